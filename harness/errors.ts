@@ -1,0 +1,64 @@
+/**
+ * Whose fault a failure is. A kernel's fault is a Verdict and never thrown; these are the harness's own.
+ *
+ * - `usage`: the user named something that does not exist or cannot be combined (exit 129)
+ * - `config`: a file of the user's is malformed (exit 129)
+ * - `tool`: a program the harness runs is missing or failed (exit 128)
+ * - `infra`: the host let us down: disk full, no memory, a lost socket (exit 128)
+ * - `interrupted`: SIGINT or SIGTERM (exit 130)
+ * - `internal`: a bug of ours (exit 128)
+ */
+export type ErrorCode = 'usage' | 'config' | 'tool' | 'infra' | 'interrupted' | 'internal';
+
+export interface HarnessErrorOptions {
+  readonly cause?: unknown;
+  /** The tail of a log that explains the failure, shown below the message. Raw: escape before printing. */
+  readonly output?: string;
+}
+
+/** The only error the harness throws on purpose. `message` is one line: what, with which value, what would be valid. */
+export class HarnessError extends Error {
+  override readonly name = 'HarnessError';
+  readonly code: ErrorCode;
+  readonly output: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: HarnessErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.output = options.output;
+  }
+}
+
+/** True for errors of one of the given codes. */
+export function isHarnessError(
+  error: unknown,
+  ...codes: readonly ErrorCode[]
+): error is HarnessError {
+  return error instanceof HarnessError && (codes.length === 0 || codes.includes(error.code));
+}
+
+/** Exit codes fit `git bisect run` (git-bisect(1)): 125 skips, 128 and above abort. */
+export const exitCodes = {
+  clean: 0,
+  splat: 1,
+  skip: 125,
+  harness: 128,
+  usage: 129,
+  interrupted: 130,
+} as const;
+
+/** The exit code of a thrown error; anything that is not a HarnessError is a bug of ours. */
+export function exitCodeOfError(error: unknown): number {
+  if (!(error instanceof HarnessError)) return exitCodes.harness;
+  switch (error.code) {
+    case 'usage':
+    case 'config':
+      return exitCodes.usage;
+    case 'interrupted':
+      return exitCodes.interrupted;
+    case 'tool':
+    case 'infra':
+    case 'internal':
+      return exitCodes.harness;
+  }
+}

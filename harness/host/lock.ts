@@ -1,0 +1,77 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { execa } from 'execa';
+import { HarnessError } from '../errors.ts';
+import { cleanEnv, throwIfAborted } from './process.ts';
+
+export interface LockOptions {
+  readonly signal: AbortSignal;
+  /** Called once when somebody else holds the lock and we begin to wait. */
+  readonly onWait?: () => void;
+}
+
+/**
+ * Holds an exclusive flock(2) on `path` until disposed. The lock lives in the file description of a `flock FILE cat`
+ * whose stdin is a pipe of ours, so the kernel releases it when this process dies in any way: no stale lock exists.
+ * Waits as long as somebody else holds it; throws `interrupted` when the signal fires first.
+ */
+export async function acquireLock(path: string, options: LockOptions): Promise<AsyncDisposable> {
+  return (await tryLock(path, options.signal)) ?? (await waitForLock(path, options));
+}
+
+async function waitForLock(path: string, options: LockOptions): Promise<AsyncDisposable> {
+  options.onWait?.();
+  return requireHeld(await holdLock(path, [], options.signal), path, options.signal);
+}
+
+function requireHeld(
+  lock: AsyncDisposable | undefined,
+  path: string,
+  signal: AbortSignal,
+): AsyncDisposable {
+  if (lock !== undefined) return lock;
+  throwIfAborted(signal);
+  throw new HarnessError('infra', `could not lock ${path}`);
+}
+
+/** The lock when nobody holds it right now, else undefined. */
+export async function tryLock(
+  path: string,
+  signal: AbortSignal,
+): Promise<AsyncDisposable | undefined> {
+  await mkdir(dirname(path), { recursive: true });
+  return holdLock(path, ['--nonblock'], signal);
+}
+
+async function holdLock(
+  path: string,
+  flags: readonly string[],
+  signal: AbortSignal,
+): Promise<AsyncDisposable | undefined> {
+  throwIfAborted(signal);
+  const child = execa('flock', [...flags, path, 'cat'], {
+    reject: false,
+    detached: true,
+    cleanup: false,
+    buffer: false,
+    extendEnv: false,
+    env: cleanEnv(),
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+  const ended = child.then(() => false);
+  const stopWaiting = (): void => void child.kill('SIGTERM');
+  signal.addEventListener('abort', stopWaiting, { once: true });
+  child.stdin.on('error', () => undefined);
+  // cat runs once flock has the lock; the byte it echoes is the proof that the lock is ours.
+  const echoed = new Promise<boolean>((resolve) => child.stdout.once('data', () => resolve(true)));
+  child.stdin.write('.');
+  const held = await Promise.race([echoed, ended]);
+  signal.removeEventListener('abort', stopWaiting);
+  if (!held) return undefined;
+  return {
+    async [Symbol.asyncDispose]() {
+      child.stdin.end();
+      await ended;
+    },
+  };
+}

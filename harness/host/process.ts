@@ -1,0 +1,211 @@
+import { access, constants } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { execa } from 'execa';
+import { HarnessError } from '../errors.ts';
+
+/** How a program is run. Everything runs in its own session, so that Ctrl-C reaches the harness alone and it decides. */
+export interface RunOptions {
+  readonly signal: AbortSignal;
+  readonly cwd?: string;
+  /** Replaces the environment; PATH, HOME and TMPDIR of the harness and LC_ALL=C.UTF-8 stay unless given. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly input?: string | Uint8Array;
+  /** Called for every line of stdout and stderr as it appears, without its line end. */
+  readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
+  readonly timeoutMs?: number;
+  /** Exit codes that are not a failure; default only 0. */
+  readonly okCodes?: readonly number[];
+}
+
+export interface RunResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly durationMs: number;
+}
+
+/** SIGTERM first; what is still there after this long gets SIGKILL. */
+const killDelayMs = 5_000;
+/** Output kept for the caller; a program that prints more is ended. */
+const longestLineChars = 65_536;
+const keptOutputBytes = 64 * 1024 * 1024;
+
+/** The environment handed to programs: nothing that changes their language or behaviour behind our back. */
+export function cleanEnv(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const env: Record<string, string> = { LC_ALL: 'C.UTF-8' };
+  for (const name of ['PATH', 'HOME', 'TMPDIR', 'USER']) {
+    const value = process.env[name];
+    if (value !== undefined) env[name] = value;
+  }
+  return { ...env, ...extra };
+}
+
+/** The error for an aborted signal; the reason of a timeout or a cause stays attached. */
+export function interruptedError(signal: AbortSignal): HarnessError {
+  if (signal.reason instanceof HarnessError) return signal.reason;
+  return new HarnessError('interrupted', 'interrupted', { cause: signal.reason });
+}
+
+/** Throws `interrupted` when the signal is already aborted. */
+export function throwIfAborted(signal: AbortSignal): void {
+  if (signal.aborted) throw interruptedError(signal);
+}
+
+/** A running program. `ended` never rejects. */
+export interface Child {
+  readonly pid: number | undefined;
+  readonly stdin: Writable | null;
+  readonly stdout: Readable | null;
+  readonly stderr: Readable | null;
+  readonly ended: Promise<ChildEnd>;
+}
+
+export interface ChildEnd extends RunResult {
+  /** The signal that ended it, when one did. */
+  readonly killedBy: string | undefined;
+  readonly timedOut: boolean;
+}
+
+/**
+ * Runs a program to its end. Throws HarnessError `tool` with the tail of its stderr when the exit code is not one of
+ * `okCodes`, `tool` when the program is not installed, and `interrupted` when the signal fires; by then its whole
+ * process group is gone.
+ */
+export async function runTool(
+  program: string,
+  args: readonly string[],
+  options: RunOptions,
+): Promise<RunResult> {
+  const end = await startTool(program, args, options).ended;
+  throwIfAborted(options.signal);
+  if ((options.okCodes ?? [0]).includes(end.exitCode)) return end;
+  const output = tail(end.stderr || end.stdout);
+  if (end.exitCode === 127 && (await findProgram(program)) === undefined) {
+    throw new HarnessError('tool', `${program} is not installed`);
+  }
+  const why = end.timedOut
+    ? `gave no result within ${options.timeoutMs} ms`
+    : end.killedBy === undefined
+      ? `exit code ${end.exitCode}`
+      : `killed by ${end.killedBy}`;
+  throw new HarnessError('tool', `${shortCommandLine(program, args)}: ${why}`, { output });
+}
+
+/** Starts a program whose end the caller awaits. Dies with the harness, even by SIGKILL. */
+export function startTool(program: string, args: readonly string[], options: RunOptions): Child {
+  throwIfAborted(options.signal);
+  const startedAt = performance.now();
+  // The kernel sends pdeathsig when the thread that forked the child is gone (prctl(2)); Node forks on its main thread.
+  const child = execa('setpriv', ['--pdeathsig', 'KILL', '--', program, ...args], {
+    reject: false,
+    detached: true,
+    cleanup: false,
+    extendEnv: false,
+    stripFinalNewline: false,
+    maxBuffer: keptOutputBytes,
+    env: cleanEnv(options.env),
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
+    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    ...(options.input === undefined ? {} : { input: options.input }),
+  });
+  const ended = child.then((result) => ({
+    exitCode: result.exitCode ?? -1,
+    stdout: typeof result.stdout === 'string' ? result.stdout : '',
+    stderr: typeof result.stderr === 'string' ? result.stderr : '',
+    durationMs: performance.now() - startedAt,
+    killedBy:
+      result.signal ?? (result.exitCode === undefined ? (result.code ?? 'unknown') : undefined),
+    timedOut: result.timedOut,
+  }));
+  killGroupOnAbort(child.pid, ended, options.signal);
+  if (options.onLine !== undefined) {
+    streamLines(child.stdout, 'stdout', options.onLine);
+    streamLines(child.stderr, 'stderr', options.onLine);
+  }
+  return { pid: child.pid, stdin: child.stdin, stdout: child.stdout, stderr: child.stderr, ended };
+}
+
+function killGroupOnAbort(
+  pid: number | undefined,
+  ended: Promise<unknown>,
+  signal: AbortSignal,
+): void {
+  let timer: NodeJS.Timeout | undefined;
+  const onAbort = (): void => {
+    killGroup(pid, 'SIGTERM');
+    timer = setTimeout(() => killGroup(pid, 'SIGKILL'), killDelayMs);
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  void ended.then(() => {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
+  });
+}
+
+/** Signals a whole process group; one that is already gone is not an error. */
+export function killGroup(pid: number | undefined, name: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, name);
+  } catch {
+    // ESRCH: it ended by itself.
+  }
+}
+
+function streamLines(
+  stream: Readable,
+  name: 'stdout' | 'stderr',
+  onLine: (line: string, stream: 'stdout' | 'stderr') => void,
+): void {
+  const decoder = new TextDecoder();
+  let rest = '';
+  stream.on('data', (chunk: Uint8Array) => {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = (lines.pop() ?? '').slice(-longestLineChars);
+    for (const line of lines) onLine(line, name);
+  });
+  stream.on('end', () => {
+    if (rest !== '') onLine(rest, name);
+  });
+}
+
+/** The path of a program on PATH, or undefined when it is not installed. */
+export async function findProgram(
+  program: string,
+  path = process.env['PATH'] ?? '',
+): Promise<string | undefined> {
+  const candidates = program.includes('/')
+    ? [program]
+    : path.split(':').map((dir) => join(dir || '.', program));
+  for (const candidate of candidates) {
+    const found = await access(candidate, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (found) return candidate;
+  }
+  return undefined;
+}
+
+/** A command as a person would type it, for messages only. */
+export function commandLine(program: string, args: readonly string[]): string {
+  return [program, ...args].map(quoteWord).join(' ');
+}
+
+/** One shell word, quoted when it has to be. For showing, never for running. */
+export function quoteWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** The same, short enough for the one line of an error message. */
+function shortCommandLine(program: string, args: readonly string[]): string {
+  const full = commandLine(program, args).replaceAll(/\s+/g, ' ');
+  return full.length <= 120 ? full : `${full.slice(0, 117)}...`;
+}
+
+/** The last 40 lines of an output, the part a person reads first. */
+export function tail(output: string, lines = 40): string {
+  return output.trimEnd().split('\n').slice(-lines).join('\n');
+}

@@ -1,0 +1,190 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { HarnessError } from '../errors.ts';
+import { acquireLock } from './lock.ts';
+
+/** What the store keeps. Each kind is a folder of the cache; each entry a folder in it, named by its key. */
+export type EntryKind = 'source' | 'kernel' | 'guest' | 'checkpoint' | 'tool';
+
+/** A complete, verified entry. */
+export interface Entry {
+  readonly kind: EntryKind;
+  readonly key: string;
+  readonly dir: string;
+  /** What the maker of the entry wanted to be remembered; its shape is the maker's. */
+  readonly meta: unknown;
+}
+
+export interface EntryRequest {
+  readonly kind: EntryKind;
+  /** Lower-case hex or words joined by `-`, `.` and `_`: becomes a folder name. */
+  readonly key: string;
+  readonly signal: AbortSignal;
+  readonly onWait?: () => void;
+  /** Called when an entry was there but its bytes were not what was stored; it is then made again. */
+  readonly onCorrupt?: (message: string) => void;
+  /** Fills the empty folder `dir` and returns the entry's meta. A throw leaves nothing behind. */
+  readonly make: (dir: string) => Promise<unknown>;
+  /** False for entries of many thousand files, which carry no digests of their content. Default true. */
+  readonly digests?: boolean;
+}
+
+interface Manifest {
+  readonly schema: 'splat-entry/1';
+  readonly meta: unknown;
+  readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
+}
+
+const manifestName = 'entry.json';
+/** Larger files are checked by size alone: reading a vmlinux of half a gigabyte would cost more than it proves. */
+const hashedFileBytes = 160 * 1024 * 1024;
+
+/** The cache root: $SPLAT_CACHE, else $XDG_CACHE_HOME/splat, else ~/.cache/splat. */
+export function cacheRoot(env: NodeJS.ProcessEnv = process.env): string {
+  if (env['SPLAT_CACHE']) return resolve(env['SPLAT_CACHE']);
+  return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'splat');
+}
+
+/** The entry when it is there and its bytes are as they were stored, else made anew; two callers make it once. */
+export async function ensureEntry(root: string, request: EntryRequest): Promise<Entry> {
+  const found = await findEntry(root, request.kind, request.key);
+  if (found.entry !== undefined) return found.entry;
+  await using _lock = await acquireLock(
+    join(root, 'locks', `${request.kind}-${request.key}`),
+    request,
+  );
+  // Somebody else may have made it while we waited.
+  const again = await findEntry(root, request.kind, request.key);
+  if (again.entry !== undefined) return again.entry;
+  if (again.corrupt !== undefined) {
+    request.onCorrupt?.(again.corrupt);
+    await removeEntry(root, request.kind, request.key);
+  }
+  return makeEntry(root, request);
+}
+
+async function makeEntry(root: string, request: EntryRequest): Promise<Entry> {
+  const finalDir = entryDir(root, request.kind, request.key);
+  // One name per key: what a killed maker left behind is removed by the next one, under the same lock.
+  const draftDir = join(root, 'drafts', `${request.kind}-${request.key}`);
+  await removeTree(draftDir);
+  try {
+    await mkdir(draftDir, { recursive: true });
+    const meta = await request.make(draftDir);
+    const files = request.digests === false ? {} : await describeFiles(draftDir);
+    const manifest: Manifest = { schema: 'splat-entry/1', meta, files };
+    await writeFile(join(draftDir, manifestName), `${JSON.stringify(manifest, null, 1)}\n`);
+    await mkdir(join(root, request.kind), { recursive: true });
+    await rename(draftDir, finalDir);
+    return { kind: request.kind, key: request.key, dir: finalDir, meta };
+  } catch (error) {
+    await removeTree(draftDir);
+    throw explainDiskError(error, root);
+  }
+}
+
+/** ENOSPC, EROFS and EACCES of the cache as one clear line; everything else as it is. */
+export function explainDiskError(error: unknown, where: string): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const text: Record<string, string> = {
+    ENOSPC: 'no space left',
+    EDQUOT: 'disk quota exceeded',
+    EROFS: 'read-only file system',
+    EACCES: 'permission denied',
+  };
+  const reason = typeof code === 'string' ? text[code] : undefined;
+  if (reason === undefined || error instanceof HarnessError) return error;
+  return new HarnessError('infra', `cannot write to ${where}: ${reason}`, { cause: error });
+}
+
+/** Looks without making: the entry, or why what is there cannot be used, or nothing. */
+export async function findEntry(
+  root: string,
+  kind: EntryKind,
+  key: string,
+): Promise<{ entry?: Entry; corrupt?: string }> {
+  const dir = entryDir(root, kind, key);
+  let manifest: Manifest;
+  try {
+    manifest = JSON.parse(await readFile(join(dir, manifestName), 'utf8')) as Manifest;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return {};
+    return { corrupt: `cache entry ${dir} has no readable ${manifestName}` };
+  }
+  for (const [name, expected] of Object.entries(manifest.files)) {
+    const problem = await checkFile(join(dir, name), expected.bytes, expected.sha256);
+    if (problem !== undefined) return { corrupt: `cache entry ${dir}: ${name} ${problem}` };
+  }
+  const now = new Date();
+  // The age that `splat cache prune` goes by is the age of the last use.
+  await utimes(join(dir, manifestName), now, now).catch(() => undefined);
+  return { entry: { kind, key, dir, meta: manifest.meta } };
+}
+
+async function checkFile(path: string, bytes: number, sha256: string): Promise<string | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) return 'is missing';
+  if (found.size !== bytes) return `is ${found.size} bytes, not ${bytes}`;
+  if (bytes <= hashedFileBytes && (await fileDigest(path)) !== sha256) return 'has other content';
+  return undefined;
+}
+
+/** Removes an entry so that no half of it is ever seen. */
+export async function removeEntry(root: string, kind: EntryKind, key: string): Promise<void> {
+  const grave = join(root, 'drafts', `${kind}-${key}.removed`);
+  await removeTree(grave);
+  await mkdir(join(root, 'drafts'), { recursive: true });
+  await rename(entryDir(root, kind, key), grave);
+  await removeTree(grave);
+}
+
+/** Where an entry lives; the key must be a plain file name. */
+export function entryDir(root: string, kind: EntryKind, key: string): string {
+  if (!/^[a-z0-9][a-z0-9._-]*$/i.test(key)) {
+    throw new HarnessError('internal', `not a store key: ${JSON.stringify(key)}`);
+  }
+  return join(root, kind, key);
+}
+
+async function describeFiles(dir: string): Promise<Manifest['files']> {
+  const files: Record<string, { bytes: number; sha256: string }> = {};
+  for (const item of await readdir(dir, { recursive: true, withFileTypes: true })) {
+    if (!item.isFile()) continue;
+    const path = join(item.parentPath, item.name);
+    const { size } = await stat(path);
+    files[path.slice(dir.length + 1)] = {
+      bytes: size,
+      sha256: size <= hashedFileBytes ? await fileDigest(path) : '',
+    };
+  }
+  return files;
+}
+
+/** The SHA-256 of a file's content, in hex. */
+export async function fileDigest(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
+  return hash.digest('hex');
+}
+
+/** The SHA-256 of a JSON-able value, in hex, independent of the order of object keys. */
+export function valueDigest(value: unknown): string {
+  return createHash('sha256').update(stableJson(value)).digest('hex');
+}
+
+function stableJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(stableJson).join(',')}]`;
+  if (value !== null && typeof value === 'object') {
+    const pairs = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
+    return `{${pairs.map(([name, item]) => `${JSON.stringify(name)}:${stableJson(item)}`).join(',')}}`;
+  }
+  return JSON.stringify(value) ?? 'null';
+}
+
+async function removeTree(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true, maxRetries: 3 });
+}

@@ -1,0 +1,54 @@
+import { readdir, readFile } from 'node:fs/promises';
+
+/** The fields of /proc/PID/stat that say whose child a process is (proc_pid_stat(5)). */
+interface ProcessLine {
+  readonly pid: number;
+  readonly parent: number;
+  readonly name: string;
+}
+
+/**
+ * Sends `name` to every descendant of `pid` whose program is not one of `spared`, children first, as a terminal does on
+ * Ctrl-C; `pid` itself gets nothing. One pass: a process forked meanwhile is its parent's to end.
+ */
+export async function signalDescendants(
+  pid: number,
+  name: NodeJS.Signals,
+  spared: readonly string[],
+): Promise<void> {
+  const processes = await listProcesses();
+  for (const found of descendantsOf(pid, processes).toReversed()) {
+    if (spared.includes(found.name)) continue;
+    try {
+      process.kill(found.pid, name);
+    } catch {
+      // ESRCH: it ended by itself.
+    }
+  }
+}
+
+function descendantsOf(root: number, processes: readonly ProcessLine[]): readonly ProcessLine[] {
+  const found: ProcessLine[] = [];
+  const parents = [root];
+  for (let parent = parents.shift(); parent !== undefined; parent = parents.shift()) {
+    const children = processes.filter((candidate) => candidate.parent === parent);
+    found.push(...children);
+    parents.push(...children.map((child) => child.pid));
+  }
+  return found;
+}
+
+async function listProcesses(): Promise<readonly ProcessLine[]> {
+  const names = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const lines = await Promise.all(
+    names.map((name) => readFile(`/proc/${name}/stat`, 'utf8').catch(() => '')),
+  );
+  return lines.flatMap(parseStat);
+}
+
+/** `4711 (cc1) S 4710 ...`; the name may itself hold spaces and brackets. */
+function parseStat(line: string): readonly ProcessLine[] {
+  const match = /^(\d+) \((.*)\) \S (\d+) /s.exec(line);
+  if (match === null) return [];
+  return [{ pid: Number(match[1]), name: match[2] ?? '', parent: Number(match[3]) }];
+}

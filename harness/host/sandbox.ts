@@ -1,0 +1,241 @@
+import { lstat, readlink } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ChildEnd, findProgram, type RunOptions, startTool } from './process.ts';
+import { signalDescendants } from './process-tree.ts';
+
+/**
+ * How other people's code is confined while it runs (a kernel's Makefiles and Kconfig run any program they like).
+ *
+ * - `bwrap`: own mounts with only `writable` ones open, no network, own processes, and as root another user
+ * - `unshare`: no network and own processes, but the host's files as the invoking user sees them
+ * - `none`: nothing
+ */
+export interface Sandbox {
+  readonly kind: 'bwrap' | 'unshare' | 'none';
+  /** The user the code runs as; undefined when it is the invoking one. */
+  readonly uid: number | undefined;
+  /** What is not confined, one phrase each; empty when all is. */
+  readonly missing: readonly string[];
+}
+
+/** A folder the confined program sees. `inside` is its path under bwrap; other kinds see it at `host`. */
+export interface Mount {
+  readonly host: string;
+  readonly inside: string;
+  readonly writable: boolean;
+}
+
+export interface SandboxOptions extends Pick<RunOptions, 'signal' | 'env' | 'onLine'> {
+  readonly mounts: readonly Mount[];
+  readonly cwd: Mount;
+}
+
+export interface SandboxEnd extends ChildEnd {
+  /** User and system time of the program and all it waited for. */
+  readonly cpuSeconds: number;
+  /** False when it had to be killed on an abort: files it was writing may be cut short. */
+  readonly graceful: boolean;
+}
+
+/** The user builds run as when splat runs as root: `nobody` (Debian policy, 9.2.2). */
+const nobodyUid = 65_534;
+const probeTimeoutMs = 10_000;
+/** How long an aborted program may clean up. */
+const graceMs = 5_000;
+
+/** The path of a mount as the confined program sees it. */
+export function pathInside(sandbox: Sandbox, mount: Mount): string {
+  return sandbox.kind === 'bwrap' ? mount.inside : mount.host;
+}
+
+/** The strongest confinement that works on this host, found by running `true` in each. */
+export async function openSandbox(signal: AbortSignal): Promise<Sandbox> {
+  const root = process.getuid?.() === 0;
+  const asNobody: Sandbox = { kind: 'bwrap', uid: nobodyUid, missing: [] };
+  const asSelf: Sandbox = {
+    kind: 'bwrap',
+    uid: undefined,
+    missing: root ? ['a user of its own'] : [],
+  };
+  const noBwrap = (await findProgram('bwrap')) === undefined ? ' (install bubblewrap)' : '';
+  const unshared: Sandbox = {
+    kind: 'unshare',
+    uid: undefined,
+    missing: [
+      `a read-only view of the host's files${noBwrap}`,
+      ...(root ? ['a user of its own'] : []),
+    ],
+  };
+  for (const sandbox of [...(root ? [asNobody] : []), asSelf, unshared]) {
+    if (await works(sandbox, signal)) return sandbox;
+  }
+  return {
+    kind: 'none',
+    uid: undefined,
+    missing: [`any confinement${noBwrap}`],
+  };
+}
+
+/** One line for `splat doctor` and the run's report. */
+export function describeSandbox(sandbox: Sandbox): string {
+  const user = sandbox.uid === undefined ? '' : ` as user ${sandbox.uid}`;
+  const kinds = {
+    bwrap: `builds are confined by bubblewrap${user}: no network, read-only host, own processes`,
+    unshare: 'builds are confined by unshare: no network, own processes',
+    none: 'builds are not confined: patches can run any code as this user',
+  };
+  const missing = sandbox.missing.length === 0 ? '' : `; missing: ${sandbox.missing.join(', ')}`;
+  return kinds[sandbox.kind] + missing;
+}
+
+/**
+ * Runs a program confined, to its end. On abort it is asked by SIGTERM and waited for before its sandbox is taken away,
+ * so that make(1) can delete what is half written. Never throws for the program's own failure.
+ */
+export async function runSandboxed(
+  sandbox: Sandbox,
+  program: string,
+  args: readonly string[],
+  options: SandboxOptions,
+): Promise<SandboxEnd> {
+  const wrapped = await wrapCommand(sandbox, program, args, options);
+  const hardStop = new AbortController();
+  const [first = 'true', ...rest] = wrapped;
+  const child = startTool(first, rest, {
+    signal: hardStop.signal,
+    env: { HOME: '/tmp', TMPDIR: '/tmp', USER: 'splat', ...options.env },
+    ...(sandbox.kind === 'bwrap' ? {} : { cwd: options.cwd.host }),
+    onLine: (line, stream) => {
+      if (stream === 'stdout' || !timesLine.test(line)) options.onLine?.(line, stream);
+    },
+  });
+  const stopping = stopGently(child, options.signal, hardStop);
+  const end = await child.ended;
+  const graceful = await stopping.finished();
+  return { ...end, cpuSeconds: parseTimes(end.stderr), graceful };
+}
+
+function stopGently(
+  child: { readonly pid: number | undefined; readonly ended: Promise<unknown> },
+  signal: AbortSignal,
+  hardStop: AbortController,
+): { finished: () => Promise<boolean> } {
+  let stopped: Promise<boolean> = Promise.resolve(true);
+  const stop = async (): Promise<boolean> => {
+    if (child.pid !== undefined) await signalDescendants(child.pid, 'SIGTERM', ['bwrap']);
+    const ended = child.ended.then(() => true);
+    const graceful = await Promise.race([ended, sleep(graceMs, false, { ref: false })]);
+    if (!graceful) hardStop.abort();
+    return graceful;
+  };
+  const onAbort = (): void => {
+    stopped = stop();
+  };
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  return {
+    finished: async () => {
+      signal.removeEventListener('abort', onAbort);
+      return stopped;
+    },
+  };
+}
+
+/** Runs "$@" and tells its CPU time; it survives the SIGTERM of an abort to do so, and exec resets the trap. */
+const timesScript = 'trap : TERM; "$@"; status=$?; times >&2; exit $status';
+const timesLine = /^(\d+)m([\d.]+)s (\d+)m([\d.]+)s$/;
+
+/** The second line of times(1p), the children's: `16m54.120000s 2m3.500000s`. */
+function parseTimes(stderr: string): number {
+  const match = timesLine.exec(stderr.trimEnd().split('\n').at(-1) ?? '');
+  if (match === null) return 0;
+  const [userMin, userSec, systemMin, systemSec] = match.slice(1).map(Number);
+  return ((userMin ?? 0) + (systemMin ?? 0)) * 60 + (userSec ?? 0) + (systemSec ?? 0);
+}
+
+async function works(sandbox: Sandbox, signal: AbortSignal): Promise<boolean> {
+  const mount: Mount = { host: '/usr', inside: '/splat/probe', writable: false };
+  const [first = 'true', ...rest] = await wrapCommand(sandbox, 'true', [], {
+    signal,
+    mounts: [mount],
+    cwd: mount,
+  });
+  const end = await startTool(first, rest, { signal, timeoutMs: probeTimeoutMs }).ended;
+  return end.exitCode === 0;
+}
+
+async function wrapCommand(
+  sandbox: Sandbox,
+  program: string,
+  args: readonly string[],
+  options: SandboxOptions,
+): Promise<readonly string[]> {
+  const timed = ['sh', '-c', timesScript, 'sh', program, ...args];
+  switch (sandbox.kind) {
+    case 'none':
+      return timed;
+    case 'unshare': {
+      const user = process.getuid?.() === 0 ? [] : ['--user', '--map-current-user'];
+      const cut = ['--net', '--ipc', '--pid', '--mount-proc', '--fork', '--kill-child'];
+      return ['unshare', ...user, ...cut, '--', ...timed];
+    }
+    case 'bwrap':
+      return [
+        'bwrap',
+        ...(await bwrapArgs(sandbox, options)),
+        '--',
+        ...dropUser(sandbox),
+        ...timed,
+      ];
+  }
+}
+
+/** bwrap makes the mounts as root, since a cache under /root is closed to others; the user changes after them. */
+function dropUser(sandbox: Sandbox): readonly string[] {
+  if (sandbox.uid === undefined) return [];
+  const ids = [`--reuid=${sandbox.uid}`, `--regid=${sandbox.uid}`, '--clear-groups'];
+  return ['setpriv', ...ids, '--bounding-set=-all', '--inh-caps=-all', '--no-new-privs', '--'];
+}
+
+/** Modes are given because bwrap's own are 0700 and its maker is not the user inside. */
+const deviceFolders =
+  '--proc /proc --dev /dev --perms 1777 --tmpfs /tmp --perms 0755 --dir /splat'.split(' ');
+
+async function bwrapArgs(sandbox: Sandbox, options: SandboxOptions): Promise<readonly string[]> {
+  const own =
+    sandbox.uid === undefined
+      ? ['--unshare-all']
+      : [
+          ...['ipc', 'pid', 'net', 'uts', 'cgroup-try'].map((name) => `--unshare-${name}`),
+          ...['SETUID', 'SETGID', 'SETPCAP'].flatMap((name) => ['--cap-add', `CAP_${name}`]),
+        ];
+  const mounts = options.mounts.flatMap((mount) => [
+    mount.writable ? '--bind' : '--ro-bind',
+    mount.host,
+    mount.inside,
+  ]);
+  return [
+    ...own,
+    '--die-with-parent',
+    ...(await systemFolders()),
+    ...deviceFolders,
+    ...mounts,
+    '--chdir',
+    options.cwd.inside,
+  ];
+}
+
+/** What a compiler needs of the host, read-only; on a merged-/usr system /bin and friends are links (UsrMerge). */
+async function systemFolders(): Promise<readonly string[]> {
+  const links = await Promise.all(
+    ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'].map(async (path) => {
+      const found = await lstat(path).catch(() => undefined);
+      if (found === undefined) return [];
+      if (!found.isSymbolicLink()) return ['--ro-bind', path, path];
+      return ['--symlink', await readlink(path), path];
+    }),
+  );
+  const etc = ['/etc/alternatives', '/etc/ld.so.cache', '/etc/ld.so.conf', '/etc/ld.so.conf.d'];
+  const linkers = etc.flatMap((path) => ['--ro-bind-try', path, path]);
+  return ['--ro-bind', '/usr', '/usr', ...links.flat(), ...linkers];
+}

@@ -1,0 +1,119 @@
+import { createReadStream } from 'node:fs';
+import { mkdir, open } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { execa } from 'execa';
+import { extract, type ReadEntry } from 'tar';
+import { HarnessError } from '../errors.ts';
+import { cleanEnv, throwIfAborted } from './process.ts';
+
+/** More than any kernel tree holds (6.12: 87,000 files, 1.5 GB); an archive beyond it is not one. */
+const entryLimit = 400_000;
+const byteLimit = 6 * 1024 ** 3;
+
+/** Magic numbers of the compressions kernel.org uses or used, and the program that undoes each. */
+const compressions = [
+  { magic: 'fd377a585a00', program: 'xz' },
+  { magic: '28b52ffd', program: 'zstd' },
+  { magic: '425a68', program: 'bzip2' },
+] as const;
+const gzipMagic = '1f8b';
+
+/**
+ * Unpacks a tarball the user gave (plain, .gz, .xz, .zst, .bz2) into the empty folder `dir`, without its top folder.
+ * Files, folders and links that stay inside are all that is taken: nothing is ever written outside of `dir`, no file
+ * gets an owner or a set-id bit, and a bomb is stopped. Throws `usage` when it is not a tarball.
+ */
+export async function extractTarball(
+  file: string,
+  dir: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  let entries = 0;
+  let bytes = 0;
+  const take = (path: string, entry: ReadEntry): boolean => {
+    entries += 1;
+    bytes += entry.size;
+    if (entries > entryLimit || bytes > byteLimit) {
+      throw new HarnessError('usage', `${file} holds more than any kernel source`);
+    }
+    entry.mode = (entry.mode ?? 0o644) & 0o755;
+    return staysInside(path, entry);
+  };
+  const unpack = extract({
+    cwd: dir,
+    strip: 1,
+    strict: true,
+    preserveOwner: false,
+    noMtime: true,
+    // With `strict` a throw of ours ends the stream; tar itself refuses `..`, absolute names and writes through links.
+    filter: (path, entry) => take(path, entry as ReadEntry),
+  });
+  try {
+    await pipeline(await decompressed(file, signal), unpack, { signal });
+  } catch (error) {
+    throwIfAborted(signal);
+    if (error instanceof HarnessError || isDiskError(error)) throw error;
+    throw notATarball(file, error);
+  }
+  if (entries === 0) throw new HarnessError('usage', `${file} is not a tarball, or is empty`);
+}
+
+function notATarball(file: string, cause: unknown): HarnessError {
+  return new HarnessError('usage', `${file} is not a tarball that can be unpacked`, { cause });
+}
+
+function isDiskError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
+}
+
+const plainTypes: readonly string[] = ['File', 'OldFile', 'ContiguousFile', 'Directory'];
+
+function staysInside(path: string, entry: ReadEntry): boolean {
+  if (plainTypes.includes(entry.type)) return true;
+  if (entry.type !== 'SymbolicLink' && entry.type !== 'Link') return false;
+  // A hard link names another member; a symbolic link is relative to its own folder.
+  const from = entry.type === 'Link' ? '' : dirname(path);
+  const target = entry.linkpath ?? '/';
+  return !target.startsWith('/') && !relative(topOf(path), join(from, target)).startsWith('..');
+}
+
+/** The folder all members of a release tarball are in, as `linux-6.1.192`. */
+function topOf(path: string): string {
+  return path.split('/').find((part) => part !== '' && part !== '.') ?? '';
+}
+
+async function decompressed(file: string, signal: AbortSignal): Promise<Readable> {
+  const magic = await firstBytes(file, 6);
+  if (magic.startsWith(gzipMagic)) {
+    const source = createReadStream(file);
+    const gunzip = createGunzip();
+    source.on('error', (error) => gunzip.destroy(error));
+    return source.pipe(gunzip);
+  }
+  const found = compressions.find((compression) => magic.startsWith(compression.magic));
+  if (found === undefined) return createReadStream(file);
+  const child = execa(found.program, ['--decompress', '--stdout', '--', file], {
+    buffer: false,
+    reject: false,
+    cleanup: true,
+    cancelSignal: signal,
+    extendEnv: false,
+    env: cleanEnv(),
+    stdin: 'ignore',
+    stderr: 'ignore',
+  });
+  void child.then((end) => {
+    if (end.failed) child.stdout.destroy(new Error(`${found.program} failed on ${file}`));
+  });
+  return child.stdout;
+}
+
+async function firstBytes(file: string, count: number): Promise<string> {
+  await using handle = await open(file, 'r');
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(count), 0, count, 0);
+  return buffer.toString('hex', 0, bytesRead);
+}

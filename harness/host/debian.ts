@@ -1,0 +1,106 @@
+import { access, mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import { runTool } from './process.ts';
+
+/** A version of a Debian package and how its tarball is had. */
+export interface DebianVersion {
+  readonly version: string;
+  /** The installed package's tarball, when that is the version. */
+  readonly installedTarball: string | undefined;
+}
+
+/**
+ * The newest version of `linux-source-X` that apt or dpkg knows, or undefined when there is none or no apt.
+ * A line of apt-cache(8) madison, newest first: `linux-source-6.1 |  6.1.192-2 | http://deb.debian.org/... Packages`.
+ */
+export async function newestSourcePackage(
+  name: string,
+  signal: AbortSignal,
+): Promise<DebianVersion | undefined> {
+  const installed = await installedVersion(name, signal);
+  const listed = await query('apt-cache', ['madison', name], signal);
+  const newest = listed
+    .split('\n')
+    .map((line) => line.split('|').map((field) => field.trim()))
+    .find((fields) => fields[0] === name && isVersion(fields[1]))?.[1];
+  const version = newest ?? installed;
+  if (version === undefined) return undefined;
+  const tarball = `/usr/src/${name}.tar.xz`;
+  const present = version === installed && (await exists(tarball));
+  return { version, installedTarball: present ? tarball : undefined };
+}
+
+/** Unpacks the kernel source of the package into the empty folder `tree`. Needs no root and installs nothing. */
+export async function unpackSourcePackage(
+  name: string,
+  found: DebianVersion,
+  tree: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const scratch = `${tree}.download`;
+  await mkdir(scratch, { recursive: true });
+  try {
+    const tarball =
+      found.installedTarball ?? (await downloadTarball(name, found.version, scratch, signal));
+    await mkdir(tree, { recursive: true });
+    // tar(1) for speed: the archive is signed by Debian, and GNU tar refuses names that leave the folder.
+    await runTool(
+      'tar',
+      ['--extract', '--file', tarball, '--directory', tree, '--strip-components=1', '--xz'].concat(
+        '--no-same-owner',
+      ),
+      { signal },
+    );
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function downloadTarball(
+  name: string,
+  version: string,
+  scratch: string,
+  signal: AbortSignal,
+): Promise<string> {
+  await runTool('apt-get', ['download', '--quiet', `${name}=${version}`], { signal, cwd: scratch });
+  const deb = (await readdir(scratch)).find((file) => file.endsWith('.deb'));
+  if (deb === undefined) {
+    throw new HarnessError('tool', `apt-get download ${name}=${version} left no package`);
+  }
+  await runTool('dpkg-deb', ['--extract', join(scratch, deb), join(scratch, 'package')], {
+    signal,
+  });
+  return join(scratch, 'package', 'usr', 'src', `${name}.tar.xz`);
+}
+
+/** `ii 6.1.192-2`, or undefined when the package is not installed. */
+async function installedVersion(name: string, signal: AbortSignal): Promise<string | undefined> {
+  const format = '--showformat=${db:Status-Abbrev}|${Version}';
+  const [status, version] = (await query('dpkg-query', ['--show', format, name], signal)).split(
+    '|',
+  );
+  return status?.startsWith('ii') === true && isVersion(version) ? version : undefined;
+}
+
+/** Version strings of deb-version(7). */
+function isVersion(text: string | undefined): text is string {
+  return text !== undefined && /^[0-9][A-Za-z0-9.+~:-]*$/.test(text);
+}
+
+/** Stdout, empty when the package is unknown or the program is not there (not a Debian). */
+async function query(
+  program: string,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<string> {
+  const end = await runTool(program, args, { signal, okCodes: [0, 1, 100, 127] });
+  return end.exitCode === 0 ? end.stdout : '';
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,210 @@
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import type { Emit } from '../events.ts';
+import { extractTarball } from '../host/archive.ts';
+import { newestSourcePackage, unpackSourcePackage } from '../host/debian.ts';
+import { type Entry, ensureEntry, fileDigest, findEntry } from '../host/store.ts';
+import { kconfigSymbols } from './kconfig.ts';
+import { exportRevision, resolveRevision } from './revision.ts';
+import { copyWorkingTree, describeWorkingTree } from './working-tree.ts';
+
+/** A pristine kernel tree in the store. Never written to: builds work on hard links of it. */
+export interface Source {
+  /** The key of the store entry; equal ids are equal trees. */
+  readonly id: string;
+  /** As a person names it: `debian:6.1 (6.1.192-2)`. */
+  readonly name: string;
+  readonly tree: string;
+  readonly version: KernelVersion;
+  /** Every symbol its Kconfig files define, without CONFIG_. */
+  readonly symbols: ReadonlySet<string>;
+}
+
+/** VERSION and PATCHLEVEL of the top Makefile: [6, 12] of 6.12.117. Compare by parts: 6.12 is after 6.2. */
+export type KernelVersion = readonly [major: number, minor: number];
+
+export interface SourceOptions {
+  readonly cacheRoot: string;
+  readonly cwd: string;
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+}
+
+/** One kind of K of `--kernel K`. `fill` makes the tree in the empty folder it is given. */
+interface Origin {
+  readonly key: string;
+  readonly name: string;
+  readonly fill: (tree: string) => Promise<void>;
+}
+
+/**
+ * The tree `spec` names, fetched and unpacked when the store does not have it: `debian:6.1` (the newest linux-source-6.1
+ * apt knows), a directory (its tracked files as they are on disk), `DIR@REV` (a commit of a git tree), a tarball.
+ * Throws `usage` when there is no such thing or it is not a kernel, `tool` when it cannot be fetched.
+ */
+export async function openSource(spec: string, options: SourceOptions): Promise<Source> {
+  const debian = /^debian:(\d+\.\d+)$/.exec(spec);
+  if (debian?.[1] !== undefined) return openDebian(`linux-source-${debian[1]}`, spec, options);
+  if (spec.startsWith('debian:')) {
+    throw new HarnessError('usage', `kernel ${spec}: not a version, as in debian:6.1`);
+  }
+  return storeOrigin(await findOrigin(spec, options), options);
+}
+
+async function findOrigin(spec: string, options: SourceOptions): Promise<Origin> {
+  const path = resolve(options.cwd, spec);
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory() === true) return directoryOrigin(path, options);
+  if (found?.isFile() === true) return tarballOrigin(path, options.signal);
+  const at = spec.lastIndexOf('@');
+  const dir = resolve(options.cwd, spec.slice(0, Math.max(at, 0)));
+  if (at > 0 && (await stat(dir).catch(() => undefined))?.isDirectory() === true) {
+    return revisionOrigin(dir, spec.slice(at + 1), options.signal);
+  }
+  throw new HarnessError(
+    'usage',
+    `kernel ${spec}: no such directory or tarball; a kernel is debian:6.1, DIR, DIR@REV or a tarball`,
+  );
+}
+
+async function openDebian(name: string, spec: string, options: SourceOptions): Promise<Source> {
+  const { signal, emit, cacheRoot } = options;
+  const found = await newestSourcePackage(name, signal);
+  const cached = await cachedDebianKeys(cacheRoot, name);
+  if (found === undefined) {
+    const newest = cached.at(-1);
+    if (newest === undefined) {
+      const next = 'run apt-get update, or give a directory or tarball with --kernel';
+      throw new HarnessError('tool', `kernel ${spec}: apt knows no package ${name}; ${next}`);
+    }
+    emit({ kind: 'note', text: `${spec}: apt knows no ${name}; using ${newest} of the cache` });
+    return storeOrigin(cachedOnly(newest, spec), options);
+  }
+  const origin: Origin = {
+    key: debianKey(name, found.version),
+    name: `${spec} (${found.version})`,
+    fill: (tree) => unpackSourcePackage(name, found, tree, signal),
+  };
+  try {
+    return await storeOrigin(origin, options);
+  } catch (error) {
+    const newest = cached.at(-1);
+    if (!(error instanceof HarnessError) || error.code !== 'tool' || newest === undefined) {
+      throw error;
+    }
+    emit({ kind: 'note', text: `${spec}: ${found.version} cannot be fetched; using ${newest}` });
+    return storeOrigin(cachedOnly(newest, spec), options);
+  }
+}
+
+function debianKey(name: string, version: string): string {
+  return `${name}_${version.replaceAll(/[^A-Za-z0-9.-]/g, '_')}`;
+}
+
+/** Keys of the versions of a package that are in the store, oldest first. */
+async function cachedDebianKeys(cacheRoot: string, name: string): Promise<readonly string[]> {
+  const keys = await readdir(join(cacheRoot, 'source')).catch(() => []);
+  return keys
+    .filter((key) => key.startsWith(`${name}_`))
+    .toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+}
+
+function cachedOnly(key: string, spec: string): Origin {
+  return {
+    key,
+    name: `${spec} (${key.slice(key.indexOf('_') + 1)})`,
+    fill: () => {
+      throw new HarnessError('infra', `source ${key} was removed from the cache meanwhile`);
+    },
+  };
+}
+
+async function directoryOrigin(path: string, options: SourceOptions): Promise<Origin> {
+  await requireKernel(path);
+  const described = await describeWorkingTree(path, options);
+  return {
+    key: `directory_${described.digest.slice(0, 32)}`,
+    name: path,
+    fill: (tree) => copyWorkingTree(path, tree, described.files),
+  };
+}
+
+async function revisionOrigin(dir: string, rev: string, signal: AbortSignal): Promise<Origin> {
+  const revision = await resolveRevision(dir, rev, signal);
+  return {
+    key: `git_${revision.treeId}`,
+    name: `${dir}@${rev} (${revision.commitId.slice(0, 12)})`,
+    fill: (tree) => exportRevision(revision, tree, signal),
+  };
+}
+
+async function tarballOrigin(path: string, signal: AbortSignal): Promise<Origin> {
+  return {
+    key: `tarball_${(await fileDigest(path)).slice(0, 32)}`,
+    name: path,
+    fill: (tree) => extractTarball(path, tree, signal),
+  };
+}
+
+async function storeOrigin(origin: Origin, options: SourceOptions): Promise<Source> {
+  const { cacheRoot, signal, emit } = options;
+  const known = (await findEntry(cacheRoot, 'source', origin.key)).entry;
+  if (known !== undefined) return readSource(known, origin.name);
+  const startedAt = performance.now();
+  emit({ kind: 'stage-start', stage: 'source', text: origin.name });
+  const end = (failed: boolean): void => {
+    const durationMs = performance.now() - startedAt;
+    emit({ kind: 'stage-end', stage: 'source', text: origin.name, durationMs, failed });
+  };
+  try {
+    const entry = await ensureEntry(cacheRoot, {
+      kind: 'source',
+      key: origin.key,
+      signal,
+      digests: false,
+      onWait: () =>
+        emit({ kind: 'note', text: `waiting for another splat to unpack ${origin.name}` }),
+      make: (dir) => makeSource(origin, dir),
+    });
+    const source = await readSource(entry, origin.name);
+    end(false);
+    return source;
+  } catch (error) {
+    end(true);
+    throw error;
+  }
+}
+
+async function makeSource(origin: Origin, dir: string): Promise<unknown> {
+  const tree = join(dir, 'tree');
+  await origin.fill(tree);
+  const version = await requireKernel(tree);
+  await writeFile(join(dir, 'symbols.json'), JSON.stringify(await kconfigSymbols(tree)));
+  return { version };
+}
+
+async function readSource(entry: Entry, name: string): Promise<Source> {
+  const { version } = entry.meta as { readonly version: KernelVersion };
+  const symbols = JSON.parse(
+    await readFile(join(entry.dir, 'symbols.json'), 'utf8'),
+  ) as readonly string[];
+  return {
+    id: entry.key,
+    name,
+    tree: join(entry.dir, 'tree'),
+    version,
+    symbols: new Set(symbols),
+  };
+}
+
+/** The version in the top Makefile: `VERSION = 6` and `PATCHLEVEL = 1` on lines of their own. */
+async function requireKernel(tree: string): Promise<KernelVersion> {
+  const makefile = await readFile(join(tree, 'Makefile'), 'utf8').catch(() => '');
+  const major = /^VERSION\s*=\s*(\d+)\s*$/m.exec(makefile)?.[1];
+  const minor = /^PATCHLEVEL\s*=\s*(\d+)\s*$/m.exec(makefile)?.[1];
+  if (major === undefined || minor === undefined) {
+    throw new HarnessError('usage', `${tree} is not a kernel source: no Makefile with a VERSION`);
+  }
+  return [Number(major), Number(minor)];
+}

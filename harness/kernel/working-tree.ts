@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import {
+  chmod,
+  copyFile,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileDigest, valueDigest } from '../host/store.ts';
+import { runGit } from './git.ts';
+
+/** A directory's source files, and the digest of their names, modes and contents. */
+export interface WorkingTree {
+  readonly files: readonly string[];
+  readonly digest: string;
+}
+
+/** Enough to keep the disk busy without exhausting descriptors. */
+const parallelFiles = 64;
+/** Two writes within this time can leave one modification time (racy-git.txt): such a state is not remembered. */
+const racyMs = 2_000;
+
+/**
+ * What the directory holds now: the files git tracks, uncommitted edits included, or without git all that is not a
+ * build product. Reading a whole kernel takes seconds, so the digest is remembered by every file's size, times and
+ * inode.
+ */
+export async function describeWorkingTree(
+  dir: string,
+  options: { readonly cacheRoot: string; readonly signal: AbortSignal },
+): Promise<WorkingTree> {
+  const listed = (await trackedFiles(dir, options.signal)) ?? (await walkSources(dir));
+  const facts = await inParallel(listed.toSorted(), (file) => fileFacts(dir, file));
+  const present = facts.filter((fact) => fact !== undefined);
+  const files = present.map((fact) => fact.file);
+  const memo = join(options.cacheRoot, 'digests', valueDigest([dir, present]));
+  const remembered = await readFile(memo, 'utf8').catch(() => undefined);
+  if (remembered !== undefined) return { files, digest: remembered };
+  const contents = await inParallel(present, async (fact) => {
+    const path = join(dir, fact.file);
+    return [
+      fact.file,
+      fact.kind,
+      fact.kind === 'link' ? await readlink(path) : await fileDigest(path),
+    ];
+  });
+  const digest = createHash('sha256').update(JSON.stringify(contents)).digest('hex');
+  const newestMs = present.reduce((newest, fact) => Math.max(newest, fact.changedMs), 0);
+  if (Date.now() - newestMs > racyMs) {
+    await mkdir(dirname(memo), { recursive: true });
+    await writeFile(memo, digest);
+  }
+  return { files, digest };
+}
+
+/** Copies the listed files to `tree`, which shares blocks with them where the file system can. */
+export async function copyWorkingTree(
+  dir: string,
+  tree: string,
+  files: readonly string[],
+): Promise<void> {
+  const folders = new Set(['.', ...files.map((file) => dirname(file))]);
+  for (const folder of folders) await mkdir(join(tree, folder), { recursive: true });
+  await inParallel(files, async (file) => {
+    const from = join(dir, file);
+    const to = join(tree, file);
+    const { mode, ...kind } = await lstat(from).then((found) => ({
+      mode: found.mode,
+      link: found.isSymbolicLink(),
+    }));
+    if (kind.link) return symlink(await readlink(from), to);
+    await copyFile(from, to, constants.COPYFILE_FICLONE);
+    // The build may run as another user, whatever umask the tree was made with.
+    return chmod(to, (mode & 0o100) === 0 ? 0o644 : 0o755);
+  });
+}
+
+interface FileFacts {
+  readonly file: string;
+  readonly kind: 'file' | 'program' | 'link';
+  readonly bytes: number;
+  readonly inode: number;
+  readonly modifiedMs: number;
+  readonly changedMs: number;
+}
+
+/** Undefined for a tracked file that was deleted, and for submodules and devices. */
+async function fileFacts(dir: string, file: string): Promise<FileFacts | undefined> {
+  const found = await lstat(join(dir, file)).catch(() => undefined);
+  if (found === undefined || !(found.isFile() || found.isSymbolicLink())) return undefined;
+  const program = (found.mode & 0o100) !== 0;
+  return {
+    file,
+    kind: found.isSymbolicLink() ? 'link' : program ? 'program' : 'file',
+    bytes: found.size,
+    inode: found.ino,
+    modifiedMs: found.mtimeMs,
+    changedMs: found.ctimeMs,
+  };
+}
+
+/** Undefined when the directory is not the top of a git tree. */
+async function trackedFiles(
+  dir: string,
+  signal: AbortSignal,
+): Promise<readonly string[] | undefined> {
+  if ((await lstat(join(dir, '.git')).catch(() => undefined)) === undefined) return undefined;
+  const end = await runGit(['ls-files', '--cached', '-z'], { signal, cwd: dir });
+  return [...new Set(end.stdout.split('\0').filter((file) => file !== ''))];
+}
+
+/** What `make mrproper` removes from a tree that was built in place, by name. */
+const buildProduct =
+  /\.(?:o|ko|a|cmd|d|mod|order|symvers|dtb|lex\.c|tab\.[ch])$|(?:^|\/)(?:\.config(?:\.old)?|\.git|vmlinux|System\.map|bzImage|modules\.builtin[^/]*|Module\.symvers)$|\/generated$|^include\/config$/;
+
+async function walkSources(dir: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  const walk = async (folder: string): Promise<void> => {
+    for (const item of await readdir(join(dir, folder), { withFileTypes: true })) {
+      const path = folder === '' ? item.name : `${folder}/${item.name}`;
+      if (buildProduct.test(path)) continue;
+      if (item.isDirectory()) await walk(path);
+      else found.push(path);
+    }
+  };
+  await walk('');
+  return found;
+}
+
+async function inParallel<T, R>(
+  items: readonly T[],
+  work: (item: T) => Promise<R>,
+): Promise<readonly R[]> {
+  const results: R[] = [];
+  for (let at = 0; at < items.length; at += parallelFiles) {
+    results.push(...(await Promise.all(items.slice(at, at + parallelFiles).map(work))));
+  }
+  return results;
+}

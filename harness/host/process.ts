@@ -14,6 +14,9 @@ export interface RunOptions {
   /** Called for every line of stdout and stderr as it appears, without its line end. */
   readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
   readonly timeoutMs?: number;
+  /** Open file descriptors to use as its stdin and stdout; they stay open here. */
+  readonly stdinFd?: number;
+  readonly stdoutFd?: number;
   /** Exit codes that are not a failure; default only 0. */
   readonly okCodes?: readonly number[];
 }
@@ -107,7 +110,9 @@ export function startTool(program: string, args: readonly string[], options: Run
     env: cleanEnv(options.env),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
-    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    // execa's types know the low descriptors only; node:child_process takes any open one.
+    stdin: (options.stdinFd as 3 | undefined) ?? (options.input === undefined ? 'ignore' : 'pipe'),
+    stdout: (options.stdoutFd as 3 | undefined) ?? 'pipe',
     ...(options.input === undefined ? {} : { input: options.input }),
   });
   const ended = child.then((result) => ({
@@ -155,18 +160,18 @@ export function killGroup(pid: number | undefined, name: NodeJS.Signals): void {
 }
 
 function streamLines(
-  stream: Readable,
+  stream: Readable | null,
   name: 'stdout' | 'stderr',
   onLine: (line: string, stream: 'stdout' | 'stderr') => void,
 ): void {
   const decoder = new TextDecoder();
   let rest = '';
-  stream.on('data', (chunk: Uint8Array) => {
+  stream?.on('data', (chunk: Uint8Array) => {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
     rest = (lines.pop() ?? '').slice(-longestLineChars);
     for (const line of lines) onLine(line, name);
   });
-  stream.on('end', () => {
+  stream?.on('end', () => {
     if (rest !== '') onLine(rest, name);
   });
 }

@@ -1,0 +1,122 @@
+import type { Socket } from 'node:net';
+import { HarnessError } from '../errors.ts';
+import { streamLines } from './lines.ts';
+
+/**
+ * The host's end of the agent's protocol, spoken over its own virtio-serial port. Lines of words separated by one
+ * space, each word percent-encoded, at most 64 KiB:
+ *
+ *     7 run 5000 /splat/munmap --seed 1          a request: id, verb, words
+ *     7 out 1 start%0A                           what the program printed, as it prints it
+ *     7 ok exit 0 3120                           the end of every request: ok or err
+ *
+ * The other end is guests/minimal/agent.c, where the verbs are described.
+ */
+export interface AgentChannel {
+  /** Sends one request. `onPart` gets the words of every line before the last one. */
+  readonly request: (
+    verb: string,
+    words: readonly (string | Uint8Array)[],
+    options: RequestOptions,
+  ) => Promise<AgentAnswer>;
+  /** Resolves when the guest or the connection is gone; never rejects. */
+  readonly closed: Promise<void>;
+}
+
+export interface RequestOptions {
+  readonly signal: AbortSignal;
+  /** No answer within this long is `silent`, not an error. */
+  readonly timeoutMs: number;
+  readonly onPart?: (kind: string, words: readonly Buffer[]) => void;
+}
+
+export type AgentAnswer =
+  | { readonly kind: 'ok'; readonly words: readonly string[] }
+  | { readonly kind: 'err'; readonly code: string; readonly text: string }
+  /** The agent did not answer in time. */
+  | { readonly kind: 'silent' }
+  /** The guest is gone. */
+  | { readonly kind: 'lost' };
+
+const longestLineBytes = 64 * 1024;
+
+interface Pending {
+  readonly settle: (answer: AgentAnswer) => void;
+  readonly onPart: RequestOptions['onPart'];
+}
+
+/** Wraps a connected socket. */
+export function openAgentChannel(socket: Socket): AgentChannel {
+  const pending = new Map<number, Pending>();
+  let nextId = 1;
+  const closed = readAnswers(socket, pending).finally(() => {
+    socket.destroy();
+    for (const { settle } of pending.values()) settle({ kind: 'lost' });
+    pending.clear();
+  });
+  const request: AgentChannel['request'] = async (verb, words, options) => {
+    const id = nextId++;
+    const line = [String(id), verb, ...words.map(encodeWord)].join(' ');
+    if (line.length >= longestLineBytes) {
+      throw new HarnessError('internal', `agent request ${verb} is ${line.length} bytes long`);
+    }
+    if (socket.destroyed) return { kind: 'lost' };
+    return new Promise<AgentAnswer>((resolve) => {
+      const deadline = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
+      const giveUp = (): void => settle({ kind: 'silent' });
+      const settle = (answer: AgentAnswer): void => {
+        deadline.removeEventListener('abort', giveUp);
+        pending.delete(id);
+        resolve(answer);
+      };
+      pending.set(id, { settle, onPart: options.onPart });
+      deadline.addEventListener('abort', giveUp, { once: true });
+      socket.write(`${line}\n`);
+    });
+  };
+  return { request, closed };
+}
+
+async function readAnswers(socket: Socket, pending: Map<number, Pending>): Promise<void> {
+  try {
+    for await (const line of streamLines(socket, longestLineBytes)) {
+      const [id = '', kind = '', ...words] = line.split(' ');
+      const asked = pending.get(Number(id));
+      if (asked === undefined) continue;
+      if (kind === 'ok')
+        asked.settle({ kind: 'ok', words: words.map((word) => decodeWord(word).toString()) });
+      else if (kind === 'err') {
+        const [code = 'unknown', ...text] = words.map((word) => decodeWord(word).toString());
+        asked.settle({ kind: 'err', code, text: text.join(' ') });
+      } else asked.onPart?.(kind, words.map(decodeWord));
+    }
+  } catch {
+    // A guest that breaks the protocol, or a reset connection: whoever waits is told that the guest is lost.
+  }
+}
+
+const plainByte = /[A-Za-z0-9_./:=+,@-]/;
+
+/** One word of the protocol; the empty word is a lone percent sign. */
+export function encodeWord(word: string | Uint8Array): string {
+  const bytes = typeof word === 'string' ? Buffer.from(word) : word;
+  if (bytes.length === 0) return '%';
+  let encoded = '';
+  for (const byte of bytes) {
+    const char = String.fromCodePoint(byte);
+    encoded += plainByte.test(char) ? char : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  }
+  return encoded;
+}
+
+/** The bytes of a word; bytes that are no valid encoding stand for themselves. */
+export function decodeWord(word: string): Buffer {
+  if (word === '%') return Buffer.alloc(0);
+  if (!word.includes('%')) return Buffer.from(word, 'latin1');
+  return Buffer.from(
+    word.replaceAll(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
+      String.fromCodePoint(Number.parseInt(hex, 16)),
+    ),
+    'latin1',
+  );
+}

@@ -1,0 +1,69 @@
+/** The QEMU command line as a pure function of what the machine is. */
+
+export type Accel = 'kvm' | 'tcg';
+
+export interface MachineSpec {
+  readonly accel: Accel;
+  readonly memoryMiB: number;
+  readonly cpus: number;
+  /** Absolute paths. */
+  readonly kernel: string;
+  readonly initrd: string;
+  readonly append: string;
+  /** A raw disk with a swap signature; the guest writes to a throw-away layer above it. */
+  readonly swapDisk: string;
+}
+
+export interface MachineFiles {
+  /** Where the serial console is written, raw and complete. */
+  readonly console: string;
+  readonly qmpSocket: string;
+  readonly agentSocket: string;
+}
+
+/** `boot`: start the kernel. `restore`: wait for a migration stream on stdin and go on where it was saved. */
+export type MachineStart = 'boot' | 'restore';
+
+/** Name of the agent's virtio-serial port, as the guest sees it in /sys/class/virtio-ports. */
+export const agentPortName = 'org.splat.agent';
+
+/**
+ * The arguments of qemu-system-x86_64. Every device that must be the same for a checkpoint to load is here, so the
+ * digest of this list with its paths left out belongs to the checkpoint's key.
+ *
+ * `-smp N,sockets=N,cores=1`: without ACPI the kernel finds CPUs in SeaBIOS's MP table, which lists packages only.
+ */
+export function qemuArgv(
+  spec: MachineSpec,
+  files: MachineFiles,
+  start: MachineStart,
+): readonly string[] {
+  const options: readonly (readonly string[])[] = [
+    ['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
+    ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
+    ['-machine', 'pc', '-accel', spec.accel === 'tcg' ? 'tcg,thread=multi' : 'kvm'],
+    ['-cpu', spec.accel === 'tcg' ? 'max' : 'host,migratable=on'],
+    ['-smp', `${spec.cpus},sockets=${spec.cpus},cores=1,threads=1`, '-m', `${spec.memoryMiB}M`],
+    ['-kernel', spec.kernel, '-initrd', spec.initrd, '-append', spec.append],
+    [
+      '-chardev',
+      `file,id=console,path=${optionValue(files.console)}`,
+      '-serial',
+      'chardev:console',
+    ],
+    ['-qmp', `unix:${optionValue(files.qmpSocket)},server=on,wait=off`],
+    ['-device', 'virtio-serial-pci,max_ports=2'],
+    ['-chardev', `socket,id=agent,path=${optionValue(files.agentSocket)},server=on,wait=off`],
+    ['-device', `virtserialport,chardev=agent,name=${agentPortName}`],
+    ['-device', 'virtio-gpu-pci,xres=640,yres=480'],
+    ['-drive', `file=${optionValue(spec.swapDisk)},format=raw,if=none,id=swap,snapshot=on`],
+    ['-device', 'virtio-blk-pci,drive=swap'],
+    start === 'restore' ? ['-incoming', 'fd:0'] : [],
+  ];
+  return options.flat();
+}
+
+/** QEMU splits option strings at commas; a doubled comma is a comma of the value (qemu(1), "-chardev"). */
+function optionValue(path: string): string {
+  return path.replaceAll(',', ',,');
+}

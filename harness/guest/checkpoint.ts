@@ -1,0 +1,212 @@
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HarnessError } from '../errors.ts';
+import { handOver } from '../host/hand-over.ts';
+import { runTool, tail, throwIfAborted } from '../host/process.ts';
+import { type Entry, ensureEntry, valueDigest } from '../host/store.ts';
+import type { Untestable } from '../verdict.ts';
+import type { Agent } from './agent.ts';
+import { type MachineSpec, qemuArgv } from './argv.ts';
+import { awaitBoot, type Guest, startGuest } from './boot.ts';
+import { qemuProgram } from './machine.ts';
+import {
+  answerTimeoutMs,
+  bootDeadlines,
+  kernelTimeouts,
+  measureSlowness,
+  setKernelTimeouts,
+} from './pace.ts';
+import type { Qmp } from './qmp.ts';
+
+/** What is known of a boot once its guest is ready; `meta` of a checkpoint's store entry. */
+export interface BootRecord {
+  readonly release: string;
+  /** From the start of QEMU to the agent's hello. */
+  readonly bootMs: number;
+  readonly slowness: number;
+}
+
+/** A ready guest on disk: `memory` is QEMU's migration stream, `boot.log` the console up to the save. */
+export interface Checkpoint extends BootRecord {
+  readonly dir: string;
+}
+
+export interface CheckpointRequest {
+  readonly cacheRoot: string;
+  readonly spec: MachineSpec;
+  /** What identifies the kernel and the guest image; paths do not. */
+  readonly identity: readonly string[];
+  /** Which of several boots of one kernel; forks of one boot are twins in all that boot decided. */
+  readonly bootIndex: number;
+  /** Prepares the ready guest before it is saved, once for all its forks. */
+  readonly prepare: (agent: Agent) => Promise<void>;
+  readonly signal: AbortSignal;
+  readonly onCorrupt?: (message: string) => void;
+  readonly onNote?: (text: string) => void;
+}
+
+export type CheckpointOutcome =
+  | { readonly kind: 'saved'; readonly checkpoint: Checkpoint }
+  | { readonly kind: 'failed'; readonly verdict: Untestable };
+
+/** Carries an untestable boot through the store, which keeps no entry when its maker throws. */
+class BootFailed extends Error {
+  override readonly name = 'BootFailed';
+  readonly verdict: Untestable;
+  constructor(verdict: Untestable) {
+    super(verdict.message);
+    this.verdict = verdict;
+  }
+}
+
+/** The checkpoint from the store, else a boot that is saved there; a new one is restored once before it is trusted. */
+export async function ensureCheckpoint(request: CheckpointRequest): Promise<CheckpointOutcome> {
+  const key = await checkpointKey(request);
+  try {
+    const entry = await ensureEntry(request.cacheRoot, {
+      kind: 'checkpoint',
+      key,
+      signal: request.signal,
+      ...(request.onCorrupt === undefined ? {} : { onCorrupt: request.onCorrupt }),
+      make: async (dir) => {
+        const record = await bootAndSave(request, dir);
+        await proveRestore(request, dir, record);
+        return record;
+      },
+    });
+    return { kind: 'saved', checkpoint: checkpointOf(entry) };
+  } catch (error) {
+    if (error instanceof BootFailed) return { kind: 'failed', verdict: error.verdict };
+    throw error;
+  }
+}
+
+/** Everything a saved machine depends on. QEMU loads a stream only into the same version with the same devices. */
+async function checkpointKey(request: CheckpointRequest): Promise<string> {
+  const { stdout } = await runTool(qemuProgram, ['--version'], { signal: request.signal });
+  const spec = { ...request.spec, kernel: '', initrd: '', swapDisk: '' };
+  const argv = qemuArgv(spec, { console: '', qmpSocket: '', agentSocket: '' }, 'boot');
+  return valueDigest([request.identity, request.bootIndex, stdout.split('\n')[0], argv]).slice(
+    0,
+    32,
+  );
+}
+
+function checkpointOf(entry: Entry): Checkpoint {
+  return { dir: entry.dir, ...(entry.meta as BootRecord) };
+}
+
+async function bootAndSave(request: CheckpointRequest, dir: string): Promise<BootRecord> {
+  await using booted = await bootGuest(request, {
+    consolePath: join(dir, 'boot.log'),
+    saveTo: join(dir, 'memory'),
+  });
+  await request.prepare(booted.guest.agent);
+  await save(booted.guest.machine.qmp);
+  return booted.record;
+}
+
+/** A booted guest with its timeouts set; throws BootFailed when the kernel did not get there. */
+export async function bootGuest(
+  request: Pick<CheckpointRequest, 'spec' | 'signal'>,
+  files: {
+    readonly consolePath: string;
+    readonly saveTo?: string;
+    readonly onConsole?: (bytes: Uint8Array) => void;
+  },
+): Promise<{ guest: Guest; record: BootRecord } & AsyncDisposable> {
+  const starting = startGuest({
+    spec: request.spec,
+    start: 'boot',
+    consolePath: files.consolePath,
+    signal: request.signal,
+    onConsole: files.onConsole ?? (() => undefined),
+    answerTimeoutMs: bootDeadlines(request.spec.accel).silenceMs,
+    ...(files.saveTo === undefined ? {} : { saveTo: files.saveTo }),
+  });
+  return handOver(starting, async (guest) => {
+    const startedAt = performance.now();
+    const outcome = await awaitBoot(guest, bootDeadlines(request.spec.accel), request.signal);
+    if (outcome.kind === 'failed') {
+      const output = tail(await readFile(files.consolePath, 'latin1'));
+      throw new BootFailed({ ...outcome.verdict, output });
+    }
+    const bootMs = performance.now() - startedAt;
+    const slowness = await measureSlowness(guest.agent);
+    await setKernelTimeouts(guest.agent, kernelTimeouts(slowness));
+    return {
+      guest,
+      record: { release: outcome.release, bootMs, slowness },
+      [Symbol.asyncDispose]: async () => guest[Symbol.asyncDispose](),
+    };
+  });
+}
+
+interface MigrationStatus {
+  readonly status: string;
+  readonly 'error-desc'?: string;
+}
+
+/** QEMU's default of 128 MiB/s was chosen for networks. */
+const saveBytesPerSecond = 8 * 1024 ** 3;
+
+/** Stops the guest and writes it to the file its QEMU was given as stdout. */
+async function save(qmp: Qmp): Promise<void> {
+  await qmp.execute('migrate-set-parameters', { 'max-bandwidth': saveBytesPerSecond });
+  await qmp.execute('stop');
+  await qmp.execute('migrate', { uri: 'fd:1' });
+  for (;;) {
+    const { status, ...rest } = (await qmp.execute('query-migrate')) as MigrationStatus;
+    if (status === 'completed') return;
+    if (status === 'failed' || status === 'cancelled') {
+      throw new HarnessError(
+        'infra',
+        `QEMU could not save the guest: ${rest['error-desc'] ?? status}`,
+      );
+    }
+    await sleep(5);
+  }
+}
+
+async function proveRestore(
+  request: CheckpointRequest,
+  dir: string,
+  record: BootRecord,
+): Promise<void> {
+  const consolePath = join(dir, 'restored.log');
+  const checkpoint = { dir, ...record };
+  await using fork = await forkGuest(checkpoint, {
+    ...request,
+    consolePath,
+    onConsole: () => undefined,
+  });
+  await fork.agent.hello().catch(async (cause: unknown) => {
+    throwIfAborted(request.signal);
+    await fork[Symbol.asyncDispose]();
+    const output = tail((await fork.machine.ended).stderr);
+    const message = 'a guest saved a moment ago could not be restored; --cold does without';
+    throw new HarnessError('infra', message, { cause, output });
+  });
+  await rm(consolePath);
+}
+
+export interface ForkOptions {
+  readonly spec: MachineSpec;
+  readonly consolePath: string;
+  readonly onConsole: (bytes: Uint8Array) => void;
+  readonly signal: AbortSignal;
+}
+
+/** A fresh copy of the checkpoint, running. */
+export async function forkGuest(checkpoint: Checkpoint, options: ForkOptions): Promise<Guest> {
+  return startGuest({
+    spec: options.spec,
+    start: 'restore',
+    restoreFrom: join(checkpoint.dir, 'memory'),
+    consolePath: options.consolePath,
+    onConsole: options.onConsole,
+    signal: options.signal,
+    answerTimeoutMs: answerTimeoutMs(checkpoint.slowness),
+  });
+}

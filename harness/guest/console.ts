@@ -1,0 +1,101 @@
+import { open } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Follows a console file that QEMU writes. The file is the record; this only reads along. */
+export interface ConsoleFollower extends AsyncDisposable {
+  /** Bytes seen so far. */
+  readonly bytes: () => number;
+  /** When the last byte was seen, in performance.now() milliseconds; the start before the first. */
+  readonly lastByteAtMs: () => number;
+  /** Reads everything that is in the file now. */
+  readonly catchUp: () => Promise<void>;
+  /** True once `text` has passed, false when it has not within the time. A text may span two reads. */
+  readonly waitFor: (text: string, timeoutMs: number, signal: AbortSignal) => Promise<boolean>;
+}
+
+/** 20 reads a second of an idle file cost nothing that can be measured beside an emulated machine. */
+const pollMs = 50;
+const readBytes = 1 << 18;
+
+/** Begins to follow `path`, which must exist; `onBytes` gets every byte once, in order. */
+export async function followConsole(
+  path: string,
+  onBytes: (bytes: Uint8Array) => void,
+): Promise<ConsoleFollower> {
+  const file = await open(path, 'r');
+  const stop = new AbortController();
+  const buffer = Buffer.alloc(readBytes);
+  const awaited = new Map<string, () => void>();
+  let bytes = 0;
+  let lastByteAtMs = performance.now();
+  let carry = Buffer.alloc(0);
+  let reading: Promise<void> = Promise.resolve();
+
+  const readOnce = async (): Promise<void> => {
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, readBytes, bytes);
+      if (bytesRead === 0) return;
+      bytes += bytesRead;
+      lastByteAtMs = performance.now();
+      const chunk = Buffer.from(buffer.subarray(0, bytesRead));
+      onBytes(chunk);
+      carry = notify(awaited, carry, chunk);
+    }
+  };
+  // One read at a time: two would take the same bytes.
+  const catchUp = async (): Promise<void> => {
+    reading = reading.then(readOnce);
+    return reading;
+  };
+  const loop = (async () => {
+    while (!stop.signal.aborted) {
+      await catchUp();
+      await sleep(pollMs, undefined, { signal: stop.signal }).catch(() => undefined);
+    }
+  })();
+
+  return {
+    bytes: () => bytes,
+    lastByteAtMs: () => lastByteAtMs,
+    catchUp,
+    waitFor: async (text, timeoutMs, signal) => waitForText(awaited, text, timeoutMs, signal),
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await loop;
+      await catchUp();
+      await file.close();
+    },
+  };
+}
+
+/** Wakes who waits for a text that is complete now; returns the tail in which the next one may have begun. */
+function notify(
+  awaited: Map<string, () => void>,
+  carry: Buffer,
+  chunk: Buffer,
+): Buffer<ArrayBuffer> {
+  if (awaited.size === 0) return Buffer.alloc(0);
+  const seen = Buffer.concat([carry, chunk]);
+  for (const [text, wake] of awaited) {
+    if (seen.includes(text)) wake();
+  }
+  const longest = Math.max(...[...awaited.keys()].map((text) => text.length));
+  return Buffer.from(seen.subarray(Math.max(0, seen.length - longest)));
+}
+
+async function waitForText(
+  awaited: Map<string, () => void>,
+  text: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  return new Promise<boolean>((resolve) => {
+    const settle = (found: boolean): void => {
+      awaited.delete(text);
+      resolve(found);
+    };
+    deadline.addEventListener('abort', () => settle(false), { once: true });
+    awaited.set(text, () => settle(true));
+  });
+}

@@ -1,0 +1,67 @@
+import type { Socket } from 'node:net';
+import { HarnessError } from '../errors.ts';
+import { streamLines } from './lines.ts';
+
+/** One QMP connection (QEMU's docs/interop/qmp-spec.txt): JSON objects, one a line. */
+export interface Qmp {
+  /** Runs a command and returns its `return` value; throws HarnessError `tool` with QEMU's words when it fails. */
+  readonly execute: (command: string, args?: Readonly<Record<string, unknown>>) => Promise<unknown>;
+  /** Resolves when the connection is gone; never rejects. */
+  readonly closed: Promise<void>;
+}
+
+interface QmpMessage {
+  readonly id?: number;
+  readonly return?: unknown;
+  readonly error?: { readonly class: string; readonly desc: string };
+}
+
+interface Waiting {
+  readonly command: string;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: HarnessError) => void;
+}
+
+const longestMessageBytes = 4 * 1024 * 1024;
+
+/** Negotiates and returns a usable connection over a connected socket. */
+export async function openQmp(socket: Socket): Promise<Qmp> {
+  const waiting = new Map<number, Waiting>();
+  let nextId = 1;
+  const closed = readMessages(socket, waiting).finally(() => {
+    socket.destroy();
+    for (const { command, reject } of waiting.values()) {
+      reject(new HarnessError('infra', `QEMU went away during ${command}`));
+    }
+    waiting.clear();
+  });
+  const execute: Qmp['execute'] = async (command, args) => {
+    const id = nextId++;
+    const answer = new Promise<unknown>((resolve, reject) => {
+      waiting.set(id, { command, resolve, reject });
+    });
+    if (socket.destroyed) {
+      waiting.delete(id);
+      throw new HarnessError('infra', `QEMU went away before ${command}`);
+    }
+    socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
+    return answer;
+  };
+  await execute('qmp_capabilities');
+  return { execute, closed };
+}
+
+async function readMessages(socket: Socket, waiting: Map<number, Waiting>): Promise<void> {
+  try {
+    for await (const line of streamLines(socket, longestMessageBytes)) {
+      const message = JSON.parse(line) as QmpMessage;
+      const asked = message.id === undefined ? undefined : waiting.get(message.id);
+      if (asked === undefined || message.id === undefined) continue;
+      waiting.delete(message.id);
+      if (message.error === undefined) asked.resolve(message.return);
+      else asked.reject(new HarnessError('tool', `QEMU ${asked.command}: ${message.error.desc}`));
+    }
+  } catch {
+    // A reset connection ends the same way as a closed one: nobody answers any more.
+  }
+}

@@ -1,0 +1,16 @@
+/**
+ * Builds something on top of a resource that then owns it. When building fails the resource is disposed, so a caller
+ * gets either a live whole or nothing.
+ */
+export async function handOver<R extends AsyncDisposable, T>(
+  acquiring: Promise<R>,
+  build: (resource: R) => Promise<T>,
+): Promise<T> {
+  const resource = await acquiring;
+  try {
+    return await build(resource);
+  } catch (error) {
+    await resource[Symbol.asyncDispose]();
+    throw error;
+  }
+}

@@ -1,0 +1,112 @@
+/** The health of a kernel's detectors, read from the guest's own files; and what a reading says about blindness. Pure. */
+
+/** Where the agent reads what a ledger is made of. */
+export const ledgerFiles = {
+  lockdepStats: '/proc/lockdep_stats',
+  tainted: '/proc/sys/kernel/tainted',
+} as const;
+
+/** One reading. A value the kernel does not have is null. */
+export interface LedgerReading {
+  /** 1 while lockdep works; it turns itself off at its first splat (Documentation/locking/lockdep-design.rst). */
+  readonly debugLocks: number | null;
+  /** Use and size of lockdep's tables, by the names of /proc/lockdep_stats. */
+  readonly tables: Readonly<Record<string, { readonly used: number; readonly max: number }>>;
+  /** Bit mask of Documentation/admin-guide/tainted-kernels.rst. */
+  readonly taint: number | null;
+}
+
+/** What a trial's JSON carries. */
+export interface Ledger {
+  readonly before: LedgerReading;
+  readonly after: LedgerReading | null;
+  /** The one-shot warnings were armed again before the workload (clear_warn_once). */
+  readonly warnOnceArmed: boolean;
+  /** Lines of the kernel's log that never came out of the console; null when that could not be compared. */
+  readonly lostConsoleLines: number | null;
+  /** Why a detector could not have spoken, before and after. */
+  readonly deadBefore: readonly string[];
+  readonly deadAfter: readonly string[];
+}
+
+/** Parses the two files; a missing one is undefined. */
+export function readLedger(
+  lockdepStats: string | undefined,
+  tainted: string | undefined,
+): LedgerReading {
+  const tables: Record<string, { used: number; max: number }> = {};
+  let debugLocks: number | null = null;
+  for (const line of (lockdepStats ?? '').split('\n')) {
+    const table = /^\s*([\w -]+?):\s+(\d+) \[max: (\d+)\]/.exec(line);
+    if (table !== null) tables[table[1] ?? ''] = { used: Number(table[2]), max: Number(table[3]) };
+    const alive = /^\s*debug_locks:\s+(\d+)/.exec(line);
+    if (alive !== null) debugLocks = Number(alive[1]);
+  }
+  const taint = /^\d+/.exec(tainted ?? '');
+  return { debugLocks, tables, taint: taint === null ? null : Number(taint[0]) };
+}
+
+/** Taints that a splat leaves behind: D die, B bad page, W warning, L soft lockup (tainted-kernels.rst). */
+const splatTaints = { B: 1 << 5, D: 1 << 7, W: 1 << 9, L: 1 << 14 } as const;
+
+/** Why lockdep or a one-shot warning could not have spoken at this reading. `when` words the moment. */
+export function deadDetectors(reading: LedgerReading, when: 'before' | 'after'): readonly string[] {
+  const dead: string[] = [];
+  if (reading.debugLocks === null)
+    dead.push('lockdep is not in this kernel (no debug_locks in /proc/lockdep_stats)');
+  else if (reading.debugLocks !== 1) {
+    dead.push(
+      when === 'before'
+        ? 'lockdep was off before the workload began (debug_locks: 0)'
+        : 'lockdep is off (debug_locks: 0)',
+    );
+  }
+  for (const [name, { used, max }] of Object.entries(reading.tables)) {
+    if (used >= max) dead.push(`lockdep's table of ${name} is full (${used} of ${max})`);
+  }
+  return dead;
+}
+
+/** Taint that appeared between two readings though no splat was seen to cause it. */
+export function unexplainedTaint(before: LedgerReading, after: LedgerReading): readonly string[] {
+  const added = (after.taint ?? 0) & ~(before.taint ?? 0);
+  const letters = Object.entries(splatTaints).filter(([, bit]) => (added & bit) !== 0);
+  return letters.map(
+    ([letter]) => `the kernel became tainted (${letter}) without a splat on the console`,
+  );
+}
+
+/**
+ * Lines of the kernel's own log that are not on the console. `kmsg` is what /dev/kmsg gave, a record a line:
+ *
+ *     6,1534,7201945,-,caller=T51;oom_reaper: reaped process 51 (mrelease), now anon-rss:0kB
+ *
+ * Only records from the one with `marker` on are compared; null when that one is not there any more.
+ */
+export function countLostLines(kmsg: string, consoleLog: string, marker: string): number | null {
+  const records = kmsg
+    .split('\n')
+    .flatMap((line) => /^\d+,\d+,\d+,[^;]*;(.*)$/.exec(line)?.[1] ?? []);
+  const first = records.findIndex((text) => text.includes(marker));
+  if (first < 0) return null;
+  const printed = new Set(
+    consoleLog.split(/\r*\n/).map((line) => line.replace(/^(?:\[[^\]]*\])+ /, '')),
+  );
+  const expected = records.slice(first).flatMap((text) => unescapeKmsg(text).split('\n'));
+  return expected.filter((text) => !printed.has(text)).length;
+}
+
+/** /dev/kmsg writes non-printable bytes and backslashes as \xNN (Documentation/ABI/testing/dev-kmsg). */
+function unescapeKmsg(text: string): string {
+  return text.replaceAll(/\\x([0-9a-f]{2})/g, (_, hex: string) =>
+    String.fromCodePoint(Number.parseInt(hex, 16)),
+  );
+}
+
+/** How many messages the kernel says it dropped before they reached the console. */
+export function countDropped(consoleLog: string): number {
+  let dropped = 0;
+  for (const match of consoleLog.matchAll(/\*\* (\d+) printk messages dropped \*\*/g))
+    dropped += Number(match[1]);
+  return dropped;
+}

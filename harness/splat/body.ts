@@ -1,0 +1,104 @@
+import type { StackFrame } from './finding.ts';
+import { frameWithin, readFrame } from './frames.ts';
+
+/** One line of a report, as it stands in the log. */
+export interface ReportLine {
+  readonly text: string;
+  /** printk caller, or the empty string. */
+  readonly caller: string;
+  /** 1-based. */
+  readonly number: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+export type SectionKind = 'head' | 'trace' | 'alloc' | 'free' | 'origin' | 'other';
+
+export interface SectionFrame {
+  readonly frame: StackFrame;
+  readonly line: ReportLine;
+  readonly questionable: boolean;
+  /** From a register line (RIP, pc), not from the unwinder. */
+  readonly pc: boolean;
+}
+
+/** A stack trace and the words above it. */
+export interface Section {
+  readonly kind: SectionKind;
+  readonly heading: ReportLine;
+  readonly frames: SectionFrame[];
+  /** Lines between the heading and the section's end. */
+  length: number;
+}
+
+/** What opens a section. First match wins. */
+const headings: readonly (readonly [RegExp, SectionKind])[] = [
+  [/^\s*(?:<\w+>)?\s*(?:Call [Tt]race|Trace|CPU: \d+ .* Call Trace):?/, 'trace'],
+  [
+    /\b(?:[Bb]acktrace|stack backtrace|Call [Tt]race|stack trace):\s*(?:\(|$)|^Backtrace: ?/,
+    'trace',
+  ],
+  [
+    /^(?:read|write|race at unknown origin|assert no accesses|read-write)\b.* (?:to 0x|of \d+ bytes|\(marked\)|by (?:task|interrupt))|^\s*(?:read|write) to 0x/,
+    'trace',
+  ],
+  [
+    /^\s*(?:Allocated by task|allocated by task|page last allocated|Allocated in|Allocated:)|^kfence-#\d+/,
+    'alloc',
+  ],
+  [
+    /^\s*(?:Freed by task|freed by task|page last free|Freed in|Freed:|Last potentially|Second to last)/,
+    'free',
+  ],
+  [/^\s*(?:Uninit was (?:created|stored)|Local variable|chained origin|origin:)/, 'origin'],
+  [
+    /^\s*(?:-> #\d+|\{[\w-]+\} state was registered|\.\.\. (?:key|acquired)|the (?:existing|shortest|dependencies)|which became|to a [\w-]+ lock|irq event stamp|Preemption disabled at|stack is not available|page_owner|Showing all locks|Disabling lock debugging|(?:hard|soft)irqs last)/,
+    'other',
+  ],
+];
+const sectionEnd = /---\[ end trace|^Kernel panic - |^Rebooting in|^\s*<\/TASK>/;
+
+/** `RIP: 0010:f+0x1/0x2`, `pc : f+0x1/0x2`, `PC is at f+0x1/0x2`, `NIP [c0001234] f+0x1/0x2`, `epc : f+0x1/0x2`, PSW of s390. */
+const programCounter =
+  /^\s*(?:RIP: (?:0010|e030|0060):|RIP: +\[<|RIP +\[<|EIP: |EIP is at |IP: |pc : |PC is at |NIP \[|epc ?: |epc   : |Krnl PSW : .*\(|RIP: 0010:\[<)/;
+
+const headingHint =
+  /race|llocated|Freed|Trace|freed|Uninit|Local|->|state was|acquired|which|lock|kfence|read|write|page last|irq|Preempt|Showing|tentially|last|the |page_owner|origin/;
+
+function headingOf(text: string): SectionKind | undefined {
+  if (!headingHint.test(text)) return undefined;
+  return headings.find(([pattern]) => pattern.test(text))?.[1];
+}
+
+/** Splits a report into its stack traces. The first section is the head: header, registers, facts. */
+export function readSections(lines: readonly ReportLine[]): Section[] {
+  const [header, ...rest] = lines;
+  if (!header) return [];
+  let section: Section = { kind: 'head', heading: header, frames: [], length: 0 };
+  const sections = [section];
+  for (const line of rest) {
+    const read = readFrame(line.text);
+    if (read) {
+      section.length++;
+      section.frames.push({ ...read, line, pc: false });
+      continue;
+    }
+    const pc = programCounter.test(line.text) ? frameWithin(line.text) : undefined;
+    if (pc) {
+      section.frames.push({ frame: pc, line, questionable: false, pc: true });
+      continue;
+    }
+    const kind = headingOf(line.text);
+    if (kind) {
+      section = { kind, heading: line, frames: [], length: 0 };
+      sections.push(section);
+      const inHeading =
+        kind === 'trace' ? readFrame(line.text.replace(headings[0]?.[0] ?? /^$/, '')) : undefined;
+      if (inHeading) section.frames.push({ ...inHeading, line, pc: false });
+    } else if (sectionEnd.test(line.text)) {
+      section = { kind: 'other', heading: line, frames: [], length: 0 };
+      sections.push(section);
+    } else section.length++;
+  }
+  return sections;
+}

@@ -1,0 +1,125 @@
+import { type Blame, findBlame, namedFrame } from './blame.ts';
+import type { ReportLine, Section } from './body.ts';
+import { frameWithin } from './frames.ts';
+import type { Rule } from './rules/rule.ts';
+import { sanitizeText } from './sanitize.ts';
+import { syscallName } from './skip-lists.ts';
+
+/** What a rule makes of a report. */
+export interface Composition {
+  readonly rule: Rule;
+  readonly title: string;
+  readonly altTitles: readonly string[];
+  readonly class: string;
+  readonly frame: string;
+  readonly blame: Blame | undefined;
+  readonly detail: ReportLine | undefined;
+  /** A frame was wanted and none found. */
+  readonly frameless: boolean;
+}
+
+interface Fit {
+  readonly rule: Rule;
+  readonly header: RegExpExecArray;
+  readonly detail?: RegExpExecArray;
+  readonly detailLine?: ReportLine;
+}
+
+/** Whether a rule's header fits a line; printk's stamp decides where the rule asks who wrote it. */
+export function fitsHeader(rule: Rule, text: string, fromKernel: boolean): RegExpExecArray | null {
+  if (rule.fromKernel && !fromKernel) return null;
+  if (rule.fromProgram && fromKernel) return null;
+  return rule.header.exec(text);
+}
+
+function fit(rule: Rule, lines: readonly ReportLine[], fromKernel: boolean): Fit | undefined {
+  const header = fitsHeader(rule, lines[0]?.text ?? '', fromKernel);
+  if (!header) return undefined;
+  if (!rule.detail) return { rule, header };
+  for (const line of lines) {
+    const detail = rule.detail.exec(line === lines[0] ? line.text.slice(header.index) : line.text);
+    if (detail) return { rule, header, detail, detailLine: line };
+  }
+  return undefined;
+}
+
+function blameOf(
+  found: Fit,
+  lines: readonly ReportLine[],
+  sections: readonly Section[],
+): Blame | undefined {
+  const { rule, header, detail, detailLine } = found;
+  const [first] = lines;
+  if (!rule.frame || !first) return undefined;
+  const named = [];
+  if (rule.frame.from.includes('header')) {
+    const symbol = header.groups?.['frame'] ?? frameWithin(first.text.slice(header.index))?.symbol;
+    if (symbol) named.push(namedFrame(symbol, first));
+  }
+  if (rule.frame.from.includes('detail') && detailLine) {
+    const symbol = detail?.groups?.['frame'] ?? frameWithin(detailLine.text)?.symbol;
+    if (symbol) {
+      const frame = namedFrame(symbol, detailLine);
+      return { name: frame.frame.function, frame, passed: [] };
+    }
+  }
+  return (
+    findBlame(rule.frame, sections, named, false) ?? findBlame(rule.frame, sections, named, true)
+  );
+}
+
+/** `__x64_sys_rmdir` is called `sys_rmdir`, `SyS_pause` `pause`; the wrapper's name differs between architectures. */
+export function commonName(name: string): string {
+  const match = /^__(?:x64|ia32|arm64|s390x?|riscv|powerpc)_((?:compat_)?sys_\w+)$/.exec(name);
+  if (match) return match[1] ?? name;
+  return syscallName.exec(name)?.[1] ?? name;
+}
+
+function expand(template: string, found: Fit, frame: string): string {
+  const { header, detail } = found;
+  return template.replace(/\{(\w+)\}/g, (_, key: string) => {
+    if (key === 'frame') return frame;
+    if (key === 'text') return sanitizeText(header.groups?.['text'] ?? '');
+    if (key === 'pair') return [header[2] ?? '', header[3] ?? ''].toSorted().join(' / ');
+    if (key === 'a') return detail?.[1] ?? '';
+    return header[Number(key)] ?? '';
+  });
+}
+
+/** Names a report by the first rule that fits it as a whole; undefined when none does. */
+export function compose(
+  rules: readonly Rule[],
+  lines: readonly ReportLine[],
+  sections: readonly Section[],
+  fromKernel: boolean,
+): Composition | undefined {
+  for (const rule of rules) {
+    const found = fit(rule, lines, fromKernel);
+    if (!found) continue;
+    const blame = blameOf(found, lines, sections);
+    const wantsFrame = rule.title.includes('{frame}');
+    const raw = blame?.name ?? 'corrupted';
+    const frame = wantsFrame ? commonName(raw) : '';
+    const templates = [rule.title, ...(rule.alt ?? [])];
+    const names = wantsFrame ? [...new Set([frame, raw])] : [''];
+    const all = templates.flatMap((template) => names.map((name) => expand(template, found, name)));
+    const [title = '', ...altTitles] = [...new Set(all)];
+    return {
+      rule,
+      title,
+      altTitles,
+      class: classOf(title),
+      frame: blame ? frame : '',
+      blame,
+      detail: found.detailLine,
+      frameless: wantsFrame && !blame,
+    };
+  }
+  return undefined;
+}
+
+/** The title without ` in FUNCTION`; a title that has none is its own class. */
+export function classOf(title: string): string {
+  if (title.startsWith('kernel BUG')) return 'kernel BUG';
+  return title.replace(/ in .*$/, '');
+}

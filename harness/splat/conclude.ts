@@ -1,0 +1,101 @@
+import { type ReportLine, readSections, type Section } from './body.ts';
+import { type Composition, compose } from './compose.ts';
+import { corruptionOf } from './corruption.ts';
+import { readFacts, readNonBlock } from './facts.ts';
+import type { Evidence, Finding, StackFrame } from './finding.ts';
+import type { OpenReport } from './open-report.ts';
+import { rules } from './rules/index.ts';
+import { signatureOf } from './signature.ts';
+
+const utf8 = new TextDecoder();
+const highBytes = /[\x80-\xff]/;
+
+/** The scanner works on bytes as latin1; what leaves it is text again. */
+export function decodeText(latin1: string): string {
+  if (!highBytes.test(latin1)) return latin1;
+  return utf8.decode(Uint8Array.from(latin1, (character) => character.charCodeAt(0)));
+}
+
+function evidenceOf(composition: Composition, lines: readonly ReportLine[]): Evidence[] {
+  const evidence: Evidence[] = [];
+  const note = (line: ReportLine | undefined, role: Evidence['role']) => {
+    if (line) evidence.push({ line: line.number, text: decodeText(line.text), role });
+  };
+  note(lines[0], 'header');
+  note(composition.detail, 'detail');
+  for (const passed of composition.blame?.passed.slice(0, 12) ?? [])
+    note(passed.line, 'skipped frame');
+  note(composition.blame?.frame?.line, 'guilty frame');
+  note(lines.at(-1), 'end');
+  return evidence;
+}
+
+function stackOf(sections: readonly Section[]): StackFrame[] {
+  const traces = sections.filter(
+    (section) => section.kind === 'trace' && section.frames.length > 0,
+  );
+  const [chosen] = traces.length > 0 ? traces : sections.slice(0, 1);
+  const pc = sections[0]?.frames.find((entry) => entry.pc);
+  const frames = chosen?.frames.filter((entry) => !entry.questionable && entry !== pc) ?? [];
+  const all = (pc ? [pc, ...frames] : frames).map((entry) => entry.frame);
+  return all.slice(0, 64);
+}
+
+interface Reading {
+  readonly lines: readonly ReportLine[];
+  readonly sections: readonly Section[];
+  readonly composition: Composition;
+}
+
+function read(report: OpenReport, lines: readonly ReportLine[]): Reading | undefined {
+  const sections = readSections(lines);
+  const composition = compose(rules, lines, sections, report.fromKernel);
+  return composition && { lines, sections, composition };
+}
+
+/** Makes the finding of a report that is over; undefined when no rule fits it as a whole. */
+export function conclude(report: OpenReport): Finding | undefined {
+  const [header] = report.lines;
+  if (!header) return undefined;
+  const all = report.lines.slice(0, report.belonging);
+  const own = all.filter((line) => line.caller === header.caller);
+  let reading = read(report, own);
+  if (reading?.composition.frameless && own.length < all.length) {
+    const wider = read(report, all);
+    if (wider && !wider.composition.frameless) reading = wider;
+  }
+  return reading && makeFinding(report, reading);
+}
+
+function makeFinding(report: OpenReport, { lines, sections, composition }: Reading): Finding {
+  const [header] = lines;
+  const last = lines.at(-1);
+  const stack = stackOf(sections);
+  const facts = readFacts(lines);
+  const nonBlock = readNonBlock(lines, stack);
+  const reason = corruptionOf(composition, sections);
+  const { title, frame } = composition;
+  const decode = (texts: readonly string[]) => texts.map(decodeText);
+  return {
+    kind: 'splat',
+    title: decodeText(title),
+    altTitles: decode(composition.altTitles),
+    class: decodeText(composition.class),
+    frame: decodeText(frame),
+    line: header?.number ?? 0,
+    endLine: last?.number ?? 0,
+    bytes: { start: header?.start ?? 0, end: last?.end ?? 0 },
+    ...facts,
+    ...(facts.task !== undefined && { task: decodeText(facts.task) }),
+    corrupted: reason !== undefined,
+    ...(reason !== undefined && { corruptedReason: reason }),
+    suppressed: composition.rule.suppressed === true,
+    ...(report.panicked && { panicked: true as const }),
+    stack,
+    ...(nonBlock && { nonBlock }),
+    ...(report.events.length > 0 && { events: report.events.map((event) => event.title) }),
+    signature: signatureOf(composition.class, [frame, nonBlock?.callback ?? '']),
+    evidence: evidenceOf(composition, lines),
+    text: lines.map((line) => decodeText(line.text)),
+  };
+}

@@ -1,0 +1,75 @@
+import type { StackFrame } from './finding.ts';
+
+/** A frame line, and whether the unwinder doubted it (`? func+0x1/0x2`). */
+export interface FrameLine {
+  readonly frame: StackFrame;
+  readonly questionable: boolean;
+}
+
+const name = String.raw`(?:[A-Za-z_$][\w$.]*|<[\w: <>,&]+>(?:::[\w<>:]+)?|[\w:]+::[\w<>:]+)`;
+const place = String.raw`\(?((?:[\w.+-]*\/)*[\w.+-]+\.(?:[chSs]|rs|cpp|cc):\d+)(?::\d+)?\)?`;
+const withOffset = String.raw`(${name})\+(0x[0-9a-f]+)\/(0x[0-9a-f]+)(?: (?:\[([\w-]+)(?: [0-9a-f]+)?\]))?`;
+
+/** ` ? [<ffffffff81234567>] ? ext4_iget+0x10/0x200 [ext4] fs/ext4/inode.c:123`, x86 and most others. */
+const offsetFrame = new RegExp(
+  String.raw`^[\s|]*(?:\(|\[)?(\? )?(?:\(?\[?<?(?:0x)?[0-9a-fx]{8,16}>?\]?\)? ){0,2}(?:\.)?(\? )?\(?${withOffset}\)?(?: ${place})?`,
+);
+/** ` ext4_iget fs/ext4/inode.c:123 [inline]`: an inlined frame of a symbolized log. */
+const inlineFrame = new RegExp(String.raw`^\s+(${name}) ${place}(?: \[inline\])?\s*$`);
+/** `[<8062eec8>] (n_tty_set_termios) from [<80632588>] (tty_set_termios+0x150/0x2f0)`: 32-bit ARM. */
+const armFrame = new RegExp(
+  String.raw`^\s*(?:\[<[0-9a-f]+>\] )?\(?(${name})(?:\+(0x[0-9a-f]+)\/(0x[0-9a-f]+))?\)?(?: \[([\w-]+)\])? from (?:\[<|[\w$.]+\+0x|0x)`,
+);
+
+const compilerSuffix =
+  /\.(?:isra|constprop|part|cold|llvm|lto_priv|clone|resolved)(?:\.\d+)*(?=\.|$)/g;
+
+/** `do_con_write.part.23` becomes `do_con_write`; `foo.cold` becomes `foo`. */
+export function functionOfSymbol(symbol: string): string {
+  const dot = symbol.indexOf('.');
+  if (dot <= 0) return symbol.startsWith('.') ? symbol.slice(1) : symbol;
+  return symbol.replace(compilerSuffix, '').replace(/\.\d+$/, '');
+}
+
+/** A frame of `symbol+offset/size`; numbers are hexadecimal with 0x. */
+export function makeFrame(
+  symbol: string,
+  offset?: string,
+  size?: string,
+  module?: string,
+  location?: string,
+): StackFrame {
+  return {
+    function: functionOfSymbol(symbol),
+    symbol,
+    ...(offset !== undefined && { offset: Number.parseInt(offset, 16) }),
+    ...(size !== undefined && { size: Number.parseInt(size, 16) }),
+    ...(module !== undefined && { module }),
+    ...(location !== undefined && { location }),
+  };
+}
+
+/** The frame a line of a stack trace holds, or undefined when the line is something else. */
+export function readFrame(text: string): FrameLine | undefined {
+  const arm = text.includes(' from ') ? armFrame.exec(text) : null;
+  if (arm) return { frame: makeFrame(arm[1] ?? '', arm[2], arm[3], arm[4]), questionable: false };
+  if (text.includes('+0x')) {
+    const match = offsetFrame.exec(text);
+    if (match) {
+      return {
+        frame: makeFrame(match[3] ?? '', match[4], match[5], match[6], match[7]),
+        questionable: match[1] !== undefined || match[2] !== undefined,
+      };
+    }
+  }
+  const inline = text.includes(':') ? inlineFrame.exec(text) : null;
+  if (!inline) return undefined;
+  const frame = makeFrame(inline[1] ?? '', undefined, undefined, undefined, inline[2]);
+  return { frame: { ...frame, inlined: true }, questionable: false };
+}
+
+/** The first `symbol+0x1/0x2` anywhere in a line, as in `BUG: KASAN: x in memcpy+0x1/0x2 at addr`. */
+export function frameWithin(text: string): StackFrame | undefined {
+  const match = new RegExp(withOffset).exec(text);
+  return match ? makeFrame(match[1] ?? '', match[2], match[3], match[4]) : undefined;
+}

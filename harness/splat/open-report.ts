@@ -1,0 +1,82 @@
+import type { ReportLine } from './body.ts';
+import type { Finding } from './finding.ts';
+import { readFrame } from './frames.ts';
+import type { Rule } from './rules/rule.ts';
+
+/** Lines kept of one report, its own and those of others in between; a longer one is cut. */
+const mostLines = 3000;
+/** Own lines in a row that belong to no report: then the report is over. */
+const patience = { beforeTrace: 60, afterTrace: 14, afterEnd: 3 };
+/** Lines of other callers in a row: then the report is given up waiting for. */
+const foreignPatience = 1500;
+
+const reportLike =
+  /^\s|^$|\+0x[0-9a-f]|^[A-Za-z]{1,4}\d{0,2} ?: ?[[<(]?[0-9a-f]{4}|^(?:RIP|EIP|RSP|Code|CPU|Hardware|Modules|Call |Backtrace|[Ss]tack|Process|Internal|Oops|PGD|\*pde|Mem abort|pgd|Data abort|user pgtable|Kernel|Rebooting|page|flags|raw|head|read|write|Read|Write|Allocated|Freed|Uninit|Local|The buggy|Memory|which|Object|Bytes|Redzone|Padding|rcu|NMI|Sending|in_atomic|Preempt|irq|hardirq|softirq|other info|the |but |and |-> |Possible|Chain|\(|\d+ locks? held|no locks held|Showing|#\d|={5}|-{4}|\*{3}|\.\.\.|\[|<|Dumping|FS:|CS:|DR\d|CR\d|Workqueue|task|comm|RBP|SMP|Tainted|unwind|kfence|Krnl|LR|NIP|MSR|GPR|CFAR|REGS|epc|ra |status|Flags|Control|INFO: lockdep|preempt|value changed|unreferenced|backtrace|hex dump)/;
+const traceEnd = /---\[ end trace/;
+const wholeEnd = /---\[ end Kernel panic|^Rebooting in /;
+const panicLine = /Kernel panic - not syncing/;
+
+/** A report still being read: its lines so far, and whether it can be over. */
+export interface OpenReport {
+  readonly rule: Rule;
+  readonly fromKernel: boolean;
+  readonly lines: ReportLine[];
+  /** Events just above the header that belong to it. */
+  readonly events: readonly Finding[];
+  /** Index in `lines` after the last one that belongs. */
+  belonging: number;
+  quiet: number;
+  foreign: number;
+  frames: number;
+  ended: boolean;
+  complete: boolean;
+  panicked: boolean;
+}
+
+/** Starts a report at its header line. */
+export function openReport(
+  rule: Rule,
+  header: ReportLine,
+  fromKernel: boolean,
+  events: readonly Finding[],
+): OpenReport {
+  return {
+    rule,
+    fromKernel,
+    lines: [header],
+    events,
+    belonging: 1,
+    quiet: 0,
+    foreign: 0,
+    frames: 0,
+    ended: false,
+    complete: rule.oneLine === true,
+    panicked: panicLine.test(header.text),
+  };
+}
+
+function patienceOf(report: OpenReport): number {
+  if (report.ended) return patience.afterEnd;
+  return report.frames > 0 ? patience.afterTrace : patience.beforeTrace;
+}
+
+/** Hands a report the next line of the console, its own or another caller's. */
+export function feed(report: OpenReport, line: ReportLine): void {
+  report.lines.push(line);
+  if (report.lines.length >= mostLines) report.complete = true;
+  if (line.caller !== report.lines[0]?.caller) {
+    if (++report.foreign > foreignPatience) report.complete = true;
+    return;
+  }
+  report.foreign = 0;
+  if (panicLine.test(line.text)) report.panicked = true;
+  else if (!reportLike.test(line.text)) {
+    if (++report.quiet >= patienceOf(report)) report.complete = true;
+    return;
+  }
+  report.quiet = 0;
+  if (line.text !== '') report.belonging = report.lines.length;
+  if (traceEnd.test(line.text)) report.ended = true;
+  else if (wholeEnd.test(line.text)) report.complete = true;
+  else if (line.text.includes('+0x') && readFrame(line.text)) report.frames++;
+}

@@ -1,0 +1,124 @@
+import { badAccess, fault, type Rule, trace } from './rule.ts';
+
+const overflow = ['stack-overflow in {frame}'];
+
+/** Traps of the processor and BUG(): oopses on every architecture. */
+export const faultRules: readonly Rule[] = [
+  {
+    header: /kernel BUG at (?:\S*\/)?mm\/usercopy\.c/,
+    title: 'BUG: bad usercopy in {frame}',
+    frame: fault,
+  },
+  {
+    header: /kernel BUG at (?:\S*\/)?lib\/list_debug\.c/,
+    title: 'BUG: corrupted list in {frame}',
+    alt: badAccess,
+    frame: fault,
+  },
+  { header: /kernel BUG at \S+:\d+/, title: 'kernel BUG in {frame}', frame: fault },
+  {
+    header: /kernel BUG (?:at )?(?<text>.*)/,
+    title: 'kernel BUG {text}',
+    frame: fault,
+    corrupted: 'no source line',
+  },
+  {
+    header:
+      /(?:BUG: unable|Unable|BUG: Unable) to handle kernel (?:NULL pointer dereference|access to user memory.*0{8,16}\b)|BUG: (?:Kernel|kernel) NULL pointer dereference|Unable to handle kernel NULL/,
+    title: 'BUG: unable to handle kernel NULL pointer dereference in {frame}',
+    alt: badAccess,
+    frame: fault,
+  },
+  {
+    header:
+      /(?:BUG: unable|Unable) to handle (?:kernel paging request|page fault for address|kernel read from unreadable memory|kernel write to read-only memory|kernel execution of user memory|kernel access to user memory|kernel data access|kernel access beyond|kernel (?:instruction|data) fetch)|BUG: Unable to handle kernel (?:data|instruction|paging)|CPU \d+ Unable to handle kernel paging request/,
+    title: 'BUG: unable to handle kernel paging request in {frame}',
+    alt: badAccess,
+    frame: fault,
+  },
+  {
+    header: /Unable to handle kernel pointer dereference in virtual kernel address space/,
+    title: 'BUG: unable to handle kernel paging request in {frame}',
+    alt: badAccess,
+    frame: fault,
+  },
+  {
+    header: /(?:BUG: unable|Unable) to handle kernel\b/,
+    title: 'BUG: unable to handle kernel',
+    corrupted: 'report format is marked as corrupted',
+  },
+  {
+    header:
+      /general protection fault(?:, .*)?: [0-9a-f]{1,8} \[#\d+\]|general protection fault, (?:probably|maybe|kernel)/,
+    title: 'general protection fault in {frame}',
+    alt: badAccess,
+    frame: fault,
+  },
+  { header: /divide[ _]error: /, title: 'divide error in {frame}', frame: fault },
+  { header: /invalid opcode: /, title: 'invalid opcode in {frame}', frame: fault },
+  { header: /\bint3: [0-9a-f]{4} /, title: 'int3 in {frame}', frame: fault },
+  { header: /stack segment: [0-9a-f]{4} /, title: 'stack segment fault in {frame}', frame: fault },
+  { header: /alignment check: [0-9a-f]{4} /, title: 'alignment check in {frame}', frame: fault },
+  { header: /invalid TSS: [0-9a-f]{4} /, title: 'invalid TSS in {frame}', frame: fault },
+  { header: /PANIC: double fault/, title: 'PANIC: double fault in {frame}', frame: fault },
+  {
+    header: /BUG: (?:[\w#]+ )?stack guard page was hit/,
+    title: 'BUG: stack guard page was hit in {frame}',
+    alt: overflow,
+    frame: { from: ['pc', 'trace'], pick: 'stall' },
+  },
+  {
+    header: /(?:Kernel|kernel) stack overflow|Insufficient stack space to handle exception/,
+    title: 'kernel stack overflow in {frame}',
+    alt: overflow,
+    frame: fault,
+  },
+  {
+    header: /Unhandled fault: /,
+    title: 'Unhandled fault in {frame}',
+    alt: badAccess,
+    frame: fault,
+  },
+  {
+    header: /Internal error: /,
+    title: 'Internal error in {frame}',
+    alt: badAccess,
+    frame: fault,
+  },
+  {
+    header: /Unhandled kernel unaligned access|Alignment trap: not handling/,
+    title: 'Alignment trap in {frame}',
+    frame: fault,
+  },
+  {
+    header:
+      /^(?:Kernel bug detected|Break instruction in kernel code|Reserved instruction in kernel code)\[#\d+\]/,
+    title: 'kernel BUG in {frame}',
+    frame: fault,
+  },
+  { header: /\bOops - undefined instruction/, title: 'invalid opcode in {frame}', frame: fault },
+  {
+    header: /^Oops(?: - [\w ]+)?: |^Oops \[#\d+\]|: \d{4} \[#\d+\] (?:SMP|PREEMPT)/,
+    title: 'Oops in {frame}',
+    alt: badAccess,
+    frame: fault,
+  },
+  {
+    header: /(?:BUG|kernel BUG): Dentry .* still in use .*\[(unmount) of ([^\]]*)\]/,
+    title: 'BUG: Dentry still in use in {1}',
+    alt: ['BUG: Dentry still in use [{1} of {2}]'],
+    traceOptional: true,
+  },
+  {
+    header: /rust_kernel: panicked at /,
+    detail: /^(attempt to \w+ with overflow)/,
+    title: '{a} in {frame}',
+    frame: fault,
+  },
+  { header: /rust_kernel: panicked at /, title: 'Rust panic in {frame}', frame: fault },
+  {
+    header: /^Sending IPI .* stuck|Fixing recursive fault but reboot is needed/,
+    title: 'BUG: recursive fault in {frame}',
+    frame: trace,
+  },
+];

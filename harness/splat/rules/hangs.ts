@@ -1,0 +1,55 @@
+import { hang, type Rule, stall, trace } from './rule.ts';
+
+const stalled = ['stall in {frame}'];
+
+/** Something does not come back: RCU stalls, lockups, hung tasks, lost devices. */
+export const hangRules: readonly Rule[] = [
+  {
+    header: /INFO: rcu_\w+ (?:self-)?detected (?:expedited )?stalls?\b/,
+    title: 'INFO: rcu detected stall in {frame}',
+    alt: stalled,
+    frame: stall,
+  },
+  {
+    header: /INFO: rcu_tasks\w* detected stalls on tasks/,
+    title: 'INFO: rcu detected stall in {frame}',
+    alt: stalled,
+    frame: hang,
+  },
+  {
+    header: /BUG: soft lockup\b/,
+    title: 'BUG: soft lockup in {frame}',
+    alt: stalled,
+    frame: { ...stall, from: ['pc', 'trace'] },
+  },
+  {
+    header:
+      /(?:Watchdog|NMI watchdog) ?(?:detected|: Watchdog detected) hard LOCKUP|watchdog: CPU \d+ (?:self-detected|detected) hard LOCKUP/,
+    title: 'BUG: hard lockup in {frame}',
+    alt: stalled,
+    frame: { ...stall, from: ['pc', 'trace'] },
+  },
+  { header: /BUG: workqueue lockup\b/, title: 'BUG: workqueue lockup', traceOptional: true },
+  {
+    header: /INFO: task .* blocked (?:on .* )?for more than \d+ seconds/,
+    title: 'INFO: task hung in {frame}',
+    alt: ['hang in {frame}'],
+    frame: hang,
+  },
+  {
+    header: /INFO: task .* can't die for more than/,
+    title: "INFO: task can't die in {frame}",
+    alt: ['hang in {frame}'],
+    frame: hang,
+  },
+  {
+    header: /unregister_netdevice: waiting for \S+ to become free/,
+    title: 'unregister_netdevice: waiting for DEV to become free',
+    oneLine: true,
+  },
+  {
+    header: /^(?:\S+: )?(?:clocksource: )?INFO: (?:NMI|Stall)/,
+    title: 'INFO: stall in {frame}',
+    frame: trace,
+  },
+];

@@ -1,0 +1,30 @@
+import { faultRules } from './faults.ts';
+import { hangRules } from './hangs.ts';
+import { lockRules } from './locks.ts';
+import { memoryRules } from './memory.ts';
+import { panicRules } from './panics.ts';
+import type { Rule } from './rule.ts';
+import { warningRules } from './warnings.ts';
+
+/** What fits no better row. */
+const otherRules: readonly Rule[] = [
+  { header: /\bWARNING: (?<text>\S.*)/, title: 'WARNING: {text}', oneLine: true, fromKernel: true },
+  {
+    header: /\bBUG: (?<text>\S.*)/,
+    title: 'BUG: {text}',
+    frame: { from: [] },
+    fromKernel: true,
+    traceOptional: true,
+  },
+];
+
+/** Every class splat knows, most particular first. Adding one is adding a row and a golden log. */
+export const rules: readonly Rule[] = [
+  ...memoryRules,
+  ...lockRules,
+  ...hangRules,
+  ...warningRules,
+  ...faultRules,
+  ...panicRules,
+  ...otherRules,
+];

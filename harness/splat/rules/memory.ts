@@ -1,0 +1,132 @@
+import { badAccess, named, type Rule, trace } from './rule.ts';
+
+const invalidFree = ['invalid-free in {frame}'];
+const accessed = /\b(Read|Write) of size (?:\d+|\(null\))/;
+const symbol = /[\w.$]+\+0x[0-9a-f]+\/0x[0-9a-f]+/.source;
+
+/** Sanitizers and checkers of memory: KASAN, KMSAN, KCSAN, KFENCE, UBSAN, kmemleak, SLUB. */
+export const memoryRules: readonly Rule[] = [
+  {
+    header: /BUG: KASAN: double-free or invalid-free in /,
+    title: 'KASAN: invalid-free in {frame}',
+    alt: invalidFree,
+    frame: named,
+  },
+  {
+    header: /BUG: KASAN: (double-free|invalid-free) in /,
+    title: 'KASAN: {1} in {frame}',
+    alt: invalidFree,
+    frame: named,
+  },
+  {
+    header: new RegExp(String.raw`BUG: KASAN: ([a-z-]+) in (?:${symbol}|.+? \[inline\])`),
+    detail: accessed,
+    title: 'KASAN: {1} {a} in {frame}',
+    alt: badAccess,
+    frame: named,
+  },
+  {
+    header: /BUG: KASAN: ([a-z-]+) on address/,
+    detail: accessed,
+    title: 'KASAN: {1} {a}',
+  },
+  {
+    header: /BUG: KASAN: (?<text>[a-z-]+ in .*)/,
+    title: 'KASAN: {text}',
+    corrupted: 'report format is marked as corrupted',
+  },
+  { header: /BUG: KASAN: (?<text>.*)/, title: 'KASAN: {text}', corrupted: 'unknown KASAN format' },
+  {
+    header: /BUG: KMSAN: (use-after-free|kernel-usb-infoleak|[a-z-]+) in /,
+    title: 'KMSAN: {1} in {frame}',
+    alt: badAccess,
+    frame: named,
+  },
+  {
+    header: /BUG: KCSAN: (data-race|assert: race) in (\S+?)(?:\+0x\S+)? \/ (\S+?)(?:\+0x\S+)?\s*$/,
+    title: 'KCSAN: {1} in {pair}',
+    frame: named,
+  },
+  {
+    header: /BUG: KCSAN: (data-race|assert: race) in /,
+    title: 'KCSAN: {1} in {frame}',
+    frame: named,
+  },
+  {
+    header: /BUG: KFENCE: (use-after-free|out-of-bounds|invalid) (read|write) in /,
+    title: 'KFENCE: {1} {2} in {frame}',
+    alt: badAccess,
+    frame: named,
+  },
+  {
+    header: /BUG: KFENCE: (invalid free) in /,
+    title: 'KFENCE: {1} in {frame}',
+    alt: invalidFree,
+    frame: named,
+  },
+  {
+    header: /BUG: KFENCE: (memory corruption|use-after-free|out-of-bounds|invalid access) in /,
+    title: 'KFENCE: {1} in {frame}',
+    frame: named,
+  },
+  {
+    header: /UBSAN: Undefined behaviour in /,
+    title: 'UBSAN: undefined-behaviour in {frame}',
+    frame: trace,
+  },
+  {
+    header: /UBSAN: (array-index-out-of-bounds|object-size-mismatch|null-ptr-deref) in /,
+    title: 'UBSAN: {1} in {frame}',
+    alt: badAccess,
+    frame: trace,
+  },
+  { header: /UBSAN: ([a-z-]+) in /, title: 'UBSAN: {1} in {frame}', frame: trace },
+  { header: /BUG: memory leak\b/, title: 'memory leak in {frame}', frame: trace },
+  {
+    header: /^(?:kmemleak: )?unreferenced object 0x/,
+    title: 'memory leak in {frame}',
+    frame: trace,
+  },
+  {
+    header: /BUG: bad usercopy in /,
+    title: 'BUG: bad usercopy in {frame}',
+    frame: named,
+  },
+  { header: /BUG: Bad page map\b/, title: 'BUG: Bad page map' },
+  {
+    header: /BUG: Bad page state in process/,
+    title: 'BUG: Bad page state in {frame}',
+    frame: trace,
+  },
+  {
+    header: /BUG: Bad page (?:cache|table)/,
+    title: 'BUG: Bad page cache in {frame}',
+    frame: trace,
+  },
+  {
+    header: /BUG: Bad rss-counter state/,
+    title: 'BUG: Bad rss-counter state',
+    oneLine: true,
+  },
+  {
+    header: /BUG: non-zero (nr_ptes|nr_pmds|pgtables_bytes) on freeing mm/,
+    title: 'BUG: non-zero {1} on freeing mm',
+    oneLine: true,
+  },
+  {
+    header: /BUG \S+(?: \([^)]*\))?: (Objects remaining) (?:in|on) \S+ on/,
+    title: 'BUG: {1} in slab cache',
+    frame: trace,
+  },
+  {
+    header:
+      /^BUG (?:kmalloc-|[\w-]+ )\S*(?: \([^)]*\))?: (Redzone overwritten|Poison overwritten|Object already free|Invalid object pointer|Freepointer corrupt|Object padding overwritten|Left Redzone overwritten|Right Redzone overwritten|Freechain corrupt|Freelist Pointer check fails|Padding overwritten)/,
+    title: 'BUG: slab {1} in {frame}',
+    frame: trace,
+  },
+  {
+    header: /INFO: (?<text>(?:Freed|Allocated) in .*)/,
+    title: 'INFO: {text}',
+    corrupted: 'report format is marked as corrupted',
+  },
+];

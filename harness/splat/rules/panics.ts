@@ -1,0 +1,92 @@
+import { type FrameRule, fault, type Rule, trace } from './rule.ts';
+
+const panic = 'Kernel panic - not syncing:? ';
+const secondHand = 'report format is marked as corrupted';
+const program: FrameRule = { from: [] };
+
+function panicRow(pattern: string, title: string, more: Partial<Rule> = {}): Rule {
+  return { header: new RegExp(panic + pattern), title: `kernel panic: ${title}`, ...more };
+}
+
+/** The end of a kernel, of a boot, or of the program that tests it. */
+export const panicRules: readonly Rule[] = [
+  panicRow('Attempted to kill init!', 'Attempted to kill init!'),
+  panicRow('Attempted to kill the idle task!', 'Attempted to kill the idle task!'),
+  panicRow("Couldn't open N_TTY ldisc", "Couldn't open N_TTY ldisc"),
+  panicRow('panic_on_warn set', 'panic_on_warn set', { corrupted: secondHand }),
+  panicRow('(?:kernel: )?panic_on_warn set', 'panic_on_warn set', { corrupted: secondHand }),
+  panicRow('(?:Oops: )?Fatal exception', 'Fatal exception', { corrupted: secondHand }),
+  panicRow(
+    'stack-protector: Kernel stack is corrupted in: (?:\\[?<?[0-9a-f]*>?\\]? ?)?(?<frame>[\\w.]+)?',
+    'stack is corrupted in {frame}',
+    {
+      frame: { from: ['header', 'trace'] },
+    },
+  ),
+  panicRow('corrupted stack end detected inside scheduler', 'corrupted stack end in {frame}', {
+    frame: trace,
+  }),
+  panicRow('sysrq triggered crash', 'sysrq triggered crash', { traceOptional: true }),
+  panicRow('VFS: Unable to mount root fs', 'VFS: Unable to mount root fs', { traceOptional: true }),
+  panicRow(
+    'Out of memory: ((?:compulsory|system-wide|cpuset_slab_spread)[\\w -]*? panic_on_oom.*? is enabled)',
+    'Out of memory: {1}',
+    { traceOptional: true },
+  ),
+  panicRow(
+    '(System is deadlocked on memory|Out of memory and no killable processes|No working init found)',
+    '{1}',
+    { traceOptional: true },
+  ),
+  panicRow(
+    '(hung_task|softlockup|RCU Stall|hardlockup|Hard LOCKUP)\\b(?:: (blocked tasks|hung tasks))?',
+    '{1}',
+    { corrupted: secondHand },
+  ),
+  panicRow('(?<text>[^\\n]*)', '{text}', {}),
+  {
+    header: /Kernel panic(?! - not syncing)\b.*/,
+    title: 'kernel panic',
+    corrupted: 'the line breaks off',
+    fromKernel: true,
+  },
+  { header: /trusty: panic notifier/, title: 'trusty: panic in corrupted', frame: fault },
+  {
+    header: /trusty: ASSERT FAILED at \(?(?<text>.*)/,
+    title: 'trusty: ASSERT FAILED at {text}',
+    oneLine: true,
+  },
+  {
+    header: /VFS: Close: file count is (?:0|zero)/,
+    title: 'VFS: Close: file count is zero (use-after-free)',
+    oneLine: true,
+  },
+  {
+    header: /VFS: Busy inodes after unmount/,
+    title: 'VFS: Busy inodes after unmount (use-after-free)',
+    oneLine: true,
+  },
+  {
+    header: /^panic: (?<text>cannot allocate memory|out of memory)/,
+    title: 'panic: {text}',
+    oneLine: true,
+    suppressed: true,
+    fromProgram: true,
+    frame: program,
+  },
+  { header: /^panic: (?<text>.*)/, title: 'panic: {text}', oneLine: true, fromProgram: true },
+  {
+    header: /^fatal error: (?:out of memory|runtime: |runtime:)|^runtime: out of memory/,
+    title: 'go runtime error',
+    oneLine: true,
+    suppressed: true,
+    fromProgram: true,
+  },
+  {
+    header: /^(?:fatal error: |SIGSEGV: segmentation violation|unexpected fault address)/,
+    title: 'go runtime error',
+    oneLine: true,
+    fromProgram: true,
+  },
+  { header: /(SYZFAIL|SYZFATAL): (?<text>.*)/, title: '{1}: {text}', oneLine: true },
+];

@@ -1,0 +1,60 @@
+import { type FrameRule, type Rule } from './rule.ts';
+
+const warned: FrameRule = { from: ['header', 'pc', 'trace'] };
+
+/**
+ * `WARNING: CPU: 1 PID: 2 at mm/mmu_notifier.c:502 f+0x1/0x2`, and since Linux 6.18
+ * `WARNING: fs/dcache.c:829 at fast_dput+0x334/0x430, CPU#0: comm/123`.
+ */
+function at(path: string, functionName = ''): RegExp {
+  const rest = functionName && String.raw`:\d+ (?:at )?(?:${functionName})`;
+  return new RegExp(
+    String.raw`WARNING: (?:CPU: \d+ PID: \d+ )?(?:at )?(?:\S*/)?(?:${path})${rest || String.raw`:\d+`}`,
+  );
+}
+
+/** A warning in shared code, named after what it means; the guilty one is its caller. */
+const places: readonly (readonly [RegExp, string])[] = [
+  [at(String.raw`lib/debugobjects\.c`), 'WARNING: ODEBUG bug in {frame}'],
+  [at(String.raw`lib/refcount\.c|include/linux/refcount\.h`), 'WARNING: refcount bug in {frame}'],
+  [at(String.raw`mm/usercopy\.c`), 'WARNING: bad usercopy in {frame}'],
+  [at(String.raw`lib/kobject\.c`), 'WARNING: kobject bug in {frame}'],
+  [at(String.raw`fs/proc/generic\.c`), 'WARNING: proc registration bug in {frame}'],
+  [at(String.raw`mm/slab_common\.c`, 'kmalloc_slab'), 'WARNING: kmalloc bug in {frame}'],
+  [at(String.raw`mm/util\.c`, '__?kvmalloc_node|kvmalloc_node'), 'WARNING: kmalloc bug in {frame}'],
+  [at(String.raw`mm/slub\.c`, '__kvmalloc_node'), 'WARNING: kmalloc bug in {frame}'],
+  [at(String.raw`kernel/locking/lockdep\.c`), 'WARNING: locking bug in {frame}'],
+  [at(String.raw`mm/vmalloc\.c`, '__vmalloc_node_range'), 'WARNING: zero-size vmalloc in {frame}'],
+  [at(String.raw`drivers/usb/core/urb\.c`), 'WARNING in {frame}/usb_submit_urb'],
+];
+
+/** WARN() and its relatives. */
+export const warningRules: readonly Rule[] = [
+  ...places.map(([header, title]): Rule => ({ header, title, frame: warned })),
+  {
+    header: /WARNING: (?:CPU: \d+ PID: \d+ )?at /,
+    title: 'WARNING in {frame}',
+    frame: warned,
+  },
+  {
+    header: /WARNING: [\w./-]+\.[chS]:\d+ at /,
+    title: 'WARNING in {frame}',
+    frame: warned,
+  },
+  {
+    header: /WARNING: kernel stack (?:regs|frame pointer) at .* has bad /,
+    title: 'WARNING: kernel stack regs has bad value',
+    traceOptional: true,
+  },
+  {
+    header: /WARNING: stack recursion on stack type/,
+    title: 'WARNING: stack recursion',
+    traceOptional: true,
+  },
+  {
+    header: /WARNING: can't (?:dereference|access) registers at .* for ip (?<frame>[\w.]+)/,
+    title: "WARNING: can't access registers at {frame}",
+    frame: { from: ['header'] },
+    traceOptional: true,
+  },
+];

@@ -1,0 +1,19 @@
+/** FNV-1a, 64 bits, as 16 hexadecimal digits: short, stable across platforms, not for secrets. */
+export function digest(text: string): string {
+  let hash = 0xcbf29ce484222325n;
+  for (let index = 0; index < text.length; index++) {
+    hash ^= BigInt(text.charCodeAt(index));
+    hash = BigInt.asUintN(64, hash * 0x100000001b3n);
+  }
+  return hash.toString(16).padStart(16, '0');
+}
+
+/** A readable, stable name of a bug: words of its class, then a digest of everything that tells it apart. */
+export function signatureOf(bugClass: string, parts: readonly string[]): string {
+  const words = bugClass
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '')
+    .slice(0, 48);
+  return `${words}-${digest([bugClass, ...parts].join('\0')).slice(0, 12)}`;
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+/*
+ * controls --mode MODE --trigger TRIGGER [--notifier hlist|interval] [--refusals N]
+ *          [--seed N] [--duration-ms N] [--reap-timeout-ms N]
+ *
+ * Arms the seeded-bug driver and sets off what makes the bug visible. Exit status 0: the
+ * trigger ran; what the kernel printed about it is for the reader of the console. A broken
+ * mode is triggered once, for exactly its splats; a legal one again and again for the
+ * duration, since silence is what it must show.
+ */
+#include "controls.h"
+
+#include "notifiers.h"
+#include "programs.h"
+#include "random.h"
+#include "workload.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static const struct {
+	const char *name;
+	bool legal;
+	uint32_t flags;
+} modes[SPLAT_MN_MODES] = {
+	[SPLAT_MN_WELL_BEHAVED] = { "well-behaved", .legal = true },
+	[SPLAT_MN_FAIL_BLOCKABLE] = { "fail-blockable" },
+	[SPLAT_MN_FAIL_NONBLOCKABLE] = { "fail-nonblockable" },
+	[SPLAT_MN_SLEEP_MUTEX] = { "sleep-mutex" },
+	[SPLAT_MN_SLEEP_ALLOC] = { "sleep-alloc" },
+	[SPLAT_MN_SLEEP_WAIT_EVENT] = { "sleep-wait-event" },
+	[SPLAT_MN_SLEEP_FENCE_WAIT] = { "sleep-fence-wait" },
+	[SPLAT_MN_SLEEP_DEEP] = { "sleep-deep" },
+	[SPLAT_MN_SCHEDULE] = { "schedule" },
+	[SPLAT_MN_UNBALANCED] = { "unbalanced" },
+	[SPLAT_MN_ALLOC_UNDER_LOCK] = { "alloc-under-lock" },
+	[SPLAT_MN_ALLOC_UNDER_END_LOCK] = { "alloc-under-end-lock", .flags = SPLAT_MN_WITH_END },
+	[SPLAT_MN_REGISTER_UNDER_LOCK] = { "register-under-lock" },
+	[SPLAT_MN_FENCE_ALLOC_NOIO] = { "fence-alloc-noio" },
+	[SPLAT_MN_ABBA_MMAP_LOCK] = { "abba-mmap-lock" },
+	[SPLAT_MN_SPINLOCK] = { "spinlock", .legal = true },
+	[SPLAT_MN_REFUSE] = { "refuse", .legal = true },
+};
+
+static const struct {
+	const char *name;
+	trigger_function *run;
+} triggers[] = {
+	{ "register", trigger_register },     { "munmap", trigger_munmap },
+	{ "mrelease", trigger_mrelease },     { "oom-memcg", trigger_oom_memcg },
+	{ "oom-global", trigger_oom_global }, { "reclaim", trigger_reclaim },
+};
+
+struct options {
+	struct control control;
+	trigger_function *trigger;
+};
+
+static bool parse_mode(const char *name, struct options *options)
+{
+	for (size_t i = 0; i < SPLAT_MN_MODES; i++) {
+		if (strcmp(modes[i].name, name) != 0)
+			continue;
+		options->control.mode = (enum splat_mn_mode)i;
+		options->control.flags = modes[i].flags;
+		return true;
+	}
+	return false;
+}
+
+static bool parse_trigger(const char *name, struct options *options)
+{
+	for (size_t i = 0; i < sizeof(triggers) / sizeof(triggers[0]); i++)
+		if (strcmp(triggers[i].name, name) == 0)
+			options->trigger = triggers[i].run;
+	return options->trigger != NULL;
+}
+
+static bool parse_notifier(const char *name, struct options *options)
+{
+	options->control.kind = strcmp(name, "interval") == 0 ? SPLAT_MN_INTERVAL : SPLAT_MN_HLIST;
+	return options->control.kind == SPLAT_MN_INTERVAL || strcmp(name, "hlist") == 0;
+}
+
+static bool parse_refusals(const char *text, struct options *options)
+{
+	char *end;
+	unsigned long number = strtoul(text, &end, 10);
+
+	options->control.refusals = (uint32_t)number;
+	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && number <= UINT32_MAX;
+}
+
+static const struct {
+	const char *name;
+	bool (*parse)(const char *text, struct options *options);
+} own_options[] = {
+	{ "--mode", parse_mode },
+	{ "--trigger", parse_trigger },
+	{ "--notifier", parse_notifier },
+	{ "--refusals", parse_refusals },
+};
+
+/* Takes "--name value" out of argv if it is one of ours. */
+static bool take_option(char **argv, struct options *options)
+{
+	for (size_t i = 0; i < sizeof(own_options) / sizeof(own_options[0]); i++) {
+		if (strcmp(own_options[i].name, argv[0]) != 0)
+			continue;
+		if (!argv[1] || !own_options[i].parse(argv[1], options))
+			workload_fail("%s: no such value: %s", argv[0], argv[1] ? argv[1] : "");
+		return true;
+	}
+	return false;
+}
+
+/* Takes ours out of argv and leaves what all workloads share; returns the new argc. */
+static int take_options(int argc, char **argv, struct options *options)
+{
+	int kept = 1;
+
+	for (int i = 1; i < argc;) {
+		if (take_option(argv + i, options))
+			i += 2;
+		else
+			argv[kept++] = argv[i++];
+	}
+	argv[kept] = NULL;
+	if (!options->trigger)
+		workload_fail("which --trigger?");
+	return kept;
+}
+
+struct mirror mirror_begin(const struct control *control)
+{
+	struct splat_mn_arm arming = { .mode = control->mode, .refusals = control->refusals };
+	struct splat_mn_register registration = {
+		.length = control->bytes,
+		.kind = control->kind,
+		.flags = control->flags,
+	};
+	struct mirror mirror = { .device = notifiers_open() };
+
+	mirror.memory = mmap(NULL, control->bytes, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (mirror.memory == MAP_FAILED)
+		workload_fail("map %zu bytes", control->bytes);
+	registration.start = (uintptr_t)mirror.memory;
+	if (ioctl(mirror.device, SPLAT_MN_IOC_ARM, &arming) < 0)
+		workload_fail("arm mode %s", modes[control->mode].name);
+	if (ioctl(mirror.device, SPLAT_MN_IOC_REGISTER, &registration) < 0)
+		workload_fail("register a notifier");
+	/* EINVAL: nothing to do in process context. */
+	if (ioctl(mirror.device, SPLAT_MN_IOC_KICK) < 0 && errno != EINVAL)
+		workload_fail("kick mode %s", modes[control->mode].name);
+	return mirror;
+}
+
+void mirror_end(const struct mirror *mirror, const struct control *control)
+{
+	close(mirror->device);
+	munmap(mirror->memory, control->bytes);
+}
+
+int controls_main(int argc, char **argv)
+{
+	struct workload workload = { .name = "controls", .memory_mib = 16, .reap_timeout_ms = 30000 };
+	struct options options = { .control = { .refusals = 1 } };
+	uint64_t random;
+
+	workload_start(&workload, take_options(argc, argv, &options), argv);
+	random = random_stream(workload.seed, 0);
+	options.control.timeout_ms = workload.reap_timeout_ms;
+	do {
+		options.control.bytes = (16 + random_below(&random, 48)) * PAGE_BYTES;
+		options.trigger(&options.control);
+	} while (modes[options.control.mode].legal && workload_time_is_left(&workload));
+	return 0;
+}

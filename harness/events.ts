@@ -38,20 +38,28 @@ export type Stage = 'packages' | 'source' | 'build' | 'guest' | 'accel' | 'boot'
 
 export type Emit = (event: HarnessEvent) => void;
 
-/** Runs `work` as a stage: one start, one end, whether it succeeds or throws. `done` words the end from the result. */
+/** How a stage ended, in words; a bare string is a success. */
+export type StageEnd = string | { readonly text: string; readonly failed: boolean };
+
+/**
+ * Runs `work` as a stage: one start, one end, whether it succeeds or throws. `done` words the end from the result, which
+ * may be a kernel's failure.
+ */
 export async function inStage<T>(
   emit: Emit,
   stage: Stage,
   text: string,
   work: () => Promise<T>,
-  done: (result: T) => string,
+  done: (result: T) => StageEnd,
 ): Promise<T> {
   const startedAt = performance.now();
   emit({ kind: 'stage-start', stage, text });
   try {
     const result = await work();
     const durationMs = performance.now() - startedAt;
-    emit({ kind: 'stage-end', stage, text: done(result), durationMs, failed: false });
+    const end = done(result);
+    const ended = typeof end === 'string' ? { text: end, failed: false } : end;
+    emit({ kind: 'stage-end', stage, ...ended, durationMs });
     return result;
   } catch (error) {
     const durationMs = performance.now() - startedAt;

@@ -1,7 +1,7 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
-import type { Emit } from '../events.ts';
+import { type Emit, inStage } from '../events.ts';
 import { extractTarball } from '../host/archive.ts';
 import { newestSourcePackage, unpackSourcePackage } from '../host/debian.ts';
 import { type Entry, ensureEntry, fileDigest, findEntry } from '../host/store.ts';
@@ -23,6 +23,18 @@ export interface Source {
 
 /** VERSION and PATCHLEVEL of the top Makefile: [6, 12] of 6.12.117. Compare by parts: 6.12 is after 6.2. */
 export type KernelVersion = readonly [major: number, minor: number];
+
+/** Negative, zero or positive, as for sorting. */
+export function compareVersions(a: KernelVersion, b: KernelVersion): number {
+  return a[0] - b[0] || a[1] - b[1];
+}
+
+/** `6.12`. Throws `internal` for anything else: versions are written in our own tables. */
+export function parseVersion(text: string): KernelVersion {
+  const match = /^(\d+)\.(\d+)$/.exec(text);
+  if (match === null) throw new HarnessError('internal', `not a kernel version: ${text}`);
+  return [Number(match[1]), Number(match[2])];
+}
 
 export interface SourceOptions {
   readonly cacheRoot: string;
@@ -151,29 +163,22 @@ async function storeOrigin(origin: Origin, options: SourceOptions): Promise<Sour
   const { cacheRoot, signal, emit } = options;
   const known = (await findEntry(cacheRoot, 'source', origin.key)).entry;
   if (known !== undefined) return readSource(known, origin.name);
-  const startedAt = performance.now();
-  emit({ kind: 'stage-start', stage: 'source', text: origin.name });
-  const end = (failed: boolean): void => {
-    const durationMs = performance.now() - startedAt;
-    emit({ kind: 'stage-end', stage: 'source', text: origin.name, durationMs, failed });
-  };
-  try {
-    const entry = await ensureEntry(cacheRoot, {
-      kind: 'source',
-      key: origin.key,
-      signal,
-      digests: false,
-      onWait: () =>
-        emit({ kind: 'note', text: `waiting for another splat to unpack ${origin.name}` }),
-      make: (dir) => makeSource(origin, dir),
-    });
-    const source = await readSource(entry, origin.name);
-    end(false);
-    return source;
-  } catch (error) {
-    end(true);
-    throw error;
-  }
+  const entry = await inStage(
+    emit,
+    'source',
+    origin.name,
+    () =>
+      ensureEntry(cacheRoot, {
+        kind: 'source',
+        key: origin.key,
+        signal,
+        digests: false,
+        onWait: () => emit({ kind: 'note', text: `another splat is unpacking ${origin.name}` }),
+        make: (dir) => makeSource(origin, dir),
+      }),
+    () => origin.name,
+  );
+  return readSource(entry, origin.name);
 }
 
 async function makeSource(origin: Origin, dir: string): Promise<unknown> {

@@ -1,0 +1,145 @@
+import { chmod, copyFile, lstat, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import type { Untestable } from '../verdict.ts';
+import { type FileChange, parseDiff, refuseChange, touchedPaths } from './diff.ts';
+import { runGit } from './git.ts';
+import type { Patch, Series } from './series.ts';
+
+/** What a tree is after all patches, as far as they touch it. */
+export interface PatchedFiles {
+  /** A folder of ours that holds every touched file with its new content. */
+  readonly dir: string;
+  /** Paths of the touched files, deleted ones too, sorted. */
+  readonly touched: readonly string[];
+}
+
+export type ApplyResult =
+  | { readonly kind: 'applied'; readonly files: PatchedFiles }
+  | { readonly kind: 'untestable'; readonly verdict: Untestable };
+
+/**
+ * Applies the series in order to copies, in the empty folder `dir`, of the files they touch; `tree` is only read. The
+ * patches are strangers': git applies them outside of any repository, so it follows no link, leaves no folder and runs
+ * nothing. As `git am` it knows no fuzz: a hunk that fits elsewhere by chance proves nothing about the series.
+ */
+export async function applySeries(
+  tree: string,
+  series: readonly Series[],
+  dir: string,
+  signal: AbortSignal,
+): Promise<ApplyResult> {
+  await mkdir(dir, { recursive: true });
+  const touched = new Set<string>();
+  for (const one of series) {
+    for (const patch of one.patches) {
+      const place = patchPlace(one, patch);
+      const changes = parseDiff(patch.diff);
+      const refused = await refusal(tree, changes);
+      if (refused !== undefined) return cannotApply(place, refused);
+      for (const path of touchedPaths(changes)) {
+        if (!touched.has(path)) await copyPristine(tree, dir, path);
+        touched.add(path);
+      }
+      const failure = await applyPatch(patch, changes, dir, signal);
+      if (failure !== undefined) return cannotApply(place, failure.message, failure.output);
+    }
+  }
+  for (const path of await listFiles(dir)) touched.add(path);
+  return { kind: 'applied', files: { dir, touched: [...touched].toSorted() } };
+}
+
+/** `patch 2/3 "mm: foo"`. */
+function patchPlace(series: Series, patch: Patch): string {
+  return `patch ${patch.index}/${series.patches.length} "${patch.subject}"`;
+}
+
+function cannotApply(place: string, reason: string, output?: string): ApplyResult {
+  const verdict: Untestable = {
+    kind: 'untestable',
+    because: 'apply',
+    message: `${place}: ${reason}`,
+    ...(output === undefined ? {} : { output }),
+  };
+  return { kind: 'untestable', verdict };
+}
+
+async function refusal(tree: string, changes: readonly FileChange[]): Promise<string | undefined> {
+  for (const change of changes) {
+    const reason = refuseChange(change);
+    if (reason !== undefined) return reason;
+  }
+  for (const path of touchedPaths(changes)) {
+    const link = await linkInPath(tree, path);
+    if (link !== undefined) return `${path}: ${link} is a symbolic link`;
+  }
+  return undefined;
+}
+
+/** The first part of `path` below `tree` that is a symbolic link: what it names may be anywhere on this host. */
+async function linkInPath(tree: string, path: string): Promise<string | undefined> {
+  const parts = path.split('/');
+  for (let count = 1; count <= parts.length; count += 1) {
+    const part = parts.slice(0, count).join('/');
+    const found = await lstat(join(tree, part)).catch(() => undefined);
+    if (found === undefined) return undefined;
+    if (found.isSymbolicLink()) return part;
+  }
+  return undefined;
+}
+
+async function copyPristine(tree: string, dir: string, path: string): Promise<void> {
+  const from = join(tree, path);
+  const found = await lstat(from).catch(() => undefined);
+  if (found?.isFile() !== true) return;
+  const to = join(dir, path);
+  await mkdir(dirname(to), { recursive: true });
+  await copyFile(from, to);
+  await chmod(to, found.mode & 0o777);
+}
+
+async function applyPatch(
+  patch: Patch,
+  changes: readonly FileChange[],
+  dir: string,
+  signal: AbortSignal,
+): Promise<{ readonly message: string; readonly output: string } | undefined> {
+  const file = join(dirname(dir), 'applying.patch');
+  await writeFile(file, patch.diff, 'latin1');
+  const options = {
+    signal,
+    cwd: dir,
+    env: { GIT_CEILING_DIRECTORIES: dirname(dir) },
+    okCodes: [0, 1, 128],
+  };
+  const apply = ['apply', '--whitespace=nowarn'];
+  const end = await runGit([...apply, file], options);
+  if (end.exitCode === 0) return rm(file).then(() => undefined);
+  const reversed = await runGit([...apply, '--check', '--reverse', file], options);
+  await rm(file);
+  const hint = reversed.exitCode === 0 ? ' (the tree has this patch already)' : '';
+  return { message: explainFailure(end.stderr, changes) + hint, output: end.stderr };
+}
+
+/**
+ * The first failure git(1) named, with the hunk's number: of `error: patch failed: mm/foo.c:120` makes
+ * `mm/foo.c: hunk 3 at line 120 does not apply`.
+ */
+export function explainFailure(stderr: string, changes: readonly FileChange[]): string {
+  const failed = /^error: patch failed: (.+):(\d+)$/m.exec(stderr);
+  const path = failed?.[1];
+  if (path === undefined) {
+    return /^(?:error|fatal): (.+)$/m.exec(stderr)?.[1] ?? 'git apply failed';
+  }
+  const line = Number(failed?.[2]);
+  const change = changes.find((one) => one.oldPath === path || one.newPath === path);
+  const number = (change?.hunks.findIndex((hunk) => hunk.oldStart === line) ?? -1) + 1;
+  const hunk = number > 0 ? `hunk ${number} at line ${line}` : `the hunk at line ${line}`;
+  return `${path}: ${hunk} does not apply`;
+}
+
+async function listFiles(dir: string): Promise<readonly string[]> {
+  const items = await readdir(dir, { recursive: true, withFileTypes: true });
+  return items
+    .filter((item) => !item.isDirectory())
+    .map((item) => relative(dir, join(item.parentPath, item.name)));
+}

@@ -1,0 +1,73 @@
+/** What make(1) and the compiler say, read line by line. Pure. */
+
+/** A complaint of the compiler, assembler, linker or modpost. */
+export interface Diagnostic {
+  readonly severity: 'error' | 'warning';
+  /** `mm/mmap.c:12`, or the tool when no line is named. */
+  readonly place: string;
+  readonly text: string;
+}
+
+/** `  CC      mm/mmap.o`, `  AS [M]  lib/x.o`: one object file was compiled. The first word is V=0's own (kbuild). */
+export function isObjectLine(line: string): boolean {
+  return /^ {2}(?:CC|AS)(?: \[M\])? +\S+\.o$/.test(line);
+}
+
+const located =
+  /^(?:\/splat\/src\/|\.\.?\/)*([^\s:]+):(\d+):(?:\d+:)? (?:fatal )?(error|warning): (.+)$/;
+const assembler = /^(?:\/splat\/src\/)?([^\s:]+):(\d+): (Error|Warning): (.+)$/;
+const linker =
+  /^(?:\S*ld(?:\.bfd)?: )?(?:\/splat\/src\/)?([^\s:]+):(?:\d+:)? (undefined reference to .+|multiple definition of .+)$/;
+const linkerIn =
+  /^(?:\S*ld(?:\.bfd)?: )?(?:\/splat\/src\/)?([^\s:]+):\(\.[^)]*\): (undefined reference to .+)$/;
+const modpost = /^(ERROR|WARNING): (modpost: .+)$/;
+/** `make[2]: *** [scripts/Makefile.build:250: mm/mmap.o] Error 1`: what is left when no tool said why. */
+const makeStop = /^make(?:\[\d+\])?: \*\*\* (.+)$/;
+
+/** The complaint on one line of the build's output, or undefined. */
+export function parseDiagnostic(line: string): Diagnostic | undefined {
+  const compiled = located.exec(line) ?? assembler.exec(line);
+  if (compiled !== null) {
+    const [, file, number, severity, text] = compiled;
+    const error = severity?.toLowerCase() === 'error';
+    return {
+      severity: error ? 'error' : 'warning',
+      place: `${file}:${number}`,
+      text: withoutFlag(text ?? ''),
+    };
+  }
+  const linked = linkerIn.exec(line) ?? linker.exec(line);
+  if (linked !== null)
+    return { severity: 'error', place: linked[1] ?? 'ld', text: linked[2] ?? '' };
+  const post = modpost.exec(line);
+  if (post === null) return undefined;
+  return {
+    severity: post[1] === 'ERROR' ? 'error' : 'warning',
+    place: 'modpost',
+    text: post[2] ?? '',
+  };
+}
+
+/** Why a build failed, as one line: the first error, else what make stopped at. */
+export function explainBuildFailure(lines: readonly string[]): string {
+  for (const line of lines) {
+    const found = parseDiagnostic(line);
+    if (found?.severity === 'error') return `${found.place}: ${found.text}`;
+  }
+  const stop = lines.map((line) => makeStop.exec(line)?.[1]).find((text) => text !== undefined);
+  return stop ?? 'make failed without a word';
+}
+
+/** The host's fault that a build log names, or undefined: it says nothing about the kernel. */
+export function hostFault(lines: readonly string[]): 'disk' | 'memory' | undefined {
+  if (lines.some((line) => /: (?:No space left on device|Disk quota exceeded)$/.test(line))) {
+    return 'disk';
+  }
+  const killed = /fatal error: Killed signal terminated program|^make(?:\[\d+\])?: .*\bKilled$/;
+  return lines.some((line) => killed.test(line)) ? 'memory' : undefined;
+}
+
+/** `unused variable 'x' [-Wunused-variable]` without the flag. */
+function withoutFlag(text: string): string {
+  return text.replace(/ \[-W[\w=+-]+\]$/, '');
+}

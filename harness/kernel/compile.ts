@@ -1,0 +1,94 @@
+import { mkdir, readFile, statfs, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import type { Emit } from '../events.ts';
+import { tail } from '../host/process.ts';
+import type { Untestable } from '../verdict.ts';
+import {
+  type Diagnostic,
+  explainBuildFailure,
+  hostFault,
+  isObjectLine,
+  parseDiagnostic,
+} from './build-log.ts';
+import { type MakeSetup, runMake } from './make.ts';
+
+export interface Compiled {
+  readonly verdict: Untestable | undefined;
+  /** Object files compiled, those from ccache included. */
+  readonly objects: number;
+  readonly warnings: readonly Diagnostic[];
+  readonly cpuSeconds: number;
+  readonly usable: boolean;
+}
+
+export interface CompileOptions {
+  readonly emit: Emit;
+  /** How many objects there are to compile, when that is known. */
+  readonly total: number | undefined;
+}
+
+/** A full file system has less than this left; `#error No space left on device` in a patch does not change that. */
+const fullDiskBytes = 512 * 1024 * 1024;
+
+/**
+ * `make bzImage vmlinux`, with an event per object. A compiler's error is a verdict; a full disk or a compiler killed for
+ * want of memory is the host's and thrown as `infra`.
+ */
+export async function compileKernel(setup: MakeSetup, options: CompileOptions): Promise<Compiled> {
+  const { emit, total } = options;
+  let objects = 0;
+  const lines: string[] = [];
+  const progress = (): void =>
+    emit({ kind: 'stage-progress', stage: 'build', done: objects, total, unit: 'objects' });
+  progress();
+  const end = await runMake(setup, ['bzImage', 'vmlinux'], (line) => {
+    if (isObjectLine(line)) {
+      objects += 1;
+      progress();
+    } else lines.push(line);
+  });
+  const facts = { objects, cpuSeconds: end.cpuSeconds, usable: end.usable };
+  if (end.exitCode === 0 || setup.signal.aborted) {
+    return { ...facts, verdict: undefined, warnings: warningsOf(lines) };
+  }
+  await throwHostFault(setup, lines);
+  const message = explainBuildFailure(lines);
+  const output = tail(await readFile(setup.log, 'utf8'));
+  const verdict: Untestable = { kind: 'untestable', because: 'build', message, output };
+  return { ...facts, verdict, warnings: warningsOf(lines) };
+}
+
+function warningsOf(lines: readonly string[]): readonly Diagnostic[] {
+  return lines.flatMap((line) => {
+    const found = parseDiagnostic(line);
+    return found?.severity === 'warning' ? [found] : [];
+  });
+}
+
+async function throwHostFault(setup: MakeSetup, lines: readonly string[]): Promise<void> {
+  const output = tail(lines.join('\n'));
+  const where = setup.workspace.dir;
+  const fault = hostFault(lines);
+  if (fault === 'memory') {
+    const next = 'fewer --jobs need less';
+    throw new HarnessError('infra', `the compiler was killed: out of memory? ${next}`, { output });
+  }
+  if (fault !== 'disk') return;
+  const { bavail, bsize } = await statfs(where);
+  if (bavail * bsize < fullDiskBytes) {
+    throw new HarnessError('infra', `cannot build in ${where}: no space left`, { output });
+  }
+}
+
+/** The number of objects the last whole build of this configuration compiled, when there was one. */
+export async function recallTotal(memo: string): Promise<number | undefined> {
+  const text = await readFile(memo, 'utf8').catch(() => '');
+  return /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+/** Keeps that number for the next one. */
+export async function rememberTotal(memo: string, objects: number): Promise<void> {
+  await mkdir(dirname(memo), { recursive: true });
+  await writeFile(memo, String(objects));
+}

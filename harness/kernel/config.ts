@@ -1,0 +1,79 @@
+import type { Untestable } from '../verdict.ts';
+import type { Fragment } from './fragment.ts';
+
+/** Where a configuration starts before the fragments: `make tinyconfig`, or a .config the user gave. */
+export type ConfigBase =
+  | { readonly kind: 'tinyconfig' }
+  | { readonly kind: 'file'; readonly name: string; readonly text: string };
+
+/**
+ * `base` with the fragments merged over it, to be completed by `make olddefconfig`. Earlier settings of a symbol are
+ * taken out, as scripts/kconfig/merge_config.sh does: in a choice the last `=y` would win over an earlier `is not set`
+ * only by luck. Done here and not by that script, because the tree's own differs from version to version.
+ */
+export function mergeConfig(
+  base: string,
+  fragments: readonly Fragment[],
+  known: ReadonlySet<string>,
+): string {
+  const wanted = new Map<string, string>();
+  for (const { demand, symbol, value } of fragments.flatMap((fragment) => fragment.lines)) {
+    const merged = demand === 'set' || (demand === 'if-known' && known.has(symbol));
+    if (merged) wanted.set(symbol, value);
+  }
+  const kept = base.split('\n').filter((line) => {
+    const symbol = symbolOf(line);
+    return symbol === undefined || !wanted.has(symbol);
+  });
+  const added = [...wanted].map(([symbol, value]) => configLine(symbol, value));
+  return `${[...kept, ...added].join('\n').trimEnd()}\n`;
+}
+
+/**
+ * What olddefconfig made of the demands: undefined when all hold, else the verdict. Its message names the first, as
+ * `fragment lockdep.config:12: CONFIG_PROVE_LOCKING=y was dropped by olddefconfig (is n); missing dependency?`, its
+ * output all.
+ */
+export function verifyConfig(
+  final: string,
+  fragments: readonly Fragment[],
+  known: ReadonlySet<string>,
+): Untestable | undefined {
+  const values = parseConfig(final);
+  const dropped = fragments.flatMap((fragment) =>
+    fragment.lines.flatMap(({ demand, symbol, value, line }) => {
+      if (demand === 'if-known' && !known.has(symbol)) return [];
+      const got = values.get(symbol) ?? 'n';
+      if (got === value) return [];
+      const place = `fragment ${fragment.name}:${line}: CONFIG_${symbol}=${value}`;
+      if (!known.has(symbol)) return [`${place}: this tree does not know the symbol`];
+      if (demand === 'verify') {
+        return [`${place} does not hold (is ${got}); it has no prompt, what selects it is missing`];
+      }
+      return [`${place} was dropped by olddefconfig (is ${got}); missing dependency?`];
+    }),
+  );
+  const [first] = dropped;
+  if (first === undefined) return undefined;
+  const more = dropped.length > 1 ? ` (and ${dropped.length - 1} more)` : '';
+  return {
+    kind: 'untestable',
+    because: 'config',
+    message: first + more,
+    output: dropped.join('\n'),
+  };
+}
+
+/** The values of a .config; symbols that are "not set" are absent. */
+export function parseConfig(text: string): ReadonlyMap<string, string> {
+  const lines = [...text.matchAll(/^CONFIG_(\w+)=(.*)$/gm)];
+  return new Map(lines.flatMap(([, symbol, value]) => (symbol && value ? [[symbol, value]] : [])));
+}
+
+function symbolOf(line: string): string | undefined {
+  return /^(?:CONFIG_(\w+)=|# CONFIG_(\w+) is not set)/.exec(line)?.slice(1).find(Boolean);
+}
+
+function configLine(symbol: string, value: string): string {
+  return value === 'n' ? `# CONFIG_${symbol} is not set` : `CONFIG_${symbol}=${value}`;
+}

@@ -1,0 +1,61 @@
+import { readFile } from 'node:fs/promises';
+import { tail } from '../host/process.ts';
+import type { Untestable } from '../verdict.ts';
+import { type ConfigBase, mergeConfig, verifyConfig } from './config.ts';
+import type { Fragment } from './fragment.ts';
+import { findBuilt, type MakeEnd, type MakeSetup, placeFile, runMake } from './make.ts';
+
+export interface ConfigureRequest {
+  readonly base: ConfigBase;
+  readonly fragments: readonly Fragment[];
+  /** What the patched tree's Kconfig files define. */
+  readonly known: ReadonlySet<string>;
+}
+
+export interface Configured {
+  readonly verdict: Untestable | undefined;
+  readonly cpuSeconds: number;
+  readonly usable: boolean;
+}
+
+/**
+ * Writes obj/.config: the base, the fragments over it, completed by `make olddefconfig`, and every demand checked in what
+ * came out. `tinyconfig` and not `allnoconfig`: it is what the kernel itself keeps bootable and small.
+ */
+export async function configureTree(
+  setup: MakeSetup,
+  request: ConfigureRequest,
+): Promise<Configured> {
+  const { base, fragments, known } = request;
+  let cpuSeconds = 0;
+  const run = async (target: string): Promise<MakeEnd> => {
+    const end = await runMake(setup, [target]);
+    cpuSeconds += end.cpuSeconds;
+    return end;
+  };
+  const ended = async (end: MakeEnd, target: string): Promise<Configured> => {
+    const verdict = await configFailed(setup, `make ${target} failed`);
+    return { verdict, cpuSeconds, usable: end.usable };
+  };
+  if (base.kind === 'tinyconfig') {
+    const end = await run('tinyconfig');
+    if (end.exitCode !== 0) return ended(end, 'tinyconfig');
+  }
+  const start = base.kind === 'file' ? base.text : await readConfig(setup);
+  const uid = setup.sandbox.uid;
+  await placeFile(setup.workspace, '.config', mergeConfig(start, fragments, known), uid);
+  const end = await run('olddefconfig');
+  if (end.exitCode !== 0) return ended(end, 'olddefconfig');
+  const verdict = verifyConfig(await readConfig(setup), fragments, known);
+  return { verdict, cpuSeconds, usable: end.usable };
+}
+
+async function readConfig(setup: MakeSetup): Promise<string> {
+  const path = await findBuilt(setup.workspace, '.config');
+  return path === undefined ? '' : readFile(path, 'utf8');
+}
+
+async function configFailed(setup: MakeSetup, message: string): Promise<Untestable> {
+  const output = tail(await readFile(setup.log, 'utf8').catch(() => ''));
+  return { kind: 'untestable', because: 'config', message, output };
+}

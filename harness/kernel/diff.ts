@@ -1,0 +1,147 @@
+/** A unified diff as far as it is needed to know what it touches; git applies it. Pure. */
+
+/** What a diff does to one file. A path is undefined where the file does not exist on that side. */
+export interface FileChange {
+  readonly oldPath: string | undefined;
+  readonly newPath: string | undefined;
+  readonly hunks: readonly Hunk[];
+  /** The mode a new or changed file gets, as `100644`; undefined when it stays. */
+  readonly newMode: string | undefined;
+}
+
+/** One `@@ -120,7 +120,8 @@`; lines count from 1. */
+export interface Hunk {
+  readonly oldStart: number;
+  readonly oldLines: number;
+  readonly newStart: number;
+  readonly newLines: number;
+}
+
+interface Draft {
+  oldPath: string | undefined;
+  newPath: string | undefined;
+  newMode: string | undefined;
+  readonly hunks: Hunk[];
+}
+
+const hunkHeader = /^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@/;
+
+/**
+ * The changes of a diff in the formats `git diff`, `git format-patch` and `diff -u` with paths one folder deep
+ * (`a/mm/oom_kill.c`), in order. Text around the diffs is skipped; inside a hunk lines are counted, not looked at.
+ */
+export function parseDiff(text: string): readonly FileChange[] {
+  const lines = text.split('\n');
+  const changes: Draft[] = [];
+  let current: Draft | undefined;
+  let at = 0;
+  while (at < lines.length) {
+    const line = lines[at] ?? '';
+    const hunk = hunkHeader.exec(line);
+    if (line.startsWith('diff --git ')) {
+      current = startGitChange(line);
+      changes.push(current);
+    } else if (line.startsWith('--- ') && lines[at + 1]?.startsWith('+++ ')) {
+      if (current === undefined || current.hunks.length > 0) {
+        current = { oldPath: undefined, newPath: undefined, newMode: undefined, hunks: [] };
+        changes.push(current);
+      }
+      current.oldPath = pathOf(line.slice(4));
+      current.newPath = pathOf((lines[at + 1] ?? '').slice(4));
+      at += 1;
+    } else if (hunk !== null && current !== undefined) {
+      const parsed = parseHunk(hunk);
+      current.hunks.push(parsed);
+      at = endOfHunk(lines, at + 1, parsed) - 1;
+    } else if (current !== undefined && current.hunks.length === 0) {
+      readExtendedHeader(line, current);
+    }
+    at += 1;
+  }
+  return changes;
+}
+
+/** Every path the changes read or write, each once. */
+export function touchedPaths(changes: readonly FileChange[]): readonly string[] {
+  const paths = changes.flatMap((change) => [change.oldPath, change.newPath]);
+  return [...new Set(paths.filter((path) => path !== undefined))];
+}
+
+/**
+ * Why a change must not be applied, or undefined: a path that leaves the tree or reaches into a .git folder, a name git
+ * had to quote, a symbolic link or submodule (their targets would be followed by whoever copies the tree).
+ */
+export function refuseChange(change: FileChange): string | undefined {
+  for (const path of touchedPaths([change])) {
+    const parts = path.split('/');
+    if (path.startsWith('/') || parts.includes('..')) return `${path}: leaves the tree`;
+    if (parts.some((part) => part.toLowerCase() === '.git')) return `${path}: is git's own`;
+    if (!/^[\w@%+=:,. /~#()[\]{}-]+$/.test(path)) return 'a file name with special characters';
+  }
+  if (change.newMode === '120000') return `${change.newPath}: is a symbolic link`;
+  if (change.newMode === '160000') return `${change.newPath}: is a submodule`;
+  return undefined;
+}
+
+/** `diff --git a/X b/X`: the paths of a change that has no `---` line, as a mode change or an empty file. */
+function startGitChange(line: string): Draft {
+  const same = /^diff --git a\/(.+) b\/\1\r?$/.exec(line)?.[1];
+  return { oldPath: same, newPath: same, newMode: undefined, hunks: [] };
+}
+
+/** git's extended headers (git-diff(1), "Generating patch text with -p") that say more than the paths do. */
+const extendedHeaders: readonly (readonly [string, (change: Draft, value: string) => void])[] = [
+  ['rename from ', (change, value) => (change.oldPath = value)],
+  ['rename to ', (change, value) => (change.newPath = value)],
+  ['copy from ', (change, value) => (change.oldPath = value)],
+  ['copy to ', (change, value) => (change.newPath = value)],
+  ['new mode ', (change, value) => (change.newMode = value)],
+  ['deleted file mode ', (change) => (change.newPath = undefined)],
+  [
+    'new file mode ',
+    (change, value) => {
+      change.oldPath = undefined;
+      change.newMode = value;
+    },
+  ],
+];
+
+function readExtendedHeader(line: string, change: Draft): void {
+  const header = extendedHeaders.find(([word]) => line.startsWith(word));
+  header?.[1](change, line.slice(header[0].length).trimEnd());
+}
+
+/** `a/mm/mmap.c\t2022-10-10`: the path without its first folder and time stamp, as `patch -p1` reads it. */
+function pathOf(field: string): string | undefined {
+  const name = field.replace(/\t.*$/s, '').trimEnd();
+  if (name === '/dev/null') return undefined;
+  const slash = name.indexOf('/');
+  return slash > 0 ? name.slice(slash + 1) : name;
+}
+
+function parseHunk(match: RegExpExecArray): Hunk {
+  const [, oldStart, oldLines, newStart, newLines] = match;
+  return {
+    oldStart: Number(oldStart),
+    oldLines: Number(oldLines ?? 1),
+    newStart: Number(newStart),
+    newLines: Number(newLines ?? 1),
+  };
+}
+
+function endOfHunk(lines: readonly string[], start: number, hunk: Hunk): number {
+  let oldLeft = hunk.oldLines;
+  let newLeft = hunk.newLines;
+  let at = start;
+  while (at < lines.length && (oldLeft > 0 || newLeft > 0)) {
+    const mark = lines[at]?.[0];
+    if (mark === '-') oldLeft -= 1;
+    else if (mark === '+') newLeft -= 1;
+    else if (mark !== '\\') {
+      oldLeft -= 1;
+      newLeft -= 1;
+    }
+    at += 1;
+  }
+  return at;
+}

@@ -1,0 +1,83 @@
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { HarnessError } from '../errors.ts';
+
+/** A piece of a .config: what it asks for, line by line. */
+export interface Fragment {
+  /** The file's name, for messages. */
+  readonly name: string;
+  readonly lines: readonly FragmentLine[];
+}
+
+/**
+ * One demand. `set`: merged, then verified. `if-known`: the same where the tree's Kconfig defines the symbol, else
+ * nothing. `verify`: not merged, since the symbol has no prompt, but it must come out so.
+ */
+export interface FragmentLine {
+  readonly demand: 'set' | 'if-known' | 'verify';
+  /** Without CONFIG_. */
+  readonly symbol: string;
+  /** As in a .config: `y`, `m`, `140`, `0x1000`, `"text"`; `n` for "is not set". */
+  readonly value: string;
+  /** From 1. */
+  readonly line: number;
+}
+
+const assignment = /^CONFIG_(\w+)=(\S.*)$/;
+const unset = /^# CONFIG_(\w+) is not set$/;
+const directive = /^# (verify|if-known) CONFIG_(\w+)=("[^"]*"|\S+)(?:\s.*)?$/;
+
+/**
+ * Reads a fragment: lines `CONFIG_X=y`, `# CONFIG_X is not set`, and in comments `# verify CONFIG_X=y reason` and
+ * `# if-known CONFIG_X=y reason`; other comments are the reasons. Throws `config` with the line for anything else.
+ */
+export function parseFragment(text: string, name: string): Fragment {
+  const lines = text.split('\n').flatMap((raw, at): readonly FragmentLine[] => {
+    const line = raw.trimEnd();
+    const set = assignment.exec(line);
+    if (set?.[1] !== undefined && set[2] !== undefined) {
+      return [{ demand: 'set', symbol: set[1], value: set[2], line: at + 1 }];
+    }
+    const off = unset.exec(line)?.[1];
+    if (off !== undefined) return [{ demand: 'set', symbol: off, value: 'n', line: at + 1 }];
+    const [, demand, symbol, value] = directive.exec(line) ?? [];
+    if (symbol !== undefined && value !== undefined) {
+      return [{ demand: demand === 'verify' ? 'verify' : 'if-known', symbol, value, line: at + 1 }];
+    }
+    if (line === '' || line.startsWith('#')) return [];
+    const expected = 'not CONFIG_X=value, "# CONFIG_X is not set" or a comment';
+    throw new HarnessError(
+      'config',
+      `fragment ${name}:${at + 1}: ${JSON.stringify(line)} is ${expected}`,
+    );
+  });
+  return { name, lines };
+}
+
+/** Reads fragments from files, in order. Throws `usage` when one is not there. */
+export async function readFragments(paths: readonly string[]): Promise<readonly Fragment[]> {
+  return Promise.all(
+    paths.map(async (path) => {
+      const text = await readFile(path, 'utf8').catch((error: unknown) => {
+        throw new HarnessError('usage', `config fragment ${path}: no such file`, { cause: error });
+      });
+      return parseFragment(text, basename(path));
+    }),
+  );
+}
+
+/** Throws `config` when two lines want different values of one symbol, naming both. */
+export function refuseConflicts(fragments: readonly Fragment[]): void {
+  const first = new Map<string, { readonly value: string; readonly place: string }>();
+  for (const fragment of fragments) {
+    for (const { symbol, value, line } of fragment.lines) {
+      const place = `${fragment.name}:${line}`;
+      const earlier = first.get(symbol);
+      if (earlier !== undefined && earlier.value !== value) {
+        const both = `CONFIG_${symbol}=${earlier.value} at ${earlier.place} and =${value} at ${place}`;
+        throw new HarnessError('config', `fragments disagree: ${both}`);
+      }
+      first.set(symbol, earlier ?? { value, place });
+    }
+  }
+}

@@ -1,0 +1,137 @@
+import { createWriteStream } from 'node:fs';
+import { chown, lstat, mkdir, open, readdir, readFile, realpath, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { finished } from 'node:stream/promises';
+import { findProgram } from '../host/process.ts';
+import { type Mount, pathInside, runSandboxed, type Sandbox } from '../host/sandbox.ts';
+import type { Workspace } from './workspace.ts';
+
+/** How make is run: the same for every target of one build. */
+export interface MakeSetup {
+  readonly workspace: Workspace;
+  readonly sandbox: Sandbox;
+  readonly jobs: number;
+  readonly signal: AbortSignal;
+  readonly ccache: Mount | undefined;
+  /** Where its output goes, after what is there. */
+  readonly log: string;
+}
+
+export interface MakeEnd {
+  readonly exitCode: number;
+  readonly cpuSeconds: number;
+  /** False when make was killed in the middle: files in obj/ may be cut short. */
+  readonly usable: boolean;
+}
+
+/** What would otherwise differ between two builds of one tree (Documentation/kbuild/reproducible-builds.rst). */
+const stamps = [
+  'KBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970',
+  'KBUILD_BUILD_USER=splat',
+  'KBUILD_BUILD_HOST=splat',
+  'KBUILD_BUILD_VERSION=1',
+  'LOCALVERSION=',
+];
+
+/** A few hundred builds of a lean kernel at 60 MB each, less what they share. */
+const ccacheSize = '3G';
+
+/** The folder of the compiler cache, when ccache(1) is on the host. */
+export async function openCcache(cacheRoot: string, sandbox: Sandbox): Promise<Mount | undefined> {
+  if ((await findProgram('ccache')) === undefined) return undefined;
+  const host = join(cacheRoot, 'ccache');
+  await mkdir(host, { recursive: true });
+  if (sandbox.uid !== undefined) await chown(host, sandbox.uid, sandbox.uid);
+  return { host, inside: '/splat/ccache', writable: true };
+}
+
+/** Runs make in the workspace, confined. Throws `interrupted` never: the caller has the workspace to close first. */
+export async function runMake(
+  setup: MakeSetup,
+  targets: readonly string[],
+  onLine: (line: string) => void = () => undefined,
+): Promise<MakeEnd> {
+  const { workspace, sandbox, ccache } = setup;
+  const log = createWriteStream(setup.log, { flags: 'a' });
+  const written = finished(log);
+  const end = await runSandboxed(
+    sandbox,
+    'make',
+    [
+      `-j${setup.jobs}`,
+      '-C',
+      pathInside(sandbox, workspace.src),
+      `O=${pathInside(sandbox, workspace.obj)}`,
+      'ARCH=x86',
+      ...(ccache === undefined ? [] : ['CC=ccache gcc']),
+      ...stamps,
+      ...targets,
+    ],
+    {
+      signal: setup.signal,
+      mounts: [workspace.src, workspace.obj, ...(ccache === undefined ? [] : [ccache])],
+      cwd: workspace.obj,
+      ...(ccache === undefined ? {} : { env: ccacheEnv(pathInside(sandbox, ccache)) }),
+      onLine: (line) => {
+        log.write(`${line}\n`);
+        onLine(line);
+      },
+    },
+  );
+  log.end();
+  await written;
+  const { exitCode, cpuSeconds, graceful } = end;
+  return { exitCode, cpuSeconds, usable: graceful && end.killedBy === undefined };
+}
+
+function ccacheEnv(dir: string): Readonly<Record<string, string>> {
+  return { CCACHE_DIR: dir, CCACHE_MAXSIZE: ccacheSize, CCACHE_COMPRESSLEVEL: '1' };
+}
+
+/**
+ * The path of a file a build made, or undefined. Whatever ran in there may have put a link in its place, to be copied by
+ * us with our rights: such a file is as good as missing.
+ */
+export async function findBuilt(workspace: Workspace, name: string): Promise<string | undefined> {
+  const root = await realpath(workspace.obj.host);
+  const path = join(root, name);
+  const found = await realpath(path).catch(() => undefined);
+  return found === path && (await lstat(path)).isFile() ? path : undefined;
+}
+
+/** Puts a file of ours into obj/, never through a link that is there. */
+export async function placeFile(
+  workspace: Workspace,
+  name: string,
+  text: string,
+  uid: number | undefined,
+): Promise<void> {
+  const path = join(workspace.obj.host, name);
+  await rm(path, { recursive: true, force: true });
+  await using handle = await open(path, 'wx', 0o644);
+  await handle.writeFile(text);
+  if (uid !== undefined) await handle.chown(uid, uid);
+}
+
+/**
+ * How many objects an incremental build will compile: those whose dependency record (`.mmap.o.cmd`, written by fixdep)
+ * names a changed file. Undefined when nothing was built here before.
+ */
+export async function countDependents(
+  workspace: Workspace,
+  sandbox: Sandbox,
+  changed: readonly string[],
+): Promise<number | undefined> {
+  const records = (await readdir(workspace.obj.host, { recursive: true, withFileTypes: true }))
+    .filter((item) => item.isFile() && /^\..+\.o\.cmd$/.test(item.name))
+    .map((item) => join(item.parentPath, item.name));
+  if (records.length === 0) return undefined;
+  const src = pathInside(sandbox, workspace.src);
+  const needles = changed.flatMap((path) => [`${src}/${path} `, `${src}/${path}\n`]);
+  let count = 0;
+  for (const record of records) {
+    const text = await readFile(record, 'latin1');
+    if (needles.some((needle) => text.includes(needle))) count += 1;
+  }
+  return count;
+}

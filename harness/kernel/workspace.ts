@@ -1,0 +1,128 @@
+import { chmod, chown, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { runTool } from '../host/process.ts';
+import type { Mount } from '../host/sandbox.ts';
+import type { PatchedFiles } from './apply.ts';
+
+/**
+ * Where the kernels of one source and configuration are built, one after the other, so that a series costs only what it
+ * changes. Mutable, and used under a lock:
+ *
+ *     src/        hard links of the pristine tree; patched files are files of their own
+ *     obj/        make's O=, all that a build may write to
+ *     state.json  which files of src/ are not the pristine ones
+ *     building    there while make runs; found later, obj/ may hold half-written files and is dropped
+ */
+export interface Workspace {
+  readonly dir: string;
+  readonly src: Mount;
+  readonly obj: Mount;
+  /** Paths that may differ from the pristine tree. */
+  readonly touched: readonly string[];
+}
+
+interface State {
+  readonly touched: readonly string[];
+}
+
+/** The workspace at `dir`, made when it is not there and cleaned when a build in it was killed. */
+export async function openWorkspace(
+  dir: string,
+  tree: string,
+  uid: number | undefined,
+  signal: AbortSignal,
+): Promise<Workspace> {
+  const src = join(dir, 'src');
+  const obj = join(dir, 'obj');
+  await mkdir(dir, { recursive: true });
+  if (await exists(join(dir, 'building'))) {
+    await rm(obj, { recursive: true, force: true });
+    await rm(join(dir, 'building'));
+  }
+  if (!(await exists(src))) {
+    const draft = join(dir, 'src.draft');
+    await rm(draft, { recursive: true, force: true });
+    await runTool('cp', ['--archive', '--link', '--', tree, draft], { signal });
+    await rename(draft, src);
+    await saveState(dir, { touched: [] });
+  }
+  await mkdir(obj, { recursive: true });
+  if (uid !== undefined) await chown(obj, uid, uid);
+  const { touched } = JSON.parse(await readFile(join(dir, 'state.json'), 'utf8')) as State;
+  return {
+    dir,
+    src: { host: src, inside: '/splat/src', writable: false },
+    obj: { host: obj, inside: '/splat/obj', writable: true },
+    touched,
+  };
+}
+
+/**
+ * Makes src/ the patched tree and returns the paths whose content changed. A file that stays keeps its inode and time,
+ * so make leaves it alone; one that changes, or goes back to pristine, is written anew: its time is now, later than
+ * every object made of what was there before.
+ */
+export async function syncSource(
+  workspace: Workspace,
+  tree: string,
+  patched: PatchedFiles,
+): Promise<readonly string[]> {
+  const { dir, src } = workspace;
+  const paths = [...new Set([...workspace.touched, ...patched.touched])];
+  // Saved first: a crash in between leaves paths listed that may be pristine, never the other way round.
+  await saveState(dir, { touched: paths });
+  const now = new Set(patched.touched);
+  const changed: string[] = [];
+  for (const path of paths) {
+    const from = join(now.has(path) ? patched.dir : tree, path);
+    if (await replaceFile(from, join(src.host, path))) changed.push(path);
+  }
+  await saveState(dir, { touched: patched.touched });
+  return changed;
+}
+
+/** Runs `work` with the marker in place; `work` says whether what it leaves in obj/ can be trusted. */
+export async function whileBuilding<T extends { readonly usable: boolean }>(
+  workspace: Workspace,
+  work: () => Promise<T>,
+): Promise<T> {
+  const marker = join(workspace.dir, 'building');
+  await writeFile(marker, '');
+  const result = await work();
+  if (result.usable) await rm(marker);
+  return result;
+}
+
+/** True when `to` was not the same as `from`; an absent `from` removes it. Never writes into an inode that is shared. */
+async function replaceFile(from: string, to: string): Promise<boolean> {
+  const [wanted, present] = await Promise.all([readWhole(from), readWhole(to)]);
+  if (wanted === undefined && present === undefined) return false;
+  if (wanted !== undefined && present !== undefined) {
+    if (wanted.program === present.program && wanted.bytes.equals(present.bytes)) return false;
+  }
+  await rm(to, { force: true });
+  if (wanted === undefined) return true;
+  await mkdir(dirname(to), { recursive: true });
+  await using handle = await open(to, 'wx');
+  await handle.writeFile(wanted.bytes);
+  await chmod(to, wanted.program ? 0o755 : 0o644);
+  return true;
+}
+
+async function readWhole(
+  path: string,
+): Promise<{ readonly bytes: Buffer; readonly program: boolean } | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isFile() !== true) return undefined;
+  return { bytes: await readFile(path), program: (found.mode & 0o100) !== 0 };
+}
+
+async function saveState(dir: string, state: State): Promise<void> {
+  const draft = join(dir, 'state.json.draft');
+  await writeFile(draft, JSON.stringify(state));
+  await rename(draft, join(dir, 'state.json'));
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}

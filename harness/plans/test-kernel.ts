@@ -1,0 +1,92 @@
+import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import { ownSeries } from '../../patches/index.ts';
+import { HarnessError } from '../errors.ts';
+import type { Emit } from '../events.ts';
+import { packageRoot } from '../host/package-root.ts';
+import type { ConfigBase } from '../kernel/config.ts';
+import { readFragments } from '../kernel/fragment.ts';
+import { type BuildOutcome, buildKernel } from '../kernel/kernel.ts';
+import { readSeries } from '../kernel/series.ts';
+import { compareVersions, openSource, parseVersion, type Source } from '../kernel/source.ts';
+
+/** The kernel a command line asks for. Relative paths are relative to `cwd`. */
+export interface TestKernelRequest {
+  /** K of `--kernel K`. */
+  readonly kernel: string;
+  readonly series: readonly string[];
+  /** The user's own fragments, merged with ours. */
+  readonly configs: readonly string[];
+  /** A .config that takes the place of `tinyconfig` and base.config. */
+  readonly configBase: string | undefined;
+  readonly cwd: string;
+  readonly cacheRoot: string;
+  readonly jobs?: number;
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+}
+
+/** What makes a kernel bootable in our guests; a user's `--config-base` replaces it. */
+const baseFragment = 'base.config';
+/** What every test kernel has; see the comments in kernel-configs/. */
+const fragmentNames = [
+  'virtio.config',
+  'virtio-gpu.config',
+  'lockdep.config',
+  'atomic-sleep.config',
+  'notifier-users.config',
+  'stress.config',
+  'observe.config',
+  'debug-info.config',
+];
+
+/**
+ * Builds, or finds, the kernel under test: the source, our own series for its version, the user's series, our fragments
+ * and the user's. All input is read before anything is fetched or built: a missing file costs no minutes.
+ */
+export async function buildTestKernel(request: TestKernelRequest): Promise<BuildOutcome> {
+  const { cwd, signal } = request;
+  const folder = join(packageRoot(), 'kernel-configs');
+  const base = await readBase(request);
+  const ours = base.kind === 'tinyconfig' ? [baseFragment, ...fragmentNames] : fragmentNames;
+  const fragments = await readFragments([
+    ...ours.map((name) => join(folder, name)),
+    ...request.configs.map((path) => resolve(cwd, path)),
+  ]);
+  const theirs = [];
+  for (const path of request.series) theirs.push(await readSeries(path, { cwd, signal }));
+  const source = await openSource(request.kernel, request);
+  const own = [];
+  for (const { dir } of ownSeriesFor(source)) {
+    own.push(await readSeries(dir, { cwd: packageRoot(), signal }));
+  }
+  return buildKernel({
+    source,
+    series: [...own, ...theirs],
+    base,
+    fragments,
+    jobs: request.jobs ?? availableParallelism(),
+    cacheRoot: request.cacheRoot,
+    signal,
+    emit: request.emit,
+  });
+}
+
+function ownSeriesFor(source: Source): typeof ownSeries {
+  return ownSeries.filter(({ from, before }) => {
+    const since = compareVersions(source.version, parseVersion(from)) >= 0;
+    return (
+      since && (before === undefined || compareVersions(source.version, parseVersion(before)) < 0)
+    );
+  });
+}
+
+async function readBase(request: TestKernelRequest): Promise<ConfigBase> {
+  const name = request.configBase;
+  if (name === undefined) return { kind: 'tinyconfig' };
+  const text = await readFile(resolve(request.cwd, name), 'utf8').catch((error: unknown) => {
+    throw new HarnessError('usage', `--config-base ${name}: no such file`, { cause: error });
+  });
+  return { kind: 'file', name, text };
+}

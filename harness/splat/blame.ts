@@ -1,7 +1,17 @@
 import type { Section, SectionFrame } from './body.ts';
 import { makeFrame } from './frames.ts';
 import type { FrameRule } from './rules/rule.ts';
-import { hangBuckets, hangSkip, neverBlamed, stallAnchors } from './skip-lists.ts';
+import {
+  hangBuckets,
+  hangSkip,
+  interruptBoundary,
+  interruptEntries,
+  neverBlamed,
+  reportingOnly,
+  stallAnchors,
+  stallBuckets,
+  stallReporters,
+} from './skip-lists.ts';
 
 /** Who is blamed: the name for the title, the frame it came from, and those passed over on the way. */
 export interface Blame {
@@ -21,18 +31,35 @@ function first(rule: FrameRule, frames: readonly SectionFrame[]): Blame | undefi
   return frame && { name: frame.frame.function, frame, passed: frames.slice(0, at) };
 }
 
-function stalled(frames: readonly SectionFrame[]): Blame | undefined {
-  const at = frames.findIndex((entry) => stallAnchors.test(entry.frame.function));
-  const frame = frames[at > 0 ? at - 1 : 0];
-  return at >= 0 && frame
-    ? { name: frame.frame.function, frame, passed: frames.slice(0, at - 1) }
-    : undefined;
+/** The frames of what was interrupted, without the tick or IPI that reported the stall. */
+function belowTick(frames: readonly SectionFrame[]): readonly SectionFrame[] {
+  const boundary = frames.findIndex((entry) => interruptBoundary.test(entry.frame.function));
+  const reporter = frames.findLastIndex((entry) => stallReporters.test(entry.frame.function));
+  let start = (boundary >= 0 ? boundary : reporter) + 1;
+  while (start > 0 && interruptEntries.test(frames[start]?.frame.function ?? '')) start++;
+  return frames.slice(start);
+}
+
+function stalled(all: readonly SectionFrame[]): Blame | undefined {
+  const below = belowTick(all);
+  return stalledIn(below) ?? (below.length < all.length ? stalledIn(all) : undefined);
+}
+
+function stalledIn(frames: readonly SectionFrame[]): Blame | undefined {
+  const anchor = frames.findIndex((entry) => stallAnchors.test(entry.frame.function));
+  const bucket = frames
+    .slice(0, Math.max(anchor, 0))
+    .find((entry) => stallBuckets.test(entry.frame.function));
+  if (bucket) return { name: bucket.frame.function, frame: bucket, passed: [] };
+  const frame = frames[anchor - 1];
+  if (!frame) return undefined;
+  return { name: frame.frame.function, frame, passed: frames.slice(0, anchor - 1) };
 }
 
 function hung(frames: readonly SectionFrame[]): Blame | undefined {
   for (const frame of frames) {
-    const bucket = hangBuckets.find(([pattern]) => pattern.test(frame.frame.function));
-    if (bucket) return { name: bucket[1], frame, passed: [] };
+    if (hangBuckets.test(frame.frame.function))
+      return { name: frame.frame.function, frame, passed: [] };
   }
   const at = frames.findIndex((entry) => !hangSkip.test(entry.frame.function));
   const frame = frames[at];
@@ -45,6 +72,24 @@ const pickers = {
   hang: (_: FrameRule, f: readonly SectionFrame[]) => hung(f),
 };
 
+/** Whether a trace got past the frames of the reporting itself. */
+function isWhole(frames: readonly SectionFrame[]): boolean {
+  return frames.some((entry) => !reportingOnly.test(entry.frame.function));
+}
+
+/** Its stacks are printed by another task in the middle of reports. */
+const faultInjection = /^should_fail(?:slab)?$/;
+
+/** The register line of the fault: the first one, unless a trace comes before it. */
+export function pcOf(sections: readonly Section[]): SectionFrame | undefined {
+  for (const section of sections) {
+    const pc = section.frames.find((entry) => entry.pc);
+    if (section.kind === 'trace' && section.frames.length > 0) return undefined;
+    if (pc) return pc;
+  }
+  return undefined;
+}
+
 /** Candidates per source of the rule, one list a stack: the head's own frames lead the first stack. */
 function candidates(
   rule: FrameRule,
@@ -55,15 +100,16 @@ function candidates(
   const lead = [...named];
   const [head, ...rest] = sections;
   if (rule.from.includes('pc')) {
-    const pc = head?.frames.find((entry) => entry.pc);
+    const pc = pcOf(sections);
     if (pc) lead.push(pc);
   }
   if (rule.from.includes('trace')) {
     const bare = head?.frames.filter((entry) => !entry.pc) ?? [];
     if (bare.length > 0) lists.push(bare);
-    for (const section of rest) {
-      if (section.kind === 'trace' && section.frames.length > 0) lists.push(section.frames);
-    }
+  }
+  for (const section of rest) {
+    const wanted = rule.from.some((source) => source === section.kind);
+    if (wanted && section.frames.length > 0) lists.push(section.frames);
   }
   if (lead.length > 0) lists[0] = [...lead, ...(lists[0] ?? [])];
   return lists;
@@ -74,10 +120,11 @@ export function findBlame(
   rule: FrameRule,
   sections: readonly Section[],
   named: readonly SectionFrame[],
-  trustQuestionable: boolean,
 ): Blame | undefined {
   for (const frames of candidates(rule, sections, named)) {
-    const usable = frames.filter((entry) => trustQuestionable || !entry.questionable);
+    const usable = frames.filter((entry) => !entry.questionable);
+    if (usable.some((entry) => faultInjection.test(entry.frame.function))) return undefined;
+    if (rule.confirmed && !isWhole(usable.filter((entry) => !named.includes(entry)))) continue;
     const blame = pickers[rule.pick ?? 'first'](rule, usable);
     if (blame) return blame;
   }

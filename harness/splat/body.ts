@@ -1,5 +1,5 @@
 import type { StackFrame } from './finding.ts';
-import { frameWithin, readFrame } from './frames.ts';
+import { type FrameLine, frameWithin, readFrame } from './frames.ts';
 
 /** One line of a report, as it stands in the log. */
 export interface ReportLine {
@@ -12,7 +12,7 @@ export interface ReportLine {
   readonly end: number;
 }
 
-export type SectionKind = 'head' | 'trace' | 'alloc' | 'free' | 'origin' | 'other';
+export type SectionKind = 'head' | 'trace' | 'alloc' | 'free' | 'origin' | 'chain' | 'other';
 
 export interface SectionFrame {
   readonly frame: StackFrame;
@@ -51,8 +51,9 @@ const headings: readonly (readonly [RegExp, SectionKind])[] = [
     'free',
   ],
   [/^\s*(?:Uninit was (?:created|stored)|Local variable|chained origin|origin:)/, 'origin'],
+  [/^\s*(?:-> #\d+|(?:\.\.\. )?which became)/, 'chain'],
   [
-    /^\s*(?:-> #\d+|\{[\w-]+\} state was registered|\.\.\. (?:key|acquired)|the (?:existing|shortest|dependencies)|which became|to a [\w-]+ lock|irq event stamp|Preemption disabled at|stack is not available|page_owner|Showing all locks|Disabling lock debugging|(?:hard|soft)irqs last)/,
+    /^\s*(?:\{[\w -]+\} state was registered|\.\.\. (?:key|acquired)|the (?:existing|shortest|dependencies)|to a [\w-]+ lock|Preemption disabled at|RCU grace-period kthread|rcu: RCU grace-period kthread|Showing all locks|Stack dump where RCU GP|rcu: Stack dump where)/,
     'other',
   ],
 ];
@@ -63,11 +64,26 @@ const programCounter =
   /^\s*(?:RIP: (?:0010|e030|0060):|RIP: +\[<|RIP +\[<|EIP: |EIP is at |IP: |pc : |PC is at |NIP \[|epc ?: |epc   : |Krnl PSW : .*\(|RIP: 0010:\[<)/;
 
 const headingHint =
-  /race|llocated|Freed|Trace|freed|Uninit|Local|->|state was|acquired|which|lock|kfence|read|write|page last|irq|Preempt|Showing|tentially|last|the |page_owner|origin/;
+  /race|llocated|Freed|Trace|freed|Uninit|Local|->|state was|acquired|which|lock|kfence|read|write|page last|irq|Preempt|Showing|tentially|last|the |page_owner|origin|kthread/;
 
-function headingOf(text: string): SectionKind | undefined {
+/** The grace-period kthread's own stack says who waits for the stalled CPU, not who stalls. */
+const kthreadDump = /RCU grace-period kthread stack dump/;
+
+function headingOf(text: string, above: Section): SectionKind | undefined {
   if (!headingHint.test(text)) return undefined;
-  return headings.find(([pattern]) => pattern.test(text))?.[1];
+  const kind = headings.find(([pattern]) => pattern.test(text))?.[1];
+  const isKthread = kthreadDump.test(above.heading.text) && above.frames.length === 0;
+  return kind === 'trace' && isKthread ? 'other' : kind;
+}
+
+/** 32-bit ARM names each frame twice, as the caller of one line and as the callee of the next. */
+function pushFrame(section: Section, read: FrameLine, line: ReportLine): void {
+  const { frame, caller, questionable } = read;
+  const last = section.frames.at(-1)?.frame;
+  if (!caller || last?.function !== frame.function) {
+    section.frames.push({ frame, line, questionable, pc: false });
+  }
+  if (caller) section.frames.push({ frame: caller, line, questionable, pc: false });
 }
 
 /** Splits a report into its stack traces. The first section is the head: header, registers, facts. */
@@ -80,7 +96,7 @@ export function readSections(lines: readonly ReportLine[]): Section[] {
     const read = readFrame(line.text);
     if (read) {
       section.length++;
-      section.frames.push({ ...read, line, pc: false });
+      pushFrame(section, read, line);
       continue;
     }
     const pc = programCounter.test(line.text) ? frameWithin(line.text) : undefined;
@@ -88,13 +104,13 @@ export function readSections(lines: readonly ReportLine[]): Section[] {
       section.frames.push({ frame: pc, line, questionable: false, pc: true });
       continue;
     }
-    const kind = headingOf(line.text);
+    const kind = headingOf(line.text, section);
     if (kind) {
       section = { kind, heading: line, frames: [], length: 0 };
       sections.push(section);
       const inHeading =
         kind === 'trace' ? readFrame(line.text.replace(headings[0]?.[0] ?? /^$/, '')) : undefined;
-      if (inHeading) section.frames.push({ ...inHeading, line, pc: false });
+      if (inHeading) pushFrame(section, inHeading, line);
     } else if (sectionEnd.test(line.text)) {
       section = { kind: 'other', heading: line, frames: [], length: 0 };
       sections.push(section);

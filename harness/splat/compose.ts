@@ -36,11 +36,22 @@ function fit(rule: Rule, lines: readonly ReportLine[], fromKernel: boolean): Fit
   const header = fitsHeader(rule, lines[0]?.text ?? '', fromKernel);
   if (!header) return undefined;
   if (!rule.detail) return { rule, header };
-  for (const line of lines) {
-    const detail = rule.detail.exec(line === lines[0] ? line.text.slice(header.index) : line.text);
-    if (detail) return { rule, header, detail, detailLine: line };
-  }
-  return undefined;
+  const fits = lines.flatMap((line): Fit[] => {
+    const text = line === lines[0] ? line.text.slice(header.index) : line.text;
+    const detail = rule.detail?.exec(text);
+    return detail ? [{ rule, header, detail, detailLine: line }] : [];
+  });
+  return fits.find((found) => !isSkipped(found)) ?? fits[0];
+}
+
+/** The function the detail line names. */
+function detailSymbol({ detail, detailLine }: Fit): string | undefined {
+  return detail?.groups?.['frame'] ?? frameWithin(detailLine?.text ?? '')?.symbol;
+}
+
+function isSkipped(found: Fit): boolean {
+  const symbol = found.rule.frame?.from.includes('detail') ? detailSymbol(found) : undefined;
+  return symbol !== undefined && found.rule.frame?.skip?.test(symbol) === true;
 }
 
 function blameOf(
@@ -48,7 +59,7 @@ function blameOf(
   lines: readonly ReportLine[],
   sections: readonly Section[],
 ): Blame | undefined {
-  const { rule, header, detail, detailLine } = found;
+  const { rule, header, detailLine } = found;
   const [first] = lines;
   if (!rule.frame || !first) return undefined;
   const named = [];
@@ -57,33 +68,40 @@ function blameOf(
     if (symbol) named.push(namedFrame(symbol, first));
   }
   if (rule.frame.from.includes('detail') && detailLine) {
-    const symbol = detail?.groups?.['frame'] ?? frameWithin(detailLine.text)?.symbol;
-    if (symbol) {
-      const frame = namedFrame(symbol, detailLine);
+    const symbol = detailSymbol(found);
+    const frame = symbol && namedFrame(symbol, detailLine);
+    if (frame && !rule.frame.skip?.test(frame.frame.function)) {
       return { name: frame.frame.function, frame, passed: [] };
     }
   }
-  return (
-    findBlame(rule.frame, sections, named, false) ?? findBlame(rule.frame, sections, named, true)
-  );
+  return findBlame(rule.frame, sections, named);
 }
+
+const families: readonly (readonly [RegExp, string])[] = [
+  [/^_*smp_call_function/, 'smp_call_function'],
+  [/^_*synchronize_(?:rcu|srcu|net|sched)/, 'synchronize_rcu'],
+  [/^rtnl_lock/, 'rtnl_lock'],
+];
 
 /** `__x64_sys_rmdir` is called `sys_rmdir`, `SyS_pause` `pause`; the wrapper's name differs between architectures. */
 export function commonName(name: string): string {
   const match = /^__(?:x64|ia32|arm64|s390x?|riscv|powerpc)_((?:compat_)?sys_\w+)$/.exec(name);
   if (match) return match[1] ?? name;
+  for (const [pattern, common] of families) if (pattern.test(name)) return common;
   return syscallName.exec(name)?.[1] ?? name;
 }
 
 function expand(template: string, found: Fit, frame: string): string {
   const { header, detail } = found;
-  return template.replace(/\{(\w+)\}/g, (_, key: string) => {
-    if (key === 'frame') return frame;
-    if (key === 'text') return sanitizeText(header.groups?.['text'] ?? '');
-    if (key === 'pair') return [header[2] ?? '', header[3] ?? ''].toSorted().join(' / ');
-    if (key === 'a') return detail?.[1] ?? '';
-    return header[Number(key)] ?? '';
-  });
+  return template
+    .replace(/\{(\w+)\}/g, (_, key: string) => {
+      if (key === 'frame') return frame;
+      if (key === 'text') return sanitizeText(header.groups?.['text'] ?? '');
+      if (key === 'pair') return [header[2] ?? '', header[3] ?? ''].toSorted().join(' / ');
+      if (key === 'a') return detail?.[1] ?? '';
+      return header[Number(key)] ?? '';
+    })
+    .trim();
 }
 
 /** Names a report by the first rule that fits it as a whole; undefined when none does. */

@@ -1,3 +1,4 @@
+import { pcOf } from './blame.ts';
 import { type ReportLine, readSections, type Section } from './body.ts';
 import { type Composition, compose } from './compose.ts';
 import { corruptionOf } from './corruption.ts';
@@ -35,7 +36,7 @@ function stackOf(sections: readonly Section[]): StackFrame[] {
     (section) => section.kind === 'trace' && section.frames.length > 0,
   );
   const [chosen] = traces.length > 0 ? traces : sections.slice(0, 1);
-  const pc = sections[0]?.frames.find((entry) => entry.pc);
+  const pc = pcOf(sections);
   const frames = chosen?.frames.filter((entry) => !entry.questionable && entry !== pc) ?? [];
   const all = (pc ? [pc, ...frames] : frames).map((entry) => entry.frame);
   return all.slice(0, 64);
@@ -73,7 +74,7 @@ function makeFinding(report: OpenReport, { lines, sections, composition }: Readi
   const stack = stackOf(sections);
   const facts = readFacts(lines);
   const nonBlock = readNonBlock(lines, stack);
-  const reason = corruptionOf(composition, sections);
+  const reason = corruptionOf(composition, sections, report.interrupted);
   const { title, frame } = composition;
   const decode = (texts: readonly string[]) => texts.map(decodeText);
   return {

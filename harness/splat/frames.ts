@@ -4,6 +4,8 @@ import type { StackFrame } from './finding.ts';
 export interface FrameLine {
   readonly frame: StackFrame;
   readonly questionable: boolean;
+  /** Where the line also names the frame below: `(f) from [<8062eec8>] (g+0x1/0x2)`. */
+  readonly caller?: StackFrame;
 }
 
 const name = String.raw`(?:[A-Za-z_$][\w$.]*|<[\w: <>,&]+>(?:::[\w<>:]+)?|[\w:]+::[\w<>:]+)`;
@@ -18,7 +20,7 @@ const offsetFrame = new RegExp(
 const inlineFrame = new RegExp(String.raw`^\s+(${name}) ${place}(?: \[inline\])?\s*$`);
 /** `[<8062eec8>] (n_tty_set_termios) from [<80632588>] (tty_set_termios+0x150/0x2f0)`: 32-bit ARM. */
 const armFrame = new RegExp(
-  String.raw`^\s*(?:\[<[0-9a-f]+>\] )?\(?(${name})(?:\+(0x[0-9a-f]+)\/(0x[0-9a-f]+))?\)?(?: \[([\w-]+)\])? from (?:\[<|[\w$.]+\+0x|0x)`,
+  String.raw`^\s*(?:\[<[0-9a-f]+>\] )?\(?(${name})(?:\+(0x[0-9a-f]+)\/(0x[0-9a-f]+))?\)?(?: \[[\w-]+\])? from (?:\[<[0-9a-f]+>\] )?\(?(?:(${name})\+(0x[0-9a-f]+)\/(0x[0-9a-f]+))?`,
 );
 
 const compilerSuffix =
@@ -52,13 +54,18 @@ export function makeFrame(
 /** The frame a line of a stack trace holds, or undefined when the line is something else. */
 export function readFrame(text: string): FrameLine | undefined {
   const arm = text.includes(' from ') ? armFrame.exec(text) : null;
-  if (arm) return { frame: makeFrame(arm[1] ?? '', arm[2], arm[3], arm[4]), questionable: false };
+  if (arm) {
+    const frame = makeFrame(arm[1] ?? '', arm[2], arm[3]);
+    const caller = arm[4] === undefined ? {} : { caller: makeFrame(arm[4], arm[5], arm[6]) };
+    return { frame, questionable: false, ...caller };
+  }
   if (text.includes('+0x')) {
     const match = offsetFrame.exec(text);
     if (match) {
       return {
         frame: makeFrame(match[3] ?? '', match[4], match[5], match[6], match[7]),
-        questionable: match[1] !== undefined || match[2] !== undefined,
+        questionable:
+          match[1] !== undefined || match[2] !== undefined || text.includes('(unreliable)'),
       };
     }
   }

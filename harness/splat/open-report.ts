@@ -31,6 +31,8 @@ export interface OpenReport {
   ended: boolean;
   complete: boolean;
   panicked: boolean;
+  /** Another report began in the middle of this one. */
+  interrupted: boolean;
 }
 
 /** Starts a report at its header line. */
@@ -52,6 +54,7 @@ export function openReport(
     ended: false,
     complete: rule.oneLine === true,
     panicked: panicLine.test(header.text),
+    interrupted: false,
   };
 }
 

@@ -16,8 +16,10 @@ const aftermathLines = 400;
 /** Reports open at once; a console that opens more is noise. */
 const mostOpen = 16;
 
-const continuesAny = /INFO: (?:Allocated|Freed) in |Kernel panic - not syncing/;
-const continuesFault = /^(?:\S+: )?(?:Oops|Internal error|invalid opcode|stack guard page)\b/;
+const continuesAny =
+  /INFO: (?:Allocated|Freed) in |Kernel panic - not syncing|unreferenced object 0x/;
+const continuesFault =
+  /^(?:\S+: )?(?:Oops|Internal error|invalid opcode|stack guard page|kernel stack overflow)\b/;
 const continuesRust = /kernel BUG at rust\//;
 const aftermath =
   /Kernel panic - not syncing:? (?:\w+: )?(?:panic_on_warn set|(?:Oops: )?Fatal exception|hung_task: |softlockup: |RCU Stall|Aiee)|Attempted to kill (?:init|the idle)/;
@@ -61,9 +63,11 @@ export function createTracker(): Tracker {
   }
 
   function start(rule: Rule, line: ReportLine, fromKernel: boolean): void {
-    for (const report of open) {
+    for (const report of open.slice()) {
       const isMine = report.lines[0]?.caller === line.caller;
-      if (isMine && (report.frames > 0 || report.rule.traceOptional)) close(report);
+      if (!isMine || rule.oneLine) continue;
+      report.interrupted = true;
+      close(report);
     }
     const [oldest] = open;
     if (open.length >= mostOpen && oldest) close(oldest);

@@ -1,4 +1,4 @@
-import { hang, type Rule, stall, trace } from './rule.ts';
+import { hang, type Rule, stall } from './rule.ts';
 
 const stalled = ['stall in {frame}'];
 
@@ -31,7 +31,9 @@ export const hangRules: readonly Rule[] = [
   },
   { header: /BUG: workqueue lockup\b/, title: 'BUG: workqueue lockup', traceOptional: true },
   {
-    header: /INFO: task .* blocked (?:on .* )?for more than \d+ seconds/,
+    header: /INFO: task /,
+    detail:
+      /(?:^|INFO: task .*)\S+:\d+ blocked (?:on .* )?for more than \d+ seconds|:\d+ blocked for more/,
     title: 'INFO: task hung in {frame}',
     alt: ['hang in {frame}'],
     frame: hang,
@@ -46,10 +48,5 @@ export const hangRules: readonly Rule[] = [
     header: /unregister_netdevice: waiting for \S+ to become free/,
     title: 'unregister_netdevice: waiting for DEV to become free',
     oneLine: true,
-  },
-  {
-    header: /^(?:\S+: )?(?:clocksource: )?INFO: (?:NMI|Stall)/,
-    title: 'INFO: stall in {frame}',
-    frame: trace,
   },
 ];

@@ -8,7 +8,13 @@ import { warningRules } from './warnings.ts';
 
 /** What fits no better row. */
 const otherRules: readonly Rule[] = [
-  { header: /\bWARNING: (?<text>\S.*)/, title: 'WARNING: {text}', oneLine: true, fromKernel: true },
+  {
+    header:
+      /^(?:[\w-]+: )?WARNING: (?!\/etc\/|the mand |Unprivileged|workqueue cpumask)(?<text>\S.*)/,
+    title: 'WARNING: {text}',
+    oneLine: true,
+    fromKernel: true,
+  },
   {
     header: /\bBUG: (?<text>\S.*)/,
     title: 'BUG: {text}',

@@ -1,7 +1,12 @@
 import { type FrameRule, named, type Rule, trace } from './rule.ts';
 
 /** lockdep prints the acquisition site as `(lock){+.+.}, at: [<pc>] function+0x1/0x2`. */
-const site: FrameRule = { from: ['detail'] };
+const site: FrameRule = {
+  from: ['detail', 'chain', 'trace'],
+  skip: /^process_one_work$|^v?printk|^vprintk|^perf_trace_/,
+};
+/** An irq-safe lock is named after what made it so. */
+const irqSafe: FrameRule = { from: ['chain', 'trace'] };
 const at = /\bat: (?:\[<[^>]*>\] )?(?<frame>[\w.]+)\+0x/;
 const seen = /is trying to acquire lock|but task is already holding|just changed the state of lock/;
 const begun = 'the report breaks off before its locks';
@@ -9,8 +14,14 @@ const begun = 'the report breaks off before its locks';
 /** lockdep, RCU's and spinlocks' own checks, sleeping in atomic context. */
 export const lockRules: readonly Rule[] = [
   {
+    header: /[Ii][Rr][Qq]-safe -> \w*[Ii][Rr][Qq]-unsafe lock order detected/,
+    detail: /is trying to acquire/,
+    title: 'possible deadlock in {frame}',
+    frame: irqSafe,
+  },
+  {
     header:
-      /possible (?:circular|recursive|irq lock inversion) (?:locking|dependency)|[-\w]*[Ii][Rr][Qq]-safe -> [-\w]*[Ii][Rr][Qq]-unsafe lock order|(?:Possible )?(?:RECLAIM_FS|RECLAIM)-\w+ (?:lock order|dependency)|possible reclaim_fs lock|possible ABBA/,
+      /possible (?:circular|recursive|irq lock inversion) (?:locking|dependency)|(?:Possible )?(?:RECLAIM_FS|RECLAIM)-\w+ (?:lock order|dependency)|possible reclaim_fs lock|possible ABBA/,
     detail: at,
     title: 'possible deadlock in {frame}',
     frame: site,
@@ -25,7 +36,7 @@ export const lockRules: readonly Rule[] = [
     header: /(?:WARNING|INFO): (inconsistent lock state)/,
     detail: at,
     title: '{1} in {frame}',
-    frame: site,
+    frame: { ...site, from: ['detail', 'trace'] },
   },
   { header: /((?:WARNING|INFO): inconsistent lock state)/, title: '{1}', corrupted: begun },
   {

@@ -1,8 +1,14 @@
-import { badAccess, named, type Rule, trace } from './rule.ts';
+import { badAccess, type FrameRule, named, type Rule, trace } from './rule.ts';
 
 const invalidFree = ['invalid-free in {frame}'];
-const accessed = /\b(Read|Write) of size (?:\d+|\(null\))/;
+const accessed = /\b(Read|Write) (?:of size \d|at addr )/;
 const symbol = /[\w.$]+\+0x[0-9a-f]+\/0x[0-9a-f]+/.source;
+
+/** Allocators of objects and ids, whoever asked for one. */
+const leak: FrameRule = {
+  from: ['trace'],
+  skip: /alloc|^radix_tree|^idr_|^ida_|list_lru_init|^sget_userns|^kstrdup|^kasprintf|create_object|^mmap|_dup$/,
+};
 
 /** Sanitizers and checkers of memory: KASAN, KMSAN, KCSAN, KFENCE, UBSAN, kmemleak, SLUB. */
 export const memoryRules: readonly Rule[] = [
@@ -81,11 +87,11 @@ export const memoryRules: readonly Rule[] = [
     frame: trace,
   },
   { header: /UBSAN: ([a-z-]+) in /, title: 'UBSAN: {1} in {frame}', frame: trace },
-  { header: /BUG: memory leak\b/, title: 'memory leak in {frame}', frame: trace },
+  { header: /BUG: memory leak\b/, title: 'memory leak in {frame}', frame: leak },
   {
     header: /^(?:kmemleak: )?unreferenced object 0x/,
     title: 'memory leak in {frame}',
-    frame: trace,
+    frame: leak,
   },
   {
     header: /BUG: bad usercopy in /,
@@ -96,7 +102,7 @@ export const memoryRules: readonly Rule[] = [
   {
     header: /BUG: Bad page state in process/,
     title: 'BUG: Bad page state in {frame}',
-    frame: trace,
+    frame: { from: ['alloc'], skip: /page_owner|^filemap_|^pagecache_/ },
   },
   {
     header: /BUG: Bad page (?:cache|table)/,

@@ -1,4 +1,4 @@
-import { type FrameRule, fault, type Rule, trace } from './rule.ts';
+import { type FrameRule, type Rule } from './rule.ts';
 
 const panic = 'Kernel panic - not syncing:? ';
 const secondHand = 'report format is marked as corrupted';
@@ -21,10 +21,12 @@ export const panicRules: readonly Rule[] = [
     'stack is corrupted in {frame}',
     {
       frame: { from: ['header', 'trace'] },
+      traceOptional: true,
     },
   ),
   panicRow('corrupted stack end detected inside scheduler', 'corrupted stack end in {frame}', {
-    frame: trace,
+    frame: { from: ['trace'], pick: 'stall' },
+    alt: ['stack-overflow in {frame}'],
   }),
   panicRow('sysrq triggered crash', 'sysrq triggered crash', { traceOptional: true }),
   panicRow('VFS: Unable to mount root fs', 'VFS: Unable to mount root fs', { traceOptional: true }),
@@ -50,12 +52,18 @@ export const panicRules: readonly Rule[] = [
     corrupted: 'the line breaks off',
     fromKernel: true,
   },
-  { header: /trusty: panic notifier/, title: 'trusty: panic in corrupted', frame: fault },
   {
-    header: /trusty: ASSERT FAILED at \(?(?<text>.*)/,
-    title: 'trusty: ASSERT FAILED at {text}',
+    header: /trusty: panic \([^)]*\):(?: DEBUG)? ASSERT FAILED at \(.*?\):(?<text>.+)/,
+    title: 'trusty: ASSERT FAILED: {text}',
     oneLine: true,
   },
+  {
+    header: /trusty: panic.*ASSERT FAILED/,
+    title: 'trusty: ASSERT FAILED:',
+    corrupted: 'report format is marked as corrupted',
+    oneLine: true,
+  },
+  { header: /trusty: panic \(/, title: 'trusty: panic', oneLine: true },
   {
     header: /VFS: Close: file count is (?:0|zero)/,
     title: 'VFS: Close: file count is zero (use-after-free)',

@@ -33,17 +33,20 @@ export interface FrameRule {
    * - detail: the same of the detail line
    * - pc: the register line of the fault (RIP, pc, NIP, epc, PSW)
    * - trace: the first stack trace with a frame that is not skipped
-   * - freed, origin: the traces below "Freed by task", "Uninit was stored"
+   * - alloc: the trace of the allocation
+   * - chain: lockdep's stacks of earlier acquisitions
    */
   readonly from: readonly FrameSource[];
   /** Functions never blamed in this class, besides those of skip-lists.ts. */
   readonly skip?: RegExp;
   /** Functions that may be blamed in this class although skip-lists.ts has them. */
   readonly keep?: RegExp;
+  /** Without a stack trace that agrees, the names in the header are not enough. */
+  readonly confirmed?: true;
   readonly pick?: 'first' | 'stall' | 'hang';
 }
 
-export type FrameSource = 'header' | 'detail' | 'pc' | 'trace' | 'freed' | 'origin';
+export type FrameSource = 'header' | 'detail' | 'pc' | 'trace' | 'alloc' | 'chain';
 
 /** Faults: the instruction that trapped, then its callers. */
 export const fault: FrameRule = { from: ['pc', 'trace'] };

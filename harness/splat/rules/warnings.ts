@@ -1,6 +1,6 @@
 import { type FrameRule, type Rule } from './rule.ts';
 
-const warned: FrameRule = { from: ['header', 'pc', 'trace'] };
+const warned: FrameRule = { from: ['header', 'trace'], confirmed: true };
 
 /**
  * `WARNING: CPU: 1 PID: 2 at mm/mmu_notifier.c:502 f+0x1/0x2`, and since Linux 6.18
@@ -14,23 +14,29 @@ function at(path: string, functionName = ''): RegExp {
 }
 
 /** A warning in shared code, named after what it means; the guilty one is its caller. */
-const places: readonly (readonly [RegExp, string])[] = [
+const places: readonly (readonly [RegExp, string, RegExp?])[] = [
   [at(String.raw`lib/debugobjects\.c`), 'WARNING: ODEBUG bug in {frame}'],
   [at(String.raw`lib/refcount\.c|include/linux/refcount\.h`), 'WARNING: refcount bug in {frame}'],
   [at(String.raw`mm/usercopy\.c`), 'WARNING: bad usercopy in {frame}'],
   [at(String.raw`lib/kobject\.c`), 'WARNING: kobject bug in {frame}'],
-  [at(String.raw`fs/proc/generic\.c`), 'WARNING: proc registration bug in {frame}'],
+  [at(String.raw`fs/proc/generic\.c`), 'WARNING: proc registration bug in {frame}', /^_*proc_/],
   [at(String.raw`mm/slab_common\.c`, 'kmalloc_slab'), 'WARNING: kmalloc bug in {frame}'],
   [at(String.raw`mm/util\.c`, '__?kvmalloc_node|kvmalloc_node'), 'WARNING: kmalloc bug in {frame}'],
   [at(String.raw`mm/slub\.c`, '__kvmalloc_node'), 'WARNING: kmalloc bug in {frame}'],
-  [at(String.raw`kernel/locking/lockdep\.c`), 'WARNING: locking bug in {frame}'],
+  [at(String.raw`kernel/locking/lockdep\.c`), 'WARNING: locking bug in {frame}', /^look_up_lock/],
   [at(String.raw`mm/vmalloc\.c`, '__vmalloc_node_range'), 'WARNING: zero-size vmalloc in {frame}'],
-  [at(String.raw`drivers/usb/core/urb\.c`), 'WARNING in {frame}/usb_submit_urb'],
+  [at(String.raw`drivers/usb/core/urb\.c`), 'WARNING in {frame}/usb_submit_urb', /^usb_/],
 ];
 
 /** WARN() and its relatives. */
 export const warningRules: readonly Rule[] = [
-  ...places.map(([header, title]): Rule => ({ header, title, frame: warned })),
+  ...places.map(
+    ([header, title, skip]): Rule => ({
+      header,
+      title,
+      frame: skip ? { ...warned, skip } : warned,
+    }),
+  ),
   {
     header: /WARNING: (?:CPU: \d+ PID: \d+ )?at /,
     title: 'WARNING in {frame}',
@@ -39,7 +45,7 @@ export const warningRules: readonly Rule[] = [
   {
     header: /WARNING: [\w./-]+\.[chS]:\d+ at /,
     title: 'WARNING in {frame}',
-    frame: warned,
+    frame: { ...warned, from: ['header', 'pc', 'trace'] },
   },
   {
     header: /WARNING: kernel stack (?:regs|frame pointer) at .* has bad /,

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The agent: the host's hand inside the guest. One loop, no threads, and no allocation
+ * once it serves, so that it lives on when there is no memory left for anybody else.
+ *
+ * A request is a line "ID VERB WORD..." (ID decimal) and ends with exactly one
+ * "ID ok WORD..." or "ID err ERRNO-NAME TEXT". Before that may come "ID data CHUNK"
+ * (read), "ID out 1|2 CHUNK" (run: stdout or stderr) and "ID out-lost BYTES" (run: output
+ * dropped because the host did not read). A line that is no request gets "0 err ...".
+ * Requests are served in order; a run goes on beside them.
+ */
+#ifndef SPLAT_AGENT_H
+#define SPLAT_AGENT_H
+
+#include "port.h"
+#include "trial.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define AGENT_PORT_NAME "org.splat.agent"
+#define AGENT_PROTOCOL 1
+
+/* The file a "read" request is streaming; fd is -1 when there is none. */
+struct reading {
+	int fd;
+	uint64_t id;
+	uint64_t bytes;
+	uint64_t limit;
+};
+
+struct agent {
+	int epoll_fd;
+	int signal_fd;
+	struct port port;
+	struct reading reading;
+	struct trial trial;
+};
+
+/* Serves one line of the host: replies at once, or starts a reading or a trial. */
+void agent_serve(struct agent *agent, char *line);
+
+/* Sends the next chunk, or the end, of the reading. True if it did something. */
+bool reading_step(struct reading *reading, struct port *port);
+
+/* Queues "ID err NAME TEXT" for an errno value. */
+void reply_error(struct port *port, uint64_t id, int error, const char *text);
+
+#endif

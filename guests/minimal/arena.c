@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#include "arena.h"
+
+#include "random.h"
+#include "workload.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* Where this thread's fault goes; NULL outside of range_read() and range_write(). */
+static _Thread_local sigjmp_buf *volatile escape;
+
+static void leave_touch(int number)
+{
+	if (escape)
+		siglongjmp(*escape, 1);
+	signal(number, SIG_DFL);
+}
+
+static void catch_faults(void)
+{
+	/* NODEFER: the jump out of the handler does not restore the signal mask. */
+	struct sigaction action = { .sa_handler = leave_touch, .sa_flags = SA_NODEFER };
+
+	if (sigaction(SIGSEGV, &action, NULL) < 0 || sigaction(SIGBUS, &action, NULL) < 0)
+		workload_fail("sigaction");
+}
+
+void arena_reserve(struct arena *arena, size_t bytes)
+{
+	uintptr_t address;
+	void *reserved;
+
+	arena->cells = bytes / ARENA_CELL_BYTES < 2 ? 2 : bytes / ARENA_CELL_BYTES;
+	reserved = mmap(NULL, (arena->cells + 1) * ARENA_CELL_BYTES, PROT_NONE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (reserved == MAP_FAILED)
+		workload_fail("reserve %zu MiB of addresses", bytes / MIB);
+	address = (uintptr_t)reserved + ARENA_CELL_BYTES - 1;
+	arena->base = (char *)(address & ~(ARENA_CELL_BYTES - 1));
+	catch_faults();
+}
+
+struct range arena_pick_cell(const struct arena *arena, uint64_t *random)
+{
+	return (struct range){
+		.start = arena->base + random_below(random, arena->cells) * ARENA_CELL_BYTES,
+		.length = ARENA_CELL_BYTES,
+	};
+}
+
+struct range arena_pick(const struct arena *arena, uint64_t *random)
+{
+	struct range range = arena_pick_cell(arena, random);
+	size_t pages = ARENA_CELL_BYTES / PAGE_BYTES;
+	size_t first = random_below(random, pages);
+	/* Mostly short ones: a fault costs most of the time of a page. */
+	size_t limit = 1ul << random_below(random, 8);
+	size_t count = 1 + random_below(random, limit);
+
+	range.start += first * PAGE_BYTES;
+	range.length = (count > pages - first ? pages - first : count) * PAGE_BYTES;
+	return range;
+}
+
+bool range_read(struct range range)
+{
+	sigjmp_buf here;
+
+	if (sigsetjmp(here, 0)) {
+		escape = NULL;
+		return false;
+	}
+	escape = &here;
+	for (size_t at = 0; at < range.length; at += PAGE_BYTES)
+		(void)*(volatile char *)(range.start + at);
+	escape = NULL;
+	return true;
+}
+
+bool range_write(struct range range, unsigned char value)
+{
+	sigjmp_buf here;
+
+	if (sigsetjmp(here, 0)) {
+		escape = NULL;
+		return false;
+	}
+	escape = &here;
+	for (size_t at = 0; at < range.length; at += PAGE_BYTES)
+		*(volatile unsigned char *)(range.start + at) = value;
+	escape = NULL;
+	return true;
+}

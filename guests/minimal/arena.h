@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A reserved piece of address space in which threads map, unmap and touch over one
+ * another's heads. Every mapping in it is MAP_FIXED, so that what they race on is never
+ * a stack, a heap or code; a touch of what another thread has just unmapped returns false.
+ */
+#ifndef SPLAT_ARENA_H
+#define SPLAT_ARENA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A huge page of x86-64. */
+#define ARENA_CELL_BYTES (2ul << 20)
+
+struct arena {
+	char *base;	/* aligned to ARENA_CELL_BYTES */
+	size_t cells;
+};
+
+struct range {
+	char *start;	/* page aligned */
+	size_t length;	/* whole pages, not 0 */
+};
+
+/* Reserves at least 2 cells; also installs the handler that makes range_touch() safe. */
+void arena_reserve(struct arena *arena, size_t bytes);
+
+/* A random range inside one cell. */
+struct range arena_pick(const struct arena *arena, uint64_t *random);
+
+/* A random whole cell. */
+struct range arena_pick_cell(const struct arena *arena, uint64_t *random);
+
+/* Reads or writes one byte a page; false if part of the range cannot be accessed. */
+bool range_read(struct range range);
+bool range_write(struct range range, unsigned char value);
+
+#endif

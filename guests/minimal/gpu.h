@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* Dumb buffers, framebuffers and the scanout of a DRM device, by its plain ioctls. */
+#ifndef SPLAT_GPU_H
+#define SPLAT_GPU_H
+
+/* Debian has the DRM headers in libdrm-dev, other systems in the kernel's own headers. */
+#if __has_include(<libdrm/drm.h>)
+#include <libdrm/drm.h>
+#include <libdrm/drm_fourcc.h>
+#else
+#include <drm/drm.h>
+#include <drm/drm_fourcc.h>
+#endif
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A dumb buffer of 32-bit XRGB8888 pixels. */
+struct canvas {
+	uint32_t handle; /* GEM handle in the file it was made or imported through */
+	uint32_t width, height, pitch;
+	size_t bytes;
+};
+
+struct display {
+	uint32_t connector_id;
+	uint32_t crtc_id;
+	struct drm_mode_modeinfo mode;
+};
+
+/*
+ * ioctl() that goes on after EINTR and EAGAIN, and is tried again as the kernel's
+ * documentation of DRM asks for. 0, or -1 with errno set.
+ */
+int gpu_ioctl(int fd, unsigned long number, void *argument);
+
+/*
+ * Opens the first card whose driver has this name ("virtio_gpu"); the minor says nothing
+ * about the driver. -1 with errno ENODEV where there is none.
+ */
+int gpu_open(const char *driver);
+
+/* These return false with errno set on failure. */
+bool canvas_create(int fd, uint32_t width, uint32_t height, struct canvas *canvas);
+bool canvas_destroy(int fd, const struct canvas *canvas);
+bool canvas_export(int fd, const struct canvas *canvas, int *prime_fd);
+bool canvas_import(int fd, int prime_fd, uint32_t *handle);
+bool canvas_add_framebuffer(int fd, const struct canvas *canvas, uint32_t *framebuffer);
+
+/* Its pixels, shared and writable, to be unmapped with munmap(); NULL with errno set. */
+uint32_t *canvas_map(int fd, const struct canvas *canvas);
+
+/* The first connected connector with the smallest mode of at least 640x480 pixels. */
+bool display_find(int fd, struct display *display);
+
+/* Sets the mode and scans the framebuffer out. */
+bool display_show(int fd, const struct display *display, uint32_t framebuffer);
+
+/* Flips to the framebuffer and waits, at most a second, until it is on the screen. */
+bool display_flip(int fd, const struct display *display, uint32_t framebuffer);
+
+/* Sends what was drawn into a framebuffer that is being scanned out. */
+bool framebuffer_flush(int fd, uint32_t framebuffer);
+
+#endif

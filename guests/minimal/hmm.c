@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+/*
+ * hmm: an arena mirrored by two devices of the kernel's HMM test driver, each of which has
+ * an interval notifier on it. Device accesses, migration to device memory and back, and the
+ * CPU's own faults race with unmapping. Calls may fail because another thread was faster.
+ *
+ * Only the second device migrates and only the first reads and writes. The driver of Linux
+ * 6.1 oopses (dmirror_do_read, dmirror_do_write) when a device is asked to access pages that
+ * have migrated to its own memory and whose mirror entries an invalidation has dropped; pages
+ * of another device it first faults back, which is what this wants to see anyway.
+ */
+#include "arena.h"
+#include "hmm_abi.h"
+#include "programs.h"
+#include "racers.h"
+#include "random.h"
+#include "workload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define THREADS 4
+
+enum device { ACCESSING, MIGRATING, DEVICES };
+
+struct shared {
+	struct arena arena;
+	int devices[DEVICES];
+	char *buffers[THREADS]; /* a cell each, what the device reads into or writes from */
+	atomic_uint_fast64_t copied;
+	atomic_uint_fast64_t migrated;
+};
+
+static struct range pick(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+
+	return arena_pick(&shared->arena, &racer->random);
+}
+
+/* Pages the device handled in a random range. */
+static uint64_t command(struct racer *racer, enum device device, unsigned long number)
+{
+	struct shared *shared = racer->shared;
+	struct range range = pick(racer);
+	struct hmm_request request = {
+		.address = (uintptr_t)range.start,
+		.buffer = (uintptr_t)shared->buffers[racer->index],
+		.pages = range.length / PAGE_BYTES,
+	};
+
+	if (ioctl(shared->devices[device], number, &request) < 0)
+		return 0;
+	return request.copied;
+}
+
+static void device_read(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+
+	shared->copied += command(racer, ACCESSING, HMM_READ);
+}
+
+static void device_write(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+
+	shared->copied += command(racer, ACCESSING, HMM_WRITE);
+}
+
+static void migrate_to_device(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+
+	shared->migrated += command(racer, MIGRATING, HMM_MIGRATE_TO_DEVICE);
+}
+
+static void migrate_to_system(struct racer *racer)
+{
+	command(racer, MIGRATING, HMM_MIGRATE_TO_SYSTEM);
+}
+
+static void snapshot(struct racer *racer)
+{
+	command(racer, ACCESSING, HMM_SNAPSHOT);
+}
+
+static void take_exclusively(struct racer *racer)
+{
+	command(racer, ACCESSING, HMM_EXCLUSIVE);
+}
+
+static void map(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+	struct range range = random_below(&racer->random, 4) ?
+				     pick(racer) :
+				     arena_pick_cell(&shared->arena, &racer->random);
+
+	mmap(range.start, range.length, PROT_READ | PROT_WRITE,
+	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	if (random_below(&racer->random, 2))
+		madvise(range.start, range.length, MADV_HUGEPAGE);
+	range.length = PAGE_BYTES;
+	range_write(range, (unsigned char)random_next(&racer->random));
+}
+
+static void unmap(struct racer *racer)
+{
+	struct range range = pick(racer);
+
+	munmap(range.start, range.length);
+}
+
+static void move(struct racer *racer)
+{
+	struct range from = pick(racer), to = pick(racer);
+
+	mremap(from.start, from.length, to.length, MREMAP_MAYMOVE | MREMAP_FIXED, to.start);
+}
+
+/* A CPU fault on device memory migrates it back. */
+static void touch(struct racer *racer)
+{
+	range_read(pick(racer));
+	range_write(pick(racer), (unsigned char)random_next(&racer->random));
+}
+
+/* Pages of device memory are duplicated into the child, which faults them back. */
+static void fork_child(struct racer *racer)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		touch(racer);
+		_exit(0);
+	}
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+static const struct operation operations[] = {
+	{ "map", map },
+	{ "device-read", device_read },
+	{ "device-write", device_write },
+	{ "migrate-to-device", migrate_to_device },
+	{ "touch", touch },
+	{ "migrate-to-device", migrate_to_device },
+	{ "migrate-to-system", migrate_to_system },
+	{ "snapshot", snapshot },
+	{ "exclusive", take_exclusively },
+	{ "unmap", unmap },
+	{ "move", move },
+	{ "fork", fork_child },
+};
+
+static void open_devices(struct shared *shared)
+{
+	for (int i = 0; i < DEVICES; i++) {
+		char path[32];
+
+		snprintf(path, sizeof(path), "/dev/hmm_dmirror%d", i);
+		shared->devices[i] = open(path, O_RDWR | O_CLOEXEC);
+		if (shared->devices[i] < 0 && errno == ENOENT)
+			workload_skip("no %s: the kernel lacks CONFIG_TEST_HMM", path);
+		if (shared->devices[i] < 0)
+			workload_fail("open %s", path);
+	}
+}
+
+static void map_buffers(struct shared *shared)
+{
+	for (int i = 0; i < THREADS; i++) {
+		shared->buffers[i] = mmap(NULL, ARENA_CELL_BYTES, PROT_READ | PROT_WRITE,
+					  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (shared->buffers[i] == MAP_FAILED)
+			workload_fail("map a buffer");
+	}
+}
+
+int hmm_main(int argc, char **argv)
+{
+	struct workload workload = { .name = "hmm", .duration_ms = 3000, .memory_mib = 32 };
+	static struct shared shared;
+
+	workload_start(&workload, argc, argv);
+	open_devices(&shared);
+	map_buffers(&shared);
+	arena_reserve(&shared.arena, workload.memory_mib * MIB - THREADS * ARENA_CELL_BYTES);
+	race(&workload, THREADS, operations, sizeof(operations) / sizeof(operations[0]), &shared);
+	printf("done pages copied %" PRIuFAST64 " migrated %" PRIuFAST64 "\n", shared.copied,
+	       shared.migrated);
+	return 0;
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+/*
+ * mrelease: process_mrelease(2) on dying processes that own hlist notifiers, which runs
+ * the OOM reaper's non-blockable pass in the caller. Alternately on a victim held at its
+ * exit stop, where the pass always finds the notifiers, and on one that is free to go, where
+ * it races with exit_mmap() and may find nothing (ESRCH); half of those are hindered, or the
+ * kernel would win nearly every race. Goes on past its time, within a patience, until one
+ * held victim's callbacks really ran.
+ */
+#include "files.h"
+#include "notifiers.h"
+#include "programs.h"
+#include "random.h"
+#include "victim.h"
+#include "workload.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SYS_process_mrelease
+#define SYS_process_mrelease 448 /* Linux 5.15 */
+#endif
+#define PATIENCE_NS 20000000000u
+
+struct tally {
+	uint64_t reaped; /* process_mrelease() returned 0 */
+	uint64_t gone;	 /* ESRCH: the victim had dropped its memory before */
+	uint64_t proven; /* reaped, and callbacks ran non-blockably meanwhile */
+};
+
+static void release(const struct victim *victim, struct tally *tally)
+{
+	uint64_t before = notifiers_count("hlist_start_nonblockable");
+	long result;
+
+	do
+		result = syscall(SYS_process_mrelease, victim->pidfd, 0);
+	while (result < 0 && (errno == EINTR || errno == EAGAIN));
+	if (result < 0 && errno == ENOSYS)
+		workload_skip("no process_mrelease(2): the kernel is older than 5.15");
+	if (result < 0 && errno != ESRCH)
+		workload_fail("process_mrelease");
+	tally->reaped += result == 0;
+	tally->gone += result < 0;
+	tally->proven += result == 0 && notifiers_count("hlist_start_nonblockable") > before;
+}
+
+enum hold { HELD, HINDERED, FREE };
+
+static void kill_and_release(const struct victim_plan *plan, enum hold hold, struct tally *tally)
+{
+	struct victim victim;
+
+	victim_start(&victim, plan);
+	if (hold == HELD)
+		victim_trace(&victim);
+	if (hold == HINDERED)
+		victim_hinder(&victim);
+	victim_kill(&victim);
+	if (hold == HELD && !victim_wait_exit_stop(&victim)) {
+		errno = 0;
+		workload_fail("a traced victim died without an exit stop");
+	}
+	release(&victim, tally);
+	victim_bury(&victim);
+}
+
+int mrelease_main(int argc, char **argv)
+{
+	struct workload workload = { .name = "mrelease", .duration_ms = 2000, .memory_mib = 16 };
+	struct tally held = { 0 }, racy = { 0 };
+	uint64_t random;
+
+	workload_start(&workload, argc, argv);
+	random = random_stream(workload.seed, 0);
+	do {
+		struct victim_plan plan = {
+			.bytes = (1 + random_below(&random, workload.memory_mib / 2)) * MIB,
+			.notifiers = 1 + (unsigned)random_below(&random, 3),
+		};
+
+		kill_and_release(&plan, HELD, &held);
+		kill_and_release(&plan, random_below(&random, 2) ? HINDERED : FREE, &racy);
+	} while (workload_time_is_left(&workload) ||
+		 (held.proven == 0 && monotonic_ns() < workload.end_ns + PATIENCE_NS));
+
+	printf("done held reaped %" PRIu64 " gone %" PRIu64 " proven %" PRIu64
+	       ", racy reaped %" PRIu64 " gone %" PRIu64 " proven %" PRIu64 "\n",
+	       held.reaped, held.gone, held.proven, racy.reaped, racy.gone, racy.proven);
+	if (held.proven == 0) {
+		errno = 0;
+		workload_fail("no callback ran in process_mrelease()");
+	}
+	return 0;
+}

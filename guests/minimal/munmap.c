@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+/*
+ * munmap: threads map, unmap, move, protect, advise and fork anonymous, file, shmem and
+ * huge memory in one arena that is under an hlist notifier and a changing interval one.
+ * Any system call here may fail because another thread was faster: that is the point.
+ */
+#include "arena.h"
+#include "notifiers.h"
+#include "programs.h"
+#include "racers.h"
+#include "random.h"
+#include "workload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define THREADS 4
+#define FILE_BYTES (4 * MIB)
+/* On a ramfs: plain page cache, where tmpfs would be shmem again. */
+#define FILE_PATH "/run/munmap"
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1 */
+#endif
+
+struct shared {
+	struct arena arena;
+	int file_fd;
+	int shmem_fd;
+	int notifiers_fd;
+	uint32_t interval_id;
+	pthread_mutex_t interval_lock;
+};
+
+static struct range pick(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+
+	return arena_pick(&shared->arena, &racer->random);
+}
+
+static unsigned char any_byte(struct racer *racer)
+{
+	return (unsigned char)random_next(&racer->random);
+}
+
+static void map_fixed(struct range range, int flags, int fd, off_t offset)
+{
+	/* The offset stays in step with the address, so that it is always inside the file. */
+	mmap(range.start, range.length, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, offset);
+}
+
+static void map_anonymous(struct racer *racer)
+{
+	struct range range = pick(racer);
+
+	map_fixed(range, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	range_write(range, any_byte(racer));
+}
+
+static void map_fd(struct racer *racer, int fd)
+{
+	struct range range = pick(racer);
+	off_t offset = (off_t)((uintptr_t)range.start % ARENA_CELL_BYTES);
+
+	map_fixed(range, random_below(&racer->random, 2) ? MAP_SHARED : MAP_PRIVATE, fd, offset);
+	range_read(range);
+	range_write(range, any_byte(racer));
+}
+
+static void map_file(struct racer *racer)
+{
+	map_fd(racer, ((struct shared *)racer->shared)->file_fd);
+}
+
+static void map_shmem(struct racer *racer)
+{
+	map_fd(racer, ((struct shared *)racer->shared)->shmem_fd);
+}
+
+static void map_huge(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+	struct range range = arena_pick_cell(&shared->arena, &racer->random);
+
+	map_fixed(range, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	madvise(range.start, range.length, MADV_HUGEPAGE);
+	range.length = PAGE_BYTES;
+	range_write(range, any_byte(racer));
+}
+
+static void unmap(struct racer *racer)
+{
+	struct range range = pick(racer);
+
+	munmap(range.start, range.length);
+}
+
+static void move(struct racer *racer)
+{
+	struct range from = pick(racer), to = pick(racer);
+
+	mremap(from.start, from.length, to.length, MREMAP_MAYMOVE | MREMAP_FIXED, to.start);
+}
+
+static void protect(struct racer *racer)
+{
+	static const int protections[] = { PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE };
+	struct range range = pick(racer);
+
+	mprotect(range.start, range.length, protections[random_below(&racer->random, 3)]);
+}
+
+static void advise(struct racer *racer)
+{
+	static const int advice[] = {
+		MADV_DONTNEED, MADV_FREE,	MADV_COLD,   MADV_PAGEOUT,
+		MADV_REMOVE,   MADV_MERGEABLE,	MADV_UNMERGEABLE,
+		MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_COLLAPSE, MADV_POPULATE_WRITE,
+	};
+	struct range range = pick(racer);
+	size_t which = random_below(&racer->random, sizeof(advice) / sizeof(advice[0]));
+
+	madvise(range.start, range.length, advice[which]);
+}
+
+static void touch(struct racer *racer)
+{
+	range_read(pick(racer));
+	range_write(pick(racer), any_byte(racer));
+}
+
+/* The child breaks sharing and unmaps while the parent's threads go on. */
+static void fork_child(struct racer *racer)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		touch(racer);
+		unmap(racer);
+		touch(racer);
+		_exit(0);
+	}
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+/* Takes pages away under the mappings of a file, through its i_mmap. */
+static void punch(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+	off_t offset = (off_t)(random_below(&racer->random, FILE_BYTES / PAGE_BYTES) * PAGE_BYTES);
+
+	if (random_below(&racer->random, 2)) {
+		fallocate(shared->shmem_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset,
+			  (off_t)(16 * PAGE_BYTES));
+		return;
+	}
+	if (ftruncate(shared->file_fd, offset) < 0 ||
+	    ftruncate(shared->file_fd, (off_t)FILE_BYTES) < 0)
+		workload_fail("truncate " FILE_PATH);
+}
+
+/* Moves the interval notifier elsewhere, against the invalidations of the other threads. */
+static void renotify(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+	struct range range = arena_pick_cell(&shared->arena, &racer->random);
+
+	pthread_mutex_lock(&shared->interval_lock);
+	notifiers_remove(shared->notifiers_fd, shared->interval_id);
+	shared->interval_id = notifiers_add(shared->notifiers_fd, SPLAT_MN_INTERVAL, range.start,
+					    range.length);
+	pthread_mutex_unlock(&shared->interval_lock);
+}
+
+static const struct operation operations[] = {
+	{ "map-anonymous", map_anonymous }, { "map-file", map_file },
+	{ "map-shmem", map_shmem },	    { "map-huge", map_huge },
+	{ "unmap", unmap },		    { "move", move },
+	{ "protect", protect },		    { "advise", advise },
+	{ "touch", touch },		    { "fork", fork_child },
+	{ "punch", punch },		    { "renotify", renotify },
+};
+
+static void prepare(struct shared *shared, unsigned long memory_mib)
+{
+	char *base;
+	size_t bytes;
+
+	shared->notifiers_fd = notifiers_open();
+	arena_reserve(&shared->arena, memory_mib * MIB - 2 * FILE_BYTES);
+	base = shared->arena.base;
+	bytes = shared->arena.cells * ARENA_CELL_BYTES;
+	notifiers_add(shared->notifiers_fd, SPLAT_MN_HLIST, base, bytes);
+	notifiers_add(shared->notifiers_fd, SPLAT_MN_INTERVAL, base, bytes);
+	shared->interval_id = notifiers_add(shared->notifiers_fd, SPLAT_MN_INTERVAL, base,
+					    ARENA_CELL_BYTES);
+	pthread_mutex_init(&shared->interval_lock, NULL);
+
+	shared->file_fd = open(FILE_PATH, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	shared->shmem_fd = memfd_create("munmap", MFD_CLOEXEC);
+	if (shared->file_fd < 0 || ftruncate(shared->file_fd, (off_t)FILE_BYTES) < 0)
+		workload_fail(FILE_PATH);
+	unlink(FILE_PATH);
+	if (shared->shmem_fd < 0 || ftruncate(shared->shmem_fd, (off_t)FILE_BYTES) < 0)
+		workload_fail("memfd");
+}
+
+int munmap_main(int argc, char **argv)
+{
+	struct workload workload = { .name = "munmap", .duration_ms = 3000, .memory_mib = 48 };
+	static struct shared shared;
+	uint64_t done;
+
+	workload_start(&workload, argc, argv);
+	prepare(&shared, workload.memory_mib);
+	done = race(&workload, THREADS, operations, sizeof(operations) / sizeof(operations[0]),
+		    &shared);
+	close(shared.notifiers_fd);
+	printf("done operations %" PRIu64 "\n", done);
+	return 0;
+}

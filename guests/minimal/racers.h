@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads that go through a table of operations, each with its own stream of decisions. */
+#ifndef SPLAT_RACERS_H
+#define SPLAT_RACERS_H
+
+#include "workload.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define RACERS_MAX 8
+
+struct racer {
+	const struct workload *workload;
+	void *shared;		/* what the operations of this workload share */
+	unsigned index;
+	uint64_t random;
+	uint64_t operations;
+};
+
+struct operation {
+	const char *name;
+	void (*apply)(struct racer *racer);
+};
+
+/*
+ * Runs count threads until the workload's time is over. Each goes through the whole table
+ * once, beginning at a place of its own, then picks at random: also a short run does
+ * everything. Returns the number of operations done.
+ */
+uint64_t race(const struct workload *workload, unsigned count, const struct operation *operations,
+	      size_t operation_count, void *shared);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* One request on its way through a verb's function, which answers it exactly once. */
+#ifndef SPLAT_REQUEST_H
+#define SPLAT_REQUEST_H
+
+#include "agent.h"
+
+struct request {
+	struct agent *agent;
+	struct port *port;
+	uint64_t id;
+	const struct word *words; /* those after the verb */
+	size_t count;
+};
+
+/* Answers "err" with an errno value and what it was about. */
+void request_fail(const struct request *request, int error, const char *text);
+
+/* Answers "ok NUMBER". */
+void request_succeed(const struct request *request, uint64_t number);
+
+/* The verbs that read and write files. */
+void serve_read(const struct request *request);
+void serve_write(const struct request *request);
+void serve_put(const struct request *request);
+
+#endif

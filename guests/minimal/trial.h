@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A "run" request: one program in a fresh cgroup v2 of its own, until nothing of it is left.
+ *
+ *     /sys/fs/cgroup/trial            memory controller on; killed as a whole
+ *     /sys/fs/cgroup/trial/program    the program; it may make siblings of this one
+ */
+#ifndef SPLAT_TRIAL_H
+#define SPLAT_TRIAL_H
+
+#include "port.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define TRIAL_CGROUP "/sys/fs/cgroup/trial"
+
+struct trial {
+	bool running;
+	bool silent;    /* its host has gone: no reply is owed */
+	bool ended;     /* the program itself, not yet all it left behind */
+	bool timed_out;
+	uint64_t id;
+	pid_t program;
+	int wait_status;
+	int output_fds[2]; /* read ends of stdout and stderr, -1 once at their end */
+	int error_fd;      /* carries the errno of a failed exec */
+	uint64_t lost;     /* bytes of output dropped */
+	uint64_t start_ns;
+	uint64_t end_ns;
+	uint64_t deadline_ns;
+};
+
+/*
+ * Starts argv (NULL-terminated) with a timeout; epoll_fd gets to watch its output.
+ * Returns 0 or an errno value: EBUSY while another one runs.
+ */
+int trial_start(struct trial *trial, int epoll_fd, uint64_t id, uint64_t timeout_ms, char **argv);
+
+/* Reaps, forwards output, enforces the deadline, replies at the end. True if anything moved. */
+bool trial_step(struct trial *trial, struct port *port);
+
+/* Kills everything in the cgroup; trial_step() then ends the run. */
+void trial_kill(void);
+
+#endif

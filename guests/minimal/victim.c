@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+#include "victim.h"
+
+#include "cgroup.h"
+#include "files.h"
+#include "notifiers.h"
+#include "workload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Far more than any limit it lives under, and an end if nobody kills it. */
+#define EATEN_MAX_BYTES (256 * MIB)
+#define IS_EXIT_STOP(status) ((status) >> 8 == (SIGTRAP | PTRACE_EVENT_EXIT << 8))
+
+static char *map_small_pages(size_t bytes)
+{
+	char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (memory == MAP_FAILED)
+		workload_fail("map %zu MiB", bytes / MIB);
+	/* The reaper frees page by page, and a limit is reached slowly. */
+	madvise(memory, bytes, MADV_NOHUGEPAGE);
+	return memory;
+}
+
+static void touch_pages(char *memory, size_t bytes)
+{
+	for (size_t at = 0; at < bytes; at += PAGE_BYTES)
+		*(volatile char *)(memory + at) = 1;
+}
+
+_Noreturn static void live(const struct victim_plan *plan, int ready_fd, int go_fd)
+{
+	char *memory;
+	char byte;
+	int fd;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (plan->cgroup && !cgroup_write(plan->cgroup, "cgroup.procs", "0"))
+		workload_fail("enter %s", plan->cgroup);
+	fd = notifiers_open();
+	memory = map_small_pages(plan->bytes);
+	for (unsigned i = 0; i < plan->notifiers; i++)
+		notifiers_add(fd, SPLAT_MN_HLIST, memory, plan->bytes);
+	touch_pages(memory, plan->bytes);
+	if (!write_all(ready_fd, "r", 1))
+		workload_fail("say ready");
+	close(ready_fd);
+
+	/* A byte and not the end of the pipe: victims started later hold its other end, too. */
+	if (read(go_fd, &byte, 1) == 1 && plan->eats_memory)
+		touch_pages(map_small_pages(EATEN_MAX_BYTES), EATEN_MAX_BYTES);
+	_exit(1);
+}
+
+void victim_start(struct victim *victim, const struct victim_plan *plan)
+{
+	int ready[2], go[2];
+	char byte;
+
+	if (pipe2(ready, O_CLOEXEC) < 0 || pipe2(go, O_CLOEXEC) < 0)
+		workload_fail("pipe");
+	victim->pid = fork();
+	if (victim->pid < 0)
+		workload_fail("fork a victim");
+	if (victim->pid == 0) {
+		close(ready[0]);
+		close(go[1]);
+		live(plan, ready[1], go[0]);
+	}
+	close(ready[1]);
+	close(go[0]);
+	victim->go_fd = go[1];
+	if (read(ready[0], &byte, 1) != 1) {
+		errno = 0;
+		workload_fail("a victim ended before it was ready");
+	}
+	close(ready[0]);
+	victim->pidfd = (int)syscall(SYS_pidfd_open, victim->pid, 0);
+	if (victim->pidfd < 0)
+		workload_fail("pidfd_open");
+}
+
+void victim_trace(const struct victim *victim)
+{
+	if (ptrace(PTRACE_SEIZE, victim->pid, NULL, (void *)(long)PTRACE_O_TRACEEXIT) < 0)
+		workload_fail("trace a victim");
+}
+
+void victim_release(const struct victim *victim)
+{
+	if (!write_all(victim->go_fd, "g", 1))
+		workload_fail("release a victim");
+}
+
+void victim_kill(const struct victim *victim)
+{
+	if (syscall(SYS_pidfd_send_signal, victim->pidfd, SIGKILL, NULL, 0) < 0)
+		workload_fail("kill a victim");
+}
+
+void victim_hinder(const struct victim *victim)
+{
+	struct sched_param none = { 0 };
+	cpu_set_t here;
+
+	CPU_ZERO(&here);
+	CPU_SET(sched_getcpu(), &here);
+	if (sched_setaffinity(victim->pid, sizeof(here), &here) < 0 ||
+	    sched_setscheduler(victim->pid, SCHED_IDLE, &none) < 0)
+		workload_fail("hinder a victim");
+}
+
+bool victim_wait_exit_stop(const struct victim *victim)
+{
+	int status;
+
+	for (;;) {
+		if (waitpid(victim->pid, &status, __WALL) < 0)
+			workload_fail("wait for a victim");
+		if (!WIFSTOPPED(status))
+			return false;
+		if (IS_EXIT_STOP(status))
+			return true;
+		ptrace(PTRACE_CONT, victim->pid, NULL, (void *)(long)WSTOPSIG(status));
+	}
+}
+
+unsigned long victim_anonymous_kib(const struct victim *victim)
+{
+	char path[64], status[4096];
+	const char *line;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", victim->pid);
+	if (!read_file(path, status, sizeof(status)))
+		workload_fail("read %s", path);
+	line = strstr(status, "\nRssAnon:");
+	return line ? strtoul(line + sizeof("\nRssAnon:") - 1, NULL, 10) : 0;
+}
+
+void victim_bury(struct victim *victim)
+{
+	close(victim->go_fd);
+	close(victim->pidfd);
+	/* ESRCH: not traced, or it got away from its stop by itself. */
+	ptrace(PTRACE_CONT, victim->pid, NULL, NULL);
+	while (waitpid(victim->pid, NULL, __WALL) < 0 && errno == EINTR)
+		;
+}

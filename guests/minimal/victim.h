@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A process that owns notifiers and is there to be killed. A supervisor that traces it
+ * holds it at its exit stop (PTRACE_EVENT_EXIT): it is dying, but its address space and
+ * its notifiers are all still there, and stay for as long as the supervisor wants.
+ */
+#ifndef SPLAT_VICTIM_H
+#define SPLAT_VICTIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct victim_plan {
+	const char *cgroup;	/* where it lives, or NULL: with its parent */
+	size_t bytes;		/* what it touches before it is ready */
+	unsigned notifiers;	/* how many of kind hlist it registers, at least 1 */
+	bool eats_memory;	/* touches more and more once victim_release() is called */
+};
+
+struct victim {
+	pid_t pid;
+	int pidfd;
+	int go_fd;
+};
+
+/* Starts one and waits until its notifiers and memory are in place. Exits on failure. */
+void victim_start(struct victim *victim, const struct victim_plan *plan);
+
+/* Traces it, so that its death stops at the exit stop. */
+void victim_trace(const struct victim *victim);
+
+/* Lets one that eats memory begin. */
+void victim_release(const struct victim *victim);
+
+void victim_kill(const struct victim *victim);
+
+/*
+ * Ties it to the caller's CPU at the lowest priority, so that after a kill it dies only as
+ * fast as the caller lets it.
+ */
+void victim_hinder(const struct victim *victim);
+
+/* Waits until a traced victim is at its exit stop; false if it has exited instead. */
+bool victim_wait_exit_stop(const struct victim *victim);
+
+/* Anonymous memory it still has, in KiB. */
+unsigned long victim_anonymous_kib(const struct victim *victim);
+
+/* Lets it go on dying where it is stopped, and reaps it. */
+void victim_bury(struct victim *victim);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* What the processes of the virtio-gpu workload share: a pool of canvases and the card. */
+#ifndef SPLAT_VIRTIO_GPU_H
+#define SPLAT_VIRTIO_GPU_H
+
+#include "gpu.h"
+#include "workload.h"
+
+#define GPU_DRIVER "virtio_gpu"
+#define POOL_CANVASES 4
+
+struct pool {
+	int fd;				/* the card, shared by all through fork() */
+	struct canvas canvases[POOL_CANVASES];
+	int prime_fds[POOL_CANVASES];	/* the same buffers as dma-bufs */
+};
+
+/*
+ * The life of a process that draws into canvases it shares with others while it unmaps,
+ * destroys and frames them, until the workload's time is over. Stream number index of the
+ * seed makes its decisions. Exits on failure.
+ */
+void share_canvases(const struct pool *pool, const struct workload *workload, unsigned index);
+
+/* The life of a process that keeps the kernel reclaiming memory. */
+void press_memory(const struct workload *workload);
+
+#endif

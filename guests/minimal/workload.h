@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What all workloads share: their options, their end, and the rule that "start ..." is the
+ * first line on stdout. Exit status as in kselftest: 0 done, 1 failed (a line on stderr),
+ * 4 something it needs is missing (the reason on stdout).
+ */
+#ifndef SPLAT_WORKLOAD_H
+#define SPLAT_WORKLOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MIB (1024ul * 1024ul)
+#define PAGE_BYTES 4096ul
+
+struct workload {
+	const char *name;
+	uint64_t seed;
+	unsigned long duration_ms;
+	unsigned long memory_mib;      /* what its data may take at once */
+	unsigned long reap_timeout_ms; /* how long the OOM reaper may take for one victim */
+	uint64_t end_ns;
+};
+
+/*
+ * Parses --seed N, --duration-ms N, --memory-mib N, --reap-timeout-ms N over the defaults
+ * already in the struct, prints the start line and starts the clock. Exits on a bad option.
+ */
+void workload_start(struct workload *workload, int argc, char **argv);
+
+bool workload_time_is_left(const struct workload *workload);
+
+/* Sleeps; for polling and pacing. */
+void pause_ms(unsigned long ms);
+
+/* Prints "NAME: MESSAGE" (": ERRNO-TEXT" where errno is set) to stderr and exits with 1. */
+_Noreturn void workload_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Prints "skip: MESSAGE" to stdout and exits with 4. */
+_Noreturn void workload_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

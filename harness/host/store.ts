@@ -64,7 +64,8 @@ export async function ensureEntry(root: string, request: EntryRequest): Promise<
     request.onCorrupt?.(again.corrupt);
     await removeEntry(root, request.kind, request.key);
   }
-  return makeEntry(root, request);
+  // Awaited here: a returned promise is settled only after the lock is given back.
+  return await makeEntry(root, request);
 }
 
 async function makeEntry(root: string, request: EntryRequest): Promise<Entry> {

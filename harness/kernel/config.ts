@@ -22,8 +22,9 @@ export function mergeConfig(
     if (merged) wanted.set(symbol, value);
   }
   const kept = base.split('\n').filter((line) => {
+    if (line === '') return false;
     const symbol = symbolOf(line);
-    return symbol === undefined || !wanted.has(symbol);
+    return line !== '' && (symbol === undefined || !wanted.has(symbol));
   });
   const added = [...wanted].map(([symbol, value]) => configLine(symbol, value));
   return `${[...kept, ...added].join('\n').trimEnd()}\n`;

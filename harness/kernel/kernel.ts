@@ -121,11 +121,12 @@ export async function buildKernel(request: BuildRequest): Promise<BuildOutcome> 
   const meanwhile = (await findEntry(cacheRoot, 'kernel', key)).entry;
   if (meanwhile !== undefined) return { kind: 'built', kernel: readKernel(meanwhile, true) };
   const job: BuildJob = { request, key, place, sandbox, compiler };
-  return inStage(emit, 'build', source.name, () => buildInWorkspace(job), describeOutcome).catch(
-    (error: unknown) => {
-      throw explainDiskError(error, cacheRoot);
-    },
-  );
+  try {
+    // Awaited here: a returned promise is settled only after the lock is given back.
+    return await inStage(emit, 'build', source.name, () => buildInWorkspace(job), describeOutcome);
+  } catch (error) {
+    throw explainDiskError(error, cacheRoot);
+  }
 }
 
 interface BuildJob {

@@ -1,0 +1,6 @@
+#include "answer.h"
+
+int c(void)
+{
+	return ANSWER + 1;
+}

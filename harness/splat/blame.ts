@@ -122,7 +122,7 @@ export function findBlame(
   named: readonly SectionFrame[],
 ): Blame | undefined {
   for (const frames of candidates(rule, sections, named)) {
-    const usable = frames.filter((entry) => !entry.questionable);
+    const usable = frames.filter((entry) => !entry.questionable && !entry.frame.inlined);
     if (usable.some((entry) => faultInjection.test(entry.frame.function))) return undefined;
     if (rule.confirmed && !isWhole(usable.filter((entry) => !named.includes(entry)))) continue;
     const blame = pickers[rule.pick ?? 'first'](rule, usable);

@@ -1,9 +1,12 @@
 import { type Blame, findBlame, namedFrame } from './blame.ts';
 import type { ReportLine, Section } from './body.ts';
-import { frameWithin } from './frames.ts';
+import { frameWithin, functionOfSymbol } from './frames.ts';
 import type { Rule } from './rules/rule.ts';
 import { sanitizeText } from './sanitize.ts';
-import { syscallName } from './skip-lists.ts';
+import { neverBlamed, syscallName } from './skip-lists.ts';
+
+/** `BUG: KASAN: x in f file.c:12 [inline]` */
+export const inlinedHeader = /(?:BUG|WARNING): .* \[inline\]\s*$/;
 
 /** What a rule makes of a report. */
 export interface Composition {
@@ -33,15 +36,23 @@ export function fitsHeader(rule: Rule, text: string, fromKernel: boolean): RegEx
 }
 
 function fit(rule: Rule, lines: readonly ReportLine[], fromKernel: boolean): Fit | undefined {
-  const header = fitsHeader(rule, lines[0]?.text ?? '', fromKernel);
+  const header = fitsHeader(rule, headerLine(lines)?.text ?? '', fromKernel);
   if (!header) return undefined;
   if (!rule.detail) return { rule, header };
   const fits = lines.flatMap((line): Fit[] => {
-    const text = line === lines[0] ? line.text.slice(header.index) : line.text;
+    const text = line === headerLine(lines) ? line.text.slice(header.index) : line.text;
     const detail = rule.detail?.exec(text);
     return detail ? [{ rule, header, detail, detailLine: line }] : [];
   });
   return fits.find((found) => !isSkipped(found)) ?? fits[0];
+}
+
+/**
+ * The line that names the report. Symbolizers print a header once for every inlined function; the last one has the
+ * function that was in the log before.
+ */
+export function headerLine(lines: readonly ReportLine[]): ReportLine | undefined {
+  return lines.slice(0, 12).find((line) => !inlinedHeader.test(line.text)) ?? lines[0];
 }
 
 /** The function the detail line names. */
@@ -51,7 +62,15 @@ function detailSymbol({ detail, detailLine }: Fit): string | undefined {
 
 function isSkipped(found: Fit): boolean {
   const symbol = found.rule.frame?.from.includes('detail') ? detailSymbol(found) : undefined;
-  return symbol !== undefined && found.rule.frame?.skip?.test(symbol) === true;
+  return (
+    symbol !== undefined &&
+    (found.rule.frame?.skip?.test(symbol) === true || neverBlamed.test(functionOfSymbol(symbol)))
+  );
+}
+
+function namedBlame(symbol: string, line: ReportLine): Blame {
+  const frame = namedFrame(symbol, line);
+  return { name: frame.frame.function, frame, passed: [] };
 }
 
 function blameOf(
@@ -60,7 +79,7 @@ function blameOf(
   sections: readonly Section[],
 ): Blame | undefined {
   const { rule, header, detailLine } = found;
-  const [first] = lines;
+  const first = headerLine(lines);
   if (!rule.frame || !first) return undefined;
   const named = [];
   if (rule.frame.from.includes('header')) {
@@ -70,11 +89,14 @@ function blameOf(
   if (rule.frame.from.includes('detail') && detailLine) {
     const symbol = detailSymbol(found);
     const frame = symbol && namedFrame(symbol, detailLine);
-    if (frame && !rule.frame.skip?.test(frame.frame.function)) {
-      return { name: frame.frame.function, frame, passed: [] };
+    if (frame && !isSkipped(found)) {
+      return namedBlame(symbol, detailLine);
     }
   }
-  return findBlame(rule.frame, sections, named);
+  const blame = findBlame(rule.frame, sections, named);
+  if (blame || !detailLine) return blame;
+  const symbol = rule.frame.from.includes('detail') && detailSymbol(found);
+  return symbol ? namedBlame(symbol, detailLine) : undefined;
 }
 
 const families: readonly (readonly [RegExp, string])[] = [

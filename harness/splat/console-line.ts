@@ -17,7 +17,7 @@ const controls = /[\0\r\x07\x1b]/;
 
 /** `<6>[   12.345678][  T123] text`; android also `[   12.345678] (0)[123:comm] text` and `[T123]` glued. */
 const stamp =
-  /^(?:[^[]|\[(?! *\d+\.\d)){0,160}?(?:<\d{1,3}>)?\[ {0,8}\d{1,9}\.\d{3,9}\](?:\[ {0,8}([TC]\d{1,10})\])?(?:\([0-9]\)\[\d+:[^\]]{1,20}\])? ?/;
+  /^(?:[^[]|\[(?! *\+?\d+\.\d)){0,160}?(?:<\d{1,3}>)?\[ {0,8}\+?\d{1,9}\.\d{3,9}\](?:\[ {0,8}([TC]\d{1,10})\])?(?:\([0-9]\)\[\d+:[^\]]{1,20}\])? ?/;
 
 /** Where no printk stamp is: what loggers put in front. Tried in order, repeatedly, each at the start of the line. */
 const wrappers: readonly RegExp[] = [

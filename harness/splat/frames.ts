@@ -1,3 +1,4 @@
+import { demangle } from './demangle.ts';
 import type { StackFrame } from './finding.ts';
 
 /** A frame line, and whether the unwinder doubted it (`? func+0x1/0x2`). */
@@ -28,6 +29,7 @@ const compilerSuffix =
 
 /** `do_con_write.part.23` becomes `do_con_write`; `foo.cold` becomes `foo`. */
 export function functionOfSymbol(symbol: string): string {
+  if (symbol.startsWith('_R') || symbol.startsWith('_Z')) return demangle(symbol);
   const dot = symbol.indexOf('.');
   if (dot <= 0) return symbol.startsWith('.') ? symbol.slice(1) : symbol;
   return symbol.replace(compilerSuffix, '').replace(/\.\d+$/, '');

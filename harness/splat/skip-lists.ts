@@ -7,7 +7,7 @@ const reporting = [
   '^_*(?:dump_stack|show_stack|dump_backtrace|show_trace|unwind_backtrace|walk_stack|stack_trace|save_stack|arch_stack_walk|show_regs|dump_header|dump_page)',
   '^_*warn(?:_slow|ing|_alloc|_bogus|_on_|_flush)|^__warn$|^__report_bug|^handle_bug$|^report_bug|^fixup_bug|^bug_handler|^brk_handler|^call_break_hook|^exc_invalid_op|^asm_exc_|^do_error_trap|^do_invalid_op|^invalid_op$|^do_trap|^bug_at$|^do_undefinstr',
   '^panic|^nmi_panic|^check_panic_on_warn|^__stack_chk_fail|^oops_|^die$|^__die|^die_kernel_fault|^__do_kernel_fault|^page_fault_oops|^kernelmode_fixup',
-  '^print_(?!.*_(?:show|store)$)|^_*printk|^vprintk|^console_unlock|^_?dev_(?:printk|warn|err)|^report_',
+  '^print_(?!.*_(?:show|store)$)|^_*printk|^vprintk|^console_unlock|^_*(?:dev|netdev|drm_dev)_(?:v?printk|warn|err|info|notice|dbg|crit|alert|emerg)|^va_format|^dynamic_|^report_',
   '^rust_(?:begin_unwind|helper_)|core.*::panic|^_R.*panic|^_?<?core::|^core::',
   '^nmi_(?:cpu_backtrace|trigger)|^trigger_.*backtrace|^arch_trigger',
 ];
@@ -29,7 +29,7 @@ const locking = [
   '^_*(?:mutex|rt_mutex|ww_mutex|rwsem|percpu|down|up|semaphore)(?:_|$)(?!.*(?:show|ioctl))',
   '^(?:down|up)(?:_|$)|^_{0,2}(?:down|up)_',
   '^queued_|^native_queued_|^pv_queued|^rwlock_bug|^spin_(?:bug|dump)|^do_raw_|^debug_spin|^osq_|^lock_torture|rq_lock|^rt_(?:spin|mutex)',
-  '^local_(?:bh|irq)_|^__local_bh_|^_local_bh|^trace_(?:irq|preempt)|^preempt_|^kvm_(?:wait_)?kick|^bit_spin_|^hlist_bl_lock|^bit_wait|^__bit_spin',
+  '^local_(?:bh|irq)_|^cpus_(?:read|write)_|^__local_bh_|^_local_bh|^trace_(?:irq|preempt)|^preempt_|^kvm_(?:wait_)?kick|^bit_spin_|^hlist_bl_lock|^bit_wait|^__bit_spin',
   '^bit_lock|^lock_page$|^__lock_page|^wait_on_bit|^out_of_line_wait|^__wait_on',
 ];
 
@@ -48,18 +48,18 @@ const libraryCalls = [
 ];
 
 const plumbing = [
-  '^(?:sysfs|kernfs|device|devres|devm|driver|bus)_(?:remove|create|add|del|release|warn|detach|unbind)|^(?:sysfs|devres|kernfs)_|^_*device_(?:add|del|remove|create)|^internal_create_group|^create_files|^kthread_(?:stop|park|flush)|^usb_(?:kill|poison|submit|start_wait|control|bulk|interrupt|unlink|free)_|^usb_(?:control|bulk)_msg|^usb_hcd|^rollback_registered|^unregister_netdevice|^register_netdevice|(?:^|_)unregister(?:_|$)|^dpm_sysfs|^_*page_pool_',
+  '^(?:sysfs|kernfs|device|devres|devm|driver|bus)_(?:remove|create|add|del|release|warn|detach|unbind|for_each|unregister)|^(?:i2c|spi)_del_|^(?:get|put)_device|^(?:sysfs|devres|kernfs)_|^_*device_(?:add|del|remove|create)|^internal_create_group|^create_files|^kthread_(?:stop|park|flush)|^usb_(?:kill|poison|submit|start_wait|control|bulk|interrupt|unlink|free)_|^usb_(?:control|bulk)_msg|^usb_hcd|^rollback_registered|^unregister_netdevice|^register_netdevice|(?:^|_)unregister(?:_|$)|^dpm_sysfs|^_*page_pool_',
   '^skb_(?:panic|over_panic|under_panic|push|put|pull|warn)|^pskb_|^__pskb_|^sk_stream_kill|^lock_sock|^__lock_sock|^release_sock|^reiserfs_(?:panic|write_lock|write_unlock|error)|^__reiserfs_(?:panic|error)|^(?:ext4|btrfs|f2fs|xfs|bch2|ocfs2|gfs2|nilfs)_?_?(?:error|panic|abort|warning|msg|std_error)|^drop_nlink|^inc_nlink|^(?:fast_)?dput|^(?:__)?iput|^ihold|^folio_(?:unlock|lock|end|wait|mark)|^unlock_page|^end_page_writeback|^__phys_addr|^__virt_to|^virt_to_|^__x86_indirect|^__x86_return|^_*raw_(?:read|write)[bwlq]|^(?:read|write|in|out|ioread|iowrite)[bwlq\\d]|^logic_(?:in|out)|^perf_trace_|^trace_(?:event|raw)|^simple_copy_to|^filemap_alloc|^__filemap_get|^pagecache_get|^__page_cache_alloc|^page_cache_alloc|^ftrace_',
 ];
 
 const scheduling = [
   '^_*(?:schedule|preempt_schedule|io_schedule|context_switch|switch_to|cond_resched|_cond_resched|sched_(?:show|setscheduler)|try_to_wake_up|wake_up|wait_for_|do_wait_for_|wait_woken|finish_wait|prepare_to_(?:wait|swait)|add_wait|__add_wait|complete|swake|swait|default_wake|autoremove_wake|ttwu|do_wait_intr|finish_task_switch|__switch_to|rcuwait|__rcuwait)',
-  '^_*(?:flush|destroy|drain|queue|cancel|mod)_(?:delayed_)?work|^(?:queue|flush|drain|destroy|cancel|start_flush)_(?:work|delayed)|^__(?:flush|cancel|queue)_|^insert_work|^_*(?:mod|add|del|try_to_del|init)_timer|^_*timer_(?:delete|shutdown|reduce)|^detach_(?:if_)?(?:timer|pending)|^lock_timer_base|^hrtimer_(?:start|cancel|try_to_cancel|init)|^_?del_timer|^timer_|^delayed_work_timer|^call_timer_fn$|^debug_timer|^call_rcu|^_?_call_rcu_common|^kvfree_call|^kfree_call',
-  '^try_to_grab_pending|^grab_pending|^smp_call|^on_each_cpu|^generic_(?:exec|smp)|^flush_smp|^csd_|^stop_machine|^__stop_machine|^text_poke|^_{0,2}static_key|^static_key|^jump_label|^__jump_label',
+  '^_*(?:flush|destroy|drain|queue|cancel|mod)_(?:delayed_)?work|^(?:queue|flush|drain|destroy|cancel|start_flush)_(?:work|delayed)|^__(?:flush|cancel|queue)_(?:delayed_)?work|^insert_work|^_*(?:mod|add|del|try_to_del|init)_timer|^_*timer_(?:delete|shutdown|reduce)|^detach_(?:if_)?(?:timer|pending)|^lock_timer_base|^hrtimer_(?:start|cancel|try_to_cancel|init)|^_?del_timer|^timer_|^delayed_work_timer|^call_timer_fn$|^debug_timer|^call_rcu|^_?_call_rcu_common|^kvfree_call|^kfree_call',
+  '^try_to_grab_pending|^grab_pending|^smp_call|^on_each_cpu|^generic_(?:exec|smp)|^flush_smp|^csd_|^stop_machine|^__stop_machine|^text_poke|^jump_label|^__jump_label',
 ];
 
 const entries = [
-  '^(?:asm_|sysvec_|exc_|idtentry_|error_entry|paranoid_entry|retint_|ret_from_|common_interrupt|apic_timer|interrupt_entry|irq_entry|irq_(?:enter|exit)|ret_to_|el1[ht]?_|page_fault$|async_page_fault|general_protection$|do_general_protection|entry_|xen_|nmi$|double_fault|do_nmi|end_repeat_nmi|handle_exception$|do_page_fault|__do_page_fault|do_user_addr_fault|do_kern_addr_fault|do_mem_abort|do_tag_check_fault|do_translation_fault|do_bad_area|do_sp_pc_abort|do_alignment_fault|do_undef|bad_mode$|do_DataAbort|__dabt_svc$|__und_svc|v7_|__do_trap|math_error|do_divide_error|divide_error|do_int3|exc_int3|int3$|do_syscall_|stub_)',
+  '^(?:asm_|sysvec_|exc_|idtentry_|error_entry|paranoid_entry|retint_|ret_from_|common_interrupt|apic_timer|interrupt_entry|irq_entry|irq_(?:enter|exit)|ret_to_|el1[ht]?_|page_fault$|async_page_fault|general_protection$|do_general_protection|entry_|xen_|nmi$|double_fault|do_nmi|end_repeat_nmi|handle_exception$|do_page_fault|__do_page_fault|do_user_addr_fault|do_kern_addr_fault|do_mem_abort|do_tag_check_fault|do_translation_fault|do_bad_area|do_sp_pc_abort|do_alignment_fault|do_undef|bad_mode$|do_DataAbort|__und_svc|v7_|__do_trap|math_error|do_divide_error|divide_error|do_int3|exc_int3|int3$|do_syscall_|stub_)',
 ];
 
 function union(...groups: readonly (readonly string[])[]): RegExp {
@@ -95,7 +95,7 @@ export const stallAnchors = union([
   '^ksys_(?:read|write|ioctl|fallocate)|^(?:__x64_|__ia32_|__arm64_|__se_|__do_)?(?:compat_)?sys_ioctl|^SyS_ioctl|^C?_?SYSC_ioctl|^compat_SyS_ioctl|compat_ioctl|^blkdev_(?:driver_)?ioctl|^do_vfs_ioctl|^file_ioctl',
   '^_{0,2}sock_(?:sendmsg|release|close)(?:_nosec)?$|^sock_(?:write)_iter$|^kernel_(?:sendmsg|setsockopt|connect|bind|listen)$|^sock_(?:common_)?setsockopt$|^__sys_(?:setsockopt|getsockopt|bind|connect|listen|accept|shutdown)|^do_sock_setsockopt',
   '^__fput$|^fput$|^task_work_run',
-  '^_{0,2}do_fault$|^mmap_region$|^rtnetlink_rcv_msg$',
+  '^_{0,2}do_fault$|^_{0,2}do_page_fault$|^exit_to_user|^do_notify_resume$|^prepare_exit_to|^syscall_exit_to|^mmap_region$|^rtnetlink_rcv_msg$',
 ]);
 
 /** A syscall's name under all its compiler wrappers; the first group is the bare name. */

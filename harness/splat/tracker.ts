@@ -1,5 +1,5 @@
 import type { ReportLine } from './body.ts';
-import { fitsHeader } from './compose.ts';
+import { fitsHeader, inlinedHeader } from './compose.ts';
 import { conclude } from './conclude.ts';
 import { readConsoleLine } from './console-line.ts';
 import { attachesToSplat, readEvent, rebootFinding } from './events.ts';
@@ -23,12 +23,16 @@ const continuesFault =
 const continuesRust = /kernel BUG at rust\//;
 const aftermath =
   /Kernel panic - not syncing:? (?:\w+: )?(?:panic_on_warn set|(?:Oops: )?Fatal exception|hung_task: |softlockup: |RCU Stall|Aiee)|Attempted to kill (?:init|the idle)/;
-const banner = /^Linux version \d/;
+const banner = /^Booting the kernel\b/;
+/** Lines looked at for a clock that runs already. */
+const firstLines = 4;
+const midRun = /\[ *\d{2,}\.\d{6}\]/;
 const planned = /^reboot: (?:Restarting|Power down|machine restart|System halted)/;
 
 /** Whether a line that looks like a header is only more of a report that is open already. */
 function continues(report: OpenReport, text: string): boolean {
   if (continuesAny.test(text)) return true;
+  if (inlinedHeader.test(report.lines.at(-1)?.text ?? '') && report.frames === 0) return true;
   if (report.frames > 0) return false;
   if (continuesFault.test(text)) return true;
   return continuesRust.test(text) && report.lines[0]?.text.includes('rust_kernel') === true;
@@ -53,6 +57,9 @@ export function createTracker(): Tracker {
   let waiting: { readonly event: Finding; readonly caller: string; left: number }[] = [];
   let lastSplatLine = Number.NEGATIVE_INFINITY;
   let boots = 0;
+  /** The log began in the middle of a run. */
+  let running = false;
+  let lines = 0;
 
   function close(report: OpenReport): void {
     open = open.filter((other) => other !== report);
@@ -86,12 +93,15 @@ export function createTracker(): Tracker {
   /** Handles a line that has a trigger; true when it opened a report. */
   function consider(line: ReportLine, fromKernel: boolean): boolean {
     const { text } = line;
-    if (banner.test(text) && ++boots > 1) {
-      for (const report of open) close(report);
+    if (banner.test(text) && (++boots > 1 || running)) {
+      for (const report of open.slice()) close(report);
       found.push(rebootFinding(line));
       return true;
     }
-    if (planned.test(text)) boots = 0;
+    if (planned.test(text)) {
+      boots = 0;
+      running = false;
+    }
     const event = readEvent(line);
     if (event && attachesToSplat(event)) {
       waiting.push({ event, caller: line.caller, left: eventPatience });
@@ -108,9 +118,10 @@ export function createTracker(): Tracker {
   }
 
   return {
-    following: () => open.length > 0 || waiting.length > 0,
+    following: () => open.length > 0 || waiting.length > 0 || lines < firstLines,
     take(raw, number, start_, end) {
       const { text, caller, fromKernel } = readConsoleLine(raw);
+      if (lines++ < firstLines && running === false) running = midRun.test(raw);
       const line: ReportLine = { text, caller, number, start: start_, end };
       const before = open;
       const opened = trigger.test(text) && consider(line, fromKernel);
@@ -123,7 +134,7 @@ export function createTracker(): Tracker {
       waiting = waiting.filter((entry) => entry.left >= 0);
     },
     settle() {
-      for (const report of open) close(report);
+      for (const report of open.slice()) close(report);
       found.push(...waiting.map((entry) => entry.event));
       waiting = [];
     },

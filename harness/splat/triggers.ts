@@ -34,7 +34,7 @@ const words = [
   'SYZFA',
   'fatal error: ',
   'SIGSEGV: ',
-  'Linux version ',
+  'Booting the kernel',
   'ut of memory',
   'callback failed with',
   'Kernel bug detected',

@@ -25,7 +25,7 @@ export const memoryRules: readonly Rule[] = [
     frame: named,
   },
   {
-    header: new RegExp(String.raw`BUG: KASAN: ([a-z-]+) in (?:${symbol}|.+? \[inline\])`),
+    header: new RegExp(String.raw`BUG: KASAN: ([a-z-]+) in ${symbol}`),
     detail: accessed,
     title: 'KASAN: {1} {a} in {frame}',
     alt: badAccess,

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { HarnessError } from '../errors.ts';
+import { startDeadline } from '../host/deadline.ts';
 import { streamLines } from './lines.ts';
 
 /**
@@ -62,15 +63,15 @@ export function openAgentChannel(socket: Socket): AgentChannel {
     }
     if (socket.destroyed) return { kind: 'lost' };
     return new Promise<AgentAnswer>((resolve) => {
-      const deadline = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
-      const giveUp = (): void => settle({ kind: 'silent' });
+      const deadline = startDeadline(options.signal, options.timeoutMs, () =>
+        settle({ kind: 'silent' }),
+      );
       const settle = (answer: AgentAnswer): void => {
-        deadline.removeEventListener('abort', giveUp);
+        deadline[Symbol.dispose]();
         pending.delete(id);
         resolve(answer);
       };
       pending.set(id, { settle, onPart: options.onPart });
-      deadline.addEventListener('abort', giveUp, { once: true });
       socket.write(`${line}\n`);
     });
   };

@@ -26,10 +26,10 @@ export interface Agent {
   readonly read: (path: string, limitBytes?: number) => Promise<Buffer | undefined>;
   /** One write(2) to an existing file; false when the kernel refused it. */
   readonly write: (path: string, data: string) => Promise<boolean>;
+  /** The same without replacing what the file holds: one more function in an ftrace filter. */
+  readonly append: (path: string, data: string) => Promise<boolean>;
   /** Creates a file in the guest. */
   readonly put: (path: string, mode: number, content: Uint8Array) => Promise<void>;
-  /** Nanoseconds a fixed integer loop of that many iterations takes. */
-  readonly spin: (iterations: number) => Promise<number>;
   /** Runs a program in its own cgroup; the guest kills it after `timeoutMs` of its own time. */
   readonly run: (
     argv: readonly string[],
@@ -69,8 +69,8 @@ export function openAgent(channel: AgentChannel, signal: AbortSignal, timeoutMs:
       void okWords('entropy', await ask('entropy', [Buffer.from(bytes).toString('hex')])),
     read: async (path, limitBytes = 4 << 20) => readAll(ask, path, limitBytes),
     write: async (path, data) => (await ask('write', [path, data])).kind === 'ok',
+    append: async (path, data) => (await ask('write', [path, data, 'append'])).kind === 'ok',
     put: async (path, mode, content) => putAll(ask, path, mode, content),
-    spin: async (iterations) => Number(okWords('spin', await ask('spin', [String(iterations)]))[0]),
     run: async (argv, runTimeoutMs, onOutput) => {
       const onPart = (kind: string, words: readonly Buffer[]): void => {
         const [stream, bytes] = words;

@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause } from '../host/deadline.ts';
 import { handOver } from '../host/hand-over.ts';
 import { throwIfAborted } from '../host/process.ts';
 import type { Untestable } from '../verdict.ts';
@@ -95,7 +95,7 @@ async function watchSilence(
 ): Promise<boolean> {
   while (!stop.aborted) {
     if (performance.now() - console.lastByteAtMs() > silenceMs) return true;
-    await sleep(200, undefined, { signal: stop }).catch(() => undefined);
+    await pause(200, stop);
   }
   return false;
 }

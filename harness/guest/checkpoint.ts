@@ -14,10 +14,11 @@ import {
   answerTimeoutMs,
   bootDeadlines,
   kernelTimeouts,
-  measureSlowness,
   setKernelTimeouts,
+  slownessOf,
 } from './pace.ts';
 import type { Qmp } from './qmp.ts';
+import { receiveStream } from './receive-stream.ts';
 
 /** What is known of a boot once its guest is ready; `meta` of a checkpoint's store entry. */
 export interface BootRecord {
@@ -100,10 +101,9 @@ function checkpointOf(entry: Entry): Checkpoint {
 async function bootAndSave(request: CheckpointRequest, dir: string): Promise<BootRecord> {
   await using booted = await bootGuest(request, {
     consolePath: join(dir, 'boot.log'),
-    saveTo: join(dir, 'memory'),
   });
   await request.prepare(booted.guest.agent);
-  await save(booted.guest.machine.qmp);
+  await save(booted.guest.machine.qmp, join(dir, 'memory'));
   return booted.record;
 }
 
@@ -112,7 +112,6 @@ export async function bootGuest(
   request: Pick<CheckpointRequest, 'spec' | 'signal'>,
   files: {
     readonly consolePath: string;
-    readonly saveTo?: string;
     readonly onConsole?: (bytes: Uint8Array) => void;
   },
 ): Promise<{ guest: Guest; record: BootRecord } & AsyncDisposable> {
@@ -123,7 +122,6 @@ export async function bootGuest(
     signal: request.signal,
     onConsole: files.onConsole ?? (() => undefined),
     answerTimeoutMs: bootDeadlines(request.spec.accel).silenceMs,
-    ...(files.saveTo === undefined ? {} : { saveTo: files.saveTo }),
   });
   return handOver(starting, async (guest) => {
     const startedAt = performance.now();
@@ -133,7 +131,7 @@ export async function bootGuest(
       throw new BootFailed({ ...outcome.verdict, output });
     }
     const bootMs = performance.now() - startedAt;
-    const slowness = await measureSlowness(guest.agent);
+    const slowness = slownessOf(bootMs);
     await setKernelTimeouts(guest.agent, kernelTimeouts(slowness));
     return {
       guest,
@@ -151,11 +149,19 @@ interface MigrationStatus {
 /** QEMU's default of 128 MiB/s was chosen for networks. */
 const saveBytesPerSecond = 8 * 1024 ** 3;
 
-/** Stops the guest and writes it to the file its QEMU was given as stdout. */
-async function save(qmp: Qmp): Promise<void> {
+/**
+ * Writes the guest to `file`; it stops by itself at the end, and copies of it run on by themselves. Over a socket: QEMU 7.2 has no file: URI, takes fd: only for descriptors sent
+ * to its monitor, and exec: would be a shell string.
+ */
+async function save(qmp: Qmp, file: string): Promise<void> {
   await qmp.execute('migrate-set-parameters', { 'max-bandwidth': saveBytesPerSecond });
-  await qmp.execute('stop');
-  await qmp.execute('migrate', { uri: 'fd:1' });
+  await receiveStream(file, async (socketPath) => {
+    await qmp.execute('migrate', { uri: `unix:${socketPath}` });
+    await migrationEnd(qmp);
+  });
+}
+
+async function migrationEnd(qmp: Qmp): Promise<void> {
   for (;;) {
     const { status, ...rest } = (await qmp.execute('query-migrate')) as MigrationStatus;
     if (status === 'completed') return;

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause, startDeadline } from '../host/deadline.ts';
 
 /** Follows a console file that QEMU writes. The file is the record; this only reads along. */
 export interface ConsoleFollower extends AsyncDisposable {
@@ -50,7 +50,7 @@ export async function followConsole(
   const loop = (async () => {
     while (!stop.signal.aborted) {
       await catchUp();
-      await sleep(pollMs, undefined, { signal: stop.signal }).catch(() => undefined);
+      await pause(pollMs, stop.signal);
     }
   })();
 
@@ -60,6 +60,7 @@ export async function followConsole(
     catchUp,
     waitFor: async (text, timeoutMs, signal) => waitForText(awaited, text, timeoutMs, signal),
     async [Symbol.asyncDispose]() {
+      if (stop.signal.aborted) return;
       stop.abort();
       await loop;
       await catchUp();
@@ -89,13 +90,15 @@ async function waitForText(
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   return new Promise<boolean>((resolve) => {
     const settle = (found: boolean): void => {
       awaited.delete(text);
       resolve(found);
     };
-    deadline.addEventListener('abort', () => settle(false), { once: true });
-    awaited.set(text, () => settle(true));
+    const deadline = startDeadline(signal, timeoutMs, () => settle(false));
+    awaited.set(text, () => {
+      deadline[Symbol.dispose]();
+      settle(true);
+    });
   });
 }

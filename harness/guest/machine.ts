@@ -33,8 +33,6 @@ export interface MachineOptions {
   readonly consolePath: string;
   /** The stream to restore from. */
   readonly restoreFrom?: string;
-  /** The file a later `migrate fd:1` writes to. */
-  readonly saveTo?: string;
   readonly signal: AbortSignal;
 }
 
@@ -82,16 +80,13 @@ export async function startMachine(spec: MachineSpec, options: MachineOptions): 
 async function launch(argv: readonly string[], options: MachineOptions): Promise<Child> {
   const stdin =
     options.restoreFrom === undefined ? undefined : await open(options.restoreFrom, 'r');
-  const stdout = options.saveTo === undefined ? undefined : await open(options.saveTo, 'w');
   try {
     return startTool(qemuProgram, argv, {
       signal: options.signal,
       ...(stdin === undefined ? {} : { stdinFd: stdin.fd }),
-      ...(stdout === undefined ? {} : { stdoutFd: stdout.fd }),
     });
   } finally {
     await stdin?.close();
-    await stdout?.close();
   }
 }
 

@@ -14,9 +14,8 @@ export interface RunOptions {
   /** Called for every line of stdout and stderr as it appears, without its line end. */
   readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
   readonly timeoutMs?: number;
-  /** Open file descriptors to use as its stdin and stdout; they stay open here. */
+  /** An open file descriptor to use as its stdin; it stays open here. */
   readonly stdinFd?: number;
-  readonly stdoutFd?: number;
   /** Exit codes that are not a failure; default only 0. */
   readonly okCodes?: readonly number[];
 }
@@ -112,7 +111,7 @@ export function startTool(program: string, args: readonly string[], options: Run
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
     // execa's types know the low descriptors only; node:child_process takes any open one.
     stdin: (options.stdinFd as 3 | undefined) ?? (options.input === undefined ? 'ignore' : 'pipe'),
-    stdout: (options.stdoutFd as 3 | undefined) ?? 'pipe',
+    stdout: 'pipe',
     ...(options.input === undefined ? {} : { input: options.input }),
   });
   const ended = child.then((result) => ({

@@ -83,3 +83,15 @@ export function countersSince(
     ]),
   );
 }
+
+/** Counters of the seeded-bug driver (guests/minimal/splat_mn.h says what each counts). */
+export const driverCounters = [
+  'hlist_start_blockable',
+  'hlist_start_nonblockable',
+  'hlist_start_oom_reaper',
+  'hlist_end',
+  'interval_blockable',
+  'interval_nonblockable',
+  'interval_oom_reaper',
+  'seeded',
+] as const;

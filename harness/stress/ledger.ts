@@ -18,7 +18,7 @@ export interface LedgerReading {
 
 /** What a trial's JSON carries. */
 export interface Ledger {
-  readonly before: LedgerReading;
+  readonly before: LedgerReading | null;
   readonly after: LedgerReading | null;
   /** The one-shot warnings were armed again before the workload (clear_warn_once). */
   readonly warnOnceArmed: boolean;
@@ -81,7 +81,8 @@ export function unexplainedTaint(before: LedgerReading, after: LedgerReading): r
  *
  *     6,1534,7201945,-,caller=T51;oom_reaper: reaped process 51 (mrelease), now anon-rss:0kB
  *
- * Only records from the one with `marker` on are compared; null when that one is not there any more.
+ * Only records from the one with `marker` on are compared; null when that one is not there any more. Of a record of
+ * several lines only the first counts: consoles cut such records at 1 KiB (CONSOLE_LOG_MAX, kernel/printk/printk.c).
  */
 export function countLostLines(kmsg: string, consoleLog: string, marker: string): number | null {
   const records = kmsg
@@ -92,7 +93,7 @@ export function countLostLines(kmsg: string, consoleLog: string, marker: string)
   const printed = new Set(
     consoleLog.split(/\r*\n/).map((line) => line.replace(/^(?:\[[^\]]*\])+ /, '')),
   );
-  const expected = records.slice(first).flatMap((text) => unescapeKmsg(text).split('\n'));
+  const expected = records.slice(first).map((text) => unescapeKmsg(text).split('\n', 1)[0] ?? '');
   return expected.filter((text) => !printed.has(text)).length;
 }
 
@@ -109,4 +110,60 @@ export function countDropped(consoleLog: string): number {
   for (const match of consoleLog.matchAll(/\*\* (\d+) printk messages dropped \*\*/g))
     dropped += Number(match[1]);
   return dropped;
+}
+
+/** What a trial saw of its detectors. */
+export interface LedgerEvidence {
+  /** Null when the guest went away before. */
+  readonly before: LedgerReading | null;
+  readonly after: LedgerReading | null;
+  readonly warnOnceArmed: boolean;
+  /** Whether a message of level info, written before and after the workload, came out of the console. */
+  readonly markersSeen: { readonly begin: boolean; readonly end: boolean };
+  /** The kernel's log from `marker` on, as /dev/kmsg has it; null when it was not read. */
+  readonly kmsg: string | null;
+  readonly console: string;
+  readonly marker: string;
+  /** A splat was seen, which explains a taint. */
+  readonly spoke: boolean;
+}
+
+/** The ledger of a whole trial, with every reason why its silence would prove nothing. */
+export function closeLedger(evidence: LedgerEvidence): Ledger {
+  const { before, after, warnOnceArmed, markersSeen } = evidence;
+  const lost =
+    evidence.kmsg === null
+      ? null
+      : countLostLines(evidence.kmsg, evidence.console, evidence.marker);
+  const dropped = countDropped(evidence.console);
+  const deadBefore =
+    before === null
+      ? ['the guest went away before its detectors could be read']
+      : [
+          ...deadDetectors(before, 'before'),
+          ...reasons([
+            [!markersSeen.begin, 'the console does not print messages of level info'],
+            [!warnOnceArmed, 'one-shot warnings could not be armed again (clear_warn_once)'],
+          ]),
+        ];
+  const deadAfter =
+    before === null || after === null
+      ? []
+      : [
+          ...deadDetectors(after, 'after'),
+          ...(evidence.spoke ? [] : unexplainedTaint(before, after)),
+          ...reasons([
+            [!markersSeen.end, 'the console no longer printed at the end'],
+            [
+              lost !== null && lost > 0,
+              `${lost} lines of the kernel's log never reached the console`,
+            ],
+            [dropped > 0, `the kernel dropped ${dropped} messages before they were printed`],
+          ]),
+        ];
+  return { before, after, warnOnceArmed, lostConsoleLines: lost, deadBefore, deadAfter };
+}
+
+function reasons(rows: readonly (readonly [boolean, string])[]): readonly string[] {
+  return rows.filter(([dead]) => dead).map(([, reason]) => reason);
 }

@@ -1,0 +1,38 @@
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { HarnessError } from '../errors.ts';
+
+/** Listens on a private socket, hands its path to `send`, and writes what arrives there to `file` until the sender ends. */
+export async function receiveStream(
+  file: string,
+  send: (socketPath: string) => Promise<void>,
+): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), 'splat-'));
+  const server = createServer();
+  try {
+    const socketPath = join(dir, 'stream');
+    const received = new Promise<void>((resolve, reject) => {
+      server.once('connection', (socket: Socket) => {
+        pipeline(socket, createWriteStream(file)).then(resolve, reject);
+      });
+      server.once('error', reject);
+    });
+    // A failure before anybody waits for it must not end the process.
+    received.catch(() => undefined);
+    await new Promise<void>((resolve) => server.listen(socketPath, resolve));
+    await send(socketPath);
+    await received;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') {
+      throw new HarnessError('infra', `cannot write ${file}: no space left`, { cause: error });
+    }
+    throw error;
+  } finally {
+    server.close();
+    await rm(dir, { recursive: true, force: true });
+  }
+}

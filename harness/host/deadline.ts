@@ -1,0 +1,25 @@
+/**
+ * Calls `onOver` once, when the time is up or the signal fires, unless disposed before. Instead of
+ * `AbortSignal.any([signal, AbortSignal.timeout(ms)])`: on Node 20 the timeout of such a combination can be garbage
+ * collected before it fires, and then nothing ever does.
+ */
+export function startDeadline(signal: AbortSignal, ms: number, onOver: () => void): Disposable {
+  const over = (): void => {
+    stop();
+    onOver();
+  };
+  const timer = setTimeout(over, ms);
+  const stop = (): void => {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', over);
+  };
+  signal.addEventListener('abort', over, { once: true });
+  // Not at once: the caller has not got what it disposes yet.
+  if (signal.aborted) queueMicrotask(over);
+  return { [Symbol.dispose]: stop };
+}
+
+/** Waits that long, or until the signal fires; never rejects. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => void startDeadline(signal, ms, resolve));
+}

@@ -1,0 +1,153 @@
+import { mkdir, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Guest } from '../guest/boot.ts';
+import type { Finding } from '../splat/finding.ts';
+import { createScanner } from '../splat/scanner.ts';
+import { countersSince } from '../stress/counters.ts';
+import { closeLedger, type Ledger } from '../stress/ledger.ts';
+import type { Workload } from '../stress/workloads.ts';
+import { judgeTrial, type Verdict } from '../verdict.ts';
+import { type Course, runCourse } from './course.ts';
+
+/** One workload with one seed in one fresh guest. */
+export interface TrialPlan {
+  /** A folder name, unique in its run. */
+  readonly id: string;
+  readonly workload: Workload;
+  readonly seed: number;
+  /** How long the workload stresses, in milliseconds of the guest. */
+  readonly durationMs: number;
+  /** The splats a canary must produce on this kernel. */
+  readonly expected?: readonly string[];
+}
+
+export interface TrialContext {
+  /** Starts this trial's guest: a copy of a checkpoint, or a boot of its own. */
+  readonly start: (consolePath: string, onConsole: (bytes: Uint8Array) => void) => Promise<Guest>;
+  readonly slowness: number;
+  readonly cpus: number;
+  /** The trial's folder: console.log, output.log, and a picture where one was drawn. */
+  readonly dir: string;
+  readonly signal: AbortSignal;
+  readonly onSplat: (finding: Finding) => void;
+}
+
+/** A trial as result.json carries it. */
+export interface TrialResult {
+  readonly id: string;
+  readonly workload: string;
+  readonly canary?: string;
+  readonly seed: number;
+  readonly verdict: Verdict;
+  readonly ledger: Ledger;
+  readonly witnesses: Readonly<Record<string, number>>;
+  readonly counters: Readonly<Record<string, number>>;
+  readonly splats: readonly Finding[];
+  readonly events: readonly Finding[];
+  readonly timings: TrialTimings;
+}
+
+/** Milliseconds of the host; null when the trial did not get that far. */
+export interface TrialTimings {
+  /** From the start of QEMU to the agent's first answer. */
+  readonly startMs: number | null;
+  /** From the start of QEMU to the workload's first line. */
+  readonly firstLineMs: number | null;
+  readonly workloadMs: number | null;
+  readonly totalMs: number;
+  /** CPU time of the trial's QEMU, in seconds. */
+  readonly qemuCpuSeconds: number;
+}
+
+/** Runs a trial to its verdict. A kernel that dies or hangs is data; only our own faults are thrown. */
+export async function runTrial(plan: TrialPlan, context: TrialContext): Promise<TrialResult> {
+  await mkdir(context.dir, { recursive: true });
+  const startedAt = performance.now();
+  const findings: Finding[] = [];
+  const scanner = createScanner();
+  const take = (found: readonly Finding[]): void => {
+    findings.push(...found);
+    for (const finding of found) if (isSplat(finding)) context.onSplat(finding);
+  };
+  const course = await runCourse(plan, context, {
+    onConsole: (bytes) => take(scanner.push(bytes)),
+    hasSplat: () => findings.some(isSplat),
+  });
+  take(scanner.end());
+  if (course.end.kind === 'lost' && !findings.some(isSplat)) take([lostGuest()]);
+  const splats = findings.filter(isSplat);
+  const ledger = await ledgerOf(course, join(context.dir, 'console.log'), splats.length > 0);
+  const counters = countersSince(course.before?.counters ?? {}, course.after?.counters ?? {});
+  const witnesses = Object.fromEntries(
+    plan.workload.witnesses.map((name) => [name, counters[name] ?? 0]),
+  );
+  const verdict = judgeTrial({
+    splats: splats.map((finding) => finding.title),
+    deadBefore: ledger.deadBefore,
+    deadAfter: ledger.deadAfter,
+    witnesses,
+    end: course.end,
+    ...(plan.expected === undefined ? {} : { expected: plan.expected }),
+  });
+  return {
+    id: plan.id,
+    workload: plan.workload.name,
+    ...(plan.workload.canary === undefined ? {} : { canary: plan.workload.canary }),
+    seed: plan.seed,
+    verdict,
+    ledger,
+    witnesses,
+    counters,
+    splats,
+    events: findings.filter((finding) => finding.kind === 'event'),
+    timings: { ...course.timings, totalMs: performance.now() - startedAt },
+  };
+}
+
+function isSplat(finding: Finding): boolean {
+  return finding.kind === 'splat' && !finding.suppressed;
+}
+
+/** The console is compared with the kernel's own log up to this size; a flood beyond it overran the log long before. */
+const comparedBytes = 32 * 1024 * 1024;
+
+async function ledgerOf(course: Course, consolePath: string, spoke: boolean): Promise<Ledger> {
+  return closeLedger({
+    before: course.before?.ledger ?? null,
+    after: course.after?.ledger ?? null,
+    warnOnceArmed: course.warnOnceArmed,
+    markersSeen: course.markersSeen,
+    kmsg: course.kmsg ?? null,
+    console: await readHead(consolePath, comparedBytes),
+    marker: course.marker,
+    spoke,
+  });
+}
+
+async function readHead(path: string, bytes: number): Promise<string> {
+  await using file = await open(path, 'r');
+  const buffer = Buffer.alloc(Math.min(bytes, (await file.stat()).size));
+  await file.read(buffer, 0, buffer.length, 0);
+  return buffer.toString('latin1');
+}
+
+/** syzbot's name for a guest that ends without a word on its console. */
+function lostGuest(): Finding {
+  const title = 'lost connection to test machine';
+  return {
+    kind: 'splat',
+    title,
+    altTitles: [],
+    class: title,
+    frame: '',
+    line: 0,
+    endLine: 0,
+    bytes: { start: 0, end: 0 },
+    corrupted: false,
+    suppressed: false,
+    stack: [],
+    signature: title,
+    evidence: [],
+    text: [],
+  };
+}

@@ -4,8 +4,8 @@
  * flip them under memory pressure. At the end a picture that depends on the seed alone is
  * left on the scanout: 8 x 6 cells of equal size (the last row and column take what is
  * left), cell number k, row by row, in the low 24 bits (RRGGBB) of the k-th output of
- * SplitMix64 started at the seed. The workload prints "picture WIDTH HEIGHT" and keeps it
- * on the screen until PICTURE_TAKEN exists, or for 3 s.
+ * SplitMix64 started at the seed. The workload prints the line "picture" and keeps it on
+ * the screen until PICTURE_TAKEN exists, or for 3 s.
  */
 #include "virtio_gpu.h"
 
@@ -120,7 +120,7 @@ static void show_picture(const struct painter *painter, uint64_t seed)
 		workload_fail("show the picture");
 
 	end_ns = monotonic_ns() + PICTURE_HOLD_MS * 1000000ull;
-	printf("picture %u %u\n", canvas->width, canvas->height);
+	puts("picture");
 	while (access(PICTURE_TAKEN, F_OK) < 0 && monotonic_ns() < end_ns)
 		pause_ms(20);
 }

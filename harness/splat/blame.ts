@@ -1,17 +1,17 @@
 import type { Section, SectionFrame } from './body.ts';
+import { leastBareFrames } from './corruption.ts';
 import { makeFrame } from './frames.ts';
 import type { FrameRule } from './rules/rule.ts';
+import { neverBlamed, reportingOnly } from './skip-lists.ts';
 import {
   hangBuckets,
   hangSkip,
   interruptBoundary,
   interruptEntries,
-  neverBlamed,
-  reportingOnly,
   stallAnchors,
   stallBuckets,
   stallReporters,
-} from './skip-lists.ts';
+} from './stall-lists.ts';
 
 /** Who is blamed: the name for the title, the frame it came from, and those passed over on the way. */
 export interface Blame {
@@ -32,16 +32,18 @@ function first(rule: FrameRule, frames: readonly SectionFrame[]): Blame | undefi
 }
 
 /** The frames of what was interrupted, without the tick or IPI that reported the stall. */
-function belowTick(frames: readonly SectionFrame[]): readonly SectionFrame[] {
+function belowTick(frames: readonly SectionFrame[], cut: boolean): readonly SectionFrame[] {
   const boundary = frames.findIndex((entry) => interruptBoundary.test(entry.frame.function));
   const reporter = frames.findLastIndex((entry) => stallReporters.test(entry.frame.function));
-  let start = (boundary >= 0 ? boundary : reporter) + 1;
+  let start = (cut ? boundary : reporter) + 1;
   while (start > 0 && interruptEntries.test(frames[start]?.frame.function ?? '')) start++;
   return frames.slice(start);
 }
 
-function stalled(all: readonly SectionFrame[]): Blame | undefined {
-  const below = belowTick(all);
+function stalled(rule: FrameRule, all: readonly SectionFrame[]): Blame | undefined {
+  const below = belowTick(all, rule.confirmed === true);
+  if (rule.confirmed && below.length === all.length && !all.some((entry) => entry.pc))
+    return undefined;
   return stalledIn(below) ?? (below.length < all.length ? stalledIn(all) : undefined);
 }
 
@@ -68,7 +70,7 @@ function hung(frames: readonly SectionFrame[]): Blame | undefined {
 
 const pickers = {
   first,
-  stall: (_: FrameRule, f: readonly SectionFrame[]) => stalled(f),
+  stall: stalled,
   hang: (_: FrameRule, f: readonly SectionFrame[]) => hung(f),
 };
 
@@ -76,9 +78,6 @@ const pickers = {
 function isWhole(frames: readonly SectionFrame[]): boolean {
   return frames.some((entry) => !reportingOnly.test(entry.frame.function));
 }
-
-/** Its stacks are printed by another task in the middle of reports. */
-const faultInjection = /^should_fail(?:slab)?$/;
 
 /** The register line of the fault: the first one, unless a trace comes before it. */
 export function pcOf(sections: readonly Section[]): SectionFrame | undefined {
@@ -105,7 +104,7 @@ function candidates(
   }
   if (rule.from.includes('trace')) {
     const bare = head?.frames.filter((entry) => !entry.pc) ?? [];
-    if (bare.length > 0) lists.push(bare);
+    if (bare.length >= leastBareFrames) lists.push(bare);
   }
   for (const section of rest) {
     const wanted = rule.from.some((source) => source === section.kind);
@@ -123,8 +122,12 @@ export function findBlame(
 ): Blame | undefined {
   for (const frames of candidates(rule, sections, named)) {
     const usable = frames.filter((entry) => !entry.questionable && !entry.frame.inlined);
-    if (usable.some((entry) => faultInjection.test(entry.frame.function))) return undefined;
-    if (rule.confirmed && !isWhole(usable.filter((entry) => !named.includes(entry)))) continue;
+    if (
+      rule.from.includes('header') &&
+      rule.confirmed &&
+      !isWhole(usable.filter((entry) => !named.includes(entry)))
+    )
+      continue;
     const blame = pickers[rule.pick ?? 'first'](rule, usable);
     if (blame) return blame;
   }

@@ -33,7 +33,10 @@ export interface Section {
 
 /** What opens a section. First match wins. */
 const headings: readonly (readonly [RegExp, SectionKind])[] = [
-  [/^\s*(?:<\w+>)?\s*(?:Call [Tt]race|Trace|CPU: \d+ .* Call Trace):?/, 'trace'],
+  [
+    /^\s*(?:<\w+>)?\s*(?:Call [Tt]race|Trace|CPU: \d+ .* Call Trace):?|^NMI backtrace for cpu/,
+    'trace',
+  ],
   [
     /\b(?:[Bb]acktrace|stack backtrace|Call [Tt]race|stack trace):\s*(?:\(|$)|^Backtrace: ?/,
     'trace',
@@ -64,7 +67,7 @@ const programCounter =
   /^\s*(?:RIP: (?:0010|e030|0060):|RIP: +\[<|RIP +\[<|EIP: |EIP is at |IP: |pc : |PC is at |NIP \[|epc ?: |epc   : |Krnl PSW : .*\(|RIP: 0010:\[<)/;
 
 const headingHint =
-  /race|llocated|Freed|Trace|freed|Uninit|Local|->|state was|acquired|which|lock|kfence|read|write|page last|irq|Preempt|Showing|tentially|last|the |page_owner|origin|kthread/;
+  /race|llocated|Freed|Trace|freed|Uninit|Local|->|state was|acquired|which|lock|kfence|read|write|page last|irq|Preempt|Showing|tentially|last|the |page_owner|origin|kthread|NMI/;
 
 /** The grace-period kthread's own stack says who waits for the stalled CPU, not who stalls. */
 const kthreadDump = /RCU grace-period kthread stack dump/;

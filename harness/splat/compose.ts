@@ -1,5 +1,6 @@
 import { type Blame, findBlame, namedFrame } from './blame.ts';
 import type { ReportLine, Section } from './body.ts';
+import { isIntermixed } from './corruption.ts';
 import { frameWithin, functionOfSymbol } from './frames.ts';
 import type { Rule } from './rules/rule.ts';
 import { sanitizeText } from './sanitize.ts';
@@ -80,7 +81,7 @@ function blameOf(
 ): Blame | undefined {
   const { rule, header, detailLine } = found;
   const first = headerLine(lines);
-  if (!rule.frame || !first) return undefined;
+  if (!rule.frame || !first || isIntermixed(lines, sections)) return undefined;
   const named = [];
   if (rule.frame.from.includes('header')) {
     const symbol = header.groups?.['frame'] ?? frameWithin(first.text.slice(header.index))?.symbol;
@@ -101,7 +102,7 @@ function blameOf(
 
 const families: readonly (readonly [RegExp, string])[] = [
   [/^_*smp_call_function/, 'smp_call_function'],
-  [/^_*synchronize_(?:rcu|srcu|net|sched)/, 'synchronize_rcu'],
+  [/^_*synchronize_(?:rcu|srcu|net|sched)(?:_expedited)?$/, 'synchronize_rcu'],
   [/^rtnl_lock/, 'rtnl_lock'],
 ];
 

@@ -1,13 +1,28 @@
-import type { Section } from './body.ts';
+import type { ReportLine, Section } from './body.ts';
 import type { Composition } from './compose.ts';
 
 /** A damaged title: printk stamps or control characters got into it. */
 const damagedTitle = /\[ *\d+\.\d{6}\]|\bin \d|:$/;
 
+/** Other tasks that print stacks of their own; without printk callers they end up in the middle of a report. */
+const intruder = /^FAULT_INJECTION: forcing a failure|: (?:page|vmalloc:) allocation failure/;
+
+/** Whether another task's output is mixed into a report whose lines carry no caller. */
+export function isIntermixed(lines: readonly ReportLine[], sections: readonly Section[]): boolean {
+  if (lines[0]?.caller !== '') return false;
+  const first = sections.find((section) => section.kind === 'trace' && section.frames.length > 0);
+  const until = first?.frames.at(-1)?.line.number ?? Number.POSITIVE_INFINITY;
+  if (
+    first?.frames.some((entry) => /^should_fail/.test(entry.frame.function) && !entry.questionable)
+  )
+    return true;
+  return lines.some((line) => line.number < until && intruder.test(line.text));
+}
+
 /** KMSAN and 32-bit ARM print frames without a heading. */
-const leastBareFrames = 3;
+export const leastBareFrames = 3;
 /** lockdep announces its trace twice: `stack backtrace:`, then the CPU line, then `Call Trace:`. */
-const announces = /stack backtrace:/;
+const announces = /stack backtrace:|NMI backtrace/;
 
 /**
  * Why a report cannot be trusted to be whole, or undefined when it can. Consoles drop lines, mix CPUs and are cut by reboots;

@@ -31,8 +31,20 @@ export const faultRules: readonly Rule[] = [
   },
   {
     header:
-      /(?:BUG: unable|Unable) to handle (?:kernel paging request|page fault for address|kernel read from unreadable memory|kernel write to read-only memory|kernel execution of user memory|kernel access to user memory|kernel data access|kernel access beyond|kernel (?:instruction|data) fetch)|BUG: Unable to handle kernel (?:data|instruction|paging)|CPU \d+ Unable to handle kernel paging request/,
+      /(?:BUG: unable|Unable) to handle (?:kernel paging request|page fault for address|kernel read from unreadable memory|kernel write to read-only memory|kernel execution of user memory|kernel data access|kernel access beyond|kernel (?:instruction|data) fetch)|BUG: Unable to handle kernel (?:data|instruction|paging)|CPU \d+ Unable to handle kernel paging request/,
     title: 'BUG: unable to handle kernel paging request in {frame}',
+    alt: badAccess,
+    frame: fault,
+  },
+  {
+    header: /Unable to handle kernel access to user memory/,
+    title: 'BUG: unable to handle kernel access to user memory in {frame}',
+    alt: badAccess,
+    frame: fault,
+  },
+  {
+    header: /BUG: GPF in non-whitelisted uaccess/,
+    title: 'BUG: GPF in non-whitelisted uaccess in {frame}',
     alt: badAccess,
     frame: fault,
   },
@@ -49,7 +61,7 @@ export const faultRules: readonly Rule[] = [
   },
   {
     header:
-      /general protection fault(?:, .*)?: [0-9a-f]{1,8} \[#\d+\]|general protection fault, (?:probably|maybe|kernel)/,
+      /general protection fault(?:, .*)?: [0-9a-f]{1,8} \[#\d+\]|general protection fault(?:,| for) (?:probably|maybe|kernel|non-canonical)/,
     title: 'general protection fault in {frame}',
     alt: badAccess,
     frame: fault,

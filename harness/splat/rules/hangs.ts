@@ -8,7 +8,7 @@ export const hangRules: readonly Rule[] = [
     header: /INFO: rcu_\w+ (?:self-)?detected (?:expedited )?stalls?\b/,
     title: 'INFO: rcu detected stall in {frame}',
     alt: stalled,
-    frame: stall,
+    frame: { ...stall, confirmed: true },
   },
   {
     header: /INFO: rcu_tasks\w* detected stalls on tasks/,

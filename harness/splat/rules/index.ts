@@ -9,8 +9,7 @@ import { warningRules } from './warnings.ts';
 /** What fits no better row. */
 const otherRules: readonly Rule[] = [
   {
-    header:
-      /^(?:[\w-]+: )?WARNING: (?!\/etc\/|the mand |Unprivileged|workqueue cpumask)(?<text>\S.*)/,
+    header: /^WARNING: (?!\/etc\/|the mand |Unprivileged|workqueue cpumask)(?<text>\S.*)/,
     title: 'WARNING: {text}',
     oneLine: true,
     fromKernel: true,

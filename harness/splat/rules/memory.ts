@@ -7,8 +7,12 @@ const symbol = /[\w.$]+\+0x[0-9a-f]+\/0x[0-9a-f]+/.source;
 /** Allocators of objects and ids, whoever asked for one. */
 const leak: FrameRule = {
   from: ['trace'],
-  skip: /alloc|^radix_tree|^idr_|^ida_|list_lru_init|^sget_userns|^kstrdup|^kasprintf|create_object|^mmap|_dup$/,
+  skip: /alloc|kmemdup|^memdup|^radix_tree|^idr_|^ida_|list_lru_init|^sget_userns|^kstrdup|^kasprintf|create_object|^mmap|_dup$/,
 };
+
+/** Ciphers, digests and copies pass on the uninitialized bytes they were given. */
+const cipher =
+  /^copy_page_to_iter|^_*(?:crypto|skcipher|shash|ahash|aead|xts|cbc|ctr|ecb|gcm|ccm|aes\w*|chacha\w*|poly1305|sha\d\w*|blake2s|des3?|adiantum)_\w*(?:crypt|update|final|digest|block|transform|walk|arch|generic)/;
 
 /** Sanitizers and checkers of memory: KASAN, KMSAN, KCSAN, KFENCE, UBSAN, kmemleak, SLUB. */
 export const memoryRules: readonly Rule[] = [
@@ -46,7 +50,7 @@ export const memoryRules: readonly Rule[] = [
     header: /BUG: KMSAN: (use-after-free|kernel-usb-infoleak|[a-z-]+) in /,
     title: 'KMSAN: {1} in {frame}',
     alt: badAccess,
-    frame: named,
+    frame: { ...named, skip: cipher },
   },
   {
     header: /BUG: KCSAN: (data-race|assert: race) in (\S+?)(?:\+0x\S+)? \/ (\S+?)(?:\+0x\S+)?\s*$/,
@@ -102,7 +106,7 @@ export const memoryRules: readonly Rule[] = [
   {
     header: /BUG: Bad page state in process/,
     title: 'BUG: Bad page state in {frame}',
-    frame: { from: ['alloc'], skip: /page_owner|^filemap_|^pagecache_/ },
+    frame: { from: ['alloc'], skip: /page_owner|_alloc_hook|freelist|page_pool_|^prep_new/ },
   },
   {
     header: /BUG: Bad page (?:cache|table)/,

@@ -96,5 +96,11 @@ export const panicRules: readonly Rule[] = [
     oneLine: true,
     fromProgram: true,
   },
+  {
+    header: /SYZFAIL: (?<text>SIGBUS|.*(?:No space left|annot allocate memory|out of memory).*)/,
+    title: 'SYZFAIL: {text}',
+    oneLine: true,
+    suppressed: true,
+  },
   { header: /(SYZFAIL|SYZFATAL): (?<text>.*)/, title: '{1}: {text}', oneLine: true },
 ];

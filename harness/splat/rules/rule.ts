@@ -41,7 +41,7 @@ export interface FrameRule {
   readonly skip?: RegExp;
   /** Functions that may be blamed in this class although skip-lists.ts has them. */
   readonly keep?: RegExp;
-  /** Without a stack trace that agrees, the names in the header are not enough. */
+  /** The header's name is not enough without a whole stack trace; a stall's trace must be of what was interrupted. */
   readonly confirmed?: true;
   readonly pick?: 'first' | 'stall' | 'hang';
 }

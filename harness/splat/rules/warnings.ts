@@ -15,16 +15,25 @@ function at(path: string, functionName = ''): RegExp {
 
 /** A warning in shared code, named after what it means; the guilty one is its caller. */
 const places: readonly (readonly [RegExp, string, RegExp?])[] = [
-  [at(String.raw`lib/debugobjects\.c`), 'WARNING: ODEBUG bug in {frame}'],
+  [
+    at(String.raw`lib/debugobjects\.c`),
+    'WARNING: ODEBUG bug in {frame}',
+    /^_*free_(?:pages?|unref|large)|^_*vunmap|^_*vfree/,
+  ],
   [at(String.raw`lib/refcount\.c|include/linux/refcount\.h`), 'WARNING: refcount bug in {frame}'],
   [at(String.raw`mm/usercopy\.c`), 'WARNING: bad usercopy in {frame}'],
   [at(String.raw`lib/kobject\.c`), 'WARNING: kobject bug in {frame}'],
   [at(String.raw`fs/proc/generic\.c`), 'WARNING: proc registration bug in {frame}', /^_*proc_/],
-  [at(String.raw`mm/slab_common\.c`, 'kmalloc_slab'), 'WARNING: kmalloc bug in {frame}'],
-  [at(String.raw`mm/util\.c`, '__?kvmalloc_node|kvmalloc_node'), 'WARNING: kmalloc bug in {frame}'],
-  [at(String.raw`mm/slub\.c`, '__kvmalloc_node'), 'WARNING: kmalloc bug in {frame}'],
-  [at(String.raw`kernel/locking/lockdep\.c`), 'WARNING: locking bug in {frame}', /^look_up_lock/],
   [at(String.raw`mm/vmalloc\.c`, '__vmalloc_node_range'), 'WARNING: zero-size vmalloc in {frame}'],
+  [
+    at(String.raw`mm/\w+\.c`, String.raw`_*k?\w?[mzc]alloc\w*|kv?malloc\w*`),
+    'WARNING: kmalloc bug in {frame}',
+  ],
+  [
+    at(String.raw`kernel/locking/lockdep\.c`),
+    'WARNING: locking bug in {frame}',
+    /^(?:lock|release)_sock/,
+  ],
   [at(String.raw`drivers/usb/core/urb\.c`), 'WARNING in {frame}/usb_submit_urb', /^usb_/],
 ];
 

@@ -1,0 +1,159 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { HarnessError } from '../errors.ts';
+import { type CpioEntry, writeCpio } from '../host/cpio.ts';
+import { packageRoot } from '../host/package-root.ts';
+import { runTool } from '../host/process.ts';
+import { ensureEntry, fileDigest, valueDigest } from '../host/store.ts';
+
+/** guests/<name>/recipe.json: what an initramfs is made of. */
+interface Recipe {
+  readonly name: string;
+  readonly program: {
+    readonly path: string;
+    readonly mode: string;
+    readonly compiler: string;
+    readonly flags: readonly string[];
+  };
+  readonly files: readonly {
+    readonly path: string;
+    readonly mode: string;
+    readonly from: string;
+    readonly package: string;
+  }[];
+  readonly directories: readonly string[];
+  readonly devices: readonly {
+    readonly path: string;
+    readonly mode: string;
+    readonly major: number;
+    readonly minor: number;
+  }[];
+  readonly links: readonly {
+    readonly in: string;
+    readonly to: string;
+    readonly names: readonly string[];
+  }[];
+}
+
+/** A guest's root file system, ready to boot. */
+export interface GuestImage {
+  /** Equal for images with the same content. */
+  readonly id: string;
+  readonly initrd: string;
+  /** A raw disk of `swapMiB` with a swap signature. */
+  readonly swapDisk: string;
+}
+
+/** Enough to be swapped to and little enough to run full within a trial. */
+const swapMiB = 256;
+
+/** The guest of that name from the store, built when its sources, compiler or busybox changed. */
+export async function ensureImage(
+  name: string,
+  options: { readonly cacheRoot: string; readonly signal: AbortSignal },
+): Promise<GuestImage> {
+  const folder = join(packageRoot(), 'guests', name);
+  const recipe = JSON.parse(await readFile(join(folder, 'recipe.json'), 'utf8')) as Recipe;
+  const sources = (await readdir(folder)).filter((file) => /\.[ch]$/.test(file)).toSorted();
+  const key = valueDigest([
+    recipe,
+    swapMiB,
+    await compilerVersion(recipe.program.compiler, options.signal),
+    await Promise.all(sources.map(async (file) => [file, await fileDigest(join(folder, file))])),
+    await Promise.all(recipe.files.map(async (file) => fileDigest(await requireFile(file)))),
+  ]).slice(0, 32);
+  const entry = await ensureEntry(options.cacheRoot, {
+    kind: 'guest',
+    key,
+    signal: options.signal,
+    make: async (dir) => {
+      const program = await compile(recipe, folder, sources, options.signal);
+      const archive = writeCpio(await entriesOf(recipe, program));
+      await writeFile(join(dir, 'initrd.gz'), gzipSync(archive, { level: 6 }));
+      await makeSwap(join(dir, 'swap'), options.signal);
+      return { name };
+    },
+  });
+  return { id: key, initrd: join(entry.dir, 'initrd.gz'), swapDisk: join(entry.dir, 'swap') };
+}
+
+async function compilerVersion(compiler: string, signal: AbortSignal): Promise<string> {
+  const { stdout } = await runTool(compiler, ['--version'], { signal });
+  return stdout.split('\n', 1)[0] ?? '';
+}
+
+async function requireFile(file: Recipe['files'][number]): Promise<string> {
+  const there = await readFile(file.from).then(
+    () => true,
+    () => false,
+  );
+  if (there) return file.from;
+  throw new HarnessError('tool', `${file.from} is not installed: apt-get install ${file.package}`);
+}
+
+async function compile(
+  recipe: Recipe,
+  folder: string,
+  sources: readonly string[],
+  signal: AbortSignal,
+): Promise<Buffer> {
+  const scratch = await mkdtemp(join(tmpdir(), 'splat-guest-'));
+  try {
+    const program = join(scratch, 'program');
+    const units = sources.filter((file) => file.endsWith('.c'));
+    await runTool(recipe.program.compiler, [...recipe.program.flags, '-o', program, ...units], {
+      signal,
+      cwd: folder,
+    });
+    return await readFile(program);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function entriesOf(recipe: Recipe, program: Buffer): Promise<readonly CpioEntry[]> {
+  const files = await Promise.all(
+    recipe.files.map(async (file) => ({ ...file, content: await readFile(file.from) })),
+  );
+  return [
+    ...recipe.directories.map((path): CpioEntry => ({ type: 'directory', path, mode: 0o755 })),
+    ...recipe.devices.map(
+      ({ path, mode, major, minor }): CpioEntry => ({
+        type: 'device',
+        path,
+        mode: Number.parseInt(mode, 8),
+        major,
+        minor,
+      }),
+    ),
+    {
+      type: 'file',
+      path: recipe.program.path,
+      mode: Number.parseInt(recipe.program.mode, 8),
+      content: program,
+    },
+    ...files.map(
+      ({ path, mode, content }): CpioEntry => ({
+        type: 'file',
+        path,
+        mode: Number.parseInt(mode, 8),
+        content,
+      }),
+    ),
+    ...recipe.links.flatMap(({ in: folder, to, names }) =>
+      names.map((name): CpioEntry => ({ type: 'link', path: `${folder}/${name}`, target: to })),
+    ),
+  ];
+}
+
+/** A disk whose signature has a fixed UUID, so that equal images are equal files. */
+async function makeSwap(path: string, signal: AbortSignal): Promise<void> {
+  await runTool('truncate', ['--size', `${swapMiB}M`, path], { signal });
+  const uuid = '5b1a7000-0000-4000-8000-000000000000';
+  await runTool('mkswap', ['--quiet', '--uuid', uuid, path], {
+    signal,
+    env: { PATH: `${process.env['PATH']}:/sbin:/usr/sbin` },
+  });
+}

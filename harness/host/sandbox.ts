@@ -198,8 +198,10 @@ function dropUser(sandbox: Sandbox): readonly string[] {
 }
 
 /** Modes are given because bwrap's own are 0700 and its maker is not the user inside. */
-const deviceFolders =
-  '--proc /proc --dev /dev --perms 1777 --tmpfs /tmp --perms 0755 --dir /splat'.split(' ');
+const ownFolders =
+  '--proc /proc --dev /dev --perms 1777 --tmpfs /tmp --perms 0755 --dir /splat --perms 0755 --dir /etc'.split(
+    ' ',
+  );
 
 async function bwrapArgs(sandbox: Sandbox, options: SandboxOptions): Promise<readonly string[]> {
   const own =
@@ -217,8 +219,8 @@ async function bwrapArgs(sandbox: Sandbox, options: SandboxOptions): Promise<rea
   return [
     ...own,
     '--die-with-parent',
+    ...ownFolders,
     ...(await systemFolders()),
-    ...deviceFolders,
     ...mounts,
     '--chdir',
     options.cwd.inside,

@@ -8,9 +8,9 @@ export interface Diagnostic {
   readonly text: string;
 }
 
-/** `  CC      mm/mmap.o`, `  AS [M]  lib/x.o`: one object file was compiled. The first word is V=0's own (kbuild). */
+/** `  CC      mm/mmap.o`, `  AS [M]  lib/x.o`: a file of the kernel was compiled. Host tools have absolute paths. */
 export function isObjectLine(line: string): boolean {
-  return /^ {2}(?:CC|AS)(?: \[M\])? +\S+\.o$/.test(line);
+  return /^ {2}(?:CC|AS)(?: \[M\])? +[^\s/]\S*\.o$/.test(line);
 }
 
 const located =

@@ -1,0 +1,307 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'tap';
+import type { HarnessEvent } from '../../harness/events.ts';
+import { describeSandbox, openSandbox, type Sandbox } from '../../harness/host/sandbox.ts';
+import { parseFragment } from '../../harness/kernel/fragment.ts';
+import { type BuildOutcome, type BuiltKernel, buildKernel } from '../../harness/kernel/kernel.ts';
+import type { Series } from '../../harness/kernel/series.ts';
+import { openSource, type Source } from '../../harness/kernel/source.ts';
+
+/** A cache of its own and the miniature kernel in it; builds are real: make, gcc, the sandbox. */
+async function setUp(dir: string, extraMakefile = ''): Promise<Bench> {
+  const tree = join(dir, 'tree');
+  cpSync('test/fakes/mini-kernel', tree, { recursive: true });
+  appendFileSync(join(tree, 'Makefile'), extraMakefile);
+  const events: HarnessEvent[] = [];
+  const options = {
+    cacheRoot: join(dir, 'cache'),
+    cwd: dir,
+    signal: new AbortController().signal,
+    emit: (event: HarnessEvent) => void events.push(event),
+  };
+  const source = await openSource('tree', options);
+  const build = (series: readonly Series[] = [], extra: Extra = {}): Promise<BuildOutcome> =>
+    buildKernel({
+      source,
+      series,
+      base: { kind: 'tinyconfig' },
+      fragments: (extra.fragments ?? []).map((text, at) => parseFragment(text, `f${at}.config`)),
+      jobs: 2,
+      ...options,
+      ...(extra.signal === undefined ? {} : { signal: extra.signal }),
+      ...(extra.emit === undefined ? {} : { emit: extra.emit }),
+      ...(extra.sandbox === undefined ? {} : { sandbox: extra.sandbox }),
+    });
+  return { source, build, events, cacheRoot: options.cacheRoot };
+}
+
+interface Extra {
+  readonly fragments?: readonly string[];
+  readonly signal?: AbortSignal;
+  readonly emit?: (event: HarnessEvent) => void;
+  readonly sandbox?: Sandbox;
+}
+
+interface Bench {
+  readonly source: Source;
+  readonly build: (series?: readonly Series[], extra?: Extra) => Promise<BuildOutcome>;
+  readonly events: HarnessEvent[];
+  readonly cacheRoot: string;
+}
+
+function seriesOf(...diffs: readonly string[]): Series[] {
+  const patches = diffs.map((diff, at) => ({
+    index: at + 1,
+    subject: `p${at + 1}`,
+    file: 'f',
+    diff,
+  }));
+  return [{ name: 'series', patches }];
+}
+
+/** The diff of replacing one text of a file of the miniature kernel (with `extra` at its end). */
+function edit(path: string, from: string, to: string, extra = ''): string {
+  const old = readFileSync(join('test/fakes/mini-kernel', path), 'utf8') + extra;
+  const dir = mkdtempSync(join(tmpdir(), 'splat-edit-'));
+  writeFileSync(join(dir, 'a'), old);
+  writeFileSync(
+    join(dir, 'b'),
+    old.replace(from, () => to),
+  );
+  const labels = ['--label', `a/${path}`, '--label', `b/${path}`];
+  const diff = spawnSync('diff', ['-u', ...labels, join(dir, 'a'), join(dir, 'b')]);
+  rmSync(dir, { recursive: true });
+  if (diff.status !== 1) throw new Error(`${path} does not hold ${from}`);
+  return diff.stdout.toString();
+}
+
+const answer43 = edit('include/answer.h', '42', '43');
+const b3 = edit('mm/b.c', 'return 2', 'return 3');
+const newFile = '--- /dev/null\n+++ b/lib/new.h\n@@ -0,0 +1 @@\n+#define NEW 1\n';
+
+async function built(outcome: Promise<BuildOutcome>): Promise<BuiltKernel> {
+  const result = await outcome;
+  if (result.kind === 'built') return result.kernel;
+  throw new Error(`${result.verdict.message}\n${result.verdict.output ?? ''}`);
+}
+
+/** Every file of the tree with its inode, time and content: what "never written to" means. */
+function snapshot(tree: string): string {
+  return execFileSync(
+    'find',
+    [tree, '-type', 'f', '-printf', '%P %i %T@ %m ', '-exec', 'sha256sum', '{}', ';'],
+    { encoding: 'utf8' },
+  );
+}
+
+void test('a kernel is built once per key, and a change costs what it changes', async (t) => {
+  const { build, source, cacheRoot, events } = await setUp(t.testdir());
+  const pristine = snapshot(source.tree);
+  const [cold, twin] = await Promise.all([built(build()), built(build())]);
+  t.not(cold.fromCache, twin.fromCache, 'two builders build once');
+  t.equal(cold.release, '6.1.0');
+  t.equal(cold.facts.objects, 3);
+  t.ok(cold.facts.cpuSeconds > 0 && cold.facts.cpuSeconds < 60);
+  for (const path of [cold.bzImage, cold.vmlinux, cold.systemMap, cold.config, cold.buildLog]) {
+    t.ok(statSync(path).size > 0, path);
+  }
+  t.ok(events.some((event) => event.kind === 'stage-progress' && event.done === 3));
+
+  const header = await built(build(seriesOf(answer43)));
+  t.equal(header.facts.objects, 2, 'only the users of the header');
+  const progress = events.filter((event) => event.kind === 'stage-progress').at(-1);
+  t.match(progress, { done: 2, total: 2 }, 'and that was foretold');
+  const both = await built(build(seriesOf(answer43, b3)));
+  t.equal(both.facts.objects, 1, 'the next prefix of the series');
+  t.equal((await built(build(seriesOf(answer43)))).fromCache, true);
+  const other = await built(build(seriesOf(b3, newFile)));
+  t.equal(other.facts.objects, 2, 'the header is pristine again, so its users are compiled again');
+  t.equal(new Set([cold, header, both, other].map((kernel) => kernel.imageDigest)).size, 4);
+
+  t.equal(snapshot(source.tree), pristine, 'the pristine tree never changes');
+  const [place = ''] = readdirSync(join(cacheRoot, 'workspace'));
+  const src = join(cacheRoot, 'workspace', place, 'src');
+  t.equal(statSync(join(src, 'mm/a.c')).ino, statSync(join(source.tree, 'mm/a.c')).ino, 'shared');
+  t.ok(existsSync(join(src, 'lib/new.h')));
+  await built(build(seriesOf(b3)));
+  t.notOk(existsSync(join(src, 'lib/new.h')), 'a file of an earlier series is gone');
+  const mails = seriesOf(b3).map((one) => ({ ...one, name: 'other words' }));
+  t.equal((await built(build(mails))).fromCache, true, 'only the diff counts');
+});
+
+void test('an image is the same bytes wherever and whenever it is built', async (t) => {
+  const one = await built((await setUp(join(t.testdir({ one: {}, two: {} }), 'one'))).build());
+  const two = await built((await setUp(join(t.testdirName, 'two'))).build(seriesOf()));
+  t.equal(one.imageDigest, two.imageDigest);
+});
+
+void test('a kernel that cannot be built is a verdict', async (t) => {
+  const { build } = await setUp(t.testdir());
+  const copyImage = '@cp $(O)/vmlinux $(O)/arch/x86/boot/bzImage';
+  const rows: [string, readonly Series[], readonly string[], object][] = [
+    [
+      'a compile error',
+      seriesOf(edit('mm/b.c', 'return 2', 'return x')),
+      [],
+      { because: 'build', message: /^mm\/b\.c:3: .x. undeclared/, output: /Error 1/ },
+    ],
+    [
+      'a patch that does not apply',
+      seriesOf(b3, b3),
+      [],
+      {
+        because: 'apply',
+        message:
+          'patch 2/2 "p2": mm/b.c: hunk 1 at line 1 does not apply (the tree has this patch already)',
+      },
+    ],
+    [
+      'a dropped option',
+      [],
+      ['CONFIG_TINY=y\n\nCONFIG_NEEDS_X=y\n'],
+      {
+        because: 'config',
+        message:
+          'fragment f0.config:3: CONFIG_NEEDS_X=y was dropped by olddefconfig (is n); missing dependency?',
+      },
+    ],
+    [
+      'an option this tree does not know',
+      [],
+      ['# verify CONFIG_NO_SUCH=y  why\n', 'CONFIG_X=y\n'],
+      {
+        because: 'config',
+        message: 'fragment f0.config:1: CONFIG_NO_SUCH=y: this tree does not know the symbol',
+      },
+    ],
+    [
+      'a build without an image',
+      seriesOf(edit('Makefile', copyImage, '@true')),
+      [],
+      { because: 'build', message: 'make succeeded but left no file arch/x86/boot/bzImage' },
+    ],
+    [
+      'an image that is a link to a secret',
+      seriesOf(edit('Makefile', copyImage, '@ln -sf /etc/shadow $(O)/arch/x86/boot/bzImage')),
+      [],
+      { because: 'build', message: /left no file/ },
+    ],
+  ];
+  for (const [name, series, fragments, verdict] of rows) {
+    const result = await build(series, { fragments });
+    t.match(result, { kind: 'untestable', verdict }, name);
+  }
+  const fits = await built(
+    build([], {
+      fragments: ['CONFIG_NEEDS_X=y\n', 'CONFIG_X=y\n# if-known CONFIG_LATER=y only later\n'],
+    }),
+  );
+  t.equal(readFileSync(fits.config, 'utf8'), 'CONFIG_TINY=y\nCONFIG_NEEDS_X=y\nCONFIG_X=y\n');
+  await t.rejects(build([], { fragments: ['CONFIG_X=y\n', 'CONFIG_X=m\n'] }), { code: 'config' });
+});
+
+void test('an interrupted build loses nothing that was good', async (t) => {
+  const slow =
+    '\n$(O)/mm/b.o: $(O)/slow\n$(O)/slow: $(O)/mm/a.o $(O)/lib/c.o\n\t@test -e $@.go || sleep 60\n\t@touch $@\n';
+  const { build, cacheRoot } = await setUp(t.testdir(), slow);
+  const stop = new AbortController();
+  const abortAtTwo = (event: HarnessEvent): void => {
+    if (event.kind === 'stage-progress' && event.done === 2) setTimeout(() => stop.abort(), 200);
+  };
+  const startedAt = Date.now();
+  await t.rejects(build([], { signal: stop.signal, emit: abortAtTwo }), { code: 'interrupted' });
+  t.ok(Date.now() - startedAt < 20_000, 'make ended on SIGTERM');
+  const [place = ''] = readdirSync(join(cacheRoot, 'workspace'));
+  const dir = join(cacheRoot, 'workspace', place);
+  t.notOk(existsSync(join(dir, 'building')), 'make could clean up');
+  t.notOk(existsSync(join(cacheRoot, 'kernel')), 'nothing looks built');
+  writeFileSync(join(dir, 'obj', 'slow.go'), '');
+  t.equal((await built(build())).facts.objects, 1, 'the two objects were kept');
+
+  writeFileSync(join(dir, 'building'), '');
+  writeFileSync(join(dir, 'obj', 'mm', 'a.o'), 'half an object');
+  mkdirSync(join(dir, 'src.draft'));
+  const after = seriesOf(edit('Makefile', '|| sleep 60', '|| true', slow));
+  const outcome = await build(after);
+  t.match(
+    outcome,
+    { kind: 'built', kernel: { facts: { objects: 3 } } },
+    'what a crash left is not used',
+  );
+});
+
+void test('a build cannot reach the host', async (t) => {
+  const sandbox = await openSandbox(new AbortController().signal);
+  t.comment(describeSandbox(sandbox));
+  if (sandbox.kind !== 'bwrap') return t.pass('no bubblewrap here', { skip: true });
+  const server = createServer((socket) => socket.end('reached\n'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
+  t.teardown(() => server.close());
+  const { port } = server.address() as { readonly port: number };
+  const dir = t.testdir({ secret: 'the secret' });
+  const attack = [
+    `cat ${dir}/secret`,
+    `cat ${homedir()}/.ssh/* ${homedir()}/.profile /etc/shadow /etc/passwd`,
+    `touch ${dir}/written ${homedir()}/splat-was-here /usr/splat-was-here`,
+    'touch $(CURDIR)/written $(CURDIR)/mm/a.c',
+    `exec 3<>/dev/tcp/127.0.0.1/${port} && echo connected && cat <&3`,
+    'echo /proc/[0-9]* | wc -w',
+    'id -u',
+    'unshare --user --map-root-user id -u',
+  ];
+  const makefile = `\nvmlinux: attack\nattack:\n${attack.map((line) => `\t-@bash -c '${line}' >> $(O)/loot 2>&1\n`).join('')}.PHONY: attack\n`;
+  const { build, source, cacheRoot } = await setUp(dir, makefile);
+  const pristine = snapshot(source.tree);
+  await built(build());
+  const [place = ''] = readdirSync(join(cacheRoot, 'workspace'));
+  const loot = readFileSync(join(cacheRoot, 'workspace', place, 'obj', 'loot'), 'utf8');
+  t.notMatch(loot, /the secret|root:|connected|reached/);
+  t.equal(loot.match(/Read-only file system|Permission denied|No such file/g)?.length, 10, loot);
+  t.notOk(existsSync(join(dir, 'written')));
+  t.notOk(existsSync(join(homedir(), 'splat-was-here')));
+  t.notOk(existsSync('/usr/splat-was-here'));
+  t.equal(snapshot(source.tree), pristine);
+  if (process.getuid?.() === 0) t.match(loot, /^65534$/m, 'not as root');
+  const processes = Number(/^\d+$/m.exec(loot)?.[0]);
+  t.ok(processes > 0 && processes < 15, 'only its own processes');
+});
+
+void test('without a sandbox the same kernel is built', async (t) => {
+  const none: Sandbox = { kind: 'none', uid: undefined, missing: [] };
+  const { build } = await setUp(t.testdir());
+  const kernel = await built(build([], { sandbox: none }));
+  t.equal(kernel.facts.sandbox, 'none');
+  t.equal(kernel.facts.objects, 3);
+});
+
+void test('a full disk is the host’s fault, not the kernel’s', async (t) => {
+  const dir = t.testdir({ disk: {} });
+  const disk = join(dir, 'disk');
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', disk]).status === 0;
+  if (!mounted) return t.pass('needs root for a small file system', { skip: true });
+  try {
+    const hog = '\n$(O)/mm/a.o: $(O)/hog\n$(O)/hog:\n\t@head -c 8M /dev/zero > $@\n';
+    const { build, cacheRoot } = await setUp(disk, hog);
+    await t.rejects(build(), { code: 'infra', message: /no space left/ });
+    t.notOk(existsSync(join(cacheRoot, 'kernel')));
+    const [place = ''] = readdirSync(join(cacheRoot, 'workspace'));
+    t.ok(existsSync(join(cacheRoot, 'workspace', place, 'building')), 'obj/ is not trusted again');
+  } finally {
+    spawnSync('umount', ['--lazy', disk]);
+  }
+});

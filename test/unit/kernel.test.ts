@@ -87,15 +87,9 @@ void test('a diff is read as git and patch read it', async (t) => {
   t.strictSame(change?.hunks, [{ oldStart: 1, oldLines: 3, newStart: 1, newLines: 3 }]);
   assert(
     property(array(string(), { minLength: 1 }), (texts) => {
-      const added = texts.flatMap((text) => text.split('
-')).map((line) => `+${line}`);
-      const head = `--- a/x.c
-+++ b/x.c
-@@ -1,0 +2,${added.length} @@
-`;
-      const paths = touchedPaths(parseDiff(`${head}${added.join('
-')}
-${oneHunk('y.c')}`));
+      const added = texts.flatMap((text) => text.split('\n')).map((line) => `+${line}`);
+      const head = `--- a/x.c\n+++ b/x.c\n@@ -1,0 +2,${added.length} @@\n`;
+      const paths = touchedPaths(parseDiff(`${head}${added.join('\n')}\n${oneHunk('y.c')}`));
       return paths.join(' ') === 'x.c y.c';
     }),
   );
@@ -193,7 +187,8 @@ void test('a series is read from every form it is passed around in', async (t) =
   const read = async (name: string): Promise<string[]> => {
     const series = await readSeries(name, { cwd: dir, signal });
     return series.patches.map(
-      (patch) => `${patch.index} ${patch.subject}: ${touchedPaths(parseDiff(patch.diff)).join(' ')}`,
+      (patch) =>
+        `${patch.index} ${patch.subject}: ${touchedPaths(parseDiff(patch.diff)).join(' ')}`,
     );
   };
   const rows: [string, string[]][] = [

@@ -2,7 +2,8 @@ import type { Argv } from 'yargs';
 import { exitCodes } from '../errors.ts';
 import type { Emit, HarnessEvent } from '../events.ts';
 import { cacheRoot } from '../host/store.ts';
-import type { BuildOutcome, BuiltKernel } from '../kernel/kernel.ts';
+import type { BuiltKernel } from '../kernel/built-kernel.ts';
+import type { BuildOutcome } from '../kernel/kernel.ts';
 import { buildTestKernel } from '../plans/test-kernel.ts';
 import type { CommandContext } from './context.ts';
 

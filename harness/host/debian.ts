@@ -1,6 +1,6 @@
 import { access, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HarnessError } from '../errors.ts';
+import { HarnessError, isHarnessError } from '../errors.ts';
 import { runTool } from './process.ts';
 
 /** A version of a Debian package and how its tarball is had. */
@@ -63,15 +63,27 @@ async function downloadTarball(
   scratch: string,
   signal: AbortSignal,
 ): Promise<string> {
-  await runTool('apt-get', ['download', '--quiet', `${name}=${version}`], { signal, cwd: scratch });
+  const wanted = `${name}=${version}`;
+  try {
+    await runTool('apt-get', ['download', '--quiet', wanted], { signal, cwd: scratch });
+  } catch (error) {
+    if (!isHarnessError(error, 'tool')) throw error;
+    throw cannotDownload(wanted, error);
+  }
   const deb = (await readdir(scratch)).find((file) => file.endsWith('.deb'));
   if (deb === undefined) {
-    throw new HarnessError('tool', `apt-get download ${name}=${version} left no package`);
+    throw new HarnessError('tool', `apt-get download ${wanted} left no package`);
   }
   await runTool('dpkg-deb', ['--extract', join(scratch, deb), join(scratch, 'package')], {
     signal,
   });
   return join(scratch, 'package', 'usr', 'src', `${name}.tar.xz`);
+}
+
+function cannotDownload(wanted: string, cause: HarnessError): HarnessError {
+  const message = `apt cannot download ${wanted}: try apt-get update, and the network`;
+  const { output } = cause;
+  return new HarnessError('tool', message, { cause, ...(output === undefined ? {} : { output }) });
 }
 
 /** `ii 6.1.192-2`, or undefined when the package is not installed. */

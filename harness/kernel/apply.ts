@@ -13,14 +13,24 @@ export interface PatchedFiles {
   readonly touched: readonly string[];
 }
 
+/** An optional series that does not apply to this tree. */
+export interface LeftOut {
+  readonly series: string;
+  readonly reason: string;
+}
+
 export type ApplyResult =
-  | { readonly kind: 'applied'; readonly files: PatchedFiles }
+  | {
+      readonly kind: 'applied';
+      readonly files: PatchedFiles;
+      readonly leftOut: readonly LeftOut[];
+    }
   | { readonly kind: 'untestable'; readonly verdict: Untestable };
 
 /**
- * Applies the series in order to copies, in the empty folder `dir`, of the files they touch; `tree` is only read. The
- * patches are strangers': git applies them outside of any repository, so it follows no link, leaves no folder and runs
- * nothing. As `git am` it knows no fuzz: a hunk that fits elsewhere by chance proves nothing about the series.
+ * Applies the series in order to copies, in the folder `dir`, of the files they touch; `tree` is only read. The patches
+ * are strangers': git applies them outside of any repository, so it follows no link, leaves no folder and runs nothing.
+ * As `git am` it knows no fuzz: a hunk that fits elsewhere by chance proves nothing about the series.
  */
 export async function applySeries(
   tree: string,
@@ -28,24 +38,48 @@ export async function applySeries(
   dir: string,
   signal: AbortSignal,
 ): Promise<ApplyResult> {
+  await rm(dir, { recursive: true, force: true });
   await mkdir(dir, { recursive: true });
   const touched = new Set<string>();
   for (const one of series) {
-    for (const patch of one.patches) {
-      const place = patchPlace(one, patch);
-      const changes = parseDiff(patch.diff);
-      const refused = await refusal(tree, changes);
-      if (refused !== undefined) return cannotApply(place, refused);
-      for (const path of touchedPaths(changes)) {
-        if (!touched.has(path)) await copyPristine(tree, dir, path);
-        touched.add(path);
-      }
-      const failure = await applyPatch(patch, changes, dir, signal);
-      if (failure !== undefined) return cannotApply(place, failure.message, failure.output);
-    }
+    const verdict = await applyOne(tree, one, { dir, touched, signal });
+    if (verdict === undefined) continue;
+    if (one.optional !== true) return { kind: 'untestable', verdict };
+    const others = series.filter((other) => other !== one);
+    const rest = await applySeries(tree, others, dir, signal);
+    if (rest.kind === 'untestable') return rest;
+    const leftOut = { series: one.name, reason: verdict.message };
+    return { ...rest, leftOut: [leftOut, ...rest.leftOut] };
   }
   for (const path of await listFiles(dir)) touched.add(path);
-  return { kind: 'applied', files: { dir, touched: [...touched].toSorted() } };
+  return { kind: 'applied', files: { dir, touched: [...touched].toSorted() }, leftOut: [] };
+}
+
+interface Ground {
+  readonly dir: string;
+  /** Grows with every patch. */
+  readonly touched: Set<string>;
+  readonly signal: AbortSignal;
+}
+
+async function applyOne(
+  tree: string,
+  series: Series,
+  ground: Ground,
+): Promise<Untestable | undefined> {
+  for (const patch of series.patches) {
+    const place = patchPlace(series, patch);
+    const changes = parseDiff(patch.diff);
+    const refused = await refusal(tree, changes);
+    if (refused !== undefined) return cannotApply(place, refused);
+    for (const path of touchedPaths(changes)) {
+      if (!ground.touched.has(path)) await copyPristine(tree, ground.dir, path);
+      ground.touched.add(path);
+    }
+    const failure = await applyPatch(patch, changes, ground);
+    if (failure !== undefined) return cannotApply(place, failure.message, failure.output);
+  }
+  return undefined;
 }
 
 /** `patch 2/3 "mm: foo"`. */
@@ -53,14 +87,13 @@ function patchPlace(series: Series, patch: Patch): string {
   return `patch ${patch.index}/${series.patches.length} "${patch.subject}"`;
 }
 
-function cannotApply(place: string, reason: string, output?: string): ApplyResult {
-  const verdict: Untestable = {
+function cannotApply(place: string, reason: string, output?: string): Untestable {
+  return {
     kind: 'untestable',
     because: 'apply',
     message: `${place}: ${reason}`,
     ...(output === undefined ? {} : { output }),
   };
-  return { kind: 'untestable', verdict };
 }
 
 async function refusal(tree: string, changes: readonly FileChange[]): Promise<string | undefined> {
@@ -100,8 +133,7 @@ async function copyPristine(tree: string, dir: string, path: string): Promise<vo
 async function applyPatch(
   patch: Patch,
   changes: readonly FileChange[],
-  dir: string,
-  signal: AbortSignal,
+  { dir, signal }: Ground,
 ): Promise<{ readonly message: string; readonly output: string } | undefined> {
   const file = join(dirname(dir), 'applying.patch');
   await writeFile(file, patch.diff, 'latin1');

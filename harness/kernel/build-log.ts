@@ -58,7 +58,7 @@ export function explainBuildFailure(lines: readonly string[]): string {
   return stop ?? 'make failed without a word';
 }
 
-/** The host's fault that a build log names, or undefined: it says nothing about the kernel. */
+/** The host's fault that a build log names, or undefined. A claim: the log is the patches' as much as the tools'. */
 export function hostFault(lines: readonly string[]): 'disk' | 'memory' | undefined {
   if (lines.some((line) => /: (?:No space left on device|Disk quota exceeded)$/.test(line))) {
     return 'disk';

@@ -11,7 +11,7 @@ import {
   isObjectLine,
   parseDiagnostic,
 } from './build-log.ts';
-import { type MakeSetup, runMake } from './make.ts';
+import { type MakeSetup, runMake, silenceMs } from './make.ts';
 
 export interface Compiled {
   readonly verdict: Untestable | undefined;
@@ -28,7 +28,7 @@ export interface CompileOptions {
   readonly total: number | undefined;
 }
 
-/** A full file system has less than this left; `#error No space left on device` in a patch does not change that. */
+/** A full file system has less than this left. */
 const fullDiskBytes = 512 * 1024 * 1024;
 
 /**
@@ -39,8 +39,12 @@ export async function compileKernel(setup: MakeSetup, options: CompileOptions): 
   const { emit, total } = options;
   let objects = 0;
   const lines: string[] = [];
-  const progress = (): void =>
-    emit({ kind: 'stage-progress', stage: 'build', done: objects, total, unit: 'objects' });
+  const progress = (): void => {
+    // More objects than foretold: then nobody knows.
+    const known = total !== undefined && objects <= total ? total : undefined;
+    emit({ kind: 'stage-progress', stage: 'build', done: objects, total: known, unit: 'objects' });
+  };
+  const oomKillsBefore = await countOomKills();
   progress();
   const end = await runMake(setup, ['bzImage', 'vmlinux'], (line) => {
     if (isObjectLine(line)) {
@@ -52,8 +56,10 @@ export async function compileKernel(setup: MakeSetup, options: CompileOptions): 
   if (end.exitCode === 0 || setup.signal.aborted) {
     return { ...facts, verdict: undefined, warnings: warningsOf(lines) };
   }
-  await throwHostFault(setup, lines);
-  const message = explainBuildFailure(lines);
+  await throwHostFault(setup, lines, oomKillsBefore);
+  const message = end.silent
+    ? `make printed nothing for ${silenceMs / 60_000} minutes`
+    : explainBuildFailure(lines);
   const output = tail(await readFile(setup.log, 'utf8'));
   const verdict: Untestable = { kind: 'untestable', because: 'build', message, output };
   return { ...facts, verdict, warnings: warningsOf(lines) };
@@ -66,19 +72,30 @@ function warningsOf(lines: readonly string[]): readonly Diagnostic[] {
   });
 }
 
-async function throwHostFault(setup: MakeSetup, lines: readonly string[]): Promise<void> {
+/** The log alone proves nothing, since a patch can print any line: the host must have seen the same. */
+async function throwHostFault(
+  setup: MakeSetup,
+  lines: readonly string[],
+  oomKillsBefore: number,
+): Promise<void> {
   const output = tail(lines.join('\n'));
   const where = setup.workspace.dir;
   const fault = hostFault(lines);
-  if (fault === 'memory') {
-    const next = 'fewer --jobs need less';
-    throw new HarnessError('infra', `the compiler was killed: out of memory? ${next}`, { output });
+  if (fault === 'memory' && (await countOomKills()) > oomKillsBefore) {
+    const message = 'the compiler was killed for want of memory; fewer --jobs need less';
+    throw new HarnessError('infra', message, { output });
   }
   if (fault !== 'disk') return;
   const { bavail, bsize } = await statfs(where);
   if (bavail * bsize < fullDiskBytes) {
     throw new HarnessError('infra', `cannot build in ${where}: no space left`, { output });
   }
+}
+
+/** OOM kills since boot: `oom_kill 3` in /proc/vmstat (since 4.13). */
+async function countOomKills(): Promise<number> {
+  const vmstat = await readFile('/proc/vmstat', 'utf8').catch(() => '');
+  return Number(/^oom_kill (\d+)$/m.exec(vmstat)?.[1] ?? 0);
 }
 
 /** The number of objects the last whole build of this configuration compiled, when there was one. */

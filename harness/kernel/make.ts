@@ -22,7 +22,12 @@ export interface MakeEnd {
   readonly cpuSeconds: number;
   /** False when make was killed in the middle: files in obj/ may be cut short. */
   readonly usable: boolean;
+  /** It was stopped because it printed nothing for `silenceMs`. */
+  readonly silent: boolean;
 }
+
+/** The longest step of a kernel build, linking with all debug info, is silent for a minute or two. */
+export const silenceMs = 20 * 60_000;
 
 /** What would otherwise differ between two builds of one tree (Documentation/kbuild/reproducible-builds.rst). */
 const stamps = [
@@ -54,6 +59,8 @@ export async function runMake(
   const { workspace, sandbox, ccache } = setup;
   const log = createWriteStream(setup.log, { flags: 'a' });
   const written = finished(log);
+  const silence = new AbortController();
+  const timer = setTimeout(() => silence.abort(), silenceMs);
   const end = await runSandboxed(
     sandbox,
     'make',
@@ -68,20 +75,23 @@ export async function runMake(
       ...targets,
     ],
     {
-      signal: setup.signal,
+      signal: AbortSignal.any([setup.signal, silence.signal]),
       mounts: [workspace.src, workspace.obj, ...(ccache === undefined ? [] : [ccache])],
       cwd: workspace.obj,
       ...(ccache === undefined ? {} : { env: ccacheEnv(pathInside(sandbox, ccache)) }),
       onLine: (line) => {
+        timer.refresh();
         log.write(`${line}\n`);
         onLine(line);
       },
     },
   );
+  clearTimeout(timer);
   log.end();
   await written;
   const { exitCode, cpuSeconds, graceful } = end;
-  return { exitCode, cpuSeconds, usable: graceful && end.killedBy === undefined };
+  const usable = graceful && end.killedBy === undefined;
+  return { exitCode, cpuSeconds, usable, silent: silence.signal.aborted };
 }
 
 function ccacheEnv(dir: string): Readonly<Record<string, string>> {

@@ -10,6 +10,8 @@ export interface Series {
   /** As a person names it: the file or folder it came from. */
   readonly name: string;
   readonly patches: readonly Patch[];
+  /** Left out, and said so, when it does not apply: our own driver on a tree it was not written for. Default false. */
+  readonly optional?: boolean;
 }
 
 export interface Patch {

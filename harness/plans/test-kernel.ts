@@ -59,7 +59,7 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
   const source = await openSource(request.kernel, request);
   const own = [];
   for (const { dir } of ownSeriesFor(source)) {
-    own.push(await readSeries(dir, { cwd: packageRoot(), signal }));
+    own.push({ ...(await readSeries(dir, { cwd: packageRoot(), signal })), optional: true });
   }
   return buildKernel({
     source,

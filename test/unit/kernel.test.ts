@@ -268,6 +268,30 @@ void test('patches apply to copies, and what does not apply is named', async (t)
     const result = await apply(...diffs);
     t.match(result, { kind: 'untestable', verdict: { because: 'apply', message } }, name);
   }
+  const ours = {
+    name: 'ours',
+    optional: true,
+    patches: [{ index: 1, subject: 's', file: 'f', diff: oneHunk('a.c') }],
+  };
+  const theirs = { ...ours, name: 'theirs', optional: false };
+  const both = await applySeries(tree, [ours, theirs], join(dir, 'both', 'files'), signal);
+  t.match(
+    both,
+    { verdict: { message: /already/ } },
+    'of two that collide the optional one may stay',
+  );
+  const drift = {
+    ...ours,
+    patches: [{ ...ours.patches[0], diff: oneHunk('b.c') + oneHunk('x.c') }],
+  };
+  const left = await applySeries(
+    tree,
+    [drift as typeof ours, theirs],
+    join(dir, 'left', 'files'),
+    signal,
+  );
+  t.match(left, { kind: 'applied', leftOut: [{ series: 'ours', reason: /x\.c/ }] });
+  t.strictSame(left.kind === 'applied' && left.files.touched, ['a.c'], 'nothing of it is left');
   const result = await apply(
     oneHunk('a.c'),
     '--- a/a.c\n+++ b/a.c\n@@ -1,3 +1,3 @@\n one\n-2\n+zwei\n three\n',

@@ -1,0 +1,46 @@
+import { runTool } from '../host/process.ts';
+import { valueDigest } from '../host/store.ts';
+import type { ConfigBase } from './config.ts';
+import type { Fragment } from './fragment.ts';
+import { allPatches, type Series } from './series.ts';
+import type { Source } from './source.ts';
+
+/** Counts up when one request would give another image: make arguments, stamps, how configurations are merged. */
+const recipe = 1;
+
+export interface Identity {
+  /** Of the kernel: source, patches, configuration, compiler. */
+  readonly kernel: string;
+  /** Of all kernels that can be built from each other's objects: the same without the patches. */
+  readonly family: string;
+  /** First lines of the compiler's and linker's versions: `gcc (Debian 12.2.0-14+deb12u1) 12.2.0; GNU ld ...`. */
+  readonly compiler: string;
+}
+
+/** What a build depends on, as digests. Of a patch only the diff counts, of a fragment what it asks for. */
+export async function identifyBuild(
+  request: {
+    readonly source: Source;
+    readonly series: readonly Series[];
+    readonly base: ConfigBase;
+    readonly fragments: readonly Fragment[];
+  },
+  signal: AbortSignal,
+): Promise<Identity> {
+  const compiler = await compilerLine(signal);
+  const demands = request.fragments.map((fragment) =>
+    fragment.lines.map(({ demand, symbol, value }) => [demand, symbol, value]),
+  );
+  const base = request.base.kind === 'file' ? request.base.text : request.base.kind;
+  const family = valueDigest([recipe, request.source.id, base, demands, compiler]);
+  const diffs = allPatches(request.series).map((patch) => patch.diff);
+  const kernel = valueDigest([family, diffs]);
+  return { kernel: kernel.slice(0, 32), family: family.slice(0, 24), compiler };
+}
+
+async function compilerLine(signal: AbortSignal): Promise<string> {
+  const tools = await Promise.all(
+    ['gcc', 'ld'].map((program) => runTool(program, ['--version'], { signal })),
+  );
+  return tools.map((end) => end.stdout.split('\n')[0] ?? '').join('; ');
+}

@@ -18,7 +18,7 @@ export function mergeConfig(
 ): string {
   const wanted = new Map<string, string>();
   for (const { demand, symbol, value } of fragments.flatMap((fragment) => fragment.lines)) {
-    const merged = demand === 'set' || (demand === 'if-known' && known.has(symbol));
+    const merged = demand === 'if-known' ? known.has(symbol) : demand !== 'verify';
     if (merged) wanted.set(symbol, value);
   }
   const kept = base.split('\n').filter((line) => {

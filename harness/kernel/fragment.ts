@@ -11,10 +11,11 @@ export interface Fragment {
 
 /**
  * One demand. `set`: merged, then verified. `if-known`: the same where the tree's Kconfig defines the symbol, else
- * nothing. `verify`: not merged, since the symbol has no prompt, but it must come out so.
+ * nothing. `verify`: not merged, since the symbol has no prompt, but it must come out so. `override`: as `set`, in place
+ * of what other fragments say about the symbol.
  */
 export interface FragmentLine {
-  readonly demand: 'set' | 'if-known' | 'verify';
+  readonly demand: Demand;
   /** Without CONFIG_. */
   readonly symbol: string;
   /** As in a .config: `y`, `m`, `140`, `0x1000`, `"text"`; `n` for "is not set". */
@@ -23,13 +24,15 @@ export interface FragmentLine {
   readonly line: number;
 }
 
+export type Demand = 'set' | 'if-known' | 'verify' | 'override';
+
 const assignment = /^CONFIG_(\w+)=(\S.*)$/;
 const unset = /^# CONFIG_(\w+) is not set$/;
-const directive = /^# (verify|if-known) CONFIG_(\w+)=("[^"]*"|\S+)(?:\s.*)?$/;
+const directive = /^# (verify|if-known|override) CONFIG_(\w+)=("[^"]*"|\S+)(?:\s.*)?$/;
 
 /**
- * Reads a fragment: lines `CONFIG_X=y`, `# CONFIG_X is not set`, and in comments `# verify CONFIG_X=y reason` and
- * `# if-known CONFIG_X=y reason`; other comments are the reasons. Throws `config` with the line for anything else.
+ * Reads a fragment: lines `CONFIG_X=y`, `# CONFIG_X is not set`, and in comments `# verify CONFIG_X=y reason`, and so
+ * `if-known` and `override`; other comments are the reasons. Throws `config` with the line for anything else.
  */
 export function parseFragment(text: string, name: string): Fragment {
   const lines = text.split('\n').flatMap((raw, at): readonly FragmentLine[] => {
@@ -42,7 +45,7 @@ export function parseFragment(text: string, name: string): Fragment {
     if (off !== undefined) return [{ demand: 'set', symbol: off, value: 'n', line: at + 1 }];
     const [, demand, symbol, value] = directive.exec(line) ?? [];
     if (symbol !== undefined && value !== undefined) {
-      return [{ demand: demand === 'verify' ? 'verify' : 'if-known', symbol, value, line: at + 1 }];
+      return [{ demand: demand as Demand, symbol, value, line: at + 1 }];
     }
     if (line === '' || line.startsWith('#')) return [];
     const expected = 'not CONFIG_X=value, "# CONFIG_X is not set" or a comment';
@@ -66,8 +69,30 @@ export async function readFragments(paths: readonly string[]): Promise<readonly 
   );
 }
 
-/** Throws `config` when two lines want different values of one symbol, naming both. */
-export function refuseConflicts(fragments: readonly Fragment[]): void {
+/**
+ * The fragments without the lines that another's `override` replaces. Throws `config` when two lines still want different
+ * values of one symbol, naming both.
+ */
+export function settleFragments(fragments: readonly Fragment[]): readonly Fragment[] {
+  const overrides = new Map(
+    fragments.flatMap((fragment) =>
+      fragment.lines
+        .filter((line) => line.demand === 'override')
+        .map((line) => [line.symbol, fragment]),
+    ),
+  );
+  const settled = fragments.map((fragment) => ({
+    ...fragment,
+    lines: fragment.lines.filter(
+      ({ demand, symbol }) =>
+        demand === 'override' || (overrides.get(symbol) ?? fragment) === fragment,
+    ),
+  }));
+  refuseConflicts(settled);
+  return settled;
+}
+
+function refuseConflicts(fragments: readonly Fragment[]): void {
   const first = new Map<string, { readonly value: string; readonly place: string }>();
   for (const fragment of fragments) {
     for (const { symbol, value, line } of fragment.lines) {

@@ -11,7 +11,7 @@ import { type BuiltKernel, findKernel, storeKernel } from './built-kernel.ts';
 import { type Compiled, compileKernel, recallTotal, rememberTotal } from './compile.ts';
 import type { ConfigBase } from './config.ts';
 import { configureTree } from './configure.ts';
-import { type Fragment, refuseConflicts } from './fragment.ts';
+import { type Fragment, settleFragments } from './fragment.ts';
 import { type Identity, identifyBuild } from './identity.ts';
 import { definedSymbols, isKconfigPath } from './kconfig.ts';
 import { countDependents, type MakeSetup, openCcache } from './make.ts';
@@ -44,9 +44,9 @@ export type BuildOutcome =
  * The kernel of a request: from the store when it was built before, else built in the workspace of its source and
  * configuration. What is wrong with the kernel is the verdict; the host's faults and bad fragments are thrown.
  */
-export async function buildKernel(request: BuildRequest): Promise<BuildOutcome> {
+export async function buildKernel(asked: BuildRequest): Promise<BuildOutcome> {
+  const request = { ...asked, fragments: settleFragments(asked.fragments) };
   const { source, cacheRoot, signal, emit } = request;
-  refuseConflicts(request.fragments);
   const identity = await identifyBuild(request, signal);
   const known = await findKernel(cacheRoot, identity.kernel);
   if (known !== undefined) return { kind: 'built', kernel: known };

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ownSeries } from '../../patches/index.ts';
@@ -16,7 +16,7 @@ export interface TestKernelRequest {
   /** K of `--kernel K`. */
   readonly kernel: string;
   readonly series: readonly string[];
-  /** The user's own fragments, merged with ours. */
+  /** Each F of `--config F`, merged with our fragments. */
   readonly configs: readonly string[];
   /** A .config that takes the place of `tinyconfig` and base.config. */
   readonly configBase: string | undefined;
@@ -52,7 +52,7 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
   const ours = base.kind === 'tinyconfig' ? [baseFragment, ...fragmentNames] : fragmentNames;
   const fragments = await readFragments([
     ...ours.map((name) => join(folder, name)),
-    ...request.configs.map((path) => resolve(cwd, path)),
+    ...(await Promise.all(request.configs.map((name) => locateFragment(name, folder, cwd)))),
   ]);
   const theirs = [];
   for (const path of request.series) theirs.push(await readSeries(path, { cwd, signal }));
@@ -71,6 +71,20 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
     signal,
     emit: request.emit,
   });
+}
+
+/** F of `--config F`: a file, or the name of one of our optional fragments, as `kasan`. */
+async function locateFragment(name: string, folder: string, cwd: string): Promise<string> {
+  const path = resolve(cwd, name);
+  if ((await stat(path).catch(() => undefined))?.isFile() === true) return path;
+  const optional = (await readdir(folder))
+    .filter((file) => file.endsWith('.config') && !fragmentNames.includes(file))
+    .filter((file) => file !== baseFragment)
+    .map((file) => file.slice(0, -'.config'.length))
+    .toSorted();
+  if (optional.includes(name)) return join(folder, `${name}.config`);
+  const known = `a file, or one of ${optional.join(', ')}`;
+  throw new HarnessError('usage', `--config ${name}: no such fragment; it is ${known}`);
 }
 
 function ownSeriesFor(source: Source): typeof ownSeries {

@@ -21,7 +21,7 @@ import {
 } from '../../harness/kernel/build-log.ts';
 import { mergeConfig, parseConfig, verifyConfig } from '../../harness/kernel/config.ts';
 import { parseDiff, refuseChange, touchedPaths } from '../../harness/kernel/diff.ts';
-import { parseFragment, refuseConflicts } from '../../harness/kernel/fragment.ts';
+import { parseFragment, settleFragments } from '../../harness/kernel/fragment.ts';
 import { definedSymbols } from '../../harness/kernel/kconfig.ts';
 import { orderMails, parseSubject } from '../../harness/kernel/mail.ts';
 import { readSeries } from '../../harness/kernel/series.ts';
@@ -324,11 +324,24 @@ void test('fragments are parsed, compared, merged and verified', async (t) => {
     });
   }
   const other = parseFragment('CONFIG_C=y\nCONFIG_A=m\n', 'y.config');
-  t.throws(() => refuseConflicts([fragment, other]), {
+  t.throws(() => settleFragments([fragment, other]), {
     code: 'config',
     message: 'fragments disagree: CONFIG_A=y at x.config:1 and =m at y.config:2',
   });
-  t.doesNotThrow(() => refuseConflicts([fragment, fragment]), 'the same twice is no conflict');
+  t.doesNotThrow(() => settleFragments([fragment, fragment]), 'the same twice is no conflict');
+
+  const over = parseFragment('# override CONFIG_A=n  it must be off\nCONFIG_D=y\n', 'o.config');
+  const settled = settleFragments([fragment, over]);
+  t.strictSame(
+    settled.map((one) => one.lines.map((line) => line.symbol)),
+    [
+      ['B', 'S', 'V', 'K'],
+      ['A', 'D'],
+    ],
+  );
+  t.match(mergeConfig('CONFIG_A=y\n', settled, new Set()), /^# CONFIG_A is not set$/m);
+  const again = parseFragment('# override CONFIG_A=m  no, a module\n', 'p.config');
+  t.throws(() => settleFragments([over, again]), { code: 'config' });
 
   const known = new Set(['A', 'B', 'S', 'V']);
   const merged = mergeConfig(
@@ -377,7 +390,7 @@ void test('every committed fragment parses and none disagrees with another', asy
   const fragments = names.map((name) =>
     parseFragment(readFileSync(join(folder, name), 'utf8'), name),
   );
-  t.doesNotThrow(() => refuseConflicts(fragments));
+  t.doesNotThrow(() => settleFragments(fragments));
 });
 
 void test('a build log gives objects, complaints and whose fault a failure is', async (t) => {

@@ -14,7 +14,9 @@ import {
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { test } from 'tap';
+import { type BuildArguments, run as runBuild } from '../../harness/commands/build.ts';
 import type { HarnessEvent } from '../../harness/events.ts';
 import { describeSandbox, openSandbox, type Sandbox } from '../../harness/host/sandbox.ts';
 import { parseFragment } from '../../harness/kernel/fragment.ts';
@@ -304,4 +306,59 @@ void test('a full disk is the host’s fault, not the kernel’s', async (t) => 
   } finally {
     spawnSync('umount', ['--lazy', disk]);
   }
+});
+
+void test('splat build says why there is no kernel, in words and in JSON', async (t) => {
+  const dir = t.testdir();
+  cpSync('test/fakes/mini-kernel', join(dir, 'tree'), { recursive: true });
+  const run = async (extra: Partial<BuildArguments>): Promise<[number, string, string]> => {
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    const code = await runBuild(
+      {
+        kernel: 'tree',
+        series: [],
+        config: [],
+        configBase: undefined,
+        jobs: 2,
+        json: false,
+        ...extra,
+      },
+      {
+        signal: new AbortController().signal,
+        stdin: new PassThrough(),
+        stdout,
+        stderr,
+        env: { SPLAT_CACHE: join(dir, 'cache') },
+        cwd: dir,
+        colour: false,
+        live: false,
+      },
+    );
+    return [code, String(stdout.read()), String(stderr.read())];
+  };
+  const [code, out, progress] = await run({});
+  t.equal(code, 125);
+  t.match(
+    out,
+    /^untestable: config: fragment \S+\.config:\d+: CONFIG_\w+=y: this tree does not know the symbol \(and \d+ more\)\n/,
+  );
+  t.match(
+    progress,
+    /^splat: patches\/seeded-driver is left out: patch 1\/1 .*drivers\/misc\/Kconfig: No such file/m,
+  );
+  t.match(progress, /^build failed after \d+ s: fragment/m);
+  const [, json, more] = await run({ json: true });
+  t.match(JSON.parse(json), { kind: 'untestable', verdict: { because: 'config' } });
+  t.match(more, /^build: /m, 'progress goes to stderr');
+  const inputs: [Partial<BuildArguments>, RegExp][] = [
+    [{ kernel: 'nowhere' }, /kernel nowhere: no such directory/],
+    [{ series: ['nowhere'] }, /series nowhere: no such file/],
+    [{ series: ['tree'] }, /series tree holds no patch/],
+    [
+      { config: ['nowhere'] },
+      /--config nowhere: no such fragment; it is a file, or one of .*kasan/,
+    ],
+    [{ configBase: 'nowhere' }, /--config-base nowhere: no such file/],
+  ];
+  for (const [extra, message] of inputs) await t.rejects(run(extra), { code: 'usage', message });
 });

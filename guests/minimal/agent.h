@@ -7,7 +7,9 @@
  * "ID ok WORD..." or "ID err ERRNO-NAME TEXT". Before that may come "ID data CHUNK"
  * (read), "ID out 1|2 CHUNK" (run: stdout or stderr) and "ID out-lost BYTES" (run: output
  * dropped because the host did not read). A line that is no request gets "0 err ...".
- * Requests are served in order; a run goes on beside them.
+ * Requests are served in order; a run goes on beside them. They die with the connection they
+ * came by, without an answer. A new host should not reuse the IDs of the one before it, and
+ * may begin with an empty line, which is no request but ends one that was cut off.
  */
 #ifndef SPLAT_AGENT_H
 #define SPLAT_AGENT_H

@@ -13,7 +13,7 @@
 #define CARDS 16
 #define IDS_MAX 16
 #define MODES_MAX 64
-#define FLIP_TIMEOUT_MS 1000
+#define FLIP_TIMEOUT_MS 10000
 
 int gpu_ioctl(int fd, unsigned long number, void *argument)
 {

@@ -30,8 +30,8 @@ struct display {
 };
 
 /*
- * ioctl() that goes on after EINTR and EAGAIN, and is tried again as the kernel's
- * documentation of DRM asks for. 0, or -1 with errno set.
+ * ioctl() that is tried again after EINTR and EAGAIN, as the kernel's documentation of DRM
+ * asks for. 0, or -1 with errno set.
  */
 int gpu_ioctl(int fd, unsigned long number, void *argument);
 
@@ -57,7 +57,7 @@ bool display_find(int fd, struct display *display);
 /* Sets the mode and scans the framebuffer out. */
 bool display_show(int fd, const struct display *display, uint32_t framebuffer);
 
-/* Flips to the framebuffer and waits, at most a second, until it is on the screen. */
+/* Flips to the framebuffer and waits, at most 10 s, until it is on the screen. */
 bool display_flip(int fd, const struct display *display, uint32_t framebuffer);
 
 /* Sends what was drawn into a framebuffer that is being scanned out. */

@@ -9,6 +9,7 @@
  */
 #include "files.h"
 #include "notifiers.h"
+#include "owner.h"
 #include "programs.h"
 #include "random.h"
 #include "victim.h"
@@ -50,11 +51,12 @@ static void release(const struct victim *victim, struct tally *tally)
 
 enum hold { HELD, HINDERED, FREE };
 
-static void kill_and_release(const struct victim_plan *plan, enum hold hold, struct tally *tally)
+static void kill_and_release(const struct owner *owner, enum hold hold, struct tally *tally)
 {
+	struct victim_life life = { .prepare = owner_prepare, .context = owner };
 	struct victim victim;
 
-	victim_start(&victim, plan);
+	victim_start(&victim, &life);
 	if (hold == HELD)
 		victim_trace(&victim);
 	if (hold == HINDERED)
@@ -77,13 +79,13 @@ int mrelease_main(int argc, char **argv)
 	workload_start(&workload, argc, argv);
 	random = random_stream(workload.seed, 0);
 	do {
-		struct victim_plan plan = {
+		struct owner owner = {
 			.bytes = (1 + random_below(&random, workload.memory_mib / 2)) * MIB,
 			.notifiers = 1 + (unsigned)random_below(&random, 3),
 		};
 
-		kill_and_release(&plan, HELD, &held);
-		kill_and_release(&plan, random_below(&random, 2) ? HINDERED : FREE, &racy);
+		kill_and_release(&owner, HELD, &held);
+		kill_and_release(&owner, random_below(&random, 2) ? HINDERED : FREE, &racy);
 	} while (workload_time_is_left(&workload) ||
 		 (held.proven == 0 && monotonic_ns() < workload.end_ns + PATIENCE_NS));
 

@@ -9,6 +9,7 @@
 #include "cgroup.h"
 #include "files.h"
 #include "notifiers.h"
+#include "owner.h"
 #include "programs.h"
 #include "random.h"
 #include "victim.h"
@@ -52,16 +53,21 @@ static void condemn(struct condemned *condemned, const char *parent, unsigned in
 		    uint64_t *random, const struct workload *workload)
 {
 	unsigned long limit_mib = workload->memory_mib / VICTIMS;
-	struct victim_plan plan = {
-		.cgroup = condemned->cgroup,
+	struct owner owner = {
 		.bytes = MIB,
 		.notifiers = 1 + (unsigned)random_below(random, 3),
-		.eats_memory = true,
+		.appetite = 2 * limit_mib * MIB,
+	};
+	struct victim_life life = {
+		.cgroup = condemned->cgroup,
+		.prepare = owner_prepare,
+		.provoke = owner_provoke,
+		.context = &owner,
 	};
 
 	condemned->limit_kib = 1024 * (limit_mib / 2 + 1 + random_below(random, limit_mib / 2));
 	make_cgroup(condemned, parent, index);
-	victim_start(&condemned->victim, &plan);
+	victim_start(&condemned->victim, &life);
 	victim_trace(&condemned->victim);
 }
 
@@ -109,7 +115,7 @@ int oom_memcg_main(int argc, char **argv)
 	struct workload workload = { .name = "oom-memcg",
 				     .duration_ms = 2000,
 				     .memory_mib = 48,
-				     .reap_timeout_ms = 10000 };
+				     .reap_timeout_ms = 30000 };
 	char parent[PATH_MAX];
 	uint64_t random, before, callbacks, kills = 0;
 

@@ -3,7 +3,6 @@
 
 #include "cgroup.h"
 #include "files.h"
-#include "notifiers.h"
 #include "workload.h"
 
 #include <errno.h>
@@ -13,60 +12,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Far more than any limit it lives under, and an end if nobody kills it. */
-#define EATEN_MAX_BYTES (256 * MIB)
 #define IS_EXIT_STOP(status) ((status) >> 8 == (SIGTRAP | PTRACE_EVENT_EXIT << 8))
 
-static char *map_small_pages(size_t bytes)
+_Noreturn static void live(const struct victim_life *life, int ready_fd, int go_fd)
 {
-	char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (memory == MAP_FAILED)
-		workload_fail("map %zu MiB", bytes / MIB);
-	/* The reaper frees page by page, and a limit is reached slowly. */
-	madvise(memory, bytes, MADV_NOHUGEPAGE);
-	return memory;
-}
-
-static void touch_pages(char *memory, size_t bytes)
-{
-	for (size_t at = 0; at < bytes; at += PAGE_BYTES)
-		*(volatile char *)(memory + at) = 1;
-}
-
-_Noreturn static void live(const struct victim_plan *plan, int ready_fd, int go_fd)
-{
-	char *memory;
 	char byte;
-	int fd;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (plan->cgroup && !cgroup_write(plan->cgroup, "cgroup.procs", "0"))
-		workload_fail("enter %s", plan->cgroup);
-	fd = notifiers_open();
-	memory = map_small_pages(plan->bytes);
-	for (unsigned i = 0; i < plan->notifiers; i++)
-		notifiers_add(fd, SPLAT_MN_HLIST, memory, plan->bytes);
-	touch_pages(memory, plan->bytes);
+	if (life->cgroup && !cgroup_write(life->cgroup, "cgroup.procs", "0"))
+		workload_fail("enter %s", life->cgroup);
+	life->prepare(life->context);
 	if (!write_all(ready_fd, "r", 1))
 		workload_fail("say ready");
 	close(ready_fd);
 
 	/* A byte and not the end of the pipe: victims started later hold its other end, too. */
-	if (read(go_fd, &byte, 1) == 1 && plan->eats_memory)
-		touch_pages(map_small_pages(EATEN_MAX_BYTES), EATEN_MAX_BYTES);
+	if (read(go_fd, &byte, 1) == 1 && life->provoke)
+		life->provoke(life->context);
 	_exit(1);
 }
 
-void victim_start(struct victim *victim, const struct victim_plan *plan)
+void victim_start(struct victim *victim, const struct victim_life *life)
 {
 	int ready[2], go[2];
 	char byte;
@@ -79,7 +51,7 @@ void victim_start(struct victim *victim, const struct victim_plan *plan)
 	if (victim->pid == 0) {
 		close(ready[0]);
 		close(go[1]);
-		live(plan, ready[1], go[0]);
+		live(life, ready[1], go[0]);
 	}
 	close(ready[1]);
 	close(go[0]);
@@ -100,10 +72,12 @@ void victim_trace(const struct victim *victim)
 		workload_fail("trace a victim");
 }
 
-void victim_release(const struct victim *victim)
+void victim_release(struct victim *victim)
 {
 	if (!write_all(victim->go_fd, "g", 1))
 		workload_fail("release a victim");
+	close(victim->go_fd);
+	victim->go_fd = -1;
 }
 
 void victim_kill(const struct victim *victim)
@@ -153,7 +127,8 @@ unsigned long victim_anonymous_kib(const struct victim *victim)
 
 void victim_bury(struct victim *victim)
 {
-	close(victim->go_fd);
+	if (victim->go_fd >= 0)
+		close(victim->go_fd);
 	close(victim->pidfd);
 	/* ESRCH: not traced, or it got away from its stop by itself. */
 	ptrace(PTRACE_CONT, victim->pid, NULL, NULL);

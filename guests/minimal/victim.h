@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A process that owns notifiers and is there to be killed. A supervisor that traces it
- * holds it at its exit stop (PTRACE_EVENT_EXIT): it is dying, but its address space and
- * its notifiers are all still there, and stay for as long as the supervisor wants.
+ * A process that is there to be killed. A supervisor that traces it holds it at its exit
+ * stop (PTRACE_EVENT_EXIT): it is dying, but its address space and its notifiers are all
+ * still there, and stay for as long as the supervisor wants.
  */
 #ifndef SPLAT_VICTIM_H
 #define SPLAT_VICTIM_H
@@ -11,11 +11,12 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-struct victim_plan {
-	const char *cgroup;	/* where it lives, or NULL: with its parent */
-	size_t bytes;		/* what it touches before it is ready */
-	unsigned notifiers;	/* how many of kind hlist it registers, at least 1 */
-	bool eats_memory;	/* touches more and more once victim_release() is called */
+/* What it does with its life. It exits with 1 when it has outlived that. */
+struct victim_life {
+	const char *cgroup;			/* where, or NULL: with its parent */
+	void (*prepare)(const void *context);	/* before it counts as started */
+	void (*provoke)(const void *context);	/* after victim_release(), or NULL */
+	const void *context;
 };
 
 struct victim {
@@ -24,14 +25,14 @@ struct victim {
 	int go_fd;
 };
 
-/* Starts one and waits until its notifiers and memory are in place. Exits on failure. */
-void victim_start(struct victim *victim, const struct victim_plan *plan);
+/* Starts one and waits until it is prepared. Exits on failure. */
+void victim_start(struct victim *victim, const struct victim_life *life);
 
 /* Traces it, so that its death stops at the exit stop. */
 void victim_trace(const struct victim *victim);
 
-/* Lets one that eats memory begin. */
-void victim_release(const struct victim *victim);
+/* Lets it go on to what provokes its death. */
+void victim_release(struct victim *victim);
 
 void victim_kill(const struct victim *victim);
 

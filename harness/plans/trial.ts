@@ -8,6 +8,7 @@ import { closeLedger, type Ledger } from '../stress/ledger.ts';
 import type { Workload } from '../stress/workloads.ts';
 import { judgeTrial, type Verdict } from '../verdict.ts';
 import { type Course, runCourse } from './course.ts';
+import { isSplat, type SplatCount, startTally } from './findings.ts';
 
 /** One workload with one seed in one fresh guest. */
 export interface TrialPlan {
@@ -17,6 +18,8 @@ export interface TrialPlan {
   readonly seed: number;
   /** How long the workload stresses, in milliseconds of the guest. */
   readonly durationMs: number;
+  /** Which of the boots it is a copy of. */
+  readonly bootIndex: number;
   /** The splats a canary must produce on this kernel. */
   readonly expected?: readonly string[];
 }
@@ -42,8 +45,8 @@ export interface TrialResult {
   readonly ledger: Ledger;
   readonly witnesses: Readonly<Record<string, number>>;
   readonly counters: Readonly<Record<string, number>>;
-  readonly splats: readonly Finding[];
-  readonly events: readonly Finding[];
+  readonly splats: readonly SplatCount[];
+  readonly events: readonly SplatCount[];
   readonly timings: TrialTimings;
 }
 
@@ -63,19 +66,21 @@ export interface TrialTimings {
 export async function runTrial(plan: TrialPlan, context: TrialContext): Promise<TrialResult> {
   await mkdir(context.dir, { recursive: true });
   const startedAt = performance.now();
-  const findings: Finding[] = [];
   const scanner = createScanner();
+  const tally = { splats: startTally(), events: startTally() };
   const take = (found: readonly Finding[]): void => {
-    findings.push(...found);
-    for (const finding of found) if (isSplat(finding)) context.onSplat(finding);
+    for (const finding of found) {
+      (isSplat(finding) ? tally.splats : tally.events).add(finding);
+      if (isSplat(finding)) context.onSplat(finding);
+    }
   };
   const course = await runCourse(plan, context, {
     onConsole: (bytes) => take(scanner.push(bytes)),
-    hasSplat: () => findings.some(isSplat),
+    hasSplat: () => tally.splats.all().length > 0,
   });
   take(scanner.end());
-  if (course.end.kind === 'lost' && !findings.some(isSplat)) take([lostGuest()]);
-  const splats = findings.filter(isSplat);
+  if (course.end.kind === 'lost' && tally.splats.all().length === 0) take([lostGuest()]);
+  const splats = tally.splats.all();
   const ledger = await ledgerOf(course, join(context.dir, 'console.log'), splats.length > 0);
   const counters = countersSince(course.before?.counters ?? {}, course.after?.counters ?? {});
   const witnesses = Object.fromEntries(
@@ -99,13 +104,9 @@ export async function runTrial(plan: TrialPlan, context: TrialContext): Promise<
     witnesses,
     counters,
     splats,
-    events: findings.filter((finding) => finding.kind === 'event'),
+    events: tally.events.all(),
     timings: { ...course.timings, totalMs: performance.now() - startedAt },
   };
-}
-
-function isSplat(finding: Finding): boolean {
-  return finding.kind === 'splat' && !finding.suppressed;
 }
 
 /** The console is compared with the kernel's own log up to this size; a flood beyond it overran the log long before. */

@@ -1,0 +1,140 @@
+import yargs, { type Argv } from 'yargs';
+import type { CommandContext } from './commands/context.ts';
+import { exitCodeOfError, exitCodes, HarnessError } from './errors.ts';
+
+/** A command's module; imported only when the command runs or explains itself. */
+interface CommandModule {
+  readonly command: string;
+  readonly describe: string;
+  readonly builder: (yargs: Argv) => Argv<never>;
+  readonly run: (argv: never, context: CommandContext) => Promise<number>;
+}
+
+const commands: Readonly<
+  Record<string, { readonly describe: string; readonly load: () => Promise<unknown> }>
+> = {
+  run: {
+    describe: 'build a kernel, boot it, stress it and judge it',
+    load: async () => import('./commands/run.ts'),
+  },
+  build: {
+    describe: 'build the kernel under test and print where it is',
+    load: async () => import('./commands/build.ts'),
+  },
+  triage: {
+    describe: 'find the splats in any console log',
+    load: async () => import('./commands/triage.ts'),
+  },
+};
+
+/** Runs the command line and returns the process's exit code; never throws. */
+export async function main(args: readonly string[], version: string): Promise<number> {
+  const stop = new AbortController();
+  watchSignals(stop);
+  const { stdin, stdout, stderr, env } = process;
+  const context: CommandContext = {
+    signal: stop.signal,
+    stdin,
+    stdout,
+    stderr,
+    env,
+    cwd: process.cwd(),
+    colour: stdout.isTTY && !env['NO_COLOR'],
+    live: stderr.isTTY && env['TERM'] !== 'dumb',
+  };
+  try {
+    return await dispatch(args, version, context);
+  } catch (error) {
+    return await explain(error, context);
+  }
+}
+
+async function dispatch(
+  args: readonly string[],
+  version: string,
+  context: CommandContext,
+): Promise<number> {
+  const [name = ''] = args;
+  const chosen = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  const parser = yargs([...args])
+    .scriptName('splat')
+    .version(version)
+    .help()
+    .strict()
+    .exitProcess(false)
+    .fail(false)
+    .wrap(Math.min(100, process.stdout.columns ?? 100))
+    .epilogue(
+      'Exit codes: 0 clean, 1 splat, 125 untestable or inconclusive, 128 the harness failed, 129 usage, 130 interrupted.',
+    );
+  if (chosen === undefined) {
+    for (const [command, { describe }] of Object.entries(commands))
+      parser.command(command, describe);
+    return overview(parser, args, context);
+  }
+  const module = (await chosen.load()) as CommandModule;
+  let exitCode: number = exitCodes.clean;
+  let thrown: { readonly error: unknown } | undefined;
+  parser.command(module.command, module.describe, module.builder as never, async (argv) => {
+    try {
+      exitCode = await module.run(argv as never, context);
+    } catch (error) {
+      thrown = { error };
+    }
+  });
+  await parseArguments(parser);
+  if (thrown !== undefined) throw thrown.error;
+  return exitCode;
+}
+
+async function overview(
+  parser: Argv,
+  args: readonly string[],
+  context: CommandContext,
+): Promise<number> {
+  const known = Object.keys(commands).join(', ');
+  const asked = args.find((arg) => !arg.startsWith('-'));
+  if (asked !== undefined)
+    throw new HarnessError('usage', `no such command: ${asked}; there are ${known}`);
+  if (args.length === 0) {
+    context.stderr.write(`${await parser.getHelp()}\n`);
+    return exitCodes.usage;
+  }
+  await parseArguments(parser);
+  return exitCodes.clean;
+}
+
+/** Whatever yargs itself throws is the user's mistake; what commands throw is kept from it. */
+async function parseArguments(parser: Argv): Promise<void> {
+  try {
+    await parser.parseAsync();
+  } catch (error) {
+    const [message = 'bad usage'] = error instanceof Error ? error.message.split('\n') : [];
+    throw new HarnessError('usage', message, { cause: error });
+  }
+}
+
+/** The first SIGINT or SIGTERM stops everything in good order, a second one at once. */
+function watchSignals(stop: AbortController): void {
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(name, () => {
+      if (stop.signal.aborted) process.exit(exitCodes.interrupted);
+      stop.abort(new HarnessError('interrupted', `interrupted by ${name}`));
+    });
+  }
+  // A reader that closes the pipe (head, grep -q) has seen enough.
+  process.stdout.on('error', () => process.exit(exitCodes.harness));
+}
+
+async function explain(error: unknown, context: CommandContext): Promise<number> {
+  const { plain, plainLines } = await import('./report/plain.ts');
+  const clear = context.live ? '\r\u001B[K' : '';
+  if (error instanceof HarnessError) {
+    context.stderr.write(`${clear}splat: ${plain(error.message)}\n`);
+    if (error.output) context.stderr.write(`${plainLines(error.output)}\n`);
+  } else {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    context.stderr.write(`${clear}splat: internal error, please report it: ${plainLines(text)}\n`);
+  }
+  return exitCodeOfError(error);
+}

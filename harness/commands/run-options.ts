@@ -1,0 +1,52 @@
+import type { Argv } from 'yargs';
+import { HarnessError } from '../errors.ts';
+
+/** The flags of `splat build`, which every command that builds a kernel takes. */
+export interface KernelArguments {
+  readonly kernel: string;
+  readonly series: readonly string[];
+  readonly config: readonly string[];
+  readonly configBase: string | undefined;
+}
+
+export function kernelOptions<T>(yargs: Argv<T>): Argv<T & KernelArguments> {
+  return yargs
+    .option('kernel', {
+      string: true,
+      default: 'debian:6.1',
+      describe: 'debian:6.1, debian:6.12, DIR, DIR@REV or a tarball',
+      requiresArg: true,
+    })
+    .option('series', {
+      string: true,
+      array: true,
+      nargs: 1,
+      default: [],
+      describe:
+        'patches to apply: an mbox, a patch, a folder of them or a quilt folder; repeatable',
+    })
+    .option('config', {
+      string: true,
+      array: true,
+      nargs: 1,
+      default: [],
+      describe: 'a .config fragment to merge and verify; repeatable',
+    })
+    .option('config-base', {
+      string: true,
+      requiresArg: true,
+      describe: 'your own .config, in place of tinyconfig and base.config',
+    }) as unknown as Argv<T & KernelArguments>;
+}
+
+/** A whole number within limits; throws `usage` with the flag, the value and what would be valid. */
+export function wholeNumber(
+  flag: string,
+  value: number | undefined,
+  low: number,
+  high: number,
+): number | undefined {
+  if (value === undefined) return undefined;
+  if (Number.isInteger(value) && value >= low && value <= high) return value;
+  throw new HarnessError('usage', `--${flag} ${value}: not a whole number from ${low} to ${high}`);
+}

@@ -1,0 +1,96 @@
+import { stat } from 'node:fs/promises';
+import { HarnessError } from '../errors.ts';
+import { findProgram, runTool } from './process.ts';
+
+/** A program the harness runs and the Debian package it comes in. */
+interface Need {
+  /** A program on PATH, or a file. */
+  readonly program: string;
+  readonly debian: string;
+  readonly why: string;
+}
+
+/** Everything a build, a boot and a stress need on Debian 12. */
+export const needs: readonly Need[] = [
+  { program: 'git', debian: 'git', why: 'reads mails and applies patches' },
+  { program: 'make', debian: 'make', why: 'builds kernels' },
+  { program: 'gcc', debian: 'gcc', why: 'builds kernels and the guest' },
+  { program: '/usr/include/stdio.h', debian: 'libc6-dev', why: 'builds the guest' },
+  { program: '/usr/include/libdrm/drm.h', debian: 'libdrm-dev', why: 'builds the guest' },
+  { program: 'flex', debian: 'flex', why: "builds the kernel's kconfig" },
+  { program: 'bison', debian: 'bison', why: "builds the kernel's kconfig" },
+  { program: 'bc', debian: 'bc', why: 'builds kernels' },
+  { program: 'perl', debian: 'perl', why: 'builds kernels' },
+  { program: 'xz', debian: 'xz-utils', why: 'unpacks kernel sources' },
+  { program: '/usr/include/libelf.h', debian: 'libelf-dev', why: "builds the kernel's objtool" },
+  { program: 'ccache', debian: 'ccache', why: 'compiles nothing twice' },
+  { program: 'bwrap', debian: 'bubblewrap', why: 'confines builds' },
+  { program: '/bin/busybox', debian: 'busybox-static', why: 'is in the guest' },
+  { program: 'qemu-system-x86_64', debian: 'qemu-system-x86', why: 'runs the guest' },
+  { program: 'mkswap', debian: 'util-linux', why: "makes the guest's swap" },
+];
+
+/** The Debian packages of whatever is not installed, each once. */
+export async function missingPackages(): Promise<readonly string[]> {
+  const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
+  const found = await Promise.all(
+    needs.map(async ({ program }) =>
+      program.startsWith('/usr/include/')
+        ? isFile(program)
+        : (await findProgram(program, path)) !== undefined,
+    ),
+  );
+  return [...new Set(needs.filter((_, index) => !found[index]).map(({ debian }) => debian))];
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
+
+export interface InstallOptions {
+  readonly signal: AbortSignal;
+  /** True when nobody can be asked: no terminal, or CI=true. */
+  readonly unattended: boolean;
+  /** Asks the person at the terminal; not called when unattended. */
+  readonly ask: (question: string) => Promise<boolean>;
+  readonly onLine: (line: string) => void;
+  readonly onStart: (packages: readonly string[]) => void;
+}
+
+/**
+ * Installs what is missing: unasked only as root with nobody to ask, else after a yes. Without the rights or without
+ * apt it throws `tool` with the line that would do it.
+ */
+export async function installMissing(options: InstallOptions): Promise<void> {
+  const missing = await missingPackages();
+  if (missing.length === 0) return;
+  const line = `apt-get install ${missing.join(' ')}`;
+  if ((await findProgram('apt-get')) === undefined) {
+    throw new HarnessError(
+      'tool',
+      `missing programs, on Debian in the packages: ${missing.join(' ')}`,
+    );
+  }
+  if (process.getuid?.() !== 0)
+    throw new HarnessError('tool', `missing packages; run: sudo ${line}`);
+  if (
+    !options.unattended &&
+    !(await options.ask(`splat needs ${missing.join(' ')}. Install them now? [y/N] `))
+  ) {
+    throw new HarnessError('tool', `missing packages; run: ${line}`);
+  }
+  options.onStart(missing);
+  const apt = {
+    signal: options.signal,
+    env: { DEBIAN_FRONTEND: 'noninteractive' },
+    onLine: options.onLine,
+  };
+  await runTool('apt-get', ['update'], apt);
+  await runTool('apt-get', ['install', '--yes', '--no-install-recommends', ...missing], apt);
+  const still = await missingPackages();
+  if (still.length > 0)
+    throw new HarnessError('tool', `still missing after apt-get install: ${still.join(' ')}`);
+}

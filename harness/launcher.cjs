@@ -1,0 +1,157 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: MIT
+// The launcher: plain JavaScript of old syntax and no dependencies, so that it runs where nothing is set up yet. It
+// installs the node modules when they are missing, compiles the harness when its sources changed, and then goes on as
+// the harness, in this same process: a harness that is killed leaves no second one behind.
+'use strict';
+
+var childProcess = require('child_process');
+var crypto = require('crypto');
+var fs = require('fs');
+var path = require('path');
+var url = require('url');
+
+var root = path.dirname(__dirname);
+var dist = path.join(root, 'dist');
+var oldestNode = [20, 19];
+var exitHarness = 128;
+
+function say(text) {
+  process.stderr.write('splat: ' + text + '\n');
+}
+
+function give(text) {
+  say(text);
+  process.exit(exitHarness);
+}
+
+function checkNode() {
+  var parts = process.versions.node.split('.').map(Number);
+  if (parts[0] > oldestNode[0] || (parts[0] === oldestNode[0] && parts[1] >= oldestNode[1])) return;
+  give('needs Node ' + oldestNode.join('.') + ' or newer, this is ' + process.versions.node);
+}
+
+function packageJson() {
+  return JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
+}
+
+/** All sources of the harness, in a fixed order. */
+function sourcesBelow(dir, found) {
+  fs.readdirSync(dir, { withFileTypes: true }).forEach(function (item) {
+    var file = path.join(dir, item.name);
+    if (item.isDirectory()) sourcesBelow(file, found);
+    else if (/\.(ts|cjs)$/.test(item.name)) found.push(file);
+  });
+  return found.sort();
+}
+
+/** What the compiled harness depends on; undefined in an installed package, which carries it compiled. */
+function sourceDigest() {
+  if (!fs.existsSync(path.join(root, 'harness', 'cli.ts'))) return undefined;
+  var hash = crypto.createHash('sha256').update(process.versions.node.split('.')[0]);
+  ['harness', 'patches'].forEach(function (dir) {
+    sourcesBelow(path.join(root, dir), []).forEach(function (file) {
+      hash.update(path.relative(root, file) + '\0').update(fs.readFileSync(file)).update('\0');
+    });
+  });
+  return hash.update(fs.readFileSync(path.join(root, 'package-lock.json'))).digest('hex');
+}
+
+function readStamp() {
+  try {
+    return fs.readFileSync(path.join(dist, 'stamp'), 'utf8');
+  } catch (error) {
+    return undefined;
+  }
+}
+
+/** Runs a program with its output on stderr; stdout belongs to the command. */
+function mustRun(program, args, what) {
+  var done = childProcess.spawnSync(program, args, { cwd: root, stdio: ['ignore', 2, 2] });
+  if (done.error && done.error.code === 'ENOENT') give(what + ': ' + program + ' is not installed');
+  if (done.signal) process.exit(130);
+  if (done.status !== 0) give(what + ' failed: ' + [program].concat(args).join(' '));
+}
+
+/** Runs `work` while nobody else sets up this checkout. The lock is released with this process, however it ends. */
+function locked(work) {
+  fs.mkdirSync(dist, { recursive: true });
+  var flags = ['--exclusive', path.join(dist, 'lock'), process.execPath, __filename, work];
+  mustRun('flock', flags, 'setting up');
+}
+
+/** `dev`: with the tools for tests. What is there already and complete is left alone. */
+function installModules(dev) {
+  var lockFile = path.join(root, 'node_modules', '.package-lock.json');
+  var wanted = Object.keys(packageJson().dependencies).concat(dev ? Object.keys(packageJson().devDependencies) : []);
+  var complete =
+    fs.existsSync(lockFile) &&
+    wanted.every(function (name) {
+      return fs.existsSync(path.join(root, 'node_modules', name, 'package.json'));
+    });
+  if (complete) return;
+  say('installing node modules');
+  mustRun('npm', ['ci', '--silent'].concat(dev ? ['--include=dev'] : ['--omit=dev']), 'installing node modules');
+}
+
+function compile() {
+  var digest = sourceDigest();
+  if (readStamp() === digest) return;
+  installModules(false);
+  say('compiling');
+  var options = {
+    entryPoints: [path.join(root, 'harness', 'cli.ts')],
+    outdir: path.join(dist, digest),
+    bundle: true,
+    splitting: true,
+    packages: 'external',
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    sourcemap: true,
+    logLevel: 'error',
+  };
+  require(path.join(root, 'node_modules', 'esbuild')).buildSync(options);
+  fs.writeFileSync(path.join(dist, 'stamp.new'), digest);
+  fs.renameSync(path.join(dist, 'stamp.new'), path.join(dist, 'stamp'));
+  fs.readdirSync(dist).forEach(function (name) {
+    if (/^[0-9a-f]{64}$/.test(name) && name !== digest) fs.rmSync(path.join(dist, name), { recursive: true, force: true });
+  });
+}
+
+function launch(digest) {
+  var cli = path.join(dist, digest, 'cli.js');
+  if (process.sourceMapsEnabled === undefined && process.setSourceMapsEnabled) process.setSourceMapsEnabled(true);
+  import(url.pathToFileURL(cli).href).then(
+    function (module) {
+      return module.main(process.argv.slice(2), packageJson().version).then(function (code) {
+        process.exitCode = code;
+      });
+    },
+    function (error) {
+      give('the compiled harness cannot be loaded: ' + error.message + '; remove ' + dist + ' and try again');
+    },
+  );
+}
+
+/** `splat setup [--dev]`: only makes everything ready; `npm test` begins with it. */
+function main() {
+  checkNode();
+  var args = process.argv.slice(2);
+  if (args[0] === '--set-up-locked') return compile();
+  if (args[0] === '--set-up-locked-dev') {
+    installModules(true);
+    return compile();
+  }
+  if (args[0] === 'setup') return locked(args[1] === '--dev' ? '--set-up-locked-dev' : '--set-up-locked');
+  if (args.length === 1 && args[0] === '--version') return void process.stdout.write(packageJson().version + '\n');
+  var digest = sourceDigest() || readStamp();
+  if (digest === undefined) give('dist/ is missing from the package; install it again');
+  if (readStamp() !== digest) {
+    locked('--set-up-locked');
+    digest = readStamp();
+  }
+  launch(digest);
+}
+
+main();

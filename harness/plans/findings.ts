@@ -1,0 +1,42 @@
+import type { Finding } from '../splat/finding.ts';
+
+/** One splat or event with how often it was printed; the report is that of the first time. */
+export interface SplatCount extends Omit<Finding, 'evidence'> {
+  readonly count: number;
+}
+
+/** Collects findings as they come; a kernel that says one thing a thousand times costs the memory of one. */
+export interface FindingTally {
+  readonly add: (finding: Finding) => void;
+  /** In the order of their first appearance. */
+  readonly all: () => readonly SplatCount[];
+}
+
+export function startTally(): FindingTally {
+  const bySignature = new Map<string, { readonly first: Finding; count: number }>();
+  return {
+    add: (finding) => {
+      const known = bySignature.get(`${finding.title}\n${finding.signature}`);
+      if (known === undefined)
+        bySignature.set(`${finding.title}\n${finding.signature}`, { first: finding, count: 1 });
+      else known.count += 1;
+    },
+    all: () =>
+      [...bySignature.values()].map(({ first: { evidence: _evidence, ...finding }, count }) => ({
+        ...finding,
+        count,
+      })),
+  };
+}
+
+/** True for what decides a verdict; a suppressed complaint is about a test program, not about the kernel. */
+export function isSplat(finding: Pick<Finding, 'kind' | 'suppressed'>): boolean {
+  return finding.kind === 'splat' && !finding.suppressed;
+}
+
+/** The splats among findings, each once. */
+export function countSplats(findings: readonly Finding[]): readonly SplatCount[] {
+  const tally = startTally();
+  for (const finding of findings) if (isSplat(finding)) tally.add(finding);
+  return tally.all();
+}

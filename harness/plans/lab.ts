@@ -1,0 +1,120 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Emit, inStage } from '../events.ts';
+import { type AccelChoice, type AccelDecision, decideAccel, hostTscKhz } from '../guest/accel.ts';
+import type { MachineSpec } from '../guest/argv.ts';
+import type { Guest } from '../guest/boot.ts';
+import { bootGuest, type Checkpoint, ensureCheckpoint, forkGuest } from '../guest/checkpoint.ts';
+import { kernelCommandLine } from '../guest/cmdline.ts';
+import { ensureImage } from '../guest/image.ts';
+import { handOver } from '../host/hand-over.ts';
+import type { BuiltKernel } from '../kernel/kernel.ts';
+import type { Untestable } from '../verdict.ts';
+import { armObservation } from './observe.ts';
+
+/** How guests are made; the command line's words. */
+export interface LabRequest {
+  readonly guest: string;
+  readonly accel: AccelChoice;
+  readonly memoryMiB: number;
+  readonly cpus: number;
+  readonly cacheRoot: string;
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+}
+
+/** A kernel with everything its trials need besides themselves. */
+export interface Lab {
+  readonly spec: MachineSpec;
+  readonly accel: AccelDecision;
+  readonly guestId: string;
+  /** The ready guest of one boot, saved; from the store when it has been booted before. */
+  readonly checkpoint: (bootIndex: number) => Promise<LabCheckpoint>;
+  /** A fresh copy of that guest. */
+  readonly fork: (checkpoint: Checkpoint, options: StartOptions) => Promise<Guest>;
+  /** A fresh boot instead of a copy (--cold). */
+  readonly boot: (options: StartOptions) => Promise<Guest>;
+}
+
+export type LabCheckpoint =
+  /** `bootLog` is the console from the first line to the save, as latin1. */
+  | { readonly kind: 'saved'; readonly checkpoint: Checkpoint; readonly bootLog: string }
+  | { readonly kind: 'failed'; readonly verdict: Untestable };
+
+export interface StartOptions {
+  readonly consolePath: string;
+  readonly onConsole: (bytes: Uint8Array) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Builds the guest image and decides how to run it. */
+export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise<Lab> {
+  const { emit } = request;
+  const image = await inStage(
+    emit,
+    'guest',
+    `guest ${request.guest}`,
+    async () => ensureImage(request.guest, request),
+    () => `guest ${request.guest}`,
+  );
+  const bare = {
+    memoryMiB: request.memoryMiB,
+    cpus: request.cpus,
+    kernel: kernel.bzImage,
+    initrd: image.initrd,
+    append: kernelCommandLine(await hostTscKhz(request)),
+    swapDisk: image.swapDisk,
+  };
+  const accel = await inStage(
+    emit,
+    'accel',
+    `acceleration ${request.accel}`,
+    async () => decideAccel(request.accel, bare, request),
+    (decision) => `acceleration ${decision.accel} (${decision.reason})`,
+  );
+  const spec = { ...bare, accel: accel.accel };
+  return {
+    spec,
+    accel,
+    guestId: image.id,
+    checkpoint: async (bootIndex) => bootOnce(kernel, image.id, spec, bootIndex, request),
+    fork: async (checkpoint, options) => forkGuest(checkpoint, { spec, ...options }),
+    boot: async (options) =>
+      handOver(bootGuest({ spec, signal: options.signal }, options), async (booted) => {
+        await armObservation(booted.guest.agent);
+        return booted.guest;
+      }),
+  };
+}
+
+async function bootOnce(
+  kernel: BuiltKernel,
+  guestId: string,
+  spec: MachineSpec,
+  bootIndex: number,
+  request: LabRequest,
+): Promise<LabCheckpoint> {
+  const { emit } = request;
+  const saved = await inStage(
+    emit,
+    'boot',
+    'boot',
+    async () =>
+      ensureCheckpoint({
+        cacheRoot: request.cacheRoot,
+        spec,
+        identity: [kernel.id, guestId],
+        bootIndex,
+        prepare: armObservation,
+        signal: request.signal,
+        onCorrupt: (text) => emit({ kind: 'note', text: `${text}; booting again` }),
+      }),
+    (outcome) =>
+      outcome.kind === 'failed'
+        ? `boot: ${outcome.verdict.message}`
+        : `boot ${bootIndex + 1}: ${outcome.checkpoint.release}, ready in ${(outcome.checkpoint.bootMs / 1000).toFixed(1)} s, saved`,
+  );
+  if (saved.kind === 'failed') return saved;
+  const bootLog = await readFile(join(saved.checkpoint.dir, 'boot.log'), 'latin1');
+  return { kind: 'saved', checkpoint: saved.checkpoint, bootLog };
+}

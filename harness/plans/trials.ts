@@ -1,0 +1,94 @@
+import { availableParallelism, freemem } from 'node:os';
+import { join } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import { inStage } from '../events.ts';
+import type { Checkpoint } from '../guest/checkpoint.ts';
+import { verdictPhrase } from '../verdict.ts';
+import type { Lab } from './lab.ts';
+import { inParallel } from './parallel.ts';
+import type { RunRequest } from './run.ts';
+import { runTrial, type TrialContext, type TrialPlan, type TrialResult } from './trial.ts';
+
+/** What QEMU itself needs beside the guest's memory. */
+const qemuOverheadMiB = 256;
+
+/** Runs all trials, several at a time; results in the order of the plans. */
+export async function runTrials(
+  plans: readonly TrialPlan[],
+  lab: Lab,
+  checkpoints: readonly Checkpoint[],
+  request: RunRequest,
+): Promise<readonly TrialResult[]> {
+  const { emit } = request;
+  const total = plans.length;
+  return inStage(
+    emit,
+    'trials',
+    `${total} trials`,
+    async () =>
+      inParallel(plans, parallelTrials(request), async (plan, index) => {
+        emit({ kind: 'trial-start', id: plan.id, index, total });
+        const result = await runWithSecondLook(plan, lab, checkpoints, request);
+        const { totalMs } = result.timings;
+        emit({
+          kind: 'trial-end',
+          id: plan.id,
+          phrase: verdictPhrase(result.verdict),
+          durationMs: totalMs,
+        });
+        return result;
+      }),
+    () => `${total} trials`,
+  );
+}
+
+/** Silence may be the host's fault once; in two fresh guests with one seed it is the kernel's. */
+async function runWithSecondLook(
+  plan: TrialPlan,
+  lab: Lab,
+  checkpoints: readonly Checkpoint[],
+  request: RunRequest,
+): Promise<TrialResult> {
+  const first = await runTrial(plan, trialContext(plan, plan.id, lab, checkpoints, request));
+  if (!isHung(first)) return first;
+  request.emit({ kind: 'note', text: `${plan.id}: no result; trying once more in a fresh guest` });
+  const second = await runTrial(
+    plan,
+    trialContext(plan, `${plan.id}.again`, lab, checkpoints, request),
+  );
+  if (!isHung(second)) return second;
+  return { ...second, verdict: { kind: 'splat', titles: [`no output in ${plan.workload.name}`] } };
+}
+
+function isHung({ verdict }: TrialResult): boolean {
+  return verdict.kind === 'inconclusive' && verdict.because === 'hung';
+}
+
+function trialContext(
+  plan: TrialPlan,
+  folder: string,
+  lab: Lab,
+  checkpoints: readonly Checkpoint[],
+  request: RunRequest,
+): TrialContext {
+  const checkpoint = checkpoints[plan.bootIndex];
+  if (checkpoint === undefined) throw new HarnessError('internal', `no boot ${plan.bootIndex}`);
+  const { signal } = request;
+  return {
+    start: async (consolePath, onConsole) =>
+      request.cold
+        ? lab.boot({ consolePath, onConsole, signal })
+        : lab.fork(checkpoint, { consolePath, onConsole, signal }),
+    slowness: checkpoint.slowness,
+    cpus: request.cpus,
+    dir: join(request.dir, 'trials', folder),
+    signal,
+    onSplat: ({ title }) => request.emit({ kind: 'splat', trial: plan.id, title }),
+  };
+}
+
+function parallelTrials(request: RunRequest): number {
+  if (request.parallelTrials !== undefined) return request.parallelTrials;
+  const byMemory = Math.floor(freemem() / 2 ** 20 / (request.memoryMiB + qemuOverheadMiB));
+  return Math.max(1, Math.min(availableParallelism(), byMemory));
+}

@@ -1,0 +1,70 @@
+import { verdictPhrase } from '../verdict.ts';
+import { plainLines } from './plain.ts';
+import type { ReportedTrial, RunReport } from './run-report.ts';
+
+/** JUnit XML as CI servers read it (the de facto schema of Jenkins' xUnit plugin): splats fail, everything unproved is an error. */
+export function formatJunit(run: RunReport): string {
+  const cases = [kernelCase(run), ...run.trials.map(trialCase)];
+  const failures = cases.filter((xml) => xml.includes('<failure')).length;
+  const errors = cases.filter((xml) => xml.includes('<error')).length;
+  const seconds = (run.timings.totalMs / 1000).toFixed(3);
+  return [
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    `<testsuites><testsuite name="splat run" tests="${cases.length}" failures="${failures}" errors="${errors}" skipped="0" time="${seconds}">`,
+    ...cases,
+    '</testsuite></testsuites>',
+    '',
+  ].join('\n');
+}
+
+function kernelCase({ verdict, bootSplats }: RunReport): string {
+  if (verdict.kind === 'untestable') {
+    const text = [verdict.message, verdict.output ?? ''].join('\n');
+    return testCase('kernel', 0, element('error', verdictPhrase(verdict), text));
+  }
+  const [first] = bootSplats;
+  if (first === undefined) return testCase('kernel', 0, '');
+  const text = bootSplats.map(({ text: lines }) => lines.join('\n')).join('\n\n');
+  return testCase('kernel', 0, element('failure', first.title, text));
+}
+
+function trialCase({ id, verdict, splats, timings }: ReportedTrial): string {
+  switch (verdict.kind) {
+    case 'clean':
+      return testCase(id, timings.totalMs, '');
+    case 'splat': {
+      const text = splats.map(({ text: lines }) => lines.join('\n')).join('\n\n');
+      return testCase(id, timings.totalMs, element('failure', verdict.titles.join('; '), text));
+    }
+    case 'untestable':
+    case 'inconclusive':
+      return testCase(
+        id,
+        timings.totalMs,
+        element('error', `${verdictPhrase(verdict)}: ${verdict.message}`, ''),
+      );
+  }
+}
+
+function testCase(name: string, ms: number, content: string): string {
+  return `<testcase classname="splat" name="${escapeXml(name)}" time="${(ms / 1000).toFixed(3)}">${content}</testcase>`;
+}
+
+function element(name: 'failure' | 'error', message: string, text: string): string {
+  return `<${name} message="${escapeXml(message)}">${escapeXml(text)}</${name}>`;
+}
+
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&apos;',
+};
+
+/** XML 1.0 has no way to write control characters, not even escaped: they become question marks. */
+function escapeXml(text: string): string {
+  return plainLines(text)
+    .replaceAll(/[\uD800-\uDFFF\uFFFE\uFFFF]/gu, '?')
+    .replaceAll(/[&<>"']/g, (char) => entities[char] ?? '?');
+}

@@ -1,0 +1,45 @@
+import { verdictPhrase } from '../verdict.ts';
+import { plain } from './plain.ts';
+import type { RunReport } from './run-report.ts';
+
+/**
+ * KTAP version 1 (Documentation/dev-tools/ktap.rst), a test a trial:
+ *
+ *     not ok 3 munmap # possible deadlock in foo
+ *
+ * A kernel that could not be tested and a trial that proves nothing are skips: they failed no test.
+ */
+export function formatKtap(run: RunReport): string {
+  const { verdict } = run;
+  if (verdict.kind === 'untestable') {
+    return [
+      'KTAP version 1',
+      '1..1',
+      `ok 1 kernel # SKIP ${verdictPhrase(verdict)}: ${comment(verdict.message)}`,
+      '',
+    ].join('\n');
+  }
+  const boot = run.bootSplats.map(({ title }) => title);
+  const results = [
+    boot.length === 0 ? 'ok 1 boot' : `not ok 1 boot # ${comment(boot.join('; '))}`,
+    ...run.trials.map((trial, index) => trialLine(trial, index + 2)),
+  ];
+  return ['KTAP version 1', `1..${results.length}`, ...results, ''].join('\n');
+}
+
+function trialLine({ id, verdict }: RunReport['trials'][number], number: number): string {
+  switch (verdict.kind) {
+    case 'clean':
+      return `ok ${number} ${id}`;
+    case 'splat':
+      return `not ok ${number} ${id} # ${comment(verdict.titles.join('; '))}`;
+    case 'untestable':
+    case 'inconclusive':
+      return `ok ${number} ${id} # SKIP ${verdictPhrase(verdict)}: ${comment(verdict.message)}`;
+  }
+}
+
+/** A second `#` would begin a directive. */
+function comment(text: string): string {
+  return plain(text).replaceAll('#', '.');
+}

@@ -1,0 +1,67 @@
+import type { HarnessEvent } from '../events.ts';
+import { plain } from './plain.ts';
+
+/** Writes what happens to stderr: a line for what ends, is noted or found, and on a terminal a live line for the rest. */
+export function progressWriter(
+  stream: { write: (text: string) => unknown },
+  live: boolean,
+): (event: HarnessEvent) => void {
+  const clear = live ? '\r\u001B[K' : '';
+  let startedAtMs = performance.now();
+  let lastProgressAtMs = 0;
+  const running = new Set<string>();
+  let finished = 0;
+  let total = 0;
+  const line = (text: string): void => void stream.write(`${clear}${plain(text)}\n`);
+  const status = (text: string): void => {
+    if (live) stream.write(`${clear}${plain(text)}`);
+  };
+  const trialStatus = (): void =>
+    status(`trials: ${finished} of ${total}, now ${[...running].join(', ')}`);
+  return (event) => {
+    switch (event.kind) {
+      case 'note':
+        return line(`splat: ${event.text}`);
+      case 'stage-start':
+        startedAtMs = performance.now();
+        return live ? status(`${event.text} ...`) : line(`${event.text} ...`);
+      case 'stage-progress': {
+        const now = performance.now();
+        // A log file gets one line in half a minute, so that a CI with an output timeout sees life.
+        const everyMs = live ? 100 : 30_000;
+        if (now - lastProgressAtMs < everyMs) return;
+        lastProgressAtMs = now;
+        const text = `${event.stage}: ${countPhrase(event, now - startedAtMs)}`;
+        return live ? status(text) : line(text);
+      }
+      case 'stage-end':
+        return line(`${event.text}${event.failed ? ': failed' : ''} ${seconds(event.durationMs)}`);
+      case 'trial-start':
+        total = event.total;
+        running.add(event.id);
+        return trialStatus();
+      case 'trial-end':
+        running.delete(event.id);
+        finished += 1;
+        if (!live) line(`${event.id}: ${event.phrase} ${seconds(event.durationMs)}`);
+        return trialStatus();
+      case 'splat':
+        return status(`${event.trial}: ${event.title}`);
+    }
+  };
+}
+
+function seconds(ms: number): string {
+  return `(${(ms / 1000).toFixed(1)} s)`;
+}
+
+/** `412 of 1,153 objects, 6 min left`; without a total only what is done. */
+function countPhrase(
+  { done, total, unit }: Extract<HarnessEvent, { kind: 'stage-progress' }>,
+  elapsedMs: number,
+): string {
+  if (total === undefined) return `${done} ${unit}`;
+  const leftMin = ((elapsedMs / Math.max(done, 1)) * Math.max(total - done, 0)) / 60_000;
+  const left = done < 20 ? '' : `, ${leftMin < 1 ? 'less than 1' : Math.round(leftMin)} min left`;
+  return `${done} of ${Math.max(total, done)} ${unit}${left}`;
+}

@@ -1,0 +1,147 @@
+import { type Verdict, verdictPhrase } from '../verdict.ts';
+import { plain, plainLines } from './plain.ts';
+import type { ReportedSplat, ReportedTrial, RunReport } from './run-report.ts';
+import { type Style, styleFor } from './style.ts';
+
+export interface SummaryOptions {
+  readonly colour: boolean;
+  /** The run directory, as it is to be shown. */
+  readonly dir: string;
+  /** The command that runs one workload of this run again. */
+  readonly reproduce: (workload: string) => string;
+}
+
+/** The longest part of a report that is printed; all of it is in the run directory. */
+const shownReportLines = 60;
+
+/** What a person sees at the end of a run: a table, each splat once, the verdict. */
+export function describeRun(run: RunReport, options: SummaryOptions): string {
+  const style = styleFor(options.colour);
+  return [
+    ...describeKernel(run),
+    ...(run.trials.length === 0 ? [] : ['', ...trialTable(run.trials, style)]),
+    ...describeSplats(run, style, options),
+    ...problemLines(run, style),
+    '',
+    `${style.strong('verdict')}  ${shade(style, run.verdict)(verdictPhrase(run.verdict))}${verdictDetail(run)}`,
+    `run      ${plain(options.dir)}`,
+    '',
+  ].join('\n');
+}
+
+function describeKernel({ kernel, accel, accelReason }: RunReport): readonly string[] {
+  if (kernel === null) return [];
+  const accelNote = accel === null ? '' : `, ${accel} (${plain(accelReason ?? '')})`;
+  return [
+    '',
+    `kernel   ${plain(kernel.release)} from ${plain(kernel.source)}, ${plain(kernel.compiler)}${accelNote}`,
+  ];
+}
+
+function trialTable(trials: readonly ReportedTrial[], style: Style): readonly string[] {
+  const rows = trials.map((trial) => ({
+    cells: [
+      trial.id,
+      verdictPhrase(trial.verdict),
+      splatCell(trial),
+      witnessCell(trial),
+      `${(trial.timings.totalMs / 1000).toFixed(1)} s`,
+    ],
+    trial,
+  }));
+  const heads = ['trial', 'verdict', 'splats', 'witnesses', 'time'];
+  const widths = heads.map((head, column) =>
+    Math.max(head.length, ...rows.map(({ cells }) => cells[column]?.length ?? 0)),
+  );
+  const line = (cells: readonly string[], paint: (text: string) => string): string =>
+    cells
+      .map((cell, column) => {
+        const padded =
+          column === cells.length - 1
+            ? cell.padStart(widths[column] ?? 0)
+            : cell.padEnd(widths[column] ?? 0);
+        return column === 1 ? paint(padded) : padded;
+      })
+      .join('  ');
+  return [
+    style.faint(line(heads, (text) => text)),
+    ...rows.map(({ cells, trial }) => line(cells.map(plain), shade(style, trial.verdict))),
+  ];
+}
+
+function splatCell({ splats, canary, verdict }: ReportedTrial): string {
+  if (canary !== undefined && verdict.kind === 'clean') return 'as seeded';
+  return splats.length === 0 ? '-' : String(splats.length);
+}
+
+function witnessCell({ witnesses }: ReportedTrial): string {
+  return Object.entries(witnesses)
+    .map(([name, count]) => `${name.replace(/^\w+\./, '')} ${count}`)
+    .join(', ');
+}
+
+/** Every unexpected splat once, by signature, with the trials that saw it. */
+function describeSplats(run: RunReport, style: Style, options: SummaryOptions): readonly string[] {
+  const seen = new Map<
+    string,
+    { readonly splat: ReportedSplat; readonly where: string[]; readonly workload: string }
+  >();
+  const note = (splat: ReportedSplat, where: string, workload: string): void => {
+    const times = splat.count > 1 ? `${where} (${splat.count} times)` : where;
+    const known = seen.get(`${splat.title}\n${splat.signature}`);
+    if (known === undefined)
+      seen.set(`${splat.title}\n${splat.signature}`, { splat, where: [times], workload });
+    else known.where.push(times);
+  };
+  for (const splat of run.bootSplats) note(splat, 'boot', '');
+  for (const trial of run.trials) {
+    if (trial.verdict.kind !== 'splat') continue;
+    for (const splat of trial.splats) note(splat, trial.id, trial.workload);
+  }
+  return [...seen.values()].flatMap(({ splat, where, workload }) => [
+    '',
+    `${style.bad('splat')}    ${style.strong(plain(splat.title))}`,
+    `seen in  ${where.join(', ')}`,
+    `again    ${plain(options.reproduce(workload))}`,
+    ...splat.text.slice(0, shownReportLines).map((text) => `  ${plain(text)}`),
+    ...(splat.text.length > shownReportLines
+      ? [`  ... ${splat.text.length - shownReportLines} more lines`]
+      : []),
+  ]);
+}
+
+function problemLines({ trials }: RunReport, style: Style): readonly string[] {
+  const lines = trials.flatMap(({ id, verdict }) =>
+    verdict.kind === 'inconclusive' ? [`${style.doubtful(id)}: ${plain(verdict.message)}`] : [],
+  );
+  return lines.length === 0 ? [] : ['', ...lines];
+}
+
+function verdictDetail({ verdict, trials }: RunReport): string {
+  switch (verdict.kind) {
+    case 'untestable': {
+      const log = verdict.output === undefined ? '' : `\n${plainLines(verdict.output)}`;
+      return `: ${plain(verdict.message)}${log}`;
+    }
+    case 'splat':
+      return `: ${verdict.titles.length === 1 ? plain(verdict.titles[0] ?? '') : `${verdict.titles.length} different splats`}`;
+    case 'inconclusive':
+      return '';
+    case 'clean': {
+      const canaries = trials.filter(({ canary }) => canary !== undefined).length;
+      return `: ${trials.length - canaries} trials without a splat, every witness seen, ${canaries} canaries caught`;
+    }
+  }
+}
+
+function shade(style: Style, verdict: Verdict): (text: string) => string {
+  switch (verdict.kind) {
+    case 'clean':
+      return style.good;
+    case 'splat':
+      return style.bad;
+    case 'untestable':
+    case 'inconclusive':
+      return style.doubtful;
+  }
+}

@@ -1,3 +1,4 @@
+import { readLockReport } from '../locks/read-report.ts';
 import { pcOf } from './blame.ts';
 import { type ReportLine, readSections, type Section } from './body.ts';
 import { type Composition, compose } from './compose.ts';
@@ -74,6 +75,7 @@ function makeFinding(report: OpenReport, { lines, sections, composition }: Readi
   const stack = stackOf(sections);
   const facts = readFacts(lines);
   const nonBlock = readNonBlock(lines, stack);
+  const locks = readLockReport(lines.map((line) => line.text));
   const reason = corruptionOf(composition, sections, report.interrupted);
   const { title, frame } = composition;
   const decode = (texts: readonly string[]) => texts.map(decodeText);
@@ -93,9 +95,13 @@ function makeFinding(report: OpenReport, { lines, sections, composition }: Readi
     suppressed: composition.rule.suppressed === true,
     ...(report.panicked && { panicked: true as const }),
     stack,
+    ...(locks && { locks }),
     ...(nonBlock && { nonBlock }),
     ...(report.events.length > 0 && { events: report.events.map((event) => event.title) }),
-    signature: signatureOf(composition.class, [frame, nonBlock?.callback ?? '']),
+    signature: signatureOf(
+      composition.class,
+      locks ? [locks.signature] : [frame, nonBlock?.callback ?? ''],
+    ),
     evidence: evidenceOf(composition, lines),
     text: lines.map((line) => decodeText(line.text)),
   };

@@ -7,7 +7,7 @@ export interface TaskFacts {
 }
 
 const cpuLine =
-  /\bCPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.*?) (?:(Not tainted)|(?:Tainted: ((?:\[?[A-Z]\]?=?[A-Z_]* ?| )+?)))\s+(?:\S+ )?(\d+\.\d+\S*)/;
+  /\bCPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.*?) (?:(Not tainted)|(?:Tainted: ((?:\[?[A-Z]\]?=?[A-Z_]* ?| )+?)))\s+(?:\S+ )?(\d+\.\d+\S*)(?:.* ([0-9a-f]{40})\b)?/;
 const olderLine = /\b(?:comm|Comm): (\S.{0,15}?),? /;
 const hardwareLine = /^\s*Hardware name: (.*?)\s*$/;
 
@@ -24,6 +24,7 @@ export function readFacts(lines: readonly ReportLine[]): TaskFacts & HardwareFac
           task: `${match[3]}/${match[2]}`,
           taint: match[4] ? '' : (match[5] ?? '').trim(),
           kernel: match[6] ?? '',
+          ...(match[7] !== undefined && { buildId: match[7] }),
         };
       } else {
         const warned =

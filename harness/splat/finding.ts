@@ -1,3 +1,5 @@
+import type { LockGraph } from '../locks/lock-graph.ts';
+
 /**
  * What the console said, as values. A `Finding` is one kernel complaint (a splat) or one thing worth noting (an event).
  * Everything in it comes from the log and is therefore untrusted: whoever prints it escapes it.
@@ -49,6 +51,8 @@ export interface HardwareFacts {
   readonly hardware?: string;
   /** `6.1.0-rc4`: what follows the taint on the CPU line. */
   readonly kernel?: string;
+  /** GNU build id of the kernel, 40 hexadecimal digits (CONFIG_STACKTRACE_BUILD_ID, Linux 5.14). */
+  readonly buildId?: string;
   /** Taint letters as printed, `G    W`; the empty string is "Not tainted". */
   readonly taint?: string;
 }
@@ -95,49 +99,4 @@ export interface Finding extends HardwareFacts {
   readonly evidence: readonly Evidence[];
   /** The report's own lines, printk prefixes removed; other tasks' lines in between are left out. */
   readonly text: readonly string[];
-}
-
-/** Lock classes and how they were held; see locks/parse.ts for where each line comes from. */
-export interface LockGraph {
-  readonly kind: string;
-  readonly classes: readonly LockClass[];
-  readonly held: readonly HeldLock[];
-  readonly chain: readonly ChainLink[];
-  /** Lock class names in canonical rotation: equal whichever thread closed the cycle. */
-  readonly cycle: readonly string[];
-  readonly signature: string;
-}
-
-/** A lock class as lockdep names it, `(&xt[i].mutex){+.+.}-{3:3}`. */
-export interface LockClass {
-  readonly name: string;
-  /** The usage characters, `+.+.`: hardirq, hardirq-read, softirq, softirq-read (Documentation/locking/lockdep-design.rst). */
-  readonly usage?: string;
-  /** `{outer:inner}` wait types, as `3:3` (Linux 5.7 and later). */
-  readonly waitTypes?: string;
-  /** Where the lock gained each usage mark, as `HARDIRQ-ON-W` at these frames. */
-  readonly marks?: readonly UsageMark[];
-}
-
-export interface UsageMark {
-  readonly usage: string;
-  readonly stack: readonly StackFrame[];
-}
-
-export interface HeldLock {
-  readonly lock: string;
-  readonly role: 'wanted' | 'held' | 'other';
-  readonly usage?: string;
-  /** The function that acquired it, `rtnl_lock+0x17/0x20`. */
-  readonly site?: StackFrame;
-  /** `comm/pid`, when the report says whose lock it is. */
-  readonly task?: string;
-}
-
-/** One `-> #N (lock){...}:` entry: the stack that took `lock` while holding the next one. */
-export interface ChainLink {
-  readonly index: number;
-  readonly lock: string;
-  readonly usage?: string;
-  readonly stack: readonly StackFrame[];
 }

@@ -1,6 +1,5 @@
 import type { ReportLine } from './body.ts';
 import type { Finding } from './finding.ts';
-import { readFrame } from './frames.ts';
 import type { Rule } from './rules/rule.ts';
 
 /** Lines kept of one report, its own and those of others in between; a longer one is cut. */
@@ -12,6 +11,7 @@ const foreignPatience = 1500;
 
 const reportLike =
   /^\s|^$|\+0x[0-9a-f]|^[A-Za-z]{1,4}\d{0,2} ?: ?[[<(]?[0-9a-f]{4}|^(?:RIP|EIP|RSP|Code|CPU|Hardware|Modules|Call |Backtrace|[Ss]tack|Process|Internal|Oops|PGD|\*pde|Mem abort|pgd|Data abort|user pgtable|Kernel|Rebooting|page|flags|raw|head|read|write|Read|Write|Allocated|Freed|Uninit|Local|The buggy|Memory|which|Object|Bytes|Redzone|Padding|rcu|NMI|Sending|in_atomic|Preempt|irq|hardirq|softirq|other info|the |but |and |-> |Possible|Chain|\(|\d+ locks? held|no locks held|Showing|#\d|={5}|-{4}|\*{3}|\.\.\.|\[|<|Dumping|FS:|CS:|DR\d|CR\d|Workqueue|task|comm|RBP|SMP|Tainted|unwind|kfence|Krnl|LR|NIP|MSR|GPR|CFAR|REGS|epc|ra |status|Flags|Control|INFO: lockdep|preempt|value changed|unreferenced|backtrace|hex dump)/;
+const frameLike = /^[\s[(?].*\+0x[0-9a-f]+\/0x/;
 const traceEnd = /---\[ end trace/;
 const wholeEnd = /---\[ end Kernel panic|^Rebooting in /;
 const panicLine = /Kernel panic - not syncing/;
@@ -81,5 +81,5 @@ export function feed(report: OpenReport, line: ReportLine): void {
   if (line.text !== '') report.belonging = report.lines.length;
   if (traceEnd.test(line.text)) report.ended = true;
   else if (wholeEnd.test(line.text)) report.complete = true;
-  else if (line.text.includes('+0x') && readFrame(line.text)) report.frames++;
+  else if (frameLike.test(line.text)) report.frames++;
 }

@@ -7,6 +7,11 @@ const longestLine = 16 * 1024;
 /** Bytes turned into text at once. */
 const sliceBytes = 1024 * 1024;
 
+/** V8 keeps the whole slice alive for a substring of it; findings must not. */
+function ownCopy(latin1: string): string {
+  return Buffer.from(latin1, 'latin1').toString('latin1');
+}
+
 export interface Scanner {
   /** Takes the next bytes of the console and returns the findings they complete, in the order of completion. */
   push(chunk: Uint8Array | string): Finding[];
@@ -49,7 +54,7 @@ export function createScanner(): Scanner {
       const newline = text.indexOf('\n', from);
       countLines(text, counted, from);
       counted = from;
-      const raw = text.slice(from, Math.min(newline, from + longestLine));
+      const raw = ownCopy(text.slice(from, Math.min(newline, from + longestLine)));
       tracker.take(raw, lineNumber, offset + from, offset + newline + 1);
       position = newline + 1;
     }

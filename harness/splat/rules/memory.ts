@@ -130,7 +130,7 @@ export const memoryRules: readonly Rule[] = [
   },
   {
     header:
-      /^BUG (?:kmalloc-|[\w-]+ )\S*(?: \([^)]*\))?: (Redzone overwritten|Poison overwritten|Object already free|Invalid object pointer|Freepointer corrupt|Object padding overwritten|Left Redzone overwritten|Right Redzone overwritten|Freechain corrupt|Freelist Pointer check fails|Padding overwritten)/,
+      /BUG (?:kmalloc-|[\w-]+ )\S*(?: \([^)]*\))?: (Redzone overwritten|Poison overwritten|Object already free|Invalid object pointer|Freepointer corrupt|Object padding overwritten|Left Redzone overwritten|Right Redzone overwritten|Freechain corrupt|Freelist Pointer check fails|Padding overwritten)/,
     title: 'BUG: slab {1} in {frame}',
     frame: trace,
   },

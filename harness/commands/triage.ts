@@ -1,0 +1,198 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Argv } from 'yargs';
+import { exitCodes, HarnessError } from '../errors.ts';
+import {
+  type FindingGroup,
+  formatExplanation,
+  formatFinding,
+  formatSummary,
+} from '../report/triage-text.ts';
+import type { Finding } from '../splat/finding.ts';
+import { createScanner, scanLog } from '../splat/scanner.ts';
+import type { CommandContext } from './context.ts';
+import { openSymbols, type Symbols } from './triage-symbols.ts';
+
+export interface TriageArguments {
+  readonly file?: string | undefined;
+  readonly json?: boolean | undefined;
+  readonly batch?: boolean | undefined;
+  readonly vmlinux?: string | undefined;
+  readonly source?: string | undefined;
+  readonly explain?: number | undefined;
+}
+
+export const command = 'triage [file]';
+export const describe = 'Find the splats in a console log';
+
+export function builder(yargs: Argv): Argv<TriageArguments> {
+  return yargs
+    .positional('file', { type: 'string', describe: 'console log, or - for stdin' })
+    .option('json', { type: 'boolean', describe: 'one JSON document with all findings' })
+    .option('batch', { type: 'boolean', describe: 'JSON lines {id, log} in, {id, findings} out' })
+    .option('vmlinux', { type: 'string', describe: 'add file:line with this kernel image' })
+    .option('source', { type: 'string', describe: 'source tree to make paths relative to' })
+    .option('explain', { type: 'number', describe: 'which lines led to finding N (from 1)' })
+    .conflicts('json', ['batch', 'explain'])
+    .conflicts('batch', ['explain', 'vmlinux']);
+}
+
+/** Bytes of a read. */
+const chunkBytes = 256 * 1024;
+
+async function openInput(
+  argv: TriageArguments,
+  context: CommandContext,
+): Promise<NodeJS.ReadableStream> {
+  const { file } = argv;
+  if (file === undefined || file === '-') {
+    if (file === undefined && 'isTTY' in context.stdin && context.stdin.isTTY) {
+      throw new HarnessError('usage', 'triage needs a file, or - for stdin');
+    }
+    return context.stdin;
+  }
+  const path = resolve(context.cwd, file);
+  const facts = await stat(path).catch((cause: NodeJS.ErrnoException) => {
+    throw new HarnessError('usage', `cannot read ${file}: ${cause.code ?? cause.message}`, {
+      cause,
+    });
+  });
+  if (facts.isDirectory())
+    throw new HarnessError('usage', `${file} is a directory; name a console log in it`);
+  return createReadStream(path, { highWaterMark: chunkBytes, signal: context.signal });
+}
+
+/** Findings as they complete. A read that fails is the user's file's fault. */
+async function* findSplats(
+  argv: TriageArguments,
+  context: CommandContext,
+): AsyncGenerator<Finding> {
+  const scanner = createScanner();
+  const input = await openInput(argv, context);
+  try {
+    for await (const chunk of input) yield* scanner.push(chunk);
+  } catch (cause) {
+    if (context.signal.aborted) throw new HarnessError('interrupted', 'interrupted', { cause });
+    const reason = cause instanceof Error && 'code' in cause ? cause.code : cause;
+    throw new HarnessError('usage', `cannot read ${argv.file ?? 'stdin'}: ${reason}`, { cause });
+  }
+  yield* scanner.end();
+}
+
+function isDecisive(finding: Finding): boolean {
+  return finding.kind === 'splat' && !finding.suppressed;
+}
+
+/** The finding as `--json` and `--batch` print it: without what only explains it. */
+function toJson({ evidence: _evidence, text: _text, ...finding }: Finding): string {
+  return JSON.stringify(finding);
+}
+
+async function printJson(found: AsyncIterable<Finding>, context: CommandContext): Promise<number> {
+  let code: number = exitCodes.clean;
+  // Kept as text, not as objects: a log may hold a hundred thousand findings.
+  const rows: string[] = [];
+  const lines: number[] = [];
+  for await (const finding of found) {
+    rows.push(toJson(finding));
+    lines.push(finding.line);
+    if (isDecisive(finding)) code = exitCodes.splat;
+  }
+  const order = [...rows.keys()].toSorted((a, b) => (lines[a] ?? 0) - (lines[b] ?? 0));
+  await write(context, `{"findings":[${order.map((index) => rows[index]).join(',\n')}]}\n`);
+  return code;
+}
+
+async function printText(found: AsyncIterable<Finding>, context: CommandContext): Promise<number> {
+  const style = { colour: context.colour, frames: 8 };
+  const groups = new Map<string, { first: Finding; count: number }>();
+  for await (const finding of found) {
+    const group = groups.get(finding.signature);
+    if (group) group.count++;
+    else {
+      groups.set(finding.signature, { first: { ...finding, text: [], evidence: [] }, count: 1 });
+      await write(context, `${formatFinding(finding, style)}\n\n`);
+    }
+  }
+  const all: FindingGroup[] = [...groups.values()];
+  await write(context, `${formatSummary(all, style)}\n`);
+  return all.some(({ first }) => isDecisive(first)) ? exitCodes.splat : exitCodes.clean;
+}
+
+async function printExplanation(
+  found: AsyncIterable<Finding>,
+  wanted: number,
+  context: CommandContext,
+): Promise<number> {
+  let count = 0;
+  for await (const finding of found) {
+    if (++count !== wanted) continue;
+    await write(context, `${formatExplanation(finding, { colour: context.colour, frames: 0 })}\n`);
+    return isDecisive(finding) ? exitCodes.splat : exitCodes.clean;
+  }
+  throw new HarnessError('usage', `there is no finding ${wanted}; the log has ${count}`);
+}
+
+async function runBatch(argv: TriageArguments, context: CommandContext): Promise<number> {
+  const input = await openInput(argv, context);
+  let number = 0;
+  for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+    number++;
+    if (line.trim() === '') continue;
+    const { id, log } = readBatchLine(line, number);
+    const findings = scanLog(log).map(toJson).join(',');
+    await write(context, `{"id":${JSON.stringify(id)},"findings":[${findings}]}\n`);
+  }
+  return exitCodes.clean;
+}
+
+function readBatchLine(line: string, number: number): { id: unknown; log: string } {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (cause) {
+    throw new HarnessError('config', `line ${number}: not JSON`, { cause });
+  }
+  if (typeof value === 'object' && value !== null && 'id' in value && 'log' in value) {
+    if (typeof value.log === 'string') return { id: value.id, log: value.log };
+  }
+  throw new HarnessError('config', `line ${number}: needs {"id": ..., "log": "text"}`);
+}
+
+async function write(context: CommandContext, text: string): Promise<void> {
+  if (context.stdout.write(text)) return;
+  await new Promise<void>((done) => context.stdout.once('drain', done));
+}
+
+async function* decorated(
+  found: AsyncIterable<Finding>,
+  symbols: Symbols,
+): AsyncGenerator<Finding> {
+  for await (const finding of found) yield await symbols.decorate(finding);
+}
+
+/** Exit codes: 0 nothing that counts, 1 a splat; `--batch` always 0. */
+export async function run(argv: TriageArguments, context: CommandContext): Promise<number> {
+  const { explain } = argv;
+  if (explain !== undefined && (!Number.isInteger(explain) || explain < 1)) {
+    throw new HarnessError('usage', `--explain needs the number of a finding, from 1`);
+  }
+  if (argv.batch) return runBatch(argv, context);
+  const found = findSplats(argv, context);
+  if (argv.vmlinux === undefined) return print(argv, found, context);
+  await using symbols = await openSymbols(argv.vmlinux, argv.source, context);
+  return await print(argv, decorated(found, symbols), context);
+}
+
+function print(
+  { json, explain }: TriageArguments,
+  found: AsyncIterable<Finding>,
+  context: CommandContext,
+): Promise<number> {
+  if (json) return printJson(found, context);
+  return explain === undefined
+    ? printText(found, context)
+    : printExplanation(found, explain, context);
+}

@@ -1,0 +1,214 @@
+import { readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { execa } from 'execa';
+import { HarnessError } from '../errors.ts';
+import { cleanEnv, findProgram, runTool } from './process.ts';
+
+/** A place in the source, `fs/ext4/inode.c:123`. */
+export interface SourcePlace {
+  readonly function: string;
+  readonly location: string;
+}
+
+/** What a stack trace says of a frame: the printed numbers are bytes. */
+export interface FrameQuery {
+  readonly symbol: string;
+  readonly offset: number;
+  /** Tells symbols of one name apart, and images of another build. */
+  readonly size: number;
+  readonly module?: string;
+  /** True for a return address, which points behind the call. */
+  readonly isReturn: boolean;
+}
+
+export interface Symbolizer extends AsyncDisposable {
+  /** `6.1.192-splat`, from the image's linux_banner. */
+  readonly release: string;
+  /** Hexadecimal GNU build id; the empty string when the image has none. */
+  readonly buildId: string;
+  /** Innermost first; all but the last are inlined into the next. Empty when the image does not know the frame. */
+  locate(query: FrameQuery): Promise<readonly SourcePlace[]>;
+}
+
+interface SymbolTable {
+  readonly byName: ReadonlyMap<string, readonly SymbolRange[]>;
+}
+
+interface SymbolRange {
+  readonly address: bigint;
+  /** Up to the next symbol, as kallsyms counts. */
+  readonly size: number;
+}
+
+/** One object file: its symbols and the process that maps its addresses. */
+interface ObjectFile extends AsyncDisposable {
+  readonly symbols: SymbolTable;
+  readonly lookUp: (address: bigint) => Promise<readonly SourcePlace[]>;
+}
+
+const textTypes = /^[tTwWvV]$/;
+
+async function readSymbols(path: string, signal: AbortSignal): Promise<SymbolTable> {
+  const { stdout } = await runTool('nm', ['--numeric-sort', '--', path], { signal });
+  const byName = new Map<string, SymbolRange[]>();
+  const rows = stdout.split('\n').flatMap((line) => {
+    const match = /^([0-9a-f]{8,16}) (\w) (\S+)$/.exec(line);
+    return match
+      ? [{ address: BigInt(`0x${match[1]}`), type: match[2] ?? '', name: match[3] ?? '' }]
+      : [];
+  });
+  for (const [index, { address, type, name }] of rows.entries()) {
+    if (!textTypes.test(type)) continue;
+    const next = rows.slice(index + 1, index + 64).find((row) => row.address > address);
+    const range = { address, size: next ? Number(next.address - address) : 0 };
+    byName.set(name, [...(byName.get(name) ?? []), range]);
+  }
+  return { byName };
+}
+
+/** Reads `0xADDRESS`, then pairs of `function` and `path:line`, up to the echo of the sentinel address 0. */
+async function openObject(
+  path: string,
+  isModule: boolean,
+  signal: AbortSignal,
+): Promise<ObjectFile> {
+  const symbols = await readSymbols(path, signal);
+  // llvm-symbolizer is ten times faster on a big image, but has no sections of relocatable modules.
+  const llvm = isModule ? undefined : await findProgram('llvm-symbolizer');
+  const style = llvm
+    ? ['--output-style=GNU', '--functions=linkage', '--inlines', '--addresses']
+    : ['-f', '-i', '-a'];
+  const section = isModule ? ['-j', '.text'] : [];
+  const program = llvm ?? 'addr2line';
+  const args = [...style, ...section, '-e', path];
+  const child = execa('setpriv', ['--pdeathsig', 'KILL', '--', program, ...args], {
+    reject: false,
+    extendEnv: false,
+    env: cleanEnv(),
+    buffer: false,
+    stdin: 'pipe',
+    stdout: 'pipe',
+    stderr: 'ignore',
+    cancelSignal: signal,
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const known = new Map<bigint, Promise<readonly SourcePlace[]>>();
+  let queue: Promise<unknown> = Promise.resolve();
+
+  async function nextLine(): Promise<string> {
+    const { value, done } = await lines.next();
+    if (done) throw new HarnessError('tool', `${program} ended while reading ${path}`);
+    return value;
+  }
+
+  async function ask(address: bigint): Promise<readonly SourcePlace[]> {
+    child.stdin.write(`0x${address.toString(16)}\n0x0\n`);
+    const places: SourcePlace[] = [];
+    await nextLine();
+    for (;;) {
+      const name = await nextLine();
+      if (/^0x0+$/.test(name)) break;
+      const location = (await nextLine()).replace(/ \(discriminator \d+\)$/, '');
+      if (!location.startsWith('??')) places.push({ function: name, location });
+    }
+    await nextLine();
+    await nextLine();
+    return places;
+  }
+
+  return {
+    symbols,
+    lookUp(address) {
+      const answer = known.get(address) ?? queue.then(() => ask(address));
+      known.set(address, answer);
+      queue = answer.catch(() => undefined);
+      return answer;
+    },
+    async [Symbol.asyncDispose]() {
+      child.stdin.end();
+      await child;
+    },
+  };
+}
+
+async function readIdentity(
+  path: string,
+  signal: AbortSignal,
+): Promise<{ release: string; buildId: string }> {
+  const notes = await runTool('readelf', ['--notes', '--', path], { signal });
+  const buildId = /Build ID: ([0-9a-f]+)/.exec(notes.stdout)?.[1] ?? '';
+  const dump = await runTool('readelf', ['--string-dump=.rodata', '--', path], { signal });
+  const release = /Linux version (\S+) \(/.exec(dump.stdout)?.[1];
+  if (release === undefined)
+    throw new HarnessError('usage', `${path} is not a kernel image with symbols (vmlinux)`);
+  return { release, buildId };
+}
+
+/** Finds `NAME.ko` below a directory; the kernel writes `-` and `_` alike. */
+async function findModule(root: string, module: string): Promise<string | undefined> {
+  const wanted = `${module.replaceAll('-', '_')}.ko`;
+  const entries = await readdir(root, { recursive: true });
+  const found = entries.find((entry) => entry.split('/').at(-1)?.replaceAll('-', '_') === wanted);
+  return found === undefined ? undefined : join(root, found);
+}
+
+/**
+ * Opens a kernel image; modules are looked for below its directory when a frame names one. Throws `usage` for a file that is
+ * no kernel image, `tool` when binutils are missing.
+ */
+export async function openSymbolizer(
+  image: string,
+  options: { readonly source?: string | undefined; readonly signal: AbortSignal },
+): Promise<Symbolizer> {
+  const { signal } = options;
+  const identity = await readIdentity(image, signal);
+  const kernel = await openObject(image, false, signal);
+  const modules = new Map<string, Promise<ObjectFile | undefined>>();
+  const prefix = await sourcePrefix(kernel, options.source);
+
+  async function openModule(name: string): Promise<ObjectFile | undefined> {
+    const path = await findModule(dirname(image), name);
+    return path === undefined ? undefined : openObject(path, true, signal);
+  }
+
+  function objectOf(module: string | undefined): Promise<ObjectFile | undefined> {
+    if (module === undefined) return Promise.resolve(kernel);
+    const opened = modules.get(module) ?? openModule(module);
+    modules.set(module, opened);
+    return opened;
+  }
+
+  return {
+    ...identity,
+    async locate({ symbol, offset, size, module, isReturn }) {
+      const object = await objectOf(module);
+      const ranges = object?.symbols.byName.get(symbol) ?? [];
+      const range =
+        ranges.find((candidate) => candidate.size === size) ??
+        (ranges.length === 1 ? ranges[0] : undefined);
+      if (!object || !range || (range.size !== 0 && range.size !== size)) return [];
+      const address = range.address + BigInt(Math.max(0, offset - (isReturn ? 1 : 0)));
+      const places = await object.lookUp(address);
+      return places.map((place) => ({ ...place, location: shorten(place.location, prefix) }));
+    },
+    async [Symbol.asyncDispose]() {
+      await kernel[Symbol.asyncDispose]();
+      for (const opened of modules.values()) await (await opened)?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The directory the kernel was built in: start_kernel() is in its init/main.c. */
+async function sourcePrefix(kernel: ObjectFile, source: string | undefined): Promise<string> {
+  if (source !== undefined) return source.endsWith('/') ? source : `${source}/`;
+  const [start] = kernel.symbols.byName.get('start_kernel') ?? [];
+  const places = start ? await kernel.lookUp(start.address) : [];
+  return /^(.*)init\/main\.c:\d+$/.exec(places.at(-1)?.location ?? '')?.[1] ?? '';
+}
+
+function shorten(location: string, prefix: string): string {
+  const path =
+    prefix !== '' && location.startsWith(prefix) ? location.slice(prefix.length) : location;
+  return path.replace(/^(?:\.\/)+/, '').replace(/\/\.\//g, '/');
+}

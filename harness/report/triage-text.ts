@@ -1,0 +1,123 @@
+import type { Finding, StackFrame } from '../splat/finding.ts';
+
+/** How findings are shown to a person. */
+export interface TriageStyle {
+  readonly colour: boolean;
+  /** Frames shown of a stack; the rest is counted. */
+  readonly frames: number;
+}
+
+const paints = { red: '31', yellow: '33', dim: '2', bold: '1' } as const;
+
+function paint(style: TriageStyle, colour: keyof typeof paints, text: string): string {
+  return style.colour ? `\x1b[${paints[colour]}m${text}\x1b[0m` : text;
+}
+
+// Controls, DEL, C1, and what reorders or hides text (Unicode bidi controls and zero-width characters).
+// oxlint-disable-next-line no-control-regex
+const unsafe = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+/** Text of a log made safe for a terminal: control characters become `\x1b`-like escapes. */
+export function escapeLogText(text: string): string {
+  return text.replace(unsafe, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`;
+  });
+}
+
+/** `ext4_iget+0x10/0x200 [ext4] fs/ext4/inode.c:123`. */
+export function formatFrame(frame: StackFrame): string {
+  const hex = (value: number) => `0x${value.toString(16)}`;
+  const offset = frame.offset === undefined ? '' : `+${hex(frame.offset)}`;
+  const size = frame.size === undefined ? '' : `/${hex(frame.size)}`;
+  const module = frame.module === undefined ? '' : ` [${frame.module}]`;
+  const location = frame.location === undefined ? '' : ` ${frame.location}`;
+  const inlined = frame.inlined ? ' [inline]' : '';
+  return `${frame.symbol}${offset}${size}${module}${location}${inlined}`;
+}
+
+function factsOf(finding: Finding): string {
+  const facts = [
+    finding.cpu === undefined ? '' : `cpu ${finding.cpu}`,
+    finding.task === undefined ? '' : `task ${finding.task}`,
+    finding.kernel === undefined ? '' : `kernel ${finding.kernel}`,
+    finding.taint ? `tainted ${finding.taint}` : '',
+    finding.hardware === undefined ? '' : `on ${finding.hardware}`,
+  ];
+  return facts.filter((fact) => fact !== '').join(', ');
+}
+
+function locksOf(finding: Finding): string[] {
+  const cycle = finding.locks?.cycle ?? [];
+  return cycle.length > 0 ? [`locks: ${[...cycle, cycle[0]].join(' -> ')}`] : [];
+}
+
+function nonBlockOf(finding: Finding): string[] {
+  const facts = finding.nonBlock;
+  if (!facts) return [];
+  const parts = [
+    facts.count === undefined ? 'slept in a non-blocking section' : `non_block ${facts.count}`,
+    facts.callback === undefined ? '' : `callback ${facts.callback}`,
+    facts.sleeper === undefined ? '' : `slept in ${facts.sleeper}`,
+    facts.victim === undefined ? '' : `for ${facts.victim}`,
+  ];
+  return [parts.filter((part) => part !== '').join(', ')];
+}
+
+/** One finding as a block of lines, without the last newline. */
+export function formatFinding(finding: Finding, style: TriageStyle): string {
+  const isSplat = finding.kind === 'splat' && !finding.suppressed;
+  const where = `lines ${finding.line}-${finding.endLine}`;
+  const mark = finding.corrupted
+    ? paint(style, 'yellow', ` (corrupted: ${finding.corruptedReason})`)
+    : '';
+  const title = paint(style, isSplat ? 'red' : 'bold', escapeLogText(finding.title));
+  const shown = finding.stack.slice(0, style.frames);
+  const hidden = finding.stack.length - shown.length;
+  const details = [
+    factsOf(finding),
+    ...nonBlockOf(finding),
+    ...locksOf(finding),
+    ...(finding.events ?? []),
+    ...shown.map((frame) => `  ${formatFrame(frame)}`),
+    ...(hidden > 0 ? [`  ... ${hidden} more`] : []),
+  ].filter((line) => line !== '');
+  const lines = [
+    `${title}${mark}`,
+    paint(style, 'dim', `    ${where}, signature ${finding.signature}`),
+    ...details.map((line) => `    ${escapeLogText(line)}`),
+  ];
+  return lines.join('\n');
+}
+
+/** Everything that was found, one line a signature: how often, and where first. */
+export function formatSummary(groups: readonly FindingGroup[], style: TriageStyle): string {
+  if (groups.length === 0) return 'no splats';
+  const rows = groups.map(({ first, count }) => {
+    const kind = first.kind === 'event' ? 'event' : first.suppressed ? 'muted' : 'splat';
+    return `${String(count).padStart(6)}  ${kind}  line ${String(first.line).padEnd(8)} ${escapeLogText(first.title)}`;
+  });
+  return [paint(style, 'bold', ' count  kind   first'), ...rows].join('\n');
+}
+
+/** Findings of one signature. */
+export interface FindingGroup {
+  readonly first: Finding;
+  readonly count: number;
+}
+
+/** Which lines of the log led to the title, the frame and the extent of a finding. */
+export function formatExplanation(finding: Finding, style: TriageStyle): string {
+  const rows = finding.evidence.map(
+    ({ line, role, text }) =>
+      `${String(line).padStart(8)}  ${role.padEnd(13)} ${escapeLogText(text.slice(0, 160))}`,
+  );
+  const { start, end } = finding.bytes;
+  return [
+    paint(style, 'bold', escapeLogText(finding.title)),
+    ...finding.altTitles.map((title) => `    or: ${escapeLogText(title)}`),
+    `    class ${escapeLogText(finding.class)}; lines ${finding.line}-${finding.endLine}, bytes ${start}-${end}`,
+    ...(finding.corruptedReason === undefined ? [] : [`    corrupted: ${finding.corruptedReason}`]),
+    ...rows,
+  ].join('\n');
+}

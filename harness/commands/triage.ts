@@ -75,7 +75,7 @@ async function* findSplats(
     for await (const chunk of input) yield* scanner.push(chunk);
   } catch (cause) {
     if (context.signal.aborted) throw new HarnessError('interrupted', 'interrupted', { cause });
-    const reason = cause instanceof Error && 'code' in cause ? cause.code : cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
     throw new HarnessError('usage', `cannot read ${argv.file ?? 'stdin'}: ${reason}`, { cause });
   }
   yield* scanner.end();

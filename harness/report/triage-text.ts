@@ -1,4 +1,5 @@
 import type { Finding, StackFrame } from '../splat/finding.ts';
+import { withoutMachinery } from '../splat/skip-lists.ts';
 
 /** How findings are shown to a person. */
 export interface TriageStyle {
@@ -25,9 +26,12 @@ export function escapeLogText(text: string): string {
   });
 }
 
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
+}
+
 /** `ext4_iget+0x10/0x200 [ext4] fs/ext4/inode.c:123`. */
 export function formatFrame(frame: StackFrame): string {
-  const hex = (value: number) => `0x${value.toString(16)}`;
   const offset = frame.offset === undefined ? '' : `+${hex(frame.offset)}`;
   const size = frame.size === undefined ? '' : `/${hex(frame.size)}`;
   const module = frame.module === undefined ? '' : ` [${frame.module}]`;
@@ -72,8 +76,9 @@ export function formatFinding(finding: Finding, style: TriageStyle): string {
     ? paint(style, 'yellow', ` (corrupted: ${finding.corruptedReason})`)
     : '';
   const title = paint(style, isSplat ? 'red' : 'bold', escapeLogText(finding.title));
-  const shown = finding.stack.slice(0, style.frames);
-  const hidden = finding.stack.length - shown.length;
+  const stack = withoutMachinery(finding.stack);
+  const shown = stack.slice(0, style.frames);
+  const hidden = stack.length - shown.length;
   const details = [
     factsOf(finding),
     ...nonBlockOf(finding),

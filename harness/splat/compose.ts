@@ -1,5 +1,5 @@
 import { type Blame, findBlame, namedFrame } from './blame.ts';
-import type { ReportLine, Section } from './body.ts';
+import type { ReportLine, Section, SectionFrame } from './body.ts';
 import { isIntermixed } from './corruption.ts';
 import { frameWithin, functionOfSymbol } from './frames.ts';
 import type { Rule } from './rules/rule.ts';
@@ -74,30 +74,25 @@ function namedBlame(symbol: string, line: ReportLine): Blame {
   return { name: frame.frame.function, frame, passed: [] };
 }
 
+/** The function the header names, as a candidate. */
+function headerFrames({ rule, header }: Fit, line: ReportLine): SectionFrame[] {
+  if (!rule.frame?.from.includes('header')) return [];
+  const symbol = header.groups?.['frame'] ?? frameWithin(line.text.slice(header.index))?.symbol;
+  return symbol ? [namedFrame(symbol, line)] : [];
+}
+
 function blameOf(
   found: Fit,
   lines: readonly ReportLine[],
   sections: readonly Section[],
 ): Blame | undefined {
-  const { rule, header, detailLine } = found;
+  const { rule, detailLine } = found;
   const first = headerLine(lines);
   if (!rule.frame || !first || isIntermixed(lines, sections)) return undefined;
-  const named = [];
-  if (rule.frame.from.includes('header')) {
-    const symbol = header.groups?.['frame'] ?? frameWithin(first.text.slice(header.index))?.symbol;
-    if (symbol) named.push(namedFrame(symbol, first));
-  }
-  if (rule.frame.from.includes('detail') && detailLine) {
-    const symbol = detailSymbol(found);
-    const frame = symbol && namedFrame(symbol, detailLine);
-    if (frame && !isSkipped(found)) {
-      return namedBlame(symbol, detailLine);
-    }
-  }
-  const blame = findBlame(rule.frame, sections, named);
-  if (blame || !detailLine) return blame;
-  const symbol = rule.frame.from.includes('detail') && detailSymbol(found);
-  return symbol ? namedBlame(symbol, detailLine) : undefined;
+  const symbol = rule.frame.from.includes('detail') ? detailSymbol(found) : undefined;
+  const site = symbol && detailLine ? namedBlame(symbol, detailLine) : undefined;
+  if (site && !isSkipped(found)) return site;
+  return findBlame(rule.frame, sections, headerFrames(found, first)) ?? site;
 }
 
 const families: readonly (readonly [RegExp, string])[] = [

@@ -69,22 +69,33 @@ export function conclude(report: OpenReport): Finding | undefined {
   return reading && makeFinding(report, reading);
 }
 
+/** What tells two bugs of one class apart. */
+function identityOf(finding: Pick<Finding, 'frame' | 'locks' | 'nonBlock' | 'events'>): string[] {
+  if (finding.locks) return [finding.locks.signature];
+  return [finding.frame, finding.nonBlock?.callback ?? '', ...(finding.events ?? [])];
+}
+
 function makeFinding(report: OpenReport, { lines, sections, composition }: Reading): Finding {
   const [header] = lines;
   const last = lines.at(-1);
   const stack = stackOf(sections);
   const facts = readFacts(lines);
-  const nonBlock = readNonBlock(lines, stack);
+  const nonBlock = readNonBlock(lines, stack, report.victim);
   const locks = readLockReport(lines.map((line) => line.text));
   const reason = corruptionOf(composition, sections, report.interrupted);
-  const { title, frame } = composition;
-  const decode = (texts: readonly string[]) => texts.map(decodeText);
+  const frame = decodeText(composition.frame);
+  const events = report.events.map((event) => event.title);
+  const identity = {
+    frame,
+    ...(locks && { locks }),
+    ...(nonBlock && { nonBlock }),
+    ...(events.length > 0 && { events }),
+  };
   return {
     kind: 'splat',
-    title: decodeText(title),
-    altTitles: decode(composition.altTitles),
+    title: decodeText(composition.title),
+    altTitles: composition.altTitles.map(decodeText),
     class: decodeText(composition.class),
-    frame: decodeText(frame),
     line: header?.number ?? 0,
     endLine: last?.number ?? 0,
     bytes: { start: header?.start ?? 0, end: last?.end ?? 0 },
@@ -95,13 +106,8 @@ function makeFinding(report: OpenReport, { lines, sections, composition }: Readi
     suppressed: composition.rule.suppressed === true,
     ...(report.panicked && { panicked: true as const }),
     stack,
-    ...(locks && { locks }),
-    ...(nonBlock && { nonBlock }),
-    ...(report.events.length > 0 && { events: report.events.map((event) => event.title) }),
-    signature: signatureOf(
-      composition.class,
-      locks ? [locks.signature] : [frame, nonBlock?.callback ?? ''],
-    ),
+    ...identity,
+    signature: signatureOf(composition.class, identityOf(identity)),
     evidence: evidenceOf(composition, lines),
     text: lines.map((line) => decodeText(line.text)),
   };

@@ -13,6 +13,7 @@ export interface ConsoleLine {
 // CSI, OSC and two-byte escapes (ECMA-48); a stray ESC goes too.
 // oxlint-disable-next-line no-control-regex
 const escapes = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])?|[\0\r\x07]/g;
+// oxlint-disable-next-line no-control-regex
 const controls = /[\0\r\x07\x1b]/;
 
 /** `<6>[   12.345678][  T123] text`; android also `[   12.345678] (0)[123:comm] text` and `[T123]` glued. */

@@ -13,7 +13,9 @@ export function isIntermixed(lines: readonly ReportLine[], sections: readonly Se
   const first = sections.find((section) => section.kind === 'trace' && section.frames.length > 0);
   const until = first?.frames.at(-1)?.line.number ?? Number.POSITIVE_INFINITY;
   if (
-    first?.frames.some((entry) => /^should_fail/.test(entry.frame.function) && !entry.questionable)
+    first?.frames.some(
+      (entry) => entry.frame.function.startsWith('should_fail') && !entry.questionable,
+    )
   )
     return true;
   return lines.some((line) => line.number < until && intruder.test(line.text));

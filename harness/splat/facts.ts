@@ -6,71 +6,84 @@ export interface TaskFacts {
   readonly task?: string;
 }
 
+type Facts = TaskFacts & HardwareFacts;
+
+/** `CPU: 1 [UID: 0] PID: 2 Comm: x Not tainted 6.1.0 #1`, `... Tainted: G    W   6.1.0`, `... Tainted: [W]=WARN 6.12.0`. */
 const cpuLine =
-  /\bCPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.*?) (?:(Not tainted)|(?:Tainted: ((?:\[?[A-Z]\]?=?[A-Z_]* ?| )+?)))\s+(?:\S+ )?(\d+\.\d+\S*)(?:.* ([0-9a-f]{40})\b)?/;
-const olderLine = /\b(?:comm|Comm): (\S.{0,15}?),? /;
+  /\bCPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.*?) (?:Not tainted|Tainted: ([^0-9]*?)) +(?:\S+-)?(\d+\.\d+\S*)(?:.* ([0-9a-f]{40})\b)?/;
+const warningLine = /WARNING: CPU: (\d+) PID: \d+ at |, CPU#(\d+): /;
+const commLine = /\bcomm[: ]+"?([^",]{1,15})"?,? pid[: ]+(\d+)/i;
 const hardwareLine = /^\s*Hardware name: (.*?)\s*$/;
 
-/** What the `CPU: 1 PID: 2 Comm: x Not tainted 6.1.0` and `Hardware name:` lines of a report say. */
-export function readFacts(lines: readonly ReportLine[]): TaskFacts & HardwareFacts {
-  let facts: TaskFacts & HardwareFacts = {};
+function readCpuLine(text: string): Facts | undefined {
+  const match = cpuLine.exec(text);
+  if (!match) return undefined;
+  return {
+    cpu: Number(match[1]),
+    task: `${match[3]}/${match[2]}`,
+    taint: (match[4] ?? '').trim(),
+    kernel: match[5] ?? '',
+    ...(match[6] !== undefined && { buildId: match[6] }),
+  };
+}
+
+function readLesserLine(text: string): Facts | undefined {
+  const cpu = warningLine.exec(text);
+  if (cpu) return { cpu: Number(cpu[1] ?? cpu[2]) };
+  const comm = commLine.exec(text);
+  return comm ? { task: `${comm[1]}/${comm[2]}` } : undefined;
+}
+
+/** What the CPU line and the `Hardware name:` line of a report say; lesser lines where there is no CPU line. */
+export function readFacts(lines: readonly ReportLine[]): Facts {
+  let best: Facts | undefined;
+  let lesser: Facts = {};
+  let hardware: string | undefined;
   for (const { text } of lines) {
-    if (facts.cpu === undefined && text.includes('CPU: ')) {
-      const match = cpuLine.exec(text);
-      if (match) {
-        facts = {
-          ...facts,
-          cpu: Number(match[1]),
-          task: `${match[3]}/${match[2]}`,
-          taint: match[4] ? '' : (match[5] ?? '').trim(),
-          kernel: match[6] ?? '',
-          ...(match[7] !== undefined && { buildId: match[7] }),
-        };
-      } else {
-        const warned =
-          /WARNING: CPU: (\d+) PID: (\d+) at /.exec(text) ?? /, CPU#(\d+): .*\/(\d+)$/.exec(text);
-        if (warned) facts = { ...facts, cpu: Number(warned[1]) };
-      }
-    }
-    if (facts.hardware === undefined) {
-      const match = hardwareLine.exec(text);
-      if (match) facts = { ...facts, hardware: match[1] ?? '' };
-    }
-    if (facts.cpu !== undefined && facts.task !== undefined && facts.hardware !== undefined) break;
+    best ??= text.includes('Comm: ') ? readCpuLine(text) : undefined;
+    hardware ??= hardwareLine.exec(text)?.[1];
+    if (best && hardware !== undefined) break;
+    lesser = { ...readLesserLine(text), ...lesser };
   }
-  if (facts.task !== undefined) return facts;
-  const comm = lines.map(({ text }) => olderLine.exec(text)).find((match) => match !== null);
-  return comm?.[1] === undefined ? facts : { ...facts, task: comm[1] };
+  return { ...lesser, ...best, ...(hardware !== undefined && { hardware }) };
 }
 
 const atomicLine = /in_atomic\(\): .*?(?:non_block: (\d+), )?pid: (\d+), name: (.*)$/;
 const nonBlockHeader = /scheduling in a non-blocking section: (.*)\/(\d+)\/(\d+)/;
-/** Notifier callbacks end so by convention; the mm's own dispatcher is the frame below. */
+/** The mm's own dispatcher; the frame above it is the notifier callback. */
 const dispatcher = /^(?:__)?mmu_notifier_invalidate_range|^mn_(?:hlist|itree)_invalidate/;
-const sleepers = /^(?:dump_stack|show_stack|__?_?might|__schedule|schedule)/;
+const sleepers = /^(?:dump_stack|show_stack|_*might|__schedule|schedule)/;
+
+/** The two forms in which a kernel says that somebody slept where non_block_start() forbade it. */
+function readNonBlockLine(text: string): { count?: number; task: string } | undefined {
+  const header = nonBlockHeader.exec(text);
+  if (header) return { task: `${header[1]}/${header[2]}` };
+  const atomic = atomicLine.exec(text);
+  const count = Number(atomic?.[1] ?? 0);
+  return count > 0 ? { count, task: `${atomic?.[3]?.trim()}/${atomic?.[2]}` } : undefined;
+}
 
 /**
- * The facts of a report by non_block_start() (Linux 5.4): `non_block: 1` on the in_atomic() line of 5.4 and later, or the
- * `scheduling in a non-blocking section: comm/pid/count` header. Undefined when the count is 0 or neither is there.
+ * The facts of a report by non_block_start() (Linux 5.4): `non_block: 1` on the in_atomic() line, or the header
+ * `scheduling in a non-blocking section: comm/pid/count`. Undefined when the count is 0 or neither is there.
+ * `victim` is the process killed last; the oom_reaper works for it.
  */
 export function readNonBlock(
   lines: readonly ReportLine[],
   stack: readonly StackFrame[],
+  victim: string | undefined,
 ): NonBlockFacts | undefined {
-  for (const { text } of lines.slice(0, 12)) {
-    const header = nonBlockHeader.exec(text);
-    const atomic = header ? null : atomicLine.exec(text);
-    const count = Number(atomic?.[1] ?? 0);
-    if (!header && count === 0) continue;
-    const below = stack.findIndex((frame) => dispatcher.test(frame.function));
-    const callback = below > 0 ? stack[below - 1]?.function : undefined;
-    const sleeper = stack.find((frame) => !sleepers.test(frame.function))?.function;
-    return {
-      ...(atomic && { count }),
-      ...(callback !== undefined && { callback }),
-      ...(sleeper !== undefined && { sleeper }),
-      victim: header ? `${header[1]}/${header[2]}` : `${atomic?.[3]?.trim()}/${atomic?.[2]}`,
-    };
-  }
-  return undefined;
+  const said = lines.slice(0, 12).map(({ text }) => readNonBlockLine(text));
+  const facts = said.find((found) => found !== undefined);
+  if (!facts) return undefined;
+  const below = stack.findIndex((frame) => dispatcher.test(frame.function));
+  const callback = below > 0 ? stack[below - 1]?.function : undefined;
+  const sleeper = stack.find((frame) => !sleepers.test(frame.function))?.function;
+  const isReaper = facts.task.startsWith('oom_reaper/');
+  return {
+    ...(facts.count !== undefined && { count: facts.count }),
+    ...(callback !== undefined && { callback }),
+    ...(sleeper !== undefined && { sleeper }),
+    victim: isReaper && victim !== undefined ? victim : facts.task,
+  };
 }

@@ -16,13 +16,20 @@ const traceEnd = /---\[ end trace/;
 const wholeEnd = /---\[ end Kernel panic|^Rebooting in /;
 const panicLine = /Kernel panic - not syncing/;
 
-/** A report still being read: its lines so far, and whether it can be over. */
-export interface OpenReport {
-  readonly rule: Rule;
+/** Under what circumstances a report began. */
+export interface ReportOrigin {
+  /** The header carried printk's stamp. */
   readonly fromKernel: boolean;
-  readonly lines: ReportLine[];
   /** Events just above the header that belong to it. */
   readonly events: readonly Finding[];
+  /** `comm/pid` of the last process the OOM killer chose. */
+  readonly victim: string | undefined;
+}
+
+/** A report still being read: its lines so far, and whether it can be over. */
+export interface OpenReport extends ReportOrigin {
+  readonly rule: Rule;
+  readonly lines: ReportLine[];
   /** Index in `lines` after the last one that belongs. */
   belonging: number;
   quiet: number;
@@ -36,17 +43,11 @@ export interface OpenReport {
 }
 
 /** Starts a report at its header line. */
-export function openReport(
-  rule: Rule,
-  header: ReportLine,
-  fromKernel: boolean,
-  events: readonly Finding[],
-): OpenReport {
+export function openReport(rule: Rule, header: ReportLine, origin: ReportOrigin): OpenReport {
   return {
     rule,
-    fromKernel,
     lines: [header],
-    events,
+    ...origin,
     belonging: 1,
     quiet: 0,
     foreign: 0,

@@ -86,6 +86,16 @@ export const neverBlamed = union(
 /** The machinery that prints a report; a trace of nothing else broke off. */
 export const reportingOnly = union(reporting, ['^\\(null\\)$']);
 
+const machinery = union(reporting, checkers);
+
+/** A stack without the frames on top that notice and print the bug; whole when nothing else is in it. */
+export function withoutMachinery<T extends { readonly function: string }>(
+  stack: readonly T[],
+): readonly T[] {
+  const first = stack.findIndex((frame) => !machinery.test(frame.function));
+  return stack.slice(Math.max(first, 0));
+}
+
 /** A syscall's name under all its compiler wrappers; the first group is the bare name. */
 export const syscallName =
   /^(?:__(?:x64|ia32|arm64|s390x?|riscv|se|do|ia32_compat)_)?(?:compat_)?(?:__?se_|__?do_)?(?:sys|SyS|SYSC|C_SYSC|ksys)_(\w+)$/;

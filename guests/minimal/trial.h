@@ -9,10 +9,10 @@
 #define SPLAT_TRIAL_H
 
 #include "port.h"
+#include "spawn.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #define TRIAL_CGROUP "/sys/fs/cgroup/trial"
 
@@ -22,10 +22,8 @@ struct trial {
 	bool ended;     /* the program itself, not yet all it left behind */
 	bool timed_out;
 	uint64_t id;
-	pid_t program;
+	struct spawned program; /* an output_fd is -1 once it is at its end */
 	int wait_status;
-	int output_fds[2]; /* read ends of stdout and stderr, -1 once at their end */
-	int error_fd;      /* carries the errno of a failed exec */
 	uint64_t lost;     /* bytes of output dropped */
 	uint64_t start_ns;
 	uint64_t end_ns;

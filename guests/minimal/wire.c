@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char plain_bytes[] =
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:=+,@-";
-
 static bool is_plain(unsigned char byte)
 {
-	return byte != '\0' && strchr(plain_bytes, byte) != NULL;
+	if ((byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+	    (byte >= '0' && byte <= '9'))
+		return true;
+	return byte != '\0' && strchr("_./:=+,@-", byte) != NULL;
 }
 
 size_t wire_encode(char *out, const void *bytes, size_t length)

@@ -1,0 +1,181 @@
+import t from 'tap';
+import {
+  countersSince,
+  parseProfile,
+  parseVmstat,
+  profiledFunctions,
+} from '../../harness/stress/counters.ts';
+import {
+  closeLedger,
+  countDropped,
+  countLostLines,
+  type LedgerEvidence,
+  readLedger,
+} from '../../harness/stress/ledger.ts';
+import { canaries, workloads } from '../../harness/stress/workloads.ts';
+
+const stats = (debugLocks: number, used = 565): string =>
+  [
+    ` lock-classes:                          ${used} [max: 8192]`,
+    ' direct dependencies:                  3120 [max: 131072]',
+    ' indirect dependencies:               17310',
+    ' max locking depth:                      11',
+    ` debug_locks:                             ${debugLocks}`,
+    '',
+  ].join('\n');
+
+const console =
+  '[    5.10][   T40] splat: trial x 00ff begins\r\n[    6.00][   T41] hello [world]\r\n';
+const kmsg =
+  '6,9,5000000,-,caller=T1;before\n6,10,5100000,-,caller=T40;splat: trial x 00ff begins\n4,11,6000000,-,caller=T41;hello [world]\n SUBSYSTEM=x\n';
+
+const alive: LedgerEvidence = {
+  before: readLedger(stats(1), '0\n'),
+  after: readLedger(stats(1), '0\n'),
+  warnOnceArmed: true,
+  markersSeen: { begin: true, end: true },
+  kmsg,
+  console,
+  marker: 'splat: trial x 00ff',
+  spoke: false,
+};
+
+t.test('a ledger is read from the files of the kernel', (t) => {
+  t.strictSame(readLedger(stats(1), '512\n'), {
+    debugLocks: 1,
+    tables: {
+      'lock-classes': { used: 565, max: 8192 },
+      'direct dependencies': { used: 3120, max: 131072 },
+    },
+    taint: 512,
+  });
+  t.strictSame(readLedger(undefined, undefined), { debugLocks: null, tables: {}, taint: null });
+  t.end();
+});
+
+const attacks: readonly {
+  readonly name: string;
+  readonly evidence: Partial<LedgerEvidence>;
+  readonly dead: RegExp;
+}[] = [
+  {
+    name: 'lockdep off from the start',
+    evidence: { before: readLedger(stats(0), '0') },
+    dead: /before the workload began/,
+  },
+  {
+    name: 'lockdep off at the end',
+    evidence: { after: readLedger(stats(0), '0') },
+    dead: /debug_locks: 0/,
+  },
+  {
+    name: 'no lockdep at all',
+    evidence: { before: readLedger(undefined, '0') },
+    dead: /not in this kernel/,
+  },
+  {
+    name: 'a full lockdep table',
+    evidence: { after: readLedger(stats(1, 8192), '0') },
+    dead: /lock-classes is full/,
+  },
+  {
+    name: 'a taint without a splat',
+    evidence: { after: readLedger(stats(1), '512') },
+    dead: /tainted \(W\)/,
+  },
+  {
+    name: 'a console that does not print info',
+    evidence: { markersSeen: { begin: false, end: true } },
+    dead: /level info/,
+  },
+  {
+    name: 'a console that stopped',
+    evidence: { markersSeen: { begin: true, end: false } },
+    dead: /no longer printed/,
+  },
+  { name: 'one-shot warnings spent', evidence: { warnOnceArmed: false }, dead: /clear_warn_once/ },
+  {
+    name: 'a line that never reached the console',
+    evidence: { console: console.slice(0, 52) },
+    dead: /1 lines/,
+  },
+  {
+    name: 'dropped messages',
+    evidence: { console: `${console}** 17 printk messages dropped **\n` },
+    dead: /dropped 17/,
+  },
+  {
+    name: 'a guest gone before it could be read',
+    evidence: { before: null, after: null },
+    dead: /went away/,
+  },
+];
+
+for (const { name, evidence, dead } of attacks) {
+  t.test(`the ledger is not deceived by ${name}`, (t) => {
+    const ledger = closeLedger({ ...alive, ...evidence });
+    t.match([...ledger.deadBefore, ...ledger.deadAfter].join('; '), dead);
+    t.end();
+  });
+}
+
+t.test('a ledger of living detectors complains of nothing', (t) => {
+  const { deadBefore, deadAfter, lostConsoleLines } = closeLedger(alive);
+  t.strictSame([deadBefore, deadAfter, lostConsoleLines], [[], [], 0]);
+  const tainted = closeLedger({ ...alive, after: readLedger(stats(1), '512'), spoke: true });
+  t.strictSame(tainted.deadAfter, [], 'a splat that was seen explains its taint');
+  t.end();
+});
+
+t.test('the kernel log and the console are compared from the marker on', (t) => {
+  t.equal(countLostLines(kmsg, console, 'splat: trial x 00ff'), 0);
+  t.equal(
+    countLostLines(kmsg, console, 'splat: trial y'),
+    null,
+    'the marker is not in the log any more',
+  );
+  const escaped = '6,1,1,-;m begins\n6,2,2,-;a\\x09b\n6,3,3,-;first\\x0asecond\n';
+  const printed = 'm begins\n[  1.0] a\tb\n[  1.0] first\n';
+  t.equal(
+    countLostLines(escaped, printed, 'm begins'),
+    0,
+    'consoles may cut records of many lines',
+  );
+  t.equal(countDropped('** 3 printk messages dropped **\nx\n** 4 printk messages dropped **\n'), 7);
+  t.end();
+});
+
+t.test('profiled functions can be told apart in tables that cut names at 30 characters', (t) => {
+  const shown = profiledFunctions.map((name) => name.slice(0, 30));
+  t.equal(new Set(shown).size, shown.length);
+  const table = `  Function                               Hit    Time            Avg
+  --------                               ---    ----            ---
+  ${shown[0]}            15    10.0 us         0.6 us
+  other                                    3    1.0 us          0.3 us
+`;
+  t.strictSame(parseProfile([table, table]), { [`calls.${profiledFunctions[0]}`]: 30 });
+  t.end();
+});
+
+t.test('counters are what happened between two readings', (t) => {
+  t.strictSame(parseVmstat('nr_free_pages 1\noom_kill 3\n'), { 'vm.oom_kill': 3 });
+  t.strictSame(countersSince({ a: 3, b: 9 }, { a: 5, b: 2, c: 7 }), { a: 2, b: 0, c: 7 });
+  t.end();
+});
+
+t.test('no workload can pass without a witness, no canary without a splat', (t) => {
+  for (const { name, witnesses } of [...workloads, ...canaries]) {
+    t.ok(witnesses.length > 0, name);
+    for (const witness of witnesses) {
+      const function_ = /^calls\.(.*)/.exec(witness)?.[1];
+      if (function_ !== undefined)
+        t.ok(
+          profiledFunctions.some((known) => known === function_),
+          witness,
+        );
+      else t.match(witness, /^(driver|vm)\./);
+    }
+  }
+  for (const { canary, expected } of canaries) t.ok((expected ?? []).length > 0, canary ?? '');
+  t.end();
+});

@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { tail } from '../host/process.ts';
+import { valueDigest } from '../host/store.ts';
 import type { Untestable } from '../verdict.ts';
 import { type ConfigBase, mergeConfig, verifyConfig } from './config.ts';
 import type { Fragment } from './fragment.ts';
 import { findBuilt, type MakeEnd, type MakeSetup, placeFile, runMake } from './make.ts';
+import { markConfigured } from './workspace.ts';
 
 export interface ConfigureRequest {
   readonly base: ConfigBase;
@@ -27,6 +29,8 @@ export async function configureTree(
   request: ConfigureRequest,
 ): Promise<Configured> {
   const { base, fragments, known } = request;
+  const { workspace } = setup;
+  if (await isConfigured(setup)) return { verdict: undefined, cpuSeconds: 0, usable: true };
   let cpuSeconds = 0;
   const run = async (target: string): Promise<MakeEnd> => {
     const end = await runMake(setup, [target]);
@@ -43,11 +47,19 @@ export async function configureTree(
   }
   const start = base.kind === 'file' ? base.text : await readConfig(setup);
   const uid = setup.sandbox.uid;
-  await placeFile(setup.workspace, '.config', mergeConfig(start, fragments, known), uid);
+  await placeFile(workspace, '.config', mergeConfig(start, fragments, known), uid);
   const end = await run('olddefconfig');
   if (end.exitCode !== 0) return ended(end, 'olddefconfig');
-  const verdict = verifyConfig(await readConfig(setup), fragments, known);
+  const config = await readConfig(setup);
+  const verdict = verifyConfig(config, fragments, known);
+  if (verdict === undefined && end.usable) await markConfigured(workspace, valueDigest(config));
   return { verdict, cpuSeconds, usable: end.usable };
+}
+
+/** True when this workspace was configured before, and nothing that decides a configuration was patched since. */
+async function isConfigured(setup: MakeSetup): Promise<boolean> {
+  const { configured } = setup.workspace.state;
+  return configured !== undefined && valueDigest(await readConfig(setup)) === configured;
 }
 
 async function readConfig(setup: MakeSetup): Promise<string> {

@@ -103,12 +103,12 @@ async function runJob(job: BuildJob): Promise<BuildOutcome> {
 
 async function makeKernel(
   job: BuildJob,
-  workspace: Workspace,
+  opened: Workspace,
   applied: { readonly files: PatchedFiles; readonly leftOut: readonly LeftOut[] },
   startedAt: number,
 ): Promise<BuildOutcome> {
   const { source, cacheRoot, signal, jobs } = job.request;
-  const changed = await syncSource(workspace, source.tree, applied.files);
+  const { changed, workspace } = await syncSource(opened, source.tree, applied.files);
   const known = await symbolsAfter(source, applied.files);
   const log = join(workspace.dir, 'build.log');
   await rm(log, { force: true });

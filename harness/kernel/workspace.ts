@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { runTool } from '../host/process.ts';
 import type { Mount } from '../host/sandbox.ts';
 import type { PatchedFiles } from './apply.ts';
+import { isKconfigPath } from './kconfig.ts';
 
 /**
  * Where the kernels of one source and configuration are built, one after the other, so that a series costs only what it
@@ -17,12 +18,14 @@ export interface Workspace {
   readonly dir: string;
   readonly src: Mount;
   readonly obj: Mount;
-  /** Paths that may differ from the pristine tree. */
-  readonly touched: readonly string[];
+  readonly state: WorkspaceState;
 }
 
-interface State {
+export interface WorkspaceState {
+  /** Paths that may differ from the pristine tree. */
   readonly touched: readonly string[];
+  /** SHA-256 of the obj/.config that was verified for the files in src/; absent when there is none. */
+  readonly configured?: string;
 }
 
 /** The workspace at `dir`, made when it is not there and cleaned when a build in it was killed. */
@@ -48,27 +51,32 @@ export async function openWorkspace(
   }
   await mkdir(obj, { recursive: true });
   if (uid !== undefined) await chown(obj, uid, uid);
-  const { touched } = JSON.parse(await readFile(join(dir, 'state.json'), 'utf8')) as State;
+  const state = JSON.parse(await readFile(join(dir, 'state.json'), 'utf8')) as WorkspaceState;
   return {
     dir,
     src: { host: src, inside: '/splat/src', writable: false },
     obj: { host: obj, inside: '/splat/obj', writable: true },
-    touched,
+    state,
   };
 }
 
+export interface Synced {
+  /** Paths whose content changed. */
+  readonly changed: readonly string[];
+  readonly workspace: Workspace;
+}
+
 /**
- * Makes src/ the patched tree and returns the paths whose content changed. A file that stays keeps its inode and time,
- * so make leaves it alone; one that changes, or goes back to pristine, is written anew: its time is now, later than
- * every object made of what was there before.
+ * Makes src/ the patched tree. A file that stays keeps its inode and time, so make leaves it alone; one that changes, or
+ * goes back to pristine, is written anew: its time is now, later than every object made of what was there before.
  */
 export async function syncSource(
   workspace: Workspace,
   tree: string,
   patched: PatchedFiles,
-): Promise<readonly string[]> {
-  const { dir, src } = workspace;
-  const paths = [...new Set([...workspace.touched, ...patched.touched])];
+): Promise<Synced> {
+  const { dir, src, state } = workspace;
+  const paths = [...new Set([...state.touched, ...patched.touched])];
   // Saved first: a crash in between leaves paths listed that may be pristine, never the other way round.
   await saveState(dir, { touched: paths });
   const now = new Set(patched.touched);
@@ -77,8 +85,27 @@ export async function syncSource(
     const from = join(now.has(path) ? patched.dir : tree, path);
     if (await replaceFile(from, join(src.host, path))) changed.push(path);
   }
-  await saveState(dir, { touched: patched.touched });
-  return changed;
+  const { configured } = state;
+  const stays = configured !== undefined && !changed.some(decidesConfig);
+  const after = { touched: patched.touched, ...(stays ? { configured } : {}) };
+  await saveState(dir, after);
+  return { changed, workspace: { ...workspace, state: after } };
+}
+
+/** Notes that obj/.config, with this digest, is what the files in src/ make of the demands. */
+export async function markConfigured(workspace: Workspace, configured: string): Promise<void> {
+  await saveState(workspace.dir, { touched: workspace.state.touched, configured });
+}
+
+/** Kconfig files, the programs they run (scripts/), and the Makefiles that choose the compiler's flags they ask about. */
+function decidesConfig(path: string): boolean {
+  return (
+    isKconfigPath(path) ||
+    path === 'Makefile' ||
+    path.startsWith('scripts/') ||
+    /^arch\/[^/]+\/(?:Makefile|configs\/)/.test(path) ||
+    path.startsWith('kernel/configs/')
+  );
 }
 
 /** Runs `work` with the marker in place; `work` says whether what it leaves in obj/ can be trusted. */
@@ -117,7 +144,7 @@ async function readWhole(
   return { bytes: await readFile(path), program: (found.mode & 0o100) !== 0 };
 }
 
-async function saveState(dir: string, state: State): Promise<void> {
+async function saveState(dir: string, state: WorkspaceState): Promise<void> {
   const draft = join(dir, 'state.json.draft');
   await writeFile(draft, JSON.stringify(state));
   await rename(draft, join(dir, 'state.json'));

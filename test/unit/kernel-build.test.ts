@@ -118,6 +118,7 @@ void test('a kernel is built once per key, and a change costs what it changes', 
   t.not(cold.fromCache, twin.fromCache, 'two builders build once');
   t.equal(cold.release, '6.1.0');
   t.equal(cold.facts.objects, 3);
+  t.match(readFileSync(cold.buildLog, 'utf8'), /configured/);
   t.ok(cold.facts.cpuSeconds > 0 && cold.facts.cpuSeconds < 60);
   for (const path of [cold.bzImage, cold.vmlinux, cold.systemMap, cold.config, cold.buildLog]) {
     t.ok(statSync(path).size > 0, path);
@@ -134,6 +135,12 @@ void test('a kernel is built once per key, and a change costs what it changes', 
   const other = await built(build(seriesOf(b3, newFile)));
   t.equal(other.facts.objects, 2, 'the header is pristine again, so its users are compiled again');
   t.equal(new Set([cold, header, both, other].map((kernel) => kernel.imageDigest)).size, 4);
+
+  t.notMatch(readFileSync(both.buildLog, 'utf8'), /configured/, 'the configuration stays');
+  const option = await built(
+    build(seriesOf(b3, newFile, edit('Kconfig', 'bool "x"', 'bool "y"')), {}),
+  );
+  t.match(readFileSync(option.buildLog, 'utf8'), /configured/, 'until a Kconfig is patched');
 
   t.equal(snapshot(source.tree), pristine, 'the pristine tree never changes');
   const [place = ''] = readdirSync(join(cacheRoot, 'workspace'));

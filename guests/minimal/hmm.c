@@ -4,10 +4,11 @@
  * an interval notifier on it. Device accesses, migration to device memory and back, and the
  * CPU's own faults race with unmapping. Calls may fail because another thread was faster.
  *
- * Only the second device migrates and only the first reads and writes. The driver of Linux
- * 6.1 oopses (dmirror_do_read, dmirror_do_write) when a device is asked to access pages that
- * have migrated to its own memory and whose mirror entries an invalidation has dropped; pages
- * of another device it first faults back, which is what this wants to see anyway.
+ * Only the second device migrates and only the first reads and writes. A device of that
+ * driver that is asked to access pages which have migrated to its own memory, and whose mirror
+ * entries an invalidation has dropped since, takes the unmapped device pages themselves for
+ * its backing store and oopses in dmirror_do_read() or dmirror_do_write() (seen in Linux 6.1,
+ * lib/test_hmm.c is the same there in 6.12). Pages of another device are faulted back first.
  */
 #include "arena.h"
 #include "hmm_abi.h"

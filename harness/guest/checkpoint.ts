@@ -26,6 +26,8 @@ export interface BootRecord {
   /** From the start of QEMU to the agent's hello. */
   readonly bootMs: number;
   readonly slowness: number;
+  /** What `prepare` returned of the ready guest: JSON, the same for every copy. */
+  readonly prepared: unknown;
 }
 
 /** A ready guest on disk: `memory` is QEMU's migration stream, `boot.log` the console up to the save. */
@@ -40,8 +42,8 @@ export interface CheckpointRequest {
   readonly identity: readonly string[];
   /** Which of several boots of one kernel; forks of one boot are twins in all that boot decided. */
   readonly bootIndex: number;
-  /** Prepares the ready guest before it is saved, once for all its forks. */
-  readonly prepare: (agent: Agent) => Promise<void>;
+  /** Prepares the ready guest, once for all its copies; what it returns is kept with them. */
+  readonly prepare: (agent: Agent) => Promise<unknown>;
   readonly signal: AbortSignal;
   readonly onCorrupt?: (message: string) => void;
   readonly onNote?: (text: string) => void;
@@ -102,14 +104,13 @@ async function bootAndSave(request: CheckpointRequest, dir: string): Promise<Boo
   await using booted = await bootGuest(request, {
     consolePath: join(dir, 'boot.log'),
   });
-  await request.prepare(booted.guest.agent);
   await save(booted.guest.machine.qmp, join(dir, 'memory'));
   return booted.record;
 }
 
-/** A booted guest with its timeouts set; throws BootFailed when the kernel did not get there. */
+/** A booted, prepared guest with its timeouts set; throws BootFailed when the kernel did not get there. */
 export async function bootGuest(
-  request: Pick<CheckpointRequest, 'spec' | 'signal'>,
+  request: Pick<CheckpointRequest, 'spec' | 'signal' | 'prepare'>,
   files: {
     readonly consolePath: string;
     readonly onConsole?: (bytes: Uint8Array) => void;
@@ -133,9 +134,10 @@ export async function bootGuest(
     const bootMs = performance.now() - startedAt;
     const slowness = slownessOf(bootMs);
     await setKernelTimeouts(guest.agent, kernelTimeouts(slowness));
+    const prepared = await request.prepare(guest.agent);
     return {
       guest,
-      record: { release: outcome.release, bootMs, slowness },
+      record: { release: outcome.release, bootMs, slowness, prepared },
       [Symbol.asyncDispose]: async () => guest[Symbol.asyncDispose](),
     };
   });

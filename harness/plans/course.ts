@@ -8,15 +8,15 @@ import { answerTimeoutMs, kernelTimeouts } from '../guest/pace.ts';
 import { pause } from '../host/deadline.ts';
 import { tail, throwIfAborted } from '../host/process.ts';
 import type { WorkloadEnd } from '../verdict.ts';
-import { type Reading, takeReading } from './observe.ts';
+import { type Prepared, type Reading, takeReading } from './observe.ts';
 import type { TrialContext, TrialPlan, TrialTimings } from './trial.ts';
 
 /** What happened in a trial's guest, before anything is concluded from it. */
 export interface Course {
   readonly end: WorkloadEnd;
-  readonly before?: Reading;
+  /** What the guest was before the workload. */
+  readonly prepared: Prepared;
   readonly after?: Reading;
-  readonly warnOnceArmed: boolean;
   /** The kernel's own log at the end, as /dev/kmsg has it. */
   readonly kmsg?: string;
   /** The line both the kernel's log and the console carry from the moment before the workload. */
@@ -43,18 +43,27 @@ export async function runCourse(
 ): Promise<Course> {
   const startedAt = performance.now();
   const marker = `splat: trial ${plan.id} ${randomBytes(8).toString('hex')}`;
+  const { guest: started, prepared } = await context.start(
+    join(context.dir, 'console.log'),
+    watch.onConsole,
+  );
+  await using guest = started;
   const course: Progress = {
     end: { kind: 'lost' },
-    warnOnceArmed: false,
+    prepared,
     marker,
     markersSeen: { begin: false, end: false },
     timings: { startMs: null, firstLineMs: null, workloadMs: null, qemuCpuSeconds: 0 },
   };
-  await using guest = await context.start(join(context.dir, 'console.log'), watch.onConsole);
+  const over = new AbortController();
+  const begun = guest.console
+    .waitFor(`${marker} begins`, runTimeoutMs(plan.durationMs, context.slowness), over.signal)
+    .then((begin) => {
+      course.markersSeen = { ...course.markersSeen, begin };
+    });
   try {
-    await guest.agent.hello();
+    await beginTrial(guest, plan, course);
     course.timings = { ...course.timings, startMs: performance.now() - startedAt };
-    await beginTrial(guest, plan, context, course);
     course.end = await runWorkload(guest, plan, context, course, { startedAt, ...watch });
     await endTrial(guest, context, course);
   } catch (error) {
@@ -65,25 +74,21 @@ export async function runCourse(
         ? { kind: 'lost' }
         : { kind: 'silent', afterMs: performance.now() - startedAt };
     if (error.how === 'lost') await requireGuestsFault(guest);
+  } finally {
+    over.abort();
+    await begun;
   }
   course.timings = { ...course.timings, qemuCpuSeconds: await guest.machine.cpuSeconds() };
   return course;
 }
 
-async function beginTrial(
-  guest: Guest,
-  plan: TrialPlan,
-  context: TrialContext,
-  course: Progress,
-): Promise<void> {
-  const { agent } = guest;
+/** Only what cannot be done before the guest was saved: a copy must be at its workload in no time. */
+async function beginTrial(guest: Guest, plan: TrialPlan, course: Progress): Promise<void> {
   // Copies of a checkpoint share their random state; the trial's seed makes them differ, and repeat.
-  await agent.reseed(createHash('sha512').update(`splat trial seed ${plan.seed}`).digest());
-  course.warnOnceArmed = await agent.write('/sys/kernel/debug/clear_warn_once', '1');
-  const printed = guest.console.waitFor(course.marker, markerTimeoutMs(context), context.signal);
-  await agent.write('/dev/kmsg', `<6>${course.marker} begins\n`);
-  course.markersSeen = { ...course.markersSeen, begin: await printed };
-  course.before = await takeReading(agent, context.cpus);
+  await Promise.all([
+    guest.agent.reseed(createHash('sha512').update(`splat trial seed ${plan.seed}`).digest()),
+    guest.agent.write('/dev/kmsg', `<6>${course.marker} begins\n`),
+  ]);
 }
 
 async function endTrial(guest: Guest, context: TrialContext, course: Progress): Promise<void> {

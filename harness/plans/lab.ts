@@ -2,15 +2,15 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Emit, inStage } from '../events.ts';
 import { type AccelChoice, type AccelDecision, decideAccel, hostTscKhz } from '../guest/accel.ts';
+import type { Agent } from '../guest/agent.ts';
 import type { MachineSpec } from '../guest/argv.ts';
 import type { Guest } from '../guest/boot.ts';
 import { bootGuest, type Checkpoint, ensureCheckpoint, forkGuest } from '../guest/checkpoint.ts';
 import { kernelCommandLine } from '../guest/cmdline.ts';
 import { ensureImage } from '../guest/image.ts';
-import { handOver } from '../host/hand-over.ts';
 import type { BuiltKernel } from '../kernel/kernel.ts';
 import type { Untestable } from '../verdict.ts';
-import { armObservation } from './observe.ts';
+import { type Prepared, prepareGuest } from './observe.ts';
 
 /** How guests are made; the command line's words. */
 export interface LabRequest {
@@ -31,9 +31,14 @@ export interface Lab {
   /** The ready guest of one boot, saved; from the store when it has been booted before. */
   readonly checkpoint: (bootIndex: number) => Promise<LabCheckpoint>;
   /** A fresh copy of that guest. */
-  readonly fork: (checkpoint: Checkpoint, options: StartOptions) => Promise<Guest>;
+  readonly fork: (
+    checkpoint: Checkpoint,
+    options: StartOptions,
+  ) => Promise<{ readonly guest: Guest; readonly prepared: Prepared }>;
   /** A fresh boot instead of a copy (--cold). */
-  readonly boot: (options: StartOptions) => Promise<Guest>;
+  readonly boot: (
+    options: StartOptions,
+  ) => Promise<{ readonly guest: Guest; readonly prepared: Prepared }>;
 }
 
 export type LabCheckpoint =
@@ -73,25 +78,29 @@ export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise
     (decision) => `acceleration ${decision.accel} (${decision.reason})`,
   );
   const spec = { ...bare, accel: accel.accel };
+  const prepare = async (agent: Agent): Promise<Prepared> => prepareGuest(agent, request.cpus);
   return {
     spec,
     accel,
     guestId: image.id,
-    checkpoint: async (bootIndex) => bootOnce(kernel, image.id, spec, bootIndex, request),
-    fork: async (checkpoint, options) => forkGuest(checkpoint, { spec, ...options }),
-    boot: async (options) =>
-      handOver(bootGuest({ spec, signal: options.signal }, options), async (booted) => {
-        await armObservation(booted.guest.agent);
-        return booted.guest;
-      }),
+    checkpoint: async (bootIndex) =>
+      bootOnce([kernel.id, image.id], spec, bootIndex, prepare, request),
+    fork: async (checkpoint, options) => ({
+      guest: await forkGuest(checkpoint, { spec, ...options }),
+      prepared: checkpoint.prepared as Prepared,
+    }),
+    boot: async (options) => {
+      const { guest, record } = await bootGuest({ spec, prepare, signal: options.signal }, options);
+      return { guest, prepared: record.prepared as Prepared };
+    },
   };
 }
 
 async function bootOnce(
-  kernel: BuiltKernel,
-  guestId: string,
+  identity: readonly string[],
   spec: MachineSpec,
   bootIndex: number,
+  prepare: (agent: Agent) => Promise<Prepared>,
   request: LabRequest,
 ): Promise<LabCheckpoint> {
   const { emit } = request;
@@ -103,9 +112,9 @@ async function bootOnce(
       ensureCheckpoint({
         cacheRoot: request.cacheRoot,
         spec,
-        identity: [kernel.id, guestId],
+        identity,
         bootIndex,
-        prepare: armObservation,
+        prepare,
         signal: request.signal,
         onCorrupt: (text) => emit({ kind: 'note', text: `${text}; booting again` }),
       }),

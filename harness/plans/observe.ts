@@ -16,13 +16,22 @@ export interface Reading {
   readonly counters: Readonly<Record<string, number>>;
 }
 
-/** Makes a ready guest count what witnesses need; done once, before it is saved. */
-export async function armObservation(agent: Agent): Promise<void> {
+/** A ready guest's state before any workload; copies of a checkpoint share it to the bit. */
+export interface Prepared {
+  readonly before: Reading;
+  /** clear_warn_once was written: warnings that fire once can fire (Documentation/admin-guide/clearing-warn-once.rst). */
+  readonly warnOnceArmed: boolean;
+}
+
+/** Makes a ready guest count what witnesses need, and reads where it starts from. */
+export async function prepareGuest(agent: Agent, cpus: number): Promise<Prepared> {
   for (const name of profiledFunctions) {
     // A function this kernel does not have is refused, and then not counted.
     await agent.append(profileFiles.filter, `${name}\n`);
   }
   await agent.write(profileFiles.enabled, '1');
+  const warnOnceArmed = await agent.write('/sys/kernel/debug/clear_warn_once', '1');
+  return { before: await takeReading(agent, cpus), warnOnceArmed };
 }
 
 /** Reads the ledger and all counters. */

@@ -9,6 +9,7 @@ import type { Workload } from '../stress/workloads.ts';
 import { judgeTrial, type Verdict } from '../verdict.ts';
 import { type Course, runCourse } from './course.ts';
 import { isSplat, type SplatCount, startTally } from './findings.ts';
+import type { Prepared } from './observe.ts';
 
 /** One workload with one seed in one fresh guest. */
 export interface TrialPlan {
@@ -26,7 +27,10 @@ export interface TrialPlan {
 
 export interface TrialContext {
   /** Starts this trial's guest: a copy of a checkpoint, or a boot of its own. */
-  readonly start: (consolePath: string, onConsole: (bytes: Uint8Array) => void) => Promise<Guest>;
+  readonly start: (
+    consolePath: string,
+    onConsole: (bytes: Uint8Array) => void,
+  ) => Promise<{ readonly guest: Guest; readonly prepared: Prepared }>;
   readonly slowness: number;
   readonly cpus: number;
   /** The trial's folder: console.log, output.log, and a picture where one was drawn. */
@@ -82,7 +86,10 @@ export async function runTrial(plan: TrialPlan, context: TrialContext): Promise<
   if (course.end.kind === 'lost' && tally.splats.all().length === 0) take([lostGuest()]);
   const splats = tally.splats.all();
   const ledger = await ledgerOf(course, join(context.dir, 'console.log'), splats.length > 0);
-  const counters = countersSince(course.before?.counters ?? {}, course.after?.counters ?? {});
+  const counters = countersSince(
+    course.prepared.before.counters,
+    course.after?.counters ?? course.prepared.before.counters,
+  );
   const witnesses = Object.fromEntries(
     plan.workload.witnesses.map((name) => [name, counters[name] ?? 0]),
   );
@@ -114,9 +121,9 @@ const comparedBytes = 32 * 1024 * 1024;
 
 async function ledgerOf(course: Course, consolePath: string, spoke: boolean): Promise<Ledger> {
   return closeLedger({
-    before: course.before?.ledger ?? null,
+    before: course.prepared.before.ledger,
     after: course.after?.ledger ?? null,
-    warnOnceArmed: course.warnOnceArmed,
+    warnOnceArmed: course.prepared.warnOnceArmed,
     markersSeen: course.markersSeen,
     kmsg: course.kmsg ?? null,
     console: await readHead(consolePath, comparedBytes),

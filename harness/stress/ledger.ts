@@ -18,7 +18,8 @@ export interface LedgerReading {
 
 /** What a trial's JSON carries. */
 export interface Ledger {
-  readonly before: LedgerReading | null;
+  readonly before: LedgerReading;
+  /** Null when the guest went away before its end. */
   readonly after: LedgerReading | null;
   /** The one-shot warnings were armed again before the workload (clear_warn_once). */
   readonly warnOnceArmed: boolean;
@@ -114,8 +115,8 @@ export function countDropped(consoleLog: string): number {
 
 /** What a trial saw of its detectors. */
 export interface LedgerEvidence {
-  /** Null when the guest went away before. */
-  readonly before: LedgerReading | null;
+  readonly before: LedgerReading;
+  /** Null when the guest went away before its end. */
   readonly after: LedgerReading | null;
   readonly warnOnceArmed: boolean;
   /** Whether a message of level info, written before and after the workload, came out of the console. */
@@ -136,24 +137,19 @@ export function closeLedger(evidence: LedgerEvidence): Ledger {
       ? null
       : countLostLines(evidence.kmsg, evidence.console, evidence.marker);
   const dropped = countDropped(evidence.console);
-  const deadBefore =
-    before === null
-      ? ['the guest went away before its detectors could be read']
-      : [
-          ...deadDetectors(before, 'before'),
-          ...reasons([
-            [!markersSeen.begin, 'the console does not print messages of level info'],
-            [!warnOnceArmed, 'one-shot warnings could not be armed again (clear_warn_once)'],
-          ]),
-        ];
+  const deadBefore = [
+    ...deadDetectors(before, 'before'),
+    ...reasons([[!warnOnceArmed, 'one-shot warnings could not be armed again (clear_warn_once)']]),
+  ];
   const deadAfter =
-    before === null || after === null
+    after === null
       ? []
       : [
           ...deadDetectors(after, 'after'),
           ...(evidence.spoke ? [] : unexplainedTaint(before, after)),
           ...reasons([
-            [!markersSeen.end, 'the console no longer printed at the end'],
+            [!markersSeen.begin, 'the console does not print messages of level info'],
+            [markersSeen.begin && !markersSeen.end, 'the console no longer printed at the end'],
             [
               lost !== null && lost > 0,
               `${lost} lines of the kernel's log never reached the console`,

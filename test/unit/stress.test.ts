@@ -40,7 +40,7 @@ const alive: LedgerEvidence = {
   spoke: false,
 };
 
-t.test('a ledger is read from the files of the kernel', (t) => {
+void t.test('a ledger is read from the files of the kernel', (t) => {
   t.strictSame(readLedger(stats(1), '512\n'), {
     debugLocks: 1,
     tables: {
@@ -104,22 +104,17 @@ const attacks: readonly {
     evidence: { console: `${console}** 17 printk messages dropped **\n` },
     dead: /dropped 17/,
   },
-  {
-    name: 'a guest gone before it could be read',
-    evidence: { before: null, after: null },
-    dead: /went away/,
-  },
 ];
 
 for (const { name, evidence, dead } of attacks) {
-  t.test(`the ledger is not deceived by ${name}`, (t) => {
+  void t.test(`the ledger is not deceived by ${name}`, (t) => {
     const ledger = closeLedger({ ...alive, ...evidence });
     t.match([...ledger.deadBefore, ...ledger.deadAfter].join('; '), dead);
     t.end();
   });
 }
 
-t.test('a ledger of living detectors complains of nothing', (t) => {
+void t.test('a ledger of living detectors complains of nothing', (t) => {
   const { deadBefore, deadAfter, lostConsoleLines } = closeLedger(alive);
   t.strictSame([deadBefore, deadAfter, lostConsoleLines], [[], [], 0]);
   const tainted = closeLedger({ ...alive, after: readLedger(stats(1), '512'), spoke: true });
@@ -127,7 +122,7 @@ t.test('a ledger of living detectors complains of nothing', (t) => {
   t.end();
 });
 
-t.test('the kernel log and the console are compared from the marker on', (t) => {
+void t.test('the kernel log and the console are compared from the marker on', (t) => {
   t.equal(countLostLines(kmsg, console, 'splat: trial x 00ff'), 0);
   t.equal(
     countLostLines(kmsg, console, 'splat: trial y'),
@@ -145,25 +140,28 @@ t.test('the kernel log and the console are compared from the marker on', (t) => 
   t.end();
 });
 
-t.test('profiled functions can be told apart in tables that cut names at 30 characters', (t) => {
-  const shown = profiledFunctions.map((name) => name.slice(0, 30));
-  t.equal(new Set(shown).size, shown.length);
-  const table = `  Function                               Hit    Time            Avg
+void t.test(
+  'profiled functions can be told apart in tables that cut names at 30 characters',
+  (t) => {
+    const shown = profiledFunctions.map((name) => name.slice(0, 30));
+    t.equal(new Set(shown).size, shown.length);
+    const table = `  Function                               Hit    Time            Avg
   --------                               ---    ----            ---
   ${shown[0]}            15    10.0 us         0.6 us
   other                                    3    1.0 us          0.3 us
 `;
-  t.strictSame(parseProfile([table, table]), { [`calls.${profiledFunctions[0]}`]: 30 });
-  t.end();
-});
+    t.strictSame(parseProfile([table, table]), { [`calls.${profiledFunctions[0]}`]: 30 });
+    t.end();
+  },
+);
 
-t.test('counters are what happened between two readings', (t) => {
+void t.test('counters are what happened between two readings', (t) => {
   t.strictSame(parseVmstat('nr_free_pages 1\noom_kill 3\n'), { 'vm.oom_kill': 3 });
   t.strictSame(countersSince({ a: 3, b: 9 }, { a: 5, b: 2, c: 7 }), { a: 2, b: 0, c: 7 });
   t.end();
 });
 
-t.test('no workload can pass without a witness, no canary without a splat', (t) => {
+void t.test('no workload can pass without a witness, no canary without a splat', (t) => {
   for (const { name, witnesses } of [...workloads, ...canaries]) {
     t.ok(witnesses.length > 0, name);
     for (const witness of witnesses) {

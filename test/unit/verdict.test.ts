@@ -128,7 +128,7 @@ const rows: readonly {
 ];
 
 for (const { name, evidence, phrase, message } of rows) {
-  t.test(name, (t) => {
+  void t.test(name, (t) => {
     const verdict = judgeTrial({ ...quiet, ...evidence });
     t.equal(verdictPhrase(verdict), phrase);
     if (message !== undefined) t.match('message' in verdict ? verdict.message : '', message);
@@ -136,13 +136,13 @@ for (const { name, evidence, phrase, message } of rows) {
   });
 }
 
-t.test('the titles of a splat verdict are the unexpected ones, each once, in order', (t) => {
+void t.test('the titles of a splat verdict are the unexpected ones, each once, in order', (t) => {
   const verdict = judgeTrial({ ...quiet, splats: ['b', 'a', 'b', 'x'], expected: ['x'] });
   t.strictSame(verdict, { kind: 'splat', titles: ['b', 'a'] });
   t.end();
 });
 
-t.test('the worst verdict of a run', (t) => {
+void t.test('the worst verdict of a run', (t) => {
   const clean = { kind: 'clean' } as const;
   const blind = { kind: 'inconclusive', because: 'blind', message: '' } as const;
   const hung = { kind: 'inconclusive', because: 'hung', message: '' } as const;

@@ -1,0 +1,195 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import t from 'tap';
+import { verdictPhrase } from '../../harness/verdict.ts';
+import { patchFile, processesWith, readText, root, splat, splatRun } from './splat.ts';
+
+void t.test(
+  'the default run of debian:6.1 is clean, with every witness and every canary',
+  async (t) => {
+    await splatRun([], async ({ exitCode, result, stderr, dir }) => {
+      t.equal(verdictPhrase(result.verdict), 'clean', JSON.stringify(result.verdict));
+      t.equal(exitCode, 0, stderr);
+      const canaries = result.trials.filter(({ canary }) => canary !== undefined);
+      const others = result.trials.filter(({ canary }) => canary === undefined);
+      t.strictSame(others.map(({ id }) => id).toSorted(), [
+        'controls',
+        'hmm',
+        'mrelease',
+        'munmap',
+        'oom-memcg',
+        'virtio-gpu',
+      ]);
+      t.equal(canaries.length, 5);
+      for (const { id, witnesses, ledger, splats } of result.trials) {
+        for (const [name, count] of Object.entries(witnesses))
+          t.ok(count > 0, `${id}: ${name} = ${count}`);
+        t.equal(ledger.before?.debugLocks, 1, `${id}: lockdep was alive before`);
+        t.equal(ledger.lostConsoleLines, 0, `${id}: the console is complete`);
+        if (!id.startsWith('canary-'))
+          t.equal(ledger.after?.debugLocks, 1, `${id}: and at the end`);
+        t.equal(splats.length > 0, id.startsWith('canary-'), `${id}: splats exactly in canaries`);
+        t.ok((await stat(join(dir, 'trials', id, 'console.log'))).size > 0, `${id}: console.log`);
+      }
+      const picture = await stat(join(dir, 'trials', 'virtio-gpu', 'screen.png'));
+      t.ok(picture.size > 500, 'the screen was taken');
+      t.match(await readText(dir, 'results.tap'), /^KTAP version 1\n1\.\.12\nok 1 boot\n/);
+      t.match(await readText(dir, 'junit.xml'), /tests="12" failures="0" errors="0"/);
+      t.match(await readText(dir, 'kernel.config'), /^CONFIG_MMU_NOTIFIER=y$/m);
+    });
+  },
+);
+
+/** Kernels with one patch on top: what the run must say of each. */
+const kernels: readonly {
+  readonly patch: string;
+  readonly workloads: readonly string[];
+  readonly exitCode: number;
+  readonly phrase: string;
+  readonly says: RegExp;
+}[] = [
+  {
+    patch: 'harmless',
+    workloads: ['munmap', 'mrelease'],
+    exitCode: 0,
+    phrase: 'clean',
+    says: /"kind":"clean"/,
+  },
+  {
+    patch: 'hmm-allocates-under-notifier-lock',
+    workloads: ['hmm'],
+    exitCode: 1,
+    phrase: 'splat',
+    says: /possible deadlock in dmirror_interval_invalidate/,
+  },
+  {
+    patch: 'does-not-compile',
+    workloads: [],
+    exitCode: 125,
+    phrase: 'untestable: build',
+    says: /mm\/mmu_notifier\.c:\d+/,
+  },
+  {
+    patch: 'does-not-boot',
+    workloads: [],
+    exitCode: 125,
+    phrase: 'untestable: boot',
+    says: /test_hmm gives up/,
+  },
+  {
+    patch: 'lockdep-off-at-boot',
+    workloads: ['munmap'],
+    exitCode: 125,
+    phrase: 'inconclusive: blind',
+    says: /lockdep was off before the workload began/,
+  },
+  {
+    patch: 'reaper-returns-early',
+    workloads: ['oom-memcg', 'mrelease'],
+    exitCode: 125,
+    phrase: 'inconclusive: unexercised',
+    says: /hlist_start_oom_reaper/,
+  },
+  {
+    patch: 'non-block-markers-emptied',
+    workloads: ['mrelease'],
+    exitCode: 125,
+    phrase: 'inconclusive: canary-missed',
+    says: /sleeping function called from invalid context/,
+  },
+];
+
+for (const { patch, workloads, exitCode, phrase, says } of kernels) {
+  void t.test(`a kernel with ${patch} is ${phrase}`, async (t) => {
+    const flags = workloads.flatMap((name) => ['--workload', name]);
+    await splatRun(['--series', patchFile(patch), ...flags], async ({ result, stdout, ...run }) => {
+      t.equal(verdictPhrase(result.verdict), phrase, JSON.stringify(result.verdict));
+      t.equal(run.exitCode, exitCode, run.stderr);
+      t.match(stdout, says);
+      t.match(await readText(run.dir, 'results.tap'), exitCode === 1 ? /^not ok/m : /^ok 1/m);
+    });
+  });
+}
+
+void t.test(
+  'a second run reuses kernel and checkpoint, and a person reads one table',
+  async (t) => {
+    const out = t.testdir();
+    const { exitCode, stdout, stderr } = await splat([
+      'run',
+      '--workload',
+      'mrelease',
+      '--out',
+      join(out, 'run'),
+    ]);
+    t.equal(exitCode, 0, stderr);
+    t.match(
+      stdout,
+      /^mrelease +clean +- +hlist_start_nonblockable \d+, __oom_reap_task_mm \d+ +\d+\.\d s$/m,
+    );
+    t.match(stdout, /^canary-sleep-nonblockable +clean +as seeded/m);
+    t.match(
+      stdout,
+      /^verdict {2}clean: 1 trials without a splat, every witness seen, 5 canaries caught$/m,
+    );
+    t.notMatch(stderr, /\d+ of [\d,]+ objects/, 'nothing was compiled');
+    t.equal(stdout.includes('\u001B'), false, 'no colour without a terminal');
+  },
+);
+
+void t.test('one seed gives one decision: the same trial twice', async (t) => {
+  const seeds: string[][] = [];
+  for (let time = 0; time < 2; time++) {
+    await splatRun(['--workload', 'munmap', '--seed', '7'], ({ result }) => {
+      seeds.push(result.trials.map(({ id, seed }) => `${id} ${seed}`));
+    });
+  }
+  t.strictSame(seeds[0], seeds[1]);
+});
+
+void t.test('--cold boots for every trial', async (t) => {
+  await splatRun(['--cold', '--workload', 'mrelease', '--jobs', '2'], ({ result, exitCode }) => {
+    t.equal(exitCode, 0, JSON.stringify(result.verdict));
+    for (const { timings } of result.trials)
+      t.ok((timings.startMs ?? 0) > 500, 'that takes longer than a copy');
+  });
+});
+
+void t.test('Ctrl-C in the middle of trials leaves no QEMU, and exit code 130', async (t) => {
+  const dir = join(t.testdir(), 'run');
+  const running = execa(
+    join(root, 'splat'),
+    ['run', '--workload', 'munmap', '--duration', '60', '--out', dir],
+    {
+      reject: false,
+      cwd: root,
+      stdin: 'ignore',
+    },
+  );
+  while ((await processesWith(`${dir}/trials/munmap`)).length === 0) await sleep(200);
+  running.kill('SIGINT');
+  const { exitCode, stderr } = await running;
+  t.equal(exitCode, 130);
+  t.match(stderr, /^splat: interrupted by SIGINT$/m);
+  t.strictSame(await processesWith(dir), [], 'nothing is left');
+});
+
+void t.test('a harness killed with SIGKILL takes its QEMU with it', async (t) => {
+  const dir = join(t.testdir(), 'run');
+  const running = execa(
+    join(root, 'splat'),
+    ['run', '--workload', 'munmap', '--duration', '60', '--out', dir],
+    {
+      reject: false,
+      cwd: root,
+      stdin: 'ignore',
+    },
+  );
+  while ((await processesWith(`${dir}/trials/munmap`)).length === 0) await sleep(200);
+  running.kill('SIGKILL');
+  await running;
+  await sleep(500);
+  t.strictSame(await processesWith(dir), [], 'nothing is left');
+});

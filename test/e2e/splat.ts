@@ -1,0 +1,64 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import type { RunResult } from '../../harness/plans/run.ts';
+
+/** The checkout under test. */
+export const root = new URL('../..', import.meta.url).pathname;
+
+export interface CliResult {
+  readonly exitCode: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the real command line as a user would, without a terminal. */
+export async function splat(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<CliResult> {
+  const { exitCode, stdout, stderr } = await execa(join(root, 'splat'), args, {
+    reject: false,
+    cwd: root,
+    stdin: 'ignore',
+    env,
+  });
+  return { exitCode, stdout, stderr };
+}
+
+export interface RunOutcome extends CliResult {
+  readonly result: RunResult;
+  readonly dir: string;
+}
+
+/** `splat run --json` in a folder of its own, gone after `use`. */
+export async function splatRun<T>(
+  args: readonly string[],
+  use: (outcome: RunOutcome) => Promise<T> | T,
+): Promise<T> {
+  const parent = await mkdtemp(join(tmpdir(), 'splat-e2e-'));
+  try {
+    const dir = join(parent, 'run');
+    const done = await splat(['run', '--json', '--out', dir, ...args]);
+    if (done.stdout === '') throw new Error(`no result: ${done.stderr}`);
+    return await use({ ...done, dir, result: JSON.parse(done.stdout) as RunResult });
+  } finally {
+    await rm(parent, { recursive: true, force: true });
+  }
+}
+
+/** One of the patches beside this file. */
+export function patchFile(name: string): string {
+  return join(root, 'test', 'e2e', 'patches', `${name}.patch`);
+}
+
+/** Processes whose command line contains `text`. */
+export async function processesWith(text: string): Promise<readonly string[]> {
+  const { stdout } = await execa('ps', ['-eo', 'pid=,args='], { env: { COLUMNS: '4000' } });
+  return stdout.split('\n').filter((line) => line.includes(text) && !line.includes('ps -eo'));
+}
+
+export async function readText(...parts: readonly string[]): Promise<string> {
+  return readFile(join(...parts), 'utf8');
+}

@@ -1,7 +1,7 @@
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError } from '../errors.ts';
 import {
@@ -40,45 +40,72 @@ export function builder(yargs: Argv): Argv<TriageArguments> {
 }
 
 /** Bytes of a read. */
-const chunkBytes = 256 * 1024;
+const chunkBytes = 1024 * 1024;
 
-async function openInput(
-  argv: TriageArguments,
-  context: CommandContext,
-): Promise<NodeJS.ReadableStream> {
-  const { file } = argv;
-  if (file === undefined || file === '-') {
-    if (file === undefined && 'isTTY' in context.stdin && context.stdin.isTTY) {
-      throw new HarnessError('usage', 'triage needs a file, or - for stdin');
-    }
-    return context.stdin;
+/** Standard input when the log is to come from there; undefined when a file is named. */
+function standardInput(
+  { file }: TriageArguments,
+  { stdin }: CommandContext,
+): NodeJS.ReadableStream | undefined {
+  // yargs-parser hands a bare - of a positional over as the empty string.
+  if (file === '-' || file === '') return stdin;
+  if (file !== undefined) return undefined;
+  if ('isTTY' in stdin && stdin.isTTY) {
+    throw new HarnessError('usage', 'triage needs a file, or - for stdin');
   }
-  const path = resolve(context.cwd, file);
-  const facts = await stat(path).catch((cause: NodeJS.ErrnoException) => {
-    throw new HarnessError('usage', `cannot read ${file}: ${cause.code ?? cause.message}`, {
-      cause,
-    });
-  });
-  if (facts.isDirectory())
-    throw new HarnessError('usage', `${file} is a directory; name a console log in it`);
-  return createReadStream(path, { highWaterMark: chunkBytes, signal: context.signal });
+  return stdin;
 }
 
-/** Findings as they complete. A read that fails is the user's file's fault. */
+async function openLog(file: string, { cwd }: CommandContext): Promise<FileHandle> {
+  try {
+    const handle = await open(resolve(cwd, file));
+    if (!(await handle.stat()).isDirectory()) return handle;
+    await handle.close();
+  } catch (cause) {
+    const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
+    throw new HarnessError('usage', `cannot read ${file}: ${reason}`, { cause });
+  }
+  throw new HarnessError('usage', `${file} is a directory; name a console log in it`);
+}
+
+/** The bytes of the log. Each chunk is valid until the next is asked for. */
+async function* readLog(
+  argv: TriageArguments,
+  context: CommandContext,
+): AsyncGenerator<Uint8Array | string> {
+  const stdin = standardInput(argv, context);
+  if (stdin || argv.file === undefined) {
+    if (stdin) yield* stdin;
+    return;
+  }
+  const handle = await openLog(argv.file, context);
+  try {
+    const buffer = Buffer.allocUnsafe(chunkBytes);
+    for (;;) {
+      throwIfAborted(context.signal);
+      const { bytesRead } = await handle.read(buffer, 0, chunkBytes, null);
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Findings as they complete. */
 async function* findSplats(
   argv: TriageArguments,
   context: CommandContext,
 ): AsyncGenerator<Finding> {
   const scanner = createScanner();
-  const input = await openInput(argv, context);
-  try {
-    for await (const chunk of input) yield* scanner.push(chunk);
-  } catch (cause) {
-    if (context.signal.aborted) throw new HarnessError('interrupted', 'interrupted', { cause });
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new HarnessError('usage', `cannot read ${argv.file ?? 'stdin'}: ${reason}`, { cause });
-  }
+  for await (const chunk of readLog(argv, context)) yield* scanner.push(chunk);
+  throwIfAborted(context.signal);
   yield* scanner.end();
+}
+
+function throwIfAborted(signal: AbortSignal): void {
+  if (signal.aborted)
+    throw new HarnessError('interrupted', 'interrupted', { cause: signal.reason });
 }
 
 function isDecisive(finding: Finding): boolean {
@@ -112,7 +139,9 @@ async function printText(found: AsyncIterable<Finding>, context: CommandContext)
     const group = groups.get(finding.signature);
     if (group) group.count++;
     else {
-      groups.set(finding.signature, { first: { ...finding, text: [], evidence: [] }, count: 1 });
+      // A clone owns its strings; the finding's are parts of the log.
+      const first = structuredClone({ ...finding, text: [], evidence: [] });
+      groups.set(finding.signature, { first, count: 1 });
       await write(context, `${formatFinding(finding, style)}\n\n`);
     }
   }
@@ -136,7 +165,7 @@ async function printExplanation(
 }
 
 async function runBatch(argv: TriageArguments, context: CommandContext): Promise<number> {
-  const input = await openInput(argv, context);
+  const input = Readable.from(readLog(argv, context), { objectMode: false });
   let number = 0;
   for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
     number++;

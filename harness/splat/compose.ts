@@ -36,12 +36,17 @@ export function fitsHeader(rule: Rule, text: string, fromKernel: boolean): RegEx
   return rule.header.exec(text);
 }
 
-function fit(rule: Rule, lines: readonly ReportLine[], fromKernel: boolean): Fit | undefined {
-  const header = fitsHeader(rule, headerLine(lines)?.text ?? '', fromKernel);
+function fit(
+  rule: Rule,
+  lines: readonly ReportLine[],
+  first: ReportLine,
+  fromKernel: boolean,
+): Fit | undefined {
+  const header = fitsHeader(rule, first.text, fromKernel);
   if (!header) return undefined;
   if (!rule.detail) return { rule, header };
   const fits = lines.flatMap((line): Fit[] => {
-    const text = line === headerLine(lines) ? line.text.slice(header.index) : line.text;
+    const text = line === first ? line.text.slice(header.index) : line.text;
     const detail = rule.detail?.exec(text);
     return detail ? [{ rule, header, detail, detailLine: line }] : [];
   });
@@ -53,7 +58,9 @@ function fit(rule: Rule, lines: readonly ReportLine[], fromKernel: boolean): Fit
  * function that was in the log before.
  */
 export function headerLine(lines: readonly ReportLine[]): ReportLine | undefined {
-  return lines.slice(0, 12).find((line) => !inlinedHeader.test(line.text)) ?? lines[0];
+  const [first] = lines;
+  if (!first || !inlinedHeader.test(first.text)) return first;
+  return lines.slice(0, 12).find((line) => !inlinedHeader.test(line.text)) ?? first;
 }
 
 /** The function the detail line names. */
@@ -129,8 +136,10 @@ export function compose(
   sections: readonly Section[],
   fromKernel: boolean,
 ): Composition | undefined {
+  const first = headerLine(lines);
+  if (!first) return undefined;
   for (const rule of rules) {
-    const found = fit(rule, lines, fromKernel);
+    const found = fit(rule, lines, first, fromKernel);
     if (!found) continue;
     const blame = blameOf(found, lines, sections);
     const wantsFrame = rule.title.includes('{frame}');

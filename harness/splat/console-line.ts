@@ -27,11 +27,11 @@ const wrappers: readonly RegExp[] = [
   /^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d /,
   /^[\w.-]{1,64} kernel: /,
   /^kernel: /,
-  /^\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} +(?:\d+ +\d+ )?[VDIWEF][/ ](?:kernel)? ?:? ?/,
+  /^\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} +(?:\d+ +\d+ +)?[VDIWEF][/ ] *\w*\s*(?:\( *\d+\))?: /,
   /^\d+,\d+,\d+,[-c](?:,caller=[TC]\d+)?;/,
   /^<\d{1,3}>/,
   /^\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\] /,
-  /^\[\d\d:\d\d:\d\d(?:\.\d+)?\] /,
+  /^\[[^\][]{0,40}\d\d:\d\d:\d\d[^\][]{0,20}\] /,
 ];
 const startsWrapped = /^(?:[>\d<[]|[A-Z][a-z]{2} [ \d]|[\w.-]{0,64} ?kernel: )/;
 const levelMark = /^(?:.{0,20})<\d{1,3}>/;

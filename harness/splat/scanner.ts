@@ -4,8 +4,8 @@ import { triggerExpression } from './triggers.ts';
 
 /** Bytes of a line that are looked at; the rest of a longer line is skipped. */
 const longestLine = 16 * 1024;
-/** Bytes turned into text at once. */
-const sliceBytes = 1024 * 1024;
+/** Bytes turned into text at once. V8 keeps a whole slice alive for any substring of it, so a kept finding costs this much. */
+const sliceBytes = 64 * 1024;
 
 export interface Scanner {
   /** Takes the next bytes of the console and returns the findings they complete, in the order of completion. */
@@ -27,11 +27,6 @@ export function scanLog(log: Uint8Array | string): Finding[] {
   const scanner = createScanner();
   const findings = [...scanner.push(log), ...scanner.end()];
   return findings.toSorted((a, b) => a.line - b.line);
-}
-
-/** V8 keeps the whole slice alive for a substring of it; findings must not. */
-function ownCopy(latin1: string): string {
-  return Buffer.from(latin1, 'latin1').toString('latin1');
 }
 
 class LineScanner implements Scanner {
@@ -100,7 +95,7 @@ class LineScanner implements Scanner {
       const newline = text.indexOf('\n', from);
       this.#countLines(text, counted, from);
       counted = from;
-      const raw = ownCopy(text.slice(from, Math.min(newline, from + longestLine)));
+      const raw = text.slice(from, Math.min(newline, from + longestLine));
       const { start, end } = { start: this.#offset + from, end: this.#offset + newline + 1 };
       this.#tracker.take(raw, this.#lineNumber, start, end);
       position = newline + 1;

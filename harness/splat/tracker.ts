@@ -51,7 +51,7 @@ export class Tracker {
       feed(report, line);
       if (report.complete) this.#close(report);
     }
-    this.#expireEvents();
+    if (this.#waiting.length > 0) this.#expireEvents();
   }
 
   /** Gives up waiting for more lines. */

@@ -134,7 +134,10 @@ function cachedOnly(key: string, spec: string): Origin {
 
 async function directoryOrigin(path: string, options: SourceOptions): Promise<Origin> {
   await requireKernel(path);
-  const described = await describeWorkingTree(path, options);
+  const described = await describeWorkingTree(path, {
+    ...options,
+    onRead: () => options.emit({ kind: 'note', text: `reading ${path}` }),
+  });
   return {
     key: `directory_${described.digest.slice(0, 32)}`,
     name: path,

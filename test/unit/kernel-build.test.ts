@@ -225,15 +225,22 @@ void test('a kernel that cannot be built is a verdict', async (t) => {
 });
 
 void test('an interrupted build loses nothing that was good', async (t) => {
-  const slow =
-    '\n$(O)/mm/b.o: $(O)/slow\n$(O)/slow: $(O)/mm/a.o $(O)/lib/c.o\n\t@test -e $@.go || sleep 60\n\t@touch $@\n';
+  const wait = '{ echo "  CC      waiting.o"; sleep 60; }';
+  const slow = `
+$(O)/mm/b.o: $(O)/slow
+$(O)/slow: $(O)/mm/a.o $(O)/lib/c.o
+	@test -e $@.go || ${wait}
+	@touch $@
+`;
   const { build, cacheRoot } = await setUp(t.testdir(), slow);
   const stop = new AbortController();
-  const abortAtTwo = (event: HarnessEvent): void => {
-    if (event.kind === 'stage-progress' && event.done === 2) setTimeout(() => stop.abort(), 200);
+  const abortWhileWaiting = (event: HarnessEvent): void => {
+    if (event.kind === 'stage-progress' && event.done === 3) stop.abort();
   };
   const startedAt = Date.now();
-  await t.rejects(build([], { signal: stop.signal, emit: abortAtTwo }), { code: 'interrupted' });
+  await t.rejects(build([], { signal: stop.signal, emit: abortWhileWaiting }), {
+    code: 'interrupted',
+  });
   t.ok(Date.now() - startedAt < 20_000, 'make ended on SIGTERM');
   const [place = ''] = readdirSync(join(cacheRoot, 'workspace'));
   const dir = join(cacheRoot, 'workspace', place);
@@ -245,7 +252,7 @@ void test('an interrupted build loses nothing that was good', async (t) => {
   writeFileSync(join(dir, 'building'), '');
   writeFileSync(join(dir, 'obj', 'mm', 'a.o'), 'half an object');
   mkdirSync(join(dir, 'src.draft'));
-  const after = seriesOf(edit('Makefile', '|| sleep 60', '|| true', slow));
+  const after = seriesOf(edit('Makefile', `|| ${wait}`, '|| true', slow));
   const outcome = await build(after);
   t.match(
     outcome,
@@ -353,10 +360,10 @@ void test('splat build says why there is no kernel, in words and in JSON', async
     progress,
     /^splat: patches\/seeded-driver is left out: patch 1\/1 .*drivers\/misc\/Kconfig: No such file/m,
   );
-  t.match(progress, /^build failed after \d+ s: fragment/m);
+  t.match(progress, /^fragment .*: failed \(\d+\.\d s\)$/m);
   const [, json, more] = await run({ json: true });
   t.match(JSON.parse(json), { kind: 'untestable', verdict: { because: 'config' } });
-  t.match(more, /^build: /m, 'progress goes to stderr');
+  t.match(more, /\/tree \.\.\.$/m, 'progress goes to stderr');
   const inputs: [Partial<BuildArguments>, RegExp][] = [
     [{ kernel: 'nowhere' }, /kernel nowhere: no such directory/],
     [{ series: ['nowhere'] }, /series nowhere: no such file/],
@@ -365,6 +372,7 @@ void test('splat build says why there is no kernel, in words and in JSON', async
       { config: ['nowhere'] },
       /--config nowhere: no such fragment; it is a file, or one of .*kasan/,
     ],
+    [{ jobs: 0 }, /--jobs 0: not a whole number/],
     [{ configBase: 'nowhere' }, /--config-base nowhere: no such file/],
   ];
   for (const [extra, message] of inputs) await t.rejects(run(extra), { code: 'usage', message });

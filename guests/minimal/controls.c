@@ -97,44 +97,45 @@ static bool parse_refusals(const char *text, struct options *options)
 	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && number <= UINT32_MAX;
 }
 
+#define OWN_OPTIONS 4
+
 static const struct {
 	const char *name;
 	bool (*parse)(const char *text, struct options *options);
-} own_options[] = {
+} own_options[OWN_OPTIONS] = {
 	{ "--mode", parse_mode },
 	{ "--trigger", parse_trigger },
 	{ "--notifier", parse_notifier },
 	{ "--refusals", parse_refusals },
 };
 
-/* Takes "--name value" out of argv if it is one of ours. */
-static bool take_option(char **argv, struct options *options)
-{
-	for (size_t i = 0; i < sizeof(own_options) / sizeof(own_options[0]); i++) {
-		if (strcmp(own_options[i].name, argv[0]) != 0)
-			continue;
-		if (!argv[1] || !own_options[i].parse(argv[1], options))
-			workload_fail("%s: no such value: %s", argv[0], argv[1] ? argv[1] : "");
-		return true;
-	}
-	return false;
-}
-
-/* Takes ours out of argv and leaves what all workloads share; returns the new argc. */
-static int take_options(int argc, char **argv, struct options *options)
+/* Moves the values of our options out of argv, which keeps what all workloads share; returns the new argc. */
+static int take_options(int argc, char **argv, const char *values[OWN_OPTIONS])
 {
 	int kept = 1;
 
-	for (int i = 1; i < argc;) {
-		if (take_option(argv + i, options))
-			i += 2;
+	for (int i = 1; i < argc; i++) {
+		size_t own = 0;
+
+		while (own < OWN_OPTIONS && strcmp(own_options[own].name, argv[i]) != 0)
+			own++;
+		if (own == OWN_OPTIONS)
+			argv[kept++] = argv[i];
 		else
-			argv[kept++] = argv[i++];
+			values[own] = i + 1 < argc ? argv[++i] : "";
 	}
 	argv[kept] = NULL;
-	if (!options->trigger)
-		workload_fail("which --trigger?");
 	return kept;
+}
+
+static void parse_options(const char *const values[OWN_OPTIONS], struct options *options)
+{
+	errno = 0;
+	for (size_t i = 0; i < OWN_OPTIONS; i++)
+		if (values[i] && !own_options[i].parse(values[i], options))
+			workload_fail("%s: no such value: \"%s\"", own_options[i].name, values[i]);
+	if (!options->trigger)
+		workload_fail("no --trigger");
 }
 
 struct mirror mirror_begin(const struct control *control)
@@ -172,9 +173,11 @@ int controls_main(int argc, char **argv)
 {
 	struct workload workload = { .name = "controls", .memory_mib = 16, .reap_timeout_ms = 30000 };
 	struct options options = { .control = { .refusals = 1 } };
+	const char *values[OWN_OPTIONS] = { NULL };
 	uint64_t random;
 
-	workload_start(&workload, take_options(argc, argv, &options), argv);
+	workload_start(&workload, take_options(argc, argv, values), argv);
+	parse_options(values, &options);
 	random = random_stream(workload.seed, 0);
 	options.control.timeout_ms = workload.reap_timeout_ms;
 	do {

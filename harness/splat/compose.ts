@@ -143,8 +143,8 @@ export function compose(
     if (!found) continue;
     const blame = blameOf(found, lines, sections);
     const wantsFrame = rule.title.includes('{frame}');
-    const raw = blame?.name ?? 'corrupted';
-    const frame = wantsFrame ? commonName(raw) : '';
+    const raw = blame?.name ?? (wantsFrame ? 'corrupted' : '');
+    const frame = commonName(raw);
     const templates = [rule.title, ...(rule.alt ?? [])];
     const names = wantsFrame ? [...new Set([frame, raw])] : [''];
     const all = templates.flatMap((template) => names.map((name) => expand(template, found, name)));
@@ -153,7 +153,7 @@ export function compose(
       rule,
       title,
       altTitles,
-      class: classOf(title),
+      class: classOf(found, title),
       frame: blame ? frame : '',
       blame,
       detail: found.detailLine,
@@ -163,8 +163,9 @@ export function compose(
   return undefined;
 }
 
-/** The title without ` in FUNCTION`; a title that has none is its own class. */
-export function classOf(title: string): string {
-  if (title.startsWith('kernel BUG')) return 'kernel BUG';
-  return title.replace(/ in .*$/, '');
+/** The title without ` in FUNCTION`; a title that names no function is its own class. */
+function classOf(found: Fit, title: string): string {
+  const { rule } = found;
+  if (rule.title.includes('{text}')) return title.replace(/ in .*$/, '');
+  return expand(rule.title.replace(/ in \{(?:frame|pair)\}.*/, ''), found, '');
 }

@@ -44,7 +44,8 @@ const ccacheSize = '3G';
 /** The folder of the compiler cache, when ccache(1) is on the host. */
 export async function openCcache(cacheRoot: string, sandbox: Sandbox): Promise<Mount | undefined> {
   if ((await findProgram('ccache')) === undefined) return undefined;
-  const host = join(cacheRoot, 'ccache');
+  // What one user wrote there another could not replace.
+  const host = join(cacheRoot, sandbox.uid === undefined ? 'ccache-self' : 'ccache');
   await mkdir(host, { recursive: true });
   if (sandbox.uid !== undefined) await chown(host, sandbox.uid, sandbox.uid);
   return { host, inside: '/splat/ccache', writable: true };

@@ -1,4 +1,15 @@
-import { chmod, chown, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  mkdir,
+  open,
+  readFile,
+  rename,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { runTool } from '../host/process.ts';
 import type { Mount } from '../host/sandbox.ts';
@@ -11,7 +22,7 @@ import { isKconfigPath } from './kconfig.ts';
  *
  *     src/        hard links of the pristine tree; patched files are files of their own
  *     obj/        make's O=, all that a build may write to
- *     state.json  which files of src/ are not the pristine ones
+ *     state.json  which files of src/ are not the pristine ones; its time is that of the last build's end
  *     building    there while make runs; found later, obj/ may hold half-written files and is dropped
  */
 export interface Workspace {
@@ -38,16 +49,16 @@ export async function openWorkspace(
   const src = join(dir, 'src');
   const obj = join(dir, 'obj');
   await mkdir(dir, { recursive: true });
-  if (await exists(join(dir, 'building'))) {
+  if ((await exists(join(dir, 'building'))) || (await isFromFuture(join(dir, 'state.json')))) {
     await rm(obj, { recursive: true, force: true });
-    await rm(join(dir, 'building'));
+    await rm(join(dir, 'building'), { force: true });
   }
   if (!(await exists(src))) {
     const draft = join(dir, 'src.draft');
     await rm(draft, { recursive: true, force: true });
     await runTool('cp', ['--archive', '--link', '--', tree, draft], { signal });
-    await rename(draft, src);
     await saveState(dir, { touched: [] });
+    await rename(draft, src);
   }
   await mkdir(obj, { recursive: true });
   if (uid !== undefined) await chown(obj, uid, uid);
@@ -116,8 +127,16 @@ export async function whileBuilding<T extends { readonly usable: boolean }>(
   const marker = join(workspace.dir, 'building');
   await writeFile(marker, '');
   const result = await work();
+  const now = new Date();
+  await utimes(join(workspace.dir, 'state.json'), now, now);
   if (result.usable) await rm(marker);
   return result;
+}
+
+/** A clock that was set back makes objects newer than the sources written next: make would keep what is stale. */
+async function isFromFuture(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found !== undefined && found.mtimeMs > Date.now();
 }
 
 /** True when `to` was not the same as `from`; an absent `from` removes it. Never writes into an inode that is shared. */

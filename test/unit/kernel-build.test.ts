@@ -9,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
@@ -141,6 +142,12 @@ void test('a kernel is built once per key, and a change costs what it changes', 
     build(seriesOf(b3, newFile, edit('Kconfig', 'bool "x"', 'bool "y"')), {}),
   );
   t.match(readFileSync(option.buildLog, 'utf8'), /configured/, 'until a Kconfig is patched');
+
+  const [building = ''] = readdirSync(join(cacheRoot, 'workspace'));
+  const tomorrow = new Date(Date.now() + 86_400_000);
+  utimesSync(join(cacheRoot, 'workspace', building, 'state.json'), tomorrow, tomorrow);
+  const turned = await built(build(seriesOf(answer43, newFile)));
+  t.equal(turned.facts.objects, 3, 'after the clock was set back nothing old is trusted');
 
   t.equal(snapshot(source.tree), pristine, 'the pristine tree never changes');
   const [place = ''] = readdirSync(join(cacheRoot, 'workspace'));

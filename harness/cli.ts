@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import yargs, { type Argv } from 'yargs';
 import type { CommandContext } from './commands/context.ts';
 import { exitCodeOfError, exitCodes, HarnessError } from './errors.ts';
@@ -30,6 +31,8 @@ const commands: Readonly<
 /** Runs the command line and returns the process's exit code; never throws. */
 export async function main(args: readonly string[], version: string): Promise<number> {
   const stop = new AbortController();
+  // Everything that waits listens to this one signal; many listeners are no leak.
+  setMaxListeners(0, stop.signal);
   watchSignals(stop);
   const { stdin, stdout, stderr, env } = process;
   const context: CommandContext = {

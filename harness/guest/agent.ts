@@ -18,7 +18,7 @@ export class GuestGone extends Error {
 
 /** The agent's verbs as functions. All throw GuestGone; times are those of the host. */
 export interface Agent {
-  /** The running kernel's release, as `uname -r` has it. */
+  /** The running kernel's release, as `uname -r` has it. Asked again and again: a restored guest may lose the first bytes. */
   readonly hello: () => Promise<string>;
   /** Mixes `bytes` into the guest's random pool and reseeds its generator from it. */
   readonly reseed: (bytes: Uint8Array) => Promise<void>;
@@ -56,7 +56,7 @@ export function openAgent(channel: AgentChannel, signal: AbortSignal, timeoutMs:
   };
   return {
     hello: async () => {
-      const [name, version, release = 'unknown'] = okWords('hello', await ask('hello', []));
+      const [name, version, release = 'unknown'] = okWords('hello', await greet(ask, timeoutMs));
       if (name !== 'splat-agent' || version !== protocolVersion) {
         throw new HarnessError(
           'internal',
@@ -89,10 +89,27 @@ export function openAgent(channel: AgentChannel, signal: AbortSignal, timeoutMs:
   };
 }
 
+/** A port that another host just left drops what comes before the guest's driver knows of the new one. */
+const helloRetryMs = 2_000;
+
+async function greet(ask: Ask, timeoutMs: number): Promise<AgentAnswer> {
+  const deadlineAtMs = performance.now() + timeoutMs;
+  for (;;) {
+    const leftMs = deadlineAtMs - performance.now();
+    try {
+      return await ask('hello', [], undefined, Math.min(helloRetryMs, Math.max(1, leftMs)));
+    } catch (error) {
+      if (!(error instanceof GuestGone) || error.how === 'lost' || leftMs <= helloRetryMs)
+        throw error;
+    }
+  }
+}
+
 type Ask = (
   verb: string,
   words: readonly (string | Uint8Array)[],
   onPart?: (kind: string, words: readonly Buffer[]) => void,
+  patienceMs?: number,
 ) => Promise<Exclude<AgentAnswer, { kind: 'silent' | 'lost' }>>;
 
 async function readAll(ask: Ask, path: string, limitBytes: number): Promise<Buffer | undefined> {

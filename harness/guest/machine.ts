@@ -69,8 +69,9 @@ export async function startMachine(spec: MachineSpec, options: MachineOptions): 
     };
   } catch (error) {
     killGroup(child.pid, 'SIGKILL');
-    await child.ended;
-    throw error;
+    const end = await child.ended;
+    throwIfAborted(options.signal);
+    throw end.killedBy === 'SIGKILL' ? error : didNotStart(end, error);
   } finally {
     // Connected sockets need no names, and a SIGKILL later on leaves none behind.
     await rm(dir, { recursive: true, force: true });
@@ -100,18 +101,21 @@ async function connect(path: string, child: Child, signal: AbortSignal): Promise
     throwIfAborted(signal);
     const socket = await tryConnect(path);
     if (socket !== undefined) return socket;
-    if (over || performance.now() > deadlineAtMs) {
-      const end = over ? await child.ended : undefined;
-      const why =
-        end === undefined
-          ? `gave no socket within ${connectTimeoutMs} ms`
-          : `exit code ${end.exitCode}`;
-      const message =
-        end?.exitCode === 127 ? `${qemuProgram} is not installed` : `QEMU did not start: ${why}`;
-      throw new HarnessError('tool', message, { output: tail(end?.stderr ?? '') });
+    if (over) throw didNotStart(await child.ended);
+    if (performance.now() > deadlineAtMs) {
+      throw new HarnessError('tool', `QEMU gave no socket within ${connectTimeoutMs} ms`);
     }
     await sleep(3);
   }
+}
+
+/** QEMU's own words are below the message. */
+function didNotStart(end: ChildEnd, cause?: unknown): HarnessError {
+  const message =
+    end.exitCode === 127
+      ? `${qemuProgram} is not installed`
+      : `QEMU did not start: exit code ${end.exitCode}`;
+  return new HarnessError('tool', message, { cause, output: tail(end.stderr) });
 }
 
 async function tryConnect(path: string): Promise<Socket | undefined> {

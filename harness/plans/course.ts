@@ -84,6 +84,7 @@ export async function runCourse(
 
 /** Only what cannot be done before the guest was saved: a copy must be at its workload in no time. */
 async function beginTrial(guest: Guest, plan: TrialPlan, course: Progress): Promise<void> {
+  await guest.agent.hello();
   // Copies of a checkpoint share their random state; the trial's seed makes them differ, and repeat.
   await Promise.all([
     guest.agent.reseed(createHash('sha512').update(`splat trial seed ${plan.seed}`).digest()),

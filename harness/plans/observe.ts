@@ -23,6 +23,8 @@ export interface Prepared {
   readonly warnOnceArmed: boolean;
 }
 
+const prepareTimeoutMs = 30_000;
+
 /** Makes a ready guest count what witnesses need, and reads where it starts from. */
 export async function prepareGuest(agent: Agent, cpus: number): Promise<Prepared> {
   for (const name of profiledFunctions) {
@@ -30,6 +32,9 @@ export async function prepareGuest(agent: Agent, cpus: number): Promise<Prepared
     await agent.append(profileFiles.filter, `${name}\n`);
   }
   await agent.write(profileFiles.enabled, '1');
+  // The first program patches kernel code (cgroup and memcg static keys). Under TCG a patch can race with another CPU that
+  // runs the code; better in the one boot that is looked at than in a copy.
+  await agent.run(['/bin/true'], prepareTimeoutMs, () => undefined);
   const warnOnceArmed = await agent.write('/sys/kernel/debug/clear_warn_once', '1');
   return { before: await takeReading(agent, cpus), warnOnceArmed };
 }

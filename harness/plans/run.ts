@@ -7,7 +7,8 @@ import type { BuiltKernel } from '../kernel/kernel.ts';
 import { scanLog } from '../splat/scanner.ts';
 import { type Workload, workloads } from '../stress/workloads.ts';
 import { type Verdict, worstVerdict } from '../verdict.ts';
-import { canariesFor } from './canary-range.ts';
+import { canariesFor } from './canaries.ts';
+import { decodeSplats } from './decode.ts';
 import { countSplats, type SplatCount } from './findings.ts';
 import { type Lab, type LabRequest, openLab } from './lab.ts';
 import { buildTestKernel, type TestKernelRequest } from './test-kernel.ts';
@@ -49,6 +50,8 @@ export interface RunResult {
     readonly bootMs: number;
     readonly trialsMs: number;
     readonly totalMs: number;
+    /** User and system time of this process, without its children. */
+    readonly harnessCpuSeconds: number;
   };
 }
 
@@ -105,9 +108,19 @@ export async function runPlan(request: RunRequest): Promise<RunResult> {
     };
   }
   const plans = planTrials(chosen, built.kernel, request);
-  const trials = await runTrials(plans, lab, boots.checkpoints, request);
+  const finished = await runTrials(plans, lab, boots.checkpoints, request);
   clock.lap('trialsMs');
-  const bootSplats = countSplats(boots.logs.flatMap((log) => scanLog(log)));
+  const decode = async <S extends Pick<SplatCount, 'text'>>(
+    splats: readonly S[],
+  ): Promise<readonly S[]> => decodeSplats(splats, built.kernel.vmlinux, request.signal);
+  const bootSplats = await decode(countSplats(boots.logs.flatMap((log) => scanLog(log))));
+  const trials: TrialResult[] = [];
+  for (const trial of finished) {
+    // A canary's splat is as seeded; nobody looks it up.
+    trials.push(
+      trial.verdict.kind === 'splat' ? { ...trial, splats: await decode(trial.splats) } : trial,
+    );
+  }
   const titles = bootSplats.map(({ title }) => title);
   const verdict = worstVerdict([
     ...(titles.length > 0 ? [{ kind: 'splat', titles } as const] : []),
@@ -126,19 +139,23 @@ export async function runPlan(request: RunRequest): Promise<RunResult> {
 }
 
 function startClock(): {
-  lap: (name: keyof RunResult['timings']) => void;
+  lap: (name: 'kernelMs' | 'bootMs' | 'trialsMs') => void;
   timings: () => RunResult['timings'];
 } {
   const startedAt = performance.now();
   let lapAt = startedAt;
-  const laps = { kernelMs: 0, bootMs: 0, trialsMs: 0, totalMs: 0 };
+  const laps = { kernelMs: 0, bootMs: 0, trialsMs: 0 };
   return {
     lap: (name) => {
       const now = performance.now();
       laps[name] = Math.round(now - lapAt);
       lapAt = now;
     },
-    timings: () => ({ ...laps, totalMs: Math.round(performance.now() - startedAt) }),
+    timings: () => {
+      const { user, system } = process.cpuUsage();
+      const totalMs = Math.round(performance.now() - startedAt);
+      return { ...laps, totalMs, harnessCpuSeconds: (user + system) / 1e6 };
+    },
   };
 }
 
@@ -168,21 +185,19 @@ function planTrials(
       bootIndex: index % bootCount(request),
     })),
   );
-  const controls = canariesFor(kernel.version).map((workload) => ({
+  const controls = canariesFor(kernel.version).map(({ workload, expected }) => ({
     id: `canary-${workload.canary}`,
     workload,
     bootIndex: 0,
+    expected,
   }));
-  return [...controls, ...repeated].map(({ id, workload, bootIndex }) => ({
-    id,
-    workload,
-    bootIndex,
-    seed: trialSeed(request.seed, id),
+  return [...controls, ...repeated].map((plan) => ({
+    ...plan,
+    seed: trialSeed(request.seed, plan.id),
     durationMs:
-      workload.canary === undefined
-        ? (request.durationMs ?? workload.durationMs)
-        : workload.durationMs,
-    ...(workload.expected === undefined ? {} : { expected: workload.expected }),
+      plan.workload.canary === undefined
+        ? (request.durationMs ?? plan.workload.durationMs)
+        : plan.workload.durationMs,
   }));
 }
 

@@ -1,0 +1,37 @@
+import { controls } from '../../patches/seeded-bugs.ts';
+import { HarnessError } from '../errors.ts';
+import { compareVersions, type KernelVersion, parseVersion } from '../kernel/source.ts';
+import { type Canary, canaries, canaryWorkload, type Workload } from '../stress/workloads.ts';
+
+/** A canary with what it must make this kernel say: these titles, all of them, and no others. */
+export interface PlannedCanary {
+  readonly workload: Workload;
+  readonly expected: readonly string[];
+}
+
+/** The canaries that mean something on a kernel of that version: one it is known not to see proves nothing. */
+export function canariesFor(version: KernelVersion): readonly PlannedCanary[] {
+  return canaries
+    .map((canary) => ({
+      workload: canaryWorkload(canary),
+      expected: expectedTitles(canary, version),
+    }))
+    .filter(({ expected }) => expected.length > 0);
+}
+
+function expectedTitles(
+  { name, mode, notifier, trigger }: Canary,
+  version: KernelVersion,
+): readonly string[] {
+  const control = controls.find(
+    (known) => known.mode === mode && known.notifier === notifier && known.trigger === trigger,
+  );
+  if (control === undefined)
+    throw new HarnessError('internal', `canary ${name} is not in patches/seeded-bugs.ts`);
+  const expectation = control.expectations.find(
+    ({ from, before }) =>
+      compareVersions(version, parseVersion(from)) >= 0 &&
+      (before === undefined || compareVersions(version, parseVersion(before)) < 0),
+  );
+  return (expectation?.splats ?? []).map(({ title }) => title);
+}

@@ -1,0 +1,39 @@
+import { openSymbolizer, type Symbolizer } from '../host/symbolizer.ts';
+import type { SplatCount } from './findings.ts';
+
+/** The kernel room's builds see their sources there; a reader knows them by their path in the tree. */
+const buildFolder = /^\/splat\/src\/|^(\.\.\/)+/;
+
+/** `vfs_read+0x9bd/0xbc0`, as every trace prints it. */
+const printedAddress = /([A-Za-z_][\w.]*)\+0x([0-9a-f]+)\/0x([0-9a-f]+)/;
+
+/** The same splats with file and line after each address of their reports, as scripts/decode_stacktrace.sh would. */
+export async function decodeSplats<T extends Pick<SplatCount, 'text'>>(
+  splats: readonly T[],
+  vmlinux: string,
+  signal: AbortSignal,
+): Promise<readonly T[]> {
+  if (splats.length === 0) return splats;
+  await using symbolizer = await openSymbolizer(vmlinux, { source: undefined, signal });
+  const decoded: T[] = [];
+  for (const splat of splats) {
+    const text: string[] = [];
+    for (const line of splat.text) text.push(await decodeLine(line, symbolizer));
+    decoded.push({ ...splat, text });
+  }
+  return decoded;
+}
+
+async function decodeLine(line: string, symbolizer: Symbolizer): Promise<string> {
+  const [, symbol = '', offset = '', size = ''] = printedAddress.exec(line) ?? [];
+  if (symbol === '') return line;
+  const places = await symbolizer.locate({
+    symbol,
+    offset: Number.parseInt(offset, 16),
+    size: Number.parseInt(size, 16),
+    // What is on a stack is where a call returns to; the instruction pointer is where it is.
+    isReturn: !line.includes('RIP:'),
+  });
+  const where = places.map(({ location }) => location.replace(buildFolder, ''));
+  return where.length === 0 ? line : `${line} (${where.join(' < ')})`;
+}

@@ -1,0 +1,215 @@
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createConnection, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { GuestGone, openAgent } from '../../harness/guest/agent.ts';
+import {
+  type AgentAnswer,
+  decodeWord,
+  encodeWord,
+  openAgentChannel,
+} from '../../harness/guest/agent-channel.ts';
+import { type MachineSpec, qemuArgv } from '../../harness/guest/argv.ts';
+import { followConsole } from '../../harness/guest/console.ts';
+import { kernelTimeouts, slownessOf } from '../../harness/guest/pace.ts';
+import { openQmp } from '../../harness/guest/qmp.ts';
+import { writeCpio } from '../../harness/host/cpio.ts';
+
+const signal = new AbortController().signal;
+
+const spec: MachineSpec = {
+  accel: 'tcg',
+  memoryMiB: 1024,
+  cpus: 2,
+  kernel: '/k',
+  initrd: '/i',
+  append: 'console=ttyS0',
+  swapDisk: '/cache/a,b/swap',
+};
+const files = { console: '/run/console,1.log', qmpSocket: '/s/qmp', agentSocket: '/s/agent' };
+
+void t.test('the QEMU command line is a pure function of the machine', (t) => {
+  const argv = qemuArgv(spec, files, 'boot');
+  t.strictSame(argv, qemuArgv(spec, files, 'boot'));
+  const after = (flag: string): string | undefined => argv[argv.indexOf(flag) + 1];
+  t.equal(after('-smp'), '2,sockets=2,cores=1,threads=1', 'without ACPI only packages are found');
+  t.equal(after('-accel'), 'tcg,thread=multi');
+  t.match(after('-sandbox'), /^on,.*spawn=deny/);
+  t.ok(argv.includes('file,id=console,path=/run/console,,1.log'), 'a comma in a path is doubled');
+  t.ok(argv.includes('-no-reboot'));
+  t.notOk(
+    argv.some((word) => /^(-net|-netdev|-nic)$/.test(word)),
+    'no network',
+  );
+  t.notOk(argv.includes('-incoming'));
+  t.strictSame(qemuArgv(spec, files, 'restore').slice(-2), ['-incoming', 'fd:0']);
+  t.ok(qemuArgv({ ...spec, accel: 'kvm' }, files, 'boot').includes('host,migratable=on'));
+  t.end();
+});
+
+void t.test('deadlines follow the speed of the guest, within the limits of the kernel', (t) => {
+  t.equal(slownessOf(100), 1, 'nobody is faster than fast');
+  t.equal(slownessOf(5000), 10);
+  t.strictSame(kernelTimeouts(1), {
+    hungTaskSeconds: 10,
+    watchdogSeconds: 10,
+    rcuStallSeconds: 21,
+  });
+  t.strictSame(kernelTimeouts(1000), {
+    hungTaskSeconds: 120,
+    watchdogSeconds: 60,
+    rcuStallSeconds: 300,
+  });
+  t.end();
+});
+
+void t.test('words of the agent protocol survive any bytes', (t) => {
+  const all = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
+  for (const bytes of [all, Buffer.alloc(0), Buffer.from('plain-word.txt'), Buffer.from('100%')]) {
+    const word = encodeWord(bytes);
+    t.match(word, /^[A-Za-z0-9_./:=+,@%-]+$/);
+    t.strictSame(decodeWord(word), bytes);
+  }
+  t.end();
+});
+
+/** Two ends of a socket; the second one plays the guest. */
+async function socketPair(t: Test): Promise<[Socket, Socket]> {
+  const path = join(t.testdir(), 'socket');
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  const host = createConnection(path);
+  const guest = await new Promise<Socket>((resolve) => server.once('connection', resolve));
+  t.teardown(() => {
+    host.destroy();
+    guest.destroy();
+    server.close();
+  });
+  return [host, guest];
+}
+
+void t.test('an agent that answers, refuses, floods, stays silent and goes away', async (t) => {
+  const [host, guest] = await socketPair(t);
+  const channel = openAgentChannel(host);
+  const agent = openAgent(channel, signal, 300);
+  guest.on('data', (data) => {
+    for (const line of data.toString().trim().split('\n')) answer(guest, line);
+  });
+  t.equal(await agent.hello(), '6.1.192');
+  t.equal((await agent.read('/there'))?.toString(), 'two chunks');
+  t.equal(await agent.read('/missing'), undefined);
+  t.equal(await agent.write('/x', 'y'), true);
+  const output: string[] = [];
+  const end = await agent.run(['/bin/w'], 100, (stream, bytes) =>
+    output.push(`${stream}${Buffer.from(bytes).toString()}`),
+  );
+  t.strictSame(end, { kind: 'exit', code: 3 });
+  t.strictSame(output, ['1start\n', '2oops']);
+  await t.rejects(
+    agent.run(['/bin/missing'], 100, () => undefined),
+    { code: 'infra', message: /ENOENT/ },
+  );
+  await t.rejects(agent.write('/silent', ''), new GuestGone('silent', 'write'));
+  const lost = channel.request('hello', [], { signal, timeoutMs: 10_000 });
+  guest.destroy();
+  t.strictSame(await lost, { kind: 'lost' } satisfies AgentAnswer);
+  await channel.closed;
+  await t.rejects(agent.hello(), new GuestGone('lost', 'hello'));
+});
+
+/** A guest's side of the protocol, by verb and first word. */
+function answer(guest: Socket, line: string): void {
+  const [id, verb, word] = line.split(' ');
+  const replies: Readonly<Record<string, string>> = {
+    'hello undefined': 'ok splat-agent 1 6.1.192',
+    'read /there': `data two%20\n${id} data chunks\n${id} ok 10`,
+    'read /missing': 'err ENOENT no%20such%20file',
+    'write /x': 'ok',
+    'run 100': line.includes('missing')
+      ? 'err ENOENT exec'
+      : `out 1 start%0A\nnonsense\n${id} out 2 oops\n${id} ok exit 3 17`,
+  };
+  const reply = replies[`${verb} ${word}`];
+  if (reply !== undefined) guest.write(`${id} ${reply}\n`);
+}
+
+void t.test('an agent line without an end does not fill the memory', async (t) => {
+  const [host, guest] = await socketPair(t);
+  const channel = openAgentChannel(host);
+  const answered = channel.request('hello', [], { signal, timeoutMs: 10_000 });
+  guest.on('error', () => undefined);
+  guest.write(Buffer.alloc(200_000, 'x'));
+  t.strictSame(await answered, { kind: 'lost' });
+});
+
+void t.test('QMP commands return, fail with the words of QEMU, and end with it', async (t) => {
+  const [host, qemu] = await socketPair(t);
+  qemu.on('data', (data) => {
+    for (const line of data.toString().trim().split('\n')) {
+      const { id, execute } = JSON.parse(line) as { id: number; execute: string };
+      if (execute === 'never') return;
+      const body =
+        execute === 'bad'
+          ? { error: { class: 'GenericError', desc: 'no such device' } }
+          : { return: { was: execute } };
+      qemu.write(`{"event":"RESUME"}\n${JSON.stringify({ ...body, id })}\n`);
+    }
+  });
+  const qmp = await openQmp(host);
+  t.strictSame(await qmp.execute('query-status'), { was: 'query-status' });
+  await t.rejects(qmp.execute('bad'), { code: 'tool', message: 'QEMU bad: no such device' });
+  const waiting = qmp.execute('never');
+  qemu.end();
+  await t.rejects(waiting, { code: 'infra', message: /went away during never/ });
+  await qmp.closed;
+  await t.rejects(qmp.execute('late'), { code: 'infra' });
+});
+
+void t.test(
+  'a console is followed byte by byte, and a text is found across two reads',
+  async (t) => {
+    const path = join(t.testdir({ 'console.log': '' }), 'console.log');
+    const seen: Uint8Array[] = [];
+    await using console = await followConsole(path, (bytes) => seen.push(bytes));
+    const found = console.waitFor('mark 7 begins', 5000, signal);
+    const never = console.waitFor('mark 8', 300, signal);
+    appendFileSync(path, 'noise mark 7 ');
+    await console.catchUp();
+    appendFileSync(path, Buffer.from([0xff, 0x00, 0x0a]));
+    appendFileSync(path, 'mark 7 be');
+    await console.catchUp();
+    appendFileSync(path, 'gins\n');
+    t.equal(await found, true);
+    t.equal(await never, false);
+    t.strictSame(
+      Buffer.concat(seen),
+      Buffer.from('noise mark 7 \xff\x00\nmark 7 begins\n', 'latin1'),
+    );
+  },
+);
+
+void t.test('an initramfs is what cpio reads, and equal for equal entries', (t) => {
+  const dir = t.testdir();
+  const archive = writeCpio([
+    { type: 'directory', path: '/bin', mode: 0o755 },
+    { type: 'file', path: '/bin/a', mode: 0o755, content: Buffer.from('hello') },
+    { type: 'link', path: '/bin/b', target: 'a' },
+  ]);
+  writeFileSync(join(dir, 'x.cpio'), archive);
+  mkdirSync(join(dir, 'out'));
+  execFileSync('busybox', ['cpio', '-i', '-F', '../x.cpio'], {
+    cwd: join(dir, 'out'),
+    stdio: 'ignore',
+  });
+  t.equal(execFileSync('cat', [join(dir, 'out/bin/b')]).toString(), 'hello');
+  t.strictSame(
+    archive,
+    writeCpio([
+      { type: 'directory', path: '/bin', mode: 0o755 },
+      { type: 'file', path: '/bin/a', mode: 0o755, content: Buffer.from('hello') },
+      { type: 'link', path: '/bin/b', target: 'a' },
+    ]),
+  );
+  t.end();
+});

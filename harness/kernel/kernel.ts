@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Emit, inStage, type StageEnd } from '../events.ts';
 import { acquireLock } from '../host/lock.ts';
 import { throwIfAborted } from '../host/process.ts';
-import { openSandbox, type Sandbox } from '../host/sandbox.ts';
+import { describeSandbox, openSandbox, type Sandbox } from '../host/sandbox.ts';
 import { explainDiskError } from '../host/store.ts';
 import type { Untestable } from '../verdict.ts';
 import { applySeries, type LeftOut, type PatchedFiles } from './apply.ts';
@@ -52,6 +52,7 @@ export async function buildKernel(asked: BuildRequest): Promise<BuildOutcome> {
   if (known !== undefined) return { kind: 'built', kernel: known };
 
   const sandbox = request.sandbox ?? (await openSandbox(signal));
+  if (sandbox.missing.length > 0) emit({ kind: 'note', text: describeSandbox(sandbox) });
   // Objects of another user could not be written to.
   const place = `${identity.family}-${sandbox.uid ?? process.getuid?.() ?? 'self'}`;
   await using _lock = await acquireLock(join(cacheRoot, 'locks', `workspace-${place}`), {

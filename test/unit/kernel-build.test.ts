@@ -305,10 +305,14 @@ void test('a build cannot reach the host', async (t) => {
 });
 
 void test('without a sandbox the same kernel is built', async (t) => {
-  const none: Sandbox = { kind: 'none', uid: undefined, missing: [] };
-  const { build } = await setUp(t.testdir());
+  const none: Sandbox = { kind: 'none', uid: undefined, missing: ['any confinement'] };
+  const { build, events } = await setUp(t.testdir());
   const kernel = await built(build([], { sandbox: none }));
   t.equal(kernel.facts.sandbox, 'none');
+  t.match(
+    events.filter((event) => event.kind === 'note').map((event) => event.text),
+    [/reading/, /builds are not confined.*missing: any confinement/],
+  );
   t.equal(kernel.facts.objects, 3);
 });
 

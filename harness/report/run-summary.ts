@@ -31,11 +31,8 @@ export function describeRun(run: RunReport, options: SummaryOptions): string {
 
 function describeKernel({ kernel, accel, accelReason }: RunReport): readonly string[] {
   if (kernel === null) return [];
-  const accelNote = accel === null ? '' : `, ${accel} (${plain(accelReason ?? '')})`;
-  return [
-    '',
-    `kernel   ${plain(kernel.release)} from ${plain(kernel.source)}, ${plain(kernel.compiler)}${accelNote}`,
-  ];
+  const guest = accel === null ? [] : [`guest    ${accel}: ${plain(accelReason ?? '')}`];
+  return ['', `kernel   ${plain(kernel.release)} from ${plain(kernel.source)}`, ...guest];
 }
 
 function trialTable(trials: readonly ReportedTrial[], style: Style): readonly string[] {

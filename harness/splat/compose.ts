@@ -116,13 +116,18 @@ export function commonName(name: string): string {
   return syscallName.exec(name)?.[1] ?? name;
 }
 
+/** The two functions of a race, in the order of their names: either may be printed first. */
+function pairOf({ header }: Fit): string[] {
+  return [header[2] ?? '', header[3] ?? ''].toSorted();
+}
+
 function expand(template: string, found: Fit, frame: string): string {
   const { header, detail } = found;
   return template
     .replace(/\{(\w+)\}/g, (_, key: string) => {
       if (key === 'frame') return frame;
       if (key === 'text') return sanitizeText(header.groups?.['text'] ?? '');
-      if (key === 'pair') return [header[2] ?? '', header[3] ?? ''].toSorted().join(' / ');
+      if (key === 'pair') return pairOf(found).join(' / ');
       if (key === 'a') return detail?.[1] ?? '';
       return header[Number(key)] ?? '';
     })
@@ -154,7 +159,7 @@ export function compose(
       title,
       altTitles,
       class: classOf(found, title),
-      frame: blame ? frame : '',
+      frame: rule.title.includes('{pair}') ? (pairOf(found)[0] ?? '') : blame ? frame : '',
       blame,
       detail: found.detailLine,
       frameless: wantsFrame && !blame,

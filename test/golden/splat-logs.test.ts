@@ -47,7 +47,7 @@ function describe(findings: readonly Finding[]): [string, string][] {
 t.ok(files.length >= 30, 'the golden logs are there');
 
 for (const name of files) {
-  t.test(`${name} is found, named and bounded as its headers say`, async (t) => {
+  void t.test(`${name} is found, named and bounded as its headers say`, async (t) => {
     const { headers, log } = readGolden(name);
     const origin = headers.get('ORIGIN') ?? '';
     t.match(origin, /^(?:captured, Linux \d|written$)/, 'its origin is stated');

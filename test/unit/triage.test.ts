@@ -1,0 +1,201 @@
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
+import t, { type Test } from 'tap';
+import type { CommandContext } from '../../harness/commands/context.ts';
+import { run, type TriageArguments } from '../../harness/commands/triage.ts';
+import { isHarnessError } from '../../harness/errors.ts';
+import { escapeLogText } from '../../harness/report/triage-text.ts';
+
+const splat = [
+  'divide error: 0000 [#1] SMP',
+  'CPU: 0 PID: 7 Comm: demo Not tainted 6.1.0-test #1',
+  'Call Trace:',
+  ' demo_divide+0x10/0x20',
+  ' demo_ioctl+0x10/0x20',
+  '---[ end trace 0000000000000000 ]---',
+  '',
+].join('\n');
+const event = '[    1.000000] Out of memory: Killed process 12 (hog) total-vm:4kB\n';
+
+interface Outcome {
+  readonly code: number;
+  readonly output: string;
+}
+
+async function triage(
+  argv: TriageArguments,
+  stdin = '',
+  more: Partial<CommandContext> = {},
+): Promise<Outcome> {
+  const stdout = new PassThrough();
+  const parts: string[] = [];
+  stdout.on('data', (chunk: Buffer) => parts.push(chunk.toString()));
+  const context: CommandContext = {
+    signal: new AbortController().signal,
+    stdin: Readable.from([stdin]),
+    stdout,
+    stderr: new PassThrough(),
+    env: {},
+    cwd: '/',
+    colour: false,
+    live: false,
+    ...more,
+  };
+  const code = await run(argv, context);
+  await new Promise((done) => stdout.end(done));
+  return { code, output: parts.join('') };
+}
+
+/** The one line a user reads when the command refuses. */
+async function refusal(
+  t: Test,
+  argv: TriageArguments,
+  stdin = '',
+  more: Partial<CommandContext> = {},
+): Promise<string> {
+  try {
+    await triage(argv, stdin, more);
+  } catch (error) {
+    if (!isHarnessError(error, 'usage', 'config', 'interrupted')) throw error;
+    t.notMatch(error.message, /\n/, 'one line');
+    return error.message;
+  }
+  return t.fail('it should have refused') ? '' : '';
+}
+
+void t.test('the exit code says whether there was a splat', async (t) => {
+  t.equal((await triage({ file: '-' }, 'quiet\n')).code, 0);
+  t.equal((await triage({ file: '-' }, event)).code, 0, 'an event is no splat');
+  t.equal((await triage({ file: '-' }, splat)).code, 1);
+  t.equal((await triage({ file: '-', json: true }, splat)).code, 1);
+  t.equal(
+    (await triage({ file: '-', batch: true }, `${JSON.stringify({ id: 1, log: splat })}\n`)).code,
+    0,
+  );
+});
+
+void t.test('--json prints one document, in the order of the log', async (t) => {
+  const { output } = await triage({ file: '-', json: true }, event + splat);
+  const { findings } = JSON.parse(output) as { findings: Record<string, unknown>[] };
+  t.match(findings, [
+    { kind: 'event', line: 1 },
+    {
+      kind: 'splat',
+      title: 'divide error in demo_divide',
+      frame: 'demo_divide',
+      line: 2,
+      cpu: 0,
+      task: 'demo/7',
+      corrupted: false,
+      suppressed: false,
+    },
+  ]);
+  t.notOk('text' in (findings[1] ?? {}));
+});
+
+void t.test('--batch answers line by line and keeps ids', async (t) => {
+  const rows = [
+    { id: 'a', log: splat },
+    { id: 7, log: 'quiet' },
+  ];
+  const { output } = await triage(
+    { file: '-', batch: true },
+    rows.map((row) => `${JSON.stringify(row)}\n`).join(''),
+  );
+  const answers = output
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as unknown);
+  t.match(answers, [
+    { id: 'a', findings: [{ title: 'divide error in demo_divide' }] },
+    { id: 7, findings: [] },
+  ]);
+});
+
+void t.test('a person sees each bug once with its count', async (t) => {
+  const { output } = await triage({ file: '-' }, splat.repeat(3));
+  t.match(output, /^divide error in demo_divide\n/);
+  t.match(output, /\n +3 {2}splat {2}line 1 +divide error in demo_divide\n$/);
+  t.equal(output.match(/demo_divide\+0x10/g)?.length, 1);
+});
+
+void t.test('no escape sequence of the log reaches the terminal', async (t) => {
+  const evil = splat.replace('Comm: demo', 'Comm: \x9b31m\u202edemo');
+  for (const argv of [{ file: '-' }, { file: '-', explain: 1 }]) {
+    // oxlint-disable-next-line no-control-regex
+    t.notMatch((await triage(argv, evil)).output, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/);
+  }
+  t.equal(escapeLogText('a\x1b[2J\u202e'), 'a\\x1b[2J\\u202e');
+});
+
+void t.test('--explain shows the lines behind a finding', async (t) => {
+  const { output, code } = await triage({ file: '-', explain: 1 }, `noise\n${splat}`);
+  t.match(output, /2 {2}header +divide error/);
+  t.match(output, /5 {2}guilty frame +demo_divide/);
+  t.match(output, /lines 2-7, bytes 6-/);
+  t.equal(code, 1);
+});
+
+void t.test('bad input is refused in one line', async (t) => {
+  t.match(await refusal(t, { file: '/does/not/exist' }), /cannot read \/does\/not\/exist: ENOENT/);
+  t.match(await refusal(t, { file: '/' }), /is a directory/);
+  t.match(await refusal(t, { file: '-', explain: 2 }, splat), /no finding 2; the log has 1/);
+  t.match(await refusal(t, { file: '-', explain: 0 }, splat), /--explain/);
+  t.match(await refusal(t, { file: '-', batch: true }, 'no json\n'), /line 1: not JSON/);
+  t.match(await refusal(t, { file: '-', batch: true }, '{"id":1}\n'), /line 1: needs/);
+  t.match(
+    await refusal(t, { file: '-', vmlinux: 'missing' }, splat),
+    /cannot read missing: ENOENT/,
+  );
+  t.match(
+    await refusal(t, {}, '', { stdin: Object.assign(Readable.from([]), { isTTY: true }) }),
+    /needs a file/,
+  );
+  t.match(await refusal(t, { file: '-' }, splat, { signal: AbortSignal.abort() }), /interrupted/);
+});
+
+/** A little program that looks like a kernel image: linux_banner, start_kernel() in init/main.c, an inlined function. */
+function buildImage(directory: string, release: string): string {
+  const source = `
+const char linux_banner[] = "Linux version ${release} (test)";
+volatile int zero;
+static inline __attribute__((always_inline)) int demo_inline(int x) { return x / zero; }
+__attribute__((noinline)) int demo_divide(int x) { return demo_inline(x) + 1; }
+int start_kernel(void) { return demo_divide(2); }
+int main(void) { return start_kernel() + linux_banner[zero]; }
+`;
+  const folder = join(directory, 'init');
+  execFileSync('mkdir', ['-p', folder]);
+  writeFileSync(join(folder, 'main.c'), source);
+  const image = join(directory, 'vmlinux');
+  execFileSync('gcc', ['-g', '-O1', '-no-pie', '-o', image, join(folder, 'main.c')]);
+  return image;
+}
+
+function addressOf(line = ''): number {
+  return Number.parseInt(line.split(' ')[0] ?? '', 16);
+}
+
+void t.test('--vmlinux adds file:line and inlined frames, and refuses another build', async (t) => {
+  const image = buildImage(t.testdir(), '6.1.0-test');
+  const symbols = execFileSync('nm', ['-n', image], { encoding: 'utf8' }).split('\n');
+  const at = symbols.findIndex((line) => line.endsWith(' demo_divide'));
+  const size = addressOf(symbols[at + 1]) - addressOf(symbols[at]);
+  const log = splat.replace('demo_divide+0x10/0x20', `demo_divide+0x4/0x${size.toString(16)}`);
+  const { output } = await triage({ file: '-', json: true, vmlinux: image }, log);
+  const { findings } = JSON.parse(output) as {
+    findings: { stack: { function: string; location?: string; inlined?: boolean }[] }[];
+  };
+  t.match(findings[0]?.stack, [
+    { function: 'demo_inline', location: 'init/main.c:4', inlined: true },
+    { function: 'demo_divide', location: 'init/main.c:5' },
+    { function: 'demo_ioctl', location: undefined },
+  ]);
+  const other = log.replace('6.1.0-test', '6.1.0-other');
+  t.match(
+    await refusal(t, { file: '-', vmlinux: image }, other),
+    /is Linux 6\.1\.0-test, the splat at line 1 is of Linux 6\.1\.0-other/,
+  );
+});

@@ -91,7 +91,7 @@ function installModules(dev) {
     });
   if (complete) return;
   say('installing node modules');
-  mustRun('npm', ['ci', '--silent'].concat(dev ? ['--include=dev'] : ['--omit=dev']), 'installing node modules');
+  mustRun('npm', ['ci', '--no-progress', '--loglevel=error'].concat(dev ? ['--include=dev'] : ['--omit=dev']), 'installing node modules');
 }
 
 function compile() {

@@ -1,12 +1,13 @@
 import { readLockReport } from '../locks/read-report.ts';
 import { pcOf } from './blame.ts';
 import { type ReportLine, readSections, type Section } from './body.ts';
-import { type Composition, compose } from './compose.ts';
+import { type Composition, compose, inlinedHeader } from './compose.ts';
 import { corruptionOf } from './corruption.ts';
 import { readFacts, readNonBlock } from './facts.ts';
 import type { Evidence, Finding, StackFrame } from './finding.ts';
 import type { OpenReport } from './open-report.ts';
 import { rules } from './rules/index.ts';
+import type { Rule } from './rules/rule.ts';
 import { signatureOf } from './signature.ts';
 
 const utf8 = new TextDecoder();
@@ -49,9 +50,14 @@ interface Reading {
   readonly composition: Composition;
 }
 
+/** The rule of the first header line, and those after it: the ones before do not fit that line. */
+function candidates({ rule, lines }: OpenReport): readonly Rule[] {
+  return inlinedHeader.test(lines[0]?.text ?? '') ? rules : rules.slice(rules.indexOf(rule));
+}
+
 function read(report: OpenReport, lines: readonly ReportLine[]): Reading | undefined {
   const sections = readSections(lines);
-  const composition = compose(rules, lines, sections, report.fromKernel);
+  const composition = compose(candidates(report), lines, sections, report.fromKernel);
   return composition && { lines, sections, composition };
 }
 

@@ -20,6 +20,9 @@ const controls = /[\0\r\x07\x1b]/;
 const stamp =
   /^(?:[^[]|\[(?! *\+?\d+\.\d)){0,160}?(?:<\d{1,3}>)?\[ {0,8}\+?\d{1,9}\.\d{3,9}\](?:\[ {0,8}([TC]\d{1,10})\])?(?:\([0-9]\)\[\d+:[^\]]{1,20}\])? ?/;
 
+/** The usual line: nothing before the stamp. */
+const plainStamp = /^\[ {0,8}\d{1,9}\.\d{6}\](?:\[ {0,8}([TC]\d{1,10})\])? /;
+
 /** Where no printk stamp is: what loggers put in front. Tried in order, repeatedly, each at the start of the line. */
 const wrappers: readonly RegExp[] = [
   /^(?:> ?)+/,
@@ -39,7 +42,7 @@ const levelMark = /^(?:.{0,20})<\d{1,3}>/;
 /** `raw` is one line without its newline, as latin1 or real text; cost is linear in its length. */
 export function readConsoleLine(raw: string): ConsoleLine {
   let text = controls.test(raw) ? raw.replace(escapes, '') : raw;
-  const match = stamp.exec(text);
+  const match = plainStamp.exec(text) ?? stamp.exec(text);
   if (match) {
     return { text: text.slice(match[0].length), caller: match[1] ?? '', fromKernel: true };
   }

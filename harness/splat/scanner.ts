@@ -84,24 +84,31 @@ class LineScanner implements Scanner {
   #scanLines(text: string): void {
     let position = 0;
     let counted = 0;
+    let triggerAt = this.#nextTrigger(text, 0);
     while (position < text.length) {
+      if (triggerAt < position) triggerAt = this.#nextTrigger(text, position);
       let from = position;
       if (!this.#tracker.isFollowing) {
-        this.#trigger.lastIndex = position;
-        const match = this.#trigger.exec(text);
-        if (!match) break;
-        from = text.lastIndexOf('\n', match.index) + 1;
+        if (triggerAt >= text.length) break;
+        from = text.lastIndexOf('\n', triggerAt) + 1;
       }
       const newline = text.indexOf('\n', from);
+      const hasTrigger = triggerAt < newline;
       this.#countLines(text, counted, from);
       counted = from;
       const raw = text.slice(from, Math.min(newline, from + longestLine));
       const { start, end } = { start: this.#offset + from, end: this.#offset + newline + 1 };
-      this.#tracker.take(raw, this.#lineNumber, start, end);
+      this.#tracker.take(raw, { number: this.#lineNumber, start, end, hasTrigger });
       position = newline + 1;
     }
     this.#countLines(text, counted, text.length);
     this.#offset += text.length;
+  }
+
+  /** Where the next trigger is; the text's length when there is none. */
+  #nextTrigger(text: string, from: number): number {
+    this.#trigger.lastIndex = from;
+    return this.#trigger.exec(text)?.index ?? text.length;
   }
 
   #countLines(text: string, from: number, to: number): void {

@@ -8,7 +8,6 @@ import { BootWatch, continues, isAftermath } from './incident.ts';
 import { feed, type OpenReport, openReport } from './open-report.ts';
 import { rules } from './rules/index.ts';
 import type { Rule } from './rules/rule.ts';
-import { triggerExpression } from './triggers.ts';
 
 /** An event waits so many lines for the splat it belongs to. */
 const eventPatience = 4;
@@ -21,9 +20,19 @@ interface WaitingEvent {
   left: number;
 }
 
+/** Where a line stands in the log. */
+export interface LinePlace {
+  /** 1-based. */
+  readonly number: number;
+  /** Its bytes, newline included. */
+  readonly start: number;
+  readonly end: number;
+  /** It has a word of triggers.ts. */
+  readonly hasTrigger: boolean;
+}
+
 /** Follows the reports of a console line by line, one for each printk caller at a time. */
 export class Tracker {
-  readonly #trigger = new RegExp(triggerExpression().source);
   readonly #boots = new BootWatch();
   #found: Finding[] = [];
   #open: OpenReport[] = [];
@@ -37,15 +46,15 @@ export class Tracker {
     return this.#open.length > 0 || this.#waiting.length > 0 || this.#boots.isCurious;
   }
 
-  /** `raw` is the line as latin1 without its newline; `start` and `end` are its bytes, newline included. */
-  take(raw: string, number: number, start: number, end: number): void {
+  /** `raw` is the line as latin1 without its newline. */
+  take(raw: string, { number, start, end, hasTrigger }: LinePlace): void {
     const { text, caller, fromKernel } = readConsoleLine(raw);
     const line: ReportLine = { text, caller, number, start, end };
     const before = this.#open;
     if (this.#boots.isReboot(raw, text)) {
       this.#closeAll();
       this.#found.push(rebootFinding(line));
-    } else if (this.#trigger.test(text)) this.#consider(line, fromKernel);
+    } else if (hasTrigger) this.#consider(line, fromKernel);
     for (const report of before) {
       if (!this.#open.includes(report)) continue;
       feed(report, line);

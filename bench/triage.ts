@@ -1,0 +1,137 @@
+/**
+ * What `splat triage` costs: throughput against grep, peak memory, findings in a big log, and the worst time per byte on
+ * damaged input. `npm run bench:triage`. The big log is made of ../shared/corpus, which is not part of the project.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { createScanner } from '../harness/splat/scanner.ts';
+import { triggerExpression } from '../harness/splat/triggers.ts';
+
+const root = new URL('..', import.meta.url).pathname;
+const corpus = join(root, '../shared/corpus');
+const splat = join(root, 'splat');
+const repeats = 5;
+const fuzzBytes = 10_000_000;
+
+interface Cost {
+  readonly cpuSeconds: number;
+  readonly peakMib: number;
+}
+
+/** User and system time and peak memory of a program. Its output goes to a pipe: grep stops early when it is /dev/null. */
+async function measure(program: string, args: readonly string[]): Promise<Cost> {
+  const script =
+    'import resource,subprocess,sys; subprocess.run(sys.argv[1:],stdout=subprocess.PIPE); r=resource.getrusage(resource.RUSAGE_CHILDREN); print(r.ru_utime+r.ru_stime, r.ru_maxrss)';
+  const { stdout } = await execa('python3', ['-c', script, program, ...args]);
+  const [cpuSeconds = Number.NaN, peakKib = Number.NaN] = stdout.split(' ').map(Number);
+  return { cpuSeconds, peakMib: peakKib / 1024 };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+async function benchThroughput(log: string): Promise<void> {
+  const grep: Cost[] = [];
+  const triage: Cost[] = [];
+  // Taken in turns: the machine's other load hits both.
+  for (let index = 0; index < repeats; index++) {
+    grep.push(await measure('grep', ['-cE', triggerExpression().source, log]));
+    triage.push(await measure(splat, ['triage', '--json', log]));
+  }
+  const grepSeconds = median(grep.map((cost) => cost.cpuSeconds));
+  const triageSeconds = median(triage.map((cost) => cost.cpuSeconds));
+  console.log(`grep -cE            ${grepSeconds.toFixed(2)} s CPU`);
+  console.log(`splat triage --json ${triageSeconds.toFixed(2)} s CPU, start-up included`);
+  console.log(`throughput ÷ grep   ${(grepSeconds / triageSeconds).toFixed(3)} (goal 0.15)`);
+  console.log(
+    `peak memory         ${Math.max(...triage.map((cost) => cost.peakMib)).toFixed(0)} MiB (goal 200)`,
+  );
+}
+
+/** splitmix32: the same damage on every machine. */
+function createRandom(seed: number): (limit: number) => number {
+  let state = seed;
+  return (limit) => {
+    state = (state + 0x9e3779b9) | 0;
+    let mixed = Math.imul(state ^ (state >>> 16), 0x21f0aaad);
+    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
+    return ((mixed ^ (mixed >>> 15)) >>> 0) % limit;
+  };
+}
+
+function damage(source: Buffer, random: (limit: number) => number): Buffer {
+  const bytes = Buffer.from(source);
+  for (let count = random(40); count > 0; count--) bytes[random(bytes.length)] = random(256);
+  const cut = random(bytes.length);
+  switch (random(5)) {
+    case 0:
+      return bytes.subarray(0, cut);
+    case 1:
+      return Buffer.concat([bytes.subarray(cut), bytes.subarray(0, cut)]);
+    case 2:
+      return Buffer.from(bytes.toString('latin1').replaceAll('\n', ' '), 'latin1');
+    case 3:
+      return Buffer.concat(Array.from({ length: 8 }, () => bytes.subarray(cut, cut + 64)));
+    default:
+      return bytes;
+  }
+}
+
+function benchFuzz(): void {
+  const folder = join(root, 'test/golden/logs');
+  const logs = readdirSync(folder).map((name) => readFileSync(join(folder, name)));
+  const random = createRandom(1);
+  let total = 0;
+  let worst = 0;
+  let findings = 0;
+  const startedAt = performance.now();
+  while (total < fuzzBytes) {
+    const source = logs[random(logs.length)] ?? Buffer.alloc(0);
+    const input =
+      random(20) === 0
+        ? Buffer.from(Array.from({ length: 8192 }, () => random(256)))
+        : damage(source, random);
+    const before = performance.now();
+    const scanner = createScanner();
+    findings += scanner.push(input).length + scanner.end().length;
+    const perByte = ((performance.now() - before) * 1000) / Math.max(input.length, 1024);
+    // The first inputs pay for compiling the expressions.
+    if (total > fuzzBytes / 20) worst = Math.max(worst, perByte);
+    total += input.length;
+  }
+  const mean = ((performance.now() - startedAt) * 1000) / total;
+  console.log(
+    `fuzz                ${(total / 1e6).toFixed(1)} MB, ${findings} findings, none threw`,
+  );
+  console.log(`time per byte       ${mean.toFixed(3)} µs mean, ${worst.toFixed(2)} µs worst input`);
+}
+
+benchFuzz();
+if (existsSync(join(corpus, 'make-big-log'))) {
+  const directory = await mkdtemp(join(tmpdir(), 'splat-bench-'));
+  try {
+    const log = join(directory, 'big.log');
+    await execa('python3', [join(corpus, 'make-big-log'), '105', log]);
+    await benchThroughput(log);
+    const check = [
+      join(corpus, 'bigcheck.py'),
+      '--drop',
+      'kind=event',
+      log,
+      '--',
+      splat,
+      'triage',
+      '--json',
+      '-',
+    ];
+    const { stdout } = await execa('python3', check);
+    console.log(stdout);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+} else console.log(`no labelled logs at ${corpus}: throughput not measured`);

@@ -21,7 +21,6 @@ export interface Blame {
 }
 
 function passes(rule: FrameRule, name: string): boolean {
-  if (rule.keep?.test(name)) return true;
   return !neverBlamed.test(name) && !rule.skip?.test(name);
 }
 

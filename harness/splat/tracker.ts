@@ -51,7 +51,8 @@ export class Tracker {
     const { text, caller, fromKernel } = readConsoleLine(raw);
     const line: ReportLine = { text, caller, number, start, end };
     const before = this.#open;
-    if (this.#boots.isReboot(raw, text)) {
+    const mayBoot = hasTrigger || this.#boots.isCurious;
+    if (mayBoot && this.#boots.isReboot(raw, text)) {
       this.#closeAll();
       this.#found.push(rebootFinding(line));
     } else if (hasTrigger) this.#consider(line, fromKernel);

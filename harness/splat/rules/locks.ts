@@ -8,7 +8,6 @@ const site: FrameRule = {
 /** An irq-safe lock is named after what made it so. */
 const irqSafe: FrameRule = { from: ['chain', 'trace'] };
 const at = /\bat: (?:\[<[^>]*>\] )?(?<frame>[\w.]+)\+0x/;
-const seen = /is trying to acquire lock|but task is already holding|just changed the state of lock/;
 const begun = 'the report breaks off before its locks';
 
 /** lockdep, RCU's and spinlocks' own checks, sleeping in atomic context. */
@@ -145,6 +144,3 @@ export const lockRules: readonly Rule[] = [
     frame: named,
   },
 ];
-
-/** Lines that show a lockdep report got as far as its locks. */
-export const lockdepBody = seen;

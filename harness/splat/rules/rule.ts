@@ -39,8 +39,6 @@ export interface FrameRule {
   readonly from: readonly FrameSource[];
   /** Functions never blamed in this class, besides those of skip-lists.ts. */
   readonly skip?: RegExp;
-  /** Functions that may be blamed in this class although skip-lists.ts has them. */
-  readonly keep?: RegExp;
   /** The header's name is not enough without a whole stack trace; a stall's trace must be of what was interrupted. */
   readonly confirmed?: true;
   readonly pick?: 'first' | 'stall' | 'hang';

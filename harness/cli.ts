@@ -11,9 +11,14 @@ interface CommandModule {
   readonly run: (argv: never, context: CommandContext) => Promise<number>;
 }
 
-const commands: Readonly<
-  Record<string, { readonly describe: string; readonly load: () => Promise<unknown> }>
-> = {
+interface Row {
+  readonly describe: string;
+  readonly load: () => Promise<unknown>;
+  /** It uses nothing of the cache, or says itself when it does; every other command keeps `splat cache prune` away. */
+  readonly storeless?: true;
+}
+
+const commands: Readonly<Record<string, Row>> = {
   run: {
     describe: 'build a kernel, boot it, stress it and judge it',
     load: async () => import('./commands/run.ts'),
@@ -25,6 +30,22 @@ const commands: Readonly<
   triage: {
     describe: 'find the splats in any console log',
     load: async () => import('./commands/triage.ts'),
+    storeless: true,
+  },
+  list: {
+    describe: 'list the runs of a folder, newest first',
+    load: async () => import('./commands/list.ts'),
+    storeless: true,
+  },
+  cache: {
+    describe: 'list what the cache holds, or remove what is old',
+    load: async () => import('./commands/cache.ts'),
+    storeless: true,
+  },
+  doctor: {
+    describe: 'tell what a run needs of this host, and what to do next',
+    load: async () => import('./commands/doctor.ts'),
+    storeless: true,
   },
 };
 
@@ -80,6 +101,7 @@ async function dispatch(
   let thrown: { readonly error: unknown } | undefined;
   parser.command(module.command, module.describe, module.builder as never, async (argv) => {
     try {
+      await using _use = chosen.storeless ? undefined : await keepStore(context);
       exitCode = await module.run(argv as never, context);
     } catch (error) {
       thrown = { error };
@@ -88,6 +110,15 @@ async function dispatch(
   await parseArguments(parser);
   if (thrown !== undefined) throw thrown.error;
   return exitCode;
+}
+
+async function keepStore(context: CommandContext): Promise<AsyncDisposable> {
+  const { useStore } = await import('./host/store-use.ts');
+  const { cacheRoot } = await import('./host/store.ts');
+  return useStore(cacheRoot(context.env), {
+    signal: context.signal,
+    onWait: () => context.stderr.write('splat: waiting for splat cache prune\n'),
+  });
 }
 
 async function overview(

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { packageRoot } from '../host/package-root.ts';
 import { runTool } from '../host/process.ts';
-import { ensureEntry, fileDigest, valueDigest } from '../host/store.ts';
+import { ensureEntry, fileDigest, findEntry, valueDigest } from '../host/store.ts';
 import type { Accel, MachineSpec } from './argv.ts';
 import { awaitBoot, startGuest } from './boot.ts';
 import { qemuProgram } from './machine.ts';
@@ -62,15 +62,30 @@ interface KvmProof {
   readonly reason: string;
 }
 
+/** What `--accel auto` would decide, as far as that is known without starting a guest; undefined when it is not. */
+export async function recallAccel(options: HostOptions): Promise<AccelDecision | undefined> {
+  const missing = await whyNoDevice();
+  if (missing !== undefined) return { accel: 'tcg', reason: missing };
+  const key = await proofKey(options.signal);
+  const { entry } = await findEntry(options.cacheRoot, 'tool', key);
+  if (entry === undefined) return undefined;
+  const { works, reason } = entry.meta as KvmProof;
+  return { accel: works ? 'kvm' : 'tcg', reason };
+}
+
+/** A proof holds for one boot of the host and one version of QEMU. */
+async function proofKey(signal: AbortSignal): Promise<string> {
+  const { stdout } = await runTool(qemuProgram, ['--version'], { signal });
+  return `kvm-proof-${valueDigest([await hostIdentity(), stdout]).slice(0, 16)}`;
+}
+
 async function rememberedProof(
   spec: Omit<MachineSpec, 'accel'>,
   options: HostOptions & { readonly onProof?: () => void },
 ): Promise<KvmProof> {
-  const { stdout } = await runTool(qemuProgram, ['--version'], { signal: options.signal });
-  const key = valueDigest([await hostIdentity(), stdout]).slice(0, 16);
   const entry = await ensureEntry(options.cacheRoot, {
     kind: 'tool',
-    key: `kvm-proof-${key}`,
+    key: await proofKey(options.signal),
     signal: options.signal,
     make: async () => {
       options.onProof?.();

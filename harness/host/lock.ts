@@ -8,20 +8,22 @@ export interface LockOptions {
   readonly signal: AbortSignal;
   /** Called once when somebody else holds the lock and we begin to wait. */
   readonly onWait?: () => void;
+  /** A lock that others may share, and that excludes an exclusive one. Default false. */
+  readonly shared?: boolean;
 }
 
 /**
- * Holds an exclusive flock(2) on `path` until disposed. The lock lives in the file description of a `flock FILE cat`
+ * Holds a flock(2) on `path` until disposed. The lock lives in the file description of a `flock FILE cat`
  * whose stdin is a pipe of ours, so the kernel releases it when this process dies in any way: no stale lock exists.
  * Waits as long as somebody else holds it; throws `interrupted` when the signal fires first.
  */
 export async function acquireLock(path: string, options: LockOptions): Promise<AsyncDisposable> {
-  return (await tryLock(path, options.signal)) ?? (await waitForLock(path, options));
+  return (await tryLock(path, options)) ?? (await waitForLock(path, options));
 }
 
 async function waitForLock(path: string, options: LockOptions): Promise<AsyncDisposable> {
   options.onWait?.();
-  return requireHeld(await holdLock(path, [], options.signal), path, options.signal);
+  return requireHeld(await holdLock(path, [], options), path, options.signal);
 }
 
 function requireHeld(
@@ -37,19 +39,20 @@ function requireHeld(
 /** The lock when nobody holds it right now, else undefined. */
 export async function tryLock(
   path: string,
-  signal: AbortSignal,
+  options: Pick<LockOptions, 'signal' | 'shared'>,
 ): Promise<AsyncDisposable | undefined> {
   await mkdir(dirname(path), { recursive: true });
-  return holdLock(path, ['--nonblock'], signal);
+  return holdLock(path, ['--nonblock'], options);
 }
 
 async function holdLock(
   path: string,
   flags: readonly string[],
-  signal: AbortSignal,
+  { signal, shared = false }: LockOptions,
 ): Promise<AsyncDisposable | undefined> {
   throwIfAborted(signal);
-  const child = execa('flock', [...flags, path, 'cat'], {
+  const mode = shared ? '--shared' : '--exclusive';
+  const child = execa('flock', [mode, ...flags, path, 'cat'], {
     reject: false,
     detached: true,
     cleanup: false,

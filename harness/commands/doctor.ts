@@ -1,0 +1,65 @@
+import type { Argv } from 'yargs';
+import { exitCodes } from '../errors.ts';
+import { cacheRoot } from '../host/store.ts';
+import { type Check, canRun, examineHost } from '../plans/doctor.ts';
+import { plain } from '../report/plain.ts';
+import { progressWriter } from '../report/progress.ts';
+import { styleFor } from '../report/style.ts';
+import type { CommandContext } from './context.ts';
+
+export interface DoctorArguments {
+  readonly prove: boolean;
+  readonly json: boolean;
+}
+
+export const command = 'doctor';
+export const describe = 'tell what a run needs of this host, and what to do next';
+
+export function builder(yargs: Argv): Argv<DoctorArguments> {
+  return yargs
+    .option('prove', {
+      boolean: true,
+      default: false,
+      describe: 'boot a guest of a kernel in the cache to find out whether KVM works',
+    })
+    .option('json', { boolean: true, default: false, describe: 'print one JSON document' });
+}
+
+/** 0 when a run can work, 128 when it cannot. */
+export async function run(argv: DoctorArguments, context: CommandContext): Promise<number> {
+  const checks = await examineHost({
+    cacheRoot: cacheRoot(context.env),
+    prove: argv.prove,
+    signal: context.signal,
+    emit: progressWriter(context.stderr, context.live),
+  });
+  const ready = canRun(checks);
+  context.stdout.write(
+    argv.json
+      ? `${JSON.stringify({ schema: 'splat-doctor/1', ready, checks })}\n`
+      : describeChecks(checks, ready, context.colour),
+  );
+  return ready ? exitCodes.clean : exitCodes.harness;
+}
+
+function describeChecks(checks: readonly Check[], ready: boolean, colour: boolean): string {
+  const style = styleFor(colour);
+  const marks = {
+    good: style.good('good    '),
+    doubtful: style.doubtful('doubtful'),
+    bad: style.bad('bad     '),
+  };
+  const lines = checks.map(
+    ({ name, state, text }) => `${marks[state]}  ${name.padEnd(8)}  ${plain(text)}`,
+  );
+  const todo = checks.flatMap(({ name, next }) =>
+    next === undefined ? [] : [`  ${name}: ${plain(next)}`],
+  );
+  return [
+    ...lines,
+    ...(todo.length === 0 ? [] : ['', 'what to do:', ...todo]),
+    '',
+    ready ? 'ready: ./splat run' : 'not ready: see what is bad above',
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,129 @@
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { acquireLock, type LockOptions, tryLock } from './lock.ts';
+import { runTool } from './process.ts';
+import { explainDiskError } from './store.ts';
+
+/** One thing of the cache that can be removed by itself: an entry of the store, a workspace, or the compiler's cache. */
+export interface StoreItem {
+  /** `kernel`, `source`, `workspace`: the folder of the cache it is in. */
+  readonly kind: string;
+  readonly key: string;
+  readonly dir: string;
+  /** On the disk. What a workspace shares with its source by hard links is counted with the source. */
+  readonly bytes: number;
+  /** When somebody last found it of use, in milliseconds since 1970. */
+  readonly usedAtMs: number;
+}
+
+/**
+ * Kinds with a file whose time is that of the last use, in the order of counting: sources before the workspaces that
+ * share files with them.
+ */
+const kinds: readonly { readonly kind: string; readonly stamp: string }[] = [
+  { kind: 'source', stamp: 'entry.json' },
+  { kind: 'kernel', stamp: 'entry.json' },
+  { kind: 'guest', stamp: 'entry.json' },
+  { kind: 'checkpoint', stamp: 'entry.json' },
+  { kind: 'tool', stamp: 'entry.json' },
+  { kind: 'workspace', stamp: 'state.json' },
+];
+
+/**
+ * Says that this process uses the cache, until disposed or dead: an flock(2) that all users share. Who removes things
+ * takes it exclusively, so nothing is ever removed under a user's feet, and no user can begin in the middle.
+ */
+export async function useStore(root: string, options: LockOptions): Promise<AsyncDisposable> {
+  try {
+    return await acquireLock(useLock(root), { ...options, shared: true });
+  } catch (error) {
+    throw explainDiskError(error, root);
+  }
+}
+
+/** The cache for oneself, or undefined while anybody uses it. */
+export async function claimStore(
+  root: string,
+  signal: AbortSignal,
+): Promise<AsyncDisposable | undefined> {
+  return tryLock(useLock(root), { signal });
+}
+
+function useLock(root: string): string {
+  return join(root, 'locks', 'in-use');
+}
+
+/** Everything in the cache, least recently used first. */
+export async function listStore(root: string, signal: AbortSignal): Promise<readonly StoreItem[]> {
+  const found: Omit<StoreItem, 'bytes'>[] = [];
+  for (const { kind, stamp } of kinds) {
+    for (const key of await readdir(join(root, kind)).catch(() => [])) {
+      const dir = join(root, kind, key);
+      const used = await stat(join(dir, stamp)).catch(async () => stat(dir));
+      found.push({ kind, key, dir, usedAtMs: used.mtimeMs });
+    }
+  }
+  const ccache = join(root, 'ccache');
+  const used = await stat(join(ccache, 'tmp')).catch(async () => stat(ccache).catch(() => null));
+  if (used !== null) {
+    found.push({ kind: 'ccache', key: 'ccache', dir: ccache, usedAtMs: used.mtimeMs });
+  }
+  const sizes = await diskUse(
+    found.map(({ dir }) => dir),
+    signal,
+  );
+  return found
+    .map((item) => ({ ...item, bytes: sizes.get(item.dir) ?? 0 }))
+    .toSorted((a, b) => a.usedAtMs - b.usedAtMs);
+}
+
+/** du(1) counts a file once however many of the folders link to it, and half a million of them in seconds. */
+async function diskUse(
+  dirs: readonly string[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, number>> {
+  if (dirs.length === 0) return new Map();
+  const flags = ['--summarize', '--null', '--block-size=1', '--'];
+  // 1: something went away while it was counted.
+  const { stdout } = await runTool('du', [...flags, ...dirs], { signal, okCodes: [0, 1] });
+  return new Map(
+    stdout.split('\0').flatMap((row) => {
+      const [bytes, dir] = row.split('\t');
+      return dir === undefined ? [] : [[dir, Number(bytes)] as const];
+    }),
+  );
+}
+
+/** Which items go by age, and which further ones, least recently used first, so that the rest fits into `maxBytes`. */
+export function choosePrunable(
+  items: readonly StoreItem[],
+  limits: { readonly olderThanMs?: number; readonly maxBytes?: number; readonly nowMs: number },
+): readonly StoreItem[] {
+  const { olderThanMs = Number.POSITIVE_INFINITY, maxBytes = Number.POSITIVE_INFINITY } = limits;
+  let bytes = items.reduce((sum, item) => sum + item.bytes, 0);
+  return items
+    .toSorted((a, b) => a.usedAtMs - b.usedAtMs)
+    .filter((item) => {
+      const goes = limits.nowMs - item.usedAtMs > olderThanMs || bytes > maxBytes;
+      if (goes) bytes -= item.bytes;
+      return goes;
+    });
+}
+
+/** Removes the items, and what killed makers and removers left; only with the store claimed. */
+export async function removeItems(root: string, items: readonly StoreItem[]): Promise<void> {
+  const drafts = join(root, 'drafts');
+  try {
+    await rm(drafts, { recursive: true, force: true });
+    await mkdir(drafts, { recursive: true });
+    for (const { kind, key, dir } of items) {
+      // Renamed first: killed half-way, it leaves no half of an entry where entries are.
+      const grave = join(drafts, `${kind}-${key}.removed`);
+      await rename(dir, grave);
+      await rm(grave, { recursive: true, force: true, maxRetries: 3 });
+      await rm(join(root, 'locks', `${kind}-${key}`), { force: true });
+    }
+  } catch (error) {
+    throw explainDiskError(error, root);
+  }
+}

@@ -1,0 +1,196 @@
+import { access, constants, readdir, readFile, stat, statfs } from 'node:fs/promises';
+import { availableParallelism, freemem, totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { Emit } from '../events.ts';
+import { recallAccel } from '../guest/accel.ts';
+import { qemuProgram } from '../guest/machine.ts';
+import { missingPackages } from '../host/packages.ts';
+import { findProgram, runTool } from '../host/process.ts';
+import { describeSandbox, openSandbox } from '../host/sandbox.ts';
+import { useStore } from '../host/store-use.ts';
+import { findKernel } from '../kernel/built-kernel.ts';
+import { openLab } from './lab.ts';
+
+/** One thing a run needs of this host. */
+export interface Check {
+  readonly name: string;
+  /** `doubtful`: a run works, but slower or less confined than it could. */
+  readonly state: 'good' | 'doubtful' | 'bad';
+  /** What was found, one line. */
+  readonly text: string;
+  /** What to do about it; absent where there is nothing to do. */
+  readonly next?: string;
+}
+
+export interface DoctorRequest {
+  readonly cacheRoot: string;
+  /** Boot a guest to find out about KVM instead of only recalling what is known. */
+  readonly prove: boolean;
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+}
+
+const mib = 2 ** 20;
+/** A guest of the default size and its QEMU. */
+const neededMemoryMiB = 1024 + 256;
+/** A source tree and its workspace take 2.1 GB, measured with 6.1 and 6.12; a run from the cache little. */
+const neededDiskMiB = { build: 3 * 1024, run: 512 } as const;
+
+/** Looks at everything a run depends on. Installs and changes nothing but the cache, and that only for `prove`. */
+export async function examineHost(request: DoctorRequest): Promise<readonly Check[]> {
+  return [
+    await checkHost(),
+    checkMemory(),
+    await checkPackages(),
+    await checkTools(request.signal),
+    await checkSandbox(request.signal),
+    await checkAccel(request),
+    await checkDisk(request.cacheRoot),
+  ];
+}
+
+/** True when `splat run` can work on this host as it is. */
+export function canRun(checks: readonly Check[]): boolean {
+  return checks.every(({ state }) => state !== 'bad');
+}
+
+async function checkHost(): Promise<Check> {
+  const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
+  const distribution = /^PRETTY_NAME="?([^"\n]*)/m.exec(release)?.[1] ?? 'unknown distribution';
+  const cores = availableParallelism();
+  const text = `${distribution}, ${process.arch}, ${cores} cores, Node ${process.versions.node}`;
+  if (process.platform === 'linux' && process.arch === 'x64') {
+    return { name: 'host', state: 'good', text };
+  }
+  return {
+    name: 'host',
+    state: 'bad',
+    text,
+    next: 'use Linux on x86-64: kernels are built for it',
+  };
+}
+
+function checkMemory(): Check {
+  const freeMiB = Math.floor(freemem() / mib);
+  const text = `${freeMiB} MiB free of ${Math.floor(totalmem() / mib)}`;
+  if (freeMiB >= neededMemoryMiB) return { name: 'memory', state: 'good', text };
+  const next = `free some: a guest and its QEMU take ${neededMemoryMiB} MiB; --memory-mib makes it less`;
+  return { name: 'memory', state: 'doubtful', text, next };
+}
+
+async function checkPackages(): Promise<Check> {
+  const missing = await missingPackages();
+  if (missing.length === 0) return { name: 'packages', state: 'good', text: 'all installed' };
+  const apt = (await findProgram('apt-get')) !== undefined;
+  const sudo = process.getuid?.() === 0 ? '' : 'sudo ';
+  return {
+    name: 'packages',
+    state: 'bad',
+    text: `missing: ${missing.join(' ')}`,
+    next: apt
+      ? `${sudo}apt-get install ${missing.join(' ')}`
+      : 'install the programs of these Debian packages',
+  };
+}
+
+async function checkTools(signal: AbortSignal): Promise<Check> {
+  const versions = await Promise.all(
+    ['git', 'gcc', qemuProgram].map(async (program) => {
+      const version = await versionOf(program, signal);
+      return { program, version };
+    }),
+  );
+  const absent = versions.filter(({ version }) => version === undefined);
+  return {
+    name: 'tools',
+    state: absent.length === 0 ? 'good' : 'bad',
+    text: versions.map(({ program, version }) => `${program} ${version ?? 'missing'}`).join(', '),
+  };
+}
+
+/** `12.2.0` of `gcc (Debian 12.2.0-14) 12.2.0`: the first dotted number outside of parentheses. */
+export function parseToolVersion(stdout: string): string | undefined {
+  const [line = ''] = stdout.split('\n', 1);
+  return /(\d+(?:\.\d+)+)/.exec(line.replace(/\(.*?\)/g, ''))?.[1];
+}
+
+async function versionOf(program: string, signal: AbortSignal): Promise<string | undefined> {
+  if ((await findProgram(program)) === undefined) return undefined;
+  const { stdout } = await runTool(program, ['--version'], { signal, okCodes: [0, 1, -1] });
+  return parseToolVersion(stdout);
+}
+
+async function checkSandbox(signal: AbortSignal): Promise<Check> {
+  const sandbox = await openSandbox(signal);
+  const text = describeSandbox(sandbox);
+  if (sandbox.missing.length === 0) return { name: 'sandbox', state: 'good', text };
+  const next = 'install bubblewrap and allow user namespaces, or build only patches you trust';
+  return { name: 'sandbox', state: 'doubtful', text, next };
+}
+
+async function checkAccel(request: DoctorRequest): Promise<Check> {
+  const name = 'accel';
+  if ((await findProgram(qemuProgram)) === undefined) {
+    return { name, state: 'doubtful', text: `unknown: ${qemuProgram} is not installed` };
+  }
+  const known = (await recallAccel(request)) ?? (await proveAccel(request));
+  if (known === undefined) {
+    return {
+      name,
+      state: 'doubtful',
+      text: 'unknown: /dev/kvm opens, and no guest has proved yet that it works',
+      next: 'splat doctor --prove, once a kernel was built by splat build; a run finds out as well',
+    };
+  }
+  const text = `${known.accel} (${known.reason})`;
+  if (known.accel === 'kvm') return { name, state: 'good', text };
+  const next = 'everything works emulated, about ten times slower; use a host with working KVM';
+  return { name, state: 'doubtful', text, next };
+}
+
+/** Boots a guest of any kernel of the cache, when that was asked for and there is one. */
+async function proveAccel(
+  request: DoctorRequest,
+): Promise<{ readonly accel: string; readonly reason: string } | undefined> {
+  if (!request.prove) return undefined;
+  await using _use = await useStore(request.cacheRoot, { signal: request.signal });
+  for (const key of await readdir(join(request.cacheRoot, 'kernel')).catch(() => [])) {
+    const kernel = await findKernel(request.cacheRoot, key);
+    if (kernel === undefined) continue;
+    const guest = { guest: 'minimal', accel: 'auto', memoryMiB: 1024, cpus: 2 } as const;
+    return (await openLab(kernel, { ...request, ...guest })).accel;
+  }
+  return undefined;
+}
+
+async function checkDisk(cacheRoot: string): Promise<Check> {
+  const kernels = await readdir(join(cacheRoot, 'kernel')).catch(() => []);
+  const neededMiB = kernels.length === 0 ? neededDiskMiB.build : neededDiskMiB.run;
+  const freeMiB = await freeDiskMiB(cacheRoot);
+  const text = `${freeMiB} MiB free for ${cacheRoot}, which has ${kernels.length} kernels`;
+  if (!(await isWritable(cacheRoot))) {
+    const next = 'make it writable, or name another folder in SPLAT_CACHE';
+    return { name: 'disk', state: 'bad', text: `${cacheRoot} cannot be written to`, next };
+  }
+  if (freeMiB >= neededMiB) return { name: 'disk', state: 'good', text };
+  const next = `free ${neededMiB} MiB: splat cache prune --max-size, or SPLAT_CACHE on another disk`;
+  return { name: 'disk', state: 'bad', text, next };
+}
+
+/** The cache may not be there yet: then its nearest folder that is counts. */
+async function nearestFolder(path: string): Promise<string> {
+  const found = await stat(path).catch(() => undefined);
+  return found !== undefined || dirname(path) === path ? path : nearestFolder(dirname(path));
+}
+
+async function freeDiskMiB(cacheRoot: string): Promise<number> {
+  const { bavail, bsize } = await statfs(await nearestFolder(cacheRoot));
+  return Math.floor((bavail * bsize) / mib);
+}
+
+async function isWritable(cacheRoot: string): Promise<boolean> {
+  return access(await nearestFolder(cacheRoot), constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+}

@@ -27,6 +27,18 @@ export async function splat(
   return { exitCode, stdout, stderr };
 }
 
+/** The same, started and not awaited. */
+export function startSplat(args: readonly string[]): RunningSplat {
+  const child = execa(join(root, 'splat'), args, { reject: false, cwd: root, stdin: 'ignore' });
+  const done = child.then(({ exitCode, stdout, stderr }) => ({ exitCode, stdout, stderr }));
+  return { kill: (signal) => child.kill(signal), done };
+}
+
+export interface RunningSplat {
+  readonly kill: (signal: NodeJS.Signals) => boolean;
+  readonly done: Promise<CliResult>;
+}
+
 export interface RunOutcome extends CliResult {
   readonly result: RunResult;
   readonly dir: string;

@@ -49,7 +49,7 @@ function stalled(rule: FrameRule, all: readonly SectionFrame[]): Blame | undefin
 function stalledIn(frames: readonly SectionFrame[]): Blame | undefined {
   const anchor = frames.findIndex((entry) => stallAnchors.test(entry.frame.function));
   const bucket = frames
-    .slice(0, Math.max(anchor, 0))
+    .slice(0, anchor < 0 ? frames.length : anchor)
     .find((entry) => stallBuckets.test(entry.frame.function));
   if (bucket) return { name: bucket.frame.function, frame: bucket, passed: [] };
   const frame = frames[anchor - 1];

@@ -26,6 +26,16 @@ export const leastBareFrames = 3;
 /** lockdep announces its trace twice: `stack backtrace:`, then the CPU line, then `Call Trace:`. */
 const announces = /stack backtrace:|NMI backtrace/;
 
+/** `Allocated by task 12:` with nothing below it, where a stack or `(stack is not available)` belongs. */
+function isEmptyHistory(section: Section): boolean {
+  return (
+    (section.kind === 'alloc' || section.kind === 'free') &&
+    section.frames.length === 0 &&
+    section.length === 0 &&
+    /by task \d+:/.test(section.heading.text)
+  );
+}
+
 /**
  * Why a report cannot be trusted to be whole, or undefined when it can. Consoles drop lines, mix CPUs and are cut by reboots;
  * a name made from such a report would split one bug into many.
@@ -35,7 +45,7 @@ export function corruptionOf(
   sections: readonly Section[],
   interrupted: boolean,
 ): string | undefined {
-  const { rule, title, frameless } = composition;
+  const { rule, title, frameless, blame } = composition;
   if (rule.corrupted) return rule.corrupted;
   if (frameless) return 'no frames to blame';
   if (damagedTitle.test(title)) return 'the title is damaged';
@@ -47,9 +57,10 @@ export function corruptionOf(
   );
   if (traces.length === 0) {
     const bare = sections[0]?.frames.filter((entry) => !entry.pc).length ?? 0;
-    return bare >= leastBareFrames || interrupted ? undefined : 'no stack trace in the report';
+    const isNamed = interrupted && blame !== undefined;
+    return bare >= leastBareFrames || isNamed ? undefined : 'no stack trace in the report';
   }
-  const [firstTrace] = traces;
-  if (firstTrace && firstTrace.frames.length === 0) return 'no frames in a stack trace';
-  return undefined;
+  const [first] = traces;
+  const isCut = first?.frames.length === 0 || sections.some(isEmptyHistory);
+  return isCut ? 'no frames in a stack trace' : undefined;
 }

@@ -4,7 +4,7 @@ import type { OpenReport } from './open-report.ts';
 
 /** Part of whatever report is open: SLUB's owners, the panic at the end, kmemleak's second line. */
 const continuesAny =
-  /INFO: (?:Allocated|Freed) in |Kernel panic - not syncing|unreferenced object 0x/;
+  /INFO: (?:(?:Allocated|Freed) in |(?:Slab|Object) 0x)|Kernel panic - not syncing|unreferenced object 0x/;
 /** The second line of a fault, before its stack. */
 const continuesFault =
   /^(?:\S+: )?(?:Oops|Internal error|invalid opcode|stack guard page|kernel stack overflow)\b/;

@@ -14,8 +14,5 @@ const longestTitle = 160;
 export function sanitizeText(text: string): string {
   let result = text.slice(0, 4 * longestTitle);
   for (const [pattern, replacement] of replacements) result = result.replace(pattern, replacement);
-  return result
-    .replace(/[\s.!:]*$/, '')
-    .trim()
-    .slice(0, longestTitle);
+  return result.trim().slice(0, longestTitle);
 }

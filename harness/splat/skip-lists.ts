@@ -9,7 +9,7 @@ const reporting = [
   '^_*warn(?:$|_slow|_alloc|_bogus|_on_|ing_|_flush)|^(?:__)?report_bug|^handle_bug$|^fixup_bug|^bug_handler|^brk_handler|^call_break_hook|^cfi_|^report_cfi',
   '^(?:asm_|exc_|do_)?invalid_op|^do_error_trap|^do_trap|^do_undefinstr|^do_kernel_bug|^program_check|^do_ebreak|^handle_break|^do_bp$',
   '^panic|^nmi_panic|^check_panic_on_warn|^__stack_chk_fail|^oops_(?:begin|end|enter)|^die$|^__die|^die_kernel_fault|^__do_kernel_fault|^page_fault_oops',
-  '^print_(?:report|address|shadow|usage|bad|irq|deadlock|circular|lock|unlock|held|freed|tainted|memory|trailer|track|worker|cpu|other|unreliable)|^_*(?:v|dev_v|dev_)?printk|^vprintk|^console_(?:unlock|flush|trylock)|^_*(?:dev|netdev|drm_dev)_(?:v?printk|warn|err|info|notice|dbg|crit|alert|emerg)|^va_format|^report_(?:enabled|usercopy|ubsan)|^printk_safe',
+  '^print_(?:report|address|shadow|usage|bad|irq|deadlock|circular|lock|unlock|held|freed|tainted|memory|trailer|track|worker|cpu|other|unreliable)|^_*(?:v|dev_v|dev_)?printk|^vprintk|^_*(?:dev|netdev|drm_dev)_(?:v?printk|warn|err|info|notice|dbg|crit|alert|emerg)|^va_format|^report_(?:enabled|usercopy|ubsan)|^printk_safe',
   '^_?<?core::|^__rustc::|^rust_(?:begin_unwind|helper_)|^<core::',
   '^nmi_(?:cpu_backtrace|trigger)|^trigger_\\w*backtrace|^arch_trigger',
 ];
@@ -21,7 +21,7 @@ const checkers = [
   '^_*might_(?:sleep|fault|resched|alloc)|^__schedule_bug|^__cant_',
   '^debug_(?!fs)|^check_(?:preemption_disabled|flags|prev|noncircular|irq_usage|deadlock|usage|wait_context|poison_obj|bytes_and_report|slab)|^_*check_(?:heap_object|object_size|stack_object)|^object_err|^slab_(?:err|bug|fix|pad)|^kmemleak_|^create_object',
   '^usercopy_(?:warn|abort)|^report_usercopy|^_*copy_overflow|^__bad_copy',
-  '^_*(?:lock_acquire|lock_release|lock_acquired|lockdep_|lock_is_held|lock_set_class|lock_pin|mark_(?:lock|held|usage|irqflags)|validate_chain|valid_state|register_lock_class|assign_lock_key|look_?up_lock|hlock_class|check_lock|add_lock_to|trace_(?:hardirqs|softirqs|lock))|^__?bfs$|^__lock_(?:acquire|release)|^lock_downgrade|^reacquire_held|^rcu_lock_(?:acquire|release)',
+  '^_*(?:lock_acquire|lock_release|lock_acquired|lockdep_|lock_is_held|lock_set_class|lock_pin|mark_(?:lock|held|usage|irqflags)|validate_chain|valid_state|register_lock_class|assign_lock_key|look_?up_lock|hlock_class|check_lock|add_lock_to|trace_(?:hardirqs|softirqs|lock))|^__?bfs$|^__lock_(?:acquire|release)|^reacquire_held|^rcu_lock_(?:acquire|release)',
   '^rcu_(?:dynticks|is_watching|read_)|^_*refcount_|^_*kref_|^_*kobject_|^kset_|^ref_tracker_|^should_fail|^fault_create|^fail_dump',
   '^(?:timer|work|rcuhead|hrtimer)_is_static|^stub_timer|^_*seqprop_',
 ];

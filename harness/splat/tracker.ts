@@ -97,6 +97,7 @@ export class Tracker {
   #start(rule: Rule, line: ReportLine, fromKernel: boolean): void {
     for (const report of this.#open) {
       if (report.lines[0]?.caller !== line.caller || rule.oneLine) continue;
+      if (report.rule.sharesTrace && report.frames === 0) continue;
       report.interrupted = true;
       this.#close(report);
     }

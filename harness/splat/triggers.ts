@@ -4,7 +4,7 @@
  * shortest word: none has fewer than five characters.
  */
 const words = [
-  'BUG: ',
+  'BUG:[ \\n]',
   'BUG at ',
   'BUG [\\w-]+ ?\\(',
   'WARNING: ',

@@ -119,7 +119,7 @@ export const faultRules: readonly Rule[] = [
     header: /(?:BUG|kernel BUG): Dentry .* still in use .*\[(unmount) of ([^\]]*)\]/,
     title: 'BUG: Dentry still in use in {1}',
     alt: ['BUG: Dentry still in use [{1} of {2}]'],
-    traceOptional: true,
+    sharesTrace: true,
   },
   {
     header: /rust_kernel: panicked at /,

@@ -15,6 +15,12 @@ const otherRules: readonly Rule[] = [
     fromKernel: true,
   },
   {
+    header: /\bBUG:\s*$/,
+    title: 'BUG: corrupted',
+    corrupted: 'the line breaks off',
+    fromKernel: true,
+  },
+  {
     header: /\bBUG: (?<text>\S.*)/,
     title: 'BUG: {text}',
     frame: { from: [] },

@@ -13,7 +13,7 @@ const begun = 'the report breaks off before its locks';
 /** lockdep, RCU's and spinlocks' own checks, sleeping in atomic context. */
 export const lockRules: readonly Rule[] = [
   {
-    header: /[Ii][Rr][Qq]-safe -> \w*[Ii][Rr][Qq]-unsafe lock order detected/,
+    header: /[Ii][Rr][Qq](?:-READ|-read)?-safe -> \S*[Ii][Rr][Qq]\S*-unsafe lock order detected/,
     detail: /is trying to acquire/,
     title: 'possible deadlock in {frame}',
     frame: irqSafe,

@@ -135,7 +135,7 @@ export const memoryRules: readonly Rule[] = [
     frame: trace,
   },
   {
-    header: /INFO: (?<text>(?:Freed|Allocated) in .*)/,
+    header: /INFO: (?<text>(?:Freed|Allocated) in .*|(?:Slab|Object) 0x.*)/,
     title: 'INFO: {text}',
     corrupted: 'report format is marked as corrupted',
   },

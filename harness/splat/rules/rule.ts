@@ -18,6 +18,8 @@ export interface Rule {
   readonly oneLine?: true;
   /** A stack trace may be missing without the report being damaged. */
   readonly traceOptional?: true;
+  /** The report right below it has its stack trace. */
+  readonly sharesTrace?: true;
   /** About the test program, not the kernel. */
   readonly suppressed?: true;
   /** Written by a program, not by the kernel: fits only lines without a printk stamp. */

@@ -57,6 +57,11 @@ export const warningRules: readonly Rule[] = [
     frame: { ...warned, from: ['header', 'pc', 'trace'] },
   },
   {
+    header: /WARNING: kernel stack regs at [0-9a-f]+ in \S* has bad ('[^']+') value/,
+    title: 'WARNING: kernel stack regs has bad {1} value',
+    traceOptional: true,
+  },
+  {
     header: /WARNING: kernel stack (?:regs|frame pointer) at .* has bad /,
     title: 'WARNING: kernel stack regs has bad value',
     traceOptional: true,

@@ -12,6 +12,7 @@ import {
   parseDiagnostic,
 } from './build-log.ts';
 import { type MakeSetup, runMake, silenceMs } from './make.ts';
+import { compareVersions, type KernelVersion } from './source.ts';
 
 export interface Compiled {
   readonly verdict: Untestable | undefined;
@@ -98,10 +99,20 @@ async function countOomKills(): Promise<number> {
   return Number(/^oom_kill (\d+)$/m.exec(vmstat)?.[1] ?? 0);
 }
 
-/** The number of objects the last whole build of this configuration compiled, when there was one. */
-export async function recallTotal(memo: string): Promise<number | undefined> {
+/** Whole builds of the default fragments, as measured; close enough to tell a person when to come back. */
+const typicalTotals: readonly { readonly before: KernelVersion; readonly objects: number }[] = [
+  { before: [6, 7], objects: 1080 },
+  { before: [Number.POSITIVE_INFINITY, 0], objects: 1175 },
+];
+
+/** The number of objects the last whole build of this configuration compiled; before the first one, a typical number. */
+export async function recallTotal(
+  memo: string,
+  version: KernelVersion,
+): Promise<number | undefined> {
   const text = await readFile(memo, 'utf8').catch(() => '');
-  return /^\d+$/.test(text) ? Number(text) : undefined;
+  if (/^\d+$/.test(text)) return Number(text);
+  return typicalTotals.find(({ before }) => compareVersions(version, before) < 0)?.objects;
 }
 
 /** Keeps that number for the next one. */

@@ -117,7 +117,7 @@ async function makeKernel(
   const setup: MakeSetup = { workspace, sandbox: job.sandbox, jobs, signal, ccache, log };
   const memo = join(cacheRoot, 'totals', job.place);
   const dependents = await countDependents(workspace, job.sandbox, changed);
-  const total = dependents ?? (await recallTotal(memo));
+  const total = dependents ?? (await recallTotal(memo, source.version));
   const made = await whileBuilding(workspace, () => makeTargets(job, setup, known, total));
   throwIfAborted(signal);
   if (made.verdict !== undefined) return { kind: 'untestable', verdict: made.verdict };

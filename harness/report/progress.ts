@@ -55,7 +55,7 @@ function seconds(ms: number): string {
   return `(${(ms / 1000).toFixed(1)} s)`;
 }
 
-/** `412 of 1,153 objects, 6 min left`; without a total only what is done. */
+/** `412 of about 1153 objects, 6 min left`; without a total only what is done. */
 function countPhrase(
   { done, total, unit }: Extract<HarnessEvent, { kind: 'stage-progress' }>,
   elapsedMs: number,
@@ -63,5 +63,5 @@ function countPhrase(
   if (total === undefined) return `${done} ${unit}`;
   const leftMin = ((elapsedMs / Math.max(done, 1)) * Math.max(total - done, 0)) / 60_000;
   const left = done < 20 ? '' : `, ${leftMin < 1 ? 'less than 1' : Math.round(leftMin)} min left`;
-  return `${done} of ${Math.max(total, done)} ${unit}${left}`;
+  return `${done} of about ${Math.max(total, done)} ${unit}${left}`;
 }

@@ -16,7 +16,7 @@ const reporting = [
 
 /** Notices the bug. */
 const checkers = [
-  '^_*(?:kasan|kmsan|kcsan|kfence|[hk]?w?asan|msan|tsan|ubsan)_|_(?:kasan|kmsan)_|^_*sanitizer_|^_+asan_',
+  '^_*(?:kasan|kmsan|kcsan|kfence|[hk]?w?asan|msan|tsan|ubsan)_|_(?:kasan|kmsan)_|^_*sanitizer_|^write_comp_data|^check_kcov_mode|^_+asan_',
   '^(?:end|start|complete)_report|^describe_(?:address|object)|^check_memory_region|^memory_is_|^check_region_inline|^handle_(?:overflow|type_mismatch|out_of_bounds)|^val_to_string|^get_address_info|^address_is_|^object_is_',
   '^_*might_(?:sleep|fault|resched|alloc)|^__schedule_bug|^__cant_',
   '^debug_(?!fs)|^check_(?:preemption_disabled|flags|prev|noncircular|irq_usage|deadlock|usage|wait_context|poison_obj|bytes_and_report|slab)|^_*check_(?:heap_object|object_size|stack_object)|^object_err|^slab_(?:err|bug|fix|pad)|^kmemleak_|^create_object',
@@ -30,7 +30,7 @@ const checkers = [
 const locking = [
   '^(?:_raw_|__raw_|do_raw_|raw_|native_|queued_|pv_|__pv_|virt_|arch_|debug_)*_*(?:spin|read|write|rt_spin|rt_read|rt_write|seqcount|seq|bit_spin|hlist_bl|reiserfs_write|reiserfs_write_un)_?_?(?:lock|unlock|trylock|seqbegin|seqlock|seqretry|_lock)',
   '^_*(?:rt_|ww_)?(?:mutex|rwsem|semaphore|percpu_(?:down|up|rwsem)|down|up)(?:_(?!show|store)|$)|^_*(?:rwbase|rt_mutex)_',
-  '^queued_|^native_queued_|^pv_queued|^rwlock_bug|^spin_(?:bug|dump)|^do_raw_|^osq_|^lock_torture|^_*(?:task_)?rq_lock',
+  '^queued_|^native_queued_|^pv_queued|^rwlock_bug|^spin_(?:bug|dump)|^do_raw_|^osq_|^lock_torture|^rtlock_|^_*(?:task_)?rq_lock',
   '^(?:_*local|trace)_(?:bh|irq|preempt|hardirqs|softirqs)_?|^cpus_(?:read|write)_|^(?:un)?lock_page$|^__(?:un)?lock_page|^folio_(?:un)?lock|^__folio_lock',
 ];
 
@@ -43,7 +43,7 @@ const allocation = [
 /** The C library of the kernel, copies to and from user space, lists, trees, bits and numbers. */
 const libraryCalls = [
   '^_*(?:pi_)?(?:mem(?:cpy|cmp|set|move|chr|scan)|str(?:n|l|s|r)?(?:cpy|cmp|cat|len|casecmp|chr|str|sep|pbrk|spn|cspn|nlen|im|ncpy|ncmp|lcpy|scpy)|bcmp)(?:_|\\d|$)|^_*fortify_|^sized_str|^_*mem(?:set|cpy|move)_',
-  '^_*(?:copy|clear)_(?:from|to|in)_(?:user|iter|kernel)|^_*(?:raw_|arch_|asm_)*(?:copy|clear)_(?:user|page|mc|highpage)(?:$|_generic|_orig|_erms|_rep|_nocache|_enhanced)|^_*(?:get|put)_user(?:$|_)|^strncpy_from_user|^do_strncpy|^strnlen_user|^rep_(?:movs|stos)|^instrument_|^copyin|^copyout|^check_(?:copy|zeroed)|^simple_copy_to_iter|^_copy_|^fault_in_readable',
+  '^_*(?:raw_|arch_|asm_)*(?:copy|clear)_(?:from|to|in)_(?:user|iter|kernel)|^_*(?:raw_|arch_|asm_)*(?:copy|clear)_(?:user|page|mc|highpage)(?:$|_generic|_orig|_erms|_rep|_nocache|_enhanced)|^_*(?:get|put)_user(?:$|_)|^strncpy_from_user|^do_strncpy|^strnlen_user|^rep_(?:movs|stos)|^instrument_|^copyin|^copyout|^check_(?:copy|zeroed)|^simple_copy_to_iter|^_copy_|^fault_in_readable',
   '^_*(?:raw_|arch_|generic_)*atomic(?:64|_long)?_|^_*(?:arch_)?(?:test|set|clear|change)_(?:and_)?(?:set|clear|change)?_?_?bit|^(?:variable|constant)_test_bit|^_*find_(?:first|next|last)_(?:zero_|and_)?bit|^read_word|^_{1,2}(?:read|write)_once|^native_(?:save|restore)_|^arch_(?:local_|irqs_|static_)|^_*(?:arch_)?(?:x|cmpx)chg|^_{2}bitmap_',
   '^_*(?:h|l|pl|k)?list_(?:nulls_|bl_)?(?:add|del|move|replace|splice|is_|empty|entry|cut|rotate|unhashed|insert|next|put)|^___list|^ida_|^_*rb_(?:insert|erase|next|first|last|link|prev|replace|rotate|set_parent|parent|change_child)|^____rb',
   '^(?:csum_partial|do_csum|_?crc(?:32|16|_itu|_t10|32c)?\\w*)(?:_|$)|^_*(?:j|sip|half_sip)hash|^_*v?s(?:c)?n?printf$|^(?:pointer|number|string|string_nocheck|format_decode|hex_string|widen_string|bitmap_string|ip[46]_\\w*string|put_dec)$|^_*(?:get|put)_unaligned|^logic_(?:in|out)|^_*(?:raw_)?(?:read|write|in|out)[bwlq](?:_relaxed)?$|^io(?:read|write)\\d|^_*raw_(?:read|write)[bwlq]',
@@ -64,7 +64,7 @@ const scheduling = [
 
 /** How traps and system calls come in. */
 const entries = [
-  '^(?:asm_|sysvec_|exc_|idtentry_|error_(?:entry|return)|paranoid_|retint_|ret_from_|common_interrupt|apic_timer|interrupt_entry|ret_to_|el1[ht]?_|page_fault$|async_page_fault|general_protection$|do_general_protection|entry_|nmi$|double_fault|do_double_fault|end_repeat_nmi|handle_exception$|(?:__)?do_page_fault|do_kern_addr_fault|do_mem_abort|do_tag_|do_translation_fault|do_bad_area|do_sp_pc_abort|do_alignment_fault|do_DataAbort|v7_|math_error|(?:do_)?divide_error|(?:do_|exc_)?int3|do_syscall_|stub_|x64_sys_call|handle_page_fault)',
+  '^(?:asm_|sysvec_|exc_|idtentry_|error_(?:entry|return)|paranoid_|retint_|ret_from_|common_interrupt|apic_timer|interrupt_entry|ret_to_|irqentry_|raw_irqentry_|el1[ht]?_|page_fault$|async_page_fault|general_protection$|do_general_protection|entry_|nmi$|double_fault|do_double_fault|end_repeat_nmi|handle_exception$|(?:__)?do_page_fault|do_kern_addr_fault|do_mem_abort|do_tag_|do_translation_fault|do_bad_area|do_sp_pc_abort|do_alignment_fault|do_DataAbort|v7_|math_error|(?:do_)?divide_error|(?:do_|exc_)?int3|do_syscall_|stub_|x64_sys_call|handle_page_fault)',
 ];
 
 function union(...groups: readonly (readonly string[])[]): RegExp {

@@ -41,4 +41,4 @@ export const interruptEntries =
 
 /** Waiting and locking as such, in hung tasks. */
 export const hangSkip =
-  /sched|_lock|_slowlock|_slowpath|^down|^__down|rwsem|completion|kthread|wait|synchronize|context_switch|__switch_to|cancel_(?:delayed_)?work|flush_work|rcu_barrier|^mutex|^_?_?mutex_|percpu_|^io_|^bit_|^ret_from|^start_kernel|^(?:0x)?[0-9a-f]+$/;
+  /sched|_lock|_slowlock|_slowpath|(?:^|_)down(?:_|$)|rwsem|completion|kthread|wait|synchronize|context_switch|__switch_to|^_*(?:rt_)?mutex_|flush_(?:delayed_)?work|cancel_(?:delayed_)?work|rcu_barrier|^ret_from|^(?:0x)?[0-9a-f]+$/;

@@ -1,0 +1,216 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { startDeadline } from '../../harness/host/deadline.ts';
+import { handOver } from '../../harness/host/hand-over.ts';
+import { acquireLock, tryLock } from '../../harness/host/lock.ts';
+import { runTool } from '../../harness/host/process.ts';
+import { type EntryRequest, ensureEntry, entryDir, findEntry } from '../../harness/host/store.ts';
+
+const { signal } = new AbortController();
+
+/** An entry that counts how often it was made. */
+function request(made: string[], over: Partial<EntryRequest> = {}): EntryRequest {
+  return {
+    kind: 'tool',
+    key: 'k1',
+    signal,
+    make: async (dir) => {
+      made.push(dir);
+      await writeFile(join(dir, 'file'), 'content');
+      return { answer: 42 };
+    },
+    ...over,
+  };
+}
+
+void t.test('an entry is made once, and found again with its meta', async (t) => {
+  const root = t.testdir();
+  const made: string[] = [];
+  const [a, b] = await Promise.all([
+    ensureEntry(root, request(made)),
+    ensureEntry(root, request(made)),
+  ]);
+  t.equal(made.length, 1, 'two that ask at once make it once');
+  t.strictSame([a.meta, b.meta], [{ answer: 42 }, { answer: 42 }]);
+  t.equal(readFileSync(join(a.dir, 'file'), 'utf8'), 'content');
+  t.strictSame(readdirSync(join(root, 'drafts')), []);
+});
+
+const damages: readonly { readonly name: string; readonly harm: (dir: string) => void }[] = [
+  { name: 'a changed byte', harm: (dir) => writeFileSync(join(dir, 'file'), 'c0ntent') },
+  { name: 'a longer file', harm: (dir) => appendFileSync(join(dir, 'file'), 'x') },
+  { name: 'a missing file', harm: (dir) => execFileSync('rm', [join(dir, 'file')]) },
+  { name: 'a broken manifest', harm: (dir) => writeFileSync(join(dir, 'entry.json'), '{"schema"') },
+];
+
+for (const { name, harm } of damages) {
+  void t.test(`an entry with ${name} is noticed, named, and made again`, async (t) => {
+    const root = t.testdir();
+    const made: string[] = [];
+    const { dir } = await ensureEntry(root, request(made));
+    harm(dir);
+    const notes: string[] = [];
+    const again = await ensureEntry(root, request(made, { onCorrupt: (text) => notes.push(text) }));
+    t.equal(made.length, 2);
+    t.match(notes.join(), /cache entry .*k1/);
+    t.equal(readFileSync(join(again.dir, 'file'), 'utf8'), 'content');
+  });
+}
+
+void t.test('a maker that throws leaves nothing, and the next one succeeds', async (t) => {
+  const root = t.testdir();
+  const failing = ensureEntry(root, request([], { make: () => Promise.reject(new Error('no')) }));
+  await t.rejects(failing, { message: 'no' });
+  t.strictSame(await findEntry(root, 'tool', 'k1'), {});
+  t.strictSame(readdirSync(join(root, 'drafts')), []);
+  t.strictSame((await ensureEntry(root, request([]))).meta, { answer: 42 });
+});
+
+void t.test('what a killed maker left behind is never taken for an entry', async (t) => {
+  const root = t.testdir();
+  mkdirSync(join(root, 'drafts', 'tool-k1'), { recursive: true });
+  writeFileSync(join(root, 'drafts', 'tool-k1', 'half'), 'x');
+  mkdirSync(entryDir(root, 'tool', 'k1'), { recursive: true });
+  const entry = await ensureEntry(root, request([]));
+  t.strictSame(readdirSync(entry.dir).toSorted(), ['entry.json', 'file']);
+});
+
+void t.test(
+  'a full disk is one line, and leaves the old entries',
+  { skip: process.getuid?.() !== 0 },
+  async (t) => {
+    const root = mkdtempSync(join(tmpdir(), 'splat-full-'));
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', root]);
+    t.teardown(() => {
+      execFileSync('umount', [root]);
+      rmdirSync(root);
+    });
+    await ensureEntry(root, request([]));
+    const big = request([], {
+      key: 'k2',
+      make: async (dir) => writeFile(join(dir, 'big'), Buffer.alloc(4 << 20)),
+    });
+    await t.rejects(ensureEntry(root, big), {
+      code: 'infra',
+      message: `cannot write to ${root}: no space left`,
+    });
+    t.ok((await findEntry(root, 'tool', 'k1')).entry, 'what was good is still there');
+    t.strictSame(await findEntry(root, 'tool', 'k2'), {});
+  },
+);
+
+void t.test('keys that would leave the store are refused', async (t) => {
+  for (const key of ['../x', 'a/b', '', '.hidden']) {
+    t.throws(() => entryDir('/cache', 'tool', key), { code: 'internal' });
+  }
+  t.end();
+});
+
+void t.test('a lock excludes, waits, and is free again', async (t) => {
+  const path = join(t.testdir(), 'lock');
+  let waited = false;
+  {
+    await using _held = await acquireLock(path, { signal });
+    t.equal(await tryLock(path, { signal }), undefined);
+    const stop = new AbortController();
+    const waiting = acquireLock(path, {
+      signal: stop.signal,
+      onWait: () => {
+        waited = true;
+        stop.abort();
+      },
+    });
+    await t.rejects(waiting, { code: 'interrupted' });
+  }
+  t.ok(waited);
+  const free = await tryLock(path, { signal });
+  t.ok(free);
+  await free?.[Symbol.asyncDispose]();
+});
+
+void t.test('the lock of a process killed with SIGKILL is free at once', async (t) => {
+  const path = join(t.testdir(), 'lock');
+  const lockModule = new URL('../../harness/host/lock.ts', import.meta.url).href;
+  const program = `import { acquireLock } from '${lockModule}';
+    const lock = await acquireLock('${path}', { signal: new AbortController().signal });
+    console.log('held'); setInterval(() => lock, 1000);`;
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program]);
+  await once(child.stdout, 'data');
+  t.equal(await tryLock(path, { signal }), undefined, 'it is held');
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  await using lock = await acquireLock(path, { signal: AbortSignal.timeout(5000) });
+  t.ok(lock);
+});
+
+void t.test(
+  'programs that fail, hang, are missing or are interrupted are told apart',
+  async (t) => {
+    t.match(await runTool('sh', ['-c', 'echo out; echo err >&2'], { signal }), {
+      stdout: 'out\n',
+      stderr: 'err\n',
+    });
+    await t.rejects(runTool('sh', ['-c', 'echo why >&2; exit 3'], { signal }), {
+      code: 'tool',
+      message: /exit code 3/,
+      output: 'why',
+    });
+    t.equal((await runTool('sh', ['-c', 'exit 3'], { signal, okCodes: [3] })).exitCode, 3);
+    await t.rejects(runTool('no-such-program', [], { signal }), {
+      message: 'no-such-program is not installed',
+    });
+    await t.rejects(runTool('sleep', ['9'], { signal, timeoutMs: 100 }), {
+      message: /no result within 100 ms/,
+    });
+    const stop = new AbortController();
+    const mark = join(t.testdir(), 'alive');
+    // A grandchild: the whole group has to go.
+    const running = runTool('sh', ['-c', `(sleep 2; touch ${mark}) & wait`], {
+      signal: stop.signal,
+    });
+    setTimeout(() => stop.abort(), 200);
+    await t.rejects(running, { code: 'interrupted' });
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    t.notOk(existsSync(mark), 'nothing of it is left');
+  },
+);
+
+void t.test(
+  'a deadline fires once, at its time or at the signal, and not when disposed',
+  async (t) => {
+    const fired: string[] = [];
+    const stop = new AbortController();
+    startDeadline(stop.signal, 20, () => fired.push('time'));
+    startDeadline(stop.signal, 60_000, () => fired.push('signal'));
+    const disposed = startDeadline(stop.signal, 10, () => fired.push('never'));
+    disposed[Symbol.dispose]();
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    stop.abort();
+    startDeadline(stop.signal, 60_000, () => fired.push('late'));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    t.strictSame(fired, ['time', 'signal', 'late']);
+  },
+);
+
+void t.test('a resource whose owner could not be built is disposed', async (t) => {
+  let disposed = 0;
+  const resource = { [Symbol.asyncDispose]: () => Promise.resolve(void (disposed += 1)) };
+  t.equal(await handOver(Promise.resolve(resource), () => Promise.resolve('whole')), 'whole');
+  t.equal(disposed, 0);
+  await t.rejects(handOver(Promise.resolve(resource), () => Promise.reject(new Error('no'))));
+  t.equal(disposed, 1);
+});

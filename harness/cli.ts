@@ -143,7 +143,9 @@ async function parseArguments(parser: Argv): Promise<void> {
   try {
     await parser.parseAsync();
   } catch (error) {
-    const [message = 'bad usage'] = error instanceof Error ? error.message.split('\n') : [];
+    const text = error instanceof Error ? error.message : 'bad usage';
+    // yargs lists invalid values below one another; our messages are one line.
+    const message = text.trim().replaceAll(/\s*\n\s*/g, ' ');
     throw new HarnessError('usage', message, { cause: error });
   }
 }

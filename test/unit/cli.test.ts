@@ -1,0 +1,149 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+
+const root = new URL('../..', import.meta.url).pathname;
+
+/** The real command line, with nothing to ask and no terminal. */
+function splat(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): { code: number | null; out: string; err: string } {
+  const done = spawnSync(join(root, 'splat'), args, {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, NODE_V8_COVERAGE: '', NODE_OPTIONS: '', ...env },
+  });
+  return { code: done.status, out: done.stdout, err: done.stderr };
+}
+
+void t.test('--version and --help answer on stdout', (t) => {
+  splat(['--version']);
+  const version = splat(['--version']);
+  t.match(version.out, /^\d+\.\d+\.\d+\n$/);
+  t.equal(version.code, 0);
+  for (const command of ['run', 'build', 'triage']) {
+    const help = splat([command, '--help']);
+    t.equal(help.code, 0);
+    t.match(help.out, new RegExp(`^splat ${command}`));
+    t.match(splat(['--help']).out, new RegExp(`splat ${command} `));
+  }
+  t.end();
+});
+
+const mistakes: readonly { readonly args: readonly string[]; readonly says: RegExp }[] = [
+  { args: ['frobnicate'], says: /no such command: frobnicate; there are run, build/ },
+  { args: ['run', '--frobnicate'], says: /Unknown argument: frobnicate/ },
+  { args: ['run', '--workload', 'nope'], says: /--workload nope: .*munmap, mrelease/ },
+  { args: ['run', '--accel', 'warp'], says: /accel/ },
+  { args: ['run', '--cpus', '99'], says: /--cpus 99: not a whole number from 1 to 8/ },
+  { args: ['run', '--repeat', 'x'], says: /--repeat NaN: not a whole number/ },
+  { args: ['run', '--series', '/nonexistent.mbox'], says: /nonexistent\.mbox/ },
+  { args: ['run', '--config', '/nonexistent.config'], says: /nonexistent\.config/ },
+  { args: ['run', '--kernel', 'debian:zzz'], says: /debian:zzz: not a version/ },
+  { args: ['run', '--kernel', '/nonexistent'], says: /nonexistent/ },
+  { args: ['run', '--out', join(root, 'harness')], says: /--out .*: not empty/ },
+  { args: ['run', '--out', join(root, 'package.json')], says: /--out .*: not a folder/ },
+  { args: ['triage', '/nonexistent.log'], says: /nonexistent\.log/ },
+];
+
+for (const { args, says } of mistakes) {
+  void t.test(
+    `"splat ${args.join(' ').replaceAll(root, '')}" is one line and exit code 129`,
+    (t) => {
+      const { code, out, err } = splat(args, { SPLAT_CACHE: t.testdir() });
+      t.equal(code, 129);
+      t.equal(out, '');
+      t.match(err, says);
+      t.match(
+        err.replace(/^(splat: (compiling|installing).*|.*\.\.\.)\n/gm, ''),
+        /^splat: [^\n]+\n$/,
+        'one line',
+      );
+      t.end();
+    },
+  );
+}
+
+void t.test(
+  'a missing program is named with its package where there is no apt, exit code 128',
+  (t) => {
+    const bin = join(t.testdir(), 'bin');
+    mkdirSync(bin);
+    for (const name of [
+      'node',
+      'env',
+      'flock',
+      'setpriv',
+      'cat',
+      'git',
+      'make',
+      'gcc',
+      'flex',
+      'bison',
+      'bc',
+      'perl',
+      'xz',
+      'bwrap',
+      'ccache',
+    ]) {
+      symlinkSync(execFileSync('which', [name], { encoding: 'utf8' }).trim(), join(bin, name));
+    }
+    const { code, err } = splat(['run'], { PATH: bin });
+    t.equal(code, 128);
+    t.match(err, /^splat: missing programs, on Debian in the packages: qemu-system-x86$/m);
+    t.end();
+  },
+);
+
+void t.test(
+  'a patch that does not apply is untestable, and no control character of it reaches the terminal',
+  (t) => {
+    const dir = t.testdir();
+    writeFileSync(
+      join(dir, 'evil.patch'),
+      'Subject: [PATCH] \u001B]0;owned\u0007mm: x\n\n---\n--- a/mm/oom_kill.c\n+++ b/mm/oom_kill.c\n@@ -1,3 +1,3 @@\n no\n-such\n+\u001B[31mline\n here\n',
+    );
+    const { code, out, err } = splat([
+      'run',
+      '--series',
+      join(dir, 'evil.patch'),
+      '--out',
+      join(dir, 'run'),
+    ]);
+    t.equal(code, 125, err);
+    t.match(out, /untestable: apply: .*mm\/oom_kill\.c.*hunk 1/);
+    t.notOk((out + err).includes('\u001B'));
+    t.end();
+  },
+);
+
+void t.test(
+  'a fragment that contradicts ours is refused, one that does not stick is untestable',
+  (t) => {
+    const dir = t.testdir({
+      'no-lockdep.config': '# CONFIG_PROVE_LOCKING is not set\n',
+      'dropped.config': 'CONFIG_SPLAT_NO_SUCH_OPTION=y\n',
+    });
+    const refused = splat([
+      'run',
+      '--config',
+      join(dir, 'no-lockdep.config'),
+      '--out',
+      join(dir, 'a'),
+    ]);
+    t.equal(refused.code, 129, refused.err);
+    t.match(refused.err, /CONFIG_PROVE_LOCKING/);
+    const dropped = splat([
+      'run',
+      '--config',
+      join(dir, 'dropped.config'),
+      '--out',
+      join(dir, 'b'),
+    ]);
+    t.equal(dropped.code, 125, dropped.err);
+    t.match(dropped.out, /untestable: config: .*SPLAT_NO_SUCH_OPTION/);
+    t.end();
+  },
+);

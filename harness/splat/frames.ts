@@ -9,7 +9,8 @@ export interface FrameLine {
   readonly caller?: StackFrame;
 }
 
-const name = String.raw`(?:[A-Za-z_$][\w$.]*|<[\w: <>,&]+>(?:::[\w<>:]+)?|[\w:]+::[\w<>:]+)`;
+// Lengths are bounded: an unbounded name would make the search for one quadratic on damaged lines.
+const name = String.raw`(?:[A-Za-z_$][\w$.]{0,255}|<[\w: <>,&]{1,255}>(?:::[\w<>:]{1,255})?|(?:\w{1,64}::){1,8}[\w<>]{1,64})`;
 const place = String.raw`\(?((?:[\w.+-]*\/)*[\w.+-]+\.(?:[chSs]|rs|cpp|cc):\d+)(?::\d+)?\)?`;
 const withOffset = String.raw`(${name})\+(0x[0-9a-f]+)\/(0x[0-9a-f]+)(?: (?:\[([\w-]+)(?: [0-9a-f]+)?\]))?`;
 

@@ -2,8 +2,8 @@ import type { Finding } from './finding.ts';
 import { Tracker } from './tracker.ts';
 import { triggerExpression } from './triggers.ts';
 
-/** Bytes of a line that are looked at; the rest of a longer line is skipped. */
-const longestLine = 16 * 1024;
+/** Bytes of a line that are looked at; the rest is skipped. printk's own lines end at 1 KiB (LOG_LINE_MAX). */
+const longestLine = 4 * 1024;
 /** Bytes turned into text at once. V8 keeps a whole slice alive for any substring of it, so a kept finding costs this much. */
 const sliceBytes = 64 * 1024;
 

@@ -434,3 +434,23 @@ void t.test('a line without end costs its length, not more', async (t) => {
     bytes: { start: 512 * chunk.length + 1 },
   });
 });
+
+void t.test('no line is worth a second, whatever is repeated in it', async (t) => {
+  const headers = [
+    'WARNING: CPU: 0 PID: 0 at ',
+    'BUG: KASAN: a in ',
+    'INFO: task ',
+    'BUG: Dentry ',
+    'Kernel panic - not syncing: ',
+    'trusty: panic (',
+    'Out of memory (',
+  ];
+  const units = [':', 'a.', '((', 'f+0x1/0x2 ', 'a::', '[<', '\x1b[', 'at: ', '/', 'x:12 blocked '];
+  for (const header of headers) {
+    for (const unit of units) {
+      const startedAt = performance.now();
+      scanLog(`[    1.000000] ${header}${unit.repeat(8000)}\n`);
+      t.ok(performance.now() - startedAt < 1000, `${header}${unit}...`);
+    }
+  }
+});

@@ -32,8 +32,7 @@ export const hangRules: readonly Rule[] = [
   { header: /BUG: workqueue lockup\b/, title: 'BUG: workqueue lockup', traceOptional: true },
   {
     header: /INFO: task /,
-    detail:
-      /(?:^|INFO: task .*)\S+:\d+ blocked (?:on .* )?for more than \d+ seconds|:\d+ blocked for more/,
+    detail: /:\d+ blocked (?:on .{0,80} )?for more than \d+ seconds/,
     title: 'INFO: task hung in {frame}',
     alt: ['hang in {frame}'],
     frame: hang,

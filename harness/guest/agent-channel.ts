@@ -63,6 +63,7 @@ export function openAgentChannel(socket: Socket): AgentChannel {
     }
     if (socket.destroyed) return { kind: 'lost' };
     return new Promise<AgentAnswer>((resolve) => {
+      // biome-ignore lint/nursery/useDisposables: disposed by whatever settles the request
       const deadline = startDeadline(options.signal, options.timeoutMs, () =>
         settle({ kind: 'silent' }),
       );

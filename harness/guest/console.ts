@@ -95,6 +95,7 @@ async function waitForText(
       awaited.delete(text);
       resolve(found);
     };
+    // biome-ignore lint/nursery/useDisposables: disposed when the text has passed
     const deadline = startDeadline(signal, timeoutMs, () => settle(false));
     awaited.set(text, () => {
       deadline[Symbol.dispose]();

@@ -6,6 +6,7 @@ export async function handOver<R extends AsyncDisposable, T>(
   acquiring: Promise<R>,
   build: (resource: R) => Promise<T>,
 ): Promise<T> {
+  // biome-ignore lint/nursery/useDisposables: the point is to give it away
   const resource = await acquiring;
   try {
     return await build(resource);

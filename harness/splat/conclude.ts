@@ -55,6 +55,16 @@ function candidates({ rule, lines }: OpenReport): readonly Rule[] {
   return inlinedHeader.test(lines[0]?.text ?? '') ? rules : rules.slice(rules.indexOf(rule));
 }
 
+/** `(lock){+.+.}, at:` whose function a mail program, or the kernel itself, put on the next line. */
+const wrapped = /\bat: *$/;
+
+function unwrap(lines: readonly ReportLine[]): readonly ReportLine[] {
+  return lines.map((line, index) => {
+    const next = wrapped.test(line.text) ? lines[index + 1] : undefined;
+    return next ? { ...line, text: `${line.text.trimEnd()} ${next.text.trim()}` } : line;
+  });
+}
+
 function read(report: OpenReport, lines: readonly ReportLine[]): Reading | undefined {
   const sections = readSections(lines);
   const composition = compose(candidates(report), lines, sections, report.fromKernel);
@@ -66,7 +76,7 @@ export function conclude(report: OpenReport): Finding | undefined {
   const [header] = report.lines;
   if (!header) return undefined;
   const all = report.lines.slice(0, report.belonging);
-  const own = all.filter((line) => line.caller === header.caller);
+  const own = unwrap(all.filter((line) => line.caller === header.caller));
   let reading = read(report, own);
   if (reading?.composition.frameless && own.length < all.length) {
     const wider = read(report, all);

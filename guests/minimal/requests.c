@@ -16,8 +16,6 @@
 #include <unistd.h>
 
 #define ENTROPY_MAX_BYTES 256
-/* About a minute under emulation: the agent hears nothing while it spins. */
-#define SPIN_MAX 10000000000ull
 #define TIMEOUT_MAX_MS 86400000u
 
 void reply_error(struct port *port, uint64_t id, int error, const char *text)
@@ -107,23 +105,6 @@ static void serve_clock(const struct request *request)
 		   monotonic_ns(), (uint64_t)real.tv_sec * 1000000000u + (uint64_t)real.tv_nsec);
 }
 
-/* spin ITERATIONS -> ok NS; a dependent multiply and add each, the same on every kernel. */
-static void serve_spin(const struct request *request)
-{
-	uint64_t iterations, start, state = 1;
-
-	if (!word_number(&request->words[0], 10, SPIN_MAX, &iterations)) {
-		request_fail(request, EINVAL, "spin: ITERATIONS, at most 10^10");
-		return;
-	}
-	start = monotonic_ns();
-	for (uint64_t i = 0; i < iterations; i++) {
-		state = state * 0x5851f42d4c957f2d + i;
-		__asm__ volatile("" : "+r"(state));
-	}
-	request_succeed(request, monotonic_ns() - start);
-}
-
 /* run TIMEOUT-MS ARG... -> out 1|2 CHUNK... ok exit CODE MS | ok signal N MS | ok timeout MS */
 static void serve_run(const struct request *request)
 {
@@ -175,7 +156,6 @@ static const struct verb {
 	{ "write", 2, 3, serve_write },
 	{ "put", 4, 4, serve_put },
 	{ "clock", 0, 0, serve_clock },
-	{ "spin", 1, 1, serve_spin },
 	{ "run", 2, WIRE_WORDS_MAX, serve_run },
 	{ "kill", 0, 0, serve_kill },
 	{ "reboot", 0, 0, serve_reboot },

@@ -33,14 +33,25 @@ void trigger_munmap(const struct control *control)
 	mirror_end(&mirror, control);
 }
 
+/* Started, prepared and traced. */
+static void start_armed(struct victim *victim, const struct armed *armed)
+{
+	struct victim_life life = armed_life(armed);
+
+	victim_start(victim, &life);
+	victim_trace(victim);
+}
+
 void trigger_mrelease(const struct control *control)
 {
-	struct victim victim = condemn(&(struct condemned_plan){ .control = control });
+	struct armed armed = { .control = control };
+	struct victim victim;
 	int attempts = control->mode == SPLAT_MN_REFUSE ? REAP_ATTEMPTS : 1;
 	long result;
 
+	start_armed(&victim, &armed);
 	victim_kill(&victim);
-	await_exit_stop(&victim);
+	victim_await_exit_stop(&victim);
 	do
 		result = syscall(SYS_process_mrelease, victim.pidfd, 0);
 	while (result < 0 && (errno == EINTR || (errno == EAGAIN && --attempts > 0)));
@@ -70,6 +81,7 @@ static void await_callback(const char *counter, uint64_t before, unsigned long t
 void trigger_reclaim(const struct control *control)
 {
 	const char *counter = control->kind == SPLAT_MN_INTERVAL ? "interval_blockable" : "hlist_start_blockable";
+	struct armed armed = { .control = control, .appetite = installed_memory() / 4 * 3 };
 	char swaps[4096], factor[32];
 	struct victim victim;
 	uint64_t before;
@@ -78,14 +90,14 @@ void trigger_reclaim(const struct control *control)
 		workload_skip("no swap: anonymous memory cannot be reclaimed");
 	if (!read_file(WATERMARK_SCALE_FACTOR, factor, sizeof(factor)))
 		workload_fail("read " WATERMARK_SCALE_FACTOR);
-	victim = condemn(&(struct condemned_plan){ .control = control, .percent = 75 });
+	start_armed(&victim, &armed);
 	before = notifiers_count(counter);
 	if (!write_file(WATERMARK_SCALE_FACTOR, "3000"))
 		workload_fail("write " WATERMARK_SCALE_FACTOR);
 	victim_release(&victim);
 	await_callback(counter, before, control->timeout_ms);
 	victim_kill(&victim);
-	await_exit_stop(&victim);
+	victim_await_exit_stop(&victim);
 	victim_bury(&victim);
 	if (!write_file(WATERMARK_SCALE_FACTOR, factor))
 		workload_fail("restore " WATERMARK_SCALE_FACTOR);

@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* A victim (victim.h) with an armed notifier on it: traced, first in line for the OOM killer. */
+/* The life of a victim with an armed notifier on it, first in line for the OOM killer. */
 #ifndef SPLAT_CONTROLS_VICTIM_H
 #define SPLAT_CONTROLS_VICTIM_H
 
 #include "controls.h"
 #include "victim.h"
 
-struct condemned_plan {
+struct armed {
 	const struct control *control;
-	const char *cgroup; /* NULL: its parent's */
-	unsigned percent;   /* of the guest's memory, eaten after victim_release() */
+	size_t appetite; /* bytes it touches when provoked; it then waits for what comes */
 };
 
-/* Starts one and waits until its mirror is in place. Exits on failure. */
-struct victim condemn(const struct condemned_plan *plan);
+/* For victim_start(); armed must outlive that call. */
+struct victim_life armed_life(const struct armed *armed);
 
-/* Waits for its death; it stays at its exit stop until victim_bury(). Exits if it got away. */
-void await_exit_stop(const struct victim *victim);
+/* Bytes of memory the guest has. */
+size_t installed_memory(void);
 
 #endif

@@ -62,10 +62,8 @@ static void kill_and_release(const struct owner *owner, enum hold hold, struct t
 	if (hold == HINDERED)
 		victim_hinder(&victim);
 	victim_kill(&victim);
-	if (hold == HELD && !victim_wait_exit_stop(&victim)) {
-		errno = 0;
-		workload_fail("a traced victim died without an exit stop");
-	}
+	if (hold == HELD)
+		victim_await_exit_stop(&victim);
 	release(&victim, tally);
 	victim_bury(&victim);
 }

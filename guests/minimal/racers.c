@@ -26,7 +26,8 @@ static void *run_lane(void *argument)
 	size_t first = random_below(&racer->random, course->count);
 
 	pthread_barrier_wait(&lane->course->start);
-	for (; workload_time_is_left(racer->workload); racer->operations++) {
+	for (; racer->operations < course->count || workload_time_is_left(racer->workload);
+	     racer->operations++) {
 		size_t which = racer->operations < course->count ?
 				       (first + racer->operations) % course->count :
 				       random_below(&racer->random, course->count);

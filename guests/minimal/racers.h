@@ -25,8 +25,8 @@ struct operation {
 
 /*
  * Runs count threads until the workload's time is over. Each goes through the whole table
- * once, beginning at a place of its own, then picks at random: also a short run does
- * everything. Returns the number of operations done.
+ * once, beginning at a place of its own and however long that takes, then picks at random: also
+ * on a slow host everything is done. Returns the number of operations.
  */
 uint64_t race(const struct workload *workload, unsigned count, const struct operation *operations,
 	      size_t operation_count, void *shared);

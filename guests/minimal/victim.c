@@ -10,7 +10,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -27,6 +26,8 @@ _Noreturn static void live(const struct victim_life *life, int ready_fd, int go_
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (life->cgroup && !cgroup_write(life->cgroup, "cgroup.procs", "0"))
 		workload_fail("enter %s", life->cgroup);
+	if (life->preferred && !write_file("/proc/self/oom_score_adj", "1000"))
+		workload_fail("set oom_score_adj");
 	life->prepare(life->context);
 	if (!write_all(ready_fd, "r", 1))
 		workload_fail("say ready");
@@ -98,31 +99,37 @@ void victim_hinder(const struct victim *victim)
 		workload_fail("hinder a victim");
 }
 
-bool victim_wait_exit_stop(const struct victim *victim)
+void victim_await_exit_stop(const struct victim *victim)
 {
 	int status;
 
 	for (;;) {
 		if (waitpid(victim->pid, &status, __WALL) < 0)
 			workload_fail("wait for a victim");
-		if (!WIFSTOPPED(status))
-			return false;
+		if (!WIFSTOPPED(status)) {
+			errno = 0;
+			workload_fail("a traced victim died without an exit stop");
+		}
 		if (IS_EXIT_STOP(status))
-			return true;
+			return;
 		ptrace(PTRACE_CONT, victim->pid, NULL, (void *)(long)WSTOPSIG(status));
 	}
 }
 
-unsigned long victim_anonymous_kib(const struct victim *victim)
+void victim_await_reaper(const struct victim *victim, unsigned long timeout_ms)
 {
-	char path[64], status[4096];
-	const char *line;
+	uint64_t end_ns = monotonic_ns() + timeout_ms * 1000000u;
+	char path[64], score[32];
 
-	snprintf(path, sizeof(path), "/proc/%d/status", victim->pid);
-	if (!read_file(path, status, sizeof(status)))
-		workload_fail("read %s", path);
-	line = strstr(status, "\nRssAnon:");
-	return line ? strtoul(line + sizeof("\nRssAnon:") - 1, NULL, 10) : 0;
+	snprintf(path, sizeof(path), "/proc/%d/oom_score", victim->pid);
+	do {
+		errno = 0;
+		if (monotonic_ns() > end_ns)
+			workload_fail("the OOM reaper did not come for %lu ms", timeout_ms);
+		pause_ms(5);
+		if (!read_file(path, score, sizeof(score)))
+			workload_fail("read %s", path);
+	} while (strcmp(score, "0") != 0);
 }
 
 void victim_bury(struct victim *victim)

@@ -14,6 +14,7 @@
 /* What it does with its life. It exits with 1 when it has outlived that. */
 struct victim_life {
 	const char *cgroup;			/* where, or NULL: with its parent */
+	bool preferred;				/* the OOM killer takes it before anyone else */
 	void (*prepare)(const void *context);	/* before it counts as started */
 	void (*provoke)(const void *context);	/* after victim_release(), or NULL */
 	const void *context;
@@ -42,11 +43,15 @@ void victim_kill(const struct victim *victim);
  */
 void victim_hinder(const struct victim *victim);
 
-/* Waits until a traced victim is at its exit stop; false if it has exited instead. */
-bool victim_wait_exit_stop(const struct victim *victim);
+/* Waits until a traced victim is at its exit stop; exits if it has got away instead. */
+void victim_await_exit_stop(const struct victim *victim);
 
-/* Anonymous memory it still has, in KiB. */
-unsigned long victim_anonymous_kib(const struct victim *victim);
+/*
+ * Waits, at most so long, until the OOM reaper is done with a victim at its exit stop, reaped or
+ * given up: it then no longer counts for the OOM killer (MMF_OOM_SKIP), which the kernel shows
+ * as an oom_score of 0. Exits if the reaper does not come.
+ */
+void victim_await_reaper(const struct victim *victim, unsigned long timeout_ms);
 
 /* Lets it go on dying where it is stopped, and reaps it. */
 void victim_bury(struct victim *victim);

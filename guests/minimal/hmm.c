@@ -2,7 +2,8 @@
 /*
  * hmm: an arena mirrored by two devices of the kernel's HMM test driver, each of which has
  * an interval notifier on it. Device accesses, migration to device memory and back, and the
- * CPU's own faults race with unmapping. Calls may fail because another thread was faster.
+ * CPU's own faults race with unmapping; meanwhile a mirrored process is killed for its memory, and
+ * reaped. Calls may fail because another thread was faster.
  *
  * Only the second device migrates and only the first reads and writes. A device of that
  * driver that is asked to access pages which have migrated to its own memory, and whose mirror
@@ -11,7 +12,10 @@
  * lib/test_hmm.c is the same there in 6.12). Pages of another device are faulted back first.
  */
 #include "arena.h"
+#include "doomed.h"
 #include "hmm_abi.h"
+#include "memory.h"
+#include "notifiers.h"
 #include "programs.h"
 #include "racers.h"
 #include "random.h"
@@ -28,6 +32,8 @@
 #include <unistd.h>
 
 #define THREADS 4
+#define VICTIM_BYTES (2 * MIB)
+#define VICTIM_LIMIT_KIB (8ul << 10)
 
 enum device { ACCESSING, MIGRATING, DEVICES };
 
@@ -162,19 +168,55 @@ static const struct operation operations[] = {
 	{ "fork", fork_child },
 };
 
-static void open_devices(struct shared *shared)
+/* Each mirrors the address space of the process that opens it. */
+static void open_devices(int devices[DEVICES])
 {
 	for (int i = 0; i < DEVICES; i++) {
 		char path[32];
 
 		snprintf(path, sizeof(path), "/dev/hmm_dmirror%d", i);
-		shared->devices[i] = open(path, O_RDWR | O_CLOEXEC);
-		if (shared->devices[i] < 0 && errno == ENOENT)
+		devices[i] = open(path, O_RDWR | O_CLOEXEC);
+		if (devices[i] < 0 && errno == ENOENT)
 			workload_skip("no %s: the kernel lacks CONFIG_TEST_HMM", path);
-		if (shared->devices[i] < 0)
+		if (devices[i] < 0)
 			workload_fail("open %s", path);
 	}
 }
+
+/*
+ * A process whose memory is half mirrored by the accessing device, half in the memory of the
+ * migrating one when it is killed for it. An interval notifier of the driver that counts lies
+ * on the same range: where the OOM reaper invalidated that, it did so for the devices' own.
+ */
+static void prepare_victim(const void *context)
+{
+	char *memory = map_small_pages(VICTIM_BYTES), *buffer = map_small_pages(VICTIM_BYTES);
+	struct hmm_request request = {
+		.address = (uintptr_t)memory,
+		.buffer = (uintptr_t)buffer,
+		.pages = VICTIM_BYTES / 2 / PAGE_BYTES,
+	};
+	int devices[DEVICES];
+
+	(void)context;
+	open_devices(devices);
+	notifiers_add(notifiers_open(), SPLAT_MN_INTERVAL, memory, VICTIM_BYTES);
+	touch_pages(memory, VICTIM_BYTES);
+	if (ioctl(devices[ACCESSING], HMM_READ, &request) < 0)
+		workload_fail("read through a device");
+	request.address += VICTIM_BYTES / 2;
+	if (ioctl(devices[MIGRATING], HMM_MIGRATE_TO_DEVICE, &request) < 0)
+		workload_fail("migrate to a device");
+}
+
+static void provoke_victim(const void *context)
+{
+	(void)context;
+	eat_memory(2 * VICTIM_LIMIT_KIB * 1024);
+}
+
+static const struct victim_life victim_life = { .prepare = prepare_victim,
+						.provoke = provoke_victim };
 
 static void map_buffers(struct shared *shared)
 {
@@ -188,14 +230,21 @@ static void map_buffers(struct shared *shared)
 
 int hmm_main(int argc, char **argv)
 {
-	struct workload workload = { .name = "hmm", .duration_ms = 3000, .memory_mib = 32 };
+	struct workload workload = { .name = "hmm",
+				     .duration_ms = 3000,
+				     .memory_mib = 32,
+				     .reap_timeout_ms = 30000 };
 	static struct shared shared;
+	static struct doomed victim;
 
 	workload_start(&workload, argc, argv);
-	open_devices(&shared);
+	open_devices(shared.devices);
+	doomed_start(&victim, "mirrored", VICTIM_LIMIT_KIB, &victim_life);
+	doomed_release(&victim);
 	map_buffers(&shared);
 	arena_reserve(&shared.arena, workload.memory_mib * MIB - THREADS * ARENA_CELL_BYTES);
 	race(&workload, THREADS, operations, sizeof(operations) / sizeof(operations[0]), &shared);
+	doomed_finish(&victim, workload.reap_timeout_ms);
 	printf("done pages copied %" PRIuFAST64 " migrated %" PRIuFAST64 "\n", shared.copied,
 	       shared.migrated);
 	return 0;

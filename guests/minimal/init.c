@@ -20,8 +20,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SWAP_DEVICE "/dev/vda"
-
 static const struct mount_point {
 	const char *target;
 	const char *type;

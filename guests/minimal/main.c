@@ -21,6 +21,10 @@ static const struct program {
 	{ "virtio-gpu", virtio_gpu_main },
 	{ "hmm", hmm_main },
 	{ "controls", controls_main },
+	{ "oom-global", oom_global_main },
+	{ "reclaim", reclaim_main },
+	{ "kvm", kvm_main },
+	{ "dma-buf", dma_buf_main },
 };
 
 #define PROGRAM_COUNT (sizeof(programs) / sizeof(programs[0]))

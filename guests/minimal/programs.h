@@ -11,5 +11,9 @@ int oom_memcg_main(int argc, char **argv);
 int virtio_gpu_main(int argc, char **argv);
 int hmm_main(int argc, char **argv);
 int controls_main(int argc, char **argv);
+int oom_global_main(int argc, char **argv);
+int reclaim_main(int argc, char **argv);
+int kvm_main(int argc, char **argv);
+int dma_buf_main(int argc, char **argv);
 
 #endif

@@ -30,34 +30,40 @@ static bool is_blank(const unsigned char *page)
 	return page[0] == 0 && memcmp(page, page + 1, PAGE_BYTES - 1) == 0;
 }
 
-static bool write_signature(int fd, unsigned char *page)
+static bool write_signature(int fd, unsigned char *page, uint64_t bytes)
 {
-	uint32_t words[3] = { 1, 0, 0 };
-	uint64_t bytes;
+	uint32_t words[3] = { 1, (uint32_t)(bytes / PAGE_BYTES - 1), 0 };
 
-	if (ioctl(fd, BLKGETSIZE64, &bytes) < 0)
-		return false;
-	words[1] = (uint32_t)(bytes / PAGE_BYTES - 1);
 	memcpy(page + HEADER_WORDS_AT, words, sizeof(words));
 	memcpy(page + SIGNATURE_AT, SIGNATURE, sizeof(SIGNATURE) - 1);
 	return pwrite(fd, page, PAGE_BYTES, 0) == PAGE_BYTES && fsync(fd) == 0;
 }
 
+/* A device that has no other content gets a signature over all of it. */
 static bool prepare(int fd)
 {
 	unsigned char page[PAGE_BYTES];
+	uint64_t bytes;
 
 	if (pread(fd, page, PAGE_BYTES, 0) != PAGE_BYTES)
 		return false;
 	if (has_signature(page))
 		return true;
 	if (is_blank(page))
-		return write_signature(fd, page);
+		return ioctl(fd, BLKGETSIZE64, &bytes) == 0 && write_signature(fd, page, bytes);
 	errno = EBUSY;
 	return false;
 }
 
-bool swap_enable(const char *device)
+static bool resize(int fd, uint64_t bytes)
+{
+	unsigned char page[PAGE_BYTES];
+
+	return pread(fd, page, PAGE_BYTES, 0) == PAGE_BYTES && write_signature(fd, page, bytes);
+}
+
+/* With a signature for so many bytes, or 0: with the one it has or can have. */
+static bool enable(const char *device, uint64_t bytes)
 {
 	bool prepared;
 	int saved;
@@ -65,9 +71,19 @@ bool swap_enable(const char *device)
 
 	if (fd < 0)
 		return false;
-	prepared = prepare(fd);
+	prepared = bytes == 0 ? prepare(fd) : resize(fd, bytes);
 	saved = errno;
 	close(fd);
 	errno = saved;
 	return prepared && swapon(device, 0) == 0;
+}
+
+bool swap_enable(const char *device)
+{
+	return enable(device, 0);
+}
+
+bool swap_limit(const char *device, uint64_t bytes)
+{
+	return swapoff(device) == 0 && enable(device, bytes);
 }

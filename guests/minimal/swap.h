@@ -3,6 +3,10 @@
 #define SPLAT_SWAP_H
 
 #include <stdbool.h>
+#include <stdint.h>
+
+/* The guest's disk for swap, where it has one. */
+#define SWAP_DEVICE "/dev/vda"
 
 /*
  * Switches swap on for a block device. A blank one (first page all zeros) gets a swap
@@ -10,5 +14,11 @@
  * False with errno set on failure.
  */
 bool swap_enable(const char *device);
+
+/*
+ * Switches swap off and on again with only so many bytes of the device in use; what the smaller
+ * area cannot take must be able to come back to memory. False with errno set on failure.
+ */
+bool swap_limit(const char *device, uint64_t bytes);
 
 #endif

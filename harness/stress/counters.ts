@@ -15,6 +15,8 @@ export const profiledFunctions = [
   'migrate_vma_setup',
   'virtio_gpu_queue_fenced_ctrl_buffer',
   'dma_fence_wait_timeout',
+  'drm_gem_map_dma_buf',
+  'sync_file_create',
   'kvm_mmu_notifier_invalidate_range_start',
   'try_to_unmap',
   'shrink_lruvec',
@@ -59,6 +61,7 @@ const vmstatFields = new Set([
   'compact_success',
   'pgmigrate_success',
   'ksm_swpin_copy',
+  'cow_ksm',
 ]);
 
 /** The counted fields of /proc/vmstat. */

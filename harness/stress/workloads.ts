@@ -60,7 +60,65 @@ export const workloads: readonly Workload[] = [
     program: '/bin/hmm',
     args: [],
     // mn_itree_inv_end runs after an interval notifier's callback, and here only test_hmm has any: lib/ itself is not traced.
-    witnesses: ['calls.mn_itree_inv_end', 'calls.hmm_range_fault', 'calls.migrate_vma_setup'],
+    witnesses: [
+      'calls.mn_itree_inv_end',
+      'calls.hmm_range_fault',
+      'calls.migrate_vma_setup',
+      'driver.interval_oom_reaper',
+      'vm.oom_kill',
+    ],
+    durationMs: 2000,
+  },
+  {
+    name: 'oom-global',
+    program: '/bin/oom-global',
+    args: [],
+    // Direct reclaim is never a cgroup's: those kills are of the whole guest.
+    witnesses: ['driver.hlist_start_oom_reaper', 'vm.oom_kill', 'vm.pgsteal_direct', 'vm.pswpout'],
+    durationMs: 2000,
+  },
+  {
+    name: 'reclaim',
+    program: '/bin/reclaim',
+    args: [],
+    // Nobody unmaps in it: callbacks and unmaps come from reclaim, migration and KSM alone.
+    witnesses: [
+      'driver.hlist_start_blockable',
+      'driver.interval_blockable',
+      'calls.try_to_unmap',
+      'vm.pgsteal_direct',
+      'vm.pgsteal_kswapd',
+      'vm.pswpout',
+      'vm.pswpin',
+      'vm.pgmigrate_success',
+      'vm.cow_ksm',
+    ],
+    durationMs: 2500,
+  },
+  {
+    name: 'kvm',
+    program: '/bin/kvm',
+    args: [],
+    // That the OOM reaper reached KVM's callback is counted by the workload from the kernel's own trace events.
+    witnesses: [
+      'calls.kvm_mmu_notifier_invalidate_range_start',
+      'calls.__oom_reap_task_mm',
+      'vm.oom_kill',
+      'vm.pswpout',
+    ],
+    durationMs: 2500,
+  },
+  {
+    name: 'dma-buf',
+    program: '/bin/dma-buf',
+    args: [],
+    witnesses: [
+      'calls.drm_gem_map_dma_buf',
+      'calls.sync_file_create',
+      'calls.dma_fence_wait_timeout',
+      'vm.pgsteal_direct',
+      'vm.pswpout',
+    ],
     durationMs: 2000,
   },
   {

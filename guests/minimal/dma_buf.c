@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT
+/*
+ * dma-buf: buffers of virtio-gpu, vgem, vkms and udmabuf lent to one another in a guest short of
+ * memory. Threads import, map, draw, fence, wait and let go while the buffers' pages, where nobody
+ * has pinned them, and all other memory are reclaimed. virtio-gpu imports no buffers but its own.
+ * Imports and maps may fail because another thread, which has the same handle, was faster.
+ */
+#include "fence.h"
+#include "gpu.h"
+#include "memory.h"
+#include "programs.h"
+#include "racers.h"
+#include "random.h"
+#include "workload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/dma-buf.h>
+#include <linux/udmabuf.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define THREADS 3
+#define SIDE 256 /* pixels; 64 pages a buffer */
+#define FENCE_TIMEOUT_MS 20000
+
+enum lender { FROM_VIRTIO_GPU, FROM_VGEM, FROM_VKMS, FROM_UDMABUF, LENDERS };
+enum borrower { TO_VGEM, TO_VKMS, BORROWERS };
+
+struct shared {
+	int cards[LENDERS]; /* of the drivers; /dev/udmabuf in the last place */
+	char *pressing;
+	size_t pressing_bytes;
+	atomic_uint_fast64_t lent;   /* imports that were mapped and written through */
+	atomic_uint_fast64_t waited; /* sync files that were signalled after a wait */
+};
+
+static const char *const drivers[] = {
+	[FROM_VIRTIO_GPU] = "virtio_gpu",
+	[FROM_VGEM] = "vgem",
+	[FROM_VKMS] = "vkms",
+};
+
+static int borrowing_card(const struct shared *shared, enum borrower borrower)
+{
+	return shared->cards[borrower == TO_VGEM ? FROM_VGEM : FROM_VKMS];
+}
+
+static void write_pixels(void *pixels, size_t bytes)
+{
+	touch_pages(pixels, bytes);
+	munmap(pixels, bytes);
+}
+
+/* Pages of a memfd that must not shrink, as a dma-buf; -1 on failure. */
+static int make_udmabuf(int device, size_t bytes)
+{
+	struct udmabuf_create request = { .flags = UDMABUF_FLAGS_CLOEXEC, .size = bytes };
+	int prime_fd = -1;
+	int memory = memfd_create("udmabuf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (memory < 0)
+		return -1;
+	request.memfd = (uint32_t)memory;
+	if (ftruncate(memory, (off_t)bytes) == 0 &&
+	    fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK) == 0)
+		prime_fd = ioctl(device, UDMABUF_CREATE, &request);
+	close(memory);
+	return prime_fd;
+}
+
+/* A new buffer that only its dma-buf keeps alive. Exits on failure. */
+static int make_buffer(const struct shared *shared, enum lender lender, struct canvas *canvas)
+{
+	int prime_fd = -1;
+
+	*canvas = (struct canvas){ .width = SIDE, .height = SIDE, .pitch = SIDE * 4,
+				   .bytes = SIDE * SIDE * 4 };
+	if (lender == FROM_UDMABUF) {
+		prime_fd = make_udmabuf(shared->cards[lender], canvas->bytes);
+	} else if (canvas_create(shared->cards[lender], SIDE, SIDE, canvas)) {
+		if (!canvas_export(shared->cards[lender], canvas, &prime_fd))
+			prime_fd = -1;
+		canvas_destroy(shared->cards[lender], canvas);
+	}
+	if (prime_fd < 0)
+		workload_fail("make a buffer of lender %d", lender);
+	return prime_fd;
+}
+
+/* Attached to a borrower, mapped through it and directly, and given back in either order. */
+static void lend(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+	enum lender lender = (enum lender)random_below(&racer->random, LENDERS);
+	int card = borrowing_card(shared, (enum borrower)random_below(&racer->random, BORROWERS));
+	struct canvas canvas;
+	int prime_fd = make_buffer(shared, lender, &canvas);
+	struct dma_buf_sync sync = { .flags = DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW };
+	void *direct, *borrowed = NULL;
+
+	if (canvas_import(card, prime_fd, &canvas.handle)) {
+		borrowed = canvas_map(card, &canvas);
+		canvas_destroy(card, &canvas);
+	}
+	gpu_ioctl(prime_fd, DMA_BUF_IOCTL_SYNC, &sync);
+	direct = mmap(NULL, canvas.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, prime_fd, 0);
+	if (direct != MAP_FAILED)
+		write_pixels(direct, canvas.bytes);
+	sync.flags = DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW;
+	gpu_ioctl(prime_fd, DMA_BUF_IOCTL_SYNC, &sync);
+	close(prime_fd);
+	if (borrowed) {
+		write_pixels(borrowed, canvas.bytes);
+		shared->lent++;
+	}
+}
+
+/* What a CPU that wants to read or write has to do first: it sleeps until the fence is signalled. */
+static void *wait_in_kernel(void *prime_fd)
+{
+	struct dma_buf_sync sync = { .flags = DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW };
+
+	gpu_ioctl(*(int *)prime_fd, DMA_BUF_IOCTL_SYNC, &sync);
+	sync.flags = DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW;
+	gpu_ioctl(*(int *)prime_fd, DMA_BUF_IOCTL_SYNC, &sync);
+	return NULL;
+}
+
+/* Between attach and signal somebody waits, memory is short, and the buffer is written to. */
+static void use_fence(struct racer *racer, int prime_fd, const struct canvas *canvas)
+{
+	struct shared *shared = racer->shared;
+	uint32_t fence;
+	int sync_fd, merged_fd;
+	pthread_t waiter;
+	void *pixels;
+
+	if (!fence_attach(shared->cards[FROM_VGEM], canvas->handle, &fence))
+		workload_fail("attach a fence");
+	sync_fd = fence_export(prime_fd);
+	merged_fd = fence_merge(sync_fd, sync_fd);
+	if (merged_fd < 0)
+		workload_fail("export a sync file and merge it");
+	errno = pthread_create(&waiter, NULL, wait_in_kernel, &prime_fd);
+	if (errno != 0)
+		workload_fail("start a waiter");
+	pixels = mmap(NULL, canvas->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, prime_fd, 0);
+	if (pixels != MAP_FAILED)
+		write_pixels(pixels, canvas->bytes);
+	pause_ms(2);
+	if (!fence_signal(shared->cards[FROM_VGEM], fence) && errno != ETIMEDOUT)
+		workload_fail("signal a fence");
+	pthread_join(waiter, NULL);
+	errno = 0;
+	if (!fence_wait(merged_fd, FENCE_TIMEOUT_MS))
+		workload_fail("a signalled fence stayed busy");
+	shared->waited++;
+	close(merged_fd);
+	close(sync_fd);
+}
+
+/* The fence lies in the buffer's own dma_resv, whoever lent it. */
+static void fence(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+	enum lender lender = (enum lender)random_below(&racer->random, LENDERS);
+	struct canvas canvas;
+	int prime_fd = make_buffer(shared, lender, &canvas);
+
+	if (canvas_import(shared->cards[FROM_VGEM], prime_fd, &canvas.handle)) {
+		use_fence(racer, prime_fd, &canvas);
+		canvas_destroy(shared->cards[FROM_VGEM], &canvas);
+	}
+	close(prime_fd);
+}
+
+/* A mapping that outlives handle and dma-buf, swapped out and in again. */
+static void draw_unpinned(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+	int card = borrowing_card(shared, (enum borrower)random_below(&racer->random, BORROWERS));
+	struct canvas canvas;
+	void *pixels;
+
+	if (!canvas_create(card, SIDE, SIDE, &canvas))
+		workload_fail("create a canvas");
+	pixels = canvas_map(card, &canvas);
+	canvas_destroy(card, &canvas);
+	if (!pixels)
+		workload_fail("map a canvas");
+	touch_pages(pixels, canvas.bytes);
+	madvise(pixels, canvas.bytes, MADV_PAGEOUT);
+	write_pixels(pixels, canvas.bytes);
+}
+
+/* More than what is left: whoever allocates next reclaims. */
+static void press(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+	size_t part = shared->pressing_bytes / THREADS / PAGE_BYTES * PAGE_BYTES;
+
+	touch_pages(shared->pressing + racer->index * part, part);
+}
+
+static const struct operation operations[] = {
+	{ "lend", lend }, { "fence", fence }, { "draw-unpinned", draw_unpinned },
+	{ "lend", lend }, { "press", press },
+};
+
+static void open_lenders(struct shared *shared)
+{
+	for (int i = 0; i < FROM_UDMABUF; i++) {
+		shared->cards[i] = gpu_open(drivers[i]);
+		if (shared->cards[i] < 0)
+			workload_skip("no card driven by %s", drivers[i]);
+	}
+	shared->cards[FROM_UDMABUF] = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+	if (shared->cards[FROM_UDMABUF] < 0)
+		workload_skip("no /dev/udmabuf: the kernel lacks CONFIG_UDMABUF");
+}
+
+int dma_buf_main(int argc, char **argv)
+{
+	struct workload workload = { .name = "dma-buf", .duration_ms = 2000, .memory_mib = 24 };
+	static struct shared shared;
+
+	workload_start(&workload, argc, argv);
+	open_lenders(&shared);
+	shared.pressing_bytes = workload.memory_mib * MIB;
+	shared.pressing = map_small_pages(shared.pressing_bytes);
+	memory_squeeze(workload.memory_mib / 2 * MIB);
+	race(&workload, THREADS, operations, sizeof(operations) / sizeof(operations[0]), &shared);
+	memory_relax();
+	printf("done lent %" PRIuFAST64 " waited %" PRIuFAST64 "\n", shared.lent, shared.waited);
+	errno = 0;
+	if (shared.lent == 0 || shared.waited == 0)
+		workload_fail("no buffer was lent, or none was waited for");
+	return 0;
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#include "events.h"
+
+#include "files.h"
+#include "workload.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define INSTANCE "/sys/kernel/tracing/instances/splat"
+#define PATH_BYTES 192
+
+static void set(const char *event, const char *entry, const char *text)
+{
+	char path[PATH_BYTES];
+
+	snprintf(path, sizeof(path), INSTANCE "/events/%s/%s", event, entry);
+	if (!write_file(path, text))
+		workload_fail("write %s", path);
+}
+
+void events_count(const char *event, const char *filter)
+{
+	if (mkdir(INSTANCE, 0700) < 0 && errno != EEXIST)
+		workload_fail("make " INSTANCE);
+	set(event, "filter", filter);
+	set(event, "enable", "1");
+}
+
+/* A line "entries: 12" of a CPU's statistics; those overwritten since are in "overrun: 0". */
+static uint64_t field(const char *statistics, const char *label)
+{
+	const char *at = strstr(statistics, label);
+
+	return at ? strtoull(at + strlen(label), NULL, 10) : 0;
+}
+
+uint64_t events_counted(void)
+{
+	char path[PATH_BYTES], statistics[1024];
+	uint64_t counted = 0;
+
+	for (int cpu = 0;; cpu++) {
+		snprintf(path, sizeof(path), INSTANCE "/per_cpu/cpu%d/stats", cpu);
+		if (!read_file(path, statistics, sizeof(statistics)))
+			return counted;
+		counted += field(statistics, "entries: ") + field(statistics, "overrun: ");
+	}
+}

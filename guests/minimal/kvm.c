@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+/*
+ * kvm: a machine runs in an arena that is mapped, unmapped, moved, paged out and taken from its
+ * memory slots under its feet, in a guest short of memory; meanwhile another process that owns a
+ * machine is killed for its memory, and reaped. Only KVM's own notifier is registered. Calls may
+ * fail because another thread was faster.
+ */
+#include "arena.h"
+#include "doomed.h"
+#include "events.h"
+#include "memory.h"
+#include "programs.h"
+#include "racers.h"
+#include "random.h"
+#include "virtual_machine.h"
+#include "workload.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#define THREADS 3
+#define VICTIM_BYTES (4 * MIB)
+#define VICTIM_LIMIT_KIB (8ul << 10)
+
+struct shared {
+	struct arena arena;
+	struct virtual_machine machine;
+	pthread_mutex_t cpu_lock;
+	atomic_uint_fast64_t runs; /* that reached their end */
+};
+
+static struct range pick(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+
+	return arena_pick(&shared->arena, &racer->random);
+}
+
+static void run(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+	struct range range = pick(racer);
+
+	pthread_mutex_lock(&shared->cpu_lock);
+	if (machine_touch(&shared->machine, (size_t)(range.start - shared->arena.base),
+			  range.length))
+		shared->runs++;
+	pthread_mutex_unlock(&shared->cpu_lock);
+}
+
+static void map(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+	struct range range = arena_pick_cell(&shared->arena, &racer->random);
+
+	mmap(range.start, range.length, PROT_READ | PROT_WRITE,
+	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	if (random_below(&racer->random, 2))
+		madvise(range.start, range.length, MADV_HUGEPAGE);
+}
+
+static void unmap(struct racer *racer)
+{
+	struct range range = pick(racer);
+
+	munmap(range.start, range.length);
+}
+
+static void move(struct racer *racer)
+{
+	struct range from = pick(racer), to = pick(racer);
+
+	mremap(from.start, from.length, to.length, MREMAP_MAYMOVE | MREMAP_FIXED, to.start);
+}
+
+static void protect(struct racer *racer)
+{
+	struct range range = pick(racer);
+
+	mprotect(range.start, range.length,
+		 random_below(&racer->random, 2) ? PROT_READ : PROT_READ | PROT_WRITE);
+}
+
+static void page_out(struct racer *racer)
+{
+	struct range range = pick(racer);
+
+	madvise(range.start, range.length, MADV_PAGEOUT);
+}
+
+static void touch(struct racer *racer)
+{
+	range_write(pick(racer), (unsigned char)random_next(&racer->random));
+}
+
+/* One thread at a time: a slot that is there cannot be made again. */
+static void replug(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+
+	if (racer->index != 0)
+		return;
+	machine_set_memory(&shared->machine, shared->arena.base, 0);
+	machine_set_memory(&shared->machine, shared->arena.base,
+			   shared->arena.cells * ARENA_CELL_BYTES);
+}
+
+static const struct operation operations[] = {
+	{ "map", map },	    { "run", run },   { "unmap", unmap },	{ "run", run },
+	{ "move", move },   { "map", map },   { "protect", protect },	{ "run", run },
+	{ "touch", touch }, { "run", run },   { "page-out", page_out }, { "replug", replug },
+};
+
+static void prepare_victim(const void *context)
+{
+	struct virtual_machine machine;
+	char *memory = map_small_pages(VICTIM_BYTES);
+
+	(void)context;
+	machine_create(&machine);
+	machine_set_memory(&machine, memory, VICTIM_BYTES);
+	errno = 0;
+	if (!machine_touch(&machine, 0, VICTIM_BYTES))
+		workload_fail("a machine did not run");
+}
+
+static void provoke_victim(const void *context)
+{
+	(void)context;
+	eat_memory(2 * VICTIM_LIMIT_KIB * 1024);
+}
+
+static void prepare(struct shared *shared, unsigned long memory_mib)
+{
+	size_t bytes;
+
+	pthread_mutex_init(&shared->cpu_lock, NULL);
+	arena_reserve(&shared->arena, memory_mib * MIB);
+	bytes = shared->arena.cells * ARENA_CELL_BYTES;
+	if (mmap(shared->arena.base, bytes, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		workload_fail("map the arena");
+	machine_create(&shared->machine);
+	machine_set_memory(&shared->machine, shared->arena.base, bytes);
+}
+
+int kvm_main(int argc, char **argv)
+{
+	static const struct victim_life life = { .prepare = prepare_victim,
+						 .provoke = provoke_victim };
+	struct workload workload = { .name = "kvm",
+				     .duration_ms = 2500,
+				     .memory_mib = 24,
+				     .reap_timeout_ms = 30000 };
+	static struct shared shared;
+	static struct doomed victim;
+	uint64_t reaps;
+
+	workload_start(&workload, argc, argv);
+	prepare(&shared, workload.memory_mib);
+	events_count("kvm/kvm_unmap_hva_range", "COMM == \"oom_reaper\"");
+	doomed_start(&victim, "machine", VICTIM_LIMIT_KIB, &life);
+	doomed_release(&victim);
+	memory_squeeze(workload.memory_mib / 2 * MIB);
+	/* However far the race gets on a slow host, a machine has run and been swapped out. */
+	if (machine_touch(&shared.machine, 0, shared.arena.cells * ARENA_CELL_BYTES))
+		shared.runs++;
+	race(&workload, THREADS, operations, sizeof(operations) / sizeof(operations[0]), &shared);
+	memory_relax();
+	doomed_finish(&victim, workload.reap_timeout_ms);
+
+	reaps = events_counted();
+	printf("done runs %" PRIuFAST64 " unmapped by oom_reaper %" PRIu64 "\n", shared.runs, reaps);
+	errno = 0;
+	if (shared.runs == 0)
+		workload_fail("the machine never ran to its end");
+	if (reaps == 0)
+		workload_fail("the OOM reaper unmapped nothing from a machine");
+	return 0;
+}

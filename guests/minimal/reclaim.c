@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+/*
+ * reclaim: pressure on the whole guest, since neither memory.reclaim nor MADV_PAGEOUT holds
+ * fs_reclaim. Threads touch an arena twice as large as what is left to allocate: kswapd and the
+ * threads themselves swap it out, compaction migrates it, KSM merges it. It lies under both kinds
+ * of notifier and nobody maps or unmaps in it, so every callback there is the kernel's own doing.
+ */
+#include "arena.h"
+#include "files.h"
+#include "memory.h"
+#include "notifiers.h"
+#include "programs.h"
+#include "racers.h"
+#include "random.h"
+#include "workload.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define THREADS 3
+#define KSM "/sys/kernel/mm/ksm/"
+#define COMPACT "/proc/sys/vm/compact_memory"
+
+static void write_some(struct racer *racer)
+{
+	range_write(arena_pick(racer->shared, &racer->random),
+		    (unsigned char)random_next(&racer->random));
+}
+
+/* The last cell alone is merged: ksmd must get round it within the short life of a trial. */
+static struct range merged_cell(const struct arena *arena)
+{
+	return (struct range){ arena->base + (arena->cells - 1) * ARENA_CELL_BYTES,
+			       ARENA_CELL_BYTES };
+}
+
+static void make_equal(struct range range)
+{
+	for (size_t at = 0; at < range.length; at += PAGE_BYTES)
+		memset(range.start + at, 0x5a, PAGE_BYTES);
+}
+
+/* Some pages of the merged cell. */
+static struct range pick_merged(struct racer *racer)
+{
+	struct range cell = merged_cell(racer->shared);
+	size_t length = 16 * PAGE_BYTES;
+
+	return (struct range){
+		cell.start + random_below(&racer->random, cell.length / length) * length,
+		length,
+	};
+}
+
+static void write_equal(struct racer *racer)
+{
+	make_equal(pick_merged(racer));
+}
+
+/* A write to a merged page copies it. */
+static void break_merged(struct racer *racer)
+{
+	range_write(pick_merged(racer), (unsigned char)random_next(&racer->random));
+}
+
+static void read_some(struct racer *racer)
+{
+	range_read(arena_pick(racer->shared, &racer->random));
+}
+
+static void compact(struct racer *racer)
+{
+	if (random_below(&racer->random, 8) == 0)
+		write_file(COMPACT, "1");
+}
+
+static const struct operation operations[] = {
+	{ "write-some", write_some },	{ "read-some", read_some }, { "write-equal", write_equal },
+	{ "break-merged", break_merged }, { "compact", compact },
+};
+
+/* One row a setting, so that it is merged within the short life of a trial. */
+static void start_merging(void)
+{
+	static const struct {
+		const char *path, *value;
+	} settings[] = {
+		{ KSM "sleep_millisecs", "10" },
+		{ KSM "pages_to_scan", "500" },
+		{ KSM "run", "1" },
+	};
+
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+		if (!write_file(settings[i].path, settings[i].value))
+			workload_fail("write %s", settings[i].path);
+}
+
+static void prepare(struct arena *arena, size_t bytes)
+{
+	size_t length;
+	int fd = notifiers_open();
+
+	arena_reserve(arena, bytes);
+	length = arena->cells * ARENA_CELL_BYTES;
+	if (mmap(arena->base, length, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		workload_fail("map the arena");
+	/* Half of it in huge pages: they are split to be swapped. */
+	madvise(arena->base, length / ARENA_CELL_BYTES / 2 * ARENA_CELL_BYTES, MADV_HUGEPAGE);
+	if (madvise(merged_cell(arena).start, ARENA_CELL_BYTES, MADV_MERGEABLE) < 0)
+		workload_skip("no KSM");
+	make_equal(merged_cell(arena));
+	notifiers_add(fd, SPLAT_MN_HLIST, arena->base, length);
+	notifiers_add(fd, SPLAT_MN_INTERVAL, arena->base, length);
+}
+
+int reclaim_main(int argc, char **argv)
+{
+	struct workload workload = { .name = "reclaim", .duration_ms = 2500, .memory_mib = 24 };
+	static struct arena arena;
+	uint64_t done;
+
+	workload_start(&workload, argc, argv);
+	errno = 0;
+	if (meminfo_kib("SwapTotal") == 0)
+		workload_skip("no swap: anonymous memory cannot be reclaimed");
+	prepare(&arena, workload.memory_mib * MIB);
+	start_merging();
+	memory_squeeze(workload.memory_mib / 2 * MIB);
+	/* However far the race gets on a slow host. */
+	touch_pages(arena.base, arena.cells * ARENA_CELL_BYTES);
+	write_file(COMPACT, "1");
+	done = race(&workload, THREADS, operations, sizeof(operations) / sizeof(operations[0]),
+		    &arena);
+	memory_relax();
+	printf("done operations %" PRIu64 "\n", done);
+	return 0;
+}

@@ -1,0 +1,252 @@
+/**
+ * splat bisect against other ways of bisecting a bug that fires sometimes, on random histories: `npm run bench:bisect`.
+ * Prints a table in markdown. Every way gets the same histories; nothing is built.
+ *
+ * A history has 32 to 256 commits, every other one with merges. A tenth of the commits does not build, half of them in
+ * runs. In half of the histories a second bug with another signature comes in somewhere and fires in 3 of 10 trials; when
+ * it fires first lockdep is off, and the bug that is sought cannot be seen. Trials that prove the ends are counted too.
+ */
+import { parseArgs } from 'node:util';
+import { nothingKnown } from '../harness/plans/bisection/evidence.ts';
+import {
+  buildHistory,
+  type CommitParents,
+  type History,
+} from '../harness/plans/bisection/history.ts';
+import { undecidable } from '../harness/plans/bisection/posterior.ts';
+import { search, type Tester } from '../harness/plans/bisection/search.ts';
+
+/** A random number generator with a seed: mulberry32. */
+function dice(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+interface World {
+  readonly history: History;
+  readonly culprit: number;
+  readonly rate: number;
+  readonly broken: ReadonlySet<number>;
+  /** The second bug: where it came in; 0 is nowhere. */
+  readonly other: number;
+  readonly random: () => number;
+}
+
+const otherRate = 0.3;
+
+function makeWorld(seed: number, rate: number): World {
+  const random = dice(seed);
+  const below = (limit: number): number => Math.floor(random() * limit);
+  const size = 32 + below(225);
+  const history = buildHistory('0', makeCommits(size, seed % 2 === 1, below));
+  const culprit = 1 + below(size);
+  const broken = new Set<number>();
+  const last = size;
+  while (broken.size < size / 10) {
+    const first = 1 + below(size - 1);
+    const run = random() < 0.5 ? 1 : 2 + below(3);
+    for (let commit = first; commit < first + run && commit < last; commit++) broken.add(commit);
+  }
+  return { history, culprit, rate, broken, other: random() < 0.5 ? 1 + below(size) : 0, random };
+}
+
+/** A line of commits, or one where branches of up to 12 commits fork off and are merged. */
+function makeCommits(
+  size: number,
+  merges: boolean,
+  below: (limit: number) => number,
+): readonly CommitParents[] {
+  const commits: CommitParents[] = [];
+  let tip = '0';
+  let side: { tip: string; left: number } | undefined;
+  for (let at = 1; at <= size; at++) {
+    const id = String(at);
+    if (side !== undefined && (side.left === 0 || at === size)) {
+      commits.push({ id, parents: [tip, side.tip] });
+      [tip, side] = [id, undefined];
+    } else if (side !== undefined && below(2) === 0) {
+      commits.push({ id, parents: [side.tip] });
+      side = { tip: id, left: side.left - 1 };
+    } else {
+      if (merges && side === undefined && below(6) === 0) side = { tip, left: 1 + below(12) };
+      commits.push({ id, parents: [tip] });
+      tip = id;
+    }
+  }
+  return commits;
+}
+
+type Fired = 'sought' | 'other' | 'nothing';
+
+/** One trial: at most one bug is seen, because the first to fire turns lockdep off. */
+function fire({ history, culprit, rate, other, random }: World, commit: number): Fired {
+  const sought = history.contains(commit, culprit) && random() < rate;
+  const second = other > 0 && history.contains(commit, other) && random() < otherRate;
+  if (sought && second) return random() < 0.5 ? 'sought' : 'other';
+  if (sought) return 'sought';
+  return second ? 'other' : 'nothing';
+}
+
+interface Found {
+  readonly commits: readonly number[];
+  readonly trials: number;
+  readonly builds: number;
+}
+
+async function splatBisect(world: World): Promise<Found> {
+  let builds = 0;
+  const tester: Tester = {
+    prepare: async (commit) => {
+      if (world.broken.has(commit)) return { kind: 'broken', commit };
+      builds += 1;
+      return { kind: 'built', commit, image: String(commit) };
+    },
+    trial: async (commit) =>
+      (({ sought: 'hit', other: 'void', nothing: 'miss' }) as const)[fire(world, commit)],
+    costs: () => ({ setupSeconds: 40, trialSeconds: 3 }),
+  };
+  const { end, evidence } = await search({
+    question: { history: world.history, reverse: false },
+    limits: { confidence: 0.99, endTrials: 150, trials: 5000 },
+    tester,
+  });
+  return { commits: end.kind === 'found' ? end.commits : [], trials: evidence.trials, builds };
+}
+
+/** good, bad or neither, with the trials it took. */
+type Judge = (world: World, commit: number) => { verdict: 'good' | 'bad' | 'skip'; trials: number };
+
+/** Bad at the first sighting, good after so many trials without one. */
+function repeats(count: number): Judge {
+  return (world, commit) => {
+    for (let trials = 1; trials <= count; trials++) {
+      if (fire(world, commit) === 'sought') return { verdict: 'bad', trials };
+    }
+    return { verdict: 'good', trials: count };
+  };
+}
+
+/**
+ * syzkaller's rule (pkg/bisect): 10 runs, 20 when fewer than half of the first show it; bad needs the larger of two and a
+ * sixth of the runs. A run with another crash counts for neither side; too few sightings for bad are no answer.
+ */
+function crashThreshold(count: number): Judge {
+  return (world, commit) => {
+    const fired = Array.from({ length: count }, () => fire(world, commit));
+    const sought = fired.filter((one) => one === 'sought').length;
+    const enough = Math.max(2, Math.floor(count / 6));
+    const verdict = sought >= enough ? 'bad' : sought === 0 ? 'good' : 'skip';
+    return { verdict, trials: count };
+  };
+}
+
+/** git bisect: the commit that halves the candidates best, away from those that were skipped. */
+function gitBisect(world: World, judge: Judge, ends: number): Found {
+  const { history } = world;
+  let candidates = history.ids.map((_, at) => at).slice(1);
+  const skipped = new Set<number>();
+  let trials = ends;
+  let builds = 2;
+  for (;;) {
+    const weigh = (commit: number): number =>
+      candidates.filter((other) => history.contains(commit, other)).length;
+    const open = candidates
+      .filter((commit) => !skipped.has(commit))
+      .map((commit) => ({ commit, below: weigh(commit) }))
+      .filter(({ below }) => below < candidates.length)
+      .toSorted((a, b) => half(b.below, candidates) - half(a.below, candidates));
+    const [next] = open;
+    if (next === undefined) return { commits: candidates, trials, builds };
+    if (world.broken.has(next.commit)) {
+      skipped.add(next.commit);
+      continue;
+    }
+    builds += 1;
+    const judged = judge(world, next.commit);
+    trials += judged.trials;
+    if (judged.verdict === 'skip') skipped.add(next.commit);
+    else {
+      const keep = judged.verdict === 'bad';
+      candidates = candidates.filter((other) => history.contains(next.commit, other) === keep);
+    }
+  }
+}
+
+function half(below: number, { length }: { readonly length: number }): number {
+  return Math.min(below, length - below);
+}
+
+/** Right: the culprit alone, or the smallest set that no commit that builds can split. */
+function isRight(world: World, { commits }: Found): boolean {
+  const smallest = undecidable(
+    { history: world.history, reverse: false },
+    { ...nothingKnown, broken: world.broken },
+    world.culprit,
+  );
+  return commits.includes(world.culprit) && commits.length <= smallest.length;
+}
+
+interface Way {
+  readonly name: string;
+  readonly find: (world: World) => Promise<Found>;
+}
+
+/** Each scheme tries both ends first, as splat does. */
+function fixed(count: number): Way {
+  return {
+    name: `git bisect, ${count} repeats`,
+    find: async (world) => gitBisect(world, repeats(count), count + 1),
+  };
+}
+
+const syzkaller: Way = {
+  name: 'syzkaller: 10/20 runs, two crashes',
+  find: async (world) => {
+    const newest = world.history.ids.length - 1;
+    const first = Array.from({ length: 10 }, () => fire(world, newest));
+    const count = first.filter((one) => one === 'sought').length < 5 ? 20 : 10;
+    return gitBisect(world, crashThreshold(count), 10 + count);
+  },
+};
+
+interface Score {
+  readonly right: number;
+  readonly trials: number;
+  readonly builds: number;
+}
+
+async function score(way: Way, rate: number, count: number): Promise<Score> {
+  let [right, trials, builds] = [0, 0, 0];
+  for (let seed = 1; seed <= count; seed++) {
+    const world = makeWorld(seed * 7919 + Math.round(rate * 1000) * 2, rate);
+    const found = await way.find(world);
+    right += isRight(world, found) ? 1 : 0;
+    trials += found.trials;
+    builds += found.builds;
+  }
+  return { right: right / count, trials: trials / count, builds: builds / count };
+}
+
+const { values } = parseArgs({
+  options: {
+    histories: { type: 'string', default: '1000' },
+    rates: { type: 'string', default: '1,0.5,0.2,0.05' },
+  },
+});
+const count = Number(values.histories);
+const row = (...cells: readonly string[]): void => console.log(`| ${cells.join(' | ')} |`);
+row('rate', 'way', 'right', 'trials', 'builds');
+row('---', '---', '---', '---', '---');
+for (const rate of values.rates.split(',').map(Number)) {
+  const print = (name: string, { right, trials, builds }: Score): void =>
+    row(String(rate), name, `${(right * 100).toFixed(1)} %`, trials.toFixed(1), builds.toFixed(1));
+  const ours = await score({ name: 'splat bisect', find: splatBisect }, rate, count);
+  print('**splat bisect**', ours);
+  print('git bisect, 10 repeats', await score(fixed(10), rate, count));
+  print(syzkaller.name, await score(syzkaller, rate, count));
+}

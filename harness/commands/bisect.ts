@@ -1,0 +1,101 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
+import { exitCodes, HarnessError } from '../errors.ts';
+import { tryLock } from '../host/lock.ts';
+import { cacheRoot, explainDiskError, valueDigest } from '../host/store.ts';
+import { type BisectRequest, bisectPlan } from '../plans/bisection/bisect.ts';
+import { concludeBisect } from '../plans/bisection/conclude.ts';
+import { describeMoment } from '../plans/bisection/describe-moment.ts';
+import { chooseWorkloads } from '../plans/choose-workloads.ts';
+import { formatBisectLog } from '../report/bisect-log.ts';
+import type { BisectReport } from '../report/bisect-report.ts';
+import { drawPosterior } from '../report/bisect-svg.ts';
+import { describeBisect } from '../report/bisect-text.ts';
+import { progressWriter } from '../report/progress.ts';
+import { type BisectArguments, bisectOptions } from './bisect-options.ts';
+import type { CommandContext } from './context.ts';
+import { installPackages } from './install.ts';
+import { wholeNumber } from './run-options.ts';
+
+export const command = 'bisect';
+export const describe = 'find the commit that brought a splat, however rarely it fires';
+
+export const builder = bisectOptions;
+
+/** Bisects; 0 when it found the commit or the smallest undecidable set, 125 when it could not. */
+export async function run(argv: BisectArguments, context: CommandContext): Promise<number> {
+  const asked = await readRequest(argv, context);
+  await installPackages(context);
+  const { dir } = asked;
+  try {
+    await mkdir(dir, { recursive: true });
+    await using lock = await tryLock(join(dir, 'lock'), { signal: context.signal });
+    if (lock === undefined) {
+      throw new HarnessError('usage', `another splat is bisecting in ${dir}; wait, or use --out`);
+    }
+    const report = concludeBisect(await bisectPlan(asked));
+    await writeReports(report, dir);
+    const shown = relative(context.cwd, dir) || '.';
+    context.stdout.write(
+      argv.json
+        ? `${JSON.stringify(report)}\n`
+        : describeBisect(report, { colour: context.colour, dir: shown }),
+    );
+    return report.because === null ? exitCodes.clean : exitCodes.skip;
+  } catch (error) {
+    throw explainDiskError(error, dir);
+  }
+}
+
+async function readRequest(argv: BisectArguments, context: CommandContext): Promise<BisectRequest> {
+  const { cwd, signal, env } = context;
+  wholeNumber('memory-mib', argv.memoryMib, 512, 65_536);
+  wholeNumber('cpus', argv.cpus, 1, 8);
+  wholeNumber('seed', argv.seed, 0, 2 ** 32 - 1);
+  const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
+  const duration = wholeNumber('duration', argv.duration, 1, 86_400);
+  if (!(argv.confidence >= 0.5 && argv.confidence <= 0.9999)) {
+    throw new HarnessError('usage', `--confidence ${argv.confidence}: not from 0.5 to 0.9999`);
+  }
+  const emit = progressWriter(context.stderr, context.live);
+  const question = {
+    tree: resolve(cwd, argv.tree),
+    good: argv.good,
+    bad: argv.bad,
+    signature: argv.signature,
+    reverse: argv.reverse,
+    firstParent: argv.firstParent,
+    paths: argv.path,
+    series: argv.withSeries,
+    configs: argv.config,
+    configBase: argv.configBase,
+    durationMs: duration === undefined ? undefined : duration * 1000,
+    memoryMiB: argv.memoryMib,
+    cpus: argv.cpus,
+    seed: argv.seed,
+  };
+  const key = valueDigest([question, argv.workload]);
+  return {
+    ...question,
+    key,
+    workloads: await chooseWorkloads(argv.workload, { cwd, args: [], signal }),
+    confidence: argv.confidence,
+    guest: 'minimal',
+    accel: argv.accel,
+    ...(jobs === undefined ? {} : { jobs }),
+    cwd,
+    cacheRoot: cacheRoot(env),
+    dir: resolve(cwd, argv.out ?? join('splat-runs', `bisect-${key.slice(0, 12)}`)),
+    signal,
+    emit,
+    onDecision: (moment) => {
+      for (const text of describeMoment(moment)) emit({ kind: 'note', text });
+    },
+  };
+}
+
+async function writeReports(report: BisectReport, dir: string): Promise<void> {
+  await writeFile(join(dir, 'bisect.json'), `${JSON.stringify(report, null, 2)}\n`);
+  await writeFile(join(dir, 'bisect.log'), formatBisectLog(report));
+  await writeFile(join(dir, 'posterior.svg'), drawPosterior(report));
+}

@@ -1,0 +1,151 @@
+import { countsOf, type Evidence } from './evidence.ts';
+import { hasBug, type Posterior, type Question } from './posterior.ts';
+import { chanceOfSilence } from './rate.ts';
+
+/** What trials cost, in seconds, as measured so far. */
+export interface Costs {
+  /** A build and a boot of a commit that has neither. */
+  readonly setupSeconds: number;
+  readonly trialSeconds: number;
+}
+
+/** Up to `runs` trials of a commit; the first that shows the bug ends them. */
+export interface Choice {
+  readonly commit: number;
+  readonly runs: number;
+  /** Expected bits about which commit it is. */
+  readonly bits: number;
+}
+
+const batchSizes = [1, 2, 3, 5, 8, 12, 18, 27, 40, 60] as const;
+const largestBatch = 60;
+/** Commits that are looked at in depth: those that split what is left most evenly, beside those that are built. */
+const shortListed = 24;
+/** Chances that a commit builds and boots; broken commits come in runs. */
+const buildsUsually = 0.92;
+const buildsNextToBroken = 0.4;
+/** Commits less probable than this do not decide what to try next. */
+const negligible = 1e-7;
+
+/** The trials with the most expected information for their seconds; undefined when none would tell anything. */
+export function chooseTrials(
+  question: Question,
+  evidence: Evidence,
+  posterior: Posterior,
+  costs: Costs,
+): Choice | undefined {
+  const silence = silenceTable(posterior);
+  let best: (Choice & { readonly score: number }) | undefined;
+  for (const split of shortList(question, evidence, posterior)) {
+    const built = evidence.images.has(split.commit);
+    const chance = built ? 1 : buildChance(question, evidence, split.commit);
+    for (const runs of batchSizes) {
+      const { bits, trials } = promise(split, runs, silence);
+      const seconds = (built ? 0 : costs.setupSeconds) + chance * trials * costs.trialSeconds;
+      const score = (chance * bits) / seconds;
+      if (bits > 1e-9 && (best === undefined || score > best.score)) {
+        best = { commit: split.commit, runs, bits, score };
+      }
+    }
+  }
+  return best;
+}
+
+/** A commit with how probable it is that it has the bug, by the number of misses that would then be luck. */
+interface Split {
+  readonly commit: number;
+  readonly byMisses: ReadonlyMap<number, number>;
+  readonly mass: number;
+}
+
+function shortList(question: Question, evidence: Evidence, posterior: Posterior): readonly Split[] {
+  const live = [...posterior.mass.keys()].filter(
+    (culprit) => (posterior.mass[culprit] ?? 0) > negligible,
+  );
+  const splits: Split[] = [];
+  for (let commit = 0; commit < question.history.ids.length; commit++) {
+    if (!evidence.broken.has(commit)) splits.push(splitBy(question, posterior, live, commit));
+  }
+  const useful = splits.filter(({ mass }) => mass > negligible && mass < 1 - negligible);
+  const isBuilt = ({ commit }: Split): boolean => evidence.images.has(commit);
+  const fresh = useful
+    .filter((split) => !isBuilt(split))
+    .toSorted((a, b) => Math.abs(a.mass - 0.5) - Math.abs(b.mass - 0.5));
+  return [...useful.filter(isBuilt), ...fresh.slice(0, shortListed)];
+}
+
+function splitBy(
+  question: Question,
+  { mass, misses }: Posterior,
+  live: readonly number[],
+  commit: number,
+): Split {
+  const byMisses = new Map<number, number>();
+  let total = 0;
+  for (const culprit of live) {
+    if (!hasBug(question, commit, culprit)) continue;
+    const share = mass[culprit] ?? 0;
+    const missed = misses[culprit] ?? 0;
+    byMisses.set(missed, (byMisses.get(missed) ?? 0) + share);
+    total += share;
+  }
+  return { commit, byMisses, mass: total };
+}
+
+/** By number of misses: the chance that so many more trials all miss, and the sum of those chances. */
+type SilenceTable = ReadonlyMap<
+  number,
+  { readonly chance: Float64Array; readonly sum: Float64Array }
+>;
+
+function silenceTable({ mass, misses, hits }: Posterior): SilenceTable {
+  const table = new Map<number, { chance: Float64Array; sum: Float64Array }>();
+  for (const [culprit, share] of mass.entries()) {
+    const missed = misses[culprit] ?? 0;
+    if (share <= negligible || table.has(missed)) continue;
+    const chance = Float64Array.from({ length: largestBatch + 1 }, (_, runs) =>
+      chanceOfSilence(hits, missed, runs),
+    );
+    let total = 0;
+    const sum = chance.map((one) => (total += one));
+    table.set(missed, { chance, sum });
+  }
+  return table;
+}
+
+/** The mutual information, in bits, of "some trial shows it" and "which commit it is", and the expected trials. */
+function promise(
+  { byMisses, mass }: Split,
+  runs: number,
+  silence: SilenceTable,
+): { readonly bits: number; readonly trials: number } {
+  let shown = 0;
+  let known = 0;
+  let trials = Math.max(0, 1 - mass) * runs;
+  for (const [missed, share] of byMisses) {
+    const row = silence.get(missed);
+    const quiet = row?.chance[runs] ?? 1;
+    shown += share * (1 - quiet);
+    known += share * binaryEntropy(quiet);
+    trials += share * (row?.sum[runs - 1] ?? runs);
+  }
+  return { bits: binaryEntropy(shown) - known, trials };
+}
+
+function binaryEntropy(chance: number): number {
+  if (chance <= 0 || chance >= 1) return 0;
+  return -chance * Math.log2(chance) - (1 - chance) * Math.log2(1 - chance);
+}
+
+function buildChance({ history }: Question, { broken }: Evidence, commit: number): number {
+  const nearBroken =
+    (history.parents[commit] ?? []).some((parent) => broken.has(parent)) ||
+    [...broken].some((other) => history.parents[other]?.includes(commit) === true);
+  return nearBroken ? buildsNextToBroken : buildsUsually;
+}
+
+/** Trials of `commit` that showed the bug or could have. */
+export function validTrials(evidence: Evidence, commit: number): number {
+  const { hits, misses } = countsOf(evidence, commit);
+  return hits + misses;
+}

@@ -1,0 +1,123 @@
+import type { BisectReport, ReportedCommit } from '../../report/bisect-report.ts';
+import { type BisectResult, standing } from './bisect.ts';
+import { endsOf, type Refusal } from './decide.ts';
+import { countsOf } from './evidence.ts';
+import { expectedRate, highestUnseenRate } from './rate.ts';
+
+/** The result in the words of its report. */
+export function concludeBisect(result: BisectResult): BisectReport {
+  const { question, facts, evidence, sought, posterior } = result;
+  const { good, bad } = endsOf(question);
+  const idOf = (commit: number): string => question.history.ids[commit] ?? '';
+  const looked = [
+    ...new Set(
+      facts.flatMap((fact) =>
+        fact.kind === 'built' || fact.kind === 'broken' ? [fact.commit] : [],
+      ),
+    ),
+  ];
+  return {
+    schema: 'splat-bisect/1',
+    ...answerOf(result),
+    steps: looked.length,
+    builds: facts.filter(isBuild).length,
+    trials: facts.filter(({ kind }) => kind === 'trial').length,
+    skipped: [...evidence.broken].map(idOf),
+    others: otherSplats(result),
+    sought: sought?.text ?? null,
+    workload: sought?.workload ?? null,
+    rate: posterior === undefined ? null : estimatedRate(posterior),
+    good: idOf(good),
+    bad: idOf(bad),
+    reverse: question.reverse,
+    commits: commitsOf(result, looked),
+  };
+}
+
+function answerOf(
+  result: BisectResult,
+): Pick<BisectReport, 'culprit' | 'candidates' | 'confidence' | 'because'> {
+  const { end, range } = result;
+  const { ids } = range.history;
+  if (end.kind === 'refused') {
+    const because = explainRefusal(end.refusal, result);
+    return { culprit: null, candidates: [], confidence: 0, because };
+  }
+  const { confidence } = end;
+  if (range.endIsOutside && end.commits.includes(ids.length - 1)) {
+    const because = 'it is a commit that --path leaves out';
+    return { culprit: null, candidates: [], confidence, because };
+  }
+  const found = end.commits.map((commit) => ids[commit] ?? '');
+  const [culprit = null, ...others] = found;
+  return others.length === 0
+    ? { culprit, candidates: [], confidence, because: null }
+    : { culprit: null, candidates: found, confidence, because: null };
+}
+
+function commitsOf(result: BisectResult, looked: readonly string[]): readonly ReportedCommit[] {
+  const { range, evidence, posterior } = result;
+  return range.history.ids.map((id, commit) => {
+    const { hits, misses } = countsOf(evidence, commit);
+    const step = looked.indexOf(id) + 1;
+    return {
+      id,
+      subject: range.subjects.get(id) ?? '',
+      probability: posterior?.mass[commit] ?? 0,
+      standing: standing(result, commit) ?? null,
+      hits,
+      misses,
+      step: step === 0 ? null : step,
+    };
+  });
+}
+
+function isBuild(fact: BisectResult['facts'][number]): boolean {
+  return (
+    (fact.kind === 'built' && fact.compiled) || (fact.kind === 'broken' && fact.because !== 'apply')
+  );
+}
+
+/** Over all commits, by their probability. */
+function estimatedRate({ mass, misses, hits }: NonNullable<BisectResult['posterior']>): number {
+  return mass.reduce(
+    (sum, share, culprit) => sum + share * expectedRate(hits, misses[culprit] ?? 0),
+    0,
+  );
+}
+
+function otherSplats({ facts }: BisectResult): BisectReport['others'] {
+  const byTitle = new Map<string, Set<string>>();
+  for (const fact of facts) {
+    if (fact.kind !== 'trial') continue;
+    for (const title of fact.others) {
+      byTitle.set(title, (byTitle.get(title) ?? new Set()).add(fact.commit));
+    }
+  }
+  return [...byTitle].map(([title, commits]) => ({ title, commits: [...commits] }));
+}
+
+function explainRefusal(refusal: Refusal, { question, facts }: BisectResult): string {
+  const name = (commit: number): string => (question.history.ids[commit] ?? '').slice(0, 12);
+  switch (refusal.kind) {
+    case 'untestable-end': {
+      const id = question.history.ids[refusal.commit];
+      const fact = facts.find((one) => one.kind === 'broken' && one.commit === id);
+      const why =
+        fact?.kind === 'broken'
+          ? `${fact.because}: ${fact.message}`
+          : 'no trial of it could have seen anything';
+      return `the end ${name(refusal.commit)} cannot be tested: ${why}`;
+    }
+    case 'not-seen': {
+      const highest = (highestUnseenRate(refusal.runs) * 100).toFixed(1);
+      return `the bad end ${name(refusal.commit)} does not show it in ${refusal.runs} trials: its rate is below ${highest} % with a confidence of 95 %`;
+    }
+    case 'not-clean':
+      return `the good end ${name(refusal.commit)} shows it in ${refusal.hits} of ${refusal.runs} trials`;
+    case 'contradiction':
+      return 'no single commit explains which commits show it and which share an image: there may be two causes';
+    case 'undecided':
+      return `still undecided after ${refusal.trials} trials`;
+  }
+}

@@ -1,0 +1,82 @@
+/** What is known of the commits so far: a fold over the journal's entries. No I/O. */
+
+/** `void`: the trial could not have seen the bug, as after another splat that turned lockdep off. */
+export type Outcome = 'hit' | 'miss' | 'void';
+
+/** One thing learnt, in the order it was learnt; `commit` is an index into the history. */
+export type Entry =
+  | { readonly kind: 'built'; readonly commit: number; readonly image: string }
+  | { readonly kind: 'broken'; readonly commit: number }
+  | { readonly kind: 'trial'; readonly commit: number; readonly outcome: Outcome };
+
+/** Trials of one image. Commits with one image are one kernel and share them. */
+export interface Counts {
+  readonly hits: number;
+  readonly misses: number;
+  readonly voids: number;
+}
+
+export interface Evidence {
+  readonly images: ReadonlyMap<number, string>;
+  readonly counts: ReadonlyMap<string, Counts>;
+  /** Commits that cannot be tested: they do not build or boot, or cannot show anything. */
+  readonly broken: ReadonlySet<number>;
+  readonly trials: number;
+}
+
+export const nothingKnown: Evidence = {
+  images: new Map(),
+  counts: new Map(),
+  broken: new Set(),
+  trials: 0,
+};
+
+const untested: Counts = { hits: 0, misses: 0, voids: 0 };
+
+/** Trials in a row that could not have seen anything, and none that could: the commit cannot be tested. */
+const mostVoids = 8;
+
+export function learn(evidence: Evidence, entry: Entry): Evidence {
+  switch (entry.kind) {
+    case 'broken':
+      return { ...evidence, broken: new Set([...evidence.broken, entry.commit]) };
+    case 'built':
+      return { ...evidence, images: new Map(evidence.images).set(entry.commit, entry.image) };
+    case 'trial': {
+      const image = evidence.images.get(entry.commit) ?? '';
+      const before = evidence.counts.get(image) ?? untested;
+      const counts = {
+        hits: before.hits + (entry.outcome === 'hit' ? 1 : 0),
+        misses: before.misses + (entry.outcome === 'miss' ? 1 : 0),
+        voids: before.voids + (entry.outcome === 'void' ? 1 : 0),
+      };
+      const blind = counts.hits + counts.misses === 0 && counts.voids >= mostVoids;
+      return {
+        ...evidence,
+        counts: new Map(evidence.counts).set(image, counts),
+        broken: blind ? new Set([...evidence.broken, entry.commit]) : evidence.broken,
+        trials: evidence.trials + 1,
+      };
+    }
+  }
+}
+
+export function countsOf(evidence: Evidence, commit: number): Counts {
+  return evidence.counts.get(evidence.images.get(commit) ?? '') ?? untested;
+}
+
+/** Trials by image, with the commits that have it. */
+export function observations(
+  evidence: Evidence,
+): readonly (Counts & { readonly commits: readonly number[] })[] {
+  const commits = new Map<string, number[]>();
+  for (const [commit, image] of evidence.images) {
+    const known = commits.get(image);
+    if (known === undefined) commits.set(image, [commit]);
+    else known.push(commit);
+  }
+  return [...commits].map(([image, having]) => ({
+    ...(evidence.counts.get(image) ?? untested),
+    commits: having,
+  }));
+}

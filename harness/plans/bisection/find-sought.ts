@@ -1,0 +1,53 @@
+import type { ChosenWorkload } from '../choose-workloads.ts';
+import { endsOf } from './decide.ts';
+import type { Journal } from './journal.ts';
+import type { Question } from './posterior.ts';
+import { isSought, splatsOf } from './sought.ts';
+import type { Commits } from './tester.ts';
+
+/** What is looked for, and the workload that shows it. */
+export interface Sought {
+  readonly text: string;
+  readonly workload: string;
+}
+
+/**
+ * The splat and the workload that shows it, on the bad end: from the journal, or by asking one workload after the other.
+ * Trials that chose the workload do not count for the rate: they ended because they showed the splat.
+ */
+export async function findSought(
+  signature: string | undefined,
+  context: {
+    readonly candidates: readonly ChosenWorkload[];
+    /** Rounds through all candidates. */
+    readonly rounds: number;
+    readonly journal: Journal;
+    readonly commits: Commits;
+    readonly question: Question;
+  },
+): Promise<Sought | undefined> {
+  const { candidates, rounds, journal, commits, question } = context;
+  const known = journal.facts.find((fact) => fact.kind === 'sought');
+  if (known !== undefined) return known;
+  const [only, ...more] = candidates;
+  const { bad } = endsOf(question);
+  if (signature !== undefined && only !== undefined && more.length === 0) {
+    const sought = { text: signature, workload: only.workload.name };
+    await journal.append({ kind: 'sought', ...sought });
+    return sought;
+  }
+  const ready = await commits.prepare(bad);
+  if (ready === undefined) return undefined;
+  for (let index = 0; index < rounds; index++) {
+    for (const chosen of candidates) {
+      const trial = await ready.run(chosen, index);
+      const seen = [...ready.bootSplats, ...splatsOf(trial)];
+      const first = seen.find((splat) => signature === undefined || isSought(splat, signature));
+      if (first === undefined) continue;
+      const sought = { text: signature ?? first.title, workload: chosen.workload.name };
+      await journal.append({ kind: 'sought', ...sought });
+      return sought;
+    }
+  }
+  return undefined;
+}

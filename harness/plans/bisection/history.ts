@@ -1,0 +1,72 @@
+import { HarnessError } from '../../errors.ts';
+
+/**
+ * The commits between two ends, as a graph. Index 0 is the old end and the last index the new end; every parent has a
+ * smaller index than its child.
+ */
+export interface History {
+  readonly ids: readonly string[];
+  /** Parents inside the range; what forks off before the old end has the old end as its parent. */
+  readonly parents: readonly (readonly number[])[];
+  /** True when `ancestor` is `commit` or one of its ancestors. The index `ids.length` stands for no commit: never true. */
+  readonly contains: (commit: number, ancestor: number) => boolean;
+}
+
+/** The matrix of ancestors takes size²/8 bytes: 128 MiB at this size, which is more than a kernel's merge window. */
+export const mostCommits = 32_768;
+
+/** A commit with its parents; parents outside of the list are the old end or something older. */
+export interface CommitParents {
+  readonly id: string;
+  readonly parents: readonly string[];
+}
+
+/**
+ * The history from `oldEnd` to the commits listed, parents first; the last one is the new end. Throws `usage` when there
+ * are none or too many.
+ */
+export function buildHistory(oldEnd: string, commits: readonly CommitParents[]): History {
+  const size = commits.length + 1;
+  if (size < 2) throw new HarnessError('usage', 'no commit lies between the two ends');
+  if (size > mostCommits) {
+    const next = 'narrow the ends, or use --first-parent or --path';
+    throw new HarnessError(
+      'usage',
+      `${size - 1} commits are more than ${mostCommits - 1}: ${next}`,
+    );
+  }
+  const indices = new Map([[oldEnd, 0]]);
+  commits.forEach(({ id }, at) => indices.set(id, at + 1));
+  const parents = [
+    [],
+    ...commits.map((commit) => {
+      const inside = commit.parents.flatMap((id) => indices.get(id) ?? []);
+      return inside.length > 0 ? inside : [0];
+    }),
+  ];
+  const rows = ancestorRows(parents);
+  return {
+    ids: [oldEnd, ...commits.map(({ id }) => id)],
+    parents,
+    contains: (commit, ancestor) =>
+      (((rows[commit]?.[ancestor >>> 5] ?? 0) >>> (ancestor & 31)) & 1) === 1,
+  };
+}
+
+/** One bit for every pair of commits; the row of a commit is the union of its parents' rows and itself. */
+function ancestorRows(parents: readonly (readonly number[])[]): readonly Uint32Array[] {
+  const words = Math.ceil((parents.length + 1) / 32);
+  const rows: Uint32Array[] = [];
+  parents.forEach((above, commit) => {
+    const row = new Uint32Array(words);
+    for (const parent of above) {
+      rows[parent]?.forEach((word, at) => {
+        row[at] = (row[at] ?? 0) | word;
+      });
+    }
+    const own = commit >>> 5;
+    row[own] = (row[own] ?? 0) | (1 << (commit & 31));
+    rows.push(row);
+  });
+  return rows;
+}

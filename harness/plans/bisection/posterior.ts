@@ -1,0 +1,94 @@
+import { type Evidence, observations } from './evidence.ts';
+import type { History } from './history.ts';
+import { logEvidence } from './rate.ts';
+
+/** What is sought: the commit that brought the bug, or with `reverse` the commit that took it away. */
+export interface Question {
+  readonly history: History;
+  readonly reverse: boolean;
+}
+
+/**
+ * How probable it is of each commit that it is the one. Index 0 means that it happened at the old end or before, the
+ * index after the last commit that it never happened: both ends are then not what the user said.
+ */
+export interface Posterior {
+  readonly mass: Float64Array;
+  /** Trials that were silent by luck, if it was this commit. */
+  readonly misses: Int32Array;
+  /** Trials that showed the bug. */
+  readonly hits: number;
+}
+
+/** Chances before any trial that the old end, or the new end, is not what the user said. */
+const priorOfWrongEnd = 0.02;
+
+/** True when a kernel built of `commit` has the bug, if `culprit` is the one. */
+export function hasBug({ history, reverse }: Question, commit: number, culprit: number): boolean {
+  return history.contains(commit, culprit) !== reverse;
+}
+
+/**
+ * Bayes' rule over all commits. A commit shows the bug only when it has it; a silent trial of one that has it is luck,
+ * with the chance of the rate. Undefined when no commit explains what was seen.
+ */
+export function posteriorOf(question: Question, evidence: Evidence): Posterior | undefined {
+  const size = question.history.ids.length;
+  const misses = new Int32Array(size + 1);
+  const possible = new Uint8Array(size + 1).fill(1);
+  let hits = 0;
+  for (const seen of observations(evidence)) {
+    hits += seen.hits;
+    for (let culprit = 0; culprit <= size; culprit++) {
+      const having = seen.commits.filter((commit) => hasBug(question, commit, culprit)).length;
+      // One kernel cannot both have the bug and not have it.
+      const consistent = having === 0 ? seen.hits === 0 : having === seen.commits.length;
+      if (!consistent) possible[culprit] = 0;
+      if (having > 0) misses[culprit] = (misses[culprit] ?? 0) + seen.misses;
+    }
+  }
+  return normalise({ misses, possible, hits, size });
+}
+
+function normalise(found: {
+  readonly misses: Int32Array;
+  readonly possible: Uint8Array;
+  readonly hits: number;
+  readonly size: number;
+}): Posterior | undefined {
+  const { misses, possible, hits, size } = found;
+  const byMisses = new Map<number, number>();
+  const mass = new Float64Array(size + 1);
+  let largest = Number.NEGATIVE_INFINITY;
+  for (let culprit = 0; culprit <= size; culprit++) {
+    const missed = misses[culprit] ?? 0;
+    let log = byMisses.get(missed);
+    if (log === undefined) byMisses.set(missed, (log = logEvidence(hits, missed)));
+    const isEnd = culprit === 0 || culprit === size;
+    const prior = isEnd ? priorOfWrongEnd : (1 - 2 * priorOfWrongEnd) / (size - 1);
+    mass[culprit] = possible[culprit] === 1 ? log + Math.log(prior) : Number.NEGATIVE_INFINITY;
+    largest = Math.max(largest, mass[culprit] ?? largest);
+  }
+  if (largest === Number.NEGATIVE_INFINITY) return undefined;
+  const weights = mass.map((log) => Math.exp(log - largest));
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  return { mass: weights.map((weight) => weight / sum), misses, hits };
+}
+
+/**
+ * The commits nothing testable can tell from `culprit`: a range of commits that do not build and the next one that does
+ * are one answer. Sorted; `culprit` is one of them.
+ */
+export function undecidable(
+  { history }: Question,
+  evidence: Evidence,
+  culprit: number,
+): readonly number[] {
+  let alike = Array.from({ length: history.ids.length - 1 }, (_, at) => at + 1);
+  for (let commit = history.ids.length - 1; commit >= 0 && alike.length > 1; commit--) {
+    if (evidence.broken.has(commit)) continue;
+    const inside = history.contains(commit, culprit);
+    alike = alike.filter((other) => history.contains(commit, other) === inside);
+  }
+  return alike;
+}

@@ -1,0 +1,77 @@
+import type { Costs } from './choose.ts';
+import { type Answer, type Decision, decide, type Limits, type Refusal } from './decide.ts';
+import {
+  countsOf,
+  type Entry,
+  type Evidence,
+  learn,
+  nothingKnown,
+  type Outcome,
+} from './evidence.ts';
+import type { Question } from './posterior.ts';
+
+/** What can be done with a commit; a real one builds and boots kernels, a simulated one throws dice. */
+export interface Tester {
+  /** Makes the commit ready for trials, or says that it cannot be tested. */
+  readonly prepare: (commit: number) => Promise<Extract<Entry, { kind: 'built' | 'broken' }>>;
+  /** One trial of a prepared commit; `index` counts the trials of the bisection. */
+  readonly trial: (commit: number, index: number) => Promise<Outcome>;
+  /** As measured so far. */
+  readonly costs: () => Costs;
+}
+
+export interface SearchOptions {
+  readonly question: Question;
+  readonly limits: Limits;
+  readonly tester: Tester;
+  /** What was learnt before, when a search goes on. */
+  readonly evidence?: Evidence;
+  /** Called with every decision, before it is carried out. */
+  readonly onDecision?: (decision: Decision, evidence: Evidence) => void;
+}
+
+export interface SearchEnd {
+  readonly end: Answer | { readonly kind: 'refused'; readonly refusal: Refusal };
+  readonly evidence: Evidence;
+}
+
+/** Trials in a row that could not have seen the bug; then something else is decided. */
+const patience = 8;
+
+/** Decides, tests and learns until there is an answer or a reason why there is none. */
+export async function search(options: SearchOptions): Promise<SearchEnd> {
+  const { question, limits, tester } = options;
+  let evidence = options.evidence ?? nothingKnown;
+  for (;;) {
+    const decision = decide(question, evidence, tester.costs(), limits);
+    options.onDecision?.(decision, evidence);
+    if (decision.kind !== 'test') return { end: decision, evidence };
+    evidence = await carryOut(decision, evidence, tester);
+  }
+}
+
+/** Up to `runs` trials that count; the first that shows the bug ends them. */
+async function carryOut(
+  { commit, runs }: Extract<Decision, { kind: 'test' }>,
+  before: Evidence,
+  tester: Tester,
+): Promise<Evidence> {
+  let evidence = before;
+  if (!evidence.images.has(commit)) {
+    const entry = await tester.prepare(commit);
+    evidence = learn(evidence, entry);
+    const { hits, misses } = countsOf(evidence, commit);
+    // An image that was tried before may have told all that was asked.
+    if (entry.kind === 'broken' || hits + misses > 0) return evidence;
+  }
+  let counted = 0;
+  let voids = 0;
+  while (counted < runs && voids < patience && !evidence.broken.has(commit)) {
+    const outcome = await tester.trial(commit, evidence.trials);
+    evidence = learn(evidence, { kind: 'trial', commit, outcome });
+    if (outcome === 'hit') break;
+    if (outcome === 'void') voids += 1;
+    else counted += 1;
+  }
+  return evidence;
+}

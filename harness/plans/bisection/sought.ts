@@ -1,0 +1,35 @@
+import type { SplatCount } from '../findings.ts';
+import type { TrialResult } from '../trial.ts';
+import type { Outcome } from './evidence.ts';
+
+type Named = Pick<SplatCount, 'title' | 'altTitles' | 'signature'>;
+
+/** True when the splat is the one sought: `text` is its full signature or a part of one of its titles. */
+export function isSought(splat: Named, text: string): boolean {
+  return (
+    splat.signature === text ||
+    [splat.title, ...splat.altTitles].some((title) => title.includes(text))
+  );
+}
+
+/** A guest that says no more is known by the title a run gives it. */
+export function splatsOf(trial: TrialResult): readonly Named[] {
+  const { verdict, splats, workload } = trial;
+  if (verdict.kind !== 'inconclusive' || verdict.because !== 'hung') return splats;
+  return [...splats, { title: `no output in ${workload}`, altTitles: [], signature: '' }];
+}
+
+/**
+ * What a trial says of the splat that is sought. Silence counts only when it would have been heard: after another splat
+ * that left the detectors alive, and the workload to its end, it does; from a blind or unexercised guest it does not.
+ */
+export function outcomeOf(trial: TrialResult, text: string): Outcome {
+  const splats = splatsOf(trial);
+  if (splats.some((splat) => isSought(splat, text))) return 'hit';
+  if (trial.verdict.kind === 'clean') return 'miss';
+  if (trial.verdict.kind !== 'splat') return 'void';
+  const { deadBefore, deadAfter, after } = trial.ledger;
+  const exercised = Object.values(trial.witnesses).every((count) => count > 0);
+  const heard = deadBefore.length === 0 && deadAfter.length === 0 && after !== null;
+  return heard && exercised ? 'miss' : 'void';
+}

@@ -1,0 +1,518 @@
+import { execFile } from 'node:child_process';
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { array, assert, asyncProperty, boolean, nat, tuple } from 'fast-check';
+import t, { type Test } from 'tap';
+import { chooseTrials } from '../../harness/plans/bisection/choose.ts';
+import { decide, type Limits } from '../../harness/plans/bisection/decide.ts';
+import { type Entry, learn, nothingKnown } from '../../harness/plans/bisection/evidence.ts';
+import { readRange, writeDiff } from '../../harness/plans/bisection/git-range.ts';
+import { buildHistory, type History } from '../../harness/plans/bisection/history.ts';
+import { costsOf, evidenceOf, openJournal } from '../../harness/plans/bisection/journal.ts';
+import { posteriorOf, undecidable } from '../../harness/plans/bisection/posterior.ts';
+import { chanceOfSilence, expectedRate } from '../../harness/plans/bisection/rate.ts';
+import { search, type Tester } from '../../harness/plans/bisection/search.ts';
+import { outcomeOf } from '../../harness/plans/bisection/sought.ts';
+import { formatBisectLog } from '../../harness/report/bisect-log.ts';
+import type { BisectReport } from '../../harness/report/bisect-report.ts';
+import { drawPosterior } from '../../harness/report/bisect-svg.ts';
+
+const limits: Limits = { confidence: 0.99, endTrials: 150, trials: 5000 };
+const costs = { setupSeconds: 40, trialSeconds: 3 };
+
+function line(size: number): History {
+  return buildHistory(
+    '0',
+    Array.from({ length: size }, (_, at) => ({ id: String(at + 1), parents: [String(at)] })),
+  );
+}
+
+/** 0 - 1 - 2 - 5 - 6, with 3 - 4 forked off 1 and merged by 5. */
+const forked = buildHistory('0', [
+  { id: '1', parents: ['0'] },
+  { id: '2', parents: ['1'] },
+  { id: '3', parents: ['1'] },
+  { id: '4', parents: ['3'] },
+  { id: '5', parents: ['2', '4'] },
+  { id: '6', parents: ['5'] },
+]);
+
+/** A world where the bug always fires. */
+function certain(
+  history: History,
+  hasBug: (commit: number) => boolean,
+  broken: readonly number[] = [],
+): Tester & { readonly built: number[] } {
+  const built: number[] = [];
+  return {
+    built,
+    prepare: async (commit) => {
+      if (broken.includes(commit)) return { kind: 'broken', commit };
+      built.push(commit);
+      return { kind: 'built', commit, image: history.ids[commit] ?? '' };
+    },
+    trial: async (commit) => (hasBug(commit) ? 'hit' : 'miss'),
+    costs: () => costs,
+  };
+}
+
+void t.test('ancestors, on a line, across a merge and beyond a word of 32', async (t) => {
+  const long = line(100);
+  t.ok(long.contains(100, 1) && long.contains(64, 63) && long.contains(33, 33));
+  t.notOk(long.contains(63, 64) || long.contains(100, 101));
+  t.ok(forked.contains(5, 2) && forked.contains(5, 3) && forked.contains(6, 4));
+  t.notOk(forked.contains(4, 2) || forked.contains(2, 3));
+  t.throws(() => buildHistory('0', []), { code: 'usage' });
+});
+
+void t.test('every culprit of a line and of a merge is found, and its fix too', async (t) => {
+  for (const history of [line(1), line(9), forked]) {
+    for (let culprit = 1; culprit < history.ids.length; culprit++) {
+      for (const reverse of [false, true]) {
+        const tester = certain(history, (commit) => history.contains(commit, culprit) !== reverse);
+        const { end } = await search({ question: { history, reverse }, limits, tester });
+        t.match(end, { kind: 'found', commits: [culprit] }, `${culprit} of ${history.ids.length}`);
+      }
+    }
+  }
+});
+
+void t.test('a certain bug costs no more commits than git bisect, ends apart', async (t) => {
+  for (const size of [2, 7, 16, 63, 64, 100]) {
+    const history = line(size);
+    for (let culprit = 1; culprit <= size; culprit++) {
+      const tester = certain(history, (commit) => commit >= culprit);
+      await search({ question: { history, reverse: false }, limits, tester });
+      const steps = tester.built.filter((commit) => commit !== 0 && commit !== size).length;
+      t.ok(steps <= Math.ceil(Math.log2(size)), `${steps} for ${culprit} of ${size}`);
+    }
+  }
+});
+
+void t.test('any history, any broken commits: the smallest set with the culprit', async () => {
+  await assert(
+    asyncProperty(
+      array(tuple(nat(), nat(), boolean()), { minLength: 1, maxLength: 30 }),
+      nat(),
+      array(nat(), { maxLength: 8 }),
+      async (shape, pick, skips) => {
+        const history = buildHistory(
+          '0',
+          shape.map(([first, second, merge], at) => {
+            const parents = [String(at === shape.length - 1 ? at : first % (at + 1))];
+            return {
+              id: String(at + 1),
+              parents: merge ? [...parents, String(second % (at + 1))] : parents,
+            };
+          }),
+        );
+        const newest = shape.length;
+        const inside = history.ids
+          .map((_, at) => at)
+          .filter((at) => at > 0 && history.contains(newest, at));
+        const culprit = inside[pick % inside.length] ?? 1;
+        const broken = [...new Set(skips.map((at) => at % newest))].filter((at) => at > 0);
+        const question = { history, reverse: false };
+        const tester = certain(history, (commit) => history.contains(commit, culprit), broken);
+        const { end } = await search({ question, limits, tester });
+        const expected = undecidable(
+          question,
+          { ...nothingKnown, broken: new Set(broken) },
+          culprit,
+        );
+        return end.kind === 'found' && end.commits.join() === expected.join();
+      },
+    ),
+    { numRuns: 60, seed: 7 },
+  );
+});
+
+void t.test(
+  'commits that do not build leave a set, and it is no larger than it must be',
+  async (t) => {
+    const history = line(12);
+    const tester = certain(history, (commit) => commit >= 6, [5, 6]);
+    const { end } = await search({ question: { history, reverse: false }, limits, tester });
+    t.match(end, { kind: 'found', commits: [5, 6, 7] });
+  },
+);
+
+/** Facts of a few commits, and why there is no answer. */
+const refusals: readonly {
+  readonly title: string;
+  readonly hasBug: (commit: number) => boolean;
+  readonly broken?: readonly number[];
+  readonly refusal: object;
+}[] = [
+  {
+    title: 'the bad end does not show it',
+    hasBug: () => false,
+    refusal: { kind: 'not-seen', commit: 8, runs: 150 },
+  },
+  {
+    title: 'the good end shows it',
+    hasBug: () => true,
+    refusal: { kind: 'not-clean', commit: 0, hits: 1, runs: 1 },
+  },
+  {
+    title: 'the bad end does not build',
+    hasBug: () => true,
+    broken: [8],
+    refusal: { kind: 'untestable-end', commit: 8 },
+  },
+];
+for (const { title, hasBug, broken, refusal } of refusals) {
+  void t.test(`refused: ${title}`, async (t) => {
+    const history = line(8);
+    const tester = certain(history, hasBug, broken);
+    const { end } = await search({ question: { history, reverse: false }, limits, tester });
+    t.match(end, { kind: 'refused', refusal });
+  });
+}
+
+void t.test(
+  'two causes on two sides of a fork end without an answer, in bounded time',
+  async (t) => {
+    const question = { history: forked, reverse: false };
+    // Only 1 is an ancestor of both 2 and 4, and it is silent.
+    const tester = certain(forked, (commit) => [2, 4, 5, 6].includes(commit));
+    const evidence = [2, 4]
+      .flatMap((commit): Entry[] => [
+        { kind: 'built', commit, image: String(commit) },
+        { kind: 'trial', commit, outcome: 'hit' },
+      ])
+      .reduce(learn, nothingKnown);
+    const { end } = await search({
+      question,
+      limits: { ...limits, trials: 200 },
+      tester,
+      evidence,
+    });
+    t.match(end, { kind: 'refused', refusal: { kind: 'undecided' } });
+  },
+);
+
+void t.test(
+  'a commit with the image of another that says the opposite is a contradiction',
+  async (t) => {
+    const question = { history: forked, reverse: false };
+    const entries: Entry[] = [
+      { kind: 'built', commit: 6, image: 'x' },
+      ...[1, 2, 3].map(() => ({ kind: 'trial', commit: 6, outcome: 'hit' }) as const),
+      { kind: 'built', commit: 0, image: 'y' },
+      ...[1, 2, 3].map(() => ({ kind: 'trial', commit: 0, outcome: 'miss' }) as const),
+      { kind: 'built', commit: 2, image: 'x' },
+      { kind: 'built', commit: 3, image: 'x' },
+      { kind: 'built', commit: 1, image: 'z' },
+      { kind: 'trial', commit: 4, outcome: 'hit' },
+      { kind: 'built', commit: 4, image: 'z' },
+      { kind: 'trial', commit: 4, outcome: 'hit' },
+      { kind: 'built', commit: 5, image: 'y' },
+    ];
+    const evidence = entries.reduce(learn, nothingKnown);
+    const decision = decide(question, evidence, costs, limits);
+    t.match(decision, { kind: 'refused', refusal: { kind: 'contradiction' } });
+  },
+);
+
+void t.test(
+  'commits with one image share their trials, and nothing between them is to blame',
+  async (t) => {
+    const question = { history: line(4), reverse: false };
+    const evidence = (
+      [
+        { kind: 'built', commit: 4, image: 'b' },
+        { kind: 'trial', commit: 4, outcome: 'hit' },
+        { kind: 'built', commit: 2, image: 'b' },
+      ] as const
+    ).reduce(learn, nothingKnown);
+    const mass = posteriorOf(question, evidence)?.mass ?? [];
+    t.equal(mass[3], 0);
+    t.equal(mass[4], 0);
+    t.ok((mass[1] ?? 0) > 0.4);
+  },
+);
+
+void t.test(
+  'trials that could not have seen it are no silence; only such trials are a skip',
+  async (t) => {
+    const question = { history: line(4), reverse: false };
+    const built = [{ kind: 'built', commit: 2, image: 'x' } as const].reduce(learn, nothingKnown);
+    const blind = { kind: 'trial', commit: 2, outcome: 'void' } as const;
+    const once = learn(built, blind);
+    t.strictSame(posteriorOf(question, once)?.mass, posteriorOf(question, built)?.mass);
+    t.equal(once.broken.size, 0);
+    const often = Array.from({ length: 8 }, () => blind).reduce(learn, built);
+    t.ok(often.broken.has(2));
+  },
+);
+
+void t.test('the rate is learnt, and silence weighs accordingly', async (t) => {
+  t.ok(expectedRate(20, 0) > 0.98);
+  t.ok(Math.abs(expectedRate(10, 40) - 0.2) < 0.03);
+  t.ok(chanceOfSilence(20, 0, 3) < 0.001, 'a bug that always fired does not stay silent');
+  t.ok(chanceOfSilence(2, 40, 3) > 0.7, 'a rare one does');
+});
+
+void t.test(
+  'what is built is asked again before anything is built, when that tells more for its time',
+  async (t) => {
+    const question = { history: line(16), reverse: false };
+    const evidence = (
+      [
+        { kind: 'built', commit: 16, image: '16' },
+        ...Array.from({ length: 10 }, (_, at) => ({
+          kind: 'trial' as const,
+          commit: 16,
+          outcome: at % 5 === 0 ? ('hit' as const) : ('miss' as const),
+        })),
+        { kind: 'built', commit: 8, image: '8' },
+        { kind: 'trial', commit: 8, outcome: 'miss' },
+      ] as const
+    ).reduce<typeof nothingKnown>(learn, nothingKnown);
+    const posterior = posteriorOf(question, evidence);
+    t.ok(posterior);
+    if (posterior === undefined) return;
+    t.match(chooseTrials(question, evidence, posterior, costs), { commit: 8 });
+    const free = chooseTrials(question, evidence, posterior, {
+      setupSeconds: 0.1,
+      trialSeconds: 60,
+    });
+    t.not(free?.commit, 16, 'the bad end tells nothing new');
+  },
+);
+
+void t.test('decisions depend on nothing but evidence and costs', async (t) => {
+  const question = { history: line(30), reverse: false };
+  const first = decide(question, nothingKnown, costs, limits);
+  t.strictSame(decide(question, nothingKnown, costs, limits), first);
+  t.match(first, { kind: 'test', why: 'end', commit: 30 });
+});
+
+/** A trial as far as its outcome depends on it. */
+const trial = (
+  verdict: object,
+  titles: readonly string[] = [],
+  deadAfter: readonly string[] = [],
+) =>
+  ({
+    workload: 'hmm',
+    verdict,
+    splats: titles.map((title) => ({ title, altTitles: [], signature: `sig-${title}` })),
+    ledger: { deadBefore: [], deadAfter, after: {} },
+    witnesses: { 'calls.x': 1 },
+  }) as unknown as Parameters<typeof outcomeOf>[0];
+
+void t.test('a trial: hit, miss, or neither', async (t) => {
+  const splat = { kind: 'splat', titles: [] };
+  const rows: readonly (readonly [string, ReturnType<typeof trial>])[] = [
+    ['miss', trial({ kind: 'clean' })],
+    ['hit', trial(splat, ['WARNING in a', 'possible deadlock in foo'])],
+    ['miss', trial(splat, ['WARNING in a'])],
+    ['void', trial(splat, ['WARNING in a'], ['lockdep is off'])],
+    ['void', trial({ kind: 'inconclusive', because: 'unexercised', message: '' })],
+    ['void', trial({ kind: 'inconclusive', because: 'hung', message: '' })],
+  ];
+  for (const [outcome, one] of rows) t.equal(outcomeOf(one, 'deadlock in foo'), outcome);
+  t.equal(outcomeOf(trial(splat, ['x']), 'sig-x'), 'hit', 'a full signature');
+  const hung = trial({ kind: 'inconclusive', because: 'hung', message: '' });
+  t.equal(outcomeOf(hung, 'no output in hmm'), 'hit', 'silence can be what is sought');
+});
+
+void t.test('a journal survives being cut off, and is not taken for another', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'splat-journal-'));
+  t.teardown(() => rm(dir, { recursive: true }));
+  const trial = { kind: 'trial', commit: '2', workload: 'hmm', others: [], seconds: 4 } as const;
+  {
+    await using journal = await openJournal(dir, 'k');
+    await journal.append({ kind: 'built', commit: '2', image: 'x', compiled: true, seconds: 50 });
+    await journal.append({ ...trial, outcome: 'hit' });
+    await journal.append({ ...trial, outcome: 'hit', workload: 'munmap' });
+  }
+  await appendFile(join(dir, 'journal.jsonl'), '{"kind":"trial","commi');
+  {
+    await using journal = await openJournal(dir, 'k');
+    await journal.append({ ...trial, outcome: 'miss' });
+    const { counts, trials } = evidenceOf(journal.facts, line(3), 'hmm');
+    t.strictSame([...counts], [['x', { hits: 1, misses: 1, voids: 0 }]]);
+    t.equal(trials, 2, 'trials of another workload do not count');
+    t.strictSame(costsOf(journal.facts), { setupSeconds: 50, trialSeconds: 4 });
+  }
+  const lines = (await readFile(join(dir, 'journal.jsonl'), 'utf8')).trimEnd().split('\n');
+  t.equal(lines.length, 5);
+  await t.rejects(openJournal(dir, 'other'), { code: 'usage' });
+});
+
+void t.test('a search that was cut off anywhere ends as one that was not', async (t) => {
+  const history = line(40);
+  const question = { history, reverse: false };
+  const run = async (entries: Entry[], budget: number): Promise<readonly number[] | undefined> => {
+    const note = <E extends Entry>(entry: E): E => {
+      if (entries.length >= budget) throw new Error('killed');
+      entries.push(entry);
+      return entry;
+    };
+    const tester: Tester = {
+      prepare: async (commit) => note({ kind: 'built', commit, image: String(commit) }),
+      trial: async (commit, index) => {
+        const outcome = commit >= 23 && index % 3 === 0 ? 'hit' : 'miss';
+        return note({ kind: 'trial', commit, outcome }).outcome;
+      },
+      costs: () => costs,
+    };
+    const evidence = entries.reduce(learn, nothingKnown);
+    const { end } = await search({ question, limits, tester, evidence });
+    return end.kind === 'found' ? end.commits : undefined;
+  };
+  const whole: Entry[] = [];
+  t.strictSame(await run(whole, Infinity), [23]);
+  for (const budget of [1, 2, 5, 11, 20, whole.length - 1]) {
+    const entries: Entry[] = [];
+    await t.rejects(run(entries, budget), { message: 'killed' });
+    t.strictSame(await run(entries, Infinity), [23], `after ${budget} facts`);
+    const builds = entries.filter(({ kind }) => kind === 'built').map(({ commit }) => commit);
+    t.equal(new Set(builds).size, builds.length, 'no commit is prepared twice');
+  }
+});
+
+const git = async (dir: string, ...args: readonly string[]): Promise<string> =>
+  (await promisify(execFile)('git', ['-C', dir, ...args])).stdout.trim();
+
+/** A repository whose master is 0 - 1 - 2 - merge(2, 3) - 4, where 3 is on a side branch. */
+async function makeRepository(t: Test): Promise<{ dir: string; ids: Record<string, string> }> {
+  const dir = await mkdtemp(join(tmpdir(), 'splat-range-'));
+  t.teardown(() => rm(dir, { recursive: true }));
+  const ids: Record<string, string> = {};
+  await git(dir, 'init', '-q', '-b', 'master');
+  await git(dir, 'config', 'user.name', 'x');
+  await git(dir, 'config', 'user.email', 'x@example.org');
+  const commit = async (name: string): Promise<void> => {
+    await writeFile(join(dir, `file-${name}`), `${name}\n`);
+    await git(dir, 'add', '.');
+    await git(dir, 'commit', '-q', '-m', `subject ${name}`);
+    ids[name] = await git(dir, 'rev-parse', 'HEAD');
+  };
+  for (const name of ['0', '1']) await commit(name);
+  await git(dir, 'checkout', '-q', '-b', 'side');
+  await commit('3');
+  await git(dir, 'checkout', '-q', 'master');
+  await commit('2');
+  await git(dir, 'merge', '-q', '--no-ff', '-m', 'subject merge', 'side');
+  ids['merge'] = await git(dir, 'rev-parse', 'HEAD');
+  await commit('4');
+  return { dir, ids };
+}
+
+void t.test('the range of a git history', async (t) => {
+  const { dir, ids } = await makeRepository(t);
+  const { signal } = new AbortController();
+  const base = {
+    tree: dir,
+    good: ids['0'] ?? '',
+    bad: 'master',
+    reverse: false,
+    firstParent: false,
+    paths: [],
+    signal,
+  };
+  const { history, subjects, endIsOutside } = await readRange(base);
+  t.equal(history.ids.length, 6);
+  t.equal(history.ids[0], ids['0']);
+  t.equal(history.ids.at(-1), ids['4']);
+  t.equal(endIsOutside, false);
+  const at = (name: string): number => history.ids.indexOf(ids[name] ?? '');
+  t.ok(history.contains(at('merge'), at('3')) && !history.contains(at('2'), at('3')));
+  t.equal(subjects.get(ids['3'] ?? ''), 'subject 3');
+
+  const first = await readRange({ ...base, firstParent: true });
+  t.equal(first.history.ids.includes(ids['3'] ?? ''), false, '--first-parent leaves the side out');
+  const path = await readRange({ ...base, paths: ['file-3'] });
+  t.strictSame(path.history.ids, [ids['0'], ids['3'], ids['4']], '--path, and the end');
+  t.equal(path.endIsOutside, true);
+  const swapped = { ...base, good: 'master', bad: ids['0'] ?? '' };
+  await t.rejects(readRange(swapped), { code: 'usage', message: /not an ancestor/ });
+  t.equal((await readRange({ ...swapped, reverse: true })).history.ids[0], ids['0']);
+  await t.rejects(readRange({ ...base, bad: 'nowhere' }), { code: 'usage' });
+
+  const diff = await writeDiff(dir, ids['0'] ?? '', ids['1'] ?? '', { dir, signal });
+  t.match(await readFile(diff ?? '', 'utf8'), /^diff --git a\/file-1 b\/file-1\nnew file/);
+  t.equal(await writeDiff(dir, ids['1'] ?? '', ids['1'] ?? '', { dir, signal }), undefined);
+});
+
+void t.test(
+  'git takes the log, and shows what is left; the picture escapes what others wrote',
+  async (t) => {
+    const { dir, ids } = await makeRepository(t);
+    const commit = (
+      name: string,
+      standing: 'good' | 'bad' | 'skip' | null,
+      step: number | null,
+    ) => ({
+      id: ids[name] ?? '',
+      subject: `<b>&"${name}\u001B[31m`,
+      probability: name === '3' ? 0.99 : 0.002,
+      standing,
+      hits: standing === 'bad' ? 1 : 0,
+      misses: standing === 'good' ? 5 : 0,
+      step,
+    });
+    const report: BisectReport = {
+      schema: 'splat-bisect/1',
+      culprit: ids['3'] ?? '',
+      candidates: [],
+      confidence: 0.99,
+      steps: 4,
+      builds: 4,
+      trials: 9,
+      skipped: [],
+      others: [],
+      because: null,
+      sought: 'possible deadlock in <f>',
+      workload: 'hmm',
+      rate: 1,
+      good: ids['0'] ?? '',
+      bad: ids['4'] ?? '',
+      reverse: false,
+      commits: [
+        commit('0', 'good', 2),
+        commit('1', 'good', 5),
+        commit('3', 'bad', 4),
+        commit('2', 'good', 3),
+        commit('merge', null, null),
+        commit('4', 'bad', 1),
+      ],
+    };
+    const log = formatBisectLog(report);
+    await writeFile(join(dir, 'bisect.log'), log);
+    t.match(
+      await git(dir, 'bisect', 'replay', 'bisect.log'),
+      `${ids['3']} is the first bad commit`,
+    );
+    t.notMatch(log, '\u001B');
+    t.ok(log.indexOf(`git bisect good ${ids['2']}`) < log.indexOf(`git bisect bad ${ids['3']}`));
+
+    const reversed = {
+      ...report,
+      reverse: true,
+      good: report.bad,
+      bad: report.good,
+      culprit: null,
+    };
+    const commits = report.commits.map((one) =>
+      one.standing === null ? one : { ...one, standing: one.standing === 'bad' ? 'good' : 'bad' },
+    ) as BisectReport['commits'];
+    await writeFile(join(dir, 'bisect.log'), formatBisectLog({ ...reversed, commits }));
+    t.match(
+      await git(dir, 'bisect', 'replay', 'bisect.log'),
+      `${ids['3']} is the first fixed commit`,
+    );
+
+    const svg = drawPosterior(report);
+    t.match(svg, /^<svg /);
+    t.equal(svg.split('<g>').length - 1, 6, 'a bar for every commit');
+    t.match(svg, 'possible deadlock in &lt;f&gt;');
+    t.notOk(svg.includes('<b>') || svg.includes('\u001B'));
+  },
+);

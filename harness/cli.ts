@@ -27,6 +27,10 @@ const commands: Readonly<Record<string, Row>> = {
     describe: 'build the kernel under test and print where it is',
     load: async () => import('./commands/build.ts'),
   },
+  bisect: {
+    describe: 'find the commit that brought a splat, however rarely it fires',
+    load: async () => import('./commands/bisect.ts'),
+  },
   triage: {
     describe: 'find the splats in any console log',
     load: async () => import('./commands/triage.ts'),

@@ -40,6 +40,10 @@ export type Verdict = SplatSeen | Untestable | Inconclusive | Clean;
 export type WorkloadEnd =
   | { readonly kind: 'exit'; readonly code: number }
   | { readonly kind: 'signal'; readonly signal: number }
+  /** It said that it cannot run here, and why (KSFT_SKIP, exit code 4). */
+  | { readonly kind: 'skipped'; readonly reason: string }
+  /** A program of the user's that had no end of its own, ended after the time it was given. */
+  | { readonly kind: 'stopped' }
   /** Still running at its deadline, with the agent alive or not. */
   | { readonly kind: 'silent'; readonly afterMs: number }
   /** The guest itself ended: a panic, a reboot, a dead QEMU. */
@@ -72,6 +76,8 @@ export function judgeTrial(evidence: TrialEvidence): Verdict {
     ...(expected.length > 0 && missing.length === 0 ? [] : evidence.deadAfter),
   ];
   if (dead.length > 0) return inconclusive('blind', dead.join('; '));
+  // What did not run has no witnesses to miss. A canary has no such excuse.
+  if (evidence.end.kind === 'skipped' && expected.length === 0) return judgeEnd(evidence.end);
   const zero = Object.entries(evidence.witnesses).filter(([, count]) => !(count > 0));
   if (zero.length > 0) {
     return inconclusive(
@@ -91,6 +97,10 @@ function judgeEnd(end: WorkloadEnd): Verdict {
       return inconclusive('workload-failed', `the workload was killed by signal ${end.signal}`);
     case 'lost':
       return inconclusive('hung', 'the guest ended without a word');
+    case 'skipped':
+      return inconclusive('not-run', end.reason);
+    case 'stopped':
+      return { kind: 'clean' };
     case 'exit':
       return end.code === 0
         ? { kind: 'clean' }

@@ -106,7 +106,6 @@ function toJson(field: string, root: string, items: readonly StoreItem[]): strin
 }
 
 function describeItems(items: readonly StoreItem[], where: string): string {
-  const size = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
   const rows = items.map(({ kind, key, bytes, usedAtMs }) =>
     [
       kind.padEnd(10),
@@ -117,4 +116,8 @@ function describeItems(items: readonly StoreItem[], where: string): string {
   );
   const total = items.reduce((sum, { bytes }) => sum + bytes, 0);
   return [...rows, `${items.length} entries, ${size(total)} ${where}`, ''].join('\n');
+}
+
+function size(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

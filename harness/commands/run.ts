@@ -1,26 +1,26 @@
 import { randomInt } from 'node:crypto';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { relative } from 'node:path';
 import type { Argv } from 'yargs';
-import { HarnessError } from '../errors.ts';
 import type { AccelChoice } from '../guest/accel.ts';
 import { quoteWord } from '../host/process.ts';
 import { cacheRoot, explainDiskError } from '../host/store.ts';
-import { chooseWorkloads, type RunResult, runPlan } from '../plans/run.ts';
-import { formatJunit } from '../report/junit.ts';
-import { formatKtap } from '../report/ktap.ts';
+import { runAsked } from '../plans/asked-run.ts';
+import { requireWorkloads } from '../plans/choose-workloads.ts';
+import type { AskedRun } from '../plans/keep-inputs.ts';
 import { progressWriter } from '../report/progress.ts';
 import { describeRun } from '../report/run-summary.ts';
 import { workloads } from '../stress/workloads.ts';
 import { exitCodeOfVerdict } from '../verdict.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
+import { openRunDirectory, writeReports } from './run-directory.ts';
 import { type KernelArguments, kernelOptions, wholeNumber } from './run-options.ts';
 
 export interface RunArguments extends KernelArguments {
   readonly guest: string;
   readonly workload: readonly string[];
   readonly duration: number | undefined;
+  readonly baseline: string | undefined;
   readonly accel: AccelChoice;
   readonly memoryMib: number;
   readonly cpus: number;
@@ -30,29 +30,62 @@ export interface RunArguments extends KernelArguments {
   readonly cold: boolean;
   readonly out: string | undefined;
   readonly json: boolean;
+  /** What follows `--`: arguments of the user's own workload. */
+  readonly '--'?: readonly string[];
 }
 
 export const command = 'run';
 export const describe = 'build a kernel, boot it, stress it and judge it';
 
 export function builder(yargs: Argv): Argv<RunArguments> {
-  return kernelOptions(yargs)
+  return outputOptions(guestOptions(workloadOptions(kernelOptions(yargs)))).epilogue(
+    'Arguments after -- go to your own --workload program.',
+  ) as unknown as Argv<RunArguments>;
+}
+
+function workloadOptions<T>(yargs: Argv<T>): Argv<T> {
+  return (
+    yargs
+      // What follows -- goes to a program as it was typed: 007 is no number.
+      .parserConfiguration({ 'populate--': true, 'parse-positional-numbers': false })
+      .option('workload', {
+        string: true,
+        array: true,
+        nargs: 1,
+        default: [],
+        describe: `what stresses it: ${workloads.map(({ name }) => name).join(', ')}, or the path of your own executable or .c file; repeatable, default all of these`,
+      })
+      .option('duration', {
+        number: true,
+        requiresArg: true,
+        describe: 'seconds of stress per trial',
+      })
+      .option('seed', {
+        number: true,
+        requiresArg: true,
+        describe: 'decides everything random in the workloads',
+      })
+      .option('repeat', {
+        number: true,
+        default: 1,
+        requiresArg: true,
+        describe: 'trials of each workload, over several boots',
+      })
+      .option('cold', { boolean: true, default: false, describe: 'boot for every trial' })
+      .option('baseline', {
+        string: true,
+        requiresArg: true,
+        describe: 'a run directory or result.json: splats of that run are known and do not decide',
+      })
+  );
+}
+
+function guestOptions<T>(yargs: Argv<T>): Argv<T> {
+  return yargs
     .option('guest', {
       choices: ['minimal'],
       default: 'minimal',
       describe: 'what runs on the kernel',
-    })
-    .option('workload', {
-      string: true,
-      array: true,
-      nargs: 1,
-      default: [],
-      describe: `what stresses it: ${workloads.map(({ name }) => name).join(', ')}; repeatable, default all`,
-    })
-    .option('duration', {
-      number: true,
-      requiresArg: true,
-      describe: 'seconds of stress per trial',
     })
     .option('accel', {
       choices: ['auto', 'kvm', 'tcg'] as const,
@@ -65,24 +98,16 @@ export function builder(yargs: Argv): Argv<RunArguments> {
       requiresArg: true,
       describe: 'memory of a guest',
     })
-    .option('cpus', { number: true, default: 2, requiresArg: true, describe: 'CPUs of a guest' })
+    .option('cpus', { number: true, default: 2, requiresArg: true, describe: 'CPUs of a guest' });
+}
+
+function outputOptions<T>(yargs: Argv<T>): Argv<T> {
+  return yargs
     .option('jobs', {
       number: true,
       requiresArg: true,
       describe: 'compilers, and guests, at a time',
     })
-    .option('seed', {
-      number: true,
-      requiresArg: true,
-      describe: 'decides everything random in the workloads',
-    })
-    .option('repeat', {
-      number: true,
-      default: 1,
-      requiresArg: true,
-      describe: 'trials of each workload, over several boots',
-    })
-    .option('cold', { boolean: true, default: false, describe: 'boot for every trial' })
     .option('out', {
       string: true,
       requiresArg: true,
@@ -92,24 +117,27 @@ export function builder(yargs: Argv): Argv<RunArguments> {
       boolean: true,
       default: false,
       describe: 'print result.json on stdout',
-    }) as unknown as Argv<RunArguments>;
+    });
 }
 
 /** Runs; the exit code of the verdict. */
 export async function run(argv: RunArguments, context: CommandContext): Promise<number> {
   const limits = checkedLimits(argv);
-  chooseWorkloads(argv.workload);
+  const args = argv['--'] ?? [];
+  await requireWorkloads(argv.workload, context.cwd);
   const emit = progressWriter(context.stderr, context.live);
   await installPackages(context);
-  const dir = await openRunDirectory(argv.out, context.cwd);
   const seed = limits.seed ?? randomInt(2 ** 32 - 1);
-  const request = {
+  const asked: AskedRun = {
     kernel: argv.kernel,
+    cwd: context.cwd,
     series: argv.series,
     configs: argv.config,
     configBase: argv.configBase,
     guest: argv.guest,
     workloads: argv.workload,
+    workloadArgs: args,
+    baseline: argv.baseline,
     accel: argv.accel,
     memoryMiB: argv.memoryMib,
     cpus: argv.cpus,
@@ -117,33 +145,28 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
     repeat: argv.repeat,
     cold: argv.cold,
     durationMs: limits.duration === undefined ? undefined : limits.duration * 1000,
-    parallelTrials: limits.jobs,
-    ...(limits.jobs === undefined ? {} : { jobs: limits.jobs }),
+    trials: undefined,
   };
+  let dir = context.cwd;
   try {
-    await writeFile(
-      join(dir, 'run.json'),
-      `${JSON.stringify({ schema: 'splat-replay/1', request }, null, 2)}\n`,
-    );
-    const result = await runPlan({
-      ...request,
-      cwd: context.cwd,
+    const done = await runAsked(asked, {
+      openDirectory: async () => (dir = await openRunDirectory(argv.out, context.cwd)),
       cacheRoot: cacheRoot(context.env),
+      jobs: limits.jobs,
       signal: context.signal,
       emit,
-      dir,
     });
-    await writeReports(result, dir);
+    await writeReports(done.result, dir);
     context.stdout.write(
       argv.json
-        ? `${JSON.stringify(result)}\n`
-        : describeRun(result, {
+        ? `${JSON.stringify(done.result)}\n`
+        : describeRun(done.result, {
             colour: context.colour,
             dir: relative(context.cwd, dir) || '.',
-            reproduce: (workload) => reproduceCommand(argv, seed, workload),
+            reproduce: (trial) => reproduceCommand(dir, trial, context.cwd),
           }),
     );
-    return exitCodeOfVerdict(result.verdict);
+    return exitCodeOfVerdict(done.result.verdict);
   } catch (error) {
     throw explainDiskError(error, dir);
   }
@@ -164,42 +187,10 @@ function checkedLimits(argv: RunArguments): {
   };
 }
 
-/** The run directory: new or empty, so that no file of another run is ever taken for one of this. */
-async function openRunDirectory(out: string | undefined, cwd: string): Promise<string> {
-  const stamp = new Date()
-    .toISOString()
-    .replaceAll(/[-:]|\..*/g, '')
-    .replace('T', '-');
-  const dir = resolve(cwd, out ?? join('splat-runs', `${stamp}-${process.pid}`));
-  try {
-    await mkdir(dir, { recursive: true });
-    if ((await readdir(dir)).length === 0) return dir;
-  } catch (error) {
-    if (
-      error instanceof Error &&
-      'code' in error &&
-      (error.code === 'EEXIST' || error.code === 'ENOTDIR')
-    ) {
-      throw new HarnessError('usage', `--out ${out}: not a folder`, { cause: error });
-    }
-    throw explainDiskError(error, dir);
-  }
-  throw new HarnessError('usage', `--out ${out}: not empty; name a new folder`);
-}
-
-async function writeReports(result: RunResult, dir: string): Promise<void> {
-  await writeFile(join(dir, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
-  await writeFile(join(dir, 'results.tap'), formatKtap(result));
-  await writeFile(join(dir, 'junit.xml'), formatJunit(result));
-}
-
-/** The command that runs one workload of this run again, as a person would type it. */
-function reproduceCommand(argv: RunArguments, seed: number, workload: string): string {
-  const words = ['./splat', 'run', '--kernel', argv.kernel];
-  for (const series of argv.series) words.push('--series', series);
-  for (const config of argv.config) words.push('--config', config);
-  if (argv.configBase !== undefined) words.push('--config-base', argv.configBase);
-  if (argv.duration !== undefined) words.push('--duration', String(argv.duration));
-  if (workload !== '') words.push('--workload', workload);
-  return [...words, '--seed', String(seed)].map(quoteWord).join(' ');
+/** The command that runs one trial of this run again, as a person would type it. */
+function reproduceCommand(dir: string, trial: string, cwd: string): string {
+  const runDir = relative(cwd, dir) || '.';
+  return ['./splat', 'replay', trial === '' ? runDir : `${runDir}/${trial}`]
+    .map(quoteWord)
+    .join(' ');
 }

@@ -118,23 +118,19 @@ async function runWorkload(
   course: Progress,
   watch: { readonly startedAt: number; readonly hasSplat: () => boolean },
 ): Promise<WorkloadEnd> {
-  const { workload, seed, durationMs } = plan;
-  const argv = [
-    workload.program,
-    '--seed',
-    String(seed),
-    '--duration-ms',
-    String(durationMs),
-    ...workload.args,
-  ];
+  const { workload, durationMs, upload } = plan;
+  if (upload !== undefined) await guest.agent.put(workload.program, 0o755, upload);
   const beganAt = performance.now();
   const output = createWriteStream(join(context.dir, 'output.log'));
   let outputBytes = 0;
+  let lastWords = '';
   let picture: Promise<void> | undefined;
-  const onOutput = (_stream: 1 | 2, bytes: Uint8Array): void => {
+  const onOutput = (stream: 1 | 2, bytes: Uint8Array): void => {
     if (course.timings.firstLineMs === null) {
       course.timings = { ...course.timings, firstLineMs: performance.now() - watch.startedAt };
     }
+    if (stream === 1)
+      lastWords = (lastWords + Buffer.from(bytes).toString('latin1')).slice(-lastWordsChars);
     outputBytes += bytes.length;
     if (outputBytes <= outputLimitBytes) output.write(bytes);
     if (
@@ -146,7 +142,11 @@ async function runWorkload(
     }
   };
   try {
-    const running = guest.agent.run(argv, runTimeoutMs(durationMs, context.slowness), onOutput);
+    const timeoutMs =
+      upload === undefined ? runTimeoutMs(durationMs, context.slowness) : durationMs;
+    const running = guest.agent
+      .run(programArgv(plan), timeoutMs, onOutput)
+      .then((end) => readEnd(end, lastWords, upload !== undefined));
     const end = await Promise.race([
       running,
       stuckAfterSplat(durationMs, context, watch.hasSplat, running),
@@ -157,6 +157,26 @@ async function runWorkload(
     output.end();
     course.timings = { ...course.timings, workloadMs: performance.now() - beganAt };
   }
+}
+
+const lastWordsChars = 4096;
+
+/** Exit code 4 of a kselftest (KSFT_SKIP, tools/testing/selftests/kselftest.h): a precondition is missing. */
+const skipCode = 4;
+
+/** Programs of ours take a seed and a duration; the user's take what the user said. */
+function programArgv({ workload, seed, durationMs, upload }: TrialPlan): readonly string[] {
+  const ours = ['--seed', String(seed), '--duration-ms', String(durationMs)];
+  return [workload.program, ...(upload === undefined ? ours : []), ...workload.args];
+}
+
+/** What a program's end means. One of the user's may run until it is stopped: the agent answered, so the guest is alive. */
+function readEnd(end: WorkloadEnd, lastWords: string, isOwn: boolean): WorkloadEnd {
+  if (end.kind === 'exit' && end.code === skipCode) {
+    const reason = lastWords.trimEnd().split('\n').at(-1)?.trim();
+    return { kind: 'skipped', reason: reason || 'it gave no reason' };
+  }
+  return end.kind === 'silent' && isOwn ? { kind: 'stopped' } : end;
 }
 
 /** Long enough for the kernel to find a hung task by itself, which says more than our own silence. */

@@ -1,24 +1,32 @@
-import { createHash } from 'node:crypto';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HarnessError } from '../errors.ts';
 import type { Checkpoint } from '../guest/checkpoint.ts';
-import type { BuiltKernel } from '../kernel/kernel.ts';
+import { findKernel } from '../kernel/built-kernel.ts';
+import type { BuildOutcome, BuiltKernel } from '../kernel/kernel.ts';
 import { scanLog } from '../splat/scanner.ts';
-import { type Workload, workloads } from '../stress/workloads.ts';
 import { type Verdict, worstVerdict } from '../verdict.ts';
-import { canariesFor } from './canaries.ts';
+import type { Baseline } from './baseline.ts';
+import type { ChosenWorkload } from './choose-workloads.ts';
 import { decodeSplats } from './decode.ts';
 import { countSplats, type SplatCount } from './findings.ts';
 import { type Lab, type LabRequest, openLab } from './lab.ts';
+import { planTrials } from './plan-trials.ts';
 import { buildTestKernel, type TestKernelRequest } from './test-kernel.ts';
-import type { TrialPlan, TrialResult } from './trial.ts';
+import { markKnown, type SeenSplat, type TrialPlan, type TrialResult } from './trial.ts';
 import { runTrials } from './trials.ts';
+
+export { trialSeed } from './plan-trials.ts';
 
 /** What `splat run` was asked to do. */
 export interface RunRequest extends LabRequest, TestKernelRequest {
-  /** Names of the table; empty for all of them. Canaries always run. */
-  readonly workloads: readonly string[];
+  /** What chooseWorkloads() found. Canaries run besides, always. */
+  readonly workloads: readonly ChosenWorkload[];
+  /** Splats that are known do not decide; absent: none is. */
+  readonly baseline?: Baseline;
+  /** The ids of the only trials to run, canaries included; absent: all. */
+  readonly trials?: readonly string[];
+  /** The id of the kernel when it was built before; used if the store still has it. */
+  readonly kernelId?: string;
   /** Trials at a time; undefined: as many as cores and free memory allow. */
   readonly parallelTrials: number | undefined;
   readonly seed: number;
@@ -41,7 +49,7 @@ export interface RunResult {
   readonly accel: string | null;
   readonly accelReason: string | null;
   /** Splats of the boots, before any trial; they are in every copy's past. */
-  readonly bootSplats: readonly SplatCount[];
+  readonly bootSplats: readonly SeenSplat[];
   readonly trials: readonly TrialResult[];
   readonly seed: number;
   /** Milliseconds. */
@@ -66,54 +74,53 @@ export interface KernelFacts {
   readonly vmlinux: string;
 }
 
-/** Boots are expensive and their decisions few: more repeats than this share boots. */
-const mostBoots = 4;
-
 /** Builds, boots, stresses and judges. Everything but a fault of ours ends in a verdict. */
 export async function runPlan(request: RunRequest): Promise<RunResult> {
-  const chosen = chooseWorkloads(request.workloads);
   const clock = startClock();
-  const built = await buildTestKernel(request);
+  const built = (await recallKernel(request)) ?? (await buildTestKernel(request));
   clock.lap('kernelMs');
-  const nothing = {
-    accel: null,
-    accelReason: null,
-    bootSplats: [],
-    trials: [],
-    seed: request.seed,
+  const tested =
+    built.kind === 'untestable'
+      ? { ...untested, verdict: built.verdict }
+      : await testKernel(built.kernel, request, clock);
+  return { schema: 'splat-run/1', ...tested, seed: request.seed, timings: clock.timings() };
+}
+
+type Tested = Omit<RunResult, 'schema' | 'seed' | 'timings'>;
+
+const untested = { kernel: null, accel: null, accelReason: null, bootSplats: [], trials: [] };
+
+async function recallKernel(request: RunRequest): Promise<BuildOutcome | undefined> {
+  if (request.kernelId === undefined) return undefined;
+  const kernel = await findKernel(request.cacheRoot, request.kernelId);
+  return kernel === undefined ? undefined : { kind: 'built', kernel };
+}
+
+async function testKernel(
+  built: BuiltKernel,
+  request: RunRequest,
+  clock: ReturnType<typeof startClock>,
+): Promise<Tested> {
+  await copyFile(built.config, join(request.dir, 'kernel.config'));
+  const plans = planTrials(request.workloads, built.version, request);
+  const lab = await openLab(built, request);
+  const facts = {
+    kernel: kernelFacts(built),
+    accel: lab.accel.accel,
+    accelReason: lab.accel.reason,
   };
-  if (built.kind === 'untestable') {
-    return {
-      schema: 'splat-run/1',
-      verdict: built.verdict,
-      kernel: null,
-      ...nothing,
-      timings: clock.timings(),
-    };
-  }
-  const kernel = kernelFacts(built.kernel);
-  await copyFile(built.kernel.config, join(request.dir, 'kernel.config'));
-  const lab = await openLab(built.kernel, request);
-  const accel = { accel: lab.accel.accel, accelReason: lab.accel.reason };
-  const boots = await bootAll(lab, request);
+  const boots = await bootAll(lab, plans);
   clock.lap('bootMs');
-  if (boots.kind === 'failed') {
-    return {
-      schema: 'splat-run/1',
-      verdict: boots.verdict,
-      kernel,
-      ...nothing,
-      ...accel,
-      timings: clock.timings(),
-    };
-  }
-  const plans = planTrials(chosen, built.kernel, request);
+  if (boots.kind === 'failed') return { ...untested, ...facts, verdict: boots.verdict };
   const finished = await runTrials(plans, lab, boots.checkpoints, request);
   clock.lap('trialsMs');
   const decode = async <S extends Pick<SplatCount, 'text'>>(
     splats: readonly S[],
-  ): Promise<readonly S[]> => decodeSplats(splats, built.kernel.vmlinux, request.signal);
-  const bootSplats = await decode(countSplats(boots.logs.flatMap((log) => scanLog(log))));
+  ): Promise<readonly S[]> => decodeSplats(splats, built.vmlinux, request.signal);
+  const spoken = countSplats(boots.logs.flatMap((log) => scanLog(log)));
+  const isKnown = ({ signature }: { readonly signature: string }): boolean =>
+    request.baseline?.signatures.has(signature) === true;
+  const bootSplats = markKnown(await decode(spoken), isKnown);
   const trials: TrialResult[] = [];
   for (const trial of finished) {
     // A canary's splat is as seeded; nobody looks it up.
@@ -121,21 +128,15 @@ export async function runPlan(request: RunRequest): Promise<RunResult> {
       trial.verdict.kind === 'splat' ? { ...trial, splats: await decode(trial.splats) } : trial,
     );
   }
-  const titles = bootSplats.map(({ title }) => title);
-  const verdict = worstVerdict([
+  return { ...facts, verdict: judgeRun(bootSplats, trials), bootSplats, trials };
+}
+
+function judgeRun(bootSplats: readonly SeenSplat[], trials: readonly TrialResult[]): Verdict {
+  const titles = bootSplats.filter(({ known }) => known !== true).map(({ title }) => title);
+  return worstVerdict([
     ...(titles.length > 0 ? [{ kind: 'splat', titles } as const] : []),
     ...trials.map((trial) => trial.verdict),
   ]);
-  return {
-    schema: 'splat-run/1',
-    verdict,
-    kernel,
-    ...accel,
-    bootSplats,
-    trials,
-    seed: request.seed,
-    timings: clock.timings(),
-  };
 }
 
 function startClock(): {
@@ -159,72 +160,23 @@ function startClock(): {
   };
 }
 
-/** The rows of the table that were asked for, in the table's order; throws `usage` for a name it does not have. */
-export function chooseWorkloads(names: readonly string[]): readonly Workload[] {
-  const known = workloads.map(({ name }) => name);
-  const unknown = names.find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new HarnessError(
-      'usage',
-      `--workload ${unknown}: no such workload; there are ${known.join(', ')}`,
-    );
-  }
-  return names.length === 0 ? workloads : workloads.filter(({ name }) => names.includes(name));
-}
-
-/** One plan a trial, canaries first: a kernel that cannot speak is found out at once. */
-function planTrials(
-  chosen: readonly Workload[],
-  kernel: BuiltKernel,
-  request: RunRequest,
-): readonly TrialPlan[] {
-  const repeated = Array.from({ length: request.repeat }, (_, index) => index).flatMap((index) =>
-    chosen.map((workload) => ({
-      id: index === 0 ? workload.name : `${workload.name}.${index + 1}`,
-      workload,
-      bootIndex: index % bootCount(request),
-    })),
-  );
-  const controls = canariesFor(kernel.version).map(({ workload, expected }) => ({
-    id: `canary-${workload.canary}`,
-    workload,
-    bootIndex: 0,
-    expected,
-  }));
-  return [...controls, ...repeated].map((plan) => ({
-    ...plan,
-    seed: trialSeed(request.seed, plan.id),
-    durationMs:
-      plan.workload.canary === undefined
-        ? (request.durationMs ?? plan.workload.durationMs)
-        : plan.workload.durationMs,
-  }));
-}
-
-/** A trial's seed is decided by the run's seed and its id alone, so that one trial can be run again by itself. */
-export function trialSeed(runSeed: number, id: string): number {
-  return createHash('sha256').update(`${runSeed} ${id}`).digest().readUInt32BE(0);
-}
-
-function bootCount(request: RunRequest): number {
-  return request.cold ? 1 : Math.min(request.repeat, mostBoots);
-}
-
 type Boots =
   | {
       readonly kind: 'booted';
-      readonly checkpoints: readonly Checkpoint[];
+      /** By boot index. */
+      readonly checkpoints: readonly (Checkpoint | undefined)[];
       readonly logs: readonly string[];
     }
   | Extract<Awaited<ReturnType<Lab['checkpoint']>>, { kind: 'failed' }>;
 
-async function bootAll(lab: Lab, request: RunRequest): Promise<Boots> {
+/** Boots as often as the plans ask for; a boot no plan is a copy of is left out. */
+async function bootAll(lab: Lab, plans: readonly TrialPlan[]): Promise<Boots> {
   const checkpoints: Checkpoint[] = [];
   const logs: string[] = [];
-  for (let index = 0; index < bootCount(request); index++) {
+  for (const index of new Set(plans.map(({ bootIndex }) => bootIndex))) {
     const boot = await lab.checkpoint(index);
     if (boot.kind === 'failed') return boot;
-    checkpoints.push(boot.checkpoint);
+    checkpoints[index] = boot.checkpoint;
     logs.push(boot.bootLog);
   }
   return { kind: 'booted', checkpoints, logs };

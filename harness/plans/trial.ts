@@ -23,6 +23,8 @@ export interface TrialPlan {
   readonly bootIndex: number;
   /** The splats a canary must produce on this kernel. */
   readonly expected?: readonly string[];
+  /** The user's own program, put into the guest as the workload's; it gets the workload's arguments and no others. */
+  readonly upload?: Uint8Array;
 }
 
 export interface TrialContext {
@@ -37,6 +39,8 @@ export interface TrialContext {
   readonly dir: string;
   readonly signal: AbortSignal;
   readonly onSplat: (finding: Finding) => void;
+  /** True for a splat of the baseline: it is reported, and does not decide. Absent: none is. */
+  readonly isKnown?: (finding: Pick<Finding, 'signature'>) => boolean;
 }
 
 /** A trial as result.json carries it. */
@@ -49,9 +53,14 @@ export interface TrialResult {
   readonly ledger: Ledger;
   readonly witnesses: Readonly<Record<string, number>>;
   readonly counters: Readonly<Record<string, number>>;
-  readonly splats: readonly SplatCount[];
+  readonly splats: readonly SeenSplat[];
   readonly events: readonly SplatCount[];
   readonly timings: TrialTimings;
+}
+
+/** A splat, and whether the baseline has it. */
+export interface SeenSplat extends SplatCount {
+  readonly known?: true;
 }
 
 /** Milliseconds of the host; null when the trial did not get that far. */
@@ -72,10 +81,11 @@ export async function runTrial(plan: TrialPlan, context: TrialContext): Promise<
   const startedAt = performance.now();
   const scanner = createScanner();
   const tally = { splats: startTally(), events: startTally() };
+  const isKnown = context.isKnown ?? (() => false);
   const take = (found: readonly Finding[]): void => {
     for (const finding of found) {
       (isSplat(finding) ? tally.splats : tally.events).add(finding);
-      if (isSplat(finding)) context.onSplat(finding);
+      if (isSplat(finding) && !isKnown(finding)) context.onSplat(finding);
     }
   };
   const course = await runCourse(plan, context, {
@@ -84,7 +94,7 @@ export async function runTrial(plan: TrialPlan, context: TrialContext): Promise<
   });
   take(scanner.end());
   if (course.end.kind === 'lost' && tally.splats.all().length === 0) take([lostGuest()]);
-  const splats = tally.splats.all();
+  const splats = markKnown(tally.splats.all(), isKnown);
   const ledger = await ledgerOf(course, join(context.dir, 'console.log'), splats.length > 0);
   const counters = countersSince(
     course.prepared.before.counters,
@@ -94,7 +104,7 @@ export async function runTrial(plan: TrialPlan, context: TrialContext): Promise<
     plan.workload.witnesses.map((name) => [name, counters[name] ?? 0]),
   );
   const verdict = judgeTrial({
-    splats: splats.map((finding) => finding.title),
+    splats: decisiveTitles(splats, plan.expected ?? []),
     deadBefore: ledger.deadBefore,
     deadAfter: ledger.deadAfter,
     witnesses,
@@ -114,6 +124,24 @@ export async function runTrial(plan: TrialPlan, context: TrialContext): Promise<
     events: tally.events.all(),
     timings: { ...course.timings, totalMs: performance.now() - startedAt },
   };
+}
+
+/** The same splats, those of the baseline marked. */
+export function markKnown(
+  splats: readonly SplatCount[],
+  isKnown: NonNullable<TrialContext['isKnown']>,
+): readonly SeenSplat[] {
+  return splats.map((splat) => (isKnown(splat) ? { ...splat, known: true } : splat));
+}
+
+/** What a verdict is made of. A baseline takes no splat from a canary: it must be seen anyway. */
+function decisiveTitles(
+  splats: readonly SeenSplat[],
+  expected: readonly string[],
+): readonly string[] {
+  return splats
+    .filter(({ title, known }) => known !== true || expected.includes(title))
+    .map(({ title }) => title);
 }
 
 /** The console is compared with the kernel's own log up to this size; a flood beyond it overran the log long before. */

@@ -16,7 +16,7 @@ const qemuOverheadMiB = 256;
 export async function runTrials(
   plans: readonly TrialPlan[],
   lab: Lab,
-  checkpoints: readonly Checkpoint[],
+  checkpoints: readonly (Checkpoint | undefined)[],
   request: RunRequest,
 ): Promise<readonly TrialResult[]> {
   const { emit } = request;
@@ -46,7 +46,7 @@ export async function runTrials(
 async function runWithSecondLook(
   plan: TrialPlan,
   lab: Lab,
-  checkpoints: readonly Checkpoint[],
+  checkpoints: readonly (Checkpoint | undefined)[],
   request: RunRequest,
 ): Promise<TrialResult> {
   const first = await runTrial(plan, trialContext(plan, plan.id, lab, checkpoints, request));
@@ -56,8 +56,9 @@ async function runWithSecondLook(
     plan,
     trialContext(plan, `${plan.id}.again`, lab, checkpoints, request),
   );
-  if (!isHung(second)) return second;
-  return { ...second, verdict: { kind: 'splat', titles: [`no output in ${plan.workload.name}`] } };
+  const title = `no output in ${plan.workload.name}`;
+  if (!isHung(second) || request.baseline?.titles.has(title)) return second;
+  return { ...second, verdict: { kind: 'splat', titles: [title] } };
 }
 
 function isHung({ verdict }: TrialResult): boolean {
@@ -68,7 +69,7 @@ function trialContext(
   plan: TrialPlan,
   folder: string,
   lab: Lab,
-  checkpoints: readonly Checkpoint[],
+  checkpoints: readonly (Checkpoint | undefined)[],
   request: RunRequest,
 ): TrialContext {
   const checkpoint = checkpoints[plan.bootIndex];
@@ -83,6 +84,7 @@ function trialContext(
     cpus: request.cpus,
     dir: join(request.dir, 'trials', folder),
     signal,
+    isKnown: ({ signature }) => request.baseline?.signatures.has(signature) === true,
     onSplat: ({ title }) => request.emit({ kind: 'splat', trial: plan.id, title }),
   };
 }

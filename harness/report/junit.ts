@@ -1,16 +1,17 @@
-import { verdictPhrase } from '../verdict.ts';
+import { type Verdict, verdictPhrase } from '../verdict.ts';
 import { plainLines } from './plain.ts';
 import type { ReportedTrial, RunReport } from './run-report.ts';
 
-/** JUnit XML as CI servers read it (the de facto schema of Jenkins' xUnit plugin): splats fail, everything unproved is an error. */
+/** JUnit XML as CI servers read it (the de facto schema of Jenkins' xUnit plugin): splats fail, what was not run is skipped, everything else unproved is an error. */
 export function formatJunit(run: RunReport): string {
   const cases = [kernelCase(run), ...run.trials.map(trialCase)];
   const failures = cases.filter((xml) => xml.includes('<failure')).length;
   const errors = cases.filter((xml) => xml.includes('<error')).length;
+  const skipped = cases.filter((xml) => xml.includes('<skipped')).length;
   const seconds = (run.timings.totalMs / 1000).toFixed(3);
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
-    `<testsuites><testsuite name="splat run" tests="${cases.length}" failures="${failures}" errors="${errors}" skipped="0" time="${seconds}">`,
+    `<testsuites><testsuite name="splat run" tests="${cases.length}" failures="${failures}" errors="${errors}" skipped="${skipped}" time="${seconds}">`,
     ...cases,
     '</testsuite></testsuites>',
     '',
@@ -22,9 +23,10 @@ function kernelCase({ verdict, bootSplats }: RunReport): string {
     const text = [verdict.message, verdict.output ?? ''].join('\n');
     return testCase('kernel', 0, element('error', verdictPhrase(verdict), text));
   }
-  const [first] = bootSplats;
+  const fresh = bootSplats.filter(({ known }) => known !== true);
+  const [first] = fresh;
   if (first === undefined) return testCase('kernel', 0, '');
-  const text = bootSplats.map(({ text: lines }) => lines.join('\n')).join('\n\n');
+  const text = fresh.map(({ text: lines }) => lines.join('\n')).join('\n\n');
   return testCase('kernel', 0, element('failure', first.title, text));
 }
 
@@ -33,7 +35,8 @@ function trialCase({ id, verdict, splats, timings }: ReportedTrial): string {
     case 'clean':
       return testCase(id, timings.totalMs, '');
     case 'splat': {
-      const text = splats.map(({ text: lines }) => lines.join('\n')).join('\n\n');
+      const fresh = splats.filter(({ known }) => known !== true);
+      const text = fresh.map(({ text: lines }) => lines.join('\n')).join('\n\n');
       return testCase(id, timings.totalMs, element('failure', verdict.titles.join('; '), text));
     }
     case 'untestable':
@@ -41,16 +44,24 @@ function trialCase({ id, verdict, splats, timings }: ReportedTrial): string {
       return testCase(
         id,
         timings.totalMs,
-        element('error', `${verdictPhrase(verdict)}: ${verdict.message}`, ''),
+        element(
+          isNotRun(verdict) ? 'skipped' : 'error',
+          `${verdictPhrase(verdict)}: ${verdict.message}`,
+          '',
+        ),
       );
   }
+}
+
+function isNotRun(verdict: Verdict): boolean {
+  return verdict.kind === 'inconclusive' && verdict.because === 'not-run';
 }
 
 function testCase(name: string, ms: number, content: string): string {
   return `<testcase classname="splat" name="${escapeXml(name)}" time="${(ms / 1000).toFixed(3)}">${content}</testcase>`;
 }
 
-function element(name: 'failure' | 'error', message: string, text: string): string {
+function element(name: 'failure' | 'error' | 'skipped', message: string, text: string): string {
   return `<${name} message="${escapeXml(message)}">${escapeXml(text)}</${name}>`;
 }
 

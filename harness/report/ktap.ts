@@ -19,7 +19,7 @@ export function formatKtap(run: RunReport): string {
       '',
     ].join('\n');
   }
-  const boot = run.bootSplats.map(({ title }) => title);
+  const boot = run.bootSplats.filter(({ known }) => known !== true).map(({ title }) => title);
   const results = [
     boot.length === 0 ? 'ok 1 boot' : `not ok 1 boot # ${comment(boot.join('; '))}`,
     ...run.trials.map((trial, index) => trialLine(trial, index + 2)),

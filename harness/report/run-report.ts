@@ -22,6 +22,8 @@ export interface ReportedTrial {
   readonly workload: string;
   readonly canary?: string;
   readonly verdict: Verdict;
+  /** Everything that was counted; the witnesses are those of it that a workload must have. */
+  readonly counters: Readonly<Record<string, number>>;
   readonly witnesses: Readonly<Record<string, number>>;
   readonly splats: readonly ReportedSplat[];
   readonly events: readonly ReportedSplat[];
@@ -32,6 +34,8 @@ export interface ReportedSplat {
   readonly title: string;
   readonly signature: string;
   readonly count: number;
+  /** It is in the baseline, and decides nothing. */
+  readonly known?: true;
   /** The report as printed, without printk's prefixes; symbolized where there was a vmlinux. */
   readonly text: readonly string[];
 }

@@ -7,8 +7,8 @@ export interface SummaryOptions {
   readonly colour: boolean;
   /** The run directory, as it is to be shown. */
   readonly dir: string;
-  /** The command that runs one workload of this run again. */
-  readonly reproduce: (workload: string) => string;
+  /** The command that runs one trial of this run again, or the whole run for an empty id. */
+  readonly reproduce: (trial: string) => string;
 }
 
 /** The longest part of a report that is printed; all of it is in the run directory. */
@@ -20,7 +20,9 @@ export function describeRun(run: RunReport, options: SummaryOptions): string {
   return [
     ...describeKernel(run),
     ...(run.trials.length === 0 ? [] : ['', ...trialTable(run.trials, style)]),
+    ...counterLines(run, style),
     ...describeSplats(run, style, options),
+    ...knownLines(run, style),
     ...problemLines(run, style),
     '',
     `${style.strong('verdict')}  ${shade(style, run.verdict)(verdictPhrase(run.verdict))}${verdictDetail(run)}`,
@@ -39,7 +41,7 @@ function trialTable(trials: readonly ReportedTrial[], style: Style): readonly st
   const rows = trials.map((trial) => ({
     cells: [
       trial.id,
-      verdictPhrase(trial.verdict),
+      verdictCell(trial.verdict),
       splatCell(trial),
       witnessCell(trial),
       `${(trial.timings.totalMs / 1000).toFixed(1)} s`,
@@ -66,9 +68,32 @@ function trialTable(trials: readonly ReportedTrial[], style: Style): readonly st
   ];
 }
 
+/** The reason of a trial that was not run is below the table. */
+function verdictCell(verdict: Verdict): string {
+  return isNotRun(verdict) ? 'not run' : verdictPhrase(verdict);
+}
+
+function isNotRun(verdict: Verdict): boolean {
+  return verdict.kind === 'inconclusive' && verdict.because === 'not-run';
+}
+
 function splatCell({ splats, canary, verdict }: ReportedTrial): string {
   if (canary !== undefined && verdict.kind === 'clean') return 'as seeded';
-  return splats.length === 0 ? '-' : String(splats.length);
+  const known = splats.filter((splat) => splat.known === true).length;
+  if (known > 0 && known === splats.length) return `${known} known`;
+  return splats.length === 0 ? '-' : `${splats.length}${known > 0 ? ` (${known} known)` : ''}`;
+}
+
+/** Where no witness is required, which is only where the workload is the user's own: all that was counted. */
+function counterLines({ trials }: RunReport, style: Style): readonly string[] {
+  const lines = trials
+    .filter(({ witnesses, verdict }) => Object.keys(witnesses).length === 0 && !isNotRun(verdict))
+    .map(({ id, counters }) => {
+      const seen = Object.entries(counters).filter(([, count]) => count > 0);
+      const words = seen.map(([name, count]) => `${name} ${count}`).join(', ');
+      return `${style.faint('counted')}  ${id}: ${plain(words) || 'nothing'}`;
+    });
+  return lines.length === 0 ? [] : ['', ...lines];
 }
 
 function witnessCell({ witnesses }: ReportedTrial): string {
@@ -77,29 +102,49 @@ function witnessCell({ witnesses }: ReportedTrial): string {
     .join(', ');
 }
 
-/** Every unexpected splat once, by signature, with the trials that saw it. */
-function describeSplats(run: RunReport, style: Style, options: SummaryOptions): readonly string[] {
-  const seen = new Map<
-    string,
-    { readonly splat: ReportedSplat; readonly where: string[]; readonly workload: string }
-  >();
-  const note = (splat: ReportedSplat, where: string, workload: string): void => {
+interface SeenSplat {
+  readonly splat: ReportedSplat;
+  readonly where: string[];
+  /** The first trial that saw it; empty for the boot. */
+  readonly trial: string;
+}
+
+/** Every splat once, by signature, with the trials that saw it. */
+function gatherSplats(run: RunReport, isWanted: (splat: ReportedSplat) => boolean): SeenSplat[] {
+  const seen = new Map<string, SeenSplat>();
+  const note = (splat: ReportedSplat, where: string, trial: string): void => {
+    if (!isWanted(splat)) return;
     const times = splat.count > 1 ? `${where} (${splat.count} times)` : where;
-    const known = seen.get(`${splat.title}\n${splat.signature}`);
-    if (known === undefined)
-      seen.set(`${splat.title}\n${splat.signature}`, { splat, where: [times], workload });
-    else known.where.push(times);
+    const before = seen.get(`${splat.title}\n${splat.signature}`);
+    if (before === undefined)
+      seen.set(`${splat.title}\n${splat.signature}`, { splat, where: [times], trial });
+    else before.where.push(times);
   };
   for (const splat of run.bootSplats) note(splat, 'boot', '');
   for (const trial of run.trials) {
-    if (trial.verdict.kind !== 'splat') continue;
-    for (const splat of trial.splats) note(splat, trial.id, trial.workload);
+    // What a canary was seeded to say is no finding.
+    if (trial.canary !== undefined && trial.verdict.kind !== 'splat') continue;
+    for (const splat of trial.splats) note(splat, trial.id, trial.id);
   }
-  return [...seen.values()].flatMap(({ splat, where, workload }) => [
+  return [...seen.values()];
+}
+
+function knownLines(run: RunReport, style: Style): readonly string[] {
+  const known = gatherSplats(run, (splat) => splat.known === true);
+  const lines = known.map(
+    ({ splat, where }) =>
+      `${style.doubtful('known')}    ${plain(splat.title)}, in ${where.join(', ')}`,
+  );
+  return lines.length === 0 ? [] : ['', ...lines];
+}
+
+function describeSplats(run: RunReport, style: Style, options: SummaryOptions): readonly string[] {
+  const unknown = gatherSplats(run, (splat) => splat.known !== true);
+  return unknown.flatMap(({ splat, where, trial }) => [
     '',
     `${style.bad('splat')}    ${style.strong(plain(splat.title))}`,
     `seen in  ${where.join(', ')}`,
-    `again    ${plain(options.reproduce(workload))}`,
+    `again    ${plain(options.reproduce(trial))}`,
     ...splat.text.slice(0, shownReportLines).map((text) => `  ${plain(text)}`),
     ...(splat.text.length > shownReportLines
       ? [`  ... ${splat.text.length - shownReportLines} more lines`]
@@ -109,7 +154,9 @@ function describeSplats(run: RunReport, style: Style, options: SummaryOptions): 
 
 function problemLines({ trials }: RunReport, style: Style): readonly string[] {
   const lines = trials.flatMap(({ id, verdict }) =>
-    verdict.kind === 'inconclusive' ? [`${style.doubtful(id)}: ${plain(verdict.message)}`] : [],
+    verdict.kind === 'inconclusive'
+      ? [`${style.doubtful(id)}: ${isNotRun(verdict) ? 'not run: ' : ''}${plain(verdict.message)}`]
+      : [],
   );
   return lines.length === 0 ? [] : ['', ...lines];
 }

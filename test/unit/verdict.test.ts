@@ -26,6 +26,27 @@ const rows: readonly {
   readonly message?: RegExp;
 }[] = [
   { name: 'silence with living detectors and witnesses is clean', evidence: {}, phrase: 'clean' },
+  {
+    name: 'what says that it cannot run here is not run, and misses no witness',
+    evidence: { witnesses: { w: 0 }, end: { kind: 'skipped', reason: 'no nested KVM' } },
+    phrase: 'inconclusive: not-run',
+    message: /^no nested KVM$/,
+  },
+  {
+    name: 'a dead detector outranks not run',
+    evidence: { deadBefore: ['lockdep is off'], end: { kind: 'skipped', reason: 'r' } },
+    phrase: 'inconclusive: blind',
+  },
+  {
+    name: 'a canary has no excuse for not running',
+    evidence: { witnesses: { w: 0 }, expected: seeded, end: { kind: 'skipped', reason: 'r' } },
+    phrase: 'inconclusive: unexercised',
+  },
+  {
+    name: 'a program without an end of its own may be stopped',
+    evidence: { witnesses: {}, end: { kind: 'stopped' } },
+    phrase: 'clean',
+  },
   { name: 'any splat is a splat', evidence: { splats: ['WARNING in f'] }, phrase: 'splat' },
   {
     name: 'a splat outranks a dead detector, a zero witness and a hang',

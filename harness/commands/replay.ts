@@ -1,0 +1,105 @@
+import { relative } from 'node:path';
+import type { Argv } from 'yargs';
+import { exitCodes } from '../errors.ts';
+import { cacheRoot, explainDiskError } from '../host/store.ts';
+import { runAsked } from '../plans/asked-run.ts';
+import { askAgain } from '../plans/keep-inputs.ts';
+import { type Comparison, compareRuns, findReplayed } from '../plans/replay.ts';
+import { plain } from '../report/plain.ts';
+import { progressWriter } from '../report/progress.ts';
+import { type Verdict, verdictPhrase } from '../verdict.ts';
+import type { CommandContext } from './context.ts';
+import { installPackages } from './install.ts';
+import { openRunDirectory, writeReports } from './run-directory.ts';
+import { wholeNumber } from './run-options.ts';
+
+export interface ReplayArguments {
+  readonly run: string;
+  readonly out: string | undefined;
+  readonly jobs: number | undefined;
+  readonly json: boolean;
+}
+
+export const command = 'replay <run>';
+export const describe = 'run a run, or one trial of it, again: same kernel, same seed';
+
+export function builder(yargs: Argv): Argv<ReplayArguments> {
+  return yargs
+    .positional('run', {
+      type: 'string',
+      demandOption: true,
+      describe: 'a run directory, or DIRECTORY/TRIAL',
+    })
+    .option('out', {
+      string: true,
+      requiresArg: true,
+      describe: 'the new run directory; default ./splat-runs/DATE',
+    })
+    .option('jobs', {
+      number: true,
+      requiresArg: true,
+      describe: 'compilers, and guests, at a time',
+    })
+    .option('json', {
+      boolean: true,
+      default: false,
+      describe: 'print one JSON document',
+    });
+}
+
+/** 0 when every verdict repeated, 1 when one did not. */
+export async function run(argv: ReplayArguments, context: CommandContext): Promise<number> {
+  const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
+  const replayed = await findReplayed(argv.run, context.cwd);
+  await installPackages(context);
+  const asked = { ...askAgain(replayed.dir, replayed.record.request), trials: replayed.trials };
+  const kernelId = replayed.result.kernel?.id;
+  let dir = context.cwd;
+  try {
+    const { result } = await runAsked(asked, {
+      openDirectory: async () => (dir = await openRunDirectory(argv.out, context.cwd)),
+      cacheRoot: cacheRoot(context.env),
+      jobs,
+      ...(kernelId === undefined ? {} : { kernelId }),
+      signal: context.signal,
+      emit: progressWriter(context.stderr, context.live),
+    });
+    await writeReports(result, dir);
+    const comparison = compareRuns(replayed.result, result, replayed.trials);
+    context.stdout.write(
+      argv.json
+        ? `${JSON.stringify({ schema: 'splat-replayed/1', dir, ...comparison })}\n`
+        : describeComparison(comparison, relative(context.cwd, dir) || '.'),
+    );
+    return comparison.repeated ? exitCodes.clean : exitCodes.splat;
+  } catch (error) {
+    throw explainDiskError(error, dir);
+  }
+}
+
+function describeComparison({ repeated, sameKernel, trials }: Comparison, dir: string): string {
+  const rows = trials.map(({ id, before, after, repeated: again }) =>
+    [
+      plain(id),
+      again ? 'repeated' : 'not repeated',
+      again
+        ? inWords(before)
+        : `${inWords(before)}, now ${after === null ? 'absent' : inWords(after)}`,
+    ].join('  '),
+  );
+  return [
+    '',
+    ...(sameKernel
+      ? []
+      : ['the kernel is not the same: it had to be built again, or could not be']),
+    ...rows,
+    repeated ? 'the verdict repeated' : 'the verdict did not repeat',
+    `run      ${plain(dir)}`,
+    '',
+  ].join('\n');
+}
+
+function inWords(verdict: Verdict): string {
+  const titles = verdict.kind === 'splat' ? ` (${verdict.titles.map(plain).join('; ')})` : '';
+  return verdictPhrase(verdict) + titles;
+}

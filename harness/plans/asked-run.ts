@@ -1,0 +1,63 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Emit } from '../events.ts';
+import { readBaseline } from './baseline.ts';
+import { chooseWorkloads } from './choose-workloads.ts';
+import { type AskedRun, keepInputs } from './keep-inputs.ts';
+import { type RunResult, runPlan } from './run.ts';
+import type { RunRecord } from './run-record.ts';
+
+export interface AskedRunOptions {
+  /** Gives the run directory, new or empty; called once all that was named is known to be there. */
+  readonly openDirectory: () => Promise<string>;
+  readonly cacheRoot: string;
+  /** Compilers, and guests, at a time; undefined: as many as the host has cores and memory for. */
+  readonly jobs: number | undefined;
+  /** Of a replay: the kernel that was run. */
+  readonly kernelId?: string;
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+}
+
+/** Runs what was asked for, and leaves a run directory from which it can be run again. */
+export async function runAsked(
+  asked: AskedRun,
+  options: AskedRunOptions,
+): Promise<{ readonly result: RunResult; readonly dir: string }> {
+  const { signal, emit, cacheRoot, jobs, kernelId } = options;
+  const { workloadArgs: args, cwd } = asked;
+  const workloads = await chooseWorkloads(asked.workloads, { cwd, args, signal });
+  const known = asked.baseline === undefined ? undefined : await readBaseline(asked.baseline, cwd);
+  const dir = await options.openDirectory();
+  const request = await keepInputs(
+    asked,
+    { workloads, ...(known === undefined ? {} : { baselineFile: known.file }) },
+    { dir, signal },
+  );
+  const record: RunRecord = {
+    schema: 'splat-replay/1',
+    startedAt: new Date().toISOString(),
+    request,
+  };
+  await writeFile(join(dir, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
+  const result = await runPlan({
+    ...pickBuild(asked),
+    workloads,
+    ...(known === undefined ? {} : { baseline: known.baseline }),
+    ...(asked.trials === undefined ? {} : { trials: asked.trials }),
+    ...(kernelId === undefined ? {} : { kernelId }),
+    ...(jobs === undefined ? {} : { jobs }),
+    parallelTrials: jobs,
+    cacheRoot,
+    signal,
+    emit,
+    dir,
+  });
+  return { result, dir };
+}
+
+/** The fields of a request that go into a run as they are. */
+function pickBuild(asked: AskedRun): Omit<AskedRun, 'workloads' | 'baseline' | 'trials'> {
+  const { workloads: _workloads, baseline: _baseline, trials: _trials, ...rest } = asked;
+  return rest;
+}

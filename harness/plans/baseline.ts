@@ -1,0 +1,48 @@
+import { stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import type { RunResult } from './run.ts';
+import { checkResult, readJson } from './run-record.ts';
+
+/** What an earlier run found. It is known now, and does not decide. */
+export interface Baseline {
+  readonly signatures: ReadonlySet<string>;
+  /** Of splats that have no report, as "no output in munmap". */
+  readonly titles: ReadonlySet<string>;
+}
+
+/** The splats of `--baseline RUN`: a run directory or its result.json. Throws `usage` when it is neither. */
+export async function readBaseline(
+  run: string,
+  cwd: string,
+): Promise<{ readonly baseline: Baseline; readonly file: string }> {
+  const path = resolve(cwd, run);
+  const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() === true;
+  const file = isFolder ? resolve(path, 'result.json') : path;
+  try {
+    const result = checkResult(await readJson(file));
+    if (result !== undefined) return { baseline: baselineOf(result), file };
+  } catch (error) {
+    if (!(error instanceof HarnessError)) throw error;
+    throw new HarnessError('usage', `--baseline ${run}: ${error.message}`, { cause: error });
+  }
+  throw new HarnessError('usage', `--baseline ${run}: no result.json in ${dirname(file)}`);
+}
+
+/**
+ * A canary's splats are as seeded, and known to nobody, unless it said something else as well. A splat that a baseline of
+ * that run knew is known here too.
+ */
+export function baselineOf({ bootSplats, trials }: RunResult): Baseline {
+  const splats = trials.flatMap(({ canary, verdict, splats: seen }) => {
+    if (canary === undefined) return seen;
+    const titles = verdict.kind === 'splat' ? verdict.titles : [];
+    return seen.filter(({ title }) => titles.includes(title));
+  });
+  return {
+    signatures: new Set([...bootSplats, ...splats].map(({ signature }) => signature)),
+    titles: new Set(
+      trials.flatMap(({ verdict }) => (verdict.kind === 'splat' ? verdict.titles : [])),
+    ),
+  };
+}

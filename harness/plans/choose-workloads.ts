@@ -1,0 +1,144 @@
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import { runTool } from '../host/process.ts';
+import { type Workload, workloads } from '../stress/workloads.ts';
+
+/** A workload of the table, or a program of the user's with the bytes to put into the guest. */
+export interface ChosenWorkload {
+  readonly workload: Workload;
+  readonly upload?: Uint8Array;
+}
+
+export interface WorkloadOptions {
+  readonly cwd: string;
+  /** Of the command line, after `--`: for the user's own programs. */
+  readonly args: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+/** How long a program of the user's may run when no --duration says so; one that is still running then is ended. */
+const ownDurationMs = 60_000;
+/** It is held in the guest's memory. */
+const largestProgramBytes = 64 * 1024 * 1024;
+
+/**
+ * What `--workload` names: rows of the table, in the table's order and all of them for no name, then the user's own: an
+ * executable, or a .c file that is compiled static. Throws `usage` for what is neither, with the compiler's words for
+ * what does not compile.
+ */
+export async function chooseWorkloads(
+  names: readonly string[],
+  options: WorkloadOptions,
+): Promise<readonly ChosenWorkload[]> {
+  const known = workloads.map(({ name }) => name);
+  const paths = names.filter((name) => !known.includes(name));
+  if (paths.length === 0 && options.args.length > 0) {
+    throw new HarnessError('usage', 'arguments after -- are for a --workload PATH of your own');
+  }
+  const table = workloads.filter(({ name }) => names.length === 0 || names.includes(name));
+  const taken = new Set(known);
+  const own: ChosenWorkload[] = [];
+  for (const path of paths) {
+    const name = freeName(path, taken);
+    taken.add(name);
+    own.push({ workload: ownWorkload(name, options.args), upload: await readOwn(path, options) });
+  }
+  return [...table.map((workload) => ({ workload })), ...own];
+}
+
+function ownWorkload(name: string, args: readonly string[]): Workload {
+  return { name, program: `/root/${name}`, args, witnesses: [], durationMs: ownDurationMs };
+}
+
+/** `reproducer` of `/home/me/reproducer.c`: becomes the id of a trial and so a folder. */
+function freeName(path: string, taken: ReadonlySet<string>): string {
+  const plain = basename(path, '.c').replaceAll(/[^A-Za-z0-9_-]/g, '_');
+  const stem = /^[A-Za-z0-9]/.test(plain) && !plain.startsWith('canary-') ? plain : `own_${plain}`;
+  if (!taken.has(stem)) return stem;
+  const suffix = Array.from({ length: taken.size }, (_, at) => at + 2).find(
+    (number) => !taken.has(`${stem}_${number}`),
+  );
+  return `${stem}_${suffix}`;
+}
+
+/** Throws `usage` for a name that is neither in the table nor a file. */
+export async function requireWorkloads(names: readonly string[], cwd: string): Promise<void> {
+  for (const name of names) {
+    if (workloads.every((known) => known.name !== name))
+      await requireFile(name, resolve(cwd, name));
+  }
+}
+
+async function requireFile(path: string, full: string): Promise<void> {
+  const found = await stat(full).catch(() => undefined);
+  if (found?.isFile() !== true) {
+    const known = workloads.map(({ name }) => name).join(', ');
+    throw new HarnessError(
+      'usage',
+      `--workload ${path}: no such file, and no such workload; there are ${known}`,
+    );
+  }
+  if (found.size > largestProgramBytes) {
+    throw new HarnessError('usage', `--workload ${path}: larger than 64 MiB`);
+  }
+}
+
+async function readOwn(path: string, options: WorkloadOptions): Promise<Uint8Array> {
+  const full = resolve(options.cwd, path);
+  await requireFile(path, full);
+  const bytes = path.endsWith('.c') ? await compileOwn(path, full, options) : await readFile(full);
+  const problem = whyNotRunnable(bytes);
+  if (problem !== undefined) throw new HarnessError('usage', `--workload ${path}: ${problem}`);
+  return bytes;
+}
+
+async function compileOwn(
+  path: string,
+  full: string,
+  { cwd, signal }: WorkloadOptions,
+): Promise<Uint8Array> {
+  const scratch = await mkdtemp(join(tmpdir(), 'splat-workload-'));
+  const program = join(scratch, 'program');
+  try {
+    const flags = ['-O2', '-g', '-pthread', '-static', '-o', program];
+    await runTool('gcc', [...flags, full], { signal, cwd });
+    return await readFile(program);
+  } catch (error) {
+    if (!(error instanceof HarnessError) || error.output === undefined) throw error;
+    const { output } = error;
+    throw new HarnessError('usage', `--workload ${path}: gcc -static cannot compile it`, {
+      output,
+    });
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+const elfMagic = '7f454c46';
+const scriptMagic = '2321';
+/** Offsets and values of elf(5): a 64-bit little-endian file for x86-64, and its program headers. */
+const elf = { wide: 2, little: 1, amd64: 62, typeInterpreter: 3, headerBytes: 64 } as const;
+
+/** Why the guest, which has no dynamic linker, could not run these bytes; undefined when it can. */
+export function whyNotRunnable(bytes: Uint8Array): string | undefined {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (view.toString('hex', 0, 2) === scriptMagic) return undefined;
+  if (view.toString('hex', 0, 4) !== elfMagic || view.length < elf.headerBytes) {
+    return 'neither a program nor a script with #!, and not a .c file';
+  }
+  if (view[4] !== elf.wide || view[5] !== elf.little || view.readUInt16LE(18) !== elf.amd64) {
+    return 'not a program for x86-64';
+  }
+  return hasInterpreter(view) ? 'dynamically linked; link it with -static' : undefined;
+}
+
+function hasInterpreter(view: Buffer): boolean {
+  const table = Number(view.readBigUInt64LE(32));
+  const entryBytes = view.readUInt16LE(54);
+  const entries = Array.from({ length: view.readUInt16LE(56) }, (_, at) => table + at * entryBytes);
+  return entries.some(
+    (at) => at + 4 <= view.length && view.readUInt32LE(at) === elf.typeInterpreter,
+  );
+}

@@ -1,0 +1,142 @@
+import { copyFile, mkdir, stat, writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { readSeries } from '../kernel/series.ts';
+import type { ChosenWorkload } from './choose-workloads.ts';
+import type { Kept, RecordedRequest } from './run-record.ts';
+
+/** `splat run` as it was asked for, with all names resolved as far as that needs no kernel. */
+export interface AskedRun
+  extends Omit<
+    RecordedRequest,
+    'series' | 'configs' | 'configBase' | 'workloads' | 'baseline' | 'durationMs' | 'trials'
+  > {
+  readonly series: readonly string[];
+  readonly configs: readonly string[];
+  readonly configBase: string | undefined;
+  readonly workloads: readonly string[];
+  /** RUN of --baseline. */
+  readonly baseline: string | undefined;
+  readonly durationMs: number | undefined;
+  readonly trials: readonly string[] | undefined;
+}
+
+/** Copies everything of the user's that a run reads into `inputs/` of its directory; what is left out is ours. */
+export async function keepInputs(
+  asked: AskedRun,
+  found: { readonly workloads: readonly ChosenWorkload[]; readonly baselineFile?: string },
+  options: { readonly dir: string; readonly signal: AbortSignal },
+): Promise<RecordedRequest> {
+  const { dir } = options;
+  const { cwd } = asked;
+  const series: Kept[] = [];
+  for (const [at, name] of asked.series.entries()) {
+    series.push({ name, copy: await keepSeries(name, `inputs/series-${at + 1}`, cwd, options) });
+  }
+  const configs: Kept[] = [];
+  for (const [at, name] of asked.configs.entries()) {
+    const path = resolve(cwd, name);
+    const isFile = (await stat(path).catch(() => undefined))?.isFile() === true;
+    configs.push({
+      name,
+      copy: isFile ? await keepFile(path, `inputs/config-${at + 1}`, dir) : null,
+    });
+  }
+  return {
+    ...asked,
+    series,
+    configs,
+    configBase: await keepOptional(asked.configBase, cwd, 'inputs/config-base', dir),
+    workloads: await keepWorkloads(asked, found.workloads, dir),
+    baseline:
+      found.baselineFile === undefined || asked.baseline === undefined
+        ? null
+        : {
+            name: asked.baseline,
+            copy: await keepFile(found.baselineFile, 'inputs/baseline', dir),
+          },
+    durationMs: asked.durationMs ?? null,
+    trials: asked.trials ?? null,
+  };
+}
+
+async function keepOptional(
+  name: string | undefined,
+  cwd: string,
+  folder: string,
+  dir: string,
+): Promise<Kept | null> {
+  if (name === undefined) return null;
+  return { name, copy: await keepFile(resolve(cwd, name), folder, dir) };
+}
+
+async function keepFile(path: string, folder: string, dir: string): Promise<string> {
+  const copy = join(folder, plainName(path));
+  await mkdir(join(dir, folder), { recursive: true });
+  await copyFile(path, join(dir, copy));
+  return copy;
+}
+
+/** A file name that is hidden nowhere and leads nowhere. */
+function plainName(path: string): string {
+  return basename(path).replace(/^\.+/, '_');
+}
+
+/** The files patches come from, in their order; of a folder only these. */
+async function keepSeries(
+  name: string,
+  folder: string,
+  cwd: string,
+  { dir, signal }: { readonly dir: string; readonly signal: AbortSignal },
+): Promise<string> {
+  const { patches } = await readSeries(name, { cwd, signal });
+  const files = [...new Set(patches.map(({ file }) => file))];
+  const [only = ''] = files;
+  if (files.length === 1 && only === resolve(cwd, name)) return keepFile(only, folder, dir);
+  await mkdir(join(dir, folder), { recursive: true });
+  for (const [at, file] of files.entries()) {
+    const number = String(at + 1).padStart(4, '0');
+    const ending = file.endsWith('.gz') ? '.patch.gz' : '.patch';
+    await copyFile(file, join(dir, folder, `${number}-${plainName(file)}${ending}`));
+  }
+  return folder;
+}
+
+/** Of the user's own programs what was run: a .c file is kept beside it, as its source. */
+async function keepWorkloads(
+  { workloads, cwd }: AskedRun,
+  chosen: readonly ChosenWorkload[],
+  dir: string,
+): Promise<readonly Kept[]> {
+  const own = chosen.filter(({ upload }) => upload !== undefined);
+  const kept: Kept[] = [];
+  for (const name of workloads) {
+    const mine = own[0];
+    if (chosen.some(({ workload, upload }) => upload === undefined && workload.name === name)) {
+      kept.push({ name, copy: null });
+    } else if (mine?.upload !== undefined) {
+      own.shift();
+      const folder = join('inputs', `workload-${kept.length + 1}`);
+      const copy = join(folder, mine.workload.name);
+      await mkdir(join(dir, folder), { recursive: true });
+      if (name.endsWith('.c')) await keepFile(resolve(cwd, name), folder, dir);
+      await writeFile(join(dir, copy), mine.upload, { mode: 0o755 });
+      kept.push({ name, copy });
+    }
+  }
+  return kept;
+}
+
+/** The request of a run directory, with every path one into the directory itself. */
+export function askAgain(dir: string, recorded: RecordedRequest): AskedRun {
+  const path = ({ name, copy }: Kept): string => (copy === null ? name : resolve(dir, copy));
+  return {
+    ...recorded,
+    series: recorded.series.map(path),
+    configs: recorded.configs.map(path),
+    configBase: recorded.configBase === null ? undefined : path(recorded.configBase),
+    workloads: recorded.workloads.map(path),
+    baseline: recorded.baseline === null ? undefined : path(recorded.baseline),
+    durationMs: recorded.durationMs ?? undefined,
+    trials: recorded.trials ?? undefined,
+  };
+}

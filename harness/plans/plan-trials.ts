@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import { HarnessError } from '../errors.ts';
+import type { KernelVersion } from '../kernel/source.ts';
+import { canariesFor } from './canaries.ts';
+import type { ChosenWorkload } from './choose-workloads.ts';
+import type { TrialPlan } from './trial.ts';
+
+/** What decides which trials there are, besides their workloads. */
+export interface TrialChoice {
+  readonly seed: number;
+  readonly repeat: number;
+  readonly cold: boolean;
+  readonly durationMs: number | undefined;
+  /** The ids of the only trials to run; absent: all. */
+  readonly trials?: readonly string[];
+}
+
+/** Boots are expensive and their decisions few: more repeats than this share boots. */
+const mostBoots = 4;
+
+/**
+ * One plan a trial, canaries first: a kernel that cannot speak is found out at once. Throws `usage` when `trials` names
+ * one that there is not.
+ */
+export function planTrials(
+  chosen: readonly ChosenWorkload[],
+  version: KernelVersion,
+  choice: TrialChoice,
+): readonly TrialPlan[] {
+  const boots = choice.cold ? 1 : Math.min(choice.repeat, mostBoots);
+  const repeated = Array.from({ length: choice.repeat }, (_, index) => index).flatMap((index) =>
+    chosen.map(({ workload, upload }) => ({
+      id: index === 0 ? workload.name : `${workload.name}.${index + 1}`,
+      workload,
+      bootIndex: index % boots,
+      ...(upload === undefined ? {} : { upload }),
+    })),
+  );
+  const controls = canariesFor(version).map(({ workload, expected }) => ({
+    id: `canary-${workload.canary}`,
+    workload,
+    bootIndex: 0,
+    expected,
+  }));
+  const plans = [...controls, ...repeated].map((plan) => ({
+    ...plan,
+    seed: trialSeed(choice.seed, plan.id),
+    durationMs:
+      plan.workload.canary === undefined
+        ? (choice.durationMs ?? plan.workload.durationMs)
+        : plan.workload.durationMs,
+  }));
+  return onlyTrials(plans, choice.trials);
+}
+
+function onlyTrials(
+  plans: readonly TrialPlan[],
+  ids: readonly string[] | undefined,
+): readonly TrialPlan[] {
+  if (ids === undefined) return plans;
+  const unknown = ids.find((id) => plans.every((plan) => plan.id !== id));
+  if (unknown === undefined) return plans.filter(({ id }) => ids.includes(id));
+  const known = plans.map(({ id }) => id).join(', ');
+  throw new HarnessError('usage', `no trial ${unknown}; there are ${known}`);
+}
+
+/** A trial's seed is decided by the run's seed and its id alone, so that one trial can be run again by itself. */
+export function trialSeed(runSeed: number, id: string): number {
+  return createHash('sha256').update(`${runSeed} ${id}`).digest().readUInt32BE(0);
+}

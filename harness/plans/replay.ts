@@ -1,0 +1,90 @@
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import type { Verdict } from '../verdict.ts';
+import type { RunResult } from './run.ts';
+import { type RunRecord, readRun } from './run-record.ts';
+
+/** A run to run again: all of its trials, or one. */
+export interface Replayed {
+  readonly dir: string;
+  readonly record: RunRecord;
+  readonly result: RunResult;
+  readonly trials: readonly string[] | undefined;
+}
+
+/** One trial's verdict then and now; `kernel` for a run that had no trials. */
+export interface ReplayedTrial {
+  readonly id: string;
+  readonly before: Verdict;
+  /** Null when it is not among the trials now. */
+  readonly after: Verdict | null;
+  readonly repeated: boolean;
+}
+
+export interface Comparison {
+  readonly repeated: boolean;
+  /** False when the kernel had to be built again and came out different. */
+  readonly sameKernel: boolean;
+  readonly trials: readonly ReplayedTrial[];
+}
+
+/** The run that RUN or RUN/TRIAL of `splat replay` names; throws `usage` when there is none that finished. */
+export async function findReplayed(target: string, cwd: string): Promise<Replayed> {
+  const path = resolve(cwd, target);
+  if (await isFile(join(path, 'run.json'))) {
+    const { record, result } = await readRun(path);
+    return { dir: path, record, result, trials: record.request.trials ?? undefined };
+  }
+  const dir = dirname(path);
+  if (!(await isFile(join(dir, 'run.json')))) {
+    throw new HarnessError(
+      'usage',
+      `${target}: no run directory and no trial of one; see splat list`,
+    );
+  }
+  const { record, result } = await readRun(dir);
+  const id = basename(path);
+  if (result.trials.every((trial) => trial.id !== id)) {
+    const ids = result.trials.map((trial) => trial.id).join(', ');
+    throw new HarnessError('usage', `${dir} has no trial ${id}; it has ${ids}`);
+  }
+  return { dir, record, result, trials: [id] };
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isFile() === true;
+}
+
+/** What became of each trial of the first run that was to be run again. */
+export function compareRuns(
+  before: RunResult,
+  after: RunResult,
+  ids: readonly string[] | undefined,
+): Comparison {
+  const wanted = before.trials.filter(({ id }) => ids === undefined || ids.includes(id));
+  const trials =
+    wanted.length === 0 || after.trials.length === 0
+      ? [compareVerdicts('kernel', before.verdict, after.verdict)]
+      : wanted.map(({ id, verdict }) =>
+          compareVerdicts(id, verdict, after.trials.find((trial) => trial.id === id)?.verdict),
+        );
+  return {
+    repeated: trials.every(({ repeated }) => repeated),
+    sameKernel: before.kernel?.id === after.kernel?.id,
+    trials,
+  };
+}
+
+function compareVerdicts(id: string, before: Verdict, after: Verdict | undefined): ReplayedTrial {
+  const repeated = after !== undefined && essence(before) === essence(after);
+  return { id, before, after: after ?? null, repeated };
+}
+
+/** A verdict without what differs from time to time: messages, and the order of splats. */
+function essence(verdict: Verdict): string {
+  const because = 'because' in verdict ? verdict.because : '';
+  const titles =
+    verdict.kind === 'splat' ? verdict.titles.toSorted((a, b) => (a < b ? -1 : 1)) : [];
+  return JSON.stringify([verdict.kind, because, titles]);
+}

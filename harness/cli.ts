@@ -46,6 +46,10 @@ const commands: Readonly<Record<string, Row>> = {
     load: async () => import('./commands/cache.ts'),
     storeless: true,
   },
+  replay: {
+    describe: 'run a run, or one trial of it, again: same kernel, same seed',
+    load: async () => import('./commands/replay.ts'),
+  },
   doctor: {
     describe: 'tell what a run needs of this host, and what to do next',
     load: async () => import('./commands/doctor.ts'),

@@ -3,7 +3,6 @@
  * dma-buf: buffers of virtio-gpu, vgem, vkms and udmabuf lent to one another in a guest short of
  * memory. Threads import, map, draw, fence, wait and let go while the buffers' pages, where nobody
  * has pinned them, and all other memory are reclaimed. virtio-gpu imports no buffers but its own.
- * Imports and maps may fail because another thread, which has the same handle, was faster.
  */
 #include "fence.h"
 #include "gpu.h"
@@ -29,27 +28,21 @@
 #define SIDE 256 /* pixels; 64 pages a buffer */
 #define FENCE_TIMEOUT_MS 20000
 
-enum lender { FROM_VIRTIO_GPU, FROM_VGEM, FROM_VKMS, FROM_UDMABUF, LENDERS };
-enum borrower { TO_VGEM, TO_VKMS, BORROWERS };
+enum lender { VIRTIO_GPU, VGEM, VKMS, UDMABUF, LENDERS };
 
 struct shared {
 	int cards[LENDERS]; /* of the drivers; /dev/udmabuf in the last place */
 	char *pressing;
 	size_t pressing_bytes;
-	atomic_uint_fast64_t lent;   /* imports that were mapped and written through */
+	atomic_uint_fast64_t lent;   /* to another driver, and written to meanwhile */
 	atomic_uint_fast64_t waited; /* sync files that were signalled after a wait */
 };
 
 static const char *const drivers[] = {
-	[FROM_VIRTIO_GPU] = "virtio_gpu",
-	[FROM_VGEM] = "vgem",
-	[FROM_VKMS] = "vkms",
+	[VIRTIO_GPU] = "virtio_gpu",
+	[VGEM] = "vgem",
+	[VKMS] = "vkms",
 };
-
-static int borrowing_card(const struct shared *shared, enum borrower borrower)
-{
-	return shared->cards[borrower == TO_VGEM ? FROM_VGEM : FROM_VKMS];
-}
 
 static void write_pixels(void *pixels, size_t bytes)
 {
@@ -81,7 +74,7 @@ static int make_buffer(const struct shared *shared, enum lender lender, struct c
 
 	*canvas = (struct canvas){ .width = SIDE, .height = SIDE, .pitch = SIDE * 4,
 				   .bytes = SIDE * SIDE * 4 };
-	if (lender == FROM_UDMABUF) {
+	if (lender == UDMABUF) {
 		prime_fd = make_udmabuf(shared->cards[lender], canvas->bytes);
 	} else if (canvas_create(shared->cards[lender], SIDE, SIDE, canvas)) {
 		if (!canvas_export(shared->cards[lender], canvas, &prime_fd))
@@ -93,32 +86,35 @@ static int make_buffer(const struct shared *shared, enum lender lender, struct c
 	return prime_fd;
 }
 
-/* Attached to a borrower, mapped through it and directly, and given back in either order. */
+/*
+ * Attached to another driver, which has the pages mapped for its device meanwhile; handle and
+ * dma-buf are given back in either order.
+ */
 static void lend(struct racer *racer)
 {
 	struct shared *shared = racer->shared;
+	enum lender borrower = random_below(&racer->random, 2) ? VGEM : VKMS;
 	enum lender lender = (enum lender)random_below(&racer->random, LENDERS);
-	int card = borrowing_card(shared, (enum borrower)random_below(&racer->random, BORROWERS));
+	bool handle_first = random_below(&racer->random, 2);
 	struct canvas canvas;
-	int prime_fd = make_buffer(shared, lender, &canvas);
-	struct dma_buf_sync sync = { .flags = DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW };
-	void *direct, *borrowed = NULL;
+	void *pixels;
+	int prime_fd;
 
-	if (canvas_import(card, prime_fd, &canvas.handle)) {
-		borrowed = canvas_map(card, &canvas);
-		canvas_destroy(card, &canvas);
-	}
-	gpu_ioctl(prime_fd, DMA_BUF_IOCTL_SYNC, &sync);
-	direct = mmap(NULL, canvas.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, prime_fd, 0);
-	if (direct != MAP_FAILED)
-		write_pixels(direct, canvas.bytes);
-	sync.flags = DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW;
-	gpu_ioctl(prime_fd, DMA_BUF_IOCTL_SYNC, &sync);
+	if (lender == borrower)
+		lender = VIRTIO_GPU;
+	prime_fd = make_buffer(shared, lender, &canvas);
+	if (!canvas_import(shared->cards[borrower], prime_fd, &canvas.handle))
+		workload_fail("lend a buffer from %d to %d", lender, borrower);
+	pixels = mmap(NULL, canvas.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, prime_fd, 0);
+	if (pixels == MAP_FAILED)
+		workload_fail("map a dma-buf of lender %d", lender);
+	if (handle_first)
+		canvas_destroy(shared->cards[borrower], &canvas);
 	close(prime_fd);
-	if (borrowed) {
-		write_pixels(borrowed, canvas.bytes);
-		shared->lent++;
-	}
+	write_pixels(pixels, canvas.bytes);
+	if (!handle_first)
+		canvas_destroy(shared->cards[borrower], &canvas);
+	shared->lent++;
 }
 
 /* What a CPU that wants to read or write has to do first: it sleeps until the fence is signalled. */
@@ -141,7 +137,7 @@ static void use_fence(struct racer *racer, int prime_fd, const struct canvas *ca
 	pthread_t waiter;
 	void *pixels;
 
-	if (!fence_attach(shared->cards[FROM_VGEM], canvas->handle, &fence))
+	if (!fence_attach(shared->cards[VGEM], canvas->handle, &fence))
 		workload_fail("attach a fence");
 	sync_fd = fence_export(prime_fd);
 	merged_fd = fence_merge(sync_fd, sync_fd);
@@ -154,7 +150,7 @@ static void use_fence(struct racer *racer, int prime_fd, const struct canvas *ca
 	if (pixels != MAP_FAILED)
 		write_pixels(pixels, canvas->bytes);
 	pause_ms(2);
-	if (!fence_signal(shared->cards[FROM_VGEM], fence) && errno != ETIMEDOUT)
+	if (!fence_signal(shared->cards[VGEM], fence) && errno != ETIMEDOUT)
 		workload_fail("signal a fence");
 	pthread_join(waiter, NULL);
 	errno = 0;
@@ -173,10 +169,10 @@ static void fence(struct racer *racer)
 	struct canvas canvas;
 	int prime_fd = make_buffer(shared, lender, &canvas);
 
-	if (canvas_import(shared->cards[FROM_VGEM], prime_fd, &canvas.handle)) {
-		use_fence(racer, prime_fd, &canvas);
-		canvas_destroy(shared->cards[FROM_VGEM], &canvas);
-	}
+	if (!canvas_import(shared->cards[VGEM], prime_fd, &canvas.handle))
+		workload_fail("lend a buffer from %d to vgem", lender);
+	use_fence(racer, prime_fd, &canvas);
+	canvas_destroy(shared->cards[VGEM], &canvas);
 	close(prime_fd);
 }
 
@@ -184,7 +180,7 @@ static void fence(struct racer *racer)
 static void draw_unpinned(struct racer *racer)
 {
 	struct shared *shared = racer->shared;
-	int card = borrowing_card(shared, (enum borrower)random_below(&racer->random, BORROWERS));
+	int card = shared->cards[random_below(&racer->random, UDMABUF)];
 	struct canvas canvas;
 	void *pixels;
 
@@ -215,13 +211,13 @@ static const struct operation operations[] = {
 
 static void open_lenders(struct shared *shared)
 {
-	for (int i = 0; i < FROM_UDMABUF; i++) {
+	for (int i = 0; i < UDMABUF; i++) {
 		shared->cards[i] = gpu_open(drivers[i]);
 		if (shared->cards[i] < 0)
 			workload_skip("no card driven by %s", drivers[i]);
 	}
-	shared->cards[FROM_UDMABUF] = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
-	if (shared->cards[FROM_UDMABUF] < 0)
+	shared->cards[UDMABUF] = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+	if (shared->cards[UDMABUF] < 0)
 		workload_skip("no /dev/udmabuf: the kernel lacks CONFIG_UDMABUF");
 }
 

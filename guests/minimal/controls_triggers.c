@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "controls_victim.h"
 #include "files.h"
+#include "memory.h"
 #include "notifiers.h"
 #include "workload.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,7 +15,7 @@
 #endif
 /* A refused process_mrelease() is repeated as often as the oom_reaper tries one victim. */
 #define REAP_ATTEMPTS 10
-#define WATERMARK_SCALE_FACTOR "/proc/sys/vm/watermark_scale_factor"
+#define ROOM_BYTES (16 * MIB)
 
 void trigger_register(const struct control *control)
 {
@@ -75,30 +75,26 @@ static void await_callback(const char *counter, uint64_t before, unsigned long t
 }
 
 /*
- * Moves the watermarks far up (min, low and high 30 % of memory apart), so that kswapd starts
- * long before memory is short. memory.reclaim would not do: it does not hold fs_reclaim.
+ * In a squeezed guest (memory.h) kswapd starts at the next allocation; if it has given up, the victim,
+ * which takes more than there is room for, reclaims itself. memory.reclaim would not do: it does not
+ * hold fs_reclaim.
  */
 void trigger_reclaim(const struct control *control)
 {
 	const char *counter = control->kind == SPLAT_MN_INTERVAL ? "interval_blockable" : "hlist_start_blockable";
-	struct armed armed = { .control = control, .appetite = installed_memory() / 4 * 3 };
-	char swaps[4096], factor[32];
+	struct armed armed = { .control = control, .appetite = 2 * ROOM_BYTES };
 	struct victim victim;
 	uint64_t before;
 
-	if (!read_file("/proc/swaps", swaps, sizeof(swaps)) || !strchr(swaps, '\n'))
+	if (meminfo_kib("SwapTotal") == 0)
 		workload_skip("no swap: anonymous memory cannot be reclaimed");
-	if (!read_file(WATERMARK_SCALE_FACTOR, factor, sizeof(factor)))
-		workload_fail("read " WATERMARK_SCALE_FACTOR);
 	start_armed(&victim, &armed);
 	before = notifiers_count(counter);
-	if (!write_file(WATERMARK_SCALE_FACTOR, "3000"))
-		workload_fail("write " WATERMARK_SCALE_FACTOR);
+	memory_squeeze(ROOM_BYTES);
 	victim_release(&victim);
 	await_callback(counter, before, control->timeout_ms);
 	victim_kill(&victim);
 	victim_await_exit_stop(&victim);
 	victim_bury(&victim);
-	if (!write_file(WATERMARK_SCALE_FACTOR, factor))
-		workload_fail("restore " WATERMARK_SCALE_FACTOR);
+	memory_relax();
 }

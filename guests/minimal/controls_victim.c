@@ -5,7 +5,6 @@
 #include "workload.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 static void prepare(const void *context)
 {
@@ -32,9 +31,4 @@ struct victim_life armed_life(const struct armed *armed)
 		.provoke = provoke,
 		.context = armed,
 	};
-}
-
-size_t installed_memory(void)
-{
-	return (size_t)sysconf(_SC_PHYS_PAGES) * PAGE_BYTES;
 }

@@ -14,7 +14,4 @@ struct armed {
 /* For victim_start(); armed must outlive that call. */
 struct victim_life armed_life(const struct armed *armed);
 
-/* Bytes of memory the guest has. */
-size_t installed_memory(void);
-
 #endif

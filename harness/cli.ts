@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import yargs, { type Argv } from 'yargs';
 import type { CommandContext } from './commands/context.ts';
 import { exitCodeOfError, exitCodes, HarnessError } from './errors.ts';
+import { plain, plainLines } from './report/plain.ts';
 
 /** A command's module; imported only when the command runs or explains itself. */
 interface CommandModule {
@@ -50,6 +51,10 @@ const commands: Readonly<Record<string, Row>> = {
     describe: 'run a run, or one trial of it, again: same kernel, same seed',
     load: async () => import('./commands/replay.ts'),
   },
+  shell: {
+    describe: 'boot a guest and log in to it',
+    load: async () => import('./commands/shell.ts'),
+  },
   doctor: {
     describe: 'tell what a run needs of this host, and what to do next',
     load: async () => import('./commands/doctor.ts'),
@@ -74,10 +79,14 @@ export async function main(args: readonly string[], version: string): Promise<nu
     colour: stdout.isTTY && !env['NO_COLOR'],
     live: stderr.isTTY && env['TERM'] !== 'dumb',
   };
+  // Exit code 1 means a splat: what slips through must not end the process with Node's own.
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error) => process.exit(explain(error, context)));
+  }
   try {
     return await dispatch(args, version, context);
   } catch (error) {
-    return await explain(error, context);
+    return explain(error, context);
   }
 }
 
@@ -170,8 +179,7 @@ function watchSignals(stop: AbortController): void {
   process.stdout.on('error', () => process.exit(exitCodes.harness));
 }
 
-async function explain(error: unknown, context: CommandContext): Promise<number> {
-  const { plain, plainLines } = await import('./report/plain.ts');
+function explain(error: unknown, context: Pick<CommandContext, 'stderr' | 'live'>): number {
   const clear = context.live ? '\r\u001B[K' : '';
   if (error instanceof HarnessError) {
     context.stderr.write(`${clear}splat: ${plain(error.message)}\n`);

@@ -75,23 +75,31 @@ function mustRun(program, args, what) {
 
 /** Runs `work` while nobody else sets up this checkout. The lock is released with this process, however it ends. */
 function locked(work) {
-  fs.mkdirSync(dist, { recursive: true });
+  try {
+    fs.mkdirSync(dist, { recursive: true });
+    fs.accessSync(dist, fs.constants.W_OK);
+  } catch (error) {
+    give('cannot write to ' + dist + ': ' + error.code + '; it holds the compiled harness');
+  }
   var flags = ['--exclusive', path.join(dist, 'lock'), process.execPath, __filename, work];
   mustRun('flock', flags, 'setting up');
 }
 
-/** `dev`: with the tools for tests. What is there already and complete is left alone. */
+/**
+ * What is there already, complete and of this lock file, is left alone. `dev`: with the tools for tests, which a folder that
+ * has them keeps.
+ */
 function installModules(dev) {
-  var lockFile = path.join(root, 'node_modules', '.package-lock.json');
-  var wanted = Object.keys(packageJson().dependencies).concat(dev ? Object.keys(packageJson().devDependencies) : []);
-  var complete =
-    fs.existsSync(lockFile) &&
-    wanted.every(function (name) {
-      return fs.existsSync(path.join(root, 'node_modules', name, 'package.json'));
-    });
-  if (complete) return;
+  var modules = path.join(root, 'node_modules');
+  var stamp = path.join(modules, '.splat-installed');
+  var lock = crypto.createHash('sha256').update(fs.readFileSync(path.join(root, 'package-lock.json'))).digest('hex');
+  var hasTools = fs.existsSync(path.join(modules, 'tap', 'package.json'));
+  var current = fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === lock;
+  if (current && (hasTools || !dev)) return;
   say('installing node modules');
-  mustRun('npm', ['ci', '--no-progress', '--loglevel=error'].concat(dev ? ['--include=dev'] : ['--omit=dev']), 'installing node modules');
+  var which = dev || hasTools ? '--include=dev' : '--omit=dev';
+  mustRun('npm', ['ci', '--no-progress', '--loglevel=error', which], 'installing node modules');
+  fs.writeFileSync(stamp, lock);
 }
 
 function compile() {
@@ -114,8 +122,15 @@ function compile() {
   require(path.join(root, 'node_modules', 'esbuild')).buildSync(options);
   fs.writeFileSync(path.join(dist, 'stamp.new'), digest);
   fs.renameSync(path.join(dist, 'stamp.new'), path.join(dist, 'stamp'));
+  removeOld(digest);
+}
+
+/** A long run may still load parts of the harness it was started from: what was compiled today stays. */
+function removeOld(digest) {
   fs.readdirSync(dist).forEach(function (name) {
-    if (/^[0-9a-f]{64}$/.test(name) && name !== digest) fs.rmSync(path.join(dist, name), { recursive: true, force: true });
+    var dir = path.join(dist, name);
+    if (!/^[0-9a-f]{64}$/.test(name) || name === digest) return;
+    if (Date.now() - fs.statSync(dir).mtimeMs > 24 * 3600 * 1000) fs.rmSync(dir, { recursive: true, force: true });
   });
 }
 
@@ -124,9 +139,14 @@ function launch(digest) {
   if (process.sourceMapsEnabled === undefined && process.setSourceMapsEnabled) process.setSourceMapsEnabled(true);
   import(url.pathToFileURL(cli).href).then(
     function (module) {
-      return module.main(process.argv.slice(2), packageJson().version).then(function (code) {
-        process.exitCode = code;
-      });
+      return module.main(process.argv.slice(2), packageJson().version).then(
+        function (code) {
+          process.exitCode = code;
+        },
+        function (error) {
+          give('internal error, please report it: ' + (error && error.stack));
+        },
+      );
     },
     function (error) {
       give('the compiled harness cannot be loaded: ' + error.message + '; remove ' + dist + ' and try again');

@@ -55,8 +55,10 @@ export interface TrialEvidence {
   readonly splats: readonly string[];
   /** Why a detector could not have spoken before the workload began; empty when all were alive. */
   readonly deadBefore: readonly string[];
-  /** Why a detector could not have spoken at the end, or console lines are known to be missing. */
+  /** Why a detector could not have spoken at the end. */
   readonly deadAfter: readonly string[];
+  /** Why the console may not carry everything that was said. */
+  readonly incomplete: readonly string[];
   /** The required witnesses with their counts. */
   readonly witnesses: Readonly<Record<string, number>>;
   readonly end: WorkloadEnd;
@@ -71,13 +73,17 @@ export function judgeTrial(evidence: TrialEvidence): Verdict {
   if (unexpected.length > 0) return { kind: 'splat', titles: unexpected };
   const missing = expected.filter((title) => !evidence.splats.includes(title));
   // A canary that spoke has switched lockdep off by speaking: what is dead after it proves nothing against it.
+  const spoke = expected.length > 0 && missing.length === 0;
   const dead = [
     ...evidence.deadBefore,
-    ...(expected.length > 0 && missing.length === 0 ? [] : evidence.deadAfter),
+    ...evidence.incomplete,
+    ...(spoke ? [] : evidence.deadAfter),
   ];
   if (dead.length > 0) return inconclusive('blind', dead.join('; '));
   // What did not run has no witnesses to miss. A canary has no such excuse.
   if (evidence.end.kind === 'skipped' && expected.length === 0) return judgeEnd(evidence.end);
+  // The counters of a guest that went away are unknown, not zero.
+  if (evidence.end.kind === 'silent' || evidence.end.kind === 'lost') return judgeEnd(evidence.end);
   const zero = Object.entries(evidence.witnesses).filter(([, count]) => !(count > 0));
   if (zero.length > 0) {
     return inconclusive(

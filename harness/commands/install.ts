@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
+import { HarnessError } from '../errors.ts';
 import { installMissing } from '../host/packages.ts';
 import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';
@@ -12,7 +14,12 @@ export async function installPackages(context: CommandContext): Promise<void> {
     ask: async (question) => {
       const terminal = createInterface({ input: stdin, output: stderr });
       try {
-        return /^y(es)?$/i.test((await terminal.question(question, { signal })).trim());
+        const closed = once(terminal, 'close').then(() => 'n');
+        const answer = await Promise.race([terminal.question(question, { signal }), closed]);
+        return /^y(es)?$/i.test(answer.trim());
+      } catch (cause) {
+        // Readline takes Ctrl-C for itself while it asks.
+        throw new HarnessError('interrupted', 'interrupted', { cause });
       } finally {
         terminal.close();
       }

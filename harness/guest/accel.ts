@@ -1,7 +1,7 @@
 import { access, constants, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { HarnessError } from '../errors.ts';
+import { HarnessError, isHarnessError } from '../errors.ts';
 import { packageRoot } from '../host/package-root.ts';
 import { runTool } from '../host/process.ts';
 import { ensureEntry, fileDigest, findEntry, valueDigest } from '../host/store.ts';
@@ -15,6 +15,8 @@ export interface AccelDecision {
   readonly accel: Accel;
   /** Why, in words: "no /dev/kvm", "proved by a guest that booted in 900 ms". */
   readonly reason: string;
+  /** To be called when the same kernel has booted emulated: only then is its silence under KVM the host's fault. */
+  readonly confirm?: () => Promise<void>;
 }
 
 interface HostOptions {
@@ -27,24 +29,34 @@ const kvmDevice = '/dev/kvm';
 const proofMs = 20_000;
 
 /**
- * Decides between KVM and TCG. KVM is only believed after a guest has booted under it: there are machines where
+ * Decides between KVM and TCG. KVM is only believed after a kernel has printed a line under it: there are machines where
  * /dev/kvm opens, virtual machines are created, and none of them runs. The answer is remembered until the host reboots.
+ * Asked for by name, KVM is used without a proof: a kernel that does not boot then is the kernel's fault.
  */
 export async function decideAccel(
   choice: AccelChoice,
   spec: Omit<MachineSpec, 'accel'>,
-  options: HostOptions & { readonly onProof?: () => void },
+  options: HostOptions,
 ): Promise<AccelDecision> {
   if (choice === 'tcg') return { accel: 'tcg', reason: 'asked for' };
   const missing = await whyNoDevice();
-  const proof: KvmProof =
-    missing === undefined
-      ? await rememberedProof(spec, options)
-      : { works: false, reason: missing };
+  if (choice === 'kvm') {
+    if (missing === undefined) return { accel: 'kvm', reason: 'asked for' };
+    throw new HarnessError('tool', `--accel kvm: ${missing}; --accel tcg emulates instead`);
+  }
+  if (missing !== undefined) return { accel: 'tcg', reason: missing };
+  const key = await proofKey(options.signal);
+  const known = await findEntry(options.cacheRoot, 'tool', key);
+  const proof =
+    known.entry === undefined
+      ? await proveKvm(spec, options.signal)
+      : (known.entry.meta as KvmProof);
+  const remember = async (): Promise<void> => {
+    if (known.entry === undefined) await storeProof(key, proof, options);
+  };
+  if (proof.works || !proof.kernelDecides) await remember();
   if (proof.works) return { accel: 'kvm', reason: proof.reason };
-  if (choice === 'kvm')
-    throw new HarnessError('tool', `--accel kvm: ${proof.reason}; --accel tcg emulates instead`);
-  return { accel: 'tcg', reason: proof.reason };
+  return { accel: 'tcg', reason: proof.reason, confirm: remember };
 }
 
 async function whyNoDevice(): Promise<string | undefined> {
@@ -60,6 +72,8 @@ async function whyNoDevice(): Promise<string | undefined> {
 interface KvmProof {
   readonly works: boolean;
   readonly reason: string;
+  /** The kernel that was tried may be to blame, not the host. */
+  readonly kernelDecides: boolean;
 }
 
 /** What `--accel auto` would decide, as far as that is known without starting a guest; undefined when it is not. */
@@ -79,45 +93,51 @@ async function proofKey(signal: AbortSignal): Promise<string> {
   return `kvm-proof-${valueDigest([await hostIdentity(), stdout]).slice(0, 16)}`;
 }
 
-async function rememberedProof(
-  spec: Omit<MachineSpec, 'accel'>,
-  options: HostOptions & { readonly onProof?: () => void },
-): Promise<KvmProof> {
-  const entry = await ensureEntry(options.cacheRoot, {
+async function storeProof(key: string, proof: KvmProof, options: HostOptions): Promise<void> {
+  await ensureEntry(options.cacheRoot, {
     kind: 'tool',
-    key: await proofKey(options.signal),
+    key,
     signal: options.signal,
-    make: async () => {
-      options.onProof?.();
-      return proveKvm(spec, options.signal);
-    },
+    make: async () => Promise.resolve(proof),
   });
-  return entry.meta as KvmProof;
 }
 
 async function proveKvm(spec: Omit<MachineSpec, 'accel'>, signal: AbortSignal): Promise<KvmProof> {
   const dir = await mkdtemp(join(tmpdir(), 'splat-kvm-'));
   try {
     await using guest = await startGuest({
-      spec: { ...spec, accel: 'kvm', cpus: 1, memoryMiB: 256 },
+      spec: { ...spec, accel: 'kvm', cpus: 1, memoryMiB: 512 },
       start: 'boot',
       consolePath: join(dir, 'console.log'),
       signal,
       onConsole: () => undefined,
       answerTimeoutMs: proofMs,
     });
+    const startedAt = performance.now();
     const outcome = await awaitBoot(guest, { bootMs: proofMs, silenceMs: proofMs }, signal);
-    if (outcome.kind === 'failed')
-      return { works: false, reason: `${kvmDevice} opens, but a guest under it did not boot` };
+    const ms = Math.round(performance.now() - startedAt);
+    if (outcome.kind === 'ready') {
+      return {
+        works: true,
+        reason: `proved: a guest was ready after ${ms} ms`,
+        kernelDecides: false,
+      };
+    }
+    // Whatever became of this kernel: it ran.
+    if (guest.console.bytes() > 0)
+      return { works: true, reason: 'proved: a kernel printed', kernelDecides: true };
     return {
-      works: true,
-      reason: `proved: a guest was ready after ${Math.round(outcome.bootMs)} ms`,
+      works: false,
+      reason: `${kvmDevice} opens, but nothing ran under it for ${ms} ms`,
+      kernelDecides: true,
     };
   } catch (error) {
-    if (error instanceof HarnessError && error.code === 'tool') {
-      return { works: false, reason: `${kvmDevice} opens, but QEMU cannot use it` };
-    }
-    throw error;
+    if (!isHarnessError(error, 'tool')) throw error;
+    return {
+      works: false,
+      reason: `${kvmDevice} opens, but QEMU cannot use it`,
+      kernelDecides: false,
+    };
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
@@ -146,5 +166,6 @@ export async function hostTscKhz(options: HostOptions): Promise<number> {
   const { khz } = entry.meta as { khz: number };
   if (!(khz > 100_000))
     throw new HarnessError('internal', `the time stamp counter runs at ${khz} kHz?`);
-  return khz;
+  // A boot's measurement differs from the next one's in the last digits; a checkpoint's key must not.
+  return Math.round(khz / 100) * 100;
 }

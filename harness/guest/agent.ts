@@ -56,7 +56,10 @@ export function openAgent(channel: AgentChannel, signal: AbortSignal, timeoutMs:
   };
   return {
     hello: async () => {
-      const [name, version, release = 'unknown'] = okWords('hello', await greet(ask, timeoutMs));
+      const [name, version, release = 'unknown'] = okWords(
+        'hello',
+        await greet(ask, timeoutMs, signal),
+      );
       if (name !== 'splat-agent' || version !== protocolVersion) {
         throw new HarnessError(
           'internal',
@@ -92,15 +95,16 @@ export function openAgent(channel: AgentChannel, signal: AbortSignal, timeoutMs:
 /** A port that another host just left drops what comes before the guest's driver knows of the new one. */
 const helloRetryMs = 2_000;
 
-async function greet(ask: Ask, timeoutMs: number): Promise<AgentAnswer> {
+async function greet(ask: Ask, timeoutMs: number, signal: AbortSignal): Promise<AgentAnswer> {
   const deadlineAtMs = performance.now() + timeoutMs;
   for (;;) {
     const leftMs = deadlineAtMs - performance.now();
     try {
       return await ask('hello', [], undefined, Math.min(helloRetryMs, Math.max(1, leftMs)));
     } catch (error) {
-      if (!(error instanceof GuestGone) || error.how === 'lost' || leftMs <= helloRetryMs)
-        throw error;
+      // An aborted signal settles every request at once: asking again would never yield to the event loop.
+      const over = signal.aborted || leftMs <= helloRetryMs;
+      if (over || !(error instanceof GuestGone) || error.how === 'lost') throw error;
     }
   }
 }
@@ -114,8 +118,11 @@ type Ask = (
 
 async function readAll(ask: Ask, path: string, limitBytes: number): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
+  let bytes = 0;
   const answer = await ask('read', [path, String(limitBytes)], (kind, [chunk]) => {
-    if (kind === 'data' && chunk !== undefined) chunks.push(chunk);
+    bytes += chunk?.length ?? 0;
+    // The agent keeps to the limit; a guest that has taken its place need not.
+    if (kind === 'data' && chunk !== undefined && bytes <= limitBytes) chunks.push(chunk);
   });
   return answer.kind === 'ok' ? Buffer.concat(chunks) : undefined;
 }

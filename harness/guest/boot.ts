@@ -6,7 +6,7 @@ import type { Untestable } from '../verdict.ts';
 import { type Agent, GuestGone, openAgent } from './agent.ts';
 import type { MachineSpec } from './argv.ts';
 import { type ConsoleFollower, followConsole } from './console.ts';
-import { type Machine, type MachineOptions, startMachine } from './machine.ts';
+import { type Machine, type MachineOptions, requireGuestsFault, startMachine } from './machine.ts';
 
 /** A guest that answers: a machine, its agent and its console. Disposing ends all three. */
 export interface Guest extends AsyncDisposable {
@@ -76,7 +76,7 @@ export async function awaitBoot(
       error.how === 'lost'
         ? `the kernel ended before its guest was ready, after ${seconds} s`
         : `the guest was not ready after ${seconds} s${guest.console.bytes() === 0 ? ' and its console never spoke' : ''}`;
-    if (error.how === 'lost') await guest.machine.ended;
+    if (error.how === 'lost') await requireGuestsFault(guest.machine);
     await guest.console.catchUp();
     return {
       kind: 'failed',

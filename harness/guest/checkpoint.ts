@@ -6,10 +6,10 @@ import { handOver } from '../host/hand-over.ts';
 import { runTool, tail, throwIfAborted } from '../host/process.ts';
 import { type Entry, ensureEntry, valueDigest } from '../host/store.ts';
 import type { Untestable } from '../verdict.ts';
-import type { Agent } from './agent.ts';
+import { type Agent, GuestGone } from './agent.ts';
 import { type MachineSpec, qemuArgv } from './argv.ts';
 import { awaitBoot, type Guest, startGuest } from './boot.ts';
-import { qemuProgram } from './machine.ts';
+import { qemuProgram, requireGuestsFault } from './machine.ts';
 import {
   answerTimeoutMs,
   bootDeadlines,
@@ -53,8 +53,8 @@ export type CheckpointOutcome =
   | { readonly kind: 'saved'; readonly checkpoint: Checkpoint }
   | { readonly kind: 'failed'; readonly verdict: Untestable };
 
-/** Carries an untestable boot through the store, which keeps no entry when its maker throws. */
-class BootFailed extends Error {
+/** An untestable boot on its way through code that only knows success: the store, a trial that boots for itself. */
+export class BootFailed extends Error {
   override readonly name = 'BootFailed';
   readonly verdict: Untestable;
   constructor(verdict: Untestable) {
@@ -133,14 +133,33 @@ export async function bootGuest(
     }
     const bootMs = performance.now() - startedAt;
     const slowness = slownessOf(bootMs);
-    await setKernelTimeouts(guest.agent, kernelTimeouts(slowness));
-    const prepared = await request.prepare(guest.agent);
+    const prepared = await prepareReady(guest, slowness, request, files.consolePath);
     return {
       guest,
       record: { release: outcome.release, bootMs, slowness, prepared },
       [Symbol.asyncDispose]: async () => guest[Symbol.asyncDispose](),
     };
   });
+}
+
+async function prepareReady(
+  guest: Guest,
+  slowness: number,
+  { prepare, signal }: Pick<CheckpointRequest, 'signal' | 'prepare'>,
+  consolePath: string,
+): Promise<unknown> {
+  try {
+    await setKernelTimeouts(guest.agent, kernelTimeouts(slowness));
+    return await prepare(guest.agent);
+  } catch (error) {
+    throwIfAborted(signal);
+    if (!(error instanceof GuestGone)) throw error;
+    if (error.how === 'lost') await requireGuestsFault(guest.machine);
+    await guest.console.catchUp();
+    const output = tail(await readFile(consolePath, 'latin1'));
+    const message = `the guest was ${error.how} while it was prepared`;
+    throw new BootFailed({ kind: 'untestable', because: 'boot', message, output });
+  }
 }
 
 interface MigrationStatus {
@@ -193,7 +212,7 @@ async function proveRestore(
     throwIfAborted(request.signal);
     await fork[Symbol.asyncDispose]();
     const output = tail((await fork.machine.ended).stderr);
-    const message = 'a guest saved a moment ago could not be restored; --cold does without';
+    const message = 'a guest saved a moment ago could not be restored';
     throw new HarnessError('infra', message, { cause, output });
   });
   await rm(consolePath);

@@ -53,6 +53,8 @@ export async function followConsole(
       await pause(pollMs, stop.signal);
     }
   })();
+  // A file that cannot be read, or a reader that throws, is reported where the follower is awaited.
+  loop.catch(() => undefined);
 
   return {
     bytes: () => bytes,
@@ -62,9 +64,12 @@ export async function followConsole(
     async [Symbol.asyncDispose]() {
       if (stop.signal.aborted) return;
       stop.abort();
-      await loop;
-      await catchUp();
-      await file.close();
+      try {
+        await loop;
+        await catchUp();
+      } finally {
+        await file.close();
+      }
     },
   };
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HarnessError } from '../errors.ts';
+import { pause } from '../host/deadline.ts';
 import {
   type Child,
   type ChildEnd,
@@ -136,4 +137,18 @@ async function cpuSecondsOf(pid: number | undefined): Promise<number> {
   // Fields 14 and 15 (utime, stime) of proc(5), counted after the command name, which may contain anything.
   const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / ticksPerSecond;
+}
+
+/** A guest that ended by itself is the kernel's doing; throws `infra` for a QEMU that crashed or was killed. */
+export async function requireGuestsFault(machine: Machine): Promise<void> {
+  const waiting = new AbortController();
+  const end = await Promise.race([
+    machine.ended,
+    pause(5_000, waiting.signal).then(() => undefined),
+  ]);
+  waiting.abort();
+  if (end === undefined || end.exitCode === 0) return;
+  const how =
+    end.killedBy === undefined ? `exit code ${end.exitCode}` : `killed by ${end.killedBy}`;
+  throw new HarnessError('infra', `QEMU ended on its own: ${how}`, { output: tail(end.stderr) });
 }

@@ -21,11 +21,12 @@ export async function receiveStream(
       });
       server.once('error', reject);
     });
-    // A failure before anybody waits for it must not end the process.
-    received.catch(() => undefined);
-    await new Promise<void>((resolve) => server.listen(socketPath, resolve));
-    await send(socketPath);
-    await received;
+    const listening = new Promise<void>((resolve) => server.listen(socketPath, resolve));
+    await Promise.race([listening, received]);
+    const [stored, sent] = await Promise.allSettled([received, send(socketPath)]);
+    // A disk that is full ends the sender too; its own complaint comes second.
+    if (stored.status === 'rejected') throw stored.reason;
+    if (sent.status === 'rejected') throw sent.reason;
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') {
       throw new HarnessError('infra', `cannot write ${file}: no space left`, { cause: error });

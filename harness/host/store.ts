@@ -113,7 +113,8 @@ export async function findEntry(
   try {
     manifest = JSON.parse(await readFile(join(dir, manifestName), 'utf8')) as Manifest;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return {};
+    const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    if (missing && (await stat(dir).catch(() => undefined)) === undefined) return {};
     return { corrupt: `cache entry ${dir} has no readable ${manifestName}` };
   }
   for (const [name, expected] of Object.entries(manifest.files)) {

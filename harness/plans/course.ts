@@ -1,14 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
-import { HarnessError } from '../errors.ts';
 import { GuestGone } from '../guest/agent.ts';
 import type { Guest } from '../guest/boot.ts';
+import { requireGuestsFault } from '../guest/machine.ts';
 import { answerTimeoutMs, kernelTimeouts } from '../guest/pace.ts';
 import { pause } from '../host/deadline.ts';
-import { tail, throwIfAborted } from '../host/process.ts';
+import { throwIfAborted } from '../host/process.ts';
+
 import type { WorkloadEnd } from '../verdict.ts';
 import { type Prepared, type Reading, takeReading } from './observe.ts';
+import { openOutputLog } from './output-log.ts';
 import type { TrialContext, TrialPlan, TrialTimings } from './trial.ts';
 
 /** What happened in a trial's guest, before anything is concluded from it. */
@@ -33,7 +34,6 @@ type Progress = {
 
 /** A kernel log is at most this long: CONFIG_LOG_BUF_SHIFT=20, escaped. */
 const kmsgLimitBytes = 4 * 1024 * 1024;
-const outputLimitBytes = 16 * 1024 * 1024;
 
 /** Runs the workload in a fresh guest and observes it from outside. */
 export async function runCourse(
@@ -73,7 +73,7 @@ export async function runCourse(
       error.how === 'lost'
         ? { kind: 'lost' }
         : { kind: 'silent', afterMs: performance.now() - startedAt };
-    if (error.how === 'lost') await requireGuestsFault(guest);
+    if (error.how === 'lost') await requireGuestsFault(guest.machine);
   } finally {
     over.abort();
     await begun;
@@ -95,20 +95,18 @@ async function beginTrial(guest: Guest, plan: TrialPlan, course: Progress): Prom
 async function endTrial(guest: Guest, context: TrialContext, course: Progress): Promise<void> {
   const { agent } = guest;
   course.after = await takeReading(agent, context.cpus);
-  const printed = guest.console.waitFor(
-    `${course.marker} ends`,
-    markerTimeoutMs(context),
-    context.signal,
-  );
-  await agent.write('/dev/kmsg', `<6>${course.marker} ends\n`);
-  course.markersSeen = { ...course.markersSeen, end: await printed };
+  // A console that floods is behind; the marker still comes, after everything before it.
+  const patienceMs = answerTimeoutMs(context.slowness);
+  const over = new AbortController();
+  const printed = guest.console.waitFor(`${course.marker} ends`, patienceMs, over.signal);
+  try {
+    await agent.write('/dev/kmsg', `<6>${course.marker} ends\n`);
+    course.markersSeen = { ...course.markersSeen, end: await printed };
+  } finally {
+    over.abort();
+  }
   const kmsg = await agent.read('/dev/kmsg', kmsgLimitBytes);
   if (kmsg !== undefined) course.kmsg = kmsg.toString('latin1');
-}
-
-/** A console that floods is behind; the marker still comes, after everything before it. */
-function markerTimeoutMs(context: TrialContext): number {
-  return answerTimeoutMs(context.slowness);
 }
 
 async function runWorkload(
@@ -121,24 +119,19 @@ async function runWorkload(
   const { workload, durationMs, upload } = plan;
   if (upload !== undefined) await guest.agent.put(workload.program, 0o755, upload);
   const beganAt = performance.now();
-  const output = createWriteStream(join(context.dir, 'output.log'));
-  let outputBytes = 0;
-  let lastWords = '';
+  const output = openOutputLog(join(context.dir, 'output.log'));
+  const over = new AbortController();
   let picture: Promise<void> | undefined;
   const onOutput = (stream: 1 | 2, bytes: Uint8Array): void => {
     if (course.timings.firstLineMs === null) {
       course.timings = { ...course.timings, firstLineMs: performance.now() - watch.startedAt };
     }
-    if (stream === 1)
-      lastWords = (lastWords + Buffer.from(bytes).toString('latin1')).slice(-lastWordsChars);
-    outputBytes += bytes.length;
-    if (outputBytes <= outputLimitBytes) output.write(bytes);
-    if (
-      workload.draws === true &&
-      picture === undefined &&
-      Buffer.from(bytes).includes('picture\n')
-    ) {
+    output.write(bytes);
+    if (workload.draws !== true || picture !== undefined || stream !== 1) return;
+    if (Buffer.from(bytes).includes('picture\n')) {
       picture = takePicture(guest, context.dir);
+      // It is awaited below; a guest that panics meanwhile rejects it before.
+      picture.catch(() => undefined);
     }
   };
   try {
@@ -146,20 +139,17 @@ async function runWorkload(
       upload === undefined ? runTimeoutMs(durationMs, context.slowness) : durationMs;
     const running = guest.agent
       .run(programArgv(plan), timeoutMs, onOutput)
-      .then((end) => readEnd(end, lastWords, upload !== undefined));
-    const end = await Promise.race([
-      running,
-      stuckAfterSplat(durationMs, context, watch.hasSplat, running),
-    ]);
+      .then((end) => readEnd(end, output.lastWords(), upload !== undefined));
+    const stuck = stuckAfterSplat(durationMs, context, watch.hasSplat, running, over.signal);
+    const end = await Promise.race([running, stuck]);
     await picture;
     return end;
   } finally {
-    output.end();
+    over.abort();
+    await output.close();
     course.timings = { ...course.timings, workloadMs: performance.now() - beganAt };
   }
 }
-
-const lastWordsChars = 4096;
 
 /** Exit code 4 of a kselftest (KSFT_SKIP, tools/testing/selftests/kselftest.h): a precondition is missing. */
 const skipCode = 4;
@@ -181,7 +171,7 @@ function readEnd(end: WorkloadEnd, lastWords: string, isOwn: boolean): WorkloadE
 
 /** Long enough for the kernel to find a hung task by itself, which says more than our own silence. */
 function runTimeoutMs(durationMs: number, slowness: number): number {
-  return durationMs * 3 + kernelTimeouts(slowness).hungTaskSeconds * 1500;
+  return durationMs + 15_000 + kernelTimeouts(slowness).hungTaskSeconds * 1500;
 }
 
 /** A workload that hangs after a splat has been heard needs no more patience: the splat is the reason. */
@@ -190,6 +180,7 @@ async function stuckAfterSplat(
   context: TrialContext,
   hasSplat: () => boolean,
   running: Promise<WorkloadEnd>,
+  signal: AbortSignal,
 ): Promise<WorkloadEnd> {
   const patienceMs = durationMs * 2 + 5_000 * Math.sqrt(context.slowness);
   const startedAt = performance.now();
@@ -200,8 +191,8 @@ async function stuckAfterSplat(
   );
   for (;;) {
     const leftMs = Math.max(250, patienceMs - (performance.now() - startedAt));
-    await Promise.race([ended, pause(leftMs, context.signal)]);
-    if (over || context.signal.aborted) return running;
+    await Promise.race([ended, pause(leftMs, signal)]);
+    if (over || signal.aborted) return running;
     if (hasSplat()) return { kind: 'silent', afterMs: performance.now() - startedAt };
   }
 }
@@ -213,18 +204,4 @@ async function takePicture(guest: Guest, dir: string): Promise<void> {
     format: 'png',
   });
   await guest.agent.put('/tmp/picture-taken', 0o644, Buffer.alloc(0));
-}
-
-/** A guest that ended by itself is the kernel's doing; a QEMU that crashed or was killed is not. */
-async function requireGuestsFault(guest: Guest): Promise<void> {
-  const closing = new AbortController();
-  const end = await Promise.race([
-    guest.machine.ended,
-    pause(5_000, closing.signal).then(() => undefined),
-  ]);
-  closing.abort();
-  if (end === undefined || end.exitCode === 0) return;
-  const how =
-    end.killedBy === undefined ? `exit code ${end.exitCode}` : `killed by ${end.killedBy}`;
-  throw new HarnessError('infra', `QEMU ended on its own: ${how}`, { output: tail(end.stderr) });
 }

@@ -8,7 +8,10 @@ import type { Guest } from '../guest/boot.ts';
 import { bootGuest, type Checkpoint, ensureCheckpoint, forkGuest } from '../guest/checkpoint.ts';
 import { kernelCommandLine } from '../guest/cmdline.ts';
 import { ensureImage } from '../guest/image.ts';
+import { valueDigest } from '../host/store.ts';
 import type { BuiltKernel } from '../kernel/kernel.ts';
+import { driverCounters, profiledFunctions } from '../stress/counters.ts';
+import { ledgerFiles } from '../stress/ledger.ts';
 import type { Untestable } from '../verdict.ts';
 import { type Prepared, prepareGuest } from './observe.ts';
 
@@ -83,8 +86,17 @@ export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise
     spec,
     accel,
     guestId: image.id,
-    checkpoint: async (bootIndex) =>
-      bootOnce([kernel.id, image.id], spec, bootIndex, prepare, request),
+    checkpoint: async (bootIndex) => {
+      const booted = await bootOnce(
+        [kernel.id, image.id, preparation],
+        spec,
+        bootIndex,
+        prepare,
+        request,
+      );
+      if (booted.kind === 'saved') await accel.confirm?.();
+      return booted;
+    },
     fork: async (checkpoint, options) => ({
       guest: await forkGuest(checkpoint, { spec, ...options }),
       prepared: checkpoint.prepared as Prepared,
@@ -95,6 +107,9 @@ export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise
     },
   };
 }
+
+/** What is done to a guest before it is saved; a copy of one that was prepared otherwise counts other things. */
+const preparation = valueDigest([1, profiledFunctions, driverCounters, ledgerFiles]);
 
 async function bootOnce(
   identity: readonly string[],

@@ -1,12 +1,13 @@
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Guest } from '../guest/boot.ts';
+import { BootFailed } from '../guest/checkpoint.ts';
 import type { Finding } from '../splat/finding.ts';
 import { createScanner } from '../splat/scanner.ts';
 import { countersSince } from '../stress/counters.ts';
-import { closeLedger, type Ledger } from '../stress/ledger.ts';
+import { closeLedger, countDrops, type Ledger } from '../stress/ledger.ts';
 import type { Workload } from '../stress/workloads.ts';
-import { judgeTrial, type Verdict } from '../verdict.ts';
+import { judgeTrial, type Untestable, type Verdict } from '../verdict.ts';
 import { type Course, runCourse } from './course.ts';
 import { isSplat, type SplatCount, startTally } from './findings.ts';
 import type { Prepared } from './observe.ts';
@@ -77,9 +78,23 @@ export interface TrialTimings {
 
 /** Runs a trial to its verdict. A kernel that dies or hangs is data; only our own faults are thrown. */
 export async function runTrial(plan: TrialPlan, context: TrialContext): Promise<TrialResult> {
-  await mkdir(context.dir, { recursive: true });
   const startedAt = performance.now();
+  try {
+    return await observeTrial(plan, context, startedAt);
+  } catch (error) {
+    if (!(error instanceof BootFailed)) throw error;
+    return unbootedTrial(plan, error.verdict, performance.now() - startedAt);
+  }
+}
+
+async function observeTrial(
+  plan: TrialPlan,
+  context: TrialContext,
+  startedAt: number,
+): Promise<TrialResult> {
+  await mkdir(context.dir, { recursive: true });
   const scanner = createScanner();
+  const drops = countDrops();
   const tally = { splats: startTally(), events: startTally() };
   const isKnown = context.isKnown ?? (() => false);
   const take = (found: readonly Finding[]): void => {
@@ -89,13 +104,19 @@ export async function runTrial(plan: TrialPlan, context: TrialContext): Promise<
     }
   };
   const course = await runCourse(plan, context, {
-    onConsole: (bytes) => take(scanner.push(bytes)),
+    onConsole: (bytes) => {
+      drops.push(bytes);
+      take(scanner.push(bytes));
+    },
     hasSplat: () => tally.splats.all().length > 0,
   });
   take(scanner.end());
   if (course.end.kind === 'lost' && tally.splats.all().length === 0) take([lostGuest()]);
   const splats = markKnown(tally.splats.all(), isKnown);
-  const ledger = await ledgerOf(course, join(context.dir, 'console.log'), splats.length > 0);
+  const ledger = await ledgerOf(course, join(context.dir, 'console.log'), {
+    dropped: drops.total(),
+    spoke: splats.length > 0,
+  });
   const counters = countersSince(
     course.prepared.before.counters,
     course.after?.counters ?? course.prepared.before.counters,
@@ -107,6 +128,7 @@ export async function runTrial(plan: TrialPlan, context: TrialContext): Promise<
     splats: decisiveTitles(splats, plan.expected ?? []),
     deadBefore: ledger.deadBefore,
     deadAfter: ledger.deadAfter,
+    incomplete: ledger.incomplete,
     witnesses,
     end: course.end,
     ...(plan.expected === undefined ? {} : { expected: plan.expected }),
@@ -123,6 +145,32 @@ export async function runTrial(plan: TrialPlan, context: TrialContext): Promise<
     splats,
     events: tally.events.all(),
     timings: { ...course.timings, totalMs: performance.now() - startedAt },
+  };
+}
+
+/** A trial with a boot of its own (--cold) that failed. */
+function unbootedTrial(plan: TrialPlan, verdict: Untestable, totalMs: number): TrialResult {
+  const unknown = { debugLocks: null, tables: {}, taint: null };
+  return {
+    id: plan.id,
+    workload: plan.workload.name,
+    ...(plan.workload.canary === undefined ? {} : { canary: plan.workload.canary }),
+    seed: plan.seed,
+    verdict,
+    ledger: {
+      before: unknown,
+      after: null,
+      warnOnceArmed: false,
+      lostConsoleLines: null,
+      deadBefore: [],
+      deadAfter: [],
+      incomplete: [],
+    },
+    witnesses: {},
+    counters: {},
+    splats: [],
+    events: [],
+    timings: { startMs: null, firstLineMs: null, workloadMs: null, totalMs, qemuCpuSeconds: 0 },
   };
 }
 
@@ -144,26 +192,31 @@ function decisiveTitles(
     .map(({ title }) => title);
 }
 
-/** The console is compared with the kernel's own log up to this size; a flood beyond it overran the log long before. */
+/** The kernel's log is 1 MiB; on the console each of its lines is at most some ten times as long. */
 const comparedBytes = 32 * 1024 * 1024;
 
-async function ledgerOf(course: Course, consolePath: string, spoke: boolean): Promise<Ledger> {
+async function ledgerOf(
+  course: Course,
+  consolePath: string,
+  seen: { readonly dropped: number; readonly spoke: boolean },
+): Promise<Ledger> {
   return closeLedger({
     before: course.prepared.before.ledger,
     after: course.after?.ledger ?? null,
     warnOnceArmed: course.prepared.warnOnceArmed,
     markersSeen: course.markersSeen,
     kmsg: course.kmsg ?? null,
-    console: await readHead(consolePath, comparedBytes),
+    console: await readEnd(consolePath, comparedBytes),
     marker: course.marker,
-    spoke,
+    ...seen,
   });
 }
 
-async function readHead(path: string, bytes: number): Promise<string> {
+async function readEnd(path: string, bytes: number): Promise<string> {
   await using file = await open(path, 'r');
-  const buffer = Buffer.alloc(Math.min(bytes, (await file.stat()).size));
-  await file.read(buffer, 0, buffer.length, 0);
+  const { size } = await file.stat();
+  const buffer = Buffer.alloc(Math.min(bytes, size));
+  await file.read(buffer, 0, buffer.length, size - buffer.length);
   return buffer.toString('latin1');
 }
 

@@ -7,7 +7,8 @@ import type { RunReport } from './run-report.ts';
  *
  *     not ok 3 munmap # possible deadlock in foo
  *
- * A kernel that could not be tested and a trial that proves nothing are skips: they failed no test.
+ * A kernel that could not be tested and a trial that proves nothing are not ok either: a reader of TAP must not take a dead
+ * detector for a pass. Only what was never meant to run here is a skip.
  */
 export function formatKtap(run: RunReport): string {
   const { verdict } = run;
@@ -15,7 +16,7 @@ export function formatKtap(run: RunReport): string {
     return [
       'KTAP version 1',
       '1..1',
-      `ok 1 kernel # SKIP ${verdictPhrase(verdict)}: ${comment(verdict.message)}`,
+      `not ok 1 kernel # ${verdictPhrase(verdict)}: ${comment(verdict.message)}`,
       '',
     ].join('\n');
   }
@@ -34,8 +35,11 @@ function trialLine({ id, verdict }: RunReport['trials'][number], number: number)
     case 'splat':
       return `not ok ${number} ${id} # ${comment(verdict.titles.join('; '))}`;
     case 'untestable':
-    case 'inconclusive':
-      return `ok ${number} ${id} # SKIP ${verdictPhrase(verdict)}: ${comment(verdict.message)}`;
+    case 'inconclusive': {
+      const text = `${verdictPhrase(verdict)}: ${comment(verdict.message)}`;
+      const skipped = 'because' in verdict && verdict.because === 'not-run';
+      return skipped ? `ok ${number} ${id} # SKIP ${text}` : `not ok ${number} ${id} # ${text}`;
+    }
   }
 }
 

@@ -28,6 +28,8 @@ export interface Ledger {
   /** Why a detector could not have spoken, before and after. */
   readonly deadBefore: readonly string[];
   readonly deadAfter: readonly string[];
+  /** Why the console may not carry everything the kernel said. */
+  readonly incomplete: readonly string[];
 }
 
 /** Parses the two files; a missing one is undefined. */
@@ -82,15 +84,19 @@ export function unexplainedTaint(before: LedgerReading, after: LedgerReading): r
  *
  *     6,1534,7201945,-,caller=T51;oom_reaper: reaped process 51 (mrelease), now anon-rss:0kB
  *
- * Only records from the one with `marker` on are compared; null when that one is not there any more. Of a record of
+ * Records from the first one with `marker` on are compared, or all when that one has been overwritten: then all are later.
+ * Null when the last marker is not there: this is not the log of this trial's end. Of a record of
  * several lines only the first counts: consoles cut such records at 1 KiB (CONSOLE_LOG_MAX, kernel/printk/printk.c).
  */
 export function countLostLines(kmsg: string, consoleLog: string, marker: string): number | null {
   const records = kmsg
     .split('\n')
     .flatMap((line) => /^\d+,\d+,\d+,[^;]*;(.*)$/.exec(line)?.[1] ?? []);
-  const first = records.findIndex((text) => text.includes(marker));
-  if (first < 0) return null;
+  if (!records.some((text) => text.includes(`${marker} ends`))) return null;
+  const first = Math.max(
+    0,
+    records.findIndex((text) => text.includes(marker)),
+  );
   const printed = new Set(
     consoleLog.split(/\r*\n/).map((line) => line.replace(/^(?:\[[^\]]*\])+ /, '')),
   );
@@ -105,12 +111,30 @@ function unescapeKmsg(text: string): string {
   );
 }
 
-/** How many messages the kernel says it dropped before they reached the console. */
-export function countDropped(consoleLog: string): number {
-  let dropped = 0;
-  for (const match of consoleLog.matchAll(/\*\* (\d+) printk messages dropped \*\*/g))
-    dropped += Number(match[1]);
-  return dropped;
+/** Counts what the kernel says it dropped, over a console that comes in pieces. */
+export interface DropCounter {
+  readonly push: (bytes: Uint8Array) => void;
+  readonly total: () => number;
+}
+
+const dropNotice = /\*\* (\d+) printk messages dropped \*\*/g;
+const longestNotice = 64;
+
+export function countDrops(): DropCounter {
+  let total = 0;
+  let carry = '';
+  return {
+    push: (bytes) => {
+      const text = carry + Buffer.from(bytes).toString('latin1');
+      let end = 0;
+      for (const match of text.matchAll(dropNotice)) {
+        total += Number(match[1]);
+        end = match.index + match[0].length;
+      }
+      carry = text.slice(Math.max(end, text.length - longestNotice));
+    },
+    total: () => total,
+  };
 }
 
 /** What a trial saw of its detectors. */
@@ -123,7 +147,10 @@ export interface LedgerEvidence {
   readonly markersSeen: { readonly begin: boolean; readonly end: boolean };
   /** The kernel's log from `marker` on, as /dev/kmsg has it; null when it was not read. */
   readonly kmsg: string | null;
+  /** Its end, where all that is left in the kernel's log was printed. */
   readonly console: string;
+  /** Messages the kernel said it dropped, counted over the whole console. */
+  readonly dropped: number;
   readonly marker: string;
   /** A splat was seen, which explains a taint. */
   readonly spoke: boolean;
@@ -136,7 +163,6 @@ export function closeLedger(evidence: LedgerEvidence): Ledger {
     evidence.kmsg === null
       ? null
       : countLostLines(evidence.kmsg, evidence.console, evidence.marker);
-  const dropped = countDropped(evidence.console);
   const deadBefore = [
     ...deadDetectors(before, 'before'),
     ...reasons([[!warnOnceArmed, 'one-shot warnings could not be armed again (clear_warn_once)']]),
@@ -147,17 +173,32 @@ export function closeLedger(evidence: LedgerEvidence): Ledger {
       : [
           ...deadDetectors(after, 'after'),
           ...(evidence.spoke ? [] : unexplainedTaint(before, after)),
-          ...reasons([
-            [!markersSeen.begin, 'the console does not print messages of level info'],
-            [markersSeen.begin && !markersSeen.end, 'the console no longer printed at the end'],
-            [
-              lost !== null && lost > 0,
-              `${lost} lines of the kernel's log never reached the console`,
-            ],
-            [dropped > 0, `the kernel dropped ${dropped} messages before they were printed`],
-          ]),
         ];
-  return { before, after, warnOnceArmed, lostConsoleLines: lost, deadBefore, deadAfter };
+  const incomplete =
+    after === null
+      ? []
+      : reasons([
+          [!markersSeen.begin, 'the console does not print messages of level info'],
+          [markersSeen.begin && !markersSeen.end, 'the console no longer printed at the end'],
+          [lost === null, "the kernel's own log could not be compared with the console"],
+          [
+            lost !== null && lost > 0,
+            `${lost} lines of the kernel's log never reached the console`,
+          ],
+          [
+            evidence.dropped > 0,
+            `the kernel dropped ${evidence.dropped} messages before they were printed`,
+          ],
+        ]);
+  return {
+    before,
+    after,
+    warnOnceArmed,
+    lostConsoleLines: lost,
+    deadBefore,
+    deadAfter,
+    incomplete,
+  };
 }
 
 function reasons(rows: readonly (readonly [boolean, string])[]): readonly string[] {

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { GuestGone, openAgent } from '../../harness/guest/agent.ts';
@@ -76,7 +77,9 @@ void t.test('words of the agent protocol survive any bytes', (t) => {
 
 /** Two ends of a socket; the second one plays the guest. */
 async function socketPair(t: Test): Promise<[Socket, Socket]> {
-  const path = join(t.testdir(), 'socket');
+  // Not a testdir(): the path of a socket has at most 108 characters.
+  const dir = mkdtempSync(join(tmpdir(), 'splat-test-'));
+  const path = join(dir, 'socket');
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(path, resolve));
   const host = createConnection(path);
@@ -85,6 +88,7 @@ async function socketPair(t: Test): Promise<[Socket, Socket]> {
     host.destroy();
     guest.destroy();
     server.close();
+    rmSync(dir, { recursive: true });
   });
   return [host, guest];
 }

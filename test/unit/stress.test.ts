@@ -8,7 +8,7 @@ import {
 } from '../../harness/stress/counters.ts';
 import {
   closeLedger,
-  countDropped,
+  countDrops,
   countLostLines,
   type LedgerEvidence,
   readLedger,
@@ -26,9 +26,9 @@ const stats = (debugLocks: number, used = 565): string =>
   ].join('\n');
 
 const console =
-  '[    5.10][   T40] splat: trial x 00ff begins\r\n[    6.00][   T41] hello [world]\r\n';
+  '[    5.10][   T40] splat: trial x 00ff begins\r\n[    6.00][   T41] hello [world]\r\n[    7.00][   T40] splat: trial x 00ff ends\r\n';
 const kmsg =
-  '6,9,5000000,-,caller=T1;before\n6,10,5100000,-,caller=T40;splat: trial x 00ff begins\n4,11,6000000,-,caller=T41;hello [world]\n SUBSYSTEM=x\n';
+  '6,9,5000000,-,caller=T1;before\n6,10,5100000,-,caller=T40;splat: trial x 00ff begins\n4,11,6000000,-,caller=T41;hello [world]\n SUBSYSTEM=x\n6,12,7000000,-,caller=T40;splat: trial x 00ff ends\n';
 
 const alive: LedgerEvidence = {
   before: readLedger(stats(1), '0\n'),
@@ -37,6 +37,7 @@ const alive: LedgerEvidence = {
   markersSeen: { begin: true, end: true },
   kmsg,
   console,
+  dropped: 0,
   marker: 'splat: trial x 00ff',
   spoke: false,
 };
@@ -97,27 +98,24 @@ const attacks: readonly {
   { name: 'one-shot warnings spent', evidence: { warnOnceArmed: false }, dead: /clear_warn_once/ },
   {
     name: 'a line that never reached the console',
-    evidence: { console: console.slice(0, 52) },
+    evidence: { console: console.replace(/.*hello.*\r\n/, '') },
     dead: /1 lines/,
   },
-  {
-    name: 'dropped messages',
-    evidence: { console: `${console}** 17 printk messages dropped **\n` },
-    dead: /dropped 17/,
-  },
+  { name: 'dropped messages', evidence: { dropped: 17 }, dead: /dropped 17/ },
+  { name: 'a log that could not be read', evidence: { kmsg: null }, dead: /could not be compared/ },
 ];
 
 for (const { name, evidence, dead } of attacks) {
   void t.test(`the ledger is not deceived by ${name}`, (t) => {
     const ledger = closeLedger({ ...alive, ...evidence });
-    t.match([...ledger.deadBefore, ...ledger.deadAfter].join('; '), dead);
+    t.match([...ledger.deadBefore, ...ledger.deadAfter, ...ledger.incomplete].join('; '), dead);
     t.end();
   });
 }
 
 void t.test('a ledger of living detectors complains of nothing', (t) => {
-  const { deadBefore, deadAfter, lostConsoleLines } = closeLedger(alive);
-  t.strictSame([deadBefore, deadAfter, lostConsoleLines], [[], [], 0]);
+  const { deadBefore, deadAfter, incomplete, lostConsoleLines } = closeLedger(alive);
+  t.strictSame([deadBefore, deadAfter, incomplete, lostConsoleLines], [[], [], [], 0]);
   const tainted = closeLedger({ ...alive, after: readLedger(stats(1), '512'), spoke: true });
   t.strictSame(tainted.deadAfter, [], 'a splat that was seen explains its taint');
   t.end();
@@ -125,19 +123,22 @@ void t.test('a ledger of living detectors complains of nothing', (t) => {
 
 void t.test('the kernel log and the console are compared from the marker on', (t) => {
   t.equal(countLostLines(kmsg, console, 'splat: trial x 00ff'), 0);
-  t.equal(
-    countLostLines(kmsg, console, 'splat: trial y'),
-    null,
-    'the marker is not in the log any more',
-  );
-  const escaped = '6,1,1,-;m begins\n6,2,2,-;a\\x09b\n6,3,3,-;first\\x0asecond\n';
-  const printed = 'm begins\n[  1.0] a\tb\n[  1.0] first\n';
-  t.equal(
-    countLostLines(escaped, printed, 'm begins'),
-    0,
-    'consoles may cut records of many lines',
-  );
-  t.equal(countDropped('** 3 printk messages dropped **\nx\n** 4 printk messages dropped **\n'), 7);
+  t.equal(countLostLines(kmsg, console, 'splat: trial y'), null, 'not the log of that trial');
+  const overrun = kmsg.split('\n').slice(2).join('\n');
+  t.equal(countLostLines(overrun, console, 'splat: trial x 00ff'), 0, 'the begin was overwritten');
+  t.equal(countLostLines(overrun, console.replace(/.*hello.*\r\n/, ''), 'splat: trial x 00ff'), 1);
+  const escaped = '6,1,1,-;m begins\n6,2,2,-;a\\x09b\n6,3,3,-;first\\x0asecond\n6,4,4,-;m ends\n';
+  const printed = 'm begins\n[  1.0] a\tb\n[  1.0] first\nm ends\n';
+  t.equal(countLostLines(escaped, printed, 'm'), 0, 'consoles may cut records of many lines');
+  const drops = countDrops();
+  for (const part of [
+    '** 3 printk mess',
+    'ages dropped **\nx\n** 4 printk messages dropped **\n',
+    'y',
+  ]) {
+    drops.push(Buffer.from(part));
+  }
+  t.equal(drops.total(), 7, 'a notice may come in two pieces');
   t.end();
 });
 

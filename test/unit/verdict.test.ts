@@ -11,6 +11,7 @@ const quiet: TrialEvidence = {
   splats: [],
   deadBefore: [],
   deadAfter: [],
+  incomplete: [],
   witnesses: { 'driver.hlist_start_blockable': 12 },
   end: { kind: 'exit', code: 0 },
 };
@@ -97,6 +98,22 @@ const rows: readonly {
     evidence: { end: { kind: 'silent', afterMs: 61_000 } },
     phrase: 'inconclusive: hung',
     message: /61 s/,
+  },
+  {
+    name: 'the witnesses of a guest that hangs are unknown, not zero',
+    evidence: { end: { kind: 'silent', afterMs: 61_000 }, witnesses: { w: 0 } },
+    phrase: 'inconclusive: hung',
+  },
+  {
+    name: 'lines that never reached the console are blind',
+    evidence: { incomplete: ['3 lines of the log are missing'] },
+    phrase: 'inconclusive: blind',
+    message: /3 lines/,
+  },
+  {
+    name: 'a canary whose console is incomplete proves nothing, though its splat was seen',
+    evidence: { splats: seeded, expected: seeded, incomplete: ['dropped'] },
+    phrase: 'inconclusive: blind',
   },
   {
     name: 'a guest that ended without a word is never clean',

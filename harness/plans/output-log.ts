@@ -1,0 +1,41 @@
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { explainDiskError } from '../host/store.ts';
+
+/** A workload's output on its way to a file. */
+export interface OutputLog {
+  readonly write: (bytes: Uint8Array) => void;
+  /** The last characters of its stdout, as latin1. */
+  readonly lastWords: () => string;
+  /** Throws what went wrong with the file, if anything did. */
+  readonly close: () => Promise<void>;
+}
+
+const keptBytes = 16 * 1024 * 1024;
+const lastWordsChars = 4096;
+
+/** Opens the file; what comes after 16 MiB is not kept. */
+export function openOutputLog(path: string): OutputLog {
+  const file = createWriteStream(path);
+  let failure: unknown;
+  // Without a listener a full disk would end the process.
+  file.on('error', (error) => {
+    failure = error;
+  });
+  let bytes = 0;
+  let lastWords = '';
+  return {
+    write: (chunk) => {
+      lastWords = (lastWords + Buffer.from(chunk).toString('latin1')).slice(-lastWordsChars);
+      bytes += chunk.length;
+      if (bytes <= keptBytes) file.write(chunk);
+    },
+    lastWords: () => lastWords,
+    close: async () => {
+      file.end();
+      if (failure === undefined)
+        await Promise.race([once(file, 'close'), once(file, 'error')]).catch(() => undefined);
+      if (failure !== undefined) throw explainDiskError(failure, path);
+    },
+  };
+}

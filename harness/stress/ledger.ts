@@ -95,7 +95,7 @@ export function countLostLines(kmsg: string, consoleLog: string, marker: string)
   if (!records.some((text) => text.includes(`${marker} ends`))) return null;
   const first = Math.max(
     0,
-    records.findIndex((text) => text.includes(marker)),
+    records.findIndex((text) => text.includes(`${marker} begins`)),
   );
   const printed = new Set(
     consoleLog.split(/\r*\n/).map((line) => line.replace(/^(?:\[[^\]]*\])+ /, '')),

@@ -190,6 +190,27 @@ void t.test('Ctrl-C in the middle of trials leaves no QEMU, and exit code 130', 
   t.strictSame(await processesWith(dir), [], 'nothing is left');
 });
 
+void t.test(
+  'Ctrl-C in the middle of a boot ends it at once, and leaves no half checkpoint',
+  async (t) => {
+    const dir = join(t.testdir(), 'run');
+    // A size of memory nobody used before: its checkpoint cannot be in the cache.
+    const memory = `-m ${1100 + (process.pid % 900)}M`;
+    const running = startSplat(['run', '--memory-mib', memory.slice(3, -1), '--out', dir]);
+    let ended = false;
+    void running.done.then(() => {
+      ended = true;
+    });
+    while ((await processesWith(memory)).length === 0 && !ended) await sleep(100);
+    const interruptedAt = performance.now();
+    running.kill('SIGINT');
+    const { exitCode, stderr } = await running.done;
+    t.equal(exitCode, 130, stderr);
+    t.ok(performance.now() - interruptedAt < 8_000, 'it does not wait for the boot');
+    t.strictSame(await processesWith(memory), [], 'nothing is left');
+  },
+);
+
 void t.test('a harness killed with SIGKILL takes its QEMU with it', async (t) => {
   const dir = join(t.testdir(), 'run');
   const running = await startLongRun(dir);

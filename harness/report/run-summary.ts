@@ -11,6 +11,8 @@ export interface SummaryOptions {
   readonly reproduce: (trial: string) => string;
 }
 
+/** A table that is wider than a terminal is no table. */
+const witnessChars = 50;
 /** The longest part of a report that is printed; all of it is in the run directory. */
 const shownReportLines = 60;
 
@@ -96,10 +98,19 @@ function counterLines({ trials }: RunReport, style: Style): readonly string[] {
   return lines.length === 0 ? [] : ['', ...lines];
 }
 
+/** As many as fit, the missing ones first; result.json has all. */
 function witnessCell({ witnesses }: ReportedTrial): string {
-  return Object.entries(witnesses)
-    .map(([name, count]) => `${name.replace(/^\w+\./, '')} ${count}`)
-    .join(', ');
+  const shown: string[] = [];
+  const sorted = Object.entries(witnesses).toSorted(
+    ([, a], [, b]) => Number(a > 0) - Number(b > 0),
+  );
+  for (const [name, count] of sorted) {
+    const text = `${name.replace(/^\w+\./, '')} ${count}`;
+    if ([...shown, text].join(', ').length > witnessChars && shown.length > 0) break;
+    shown.push(text);
+  }
+  const left = sorted.length - shown.length;
+  return left === 0 ? shown.join(', ') : `${shown.join(', ')}, +${left}`;
 }
 
 interface SeenSplat {
@@ -173,7 +184,8 @@ function verdictDetail({ verdict, trials }: RunReport): string {
       return '';
     case 'clean': {
       const canaries = trials.filter(({ canary }) => canary !== undefined).length;
-      return `: ${trials.length - canaries} trials without a splat, every witness seen, ${canaries} canaries caught`;
+      const others = trials.length - canaries;
+      return `: ${others} ${others === 1 ? 'trial' : 'trials'} without a splat, every witness seen, ${canaries} canaries caught`;
     }
   }
 }

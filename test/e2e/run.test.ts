@@ -140,7 +140,7 @@ void t.test(
     t.match(stdout, /^canary-sleep-nonblockable +clean +as seeded/m);
     t.match(
       stdout,
-      /^verdict {2}clean: 1 trials without a splat, every witness seen, 5 canaries caught$/m,
+      /^verdict {2}clean: 1 trial without a splat, every witness seen, 5 canaries caught$/m,
     );
     t.notMatch(stderr, /\d+ of [\d,]+ objects/, 'nothing was compiled');
     t.equal(stdout.includes('\u001B'), false, 'no colour without a terminal');

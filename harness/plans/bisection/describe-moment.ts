@@ -3,6 +3,8 @@ import { countsOf } from './evidence.ts';
 
 /** Commits that are shown with their probability. */
 const shown = 5;
+/** A list of equals says nothing. */
+const leastShown = 0.04;
 
 /** The state of a search in a few lines: what is done next, who is suspected, how much is left. */
 export function describeMoment(moment: Moment): readonly string[] {
@@ -18,7 +20,7 @@ export function describeMoment(moment: Moment): readonly string[] {
     .slice(1, -1)
     .toSorted(([, a], [, b]) => b - a)
     .slice(0, shown)
-    .filter(([, share]) => share > 0.001);
+    .filter(([, share]) => share > leastShown);
   return [
     `${whatIsLeft(moment)}; ${next}`,
     ...suspects.map(([commit, share]) => {

@@ -23,8 +23,8 @@
 #include <sys/mman.h>
 
 #define THREADS 3
-#define VICTIM_BYTES (4 * MIB)
-#define VICTIM_LIMIT_KIB (8ul << 10)
+#define VICTIM_BYTES (2 * MIB)
+#define VICTIM_LIMIT_KIB (6ul << 10)
 
 struct shared {
 	struct arena arena;
@@ -110,9 +110,9 @@ static void replug(struct racer *racer)
 }
 
 static const struct operation operations[] = {
-	{ "map", map },	    { "run", run },   { "unmap", unmap },	{ "run", run },
-	{ "move", move },   { "map", map },   { "protect", protect },	{ "run", run },
-	{ "touch", touch }, { "run", run },   { "page-out", page_out }, { "replug", replug },
+	{ "map", map },	    { "run", run },	    { "unmap", unmap },	      { "touch", touch },
+	{ "move", move },   { "run", run },	    { "protect", protect },   { "page-out", page_out },
+	{ "replug", replug },
 };
 
 static void prepare_victim(const void *context)
@@ -154,7 +154,7 @@ int kvm_main(int argc, char **argv)
 						 .provoke = provoke_victim };
 	struct workload workload = { .name = "kvm",
 				     .duration_ms = 2500,
-				     .memory_mib = 24,
+				     .memory_mib = 16,
 				     .reap_timeout_ms = 30000 };
 	static struct shared shared;
 	static struct doomed victim;
@@ -165,7 +165,7 @@ int kvm_main(int argc, char **argv)
 	events_count("kvm/kvm_unmap_hva_range", "COMM == \"oom_reaper\"");
 	doomed_start(&victim, "machine", VICTIM_LIMIT_KIB, &life);
 	doomed_release(&victim);
-	memory_squeeze(workload.memory_mib / 2 * MIB);
+	memory_squeeze(workload.memory_mib * MIB / 4 * 3);
 	/* However far the race gets on a slow host, a machine has run and been swapped out. */
 	if (machine_touch(&shared.machine, 0, shared.arena.cells * ARENA_CELL_BYTES))
 		shared.runs++;

@@ -45,7 +45,7 @@ export interface Limits {
 }
 
 /** Sightings at the end that has the bug: enough for a first estimate of the rate, which all later trials refine. */
-const wantedSightings = 3;
+const wantedSightings = 4;
 /** Chance of luck that the good end's first silence may have. The search goes on doubting it, and comes back when that pays. */
 const firstDoubt = 0.3;
 

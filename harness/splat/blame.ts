@@ -62,7 +62,9 @@ function hung(frames: readonly SectionFrame[]): Blame | undefined {
     if (hangBuckets.test(frame.frame.function))
       return { name: frame.frame.function, frame, passed: [] };
   }
-  const at = frames.findIndex((entry) => !hangSkip.test(entry.frame.function));
+  const at = frames.findIndex(
+    ({ frame: { function: name } }) => !hangSkip.test(name) && !neverBlamed.test(name),
+  );
   const frame = frames[at];
   return frame && { name: frame.frame.function, frame, passed: frames.slice(0, at) };
 }

@@ -36,6 +36,15 @@ const wrappers: readonly RegExp[] = [
   /^\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\] /,
   /^\[[^\][]{0,40}\d\d:\d\d:\d\d[^\][]{0,20}\] /,
 ];
+/** What the kernel prints of others: audit records, its command line, programs writing to /dev/kmsg, test comments. */
+const relayed =
+  /^(?:audit: |audit\(|(?:Kernel )?[Cc]ommand line: |\s*# |\+ |(?!kernel\b)[\w@.-]{1,32}\[\d+\]: )/;
+
+/** Whether a line's words are not the kernel's own, though the kernel may have printed it. */
+export function isRelayed(text: string): boolean {
+  return relayed.test(text);
+}
+
 const startsWrapped = /^(?:[>\d<[]|[A-Z][a-z]{2} [ \d]|[\w.-]{0,64} ?kernel: )/;
 const levelMark = /^(?:.{0,20})<\d{1,3}>/;
 

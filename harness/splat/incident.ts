@@ -7,11 +7,11 @@ const continuesAny =
   /INFO: (?:(?:Allocated|Freed) in |(?:Slab|Object) 0x)|Kernel panic - not syncing|unreferenced object 0x/;
 /** The second line of a fault, before its stack. */
 const continuesFault =
-  /^(?:\S+: )?(?:Oops|Internal error|invalid opcode|stack guard page|kernel stack overflow)\b/;
+  /^(?:\S+: )?(?:Oops|Internal error|invalid opcode|stack guard page|kernel stack overflow|double fault: [0-9a-f]{4} |Unhandled fault: alignment)|^[\w -]{3,40}: [0-9a-f]{4} ilc:\d \[#/;
 const continuesRust = /kernel BUG at rust\//;
 /** A panic that only says that something before it was fatal. */
 const secondHand =
-  /Kernel panic - not syncing:? (?:\w+: )?(?:panic_on_warn set|(?:Oops: )?Fatal exception|hung_task: |softlockup: |RCU Stall|Aiee)|Attempted to kill (?:init|the idle)/;
+  /Kernel panic - not syncing:? (?:[\w-]+: ){0,3}(?:panic_on_warn set|\w+\.(?:panic|fault)(?:=panic)? set|Fatal exception|hung_task: |softlockup: |RCU Stall|Aiee)|Attempted to kill (?:init|the idle)/;
 /** A panic so many lines after a splat is its end, not another splat. */
 const aftermathLines = 400;
 

@@ -6,12 +6,12 @@
 /** Prints the report. */
 const reporting = [
   '^_*(?:dump_stack|show_stack|dump_backtrace|show_trace|unwind_backtrace|walk_stack|stack_trace_|save_stack|arch_stack_walk|show_regs|dump_page)',
-  '^_*warn(?:$|_slow|_alloc|_bogus|_on_|ing_|_flush)|^(?:__)?report_bug|^handle_bug$|^fixup_bug|^bug_handler|^brk_handler|^call_break_hook|^cfi_|^report_cfi',
+  '^_*warn(?:$|_slow|_printk|_alloc|_bogus|_on_|ing_|_flush)|^(?:__)?report_bug|^handle_bug$|^fixup_bug|^bug_handler|^brk_handler|^call_break_hook|^cfi_|^report_cfi',
   '^(?:asm_|exc_|do_)?invalid_op|^do_error_trap|^do_trap|^do_undefinstr|^do_kernel_bug|^program_check|^do_ebreak|^handle_break|^do_bp$',
-  '^panic|^nmi_panic|^check_panic_on_warn|^__stack_chk_fail|^oops_(?:begin|end|enter)|^die$|^__die|^die_kernel_fault|^__do_kernel_fault|^page_fault_oops',
+  '^_*v?panic|^nmi_panic|^check_panic_on_warn|^__stack_chk_fail|^oops_(?:begin|end|enter)|^die$|^__die|^die_(?:kernel_fault|addr)|^__do_kernel_fault|^page_fault_oops|^(?:do_)?no_context$|^_*bad_page_fault|^show_fault_oops|^kernelmode_fixup|^arm(?:64)?_notify_die',
   '^print_(?:report|address|shadow|usage|bad|irq|deadlock|circular|lock|unlock|held|freed|tainted|memory|trailer|track|worker|cpu|other|unreliable)|^_*(?:v|dev_v|dev_)?printk|^vprintk|^_*(?:dev|netdev|drm_dev)_(?:v?printk|warn|err|info|notice|dbg|crit|alert|emerg)|^va_format|^report_(?:enabled|usercopy|ubsan)|^printk_safe',
   '^_?<?core::|^__rustc::|^rust_(?:begin_unwind|helper_)|^<core::',
-  '^nmi_(?:cpu_backtrace|trigger)|^trigger_\\w*backtrace|^arch_trigger',
+  '^nmi_(?:cpu_backtrace|trigger|raise)|^dump_cpu_task|^trigger_\\w*backtrace|^arch_trigger',
 ];
 
 /** Notices the bug. */
@@ -19,10 +19,10 @@ const checkers = [
   '^_*(?:kasan|kmsan|kcsan|kfence|[hk]?w?asan|msan|tsan|ubsan)_|_(?:kasan|kmsan)_|^_*sanitizer_|^write_comp_data|^check_kcov_mode|^_+asan_',
   '^(?:end|start|complete)_report|^describe_(?:address|object)|^check_memory_region|^memory_is_|^check_region_inline|^handle_(?:overflow|type_mismatch|out_of_bounds)|^val_to_string|^get_address_info|^address_is_|^object_is_',
   '^_*might_(?:sleep|fault|resched|alloc)|^__schedule_bug|^__cant_',
-  '^debug_(?!fs)|^check_(?:preemption_disabled|flags|prev|noncircular|irq_usage|deadlock|usage|wait_context|poison_obj|bytes_and_report|slab)|^_*check_(?:heap_object|object_size|stack_object)|^object_err|^slab_(?:err|bug|fix|pad)|^kmemleak_|^create_object',
+  '^_*debug_(?:object|check_no)|^debug_(?!fs)|^check_(?:preemption_disabled|flags|prev|noncircular|irq_usage|deadlock|usage|wait_context|chain_key|redundant|poison_obj|bytes_and_report|pad_bytes|valid_pointer|object$|slab|canary|bogus_address)|^(?:alloc|free)_(?:debug_processing|consistency_checks)|^restore_bytes|^on_freelist|^_*check_(?:heap_object|object_size|stack_object)|^object_err|^slab_(?:err|bug|fix|pad)|^kmemleak_|^create_object',
   '^usercopy_(?:warn|abort)|^report_usercopy|^_*copy_overflow|^__bad_copy',
-  '^_*(?:lock_acquire|lock_release|lock_acquired|lockdep_|lock_is_held|lock_set_class|lock_pin|mark_(?:lock|held|usage|irqflags)|validate_chain|valid_state|register_lock_class|assign_lock_key|look_?up_lock|hlock_class|check_lock|add_lock_to|trace_(?:hardirqs|softirqs|lock))|^__?bfs$|^__lock_(?:acquire|release)|^reacquire_held|^rcu_lock_(?:acquire|release)',
-  '^rcu_(?:dynticks|is_watching|read_)|^_*refcount_|^_*kref_|^_*kobject_|^kset_|^ref_tracker_|^should_fail|^fault_create|^fail_dump',
+  '^_*(?:lock_acquire|lock_release|lock_acquired|lock_(?:sync|contended|downgrade|repin|unpin)|lockdep_|lock_is_held|lock_set_class|lock_pin|mark_(?:lock|held|usage|irqflags)|validate_chain|valid_state|register_lock_class|assign_lock_key|look_?up_lock|hlock_class|check_lock|add_lock_to|trace_(?:hardirqs|softirqs|lock))|^__?bfs$|^__lock_(?:acquire|release)|^reacquire_held|^find_(?:held_lock|usage_)|^(?:add|lookup)_chain_cache|^graph_(?:un)?lock|^rcu_lock_(?:acquire|release)',
+  '^rcu_(?:dynticks|is_watching|read_)|^_*refcount_|^_*kref_|^_*kobject_|^kset_|^ref_tracker_|^_*should_fail|^fault_create|^fail_dump',
   '^(?:timer|work|rcuhead|hrtimer)_is_static|^stub_timer|^_*seqprop_',
 ];
 
@@ -36,17 +36,17 @@ const locking = [
 
 /** Allocators and their callers by another name. */
 const allocation = [
-  '^(?:_*do_|_*)(?:k|kv|v|vz|kz|kvz|vm|kvm|devm_k|devm_kz)(?:m|z|c)?alloc|^_*(?:k|kv)realloc|^kv?free$|^kfree_sensitive$|^kzfree$|^_{0,4}cache_alloc|^_*kmem_cache|^_*slab_(?:alloc|post|pre|free)|^_*new_slab|^_*allocate_slab|^cache_(?:grow|free_|flusharray)|^do_slab_free|^_*k\\w*malloc_',
-  '^_*alloc_(?:pages?|frozen)|^prepare_alloc_pages|^_*get_free_pages|^_*folio_alloc|^_*fs_reclaim_|^vma_alloc_folio|^_*filemap_alloc_folio|^_*filemap_get_folio|^pagecache_get_page|^_*page_cache_alloc',
+  '^(?:_*do_|_*)(?:k|kv|v|vz|kz|kvz|vm|kvm|devm_k|devm_kz)(?:m|z|c)?alloc|^_*(?:k|kv)realloc|^kv?free$|^kfree_sensitive$|^kzfree$|^_{0,4}cache_alloc|^_*kmem_cache|^_*slab_(?:alloc|post|pre|free)|^_*new_slab|^_*allocate_slab|^alloc_slab_page|^qli(?:st|nk)_(?:free|move)|^_*(?:get|put|unfreeze|deactivate)_(?:cpu_)?(?:partials?|slab)$|^_+cache_free|^fallback_alloc|^___kmalloc|^cache_(?:grow|free_|flusharray)|^do_slab_free|^_*k\\w*malloc_',
+  '^_*alloc_(?:pages?|frozen)|^_*rmqueue|^prepare_alloc_pages|^_*get_free_pages|^_*folio_alloc|^_*fs_reclaim_|^vma_alloc_folio|^_*filemap_alloc_folio|^_*filemap_get_folio|^pagecache_get_page|^_*page_cache_alloc',
 ];
 
 /** The C library of the kernel, copies to and from user space, lists, trees, bits and numbers. */
 const libraryCalls = [
   '^_*(?:pi_)?(?:mem(?:cpy|cmp|set|move|chr|scan)|str(?:n|l|s|r)?(?:cpy|cmp|cat|len|casecmp|chr|str|sep|pbrk|spn|cspn|nlen|im|ncpy|ncmp|lcpy|scpy)|bcmp)(?:_|\\d|$)|^_*fortify_|^sized_str|^_*mem(?:set|cpy|move)_',
-  '^_*(?:raw_|arch_|asm_)*(?:copy|clear)_(?:from|to|in)_(?:user|iter|kernel)|^_*(?:raw_|arch_|asm_)*(?:copy|clear)_(?:user|page|mc|highpage)(?:$|_generic|_orig|_erms|_rep|_nocache|_enhanced)|^_*(?:get|put)_user(?:$|_)|^strncpy_from_user|^do_strncpy|^strnlen_user|^rep_(?:movs|stos)|^instrument_|^copyin|^copyout|^check_(?:copy|zeroed)|^simple_copy_to_iter|^_copy_|^fault_in_readable',
-  '^_*(?:raw_|arch_|generic_)*atomic(?:64|_long)?_|^_*(?:arch_)?(?:test|set|clear|change)_(?:and_)?(?:set|clear|change)?_?_?bit|^(?:variable|constant)_test_bit|^_*find_(?:first|next|last)_(?:zero_|and_)?bit|^read_word|^_{1,2}(?:read|write)_once|^native_(?:save|restore)_|^arch_(?:local_|irqs_|static_)|^_*(?:arch_)?(?:x|cmpx)chg|^_{2}bitmap_',
+  '^_*(?:raw_|arch_|asm_)*(?:copy|clear)_(?:from|to|in)_(?:user|iter|kernel)|^_*(?:raw_|arch_|asm_)*(?:copy|clear)_(?:user|page|mc|highpage)(?:$|_generic|_orig|_erms|_rep|_nocache|_enhanced)|^_*(?:get|put)_user(?:$|_)|^_*strn?cpy_from_user|^do_strncpy|^strnlen_user|^rep_(?:movs|stos)|^instrument_|^copyin|^copyout|^check_(?:copy|zeroed)|^simple_copy_to_iter|^_copy_|^fault_in_readable',
+  '^_*(?:raw_|arch_|generic_)*atomic(?:64|_long)?_|^_*(?:arch_)?(?:test|set|clear|change)_(?:and_)?(?:set|clear|change)?_?_?bit|^(?:variable|constant)_test_bit|^_*find_(?:first|next|last|nth)_(?:zero_|and_|andnot_|or_)*bit|^read_word|^_{1,2}(?:read|write)_once|^native_(?:save|restore)_|^arch_(?:local_|irqs_|static_)|^_*(?:arch_)?(?:x|cmpx)chg|^_{2}bitmap_',
   '^_*(?:h|l|pl|k)?list_(?:nulls_|bl_)?(?:add|del|move|replace|splice|is_|empty|entry|cut|rotate|unhashed|insert|next|put)|^___list|^ida_|^_*rb_(?:insert|erase|next|first|last|link|prev|replace|rotate|set_parent|parent|change_child)|^____rb',
-  '^(?:csum_partial|do_csum|_?crc(?:32|16|_itu|_t10|32c)?\\w*)(?:_|$)|^_*(?:j|sip|half_sip)hash|^_*v?s(?:c)?n?printf$|^(?:pointer|number|string|string_nocheck|format_decode|hex_string|widen_string|bitmap_string|ip[46]_\\w*string|put_dec)$|^_*(?:get|put)_unaligned|^logic_(?:in|out)|^_*(?:raw_)?(?:read|write|in|out)[bwlq](?:_relaxed)?$|^io(?:read|write)\\d|^_*raw_(?:read|write)[bwlq]',
+  '^stpcpy$|^strn?chrnul$|^strreplace$|^(?:csum_partial|do_csum|_?crc(?:32|16|_itu|_t10|32c)?\\w*)(?:_|$)|^_*(?:j|sip|half_sip)hash|^_*v?s(?:c)?n?printf$|^(?:pointer|number|string|string_nocheck|format_decode|hex_string|widen_string|bitmap_string|ip[46]_\\w*string|put_dec)$|^_*(?:get|put)_unaligned|^logic_(?:in|out)|^_*(?:raw_)?(?:read|write|in|out)[bwlq](?:_relaxed)?$|^io(?:read|write)\\d|^_*raw_(?:read|write)[bwlq]',
 ];
 
 /** Teardown and registration in the device model, panics of subsystems, thin accessors. */
@@ -64,7 +64,7 @@ const scheduling = [
 
 /** How traps and system calls come in. */
 const entries = [
-  '^(?:asm_|sysvec_|exc_|idtentry_|error_(?:entry|return)|paranoid_|retint_|ret_from_|common_interrupt|apic_timer|interrupt_entry|ret_to_|irqentry_|raw_irqentry_|el1[ht]?_|page_fault$|async_page_fault|general_protection$|do_general_protection|entry_|nmi$|double_fault|do_double_fault|end_repeat_nmi|handle_exception$|(?:__)?do_page_fault|do_kern_addr_fault|do_mem_abort|do_tag_|do_translation_fault|do_bad_area|do_sp_pc_abort|do_alignment_fault|do_DataAbort|v7_|math_error|(?:do_)?divide_error|(?:do_|exc_)?int3|do_syscall_|stub_|x64_sys_call|handle_page_fault)',
+  '^(?:asm_|sysvec_|_*exc_|fred_|xen_page_fault|idtentry_|error_(?:entry|return)|paranoid_|retint_|ret_from_|common_interrupt|apic_timer|interrupt_entry|ret_to_|irqentry_|raw_irqentry_|el1[ht]?_|page_fault$|async_page_fault|general_protection$|do_general_protection|entry_|nmi$|double_fault|do_double_fault|end_repeat_nmi|handle_exception$|(?:__)?do_page_fault|do_kern_addr_fault|do_mem_abort|do_tag_|do_translation_fault|do_bad_area|do_sp_pc_abort|do_alignment_fault|do_DataAbort|do_async_page_fault|do_undefinstr|do_PrefetchAbort|do_bad$|do_sea$|do_trap_|_*do_pgm_check|pgm_check_handler|do_(?:dat|protection)_exception|_*hash__do_page_fault|do_hash_fault|data_access_|instruction_access_|interrupt_(?:exit|return)|(?:program_check|alignment)_exception|tlb_do_page_fault|do_tlb_fault|handle_(?:ri|bp|adel|ades|tlbl|tlbs|ale)(?:_int)?$|do_(?:ade|ale|ri|ov)$|v7_|math_error|(?:do_)?divide_error|(?:do_|exc_)?int3|_*do_syscall_|_*do_syscall$|system_call_exception$|stub_|x64_sys_call|handle_page_fault)',
 ];
 
 function union(...groups: readonly (readonly string[])[]): RegExp {

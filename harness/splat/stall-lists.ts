@@ -10,15 +10,15 @@ function union(patterns: readonly string[]): RegExp {
  */
 export const stallAnchors = union([
   '^process_one_work$|^process_scheduled_works$|^worker_thread$|^kthread$|^kthread_worker_fn$|^smpboot_thread_fn$|^run_ksoftirqd$|^ret_from_fork|^ret_from_kernel_thread$|^kernel_thread_helper$',
-  '^do_syscall_|^do_fast_syscall_|^do_int80_syscall|^sysenter_|^tracesys|^syscall_(?:call|trace|handler)|^system_call|^el0_svc|^invoke_syscall|^__invoke_syscall|^entry_|^ret_fast_syscall|^x64_sys_call$|^ia32_sys_call$|^do_trap_ecall|^handle_syscall|^__sys_trace',
+  '^_*do_syscall(?:_|$)|^_*do_fast_syscall_|^do_int80_|^handle_sys(?:n?\\d*)?$|^linux_sparc_syscall|^sysenter_|^tracesys|^syscall_(?:call|trace|handler)|^system_call|^el0_svc|^invoke_syscall|^__invoke_syscall|^entry_|^ret_fast_syscall|^x64_sys_call$|^ia32_sys_call$|^do_trap_ecall|^handle_syscall|^__sys_trace',
   '^_{0,2}netif_receive_skb|^netif_receive_skb|^process_backlog|^napi_|^__napi_poll|^net_rx_action',
   '^_*do_softirq|^handle_softirqs|^call_timer_fn|^_{0,2}run_timers|^run_timer_softirq|^expire_timers|^_{0,2}hrtimer_run|^hrtimer_run_softirq|^tasklet_action|^rcu_do_batch|^rcu_core|^irq_exit|^invoke_softirq',
   '^start_secondary|^secondary_start|^cpu_startup_entry|^do_idle$|^cpu_idle|^rest_init|^start_kernel',
-  '^vfs_(?:write|read|ioctl|readv|writev|fsync|fsync_range|iter_(?:read|write)|fallocate|splice_read)$|^__vfs_(?:write|read)$|^do_(?:readv|writev|readv_writev|preadv|pwritev|iter_read|iter_write|iter_readv_writev|loop_readv_writev|vfs_ioctl|iter_readv)|^call_(?:read|write)_iter$|^new_sync_(?:read|write)$|^do_splice|^splice_|^do_sendfile|^aio_(?:read|write)$|^io_(?:read|write)$',
+  '^vfs_(?:write|read|ioctl|readv|writev|fsync|fsync_range|(?:iocb_)?iter_(?:read|write)|fallocate|splice_read)$|^__vfs_(?:write|read)$|^do_(?:readv|writev|readv_writev|preadv|pwritev|iter_read|iter_write|iter_readv_writev|loop_readv_writev|vfs_ioctl|iter_readv)|^call_(?:read|write)_iter$|^new_sync_(?:read|write)$|^do_splice|^splice_|^do_sendfile|^aio_(?:read|write)$|^io_(?:read|write)$',
   '^ksys_(?:read|write|ioctl|fallocate)|^(?:__x64_|__ia32_|__arm64_|__se_|__do_)?(?:compat_)?sys_ioctl|^SyS_ioctl|^C?_?SYSC_ioctl|^compat_SyS_ioctl|compat_ioctl|^blkdev_(?:driver_)?ioctl|^do_vfs_ioctl|^file_ioctl',
   '^_{0,2}sock_(?:sendmsg|release|close)(?:_nosec)?$|^sock_(?:write)_iter$|^kernel_(?:sendmsg|setsockopt|connect|bind|listen)$|^sock_(?:common_)?setsockopt$|^__sys_(?:setsockopt|getsockopt|bind|connect|listen|accept|shutdown)|^do_sock_setsockopt',
   '^__fput$|^fput$|^task_work_run',
-  '^_{0,2}do_fault$|^_{0,2}do_page_fault$|^exit_to_user|^do_notify_resume$|^prepare_exit_to|^syscall_exit_to|^mmap_region$|^rtnetlink_rcv_msg$',
+  '^_{0,2}do_fault$|^_{0,3}do_page_fault$|^exit_to_user|^do_notify_resume$|^prepare_exit_to|^syscall_exit_to|^mmap_region$|^rtnetlink_rcv_msg$',
 ]);
 
 /** Hangs show up wherever somebody waits for a popular lock; these waits name the bug, whoever is the victim. */
@@ -41,4 +41,4 @@ export const interruptEntries =
 
 /** Waiting and locking as such, in hung tasks. */
 export const hangSkip =
-  /sched|_lock|_slowlock|_slowpath|(?:^|_)down(?:_|$)|rwsem|completion|kthread|wait|synchronize|context_switch|__switch_to|^_*(?:rt_)?mutex_|flush_(?:delayed_)?work|cancel_(?:delayed_)?work|rcu_barrier|^ret_from|^(?:0x)?[0-9a-f]+$/;
+  /sched|_lock|_slowlock|_slowpath|down|rwsem|completion|kthread|wait|synchronize|context_switch|__switch_to|^_*(?:rt_)?mutex_|cancel_(?:delayed_)?work|rcu_barrier|^ret_from|^(?:0x)?[0-9a-f]+$/;

@@ -1,7 +1,7 @@
 import type { ReportLine } from './body.ts';
 import { fitsHeader } from './compose.ts';
 import { conclude } from './conclude.ts';
-import { readConsoleLine } from './console-line.ts';
+import { isRelayed, readConsoleLine } from './console-line.ts';
 import { attachesToSplat, readEvent, rebootFinding } from './events.ts';
 import type { Finding } from './finding.ts';
 import { BootWatch, continues, isAftermath } from './incident.ts';
@@ -87,6 +87,7 @@ export class Tracker {
     }
     if (event) this.#found.push(event);
     if (event?.oom) this.#victim = `${event.oom.comm}/${event.oom.pid}`;
+    if (isRelayed(line.text)) return;
     const rule = rules.find((candidate) => fitsHeader(candidate, line.text, fromKernel));
     if (!rule || isAftermath(line, this.#lastSplatLine)) return;
     const mine = this.#open.filter((report) => report.lines[0]?.caller === line.caller);

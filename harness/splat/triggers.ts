@@ -34,6 +34,8 @@ const words = [
   'LOCKUP',
   'Oops[: ]',
   'int3: ',
+  ' \\[#\\d+\\]',
+  'PANIC: ',
   'VFS: [BC]',
   'SYZFA[IT]',
   'fatal error: ',

@@ -20,6 +20,7 @@ export const faultRules: readonly Rule[] = [
     header: /kernel BUG (?:at )?(?<text>.*)/,
     title: 'kernel BUG {text}',
     frame: fault,
+    fromKernel: true,
     corrupted: 'no source line',
   },
   {
@@ -31,7 +32,7 @@ export const faultRules: readonly Rule[] = [
   },
   {
     header:
-      /(?:BUG: unable|Unable) to handle (?:kernel paging request|page fault for address|kernel read from unreadable memory|kernel write to read-only memory|kernel execution of user memory|kernel data access|kernel access beyond|kernel (?:instruction|data) fetch)|BUG: Unable to handle kernel (?:data|instruction|paging)|CPU \d+ Unable to handle kernel paging request/,
+      /(?:BUG: unable|Unable) to handle (?:kernel paging request|page fault for address|kernel read from unreadable memory|kernel write to read-only memory|kernel execution of user memory|kernel execute from non-executable memory|kernel unaligned access|unknown paging fault|kernel data access|kernel access beyond|kernel (?:instruction|data) fetch)|BUG: Unable to handle (?:kernel (?:data|instruction|paging|unaligned)|unknown paging fault)|CPU \d+ Unable to handle kernel paging request/,
     title: 'BUG: unable to handle kernel paging request in {frame}',
     alt: badAccess,
     frame: fault,
@@ -72,7 +73,12 @@ export const faultRules: readonly Rule[] = [
   { header: /stack segment: [0-9a-f]{4} /, title: 'stack segment fault in {frame}', frame: fault },
   { header: /alignment check: [0-9a-f]{4} /, title: 'alignment check in {frame}', frame: fault },
   { header: /invalid TSS: [0-9a-f]{4} /, title: 'invalid TSS in {frame}', frame: fault },
-  { header: /PANIC: double fault/, title: 'PANIC: double fault in {frame}', frame: fault },
+  {
+    header: /PANIC: double fault|^double fault: [0-9a-f]{4} \[#/,
+    title: 'PANIC: double fault in {frame}',
+    frame: fault,
+  },
+  { header: /PANIC: early exception/, title: 'PANIC: early exception in {frame}', frame: fault },
   {
     header: /BUG: (?:[\w#]+ )?stack guard page was hit/,
     title: 'BUG: stack guard page was hit in {frame}',
@@ -110,7 +116,8 @@ export const faultRules: readonly Rule[] = [
   },
   { header: /\bOops - undefined instruction/, title: 'invalid opcode in {frame}', frame: fault },
   {
-    header: /^Oops(?: - [\w ]+)?: |^Oops \[#\d+\]|: \d{4} \[#\d+\] (?:SMP|PREEMPT)/,
+    header:
+      /^Oops(?: - [\w ]+)?: |^Oops ?(?:- [\w ()]+ )?\[#\d+\]|^[A-Za-z][\w -]{2,40}: [0-9a-f]{4} (?:ilc:\d )?\[#\d+\]/,
     title: 'Oops in {frame}',
     alt: badAccess,
     frame: fault,

@@ -24,7 +24,7 @@ export const hangRules: readonly Rule[] = [
   },
   {
     header:
-      /(?:Watchdog|NMI watchdog) ?(?:detected|: Watchdog detected) hard LOCKUP|watchdog: CPU \d+ (?:self-detected|detected) hard LOCKUP/,
+      /[Ww]atchdog(?: detected|: Watchdog detected) (?:hard )?LOCKUP|[Ww]atchdog:? CPU:? ?\d+ (?:self-detected |detected )?[Hh]ard LOCKUP/,
     title: 'BUG: hard lockup in {frame}',
     alt: stalled,
     frame: { ...stall, from: ['pc', 'trace'] },
@@ -32,7 +32,7 @@ export const hangRules: readonly Rule[] = [
   { header: /BUG: workqueue lockup\b/, title: 'BUG: workqueue lockup', traceOptional: true },
   {
     header: /INFO: task /,
-    detail: /:\d+ blocked (?:on .{0,80} )?for more than \d+ seconds/,
+    detail: /:\d+ blocked (?:(?:on|in) .{0,80} )?for more than \d+ seconds/,
     title: 'INFO: task hung in {frame}',
     alt: ['hang in {frame}'],
     frame: hang,

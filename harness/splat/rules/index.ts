@@ -6,10 +6,17 @@ import { panicRules } from './panics.ts';
 import type { Rule } from './rule.ts';
 import { warningRules } from './warnings.ts';
 
+/** `WARNING:` also opens what boot code says about the configuration, the processor and the firmware. */
+const statement = [
+  String.raw`.*(?:mitigation|vulnerable|data leaks|mand mount|deprecated|unsupported|Unsupported|not suitable|performance)`,
+  String.raw`(?:CPU does not|kernel not compiled|SMP operation|BIOS bug|PCI clock|Ignoring cmdline|Estimating|fbcon|Forcing|Unprivileged)\b`,
+  String.raw`(?:workqueue cpumask|(?:Bad|Corrupt).* \.orc_|'bootconfig'|x1-x3 nonzero|/etc/)`,
+].join('|');
+
 /** What fits no better row. */
 const otherRules: readonly Rule[] = [
   {
-    header: /^WARNING: (?!\/etc\/|the mand |Unprivileged|workqueue cpumask)(?<text>\S.*)/,
+    header: new RegExp(`^WARNING: (?!${statement})(?<text>\\S.*)`),
     title: 'WARNING: {text}',
     oneLine: true,
     fromKernel: true,

@@ -133,7 +133,7 @@ export const lockRules: readonly Rule[] = [
   },
   {
     header: /BUG: workqueue leaked (?:lock or atomic|atomic, lock or RCU)/,
-    detail: /last function: (?<frame>[\w.]+)/,
+    detail: /(?:last function: |\bworkfn=)(?<frame>[\w.]+)/,
     title: 'BUG: workqueue leaked lock or atomic in {frame}',
     frame: { from: ['detail'] },
     traceOptional: true,

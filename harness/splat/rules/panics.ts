@@ -17,7 +17,7 @@ export const panicRules: readonly Rule[] = [
   panicRow('(?:kernel: )?panic_on_warn set', 'panic_on_warn set', { corrupted: secondHand }),
   panicRow('(?:Oops: )?Fatal exception', 'Fatal exception', { corrupted: secondHand }),
   panicRow(
-    'stack-protector: Kernel stack is corrupted in: (?:\\[?<?[0-9a-f]*>?\\]? ?)?(?<frame>[\\w.]+)?',
+    'stack-protector: Kernel stack is corrupted in: (?:\\[<[0-9a-f]+>\\] |[0-9a-f]{8,16}\\b ?)?(?<frame>[\\w.]+)?',
     'stack is corrupted in {frame}',
     {
       frame: { from: ['header', 'trace'] },
@@ -47,7 +47,7 @@ export const panicRules: readonly Rule[] = [
   ),
   panicRow('(?<text>[^\\n]*)', '{text}', {}),
   {
-    header: /Kernel panic(?! - not syncing)\b.*/,
+    header: /Kernel panic(?: -[a-z ]{0,14}:?)?\s*$/,
     title: 'kernel panic',
     corrupted: 'the line breaks off',
     fromKernel: true,

@@ -25,6 +25,7 @@ export async function openSymbols(
       cause,
     });
   });
+  // biome-ignore lint/nursery/useDisposables: disposed with what is returned
   const symbolizer = await openSymbolizer(path, { source, signal: context.signal });
   return {
     async decorate(finding) {

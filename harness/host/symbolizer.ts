@@ -163,6 +163,7 @@ export async function openSymbolizer(
 ): Promise<Symbolizer> {
   const { signal } = options;
   const identity = await readIdentity(image, signal);
+  // biome-ignore lint/nursery/useDisposables: disposed with the symbolizer that is returned
   const kernel = await openObject(image, false, signal);
   const modules = new Map<string, Promise<ObjectFile | undefined>>();
   const prefix = await sourcePrefix(kernel, options.source);
@@ -182,6 +183,7 @@ export async function openSymbolizer(
   return {
     ...identity,
     async locate({ symbol, offset, size, module, isReturn }) {
+      // biome-ignore lint/nursery/useDisposables: disposed with the symbolizer that is returned
       const object = await objectOf(module);
       const ranges = object?.symbols.byName.get(symbol) ?? [];
       const range =

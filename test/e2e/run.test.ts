@@ -165,18 +165,20 @@ void t.test('--cold boots for every trial', async (t) => {
   });
 });
 
+/** Waits for a process with that text in its command line; throws when the run ends before. */
+async function untilStarted(running: RunningSplat, text: string): Promise<void> {
+  const early = running.done.then(({ stderr }) => stderr);
+  while ((await processesWith(text)).length === 0) {
+    const stderr = await Promise.race([early, sleep(200)]);
+    if (stderr !== undefined) throw new Error(`the run ended early: ${stderr}`);
+  }
+}
+
 /** Starts a long run and waits until its workload is stressed; throws when it ends before. */
 async function startLongRun(dir: string): Promise<RunningSplat> {
   const args = ['run', '--workload', 'munmap', '--duration', '60', '--out', dir];
   const running = startSplat(args);
-  let ended = false;
-  void running.done.then(() => {
-    ended = true;
-  });
-  while ((await processesWith(`${dir}/trials/munmap/`)).length === 0) {
-    if (ended) throw new Error(`the run ended early: ${(await running.done).stderr}`);
-    await sleep(200);
-  }
+  await untilStarted(running, `${dir}/trials/munmap/`);
   return running;
 }
 
@@ -197,11 +199,7 @@ void t.test(
     // A size of memory nobody used before: its checkpoint cannot be in the cache.
     const memory = `-m ${1100 + (process.pid % 900)}M`;
     const running = startSplat(['run', '--memory-mib', memory.slice(3, -1), '--out', dir]);
-    let ended = false;
-    void running.done.then(() => {
-      ended = true;
-    });
-    while ((await processesWith(memory)).length === 0 && !ended) await sleep(100);
+    await untilStarted(running, memory);
     const interruptedAt = performance.now();
     running.kill('SIGINT');
     const { exitCode, stderr } = await running.done;

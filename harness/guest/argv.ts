@@ -12,6 +12,10 @@ export interface MachineSpec {
   readonly append: string;
   /** A raw disk with a swap signature; the guest writes to a throw-away layer above it. */
   readonly swapDisk: string;
+  /** For a person's guest: a network in which the only thing that can be reached is its ssh server, from this host. */
+  readonly network?: true;
+  /** A port of the loopback for QEMU's gdb stub. */
+  readonly gdbPort?: number;
 }
 
 export interface MachineFiles {
@@ -58,10 +62,20 @@ export function qemuArgv(
     ['-device', 'virtio-gpu-pci,xres=640,yres=480'],
     ['-drive', `file=${optionValue(spec.swapDisk)},format=raw,if=none,id=swap,snapshot=on`],
     ['-device', 'virtio-blk-pci,drive=swap'],
+    spec.network === true ? networkArgv : [],
+    spec.gdbPort === undefined ? [] : ['-gdb', `tcp:127.0.0.1:${spec.gdbPort}`],
     start === 'restore' ? ['-incoming', 'fd:0'] : [],
   ];
   return options.flat();
 }
+
+/** Port 0: QEMU takes a free one and tells it (`info usernet`). The boot ROM is in a package nobody else needs. */
+const networkArgv = [
+  '-netdev',
+  'user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-10.0.2.15:22',
+  '-device',
+  'virtio-net-pci,netdev=net,romfile=',
+] as const;
 
 /** QEMU splits option strings at commas; a doubled comma is a comma of the value (qemu(1), "-chardev"). */
 function optionValue(path: string): string {

@@ -1,7 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, utimesSync } from 'node:fs';
+import { readdirSync, readFileSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import ssh2 from 'ssh2';
 import t from 'tap';
+import { type MachineSpec, qemuArgv } from '../../harness/guest/argv.ts';
+import { connectSsh, makeKeyPair } from '../../harness/guest/ssh-channel.ts';
+import { parseLdd } from '../../harness/guest/ssh-image.ts';
 import {
   choosePrunable,
   claimStore,
@@ -10,7 +15,15 @@ import {
   type StoreItem,
   useStore,
 } from '../../harness/host/store-use.ts';
+import { baselineOf, readBaseline } from '../../harness/plans/baseline.ts';
+import { chooseWorkloads, whyNotRunnable } from '../../harness/plans/choose-workloads.ts';
 import { type Check, canRun, parseToolVersion } from '../../harness/plans/doctor.ts';
+import { type AskedRun, askAgain, keepInputs } from '../../harness/plans/keep-inputs.ts';
+import { planTrials } from '../../harness/plans/plan-trials.ts';
+import { compareRuns } from '../../harness/plans/replay.ts';
+import type { RunResult } from '../../harness/plans/run.ts';
+import { listRuns } from '../../harness/plans/run-record.ts';
+import { parseCopy, parseForwardedPort } from '../../harness/plans/shell.ts';
 
 const { signal } = new AbortController();
 
@@ -127,5 +140,399 @@ void t.test(
     await claim?.[Symbol.asyncDispose]();
     await waiting;
     t.strictSame(events, ['waits', 'uses']);
+  },
+);
+
+/** What a result needs for a baseline, a list and a replay. */
+function result(trials: readonly object[], over: object = {}): RunResult {
+  const kernel = { id: 'k', release: '6.1.192' };
+  const verdict = { kind: 'clean' };
+  const whole = { schema: 'splat-run/1', verdict, kernel, bootSplats: [], trials, ...over };
+  return whole as unknown as RunResult;
+}
+
+function splat(title: string): object {
+  return { title, signature: `${title}|f|g`, count: 1, text: [] };
+}
+
+void t.test(
+  'a baseline knows what a run found, and not what its canaries were seeded to say',
+  (t) => {
+    const { signatures, titles } = baselineOf(
+      result(
+        [
+          { id: 'a', verdict: { kind: 'splat', titles: ['W'] }, splats: [splat('W')] },
+          { id: 'b', verdict: { kind: 'inconclusive' }, splats: [splat('known before')] },
+          { id: 'c', canary: 'x', verdict: { kind: 'clean' }, splats: [splat('seeded')] },
+          {
+            id: 'd',
+            canary: 'y',
+            verdict: { kind: 'splat', titles: ['surprise'] },
+            splats: [splat('seeded'), splat('surprise')],
+          },
+          { id: 'e', verdict: { kind: 'splat', titles: ['no output in e'] }, splats: [] },
+        ],
+        { bootSplats: [splat('at boot')] },
+      ),
+    );
+    t.strictSame(
+      [...signatures].toSorted((x, y) => x.localeCompare(y)),
+      ['at boot|f|g', 'known before|f|g', 'surprise|f|g', 'W|f|g'],
+    );
+    t.equal(titles.has('no output in e'), true);
+    t.end();
+  },
+);
+
+const badBaselines: readonly { readonly text: string; readonly says: RegExp }[] = [
+  { text: '{', says: /result\.json is not readable as JSON/ },
+  { text: '{"schema":"splat-run/9"}', says: /not of this version/ },
+  { text: '{"schema":"splat-run/1","verdict":{"kind":"odd"}}', says: /\(verdict\)/ },
+  {
+    text: '{"schema":"splat-run/1","verdict":{"kind":"clean"},"kernel":null,"bootSplats":[{}],"trials":[]}',
+    says: /\(bootSplats\)/,
+  },
+  {
+    text: '{"schema":"splat-run/1","verdict":{"kind":"clean"},"kernel":null,"bootSplats":[],"trials":[7]}',
+    says: /\(trials\)/,
+  },
+];
+
+void t.test('a baseline that is none is a usage error with its reason', async (t) => {
+  for (const { text, says } of badBaselines) {
+    const dir = t.testdir({ 'result.json': text });
+    await t.rejects(readBaseline(dir, '/'), { code: 'usage', message: says }, text);
+  }
+  await t.rejects(readBaseline('/nowhere', '/'), { code: 'usage', message: /no result\.json/ });
+});
+
+const recorded = {
+  schema: 'splat-replay/1',
+  startedAt: '2026-01-02T03:04:05.000Z',
+  request: {
+    kernel: 'debian:6.1',
+    cwd: '/home/me',
+    series: [{ name: 'my.mbox', copy: 'inputs/series-1/my.mbox' }],
+    configs: [{ name: 'kasan', copy: null }],
+    configBase: null,
+    guest: 'minimal',
+    workloads: [{ name: 'munmap', copy: null }],
+    workloadArgs: [],
+    baseline: null,
+    accel: 'auto',
+    memoryMiB: 1024,
+    cpus: 2,
+    seed: 1,
+    repeat: 1,
+    cold: false,
+    durationMs: null,
+    trials: null,
+  },
+};
+
+void t.test('runs are listed newest first, broken ones as such, other folders not', async (t) => {
+  const whole = JSON.stringify(recorded);
+  const later = JSON.stringify({ ...recorded, startedAt: '2027-01-01T00:00:00.000Z' });
+  const escaping = whole.replace('inputs/series-1/my.mbox', 'inputs/../../etc/shadow');
+  const dir = t.testdir({
+    old: { 'run.json': whole, 'result.json': JSON.stringify(result([])) },
+    running: { 'run.json': later },
+    cut: { 'run.json': whole.slice(0, 100) },
+    escaping: { 'run.json': escaping },
+    noRecord: { 'result.json': '{}' },
+    oddResult: { 'run.json': whole, 'result.json': '[]' },
+    aFolder: { 'run.json': {} },
+    unrelated: { 'notes.txt': '' },
+    'file.txt': '',
+  });
+  const runs = await listRuns(dir, { absentIsEmpty: false });
+  const states = Object.fromEntries(runs.map((run) => [run.dir.slice(dir.length + 1), run.state]));
+  t.strictSame(states, {
+    old: 'finished',
+    running: 'unfinished',
+    cut: 'broken',
+    escaping: 'broken',
+    noRecord: 'broken',
+    oddResult: 'broken',
+    aFolder: 'broken',
+  });
+  const times = runs.map(({ startedAt }) => startedAt);
+  t.strictSame(
+    times,
+    times.toSorted((a, b) => (a < b ? 1 : -1)),
+  );
+  t.strictSame(await listRuns(join(dir, 'none'), { absentIsEmpty: true }), []);
+  await t.rejects(listRuns(join(dir, 'none'), { absentIsEmpty: false }), { code: 'usage' });
+});
+
+void t.test('what a run read is kept, and is what a replay reads', async (t) => {
+  const diff = '--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n';
+  const dir = t.testdir({
+    'one.diff': diff,
+    quilt: { series: 'second\nfirst\n', first: diff, second: diff.replaceAll('/f', '/g') },
+    'my.config': 'CONFIG_A=y\n',
+    'repro.c': 'int main(void) { return 0; }\n',
+    run: {},
+  });
+  const asked: AskedRun = {
+    ...recorded.request,
+    accel: 'auto',
+    cwd: dir,
+    series: ['one.diff', 'quilt'],
+    configs: ['my.config', 'kasan'],
+    configBase: 'my.config',
+    workloads: ['munmap', 'repro.c'],
+    baseline: undefined,
+    durationMs: undefined,
+    trials: undefined,
+  };
+  const workloads = await chooseWorkloads(asked.workloads, { cwd: dir, args: [], signal });
+  const run = join(dir, 'run');
+  const kept = await keepInputs(asked, { workloads }, { dir: run, signal });
+  const again = askAgain(run, JSON.parse(JSON.stringify(kept)) as typeof kept);
+  t.equal(again.series[0], join(run, 'inputs/series-1/one.diff'));
+  t.strictSame(readdirSync(again.series[1] ?? ''), ['0001-second.patch', '0002-first.patch']);
+  t.strictSame(again.configs, [join(run, 'inputs/config-1/my.config'), 'kasan']);
+  t.equal(again.configBase, join(run, 'inputs/config-base/my.config'));
+  t.equal(again.workloads[0], 'munmap');
+  const replayed = await chooseWorkloads(again.workloads, { cwd: '/', args: [], signal });
+  t.strictSame(
+    replayed.map(({ workload }) => workload),
+    workloads.map(({ workload }) => workload),
+    'the same trials, by name',
+  );
+  t.strictSame(replayed[1]?.upload, workloads[1]?.upload, 'and the same bytes');
+});
+
+void t.test(
+  "the user's own workloads get a name of their own and only their own arguments",
+  async (t) => {
+    const script = '#!/bin/sh\n';
+    const dir = t.testdir({
+      munmap: script,
+      'a b.sh': script,
+      sub: { 'a b.sh': script },
+      text: 'x',
+    });
+    const options = { cwd: dir, args: ['--x', '1'], signal };
+    const names = ['./munmap', 'a b.sh', 'sub/a b.sh', 'hmm'];
+    const chosen = await chooseWorkloads(names, options);
+    t.strictSame(
+      chosen.map(({ workload: { name, args } }) => [name, args.join(' ')]),
+      [
+        ['hmm', ''],
+        ['munmap_2', '--x 1'],
+        ['a_b_sh', '--x 1'],
+        ['a_b_sh_2', '--x 1'],
+      ],
+    );
+    for (const [wanted, message] of [
+      [['hmm'], /arguments after --/],
+      [['none.c'], /no such file, and no such workload; there are munmap/],
+      [['text'], /neither a program nor a script/],
+      [['sub'], /no such file/],
+    ] as const) {
+      await t.rejects(chooseWorkloads(wanted, options), { code: 'usage', message }, String(wanted));
+    }
+  },
+);
+
+void t.test('only what a guest without a dynamic linker can run is put into it', (t) => {
+  const node = readFileSync(process.execPath);
+  t.match(whyNotRunnable(node), /dynamically linked/);
+  t.equal(whyNotRunnable(readFileSync('/bin/busybox')), undefined);
+  t.match(whyNotRunnable(Buffer.from(node.subarray(0, 40))), /neither/);
+  const arm = Buffer.from(node.subarray(0, 64));
+  arm.writeUInt16LE(183, 18);
+  t.match(whyNotRunnable(arm), /x86-64/);
+  t.equal(whyNotRunnable(Buffer.from('#!/bin/sh\n')), undefined);
+  t.match(whyNotRunnable(Buffer.alloc(0)), /neither/);
+  t.end();
+});
+
+function trial(id: string, verdict: object): object {
+  return { id, verdict, splats: [] };
+}
+
+void t.test('a replay repeats when kind, cause and titles are the same', (t) => {
+  const both = { kind: 'splat', titles: ['A', 'B'] };
+  const rows: readonly (readonly [
+    name: string,
+    before: object,
+    after: object,
+    repeated: boolean,
+  ])[] = [
+    ['the same titles in another order', both, { kind: 'splat', titles: ['B', 'A'] }, true],
+    ['one title less', both, { kind: 'splat', titles: ['A'] }, false],
+    [
+      'another message',
+      { kind: 'inconclusive', because: 'hung', message: '9 s' },
+      { kind: 'inconclusive', because: 'hung', message: '8 s' },
+      true,
+    ],
+    [
+      'another cause',
+      { kind: 'inconclusive', because: 'hung' },
+      { kind: 'inconclusive', because: 'blind' },
+      false,
+    ],
+    ['clean now', both, { kind: 'clean' }, false],
+  ];
+  for (const [name, before, after, repeated] of rows) {
+    const other = trial('other', { kind: 'clean' });
+    const runs = [result([trial('x', before), other]), result([trial('x', after)])] as const;
+    t.equal(compareRuns(...runs, ['x']).repeated, repeated, name);
+  }
+  const unbuilt = result([], { kernel: null, verdict: { kind: 'untestable', because: 'build' } });
+  t.equal(compareRuns(unbuilt, unbuilt, undefined).repeated, true);
+  const gone = compareRuns(result([trial('x', both)]), unbuilt, undefined);
+  t.match(gone, { repeated: false, sameKernel: false, trials: [{ id: 'kernel' }] });
+  t.end();
+});
+
+void t.test("a trial's plan does not depend on which others are run", (t) => {
+  const choice = { seed: 7, repeat: 6, cold: false, durationMs: 500 };
+  const workload = { name: 'w', program: '/bin/w', args: [], witnesses: [], durationMs: 1 };
+  const all = planTrials([{ workload }], [6, 1], choice);
+  const [only, ...rest] = planTrials([{ workload }], [6, 1], { ...choice, trials: ['w.6'] });
+  t.strictSame(rest, []);
+  t.strictSame(
+    only,
+    all.find(({ id }) => id === 'w.6'),
+  );
+  t.match(only, { bootIndex: 1, durationMs: 500 });
+  t.throws(() => planTrials([{ workload }], [6, 1], { ...choice, trials: ['nope'] }), {
+    code: 'usage',
+    message: /no trial nope; there are canary-/,
+  });
+  t.end();
+});
+
+void t.test('a guest for a person can be reached from this host alone', (t) => {
+  const spec: MachineSpec = {
+    accel: 'tcg',
+    memoryMiB: 1024,
+    cpus: 2,
+    kernel: '/k',
+    initrd: '/i',
+    append: '',
+    swapDisk: '/s',
+  };
+  const files = { console: '/c', qmpSocket: '/q', agentSocket: '/a' };
+  const argv = qemuArgv({ ...spec, network: true, gdbPort: 4711 }, files, 'boot');
+  const netdev = argv[argv.indexOf('-netdev') + 1] ?? '';
+  t.match(netdev, /^user,.*restrict=on,hostfwd=tcp:127\.0\.0\.1:/);
+  t.equal(argv[argv.indexOf('-gdb') + 1], 'tcp:127.0.0.1:4711');
+  const usernet =
+    'Hub -1 (net):\r\n  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ\r\n  TCP[HOST_FORWARD]  12       127.0.0.1 40421       10.0.2.15    22     0     0\r\n';
+  t.equal(parseForwardedPort(usernet), 40421);
+  t.equal(parseForwardedPort('nothing'), undefined);
+  t.end();
+});
+
+void t.test('the libraries of a program are what ldd names with a path', (t) => {
+  const ldd =
+    '\tlinux-vdso.so.1 (0x00007fb8)\n\tlibz.so.1 => /lib/x86_64-linux-gnu/libz.so.1 (0x00007fb8)\n\t/lib64/ld-linux-x86-64.so.2 (0x00007fb8)\n\tlibgone.so => not found\n';
+  t.strictSame(parseLdd(ldd), ['/lib/x86_64-linux-gnu/libz.so.1', '/lib64/ld-linux-x86-64.so.2']);
+  t.strictSame(parseLdd('\tnot a dynamic executable\n'), []);
+  t.end();
+});
+
+void t.test('files are copied between absolute paths of the guest and paths of the host', (t) => {
+  t.strictSame(parseCopy('copy-in', 'a:b/c:/root/c'), { host: 'a:b/c', guest: '/root/c' });
+  t.strictSame(parseCopy('copy-out', '/root/c:x'), { host: 'x', guest: '/root/c' });
+  for (const text of ['', 'a', 'a:', ':/b', 'a:b'])
+    t.throws(() => parseCopy('copy-in', text), { code: 'usage' }, text);
+  t.throws(() => parseCopy('copy-out', 'rel:x'), { code: 'usage' });
+  t.end();
+});
+
+/** An ssh server of this process in place of a guest's: what arrives, and what is answered, is seen from both ends. */
+async function serveSsh(
+  hostKey: string,
+  allowed: string,
+): Promise<{ port: number; close: () => void; windows: string[] }> {
+  const windows: string[] = [];
+  const server = new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
+    client.on('error', () => undefined);
+    client.on('authentication', (context) =>
+      context.method === 'publickey' && context.key.data.toString('base64') === allowed
+        ? context.accept()
+        : context.reject(),
+    );
+    client.on('session', (accept) => {
+      const session = accept();
+      session.on('pty', (acceptPty, _reject, { cols, rows }) => {
+        windows.push(`${cols}x${rows}`);
+        acceptPty();
+      });
+      session.on('window-change', (_accept, _reject, { cols, rows }) =>
+        windows.push(`${cols}x${rows}`),
+      );
+      session.on('exec', (acceptExec, _reject, { command }) => {
+        const stream = acceptExec();
+        if (command === 'vanish') return void client.end();
+        stream.stderr.write('complaint');
+        stream.pipe(stream, { end: false });
+        stream.on('end', () => {
+          stream.exit(7);
+          stream.end();
+        });
+      });
+      session.on('shell', (acceptShell) => {
+        const stream = acceptShell();
+        stream.on('data', (bytes: Uint8Array) => {
+          stream.write(`got ${Buffer.from(bytes).toString('hex')}`);
+          stream.exit(0);
+          stream.end();
+        });
+      });
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  return { port, close: () => server.close(), windows };
+}
+
+function talk(): { stdin: PassThrough; stdout: PassThrough; stderr: PassThrough } {
+  return { stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() };
+}
+
+const publicPart = (line: string): string => line.split(' ')[1] ?? '';
+
+void t.test(
+  'a session passes bytes, Ctrl-C, the size of the terminal and the exit status on',
+  async (t) => {
+    const [host, user, other] = [makeKeyPair(), makeKeyPair(), makeKeyPair()];
+    const server = await serveSsh(host.privateKey, publicPart(user.publicKey));
+    t.teardown(server.close);
+    const target = {
+      port: server.port,
+      privateKey: user.privateKey,
+      hostKey: publicPart(host.publicKey),
+      timeoutMs: 100,
+      signal,
+    };
+    await using ssh = await connectSsh(target);
+    const piped = talk();
+    piped.stdin.end('hello');
+    t.equal(await (await ssh.open('cat', piped)).ended, 7);
+    t.equal(String(piped.stdout.read()), 'hello');
+    t.equal(String(piped.stderr.read()), 'complaint');
+
+    const terminal = talk();
+    const session = await ssh.open(undefined, terminal, { name: 'xterm', columns: 100, rows: 40 });
+    session.resize({ columns: 81, rows: 25 });
+    terminal.stdin.write('\u0003');
+    t.equal(await session.ended, 0);
+    t.equal(String(terminal.stdout.read()), 'got 03', 'Ctrl-C is a byte for the guest');
+    t.strictSame(server.windows, ['100x40', '81x25']);
+    t.equal(await (await ssh.open('vanish', talk())).ended, undefined, 'no status is no success');
+    for (const wrong of [
+      { ...target, hostKey: publicPart(other.publicKey) },
+      { ...target, privateKey: other.privateKey },
+    ]) {
+      await t.rejects(connectSsh(wrong), { code: 'infra', message: /does not answer/ });
+    }
   },
 );

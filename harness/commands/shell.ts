@@ -1,0 +1,141 @@
+import { readFile, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Argv } from 'yargs';
+import { exitCodes, HarnessError } from '../errors.ts';
+import type { AccelChoice } from '../guest/accel.ts';
+import { commandLine, throwIfAborted } from '../host/process.ts';
+import { cacheRoot } from '../host/store.ts';
+import { copyOut, parseCopy, type ShellGuest, withShell } from '../plans/shell.ts';
+import { buildTestKernel } from '../plans/test-kernel.ts';
+import { plain } from '../report/plain.ts';
+import { progressWriter } from '../report/progress.ts';
+import type { CommandContext } from './context.ts';
+import { installPackages } from './install.ts';
+import { type KernelArguments, kernelOptions, wholeNumber } from './run-options.ts';
+
+export interface ShellArguments extends KernelArguments {
+  readonly run: string | undefined;
+  readonly gdb: boolean;
+  readonly copyIn: readonly string[];
+  readonly copyOut: readonly string[];
+  readonly accel: AccelChoice;
+  readonly memoryMib: number;
+  readonly cpus: number;
+}
+
+export const command = 'shell';
+export const describe = 'boot a guest and log in to it';
+
+export function builder(yargs: Argv): Argv<ShellArguments> {
+  const files = { string: true, array: true, nargs: 1, default: [] } as const;
+  return kernelOptions(yargs)
+    .option('run', {
+      string: true,
+      requiresArg: true,
+      describe: "run this command line in the guest's shell and end with its exit status",
+    })
+    .option('gdb', { boolean: true, default: false, describe: "start QEMU's gdb stub" })
+    .option('copy-in', { ...files, describe: 'HOST:/GUEST: a file to copy before; repeatable' })
+    .option('copy-out', { ...files, describe: '/GUEST:HOST: a file to copy after; repeatable' })
+    .option('accel', {
+      choices: ['auto', 'kvm', 'tcg'] as const,
+      default: 'auto' as const,
+      describe: 'KVM, emulation, or KVM once it is proved',
+    })
+    .option('memory-mib', { number: true, default: 1024, describe: 'memory of the guest' })
+    .option('cpus', {
+      number: true,
+      default: 2,
+      describe: 'CPUs of the guest',
+    }) as unknown as Argv<ShellArguments>;
+}
+
+/** The exit status of the command or login shell; 125 when the kernel cannot be built. */
+export async function run(argv: ShellArguments, context: CommandContext): Promise<number> {
+  wholeNumber('memory-mib', argv.memoryMib, 512, 65_536);
+  wholeNumber('cpus', argv.cpus, 1, 8);
+  const copiesIn = argv.copyIn.map((text) => parseCopy('copy-in', text));
+  const copiesOut = argv.copyOut.map((text) => parseCopy('copy-out', text));
+  for (const { host } of copiesIn) await requireFile(resolve(context.cwd, host));
+  await installPackages(context);
+  const { signal, stderr } = context;
+  const common = {
+    cwd: context.cwd,
+    cacheRoot: cacheRoot(context.env),
+    signal,
+    emit: progressWriter(stderr, context.live),
+  };
+  const { kernel: source, series, config: configs, configBase } = argv;
+  const built = await buildTestKernel({ ...common, kernel: source, series, configs, configBase });
+  if (built.kind === 'untestable') {
+    stderr.write(`splat: ${built.verdict.because}: ${plain(built.verdict.message)}\n`);
+    return exitCodes.skip;
+  }
+  const { kernel } = built;
+  const { accel, cpus, memoryMib: memoryMiB, gdb } = argv;
+  const request = { ...common, guest: 'minimal', accel, cpus, memoryMiB, gdb };
+  return withShell(kernel, request, async (shell) => {
+    if (shell.gdbPort !== undefined) {
+      const words = ['-ex', `target remote 127.0.0.1:${shell.gdbPort}`];
+      stderr.write(`${commandLine('gdb', [kernel.vmlinux, ...words])}\n`);
+    }
+    for (const { host, guest } of copiesIn) {
+      const path = resolve(context.cwd, host);
+      await shell.agent.put(guest, (await stat(path)).mode & 0o777, await readFile(path));
+    }
+    const code = await logIn(shell, argv.run, context);
+    for (const title of shell.splats()) stderr.write(`splat: the kernel says: ${plain(title)}\n`);
+    for (const { guest, host } of copiesOut) {
+      await copyOut(shell.agent, guest, resolve(context.cwd, host));
+    }
+    return code;
+  });
+}
+
+async function requireFile(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isFile() !== true) throw new HarnessError('usage', `--copy-in ${path}: no such file`);
+}
+
+/** A terminal for a login from a terminal; a command, and a script on stdin, get plain pipes. */
+async function logIn(
+  shell: ShellGuest,
+  wanted: string | undefined,
+  context: CommandContext,
+): Promise<number> {
+  const { stdin, stdout, env } = context;
+  const terminal = wanted === undefined ? terminalOf(context) : undefined;
+  const size = terminal && { ...terminal.size(), name: env['TERM'] ?? 'vt100' };
+  const session = await shell.ssh.open(wanted, context, size);
+  const onResize = (): void =>
+    terminal === undefined ? undefined : session.resize(terminal.size());
+  stdout.on('resize', onResize);
+  // Raw: Ctrl-C and all other keys are the guest's.
+  terminal?.setRaw(true);
+  try {
+    const status = await session.ended;
+    if (status !== undefined) return status;
+  } finally {
+    terminal?.setRaw(false);
+    stdout.removeListener('resize', onResize);
+    stdin.pause();
+  }
+  throwIfAborted(context.signal);
+  const output = await shell.consoleTail();
+  throw new HarnessError('infra', 'the guest ended before the session did', { output });
+}
+
+interface Terminal {
+  readonly size: () => { readonly columns: number; readonly rows: number };
+  readonly setRaw: (raw: boolean) => void;
+}
+
+function terminalOf({ stdin, stdout }: CommandContext): Terminal | undefined {
+  const input = stdin as Partial<NodeJS.ReadStream>;
+  const output = stdout as Partial<NodeJS.WriteStream>;
+  if (input.isTTY !== true || output.isTTY !== true) return undefined;
+  return {
+    size: () => ({ columns: output.columns ?? 80, rows: output.rows ?? 24 }),
+    setRaw: (raw) => void input.setRawMode?.(raw),
+  };
+}

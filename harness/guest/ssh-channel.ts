@@ -1,0 +1,147 @@
+import { constants } from 'node:os';
+import ssh2, { type Client, type ClientChannel } from 'ssh2';
+import { HarnessError } from '../errors.ts';
+import { pause } from '../host/deadline.ts';
+import { throwIfAborted } from '../host/process.ts';
+
+/** The only importer of ssh2. Sessions are for people; what the harness wants of a guest goes over the agent. */
+
+export interface KeyPair {
+  /** OpenSSH formats; the public one as a line of authorized_keys. */
+  readonly privateKey: string;
+  readonly publicKey: string;
+}
+
+/** A key for one guest. */
+export function makeKeyPair(): KeyPair {
+  const { private: privateKey, public: publicKey } = ssh2.utils.generateKeyPairSync('ed25519');
+  return { privateKey, publicKey };
+}
+
+/** What a session reads and writes. */
+export interface SessionStreams {
+  readonly stdin: NodeJS.ReadableStream;
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream;
+}
+
+/** A terminal as big as this, or none. */
+export interface TerminalSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+export interface SshSession {
+  /** Its exit status, 128 and the signal's number when one ended it; undefined when the connection went first. */
+  readonly ended: Promise<number | undefined>;
+  readonly resize: (size: TerminalSize) => void;
+}
+
+export interface SshConnection extends AsyncDisposable {
+  /** Runs a command line in the guest's shell; `terminal` gives it one. No command: a login shell. */
+  readonly open: (
+    commandLine: string | undefined,
+    streams: SessionStreams,
+    terminal?: TerminalSize & { readonly name: string },
+  ) => Promise<SshSession>;
+}
+
+export interface SshTarget {
+  readonly port: number;
+  readonly privateKey: string;
+  /** The server's key as its public file has it, base64. Another one is refused. */
+  readonly hostKey: string;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+const retryMs = 200;
+/** The handshake takes 2 s in an emulated guest. */
+const handshakeMs = 60_000;
+
+/** Connects as root, trying again while the server is not up yet; throws `infra` when the time is over. */
+export async function connectSsh(target: SshTarget): Promise<SshConnection> {
+  const deadlineAtMs = performance.now() + target.timeoutMs;
+  for (;;) {
+    throwIfAborted(target.signal);
+    try {
+      return connectionOf(await connectOnce(target));
+    } catch (cause) {
+      if (performance.now() > deadlineAtMs) {
+        throw new HarnessError('infra', "the guest's ssh server does not answer", { cause });
+      }
+    }
+    await pause(retryMs, target.signal);
+  }
+}
+
+async function connectOnce({ port, privateKey, hostKey, signal }: SshTarget): Promise<Client> {
+  const client = new ssh2.Client();
+  const stop = (): void => void client.destroy();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      client
+        .once('ready', resolve)
+        .once('error', reject)
+        .once('close', () => reject(new Error('closed')));
+      client.connect({
+        host: '127.0.0.1',
+        port,
+        username: 'root',
+        privateKey,
+        readyTimeout: handshakeMs,
+        hostVerifier: (key: Buffer) => key.toString('base64') === hostKey,
+      });
+    });
+    return client;
+  } finally {
+    signal.removeEventListener('abort', stop);
+    // A connection that breaks later ends its sessions, which is how it is noticed.
+    client.on('error', () => undefined);
+  }
+}
+
+function connectionOf(client: Client): SshConnection {
+  const closed = new Promise<void>((resolve) => client.once('close', () => resolve()));
+  return {
+    open: async (commandLine, streams, terminal) => {
+      const pty = terminal && { term: terminal.name, cols: terminal.columns, rows: terminal.rows };
+      const channel = await new Promise<ClientChannel>((resolve, reject) => {
+        const done = (error: Error | undefined, opened: ClientChannel): void =>
+          error === undefined ? resolve(opened) : reject(error);
+        if (commandLine !== undefined) client.exec(commandLine, pty ? { pty } : {}, done);
+        else client.shell(pty ?? false, done);
+      });
+      return sessionOf(channel, streams, closed);
+    },
+    async [Symbol.asyncDispose]() {
+      client.destroy();
+      await closed;
+    },
+  };
+}
+
+function sessionOf(
+  channel: ClientChannel,
+  { stdin, stdout, stderr }: SessionStreams,
+  closed: Promise<void>,
+): SshSession {
+  let status: number | undefined;
+  channel.on('exit', (code: number | null, signalName?: string) => {
+    status = code ?? 128 + (constants.signals[signalName as NodeJS.Signals] ?? 0);
+  });
+  channel.pipe(stdout, { end: false });
+  channel.stderr.pipe(stderr, { end: false });
+  stdin.pipe(channel);
+  const over = new Promise<void>((resolve) => channel.once('close', () => resolve()));
+  return {
+    ended: Promise.race([over, closed]).then(() => {
+      stdin.unpipe(channel);
+      // A terminal that is still read keeps the process alive.
+      stdin.pause();
+      return status;
+    }),
+    resize: ({ columns, rows }) => channel.setWindow(rows, columns, 0, 0),
+  };
+}

@@ -1,0 +1,158 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import { inStage } from '../events.ts';
+import type { Agent } from '../guest/agent.ts';
+import { awaitBoot, type Guest, startGuest } from '../guest/boot.ts';
+import { answerTimeoutMs, bootDeadlines, slownessOf } from '../guest/pace.ts';
+import type { Qmp } from '../guest/qmp.ts';
+import { connectSsh, type SshConnection } from '../guest/ssh-channel.ts';
+import { makeSshImage, shellFolder } from '../guest/ssh-image.ts';
+import { tail } from '../host/process.ts';
+import type { BuiltKernel } from '../kernel/kernel.ts';
+import { createScanner } from '../splat/scanner.ts';
+import { isSplat } from './findings.ts';
+import { type LabRequest, openLab } from './lab.ts';
+
+export interface ShellRequest extends LabRequest {
+  /** Start QEMU's gdb stub. */
+  readonly gdb: boolean;
+}
+
+/** A guest a person is logged in to. */
+export interface ShellGuest {
+  readonly ssh: SshConnection;
+  readonly agent: Agent;
+  /** Where gdb finds the guest, when that was asked for. */
+  readonly gdbPort: number | undefined;
+  /** What its kernel complained of so far, each title once. */
+  readonly splats: () => readonly string[];
+  /** The last lines of its console. */
+  readonly consoleTail: () => Promise<string>;
+}
+
+const dayMs = 24 * 3600 * 1000;
+
+/** Boots a guest with an ssh server, logs in, and ends the guest after `use`. Throws `infra` when it does not boot. */
+export async function withShell<T>(
+  kernel: BuiltKernel,
+  request: ShellRequest,
+  use: (shell: ShellGuest) => Promise<T>,
+): Promise<T> {
+  const { signal, emit } = request;
+  const lab = await openLab(kernel, request);
+  const dir = await mkdtemp(join(tmpdir(), 'splat-shell-'));
+  try {
+    const image = await makeSshImage(lab.spec.initrd, dir, signal);
+    const gdbPort = request.gdb ? await freePort() : undefined;
+    const consolePath = join(dir, 'console.log');
+    const titles = new Set<string>();
+    const scanner = createScanner();
+    await using guest = await startGuest({
+      spec: {
+        ...lab.spec,
+        initrd: image.initrd,
+        network: true,
+        ...(gdbPort === undefined ? {} : { gdbPort }),
+      },
+      start: 'boot',
+      consolePath,
+      signal,
+      onConsole: (bytes) => {
+        for (const finding of scanner.push(bytes)) if (isSplat(finding)) titles.add(finding.title);
+      },
+      answerTimeoutMs: bootDeadlines(lab.spec.accel).silenceMs,
+    });
+    const consoleTail = async (): Promise<string> => tail(await readFile(consolePath, 'latin1'));
+    const slowness = await inStage(
+      emit,
+      'boot',
+      'boot',
+      async () => bootForPerson(guest, lab.spec.accel, consoleTail, signal),
+      () => 'boot: ready',
+    );
+    void serveSsh(guest);
+    await using ssh = await connectSsh({
+      port: await forwardedPort(guest.machine.qmp),
+      privateKey: image.privateKey,
+      hostKey: image.hostKey,
+      timeoutMs: answerTimeoutMs(slowness),
+      signal,
+    });
+    return await use({ ssh, agent: guest.agent, gdbPort, splats: () => [...titles], consoleTail });
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+async function bootForPerson(
+  guest: Guest,
+  accel: 'kvm' | 'tcg',
+  consoleTail: () => Promise<string>,
+  signal: AbortSignal,
+): Promise<number> {
+  const outcome = await awaitBoot(guest, bootDeadlines(accel), signal);
+  if (outcome.kind === 'failed') {
+    const output = await consoleTail();
+    throw new HarnessError('infra', outcome.verdict.message, { output });
+  }
+  // A server that waits for randomness would wait for a disk or a key press.
+  await guest.agent.reseed(randomBytes(64));
+  return slownessOf(outcome.bootMs);
+}
+
+/** The server lives as long as the guest; that it ended, or the guest did, its sessions notice. */
+async function serveSsh(guest: Guest): Promise<void> {
+  await guest.agent.run([`${shellFolder}/start`], dayMs, () => undefined).catch(() => undefined);
+}
+
+/** `TCP[HOST_FORWARD]  12       127.0.0.1 40421       10.0.2.15    22     0     0` of QEMU's `info usernet`. */
+export function parseForwardedPort(text: string): number | undefined {
+  const port = /^\s*TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s/m.exec(text)?.[1];
+  return port === undefined ? undefined : Number(port);
+}
+
+async function forwardedPort(qmp: Qmp): Promise<number> {
+  const text = await qmp.execute('human-monitor-command', { 'command-line': 'info usernet' });
+  const port = parseForwardedPort(String(text));
+  if (port === undefined) throw new HarnessError('internal', 'QEMU forwards no port');
+  return port;
+}
+
+/** QEMU does not tell which port its gdb stub took, so it is given one that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') {
+    throw new HarnessError('internal', 'a TCP server without a port');
+  }
+  return address.port;
+}
+
+/** `HOST:GUEST` or `GUEST:HOST`; the path in the guest is absolute. Throws `usage`. */
+export function parseCopy(
+  flag: 'copy-in' | 'copy-out',
+  text: string,
+): { readonly host: string; readonly guest: string } {
+  const at = flag === 'copy-in' ? text.lastIndexOf(':') : text.indexOf(':');
+  const [first, second] = [text.slice(0, Math.max(at, 0)), text.slice(at + 1)];
+  const [host, guest] = flag === 'copy-in' ? [first, second] : [second, first];
+  if (host !== '' && guest.startsWith('/')) return { host, guest };
+  const shape = flag === 'copy-in' ? 'HOST:/GUEST' : '/GUEST:HOST';
+  throw new HarnessError('usage', `--${flag} ${text}: not ${shape}`);
+}
+
+/** The longest file that is copied out: what a guest of the usual size could hold. */
+const longestCopyBytes = 1024 ** 3;
+
+/** Copies a file out of the guest; throws `usage` when it has none of that name. */
+export async function copyOut(agent: Agent, guest: string, host: string): Promise<void> {
+  const bytes = await agent.read(guest, longestCopyBytes);
+  if (bytes === undefined) throw new HarnessError('usage', `--copy-out: no file ${guest}`);
+  await writeFile(host, bytes);
+}

@@ -1,3 +1,4 @@
+import { isHarnessError } from '../errors.ts';
 import { openSymbolizer, type Symbolizer } from '../host/symbolizer.ts';
 import type { SplatCount } from './findings.ts';
 
@@ -14,14 +15,20 @@ export async function decodeSplats<T extends Pick<SplatCount, 'text'>>(
   signal: AbortSignal,
 ): Promise<readonly T[]> {
   if (splats.length === 0) return splats;
-  await using symbolizer = await openSymbolizer(vmlinux, { source: undefined, signal });
-  const decoded: T[] = [];
-  for (const splat of splats) {
-    const text: string[] = [];
-    for (const line of splat.text) text.push(await decodeLine(line, symbolizer));
-    decoded.push({ ...splat, text });
+  try {
+    await using symbolizer = await openSymbolizer(vmlinux, { source: undefined, signal });
+    const decoded: T[] = [];
+    for (const splat of splats) {
+      const text: string[] = [];
+      for (const line of splat.text) text.push(await decodeLine(line, symbolizer));
+      decoded.push({ ...splat, text });
+    }
+    return decoded;
+  } catch (error) {
+    // A report without line numbers is worth more than none.
+    if (isHarnessError(error, 'tool')) return splats;
+    throw error;
   }
-  return decoded;
 }
 
 async function decodeLine(line: string, symbolizer: Symbolizer): Promise<string> {

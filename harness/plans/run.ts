@@ -15,8 +15,6 @@ import { buildTestKernel, type TestKernelRequest } from './test-kernel.ts';
 import { markKnown, type SeenSplat, type TrialPlan, type TrialResult } from './trial.ts';
 import { runTrials } from './trials.ts';
 
-export { trialSeed } from './plan-trials.ts';
-
 /** What `splat run` was asked to do. */
 export interface RunRequest extends LabRequest, TestKernelRequest {
   /** What chooseWorkloads() found. Canaries run besides, always. */

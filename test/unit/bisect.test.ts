@@ -200,7 +200,7 @@ void t.test(
     const question = { history: forked, reverse: false };
     const entries: Entry[] = [
       { kind: 'built', commit: 6, image: 'x' },
-      ...[1, 2, 3].map(() => ({ kind: 'trial', commit: 6, outcome: 'hit' }) as const),
+      ...[1, 2, 3, 4].map(() => ({ kind: 'trial', commit: 6, outcome: 'hit' }) as const),
       { kind: 'built', commit: 0, image: 'y' },
       ...[1, 2, 3].map(() => ({ kind: 'trial', commit: 0, outcome: 'miss' }) as const),
       { kind: 'built', commit: 2, image: 'x' },

@@ -24,6 +24,13 @@ const shortListed = 24;
 /** Chances that a commit builds and boots; broken commits come in runs. */
 const buildsUsually = 0.92;
 const buildsNextToBroken = 0.4;
+/**
+ * Scores this close to the highest count as equal, and the number of suspects decides: an uneven split that costs a trial
+ * less can cost a build more in the end.
+ */
+const nearlyBest = 0.95;
+/** A suspect is at least this much as probable as the most probable commit. */
+const suspicion = 0.1;
 /** Commits less probable than this do not decide what to try next. */
 const negligible = 1e-7;
 
@@ -35,20 +42,32 @@ export function chooseTrials(
   costs: Costs,
 ): Choice | undefined {
   const silence = silenceTable(posterior);
-  let best: (Choice & { readonly score: number }) | undefined;
+  const scored: Scored[] = [];
   for (const split of shortList(question, evidence, posterior)) {
     const built = evidence.images.has(split.commit);
     const chance = built ? 1 : buildChance(question, evidence, split.commit);
+    let best: Scored | undefined;
     for (const runs of batchSizes) {
       const { bits, trials } = promise(split, runs, silence);
       const seconds = (built ? 0 : costs.setupSeconds) + chance * trials * costs.trialSeconds;
       const score = (chance * bits) / seconds;
-      if (bits > 1e-9 && (best === undefined || score > best.score)) {
-        best = { commit: split.commit, runs, bits, score };
+      if (bits > 1e-9 && score > (best?.score ?? 0)) {
+        best = { commit: split.commit, runs, bits, score, imbalance: built ? 0 : split.imbalance };
       }
     }
+    if (best !== undefined) scored.push(best);
   }
-  return best;
+  const highest = scored.reduce((most, { score }) => Math.max(most, score), 0);
+  const [choice] = scored
+    .filter(({ score }) => score >= highest * nearlyBest)
+    .toSorted((a, b) => a.imbalance - b.imbalance || b.score - a.score);
+  return choice;
+}
+
+interface Scored extends Choice {
+  /** Expected bits per second. */
+  readonly score: number;
+  readonly imbalance: number;
 }
 
 /** A commit with how probable it is that it has the bug, by the number of misses that would then be luck. */
@@ -56,12 +75,12 @@ interface Split {
   readonly commit: number;
   readonly byMisses: ReadonlyMap<number, number>;
   readonly mass: number;
+  /** How far it is from halving the number of suspects: 0 to 0.5. */
+  readonly imbalance: number;
 }
 
 function shortList(question: Question, evidence: Evidence, posterior: Posterior): readonly Split[] {
-  const live = [...posterior.mass.keys()].filter(
-    (culprit) => (posterior.mass[culprit] ?? 0) > negligible,
-  );
+  const live = liveOf(posterior);
   const splits: Split[] = [];
   for (let commit = 0; commit < question.history.ids.length; commit++) {
     if (!evidence.broken.has(commit)) splits.push(splitBy(question, posterior, live, commit));
@@ -74,22 +93,40 @@ function shortList(question: Question, evidence: Evidence, posterior: Posterior)
   return [...useful.filter(isBuilt), ...fresh.slice(0, shortListed)];
 }
 
+/** The commits that can still be the one. */
+interface Live {
+  readonly all: readonly number[];
+  /** From this probability on a commit is a suspect. */
+  readonly suspected: number;
+  readonly suspects: number;
+}
+
+function liveOf({ mass }: Posterior): Live {
+  const all = [...mass.keys()].filter((culprit) => (mass[culprit] ?? 0) > negligible);
+  const suspected = mass.reduce((most, share) => Math.max(most, share), 0) * suspicion;
+  const suspects = mass.reduce((count, share) => (share >= suspected ? count + 1 : count), 0);
+  return { all, suspected, suspects };
+}
+
 function splitBy(
   question: Question,
   { mass, misses }: Posterior,
-  live: readonly number[],
+  live: Live,
   commit: number,
 ): Split {
   const byMisses = new Map<number, number>();
   let total = 0;
-  for (const culprit of live) {
+  let suspects = 0;
+  for (const culprit of live.all) {
     if (!hasBug(question, commit, culprit)) continue;
     const share = mass[culprit] ?? 0;
+    if (share >= live.suspected) suspects += 1;
     const missed = misses[culprit] ?? 0;
     byMisses.set(missed, (byMisses.get(missed) ?? 0) + share);
     total += share;
   }
-  return { commit, byMisses, mass: total };
+  const imbalance = Math.abs(suspects / live.suspects - 0.5);
+  return { commit, byMisses, mass: total, imbalance };
 }
 
 /** By number of misses: the chance that so many more trials all miss, and the sum of those chances. */

@@ -435,6 +435,8 @@ void t.test('the range of a git history', async (t) => {
   await t.rejects(readRange(swapped), { code: 'usage', message: /not an ancestor/ });
   t.equal((await readRange({ ...swapped, reverse: true })).history.ids[0], ids['0']);
   await t.rejects(readRange({ ...base, bad: 'nowhere' }), { code: 'usage' });
+  await t.rejects(readRange({ ...base, bad: base.good }), { code: 'usage' });
+  await t.rejects(readRange({ ...base, paths: ['none'] }), { code: 'usage', message: /none/ });
 
   const diff = await writeDiff(dir, ids['0'] ?? '', ids['1'] ?? '', { dir, signal });
   t.match(await readFile(diff ?? '', 'utf8'), /^diff --git a\/file-1 b\/file-1\nnew file/);

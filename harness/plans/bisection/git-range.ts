@@ -42,6 +42,10 @@ export async function readRange(request: RangeRequest): Promise<Range> {
     throw new HarnessError('usage', `${oldName} is not an ancestor of ${newName}; ${hint}`);
   }
   const listed = await listCommits(request, oldEnd, newEnd);
+  if (listed.length === 0) {
+    const which = request.paths.length === 0 ? '' : ` that touches ${request.paths.join(', ')}`;
+    throw new HarnessError('usage', `no commit lies between ${oldName} and ${newName}${which}`);
+  }
   const endIsOutside = listed.at(-1)?.id !== newEnd;
   const commits = endIsOutside ? [...listed, { id: newEnd, parents: headsOf(listed) }] : listed;
   const history = buildHistory(oldEnd, commits);

@@ -36,7 +36,7 @@ const locking = [
 
 /** Allocators and their callers by another name. */
 const allocation = [
-  '^(?:_*do_|_*)(?:k|kv|v|vz|kz|kvz|vm|kvm|devm_k|devm_kz)(?:m|z|c)?alloc|^_*(?:k|kv)realloc|^kv?free$|^kfree_sensitive$|^kzfree$|^_{0,4}cache_alloc|^_*kmem_cache|^_*slab_(?:alloc|post|pre|free)|^_*new_slab|^_*allocate_slab|^alloc_slab_page|^qli(?:st|nk)_(?:free|move)|^_*(?:get|put|unfreeze|deactivate)_(?:cpu_)?(?:partials?|slab)$|^_+cache_free|^fallback_alloc|^___kmalloc|^cache_(?:grow|free_|flusharray)|^do_slab_free|^_*k\\w*malloc_',
+  '^(?:_*do_|_*)(?:k|kv|v|vz|kz|kvz|vm|kvm|devm_k|devm_kz)(?:m|z|c)?alloc|^_*(?:k|kv)realloc|^kv?free$|^kfree_sensitive$|^kzfree$|^_{0,4}cache_alloc|^_*kmem_cache|^_*slab_(?:alloc|post|pre|free)|^_*new_slab|^_*allocate_slab|^alloc_slab_page|^qli(?:st|nk)_(?:free|move)|^_*get_(?:any_)?partial|^_*(?:put|unfreeze|deactivate)_(?:cpu_)?(?:partials?|slab)$|^_+cache_free|^fallback_alloc|^___kmalloc|^cache_(?:grow|free_|flusharray)|^do_slab_free|^_*k\\w*malloc_',
   '^_*alloc_(?:pages?|frozen)|^_*rmqueue|^prepare_alloc_pages|^_*get_free_pages|^_*folio_alloc|^_*fs_reclaim_|^vma_alloc_folio|^_*filemap_alloc_folio|^_*filemap_get_folio|^pagecache_get_page|^_*page_cache_alloc',
 ];
 

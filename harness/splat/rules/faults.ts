@@ -15,7 +15,11 @@ export const faultRules: readonly Rule[] = [
     alt: badAccess,
     frame: fault,
   },
-  { header: /kernel BUG at \S+:\d+/, title: 'kernel BUG in {frame}', frame: fault },
+  {
+    header: /kernel BUG at (?:\S+:\d+|[0-9a-f]{8,16}\b)/,
+    title: 'kernel BUG in {frame}',
+    frame: fault,
+  },
   {
     header: /kernel BUG (?:at )?(?<text>.*)/,
     title: 'kernel BUG {text}',
@@ -62,7 +66,7 @@ export const faultRules: readonly Rule[] = [
   },
   {
     header:
-      /general protection fault(?:, .*)?: [0-9a-f]{1,8} \[#\d+\]|general protection fault(?:,| for) (?:probably|maybe|kernel|non-canonical)/,
+      /general protection fault(?:, .*)?: [0-9a-f]{1,8}(?: \[#\d+\]|\s*$)|general protection fault(?:,| for) (?:probably|maybe|kernel|non-canonical)/,
     title: 'general protection fault in {frame}',
     alt: badAccess,
     frame: fault,

@@ -129,8 +129,13 @@ export const memoryRules: readonly Rule[] = [
     frame: trace,
   },
   {
+    header: /BUG [\w-]+(?: \([^)]*\))?: (Object already free)/,
+    title: 'BUG: {1}',
+    frame: trace,
+  },
+  {
     header:
-      /BUG (?:kmalloc-|[\w-]+ )\S*(?: \([^)]*\))?: (Redzone overwritten|Poison overwritten|Object already free|Invalid object pointer|Freepointer corrupt|Object padding overwritten|Left Redzone overwritten|Right Redzone overwritten|Freechain corrupt|Freelist Pointer check fails|Padding overwritten)/,
+      /BUG (?:kmalloc-|[\w-]+ )\S*(?: \([^)]*\))?: (Redzone overwritten|Poison overwritten|Invalid object pointer|Freepointer corrupt|Object padding overwritten|Left Redzone overwritten|Right Redzone overwritten|Freechain corrupt|Freelist Pointer check fails|Padding overwritten)/,
     title: 'BUG: slab {1} in {frame}',
     frame: trace,
   },

@@ -65,6 +65,12 @@ export const panicRules: readonly Rule[] = [
   },
   { header: /trusty: panic \(/, title: 'trusty: panic', oneLine: true },
   {
+    header:
+      /^(?:[\d/: ]{19} )?BUG: (?<text>(?:program execution failed|executor-detected bug)\b.*)/,
+    title: 'BUG: {text}',
+    oneLine: true,
+  },
+  {
     header: /VFS: Close: file count is (?:0|zero)/,
     title: 'VFS: Close: file count is zero (use-after-free)',
     oneLine: true,

@@ -5,7 +5,7 @@ import { valueDigest } from '../../host/store.ts';
 import type { ChosenWorkload } from '../choose-workloads.ts';
 import type { CommitLabRequest } from './commit-lab.ts';
 import { type Decision, endsOf } from './decide.ts';
-import { countsOf, type Evidence, nothingKnown } from './evidence.ts';
+import { countsOf, type Evidence } from './evidence.ts';
 import { findSought, type Sought } from './find-sought.ts';
 import { type Range, type RangeRequest, readRange } from './git-range.ts';
 import { costsOf, evidenceOf, type Journal, openJournal } from './journal.ts';
@@ -71,7 +71,7 @@ export async function bisectPlan(request: BisectRequest): Promise<BisectResult> 
   const base = { question, range, facts: journal.facts };
   if (sought === undefined) {
     const evidence = evidenceOf(journal.facts, history, '');
-    return { ...base, ...notSeen(question, evidence, journal), posterior: undefined, sought };
+    return { ...base, ...notSeen(question, evidence), posterior: undefined, sought };
   }
   const chosen = request.workloads.find(({ workload }) => workload.name === sought.workload);
   if (chosen === undefined) throw new HarnessError('internal', `no workload ${sought.workload}`);
@@ -93,13 +93,12 @@ export async function bisectPlan(request: BisectRequest): Promise<BisectResult> 
   return { ...base, ...found, posterior: posteriorOf(question, found.evidence), sought };
 }
 
-function notSeen(question: Question, evidence: Evidence, { facts }: Journal): SearchEnd {
+function notSeen(question: Question, evidence: Evidence): SearchEnd {
   const { bad: commit } = endsOf(question);
-  const runs = facts.filter(({ kind }) => kind === 'trial').length;
   const refusal = evidence.broken.has(commit)
     ? ({ kind: 'untestable-end', commit } as const)
-    : ({ kind: 'not-seen', commit, runs } as const);
-  return { end: { kind: 'refused', refusal }, evidence: { ...nothingKnown, trials: runs } };
+    : ({ kind: 'not-seen', commit, runs: endTrials } as const);
+  return { end: { kind: 'refused', refusal }, evidence };
 }
 
 /** True when the trials of a commit say that it has the bug, false when they say it has not; undefined: neither. */

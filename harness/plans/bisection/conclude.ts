@@ -111,7 +111,7 @@ function explainRefusal(refusal: Refusal, { question, facts }: BisectResult): st
     }
     case 'not-seen': {
       const highest = (highestUnseenRate(refusal.runs) * 100).toFixed(1);
-      return `the bad end ${name(refusal.commit)} does not show it in ${refusal.runs} trials: its rate is below ${highest} % with a confidence of 95 %`;
+      return `the bad end ${name(refusal.commit)} does not show it in ${refusal.runs} trials of each workload: its rate is below ${highest} % with a confidence of 95 %`;
     }
     case 'not-clean':
       return `the good end ${name(refusal.commit)} shows it in ${refusal.hits} of ${refusal.runs} trials`;

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { availableParallelism, freemem } from 'node:os';
 import { join } from 'node:path';
 import { HarnessError } from '../errors.ts';
@@ -29,6 +30,9 @@ export async function runTrials(
       inParallel(plans, parallelTrials(request), async (plan, index) => {
         emit({ kind: 'trial-start', id: plan.id, index, total });
         const result = await runWithSecondLook(plan, lab, checkpoints, request);
+        // Kept at once: what was found is not lost when a later trial, or the host, fails.
+        const file = join(request.dir, 'trials', plan.id, 'trial.json');
+        await writeFile(file, `${JSON.stringify(result, null, 2)}\n`);
         const { totalMs } = result.timings;
         emit({
           kind: 'trial-end',

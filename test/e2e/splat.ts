@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -65,10 +65,13 @@ export function patchFile(name: string): string {
   return join(root, 'test', 'e2e', 'patches', `${name}.patch`);
 }
 
-/** Processes whose command line contains `text`. */
+/** Command lines, of all processes of this machine, that contain `text`. */
 export async function processesWith(text: string): Promise<readonly string[]> {
-  const { stdout } = await execa('ps', ['-eo', 'pid=,args='], { env: { COLUMNS: '4000' } });
-  return stdout.split('\n').filter((line) => line.includes(text) && !line.includes('ps -eo'));
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const lines = await Promise.all(
+    pids.map(async (pid) => readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '')),
+  );
+  return lines.map((line) => line.replaceAll('\0', ' ')).filter((line) => line.includes(text));
 }
 
 export async function readText(...parts: readonly string[]): Promise<string> {

@@ -34,7 +34,7 @@ const words = [
   'LOCKUP',
   'Oops[: ]',
   'int3: ',
-  ' \\[#\\d+\\]',
+  '\\d \\[#\\d+\\]',
   'PANIC: ',
   'VFS: [BC]',
   'SYZFA[IT]',

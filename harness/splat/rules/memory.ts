@@ -7,7 +7,7 @@ const symbol = /[\w.$]+\+0x[0-9a-f]+\/0x[0-9a-f]+/.source;
 /** Allocators of objects and ids, whoever asked for one. */
 const leak: FrameRule = {
   from: ['trace'],
-  skip: /alloc|kmemdup|^memdup|^radix_tree|^idr_|^ida_|list_lru_init|^sget_userns|^kstrdup|^kasprintf|create_object|^mmap|_dup$/,
+  skip: /alloc|memdup|^idr_|^ida_|list_lru_init|^sget_userns|strn?dup|kv?asprintf|create_object|^mmap|_dup$/,
 };
 
 /** Ciphers, digests and copies pass on the uninitialized bytes they were given. */

@@ -162,6 +162,11 @@ export function exitCodeOfVerdict(verdict: Verdict): number {
   }
 }
 
+/** True for a trial whose precondition the guest did not meet. */
+export function isNotRun(verdict: Verdict): boolean {
+  return verdict.kind === 'inconclusive' && verdict.because === 'not-run';
+}
+
 /** A verdict as one phrase, as in "inconclusive: unexercised". */
 export function verdictPhrase(verdict: Verdict): string {
   return 'because' in verdict ? `${verdict.kind}: ${verdict.because}` : verdict.kind;

@@ -53,7 +53,7 @@ async function readRequest(argv: BisectArguments, context: CommandContext): Prom
   wholeNumber('cpus', argv.cpus, 1, 8);
   wholeNumber('seed', argv.seed, 0, 2 ** 32 - 1);
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
-  const duration = wholeNumber('duration', argv.duration, 1, 86_400);
+  const duration = wholeNumber('duration', argv.duration, 1, 43_200);
   if (!(argv.confidence >= 0.5 && argv.confidence <= 0.9999)) {
     throw new HarnessError('usage', `--confidence ${argv.confidence}: not from 0.5 to 0.9999`);
   }

@@ -43,6 +43,7 @@ export async function runAsked(
   const result = await runPlan({
     ...pickBuild(asked),
     workloads,
+    workloadsNamed: asked.workloads.length > 0,
     ...(known === undefined ? {} : { baseline: known.baseline }),
     ...(asked.trials === undefined ? {} : { trials: asked.trials }),
     ...(kernelId === undefined ? {} : { kernelId }),

@@ -4,7 +4,7 @@ import type { Checkpoint } from '../guest/checkpoint.ts';
 import { findKernel } from '../kernel/built-kernel.ts';
 import type { BuildOutcome, BuiltKernel } from '../kernel/kernel.ts';
 import { scanLog } from '../splat/scanner.ts';
-import { type Verdict, worstVerdict } from '../verdict.ts';
+import { isNotRun, type Verdict, worstVerdict } from '../verdict.ts';
 import type { Baseline } from './baseline.ts';
 import type { ChosenWorkload } from './choose-workloads.ts';
 import { decodeSplats } from './decode.ts';
@@ -19,6 +19,8 @@ import { runTrials } from './trials.ts';
 export interface RunRequest extends LabRequest, TestKernelRequest {
   /** What chooseWorkloads() found. Canaries run besides, always. */
   readonly workloads: readonly ChosenWorkload[];
+  /** The user named them, rather than taking the default set. */
+  readonly workloadsNamed: boolean;
   /** Splats that are known do not decide; absent: none is. */
   readonly baseline?: Baseline;
   /** The ids of the only trials to run, canaries included; absent: all. */
@@ -126,14 +128,29 @@ async function testKernel(
       trial.verdict.kind === 'splat' ? { ...trial, splats: await decode(trial.splats) } : trial,
     );
   }
-  return { ...facts, verdict: judgeRun(bootSplats, trials), bootSplats, trials };
+  return {
+    ...facts,
+    verdict: judgeRun(bootSplats, trials, request.workloadsNamed),
+    bootSplats,
+    trials,
+  };
 }
 
-function judgeRun(bootSplats: readonly SeenSplat[], trials: readonly TrialResult[]): Verdict {
+/**
+ * The worst of all trials. A workload of the default set that this guest cannot run (no virtualisation for `kvm`) is a row
+ * of the table and decides nothing; one that was asked for by name does.
+ */
+export function judgeRun(
+  bootSplats: readonly Pick<SeenSplat, 'title' | 'known'>[],
+  trials: readonly Pick<TrialResult, 'canary' | 'verdict'>[],
+  workloadsNamed: boolean,
+): Verdict {
   const titles = bootSplats.filter(({ known }) => known !== true).map(({ title }) => title);
+  const ran = trials.filter(({ verdict }) => !isNotRun(verdict));
+  const anyRan = ran.some(({ canary }) => canary === undefined);
   return worstVerdict([
     ...(titles.length > 0 ? [{ kind: 'splat', titles } as const] : []),
-    ...trials.map((trial) => trial.verdict),
+    ...(anyRan && !workloadsNamed ? ran : trials).map(({ verdict }) => verdict),
   ]);
 }
 

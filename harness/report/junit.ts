@@ -1,4 +1,4 @@
-import { type Verdict, verdictPhrase } from '../verdict.ts';
+import { isNotRun, type Verdict, verdictPhrase } from '../verdict.ts';
 import { plainLines } from './plain.ts';
 import type { ReportedTrial, RunReport } from './run-report.ts';
 
@@ -51,10 +51,6 @@ function trialCase({ id, verdict, splats, timings }: ReportedTrial): string {
         ),
       );
   }
-}
-
-function isNotRun(verdict: Verdict): boolean {
-  return verdict.kind === 'inconclusive' && verdict.because === 'not-run';
 }
 
 function testCase(name: string, ms: number, content: string): string {

@@ -1,4 +1,4 @@
-import { verdictPhrase } from '../verdict.ts';
+import { isNotRun, verdictPhrase } from '../verdict.ts';
 import { plain } from './plain.ts';
 import type { RunReport } from './run-report.ts';
 
@@ -37,8 +37,9 @@ function trialLine({ id, verdict }: RunReport['trials'][number], number: number)
     case 'untestable':
     case 'inconclusive': {
       const text = `${verdictPhrase(verdict)}: ${comment(verdict.message)}`;
-      const skipped = 'because' in verdict && verdict.because === 'not-run';
-      return skipped ? `ok ${number} ${id} # SKIP ${text}` : `not ok ${number} ${id} # ${text}`;
+      return isNotRun(verdict)
+        ? `ok ${number} ${id} # SKIP ${text}`
+        : `not ok ${number} ${id} # ${text}`;
     }
   }
 }

@@ -1,4 +1,4 @@
-import { type Verdict, verdictPhrase } from '../verdict.ts';
+import { isNotRun, type Verdict, verdictPhrase } from '../verdict.ts';
 import { plain, plainLines } from './plain.ts';
 import type { ReportedSplat, ReportedTrial, RunReport } from './run-report.ts';
 import { type Style, styleFor } from './style.ts';
@@ -73,10 +73,6 @@ function trialTable(trials: readonly ReportedTrial[], style: Style): readonly st
 /** The reason of a trial that was not run is below the table. */
 function verdictCell(verdict: Verdict): string {
   return isNotRun(verdict) ? 'not run' : verdictPhrase(verdict);
-}
-
-function isNotRun(verdict: Verdict): boolean {
-  return verdict.kind === 'inconclusive' && verdict.because === 'not-run';
 }
 
 function splatCell({ splats, canary, verdict }: ReportedTrial): string {
@@ -184,8 +180,10 @@ function verdictDetail({ verdict, trials }: RunReport): string {
       return '';
     case 'clean': {
       const canaries = trials.filter(({ canary }) => canary !== undefined).length;
-      const others = trials.length - canaries;
-      return `: ${others} ${others === 1 ? 'trial' : 'trials'} without a splat, every witness seen, ${canaries} canaries caught`;
+      const notRun = trials.filter((trial) => isNotRun(trial.verdict)).length;
+      const others = trials.length - canaries - notRun;
+      const missing = notRun === 0 ? '' : `, ${notRun} not run`;
+      return `: ${others} ${others === 1 ? 'trial' : 'trials'} without a splat, every witness seen, ${canaries} canaries caught${missing}`;
     }
   }
 }

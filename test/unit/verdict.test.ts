@@ -1,4 +1,5 @@
 import t from 'tap';
+import { judgeRun } from '../../harness/plans/run.ts';
 import {
   exitCodeOfVerdict,
   judgeTrial,
@@ -202,3 +203,29 @@ void t.test('the worst verdict of a run', (t) => {
   t.strictSame([clean, splat, boot, blind].map(exitCodeOfVerdict), [0, 1, 125, 125]);
   t.end();
 });
+
+void t.test(
+  'a workload the guest cannot run decides only when it was named, or when nothing else ran',
+  (t) => {
+    const clean = { verdict: { kind: 'clean' } } as const;
+    const canary = { ...clean, canary: 'x' };
+    const notRun = {
+      verdict: { kind: 'inconclusive', because: 'not-run', message: 'no KVM' },
+    } as const;
+    const phrase = (trials: Parameters<typeof judgeRun>[1], named: boolean): string =>
+      verdictPhrase(judgeRun([], trials, named));
+    t.equal(phrase([canary, clean, notRun], false), 'clean');
+    t.equal(phrase([canary, clean, notRun], true), 'inconclusive: not-run');
+    t.equal(
+      phrase([canary, notRun], false),
+      'inconclusive: not-run',
+      'canaries alone prove nothing',
+    );
+    t.equal(
+      verdictPhrase(judgeRun([{ title: 'WARNING in f' }], [clean], false)),
+      'splat',
+      'a boot counts',
+    );
+    t.end();
+  },
+);

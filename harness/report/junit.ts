@@ -1,4 +1,4 @@
-import { isNotRun, type Verdict, verdictPhrase } from '../verdict.ts';
+import { isNotRun, verdictPhrase } from '../verdict.ts';
 import { plainLines } from './plain.ts';
 import type { ReportedTrial, RunReport } from './run-report.ts';
 

@@ -204,6 +204,10 @@ void t.test('the worst verdict of a run', (t) => {
   t.end();
 });
 
+function phrase(trials: Parameters<typeof judgeRun>[1], named: boolean): string {
+  return verdictPhrase(judgeRun([], trials, named));
+}
+
 void t.test(
   'a workload the guest cannot run decides only when it was named, or when nothing else ran',
   (t) => {
@@ -212,8 +216,6 @@ void t.test(
     const notRun = {
       verdict: { kind: 'inconclusive', because: 'not-run', message: 'no KVM' },
     } as const;
-    const phrase = (trials: Parameters<typeof judgeRun>[1], named: boolean): string =>
-      verdictPhrase(judgeRun([], trials, named));
     t.equal(phrase([canary, clean, notRun], false), 'clean');
     t.equal(phrase([canary, clean, notRun], true), 'inconclusive: not-run');
     t.equal(

@@ -6,6 +6,7 @@ import { buildTestKernel } from '../plans/test-kernel.ts';
 import { plain, plainLines } from '../report/plain.ts';
 import { progressWriter } from '../report/progress.ts';
 import type { CommandContext } from './context.ts';
+import { installPackages } from './install.ts';
 import { type KernelArguments, kernelOptions, wholeNumber } from './run-options.ts';
 
 export interface BuildArguments extends KernelArguments {
@@ -29,6 +30,7 @@ export function builder(yargs: Argv): Argv<BuildArguments> {
 /** Builds; 0 when there is a kernel, 125 when it cannot be had. */
 export async function run(argv: BuildArguments, context: CommandContext): Promise<number> {
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
+  await installPackages(context);
   const outcome = await buildTestKernel({
     kernel: argv.kernel,
     series: argv.series,

@@ -1,14 +1,18 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { HarnessError } from '../errors.ts';
-import { installMissing } from '../host/packages.ts';
+import { installMissing, type Need, needs } from '../host/packages.ts';
 import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';
 
-/** Installs the Debian packages a run needs; asks on a terminal. Everything it says goes to stderr. */
-export async function installPackages(context: CommandContext): Promise<void> {
+/** Installs the Debian packages a run needs, and more; asks on a terminal. Everything it says goes to stderr. */
+export async function installPackages(
+  context: CommandContext,
+  more: readonly Need[] = [],
+): Promise<void> {
   const { stderr, stdin, signal, env } = context;
   await installMissing({
+    needs: [...needs, ...more],
     signal,
     unattended: env['CI'] === 'true' || !('isTTY' in stdin && stdin.isTTY === true),
     ask: async (question) => {

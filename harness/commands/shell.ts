@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError } from '../errors.ts';
 import type { AccelChoice } from '../guest/accel.ts';
+import { shellNeeds } from '../host/packages.ts';
 import { commandLine, throwIfAborted } from '../host/process.ts';
 import { cacheRoot } from '../host/store.ts';
 import { copyOut, parseCopy, type ShellGuest, withShell } from '../plans/shell.ts';
@@ -57,7 +58,7 @@ export async function run(argv: ShellArguments, context: CommandContext): Promis
   const copiesIn = argv.copyIn.map((text) => parseCopy('copy-in', text));
   const copiesOut = argv.copyOut.map((text) => parseCopy('copy-out', text));
   for (const { host } of copiesIn) await requireFile(resolve(context.cwd, host));
-  await installPackages(context);
+  await installPackages(context, shellNeeds);
   const { signal, stderr } = context;
   const common = {
     cwd: context.cwd,

@@ -3,7 +3,7 @@ import { HarnessError } from '../errors.ts';
 import { findProgram, runTool } from './process.ts';
 
 /** A program the harness runs and the Debian package it comes in. */
-interface Need {
+export interface Need {
   /** A program on PATH, or a file. */
   readonly program: string;
   readonly debian: string;
@@ -30,17 +30,22 @@ export const needs: readonly Need[] = [
   { program: 'mkswap', debian: 'util-linux', why: "makes the guest's swap" },
 ];
 
+/** What only `splat shell` needs. */
+export const shellNeeds: readonly Need[] = [
+  { program: 'dropbear', debian: 'dropbear-bin', why: 'lets a person into the guest' },
+];
+
 /** The Debian packages of whatever is not installed, each once. */
-export async function missingPackages(): Promise<readonly string[]> {
+export async function missingPackages(wanted = needs): Promise<readonly string[]> {
   const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
   const found = await Promise.all(
-    needs.map(async ({ program }) =>
+    wanted.map(async ({ program }) =>
       program.startsWith('/usr/include/')
         ? isFile(program)
         : (await findProgram(program, path)) !== undefined,
     ),
   );
-  return [...new Set(needs.filter((_, index) => !found[index]).map(({ debian }) => debian))];
+  return [...new Set(wanted.filter((_, index) => !found[index]).map(({ debian }) => debian))];
 }
 
 async function isFile(path: string): Promise<boolean> {
@@ -51,6 +56,7 @@ async function isFile(path: string): Promise<boolean> {
 }
 
 export interface InstallOptions {
+  readonly needs: readonly Need[];
   readonly signal: AbortSignal;
   /** True when nobody can be asked: no terminal, or CI=true. */
   readonly unattended: boolean;
@@ -65,7 +71,7 @@ export interface InstallOptions {
  * apt it throws `tool` with the line that would do it.
  */
 export async function installMissing(options: InstallOptions): Promise<void> {
-  const missing = await missingPackages();
+  const missing = await missingPackages(options.needs);
   if (missing.length === 0) return;
   const line = `apt-get install ${missing.join(' ')}`;
   if ((await findProgram('apt-get')) === undefined) {
@@ -90,7 +96,7 @@ export async function installMissing(options: InstallOptions): Promise<void> {
   };
   await runTool('apt-get', ['update'], apt);
   await runTool('apt-get', ['install', '--yes', '--no-install-recommends', ...missing], apt);
-  const still = await missingPackages();
+  const still = await missingPackages(options.needs);
   if (still.length > 0)
     throw new HarnessError('tool', `still missing after apt-get install: ${still.join(' ')}`);
 }

@@ -18,7 +18,7 @@
 /* How long a virtio-serial port may take to appear after boot. */
 #define PORT_PATIENCE_MS 10000
 /* Wake-ups come from events; this bounds the loss if one is ever missed. */
-#define IDLE_MS 1000
+#define IDLE_MS 50
 
 static bool harden(void)
 {

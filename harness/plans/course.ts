@@ -56,15 +56,16 @@ export async function runCourse(
     timings: { startMs: null, firstLineMs: null, workloadMs: null, qemuCpuSeconds: 0 },
   };
   const over = new AbortController();
-  const begun = guest.console
+  const markerSeen = guest.console
     .waitFor(`${marker} begins`, runTimeoutMs(plan.durationMs, context.slowness), over.signal)
     .then((begin) => {
       course.markersSeen = { ...course.markersSeen, begin };
     });
   try {
-    await beginTrial(guest, plan, course);
+    const begun = await beginTrial(guest, plan, course);
     course.timings = { ...course.timings, startMs: performance.now() - startedAt };
     course.end = await runWorkload(guest, plan, context, course, { startedAt, ...watch });
+    await begun.answered;
     await endTrial(guest, context, course);
   } catch (error) {
     throwIfAborted(context.signal);
@@ -76,20 +77,28 @@ export async function runCourse(
     if (error.how === 'lost') await requireGuestsFault(guest.machine);
   } finally {
     over.abort();
-    await begun;
+    await markerSeen;
   }
   course.timings = { ...course.timings, qemuCpuSeconds: await guest.machine.cpuSeconds() };
   return course;
 }
 
 /** Only what cannot be done before the guest was saved: a copy must be at its workload in no time. */
-async function beginTrial(guest: Guest, plan: TrialPlan, course: Progress): Promise<void> {
+async function beginTrial(
+  guest: Guest,
+  plan: TrialPlan,
+  course: Progress,
+): Promise<{ readonly answered: Promise<unknown> }> {
   await guest.agent.hello();
-  // Copies of a checkpoint share their random state; the trial's seed makes them differ, and repeat.
-  await Promise.all([
+  // Copies of a checkpoint share their random state; the trial's seed makes them differ, and repeat. The agent serves in
+  // order, so the workload can be asked for before these are answered.
+  const asked = Promise.all([
     guest.agent.reseed(createHash('sha512').update(`splat trial seed ${plan.seed}`).digest()),
     guest.agent.write('/dev/kmsg', `<6>${course.marker} begins\n`),
   ]);
+  // A guest that goes away rejects the workload first; this one is awaited after it.
+  asked.catch(() => undefined);
+  return { answered: asked };
 }
 
 async function endTrial(guest: Guest, context: TrialContext, course: Progress): Promise<void> {

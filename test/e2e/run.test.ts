@@ -94,6 +94,13 @@ const kernels: readonly {
     says: /lockdep was off before the workload began/,
   },
   {
+    patch: 'console-silenced',
+    workloads: ['munmap'],
+    exitCode: 125,
+    phrase: 'inconclusive: blind',
+    says: /the console does not print messages of level info/,
+  },
+  {
     patch: 'reaper-returns-early',
     workloads: ['oom-memcg', 'mrelease'],
     exitCode: 125,

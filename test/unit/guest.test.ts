@@ -12,6 +12,7 @@ import {
   openAgentChannel,
 } from '../../harness/guest/agent-channel.ts';
 import { type MachineSpec, qemuArgv } from '../../harness/guest/argv.ts';
+import { awaitBoot, type Guest } from '../../harness/guest/boot.ts';
 import { followConsole } from '../../harness/guest/console.ts';
 import { kernelTimeouts, slownessOf } from '../../harness/guest/pace.ts';
 import { openQmp } from '../../harness/guest/qmp.ts';
@@ -189,6 +190,45 @@ void t.test(
     t.strictSame(
       Buffer.concat(seen),
       Buffer.from('noise mark 7 \xff\x00\nmark 7 begins\n', 'latin1'),
+    );
+  },
+);
+
+/** A guest that has started and of which nothing is heard but its console. */
+async function muteGuest(t: Test, console: string): Promise<{ guest: Guest; hangUp: () => void }> {
+  const [host, far] = await socketPair(t);
+  const path = join(t.testdir({ 'console.log': console }), 'console.log');
+  const follower = await followConsole(path, () => undefined);
+  t.teardown(async () => follower[Symbol.asyncDispose]());
+  const channel = openAgentChannel(host);
+  const ended = channel.closed.then(() => ({ exitCode: 0, killedBy: undefined }));
+  const machine = { agent: channel, ended } as unknown as Guest['machine'];
+  const guest = { machine, console: follower } as unknown as Guest;
+  return { guest, hangUp: () => far.destroy() };
+}
+
+async function bootPhrase(guest: Guest, bootMs: number, silenceMs: number): Promise<string> {
+  const outcome = await awaitBoot(guest, { bootMs, silenceMs }, signal);
+  return outcome.kind === 'failed'
+    ? `${outcome.verdict.because}: ${outcome.verdict.message}`
+    : 'ready';
+}
+
+void t.test(
+  'a kernel that hangs at boot, has no console, or dies is untestable, and says which',
+  async (t) => {
+    const silent = await muteGuest(t, '[    0.0] Linux version 6.1\n');
+    t.match(
+      await bootPhrase(silent.guest, 60_000, 300),
+      /^boot: the guest was not ready after \d+ s$/,
+    );
+    const dumb = await muteGuest(t, '');
+    t.match(await bootPhrase(dumb.guest, 600, 60_000), /^boot: .* and its console never spoke$/);
+    const dying = await muteGuest(t, 'Kernel panic\n');
+    setTimeout(dying.hangUp, 100);
+    t.match(
+      await bootPhrase(dying.guest, 60_000, 60_000),
+      /^boot: the kernel ended before its guest was ready/,
     );
   },
 );

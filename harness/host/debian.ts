@@ -12,7 +12,7 @@ export interface DebianVersion {
 
 /**
  * The newest version of `linux-source-X` that apt or dpkg knows, or undefined when there is none or no apt.
- * A line of apt-cache(8) madison, newest first: `linux-source-6.1 |  6.1.192-2 | http://deb.debian.org/... Packages`.
+ * A line of apt-cache(8) madison, newest first: `linux-source-6.1 |  6.1.192-2 | MIRROR Packages`.
  */
 export async function newestSourcePackage(
   name: string,

@@ -34,7 +34,7 @@ export type HarnessEvent =
     }
   | { readonly kind: 'splat'; readonly trial: string; readonly title: string };
 
-export type Stage = 'packages' | 'source' | 'build' | 'guest' | 'accel' | 'boot' | 'trials';
+export type Stage = 'source' | 'build' | 'guest' | 'accel' | 'boot' | 'trials';
 
 export type Emit = (event: HarnessEvent) => void;
 

@@ -46,7 +46,6 @@ export interface CheckpointRequest {
   readonly prepare: (agent: Agent) => Promise<unknown>;
   readonly signal: AbortSignal;
   readonly onCorrupt?: (message: string) => void;
-  readonly onNote?: (text: string) => void;
 }
 
 export type CheckpointOutcome =

@@ -8,7 +8,7 @@ import { isNotRun, type Verdict, worstVerdict } from '../verdict.ts';
 import type { Baseline } from './baseline.ts';
 import type { ChosenWorkload } from './choose-workloads.ts';
 import { decodeSplats } from './decode.ts';
-import { countSplats, type SplatCount } from './findings.ts';
+import { countSplats } from './findings.ts';
 import { type Lab, type LabRequest, openLab } from './lab.ts';
 import { planTrials } from './plan-trials.ts';
 import { buildTestKernel, type TestKernelRequest } from './test-kernel.ts';
@@ -114,20 +114,19 @@ async function testKernel(
   if (boots.kind === 'failed') return { ...untested, ...facts, verdict: boots.verdict };
   const finished = await runTrials(plans, lab, boots.checkpoints, request);
   clock.lap('trialsMs');
-  const decode = async <S extends Pick<SplatCount, 'text'>>(
-    splats: readonly S[],
-  ): Promise<readonly S[]> => decodeSplats(splats, built.vmlinux, request.signal);
   const spoken = countSplats(boots.logs.flatMap((log) => scanLog(log)));
   const isKnown = ({ signature }: { readonly signature: string }): boolean =>
     request.baseline?.signatures.has(signature) === true;
-  const bootSplats = markKnown(await decode(spoken), isKnown);
-  const trials: TrialResult[] = [];
-  for (const trial of finished) {
-    // A canary's splat is as seeded; nobody looks it up.
-    trials.push(
-      trial.verdict.kind === 'splat' ? { ...trial, splats: await decode(trial.splats) } : trial,
-    );
-  }
+  // A canary's splat is as seeded; nobody looks it up.
+  const seen = finished.flatMap(({ verdict, splats }) => (verdict.kind === 'splat' ? splats : []));
+  const reports: readonly SeenSplat[] = [...markKnown(spoken, isKnown), ...seen];
+  const decoded = await decodeSplats(reports, built.vmlinux, request.signal);
+  const bootSplats = decoded.slice(0, spoken.length);
+  const byReport = new Map(reports.map((report, index) => [report, decoded[index]]));
+  const trials = finished.map((trial) => ({
+    ...trial,
+    splats: trial.splats.map((splat) => byReport.get(splat) ?? splat),
+  }));
   return {
     ...facts,
     verdict: judgeRun(bootSplats, trials, request.workloadsNamed),

@@ -4,6 +4,7 @@ import type { Sandbox } from '../host/sandbox.ts';
 import { type Entry, ensureEntry, fileDigest, findEntry } from '../host/store.ts';
 import type { LeftOut } from './apply.ts';
 import type { Diagnostic } from './build-log.ts';
+import { type DroppedLines, nothingDropped } from './config.ts';
 import { findBuilt } from './make.ts';
 import type { KernelVersion } from './source.ts';
 import type { Workspace } from './workspace.ts';
@@ -37,6 +38,8 @@ export interface BuildFacts {
   readonly ccache: boolean;
   /** Optional series that are not in it. */
   readonly leftOut: readonly LeftOut[];
+  /** What this tree's Kconfig did not keep; with demands among it only who asked to record them gets the kernel. */
+  readonly dropped: DroppedLines;
   /** Object files compiled, those from ccache included; an incremental build compiles few. */
   readonly objects: number;
   readonly cpuSeconds: number;
@@ -102,7 +105,9 @@ export async function storeKernel(
 }
 
 function readKernel(entry: Entry, fromCache: boolean): BuiltKernel {
-  const { release, version, imageDigest, ...facts } = entry.meta as KernelMeta;
+  const { release, version, imageDigest, ...known } = entry.meta as KernelMeta;
+  // Entries of earlier versions hold only kernels that dropped nothing.
+  const facts = { ...known, dropped: known.dropped ?? nothingDropped };
   const inEntry = (name: string): string => join(entry.dir, name);
   return {
     id: entry.key,

@@ -30,18 +30,40 @@ export function mergeConfig(
   return `${[...kept, ...added].join('\n').trimEnd()}\n`;
 }
 
+/** What a tree's olddefconfig did not keep, a line each. */
+export interface DroppedLines {
+  /** Demands of fragments that do not hold. */
+  readonly demanded: readonly string[];
+  /** Lines of a base that is a file: `CONFIG_X=y (is n)`. */
+  readonly base: readonly string[];
+}
+
+export const nothingDropped: DroppedLines = { demanded: [], base: [] };
+
+/** The verdict on dropped demands: undefined when there is none. Its message names the first, its output all. */
+export function verifyConfig({ demanded }: Pick<DroppedLines, 'demanded'>): Untestable | undefined {
+  const [first] = demanded;
+  if (first === undefined) return undefined;
+  const more = demanded.length > 1 ? ` (and ${demanded.length - 1} more)` : '';
+  return {
+    kind: 'untestable',
+    because: 'config',
+    message: first + more,
+    output: demanded.join('\n'),
+  };
+}
+
 /**
- * What olddefconfig made of the demands: undefined when all hold, else the verdict. Its message names the first, as
- * `fragment lockdep.config:12: CONFIG_PROVE_LOCKING=y was dropped by olddefconfig (is n); missing dependency?`, its
- * output all.
+ * The demands olddefconfig did not keep, as
+ * `fragment lockdep.config:12: CONFIG_PROVE_LOCKING=y was dropped by olddefconfig (is n); missing dependency?`.
  */
-export function verifyConfig(
+export function droppedDemands(
   final: string,
   fragments: readonly Fragment[],
   known: ReadonlySet<string>,
-): Untestable | undefined {
+): readonly string[] {
   const values = parseConfig(final);
-  const dropped = fragments.flatMap((fragment) =>
+  return fragments.flatMap((fragment) =>
     fragment.lines.flatMap(({ demand, symbol, value, line }) => {
       if (demand === 'if-known' && !known.has(symbol)) return [];
       const got = values.get(symbol) ?? 'n';
@@ -54,15 +76,21 @@ export function verifyConfig(
       return [`${place} was dropped by olddefconfig (is ${got}); missing dependency?`];
     }),
   );
-  const [first] = dropped;
-  if (first === undefined) return undefined;
-  const more = dropped.length > 1 ? ` (and ${dropped.length - 1} more)` : '';
-  return {
-    kind: 'untestable',
-    because: 'config',
-    message: first + more,
-    output: dropped.join('\n'),
-  };
+}
+
+/** The lines of a base that came out otherwise, fragments' symbols apart: those are theirs. */
+export function droppedOfBase(
+  final: string,
+  base: ConfigBase,
+  fragments: readonly Fragment[],
+): readonly string[] {
+  if (base.kind !== 'file') return [];
+  const values = parseConfig(final);
+  const theirs = new Set(fragments.flatMap(({ lines }) => lines.map(({ symbol }) => symbol)));
+  return [...parseConfig(base.text)].flatMap(([symbol, value]) => {
+    const got = values.get(symbol) ?? 'n';
+    return got === value || theirs.has(symbol) ? [] : [`CONFIG_${symbol}=${value} (is ${got})`];
+  });
 }
 
 /** The values of a .config; symbols that are "not set" are absent. */

@@ -2,7 +2,15 @@ import { readFile } from 'node:fs/promises';
 import { tail } from '../host/process.ts';
 import { valueDigest } from '../host/store.ts';
 import type { Untestable } from '../verdict.ts';
-import { type ConfigBase, mergeConfig, verifyConfig } from './config.ts';
+import {
+  type ConfigBase,
+  type DroppedLines,
+  droppedDemands,
+  droppedOfBase,
+  mergeConfig,
+  nothingDropped,
+  verifyConfig,
+} from './config.ts';
 import type { Fragment } from './fragment.ts';
 import { findBuilt, type MakeEnd, type MakeSetup, placeFile, runMake } from './make.ts';
 import { markConfigured } from './workspace.ts';
@@ -12,10 +20,13 @@ export interface ConfigureRequest {
   readonly fragments: readonly Fragment[];
   /** What the patched tree's Kconfig files define. */
   readonly known: ReadonlySet<string>;
+  /** What becomes of demands that do not hold: a verdict, or a note among the facts. */
+  readonly onDropped: 'refuse' | 'record';
 }
 
 export interface Configured {
   readonly verdict: Untestable | undefined;
+  readonly dropped: DroppedLines;
   readonly cpuSeconds: number;
   readonly usable: boolean;
 }
@@ -28,9 +39,11 @@ export async function configureTree(
   setup: MakeSetup,
   request: ConfigureRequest,
 ): Promise<Configured> {
-  const { base, fragments, known } = request;
   const { workspace } = setup;
-  if (await isConfigured(setup)) return { verdict: undefined, cpuSeconds: 0, usable: true };
+  if (await isConfigured(setup, request)) {
+    return concludeConfig(await readConfig(setup), request, { cpuSeconds: 0, usable: true });
+  }
+  const { base, fragments, known } = request;
   let cpuSeconds = 0;
   const run = async (target: string): Promise<MakeEnd> => {
     const end = await runMake(setup, [target]);
@@ -39,7 +52,7 @@ export async function configureTree(
   };
   const ended = async (end: MakeEnd, target: string): Promise<Configured> => {
     const verdict = await configFailed(setup, `make ${target} failed`);
-    return { verdict, cpuSeconds, usable: end.usable };
+    return { verdict, dropped: nothingDropped, cpuSeconds, usable: end.usable };
   };
   if (base.kind === 'tinyconfig') {
     const end = await run('tinyconfig');
@@ -51,15 +64,36 @@ export async function configureTree(
   const end = await run('olddefconfig');
   if (end.exitCode !== 0) return ended(end, 'olddefconfig');
   const config = await readConfig(setup);
-  const verdict = verifyConfig(config, fragments, known);
-  if (verdict === undefined && end.usable) await markConfigured(workspace, valueDigest(config));
-  return { verdict, cpuSeconds, usable: end.usable };
+  const done = concludeConfig(config, request, { cpuSeconds, usable: end.usable });
+  if (done.verdict === undefined && end.usable) {
+    await markConfigured(workspace, configuredDigest(config, request));
+  }
+  return done;
+}
+
+function concludeConfig(
+  config: string,
+  { base, fragments, known, onDropped }: ConfigureRequest,
+  made: { readonly cpuSeconds: number; readonly usable: boolean },
+): Configured {
+  const dropped = {
+    demanded: droppedDemands(config, fragments, known),
+    base: droppedOfBase(config, base, fragments),
+  };
+  const verdict = onDropped === 'refuse' ? verifyConfig(dropped) : undefined;
+  return { verdict, dropped, ...made };
+}
+
+/** Configurations may share a workspace: what was asked counts as well as what came out. */
+function configuredDigest(config: string, { base, fragments }: ConfigureRequest): string {
+  return valueDigest([config, base, fragments]);
 }
 
 /** True when this workspace was configured before, and nothing that decides a configuration was patched since. */
-async function isConfigured(setup: MakeSetup): Promise<boolean> {
+async function isConfigured(setup: MakeSetup, request: ConfigureRequest): Promise<boolean> {
   const { configured } = setup.workspace.state;
-  return configured !== undefined && valueDigest(await readConfig(setup)) === configured;
+  if (configured === undefined) return false;
+  return configuredDigest(await readConfig(setup), request) === configured;
 }
 
 async function readConfig(setup: MakeSetup): Promise<string> {

@@ -9,7 +9,7 @@ import type { Untestable } from '../verdict.ts';
 import { applySeries, type LeftOut, type PatchedFiles } from './apply.ts';
 import { type BuiltKernel, findKernel, storeKernel } from './built-kernel.ts';
 import { type Compiled, compileKernel, recallTotal, rememberTotal } from './compile.ts';
-import type { ConfigBase } from './config.ts';
+import { type ConfigBase, type DroppedLines, verifyConfig } from './config.ts';
 import { configureTree } from './configure.ts';
 import { type Fragment, settleFragments } from './fragment.ts';
 import { type Identity, identifyBuild } from './identity.ts';
@@ -34,6 +34,10 @@ export interface BuildRequest {
   readonly emit: Emit;
   /** Default: the strongest that works here. */
   readonly sandbox?: Sandbox;
+  /** What becomes of demands of fragments that this tree does not keep; default `refuse`: an untestable kernel. */
+  readonly onDropped?: 'refuse' | 'record';
+  /** Names the workspace of several configurations that are built from each other's objects; default one for each. */
+  readonly workspace?: string;
 }
 
 export type BuildOutcome =
@@ -49,18 +53,18 @@ export async function buildKernel(asked: BuildRequest): Promise<BuildOutcome> {
   const { source, cacheRoot, signal, emit } = request;
   const identity = await identifyBuild(request, signal);
   const known = await findKernel(cacheRoot, identity.kernel);
-  if (known !== undefined) return { kind: 'built', kernel: known };
+  if (known !== undefined) return outcomeOf(known, request);
 
   const sandbox = request.sandbox ?? (await openSandbox(signal));
   if (sandbox.missing.length > 0) emit({ kind: 'note', text: describeSandbox(sandbox) });
   // Objects of another user could not be written to.
-  const place = `${identity.family}-${sandbox.uid ?? process.getuid?.() ?? 'self'}`;
+  const place = `${request.workspace ?? identity.family}-${sandbox.uid ?? process.getuid?.() ?? 'self'}`;
   await using _lock = await acquireLock(join(cacheRoot, 'locks', `workspace-${place}`), {
     signal,
     onWait: () => emit({ kind: 'note', text: 'waiting for another build of this configuration' }),
   });
   const meanwhile = await findKernel(cacheRoot, identity.kernel);
-  if (meanwhile !== undefined) return { kind: 'built', kernel: meanwhile };
+  if (meanwhile !== undefined) return outcomeOf(meanwhile, request);
   const job: BuildJob = { request, identity, place, sandbox };
   try {
     // Awaited here: a returned promise is settled only after the lock is given back.
@@ -68,6 +72,15 @@ export async function buildKernel(asked: BuildRequest): Promise<BuildOutcome> {
   } catch (error) {
     throw explainDiskError(error, cacheRoot);
   }
+}
+
+/** A kernel that was stored by somebody who records what was dropped is none for who refuses it. */
+function outcomeOf(
+  kernel: BuiltKernel,
+  { onDropped }: Pick<BuildRequest, 'onDropped'>,
+): BuildOutcome {
+  const verdict = onDropped === 'record' ? undefined : verifyConfig(kernel.facts.dropped);
+  return verdict === undefined ? { kind: 'built', kernel } : { kind: 'untestable', verdict };
 }
 
 interface BuildJob {
@@ -122,7 +135,7 @@ async function makeKernel(
   throwIfAborted(signal);
   if (made.verdict !== undefined) return { kind: 'untestable', verdict: made.verdict };
   if (dependents === undefined) await rememberTotal(memo, made.objects);
-  const { objects, cpuSeconds, warnings } = made;
+  const { objects, cpuSeconds, warnings, dropped } = made;
   const kernel = await storeKernel({
     cacheRoot,
     key: job.identity.kernel,
@@ -136,6 +149,7 @@ async function makeKernel(
       sandbox: job.sandbox.kind,
       ccache: ccache !== undefined,
       leftOut: applied.leftOut,
+      dropped,
       objects,
       cpuSeconds,
       durationMs: performance.now() - startedAt,
@@ -156,14 +170,15 @@ async function makeTargets(
   setup: MakeSetup,
   known: ReadonlySet<string>,
   total: number | undefined,
-): Promise<Compiled> {
-  const { base, fragments, emit } = job.request;
-  const configured = await configureTree(setup, { base, fragments, known });
+): Promise<Compiled & { readonly dropped: DroppedLines }> {
+  const { base, fragments, emit, onDropped = 'refuse' } = job.request;
+  const configured = await configureTree(setup, { base, fragments, known, onDropped });
+  const { dropped } = configured;
   if (configured.verdict !== undefined || setup.signal.aborted) {
     return { ...configured, objects: 0, warnings: [] };
   }
   const compiled = await compileKernel(setup, { emit, total });
-  return { ...compiled, cpuSeconds: configured.cpuSeconds + compiled.cpuSeconds };
+  return { ...compiled, dropped, cpuSeconds: configured.cpuSeconds + compiled.cpuSeconds };
 }
 
 /** The symbols of the tree as it is after the patches. */

@@ -35,7 +35,7 @@ export interface Workspace {
 export interface WorkspaceState {
   /** Paths that may differ from the pristine tree. */
   readonly touched: readonly string[];
-  /** SHA-256 of the obj/.config that was verified for the files in src/; absent when there is none. */
+  /** Digest of the obj/.config that was made for the files in src/ and of what was asked; absent when there is none. */
   readonly configured?: string;
 }
 
@@ -103,7 +103,7 @@ export async function syncSource(
   return { changed, workspace: { ...workspace, state: after } };
 }
 
-/** Notes that obj/.config, with this digest, is what the files in src/ make of the demands. */
+/** Notes that obj/.config is what the files in src/ make of the demands; the digest is of both. */
 export async function markConfigured(workspace: Workspace, configured: string): Promise<void> {
   await saveState(workspace.dir, { touched: workspace.state.touched, configured });
 }

@@ -6,23 +6,29 @@ import { HarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { packageRoot } from '../host/package-root.ts';
 import type { ConfigBase } from '../kernel/config.ts';
-import { readFragments } from '../kernel/fragment.ts';
+import { type Fragment, readFragments } from '../kernel/fragment.ts';
 import { type BuildOutcome, buildKernel } from '../kernel/kernel.ts';
-import { readSeries } from '../kernel/series.ts';
+import { readSeries, type Series } from '../kernel/series.ts';
 import { compareVersions, openSource, parseVersion, type Source } from '../kernel/source.ts';
 
 /** The kernel a command line asks for. Relative paths are relative to `cwd`. */
 export interface TestKernelRequest {
   /** K of `--kernel K`. */
   readonly kernel: string;
-  readonly series: readonly string[];
-  /** Each F of `--config F`, merged with our fragments. */
-  readonly configs: readonly string[];
-  /** A .config that takes the place of `tinyconfig` and base.config. */
-  readonly configBase: string | undefined;
+  /** What `kernel` names, when that was opened before. */
+  readonly source?: Source;
+  /** Each S of `--series S`, or one that was read before. */
+  readonly series: readonly (string | Series)[];
+  /** Each F of `--config F`, or one that was read before, merged with our fragments. */
+  readonly configs: readonly (string | Fragment)[];
+  /** A .config that takes the place of `tinyconfig` and base.config: its path, or what was read of it. */
+  readonly configBase: string | Extract<ConfigBase, { kind: 'file' }> | undefined;
   readonly cwd: string;
   readonly cacheRoot: string;
   readonly jobs?: number;
+  /** As of `buildKernel`. */
+  readonly onDropped?: 'refuse' | 'record';
+  readonly workspace?: string;
   readonly signal: AbortSignal;
   readonly emit: Emit;
 }
@@ -52,11 +58,18 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
   const ours = base.kind === 'tinyconfig' ? [baseFragment, ...fragmentNames] : fragmentNames;
   const fragments = await readFragments([
     ...ours.map((name) => join(folder, name)),
-    ...(await Promise.all(request.configs.map((name) => locateFragment(name, folder, cwd)))),
+    ...(await Promise.all(
+      request.configs
+        .filter((one) => typeof one === 'string')
+        .map((name) => locateFragment(name, folder, cwd)),
+    )),
   ]);
-  const theirs = [];
-  for (const path of request.series) theirs.push(await readSeries(path, { cwd, signal }));
-  const source = await openSource(request.kernel, request);
+  const given = request.configs.filter((one) => typeof one !== 'string');
+  const theirs: Series[] = [];
+  for (const one of request.series) {
+    theirs.push(typeof one === 'string' ? await readSeries(one, { cwd, signal }) : one);
+  }
+  const source = request.source ?? (await openSource(request.kernel, request));
   const own = [];
   for (const { dir } of ownSeriesFor(source)) {
     own.push({ ...(await readSeries(dir, { cwd: packageRoot(), signal })), optional: true });
@@ -65,11 +78,13 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
     source,
     series: [...own, ...theirs],
     base,
-    fragments,
+    fragments: [...fragments, ...given],
     jobs: request.jobs ?? availableParallelism(),
     cacheRoot: request.cacheRoot,
     signal,
     emit: request.emit,
+    ...(request.onDropped === undefined ? {} : { onDropped: request.onDropped }),
+    ...(request.workspace === undefined ? {} : { workspace: request.workspace }),
   });
 }
 
@@ -99,6 +114,7 @@ function ownSeriesFor(source: Source): typeof ownSeries {
 async function readBase(request: TestKernelRequest): Promise<ConfigBase> {
   const name = request.configBase;
   if (name === undefined) return { kind: 'tinyconfig' };
+  if (typeof name !== 'string') return name;
   const text = await readFile(resolve(request.cwd, name), 'utf8').catch((error: unknown) => {
     throw new HarnessError('usage', `--config-base ${name}: no such file`, { cause: error });
   });

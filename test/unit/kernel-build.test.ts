@@ -43,12 +43,10 @@ async function setUp(dir: string, extraMakefile = ''): Promise<Bench> {
       source,
       series,
       base: { kind: 'tinyconfig' },
-      fragments: (extra.fragments ?? []).map((text, at) => parseFragment(text, `f${at}.config`)),
       jobs: 2,
       ...options,
-      ...(extra.signal === undefined ? {} : { signal: extra.signal }),
-      ...(extra.emit === undefined ? {} : { emit: extra.emit }),
-      ...(extra.sandbox === undefined ? {} : { sandbox: extra.sandbox }),
+      ...extra,
+      fragments: (extra.fragments ?? []).map((text, at) => parseFragment(text, `f${at}.config`)),
     });
   return { source, build, events, cacheRoot: options.cacheRoot };
 }
@@ -58,6 +56,8 @@ interface Extra {
   readonly signal?: AbortSignal;
   readonly emit?: (event: HarnessEvent) => void;
   readonly sandbox?: Sandbox;
+  readonly onDropped?: 'refuse' | 'record';
+  readonly workspace?: string;
 }
 
 interface Bench {
@@ -229,6 +229,23 @@ void test('a kernel that cannot be built is a verdict', async (t) => {
   );
   t.equal(readFileSync(fits.config, 'utf8'), 'CONFIG_TINY=y\nCONFIG_NEEDS_X=y\nCONFIG_X=y\n');
   await t.rejects(build([], { fragments: ['CONFIG_X=y\n', 'CONFIG_X=m\n'] }), { code: 'config' });
+
+  const needy = ['CONFIG_TINY=y\n\nCONFIG_NEEDS_X=y\n'];
+  const recorded = { fragments: needy, onDropped: 'record', workspace: 'shared' } as const;
+  for (const fromCache of [false, true]) {
+    const kernel = await built(build([], recorded));
+    t.equal(kernel.fromCache, fromCache);
+    t.match(kernel.facts.dropped, {
+      demanded: [/^fragment f0\.config:3: CONFIG_NEEDS_X/],
+      base: [],
+    });
+  }
+  const refused = { kind: 'untestable', verdict: { because: 'config' } };
+  t.match(await build([], { fragments: needy }), refused, 'the kernel of who records is not mine');
+  const inPlace = { ...recorded, onDropped: 'refuse' } as const;
+  t.match(await build(seriesOf(b3), inPlace), refused, 'nor is the workspace configured for me');
+  const next = await built(build(seriesOf(b3), recorded));
+  t.equal(next.facts.dropped.demanded.length, 1, 'what is configured already is looked at again');
 });
 
 void test('an interrupted build loses nothing that was good', async (t) => {

@@ -19,7 +19,13 @@ import {
   isObjectLine,
   parseDiagnostic,
 } from '../../harness/kernel/build-log.ts';
-import { mergeConfig, parseConfig, verifyConfig } from '../../harness/kernel/config.ts';
+import {
+  droppedDemands,
+  droppedOfBase,
+  mergeConfig,
+  parseConfig,
+  verifyConfig,
+} from '../../harness/kernel/config.ts';
 import { parseDiff, refuseChange, touchedPaths } from '../../harness/kernel/diff.ts';
 import { parseFragment, settleFragments } from '../../harness/kernel/fragment.ts';
 import { definedSymbols } from '../../harness/kernel/kconfig.ts';
@@ -353,7 +359,7 @@ void test('fragments are parsed, compared, merged and verified', async (t) => {
   t.match(mergeConfig('', [fragment], new Set(['K'])), /^# CONFIG_K is not set$/m);
 
   const verify = (config: string, symbols = known): string =>
-    verifyConfig(config, [fragment], symbols)?.output ?? '';
+    verifyConfig({ demanded: droppedDemands(config, [fragment], symbols) })?.output ?? '';
   t.equal(verify('CONFIG_A=y\nCONFIG_S="x y"\nCONFIG_V=y\n'), '');
   t.match(
     verify('CONFIG_A=m\nCONFIG_S="x y"\nCONFIG_V=y\n'),
@@ -375,7 +381,14 @@ void test('fragments are parsed, compared, merged and verified', async (t) => {
     verify('CONFIG_A=y\nCONFIG_S="x y"\nCONFIG_V=y\nCONFIG_K=y\n', new Set([...known, 'K'])),
     /x\.config:6/,
   );
-  t.match(verifyConfig('', [fragment], known)?.message, /x\.config:1: .* \(and 2 more\)$/);
+  const demanded = droppedDemands('', [fragment], known);
+  t.match(verifyConfig({ demanded })?.message, /x\.config:1: .* \(and 2 more\)$/);
+  const base = { kind: 'file', name: 'b', text: 'CONFIG_A=m\nCONFIG_Z=1\nCONFIG_Y=2\n' } as const;
+  t.strictSame(
+    droppedOfBase('CONFIG_Z=1\n', base, [fragment]),
+    ['CONFIG_Y=2 (is n)'],
+    'what a fragment sets is the fragment’s',
+  );
   t.equal(parseConfig('CONFIG_A=y\n# CONFIG_B is not set\n').get('B'), undefined);
   t.strictSame(definedSymbols('config A\n\tbool\n  menuconfig B\n# config C\n\tdefault config\n'), [
     'A',

@@ -4,12 +4,16 @@ import { workloads } from '../stress/workloads.ts';
 
 /** The command line of `splat bisect`. */
 export interface BisectArguments {
-  readonly tree: string;
-  readonly good: string;
-  readonly bad: string;
+  readonly tree: string | undefined;
+  readonly good: string | undefined;
+  readonly bad: string | undefined;
+  readonly kernel: string | undefined;
+  readonly series: readonly string[];
+  readonly configs: readonly string[] | undefined;
   readonly signature: string | undefined;
   readonly workload: readonly string[];
   readonly confidence: number;
+  readonly verifyRevert: boolean;
   readonly reverse: boolean;
   readonly firstParent: boolean;
   readonly path: readonly string[];
@@ -39,10 +43,7 @@ function number(describe: string) {
 }
 
 export function bisectOptions(yargs: Argv): Argv<BisectArguments> {
-  return yargs
-    .option('tree', { ...text('a git repository of the kernel'), demandOption: true })
-    .option('good', { ...text('a revision without the splat'), demandOption: true })
-    .option('bad', { ...text('a revision with it'), demandOption: true })
+  return machineOptions(rangeOptions(yargs))
     .option(
       'signature',
       text('its signature or a part of its title; default what the bad end shows first'),
@@ -54,14 +55,52 @@ export function bisectOptions(yargs: Argv): Argv<BisectArguments> {
       ),
     )
     .option('confidence', { ...number('when to stop, from 0.5 to 0.9999'), default: 0.99 })
+    .option('verify-revert', {
+      boolean: true,
+      default: false,
+      describe: 'take the culprit away from the new end and see that it is cured',
+    })
+    .option(
+      'out',
+      text('its folder; the same command goes on there; default ./splat-runs/bisect-DIGEST'),
+    )
+    .option('json', {
+      boolean: true,
+      default: false,
+      describe: 'print one JSON document on stdout',
+    }) as unknown as Argv<BisectArguments>;
+}
+
+/** What is bisected. */
+function rangeOptions(yargs: Argv): Argv {
+  return yargs
+    .option('tree', text('a git repository of the kernel; with --good and --bad'))
+    .option('good', text('a revision without the splat; with --series how many patches, default 0'))
+    .option('bad', text('a revision with it; with --series how many patches, default all'))
+    .option('series', list('bisect the patches of an mbox, a folder or a quilt folder'))
+    .option('configs', {
+      string: true,
+      array: true,
+      nargs: 2,
+      describe: 'bisect the lines two .config files or fragments differ in: GOOD BAD',
+    })
+    .option(
+      'kernel',
+      text('the kernel --series or --configs are for; default debian:6.1, as of splat run'),
+    )
     .option('reverse', { boolean: true, default: false, describe: 'find the fix: good is newer' })
     .option('first-parent', {
       boolean: true,
       default: false,
       describe: 'blame merges, not what they merge',
     })
-    .option('path', list('only commits that touch this path; repeatable'))
-    .option('with-series', list('patches on top of every commit; repeatable'))
+    .option('path', list('only commits that touch this path; repeatable'));
+}
+
+/** Its kernels and guests. */
+function machineOptions(yargs: Argv): Argv {
+  return yargs
+    .option('with-series', list('patches on top of every kernel; repeatable'))
     .option('config', list('a .config fragment to merge and verify; repeatable'))
     .option('config-base', text('your own .config, in place of tinyconfig and base.config'))
     .option('duration', number('seconds of stress per trial'))
@@ -73,14 +112,5 @@ export function bisectOptions(yargs: Argv): Argv<BisectArguments> {
     .option('memory-mib', { ...number('memory of a guest'), default: 1024 })
     .option('cpus', { ...number('CPUs of a guest'), default: 2 })
     .option('jobs', number('compilers at a time'))
-    .option('seed', { ...number('decides everything random in the workloads'), default: 1 })
-    .option(
-      'out',
-      text('its folder; the same command goes on there; default ./splat-runs/bisect-DIGEST'),
-    )
-    .option('json', {
-      boolean: true,
-      default: false,
-      describe: 'print one JSON document on stdout',
-    }) as unknown as Argv<BisectArguments>;
+    .option('seed', { ...number('decides everything random in the workloads'), default: 1 });
 }

@@ -5,14 +5,15 @@ import { tryLock } from '../host/lock.ts';
 import { cacheRoot, explainDiskError, valueDigest } from '../host/store.ts';
 import { type BisectRequest, bisectPlan } from '../plans/bisection/bisect.ts';
 import { concludeBisect } from '../plans/bisection/conclude.ts';
-import { describeMoment } from '../plans/bisection/describe-moment.ts';
+import { describeMoment, drawMoment } from '../plans/bisection/describe-moment.ts';
 import { chooseWorkloads } from '../plans/choose-workloads.ts';
 import { formatBisectLog } from '../report/bisect-log.ts';
 import type { BisectReport } from '../report/bisect-report.ts';
 import { drawPosterior } from '../report/bisect-svg.ts';
 import { describeBisect } from '../report/bisect-text.ts';
-import { progressWriter } from '../report/progress.ts';
+import { type Board, openBoard } from '../report/board.ts';
 import { type BisectArguments, bisectOptions } from './bisect-options.ts';
+import { readRangeChoice } from './bisect-range.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
 import { wholeNumber } from './run-options.ts';
@@ -24,7 +25,8 @@ export const builder = bisectOptions;
 
 /** Bisects; 0 when it found the commit or the smallest undecidable set, 125 when it could not. */
 export async function run(argv: BisectArguments, context: CommandContext): Promise<number> {
-  const asked = await readRequest(argv, context);
+  const board = openBoard(context.stderr, context.live);
+  const asked = await readRequest(argv, context, board);
   await installPackages(context);
   const { dir } = asked;
   try {
@@ -34,6 +36,7 @@ export async function run(argv: BisectArguments, context: CommandContext): Promi
       throw new HarnessError('usage', `another splat is bisecting in ${dir}; wait, or use --out`);
     }
     const report = concludeBisect(await bisectPlan(asked));
+    board.show([]);
     await writeReports(report, dir);
     const shown = relative(context.cwd, dir) || '.';
     context.stdout.write(
@@ -43,11 +46,16 @@ export async function run(argv: BisectArguments, context: CommandContext): Promi
     );
     return report.because === null ? exitCodes.clean : exitCodes.skip;
   } catch (error) {
+    board.show([]);
     throw explainDiskError(error, dir);
   }
 }
 
-async function readRequest(argv: BisectArguments, context: CommandContext): Promise<BisectRequest> {
+async function readRequest(
+  argv: BisectArguments,
+  context: CommandContext,
+  board: Board,
+): Promise<BisectRequest> {
   const { cwd, signal, env } = context;
   wholeNumber('memory-mib', argv.memoryMib, 512, 65_536);
   wholeNumber('cpus', argv.cpus, 1, 8);
@@ -57,15 +65,9 @@ async function readRequest(argv: BisectArguments, context: CommandContext): Prom
   if (!(argv.confidence >= 0.5 && argv.confidence <= 0.9999)) {
     throw new HarnessError('usage', `--confidence ${argv.confidence}: not from 0.5 to 0.9999`);
   }
-  const emit = progressWriter(context.stderr, context.live);
   const question = {
-    tree: resolve(cwd, argv.tree),
-    good: argv.good,
-    bad: argv.bad,
+    range: readRangeChoice(argv, cwd),
     signature: argv.signature,
-    reverse: argv.reverse,
-    firstParent: argv.firstParent,
-    paths: argv.path,
     series: argv.withSeries,
     configs: argv.config,
     configBase: argv.configBase,
@@ -80,6 +82,8 @@ async function readRequest(argv: BisectArguments, context: CommandContext): Prom
     key,
     workloads: await chooseWorkloads(argv.workload, { cwd, args: [], signal }),
     confidence: argv.confidence,
+    verifyRevert: argv.verifyRevert,
+    onDropped: 'record',
     guest: 'minimal',
     accel: argv.accel,
     ...(jobs === undefined ? {} : { jobs }),
@@ -87,15 +91,18 @@ async function readRequest(argv: BisectArguments, context: CommandContext): Prom
     cacheRoot: cacheRoot(env),
     dir: resolve(cwd, argv.out ?? join('splat-runs', `bisect-${key.slice(0, 12)}`)),
     signal,
-    emit,
-    onDecision: (moment) => {
-      for (const text of describeMoment(moment)) emit({ kind: 'note', text });
+    emit: board.emit,
+    onMoment: (moment) => {
+      if (context.live) board.show(drawMoment(moment));
+      else if (moment.isNew) {
+        for (const text of describeMoment(moment)) board.emit({ kind: 'note', text });
+      }
     },
   };
 }
 
 async function writeReports(report: BisectReport, dir: string): Promise<void> {
   await writeFile(join(dir, 'bisect.json'), `${JSON.stringify(report, null, 2)}\n`);
-  await writeFile(join(dir, 'bisect.log'), formatBisectLog(report));
+  if (report.unit === 'commit') await writeFile(join(dir, 'bisect.log'), formatBisectLog(report));
   await writeFile(join(dir, 'posterior.svg'), drawPosterior(report));
 }

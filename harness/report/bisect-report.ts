@@ -1,4 +1,7 @@
-/** A bisection as `splat bisect --json` prints it. Commits are full ids; subjects and titles are other people's text. */
+/**
+ * A bisection as `splat bisect --json` prints it. Commits are full ids, patches `patch-3`, lines of a configuration
+ * `CONFIG_X`; subjects and titles are other people's text.
+ */
 export interface BisectReport {
   readonly schema: 'splat-bisect/1';
   /** Null when there is no single one. */
@@ -23,6 +26,12 @@ export interface BisectReport {
   readonly good: string;
   readonly bad: string;
   readonly reverse: boolean;
+  /** What was bisected. */
+  readonly unit: 'commit' | 'patch' | 'line';
+  /** What the new end does without the culprit, when that was asked (--verify-revert). */
+  readonly revert: ReportedRevert | null;
+  /** What the culprit changes in the final .config, as `CONFIG_X=y`, when lines of one were bisected. */
+  readonly configChanges: readonly string[];
   /** Parents first, from the old end to the new one. */
   readonly commits: readonly ReportedCommit[];
 }
@@ -37,9 +46,20 @@ export interface ReportedCommit {
   readonly misses: number;
   /** When it was first looked at, counted from 1; null for never. */
   readonly step: number | null;
+  /** Lines of the configuration that its Kconfig did not keep. */
+  readonly dropped: readonly string[];
 }
 
-/** `1a2b3c4d5e6f ("mm: subject")`, as kernel people name a commit. */
+/** `confirmed`: without the culprit the splat does not show any more (with `reverse`: shows again). */
+export type ReportedRevert =
+  | {
+      readonly kind: 'confirmed' | 'refuted';
+      readonly hits: number;
+      readonly misses: number;
+    }
+  | { readonly kind: 'conflict' | 'untestable' | 'blind'; readonly message: string };
+
+/** `1a2b3c4d5e6f ("mm: subject")`, as kernel people name a commit; ids of patches and lines are short. */
 export function commitPhrase({ id, subject }: Pick<ReportedCommit, 'id' | 'subject'>): string {
-  return `${id.slice(0, 12)} ("${subject}")`;
+  return `${/^[0-9a-f]{40,64}$/.test(id) ? id.slice(0, 12) : id} ("${subject}")`;
 }

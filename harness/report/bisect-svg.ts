@@ -13,7 +13,7 @@ const colours = { bad: '#c0392b', good: '#27ae60', skip: '#7f8c8d' } as const;
  * The posterior as a picture: a bar for every commit, parents to the left, its height the logarithm of its probability,
  * and below it a mark for how its trials went.
  */
-export function drawPosterior({ commits, sought }: BisectReport): string {
+export function drawPosterior({ commits, sought, unit, reverse }: BisectReport): string {
   const barWidth = (width - 2 * margin) / Math.max(1, commits.length);
   const floor = height - margin;
   const decades = -Math.log10(leastProbability);
@@ -34,7 +34,7 @@ export function drawPosterior({ commits, sought }: BisectReport): string {
     const y = floor - barHeight(10 ** -power);
     return `<line x1="${margin}" x2="${width - margin}" y1="${y.toFixed(1)}" y2="${y.toFixed(1)}" stroke="#dddddd"/><text x="4" y="${(y + 4).toFixed(1)}">1e-${power}</text>`;
   });
-  const title = `which commit brought: ${plain(sought ?? 'unknown')}`;
+  const title = `which ${unit} ${reverse ? 'fixed' : 'brought'}: ${plain(sought ?? 'unknown')}`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="11">`,
     `<text x="${margin}" y="20" font-size="14">${escapeXml(title)}</text>`,

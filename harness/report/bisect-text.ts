@@ -2,40 +2,95 @@ import { type BisectReport, commitPhrase } from './bisect-report.ts';
 import { plain } from './plain.ts';
 import { styleFor } from './style.ts';
 
+const plural = { commit: 'commits', patch: 'patches', line: 'lines' } as const;
+/** The report on stdout names so many; bisect.json has all. */
+const named = 3;
+
 /** What a person reads at the end of a bisection. `dir` is where the log and the picture are. */
 export function describeBisect(
   report: BisectReport,
   { colour, dir }: { readonly colour: boolean; readonly dir: string },
 ): string {
-  const style = styleFor(colour);
-  const { culprit, candidates, because, reverse, rate } = report;
-  const named = (id: string): string =>
-    plain(commitPhrase(report.commits.find((commit) => commit.id === id) ?? { id, subject: '' }));
-  const percent = `${(report.confidence * 100).toFixed(1)} %`;
-  const verb = reverse ? 'fixed it' : 'brought it';
-  const answer =
-    because !== null
-      ? [style.doubtful(`no answer: ${plain(because)}`)]
-      : culprit !== null
-        ? [style.strong(`${named(culprit)} ${verb}, with a confidence of ${percent}`)]
-        : [
-            style.strong(
-              `one of ${candidates.length} commits ${verb}, with a confidence of ${percent}:`,
-            ),
-            ...candidates.map((id) => `  ${named(id)}`),
-            'No commit that can be tested lies between them.',
-          ];
+  const { rate, sought, workload, unit } = report;
+  const files = unit === 'commit' ? ['bisect.log', 'posterior.svg'] : ['posterior.svg'];
   return [
-    ...(report.sought === null ? [] : [`sought   ${plain(report.sought)} (${report.workload})`]),
+    ...(sought === null ? [] : [`sought   ${plain(sought)} (${workload})`]),
     ...(rate === null ? [] : [`rate     in ${(rate * 100).toFixed(0)} % of the trials`]),
-    `effort   ${report.steps} commits, ${report.builds} builds, ${report.trials} trials`,
-    ...report.skipped.map((id) => `skipped  ${named(id)}`),
+    `effort   ${report.steps} ${plural[unit]}, ${report.builds} builds, ${report.trials} trials`,
+    ...report.skipped.map((id) => `skipped  ${phrase(report, id)}`),
     ...report.others.map(
       ({ title, commits }) => `also     ${plain(title)}, on ${commits.length} of them`,
     ),
-    `files    ${dir}/bisect.log, ${dir}/posterior.svg`,
+    ...describeDropped(report),
+    `files    ${files.map((name) => `${dir}/${name}`).join(', ')}`,
     '',
-    ...answer,
+    ...describeAnswer(report, colour),
     '',
   ].join('\n');
+}
+
+function phrase({ commits }: BisectReport, id: string): string {
+  return plain(commitPhrase(commits.find((commit) => commit.id === id) ?? { id, subject: '' }));
+}
+
+function describeAnswer(report: BisectReport, colour: boolean): readonly string[] {
+  const style = styleFor(colour);
+  const { culprit, candidates, because, reverse, unit, configChanges } = report;
+  const percent = `${(report.confidence * 100).toFixed(1)} %`;
+  const verb = reverse ? 'fixed it' : 'brought it';
+  if (because !== null) return [style.doubtful(`no answer: ${plain(because)}`)];
+  if (culprit === null) {
+    const count = `one of ${candidates.length} ${plural[unit]}`;
+    return [
+      style.strong(`${count} ${verb}, with a confidence of ${percent}:`),
+      ...candidates.map((id) => `  ${phrase(report, id)}`),
+      `No ${unit} that can be tested lies between them.`,
+    ];
+  }
+  return [
+    style.strong(`${phrase(report, culprit)} ${verb}, with a confidence of ${percent}`),
+    ...(configChanges.length > 1
+      ? [`in the final .config it sets ${plain(configChanges.join(', '))}`]
+      : []),
+    ...describeRevert(report, style),
+  ];
+}
+
+function describeRevert(
+  { revert, reverse, bad, good, unit }: BisectReport,
+  style: ReturnType<typeof styleFor>,
+): readonly string[] {
+  if (revert === null) return [];
+  const newEnd = commitPhrase({ id: reverse ? good : bad, subject: '' }).replace(' ("")', '');
+  const without = `${newEnd} without this ${unit}`;
+  switch (revert.kind) {
+    case 'confirmed':
+    case 'refuted': {
+      const trials = revert.hits + revert.misses;
+      const said = `${without} shows it in ${revert.hits} of ${trials} trials`;
+      if (revert.kind === 'confirmed') return [style.good(`confirmed: ${said}`)];
+      const why = reverse ? 'something else fixes it, too' : 'something else brings it, too';
+      return [style.doubtful(`not confirmed: ${said}: ${why}`)];
+    }
+    case 'conflict':
+    case 'untestable':
+    case 'blind':
+      return [style.doubtful(`not confirmed: ${without}: ${plain(revert.message)}`)];
+  }
+}
+
+/** Symbols a tree does not keep, by how many of the commits looked at do not keep them. */
+function describeDropped({ commits, unit }: BisectReport): readonly string[] {
+  const counts = new Map<string, number>();
+  for (const line of commits.flatMap(({ dropped }) => dropped)) {
+    counts.set(line, (counts.get(line) ?? 0) + 1);
+  }
+  const lines = [...counts].toSorted(([, a], [, b]) => b - a);
+  const more = lines.length - named;
+  return [
+    ...lines
+      .slice(0, named)
+      .map(([line, count]) => `config   ${plain(line)}, on ${count} ${plural[unit]}`),
+    ...(more > 0 ? [`config   ${more} more lines are dropped: bisect.json`] : []),
+  ];
 }

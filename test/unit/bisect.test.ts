@@ -7,6 +7,7 @@ import { array, assert, asyncProperty, boolean, nat, tuple } from 'fast-check';
 import t, { type Test } from 'tap';
 import { chooseTrials } from '../../harness/plans/bisection/choose.ts';
 import { decide, type Limits } from '../../harness/plans/bisection/decide.ts';
+import { describeMoment, drawMoment } from '../../harness/plans/bisection/describe-moment.ts';
 import { type Entry, learn, nothingKnown } from '../../harness/plans/bisection/evidence.ts';
 import { readRange, writeDiff } from '../../harness/plans/bisection/git-range.ts';
 import { buildHistory, type History } from '../../harness/plans/bisection/history.ts';
@@ -18,6 +19,8 @@ import { outcomeOf } from '../../harness/plans/bisection/sought.ts';
 import { formatBisectLog } from '../../harness/report/bisect-log.ts';
 import type { BisectReport } from '../../harness/report/bisect-report.ts';
 import { drawPosterior } from '../../harness/report/bisect-svg.ts';
+import { describeBisect } from '../../harness/report/bisect-text.ts';
+import { openBoard } from '../../harness/report/board.ts';
 
 const limits: Limits = { confidence: 0.99, endTrials: 150, trials: 5000 };
 const costs = { setupSeconds: 40, trialSeconds: 3 };
@@ -459,6 +462,7 @@ void t.test(
       hits: standing === 'bad' ? 1 : 0,
       misses: standing === 'good' ? 5 : 0,
       step,
+      dropped: [],
     });
     const report: BisectReport = {
       schema: 'splat-bisect/1',
@@ -477,6 +481,9 @@ void t.test(
       good: ids['0'] ?? '',
       bad: ids['4'] ?? '',
       reverse: false,
+      unit: 'commit',
+      revert: null,
+      configChanges: [],
       commits: [
         commit('0', 'good', 2),
         commit('1', 'good', 5),
@@ -511,6 +518,37 @@ void t.test(
       `${ids['3']} is the first fixed commit`,
     );
 
+    const says = (change: Partial<BisectReport>): string =>
+      describeBisect({ ...report, ...change }, { colour: false, dir: 'd' });
+    t.match(says({}), `${(ids['3'] ?? '').slice(0, 12)} ("<b>&"3?[31m") brought it, with`);
+    t.match(says({ reverse: true }), 'fixed it');
+    t.match(
+      says({ unit: 'patch', culprit: null, candidates: ['patch-1', 'patch-2'] }),
+      /one of 2 patches/,
+    );
+    t.notMatch(says({ unit: 'patch' }), 'bisect.log');
+    const newEnd = report.bad.slice(0, 12);
+    const reverts: readonly (readonly [BisectReport['revert'], string])[] = [
+      [
+        { kind: 'confirmed', hits: 0, misses: 9 },
+        `confirmed: ${newEnd} without this commit shows it in 0 of 9 trials`,
+      ],
+      [
+        { kind: 'refuted', hits: 1, misses: 2 },
+        'shows it in 1 of 3 trials: something else brings it, too',
+      ],
+      [
+        { kind: 'conflict', message: 'later\u001B' },
+        `not confirmed: ${newEnd} without this commit: later?`,
+      ],
+    ];
+    for (const [revert, text] of reverts) t.match(says({ revert }), text);
+    const dropped = report.commits.map((one) => ({ ...one, dropped: ['a', 'b', 'c', 'd'] }));
+    t.match(
+      says({ commits: dropped }),
+      /config {3}a, on 6 commits\n.*\n.*\nconfig {3}1 more lines/,
+    );
+
     const svg = drawPosterior(report);
     t.match(svg, /^<svg /);
     t.equal(svg.split('<g>').length - 1, 6, 'a bar for every commit');
@@ -518,3 +556,77 @@ void t.test(
     t.notOk(svg.includes('<b>') || svg.includes('\u001B'));
   },
 );
+
+/** What a terminal shows after such writes; knows the sequences a board is made of. */
+function screenOf(writes: readonly string[]): readonly string[] {
+  let lines = [''];
+  let at = 0;
+  // oxlint-disable-next-line no-control-regex -- they are what is interpreted
+  for (const [token] of writes.join('').matchAll(/\u001B\[(\d*)([FJK])|\r|\n|[^\u001B\r\n]+/g)) {
+    const count = Number(/\d+/.exec(token)?.[0] ?? 1);
+    if (token.endsWith('F') && token.startsWith('\u001B')) at = Math.max(0, at - count);
+    else if (token === '\u001B[J') lines = [...lines.slice(0, at), ''];
+    else if (token === '\u001B[K') lines[at] = '';
+    else if (token === '\n') {
+      at += 1;
+      lines[at] ??= '';
+    } else if (token !== '\r') lines[at] = `${lines[at] ?? ''}${token}`;
+  }
+  return lines;
+}
+
+void t.test('a board stays below what is printed, and is drawn in its place', async (t) => {
+  const writes: string[] = [];
+  const screen = { columns: 30, write: (text: string) => writes.push(text) };
+  const { emit, show } = openBoard(screen, true);
+  emit({ kind: 'note', text: 'first' });
+  show(['7 candidates', 'a'.repeat(50)]);
+  emit({ kind: 'stage-start', stage: 'build', text: 'building' });
+  t.strictSame(screenOf(writes), ['splat: first', '7 candidates', 'a'.repeat(29), 'building ...']);
+  emit({ kind: 'stage-end', stage: 'build', text: 'built', durationMs: 100, failed: false });
+  show(['3 candidates', 'b\u001B[31m']);
+  t.strictSame(screenOf(writes), ['splat: first', 'built (0.1 s)', '3 candidates', 'b?[31m', '']);
+  show([]);
+  t.strictSame(screenOf(writes), ['splat: first', 'built (0.1 s)', ''], 'and goes without a trace');
+
+  const lines: string[] = [];
+  const plain = openBoard({ write: (text) => lines.push(text) }, false);
+  plain.show(['7 candidates']);
+  plain.emit({ kind: 'note', text: 'x' });
+  t.strictSame(lines, ['splat: x\n'], 'on no terminal nothing is drawn');
+});
+
+void t.test('a moment on a terminal: what is left, the first five, and what is next', async (t) => {
+  const question = { history: line(30), reverse: false };
+  const evidence = (
+    [
+      { kind: 'built', commit: 30, image: 'x' },
+      { kind: 'trial', commit: 30, outcome: 'hit' },
+      { kind: 'built', commit: 15, image: 'y' },
+      { kind: 'trial', commit: 15, outcome: 'miss' },
+    ] as const
+  ).reduce<typeof nothingKnown>(learn, nothingKnown);
+  const moment = {
+    decision: { kind: 'test', why: 'search', commit: 22, runs: 5 },
+    isNew: true,
+    question,
+    evidence,
+    posterior: posteriorOf(question, evidence),
+    subjects: new Map([['16', 'mm: sixteen']]),
+    costs,
+  } as const;
+  const lines = drawMoment(moment);
+  t.equal(lines.length, 8);
+  t.match(lines[0], /^\d+ candidates, about [45] steps and \d+ minutes left$/);
+  t.match(lines[1], /^ +\d+\.\d % {2}16 mm: sixteen$/);
+  t.match(
+    lines[6],
+    /^2 built, 2 trials; shown in \d+ % of them where it is; 40 s a build, 3\.0 s a trial$/,
+  );
+  t.equal(lines[7], 'searching: 22, up to 5 trials');
+  const log = describeMoment(moment);
+  t.ok(log.length < lines.length, 'a log has no list of equals');
+  t.match(log[0], /left; searching: 22/);
+  const verifying = { ...moment, decision: { ...moment.decision, why: 'verify' } } as const;
+  t.match(drawMoment(verifying)[0], /about 0 steps and 1 minutes left$/);
+});

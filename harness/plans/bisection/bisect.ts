@@ -1,5 +1,4 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { HarnessError } from '../../errors.ts';
 import { valueDigest } from '../../host/store.ts';
 import type { ChosenWorkload } from '../choose-workloads.ts';
@@ -7,29 +6,35 @@ import type { CommitLabRequest } from './commit-lab.ts';
 import { type Decision, endsOf } from './decide.ts';
 import { countsOf, type Evidence } from './evidence.ts';
 import { findSought, type Sought } from './find-sought.ts';
-import { type Range, type RangeRequest, readRange } from './git-range.ts';
 import { costsOf, evidenceOf, type Journal, openJournal } from './journal.ts';
+import type { KernelWork } from './kernel-work.ts';
 import { type Posterior, posteriorOf, type Question } from './posterior.ts';
+import { openRange, type Range, type RangeChoice } from './range.ts';
 import { type SearchEnd, search } from './search.ts';
 import { commitCache, realTester } from './tester.ts';
+import { type RevertCheck, verifyRevert } from './verify-revert.ts';
 
 /** What `splat bisect` was asked to do. */
-export interface BisectRequest
-  extends RangeRequest,
-    Omit<CommitLabRequest, 'oldEnd' | 'tree' | 'signal'> {
+export interface BisectRequest extends KernelWork, Omit<CommitLabRequest, 'signal' | 'dir'> {
+  readonly range: RangeChoice;
   /** A signature or a part of a title; undefined: whatever the bad end shows first. */
   readonly signature: string | undefined;
   /** The first that shows the splat is used from then on. */
   readonly workloads: readonly ChosenWorkload[];
   readonly confidence: number;
+  /** Take the culprit away from the new end, and look. */
+  readonly verifyRevert: boolean;
   /** Digest of everything that decides the answer; a journal of another one is refused. */
   readonly key: string;
-  readonly onDecision: (moment: Moment) => void;
+  /** Called with every decision before it is carried out, and after every trial of it. */
+  readonly onMoment: (moment: Moment) => void;
 }
 
-/** What is known when something is decided; the live display is made of it. */
+/** What is known at a moment of the search; the live display is made of it. */
 export interface Moment {
   readonly decision: Decision;
+  /** False while the decision is being carried out. */
+  readonly isNew: boolean;
   readonly question: Question;
   readonly evidence: Evidence;
   readonly posterior: Posterior | undefined;
@@ -44,6 +49,10 @@ export interface BisectResult extends SearchEnd {
   readonly facts: Journal['facts'];
   /** Undefined when the bad end showed nothing of the kind. */
   readonly sought: Sought | undefined;
+  /** Undefined when it was not asked for, or there is no single culprit. */
+  readonly revert?: RevertCheck;
+  /** What the culprit changes in the final .config, when lines of one were bisected. */
+  readonly configChanges: readonly string[];
 }
 
 /** Trials of the bad end without the bug before it is given up: a rate below 2 % takes too long for anybody. */
@@ -52,15 +61,16 @@ const mostTrials = 3_000;
 
 /** Bisects, or goes on with a bisection whose journal is in `dir`. */
 export async function bisectPlan(request: BisectRequest): Promise<BisectResult> {
-  const range = await readRange(request);
+  await mkdir(request.dir, { recursive: true });
+  const range = await openRange(request.range, request);
   const { history } = range;
-  const question: Question = { history, reverse: request.reverse };
-  await mkdir(join(request.dir, 'diffs'), { recursive: true });
-  const oldEnd = history.ids[0] ?? '';
-  // Names of revisions move; the commits they meant do not.
-  const key = valueDigest([request.key, oldEnd, history.ids.at(-1)]);
-  await using journal = await openJournal(request.dir, key);
-  const commits = commitCache({ ...request, oldEnd }, journal, question);
+  const reverse = 'reverse' in request.range && request.range.reverse;
+  const question: Question = { history, reverse };
+  await using journal = await openJournal(
+    request.dir,
+    valueDigest([request.key, range.identity, range.unit]),
+  );
+  const commits = commitCache({ ...request, build: range.build }, journal, question);
   const sought = await findSought(request.signature, {
     candidates: request.workloads,
     rounds: endTrials,
@@ -68,29 +78,65 @@ export async function bisectPlan(request: BisectRequest): Promise<BisectResult> 
     commits,
     question,
   });
-  const base = { question, range, facts: journal.facts };
+  const base = { question, range, facts: journal.facts, configChanges: [] };
   if (sought === undefined) {
     const evidence = evidenceOf(journal.facts, history, '');
     return { ...base, ...notSeen(question, evidence), posterior: undefined, sought };
   }
   const chosen = request.workloads.find(({ workload }) => workload.name === sought.workload);
   if (chosen === undefined) throw new HarnessError('internal', `no workload ${sought.workload}`);
+  const context = { commits, journal, question, chosen, text: sought.text };
+  const report = (decision: Decision, evidence: Evidence, isNew: boolean): void =>
+    request.onMoment({
+      decision,
+      isNew,
+      question,
+      evidence,
+      posterior: posteriorOf(question, evidence),
+      subjects: range.subjects,
+      costs: costsOf(journal.facts),
+    });
   const found = await search({
     question,
     limits: { confidence: request.confidence, endTrials, trials: mostTrials },
     evidence: evidenceOf(journal.facts, history, sought.workload),
-    tester: realTester({ commits, journal, question, chosen, text: sought.text }),
-    onDecision: (decision, evidence) =>
-      request.onDecision({
-        decision,
-        question,
-        evidence,
-        posterior: posteriorOf(question, evidence),
-        subjects: range.subjects,
-        costs: costsOf(journal.facts),
-      }),
+    tester: realTester(context),
+    onDecision: (decision, evidence) => report(decision, evidence, true),
+    onTrial: (decision, evidence) => report(decision, evidence, false),
   });
-  return { ...base, ...found, posterior: posteriorOf(question, found.evidence), sought };
+  const posterior = posteriorOf(question, found.evidence);
+  const more = await lookAtCulprit(found, posterior, { request, range, context });
+  return { ...base, ...found, posterior, sought, ...more };
+}
+
+/** What is asked of a single culprit once it is found. */
+async function lookAtCulprit(
+  { end }: SearchEnd,
+  posterior: Posterior | undefined,
+  asked: {
+    readonly request: BisectRequest;
+    readonly range: Range;
+    readonly context: Parameters<typeof realTester>[0];
+  },
+): Promise<Pick<BisectResult, 'revert' | 'configChanges'>> {
+  const { request, range, context } = asked;
+  const [culprit, ...others] = end.kind === 'found' ? end.commits : [];
+  const isOutside = range.endIsOutside && culprit === range.history.ids.length - 1;
+  if (culprit === undefined || posterior === undefined || others.length > 0 || isOutside) {
+    return { configChanges: [] };
+  }
+  const id = range.history.ids[culprit] ?? '';
+  const configChanges = (await range.configChanges?.(id)) ?? [];
+  if (!request.verifyRevert) return { configChanges };
+  const revert = await verifyRevert(id, {
+    ...context,
+    request,
+    buildWithout: range.buildWithout,
+    reverse: context.question.reverse,
+    posterior,
+    confidence: request.confidence,
+  });
+  return { configChanges, revert };
 }
 
 function notSeen(question: Question, evidence: Evidence): SearchEnd {

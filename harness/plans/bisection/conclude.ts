@@ -2,17 +2,22 @@ import type { BisectReport, ReportedCommit } from '../../report/bisect-report.ts
 import { type BisectResult, standing } from './bisect.ts';
 import { endsOf, type Refusal } from './decide.ts';
 import { countsOf } from './evidence.ts';
-import { expectedRate, highestUnseenRate } from './rate.ts';
+import { shortName } from './history.ts';
+import { estimatedRate } from './posterior.ts';
+import { highestUnseenRate } from './rate.ts';
 
 /** The result in the words of its report. */
 export function concludeBisect(result: BisectResult): BisectReport {
   const { question, facts, evidence, sought, posterior } = result;
   const { good, bad } = endsOf(question);
   const idOf = (commit: number): string => question.history.ids[commit] ?? '';
+  const known = new Set(question.history.ids);
   const looked = [
     ...new Set(
       facts.flatMap((fact) =>
-        fact.kind === 'built' || fact.kind === 'broken' ? [fact.commit] : [],
+        (fact.kind === 'built' || fact.kind === 'broken') && known.has(fact.commit)
+          ? [fact.commit]
+          : [],
       ),
     ),
   ];
@@ -30,6 +35,9 @@ export function concludeBisect(result: BisectResult): BisectReport {
     good: idOf(good),
     bad: idOf(bad),
     reverse: question.reverse,
+    unit: result.range.unit,
+    revert: result.revert ?? null,
+    configChanges: result.configChanges,
     commits: commitsOf(result, looked),
   };
 }
@@ -56,7 +64,14 @@ function answerOf(
 }
 
 function commitsOf(result: BisectResult, looked: readonly string[]): readonly ReportedCommit[] {
-  const { range, evidence, posterior } = result;
+  const { range, evidence, posterior, facts } = result;
+  const dropped = new Map(
+    facts.flatMap((fact) =>
+      fact.kind === 'built' && fact.dropped !== undefined
+        ? [[fact.commit, [...fact.dropped.demanded, ...fact.dropped.base]] as const]
+        : [],
+    ),
+  );
   return range.history.ids.map((id, commit) => {
     const { hits, misses } = countsOf(evidence, commit);
     const step = looked.indexOf(id) + 1;
@@ -68,6 +83,7 @@ function commitsOf(result: BisectResult, looked: readonly string[]): readonly Re
       hits,
       misses,
       step: step === 0 ? null : step,
+      dropped: dropped.get(id) ?? [],
     };
   });
 }
@@ -78,18 +94,11 @@ function isBuild(fact: BisectResult['facts'][number]): boolean {
   );
 }
 
-/** Over all commits, by their probability. */
-function estimatedRate({ mass, misses, hits }: NonNullable<BisectResult['posterior']>): number {
-  return mass.reduce(
-    (sum, share, culprit) => sum + share * expectedRate(hits, misses[culprit] ?? 0),
-    0,
-  );
-}
-
-function otherSplats({ facts }: BisectResult): BisectReport['others'] {
+function otherSplats({ facts, range }: BisectResult): BisectReport['others'] {
+  const known = new Set(range.history.ids);
   const byTitle = new Map<string, Set<string>>();
   for (const fact of facts) {
-    if (fact.kind !== 'trial') continue;
+    if (fact.kind !== 'trial' || !known.has(fact.commit)) continue;
     for (const title of fact.others) {
       byTitle.set(title, (byTitle.get(title) ?? new Set()).add(fact.commit));
     }
@@ -97,8 +106,8 @@ function otherSplats({ facts }: BisectResult): BisectReport['others'] {
   return [...byTitle].map(([title, commits]) => ({ title, commits: [...commits] }));
 }
 
-function explainRefusal(refusal: Refusal, { question, facts }: BisectResult): string {
-  const name = (commit: number): string => (question.history.ids[commit] ?? '').slice(0, 12);
+function explainRefusal(refusal: Refusal, { question, facts, range }: BisectResult): string {
+  const name = (commit: number): string => shortName(question.history.ids[commit] ?? '');
   switch (refusal.kind) {
     case 'untestable-end': {
       const id = question.history.ids[refusal.commit];
@@ -116,7 +125,7 @@ function explainRefusal(refusal: Refusal, { question, facts }: BisectResult): st
     case 'not-clean':
       return `the good end ${name(refusal.commit)} shows it in ${refusal.hits} of ${refusal.runs} trials`;
     case 'contradiction':
-      return 'no single commit explains which commits show it and which share an image: there may be two causes';
+      return `no single ${range.unit} explains which of them show it and which share an image: there may be two causes`;
     case 'undecided':
       return `still undecided after ${refusal.trials} trials`;
   }

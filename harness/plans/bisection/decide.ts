@@ -106,8 +106,8 @@ function proveEnds(question: Question, evidence: Evidence, limits: Limits): Deci
   return undefined;
 }
 
-/** Silent trials after which a commit that has the bug would have shown it, but for a chance of `doubt`. */
-function quietRuns({ hits, misses, mass }: Posterior, doubt: number): number {
+/** Silent trials after which a kernel that has the bug would have shown it, but for a chance of `doubt`. */
+export function quietRuns({ hits, misses, mass }: Posterior, doubt: number): number {
   const missed = misses[mostProbable({ mass })] ?? 0;
   let runs = 1;
   while (runs < 500 && chanceOfSilence(hits, missed, runs) > doubt) runs += 1;

@@ -1,41 +1,69 @@
 import type { Moment } from './bisect.ts';
 import { countsOf } from './evidence.ts';
+import { shortName } from './history.ts';
+import { estimatedRate } from './posterior.ts';
 
 /** Commits that are shown with their probability. */
 const shown = 5;
-/** A list of equals says nothing. */
+/** In a log a list of equals says nothing. */
 const leastShown = 0.04;
+/** Trials for one halving, times the rate: measured with the simulation, from a rate of 1 down to 0.05. */
+const trialsPerHalving = 3.4;
 
-/** The state of a search in a few lines: what is done next, who is suspected, how much is left. */
+/** The state of a search for a log: what is left, what is done next, and who is suspected. */
 export function describeMoment(moment: Moment): readonly string[] {
-  const { decision, question, evidence, posterior, subjects } = moment;
+  const { decision, posterior } = moment;
   if (decision.kind !== 'test' || posterior === undefined) return [];
-  const name = (commit: number): string => (question.history.ids[commit] ?? '').slice(0, 12);
-  const { hits, misses } = countsOf(evidence, decision.commit);
-  const seen = hits + misses === 0 ? '' : `, shown in ${hits} of ${hits + misses} so far`;
-  const why = { end: 'proving an end', search: 'searching', verify: 'verifying' }[decision.why];
-  const next = `${why}: ${name(decision.commit)}, up to ${decision.runs} trials${seen}`;
-  if (decision.why === 'end') return [next];
-  const suspects = [...posterior.mass.entries()]
-    .slice(1, -1)
-    .toSorted(([, a], [, b]) => b - a)
-    .slice(0, shown)
-    .filter(([, share]) => share > leastShown);
+  if (decision.why === 'end') return [whatIsNext(moment)];
+  return [`${whatIsLeft(moment)}; ${whatIsNext(moment)}`, ...suspects(moment, leastShown)];
+}
+
+/** The same for a terminal, where it is drawn over what was there before: always as many lines. */
+export function drawMoment(moment: Moment): readonly string[] {
+  const { decision, posterior, evidence, costs } = moment;
+  if (decision.kind !== 'test' || posterior === undefined) return [];
+  const rate = Math.round(estimatedRate(posterior) * 100);
+  const { images, broken, trials } = evidence;
+  const skipped = broken.size === 0 ? '' : `, ${broken.size} skipped`;
+  const seconds = `${costs.setupSeconds.toFixed(0)} s a build, ${costs.trialSeconds.toFixed(1)} s a trial`;
   return [
-    `${whatIsLeft(moment)}; ${next}`,
-    ...suspects.map(([commit, share]) => {
-      const subject = subjects.get(question.history.ids[commit] ?? '') ?? '';
-      return `  ${(share * 100).toFixed(1).padStart(5)} %  ${name(commit)} ${subject}`;
-    }),
+    whatIsLeft(moment),
+    ...suspects(moment, 0),
+    `${images.size} built${skipped}, ${trials} trials; shown in ${rate} % of them where it is; ${seconds}`,
+    whatIsNext(moment),
   ];
 }
 
+function whatIsNext({ decision, question, evidence }: Moment): string {
+  if (decision.kind !== 'test') return '';
+  const { hits, misses } = countsOf(evidence, decision.commit);
+  const seen = hits + misses === 0 ? '' : `, shown in ${hits} of ${hits + misses} so far`;
+  const why = { end: 'proving an end', search: 'searching', verify: 'verifying' }[decision.why];
+  const name = shortName(question.history.ids[decision.commit] ?? '');
+  return `${why}: ${name}, up to ${decision.runs} trials${seen}`;
+}
+
+function suspects({ posterior, question, subjects }: Moment, least: number): readonly string[] {
+  return [...(posterior?.mass.entries() ?? [])]
+    .slice(1, -1)
+    .toSorted(([, a], [, b]) => b - a)
+    .slice(0, shown)
+    .filter(([, share]) => share > least)
+    .map(([commit, share]) => {
+      const id = question.history.ids[commit] ?? '';
+      return `  ${(share * 100).toFixed(1).padStart(5)} %  ${shortName(id)} ${subjects.get(id) ?? ''}`;
+    });
+}
+
 /** The entropy of the posterior says how many halvings are left; each costs a build, a boot and some trials. */
-function whatIsLeft({ posterior, costs }: Moment): string {
+function whatIsLeft({ posterior, costs, decision }: Moment): string {
   const shares = [...(posterior?.mass ?? [])].filter((share) => share > 0);
   const bits = shares.reduce((sum, share) => sum - share * Math.log2(share), 0);
-  const steps = Math.max(1, Math.round(bits));
-  const minutes = (steps * (costs.setupSeconds + 5 * costs.trialSeconds)) / 60;
+  const verifying = decision.kind === 'test' && decision.why === 'verify' ? decision.runs : 0;
+  const steps = verifying > 0 ? 0 : Math.max(1, Math.round(bits));
+  const rate = posterior === undefined ? 1 : estimatedRate(posterior);
+  const perStep = costs.setupSeconds + (trialsPerHalving / rate) * costs.trialSeconds;
+  const minutes = Math.ceil((steps * perStep + verifying * costs.trialSeconds) / 60);
   const live = shares.filter((share) => share > 1e-4).length;
-  return `${live} candidates, about ${steps} steps and ${Math.ceil(minutes)} minutes left`;
+  return `${live} candidates, about ${steps} steps and ${minutes} minutes left`;
 }

@@ -27,8 +27,8 @@ export async function findSought(
   },
 ): Promise<Sought | undefined> {
   const { candidates, rounds, journal, commits, question } = context;
-  const known = journal.facts.find((fact) => fact.kind === 'sought');
-  if (known !== undefined) return known;
+  const before = journal.facts.find((fact) => fact.kind === 'sought');
+  if (before !== undefined) return before;
   const [only, ...more] = candidates;
   const { bad } = endsOf(question);
   if (signature !== undefined && only !== undefined && more.length === 0) {
@@ -36,8 +36,9 @@ export async function findSought(
     await journal.append({ kind: 'sought', ...sought });
     return sought;
   }
-  const ready = await commits.prepare(bad);
-  if (ready === undefined) return undefined;
+  const known = await commits.prepare(bad);
+  if (known === undefined) return undefined;
+  const { ready } = known;
   for (let index = 0; index < rounds; index++) {
     for (const chosen of candidates) {
       const trial = await ready.run(chosen, index);

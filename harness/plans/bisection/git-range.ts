@@ -18,16 +18,17 @@ export interface RangeRequest {
   readonly signal: AbortSignal;
 }
 
-export interface Range {
+/** The candidates, and what they are called. */
+export interface Candidates {
   readonly history: History;
-  /** First lines of the commit messages, by commit; text of other people. */
+  /** A line for each, by its id, as the first line of a commit's message; text of other people. */
   readonly subjects: ReadonlyMap<string, string>;
   /** The new end is no commit of its own here: blamed, it stands for everything --path leaves out. */
   readonly endIsOutside: boolean;
 }
 
 /** The commits between the two ends, as `git rev-list OLD..NEW` has them. Throws `usage` for ends that are none. */
-export async function readRange(request: RangeRequest): Promise<Range> {
+export async function readRange(request: RangeRequest): Promise<Candidates> {
   const { tree, good, bad, reverse, signal } = request;
   const [oldName, newName] = reverse ? [bad, good] : [good, bad];
   const oldEnd = (await resolveRevision(tree, oldName, signal)).commitId;

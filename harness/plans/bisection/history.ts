@@ -53,6 +53,11 @@ export function buildHistory(oldEnd: string, commits: readonly CommitParents[]):
   };
 }
 
+/** A commit's id as people write it; the ids of patches and lines are short. */
+export function shortName(id: string): string {
+  return /^[0-9a-f]{40,64}$/.test(id) ? id.slice(0, 12) : id;
+}
+
 /** One bit for every pair of commits; the row of a commit is the union of its parents' rows and itself. */
 function ancestorRows(parents: readonly (readonly number[])[]): readonly Uint32Array[] {
   const words = Math.ceil((parents.length + 1) / 32);

@@ -1,6 +1,7 @@
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HarnessError } from '../../errors.ts';
+import type { DroppedLines } from '../../kernel/config.ts';
 import { type Evidence, learn, nothingKnown, type Outcome } from './evidence.ts';
 import type { History } from './history.ts';
 
@@ -17,6 +18,10 @@ export type Fact =
       readonly image: string;
       /** False when the kernel was in the cache. */
       readonly compiled: boolean;
+      /** Lines of the configuration its Kconfig did not keep; absent for none. */
+      readonly dropped?: DroppedLines;
+      /** The seeded bugs cannot show that its detectors work without them. */
+      readonly unproved?: true;
       readonly seconds: number;
     }
   | {

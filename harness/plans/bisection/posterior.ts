@@ -1,6 +1,6 @@
 import { type Evidence, observations } from './evidence.ts';
 import type { History } from './history.ts';
-import { logEvidence } from './rate.ts';
+import { expectedRate, logEvidence } from './rate.ts';
 
 /** What is sought: the commit that brought the bug, or with `reverse` the commit that took it away. */
 export interface Question {
@@ -73,6 +73,14 @@ function normalise(found: {
   const weights = mass.map((log) => Math.exp(log - largest));
   const sum = weights.reduce((total, weight) => total + weight, 0);
   return { mass: weights.map((weight) => weight / sum), misses, hits };
+}
+
+/** How often a trial of a kernel that has the bug shows it, over all commits by their probability. */
+export function estimatedRate({ mass, misses, hits }: Posterior): number {
+  return mass.reduce(
+    (sum, share, culprit) => sum + share * expectedRate(hits, misses[culprit] ?? 0),
+    0,
+  );
 }
 
 /**

@@ -28,6 +28,8 @@ export interface SearchOptions {
   readonly evidence?: Evidence;
   /** Called with every decision, before it is carried out. */
   readonly onDecision?: (decision: Decision, evidence: Evidence) => void;
+  /** Called after every trial of a decision. */
+  readonly onTrial?: (decision: Decision, evidence: Evidence) => void;
 }
 
 export interface SearchEnd {
@@ -46,16 +48,17 @@ export async function search(options: SearchOptions): Promise<SearchEnd> {
     const decision = decide(question, evidence, tester.costs(), limits);
     options.onDecision?.(decision, evidence);
     if (decision.kind !== 'test') return { end: decision, evidence };
-    evidence = await carryOut(decision, evidence, tester);
+    evidence = await carryOut(decision, evidence, options);
   }
 }
 
 /** Up to `runs` trials that count; the first that shows the bug ends them. */
 async function carryOut(
-  { commit, runs }: Extract<Decision, { kind: 'test' }>,
+  decision: Extract<Decision, { kind: 'test' }>,
   before: Evidence,
-  tester: Tester,
+  { tester, onTrial }: SearchOptions,
 ): Promise<Evidence> {
+  const { commit, runs } = decision;
   let evidence = before;
   if (!evidence.images.has(commit)) {
     const entry = await tester.prepare(commit);
@@ -69,6 +72,7 @@ async function carryOut(
   while (counted < runs && voids < patience && !evidence.broken.has(commit)) {
     const outcome = await tester.trial(commit, evidence.trials);
     evidence = learn(evidence, { kind: 'trial', commit, outcome });
+    onTrial?.(decision, evidence);
     if (outcome === 'hit') break;
     if (outcome === 'void') voids += 1;
     else counted += 1;

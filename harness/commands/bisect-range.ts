@@ -1,0 +1,69 @@
+import { resolve } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import type { RangeChoice } from '../plans/bisection/range.ts';
+import type { BisectArguments } from './bisect-options.ts';
+
+type RangeArguments = Pick<
+  BisectArguments,
+  'tree' | 'good' | 'bad' | 'kernel' | 'series' | 'configs' | 'reverse' | 'firstParent' | 'path'
+>;
+
+/** What the command line wants bisected: one of --tree, --series and --configs. Throws `usage` for none, or a mixture. */
+export function readRangeChoice(argv: RangeArguments, cwd: string): RangeChoice {
+  const named = [
+    ...(argv.tree === undefined ? [] : ['--tree']),
+    ...(argv.series.length === 0 ? [] : ['--series']),
+    ...(argv.configs === undefined ? [] : ['--configs']),
+  ];
+  const [one, other] = named;
+  if (other !== undefined) {
+    const hint = named.includes('--series') ? '; patches on top of all are --with-series' : '';
+    throw new HarnessError('usage', `${one} and ${other}: one bisection has one of them${hint}`);
+  }
+  const kernel = argv.kernel ?? 'debian:6.1';
+  if (argv.tree !== undefined) return readCommits({ ...argv, tree: argv.tree }, cwd);
+  refuse(argv.firstParent, '--first-parent', '--tree');
+  refuse(argv.path.length > 0, '--path', '--tree');
+  const { good, bad, reverse } = argv;
+  if (argv.configs !== undefined) {
+    refuse(good !== undefined, '--good', '--tree or --series; --configs takes GOOD BAD');
+    refuse(bad !== undefined, '--bad', '--tree or --series; --configs takes GOOD BAD');
+    refuse(reverse, '--reverse', '--tree or --series; turn the two of --configs round');
+    const [goodFile = '', badFile = '', more] = argv.configs;
+    if (badFile === '' || more !== undefined) {
+      throw new HarnessError('usage', '--configs takes two files: GOOD BAD');
+    }
+    return { kind: 'configs', kernel, good: goodFile, bad: badFile };
+  }
+  if (argv.series.length === 0) {
+    const choice = '--tree DIR --good REV --bad REV, --series S, or --configs GOOD BAD';
+    throw new HarnessError('usage', `what is to be bisected: ${choice}`);
+  }
+  return { kind: 'patches', kernel, patches: argv.series, good, bad, reverse };
+}
+
+function readCommits(argv: RangeArguments & { readonly tree: string }, cwd: string): RangeChoice {
+  const { tree, good, bad, reverse, firstParent, path } = argv;
+  refuse(
+    argv.kernel !== undefined,
+    '--kernel',
+    '--series or --configs; --tree has its own kernels',
+  );
+  if (good === undefined || bad === undefined) {
+    const missing = good === undefined ? '--good' : '--bad';
+    throw new HarnessError('usage', `--tree ${tree}: ${missing} REV is missing`);
+  }
+  return {
+    kind: 'commits',
+    tree: resolve(cwd, tree),
+    good,
+    bad,
+    reverse,
+    firstParent,
+    paths: path,
+  };
+}
+
+function refuse(isGiven: boolean, flag: string, place: string): void {
+  if (isGiven) throw new HarnessError('usage', `${flag} belongs to ${place}`);
+}

@@ -1,0 +1,64 @@
+import { mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BuildOutcome } from '../../kernel/kernel.ts';
+import { buildTestKernel } from '../test-kernel.ts';
+import { type RangeRequest, readRange, writeDiff } from './git-range.ts';
+import { revertCommit } from './git-revert.ts';
+import type { KernelWork } from './kernel-work.ts';
+import type { Range } from './range.ts';
+
+export interface CommitsRequest extends Omit<RangeRequest, 'signal'> {
+  readonly kind: 'commits';
+}
+
+/** A larger difference rebuilds everything anyway. */
+const largestDiffBytes = 16 * 1024 * 1024;
+
+/** The commits of a git history between two ends. */
+export async function openCommits(request: CommitsRequest, work: KernelWork): Promise<Range> {
+  const { signal } = work;
+  const candidates = await readRange({ ...request, signal });
+  const { ids } = candidates.history;
+  const [oldEnd = ''] = ids;
+  const newEnd = ids.at(-1) ?? '';
+  const dir = join(work.dir, 'diffs');
+  await mkdir(dir, { recursive: true });
+  const place = { ...work, dir, tree: request.tree, oldEnd };
+  return {
+    ...candidates,
+    unit: 'commit',
+    // Names of revisions move; the commits they meant do not.
+    identity: [oldEnd, newEnd],
+    build: async (id) => buildCommit(id, request.tree, place),
+    buildWithout: async (id) => {
+      const reverted = await revertCommit({ tree: request.tree, culprit: id, onto: newEnd }, place);
+      if (reverted.kind === 'conflict') return reverted;
+      return buildCommit(reverted.commit, reverted.repository, place);
+    },
+  };
+}
+
+/**
+ * As a difference to the old end a commit costs the objects it changes; a tree of its own would cost all. Only where that
+ * difference cannot be applied, as with symbolic links or a driver of ours in the way, it is built from its own tree.
+ */
+async function buildCommit(
+  id: string,
+  /** Has the objects of the commit and of the old end. */
+  repository: string,
+  place: KernelWork & { readonly tree: string; readonly oldEnd: string },
+): Promise<BuildOutcome> {
+  const { tree, oldEnd, signal, series } = place;
+  const diff = await writeDiff(repository, oldEnd, id, place);
+  const isSmall = diff === undefined || (await stat(diff)).size <= largestDiffBytes;
+  if (isSmall) {
+    const outcome = await buildTestKernel({
+      ...place,
+      kernel: `${tree}@${oldEnd}`,
+      series: [...(diff === undefined ? [] : [diff]), ...series],
+    });
+    if (outcome.kind === 'built' || outcome.verdict.because !== 'apply') return outcome;
+  }
+  signal.throwIfAborted();
+  return buildTestKernel({ ...place, kernel: `${repository}@${id}` });
+}

@@ -1,0 +1,107 @@
+import { readFile } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import { HarnessError } from '../../errors.ts';
+import { valueDigest } from '../../host/store.ts';
+import { parseConfig } from '../../kernel/config.ts';
+import { parseFragment } from '../../kernel/fragment.ts';
+import type { BuildOutcome } from '../../kernel/kernel.ts';
+import { openSource } from '../../kernel/source.ts';
+import { buildTestKernel } from '../test-kernel.ts';
+import { type ConfigLine, configText, describeLine, differences, isWhole } from './config-lines.ts';
+import { buildHistory } from './history.ts';
+import type { KernelWork } from './kernel-work.ts';
+import type { Range } from './range.ts';
+
+export interface ConfigsRequest {
+  readonly kind: 'configs';
+  readonly kernel: string;
+  /** Paths of two .config files, or of two fragments. */
+  readonly good: string;
+  readonly bad: string;
+}
+
+/** The id of the good configuration, which is no line. */
+const goodEnd = 'good';
+
+/**
+ * The lines two configurations differ in, taken over one after the other in the order of the bad one, where what a line
+ * depends on comes before it (Kconfig's own order); the ids are `CONFIG_X`. Whole configurations take the place of
+ * tinyconfig; fragments are merged over it.
+ */
+export async function openConfigs(request: ConfigsRequest, work: KernelWork): Promise<Range> {
+  const texts = await Promise.all([request.good, request.bad].map((path) => readIt(path, work)));
+  const [good = '', bad = ''] = texts;
+  if (isWhole(good) !== isWhole(bad)) {
+    const [whole, piece] = isWhole(good) ? ['good', 'bad'] : ['bad', 'good'];
+    const reason = `the ${whole} one is a whole .config and the ${piece} one a fragment`;
+    throw new HarnessError('usage', `--configs ${request.good} ${request.bad}: ${reason}`);
+  }
+  if (isWhole(good) && work.configBase !== undefined) {
+    throw new HarnessError('usage', '--config-base and whole .config files at --configs: only one');
+  }
+  const lines = differences(good, bad);
+  if (lines.length === 0) {
+    throw new HarnessError('usage', `no line differs between ${request.good} and ${request.bad}`);
+  }
+  const source = await openSource(request.kernel, work);
+  const workspace = valueDigest(['configs', source.id, ...texts]).slice(0, 24);
+  const build = async (taken: readonly ConfigLine[]): Promise<BuildOutcome> =>
+    buildTestKernel({
+      ...work,
+      kernel: request.kernel,
+      source,
+      workspace,
+      ...demands(good, taken, { work, name: basename(request.bad) }),
+    });
+  const before = (id: string): number => lines.findIndex((line) => line.id === id);
+  const ids = [goodEnd, ...lines.map(({ id }) => id)];
+  const upTo = async (id: string): Promise<BuildOutcome> => build(lines.slice(0, before(id) + 1));
+  return {
+    unit: 'line',
+    history: buildHistory(
+      goodEnd,
+      lines.map(({ id }, at) => ({ id, parents: [ids[at] ?? goodEnd] })),
+    ),
+    subjects: new Map([
+      [goodEnd, request.good],
+      ...lines.map((line) => [line.id, describeLine(line)] as const),
+    ]),
+    endIsOutside: false,
+    identity: [source.id, ...texts],
+    build: upTo,
+    buildWithout: async (id) => build(lines.filter((line) => line.id !== id)),
+    configChanges: async (id) => {
+      const [older, newer] = [await upTo(ids[before(id)] ?? goodEnd), await upTo(id)];
+      if (older.kind !== 'built' || newer.kind !== 'built') return [];
+      const files = await Promise.all([older, newer].map(({ kernel }) => read(kernel.config)));
+      return differences(...(files as [string, string])).map((one) => `${one.id}=${one.to}`);
+    },
+  };
+}
+
+async function read(path: string): Promise<string> {
+  return readFile(path, 'utf8');
+}
+
+async function readIt(path: string, { cwd }: Pick<KernelWork, 'cwd'>): Promise<string> {
+  const text = await read(resolve(cwd, path)).catch((error: unknown) => {
+    throw new HarnessError('usage', `--configs ${path}: no such file`, { cause: error });
+  });
+  if (parseConfig(text).size === 0 && !/^# CONFIG_\w+ is not set$/m.test(text)) {
+    throw new HarnessError('usage', `--configs ${path}: no line such as CONFIG_X=y in it`);
+  }
+  return text;
+}
+
+/** The good configuration with some lines of the bad one, as a base or as one more fragment. */
+function demands(
+  good: string,
+  taken: readonly ConfigLine[],
+  { work, name }: { readonly work: KernelWork; readonly name: string },
+): Pick<KernelWork, 'configBase' | 'configs'> {
+  const text = configText(good, taken);
+  if (isWhole(good)) {
+    return { configBase: { kind: 'file', name, text }, configs: work.configs };
+  }
+  return { configBase: work.configBase, configs: [...work.configs, parseFragment(text, name)] };
+}

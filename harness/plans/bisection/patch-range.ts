@@ -1,0 +1,94 @@
+import { HarnessError } from '../../errors.ts';
+import type { BuildOutcome } from '../../kernel/kernel.ts';
+import { allPatches, type Patch, readSeries, type Series } from '../../kernel/series.ts';
+import { openSource } from '../../kernel/source.ts';
+import { buildTestKernel } from '../test-kernel.ts';
+import { buildHistory } from './history.ts';
+import type { KernelWork } from './kernel-work.ts';
+import type { Range } from './range.ts';
+
+export interface PatchesRequest {
+  readonly kind: 'patches';
+  /** K the patches are for. */
+  readonly kernel: string;
+  /** Each S of `--series S`; several are one after the other. */
+  readonly patches: readonly string[];
+  /** How many patches the ends have: `0` is the kernel itself. Undefined: none, and all. */
+  readonly good: string | undefined;
+  readonly bad: string | undefined;
+  readonly reverse: boolean;
+}
+
+/** The patches of a series: the ids are `patch-3` for the third, `patch-0` for none. */
+export async function openPatches(request: PatchesRequest, work: KernelWork): Promise<Range> {
+  const read: Series[] = [];
+  for (const path of request.patches) read.push(await readSeries(path, work));
+  const patches = allPatches(read);
+  const [first, last] = endsOf(request, patches.length);
+  const source = await openSource(request.kernel, work);
+  const build = async (applied: readonly Patch[]): Promise<BuildOutcome> => {
+    const one = { name: request.patches.join(' '), patches: applied.map(renumber) };
+    const series = applied.length === 0 ? work.series : [one, ...work.series];
+    return buildTestKernel({ ...work, kernel: request.kernel, source, series });
+  };
+  const between = patches.slice(first, last);
+  return {
+    unit: 'patch',
+    history: buildHistory(
+      idOf(first),
+      between.map((_, at) => ({ id: idOf(first + at + 1), parents: [idOf(first + at)] })),
+    ),
+    subjects: new Map([
+      [idOf(0), source.name],
+      ...patches.map(({ subject }, at) => [idOf(at + 1), subject] as const),
+    ]),
+    endIsOutside: false,
+    identity: [source.id, first, last, patches.map(({ diff }) => diff)],
+    build: async (id) => build(patches.slice(0, numberOf(id))),
+    buildWithout: async (id) => {
+      const without = patches.slice(0, last).filter((_, at) => at + 1 !== numberOf(id));
+      const outcome = await build(without);
+      if (outcome.kind === 'built' || outcome.verdict.because !== 'apply') return outcome;
+      return { kind: 'conflict', message: `without it, ${outcome.verdict.message}` };
+    },
+  };
+}
+
+function idOf(count: number): string {
+  return `patch-${count}`;
+}
+
+function numberOf(id: string): number {
+  return Number(id.slice('patch-'.length));
+}
+
+function renumber(patch: Patch, at: number): Patch {
+  return { ...patch, index: at + 1 };
+}
+
+/** How many patches the old and the new end have. */
+function endsOf(
+  { good, bad, reverse }: PatchesRequest,
+  count: number,
+): readonly [first: number, last: number] {
+  const read = (flag: string, text: string | undefined, otherwise: number): number => {
+    if (text === undefined) return otherwise;
+    if (/^\d{1,6}$/.test(text) && Number(text) <= count) return Number(text);
+    const valid = `a number of patches from 0 to ${count}`;
+    throw new HarnessError('usage', `--${flag} ${text}: with --series it is ${valid}`);
+  };
+  const [old, young] = reverse
+    ? ([
+        ['bad', bad],
+        ['good', good],
+      ] as const)
+    : ([
+        ['good', good],
+        ['bad', bad],
+      ] as const);
+  const first = read(old[0], old[1], 0);
+  const last = read(young[0], young[1], count);
+  if (first < last) return [first, last];
+  const hint = reverse ? '; with --reverse the good end is the later one' : '';
+  throw new HarnessError('usage', `no patch lies between ${first} and ${last} patches${hint}`);
+}

@@ -1,0 +1,73 @@
+import type { BuildOutcome } from '../../kernel/kernel.ts';
+import type { ChosenWorkload } from '../choose-workloads.ts';
+import type { CommitLabRequest } from './commit-lab.ts';
+import { quietRuns } from './decide.ts';
+import type { Outcome } from './evidence.ts';
+import { shortName } from './history.ts';
+import type { Journal } from './journal.ts';
+import type { Posterior } from './posterior.ts';
+import type { Range } from './range.ts';
+import { prepareNoted, tryOnce } from './tester.ts';
+
+/**
+ * What the new end does without the culprit. `confirmed`: it does not show the splat any more, with `reverse` it shows it
+ * again; `refuted` is the opposite, as when a later commit brings it, too.
+ */
+export type RevertCheck =
+  | {
+      readonly kind: 'confirmed' | 'refuted';
+      readonly hits: number;
+      readonly misses: number;
+    }
+  /** It cannot be taken away, cannot be tested without it, or no trial could have seen anything. */
+  | { readonly kind: 'conflict' | 'untestable' | 'blind'; readonly message: string };
+
+export interface RevertContext {
+  readonly request: CommitLabRequest;
+  readonly journal: Journal;
+  readonly buildWithout: Range['buildWithout'];
+  readonly chosen: ChosenWorkload;
+  readonly text: string;
+  readonly reverse: boolean;
+  readonly posterior: Posterior;
+  readonly confidence: number;
+}
+
+/** So many trials that could not have seen anything for each that could, and it is given up. */
+const patience = 8;
+
+/** Takes the culprit away from the new end and tries what is left, as often as the rate of the splat demands. */
+export async function verifyRevert(culprit: string, context: RevertContext): Promise<RevertCheck> {
+  const { journal, posterior, confidence, reverse } = context;
+  const id = `revert-${shortName(culprit)}`;
+  const earlier = journal.facts.find((fact) => fact.kind === 'broken' && fact.commit === id);
+  if (earlier?.kind === 'broken') {
+    return { kind: 'untestable', message: `${earlier.because}: ${earlier.message}` };
+  }
+  const outcome = await context.buildWithout(culprit);
+  if (outcome.kind === 'conflict') return outcome;
+  const build = async (): Promise<BuildOutcome> => outcome;
+  const known = await prepareNoted(id, { ...context, build, mustProve: !reverse });
+  if (known === undefined) return verifyRevert(culprit, context);
+  const needed = quietRuns(posterior, 1 - confidence);
+  for (;;) {
+    const { hit, miss, void: voids } = outcomesOf(journal, id);
+    if (hit > 0) return { kind: reverse ? 'confirmed' : 'refuted', hits: hit, misses: miss };
+    if (miss >= needed) return { kind: reverse ? 'refuted' : 'confirmed', hits: 0, misses: miss };
+    if (voids >= patience * (miss + 1)) {
+      return {
+        kind: 'blind',
+        message: `${voids} of ${voids + miss} trials could not have seen it`,
+      };
+    }
+    await tryOnce(id, known, context);
+  }
+}
+
+function outcomesOf({ facts }: Journal, id: string): Readonly<Record<Outcome, number>> {
+  const count = { hit: 0, miss: 0, void: 0 };
+  for (const fact of facts) {
+    if (fact.kind === 'trial' && fact.commit === id) count[fact.outcome] += 1;
+  }
+  return count;
+}

@@ -1,0 +1,306 @@
+import { execFile } from 'node:child_process';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import t, { type Test } from 'tap';
+import { readRangeChoice } from '../../harness/commands/bisect-range.ts';
+import { parseFragment } from '../../harness/kernel/fragment.ts';
+import type { BuildOutcome } from '../../harness/kernel/kernel.ts';
+import { configText, differences } from '../../harness/plans/bisection/config-lines.ts';
+import { revertCommit } from '../../harness/plans/bisection/git-revert.ts';
+import { type Fact, openJournal } from '../../harness/plans/bisection/journal.ts';
+import type { KernelWork } from '../../harness/plans/bisection/kernel-work.ts';
+import { openRange, type RangeChoice } from '../../harness/plans/bisection/range.ts';
+import { type KnownCommit, tryOnce } from '../../harness/plans/bisection/tester.ts';
+import type { ChosenWorkload } from '../../harness/plans/choose-workloads.ts';
+
+const git = async (dir: string, ...args: readonly string[]): Promise<string> =>
+  (
+    await promisify(execFile)('git', [
+      '-C',
+      dir,
+      '-c',
+      'user.name=x',
+      '-c',
+      'user.email=x@y',
+      ...args,
+    ])
+  ).stdout.trim();
+
+/** How kernels are built, with everything in the test's folder. */
+function workIn(dir: string): KernelWork {
+  return {
+    dir: join(dir, 'out'),
+    cwd: dir,
+    series: [],
+    configs: [],
+    configBase: undefined,
+    cacheRoot: join(dir, 'cache'),
+    onDropped: 'record',
+    signal: new AbortController().signal,
+    emit: () => undefined,
+  };
+}
+
+const commits: Omit<Extract<RangeChoice, { kind: 'commits' }>, 'tree' | 'good' | 'bad'> = {
+  kind: 'commits',
+  reverse: false,
+  firstParent: false,
+  paths: [],
+};
+
+async function makeMiniKernel(t: Test): Promise<{ readonly dir: string; readonly tree: string }> {
+  const dir = t.testdir();
+  const tree = join(dir, 'tree');
+  await mkdir(join(dir, 'out'));
+  await cp('test/fakes/mini-kernel', tree, { recursive: true });
+  await git(tree, 'init', '-q', '-b', 'master');
+  await git(tree, 'add', '.');
+  await git(tree, 'commit', '-q', '-m', 'base');
+  return { dir, tree };
+}
+
+/** Writes a new value of `two()` in mm/b.c, and commits. */
+async function setB(tree: string, text: string): Promise<string> {
+  const path = join(tree, 'mm', 'b.c');
+  const now = await readFile(path, 'utf8');
+  await writeFile(path, now.replace(/return [^;]*;/, `return ${text};`));
+  await git(tree, 'commit', '-q', '-a', '-m', `b is ${text}`);
+  return git(tree, 'rev-parse', 'HEAD');
+}
+
+async function setC(tree: string): Promise<string> {
+  await writeFile(
+    join(tree, 'lib', 'c.c'),
+    `${await readFile(join(tree, 'lib', 'c.c'), 'utf8')}\n`,
+  );
+  await git(tree, 'commit', '-q', '-a', '-m', 'a line more');
+  return git(tree, 'rev-parse', 'HEAD');
+}
+
+function imageOf(outcome: BuildOutcome | { readonly kind: 'conflict' }): string {
+  return outcome.kind === 'built' ? outcome.kernel.imageDigest : outcome.kind;
+}
+
+void t.test('commits are built as differences, and without one of them', async (t) => {
+  const { dir, tree } = await makeMiniKernel(t);
+  const three = await setB(tree, '3');
+  const spaced = await setC(tree);
+  const four = await setB(tree, '4');
+  const broken = await setB(tree, 'nothing');
+  const mended = await setB(tree, '4');
+  const objects = await git(tree, 'count-objects');
+  const needy = parseFragment('CONFIG_NEEDS_X=y\n', 'needy.config');
+  const work = { ...workIn(dir), configs: [needy] };
+  const request = { ...commits, tree, good: 'HEAD~5', bad: 'HEAD' };
+  const range = await openRange(request, work);
+  t.equal(range.unit, 'commit');
+  const base = await range.build(range.history.ids[0] ?? '');
+  t.equal(base.kind, 'built', JSON.stringify(base));
+  if (base.kind === 'built') {
+    const { demanded } = base.kernel.facts.dropped;
+    t.match(demanded.join('\n'), 'CONFIG_NEEDS_X=y', 'what is dropped is recorded, no obstacle');
+  }
+  t.match(await range.build(broken), { kind: 'untestable', verdict: { because: 'build' } });
+  const image = imageOf(await range.build(mended));
+  t.equal(imageOf(await range.build(four)), image, 'the same tree is the same kernel');
+  t.not(imageOf(await range.build(three)), image);
+  t.match(
+    await range.buildWithout(three),
+    { kind: 'conflict', message: 'later commits changed what it changed in mm/b.c' },
+    'a revert that conflicts names the files',
+  );
+  t.equal(imageOf(await range.buildWithout(spaced)), image, 'a revert below other commits');
+  const shorter = await openRange({ ...request, bad: four }, work);
+  t.equal(imageOf(await shorter.buildWithout(four)), imageOf(await range.build(three)));
+  t.equal(await git(tree, 'status', '--porcelain'), '', 'nothing in the repository changes');
+  t.equal(await git(tree, 'count-objects'), objects, 'and nothing is added to it');
+});
+
+void t.test('a merge is reverted against its first parent', async (t) => {
+  const { dir, tree } = await makeMiniKernel(t);
+  await git(tree, 'checkout', '-q', '-b', 'side');
+  await setC(tree);
+  await git(tree, 'checkout', '-q', 'master');
+  const before = await setB(tree, '3');
+  await git(tree, 'merge', '-q', '--no-ff', '-m', 'merge', 'side');
+  const merge = await git(tree, 'rev-parse', 'HEAD');
+  const place = { dir: join(dir, 'out'), signal: new AbortController().signal };
+  const reverted = await revertCommit({ tree, culprit: merge, onto: merge }, place);
+  t.equal(reverted.kind, 'reverted');
+  if (reverted.kind !== 'reverted') return;
+  t.equal(
+    await git(reverted.repository, 'rev-parse', `${reverted.commit}^{tree}`),
+    await git(tree, 'rev-parse', `${before}^{tree}`),
+  );
+});
+
+void t.test('patches of a series are built as its prefixes', async (t) => {
+  const { dir, tree } = await makeMiniKernel(t);
+  await setB(tree, '3');
+  await setC(tree);
+  await setB(tree, '4');
+  await git(tree, 'format-patch', '-q', '-o', join(dir, 'series'), 'HEAD~3');
+  await git(tree, 'checkout', '-q', 'HEAD~3');
+  const choice = {
+    kind: 'patches',
+    kernel: 'tree',
+    patches: ['series'],
+    good: undefined,
+    bad: undefined,
+    reverse: false,
+  } as const;
+  const work = workIn(dir);
+  const range = await openRange(choice, work);
+  t.strictSame(range.history.ids, ['patch-0', 'patch-1', 'patch-2', 'patch-3']);
+  t.equal(range.subjects.get('patch-2'), 'a line more');
+  const images = [];
+  for (const id of range.history.ids) images.push(imageOf(await range.build(id)));
+  t.equal(new Set(images).size, 3);
+  t.equal(images[1], images[2], 'a patch that changes no object shares the image');
+  t.equal(imageOf(await range.buildWithout('patch-3')), images[2]);
+  t.match(await range.buildWithout('patch-1'), {
+    kind: 'conflict',
+    message: /^without it, patch 2\/2 "b is 4": mm\/b\.c: hunk 1 at line \d+ does not apply$/,
+  });
+  const part = await openRange({ ...choice, good: '1', bad: '2' }, work);
+  t.strictSame(part.history.ids, ['patch-1', 'patch-2']);
+  t.not(JSON.stringify(part.identity), JSON.stringify(range.identity));
+  const refused: readonly (readonly [Partial<typeof choice> | object, RegExp])[] = [
+    [{ bad: '4' }, /^--bad 4: with --series it is a number of patches from 0 to 3$/],
+    [{ good: 'v6.1' }, /^--good v6\.1: /],
+    [{ good: '3' }, /^no patch lies between 3 and 3 patches$/],
+    [{ good: '1', bad: '2', reverse: true }, /with --reverse the good end is the later one$/],
+    [{ patches: ['nowhere'] }, /^series nowhere: no such file$/],
+    [{ kernel: 'nowhere' }, /^kernel nowhere: /],
+  ];
+  for (const [change, message] of refused) {
+    await t.rejects(openRange({ ...choice, ...change }, work), {
+      code: 'usage',
+      message,
+    });
+  }
+});
+
+async function configOf(outcome: BuildOutcome): Promise<string> {
+  if (outcome.kind !== 'built') return outcome.verdict.message;
+  return readFile(outcome.kernel.config, 'utf8');
+}
+
+void t.test('lines of two configurations are taken over one by one', async (t) => {
+  const { dir } = await makeMiniKernel(t);
+  const work = workIn(dir);
+  const write = async (name: string, text: string): Promise<void> =>
+    writeFile(join(dir, name), text);
+  await write('good', 'CONFIG_64BIT=y\nCONFIG_OLD=1\n');
+  await write('bad', '# CONFIG_OFF is not set\nCONFIG_NEEDS_X=y\nCONFIG_X=y\nCONFIG_64BIT=y\n');
+  await write('piece', 'CONFIG_X=y\n');
+  await write('prose', 'no line\n');
+  const choice = { kind: 'configs', kernel: 'tree', good: 'good', bad: 'bad' } as const;
+  const range = await openRange(choice, work);
+  t.strictSame(range.history.ids, ['good', 'CONFIG_NEEDS_X', 'CONFIG_X', 'CONFIG_OLD']);
+  t.equal(range.subjects.get('CONFIG_OLD'), 'CONFIG_OLD=n, was 1');
+  t.notMatch(await configOf(await range.build('CONFIG_NEEDS_X')), 'NEEDS_X', 'not without X');
+  t.match(await configOf(await range.build('CONFIG_X')), 'CONFIG_NEEDS_X=y\nCONFIG_X=y');
+  t.strictSame(await range.configChanges?.('CONFIG_X'), ['CONFIG_NEEDS_X=y', 'CONFIG_X=y']);
+  const without = (await range.buildWithout('CONFIG_X')) as BuildOutcome;
+  t.notMatch(await configOf(without), 'NEEDS_X');
+  const { facts } = without.kind === 'built' ? without.kernel : {};
+  t.strictSame(facts?.dropped.base, ['CONFIG_NEEDS_X=y (is n)'], 'and that is recorded');
+
+  const pieces = await openRange({ ...choice, good: 'piece', bad: 'piece2' }, work).catch(
+    async () => {
+      await write('piece2', 'CONFIG_X=y\nCONFIG_NEEDS_X=y\n');
+      return openRange({ ...choice, good: 'piece', bad: 'piece2' }, work);
+    },
+  );
+  t.match(await configOf(await pieces.build('CONFIG_NEEDS_X')), 'CONFIG_TINY=y\n');
+  const refused: readonly (readonly [object, RegExp])[] = [
+    [{ good: 'nowhere' }, /^--configs nowhere: no such file$/],
+    [{ bad: 'prose' }, /^--configs prose: no line such as CONFIG_X=y in it$/],
+    [{ bad: 'good' }, /^no line differs between good and good$/],
+    [{ bad: 'piece' }, /the good one is a whole \.config and the bad one a fragment$/],
+  ];
+  for (const [change, message] of refused) {
+    await t.rejects(openRange({ ...choice, ...change }, work), { code: 'usage', message });
+  }
+  await t.rejects(openRange(choice, { ...work, configBase: 'x' }), { code: 'usage' });
+});
+
+void t.test('lines differ in what is set, unset or not mentioned', async (t) => {
+  const whole = 'CONFIG_64BIT=y\n';
+  const rows: readonly (readonly [string, string, string, readonly string[]])[] = [
+    ['the same', 'CONFIG_A=y\n', 'CONFIG_A=y\n', []],
+    ['whole: not set is not mentioned', `${whole}# CONFIG_A is not set\n`, whole, []],
+    ['whole: on', whole, `${whole}CONFIG_A=m\n`, ['CONFIG_A']],
+    ['a fragment: not set is a demand', '', '# CONFIG_A is not set\n', ['CONFIG_A']],
+    ['a fragment: no demand any more', 'CONFIG_A=y\nCONFIG_B=1\n', 'CONFIG_B=1\n', ['CONFIG_A']],
+    [
+      'the order of the bad one',
+      'CONFIG_C=1\n',
+      'CONFIG_B=1\nCONFIG_A=1\n',
+      ['CONFIG_B', 'CONFIG_A', 'CONFIG_C'],
+    ],
+  ];
+  for (const [title, good, bad, ids] of rows) {
+    const lines = differences(good, bad);
+    t.strictSame(
+      lines.map(({ id }) => id),
+      ids,
+      title,
+    );
+    t.strictSame(differences(configText(good, lines), bad), [], `${title}: with all it is the bad`);
+  }
+});
+
+const noRange = {
+  tree: undefined,
+  good: undefined,
+  bad: undefined,
+  kernel: undefined,
+  series: [],
+  configs: undefined,
+  reverse: false,
+  firstParent: false,
+  path: [],
+};
+const tree = { tree: 't', good: 'a', bad: 'b' };
+const usage: readonly (readonly [object, RegExp])[] = [
+  [{}, /^what is to be bisected: --tree DIR /],
+  [{ tree: 't', good: 'a' }, /^--tree t: --bad REV is missing$/],
+  [
+    { ...tree, series: ['s'] },
+    /^--tree and --series: .*; patches on top of all are --with-series$/,
+  ],
+  [{ ...tree, configs: ['a', 'b'] }, /^--tree and --configs: one bisection has one of them$/],
+  [{ ...tree, kernel: 'debian:6.1' }, /^--kernel belongs to --series or --configs; /],
+  [{ series: ['s'], path: ['mm'] }, /^--path belongs to --tree$/],
+  [{ series: ['s'], firstParent: true }, /^--first-parent belongs to --tree$/],
+  [{ configs: ['a', 'b'], good: 'x' }, /^--good belongs to .*; --configs takes GOOD BAD$/],
+  [{ configs: ['a', 'b'], reverse: true }, /^--reverse belongs to /],
+  [{ configs: ['a'] }, /^--configs takes two files: GOOD BAD$/],
+];
+for (const [change, message] of usage) {
+  void t.test(`usage: ${message.source}`, async (t) => {
+    t.throws(() => readRangeChoice({ ...noRange, ...change }, '/'), { code: 'usage', message });
+  });
+}
+
+void t.test('silence counts only where the detectors are proved', async (t) => {
+  const dir = t.testdir();
+  const trial = {
+    workload: 'hmm',
+    verdict: { kind: 'clean' },
+    splats: [],
+    ledger: { deadBefore: [], deadAfter: [], after: {} },
+    witnesses: {},
+  };
+  const ready = { bootSplats: [], run: async () => trial } as unknown as KnownCommit['ready'];
+  const chosen = { workload: { name: 'hmm' } } as ChosenWorkload;
+  await using journal = await openJournal(dir, 'k');
+  const context = { journal, chosen, text: 'deadlock' };
+  t.equal(await tryOnce('a', { ready, isDoubtful: false }, context), 'miss');
+  t.equal(await tryOnce('a', { ready, isDoubtful: true }, context), 'void');
+  const outcomes = journal.facts.map((fact: Fact) => fact.kind === 'trial' && fact.outcome);
+  t.strictSame(outcomes, [false, 'miss', 'void']);
+});

@@ -93,6 +93,24 @@ void t.test("the user's own program finds a splat, which a baseline then knows",
   });
 });
 
+void t.test('every night is judged against the night before', async (t) => {
+  const runs = join(t.testdir(), 'runs');
+  const script = join(root, 'examples', 'nightly.sh');
+  const hmm = ['--series', patchFile('hmm-allocates-under-notifier-lock'), '--workload', 'hmm'];
+  const nights = [
+    { args: ['--workload', 'mrelease'], exitCode: 0, baseline: false },
+    { args: hmm, exitCode: 1, baseline: true },
+    { args: hmm, exitCode: 125, baseline: true },
+  ];
+  for (const { args, exitCode, baseline } of nights) {
+    const done = await execa(script, [runs, ...args], { reject: false, stdin: 'ignore' });
+    t.equal(done.exitCode, exitCode, done.stderr);
+    const record = await readText(runs, 'last', 'run.json');
+    t.equal(record.includes('inputs/baseline/result.json'), baseline);
+  }
+  t.equal(readdirSync(runs).length, nights.length + 1, 'each is kept');
+});
+
 void t.test('nothing is pruned while a run uses the cache', async (t) => {
   const dir = join(t.testdir(), 'run');
   const flags = ['run', '--workload', 'munmap', '--duration', '60', '--out', dir];

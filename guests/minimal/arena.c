@@ -65,6 +65,22 @@ struct range arena_pick(const struct arena *arena, uint64_t *random)
 	return range;
 }
 
+bool range_map(struct range range)
+{
+	return mmap(range.start, range.length, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
+}
+
+void range_unmap(struct range range)
+{
+	munmap(range.start, range.length);
+}
+
+void range_move(struct range from, struct range to)
+{
+	mremap(from.start, from.length, to.length, MREMAP_MAYMOVE | MREMAP_FIXED, to.start);
+}
+
 bool range_read(struct range range)
 {
 	sigjmp_buf here;

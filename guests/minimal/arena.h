@@ -33,6 +33,13 @@ struct range arena_pick(const struct arena *arena, uint64_t *random);
 /* A random whole cell. */
 struct range arena_pick_cell(const struct arena *arena, uint64_t *random);
 
+/* Private anonymous memory in place of whatever was there. */
+bool range_map(struct range range);
+
+/* These may fail because another thread was faster, and nobody minds. */
+void range_unmap(struct range range);
+void range_move(struct range from, struct range to);
+
 /* Reads or writes one byte a page; false if part of the range cannot be accessed. */
 bool range_read(struct range range);
 bool range_write(struct range range, unsigned char value);

@@ -28,7 +28,6 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define THREADS 4
@@ -111,8 +110,7 @@ static void map(struct racer *racer)
 				     pick(racer) :
 				     arena_pick_cell(&shared->arena, &racer->random);
 
-	mmap(range.start, range.length, PROT_READ | PROT_WRITE,
-	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	range_map(range);
 	if (random_below(&racer->random, 2))
 		madvise(range.start, range.length, MADV_HUGEPAGE);
 	range.length = PAGE_BYTES;
@@ -121,16 +119,14 @@ static void map(struct racer *racer)
 
 static void unmap(struct racer *racer)
 {
-	struct range range = pick(racer);
-
-	munmap(range.start, range.length);
+	range_unmap(pick(racer));
 }
 
 static void move(struct racer *racer)
 {
 	struct range from = pick(racer), to = pick(racer);
 
-	mremap(from.start, from.length, to.length, MREMAP_MAYMOVE | MREMAP_FIXED, to.start);
+	range_move(from, to);
 }
 
 /* A CPU fault on device memory migrates it back. */
@@ -143,14 +139,7 @@ static void touch(struct racer *racer)
 /* Pages of device memory are duplicated into the child, which faults them back. */
 static void fork_child(struct racer *racer)
 {
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		touch(racer);
-		_exit(0);
-	}
-	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	race_in_child(racer, touch);
 }
 
 static const struct operation operations[] = {

@@ -57,24 +57,21 @@ static void map(struct racer *racer)
 	struct shared *shared = racer->shared;
 	struct range range = arena_pick_cell(&shared->arena, &racer->random);
 
-	mmap(range.start, range.length, PROT_READ | PROT_WRITE,
-	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	range_map(range);
 	if (random_below(&racer->random, 2))
 		madvise(range.start, range.length, MADV_HUGEPAGE);
 }
 
 static void unmap(struct racer *racer)
 {
-	struct range range = pick(racer);
-
-	munmap(range.start, range.length);
+	range_unmap(pick(racer));
 }
 
 static void move(struct racer *racer)
 {
 	struct range from = pick(racer), to = pick(racer);
 
-	mremap(from.start, from.length, to.length, MREMAP_MAYMOVE | MREMAP_FIXED, to.start);
+	range_move(from, to);
 }
 
 static void protect(struct racer *racer)
@@ -141,8 +138,7 @@ static void prepare(struct shared *shared, unsigned long memory_mib)
 	pthread_mutex_init(&shared->cpu_lock, NULL);
 	arena_reserve(&shared->arena, memory_mib * MIB);
 	bytes = shared->arena.cells * ARENA_CELL_BYTES;
-	if (mmap(shared->arena.base, bytes, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+	if (!range_map((struct range){ .start = shared->arena.base, .length = bytes }))
 		workload_fail("map the arena");
 	machine_create(&shared->machine);
 	machine_set_memory(&shared->machine, shared->arena.base, bytes);

@@ -11,13 +11,11 @@
 #include "random.h"
 #include "workload.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define THREADS 4
@@ -49,26 +47,22 @@ static unsigned char any_byte(struct racer *racer)
 	return (unsigned char)random_next(&racer->random);
 }
 
-static void map_fixed(struct range range, int flags, int fd, off_t offset)
-{
-	/* The offset stays in step with the address, so that it is always inside the file. */
-	mmap(range.start, range.length, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, offset);
-}
-
 static void map_anonymous(struct racer *racer)
 {
 	struct range range = pick(racer);
 
-	map_fixed(range, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	range_map(range);
 	range_write(range, any_byte(racer));
 }
 
 static void map_fd(struct racer *racer, int fd)
 {
 	struct range range = pick(racer);
+	/* In step with the address, so that it is always inside the file. */
 	off_t offset = (off_t)((uintptr_t)range.start % ARENA_CELL_BYTES);
+	int sharing = random_below(&racer->random, 2) ? MAP_SHARED : MAP_PRIVATE;
 
-	map_fixed(range, random_below(&racer->random, 2) ? MAP_SHARED : MAP_PRIVATE, fd, offset);
+	mmap(range.start, range.length, PROT_READ | PROT_WRITE, sharing | MAP_FIXED, fd, offset);
 	range_read(range);
 	range_write(range, any_byte(racer));
 }
@@ -88,7 +82,7 @@ static void map_huge(struct racer *racer)
 	struct shared *shared = racer->shared;
 	struct range range = arena_pick_cell(&shared->arena, &racer->random);
 
-	map_fixed(range, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	range_map(range);
 	madvise(range.start, range.length, MADV_HUGEPAGE);
 	range.length = PAGE_BYTES;
 	range_write(range, any_byte(racer));
@@ -96,16 +90,14 @@ static void map_huge(struct racer *racer)
 
 static void unmap(struct racer *racer)
 {
-	struct range range = pick(racer);
-
-	munmap(range.start, range.length);
+	range_unmap(pick(racer));
 }
 
 static void move(struct racer *racer)
 {
 	struct range from = pick(racer), to = pick(racer);
 
-	mremap(from.start, from.length, to.length, MREMAP_MAYMOVE | MREMAP_FIXED, to.start);
+	range_move(from, to);
 }
 
 static void protect(struct racer *racer)
@@ -135,19 +127,17 @@ static void touch(struct racer *racer)
 	range_write(pick(racer), any_byte(racer));
 }
 
-/* The child breaks sharing and unmaps while the parent's threads go on. */
+static void touch_and_unmap(struct racer *racer)
+{
+	touch(racer);
+	unmap(racer);
+	touch(racer);
+}
+
+/* The child breaks sharing. */
 static void fork_child(struct racer *racer)
 {
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		touch(racer);
-		unmap(racer);
-		touch(racer);
-		_exit(0);
-	}
-	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	race_in_child(racer, touch_and_unmap);
 }
 
 /* Takes pages away under the mappings of a file, through its i_mmap. */

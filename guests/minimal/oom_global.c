@@ -6,9 +6,8 @@
  * neither this supervisor nor anything else of the guest has to go; the agent is exempt. Nothing
  * denies it swap: the kernel does not kill while there is swap left to reclaim to.
  */
-#include "files.h"
+#include "kill_rounds.h"
 #include "memory.h"
-#include "notifiers.h"
 #include "owner.h"
 #include "programs.h"
 #include "random.h"
@@ -16,16 +15,11 @@
 #include "victim.h"
 #include "workload.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #define SWAP_BYTES (4 * MIB)
-/* What a round takes at least: the reaper's delay. */
-#define ROUND_NS 2300000000u
 
-static void run_out_once(uint64_t *random, const struct workload *workload)
+static unsigned run_out_once(uint64_t *random, const struct workload *workload)
 {
 	size_t room = workload->memory_mib * MIB;
 	struct owner owner = {
@@ -49,6 +43,7 @@ static void run_out_once(uint64_t *random, const struct workload *workload)
 	victim_await_reaper(&victim, workload->reap_timeout_ms);
 	memory_relax();
 	victim_bury(&victim);
+	return 1;
 }
 
 int oom_global_main(int argc, char **argv)
@@ -57,25 +52,12 @@ int oom_global_main(int argc, char **argv)
 				     .duration_ms = 2000,
 				     .memory_mib = 16,
 				     .reap_timeout_ms = 30000 };
-	uint64_t random, before, callbacks, kills = 0;
 
 	workload_start(&workload, argc, argv);
-	random = random_stream(workload.seed, 0);
-	close(notifiers_open());
 	if (access(SWAP_DEVICE, F_OK) < 0)
 		workload_skip("no " SWAP_DEVICE " to swap to");
 	if (!swap_limit(SWAP_DEVICE, SWAP_BYTES))
 		workload_fail("make the swap on " SWAP_DEVICE " smaller");
-	before = notifiers_count("hlist_start_oom_reaper");
-	do {
-		run_out_once(&random, &workload);
-		kills++;
-	} while (monotonic_ns() + ROUND_NS < workload.end_ns);
-
-	callbacks = notifiers_count("hlist_start_oom_reaper") - before;
-	printf("done kills %" PRIu64 " callbacks by oom_reaper %" PRIu64 "\n", kills, callbacks);
-	errno = 0;
-	if (callbacks == 0)
-		workload_fail("the OOM reaper ran no callback");
+	kill_until_end(&workload, run_out_once);
 	return 0;
 }

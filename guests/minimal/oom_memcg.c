@@ -7,21 +7,15 @@
  * cgroup the kernel kills nobody else while a victim is dying.
  */
 #include "doomed.h"
-#include "files.h"
-#include "notifiers.h"
+#include "kill_rounds.h"
 #include "owner.h"
 #include "programs.h"
 #include "random.h"
 #include "workload.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #define VICTIMS 3
-/* What a round takes at least: the reaper's delay. */
-#define ROUND_NS 2200000000u
 
 static void condemn(struct doomed *doomed, unsigned index, uint64_t *random,
 		    const struct workload *workload)
@@ -44,7 +38,7 @@ static void condemn(struct doomed *doomed, unsigned index, uint64_t *random,
 		     &life);
 }
 
-static void kill_round(uint64_t *random, const struct workload *workload)
+static unsigned kill_side_by_side(uint64_t *random, const struct workload *workload)
 {
 	static struct doomed all[VICTIMS];
 
@@ -54,6 +48,7 @@ static void kill_round(uint64_t *random, const struct workload *workload)
 		doomed_release(&all[i]);
 	for (unsigned i = 0; i < VICTIMS; i++)
 		doomed_finish(&all[i], workload->reap_timeout_ms);
+	return VICTIMS;
 }
 
 int oom_memcg_main(int argc, char **argv)
@@ -62,22 +57,8 @@ int oom_memcg_main(int argc, char **argv)
 				     .duration_ms = 2000,
 				     .memory_mib = 48,
 				     .reap_timeout_ms = 30000 };
-	uint64_t random, before, callbacks, kills = 0;
 
 	workload_start(&workload, argc, argv);
-	random = random_stream(workload.seed, 0);
-	close(notifiers_open());
-	before = notifiers_count("hlist_start_oom_reaper");
-	do {
-		kill_round(&random, &workload);
-		kills += VICTIMS;
-	} while (monotonic_ns() + ROUND_NS < workload.end_ns);
-
-	callbacks = notifiers_count("hlist_start_oom_reaper") - before;
-	printf("done kills %" PRIu64 " callbacks by oom_reaper %" PRIu64 "\n", kills, callbacks);
-	if (callbacks == 0) {
-		errno = 0;
-		workload_fail("the OOM reaper ran no callback");
-	}
+	kill_until_end(&workload, kill_side_by_side);
 	return 0;
 }

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 struct course {
 	const struct operation *operations;
@@ -62,4 +64,16 @@ uint64_t race(const struct workload *workload, unsigned count, const struct oper
 		total += lanes[i].racer.operations;
 	}
 	return total;
+}
+
+void race_in_child(struct racer *racer, void (*apply)(struct racer *racer))
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		apply(racer);
+		_exit(0);
+	}
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
 }

@@ -31,4 +31,7 @@ struct operation {
 uint64_t race(const struct workload *workload, unsigned count, const struct operation *operations,
 	      size_t operation_count, void *shared);
 
+/* Does it in a child, which has a copy of every mapping, while the other threads go on. */
+void race_in_child(struct racer *racer, void (*apply)(struct racer *racer));
+
 #endif

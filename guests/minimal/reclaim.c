@@ -105,8 +105,7 @@ static void prepare(struct arena *arena, size_t bytes)
 
 	arena_reserve(arena, bytes);
 	length = arena->cells * ARENA_CELL_BYTES;
-	if (mmap(arena->base, length, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+	if (!range_map((struct range){ .start = arena->base, .length = length }))
 		workload_fail("map the arena");
 	/* Half of it in huge pages: they are split to be swapped. */
 	madvise(arena->base, length / ARENA_CELL_BYTES / 2 * ARENA_CELL_BYTES, MADV_HUGEPAGE);

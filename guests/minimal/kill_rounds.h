@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Rounds of OOM kills whose victims own notifiers of the driver (owner.h) and are reaped. */
+#ifndef SPLAT_KILL_ROUNDS_H
+#define SPLAT_KILL_ROUNDS_H
+
+#include "workload.h"
+
+#include <stdint.h>
+
+/* Kills and waits for the reaper; returns the number of victims. */
+typedef unsigned kill_round(uint64_t *random, const struct workload *workload);
+
+/*
+ * One round, and more while the workload's time lasts; the random stream depends on the seed
+ * alone. Exits with a failure if the OOM reaper ran no callback in all of them.
+ */
+void kill_until_end(const struct workload *workload, kill_round *round);
+
+#endif

@@ -7,7 +7,7 @@ import { runTool } from '../host/process.ts';
 import { ensureEntry, fileDigest, findEntry, valueDigest } from '../host/store.ts';
 import type { Accel, MachineSpec } from './argv.ts';
 import { awaitBoot, startGuest } from './boot.ts';
-import { qemuProgram } from './machine.ts';
+import { qemuVersion } from './machine.ts';
 
 export type AccelChoice = 'auto' | Accel;
 
@@ -36,7 +36,10 @@ const proofMs = 20_000;
 export async function decideAccel(
   choice: AccelChoice,
   spec: Omit<MachineSpec, 'accel'>,
-  options: HostOptions,
+  options: HostOptions & {
+    /** What qemuVersion() said. */
+    readonly qemu: string;
+  },
 ): Promise<AccelDecision> {
   if (choice === 'tcg') return { accel: 'tcg', reason: 'asked for' };
   const missing = await whyNoDevice();
@@ -45,7 +48,7 @@ export async function decideAccel(
     throw new HarnessError('tool', `--accel kvm: ${missing}; --accel tcg emulates instead`);
   }
   if (missing !== undefined) return { accel: 'tcg', reason: missing };
-  const key = await proofKey(options.signal);
+  const key = await proofKey(options.qemu);
   const known = await findEntry(options.cacheRoot, 'tool', key);
   const proof =
     known.entry === undefined
@@ -80,7 +83,7 @@ interface KvmProof {
 export async function recallAccel(options: HostOptions): Promise<AccelDecision | undefined> {
   const missing = await whyNoDevice();
   if (missing !== undefined) return { accel: 'tcg', reason: missing };
-  const key = await proofKey(options.signal);
+  const key = await proofKey(await qemuVersion(options.signal));
   const { entry } = await findEntry(options.cacheRoot, 'tool', key);
   if (entry === undefined) return undefined;
   const { works, reason } = entry.meta as KvmProof;
@@ -88,9 +91,8 @@ export async function recallAccel(options: HostOptions): Promise<AccelDecision |
 }
 
 /** A proof holds for one boot of the host and one version of QEMU. */
-async function proofKey(signal: AbortSignal): Promise<string> {
-  const { stdout } = await runTool(qemuProgram, ['--version'], { signal });
-  return `kvm-proof-${valueDigest([await hostIdentity(), stdout]).slice(0, 16)}`;
+async function proofKey(qemu: string): Promise<string> {
+  return `kvm-proof-${valueDigest([await hostIdentity(), qemu]).slice(0, 16)}`;
 }
 
 async function storeProof(key: string, proof: KvmProof, options: HostOptions): Promise<void> {

@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HarnessError } from '../errors.ts';
 import { handOver } from '../host/hand-over.ts';
-import { runTool, tail, throwIfAborted } from '../host/process.ts';
+import { tail, throwIfAborted } from '../host/process.ts';
 import { type Entry, ensureEntry, valueDigest } from '../host/store.ts';
 import type { Untestable } from '../verdict.ts';
 import { type Agent, GuestGone } from './agent.ts';
 import { type MachineSpec, qemuArgv } from './argv.ts';
 import { awaitBoot, type Guest, startGuest } from './boot.ts';
-import { qemuProgram, requireGuestsFault } from './machine.ts';
+import { requireGuestsFault } from './machine.ts';
 import {
   answerTimeoutMs,
   bootDeadlines,
@@ -38,6 +38,8 @@ export interface Checkpoint extends BootRecord {
 export interface CheckpointRequest {
   readonly cacheRoot: string;
   readonly spec: MachineSpec;
+  /** What qemuVersion() said. */
+  readonly qemu: string;
   /** What identifies the kernel and the guest image; paths do not. */
   readonly identity: readonly string[];
   /** Which of several boots of one kernel; forks of one boot are twins in all that boot decided. */
@@ -64,7 +66,7 @@ export class BootFailed extends Error {
 
 /** The checkpoint from the store, else a boot that is saved there; a new one is restored once before it is trusted. */
 export async function ensureCheckpoint(request: CheckpointRequest): Promise<CheckpointOutcome> {
-  const key = await checkpointKey(request);
+  const key = checkpointKey(request);
   try {
     const entry = await ensureEntry(request.cacheRoot, {
       kind: 'checkpoint',
@@ -85,14 +87,10 @@ export async function ensureCheckpoint(request: CheckpointRequest): Promise<Chec
 }
 
 /** Everything a saved machine depends on. QEMU loads a stream only into the same version with the same devices. */
-async function checkpointKey(request: CheckpointRequest): Promise<string> {
-  const { stdout } = await runTool(qemuProgram, ['--version'], { signal: request.signal });
+function checkpointKey(request: CheckpointRequest): string {
   const spec = { ...request.spec, kernel: '', initrd: '', swapDisk: '' };
   const argv = qemuArgv(spec, { console: '', qmpSocket: '', agentSocket: '' }, 'boot');
-  return valueDigest([request.identity, request.bootIndex, stdout.split('\n')[0], argv]).slice(
-    0,
-    32,
-  );
+  return valueDigest([request.identity, request.bootIndex, request.qemu, argv]).slice(0, 32);
 }
 
 function checkpointOf(entry: Entry): Checkpoint {

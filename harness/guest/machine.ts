@@ -9,6 +9,7 @@ import {
   type Child,
   type ChildEnd,
   killGroup,
+  runTool,
   startTool,
   tail,
   throwIfAborted,
@@ -18,6 +19,12 @@ import { type MachineSpec, type MachineStart, qemuArgv } from './argv.ts';
 import { openQmp, type Qmp } from './qmp.ts';
 
 export const qemuProgram = 'qemu-system-x86_64';
+
+/** `QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)`. */
+export async function qemuVersion(signal: AbortSignal): Promise<string> {
+  const { stdout } = await runTool(qemuProgram, ['--version'], { signal });
+  return stdout.split('\n')[0] ?? '';
+}
 
 /** A running QEMU with its two channels. Disposing kills it: nothing in it is worth a shutdown. */
 export interface Machine extends AsyncDisposable {

@@ -1,23 +1,48 @@
-import { access, mkdir, readdir, rm } from 'node:fs/promises';
+import { access, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HarnessError, isHarnessError } from '../errors.ts';
 import { runTool } from './process.ts';
+import { ensureEntry, findEntry, valueDigest } from './store.ts';
 
 /** A version of a Debian package and how its tarball is had. */
 export interface DebianVersion {
   readonly version: string;
   /** The installed package's tarball, when that is the version. */
-  readonly installedTarball: string | undefined;
+  readonly installedTarball?: string;
 }
 
 /**
- * The newest version of `linux-source-X` that apt or dpkg knows, or undefined when there is none or no apt.
- * A line of apt-cache(8) madison, newest first: `linux-source-6.1 |  6.1.192-2 | MIRROR Packages`.
+ * The newest version of `linux-source-X` that apt or dpkg knows, or undefined when there is none or no apt. The answer is
+ * remembered until apt's lists, its sources or the installed packages change: apt takes most of a second for it.
  */
 export async function newestSourcePackage(
   name: string,
-  signal: AbortSignal,
+  { cacheRoot, signal }: { readonly cacheRoot: string; readonly signal: AbortSignal },
 ): Promise<DebianVersion | undefined> {
+  const key = `newest-${name}-${(await aptState()).slice(0, 16)}`;
+  const known = await findEntry(cacheRoot, 'tool', key);
+  if (known.entry !== undefined) return known.entry.meta as DebianVersion;
+  const version = await askNewest(name, signal);
+  if (version === undefined) return undefined;
+  await ensureEntry(cacheRoot, { kind: 'tool', key, signal, make: () => Promise.resolve(version) });
+  return version;
+}
+
+/** Where apt and dpkg keep what an answer depends on (apt.conf(5), FILES; dpkg(1), FILES). */
+const aptFiles = ['/etc/apt', '/var/lib/apt/lists', '/var/lib/dpkg/status', '/usr/src'].concat(
+  ['sources.list', 'sources.list.d', 'preferences', 'preferences.d'].map((at) => `/etc/apt/${at}`),
+);
+
+async function aptState(): Promise<string> {
+  const states = aptFiles.map(async (path) => {
+    const found = await stat(path).catch(() => undefined);
+    return [path, found?.mtimeMs ?? null, found?.size ?? null];
+  });
+  return valueDigest(await Promise.all(states));
+}
+
+/** A line of apt-cache(8) madison, newest first: `linux-source-6.1 |  6.1.192-2 | MIRROR Packages`. */
+async function askNewest(name: string, signal: AbortSignal): Promise<DebianVersion | undefined> {
   const installed = await installedVersion(name, signal);
   const listed = await query('apt-cache', ['madison', name], signal);
   const newest = listed
@@ -28,7 +53,7 @@ export async function newestSourcePackage(
   if (version === undefined) return undefined;
   const tarball = `/usr/src/${name}.tar.xz`;
   const present = version === installed && (await exists(tarball));
-  return { version, installedTarball: present ? tarball : undefined };
+  return present ? { version, installedTarball: tarball } : { version };
 }
 
 /** Unpacks the kernel source of the package into the empty folder `tree`. Needs no root and installs nothing. */

@@ -82,7 +82,7 @@ async function findOrigin(spec: string, options: SourceOptions): Promise<Origin>
 
 async function openDebian(name: string, spec: string, options: SourceOptions): Promise<Source> {
   const { signal, emit, cacheRoot } = options;
-  const found = await newestSourcePackage(name, signal);
+  const found = await newestSourcePackage(name, options);
   const cached = await cachedDebianKeys(cacheRoot, name);
   if (found === undefined) {
     const newest = cached.at(-1);

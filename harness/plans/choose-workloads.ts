@@ -108,6 +108,8 @@ async function compileOwn(
   } catch (error) {
     if (!(error instanceof HarnessError) || error.output === undefined) throw error;
     const { output } = error;
+    if (output.includes('No space left on device'))
+      throw new HarnessError('infra', `cannot write to ${tmpdir()}: no space left`, { output });
     throw new HarnessError('usage', `--workload ${path}: gcc -static cannot compile it`, {
       output,
     });

@@ -8,6 +8,7 @@ import type { Guest } from '../guest/boot.ts';
 import { bootGuest, type Checkpoint, ensureCheckpoint, forkGuest } from '../guest/checkpoint.ts';
 import { kernelCommandLine } from '../guest/cmdline.ts';
 import { ensureImage } from '../guest/image.ts';
+import { qemuVersion } from '../guest/machine.ts';
 import { valueDigest } from '../host/store.ts';
 import type { BuiltKernel } from '../kernel/kernel.ts';
 import { driverCounters, profiledFunctions } from '../stress/counters.ts';
@@ -58,26 +59,30 @@ export interface StartOptions {
 /** Builds the guest image and decides how to run it. */
 export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise<Lab> {
   const { emit } = request;
-  const image = await inStage(
-    emit,
-    'guest',
-    `guest ${request.guest}`,
-    async () => ensureImage(request.guest, request),
-    () => `guest ${request.guest}`,
-  );
+  const [image, tscKhz, qemu] = await Promise.all([
+    inStage(
+      emit,
+      'guest',
+      `guest ${request.guest}`,
+      async () => ensureImage(request.guest, request),
+      () => `guest ${request.guest}`,
+    ),
+    hostTscKhz(request),
+    qemuVersion(request.signal),
+  ]);
   const bare = {
     memoryMiB: request.memoryMiB,
     cpus: request.cpus,
     kernel: kernel.bzImage,
     initrd: image.initrd,
-    append: kernelCommandLine(await hostTscKhz(request)),
+    append: kernelCommandLine(tscKhz),
     swapDisk: image.swapDisk,
   };
   const accel = await inStage(
     emit,
     'accel',
     `acceleration ${request.accel}`,
-    async () => decideAccel(request.accel, bare, request),
+    async () => decideAccel(request.accel, bare, { ...request, qemu }),
     (decision) => `acceleration ${decision.accel} (${decision.reason})`,
   );
   const spec = { ...bare, accel: accel.accel };
@@ -89,7 +94,7 @@ export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise
     checkpoint: async (bootIndex) => {
       const booted = await bootOnce(
         [kernel.id, image.id, preparation],
-        spec,
+        { spec, qemu },
         bootIndex,
         prepare,
         request,
@@ -113,7 +118,7 @@ const preparation = valueDigest([1, profiledFunctions, driverCounters, ledgerFil
 
 async function bootOnce(
   identity: readonly string[],
-  spec: MachineSpec,
+  machine: { readonly spec: MachineSpec; readonly qemu: string },
   bootIndex: number,
   prepare: (agent: Agent) => Promise<Prepared>,
   request: LabRequest,
@@ -126,7 +131,7 @@ async function bootOnce(
     async () =>
       ensureCheckpoint({
         cacheRoot: request.cacheRoot,
-        spec,
+        ...machine,
         identity,
         bootIndex,
         prepare,

@@ -73,6 +73,27 @@ const kernels: readonly {
     says: /possible deadlock in dmirror_fault/,
   },
   {
+    patch: 'kvm-sleeps-in-invalidation',
+    workloads: ['kvm'],
+    exitCode: 1,
+    phrase: 'splat',
+    says: /sleeping function called from invalid context in kvm_mmu_notifier_invalidate_range_start/,
+  },
+  {
+    patch: 'virtio-gpu-closes-under-kms-lock',
+    workloads: ['virtio-gpu'],
+    exitCode: 1,
+    phrase: 'splat',
+    says: /possible deadlock in virtio_gpu_vm_close/,
+  },
+  {
+    patch: 'virtio-gpu-closes-under-kms-lock',
+    workloads: ['test/e2e/reproducers/unmap-dumb-buffer.c'],
+    exitCode: 1,
+    phrase: 'splat',
+    says: /possible deadlock in virtio_gpu_vm_close/,
+  },
+  {
     patch: 'does-not-compile',
     workloads: [],
     exitCode: 125,
@@ -117,7 +138,7 @@ const kernels: readonly {
 ];
 
 for (const { patch, workloads, exitCode, phrase, says } of kernels) {
-  void t.test(`a kernel with ${patch} is ${phrase}`, async (t) => {
+  void t.test(`a kernel with ${patch} is ${phrase} by ${workloads.join()}`, async (t) => {
     const flags = workloads.flatMap((name) => ['--workload', name]);
     await splatRun(['--series', patchFile(patch), ...flags], async ({ result, stdout, ...run }) => {
       t.equal(verdictPhrase(result.verdict), phrase, JSON.stringify(result.verdict));

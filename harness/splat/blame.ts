@@ -52,9 +52,11 @@ function stalledIn(frames: readonly SectionFrame[]): Blame | undefined {
     .slice(0, anchor < 0 ? frames.length : anchor)
     .find((entry) => stallBuckets.test(entry.frame.function));
   if (bucket) return { name: bucket.frame.function, frame: bucket, passed: [] };
-  const frame = frames[anchor - 1];
-  if (!frame) return undefined;
-  return { name: frame.frame.function, frame, passed: frames.slice(0, anchor - 1) };
+  if (anchor < 0) return undefined;
+  // A dispatcher that was interrupted itself has nobody above it to blame.
+  const at = Math.max(0, anchor - 1);
+  const frame = frames[at];
+  return frame && { name: frame.frame.function, frame, passed: frames.slice(0, at) };
 }
 
 function hung(frames: readonly SectionFrame[]): Blame | undefined {

@@ -171,6 +171,7 @@ export function compose(
 /** The title without ` in FUNCTION`; a title that names no function is its own class. */
 function classOf(found: Fit, title: string): string {
   const { rule } = found;
+  if (rule.class !== undefined) return rule.class;
   if (rule.title.includes('{text}')) return title.replace(/ in .*$/, '');
   return expand(rule.title.replace(/ in \{(?:frame|pair)\}.*/, ''), found, '');
 }

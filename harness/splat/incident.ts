@@ -7,7 +7,7 @@ const continuesAny =
   /INFO: (?:(?:Allocated|Freed) in |(?:Slab|Object) 0x)|Kernel panic - not syncing|unreferenced object 0x/;
 /** The second line of a fault, before its stack. */
 const continuesFault =
-  /^(?:\S+: )?(?:Oops|Internal error|invalid opcode|stack guard page|kernel stack overflow|double fault: [0-9a-f]{4} |Unhandled fault: alignment)|^[\w -]{3,40}: [0-9a-f]{4} ilc:\d \[#/;
+  /^(?:\S+: )?(?:Oops|Internal error|invalid opcode|[A-Z][\w ]{3,30}\[#\d+\]|stack guard page|kernel stack overflow|double fault: [0-9a-f]{4} |Unhandled fault: alignment)|^[\w -]{3,40}: [0-9a-f]{4} ilc:\d \[#/;
 const continuesRust = /kernel BUG at rust\//;
 /** A panic that only says that something before it was fatal. */
 const secondHand =

@@ -1,10 +1,15 @@
 /** Makes free text of a header comparable between boots. */
 const replacements: readonly (readonly [RegExp, string])[] = [
   [/\+0x[0-9a-f]+\/0x[0-9a-f]+/g, ''],
-  [/\b(?:0x)?[0-9a-f]{8,16}\b(?<![g-z])/g, 'ADDR'],
-  [/\b0x[0-9a-f]+\b/g, 'ADDR'],
   [/\bsyz-executor[\d.:]*\d/g, 'syz-executor'],
-  [/\b\d{2,}\b|(?<=[=\s.:/#(])\d+\b/g, 'NUM'],
+  [/(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])/g, 'IP'],
+  [
+    /\b0x[0-9a-f]+\b|(?<![A-Za-z0-9])(?:(?=[a-f]{0,15}\d)[0-9a-f]{6,16}|[0-9a-f]{8,16})(?![A-Za-z0-9])/g,
+    'ADDR',
+  ],
+  [/(\.[A-Za-z]{1,3})(?::\d+)+/g, '$1:LINE'],
+  [/\bCPU ?#\d+/g, 'CPU'],
+  [/(?<=\W)\d+(?!\w)/g, 'NUM'],
   [/[^\x20-\x7e]+/g, '?'],
   [/\s+/g, ' '],
 ];

@@ -128,7 +128,74 @@ const kinds: readonly (readonly [string, string])[] = [
     'WARNING: kmalloc bug in demo_take',
   ],
   ['BUG: executor-detected bug', 'BUG: executor-detected bug'],
+  [
+    'WARNING: [ptr == NULL && x[1]] net/x.c:12 at demo_take+0x1/0x2, CPU#0: x/12',
+    'WARNING in demo_take',
+  ],
+  [
+    'WARNING: CPU: 0 PID: 12 at [!x] lib/refcount.c:28 refcount_warn_saturate+0x1/0x2',
+    'WARNING: refcount bug in demo_take',
+  ],
+  ['WARNING: at demo_take+0x1/0x2, CPU#0: x/12', 'WARNING in demo_take'],
+  [
+    'UBSAN: integer subtraction overflow at demo_take+0x1/0x2\nOops: invalid opcode: 0000 [#1] SMP',
+    'UBSAN: integer subtraction overflow in demo_take',
+  ],
+  ['Unhandled prefetch abort: debug event (0x222) at 0x00000000', 'Unhandled fault in demo_take'],
+  ['Trap instruction in kernel code[#1]:', 'kernel BUG in demo_take'],
+  ['Oops - BUG[#1]:', 'Oops in demo_take'],
+  [
+    'Unable to handle kernel access at virtual address 00000008',
+    'BUG: unable to handle kernel paging request in demo_take',
+  ],
+  [
+    'Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)',
+    'kernel panic: VFS: Unable to mount root fs on unknown-block(NUM,NUM)',
+  ],
+  [
+    'Kernel panic - not syncing: Out of memory and no killable processes...',
+    'kernel panic: Out of memory and no killable processes...',
+  ],
+  [
+    'Kernel panic - not syncing: EXT4-fs (device loop0): panic forced after error',
+    'kernel panic: EXT4-fs (device loop0): panic forced after error',
+  ],
 ];
+
+void t.test('a warning of the unwinder is named by its words', async (t) => {
+  const rows: [string, string][] = [
+    ["can't access registers at demo_take+0x1/0x2", "can't access registers at demo_take"],
+    ['stack recursion on stack type 2', 'stack recursion on stack type NUM'],
+    [
+      'stack going in the wrong direction? at demo_take+0x1/0x2',
+      'stack going in the wrong direction? at demo_take',
+    ],
+  ];
+  for (const [said, named] of rows) {
+    t.match(scanLog(`[    1.000000] WARNING: ${said}\n`), [{ title: `WARNING: ${named}` }]);
+  }
+});
+
+void t.test('a CPU that stalls in idle or in a dispatcher is named after it', async (t) => {
+  const idle = stallAbove('default_idle', 'do_idle', 'cpu_startup_entry');
+  t.match(scanLog(idle), [{ title: 'INFO: rcu detected stall in do_idle' }]);
+  const soft = stallAbove('__do_softirq', 'irq_exit_rcu');
+  t.match(scanLog(soft), [{ title: 'INFO: rcu detected stall in __do_softirq' }]);
+});
+
+/** A stall whose tick interrupted the first of `stack`. */
+function stallAbove(...stack: string[]): string {
+  const lines = [
+    'rcu: INFO: rcu_sched self-detected stall on CPU',
+    'Call Trace:',
+    ...['asm_sysvec_apic_timer_interrupt', ...stack].map(frameOf),
+  ];
+  return lines.map((line) => `[  100.000000] ${line}\n`).join('');
+}
+
+function frameOf(name: string): string {
+  return ` ${name}+0x10/0x20`;
+}
 
 const stalls: readonly (readonly [string, string])[] = [
   ['INFO: rcu_bh self-detected stall on CPU { 0}', 'INFO: rcu detected stall in demo_take'],
@@ -195,6 +262,11 @@ const quiet = [
   'audit: type=1400 audit(1.2:3): avc: denied { x } comm="BUG: x" name="WARNING: CPU: 0"',
   '    # demo_test: WARNING: CPU is slow',
   '# selftests: BUG: this test is slow',
+  'WARNING: Missing the following errata may cause potential issues',
+  'WARNING: Ignoring cmdline option disable_radix',
+  'WARNING: ITS mitigation depends on retpoline and rethunk support',
+  'WARNING: polling idle and HT enabled, performance may degrade',
+  'WARNING: Flushing system-wide workqueues will be prohibited in near future.',
   'traps: x[12] trap divide error ip:4005ff sp:7ffd error:0 in x[400000+1000]',
   'traps: x[12] general protection fault ip:4005ff sp:7ffd error:0 in x[400000+1000]',
   'x[12]: segfault at 8 ip 00000000004005ff sp 00007ffd error 4 in x[400000+1000]',
@@ -272,15 +344,71 @@ void t.test('traps, allocators and checkers of any version are passed over', asy
     'do_async_page_fault',
     'stpcpy',
     '_find_next_and_bit',
+    'do_el1_brk64',
+    'srso_alias_return_thunk',
+    '__raw_callee_save___pv_queued_spin_unlock',
+    '__rcu_read_unlock',
+    '__flush_workqueue',
+    'sk_skb_reason_drop',
+    'kthread_queue_work',
+    'swake_up_locked',
+    'kvasprintf',
+    'seq_printf',
+    'kstrtouint',
+    'fault_in_iov_iter_readable',
+    'handle_tr_int',
+    'copy_from_kernel_nofault',
+    'memset32',
+    'down_write_killable_nested',
+    '__wake_up_interruptible_sync_key',
+    'debug_hrtimer_deactivate',
   ];
-  for (const name of above) {
-    const lines = [
-      'divide error: 0000 [#1] SMP',
-      'Call Trace:',
-      ` ${name}+0x10/0x20`,
-      ' demo_take+0x10/0x20',
-    ];
-    const log = lines.map((line) => `[  100.000000] ${line}\n`).join('');
-    t.match(scanLog(log), [{ title: 'divide error in demo_take' }], name);
-  }
+  for (const name of above) t.equal(blamedBelow(name), 'demo_take', name);
+});
+
+/** Who is blamed for a trap whose innermost frame is `name`. */
+function blamedBelow(name: string): string | undefined {
+  const lines = [
+    'divide error: 0000 [#1] SMP',
+    'Call Trace:',
+    ` ${name}+0x10/0x20`,
+    ' demo_take+0x10/0x20',
+  ];
+  return scanLog(lines.map((line) => `[  100.000000] ${line}\n`).join(''))[0]?.frame;
+}
+
+void t.test('functions whose names begin like a helper are blamed', async (t) => {
+  const own = [
+    'atomic_open',
+    '__get_user_pages',
+    'device_add_disk',
+    'cfi_probe_chip',
+    'debug_show',
+    'wait_for_device_probe',
+    'copy_to_user_tmpl',
+    'entry_offset',
+    'v7_fill_super',
+    'stub_probe',
+    'kfree_skbmem',
+    'vmalloc_to_page',
+    'memcpy_extent_buffer',
+    'rb_insert_bss',
+    'queued_open',
+    'cache_alloc_zspage',
+    'alloc_page_buffers',
+    'complete_all_cmds_iter',
+    'interrupt_handler',
+    'crc_control_open',
+    'atomic_notifier_call_chain',
+    'int3400_notify',
+    'set_bit_to_user',
+    'warn_on_nonidempotent_op',
+    'remove_wait_queue',
+    'lock_sock_nested',
+    'consume_skb',
+    'skb_release_data',
+    'timerqueue_del',
+    '__call_rcu',
+  ];
+  for (const name of own) t.equal(blamedBelow(name), name);
 });

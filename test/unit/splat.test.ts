@@ -133,6 +133,9 @@ void t.test('free text loses what differs between boots', async (t) => {
     sanitizeText('executor 2: failed: event (errno 0)'),
     'executor NUM: failed: event (errno NUM)',
   );
+  t.equal(sanitizeText('on unknown-block(0,0) of 10.0.0.1'), 'on unknown-block(NUM,NUM) of IP');
+  t.equal(sanitizeText('BUG at fs/f2fs/x.c:345! CPU#1 -22'), 'BUG at fs/f2fs/x.c:LINE! CPU -NUM');
+  t.equal(sanitizeText('e1000 cfg80211 faded nl802154'), 'e1000 cfg80211 faded nl802154');
   t.ok(sanitizeText('x'.repeat(100_000)).length <= 160);
 });
 

@@ -36,7 +36,7 @@ export const faultRules: readonly Rule[] = [
   },
   {
     header:
-      /(?:BUG: unable|Unable) to handle (?:kernel paging request|page fault for address|kernel read from unreadable memory|kernel write to read-only memory|kernel execution of user memory|kernel execute from non-executable memory|kernel unaligned access|unknown paging fault|kernel data access|kernel access beyond|kernel (?:instruction|data) fetch)|BUG: Unable to handle (?:kernel (?:data|instruction|paging|unaligned)|unknown paging fault)|CPU \d+ Unable to handle kernel paging request/,
+      /(?:BUG: unable|Unable) to handle (?:kernel paging request|page fault for address|kernel read from unreadable memory|kernel write to read-only memory|kernel execution of user memory|kernel execute from non-executable memory|kernel unaligned access|unknown paging fault|kernel data access|kernel access (?:beyond|at)|kernel (?:instruction|data) fetch)|BUG: Unable to handle (?:kernel (?:data|instruction|paging|unaligned)|unknown paging fault)|CPU \d+ Unable to handle kernel paging request/,
     title: 'BUG: unable to handle kernel paging request in {frame}',
     alt: badAccess,
     frame: fault,
@@ -96,7 +96,7 @@ export const faultRules: readonly Rule[] = [
     frame: fault,
   },
   {
-    header: /Unhandled fault: /,
+    header: /Unhandled (?:fault|prefetch abort): /,
     title: 'Unhandled fault in {frame}',
     alt: badAccess,
     frame: fault,
@@ -113,15 +113,14 @@ export const faultRules: readonly Rule[] = [
     frame: fault,
   },
   {
-    header:
-      /^(?:Kernel bug detected|Break instruction in kernel code|Reserved instruction in kernel code)\[#\d+\]/,
+    header: /^(?:Kernel bug detected|(?:Break|Reserved|Trap) instruction in kernel code)\[#\d+\]/,
     title: 'kernel BUG in {frame}',
     frame: fault,
   },
   { header: /\bOops - undefined instruction/, title: 'invalid opcode in {frame}', frame: fault },
   {
     header:
-      /^Oops(?: - [\w ]+)?: |^Oops ?(?:- [\w ()]+ )?\[#\d+\]|^[A-Za-z][\w -]{2,40}: [0-9a-f]{4} (?:ilc:\d )?\[#\d+\]/,
+      /^Oops(?: - [\w ]+)?: |^Oops ?(?:- [\w ()]{1,60}?)? ?\[#\d+\]|^[A-Za-z][\w -]{2,40}: [0-9a-f]{4} (?:ilc:\d )?\[#\d+\]/,
     title: 'Oops in {frame}',
     alt: badAccess,
     frame: fault,

@@ -8,9 +8,10 @@ import { warningRules } from './warnings.ts';
 
 /** `WARNING:` also opens what boot code says about the configuration, the processor and the firmware. */
 const statement = [
-  String.raw`.*(?:mitigation|vulnerable|data leaks|mand mount|deprecated|unsupported|Unsupported|not suitable|performance)`,
-  String.raw`(?:CPU does not|kernel not compiled|SMP operation|BIOS bug|PCI clock|Ignoring cmdline|Estimating|fbcon|Forcing|Unprivileged)\b`,
-  String.raw`(?:workqueue cpumask|(?:Bad|Corrupt).* \.orc_|'bootconfig'|x1-x3 nonzero|/etc/)`,
+  String.raw`.*(?:mitigation|vulnerable|data leaks|mand mount|deprecat|obsolete|not (?:recommended|suitable)|performance)`,
+  String.raw`.*(?:[Uu]nsupported|(?:does|do|is|are) not support|will be prohibited|command line|cmdline|[Pp]lease )`,
+  String.raw`(?:CPU does not|kernel not compiled|SMP operation|(?:BIOS|firmware|F/W)\b|PCI clock|IDE timing|Ignoring|ignoring|Estimating|fbcon|Forcing|Unprivileged|polling idle)\b`,
+  String.raw`(?:workqueue cpumask|(?:Bad|Corrupt).* \.orc_|'bootconfig'|x1-x3 nonzero|/etc/|Missing the following errata|Can't find|No board|Image loaded)`,
 ].join('|');
 
 /** What fits no better row. */

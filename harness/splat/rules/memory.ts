@@ -10,9 +10,9 @@ const leak: FrameRule = {
   skip: /alloc|memdup|^idr_|^ida_|list_lru_init|^sget_userns|strn?dup|kv?asprintf|create_object|^mmap|_dup$/,
 };
 
-/** Ciphers, digests and copies pass on the uninitialized bytes they were given. */
-const cipher =
-  /^copy_page_to_iter|^_*(?:crypto|skcipher|shash|ahash|aead|xts|cbc|ctr|ecb|gcm|ccm|aes\w*|chacha\w*|poly1305|sha\d\w*|blake2s|des3?|adiantum)_\w*(?:crypt|update|final|digest|block|transform|walk|arch|generic)/;
+/** Ciphers, digests, copies and netlink's dispatcher pass on the uninitialized bytes they were given. */
+const passedOn =
+  /^copy_(?:page|folio)_(?:to|from)_iter|alloc_skb|^netlink_(?:ack|rcv_skb)$|^_*(?:crypto|skcipher|shash|ahash|aead|xts|cbc|ctr|ecb|gcm|ccm|aes\w*|chacha\w*|poly1305|sha\d\w*|blake2s|des3?|adiantum)_\w*(?:crypt|update|final|digest|block|transform|walk|arch|generic)/;
 
 /** Sanitizers and checkers of memory: KASAN, KMSAN, KCSAN, KFENCE, UBSAN, kmemleak, SLUB. */
 export const memoryRules: readonly Rule[] = [
@@ -50,7 +50,7 @@ export const memoryRules: readonly Rule[] = [
     header: /BUG: KMSAN: (use-after-free|kernel-usb-infoleak|[a-z-]+) in /,
     title: 'KMSAN: {1} in {frame}',
     alt: badAccess,
-    frame: { ...named, skip: cipher },
+    frame: { ...named, skip: passedOn },
   },
   {
     header: /BUG: KCSAN: (data-race|assert: race) in (\S+?)(?:\+0x\S+)? \/ (\S+?)(?:\+0x\S+)?\s*$/,
@@ -89,6 +89,12 @@ export const memoryRules: readonly Rule[] = [
     title: 'UBSAN: {1} in {frame}',
     alt: badAccess,
     frame: trace,
+  },
+  {
+    // CONFIG_UBSAN_TRAP: what failed in words, then an invalid opcode.
+    header: /UBSAN: ([a-z ]+) at /,
+    title: 'UBSAN: {1} in {frame}',
+    frame: named,
   },
   { header: /UBSAN: ([a-z-]+) in /, title: 'UBSAN: {1} in {frame}', frame: trace },
   { header: /BUG: memory leak\b/, title: 'memory leak in {frame}', frame: leak },

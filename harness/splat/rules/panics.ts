@@ -29,15 +29,23 @@ export const panicRules: readonly Rule[] = [
     alt: ['stack-overflow in {frame}'],
   }),
   panicRow('sysrq triggered crash', 'sysrq triggered crash', { traceOptional: true }),
-  panicRow('VFS: Unable to mount root fs', 'VFS: Unable to mount root fs', { traceOptional: true }),
+  panicRow(
+    'VFS: Unable to mount root fs on (?<text>[^\\n]*)',
+    'VFS: Unable to mount root fs on {text}',
+    {
+      class: 'kernel panic: VFS: Unable to mount root fs',
+      alt: ['kernel panic: VFS: Unable to mount root fs'],
+      traceOptional: true,
+    },
+  ),
   panicRow(
     'Out of memory: ((?:compulsory|system-wide|cpuset_slab_spread)[\\w -]*? panic_on_oom.*? is enabled)',
     'Out of memory: {1}',
     { traceOptional: true },
   ),
   panicRow(
-    '(System is deadlocked on memory|Out of memory and no killable processes|No working init found)',
-    '{1}',
+    '(?<text>System is deadlocked on memory|Out of memory and no killable processes[^\\n]*|No working init found[^\\n]*)',
+    '{text}',
     { traceOptional: true },
   ),
   panicRow(

@@ -11,6 +11,8 @@ export interface Rule {
   readonly detail?: RegExp;
   readonly title: string;
   readonly alt?: readonly string[];
+  /** Where it is not the title without ` in {frame}`. */
+  readonly class?: string;
   readonly frame?: FrameRule;
   /** A report in this form is cut or mixed up, whatever follows. */
   readonly corrupted?: string;

@@ -2,6 +2,9 @@ import { type FrameRule, type Rule } from './rule.ts';
 
 const warned: FrameRule = { from: ['header', 'trace'], confirmed: true };
 
+/** The condition that failed, `[ptr == NULL && 1] ` (CONFIG_DEBUG_BUGVERBOSE_DETAILED, Linux 6.18). */
+const condition = String.raw`(?:\[.{1,300}?\] )?`;
+
 /**
  * `WARNING: CPU: 1 PID: 2 at mm/mmu_notifier.c:502 f+0x1/0x2`, and since Linux 6.18
  * `WARNING: fs/dcache.c:829 at fast_dput+0x334/0x430, CPU#0: comm/123`.
@@ -9,7 +12,7 @@ const warned: FrameRule = { from: ['header', 'trace'], confirmed: true };
 function at(path: string, functionName = ''): RegExp {
   const rest = functionName && String.raw`:\d+ (?:at )?(?:${functionName})`;
   return new RegExp(
-    String.raw`WARNING: (?:CPU: \d+ PID: \d+ )?(?:at )?(?:\S*/)?(?:${path})${rest || String.raw`:\d+`}`,
+    String.raw`WARNING: (?:CPU: \d+ PID: \d+ )?(?:at )?${condition}(?:\S*/)?(?:${path})${rest || String.raw`:\d+`}`,
   );
 }
 
@@ -52,7 +55,7 @@ export const warningRules: readonly Rule[] = [
     frame: warned,
   },
   {
-    header: /WARNING: [\w./-]+\.[chS]:\d+ at /,
+    header: new RegExp(String.raw`WARNING: ${condition}[\w./-]+\.(?:[chS]|rs):\d+ at `),
     title: 'WARNING in {frame}',
     frame: { ...warned, from: ['header', 'pc', 'trace'] },
   },
@@ -64,17 +67,6 @@ export const warningRules: readonly Rule[] = [
   {
     header: /WARNING: kernel stack (?:regs|frame pointer) at .* has bad /,
     title: 'WARNING: kernel stack regs has bad value',
-    traceOptional: true,
-  },
-  {
-    header: /WARNING: stack recursion on stack type/,
-    title: 'WARNING: stack recursion',
-    traceOptional: true,
-  },
-  {
-    header: /WARNING: can't (?:dereference|access) registers at .* for ip (?<frame>[\w.]+)/,
-    title: "WARNING: can't access registers at {frame}",
-    frame: { from: ['header'] },
     traceOptional: true,
   },
 ];

@@ -34,8 +34,11 @@ export function builder(yargs: Argv): Argv<TriageArguments> {
     .option('batch', { type: 'boolean', describe: 'JSON lines {id, log} in, {id, findings} out' })
     .option('vmlinux', { type: 'string', describe: 'add file:line with this kernel image' })
     .option('source', { type: 'string', describe: 'source tree to make paths relative to' })
-    .option('explain', { type: 'number', describe: 'which lines led to finding N (from 1)' })
-    .conflicts('json', ['batch', 'explain'])
+    .option('explain', {
+      type: 'number',
+      describe: 'which lines led to finding N (from 1); with --json as data',
+    })
+    .conflicts('json', 'batch')
     .conflicts('batch', ['explain', 'vmlinux']);
 }
 
@@ -150,15 +153,20 @@ async function printText(found: AsyncIterable<Finding>, context: CommandContext)
   return all.some(({ first }) => isDecisive(first)) ? exitCodes.splat : exitCodes.clean;
 }
 
+/** Prints finding `wanted` (from 1, in the order of completion) with the lines behind it. */
 async function printExplanation(
   found: AsyncIterable<Finding>,
   wanted: number,
+  json: boolean,
   context: CommandContext,
 ): Promise<number> {
   let count = 0;
   for await (const finding of found) {
     if (++count !== wanted) continue;
-    await write(context, `${formatExplanation(finding, { colour: context.colour, frames: 0 })}\n`);
+    const text = json
+      ? JSON.stringify({ findings: [finding] })
+      : formatExplanation(finding, { colour: context.colour, frames: 0 });
+    await write(context, `${text}\n`);
     return isDecisive(finding) ? exitCodes.splat : exitCodes.clean;
   }
   throw new HarnessError('usage', `there is no finding ${wanted}; the log has ${count}`);
@@ -220,8 +228,6 @@ function print(
   found: AsyncIterable<Finding>,
   context: CommandContext,
 ): Promise<number> {
-  if (json) return printJson(found, context);
-  return explain === undefined
-    ? printText(found, context)
-    : printExplanation(found, explain, context);
+  if (explain !== undefined) return printExplanation(found, explain, json === true, context);
+  return json ? printJson(found, context) : printText(found, context);
 }

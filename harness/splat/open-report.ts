@@ -40,6 +40,8 @@ export interface OpenReport extends ReportOrigin {
   panicked: boolean;
   /** Another report began in the middle of this one. */
   interrupted: boolean;
+  /** The one that this one interrupted, on a console that does not say who prints. */
+  held: OpenReport | undefined;
 }
 
 /** Starts a report at its header line. */
@@ -56,7 +58,13 @@ export function openReport(rule: Rule, header: ReportLine, origin: ReportOrigin)
     complete: rule.oneLine === true,
     panicked: panicLine.test(header.text),
     interrupted: false,
+    held: undefined,
   };
+}
+
+/** The report with other lines, all of which belong to it. */
+export function withLines(report: OpenReport, lines: readonly ReportLine[]): OpenReport {
+  return { ...report, lines: [...lines], belonging: lines.length };
 }
 
 function patienceOf(report: OpenReport): number {

@@ -5,9 +5,10 @@ import { isRelayed, readConsoleLine } from './console-line.ts';
 import { attachesToSplat, readEvent, rebootFinding } from './events.ts';
 import type { Finding } from './finding.ts';
 import { BootWatch, continues, isAftermath } from './incident.ts';
-import { feed, type OpenReport, openReport } from './open-report.ts';
+import { feed, type OpenReport, openReport, withLines } from './open-report.ts';
 import { rules } from './rules/index.ts';
 import type { Rule } from './rules/rule.ts';
+import { untangle } from './untangle.ts';
 
 /** An event waits so many lines for the splat it belongs to. */
 const eventPatience = 4;
@@ -96,11 +97,15 @@ export class Tracker {
   }
 
   #start(rule: Rule, line: ReportLine, fromKernel: boolean): void {
+    let held: OpenReport | undefined;
     for (const report of this.#open) {
       if (report.lines[0]?.caller !== line.caller || rule.oneLine) continue;
       if (report.rule.sharesTrace && report.frames === 0) continue;
       report.interrupted = true;
-      this.#close(report);
+      if (line.caller === '' && !report.ended && !report.held) {
+        this.#open = this.#open.filter((other) => other !== report);
+        held = report;
+      } else this.#close(report);
     }
     const [oldest] = this.#open;
     if (this.#open.length >= mostOpen && oldest) this.#close(oldest);
@@ -108,12 +113,20 @@ export class Tracker {
     this.#waiting = this.#waiting.filter((entry) => entry.caller !== line.caller);
     const events = mine.map((entry) => entry.event);
     const report = openReport(rule, line, { fromKernel, events, victim: this.#victim });
+    report.held = held;
     this.#open = [...this.#open, report];
     if (report.complete) this.#close(report);
   }
 
   #close(report: OpenReport): void {
     this.#open = this.#open.filter((other) => other !== report);
+    const { held } = report;
+    const lines = held && untangle(held, report);
+    if (held) this.#conclude(lines ? withLines(held, lines.first) : held);
+    this.#conclude(lines ? withLines(report, lines.second) : report);
+  }
+
+  #conclude(report: OpenReport): void {
     const finding = conclude(report);
     if (!finding) return;
     this.#lastSplatLine = Math.max(this.#lastSplatLine, finding.endLine);

@@ -389,6 +389,56 @@ void t.test('two reports interleaved by callers are both found whole', async () 
   );
 });
 
+/** An oops of one CPU with its registers, as far as two of them differ. */
+function dump(header: string, cpu: number, name: string): string[] {
+  return [
+    header,
+    `CPU: ${cpu} PID: ${cpu} Comm: x${cpu} Not tainted 4.20.0 #1`,
+    'Hardware name: QEMU Standard PC',
+    `RIP: 0010:${name}_take+0x1/0x2`,
+    `Code: 0${cpu} 01`,
+    'RSP: 0018:ffff888000000000 EFLAGS: 00010246',
+    'Call Trace:',
+    ` ${name}_read+0x10/0x20`,
+    ` ${name}_enter+0x10/0x20`,
+    '---[ end trace 0000000000000000 ]---',
+  ];
+}
+
+void t.test('two CPUs that print at once are told apart without callers', async (t) => {
+  const left = dump('divide error: 0000 [#1] SMP', 0, 'alpha');
+  const right = dump('general protection fault: 0000 [#2] SMP', 1, 'beta');
+  const zipped = left.flatMap((line, index) => [line, right[index] ?? '']);
+  t.match(scanLog(print(zipped)), [
+    { title: 'divide error in alpha_take', cpu: 0, task: 'x0/0', corrupted: true },
+    { title: 'general protection fault in beta_take', cpu: 1, task: 'x1/1', corrupted: true },
+  ]);
+  const late = [...left.slice(0, 8), ...right.slice(0, 3), ...left.slice(8), ...right.slice(3)];
+  const found = scanLog(print(late));
+  t.match(found, [
+    { title: 'divide error in alpha_take', cpu: 0, corrupted: false },
+    { title: 'general protection fault in beta_take', cpu: 1, corrupted: false },
+  ]);
+  t.match(
+    found.map(({ stack }) => stack.map((frame) => frame.function)),
+    [
+      ['alpha_take', 'alpha_read', 'alpha_enter'],
+      ['beta_take', 'beta_read', 'beta_enter'],
+    ],
+  );
+});
+
+void t.test('a report that was cut keeps nothing of the next one', async (t) => {
+  const whole = dump('general protection fault: 0000 [#2] SMP', 1, 'beta');
+  for (const length of [1, 2, 3, 5, 8]) {
+    const cut = dump('divide error: 0000 [#1] SMP', 0, 'alpha').slice(0, length);
+    const [first, second] = scanLog(print([...cut, ...whole]));
+    t.equal(first?.endLine, length, `cut after ${length} lines`);
+    t.match(second, { title: 'general protection fault in beta_take', line: length + 1, cpu: 1 });
+    t.equal(second?.corrupted, false);
+  }
+});
+
 void t.test('a report is found again from its start and not from its end', async () => {
   fc.assert(
     fc.property(noise, report, noise, (before, r, after) => {

@@ -138,6 +138,24 @@ void t.test('--explain shows the lines behind a finding', async (t) => {
   t.equal(code, 1);
 });
 
+void t.test('--explain with --json gives the lines as data', async (t) => {
+  const { output, code } = await triage({ file: '-', explain: 2, json: true }, event + splat);
+  const { findings } = JSON.parse(output) as { findings: unknown[] };
+  t.match(findings, [
+    {
+      title: 'divide error in demo_divide',
+      evidence: [
+        { line: 2, role: 'header', text: /^divide error/ },
+        { line: 5, role: 'guilty frame', text: / demo_divide/ },
+        { line: 7, role: 'end', text: /end trace/ },
+      ],
+      text: splat.trimEnd().split('\n'),
+    },
+  ]);
+  t.equal(findings.length, 1);
+  t.equal(code, 1);
+});
+
 void t.test('bad input is refused in one line', async (t) => {
   t.match(await refusal(t, { file: '/does/not/exist' }), /cannot read \/does\/not\/exist: ENOENT/);
   t.match(await refusal(t, { file: '/' }), /is a directory/);

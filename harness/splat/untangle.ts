@@ -1,0 +1,84 @@
+import type { ReportLine } from './body.ts';
+import { readFrame } from './frames.ts';
+import type { OpenReport } from './open-report.ts';
+
+/** Lines of which a report has one before its stack, by the words they begin with. */
+const landmarks =
+  /^(?:CPU: \d|Hardware name:|RIP: 00(?:10|60)|E?IP is at|pc : |lr : |sp : |Code:|[RE]SP: 00|[RE][ABCDS][XPI]: |R0[89]: |R1[0-5]: |[FCD]S: |CR[02]: |DR[036]: |Call Trace:|Backtrace:)/;
+const traceHeading = /(?:Call Trace|[Bb]acktrace):/;
+const traceEnd = /---\[ end trace|^\s*<\/TASK>/;
+/** So many landmarks of both reports mean that two CPUs printed at once; one may be chance. */
+const leastDoubled = 3;
+
+/** The lines of two reports told apart. */
+export interface Untangled {
+  readonly first: readonly ReportLine[];
+  readonly second: readonly ReportLine[];
+}
+
+/** `CPU: 1` and `CPU: 0` are one landmark. */
+function landmarkOf({ text }: ReportLine): string | undefined {
+  return landmarks.exec(text)?.[0].replace(/(?<=^CPU: )\d/, '');
+}
+
+function ownLines(report: OpenReport): ReportLine[] {
+  return report.lines.slice(0, report.belonging);
+}
+
+/** The first report was in the middle of its stack: frames go on with it until the second announces a stack of its own. */
+function splitTrace(first: ReportLine[], second: ReportLine[]): Untangled | undefined {
+  const announced = second.findIndex((line) => traceHeading.test(line.text));
+  if (announced < 0) return undefined;
+  const ended = second.findIndex((line) => traceEnd.test(line.text));
+  const until = ended < 0 ? announced : Math.min(announced, ended + 1);
+  const isOfFirst = (line: ReportLine, index: number) =>
+    index > 0 && index < until && (readFrame(line.text) !== undefined || traceEnd.test(line.text));
+  const moved = second.filter(isOfFirst);
+  if (moved.length === 0) return undefined;
+  return {
+    first: [...first, ...moved],
+    second: second.filter((line, index) => !isOfFirst(line, index)),
+  };
+}
+
+/**
+ * Neither had its stack yet: of each landmark the first is of the report that began first. Frames below two headings are
+ * anybody's and are given to nobody.
+ */
+function splitHeads(first: ReportLine[], second: ReportLine[]): Untangled | undefined {
+  const firstFrame = second.findIndex((line) => readFrame(line.text) !== undefined);
+  const head = firstFrame < 0 ? second : second.slice(0, firstFrame);
+  const taken = new Set(first.flatMap((line) => landmarkOf(line) ?? []));
+  const ofFirst: ReportLine[] = [];
+  const ofSecond: ReportLine[] = [];
+  let doubled = 0;
+  const seen = new Set<string>();
+  for (const line of head) {
+    const landmark = landmarkOf(line);
+    if (landmark === undefined || taken.has(landmark)) {
+      ofSecond.push(line);
+      if (landmark !== undefined && seen.has(landmark)) doubled++;
+    } else {
+      ofFirst.push(line);
+      taken.add(landmark);
+      seen.add(landmark);
+    }
+  }
+  if (doubled < leastDoubled) return undefined;
+  const isShared = seen.has('Call Trace:') && ofSecond.some((line) => traceHeading.test(line.text));
+  const rest = second.slice(head.length);
+  return {
+    first: [...first, ...ofFirst],
+    second: [...ofSecond, ...rest.filter((line) => !isShared || !readFrame(line.text))],
+  };
+}
+
+/**
+ * Tells the lines of two reports apart that were printed at the same time by a kernel without CONFIG_PRINTK_CALLER. `first`
+ * is as far as it had come when the header of `second` was printed; `second` has all lines from there on. Undefined when
+ * nothing says that the first one went on: then it was cut.
+ */
+export function untangle(first: OpenReport, second: OpenReport): Untangled | undefined {
+  const lines = [ownLines(first), ownLines(second)] as const;
+  return first.frames > 0 ? splitTrace(...lines) : splitHeads(...lines);
+}

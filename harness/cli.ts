@@ -32,6 +32,10 @@ const commands: Readonly<Record<string, Row>> = {
     describe: 'find the commit that brought a splat, however rarely it fires',
     load: async () => import('./commands/bisect.ts'),
   },
+  controls: {
+    describe: 'break every rule of the mmu-notifier contract, and tell what the kernel said',
+    load: async () => import('./commands/controls.ts'),
+  },
   triage: {
     describe: 'find the splats in any console log',
     load: async () => import('./commands/triage.ts'),

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
  * controls --mode MODE --trigger TRIGGER [--notifier hlist|interval] [--refusals N]
- *          [--seed N] [--duration-ms N] [--reap-timeout-ms N]
+ *          [--times once|always] [--seed N] [--duration-ms N] [--reap-timeout-ms N]
  *
  * Arms the seeded-bug driver and sets off what makes the bug visible. Exit status 0: the
  * trigger ran; what the kernel printed about it is for the reader of the console. A broken
- * mode is triggered once, for exactly its splats; a legal one again and again for the
- * duration, since silence is what it must show.
+ * mode is triggered once, for exactly its splats, unless --times says otherwise; a legal
+ * one again and again for the duration, since silence is what it must show.
  */
 #include "controls.h"
 
@@ -46,6 +46,7 @@ static const struct {
 	[SPLAT_MN_ABBA_MMAP_LOCK] = { "abba-mmap-lock" },
 	[SPLAT_MN_SPINLOCK] = { "spinlock", .legal = true },
 	[SPLAT_MN_REFUSE] = { "refuse", .legal = true },
+	[SPLAT_MN_ALLOC_UNDER_ALL_LOCKS] = { "alloc-under-all-locks" },
 };
 
 static const struct {
@@ -60,6 +61,7 @@ static const struct {
 struct options {
 	struct control control;
 	trigger_function *trigger;
+	bool always;
 };
 
 static bool parse_mode(const char *name, struct options *options)
@@ -97,7 +99,13 @@ static bool parse_refusals(const char *text, struct options *options)
 	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && number <= UINT32_MAX;
 }
 
-#define OWN_OPTIONS 4
+static bool parse_times(const char *text, struct options *options)
+{
+	options->always = strcmp(text, "always") == 0;
+	return options->always || strcmp(text, "once") == 0;
+}
+
+#define OWN_OPTIONS 5
 
 static const struct {
 	const char *name;
@@ -107,6 +115,7 @@ static const struct {
 	{ "--trigger", parse_trigger },
 	{ "--notifier", parse_notifier },
 	{ "--refusals", parse_refusals },
+	{ "--times", parse_times },
 };
 
 /* Moves the values of our options out of argv, which keeps what all workloads share; returns the new argc. */
@@ -183,6 +192,6 @@ int controls_main(int argc, char **argv)
 	do {
 		options.control.bytes = (16 + random_below(&random, 48)) * PAGE_BYTES;
 		options.trigger(&options.control);
-	} while (modes[options.control.mode].legal && workload_time_is_left(&workload));
+	} while ((modes[options.control.mode].legal || options.always) && workload_time_is_left(&workload));
 	return 0;
 }

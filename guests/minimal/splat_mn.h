@@ -57,6 +57,7 @@ enum splat_mn_mode {
 	SPLAT_MN_ABBA_MMAP_LOCK,	/* KICK: mmap_lock under the lock the callback takes */
 	SPLAT_MN_SPINLOCK,		/* spin_lock() when non-blockable; legal unless PREEMPT_RT */
 	SPLAT_MN_REFUSE,		/* -EAGAIN to the first `refusals` non-blockable calls; legal without an end op */
+	SPLAT_MN_ALLOC_UNDER_ALL_LOCKS,	/* KICK: GFP_KERNEL under mm_take_all_locks() */
 	SPLAT_MN_MODES
 };
 

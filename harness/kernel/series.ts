@@ -1,5 +1,5 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { HarnessError } from '../errors.ts';
 import { parseDiff } from './diff.ts';
@@ -39,14 +39,14 @@ const largestSeriesBytes = 128 * 1024 * 1024;
 
 /**
  * The series at `path`: an mbox or a mail (plain or .gz), a diff without mail headers, a quilt folder (its `series` file
- * says the order), or a folder of *.patch, *.diff and *.mbox files in the order of their names. Cover letters and replies
- * are passed over. Throws `usage` when there is nothing or no patch in it.
+ * says the order), such a series file itself (`series` or `series-NAME`), or a folder of *.patch, *.diff and *.mbox files in
+ * the order of their names. Cover letters and replies are passed over. Throws `usage` when there is nothing or no patch in it.
  */
 export async function readSeries(path: string, options: ReadOptions): Promise<Series> {
   const full = resolve(options.cwd, path);
   const found = await stat(full).catch(() => undefined);
   if (found === undefined) throw new HarnessError('usage', `series ${path}: no such file`);
-  const files = found.isDirectory() ? await listPatchFiles(full) : [full];
+  const files = found.isDirectory() ? await listPatchFiles(full) : await listOne(full);
   const patches: Unplaced[] = [];
   for (const file of files) patches.push(...(await readPatchFile(file, options.signal)));
   if (patches.length === 0) throw new HarnessError('usage', `series ${path} holds no patch`);
@@ -58,9 +58,21 @@ export function allPatches(series: readonly Series[]): readonly Patch[] {
   return series.flatMap((one) => one.patches);
 }
 
+/** A folder may hold several series files, as for several versions of the tree. */
+async function listOne(file: string): Promise<readonly string[]> {
+  if (!/^series(?:-[\w.-]+)?$/.test(basename(file))) return [file];
+  const text = await readFile(file, 'utf8');
+  return /^(?:From |diff |--- )/m.test(text) ? [file] : readQuiltSeries(file, text);
+}
+
+function readQuiltSeries(file: string, text: string): readonly string[] {
+  return parseQuiltSeries(text, file).map((name) => join(dirname(file), name));
+}
+
 async function listPatchFiles(dir: string): Promise<readonly string[]> {
-  const quilt = await readFile(join(dir, 'series'), 'utf8').catch(() => undefined);
-  if (quilt !== undefined) return parseQuiltSeries(quilt, dir).map((name) => join(dir, name));
+  const file = join(dir, 'series');
+  const quilt = await readFile(file, 'utf8').catch(() => undefined);
+  if (quilt !== undefined) return readQuiltSeries(file, quilt);
   const names = await readdir(dir);
   return names
     .filter((name) => /\.(?:patch|diff|mbox)(?:\.gz)?$/.test(name))
@@ -70,13 +82,13 @@ async function listPatchFiles(dir: string): Promise<readonly string[]> {
 
 /**
  * The patch names of a quilt(1) `series` file: `fix.patch -p1 # comment` a line. Throws `usage` for a name outside of
- * the folder and for a strip level other than one.
+ * its folder and for a strip level other than one.
  */
-export function parseQuiltSeries(text: string, dir: string): readonly string[] {
+export function parseQuiltSeries(text: string, file: string): readonly string[] {
   return text.split('\n').flatMap((line, at) => {
     const [name, ...flags] = line.replace(/#.*$/, '').trim().split(/\s+/);
     if (!name) return [];
-    const place = `${join(dir, 'series')}:${at + 1}`;
+    const place = `${file}:${at + 1}`;
     if (name.startsWith('/') || name.split('/').includes('..')) {
       throw new HarnessError('usage', `${place}: ${name} is not in the folder`);
     }

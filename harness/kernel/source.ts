@@ -29,6 +29,18 @@ export function compareVersions(a: KernelVersion, b: KernelVersion): number {
   return a[0] - b[0] || a[1] - b[1];
 }
 
+/** True for a version in the half-open range [from, before), "MAJOR.MINOR" each; no `before`: every later one. */
+export function isVersionIn(
+  version: KernelVersion,
+  range: { readonly from: string; readonly before?: string },
+): boolean {
+  const { from, before } = range;
+  return (
+    compareVersions(version, parseVersion(from)) >= 0 &&
+    (before === undefined || compareVersions(version, parseVersion(before)) < 0)
+  );
+}
+
 /** `6.12`. Throws `internal` for anything else: versions are written in our own tables. */
 export function parseVersion(text: string): KernelVersion {
   const match = /^(\d+)\.(\d+)$/.exec(text);

@@ -1,7 +1,8 @@
-import { controls } from '../../patches/seeded-bugs.ts';
+import { controls } from '../../patches/controls.ts';
 import { HarnessError } from '../errors.ts';
-import { compareVersions, type KernelVersion, parseVersion } from '../kernel/source.ts';
+import type { KernelVersion } from '../kernel/source.ts';
 import { type Canary, canaries, canaryWorkload, type Workload } from '../stress/workloads.ts';
+import { expectationOf } from './controls/expectation.ts';
 
 /** A canary with what it must make this kernel say: these titles, all of them, and no others. */
 export interface PlannedCanary {
@@ -27,11 +28,7 @@ function expectedTitles(
     (known) => known.mode === mode && known.notifier === notifier && known.trigger === trigger,
   );
   if (control === undefined)
-    throw new HarnessError('internal', `canary ${name} is not in patches/seeded-bugs.ts`);
-  const expectation = control.expectations.find(
-    ({ from, before }) =>
-      compareVersions(version, parseVersion(from)) >= 0 &&
-      (before === undefined || compareVersions(version, parseVersion(before)) < 0),
-  );
-  return (expectation?.splats ?? []).map(({ title }) => title);
+    throw new HarnessError('internal', `canary ${name} is not in patches/controls.ts`);
+  const { splats } = expectationOf(control, version, 'in');
+  return splats.map(({ title }) => title);
 }

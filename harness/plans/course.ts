@@ -24,7 +24,7 @@ export interface Course {
   readonly marker: string;
   /** Whether the two markers came out of the console. */
   readonly markersSeen: { readonly begin: boolean; readonly end: boolean };
-  readonly timings: Omit<TrialTimings, 'totalMs'>;
+  readonly timings: Omit<TrialTimings, 'totalMs' | 'firstSplatMs'>;
 }
 
 /** Everything a course learns on its way; a guest that goes away leaves it as far as it got. */
@@ -149,7 +149,9 @@ async function runWorkload(
     const running = guest.agent
       .run(programArgv(plan), timeoutMs, onOutput)
       .then((end) => readEnd(end, output.lastWords(), upload !== undefined));
-    const stuck = stuckAfterSplat(durationMs, context, watch.hasSplat, running, over.signal);
+    const patienceMs =
+      plan.endAtSplat === true ? 0 : durationMs * 2 + 5_000 * Math.sqrt(context.slowness);
+    const stuck = stuckAfterSplat(patienceMs, watch.hasSplat, running, over.signal);
     const end = await Promise.race([running, stuck]);
     await picture;
     return end;
@@ -185,13 +187,11 @@ function runTimeoutMs(durationMs: number, slowness: number): number {
 
 /** A workload that hangs after a splat has been heard needs no more patience: the splat is the reason. */
 async function stuckAfterSplat(
-  durationMs: number,
-  context: TrialContext,
+  patienceMs: number,
   hasSplat: () => boolean,
   running: Promise<WorkloadEnd>,
   signal: AbortSignal,
 ): Promise<WorkloadEnd> {
-  const patienceMs = durationMs * 2 + 5_000 * Math.sqrt(context.slowness);
   const startedAt = performance.now();
   let over = false;
   const ended = running.then(

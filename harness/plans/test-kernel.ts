@@ -1,7 +1,12 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import { ownSeries } from '../../patches/index.ts';
+import {
+  type AnnotationState,
+  annotationSeries,
+  type OwnSeries,
+  ownSeries,
+} from '../../patches/index.ts';
 import { HarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { packageRoot } from '../host/package-root.ts';
@@ -9,7 +14,7 @@ import type { ConfigBase } from '../kernel/config.ts';
 import { type Fragment, readFragments } from '../kernel/fragment.ts';
 import { type BuildOutcome, buildKernel } from '../kernel/kernel.ts';
 import { readSeries, type Series } from '../kernel/series.ts';
-import { compareVersions, openSource, parseVersion, type Source } from '../kernel/source.ts';
+import { isVersionIn, openSource, type Source } from '../kernel/source.ts';
 
 /** The kernel a command line asks for. Relative paths are relative to `cwd`. */
 export interface TestKernelRequest {
@@ -23,6 +28,8 @@ export interface TestKernelRequest {
   readonly configs: readonly (string | Fragment)[];
   /** A .config that takes the place of `tinyconfig` and base.config: its path, or what was read of it. */
   readonly configBase: string | Extract<ConfigBase, { kind: 'file' }> | undefined;
+  /** What is done to the notifier annotations of the tree before the user's series; absent: nothing. */
+  readonly annotations?: AnnotationState;
   readonly cwd: string;
   readonly cacheRoot: string;
   readonly jobs?: number;
@@ -71,8 +78,11 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
   }
   const source = request.source ?? (await openSource(request.kernel, request));
   const own = [];
-  for (const { dir } of ownSeriesFor(source)) {
-    own.push({ ...(await readSeries(dir, { cwd: packageRoot(), signal })), optional: true });
+  for (const { path } of seriesFor(source, ownSeries)) {
+    own.push({ ...(await readSeries(path, { cwd: packageRoot(), signal })), optional: true });
+  }
+  for (const { path } of annotationsFor(source, request.annotations ?? 'in')) {
+    own.push(await readSeries(path, { cwd: packageRoot(), signal }));
   }
   return buildKernel({
     source,
@@ -102,13 +112,20 @@ async function locateFragment(name: string, folder: string, cwd: string): Promis
   throw new HarnessError('usage', `--config ${name}: no such fragment; it is ${known}`);
 }
 
-function ownSeriesFor(source: Source): typeof ownSeries {
-  return ownSeries.filter(({ from, before }) => {
-    const since = compareVersions(source.version, parseVersion(from)) >= 0;
-    return (
-      since && (before === undefined || compareVersions(source.version, parseVersion(before)) < 0)
-    );
-  });
+/** Those of a list that are for the version of this tree. */
+function seriesFor(source: Source, list: readonly OwnSeries[]): readonly OwnSeries[] {
+  return list.filter((one) => isVersionIn(source.version, one));
+}
+
+/** Throws `usage` when a state of the annotations has no series for this version. */
+function annotationsFor(source: Source, state: AnnotationState): readonly OwnSeries[] {
+  const needed = new Set(annotationSeries[state].map(({ name }) => name));
+  const found = seriesFor(source, annotationSeries[state]);
+  if (found.length === needed.size) return found;
+  throw new HarnessError(
+    'usage',
+    `${source.name}: annotations ${state}: our patches are for 6.1 and later`,
+  );
 }
 
 async function readBase(request: TestKernelRequest): Promise<ConfigBase> {

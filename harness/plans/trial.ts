@@ -26,6 +26,8 @@ export interface TrialPlan {
   readonly expected?: readonly string[];
   /** The user's own program, put into the guest as the workload's; it gets the workload's arguments and no others. */
   readonly upload?: Uint8Array;
+  /** Nothing after the first splat is of interest. */
+  readonly endAtSplat?: true;
 }
 
 export interface TrialContext {
@@ -70,6 +72,8 @@ export interface TrialTimings {
   readonly startMs: number | null;
   /** From the start of QEMU to the workload's first line. */
   readonly firstLineMs: number | null;
+  /** From the start of QEMU to the end of the first splat's report on the console. */
+  readonly firstSplatMs: number | null;
   readonly workloadMs: number | null;
   readonly totalMs: number;
   /** CPU time of the trial's QEMU, in seconds. */
@@ -95,24 +99,17 @@ async function observeTrial(
   await mkdir(context.dir, { recursive: true });
   const scanner = createScanner();
   const drops = countDrops();
-  const tally = { splats: startTally(), events: startTally() };
-  const isKnown = context.isKnown ?? (() => false);
-  const take = (found: readonly Finding[]): void => {
-    for (const finding of found) {
-      (isSplat(finding) ? tally.splats : tally.events).add(finding);
-      if (isSplat(finding) && !isKnown(finding)) context.onSplat(finding);
-    }
-  };
+  const heard = listen(context, startedAt);
   const course = await runCourse(plan, context, {
     onConsole: (bytes) => {
       drops.push(bytes);
-      take(scanner.push(bytes));
+      heard.take(scanner.push(bytes));
     },
-    hasSplat: () => tally.splats.all().length > 0,
+    hasSplat: () => heard.splats().length > 0,
   });
-  take(scanner.end());
-  if (course.end.kind === 'lost' && tally.splats.all().length === 0) take([lostGuest()]);
-  const splats = markKnown(tally.splats.all(), isKnown);
+  heard.take(scanner.end());
+  if (course.end.kind === 'lost' && heard.splats().length === 0) heard.take([lostGuest()]);
+  const splats = heard.splats();
   const ledger = await ledgerOf(course, join(context.dir, 'console.log'), {
     dropped: drops.total(),
     spoke: splats.length > 0,
@@ -143,8 +140,38 @@ async function observeTrial(
     witnesses,
     counters,
     splats,
-    events: tally.events.all(),
-    timings: { ...course.timings, totalMs: performance.now() - startedAt },
+    events: heard.events(),
+    timings: {
+      ...course.timings,
+      firstSplatMs: heard.firstSplatMs(),
+      totalMs: performance.now() - startedAt,
+    },
+  };
+}
+
+/** What was found on a console so far. */
+interface Heard {
+  readonly take: (found: readonly Finding[]) => void;
+  readonly splats: () => readonly SeenSplat[];
+  readonly events: () => readonly SplatCount[];
+  readonly firstSplatMs: () => number | null;
+}
+
+function listen(context: TrialContext, startedAt: number): Heard {
+  const tally = { splats: startTally(), events: startTally() };
+  const isKnown = context.isKnown ?? (() => false);
+  let firstSplatMs: number | null = null;
+  return {
+    take: (found) => {
+      for (const finding of found) {
+        (isSplat(finding) ? tally.splats : tally.events).add(finding);
+        if (isSplat(finding)) firstSplatMs ??= performance.now() - startedAt;
+        if (isSplat(finding) && !isKnown(finding)) context.onSplat(finding);
+      }
+    },
+    splats: () => markKnown(tally.splats.all(), isKnown),
+    events: tally.events.all,
+    firstSplatMs: () => firstSplatMs,
   };
 }
 
@@ -170,7 +197,14 @@ function unbootedTrial(plan: TrialPlan, verdict: Untestable, totalMs: number): T
     counters: {},
     splats: [],
     events: [],
-    timings: { startMs: null, firstLineMs: null, workloadMs: null, totalMs, qemuCpuSeconds: 0 },
+    timings: {
+      startMs: null,
+      firstLineMs: null,
+      firstSplatMs: null,
+      workloadMs: null,
+      totalMs,
+      qemuCpuSeconds: 0,
+    },
   };
 }
 

@@ -13,12 +13,18 @@ import { runTrial, type TrialContext, type TrialPlan, type TrialResult } from '.
 /** What QEMU itself needs beside the guest's memory. */
 const qemuOverheadMiB = 256;
 
+/** How trials are run, of all a request says. */
+export type TrialsRequest = Pick<
+  RunRequest,
+  'parallelTrials' | 'memoryMiB' | 'cpus' | 'cold' | 'baseline' | 'dir' | 'signal' | 'emit'
+>;
+
 /** Runs all trials, several at a time; results in the order of the plans. */
 export async function runTrials(
   plans: readonly TrialPlan[],
   lab: Lab,
   checkpoints: readonly (Checkpoint | undefined)[],
-  request: RunRequest,
+  request: TrialsRequest,
 ): Promise<readonly TrialResult[]> {
   const { emit } = request;
   const total = plans.length;
@@ -51,7 +57,7 @@ async function runWithSecondLook(
   plan: TrialPlan,
   lab: Lab,
   checkpoints: readonly (Checkpoint | undefined)[],
-  request: RunRequest,
+  request: TrialsRequest,
 ): Promise<TrialResult> {
   const first = await runTrial(plan, trialContext(plan, plan.id, lab, checkpoints, request));
   if (!isHung(first)) return first;
@@ -74,7 +80,7 @@ function trialContext(
   folder: string,
   lab: Lab,
   checkpoints: readonly (Checkpoint | undefined)[],
-  request: RunRequest,
+  request: TrialsRequest,
 ): TrialContext {
   const checkpoint = checkpoints[plan.bootIndex];
   if (checkpoint === undefined) throw new HarnessError('internal', `no boot ${plan.bootIndex}`);
@@ -93,7 +99,7 @@ function trialContext(
   };
 }
 
-function parallelTrials(request: RunRequest): number {
+function parallelTrials(request: TrialsRequest): number {
   if (request.parallelTrials !== undefined) return request.parallelTrials;
   const byMemory = Math.floor(freemem() / 2 ** 20 / (request.memoryMiB + qemuOverheadMiB));
   return Math.max(1, Math.min(availableParallelism(), byMemory));

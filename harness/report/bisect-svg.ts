@@ -1,5 +1,6 @@
 import { type BisectReport, commitPhrase, type ReportedCommit } from './bisect-report.ts';
 import { plain } from './plain.ts';
+import { escapeXml } from './xml.ts';
 
 const width = 960;
 const height = 320;
@@ -49,14 +50,4 @@ function caption(commit: ReportedCommit): string {
   const tried = commit.hits + commit.misses;
   const counts = tried === 0 ? '' : `, shown in ${commit.hits} of ${tried} trials`;
   return `${plain(commitPhrase(commit))}: ${(commit.probability * 100).toPrecision(3)} %${counts}`;
-}
-
-function escapeXml(text: string): string {
-  const entities: Record<string, string> = {
-    '&': '&amp;',
-    '<': '&lt;',
-    '>': '&gt;',
-    '"': '&quot;',
-  };
-  return text.replaceAll(/[&<>"]/g, (character) => entities[character] ?? '');
 }

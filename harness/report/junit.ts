@@ -1,6 +1,6 @@
 import { isNotRun, verdictPhrase } from '../verdict.ts';
-import { plainLines } from './plain.ts';
 import type { ReportedTrial, RunReport } from './run-report.ts';
+import { escapeXml } from './xml.ts';
 
 /** JUnit XML as CI servers read it (the de facto schema of Jenkins' xUnit plugin): splats fail, what was not run is skipped, everything else unproved is an error. */
 export function formatJunit(run: RunReport): string {
@@ -59,19 +59,4 @@ function testCase(name: string, ms: number, content: string): string {
 
 function element(name: 'failure' | 'error' | 'skipped', message: string, text: string): string {
   return `<${name} message="${escapeXml(message)}">${escapeXml(text)}</${name}>`;
-}
-
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&apos;',
-};
-
-/** XML 1.0 has no way to write control characters, not even escaped: they become question marks. */
-function escapeXml(text: string): string {
-  return plainLines(text)
-    .replaceAll(/[\uD800-\uDFFF\uFFFE\uFFFF]/gu, '?')
-    .replaceAll(/[&<>"']/g, (char) => entities[char] ?? '?');
 }

@@ -24,6 +24,7 @@ export function progressWriter(
         return line(`splat: ${event.text}`);
       case 'stage-start':
         startedAtMs = performance.now();
+        if (event.stage === 'trials') finished = 0;
         return live ? status(`${event.text} ...`) : line(`${event.text} ...`);
       case 'stage-progress': {
         const now = performance.now();

@@ -16,7 +16,7 @@ export interface Workload {
   readonly canary?: string;
 }
 
-/** A seeded bug that every run must see. What the kernel must say of it is in patches/seeded-bugs.ts, by these words. */
+/** A seeded bug that every run must see. What the kernel must say of it is in patches/controls.ts, by these words. */
 export interface Canary {
   readonly name: string;
   /** Of the seeded-bug driver. */

@@ -1,9 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'tap';
-import { compareVersions, parseVersion } from '../../harness/kernel/source.ts';
-import { ownSeries } from '../../patches/index.ts';
-import { type Control, controls } from '../../patches/seeded-bugs.ts';
+import { compareVersions, isVersionIn, parseVersion } from '../../harness/kernel/source.ts';
+import { expectationOf } from '../../harness/plans/controls/expectation.ts';
+import { controls, realUsers } from '../../patches/controls.ts';
+import { annotationSeries, annotationStates, ownSeries } from '../../patches/index.ts';
+import { type Control, rules } from '../../patches/seeded-bugs.ts';
 
 const guest = (name: string): string => readFileSync(join('guests/minimal', name), 'utf8');
 
@@ -19,7 +21,7 @@ function createdFiles(patch: string): ReadonlyMap<string, string> {
   return files;
 }
 
-const driverDir = ownSeries.find(({ name }) => name === 'seeded-driver')?.dir ?? '';
+const driverDir = ownSeries.find(({ name }) => name === 'seeded-driver')?.path ?? '';
 const driverPatch = readdirSync(driverDir)
   .filter((name) => name.endsWith('.patch'))
   .toSorted()
@@ -32,19 +34,44 @@ const modesOf = (text: string): ReadonlySet<string> =>
 const identity = ({ mode, notifier, trigger, refusals }: Control): string =>
   [mode, notifier, trigger, refusals ?? ''].join(' ');
 
+const everySeries = [...ownSeries, ...annotationStates.flatMap((state) => annotationSeries[state])];
+
 void test('every series of ours is mail, signed off, and complete', async (t) => {
-  for (const { dir, from, before } of ownSeries) {
-    const listed = readFileSync(join(dir, 'series'), 'utf8').trim().split('\n');
-    const present = readdirSync(dir).filter((name) => name.endsWith('.patch'));
-    t.strictSame(listed, present.toSorted(), dir);
+  const folders = new Map<string, Set<string>>();
+  for (const { path, from, before } of everySeries) {
+    const file = /series[^/]*$/.test(path) ? path : join(path, 'series');
+    const listed = readFileSync(file, 'utf8').trim().split('\n');
+    const folder = dirname(file);
+    const known = folders.get(folder) ?? new Set<string>();
+    folders.set(folder, new Set([...known, ...listed]));
     if (before !== undefined) {
-      t.ok(compareVersions(parseVersion(from), parseVersion(before)) < 0, `${dir}: empty range`);
+      t.ok(compareVersions(parseVersion(from), parseVersion(before)) < 0, `${path}: empty range`);
     }
     for (const name of listed) {
-      const patch = readFileSync(join(dir, name), 'utf8');
+      const patch = readFileSync(join(folder, name), 'utf8');
       t.match(patch, /^From 0{40} /, name);
       t.match(patch, /^Subject: \[PATCH.*\] \S/m, name);
       t.match(patch, /^Signed-off-by: splat <splat@localhost>$/m, name);
+    }
+  }
+  for (const [folder, listed] of folders) {
+    const present = readdirSync(folder).filter(
+      (name) => name.endsWith('.patch') && name !== '0000-cover-letter.patch',
+    );
+    t.strictSame(present.toSorted(), [...listed].toSorted(), folder);
+  }
+});
+
+void test('a version has one series for each step to a state of the annotations', async (t) => {
+  for (const state of annotationStates) {
+    const steps = new Set(annotationSeries[state].map(({ name }) => name));
+    for (const version of ['6.1', '6.5', '6.6', '6.12', '7.0'].map(parseVersion)) {
+      const found = annotationSeries[state].filter((one) => isVersionIn(version, one));
+      t.strictSame(
+        found.map(({ name }) => name),
+        [...steps],
+        `${state} of ${version.join('.')}`,
+      );
     }
   }
 });
@@ -86,19 +113,43 @@ void test('driver, guest program and table know the same modes, triggers and cou
   }
 });
 
-void test('expectations of a control cover every version once, and name files of the driver that exist', async (t) => {
+const versions = ['5.10', '5.15', '6.1', '6.3', '6.4', '6.12', '7.0'].map(parseVersion);
+
+void test('something is expected of every control on every version and state, and nothing in vain', async (t) => {
   const created = createdFiles(driverPatch);
   t.equal(new Set(controls.map(identity)).size, controls.length, 'no control twice');
   for (const control of controls) {
-    const ends = control.expectations.map(({ before }) => before);
-    const starts = control.expectations.map(({ from }) => from);
-    t.equal(starts[0], '5.10', identity(control));
-    t.strictSame(starts.slice(1), ends.slice(0, -1), `${identity(control)}: no gap`);
-    t.equal(ends.at(-1), undefined, identity(control));
+    const used = new Set(
+      versions.flatMap((version) =>
+        annotationStates.map((state) => expectationOf(control, version, state)),
+      ),
+    );
+    t.equal(used.size, control.expectations.length, `${identity(control)}: all are used`);
     for (const { splats } of control.expectations) {
       for (const { title, file } of splats) {
         if (file?.startsWith('drivers/misc/splat/')) t.ok(created.has(file), `${title}: ${file}`);
       }
     }
+  }
+});
+
+void test('every rule has a control, and every control a rule', async (t) => {
+  const ids = rules.map(({ id }) => id);
+  t.strictSame(
+    ids,
+    ids.map((_, at) => at + 1),
+  );
+  const rows = [...controls, ...realUsers].flatMap((one) => [
+    one.row,
+    ...('rowSince' in one && one.rowSince !== undefined ? [one.rowSince.row] : []),
+  ]);
+  t.strictSame(
+    [...new Set(rows)].toSorted((a, b) => a - b),
+    ids,
+  );
+  for (const control of controls) {
+    const kept = rules.find(({ id }) => id === control.row)?.kept === true;
+    const splats = control.expectations.flatMap((one) => one.splats);
+    if (kept) t.equal(splats.length, 0, `${identity(control)}: a kept rule is silent`);
   }
 });

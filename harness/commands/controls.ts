@@ -1,0 +1,157 @@
+import { randomInt } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import type { Argv } from 'yargs';
+import { type AnnotationState, annotationStates } from '../../patches/index.ts';
+import { rules } from '../../patches/seeded-bugs.ts';
+import { exitCodes, HarnessError } from '../errors.ts';
+import type { AccelChoice } from '../guest/accel.ts';
+import { cacheRoot, explainDiskError } from '../host/store.ts';
+import { controlsPlan } from '../plans/controls/run-controls.ts';
+import { drawControls } from '../report/controls-svg.ts';
+import { describeControls } from '../report/controls-text.ts';
+import { progressWriter } from '../report/progress.ts';
+import type { CommandContext } from './context.ts';
+import { installPackages } from './install.ts';
+import { openRunDirectory } from './run-directory.ts';
+import { wholeNumber } from './run-options.ts';
+
+export interface ControlsArguments {
+  readonly kernel: readonly string[];
+  readonly annotations: readonly AnnotationState[];
+  readonly row: readonly number[];
+  readonly series: readonly string[];
+  readonly config: readonly string[];
+  readonly repeat: number;
+  readonly seed: number | undefined;
+  readonly accel: AccelChoice;
+  readonly jobs: number | undefined;
+  readonly out: string | undefined;
+  readonly json: boolean;
+}
+
+export const command = 'controls';
+export const describe =
+  'break every rule of the mmu-notifier contract, and tell what the kernel said';
+
+export function builder(yargs: Argv): Argv<ControlsArguments> {
+  return outputOptions(kernelsOptions(yargs)) as unknown as Argv<ControlsArguments>;
+}
+
+function kernelsOptions<T>(yargs: Argv<T>): Argv<T> {
+  return yargs
+    .option('kernel', {
+      string: true,
+      array: true,
+      nargs: 1,
+      default: ['debian:6.1', 'debian:6.12'],
+      describe: 'debian:6.1, DIR, DIR@REV or a tarball, 6.1 or later; repeatable',
+    })
+    .option('annotations', {
+      string: true,
+      array: true,
+      nargs: 1,
+      choices: annotationStates,
+      default: [...annotationStates],
+      describe: 'states of the annotations to try; repeatable',
+    })
+    .option('row', {
+      number: true,
+      array: true,
+      nargs: 1,
+      default: [],
+      describe: `rows of the matrix to try, 1 to ${rules.length}; repeatable, default all`,
+    })
+    .option('series', {
+      string: true,
+      array: true,
+      nargs: 1,
+      default: [],
+      describe: 'patches to apply on top: do the detectors survive them? repeatable',
+    })
+    .option('config', {
+      string: true,
+      array: true,
+      nargs: 1,
+      default: [],
+      describe: 'a .config fragment to merge and verify; repeatable',
+    });
+}
+
+function outputOptions<T>(yargs: Argv<T>): Argv<T> {
+  return yargs
+    .option('repeat', {
+      number: true,
+      default: 1,
+      requiresArg: true,
+      describe:
+        'forks of each timed cell (rows 3, 9, 10, 13) for the time to detect; 1 measures none',
+    })
+    .option('seed', {
+      number: true,
+      requiresArg: true,
+      describe: 'decides everything random in the controls',
+    })
+    .option('accel', {
+      choices: ['auto', 'kvm', 'tcg'] as const,
+      default: 'auto' as const,
+      describe: 'KVM, emulation, or KVM once it is proved',
+    })
+    .option('jobs', {
+      number: true,
+      requiresArg: true,
+      describe: 'compilers, and guests, at a time',
+    })
+    .option('out', {
+      string: true,
+      requiresArg: true,
+      describe: 'the run directory, new or empty; default ./splat-runs/DATE',
+    })
+    .option('json', { boolean: true, default: false, describe: 'print one JSON document' });
+}
+
+/** Tries the matrix; 0 when every cell is as expected, else 1. */
+export async function run(argv: ControlsArguments, context: CommandContext): Promise<number> {
+  const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
+  const seed = wholeNumber('seed', argv.seed, 0, 2 ** 32 - 1) ?? randomInt(2 ** 32 - 1);
+  wholeNumber('repeat', argv.repeat, 1, 1000);
+  for (const row of argv.row) wholeNumber('row', row, 1, rules.length);
+  const twice = argv.kernel.find((kernel, at) => argv.kernel.indexOf(kernel) !== at);
+  if (twice !== undefined) throw new HarnessError('usage', `--kernel ${twice}: named twice`);
+  await installPackages(context);
+  const dir = await openRunDirectory(argv.out, context.cwd);
+  try {
+    const result = await controlsPlan({
+      kernels: argv.kernel,
+      states: argv.annotations,
+      rows: argv.row,
+      series: argv.series,
+      configs: argv.config,
+      configBase: undefined,
+      repeat: argv.repeat,
+      seed,
+      guest: 'minimal',
+      accel: argv.accel,
+      memoryMiB: 1024,
+      cpus: 2,
+      ...(jobs === undefined ? {} : { jobs }),
+      parallelTrials: jobs,
+      cwd: context.cwd,
+      cacheRoot: cacheRoot(context.env),
+      dir,
+      signal: context.signal,
+      emit: progressWriter(context.stderr, context.live),
+    });
+    await writeFile(join(dir, 'controls.json'), `${JSON.stringify(result, null, 2)}\n`);
+    await writeFile(join(dir, 'matrix.svg'), drawControls(result));
+    const shown = relative(context.cwd, dir) || '.';
+    context.stdout.write(
+      argv.json
+        ? `${JSON.stringify(result)}\n`
+        : describeControls(result, { colour: context.colour, dir: shown }),
+    );
+    return result.asExpected ? exitCodes.clean : exitCodes.splat;
+  } catch (error) {
+    throw explainDiskError(error, dir);
+  }
+}

@@ -1,0 +1,230 @@
+import { controls, realUsers } from '../../../patches/controls.ts';
+import type { AnnotationState } from '../../../patches/index.ts';
+import { type Control, type Rule, rules } from '../../../patches/seeded-bugs.ts';
+import { HarnessError } from '../../errors.ts';
+import { isVersionIn, type KernelVersion } from '../../kernel/source.ts';
+import { type Workload, workloads } from '../../stress/workloads.ts';
+import { verdictPhrase } from '../../verdict.ts';
+import { trialSeed } from '../plan-trials.ts';
+import type { TrialPlan, TrialResult } from '../trial.ts';
+import { expectationOf } from './expectation.ts';
+
+/**
+ * What became of a broken rule, or of one that was kept. `caught`: there was a splat. `missed`: it was broken, the code
+ * ran, the detectors were alive, and nothing was said. `silent`: it was kept, and nothing was said. `not-exercised`:
+ * nothing is proved.
+ */
+export type Outcome = 'caught' | 'missed' | 'silent' | 'not-exercised';
+
+/** A cell of the matrix, before it is tried. */
+export interface CellPlan {
+  readonly rule: Rule;
+  readonly mode: string;
+  readonly notifier: Control['notifier'];
+  readonly trigger: Control['trigger'];
+  readonly expected: Outcome;
+  /** Why that is expected. */
+  readonly reason: string;
+  readonly timed: boolean;
+  /** How many calls a refusing driver refuses. */
+  readonly refusals?: number;
+  readonly trial: TrialPlan;
+}
+
+/** A cell as `controls --json` carries it. */
+export interface Cell {
+  /** K of `--kernel K`. */
+  readonly kernel: string;
+  readonly annotations: AnnotationState;
+  readonly mode: string;
+  readonly notifier: Control['notifier'];
+  readonly trigger: Control['trigger'];
+  readonly refusals?: number;
+  readonly expected: Outcome;
+  readonly reason: string;
+  readonly result: Outcome;
+  /** The outcome is the expected one, and its splats are exactly those expected. */
+  readonly asExpected: boolean;
+  /** Title of the first splat. */
+  readonly splat?: string;
+  /** Titles of all. */
+  readonly splats: readonly string[];
+  /** Milliseconds of the host from the workload's first line to the first splat. */
+  readonly detectMs?: number;
+  /** What proves nothing, and why. */
+  readonly because?: string;
+  readonly witnesses: Readonly<Record<string, number>>;
+  readonly seed: number;
+  /** Its folder, below the run directory; absent when there was no kernel to try it on. */
+  readonly trial?: string;
+}
+
+/** Milliseconds of the guest that a kept rule is kept for. */
+const durationMs = 1000;
+
+/** All cells of one kernel and state, in the order of the rows; `only` names rows. */
+export function planCells(
+  version: KernelVersion,
+  state: AnnotationState,
+  choice: { readonly seed: number; readonly only: readonly number[] },
+): readonly CellPlan[] {
+  const seeded = controls.map((control) => planControl(control, version, state, choice.seed));
+  const users = realUsers.map((user) => planUser(user, choice.seed));
+  return [...seeded, ...users]
+    .filter(({ rule }) => choice.only.length === 0 || choice.only.includes(rule.id))
+    .toSorted((a, b) => a.rule.id - b.rule.id);
+}
+
+function planControl(
+  control: Control,
+  version: KernelVersion,
+  state: AnnotationState,
+  seed: number,
+): CellPlan {
+  const { mode, notifier, trigger, rowSince } = control;
+  const moved = rowSince !== undefined && isVersionIn(version, rowSince);
+  const rule = findRule(moved ? rowSince.row : control.row);
+  const { splats, because } = expectationOf(control, version, state);
+  const id = controlId(control);
+  const titles = splats.map(({ title }) => title);
+  const quiet: Outcome = rule.kept === true ? 'silent' : 'missed';
+  return {
+    rule,
+    mode,
+    notifier,
+    trigger,
+    expected: titles.length > 0 ? 'caught' : quiet,
+    reason: because,
+    timed: control.timed === true,
+    ...(control.refusals === undefined ? {} : { refusals: control.refusals }),
+    trial: {
+      id,
+      workload: controlWorkload(control),
+      seed: trialSeed(seed, id),
+      durationMs,
+      bootIndex: 0,
+      ...(titles.length > 0 ? { expected: titles } : {}),
+    },
+  };
+}
+
+function planUser(user: (typeof realUsers)[number], seed: number): CellPlan {
+  const { row, workload: name, notifier, trigger, because } = user;
+  const workload = workloads.find((known) => known.name === name);
+  if (workload === undefined) throw new HarnessError('internal', `no workload ${name}`);
+  return {
+    rule: findRule(row),
+    mode: name,
+    notifier,
+    trigger,
+    expected: 'silent',
+    reason: because,
+    timed: false,
+    trial: {
+      id: name,
+      workload,
+      seed: trialSeed(seed, name),
+      durationMs: workload.durationMs,
+      bootIndex: 0,
+    },
+  };
+}
+
+function findRule(id: number): Rule {
+  const rule = rules.find((one) => one.id === id);
+  if (rule === undefined) throw new HarnessError('internal', `no rule ${id}`);
+  return rule;
+}
+
+/** A folder name; controls differ in what it is made of. */
+function controlId({ mode, notifier, trigger, refusals }: Control): string {
+  return [mode, notifier, trigger, ...(refusals === undefined ? [] : [refusals])].join('-');
+}
+
+function controlWorkload({ mode, notifier, trigger, refusals, witness }: Control): Workload {
+  const words = ['--mode', mode, '--trigger', trigger, '--notifier', notifier];
+  return {
+    name: 'controls',
+    program: '/bin/controls',
+    args: refusals === undefined ? words : [...words, '--refusals', String(refusals)],
+    witnesses: [`driver.${witness}`],
+    durationMs,
+  };
+}
+
+/** What the cell amounts to after its trial; `folder` is the trial's. */
+export function judgeCell(
+  plan: CellPlan,
+  column: { readonly kernel: string; readonly annotations: AnnotationState },
+  trial: TrialResult,
+  folder: string,
+): Cell {
+  const { kernel, annotations } = column;
+  const splats = trial.splats.map(({ title }) => title);
+  const { result, because } = outcomeOf(plan, trial);
+  const wanted = plan.trial.expected ?? [];
+  const sameSplats =
+    wanted.every((title) => splats.includes(title)) &&
+    splats.every((title) => wanted.includes(title));
+  const [splat] = splats;
+  const { firstLineMs, firstSplatMs } = trial.timings;
+  return {
+    ...cellHead(plan, { kernel, annotations }),
+    result,
+    asExpected: result === plan.expected && sameSplats,
+    ...(splat === undefined ? {} : { splat }),
+    splats,
+    ...(firstSplatMs === null
+      ? {}
+      : { detectMs: Math.max(0, Math.round(firstSplatMs - (firstLineMs ?? firstSplatMs))) }),
+    ...(because === undefined ? {} : { because }),
+    witnesses: trial.witnesses,
+    trial: folder,
+  };
+}
+
+/** A cell of a kernel that never came to its trials. */
+export function untriedCell(
+  plan: CellPlan,
+  column: { readonly kernel: string; readonly annotations: AnnotationState },
+  because: string,
+): Cell {
+  const nothing = {
+    result: 'not-exercised',
+    asExpected: false,
+    splats: [],
+    witnesses: {},
+  } as const;
+  return { ...cellHead(plan, column), ...nothing, because };
+}
+
+function cellHead(
+  { mode, notifier, trigger, refusals, expected, reason, trial }: CellPlan,
+  { kernel, annotations }: { readonly kernel: string; readonly annotations: AnnotationState },
+): Omit<Cell, 'result' | 'asExpected' | 'splats' | 'witnesses'> {
+  return {
+    kernel,
+    annotations,
+    mode,
+    notifier,
+    trigger,
+    ...(refusals === undefined ? {} : { refusals }),
+    expected,
+    reason,
+    seed: trial.seed,
+  };
+}
+
+function outcomeOf(
+  { rule }: CellPlan,
+  { splats, verdict }: TrialResult,
+): { readonly result: Outcome; readonly because?: string } {
+  if (splats.length > 0) return { result: 'caught' };
+  const quiet: Outcome = rule.kept === true ? 'silent' : 'missed';
+  if (verdict.kind === 'clean') return { result: quiet };
+  if (verdict.kind === 'inconclusive' && verdict.because === 'canary-missed') {
+    return { result: quiet };
+  }
+  const message = 'message' in verdict ? verdict.message : verdict.titles.join('; ');
+  return { result: 'not-exercised', because: `${verdictPhrase(verdict)}: ${message}` };
+}

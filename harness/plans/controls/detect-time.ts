@@ -1,0 +1,52 @@
+/** How long detection takes, over several forks of which some may not have seen it at all. Pure. */
+
+/** What `controls --repeat` measured of one cell. */
+export interface DetectTime {
+  readonly forks: number;
+  /** Forks that saw the splat; the others were given up at the cap and count as slower than it. */
+  readonly detected: number;
+  readonly capMs: number;
+  /** Median and its interval of at least 95 %, in milliseconds; null: beyond the cap, or too few forks to say. */
+  readonly medianMs: number | null;
+  readonly lowMs: number | null;
+  readonly highMs: number | null;
+}
+
+/**
+ * `times` has milliseconds for a fork that saw the splat and null for one that did not until `capMs`. The interval is
+ * that of order statistics: it holds for every distribution, and a censored time only has to be the larger one.
+ */
+export function summarizeTimes(times: readonly (number | null)[], capMs: number): DetectTime {
+  const sorted = times.map((ms) => ms ?? Number.POSITIVE_INFINITY).toSorted((a, b) => a - b);
+  const n = sorted.length;
+  const rank = lowRank(n);
+  return {
+    forks: n,
+    detected: sorted.filter(Number.isFinite).length,
+    capMs,
+    medianMs: finite(((sorted[(n - 1) >> 1] ?? Infinity) + (sorted[n >> 1] ?? Infinity)) / 2),
+    lowMs: rank === undefined ? null : finite(sorted[rank] ?? Infinity),
+    highMs: rank === undefined ? null : finite(sorted[n - 1 - rank] ?? Infinity),
+  };
+}
+
+function finite(ms: number): number | null {
+  return Number.isFinite(ms) ? Math.round(ms) : null;
+}
+
+/**
+ * The largest index r so that the median lies between the values at r and n - 1 - r in at least 95 % of samples: each
+ * value is below the median with probability 1/2, so the number below is binomial. Undefined below six values.
+ */
+function lowRank(n: number): number | undefined {
+  let below = 0;
+  let term = 0.5 ** n;
+  let rank: number | undefined;
+  for (let r = 0; 2 * r < n - 1; r++) {
+    below += term;
+    if (1 - 2 * below < 0.95) return rank;
+    rank = r;
+    term *= (n - r) / (r + 1);
+  }
+  return rank;
+}

@@ -1,0 +1,18 @@
+import type { AnnotationState } from '../../../patches/index.ts';
+import type { Control, Expectation } from '../../../patches/seeded-bugs.ts';
+import { HarnessError } from '../../errors.ts';
+import { isVersionIn, type KernelVersion } from '../../kernel/source.ts';
+
+/** What a control must make a kernel of that version say with its annotations in that state. */
+export function expectationOf(
+  { mode, expectations }: Pick<Control, 'mode' | 'expectations'>,
+  version: KernelVersion,
+  state: AnnotationState,
+): Expectation {
+  const found = expectations.find(
+    (one) => isVersionIn(version, one) && (one.states?.includes(state) ?? true),
+  );
+  if (found !== undefined) return found;
+  const release = version.join('.');
+  throw new HarnessError('internal', `control ${mode}: nothing is expected on ${release} ${state}`);
+}

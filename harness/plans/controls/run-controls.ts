@@ -1,0 +1,148 @@
+import { join } from 'node:path';
+import { type AnnotationState, annotationStates } from '../../../patches/index.ts';
+import { type Rule, rules } from '../../../patches/seeded-bugs.ts';
+import type { BuiltKernel } from '../../kernel/kernel.ts';
+import type { Untestable } from '../../verdict.ts';
+import { type LabRequest, openLab } from '../lab.ts';
+import { buildTestKernel, type TestKernelRequest } from '../test-kernel.ts';
+import type { TrialPlan, TrialResult } from '../trial.ts';
+import { runTrials, type TrialsRequest } from '../trials.ts';
+import { type Cell, judgeCell, planCells, untriedCell } from './cell.ts';
+import { planForks, summarizeForks, type TimedCell } from './timed.ts';
+
+/** What `splat controls` was asked to do. */
+export interface ControlsRequest
+  extends LabRequest,
+    Omit<TestKernelRequest, 'kernel' | 'annotations'>,
+    Pick<TrialsRequest, 'parallelTrials'> {
+  readonly kernels: readonly string[];
+  readonly states: readonly AnnotationState[];
+  /** Ids of the rows to try; empty: all. */
+  readonly rows: readonly number[];
+  /** Forks of each timed cell; 1: no times are measured. */
+  readonly repeat: number;
+  readonly seed: number;
+  /** The run directory; exists and is empty. */
+  readonly dir: string;
+}
+
+/** controls.json, schema splat-controls/1. */
+export interface ControlsResult {
+  readonly schema: 'splat-controls/1';
+  readonly seed: number;
+  /** Every column could be tried, and every cell was as expected. */
+  readonly asExpected: boolean;
+  readonly columns: readonly Column[];
+  readonly rows: readonly (Pick<Rule, 'id' | 'name'> & { readonly cells: readonly Cell[] })[];
+  readonly times: readonly TimedCell[];
+  /** Milliseconds. */
+  readonly timings: { readonly kernelsMs: number; readonly trialsMs: number };
+}
+
+/** A kernel in one state of its annotations. */
+export interface Column {
+  readonly kernel: string;
+  readonly annotations: AnnotationState;
+  /** `6.1.192`; null when there is no kernel. */
+  readonly release: string | null;
+  readonly imageDigest: string | null;
+  /** Why nothing could be tried on it. */
+  readonly because?: string;
+}
+
+interface Tried {
+  readonly column: Column;
+  readonly cells: readonly { readonly rule: Rule; readonly cell: Cell }[];
+  readonly times: readonly TimedCell[];
+}
+
+/** What takes annotations out changes kernel.h, and so every object: the states that keep it are built together. */
+const buildOrder: readonly AnnotationState[] = ['in', 'extended', 'removed', 'readded'];
+
+/** Builds every column and tries its cells. Everything but a fault of ours is an outcome. */
+export async function controlsPlan(request: ControlsRequest): Promise<ControlsResult> {
+  const clock = { kernelsMs: 0, trialsMs: 0 };
+  const tried: Tried[] = [];
+  for (const kernel of request.kernels) {
+    for (const annotations of buildOrder.filter((state) => request.states.includes(state))) {
+      const startedAt = performance.now();
+      const built = await buildTestKernel({ ...request, kernel, annotations });
+      clock.kernelsMs += performance.now() - startedAt;
+      const trialsAt = performance.now();
+      if (built.kind === 'built') {
+        tried.push(await tryColumn({ kernel, annotations }, built.kernel, request));
+      } else {
+        const column = { kernel, annotations, release: null, imageDigest: null };
+        const because = verdictLine(built.verdict);
+        tried.push({ column: { ...column, because }, cells: [], times: [] });
+      }
+      clock.trialsMs += performance.now() - trialsAt;
+    }
+  }
+  const ordered = tried.toSorted(
+    (a, b) => columnOrder(a.column, request) - columnOrder(b.column, request),
+  );
+  const columns = ordered.map(({ column }) => column);
+  const cells = ordered.flatMap((one) => one.cells);
+  return {
+    schema: 'splat-controls/1',
+    seed: request.seed,
+    asExpected:
+      columns.every(({ because }) => because === undefined) &&
+      cells.every(({ cell }) => cell.asExpected),
+    columns,
+    rows: rules.flatMap(({ id, name }) => {
+      const own = cells.filter(({ rule }) => rule.id === id).map(({ cell }) => cell);
+      return own.length === 0 ? [] : [{ id, name, cells: own }];
+    }),
+    times: ordered.flatMap(({ times }) => times),
+    timings: { kernelsMs: Math.round(clock.kernelsMs), trialsMs: Math.round(clock.trialsMs) },
+  };
+}
+
+function columnOrder({ kernel, annotations }: Column, { kernels }: ControlsRequest): number {
+  return kernels.indexOf(kernel) * annotationStates.length + annotationStates.indexOf(annotations);
+}
+
+type ColumnName = Pick<Column, 'kernel' | 'annotations'>;
+
+async function tryColumn(
+  name: ColumnName,
+  built: BuiltKernel,
+  request: ControlsRequest,
+): Promise<Tried> {
+  const { release, imageDigest, version } = built;
+  const plans = planCells(version, name.annotations, { seed: request.seed, only: request.rows });
+  const lab = await openLab(built, request);
+  const booted = await lab.checkpoint(0);
+  if (booted.kind === 'failed') {
+    const because = verdictLine(booted.verdict);
+    const cells = plans.map((plan) => ({
+      rule: plan.rule,
+      cell: untriedCell(plan, name, because),
+    }));
+    return { column: { ...name, release, imageDigest, because }, cells, times: [] };
+  }
+  const folder = `${name.kernel.replaceAll(/[^A-Za-z0-9.]+/g, '-')}-${name.annotations}`;
+  const dir = join(request.dir, folder);
+  const run = async (trials: readonly TrialPlan[]): Promise<readonly TrialResult[]> =>
+    runTrials(trials, lab, [booted.checkpoint], { ...request, cold: false, dir });
+  const results = await run(plans.map(({ trial }) => trial));
+  const cells = results.flatMap((trial, index) => {
+    const plan = plans[index];
+    if (plan === undefined) return [];
+    const path = join(folder, 'trials', trial.id);
+    return [{ rule: plan.rule, cell: judgeCell(plan, name, trial, path) }];
+  });
+  const forks = planForks(plans, name.annotations, request);
+  const timed = forks.length === 0 ? [] : await run(forks.map(({ trial }) => trial));
+  return {
+    column: { ...name, release, imageDigest },
+    cells,
+    times: summarizeForks(forks, timed, name),
+  };
+}
+
+function verdictLine({ because, message }: Untestable): string {
+  return `untestable: ${because}: ${message}`;
+}

@@ -1,0 +1,69 @@
+import type { AnnotationState } from '../../../patches/index.ts';
+import { trialSeed } from '../plan-trials.ts';
+import type { TrialPlan, TrialResult } from '../trial.ts';
+import type { Cell, CellPlan } from './cell.ts';
+import { type DetectTime, summarizeTimes } from './detect-time.ts';
+
+/** The time to detection of one cell. */
+export interface TimedCell
+  extends Pick<Cell, 'kernel' | 'annotations' | 'mode' | 'notifier' | 'trigger'>,
+    DetectTime {
+  readonly row: number;
+}
+
+/** A fork that has seen nothing after this many milliseconds is given up. */
+const capMs = 20_000;
+/** What the series claimed is the difference between these two. */
+const timedStates: readonly AnnotationState[] = ['in', 'removed'];
+
+/** A fork of a timed cell. */
+export interface TimedFork {
+  readonly cell: CellPlan;
+  readonly trial: TrialPlan;
+}
+
+/** `repeat` forks of every timed cell; none for fewer than two. The trigger is set off until it is seen, or time is up. */
+export function planForks(
+  plans: readonly CellPlan[],
+  state: AnnotationState,
+  { repeat, seed }: { readonly repeat: number; readonly seed: number },
+): readonly TimedFork[] {
+  if (repeat < 2 || !timedStates.includes(state)) return [];
+  return plans
+    .filter(({ timed }) => timed)
+    .flatMap((cell) =>
+      Array.from({ length: repeat }, (_, index) => {
+        const { workload } = cell.trial;
+        const id = `${cell.trial.id}.timed-${index + 1}`;
+        const args = [...workload.args, '--times', 'always'];
+        const trial = {
+          id,
+          workload: { ...workload, args },
+          seed: trialSeed(seed, id),
+          durationMs: capMs,
+          bootIndex: 0,
+          endAtSplat: true,
+        } as const;
+        return { cell, trial };
+      }),
+    );
+}
+
+/** What the forks of one column amount to, a line a cell; `results` are in the order of `forks`. */
+export function summarizeForks(
+  forks: readonly TimedFork[],
+  results: readonly TrialResult[],
+  column: { readonly kernel: string; readonly annotations: AnnotationState },
+): readonly TimedCell[] {
+  const cells = [...new Set(forks.map(({ cell }) => cell))];
+  return cells.map((cell) => {
+    const own = results.filter((_, index) => forks[index]?.cell === cell);
+    const times = own.map(({ timings: { firstLineMs, firstSplatMs } }) =>
+      firstSplatMs === null ? null : Math.max(0, firstSplatMs - (firstLineMs ?? firstSplatMs)),
+    );
+    const { mode, notifier, trigger } = cell;
+    const { kernel, annotations } = column;
+    const row = cell.rule.id;
+    return { row, kernel, annotations, mode, notifier, trigger, ...summarizeTimes(times, capMs) };
+  });
+}

@@ -23,7 +23,7 @@ export function kernelOptions<T>(yargs: Argv<T>): Argv<T & KernelArguments> {
       nargs: 1,
       default: [],
       describe:
-        'patches to apply: an mbox, a patch, a folder of them or a quilt folder; repeatable',
+        'patches to apply: an mbox, a patch, a folder of them, a quilt folder or DIR@A..B; repeatable',
     })
     .option('config', {
       string: true,

@@ -129,6 +129,58 @@ function parseHunk(match: RegExpExecArray): Hunk {
   };
 }
 
+/** The lines a diff takes away and adds in one file, with their numbers in the old and the new file. */
+export interface ChangedLines extends Pick<FileChange, 'oldPath' | 'newPath'> {
+  readonly removed: readonly NumberedLine[];
+  readonly added: readonly NumberedLine[];
+}
+
+export interface NumberedLine {
+  readonly line: number;
+  /** Without the mark. */
+  readonly text: string;
+}
+
+/** What a diff takes away and adds, file by file. */
+export function changedLines(text: string): readonly ChangedLines[] {
+  const bodies = hunkBodies(text);
+  let next = 0;
+  return parseDiff(text).map(({ oldPath, newPath, hunks }) => {
+    const removed: NumberedLine[] = [];
+    const added: NumberedLine[] = [];
+    for (const hunk of hunks) {
+      let [oldLine, newLine] = [hunk.oldStart, hunk.newStart];
+      for (const row of bodies[next++] ?? []) {
+        if (row.startsWith('-')) removed.push({ line: oldLine++, text: row.slice(1) });
+        else if (row.startsWith('+')) added.push({ line: newLine++, text: row.slice(1) });
+        else if (!row.startsWith('\\')) [oldLine, newLine] = [oldLine + 1, newLine + 1];
+      }
+    }
+    return { oldPath, newPath, removed, added };
+  });
+}
+
+/** The lines of each hunk, in the order parseDiff() lists them. */
+function hunkBodies(text: string): readonly (readonly string[])[] {
+  const lines = text.split('\n');
+  const bodies: (readonly string[])[] = [];
+  let inFile = false;
+  for (let at = 0; at < lines.length; at += 1) {
+    const line = lines[at] ?? '';
+    const hunk = hunkHeader.exec(line);
+    if (line.startsWith('diff --git ')) inFile = true;
+    else if (line.startsWith('--- ') && lines[at + 1]?.startsWith('+++ ')) {
+      inFile = true;
+      at += 1;
+    } else if (hunk !== null && inFile) {
+      const end = endOfHunk(lines, at + 1, parseHunk(hunk));
+      bodies.push(lines.slice(at + 1, end));
+      at = end - 1;
+    }
+  }
+  return bodies;
+}
+
 function endOfHunk(lines: readonly string[], start: number, hunk: Hunk): number {
   let oldLeft = hunk.oldLines;
   let newLeft = hunk.newLines;

@@ -9,7 +9,13 @@ export interface Mail {
   readonly subject: string;
   readonly tag: SubjectTag;
   readonly messageId: string | undefined;
-  /** The diff, one character per byte; empty when there is none. */
+  /** Message-ID of the mail it answers. */
+  readonly inReplyTo?: string;
+  /** `Name <address>` of who wrote the patch: of a `From:` line in its text, else of the mail. */
+  readonly author?: string;
+  /** What it says before the diff. */
+  readonly text?: string;
+  /** The diff and what follows it, one character per byte; empty when there is none. */
   readonly diff: string;
 }
 
@@ -19,6 +25,13 @@ export interface SubjectTag {
   readonly version: number;
   readonly index: number | undefined;
   readonly total: number | undefined;
+}
+
+/** What git format-patch --base notes below a cover letter or a first patch (git-format-patch(1), "Base tree information"). */
+export interface Trailers {
+  readonly baseCommit?: string;
+  /** Patch ids, as of git patch-id --stable. */
+  readonly prerequisites: readonly string[];
 }
 
 /** Splits an mbox (or one mail) and decodes each, with git's own tools: MIME, quoted-printable and CRLF are theirs. */
@@ -46,13 +59,22 @@ async function decodeMail(file: string, dir: string, signal: AbortSignal): Promi
     input: raw,
     okCodes: [0, 1, 128],
   });
-  const subject = /^Subject: (.*)$/m.exec(end.stdout)?.[1] ?? '';
+  const field = (name: string): string =>
+    new RegExp(`^${name}: (.*)$`, 'm').exec(end.stdout)?.[1] ?? '';
   const head = raw.toString('latin1').split(/\r?\n\r?\n/, 1)[0] ?? '';
-  const diff = end.exitCode === 0 ? await readFile(patch, 'latin1').catch(() => '') : '';
+  const idOf = (name: string): string | undefined =>
+    new RegExp(`^${name}:\\s*<([^<>\\s]+)>`, 'im').exec(head)?.[1];
+  const inReplyTo = idOf('in-reply-to');
+  const isPatch = end.exitCode === 0;
+  const read = async (path: string): Promise<string> =>
+    isPatch ? await readFile(path, 'latin1').catch(() => '') : '';
   return {
-    ...parseSubject(subject),
-    messageId: /^message-id:\s*<([^<>\s]+)>/im.exec(head)?.[1],
-    diff,
+    ...parseSubject(field('Subject')),
+    messageId: idOf('message-id'),
+    ...(inReplyTo === undefined ? {} : { inReplyTo }),
+    author: `${field('Author')} <${field('Email')}>`,
+    text: await read(`${file}.text`),
+    diff: await read(patch),
   };
 }
 
@@ -72,19 +94,17 @@ export function parseSubject(text: string): { readonly subject: string; readonly
   };
 }
 
-/**
- * The patches of a thread in the order they are applied: replies with a diff in them are dropped, of several versions the
- * newest stays, and when all are numbered the numbers decide (archives store mails as they arrived).
- */
-export function orderMails(mails: readonly Mail[]): readonly Mail[] {
-  const posted = mails.filter((mail) => !mail.tag.reply);
-  const newest = Math.max(1, ...posted.map((mail) => mail.tag.version));
-  const current = posted.filter((mail) => mail.tag.version === newest);
-  const total = current[0]?.tag.total;
-  const numbered = current.every(
-    (mail) => mail.tag.index !== undefined && mail.tag.total === total,
-  );
-  const distinct = new Set(current.map((mail) => mail.tag.index)).size === current.length;
-  if (!numbered || !distinct) return current;
-  return current.toSorted((a, b) => (a.tag.index ?? 0) - (b.tag.index ?? 0));
+/** The base a series says it was made for; quoted lines (`> base-commit:`) are somebody else's. */
+export function readTrailers(mails: readonly Mail[]): Trailers {
+  const lines = mails.flatMap(({ text, diff }) => `${text ?? ''}\n${diff}`.split('\n'));
+  const values = (name: string): readonly string[] =>
+    lines.flatMap((line) => {
+      const value = new RegExp(`^${name}: ([0-9a-f]{40,64})\\s*$`).exec(line)?.[1];
+      return value === undefined ? [] : [value];
+    });
+  const [baseCommit] = values('base-commit');
+  return {
+    ...(baseCommit === undefined ? {} : { baseCommit }),
+    prerequisites: [...new Set(values('prerequisite-patch-id'))],
+  };
 }

@@ -11,11 +11,12 @@ export interface Revision {
   readonly objects: string;
 }
 
-/** The commit `rev` names in the repository at `dir`. Throws `usage` when either is not there. */
+/** The commit `rev` names in the repository at `dir`. Throws `usage` when either is not there; `what` begins the message. */
 export async function resolveRevision(
   dir: string,
   rev: string,
   signal: AbortSignal,
+  what: 'kernel' | 'series' = 'kernel',
 ): Promise<Revision> {
   const names = [`${rev}^{commit}`, `${rev}^{tree}`];
   const [commitId, treeId] = await Promise.all(
@@ -29,9 +30,9 @@ export async function resolveRevision(
     signal,
   );
   if (objects === '')
-    throw new HarnessError('usage', `kernel ${dir}@${rev}: ${dir} is no git tree`);
+    throw new HarnessError('usage', `${what} ${dir}@${rev}: ${dir} is no git tree`);
   if (!commitId || !treeId) {
-    throw new HarnessError('usage', `kernel ${dir}@${rev}: no commit ${rev} in ${dir}`);
+    throw new HarnessError('usage', `${what} ${dir}@${rev}: no commit ${rev} in ${dir}`);
   }
   return { commitId, treeId, objects };
 }

@@ -3,13 +3,21 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { HarnessError } from '../errors.ts';
 import { parseDiff } from './diff.ts';
-import { orderMails, readMails } from './mail.ts';
+import { parseGitRange, readGitRange } from './git-series.ts';
+import { type Mail, readMails, readTrailers, type Trailers } from './mail.ts';
+import { choosePosting } from './thread.ts';
 
 /** Patches that are applied in order. */
 export interface Series {
   /** As a person names it: the file or folder it came from. */
   readonly name: string;
   readonly patches: readonly Patch[];
+  /** What was passed over in the thread it came from, a line each. Absent: nothing. */
+  readonly notes?: readonly string[];
+  /** Of a thread that has a cover letter. */
+  readonly cover?: { readonly subject: string; readonly messageId?: string };
+  /** What it says of its base; absent for what came without mail headers. */
+  readonly trailers?: Trailers;
   /** Left out, and said so, when it does not apply: our own driver on a tree it was not written for. Default false. */
   readonly optional?: boolean;
 }
@@ -22,6 +30,8 @@ export interface Patch {
   /** Where it was read from. */
   readonly file: string;
   readonly messageId?: string;
+  /** `Name <address>`, as the mail has it: escape before printing. */
+  readonly author?: string;
   /** The unified diff, one character per byte (latin1): a patch may be in any encoding. */
   readonly diff: string;
 }
@@ -39,18 +49,104 @@ const largestSeriesBytes = 128 * 1024 * 1024;
 
 /**
  * The series at `path`: an mbox or a mail (plain or .gz), a diff without mail headers, a quilt folder (its `series` file
- * says the order), such a series file itself (`series` or `series-NAME`), or a folder of *.patch, *.diff and *.mbox files in
- * the order of their names. Cover letters and replies are passed over. Throws `usage` when there is nothing or no patch in it.
+ * says the order), such a series file itself (`series` or `series-NAME`), a folder of *.patch, *.diff and *.mbox files in
+ * the order of their names, or `DIR@A..B`, the commits of a git tree. Of mails the newest complete version counts; cover
+ * letters and replies are passed over. Throws `usage` when there is nothing or no patch in it.
  */
 export async function readSeries(path: string, options: ReadOptions): Promise<Series> {
-  const full = resolve(options.cwd, path);
+  const { cwd, signal } = options;
+  const full = resolve(cwd, path);
   const found = await stat(full).catch(() => undefined);
+  const range = found === undefined ? await parseGitRange(path, cwd) : undefined;
+  if (range !== undefined) {
+    const letters = await toLetters(await readGitRange(range, signal), path, signal);
+    return asSeries(path, [fromThread(letters)]);
+  }
   if (found === undefined) throw new HarnessError('usage', `series ${path}: no such file`);
-  const files = found.isDirectory() ? await listPatchFiles(full) : await listOne(full);
-  const patches: Unplaced[] = [];
-  for (const file of files) patches.push(...(await readPatchFile(file, options.signal)));
+  const listed = found.isDirectory() ? await listPatchFiles(full) : await listOne(full);
+  const files: PatchFile[] = [];
+  for (const file of listed.files) files.push(await readPatchFile(file, signal));
+  // A folder of mails is a thread; the order of a quilt series is what its file says.
+  const isThread = !listed.ordered && files.every(({ letters }) => letters.length > 0);
+  const parts = isThread
+    ? [fromThread(files.flatMap(({ letters }) => letters))]
+    : files.map((file) =>
+        file.letters.length > 0 ? fromThread(file.letters) : { patches: file.plain, letters: [] },
+      );
+  return asSeries(path, parts);
+}
+
+function asSeries(path: string, parts: readonly Part[]): Series {
+  const patches = parts.flatMap((part) => part.patches);
   if (patches.length === 0) throw new HarnessError('usage', `series ${path} holds no patch`);
-  return { name: path, patches: patches.map((patch, at) => ({ index: at + 1, ...patch })) };
+  const notes = parts.flatMap((part) => part.notes ?? []);
+  const cover = parts.map((part) => part.cover).find((one) => one !== undefined);
+  const mails = parts.flatMap(({ letters }) => letters.map(({ mail }) => mail));
+  return {
+    name: path,
+    patches: patches.map((patch, at) => ({ index: at + 1, ...patch })),
+    ...(notes.length === 0 ? {} : { notes }),
+    ...(cover === undefined ? {} : { cover }),
+    ...(mails.length === 0 ? {} : { trailers: readTrailers(mails) }),
+  };
+}
+
+/** A mail, and the file it was in. */
+interface Letter {
+  readonly mail: Mail;
+  readonly file: string;
+}
+
+/** What a file holds: mails, or a diff. */
+interface PatchFile {
+  readonly letters: readonly Letter[];
+  readonly plain: readonly Unplaced[];
+}
+
+/** What becomes of a thread or of a plain diff. */
+interface Part extends Pick<Series, 'notes' | 'cover'> {
+  readonly patches: readonly Unplaced[];
+  /** Those that count. */
+  readonly letters: readonly Letter[];
+}
+
+async function toLetters(
+  bytes: Uint8Array,
+  file: string,
+  signal: AbortSignal,
+): Promise<readonly Letter[]> {
+  return (await readMails(bytes, signal)).map((mail) => ({ mail, file }));
+}
+
+function isPatchMail({ diff }: Mail): boolean {
+  return parseDiff(diff).length > 0;
+}
+
+function fromThread(letters: readonly Letter[]): Part {
+  const files = new Map(letters.map(({ mail, file }) => [mail, file]));
+  const mails = letters.map(({ mail }) => mail);
+  const { patches, cover, notes } = choosePosting(mails, isPatchMail);
+  const counted = cover === undefined ? patches : [cover, ...patches];
+  return {
+    patches: patches.map((mail) => {
+      const file = files.get(mail) ?? '';
+      const { messageId, author } = mail;
+      return {
+        subject: oneLine(mail.subject) || basename(file),
+        file,
+        ...(messageId === undefined ? {} : { messageId }),
+        ...(author === undefined ? {} : { author: oneLine(author) }),
+        diff: mail.diff,
+      };
+    }),
+    letters: counted.map((mail) => ({ mail, file: files.get(mail) ?? '' })),
+    notes: notes.map(oneLine),
+    ...(cover === undefined ? {} : { cover: readCover(cover) }),
+  };
+}
+
+function readCover({ subject, messageId }: Mail): NonNullable<Series['cover']> {
+  return { subject: oneLine(subject), ...(messageId === undefined ? {} : { messageId }) };
 }
 
 /** Several series as one, applied one after the other. */
@@ -58,26 +154,35 @@ export function allPatches(series: readonly Series[]): readonly Patch[] {
   return series.flatMap((one) => one.patches);
 }
 
+/** Files of patches; `ordered` when somebody wrote their order down. */
+interface Listed {
+  readonly files: readonly string[];
+  readonly ordered: boolean;
+}
+
 /** A folder may hold several series files, as for several versions of the tree. */
-async function listOne(file: string): Promise<readonly string[]> {
-  if (!/^series(?:-[\w.-]+)?$/.test(basename(file))) return [file];
+async function listOne(file: string): Promise<Listed> {
+  if (!/^series(?:-[\w.-]+)?$/.test(basename(file))) return { files: [file], ordered: false };
   const text = await readFile(file, 'utf8');
-  return /^(?:From |diff |--- )/m.test(text) ? [file] : readQuiltSeries(file, text);
+  const isMbox = /^(?:From |diff |--- )/m.test(text);
+  return isMbox ? { files: [file], ordered: false } : readQuiltSeries(file, text);
 }
 
-function readQuiltSeries(file: string, text: string): readonly string[] {
-  return parseQuiltSeries(text, file).map((name) => join(dirname(file), name));
+function readQuiltSeries(file: string, text: string): Listed {
+  const files = parseQuiltSeries(text, file).map((name) => join(dirname(file), name));
+  return { files, ordered: true };
 }
 
-async function listPatchFiles(dir: string): Promise<readonly string[]> {
+async function listPatchFiles(dir: string): Promise<Listed> {
   const file = join(dir, 'series');
   const quilt = await readFile(file, 'utf8').catch(() => undefined);
   if (quilt !== undefined) return readQuiltSeries(file, quilt);
   const names = await readdir(dir);
-  return names
-    .filter((name) => /\.(?:patch|diff|mbox)(?:\.gz)?$/.test(name))
+  const files = names
+    .filter((name) => /\.(?:patch|diff|mbox|eml)(?:\.gz)?$/.test(name))
     .toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }))
     .map((name) => join(dir, name));
+  return { files, ordered: false };
 }
 
 /**
@@ -98,23 +203,17 @@ export function parseQuiltSeries(text: string, file: string): readonly string[] 
   });
 }
 
-async function readPatchFile(file: string, signal: AbortSignal): Promise<readonly Unplaced[]> {
+async function readPatchFile(file: string, signal: AbortSignal): Promise<PatchFile> {
   const bytes = await readMaybeGzip(file);
   if (looksLikeMail(bytes)) {
-    const mails = await readMails(bytes, signal);
-    const patches = orderMails(mails.filter((mail) => parseDiff(mail.diff).length > 0));
-    if (patches.length > 0) {
-      return patches.map((mail) => ({
-        subject: oneLine(mail.subject) || basename(file),
-        file,
-        ...(mail.messageId === undefined ? {} : { messageId: mail.messageId }),
-        diff: mail.diff,
-      }));
-    }
+    const letters = await toLetters(bytes, file, signal);
+    const isCover = letters.some(({ mail }) => mail.tag.index === 0);
+    if (isCover || letters.some(({ mail }) => isPatchMail(mail))) return { letters, plain: [] };
   }
   const text = bytes.toString('latin1');
   const diff = isAllCrlf(text) ? text.replaceAll('\r\n', '\n') : text;
-  return parseDiff(diff).length === 0 ? [] : [{ subject: oneLine(basename(file)), file, diff }];
+  const isDiff = parseDiff(diff).length > 0;
+  return { letters: [], plain: isDiff ? [{ subject: oneLine(basename(file)), file, diff }] : [] };
 }
 
 async function readMaybeGzip(file: string): Promise<Buffer> {

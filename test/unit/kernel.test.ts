@@ -29,7 +29,7 @@ import {
 import { parseDiff, refuseChange, touchedPaths } from '../../harness/kernel/diff.ts';
 import { parseFragment, settleFragments } from '../../harness/kernel/fragment.ts';
 import { definedSymbols } from '../../harness/kernel/kconfig.ts';
-import { orderMails, parseSubject } from '../../harness/kernel/mail.ts';
+import { parseSubject } from '../../harness/kernel/mail.ts';
 import { readSeries } from '../../harness/kernel/series.ts';
 import { compareVersions, openSource, parseVersion } from '../../harness/kernel/source.ts';
 
@@ -144,17 +144,6 @@ void test('subjects say the place, version and kind of a mail', async (t) => {
     ['mm: a plain subject 1/2', 'mm: a plain subject 1/2', { index: undefined }],
   ];
   for (const [text, subject, tag] of rows) t.match(parseSubject(text), { subject, tag }, text);
-  const thread = [
-    '[PATCH v2 2/2] b',
-    '[PATCH 1/1] old',
-    'Re: [PATCH v2 2/2] b',
-    '[PATCH v2 1/2] a',
-  ];
-  const mails = thread.map((text) => ({ ...parseSubject(text), messageId: undefined, diff: text }));
-  t.strictSame(
-    orderMails(mails).map((one) => one.subject),
-    ['a', 'b'],
-  );
 });
 
 void test('a series is read from every form it is passed around in', async (t) => {

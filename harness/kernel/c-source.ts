@@ -1,0 +1,162 @@
+/** C as far as patches need it read: what is comment, what is code, and where functions begin and end. Pure. */
+
+/** One token of C, with the line it begins on, from 1. */
+export interface Token {
+  readonly text: string;
+  readonly line: number;
+}
+
+/** What is passed over: white space within a line, line splices, comments. A line comment goes on after a splice. */
+const skipped =
+  /[ \t\r\f\v]+|\\[ \t]*\r?\n|\/\*[\s\S]*?(?:\*\/|$(?![\s\S]))|\/\/(?:\\[ \t]*\r?\n|[^\n])*/y;
+/**
+ * Strings and characters, words, preprocessing numbers (C11, 6.4.8), punctuators of several characters (`a+ +b` is not
+ * `a++b`), and whatever else there is.
+ */
+const word =
+  /"(?:\\[\s\S]|[^"\\\n])*"?|'(?:\\[\s\S]|[^'\\\n])*'?|[A-Za-z_$][\w$]*|\.?\d(?:[eEpP][+-]|[\w.])*|<<=|>>=|\.\.\.|->|\+\+|--|<<|>>|[<>=!*/%+&|^-]=|&&|\|\||##|[\s\S]/y;
+
+/**
+ * The tokens of a file without comments and white space. The end of a preprocessor directive is a token, `\n`: it means
+ * something there; so is the lack of white space in `#define f(x)`, an empty token. Never throws; what is no C comes out as
+ * single characters.
+ */
+export function tokenize(source: string): readonly Token[] {
+  const tokens: Token[] = [];
+  let at = 0;
+  let line = 1;
+  let directive = false;
+  while (at < source.length) {
+    const blank = match(skipped, source, at);
+    const text = blank ?? match(word, source, at) ?? '';
+    if (text === '\n') {
+      if (directive) tokens.push({ text, line });
+      directive = false;
+    } else if (blank === undefined) {
+      directive ||= text === '#' && isLineStart(tokens, line);
+      tokens.push({ text, line });
+      const isDefined = tokens.at(-2)?.text === 'define' && tokens.at(-3)?.text === '#';
+      if (isDefined && source[at + text.length] === '(') tokens.push({ text: '', line });
+    }
+    line += newlinesIn(text);
+    at += text.length;
+  }
+  if (directive) tokens.push({ text: '\n', line });
+  return tokens;
+}
+
+function match(pattern: RegExp, source: string, at: number): string | undefined {
+  pattern.lastIndex = at;
+  return pattern.exec(source)?.[0];
+}
+
+function isLineStart(tokens: readonly Token[], line: number): boolean {
+  const last = tokens.at(-1);
+  return last === undefined || last.text === '\n' || last.line < line;
+}
+
+function newlinesIn(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) count += 1;
+  return count;
+}
+
+/** True when two files differ in comments and white space at most. */
+export function isSameCode(before: string, after: string): boolean {
+  const [old, young] = [tokenize(before), tokenize(after)];
+  return old.length === young.length && old.every(({ text }, at) => text === young[at]?.text);
+}
+
+/** A function's definition, or a macro's. */
+export interface CFunction {
+  readonly name: string;
+  /** Lines, from 1, both included: from its name to its closing brace. */
+  readonly start: number;
+  readonly end: number;
+  readonly kind: 'function' | 'macro';
+}
+
+/**
+ * The functions and macros a file defines, in order. Both arms of an #if are read: braces that only fit in one of them
+ * are put right at the next line that begins with a closing brace, where the kernel's style ends its functions.
+ */
+export function listFunctions(source: string): readonly CFunction[] {
+  const tokens = tokenize(source);
+  const lines = source.split('\n');
+  const found: CFunction[] = [];
+  let depth = 0;
+  let open: Definition | undefined;
+  for (let at = 0; at < tokens.length; at += 1) {
+    const { text, line } = tokens[at] as Token;
+    if (text === '#' && isDirective(tokens, at)) {
+      const end = directiveEnd(tokens, at);
+      found.push(...macroAt(tokens, at, end));
+      at = end;
+    } else if (text === '{') {
+      if (depth === 0) open = definitionAt(tokens, at);
+      depth += 1;
+    } else if (text === '}') {
+      const endsAll = lines[line - 1]?.startsWith('}') === true;
+      depth = endsAll ? 0 : Math.max(0, depth - 1);
+      if (depth > 0 || open === undefined) continue;
+      found.push({ ...open, end: line, kind: 'function' });
+      open = undefined;
+    }
+  }
+  return found;
+}
+
+type Definition = Pick<CFunction, 'name' | 'start'>;
+
+function macroAt(tokens: readonly Token[], hash: number, end: number): readonly CFunction[] {
+  const name = tokens[hash + 1]?.text === 'define' ? tokens[hash + 2] : undefined;
+  if (name === undefined) return [];
+  const last = tokens[end]?.line ?? name.line;
+  return [{ name: name.text, start: name.line, end: last, kind: 'macro' }];
+}
+
+function isDirective(tokens: readonly Token[], at: number): boolean {
+  const before = tokens[at - 1];
+  return before === undefined || before.text === '\n' || before.line < (tokens[at]?.line ?? 0);
+}
+
+function directiveEnd(tokens: readonly Token[], from: number): number {
+  let at = from;
+  while (at < tokens.length && tokens[at]?.text !== '\n') at += 1;
+  return at;
+}
+
+/** Of `static int foo(int a) {` the name: what stands before the parentheses that a body follows. */
+function definitionAt(tokens: readonly Token[], brace: number): Definition | undefined {
+  let at = brace - 1;
+  // `SYSCALL_DEFINE1(x, int, y) {` and `foo(void) __releases(lock) {` have words after or in the parentheses.
+  for (let tries = 0; tries < 4 && tokens[at]?.text === ')'; tries += 1) {
+    const open = openingOf(tokens, at);
+    const name = tokens[open - 1];
+    if (name === undefined || !/^[A-Za-z_]/.test(name.text)) return undefined;
+    const before = tokens[open - 2];
+    if (before?.text !== ')' || !isAttribute(name.text))
+      return { name: nameOf(name.text, tokens, open), start: name.line };
+    at = open - 2;
+  }
+  return undefined;
+}
+
+function isAttribute(name: string): boolean {
+  return name.startsWith('__');
+}
+
+/** `SYSCALL_DEFINE1(brk, ...)` defines __do_sys_brk(); it goes by sys_brk here. */
+function nameOf(name: string, tokens: readonly Token[], open: number): string {
+  return /^(?:COMPAT_)?SYSCALL_DEFINE\d$/.test(name) ? `__do_sys_${tokens[open + 1]?.text}` : name;
+}
+
+function openingOf(tokens: readonly Token[], close: number): number {
+  let depth = 0;
+  for (let at = close; at >= 0; at -= 1) {
+    if (tokens[at]?.text === ')') depth += 1;
+    if (tokens[at]?.text === '(') depth -= 1;
+    if (depth === 0) return at;
+  }
+  return 0;
+}

@@ -1,0 +1,105 @@
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { applySeries } from './apply.ts';
+import { isSameCode, listFunctions } from './c-source.ts';
+import { changedLines, parseDiff, touchedPaths } from './diff.ts';
+import type { Patch, Series } from './series.ts';
+
+/** What a patch does to the tree it is applied to. */
+export interface PatchChanges {
+  readonly files: readonly FileText[];
+  /** Functions and macros with a changed line, by name, sorted; those that are gone too. */
+  readonly functions: readonly ChangedFunction[];
+  /** `comments`: every file is the same code as before. `documents`: no file is ever compiled. */
+  readonly kind: 'code' | 'comments' | 'documents';
+}
+
+export interface ChangedFunction {
+  readonly name: string;
+  readonly file: string;
+  readonly kind: 'function' | 'macro';
+}
+
+/** A touched file on both sides, one character per byte; undefined where it does not exist. */
+export interface FileText {
+  readonly path: string;
+  readonly before: string | undefined;
+  readonly after: string | undefined;
+}
+
+/**
+ * What each patch of a series changes, on `tree` with the series `under` applied. Stops at the first patch that does not
+ * apply. `scratch` is a folder of ours; nothing is left in it.
+ */
+export async function readChanges(
+  tree: string,
+  under: readonly Series[],
+  patches: readonly Patch[],
+  options: { readonly scratch: string; readonly signal: AbortSignal },
+): Promise<readonly PatchChanges[]> {
+  const { scratch, signal } = options;
+  const changes: PatchChanges[] = [];
+  await mkdir(scratch, { recursive: true });
+  try {
+    for (const [at, patch] of patches.entries()) {
+      const paths = touchedPaths(parseDiff(patch.diff));
+      const texts = await Promise.all(
+        [at, at + 1].map(async (count) => {
+          const dir = join(scratch, String(count), 'files');
+          const one: Series = { name: 'prefix', patches: patches.slice(0, count) };
+          const series = count === 0 ? under : [...under, one];
+          const applied = await applySeries(tree, series, dir, signal);
+          if (applied.kind === 'untestable') return undefined;
+          const touched = new Set(applied.files.touched);
+          return Promise.all(
+            paths.map(async (path) => readText(join(touched.has(path) ? dir : tree, path))),
+          );
+        }),
+      );
+      const [before, after] = texts;
+      if (before === undefined || after === undefined) break;
+      const files = paths.map((path, index) => ({
+        path,
+        before: before[index],
+        after: after[index],
+      }));
+      changes.push(describeChanges(patch.diff, files));
+    }
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+  return changes;
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  return readFile(path, 'latin1').catch(() => undefined);
+}
+
+/** Names, in a tree, of what no compiler reads. */
+const documents =
+  /^(?:Documentation|LICENSES)\/|(?:^|\/)(?:MAINTAINERS|README|\.mailmap|\.gitignore)$/;
+const source = /\.[chS]$/;
+
+/** What a diff does, of which both sides of every file are known. Pure. */
+export function describeChanges(diff: string, files: readonly FileText[]): PatchChanges {
+  const built = files.filter(({ path }) => !documents.test(path));
+  const isComment = ({ path, before, after }: FileText): boolean =>
+    source.test(path) && before !== undefined && after !== undefined && isSameCode(before, after);
+  const kind = built.length === 0 ? 'documents' : built.every(isComment) ? 'comments' : 'code';
+  const functions = new Map<string, ChangedFunction>();
+  for (const change of changedLines(diff)) {
+    for (const [path, lines, side] of [
+      [change.oldPath, change.removed, 'before'],
+      [change.newPath, change.added, 'after'],
+    ] as const) {
+      if (path === undefined || !/\.[ch]$/.test(path)) continue;
+      const text = files.find((file) => file.path === path)?.[side];
+      for (const one of listFunctions(text ?? '')) {
+        const isHit = lines.some(({ line }) => line >= one.start && line <= one.end);
+        if (isHit) functions.set(one.name, { name: one.name, file: path, kind: one.kind });
+      }
+    }
+  }
+  const sorted = [...functions.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return { files, functions: kind === 'code' ? sorted : [], kind };
+}

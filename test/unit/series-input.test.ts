@@ -1,0 +1,275 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { assert, property, string } from 'fast-check';
+import { test } from 'tap';
+import { isSameCode, listFunctions, tokenize } from '../../harness/kernel/c-source.ts';
+import { changedLines } from '../../harness/kernel/diff.ts';
+import { patchId } from '../../harness/kernel/git-series.ts';
+import { parseSubject } from '../../harness/kernel/mail.ts';
+import { describeChanges, readChanges } from '../../harness/kernel/patch-changes.ts';
+import { readSeries } from '../../harness/kernel/series.ts';
+import { choosePosting } from '../../harness/kernel/thread.ts';
+
+const { signal } = new AbortController();
+
+function git(cwd: string, ...args: readonly string[]): string {
+  const who = ['-c', 'user.name=t', '-c', 'user.email=t@example.org'];
+  return execFileSync('git', [...who, ...args], { cwd, encoding: 'utf8', stdio: 'pipe' });
+}
+
+const oneHunk = (path: string): string =>
+  `--- a/${path}\n+++ b/${path}\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n`;
+
+const header = (subject: string, id: string, extra = ''): string =>
+  `From ${'0'.repeat(40)} Mon Sep 17 00:00:00 2001\nFrom: Ada <ada@example.org>\nDate: Mon, 1 Jan 2024 00:00:00 +0000\nSubject: ${subject}\nMessage-ID: <${id}@example.org>\n${extra}`;
+
+const parts = (encoding: string, diff: string): string =>
+  `MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="cut"\n\n--cut\nContent-Type: text/plain; charset=utf-8\n\nWhy.\n--cut\nContent-Type: text/x-patch; name="x.patch"\nContent-Disposition: attachment; filename="x.patch"\nContent-Transfer-Encoding: ${encoding}\n\n${diff}\n--cut--\n\n`;
+
+const edit = (old: string, young: string): string =>
+  `--- a/mm/x.c\n+++ b/mm/x.c\n@@ -1,4 +1,4 @@\n int f(void)\n {\n-\t${old}\n+\t${young}\n }\n`;
+
+interface Sketch {
+  readonly subject: string;
+  readonly diff?: string;
+  readonly inReplyTo?: string;
+  readonly messageId?: string;
+}
+
+/** A thread as choosePosting() gets it: `diff` is that of a patch unless it is given. */
+function thread(...sketches: readonly Sketch[]) {
+  const mails = sketches.map(({ subject, diff, inReplyTo, messageId }) => ({
+    ...parseSubject(subject),
+    messageId: messageId ?? `${subject.replaceAll(/\W/g, '')}@x`,
+    ...(inReplyTo === undefined ? {} : { inReplyTo }),
+    diff: diff ?? oneHunk('a.c'),
+  }));
+  const { patches, version, notes, cover } = choosePosting(mails, (mail) => mail.diff !== '');
+  return { subjects: patches.map((mail) => mail.subject), version, notes, cover: cover?.subject };
+}
+
+void test('of a thread the newest complete version is taken, and what is not is said', (t) => {
+  const v1 = { subject: '[PATCH 1/1] old' };
+  const [one, two] = [{ subject: '[PATCH v2 1/2] a' }, { subject: '[PATCH v2 2/2] b' }];
+  const cover = { subject: '[PATCH v2 0/2] c', diff: '' };
+  const reply = { subject: 'Re: [PATCH v2 2/2] b' };
+  t.strictSame(thread(two, v1, reply, cover, one), {
+    subjects: ['a', 'b'],
+    version: 2,
+    notes: ['passed over: 1 diff in replies', 'v2 is taken; passed over: v1'],
+    cover: 'c',
+  });
+  const hole = { subject: '[PATCH v3 2/3] z' };
+  t.strictSame(thread(two, hole, one).subjects, ['a', 'b'], 'v3 lacks patches');
+  t.match(thread(two, hole, one).notes, ['v3 is not complete: patch 1, 3 of 3 is missing']);
+  t.strictSame(thread(hole).subjects, ['z'], 'a part is better than nothing');
+  t.strictSame(thread(one, one, two).subjects, ['a', 'b'], 'one mail from two lists');
+  const resent = { ...one, messageId: 'again@x' };
+  t.match(thread(one, two, resent), { subjects: ['a', 'b'], notes: ['v2: 1 patch sent again'] });
+  const fix = { subject: '[PATCH v2] fix b', inReplyTo: 'PATCHv222b@x' };
+  t.match(thread(one, two, fix), {
+    subjects: ['a', 'b'],
+    notes: ['passed over: "fix b", sent into the thread'],
+  });
+  t.strictSame(
+    thread({ subject: '[PATCH] y' }, { subject: '[PATCH] x' }).subjects,
+    ['y', 'x'],
+    'unnumbered patches stay in the order they came',
+  );
+  t.end();
+});
+
+void test('mails with attachments, trailers and a folder of two versions', async (t) => {
+  const base = 'b'.repeat(40);
+  const needed = 'c'.repeat(40);
+  const base64 = Buffer.from(oneHunk('b.c')).toString('base64');
+  const quotedPrintable = oneHunk('a.c').replaceAll('=', '=3D').replace('three', 'thr=\nee');
+  const dir = t.testdir({
+    'thread.mbox':
+      header('[PATCH 2/2] second', 'two') +
+      parts('base64', base64) +
+      header('[PATCH 1/2] first', 'one', 'In-Reply-To: <cover@example.org>\n') +
+      parts('quoted-printable', quotedPrintable) +
+      `${header('[PATCH 0/2] both', 'cover')}\nWhat.\n\nbase-commit: ${base}\nprerequisite-patch-id: ${needed}\n-- \n2.39.5\n\n` +
+      `${header('Re: [PATCH 1/2] first', 'reply')}\n> base-commit: ${'d'.repeat(40)}\nno.\n\n`,
+    folder: {
+      'v1-0001-a.patch': `${header('[PATCH] a', 'a1')}\nx\n---\n${oneHunk('a.c')}`,
+      'v2-0001-a.patch': `${header('[PATCH v2] a', 'a2')}\nx\n---\n${oneHunk('b.c')}`,
+    },
+  });
+  const read = async (name: string) => readSeries(name, { cwd: dir, signal });
+  const series = await read('thread.mbox');
+  t.match(
+    series.patches.map(({ subject, author, messageId }) => ({ subject, author, messageId })),
+    [
+      { subject: 'first', author: 'Ada <ada@example.org>', messageId: 'one@example.org' },
+      { subject: 'second', messageId: 'two@example.org' },
+    ],
+  );
+  t.match(series.patches[0]?.diff, oneHunk('a.c'), 'quoted-printable');
+  t.match(series.patches[1]?.diff, oneHunk('b.c'), 'base64');
+  t.strictSame(series.trailers, { baseCommit: base, prerequisites: [needed] });
+  t.strictSame(series.cover, { subject: 'both', messageId: 'cover@example.org' });
+  const folder = await read('folder');
+  t.strictSame(folder.notes, ['v2 is taken; passed over: v1']);
+  t.match(folder.patches, [{ subject: 'a', messageId: 'a2@example.org' }]);
+});
+
+void test('a range of a git tree is a series, in any encoding and without its configuration', async (t) => {
+  const dir = t.testdir({ tree: {} });
+  const tree = join(dir, 'tree');
+  git(tree, 'init', '-q', '-b', 'main');
+  const commit = (name: string, bytes: string): void => {
+    writeFileSync(join(tree, name), Buffer.from(bytes, 'latin1'));
+    git(tree, 'add', '-A');
+    git(tree, 'commit', '-qm', `change ${name}`);
+  };
+  commit('a.c', 'one\ntwo\nthree\n');
+  git(tree, 'tag', 'v1');
+  commit('a.c', 'one\n\u00e9t\u00e9\nthree\n');
+  commit('b.c', 'x\n');
+  git(tree, 'config', 'diff.external', '/bin/false');
+  git(tree, 'config', 'format.subjectPrefix', 'WRONG');
+  const read = async (spec: string) => readSeries(spec, { cwd: dir, signal });
+  const { patches, notes } = await read('tree@v1..main');
+  t.strictSame(
+    patches.map(({ index, subject }) => `${index} ${subject}`),
+    ['1 change a.c', '2 change b.c'],
+  );
+  t.ok(patches[0]?.diff.includes('+\u00e9t\u00e9\n'), 'bytes of another encoding stay');
+  t.equal(notes, undefined);
+  t.equal((await read('tree@v1..main~1')).patches.length, 1);
+  git(tree, 'checkout', '-q', '-b', 'side', 'v1');
+  commit('c.c', 'x\n');
+  git(tree, 'merge', '-q', '--no-edit', 'main');
+  for (const [spec, message] of [
+    ['tree@main..v1', /no commit/],
+    ['tree@v1..side', /1 merges; a series is a line of commits/],
+    ['tree@v1..nowhere', /no commit nowhere/],
+    ['tree@v1...side', /no such file/],
+    ['gone@v1..main', /no such file/],
+  ] as const) {
+    await t.rejects(read(spec), { code: 'usage', message }, spec);
+  }
+  const [first] = patches;
+  const expected = execFileSync('git', ['patch-id', '--stable'], {
+    input: Buffer.from(first?.diff ?? '', 'latin1'),
+  });
+  t.equal(await patchId(first?.diff ?? '', signal), expected.toString().split(' ')[0]);
+});
+
+void test('C is compared without its comments', (t) => {
+  const rows: [string, string, boolean, string][] = [
+    ['int a; /* x */', 'int a;\n// y \\\n still a comment\n', true, 'comments of both kinds'],
+    ['char *s = "/* x */";', 'char *s = "/* y */";', false, 'a string is none'],
+    ["char c = '\"'; /* a */", "char c = '\"';", true, 'a quote in a character'],
+    ['a+ +b', 'a++b', false, 'one operator is not two'],
+    ['#define f(x) x\n', '#define f (x) x\n', false, 'a macro with and without arguments'],
+    ['#define A 1\nint b;', '#define A 1 int b;', false, 'where a directive ends'],
+    ['#define A 1 \\\n + 2\n', '#define A 1 + 2 /* c */\n', true, 'a splice in a directive'],
+    ['x = 1.0e+5;', 'x = 1.0e +5;', false, 'an exponent'],
+    ['return a;', 'returna;', false, 'two words'],
+    ['', '/* only */', true, 'nothing'],
+  ];
+  for (const [before, after, same, name] of rows) t.equal(isSameCode(before, after), same, name);
+  assert(
+    property(string({ maxLength: 60 }), (text) => {
+      const tokens = tokenize(text);
+      listFunctions(text);
+      return tokens.every(({ line }) => line >= 1) && isSameCode(text, text);
+    }),
+  );
+  t.end();
+});
+
+const sample = `#include <linux/mm.h>
+#define twice(x) \\
+	((x) + (x))
+
+static const struct ops mn_ops = {
+	.release = mn_release,
+};
+
+static int mn_start(
+	struct subs *subs)
+	__must_hold(&lock)
+{
+	if (a) {
+#ifdef CONFIG_A
+		if (b) {
+#else
+		if (c) {
+#endif
+			return 1;
+		}
+	}
+	return 0;
+}
+
+SYSCALL_DEFINE1(brk, unsigned long, brk)
+{
+	return twice(brk);
+}
+
+struct later { int x; };
+void after(void) { }
+`;
+
+void test('functions are found where hunks touch them', (t) => {
+  t.strictSame(
+    listFunctions(sample).map(({ name, start, end, kind }) => [name, start, end, kind]),
+    [
+      ['twice', 2, 3, 'macro'],
+      ['mn_start', 9, 23, 'function'],
+      ['__do_sys_brk', 25, 28, 'function'],
+      ['after', 31, 31, 'function'],
+    ],
+  );
+  const edited = sample.replace('return 0;', 'return 2;');
+  const diff =
+    '--- a/mm/x.c\n+++ b/mm/x.c\n@@ -21,3 +21,3 @@\n \t}\n-\treturn 0;\n+\treturn 2;\n }\n';
+  t.strictSame(changedLines(diff), [
+    {
+      oldPath: 'mm/x.c',
+      newPath: 'mm/x.c',
+      removed: [{ line: 22, text: '\treturn 0;' }],
+      added: [{ line: 22, text: '\treturn 2;' }],
+    },
+  ]);
+  const changes = describeChanges(diff, [{ path: 'mm/x.c', before: sample, after: edited }]);
+  t.match(changes, { kind: 'code', functions: [{ name: 'mn_start', file: 'mm/x.c' }] });
+  t.equal(changes.functions.length, 1);
+  const note = { path: 'mm/x.c', before: sample, after: `/* why */\n${sample}` };
+  t.equal(describeChanges('', [note]).kind, 'comments');
+  t.equal(describeChanges('', [{ path: 'mm/Kconfig', before: '# a', after: '# b' }]).kind, 'code');
+  const text = { path: 'Documentation/mm/x.rst', before: 'a', after: 'b' };
+  t.equal(describeChanges('', [text]).kind, 'documents');
+  t.equal(describeChanges('', [text, note]).kind, 'comments');
+  t.end();
+});
+
+void test('changes are read patch by patch, each on those before', async (t) => {
+  const dir = t.testdir();
+  const tree = join(dir, 'tree');
+  mkdirSync(join(tree, 'mm'), { recursive: true });
+  writeFileSync(join(tree, 'mm/x.c'), 'int f(void)\n{\n\treturn 1;\n}\n');
+  const patches = [
+    edit('return 1;', 'return 2;'),
+    edit('return 2;', 'return 2; /* two */'),
+    edit('gone', 'x'),
+    edit('x', 'y'),
+  ].map((diff, at) => ({ index: at + 1, subject: 's', file: 'f', diff }));
+  const scratch = join(dir, 'scratch');
+  const changes = await readChanges(tree, [], patches, { scratch, signal });
+  t.strictSame(
+    changes.map(({ kind, functions }) => [kind, functions.map(({ name }) => name)]),
+    [
+      ['code', ['f']],
+      ['comments', []],
+    ],
+    'up to the patch that does not apply',
+  );
+  t.throws(() => readFileSync(scratch), 'nothing is left');
+  t.equal(dirname(scratch), dir);
+});

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { exitCodes, HarnessError } from '../errors.ts';
 import { tryLock } from '../host/lock.ts';
@@ -6,6 +6,8 @@ import { cacheRoot, explainDiskError, valueDigest } from '../host/store.ts';
 import { type BisectRequest, bisectPlan } from '../plans/bisection/bisect.ts';
 import { concludeBisect } from '../plans/bisection/conclude.ts';
 import { describeMoment, drawMoment } from '../plans/bisection/describe-moment.ts';
+import { pinInputs } from '../plans/bisection/pin-inputs.ts';
+import { openRange, type RangeChoice } from '../plans/bisection/range.ts';
 import { chooseWorkloads } from '../plans/choose-workloads.ts';
 import { formatBisectLog } from '../report/bisect-log.ts';
 import type { BisectReport } from '../report/bisect-report.ts';
@@ -16,6 +18,7 @@ import { type BisectArguments, bisectOptions } from './bisect-options.ts';
 import { readRangeChoice } from './bisect-range.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
+import { openBisectDirectory } from './run-directory.ts';
 import { wholeNumber } from './run-options.ts';
 
 export const command = 'bisect';
@@ -26,16 +29,19 @@ export const builder = bisectOptions;
 /** Bisects; 0 when it found the commit or the smallest undecidable set, 125 when it could not. */
 export async function run(argv: BisectArguments, context: CommandContext): Promise<number> {
   const board = openBoard(context.stderr, context.live);
-  const asked = await readRequest(argv, context, board);
+  const { choice, ...asked } = await readRequest(argv, context, board);
   await installPackages(context);
+  // Before there is a folder: what is wrong with the ends leaves nothing behind.
+  const range = await openRange(choice, asked);
   const { dir } = asked;
   try {
-    await mkdir(dir, { recursive: true });
+    await openBisectDirectory(dir);
     await using lock = await tryLock(join(dir, 'lock'), { signal: context.signal });
     if (lock === undefined) {
       throw new HarnessError('usage', `another splat is bisecting in ${dir}; wait, or use --out`);
     }
-    const report = concludeBisect(await bisectPlan(asked));
+    const reverse = 'reverse' in choice && choice.reverse;
+    const report = concludeBisect(await bisectPlan({ ...asked, range, reverse }));
     board.show([]);
     await writeReports(report, dir);
     const shown = relative(context.cwd, dir) || '.';
@@ -55,7 +61,7 @@ async function readRequest(
   argv: BisectArguments,
   context: CommandContext,
   board: Board,
-): Promise<BisectRequest> {
+): Promise<Omit<BisectRequest, 'range' | 'reverse'> & { readonly choice: RangeChoice }> {
   const { cwd, signal, env } = context;
   wholeNumber('memory-mib', argv.memoryMib, 512, 65_536);
   wholeNumber('cpus', argv.cpus, 1, 8);
@@ -65,20 +71,31 @@ async function readRequest(
   if (!(argv.confidence >= 0.5 && argv.confidence <= 0.9999)) {
     throw new HarnessError('usage', `--confidence ${argv.confidence}: not from 0.5 to 0.9999`);
   }
+  if (argv.signature === '') {
+    throw new HarnessError('usage', '--signature: it is empty, and would be in every title');
+  }
+  const choice = readRangeChoice(argv, cwd);
+  const { identity, ...inputs } = await pinInputs(
+    {
+      series: argv.withSeries,
+      configs: argv.config,
+      configBase: argv.configBase,
+      workloads: argv.workload,
+    },
+    { cwd, signal },
+  );
   const question = {
-    range: readRangeChoice(argv, cwd),
     signature: argv.signature,
-    series: argv.withSeries,
-    configs: argv.config,
-    configBase: argv.configBase,
     durationMs: duration === undefined ? undefined : duration * 1000,
     memoryMiB: argv.memoryMib,
     cpus: argv.cpus,
     seed: argv.seed,
   };
-  const key = valueDigest([question, argv.workload]);
+  const key = valueDigest([question, choice, identity]);
   return {
     ...question,
+    ...inputs,
+    choice,
     key,
     workloads: await chooseWorkloads(argv.workload, { cwd, args: [], signal }),
     confidence: argv.confidence,

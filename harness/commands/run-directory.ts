@@ -13,20 +13,35 @@ export async function openRunDirectory(out: string | undefined, cwd: string): Pr
     .replaceAll(/[-:]|\..*/g, '')
     .replace('T', '-');
   const dir = resolve(cwd, out ?? join('splat-runs', `${stamp}-${process.pid}`));
+  if ((await namesIn(dir, `--out ${out}`)).length === 0) return dir;
+  throw new HarnessError('usage', `--out ${out}: not empty; name a new folder`);
+}
+
+/** What stands in the folder of a bisection before its journal does. */
+const beforeJournal = new Set(['lock']);
+
+/** Makes the folder of a bisection, or finds it. Throws `usage` for one that something else is in. */
+export async function openBisectDirectory(dir: string): Promise<void> {
+  const names = await namesIn(dir, `--out ${dir}`);
+  if (names.includes('journal.jsonl') || names.every((name) => beforeJournal.has(name))) return;
+  throw new HarnessError('usage', `--out ${dir}: not empty, and no bisection; name a new folder`);
+}
+
+/** What is in a folder, which is made when there is none. `shown` names it in messages. */
+async function namesIn(dir: string, shown: string): Promise<readonly string[]> {
   try {
     await mkdir(dir, { recursive: true });
-    if ((await readdir(dir)).length === 0) return dir;
+    return await readdir(dir);
   } catch (error) {
     if (
       error instanceof Error &&
       'code' in error &&
       (error.code === 'EEXIST' || error.code === 'ENOTDIR')
     ) {
-      throw new HarnessError('usage', `--out ${out}: not a folder`, { cause: error });
+      throw new HarnessError('usage', `${shown}: not a folder`, { cause: error });
     }
     throw explainDiskError(error, dir);
   }
-  throw new HarnessError('usage', `--out ${out}: not empty; name a new folder`);
 }
 
 /** Everything of a run directory that is made of the result. */

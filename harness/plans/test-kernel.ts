@@ -128,11 +128,17 @@ function annotationsFor(source: Source, state: AnnotationState): readonly OwnSer
   );
 }
 
-async function readBase(request: TestKernelRequest): Promise<ConfigBase> {
-  const name = request.configBase;
-  if (name === undefined) return { kind: 'tinyconfig' };
-  if (typeof name !== 'string') return name;
-  const text = await readFile(resolve(request.cwd, name), 'utf8').catch((error: unknown) => {
+async function readBase({ configBase, cwd }: TestKernelRequest): Promise<ConfigBase> {
+  if (configBase === undefined) return { kind: 'tinyconfig' };
+  return typeof configBase === 'string' ? readConfigBase(configBase, cwd) : configBase;
+}
+
+/** The .config of `--config-base`. Throws `usage` when it is not there. */
+export async function readConfigBase(
+  name: string,
+  cwd: string,
+): Promise<Extract<ConfigBase, { kind: 'file' }>> {
+  const text = await readFile(resolve(cwd, name), 'utf8').catch((error: unknown) => {
     throw new HarnessError('usage', `--config-base ${name}: no such file`, { cause: error });
   });
   return { kind: 'file', name, text };

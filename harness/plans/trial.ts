@@ -7,7 +7,7 @@ import { createScanner } from '../splat/scanner.ts';
 import { countersSince } from '../stress/counters.ts';
 import { closeLedger, countDrops, type Ledger } from '../stress/ledger.ts';
 import type { Workload } from '../stress/workloads.ts';
-import { judgeTrial, type Untestable, type Verdict } from '../verdict.ts';
+import { judgeTrial, type Untestable, type Verdict, type WorkloadEnd } from '../verdict.ts';
 import { type Course, runCourse } from './course.ts';
 import { isSplat, type SplatCount, startTally } from './findings.ts';
 import type { Prepared } from './observe.ts';
@@ -53,6 +53,8 @@ export interface TrialResult {
   readonly canary?: string;
   readonly seed: number;
   readonly verdict: Verdict;
+  /** How the workload's process ended; null when its guest never came up. */
+  readonly end: WorkloadEnd | null;
   readonly ledger: Ledger;
   readonly witnesses: Readonly<Record<string, number>>;
   readonly counters: Readonly<Record<string, number>>;
@@ -136,6 +138,7 @@ async function observeTrial(
     ...(plan.workload.canary === undefined ? {} : { canary: plan.workload.canary }),
     seed: plan.seed,
     verdict,
+    end: course.end,
     ledger,
     witnesses,
     counters,
@@ -184,6 +187,7 @@ function unbootedTrial(plan: TrialPlan, verdict: Untestable, totalMs: number): T
     ...(plan.workload.canary === undefined ? {} : { canary: plan.workload.canary }),
     seed: plan.seed,
     verdict,
+    end: null,
     ledger: {
       before: unknown,
       after: null,

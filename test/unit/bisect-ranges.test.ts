@@ -1,15 +1,17 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import { readRangeChoice } from '../../harness/commands/bisect-range.ts';
+import { openBisectDirectory } from '../../harness/commands/run-directory.ts';
 import { parseFragment } from '../../harness/kernel/fragment.ts';
 import type { BuildOutcome } from '../../harness/kernel/kernel.ts';
 import { configText, differences } from '../../harness/plans/bisection/config-lines.ts';
 import { revertCommit } from '../../harness/plans/bisection/git-revert.ts';
 import { type Fact, openJournal } from '../../harness/plans/bisection/journal.ts';
 import type { KernelWork } from '../../harness/plans/bisection/kernel-work.ts';
+import { pinInputs } from '../../harness/plans/bisection/pin-inputs.ts';
 import { openRange, type RangeChoice } from '../../harness/plans/bisection/range.ts';
 import { type KnownCommit, tryOnce } from '../../harness/plans/bisection/tester.ts';
 import type { ChosenWorkload } from '../../harness/plans/choose-workloads.ts';
@@ -303,4 +305,56 @@ void t.test('silence counts only where the detectors are proved', async (t) => {
   t.equal(await tryOnce('a', { ready, isDoubtful: true }, context), 'void');
   const outcomes = journal.facts.map((fact: Fact) => fact.kind === 'trial' && fact.outcome);
   t.strictSame(outcomes, [false, 'miss', 'void']);
+});
+
+void t.test('the content of what is named decides, not its name', async (t) => {
+  const dir = t.testdir({
+    'my.config': 'CONFIG_X=y\n',
+    base: 'CONFIG_64BIT=y\n',
+    'w.sh': '#!/bin/sh\n',
+  });
+  const named = {
+    series: [],
+    configs: ['my.config', 'kasan'],
+    configBase: 'base',
+    workloads: ['hmm', 'w.sh'],
+  };
+  const options = { cwd: dir, signal: new AbortController().signal };
+  const pin = async (): Promise<string> =>
+    JSON.stringify((await pinInputs(named, options)).identity);
+  const first = await pin();
+  t.equal(await pin(), first);
+  t.match(await pinInputs(named, options), {
+    configs: [{ name: 'my.config', lines: [{ symbol: 'X' }] }, 'kasan'],
+    configBase: { kind: 'file', name: 'base' },
+  });
+  const seen = new Set([first]);
+  for (const file of ['my.config', 'base', 'w.sh']) {
+    await appendFile(join(dir, file), file === 'w.sh' ? 'exit 1\n' : 'CONFIG_Y=y\n');
+    seen.add(await pin());
+  }
+  t.equal(seen.size, 4, 'every edit is another question');
+  for (const change of [{ configBase: 'nowhere' }, { series: ['nowhere'] }]) {
+    await t.rejects(pinInputs({ ...named, ...change }, options), {
+      code: 'usage',
+      message: /nowhere/,
+    });
+  }
+});
+
+void t.test('the folder of a bisection is new, empty, or its own', async (t) => {
+  const dir = t.testdir({
+    fresh: {},
+    locked: { lock: '' },
+    own: { lock: '', 'journal.jsonl': '', trials: {} },
+    other: { 'result.json': '{}' },
+    file: '',
+  });
+  for (const name of ['fresh', 'locked', 'own', 'new']) await openBisectDirectory(join(dir, name));
+  for (const [name, message] of [
+    ['other', /other: not empty, and no bisection; name a new folder$/],
+    ['file', /file: not a folder$/],
+  ] as const) {
+    await t.rejects(openBisectDirectory(join(dir, name)), { code: 'usage', message });
+  }
 });

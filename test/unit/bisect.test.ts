@@ -5,17 +5,28 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { array, assert, asyncProperty, boolean, nat, tuple } from 'fast-check';
 import t, { type Test } from 'tap';
+import type { BisectResult } from '../../harness/plans/bisection/bisect.ts';
 import { chooseTrials } from '../../harness/plans/bisection/choose.ts';
+import { bootOf } from '../../harness/plans/bisection/commit-lab.ts';
+import { concludeBisect } from '../../harness/plans/bisection/conclude.ts';
 import { decide, type Limits } from '../../harness/plans/bisection/decide.ts';
 import { describeMoment, drawMoment } from '../../harness/plans/bisection/describe-moment.ts';
-import { type Entry, learn, nothingKnown } from '../../harness/plans/bisection/evidence.ts';
-import { readRange, writeDiff } from '../../harness/plans/bisection/git-range.ts';
+import {
+  type Entry,
+  learn,
+  mostVoids,
+  nothingKnown,
+} from '../../harness/plans/bisection/evidence.ts';
+import { findSought } from '../../harness/plans/bisection/find-sought.ts';
+import { condense, readRange, writeDiff } from '../../harness/plans/bisection/git-range.ts';
 import { buildHistory, type History } from '../../harness/plans/bisection/history.ts';
 import { costsOf, evidenceOf, openJournal } from '../../harness/plans/bisection/journal.ts';
 import { posteriorOf, undecidable } from '../../harness/plans/bisection/posterior.ts';
 import { chanceOfSilence, expectedRate } from '../../harness/plans/bisection/rate.ts';
 import { search, type Tester } from '../../harness/plans/bisection/search.ts';
 import { outcomeOf } from '../../harness/plans/bisection/sought.ts';
+import type { KnownCommit } from '../../harness/plans/bisection/tester.ts';
+import type { ChosenWorkload } from '../../harness/plans/choose-workloads.ts';
 import { formatBisectLog } from '../../harness/report/bisect-log.ts';
 import type { BisectReport } from '../../harness/report/bisect-report.ts';
 import { drawPosterior } from '../../harness/report/bisect-svg.ts';
@@ -247,8 +258,21 @@ void t.test(
     const once = learn(built, blind);
     t.strictSame(posteriorOf(question, once)?.mass, posteriorOf(question, built)?.mass);
     t.equal(once.broken.size, 0);
-    const often = Array.from({ length: 8 }, () => blind).reduce(learn, built);
+    const often = Array.from({ length: mostVoids }, () => blind).reduce(learn, built);
     t.ok(often.broken.has(2));
+    const twin = learn(often, { kind: 'built', commit: 3, image: 'x' });
+    t.ok(twin.broken.has(3), 'nor can a commit of the same kernel');
+    const seen = Array.from({ length: mostVoids }, () => blind).reduce(
+      learn,
+      learn(built, { kind: 'trial', commit: 2, outcome: 'miss' }),
+    );
+    t.equal(seen.broken.size, 0, 'one that could see it now and then is asked for longer');
+    t.ok(
+      Array.from({ length: mostVoids }, () => blind)
+        .reduce(learn, seen)
+        .broken.has(2),
+    );
+    t.equal(posteriorOf(question, seen)?.misses[1], 1, 'and what it said counts');
   },
 );
 
@@ -294,19 +318,23 @@ void t.test('decisions depend on nothing but evidence and costs', async (t) => {
   t.match(first, { kind: 'test', why: 'end', commit: 30 });
 });
 
-/** A trial as far as its outcome depends on it. */
-const trial = (
+/** A trial as far as its outcome depends on it; `change` says what is not as it should be. */
+function trial(
   verdict: object,
   titles: readonly string[] = [],
-  deadAfter: readonly string[] = [],
-) =>
-  ({
+  change: Readonly<Record<string, unknown>> = {},
+): Parameters<typeof outcomeOf>[0] {
+  const { deadAfter = [], incomplete = [], after = {}, ...others } = change;
+  return {
     workload: 'hmm',
     verdict,
+    end: { kind: 'exit', code: 0 },
     splats: titles.map((title) => ({ title, altTitles: [], signature: `sig-${title}` })),
-    ledger: { deadBefore: [], deadAfter, after: {} },
+    ledger: { deadBefore: [], deadAfter, incomplete, after },
     witnesses: { 'calls.x': 1 },
-  }) as unknown as Parameters<typeof outcomeOf>[0];
+    ...others,
+  } as unknown as Parameters<typeof outcomeOf>[0];
+}
 
 void t.test('a trial: hit, miss, or neither', async (t) => {
   const splat = { kind: 'splat', titles: [] };
@@ -314,7 +342,13 @@ void t.test('a trial: hit, miss, or neither', async (t) => {
     ['miss', trial({ kind: 'clean' })],
     ['hit', trial(splat, ['WARNING in a', 'possible deadlock in foo'])],
     ['miss', trial(splat, ['WARNING in a'])],
-    ['void', trial(splat, ['WARNING in a'], ['lockdep is off'])],
+    ['void', trial(splat, ['WARNING in a'], { deadAfter: ['lockdep is off'] })],
+    ['void', trial(splat, ['WARNING in a'], { incomplete: ['3 lines never reached it'] })],
+    ['void', trial(splat, ['WARNING in a'], { end: { kind: 'signal', signal: 9 } })],
+    ['void', trial(splat, ['WARNING in a'], { end: { kind: 'exit', code: 1 } })],
+    ['void', trial(splat, ['WARNING in a'], { after: null, end: { kind: 'lost' } })],
+    ['void', trial(splat, ['WARNING in a'], { witnesses: { 'calls.x': 0 } })],
+    ['hit', trial(splat, ['deadlock in foo'], { after: null, end: { kind: 'lost' } })],
     ['void', trial({ kind: 'inconclusive', because: 'unexercised', message: '' })],
     ['void', trial({ kind: 'inconclusive', because: 'hung', message: '' })],
   ];
@@ -347,6 +381,152 @@ void t.test('a journal survives being cut off, and is not taken for another', as
   t.equal(lines.length, 5);
   await t.rejects(openJournal(dir, 'other'), { code: 'usage' });
 });
+
+void t.test('a journal that is damaged in the middle is refused, and left as it is', async (t) => {
+  const question = '{"kind":"question","key":"k"}\n';
+  const rows: readonly (readonly [line: string, says: RegExp])[] = [
+    ['{"kind":"trial","commit', /journal\.jsonl, line 2: not JSON; remove the folder, or name/],
+    ['\0\0\0', /line 2: not JSON/],
+    ['7', /line 2: no fact of a bisection/],
+    ['{"kind":"guess"}', /line 2: no fact of a bisection/],
+    ['{"kind":"built","commit":"2"}', /line 2: no fact of a bisection/],
+  ];
+  for (const [line, says] of rows) {
+    const dir = t.testdir({ 'journal.jsonl': `${question}${line}\n${question}` });
+    await t.rejects(openJournal(dir, 'k'), { code: 'config', message: says });
+    t.equal(await readFile(join(dir, 'journal.jsonl'), 'utf8'), `${question}${line}\n${question}`);
+  }
+  const dir = t.testdir({ 'journal.jsonl': {} });
+  await t.rejects(openJournal(dir, 'k'), { code: 'EISDIR' }, 'what cannot be read is not empty');
+});
+
+void t.test('what shows it is looked for where a killed process stopped', async (t) => {
+  const dir = t.testdir();
+  const asked: string[] = [];
+  const titles: Readonly<Record<string, string>> = { 'b.2': 'possible deadlock in f' };
+  const ready = {
+    bootSplats: [],
+    run: async ({ workload }: ChosenWorkload, index: number) => {
+      const name = `${workload.name}.${index}`;
+      asked.push(name);
+      if (asked.length === 4) throw new Error('killed');
+      return trial({ kind: 'clean' }, titles[name] === undefined ? [] : [titles[name]]);
+    },
+  };
+  const known = { ready, isDoubtful: false } as unknown as KnownCommit;
+  const look = async (): ReturnType<typeof findSought> => {
+    await using journal = await openJournal(dir, 'k');
+    return await findSought('deadlock', {
+      candidates: ['a', 'b'].map((name) => ({ workload: { name } })) as ChosenWorkload[],
+      rounds: 3,
+      journal,
+      commits: { prepare: async () => known },
+      question: { history: line(3), reverse: false },
+    });
+  };
+  await t.rejects(look(), { message: 'killed' });
+  t.match(await look(), { text: 'deadlock', workload: 'b' });
+  t.strictSame(asked, ['a.0', 'b.0', 'a.1', 'b.1', 'b.1', 'a.2', 'b.2']);
+  t.match(await look(), { text: 'deadlock', workload: 'b' });
+  t.equal(asked.length, 7, 'and is known from then on');
+});
+
+void t.test('trials of a commit are spread over its boots, round and round', async (t) => {
+  t.strictSame([0, 7, 8, 31, 32, 40].map(bootOf), [0, 0, 1, 3, 0, 1]);
+});
+
+void t.test(
+  'a kernel where another bug mostly comes first costs more trials for one',
+  async (t) => {
+    const question = { history: line(3), reverse: false };
+    const start = (
+      [
+        { kind: 'built', commit: 3, image: '3' },
+        ...Array.from({ length: 5 }, (_, at) => ({
+          kind: 'trial' as const,
+          commit: 3,
+          outcome: at === 0 ? ('hit' as const) : ('miss' as const),
+        })),
+        { kind: 'built', commit: 1, image: '1' },
+        { kind: 'built', commit: 2, image: '2' },
+      ] as const
+    ).reduce<typeof nothingKnown>(learn, nothingKnown);
+    const chosen = (evidence: typeof nothingKnown): number | undefined => {
+      const posterior = posteriorOf(question, evidence);
+      return posterior && chooseTrials(question, evidence, posterior, costs)?.commit;
+    };
+    const first = chosen(start) ?? 0;
+    t.ok([1, 2].includes(first));
+    const masked = Array.from({ length: 12 }, () => ({
+      kind: 'trial' as const,
+      commit: first,
+      outcome: 'void' as const,
+    })).reduce<typeof nothingKnown>(learn, start);
+    t.equal(chosen(masked), 3 - first, 'its neighbour tells more for its time');
+  },
+);
+
+/** 0 - 1 - a - 2 - b - 3: what touches the path are 1, 2 and 3; a and b stand for what does not. */
+const sparse = condense(
+  ['1', 'x', 'a', '2', 'y', 'b', '3'].map((id, at, all) => ({ id, parents: [all[at - 1] ?? '0'] })),
+  new Set(['1', '2', '3']),
+);
+
+void t.test('a commit --path leaves out is not blamed on the next that touches it', async (t) => {
+  t.strictSame(
+    sparse.commits,
+    ['1', 'a', '2', 'b', '3'].map((id, at, all) => ({
+      id,
+      parents: at === 0 ? [] : [all[at - 1]],
+    })),
+  );
+  const history = buildHistory('0', sparse.commits, sparse.outside);
+  const question = { history, reverse: false };
+  const subjects = new Map<string, string>();
+  const answer = async (culprit: number): Promise<BisectReport> => {
+    const tester = certain(history, (commit) => commit >= culprit);
+    const found = await search({ question, limits, tester });
+    const range = { history, subjects, unit: 'commit' } as unknown as BisectResult['range'];
+    const posterior = posteriorOf(question, found.evidence);
+    const others = { facts: [], sought: undefined, configChanges: [] };
+    return concludeBisect({ ...found, question, range, posterior, ...others });
+  };
+  for (const culprit of [1, 3, 5]) {
+    t.match(await answer(culprit), { culprit: history.ids[culprit], because: null });
+  }
+  t.match(await answer(2), {
+    culprit: null,
+    because: 'it is a, or another commit after 1 that --path leaves out',
+  });
+  const prior = posteriorOf(question, nothingKnown)?.mass ?? [];
+  t.ok((prior[2] ?? 1) < (prior[3] ?? 0) / 5, 'what the user left out is less probable');
+});
+
+void t.test(
+  'of a merge the parents are kept, those on a side that touches nothing, too',
+  async (t) => {
+    const { commits, outside } = condense(
+      [
+        { id: '1', parents: ['0'] },
+        { id: 's', parents: ['0'] },
+        { id: 'm', parents: ['1', 's'] },
+        { id: 'x', parents: ['m'] },
+        { id: '2', parents: ['x', 'older'] },
+        { id: 'e', parents: ['2'] },
+      ],
+      new Set(['1', 'm', '2']),
+    );
+    t.strictSame(commits, [
+      { id: '1', parents: [] },
+      { id: 's', parents: [] },
+      { id: 'm', parents: ['1', 's'] },
+      { id: 'x', parents: ['m'] },
+      { id: '2', parents: ['x'] },
+      { id: 'e', parents: ['2'] },
+    ]);
+    t.strictSame(outside, new Set(['s', 'x', 'e']));
+  },
+);
 
 void t.test('a search that was cut off anywhere ends as one that was not', async (t) => {
   const history = line(40);
@@ -420,11 +600,11 @@ void t.test('the range of a git history', async (t) => {
     paths: [],
     signal,
   };
-  const { history, subjects, endIsOutside } = await readRange(base);
+  const { history, subjects } = await readRange(base);
   t.equal(history.ids.length, 6);
   t.equal(history.ids[0], ids['0']);
   t.equal(history.ids.at(-1), ids['4']);
-  t.equal(endIsOutside, false);
+  t.equal(history.outside.size, 0);
   const at = (name: string): number => history.ids.indexOf(ids[name] ?? '');
   t.ok(history.contains(at('merge'), at('3')) && !history.contains(at('2'), at('3')));
   t.equal(subjects.get(ids['3'] ?? ''), 'subject 3');
@@ -432,8 +612,21 @@ void t.test('the range of a git history', async (t) => {
   const first = await readRange({ ...base, firstParent: true });
   t.equal(first.history.ids.includes(ids['3'] ?? ''), false, '--first-parent leaves the side out');
   const path = await readRange({ ...base, paths: ['file-3'] });
-  t.strictSame(path.history.ids, [ids['0'], ids['3'], ids['4']], '--path, and the end');
-  t.equal(path.endIsOutside, true);
+  t.strictSame(
+    path.history.ids,
+    [ids['0'], ids['1'], ids['3'], ids['4']],
+    '--path, the parent of what touches it, and the end',
+  );
+  t.strictSame(path.history.outside, new Set([1, 3]));
+  t.match(path.subjects.get(ids['1'] ?? ''), /^subject 1 \(and what --path leaves out/);
+  t.strictSame(path.history.parents, [[], [0], [1], [1, 2]]);
+  const both = await readRange({ ...base, firstParent: true, paths: ['file-1', 'file-3'] });
+  t.strictSame(
+    both.history.ids,
+    [ids['0'], ids['1'], ids['2'], ids['merge'], ids['4']],
+    'with --first-parent the merge brings file-3',
+  );
+  t.strictSame(both.history.outside, new Set([2, 4]));
   const swapped = { ...base, good: 'master', bad: ids['0'] ?? '' };
   await t.rejects(readRange(swapped), { code: 'usage', message: /not an ancestor/ });
   t.equal((await readRange({ ...swapped, reverse: true })).history.ids[0], ids['0']);

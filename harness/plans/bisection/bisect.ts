@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { HarnessError } from '../../errors.ts';
 import { valueDigest } from '../../host/store.ts';
 import type { ChosenWorkload } from '../choose-workloads.ts';
@@ -9,14 +8,16 @@ import { findSought, type Sought } from './find-sought.ts';
 import { costsOf, evidenceOf, type Journal, openJournal } from './journal.ts';
 import type { KernelWork } from './kernel-work.ts';
 import { type Posterior, posteriorOf, type Question } from './posterior.ts';
-import { openRange, type Range, type RangeChoice } from './range.ts';
+import type { Range } from './range.ts';
 import { type SearchEnd, search } from './search.ts';
 import { commitCache, realTester } from './tester.ts';
 import { type RevertCheck, verifyRevert } from './verify-revert.ts';
 
 /** What `splat bisect` was asked to do. */
 export interface BisectRequest extends KernelWork, Omit<CommitLabRequest, 'signal' | 'dir'> {
-  readonly range: RangeChoice;
+  readonly range: Range;
+  /** The commit that took the splat away is sought. */
+  readonly reverse: boolean;
   /** A signature or a part of a title; undefined: whatever the bad end shows first. */
   readonly signature: string | undefined;
   /** The first that shows the splat is used from then on. */
@@ -59,12 +60,10 @@ export interface BisectResult extends SearchEnd {
 const endTrials = 150;
 const mostTrials = 3_000;
 
-/** Bisects, or goes on with a bisection whose journal is in `dir`. */
+/** Bisects, or goes on with a bisection whose journal is in the folder `dir`. */
 export async function bisectPlan(request: BisectRequest): Promise<BisectResult> {
-  await mkdir(request.dir, { recursive: true });
-  const range = await openRange(request.range, request);
+  const { range, reverse } = request;
   const { history } = range;
-  const reverse = 'reverse' in request.range && request.range.reverse;
   const question: Question = { history, reverse };
   await using journal = await openJournal(
     request.dir,
@@ -121,10 +120,10 @@ async function lookAtCulprit(
 ): Promise<Pick<BisectResult, 'revert' | 'configChanges'>> {
   const { request, range, context } = asked;
   const [culprit, ...others] = end.kind === 'found' ? end.commits : [];
-  const isOutside = range.endIsOutside && culprit === range.history.ids.length - 1;
-  if (culprit === undefined || posterior === undefined || others.length > 0 || isOutside) {
+  if (culprit === undefined || posterior === undefined || others.length > 0) {
     return { configChanges: [] };
   }
+  if (range.history.outside.has(culprit)) return { configChanges: [] };
   const id = range.history.ids[culprit] ?? '';
   const configChanges = (await range.configChanges?.(id)) ?? [];
   if (!request.verifyRevert) return { configChanges };

@@ -49,7 +49,8 @@ export function chooseTrials(
     let best: Scored | undefined;
     for (const runs of batchSizes) {
       const { bits, trials } = promise(split, runs, silence);
-      const seconds = (built ? 0 : costs.setupSeconds) + chance * trials * costs.trialSeconds;
+      const trialSeconds = costs.trialSeconds * trialsForOne(evidence, split.commit);
+      const seconds = (built ? 0 : costs.setupSeconds) + chance * trials * trialSeconds;
       const score = (chance * bits) / seconds;
       if (bits > 1e-9 && score > (best?.score ?? 0)) {
         best = { commit: split.commit, runs, bits, score, imbalance: built ? 0 : split.imbalance };
@@ -179,6 +180,19 @@ function buildChance({ history }: Question, { broken }: Evidence, commit: number
     (history.parents[commit] ?? []).some((parent) => broken.has(parent)) ||
     [...broken].some((other) => history.parents[other]?.includes(commit) === true);
   return nearBroken ? buildsNextToBroken : buildsUsually;
+}
+
+/** Trials it takes until one can see the bug: more where another bug often comes first. A fresh commit is like all. */
+function trialsForOne(evidence: Evidence, commit: number): number {
+  let [valid, voids] = [0, 0];
+  for (const { hits, misses, voids: lost } of evidence.counts.values()) {
+    valid += hits + misses;
+    voids += lost;
+  }
+  return (
+    1 +
+    (countsOf(evidence, commit).voids + voids / (valid + 1)) / (validTrials(evidence, commit) + 1)
+  );
 }
 
 /** Trials of `commit` that showed the bug or could have. */

@@ -20,6 +20,15 @@ export interface CommitLabRequest extends LabRequest {
   readonly dir: string;
 }
 
+/** Trials that share a boot before the next one is used, round and round: copies are twins in all their boot decided. */
+const trialsPerBoot = 8;
+const mostBoots = 4;
+
+/** The boot that a commit's trial `index` is a copy of. */
+export function bootOf(index: number): number {
+  return Math.floor(index / trialsPerBoot) % mostBoots;
+}
+
 /** A commit whose kernel is booted. */
 export interface ReadyCommit {
   readonly id: string;
@@ -39,10 +48,6 @@ export interface ReadyCommit {
 export type Preparation =
   | { readonly kind: 'ready'; readonly commit: ReadyCommit }
   | { readonly kind: 'untestable'; readonly verdict: Untestable };
-
-/** More trials of a commit than this share further boots: copies of one boot are twins in all it decided. */
-const trialsPerBoot = 8;
-const mostBoots = 4;
 
 /** Boots the kernel of a commit; `id` names it, its trials' folders and what decides their seeds. */
 export async function prepareCommit(
@@ -105,7 +110,7 @@ async function runOne(
 ): Promise<TrialResult> {
   const { workload, index, ...rest } = trial;
   const { emit, signal, cpus, dir } = request;
-  const bootIndex = Math.min(Math.floor(index / trialsPerBoot), mostBoots - 1);
+  const bootIndex = bootOf(index);
   const asked = await boots(bootIndex);
   // A kernel that boots most times is tested in the boot that worked.
   const boot = asked.kind === 'saved' ? asked : await boots(0);

@@ -21,9 +21,7 @@ export async function openCommits(request: CommitsRequest, work: KernelWork): Pr
   const { ids } = candidates.history;
   const [oldEnd = ''] = ids;
   const newEnd = ids.at(-1) ?? '';
-  const dir = join(work.dir, 'diffs');
-  await mkdir(dir, { recursive: true });
-  const place = { ...work, dir, tree: request.tree, oldEnd };
+  const place = { ...work, dir: join(work.dir, 'diffs'), tree: request.tree, oldEnd };
   return {
     ...candidates,
     unit: 'commit',
@@ -31,6 +29,7 @@ export async function openCommits(request: CommitsRequest, work: KernelWork): Pr
     identity: [oldEnd, newEnd],
     build: async (id) => buildCommit(id, request.tree, place),
     buildWithout: async (id) => {
+      await mkdir(place.dir, { recursive: true });
       const reverted = await revertCommit({ tree: request.tree, culprit: id, onto: newEnd }, place);
       if (reverted.kind === 'conflict') return reverted;
       return buildCommit(reverted.commit, reverted.repository, place);
@@ -49,6 +48,7 @@ async function buildCommit(
   place: KernelWork & { readonly tree: string; readonly oldEnd: string },
 ): Promise<BuildOutcome> {
   const { tree, oldEnd, signal, series } = place;
+  await mkdir(place.dir, { recursive: true });
   const diff = await writeDiff(repository, oldEnd, id, place);
   const isSmall = diff === undefined || (await stat(diff)).size <= largestDiffBytes;
   if (isSmall) {

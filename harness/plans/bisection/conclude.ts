@@ -26,7 +26,7 @@ export function concludeBisect(result: BisectResult): BisectReport {
     ...answerOf(result),
     steps: looked.length,
     builds: facts.filter(isBuild).length,
-    trials: facts.filter(({ kind }) => kind === 'trial').length,
+    trials: facts.filter(({ kind }) => kind === 'trial' || kind === 'looked').length,
     skipped: [...evidence.broken].map(idOf),
     others: otherSplats(result),
     sought: sought?.text ?? null,
@@ -46,14 +46,17 @@ function answerOf(
   result: BisectResult,
 ): Pick<BisectReport, 'culprit' | 'candidates' | 'confidence' | 'because'> {
   const { end, range } = result;
-  const { ids } = range.history;
+  const { ids, outside, parents } = range.history;
   if (end.kind === 'refused') {
     const because = explainRefusal(end.refusal, result);
     return { culprit: null, candidates: [], confidence: 0, because };
   }
   const { confidence } = end;
-  if (range.endIsOutside && end.commits.includes(ids.length - 1)) {
-    const because = 'it is a commit that --path leaves out';
+  const [only = 0] = end.commits;
+  if (end.commits.length === 1 && outside.has(only)) {
+    const name = (commit: number): string => shortName(ids[commit] ?? '');
+    const after = (parents[only] ?? []).map(name).join(' and ');
+    const because = `it is ${name(only)}, or another commit after ${after} that --path leaves out`;
     return { culprit: null, candidates: [], confidence, because };
   }
   const found = end.commits.map((commit) => ids[commit] ?? '');

@@ -66,7 +66,6 @@ export async function openConfigs(request: ConfigsRequest, work: KernelWork): Pr
       [goodEnd, request.good],
       ...lines.map((line) => [line.id, describeLine(line)] as const),
     ]),
-    endIsOutside: false,
     identity: [source.id, ...texts],
     build: upTo,
     buildWithout: async (id) => build(lines.filter((line) => line.id !== id)),

@@ -33,15 +33,18 @@ export const nothingKnown: Evidence = {
 
 const untested: Counts = { hits: 0, misses: 0, voids: 0 };
 
-/** Trials in a row that could not have seen anything, and none that could: the commit cannot be tested. */
-const mostVoids = 8;
+/** So many trials that could not have seen the bug for each that could, and no sighting: the kernel cannot be tested. */
+export const mostVoids = 16;
 
 export function learn(evidence: Evidence, entry: Entry): Evidence {
   switch (entry.kind) {
     case 'broken':
       return { ...evidence, broken: new Set([...evidence.broken, entry.commit]) };
     case 'built':
-      return { ...evidence, images: new Map(evidence.images).set(entry.commit, entry.image) };
+      return withBlind({
+        ...evidence,
+        images: new Map(evidence.images).set(entry.commit, entry.image),
+      });
     case 'trial': {
       const image = evidence.images.get(entry.commit) ?? '';
       const before = evidence.counts.get(image) ?? untested;
@@ -50,15 +53,26 @@ export function learn(evidence: Evidence, entry: Entry): Evidence {
         misses: before.misses + (entry.outcome === 'miss' ? 1 : 0),
         voids: before.voids + (entry.outcome === 'void' ? 1 : 0),
       };
-      const blind = counts.hits + counts.misses === 0 && counts.voids >= mostVoids;
-      return {
+      return withBlind({
         ...evidence,
         counts: new Map(evidence.counts).set(image, counts),
-        broken: blind ? new Set([...evidence.broken, entry.commit]) : evidence.broken,
         trials: evidence.trials + 1,
-      };
+      });
     }
   }
+}
+
+/** The same with every commit of a kernel that hardly ever could show the bug among those that cannot be tested. */
+function withBlind(evidence: Evidence): Evidence {
+  const blind = [...evidence.images]
+    .filter(([, image]) => isBlind(evidence.counts.get(image) ?? untested))
+    .map(([commit]) => commit);
+  if (blind.every((commit) => evidence.broken.has(commit))) return evidence;
+  return { ...evidence, broken: new Set([...evidence.broken, ...blind]) };
+}
+
+function isBlind({ hits, misses, voids }: Counts): boolean {
+  return hits === 0 && voids >= mostVoids * (misses + 1);
 }
 
 export function countsOf(evidence: Evidence, commit: number): Counts {

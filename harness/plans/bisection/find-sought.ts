@@ -1,6 +1,6 @@
 import type { ChosenWorkload } from '../choose-workloads.ts';
 import { endsOf } from './decide.ts';
-import type { Journal } from './journal.ts';
+import type { Fact, Journal } from './journal.ts';
 import type { Question } from './posterior.ts';
 import { isSought, splatsOf } from './sought.ts';
 import type { Commits } from './tester.ts';
@@ -9,6 +9,10 @@ import type { Commits } from './tester.ts';
 export interface Sought {
   readonly text: string;
   readonly workload: string;
+}
+
+function isLook({ kind }: Fact): boolean {
+  return kind === 'looked';
 }
 
 /**
@@ -39,16 +43,22 @@ export async function findSought(
   const known = await commits.prepare(bad);
   if (known === undefined) return undefined;
   const { ready } = known;
-  for (let index = 0; index < rounds; index++) {
-    for (const chosen of candidates) {
-      const trial = await ready.run(chosen, index);
-      const seen = [...ready.bootSplats, ...splatsOf(trial)];
-      const first = seen.find((splat) => signature === undefined || isSought(splat, signature));
-      if (first === undefined) continue;
-      const sought = { text: signature ?? first.title, workload: chosen.workload.name };
-      await journal.append({ kind: 'sought', ...sought });
-      return sought;
-    }
+  const commit = question.history.ids[bad] ?? '';
+  for (;;) {
+    const turn = journal.facts.filter(isLook).length;
+    const chosen = candidates[turn % candidates.length];
+    const round = Math.floor(turn / candidates.length);
+    if (chosen === undefined || round >= rounds) return undefined;
+    const startedAt = performance.now();
+    const trial = await ready.run(chosen, round);
+    const seconds = (performance.now() - startedAt) / 1000;
+    const { name: workload } = chosen.workload;
+    await journal.append({ kind: 'looked', commit, workload, seconds });
+    const seen = [...ready.bootSplats, ...splatsOf(trial)];
+    const first = seen.find((splat) => signature === undefined || isSought(splat, signature));
+    if (first === undefined) continue;
+    const sought = { text: signature ?? first.title, workload };
+    await journal.append({ kind: 'sought', ...sought });
+    return sought;
   }
-  return undefined;
 }

@@ -23,8 +23,6 @@ export interface Candidates {
   readonly history: History;
   /** A line for each, by its id, as the first line of a commit's message; text of other people. */
   readonly subjects: ReadonlyMap<string, string>;
-  /** The new end is no commit of its own here: blamed, it stands for everything --path leaves out. */
-  readonly endIsOutside: boolean;
 }
 
 /** The commits between the two ends, as `git rev-list OLD..NEW` has them. Throws `usage` for ends that are none. */
@@ -47,10 +45,48 @@ export async function readRange(request: RangeRequest): Promise<Candidates> {
     const which = request.paths.length === 0 ? '' : ` that touches ${request.paths.join(', ')}`;
     throw new HarnessError('usage', `no commit lies between ${oldName} and ${newName}${which}`);
   }
-  const endIsOutside = listed.at(-1)?.id !== newEnd;
-  const commits = endIsOutside ? [...listed, { id: newEnd, parents: headsOf(listed) }] : listed;
-  const history = buildHistory(oldEnd, commits);
-  return { history, subjects: await readSubjects(tree, oldEnd, newEnd, signal), endIsOutside };
+  const subjects = await readSubjects(tree, oldEnd, newEnd, signal);
+  if (request.paths.length === 0) return { history: buildHistory(oldEnd, listed), subjects };
+  const all = await listCommits({ ...request, paths: [] }, oldEnd, newEnd);
+  const touching = new Set(listed.map(({ id }) => id));
+  const { commits, outside } = condense(all, touching);
+  const named = [...outside].map((id) => [id, `${subjects.get(id) ?? ''}${leftOut}`] as const);
+  return {
+    history: buildHistory(oldEnd, commits, outside),
+    subjects: new Map([...subjects, ...named]),
+  };
+}
+
+const leftOut = ' (and what --path leaves out before it)';
+
+/**
+ * The commits that touch the paths, each with its own parents, which need not: `outside` are those, and the new end. One
+ * of them stands for all that is left out between it and the next that touches. Without them the blame for a commit that
+ * is left out would fall on the next one that is not.
+ */
+export function condense(
+  all: readonly CommitParents[],
+  touching: ReadonlySet<string>,
+): { readonly commits: readonly CommitParents[]; readonly outside: ReadonlySet<string> } {
+  const inRange = new Set(all.map(({ id }) => id));
+  const outside = new Set(
+    all
+      .filter(({ id }) => touching.has(id))
+      .flatMap(({ parents }) => parents)
+      .concat(all.at(-1)?.id ?? [])
+      .filter((id) => inRange.has(id) && !touching.has(id)),
+  );
+  /** By commit the nearest of those that are kept; several after a merge. */
+  const nearest = new Map<string, readonly string[]>();
+  const commits: CommitParents[] = [];
+  for (const { id, parents } of all) {
+    const [first = [], ...others] = parents.map((parent) => nearest.get(parent) ?? []);
+    const above = others.length === 0 ? first : [...new Set([...first, ...others.flat()])];
+    const isKept = touching.has(id) || outside.has(id);
+    if (isKept) commits.push({ id, parents: above });
+    nearest.set(id, isKept ? [id] : above);
+  }
+  return { commits, outside };
 }
 
 async function listCommits(
@@ -73,12 +109,6 @@ async function listCommits(
       const [id = '', ...parents] = line.split(' ');
       return { id, parents: firstParent ? parents.slice(0, 1) : parents };
     });
-}
-
-/** Commits that are nobody's parent. */
-function headsOf(commits: readonly CommitParents[]): readonly string[] {
-  const parents = new Set(commits.flatMap((commit) => commit.parents));
-  return commits.map(({ id }) => id).filter((id) => !parents.has(id));
 }
 
 async function readSubjects(

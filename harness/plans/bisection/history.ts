@@ -6,6 +6,8 @@ import { HarnessError } from '../../errors.ts';
  */
 export interface History {
   readonly ids: readonly string[];
+  /** Those that stand for commits --path leaves out: less probable, and no answer. */
+  readonly outside: ReadonlySet<number>;
   /** Parents inside the range; what forks off before the old end has the old end as its parent. */
   readonly parents: readonly (readonly number[])[];
   /** True when `ancestor` is `commit` or one of its ancestors. The index `ids.length` stands for no commit: never true. */
@@ -25,7 +27,11 @@ export interface CommitParents {
  * The history from `oldEnd` to the commits listed, parents first; the last one is the new end. Throws `usage` when there
  * are none or too many.
  */
-export function buildHistory(oldEnd: string, commits: readonly CommitParents[]): History {
+export function buildHistory(
+  oldEnd: string,
+  commits: readonly CommitParents[],
+  outside: ReadonlySet<string> = new Set(),
+): History {
   const size = commits.length + 1;
   if (size < 2) throw new HarnessError('usage', 'no commit lies between the two ends');
   if (size > mostCommits) {
@@ -47,6 +53,7 @@ export function buildHistory(oldEnd: string, commits: readonly CommitParents[]):
   const rows = ancestorRows(parents);
   return {
     ids: [oldEnd, ...commits.map(({ id }) => id)],
+    outside: new Set([...outside].flatMap((id) => indices.get(id) ?? [])),
     parents,
     contains: (commit, ancestor) =>
       (((rows[commit]?.[ancestor >>> 5] ?? 0) >>> (ancestor & 31)) & 1) === 1,

@@ -9,6 +9,13 @@ import type { History } from './history.ts';
 export type Fact =
   /** The first line: a journal of another question is not taken for this one's. */
   | { readonly kind: 'question'; readonly key: string }
+  /** A trial of the bad end before it was known which workload shows what is looked for. */
+  | {
+      readonly kind: 'looked';
+      readonly commit: string;
+      readonly workload: string;
+      readonly seconds: number;
+    }
   /** What is looked for, and the workload that shows it. */
   | { readonly kind: 'sought'; readonly text: string; readonly workload: string }
   | {
@@ -47,16 +54,16 @@ export interface Journal {
   readonly append: (fact: Fact) => Promise<void>;
 }
 
-/** The journal of the bisection in `dir`, begun when there is none. Throws `usage` when it is another question's. */
+/** The journal of the bisection in `dir`, begun when there is none. Throws `usage` when it is another question's, `config` when it cannot be read. */
 export async function openJournal(dir: string, key: string): Promise<Journal & AsyncDisposable> {
   const path = join(dir, 'journal.jsonl');
-  const text = await readFile(path, 'utf8').catch(() => '');
+  const text = await readJournal(path);
   // What follows the last line end was being written when the power went.
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
   const facts = whole
     .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Fact);
+    .slice(0, -1)
+    .map((line, at) => readFact(line, `${path}, line ${at + 1}`));
   const [first] = facts;
   if (first !== undefined && (first.kind !== 'question' || first.key !== key)) {
     throw new HarnessError('usage', `${dir} holds another bisection; name a new folder with --out`);
@@ -70,6 +77,58 @@ export async function openJournal(dir: string, key: string): Promise<Journal & A
   };
   if (first === undefined) await append({ kind: 'question', key });
   return { facts, append, [Symbol.asyncDispose]: async () => file.close() };
+}
+
+async function readJournal(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    // Any other error is not taken for an empty journal: what is in it would be cut off.
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
+    throw error;
+  }
+}
+
+/** The fields that are read of each kind of fact; a file somebody edited is not trusted to have them. */
+const fields: Readonly<
+  Record<Fact['kind'], Readonly<Record<string, 'string' | 'number' | 'object'>>>
+> = {
+  question: { key: 'string' },
+  looked: { commit: 'string', workload: 'string', seconds: 'number' },
+  sought: { text: 'string', workload: 'string' },
+  built: { commit: 'string', image: 'string', seconds: 'number' },
+  broken: { commit: 'string', because: 'string', message: 'string', seconds: 'number' },
+  trial: {
+    commit: 'string',
+    workload: 'string',
+    outcome: 'string',
+    others: 'object',
+    seconds: 'number',
+  },
+};
+
+/** Throws `config` for a line that is no fact: what was learnt after it cannot be told from what was not. */
+function readFact(line: string, where: string): Fact {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (cause) {
+    throw new HarnessError('config', `${where}: not JSON; ${startAfresh}`, { cause });
+  }
+  const wanted = isRecord(value) ? fields[value['kind'] as Fact['kind']] : undefined;
+  const isFact =
+    wanted !== undefined &&
+    Object.entries(wanted).every(
+      ([name, type]) => typeof (value as Record<string, unknown>)[name] === type,
+    );
+  if (!isFact) throw new HarnessError('config', `${where}: no fact of a bisection; ${startAfresh}`);
+  return value as Fact;
+}
+
+const startAfresh = 'remove the folder, or name a new one with --out';
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }
 
 /** What the facts say of the commits; trials of other workloads than `workload` do not count. */

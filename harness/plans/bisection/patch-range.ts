@@ -42,7 +42,6 @@ export async function openPatches(request: PatchesRequest, work: KernelWork): Pr
       [idOf(0), source.name],
       ...patches.map(({ subject }, at) => [idOf(at + 1), subject] as const),
     ]),
-    endIsOutside: false,
     identity: [source.id, first, last, patches.map(({ diff }) => diff)],
     build: async (id) => build(patches.slice(0, numberOf(id))),
     buildWithout: async (id) => {

@@ -22,6 +22,8 @@ export interface Posterior {
 
 /** Chances before any trial that the old end, or the new end, is not what the user said. */
 const priorOfWrongEnd = 0.02;
+/** Chance before any trial that it is a commit the user left out with --path. */
+const priorOfOutside = 0.05;
 
 /** True when a kernel built of `commit` has the bug, if `culprit` is the one. */
 export function hasBug({ history, reverse }: Question, commit: number, culprit: number): boolean {
@@ -47,16 +49,31 @@ export function posteriorOf(question: Question, evidence: Evidence): Posterior |
       if (having > 0) misses[culprit] = (misses[culprit] ?? 0) + seen.misses;
     }
   }
-  return normalise({ misses, possible, hits, size });
+  return normalise({ misses, possible, hits, prior: priorOf(question.history) });
+}
+
+/** By index, before any trial. */
+function priorOf({ ids, outside }: History): (culprit: number) => number {
+  const size = ids.length;
+  const inside = size - 1 - outside.size;
+  const shareOutside = inside === 0 ? 1 : outside.size === 0 ? 0 : priorOfOutside;
+  const share = 1 - 2 * priorOfWrongEnd;
+  return (culprit) => {
+    if (culprit === 0 || culprit === size) return priorOfWrongEnd;
+    return outside.has(culprit)
+      ? (share * shareOutside) / outside.size
+      : (share * (1 - shareOutside)) / inside;
+  };
 }
 
 function normalise(found: {
   readonly misses: Int32Array;
   readonly possible: Uint8Array;
   readonly hits: number;
-  readonly size: number;
+  readonly prior: (culprit: number) => number;
 }): Posterior | undefined {
-  const { misses, possible, hits, size } = found;
+  const { misses, possible, hits, prior } = found;
+  const size = misses.length - 1;
   const byMisses = new Map<number, number>();
   const mass = new Float64Array(size + 1);
   let largest = Number.NEGATIVE_INFINITY;
@@ -64,9 +81,8 @@ function normalise(found: {
     const missed = misses[culprit] ?? 0;
     let log = byMisses.get(missed);
     if (log === undefined) byMisses.set(missed, (log = logEvidence(hits, missed)));
-    const isEnd = culprit === 0 || culprit === size;
-    const prior = isEnd ? priorOfWrongEnd : (1 - 2 * priorOfWrongEnd) / (size - 1);
-    mass[culprit] = possible[culprit] === 1 ? log + Math.log(prior) : Number.NEGATIVE_INFINITY;
+    mass[culprit] =
+      possible[culprit] === 1 ? log + Math.log(prior(culprit)) : Number.NEGATIVE_INFINITY;
     largest = Math.max(largest, mass[culprit] ?? largest);
   }
   if (largest === Number.NEGATIVE_INFINITY) return undefined;

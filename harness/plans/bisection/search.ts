@@ -37,7 +37,7 @@ export interface SearchEnd {
   readonly evidence: Evidence;
 }
 
-/** Trials in a row that could not have seen the bug; then something else is decided. */
+/** Trials of one decision that could not have seen the bug; then it is decided anew. */
 const patience = 8;
 
 /** Decides, tests and learns until there is an answer or a reason why there is none. */

@@ -1,3 +1,4 @@
+import type { WorkloadEnd } from '../../verdict.ts';
 import type { SplatCount } from '../findings.ts';
 import type { TrialResult } from '../trial.ts';
 import type { Outcome } from './evidence.ts';
@@ -19,6 +20,11 @@ export function splatsOf(trial: TrialResult): readonly Named[] {
   return [...splats, { title: `no output in ${workload}`, altTitles: [], signature: '' }];
 }
 
+/** A workload that was killed, hung or failed after another splat may not have got to the one sought. */
+function isWholeRun(end: WorkloadEnd): boolean {
+  return (end.kind === 'exit' && end.code === 0) || end.kind === 'stopped';
+}
+
 /**
  * What a trial says of the splat that is sought. Silence counts only when it would have been heard: after another splat
  * that left the detectors alive, and the workload to its end, it does; from a blind or unexercised guest it does not.
@@ -28,8 +34,9 @@ export function outcomeOf(trial: TrialResult, text: string): Outcome {
   if (splats.some((splat) => isSought(splat, text))) return 'hit';
   if (trial.verdict.kind === 'clean') return 'miss';
   if (trial.verdict.kind !== 'splat') return 'void';
-  const { deadBefore, deadAfter, after } = trial.ledger;
+  const { deadBefore, deadAfter, incomplete, after } = trial.ledger;
   const exercised = Object.values(trial.witnesses).every((count) => count > 0);
-  const heard = deadBefore.length === 0 && deadAfter.length === 0 && after !== null;
-  return heard && exercised ? 'miss' : 'void';
+  const heard = [deadBefore, deadAfter, incomplete].every((reasons) => reasons.length === 0);
+  const ended = after !== null && trial.end !== null && isWholeRun(trial.end);
+  return heard && exercised && ended ? 'miss' : 'void';
 }

@@ -99,7 +99,8 @@ export async function tryOnce(
   },
 ): Promise<Outcome> {
   const { journal, chosen, text } = context;
-  const isTrialOf = (fact: Fact): boolean => fact.kind === 'trial' && fact.commit === id;
+  const isTrialOf = (fact: Fact): boolean =>
+    (fact.kind === 'trial' || fact.kind === 'looked') && fact.commit === id;
   const index = journal.facts.filter(isTrialOf).length;
   const startedAt = performance.now();
   const trial = await ready.run(chosen, index);

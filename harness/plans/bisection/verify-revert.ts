@@ -2,7 +2,7 @@ import type { BuildOutcome } from '../../kernel/kernel.ts';
 import type { ChosenWorkload } from '../choose-workloads.ts';
 import type { CommitLabRequest } from './commit-lab.ts';
 import { quietRuns } from './decide.ts';
-import type { Outcome } from './evidence.ts';
+import { mostVoids, type Outcome } from './evidence.ts';
 import { shortName } from './history.ts';
 import type { Journal } from './journal.ts';
 import type { Posterior } from './posterior.ts';
@@ -33,9 +33,6 @@ export interface RevertContext {
   readonly confidence: number;
 }
 
-/** So many trials that could not have seen anything for each that could, and it is given up. */
-const patience = 8;
-
 /** Takes the culprit away from the new end and tries what is left, as often as the rate of the splat demands. */
 export async function verifyRevert(culprit: string, context: RevertContext): Promise<RevertCheck> {
   const { journal, posterior, confidence, reverse } = context;
@@ -54,7 +51,7 @@ export async function verifyRevert(culprit: string, context: RevertContext): Pro
     const { hit, miss, void: voids } = outcomesOf(journal, id);
     if (hit > 0) return { kind: reverse ? 'confirmed' : 'refuted', hits: hit, misses: miss };
     if (miss >= needed) return { kind: reverse ? 'refuted' : 'confirmed', hits: 0, misses: miss };
-    if (voids >= patience * (miss + 1)) {
+    if (voids >= mostVoids * (miss + 1)) {
       return {
         kind: 'blind',
         message: `${voids} of ${voids + miss} trials could not have seen it`,

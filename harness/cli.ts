@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import yargs, { type Argv } from 'yargs';
 import type { CommandContext } from './commands/context.ts';
 import { exitCodeOfError, exitCodes, HarnessError } from './errors.ts';
+import { explainDiskError } from './host/disk.ts';
 import { plain, plainLines } from './report/plain.ts';
 
 /** A command's module; imported only when the command runs or explains itself. */
@@ -83,6 +84,11 @@ export async function main(args: readonly string[], version: string): Promise<nu
     colour: stdout.isTTY && !env['NO_COLOR'],
     live: stderr.isTTY && env['TERM'] !== 'dumb',
   };
+  // A reader that closes the pipe (head, grep -q) has seen enough; a file that cannot take it all is told of.
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(exitCodes.harness);
+    process.exit(explain(explainDiskError(error, 'standard output'), context));
+  });
   // Exit code 1 means a splat: what slips through must not end the process with Node's own.
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error) => process.exit(explain(error, context)));
@@ -179,11 +185,11 @@ function watchSignals(stop: AbortController): void {
       stop.abort(new HarnessError('interrupted', `interrupted by ${name}`));
     });
   }
-  // A reader that closes the pipe (head, grep -q) has seen enough.
-  process.stdout.on('error', () => process.exit(exitCodes.harness));
 }
 
-function explain(error: unknown, context: Pick<CommandContext, 'stderr' | 'live'>): number {
+function explain(thrown: unknown, context: Pick<CommandContext, 'stderr' | 'live'>): number {
+  // Wherever a full disk was met, it is no bug of ours.
+  const error = explainDiskError(thrown, 'the disk');
   const clear = context.live ? '\r\u001B[K' : '';
   if (error instanceof HarnessError) {
     context.stderr.write(`${clear}splat: ${plain(error.message)}\n`);

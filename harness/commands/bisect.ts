@@ -1,8 +1,8 @@
-import { writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { exitCodes, HarnessError } from '../errors.ts';
+import { explainDiskError, writeWhole } from '../host/disk.ts';
 import { tryLock } from '../host/lock.ts';
-import { cacheRoot, explainDiskError, valueDigest } from '../host/store.ts';
+import { cacheRoot, valueDigest } from '../host/store.ts';
 import { type BisectRequest, bisectPlan } from '../plans/bisection/bisect.ts';
 import { concludeBisect } from '../plans/bisection/conclude.ts';
 import { describeMoment, drawMoment } from '../plans/bisection/describe-moment.ts';
@@ -119,7 +119,7 @@ async function readRequest(
 }
 
 async function writeReports(report: BisectReport, dir: string): Promise<void> {
-  await writeFile(join(dir, 'bisect.json'), `${JSON.stringify(report, null, 2)}\n`);
-  if (report.unit === 'commit') await writeFile(join(dir, 'bisect.log'), formatBisectLog(report));
-  await writeFile(join(dir, 'posterior.svg'), drawPosterior(report));
+  await writeWhole(join(dir, 'bisect.json'), `${JSON.stringify(report, null, 2)}\n`);
+  if (report.unit === 'commit') await writeWhole(join(dir, 'bisect.log'), formatBisectLog(report));
+  await writeWhole(join(dir, 'posterior.svg'), drawPosterior(report));
 }

@@ -1,12 +1,12 @@
 import { randomInt } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { Argv } from 'yargs';
 import { type AnnotationState, annotationStates } from '../../patches/index.ts';
 import { rules } from '../../patches/seeded-bugs.ts';
 import { exitCodes, HarnessError } from '../errors.ts';
 import type { AccelChoice } from '../guest/accel.ts';
-import { cacheRoot, explainDiskError } from '../host/store.ts';
+import { explainDiskError, writeWhole } from '../host/disk.ts';
+import { cacheRoot } from '../host/store.ts';
 import { controlsPlan } from '../plans/controls/run-controls.ts';
 import { drawControls } from '../report/controls-svg.ts';
 import { describeControls } from '../report/controls-text.ts';
@@ -142,8 +142,8 @@ export async function run(argv: ControlsArguments, context: CommandContext): Pro
       signal: context.signal,
       emit: progressWriter(context.stderr, context.live),
     });
-    await writeFile(join(dir, 'controls.json'), `${JSON.stringify(result, null, 2)}\n`);
-    await writeFile(join(dir, 'matrix.svg'), drawControls(result));
+    await writeWhole(join(dir, 'controls.json'), `${JSON.stringify(result, null, 2)}\n`);
+    await writeWhole(join(dir, 'matrix.svg'), drawControls(result));
     const shown = relative(context.cwd, dir) || '.';
     context.stdout.write(
       argv.json

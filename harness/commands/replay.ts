@@ -1,7 +1,8 @@
 import { relative } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes } from '../errors.ts';
-import { cacheRoot, explainDiskError } from '../host/store.ts';
+import { explainDiskError } from '../host/disk.ts';
+import { cacheRoot } from '../host/store.ts';
 import { runAsked } from '../plans/asked-run.ts';
 import { askAgain } from '../plans/keep-inputs.ts';
 import { type Comparison, compareRuns, findReplayed } from '../plans/replay.ts';

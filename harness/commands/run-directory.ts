@@ -1,7 +1,7 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
-import { explainDiskError } from '../host/store.ts';
+import { explainDiskError, writeWhole } from '../host/disk.ts';
 import type { RunResult } from '../plans/run.ts';
 import { formatJunit } from '../report/junit.ts';
 import { formatKtap } from '../report/ktap.ts';
@@ -46,7 +46,8 @@ async function namesIn(dir: string, shown: string): Promise<readonly string[]> {
 
 /** Everything of a run directory that is made of the result. */
 export async function writeReports(result: RunResult, dir: string): Promise<void> {
-  await writeFile(join(dir, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
-  await writeFile(join(dir, 'results.tap'), formatKtap(result));
-  await writeFile(join(dir, 'junit.xml'), formatJunit(result));
+  await writeWhole(join(dir, 'results.tap'), formatKtap(result));
+  await writeWhole(join(dir, 'junit.xml'), formatJunit(result));
+  // Last: who finds it takes the run for finished.
+  await writeWhole(join(dir, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
 }

@@ -4,7 +4,7 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { HarnessError } from '../errors.ts';
+import { explainDiskError } from '../host/disk.ts';
 
 /** Listens on a private socket, hands its path to `send`, and writes what arrives there to `file` until the sender ends. */
 export async function receiveStream(
@@ -28,10 +28,7 @@ export async function receiveStream(
     if (stored.status === 'rejected') throw stored.reason;
     if (sent.status === 'rejected') throw sent.reason;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') {
-      throw new HarnessError('infra', `cannot write ${file}: no space left`, { cause: error });
-    }
-    throw error;
+    throw explainDiskError(error, file);
   } finally {
     server.close();
     await rm(dir, { recursive: true, force: true });

@@ -1,7 +1,9 @@
-import { mkdir } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { execa } from 'execa';
 import { HarnessError } from '../errors.ts';
+import { explainDiskError } from './disk.ts';
 import { cleanEnv, throwIfAborted } from './process.ts';
 
 export interface LockOptions {
@@ -41,7 +43,13 @@ export async function tryLock(
   path: string,
   options: Pick<LockOptions, 'signal' | 'shared'>,
 ): Promise<AsyncDisposable | undefined> {
-  await mkdir(dirname(path), { recursive: true });
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    // As flock(1) will, which cannot tell why it could not. For reading: a lock that is there works on a read-only disk.
+    await using _file = await open(path, constants.O_RDONLY | constants.O_CREAT);
+  } catch (error) {
+    throw explainDiskError(error, path);
+  }
   return holdLock(path, ['--nonblock'], options);
 }
 

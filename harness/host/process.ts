@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { execa } from 'execa';
 import { HarnessError } from '../errors.ts';
+import { diskFaultIn } from './disk.ts';
 
 /** How a program is run. Everything runs in its own session, so that Ctrl-C reaches the harness alone and it decides. */
 export interface RunOptions {
@@ -71,8 +72,8 @@ export interface ChildEnd extends RunResult {
 
 /**
  * Runs a program to its end. Throws HarnessError `tool` with the tail of its stderr when the exit code is not one of
- * `okCodes`, `tool` when the program is not installed, and `interrupted` when the signal fires; by then its whole
- * process group is gone.
+ * `okCodes`, `infra` when it complains about the disk, `tool` when the program is not installed, and `interrupted` when
+ * the signal fires; by then its whole process group is gone.
  */
 export async function runTool(
   program: string,
@@ -83,6 +84,10 @@ export async function runTool(
   throwIfAborted(options.signal);
   if ((options.okCodes ?? [0]).includes(end.exitCode)) return end;
   const output = tail(end.stderr || end.stdout);
+  const fault = diskFaultIn(end.stderr);
+  if (fault !== undefined) {
+    throw new HarnessError('infra', `${shortCommandLine(program, args)}: ${fault}`, { output });
+  }
   if (end.exitCode === 127 && (await findProgram(program)) === undefined) {
     throw new HarnessError('tool', `${program} is not installed`);
   }

@@ -1,8 +1,8 @@
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { explainDiskError } from './disk.ts';
 import { acquireLock, type LockOptions, tryLock } from './lock.ts';
 import { runTool } from './process.ts';
-import { explainDiskError } from './store.ts';
 
 /** One thing of the cache that can be removed by itself: an entry of the store, a workspace, or the compiler's cache. */
 export interface StoreItem {

@@ -5,6 +5,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { HarnessError } from '../errors.ts';
+import { explainDiskError } from './disk.ts';
 import { acquireLock } from './lock.ts';
 
 /** What the store keeps. Each kind is a folder of the cache; each entry a folder in it, named by its key. */
@@ -86,20 +87,6 @@ async function makeEntry(root: string, request: EntryRequest): Promise<Entry> {
     await removeTree(draftDir);
     throw explainDiskError(error, root);
   }
-}
-
-/** ENOSPC, EROFS and EACCES of the cache as one clear line; everything else as it is. */
-export function explainDiskError(error: unknown, where: string): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const text: Record<string, string> = {
-    ENOSPC: 'no space left',
-    EDQUOT: 'disk quota exceeded',
-    EROFS: 'read-only file system',
-    EACCES: 'permission denied',
-  };
-  const reason = typeof code === 'string' ? text[code] : undefined;
-  if (reason === undefined || error instanceof HarnessError) return error;
-  return new HarnessError('infra', `cannot write to ${where}: ${reason}`, { cause: error });
 }
 
 /** Looks without making: the entry, or why what is there cannot be used, or nothing. */

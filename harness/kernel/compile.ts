@@ -1,7 +1,8 @@
-import { mkdir, readFile, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
+import { writeWhole } from '../host/disk.ts';
 import { tail } from '../host/process.ts';
 import type { Untestable } from '../verdict.ts';
 import {
@@ -118,5 +119,5 @@ export async function recallTotal(
 /** Keeps that number for the next one. */
 export async function rememberTotal(memo: string, objects: number): Promise<void> {
   await mkdir(dirname(memo), { recursive: true });
-  await writeFile(memo, String(objects));
+  await writeWhole(memo, String(objects));
 }

@@ -1,10 +1,10 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Emit, inStage, type StageEnd } from '../events.ts';
+import { explainDiskError } from '../host/disk.ts';
 import { acquireLock } from '../host/lock.ts';
 import { throwIfAborted } from '../host/process.ts';
 import { describeSandbox, openSandbox, type Sandbox } from '../host/sandbox.ts';
-import { explainDiskError } from '../host/store.ts';
 import type { Untestable } from '../verdict.ts';
 import { applySeries, type LeftOut, type PatchedFiles } from './apply.ts';
 import { type BuiltKernel, findKernel, storeKernel } from './built-kernel.ts';

@@ -60,6 +60,8 @@ export async function runMake(
   const { workspace, sandbox, ccache } = setup;
   const log = createWriteStream(setup.log, { flags: 'a' });
   const written = finished(log);
+  // A full disk is told when make has ended, below.
+  written.catch(() => undefined);
   const silence = new AbortController();
   const timer = setTimeout(() => silence.abort(), silenceMs);
   const end = await runSandboxed(

@@ -9,9 +9,9 @@ import {
   readFile,
   readlink,
   symlink,
-  writeFile,
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { writeWhole } from '../host/disk.ts';
 import { throwIfAborted } from '../host/process.ts';
 import { valueDigest } from '../host/store.ts';
 import { runGit } from './git.ts';
@@ -47,7 +47,7 @@ export async function describeWorkingTree(
   const files = present.map((fact) => fact.file);
   const memo = join(options.cacheRoot, 'digests', valueDigest([dir, present]));
   const remembered = await readFile(memo, 'utf8').catch(() => undefined);
-  if (remembered !== undefined) return { files, digest: remembered };
+  if (remembered !== undefined && isDigest(remembered)) return { files, digest: remembered };
   options.onRead();
   const contents = await inParallel(present, async ({ file, kind }) => {
     throwIfAborted(options.signal);
@@ -60,9 +60,14 @@ export async function describeWorkingTree(
   const newestMs = present.reduce((newest, fact) => Math.max(newest, fact.changedMs), 0);
   if (Date.now() - newestMs > racyMs) {
     await mkdir(dirname(memo), { recursive: true });
-    await writeFile(memo, digest);
+    await writeWhole(memo, digest);
   }
   return { files, digest };
+}
+
+/** A SHA-256 in hex; what was cut short is none. */
+function isDigest(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text);
 }
 
 /** Copies the listed files to `tree`, which shares blocks with them where the file system can. */

@@ -1,6 +1,6 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Emit } from '../events.ts';
+import { writeWhole } from '../host/disk.ts';
 import { readBaseline } from './baseline.ts';
 import { chooseWorkloads } from './choose-workloads.ts';
 import { type AskedRun, keepInputs } from './keep-inputs.ts';
@@ -39,7 +39,7 @@ export async function runAsked(
     startedAt: new Date().toISOString(),
     request,
   };
-  await writeFile(join(dir, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
+  await writeWhole(join(dir, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
   const result = await runPlan({
     ...pickBuild(asked),
     workloads,

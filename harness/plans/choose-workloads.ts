@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
-import { HarnessError } from '../errors.ts';
+import { HarnessError, isHarnessError } from '../errors.ts';
 import { runTool } from '../host/process.ts';
 import { type Workload, workloads } from '../stress/workloads.ts';
 
@@ -106,10 +106,8 @@ async function compileOwn(
     await runTool('gcc', [...flags, full], { signal, cwd });
     return await readFile(program);
   } catch (error) {
-    if (!(error instanceof HarnessError) || error.output === undefined) throw error;
+    if (!isHarnessError(error, 'tool') || error.output === undefined) throw error;
     const { output } = error;
-    if (output.includes('No space left on device'))
-      throw new HarnessError('infra', `cannot write to ${tmpdir()}: no space left`, { output });
     throw new HarnessError('usage', `--workload ${path}: gcc -static cannot compile it`, {
       output,
     });

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { explainDiskError } from '../host/store.ts';
+import { explainDiskError } from '../host/disk.ts';
 
 /** A workload's output on its way to a file. */
 export interface OutputLog {

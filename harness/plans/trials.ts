@@ -1,9 +1,9 @@
-import { writeFile } from 'node:fs/promises';
 import { availableParallelism, freemem } from 'node:os';
 import { join } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { inStage } from '../events.ts';
 import type { Checkpoint } from '../guest/checkpoint.ts';
+import { writeWhole } from '../host/disk.ts';
 import { verdictPhrase } from '../verdict.ts';
 import type { Lab } from './lab.ts';
 import { inParallel } from './parallel.ts';
@@ -38,7 +38,7 @@ export async function runTrials(
         const result = await runWithSecondLook(plan, lab, checkpoints, request);
         // Kept at once: what was found is not lost when a later trial, or the host, fails.
         const file = join(request.dir, 'trials', plan.id, 'trial.json');
-        await writeFile(file, `${JSON.stringify(result, null, 2)}\n`);
+        await writeWhole(file, `${JSON.stringify(result, null, 2)}\n`);
         const { totalMs } = result.timings;
         emit({
           kind: 'trial-end',

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 
@@ -29,6 +29,19 @@ void t.test('--version and --help answer on stdout', (t) => {
     t.match(help.out, new RegExp(`^splat ${command}`));
     t.match(splat(['--help']).out, new RegExp(`splat ${command} `));
   }
+  t.end();
+});
+
+void t.test('output that cannot be written is one line and exit code 128', (t) => {
+  const full = openSync('/dev/full', 'w');
+  const done = spawnSync(join(root, 'splat'), ['doctor', '--json'], {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', full, 'pipe'],
+  });
+  closeSync(full);
+  t.equal(done.status, 128);
+  t.equal(done.stderr, 'splat: cannot write to standard output: no space left\n');
   t.end();
 });
 

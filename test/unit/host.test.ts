@@ -12,6 +12,7 @@ import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { startDeadline } from '../../harness/host/deadline.ts';
+import { explainDiskError, writeWhole } from '../../harness/host/disk.ts';
 import { handOver } from '../../harness/host/hand-over.ts';
 import { acquireLock, tryLock } from '../../harness/host/lock.ts';
 import { runTool } from '../../harness/host/process.ts';
@@ -104,6 +105,36 @@ void t.test('a full disk is one line, and leaves the old entries', async (t) => 
   t.strictSame(readdirSync(join(root, 'drafts')), []);
 });
 
+void t.test('a file is written whole or not at all', async (t) => {
+  const path = join(t.testdir({ file: 'old' }), 'file');
+  await symlink('/dev/full', `${path}.part`);
+  const message = `cannot write to ${path}: no space left`;
+  await t.rejects(writeWhole(path, 'new'), { code: 'infra', message });
+  t.equal(readFileSync(path, 'utf8'), 'old');
+  t.notOk(existsSync(`${path}.part`));
+  await writeWhole(path, 'new');
+  t.equal(readFileSync(path, 'utf8'), 'new');
+});
+
+void t.test('a full disk is named by its path where the error knows it', (t) => {
+  const rows: readonly [facts: object, where: string][] = [
+    [{ syscall: 'write' }, '/out'],
+    [{ syscall: 'open', path: '/cache/x' }, '/cache/x'],
+    [{ syscall: 'mkdtemp', path: '/tmp/splat-XXXXXX' }, '/tmp'],
+    [{ syscall: 'copyfile', path: '/from', dest: '/to' }, '/to'],
+  ];
+  for (const [facts, where] of rows) {
+    const error = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', ...facts });
+    t.match(explainDiskError(error, '/out'), {
+      code: 'infra',
+      message: `cannot write to ${where}: no space left`,
+    });
+  }
+  const other = new Error('EIO');
+  t.equal(explainDiskError(other, '/out'), other);
+  t.end();
+});
+
 void t.test('keys that would leave the store are refused', async (t) => {
   for (const key of ['../x', 'a/b', '', '.hidden']) {
     t.throws(() => entryDir('/cache', 'tool', key), { code: 'internal' });
@@ -159,6 +190,10 @@ void t.test(
       code: 'tool',
       message: /exit code 3/,
       output: 'why',
+    });
+    await t.rejects(runTool('sh', ['-c', 'cat /proc/version >/dev/full'], { signal }), {
+      code: 'infra',
+      message: /^sh -c .*: no space left$/,
     });
     t.equal((await runTool('sh', ['-c', 'exit 3'], { signal, okCodes: [3] })).exitCode, 3);
     await t.rejects(runTool('no-such-program', [], { signal }), {

@@ -1,0 +1,52 @@
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { HarnessError } from '../errors.ts';
+
+/** What the errno names mean to a person (errno(3)). */
+const diskFaults: Readonly<Record<string, string>> = {
+  ENOSPC: 'no space left',
+  EDQUOT: 'disk quota exceeded',
+  EROFS: 'read-only file system',
+  EACCES: 'permission denied',
+};
+
+/** The same as strerror(3) words them in the complaints of programs. */
+const toldFaults: Readonly<Record<string, string>> = {
+  'No space left on device': 'no space left',
+  'Disk quota exceeded': 'disk quota exceeded',
+  'Read-only file system': 'read-only file system',
+};
+const toldFault = new RegExp(`: (${Object.keys(toldFaults).join('|')})\\b`);
+
+/**
+ * A full or read-only disk as one clear line; everything else as it is. The error's own path says where, else `where`: a
+ * write(2) does not know the name of its file.
+ */
+export function explainDiskError(error: unknown, where: string): unknown {
+  if (!(error instanceof Error) || error instanceof HarnessError) return error;
+  const { code, syscall, path, dest } = error as NodeJS.ErrnoException & { dest?: string };
+  const reason = code === undefined ? undefined : diskFaults[code];
+  if (reason === undefined) return error;
+  // mkdtemp(3) names its template; copies and renames name what they read first.
+  const named = syscall === 'mkdtemp' && path !== undefined ? dirname(path) : (dest ?? path);
+  return new HarnessError('infra', `cannot write to ${named ?? where}: ${reason}`, {
+    cause: error,
+  });
+}
+
+/** `no space left` when a program's complaint says so, else undefined. A claim of the program's. */
+export function diskFaultIn(output: string): string | undefined {
+  return toldFaults[toldFault.exec(output)?.[1] ?? ''];
+}
+
+/** Writes a file that is there whole or not at all, also for who dies in the middle. */
+export async function writeWhole(path: string, text: string): Promise<void> {
+  const draft = `${path}.part`;
+  try {
+    await writeFile(draft, text);
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw explainDiskError(error, path);
+  }
+}

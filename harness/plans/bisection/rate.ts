@@ -2,7 +2,7 @@
  * How often a commit that has the bug shows it in a trial: unknown, the same for all commits, and estimated from all
  * trials together. A mixture: most bugs worth a bisection fire always or nearly so, the rest at any rate.
  */
-const rates: readonly { readonly rate: number; readonly weight: number }[] = [
+export const rates: readonly { readonly rate: number; readonly weight: number }[] = [
   { rate: 1, weight: 0.15 },
   ...[
     0.97, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.32, 0.25, 0.2, 0.16, 0.12, 0.09, 0.07, 0.05, 0.035, 0.025,

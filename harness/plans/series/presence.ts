@@ -1,0 +1,155 @@
+import { rates } from '../bisection/rate.ts';
+
+/**
+ * Where along a series a splat is present, given trials of its prefixes that showed it or did not. A hidden chain of two
+ * states: a patch may bring the splat and a later one may take it away, any number of times. How often a kernel that has it
+ * shows it is unknown, the same for all prefixes, and weighed as in a bisection. Pure.
+ */
+
+/** Trials of one prefix that could have shown the splat. */
+export interface Tally {
+  readonly hits: number;
+  readonly misses: number;
+}
+
+export interface Presence {
+  /** Chance that the prefix has the splat; by place in the chain. */
+  readonly present: readonly number[];
+  /** Chance that it came, or went, between the place before and this one; zero for the first. */
+  readonly came: readonly number[];
+  readonly went: readonly number[];
+  /** How often a prefix that has it shows it in a trial, to be expected. */
+  readonly rate: number;
+}
+
+/** Before any trial: a splat that is seen is the base's as likely as not; few are cured in the series that brought them. */
+const priorOfBase = 0.5;
+const priorOfComing = 0.5;
+const priorOfGoing = 0.2;
+
+/** What is known of one rate: the chain's chances under it, and how well it explains the trials. */
+interface UnderRate extends Omit<Presence, 'rate'> {
+  readonly rate: number;
+  readonly logWeight: number;
+}
+
+/** The chances after `tallies`, one a testable prefix, in order. */
+export function locate(tallies: readonly Tally[]): Presence {
+  const under = rates.map(({ rate, weight }) => followChain(tallies, rate, Math.log(weight)));
+  const largest = Math.max(...under.map(({ logWeight }) => logWeight));
+  const weights = under.map(({ logWeight }) => Math.exp(logWeight - largest));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const mean = (pick: (one: UnderRate) => number): number =>
+    under.reduce((sum, one, at) => sum + (weights[at] ?? 0) * pick(one), 0) / total;
+  const along = (field: 'present' | 'came' | 'went'): readonly number[] =>
+    tallies.map((_, at) => mean((one) => one[field][at] ?? 0));
+  return {
+    present: along('present'),
+    came: along('came'),
+    went: along('went'),
+    rate: mean(({ rate }) => rate),
+  };
+}
+
+/** Forward and backward through the chain (Rabiner 1989) under one rate; index 0 is absent, 1 present. */
+function followChain(tallies: readonly Tally[], rate: number, logPrior: number): UnderRate {
+  const patches = Math.max(1, tallies.length - 1);
+  const coming = priorOfComing / patches;
+  const going = priorOfGoing / patches;
+  const seen = tallies.map((tally) => likelihood(tally, rate));
+  const forward: Pair[] = [];
+  let logWeight = logPrior;
+  let state: Pair = [1 - priorOfBase, priorOfBase];
+  for (const [at, [absent, present, logScale]] of seen.entries()) {
+    if (at > 0) {
+      state = [
+        state[0] * (1 - coming) + state[1] * going,
+        state[0] * coming + state[1] * (1 - going),
+      ];
+    }
+    const raw: Pair = [state[0] * absent, state[1] * present];
+    const sum = raw[0] + raw[1];
+    logWeight += Math.log(sum) + logScale;
+    state = [raw[0] / sum, raw[1] / sum];
+    forward.push(state);
+  }
+  const count = tallies.length;
+  const present = tallies.map(() => 0);
+  const came = tallies.map(() => 0);
+  const went = tallies.map(() => 0);
+  let behind: Pair = [1, 1];
+  for (let at = count - 1; at >= 0; at -= 1) {
+    const [f0, f1] = forward[at] ?? [0, 0];
+    present[at] = (f1 * behind[1]) / (f0 * behind[0] + f1 * behind[1]);
+    if (at === 0) break;
+    const [absent, shown] = seen[at] ?? [1, 1];
+    const ahead: Pair = [absent * behind[0], shown * behind[1]];
+    const [before0, before1] = forward[at - 1] ?? [0, 0];
+    const stays0 = before0 * (1 - coming) * ahead[0];
+    const comes = before0 * coming * ahead[1];
+    const goes = before1 * going * ahead[0];
+    const stays1 = before1 * (1 - going) * ahead[1];
+    const sum = stays0 + comes + goes + stays1;
+    came[at] = comes / sum;
+    went[at] = goes / sum;
+    const next: Pair = [
+      (1 - coming) * ahead[0] + coming * ahead[1],
+      going * ahead[0] + (1 - going) * ahead[1],
+    ];
+    const scale = next[0] + next[1];
+    behind = [next[0] / scale, next[1] / scale];
+  }
+  return { present, came, went, rate, logWeight };
+}
+
+type Pair = readonly [absent: number, present: number];
+
+/** How well absence and presence explain a tally, scaled; the scale's logarithm last. */
+function likelihood({ hits, misses }: Tally, rate: number): readonly [number, number, number] {
+  // 0 × log 0 is 0 here: a certain splat that was never missed.
+  const missed = misses === 0 ? 0 : misses * Math.log(1 - rate);
+  const present = hits * Math.log(rate) + missed;
+  const absent = hits > 0 ? Number.NEGATIVE_INFINITY : 0;
+  const scale = Math.max(present, absent);
+  // A certain splat that was missed: impossible under this rate, and weighs nothing.
+  if (scale === Number.NEGATIVE_INFINITY) return [1e-300, 1e-300, -690];
+  return [Math.exp(absent - scale), Math.exp(present - scale), scale];
+}
+
+/** What is still open about a splat, in bits: zero when it is certain of every patch whether it brought or cured it. */
+export function openBits({ came, went }: Presence): number {
+  return [...came, ...went].reduce((sum, chance) => sum + bits(chance), 0);
+}
+
+function bits(chance: number): number {
+  if (chance <= 0 || chance >= 1) return 0;
+  return -chance * Math.log2(chance) - (1 - chance) * Math.log2(1 - chance);
+}
+
+/** The place whose next trial is expected to tell most; undefined when no trial would tell anything. */
+export function mostTelling(
+  tallies: readonly Tally[],
+  canTry: (place: number) => boolean,
+): number | undefined {
+  const now = locate(tallies);
+  const open = openBits(now);
+  let best: { readonly place: number; readonly gain: number } | undefined;
+  for (const place of tallies.keys()) {
+    if (!canTry(place)) continue;
+    const shown = (now.present[place] ?? 0) * now.rate;
+    const after = (hit: boolean): number =>
+      openBits(
+        locate(
+          tallies.map((tally, at) => {
+            if (at !== place) return tally;
+            return hit
+              ? { ...tally, hits: tally.hits + 1 }
+              : { ...tally, misses: tally.misses + 1 };
+          }),
+        ),
+      );
+    const gain = open - (shown > 0 ? shown * after(true) : 0) - (1 - shown) * after(false);
+    if (best === undefined || gain > best.gain) best = { place, gain };
+  }
+  return best?.place;
+}

@@ -1,0 +1,75 @@
+import { inParallel } from '../parallel.ts';
+import { type Ask, type Limits, nextFloor, nextLocate } from './decide.ts';
+import {
+  type Evidence,
+  learnStep,
+  learnTrial,
+  placesOf,
+  type StepState,
+  type Trial,
+  trialsOf,
+} from './evidence.ts';
+
+/** What builds, boots and tries prefixes: real kernels, or those of a simulation. */
+export interface Tester {
+  /** Builds and boots a prefix; `before` is the last prefix that could be tested. */
+  readonly prepare: (step: number, before: number | undefined) => Promise<StepState>;
+  /** `index` counts the trials of this workload on this prefix. */
+  readonly trial: (step: number, workload: string, index: number) => Promise<Trial>;
+}
+
+export interface WalkRequest {
+  /** How many patches there are. */
+  readonly count: number;
+  readonly workloads: readonly string[];
+  readonly limits: Limits;
+  readonly tester: Tester;
+  /** Trials at a time. */
+  readonly parallel: number;
+  /** What was known before: the walk goes on from it. */
+  readonly evidence: Evidence;
+  /** Called with every decision before it is carried out. */
+  readonly onAsk?: (ask: Ask, evidence: Evidence) => void;
+}
+
+/** Goes through the series patch by patch, then back to wherever a splat that was seen has to be looked for. */
+export async function walkSeries(request: WalkRequest): Promise<Evidence> {
+  const { count, limits, tester, workloads } = request;
+  let { evidence } = request;
+  const run = async (next: (known: Evidence) => Ask | undefined): Promise<void> => {
+    for (let ask = next(evidence); ask !== undefined; ask = next(evidence)) {
+      request.onAsk?.(ask, evidence);
+      for (const trial of await tryAll(ask, evidence, request)) {
+        evidence = learnTrial(evidence, trial);
+      }
+    }
+  };
+  for (let step = 0; step <= count; step += 1) {
+    if (!evidence.steps.has(step)) {
+      const before = placesOf(evidence).at(-1);
+      evidence = learnStep(evidence, step, await tester.prepare(step, before));
+    }
+    if (evidence.steps.get(step)?.kind !== 'ready') continue;
+    await run((known) => nextFloor(known, step, workloads, limits.perPrefix));
+  }
+  const head = placesOf(evidence).at(-1);
+  if (head !== undefined) {
+    await run((known) => nextFloor(known, head, workloads, limits.atHead));
+  }
+  await run((known) => nextLocate(known, limits));
+  return evidence;
+}
+
+async function tryAll(
+  ask: Ask,
+  evidence: Evidence,
+  { tester, parallel }: WalkRequest,
+): Promise<readonly Trial[]> {
+  const own = trialsOf(evidence, ask.step).filter(({ workload }) => workload === ask.workload);
+  const first = own.length;
+  const wanted = ask.why === 'floor' ? Math.min(ask.runs, parallel) : parallel;
+  const indices = Array.from({ length: wanted }, (_, at) => first + at);
+  return inParallel(indices, parallel, async (index) =>
+    tester.trial(ask.step, ask.workload, index),
+  );
+}

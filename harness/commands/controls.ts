@@ -8,6 +8,7 @@ import type { AccelChoice } from '../guest/accel.ts';
 import { explainDiskError, writeWhole } from '../host/disk.ts';
 import { cacheRoot } from '../host/store.ts';
 import { controlsPlan } from '../plans/controls/run-controls.ts';
+import { tabulateControls } from '../report/controls-markdown.ts';
 import { drawControls } from '../report/controls-svg.ts';
 import { describeControls } from '../report/controls-text.ts';
 import { progressWriter } from '../report/progress.ts';
@@ -144,6 +145,7 @@ export async function run(argv: ControlsArguments, context: CommandContext): Pro
     });
     await writeWhole(join(dir, 'controls.json'), `${JSON.stringify(result, null, 2)}\n`);
     await writeWhole(join(dir, 'matrix.svg'), drawControls(result));
+    await writeWhole(join(dir, 'matrix.md'), tabulateControls(result));
     const shown = relative(context.cwd, dir) || '.';
     context.stdout.write(
       argv.json

@@ -5,6 +5,7 @@ import { explainDiskError, writeWhole } from '../host/disk.ts';
 import type { RunResult } from '../plans/run.ts';
 import { formatJunit } from '../report/junit.ts';
 import { formatKtap } from '../report/ktap.ts';
+import { drawLocks } from '../report/locks-svg.ts';
 
 /** The run directory: new or empty, so that no file of another run is ever taken for one of this. */
 export async function openRunDirectory(out: string | undefined, cwd: string): Promise<string> {
@@ -48,6 +49,8 @@ async function namesIn(dir: string, shown: string): Promise<readonly string[]> {
 export async function writeReports(result: RunResult, dir: string): Promise<void> {
   await writeWhole(join(dir, 'results.tap'), formatKtap(result));
   await writeWhole(join(dir, 'junit.xml'), formatJunit(result));
+  const picture = await drawLocks(result.locks);
+  if (picture !== null) await writeWhole(join(dir, 'locks.svg'), picture);
   // Last: who finds it takes the run for finished.
   await writeWhole(join(dir, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
 }

@@ -1,6 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
+import type { LockOrder } from '../locks/dependencies.ts';
+import { readLockOrder } from './lock-record.ts';
 import type { RunResult } from './run.ts';
 import { checkResult, readJson } from './run-record.ts';
 
@@ -9,6 +11,8 @@ export interface Baseline {
   readonly signatures: ReadonlySet<string>;
   /** Of splats that have no report, as "no output in munmap". */
   readonly titles: ReadonlySet<string>;
+  /** What its guests learned of lock order; absent when it kept none. */
+  readonly locks?: LockOrder;
 }
 
 /** The splats of `--baseline RUN`: a run directory or its result.json. Throws `usage` when it is neither. */
@@ -21,7 +25,11 @@ export async function readBaseline(
   const file = isFolder ? resolve(path, 'result.json') : path;
   try {
     const result = checkResult(await readJson(file));
-    if (result !== undefined) return { baseline: baselineOf(result), file };
+    if (result !== undefined) {
+      const locks = await readLockOrder(file);
+      const baseline = { ...baselineOf(result), ...(locks === undefined ? {} : { locks }) };
+      return { baseline, file };
+    }
   } catch (error) {
     if (!(error instanceof HarnessError)) throw error;
     throw new HarnessError('usage', `--baseline ${run}: ${error.message}`, { cause: error });

@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { GuestGone } from '../guest/agent.ts';
+import { type Agent, GuestGone } from '../guest/agent.ts';
 import type { Guest } from '../guest/boot.ts';
 import { requireGuestsFault } from '../guest/machine.ts';
 import { answerTimeoutMs, kernelTimeouts } from '../guest/pace.ts';
 import { pause } from '../host/deadline.ts';
 import { throwIfAborted } from '../host/process.ts';
+import { type LockDump, readLockDump } from '../locks/dependencies.ts';
 
 import type { WorkloadEnd } from '../verdict.ts';
 import { type Prepared, type Reading, takeReading } from './observe.ts';
@@ -20,6 +21,8 @@ export interface Course {
   readonly after?: Reading;
   /** The kernel's own log at the end, as /dev/kmsg has it. */
   readonly kmsg?: string;
+  /** What its lockdep knew at the end. */
+  readonly locks?: LockDump;
   /** The line both the kernel's log and the console carry from the moment before the workload. */
   readonly marker: string;
   /** Whether the two markers came out of the console. */
@@ -116,6 +119,19 @@ async function endTrial(guest: Guest, context: TrialContext, course: Progress): 
   }
   const kmsg = await agent.read('/dev/kmsg', kmsgLimitBytes);
   if (kmsg !== undefined) course.kmsg = kmsg.toString('latin1');
+  // It takes a quarter of a second of an emulated guest.
+  const dump = context.onLocks === undefined ? undefined : await readLocks(agent);
+  if (dump !== undefined) course.locks = dump;
+}
+
+/** A class is at most a few hundred bytes of these files, and there are at most 8192 (MAX_LOCKDEP_KEYS). */
+const lockdepLimitBytes = 16 * 1024 * 1024;
+
+async function readLocks(agent: Agent): Promise<LockDump | undefined> {
+  const order = await agent.read('/proc/lockdep', lockdepLimitBytes);
+  const chains = await agent.read('/proc/lockdep_chains', lockdepLimitBytes);
+  if (order === undefined || chains === undefined) return undefined;
+  return readLockDump(order.toString('latin1'), chains.toString('latin1'));
 }
 
 async function runWorkload(

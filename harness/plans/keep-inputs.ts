@@ -2,6 +2,7 @@ import { copyFile, mkdir, stat, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { readSeries } from '../kernel/series.ts';
 import type { ChosenWorkload } from './choose-workloads.ts';
+import { copyLockOrder } from './lock-record.ts';
 import type { Kept, RecordedRequest } from './run-record.ts';
 
 /** `splat run` as it was asked for, with all names resolved as far as that needs no kernel. */
@@ -52,7 +53,7 @@ export async function keepInputs(
         ? null
         : {
             name: asked.baseline,
-            copy: await keepFile(found.baselineFile, 'inputs/baseline', dir),
+            copy: await keepBaseline(found.baselineFile, dir),
           },
     durationMs: asked.durationMs ?? null,
     trials: asked.trials ?? null,
@@ -67,6 +68,14 @@ async function keepOptional(
 ): Promise<Kept | null> {
   if (name === undefined) return null;
   return { name, copy: await keepFile(resolve(cwd, name), folder, dir) };
+}
+
+/** Its result, and what it learned of lock order where it kept that. */
+async function keepBaseline(file: string, dir: string): Promise<string> {
+  const folder = 'inputs/baseline';
+  const copy = await keepFile(file, folder, dir);
+  await copyLockOrder(file, join(dir, folder));
+  return copy;
 }
 
 async function keepFile(path: string, folder: string, dir: string): Promise<string> {

@@ -43,8 +43,11 @@ export async function prepareGuest(agent: Agent, cpus: number): Promise<Prepared
 export async function takeReading(agent: Agent, cpus: number): Promise<Reading> {
   const text = async (path: string): Promise<string | undefined> =>
     (await agent.read(path))?.toString('latin1');
-  const lockdepStats = await text(ledgerFiles.lockdepStats);
-  const tainted = await text(ledgerFiles.tainted);
+  const ledger = readLedger({
+    lockdepStats: await text(ledgerFiles.lockdepStats),
+    tainted: await text(ledgerFiles.tainted),
+    proveLocking: await text(ledgerFiles.proveLocking),
+  });
   const tables: string[] = [];
   for (let cpu = 0; cpu < cpus; cpu++)
     tables.push((await text(`${profileFiles.statistics}${cpu}`)) ?? '');
@@ -53,5 +56,5 @@ export async function takeReading(agent: Agent, cpus: number): Promise<Reading> 
     const value = await text(`${driverFolder}/${name}`);
     if (value !== undefined) counters[`driver.${name}`] = Number(value);
   }
-  return { ledger: readLedger(lockdepStats, tainted), counters };
+  return { ledger, counters };
 }

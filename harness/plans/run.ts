@@ -10,6 +10,7 @@ import type { ChosenWorkload } from './choose-workloads.ts';
 import { decodeSplats } from './decode.ts';
 import { countSplats } from './findings.ts';
 import { type Lab, type LabRequest, openLab } from './lab.ts';
+import { type LockNews, openLockRecord, writeLockOrder } from './lock-record.ts';
 import { planTrials } from './plan-trials.ts';
 import { buildTestKernel, type TestKernelRequest } from './test-kernel.ts';
 import { markKnown, type SeenSplat, type TrialPlan, type TrialResult } from './trial.ts';
@@ -51,6 +52,8 @@ export interface RunResult {
   /** Splats of the boots, before any trial; they are in every copy's past. */
   readonly bootSplats: readonly SeenSplat[];
   readonly trials: readonly TrialResult[];
+  /** What lockdep learned; null when no trial ran. */
+  readonly locks: LockNews | null;
   readonly seed: number;
   /** Milliseconds. */
   readonly timings: {
@@ -88,7 +91,14 @@ export async function runPlan(request: RunRequest): Promise<RunResult> {
 
 type Tested = Omit<RunResult, 'schema' | 'seed' | 'timings'>;
 
-const untested = { kernel: null, accel: null, accelReason: null, bootSplats: [], trials: [] };
+const untested = {
+  kernel: null,
+  accel: null,
+  accelReason: null,
+  bootSplats: [],
+  trials: [],
+  locks: null,
+};
 
 async function recallKernel(request: RunRequest): Promise<BuildOutcome | undefined> {
   if (request.kernelId === undefined) return undefined;
@@ -112,8 +122,15 @@ async function testKernel(
   const boots = await bootAll(lab, plans);
   clock.lap('bootMs');
   if (boots.kind === 'failed') return { ...untested, ...facts, verdict: boots.verdict };
-  const finished = await runTrials(plans, lab, boots.checkpoints, request);
+  const locks = openLockRecord();
+  const finished = await runTrials(plans, lab, boots.checkpoints, {
+    ...request,
+    // A canary's dependencies are as seeded.
+    locksOf: ({ id, workload: { canary } }) =>
+      canary === undefined ? (dump) => locks.add(id, dump) : undefined,
+  });
   clock.lap('trialsMs');
+  await writeLockOrder(request.dir, locks.order());
   const spoken = countSplats(boots.logs.flatMap((log) => scanLog(log)));
   const isKnown = ({ signature }: { readonly signature: string }): boolean =>
     request.baseline?.signatures.has(signature) === true;
@@ -132,6 +149,7 @@ async function testKernel(
     verdict: judgeRun(bootSplats, trials, request.workloadsNamed),
     bootSplats,
     trials,
+    locks: locks.news(request.baseline?.locks),
   };
 }
 

@@ -2,6 +2,8 @@ import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Guest } from '../guest/boot.ts';
 import { BootFailed } from '../guest/checkpoint.ts';
+import type { LockDump } from '../locks/dependencies.ts';
+import { unreportedCycles } from '../locks/difference.ts';
 import type { Finding } from '../splat/finding.ts';
 import { createScanner } from '../splat/scanner.ts';
 import { countersSince } from '../stress/counters.ts';
@@ -42,6 +44,8 @@ export interface TrialContext {
   readonly dir: string;
   readonly signal: AbortSignal;
   readonly onSplat: (finding: Finding) => void;
+  /** Gets what the guest's lockdep knew at the end of the trial; absent: it is not asked. */
+  readonly onLocks?: (dump: LockDump) => void;
   /** True for a splat of the baseline: it is reported, and does not decide. Absent: none is. */
   readonly isKnown?: (finding: Pick<Finding, 'signature'>) => boolean;
 }
@@ -60,6 +64,8 @@ export interface TrialResult {
   readonly counters: Readonly<Record<string, number>>;
   readonly splats: readonly SeenSplat[];
   readonly events: readonly SplatCount[];
+  /** Cycles of lock classes that lockdep has learned and cannot find (locks/difference.ts). */
+  readonly unreportedCycles: readonly (readonly string[])[];
   readonly timings: TrialTimings;
 }
 
@@ -110,6 +116,7 @@ async function observeTrial(
     hasSplat: () => heard.splats().length > 0,
   });
   heard.take(scanner.end());
+  if (course.locks !== undefined) context.onLocks?.(course.locks);
   if (course.end.kind === 'lost' && heard.splats().length === 0) heard.take([lostGuest()]);
   const splats = heard.splats();
   const ledger = await ledgerOf(course, join(context.dir, 'console.log'), {
@@ -144,6 +151,7 @@ async function observeTrial(
     counters,
     splats,
     events: heard.events(),
+    unreportedCycles: course.locks === undefined ? [] : unreportedCycles(course.locks),
     timings: {
       ...course.timings,
       firstSplatMs: heard.firstSplatMs(),
@@ -180,7 +188,7 @@ function listen(context: TrialContext, startedAt: number): Heard {
 
 /** A trial with a boot of its own (--cold) that failed. */
 function unbootedTrial(plan: TrialPlan, verdict: Untestable, totalMs: number): TrialResult {
-  const unknown = { debugLocks: null, tables: {}, taint: null };
+  const unknown = { debugLocks: null, proveLocking: null, tables: {}, taint: null };
   return {
     id: plan.id,
     workload: plan.workload.name,
@@ -201,6 +209,7 @@ function unbootedTrial(plan: TrialPlan, verdict: Untestable, totalMs: number): T
     counters: {},
     splats: [],
     events: [],
+    unreportedCycles: [],
     timings: {
       startMs: null,
       firstLineMs: null,

@@ -17,7 +17,10 @@ const qemuOverheadMiB = 256;
 export type TrialsRequest = Pick<
   RunRequest,
   'parallelTrials' | 'memoryMiB' | 'cpus' | 'cold' | 'baseline' | 'dir' | 'signal' | 'emit'
->;
+> & {
+  /** Who gets what the guest's lockdep knew at the end of a trial; undefined: it is not asked. */
+  readonly locksOf?: (plan: TrialPlan) => TrialContext['onLocks'];
+};
 
 /** Runs all trials, several at a time; results in the order of the plans. */
 export async function runTrials(
@@ -85,6 +88,7 @@ function trialContext(
   const checkpoint = checkpoints[plan.bootIndex];
   if (checkpoint === undefined) throw new HarnessError('internal', `no boot ${plan.bootIndex}`);
   const { signal } = request;
+  const onLocks = request.locksOf?.(plan);
   return {
     start: async (consolePath, onConsole) =>
       request.cold
@@ -95,6 +99,7 @@ function trialContext(
     dir: join(request.dir, 'trials', folder),
     signal,
     isKnown: ({ signature }) => request.baseline?.signatures.has(signature) === true,
+    ...(onLocks === undefined ? {} : { onLocks }),
     onSplat: ({ title }) => request.emit({ kind: 'splat', trial: plan.id, title }),
   };
 }

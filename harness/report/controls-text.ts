@@ -9,6 +9,10 @@ export interface ControlsReport {
     readonly annotations: string;
     readonly release: string | null;
     readonly because?: string;
+    readonly locks?: {
+      readonly learned: readonly ReportedDependency[];
+      readonly lost: readonly ReportedDependency[];
+    };
   }[];
   readonly rows: readonly {
     readonly id: number;
@@ -16,6 +20,11 @@ export interface ControlsReport {
     readonly cells: readonly ReportedCell[];
   }[];
   readonly times: readonly ReportedTime[];
+}
+
+interface ReportedDependency {
+  readonly from: string;
+  readonly to: string;
 }
 
 export interface ReportedCell {
@@ -32,6 +41,7 @@ export interface ReportedCell {
   readonly detectMs?: number;
   readonly because?: string;
   readonly trial?: string;
+  readonly unreportedCycles?: readonly (readonly string[])[];
   readonly seed: number;
 }
 
@@ -63,6 +73,7 @@ export function describeControls(
   return [
     ...kernels.flatMap((kernel) => kernelTable(kernel, report, style)),
     ...oddLines(report, style),
+    ...lockOrderLines(report, style),
     ...timeLines(report.times, style),
     '',
     report.asExpected
@@ -148,6 +159,34 @@ function oddLines({ rows }: ControlsReport, style: Style): readonly string[] {
       ]),
   );
   return lines.length === 0 ? [] : ['', ...lines];
+}
+
+/** What lockdep knew and could not find, and what it learned less or more of than with the annotations as they are. */
+function lockOrderLines({ columns, rows }: ControlsReport, style: Style): readonly string[] {
+  const unseen = rows.flatMap(({ id, cells }) =>
+    cells.flatMap((cell) => {
+      const [cycle] = cell.unreportedCycles ?? [];
+      return cycle === undefined
+        ? []
+        : [
+            `row ${id} on ${plain(cell.kernel)}, ${cell.annotations}, ${cellLabel(cell)}: ${cell.result}`,
+            `  ${plain([...cycle, cycle[0]].join(' -> '))}`,
+          ];
+    }),
+  );
+  const changed = columns.flatMap(({ kernel, annotations, locks }) => {
+    const lines = [
+      ...(locks?.learned ?? []).map(({ from, to }) => `  + ${plain(`${from} -> ${to}`)}`),
+      ...(locks?.lost ?? []).map(({ from, to }) => `  - ${plain(`${from} -> ${to}`)}`),
+    ];
+    return lines.length === 0 ? [] : [`${plain(kernel)} ${annotations}`, ...lines];
+  });
+  return [
+    ...(unseen.length === 0
+      ? []
+      : ['', style.faint('cycles that lockdep knew and did not find'), ...unseen]),
+    ...(changed.length === 0 ? [] : ['', style.faint('lock order against in'), ...changed]),
+  ];
 }
 
 function timeLines(times: readonly ReportedTime[], style: Style): readonly string[] {

@@ -1,4 +1,5 @@
 import type { Verdict } from '../verdict.ts';
+import type { LockReport } from './locks-text.ts';
 
 /** What the reports of a run are made of: result.json's fields that are shown. Milliseconds of the host. */
 export interface RunReport {
@@ -13,6 +14,7 @@ export interface RunReport {
   readonly accelReason: string | null;
   readonly bootSplats: readonly ReportedSplat[];
   readonly trials: readonly ReportedTrial[];
+  readonly locks: LockReport | null;
   readonly seed: number;
   readonly timings: { readonly totalMs: number };
 }

@@ -1,4 +1,5 @@
 import { isNotRun, type Verdict, verdictPhrase } from '../verdict.ts';
+import { lockLines } from './locks-text.ts';
 import { plain, plainLines } from './plain.ts';
 import type { ReportedSplat, ReportedTrial, RunReport } from './run-report.ts';
 import { type Style, styleFor } from './style.ts';
@@ -25,6 +26,7 @@ export function describeRun(run: RunReport, options: SummaryOptions): string {
     ...counterLines(run, style),
     ...describeSplats(run, style, options),
     ...knownLines(run, style),
+    ...lockLines(run.locks, style),
     ...problemLines(run, style),
     '',
     `${style.strong('verdict')}  ${shade(style, run.verdict)(verdictPhrase(run.verdict))}${verdictDetail(run)}`,

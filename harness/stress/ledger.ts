@@ -4,12 +4,15 @@
 export const ledgerFiles = {
   lockdepStats: '/proc/lockdep_stats',
   tainted: '/proc/sys/kernel/tainted',
+  proveLocking: '/proc/sys/kernel/prove_locking',
 } as const;
 
 /** One reading. A value the kernel does not have is null. */
 export interface LedgerReading {
   /** 1 while lockdep works; it turns itself off at its first splat (Documentation/locking/lockdep-design.rst). */
   readonly debugLocks: number | null;
+  /** 0 when lockdep was told not to prove anything (kernel.prove_locking; kernel/locking/lockdep.c); it stays "on". */
+  readonly proveLocking: number | null;
   /** Use and size of lockdep's tables, by the names of /proc/lockdep_stats. */
   readonly tables: Readonly<Record<string, { readonly used: number; readonly max: number }>>;
   /** Bit mask of Documentation/admin-guide/tainted-kernels.rst. */
@@ -32,21 +35,29 @@ export interface Ledger {
   readonly incomplete: readonly string[];
 }
 
-/** Parses the two files; a missing one is undefined. */
+/** Parses the files; a missing one is undefined. */
 export function readLedger(
-  lockdepStats: string | undefined,
-  tainted: string | undefined,
+  files: Readonly<Record<keyof typeof ledgerFiles, string | undefined>>,
 ): LedgerReading {
   const tables: Record<string, { used: number; max: number }> = {};
   let debugLocks: number | null = null;
-  for (const line of (lockdepStats ?? '').split('\n')) {
+  for (const line of (files.lockdepStats ?? '').split('\n')) {
     const table = /^\s*([\w -]+?):\s+(\d+) \[max: (\d+)\]/.exec(line);
     if (table !== null) tables[table[1] ?? ''] = { used: Number(table[2]), max: Number(table[3]) };
     const alive = /^\s*debug_locks:\s+(\d+)/.exec(line);
     if (alive !== null) debugLocks = Number(alive[1]);
   }
-  const taint = /^\d+/.exec(tainted ?? '');
-  return { debugLocks, tables, taint: taint === null ? null : Number(taint[0]) };
+  return {
+    debugLocks,
+    proveLocking: leadingNumber(files.proveLocking),
+    tables,
+    taint: leadingNumber(files.tainted),
+  };
+}
+
+function leadingNumber(text: string | undefined): number | null {
+  const digits = /^\d+/.exec(text ?? '');
+  return digits === null ? null : Number(digits[0]);
 }
 
 /** Taints that a splat leaves behind: D die, B bad page, W warning, L soft lockup (tainted-kernels.rst). */
@@ -64,6 +75,7 @@ export function deadDetectors(reading: LedgerReading, when: 'before' | 'after'):
         : 'lockdep is off (debug_locks: 0)',
     );
   }
+  if (reading.proveLocking === 0) dead.push('lockdep proves nothing (kernel.prove_locking: 0)');
   for (const [name, { used, max }] of Object.entries(reading.tables)) {
     if (used >= max) dead.push(`lockdep's table of ${name} is full (${used} of ${max})`);
   }
@@ -183,7 +195,7 @@ export function closeLedger(evidence: LedgerEvidence): Ledger {
           [lost === null, "the kernel's own log could not be compared with the console"],
           [
             lost !== null && lost > 0,
-            `${lost} lines of the kernel's log never reached the console`,
+            `${lost === 1 ? '1 line' : `${lost} lines`} of the kernel's log never reached the console`,
           ],
           [
             evidence.dropped > 0,

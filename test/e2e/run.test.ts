@@ -108,20 +108,6 @@ const kernels: readonly {
     says: /test_hmm gives up/,
   },
   {
-    patch: 'lockdep-off-at-boot',
-    workloads: ['munmap'],
-    exitCode: 125,
-    phrase: 'inconclusive: blind',
-    says: /lockdep was off before the workload began/,
-  },
-  {
-    patch: 'console-silenced',
-    workloads: ['munmap'],
-    exitCode: 125,
-    phrase: 'inconclusive: blind',
-    says: /the console does not print messages of level info/,
-  },
-  {
     patch: 'reaper-returns-early',
     workloads: ['oom-memcg', 'mrelease'],
     exitCode: 125,

@@ -1,10 +1,14 @@
+import { readFile } from 'node:fs/promises';
 import t from 'tap';
 import { type CellPlan, judgeCell, planCells } from '../../harness/plans/controls/cell.ts';
 import { summarizeTimes } from '../../harness/plans/controls/detect-time.ts';
 import { planForks, summarizeForks } from '../../harness/plans/controls/timed.ts';
 import type { TrialResult } from '../../harness/plans/trial.ts';
+import { tabulateControls } from '../../harness/report/controls-markdown.ts';
 import { describeControls } from '../../harness/report/controls-text.ts';
 import type { Verdict } from '../../harness/verdict.ts';
+import { annotationStates } from '../../patches/index.ts';
+import { rules } from '../../patches/seeded-bugs.ts';
 
 const plans = planCells([6, 1], 'in', { seed: 1, only: [] });
 const hidden = planCells([6, 12], 'in', { seed: 1, only: [] });
@@ -22,6 +26,7 @@ function trial(verdict: Verdict, titles: readonly string[], splatMs: number | nu
     verdict,
     splats: titles.map((title) => ({ title })),
     witnesses: { 'driver.seeded': 1 },
+    unreportedCycles: [],
     timings: { firstLineMs: 200, firstSplatMs: splatMs },
   } as unknown as TrialResult;
 }
@@ -134,5 +139,38 @@ void t.test(
     t.match(text, /^row 3 on debian:6\.1, removed, .*: caught, expected caught$/m);
     t.match(text, /not as expected: 1 of 2 cells/);
     t.notOk(text.includes('\u001B'));
+  },
+);
+
+void t.test(
+  'the matrix of the README is that of the expectations, which e2e holds true',
+  async (t) => {
+    const versions = { 'debian:6.1': [6, 1], 'debian:6.12': [6, 12] } as const;
+    const columns = Object.entries(versions).flatMap(([kernel, version]) =>
+      annotationStates.map((annotations) => ({ kernel, annotations, version, release: null })),
+    );
+    const cells = columns.flatMap(({ kernel, annotations, version }) =>
+      planCells(version, annotations, { seed: 1, only: [] }).map((plan) => ({
+        rule: plan.rule.id,
+        cell: {
+          ...plan,
+          kernel,
+          annotations,
+          result: plan.expected,
+          asExpected: true,
+          splats: [],
+          seed: 1,
+          trial: plan.trial.id,
+        },
+      })),
+    );
+    const rows = rules.map(({ id, name }) => ({
+      id,
+      name,
+      cells: cells.filter(({ rule }) => rule === id).map(({ cell }) => cell),
+    }));
+    const table = tabulateControls({ columns, rows });
+    const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+    t.ok(readme.includes(table), table);
   },
 );

@@ -11,6 +11,7 @@ import {
   countDrops,
   countLostLines,
   type LedgerEvidence,
+  type LedgerReading,
   readLedger,
 } from '../../harness/stress/ledger.ts';
 import { canaries, canaryWorkload, workloads } from '../../harness/stress/workloads.ts';
@@ -30,9 +31,17 @@ const console =
 const kmsg =
   '6,9,5000000,-,caller=T1;before\n6,10,5100000,-,caller=T40;splat: trial x 00ff begins\n4,11,6000000,-,caller=T41;hello [world]\n SUBSYSTEM=x\n6,12,7000000,-,caller=T40;splat: trial x 00ff ends\n';
 
+function ledgerOf(
+  lockdepStats: string | undefined,
+  tainted: string | undefined,
+  proveLocking: string | undefined = '1\n',
+): LedgerReading {
+  return readLedger({ lockdepStats, tainted, proveLocking });
+}
+
 const alive: LedgerEvidence = {
-  before: readLedger(stats(1), '0\n'),
-  after: readLedger(stats(1), '0\n'),
+  before: ledgerOf(stats(1), '0\n'),
+  after: ledgerOf(stats(1), '0\n'),
   warnOnceArmed: true,
   markersSeen: { begin: true, end: true },
   kmsg,
@@ -43,15 +52,24 @@ const alive: LedgerEvidence = {
 };
 
 void t.test('a ledger is read from the files of the kernel', (t) => {
-  t.strictSame(readLedger(stats(1), '512\n'), {
+  t.strictSame(ledgerOf(stats(1), '512\n'), {
     debugLocks: 1,
+    proveLocking: 1,
     tables: {
       'lock-classes': { used: 565, max: 8192 },
       'direct dependencies': { used: 3120, max: 131072 },
     },
     taint: 512,
   });
-  t.strictSame(readLedger(undefined, undefined), { debugLocks: null, tables: {}, taint: null });
+  t.strictSame(
+    readLedger({ lockdepStats: undefined, tainted: undefined, proveLocking: undefined }),
+    {
+      debugLocks: null,
+      proveLocking: null,
+      tables: {},
+      taint: null,
+    },
+  );
   t.end();
 });
 
@@ -62,27 +80,32 @@ const attacks: readonly {
 }[] = [
   {
     name: 'lockdep off from the start',
-    evidence: { before: readLedger(stats(0), '0') },
+    evidence: { before: ledgerOf(stats(0), '0') },
     dead: /before the workload began/,
   },
   {
     name: 'lockdep off at the end',
-    evidence: { after: readLedger(stats(0), '0') },
+    evidence: { after: ledgerOf(stats(0), '0') },
     dead: /debug_locks: 0/,
   },
   {
     name: 'no lockdep at all',
-    evidence: { before: readLedger(undefined, '0') },
+    evidence: { before: ledgerOf(undefined, '0') },
     dead: /not in this kernel/,
   },
   {
     name: 'a full lockdep table',
-    evidence: { after: readLedger(stats(1, 8192), '0') },
+    evidence: { after: ledgerOf(stats(1, 8192), '0') },
     dead: /lock-classes is full/,
   },
   {
+    name: 'lockdep told to prove nothing',
+    evidence: { after: ledgerOf(stats(1), '0', '0\n') },
+    dead: /prove_locking: 0/,
+  },
+  {
     name: 'a taint without a splat',
-    evidence: { after: readLedger(stats(1), '512') },
+    evidence: { after: ledgerOf(stats(1), '512') },
     dead: /tainted \(W\)/,
   },
   {
@@ -99,7 +122,7 @@ const attacks: readonly {
   {
     name: 'a line that never reached the console',
     evidence: { console: console.replace(/.*hello.*\r\n/, '') },
-    dead: /1 lines/,
+    dead: /1 line/,
   },
   { name: 'dropped messages', evidence: { dropped: 17 }, dead: /dropped 17/ },
   { name: 'a log that could not be read', evidence: { kmsg: null }, dead: /could not be compared/ },
@@ -116,7 +139,7 @@ for (const { name, evidence, dead } of attacks) {
 void t.test('a ledger of living detectors complains of nothing', (t) => {
   const { deadBefore, deadAfter, incomplete, lostConsoleLines } = closeLedger(alive);
   t.strictSame([deadBefore, deadAfter, incomplete, lostConsoleLines], [[], [], [], 0]);
-  const tainted = closeLedger({ ...alive, after: readLedger(stats(1), '512'), spoke: true });
+  const tainted = closeLedger({ ...alive, after: ledgerOf(stats(1), '512'), spoke: true });
   t.strictSame(tainted.deadAfter, [], 'a splat that was seen explains its taint');
   t.end();
 });

@@ -54,6 +54,8 @@ export interface Cell {
   /** What proves nothing, and why. */
   readonly because?: string;
   readonly witnesses: Readonly<Record<string, number>>;
+  /** Cycles that lockdep learned in this trial and cannot find (locks/difference.ts); absent: none. */
+  readonly unreportedCycles?: readonly (readonly string[])[];
   readonly seed: number;
   /** Its folder, below the run directory; absent when there was no kernel to try it on. */
   readonly trial?: string;
@@ -179,6 +181,7 @@ export function judgeCell(
       : { detectMs: Math.max(0, Math.round(firstSplatMs - (firstLineMs ?? firstSplatMs))) }),
     ...(because === undefined ? {} : { because }),
     witnesses: trial.witnesses,
+    ...(trial.unreportedCycles.length === 0 ? {} : { unreportedCycles: trial.unreportedCycles }),
     trial: folder,
   };
 }

@@ -2,8 +2,11 @@ import { join } from 'node:path';
 import { type AnnotationState, annotationStates } from '../../../patches/index.ts';
 import { type Rule, rules } from '../../../patches/seeded-bugs.ts';
 import type { BuiltKernel } from '../../kernel/kernel.ts';
+import type { Dependency, LockOrder } from '../../locks/dependencies.ts';
+import { type NewDependency, newDependencies } from '../../locks/difference.ts';
 import type { Untestable } from '../../verdict.ts';
 import { type LabRequest, openLab } from '../lab.ts';
+import { openLockRecord } from '../lock-record.ts';
 import { buildTestKernel, type TestKernelRequest } from '../test-kernel.ts';
 import type { TrialPlan, TrialResult } from '../trial.ts';
 import { runTrials, type TrialsRequest } from '../trials.ts';
@@ -48,12 +51,19 @@ export interface Column {
   readonly imageDigest: string | null;
   /** Why nothing could be tried on it. */
   readonly because?: string;
+  /** Lock order against the same kernel as it is; absent when that is not in the matrix. */
+  readonly locks?: {
+    readonly learned: readonly NewDependency[];
+    readonly lost: readonly Dependency[];
+  };
 }
 
 interface Tried {
   readonly column: Column;
   readonly cells: readonly { readonly rule: Rule; readonly cell: Cell }[];
   readonly times: readonly TimedCell[];
+  /** What its guests learned of lock order, seeded bugs included. */
+  readonly order?: LockOrder;
 }
 
 /** What takes annotations out changes kernel.h, and so every object: the states that keep it are built together. */
@@ -82,7 +92,7 @@ export async function controlsPlan(request: ControlsRequest): Promise<ControlsRe
   const ordered = tried.toSorted(
     (a, b) => columnOrder(a.column, request) - columnOrder(b.column, request),
   );
-  const columns = ordered.map(({ column }) => column);
+  const columns = ordered.map((one) => compareOrder(one, ordered));
   const cells = ordered.flatMap((one) => one.cells);
   return {
     schema: 'splat-controls/1',
@@ -98,6 +108,16 @@ export async function controlsPlan(request: ControlsRequest): Promise<ControlsRe
     times: ordered.flatMap(({ times }) => times),
     timings: { kernelsMs: Math.round(clock.kernelsMs), trialsMs: Math.round(clock.trialsMs) },
   };
+}
+
+/** The annotations of the kernel as it is are what the others are compared with. */
+function compareOrder({ column, order }: Tried, all: readonly Tried[]): Column {
+  const base = all.find(
+    (one) => one.column.kernel === column.kernel && one.column.annotations === 'in',
+  )?.order;
+  if (base === undefined || order === undefined || base === order) return column;
+  const lost = newDependencies(order, base).map(({ from, to }) => ({ from, to }));
+  return { ...column, locks: { learned: newDependencies(base, order), lost } };
 }
 
 function columnOrder({ kernel, annotations }: Column, { kernels }: ControlsRequest): number {
@@ -125,9 +145,23 @@ async function tryColumn(
   }
   const folder = `${name.kernel.replaceAll(/[^A-Za-z0-9.]+/g, '-')}-${name.annotations}`;
   const dir = join(request.dir, folder);
-  const run = async (trials: readonly TrialPlan[]): Promise<readonly TrialResult[]> =>
-    runTrials(trials, lab, [booted.checkpoint], { ...request, cold: false, dir });
-  const results = await run(plans.map(({ trial }) => trial));
+  const run = async (
+    trials: readonly TrialPlan[],
+    locksOf?: TrialsRequest['locksOf'],
+  ): Promise<readonly TrialResult[]> =>
+    runTrials(trials, lab, [booted.checkpoint], {
+      ...request,
+      cold: false,
+      dir,
+      ...(locksOf === undefined ? {} : { locksOf }),
+    });
+  const locks = openLockRecord();
+  const results = await run(
+    plans.map(({ trial }) => trial),
+    ({ id }) =>
+      (dump) =>
+        locks.add(id, dump),
+  );
   const cells = results.flatMap((trial, index) => {
     const plan = plans[index];
     if (plan === undefined) return [];
@@ -140,6 +174,7 @@ async function tryColumn(
     column: { ...name, release, imageDigest },
     cells,
     times: summarizeForks(forks, timed, name),
+    order: locks.order(),
   };
 }
 

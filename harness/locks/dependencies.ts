@@ -1,0 +1,127 @@
+import { canonicalLockName } from './lock-line.ts';
+
+/**
+ * What a kernel learned of its lock order: class by class, what was acquired while it was held. Classes go by names that
+ * are the same in every boot, so classes of one name (`&q->lock`, `&q->lock#2`) are one. Classes that were entered in an
+ * interrupt are left out: whether the scheduler's and the timers' locks were met under another is luck, and none of the
+ * classes that are watched can be entered below them.
+ */
+export type LockOrder = ReadonlyMap<string, ReadonlySet<string>>;
+
+/** A step of a path: `to` was acquired while `from` was held. */
+export interface Dependency {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** What /proc/lockdep and /proc/lockdep_chains say (kernel/locking/lockdep_proc.c; 5.10 to 6.12 print alike). */
+export interface LockDump {
+  /** Direct dependencies, as lockdep has them. */
+  readonly order: LockOrder;
+  /**
+   * Dependencies it has not: of two locks held together with nothing but recursive readers in between, where
+   * check_prevs_add() stops. A deadlock through one is real, and no search of lockdep's finds it.
+   */
+  readonly hidden: readonly Dependency[];
+}
+
+/** Usage is a character each for hardirq, hardirq-read, softirq and softirq-read: `-` entered in it, `?` and with it enabled. */
+const classLine = /^[0-9a-f]{8,16} (?:OPS: *\d+ )?FD: *\d+ BD: *\d+ ([^:]{4,8}): (.+)$/;
+const dependencyLine = /^ -> \[[0-9a-f]{8,16}\] (.+)$/;
+const chainLine = /^\[[0-9a-f]{8,16}\] (.+)$/;
+
+/** Reads the two files; a file that is not there is empty. */
+export function readLockDump(lockdep: string, chains: string): LockDump {
+  const order = readOrder(lockdep);
+  return { order, hidden: hiddenDependencies(order, readChains(chains)) };
+}
+
+function readOrder(lockdep: string): Map<string, Set<string>> {
+  const order = new Map<string, Set<string>>();
+  const inInterrupts = new Set<string>();
+  let inner = new Set<string>();
+  for (const line of lockdep.split('\n')) {
+    const dependency = dependencyLine.exec(line)?.[1];
+    if (dependency !== undefined) {
+      inner.add(canonicalLockName(dependency));
+      continue;
+    }
+    const [, usage = '', name] = classLine.exec(line) ?? [];
+    if (name === undefined) continue;
+    const lock = canonicalLockName(name);
+    if (/[-?]/.test(usage)) inInterrupts.add(lock);
+    inner = order.get(lock) ?? new Set();
+    order.set(lock, inner);
+  }
+  for (const lock of inInterrupts) order.delete(lock);
+  for (const others of order.values()) {
+    for (const lock of inInterrupts) others.delete(lock);
+  }
+  return order;
+}
+
+/** Locks held together, in the order of their acquisition. */
+function readChains(chains: string): readonly (readonly string[])[] {
+  const all: string[][] = [];
+  let chain: string[] = [];
+  for (const line of chains.split('\n')) {
+    const name = chainLine.exec(line)?.[1];
+    if (name !== undefined) chain.push(canonicalLockName(name));
+    else if (chain.length > 0) {
+      all.push(chain);
+      chain = [];
+    }
+  }
+  if (chain.length > 0) all.push(chain);
+  return all;
+}
+
+/** Read locks that nest in themselves: nobody waits for their readers but who waits for a grace period. */
+const recursiveReader = /^(?:rcu_read_lock(?:_bh|_sched)?|\w*srcu\w*|&.*srcu.*)$/;
+
+function hiddenDependencies(
+  order: LockOrder,
+  chains: readonly (readonly string[])[],
+): readonly Dependency[] {
+  const found = new Map<string, Dependency>();
+  for (const chain of chains) {
+    for (const [at, to] of chain.entries()) {
+      const reader = chain[at - 1];
+      if (reader === undefined || !recursiveReader.test(reader)) continue;
+      // A lock that was only tried makes a chain, and no dependency: nobody waited for it.
+      if (order.get(reader)?.has(to) !== true || recursiveReader.test(to)) continue;
+      const from = chain.slice(0, at).findLast((lock) => !recursiveReader.test(lock));
+      if (from === undefined || from === to || order.get(from)?.has(to) === true) continue;
+      found.set(`${from}\0${to}`, { from, to });
+    }
+  }
+  return [...found.values()];
+}
+
+/** The shortest path from one class to another, both included; undefined when there is none. */
+export function shortestPath(
+  order: LockOrder,
+  from: string,
+  to: string,
+): readonly string[] | undefined {
+  const cameFrom = new Map<string, string>();
+  const queue = [from];
+  for (const lock of queue) {
+    for (const next of order.get(lock) ?? []) {
+      if (next === to) return [...pathTo(cameFrom, from, lock), to];
+      if (next === from || cameFrom.has(next) || recursiveReader.test(next)) continue;
+      cameFrom.set(next, lock);
+      queue.push(next);
+    }
+  }
+  return undefined;
+}
+
+function pathTo(cameFrom: ReadonlyMap<string, string>, from: string, end: string): string[] {
+  const path = [end];
+  for (let lock = end; lock !== from; ) {
+    lock = cameFrom.get(lock) ?? from;
+    path.unshift(lock);
+  }
+  return path;
+}

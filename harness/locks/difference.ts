@@ -1,0 +1,98 @@
+import { canonicalRotation } from './cycle.ts';
+import { type Dependency, type LockDump, type LockOrder, shortestPath } from './dependencies.ts';
+
+/**
+ * The classes around which memory management and drivers meet: a dependency into or out of one is news. The first three
+ * are what a task enters by doing something ordinary below a lock of its own.
+ */
+export const watchedLocks = [
+  'fs_reclaim',
+  '&mm->mmap_lock',
+  'dma_fence_map',
+  'mmu_notifier_invalidate_range_start',
+  'reservation_ww_class_acquire',
+  'reservation_ww_class_mutex',
+] as const;
+
+/** What entering one of them takes: an allocation that may reclaim, a fault or copy from user memory, a fence to signal. */
+const ordinary = watchedLocks.slice(0, 3);
+
+const watched = new Set<string>(watchedLocks);
+
+/** A dependency that one kernel learned and the other did not. */
+export interface NewDependency extends Dependency {
+  /** The shortest cycle it is part of, from `from` on: there was no report, so it has a reader or a context that excuses it. */
+  readonly cycle?: readonly string[];
+  /**
+   * The shortest path that needs one dependency more to be such a cycle: from its first class over `from` and `to`, and
+   * whoever then enters the first class again has closed it.
+   */
+  readonly almost?: readonly string[];
+}
+
+/** Dependencies of `now` at the watched classes that `before` lacks, sorted. */
+export function newDependencies(before: LockOrder, now: LockOrder): readonly NewDependency[] {
+  const found: NewDependency[] = [];
+  for (const [from, inner] of now) {
+    for (const to of inner) {
+      const isNews = watched.has(from) || watched.has(to);
+      if (!isNews || before.get(from)?.has(to) === true) continue;
+      found.push(describeDependency(now, { from, to }));
+    }
+  }
+  return found.toSorted((a, b) => compareNames(a.from, b.from) || compareNames(a.to, b.to));
+}
+
+function describeDependency(order: LockOrder, { from, to }: Dependency): NewDependency {
+  const back = shortestPath(order, to, from);
+  if (back !== undefined) return { from, to, cycle: [from, ...back.slice(0, -1)] };
+  const paths = ordinary.flatMap((entry) => {
+    const path = entry === from ? undefined : shortestPath(order, entry, from);
+    return path === undefined || path.includes(to) ? [] : [[...path, to]];
+  });
+  const [almost] = paths.toSorted((a, b) => a.length - b.length);
+  return almost === undefined ? { from, to } : { from, to, almost };
+}
+
+function compareNames(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** What several guests of one kernel learned. */
+export function uniteOrders(orders: Iterable<LockOrder>): LockOrder {
+  const all = new Map<string, Set<string>>();
+  for (const order of orders) {
+    for (const [lock, inner] of order) {
+      const known = all.get(lock) ?? new Set();
+      for (const other of inner) known.add(other);
+      all.set(lock, known);
+    }
+  }
+  return all;
+}
+
+/**
+ * Cycles that hidden dependencies close at a watched class: lockdep looked on and said nothing. Each once, in canonical
+ * rotation, the shortest first.
+ */
+export function unreportedCycles({ order, hidden }: LockDump): readonly (readonly string[])[] {
+  const full = uniteOrders([order, asOrder(hidden)]);
+  const found = new Map<string, readonly string[]>();
+  for (const { from, to } of hidden) {
+    const back = shortestPath(full, to, from);
+    if (back === undefined) continue;
+    const cycle = canonicalRotation([from, ...back.slice(0, -1)]);
+    if (cycle.some((lock) => watched.has(lock))) found.set(cycle.join('\0'), cycle);
+  }
+  return [...found.values()].toSorted((a, b) => a.length - b.length);
+}
+
+function asOrder(dependencies: readonly Dependency[]): LockOrder {
+  const order = new Map<string, Set<string>>();
+  for (const { from, to } of dependencies) {
+    const inner = order.get(from) ?? new Set();
+    inner.add(to);
+    order.set(from, inner);
+  }
+  return order;
+}

@@ -1,0 +1,115 @@
+import { copyFile, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import { writeWhole } from '../host/disk.ts';
+import type { Dependency, LockDump, LockOrder } from '../locks/dependencies.ts';
+import {
+  type NewDependency,
+  newDependencies,
+  uniteOrders,
+  unreportedCycles,
+} from '../locks/difference.ts';
+
+/** What a run's guests learned of lock order, and what is new in it. */
+export interface LockNews {
+  /** Dependencies known, of all trials but canaries. */
+  readonly dependencies: number;
+  /** Those at the watched classes that the baseline lacks; null without a baseline that has any. */
+  readonly learned: readonly (NewDependency & { readonly trials: readonly string[] })[] | null;
+  /** Cycles behind a recursive reader, which lockdep does not search. */
+  readonly unreported: readonly UnreportedCycle[];
+}
+
+export interface UnreportedCycle {
+  readonly cycle: readonly string[];
+  readonly trials: readonly string[];
+}
+
+/** locks.json of a run directory. */
+interface LockFile {
+  readonly schema: 'splat-locks/1';
+  /** By class, what was acquired while it was held. */
+  readonly order: Readonly<Record<string, readonly string[]>>;
+}
+
+export interface LockRecord {
+  readonly add: (trial: string, dump: LockDump) => void;
+  readonly order: () => LockOrder;
+  readonly news: (baseline: LockOrder | undefined) => LockNews;
+}
+
+/** Collects what trials learned; their order does not matter. */
+export function openLockRecord(): LockRecord {
+  const dumps: { readonly trial: string; readonly dump: LockDump }[] = [];
+  const order = (): LockOrder => uniteOrders(dumps.map(({ dump }) => dump.order));
+  const trialsWith = ({ from, to }: Dependency): readonly string[] =>
+    dumps
+      .filter(({ dump }) => dump.order.get(from)?.has(to) === true)
+      .map(({ trial }) => trial)
+      .toSorted();
+  return {
+    add: (trial, dump) => void dumps.push({ trial, dump }),
+    order,
+    news: (baseline) => {
+      const now = order();
+      const learned = baseline === undefined ? null : newDependencies(baseline, now);
+      return {
+        dependencies: [...now.values()].reduce((sum, inner) => sum + inner.size, 0),
+        learned: learned?.map((one) => ({ ...one, trials: trialsWith(one) })) ?? null,
+        unreported: gatherCycles(dumps),
+      };
+    },
+  };
+}
+
+function gatherCycles(
+  dumps: readonly { readonly trial: string; readonly dump: LockDump }[],
+): readonly UnreportedCycle[] {
+  const found = new Map<string, { cycle: readonly string[]; trials: string[] }>();
+  for (const { trial, dump } of dumps) {
+    for (const cycle of unreportedCycles(dump)) {
+      const key = cycle.join('\0');
+      const seen = found.get(key) ?? { cycle, trials: [] };
+      seen.trials.push(trial);
+      found.set(key, seen);
+    }
+  }
+  return [...found.values()].map(({ cycle, trials }) => ({ cycle, trials: trials.toSorted() }));
+}
+
+const fileName = 'locks.json';
+
+/** Writes locks.json, sorted, so that two of them can be compared by eye. */
+export async function writeLockOrder(dir: string, order: LockOrder): Promise<void> {
+  const rows = [...order].map(([lock, inner]) => [lock, [...inner].toSorted()] as const);
+  const file: LockFile = {
+    schema: 'splat-locks/1',
+    order: Object.fromEntries(rows.toSorted(([a], [b]) => (a < b ? -1 : 1))),
+  };
+  await writeWhole(join(dir, fileName), `${JSON.stringify(file, null, 1)}\n`);
+}
+
+/** What the run of that result.json learned; undefined when it kept none. Throws `usage` for a file that is no record. */
+export async function readLockOrder(resultFile: string): Promise<LockOrder | undefined> {
+  const path = join(dirname(resultFile), fileName);
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  try {
+    const { schema, order } = JSON.parse(text) as LockFile;
+    if (schema === 'splat-locks/1') {
+      return new Map(Object.entries(order).map(([lock, inner]) => [lock, new Set(inner)]));
+    }
+  } catch {
+    // Said below.
+  }
+  throw new HarnessError('usage', `${path} is not a record of lock order of this version of splat`);
+}
+
+/** Copies the record that lies beside a result.json into a folder; none is no error. */
+export async function copyLockOrder(resultFile: string, folder: string): Promise<void> {
+  try {
+    await copyFile(join(dirname(resultFile), fileName), join(folder, fileName));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+  }
+}

@@ -1,0 +1,33 @@
+import type { ControlsReport, ReportedCell } from './controls-text.ts';
+import { plain } from './plain.ts';
+
+/** The matrix as a table of GitHub's markdown: a line a rule, a column a kernel in one state of its annotations. */
+export function tabulateControls({
+  columns,
+  rows,
+}: Pick<ControlsReport, 'columns' | 'rows'>): string {
+  const heads = columns.map(({ kernel, annotations }) => `${escapeCell(kernel)} ${annotations}`);
+  const lines = rows.map(({ id, name, cells }) => {
+    const results = columns.map(({ kernel, annotations }) =>
+      cellWords(cells.filter((cell) => cell.kernel === kernel && cell.annotations === annotations)),
+    );
+    return [String(id), escapeCell(name), ...results];
+  });
+  return [['#', 'broken rule', ...heads], ['---', '---', ...heads.map(() => '---')], ...lines]
+    .map((cells) => `| ${cells.join(' | ')} |\n`)
+    .join('');
+}
+
+/** One word where all ways and triggers of a rule agree, else how many were caught. */
+function cellWords(cells: readonly ReportedCell[]): string {
+  const [first] = cells;
+  if (first === undefined) return '';
+  const mark = cells.every(({ asExpected }) => asExpected) ? '' : ' (!)';
+  const caught = cells.filter(({ result }) => result === 'caught').length;
+  const isOne = cells.every(({ result }) => result === first.result);
+  return `${isOne ? first.result : `${caught} of ${cells.length} caught`}${mark}`;
+}
+
+function escapeCell(text: string): string {
+  return plain(text).replaceAll(/[|\\<>&`]/g, (char) => `&#${char.codePointAt(0)};`);
+}

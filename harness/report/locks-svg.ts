@@ -1,0 +1,54 @@
+import type { LockReport } from './locks-text.ts';
+import { plain } from './plain.ts';
+
+/** Where one class was entered under another: as known, as this kernel learned, or as it would take to close a cycle. */
+type EdgeKind = 'known' | 'learned' | 'hidden' | 'missing';
+
+const looks: Readonly<Record<EdgeKind, string>> = {
+  known: 'color="#888888"',
+  learned: 'color="#0072b2" penwidth=2.5',
+  hidden: 'color="#d55e00" penwidth=2.5',
+  missing: 'color="#d55e00" style=dashed label="would close it" fontcolor="#d55e00"',
+};
+
+/** The news of lock order as a graph: the new dependencies, and the cycles they close or nearly close. Null without any. */
+export async function drawLocks(locks: LockReport | null): Promise<string | null> {
+  const dot = locks === null ? null : locksDot(locks);
+  if (dot === null) return null;
+  // Loaded only when there is something to draw: it is a compiler's worth of code.
+  const { Graphviz } = await import('@hpcc-js/wasm-graphviz');
+  const graphviz = await Graphviz.load();
+  return graphviz.dot(dot);
+}
+
+/** The same in graphviz' own language. */
+export function locksDot({ learned, unreported }: LockReport): string | null {
+  const edges = new Map<string, EdgeKind>();
+  const note = (path: readonly string[], kind: EdgeKind): void => {
+    for (const [at, from] of path.slice(0, -1).entries()) {
+      const key = `${quote(from)} -> ${quote(path[at + 1] ?? '')}`;
+      if (!edges.has(key)) edges.set(key, kind);
+    }
+  };
+  for (const { from, to } of learned ?? []) note([from, to], 'learned');
+  for (const { cycle, almost, to } of learned ?? []) {
+    if (cycle !== undefined) note([...cycle, ...cycle.slice(0, 1)], 'known');
+    if (almost === undefined) continue;
+    note(almost, 'known');
+    note([to, almost[0] ?? ''], 'missing');
+  }
+  for (const { cycle } of unreported) note([...cycle, ...cycle.slice(0, 1)], 'hidden');
+  if (edges.size === 0) return null;
+  const lines = [...edges].map(([edge, kind]) => `  ${edge} [${looks[kind]}];`);
+  return [
+    'digraph locks {',
+    '  rankdir=LR; node [shape=box fontname="monospace" fontsize=11]; edge [fontname="sans-serif" fontsize=10];',
+    ...lines,
+    '}',
+    '',
+  ].join('\n');
+}
+
+function quote(name: string): string {
+  return `"${plain(name).replaceAll(/["\\]/g, String.raw`\$&`)}"`;
+}

@@ -1,0 +1,57 @@
+import { plain } from './plain.ts';
+import type { Style } from './style.ts';
+
+/** What result.json's `locks` is to a report. */
+export interface LockReport {
+  readonly dependencies: number;
+  readonly learned: readonly LearnedDependency[] | null;
+  readonly unreported: readonly {
+    readonly cycle: readonly string[];
+    readonly trials: readonly string[];
+  }[];
+}
+
+export interface LearnedDependency {
+  readonly from: string;
+  readonly to: string;
+  readonly cycle?: readonly string[];
+  readonly almost?: readonly string[];
+  readonly trials: readonly string[];
+}
+
+/** More than a screen of news is no news. */
+const shownDependencies = 20;
+
+/** Lock order that the baseline did not have, and cycles that lockdep cannot see; nothing when there is neither. */
+export function lockLines(locks: LockReport | null, style: Style): readonly string[] {
+  if (locks === null) return [];
+  const learned = locks.learned ?? [];
+  const lines = [
+    ...learned.slice(0, shownDependencies).flatMap((one) => learnedLines(one, style)),
+    ...(learned.length > shownDependencies
+      ? [`... ${learned.length - shownDependencies} more in result.json`]
+      : []),
+    ...locks.unreported.flatMap(({ cycle, trials }) => [
+      `${style.doubtful('cycle')}    ${plain(closed(cycle))}`,
+      `         lockdep cannot see it: a recursive reader (RCU, SRCU) is in between; in ${plain(trials.join(', '))}`,
+    ]),
+  ];
+  return lines.length === 0 ? [] : ['', ...lines];
+}
+
+function learnedLines(
+  { from, to, cycle, almost, trials }: LearnedDependency,
+  style: Style,
+): readonly string[] {
+  const head = `${style.doubtful('learned')}  ${style.strong(plain(`${from} -> ${to}`))}, in ${plain(trials.join(', '))}`;
+  if (cycle !== undefined) return [head, `         in the cycle ${plain(closed(cycle))}`];
+  if (almost === undefined) return [head];
+  return [
+    head,
+    `         ${plain(almost.join(' -> '))}: a deadlock if ${plain(almost[0] ?? '')} is ever entered under ${plain(to)}`,
+  ];
+}
+
+function closed(cycle: readonly string[]): string {
+  return [...cycle, ...cycle.slice(0, 1)].join(' -> ');
+}

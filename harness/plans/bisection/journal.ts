@@ -1,14 +1,11 @@
-import { open, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { HarnessError } from '../../errors.ts';
 import type { DroppedLines } from '../../kernel/config.ts';
+import { type FactFields, type FactLog, openFactLog, type QuestionFact } from '../fact-log.ts';
 import { type Evidence, learn, nothingKnown, type Outcome } from './evidence.ts';
 import type { History } from './history.ts';
 
 /** A fact of a bisection, as a line of journal.jsonl. Commits by id; times in seconds. */
 export type Fact =
-  /** The first line: a journal of another question is not taken for this one's. */
-  | { readonly kind: 'question'; readonly key: string }
+  | QuestionFact
   /** A trial of the bad end before it was known which workload shows what is looked for. */
   | {
       readonly kind: 'looked';
@@ -48,51 +45,15 @@ export type Fact =
       readonly seconds: number;
     };
 
-export interface Journal {
-  readonly facts: readonly Fact[];
-  /** On disk when it returns: what was learnt survives a SIGKILL and a power cut. */
-  readonly append: (fact: Fact) => Promise<void>;
-}
+export type Journal = FactLog<Fact>;
 
-/** The journal of the bisection in `dir`, begun when there is none. Throws `usage` when it is another question's, `config` when it cannot be read. */
+/** The journal of the bisection in `dir`, begun when there is none; throws as openFactLog(). */
 export async function openJournal(dir: string, key: string): Promise<Journal & AsyncDisposable> {
-  const path = join(dir, 'journal.jsonl');
-  const text = await readJournal(path);
-  // What follows the last line end was being written when the power went.
-  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-  const facts = whole
-    .split('\n')
-    .slice(0, -1)
-    .map((line, at) => readFact(line, `${path}, line ${at + 1}`));
-  const [first] = facts;
-  if (first !== undefined && (first.kind !== 'question' || first.key !== key)) {
-    throw new HarnessError('usage', `${dir} holds another bisection; name a new folder with --out`);
-  }
-  const file = await open(path, 'a');
-  await file.truncate(Buffer.byteLength(whole));
-  const append = async (fact: Fact): Promise<void> => {
-    await file.appendFile(`${JSON.stringify(fact)}\n`);
-    await file.datasync();
-    facts.push(fact);
-  };
-  if (first === undefined) await append({ kind: 'question', key });
-  return { facts, append, [Symbol.asyncDispose]: async () => file.close() };
+  return openFactLog<Fact>(dir, { key, what: 'bisection', fields });
 }
 
-async function readJournal(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    // Any other error is not taken for an empty journal: what is in it would be cut off.
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
-    throw error;
-  }
-}
-
-/** The fields that are read of each kind of fact; a file somebody edited is not trusted to have them. */
-const fields: Readonly<
-  Record<Fact['kind'], Readonly<Record<string, 'string' | 'number' | 'object'>>>
-> = {
+/** The fields that are read of each kind of fact. */
+const fields: FactFields<Fact> = {
   question: { key: 'string' },
   looked: { commit: 'string', workload: 'string', seconds: 'number' },
   sought: { text: 'string', workload: 'string' },
@@ -106,30 +67,6 @@ const fields: Readonly<
     seconds: 'number',
   },
 };
-
-/** Throws `config` for a line that is no fact: what was learnt after it cannot be told from what was not. */
-function readFact(line: string, where: string): Fact {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch (cause) {
-    throw new HarnessError('config', `${where}: not JSON; ${startAfresh}`, { cause });
-  }
-  const wanted = isRecord(value) ? fields[value['kind'] as Fact['kind']] : undefined;
-  const isFact =
-    wanted !== undefined &&
-    Object.entries(wanted).every(
-      ([name, type]) => typeof (value as Record<string, unknown>)[name] === type,
-    );
-  if (!isFact) throw new HarnessError('config', `${where}: no fact of a bisection; ${startAfresh}`);
-  return value as Fact;
-}
-
-const startAfresh = 'remove the folder, or name a new one with --out';
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
-}
 
 /** What the facts say of the commits; trials of other workloads than `workload` do not count. */
 export function evidenceOf(facts: readonly Fact[], { ids }: History, workload: string): Evidence {

@@ -1,7 +1,9 @@
+import { fstatSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError } from '../errors.ts';
 import {
@@ -13,7 +15,7 @@ import {
 import type { Finding } from '../splat/finding.ts';
 import { createScanner, scanLog } from '../splat/scanner.ts';
 import type { CommandContext } from './context.ts';
-import { openSymbols, type Symbols } from './triage-symbols.ts';
+import type { Symbols } from './triage-symbols.ts';
 
 export interface TriageArguments {
   readonly file?: string | undefined;
@@ -77,21 +79,59 @@ async function* readLog(
   context: CommandContext,
 ): AsyncGenerator<Uint8Array | string> {
   const stdin = standardInput(argv, context);
-  if (stdin || argv.file === undefined) {
-    if (stdin) yield* stdin;
-    return;
-  }
-  const handle = await openLog(argv.file, context);
-  try {
-    const buffer = Buffer.allocUnsafe(chunkBytes);
-    for (;;) {
-      throwIfAborted(context.signal);
-      const { bytesRead } = await handle.read(buffer, 0, chunkBytes, null);
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
+  if (stdin) {
+    const fd = regularFile(stdin);
+    if (fd === undefined) yield* readStream(stdin, context);
+    else yield* readWhole(fd, context);
+  } else if (argv.file !== undefined) {
+    const handle = await openLog(argv.file, context);
+    try {
+      if ((await handle.stat()).isFile()) yield* readWhole(handle.fd, context);
+      else yield* readStream(handle.createReadStream({ autoClose: false }), context);
+    } finally {
+      await handle.close();
     }
+  }
+}
+
+/** Reads a pipe or a device to its end; an interrupt ends the wait for more. */
+async function* readStream(
+  stream: NodeJS.ReadableStream,
+  { signal }: CommandContext,
+): AsyncGenerator<Uint8Array | string> {
+  throwIfAborted(signal);
+  const stop = () => {
+    if (stream instanceof Readable) stream.destroy(signal.reason as Error);
+  };
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    yield* stream;
+  } catch (error) {
+    throwIfAborted(signal);
+    throw error;
   } finally {
-    await handle.close();
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+/** The descriptor of a standard input that is a file: `splat triage - < console.log`. */
+function regularFile(stdin: NodeJS.ReadableStream): number | undefined {
+  if (!('fd' in stdin) || typeof stdin.fd !== 'number') return undefined;
+  return fstatSync(stdin.fd).isFile() ? stdin.fd : undefined;
+}
+
+/**
+ * Reads a regular file to its end, from where its descriptor stands. A read of the page cache takes less time than handing it
+ * to another thread; signals are looked at between two of them.
+ */
+async function* readWhole(fd: number, { signal }: CommandContext): AsyncGenerator<Uint8Array> {
+  const buffer = Buffer.allocUnsafe(chunkBytes);
+  for (;;) {
+    await setImmediate();
+    throwIfAborted(signal);
+    const count = readSync(fd, buffer, 0, chunkBytes, null);
+    if (count === 0) return;
+    yield buffer.subarray(0, count);
   }
 }
 
@@ -219,6 +259,8 @@ export async function run(argv: TriageArguments, context: CommandContext): Promi
   if (argv.batch) return runBatch(argv, context);
   const found = findSplats(argv, context);
   if (argv.vmlinux === undefined) return print(argv, found, context);
+  // What runs programs is loaded only here: start-up counts.
+  const { openSymbols } = await import('./triage-symbols.ts');
   await using symbols = await openSymbols(argv.vmlinux, argv.source, context);
   return await print(argv, decorated(found, symbols), context);
 }

@@ -8,6 +8,8 @@ const mostLines = 3000;
 const patience = { beforeTrace: 60, afterTrace: 14, afterEnd: 3 };
 /** Lines of other callers in a row: then the report is given up waiting for. */
 const foreignPatience = 1500;
+/** Kernel lines without a caller below a header with one: a kernel prints all its callers or none, so this is another one. */
+const callerlessPatience = 20;
 
 const reportLike =
   /^\s|^$|\+0x[0-9a-f]|^[A-Za-z]{1,4}\d{0,2} ?: ?[[<(]?[0-9a-f]{4}|^(?:RIP|EIP|RSP|Code|CPU|Hardware|Modules|Call |Backtrace|[Ss]tack|Process|Internal|Oops|PGD|\*pde|Mem abort|pgd|Data abort|user pgtable|Kernel|Rebooting|page|flags|raw|head|read|write|Read|Write|Allocated|Freed|Uninit|Local|The buggy|Memory|which|Object|Bytes|Redzone|Padding|rcu|NMI|Sending|in_atomic|Preempt|irq|hardirq|softirq|other info|the |but |and |-> |Possible|Chain|\(|\d+ locks? held|no locks held|Showing|#\d|={5}|-{4}|---\[|\*{3}|\.\.\.|\[|<|Dumping|FS:|CS:|DR\d|CR\d|Workqueue|task|comm|RBP|SMP|Tainted|unwind|kfence|Krnl|LR|NIP|MSR|GPR|CFAR|REGS|epc|ra |status|Flags|Control|INFO: lockdep|preempt|value changed|unreferenced|backtrace|hex dump)/;
@@ -34,6 +36,7 @@ export interface OpenReport extends ReportOrigin {
   belonging: number;
   quiet: number;
   foreign: number;
+  callerless: number;
   frames: number;
   ended: boolean;
   complete: boolean;
@@ -53,6 +56,7 @@ export function openReport(rule: Rule, header: ReportLine, origin: ReportOrigin)
     belonging: 1,
     quiet: 0,
     foreign: 0,
+    callerless: 0,
     frames: 0,
     ended: false,
     complete: rule.oneLine === true,
@@ -73,14 +77,17 @@ function patienceOf(report: OpenReport): number {
 }
 
 /** Hands a report the next line of the console, its own or another caller's. */
-export function feed(report: OpenReport, line: ReportLine): void {
+export function feed(report: OpenReport, line: ReportLine, fromKernel: boolean): void {
   report.lines.push(line);
   if (report.lines.length >= mostLines) report.complete = true;
   if (line.caller !== report.lines[0]?.caller) {
-    if (++report.foreign > foreignPatience) report.complete = true;
+    if (fromKernel && line.caller === '') report.callerless++;
+    if (++report.foreign > foreignPatience || report.callerless > callerlessPatience)
+      report.complete = true;
     return;
   }
   report.foreign = 0;
+  report.callerless = 0;
   if (panicLine.test(line.text)) report.panicked = true;
   else if (!reportLike.test(line.text)) {
     if (++report.quiet >= patienceOf(report)) report.complete = true;

@@ -1,11 +1,14 @@
 import type { Finding } from './finding.ts';
 import { Tracker } from './tracker.ts';
-import { triggerExpression } from './triggers.ts';
+import { triggerWords } from './triggers.ts';
+import { createWordSearch } from './word-search.ts';
 
 /** Bytes of a line that are looked at; the rest is skipped. printk's own lines end at 1 KiB (LOG_LINE_MAX). */
 const longestLine = 4 * 1024;
 /** Bytes turned into text at once. V8 keeps a whole slice alive for any substring of it, so a kept finding costs this much. */
 const sliceBytes = 64 * 1024;
+const newline = 0x0a;
+const triggers = createWordSearch(triggerWords);
 
 export interface Scanner {
   /** Takes the next bytes of the console and returns the findings they complete, in the order of completion. */
@@ -29,14 +32,23 @@ export function scanLog(log: Uint8Array | string): Finding[] {
   return findings.toSorted((a, b) => a.line - b.line);
 }
 
+/** Whole lines; `to` is after the newline of the last one. */
+interface Stretch {
+  readonly bytes: Buffer;
+  readonly from: number;
+  readonly to: number;
+  /** How many bytes more the input had before that newline. */
+  readonly missing: number;
+}
+
 class LineScanner implements Scanner {
   readonly #tracker = new Tracker();
-  readonly #trigger = triggerExpression();
-  /** The first line that is not finished, as latin1, cut to longestLine. */
-  #carry = '';
-  /** Bytes of it beyond that. */
+  /** The first `#carried` bytes of the line that is not finished. */
+  readonly #carry = Buffer.alloc(longestLine + 1);
+  #carried = 0;
+  /** Bytes of it beyond them. */
   #dropped = 0;
-  /** Bytes before `#carry`, and the number of its line. */
+  /** Bytes before what is looked at, and the number of its first line. */
   #offset = 0;
   #lineNumber = 1;
 
@@ -45,75 +57,88 @@ class LineScanner implements Scanner {
       typeof chunk === 'string'
         ? Buffer.from(chunk)
         : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    for (let at = 0; at < bytes.length; at += sliceBytes) {
-      this.#scanSlice(bytes.toString('latin1', at, Math.min(at + sliceBytes, bytes.length)));
+    let from = 0;
+    if (this.#carried > 0) {
+      const end = bytes.indexOf(newline);
+      this.#carryOn(bytes.subarray(0, end < 0 ? bytes.length : end));
+      if (end < 0) return this.#tracker.drain();
+      this.#finishCarried();
+      from = end + 1;
     }
+    const afterLast = bytes.lastIndexOf(newline) + 1;
+    while (from < afterLast) {
+      const to = endOfSlice(bytes, from);
+      this.#scanLines({ bytes, from, to, missing: 0 });
+      from = to;
+    }
+    this.#carryOn(bytes.subarray(from));
     return this.#tracker.drain();
   }
 
   end(): Finding[] {
-    if (this.#carry !== '') {
-      this.#scanLines(`${this.#carry}\n`);
-      this.#offset += this.#dropped - 1;
-      this.#carry = '';
-      this.#dropped = 0;
-    }
+    // The newline that ends the line here is none of the input.
+    if (this.#carried > 0) this.#finishCarried(this.#dropped - 1);
     this.#tracker.settle();
     return this.#tracker.drain();
   }
 
-  #scanSlice(slice: string): void {
-    const afterLast = slice.lastIndexOf('\n') + 1;
-    if (afterLast > 0) {
-      const first = slice.indexOf('\n');
-      if (this.#dropped > 0) {
-        this.#scanLines(`${this.#carry}\n`);
-        this.#offset += this.#dropped + first;
-        this.#dropped = 0;
-        this.#scanLines(slice.slice(first + 1, afterLast));
-      } else this.#scanLines(this.#carry + slice.slice(0, afterLast));
-      this.#carry = '';
-    }
-    const rest = slice.slice(afterLast);
-    const kept = rest.slice(0, Math.max(0, longestLine - this.#carry.length));
-    this.#carry += kept;
-    this.#dropped += rest.length - kept.length;
+  #carryOn(part: Buffer): void {
+    const kept = part.copy(this.#carry, this.#carried, 0, longestLine - this.#carried);
+    this.#carried += kept;
+    this.#dropped += part.length - kept;
   }
 
-  /** Scans whole lines; `text` ends with a newline or is empty. */
-  #scanLines(text: string): void {
+  /** The line that was not finished ends here. What was dropped of it is never looked at. */
+  #finishCarried(missing = this.#dropped): void {
+    const bytes = this.#carry;
+    bytes[this.#carried] = newline;
+    this.#scanLines({ bytes, from: 0, to: this.#carried + 1, missing });
+    this.#carried = 0;
+    this.#dropped = 0;
+  }
+
+  #scanLines({ bytes, from, to, missing }: Stretch): void {
+    const text = bytes.toString('latin1', from, to);
     let position = 0;
     let counted = 0;
-    let triggerAt = this.#nextTrigger(text, 0);
+    let triggerEnd = triggers.endOfNext(bytes, from, to) - from;
     while (position < text.length) {
-      if (triggerAt < position) triggerAt = this.#nextTrigger(text, position);
-      let from = position;
+      let at = position;
       if (!this.#tracker.isFollowing) {
-        if (triggerAt >= text.length) break;
-        from = text.lastIndexOf('\n', triggerAt) + 1;
+        if (triggerEnd > text.length) break;
+        at = text.lastIndexOf('\n', triggerEnd - 2) + 1;
       }
-      const newline = text.indexOf('\n', from);
-      const hasTrigger = triggerAt < newline;
-      this.#countLines(text, counted, from);
-      counted = from;
-      const raw = text.slice(from, Math.min(newline, from + longestLine));
-      const { start, end } = { start: this.#offset + from, end: this.#offset + newline + 1 };
-      this.#tracker.take(raw, { number: this.#lineNumber, start, end, hasTrigger });
-      position = newline + 1;
+      const end = text.indexOf('\n', at);
+      const seen = Math.min(end, at + longestLine);
+      const isWhole = seen < at + longestLine;
+      this.#lineNumber += newlinesBetween(text, counted, at);
+      counted = at;
+      this.#tracker.take(text.slice(at, seen), {
+        number: this.#lineNumber,
+        start: this.#offset + at,
+        end: this.#offset + end + 1 + missing,
+        hasTrigger: triggerEnd <= (isWhole ? end + 1 : seen),
+      });
+      position = end + 1;
+      if (triggerEnd <= position) {
+        triggerEnd = triggers.endOfNext(bytes, from + position, to) - from;
+      }
     }
-    this.#countLines(text, counted, text.length);
-    this.#offset += text.length;
+    this.#lineNumber += newlinesBetween(text, counted, text.length);
+    this.#offset += text.length + missing;
   }
+}
 
-  /** Where the next trigger is; the text's length when there is none. */
-  #nextTrigger(text: string, from: number): number {
-    this.#trigger.lastIndex = from;
-    return this.#trigger.exec(text)?.index ?? text.length;
-  }
+/** Where whole lines of about `sliceBytes` end that begin at `from`; there is a newline after it. */
+function endOfSlice(bytes: Buffer, from: number): number {
+  const last = bytes.lastIndexOf(newline, from + sliceBytes - 1);
+  return (last < from ? bytes.indexOf(newline, from) : last) + 1;
+}
 
-  #countLines(text: string, from: number, to: number): void {
-    for (let at = text.indexOf('\n', from); at >= 0 && at < to; at = text.indexOf('\n', at + 1)) {
-      this.#lineNumber++;
-    }
+function newlinesBetween(text: string, from: number, to: number): number {
+  let count = 0;
+  for (let at = text.indexOf('\n', from); at >= 0 && at < to; at = text.indexOf('\n', at + 1)) {
+    count++;
   }
+  return count;
 }

@@ -59,7 +59,7 @@ export class Tracker {
     } else if (hasTrigger) this.#consider(line, fromKernel);
     for (const report of before) {
       if (!this.#open.includes(report)) continue;
-      feed(report, line);
+      feed(report, line, fromKernel);
       if (report.complete) this.#close(report);
     }
     if (this.#waiting.length > 0) this.#expireEvents();

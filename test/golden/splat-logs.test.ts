@@ -1,8 +1,12 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { fitsHeader } from '../../harness/splat/compose.ts';
+import { readConsoleLine } from '../../harness/splat/console-line.ts';
 import type { Finding } from '../../harness/splat/finding.ts';
+import { rules } from '../../harness/splat/rules/index.ts';
 import { scanLog } from '../../harness/splat/scanner.ts';
+import { triggerWords } from '../../harness/splat/triggers.ts';
 
 /**
  * Each log of logs/ starts with headers, `NAME: value`, then an empty line, then the raw log. TITLE, TYPE (the class), FRAME,
@@ -77,3 +81,17 @@ function checkExtent(t: Test, log: string, finding: Finding, all: readonly Findi
   t.ok(after <= later, `not found from its end: ${finding.title}`);
   t.equal(log.slice(0, start).split('\n').length, finding.line, 'bytes and lines agree');
 }
+
+void t.test('every header has a word that makes the scanner look at it', async (t) => {
+  for (const name of files) {
+    for (const raw of readGolden(name).log.split('\n')) {
+      const { text, fromKernel } = readConsoleLine(raw);
+      const fits = rules.some((rule) => fitsHeader(rule, text, fromKernel));
+      if (fits)
+        t.ok(
+          triggerWords.some((word) => `${raw}\n`.includes(word)),
+          `${name}: ${raw}`,
+        );
+    }
+  }
+});

@@ -6,6 +6,7 @@ import type { Finding } from '../../harness/splat/finding.ts';
 import { readFrame } from '../../harness/splat/frames.ts';
 import { sanitizeText } from '../../harness/splat/sanitize.ts';
 import { createScanner, scanLog } from '../../harness/splat/scanner.ts';
+import { createWordSearch } from '../../harness/splat/word-search.ts';
 
 interface Report {
   readonly header: string;
@@ -365,6 +366,59 @@ void t.test('any split of the input gives the same findings', async () => {
       },
     ),
   );
+});
+
+void t.test('a line longer than is looked at gives the same, however it is cut', async () => {
+  const header = 'divide error: 0000 [#1] SMP';
+  const tail = oops({ header, stack: ['demo_divide'] })
+    .slice(1)
+    .map((line) => `${line}\n`)
+    .join('');
+  fc.assert(
+    fc.property(fc.nat(60), fc.nat(60), fc.nat(9000), (before, after, cut) => {
+      const log = Buffer.from(
+        `${'x'.repeat(4096 - before)}${header}${'y'.repeat(after)}\n${tail}`,
+        'latin1',
+      );
+      const scanner = createScanner();
+      const at = Math.min(cut, log.length);
+      const found = [
+        ...scanner.push(log.subarray(0, at)),
+        ...scanner.push(log.subarray(at)),
+        ...scanner.end(),
+      ];
+      return brief(found).join('\n') === brief(scanLog(log)).join('\n');
+    }),
+  );
+});
+
+void t.test('words are found where a search for each would find the first', async () => {
+  const letters = fc.string({ unit: fc.constantFrom('a', 'b', '\n', '\xff'), maxLength: 300 });
+  const words = fc.array(
+    fc.string({ unit: fc.constantFrom('a', 'b', '\n', '\xff'), minLength: 2, maxLength: 6 }),
+    { minLength: 1, maxLength: 5 },
+  );
+  fc.assert(
+    fc.property(words, letters, fc.nat(40), (wanted, text, from) => {
+      const starts = wanted.map((word) => text.indexOf(word, from)).filter((at) => at >= 0);
+      const first = Math.min(...starts);
+      const ends = wanted
+        .filter((word) => text.startsWith(word, first))
+        .map((word) => first + word.length);
+      const bytes = Buffer.from(text, 'latin1');
+      const end = createWordSearch(wanted).endOfNext(bytes, from, bytes.length);
+      return starts.length === 0 ? end === bytes.length + 1 : ends.includes(end);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+void t.test('a report with a caller is over when a kernel without callers goes on', async (t) => {
+  const lines = ['divide error: 0000 [#1] SMP', 'Call Trace:', ' demo_divide+0x10/0x20'];
+  const scanner = createScanner();
+  const others = Array.from({ length: 100 }, (_, index) => `device ${index} is there`);
+  t.strictSame(scanner.push(print(lines, 100, 'T7') + print(others, 101, 'T8')), [], 'its turn');
+  t.match(scanner.push(print(others, 1)), [{ title: 'divide error in demo_divide', endLine: 3 }]);
 });
 
 void t.test('two reports interleaved by callers are both found whole', async () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { closeSync, createReadStream, openSync, readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import t, { type Test } from 'tap';
@@ -172,6 +172,25 @@ void t.test('bad input is refused in one line', async (t) => {
     /needs a file/,
   );
   t.match(await refusal(t, { file: '-' }, splat, { signal: AbortSignal.abort() }), /interrupted/);
+});
+
+void t.test('an interrupt ends the wait for a pipe that says nothing', async (t) => {
+  const stop = new AbortController();
+  const stdin = new PassThrough();
+  const refused = refusal(t, { file: '-' }, '', { stdin, signal: stop.signal });
+  stdin.write('quiet\n');
+  stop.abort(new Error('Ctrl-C'));
+  t.match(await refused, /interrupted/);
+});
+
+void t.test('a file on standard input is read from where it stands', async (t) => {
+  const file = t.testdir({ log: `skipped ${splat}` });
+  const fd = openSync(`${file}/log`, 'r');
+  readSync(fd, Buffer.alloc(8), 0, 8, null);
+  const stdin = createReadStream('', { fd, autoClose: false });
+  const { output } = await triage({ file: '-', json: true }, '', { stdin });
+  t.match(JSON.parse(output), { findings: [{ title: 'divide error in demo_divide', line: 1 }] });
+  closeSync(fd);
 });
 
 /** A little program that looks like a kernel image: linux_banner, start_kernel() in init/main.c, an inlined function. */

@@ -2,9 +2,9 @@ import { canonicalLockName } from './lock-line.ts';
 
 /**
  * What a kernel learned of its lock order: class by class, what was acquired while it was held. Classes go by names that
- * are the same in every boot, so classes of one name (`&q->lock`, `&q->lock#2`) are one. Classes that were entered in an
- * interrupt are left out: whether the scheduler's and the timers' locks were met under another is luck, and none of the
- * classes that are watched can be entered below them.
+ * are the same in every boot, so classes of one name (`&q->lock`, `&q->lock#2`) are one. Left out is what is met under
+ * another lock by luck, and below which none of the watched classes can be entered: classes that were entered in an interrupt
+ * (the scheduler's, the timers'), and the spinlocks inside mutexes and rw_semaphores, which only contended ones take.
  */
 export type LockOrder = ReadonlyMap<string, ReadonlySet<string>>;
 
@@ -25,6 +25,9 @@ export interface LockDump {
   readonly hidden: readonly Dependency[];
 }
 
+/** wait_lock of struct mutex and of struct rw_semaphore, as their initializers name them. */
+const insideOfLocks = new Set(['&lock->wait_lock', '&sem->wait_lock']);
+
 /** Usage is a character each for hardirq, hardirq-read, softirq and softirq-read: `-` entered in it, `?` and with it enabled. */
 const classLine = /^[0-9a-f]{8,16} (?:OPS: *\d+ )?FD: *\d+ BD: *\d+ ([^:]{4,8}): (.+)$/;
 const dependencyLine = /^ -> \[[0-9a-f]{8,16}\] (.+)$/;
@@ -38,7 +41,7 @@ export function readLockDump(lockdep: string, chains: string): LockDump {
 
 function readOrder(lockdep: string): Map<string, Set<string>> {
   const order = new Map<string, Set<string>>();
-  const inInterrupts = new Set<string>();
+  const left = new Set<string>();
   let inner = new Set<string>();
   for (const line of lockdep.split('\n')) {
     const dependency = dependencyLine.exec(line)?.[1];
@@ -49,13 +52,13 @@ function readOrder(lockdep: string): Map<string, Set<string>> {
     const [, usage = '', name] = classLine.exec(line) ?? [];
     if (name === undefined) continue;
     const lock = canonicalLockName(name);
-    if (/[-?]/.test(usage)) inInterrupts.add(lock);
+    if (/[-?]/.test(usage) || insideOfLocks.has(lock)) left.add(lock);
     inner = order.get(lock) ?? new Set();
     order.set(lock, inner);
   }
-  for (const lock of inInterrupts) order.delete(lock);
+  for (const lock of left) order.delete(lock);
   for (const others of order.values()) {
-    for (const lock of inInterrupts) others.delete(lock);
+    for (const lock of left) others.delete(lock);
   }
   return order;
 }

@@ -42,7 +42,7 @@ export function locksDot({ learned, unreported }: LockReport): string | null {
   const lines = [...edges].map(([edge, kind]) => `  ${edge} [${looks[kind]}];`);
   return [
     'digraph locks {',
-    '  rankdir=LR; node [shape=box fontname="monospace" fontsize=11]; edge [fontname="sans-serif" fontsize=10];',
+    '  rankdir=LR; node [shape=box fontname="Courier,monospace" fontsize=11]; edge [fontname="sans-serif" fontsize=10];',
     ...lines,
     '}',
     '',

@@ -5,7 +5,7 @@ import { type AnnotationState, annotationStates } from '../../patches/index.ts';
 import { rules } from '../../patches/seeded-bugs.ts';
 import { exitCodes, HarnessError } from '../errors.ts';
 import type { AccelChoice } from '../guest/accel.ts';
-import { explainDiskError, writeWhole } from '../host/disk.ts';
+import { writeWhole } from '../host/disk.ts';
 import { cacheRoot } from '../host/store.ts';
 import { controlsPlan } from '../plans/controls/run-controls.ts';
 import { tabulateControls } from '../report/controls-markdown.ts';
@@ -14,7 +14,7 @@ import { describeControls } from '../report/controls-text.ts';
 import { progressWriter } from '../report/progress.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
-import { openRunDirectory } from './run-directory.ts';
+import { abandonRun, openRunDirectory } from './run-directory.ts';
 import { wholeNumber } from './run-options.ts';
 
 export interface ControlsArguments {
@@ -154,6 +154,6 @@ export async function run(argv: ControlsArguments, context: CommandContext): Pro
     );
     return result.asExpected ? exitCodes.clean : exitCodes.splat;
   } catch (error) {
-    throw explainDiskError(error, dir);
+    throw await abandonRun(error, dir, context.cwd);
   }
 }

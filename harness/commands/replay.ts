@@ -1,7 +1,6 @@
 import { relative } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes } from '../errors.ts';
-import { explainDiskError } from '../host/disk.ts';
 import { cacheRoot } from '../host/store.ts';
 import { runAsked } from '../plans/asked-run.ts';
 import { askAgain } from '../plans/keep-inputs.ts';
@@ -11,7 +10,7 @@ import { progressWriter } from '../report/progress.ts';
 import { type Verdict, verdictPhrase } from '../verdict.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
-import { openRunDirectory, writeReports } from './run-directory.ts';
+import { abandonRun, openRunDirectory, writeReports } from './run-directory.ts';
 import { wholeNumber } from './run-options.ts';
 
 export interface ReplayArguments {
@@ -55,10 +54,10 @@ export async function run(argv: ReplayArguments, context: CommandContext): Promi
   await installPackages(context);
   const asked = { ...askAgain(replayed.dir, replayed.record.request), trials: replayed.trials };
   const kernelId = replayed.result.kernel?.id;
-  let dir = context.cwd;
+  let opened: string | undefined;
   try {
-    const { result } = await runAsked(asked, {
-      openDirectory: async () => (dir = await openRunDirectory(argv.out, context.cwd)),
+    const { result, dir } = await runAsked(asked, {
+      openDirectory: async () => (opened = await openRunDirectory(argv.out, context.cwd)),
       cacheRoot: cacheRoot(context.env),
       jobs,
       ...(kernelId === undefined ? {} : { kernelId }),
@@ -74,7 +73,7 @@ export async function run(argv: ReplayArguments, context: CommandContext): Promi
     );
     return comparison.repeated ? exitCodes.clean : exitCodes.splat;
   } catch (error) {
-    throw explainDiskError(error, dir);
+    throw await abandonRun(error, opened, context.cwd);
   }
 }
 

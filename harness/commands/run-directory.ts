@@ -1,11 +1,13 @@
-import { mkdir, readdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { HarnessError } from '../errors.ts';
+import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { HarnessError, isHarnessError } from '../errors.ts';
 import { explainDiskError, writeWhole } from '../host/disk.ts';
 import type { RunResult } from '../plans/run.ts';
 import { formatJunit } from '../report/junit.ts';
 import { formatKtap } from '../report/ktap.ts';
 import { drawLocks } from '../report/locks-svg.ts';
+
+const defaultFolder = 'splat-runs';
 
 /** The run directory: new or empty, so that no file of another run is ever taken for one of this. */
 export async function openRunDirectory(out: string | undefined, cwd: string): Promise<string> {
@@ -13,9 +15,23 @@ export async function openRunDirectory(out: string | undefined, cwd: string): Pr
     .toISOString()
     .replaceAll(/[-:]|\..*/g, '')
     .replace('T', '-');
-  const dir = resolve(cwd, out ?? join('splat-runs', `${stamp}-${process.pid}`));
+  const dir = resolve(cwd, out ?? join(defaultFolder, `${stamp}-${process.pid}`));
   if ((await namesIn(dir, `--out ${out}`)).length === 0) return dir;
   throw new HarnessError('usage', `--out ${out}: not empty; name a new folder`);
+}
+
+/** The error to throw when a run ends early. One that its command line stopped leaves nothing behind: `dir` is of this run alone. */
+export async function abandonRun(
+  failure: unknown,
+  dir: string | undefined,
+  cwd: string,
+): Promise<unknown> {
+  if (dir !== undefined && isHarnessError(failure, 'usage', 'config')) {
+    // What cannot be removed is a mount point, or was never there.
+    await rm(dir, { recursive: true, force: true }).catch(() => undefined);
+    if (dirname(dir) === join(cwd, defaultFolder)) await rmdir(dirname(dir)).catch(() => undefined);
+  }
+  return explainDiskError(failure, dir ?? cwd);
 }
 
 /** What stands in the folder of a bisection before its journal does. */

@@ -2,7 +2,6 @@ import { randomInt } from 'node:crypto';
 import { relative } from 'node:path';
 import type { Argv } from 'yargs';
 import type { AccelChoice } from '../guest/accel.ts';
-import { explainDiskError } from '../host/disk.ts';
 import { quoteWord } from '../host/process.ts';
 import { cacheRoot } from '../host/store.ts';
 import { runAsked } from '../plans/asked-run.ts';
@@ -14,7 +13,7 @@ import { workloads } from '../stress/workloads.ts';
 import { exitCodeOfVerdict } from '../verdict.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
-import { openRunDirectory, writeReports } from './run-directory.ts';
+import { abandonRun, openRunDirectory, writeReports } from './run-directory.ts';
 import { type KernelArguments, kernelOptions, wholeNumber } from './run-options.ts';
 
 export interface RunArguments extends KernelArguments {
@@ -148,28 +147,28 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
     durationMs: limits.duration === undefined ? undefined : limits.duration * 1000,
     trials: undefined,
   };
-  let dir = context.cwd;
+  let opened: string | undefined;
   try {
-    const done = await runAsked(asked, {
-      openDirectory: async () => (dir = await openRunDirectory(argv.out, context.cwd)),
+    const { result, dir } = await runAsked(asked, {
+      openDirectory: async () => (opened = await openRunDirectory(argv.out, context.cwd)),
       cacheRoot: cacheRoot(context.env),
       jobs: limits.jobs,
       signal: context.signal,
       emit,
     });
-    await writeReports(done.result, dir);
+    await writeReports(result, dir);
     context.stdout.write(
       argv.json
-        ? `${JSON.stringify(done.result)}\n`
-        : describeRun(done.result, {
+        ? `${JSON.stringify(result)}\n`
+        : describeRun(result, {
             colour: context.colour,
             dir: relative(context.cwd, dir) || '.',
             reproduce: (trial) => reproduceCommand(dir, trial, context.cwd),
           }),
     );
-    return exitCodeOfVerdict(done.result.verdict);
+    return exitCodeOfVerdict(result.verdict);
   } catch (error) {
-    throw explainDiskError(error, dir);
+    throw await abandonRun(error, opened, context.cwd);
   }
 }
 

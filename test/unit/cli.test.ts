@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 
@@ -160,3 +160,14 @@ void t.test(
     t.end();
   },
 );
+
+void t.test('what its own command line stops leaves no run directory', async (t) => {
+  const parent = t.testdir();
+  for (const command of ['run', 'controls']) {
+    const out = join(parent, command);
+    const done = splat([command, '--kernel', 'nowhere', '--out', out], { SPLAT_CACHE: parent });
+    t.equal(done.code, 129);
+    t.match(done.err, /^splat: kernel nowhere: no such directory/m);
+    t.notOk(existsSync(out), command);
+  }
+});

@@ -160,7 +160,10 @@ export async function hostTscKhz(options: HostOptions): Promise<number> {
     signal: options.signal,
     make: async (dir) => {
       const program = join(dir, 'tsc');
-      await runTool('gcc', ['-O2', '-o', program, source], { signal: options.signal });
+      await runTool('gcc', ['-O2', '-o', program, source], {
+        signal: options.signal,
+        env: { TMPDIR: dir },
+      });
       const { stdout } = await runTool(program, [], { signal: options.signal });
       return { khz: Number(stdout) };
     },

@@ -18,12 +18,9 @@ export interface MachineSpec {
   readonly gdbPort?: number;
 }
 
-export interface MachineFiles {
-  /** Where the serial console is written, raw and complete. */
-  readonly console: string;
-  readonly qmpSocket: string;
-  readonly agentSocket: string;
-}
+/** Descriptors at which QEMU finds its ends of two socket pairs: no path, so nothing to race for or to leave behind. */
+export const qmpFd = 3;
+export const agentFd = 4;
 
 /** `boot`: start the kernel. `restore`: wait for a migration stream on stdin and go on where it was saved. */
 export type MachineStart = 'boot' | 'restore';
@@ -32,14 +29,14 @@ export type MachineStart = 'boot' | 'restore';
 export const agentPortName = 'org.splat.agent';
 
 /**
- * The arguments of qemu-system-x86_64. Every device that must be the same for a checkpoint to load is here, so the
+ * The arguments of qemu-system-x86_64; the console goes raw and complete into the file at `consolePath`. Every device that must be the same for a checkpoint to load is here, so the
  * digest of this list with its paths left out belongs to the checkpoint's key.
  *
  * `-smp N,sockets=N,cores=1`: without ACPI the kernel finds CPUs in SeaBIOS's MP table, which lists packages only.
  */
 export function qemuArgv(
   spec: MachineSpec,
-  files: MachineFiles,
+  consolePath: string,
   start: MachineStart,
 ): readonly string[] {
   const options: readonly (readonly string[])[] = [
@@ -49,15 +46,10 @@ export function qemuArgv(
     ['-cpu', spec.accel === 'tcg' ? 'max' : 'host,migratable=on'],
     ['-smp', `${spec.cpus},sockets=${spec.cpus},cores=1,threads=1`, '-m', `${spec.memoryMiB}M`],
     ['-kernel', spec.kernel, '-initrd', spec.initrd, '-append', spec.append],
-    [
-      '-chardev',
-      `file,id=console,path=${optionValue(files.console)}`,
-      '-serial',
-      'chardev:console',
-    ],
-    ['-qmp', `unix:${optionValue(files.qmpSocket)},server=on,wait=off`],
+    ['-chardev', `file,id=console,path=${optionValue(consolePath)}`, '-serial', 'chardev:console'],
+    ['-chardev', `socket,id=qmp,fd=${qmpFd}`, '-mon', 'chardev=qmp,mode=control'],
     ['-device', 'virtio-serial-pci,max_ports=2'],
-    ['-chardev', `socket,id=agent,path=${optionValue(files.agentSocket)},server=on,wait=off`],
+    ['-chardev', `socket,id=agent,fd=${agentFd}`],
     ['-device', `virtserialport,chardev=agent,name=${agentPortName}`],
     ['-device', 'virtio-gpu-pci,xres=640,yres=480'],
     ['-drive', `file=${optionValue(spec.swapDisk)},format=raw,if=none,id=swap,snapshot=on`],

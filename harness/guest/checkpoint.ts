@@ -89,7 +89,7 @@ export async function ensureCheckpoint(request: CheckpointRequest): Promise<Chec
 /** Everything a saved machine depends on. QEMU loads a stream only into the same version with the same devices. */
 function checkpointKey(request: CheckpointRequest): string {
   const spec = { ...request.spec, kernel: '', initrd: '', swapDisk: '' };
-  const argv = qemuArgv(spec, { console: '', qmpSocket: '', agentSocket: '' }, 'boot');
+  const argv = qemuArgv(spec, '', 'boot');
   return valueDigest([request.identity, request.bootIndex, request.qemu, argv]).slice(0, 32);
 }
 
@@ -207,6 +207,7 @@ async function proveRestore(
   });
   await fork.agent.hello().catch(async (cause: unknown) => {
     throwIfAborted(request.signal);
+    if (cause instanceof GuestGone && cause.how === 'lost') await requireGuestsFault(fork.machine);
     await fork[Symbol.asyncDispose]();
     const output = tail((await fork.machine.ended).stderr);
     const message = 'a guest saved a moment ago could not be restored';

@@ -1,6 +1,5 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { HarnessError } from '../errors.ts';
 import { type CpioEntry, writeCpio } from '../host/cpio.ts';
@@ -69,7 +68,7 @@ export async function ensureImage(
     key,
     signal: options.signal,
     make: async (dir) => {
-      const program = await compile(recipe, folder, sources, options.signal);
+      const program = await compile(recipe, folder, sources, join(dir, 'program'), options.signal);
       const archive = writeCpio(await entriesOf(recipe, program));
       await writeFile(join(dir, 'initrd.gz'), gzipSync(archive, { level: 6 }));
       await makeSwap(join(dir, 'swap'), options.signal);
@@ -97,20 +96,19 @@ async function compile(
   recipe: Recipe,
   folder: string,
   sources: readonly string[],
+  program: string,
   signal: AbortSignal,
 ): Promise<Buffer> {
-  const scratch = await mkdtemp(join(tmpdir(), 'splat-guest-'));
-  try {
-    const program = join(scratch, 'program');
-    const units = sources.filter((file) => file.endsWith('.c'));
-    await runTool(recipe.program.compiler, [...recipe.program.flags, '-o', program, ...units], {
-      signal,
-      cwd: folder,
-    });
-    return await readFile(program);
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+  const units = sources.filter((file) => file.endsWith('.c'));
+  await runTool(recipe.program.compiler, [...recipe.program.flags, '-o', program, ...units], {
+    signal,
+    cwd: folder,
+    // A compiler that is killed leaves its temporary files; those of a draft are removed by who makes it next.
+    env: { TMPDIR: dirname(program) },
+  });
+  const content = await readFile(program);
+  await rm(program);
+  return content;
 }
 
 async function entriesOf(recipe: Recipe, program: Buffer): Promise<readonly CpioEntry[]> {

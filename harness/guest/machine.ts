@@ -1,10 +1,6 @@
-import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
-import { createConnection, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { open, readFile } from 'node:fs/promises';
 import { HarnessError } from '../errors.ts';
-import { pause } from '../host/deadline.ts';
+import { pause, startDeadline } from '../host/deadline.ts';
 import {
   type Child,
   type ChildEnd,
@@ -16,7 +12,7 @@ import {
 } from '../host/process.ts';
 import { type AgentChannel, openAgentChannel } from './agent-channel.ts';
 import { type MachineSpec, type MachineStart, qemuArgv } from './argv.ts';
-import { openQmp, type Qmp } from './qmp.ts';
+import { openQmp, type Qmp, type QmpEvent } from './qmp.ts';
 
 export const qemuProgram = 'qemu-system-x86_64';
 
@@ -32,6 +28,8 @@ export interface Machine extends AsyncDisposable {
   readonly agent: AgentChannel;
   /** Resolves when QEMU has ended; exit code 0 when the guest ended it, by a reboot or a panic. Never rejects. */
   readonly ended: Promise<ChildEnd>;
+  /** Why the guest could not go on though nothing was wrong with it; QEMU is killed then. */
+  readonly hostFault: () => HarnessError | undefined;
   /** CPU time QEMU has used so far, in seconds; 0 when it is gone. */
   readonly cpuSeconds: () => Promise<number>;
 }
@@ -44,31 +42,41 @@ export interface MachineOptions {
   readonly signal: AbortSignal;
 }
 
-/** QEMU opens its sockets before it touches the guest, so this has nothing to do with the guest's speed. */
-const connectTimeoutMs = 20_000;
+/** QEMU greets before it touches the guest, so this has nothing to do with the guest's speed. */
+const greetTimeoutMs = 20_000;
 /** USER_HZ, fixed for user space on x86 (times(2)). */
 const ticksPerSecond = 100;
 
-/** Starts QEMU and connects both channels; throws HarnessError `tool` with QEMU's own words when it does not start. */
+/** Starts QEMU with both channels; throws HarnessError `tool` with QEMU's own words when it does not start. */
 export async function startMachine(spec: MachineSpec, options: MachineOptions): Promise<Machine> {
-  const dir = await mkdtemp(join(tmpdir(), 'splat-'));
-  const files = {
-    console: options.consolePath,
-    qmpSocket: join(dir, 'qmp'),
-    agentSocket: join(dir, 'agent'),
-  };
-  const child = await launch(qemuArgv(spec, files, options.start), options);
+  const child = await launch(qemuArgv(spec, options.consolePath, options.start), options);
+  const [qmpSocket, agentSocket] = child.channels;
+  if (qmpSocket === undefined || agentSocket === undefined) {
+    throw new HarnessError('internal', 'QEMU was started without its channels');
+  }
+  for (const socket of child.channels) {
+    // Errors of a socket end its reader, which is how they are noticed.
+    socket.on('error', () => undefined);
+  }
+  const agent = openAgentChannel(agentSocket);
+  const fault: { found?: HarnessError } = {};
+  // Never to be awaited in vain: a QEMU that does not greet is killed, and then its socket ends.
+  using _deadline = startDeadline(options.signal, greetTimeoutMs, () => {
+    fault.found ??= new HarnessError('tool', `QEMU did not greet within ${greetTimeoutMs} ms`);
+    killGroup(child.pid, 'SIGKILL');
+  });
   try {
-    const [qmpSocket, agentSocket] = await Promise.all([
-      connect(files.qmpSocket, child, options.signal),
-      connect(files.agentSocket, child, options.signal),
-    ]);
-    const agent = openAgentChannel(agentSocket);
-    const qmp = await openQmp(qmpSocket);
+    const qmp = await openQmp(qmpSocket, (event) => {
+      const found = hostFaultOf(event);
+      if (found === undefined) return;
+      fault.found ??= found;
+      killGroup(child.pid, 'SIGKILL');
+    });
     return {
       qmp,
       agent,
       ended: child.ended,
+      hostFault: () => fault.found,
       cpuSeconds: async () => cpuSecondsOf(child.pid),
       async [Symbol.asyncDispose]() {
         killGroup(child.pid, 'SIGKILL');
@@ -79,11 +87,21 @@ export async function startMachine(spec: MachineSpec, options: MachineOptions): 
     killGroup(child.pid, 'SIGKILL');
     const end = await child.ended;
     throwIfAborted(options.signal);
-    throw end.killedBy === 'SIGKILL' ? error : didNotStart(end, error);
-  } finally {
-    // Connected sockets need no names, and a SIGKILL later on leaves none behind.
-    await rm(dir, { recursive: true, force: true });
+    throw fault.found ?? didNotStart(end, error);
   }
+}
+
+/**
+ * A host's fault that QEMU tells of. It stops a guest that writes to a full disk (`werror=enospc`, qemu(1)) until somebody
+ * makes room: from outside that looks like a kernel that hangs.
+ */
+function hostFaultOf({ event, data }: QmpEvent): HarnessError | undefined {
+  if (event !== 'BLOCK_IO_ERROR' || data['action'] !== 'stop') return undefined;
+  const why = data['nospace'] === true ? 'no space left' : String(data['reason']);
+  return new HarnessError(
+    'infra',
+    `cannot write the guest's swap to ${process.env['TMPDIR'] || '/var/tmp'}: ${why}`,
+  );
 }
 
 async function launch(argv: readonly string[], options: MachineOptions): Promise<Child> {
@@ -92,28 +110,11 @@ async function launch(argv: readonly string[], options: MachineOptions): Promise
   try {
     return startTool(qemuProgram, argv, {
       signal: options.signal,
+      channels: 2,
       ...(stdin === undefined ? {} : { stdinFd: stdin.fd }),
     });
   } finally {
     await stdin?.close();
-  }
-}
-
-async function connect(path: string, child: Child, signal: AbortSignal): Promise<Socket> {
-  const deadlineAtMs = performance.now() + connectTimeoutMs;
-  let over = false;
-  void child.ended.then(() => {
-    over = true;
-  });
-  for (;;) {
-    throwIfAborted(signal);
-    const socket = await tryConnect(path);
-    if (socket !== undefined) return socket;
-    if (over) throw didNotStart(await child.ended);
-    if (performance.now() > deadlineAtMs) {
-      throw new HarnessError('tool', `QEMU gave no socket within ${connectTimeoutMs} ms`);
-    }
-    await sleep(3);
   }
 }
 
@@ -122,21 +123,8 @@ function didNotStart(end: ChildEnd, cause?: unknown): HarnessError {
   const message =
     end.exitCode === 127
       ? `${qemuProgram} is not installed`
-      : `QEMU did not start: exit code ${end.exitCode}`;
+      : `QEMU did not start: ${howEnded(end)}`;
   return new HarnessError('tool', message, { cause, output: tail(end.stderr) });
-}
-
-async function tryConnect(path: string): Promise<Socket | undefined> {
-  const socket = createConnection(path);
-  return new Promise((resolve) => {
-    socket.once('connect', () => {
-      socket.removeAllListeners('error');
-      // Errors of a connected socket end its reader, which is how they are noticed.
-      socket.on('error', () => undefined);
-      resolve(socket);
-    });
-    socket.once('error', () => resolve(undefined));
-  });
 }
 
 async function cpuSecondsOf(pid: number | undefined): Promise<number> {
@@ -146,8 +134,10 @@ async function cpuSecondsOf(pid: number | undefined): Promise<number> {
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / ticksPerSecond;
 }
 
-/** A guest that ended by itself is the kernel's doing; throws `infra` for a QEMU that crashed or was killed. */
+/** A guest that ended by itself is the kernel's doing; throws `infra` for a QEMU that crashed, was killed or met a full disk. */
 export async function requireGuestsFault(machine: Machine): Promise<void> {
+  const fault = machine.hostFault();
+  if (fault !== undefined) throw fault;
   const waiting = new AbortController();
   const end = await Promise.race([
     machine.ended,
@@ -155,7 +145,10 @@ export async function requireGuestsFault(machine: Machine): Promise<void> {
   ]);
   waiting.abort();
   if (end === undefined || end.exitCode === 0) return;
-  const how =
-    end.killedBy === undefined ? `exit code ${end.exitCode}` : `killed by ${end.killedBy}`;
-  throw new HarnessError('infra', `QEMU ended on its own: ${how}`, { output: tail(end.stderr) });
+  const output = tail(end.stderr);
+  throw new HarnessError('infra', `QEMU ended on its own: ${howEnded(end)}`, { output });
+}
+
+function howEnded({ exitCode, killedBy }: ChildEnd): string {
+  return killedBy === undefined ? `exit code ${exitCode}` : `killed by ${killedBy}`;
 }

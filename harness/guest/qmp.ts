@@ -10,7 +10,15 @@ export interface Qmp {
   readonly closed: Promise<void>;
 }
 
+/** What QEMU says unasked (QEMU's docs/interop/qmp-intro.txt). */
+export interface QmpEvent {
+  readonly event: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
 interface QmpMessage {
+  readonly event?: string;
+  readonly data?: Readonly<Record<string, unknown>>;
   readonly id?: number;
   readonly return?: unknown;
   readonly error?: { readonly class: string; readonly desc: string };
@@ -25,10 +33,13 @@ interface Waiting {
 const longestMessageBytes = 4 * 1024 * 1024;
 
 /** Negotiates and returns a usable connection over a connected socket. */
-export async function openQmp(socket: Socket): Promise<Qmp> {
+export async function openQmp(
+  socket: Socket,
+  onEvent: (event: QmpEvent) => void = () => undefined,
+): Promise<Qmp> {
   const waiting = new Map<number, Waiting>();
   let nextId = 1;
-  const closed = readMessages(socket, waiting).finally(() => {
+  const closed = readMessages(socket, waiting, onEvent).finally(() => {
     socket.destroy();
     for (const { command, reject } of waiting.values()) {
       reject(new HarnessError('infra', `QEMU went away during ${command}`));
@@ -51,10 +62,15 @@ export async function openQmp(socket: Socket): Promise<Qmp> {
   return { execute, closed };
 }
 
-async function readMessages(socket: Socket, waiting: Map<number, Waiting>): Promise<void> {
+async function readMessages(
+  socket: Socket,
+  waiting: Map<number, Waiting>,
+  onEvent: (event: QmpEvent) => void,
+): Promise<void> {
   try {
     for await (const line of streamLines(socket, longestMessageBytes)) {
       const message = JSON.parse(line) as QmpMessage;
+      if (message.event !== undefined) onEvent({ event: message.event, data: message.data ?? {} });
       const asked = message.id === undefined ? undefined : waiting.get(message.id);
       if (asked === undefined || message.id === undefined) continue;
       waiting.delete(message.id);

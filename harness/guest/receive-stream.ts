@@ -2,16 +2,26 @@ import { createWriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { explainDiskError } from '../host/disk.ts';
+
+/** sun_path of unix(7), with its last byte; and what mkdtemp(3) and the socket add to a folder's name. */
+const longestPath = 107;
+const socketName = '/splat-XXXXXX/stream';
+
+/** Beside the file, which whoever finds it half-written removes with all that is there; elsewhere if that path is too long. */
+function placeFor(file: string): string {
+  const dir = dirname(file);
+  return Buffer.byteLength(dir) + socketName.length <= longestPath ? dir : tmpdir();
+}
 
 /** Listens on a private socket, hands its path to `send`, and writes what arrives there to `file` until the sender ends. */
 export async function receiveStream(
   file: string,
   send: (socketPath: string) => Promise<void>,
 ): Promise<void> {
-  const dir = await mkdtemp(join(tmpdir(), 'splat-'));
+  const dir = await mkdtemp(join(placeFor(file), 'splat-'));
   const server = createServer();
   try {
     const socketPath = join(dir, 'stream');

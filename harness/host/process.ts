@@ -1,4 +1,5 @@
 import { access, constants } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { execa } from 'execa';
@@ -17,6 +18,8 @@ export interface RunOptions {
   readonly timeoutMs?: number;
   /** An open file descriptor to use as its stdin; it stays open here. */
   readonly stdinFd?: number;
+  /** Socket pairs the program gets one end of, as descriptors from 3 on; default none. */
+  readonly channels?: number;
   /** Exit codes that are not a failure; default only 0. */
   readonly okCodes?: readonly number[];
 }
@@ -61,6 +64,8 @@ export interface Child {
   readonly stdin: Writable | null;
   readonly stdout: Readable | null;
   readonly stderr: Readable | null;
+  /** Our ends of `channels`. */
+  readonly channels: readonly Socket[];
   readonly ended: Promise<ChildEnd>;
 }
 
@@ -103,6 +108,7 @@ export async function runTool(
 export function startTool(program: string, args: readonly string[], options: RunOptions): Child {
   throwIfAborted(options.signal);
   const startedAt = performance.now();
+  const channels = Array.from({ length: options.channels ?? 0 }, (_, at) => 3 + at);
   // The kernel sends pdeathsig when the thread that forked the child is gone (prctl(2)); Node forks on its main thread.
   const child = execa('setpriv', ['--pdeathsig', 'KILL', '--', program, ...args], {
     reject: false,
@@ -114,9 +120,15 @@ export function startTool(program: string, args: readonly string[], options: Run
     env: cleanEnv(options.env),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
-    // execa's types know the low descriptors only; node:child_process takes any open one.
-    stdin: (options.stdinFd as 3 | undefined) ?? (options.input === undefined ? 'ignore' : 'pipe'),
-    stdout: 'pipe',
+    // A `pipe` beyond stderr is a socket pair (child_process.spawn, options.stdio); execa keeps what is read from one.
+    stdio: [
+      // execa's types know the low descriptors only; node:child_process takes any open one.
+      (options.stdinFd as 3 | undefined) ?? (options.input === undefined ? 'ignore' : 'pipe'),
+      'pipe',
+      'pipe',
+      ...channels.map(() => 'pipe' as const),
+    ],
+    buffer: Object.fromEntries(channels.map((fd) => [`fd${fd}`, false])),
     ...(options.input === undefined ? {} : { input: options.input }),
   });
   const ended = child.then((result) => ({
@@ -133,7 +145,21 @@ export function startTool(program: string, args: readonly string[], options: Run
     streamLines(child.stdout, 'stdout', options.onLine);
     streamLines(child.stderr, 'stderr', options.onLine);
   }
-  return { pid: child.pid, stdin: child.stdin, stdout: child.stdout, stderr: child.stderr, ended };
+  const { pid, stdin, stdout, stderr } = child;
+  return {
+    pid,
+    stdin,
+    stdout,
+    stderr,
+    channels: channels.map((fd) => socketAt(child.stdio, fd)),
+    ended,
+  };
+}
+
+/** Our end of a `pipe` beyond stderr; a closed one when the program could not be started at all. */
+function socketAt(stdio: readonly unknown[], fd: number): Socket {
+  const found = stdio[fd];
+  return found instanceof Socket ? found : new Socket().destroy();
 }
 
 function killGroupOnAbort(

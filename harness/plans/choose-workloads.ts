@@ -103,7 +103,7 @@ async function compileOwn(
   const program = join(scratch, 'program');
   try {
     const flags = ['-O2', '-g', '-pthread', '-static', '-o', program];
-    await runTool('gcc', [...flags, full], { signal, cwd });
+    await runTool('gcc', [...flags, full], { signal, cwd, env: { TMPDIR: scratch } });
     return await readFile(program);
   } catch (error) {
     if (!isHarnessError(error, 'tool') || error.output === undefined) throw error;

@@ -29,11 +29,11 @@ const spec: MachineSpec = {
   append: 'console=ttyS0',
   swapDisk: '/cache/a,b/swap',
 };
-const files = { console: '/run/console,1.log', qmpSocket: '/s/qmp', agentSocket: '/s/agent' };
+const consolePath = '/run/console,1.log';
 
 void t.test('the QEMU command line is a pure function of the machine', (t) => {
-  const argv = qemuArgv(spec, files, 'boot');
-  t.strictSame(argv, qemuArgv(spec, files, 'boot'));
+  const argv = qemuArgv(spec, consolePath, 'boot');
+  t.strictSame(argv, qemuArgv(spec, consolePath, 'boot'));
   const after = (flag: string): string | undefined => argv[argv.indexOf(flag) + 1];
   t.equal(after('-smp'), '2,sockets=2,cores=1,threads=1', 'without ACPI only packages are found');
   t.equal(after('-accel'), 'tcg,thread=multi');
@@ -45,8 +45,8 @@ void t.test('the QEMU command line is a pure function of the machine', (t) => {
     'no network',
   );
   t.notOk(argv.includes('-incoming'));
-  t.strictSame(qemuArgv(spec, files, 'restore').slice(-2), ['-incoming', 'fd:0']);
-  t.ok(qemuArgv({ ...spec, accel: 'kvm' }, files, 'boot').includes('host,migratable=on'));
+  t.strictSame(qemuArgv(spec, consolePath, 'restore').slice(-2), ['-incoming', 'fd:0']);
+  t.ok(qemuArgv({ ...spec, accel: 'kvm' }, consolePath, 'boot').includes('host,migratable=on'));
   t.end();
 });
 
@@ -161,8 +161,10 @@ void t.test('QMP commands return, fail with the words of QEMU, and end with it',
       qemu.write(`{"event":"RESUME"}\n${JSON.stringify({ ...body, id })}\n`);
     }
   });
-  const qmp = await openQmp(host);
+  const events: string[] = [];
+  const qmp = await openQmp(host, ({ event }) => events.push(event));
   t.strictSame(await qmp.execute('query-status'), { was: 'query-status' });
+  t.strictSame(events.slice(0, 1), ['RESUME']);
   await t.rejects(qmp.execute('bad'), { code: 'tool', message: 'QEMU bad: no such device' });
   const waiting = qmp.execute('never');
   qemu.end();
@@ -202,7 +204,11 @@ async function muteGuest(t: Test, console: string): Promise<{ guest: Guest; hang
   t.teardown(async () => follower[Symbol.asyncDispose]());
   const channel = openAgentChannel(host);
   const ended = channel.closed.then(() => ({ exitCode: 0, killedBy: undefined }));
-  const machine = { agent: channel, ended } as unknown as Guest['machine'];
+  const machine = {
+    agent: channel,
+    ended,
+    hostFault: () => undefined,
+  } as unknown as Guest['machine'];
   const guest = { machine, console: follower } as unknown as Guest;
   return { guest, hangUp: () => far.destroy() };
 }

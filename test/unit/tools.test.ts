@@ -418,8 +418,7 @@ void t.test('a guest for a person can be reached from this host alone', (t) => {
     append: '',
     swapDisk: '/s',
   };
-  const files = { console: '/c', qmpSocket: '/q', agentSocket: '/a' };
-  const argv = qemuArgv({ ...spec, network: true, gdbPort: 4711 }, files, 'boot');
+  const argv = qemuArgv({ ...spec, network: true, gdbPort: 4711 }, '/c', 'boot');
   const netdev = argv[argv.indexOf('-netdev') + 1] ?? '';
   t.match(netdev, /^user,.*restrict=on,hostfwd=tcp:127\.0\.0\.1:/);
   t.equal(argv[argv.indexOf('-gdb') + 1], 'tcp:127.0.0.1:4711');

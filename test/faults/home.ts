@@ -1,0 +1,261 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import { cacheRoot, type EntryKind, findEntry } from '../../harness/host/store.ts';
+import { type CliResult, root, splat } from '../e2e/splat.ts';
+
+/** Where the runs of a test live: everything that is theirs is below `dir`, or is a process that says so. */
+export interface Home extends AsyncDisposable {
+  readonly dir: string;
+  readonly cache: string;
+  /** TMPDIR of its runs. */
+  readonly tmp: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** What a home takes from the user's own cache, by links that can be removed and put back. */
+const sharedKinds: readonly EntryKind[] = ['source', 'kernel', 'tool', 'guest'];
+const kinds: readonly EntryKind[] = [...sharedKinds, 'checkpoint'];
+
+/** A home whose cache has the kernels, sources and guests of the user's, and checkpoints and locks of its own. */
+export async function openHome(): Promise<Home> {
+  // Builds what is to be shared, where nobody has yet.
+  await splat(['build', '--kernel', 'debian:6.1']);
+  const dir = await mkdtemp(join(tmpdir(), 'splat-home-'));
+  const cache = join(dir, 'cache');
+  const tmp = join(dir, 'tmp');
+  await mkdir(tmp);
+  for (const kind of sharedKinds) await shareEntries(cache, kind);
+  return {
+    dir,
+    cache,
+    tmp,
+    env: { SPLAT_CACHE: cache, TMPDIR: tmp },
+    [Symbol.asyncDispose]: async () => rm(dir, { recursive: true, force: true }),
+  };
+}
+
+/** Links the entries of a kind, as when they had just been made here. */
+export async function shareEntries(cache: string, kind: EntryKind): Promise<void> {
+  const theirs = join(cacheRoot(), kind);
+  await mkdir(join(cache, kind), { recursive: true });
+  for (const key of await readdir(theirs).catch(() => [])) {
+    await symlink(join(theirs, key), join(cache, kind, key));
+  }
+}
+
+/** Removes the entries of a kind: the next run makes its own. Of shared ones only the links go. */
+export async function forgetEntries(cache: string, kind: EntryKind): Promise<void> {
+  await rm(join(cache, kind), { recursive: true, force: true });
+}
+
+export interface HomeRun {
+  readonly pid: number;
+  /** Resolves when the run has ended. */
+  readonly done: Promise<CliResult & { readonly peakMiB: number }>;
+}
+
+/** The real command line in a home, with its memory watched. `through`: a program that becomes it, as nsenter(1). */
+export function startIn(
+  home: Home,
+  args: readonly string[],
+  options: {
+    readonly env?: Readonly<Record<string, string>>;
+    readonly through?: readonly string[];
+  } = {},
+): HomeRun {
+  const [program = '', ...rest] = [...(options.through ?? []), join(root, 'splat'), ...args];
+  const child = execa(program, rest, {
+    reject: false,
+    cwd: root,
+    stdin: 'ignore',
+    env: { ...home.env, ...options.env },
+  });
+  const { pid } = child;
+  if (pid === undefined) throw new Error(`${program} did not start`);
+  const memory = watchMemory(pid);
+  const done = child.then(async ({ exitCode, stdout, stderr }) => ({
+    exitCode,
+    stdout,
+    stderr,
+    peakMiB: await memory.stop(),
+  }));
+  return { pid, done };
+}
+
+/** The same, to its end. */
+export async function runIn(
+  home: Home,
+  args: readonly string[],
+  options: Parameters<typeof startIn>[2] = {},
+): Promise<CliResult & { readonly peakMiB: number }> {
+  return startIn(home, args, options).done;
+}
+
+/** Looks at VmHWM (proc_pid_status(5)) until stopped; the peak only grows, so the last look before the end is it. */
+function watchMemory(pid: number): { readonly stop: () => Promise<number> } {
+  const stop = new AbortController();
+  let peakMiB = 0;
+  const looking = (async () => {
+    while (!stop.signal.aborted) {
+      const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+      const kib = Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0);
+      peakMiB = Math.max(peakMiB, kib / 1024);
+      await sleep(50, undefined, { signal: stop.signal }).catch(() => undefined);
+    }
+  })();
+  return {
+    stop: async () => {
+      stop.abort();
+      await looking;
+      return Math.round(peakMiB);
+    },
+  };
+}
+
+/** Processes of a home, all of which have its TMPDIR in their environment. Zombies have no environment any more. */
+export async function processesOf(
+  home: Home,
+): Promise<readonly { readonly pid: number; readonly name: string }[]> {
+  const found: { pid: number; name: string }[] = [];
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
+    if (!environment.split('\0').includes(`TMPDIR=${home.tmp}`)) continue;
+    const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => 'gone');
+    found.push({ pid: Number(pid), name: name.trim() });
+  }
+  return found;
+}
+
+/** QEMUs of a home. comm holds 15 characters. */
+export async function guestsOf(home: Home): Promise<readonly number[]> {
+  return (await processesOf(home))
+    .filter(({ name }) => name === 'qemu-system-x86')
+    .map(({ pid }) => pid);
+}
+
+/** How long the kernel and flock(1) may take to notice a death. */
+const settleMs = 3_000;
+
+/**
+ * What a run that is over has left in its home: processes, held locks, mounts, and entries of the store that are not whole.
+ * `files` are folders of the home that must be empty: a killed harness cannot remove its drafts.
+ */
+export async function leftOvers(
+  home: Home,
+  { files }: { readonly files: readonly string[] },
+): Promise<readonly string[]> {
+  const until = performance.now() + settleMs;
+  let running = await processesOf(home);
+  while (running.length > 0 && performance.now() < until) {
+    await sleep(50);
+    running = await processesOf(home);
+  }
+  return [
+    ...running.map(({ pid, name }) => `process ${pid} ${name}`),
+    ...(await heldLocks(home)),
+    ...(await mountsBelow(home.dir)),
+    ...(await halfEntries(home.cache)),
+    ...(await filesIn(home, files)),
+  ];
+}
+
+async function heldLocks({ cache }: Home): Promise<readonly string[]> {
+  const held: string[] = [];
+  for (const name of await readdir(join(cache, 'locks')).catch(() => [])) {
+    const path = join(cache, 'locks', name);
+    const { exitCode } = await execa('flock', ['--nonblock', '--exclusive', path, 'true'], {
+      reject: false,
+    });
+    if (exitCode !== 0) held.push(`lock ${name}`);
+  }
+  return held;
+}
+
+async function mountsBelow(dir: string): Promise<readonly string[]> {
+  const mounts = await readFile('/proc/self/mountinfo', 'utf8');
+  return mounts.split('\n').filter((line) => line.includes(dir));
+}
+
+/** Entries of a cache that are not what was stored. */
+export async function halfEntries(cache: string): Promise<readonly string[]> {
+  const half: string[] = [];
+  for (const kind of kinds) {
+    for (const key of await readdir(join(cache, kind)).catch(() => [])) {
+      const { entry, corrupt } = await findEntry(cache, kind, key);
+      if (entry === undefined) half.push(`${kind}/${key}: ${corrupt ?? 'gone'}`);
+    }
+  }
+  return half;
+}
+
+async function filesIn({ dir }: Home, folders: readonly string[]): Promise<readonly string[]> {
+  const found = await Promise.all(
+    folders.map(async (folder) =>
+      (await readdir(join(dir, folder)).catch(() => [])).map((name) => `${folder}/${name}`),
+    ),
+  );
+  return found.flat();
+}
+
+/** Everything below a folder, as paths in it; nothing when it is not there. */
+export function filesBelow(dir: string): readonly string[] {
+  try {
+    return readdirSync(dir, { recursive: true, encoding: 'utf8' });
+  } catch {
+    return [];
+  }
+}
+
+/** Files below a folder that are no JSON though they are called so. */
+export function brokenJson(dir: string): readonly string[] {
+  return filesBelow(dir)
+    .filter((name) => name.endsWith('.json'))
+    .filter((name) => {
+      try {
+        JSON.parse(readFileSync(join(dir, name), 'utf8'));
+        return false;
+      } catch {
+        return true;
+      }
+    });
+}
+
+/** Waits that long, or for the run's end; true when it has ended. */
+export async function endsWithin(run: HomeRun, ms: number): Promise<boolean> {
+  const stop = new AbortController();
+  const waited = sleep(ms, false, { signal: stop.signal }).catch(() => false);
+  const ended = await Promise.race([run.done.then(() => true), waited]);
+  stop.abort();
+  return ended;
+}
+
+/** What a run said besides its progress: the lines of its errors. */
+export function complaintsOf({ stderr }: CliResult): readonly string[] {
+  return stderr.split('\n').filter((line) => line.startsWith('splat: '));
+}
+
+/** Numbers in [0, 1) that are the same for the same seed (mulberry32). */
+export function openRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** SPLAT_FAULT_SEED, else one from the clock. Print it: it is what repeats a failure, as far as a moment can. */
+export function faultSeed(): number {
+  const given = process.env['SPLAT_FAULT_SEED'];
+  return given === undefined ? Date.now() % 2 ** 32 : Number(given);
+}
+
+/** SPLAT_FAULT_TRIALS, for a shorter look, else `usual`. */
+export function faultTrials(usual: number): number {
+  return Number(process.env['SPLAT_FAULT_TRIALS'] ?? usual);
+}

@@ -35,7 +35,7 @@ const sides: readonly { readonly first: number; readonly last: number }[] = [
   { first: 46, last: 54 },
 ];
 
-/** What is not filler, by the commit's number. Commits 19, 20 and 40 do not build. */
+/** What is not filler, by the commit's number. */
 const special: Readonly<Record<number, Partial<PlannedCommit>>> = {
   5: { adds: ['locks'] },
   19: { adds: ['broken-1'] },
@@ -49,6 +49,9 @@ const special: Readonly<Record<number, Partial<PlannedCommit>>> = {
 
 /** The number of the commit that brings the bug, on each branch. `steady` brings it on a side branch. */
 export const culprits = { steady: 31, shy: 50 } as const;
+export const unbuildable = [19, 20, 40] as const;
+/** Commits that may have the decoy: on the main line, or on a side branch that forked off it. */
+export const decoyed = Array.from({ length: 38 }, (_, at) => 22 + at);
 
 const length = 72;
 
@@ -88,6 +91,28 @@ const smallBranch: readonly PlannedCommit[] = [
   { parents: [7], adds: ['filler-8'], removes: [] },
 ];
 export const smallCulprit = 5;
+
+/** Has the bug from the first commit on, until the fifth takes it away. */
+const mendedBranch: readonly PlannedCommit[] = [
+  { parents: [0], adds: ['locks', 'steady'], removes: [] },
+  { parents: [1], adds: ['filler-2'], removes: [] },
+  { parents: [2], adds: ['filler-3'], removes: [] },
+  { parents: [3], adds: ['comment-4'], removes: [] },
+  { parents: [4], adds: [], removes: ['steady'] },
+  { parents: [5], adds: ['filler-6'], removes: [] },
+];
+export const mendedBy = 5;
+export const mendedLength = mendedBranch.length;
+
+/** No decoy: an exit code is all that plain git bisect sees. Its first guess, the middle, does not build. */
+const plainBranch: readonly PlannedCommit[] = [
+  { parents: [0], adds: ['locks'], removes: [] },
+  { parents: [1], adds: ['broken-1'], removes: [] },
+  { parents: [2], adds: ['filler-3'], removes: ['broken-1'] },
+  { parents: [3], adds: ['steady'], removes: [] },
+];
+export const plainCulprit = 4;
+export const plainLength = plainBranch.length;
 
 const driver = 'lib/test_hmm.c';
 const fillerFiles = ['lib/sort.c', 'lib/bsearch.c', 'mm/hmm.c'] as const;
@@ -205,7 +230,7 @@ function importStream(
   return out.join('');
 }
 
-/** Makes a bare repository at `dir` with the branches base, steady, shy and small. */
+/** Makes a bare repository at `dir` with the branches base, steady, shy, small, mended and plain. */
 export async function makeBisectHistory(dir: string, signal: AbortSignal): Promise<void> {
   const { tree } = await openSource('debian:6.1', {
     cacheRoot: cacheRoot(),
@@ -240,6 +265,8 @@ export async function makeBisectHistory(dir: string, signal: AbortSignal): Promi
     steady: planBranch('steady'),
     shy: planBranch('shy'),
     small: smallBranch,
+    mended: mendedBranch,
+    plain: plainBranch,
   };
   for (const [name, commits] of Object.entries(branches)) {
     const input = importStream(name, commits, { id, files });

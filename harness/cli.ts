@@ -29,6 +29,10 @@ const commands: Readonly<Record<string, Row>> = {
     describe: 'build the kernel under test and print where it is',
     load: async () => import('./commands/build.ts'),
   },
+  series: {
+    describe: 'give every patch of a series its verdict',
+    load: async () => import('./commands/series.ts'),
+  },
   bisect: {
     describe: 'find the commit that brought a splat, however rarely it fires',
     load: async () => import('./commands/bisect.ts'),

@@ -36,6 +36,15 @@ export interface Clean {
 
 export type Verdict = SplatSeen | Untestable | Inconclusive | Clean;
 
+/** What a patch of a series amounts to, against the last testable prefix before it; in this precedence. */
+export type PatchVerdict =
+  | 'untestable'
+  | 'inconclusive'
+  | 'introduces'
+  | 'exposes'
+  | 'fixes'
+  | 'unaffected';
+
 /** How the workload's process ended, as the agent saw it. */
 export type WorkloadEnd =
   | { readonly kind: 'exit'; readonly code: number }

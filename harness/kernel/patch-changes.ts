@@ -39,36 +39,37 @@ export async function readChanges(
 ): Promise<readonly PatchChanges[]> {
   const { scratch, signal } = options;
   const changes: PatchChanges[] = [];
+  const apply = async (count: number): Promise<Patched | undefined> => {
+    const dir = join(scratch, String(count), 'files');
+    const prefix: Series = { name: 'prefix', patches: patches.slice(0, count) };
+    const applied = await applySeries(tree, [...under, prefix], dir, signal);
+    if (applied.kind === 'untestable') return undefined;
+    const touched = new Set(applied.files.touched);
+    return { read: async (path) => readText(join(touched.has(path) ? dir : tree, path)) };
+  };
   await mkdir(scratch, { recursive: true });
   try {
+    let before = await apply(0);
     for (const [at, patch] of patches.entries()) {
-      const paths = touchedPaths(parseDiff(patch.diff));
-      const texts = await Promise.all(
-        [at, at + 1].map(async (count) => {
-          const dir = join(scratch, String(count), 'files');
-          const one: Series = { name: 'prefix', patches: patches.slice(0, count) };
-          const series = count === 0 ? under : [...under, one];
-          const applied = await applySeries(tree, series, dir, signal);
-          if (applied.kind === 'untestable') return undefined;
-          const touched = new Set(applied.files.touched);
-          return Promise.all(
-            paths.map(async (path) => readText(join(touched.has(path) ? dir : tree, path))),
-          );
-        }),
-      );
-      const [before, after] = texts;
+      const after = before === undefined ? undefined : await apply(at + 1);
       if (before === undefined || after === undefined) break;
-      const files = paths.map((path, index) => ({
-        path,
-        before: before[index],
-        after: after[index],
-      }));
+      const files: FileText[] = [];
+      for (const path of touchedPaths(parseDiff(patch.diff))) {
+        files.push({ path, before: await before.read(path), after: await after.read(path) });
+      }
       changes.push(describeChanges(patch.diff, files));
+      await rm(join(scratch, String(at)), { recursive: true, force: true });
+      before = after;
     }
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
   return changes;
+}
+
+/** The tree with some patches applied. */
+interface Patched {
+  readonly read: (path: string) => Promise<string | undefined>;
 }
 
 async function readText(path: string): Promise<string | undefined> {

@@ -76,6 +76,16 @@ export async function readSeries(path: string, options: ReadOptions): Promise<Se
   return asSeries(path, parts);
 }
 
+/** The series in the bytes of an mbox, a mail or a diff; `name` is what people call it. Throws `usage` for none. */
+export async function parseSeries(
+  bytes: Buffer,
+  name: string,
+  signal: AbortSignal,
+): Promise<Series> {
+  const { letters, plain } = await parsePatches(bytes, name, signal);
+  return asSeries(name, [letters.length > 0 ? fromThread(letters) : { patches: plain, letters }]);
+}
+
 function asSeries(path: string, parts: readonly Part[]): Series {
   const patches = parts.flatMap((part) => part.patches);
   if (patches.length === 0) throw new HarnessError('usage', `series ${path} holds no patch`);
@@ -204,7 +214,10 @@ export function parseQuiltSeries(text: string, file: string): readonly string[] 
 }
 
 async function readPatchFile(file: string, signal: AbortSignal): Promise<PatchFile> {
-  const bytes = await readMaybeGzip(file);
+  return parsePatches(await readMaybeGzip(file), file, signal);
+}
+
+async function parsePatches(bytes: Buffer, file: string, signal: AbortSignal): Promise<PatchFile> {
   if (looksLikeMail(bytes)) {
     const letters = await toLetters(bytes, file, signal);
     const isCover = letters.some(({ mail }) => mail.tag.index === 0);

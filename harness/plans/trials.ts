@@ -104,7 +104,10 @@ function trialContext(
   };
 }
 
-function parallelTrials(request: TrialsRequest): number {
+/** How many guests run at a time. */
+export function parallelTrials(
+  request: Pick<TrialsRequest, 'parallelTrials' | 'memoryMiB'>,
+): number {
   if (request.parallelTrials !== undefined) return request.parallelTrials;
   const byMemory = Math.floor(freemem() / 2 ** 20 / (request.memoryMiB + qemuOverheadMiB));
   return Math.max(1, Math.min(availableParallelism(), byMemory));

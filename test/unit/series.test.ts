@@ -1,4 +1,8 @@
 import { test } from 'tap';
+import { patchId } from '../../harness/kernel/git-series.ts';
+import type { Series } from '../../harness/kernel/series.ts';
+import { chooseControls } from '../../harness/plans/series/control-workloads.ts';
+import { detectorPatches } from '../../harness/plans/series/detector-code.ts';
 import {
   type Evidence,
   learnStep,
@@ -14,8 +18,19 @@ import {
 } from '../../harness/plans/series/judge.ts';
 import { defaultLimits } from '../../harness/plans/series/limits.ts';
 import { locate, mostTelling, openBits } from '../../harness/plans/series/presence.ts';
+import { trialState } from '../../harness/plans/series/tester.ts';
+import { checkTrailers } from '../../harness/plans/series/trailers.ts';
 import { type Tester, walkSeries } from '../../harness/plans/series/walk.ts';
-import type { Untestable } from '../../harness/verdict.ts';
+import { formatB4Checks } from '../../harness/report/b4-check.ts';
+import { formatKcidb } from '../../harness/report/kcidb.ts';
+import { formatSeriesJunit } from '../../harness/report/series-junit.ts';
+import { formatSeriesKtap } from '../../harness/report/series-ktap.ts';
+import { formatSeriesMail } from '../../harness/report/series-mail.ts';
+import type { ReportedPatch, SeriesReport } from '../../harness/report/series-report.ts';
+import { describeSeries } from '../../harness/report/series-text.ts';
+import type { Ledger } from '../../harness/stress/ledger.ts';
+import { workloads as workloadTable } from '../../harness/stress/workloads.ts';
+import { inconclusive, type Untestable, type Verdict } from '../../harness/verdict.ts';
 
 const tally = (hits: number, misses: number) => ({ hits, misses });
 
@@ -189,4 +204,323 @@ void test('a walk goes on where it stopped, and runs no image twice', async (t) 
     t.strictSame(phrases(rest.patches), phrases(whole.patches), `after ${length} trials`);
     t.ok(again.length + trials.length <= tried.length + 2, 'nothing is run again');
   }
+});
+
+void test('a trial is heard, masked or void', (t) => {
+  const ledger = { deadBefore: [], deadAfter: [], after: {} } as unknown as Ledger;
+  const dead = { ...ledger, deadAfter: ['lockdep is off'] };
+  const titles = [{ title: 'WARNING in f' }];
+  const splat: Verdict = { kind: 'splat', titles: ['WARNING in f'] };
+  const blind = inconclusive('blind', 'lockdep was off');
+  const rows: [string, Parameters<typeof trialState>, object][] = [
+    ['clean', [{ verdict: { kind: 'clean' }, ledger, witnesses: {} }, []], { state: 'heard' }],
+    ['a warning', [{ verdict: splat, ledger, witnesses: { a: 1 } }, titles], { state: 'heard' }],
+    [
+      'a lockdep splat',
+      [{ verdict: splat, ledger: dead, witnesses: { a: 1 } }, titles],
+      { state: 'masked', because: 'WARNING in f' },
+    ],
+    ['cut short', [{ verdict: splat, ledger, witnesses: { a: 0 } }, titles], { state: 'masked' }],
+    [
+      'blind',
+      [{ verdict: blind, ledger: dead, witnesses: {} }, []],
+      { state: 'void', because: 'inconclusive: blind: lockdep was off' },
+    ],
+    [
+      'hung',
+      [{ verdict: inconclusive('hung', 'x'), ledger, witnesses: {} }, titles],
+      { state: 'masked' },
+    ],
+    [
+      'not for this guest',
+      [{ verdict: inconclusive('not-run', 'no VMX'), ledger, witnesses: {} }, []],
+      { state: 'not-run' },
+    ],
+  ];
+  for (const [name, args, expected] of rows) t.match(trialState(...args), expected, name);
+  t.end();
+});
+
+void test('controls are rows, each apart; other workloads stay as they are', (t) => {
+  const chosen = workloadTable
+    .filter(({ name }) => ['munmap', 'controls'].includes(name))
+    .map((workload) => ({ workload }));
+  const plain = chooseControls(chosen, ['munmap'], [6, 1]);
+  t.equal(plain.apart.size, 0);
+  const { workloads: all, apart } = chooseControls(chosen, ['munmap', 'controls'], [6, 1]);
+  const names = all.map(({ workload }) => workload.name);
+  t.equal(names[0], 'munmap');
+  t.ok(names.includes('row9-alloc-under-lock-interval-munmap'));
+  t.equal(new Set(names).size, names.length, 'every row has a folder of its own');
+  t.notOk(apart.has('munmap'));
+  t.end();
+});
+
+function lines(text: string): readonly string[] {
+  return text.split('\n').slice(0, -1);
+}
+
+/** A patch of one file, as detectorPatches() gets it. */
+function edit(before: string, after: string, path = 'mm/x.c') {
+  const hunk = `@@ -1,${lines(before).length} +1,${lines(after).length} @@`;
+  const rows = [
+    ...lines(before).map((line) => `-${line}`),
+    ...lines(after).map((line) => `+${line}`),
+  ];
+  const diff = `--- a/${path}\n+++ b/${path}\n${hunk}\n${rows.join('\n')}\n`;
+  return { kind: 'code' as const, files: [{ path, before, after }], diff };
+}
+
+const body = (...inner: readonly string[]): string =>
+  `int f(int a)\n{\n${inner.map((line) => `\t${line}\n`).join('')}}\n`;
+
+void test('detector code is told from other code', (t) => {
+  const plain = body('g(a);', 'return 0;');
+  const rows: [string, ReturnType<typeof edit>, boolean][] = [
+    ['a warning', edit(plain, body('WARN_ON(a);', 'g(a);', 'return 0;')), true],
+    ['a warning that goes', edit(body('WARN_ON(a);', 'return 0;'), body('return 0;')), true],
+    [
+      'a condition',
+      edit(plain, body('if (unlikely(a))', 'might_sleep();', 'g(a);', 'return 0;')),
+      true,
+    ],
+    ['another return', edit(plain, body('g(a);', 'return 1;')), false],
+    ['a lock', edit(plain, body('mutex_lock(&m);', 'g(a);', 'return 0;')), false],
+    [
+      'a warning and a lock',
+      edit(plain, body('WARN_ON(a);', 'mutex_lock(&m);', 'g(a);', 'return 0;')),
+      false,
+    ],
+    ['a call in a warning', edit(plain, body('WARN_ON(h(a));', 'g(a);', 'return 0;')), false],
+    ['an assignment', edit(plain, body('a = might_fault();', 'g(a);', 'return 0;')), false],
+    ['a call taken away', edit(plain, body('return 0;')), false],
+    [
+      'code that moves',
+      edit(plain, body('if (lockdep_is_held(&m)) {', '\tg(a);', '}', 'return 0;')),
+      true,
+    ],
+    ['lockdep itself', edit('x\n', 'y\n', 'kernel/locking/lockdep.c'), true],
+    ['a Makefile', edit('x\n', 'WARN_ON(a)\n', 'mm/Makefile'), false],
+    [
+      'the meaning of a macro',
+      edit(
+        '#define non_block_start() do { } while (0)\n',
+        '#define non_block_start() (current->count++)\n',
+      ),
+      true,
+    ],
+    ['a map', edit('int a;\n', 'int a;\nstruct lockdep_map m = {\n\t.name = "m",\n};\n'), true],
+  ];
+  for (const [name, patch, expected] of rows)
+    t.strictSame(detectorPatches([patch]), [expected], name);
+  const adds = edit(
+    plain,
+    `static void check(int a)\n{\n\tif (a > 3)\n\t\tdump_stack();\n}\n${plain}`,
+  );
+  const uses = edit(plain, body('check(a);', 'g(a);', 'return 0;'));
+  t.strictSame(detectorPatches([adds, uses]), [true, true], 'a detector that is new');
+  t.strictSame(detectorPatches([uses]), [false], 'and without it a call of anything');
+  t.end();
+});
+
+void test('trailers ask for a base, and what is not there is said', async (t) => {
+  const { signal } = new AbortController();
+  const diff = 'diff --git a/a.c b/a.c\n--- a/a.c\n+++ b/a.c\n@@ -1 +1 @@\n-a\n+b\n';
+  const patches = [{ index: 1, subject: 's', file: 'f', diff }];
+  const under: Series = { name: 'under', patches };
+  const id = (await patchId(diff, signal)) ?? '';
+  const check = async (trailers: Series['trailers'], base: string) =>
+    checkTrailers(
+      { name: 's', patches, ...(trailers === undefined ? {} : { trailers }) },
+      [under],
+      { base, signal },
+    );
+  const commit = 'abcdef012345'.padEnd(40, '0');
+  t.strictSame(await check(undefined, 'debian:6.1'), []);
+  t.strictSame(
+    await check({ baseCommit: commit, prerequisites: [id] }, 'linux@v6.1 (abcdef012345)'),
+    [],
+  );
+  const said = await check(
+    { baseCommit: commit, prerequisites: [id, 'f'.repeat(40)] },
+    'debian:6.1',
+  );
+  t.match(said, [/made for base-commit abcdef012345; tested on debian:6.1/, /: ffffffffffff$/]);
+});
+
+/** A report with one patch of every kind; texts are a stranger's. */
+function sampleReport(): SeriesReport {
+  const splat = {
+    title: 'possible deadlock in f',
+    signature: 'possible-deadlock-1',
+    rate: 0.2,
+    confidence: 0.996,
+    workloads: ['hmm'],
+    report: [`WARNING: ${'x'.repeat(90)}`, ' <TASK> & more'],
+  };
+  const build = {
+    kernel: 'k',
+    image: 'i',
+    release: '6.1.192',
+    compiler: 'gcc 12',
+    sandbox: 'bwrap',
+    objects: 1,
+    cpuSeconds: 1,
+    fromCache: false,
+  };
+  const patch = (index: number, more: Partial<ReportedPatch>): ReportedPatch => ({
+    index,
+    subject: `mm: change number ${index} with a subject that is longer than any column of a table may be`,
+    author: 'Ada L. <ada@example.org>',
+    messageId: `p${index}@example.org`,
+    verdict: 'unaffected',
+    breaks: false,
+    splats: [],
+    functions: [],
+    detector: false,
+    warnings: [],
+    build,
+    ...more,
+  });
+  return {
+    schema: 'splat-series/1',
+    verdict: { kind: 'splat', because: 'patch 2 introduces' },
+    exitCode: 1,
+    base: {
+      kernel: 'debian:6.1',
+      source: 'debian:6.1 (6.1.192-2)',
+      series: [],
+      state: 'ready',
+      build,
+      unproved: [],
+      splats: [],
+    },
+    series: {
+      name: 'x.mbox',
+      cover: { subject: 'all of it', messageId: 'c@example.org' },
+      notes: [],
+    },
+    patches: [
+      patch(1, { subject: 'evil \u001b[31m\r\nBcc: x@example.org # <&' }),
+      patch(2, { verdict: 'introduces', splats: [splat] }),
+      patch(3, { verdict: 'untestable', because: 'build: a.c:1: no', breaks: true, build: null }),
+      patch(4, { verdict: 'inconclusive', because: 'hmm: masked: x' }),
+      patch(5, { verdict: 'fixes', splats: [splat] }),
+    ],
+    workloads: [{ name: 'hmm', heard: 16, seenAbove: 0.17 }],
+    accel: 'tcg',
+    seed: 1,
+    confidence: 0.99,
+    timings: { buildSeconds: 1, buildCpuSeconds: 1, trialSeconds: 1, trials: 1 },
+  };
+}
+
+/** Not SHA-256, but as long, and the text can be told from it. */
+const digest = (text: string): string =>
+  Buffer.from(text).toString('hex').padEnd(64, '0').slice(0, 64);
+
+const mailOptions = {
+  from: 'Tester <t@example.org>',
+  cc: ['linux-mm@kvack.org', 'Ada L. <ada@example.org>'],
+  messageId: 'splat-1@here',
+  command: './splat series x.mbox --base debian:6.1',
+  config: ['tinyconfig'],
+};
+
+void test('a mail to the list: headers no stranger can add to, 72 columns, tags', (t) => {
+  const report = sampleReport();
+  const mail = formatSeriesMail(report, mailOptions);
+  const [head = '', ...rest] = mail.split('\n\n');
+  t.match(head, /^To: Ada L\. <ada@example\.org>$/m);
+  t.match(head, /^Cc: linux-mm@kvack\.org$/m, 'nobody twice');
+  t.match(head, /^Subject: Re: \[PATCH 2\/5\] mm: change number 2/m);
+  t.match(head, /^In-Reply-To: <p2@example\.org>$/m);
+  const text = rest.join('\n\n');
+  const long = text.split('\n').filter((line) => line.length > 72);
+  t.ok(
+    long.every((line) => line.startsWith('WARNING: x')),
+    `only the splat is wider: ${long.join('|')}`,
+  );
+  t.match(text, /^Reported-by|^\| Reported-by: Tester <t@example\.org>$/m);
+  t.match(text, /^\| Closes: https:\/\/lore\.kernel\.org\/r\/splat-1@here$/m);
+  t.match(text, /^2 {2}introduces {4}mm: change/m);
+  t.match(text, /possible deadlock in f\n {4}\(20% of trials, confidence 99\.6%\)/);
+  t.notMatch(mail, '\u001b');
+  t.notMatch(mail, '\r');
+  t.notMatch(mail, /^Bcc:/m);
+  const evil = {
+    ...report,
+    patches: report.patches
+      .slice(0, 1)
+      .map((patch) => ({ ...patch, verdict: 'introduces' as const })),
+  };
+  t.notMatch(formatSeriesMail(evil, mailOptions), /^Bcc:/m);
+  const clean = { ...report, exitCode: 0, patches: report.patches.slice(4) };
+  const thanks = formatSeriesMail(clean, mailOptions);
+  t.match(thanks, /^Subject: Re: \[PATCH 0\/1\] all of it$/m);
+  t.match(thanks, /^In-Reply-To: <c@example\.org>$/m);
+  t.match(thanks, /^Tested-by: Tester <t@example\.org>$/m);
+  t.notMatch(thanks, /Reported-by/);
+  const open = { ...report, exitCode: 125, patches: report.patches.slice(3, 4) };
+  t.notMatch(formatSeriesMail(open, mailOptions), /-by:/, 'what proves nothing earns no tag');
+  t.end();
+});
+
+void test('JUnit, KTAP, KCIDB and the checks of b4 say the same', (t) => {
+  const report = sampleReport();
+  const junit = formatSeriesJunit(report);
+  t.match(junit, 'tests="6" failures="2" errors="1"');
+  t.match(junit, '&lt;TASK&gt; &amp; more');
+  t.notMatch(junit, '\u001b');
+  const tap = formatSeriesKtap(report).split('\n');
+  t.strictSame(
+    tap.slice(2, 8).map((line) => /^(?:not )?ok \d/.exec(line)?.[0]),
+    ['ok 1', 'ok 2', 'not ok 3', 'not ok 4', 'not ok 5', 'ok 6'],
+  );
+  t.ok(tap.slice(3, 8).every((line) => line.split('#').length === 2));
+  const checks = formatB4Checks(report);
+  t.strictSame(
+    checks.map(({ status }) => status),
+    ['pass', 'fail', 'fail', 'warn', 'pass'],
+  );
+  t.ok(checks.every(({ tool, summary }) => tool === 'splat' && !summary.includes('\u001b')));
+  const options = {
+    origin: 'splat',
+    startedAt: '2026-01-01T00:00:00Z',
+    patchDigests: ['a', 'b'],
+    digest,
+  };
+  const kcidb = formatKcidb(report, options) as Record<string, readonly Record<string, unknown>[]>;
+  t.match(kcidb['checkouts'], [
+    { patchset_hash: digest('a\nb\n'), message_id: 'c@example.org', valid: true },
+  ]);
+  t.match(
+    kcidb['builds']?.map((one) => one['status']),
+    ['PASS', 'PASS', 'PASS', 'FAIL', 'PASS', 'PASS'],
+  );
+  t.match(
+    kcidb['tests']?.map((one) => one['status']),
+    ['PASS', 'FAIL', 'ERROR', 'PASS'],
+  );
+  t.equal(kcidb['issues']?.length, 1);
+  const ids = ['checkouts', 'builds', 'tests', 'issues', 'incidents']
+    .flatMap((name) => kcidb[name] ?? [])
+    .map((one) => one['id']);
+  t.equal(new Set(ids).size, ids.length);
+  t.ok(ids.every((id) => /^splat:[\w-]+$/.test(String(id))));
+  const builds = new Set(kcidb['builds']?.map((one) => one['id']));
+  t.ok(kcidb['tests']?.every((one) => builds.has(one['build_id'])));
+  t.end();
+});
+
+void test('a person sees a line a patch, and no escape sequence of a stranger', (t) => {
+  const text = describeSeries(sampleReport(), { colour: false, dir: 'splat-runs/x' });
+  t.match(text, /^2 {2}introduces {4}mm: change number 2/m);
+  t.match(text, 'possible deadlock in f  (20 % of trials of hmm; confidence 99.6 %)');
+  t.match(text, /^ {3}build: a\.c:1: no$/m);
+  t.match(text, 'a splat in more than 17 % of trials would have been seen');
+  t.match(text, /^verdict {2}splat {2}patch 2 introduces$/m);
+  t.notMatch(text, '\u001b');
+  t.match(describeSeries(sampleReport(), { colour: true, dir: '' }), '\u001b[31mintroduces');
+  t.end();
 });

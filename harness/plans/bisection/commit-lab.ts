@@ -3,7 +3,7 @@ import { HarnessError } from '../../errors.ts';
 import type { DroppedLines } from '../../kernel/config.ts';
 import type { BuildOutcome } from '../../kernel/kernel.ts';
 import { scanLog } from '../../splat/scanner.ts';
-import { inconclusive, type Untestable, type Verdict } from '../../verdict.ts';
+import { inconclusive, type Untestable, type Verdict, verdictPhrase } from '../../verdict.ts';
 import { canariesFor } from '../canaries.ts';
 import type { ChosenWorkload } from '../choose-workloads.ts';
 import { countSplats, type SplatCount } from '../findings.ts';
@@ -34,6 +34,8 @@ export interface ReadyCommit {
   readonly id: string;
   /** SHA-256 of the image. */
   readonly image: string;
+  /** How its guests run: `kvm` or `tcg`. */
+  readonly accel: string;
   readonly compiled: boolean;
   /** Lines of the configuration that this commit's Kconfig did not keep. */
   readonly dropped: DroppedLines;
@@ -43,6 +45,10 @@ export interface ReadyCommit {
   readonly run: (chosen: ChosenWorkload, index: number) => Promise<TrialResult>;
   /** Whether the seeded bugs are seen in this kernel: `unproved` when they cannot be seeded in it, else why not all are. */
   readonly proveDetectors: () => Promise<'proved' | 'unproved' | Verdict>;
+  /** Every seeded bug that is not seen in this kernel, with the reason. */
+  readonly missedCanaries: () => Promise<readonly string[]>;
+  /** Splats of a boot of its own: copies of one boot are twins in all it decided. Undefined: that boot failed. */
+  readonly bootAgain: (bootIndex: number) => Promise<readonly SplatCount[] | undefined>;
 }
 
 export type Preparation =
@@ -65,6 +71,7 @@ export async function prepareCommit(
   const commit = {
     id,
     image: kernel.imageDigest,
+    accel: lab.lab.accel.accel,
     compiled: !kernel.fromCache,
     dropped: kernel.facts.dropped,
     bootSplats: countSplats(scanLog(boot.bootLog)),
@@ -81,6 +88,22 @@ export async function prepareCommit(
         if (verdict.kind !== 'clean') return verdict;
       }
       return 'proved';
+    },
+    missedCanaries: async () => {
+      if (kernel.facts.leftOut.length > 0) return ['the seeded bugs are not in this kernel'];
+      const missed: string[] = [];
+      for (const { workload, expected } of canariesFor(kernel.version)) {
+        const name = `${shortName(id)}.canary-${workload.canary}`;
+        const { verdict } = await runOne(name, { workload, index: 0, expected }, lab, request);
+        if (verdict.kind === 'clean') continue;
+        const why = 'titles' in verdict ? verdict.titles.join('; ') : verdictPhrase(verdict);
+        missed.push(`${workload.canary} (${why})`);
+      }
+      return missed;
+    },
+    bootAgain: async (bootIndex) => {
+      const again = await lab.boots(bootIndex);
+      return again.kind === 'failed' ? undefined : countSplats(scanLog(again.bootLog));
     },
   } satisfies ReadyCommit;
   return { kind: 'ready', commit };

@@ -1,16 +1,7 @@
 import { exitCodes } from '../../errors.ts';
-import type { Untestable } from '../../verdict.ts';
+import type { PatchVerdict, Untestable } from '../../verdict.ts';
 import { type Located, locateAll } from './decide.ts';
 import { type Evidence, placesOf, type StepState, trialsOf } from './evidence.ts';
-
-/** What a patch amounts to, in this precedence. */
-export type PatchVerdict =
-  | 'untestable'
-  | 'inconclusive'
-  | 'introduces'
-  | 'exposes'
-  | 'fixes'
-  | 'unaffected';
 
 export interface JudgedPatch {
   /** From 1. */

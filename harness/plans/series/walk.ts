@@ -28,8 +28,8 @@ export interface WalkRequest {
   readonly parallel: number;
   /** What was known before: the walk goes on from it. */
   readonly evidence: Evidence;
-  /** Called with every decision before it is carried out. */
-  readonly onAsk?: (ask: Ask, evidence: Evidence) => void;
+  /** Called before a prefix is looked at. */
+  readonly onStep?: (step: number) => void;
 }
 
 /** Goes through the series patch by patch, then back to wherever a splat that was seen has to be looked for. */
@@ -38,7 +38,6 @@ export async function walkSeries(request: WalkRequest): Promise<Evidence> {
   let { evidence } = request;
   const run = async (next: (known: Evidence) => Ask | undefined): Promise<void> => {
     for (let ask = next(evidence); ask !== undefined; ask = next(evidence)) {
-      request.onAsk?.(ask, evidence);
       for (const trial of await tryAll(ask, evidence, request)) {
         evidence = learnTrial(evidence, trial);
       }
@@ -46,6 +45,7 @@ export async function walkSeries(request: WalkRequest): Promise<Evidence> {
   };
   for (let step = 0; step <= count; step += 1) {
     if (!evidence.steps.has(step)) {
+      request.onStep?.(step);
       const before = placesOf(evidence).at(-1);
       evidence = learnStep(evidence, step, await tester.prepare(step, before));
     }

@@ -1,0 +1,118 @@
+import type { Argv } from 'yargs';
+import type { AccelChoice } from '../guest/accel.ts';
+import { defaultLimits } from '../plans/series/limits.ts';
+import { workloads } from '../stress/workloads.ts';
+
+/** The command line of `splat series`. */
+export interface SeriesArguments {
+  readonly series: string;
+  readonly base: string;
+  readonly baseSeries: readonly string[];
+  readonly workload: readonly string[];
+  readonly detector: readonly number[];
+  readonly config: readonly string[];
+  readonly configBase: string | undefined;
+  readonly repeat: number;
+  readonly confidence: number;
+  readonly duration: number | undefined;
+  readonly accel: AccelChoice;
+  readonly memoryMib: number;
+  readonly cpus: number;
+  readonly jobs: number | undefined;
+  readonly seed: number;
+  readonly out: string | undefined;
+  readonly json: boolean;
+  readonly mail: boolean;
+  readonly b4: boolean;
+}
+
+function list(describe: string) {
+  return { string: true, array: true, nargs: 1, default: [], describe } as const;
+}
+
+function number(describe: string) {
+  return { number: true, requiresArg: true, describe } as const;
+}
+
+function text(describe: string) {
+  return { string: true, requiresArg: true, describe } as const;
+}
+
+export function seriesOptions(yargs: Argv): Argv<SeriesArguments> {
+  return outputOptions(machineOptions(patchOptions(yargs))) as unknown as Argv<SeriesArguments>;
+}
+
+function patchOptions(yargs: Argv): Argv {
+  return yargs
+    .positional('series', {
+      type: 'string',
+      demandOption: true,
+      describe:
+        'an mbox (plain or .gz), a patch, a folder of them, a quilt folder, DIR@A..B, or - for stdin',
+    })
+    .option('base', {
+      ...text('the kernel it is for: debian:6.1, debian:6.12, DIR, DIR@REV or a tarball'),
+      demandOption: true,
+    })
+    .option('base-series', list('patches that are part of the base; repeatable'))
+    .option(
+      'workload',
+      list(
+        `what stresses it: ${workloads.map(({ name }) => name).join(', ')}, or a program of yours; controls is every row of splat controls; repeatable, default all`,
+      ),
+    )
+    .option('detector', {
+      number: true,
+      array: true,
+      nargs: 1,
+      default: [],
+      describe: 'this patch changes detector code: what appears with it was there; repeatable',
+    })
+    .option('config', list('a .config fragment to merge and verify; repeatable'))
+    .option('config-base', text('your own .config, in place of tinyconfig and base.config'));
+}
+
+function machineOptions(yargs: Argv): Argv {
+  return yargs
+    .option('repeat', {
+      ...number('trials of each workload on the whole series; prefixes get an eighth'),
+      default: defaultLimits.atHead,
+    })
+    .option('confidence', {
+      ...number('how sure a verdict must be, from 0.5 to 0.9999'),
+      default: defaultLimits.confidence,
+    })
+    .option('duration', number('seconds of stress per trial'))
+    .option('accel', {
+      choices: ['auto', 'kvm', 'tcg'] as const,
+      default: 'auto' as const,
+      describe: 'KVM, emulation, or KVM once it is proved',
+    })
+    .option('memory-mib', { ...number('memory of a guest'), default: 1024 })
+    .option('cpus', { ...number('CPUs of a guest'), default: 2 })
+    .option('jobs', number('compilers, and guests, at a time'))
+    .option('seed', { ...number('decides everything random in the workloads'), default: 1 });
+}
+
+function outputOptions(yargs: Argv): Argv {
+  return yargs
+    .option(
+      'out',
+      text('its folder; the same command goes on there; default ./splat-runs/series-DIGEST'),
+    )
+    .option('json', {
+      boolean: true,
+      default: false,
+      describe: 'print one JSON document on stdout',
+    })
+    .option('mail', {
+      boolean: true,
+      default: false,
+      describe: 'print a reply to the list; it is never sent',
+    })
+    .option('b4', {
+      boolean: true,
+      default: false,
+      describe: 'print the checks b4 review asks for; with - it gives the patch on stdin',
+    });
+}

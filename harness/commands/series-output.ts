@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { quoteWord, runTool } from '../host/process.ts';
+import { openSandbox } from '../host/sandbox.ts';
+import { parseDiff, touchedPaths } from '../kernel/diff.ts';
+import { findMaintainers } from '../plans/series/maintainers.ts';
+import type { Asked } from '../plans/series/run-series.ts';
+import { formatKcidb } from '../report/kcidb.ts';
+import { formatSeriesJunit } from '../report/series-junit.ts';
+import { formatSeriesKtap } from '../report/series-ktap.ts';
+import { formatSeriesMail } from '../report/series-mail.ts';
+import type { SeriesReport } from '../report/series-report.ts';
+import type { CommandContext } from './context.ts';
+import type { SeriesArguments } from './series-options.ts';
+
+/** Everything of the folder of a series that is made of the report. */
+export async function writeSeriesReports(
+  report: SeriesReport,
+  { series }: Asked,
+  options: { readonly dir: string; readonly startedAt: string },
+): Promise<void> {
+  const { dir, startedAt } = options;
+  const patchDigests = series.patches.map(({ diff }) => digest(diff));
+  const kcidb = formatKcidb(report, { origin: 'splat', startedAt, patchDigests, digest });
+  await writeFile(join(dir, 'series.json'), `${JSON.stringify(report, null, 2)}\n`);
+  await writeFile(join(dir, 'kcidb.json'), `${JSON.stringify(kcidb, null, 2)}\n`);
+  await writeFile(join(dir, 'junit.xml'), formatSeriesJunit(report));
+  await writeFile(join(dir, 'results.tap'), formatSeriesKtap(report));
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text, 'latin1').digest('hex');
+}
+
+/** The mail of --mail; nothing is sent, and nobody but the base's own get_maintainer.pl says who is to have it. */
+export async function writeSeriesMail(
+  report: SeriesReport,
+  { series, source }: Asked,
+  argv: SeriesArguments,
+  { signal }: CommandContext,
+): Promise<string> {
+  const files = series.patches.flatMap(({ diff }) => touchedPaths(parseDiff(diff)));
+  const sandbox = await openSandbox(signal);
+  const cc = await findMaintainers(source.tree, [...new Set(files)], { sandbox, signal });
+  const text = JSON.stringify([report.base, report.patches]);
+  return formatSeriesMail(report, {
+    from: await gitIdentity(signal),
+    cc,
+    messageId: `splat-${digest(text).slice(0, 24)}@${hostname().replaceAll(/[^\w.-]/g, '')}`,
+    command: seriesCommand(argv),
+    config: [argv.configBase ?? 'tinyconfig with the fragments of splat', ...argv.config],
+  });
+}
+
+/** The command line that tests the same again, as a person would type it. */
+export function seriesCommand(argv: SeriesArguments): string {
+  const words = [
+    './splat',
+    'series',
+    argv.series,
+    '--base',
+    argv.base,
+    ...argv.baseSeries.flatMap((name) => ['--base-series', name]),
+    ...argv.workload.flatMap((name) => ['--workload', name]),
+    ...argv.detector.flatMap((index) => ['--detector', String(index)]),
+    ...argv.config.flatMap((name) => ['--config', name]),
+    ...(argv.configBase === undefined ? [] : ['--config-base', argv.configBase]),
+    ...(argv.duration === undefined ? [] : ['--duration', String(argv.duration)]),
+    '--seed',
+    String(argv.seed),
+    '--repeat',
+    String(argv.repeat),
+  ];
+  return words.map(quoteWord).join(' ');
+}
+
+/** Whom the user's own git would sign as: a tag without a name is filled in by hand. */
+async function gitIdentity(signal: AbortSignal): Promise<string> {
+  const get = async (name: string): Promise<string> => {
+    const asked = ['config', '--global', '--get', name];
+    const end = await runTool('git', asked, { signal, okCodes: [0, 1, 128] });
+    return end.stdout.trim();
+  };
+  const [name, email] = [await get('user.name'), await get('user.email')];
+  return `${name || 'Your Name'} <${email || 'you@example.org'}>`;
+}

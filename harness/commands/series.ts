@@ -1,0 +1,132 @@
+import { join, relative, resolve } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import { explainDiskError } from '../host/disk.ts';
+import { tryLock } from '../host/lock.ts';
+import { cacheRoot, valueDigest } from '../host/store.ts';
+import { requireWorkloads } from '../plans/choose-workloads.ts';
+import type { Limits } from '../plans/series/decide.ts';
+import { defaultLimits } from '../plans/series/limits.ts';
+import {
+  type Asked,
+  readAsked,
+  type SeriesRequest,
+  seriesPlan,
+} from '../plans/series/run-series.ts';
+import { formatB4Checks } from '../report/b4-check.ts';
+import { progressWriter } from '../report/progress.ts';
+import type { SeriesReport } from '../report/series-report.ts';
+import { describeSeries } from '../report/series-text.ts';
+import type { CommandContext } from './context.ts';
+import { installPackages } from './install.ts';
+import { wholeNumber } from './run-options.ts';
+import { type SeriesArguments, seriesOptions } from './series-options.ts';
+import { writeSeriesMail, writeSeriesReports } from './series-output.ts';
+
+export const command = 'series <series>';
+export const describe = 'give every patch of a series its verdict';
+
+export const builder = seriesOptions;
+
+/** Tests a series; 1 when a patch brings a splat or breaks something, 125 when anything is open, else 0. */
+export async function run(argv: SeriesArguments, context: CommandContext): Promise<number> {
+  const request = await readRequest(argv, context);
+  await installPackages(context);
+  const { dir } = request;
+  try {
+    const asked = await readAsked(request);
+    await using lock = await tryLock(join(dir, 'lock'), { signal: context.signal });
+    if (lock === undefined) {
+      throw new HarnessError('usage', `another splat tests a series in ${dir}; wait, or use --out`);
+    }
+    const startedAt = new Date().toISOString();
+    const report = await seriesPlan(request, asked);
+    await writeSeriesReports(report, asked, { dir, startedAt });
+    context.stdout.write(await formatReport(report, asked, argv, { ...context, dir }));
+    return report.exitCode;
+  } catch (error) {
+    throw explainDiskError(error, dir);
+  }
+}
+
+async function formatReport(
+  report: SeriesReport,
+  asked: Asked,
+  argv: SeriesArguments,
+  context: CommandContext & { readonly dir: string },
+): Promise<string> {
+  if (argv.json) return `${JSON.stringify(report)}\n`;
+  if (argv.b4) return `${JSON.stringify(formatB4Checks(report))}\n`;
+  if (argv.mail) return writeSeriesMail(report, asked, argv, context);
+  const dir = relative(context.cwd, context.dir) || '.';
+  return describeSeries(report, { colour: context.colour, dir });
+}
+
+async function readRequest(argv: SeriesArguments, context: CommandContext): Promise<SeriesRequest> {
+  const { cwd, signal, env } = context;
+  const limits = readLimits(argv);
+  const [one, other] = (['json', 'mail', 'b4'] as const).filter((flag) => argv[flag]);
+  if (other !== undefined) {
+    throw new HarnessError('usage', `--${one} and --${other}: stdout carries one of them`);
+  }
+  wholeNumber('memory-mib', argv.memoryMib, 512, 65_536);
+  wholeNumber('cpus', argv.cpus, 1, 8);
+  wholeNumber('seed', argv.seed, 0, 2 ** 32 - 1);
+  const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
+  const duration = wholeNumber('duration', argv.duration, 1, 43_200);
+  await requireWorkloads(argv.workload, cwd);
+  const question = {
+    configs: argv.config,
+    configBase: argv.configBase,
+    durationMs: duration === undefined ? undefined : duration * 1000,
+    memoryMiB: argv.memoryMib,
+    cpus: argv.cpus,
+    seed: argv.seed,
+    workloads: argv.workload,
+  };
+  const key = valueDigest([question, argv.accel]);
+  const { series: path, base, baseSeries } = argv;
+  const stdin = path === '-' ? await readStdin(context) : undefined;
+  const place = valueDigest([key, path, stdin, base, baseSeries, limits, argv.detector]).slice(
+    0,
+    12,
+  );
+  return {
+    ...question,
+    path,
+    ...(stdin === undefined ? {} : { stdin: Buffer.from(stdin, 'latin1') }),
+    base,
+    baseSeries,
+    detectors: argv.detector,
+    limits,
+    key,
+    guest: 'minimal',
+    accel: argv.accel,
+    ...(jobs === undefined ? {} : { jobs }),
+    parallelTrials: jobs,
+    cwd,
+    cacheRoot: cacheRoot(env),
+    dir: resolve(cwd, argv.out ?? join('splat-runs', `series-${place}`)),
+    signal,
+    emit: progressWriter(context.stderr, context.live),
+  };
+}
+
+/** The mail a program hands over, one character per byte. */
+async function readStdin({ stdin }: CommandContext): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stdin) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks).toString('latin1');
+}
+
+function readLimits(argv: SeriesArguments): Limits {
+  wholeNumber('repeat', argv.repeat, 1, 1000);
+  if (!(argv.confidence >= 0.5 && argv.confidence <= 0.9999)) {
+    throw new HarnessError('usage', `--confidence ${argv.confidence}: not from 0.5 to 0.9999`);
+  }
+  return {
+    ...defaultLimits,
+    confidence: argv.confidence,
+    atHead: argv.repeat,
+    perPrefix: Math.ceil(argv.repeat / 8),
+  };
+}

@@ -1,0 +1,176 @@
+import type { Diagnostic } from '../../kernel/build-log.ts';
+import type { PatchChanges } from '../../kernel/patch-changes.ts';
+import type {
+  ReportedBase,
+  ReportedBuild,
+  ReportedPatch,
+  ReportedWorkload,
+  SeriesReport,
+} from '../../report/series-report.ts';
+import { highestUnseenRate } from '../bisection/rate.ts';
+import { bootWorkload, locateAll } from './decide.ts';
+import { detectorPatches } from './detector-code.ts';
+import { type Evidence, placesOf, trialsOf } from './evidence.ts';
+import { type BuildNote, buildOf, type SeriesLog } from './facts.ts';
+import { exitCodeOfSeries, type JudgedPatch, judgePatches } from './judge.ts';
+import type { Asked, SeriesRequest } from './run-series.ts';
+
+/** Everything a series was, once nothing is left to be tried. */
+export interface Tried extends Asked {
+  readonly request: SeriesRequest;
+  readonly changes: readonly PatchChanges[];
+  readonly log: SeriesLog;
+  readonly evidence: Evidence;
+  /** Of the workloads, that of the boot included. */
+  readonly names: readonly string[];
+}
+
+/** What follows from the facts. */
+export function concludeSeries(tried: Tried): SeriesReport {
+  const { request, series, log, evidence, names } = tried;
+  const { limits, seed } = request;
+  const detectors = findDetectors(tried);
+  const judged = judgePatches(evidence, {
+    count: series.patches.length,
+    confidence: limits.confidence,
+    workloads: names,
+    detectors,
+  });
+  const patches = judged.map((patch) => describePatch(patch, detectors, tried));
+  const accel = log.facts.find((fact) => fact.kind === 'accel');
+  return {
+    schema: 'splat-series/1',
+    verdict: verdictOf(evidence, judged),
+    exitCode: exitCodeOfSeries(evidence.steps.get(0), judged),
+    base: describeBase(tried),
+    series: { name: series.name, cover: series.cover ?? null, notes: tried.notes },
+    patches,
+    workloads: describeWorkloads(tried),
+    accel: accel?.kind === 'accel' ? accel.accel : null,
+    seed,
+    confidence: limits.confidence,
+    timings: addTimes(log),
+  };
+}
+
+function findDetectors({ changes, series, request }: Tried): ReadonlySet<number> {
+  const found = detectorPatches(
+    changes.map((change, at) => ({ ...change, diff: series.patches[at]?.diff ?? '' })),
+  );
+  const indices = found.flatMap((isDetector, at) => (isDetector ? [at + 1] : []));
+  return new Set([...indices, ...request.detectors]);
+}
+
+/** The word for the whole series; the exit code says more, as git bisect run wants it. */
+function verdictOf({ steps }: Evidence, patches: readonly JudgedPatch[]): SeriesReport['verdict'] {
+  const base = steps.get(0);
+  if (base?.kind === 'broken') {
+    const { because, message } = base.verdict;
+    return { kind: 'untestable', because: `the base: ${because}: ${message}` };
+  }
+  const guilty = patches.filter(({ verdict }) => verdict === 'introduces' || verdict === 'exposes');
+  if (guilty.length > 0) return { kind: 'splat', because: listPatches(guilty) };
+  const broken = patches.filter(({ verdict }) => verdict === 'untestable');
+  if (broken.length > 0) return { kind: 'untestable', because: listPatches(broken) };
+  const open = patches.filter(({ verdict }) => verdict === 'inconclusive');
+  return open.length > 0 ? { kind: 'inconclusive', because: listPatches(open) } : { kind: 'clean' };
+}
+
+/** `patch 3 introduces, patch 7 exposes`. */
+function listPatches(patches: readonly JudgedPatch[]): string {
+  return patches.map(({ index, verdict }) => `patch ${index} ${verdict}`).join(', ');
+}
+
+function describeBase({ request, source, log, evidence }: Tried): ReportedBase {
+  const state = evidence.steps.get(0);
+  const isBroken = state?.kind === 'broken';
+  const build = buildOf(log, 0);
+  return {
+    kernel: request.base,
+    source: source.name,
+    series: request.baseSeries,
+    state: isBroken ? 'broken' : 'ready',
+    ...(isBroken ? { because: `${state.verdict.because}: ${state.verdict.message}` } : {}),
+    build: build === undefined ? null : withoutWarnings(build),
+    unproved: state?.kind === 'ready' ? state.unproved : [],
+    splats: locateAll(evidence)
+      .filter(({ presence }) => (presence.present[0] ?? 0) > 0.5)
+      .map(({ suspect, presence }) => {
+        const { title, signature, workloads, key } = suspect;
+        const report = reportOf(log, key);
+        return { title, signature, workloads, rate: presence.rate, report };
+      }),
+  };
+}
+
+function describePatch(
+  judged: JudgedPatch,
+  detectors: ReadonlySet<number>,
+  { series, changes, log }: Tried,
+): ReportedPatch {
+  const at = judged.index - 1;
+  const patch = series.patches[at];
+  const build = buildOf(log, judged.index);
+  return {
+    ...judged,
+    subject: patch?.subject ?? '',
+    author: patch?.author ?? null,
+    messageId: patch?.messageId ?? null,
+    splats: judged.splats.map(({ key, ...splat }) => ({ ...splat, report: reportOf(log, key) })),
+    functions: changes[at]?.functions ?? [],
+    detector: detectors.has(judged.index),
+    warnings: newWarnings(judged.index, log),
+    build: build === undefined ? null : withoutWarnings(build),
+  };
+}
+
+function withoutWarnings({ warnings: _warnings, ...rest }: BuildNote): ReportedBuild {
+  return rest;
+}
+
+function reportOf({ facts }: SeriesLog, key: string): readonly string[] {
+  const found = facts.find((fact) => fact.kind === 'report' && fact.key === key);
+  return found?.kind === 'report' ? found.text : [];
+}
+
+/** A warning by file and text: a patch moves lines. */
+function nameOf({ place, text }: Diagnostic): string {
+  return `${place.replace(/:\d+$/, '')} ${text}`;
+}
+
+function newWarnings(step: number, log: SeriesLog): readonly Diagnostic[] {
+  const known = new Set(
+    log.facts.flatMap((fact) =>
+      fact.kind === 'step' && fact.step < step ? (fact.build?.warnings ?? []).map(nameOf) : [],
+    ),
+  );
+  return (buildOf(log, step)?.warnings ?? []).filter((warning) => !known.has(nameOf(warning)));
+}
+
+function describeWorkloads({ evidence, names }: Tried): readonly ReportedWorkload[] {
+  const head = placesOf(evidence).at(-1);
+  if (head === undefined) return [];
+  const trials = trialsOf(evidence, head);
+  return names
+    .filter((name) => name !== bootWorkload)
+    .map((name) => {
+      const own = trials.filter(({ workload }) => workload === name);
+      const heard = own.filter(({ state }) => state === 'heard').length;
+      return { name, heard, seenAbove: heard === 0 ? null : highestUnseenRate(heard) };
+    });
+}
+
+function addTimes({ facts }: SeriesLog): SeriesReport['timings'] {
+  const times = { buildSeconds: 0, buildCpuSeconds: 0, trialSeconds: 0, trials: 0 };
+  for (const fact of facts) {
+    if (fact.kind === 'step') {
+      times.buildSeconds += fact.seconds;
+      times.buildCpuSeconds += fact.build?.cpuSeconds ?? 0;
+    }
+    if (fact.kind === 'trial') {
+      times.trialSeconds += fact.seconds;
+      times.trials += 1;
+    }
+  }
+  return times;
+}

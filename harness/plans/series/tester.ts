@@ -1,0 +1,232 @@
+import { join } from 'node:path';
+import { HarnessError } from '../../errors.ts';
+import { throwIfAborted } from '../../host/process.ts';
+import type { BuildOutcome } from '../../kernel/kernel.ts';
+import type { PatchChanges } from '../../kernel/patch-changes.ts';
+import { isNotRun, verdictPhrase } from '../../verdict.ts';
+import {
+  type CommitLabRequest,
+  type Preparation,
+  prepareCommit,
+  type ReadyCommit,
+} from '../bisection/commit-lab.ts';
+import { splatsOf } from '../bisection/sought.ts';
+import type { ChosenWorkload } from '../choose-workloads.ts';
+import { decodeSplats } from '../decode.ts';
+import type { SplatCount } from '../findings.ts';
+import type { TrialResult } from '../trial.ts';
+import { bootWorkload } from './decide.ts';
+import type { Sighting, StepState, Trial } from './evidence.ts';
+import { type BuildNote, buildOf, type SeriesLog } from './facts.ts';
+import type { Tester } from './walk.ts';
+
+export interface SeriesTesterRequest extends CommitLabRequest {
+  readonly log: SeriesLog;
+  readonly workloads: readonly ChosenWorkload[];
+  /** Workloads in which a splat counts apart from the same splat in others: seeded bugs share their functions. */
+  readonly apart: ReadonlySet<string>;
+  /** The kernel with so many patches. */
+  readonly build: (step: number) => Promise<BuildOutcome>;
+  /** What each patch changes, by its place from 0; ends before a patch that does not apply. */
+  readonly changes: readonly PatchChanges[];
+}
+
+/** Builds, boots and tries the kernels of a series, and writes down what they do. */
+export function seriesTester(request: SeriesTesterRequest): Tester {
+  const ready = new Map<number, Promise<ReadyPrefix>>();
+  const recall = async (step: number): Promise<ReadyPrefix> => {
+    // A series that goes on has its kernels in the store, or they are built again.
+    const known =
+      ready.get(step) ?? request.build(step).then(async (built) => boot(step, built, request));
+    ready.set(step, known);
+    return known;
+  };
+  const reported = new Set(
+    request.log.facts.flatMap((fact) => (fact.kind === 'report' ? [fact.key] : [])),
+  );
+  return {
+    prepare: async (step, before) => {
+      const startedAt = performance.now();
+      const { state, build } = await prepareStep(step, before, request, ready);
+      const seconds = (performance.now() - startedAt) / 1000;
+      const noted = build === undefined ? {} : { build };
+      await request.log.append({ kind: 'step', step, state, ...noted, seconds });
+      return state;
+    },
+    trial: async (step, workload, index) => {
+      const startedAt = performance.now();
+      const prefix = await recall(step);
+      const { trial, folder, splats } = await tryOnce(prefix, { step, workload, index }, request);
+      const seconds = (performance.now() - startedAt) / 1000;
+      await request.log.append({ kind: 'trial', trial, folder, seconds });
+      for (const [at, { key }] of trial.splats.entries()) {
+        const splat = splats[at];
+        if (splat === undefined || reported.has(key)) continue;
+        reported.add(key);
+        const [decoded] = await decodeSplats([splat], prefix.vmlinux, request.signal);
+        const text = decoded?.text ?? splat.text;
+        await request.log.append({ kind: 'report', key, step, workload, text });
+      }
+      return trial;
+    },
+  };
+}
+
+interface ReadyPrefix {
+  readonly commit: ReadyCommit;
+  readonly vmlinux: string;
+}
+
+async function boot(
+  step: number,
+  built: BuildOutcome,
+  request: SeriesTesterRequest,
+): Promise<ReadyPrefix> {
+  const prepared = await prepareCommit(stepName(step), built, request);
+  if (prepared.kind === 'untestable' || built.kind === 'untestable') {
+    const why = prepared.kind === 'untestable' ? prepared.verdict.message : '';
+    throw new HarnessError('infra', `patch ${step} could be tested before, and now cannot: ${why}`);
+  }
+  if (buildOf(request.log, step)?.image !== built.kernel.imageDigest) {
+    const next = 'another compiler, or another splat? name a new folder with --out';
+    throw new HarnessError(
+      'usage',
+      `the kernel of ${stepName(step)} is not that of before: ${next}`,
+    );
+  }
+  return { commit: prepared.commit, vmlinux: built.kernel.vmlinux };
+}
+
+function stepName(step: number): string {
+  return step === 0 ? 'base' : `patch-${step}`;
+}
+
+interface Prepared {
+  readonly state: StepState;
+  readonly build?: BuildNote;
+}
+
+async function prepareStep(
+  step: number,
+  before: number | undefined,
+  request: SeriesTesterRequest,
+  ready: Map<number, Promise<ReadyPrefix>>,
+): Promise<Prepared> {
+  const { log, changes, signal } = request;
+  const kind = step === 0 ? 'code' : changes[step - 1]?.kind;
+  const isWhole = before !== undefined && isTestable(log, step - 1);
+  if (kind === 'documents' && isWhole) return { state: { kind: 'same', why: 'documents' } };
+  const built = await request.build(step);
+  throwIfAborted(signal);
+  if (built.kind === 'untestable') return { state: { kind: 'broken', verdict: built.verdict } };
+  const build = noteBuild(built);
+  if (before !== undefined) {
+    if (lastImage(log, step) === build.image)
+      return { state: { kind: 'same', why: 'image' }, build };
+    if (kind === 'comments' && isWhole) return { state: { kind: 'same', why: 'comments' }, build };
+  }
+  const prepared: Preparation = await prepareCommit(stepName(step), built, request);
+  if (prepared.kind === 'untestable') {
+    return { state: { kind: 'broken', verdict: prepared.verdict }, build };
+  }
+  const { commit } = prepared;
+  ready.set(step, Promise.resolve({ commit, vmlinux: built.kernel.vmlinux }));
+  if (!log.facts.some((fact) => fact.kind === 'accel')) {
+    await log.append({ kind: 'accel', accel: commit.accel });
+  }
+  const unproved = await commit.missedCanaries();
+  return { state: { kind: 'ready', image: build.image, unproved }, build };
+}
+
+function isTestable(log: SeriesLog, step: number): boolean {
+  return log.facts.some(
+    (fact) => fact.kind === 'step' && fact.step === step && fact.state.kind !== 'broken',
+  );
+}
+
+/** The image of the last prefix before `step` that could be tested and was built. */
+function lastImage(log: SeriesLog, step: number): string | undefined {
+  for (let at = step - 1; at >= 0; at -= 1) {
+    const image = isTestable(log, at) ? buildOf(log, at)?.image : undefined;
+    if (image !== undefined) return image;
+  }
+  return undefined;
+}
+
+function noteBuild({ kernel }: Extract<BuildOutcome, { kind: 'built' }>): BuildNote {
+  const { id, imageDigest, release, facts, fromCache } = kernel;
+  const { compiler, sandbox, objects, cpuSeconds, warnings } = facts;
+  const image = imageDigest;
+  return {
+    kernel: id,
+    image,
+    release,
+    compiler,
+    sandbox,
+    objects,
+    cpuSeconds,
+    fromCache,
+    warnings,
+  };
+}
+
+interface Tried {
+  readonly trial: Trial;
+  readonly folder: string;
+  /** The reports of the trial's splats; undefined for one without a report. */
+  readonly splats: readonly (SplatCount | undefined)[];
+}
+
+async function tryOnce(
+  { commit }: ReadyPrefix,
+  asked: { readonly step: number; readonly workload: string; readonly index: number },
+  request: SeriesTesterRequest,
+): Promise<Tried> {
+  const { step, workload, index } = asked;
+  const sightings = (splats: readonly Omit<Sighting, 'key'>[]): readonly Sighting[] =>
+    splats.map(({ title, signature }) => {
+      const name = signature === '' ? title : signature;
+      return { key: request.apart.has(workload) ? `${workload} ${name}` : name, title, signature };
+    });
+  if (workload === bootWorkload) {
+    const splats = await commit.bootAgain(index);
+    const state = bootState(splats);
+    const seen = sightings(splats ?? []);
+    return { trial: { step, workload, ...state, splats: seen }, folder: '', splats: splats ?? [] };
+  }
+  const chosen = request.workloads.find((one) => one.workload.name === workload);
+  if (chosen === undefined) throw new HarnessError('internal', `no workload ${workload}`);
+  const result = await commit.run(chosen, index);
+  const named = splatsOf(result);
+  const trial = { step, workload, ...trialState(result, named), splats: sightings(named) };
+  const folder = join('trials', `${stepName(step)}.${index}.${workload}`);
+  const reports = named.map((one) => result.splats.find((splat) => splat === one));
+  return { trial, folder, splats: reports };
+}
+
+function bootState(splats: readonly SplatCount[] | undefined): Pick<Trial, 'state' | 'because'> {
+  if (splats === undefined) return { state: 'void', because: 'this boot failed' };
+  if (splats.length === 0) return { state: 'heard' };
+  return { state: 'masked', because: splats.map(({ title }) => title).join('; ') };
+}
+
+/**
+ * Whether what a trial did not show was not there. After a splat that left the detectors alive, and the workload to its
+ * end, it was not; from a blind or unexercised guest nothing follows.
+ */
+export function trialState(
+  { verdict, ledger, witnesses }: Pick<TrialResult, 'verdict' | 'ledger' | 'witnesses'>,
+  splats: readonly { readonly title: string }[],
+): Pick<Trial, 'state' | 'because'> {
+  if (verdict.kind === 'clean') return { state: 'heard' };
+  if (isNotRun(verdict)) return { state: 'not-run', because: verdictPhrase(verdict) };
+  const titles = splats.map(({ title }) => title).join('; ');
+  if (splats.length > 0 && verdict.kind !== 'splat') return { state: 'masked', because: titles };
+  if (verdict.kind !== 'splat') {
+    return { state: 'void', because: `${verdictPhrase(verdict)}: ${verdict.message}` };
+  }
+  const isAlive =
+    ledger.deadBefore.length === 0 && ledger.deadAfter.length === 0 && ledger.after !== null;
+  const exercised = Object.values(witnesses).every((count) => count > 0);
+  return isAlive && exercised ? { state: 'heard' } : { state: 'masked', because: titles };
+}

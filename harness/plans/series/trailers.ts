@@ -1,0 +1,30 @@
+import { patchId } from '../../kernel/git-series.ts';
+import { allPatches, type Series } from '../../kernel/series.ts';
+
+/**
+ * What the trailers of git format-patch --base say that the base given does not show: the commit the series was made for,
+ * and patches it builds on that are not among the base series. A line each.
+ */
+export async function checkTrailers(
+  { trailers }: Series,
+  under: readonly Series[],
+  { base, signal }: { readonly base: string; readonly signal: AbortSignal },
+): Promise<readonly string[]> {
+  if (trailers === undefined) return [];
+  const notes: string[] = [];
+  const { baseCommit, prerequisites } = trailers;
+  if (baseCommit !== undefined && !base.includes(baseCommit.slice(0, 12))) {
+    notes.push(`made for base-commit ${baseCommit.slice(0, 12)}; tested on ${base}`);
+  }
+  if (prerequisites.length === 0) return notes;
+  const ids = new Set<string | undefined>();
+  for (const { diff } of allPatches(under)) ids.add(await patchId(diff, signal));
+  const missing = prerequisites.filter((id) => !ids.has(id));
+  if (missing.length > 0) {
+    const names = missing.map((id) => id.slice(0, 12)).join(', ');
+    notes.push(
+      `builds on patches that are not among --base-series; ${base} must have them: ${names}`,
+    );
+  }
+  return notes;
+}

@@ -1,0 +1,46 @@
+import { plain } from './plain.ts';
+import type { ReportedPatch, SeriesReport } from './series-report.ts';
+
+/** A result in the check protocol of `b4 review`: a patch on stdin, a list of these on stdout. */
+export interface B4Check {
+  readonly tool: 'splat';
+  readonly status: 'pass' | 'warn' | 'fail';
+  readonly summary: string;
+  readonly url?: string;
+  readonly details?: string;
+}
+
+/** One check a patch; an old splat made visible is a warning, not the patch's fault. */
+export function formatB4Checks({ patches, base }: SeriesReport): readonly B4Check[] {
+  if (base.state === 'broken') {
+    return [{ tool: 'splat', status: 'warn', summary: plain(`the base: ${base.because ?? ''}`) }];
+  }
+  return patches.map((patch) => {
+    const { verdict, because, splats, index } = patch;
+    const titles = splats.map(({ title }) => title).join('; ');
+    const what = [verdict, titles || because].filter((text) => text).join(': ');
+    const prefix = patches.length === 1 ? '' : `patch ${index}: `;
+    const details = splats.flatMap(({ report }) => [...report, '']).map(plain);
+    return {
+      tool: 'splat',
+      status: statusOf(patch),
+      summary: plain(`${prefix}${what}`),
+      ...(details.length === 0 ? {} : { details: details.join('\n') }),
+    };
+  });
+}
+
+function statusOf({ verdict, breaks }: ReportedPatch): B4Check['status'] {
+  switch (verdict) {
+    case 'introduces':
+      return 'fail';
+    case 'untestable':
+      return breaks ? 'fail' : 'warn';
+    case 'exposes':
+    case 'inconclusive':
+      return 'warn';
+    case 'fixes':
+    case 'unaffected':
+      return 'pass';
+  }
+}

@@ -1,0 +1,138 @@
+import type {
+  ReportedBuild,
+  ReportedPatch,
+  ReportedSuspect,
+  SeriesReport,
+} from './series-report.ts';
+
+/** What a report cannot know of itself. */
+export interface KcidbOptions {
+  /** Who submits, as registered with KCIDB: [a-z0-9_]+. */
+  readonly origin: string;
+  /** RFC 3339, with a zone. */
+  readonly startedAt: string;
+  /** SHA-256 of each patch in order, as hexadecimal digits. */
+  readonly patchDigests: readonly string[];
+  /** SHA-256 of a text. */
+  readonly digest: (text: string) => string;
+}
+
+/**
+ * A series in KCIDB's schema, version 5.3 (kcidb_io/schema/v05_03.py): one checkout of the whole series, a build a prefix, a
+ * test a patch, and an issue with its incidents for each splat. Ids begin with the origin and are the same when the same
+ * series is tested again.
+ */
+export function formatKcidb(report: SeriesReport, options: KcidbOptions): unknown {
+  const { origin, startedAt, patchDigests, digest } = options;
+  const { base, series, patches } = report;
+  const id = (...parts: readonly (string | number)[]): string => `${origin}:${parts.join('-')}`;
+  // KCIDB: the SHA-256 of the patches' digests, each on a line of its own.
+  const patchsetHash = digest(patchDigests.map((one) => `${one}\n`).join(''));
+  const name = digest(`${base.source}\n${base.series.join('\n')}\n${patchsetHash}`).slice(0, 32);
+  const messageId = series.cover?.messageId ?? patches[0]?.messageId ?? undefined;
+  const checkout = {
+    id: id(name),
+    origin,
+    start_time: startedAt,
+    comment: series.cover?.subject ?? patches[0]?.subject ?? series.name,
+    patchset_hash: patchsetHash,
+    ...(messageId === undefined ? {} : { message_id: messageId }),
+    valid: !patches.some(({ because }) => because?.startsWith('apply: ') === true),
+    misc: { base: base.source, base_series: base.series },
+  };
+  const builds = [
+    ...(base.build === null
+      ? []
+      : [buildOf(id(name, 0), checkout.id, origin, base.build, 'the base')]),
+    ...patches.flatMap((patch) => patchBuild(patch, id(name, patch.index), checkout.id, origin)),
+  ];
+  const tests = patches.flatMap((patch) => {
+    if (patch.build === null) return [];
+    const status = statusOf(patch);
+    const comment = [patch.verdict, ...patch.splats.map(({ title }) => title)].join(' ');
+    const test = { id: id(name, 'test', patch.index), build_id: id(name, patch.index), origin };
+    return [
+      { ...test, path: 'splat.series', status, comment, misc: { because: patch.because ?? '' } },
+    ];
+  });
+  const guilty = patches.filter(({ verdict }) => verdict === 'introduces' || verdict === 'exposes');
+  const seen = guilty.flatMap(({ index, splats }) => splats.map((splat) => ({ index, splat })));
+  const issueId = (splat: ReportedSuspect): string =>
+    id('splat', digest(splat.signature || splat.title).slice(0, 32));
+  return {
+    version: { major: 5, minor: 3 },
+    checkouts: [checkout],
+    builds,
+    tests,
+    issues: uniqueBy(seen, ({ splat }) => issueId(splat)).map(({ splat }) => ({
+      id: issueId(splat),
+      version: 1,
+      origin,
+      comment: splat.title,
+      culprit: { code: true, tool: false, harness: false },
+    })),
+    incidents: seen.map(({ index, splat }) => ({
+      id: id(name, 'incident', index, digest(splat.title + splat.signature).slice(0, 12)),
+      origin,
+      issue_id: issueId(splat),
+      issue_version: 1,
+      test_id: id(name, 'test', index),
+      present: true,
+      comment: `rate ${splat.rate.toFixed(2)}, confidence ${splat.confidence.toFixed(4)}`,
+    })),
+  };
+}
+
+function buildOf(
+  id: string,
+  checkoutId: string,
+  origin: string,
+  { compiler, kernel, image, release }: ReportedBuild,
+  comment: string,
+): Record<string, unknown> {
+  return {
+    id,
+    checkout_id: checkoutId,
+    origin,
+    architecture: 'x86_64',
+    compiler,
+    status: 'PASS',
+    comment,
+    misc: { kernel, image, release },
+  };
+}
+
+/** A prefix that was built, or one that could not be; none for what changes nothing that is built. */
+function patchBuild(
+  { build, verdict, because = '', subject, index }: ReportedPatch,
+  id: string,
+  checkoutId: string,
+  origin: string,
+): readonly Record<string, unknown>[] {
+  const comment = `patch ${index}: ${subject}`;
+  if (build !== null) return [buildOf(id, checkoutId, origin, build, comment)];
+  if (verdict !== 'untestable' || !because.startsWith('build: ')) return [];
+  const failed = { id, checkout_id: checkoutId, origin, architecture: 'x86_64', status: 'FAIL' };
+  return [{ ...failed, comment, log_excerpt: because.slice(0, 16_384) }];
+}
+
+/** KCIDB's words: ERROR is a test that could not say, MISS one that was not run. */
+function statusOf({ verdict }: ReportedPatch): 'PASS' | 'FAIL' | 'ERROR' {
+  switch (verdict) {
+    case 'introduces':
+    case 'exposes':
+    case 'untestable':
+      return 'FAIL';
+    case 'inconclusive':
+      return 'ERROR';
+    case 'fixes':
+    case 'unaffected':
+      return 'PASS';
+  }
+}
+
+function uniqueBy<T>(values: readonly T[], keyOf: (value: T) => string): readonly T[] {
+  return [
+    ...new Map(values.toReversed().map((value) => [keyOf(value), value])).values(),
+  ].toReversed();
+}

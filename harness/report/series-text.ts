@@ -1,0 +1,114 @@
+import type { PatchVerdict } from '../verdict.ts';
+import { plain } from './plain.ts';
+import type { ReportedPatch, ReportedSuspect, SeriesReport } from './series-report.ts';
+import { type Style, styleFor } from './style.ts';
+
+export interface SeriesTextOptions {
+  readonly colour: boolean;
+  /** The folder of the series, as it is to be shown. */
+  readonly dir: string;
+}
+
+/** The longest part of a report that is printed; all of it is in series.json. */
+const shownReportLines = 60;
+
+/** What a person sees at the end: a line a patch, what it brought, and what can be concluded. */
+export function describeSeries(result: SeriesReport, options: SeriesTextOptions): string {
+  const style = styleFor(options.colour);
+  const { verdict } = result;
+  const because = verdict.because === undefined ? '' : `  ${plain(verdict.because)}`;
+  return [
+    '',
+    ...describeBase(result, style),
+    '',
+    ...result.patches.flatMap((patch) => patchLines(patch, result.patches.length, style)),
+    ...reportLines(result, style),
+    ...boundLines(result, style),
+    '',
+    `${style.strong('verdict')}  ${shadeOf(style, result.exitCode)(verdict.kind)}${because}`,
+    `series   ${plain(options.dir)}`,
+    '',
+  ].join('\n');
+}
+
+function describeBase({ base, series }: SeriesReport, style: Style): readonly string[] {
+  const release = base.build === null ? '' : `${base.build.release} from `;
+  const state = base.state === 'broken' ? style.bad(`  ${plain(base.because ?? '')}`) : '';
+  return [
+    ...(series.cover === null ? [] : [`cover    ${plain(series.cover.subject)}`]),
+    `base     ${plain(`${release}${base.source}`)}${state}`,
+    ...base.series.map((name) => `         with ${plain(name)}`),
+    ...base.unproved.map((text) => `         ${style.doubtful('does not show')} ${plain(text)}`),
+    ...base.splats.map(
+      ({ title, rate }) =>
+        `         ${style.faint(`has already: ${plain(title)} (${percent(rate)})`)}`,
+    ),
+  ];
+}
+
+const shades: Readonly<Record<PatchVerdict, 'good' | 'bad' | 'doubtful'>> = {
+  untestable: 'bad',
+  inconclusive: 'doubtful',
+  introduces: 'bad',
+  exposes: 'bad',
+  fixes: 'good',
+  unaffected: 'good',
+};
+
+function patchLines(patch: ReportedPatch, total: number, style: Style): readonly string[] {
+  const { index, verdict, subject, because, warnings, splats } = patch;
+  const number = String(index).padStart(String(total).length);
+  const indent = ' '.repeat(number.length + 2);
+  return [
+    `${number}  ${style[shades[verdict]](verdict.padEnd(12))}  ${plain(subject)}`,
+    ...splats.map((splat) => `${indent}${splatLine(splat)}`),
+    ...(because === undefined ? [] : [`${indent}${style.faint(plain(because))}`]),
+    ...warnings.map(({ place, text }) => `${indent}new warning: ${plain(`${place}: ${text}`)}`),
+  ];
+}
+
+function splatLine({ title, rate, confidence, workloads }: ReportedSuspect): string {
+  const sure = `confidence ${percent(confidence)}`;
+  return plain(`${title}  (${percent(rate)} of trials of ${workloads.join(', ')}; ${sure})`);
+}
+
+function reportLines({ patches }: SeriesReport, style: Style): readonly string[] {
+  const shown = patches
+    .filter(({ verdict }) => verdict === 'introduces' || verdict === 'exposes')
+    .flatMap(({ index, splats }) => splats.map((splat) => ({ index, splat })))
+    .filter(({ splat }) => splat.report.length > 0)
+    .slice(0, 3);
+  return shown.flatMap(({ index, splat }) => {
+    const { report, title } = splat;
+    const more = report.length - shownReportLines;
+    return [
+      '',
+      style.strong(`patch ${index}: ${plain(title)}`),
+      ...report.slice(0, shownReportLines).map((line) => `  ${plain(line)}`),
+      ...(more > 0 ? [style.faint(`  ... ${more} more lines in series.json`)] : []),
+    ];
+  });
+}
+
+/** How rare a splat may be and still have been seen. */
+function boundLines({ workloads }: SeriesReport, style: Style): readonly string[] {
+  const bounds = workloads.flatMap(({ seenAbove }) => (seenAbove === null ? [] : [seenAbove]));
+  const deaf = workloads.filter(({ heard }) => heard === 0).map(({ name }) => name);
+  const worst = Math.max(...bounds);
+  const sure = `a splat in more than ${percent(worst)} of trials would have been seen with a chance of 95 %`;
+  return [
+    ...(bounds.length === 0 ? [] : ['', style.faint(`on the whole series ${sure}`)]),
+    ...(deaf.length === 0 ? [] : [style.faint(`nothing heard from: ${plain(deaf.join(', '))}`)]),
+  ];
+}
+
+function shadeOf(style: Style, exitCode: number): (text: string) => string {
+  if (exitCode === 0) return style.good;
+  return exitCode === 1 ? style.bad : style.doubtful;
+}
+
+/** Never 100 % for what is only nearly certain. */
+function percent(share: number): string {
+  if (share > 0.995 && share < 1) return `${(Math.floor(share * 1000) / 10).toFixed(1)} %`;
+  return `${Math.round(share * 100)} %`;
+}

@@ -102,7 +102,8 @@ export function readSections(lines: readonly ReportLine[]): Section[] {
       pushFrame(section, read, line);
       continue;
     }
-    const pc = programCounter.test(line.text) ? frameWithin(line.text) : undefined;
+    const hasFrame = line.text.includes('+0x');
+    const pc = hasFrame && programCounter.test(line.text) ? frameWithin(line.text) : undefined;
     if (pc) {
       section.frames.push({ frame: pc, line, questionable: false, pc: true });
       continue;

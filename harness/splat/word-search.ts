@@ -18,13 +18,13 @@ export function createWordSearch(words: readonly string[]): WordSearch {
   const window = Math.min(...encoded.map((word) => word.length));
   const jumps = new Uint8Array(0x10000).fill(window - 1);
   /** By the last pair of their first `window` bytes. */
-  const ending: Uint8Array[][] = Array.from({ length: jumps.length }, () => []);
+  const ending: (Uint8Array[] | undefined)[] = Array.from({ length: jumps.length });
   for (const word of encoded) {
     for (let at = 1; at < window; at++) {
       const pair = pairAt(word, at);
       jumps[pair] = Math.min(jumps[pair] ?? 0, window - 1 - at);
     }
-    ending[pairAt(word, window - 1)]?.push(word);
+    (ending[pairAt(word, window - 1)] ??= []).push(word);
   }
   return {
     endOfNext(bytes, from, to) {

@@ -10,15 +10,16 @@ import { rules } from './rules/index.ts';
 import type { Rule } from './rules/rule.ts';
 import { untangle } from './untangle.ts';
 
-/** An event waits so many lines for the splat it belongs to. */
-const eventPatience = 4;
+/** An event waits so many lines of its caller for the splat it belongs to, or so many of anybody. */
+const eventPatience = { own: 4, anybody: 200 };
 /** Reports open at once; a console that opens more is noise. */
 const mostOpen = 16;
 
 interface WaitingEvent {
   readonly event: Finding;
   readonly caller: string;
-  left: number;
+  own: number;
+  anybody: number;
 }
 
 /** Where a line stands in the log. */
@@ -62,7 +63,7 @@ export class Tracker {
       feed(report, line, fromKernel);
       if (report.complete) this.#close(report);
     }
-    if (this.#waiting.length > 0) this.#expireEvents();
+    if (this.#waiting.length > 0) this.#expireEvents(line.caller);
   }
 
   /** Gives up waiting for more lines. */
@@ -83,7 +84,7 @@ export class Tracker {
   #consider(line: ReportLine, fromKernel: boolean): void {
     const event = readEvent(line);
     if (event && attachesToSplat(event)) {
-      this.#waiting.push({ event, caller: line.caller, left: eventPatience });
+      this.#waiting.push({ event, caller: line.caller, ...eventPatience });
       return;
     }
     if (event) this.#found.push(event);
@@ -137,8 +138,13 @@ export class Tracker {
     for (const report of this.#open) this.#close(report);
   }
 
-  #expireEvents(): void {
-    for (const entry of this.#waiting) if (--entry.left < 0) this.#found.push(entry.event);
-    this.#waiting = this.#waiting.filter((entry) => entry.left >= 0);
+  #expireEvents(caller: string): void {
+    for (const entry of this.#waiting) {
+      entry.anybody--;
+      if (entry.caller === caller) entry.own--;
+    }
+    const isOver = ({ own, anybody }: WaitingEvent) => own < 0 || anybody < 0;
+    this.#found.push(...this.#waiting.filter(isOver).map((entry) => entry.event));
+    this.#waiting = this.#waiting.filter((entry) => !isOver(entry));
   }
 }

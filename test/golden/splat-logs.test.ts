@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import * as fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { fitsHeader } from '../../harness/splat/compose.ts';
 import { readConsoleLine } from '../../harness/splat/console-line.ts';
 import type { Finding } from '../../harness/splat/finding.ts';
 import { rules } from '../../harness/splat/rules/index.ts';
-import { scanLog } from '../../harness/splat/scanner.ts';
+import { createScanner, scanLog } from '../../harness/splat/scanner.ts';
 import { triggerWords } from '../../harness/splat/triggers.ts';
 
 /**
@@ -95,3 +96,100 @@ void t.test('every header has a word that makes the scanner look at it', async (
     }
   }
 });
+
+const logs = files.map((name) => readGolden(name).log);
+
+/** A log with some of its bytes changed, and a part of it cut out or doubled. */
+const damaged = fc
+  .tuple(
+    fc.constantFrom(...logs),
+    fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { maxLength: 30 }),
+    fc.nat(),
+    fc.nat(),
+    fc.boolean(),
+  )
+  .map(([log, changes, from, length, isDoubled]) => {
+    const bytes = Buffer.from(log, 'latin1');
+    for (const [at, value] of changes) bytes[at % bytes.length] = value;
+    const start = from % bytes.length;
+    const end = start + (length % (bytes.length - start));
+    const middle = isDoubled ? Buffer.concat([bytes, bytes.subarray(start, end)]) : bytes;
+    return isDoubled ? middle : Buffer.concat([bytes.subarray(0, start), bytes.subarray(end)]);
+  });
+
+void t.test('damaged logs give the same findings, however they are cut into chunks', async () => {
+  fc.assert(
+    fc.property(damaged, fc.array(fc.nat(), { minLength: 1, maxLength: 12 }), (log, cuts) => {
+      const scanner = createScanner();
+      const places = cuts.map((cut) => cut % (log.length + 1)).toSorted((a, b) => a - b);
+      const found = [0, ...places].flatMap((start, index) =>
+        scanner.push(log.subarray(start, places[index] ?? log.length)),
+      );
+      const inOrder = [...found, ...scanner.end()].toSorted((a, b) => a.line - b.line);
+      return JSON.stringify(inOrder) === JSON.stringify(scanLog(log));
+    }),
+    { numRuns: 400 },
+  );
+});
+
+void t.test('whatever is found in a damaged log is found again from where it starts', async () => {
+  fc.assert(
+    fc.property(damaged, (log) =>
+      scanLog(log).every((finding) => {
+        if (finding.title === 'unexpected kernel reboot') return true;
+        const again = scanLog(log.subarray(finding.bytes.start));
+        return again.some(({ bytes }) => bytes.start === 0);
+      }),
+    ),
+    { numRuns: 400 },
+  );
+});
+
+/** The log as a kernel with CONFIG_PRINTK_CALLER prints it for one task. */
+function withCaller(log: string, caller: string): string[] {
+  return scanLines(log).map((text, index) => `[${stamp(index)}][${caller.padStart(6)}] ${text}`);
+}
+
+function stamp(index: number): string {
+  return (100 + index / 1000).toFixed(6).padStart(12);
+}
+
+function scanLines(log: string): string[] {
+  return log.split('\n').map((raw) => readConsoleLine(raw).text);
+}
+
+const splatLogs = files
+  .map(readGolden)
+  .filter(({ headers, log }) => headers.get('KIND') === 'splat' && scan(log).length === 1)
+  .map(({ log }) => log);
+
+void t.test(
+  'two reports of different callers are both found, whose line ever is next',
+  async (t) => {
+    t.ok(splatLogs.length > 20);
+    const pair = fc.tuple(fc.constantFrom(...splatLogs), fc.constantFrom(...splatLogs));
+    fc.assert(
+      fc.property(pair, fc.infiniteStream(fc.boolean()), ([left, right], turns) => {
+        const queues = [withCaller(left, 'T11'), withCaller(right, 'C1')] as const;
+        const alone = queues.flatMap((lines) => scan(`${lines.join('\n')}\n`).map(nameOf));
+        const mixed: string[] = [];
+        while (queues.some((lines) => lines.length > 0)) {
+          const [first, second] = queues;
+          const takeFirst = second.length === 0 || (first.length > 0 && turns.next().value);
+          mixed.push((takeFirst ? first : second).shift() ?? '');
+        }
+        const together = scan(`${mixed.join('\n')}\n`).map(nameOf);
+        return alone.toSorted(byText).join('\n') === together.toSorted(byText).join('\n');
+      }),
+      { numRuns: 200 },
+    );
+  },
+);
+
+function nameOf({ title, corrupted, signature }: Finding): string {
+  return `${title} ${corrupted} ${signature}`;
+}
+
+function byText(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}

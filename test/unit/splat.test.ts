@@ -561,3 +561,63 @@ void t.test('no line is worth a second, whatever is repeated in it', async (t) =
     }
   }
 });
+
+/** Words on which the rules, the frames and the prefixes of lines turn. */
+const tokens = fc.constantFrom(
+  ...[
+    'BUG: ',
+    'WARNING: ',
+    'INFO: task ',
+    'KASAN: ',
+    'Kernel panic - not syncing: ',
+    '[    1.000000]',
+    '[  T12] ',
+  ],
+  ...[
+    '> ',
+    ' at ',
+    ' in ',
+    'a',
+    '1',
+    ':',
+    '(',
+    '[<',
+    '/',
+    '.',
+    '-> #1 ',
+    '{+.+.}',
+    ', at: ',
+    'f+0x1/0x2',
+    ' from ',
+  ],
+  ...[
+    'Call Trace:',
+    'CPU: 0 PID: 1 Comm: ',
+    ' [#1]',
+    'Allocated by task ',
+    '\x1b[',
+    '\0',
+    '_R',
+    'x::',
+    '<6>',
+    ' ',
+  ],
+);
+
+void t.test('time grows with the length of the input, not faster', async () => {
+  fc.assert(
+    fc.property(
+      fc.array(tokens, { minLength: 1, maxLength: 6 }),
+      fc.boolean(),
+      (words, isOneLine) => {
+        const unit = `${words.join('')}${isOneLine ? '' : '\n'}`;
+        const log = `${words[0]}${unit.repeat(Math.ceil(40_000 / unit.length))}\n`;
+        const before = process.cpuUsage();
+        scanLog(log);
+        const { user, system } = process.cpuUsage(before);
+        return user + system < 1e6;
+      },
+    ),
+    { numRuns: 200 },
+  );
+});

@@ -17,11 +17,12 @@ export interface CliResult {
 export async function splat(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  input?: string,
 ): Promise<CliResult> {
   const { exitCode, stdout, stderr } = await execa(join(root, 'splat'), args, {
     reject: false,
     cwd: root,
-    stdin: 'ignore',
+    ...(input === undefined ? { stdin: 'ignore' } : { input }),
     env,
   });
   return { exitCode, stdout, stderr };

@@ -1,6 +1,8 @@
 import { test } from 'tap';
 import { patchId } from '../../harness/kernel/git-series.ts';
 import type { Series } from '../../harness/kernel/series.ts';
+import { openFactLog } from '../../harness/plans/fact-log.ts';
+import { type Branch, mergeBranch, nextBranch, viewOf } from '../../harness/plans/series/branch.ts';
 import { chooseControls } from '../../harness/plans/series/control-workloads.ts';
 import { detectorPatches } from '../../harness/plans/series/detector-code.ts';
 import {
@@ -11,6 +13,7 @@ import {
   type StepState,
   type Trial,
 } from '../../harness/plans/series/evidence.ts';
+import { evidenceOf, factFields, type SeriesFact } from '../../harness/plans/series/facts.ts';
 import {
   exitCodeOfSeries,
   type JudgedPatch,
@@ -523,4 +526,64 @@ void test('a person sees a line a patch, and no escape sequence of a stranger', 
   t.notMatch(text, '\u001b');
   t.match(describeSeries(sampleReport(), { colour: true, dir: '' }), '\u001b[31mintroduces');
   t.end();
+});
+
+void test('what a splat hides is tried without the patch that brought it', async (t) => {
+  const series: readonly Behaviour[] = [
+    [],
+    'same',
+    ['deadlock'],
+    ['deadlock'],
+    ['deadlock'],
+    [],
+    [],
+  ];
+  const { found, patches } = await walk(series);
+  t.strictSame(phrases(patches).slice(1, 5), [
+    'introduces deadlock',
+    'inconclusive',
+    'inconclusive',
+    'fixes deadlock',
+  ]);
+  const branch = nextBranch(found, patches, []);
+  t.strictSame(branch, { name: 'without-2', culprit: 2, base: 0, patches: [3, 4] });
+  if (branch === undefined) return;
+  t.equal(nextBranch(found, patches, [2]), undefined, 'once');
+  const apart = await walk([[], [], ['another']]);
+  const merged = mergeBranch(patches, branch, apart.patches);
+  t.strictSame(phrases(merged).slice(1, 5), [
+    'introduces deadlock',
+    'unaffected',
+    'introduces another',
+    'fixes deadlock',
+  ]);
+  t.match(merged[2], { index: 3, because: 'tested without patch 2, whose splat hides it' });
+  const conflict = mergeBranch(patches, branch, (await walk([[], 'broken', 'broken'])).patches);
+  t.equal(conflict[2]?.verdict, 'inconclusive', 'what cannot be had without the patch stays open');
+  const old = await walk([['old'], ['old']]);
+  t.equal(
+    nextBranch(old.found, old.patches, []),
+    undefined,
+    'a splat of the base cannot be left out',
+  );
+});
+
+void test('facts of a branch have numbers of their own', async (t) => {
+  const branch: Branch = { name: 'without-2', culprit: 2, base: 1, patches: [3] };
+  const ready: StepState = { kind: 'ready', image: 'a', unproved: [] };
+  const trial = { step: 1, workload: 'munmap', state: 'heard', splats: [] } as const;
+  await using log = await openFactLog<SeriesFact>(t.testdir(), {
+    key: 'k',
+    what: 'series',
+    fields: factFields,
+  });
+  await log.append({ kind: 'step', step: 1, state: ready, seconds: 1 });
+  await log.append({ kind: 'trial', trial, folder: 'f', seconds: 1 });
+  const view = viewOf(log, branch);
+  t.match(evidenceOf(view), { steps: new Map([[0, ready]]), trials: [{ step: 0 }] });
+  await view.append({ kind: 'step', step: 1, state: { ...ready, image: 'b' }, seconds: 1 });
+  t.strictSame([...evidenceOf(view).steps.keys()], [0, 1]);
+  const own = evidenceOf(viewOf(log, undefined));
+  t.match([...own.steps], [[1, { image: 'a' }]], 'and are not those of the series');
+  t.match(log.facts.at(-1), { branch: 'without-2' });
 });

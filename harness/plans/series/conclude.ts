@@ -1,5 +1,6 @@
 import type { Diagnostic } from '../../kernel/build-log.ts';
 import type { PatchChanges } from '../../kernel/patch-changes.ts';
+import type { Series } from '../../kernel/series.ts';
 import type {
   ReportedBase,
   ReportedBuild,
@@ -8,11 +9,12 @@ import type {
   SeriesReport,
 } from '../../report/series-report.ts';
 import { highestUnseenRate } from '../bisection/rate.ts';
+import { viewOf } from './branch.ts';
 import { bootWorkload, locateAll } from './decide.ts';
 import { detectorPatches } from './detector-code.ts';
 import { type Evidence, placesOf, trialsOf } from './evidence.ts';
 import { type BuildNote, buildOf, type SeriesLog } from './facts.ts';
-import { exitCodeOfSeries, type JudgedPatch, judgePatches } from './judge.ts';
+import { exitCodeOfSeries, type JudgedPatch } from './judge.ts';
 import type { Asked, SeriesRequest } from './run-series.ts';
 
 /** Everything a series was, once nothing is left to be tried. */
@@ -20,23 +22,21 @@ export interface Tried extends Asked {
   readonly request: SeriesRequest;
   readonly changes: readonly PatchChanges[];
   readonly log: SeriesLog;
+  /** Of the series itself, without its branches. */
   readonly evidence: Evidence;
+  readonly judged: readonly JudgedPatch[];
+  /** Patches that change detector code, from 1. */
+  readonly detectors: ReadonlySet<number>;
   /** Of the workloads, that of the boot included. */
   readonly names: readonly string[];
 }
 
 /** What follows from the facts. */
-export function concludeSeries(tried: Tried): SeriesReport {
-  const { request, series, log, evidence, names } = tried;
+export function concludeSeries(whole: Tried): SeriesReport {
+  const tried = { ...whole, log: viewOf(whole.log, undefined) };
+  const { request, series, log, evidence, judged } = tried;
   const { limits, seed } = request;
-  const detectors = findDetectors(tried);
-  const judged = judgePatches(evidence, {
-    count: series.patches.length,
-    confidence: limits.confidence,
-    workloads: names,
-    detectors,
-  });
-  const patches = judged.map((patch) => describePatch(patch, detectors, tried));
+  const patches = judged.map((patch) => describePatch(patch, tried));
   const accel = log.facts.find((fact) => fact.kind === 'accel');
   return {
     schema: 'splat-series/1',
@@ -49,16 +49,20 @@ export function concludeSeries(tried: Tried): SeriesReport {
     accel: accel?.kind === 'accel' ? accel.accel : null,
     seed,
     confidence: limits.confidence,
-    timings: addTimes(log),
+    timings: addTimes(whole.log),
   };
 }
 
-function findDetectors({ changes, series, request }: Tried): ReadonlySet<number> {
+/** Patches that change detector code and nothing else, and those the user names, from 1. */
+export function findDetectors(
+  { patches }: Series,
+  changes: readonly PatchChanges[],
+  named: readonly number[],
+): ReadonlySet<number> {
   const found = detectorPatches(
-    changes.map((change, at) => ({ ...change, diff: series.patches[at]?.diff ?? '' })),
+    changes.map((change, at) => ({ ...change, diff: patches[at]?.diff ?? '' })),
   );
-  const indices = found.flatMap((isDetector, at) => (isDetector ? [at + 1] : []));
-  return new Set([...indices, ...request.detectors]);
+  return new Set([...found.flatMap((isDetector, at) => (isDetector ? [at + 1] : [])), ...named]);
 }
 
 /** The word for the whole series; the exit code says more, as git bisect run wants it. */
@@ -105,8 +109,7 @@ function describeBase({ request, source, log, evidence }: Tried): ReportedBase {
 
 function describePatch(
   judged: JudgedPatch,
-  detectors: ReadonlySet<number>,
-  { series, changes, log }: Tried,
+  { series, changes, log, detectors }: Tried,
 ): ReportedPatch {
   const at = judged.index - 1;
   const patch = series.patches[at];

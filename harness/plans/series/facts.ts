@@ -35,6 +35,8 @@ export type SeriesFact =
       /** Absent when there is no kernel: it does not build, or nothing of it is built. */
       readonly build?: BuildNote;
       readonly seconds: number;
+      /** Of a branch (branch.ts); absent for the series itself. */
+      readonly branch?: string;
     }
   | {
       readonly kind: 'trial';
@@ -42,6 +44,7 @@ export type SeriesFact =
       /** Its folder, below that of the series. */
       readonly folder: string;
       readonly seconds: number;
+      readonly branch?: string;
     }
   /** The first report of a splat in full, with file and line. */
   | {

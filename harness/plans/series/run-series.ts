@@ -3,8 +3,14 @@ import { join, resolve } from 'node:path';
 import { HarnessError } from '../../errors.ts';
 import { valueDigest } from '../../host/store.ts';
 import type { BuildOutcome } from '../../kernel/kernel.ts';
-import { readChanges } from '../../kernel/patch-changes.ts';
-import { allPatches, parseSeries, readSeries, type Series } from '../../kernel/series.ts';
+import { type PatchChanges, readChanges } from '../../kernel/patch-changes.ts';
+import {
+  allPatches,
+  type Patch,
+  parseSeries,
+  readSeries,
+  type Series,
+} from '../../kernel/series.ts';
 import { openSource, type Source } from '../../kernel/source.ts';
 import type { SeriesReport } from '../../report/series-report.ts';
 import type { CommitLabRequest } from '../bisection/commit-lab.ts';
@@ -12,10 +18,13 @@ import { chooseWorkloads } from '../choose-workloads.ts';
 import { openFactLog } from '../fact-log.ts';
 import { buildTestKernel, type TestKernelRequest } from '../test-kernel.ts';
 import { parallelTrials } from '../trials.ts';
-import { concludeSeries } from './conclude.ts';
+import { type Branch, mergeBranch, nextBranch, viewOf } from './branch.ts';
+import { concludeSeries, findDetectors } from './conclude.ts';
 import { chooseControls } from './control-workloads.ts';
 import { bootWorkload, type Limits } from './decide.ts';
-import { evidenceOf, factFields, type SeriesFact } from './facts.ts';
+import type { Evidence } from './evidence.ts';
+import { evidenceOf, factFields, type SeriesFact, type SeriesLog } from './facts.ts';
+import { type JudgedPatch, judgePatches } from './judge.ts';
 import { seriesTester } from './tester.ts';
 import { checkTrailers } from './trailers.ts';
 import { walkSeries } from './walk.ts';
@@ -58,22 +67,77 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
     fields: factFields,
   });
   const names = [bootWorkload, ...workloads.map(({ workload }) => workload.name)];
-  const evidence = await walkSeries({
-    count: series.patches.length,
+  const walk: Walk = { asked, request, log, changes, names };
+  const evidence = await walkBranch(undefined, walk);
+  const detectors = findDetectors(series, changes, request.detectors);
+  const judge = (known: Evidence, indices: readonly number[]): readonly JudgedPatch[] =>
+    judgePatches(known, {
+      count: indices.length,
+      confidence: request.limits.confidence,
+      workloads: names,
+      detectors: new Set(indices.flatMap((index, at) => (detectors.has(index) ? [at + 1] : []))),
+    });
+  let judged = judge(
+    evidence,
+    series.patches.map(({ index }) => index),
+  );
+  const tried: number[] = [];
+  for (;;) {
+    const branch = nextBranch(evidence, judged, tried);
+    if (branch === undefined) break;
+    tried.push(branch.culprit);
+    emit({ kind: 'note', text: `patch ${branch.culprit} hides what others do: again without it` });
+    judged = mergeBranch(judged, branch, judge(await walkBranch(branch, walk), branch.patches));
+  }
+  return concludeSeries({ ...asked, request, changes, log, evidence, judged, detectors, names });
+}
+
+interface Walk {
+  readonly asked: Asked;
+  readonly request: SeriesRequest;
+  readonly log: SeriesLog;
+  readonly changes: readonly PatchChanges[];
+  readonly names: readonly string[];
+}
+
+/** Walks the series, or a branch of it, and returns what is known of it then. */
+async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evidence> {
+  const { asked, request, changes, names } = walk;
+  const { patches } = asked.series;
+  const view = viewOf(walk.log, branch);
+  const indices = branch?.patches ?? patches.map(({ index }) => index);
+  /** Of a prefix, the patches it has. */
+  const patchesOf = (step: number): readonly Patch[] => {
+    if (branch !== undefined && step === 0) return patches.slice(0, branch.base);
+    const under = branch === undefined ? [] : patches.slice(0, branch.culprit - 1);
+    return [...under, ...indices.slice(0, step).flatMap((index) => patches[index - 1] ?? [])];
+  };
+  const suffix = branch === undefined ? '' : `-${branch.name}`;
+  const nameOf = (step: number): string => {
+    const index = indices[step - 1];
+    if (index !== undefined) return `patch-${index}${suffix}`;
+    return branch === undefined || branch.base === 0 ? 'base' : `patch-${branch.base}`;
+  };
+  return walkSeries({
+    count: indices.length,
     workloads: names,
     limits: request.limits,
     tester: seriesTester({
       ...request,
       ...asked,
-      log,
-      changes,
-      build: async (step) => buildPrefix(step, asked, request),
+      log: view,
+      changes: indices.map((index) => changes[index - 1]),
+      nameOf,
+      build: async (step) => buildPatches(patchesOf(step), asked, request),
     }),
     parallel: parallelTrials(request),
-    evidence: evidenceOf(log),
-    onStep: (step) => emit({ kind: 'note', text: stepLine(step, series) }),
+    evidence: evidenceOf(view),
+    onStep: (step) => {
+      const subject = patches[(indices[step - 1] ?? 0) - 1]?.subject ?? '';
+      const text = `${nameOf(step)} of ${patches.length}: ${subject}`;
+      request.emit({ kind: 'note', text: step === 0 ? 'the base' : text });
+    },
   });
-  return concludeSeries({ ...asked, request, changes, log, evidence, names });
 }
 
 /** The input, read and checked: nothing is built before all of it is known to be there. */
@@ -126,18 +190,13 @@ async function readConfigs({
   );
 }
 
-/** The kernel with the first patches of the series; 0 is the base. */
-async function buildPrefix(
-  step: number,
+/** The kernel with these patches of the series; none is the base. */
+async function buildPatches(
+  patches: readonly Patch[],
   { series, under, source }: Asked,
   request: SeriesRequest,
 ): Promise<BuildOutcome> {
-  const prefix: Series = { name: series.name, patches: series.patches.slice(0, step) };
-  const all = step === 0 ? under : [...under, prefix];
+  const one: Series = { name: series.name, patches };
+  const all = patches.length === 0 ? under : [...under, one];
   return buildTestKernel({ ...request, kernel: request.base, source, series: all });
-}
-
-function stepLine(step: number, { patches }: Series): string {
-  const subject = patches[step - 1]?.subject ?? '';
-  return step === 0 ? 'the base' : `patch ${step}/${patches.length}: ${subject}`;
 }

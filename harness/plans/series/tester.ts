@@ -28,7 +28,9 @@ export interface SeriesTesterRequest extends CommitLabRequest {
   /** The kernel with so many patches. */
   readonly build: (step: number) => Promise<BuildOutcome>;
   /** What each patch changes, by its place from 0; ends before a patch that does not apply. */
-  readonly changes: readonly PatchChanges[];
+  readonly changes: readonly (PatchChanges | undefined)[];
+  /** Names a prefix and the folders of its trials, and decides their seeds. */
+  readonly nameOf: (step: number) => string;
 }
 
 /** Builds, boots and tries the kernels of a series, and writes down what they do. */
@@ -82,23 +84,22 @@ async function boot(
   built: BuildOutcome,
   request: SeriesTesterRequest,
 ): Promise<ReadyPrefix> {
-  const prepared = await prepareCommit(stepName(step), built, request);
+  const prepared = await prepareCommit(request.nameOf(step), built, request);
   if (prepared.kind === 'untestable' || built.kind === 'untestable') {
     const why = prepared.kind === 'untestable' ? prepared.verdict.message : '';
-    throw new HarnessError('infra', `patch ${step} could be tested before, and now cannot: ${why}`);
+    throw new HarnessError(
+      'infra',
+      `${request.nameOf(step)} could be tested before, and now cannot: ${why}`,
+    );
   }
   if (buildOf(request.log, step)?.image !== built.kernel.imageDigest) {
     const next = 'another compiler, or another splat? name a new folder with --out';
     throw new HarnessError(
       'usage',
-      `the kernel of ${stepName(step)} is not that of before: ${next}`,
+      `the kernel of ${request.nameOf(step)} is not that of before: ${next}`,
     );
   }
   return { commit: prepared.commit, vmlinux: built.kernel.vmlinux };
-}
-
-function stepName(step: number): string {
-  return step === 0 ? 'base' : `patch-${step}`;
 }
 
 interface Prepared {
@@ -125,7 +126,7 @@ async function prepareStep(
       return { state: { kind: 'same', why: 'image' }, build };
     if (kind === 'comments' && isWhole) return { state: { kind: 'same', why: 'comments' }, build };
   }
-  const prepared: Preparation = await prepareCommit(stepName(step), built, request);
+  const prepared: Preparation = await prepareCommit(request.nameOf(step), built, request);
   if (prepared.kind === 'untestable') {
     return { state: { kind: 'broken', verdict: prepared.verdict }, build };
   }
@@ -202,7 +203,7 @@ async function tryOnce(
   const isAnswer = request.apart.has(workload) && named.length > 0;
   const state = isAnswer ? ({ state: 'heard' } as const) : trialState(result, named);
   const trial = { step, workload, ...state, splats: sightings(named) };
-  const folder = join('trials', `${stepName(step)}.${index}.${workload}`);
+  const folder = join('trials', `${request.nameOf(step)}.${index}.${workload}`);
   const reports = named.map((one) => result.splats.find((splat) => splat === one));
   return { trial, folder, splats: reports };
 }

@@ -22,6 +22,10 @@ interface WaitingEvent {
   anybody: number;
 }
 
+function isOver({ own, anybody }: WaitingEvent): boolean {
+  return own < 0 || anybody < 0;
+}
+
 /** Where a line stands in the log. */
 export interface LinePlace {
   /** 1-based. */
@@ -143,7 +147,6 @@ export class Tracker {
       entry.anybody--;
       if (entry.caller === caller) entry.own--;
     }
-    const isOver = ({ own, anybody }: WaitingEvent) => own < 0 || anybody < 0;
     this.#found.push(...this.#waiting.filter(isOver).map((entry) => entry.event));
     this.#waiting = this.#waiting.filter((entry) => !isOver(entry));
   }

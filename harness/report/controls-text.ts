@@ -165,7 +165,8 @@ function oddLines({ rows }: ControlsReport, style: Style): readonly string[] {
 function lockOrderLines({ columns, rows }: ControlsReport, style: Style): readonly string[] {
   const unseen = rows.flatMap(({ id, cells }) =>
     cells.flatMap((cell) => {
-      const [cycle] = cell.unreportedCycles ?? [];
+      // Where there was a splat, there is no need to read tables.
+      const [cycle] = cell.result === 'caught' ? [] : (cell.unreportedCycles ?? []);
       return cycle === undefined
         ? []
         : [
@@ -184,7 +185,7 @@ function lockOrderLines({ columns, rows }: ControlsReport, style: Style): readon
   return [
     ...(unseen.length === 0
       ? []
-      : ['', style.faint('cycles that lockdep knew and did not find'), ...unseen]),
+      : ['', style.faint('cycles that lockdep has in its tables, and did not find'), ...unseen]),
     ...(changed.length === 0 ? [] : ['', style.faint('lock order against in'), ...changed]),
   ];
 }

@@ -1,7 +1,7 @@
-import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
+import { readdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { HarnessError, isHarnessError } from '../errors.ts';
-import { explainDiskError, writeWhole } from '../host/disk.ts';
+import { explainDiskError, makeFolder, writeWhole } from '../host/disk.ts';
 import type { RunResult } from '../plans/run.ts';
 import { formatJunit } from '../report/junit.ts';
 import { formatKtap } from '../report/ktap.ts';
@@ -47,7 +47,7 @@ export async function openBisectDirectory(dir: string): Promise<void> {
 /** What is in a folder, which is made when there is none. `shown` names it in messages. */
 async function namesIn(dir: string, shown: string): Promise<readonly string[]> {
   try {
-    await mkdir(dir, { recursive: true });
+    await makeFolder(dir);
     return await readdir(dir);
   } catch (error) {
     if (

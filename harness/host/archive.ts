@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -7,6 +7,7 @@ import { createGunzip } from 'node:zlib';
 import { execa } from 'execa';
 import { extract, type ReadEntry } from 'tar';
 import { HarnessError } from '../errors.ts';
+import { makeFolder } from './disk.ts';
 import { cleanEnv, throwIfAborted } from './process.ts';
 
 /** More than any kernel tree holds (6.12: 87,000 files, 1.5 GB); an archive beyond it is not one. */
@@ -31,7 +32,7 @@ export async function extractTarball(
   dir: string,
   signal: AbortSignal,
 ): Promise<void> {
-  await mkdir(dir, { recursive: true });
+  await makeFolder(dir);
   let entries = 0;
   let bytes = 0;
   const take = (path: string, entry: ReadEntry): boolean => {

@@ -1,6 +1,7 @@
-import { access, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { access, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HarnessError, isHarnessError } from '../errors.ts';
+import { makeFolder } from './disk.ts';
 import { runTool } from './process.ts';
 import { ensureEntry, findEntry, valueDigest } from './store.ts';
 
@@ -64,11 +65,11 @@ export async function unpackSourcePackage(
   signal: AbortSignal,
 ): Promise<void> {
   const scratch = `${tree}.download`;
-  await mkdir(scratch, { recursive: true });
+  await makeFolder(scratch);
   try {
     const tarball =
       found.installedTarball ?? (await downloadTarball(name, found.version, scratch, signal));
-    await mkdir(tree, { recursive: true });
+    await makeFolder(tree);
     // tar(1) for speed: the archive is signed by Debian, and GNU tar refuses names that leave the folder.
     await runTool(
       'tar',

@@ -1,4 +1,4 @@
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { HarnessError } from '../errors.ts';
 
@@ -37,6 +37,24 @@ export function explainDiskError(error: unknown, where: string): unknown {
 /** `no space left` when a program's complaint says so, else undefined. A claim of the program's. */
 export function diskFaultIn(output: string): string | undefined {
   return toldFaults[toldFault.exec(output)?.[1] ?? ''];
+}
+
+/** The folder with all above it. Node 20's own says ENOENT of a disk that is full, and of every other error it does not expect. */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    if (!isCode(error, 'ENOENT') || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await mkdir(path).catch((cause: unknown) => {
+      // A link to nowhere is there already.
+      throw isCode(cause, 'EEXIST') ? error : cause;
+    });
+  }
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
 }
 
 /** Writes a file that is there whole or not at all, also for who dies in the middle. */

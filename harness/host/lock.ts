@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { execa } from 'execa';
 import { HarnessError } from '../errors.ts';
-import { explainDiskError } from './disk.ts';
+import { explainDiskError, makeFolder } from './disk.ts';
 import { cleanEnv, throwIfAborted } from './process.ts';
 
 export interface LockOptions {
@@ -44,7 +44,7 @@ export async function tryLock(
   options: Pick<LockOptions, 'signal' | 'shared'>,
 ): Promise<AsyncDisposable | undefined> {
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     // As flock(1) will, which cannot tell why it could not. For reading: a lock that is there works on a read-only disk.
     await using _file = await open(path, constants.O_RDONLY | constants.O_CREAT);
   } catch (error) {

@@ -1,6 +1,6 @@
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { explainDiskError } from './disk.ts';
+import { explainDiskError, makeFolder } from './disk.ts';
 import { acquireLock, type LockOptions, tryLock } from './lock.ts';
 import { runTool } from './process.ts';
 
@@ -115,7 +115,7 @@ export async function removeItems(root: string, items: readonly StoreItem[]): Pr
   const drafts = join(root, 'drafts');
   try {
     await rm(drafts, { recursive: true, force: true });
-    await mkdir(drafts, { recursive: true });
+    await makeFolder(drafts);
     for (const { kind, key, dir } of items) {
       // Renamed first: killed half-way, it leaves no half of an entry where entries are.
       const grave = join(drafts, `${kind}-${key}.removed`);

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { HarnessError } from '../errors.ts';
-import { explainDiskError } from './disk.ts';
+import { explainDiskError, makeFolder } from './disk.ts';
 import { acquireLock } from './lock.ts';
 
 /** What the store keeps. Each kind is a folder of the cache; each entry a folder in it, named by its key. */
@@ -75,12 +75,12 @@ async function makeEntry(root: string, request: EntryRequest): Promise<Entry> {
   const draftDir = join(root, 'drafts', `${request.kind}-${request.key}`);
   await removeTree(draftDir);
   try {
-    await mkdir(draftDir, { recursive: true });
+    await makeFolder(draftDir);
     const meta = await request.make(draftDir);
     const files = request.digests === false ? {} : await describeFiles(draftDir);
     const manifest: Manifest = { schema: 'splat-entry/1', meta, files };
     await writeFile(join(draftDir, manifestName), `${JSON.stringify(manifest, null, 1)}\n`);
-    await mkdir(join(root, request.kind), { recursive: true });
+    await makeFolder(join(root, request.kind));
     await rename(draftDir, finalDir);
     return { kind: request.kind, key: request.key, dir: finalDir, meta };
   } catch (error) {
@@ -126,7 +126,7 @@ async function checkFile(path: string, bytes: number, sha256: string): Promise<s
 export async function removeEntry(root: string, kind: EntryKind, key: string): Promise<void> {
   const grave = join(root, 'drafts', `${kind}-${key}.removed`);
   await removeTree(grave);
-  await mkdir(join(root, 'drafts'), { recursive: true });
+  await makeFolder(join(root, 'drafts'));
   await rename(entryDir(root, kind, key), grave);
   await removeTree(grave);
 }

@@ -1,5 +1,6 @@
-import { chmod, copyFile, lstat, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, lstat, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { makeFolder } from '../host/disk.ts';
 import type { Untestable } from '../verdict.ts';
 import { type FileChange, parseDiff, refuseChange, touchedPaths } from './diff.ts';
 import { runGit } from './git.ts';
@@ -39,7 +40,7 @@ export async function applySeries(
   signal: AbortSignal,
 ): Promise<ApplyResult> {
   await rm(dir, { recursive: true, force: true });
-  await mkdir(dir, { recursive: true });
+  await makeFolder(dir);
   const touched = new Set<string>();
   for (const one of series) {
     const verdict = await applyOne(tree, one, { dir, touched, signal });
@@ -125,7 +126,7 @@ async function copyPristine(tree: string, dir: string, path: string): Promise<vo
   const found = await lstat(from).catch(() => undefined);
   if (found?.isFile() !== true) return;
   const to = join(dir, path);
-  await mkdir(dirname(to), { recursive: true });
+  await makeFolder(dirname(to));
   await copyFile(from, to);
   await chmod(to, found.mode & 0o777);
 }

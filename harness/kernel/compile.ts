@@ -1,8 +1,8 @@
-import { mkdir, readFile, statfs } from 'node:fs/promises';
+import { readFile, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
-import { writeWhole } from '../host/disk.ts';
+import { makeFolder, writeWhole } from '../host/disk.ts';
 import { tail } from '../host/process.ts';
 import type { Untestable } from '../verdict.ts';
 import {
@@ -118,6 +118,6 @@ export async function recallTotal(
 
 /** Keeps that number for the next one. */
 export async function rememberTotal(memo: string, objects: number): Promise<void> {
-  await mkdir(dirname(memo), { recursive: true });
+  await makeFolder(dirname(memo));
   await writeWhole(memo, String(objects));
 }

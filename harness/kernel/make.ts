@@ -1,7 +1,8 @@
 import { createWriteStream } from 'node:fs';
-import { chown, lstat, mkdir, open, readdir, readFile, realpath, rm } from 'node:fs/promises';
+import { chown, lstat, open, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
+import { makeFolder } from '../host/disk.ts';
 import { findProgram } from '../host/process.ts';
 import { type Mount, pathInside, runSandboxed, type Sandbox } from '../host/sandbox.ts';
 import type { Workspace } from './workspace.ts';
@@ -46,7 +47,7 @@ export async function openCcache(cacheRoot: string, sandbox: Sandbox): Promise<M
   if ((await findProgram('ccache')) === undefined) return undefined;
   // What one user wrote there another could not replace.
   const host = join(cacheRoot, sandbox.uid === undefined ? 'ccache-self' : 'ccache');
-  await mkdir(host, { recursive: true });
+  await makeFolder(host);
   if (sandbox.uid !== undefined) await chown(host, sandbox.uid, sandbox.uid);
   return { host, inside: '/splat/ccache', writable: true };
 }

@@ -1,6 +1,7 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HarnessError } from '../errors.ts';
+import { makeFolder } from '../host/disk.ts';
 import { runGit } from './git.ts';
 
 /** A commit of the user's repository, by content. */
@@ -47,11 +48,11 @@ export async function exportRevision(
   signal: AbortSignal,
 ): Promise<void> {
   const bare = `${tree}.git`;
-  await mkdir(tree, { recursive: true });
+  await makeFolder(tree);
   try {
     const gitDir = `--git-dir=${bare}`;
     await runGit(['init', '--quiet', '--bare', '--template=', bare], { signal });
-    await mkdir(join(bare, 'objects', 'info'), { recursive: true });
+    await makeFolder(join(bare, 'objects', 'info'));
     await writeFile(join(bare, 'objects', 'info', 'alternates'), `${revision.objects}\n`);
     await runGit([gitDir, 'read-tree', revision.treeId], { signal });
     await runGit([gitDir, `--work-tree=${tree}`, 'checkout-index', '--all', '--quiet'], {

@@ -1,17 +1,8 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import {
-  chmod,
-  copyFile,
-  lstat,
-  mkdir,
-  readdir,
-  readFile,
-  readlink,
-  symlink,
-} from 'node:fs/promises';
+import { chmod, copyFile, lstat, readdir, readFile, readlink, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { writeWhole } from '../host/disk.ts';
+import { makeFolder, writeWhole } from '../host/disk.ts';
 import { throwIfAborted } from '../host/process.ts';
 import { valueDigest } from '../host/store.ts';
 import { runGit } from './git.ts';
@@ -59,7 +50,7 @@ export async function describeWorkingTree(
   const digest = valueDigest(contents);
   const newestMs = present.reduce((newest, fact) => Math.max(newest, fact.changedMs), 0);
   if (Date.now() - newestMs > racyMs) {
-    await mkdir(dirname(memo), { recursive: true });
+    await makeFolder(dirname(memo));
     await writeWhole(memo, digest);
   }
   return { files, digest };
@@ -77,7 +68,7 @@ export async function copyWorkingTree(
   files: readonly string[],
 ): Promise<void> {
   const folders = new Set(['.', ...files.map((file) => dirname(file))]);
-  for (const folder of folders) await mkdir(join(tree, folder), { recursive: true });
+  for (const folder of folders) await makeFolder(join(tree, folder));
   await inParallel(files, async (file) => {
     const from = join(dir, file);
     const to = join(tree, file);

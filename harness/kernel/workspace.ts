@@ -1,7 +1,6 @@
 import {
   chmod,
   chown,
-  mkdir,
   open,
   readFile,
   rename,
@@ -11,6 +10,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder } from '../host/disk.ts';
 import { runTool } from '../host/process.ts';
 import type { Mount } from '../host/sandbox.ts';
 import type { PatchedFiles } from './apply.ts';
@@ -48,7 +48,7 @@ export async function openWorkspace(
 ): Promise<Workspace> {
   const src = join(dir, 'src');
   const obj = join(dir, 'obj');
-  await mkdir(dir, { recursive: true });
+  await makeFolder(dir);
   if ((await exists(join(dir, 'building'))) || (await isFromFuture(join(dir, 'state.json')))) {
     await rm(obj, { recursive: true, force: true });
     await rm(join(dir, 'building'), { force: true });
@@ -60,7 +60,7 @@ export async function openWorkspace(
     await saveState(dir, { touched: [] });
     await rename(draft, src);
   }
-  await mkdir(obj, { recursive: true });
+  await makeFolder(obj);
   if (uid !== undefined) await chown(obj, uid, uid);
   const state = JSON.parse(await readFile(join(dir, 'state.json'), 'utf8')) as WorkspaceState;
   return {
@@ -148,7 +148,7 @@ async function replaceFile(from: string, to: string): Promise<boolean> {
   }
   await rm(to, { force: true });
   if (wanted === undefined) return true;
-  await mkdir(dirname(to), { recursive: true });
+  await makeFolder(dirname(to));
   await using handle = await open(to, 'wx');
   await handle.writeFile(wanted.bytes);
   await chmod(to, wanted.program ? 0o755 : 0o644);

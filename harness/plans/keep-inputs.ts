@@ -1,5 +1,6 @@
-import { copyFile, mkdir, stat, writeFile } from 'node:fs/promises';
+import { copyFile, stat, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { makeFolder } from '../host/disk.ts';
 import { readSeries } from '../kernel/series.ts';
 import type { ChosenWorkload } from './choose-workloads.ts';
 import { copyLockOrder } from './lock-record.ts';
@@ -80,7 +81,7 @@ async function keepBaseline(file: string, dir: string): Promise<string> {
 
 async function keepFile(path: string, folder: string, dir: string): Promise<string> {
   const copy = join(folder, plainName(path));
-  await mkdir(join(dir, folder), { recursive: true });
+  await makeFolder(join(dir, folder));
   await copyFile(path, join(dir, copy));
   return copy;
 }
@@ -101,7 +102,7 @@ async function keepSeries(
   const files = [...new Set(patches.map(({ file }) => file))];
   const [only = ''] = files;
   if (files.length === 1 && only === resolve(cwd, name)) return keepFile(only, folder, dir);
-  await mkdir(join(dir, folder), { recursive: true });
+  await makeFolder(join(dir, folder));
   for (const [at, file] of files.entries()) {
     const number = String(at + 1).padStart(4, '0');
     const ending = file.endsWith('.gz') ? '.patch.gz' : '.patch';
@@ -126,7 +127,7 @@ async function keepWorkloads(
       own.shift();
       const folder = join('inputs', `workload-${kept.length + 1}`);
       const copy = join(folder, mine.workload.name);
-      await mkdir(join(dir, folder), { recursive: true });
+      await makeFolder(join(dir, folder));
       if (name.endsWith('.c')) await keepFile(resolve(cwd, name), folder, dir);
       await writeFile(join(dir, copy), mine.upload, { mode: 0o755 });
       kept.push({ name, copy });

@@ -1,7 +1,8 @@
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Guest } from '../guest/boot.ts';
 import { BootFailed } from '../guest/checkpoint.ts';
+import { makeFolder } from '../host/disk.ts';
 import type { LockDump } from '../locks/dependencies.ts';
 import { unreportedCycles } from '../locks/difference.ts';
 import type { Finding } from '../splat/finding.ts';
@@ -104,7 +105,7 @@ async function observeTrial(
   context: TrialContext,
   startedAt: number,
 ): Promise<TrialResult> {
-  await mkdir(context.dir, { recursive: true });
+  await makeFolder(context.dir);
   const scanner = createScanner();
   const drops = countDrops();
   const heard = listen(context, startedAt);

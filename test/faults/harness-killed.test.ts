@@ -1,10 +1,10 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { Comparison } from '../../harness/plans/replay.ts';
 import {
   brokenJson,
+  endsWithin,
   faultSeed,
   faultTrials,
   forgetEntries,
@@ -12,13 +12,15 @@ import {
   leftOvers,
   openHome,
   openRandom,
+  openVictims,
   runIn,
   startIn,
+  timeRun,
+  type Victims,
+  victimOf,
 } from './home.ts';
 
 const trials = faultTrials(50);
-const flags = ['run', '--workload', 'munmap', '--duration', '1', '--seed', '7', '--out'];
-
 /** What the killed run had to make: every so many of them boot, and fewer build the guest before. */
 const making = [
   { every: 10, kinds: ['guest', 'checkpoint'], name: 'guest and boot' },
@@ -31,30 +33,27 @@ void t.test('a harness killed with SIGKILL at any moment leaves nothing running'
   t.comment(`SPLAT_FAULT_SEED=${seed}`);
   const random = openRandom(seed);
   await using home = await openHome();
-  const first = join(home.dir, 'first');
-  const times = { 'guest and boot': 0, boot: 0, copies: 0 };
+  const victims = await openVictims(home);
+  const makingMs = new Map<string, number>();
   for (const { kinds, name } of making) {
     for (const kind of kinds) await forgetEntries(home.cache, kind);
-    const startedAt = performance.now();
-    const out = name === 'copies' ? first : join(home.dir, `whole with ${name}`);
-    const { exitCode, stderr } = await runIn(home, [...flags, out]);
-    t.equal(exitCode, 0, stderr);
-    times[name] = performance.now() - startedAt;
+    const ms = await timeRun(home, [...victims.one, join(home.dir, `whole with ${name}`)]);
+    makingMs.set(name, ms - victims.oneMs);
   }
   let peakMiB = 0;
   for (let trial = 0; trial < trials; trial++) {
     const made = making.find(({ every }) => trial % every === 0) ?? making[2];
     for (const kind of made.kinds) await forgetEntries(home.cache, kind);
-    const moment = random() * times[made.name];
-    const about = `${trial}: ${made.name}, after ${Math.round(moment)} ms`;
+    const { args, ms } = victimOf(victims, trial);
+    const moment = random() * (ms + (makingMs.get(made.name) ?? 0));
+    const about = `${trial}: ${made.name}, ${args[0]}, after ${Math.round(moment)} ms`;
     const out = join(home.dir, `run-${trial}`);
-    const run = startIn(home, [...flags, out]);
-    await sleep(moment);
-    process.kill(run.pid, 'SIGKILL');
+    const run = startIn(home, [...args, out]);
+    if (!(await endsWithin(run, moment))) process.kill(run.pid, 'SIGKILL');
     peakMiB = Math.max(peakMiB, (await run.done).peakMiB);
     t.strictSame(await leftOvers(home, { files: [] }), [], `${about}: nothing is left`);
     t.strictSame(brokenJson(out), [], `${about}: no file is half-written`);
-    await checkNext(t, home, `${first}/munmap`, about);
+    await checkNext(t, home, victims, about);
   }
   const listed = await runIn(home, ['list', home.dir]);
   t.equal(listed.exitCode, 0, listed.stderr);
@@ -68,7 +67,7 @@ void t.test('a harness killed with SIGKILL at any moment leaves nothing running'
 });
 
 /** The next run says of the same trial what was said before anything was killed, and clears up after the killed one. */
-async function checkNext(t: Test, home: Home, trial: string, about: string): Promise<void> {
+async function checkNext(t: Test, home: Home, { trial }: Victims, about: string): Promise<void> {
   const out = join(home.dir, 'again', about.replaceAll(/\W+/g, '-'));
   const again = await runIn(home, ['replay', trial, '--json', '--out', out]);
   t.equal(again.exitCode, 0, `${about}: the next run works: ${again.stderr}`);

@@ -233,6 +233,48 @@ export async function endsWithin(run: HomeRun, ms: number): Promise<boolean> {
   return ended;
 }
 
+/**
+ * The command lines that are hit, without the folder each writes to: a whole run, and one trial of it again, which is
+ * cheaper. Times are of runs that find everything in the cache.
+ */
+export interface Victims {
+  readonly whole: readonly string[];
+  readonly one: readonly string[];
+  /** The trial that is run again, as `splat replay` names it. */
+  readonly trial: string;
+  readonly wholeMs: number;
+  readonly oneMs: number;
+}
+
+/** Runs both once, with everything made, and times them; throws when they do not end well. */
+export async function openVictims(home: Home): Promise<Victims> {
+  const whole = ['run', '--workload', 'munmap', '--duration', '1', '--seed', '7', '--out'];
+  const trial = join(home.dir, 'first', 'munmap');
+  const one = ['replay', trial, '--out'];
+  await timeRun(home, [...whole, join(home.dir, 'first')]);
+  const wholeMs = await timeRun(home, [...whole, join(home.dir, 'second')]);
+  const oneMs = await timeRun(home, [...one, join(home.dir, 'third')]);
+  return { whole, one, trial, wholeMs, oneMs };
+}
+
+/** How long a run that ends well takes, in milliseconds. */
+export async function timeRun(home: Home, args: readonly string[]): Promise<number> {
+  const startedAt = performance.now();
+  const { exitCode, stderr } = await runIn(home, args);
+  if (exitCode !== 0) throw new Error(stderr);
+  return performance.now() - startedAt;
+}
+
+/** The victim of a trial and how long it takes. */
+export function victimOf(
+  victims: Victims,
+  trial: number,
+): { readonly args: readonly string[]; readonly ms: number } {
+  return trial % 5 === 0
+    ? { args: victims.whole, ms: victims.wholeMs }
+    : { args: victims.one, ms: victims.oneMs };
+}
+
 /** What a run said besides its progress: the lines of its errors. */
 export function complaintsOf({ stderr }: CliResult): readonly string[] {
   return stderr.split('\n').filter((line) => line.startsWith('splat: '));

@@ -14,14 +14,16 @@ import {
   leftOvers,
   openHome,
   openRandom,
+  openVictims,
   runIn,
   startIn,
+  timeRun,
+  victimOf,
 } from './home.ts';
 
 const trials = faultTrials(50);
 /** Every so many of them boot; the others copy a checkpoint. */
 const bootEvery = 4;
-const flags = ['run', '--workload', 'munmap', '--duration', '1', '--seed', '7', '--out'];
 
 /** Kills a QEMU of the run as soon as there is one; false when the run ends before. */
 async function killGuest(home: Home, run: HomeRun): Promise<boolean> {
@@ -44,19 +46,22 @@ void t.test('QEMU killed at any moment is the host’s fault, never a verdict', 
   t.comment(`SPLAT_FAULT_SEED=${seed}`);
   const random = openRandom(seed);
   await using home = await openHome();
-  const whole = await timeRuns(home);
+  const victims = await openVictims(home);
+  await forgetEntries(home.cache, 'checkpoint');
+  const bootMs = (await timeRun(home, [...victims.one, join(home.dir, 'boot')])) - victims.oneMs;
   let told = 0;
   let peakMiB = 0;
   for (let trial = 0; trial < trials; trial++) {
     const boots = trial % bootEvery === 0;
     if (boots) await forgetEntries(home.cache, 'checkpoint');
     const out = join(home.dir, `run-${trial}`);
-    const moment = random() * (boots ? whole.bootMs : whole.copyMs);
-    const run = startIn(home, [...flags, out]);
+    const { args, ms } = victimOf(victims, trial);
+    const moment = random() * (ms + (boots ? bootMs : 0));
+    const run = startIn(home, [...args, out]);
     await sleep(moment);
     const killed = await killGuest(home, run);
     const done = await run.done;
-    const about = `${trial}: ${boots ? 'boot' : 'copies'}, after ${Math.round(moment)} ms`;
+    const about = `${trial}: ${boots ? 'boot, ' : ''}${args[0]}, after ${Math.round(moment)} ms`;
     peakMiB = Math.max(peakMiB, done.peakMiB);
     if (done.exitCode === 128) {
       told += 1;
@@ -75,21 +80,8 @@ void t.test('QEMU killed at any moment is the host’s fault, never a verdict', 
     );
   }
   t.ok(told > trials / 4, `${told} of ${trials} hit a guest in use`);
-  const after = await runIn(home, [...flags, join(home.dir, 'after')]);
+  const after = await runIn(home, [...victims.whole, join(home.dir, 'after')]);
   t.equal(after.exitCode, 0, `the next run works: ${after.stderr}`);
   t.ok(peakMiB < 300, `the harness needed ${peakMiB} MiB`);
   t.comment(`${told} of ${trials} hit a guest in use; peak of the harness ${peakMiB} MiB`);
 });
-
-/** How long a whole run takes here, with a boot and without, in milliseconds. */
-async function timeRuns(home: Home): Promise<{ readonly bootMs: number; readonly copyMs: number }> {
-  const times: number[] = [];
-  for (const name of ['first', 'second']) {
-    const startedAt = performance.now();
-    const { exitCode, stderr } = await runIn(home, [...flags, join(home.dir, name)]);
-    if (exitCode !== 0) throw new Error(stderr);
-    times.push(performance.now() - startedAt);
-  }
-  const [bootMs = 0, copyMs = 0] = times;
-  return { bootMs, copyMs };
-}

@@ -1,0 +1,170 @@
+import { readdirSync } from 'node:fs';
+import { mkdir, readdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import t, { type Test } from 'tap';
+import { cacheRoot } from '../../harness/host/store.ts';
+import { root } from '../e2e/splat.ts';
+import {
+  brokenJson,
+  complaintsOf,
+  faultSeed,
+  filesBelow,
+  type Home,
+  halfEntries,
+  leftOvers,
+  openHome,
+  openRandom,
+  runIn,
+} from './home.ts';
+import { type Mounts, mountSmall, openMounts } from './small-disk.ts';
+
+const flags = ['run', '--workload', 'munmap', '--duration', '1', '--seed', '7'];
+const guests = join(root, 'test', 'faults', 'guests');
+
+/** KiB on the disk below a folder. */
+async function usedKib(path: string): Promise<number> {
+  const { stdout } = await execa('du', ['--summarize', '--block-size=1024', path]);
+  return Number.parseInt(stdout, 10);
+}
+
+/** One clear line, exit code 128, and nothing half-written or left. */
+async function checkTold(
+  t: Test,
+  home: Home,
+  done: Awaited<ReturnType<typeof runIn>>,
+  about: string,
+  says: RegExp,
+): Promise<void> {
+  t.equal(done.exitCode, 128, `${about}: ${done.stderr}${done.stdout}`);
+  const complaints = complaintsOf(done);
+  t.equal(complaints.length, 1, `${about}: one line: ${complaints.join(' | ')}`);
+  t.match(complaints[0], says, about);
+  t.equal(done.stdout, '', `${about}: nothing on stdout`);
+  t.strictSame(
+    await leftOvers(home, { files: ['cache/drafts', 'tmp'] }),
+    [],
+    `${about}: nothing left`,
+  );
+  t.ok(done.peakMiB < 300, `${about}: the harness needed ${done.peakMiB} MiB`);
+}
+
+const noSpace = /: no space left$/;
+
+void t.test('a disk that fills while a run directory is written', async (t) => {
+  await using home = await openHome();
+  const whole = await runIn(home, [...flags, '--out', join(home.dir, 'whole')]);
+  t.equal(whole.exitCode, 0, whole.stderr);
+  const needed = await usedKib(join(home.dir, 'whole'));
+  const seed = faultSeed();
+  const random = openRandom(seed);
+  t.comment(`SPLAT_FAULT_SEED=${seed}; a run directory of ${needed} KiB`);
+  const sizes = [
+    { kib: 1024, inodes: 1 },
+    { kib: 1024, inodes: 4 },
+    { kib: 4 },
+    { kib: 64 },
+    ...Array.from({ length: 8 }, () => ({ kib: 4 + Math.floor(random() * (needed * 0.9)) })),
+  ];
+  for (const [at, size] of sizes.entries()) {
+    await using mounts = await openMounts();
+    const disk = join(home.dir, `disk-${at}`);
+    await mountSmall(mounts, disk, size);
+    const out = join(disk, 'run');
+    const done = await runIn(home, [...flags, '--out', out], mounts);
+    const about = `${size.kib} KiB${'inodes' in size ? `, ${size.inodes} inodes` : ''}`;
+    await checkTold(t, home, done, about, noSpace);
+    const seen = mounts.seen(out);
+    t.strictSame(brokenJson(seen), [], `${about}: no file is half-written`);
+    const drafts = filesBelow(seen).filter((name) => name.endsWith('.part'));
+    t.strictSame(drafts, [], `${about}: no draft`);
+  }
+  await using mounts = await openMounts();
+  const disk = join(home.dir, 'disk-enough');
+  await mountSmall(mounts, disk, { kib: needed * 2 });
+  const enough = await runIn(home, [...flags, '--out', join(disk, 'run')], mounts);
+  t.equal(enough.exitCode, 0, enough.stderr);
+});
+
+/** A cache that is a file system of its own, with the kernels, sources and proofs of the user's. */
+async function mountCache(home: Home, mounts: Mounts, kib: number): Promise<void> {
+  await mountSmall(mounts, home.cache, { kib });
+  const inside = mounts.seen(home.cache);
+  for (const kind of ['source', 'kernel', 'tool']) {
+    await mkdir(join(inside, kind));
+    for (const key of await readdir(join(cacheRoot(), kind))) {
+      await symlink(join(cacheRoot(), kind, key), join(inside, kind, key));
+    }
+  }
+}
+
+void t.test('a disk that fills while guests and checkpoints are made', async (t) => {
+  await using home = await openHome();
+  for (const mib of [0.05, 1, 4, 16, 40, 64]) {
+    await using mounts = await openMounts();
+    await mountCache(home, mounts, mib * 1024);
+    const done = await runIn(home, [...flags, '--out', join(home.dir, `run-${mib}`)], mounts);
+    const about = `a cache of ${mib} MiB`;
+    await checkTold(t, home, done, about, noSpace);
+    const inside = mounts.seen(home.cache);
+    t.strictSame(await halfEntries(inside), [], `${about}: no half entry`);
+    t.strictSame(readdirSync(join(inside, 'drafts')), [], `${about}: no draft`);
+  }
+  await using mounts = await openMounts();
+  await mountCache(home, mounts, 1024 * 1024);
+  const enough = await runIn(home, [...flags, '--out', join(home.dir, 'enough')], mounts);
+  t.equal(enough.exitCode, 0, enough.stderr);
+});
+
+void t.test('a disk that fills while a source is fetched', async (t) => {
+  await using home = await openHome();
+  await using mounts = await openMounts();
+  await mountSmall(mounts, home.cache, { kib: 20 * 1024 });
+  const done = await runIn(home, ['build'], mounts);
+  await checkTold(t, home, done, 'a cache of 20 MiB', noSpace);
+  const inside = mounts.seen(home.cache);
+  t.strictSame(await halfEntries(inside), []);
+  t.strictSame(readdirSync(join(inside, 'drafts')), []);
+});
+
+void t.test('a TMPDIR that is full', async (t) => {
+  await using home = await openHome();
+  const own = ['--workload', join(guests, 'flood.c'), '--duration', '1', '--', '/dev/null'];
+  const rows: readonly [kib: number, args: readonly string[], says: RegExp][] = [
+    [4, ['run', ...own], noSpace],
+    [256, ['run', ...own], noSpace],
+    // The guest writes to a throw-away layer above its swap, which QEMU keeps there.
+    [
+      4096,
+      ['run', '--workload', 'oom-global'],
+      /cannot write the guest's swap to .*: no space left$/,
+    ],
+  ];
+  for (const [at, [kib, args, says]] of rows.entries()) {
+    await using mounts = await openMounts();
+    await mountSmall(mounts, home.tmp, { kib });
+    const [command = '', ...rest] = args;
+    const out = join(home.dir, `run-${at}`);
+    const done = await runIn(home, [command, '--out', out, ...rest], mounts);
+    await checkTold(t, home, done, `${kib} KiB: ${args.join(' ')}`, says);
+    t.strictSame(readdirSync(mounts.seen(home.tmp)), []);
+  }
+});
+
+void t.test('a read-only cache is used when it has everything, and named when not', async (t) => {
+  await using home = await openHome();
+  await using mounts = await openMounts();
+  const makeReadOnly = async (): Promise<void> => {
+    await mounts.run('mount', '--bind', home.cache, home.cache);
+    await mounts.run('mount', '-o', 'remount,bind,ro', home.cache);
+  };
+  await makeReadOnly();
+  const cold = await runIn(home, [...flags, '--out', join(home.dir, 'cold')], mounts);
+  await checkTold(t, home, cold, 'no checkpoint', /: read-only file system$/);
+  await mounts.run('umount', home.cache);
+  const warm = await runIn(home, [...flags, '--out', join(home.dir, 'warm')], mounts);
+  t.equal(warm.exitCode, 0, warm.stderr);
+  await makeReadOnly();
+  const again = await runIn(home, [...flags, '--out', join(home.dir, 'again')], mounts);
+  t.equal(again.exitCode, 0, `everything is there: ${again.stderr}`);
+});

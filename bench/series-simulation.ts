@@ -166,12 +166,19 @@ async function play(seed: number, scene: Scene, limits: Limits): Promise<Outcome
   };
 }
 
-const { values } = parseArgs({ options: { series: { type: 'string', default: '2000' } } });
+const { values } = parseArgs({
+  options: {
+    series: { type: 'string', default: '2000' },
+    /** Only rows whose name has this in it. */
+    only: { type: 'string', default: '' },
+  },
+});
 const count = Number(values.series);
 console.log(`${count} series a row, confidence ${defaultLimits.confidence}\n`);
 console.log('| bug of the series | right | wrongly blamed | left open | trials, median |');
 console.log('|---|---|---|---|---|');
 for (const [row, scene] of scenes.entries()) {
+  if (!scene.name.includes(values.only)) continue;
   const outcomes: Outcome[] = [];
   for (let at = 0; at < count; at += 1) {
     outcomes.push(await play(row * 1_000_003 + at, scene, defaultLimits));

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { CronExpressionParser, CronFileParser } from 'cron-parser';
 import { build } from 'esbuild';
 import t, { type Test } from 'tap';
+import yargs from 'yargs';
+import { seriesOptions } from '../../harness/commands/series-options.ts';
 import { needs } from '../../harness/host/packages.ts';
 
 const folder = new URL('../../examples/', import.meta.url).pathname;
@@ -48,23 +50,41 @@ async function loadParser(t: Test): Promise<typeof import('@actions/workflow-par
   return createRequire(outfile)(outfile) as typeof import('@actions/workflow-parser');
 }
 
-void t.test('the workflow is one GitHub would take, and installs what a run needs', async (t) => {
-  const { NoOperationTraceWriter, parseWorkflow } = await loadParser(t);
-  const content = read('splat.yml');
-  const file = { name: 'splat.yml', content };
-  const { context, value } = parseWorkflow(file, new NoOperationTraceWriter());
-  t.strictSame(
-    context.errors.getErrors().map(({ message }) => message),
-    [],
-  );
-  t.ok(value);
-  const broken = parseWorkflow(
-    { name: 'broken.yml', content: content.replace('runs-on:', 'run-on:') },
-    new NoOperationTraceWriter(),
-  );
-  t.ok(broken.context.errors.getErrors().length > 0, 'the parser does look');
-  for (const { debian } of needs) t.match(content, new RegExp(`\\b${debian}\\b`), debian);
-});
+for (const name of ['splat.yml', 'series.yml']) {
+  void t.test(`GitHub would take ${name}, and it installs what a run needs`, async (t) => {
+    const { NoOperationTraceWriter, parseWorkflow } = await loadParser(t);
+    const content = read(name);
+    const file = { name, content };
+    const { context, value } = parseWorkflow(file, new NoOperationTraceWriter());
+    t.strictSame(
+      context.errors.getErrors().map(({ message }) => message),
+      [],
+    );
+    t.ok(value);
+    const broken = parseWorkflow(
+      { name: 'broken.yml', content: content.replace('runs-on:', 'run-on:') },
+      new NoOperationTraceWriter(),
+    );
+    t.ok(broken.context.errors.getErrors().length > 0, 'the parser does look');
+    for (const { debian } of needs) t.match(content, new RegExp(`\\b${debian}\\b`), debian);
+  });
+}
+
+void t.test(
+  'every example of a series names flags there are, and installs what it needs',
+  async (t) => {
+    const parser = yargs([]).exitProcess(false).fail(false).strict().help(false);
+    const usage = await seriesOptions(parser).getHelp();
+    for (const name of ['series.yml', 'series.gitlab-ci.yml']) {
+      const content = read(name);
+      const [, call = ''] = /splat series (.*)$/m.exec(content) ?? [];
+      const flags: readonly string[] = call.match(/--[\w-]+/g) ?? [];
+      t.ok(flags.includes('--base'), name);
+      for (const flag of flags) t.match(usage, flag, `${name}: ${flag}`);
+      for (const { debian } of needs) t.match(content, new RegExp(`\\b${debian}\\b`), debian);
+    }
+  },
+);
 
 void t.test('systemd finds nothing wrong with the timer and its service', (t) => {
   if (spawnSync('systemd-analyze', ['--version']).status !== 0) {

@@ -3,8 +3,8 @@ import { canonicalLockName } from './lock-line.ts';
 /**
  * What a kernel learned of its lock order: class by class, what was acquired while it was held. Classes go by names that
  * are the same in every boot, so classes of one name (`&q->lock`, `&q->lock#2`) are one. Left out is what is met under
- * another lock by luck, and below which none of the watched classes can be entered: classes that were entered in an interrupt
- * (the scheduler's, the timers'), and the spinlocks inside mutexes and rw_semaphores, which only contended ones take.
+ * another lock by luck, and below which none of the watched classes can be entered: classes that were never acquired with
+ * interrupts enabled or were acquired in one, and the spinlocks inside mutexes and rw_semaphores, which contended ones take.
  */
 export type LockOrder = ReadonlyMap<string, ReadonlySet<string>>;
 
@@ -28,7 +28,10 @@ export interface LockDump {
 /** wait_lock of struct mutex and of struct rw_semaphore, as their initializers name them. */
 const insideOfLocks = new Set(['&lock->wait_lock', '&sem->wait_lock']);
 
-/** Usage is a character each for hardirq, hardirq-read, softirq and softirq-read: `-` entered in it, `?` and with it enabled. */
+/**
+ * Usage is a character each for hardirq, hardirq-read, softirq and softirq-read: `+` acquired with it enabled, `-` in it, `?`
+ * both, `.` neither (lockdep-design.rst).
+ */
 const classLine = /^[0-9a-f]{8,16} (?:OPS: *\d+ )?FD: *\d+ BD: *\d+ ([^:]{4,8}): (.+)$/;
 const dependencyLine = /^ -> \[[0-9a-f]{8,16}\] (.+)$/;
 const chainLine = /^\[[0-9a-f]{8,16}\] (.+)$/;
@@ -52,7 +55,8 @@ function readOrder(lockdep: string): Map<string, Set<string>> {
     const [, usage = '', name] = classLine.exec(line) ?? [];
     if (name === undefined) continue;
     const lock = canonicalLockName(name);
-    if (/[-?]/.test(usage) || insideOfLocks.has(lock)) left.add(lock);
+    const canSleep = /^(?:\+.|.\+)/.test(usage) && !/[-?]/.test(usage);
+    if (!canSleep || insideOfLocks.has(lock)) left.add(lock);
     inner = order.get(lock) ?? new Set();
     order.set(lock, inner);
   }

@@ -10,15 +10,52 @@ import { execa } from 'execa';
 
 const root = new URL('..', import.meta.url).pathname;
 const corpus = join(root, '../shared/corpus');
+/** Of a class that has a row of its own. */
+const leastCases = 4;
 const sets = ['dev.jsonl', 'lkml-dev.jsonl'];
 
-/** A row `| class | cases | found | exact | class | frame |` of the scorer, or undefined for headings and quiet logs. */
-function readRow(line: string): readonly [string, number, number, number] | undefined {
+interface Row {
+  readonly name: string;
+  readonly cases: number;
+  readonly detected: number;
+  readonly exact: number;
+}
+
+/** A row `| class | cases | found | exact | class | frame |` of the scorer; nothing for headings and quiet logs. */
+function readRow(line: string): [Row] | undefined {
   const [, name = '', cases = '', found = '', exact = ''] = line
     .split(/(?<!\\)\|/)
     .map((cell) => cell.trim());
   if (!/^\d+$/.test(cases) || !found.includes('/')) return undefined;
-  return [name, Number(cases), Number(found.split('/')[0]), Number(exact.split('/')[0])];
+  return [
+    {
+      name,
+      cases: Number(cases),
+      detected: Number(found.split('/')[0]),
+      exact: Number(exact.split('/')[0]),
+    },
+  ];
+}
+
+function sumOf(rows: readonly Row[], name: string): Row {
+  const sum = (of: (row: Row) => number) => rows.reduce((total, row) => total + of(row), 0);
+  return {
+    name,
+    cases: sum((row) => row.cases),
+    detected: sum((row) => row.detected),
+    exact: sum((row) => row.exact),
+  };
+}
+
+/** The table of the README: a row for each class with `leastCases`, one for all the others. */
+function formatTable(rows: readonly Row[]): string {
+  const frequent = rows.filter((row) => row.cases >= leastCases);
+  const rare = rows.filter((row) => row.cases < leastCases);
+  const shown = [...frequent, sumOf(rare, `${rare.length} others`), sumOf(rows, 'all')];
+  const lines = shown.map(
+    (row) => `| ${row.name} | ${row.cases} | ${row.detected} | ${row.exact} |`,
+  );
+  return ['| class | cases | detected | exact title |', '|---|---|---|---|', ...lines].join('\n');
 }
 
 if (!existsSync(join(corpus, 'score.py'))) {
@@ -35,9 +72,7 @@ if (!existsSync(join(corpus, 'score.py'))) {
     const rows = readFileSync(`${out}.classes.md`, 'utf8')
       .split('\n')
       .flatMap((line) => readRow(line) ?? []);
-    console.log('\n| class | cases | detected | exact title |\n|---|---|---|---|');
-    for (let at = 0; at < rows.length; at += 4)
-      console.log(`| ${rows.slice(at, at + 4).join(' | ')} |`);
+    console.log(`\n${formatTable(rows)}`);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

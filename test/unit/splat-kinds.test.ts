@@ -1,23 +1,6 @@
 import t from 'tap';
 import { scanLog } from '../../harness/splat/scanner.ts';
-
-/** What stands below a header: the CPU line and a stack on which `demo_take` is to blame. */
-const body = [
-  'CPU: 0 PID: 12 Comm: demo Not tainted 6.1.0 #1',
-  'Call Trace:',
-  ' <TASK>',
-  ...['dump_stack_lvl', 'demo_take', 'demo_read'].map((name) => ` ${name}+0x10/0x20`),
-  ' </TASK>',
-];
-/** The same for what is found by a timer tick. */
-const ticked = [
-  'CPU: 0 PID: 12 Comm: demo Not tainted 6.1.0 #1',
-  'RIP: 0010:demo_spin+0x10/0x20',
-  'Call Trace:',
-  ...['asm_sysvec_apic_timer_interrupt', 'demo_spin', 'demo_take', 'process_one_work'].map(
-    (name) => ` ${name}+0x10/0x20`,
-  ),
-];
+import { body, linesOf, mistakeIn, writtenReports } from '../written-reports.ts';
 
 /** Ways a console carries one report. */
 const transports: readonly (readonly [string, (line: string, index: number) => string])[] = [
@@ -27,140 +10,8 @@ const transports: readonly (readonly [string, (line: string, index: number) => s
   ['syslog', (line) => `Jan  2 03:04:05 host kernel: ${line}`],
 ];
 
-const pc = 'RIP: 0010:demo_take+0x10/0x20';
-const site =
-  'x/1 is trying to acquire lock:\n (&l){+.+.}, at: [<ffffffff81234567>] demo_take+0x1/0x2';
-const access = 'Read of size 8 at addr ffff888012345678 by task x/1';
-
-/** Header, perhaps with the lines right below it, and the title. */
-const kinds: readonly (readonly [string, string])[] = [
-  [
-    `BUG: KASAN: vmalloc-out-of-bounds in demo_take+0x1/0x2\n${access}`,
-    'KASAN: vmalloc-out-of-bounds Read in demo_take',
-  ],
-  [
-    'BUG: KMSAN: kernel-infoleak-after-free in demo_take+0x1/0x2',
-    'KMSAN: kernel-infoleak-after-free in demo_take',
-  ],
-  ['BUG: KCSAN: assert: race in demo_b / demo_a', 'KCSAN: assert: race in demo_a / demo_b'],
-  ['BUG: KFENCE: invalid write in demo_take+0x1/0x2', 'KFENCE: invalid write in demo_take'],
-  ['UBSAN: negation-overflow in drivers/x.c:12:3', 'UBSAN: negation-overflow in demo_take'],
-  [`[ INFO: possible recursive locking detected ]\n${site}`, 'possible deadlock in demo_take'],
-  [
-    `WARNING: possible irq lock inversion dependency detected\n${site}`,
-    'possible deadlock in demo_take',
-  ],
-  [`WARNING: inconsistent lock state\n${site}`, 'inconsistent lock state in demo_take'],
-  ['[ BUG: Invalid wait context ]', 'WARNING: locking bug in demo_take'],
-  ['BUG: MAX_LOCKDEP_CHAIN_HLOCKS too low!', 'BUG: MAX_LOCKDEP_CHAIN_HLOCKS too low!'],
-  ['BUG: rwlock wrong CPU on CPU#0, x/1, ffff888012345678', 'BUG: rwlock wrong CPU in demo_take'],
-  [
-    'BUG: using __this_cpu_write() in preemptible [00000000] code: x/1',
-    'BUG: using __this_cpu_write() in preemptible code in demo_take',
-  ],
-  [
-    'BUG: workqueue leaked lock or atomic: kworker/0:1/0x0/12\n     last function: demo_take',
-    'BUG: workqueue leaked lock or atomic in demo_take',
-  ],
-  [
-    'BUG: workqueue leaked atomic, lock or RCU: kworker/0:1[12]\n     preempt=0x0 lock=0->1 RCU=0->0 workfn=demo_take',
-    'BUG: workqueue leaked lock or atomic in demo_take',
-  ],
-  ['INFO: task x:12 blocked for more than 143 seconds.', 'INFO: task hung in demo_take'],
-  [
-    'INFO: task x:12 blocked in I/O wait for more than 143 seconds.',
-    'INFO: task hung in demo_take',
-  ],
-  ["INFO: task x:12 can't die for more than 143 seconds.", "INFO: task can't die in demo_take"],
-  ['kernel BUG at /home/me/linux/mm/x.c:12!', 'kernel BUG in demo_take'],
-  ['kernel BUG at ffffffff81234567 [verbose debug info unavailable]', 'kernel BUG in demo_take'],
-  ['kernel BUG at mm/x.c:12!\nmonitor event: 0040 ilc:2 [#1] SMP', 'kernel BUG in demo_take'],
-  [
-    `Oops: general protection fault, probably for non-canonical address 0xdffffc0000000000: 0000 [#1] SMP\n${pc}`,
-    'general protection fault in demo_take',
-  ],
-  [`Oops: stack segment: 0000 [#1] SMP\n${pc}`, 'stack segment fault in demo_take'],
-  [`control protection fault: 0003 [#1] SMP\n${pc}`, 'Oops in demo_take'],
-  [`segment not present: 0018 [#1] SMP\n${pc}`, 'Oops in demo_take'],
-  ['illegal operation: 0001 ilc:1 [#1] SMP', 'Oops in demo_take'],
-  ['Oops - store (or AMO) access fault [#1]', 'Oops in demo_take'],
-  [`double fault: 0000 [#1] SMP\n${pc}`, 'PANIC: double fault in demo_take'],
-  [
-    `PANIC: early exception 0x0d IP 10:ffffffff81234567 error 0 cr2 0x0\n${pc}`,
-    'PANIC: early exception in demo_take',
-  ],
-  [
-    'Unable to handle kernel execute from non-executable memory at virtual address ffff000000000008',
-    'BUG: unable to handle kernel paging request in demo_take',
-  ],
-  [
-    'BUG: Unable to handle kernel unaligned access at 0x00000008',
-    'BUG: unable to handle kernel paging request in demo_take',
-  ],
-  [
-    'Alignment trap: not handling instruction e1923f9f at [<c0123456>]\nUnhandled fault: alignment exception (0x001) at 0x00000001',
-    'Alignment trap in demo_take',
-  ],
-  ['BUG kmalloc-64 (Tainted: G    B  ): Object already free', 'BUG: Object already free'],
-  [
-    'BUG: Bad rss-counter state mm:00000000abc type:MM_ANONPAGES val:1',
-    'BUG: Bad rss-counter state',
-  ],
-  [
-    'VFS: Busy inodes after unmount of sda1 (ext4)',
-    'VFS: Busy inodes after unmount (use-after-free)',
-  ],
-  [
-    'Kernel panic - not syncing: stack-protector: Kernel stack is corrupted in: demo_take+0x1/0x2',
-    'kernel panic: stack is corrupted in demo_take',
-  ],
-  [
-    'Kernel panic - not syncing: stack-protector: Kernel stack is corrupted in: ffffffff81234567',
-    'kernel panic: stack is corrupted in demo_take',
-  ],
-  ['WARNING: at kernel/x.c:12 demo_take+0x1/0x2()', 'WARNING in demo_take'],
-  [
-    'WARNING: lib/refcount.c:28 at refcount_warn_saturate+0x1/0x2, CPU#0: x/12',
-    'WARNING: refcount bug in demo_take',
-  ],
-  [
-    'WARNING: mm/slub.c:6740 at __kvmalloc_node_noprof+0x1/0x2, CPU#0: x/1',
-    'WARNING: kmalloc bug in demo_take',
-  ],
-  ['BUG: executor-detected bug', 'BUG: executor-detected bug'],
-  [
-    'WARNING: [ptr == NULL && x[1]] net/x.c:12 at demo_take+0x1/0x2, CPU#0: x/12',
-    'WARNING in demo_take',
-  ],
-  [
-    'WARNING: CPU: 0 PID: 12 at [!x] lib/refcount.c:28 refcount_warn_saturate+0x1/0x2',
-    'WARNING: refcount bug in demo_take',
-  ],
-  ['WARNING: at demo_take+0x1/0x2, CPU#0: x/12', 'WARNING in demo_take'],
-  [
-    'UBSAN: integer subtraction overflow at demo_take+0x1/0x2\nOops: invalid opcode: 0000 [#1] SMP',
-    'UBSAN: integer subtraction overflow in demo_take',
-  ],
-  ['Unhandled prefetch abort: debug event (0x222) at 0x00000000', 'Unhandled fault in demo_take'],
-  ['Trap instruction in kernel code[#1]:', 'kernel BUG in demo_take'],
-  ['Oops - BUG[#1]:', 'Oops in demo_take'],
-  [
-    'Unable to handle kernel access at virtual address 00000008',
-    'BUG: unable to handle kernel paging request in demo_take',
-  ],
-  [
-    'Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)',
-    'kernel panic: VFS: Unable to mount root fs on unknown-block(NUM,NUM)',
-  ],
-  [
-    'Kernel panic - not syncing: Out of memory and no killable processes...',
-    'kernel panic: Out of memory and no killable processes...',
-  ],
-  [
-    'Kernel panic - not syncing: EXT4-fs (device loop0): panic forced after error',
-    'kernel panic: EXT4-fs (device loop0): panic forced after error',
-  ],
-];
+/** What a program writes to the console. */
+const bare: typeof transports = [['nothing', (line) => line]];
 
 void t.test('a warning of the unwinder is named by its words', async (t) => {
   const rows: [string, string][] = [
@@ -197,42 +48,24 @@ function frameOf(name: string): string {
   return ` ${name}+0x10/0x20`;
 }
 
-const stalls: readonly (readonly [string, string])[] = [
-  ['INFO: rcu_bh self-detected stall on CPU { 0}', 'INFO: rcu detected stall in demo_take'],
-  [
-    'rcu: INFO: rcu_preempt detected expedited stalls on CPUs/tasks: { 0-... } 100 jiffies s: 1',
-    'INFO: rcu detected stall in demo_take',
-  ],
-  ['NMI watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [x:1]', 'BUG: soft lockup in demo_take'],
-  ['watchdog: CPU0: Watchdog detected hard LOCKUP on cpu 1', 'BUG: hard lockup in demo_take'],
-  ['watchdog: CPU 0 Hard LOCKUP', 'BUG: hard lockup in demo_take'],
-  ['watchdog: CPU 0 detected hard LOCKUP on other CPUs 1', 'BUG: hard lockup in demo_take'],
-  [
-    'BUG: NMI Watchdog detected LOCKUP on CPU0, ip 00123456, registers:',
-    'BUG: hard lockup in demo_take',
-  ],
-];
-
 void t.test('every kind of report is named alike over every transport', async (t) => {
-  const rows = [
-    ...kinds.map(([header, title]) => ({ header, title, below: body })),
-    ...stalls.map(([header, title]) => ({ header, title, below: ticked })),
-  ];
-  for (const { header, title, below } of rows) {
-    for (const [transport, carry] of transports) {
-      const log = [...header.split('\n'), ...below].map(carry).join('\n');
-      const titles = scanLog(`${log}\n`).map((finding) => finding.title);
-      t.strictSame(titles, [title], `${header} by ${transport}`);
+  for (const report of writtenReports) {
+    const lines = linesOf(report);
+    for (const [transport, carry] of report.isBare ? bare : transports) {
+      const found = scanLog(`${lines.map(carry).join('\n')}\n`);
+      t.equal(mistakeIn(found, report), '', `${lines[0]} by ${transport}`);
     }
   }
 });
 
 void t.test('a report cut before its stack is found and marked', async (t) => {
-  const cut = kinds.filter(
-    ([, title]) =>
-      title.includes(' in demo_take') && !/^(?:BUG: workqueue|kernel panic)/.test(title),
+  const cut = writtenReports.filter(
+    ({ below, title }) =>
+      below === body &&
+      title.includes(' in demo_take') &&
+      !/^(?:BUG: workqueue|kernel panic)/.test(title),
   );
-  for (const [header] of cut) {
+  for (const { header } of cut) {
     const [first = ''] = header.split('\n');
     const [finding] = scanLog(`[  100.000000] ${first}\n[  100.000001] ${body[0]}\n`);
     t.match(finding, { kind: 'splat', corrupted: true }, first);

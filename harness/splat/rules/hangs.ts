@@ -5,16 +5,16 @@ const stalled = ['stall in {frame}'];
 /** Something does not come back: RCU stalls, lockups, hung tasks, lost devices. */
 export const hangRules: readonly Rule[] = [
   {
-    header: /INFO: rcu_\w+ (?:self-)?detected (?:expedited )?stalls?\b/,
-    title: 'INFO: rcu detected stall in {frame}',
-    alt: stalled,
-    frame: { ...stall, confirmed: true },
-  },
-  {
     header: /INFO: rcu_tasks\w* detected stalls on tasks/,
     title: 'INFO: rcu detected stall in {frame}',
     alt: stalled,
     frame: hang,
+  },
+  {
+    header: /INFO: rcu_\w+ (?:self-)?detected (?:expedited )?stalls?\b/,
+    title: 'INFO: rcu detected stall in {frame}',
+    alt: stalled,
+    frame: { ...stall, confirmed: true },
   },
   {
     header: /BUG: soft lockup\b/,

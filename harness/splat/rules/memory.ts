@@ -40,11 +40,6 @@ export const memoryRules: readonly Rule[] = [
     detail: accessed,
     title: 'KASAN: {1} {a}',
   },
-  {
-    header: /BUG: KASAN: (?<text>[a-z-]+ in .*)/,
-    title: 'KASAN: {text}',
-    corrupted: 'report format is marked as corrupted',
-  },
   { header: /BUG: KASAN: (?<text>.*)/, title: 'KASAN: {text}', corrupted: 'unknown KASAN format' },
   {
     header: /BUG: KMSAN: (use-after-free|kernel-usb-infoleak|[a-z-]+) in /,

@@ -13,7 +13,6 @@ export const panicRules: readonly Rule[] = [
   panicRow('Attempted to kill init!', 'Attempted to kill init!'),
   panicRow('Attempted to kill the idle task!', 'Attempted to kill the idle task!'),
   panicRow("Couldn't open N_TTY ldisc", "Couldn't open N_TTY ldisc"),
-  panicRow('panic_on_warn set', 'panic_on_warn set', { corrupted: secondHand }),
   panicRow('(?:kernel: )?panic_on_warn set', 'panic_on_warn set', { corrupted: secondHand }),
   panicRow('(?:Oops: )?Fatal exception', 'Fatal exception', { corrupted: secondHand }),
   panicRow(

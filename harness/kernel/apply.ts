@@ -68,7 +68,9 @@ async function applyOne(
   series: Series,
   ground: Ground,
 ): Promise<Untestable | undefined> {
-  for (const patch of series.patches) {
+  let there = 0;
+  for (const [at, patch] of series.patches.entries()) {
+    if (at < there) continue;
     const place = patchPlace(series, patch);
     const changes = parseDiff(patch.diff);
     const refused = await refusal(tree, changes);
@@ -78,9 +80,49 @@ async function applyOne(
       ground.touched.add(path);
     }
     const failure = await applyPatch(patch, changes, ground);
-    if (failure !== undefined) return cannotApply(place, failure.message, failure.output);
+    if (failure === undefined) continue;
+    there = at === 0 && series.maybeThere === true ? await countThere(tree, series, ground) : 0;
+    if (there === 0) return cannotApply(place, failure.message, failure.output);
   }
   return undefined;
+}
+
+/**
+ * How many of the first patches of a series a tree has already: the most that can be taken back, the last one first. Not
+ * patch by patch: what a later one changed again hides the earlier.
+ */
+async function countThere(tree: string, { patches }: Series, ground: Ground): Promise<number> {
+  const dir = `${ground.dir}-reversed`;
+  try {
+    for (let count = patches.length; count > 0; count--) {
+      await rm(dir, { recursive: true, force: true });
+      if (await canTakeBack(tree, patches.slice(0, count), { dir, ground })) return count;
+    }
+    return 0;
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+/** True when all patches can be taken back, in a copy in the folder `dir`, from the tree with what is applied so far. */
+async function canTakeBack(
+  tree: string,
+  patches: readonly Patch[],
+  { dir, ground }: { readonly dir: string; readonly ground: Ground },
+): Promise<boolean> {
+  await mkdir(dir, { recursive: true });
+  const copied = new Set<string>();
+  for (const patch of patches.toReversed()) {
+    const changes = parseDiff(patch.diff);
+    if ((await refusal(tree, changes)) !== undefined) return false;
+    for (const path of touchedPaths(changes).filter((one) => !copied.has(one))) {
+      copied.add(path);
+      await copyPristine(ground.touched.has(path) ? ground.dir : tree, dir, path);
+    }
+    const end = await gitApply(patch, ['--reverse'], { ...ground, dir });
+    if (end.exitCode !== 0) return false;
+  }
+  return true;
 }
 
 /** `patch 2/3 "mm: foo"`. */
@@ -136,21 +178,29 @@ async function applyPatch(
   changes: readonly FileChange[],
   { dir, signal }: Ground,
 ): Promise<{ readonly message: string; readonly output: string } | undefined> {
+  const end = await gitApply(patch, [], { dir, signal });
+  if (end.exitCode === 0) return undefined;
+  const reversed = await gitApply(patch, ['--check', '--reverse'], { dir, signal });
+  const hint = reversed.exitCode === 0 ? ' (the tree has this patch already)' : '';
+  return { message: explainFailure(end.stderr, changes) + hint, output: end.stderr };
+}
+
+async function gitApply(
+  { diff }: Patch,
+  flags: readonly string[],
+  { dir, signal }: Pick<Ground, 'dir' | 'signal'>,
+): Promise<{ readonly exitCode: number; readonly stderr: string }> {
   const file = join(dirname(dir), 'applying.patch');
-  await writeFile(file, patch.diff, 'latin1');
+  await writeFile(file, diff, 'latin1');
   const options = {
     signal,
     cwd: dir,
     env: { GIT_CEILING_DIRECTORIES: dirname(dir) },
     okCodes: [0, 1, 128],
   };
-  const apply = ['apply', '--whitespace=nowarn'];
-  const end = await runGit([...apply, file], options);
-  if (end.exitCode === 0) return rm(file).then(() => undefined);
-  const reversed = await runGit([...apply, '--check', '--reverse', file], options);
+  const end = await runGit(['apply', '--whitespace=nowarn', ...flags, file], options);
   await rm(file);
-  const hint = reversed.exitCode === 0 ? ' (the tree has this patch already)' : '';
-  return { message: explainFailure(end.stderr, changes) + hint, output: end.stderr };
+  return end;
 }
 
 /**

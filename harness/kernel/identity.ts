@@ -34,7 +34,11 @@ export async function identifyBuild(
   const base = request.base.kind === 'file' ? request.base.text : request.base.kind;
   const family = valueDigest([recipe, request.source.id, base, demands, compiler]);
   const diffs = allPatches(request.series).map((patch) => patch.diff);
-  const kernel = valueDigest([family, diffs]);
+  // A tree that has them already is a kernel for who passes them over, and none for who demands them.
+  const passed = request.series
+    .filter(({ maybeThere }) => maybeThere === true)
+    .map(({ patches }) => patches.length);
+  const kernel = valueDigest(passed.length === 0 ? [family, diffs] : [family, diffs, passed]);
   return { kernel: kernel.slice(0, 32), family: family.slice(0, 24), compiler };
 }
 

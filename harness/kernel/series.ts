@@ -20,6 +20,8 @@ export interface Series {
   readonly trailers?: Trailers;
   /** Left out, and said so, when it does not apply: our own driver on a tree it was not written for. Default false. */
   readonly optional?: boolean;
+  /** The tree may have the first of its patches, or all: those are passed over. A back-port over many commits. Default false. */
+  readonly maybeThere?: boolean;
 }
 
 export interface Patch {

@@ -119,6 +119,36 @@ void t.test('commits are built as differences, and without one of them', async (
   t.equal(await git(tree, 'count-objects'), objects, 'and nothing is added to it');
 });
 
+void t.test(
+  '--with-series is on top of every commit, of those that have it already, too',
+  async (t) => {
+    const { dir, tree } = await makeMiniKernel(t);
+    const spaced = await setC(tree);
+    const three = await setB(tree, '3');
+    const four = await setB(tree, '4');
+    const other = await setC(tree);
+    await git(tree, 'format-patch', '-q', '-o', join(dir, 'port'), `${spaced}..${four}`);
+    const signal = new AbortController().signal;
+    const named = { series: ['port'], configs: [], configBase: undefined, workloads: [] };
+    const { series } = await pinInputs(named, { cwd: dir, signal });
+    const request = { ...commits, tree, good: 'HEAD~4', bad: 'HEAD' };
+    const bare = await openRange(request, workIn(dir));
+    const ported = await openRange(request, { ...workIn(dir), series });
+    const image = imageOf(await bare.build(four));
+    t.not(imageOf(await bare.build(spaced)), image);
+    for (const id of [spaced, three, four]) {
+      t.equal(imageOf(await ported.build(id)), image, 'none, the first and both are there');
+    }
+    t.equal(imageOf(await ported.build(other)), imageOf(await bare.build(other)));
+    const strict = series.map((one) => ({ ...one, maybeThere: false }));
+    const refused = await openRange(request, { ...workIn(dir), series: strict });
+    t.match(await refused.build(four), {
+      kind: 'untestable',
+      verdict: { because: 'apply', message: /patch 1\/2 "b is 3"/ },
+    });
+  },
+);
+
 void t.test('a merge is reverted against its first parent', async (t) => {
   const { dir, tree } = await makeMiniKernel(t);
   await git(tree, 'checkout', '-q', '-b', 'side');

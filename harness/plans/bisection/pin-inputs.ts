@@ -28,7 +28,10 @@ export async function pinInputs(
 ): Promise<PinnedInputs> {
   const { cwd } = options;
   const series: Series[] = [];
-  for (const path of named.series) series.push(await readSeries(path, options));
+  for (const path of named.series) {
+    // Commits after the one that brought them have the patches already.
+    series.push({ ...(await readSeries(path, options)), maybeThere: true });
+  }
   const configs = await Promise.all(named.configs.map(async (name) => pinFragment(name, cwd)));
   const configBase =
     named.configBase === undefined ? undefined : await readConfigBase(named.configBase, cwd);

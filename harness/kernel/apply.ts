@@ -110,7 +110,7 @@ async function canTakeBack(
   patches: readonly Patch[],
   { dir, ground }: { readonly dir: string; readonly ground: Ground },
 ): Promise<boolean> {
-  await mkdir(dir, { recursive: true });
+  await makeFolder(dir);
   const copied = new Set<string>();
   for (const patch of patches.toReversed()) {
     const changes = parseDiff(patch.diff);

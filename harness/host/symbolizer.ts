@@ -29,6 +29,8 @@ export interface Symbolizer extends AsyncDisposable {
   readonly buildId: string;
   /** Innermost first; all but the last are inlined into the next. Empty when the image does not know the frame. */
   locate(query: FrameQuery): Promise<readonly SourcePlace[]>;
+  /** Whether the image has a function of this name, and of this size; undefined when it has none, or its size is unknown. */
+  hasSize(query: FrameQuery): Promise<boolean | undefined>;
 }
 
 interface SymbolTable {
@@ -182,6 +184,12 @@ export async function openSymbolizer(
 
   return {
     ...identity,
+    async hasSize({ symbol, size, module }) {
+      // biome-ignore lint/nursery/useDisposables: disposed with the symbolizer that is returned
+      const object = await objectOf(module);
+      const sizes = (object?.symbols.byName.get(symbol) ?? []).map((range) => range.size);
+      return sizes.length === 0 || sizes.includes(0) ? undefined : sizes.includes(size);
+    },
     async locate({ symbol, offset, size, module, isReturn }) {
       // biome-ignore lint/nursery/useDisposables: disposed with the symbolizer that is returned
       const object = await objectOf(module);

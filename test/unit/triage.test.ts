@@ -235,4 +235,11 @@ void t.test('--vmlinux adds file:line and inlined frames, and refuses another bu
     await refusal(t, { file: '-', vmlinux: image }, other),
     /is Linux 6\.1\.0-test, the splat at line 1 is of Linux 6\.1\.0-other/,
   );
+  const rebuilt = splat
+    .replace(/ demo_divide.*/, ' demo_divide+0x4/0x7777')
+    .replace(/ demo_ioctl.*/, ' start_kernel+0x4/0x7777\n main+0x4/0x7777');
+  t.match(
+    await refusal(t, { file: '-', vmlinux: image }, rebuilt),
+    /is of another build: 3 of 3 functions on the stack of the splat at line 1 have another size/,
+  );
 });

@@ -1,6 +1,11 @@
 import type { PatchVerdict } from '../verdict.ts';
 import { plain } from './plain.ts';
-import type { ReportedPatch, ReportedSuspect, SeriesReport } from './series-report.ts';
+import type {
+  ReportedFunction,
+  ReportedPatch,
+  ReportedSuspect,
+  SeriesReport,
+} from './series-report.ts';
 import { type Style, styleFor } from './style.ts';
 
 export interface SeriesTextOptions {
@@ -23,6 +28,7 @@ export function describeSeries(result: SeriesReport, options: SeriesTextOptions)
     '',
     ...result.patches.flatMap((patch) => patchLines(patch, result.patches.length, style)),
     ...reportLines(result, style),
+    ...coverageLines(result, style),
     ...boundLines(result, style),
     '',
     `${style.strong('verdict')}  ${shadeOf(style, result.exitCode)(verdict.kind)}${because}`,
@@ -88,6 +94,24 @@ function reportLines({ patches }: SeriesReport, style: Style): readonly string[]
       ...(more > 0 ? [style.faint(`  ... ${more} more lines in series.json`)] : []),
     ];
   });
+}
+
+/** What of the series never ran, and what nobody can know of. */
+function coverageLines({ coverage }: SeriesReport, style: Style): readonly string[] {
+  const named = (wanted: ReportedFunction['state']): string =>
+    coverage
+      .filter(({ state }) => state === wanted)
+      .map(({ name, through }) => (through === undefined ? name : `${name} (in ${through})`))
+      .join(', ');
+  const rows = [
+    ['ran', named('ran'), style.faint],
+    ['never ran', named('not-run'), style.doubtful],
+    ['not traced', named('untraceable'), style.faint],
+  ] as const;
+  const lines = rows.flatMap(([word, names, paint]) =>
+    names === '' ? [] : [paint(`${word.padEnd(10)}  ${plain(names)}`)],
+  );
+  return lines.length === 0 ? [] : ['', ...lines];
 }
 
 /** How rare a splat may be and still have been seen. */

@@ -4,6 +4,7 @@ import type { Series } from '../../harness/kernel/series.ts';
 import { openFactLog } from '../../harness/plans/fact-log.ts';
 import { type Branch, mergeBranch, nextBranch, viewOf } from '../../harness/plans/series/branch.ts';
 import { chooseControls } from '../../harness/plans/series/control-workloads.ts';
+import { coverageOf, isUnexercised, watchFunctions } from '../../harness/plans/series/coverage.ts';
 import { detectorPatches } from '../../harness/plans/series/detector-code.ts';
 import {
   type Evidence,
@@ -411,6 +412,10 @@ function sampleReport(): SeriesReport {
       patch(5, { verdict: 'fixes', splats: [splat] }),
     ],
     workloads: [{ name: 'hmm', heard: 16, seenAbove: 0.17 }],
+    coverage: [
+      { name: 'f', file: 'a.c', state: 'ran', calls: { hmm: 3 } },
+      { name: 'g', file: 'a.c', state: 'not-run', through: 'h', calls: {} },
+    ],
     accel: 'tcg',
     seed: 1,
     confidence: 0.99,
@@ -522,6 +527,7 @@ void test('a person sees a line a patch, and no escape sequence of a stranger', 
   t.match(text, 'possible deadlock in f  (20 % of trials of hmm; confidence 99.6 %)');
   t.match(text, /^ {3}build: a\.c:1: no$/m);
   t.match(text, 'a splat in more than 17 % of trials would have been seen');
+  t.match(text, /^never ran {3}g \(in h\)$/m);
   t.match(text, /^verdict {2}splat {2}patch 2 introduces$/m);
   t.notMatch(text, '\u001b');
   t.match(describeSeries(sampleReport(), { colour: true, dir: '' }), '\u001b[31mintroduces');
@@ -586,4 +592,57 @@ void test('facts of a branch have numbers of their own', async (t) => {
   const own = evidenceOf(viewOf(log, undefined));
   t.match([...own.steps], [[1, { image: 'a' }]], 'and are not those of the series');
   t.match(log.facts.at(-1), { branch: 'without-2' });
+});
+
+void test('what the series changes is watched, and through its callers when it is inlined', (t) => {
+  const text = `static int low(void)
+{
+\treturn 1;
+}
+
+static int middle(void)
+{
+\treturn low();
+}
+
+int top(void)
+{
+\treturn middle();
+}
+
+void other(void)
+{
+\ttop();
+}
+`;
+  const functions = ['low', 'other', 'gone'].map((name) => ({
+    name,
+    file: 'mm/x.c',
+    kind: 'function' as const,
+  }));
+  const files = [{ path: 'mm/x.c', before: '', after: text }];
+  const watched = watchFunctions([{ files, functions, kind: 'code' }]);
+  t.strictSame(watched, [
+    { name: 'low', file: 'mm/x.c', callers: ['middle', 'top', 'other'] },
+    { name: 'other', file: 'mm/x.c', callers: [] },
+  ]);
+  const trial = { step: 0, workload: 'hmm', state: 'heard', splats: [] } as const;
+  const ready: StepState = { kind: 'ready', image: 'a', unproved: [] };
+  const seen = (profiled: readonly string[], calls: Readonly<Record<string, number>>) => ({
+    facts: [
+      { kind: 'step', step: 0, state: ready, profiled, seconds: 1 },
+      { kind: 'trial', trial, folder: 'f', calls, seconds: 1 },
+      { kind: 'trial', trial, folder: 'g', calls, seconds: 1 },
+    ] as const,
+    append: async () => undefined,
+  });
+  const ran = coverageOf(seen(['top', 'other'], { top: 2 }), watched);
+  t.match(ran, [
+    { name: 'low', state: 'ran', through: 'top', calls: { hmm: 4 } },
+    { name: 'other', state: 'not-run' },
+  ]);
+  t.notOk(isUnexercised(ran));
+  t.ok(isUnexercised(coverageOf(seen(['top', 'other'], {}), watched)));
+  t.notOk(isUnexercised(coverageOf(seen([], {}), watched)), 'nobody can know');
+  t.end();
 });

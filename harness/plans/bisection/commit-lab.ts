@@ -8,6 +8,7 @@ import { canariesFor } from '../canaries.ts';
 import type { ChosenWorkload } from '../choose-workloads.ts';
 import { countSplats, type SplatCount } from '../findings.ts';
 import { type Lab, type LabRequest, openLab } from '../lab.ts';
+import type { Prepared } from '../observe.ts';
 import { trialSeed } from '../plan-trials.ts';
 import { runTrial, type TrialResult } from '../trial.ts';
 import { shortName } from './history.ts';
@@ -41,6 +42,8 @@ export interface ReadyCommit {
   readonly dropped: DroppedLines;
   /** Splats of the boot; they are in every trial's past. */
   readonly bootSplats: readonly SplatCount[];
+  /** Of the functions that were to be counted besides, those that can be. */
+  readonly profiled: readonly string[];
   /** One trial; `index` counts the trials of this commit. */
   readonly run: (chosen: ChosenWorkload, index: number) => Promise<TrialResult>;
   /** Whether the seeded bugs are seen in this kernel: `unproved` when they cannot be seeded in it, else why not all are. */
@@ -75,6 +78,7 @@ export async function prepareCommit(
     compiled: !kernel.fromCache,
     dropped: kernel.facts.dropped,
     bootSplats: countSplats(scanLog(boot.bootLog)),
+    profiled: (boot.checkpoint.prepared as Prepared).profiled ?? [],
     run,
     proveDetectors: async () => {
       const canaries = canariesFor(kernel.version);

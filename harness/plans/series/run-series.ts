@@ -21,6 +21,7 @@ import { parallelTrials } from '../trials.ts';
 import { type Branch, mergeBranch, nextBranch, viewOf } from './branch.ts';
 import { concludeSeries, findDetectors } from './conclude.ts';
 import { chooseControls } from './control-workloads.ts';
+import { watchFunctions } from './coverage.ts';
 import { bootWorkload, type Limits } from './decide.ts';
 import type { Evidence } from './evidence.ts';
 import { evidenceOf, factFields, type SeriesFact, type SeriesLog } from './facts.ts';
@@ -67,7 +68,9 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
     fields: factFields,
   });
   const names = [bootWorkload, ...workloads.map(({ workload }) => workload.name)];
-  const walk: Walk = { asked, request, log, changes, names };
+  const watched = watchFunctions(changes);
+  const profile = [...new Set(watched.flatMap(({ name, callers }) => [name, ...callers]))];
+  const walk: Walk = { asked, request: { ...request, profile }, log, changes, names };
   const evidence = await walkBranch(undefined, walk);
   const detectors = findDetectors(series, changes, request.detectors);
   const judge = (known: Evidence, indices: readonly number[]): readonly JudgedPatch[] =>
@@ -89,7 +92,17 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
     emit({ kind: 'note', text: `patch ${branch.culprit} hides what others do: again without it` });
     judged = mergeBranch(judged, branch, judge(await walkBranch(branch, walk), branch.patches));
   }
-  return concludeSeries({ ...asked, request, changes, log, evidence, judged, detectors, names });
+  return concludeSeries({
+    ...asked,
+    request,
+    changes,
+    log,
+    evidence,
+    judged,
+    detectors,
+    names,
+    watched,
+  });
 }
 
 interface Walk {

@@ -9,8 +9,10 @@ import type { ChosenWorkload } from '../choose-workloads.ts';
 import { countSplats, type SplatCount } from '../findings.ts';
 import { type Lab, type LabRequest, openLab } from '../lab.ts';
 import type { Prepared } from '../observe.ts';
+import { inParallel } from '../parallel.ts';
 import { trialSeed } from '../plan-trials.ts';
 import { runTrial, type TrialResult } from '../trial.ts';
+import { parallelTrials } from '../trials.ts';
 import { shortName } from './history.ts';
 
 export interface CommitLabRequest extends LabRequest {
@@ -95,15 +97,20 @@ export async function prepareCommit(
     },
     missedCanaries: async () => {
       if (kernel.facts.leftOut.length > 0) return ['the seeded bugs are not in this kernel'];
-      const missed: string[] = [];
-      for (const { workload, expected } of canariesFor(kernel.version)) {
-        const name = `${shortName(id)}.canary-${workload.canary}`;
-        const { verdict } = await runOne(name, { workload, index: 0, expected }, lab, request);
-        if (verdict.kind === 'clean') continue;
-        const why = 'titles' in verdict ? verdict.titles.join('; ') : verdictPhrase(verdict);
-        missed.push(`${workload.canary} (${why})`);
-      }
-      return missed;
+      const { memoryMiB } = request;
+      const limit = parallelTrials({ parallelTrials: undefined, memoryMiB });
+      const missed = await inParallel(
+        canariesFor(kernel.version),
+        limit,
+        async ({ workload, expected }): Promise<readonly string[]> => {
+          const name = `${shortName(id)}.canary-${workload.canary}`;
+          const { verdict } = await runOne(name, { workload, index: 0, expected }, lab, request);
+          if (verdict.kind === 'clean') return [];
+          const why = 'titles' in verdict ? verdict.titles.join('; ') : verdictPhrase(verdict);
+          return [`${workload.canary} (${why})`];
+        },
+      );
+      return missed.flat();
     },
     bootAgain: async (bootIndex) => {
       const again = await lab.boots(bootIndex);

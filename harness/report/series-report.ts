@@ -99,6 +99,16 @@ export interface ReportedPatch {
   readonly detector: boolean;
   /** Warnings of the compiler that no kernel before it had. */
   readonly warnings: readonly { readonly place: string; readonly text: string }[];
+  /**
+   * Lock dependencies that no prefix before it taught lockdep, at classes where memory management and drivers meet: a hint,
+   * for two trials do not meet all a kernel can do. `almost` is the shortest path that needs one more to be a cycle.
+   */
+  readonly locks: readonly {
+    readonly from: string;
+    readonly to: string;
+    readonly cycle?: readonly string[];
+    readonly almost?: readonly string[];
+  }[];
   /** Null when nothing was built of it. */
   readonly build: ReportedBuild | null;
 }

@@ -62,13 +62,16 @@ const shades: Readonly<Record<PatchVerdict, 'good' | 'bad' | 'doubtful'>> = {
 };
 
 function patchLines(patch: ReportedPatch, total: number, style: Style): readonly string[] {
-  const { index, verdict, subject, because, warnings, splats } = patch;
+  const { index, verdict, subject, because, warnings, splats, locks } = patch;
   const number = String(index).padStart(String(total).length);
   const indent = ' '.repeat(number.length + 2);
   return [
     `${number}  ${style[shades[verdict]](verdict.padEnd(12))}  ${plain(subject)}`,
     ...splats.map((splat) => `${indent}${splatLine(splat)}`),
     ...(because === undefined ? [] : [`${indent}${style.faint(plain(because))}`]),
+    ...locks.map(
+      ({ from, to }) => `${indent}${style.faint(plain(`new lock order: ${from} -> ${to}`))}`,
+    ),
     ...warnings.map(({ place, text }) => `${indent}new warning: ${plain(`${place}: ${text}`)}`),
   ];
 }

@@ -21,6 +21,7 @@ import {
   judgePatches,
 } from '../../harness/plans/series/judge.ts';
 import { defaultLimits } from '../../harness/plans/series/limits.ts';
+import { learnedDependencies, openLockOrders } from '../../harness/plans/series/lock-orders.ts';
 import { locate, mostTelling, openBits } from '../../harness/plans/series/presence.ts';
 import { trialState } from '../../harness/plans/series/tester.ts';
 import { checkTrailers } from '../../harness/plans/series/trailers.ts';
@@ -383,6 +384,7 @@ function sampleReport(): SeriesReport {
     functions: [],
     detector: false,
     warnings: [],
+    locks: [],
     build,
     ...more,
   });
@@ -645,4 +647,28 @@ void other(void)
   t.ok(isUnexercised(coverageOf(seen(['top', 'other'], {}), watched)));
   t.notOk(isUnexercised(coverageOf(seen([], {}), watched)), 'nobody can know');
   t.end();
+});
+
+/** What a guest's lockdep knew. */
+const dump = (...pairs: readonly (readonly [string, string])[]) => {
+  const order = new Map<string, Set<string>>();
+  for (const [from, to] of pairs) order.set(from, (order.get(from) ?? new Set()).add(to));
+  return { order, hidden: [] };
+};
+
+void test('what a patch teaches lockdep is told against all prefixes before it', async (t) => {
+  const dir = t.testdir();
+  const orders = openLockOrders(dir);
+  orders.add('base', dump(['fs_reclaim', '&a']));
+  orders.add('base', dump(['&mm->mmap_lock', '&b']));
+  orders.add('patch-2', dump(['fs_reclaim', '&a'], ['&c', 'fs_reclaim'], ['&x', '&y']));
+  await orders.save();
+  const again = openLockOrders(dir);
+  again.add('patch-3', dump(['&c', 'fs_reclaim'], ['&mm->mmap_lock', '&b']));
+  await again.save();
+  const learned = await learnedDependencies(again, ['base', 'patch-1', 'patch-2', 'patch-3']);
+  t.strictSame(
+    learned.map((list) => list.map(({ from, to }) => `${from} ${to}`)),
+    [[], [], ['&c fs_reclaim'], []],
+  );
 });

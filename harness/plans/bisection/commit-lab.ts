@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { HarnessError } from '../../errors.ts';
 import type { DroppedLines } from '../../kernel/config.ts';
 import type { BuildOutcome } from '../../kernel/kernel.ts';
+import type { LockDump } from '../../locks/dependencies.ts';
 import { scanLog } from '../../splat/scanner.ts';
 import { inconclusive, type Untestable, type Verdict, verdictPhrase } from '../../verdict.ts';
 import { canariesFor } from '../canaries.ts';
@@ -11,7 +12,7 @@ import { type Lab, type LabRequest, openLab } from '../lab.ts';
 import type { Prepared } from '../observe.ts';
 import { inParallel } from '../parallel.ts';
 import { trialSeed } from '../plan-trials.ts';
-import { runTrial, type TrialResult } from '../trial.ts';
+import { runTrial, type TrialContext, type TrialResult } from '../trial.ts';
 import { parallelTrials } from '../trials.ts';
 import { shortName } from './history.ts';
 
@@ -21,6 +22,8 @@ export interface CommitLabRequest extends LabRequest {
   readonly durationMs: number | undefined;
   /** Where consoles are kept. */
   readonly dir: string;
+  /** Gets what lockdep knew at the end of a trial of the commit that `id` names; absent: it is not asked. */
+  readonly onLocks?: (id: string, dump: LockDump) => void;
 }
 
 /** Trials that share a boot before the next one is used, round and round: copies are twins in all their boot decided. */
@@ -71,8 +74,10 @@ export async function prepareCommit(
   const lab = rememberBoots(await openLab(kernel, request));
   const boot = await lab.boots(0);
   if (boot.kind === 'failed') return { kind: 'untestable', verdict: boot.verdict };
+  const { onLocks } = request;
+  const listen = onLocks === undefined ? {} : { onLocks: (dump: LockDump) => onLocks(id, dump) };
   const run: ReadyCommit['run'] = async (chosen, index) =>
-    runOne(`${shortName(id)}.${index}`, { ...chosen, index }, lab, request);
+    runOne(`${shortName(id)}.${index}`, { ...chosen, ...listen, index }, lab, request);
   const commit = {
     id,
     image: kernel.imageDigest,
@@ -138,11 +143,15 @@ function rememberBoots(lab: Lab): BootedLab {
 
 async function runOne(
   id: string,
-  trial: ChosenWorkload & { readonly index: number; readonly expected?: readonly string[] },
+  trial: ChosenWorkload &
+    Pick<TrialContext, 'onLocks'> & {
+      readonly index: number;
+      readonly expected?: readonly string[];
+    },
   { lab, boots }: BootedLab,
   request: CommitLabRequest,
 ): Promise<TrialResult> {
-  const { workload, index, ...rest } = trial;
+  const { workload, index, onLocks, ...rest } = trial;
   const { emit, signal, cpus, dir } = request;
   const bootIndex = bootOf(index);
   const asked = await boots(bootIndex);
@@ -166,6 +175,7 @@ async function runOne(
       dir: join(dir, 'trials', `${id}.${workload.name}`),
       signal,
       onSplat: ({ title }) => emit({ kind: 'splat', trial: id, title }),
+      ...(onLocks === undefined ? {} : { onLocks }),
     },
   );
 }

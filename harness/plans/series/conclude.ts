@@ -2,6 +2,7 @@ import { exitCodes } from '../../errors.ts';
 import type { Diagnostic } from '../../kernel/build-log.ts';
 import type { PatchChanges } from '../../kernel/patch-changes.ts';
 import type { Series } from '../../kernel/series.ts';
+import type { NewDependency } from '../../locks/difference.ts';
 import type {
   ReportedBase,
   ReportedBuild,
@@ -30,6 +31,8 @@ export interface Tried extends Asked {
   /** Patches that change detector code, from 1. */
   readonly detectors: ReadonlySet<number>;
   readonly watched: readonly WatchedFunction[];
+  /** By patch, what lockdep learned with it. */
+  readonly learned: readonly (readonly NewDependency[])[];
   /** Of the workloads, that of the boot included. */
   readonly names: readonly string[];
 }
@@ -121,7 +124,7 @@ function describeBase({ request, source, log, evidence }: Tried): ReportedBase {
 
 function describePatch(
   judged: JudgedPatch,
-  { series, changes, log, detectors }: Tried,
+  { series, changes, log, detectors, learned }: Tried,
 ): ReportedPatch {
   const at = judged.index - 1;
   const patch = series.patches[at];
@@ -135,6 +138,7 @@ function describePatch(
     functions: changes[at]?.functions ?? [],
     detector: detectors.has(judged.index),
     warnings: newWarnings(judged.index, log),
+    locks: learned[at] ?? [],
     build: build === undefined ? null : withoutWarnings(build),
   };
 }

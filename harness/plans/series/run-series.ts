@@ -26,6 +26,7 @@ import { bootWorkload, type Limits } from './decide.ts';
 import type { Evidence } from './evidence.ts';
 import { evidenceOf, factFields, type SeriesFact, type SeriesLog } from './facts.ts';
 import { type JudgedPatch, judgePatches } from './judge.ts';
+import { type LockOrders, learnedDependencies, openLockOrders } from './lock-orders.ts';
 import { seriesTester } from './tester.ts';
 import { checkTrailers } from './trailers.ts';
 import { walkSeries } from './walk.ts';
@@ -70,7 +71,8 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
   const names = [bootWorkload, ...workloads.map(({ workload }) => workload.name)];
   const watched = watchFunctions(changes);
   const profile = [...new Set(watched.flatMap(({ name, callers }) => [name, ...callers]))];
-  const walk: Walk = { asked, request: { ...request, profile }, log, changes, names };
+  const locks = openLockOrders(dir);
+  const walk: Walk = { asked, request: { ...request, profile }, log, changes, names, locks };
   const evidence = await walkBranch(undefined, walk);
   const detectors = findDetectors(series, changes, request.detectors);
   const judge = (known: Evidence, indices: readonly number[]): readonly JudgedPatch[] =>
@@ -92,8 +94,11 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
     emit({ kind: 'note', text: `patch ${branch.culprit} hides what others do: again without it` });
     judged = mergeBranch(judged, branch, judge(await walkBranch(branch, walk), branch.patches));
   }
+  const steps = series.patches.map(({ index }) => `patch-${index}`);
+  const [, ...learned] = await learnedDependencies(locks, ['base', ...steps]);
   return concludeSeries({
     ...asked,
+    learned,
     request,
     changes,
     log,
@@ -111,6 +116,7 @@ interface Walk {
   readonly log: SeriesLog;
   readonly changes: readonly PatchChanges[];
   readonly names: readonly string[];
+  readonly locks: LockOrders;
 }
 
 /** Walks the series, or a branch of it, and returns what is known of it then. */
@@ -139,6 +145,8 @@ async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evide
       ...request,
       ...asked,
       log: view,
+      locks: walk.locks,
+      onLocks: walk.locks.add,
       changes: indices.map((index) => changes[index - 1]),
       nameOf,
       build: async (step) => buildPatches(patchesOf(step), asked, request),

@@ -18,6 +18,7 @@ import type { TrialResult } from '../trial.ts';
 import { bootWorkload } from './decide.ts';
 import type { Sighting, StepState, Trial } from './evidence.ts';
 import { type BuildNote, buildOf, type SeriesLog } from './facts.ts';
+import type { LockOrders } from './lock-orders.ts';
 import type { Tester } from './walk.ts';
 
 export interface SeriesTesterRequest extends CommitLabRequest {
@@ -31,6 +32,7 @@ export interface SeriesTesterRequest extends CommitLabRequest {
   readonly changes: readonly (PatchChanges | undefined)[];
   /** Names a prefix and the folders of its trials, and decides their seeds. */
   readonly nameOf: (step: number) => string;
+  readonly locks: LockOrders;
 }
 
 /** Builds, boots and tries the kernels of a series, and writes down what they do. */
@@ -64,6 +66,7 @@ export function seriesTester(request: SeriesTesterRequest): Tester {
       );
       const seconds = (performance.now() - startedAt) / 1000;
       const counted = Object.keys(calls).length === 0 ? {} : { calls };
+      await request.locks.save();
       await request.log.append({ kind: 'trial', trial, folder, ...counted, seconds });
       for (const [at, { key }] of trial.splats.entries()) {
         const splat = splats[at];

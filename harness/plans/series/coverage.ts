@@ -10,9 +10,6 @@ export interface WatchedFunction {
   readonly callers: readonly string[];
 }
 
-/** Each write to set_ftrace_filter takes the kernel milliseconds; a series that changes more is looked at in part. */
-const mostWatched = 200;
-
 /** What is worth counting of a series: functions, not macros, that are there when all of it is applied. */
 export function watchFunctions(changes: readonly PatchChanges[]): readonly WatchedFunction[] {
   const last = new Map<string, string>();
@@ -26,7 +23,7 @@ export function watchFunctions(changes: readonly PatchChanges[]): readonly Watch
     if (!listFunctions(text).some((one) => one.name === name)) continue;
     watched.set(name, { name, file, callers: callersOf(name, text) });
   }
-  return [...watched.values()].slice(0, mostWatched);
+  return [...watched.values()];
 }
 
 /** Functions of the file whose bodies call `name`, and those that call these. */

@@ -53,6 +53,9 @@ export interface SeriesRequest
   readonly key: string;
 }
 
+/** Each takes a prepared guest a few milliseconds: of a series that changes more, some are counted. */
+const mostCounted = 120;
+
 /** Tests a series, or goes on with one whose journal is in `dir`. */
 export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<SeriesReport> {
   const { signal, emit, dir } = request;
@@ -70,7 +73,11 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
   });
   const names = [bootWorkload, ...workloads.map(({ workload }) => workload.name)];
   const watched = watchFunctions(changes);
-  const profile = [...new Set(watched.flatMap(({ name, callers }) => [name, ...callers]))];
+  const called = watched.flatMap(({ callers }) => callers);
+  const profile = [...new Set([...watched.map(({ name }) => name), ...called])].slice(
+    0,
+    mostCounted,
+  );
   const locks = openLockOrders(dir);
   const walk: Walk = { asked, request: { ...request, profile }, log, changes, names, locks };
   const evidence = await walkBranch(undefined, walk);

@@ -1,7 +1,9 @@
 import { test } from 'tap';
+import type { Agent } from '../../harness/guest/agent.ts';
 import { patchId } from '../../harness/kernel/git-series.ts';
 import type { Series } from '../../harness/kernel/series.ts';
 import { openFactLog } from '../../harness/plans/fact-log.ts';
+import { prepareGuest } from '../../harness/plans/observe.ts';
 import { type Branch, mergeBranch, nextBranch, viewOf } from '../../harness/plans/series/branch.ts';
 import { chooseControls } from '../../harness/plans/series/control-workloads.ts';
 import { coverageOf, isUnexercised, watchFunctions } from '../../harness/plans/series/coverage.ts';
@@ -183,8 +185,11 @@ void test('what proves nothing is inconclusive, and old splats are nobody\u2019s
   t.equal(masked.exitCode, 125);
   const deaf = await walk([[], 'deaf', []]);
   t.strictSame(phrases(deaf.patches), ['inconclusive', 'unaffected']);
-  const noBase = await walk(['broken', []]);
+  const tried: string[] = [];
+  const noBase = await walk(['broken', []], nothingKnown, tried);
   t.strictSame(phrases(noBase.patches), ['inconclusive']);
+  t.match(noBase.patches[0]?.because, 'the base cannot be tested');
+  t.strictSame(tried, [], 'nothing is tried on what has nothing to be compared with');
   t.equal(noBase.exitCode, 125);
   const clean = await walk([[], [], []]);
   t.equal(clean.exitCode, 0);
@@ -671,4 +676,27 @@ void test('what a patch teaches lockdep is told against all prefixes before it',
     learned.map((list) => list.map(({ from, to }) => `${from} ${to}`)),
     [[], [], ['&c fs_reclaim'], []],
   );
+});
+
+void test('a guest counts what it is asked to besides, compilers\u2019 versions too', async (t) => {
+  const table =
+    '  Function                               Hit    Time\n  --------                               ---    ----\n  f                                        3    1.0 us\n  g.isra.0                                 4    1.0 us\n  h                                        5    1.0 us\n';
+  const filters: string[] = [];
+  const agent = {
+    append: async (_path: string, data: string) => {
+      filters.push(data.trim());
+      return data === 'f\n' || data === 'g.*\n';
+    },
+    write: async () => true,
+    run: async () => ({ kind: 'exit', code: 0 }),
+    read: async (path: string) =>
+      path.endsWith('trace_stat/function0') ? Buffer.from(table) : undefined,
+  } as unknown as Agent;
+  const prepared = await prepareGuest(agent, 1, ['f', 'g', 'h']);
+  t.strictSame(prepared.profiled, ['f', 'g'], 'h was refused');
+  t.match(prepared.before.counters, { 'calls.f': 3, 'calls.g': 4 });
+  t.equal(prepared.before.counters['calls.h'], undefined);
+  t.ok(['f', 'f.*', 'h.*'].every((name) => filters.includes(name)));
+  const plain = await prepareGuest(agent, 1);
+  t.equal(plain.profiled, undefined, 'who asks for nothing gets the guest of before');
 });

@@ -136,12 +136,11 @@ function repeats(count: number): Judge {
  * syzkaller's rule (pkg/bisect): 10 runs, 20 when fewer than half of the first show it; bad needs the larger of two and a
  * sixth of the runs. A run with another crash counts for neither side; too few sightings for bad are no answer.
  */
-function crashThreshold(count: number): Judge {
+function crashThreshold(count: number, least = Math.max(2, Math.floor(count / 6))): Judge {
   return (world, commit) => {
     const fired = Array.from({ length: count }, () => fire(world, commit));
     const sought = fired.filter((one) => one === 'sought').length;
-    const enough = Math.max(2, Math.floor(count / 6));
-    const verdict = sought >= enough ? 'bad' : sought === 0 ? 'good' : 'skip';
+    const verdict = sought >= least ? 'bad' : sought === 0 ? 'good' : 'skip';
     return { verdict, trials: count };
   };
 }
@@ -234,22 +233,34 @@ async function score(way: Way, rate: number, count: number): Promise<Score> {
   return { right: right / count, trials: trials / count, builds: builds / count };
 }
 
-/** Repeats that are tried for plain git bisect until it is right as often as splat. */
-const repeatLadder = [10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 125, 150, 200] as const;
+/** Its two crashes with more runs: for rates at which a sixth of the runs is too much to ask. */
+function twoCrashes(count: number): Way {
+  return {
+    name: `two crashes of ${count} runs`,
+    find: async (world) => gitBisect(world, crashThreshold(count, 2), 2 * count),
+  };
+}
 
-/** The fewest repeats with which git bisect is as often right, or 99 % of the time; undefined when none of the ladder is. */
-async function equalRepeats(
-  rate: number,
-  count: number,
-  wanted: number,
-): Promise<{ readonly way: Way; readonly score: Score } | undefined> {
-  for (const repeatCount of repeatLadder) {
-    const way = fixed(repeatCount);
+/** Trials of one commit that are tried for another way until it is right as often as splat. */
+const ladder = [
+  2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 125, 150, 200,
+] as const;
+
+/** A way with the fewest trials with which it is as often right; undefined when none of the ladder is. */
+async function atEqualAccuracy(
+  way: (count: number) => Way,
+  {
+    rate,
+    histories,
+    wanted,
+  }: { readonly rate: number; readonly histories: number; readonly wanted: number },
+): Promise<readonly [Way, Score] | undefined> {
+  for (const count of ladder) {
     // A look at some histories is enough to see that it is far off.
-    const sample = await score(way, rate, Math.ceil(count / 10));
+    const sample = await score(way(count), rate, Math.ceil(histories / 10));
     if (sample.right < wanted - 0.05) continue;
-    const whole = await score(way, rate, count);
-    if (whole.right >= wanted) return { way, score: whole };
+    const whole = await score(way(count), rate, histories);
+    if (whole.right >= wanted) return [way(count), whole];
   }
   return undefined;
 }
@@ -269,11 +280,13 @@ for (const rate of values.rates.split(',').map(Number)) {
     row(String(rate), name, `${(right * 100).toFixed(1)} %`, trials.toFixed(1), builds.toFixed(1));
   const ours = await score({ name: 'splat bisect', find: splatBisect }, rate, count);
   print('**splat bisect**', ours);
-  const ten = fixed(10);
-  const tenScore = await score(ten, rate, count);
-  print(ten.name, tenScore);
-  const wanted = Math.min(0.99, ours.right);
-  const equal = await equalRepeats(rate, count, wanted);
-  if (equal !== undefined && equal.way.name !== ten.name) print(equal.way.name, equal.score);
+  print('git bisect, 10 repeats', await score(fixed(10), rate, count));
   print(syzkaller.name, await score(syzkaller, rate, count));
+  const wanted = ours.right;
+  for (const way of [fixed, twoCrashes]) {
+    const [found, itsScore] =
+      (await atEqualAccuracy(way, { rate, histories: count, wanted })) ?? [];
+    if (found !== undefined && itsScore !== undefined)
+      print(`as often right: ${found.name}`, itsScore);
+  }
 }

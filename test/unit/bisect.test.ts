@@ -214,7 +214,7 @@ void t.test(
     const question = { history: forked, reverse: false };
     const entries: Entry[] = [
       { kind: 'built', commit: 6, image: 'x' },
-      ...[1, 2, 3, 4].map(() => ({ kind: 'trial', commit: 6, outcome: 'hit' }) as const),
+      ...[1, 2, 3, 4, 5, 6].map(() => ({ kind: 'trial', commit: 6, outcome: 'hit' }) as const),
       { kind: 'built', commit: 0, image: 'y' },
       ...[1, 2, 3].map(() => ({ kind: 'trial', commit: 0, outcome: 'miss' }) as const),
       { kind: 'built', commit: 2, image: 'x' },
@@ -276,11 +276,19 @@ void t.test(
   },
 );
 
+function rateAfter(hits: number, misses: number, masked = 0): number {
+  return expectedRate({ hits, misses, masked });
+}
+
 void t.test('the rate is learnt, and silence weighs accordingly', async (t) => {
-  t.ok(expectedRate(20, 0) > 0.98);
-  t.ok(Math.abs(expectedRate(10, 40) - 0.2) < 0.03);
-  t.ok(chanceOfSilence(20, 0, 3) < 0.001, 'a bug that always fired does not stay silent');
-  t.ok(chanceOfSilence(2, 40, 3) > 0.7, 'a rare one does');
+  t.ok(rateAfter(20, 0) > 0.98);
+  t.ok(Math.abs(rateAfter(10, 40) - 0.2) < 0.03);
+  const often = { hits: 20, misses: 0, masked: 0 };
+  t.ok(chanceOfSilence(often, 3) < 0.001, 'a bug that always fired does not stay silent');
+  t.ok(chanceOfSilence({ hits: 2, misses: 40, masked: 0 }, 3) > 0.7, 'a rare one does');
+  // Fires in 1 of 5 trials; in 3 of 10 another does, and which comes first is left to chance.
+  t.ok(rateAfter(170, 560) > 0.22, 'among the trials that count it is seen more often');
+  t.ok(Math.abs(rateAfter(170, 560, 270) - 0.2) < 0.01, 'the masked ones put that right');
 });
 
 void t.test(

@@ -1,6 +1,6 @@
 import { type Choice, type Costs, chooseTrials, validTrials } from './choose.ts';
 import { countsOf, type Evidence } from './evidence.ts';
-import { type Posterior, posteriorOf, type Question, undecidable } from './posterior.ts';
+import { type Posterior, posteriorOf, type Question, shownIf, undecidable } from './posterior.ts';
 import { chanceOfSilence } from './rate.ts';
 
 /** Why a bisection ends without an answer. */
@@ -45,9 +45,15 @@ export interface Limits {
 }
 
 /** Sightings at the end that has the bug: enough for a first estimate of the rate, which all later trials refine. */
-const wantedSightings = 4;
+const wantedSightings = 6;
 /** Chance of luck that the good end's first silence may have. The search goes on doubting it, and comes back when that pays. */
-const firstDoubt = 0.3;
+const firstDoubt = 0.5;
+
+/**
+ * The search ends at this share of the doubt that is allowed: the rate is not quite the same in all kernels, and the few
+ * sightings at first may have been luck. Simulated, the answers are then as often right as was asked.
+ */
+const keptDoubt = 0.5;
 
 /** What to do next, from everything known. Pure: the same evidence and costs give the same decision. */
 export function decide(
@@ -70,7 +76,7 @@ export function decide(
   const best = mostProbable(posterior);
   const commits = undecidable(question, evidence, best);
   const confidence = commits.reduce((sum, commit) => sum + (posterior.mass[commit] ?? 0), 0);
-  if (confidence >= limits.confidence) {
+  if (1 - confidence <= keptDoubt * (1 - limits.confidence)) {
     const doubt = unverified(question, evidence, posterior, { commits, limits });
     return doubt ?? { kind: 'found', commits, confidence };
   }
@@ -107,10 +113,10 @@ function proveEnds(question: Question, evidence: Evidence, limits: Limits): Deci
 }
 
 /** Silent trials after which a kernel that has the bug would have shown it, but for a chance of `doubt`. */
-export function quietRuns({ hits, misses, mass }: Posterior, doubt: number): number {
-  const missed = misses[mostProbable({ mass })] ?? 0;
+export function quietRuns(posterior: Posterior, doubt: number): number {
+  const shown = shownIf(posterior, mostProbable(posterior));
   let runs = 1;
-  while (runs < 500 && chanceOfSilence(hits, missed, runs) > doubt) runs += 1;
+  while (runs < 500 && chanceOfSilence(shown, runs) > doubt) runs += 1;
   return runs;
 }
 

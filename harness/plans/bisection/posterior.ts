@@ -1,6 +1,6 @@
 import { type Evidence, observations } from './evidence.ts';
 import type { History } from './history.ts';
-import { expectedRate, logEvidence } from './rate.ts';
+import { expectedRate, logEvidence, type Shown } from './rate.ts';
 
 /** What is sought: the commit that brought the bug, or with `reverse` the commit that took it away. */
 export interface Question {
@@ -18,6 +18,13 @@ export interface Posterior {
   readonly misses: Int32Array;
   /** Trials that showed the bug. */
   readonly hits: number;
+  /** Trials of kernels that showed it, in which another bug came first. */
+  readonly masked: number;
+}
+
+/** What is known of the bug's rate, if it is this commit. */
+export function shownIf({ hits, misses, masked }: Posterior, culprit: number): Shown {
+  return { hits, misses: misses[culprit] ?? 0, masked };
 }
 
 /** Chances before any trial that the old end, or the new end, is not what the user said. */
@@ -38,9 +45,11 @@ export function posteriorOf(question: Question, evidence: Evidence): Posterior |
   const size = question.history.ids.length;
   const misses = new Int32Array(size + 1);
   const possible = new Uint8Array(size + 1).fill(1);
-  let hits = 0;
+  let [hits, masked] = [0, 0];
   for (const seen of observations(evidence)) {
     hits += seen.hits;
+    // Of a kernel that did not show the bug such a trial says nothing: why it saw nothing is not known for certain.
+    if (seen.hits > 0) masked += seen.voids;
     for (let culprit = 0; culprit <= size; culprit++) {
       const having = seen.commits.filter((commit) => hasBug(question, commit, culprit)).length;
       // One kernel cannot both have the bug and not have it.
@@ -49,7 +58,7 @@ export function posteriorOf(question: Question, evidence: Evidence): Posterior |
       if (having > 0) misses[culprit] = (misses[culprit] ?? 0) + seen.misses;
     }
   }
-  return normalise({ misses, possible, hits, prior: priorOf(question.history) });
+  return normalise({ misses, possible, hits, masked, prior: priorOf(question.history) });
 }
 
 /** By index, before any trial. */
@@ -70,9 +79,10 @@ function normalise(found: {
   readonly misses: Int32Array;
   readonly possible: Uint8Array;
   readonly hits: number;
+  readonly masked: number;
   readonly prior: (culprit: number) => number;
 }): Posterior | undefined {
-  const { misses, possible, hits, prior } = found;
+  const { misses, possible, hits, masked, prior } = found;
   const size = misses.length - 1;
   const byMisses = new Map<number, number>();
   const mass = new Float64Array(size + 1);
@@ -80,7 +90,8 @@ function normalise(found: {
   for (let culprit = 0; culprit <= size; culprit++) {
     const missed = misses[culprit] ?? 0;
     let log = byMisses.get(missed);
-    if (log === undefined) byMisses.set(missed, (log = logEvidence(hits, missed)));
+    if (log === undefined)
+      byMisses.set(missed, (log = logEvidence({ hits, misses: missed, masked })));
     mass[culprit] =
       possible[culprit] === 1 ? log + Math.log(prior(culprit)) : Number.NEGATIVE_INFINITY;
     largest = Math.max(largest, mass[culprit] ?? largest);
@@ -88,13 +99,13 @@ function normalise(found: {
   if (largest === Number.NEGATIVE_INFINITY) return undefined;
   const weights = mass.map((log) => Math.exp(log - largest));
   const sum = weights.reduce((total, weight) => total + weight, 0);
-  return { mass: weights.map((weight) => weight / sum), misses, hits };
+  return { mass: weights.map((weight) => weight / sum), misses, hits, masked };
 }
 
 /** How often a trial of a kernel that has the bug shows it, over all commits by their probability. */
-export function estimatedRate({ mass, misses, hits }: Posterior): number {
-  return mass.reduce(
-    (sum, share, culprit) => sum + share * expectedRate(hits, misses[culprit] ?? 0),
+export function estimatedRate(posterior: Posterior): number {
+  return posterior.mass.reduce(
+    (sum, share, culprit) => sum + share * expectedRate(shownIf(posterior, culprit)),
     0,
   );
 }
@@ -108,11 +119,15 @@ export function undecidable(
   evidence: Evidence,
   culprit: number,
 ): readonly number[] {
-  let alike = Array.from({ length: history.ids.length - 1 }, (_, at) => at + 1);
-  for (let commit = history.ids.length - 1; commit >= 0 && alike.length > 1; commit--) {
-    if (evidence.broken.has(commit)) continue;
-    const inside = history.contains(commit, culprit);
-    alike = alike.filter((other) => history.contains(commit, other) === inside);
+  const size = history.ids.length;
+  let alike = Array.from({ length: size - 1 }, (_, at) => at + 1);
+  // The nearest first: they leave next to nothing for the others to be asked about.
+  for (let distance = 0; distance < size && alike.length > 1; distance++) {
+    for (const commit of new Set([culprit + distance, culprit - distance])) {
+      if (commit < 0 || commit >= size || evidence.broken.has(commit)) continue;
+      const inside = history.contains(commit, culprit);
+      alike = alike.filter((other) => history.contains(commit, other) === inside);
+    }
   }
   return alike;
 }

@@ -9,28 +9,40 @@ export const rates: readonly { readonly rate: number; readonly weight: number }[
   ].map((rate, _at, all) => ({ rate, weight: 0.85 / all.length })),
 ];
 
+/** Trials of kernels that have the bug. */
+export interface Shown {
+  readonly hits: number;
+  /** Silent by luck. */
+  readonly misses: number;
+  /** Those in which another bug came first and left nothing to see, of kernels that showed this one in other trials. */
+  readonly masked: number;
+}
+
 /**
- * The natural logarithm of the chance of a given sequence of trials with `hits` and `misses` on commits that have the
- * bug, over all rates; -Infinity is never reached, because no rate but one excludes a miss.
+ * The natural logarithm of the chance of a given sequence of trials on commits that have the bug, over all rates;
+ * -Infinity is never reached, because no rate but one excludes a miss. A masked trial says that the bug did not come
+ * before the other, which happens to half of those in which both fire: without it, kernels that have the other bug, too,
+ * would show this one among the trials that count more often than it is.
  */
-export function logEvidence(hits: number, misses: number): number {
+export function logEvidence({ hits, misses, masked }: Shown): number {
   const terms = rates.map(({ rate, weight }) => {
     // 0 × log 0 is 0 here: a certain bug that was never missed.
     const missed = misses === 0 ? 0 : misses * Math.log(1 - rate);
-    return Math.log(weight) + hits * Math.log(rate) + missed;
+    return Math.log(weight) + hits * Math.log(rate) + missed + masked * Math.log(1 - rate / 2);
   });
   const largest = Math.max(...terms);
   return largest + Math.log(terms.reduce((sum, term) => sum + Math.exp(term - largest), 0));
 }
 
 /** The rate to be expected after these trials. */
-export function expectedRate(hits: number, misses: number): number {
-  return Math.exp(logEvidence(hits + 1, misses) - logEvidence(hits, misses));
+export function expectedRate(shown: Shown): number {
+  return Math.exp(logEvidence({ ...shown, hits: shown.hits + 1 }) - logEvidence(shown));
 }
 
 /** The chance that `runs` more trials of a commit that has the bug all miss it, after these trials. */
-export function chanceOfSilence(hits: number, misses: number, runs: number): number {
-  return Math.exp(logEvidence(hits, misses + runs) - logEvidence(hits, misses));
+export function chanceOfSilence(shown: Shown, runs: number): number {
+  const silent = { ...shown, misses: shown.misses + runs };
+  return Math.exp(logEvidence(silent) - logEvidence(shown));
 }
 
 /** The rate a bug has at most, with a confidence of 95 %, that was not seen in so many trials. */

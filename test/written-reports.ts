@@ -259,6 +259,18 @@ const longer: readonly (readonly [string, readonly string[], string])[] = [
     'possible deadlock in demo_irq',
   ],
   [
+    'WARNING: possible circular locking dependency detected',
+    [
+      'kworker/0:1/12 is trying to acquire lock:',
+      'ffff888012345678 ((work_completion)(&w)){+.+.}-{0:0}, at: process_one_work.isra.0+0x1/0x2',
+      'but task is already holding lock:',
+      'ffff888012345670 (&l){+.+.}-{3:3}, at: demo_take+0x1/0x2',
+      'stack backtrace:',
+      ...body,
+    ],
+    'possible deadlock in demo_take',
+  ],
+  [
     'WARNING: bad unlock balance detected!',
     [
       'demo/12 is trying to release lock (&l) at:',

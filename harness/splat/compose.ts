@@ -70,10 +70,9 @@ function detailSymbol({ detail, detailLine }: Fit): string | undefined {
 
 function isSkipped(found: Fit): boolean {
   const symbol = found.rule.frame?.from.includes('detail') ? detailSymbol(found) : undefined;
-  return (
-    symbol !== undefined &&
-    (found.rule.frame?.skip?.test(symbol) === true || neverBlamed.test(functionOfSymbol(symbol)))
-  );
+  if (symbol === undefined) return false;
+  const name = functionOfSymbol(symbol);
+  return found.rule.frame?.skip?.test(name) === true || neverBlamed.test(name);
 }
 
 function namedBlame(symbol: string, line: ReportLine): Blame {

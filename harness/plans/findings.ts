@@ -29,9 +29,15 @@ export function startTally(): FindingTally {
   };
 }
 
-/** True for what decides a verdict; a suppressed complaint is about a test program, not about the kernel. */
-export function isSplat(finding: Pick<Finding, 'kind' | 'suppressed'>): boolean {
-  return finding.kind === 'splat' && !finding.suppressed;
+/** lockdep's word that it ends for want of room (kernel/locking/lockdep.c, print_lockdep_off()). */
+const outOfRoom = /^BUG: MAX_(?:LOCKDEP_\w+|STACK_TRACE_ENTRIES) too low!$/;
+
+/**
+ * True for what decides a verdict. A suppressed complaint is about a test program, not about the kernel; and a lockdep that
+ * ran out of room is a dead detector, which the ledger sees: the run was blind.
+ */
+export function isSplat(finding: Pick<Finding, 'kind' | 'suppressed' | 'title'>): boolean {
+  return finding.kind === 'splat' && !finding.suppressed && !outOfRoom.test(finding.title);
 }
 
 /** The splats among findings, each once. */

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { canariesFor } from '../../harness/plans/canaries.ts';
+import { isSplat } from '../../harness/plans/findings.ts';
 import {
   countersSince,
   parseProfile,
@@ -202,4 +203,11 @@ void t.test('no workload can pass without a witness, no canary without a splat',
   t.strictSame(canariesFor([6, 1]).length, canaries.length, 'all canaries speak on 6.1');
   t.equal(canariesFor([6, 12]).length, canaries.length - 1, 'one has a known hole since 6.4');
   t.end();
+});
+
+void t.test('a lockdep that ran out of room is a dead detector, no finding', async (t) => {
+  const finding = { kind: 'splat', suppressed: false } as const;
+  t.notOk(isSplat({ ...finding, title: 'BUG: MAX_LOCKDEP_CHAINS too low!' }));
+  t.ok(isSplat({ ...finding, title: 'BUG: MAX_LOCK_DEPTH too low!' }), 'a task holds 48 locks');
+  t.notOk(isSplat({ ...finding, suppressed: true, title: 'WARNING in x' }));
 });

@@ -1,9 +1,17 @@
 import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
-import { openSymbolizer, type SourcePlace, type Symbolizer } from '../host/symbolizer.ts';
+import {
+  type FrameQuery,
+  openSymbolizer,
+  type SourcePlace,
+  type Symbolizer,
+} from '../host/symbolizer.ts';
 import type { Finding, StackFrame } from '../splat/finding.ts';
 import type { CommandContext } from './context.ts';
+
+/** So many functions of another size are no patches of one. */
+const leastOther = 3;
 
 /** Adds file:line and inlined frames to findings. */
 export interface Symbols extends AsyncDisposable {
@@ -30,6 +38,7 @@ export async function openSymbols(
   return {
     async decorate(finding) {
       checkBuild(finding, symbolizer, vmlinux);
+      await checkSizes(finding, symbolizer, vmlinux);
       const frames = await Promise.all(
         finding.stack.map((frame, index) => locate(symbolizer, frame, index > 0)),
       );
@@ -55,21 +64,43 @@ function checkBuild(finding: Finding, symbolizer: Symbolizer, vmlinux: string): 
   }
 }
 
+/**
+ * Two builds of one release, where neither the log nor the image has a build id, differ in the sizes of their functions. One
+ * that differs may be patched at run time; most of a stack is not.
+ */
+async function checkSizes(
+  { stack, line }: Finding,
+  symbolizer: Symbolizer,
+  vmlinux: string,
+): Promise<void> {
+  const queries = stack.flatMap((frame) => queryOf(frame, true) ?? []);
+  const sizes = await Promise.all(queries.map((query) => symbolizer.hasSize(query)));
+  const known = sizes.filter((same) => same !== undefined);
+  const other = known.filter((same) => !same).length;
+  if (other < leastOther || other * 2 < known.length) return;
+  throw new HarnessError(
+    'usage',
+    `${vmlinux} is of another build: ${other} of ${known.length} functions on the stack of the splat at line ${line} have another size in it`,
+  );
+}
+
+/** What to ask about a frame; undefined when it has its place already, or no numbers to ask with. */
+function queryOf(
+  { symbol, offset, size, module, location }: StackFrame,
+  isReturn: boolean,
+): FrameQuery | undefined {
+  if (location !== undefined || offset === undefined || size === undefined) return undefined;
+  return { symbol, offset, size, isReturn, ...(module !== undefined && { module }) };
+}
+
 async function locate(
   symbolizer: Symbolizer,
   frame: StackFrame,
   isReturn: boolean,
 ): Promise<StackFrame[]> {
-  if (frame.location !== undefined || frame.offset === undefined || frame.size === undefined)
-    return [frame];
-  const { symbol, offset, size, module } = frame;
-  const places = await symbolizer.locate({
-    symbol,
-    offset,
-    size,
-    isReturn,
-    ...(module !== undefined && { module }),
-  });
+  const query = queryOf(frame, isReturn);
+  if (query === undefined) return [frame];
+  const places = await symbolizer.locate(query);
   const own = places.at(-1);
   return own
     ? [...places.slice(0, -1).map(inlined), { ...frame, location: own.location }]

@@ -1,5 +1,6 @@
-import { fstatSync, readSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { constants, fstatSync, openSync, readSync } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
@@ -84,6 +85,11 @@ async function* readLog(
     if (fd === undefined) yield* readStream(stdin, context);
     else yield* readWhole(fd, context);
   } else if (argv.file !== undefined) {
+    const path = resolve(context.cwd, argv.file);
+    if ((await stat(path).catch(() => undefined))?.isFIFO() === true) {
+      yield* readFifo(path, context);
+      return;
+    }
     const handle = await openLog(argv.file, context);
     try {
       if ((await handle.stat()).isFile()) yield* readWhole(handle.fd, context);
@@ -111,6 +117,20 @@ async function* readStream(
     throw error;
   } finally {
     signal.removeEventListener('abort', stop);
+  }
+}
+
+/** Reads a named pipe without the thread that open(2) would hold until somebody writes: it could not be interrupted. */
+async function* readFifo(
+  path: string,
+  context: CommandContext,
+): AsyncGenerator<Uint8Array | string> {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const socket = new Socket({ fd, readable: true, writable: false });
+  try {
+    yield* readStream(socket, context);
+  } finally {
+    socket.destroy();
   }
 }
 

@@ -29,6 +29,8 @@ export interface Symbolizer extends AsyncDisposable {
   readonly buildId: string;
   /** Innermost first; all but the last are inlined into the next. Empty when the image does not know the frame. */
   locate(query: FrameQuery): Promise<readonly SourcePlace[]>;
+  /** Whether the image has a function of this name, and of this size; undefined when it has none, or its size is unknown. */
+  hasSize(query: FrameQuery): Promise<boolean | undefined>;
 }
 
 interface SymbolTable {
@@ -49,17 +51,49 @@ interface ObjectFile extends AsyncDisposable {
 
 const textTypes = /^[tTwWvV]$/;
 
-async function readSymbols(path: string, signal: AbortSignal): Promise<SymbolTable> {
+interface SymbolRow {
+  readonly address: bigint;
+  readonly isText: boolean;
+  readonly name: string;
+}
+
+/** The symbols of a linked image, by address. */
+async function readLinked(path: string, signal: AbortSignal): Promise<SymbolRow[]> {
   const { stdout } = await runTool('nm', ['--numeric-sort', '--', path], { signal });
-  const byName = new Map<string, SymbolRange[]>();
-  const rows = stdout.split('\n').flatMap((line) => {
+  return stdout.split('\n').flatMap((line) => {
     const match = /^([0-9a-f]{8,16}) (\w) (\S+)$/.exec(line);
     return match
-      ? [{ address: BigInt(`0x${match[1]}`), type: match[2] ?? '', name: match[3] ?? '' }]
+      ? [
+          {
+            address: BigInt(`0x${match[1]}`),
+            isText: textTypes.test(match[2] ?? ''),
+            name: match[3] ?? '',
+          },
+        ]
       : [];
   });
-  for (const [index, { address, type, name }] of rows.entries()) {
-    if (!textTypes.test(type)) continue;
+}
+
+/** The symbols of a module's `.text`. In a relocatable file the addresses of every section begin at 0: the others are left out. */
+async function readRelocatable(path: string, signal: AbortSignal): Promise<SymbolRow[]> {
+  const { stdout } = await runTool('objdump', ['--syms', '--', path], { signal });
+  const rows = stdout.split('\n').flatMap((line): SymbolRow[] => {
+    const match = /^([0-9a-f]{8,16}) .{7} \.text\t[0-9a-f]+ (?:\.hidden )?(\S+)$/.exec(line);
+    const name = match?.[2] ?? '.text';
+    return name === '.text' ? [] : [{ address: BigInt(`0x${match?.[1]}`), isText: true, name }];
+  });
+  return rows.toSorted((a, b) => Number(a.address - b.address));
+}
+
+async function readSymbols(
+  path: string,
+  isModule: boolean,
+  signal: AbortSignal,
+): Promise<SymbolTable> {
+  const rows = await (isModule ? readRelocatable : readLinked)(path, signal);
+  const byName = new Map<string, SymbolRange[]>();
+  for (const [index, { address, isText, name }] of rows.entries()) {
+    if (!isText) continue;
     const next = rows.slice(index + 1, index + 64).find((row) => row.address > address);
     const range = { address, size: next ? Number(next.address - address) : 0 };
     byName.set(name, [...(byName.get(name) ?? []), range]);
@@ -73,7 +107,7 @@ async function openObject(
   isModule: boolean,
   signal: AbortSignal,
 ): Promise<ObjectFile> {
-  const symbols = await readSymbols(path, signal);
+  const symbols = await readSymbols(path, isModule, signal);
   // llvm-symbolizer is ten times faster on a big image, but has no sections of relocatable modules.
   const llvm = isModule ? undefined : await findProgram('llvm-symbolizer');
   const style = llvm
@@ -182,6 +216,12 @@ export async function openSymbolizer(
 
   return {
     ...identity,
+    async hasSize({ symbol, size, module }) {
+      // biome-ignore lint/nursery/useDisposables: disposed with the symbolizer that is returned
+      const object = await objectOf(module);
+      const sizes = (object?.symbols.byName.get(symbol) ?? []).map((range) => range.size);
+      return sizes.length === 0 || sizes.includes(0) ? undefined : sizes.includes(size);
+    },
     async locate({ symbol, offset, size, module, isReturn }) {
       // biome-ignore lint/nursery/useDisposables: disposed with the symbolizer that is returned
       const object = await objectOf(module);

@@ -106,7 +106,7 @@ async function beginTrial(
 
 async function endTrial(guest: Guest, context: TrialContext, course: Progress): Promise<void> {
   const { agent } = guest;
-  course.after = await takeReading(agent, context.cpus);
+  course.after = await takeReading(agent, context.cpus, course.prepared.profiled);
   // A console that floods is behind; the marker still comes, after everything before it.
   const patienceMs = answerTimeoutMs(context.slowness);
   const over = new AbortController();

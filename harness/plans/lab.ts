@@ -22,6 +22,8 @@ export interface LabRequest {
   readonly accel: AccelChoice;
   readonly memoryMiB: number;
   readonly cpus: number;
+  /** Functions to count besides those witnesses need. Absent: none. */
+  readonly profile?: readonly string[];
   readonly cacheRoot: string;
   readonly signal: AbortSignal;
   readonly emit: Emit;
@@ -86,14 +88,17 @@ export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise
     (decision) => `acceleration ${decision.accel} (${decision.reason})`,
   );
   const spec = { ...bare, accel: accel.accel };
-  const prepare = async (agent: Agent): Promise<Prepared> => prepareGuest(agent, request.cpus);
+  const { profile = [] } = request;
+  const prepare = async (agent: Agent): Promise<Prepared> =>
+    prepareGuest(agent, request.cpus, profile);
+  const prepared = profile.length === 0 ? preparation : valueDigest([preparation, profile]);
   return {
     spec,
     accel,
     guestId: image.id,
     checkpoint: async (bootIndex) => {
       const booted = await bootOnce(
-        [kernel.id, image.id, preparation],
+        [kernel.id, image.id, prepared],
         { spec, qemu },
         bootIndex,
         prepare,

@@ -21,26 +21,44 @@ export interface Prepared {
   readonly before: Reading;
   /** clear_warn_once was written: warnings that fire once can fire (Documentation/admin-guide/clearing-warn-once.rst). */
   readonly warnOnceArmed: boolean;
+  /** Functions that were asked for besides, and that this kernel can count. Absent: none was. */
+  readonly profiled?: readonly string[];
 }
 
 const prepareTimeoutMs = 30_000;
 
-/** Makes a ready guest count what witnesses need, and reads where it starts from. */
-export async function prepareGuest(agent: Agent, cpus: number): Promise<Prepared> {
+/** Makes a ready guest count what witnesses need, and `more` functions; reads where it starts from. */
+export async function prepareGuest(
+  agent: Agent,
+  cpus: number,
+  more: readonly string[] = [],
+): Promise<Prepared> {
   for (const name of profiledFunctions) {
     // A function this kernel does not have is refused, and then not counted.
     await agent.append(profileFiles.filter, `${name}\n`);
+  }
+  const profiled: string[] = [];
+  for (const name of more) {
+    // A compiler's version of it counts, too (set_ftrace_filter takes globs).
+    const plain = await agent.append(profileFiles.filter, `${name}\n`);
+    const versions = await agent.append(profileFiles.filter, `${name}.*\n`);
+    if (plain || versions) profiled.push(name);
   }
   await agent.write(profileFiles.enabled, '1');
   // The first program patches kernel code (cgroup and memcg static keys). Under TCG a patch can race with another CPU that
   // runs the code; better in the one boot that is looked at than in a copy.
   await agent.run(['/bin/true'], prepareTimeoutMs, () => undefined);
   const warnOnceArmed = await agent.write('/sys/kernel/debug/clear_warn_once', '1');
-  return { before: await takeReading(agent, cpus), warnOnceArmed };
+  const before = await takeReading(agent, cpus, profiled);
+  return { before, warnOnceArmed, ...(profiled.length === 0 ? {} : { profiled }) };
 }
 
-/** Reads the ledger and all counters. */
-export async function takeReading(agent: Agent, cpus: number): Promise<Reading> {
+/** Reads the ledger and all counters; `more` are functions that are counted besides. */
+export async function takeReading(
+  agent: Agent,
+  cpus: number,
+  more: readonly string[] = [],
+): Promise<Reading> {
   const text = async (path: string): Promise<string | undefined> =>
     (await agent.read(path))?.toString('latin1');
   const ledger = readLedger({
@@ -51,7 +69,8 @@ export async function takeReading(agent: Agent, cpus: number): Promise<Reading> 
   const tables: string[] = [];
   for (let cpu = 0; cpu < cpus; cpu++)
     tables.push((await text(`${profileFiles.statistics}${cpu}`)) ?? '');
-  const counters = { ...parseProfile(tables), ...parseVmstat((await text('/proc/vmstat')) ?? '') };
+  const vmstat = parseVmstat((await text('/proc/vmstat')) ?? '');
+  const counters = { ...parseProfile(tables, more), ...vmstat };
   for (const name of driverCounters) {
     const value = await text(`${driverFolder}/${name}`);
     if (value !== undefined) counters[`driver.${name}`] = Number(value);

@@ -20,6 +20,8 @@ export interface SeriesReport {
   };
   readonly patches: readonly ReportedPatch[];
   readonly workloads: readonly ReportedWorkload[];
+  /** The functions the series changes, and whether they ran. */
+  readonly coverage: readonly ReportedFunction[];
   /** `kvm` or `tcg`; null when nothing was booted. */
   readonly accel: string | null;
   readonly seed: number;
@@ -31,6 +33,17 @@ export interface SeriesReport {
     readonly trialSeconds: number;
     readonly trials: number;
   };
+}
+
+/** A function the series changes. Untraceable: inlined where nothing is traced, or in a folder ftrace leaves out, as lib/. */
+export interface ReportedFunction {
+  readonly name: string;
+  readonly file: string;
+  readonly state: 'ran' | 'not-run' | 'untraceable';
+  /** It is inlined: what was counted is this caller. */
+  readonly through?: string;
+  /** Calls in all trials, by workload. */
+  readonly calls: Readonly<Record<string, number>>;
 }
 
 /** A kernel of the series. */
@@ -86,6 +99,16 @@ export interface ReportedPatch {
   readonly detector: boolean;
   /** Warnings of the compiler that no kernel before it had. */
   readonly warnings: readonly { readonly place: string; readonly text: string }[];
+  /**
+   * Lock dependencies that no prefix before it taught lockdep, at classes where memory management and drivers meet: a hint,
+   * for two trials do not meet all a kernel can do. `almost` is the shortest path that needs one more to be a cycle.
+   */
+  readonly locks: readonly {
+    readonly from: string;
+    readonly to: string;
+    readonly cycle?: readonly string[];
+    readonly almost?: readonly string[];
+  }[];
   /** Null when nothing was built of it. */
   readonly build: ReportedBuild | null;
 }

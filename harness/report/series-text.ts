@@ -1,6 +1,11 @@
 import type { PatchVerdict } from '../verdict.ts';
 import { plain } from './plain.ts';
-import type { ReportedPatch, ReportedSuspect, SeriesReport } from './series-report.ts';
+import type {
+  ReportedFunction,
+  ReportedPatch,
+  ReportedSuspect,
+  SeriesReport,
+} from './series-report.ts';
 import { type Style, styleFor } from './style.ts';
 
 export interface SeriesTextOptions {
@@ -23,6 +28,7 @@ export function describeSeries(result: SeriesReport, options: SeriesTextOptions)
     '',
     ...result.patches.flatMap((patch) => patchLines(patch, result.patches.length, style)),
     ...reportLines(result, style),
+    ...coverageLines(result, style),
     ...boundLines(result, style),
     '',
     `${style.strong('verdict')}  ${shadeOf(style, result.exitCode)(verdict.kind)}${because}`,
@@ -56,13 +62,16 @@ const shades: Readonly<Record<PatchVerdict, 'good' | 'bad' | 'doubtful'>> = {
 };
 
 function patchLines(patch: ReportedPatch, total: number, style: Style): readonly string[] {
-  const { index, verdict, subject, because, warnings, splats } = patch;
+  const { index, verdict, subject, because, warnings, splats, locks } = patch;
   const number = String(index).padStart(String(total).length);
   const indent = ' '.repeat(number.length + 2);
   return [
     `${number}  ${style[shades[verdict]](verdict.padEnd(12))}  ${plain(subject)}`,
     ...splats.map((splat) => `${indent}${splatLine(splat)}`),
     ...(because === undefined ? [] : [`${indent}${style.faint(plain(because))}`]),
+    ...locks.map(
+      ({ from, to }) => `${indent}${style.faint(plain(`new lock order: ${from} -> ${to}`))}`,
+    ),
     ...warnings.map(({ place, text }) => `${indent}new warning: ${plain(`${place}: ${text}`)}`),
   ];
 }
@@ -88,6 +97,24 @@ function reportLines({ patches }: SeriesReport, style: Style): readonly string[]
       ...(more > 0 ? [style.faint(`  ... ${more} more lines in series.json`)] : []),
     ];
   });
+}
+
+/** What of the series never ran, and what nobody can know of. */
+function coverageLines({ coverage }: SeriesReport, style: Style): readonly string[] {
+  const named = (wanted: ReportedFunction['state']): string =>
+    coverage
+      .filter(({ state }) => state === wanted)
+      .map(({ name, through }) => (through === undefined ? name : `${name} (in ${through})`))
+      .join(', ');
+  const rows = [
+    ['ran', named('ran'), style.faint],
+    ['never ran', named('not-run'), style.doubtful],
+    ['not traced', named('untraceable'), style.faint],
+  ] as const;
+  const lines = rows.flatMap(([word, names, paint]) =>
+    names === '' ? [] : [paint(`${word.padEnd(10)}  ${plain(names)}`)],
+  );
+  return lines.length === 0 ? [] : ['', ...lines];
 }
 
 /** How rare a splat may be and still have been seen. */

@@ -34,15 +34,22 @@ export const profileFiles = {
   statistics: '/sys/kernel/tracing/trace_stat/function',
 } as const;
 
-/** Adds up the calls in the per-CPU tables of the function profiler, by full function name. */
-export function parseProfile(tables: readonly string[]): Record<string, number> {
+/** What a compiler appends to the name of a function it made a version of: `foo.isra.0`, `foo.constprop.0.cold`. */
+const versionMark = /\.(?:isra|constprop|part|cold|llvm)\b.*$/;
+
+/** Adds up the calls in the per-CPU tables of the function profiler, by full function name; `more` are counted besides. */
+export function parseProfile(
+  tables: readonly string[],
+  more: readonly string[] = [],
+): Record<string, number> {
   const byShownName = new Map<string, string>(
-    profiledFunctions.map((name) => [name.slice(0, shownNameChars), name]),
+    [...more, ...profiledFunctions].map((name) => [name.slice(0, shownNameChars), name]),
   );
   const counts: Record<string, number> = {};
   for (const line of tables.flatMap((table) => table.split('\n'))) {
     const row = /^\s+(\S+)\s+(\d+)\s/.exec(line);
-    const name = byShownName.get(row?.[1] ?? '');
+    const shown = row?.[1] ?? '';
+    const name = byShownName.get(shown) ?? byShownName.get(shown.replace(versionMark, ''));
     if (name === undefined) continue;
     counts[`calls.${name}`] = (counts[`calls.${name}`] ?? 0) + Number(row?.[2]);
   }

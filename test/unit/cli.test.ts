@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -171,3 +171,24 @@ void t.test('what its own command line stops leaves no run directory', async (t)
     t.notOk(existsSync(out), command);
   }
 });
+
+void t.test(
+  'a named pipe is read to its end, and waiting for its writer can be interrupted',
+  async (t) => {
+    const pipe = join(t.testdir(), 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const interrupt = ['-s', 'INT', '--preserve-status', '8', join(root, 'splat'), 'triage', pipe];
+    const waiting = spawnSync('timeout', interrupt, { encoding: 'utf8' });
+    t.equal(waiting.status, 130, waiting.stderr);
+    const writer = spawn('sh', [
+      '-c',
+      'echo "BUG: scheduling while atomic: a/1/0x2" > "$1"',
+      '-',
+      pipe,
+    ]);
+    const { code, out } = splat(['triage', pipe]);
+    t.equal(code, 1);
+    t.match(out, /scheduling while atomic/);
+    writer.kill();
+  },
+);

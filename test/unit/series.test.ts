@@ -1,9 +1,12 @@
 import { test } from 'tap';
+import type { Agent } from '../../harness/guest/agent.ts';
 import { patchId } from '../../harness/kernel/git-series.ts';
 import type { Series } from '../../harness/kernel/series.ts';
 import { openFactLog } from '../../harness/plans/fact-log.ts';
+import { prepareGuest } from '../../harness/plans/observe.ts';
 import { type Branch, mergeBranch, nextBranch, viewOf } from '../../harness/plans/series/branch.ts';
 import { chooseControls } from '../../harness/plans/series/control-workloads.ts';
+import { coverageOf, isUnexercised, watchFunctions } from '../../harness/plans/series/coverage.ts';
 import { detectorPatches } from '../../harness/plans/series/detector-code.ts';
 import {
   type Evidence,
@@ -20,6 +23,7 @@ import {
   judgePatches,
 } from '../../harness/plans/series/judge.ts';
 import { defaultLimits } from '../../harness/plans/series/limits.ts';
+import { learnedDependencies, openLockOrders } from '../../harness/plans/series/lock-orders.ts';
 import { locate, mostTelling, openBits } from '../../harness/plans/series/presence.ts';
 import { trialState } from '../../harness/plans/series/tester.ts';
 import { checkTrailers } from '../../harness/plans/series/trailers.ts';
@@ -181,8 +185,11 @@ void test('what proves nothing is inconclusive, and old splats are nobody\u2019s
   t.equal(masked.exitCode, 125);
   const deaf = await walk([[], 'deaf', []]);
   t.strictSame(phrases(deaf.patches), ['inconclusive', 'unaffected']);
-  const noBase = await walk(['broken', []]);
+  const tried: string[] = [];
+  const noBase = await walk(['broken', []], nothingKnown, tried);
   t.strictSame(phrases(noBase.patches), ['inconclusive']);
+  t.match(noBase.patches[0]?.because, 'the base cannot be tested');
+  t.strictSame(tried, [], 'nothing is tried on what has nothing to be compared with');
   t.equal(noBase.exitCode, 125);
   const clean = await walk([[], [], []]);
   t.equal(clean.exitCode, 0);
@@ -382,6 +389,7 @@ function sampleReport(): SeriesReport {
     functions: [],
     detector: false,
     warnings: [],
+    locks: [],
     build,
     ...more,
   });
@@ -411,6 +419,10 @@ function sampleReport(): SeriesReport {
       patch(5, { verdict: 'fixes', splats: [splat] }),
     ],
     workloads: [{ name: 'hmm', heard: 16, seenAbove: 0.17 }],
+    coverage: [
+      { name: 'f', file: 'a.c', state: 'ran', calls: { hmm: 3 } },
+      { name: 'g', file: 'a.c', state: 'not-run', through: 'h', calls: {} },
+    ],
     accel: 'tcg',
     seed: 1,
     confidence: 0.99,
@@ -522,6 +534,7 @@ void test('a person sees a line a patch, and no escape sequence of a stranger', 
   t.match(text, 'possible deadlock in f  (20 % of trials of hmm; confidence 99.6 %)');
   t.match(text, /^ {3}build: a\.c:1: no$/m);
   t.match(text, 'a splat in more than 17 % of trials would have been seen');
+  t.match(text, /^never ran {3}g \(in h\)$/m);
   t.match(text, /^verdict {2}splat {2}patch 2 introduces$/m);
   t.notMatch(text, '\u001b');
   t.match(describeSeries(sampleReport(), { colour: true, dir: '' }), '\u001b[31mintroduces');
@@ -586,4 +599,104 @@ void test('facts of a branch have numbers of their own', async (t) => {
   const own = evidenceOf(viewOf(log, undefined));
   t.match([...own.steps], [[1, { image: 'a' }]], 'and are not those of the series');
   t.match(log.facts.at(-1), { branch: 'without-2' });
+});
+
+void test('what the series changes is watched, and through its callers when it is inlined', (t) => {
+  const text = `static int low(void)
+{
+\treturn 1;
+}
+
+static int middle(void)
+{
+\treturn low();
+}
+
+int top(void)
+{
+\treturn middle();
+}
+
+void other(void)
+{
+\ttop();
+}
+`;
+  const functions = ['low', 'other', 'gone'].map((name) => ({
+    name,
+    file: 'mm/x.c',
+    kind: 'function' as const,
+  }));
+  const files = [{ path: 'mm/x.c', before: '', after: text }];
+  const watched = watchFunctions([{ files, functions, kind: 'code' }]);
+  t.strictSame(watched, [
+    { name: 'low', file: 'mm/x.c', callers: ['middle', 'top', 'other'] },
+    { name: 'other', file: 'mm/x.c', callers: [] },
+  ]);
+  const trial = { step: 0, workload: 'hmm', state: 'heard', splats: [] } as const;
+  const ready: StepState = { kind: 'ready', image: 'a', unproved: [] };
+  const seen = (profiled: readonly string[], calls: Readonly<Record<string, number>>) => ({
+    facts: [
+      { kind: 'step', step: 0, state: ready, profiled, seconds: 1 },
+      { kind: 'trial', trial, folder: 'f', calls, seconds: 1 },
+      { kind: 'trial', trial, folder: 'g', calls, seconds: 1 },
+    ] as const,
+    append: async () => undefined,
+  });
+  const ran = coverageOf(seen(['top', 'other'], { top: 2 }), watched);
+  t.match(ran, [
+    { name: 'low', state: 'ran', through: 'top', calls: { hmm: 4 } },
+    { name: 'other', state: 'not-run' },
+  ]);
+  t.notOk(isUnexercised(ran));
+  t.ok(isUnexercised(coverageOf(seen(['top', 'other'], {}), watched)));
+  t.notOk(isUnexercised(coverageOf(seen([], {}), watched)), 'nobody can know');
+  t.end();
+});
+
+/** What a guest's lockdep knew. */
+const dump = (...pairs: readonly (readonly [string, string])[]) => {
+  const order = new Map<string, Set<string>>();
+  for (const [from, to] of pairs) order.set(from, (order.get(from) ?? new Set()).add(to));
+  return { order, hidden: [] };
+};
+
+void test('what a patch teaches lockdep is told against all prefixes before it', async (t) => {
+  const dir = t.testdir();
+  const orders = openLockOrders(dir);
+  orders.add('base', dump(['fs_reclaim', '&a']));
+  orders.add('base', dump(['&mm->mmap_lock', '&b']));
+  orders.add('patch-2', dump(['fs_reclaim', '&a'], ['&c', 'fs_reclaim'], ['&x', '&y']));
+  await orders.save();
+  const again = openLockOrders(dir);
+  again.add('patch-3', dump(['&c', 'fs_reclaim'], ['&mm->mmap_lock', '&b']));
+  await again.save();
+  const learned = await learnedDependencies(again, ['base', 'patch-1', 'patch-2', 'patch-3']);
+  t.strictSame(
+    learned.map((list) => list.map(({ from, to }) => `${from} ${to}`)),
+    [[], [], ['&c fs_reclaim'], []],
+  );
+});
+
+void test('a guest counts what it is asked to besides, compilers\u2019 versions too', async (t) => {
+  const table =
+    '  Function                               Hit    Time\n  --------                               ---    ----\n  f                                        3    1.0 us\n  g.isra.0                                 4    1.0 us\n  h                                        5    1.0 us\n';
+  const filters: string[] = [];
+  const agent = {
+    append: async (_path: string, data: string) => {
+      filters.push(data.trim());
+      return data === 'f\n' || data === 'g.*\n';
+    },
+    write: async () => true,
+    run: async () => ({ kind: 'exit', code: 0 }),
+    read: async (path: string) =>
+      path.endsWith('trace_stat/function0') ? Buffer.from(table) : undefined,
+  } as unknown as Agent;
+  const prepared = await prepareGuest(agent, 1, ['f', 'g', 'h']);
+  t.strictSame(prepared.profiled, ['f', 'g'], 'h was refused');
+  t.match(prepared.before.counters, { 'calls.f': 3, 'calls.g': 4 });
+  t.equal(prepared.before.counters['calls.h'], undefined);
+  t.ok(['f', 'f.*', 'h.*'].every((name) => filters.includes(name)));
+  const plain = await prepareGuest(agent, 1);
+  t.equal(plain.profiled, undefined, 'who asks for nothing gets the guest of before');
 });

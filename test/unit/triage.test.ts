@@ -215,6 +215,52 @@ function addressOf(line = ''): number {
   return Number.parseInt(line.split(' ')[0] ?? '', 16);
 }
 
+/** A module as the kernel build leaves it: relocatable, with a function of `.init.text` at the address of one of `.text`. */
+function buildModule(directory: string): string {
+  const source = `
+volatile int zero;
+static inline __attribute__((always_inline)) int mod_inline(int x) { return x / zero; }
+__attribute__((noinline)) int mod_divide(int x) { return mod_inline(x) + 1; }
+__attribute__((section(".init.text"))) int mod_init(void) { return mod_divide(2) + zero * 3; }
+`;
+  const file = join(directory, 'demo-mod.c');
+  writeFileSync(file, source);
+  const module = join(directory, 'demo-mod.ko');
+  execFileSync('gcc', ['-g', '-O1', '-c', '-o', module, file]);
+  return module;
+}
+
+function sizeIn(object: string, symbol: string): string {
+  const table = execFileSync('nm', ['--print-size', object], { encoding: 'utf8' });
+  return (
+    /^[0-9a-f]+ ([0-9a-f]+)/.exec(
+      table.split('\n').find((row) => row.endsWith(` ${symbol}`)) ?? '',
+    )?.[1] ?? ''
+  );
+}
+
+void t.test(
+  'frames of a module are found beside the image, those of its init section are not guessed',
+  async (t) => {
+    const directory = t.testdir();
+    const image = buildImage(directory, '6.1.0-test');
+    const module = buildModule(directory);
+    const log = splat
+      .replace(
+        'demo_divide+0x10/0x20',
+        `mod_divide+0x4/0x${sizeIn(module, 'mod_divide')} [demo_mod]`,
+      )
+      .replace('demo_ioctl+0x10/0x20', `mod_init+0x4/0x${sizeIn(module, 'mod_init')} [demo_mod]`);
+    const { output } = await triage({ file: '-', json: true, vmlinux: image }, log);
+    const { findings } = JSON.parse(output) as { findings: { stack: unknown[] }[] };
+    t.match(findings[0]?.stack, [
+      { function: 'mod_inline', location: /demo-mod\.c:3$/, inlined: true },
+      { function: 'mod_divide', location: /demo-mod\.c:4$/ },
+      { function: 'mod_init', location: undefined },
+    ]);
+  },
+);
+
 void t.test('--vmlinux adds file:line and inlined frames, and refuses another build', async (t) => {
   const image = buildImage(t.testdir(), '6.1.0-test');
   const symbols = execFileSync('nm', ['-n', image], { encoding: 'utf8' }).split('\n');
@@ -234,5 +280,12 @@ void t.test('--vmlinux adds file:line and inlined frames, and refuses another bu
   t.match(
     await refusal(t, { file: '-', vmlinux: image }, other),
     /is Linux 6\.1\.0-test, the splat at line 1 is of Linux 6\.1\.0-other/,
+  );
+  const rebuilt = splat
+    .replace(/ demo_divide.*/, ' demo_divide+0x4/0x7777')
+    .replace(/ demo_ioctl.*/, ' start_kernel+0x4/0x7777\n main+0x4/0x7777');
+  t.match(
+    await refusal(t, { file: '-', vmlinux: image }, rebuilt),
+    /is of another build: 3 of 3 functions on the stack of the splat at line 1 have another size/,
   );
 });

@@ -2,14 +2,18 @@ import { join } from 'node:path';
 import { HarnessError } from '../../errors.ts';
 import type { DroppedLines } from '../../kernel/config.ts';
 import type { BuildOutcome } from '../../kernel/kernel.ts';
+import type { LockDump } from '../../locks/dependencies.ts';
 import { scanLog } from '../../splat/scanner.ts';
 import { inconclusive, type Untestable, type Verdict, verdictPhrase } from '../../verdict.ts';
 import { canariesFor } from '../canaries.ts';
 import type { ChosenWorkload } from '../choose-workloads.ts';
 import { countSplats, type SplatCount } from '../findings.ts';
 import { type Lab, type LabRequest, openLab } from '../lab.ts';
+import type { Prepared } from '../observe.ts';
+import { inParallel } from '../parallel.ts';
 import { trialSeed } from '../plan-trials.ts';
-import { runTrial, type TrialResult } from '../trial.ts';
+import { runTrial, type TrialContext, type TrialResult } from '../trial.ts';
+import { parallelTrials } from '../trials.ts';
 import { shortName } from './history.ts';
 
 export interface CommitLabRequest extends LabRequest {
@@ -18,6 +22,8 @@ export interface CommitLabRequest extends LabRequest {
   readonly durationMs: number | undefined;
   /** Where consoles are kept. */
   readonly dir: string;
+  /** Gets what lockdep knew at the end of a trial of the commit that `id` names; absent: it is not asked. */
+  readonly onLocks?: (id: string, dump: LockDump) => void;
 }
 
 /** Trials that share a boot before the next one is used, round and round: copies are twins in all their boot decided. */
@@ -41,6 +47,8 @@ export interface ReadyCommit {
   readonly dropped: DroppedLines;
   /** Splats of the boot; they are in every trial's past. */
   readonly bootSplats: readonly SplatCount[];
+  /** Of the functions that were to be counted besides, those that can be. */
+  readonly profiled: readonly string[];
   /** One trial; `index` counts the trials of this commit. */
   readonly run: (chosen: ChosenWorkload, index: number) => Promise<TrialResult>;
   /** Whether the seeded bugs are seen in this kernel: `unproved` when they cannot be seeded in it, else why not all are. */
@@ -66,8 +74,10 @@ export async function prepareCommit(
   const lab = rememberBoots(await openLab(kernel, request));
   const boot = await lab.boots(0);
   if (boot.kind === 'failed') return { kind: 'untestable', verdict: boot.verdict };
+  const { onLocks } = request;
+  const listen = onLocks === undefined ? {} : { onLocks: (dump: LockDump) => onLocks(id, dump) };
   const run: ReadyCommit['run'] = async (chosen, index) =>
-    runOne(`${shortName(id)}.${index}`, { ...chosen, index }, lab, request);
+    runOne(`${shortName(id)}.${index}`, { ...chosen, ...listen, index }, lab, request);
   const commit = {
     id,
     image: kernel.imageDigest,
@@ -75,6 +85,7 @@ export async function prepareCommit(
     compiled: !kernel.fromCache,
     dropped: kernel.facts.dropped,
     bootSplats: countSplats(scanLog(boot.bootLog)),
+    profiled: (boot.checkpoint.prepared as Prepared).profiled ?? [],
     run,
     proveDetectors: async () => {
       const canaries = canariesFor(kernel.version);
@@ -91,15 +102,20 @@ export async function prepareCommit(
     },
     missedCanaries: async () => {
       if (kernel.facts.leftOut.length > 0) return ['the seeded bugs are not in this kernel'];
-      const missed: string[] = [];
-      for (const { workload, expected } of canariesFor(kernel.version)) {
-        const name = `${shortName(id)}.canary-${workload.canary}`;
-        const { verdict } = await runOne(name, { workload, index: 0, expected }, lab, request);
-        if (verdict.kind === 'clean') continue;
-        const why = 'titles' in verdict ? verdict.titles.join('; ') : verdictPhrase(verdict);
-        missed.push(`${workload.canary} (${why})`);
-      }
-      return missed;
+      const { memoryMiB } = request;
+      const limit = parallelTrials({ parallelTrials: undefined, memoryMiB });
+      const missed = await inParallel(
+        canariesFor(kernel.version),
+        limit,
+        async ({ workload, expected }): Promise<readonly string[]> => {
+          const name = `${shortName(id)}.canary-${workload.canary}`;
+          const { verdict } = await runOne(name, { workload, index: 0, expected }, lab, request);
+          if (verdict.kind === 'clean') return [];
+          const why = 'titles' in verdict ? verdict.titles.join('; ') : verdictPhrase(verdict);
+          return [`${workload.canary} (${why})`];
+        },
+      );
+      return missed.flat();
     },
     bootAgain: async (bootIndex) => {
       const again = await lab.boots(bootIndex);
@@ -127,11 +143,15 @@ function rememberBoots(lab: Lab): BootedLab {
 
 async function runOne(
   id: string,
-  trial: ChosenWorkload & { readonly index: number; readonly expected?: readonly string[] },
+  trial: ChosenWorkload &
+    Pick<TrialContext, 'onLocks'> & {
+      readonly index: number;
+      readonly expected?: readonly string[];
+    },
   { lab, boots }: BootedLab,
   request: CommitLabRequest,
 ): Promise<TrialResult> {
-  const { workload, index, ...rest } = trial;
+  const { workload, index, onLocks, ...rest } = trial;
   const { emit, signal, cpus, dir } = request;
   const bootIndex = bootOf(index);
   const asked = await boots(bootIndex);
@@ -155,6 +175,7 @@ async function runOne(
       dir: join(dir, 'trials', `${id}.${workload.name}`),
       signal,
       onSplat: ({ title }) => emit({ kind: 'splat', trial: id, title }),
+      ...(onLocks === undefined ? {} : { onLocks }),
     },
   );
 }

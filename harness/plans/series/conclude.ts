@@ -1,6 +1,8 @@
+import { exitCodes } from '../../errors.ts';
 import type { Diagnostic } from '../../kernel/build-log.ts';
 import type { PatchChanges } from '../../kernel/patch-changes.ts';
 import type { Series } from '../../kernel/series.ts';
+import type { NewDependency } from '../../locks/difference.ts';
 import type {
   ReportedBase,
   ReportedBuild,
@@ -10,6 +12,7 @@ import type {
 } from '../../report/series-report.ts';
 import { highestUnseenRate } from '../bisection/rate.ts';
 import { viewOf } from './branch.ts';
+import { coverageOf, isUnexercised, type WatchedFunction } from './coverage.ts';
 import { bootWorkload, locateAll } from './decide.ts';
 import { detectorPatches } from './detector-code.ts';
 import { type Evidence, placesOf, trialsOf } from './evidence.ts';
@@ -27,6 +30,9 @@ export interface Tried extends Asked {
   readonly judged: readonly JudgedPatch[];
   /** Patches that change detector code, from 1. */
   readonly detectors: ReadonlySet<number>;
+  readonly watched: readonly WatchedFunction[];
+  /** By patch, what lockdep learned with it. */
+  readonly learned: readonly (readonly NewDependency[])[];
   /** Of the workloads, that of the boot included. */
   readonly names: readonly string[];
 }
@@ -37,15 +43,19 @@ export function concludeSeries(whole: Tried): SeriesReport {
   const { request, series, log, evidence, judged } = tried;
   const { limits, seed } = request;
   const patches = judged.map((patch) => describePatch(patch, tried));
+  const coverage = coverageOf(whole.log, whole.watched);
+  const verdict = verdictOf(evidence, judged);
+  const isOpen = verdict.kind === 'clean' && isUnexercised(coverage);
   const accel = log.facts.find((fact) => fact.kind === 'accel');
   return {
     schema: 'splat-series/1',
-    verdict: verdictOf(evidence, judged),
-    exitCode: exitCodeOfSeries(evidence.steps.get(0), judged),
+    verdict: isOpen ? unexercised : verdict,
+    exitCode: isOpen ? exitCodes.skip : exitCodeOfSeries(evidence.steps.get(0), judged),
     base: describeBase(tried),
     series: { name: series.name, cover: series.cover ?? null, notes: tried.notes },
     patches,
     workloads: describeWorkloads(tried),
+    coverage,
     accel: accel?.kind === 'accel' ? accel.accel : null,
     seed,
     confidence: limits.confidence,
@@ -64,6 +74,11 @@ export function findDetectors(
   );
   return new Set([...found.flatMap((isDetector, at) => (isDetector ? [at + 1] : [])), ...named]);
 }
+
+const unexercised: SeriesReport['verdict'] = {
+  kind: 'inconclusive',
+  because: 'unexercised: none of the functions it changes ran',
+};
 
 /** The word for the whole series; the exit code says more, as git bisect run wants it. */
 function verdictOf({ steps }: Evidence, patches: readonly JudgedPatch[]): SeriesReport['verdict'] {
@@ -109,7 +124,7 @@ function describeBase({ request, source, log, evidence }: Tried): ReportedBase {
 
 function describePatch(
   judged: JudgedPatch,
-  { series, changes, log, detectors }: Tried,
+  { series, changes, log, detectors, learned }: Tried,
 ): ReportedPatch {
   const at = judged.index - 1;
   const patch = series.patches[at];
@@ -123,6 +138,7 @@ function describePatch(
     functions: changes[at]?.functions ?? [],
     detector: detectors.has(judged.index),
     warnings: newWarnings(judged.index, log),
+    locks: learned[at] ?? [],
     build: build === undefined ? null : withoutWarnings(build),
   };
 }

@@ -35,6 +35,8 @@ export type SeriesFact =
       /** Absent when there is no kernel: it does not build, or nothing of it is built. */
       readonly build?: BuildNote;
       readonly seconds: number;
+      /** Functions of the series whose calls this kernel can count; absent: it was not booted. */
+      readonly profiled?: readonly string[];
       /** Of a branch (branch.ts); absent for the series itself. */
       readonly branch?: string;
     }
@@ -43,6 +45,8 @@ export type SeriesFact =
       readonly trial: Trial;
       /** Its folder, below that of the series. */
       readonly folder: string;
+      /** Calls of functions of the series, those that were made. */
+      readonly calls?: Readonly<Record<string, number>>;
       readonly seconds: number;
       readonly branch?: string;
     }

@@ -55,14 +55,14 @@ interface Bench {
 function judgePatch(index: number, bench: Bench): JudgedPatch {
   const { evidence, options } = bench;
   const nothing = { index, breaks: false, splats: [] };
+  if (evidence.steps.get(0)?.kind === 'broken') {
+    return { ...nothing, verdict: 'inconclusive', because: 'the base cannot be tested' };
+  }
   const state = evidence.steps.get(index);
   if (state === undefined) return { ...nothing, verdict: 'inconclusive', because: 'not reached' };
   if (state.kind === 'broken') return judgeBroken(index, state.verdict, evidence);
   const places = placesOf(evidence);
   const place = places.indexOf(index);
-  if (evidence.steps.get(0)?.kind === 'broken') {
-    return { ...nothing, verdict: 'inconclusive', because: 'the base cannot be tested' };
-  }
   const repaired = brokenBefore(index, evidence);
   const repairs = repaired.length === 0 ? [] : [repairLine(index, evidence)];
   if (state.kind === 'same') {

@@ -21,10 +21,12 @@ import { parallelTrials } from '../trials.ts';
 import { type Branch, mergeBranch, nextBranch, viewOf } from './branch.ts';
 import { concludeSeries, findDetectors } from './conclude.ts';
 import { chooseControls } from './control-workloads.ts';
+import { watchFunctions } from './coverage.ts';
 import { bootWorkload, type Limits } from './decide.ts';
 import type { Evidence } from './evidence.ts';
 import { evidenceOf, factFields, type SeriesFact, type SeriesLog } from './facts.ts';
 import { type JudgedPatch, judgePatches } from './judge.ts';
+import { type LockOrders, learnedDependencies, openLockOrders } from './lock-orders.ts';
 import { seriesTester } from './tester.ts';
 import { checkTrailers } from './trailers.ts';
 import { walkSeries } from './walk.ts';
@@ -51,6 +53,9 @@ export interface SeriesRequest
   readonly key: string;
 }
 
+/** Each takes a prepared guest a few milliseconds: of a series that changes more, some are counted. */
+const mostCounted = 120;
+
 /** Tests a series, or goes on with one whose journal is in `dir`. */
 export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<SeriesReport> {
   const { signal, emit, dir } = request;
@@ -67,7 +72,14 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
     fields: factFields,
   });
   const names = [bootWorkload, ...workloads.map(({ workload }) => workload.name)];
-  const walk: Walk = { asked, request, log, changes, names };
+  const watched = watchFunctions(changes);
+  const called = watched.flatMap(({ callers }) => callers);
+  const profile = [...new Set([...watched.map(({ name }) => name), ...called])].slice(
+    0,
+    mostCounted,
+  );
+  const locks = openLockOrders(dir);
+  const walk: Walk = { asked, request: { ...request, profile }, log, changes, names, locks };
   const evidence = await walkBranch(undefined, walk);
   const detectors = findDetectors(series, changes, request.detectors);
   const judge = (known: Evidence, indices: readonly number[]): readonly JudgedPatch[] =>
@@ -89,7 +101,20 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
     emit({ kind: 'note', text: `patch ${branch.culprit} hides what others do: again without it` });
     judged = mergeBranch(judged, branch, judge(await walkBranch(branch, walk), branch.patches));
   }
-  return concludeSeries({ ...asked, request, changes, log, evidence, judged, detectors, names });
+  const steps = series.patches.map(({ index }) => `patch-${index}`);
+  const [, ...learned] = await learnedDependencies(locks, ['base', ...steps]);
+  return concludeSeries({
+    ...asked,
+    learned,
+    request,
+    changes,
+    log,
+    evidence,
+    judged,
+    detectors,
+    names,
+    watched,
+  });
 }
 
 interface Walk {
@@ -98,6 +123,7 @@ interface Walk {
   readonly log: SeriesLog;
   readonly changes: readonly PatchChanges[];
   readonly names: readonly string[];
+  readonly locks: LockOrders;
 }
 
 /** Walks the series, or a branch of it, and returns what is known of it then. */
@@ -126,6 +152,8 @@ async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evide
       ...request,
       ...asked,
       log: view,
+      locks: walk.locks,
+      onLocks: walk.locks.add,
       changes: indices.map((index) => changes[index - 1]),
       nameOf,
       build: async (step) => buildPatches(patchesOf(step), asked, request),

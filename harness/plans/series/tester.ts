@@ -18,6 +18,7 @@ import type { TrialResult } from '../trial.ts';
 import { bootWorkload } from './decide.ts';
 import type { Sighting, StepState, Trial } from './evidence.ts';
 import { type BuildNote, buildOf, type SeriesLog } from './facts.ts';
+import type { LockOrders } from './lock-orders.ts';
 import type { Tester } from './walk.ts';
 
 export interface SeriesTesterRequest extends CommitLabRequest {
@@ -31,6 +32,7 @@ export interface SeriesTesterRequest extends CommitLabRequest {
   readonly changes: readonly (PatchChanges | undefined)[];
   /** Names a prefix and the folders of its trials, and decides their seeds. */
   readonly nameOf: (step: number) => string;
+  readonly locks: LockOrders;
 }
 
 /** Builds, boots and tries the kernels of a series, and writes down what they do. */
@@ -49,18 +51,23 @@ export function seriesTester(request: SeriesTesterRequest): Tester {
   return {
     prepare: async (step, before) => {
       const startedAt = performance.now();
-      const { state, build } = await prepareStep(step, before, request, ready);
+      const prepared = await prepareStep(step, before, request, ready);
       const seconds = (performance.now() - startedAt) / 1000;
-      const noted = build === undefined ? {} : { build };
-      await request.log.append({ kind: 'step', step, state, ...noted, seconds });
-      return state;
+      await request.log.append({ kind: 'step', step, ...prepared, seconds });
+      return prepared.state;
     },
     trial: async (step, workload, index) => {
       const startedAt = performance.now();
       const prefix = await recall(step);
-      const { trial, folder, splats } = await tryOnce(prefix, { step, workload, index }, request);
+      const { trial, folder, splats, calls } = await tryOnce(
+        prefix,
+        { step, workload, index },
+        request,
+      );
       const seconds = (performance.now() - startedAt) / 1000;
-      await request.log.append({ kind: 'trial', trial, folder, seconds });
+      const counted = Object.keys(calls).length === 0 ? {} : { calls };
+      await request.locks.save();
+      await request.log.append({ kind: 'trial', trial, folder, ...counted, seconds });
       for (const [at, { key }] of trial.splats.entries()) {
         const splat = splats[at];
         if (splat === undefined || reported.has(key)) continue;
@@ -105,6 +112,7 @@ async function boot(
 interface Prepared {
   readonly state: StepState;
   readonly build?: BuildNote;
+  readonly profiled?: readonly string[];
 }
 
 async function prepareStep(
@@ -136,7 +144,8 @@ async function prepareStep(
     await log.append({ kind: 'accel', accel: commit.accel });
   }
   const unproved = await commit.missedCanaries();
-  return { state: { kind: 'ready', image: build.image, unproved }, build };
+  const { profiled } = commit;
+  return { state: { kind: 'ready', image: build.image, unproved }, build, profiled };
 }
 
 function isTestable(log: SeriesLog, step: number): boolean {
@@ -176,6 +185,7 @@ interface Tried {
   readonly folder: string;
   /** The reports of the trial's splats; undefined for one without a report. */
   readonly splats: readonly (SplatCount | undefined)[];
+  readonly calls: Readonly<Record<string, number>>;
 }
 
 async function tryOnce(
@@ -193,7 +203,8 @@ async function tryOnce(
     const splats = await commit.bootAgain(index);
     const state = bootState(splats);
     const seen = sightings(splats ?? []);
-    return { trial: { step, workload, ...state, splats: seen }, folder: '', splats: splats ?? [] };
+    const trial = { step, workload, ...state, splats: seen };
+    return { trial, folder: '', splats: splats ?? [], calls: {} };
   }
   const chosen = request.workloads.find((one) => one.workload.name === workload);
   if (chosen === undefined) throw new HarnessError('internal', `no workload ${workload}`);
@@ -205,7 +216,13 @@ async function tryOnce(
   const trial = { step, workload, ...state, splats: sightings(named) };
   const folder = join('trials', `${request.nameOf(step)}.${index}.${workload}`);
   const reports = named.map((one) => result.splats.find((splat) => splat === one));
-  return { trial, folder, splats: reports };
+  const calls = Object.fromEntries(
+    commit.profiled.flatMap((name) => {
+      const count = result.counters[`calls.${name}`] ?? 0;
+      return count > 0 ? [[name, count] as const] : [];
+    }),
+  );
+  return { trial, folder, splats: reports, calls };
 }
 
 function bootState(splats: readonly SplatCount[] | undefined): Pick<Trial, 'state' | 'because'> {

@@ -49,6 +49,8 @@ export async function walkSeries(request: WalkRequest): Promise<Evidence> {
       const before = placesOf(evidence).at(-1);
       evidence = learnStep(evidence, step, await tester.prepare(step, before));
     }
+    // Without a base nothing can be said of any patch.
+    if (evidence.steps.get(0)?.kind === 'broken') return evidence;
     if (evidence.steps.get(step)?.kind !== 'ready') continue;
     await run((known) => nextFloor(known, step, workloads, limits.perPrefix));
   }

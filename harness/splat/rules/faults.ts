@@ -139,7 +139,7 @@ export const faultRules: readonly Rule[] = [
   },
   { header: /rust_kernel: panicked at /, title: 'Rust panic in {frame}', frame: fault },
   {
-    header: /^Sending IPI .* stuck|Fixing recursive fault but reboot is needed/,
+    header: /Fixing recursive fault but reboot is needed/,
     title: 'BUG: recursive fault in {frame}',
     frame: trace,
   },

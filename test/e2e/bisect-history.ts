@@ -257,6 +257,8 @@ export async function makeBisectHistory(dir: string, signal: AbortSignal): Promi
   const commit = await runGit([gitDir, 'commit-tree', treeId, '-m', 'linux 6.1'], { signal, env });
   const id = commit.stdout.trim();
   await runGit([gitDir, 'update-ref', 'refs/heads/base', id], { signal });
+  // git bisect starts from no other HEAD than one that is there.
+  await runGit([gitDir, 'symbolic-ref', 'HEAD', 'refs/heads/base'], { signal });
   const files = new Map<string, string>();
   for (const path of [driver, ...fillerFiles]) {
     files.set(path, await readFile(join(tree, path), 'utf8'));

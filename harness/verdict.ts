@@ -79,8 +79,10 @@ export interface TrialEvidence {
 export function judgeTrial(evidence: TrialEvidence): Verdict {
   const expected = evidence.expected ?? [];
   const unexpected = unique(evidence.splats.filter((title) => !expected.includes(title)));
-  if (unexpected.length > 0) return { kind: 'splat', titles: unexpected };
   const missing = expected.filter((title) => !evidence.splats.includes(title));
+  // A seeded splat of which lines were lost goes by any name.
+  const garbled = missing.length > 0 && evidence.incomplete.length > 0;
+  if (unexpected.length > 0 && !garbled) return { kind: 'splat', titles: unexpected };
   // A canary that spoke has switched lockdep off by speaking: what is dead after it proves nothing against it.
   const spoke = expected.length > 0 && missing.length === 0;
   const dead = [

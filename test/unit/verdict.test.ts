@@ -117,6 +117,11 @@ const rows: readonly {
     phrase: 'inconclusive: blind',
   },
   {
+    name: 'a seeded splat without some of its lines, which has another title, is blind',
+    evidence: { splats: ['WARNING in h'], expected: seeded, incomplete: ['dropped'] },
+    phrase: 'inconclusive: blind',
+  },
+  {
     name: 'a guest that ended without a word is never clean',
     evidence: { end: { kind: 'lost' } },
     phrase: 'inconclusive: hung',

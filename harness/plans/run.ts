@@ -10,10 +10,11 @@ import type { ChosenWorkload } from './choose-workloads.ts';
 import { decodeSplats } from './decode.ts';
 import { countSplats } from './findings.ts';
 import { type Lab, type LabRequest, openLab } from './lab.ts';
+import { markKnown, type SeenSplat } from './listen.ts';
 import { type LockNews, openLockRecord, writeLockOrder } from './lock-record.ts';
 import { planTrials } from './plan-trials.ts';
 import { buildTestKernel, type TestKernelRequest } from './test-kernel.ts';
-import { markKnown, type SeenSplat, type TrialPlan, type TrialResult } from './trial.ts';
+import type { TrialPlan, TrialResult } from './trial.ts';
 import { runTrials } from './trials.ts';
 
 /** What `splat run` was asked to do. */

@@ -6,13 +6,13 @@ import { makeFolder } from '../host/disk.ts';
 import type { LockDump } from '../locks/dependencies.ts';
 import { unreportedCycles } from '../locks/difference.ts';
 import type { Finding } from '../splat/finding.ts';
-import { createScanner } from '../splat/scanner.ts';
 import { countersSince } from '../stress/counters.ts';
 import { closeLedger, countDrops, type Ledger } from '../stress/ledger.ts';
 import type { Workload } from '../stress/workloads.ts';
 import { judgeTrial, type Untestable, type Verdict, type WorkloadEnd } from '../verdict.ts';
 import { type Course, runCourse } from './course.ts';
-import { isSplat, type SplatCount, startTally } from './findings.ts';
+import type { SplatCount } from './findings.ts';
+import { listen, type SeenSplat } from './listen.ts';
 import type { Prepared } from './observe.ts';
 
 /** One workload with one seed in one fresh guest. */
@@ -70,18 +70,13 @@ export interface TrialResult {
   readonly timings: TrialTimings;
 }
 
-/** A splat, and whether the baseline has it. */
-export interface SeenSplat extends SplatCount {
-  readonly known?: true;
-}
-
 /** Milliseconds of the host; null when the trial did not get that far. */
 export interface TrialTimings {
   /** From the start of QEMU to the agent's first answer. */
   readonly startMs: number | null;
   /** From the start of QEMU to the workload's first line. */
   readonly firstLineMs: number | null;
-  /** From the start of QEMU to the end of the first splat's report on the console. */
+  /** From the start of QEMU to the first line of the first splat's report on the console. */
   readonly firstSplatMs: number | null;
   readonly workloadMs: number | null;
   readonly totalMs: number;
@@ -106,19 +101,18 @@ async function observeTrial(
   startedAt: number,
 ): Promise<TrialResult> {
   await makeFolder(context.dir);
-  const scanner = createScanner();
   const drops = countDrops();
   const heard = listen(context, startedAt);
   const course = await runCourse(plan, context, {
     onConsole: (bytes) => {
       drops.push(bytes);
-      heard.take(scanner.push(bytes));
+      heard.push(bytes);
     },
-    hasSplat: () => heard.splats().length > 0,
+    hasSplat: () => heard.hasSplat({ atOnce: plan.endAtSplat === true }),
   });
-  heard.take(scanner.end());
+  heard.end();
   if (course.locks !== undefined) context.onLocks?.(course.locks);
-  if (course.end.kind === 'lost' && heard.splats().length === 0) heard.take([lostGuest()]);
+  if (course.end.kind === 'lost' && heard.splats().length === 0) heard.add(lostGuest());
   const splats = heard.splats();
   const ledger = await ledgerOf(course, join(context.dir, 'console.log'), {
     dropped: drops.total(),
@@ -161,32 +155,6 @@ async function observeTrial(
   };
 }
 
-/** What was found on a console so far. */
-interface Heard {
-  readonly take: (found: readonly Finding[]) => void;
-  readonly splats: () => readonly SeenSplat[];
-  readonly events: () => readonly SplatCount[];
-  readonly firstSplatMs: () => number | null;
-}
-
-function listen(context: TrialContext, startedAt: number): Heard {
-  const tally = { splats: startTally(), events: startTally() };
-  const isKnown = context.isKnown ?? (() => false);
-  let firstSplatMs: number | null = null;
-  return {
-    take: (found) => {
-      for (const finding of found) {
-        (isSplat(finding) ? tally.splats : tally.events).add(finding);
-        if (isSplat(finding)) firstSplatMs ??= performance.now() - startedAt;
-        if (isSplat(finding) && !isKnown(finding)) context.onSplat(finding);
-      }
-    },
-    splats: () => markKnown(tally.splats.all(), isKnown),
-    events: tally.events.all,
-    firstSplatMs: () => firstSplatMs,
-  };
-}
-
 /** A trial with a boot of its own (--cold) that failed. */
 function unbootedTrial(plan: TrialPlan, verdict: Untestable, totalMs: number): TrialResult {
   const unknown = { debugLocks: null, proveLocking: null, tables: {}, taint: null };
@@ -220,14 +188,6 @@ function unbootedTrial(plan: TrialPlan, verdict: Untestable, totalMs: number): T
       qemuCpuSeconds: 0,
     },
   };
-}
-
-/** The same splats, those of the baseline marked. */
-export function markKnown(
-  splats: readonly SplatCount[],
-  isKnown: NonNullable<TrialContext['isKnown']>,
-): readonly SeenSplat[] {
-  return splats.map((splat) => (isKnown(splat) ? { ...splat, known: true } : splat));
 }
 
 /** What a verdict is made of. A baseline takes no splat from a canary: it must be seen anyway. */

@@ -1,0 +1,84 @@
+import type { Finding } from '../splat/finding.ts';
+import { createScanner } from '../splat/scanner.ts';
+import { isSplat, type SplatCount, startTally } from './findings.ts';
+
+/** A splat, and whether the baseline has it. */
+export interface SeenSplat extends SplatCount {
+  readonly known?: true;
+}
+
+/** What was found on a console so far. */
+export interface Heard {
+  readonly push: (bytes: Uint8Array) => void;
+  /** `atOnce`: a report that is open while the console is silent counts; it may be cut short by that. */
+  readonly hasSplat: (options: { readonly atOnce: boolean }) => boolean;
+  /** The console is over. */
+  readonly end: () => void;
+  /** Takes what is on no console. */
+  readonly add: (finding: Finding) => void;
+  readonly splats: () => readonly SeenSplat[];
+  readonly events: () => readonly SplatCount[];
+  /** Milliseconds from `startedAt` to the first line of the first splat; null without any. */
+  readonly firstSplatMs: () => number | null;
+}
+
+export interface Listener {
+  readonly onSplat: (finding: Finding) => void;
+  /** True for a splat of the baseline. */
+  readonly isKnown?: (finding: Pick<Finding, 'signature'>) => boolean;
+}
+
+/** A report is printed in one go; a pause as long as this is none of it, on a guest that has the host to itself. */
+const silenceMs = 1_000;
+
+/** Listens to a console, with times of performance.now() since `startedAt`. */
+export function listen(listener: Listener, startedAt: number): Heard {
+  const tally = { splats: startTally(), events: startTally() };
+  const isKnown = listener.isKnown ?? (() => false);
+  const scanner = createScanner();
+  const arrivals: { readonly end: number; readonly ms: number }[] = [];
+  let bytesSeen = 0;
+  let firstSplatMs: number | null = null;
+  const note = (finding: Finding, atMs: number): void => {
+    if (!isSplat(finding)) {
+      tally.events.add(finding);
+      return;
+    }
+    tally.splats.add(finding);
+    firstSplatMs = Math.min(firstSplatMs ?? Number.POSITIVE_INFINITY, atMs - startedAt);
+    if (!isKnown(finding)) listener.onSplat(finding);
+  };
+  // The end of a report shows in what comes after it, which may be long after: the time is that of its beginning.
+  const take = (found: readonly Finding[]): void => {
+    for (const finding of found) {
+      const arrived = arrivals.find(({ end }) => end > finding.bytes.start);
+      note(finding, arrived?.ms ?? performance.now());
+    }
+  };
+  return {
+    push: (bytes) => {
+      bytesSeen += bytes.length;
+      if (firstSplatMs === null) arrivals.push({ end: bytesSeen, ms: performance.now() });
+      take(scanner.push(bytes));
+    },
+    hasSplat: ({ atOnce }) => {
+      const last = arrivals.at(-1);
+      const isSilent = last !== undefined && performance.now() - last.ms >= silenceMs;
+      if (atOnce && isSilent) take(scanner.end());
+      return firstSplatMs !== null;
+    },
+    end: () => take(scanner.end()),
+    add: (finding) => note(finding, performance.now()),
+    splats: () => markKnown(tally.splats.all(), isKnown),
+    events: tally.events.all,
+    firstSplatMs: () => firstSplatMs,
+  };
+}
+
+/** The same splats, those of the baseline marked. */
+export function markKnown(
+  splats: readonly SplatCount[],
+  isKnown: NonNullable<Listener['isKnown']>,
+): readonly SeenSplat[] {
+  return splats.map((splat) => (isKnown(splat) ? { ...splat, known: true } : splat));
+}

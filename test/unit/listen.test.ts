@@ -1,0 +1,38 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import t from 'tap';
+import { listen } from '../../harness/plans/listen.ts';
+
+const report = [
+  '[    1.000000][   T50] BUG: scheduling while atomic: owner/50/0x00000002',
+  '[    1.000001][   T50] Call Trace:',
+  '[    1.000002][   T50]  dump_stack_lvl+0x57/0x7d',
+  '[    1.000003][   T50]  __schedule_bug.cold+0x78/0x84',
+  '[    1.000004][   T50]  splat_mn_sleep+0x10/0x20',
+  '',
+].join('\n');
+
+void t.test('a report has the time of its first line, however late its end is known', async (t) => {
+  const titles: string[] = [];
+  const startedAt = performance.now();
+  const heard = listen({ onSplat: ({ title }) => titles.push(title) }, startedAt);
+  heard.push(Buffer.from('[    0.500000][   T50] hello\n'));
+  heard.push(Buffer.from(report));
+  const printedMs = performance.now() - startedAt;
+  t.notOk(heard.hasSplat({ atOnce: true }), 'it may go on');
+  await pause(1_100);
+  t.notOk(heard.hasSplat({ atOnce: false }));
+  t.ok(heard.hasSplat({ atOnce: true }));
+  t.strictSame(titles, ['BUG: scheduling while atomic in splat_mn_sleep']);
+  t.ok((heard.firstSplatMs() ?? Infinity) <= printedMs);
+  heard.push(Buffer.from('[    9.000000][   T50] bye\n'));
+  heard.end();
+  t.equal(heard.splats().length, 1, 'once');
+});
+
+void t.test('a known splat is kept and not told of', async (t) => {
+  const heard = listen({ onSplat: () => t.fail('told'), isKnown: () => true }, performance.now());
+  heard.push(Buffer.from(report));
+  heard.end();
+  t.match(heard.splats(), [{ known: true }]);
+  t.equal(listen({ onSplat: () => undefined }, 0).firstSplatMs(), null);
+});

@@ -13,17 +13,7 @@ import {
   type History,
 } from '../harness/plans/bisection/history.ts';
 import { search, type Tester } from '../harness/plans/bisection/search.ts';
-
-/** A random number generator with a seed: mulberry32. */
-function dice(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import { dice } from './dice.ts';
 
 interface World {
   readonly history: History;

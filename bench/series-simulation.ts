@@ -11,17 +11,7 @@ import { nothingKnown, type Sighting } from '../harness/plans/series/evidence.ts
 import { type JudgedPatch, judgePatches } from '../harness/plans/series/judge.ts';
 import { defaultLimits } from '../harness/plans/series/limits.ts';
 import { type Tester, walkSeries } from '../harness/plans/series/walk.ts';
-
-/** A random number generator with a seed: mulberry32. */
-function dice(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import { dice } from './dice.ts';
 
 /** A bug: in the prefixes from `from` on, before `to`. */
 interface Bug {

@@ -3,6 +3,7 @@ import { mkdir, readdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import t, { type Test } from 'tap';
+import { dice } from '../../bench/dice.ts';
 import { cacheRoot } from '../../harness/host/store.ts';
 import { root } from '../e2e/splat.ts';
 import {
@@ -14,7 +15,6 @@ import {
   halfEntries,
   leftOvers,
   openHome,
-  openRandom,
   runIn,
 } from './home.ts';
 import { type Mounts, mountSmall, openMounts } from './small-disk.ts';
@@ -57,7 +57,7 @@ void t.test('a disk that fills while a run directory is written', async (t) => {
   t.equal(whole.exitCode, 0, whole.stderr);
   const needed = await usedKib(join(home.dir, 'whole'));
   const seed = faultSeed();
-  const random = openRandom(seed);
+  const random = dice(seed);
   t.comment(`SPLAT_FAULT_SEED=${seed}; a run directory of ${needed} KiB`);
   const sizes = [
     { kib: 1024, inodes: 1 },

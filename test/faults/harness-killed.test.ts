@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { dice } from '../../bench/dice.ts';
 import type { Comparison } from '../../harness/plans/replay.ts';
 import {
   brokenJson,
@@ -11,7 +12,6 @@ import {
   type Home,
   leftOvers,
   openHome,
-  openRandom,
   openVictims,
   runIn,
   startIn,
@@ -31,7 +31,7 @@ const making = [
 void t.test('a harness killed with SIGKILL at any moment leaves nothing running', async (t) => {
   const seed = faultSeed();
   t.comment(`SPLAT_FAULT_SEED=${seed}`);
-  const random = openRandom(seed);
+  const random = dice(seed);
   await using home = await openHome();
   const victims = await openVictims(home);
   const makingMs = new Map<string, number>();

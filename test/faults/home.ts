@@ -280,17 +280,6 @@ export function complaintsOf({ stderr }: CliResult): readonly string[] {
   return stderr.split('\n').filter((line) => line.startsWith('splat: '));
 }
 
-/** Numbers in [0, 1) that are the same for the same seed (mulberry32). */
-export function openRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** SPLAT_FAULT_SEED, else one from the clock. Print it: it is what repeats a failure, as far as a moment can. */
 export function faultSeed(): number {
   const given = process.env['SPLAT_FAULT_SEED'];

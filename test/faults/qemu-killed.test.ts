@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import { dice } from '../../bench/dice.ts';
 import {
   complaintsOf,
   endsWithin,
@@ -13,7 +14,6 @@ import {
   type HomeRun,
   leftOvers,
   openHome,
-  openRandom,
   openVictims,
   runIn,
   startIn,
@@ -44,7 +44,7 @@ async function killGuest(home: Home, run: HomeRun): Promise<boolean> {
 void t.test('QEMU killed at any moment is the host’s fault, never a verdict', async (t) => {
   const seed = faultSeed();
   t.comment(`SPLAT_FAULT_SEED=${seed}`);
-  const random = openRandom(seed);
+  const random = dice(seed);
   await using home = await openHome();
   const victims = await openVictims(home);
   await forgetEntries(home.cache, 'checkpoint');

@@ -84,7 +84,9 @@ async function readRequest(argv: SeriesArguments, context: CommandContext): Prom
     workloads: argv.workload,
   };
   const key = valueDigest([question, argv.accel]);
-  const { series: path, base, baseSeries } = argv;
+  const { base, baseSeries } = argv;
+  // yargs-parser hands a bare - of a positional over as the empty string.
+  const path = argv.series === '' ? '-' : argv.series;
   const stdin = path === '-' ? await readStdin(context) : undefined;
   const place = valueDigest([key, path, stdin, base, baseSeries, limits, argv.detector]).slice(
     0,

@@ -38,21 +38,25 @@ export function listen(listener: Listener, startedAt: number): Heard {
   const scanner = createScanner();
   const arrivals: { readonly end: number; readonly ms: number }[] = [];
   let bytesSeen = 0;
+  let firstStart = Number.POSITIVE_INFINITY;
   let firstSplatMs: number | null = null;
-  const note = (finding: Finding, atMs: number): void => {
+  const keep = (finding: Finding): boolean => {
     if (!isSplat(finding)) {
       tally.events.add(finding);
-      return;
+      return false;
     }
     tally.splats.add(finding);
-    firstSplatMs = Math.min(firstSplatMs ?? Number.POSITIVE_INFINITY, atMs - startedAt);
     if (!isKnown(finding)) listener.onSplat(finding);
+    return true;
   };
   // The end of a report shows in what comes after it, which may be long after: the time is that of its beginning.
   const take = (found: readonly Finding[]): void => {
     for (const finding of found) {
-      const arrived = arrivals.find(({ end }) => end > finding.bytes.start);
-      note(finding, arrived?.ms ?? performance.now());
+      const { start } = finding.bytes;
+      if (!keep(finding) || start >= firstStart) continue;
+      firstStart = start;
+      const arrived = arrivals.find(({ end }) => end > start);
+      firstSplatMs = (arrived?.ms ?? performance.now()) - startedAt;
     }
   };
   return {
@@ -68,7 +72,9 @@ export function listen(listener: Listener, startedAt: number): Heard {
       return firstSplatMs !== null;
     },
     end: () => take(scanner.end()),
-    add: (finding) => note(finding, performance.now()),
+    add: (finding) => {
+      if (keep(finding)) firstSplatMs ??= performance.now() - startedAt;
+    },
     splats: () => markKnown(tally.splats.all(), isKnown),
     events: tally.events.all,
     firstSplatMs: () => firstSplatMs,

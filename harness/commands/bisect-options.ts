@@ -1,6 +1,7 @@
 import type { Argv } from 'yargs';
 import type { AccelChoice } from '../guest/accel.ts';
 import { workloads } from '../stress/workloads.ts';
+import { guestOptions, list, number, text } from './run-options.ts';
 
 /** The command line of `splat bisect`. */
 export interface BisectArguments {
@@ -28,18 +29,6 @@ export interface BisectArguments {
   readonly seed: number;
   readonly out: string | undefined;
   readonly json: boolean;
-}
-
-function text(describe: string) {
-  return { string: true, requiresArg: true, describe } as const;
-}
-
-function list(describe: string) {
-  return { string: true, array: true, nargs: 1, default: [], describe } as const;
-}
-
-function number(describe: string) {
-  return { number: true, requiresArg: true, describe } as const;
 }
 
 export function bisectOptions(yargs: Argv): Argv<BisectArguments> {
@@ -99,18 +88,9 @@ function rangeOptions(yargs: Argv): Argv {
 
 /** Its kernels and guests. */
 function machineOptions(yargs: Argv): Argv {
-  return yargs
+  const kernels = yargs
     .option('with-series', list('patches on top of every kernel; repeatable'))
     .option('config', list('a .config fragment to merge and verify; repeatable'))
-    .option('config-base', text('your own .config, in place of tinyconfig and base.config'))
-    .option('duration', number('seconds of stress per trial'))
-    .option('accel', {
-      choices: ['auto', 'kvm', 'tcg'] as const,
-      default: 'auto' as const,
-      describe: 'KVM, emulation, or KVM once it is proved',
-    })
-    .option('memory-mib', { ...number('memory of a guest'), default: 1024 })
-    .option('cpus', { ...number('CPUs of a guest'), default: 2 })
-    .option('jobs', number('compilers at a time'))
-    .option('seed', { ...number('decides everything random in the workloads'), default: 1 });
+    .option('config-base', text('your own .config, in place of tinyconfig and base.config'));
+  return guestOptions(kernels, 'compilers at a time');
 }

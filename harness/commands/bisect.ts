@@ -19,7 +19,7 @@ import { readRangeChoice } from './bisect-range.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
 import { openBisectDirectory } from './run-directory.ts';
-import { wholeNumber } from './run-options.ts';
+import { requireConfidence, wholeNumber } from './run-options.ts';
 
 export const command = 'bisect';
 export const describe = 'find the commit that brought a splat, however rarely it fires';
@@ -68,9 +68,7 @@ async function readRequest(
   wholeNumber('seed', argv.seed, 0, 2 ** 32 - 1);
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
   const duration = wholeNumber('duration', argv.duration, 1, 43_200);
-  if (!(argv.confidence >= 0.5 && argv.confidence <= 0.9999)) {
-    throw new HarnessError('usage', `--confidence ${argv.confidence}: not from 0.5 to 0.9999`);
-  }
+  requireConfidence(argv.confidence);
   if (argv.signature === '') {
     throw new HarnessError('usage', '--signature: it is empty, and would be in every title');
   }

@@ -39,6 +39,39 @@ export function kernelOptions<T>(yargs: Argv<T>): Argv<T & KernelArguments> {
     }) as unknown as Argv<T & KernelArguments>;
 }
 
+export function text(describe: string) {
+  return { string: true, requiresArg: true, describe } as const;
+}
+
+export function list(describe: string) {
+  return { string: true, array: true, nargs: 1, default: [], describe } as const;
+}
+
+export function number(describe: string) {
+  return { number: true, requiresArg: true, describe } as const;
+}
+
+/** Trials and guests, as every command that looks for a patch or a commit takes them; `jobs` describes --jobs. */
+export function guestOptions(yargs: Argv, jobs: string): Argv {
+  return yargs
+    .option('duration', number('seconds of stress per trial'))
+    .option('accel', {
+      choices: ['auto', 'kvm', 'tcg'] as const,
+      default: 'auto' as const,
+      describe: 'KVM, emulation, or KVM once it is proved',
+    })
+    .option('memory-mib', { ...number('memory of a guest'), default: 1024 })
+    .option('cpus', { ...number('CPUs of a guest'), default: 2 })
+    .option('jobs', number(jobs))
+    .option('seed', { ...number('decides everything random in the workloads'), default: 1 });
+}
+
+/** Throws `usage` for what is no --confidence. */
+export function requireConfidence(confidence: number): void {
+  if (confidence >= 0.5 && confidence <= 0.9999) return;
+  throw new HarnessError('usage', `--confidence ${confidence}: not from 0.5 to 0.9999`);
+}
+
 /** A whole number within limits; throws `usage` with the flag, the value and what would be valid. */
 export function wholeNumber(
   flag: string,

@@ -2,6 +2,7 @@ import type { Argv } from 'yargs';
 import type { AccelChoice } from '../guest/accel.ts';
 import { defaultLimits } from '../plans/series/limits.ts';
 import { workloads } from '../stress/workloads.ts';
+import { guestOptions, list, number, text } from './run-options.ts';
 
 /** The command line of `splat series`. */
 export interface SeriesArguments {
@@ -24,18 +25,6 @@ export interface SeriesArguments {
   readonly json: boolean;
   readonly mail: boolean;
   readonly b4: boolean;
-}
-
-function list(describe: string) {
-  return { string: true, array: true, nargs: 1, default: [], describe } as const;
-}
-
-function number(describe: string) {
-  return { number: true, requiresArg: true, describe } as const;
-}
-
-function text(describe: string) {
-  return { string: true, requiresArg: true, describe } as const;
 }
 
 export function seriesOptions(yargs: Argv): Argv<SeriesArguments> {
@@ -73,7 +62,7 @@ function patchOptions(yargs: Argv): Argv {
 }
 
 function machineOptions(yargs: Argv): Argv {
-  return yargs
+  const limits = yargs
     .option('repeat', {
       ...number('trials of each workload on the whole series; prefixes get an eighth'),
       default: defaultLimits.atHead,
@@ -81,17 +70,8 @@ function machineOptions(yargs: Argv): Argv {
     .option('confidence', {
       ...number('how sure a verdict must be, from 0.5 to 0.9999'),
       default: defaultLimits.confidence,
-    })
-    .option('duration', number('seconds of stress per trial'))
-    .option('accel', {
-      choices: ['auto', 'kvm', 'tcg'] as const,
-      default: 'auto' as const,
-      describe: 'KVM, emulation, or KVM once it is proved',
-    })
-    .option('memory-mib', { ...number('memory of a guest'), default: 1024 })
-    .option('cpus', { ...number('CPUs of a guest'), default: 2 })
-    .option('jobs', number('compilers, and guests, at a time'))
-    .option('seed', { ...number('decides everything random in the workloads'), default: 1 });
+    });
+  return guestOptions(limits, 'compilers, and guests, at a time');
 }
 
 function outputOptions(yargs: Argv): Argv {

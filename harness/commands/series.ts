@@ -18,7 +18,7 @@ import type { SeriesReport } from '../report/series-report.ts';
 import { describeSeries } from '../report/series-text.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
-import { wholeNumber } from './run-options.ts';
+import { requireConfidence, wholeNumber } from './run-options.ts';
 import { type SeriesArguments, seriesOptions } from './series-options.ts';
 import { writeSeriesMail, writeSeriesReports } from './series-output.ts';
 
@@ -122,9 +122,7 @@ async function readStdin({ stdin }: CommandContext): Promise<string> {
 
 function readLimits(argv: SeriesArguments): Limits {
   wholeNumber('repeat', argv.repeat, 1, 1000);
-  if (!(argv.confidence >= 0.5 && argv.confidence <= 0.9999)) {
-    throw new HarnessError('usage', `--confidence ${argv.confidence}: not from 0.5 to 0.9999`);
-  }
+  requireConfidence(argv.confidence);
   return {
     ...defaultLimits,
     confidence: argv.confidence,

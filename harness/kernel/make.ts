@@ -42,8 +42,9 @@ const stamps = [
 /** A few hundred builds of a lean kernel at 60 MB each, less what they share. */
 const ccacheSize = '3G';
 
-/** The folder of the compiler cache, when ccache(1) is on the host. */
+/** The folder of the compiler cache, when ccache(1) is on the host and its CCACHE_DISABLE is not set. */
 export async function openCcache(cacheRoot: string, sandbox: Sandbox): Promise<Mount | undefined> {
+  if ((process.env['CCACHE_DISABLE'] ?? '') !== '') return undefined;
   if ((await findProgram('ccache')) === undefined) return undefined;
   // What one user wrote there another could not replace.
   const host = join(cacheRoot, sandbox.uid === undefined ? 'ccache-self' : 'ccache');

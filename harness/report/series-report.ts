@@ -22,6 +22,13 @@ export interface SeriesReport {
   readonly workloads: readonly ReportedWorkload[];
   /** The functions the series changes, and whether they ran. */
   readonly coverage: readonly ReportedFunction[];
+  /** The tree's own tests for the files it changes, not run here: `command` is typed in the tree's top folder. */
+  readonly suites: readonly {
+    readonly kind: 'kunit' | 'kselftest';
+    readonly name: string;
+    readonly files: readonly string[];
+    readonly command: string;
+  }[];
   /** `kvm` or `tcg`; null when nothing was booted. */
   readonly accel: string | null;
   readonly seed: number;

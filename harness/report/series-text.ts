@@ -30,6 +30,7 @@ export function describeSeries(result: SeriesReport, options: SeriesTextOptions)
     ...reportLines(result, style),
     ...coverageLines(result, style),
     ...boundLines(result, style),
+    ...suiteLines(result, style),
     '',
     `${style.strong('verdict')}  ${shadeOf(style, result.exitCode)(verdict.kind)}${because}`,
     `series   ${plain(options.dir)}`,
@@ -126,6 +127,15 @@ function boundLines({ workloads }: SeriesReport, style: Style): readonly string[
   return [
     ...(bounds.length === 0 ? [] : ['', style.faint(`on the whole series ${sure}`)]),
     ...(deaf.length === 0 ? [] : [style.faint(`nothing heard from: ${plain(deaf.join(', '))}`)]),
+  ];
+}
+
+/** The tree's own tests near the change: not ours to run, but worth a look before it is sent. */
+function suiteLines({ suites }: SeriesReport, style: Style): readonly string[] {
+  if (suites.length === 0) return [];
+  return [
+    '',
+    ...suites.map(({ kind, command }) => `${kind.padEnd(10)}  ${style.faint(plain(command))}`),
   ];
 }
 

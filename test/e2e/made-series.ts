@@ -161,6 +161,29 @@ export const madePatches: readonly MadePatch[] = [
   },
 ];
 
+/** Whether a guest has the bug is decided once in it, at the first fault: one of five does. */
+const shyNote = `static int decision;
+
+	if (!decision)
+		decision = get_random_u32() % 5 ? 1 : 2;
+	if (decision == 2)
+		${allocate('GFP_KERNEL')}`;
+
+/** The same lock inversion as that of `inverts`, in about one guest of five. */
+export const shyPatch: MadePatch = {
+  name: 'shy',
+  subject: 'lib/test_hmm: allocate a note for some faults',
+  edits: [
+    { file: hmm, from: rangeFault, to: `${noteFault(shyNote)}${rangeFault}` },
+    {
+      file: hmm,
+      from: '\tret = dmirror_do_fault(dmirror, range);\n',
+      to: '\tdmirror_note_fault(dmirror);\n\tret = dmirror_do_fault(dmirror, range);\n',
+    },
+  ],
+  verdict: 'introduces possible deadlock in dmirror_fault',
+};
+
 /** Those of the names, all for none, each on those before it. */
 export function choosePatches(...names: readonly string[]): readonly MadePatch[] {
   return madePatches.filter(({ name }) => names.length === 0 || names.includes(name));

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { assert, property, string } from 'fast-check';
 import { test } from 'tap';
@@ -7,6 +7,7 @@ import { isSameCode, listFunctions, tokenize } from '../../harness/kernel/c-sour
 import { changedLines } from '../../harness/kernel/diff.ts';
 import { patchId } from '../../harness/kernel/git-series.ts';
 import { parseSubject } from '../../harness/kernel/mail.ts';
+import { covers, findNearbySuites } from '../../harness/kernel/nearby-suites.ts';
 import { describeChanges, readChanges } from '../../harness/kernel/patch-changes.ts';
 import { readSeries } from '../../harness/kernel/series.ts';
 import { choosePosting } from '../../harness/kernel/thread.ts';
@@ -272,4 +273,52 @@ void test('changes are read patch by patch, each on those before', async (t) => 
   );
   t.throws(() => readFileSync(scratch), 'nothing is left');
   t.equal(dirname(scratch), dir);
+});
+
+void test('patterns of MAINTAINERS cover what its head says they do', (t) => {
+  const cases = [
+    ['drivers/net/', 'drivers/net/phy/a.c', true],
+    ['drivers/net/', 'drivers/net', false],
+    ['drivers/net/', 'drivers/network/a.c', false],
+    ['drivers/net/*', 'drivers/net/a.c', true],
+    ['drivers/net/*', 'drivers/net/phy/a.c', false],
+    ['*/net/*', 'drivers/net/a.c', true],
+    ['lib/test_hmm*', 'lib/test_hmm_uapi.h', true],
+    ['tools/testing/selftests/kvm/*/x86/', 'tools/testing/selftests/kvm/lib/x86/a.c', true],
+    ['mm/h?m.c', 'mm/hmm.c', true],
+    ['mm/h?m.c', 'mm/hm.c', false],
+  ] as const;
+  for (const [pattern, path, is] of cases) t.equal(covers(pattern, path), is, pattern + path);
+  t.equal(covers(`${'*a'.repeat(200)}b`, 'a'.repeat(4000)), false, 'and not in exponential time');
+  t.end();
+});
+
+void test("the tree's own tests near a change are found", async (t) => {
+  const files = {
+    MAINTAINERS:
+      'MM\nF:\tmm/\nF:\ttools/testing/selftests/mm/\nF:\ttools/testing/selftests/gone/\n\nKVM\nF:\tvirt/kvm/\nF:\ttools/testing/selftests/kvm/*/x86/\n\nREST\nF:\t*\nF:\t*/\n',
+    'tools/testing/selftests/mm/Makefile': '',
+    'tools/testing/selftests/kvm/Makefile': '',
+    'drivers/gpu/drm/tests/.kunitconfig': 'CONFIG_KUNIT=y\n',
+    'lib/Makefile': 'obj-$(CONFIG_SORT_TEST) += list.o \\\n\tsort_kunit.o\n',
+    'lib/sort_kunit.c': '\t.name = "sort",\nkunit_test_suites(&sort_test_suite);\n',
+  };
+  const tree = t.testdir({});
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(tree, name)), { recursive: true });
+    writeFileSync(join(tree, name), text);
+  }
+  mkdirSync(join(tree, 'fs'));
+  symlinkSync('/dev/zero', join(tree, 'fs/.kunitconfig'));
+  const paths = ['mm/b.c', 'mm/a.h', 'virt/kvm/k.c', 'drivers/gpu/drm/virtio/v.c', 'lib/sort.c'];
+  const suites = await findNearbySuites(tree, [...paths, 'fs/x.c', 'mm/Kconfig', 'net/n.c']);
+  t.strictSame(
+    suites.map((suite) => `${suite.command} # ${suite.files.join(' ')}`),
+    [
+      './tools/testing/kunit/kunit.py run --kunitconfig=drivers/gpu/drm/tests # drivers/gpu/drm/virtio/v.c',
+      './tools/testing/kunit/kunit.py run --kconfig_add=CONFIG_SORT_TEST=y sort # lib/sort.c',
+      'make -C tools/testing/selftests TARGETS=mm run_tests # mm/a.h mm/b.c',
+      'make -C tools/testing/selftests TARGETS=kvm run_tests # virt/kvm/k.c',
+    ],
+  );
 });

@@ -423,6 +423,14 @@ function sampleReport(): SeriesReport {
       { name: 'f', file: 'a.c', state: 'ran', calls: { hmm: 3 } },
       { name: 'g', file: 'a.c', state: 'not-run', through: 'h', calls: {} },
     ],
+    suites: [
+      {
+        kind: 'kselftest',
+        name: 'tools/testing/selftests/mm',
+        files: ['mm/a.c'],
+        command: 'make -C tools/testing/selftests TARGETS=mm run_tests',
+      },
+    ],
     accel: 'tcg',
     seed: 1,
     confidence: 0.99,

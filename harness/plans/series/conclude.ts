@@ -1,5 +1,6 @@
 import { exitCodes } from '../../errors.ts';
 import type { Diagnostic } from '../../kernel/build-log.ts';
+import type { NearbySuite } from '../../kernel/nearby-suites.ts';
 import type { PatchChanges } from '../../kernel/patch-changes.ts';
 import type { Series } from '../../kernel/series.ts';
 import type { NewDependency } from '../../locks/difference.ts';
@@ -31,6 +32,7 @@ export interface Tried extends Asked {
   /** Patches that change detector code, from 1. */
   readonly detectors: ReadonlySet<number>;
   readonly watched: readonly WatchedFunction[];
+  readonly suites: readonly NearbySuite[];
   /** By patch, what lockdep learned with it. */
   readonly learned: readonly (readonly NewDependency[])[];
   /** Of the workloads, that of the boot included. */
@@ -56,6 +58,7 @@ export function concludeSeries(whole: Tried): SeriesReport {
     patches,
     workloads: describeWorkloads(tried),
     coverage,
+    suites: tried.suites,
     accel: accel?.kind === 'accel' ? accel.accel : null,
     seed,
     confidence: limits.confidence,

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { HarnessError } from '../../errors.ts';
 import { valueDigest } from '../../host/store.ts';
 import type { BuildOutcome } from '../../kernel/kernel.ts';
+import { findNearbySuites } from '../../kernel/nearby-suites.ts';
 import { type PatchChanges, readChanges } from '../../kernel/patch-changes.ts';
 import {
   allPatches,
@@ -21,7 +22,7 @@ import { parallelTrials } from '../trials.ts';
 import { type Branch, mergeBranch, nextBranch, viewOf } from './branch.ts';
 import { concludeSeries, findDetectors } from './conclude.ts';
 import { chooseControls } from './control-workloads.ts';
-import { watchFunctions } from './coverage.ts';
+import { type WatchedFunction, watchFunctions } from './coverage.ts';
 import { bootWorkload, type Limits } from './decide.ts';
 import type { Evidence } from './evidence.ts';
 import { evidenceOf, factFields, type SeriesFact, type SeriesLog } from './facts.ts';
@@ -73,11 +74,7 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
   });
   const names = [bootWorkload, ...workloads.map(({ workload }) => workload.name)];
   const watched = watchFunctions(changes);
-  const called = watched.flatMap(({ callers }) => callers);
-  const profile = [...new Set([...watched.map(({ name }) => name), ...called])].slice(
-    0,
-    mostCounted,
-  );
+  const profile = functionsToCount(watched);
   const locks = openLockOrders(dir);
   const walk: Walk = { asked, request: { ...request, profile }, log, changes, names, locks };
   const evidence = await walkBranch(undefined, walk);
@@ -103,6 +100,8 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
   }
   const steps = series.patches.map(({ index }) => `patch-${index}`);
   const [, ...learned] = await learnedDependencies(locks, ['base', ...steps]);
+  const paths = new Set(changes.flatMap(({ files }) => files.map(({ path }) => path)));
+  const suites = await findNearbySuites(source.tree, [...paths]);
   return concludeSeries({
     ...asked,
     learned,
@@ -114,7 +113,14 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
     detectors,
     names,
     watched,
+    suites,
   });
+}
+
+/** The functions themselves first, then those that call them. */
+function functionsToCount(watched: readonly WatchedFunction[]): readonly string[] {
+  const called = watched.flatMap(({ callers }) => callers);
+  return [...new Set([...watched.map(({ name }) => name), ...called])].slice(0, mostCounted);
 }
 
 interface Walk {

@@ -1,0 +1,144 @@
+import { lstat, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** A suite of the tree's own tests that is meant for a changed file. All of it is the tree's text. */
+export interface NearbySuite {
+  readonly kind: 'kunit' | 'kselftest';
+  /** A folder of the tree, or a test's source file. */
+  readonly name: string;
+  /** The changed files it is for. */
+  readonly files: readonly string[];
+  /** As typed in the tree's top folder. */
+  readonly command: string;
+}
+
+/**
+ * Suites near the files of a change: KUnit's by their place (the suite of the file itself, else the nearest folder with a
+ * .kunitconfig, as Documentation/dev-tools/kunit/run_wrapper.rst has it), kselftest's by the section of MAINTAINERS that
+ * covers both. A tree without any of these has none.
+ */
+export async function findNearbySuites(
+  tree: string,
+  paths: readonly string[],
+): Promise<readonly NearbySuite[]> {
+  const maintainers = (await readText(tree, 'MAINTAINERS')) ?? '';
+  const sections = parseMaintainers(maintainers);
+  const found = new Map<string, NearbySuite>();
+  for (const path of paths.toSorted()) {
+    if (!/\.[chS]$/.test(path)) continue;
+    const own = await findKunit(tree, path);
+    for (const suite of [...own, ...(await findSelftests(tree, path, sections))]) {
+      const before = found.get(suite.command)?.files ?? [];
+      found.set(suite.command, { ...suite, files: [...before, path] });
+    }
+  }
+  return [...found.values()];
+}
+
+type Suite = Omit<NearbySuite, 'files'>;
+
+async function findKunit(tree: string, path: string): Promise<readonly Suite[]> {
+  const parts = path.split('/');
+  const file = parts.pop() ?? '';
+  const own = await findOwnKunit(tree, parts.join('/'), file.replace(/\.[chS]$/, ''));
+  if (own !== undefined) return [own];
+  // A suite of the top folder of all drivers would be near to nothing.
+  const last = parts[0] === 'drivers' || parts[0] === 'arch' ? 2 : 1;
+  for (let depth = parts.length; depth >= last; depth -= 1) {
+    const place = parts.slice(0, depth).join('/');
+    for (const name of [place, `${place}/tests`, `${place}/test`]) {
+      if ((await readText(tree, `${name}/.kunitconfig`)) === undefined) continue;
+      return [{ kind: 'kunit', name, command: `${kunit} --kunitconfig=${name}` }];
+    }
+  }
+  return [];
+}
+
+const kunit = './tools/testing/kunit/kunit.py run';
+
+/** The suite that is named after a file (Documentation/dev-tools/kunit/style.rst, "Test File and Module Names"). */
+async function findOwnKunit(tree: string, dir: string, stem: string): Promise<Suite | undefined> {
+  if (!/^[\w-]+$/.test(stem)) return undefined;
+  const names = [`${stem}_kunit`, `${stem}_test`, `${stem}-test`, `test_${stem}`];
+  for (const place of [dir, `${dir}/tests`, `${dir}/test`]) {
+    for (const name of names) {
+      const source = `${place}/${name}.c`;
+      const text = await readText(tree, source);
+      if (text?.includes('kunit_test_suite') !== true) continue;
+      const symbol = symbolOf((await readText(tree, `${place}/Makefile`)) ?? '', name);
+      if (symbol === undefined) continue;
+      const suites = [...text.matchAll(/\.name\s*=\s*"([\w-]+)"/g)].map((match) => match[1]);
+      const suite = suites.length === 1 ? ` ${suites[0]}` : '';
+      const command = `${kunit} --kconfig_add=${symbol}=y${suite}`;
+      return { kind: 'kunit', name: source, command };
+    }
+  }
+  return undefined;
+}
+
+/** A file of the tree, one character per byte; a link or a pipe, which a stranger may have put there, is not read. */
+async function readText(tree: string, path: string): Promise<string | undefined> {
+  const found = await lstat(join(tree, path)).catch(() => undefined);
+  if (found?.isFile() !== true) return undefined;
+  return readFile(join(tree, path), 'latin1');
+}
+
+/** CONFIG_X of a Makefile's `obj-$(CONFIG_X) += NAME.o`, on lines that may go on. */
+function symbolOf(makefile: string, name: string): string | undefined {
+  const lines = makefile.replaceAll(/\\\n/g, ' ').split('\n');
+  const line = lines.find((one) => one.split(/[\s=]+/).includes(`${name}.o`));
+  return /^obj-\$\((CONFIG_\w+)\)/.exec(line ?? '')?.[1];
+}
+
+async function findSelftests(
+  tree: string,
+  path: string,
+  sections: readonly (readonly string[])[],
+): Promise<readonly Suite[]> {
+  const patterns = sections.filter((section) => section.some((one) => covers(one, path))).flat();
+  const targets = new Set(patterns.flatMap((one) => selftest.exec(one)?.[1] ?? []));
+  const suites: Suite[] = [];
+  for (const target of targets) {
+    const name = `tools/testing/selftests/${target}`;
+    if ((await readText(tree, `${name}/Makefile`)) === undefined) continue;
+    const command = `make -C tools/testing/selftests TARGETS=${target} run_tests`;
+    suites.push({ kind: 'kselftest', name, command });
+  }
+  return suites;
+}
+
+/** A pattern that names a folder right under selftests, or something in it. */
+const selftest = /^tools\/testing\/selftests\/([\w-]+)\//;
+
+/** The F: patterns of each section of MAINTAINERS, whose head says what they mean. */
+export function parseMaintainers(text: string): readonly (readonly string[])[] {
+  return text
+    .split(/\n\n+/)
+    .map((section) => [...section.matchAll(/^F:[ \t]+(\S+)$/gm)].flatMap((match) => match[1] ?? []))
+    .filter((patterns) => patterns.length > 0);
+}
+
+/** `F: net/` is a folder and all below it, `F: net/*` the files right in it; elsewhere `*` stays in its folder. */
+export function covers(pattern: string, path: string): boolean {
+  const all = pattern.endsWith('/');
+  const want = (all ? pattern.slice(0, -1) : pattern).split('/');
+  const have = path.split('/');
+  if (all ? have.length <= want.length : have.length !== want.length) return false;
+  return want.every((part, at) => matchesName(part, have[at] ?? ''));
+}
+
+/** Globs of one name: `*` and `?`. Linear in the product of both lengths, whatever the pattern is. */
+function matchesName(pattern: string, name: string): boolean {
+  let row = [true, ...Array.from(name, () => false)];
+  for (const char of pattern) {
+    const next: boolean[] = [char === '*' && row[0] === true];
+    for (let at = 1; at <= name.length; at += 1) {
+      const isSame = char === '?' || char === name[at - 1];
+      next.push(
+        char === '*' ? row[at] === true || next[at - 1] === true : isSame && row[at - 1] === true,
+      );
+    }
+    row = next;
+  }
+  return row.at(-1) === true;
+}

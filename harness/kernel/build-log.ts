@@ -60,7 +60,8 @@ export function explainBuildFailure(lines: readonly string[]): string {
 
 /** The host's fault that a build log names, or undefined. A claim: the log is the patches' as much as the tools'. */
 export function hostFault(lines: readonly string[]): 'disk' | 'memory' | undefined {
-  if (lines.some((line) => /: (?:No space left on device|Disk quota exceeded)$/.test(line))) {
+  // The assembler puts it in quotes, and what comes before it has as many forms as there are tools.
+  if (lines.some((line) => /No space left on device|Disk quota exceeded/.test(line))) {
     return 'disk';
   }
   const killed = /fatal error: Killed signal terminated program|^make(?:\[\d+\])?: .*\bKilled$/;

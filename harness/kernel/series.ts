@@ -72,10 +72,16 @@ export async function readSeries(path: string, options: ReadOptions): Promise<Se
   const isThread = !listed.ordered && files.every(({ letters }) => letters.length > 0);
   const parts = isThread
     ? [fromThread(files.flatMap(({ letters }) => letters))]
-    : files.map((file) =>
-        file.letters.length > 0 ? fromThread(file.letters) : { patches: file.plain, letters: [] },
-      );
+    : files.map(fromFile);
   return asSeries(path, parts);
+}
+
+/** Of a list somebody wrote: a mail of a larger series stands for itself there. */
+function fromFile({ letters, plain }: PatchFile): Part {
+  const [only, ...others] = letters;
+  if (only === undefined) return { patches: plain, letters };
+  const isPatch = others.length === 0 && isPatchMail(only.mail);
+  return isPatch ? { patches: [asPatch(only)], letters } : fromThread(letters);
 }
 
 /** The series in the bytes of an mbox, a mail or a diff; `name` is what people call it. Throws `usage` for none. */
@@ -140,20 +146,21 @@ function fromThread(letters: readonly Letter[]): Part {
   const { patches, cover, notes } = choosePosting(mails, isPatchMail);
   const counted = cover === undefined ? patches : [cover, ...patches];
   return {
-    patches: patches.map((mail) => {
-      const file = files.get(mail) ?? '';
-      const { messageId, author } = mail;
-      return {
-        subject: oneLine(mail.subject) || basename(file),
-        file,
-        ...(messageId === undefined ? {} : { messageId }),
-        ...(author === undefined ? {} : { author: oneLine(author) }),
-        diff: mail.diff,
-      };
-    }),
+    patches: patches.map((mail) => asPatch({ mail, file: files.get(mail) ?? '' })),
     letters: counted.map((mail) => ({ mail, file: files.get(mail) ?? '' })),
     notes: notes.map(oneLine),
     ...(cover === undefined ? {} : { cover: readCover(cover) }),
+  };
+}
+
+function asPatch({ mail, file }: Letter): Unplaced {
+  const { messageId, author, subject, diff } = mail;
+  return {
+    subject: oneLine(subject) || basename(file),
+    file,
+    ...(messageId === undefined ? {} : { messageId }),
+    ...(author === undefined ? {} : { author: oneLine(author) }),
+    diff,
   };
 }
 

@@ -127,6 +127,29 @@ void t.test('a disk that fills while a source is fetched', async (t) => {
   t.strictSame(readdirSync(join(inside, 'drafts')), []);
 });
 
+void t.test('a disk that fills while a kernel is built', async (t) => {
+  await using home = await openHome();
+  const names = await readdir(join(cacheRoot(), 'source'));
+  const name =
+    names
+      .filter((one) => one.startsWith('linux-source-6.1_'))
+      .toSorted()
+      .at(-1) ?? '';
+  const source = join(cacheRoot(), 'source', name);
+  const sourceKib = await usedKib(source);
+  for (const mib of [8, 120]) {
+    await using mounts = await openMounts();
+    await mountSmall(mounts, home.cache, { kib: sourceKib + mib * 1024 });
+    const inside = mounts.seen(home.cache);
+    await mkdir(join(inside, 'source'));
+    await execa('cp', ['--archive', source, join(inside, 'source')]);
+    const done = await runIn(home, ['build', '--kernel', 'debian:6.1'], mounts);
+    await checkTold(t, home, done, `${mib} MiB beside the source`, noSpace);
+    t.strictSame(await halfEntries(inside), []);
+    t.strictSame(readdirSync(join(inside, 'drafts')), []);
+  }
+});
+
 void t.test('a TMPDIR that is full', async (t) => {
   await using home = await openHome();
   const own = ['--workload', join(guests, 'flood.c'), '--duration', '1', '--', '/dev/null'];

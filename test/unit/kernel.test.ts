@@ -176,6 +176,9 @@ void test('a series is read from every form it is passed around in', async (t) =
     'quilt/series': '# order\nlast.patch\n\nfix.diff -p1 # why\n',
     'quilt/fix.diff': oneHunk('a.c'),
     'quilt/last.patch': `Description: quilt's own header\n\n${oneHunk('b.c')}`,
+    'stack/series': 'b.patch\na.patch\n',
+    'stack/a.patch': one,
+    'stack/b.patch': two,
     'quilt-out/series': '../plain.diff\n',
     'quilt-p0/series': 'x.diff -p0\n',
   });
@@ -196,11 +199,14 @@ void test('a series is read from every form it is passed around in', async (t) =
     ['escape.patch', ['1 evil  [31mred: a.c']],
     ['folder', ['1 first: a.c', '2 second: b.c']],
     ['quilt', ['1 last.patch: b.c', '2 fix.diff: a.c']],
+    ['stack', ['1 second: b.c', '2 first: a.c']],
   ];
   for (const [name, expected] of rows) t.strictSame(await read(name), expected, name);
   for (const name of ['cover.mbox', 'nothing.mbox', 'cut.gz', 'quilt-out', 'quilt-p0']) {
     await t.rejects(read(name), { code: 'usage' }, name);
   }
+  const stack = await readSeries('stack', { cwd: dir, signal });
+  t.equal(stack.notes, undefined, 'a mail in a list somebody wrote misses nobody');
   const [patch] = (await readSeries('thread.mbox', { cwd: dir, signal })).patches;
   t.equal(patch?.messageId, 'PATCH12first@example.org');
   const crlf = await readSeries('crlf.eml', { cwd: dir, signal });
@@ -449,6 +455,9 @@ void test('a build log gives objects, complaints and whose fault a failure is', 
     '[Makefile:5: x.o] Error 1',
   );
   t.equal(hostFault(['as: x.o: No space left on device']), 'disk');
+  const assembler =
+    "/tmp/cc1.s: Fatal error: can't write 12 bytes to section .text of x.o: 'No space left on device'";
+  t.equal(hostFault([assembler]), 'disk');
   t.equal(hostFault(['gcc: fatal error: Killed signal terminated program cc1']), 'memory');
   t.equal(hostFault(["x.c:1:2: error: #error 'no space'"]), undefined);
 });

@@ -139,4 +139,6 @@ export interface ReportedWorkload {
   readonly heard: number;
   /** A splat that fires more often than this would have been seen there with a chance of 95 %; null: nothing was heard. */
   readonly seenAbove: number | null;
+  /** The same for one that a later patch takes away again: of the prefix that was listened to least. */
+  readonly curedSeenAbove: number | null;
 }

@@ -120,14 +120,23 @@ function coverageLines({ coverage }: SeriesReport, style: Style): readonly strin
 
 /** How rare a splat may be and still have been seen. */
 function boundLines({ workloads }: SeriesReport, style: Style): readonly string[] {
-  const bounds = workloads.flatMap(({ seenAbove }) => (seenAbove === null ? [] : [seenAbove]));
+  const worst = (field: 'seenAbove' | 'curedSeenAbove'): string | undefined => {
+    const bounds = workloads.flatMap((workload) => workload[field] ?? []);
+    return bounds.length === 0 ? undefined : percent(Math.max(...bounds));
+  };
+  const stays = worst('seenAbove');
+  const goes = worst('curedSeenAbove');
   const deaf = workloads.filter(({ heard }) => heard === 0).map(({ name }) => name);
-  const worst = Math.max(...bounds);
-  const sure = `a splat in more than ${percent(worst)} of trials would have been seen with a chance of 95 %`;
   return [
-    ...(bounds.length === 0 ? [] : ['', style.faint(`on the whole series ${sure}`)]),
+    ...(stays === undefined ? [] : ['', style.faint(boundLine(stays, goes))]),
     ...(deaf.length === 0 ? [] : [style.faint(`nothing heard from: ${plain(deaf.join(', '))}`)]),
   ];
+}
+
+function boundLine(stays: string, goes: string | undefined): string {
+  const sure = `a splat in more than ${stays} of trials would have been seen with a chance of 95 %`;
+  const later = goes === undefined || goes === stays ? '' : `, ${goes} if a later patch cures it`;
+  return `on the whole series ${sure}${later}`;
 }
 
 /** The tree's own tests near the change: not ours to run, but worth a look before it is sent. */

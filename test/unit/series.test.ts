@@ -418,7 +418,7 @@ function sampleReport(): SeriesReport {
       patch(4, { verdict: 'inconclusive', because: 'hmm: masked: x' }),
       patch(5, { verdict: 'fixes', splats: [splat] }),
     ],
-    workloads: [{ name: 'hmm', heard: 16, seenAbove: 0.17 }],
+    workloads: [{ name: 'hmm', heard: 16, seenAbove: 0.17, curedSeenAbove: 0.78 }],
     coverage: [
       { name: 'f', file: 'a.c', state: 'ran', calls: { hmm: 3 } },
       { name: 'g', file: 'a.c', state: 'not-run', through: 'h', calls: {} },
@@ -542,6 +542,8 @@ void test('a person sees a line a patch, and no escape sequence of a stranger', 
   t.match(text, 'possible deadlock in f  (20 % of trials of hmm; confidence 99.6 %)');
   t.match(text, /^ {3}build: a\.c:1: no$/m);
   t.match(text, 'a splat in more than 17 % of trials would have been seen');
+  t.match(text, '78 % if a later patch cures it');
+  t.match(text, 'kselftest   make -C tools/testing/selftests TARGETS=mm run_tests');
   t.match(text, /^never ran {3}g \(in h\)$/m);
   t.match(text, /^verdict {2}splat {2}patch 2 introduces$/m);
   t.notMatch(text, '\u001b');

@@ -170,16 +170,24 @@ function newWarnings(step: number, log: SeriesLog): readonly Diagnostic[] {
 }
 
 function describeWorkloads({ evidence, names }: Tried): readonly ReportedWorkload[] {
-  const head = placesOf(evidence).at(-1);
+  const places = placesOf(evidence);
+  const head = places.at(-1);
   if (head === undefined) return [];
-  const trials = trialsOf(evidence, head);
+  const heardAt = (place: number, name: string): number =>
+    trialsOf(evidence, place).filter(
+      ({ workload, state }) => workload === name && state === 'heard',
+    ).length;
   return names
     .filter((name) => name !== bootWorkload)
     .map((name) => {
-      const own = trials.filter(({ workload }) => workload === name);
-      const heard = own.filter(({ state }) => state === 'heard').length;
-      return { name, heard, seenAbove: heard === 0 ? null : highestUnseenRate(heard) };
+      const heard = heardAt(head, name);
+      const least = Math.min(...places.map((place) => heardAt(place, name)));
+      return { name, heard, seenAbove: seenAbove(heard), curedSeenAbove: seenAbove(least) };
     });
+}
+
+function seenAbove(heard: number): number | null {
+  return heard === 0 ? null : highestUnseenRate(heard);
 }
 
 function addTimes({ facts }: SeriesLog): SeriesReport['timings'] {

@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { HarnessError } from '../errors.ts';
 
@@ -9,6 +9,9 @@ const diskFaults: Readonly<Record<string, string>> = {
   EROFS: 'read-only file system',
   EACCES: 'permission denied',
 };
+
+/** What mkdir(2) says of a file system that makes none, when all above is there. */
+const noFolders = 'no folder can be made there';
 
 /** The same as strerror(3) words them in the complaints of programs. */
 const toldFaults: Readonly<Record<string, string>> = {
@@ -25,7 +28,7 @@ const toldFault = new RegExp(`: (${Object.keys(toldFaults).join('|')})\\b`);
 export function explainDiskError(error: unknown, where: string): unknown {
   if (!(error instanceof Error) || error instanceof HarnessError) return error;
   const { code, syscall, path, dest } = error as NodeJS.ErrnoException & { dest?: string };
-  const reason = code === undefined ? undefined : diskFaults[code];
+  const reason = code === 'ENOENT' && syscall === 'mkdir' ? noFolders : diskFaults[code ?? ''];
   if (reason === undefined) return error;
   // mkdtemp(3) names its template; copies and renames name what they read first.
   const named = syscall === 'mkdtemp' && path !== undefined ? dirname(path) : (dest ?? path);
@@ -39,17 +42,27 @@ export function diskFaultIn(output: string): string | undefined {
   return toldFaults[toldFault.exec(output)?.[1] ?? ''];
 }
 
-/** The folder with all above it. Node 20's own says ENOENT of a disk that is full, and of every other error it does not expect. */
+/**
+ * The folder with all above it. Node 20's own says ENOENT of a disk that is full and of every other error it does not
+ * expect, and never ends where a file system makes no folders, as in /proc.
+ */
 export async function makeFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    await makeOne(path);
   } catch (error) {
     if (!isCode(error, 'ENOENT') || dirname(path) === path) throw error;
     await makeFolder(dirname(path));
-    await mkdir(path).catch((cause: unknown) => {
-      // A link to nowhere is there already.
-      throw isCode(cause, 'EEXIST') ? error : cause;
-    });
+    await makeOne(path);
+  }
+}
+
+async function makeOne(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    // A link to nowhere is there already, and no folder.
+    const found = isCode(error, 'EEXIST') ? await stat(path).catch(() => undefined) : undefined;
+    if (found?.isDirectory() !== true) throw error;
   }
 }
 

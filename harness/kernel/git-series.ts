@@ -1,7 +1,8 @@
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
+import { makeFolder } from '../host/disk.ts';
 import { runGit } from './git.ts';
 import { resolveRevision } from './revision.ts';
 
@@ -40,7 +41,7 @@ export async function readGitRange(range: GitRange, signal: AbortSignal): Promis
     const bare = join(scratch, 'bare.git');
     const gitDir = `--git-dir=${bare}`;
     await runGit(['init', '--quiet', '--bare', '--template=', bare], { signal });
-    await mkdir(join(bare, 'objects', 'info'), { recursive: true });
+    await makeFolder(join(bare, 'objects', 'info'));
     await writeFile(join(bare, 'objects', 'info', 'alternates'), `${last.objects}\n`);
     // Commits whose parents a shallow clone does not have.
     await copyFile(join(last.objects, '..', 'shallow'), join(bare, 'shallow')).catch(

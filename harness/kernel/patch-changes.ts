@@ -1,5 +1,6 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../host/disk.ts';
 import { applySeries } from './apply.ts';
 import { isSameCode, listFunctions } from './c-source.ts';
 import { changedLines, parseDiff, touchedPaths } from './diff.ts';
@@ -47,7 +48,7 @@ export async function readChanges(
     const touched = new Set(applied.files.touched);
     return { read: async (path) => readText(join(touched.has(path) ? dir : tree, path)) };
   };
-  await mkdir(scratch, { recursive: true });
+  await makeFolder(scratch);
   try {
     let before = await apply(0);
     for (const [at, patch] of patches.entries()) {

@@ -12,7 +12,7 @@ import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { startDeadline } from '../../harness/host/deadline.ts';
-import { explainDiskError, writeWhole } from '../../harness/host/disk.ts';
+import { explainDiskError, makeFolder, writeWhole } from '../../harness/host/disk.ts';
 import { handOver } from '../../harness/host/hand-over.ts';
 import { acquireLock, tryLock } from '../../harness/host/lock.ts';
 import { runTool } from '../../harness/host/process.ts';
@@ -239,4 +239,19 @@ void t.test('a resource whose owner could not be built is disposed', async (t) =
   t.equal(disposed, 0);
   await t.rejects(handOver(Promise.resolve(resource), () => Promise.reject(new Error('no'))));
   t.equal(disposed, 1);
+});
+
+void t.test('a folder is made with all above it, or it is said that it cannot be', async (t) => {
+  const dir = t.testdir({ file: '' });
+  const deep = join(dir, 'a', 'b', 'c');
+  await makeFolder(deep);
+  await makeFolder(deep);
+  t.ok(existsSync(deep));
+  await symlink('nowhere', join(dir, 'dangling'));
+  await t.rejects(makeFolder(join(dir, 'dangling')), { code: 'EEXIST' });
+  await t.rejects(makeFolder(join(dir, 'file')), { code: 'EEXIST' });
+  await t.rejects(makeFolder(join(dir, 'file', 'x')), { code: 'ENOTDIR' });
+  // Node's own tries for ever there.
+  const error: unknown = await makeFolder('/proc/x/y').catch((cause: unknown) => cause);
+  t.match(explainDiskError(error, dir), { message: /^cannot write to \/proc\/x: no folder can/ });
 });

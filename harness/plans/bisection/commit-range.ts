@@ -1,5 +1,6 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../../host/disk.ts';
 import type { BuildOutcome } from '../../kernel/kernel.ts';
 import { buildTestKernel } from '../test-kernel.ts';
 import { type RangeRequest, readRange, writeDiff } from './git-range.ts';
@@ -29,7 +30,7 @@ export async function openCommits(request: CommitsRequest, work: KernelWork): Pr
     identity: [oldEnd, newEnd],
     build: async (id) => buildCommit(id, request.tree, place),
     buildWithout: async (id) => {
-      await mkdir(place.dir, { recursive: true });
+      await makeFolder(place.dir);
       const reverted = await revertCommit({ tree: request.tree, culprit: id, onto: newEnd }, place);
       if (reverted.kind === 'conflict') return reverted;
       return buildCommit(reverted.commit, reverted.repository, place);
@@ -48,7 +49,7 @@ async function buildCommit(
   place: KernelWork & { readonly tree: string; readonly oldEnd: string },
 ): Promise<BuildOutcome> {
   const { tree, oldEnd, signal, series } = place;
-  await mkdir(place.dir, { recursive: true });
+  await makeFolder(place.dir);
   const diff = await writeDiff(repository, oldEnd, id, place);
   const isSmall = diff === undefined || (await stat(diff)).size <= largestDiffBytes;
   if (isSmall) {

@@ -1,5 +1,6 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../../host/disk.ts';
 import { runGit } from '../../kernel/git.ts';
 import { resolveRevision } from '../../kernel/revision.ts';
 import type { Conflict } from './range.ts';
@@ -38,7 +39,7 @@ export async function revertCommit(
   const { objects } = await resolveRevision(tree, culprit, signal);
   await rm(repository, { recursive: true, force: true });
   await runGit(['init', '--quiet', '--bare', '--template=', repository], { signal });
-  await mkdir(join(repository, 'objects', 'info'), { recursive: true });
+  await makeFolder(join(repository, 'objects', 'info'));
   await writeFile(join(repository, 'objects', 'info', 'alternates'), `${objects}\n`);
   const git = async (...args: readonly string[]): Promise<string> =>
     (await runGit(args, { signal, cwd: repository, env: identity })).stdout.trim();

@@ -1,5 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../../host/disk.ts';
 import type { LockDump, LockOrder } from '../../locks/dependencies.ts';
 import { type NewDependency, newDependencies, uniteOrders } from '../../locks/difference.ts';
 import { readLockOrder, writeLockOrder } from '../lock-record.ts';
@@ -24,7 +24,7 @@ export function openLockOrders(dir: string): LockOrders {
     fresh.clear();
     for (const [name, orders] of added) {
       const before = await stored(name);
-      await mkdir(folderOf(name), { recursive: true });
+      await makeFolder(folderOf(name));
       const all = uniteOrders(before === undefined ? orders : [before, ...orders]);
       await writeLockOrder(folderOf(name), all);
     }

@@ -1,6 +1,7 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { HarnessError } from '../../errors.ts';
+import { makeFolder } from '../../host/disk.ts';
 import { valueDigest } from '../../host/store.ts';
 import type { BuildOutcome } from '../../kernel/kernel.ts';
 import { findNearbySuites } from '../../kernel/nearby-suites.ts';
@@ -62,7 +63,7 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
   const { signal, emit, dir } = request;
   const { series, under, source, workloads, notes } = asked;
   for (const text of notes) emit({ kind: 'note', text });
-  await mkdir(dir, { recursive: true });
+  await makeFolder(dir);
   const scratch = join(dir, 'scratch');
   const changes = await readChanges(source.tree, under, series.patches, { scratch, signal });
   const own = workloads.map(({ upload }) => Buffer.from(upload ?? '').toString('latin1'));

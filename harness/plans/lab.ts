@@ -11,7 +11,7 @@ import { ensureImage } from '../guest/image.ts';
 import { qemuVersion } from '../guest/machine.ts';
 import { valueDigest } from '../host/store.ts';
 import type { BuiltKernel } from '../kernel/kernel.ts';
-import { driverCounters, profiledFunctions } from '../stress/counters.ts';
+import { countable, driverCounters, profiledFunctions } from '../stress/counters.ts';
 import { ledgerFiles } from '../stress/ledger.ts';
 import type { Untestable } from '../verdict.ts';
 import { type Prepared, prepareGuest } from './observe.ts';
@@ -88,7 +88,7 @@ export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise
     (decision) => `acceleration ${decision.accel} (${decision.reason})`,
   );
   const spec = { ...bare, accel: accel.accel };
-  const { profile = [] } = request;
+  const profile = countable(request.profile ?? []);
   const prepare = async (agent: Agent): Promise<Prepared> =>
     prepareGuest(agent, request.cpus, profile);
   const prepared = profile.length === 0 ? preparation : valueDigest([preparation, profile]);

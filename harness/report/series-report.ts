@@ -42,7 +42,10 @@ export interface SeriesReport {
   };
 }
 
-/** A function the series changes. Untraceable: inlined where nothing is traced, or in a folder ftrace leaves out, as lib/. */
+/**
+ * A function the series changes. Untraceable: inlined where nothing is traced, in a folder ftrace leaves out, as lib/, or
+ * named like another for 30 characters, which is all the function profiler prints.
+ */
 export interface ReportedFunction {
   readonly name: string;
   readonly file: string;

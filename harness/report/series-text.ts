@@ -46,10 +46,7 @@ function describeBase({ base, series }: SeriesReport, style: Style): readonly st
     `base     ${plain(`${release}${base.source}`)}${state}`,
     ...base.series.map((name) => `         with ${plain(name)}`),
     ...base.unproved.map((text) => `         ${style.doubtful('does not show')} ${plain(text)}`),
-    ...base.splats.map(
-      ({ title, rate }) =>
-        `         ${style.faint(`has already: ${plain(title)} (${percent(rate)})`)}`,
-    ),
+    ...base.splats.map((splat) => `         ${style.faint(`has already: ${splatLine(splat)}`)}`),
   ];
 }
 
@@ -77,9 +74,12 @@ function patchLines(patch: ReportedPatch, total: number, style: Style): readonly
   ];
 }
 
-function splatLine({ title, rate, confidence, workloads }: ReportedSuspect): string {
-  const sure = `confidence ${percent(confidence)}`;
-  return plain(`${title}  (${percent(rate)} of trials of ${workloads.join(', ')}; ${sure})`);
+function splatLine(
+  splat: Omit<ReportedSuspect, 'confidence'> & { readonly confidence?: number },
+): string {
+  const { title, rate, confidence, workloads } = splat;
+  const sure = confidence === undefined ? '' : `; confidence ${percent(confidence)}`;
+  return plain(`${title}  (${percent(rate)} of trials of ${workloads.join(', ')}${sure})`);
 }
 
 function reportLines({ patches }: SeriesReport, style: Style): readonly string[] {

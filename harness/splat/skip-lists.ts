@@ -97,6 +97,12 @@ const entries = [
   '^(?:handle_exception$|do_trap_|_*do_pgm_check|pgm_check_handler|do_(?:dat|protection)_exception|_*hash__do_page_fault|do_hash_fault|data_access_|instruction_access_|interrupt_(?:exit|return)|(?:program_check|alignment)_exception|tlb_do_page_fault|do_tlb_fault|handle_(?:ri|bp|tr|cpu|ov|adel|ades|tlbl|tlbs|tlbm|ale)(?:_int)?$|do_(?:ade|ale|ri|ov|cpu|tr)$|system_call_exception$|stub_(?:execve|clone|v?fork|rt_sigreturn|ptregs))',
 ];
 
+/** Between a traced function and its caller: lockdep notes the graph tracer's trampoline as where a lock was taken. */
+const tracing = [
+  // arch/*/kernel/ftrace_64.S, mcount.S, entry-ftrace.S; kernel/trace
+  '^return_to_handler$|^ftrace_(?:stub|call|caller|graph_caller|graph_call|regs_call|regs_caller)(?:_\\w+)?$|^_*(?:fentry__|mcount)$|^prepare_ftrace_return$|^(?:arch_)?ftrace_ops_(?:list|assist)_func$|^function_(?:trace|graph|profile|stack_trace)_(?:call|enter)$|^function_graph_enter_regs$|^profile_graph_(?:entry|return)$|^trace_graph_(?:entry|return)$|^ftrace_(?:return|push_return)_to_?\\w*$',
+];
+
 function union(...groups: readonly (readonly string[])[]): RegExp {
   return new RegExp(groups.flat().join('|'));
 }
@@ -111,6 +117,7 @@ export const neverBlamed = union(
   plumbing,
   scheduling,
   entries,
+  tracing,
 );
 
 /** The machinery that prints a report; a trace of nothing else broke off. */

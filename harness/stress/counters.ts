@@ -24,6 +24,19 @@ export const profiledFunctions = [
 
 const shownNameChars = 30;
 
+/** Those of `names` whose counts can be told from one another and from those of `profiledFunctions`; first come, first served. */
+export function countable(names: readonly string[]): readonly string[] {
+  const taken = new Map<string, string>(
+    profiledFunctions.map((name) => [name.slice(0, shownNameChars), name]),
+  );
+  return names.filter((name) => {
+    const shown = name.slice(0, shownNameChars);
+    const owner = taken.get(shown) ?? name;
+    taken.set(shown, owner);
+    return owner === name;
+  });
+}
+
 /** Files of the seeded-bug driver's debugfs folder; each holds one number. */
 export const driverFolder = '/sys/kernel/debug/splat_mn';
 

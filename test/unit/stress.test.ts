@@ -2,6 +2,7 @@ import t from 'tap';
 import { canariesFor } from '../../harness/plans/canaries.ts';
 import { isSplat } from '../../harness/plans/findings.ts';
 import {
+  countable,
   countersSince,
   parseProfile,
   parseVmstat,
@@ -180,6 +181,14 @@ void t.test(
     t.end();
   },
 );
+
+void t.test('of functions that are named alike for 30 characters one is counted', (t) => {
+  const [own] = profiledFunctions;
+  const long = 'mmu_interval_notifier_subscription';
+  const names = [own, own.replace('_start', '_end'), `${long}_insert`, `${long}_remove`, 'short'];
+  t.strictSame(countable(names), [own, `${long}_insert`, 'short']);
+  t.end();
+});
 
 void t.test('counters are what happened between two readings', (t) => {
   t.strictSame(parseVmstat('nr_free_pages 1\noom_kill 3\n'), { 'vm.oom_kill': 3 });

@@ -80,6 +80,8 @@ async function applyOne(
       ground.touched.add(path);
     }
     const failure = await applyPatch(patch, changes, ground);
+    const odd = failure === undefined ? await findOddFile(ground.dir, changes) : undefined;
+    if (odd !== undefined) return cannotApply(place, `${odd}: is no regular file`);
     if (failure === undefined) continue;
     there = at === 0 && series.maybeThere === true ? await countThere(tree, series, ground) : 0;
     if (there === 0) return cannotApply(place, failure.message, failure.output);
@@ -159,6 +161,18 @@ async function linkInPath(tree: string, path: string): Promise<string | undefine
     const found = await lstat(join(tree, part)).catch(() => undefined);
     if (found === undefined) return undefined;
     if (found.isSymbolicLink()) return part;
+  }
+  return undefined;
+}
+
+/** A path of the changes that is neither a file nor gone: whatever put it there, nobody may copy what it names. */
+async function findOddFile(
+  dir: string,
+  changes: readonly FileChange[],
+): Promise<string | undefined> {
+  for (const path of touchedPaths(changes)) {
+    const found = await lstat(join(dir, path)).catch(() => undefined);
+    if (found !== undefined && !found.isFile()) return path;
   }
   return undefined;
 }

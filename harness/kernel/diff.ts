@@ -78,9 +78,19 @@ export function refuseChange(change: FileChange): string | undefined {
     if (parts.some((part) => part.toLowerCase() === '.git')) return `${path}: is git's own`;
     if (!/^[\w@%+=:,. /~#()[\]{}-]+$/.test(path)) return 'a file name with special characters';
   }
-  if (change.newMode === '120000') return `${change.newPath}: is a symbolic link`;
-  if (change.newMode === '160000') return `${change.newPath}: is a submodule`;
-  return undefined;
+  return refuseMode(change);
+}
+
+/** git reads a mode as strtoul(3) does (apply.c, parse_mode_line): 0120000 is a symbolic link, too. */
+function refuseMode({ newMode, newPath }: FileChange): string | undefined {
+  if (newMode === undefined) return undefined;
+  const type = /^[0-7]+$/.test(newMode) ? Number.parseInt(newMode, 8) & 0o170000 : undefined;
+  if (type === 0o100000) return undefined;
+  const names = new Map([
+    [0o120000, 'a symbolic link'],
+    [0o160000, 'a submodule'],
+  ]);
+  return `${newPath}: is ${names.get(type ?? 0) ?? `of mode ${newMode}, no regular file`}`;
 }
 
 /** `diff --git a/X b/X`: the paths of a change that has no `---` line, as a mode change or an empty file. */

@@ -1,6 +1,7 @@
 import {
   chmod,
   chown,
+  lstat,
   open,
   readFile,
   rename,
@@ -155,10 +156,11 @@ async function replaceFile(from: string, to: string): Promise<boolean> {
   return true;
 }
 
+/** A link is as good as missing: what it names may be anywhere on this host. */
 async function readWhole(
   path: string,
 ): Promise<{ readonly bytes: Buffer; readonly program: boolean } | undefined> {
-  const found = await stat(path).catch(() => undefined);
+  const found = await lstat(path).catch(() => undefined);
   if (found?.isFile() !== true) return undefined;
   return { bytes: await readFile(path), program: (found.mode & 0o100) !== 0 };
 }

@@ -115,6 +115,10 @@ void test('a change that could leave the tree is refused', async (t) => {
       'diff --git a/s b/s\nnew file mode 160000\n--- /dev/null\n+++ b/s\n@@ -0,0 +1 @@\n+x\n',
       /submodule/,
     ],
+    ...['0120000', '120000 x', '00000120777'].map((mode): [string, RegExp] => [
+      `diff --git a/l b/l\nnew file mode ${mode}\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+/etc/passwd\n`,
+      /is a symbolic link|no regular file/,
+    ]),
     ['--- "a/\\033[31m"\n+++ "b/\\033[31m"\n@@ -1 +1 @@\n-a\n+b\n', /special characters/],
   ];
   for (const [diff, reason] of rows) {
@@ -258,6 +262,13 @@ void test('patches apply to copies, and what does not apply is named', async (t)
       'a path through a link of the tree',
       [oneHunk('up/outside.txt')],
       'patch 1/1 "s": up/outside.txt: up is a symbolic link',
+    ],
+    [
+      'a link in octal of another length',
+      [
+        'diff --git a/l b/l\nnew file mode 0120000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+/etc/passwd\n',
+      ],
+      'patch 1/1 "s": l: is a symbolic link',
     ],
     [
       'a path that leaves',

@@ -327,7 +327,10 @@ void t.test('silence counts only where the detectors are proved', async (t) => {
     ledger: { deadBefore: [], deadAfter: [], after: {} },
     witnesses: {},
   };
-  const ready = { bootSplats: [], run: async () => trial } as unknown as KnownCommit['ready'];
+  const ready = {
+    bootAgain: async () => [],
+    run: async () => trial,
+  } as unknown as KnownCommit['ready'];
   const chosen = { workload: { name: 'hmm' } } as ChosenWorkload;
   await using journal = await openJournal(dir, 'k');
   const context = { journal, chosen, text: 'deadlock' };

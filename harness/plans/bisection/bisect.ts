@@ -1,7 +1,7 @@
 import { HarnessError } from '../../errors.ts';
 import { valueDigest } from '../../host/store.ts';
 import type { ChosenWorkload } from '../choose-workloads.ts';
-import type { CommitLabRequest } from './commit-lab.ts';
+import { bootWorkload, type CommitLabRequest } from './commit-lab.ts';
 import { type Decision, endsOf } from './decide.ts';
 import { countsOf, type Evidence } from './evidence.ts';
 import { findSought, type Sought } from './find-sought.ts';
@@ -10,7 +10,7 @@ import type { KernelWork } from './kernel-work.ts';
 import { type Posterior, posteriorOf, type Question } from './posterior.ts';
 import type { Range } from './range.ts';
 import { type SearchEnd, search } from './search.ts';
-import { commitCache, realTester } from './tester.ts';
+import { type Commits, commitCache, realTester, SeenAtBoot } from './tester.ts';
 import { type RevertCheck, verifyRevert } from './verify-revert.ts';
 
 /** What `splat bisect` was asked to do. */
@@ -70,20 +70,39 @@ export async function bisectPlan(request: BisectRequest): Promise<BisectResult> 
     valueDigest([request.key, range.identity, range.unit]),
   );
   const commits = commitCache({ ...request, build: range.build }, journal, question);
-  const sought = await findSought(request.signature, {
-    candidates: request.workloads,
-    rounds: endTrials,
-    journal,
-    commits,
-    question,
-  });
   const base = { question, range, facts: journal.facts, configChanges: [] };
-  if (sought === undefined) {
-    const evidence = evidenceOf(journal.facts, history, '');
-    return { ...base, ...notSeen(question, evidence), posterior: undefined, sought };
+  for (;;) {
+    const sought = await findSought(request.signature, {
+      candidates: request.workloads,
+      rounds: endTrials,
+      journal,
+      commits,
+      question,
+    });
+    if (sought === undefined) {
+      const evidence = evidenceOf(journal.facts, history, '');
+      return { ...base, ...notSeen(question, evidence), posterior: undefined, sought };
+    }
+    const found = await searchFor(sought, { request, journal, commits, question });
+    if (found !== undefined) return { ...base, ...found, sought };
   }
+}
+
+/** The search by the workload that shows it; undefined when a boot shows it, which the journal has noted then. */
+async function searchFor(
+  sought: Sought,
+  known: {
+    readonly request: BisectRequest;
+    readonly journal: Journal;
+    readonly commits: Commits;
+    readonly question: Question;
+  },
+): Promise<Omit<BisectResult, 'question' | 'range' | 'facts' | 'sought'> | undefined> {
+  const { request, journal, commits, question } = known;
+  const { range } = request;
   const chosen = request.workloads.find(({ workload }) => workload.name === sought.workload);
-  if (chosen === undefined) throw new HarnessError('internal', `no workload ${sought.workload}`);
+  if (chosen === undefined && sought.workload !== bootWorkload)
+    throw new HarnessError('internal', `no workload ${sought.workload}`);
   const context = { commits, journal, question, chosen, text: sought.text };
   const report = (decision: Decision, evidence: Evidence, isNew: boolean): void =>
     request.onMoment({
@@ -95,17 +114,23 @@ export async function bisectPlan(request: BisectRequest): Promise<BisectResult> 
       subjects: range.subjects,
       costs: costsOf(journal.facts),
     });
-  const found = await search({
-    question,
-    limits: { confidence: request.confidence, endTrials, trials: mostTrials },
-    evidence: evidenceOf(journal.facts, history, sought.workload),
-    tester: realTester(context),
-    onDecision: (decision, evidence) => report(decision, evidence, true),
-    onTrial: (decision, evidence) => report(decision, evidence, false),
-  });
-  const posterior = posteriorOf(question, found.evidence);
-  const more = await lookAtCulprit(found, posterior, { request, range, context });
-  return { ...base, ...found, posterior, sought, ...more };
+  try {
+    const found = await search({
+      question,
+      limits: { confidence: request.confidence, endTrials, trials: mostTrials },
+      evidence: evidenceOf(journal.facts, range.history, sought.workload),
+      tester: realTester(context),
+      onDecision: (decision, evidence) => report(decision, evidence, true),
+      onTrial: (decision, evidence) => report(decision, evidence, false),
+    });
+    const posterior = posteriorOf(question, found.evidence);
+    const more = await lookAtCulprit(found, posterior, { request, range, context });
+    return { ...found, posterior, ...more };
+  } catch (error) {
+    if (!(error instanceof SeenAtBoot)) throw error;
+    await journal.append({ kind: 'sought', text: sought.text, workload: bootWorkload });
+    return undefined;
+  }
 }
 
 /** What is asked of a single culprit once it is found. */

@@ -26,6 +26,9 @@ export interface CommitLabRequest extends LabRequest {
   readonly onLocks?: (id: string, dump: LockDump) => void;
 }
 
+/** What stands for the boot among the workloads: its splats are in the past of every copy. */
+export const bootWorkload = 'boot';
+
 /** Trials that share a boot before the next one is used, round and round: copies are twins in all their boot decided. */
 const trialsPerBoot = 8;
 const mostBoots = 4;
@@ -45,7 +48,7 @@ export interface ReadyCommit {
   readonly compiled: boolean;
   /** Lines of the configuration that this commit's Kconfig did not keep. */
   readonly dropped: DroppedLines;
-  /** Splats of the boot; they are in every trial's past. */
+  /** Splats of the first boot, which are in the past of every copy of it. */
   readonly bootSplats: readonly SplatCount[];
   /** Of the functions that were to be counted besides, those that can be. */
   readonly profiled: readonly string[];

@@ -1,11 +1,12 @@
 import type { ChosenWorkload } from '../choose-workloads.ts';
+import { bootOf, bootWorkload } from './commit-lab.ts';
 import { endsOf } from './decide.ts';
 import type { Fact, Journal } from './journal.ts';
 import type { Question } from './posterior.ts';
 import { isSought, splatsOf } from './sought.ts';
 import type { Commits } from './tester.ts';
 
-/** What is looked for, and the workload that shows it. */
+/** What is looked for, and the workload that shows it, or `boot`. */
 export interface Sought {
   readonly text: string;
   readonly workload: string;
@@ -31,7 +32,7 @@ export async function findSought(
   },
 ): Promise<Sought | undefined> {
   const { candidates, rounds, journal, commits, question } = context;
-  const before = journal.facts.find((fact) => fact.kind === 'sought');
+  const before = journal.facts.findLast((fact) => fact.kind === 'sought');
   if (before !== undefined) return before;
   const [only, ...more] = candidates;
   const { bad } = endsOf(question);
@@ -54,10 +55,14 @@ export async function findSought(
     const seconds = (performance.now() - startedAt) / 1000;
     const { name: workload } = chosen.workload;
     await journal.append({ kind: 'looked', commit, workload, seconds });
-    const seen = [...ready.bootSplats, ...splatsOf(trial)];
-    const first = seen.find((splat) => signature === undefined || isSought(splat, signature));
+    const atBoot = (await ready.bootAgain(bootOf(round))) ?? [];
+    const isOne = (splat: Parameters<typeof isSought>[0]): boolean =>
+      signature === undefined || isSought(splat, signature);
+    const booted = atBoot.find(isOne);
+    const first = booted ?? splatsOf(trial).find(isOne);
     if (first === undefined) continue;
-    const sought = { text: signature ?? first.title, workload };
+    const shownBy = booted === undefined ? workload : bootWorkload;
+    const sought = { text: signature ?? first.title, workload: shownBy };
     await journal.append({ kind: 'sought', ...sought });
     return sought;
   }

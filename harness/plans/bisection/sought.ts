@@ -33,10 +33,17 @@ export function outcomeOf(trial: TrialResult, text: string): Outcome {
   const splats = splatsOf(trial);
   if (splats.some((splat) => isSought(splat, text))) return 'hit';
   if (trial.verdict.kind === 'clean') return 'miss';
-  if (trial.verdict.kind !== 'splat') return 'void';
-  const { deadBefore, deadAfter, incomplete, after } = trial.ledger;
-  const exercised = Object.values(trial.witnesses).every((count) => count > 0);
+  return trial.verdict.kind === 'splat' && couldBeHeard(trial) ? 'miss' : 'void';
+}
+
+/** Of a trial with a splat, whether another would have been heard, too: alive detectors, a whole console, the workload's end. */
+export function couldBeHeard({
+  ledger,
+  witnesses,
+  end,
+}: Pick<TrialResult, 'ledger' | 'witnesses' | 'end'>): boolean {
+  const { deadBefore, deadAfter, incomplete, after } = ledger;
+  const exercised = Object.values(witnesses).every((count) => count > 0);
   const heard = [deadBefore, deadAfter, incomplete].every((reasons) => reasons.length === 0);
-  const ended = after !== null && trial.end !== null && isWholeRun(trial.end);
-  return heard && exercised && ended ? 'miss' : 'void';
+  return heard && exercised && after !== null && end !== null && isWholeRun(end);
 }

@@ -1,9 +1,15 @@
 import { verdictPhrase } from '../../verdict.ts';
 import type { ChosenWorkload } from '../choose-workloads.ts';
-import { type CommitLabRequest, prepareCommit, type ReadyCommit } from './commit-lab.ts';
+import {
+  bootOf,
+  bootWorkload,
+  type CommitLabRequest,
+  prepareCommit,
+  type ReadyCommit,
+} from './commit-lab.ts';
 import { endsOf } from './decide.ts';
 import type { Outcome } from './evidence.ts';
-import { costsOf, type Fact, type Journal } from './journal.ts';
+import { costsOf, type Journal } from './journal.ts';
 import type { Question } from './posterior.ts';
 import type { Range } from './range.ts';
 import type { Tester } from './search.ts';
@@ -87,37 +93,86 @@ export async function prepareNoted(
   return { ready, isDoubtful };
 }
 
-/** One trial of a commit, written down. */
+/** What one trial of a commit is of: a workload in a copy of one of its boots, or a boot by itself. */
+export interface TrialOf {
+  readonly journal: Journal;
+  /** Undefined: the boot alone. */
+  readonly chosen: ChosenWorkload | undefined;
+  /** What is sought. */
+  readonly text: string;
+}
+
+/**
+ * The splat sought was seen in a boot, whose copies are no trials of their own: as many as there are, they are one throw of
+ * the dice. What was counted of a workload is void then, and boots are counted from then on.
+ */
+export class SeenAtBoot extends Error {}
+
+/** One trial of a commit, written down. Throws SeenAtBoot when the boot it is a copy of shows what is sought. */
 export async function tryOnce(
   id: string,
-  { ready, isDoubtful }: KnownCommit,
-  context: {
-    readonly journal: Journal;
-    readonly chosen: ChosenWorkload;
-    /** What is sought. */
-    readonly text: string;
-  },
+  known: KnownCommit,
+  { journal, chosen, text }: TrialOf,
 ): Promise<Outcome> {
-  const { journal, chosen, text } = context;
-  const isTrialOf = (fact: Fact): boolean =>
-    (fact.kind === 'trial' || fact.kind === 'looked') && fact.commit === id;
-  const index = journal.facts.filter(isTrialOf).length;
   const startedAt = performance.now();
-  const trial = await ready.run(chosen, index);
-  const atBoot = ready.bootSplats.some((splat) => isSought(splat, text));
-  const said = atBoot ? 'hit' : outcomeOf(trial, text);
-  const outcome = isDoubtful && said === 'miss' ? 'void' : said;
+  const tried =
+    chosen === undefined
+      ? await tryBoot(countBoots(journal, known.ready.image), known.ready, text)
+      : await tryCopy(countTrials(journal, id), known.ready, { chosen, text });
+  const outcome = known.isDoubtful && tried.outcome === 'miss' ? 'void' : tried.outcome;
   await journal.append({
     kind: 'trial',
     commit: id,
-    workload: chosen.workload.name,
+    workload: chosen?.workload.name ?? bootWorkload,
     outcome,
-    others: [...ready.bootSplats, ...splatsOf(trial)]
-      .filter((splat) => !isSought(splat, text))
-      .map(({ title }) => title),
+    others: tried.others,
     seconds: (performance.now() - startedAt) / 1000,
   });
   return outcome;
+}
+
+interface Tried {
+  readonly outcome: Outcome;
+  /** Titles of splats that are not the one sought. */
+  readonly others: readonly string[];
+}
+
+async function tryCopy(
+  index: number,
+  ready: ReadyCommit,
+  { chosen, text }: { readonly chosen: ChosenWorkload; readonly text: string },
+): Promise<Tried> {
+  const trial = await ready.run(chosen, index);
+  const atBoot = (await ready.bootAgain(bootOf(index))) ?? [];
+  if (atBoot.some((splat) => isSought(splat, text))) throw new SeenAtBoot();
+  const others = [...atBoot, ...splatsOf(trial)].filter((splat) => !isSought(splat, text));
+  return { outcome: outcomeOf(trial, text), others: others.map(({ title }) => title) };
+}
+
+async function tryBoot(index: number, ready: ReadyCommit, text: string): Promise<Tried> {
+  const splats = await ready.bootAgain(index);
+  const others = (splats ?? []).filter((splat) => !isSought(splat, text));
+  const isHit = splats !== undefined && others.length < splats.length;
+  // After another splat, or in a boot that failed, it may have been there.
+  const missed = splats?.length === 0 ? 'miss' : 'void';
+  return { outcome: isHit ? 'hit' : missed, others: others.map(({ title }) => title) };
+}
+
+/** Trials of a commit so far, those that chose the workload included: each has a seed of its own. */
+function countTrials({ facts }: Journal, id: string): number {
+  const own = facts.filter((fact) => 'commit' in fact && fact.commit === id);
+  const trials = own.filter((fact) => fact.kind === 'trial' && fact.workload !== bootWorkload);
+  return trials.length + own.filter(({ kind }) => kind === 'looked').length;
+}
+
+/** Boots that were trials of an image so far: the store has one of each number, whichever commit asks. */
+function countBoots({ facts }: Journal, image: string): number {
+  const having = new Set(
+    facts.flatMap((fact) => (fact.kind === 'built' && fact.image === image ? [fact.commit] : [])),
+  );
+  return facts.filter(
+    (fact) => fact.kind === 'trial' && fact.workload === bootWorkload && having.has(fact.commit),
+  ).length;
 }
 
 /** Builds, boots and tries real kernels, and writes down what they do. */
@@ -125,7 +180,7 @@ export function realTester(context: {
   readonly commits: Commits;
   readonly journal: Journal;
   readonly question: Question;
-  readonly chosen: ChosenWorkload;
+  readonly chosen: TrialOf['chosen'];
   readonly text: string;
 }): Tester {
   const { commits, journal, question } = context;

@@ -1,5 +1,4 @@
 import type { BuildOutcome } from '../../kernel/kernel.ts';
-import type { ChosenWorkload } from '../choose-workloads.ts';
 import type { CommitLabRequest } from './commit-lab.ts';
 import { quietRuns } from './decide.ts';
 import { mostVoids, type Outcome } from './evidence.ts';
@@ -7,7 +6,7 @@ import { shortName } from './history.ts';
 import type { Journal } from './journal.ts';
 import type { Posterior } from './posterior.ts';
 import type { Range } from './range.ts';
-import { prepareNoted, tryOnce } from './tester.ts';
+import { prepareNoted, type TrialOf, tryOnce } from './tester.ts';
 
 /**
  * What the new end does without the culprit. `confirmed`: it does not show the splat any more, with `reverse` it shows it
@@ -22,12 +21,9 @@ export type RevertCheck =
   /** It cannot be taken away, cannot be tested without it, or no trial could have seen anything. */
   | { readonly kind: 'conflict' | 'untestable' | 'blind'; readonly message: string };
 
-export interface RevertContext {
+export interface RevertContext extends TrialOf {
   readonly request: CommitLabRequest;
-  readonly journal: Journal;
   readonly buildWithout: Range['buildWithout'];
-  readonly chosen: ChosenWorkload;
-  readonly text: string;
   readonly reverse: boolean;
   readonly posterior: Posterior;
   readonly confidence: number;

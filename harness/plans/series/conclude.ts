@@ -11,10 +11,11 @@ import type {
   ReportedWorkload,
   SeriesReport,
 } from '../../report/series-report.ts';
+import { bootWorkload } from '../bisection/commit-lab.ts';
 import { highestUnseenRate } from '../bisection/rate.ts';
 import { viewOf } from './branch.ts';
 import { coverageOf, isUnexercised, type WatchedFunction } from './coverage.ts';
-import { bootWorkload, locateAll } from './decide.ts';
+import { locateAll } from './decide.ts';
 import { detectorPatches } from './detector-code.ts';
 import { type Evidence, placesOf, trialsOf } from './evidence.ts';
 import { type BuildNote, buildOf, type SeriesLog } from './facts.ts';

@@ -1,3 +1,4 @@
+import { bootWorkload } from '../bisection/commit-lab.ts';
 import {
   type Evidence,
   placesOf,
@@ -26,9 +27,6 @@ export interface Limits {
   /** Trials of one splat's workloads, on all prefixes together, before it is given up. */
   readonly perSplat: number;
 }
-
-/** What stands for the boot among the workloads: its splats are in the past of every copy. */
-export const bootWorkload = 'boot';
 
 /** Trials in a row that could not have shown anything, before nobody tries again. */
 const mostVoids = 6;

@@ -15,7 +15,7 @@ import {
 } from '../../kernel/series.ts';
 import { openSource, type Source } from '../../kernel/source.ts';
 import type { SeriesReport } from '../../report/series-report.ts';
-import type { CommitLabRequest } from '../bisection/commit-lab.ts';
+import { bootWorkload, type CommitLabRequest } from '../bisection/commit-lab.ts';
 import { chooseWorkloads } from '../choose-workloads.ts';
 import { openFactLog } from '../fact-log.ts';
 import { buildTestKernel, type TestKernelRequest } from '../test-kernel.ts';
@@ -24,7 +24,7 @@ import { type Branch, mergeBranch, nextBranch, viewOf } from './branch.ts';
 import { concludeSeries, findDetectors } from './conclude.ts';
 import { chooseControls } from './control-workloads.ts';
 import { type WatchedFunction, watchFunctions } from './coverage.ts';
-import { bootWorkload, type Limits } from './decide.ts';
+import type { Limits } from './decide.ts';
 import type { Evidence } from './evidence.ts';
 import { evidenceOf, factFields, type SeriesFact, type SeriesLog } from './facts.ts';
 import { type JudgedPatch, judgePatches } from './judge.ts';

@@ -5,17 +5,17 @@ import type { BuildOutcome } from '../../kernel/kernel.ts';
 import type { PatchChanges } from '../../kernel/patch-changes.ts';
 import { isNotRun, verdictPhrase } from '../../verdict.ts';
 import {
+  bootWorkload,
   type CommitLabRequest,
   type Preparation,
   prepareCommit,
   type ReadyCommit,
 } from '../bisection/commit-lab.ts';
-import { splatsOf } from '../bisection/sought.ts';
+import { couldBeHeard, splatsOf } from '../bisection/sought.ts';
 import type { ChosenWorkload } from '../choose-workloads.ts';
 import { decodeSplats } from '../decode.ts';
 import type { SplatCount } from '../findings.ts';
 import type { TrialResult } from '../trial.ts';
-import { bootWorkload } from './decide.ts';
 import type { Sighting, StepState, Trial } from './evidence.ts';
 import { type BuildNote, buildOf, type SeriesLog } from './facts.ts';
 import type { LockOrders } from './lock-orders.ts';
@@ -236,9 +236,10 @@ function bootState(splats: readonly SplatCount[] | undefined): Pick<Trial, 'stat
  * end, it was not; from a blind or unexercised guest nothing follows.
  */
 export function trialState(
-  { verdict, ledger, witnesses }: Pick<TrialResult, 'verdict' | 'ledger' | 'witnesses'>,
+  trial: Pick<TrialResult, 'verdict' | 'ledger' | 'witnesses' | 'end'>,
   splats: readonly { readonly title: string }[],
 ): Pick<Trial, 'state' | 'because'> {
+  const { verdict } = trial;
   if (verdict.kind === 'clean') return { state: 'heard' };
   if (isNotRun(verdict)) return { state: 'not-run', because: verdictPhrase(verdict) };
   const titles = splats.map(({ title }) => title).join('; ');
@@ -246,8 +247,5 @@ export function trialState(
   if (verdict.kind !== 'splat') {
     return { state: 'void', because: `${verdictPhrase(verdict)}: ${verdict.message}` };
   }
-  const isAlive =
-    ledger.deadBefore.length === 0 && ledger.deadAfter.length === 0 && ledger.after !== null;
-  const exercised = Object.values(witnesses).every((count) => count > 0);
-  return isAlive && exercised ? { state: 'heard' } : { state: 'masked', because: titles };
+  return couldBeHeard(trial) ? { state: 'heard' } : { state: 'masked', because: titles };
 }

@@ -42,16 +42,21 @@ export interface TestKernelRequest {
 
 /** What makes a kernel bootable in our guests; a user's `--config-base` replaces it. */
 const baseFragment = 'base.config';
-/** What every test kernel has; see the comments in kernel-configs/. */
-const fragmentNames = [
-  'virtio.config',
-  'virtio-gpu.config',
-  'lockdep.config',
-  'atomic-sleep.config',
-  'notifier-users.config',
-  'stress.config',
-  'observe.config',
-  'debug-info.config',
+/** What every test kernel has, or those of the versions [from, before); see the comments in kernel-configs/. */
+const ourFragments: readonly {
+  readonly name: string;
+  readonly from?: string;
+  readonly before?: string;
+}[] = [
+  { name: 'virtio.config' },
+  { name: 'virtio-gpu.config' },
+  { name: 'lockdep.config' },
+  { name: 'atomic-sleep.config' },
+  { name: 'notifier-users.config' },
+  { name: 'stress.config' },
+  { name: 'observe.config' },
+  { name: 'debug-info.config', from: '5.18' },
+  { name: 'before-5.18.config', before: '5.18' },
 ];
 
 /**
@@ -62,21 +67,27 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
   const { cwd, signal } = request;
   const folder = join(packageRoot(), 'kernel-configs');
   const base = await readBase(request);
-  const ours = base.kind === 'tinyconfig' ? [baseFragment, ...fragmentNames] : fragmentNames;
-  const fragments = await readFragments([
-    ...ours.map((name) => join(folder, name)),
-    ...(await Promise.all(
+  const theirFragments = await readFragments(
+    await Promise.all(
       request.configs
         .filter((one) => typeof one === 'string')
         .map((name) => locateFragment(name, folder, cwd)),
-    )),
-  ]);
+    ),
+  );
   const given = request.configs.filter((one) => typeof one !== 'string');
   const theirs: Series[] = [];
   for (const one of request.series) {
     theirs.push(typeof one === 'string' ? await readSeries(one, { cwd, signal }) : one);
   }
   const source = request.source ?? (await openSource(request.kernel, request));
+  const ours = ourFragments.filter(({ from = '0.0', before }) =>
+    isVersionIn(source.version, before === undefined ? { from } : { from, before }),
+  );
+  const names = [
+    ...(base.kind === 'tinyconfig' ? [baseFragment] : []),
+    ...ours.map(({ name }) => name),
+  ];
+  const fragments = await readFragments(names.map((name) => join(folder, name)));
   const own = [];
   for (const { path } of seriesFor(source, ownSeries)) {
     own.push({ ...(await readSeries(path, { cwd: packageRoot(), signal })), optional: true });
@@ -88,7 +99,7 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
     source,
     series: [...own, ...theirs],
     base,
-    fragments: [...fragments, ...given],
+    fragments: [...fragments, ...theirFragments, ...given],
     jobs: request.jobs ?? availableParallelism(),
     cacheRoot: request.cacheRoot,
     signal,
@@ -103,8 +114,8 @@ async function locateFragment(name: string, folder: string, cwd: string): Promis
   const path = resolve(cwd, name);
   if ((await stat(path).catch(() => undefined))?.isFile() === true) return path;
   const optional = (await readdir(folder))
-    .filter((file) => file.endsWith('.config') && !fragmentNames.includes(file))
-    .filter((file) => file !== baseFragment)
+    .filter((file) => file.endsWith('.config') && file !== baseFragment)
+    .filter((file) => ourFragments.every(({ name: ours }) => ours !== file))
     .map((file) => file.slice(0, -'.config'.length))
     .toSorted();
   if (optional.includes(name)) return join(folder, `${name}.config`);

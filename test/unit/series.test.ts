@@ -217,37 +217,78 @@ void test('a walk goes on where it stopped, and runs no image twice', async (t) 
 });
 
 void test('a trial is heard, masked or void', (t) => {
-  const ledger = { deadBefore: [], deadAfter: [], after: {} } as unknown as Ledger;
+  const whole = { deadBefore: [], deadAfter: [], incomplete: [], after: {} };
+  const ledger = whole as unknown as Ledger;
   const dead = { ...ledger, deadAfter: ['lockdep is off'] };
   const titles = [{ title: 'WARNING in f' }];
   const splat: Verdict = { kind: 'splat', titles: ['WARNING in f'] };
   const blind = inconclusive('blind', 'lockdep was off');
+  const warned = {
+    verdict: splat,
+    ledger,
+    witnesses: { a: 1 },
+    end: { kind: 'exit', code: 0 },
+  } as const;
   const rows: [string, Parameters<typeof trialState>, object][] = [
-    ['clean', [{ verdict: { kind: 'clean' }, ledger, witnesses: {} }, []], { state: 'heard' }],
-    ['a warning', [{ verdict: splat, ledger, witnesses: { a: 1 } }, titles], { state: 'heard' }],
+    ['clean', [{ ...warned, verdict: { kind: 'clean' } }, []], { state: 'heard' }],
+    ['a warning', [warned, titles], { state: 'heard' }],
     [
       'a lockdep splat',
-      [{ verdict: splat, ledger: dead, witnesses: { a: 1 } }, titles],
+      [{ ...warned, ledger: dead }, titles],
       { state: 'masked', because: 'WARNING in f' },
     ],
-    ['cut short', [{ verdict: splat, ledger, witnesses: { a: 0 } }, titles], { state: 'masked' }],
+    ['cut short', [{ ...warned, witnesses: { a: 0 } }, titles], { state: 'masked' }],
+    ['killed', [{ ...warned, end: { kind: 'signal', signal: 9 } }, titles], { state: 'masked' }],
+    ['failed', [{ ...warned, end: { kind: 'exit', code: 1 } }, titles], { state: 'masked' }],
+    ['silent', [{ ...warned, end: null }, titles], { state: 'masked' }],
     [
-      'blind',
-      [{ verdict: blind, ledger: dead, witnesses: {} }, []],
-      { state: 'void', because: 'inconclusive: blind: lockdep was off' },
-    ],
-    [
-      'hung',
-      [{ verdict: inconclusive('hung', 'x'), ledger, witnesses: {} }, titles],
+      'lines lost',
+      [{ ...warned, ledger: { ...ledger, incomplete: ['lines were lost'] } }, titles],
       { state: 'masked' },
     ],
     [
+      'blind',
+      [{ ...warned, verdict: blind, ledger: dead }, []],
+      { state: 'void', because: 'inconclusive: blind: lockdep was off' },
+    ],
+    ['hung', [{ ...warned, verdict: inconclusive('hung', 'x') }, titles], { state: 'masked' }],
+    [
       'not for this guest',
-      [{ verdict: inconclusive('not-run', 'no VMX'), ledger, witnesses: {} }, []],
+      [{ ...warned, verdict: inconclusive('not-run', 'no VMX') }, []],
       { state: 'not-run' },
     ],
   ];
   for (const [name, args, expected] of rows) t.match(trialState(...args), expected, name);
+  t.end();
+});
+
+void test('what ran before a patch and cannot run with it is open, not unaffected', (t) => {
+  const steps = new Map(
+    [0, 1, 2].map((step) => [step, { kind: 'ready', image: `${step}`, unproved: [] }] as const),
+  );
+  const judge = (...states: readonly ('heard' | 'not-run')[]): readonly string[] => {
+    const trials = states.map((state, step) => ({
+      step,
+      workload: 'gpu',
+      state,
+      because: 'no card',
+      splats: [],
+    }));
+    const options = {
+      count: 2,
+      confidence: 0.99,
+      workloads: ['gpu'],
+      detectors: new Set<number>(),
+    };
+    return judgePatches({ steps, trials }, options).map(
+      ({ verdict, because = '' }) => `${verdict} ${because}`,
+    );
+  };
+  t.strictSame(judge('heard', 'heard', 'not-run'), [
+    'unaffected ',
+    'inconclusive gpu: ran before, and now cannot (no card)',
+  ]);
+  t.strictSame(judge('not-run', 'not-run', 'not-run'), ['unaffected ', 'unaffected ']);
   t.end();
 });
 

@@ -178,9 +178,20 @@ function percent(chance: number): string {
 /** The workloads that never had a trial on this prefix that could have shown something, and why. */
 function unheard(index: number, { evidence, options }: Bench): readonly string[] {
   const trials = trialsOf(evidence, index);
+  const before = placesOf(evidence)
+    .filter((place) => place < index)
+    .flatMap((place) => trialsOf(evidence, place));
   return options.workloads.flatMap((workload) => {
     const own = trials.filter((trial) => trial.workload === workload);
-    if (own.some(({ state }) => state === 'heard' || state === 'not-run')) return [];
+    if (own.some(({ state }) => state === 'heard')) return [];
+    const skipped = own.find(({ state }) => state === 'not-run');
+    if (skipped !== undefined) {
+      // One that never could run is nobody's; a patch that takes away what it needs is not clean for it.
+      const ran = before.some((one) => one.workload === workload && one.state === 'heard');
+      return ran
+        ? [`${workload}: ran before, and now cannot (${skipped.because ?? 'not run'})`]
+        : [];
+    }
     const last = own.findLast(({ because }) => because !== undefined);
     const masked = own.find(({ state }) => state === 'masked');
     const why = masked === undefined ? (last?.because ?? 'not tried') : `masked: ${masked.because}`;

@@ -55,6 +55,8 @@ void trigger_mrelease(const struct control *control)
 	do
 		result = syscall(SYS_process_mrelease, victim.pidfd, 0);
 	while (result < 0 && (errno == EINTR || (errno == EAGAIN && --attempts > 0)));
+	if (result < 0 && errno == ENOSYS)
+		workload_skip("no process_mrelease(2): the kernel is older than 5.15");
 	/* EAGAIN: it ran and a notifier refused. */
 	if (result < 0 && errno != EAGAIN)
 		workload_fail("process_mrelease");

@@ -81,6 +81,9 @@ static int make_buffer(const struct shared *shared, enum lender lender, struct c
 			prime_fd = -1;
 		canvas_destroy(shared->cards[lender], canvas);
 	}
+	if (prime_fd < 0 && errno == ENOSYS)
+		workload_skip("%s exports no buffers: the kernel is too old",
+			      lender == UDMABUF ? "udmabuf" : drivers[lender]);
 	if (prime_fd < 0)
 		workload_fail("make a buffer of lender %d", lender);
 	return prime_fd;

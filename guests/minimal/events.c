@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define INSTANCE "/sys/kernel/tracing/instances/splat"
 #define PATH_BYTES 192
@@ -22,12 +23,18 @@ static void set(const char *event, const char *entry, const char *text)
 		workload_fail("write %s", path);
 }
 
-void events_count(const char *event, const char *filter)
+bool events_count(const char *event, const char *filter)
 {
+	char path[PATH_BYTES];
+
 	if (mkdir(INSTANCE, 0700) < 0 && errno != EEXIST)
 		workload_fail("make " INSTANCE);
+	snprintf(path, sizeof(path), INSTANCE "/events/%s", event);
+	if (access(path, F_OK) < 0)
+		return false;
 	set(event, "filter", filter);
 	set(event, "enable", "1");
+	return true;
 }
 
 /* A line "entries: 12" of a CPU's statistics; those overwritten since are in "overrun: 0". */

@@ -166,7 +166,7 @@ static void open_devices(int devices[DEVICES])
 		snprintf(path, sizeof(path), "/dev/hmm_dmirror%d", i);
 		devices[i] = open(path, O_RDWR | O_CLOEXEC);
 		if (devices[i] < 0 && errno == ENOENT)
-			workload_skip("no %s: the kernel lacks CONFIG_TEST_HMM", path);
+			workload_skip("no %s: the kernel lacks CONFIG_TEST_HMM, or its test_hmm is that of before 6.1", path);
 		if (devices[i] < 0)
 			workload_fail("open %s", path);
 	}

@@ -155,10 +155,12 @@ int kvm_main(int argc, char **argv)
 	static struct shared shared;
 	static struct doomed victim;
 	uint64_t reaps;
+	bool counts;
 
 	workload_start(&workload, argc, argv);
 	prepare(&shared, workload.memory_mib);
-	events_count("kvm/kvm_unmap_hva_range", "COMM == \"oom_reaper\"");
+	/* The event is of 5.13; before, that the reaper and the notifier ran is all that is known. */
+	counts = events_count("kvm/kvm_unmap_hva_range", "COMM == \"oom_reaper\"");
 	doomed_start(&victim, "machine", VICTIM_LIMIT_KIB, &life);
 	doomed_release(&victim);
 	memory_squeeze(workload.memory_mib * MIB / 4 * 3);
@@ -174,7 +176,7 @@ int kvm_main(int argc, char **argv)
 	errno = 0;
 	if (shared.runs == 0)
 		workload_fail("the machine never ran to its end");
-	if (reaps == 0)
+	if (counts && reaps == 0)
 		workload_fail("the OOM reaper unmapped nothing from a machine");
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 struct setting {
 	const char *path;
@@ -21,6 +22,7 @@ static struct setting reserve = { .path = "/proc/sys/vm/min_free_kbytes" };
  * A CPU may keep as many freed pages for itself as the watermarks are high (zone_highsize() in
  * mm/page_alloc.c). With those of a squeezed guest it keeps all that an OOM kill gave back, and
  * the other CPU kills on: 30 MiB, then a panic, were seen on 6.12. This much of a zone is enough.
+ * Before 5.14 there is no such file: a list did not grow with the watermarks.
  */
 static struct setting list_fraction = { .path = "/proc/sys/vm/percpu_pagelist_high_fraction" };
 #define LIST_FRACTION "1000"
@@ -84,7 +86,8 @@ void memory_squeeze(size_t room_bytes)
 	errno = 0;
 	if (free_kib <= room_kib)
 		workload_fail("%lu KiB are free, want more than %lu", free_kib, room_kib);
-	change(&list_fraction, LIST_FRACTION);
+	if (access(list_fraction.path, F_OK) == 0)
+		change(&list_fraction, LIST_FRACTION);
 	snprintf(value, sizeof(value), "%lu", free_kib - room_kib);
 	change(&reserve, value);
 }
@@ -92,5 +95,6 @@ void memory_squeeze(size_t room_bytes)
 void memory_relax(void)
 {
 	restore(&reserve);
-	restore(&list_fraction);
+	if (list_fraction.former[0] != '\0')
+		restore(&list_fraction);
 }

@@ -74,11 +74,15 @@ export async function buildKernel(asked: BuildRequest): Promise<BuildOutcome> {
   }
 }
 
-/** A kernel that was stored by somebody who records what was dropped is none for who refuses it. */
+/**
+ * A kernel of the store: one that was kept by somebody who records what was dropped is none for who refuses it. Equal trees
+ * are one entry, by whatever name they were first asked for; it is told by the name it is asked for now.
+ */
 function outcomeOf(
-  kernel: BuiltKernel,
-  { onDropped }: Pick<BuildRequest, 'onDropped'>,
+  stored: BuiltKernel,
+  { onDropped, source }: Pick<BuildRequest, 'onDropped' | 'source'>,
 ): BuildOutcome {
+  const kernel = { ...stored, facts: { ...stored.facts, sourceName: source.name } };
   const verdict = onDropped === 'record' ? undefined : verifyConfig(kernel.facts.dropped);
   return verdict === undefined ? { kind: 'built', kernel } : { kind: 'untestable', verdict };
 }

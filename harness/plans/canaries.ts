@@ -1,6 +1,6 @@
 import { controls } from '../../patches/controls.ts';
 import { HarnessError } from '../errors.ts';
-import type { KernelVersion } from '../kernel/source.ts';
+import { compareVersions, type KernelVersion } from '../kernel/source.ts';
 import { type Canary, canaries, canaryWorkload, type Workload } from '../stress/workloads.ts';
 import { expectationOf } from './controls/expectation.ts';
 
@@ -13,11 +13,18 @@ export interface PlannedCanary {
 /** The canaries that mean something on a kernel of that version: one it is known not to see proves nothing. */
 export function canariesFor(version: KernelVersion): readonly PlannedCanary[] {
   return canaries
+    .map((canary) => triggerFor(canary, version))
     .map((canary) => ({
       workload: canaryWorkload(canary),
       expected: expectedTitles(canary, version),
     }))
     .filter(({ expected }) => expected.length > 0);
+}
+
+/** process_mrelease(2) is of 5.15; before, only the oom_reaper runs callbacks that must not block. */
+function triggerFor(canary: Canary, version: KernelVersion): Canary {
+  const lacks = canary.trigger === 'mrelease' && compareVersions(version, [5, 15]) < 0;
+  return lacks ? { ...canary, trigger: 'oom-memcg' } : canary;
 }
 
 function expectedTitles(

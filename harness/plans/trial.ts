@@ -6,7 +6,7 @@ import { makeFolder } from '../host/disk.ts';
 import type { LockDump } from '../locks/dependencies.ts';
 import { unreportedCycles } from '../locks/difference.ts';
 import type { Finding } from '../splat/finding.ts';
-import { countersSince } from '../stress/counters.ts';
+import { countersSince, youngCounters } from '../stress/counters.ts';
 import { closeLedger, countDrops, type Ledger } from '../stress/ledger.ts';
 import type { Workload } from '../stress/workloads.ts';
 import { judgeTrial, type Untestable, type Verdict, type WorkloadEnd } from '../verdict.ts';
@@ -122,9 +122,7 @@ async function observeTrial(
     course.prepared.before.counters,
     course.after?.counters ?? course.prepared.before.counters,
   );
-  const witnesses = Object.fromEntries(
-    plan.workload.witnesses.map((name) => [name, counters[name] ?? 0]),
-  );
+  const witnesses = witnessesOf(plan.workload, counters);
   const verdict = judgeTrial({
     splats: decisiveTitles(splats, plan.expected ?? []),
     deadBefore: ledger.deadBefore,
@@ -226,6 +224,15 @@ async function readEnd(path: string, bytes: number): Promise<string> {
   const buffer = Buffer.alloc(Math.min(bytes, size));
   await file.read(buffer, 0, buffer.length, size - buffer.length);
   return buffer.toString('latin1');
+}
+
+/** What the workload's witnesses saw; one that this kernel has no counter for, and cannot have, is not asked. */
+function witnessesOf(
+  { witnesses }: Workload,
+  counters: Readonly<Record<string, number>>,
+): Readonly<Record<string, number>> {
+  const asked = witnesses.filter((name) => name in counters || !youngCounters.has(name));
+  return Object.fromEntries(asked.map((name) => [name, counters[name] ?? 0]));
 }
 
 /** syzbot's name for a guest that ends without a word on its console. */

@@ -22,7 +22,7 @@ export interface Canary {
   /** Of the seeded-bug driver. */
   readonly mode: string;
   readonly notifier: 'hlist' | 'interval';
-  readonly trigger: 'munmap' | 'mrelease';
+  readonly trigger: 'munmap' | 'mrelease' | 'oom-memcg';
 }
 
 export const workloads: readonly Workload[] = [

@@ -7,12 +7,16 @@ import { runGit } from './git.ts';
 export interface Mail {
   /** Without its `[PATCH v2 3/7]`. */
   readonly subject: string;
+  /** With it, decoded and on one line. */
+  readonly subjectLine: string;
   readonly tag: SubjectTag;
   readonly messageId: string | undefined;
   /** Message-ID of the mail it answers. */
   readonly inReplyTo?: string;
-  /** `Name <address>` of who wrote the patch: of a `From:` line in its text, else of the mail. */
+  /** `Name <address>` of who wrote the patch: of a `From:` line in its text, else of the mail. Absent: it does not say. */
   readonly author?: string;
+  /** Of its Date header, as Date.now() counts. */
+  readonly sentAtMs?: number;
   /** What it says before the diff. */
   readonly text?: string;
   /** The diff and what follows it, one character per byte; empty when there is none. */
@@ -22,7 +26,9 @@ export interface Mail {
 /** What the brackets of a subject say: `Re: [RFC PATCH v2 3/7] mm: x`. */
 export interface SubjectTag {
   readonly reply: boolean;
+  readonly rfc: boolean;
   readonly version: number;
+  /** 0 is a cover letter. */
   readonly index: number | undefined;
   readonly total: number | undefined;
 }
@@ -52,44 +58,104 @@ export async function readMails(bytes: Uint8Array, signal: AbortSignal): Promise
 
 async function decodeMail(file: string, dir: string, signal: AbortSignal): Promise<Mail> {
   const raw = await readFile(file);
-  const patch = `${file}.patch`;
-  const end = await runGit(['mailinfo', '-k', `${file}.text`, patch], {
-    signal,
-    cwd: dir,
-    input: raw,
-    okCodes: [0, 1, 128],
-  });
+  const parts = await runMailinfo(raw, file, { dir, signal });
   const field = (name: string): string =>
-    new RegExp(`^${name}: (.*)$`, 'm').exec(end.stdout)?.[1] ?? '';
+    new RegExp(`^${name}: (.*)$`, 'm').exec(parts.info)?.[1] ?? '';
   const head = raw.toString('latin1').split(/\r?\n\r?\n/, 1)[0] ?? '';
   const idOf = (name: string): string | undefined =>
     new RegExp(`^${name}:\\s*<([^<>\\s]+)>`, 'im').exec(head)?.[1];
   const inReplyTo = idOf('in-reply-to');
-  const isPatch = end.exitCode === 0;
-  const read = async (path: string): Promise<string> =>
-    isPatch ? await readFile(path, 'latin1').catch(() => '') : '';
+  const sentAtMs = Date.parse(field('Date'));
   return {
     ...parseSubject(field('Subject')),
+    subjectLine: field('Subject'),
     messageId: idOf('message-id'),
     ...(inReplyTo === undefined ? {} : { inReplyTo }),
-    author: `${field('Author')} <${field('Email')}>`,
-    text: await read(`${file}.text`),
-    diff: await read(patch),
+    ...(field('Email') === '' ? {} : { author: `${field('Author')} <${field('Email')}>` }),
+    ...(Number.isNaN(sentAtMs) ? {} : { sentAtMs }),
+    text: parts.text,
+    diff: parts.diff,
   };
 }
+
+/** What git mailinfo makes of a mail: its headers, a line each, its text and its diff. */
+interface MailParts {
+  readonly info: string;
+  readonly text: string;
+  readonly diff: string;
+}
+
+async function runMailinfo(
+  raw: Buffer,
+  file: string,
+  { dir, signal }: { readonly dir: string; readonly signal: AbortSignal },
+): Promise<MailParts> {
+  const patch = `${file}.patch`;
+  const run = async (...flags: readonly string[]): Promise<MailParts | undefined> => {
+    const end = await runGit(['mailinfo', '-k', ...flags, `${file}.text`, patch], {
+      signal,
+      cwd: dir,
+      input: raw,
+      okCodes: [0, 1, 128],
+    });
+    if (end.exitCode !== 0) return undefined;
+    return {
+      info: end.stdout,
+      text: await readBytes(`${file}.text`),
+      diff: await readBytes(patch),
+    };
+  };
+  // -n: text in a charset that iconv does not know stays as it is.
+  for (const flags of [[], ['-n']]) {
+    const parts = await run(...flags);
+    if (parts === undefined) continue;
+    const isWire = hasWireLineEnds(parts.diff);
+    return isWire ? ((await run(...flags, '--quoted-cr=strip')) ?? parts) : parts;
+  }
+  return { info: '', text: '', diff: '' };
+}
+
+/** One character per byte; empty when there is no such file. */
+async function readBytes(path: string): Promise<string> {
+  return readFile(path, 'latin1').catch(() => '');
+}
+
+/**
+ * True when a decoded diff has the line ends of the wire: text in base64 or quoted-printable is sent with CRLF (RFC 2045,
+ * 6.7 and 6.8). No program writes a CR at the end of these lines, whatever the lines of the files end in.
+ */
+function hasWireLineEnds(diff: string): boolean {
+  const heads = diff.split('\n').filter((line) => /^(?:diff --git |--- a\/|\+\+\+ b\/)/.test(line));
+  return heads.length > 0 && heads.every((line) => line.endsWith('\r'));
+}
+
+/** The words of one bracket or of several: `[RFC] [PATCH v2,3/7]`. */
+const betweenWords = /[\s,()[\]]+/;
+/** `v2`, `PATCHv2`, `RFC-PATCH-v2`; only then `v2.1` and `v2-RESEND`, for `v6.1` may be the kernel it is for. */
+const versionWords = [
+  /^(?:(?:PATCH|RFC|RESEND)[-_/]?)*v(\d+)$/i,
+  /^(?:(?:PATCH|RFC|RESEND)[-_/]?)*v(\d+)[-_.]/i,
+];
+/** No series has more patches: a larger number is something else. */
+const largestTotal = 9999;
 
 /** Takes a subject such as `Re: [RFC PATCH v2 3/7] mm: unmap less` apart. */
 export function parseSubject(text: string): { readonly subject: string; readonly tag: SubjectTag } {
   const match = /^((?:re|aw|fwd?): *)*((?:\[[^\]]*\] *)*)(.*)$/is.exec(text.trim());
-  const brackets = match?.[2] ?? '';
-  const place = /(?:^|[\s[])(\d+)\/(\d+)\]/.exec(brackets);
+  const words = (match?.[2] ?? '').split(betweenWords);
+  const find = (pattern: RegExp): RegExpExecArray | undefined =>
+    words.map((word) => pattern.exec(word)).find((found) => found !== null) ?? undefined;
+  const version = versionWords.map(find).find((found) => found !== undefined)?.[1];
+  const [, index, total] = find(/^(\d+)\/(\d+)$/) ?? [];
+  const isPlace = Math.max(Number(index), Number(total)) <= largestTotal;
   return {
     subject: match?.[3] ?? text,
     tag: {
       reply: match?.[1] !== undefined,
-      version: Number(/\bv(\d+)\b/i.exec(brackets)?.[1] ?? 1),
-      index: place?.[1] === undefined ? undefined : Number(place[1]),
-      total: place?.[2] === undefined ? undefined : Number(place[2]),
+      rfc: find(/(?:^|[^a-z])RFC(?:$|[^a-z]|PATCH|v\d)/i) !== undefined,
+      version: Number(version ?? 1),
+      index: isPlace ? Number(index) : undefined,
+      total: isPlace ? Number(total) : undefined,
     },
   };
 }

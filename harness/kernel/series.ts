@@ -15,7 +15,11 @@ export interface Series {
   /** What was passed over in the thread it came from, a line each. Absent: nothing. */
   readonly notes?: readonly string[];
   /** Of a thread that has a cover letter. */
-  readonly cover?: { readonly subject: string; readonly messageId?: string };
+  readonly cover?: {
+    readonly subject: string;
+    readonly subjectLine: string;
+    readonly messageId?: string;
+  };
   /** What it says of its base; absent for what came without mail headers. */
   readonly trailers?: Trailers;
   /** Left out, and said so, when it does not apply: our own driver on a tree it was not written for. Default false. */
@@ -29,6 +33,8 @@ export interface Patch {
   readonly index: number;
   /** Without `[PATCH 2/3]`; the file name when there is none. One line, no control characters. */
   readonly subject: string;
+  /** With it, as the mail has it. Absent: it is of no mail. */
+  readonly subjectLine?: string;
   /** Where it was read from. */
   readonly file: string;
   readonly messageId?: string;
@@ -53,7 +59,8 @@ const largestSeriesBytes = 128 * 1024 * 1024;
  * The series at `path`: an mbox or a mail (plain or .gz), a diff without mail headers, a quilt folder (its `series` file
  * says the order), such a series file itself (`series` or `series-NAME`), a folder of *.patch, *.diff and *.mbox files in
  * the order of their names, or `DIR@A..B`, the commits of a git tree. Of mails the newest complete version counts; cover
- * letters and replies are passed over. Throws `usage` when there is nothing or no patch in it.
+ * letters and replies are passed over. Throws `usage` when there is nothing or no patch in it, and for mails of which it
+ * cannot be told which are the series.
  */
 export async function readSeries(path: string, options: ReadOptions): Promise<Series> {
   const { cwd, signal } = options;
@@ -62,7 +69,7 @@ export async function readSeries(path: string, options: ReadOptions): Promise<Se
   const range = found === undefined ? await parseGitRange(path, cwd) : undefined;
   if (range !== undefined) {
     const letters = await toLetters(await readGitRange(range, signal), path, signal);
-    return asSeries(path, [fromThread(letters)]);
+    return asSeries(path, [fromThread(letters, path)]);
   }
   if (found === undefined) throw new HarnessError('usage', `series ${path}: no such file`);
   const listed = found.isDirectory() ? await listPatchFiles(full) : await listOne(full);
@@ -71,17 +78,22 @@ export async function readSeries(path: string, options: ReadOptions): Promise<Se
   // A folder of mails is a thread; the order of a quilt series is what its file says.
   const isThread = !listed.ordered && files.every(({ letters }) => letters.length > 0);
   const parts = isThread
-    ? [fromThread(files.flatMap(({ letters }) => letters))]
-    : files.map(fromFile);
+    ? [
+        fromThread(
+          files.flatMap(({ letters }) => letters),
+          path,
+        ),
+      ]
+    : files.map((file) => fromFile(file, path));
   return asSeries(path, parts);
 }
 
 /** Of a list somebody wrote: a mail of a larger series stands for itself there. */
-function fromFile({ letters, plain }: PatchFile): Part {
+function fromFile({ letters, plain }: PatchFile, path: string): Part {
   const [only, ...others] = letters;
   if (only === undefined) return { patches: plain, letters };
-  const isPatch = others.length === 0 && isPatchMail(only.mail);
-  return isPatch ? { patches: [asPatch(only)], letters } : fromThread(letters);
+  const isPatch = others.length === 0 && only.mail.tag.index !== 0 && isPatchMail(only.mail);
+  return isPatch ? { patches: [asPatch(only)], letters } : fromThread(letters, path);
 }
 
 /** The series in the bytes of an mbox, a mail or a diff; `name` is what people call it. Throws `usage` for none. */
@@ -91,7 +103,9 @@ export async function parseSeries(
   signal: AbortSignal,
 ): Promise<Series> {
   const { letters, plain } = await parsePatches(bytes, name, signal);
-  return asSeries(name, [letters.length > 0 ? fromThread(letters) : { patches: plain, letters }]);
+  return asSeries(name, [
+    letters.length > 0 ? fromThread(letters, name) : { patches: plain, letters },
+  ]);
 }
 
 function asSeries(path: string, parts: readonly Part[]): Series {
@@ -140,10 +154,10 @@ function isPatchMail({ diff }: Mail): boolean {
   return parseDiff(diff).length > 0;
 }
 
-function fromThread(letters: readonly Letter[]): Part {
+function fromThread(letters: readonly Letter[], path: string): Part {
   const files = new Map(letters.map(({ mail, file }) => [mail, file]));
   const mails = letters.map(({ mail }) => mail);
-  const { patches, cover, notes } = choosePosting(mails, isPatchMail);
+  const { patches, cover, notes } = choosePosting(mails, isPatchMail, `series ${path}`);
   const counted = cover === undefined ? patches : [cover, ...patches];
   return {
     patches: patches.map((mail) => asPatch({ mail, file: files.get(mail) ?? '' })),
@@ -154,9 +168,10 @@ function fromThread(letters: readonly Letter[]): Part {
 }
 
 function asPatch({ mail, file }: Letter): Unplaced {
-  const { messageId, author, subject, diff } = mail;
+  const { messageId, author, subject, subjectLine, diff } = mail;
   return {
     subject: oneLine(subject) || basename(file),
+    ...(subjectLine === '' ? {} : { subjectLine: oneLine(subjectLine) }),
     file,
     ...(messageId === undefined ? {} : { messageId }),
     ...(author === undefined ? {} : { author: oneLine(author) }),
@@ -164,8 +179,12 @@ function asPatch({ mail, file }: Letter): Unplaced {
   };
 }
 
-function readCover({ subject, messageId }: Mail): NonNullable<Series['cover']> {
-  return { subject: oneLine(subject), ...(messageId === undefined ? {} : { messageId }) };
+function readCover({ subject, subjectLine, messageId }: Mail): NonNullable<Series['cover']> {
+  return {
+    subject: oneLine(subject),
+    subjectLine: oneLine(subjectLine),
+    ...(messageId === undefined ? {} : { messageId }),
+  };
 }
 
 /** Several series as one, applied one after the other. */

@@ -9,7 +9,7 @@ import { patchId } from '../../harness/kernel/git-series.ts';
 import { parseSubject } from '../../harness/kernel/mail.ts';
 import { covers, findNearbySuites } from '../../harness/kernel/nearby-suites.ts';
 import { describeChanges, readChanges } from '../../harness/kernel/patch-changes.ts';
-import { readSeries } from '../../harness/kernel/series.ts';
+import { parseSeries, readSeries } from '../../harness/kernel/series.ts';
 import { choosePosting } from '../../harness/kernel/thread.ts';
 
 const { signal } = new AbortController();
@@ -28,6 +28,12 @@ const header = (subject: string, id: string, extra = ''): string =>
 const parts = (encoding: string, diff: string): string =>
   `MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="cut"\n\n--cut\nContent-Type: text/plain; charset=utf-8\n\nWhy.\n--cut\nContent-Type: text/x-patch; name="x.patch"\nContent-Disposition: attachment; filename="x.patch"\nContent-Transfer-Encoding: ${encoding}\n\n${diff}\n--cut--\n\n`;
 
+const mimeHead = (charset: string, encoding: string): string =>
+  `MIME-Version: 1.0\nContent-Type: text/plain; charset=${charset}\nContent-Transfer-Encoding: ${encoding}\n\n`;
+
+const inBase64 = (text: string): string =>
+  Buffer.from(text).toString('base64').replaceAll(/.{76}/g, '$&\n');
+
 const edit = (old: string, young: string): string =>
   `--- a/mm/x.c\n+++ b/mm/x.c\n@@ -1,4 +1,4 @@\n int f(void)\n {\n-\t${old}\n+\t${young}\n }\n`;
 
@@ -42,13 +48,27 @@ interface Sketch {
 function thread(...sketches: readonly Sketch[]) {
   const mails = sketches.map(({ subject, diff, inReplyTo, messageId }) => ({
     ...parseSubject(subject),
+    subjectLine: subject,
     messageId: messageId ?? `${subject.replaceAll(/\W/g, '')}@x`,
     ...(inReplyTo === undefined ? {} : { inReplyTo }),
     diff: diff ?? oneHunk('a.c'),
   }));
-  const { patches, version, notes, cover } = choosePosting(mails, (mail) => mail.diff !== '');
+  const { patches, version, notes, cover } = choosePosting(
+    mails,
+    (mail) => mail.diff !== '',
+    'series x',
+  );
   return { subjects: patches.map((mail) => mail.subject), version, notes, cover: cover?.subject };
 }
+
+const twoPatches = (tag: string, name: string): Sketch[] =>
+  [1, 2].map((at) => ({ subject: `[${tag} ${at}/2] ${name} ${at}` }));
+
+const threePatches = (tag: string): Sketch[] =>
+  [3, 1, 2].map((at) => ({ subject: `[${tag.replace('N', String(at))}] new ${at}` }));
+
+const firstTwoOf = (total: string): Sketch[] =>
+  [1, 2].map((at) => ({ subject: `[${at}/${total}] a` }));
 
 void test('of a thread the newest complete version is taken, and what is not is said', (t) => {
   const v1 = { subject: '[PATCH 1/1] old' };
@@ -81,6 +101,93 @@ void test('of a thread the newest complete version is taken, and what is not is 
   t.end();
 });
 
+void test('versions, RFCs and strays of a thread are told apart however they are written', (t) => {
+  const young = ['new 1', 'new 2', 'new 3'];
+  for (const tag of ['PATCHv2 N/3', 'PATCH N/3 v2', 'v2,N/3', 'RFC][PATCH V2,net-next,N/3']) {
+    const [old] = tag.startsWith('RFC') ? ['RFC PATCH'] : ['PATCH'];
+    const { subjects, version } = thread(...threePatches(tag), ...twoPatches(old, 'old'));
+    t.strictSame([subjects, version], [young, 2], tag);
+  }
+  t.match(thread(...threePatches('PATCH N/3'), ...twoPatches('RFC PATCH v2', 'old')), {
+    subjects: young,
+    notes: ['v1 is taken; passed over: RFC v2'],
+  });
+  const marked = [...twoPatches('PATCH', 'new'), { subject: '[RFC PATCH 3/3] new 3' }];
+  const mixed = marked.map(({ subject }) => ({ subject: subject.replace('/2]', '/3]') }));
+  t.strictSame(thread(...mixed).subjects, young, 'one patch of a series may be an RFC');
+  t.strictSame(thread(...threePatches('PATCH net-next N/3')).subjects, young);
+  t.match(thread({ subject: '[PATCH 0/2] cover with a diff' }, ...twoPatches('PATCH', 'a')), {
+    subjects: ['a 1', 'a 2'],
+    notes: ['v1: passed over: the diff in the cover letter'],
+  });
+  const answer = { subject: '[PATCH v4] b', inReplyTo: 'PATCHv322a2@x' };
+  t.match(thread(...twoPatches('PATCH v3', 'a'), answer), {
+    subjects: ['a 1', 'a 2'],
+    notes: ['passed over: "b", sent into the thread'],
+  });
+  const lone = { subject: '[PATCH] a', messageId: 'lone@x' };
+  const next = { subject: '[PATCH v2] a', inReplyTo: 'lone@x' };
+  t.strictSame(thread(lone, next).version, 2, 'a single patch has versions, too');
+  t.equal(parseSubject('[PATCH for-v6.1 1/2] x').tag.version, 1);
+  t.equal(parseSubject('[PATCH v6.1 v2 1/2] x').tag.version, 2);
+  t.end();
+});
+
+void test('of a thread that does not say which patches are the series nothing is tested', (t) => {
+  const [one, two] = [{ subject: '[PATCH v3 1/3] a' }, { subject: '[PATCH v3 2/3] b' }];
+  const fix = { subject: '[PATCH] fix', inReplyTo: 'PATCHv323b@x' };
+  const rows: readonly (readonly [Sketch[], RegExp])[] = [
+    [[one, two], /^series x: v3 is not complete: patch 3 of 3 is missing; give /],
+    [[one, two, fix], /v3 is not complete: patch 3 of 3 is missing/],
+    [firstTwoOf('40'), /patch 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 and 28 more of 40 is missing/],
+    [
+      ['A 1/2', 'A 2/2', 'B 1/2', 'B 2/2'].map((name) => ({
+        subject: `[PATCH ${name.slice(2)}] ${name}`,
+      })),
+      /two series are v1: that of "\[PATCH 1\/2\] A 1\/2" and that of "\[PATCH 1\/2\] B 1\/2"/,
+    ],
+    [
+      ['1/1', '1/2', '2/2'].map((place) => ({ subject: `[PATCH ${place}] a` })),
+      /two series are v1: that of "\[PATCH 1\/1\] a" and that of "\[PATCH 1\/2\] a"/,
+    ],
+    [[{ subject: '[PATCH 1/1] a' }, { subject: '[PATCH] b' }], /and that of "\[PATCH\] b"/],
+  ];
+  for (const [sketches, message] of rows) {
+    t.throws(() => thread(...sketches), { code: 'usage', message }, message.source);
+  }
+  for (const total of ['1000000', '99999999999']) {
+    t.strictSame(thread({ subject: `[PATCH 1/${total}] a` }).notes, [], 'no number of a patch');
+  }
+  t.end();
+});
+
+void test('a mail is read in a charset nobody knows, and with the line ends of the wire', async (t) => {
+  const body = `Why.\n---\n${oneHunk('a.c')}`;
+  const wire = body.replaceAll('\n', '\r\n');
+  const ofDos = body.replaceAll(/^([ +-](?:one|two|2|three))$/gm, '$1\r');
+  const rows = [
+    ['base64', mimeHead('utf-8', 'base64') + inBase64(wire), oneHunk('a.c')],
+    [
+      'quoted-printable',
+      mimeHead('utf-8', 'quoted-printable') + body.replaceAll('\n', '=0D\n'),
+      oneHunk('a.c'),
+    ],
+    ['charset', `${mimeHead('x-unknown', '8bit')}caf\u00e9\n${body}`, oneHunk('a.c')],
+    ['both', mimeHead('x-unknown', 'base64') + inBase64(`caf\u00e9\r\n${wire}`), oneHunk('a.c')],
+    ['a file with CRLF', mimeHead('utf-8', 'base64') + inBase64(ofDos), ofDos],
+  ] as const;
+  for (const [name, text, diff] of rows) {
+    const bytes = Buffer.from(`${header('[PATCH] x', 'one')}${text}\n\n`, 'latin1');
+    const [patch] = (await parseSeries(bytes, 'x', signal)).patches;
+    const start = patch?.diff.indexOf('--- a/') ?? 0;
+    const expected = diff.slice(diff.indexOf('--- a/'));
+    t.equal(patch?.diff.slice(start).trimEnd(), expected.trimEnd(), name);
+  }
+  const nobody = await parseSeries(Buffer.from(`Subject: x\n\n${body}`), 'x', signal);
+  t.equal(nobody.patches[0]?.author, undefined);
+  t.equal(nobody.patches[0]?.subjectLine, 'x');
+});
+
 void test('mails with attachments, trailers and a folder of two versions', async (t) => {
   const base = 'b'.repeat(40);
   const needed = 'c'.repeat(40);
@@ -111,7 +218,11 @@ void test('mails with attachments, trailers and a folder of two versions', async
   t.match(series.patches[0]?.diff, oneHunk('a.c'), 'quoted-printable');
   t.match(series.patches[1]?.diff, oneHunk('b.c'), 'base64');
   t.strictSame(series.trailers, { baseCommit: base, prerequisites: [needed] });
-  t.strictSame(series.cover, { subject: 'both', messageId: 'cover@example.org' });
+  t.strictSame(series.cover, {
+    subject: 'both',
+    subjectLine: '[PATCH 0/2] both',
+    messageId: 'cover@example.org',
+  });
   const folder = await read('folder');
   t.strictSame(folder.notes, ['v2 is taken; passed over: v1']);
   t.match(folder.patches, [{ subject: 'a', messageId: 'a2@example.org' }]);

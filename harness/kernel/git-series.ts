@@ -1,10 +1,10 @@
-import { copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { makeFolder } from '../host/disk.ts';
 import { runGit } from './git.ts';
-import { resolveRevision } from './revision.ts';
+import { type Revision, resolveRevision } from './revision.ts';
 
 /** `DIR@A..B`: the commits of a git tree that are in B and not in A. */
 export interface GitRange {
@@ -24,12 +24,24 @@ export async function parseGitRange(spec: string, cwd: string): Promise<GitRange
   return found?.isDirectory() === true ? { dir, from, to } : undefined;
 }
 
+/** A commit as it is: no mail would carry every message and every line end. */
+export interface Commit {
+  readonly subject: string;
+  /** `Name <address>`. */
+  readonly author: string;
+  /** One character per byte. */
+  readonly diff: string;
+}
+
 /**
- * The commits of a range as git format-patch mails them, through a bare repository of ours that borrows the user's
- * objects: its configuration never comes into play. Throws `usage` for a range without commits and for one with merges,
- * whose changes no mail can carry.
+ * The commits of a range, the oldest first, through a bare repository of ours that borrows the user's objects: its
+ * configuration never comes into play. Commits that change nothing are left out and named in `notes`. Throws `usage` for a
+ * range without commits and for one with merges, whose changes no series can carry.
  */
-export async function readGitRange(range: GitRange, signal: AbortSignal): Promise<Buffer> {
+export async function readGitRange(
+  range: GitRange,
+  signal: AbortSignal,
+): Promise<{ readonly commits: readonly Commit[]; readonly notes: readonly string[] }> {
   const { dir, from, to } = range;
   const shown = `series ${dir}@${from}..${to}`;
   const [first, last] = await Promise.all(
@@ -38,32 +50,70 @@ export async function readGitRange(range: GitRange, signal: AbortSignal): Promis
   if (first === undefined || last === undefined) throw new HarnessError('internal', shown);
   const scratch = await mkdtemp(join(tmpdir(), 'splat-range-'));
   try {
-    const bare = join(scratch, 'bare.git');
-    const gitDir = `--git-dir=${bare}`;
-    await runGit(['init', '--quiet', '--bare', '--template=', bare], { signal });
-    await makeFolder(join(bare, 'objects', 'info'));
-    await writeFile(join(bare, 'objects', 'info', 'alternates'), `${last.objects}\n`);
-    // Commits whose parents a shallow clone does not have.
-    await copyFile(join(last.objects, '..', 'shallow'), join(bare, 'shallow')).catch(
-      () => undefined,
-    );
-    const commits = `${first.commitId}..${last.commitId}`;
+    const gitDir = await borrowObjects(last, scratch, signal);
+    const between = `${first.commitId}..${last.commitId}`;
     const count = async (...flags: readonly string[]): Promise<number> =>
-      Number((await runGit([gitDir, 'rev-list', '--count', ...flags, commits], { signal })).stdout);
+      Number((await runGit([gitDir, 'rev-list', '--count', ...flags, between], { signal })).stdout);
     if ((await count()) === 0) throw new HarnessError('usage', `${shown}: no commit`);
     const merges = await count('--merges');
     if (merges > 0) {
       throw new HarnessError('usage', `${shown}: ${merges} merges; a series is a line of commits`);
     }
-    // As files: what is printed would be decoded, and sources are in any encoding.
-    const out = join(scratch, 'out');
-    const flags = ['--numbered', '--no-ext-diff', '--no-textconv', '--full-index', `-o${out}`];
-    await runGit([gitDir, 'format-patch', '--quiet', ...flags, commits], { signal });
-    const names = (await readdir(out)).toSorted();
-    return Buffer.concat(await Promise.all(names.map((name) => readFile(join(out, name)))));
+    const commits: Commit[] = [];
+    for (const { id, ...commit } of await listCommits(gitDir, between, signal)) {
+      commits.push({ ...commit, diff: await readCommitDiff(gitDir, id, { scratch, signal }) });
+    }
+    const empty = commits.filter(({ diff }) => diff === '');
+    return {
+      commits: commits.filter(({ diff }) => diff !== ''),
+      notes: empty.map(({ subject }) => `left out: commit "${subject}" changes nothing`),
+    };
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** A bare repository in the folder `scratch` with the objects of the user's; returns the flag that names it. */
+async function borrowObjects(
+  { objects }: Revision,
+  scratch: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const bare = join(scratch, 'bare.git');
+  await runGit(['init', '--quiet', '--bare', '--template=', bare], { signal });
+  await makeFolder(join(bare, 'objects', 'info'));
+  await writeFile(join(bare, 'objects', 'info', 'alternates'), `${objects}\n`);
+  // Commits whose parents a shallow clone does not have.
+  await copyFile(join(objects, '..', 'shallow'), join(bare, 'shallow')).catch(() => undefined);
+  return `--git-dir=${bare}`;
+}
+
+async function listCommits(
+  gitDir: string,
+  between: string,
+  signal: AbortSignal,
+): Promise<readonly (Omit<Commit, 'diff'> & { readonly id: string })[]> {
+  const flags = ['-z', '--reverse', '--topo-order', '--encoding=UTF-8'];
+  const format = '--format=%H%x00%an <%ae>%x00%s';
+  const { stdout } = await runGit([gitDir, 'log', ...flags, format, between], { signal });
+  const fields = stdout.split('\0');
+  return Array.from({ length: Math.floor(fields.length / 3) }, (_, at) => {
+    const [id = '', author = '', subject = ''] = fields.slice(3 * at, 3 * at + 3);
+    return { id, author, subject };
+  });
+}
+
+async function readCommitDiff(
+  gitDir: string,
+  id: string,
+  { scratch, signal }: { readonly scratch: string; readonly signal: AbortSignal },
+): Promise<string> {
+  // As a file: what is printed would be decoded, and sources are in any encoding.
+  const out = join(scratch, 'diff');
+  const shape = ['-p', '--root', '-M', '--binary', '--full-index', '--no-commit-id'];
+  const flags = [...shape, '--no-ext-diff', '--no-textconv', `--output=${out}`];
+  await runGit([gitDir, 'diff-tree', ...flags, id], { signal });
+  return readFile(out, 'latin1');
 }
 
 /** `git patch-id --stable` of a diff, 40 hexadecimal digits; undefined for what git takes for no diff. */

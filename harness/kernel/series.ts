@@ -68,8 +68,9 @@ export async function readSeries(path: string, options: ReadOptions): Promise<Se
   const found = await stat(full).catch(() => undefined);
   const range = found === undefined ? await parseGitRange(path, cwd) : undefined;
   if (range !== undefined) {
-    const letters = await toLetters(await readGitRange(range, signal), path, signal);
-    return asSeries(path, [fromThread(letters, path)]);
+    const { commits, notes } = await readGitRange(range, signal);
+    const patches = commits.map((one) => ({ ...one, subject: oneLine(one.subject), file: path }));
+    return asSeries(path, [{ patches, letters: [], notes: notes.map(oneLine) }]);
   }
   if (found === undefined) throw new HarnessError('usage', `series ${path}: no such file`);
   const listed = found.isDirectory() ? await listPatchFiles(full) : await listOne(full);

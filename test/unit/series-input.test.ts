@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { assert, property, string } from 'fast-check';
 import { test } from 'tap';
+import { applySeries } from '../../harness/kernel/apply.ts';
 import { isSameCode, listFunctions, tokenize } from '../../harness/kernel/c-source.ts';
 import { changedLines } from '../../harness/kernel/diff.ts';
 import { patchId } from '../../harness/kernel/git-series.ts';
@@ -269,6 +270,38 @@ void test('a range of a git tree is a series, in any encoding and without its co
     input: Buffer.from(first?.diff ?? '', 'latin1'),
   });
   t.equal(await patchId(first?.diff ?? '', signal), expected.toString().split(' ')[0]);
+});
+
+void test('a commit of a range is what it is in the tree, whatever its message says', async (t) => {
+  const dir = t.testdir({ tree: {} });
+  const tree = join(dir, 'tree');
+  git(tree, 'init', '-q', '-b', 'main');
+  const commit = (bytes: string, message: string): void => {
+    writeFileSync(join(tree, 'a.c'), bytes);
+    git(tree, 'add', '-A');
+    git(tree, 'commit', '-q', '--allow-empty', '-m', message);
+  };
+  commit('one\r\ntwo\r\nthree\r\n', 'base');
+  git(tree, 'tag', 'v1');
+  mkdirSync(join(dir, 'base'));
+  writeFileSync(join(dir, 'base/a.c'), readFileSync(join(tree, 'a.c')));
+  commit(
+    'one\r\n2\r\nthree\r\n',
+    `quotes\n\nNot so:\n\n${oneHunk('b.c')}\nFrom: X <x@example.org>\n`,
+  );
+  commit('one\r\n2\r\nthree\r\n', 'nothing');
+  commit('one\r\n2\r\n3\r\n', '[v6] mm: for the sixth hardware');
+  const { patches, notes, trailers } = await readSeries('tree@v1..main', { cwd: dir, signal });
+  t.match(patches, [
+    { index: 1, subject: 'quotes', author: 't <t@example.org>' },
+    { index: 2, subject: '[v6] mm: for the sixth hardware' },
+  ]);
+  t.strictSame(notes, ['left out: commit "nothing" changes nothing']);
+  t.equal(trailers, undefined);
+  const into = join(dir, 'scratch/files');
+  const applied = await applySeries(join(dir, 'base'), [{ name: 'n', patches }], into, signal);
+  t.match(applied, { kind: 'applied', files: { touched: ['a.c'] } });
+  t.equal(readFileSync(join(into, 'a.c'), 'latin1'), 'one\r\n2\r\n3\r\n');
 });
 
 void test('C is compared without its comments', (t) => {

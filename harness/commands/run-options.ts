@@ -51,19 +51,25 @@ export function number(describe: string) {
   return { number: true, requiresArg: true, describe } as const;
 }
 
+/** What guestOptions() has where nothing is given. */
+export const guestDefaults = { accel: 'auto', memoryMib: 1024, cpus: 2, seed: 1 } as const;
+
 /** Trials and guests, as every command that looks for a patch or a commit takes them; `jobs` describes --jobs. */
 export function guestOptions(yargs: Argv, jobs: string): Argv {
   return yargs
     .option('duration', number('seconds of stress per trial'))
     .option('accel', {
       choices: ['auto', 'kvm', 'tcg'] as const,
-      default: 'auto' as const,
+      default: guestDefaults.accel,
       describe: 'KVM, emulation, or KVM once it is proved',
     })
-    .option('memory-mib', { ...number('memory of a guest'), default: 1024 })
-    .option('cpus', { ...number('CPUs of a guest'), default: 2 })
+    .option('memory-mib', { ...number('memory of a guest'), default: guestDefaults.memoryMib })
+    .option('cpus', { ...number('CPUs of a guest'), default: guestDefaults.cpus })
     .option('jobs', number(jobs))
-    .option('seed', { ...number('decides everything random in the workloads'), default: 1 });
+    .option('seed', {
+      ...number('decides everything random in the workloads'),
+      default: guestDefaults.seed,
+    });
 }
 
 /** Throws `usage` for what is no --confidence. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { quoteWord, runTool } from '../host/process.ts';
 import { openSandbox } from '../host/sandbox.ts';
 import { parseDiff, touchedPaths } from '../kernel/diff.ts';
+import { defaultLimits } from '../plans/series/limits.ts';
 import { findMaintainers } from '../plans/series/maintainers.ts';
 import type { Asked } from '../plans/series/run-series.ts';
 import { formatKcidb } from '../report/kcidb.ts';
@@ -13,6 +14,7 @@ import { formatSeriesKtap } from '../report/series-ktap.ts';
 import { formatSeriesMail } from '../report/series-mail.ts';
 import type { SeriesReport } from '../report/series-report.ts';
 import type { CommandContext } from './context.ts';
+import { guestDefaults } from './run-options.ts';
 import type { SeriesArguments } from './series-options.ts';
 
 /** Everything of the folder of a series that is made of the report. */
@@ -49,31 +51,47 @@ export async function writeSeriesMail(
     from: await gitIdentity(signal),
     cc,
     messageId: `splat-${digest(text).slice(0, 24)}@${hostname().replaceAll(/[^\w.-]/g, '')}`,
+    date: new Date(),
     command: seriesCommand(argv),
     config: [argv.configBase ?? 'tinyconfig with the fragments of splat', ...argv.config],
   });
 }
 
-/** The command line that tests the same again, as a person would type it. */
+/**
+ * The command line that tests the same again, as a person would type it: with every option that is not at its default, but
+ * for where and how the result is written. What came on stdin has no name: it is `mail` there.
+ */
 export function seriesCommand(argv: SeriesArguments): string {
+  const isStdin = argv.series === '' || argv.series === '-';
   const words = [
     './splat',
     'series',
-    argv.series,
+    isStdin ? '-' : argv.series,
     '--base',
     argv.base,
     ...argv.baseSeries.flatMap((name) => ['--base-series', name]),
     ...argv.workload.flatMap((name) => ['--workload', name]),
     ...argv.detector.flatMap((index) => ['--detector', String(index)]),
     ...argv.config.flatMap((name) => ['--config', name]),
-    ...(argv.configBase === undefined ? [] : ['--config-base', argv.configBase]),
-    ...(argv.duration === undefined ? [] : ['--duration', String(argv.duration)]),
-    '--seed',
-    String(argv.seed),
-    '--repeat',
-    String(argv.repeat),
+    ...option('config-base', argv.configBase),
+    ...option('duration', argv.duration),
+    ...option('accel', argv.accel, guestDefaults.accel),
+    ...option('memory-mib', argv.memoryMib, guestDefaults.memoryMib),
+    ...option('cpus', argv.cpus, guestDefaults.cpus),
+    ...option('jobs', argv.jobs),
+    ...option('seed', argv.seed),
+    ...option('repeat', argv.repeat),
+    ...option('confidence', argv.confidence, defaultLimits.confidence),
   ];
-  return words.map(quoteWord).join(' ');
+  return `${words.map(quoteWord).join(' ')}${isStdin ? ' < mail' : ''}`;
+}
+
+function option(
+  name: string,
+  value: string | number | undefined,
+  byDefault?: string | number,
+): readonly string[] {
+  return value === undefined || value === byDefault ? [] : [`--${name}`, String(value)];
 }
 
 /** Whom the user's own git would sign as: a tag without a name is filled in by hand. */

@@ -1,3 +1,14 @@
+import {
+  addressHeader,
+  dateHeader,
+  encodeBody,
+  givenName,
+  headerText,
+  type Mailbox,
+  parseMailbox,
+  plainHeader,
+  textHeader,
+} from './mail-format.ts';
 import { plain } from './plain.ts';
 import type { ReportedPatch, ReportedSuspect, SeriesReport } from './series-report.ts';
 
@@ -9,6 +20,7 @@ export interface SeriesMailOptions {
   readonly cc: readonly string[];
   /** Without its angle brackets. */
   readonly messageId: string;
+  readonly date: Date;
   /** The command that runs this again. */
   readonly command: string;
   /** Fragments and base of the configuration, a line each. */
@@ -25,9 +37,7 @@ const width = 72;
 export function formatSeriesMail(report: SeriesReport, options: SeriesMailOptions): string {
   const guilty = report.patches.filter((patch) => isGuilty(patch));
   const [first] = guilty;
-  return [
-    ...headers(report, first, options),
-    '',
+  const text = [
     ...opening(report, guilty),
     '',
     ...facts(report, options),
@@ -41,6 +51,15 @@ export function formatSeriesMail(report: SeriesReport, options: SeriesMailOption
     '',
     ...tags(report, first, options),
     '',
+  ];
+  const { encoding, body } = encodeBody(text.join('\n'));
+  return [
+    ...headers(report, first, options),
+    'MIME-Version: 1.0',
+    'Content-Type: text/plain; charset=utf-8',
+    `Content-Transfer-Encoding: ${encoding}`,
+    '',
+    body,
   ].join('\n');
 }
 
@@ -53,53 +72,45 @@ function answered(
   { series, patches }: SeriesReport,
   first: ReportedPatch | undefined,
 ): {
-  readonly subject: string;
-  readonly number: number;
+  readonly subjectLine: string;
   readonly messageId: string | undefined;
-  readonly to: string | undefined;
+  readonly to: Mailbox | undefined;
 } {
-  if (first !== undefined) {
-    const { subject, index, messageId, author } = first;
-    return { subject, number: index, messageId: messageId ?? undefined, to: author ?? undefined };
+  const patch = first ?? patches[0];
+  const to = parseMailbox(patch?.author ?? '');
+  if (first === undefined && series.cover !== null) {
+    const { subjectLine, messageId } = series.cover;
+    return { subjectLine, messageId, to };
   }
-  const [start] = patches;
-  const subject = series.cover?.subject ?? start?.subject ?? series.name;
-  const messageId = series.cover?.messageId ?? start?.messageId ?? undefined;
-  const number = series.cover === null ? 1 : 0;
-  return { subject, number, messageId, to: start?.author ?? undefined };
+  const total = String(patches.length);
+  const place = `${String(patch?.index ?? 1).padStart(total.length, '0')}/${total}`;
+  const made = `[PATCH ${place}] ${patch?.subject ?? series.name}`;
+  const subjectLine = patch?.subjectLine ?? made;
+  return { subjectLine, messageId: patch?.messageId ?? undefined, to };
 }
 
 function headers(
   report: SeriesReport,
   first: ReportedPatch | undefined,
-  { from, cc, messageId }: SeriesMailOptions,
+  { from, cc, messageId, date }: SeriesMailOptions,
 ): readonly string[] {
-  const total = String(report.patches.length);
-  const { subject, number, messageId: parent, to = '' } = answered(report, first);
-  const place = `${String(number).padStart(total.length, '0')}/${total}`;
-  const others = cc.filter((name) => addressOf(name) !== addressOf(to));
-  const answers = parent === undefined ? [] : [parent];
+  const { subjectLine, messageId: parent, to } = answered(report, first);
+  const sender = parseMailbox(from);
+  const others = cc
+    .map(parseMailbox)
+    .filter((box) => box !== undefined)
+    .filter(({ address }) => address.toLowerCase() !== to?.address.toLowerCase());
+  const answers = parent === undefined ? [] : [`<${parent}>`];
   return [
-    `From: ${header(from)}`,
-    ...(to === '' ? [] : [`To: ${header(to)}`]),
-    ...(others.length === 0 ? [] : [`Cc: ${others.map(header).join(',\n\t')}`]),
-    `Subject: Re: [PATCH ${place}] ${header(subject)}`,
-    `Message-ID: <${messageId}>`,
-    ...answers.map((id) => `In-Reply-To: <${header(id)}>`),
-    ...answers.map((id) => `References: <${header(id)}>`),
-    'MIME-Version: 1.0',
-    'Content-Type: text/plain; charset=utf-8',
-    'Content-Transfer-Encoding: 8bit',
+    sender === undefined ? textHeader('From', from) : addressHeader('From', [sender]),
+    ...(to === undefined ? [] : [addressHeader('To', [to])]),
+    ...(others.length === 0 ? [] : [addressHeader('Cc', others)]),
+    textHeader('Subject', `Re: ${subjectLine}`),
+    dateHeader(date),
+    plainHeader('Message-ID', `<${messageId}>`),
+    ...answers.map((id) => plainHeader('In-Reply-To', id)),
+    ...answers.map((id) => plainHeader('References', id)),
   ];
-}
-
-function addressOf(name: string): string {
-  return (/<([^<>]+)>/.exec(name)?.[1] ?? name).trim().toLowerCase();
-}
-
-/** Of a stranger's mail: no line end may begin a header of its own. */
-function header(text: string): string {
-  return plain(text).replaceAll('\t', ' ').trim();
 }
 
 function one(text: string): string {
@@ -110,9 +121,9 @@ function opening(
   { patches, base }: SeriesReport,
   guilty: readonly ReportedPatch[],
 ): readonly string[] {
-  const name = (guilty[0] ?? patches[0])?.author ?? '';
-  const given = header(name.replace(/\s*<.*$/, '')).split(' ')[0] ?? '';
-  const hello = given === '' ? 'Hi,' : `Hi ${given},`;
+  const author = parseMailbox((guilty[0] ?? patches[0])?.author ?? '');
+  const given = givenName(author?.name ?? '');
+  const hello = given === undefined ? 'Hi,' : `Hi ${given},`;
   const count = `${patches.length} ${patches.length === 1 ? 'patch' : 'patches'}`;
   if (base.state === 'broken') {
     return [
@@ -205,12 +216,12 @@ function tags(
       ...wrap(
         'If you fix this in a separate patch (that is, not in a new version of the same patch), please add these tags:',
       ),
-      `| Reported-by: ${header(from)}`,
+      `| Reported-by: ${headerText(from)}`,
       `| Closes: https://lore.kernel.org/r/${messageId}`,
     ];
   }
   if (exitCode !== 0 || base.state === 'broken' || patches.length === 0) return [];
-  return [`Tested-by: ${header(from)}`];
+  return [`Tested-by: ${headerText(from)}`];
 }
 
 /** Text in lines of at most 72 columns; what has no space in it stays whole. */

@@ -13,8 +13,12 @@ export interface SeriesReport {
   readonly series: {
     /** S of the command line. */
     readonly name: string;
-    /** Of the cover letter. */
-    readonly cover: { readonly subject: string; readonly messageId?: string } | null;
+    /** Of the cover letter; `subjectLine` has the brackets, too. */
+    readonly cover: {
+      readonly subject: string;
+      readonly subjectLine: string;
+      readonly messageId?: string;
+    } | null;
     /** What was passed over in its thread, and what its trailers ask for. */
     readonly notes: readonly string[];
   };
@@ -90,6 +94,8 @@ export interface ReportedPatch {
   /** From 1. */
   readonly index: number;
   readonly subject: string;
+  /** As the mail has it, brackets and all; null for what came without mail headers. */
+  readonly subjectLine: string | null;
   readonly author: string | null;
   readonly messageId: string | null;
   readonly verdict: PatchVerdict;

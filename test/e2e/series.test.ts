@@ -60,7 +60,7 @@ void t.test('a thread of a list, killed in the middle, gets its verdicts', async
 
   const mail = await splat([...ask, '--mail']);
   t.equal(mail.exitCode, 1, mail.stderr);
-  t.match(mail.stdout, /^Subject: Re: \[PATCH 2\/5\] lib\/test_hmm: note every fault$/m);
+  t.match(mail.stdout, /^Subject: Re: \[PATCH v2 2\/5\] lib\/test_hmm: note every fault$/m);
   t.match(mail.stdout, /^In-Reply-To: <v2-2@example\.org>$/m);
   t.match(mail.stdout, /^Cc: .*linux-mm@kvack\.org/ms);
   t.match(mail.stdout, 'WARNING: possible circular locking dependency detected');

@@ -1,4 +1,8 @@
+import { assert, property, string } from 'fast-check';
 import { test } from 'tap';
+import yargs from 'yargs';
+import { type SeriesArguments, seriesOptions } from '../../harness/commands/series-options.ts';
+import { seriesCommand } from '../../harness/commands/series-output.ts';
 import type { Agent } from '../../harness/guest/agent.ts';
 import { patchId } from '../../harness/kernel/git-series.ts';
 import type { Series } from '../../harness/kernel/series.ts';
@@ -24,12 +28,19 @@ import {
 } from '../../harness/plans/series/judge.ts';
 import { defaultLimits } from '../../harness/plans/series/limits.ts';
 import { learnedDependencies, openLockOrders } from '../../harness/plans/series/lock-orders.ts';
+import { findMaintainers } from '../../harness/plans/series/maintainers.ts';
 import { locate, mostTelling, openBits } from '../../harness/plans/series/presence.ts';
 import { trialState } from '../../harness/plans/series/tester.ts';
 import { checkTrailers } from '../../harness/plans/series/trailers.ts';
 import { type Tester, walkSeries } from '../../harness/plans/series/walk.ts';
 import { formatB4Checks } from '../../harness/report/b4-check.ts';
 import { formatKcidb } from '../../harness/report/kcidb.ts';
+import {
+  addressHeader,
+  givenName,
+  parseMailbox,
+  textHeader,
+} from '../../harness/report/mail-format.ts';
 import { formatSeriesJunit } from '../../harness/report/series-junit.ts';
 import { formatSeriesKtap } from '../../harness/report/series-ktap.ts';
 import { formatSeriesMail } from '../../harness/report/series-mail.ts';
@@ -422,6 +433,7 @@ function sampleReport(): SeriesReport {
   const patch = (index: number, more: Partial<ReportedPatch>): ReportedPatch => ({
     index,
     subject: `mm: change number ${index} with a subject that is longer than any column of a table may be`,
+    subjectLine: null,
     author: 'Ada L. <ada@example.org>',
     messageId: `p${index}@example.org`,
     verdict: 'unaffected',
@@ -449,7 +461,11 @@ function sampleReport(): SeriesReport {
     },
     series: {
       name: 'x.mbox',
-      cover: { subject: 'all of it', messageId: 'c@example.org' },
+      cover: {
+        subject: 'all of it',
+        subjectLine: '[RFC PATCH v2 0/5] all of it',
+        messageId: 'c@example.org',
+      },
       notes: [],
     },
     patches: [
@@ -487,6 +503,7 @@ const mailOptions = {
   from: 'Tester <t@example.org>',
   cc: ['linux-mm@kvack.org', 'Ada L. <ada@example.org>'],
   messageId: 'splat-1@here',
+  date: new Date('2026-01-01T00:00:00Z'),
   command: './splat series x.mbox --base debian:6.1',
   config: ['tinyconfig'],
 };
@@ -495,7 +512,9 @@ void test('a mail to the list: headers no stranger can add to, 72 columns, tags'
   const report = sampleReport();
   const mail = formatSeriesMail(report, mailOptions);
   const [head = '', ...rest] = mail.split('\n\n');
-  t.match(head, /^To: Ada L\. <ada@example\.org>$/m);
+  t.match(head, /^To: "Ada L\." <ada@example\.org>$/m);
+  t.match(head, /^Date: Thu, 01 Jan 2026 00:00:00 \+0000$/m);
+  t.match(rest[0], /^Hi Ada,$/);
   t.match(head, /^Cc: linux-mm@kvack\.org$/m, 'nobody twice');
   t.match(head, /^Subject: Re: \[PATCH 2\/5\] mm: change number 2/m);
   t.match(head, /^In-Reply-To: <p2@example\.org>$/m);
@@ -521,13 +540,116 @@ void test('a mail to the list: headers no stranger can add to, 72 columns, tags'
   t.notMatch(formatSeriesMail(evil, mailOptions), /^Bcc:/m);
   const clean = { ...report, exitCode: 0, patches: report.patches.slice(4) };
   const thanks = formatSeriesMail(clean, mailOptions);
-  t.match(thanks, /^Subject: Re: \[PATCH 0\/1\] all of it$/m);
+  t.match(thanks, /^Subject: Re: \[RFC PATCH v2 0\/5\] all of it$/m);
   t.match(thanks, /^In-Reply-To: <c@example\.org>$/m);
   t.match(thanks, /^Tested-by: Tester <t@example\.org>$/m);
   t.notMatch(thanks, /Reported-by/);
   const open = { ...report, exitCode: 125, patches: report.patches.slice(3, 4) };
   t.notMatch(formatSeriesMail(open, mailOptions), /-by:/, 'what proves nothing earns no tag');
   t.end();
+});
+
+void test('headers of a mail are ASCII, short and of whom they name', (t) => {
+  const report = sampleReport();
+  const line = `[RFC PATCH mm-unstable v3 03/12] mm: d\u00e9j\u00e0 vu ${'again '.repeat(9)}`;
+  const answerTo = (author: string | null, splat: string): string => {
+    const [, guilty] = report.patches;
+    const splats = (guilty?.splats ?? []).map((one) => ({ ...one, report: [splat] }));
+    const patches = report.patches
+      .slice(1, 2)
+      .map((patch) => ({ ...patch, author, subjectLine: line, splats }));
+    const cc = Array.from({ length: 5 }, (_, at) => `"Of, List ${at}" <list-${at}@example.org>`);
+    const from = 'J\u00f6rg =?x?= M\u00fcller <j@example.org>';
+    return formatSeriesMail({ ...report, patches }, { ...mailOptions, from, cc });
+  };
+  const mail = answerTo('Huang, Ying <ying@example.org>', 'short');
+  const [head = '', hello] = mail.split('\n\n');
+  t.equal(hello, 'Hi Ying,');
+  t.match(head, /^To: "Huang, Ying" <ying@example\.org>$/m);
+  t.match(head, /^From: =\?UTF-8\?Q\?J=C3=B6rg_=3D=3Fx=3F=3D_M=C3=BCller\?= <j@example\.org>$/m);
+  t.notMatch(head, /[^\n -~]/);
+  t.ok(head.split('\n').every((one) => one.length < 78));
+  const unfolded = head.replaceAll('\n ', ' ');
+  t.match(
+    unfolded,
+    'Subject: Re: [RFC PATCH mm-unstable v3 03/12] mm: =?UTF-8?Q?d=C3=A9j=C3=A0?= vu again',
+  );
+  t.match(unfolded, /^Cc: "Of, List 0" <list-0@example\.org>, .*, "Of, List 4" <[^<]*>$/m);
+  t.match(head, /^Content-Transfer-Encoding: 8bit$/m);
+  for (const nobody of [null, ' <>', 'x <a@b>, y <c@d', 'no address']) {
+    const text = answerTo(nobody, 'short');
+    t.notMatch(text, /^To:/m);
+    t.match(text, /\n\nHi,\n/);
+  }
+  const wide = answerTo('x <x@example.org>', `${'=\u00e9 x'.repeat(300)} `);
+  t.match(wide, /^Content-Transfer-Encoding: quoted-printable$/m);
+  t.ok(wide.split('\n').every((one) => one.length <= 76 && /^[ -~]*$/.test(one)));
+  const decoded = wide
+    .replaceAll('=\n', '')
+    .replaceAll(/(?:=[0-9A-F]{2})+/g, (hex) =>
+      Buffer.from(hex.replaceAll('=', ''), 'hex').toString(),
+    );
+  t.match(decoded, `\n${'=\u00e9 x'.repeat(300)} \n`);
+  t.end();
+});
+
+void test('names and addresses are told apart', (t) => {
+  const rows = [
+    ['"Huang, Ying" <y@example.org>', 'Huang, Ying', 'Ying'],
+    ['Rafael J. Wysocki <r@example.org>', 'Rafael J. Wysocki', 'Rafael'],
+    ['"Matthew Wilcox (Oracle)" <w@example.org>', 'Matthew Wilcox (Oracle)', 'Matthew'],
+    ['J. Random <j@example.org>', 'J. Random', 'J. Random'],
+    ['Ada via B4 Relay <a@example.org>', 'Ada via B4 Relay', 'Ada'],
+    ['"ab \\"c\\"" <a@example.org>', 'ab "c"', 'ab'],
+    ['a@example.org', '', undefined],
+    ['a@b.org <a@b.org>', 'a@b.org', undefined],
+  ] as const;
+  for (const [text, name, given] of rows) {
+    t.strictSame([parseMailbox(text)?.name, givenName(name)], [name, given], text);
+  }
+  assert(
+    property(string({ unit: 'binary', maxLength: 300 }), (text) => {
+      const made = [
+        textHeader('Subject', text),
+        addressHeader('Cc', [{ name: text.trim(), address: 'a@example.org' }]),
+      ];
+      return made.every((one) => /^[\n -~]*$/.test(one) && !/\n(?! \S)/.test(one));
+    }),
+  );
+  t.end();
+});
+
+const parseSeriesCommand = async (words: readonly string[]): Promise<SeriesArguments> =>
+  yargs([...words])
+    .command('series <series>', '', seriesOptions)
+    .parseAsync() as unknown as Promise<SeriesArguments>;
+
+void test('the command that runs the same again is the one that ran', async (t) => {
+  const full =
+    'series a.mbox --base K --base-series S --workload w --detector 2 --config c --config-base b --duration 3 --repeat 4 --confidence 0.9 --accel tcg --memory-mib 2048 --cpus 4 --jobs 2 --seed 7';
+  for (const line of [full, 'series a.mbox --base K', 'series a@b..c --base K --cpus 1']) {
+    const argv = await parseSeriesCommand(line.split(' '));
+    const again = seriesCommand(argv);
+    t.strictSame(await parseSeriesCommand(again.split(' ').slice(1)), argv, again);
+  }
+  const stdin = await parseSeriesCommand('series - --base K --json'.split(' '));
+  t.equal(seriesCommand(stdin), './splat series - --base K --seed 1 --repeat 16 < mail');
+});
+
+void test('maintainers are asked for files of the base, and for folders of new ones', async (t) => {
+  const { signal } = new AbortController();
+  const script =
+    'for (@ARGV) { next if /^-/; -e $_ or exit 2; tr[/][_]; print "$_\\@example.org\\n" }';
+  const tree = t.testdir({ scripts: { 'get_maintainer.pl': script }, mm: { 'a.c': '' } });
+  const sandbox = { kind: 'none', uid: undefined, missing: [] } as const;
+  const find = async (...files: readonly string[]) =>
+    findMaintainers(tree, files, { sandbox, signal });
+  t.strictSame(await find('mm/a.c', 'mm/new.c', 'mm/new/b.c', 'mm/a.c/x', '../gone', '/etc'), [
+    'mm_a.c@example.org',
+    'mm@example.org',
+  ]);
+  t.strictSame(await find('new/x.c'), ['.@example.org']);
+  t.strictSame(await find('../x'), []);
 });
 
 void test('JUnit, KTAP, KCIDB and the checks of b4 say the same', (t) => {

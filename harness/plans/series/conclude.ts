@@ -136,6 +136,7 @@ function describePatch(
   return {
     ...judged,
     subject: patch?.subject ?? '',
+    subjectLine: patch?.subjectLine ?? null,
     author: patch?.author ?? null,
     messageId: patch?.messageId ?? null,
     splats: judged.splats.map(({ key, ...splat }) => ({ ...splat, report: reportOf(log, key) })),

@@ -1,8 +1,11 @@
+import { lstat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { runSandboxed, type Sandbox } from '../../host/sandbox.ts';
 
 /**
  * Who is to hear of a change of these files, as the base's own scripts/get_maintainer.pl says: addresses of maintainers,
- * reviewers and lists. It is code of the tree, so it runs confined; a tree without it, or a host without perl, has nobody.
+ * reviewers and lists; for a file the base does not have, those of the nearest folder it has. It is code of the tree, so it
+ * runs confined; a tree without it, or a host without perl, has nobody.
  */
 export async function findMaintainers(
   tree: string,
@@ -10,17 +13,27 @@ export async function findMaintainers(
   options: { readonly sandbox: Sandbox; readonly signal: AbortSignal },
 ): Promise<readonly string[]> {
   const { sandbox, signal } = options;
-  if (files.length === 0) return [];
+  const known = await Promise.all(files.map(async (file) => nearestKnown(tree, file)));
+  const paths = [...new Set(known.filter((path) => path !== undefined))];
+  if (paths.length === 0) return [];
   const mount = { host: tree, inside: '/splat/src', writable: false };
   const flags = ['--no-git', '--no-git-fallback', '--no-rolestats', '--no-tree'];
   const end = await runSandboxed(
     sandbox,
     'perl',
-    ['scripts/get_maintainer.pl', ...flags, '-f', '--', ...files],
+    ['scripts/get_maintainer.pl', ...flags, '-f', '--', ...paths],
     { signal, mounts: [mount], cwd: mount },
   );
   if (end.exitCode !== 0) return [];
   return [...new Set(end.stdout.split('\n').map((line) => line.trim()))].filter((line) =>
     /^[^\s@]+@[^\s@]+$|<[^<>@\s]+@[^<>\s]+>$/.test(line),
   );
+}
+
+/** The path, or the nearest folder above it, that the tree has: the script ends at the first file it does not find. */
+async function nearestKnown(tree: string, path: string): Promise<string | undefined> {
+  if (path.startsWith('/') || path.split('/').includes('..')) return undefined;
+  const found = await lstat(join(tree, path)).catch(() => undefined);
+  if (found !== undefined) return path;
+  return path === '.' ? undefined : nearestKnown(tree, dirname(path));
 }

@@ -125,7 +125,7 @@ async function readBytes(path: string): Promise<string> {
  * 6.7 and 6.8). No program writes a CR at the end of these lines, whatever the lines of the files end in.
  */
 function hasWireLineEnds(diff: string): boolean {
-  const heads = diff.split('\n').filter((line) => /^(?:diff --git |--- a\/|\+\+\+ b\/)/.test(line));
+  const heads = diff.split('\n').filter((line) => /^(?:diff |--- |\+\+\+ )/.test(line));
   return heads.length > 0 && heads.every((line) => line.endsWith('\r'));
 }
 

@@ -22,6 +22,8 @@ export interface Series {
   };
   /** What it says of its base; absent for what came without mail headers. */
   readonly trailers?: Trailers;
+  /** Somebody wrote the order of its patches down: each stands for itself, whatever its mail says. Default false. */
+  readonly listed?: boolean;
   /** Left out, and said so, when it does not apply: our own driver on a tree it was not written for. Default false. */
   readonly optional?: boolean;
   /** The tree may have the first of its patches, or all: those are passed over. A back-port over many commits. Default false. */
@@ -70,7 +72,8 @@ export async function readSeries(path: string, options: ReadOptions): Promise<Se
   if (range !== undefined) {
     const { commits, notes } = await readGitRange(range, signal);
     const patches = commits.map((one) => ({ ...one, subject: oneLine(one.subject), file: path }));
-    return asSeries(path, [{ patches, letters: [], notes: notes.map(oneLine) }]);
+    const part = { patches, letters: [], notes: notes.map(oneLine) };
+    return { ...asSeries(path, [part]), listed: true };
   }
   if (found === undefined) throw new HarnessError('usage', `series ${path}: no such file`);
   const listed = found.isDirectory() ? await listPatchFiles(full) : await listOne(full);
@@ -86,7 +89,7 @@ export async function readSeries(path: string, options: ReadOptions): Promise<Se
         ),
       ]
     : files.map((file) => fromFile(file, path));
-  return asSeries(path, parts);
+  return { ...asSeries(path, parts), ...(listed.ordered ? { listed: true } : {}) };
 }
 
 /** Of a list somebody wrote: a mail of a larger series stands for itself there. */

@@ -1,4 +1,4 @@
-import { copyFile, stat, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { makeFolder } from '../host/disk.ts';
 import { readSeries } from '../kernel/series.ts';
@@ -91,24 +91,39 @@ function plainName(path: string): string {
   return basename(path).replace(/^\.+/, '_');
 }
 
-/** The files patches come from, in their order; of a folder only these. */
+/** The files patches come from, in their order; of a folder only these, of a range of commits a diff each. */
 async function keepSeries(
   name: string,
   folder: string,
   cwd: string,
   { dir, signal }: { readonly dir: string; readonly signal: AbortSignal },
 ): Promise<string> {
-  const { patches } = await readSeries(name, { cwd, signal });
+  const { patches, listed } = await readSeries(name, { cwd, signal });
   const files = [...new Set(patches.map(({ file }) => file))];
   const [only = ''] = files;
-  if (files.length === 1 && only === resolve(cwd, name)) return keepFile(only, folder, dir);
-  await makeFolder(join(dir, folder));
-  for (const [at, file] of files.entries()) {
-    const number = String(at + 1).padStart(4, '0');
-    const ending = file.endsWith('.gz') ? '.patch.gz' : '.patch';
-    await copyFile(file, join(dir, folder, `${number}-${plainName(file)}${ending}`));
+  const isFile = (await stat(only).catch(() => undefined))?.isFile() === true;
+  if (isFile && files.length === 1 && only === resolve(cwd, name)) {
+    return keepFile(only, folder, dir);
   }
+  const kept = isFile
+    ? await Promise.all(files.map(async (file) => [copyName(file), await readFile(file)] as const))
+    : patches.map(({ diff }) => ['commit.patch', Buffer.from(diff, 'latin1')] as const);
+  await makeFolder(join(dir, folder));
+  const names: string[] = [];
+  for (const [at, [own, bytes]] of kept.entries()) {
+    const copy = `${String(at + 1).padStart(4, '0')}-${own}`;
+    await writeFile(join(dir, folder, copy), bytes);
+    names.push(copy);
+  }
+  // Without it a folder of mails is a thread.
+  if (listed === true) await writeFile(join(dir, folder, 'series'), `${names.join('\n')}\n`);
   return folder;
+}
+
+/** A name that a folder of patches and a quilt series may hold. */
+function copyName(file: string): string {
+  const ending = file.endsWith('.gz') ? '.patch.gz' : '.patch';
+  return `${plainName(file).replaceAll(/[\s#]/g, '_')}${ending}`;
 }
 
 /** Of the user's own programs what was run: a .c file is kept beside it, as its source. */

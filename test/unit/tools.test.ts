@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, utimesSync } from 'node:fs';
+import { readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import ssh2 from 'ssh2';
@@ -15,6 +15,7 @@ import {
   type StoreItem,
   useStore,
 } from '../../harness/host/store-use.ts';
+import { readSeries } from '../../harness/kernel/series.ts';
 import { baselineOf, readBaseline } from '../../harness/plans/baseline.ts';
 import { chooseWorkloads, whyNotRunnable } from '../../harness/plans/choose-workloads.ts';
 import { type Check, canRun, parseToolVersion } from '../../harness/plans/doctor.ts';
@@ -291,7 +292,11 @@ void t.test('what a run read is kept, and is what a replay reads', async (t) => 
   const kept = await keepInputs(asked, { workloads }, { dir: run, signal });
   const again = askAgain(run, JSON.parse(JSON.stringify(kept)) as typeof kept);
   t.equal(again.series[0], join(run, 'inputs/series-1/one.diff'));
-  t.strictSame(readdirSync(again.series[1] ?? ''), ['0001-second.patch', '0002-first.patch']);
+  t.strictSame(readdirSync(again.series[1] ?? ''), [
+    '0001-second.patch',
+    '0002-first.patch',
+    'series',
+  ]);
   t.strictSame(again.configs, [join(run, 'inputs/config-1/my.config'), 'kasan']);
   t.equal(again.configBase, join(run, 'inputs/config-base/my.config'));
   t.equal(again.workloads[0], 'munmap');
@@ -302,6 +307,47 @@ void t.test('what a run read is kept, and is what a replay reads', async (t) => 
     'the same trials, by name',
   );
   t.strictSame(replayed[1]?.upload, workloads[1]?.upload, 'and the same bytes');
+});
+
+void t.test('patches of a list and of a range are kept in their order', async (t) => {
+  const diff = '--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n';
+  const part = (place: string): string =>
+    `From: A <a@example.org>\nSubject: [PATCH ${place}] x\n\nWhy.\n---\n${diff.replaceAll('f', place.slice(0, 1))}`;
+  const dir = t.testdir({
+    quilt: { series: 'b.patch\na.patch\n', 'a.patch': part('2/5'), 'b.patch': part('4/5') },
+    tree: { f: 'a\r\n' },
+    run: {},
+  });
+  const git = (...args: readonly string[]): string =>
+    execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.org', ...args], {
+      cwd: join(dir, 'tree'),
+      encoding: 'utf8',
+    });
+  git('init', '-q', '-b', 'main');
+  git('add', '-A');
+  git('commit', '-qm', 'base');
+  writeFileSync(join(dir, 'tree/f'), 'b\r\n');
+  git('commit', '-qam', 'change');
+  const asked: AskedRun = {
+    ...recorded.request,
+    accel: 'auto',
+    cwd: dir,
+    series: ['quilt', 'tree@main~1..main'],
+    configs: [],
+    configBase: undefined,
+    workloads: [],
+    baseline: undefined,
+    durationMs: undefined,
+    trials: undefined,
+  };
+  const run = join(dir, 'run');
+  const kept = await keepInputs(asked, { workloads: [] }, { dir: run, signal });
+  for (const [at, name] of askAgain(run, kept).series.entries()) {
+    const before = await readSeries(asked.series[at] ?? '', { cwd: dir, signal });
+    const after = await readSeries(name, { cwd: '/', signal });
+    const diffs = [before, after].map(({ patches }) => patches.map((patch) => patch.diff));
+    t.strictSame(diffs[1], diffs[0], name);
+  }
 });
 
 void t.test(

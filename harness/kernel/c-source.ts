@@ -6,15 +6,13 @@ export interface Token {
   readonly line: number;
 }
 
-/** What is passed over: white space within a line, line splices, comments. A line comment goes on after a splice. */
-const skipped =
-  /[ \t\r\f\v]+|\\[ \t]*\r?\n|\/\*[\s\S]*?(?:\*\/|$(?![\s\S]))|\/\/(?:\\[ \t]*\r?\n|[^\n])*/y;
+/** What is passed over besides comments: white space within a line, line splices. */
+const blanks = /[ \t\r\f\v]+|\\[ \t]*\r?\n/y;
 /**
- * Strings and characters, words, preprocessing numbers (C11, 6.4.8), punctuators of several characters (`a+ +b` is not
- * `a++b`), and whatever else there is.
+ * Words, punctuators of several characters (`a+ +b` is not `a++b`), and whatever else there is. What may be as long as a
+ * file and has a choice at every character is not here: a regular expression would keep a stack of them all.
  */
-const word =
-  /"(?:\\[\s\S]|[^"\\\n])*"?|'(?:\\[\s\S]|[^'\\\n])*'?|[A-Za-z_$][\w$]*|\.?\d(?:[eEpP][+-]|[\w.])*|<<=|>>=|\.\.\.|->|\+\+|--|<<|>>|[<>=!*/%+&|^-]=|&&|\|\||##|[\s\S]/y;
+const word = /[A-Za-z_$][\w$]*|<<=|>>=|\.\.\.|->|\+\+|--|<<|>>|[<>=!*/%+&|^-]=|&&|\|\||##|[\s\S]/y;
 
 /**
  * The tokens of a file without comments and white space. The end of a preprocessor directive is a token, `\n`: it means
@@ -27,8 +25,8 @@ export function tokenize(source: string): readonly Token[] {
   let line = 1;
   let directive = false;
   while (at < source.length) {
-    const blank = match(skipped, source, at);
-    const text = blank ?? match(word, source, at) ?? '';
+    const blank = skippedAt(source, at);
+    const text = blank ?? wordAt(source, at);
     if (text === '\n') {
       if (directive) tokens.push({ text, line });
       directive = false;
@@ -43,6 +41,53 @@ export function tokenize(source: string): readonly Token[] {
   }
   if (directive) tokens.push({ text: '\n', line });
   return tokens;
+}
+
+function skippedAt(source: string, at: number): string | undefined {
+  const two = source.slice(at, at + 2);
+  if (two === '//') return source.slice(at, endOfLineComment(source, at));
+  if (two !== '/*') return match(blanks, source, at);
+  const close = source.indexOf('*/', at + 2);
+  return close < 0 ? source.slice(at) : source.slice(at, close + 2);
+}
+
+/** A line comment goes on after a splice. */
+function endOfLineComment(source: string, start: number): number {
+  for (let at = start; ; at += 1) {
+    at = source.indexOf('\n', at);
+    if (at < 0) return source.length;
+    let last = at - 1;
+    while (last > start && /[ \t\r]/.test(source[last] ?? '')) last -= 1;
+    if (source[last] !== '\\') return at;
+  }
+}
+
+function wordAt(source: string, at: number): string {
+  const first = source[at] ?? '';
+  if (first === '"' || first === "'") return source.slice(at, endOfQuoted(source, at));
+  if (/^\.?\d/.test(source.slice(at, at + 2))) return source.slice(at, endOfNumber(source, at));
+  return match(word, source, at) ?? '';
+}
+
+/** After the closing quote, or where the line ends without one. */
+function endOfQuoted(source: string, start: number): number {
+  const quote = source[start];
+  for (let at = start + 1; at < source.length; at += 1) {
+    const char = source[at];
+    if (char === quote) return at + 1;
+    if (char === '\n') return at;
+    if (char === '\\') at += 1;
+  }
+  return source.length;
+}
+
+/** A preprocessing number (C11, 6.4.8). */
+function endOfNumber(source: string, start: number): number {
+  let at = start + 1;
+  while (/[\w.]/.test(source[at] ?? '') || /^[eEpP][+-]$/.test(source.slice(at - 1, at + 1))) {
+    at += 1;
+  }
+  return at;
 }
 
 function match(pattern: RegExp, source: string, at: number): string | undefined {
@@ -84,6 +129,7 @@ export function listFunctions(source: string): readonly CFunction[] {
   const tokens = tokenize(source);
   const lines = source.split('\n');
   const found: CFunction[] = [];
+  const openings = matchParentheses(tokens);
   let depth = 0;
   let open: Definition | undefined;
   for (let at = 0; at < tokens.length; at += 1) {
@@ -93,7 +139,7 @@ export function listFunctions(source: string): readonly CFunction[] {
       found.push(...macroAt(tokens, at, end));
       at = end;
     } else if (text === '{') {
-      if (depth === 0) open = definitionAt(tokens, at);
+      if (depth === 0) open = definitionAt(tokens, at, openings);
       depth += 1;
     } else if (text === '}') {
       const endsAll = lines[line - 1]?.startsWith('}') === true;
@@ -104,6 +150,18 @@ export function listFunctions(source: string): readonly CFunction[] {
     }
   }
   return found;
+}
+
+/** Of each closing parenthesis that has one, its opening one, by places. */
+function matchParentheses(tokens: readonly Token[]): ReadonlyMap<number, number> {
+  const openings = new Map<number, number>();
+  const open: number[] = [];
+  for (const [at, { text }] of tokens.entries()) {
+    if (text === '(') open.push(at);
+    const last = text === ')' ? open.pop() : undefined;
+    if (last !== undefined) openings.set(at, last);
+  }
+  return openings;
 }
 
 type Definition = Pick<CFunction, 'name' | 'start'>;
@@ -127,11 +185,15 @@ function directiveEnd(tokens: readonly Token[], from: number): number {
 }
 
 /** Of `static int foo(int a) {` the name: what stands before the parentheses that a body follows. */
-function definitionAt(tokens: readonly Token[], brace: number): Definition | undefined {
+function definitionAt(
+  tokens: readonly Token[],
+  brace: number,
+  openings: ReadonlyMap<number, number>,
+): Definition | undefined {
   let at = brace - 1;
   // `SYSCALL_DEFINE1(x, int, y) {` and `foo(void) __releases(lock) {` have words after or in the parentheses.
   for (let tries = 0; tries < 4 && tokens[at]?.text === ')'; tries += 1) {
-    const open = openingOf(tokens, at);
+    const open = openings.get(at) ?? 0;
     const name = tokens[open - 1];
     if (name === undefined || !/^[A-Za-z_]/.test(name.text)) return undefined;
     const before = tokens[open - 2];
@@ -149,14 +211,4 @@ function isAttribute(name: string): boolean {
 /** `SYSCALL_DEFINE1(brk, ...)` defines __do_sys_brk(); it goes by sys_brk here. */
 function nameOf(name: string, tokens: readonly Token[], open: number): string {
   return /^(?:COMPAT_)?SYSCALL_DEFINE\d$/.test(name) ? `__do_sys_${tokens[open + 1]?.text}` : name;
-}
-
-function openingOf(tokens: readonly Token[], close: number): number {
-  let depth = 0;
-  for (let at = close; at >= 0; at -= 1) {
-    if (tokens[at]?.text === ')') depth += 1;
-    if (tokens[at]?.text === '(') depth -= 1;
-    if (depth === 0) return at;
-  }
-  return 0;
 }

@@ -328,6 +328,24 @@ void test('C is compared without its comments', (t) => {
   t.end();
 });
 
+void test('files of any size and shape are read in one pass', (t) => {
+  const long = 'a1'.repeat(4 << 20);
+  for (const [text, count] of [
+    [`"${long}" b`, 2],
+    [`'${long}`, 1],
+    [`// ${long}\n b`, 1],
+    [`/* ${long} */ b`, 1],
+    [`/* ${long}`, 0],
+    [`1${long}`, 1],
+  ] as const) {
+    t.equal(tokenize(text).length, count, text.slice(0, 3));
+  }
+  const { user } = process.cpuUsage();
+  t.strictSame(listFunctions(')\n{\n}\n'.repeat(30_000)), []);
+  t.ok(process.cpuUsage().user - user < 2_000_000, 'parentheses that nothing opens');
+  t.end();
+});
+
 const sample = `#include <linux/mm.h>
 #define twice(x) \\
 	((x) + (x))

@@ -1,9 +1,10 @@
-import { readFile, rm } from 'node:fs/promises';
+import { lstat, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder } from '../host/disk.ts';
 import { applySeries } from './apply.ts';
 import { isSameCode, listFunctions } from './c-source.ts';
-import { changedLines, parseDiff, touchedPaths } from './diff.ts';
+import { changedLines, type FileChange, parseDiff, touchedPaths } from './diff.ts';
+import { runGit } from './git.ts';
 import type { Patch, Series } from './series.ts';
 
 /** What a patch does to the tree it is applied to. */
@@ -46,7 +47,7 @@ export async function readChanges(
     const applied = await applySeries(tree, [...under, prefix], dir, signal);
     if (applied.kind === 'untestable') return undefined;
     const touched = new Set(applied.files.touched);
-    return { read: async (path) => readText(join(touched.has(path) ? dir : tree, path)) };
+    return { pathOf: (path) => join(touched.has(path) ? dir : tree, path) };
   };
   await makeFolder(scratch);
   try {
@@ -55,10 +56,12 @@ export async function readChanges(
       const after = before === undefined ? undefined : await apply(at + 1);
       if (before === undefined || after === undefined) break;
       const files: FileText[] = [];
-      for (const path of touchedPaths(parseDiff(patch.diff))) {
-        files.push({ path, before: await before.read(path), after: await after.read(path) });
+      const touched = parseDiff(patch.diff);
+      for (const path of touchedPaths(touched)) {
+        const [old, young] = [before.pathOf(path), after.pathOf(path)];
+        files.push({ path, before: await readText(old), after: await readText(young) });
       }
-      changes.push(describeChanges(patch.diff, files));
+      changes.push(describeChanges(await diffFiles(touched, before, after, signal), files));
       await rm(join(scratch, String(at)), { recursive: true, force: true });
       before = after;
     }
@@ -70,7 +73,50 @@ export async function readChanges(
 
 /** The tree with some patches applied. */
 interface Patched {
-  readonly read: (path: string) => Promise<string | undefined>;
+  /** Where a file of it is, if it is. */
+  readonly pathOf: (path: string) => string;
+}
+
+/**
+ * What a patch did, as a diff with the line numbers of the files themselves: those in the patch are off where git found
+ * its hunks elsewhere.
+ */
+async function diffFiles(
+  changes: readonly FileChange[],
+  before: Patched,
+  after: Patched,
+  signal: AbortSignal,
+): Promise<string> {
+  const pairs = new Map(changes.map((one) => [`${one.oldPath}\n${one.newPath}`, one]));
+  let text = '';
+  for (const { oldPath, newPath } of pairs.values()) {
+    const old = await sideOf(oldPath, before);
+    const young = await sideOf(newPath, after);
+    const { stdout } = await runGit(
+      ['diff', '--no-index', '-U0', '--text', ...plainDiff, '--', old, young],
+      { signal, okCodes: [0, 1] },
+    );
+    const hunks = stdout.slice(stdout.search(/^@@ /m));
+    if (!hunks.startsWith('@@ ')) continue;
+    const nameOf = (path: string | undefined) => (path === undefined ? nowhere : `a/${path}`);
+    text += `--- ${nameOf(oldPath)}\n+++ ${nameOf(newPath)}\n${hunks}`;
+  }
+  return text;
+}
+
+const plainDiff = ['--no-renames', '--no-ext-diff', '--no-textconv', '--no-color'];
+const nowhere = '/dev/null';
+
+async function sideOf(path: string | undefined, { pathOf }: Patched): Promise<string> {
+  if (path === undefined) return nowhere;
+  return (await isFile(pathOf(path))) ? pathOf(path) : nowhere;
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return lstat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
 }
 
 async function readText(path: string): Promise<string | undefined> {
@@ -80,11 +126,13 @@ async function readText(path: string): Promise<string | undefined> {
 /** Names, in a tree, of what no compiler reads. */
 const documents =
   /^(?:Documentation|LICENSES)\/|(?:^|\/)(?:MAINTAINERS|README|\.mailmap|\.gitignore)$/;
+/** What a build reads wherever it is: `Documentation/Kconfig` is part of the configuration. */
+const ofBuilds = /(?:^|\/)(?:Kconfig|Makefile|Kbuild)[^/]*$|\.(?:[chS]|mk|lds)$/;
 const source = /\.[chS]$/;
 
-/** What a diff does, of which both sides of every file are known. Pure. */
+/** What a patch does. `diff` has the line numbers of these files, of which both sides are known. Pure. */
 export function describeChanges(diff: string, files: readonly FileText[]): PatchChanges {
-  const built = files.filter(({ path }) => !documents.test(path));
+  const built = files.filter(({ path }) => ofBuilds.test(path) || !documents.test(path));
   const isComment = ({ path, before, after }: FileText): boolean =>
     source.test(path) && before !== undefined && after !== undefined && isSameCode(before, after);
   const kind = built.length === 0 ? 'documents' : built.every(isComment) ? 'comments' : 'code';

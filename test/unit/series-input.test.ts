@@ -408,6 +408,10 @@ void test('functions are found where hunks touch them', (t) => {
   t.equal(describeChanges('', [{ path: 'mm/Kconfig', before: '# a', after: '# b' }]).kind, 'code');
   const text = { path: 'Documentation/mm/x.rst', before: 'a', after: 'b' };
   t.equal(describeChanges('', [text]).kind, 'documents');
+  for (const name of ['Kconfig', 'Makefile', 'x/Kbuild', 'Kconfig.x', 'x.c']) {
+    const path = `Documentation/${name}`;
+    t.equal(describeChanges('', [{ ...text, path }]).kind, 'code', `a build reads ${path}`);
+  }
   t.equal(describeChanges('', [text, note]).kind, 'comments');
   t.end();
 });
@@ -435,6 +439,33 @@ void test('changes are read patch by patch, each on those before', async (t) => 
   );
   t.throws(() => readFileSync(scratch), 'nothing is left');
   t.equal(dirname(scratch), dir);
+});
+
+void test('functions are found where git puts a hunk, not where the patch says', async (t) => {
+  const dir = t.testdir();
+  const tree = join(dir, 'tree');
+  mkdirSync(join(tree, 'mm'), { recursive: true });
+  const other = 'void other(void)\n{\n\tlock();\n\tunlock();\n\tdone();\n}\n\n';
+  const victim = 'void victim(void)\n{\n\tint r;\n\n\tprepare();\n\tfinish();\n}\n';
+  const text = `${'int pad;\n'.repeat(60)}${other}${victim}`;
+  writeFileSync(join(tree, 'mm/x.c'), text);
+  const scratch = join(dir, 'scratch');
+  for (const off of [0, 8, 30, -5]) {
+    const start = 69 - off;
+    const diff = `--- a/mm/x.c\n+++ b/mm/x.c\n@@ -${start},6 +${start},7 @@\n {\n \tint r;\n \n+\tmight_sleep();\n \tprepare();\n \tfinish();\n }\n`;
+    const patches = [{ index: 1, subject: 's', file: 'f', diff }];
+    const [found] = await readChanges(tree, [], patches, { scratch, signal });
+    t.match(found, { functions: [{ name: 'victim', file: 'mm/x.c' }] }, `${off} lines off`);
+    t.equal(found?.functions.length, 1);
+  }
+  const moved = `diff --git a/mm/x.c b/mm/y.c\nsimilarity index 90%\nrename from mm/x.c\nrename to mm/y.c\n--- a/mm/x.c\n+++ b/mm/y.c\n@@ -72,2 +72,2 @@\n-\tprepare();\n+\tprepare_all();\n \tfinish();\n`;
+  const renames = [{ index: 1, subject: 's', file: 'f', diff: moved }];
+  const [renamed] = await readChanges(tree, [], renames, { scratch, signal });
+  t.strictSame(
+    renamed?.functions.map(({ name, file }) => [name, file]),
+    [['victim', 'mm/y.c']],
+    'a file that is renamed is compared with what it was',
+  );
 });
 
 void test('patterns of MAINTAINERS cover what its head says they do', (t) => {

@@ -803,14 +803,14 @@ void other(void)
   const files = [{ path: 'mm/x.c', before: '', after: text }];
   const watched = watchFunctions([{ files, functions, kind: 'code' }]);
   t.strictSame(watched, [
-    { name: 'low', file: 'mm/x.c', callers: ['middle', 'top', 'other'] },
-    { name: 'other', file: 'mm/x.c', callers: [] },
+    { name: 'low', file: 'mm/x.c', callers: ['middle', 'top', 'other'], patches: [1] },
+    { name: 'other', file: 'mm/x.c', callers: [], patches: [1] },
   ]);
-  const trial = { step: 0, workload: 'hmm', state: 'heard', splats: [] } as const;
+  const trial = { step: 1, workload: 'hmm', state: 'heard', splats: [] } as const;
   const ready: StepState = { kind: 'ready', image: 'a', unproved: [] };
   const seen = (profiled: readonly string[], calls: Readonly<Record<string, number>>) => ({
     facts: [
-      { kind: 'step', step: 0, state: ready, profiled, seconds: 1 },
+      { kind: 'step', step: 1, state: ready, profiled, seconds: 1 },
       { kind: 'trial', trial, folder: 'f', calls, seconds: 1 },
       { kind: 'trial', trial, folder: 'g', calls, seconds: 1 },
     ] as const,
@@ -824,6 +824,59 @@ void other(void)
   t.notOk(isUnexercised(ran));
   t.ok(isUnexercised(coverageOf(seen(['top', 'other'], {}), watched)));
   t.notOk(isUnexercised(coverageOf(seen([], {}), watched)), 'nobody can know');
+  t.end();
+});
+
+void test('a function has run where it ran with a patch that changes it', (t) => {
+  const watched = [{ name: 'f', file: 'mm/x.c', callers: ['g'], patches: [3, 5] }];
+  const ready: StepState = { kind: 'ready', image: 'a', unproved: [] };
+  const ranAt = (step: number, branch?: string) => {
+    const of = branch === undefined ? {} : { branch };
+    const trial = { step, workload: 'hmm', state: 'heard', splats: [] } as const;
+    const profiled = ['f', 'g'];
+    const facts: SeriesFact[] = [
+      { kind: 'step', step: 6, state: ready, profiled, seconds: 1 },
+      { kind: 'step', step, state: ready, profiled, seconds: 1, ...of },
+      { kind: 'trial', trial, folder: 'f', calls: { f: 2 }, seconds: 1, ...of },
+    ];
+    return coverageOf({ facts, append: async () => undefined }, watched)[0]?.state;
+  };
+  t.strictSame(
+    [0, 2, 3, 4, 6].map((step) => ranAt(step)),
+    ['not-run', 'not-run', 'ran', 'ran', 'ran'],
+  );
+  t.equal(ranAt(0, 'without-2'), 'not-run', 'the base of a branch');
+  t.equal(ranAt(1, 'without-2'), 'ran', 'a branch has what is below the culprit, and patch 3');
+  t.equal(ranAt(1, 'without-3'), 'not-run', 'patches 1, 2 and 4');
+  t.equal(ranAt(2, 'without-3'), 'ran', 'patch 5 too');
+  t.equal(ranAt(1, 'without-4'), 'ran', 'patches 1, 2, 3 and 5');
+  const facts: SeriesFact[] = [
+    { kind: 'step', step: 0, state: ready, profiled: ['f', 'g'], seconds: 1 },
+    { kind: 'step', step: 3, state: ready, profiled: ['g'], seconds: 1 },
+  ];
+  const inlined = coverageOf({ facts, append: async () => undefined }, watched);
+  t.match(inlined, [{ state: 'not-run', through: 'g' }], 'what the patch made inline');
+  t.end();
+});
+
+void test('callers are found in one pass', (t) => {
+  const text = Array.from(
+    { length: 4000 },
+    (_, at) => `void f${at + 1}(void)\n{\n\tf${at}();\n\tg(1, 2);\n}\n`,
+  ).join('\n');
+  const functions = Array.from({ length: 200 }, (_, at) => ({
+    name: `f${at + 1}`,
+    file: 'mm/x.c',
+    kind: 'function' as const,
+  }));
+  const files = [{ path: 'mm/x.c', before: '', after: text }];
+  const { user } = process.cpuUsage();
+  const watched = watchFunctions([{ files, functions, kind: 'code' }]);
+  t.ok(process.cpuUsage().user - user < 1_500_000);
+  t.strictSame(
+    watched[9]?.callers,
+    Array.from({ length: 16 }, (_, at) => `f${at + 11}`),
+  );
   t.end();
 });
 

@@ -50,13 +50,27 @@ export function nextBranch(
     const last = cure === undefined ? judged.length : cure.index - 1;
     const count = last - culprit.index;
     return {
-      name: `without-${culprit.index}`,
+      name: `${without}${culprit.index}`,
       culprit: culprit.index,
       base,
       patches: Array.from({ length: count }, (_, at) => culprit.index + 1 + at),
     };
   }
   return undefined;
+}
+
+const without = 'without-';
+
+type OfPrefix = Extract<SeriesFact, { readonly kind: 'step' | 'trial' }>;
+
+/** Whether the kernel that a fact is about has a patch of the series, counted from 1. */
+export function hasPatch(fact: OfPrefix, patch: number): boolean {
+  const step = fact.kind === 'step' ? fact.step : fact.trial.step;
+  if (fact.branch === undefined) return patch <= step;
+  const culprit = Number(fact.branch.slice(without.length));
+  // How many patches the base of a branch has is not written down; the series has trials of its own there.
+  if (step === 0) return false;
+  return patch < culprit || (patch > culprit && patch <= culprit + step);
 }
 
 function lastReady({ steps }: Evidence, from: number): number | undefined {

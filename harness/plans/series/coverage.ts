@@ -1,6 +1,7 @@
 import { listFunctions, tokenize } from '../../kernel/c-source.ts';
 import type { PatchChanges } from '../../kernel/patch-changes.ts';
 import type { ReportedFunction } from '../../report/series-report.ts';
+import { hasPatch } from './branch.ts';
 import type { SeriesLog } from './facts.ts';
 
 /** A function the series changes, and the functions of its file that call it: an inlined one counts through them. */
@@ -8,6 +9,8 @@ export interface WatchedFunction {
   readonly name: string;
   readonly file: string;
   readonly callers: readonly string[];
+  /** The patches that change it, from 1. */
+  readonly patches: readonly number[];
 }
 
 /** What is worth counting of a series: functions, not macros, that are there when all of it is applied. */
@@ -16,59 +19,82 @@ export function watchFunctions(changes: readonly PatchChanges[]): readonly Watch
   for (const { files } of changes) {
     for (const { path, after } of files) last.set(path, after ?? '');
   }
+  const read = new Map<string, CallMap>();
   const watched = new Map<string, WatchedFunction>();
-  for (const { name, file, kind } of changes.flatMap(({ functions }) => functions)) {
-    const text = last.get(file);
-    if (kind !== 'function' || text === undefined || !/^\w+$/.test(name)) continue;
-    if (!listFunctions(text).some((one) => one.name === name)) continue;
-    watched.set(name, { name, file, callers: callersOf(name, text) });
+  for (const [at, { functions }] of changes.entries()) {
+    for (const { name, file, kind } of functions) {
+      const text = last.get(file);
+      if (kind !== 'function' || text === undefined || !/^\w+$/.test(name)) continue;
+      const calls = read.get(file) ?? readCalls(text);
+      read.set(file, calls);
+      if (!calls.names.has(name)) continue;
+      const patches = [...(watched.get(name)?.patches ?? []), at + 1];
+      watched.set(name, { name, file, callers: callersOf(name, calls), patches });
+    }
   }
   return [...watched.values()];
 }
 
-/** Functions of the file whose bodies call `name`, and those that call these. */
-function callersOf(name: string, text: string): readonly string[] {
-  const tokens = tokenize(text);
-  const functions = listFunctions(text).filter(({ kind }) => kind === 'function');
-  const found = new Set<string>();
-  const queue = [name];
-  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-    for (const { name: caller, start, end } of functions) {
-      if (found.has(caller) || caller === name) continue;
-      const calls = tokens.some(
-        ({ text: word, line }, at) =>
-          word === next && line >= start && line <= end && tokens[at + 1]?.text === '(',
-      );
-      if (!calls) continue;
-      found.add(caller);
-      queue.push(caller);
-    }
-  }
-  return [...found].slice(0, 16);
+/** Which functions of a file call what. */
+interface CallMap {
+  /** Functions and macros. */
+  readonly names: ReadonlySet<string>;
+  /** Of a name, the functions whose bodies call it, in the order of the file. */
+  readonly callers: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
-/** What ran of a series, in all its trials. */
+function readCalls(text: string): CallMap {
+  const defined = listFunctions(text);
+  const functions = defined.filter(({ kind }) => kind === 'function');
+  const tokens = tokenize(text);
+  const callers = new Map<string, Set<string>>();
+  let next = 0;
+  for (const [at, { text: word, line }] of tokens.entries()) {
+    while ((functions[next]?.end ?? Infinity) < line) next += 1;
+    const inside = functions[next];
+    if (tokens[at + 1]?.text !== '(' || inside === undefined || line < inside.start) continue;
+    callers.set(word, (callers.get(word) ?? new Set()).add(inside.name));
+  }
+  return { names: new Set(defined.map(({ name }) => name)), callers };
+}
+
+/** A guest need not count more. */
+const mostCallers = 16;
+
+/** Functions of the file whose bodies call `name`, and those that call these. */
+function callersOf(name: string, { callers }: CallMap): readonly string[] {
+  const found = new Set([name]);
+  // A set is walked to its end, what is added on the way included.
+  for (const next of found) {
+    for (const caller of callers.get(next) ?? []) found.add(caller);
+    if (found.size > mostCallers) break;
+  }
+  return [...found].slice(1, mostCallers + 1);
+}
+
+/** What ran of a series: a function counts in the trials of kernels that have a patch which changes it. */
 export function coverageOf(
   { facts }: SeriesLog,
   watched: readonly WatchedFunction[],
 ): readonly ReportedFunction[] {
-  const countable = new Set(
-    facts.flatMap((fact) => (fact.kind === 'step' ? (fact.profiled ?? []) : [])),
-  );
-  const callsOf = (name: string): Readonly<Record<string, number>> => {
+  return watched.map(({ name, file, callers, patches }) => {
+    const own = facts.filter(
+      (fact) =>
+        (fact.kind === 'step' || fact.kind === 'trial') &&
+        patches.some((patch) => hasPatch(fact, patch)),
+    );
+    const countable = new Set(
+      own.flatMap((fact) => (fact.kind === 'step' ? (fact.profiled ?? []) : [])),
+    );
+    const through = [name, ...callers].find((one) => countable.has(one));
+    if (through === undefined) return { name, file, state: 'untraceable', calls: {} };
     const calls: Record<string, number> = {};
-    for (const fact of facts) {
-      const count = fact.kind === 'trial' ? (fact.calls?.[name] ?? 0) : 0;
+    for (const fact of own) {
+      const count = fact.kind === 'trial' ? (fact.calls?.[through] ?? 0) : 0;
       if (fact.kind !== 'trial' || count === 0) continue;
       const { workload } = fact.trial;
       calls[workload] = (calls[workload] ?? 0) + count;
     }
-    return calls;
-  };
-  return watched.map(({ name, file, callers }) => {
-    const through = countable.has(name) ? name : callers.find((caller) => countable.has(caller));
-    if (through === undefined) return { name, file, state: 'untraceable', calls: {} };
-    const calls = callsOf(through);
     const state = Object.keys(calls).length > 0 ? 'ran' : 'not-run';
     return { name, file, state, calls, ...(through === name ? {} : { through }) };
   });

@@ -318,19 +318,9 @@ void test('controls are rows, each apart; other workloads stay as they are', (t)
   t.end();
 });
 
-function lines(text: string): readonly string[] {
-  return text.split('\n').slice(0, -1);
-}
-
 /** A patch of one file, as detectorPatches() gets it. */
 function edit(before: string, after: string, path = 'mm/x.c') {
-  const hunk = `@@ -1,${lines(before).length} +1,${lines(after).length} @@`;
-  const rows = [
-    ...lines(before).map((line) => `-${line}`),
-    ...lines(after).map((line) => `+${line}`),
-  ];
-  const diff = `--- a/${path}\n+++ b/${path}\n${hunk}\n${rows.join('\n')}\n`;
-  return { kind: 'code' as const, files: [{ path, before, after }], diff };
+  return { kind: 'code' as const, files: [{ path, before, after }] };
 }
 
 const body = (...inner: readonly string[]): string =>
@@ -357,10 +347,26 @@ void test('detector code is told from other code', (t) => {
     ['an assignment', edit(plain, body('a = might_fault();', 'g(a);', 'return 0;')), false],
     ['a call taken away', edit(plain, body('return 0;')), false],
     [
-      'code that moves',
-      edit(plain, body('if (lockdep_is_held(&m)) {', '\tg(a);', '}', 'return 0;')),
+      'braces around one statement',
+      edit(body('if (a)', '\tg(a);'), body('if (a) {', '\tWARN_ON(1);', '\tg(a);', '}')),
       true,
     ],
+    [
+      'code that a detector decides about',
+      edit(plain, body('if (lockdep_is_held(&m)) {', '\tg(a);', '}', 'return 0;')),
+      false,
+    ],
+    [
+      'another warning in its place',
+      edit(body('WARN_ON(a);', 'g(a);'), body('WARN_ON_ONCE(a);', 'g(a);')),
+      true,
+    ],
+    [
+      'braces and comments alone',
+      edit(body('if (a)', '\tg(a);'), body('if (a) {', 'g(a);', '}')),
+      false,
+    ],
+    ['its header', edit('int a;\n', '#include <linux/lockdep.h>\nint a;\n'), true],
     ['lockdep itself', edit('x\n', 'y\n', 'kernel/locking/lockdep.c'), true],
     ['a Makefile', edit('x\n', 'WARN_ON(a)\n', 'mm/Makefile'), false],
     [
@@ -382,6 +388,154 @@ void test('detector code is told from other code', (t) => {
   const uses = edit(plain, body('check(a);', 'g(a);', 'return 0;'));
   t.strictSame(detectorPatches([adds, uses]), [true, true], 'a detector that is new');
   t.strictSame(detectorPatches([uses]), [false], 'and without it a call of anything');
+  t.end();
+});
+
+void test('code that moves, or runs on another condition, is no detector code', (t) => {
+  const f = body;
+  const section = ['non_block_start();', 'g(a);', 'non_block_end();'];
+  const helper = `static void lockdep_it(void)\n{\n\tmutex_lock(&m);\n}\n${f('g(a);')}`;
+  const stub = 'static void real(void)\n{\n\tmight_sleep();\n}\n';
+  const rows: [string, string, string][] = [
+    [
+      'two locks in another order',
+      f('mutex_lock(&x);', 'mutex_lock(&y);', 'might_sleep();'),
+      f('mutex_lock(&y);', 'mutex_lock(&x);', 'might_sleep();'),
+    ],
+    [
+      'an allocation that moves below a lock',
+      f('p = kmalloc(a, GFP_KERNEL);', 'spin_lock(&x);', 'spin_unlock(&x);'),
+      f('spin_lock(&x);', 'p = kmalloc(a, GFP_KERNEL);', 'spin_unlock(&x);'),
+    ],
+    [
+      'a wait that moves into a section',
+      f('wait_event(q, a);', ...section),
+      f('non_block_start();', 'wait_event(q, a);', 'g(a);', 'non_block_end();'),
+    ],
+    [
+      'an #if around an unlock',
+      f('spin_lock(&x);', 'spin_unlock(&x);'),
+      f('spin_lock(&x);', '#if 0', 'spin_unlock(&x);', '#endif'),
+    ],
+    [
+      'another option',
+      `#ifdef CONFIG_A\n${f('g(a);')}#endif\n`,
+      `#ifdef CONFIG_B\n${f('g(a);')}#endif\n`,
+    ],
+    [
+      'a brace that moves',
+      f('if (a) {', '\th(a);', '}', 'spin_unlock(&x);'),
+      f('if (a) {', '\th(a);', 'spin_unlock(&x);', '}'),
+    ],
+    ['a way out that goes', f('if (WARN_ON(a))', '\treturn -EINVAL;', 'g(a);'), f('g(a);')],
+    ['an else that goes', f('if (a)', 'WARN_ON(1);', 'else', 'g(a);'), f('g(a);')],
+    ['a label that goes', f('out:', 'WARN_ON(a);'), f('')],
+    ['a return', f('g(a);', 'return WARN_ON(a);'), f('g(a);')],
+    ['a new function by its name alone', f('g(a);'), helper.replace('g(a)', 'lockdep_it()')],
+    [
+      'a new function that does more than look',
+      f('g(a);'),
+      `static void it(void)\n{\n\tmight_sleep();\n\tasm volatile("cli");\n}\n${f('it();', 'g(a);')}`,
+    ],
+    ['a call of one that is elsewhere, too', f('real();'), `${stub}${f('')}`],
+    [
+      'what a macro says',
+      `#define bad(x) WARN_ON(x)\n${f('if (bad(a))', 'return 1;')}`,
+      `#define bad(x) WARN_ON(!x)\n${f('if (bad(a))', 'return 1;')}`,
+    ],
+    [
+      'a detector that leaves a function without a name we know',
+      `DEFINE_X(a)(int b)\n{\n\tg(b);\n\tmight_sleep();\n}\n`,
+      `DEFINE_X(a)(int b)\n{\n\tmight_sleep();\n\tg(b);\n}\n`,
+    ],
+    ['what is nested too deep', f('{'.repeat(9000)), f(`${'{'.repeat(9000)}WARN_ON(1);`)],
+  ];
+  for (const [name, before, after] of rows) {
+    t.strictSame(detectorPatches([edit(before, after)]), [false], name);
+    t.strictSame(detectorPatches([edit(after, before)]), [false], `${name}, the other way`);
+  }
+  const table = `static const u8 t[] = {${'1, '.repeat(200_000)}};\n`;
+  const long = `${table}${f('g(a);', 'WARN_ON(a);\n'.repeat(50_000))}`;
+  t.strictSame(detectorPatches([edit(`${table}${f('g(a);')}`, long)]), [true], 'of any size');
+  t.end();
+});
+
+// Excerpts of the series annotations-readded, and of the kernel it is for.
+const header = (inner: string): string =>
+  `#ifdef CONFIG_MMU_NOTIFIER\n${inner}struct range {\n\tint flags;\n};\n#endif\n`;
+const notifier = (helpers: string, around: readonly [string, string], refusal: string): string =>
+  `${helpers}static int start(struct range *range)
+{
+\thlist_for_each(sub, list) {
+\t\tif (ops->start) {
+\t\t\tint ret;
+
+\t\t\t${around[0]}
+\t\t\tret = ops->start(sub, range);
+\t\t\t${around[1]}
+\t\t\tif (ret)
+\t\t\t\tgoto out;
+\t\t\tif (range_blockable(range))${refusal}
+\t\t}
+\t}
+out:
+\treturn 0;
+}
+`;
+const enter =
+  'static __always_inline void mn_enter(struct range *range)\n{\n\tif (!range_blockable(range))\n\t\tnon_block_start();\n}\n';
+const refuse =
+  'static void mn_refuse(struct range *range, int error)\n{\n\tif (range_blockable(range))\n\t\tWARN_ON(error);\n\telse\n\t\tWARN_ON(error != -EAGAIN);\n}\n';
+const macro = (start: string): string =>
+  `#ifdef CONFIG_DEBUG_ATOMIC_SLEEP\nextern void __might_sleep(const char *file, int line);\n# define non_block_start() ${start}\n#else\n# define non_block_start() do { } while (0)\n#endif\n`;
+const schedule = (check: string, call: string): string =>
+  `${check}static void schedule_debug(struct task_struct *prev)\n{\n#ifdef CONFIG_STACK\n\tif (a)\n\t\tpanic("x");\n#endif\n${call}}\n`;
+const check =
+  'static void check(struct task_struct *prev, bool preempt)\n{\n#ifdef CONFIG_DEBUG_ATOMIC_SLEEP\n\tbool gives_up = !preempt && READ_ONCE(prev->__state) != TASK_RUNNING;\n\n\tif (likely(!gives_up))\n\t\treturn;\n\tpr_err("%s\\n", prev->comm);\n\tdump_stack();\n#endif\n}\n';
+const map =
+  '#ifdef CONFIG_LOCKDEP\nextern struct lockdep_map start_map;\n#endif\nstatic void map_enter(void)\n{\n\tlock_map_acquire(&start_map);\n}\nstatic void map_both(void)\n{\n\tmap_enter();\n\tlock_map_release(&start_map);\n}\n';
+const teach =
+  '#if IS_ENABLED(CONFIG_LOCKDEP)\nstatic int __init teach(void)\n{\n\tmmap_read_lock(mm);\n\tfs_reclaim_acquire(GFP_KERNEL);\n\tmap_enter();\n\tmmput(mm);\n\treturn 0;\n}\nsubsys_initcall(teach);\n#endif\n';
+
+void test('annotations that move into helpers are detector code', (t) => {
+  const [plain, refused, entered, told] = [
+    notifier('', ['', ''], '\n\t\t\t\tcontinue;'),
+    notifier(refuse, ['', 'mn_refuse(range, ret);'], '\n\t\t\t\tcontinue;'),
+    notifier(
+      `${enter}${refuse}`,
+      ['mn_enter(range);', 'mn_refuse(range, ret);'],
+      '\n\t\t\t\tcontinue;',
+    ),
+    notifier(
+      `${enter}${refuse}`,
+      ['mn_enter(range);', 'mn_refuse(range, ret);'],
+      ' {\n\t\t\t\tWARN_ON(1);\n\t\t\t\tcontinue;\n\t\t\t}',
+    ),
+  ];
+  const reclaim = 'if (IS_ENABLED(CONFIG_MMU_NOTIFIER))\n\t\tmap_both();';
+  const both = (...edits: readonly ReturnType<typeof edit>[]) => ({
+    kind: 'code' as const,
+    files: edits.flatMap(({ files }) => files),
+  });
+  const patches = [
+    edit(plain, refused),
+    both(
+      edit(macro('do { } while (0)'), macro('(current->count++)'), 'include/linux/kernel.h'),
+      edit(schedule('', ''), schedule(check, '\tcheck(prev, a);\n'), 'kernel/sched/core.c'),
+    ),
+    edit(refused, entered),
+    both(
+      edit(header(''), header(map), 'include/linux/mmu_notifier.h'),
+      edit('int a;\n', `int a;\n${teach}`, 'drivers/dma-buf/dma-resv.c'),
+      edit(body('g(a);'), body('g(a);', reclaim), 'mm/page_alloc.c'),
+    ),
+    edit(entered, told),
+  ];
+  t.strictSame(detectorPatches(patches), [true, true, true, true, true]);
+  const called = edit(`int a;\n${teach}`, `int a;\n${teach}${body('teach();')}`);
+  t.strictSame(detectorPatches([called]), [false], 'what runs at boot alone');
+  const fs = teach.replace('CONFIG_LOCKDEP', 'CONFIG_DEBUG_FS');
+  t.strictSame(detectorPatches([edit('int a;\n', `int a;\n${fs}`)]), [false], 'for lockdep alone');
   t.end();
 });
 

@@ -73,10 +73,11 @@ export function findDetectors(
   changes: readonly PatchChanges[],
   named: readonly number[],
 ): ReadonlySet<number> {
-  const found = detectorPatches(
-    changes.map((change, at) => ({ ...change, diff: patches[at]?.diff ?? '' })),
-  );
-  return new Set([...found.flatMap((isDetector, at) => (isDetector ? [at + 1] : [])), ...named]);
+  const found = detectorPatches(changes);
+  return new Set([
+    ...patches.flatMap(({ index }, at) => (found[at] === true ? [index] : [])),
+    ...named,
+  ]);
 }
 
 const unexercised: SeriesReport['verdict'] = {

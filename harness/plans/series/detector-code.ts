@@ -1,174 +1,242 @@
-import { listFunctions, type Token, tokenize } from '../../kernel/c-source.ts';
-import { changedLines } from '../../kernel/diff.ts';
+import { readStatements, type Statement, type Words, wordsOf } from '../../kernel/c-statements.ts';
 import type { FileText, PatchChanges } from '../../kernel/patch-changes.ts';
+import { isDetector, isDetectorFile, type Judged } from './detector-names.ts';
+import { isDetectorCode, looksOnly } from './detector-statements.ts';
 
 /**
- * Which patches change code that looks for bugs, and no other: a splat that appears with one of them was there before. Two
- * tables say what such code is, files and symbols; a function whose body uses such a symbol, and that a patch adds, is such
- * a symbol from then on. Pure.
+ * Which patches change code that looks for bugs, and no other: a splat that appears with one of them was there before.
+ * Pure.
+ *
+ * A file is read as statements. Detector code is a call or a declaration of a detector, an `if` whose condition changes
+ * nothing and that decides about detector code alone, an #if that encloses nothing else, and the whole of a function with
+ * nothing else in it; such a function is a detector then. With all of it taken out, both sides must be the same, word by
+ * word, braces and preprocessor lines included, and something that was taken out must differ. A detector may come, go or
+ * change where it stands. One that leaves a place in a function for another in it is no such change: a wait that is
+ * moved into a section that must not block looks the same as a section that is moved around the wait.
  */
-
-/** Files that are detectors through and through. */
-const detectorFiles: readonly RegExp[] = [
-  /^kernel\/(?:locking\/lockdep|kcsan\/|panic\.c$|hung_task\.c$|watchdog)/,
-  /^mm\/(?:kasan|kfence|kmsan)\//,
-  /^mm\/(?:page_poison|page_owner|debug|kmemleak|dmapool_test)[\w-]*\.c$/,
-  /^lib\/(?:debugobjects|debug_locks|ubsan|list_debug|fault-inject)[\w-]*\.c$/,
-  /^include\/(?:linux|trace\/events)\/(?:lockdep|kasan|kcsan|kfence|kmsan|debug_locks|debugobjects|mmdebug|ubsan)[\w-]*\.h$/,
-  /^lib\/Kconfig\.(?:debug|kasan|kcsan|kfence|kmsan|ubsan)$/,
-  /^tools\/testing\//,
-];
-
-/** Symbols that look for bugs. */
-const detectorSymbols: readonly RegExp[] = [
-  /^(?:VM_|pr_)?(?:WARN|BUG)(?:_ON|_ONCE|_RATELIMIT|_TAINT|$)/,
-  /lockdep/i,
-  /^__?lock_map_|^lock_map_|^lock_(?:acquire|release)(?:_|$)/,
-  /^_*might_(?:sleep|resched|fault|lock|alloc)/,
-  /^non_block_(?:start|end|count)$/,
-  /^__?fs_reclaim_(?:acquire|release)$|^fs_reclaim_(?:acquire|release)$/,
-  /^dma_fence_(?:begin|end)_signalling$|^__dma_fence_might_wait$/,
-  /^(?:kasan|kcsan|kmsan|kfence|kmemleak|ubsan|debug_object|debug_check|debug_locks)_/,
-  /^(?:ASSERT_EXCLUSIVE_|data_race$|instrument_)/,
-  /^(?:cant_sleep|cant_migrate|add_taint|dump_stack|rcu_lock_map|rwsem_acquire|mutex_acquire)/,
-];
-
-/** What may be called in a condition beside them: it changes nothing. */
-const harmlessCalls =
-  /^(?:if|else|for|while|do|switch|return|sizeof|typeof|likely|unlikely|defined|IS_ENABLED|READ_ONCE|EXPORT_SYMBOL(?:_GPL)?|__?always_inline|current|\w+_initcall)$/;
-
-/** Of each patch, in order, whether it changes detector code and nothing else. */
 export function detectorPatches(
-  patches: readonly (Pick<PatchChanges, 'files' | 'kind'> & { readonly diff: string })[],
+  patches: readonly Pick<PatchChanges, 'files' | 'kind'>[],
 ): readonly boolean[] {
-  const known = new Set<string>();
-  return patches.map(({ files, kind, diff }) => {
+  const judged = new Map<string, boolean>();
+  const last = new Map<string, Read>();
+  return patches.map(({ files, kind }) => {
     if (kind !== 'code') return false;
-    for (const name of newDetectors(files, known)) known.add(name);
-    return files.every(
-      (file) => isDetectorFile(file.path) || changesDetectorsOnly(file, diff, known),
-    );
+    const read = files.map((file) => readFile(file, last));
+    judgeDefinitions(read, judged);
+    const found = read.map((file) => changeOf(file, judged));
+    return found.includes('detector') && !found.includes('code');
   });
 }
 
-function isDetectorFile(path: string): boolean {
-  return detectorFiles.some((pattern) => pattern.test(path));
+interface ReadFile {
+  readonly path: string;
+  /** Undefined for what is no C that can be read. */
+  readonly sides: Sides<readonly Statement[]> | undefined;
 }
 
-function isDetector(name: string, known: ReadonlySet<string>): boolean {
-  return known.has(name) || detectorSymbols.some((pattern) => pattern.test(name));
+interface Sides<T> {
+  readonly before: T;
+  readonly after: T;
 }
 
-/** Functions and macros that are new in these files and whose text names a detector, and those that name these. */
-function newDetectors(files: readonly FileText[], known: ReadonlySet<string>): ReadonlySet<string> {
-  const bodies = files.flatMap(({ before, after }) => {
-    const old = new Set(listFunctions(before ?? '').map(({ name }) => name));
-    const tokens = tokenize(after ?? '');
-    return listFunctions(after ?? '')
-      .filter(({ name }) => !old.has(name))
-      .map(({ name, start, end }) => ({
-        name,
-        words: tokens.filter(({ line }) => line >= start && line <= end).map(({ text }) => text),
-      }));
-  });
-  const found = new Set<string>();
-  for (let grown = -1; grown !== found.size; ) {
-    grown = found.size;
-    for (const { name, words } of bodies) {
-      if (words.some((word) => found.has(word) || isDetector(word, known))) found.add(name);
+interface Read {
+  readonly text: string;
+  readonly list: readonly Statement[] | undefined;
+}
+
+/** `last` has each file as the last patch left it. */
+function readFile({ path, before, after }: FileText, last: Map<string, Read>): ReadFile {
+  if (isDetectorFile(path) || !/\.[ch]$/.test(path)) return { path, sides: undefined };
+  const known = last.get(path);
+  const old = known?.text === (before ?? '') ? known.list : readStatements(before ?? '');
+  const young = readStatements(after ?? '');
+  last.set(path, { text: after ?? '', list: young });
+  if (old === undefined || young === undefined) return { path, sides: undefined };
+  return { path, sides: { before: old, after: young } };
+}
+
+interface Definition {
+  readonly name: string;
+  /** Undefined for what is declared, and for what cannot be read. */
+  readonly body: readonly Statement[] | undefined;
+  /** A macro that is an expression: others may go by what it says. */
+  readonly isValue?: boolean;
+}
+
+/** Says of what these files define whether it is a detector. What is new is judged by what it does, not by its name. */
+function judgeDefinitions(files: readonly ReadFile[], judged: Map<string, boolean>): void {
+  const before = readSide(files, 'before');
+  const after = readSide(files, 'after');
+  const open = new Map<string, readonly Definition[]>();
+  for (const name of new Set([...before.definitions.keys(), ...after.definitions.keys()])) {
+    const was = before.definitions.get(name) ?? [];
+    const is = after.definitions.get(name) ?? [];
+    const own = [...was, ...is];
+    const isDefined = own.some(({ body }) => body !== undefined);
+    if (isDefined && (was.length === 0 || judged.has(name))) judged.set(name, false);
+    // Who is spoken of where nothing defines it is somebody else there.
+    const isOther =
+      (was.length === 0 && before.words.has(name)) || (is.length === 0 && after.words.has(name));
+    if (!isOther && !isOtherValue(was, is)) open.set(name, own);
+  }
+  judgeBodies(open, judged);
+}
+
+function judgeBodies(open: Map<string, readonly Definition[]>, judged: Map<string, boolean>): void {
+  for (let left = -1; left !== open.size; ) {
+    left = open.size;
+    for (const [name, own] of open) {
+      if (!own.every(({ body }) => body !== undefined && looksOnly(body, judged))) continue;
+      if (!bodiesOf(own).some((word) => isDetector(word, judged))) continue;
+      judged.set(name, true);
+      open.delete(name);
     }
   }
-  return found;
 }
 
-function changesDetectorsOnly(file: FileText, diff: string, known: ReadonlySet<string>): boolean {
-  const change = changedLines(diff).find(
-    ({ oldPath, newPath }) => oldPath === file.path || newPath === file.path,
-  );
-  if (change === undefined || !/\.[ch]$/.test(file.path)) return false;
-  const removed = statementsAt(
-    file.before ?? '',
-    new Set(change.removed.map(({ line }) => line)),
-    known,
-  );
-  const added = statementsAt(
-    file.after ?? '',
-    new Set(change.added.map(({ line }) => line)),
-    known,
-  );
-  // What is only moved or indented is on both sides.
-  for (const statement of removed.slice()) {
-    const twin = added.indexOf(statement);
-    if (twin < 0) continue;
-    added.splice(twin, 1);
-    removed.splice(removed.indexOf(statement), 1);
+/** What a macro says changes: code that asks it does something else then. */
+function isOtherValue(was: readonly Definition[], is: readonly Definition[]): boolean {
+  if (was.length === 0 || is.length === 0) return false;
+  if (![...was, ...is].some(({ isValue }) => isValue === true)) return false;
+  return bodiesOf(was).join(' ') !== bodiesOf(is).join(' ');
+}
+
+interface Side {
+  readonly definitions: ReadonlyMap<string, readonly Definition[]>;
+  readonly words: ReadonlySet<string>;
+}
+
+function readSide(files: readonly ReadFile[], side: keyof Sides<unknown>): Side {
+  const list = files.flatMap(({ sides }) => sides?.[side] ?? []);
+  const definitions = new Map<string, Definition[]>();
+  for (const one of definitionsIn(list)) listAt(definitions, one.name).push(one);
+  return { definitions, words: new Set(list.flatMap(wordsOf)) };
+}
+
+/** The list of a key; a new one is put there. */
+function listAt<K, V>(lists: Map<K, V[]>, key: K): V[] {
+  const list = lists.get(key) ?? [];
+  lists.set(key, list);
+  return list;
+}
+
+function bodiesOf(definitions: readonly Definition[]): Words {
+  return definitions.flatMap(({ body }) => (body ?? []).flatMap(wordsOf));
+}
+
+function definitionsIn(list: readonly Statement[]): readonly Definition[] {
+  return list.flatMap((one): readonly Definition[] => {
+    switch (one.kind) {
+      case 'arms':
+        return definitionsIn(one.inner);
+      case 'braces':
+        return one.name === undefined ? [] : [{ name: one.name, body: one.inner }];
+      case 'directive':
+        return macroIn(one.words);
+      case 'simple':
+        return one.words
+          .filter((_, at) => one.words[at + 1] === '(')
+          .map((name) => ({ name, body: undefined }));
+      case 'label':
+      case 'control':
+        return [];
+    }
+  });
+}
+
+function macroIn(words: Words): readonly Definition[] {
+  const [, define, name] = words;
+  if (define !== 'define' || name === undefined) return [];
+  const body = words.slice(words[3] === '' ? words.indexOf(')') + 1 : 3).join(' ');
+  if (body === '') return [{ name, body: [] }];
+  const block = /^do \{(.*)\} while \( 0 \)$/.exec(body)?.[1];
+  if (block !== undefined) return [{ name, body: readStatements(block) }];
+  return [{ name, body: readStatements(`${body} ;`), isValue: true }];
+}
+
+/** What is left of a side, and what was taken out of it, by how many words stand before. */
+interface Residue {
+  readonly words: string[];
+  readonly detectors: Map<number, Taken[]>;
+}
+
+interface Taken {
+  readonly text: string;
+  /** The function it is in, with each detector it names; a warning goes by all of its text. */
+  readonly marks: Words;
+}
+
+function changeOf({ path, sides }: ReadFile, judged: Judged): 'detector' | 'code' | 'same' {
+  if (sides === undefined) return isDetectorFile(path) ? 'detector' : 'code';
+  const [old, young] = [residueOf(sides.before, judged), residueOf(sides.after, judged)];
+  if (old.words.length !== young.words.length) return 'code';
+  if (!old.words.every((word, at) => word === young.words[at])) return 'code';
+  const came = new Set<string>();
+  const went = new Set<string>();
+  let isChanged = false;
+  for (const at of new Set([...old.detectors.keys(), ...young.detectors.keys()])) {
+    const [less, more] = [old.detectors.get(at) ?? [], young.detectors.get(at) ?? []];
+    if (less.map(({ text }) => text).join('\n') === more.map(({ text }) => text).join('\n'))
+      continue;
+    isChanged = true;
+    for (const mark of surplus(more, less)) came.add(mark);
+    for (const mark of surplus(less, more)) went.add(mark);
   }
-  return [...removed, ...added].every((statement) => isDetectorStatement(statement, known));
+  if ([...came].some((mark) => went.has(mark))) return 'code';
+  return isChanged ? 'detector' : 'same';
 }
 
-/** The statements on these lines, tokens apart by one space, but for those inside of functions that are detectors. */
-function statementsAt(
-  source: string,
-  lines: ReadonlySet<number>,
-  known: ReadonlySet<string>,
-): string[] {
-  const inside = listFunctions(source).filter(
-    ({ name, kind }) => kind === 'function' && known.has(name),
-  );
-  const wanted = tokenize(source).filter(
-    ({ line }) => lines.has(line) && !inside.some(({ start, end }) => line >= start && line <= end),
-  );
-  const statements: string[] = [];
-  let words: string[] = [];
-  let skipping = 0;
-  const flush = (): void => {
-    // What opens a detector's definition, as that of a map, takes its braces along.
-    if (words.length > 0 && skipping === 0) statements.push(words.join(' '));
-    words = [];
+/** The marks of which `many` has more than `few`. */
+function surplus(many: readonly Taken[], few: readonly Taken[]): Words {
+  const rest = new Map<string, number>();
+  for (const mark of few.flatMap(({ marks }) => marks)) rest.set(mark, (rest.get(mark) ?? 0) + 1);
+  return many
+    .flatMap(({ marks }) => marks)
+    .filter((mark) => {
+      const left = rest.get(mark) ?? 0;
+      rest.set(mark, left - 1);
+      return left <= 0;
+    });
+}
+
+function residueOf(list: readonly Statement[], judged: Judged): Residue {
+  const residue: Residue = { words: [], detectors: new Map() };
+  // A table may have more words than a call can have arguments.
+  const put = (words: Words): void => {
+    for (const word of words) residue.words.push(word);
   };
-  for (const { text } of wanted as readonly Token[]) {
-    if (words[0] === '#') {
-      if (text === '\n') flush();
-      else words.push(text);
-    } else if (
-      text === '{' &&
-      words.includes('=') &&
-      words.some((word) => isDetector(word, known))
-    ) {
-      flush();
-      skipping += 1;
-    } else if (text === '}' && skipping > 0) {
-      words = [];
-      skipping -= 1;
-    } else if (/^[;{}\n]$/.test(text)) flush();
-    else words.push(text);
-  }
-  flush();
-  return statements;
+  const visit = (one: Statement, owner: string | undefined): void => {
+    if (isDetectorCode(one, judged)) {
+      const at = residue.words.length;
+      listAt(residue.detectors, at).push(takenOf(wordsOf(one), owner, judged));
+      return;
+    }
+    if (one.kind === 'simple' || one.kind === 'label' || one.kind === 'directive') {
+      put(one.words);
+      if (one.kind === 'directive') put(['\n']);
+      return;
+    }
+    const within = one.kind === 'braces' ? (owner ?? one.name ?? one.head.join(' ')) : owner;
+    put(one.head);
+    put([one.kind === 'arms' ? '\n' : '{']);
+    for (const inner of one.inner) visit(inner, within);
+    put(one.kind === 'arms' ? [...one.end, '\n'] : ['}']);
+    if (one.kind !== 'control' || one.otherwise === undefined) return;
+    put(['else', '{']);
+    for (const inner of one.otherwise) visit(inner, within);
+    put(['}']);
+  };
+  for (const one of list) visit(one, undefined);
+  return residue;
 }
 
-function isDetectorStatement(statement: string, known: ReadonlySet<string>): boolean {
-  const words = statement.split(' ');
-  // A bare condition, or a preprocessor's, decides about what is below it.
-  const isBare = /^(?:# *(?:if|ifdef|ifndef|else|elif|endif)\b|else$)/.test(statement);
-  if (isBare) return true;
-  if (statement.startsWith('# define ')) return isDetector(words[2] ?? '', known);
-  // What is left of a declarator whose body is known to be a detector's.
-  if (
-    /^(?:static|extern|inline|const|struct|void|int|bool|__always_inline|__init|__maybe_unused|\w+ \*)/.test(
-      statement,
-    )
-  ) {
-    return words.some((word) => isDetector(word, known));
-  }
-  const calls = words.filter((word, at) => /^[A-Za-z_]\w*$/.test(word) && words[at + 1] === '(');
-  const assigns = words.some((word) => /^(?:[-+*/%&|^]|<<|>>)?=$|^\+\+$|^--$/.test(word));
-  return (
-    !assigns &&
-    words.some((word) => isDetector(word, known)) &&
-    calls.every(
-      (call) =>
-        harmlessCalls.test(call) || isDetector(call, known) || /_(?:blockable|enabled)$/.test(call),
-    )
-  );
+function takenOf(words: Words, owner: string | undefined, judged: Judged): Taken {
+  const text = words.join(' ');
+  // Outside of functions nothing runs before or after anything.
+  if (owner === undefined) return { text, marks: [] };
+  const named = new Set(words.filter((word) => isDetector(word, judged)));
+  return {
+    text,
+    marks: [...named].map((name) => `${owner} ${/WARN|BUG/.test(name) ? text : name}`),
+  };
 }

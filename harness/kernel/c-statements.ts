@@ -1,0 +1,268 @@
+import { listFunctions, type Token, tokenize } from './c-source.ts';
+
+/** C as a tree of its statements, as far as that can be told without its macros. Every token is in it, but comments. Pure. */
+
+export type Statement =
+  /** To its semicolon, initializers and expressions with braces included. */
+  | { readonly kind: 'simple'; readonly words: Words }
+  | { readonly kind: 'label'; readonly words: Words }
+  /** Without the end of its line. */
+  | { readonly kind: 'directive'; readonly words: Words }
+  /** `if (x)`, `else`, `for (...)`, `while (x)`, `do`, `switch (x)`: braces around one statement make no difference. */
+  | {
+      readonly kind: 'control';
+      readonly head: Words;
+      readonly inner: readonly Statement[];
+      readonly otherwise?: readonly Statement[];
+    }
+  /** Any other braces; of a function's body with its name. */
+  | {
+      readonly kind: 'braces';
+      readonly head: Words;
+      readonly inner: readonly Statement[];
+      readonly name?: string;
+    }
+  /** From an #if to its #endif, its #else and #elif among what it encloses. */
+  | {
+      readonly kind: 'arms';
+      readonly head: Words;
+      readonly inner: readonly Statement[];
+      readonly end: Words;
+    };
+
+export type Words = readonly string[];
+
+/** No C of people is nested so deep. */
+const deepest = 200;
+
+interface Reader {
+  readonly tokens: readonly Token[];
+  /** Names of functions, by the line they begin on. */
+  readonly names: ReadonlyMap<number, string>;
+  readonly lines: readonly string[];
+  at: number;
+  depth: number;
+  tooDeep: boolean;
+}
+
+/** The statements of a file; undefined when it is nested too deep. */
+export function readStatements(source: string): readonly Statement[] | undefined {
+  const lines = source.split('\n');
+  const functions = listFunctions(source).filter(({ kind }) => kind === 'function');
+  const reader: Reader = {
+    tokens: tokenize(source),
+    names: new Map(functions.map(({ start, name }) => [start, name])),
+    lines,
+    at: 0,
+    depth: 0,
+    tooDeep: false,
+  };
+  const statements: Statement[] = [];
+  while (reader.at < reader.tokens.length) {
+    for (const one of readList(reader)) statements.push(one);
+    // A brace that nothing opened.
+    if (textAt(reader) === '}') statements.push({ kind: 'simple', words: [take(reader)] });
+  }
+  return reader.tooDeep ? undefined : foldArms(statements);
+}
+
+/** All words of a statement, in order. */
+export function wordsOf(one: Statement): Words {
+  switch (one.kind) {
+    case 'arms':
+      return [...one.head, ...one.inner.flatMap(wordsOf), ...one.end];
+    case 'control':
+    case 'braces': {
+      const block = [...one.head, '{', ...one.inner.flatMap(wordsOf), '}'];
+      if (one.kind === 'braces' || one.otherwise === undefined) return block;
+      return [...block, 'else', '{', ...one.otherwise.flatMap(wordsOf), '}'];
+    }
+    case 'simple':
+    case 'label':
+    case 'directive':
+      return one.words;
+  }
+}
+
+function textAt({ tokens, at }: Reader, ahead = 0): string | undefined {
+  return tokens[at + ahead]?.text;
+}
+
+function take(reader: Reader): string {
+  const text = textAt(reader) ?? '';
+  reader.at += 1;
+  return text;
+}
+
+/** A closing brace at the start of a line, where the kernel's style ends its functions. */
+function isFunctionEnd({ tokens, at, lines }: Reader): boolean {
+  const here = tokens[at];
+  return here?.text === '}' && lines[here.line - 1]?.startsWith('}') === true;
+}
+
+function isDirective({ tokens, at }: Reader): boolean {
+  const before = tokens[at - 1];
+  const here = tokens[at];
+  if (here?.text !== '#') return false;
+  return before === undefined || before.text === '\n' || before.line < here.line;
+}
+
+/** Statements up to a closing brace, which stays. */
+function readList(reader: Reader): readonly Statement[] {
+  const list: Statement[] = [];
+  while (reader.at < reader.tokens.length && textAt(reader) !== '}') list.push(readOne(reader));
+  return foldArms(list);
+}
+
+function readOne(reader: Reader): Statement {
+  const first = textAt(reader) ?? '';
+  if (isDirective(reader)) return readDirective(reader);
+  if (/^(?:if|for|while|switch)$/.test(first) && textAt(reader, 1) === '(') {
+    const head = [take(reader), ...readParentheses(reader)];
+    const inner = readBody(reader);
+    if (first !== 'if' || textAt(reader) !== 'else') return { kind: 'control', head, inner };
+    take(reader);
+    return { kind: 'control', head, inner, otherwise: readBody(reader) };
+  }
+  if (first === 'else' || first === 'do') {
+    return { kind: 'control', head: [take(reader)], inner: readBody(reader) };
+  }
+  return readLabel(reader) ?? readSimple(reader);
+}
+
+function readDirective(reader: Reader): Statement {
+  const words: string[] = [];
+  while (reader.at < reader.tokens.length) {
+    const word = take(reader);
+    if (word === '\n') break;
+    words.push(word);
+  }
+  return { kind: 'directive', words };
+}
+
+function readParentheses(reader: Reader): Words {
+  const words: string[] = [];
+  let depth = 0;
+  do {
+    const word = take(reader);
+    if (word === '(') depth += 1;
+    if (word === ')') depth -= 1;
+    words.push(word);
+  } while (depth > 0 && reader.at < reader.tokens.length);
+  return words;
+}
+
+/** What a control statement decides about: a block without its braces, or one statement with its labels. */
+function readBody(reader: Reader): readonly Statement[] {
+  if (textAt(reader) === '{') return readBlock(reader);
+  // Which statement it is depends on the configuration; the mark keeps it apart from an empty block.
+  if (isDirective(reader)) return [{ kind: 'simple', words: ['#'] }];
+  return deeper(reader, () => {
+    const list: Statement[] = [];
+    while (reader.at < reader.tokens.length && textAt(reader) !== '}') {
+      const one = readOne(reader);
+      list.push(one);
+      if (one.kind !== 'label') break;
+    }
+    return list;
+  });
+}
+
+function readBlock(reader: Reader): readonly Statement[] {
+  take(reader);
+  return deeper(reader, () => {
+    const inner = readList(reader);
+    // Braces that only fit in one arm of an #if are put right where the function ends.
+    if (reader.depth === 1 || !isFunctionEnd(reader)) take(reader);
+    return inner;
+  });
+}
+
+function deeper(reader: Reader, read: () => readonly Statement[]): readonly Statement[] {
+  if (reader.depth >= deepest) {
+    reader.tooDeep = true;
+    reader.at = reader.tokens.length;
+    return [];
+  }
+  reader.depth += 1;
+  const found = read();
+  reader.depth -= 1;
+  return found;
+}
+
+function readLabel(reader: Reader): Statement | undefined {
+  const first = textAt(reader) ?? '';
+  const isCase = first === 'case';
+  const isLabel = /^[A-Za-z_]\w*$/.test(first) && textAt(reader, 1) === ':';
+  if (!isCase && !isLabel) return undefined;
+  const words: string[] = [];
+  while (reader.at < reader.tokens.length && !/^[;{}]$/.test(textAt(reader) ?? '')) {
+    words.push(take(reader));
+    if (words.at(-1) === ':') break;
+  }
+  return { kind: 'label', words };
+}
+
+const nesting: Readonly<Record<string, number>> = {
+  '(': 1,
+  '[': 1,
+  '{': 1,
+  ')': -1,
+  ']': -1,
+  '}': -1,
+};
+
+function readSimple(reader: Reader): Statement {
+  const start = reader.at;
+  const words: string[] = [];
+  let depth = 0;
+  while (reader.at < reader.tokens.length && !isCut(reader, words, depth)) {
+    if (textAt(reader) === '{' && depth === 0 && !isValue(words)) {
+      const name = nameAmong(reader, start);
+      const inner = readBlock(reader);
+      return { kind: 'braces', head: words, inner, ...(name === undefined ? {} : { name }) };
+    }
+    depth = isFunctionEnd(reader) ? 0 : depth + (nesting[textAt(reader) ?? ''] ?? 0);
+    words.push(take(reader));
+    if (words.at(-1) === ';' && depth <= 0) break;
+  }
+  return { kind: 'simple', words };
+}
+
+function isValue(words: Words): boolean {
+  return words[0] === 'return' || words.includes('=');
+}
+
+/** True where a statement ends without a semicolon. */
+function isCut(reader: Reader, words: Words, depth: number): boolean {
+  const isInside = reader.depth > 0;
+  if (textAt(reader) === '}') return depth <= 0 || (isInside && isFunctionEnd(reader));
+  // Outside of functions `MODULE_X(x)` need not have one.
+  return !isInside && depth <= 0 && words.at(-1) === ')' && isDirective(reader);
+}
+
+/** The function whose head begins at a token and ends before the brace the reader is at. */
+function nameAmong({ tokens, at, names, depth }: Reader, start: number): string | undefined {
+  if (depth > 0) return undefined;
+  const found = tokens.slice(start, at).find(({ line }) => names.has(line));
+  return found === undefined ? undefined : names.get(found.line);
+}
+
+/** Puts together what is between an #if and its #endif, where both are in one list. */
+function foldArms(list: readonly Statement[]): readonly Statement[] {
+  const open: { readonly head: Statement | undefined; readonly inner: Statement[] }[] = [
+    { head: undefined, inner: [] },
+  ];
+  for (const one of list) {
+    const word = one.kind === 'directive' ? (one.words[1] ?? '') : '';
+    const last = open.at(-1);
+    if (/^if(?:n?def)?$/.test(word)) open.push({ head: one, inner: [] });
+    else if (word === 'endif' && last?.head?.kind === 'directive' && one.kind === 'directive') {
+      open.pop();
+      const { head, inner } = last;
+      open.at(-1)?.inner.push({ kind: 'arms', head: head.words, inner, end: one.words });
+    } else last?.inner.push(one);
+  }
+  // An #if that does not end here stays a line of its own.
+  return open.flatMap(({ head, inner }) => [...(head === undefined ? [] : [head]), ...inner]);
+}

@@ -49,6 +49,8 @@ export function concludeSeries(whole: Tried): SeriesReport {
   const coverage = coverageOf(whole.log, whole.watched);
   const verdict = verdictOf(evidence, judged);
   const isOpen = verdict.kind === 'clean' && isUnexercised(coverage);
+  // Every format tells a patch by its own verdict: none may call one proved whose code never ran.
+  const told = isOpen ? patches.map(withoutProof) : patches;
   const accel = log.facts.find((fact) => fact.kind === 'accel');
   return {
     schema: 'splat-series/1',
@@ -56,7 +58,7 @@ export function concludeSeries(whole: Tried): SeriesReport {
     exitCode: isOpen ? exitCodes.skip : exitCodeOfSeries(evidence.steps.get(0), judged),
     base: describeBase(tried),
     series: { name: series.name, cover: series.cover ?? null, notes: tried.notes },
-    patches,
+    patches: told,
     workloads: describeWorkloads(tried),
     coverage,
     suites: tried.suites,
@@ -65,6 +67,13 @@ export function concludeSeries(whole: Tried): SeriesReport {
     confidence: limits.confidence,
     timings: addTimes(whole.log),
   };
+}
+
+function withoutProof(patch: ReportedPatch): ReportedPatch {
+  const { verdict, functions } = patch;
+  if (verdict !== 'unaffected' || functions.length === 0) return patch;
+  const names = functions.map(({ name }) => name).join(', ');
+  return { ...patch, verdict: 'inconclusive', because: `unexercised: never ran: ${names}` };
 }
 
 /** Patches that change detector code and nothing else, and those the user names, from 1. */

@@ -196,8 +196,10 @@ async function tryOnce(
   const { step, workload, index } = asked;
   const sightings = (splats: readonly Omit<Sighting, 'key'>[]): readonly Sighting[] =>
     splats.map(({ title, signature }) => {
-      const name = signature === '' ? title : signature;
-      return { key: request.apart.has(workload) ? `${workload} ${name}` : name, title, signature };
+      // What a row of the controls shows is its title, by whichever of several cycles lockdep meets first.
+      const isApart = request.apart.has(workload);
+      const name = isApart ? `${workload} ${title}` : signature || title;
+      return { key: name, title, signature };
     });
   if (workload === bootWorkload) {
     const splats = await commit.bootAgain(index);

@@ -1,6 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import yargs, { type Argv } from 'yargs';
+import { checkCommandLine, keepTyped, wantsHelp } from './commands/command-line.ts';
 import type { CommandContext } from './commands/context.ts';
+import { didYouMean } from './commands/nearest.ts';
 import { exitCodeOfError, exitCodes, HarnessError } from './errors.ts';
 import { explainDiskError } from './host/disk.ts';
 import { plain, plainLines } from './report/plain.ts';
@@ -105,16 +107,18 @@ export async function main(args: readonly string[], version: string): Promise<nu
 }
 
 async function dispatch(
-  args: readonly string[],
+  typedArgs: readonly string[],
   version: string,
   context: CommandContext,
 ): Promise<number> {
+  const args = explained(typedArgs);
   const [name = ''] = args;
   const chosen = Object.hasOwn(commands, name) ? commands[name] : undefined;
   const parser = yargs([...args])
     .scriptName('splat')
     .version(version)
     .help()
+    .alias('h', 'help')
     .strict()
     .exitProcess(false)
     .fail(false)
@@ -128,12 +132,13 @@ async function dispatch(
     return overview(parser, args, context);
   }
   const module = (await chosen.load()) as CommandModule;
+  const typed = wantsHelp(args) ? undefined : checkCommandLine(args.slice(1), module);
   let exitCode: number = exitCodes.clean;
   let thrown: { readonly error: unknown } | undefined;
   parser.command(module.command, module.describe, module.builder as never, async (argv) => {
     try {
       await using _use = chosen.storeless ? undefined : await keepStore(context);
-      exitCode = await module.run(argv as never, context);
+      exitCode = await module.run((typed ? keepTyped(argv, typed) : argv) as never, context);
     } catch (error) {
       thrown = { error };
     }
@@ -141,6 +146,11 @@ async function dispatch(
   await parseArguments(parser);
   if (thrown !== undefined) throw thrown.error;
   return exitCode;
+}
+
+/** `splat help run` is `splat run --help`. */
+function explained(args: readonly string[]): readonly string[] {
+  return args[0] === 'help' ? [...args.slice(1, 2), '--help'] : args;
 }
 
 async function keepStore(context: CommandContext): Promise<AsyncDisposable> {
@@ -157,10 +167,25 @@ async function overview(
   args: readonly string[],
   context: CommandContext,
 ): Promise<number> {
-  const known = Object.keys(commands).join(', ');
+  const known = Object.keys(commands);
   const asked = args.find((arg) => !arg.startsWith('-'));
-  if (asked !== undefined)
-    throw new HarnessError('usage', `no such command: ${asked}; there are ${known}`);
+  if (asked !== undefined && known.includes(asked)) {
+    throw new HarnessError(
+      'usage',
+      `${args[0]}: flags are named after the command: splat ${asked}`,
+    );
+  }
+  if (asked !== undefined) {
+    const hint = didYouMean(asked, known);
+    throw new HarnessError(
+      'usage',
+      `no such command: ${asked}${hint || `; there are ${known.join(', ')}`}`,
+    );
+  }
+  const flag = args.find((arg) => !/^(--help|-h|--version)$/.test(arg));
+  if (flag !== undefined) {
+    throw new HarnessError('usage', `${flag}: no such flag; splat --help lists the commands`);
+  }
   if (args.length === 0) {
     context.stderr.write(`${await parser.getHelp()}\n`);
     return exitCodes.usage;

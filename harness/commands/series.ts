@@ -71,6 +71,7 @@ async function readRequest(argv: SeriesArguments, context: CommandContext): Prom
   wholeNumber('memory-mib', argv.memoryMib, 512, 65_536);
   wholeNumber('cpus', argv.cpus, 1, 8);
   wholeNumber('seed', argv.seed, 0, 2 ** 32 - 1);
+  for (const patch of argv.detector) wholeNumber('detector', patch, 1, 10_000);
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
   const duration = wholeNumber('duration', argv.duration, 1, 43_200);
   await requireWorkloads(argv.workload, cwd);

@@ -274,7 +274,7 @@ async function* decorated(
 export async function run(argv: TriageArguments, context: CommandContext): Promise<number> {
   const { explain } = argv;
   if (explain !== undefined && (!Number.isInteger(explain) || explain < 1)) {
-    throw new HarnessError('usage', `--explain needs the number of a finding, from 1`);
+    throw new HarnessError('usage', `--explain ${explain}: not the number of a finding, from 1`);
   }
   if (argv.batch) return runBatch(argv, context);
   const found = findSplats(argv, context);

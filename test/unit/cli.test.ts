@@ -32,6 +32,28 @@ void t.test('--version and --help answer on stdout', (t) => {
   t.end();
 });
 
+void t.test('help is had with -h, with help COMMAND, and beside a mistake', (t) => {
+  const { out } = splat(['list', '--help']);
+  for (const args of [
+    ['list', '-h'],
+    ['help', 'list'],
+    ['list', '--no-such', '--help'],
+  ]) {
+    t.strictSame(splat(args), { code: 0, out, err: '' }, args.join(' '));
+  }
+  t.equal(splat(['help']).out, splat(['--help']).out);
+  t.end();
+});
+
+void t.test('a flag without a value may be negated, repeated and valued', (t) => {
+  const dir = t.testdir();
+  const flags = ['--json', '--no-json', '--json=false', '--json', 'true'];
+  const { code, out } = splat(['list', dir, ...flags]);
+  t.equal(code, 0);
+  t.match(out, /"splat-list\/1"/);
+  t.end();
+});
+
 void t.test('output that cannot be written is one line and exit code 128', (t) => {
   const full = openSync('/dev/full', 'w');
   const done = spawnSync(join(root, 'splat'), ['doctor', '--json'], {
@@ -47,11 +69,38 @@ void t.test('output that cannot be written is one line and exit code 128', (t) =
 
 const mistakes: readonly { readonly args: readonly string[]; readonly says: RegExp }[] = [
   { args: ['frobnicate'], says: /no such command: frobnicate; there are run, build/ },
-  { args: ['run', '--frobnicate'], says: /Unknown argument: frobnicate/ },
+  { args: ['rnu'], says: /no such command: rnu; did you mean run\?/ },
+  { args: ['--json', 'run'], says: /--json: flags are named after the command/ },
+  { args: ['run', '--frobnicate'], says: /--frobnicate: no such flag; splat run --help/ },
+  { args: ['run', '--wrokload', 'hmm'], says: /--wrokload: no such flag; did you mean --workload/ },
+  { args: ['run', '-k', 'x'], says: /-k: no such flag/ },
+  { args: ['run', '--no-kernel'], says: /--no-kernel: no such flag; without --kernel it is/ },
+  { args: ['run', '--no-out'], says: /--no-out: no such flag/ },
+  { args: ['run', '--no-workload'], says: /--no-workload: no such flag/ },
+  { args: ['run', '--kernel', 'a', '--kernel', 'b'], says: /--kernel was given twice/ },
+  { args: ['run', '--out=a', '--out', 'b'], says: /--out was given twice/ },
+  { args: ['run', '--configBase=a', '--config-base=b'], says: /--config-base was given twice/ },
+  { args: ['run', '--duration', '1', '--duration', '2'], says: /--duration was given twice/ },
+  { args: ['run', '--accel', 'kvm', '--accel', 'tcg'], says: /--accel was given twice/ },
+  { args: ['series', 'x', '--base', 'a', '--base', 'b'], says: /--base was given twice/ },
+  { args: ['bisect', '--tree', 'a', '--tree', 'b'], says: /--tree was given twice/ },
+  { args: ['triage', '--vmlinux', 'a', '--vmlinux', 'b'], says: /--vmlinux was given twice/ },
+  { args: ['triage', 'x', '--vmlinux'], says: /--vmlinux needs a value/ },
+  { args: ['run', '--kernel', '--json'], says: /--kernel needs a value/ },
+  { args: ['run', '--kernel', ''], says: /--kernel: it is empty/ },
+  { args: ['run', '--duration='], says: /--duration: it is empty/ },
+  { args: ['run', '--json=maybe'], says: /--json=maybe: it takes no value/ },
+  { args: ['run', 'debian:6.1'], says: /run: what is debian:6\.1\? splat run takes flags only/ },
+  { args: ['bisect', '--configs', 'a'], says: /--configs needs 2 values/ },
+  { args: ['series', 'x.mbox'], says: /series needs --base/ },
+  { args: ['replay'], says: /replay needs RUN/ },
+  { args: ['cache', 'lsit'], says: /cache lsit: not one of list, prune; did you mean list/ },
+  { args: ['cache', 'prune', '--max-size', '1G'], says: /--max-size 1G: not a number/ },
   { args: ['run', '--workload', 'nope'], says: /--workload nope: .*munmap, mrelease/ },
-  { args: ['run', '--accel', 'warp'], says: /accel/ },
+  { args: ['run', '--accel', 'warp'], says: /--accel warp: not one of auto, kvm, tcg/ },
   { args: ['run', '--cpus', '99'], says: /--cpus 99: not a whole number from 1 to 8/ },
-  { args: ['run', '--repeat', 'x'], says: /--repeat NaN: not a whole number/ },
+  { args: ['run', '--duration', '30s'], says: /--duration 30s: not a whole number from 1/ },
+  { args: ['controls', '--row', '1', '--row', 'x'], says: /--row x: not a whole number/ },
   { args: ['run', '--series', '/nonexistent.mbox'], says: /nonexistent\.mbox/ },
   { args: ['run', '--config', '/nonexistent.config'], says: /nonexistent\.config/ },
   { args: ['run', '--kernel', 'debian:zzz'], says: /debian:zzz: not a version/ },

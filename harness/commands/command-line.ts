@@ -1,0 +1,206 @@
+import yargs, { type Argv } from 'yargs';
+import { HarnessError } from '../errors.ts';
+import { didYouMean } from './nearest.ts';
+
+/** What a command's builder declared, as yargs keeps it; positionals are among the keys. */
+interface Declared {
+  readonly key: Readonly<Record<string, unknown>>;
+  readonly array: readonly string[];
+  readonly boolean: readonly string[];
+  readonly number: readonly string[];
+  readonly narg: Readonly<Record<string, number>>;
+  readonly choices: Readonly<Record<string, readonly string[]>>;
+  readonly demandedOptions: Readonly<Record<string, unknown>>;
+  readonly configuration?: Readonly<Record<string, unknown>>;
+}
+
+/** A command as it is written down: `triage [file]`, and what its builder adds to it. */
+interface Grammar {
+  readonly name: string;
+  readonly declared: Declared;
+  /** Names of flags, without dashes. */
+  readonly flags: readonly string[];
+  readonly positionals: readonly { readonly name: string; readonly isRequired: boolean }[];
+}
+
+/** A command line as it was typed. */
+interface Typed {
+  readonly positionals: readonly string[];
+  readonly flags: ReadonlyMap<string, readonly string[]>;
+}
+
+/** True when the user asks for an explanation, whatever else the command line says. */
+export function wantsHelp(args: readonly string[]): boolean {
+  return beforeDashes(args).some((arg) => arg === '--help' || arg === '-h');
+}
+
+/**
+ * Checks the arguments of a command before yargs takes them: every flag is known, has its value, and is given once unless
+ * it may be repeated. Throws `usage` with what was typed and what would be valid.
+ */
+export function checkCommandLine(
+  args: readonly string[],
+  command: { readonly command: string; readonly builder: (yargs: Argv) => unknown },
+): Typed {
+  const grammar = readGrammar(command);
+  const typed = readTyped(args, grammar);
+  for (const [flag, values] of typed.flags) checkFlag(flag, values, grammar);
+  checkPositionals(typed.positionals, grammar);
+  for (const flag of Object.keys(grammar.declared.demandedOptions)) {
+    if (grammar.flags.includes(flag) && !typed.flags.has(flag)) {
+      throw new HarnessError('usage', `${grammar.name} needs --${flag}`);
+    }
+  }
+  return typed;
+}
+
+/**
+ * What yargs made of it, but for numbers that are none: they stay as they were typed, not NaN, so that who checks their
+ * range says what it was.
+ */
+export function keepTyped<T extends object>(argv: T, typed: Typed): T {
+  const kept = Object.entries(argv).map(([key, value]) => {
+    const words = typed.flags.get(kebab(key)) ?? [];
+    if (Array.isArray(value)) {
+      return [key, value.map((one, index) => (Number.isNaN(one) ? words[index] : one))];
+    }
+    return [key, Number.isNaN(value) ? words[0] : value];
+  });
+  return Object.fromEntries(kept) as T;
+}
+
+function readGrammar(command: {
+  readonly command: string;
+  readonly builder: (yargs: Argv) => unknown;
+}): Grammar {
+  const recorder = yargs([]);
+  command.builder(recorder);
+  const declared = (recorder as unknown as { getOptions: () => Declared }).getOptions();
+  const [name = '', ...rest] = command.command.split(' ');
+  const positionals = rest.map((word) => ({
+    name: word.slice(1, -1),
+    isRequired: word.startsWith('<'),
+  }));
+  const flags = Object.keys(declared.key).filter(
+    (key) => !positionals.some((positional) => positional.name === key),
+  );
+  return { name, declared, flags, positionals };
+}
+
+function readTyped(args: readonly string[], grammar: Grammar): Typed {
+  const flags = new Map<string, string[]>();
+  const positionals: string[] = [];
+  const queue = [...beforeDashes(args)];
+  for (let arg = queue.shift(); arg !== undefined; arg = queue.shift()) {
+    if (!isFlag(arg)) {
+      positionals.push(arg);
+      continue;
+    }
+    const { flag, values } = takeFlag(arg, queue, grammar);
+    flags.set(flag, [...(flags.get(flag) ?? []), ...values]);
+  }
+  const isOther = grammar.declared.configuration?.['populate--'] === true;
+  const after = args.slice(beforeDashes(args).length + 1);
+  return { positionals: isOther ? positionals : [...positionals, ...after], flags };
+}
+
+/** The flag of an argument, with its values; those that follow are taken from the queue. */
+function takeFlag(
+  arg: string,
+  queue: string[],
+  grammar: Grammar,
+): { readonly flag: string; readonly values: readonly string[] } {
+  const [, dashes, word = '', given] = /^(--?)([^=]*)(?:=(.*))?$/s.exec(arg) ?? [];
+  const flag = dashes === '--' ? findFlag(kebab(word), grammar) : undefined;
+  if (flag === undefined) throw noSuchFlag(`${dashes}${word}`, grammar);
+  const values = given === undefined ? [] : [given];
+  if (grammar.declared.boolean.includes(flag)) {
+    if (given === undefined && /^(true|false)$/.test(queue[0] ?? '')) queue.shift();
+  } else takeValues(flag, values, queue, grammar);
+  return { flag, values };
+}
+
+/** `no-cold` is a flag because `cold` is one without a value. */
+function findFlag(word: string, { flags, declared }: Grammar): string | undefined {
+  const positive = word.replace(/^no-/, '');
+  return flags.find(
+    (flag) => flag === word || (flag === positive && declared.boolean.includes(flag)),
+  );
+}
+
+/** yargs takes no value that looks like a flag; a negative number does not. */
+function takeValues(flag: string, values: string[], queue: string[], { declared }: Grammar): void {
+  const count = Math.max(declared.narg[flag] || 1, 1);
+  while (values.length < count && queue[0] !== undefined && !isFlag(queue[0])) {
+    values.push(queue.shift() ?? '');
+  }
+  if (values.length === count) return;
+  const what = count === 1 ? 'a value' : `${count} values`;
+  throw new HarnessError('usage', `--${flag} needs ${what}`);
+}
+
+function isFlag(arg: string): boolean {
+  return /^-[^0-9]/.test(arg);
+}
+
+function noSuchFlag(typed: string, { name, flags }: Grammar): HarnessError {
+  const known = flags.map((flag) => `--${flag}`);
+  const positive = typed.replace(/^--no-/, '--');
+  const next =
+    positive !== typed && known.includes(positive)
+      ? `; without ${positive} it is as by default`
+      : didYouMean(typed, known) || `; splat ${name} --help lists them`;
+  return new HarnessError('usage', `${typed}: no such flag${next}`);
+}
+
+function checkFlag(flag: string, values: readonly string[], { declared }: Grammar): void {
+  if (declared.boolean.includes(flag)) {
+    const wrong = values.find((value) => value !== 'true' && value !== 'false');
+    if (wrong === undefined) return;
+    throw new HarnessError('usage', `--${flag}=${wrong}: it takes no value, or true or false`);
+  }
+  if (values.length > 1 && !declared.array.includes(flag)) {
+    throw new HarnessError('usage', `--${flag} was given twice`);
+  }
+  if (values.some((value) => value.trim() === '')) {
+    throw new HarnessError('usage', `--${flag}: it is empty`);
+  }
+  for (const value of values) requireChoice(`--${flag}`, value, declared.choices[flag]);
+}
+
+function checkPositionals(
+  typed: readonly string[],
+  { name, positionals, declared }: Grammar,
+): void {
+  for (const [index, positional] of positionals.entries()) {
+    const value = typed[index];
+    const shown = positional.name.toUpperCase();
+    if (value === undefined) {
+      if (positional.isRequired) throw new HarnessError('usage', `${name} needs ${shown}`);
+    } else if (value === '') throw new HarnessError('usage', `${name}: ${shown} is empty`);
+    else requireChoice(name, value, declared.choices[positional.name]);
+  }
+  const extra = typed[positionals.length];
+  if (extra === undefined) return;
+  throw new HarnessError('usage', `${name}: what is ${extra}? ${expects(name, positionals)}`);
+}
+
+function expects(name: string, positionals: Grammar['positionals']): string {
+  const shown = positionals.map((positional) => positional.name.toUpperCase()).join(' and ');
+  return shown === '' ? `splat ${name} takes flags only` : `splat ${name} takes one ${shown}`;
+}
+
+function requireChoice(what: string, value: string, choices: readonly string[] | undefined): void {
+  if (choices === undefined || choices.includes(value)) return;
+  const hint = didYouMean(value, choices);
+  throw new HarnessError('usage', `${what} ${value}: not one of ${choices.join(', ')}${hint}`);
+}
+
+function beforeDashes(args: readonly string[]): readonly string[] {
+  const end = args.indexOf('--');
+  return end < 0 ? args : args.slice(0, end);
+}
+
+function kebab(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}

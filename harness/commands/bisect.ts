@@ -18,7 +18,7 @@ import { type BisectArguments, bisectOptions } from './bisect-options.ts';
 import { readRangeChoice } from './bisect-range.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
-import { openBisectDirectory } from './run-directory.ts';
+import { openJournalDirectory } from './run-directory.ts';
 import { requireConfidence, wholeNumber } from './run-options.ts';
 
 export const command = 'bisect';
@@ -35,7 +35,7 @@ export async function run(argv: BisectArguments, context: CommandContext): Promi
   const range = await openRange(choice, asked);
   const { dir } = asked;
   try {
-    await openBisectDirectory(dir);
+    await openJournalDirectory(dir, 'bisection');
     await using lock = await tryLock(join(dir, 'lock'), { signal: context.signal });
     if (lock === undefined) {
       throw new HarnessError('usage', `another splat is bisecting in ${dir}; wait, or use --out`);

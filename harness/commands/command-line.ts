@@ -11,7 +11,14 @@ interface Declared {
   readonly narg: Readonly<Record<string, number>>;
   readonly choices: Readonly<Record<string, readonly string[]>>;
   readonly demandedOptions: Readonly<Record<string, unknown>>;
-  readonly configuration?: Readonly<Record<string, unknown>>;
+}
+
+/** What yargs tells of itself, without types. */
+interface Recorder {
+  readonly getOptions: () => Declared;
+  readonly getInternalMethods: () => {
+    readonly getParserConfiguration: () => Readonly<Record<string, unknown>>;
+  };
 }
 
 /** A command as it is written down: `triage [file]`, and what its builder adds to it. */
@@ -21,6 +28,8 @@ interface Grammar {
   /** Names of flags, without dashes. */
   readonly flags: readonly string[];
   readonly positionals: readonly { readonly name: string; readonly isRequired: boolean }[];
+  /** What follows -- belongs to another program. */
+  readonly passesOn: boolean;
 }
 
 /** A command line as it was typed. */
@@ -73,9 +82,11 @@ function readGrammar(command: {
   readonly command: string;
   readonly builder: (yargs: Argv) => unknown;
 }): Grammar {
-  const recorder = yargs([]);
-  command.builder(recorder);
-  const declared = (recorder as unknown as { getOptions: () => Declared }).getOptions();
+  const parser = yargs([]);
+  command.builder(parser);
+  const recorder = parser as unknown as Recorder;
+  const declared = recorder.getOptions();
+  const passesOn = recorder.getInternalMethods().getParserConfiguration()['populate--'] === true;
   const [name = '', ...rest] = command.command.split(' ');
   const positionals = rest.map((word) => ({
     name: word.slice(1, -1),
@@ -84,7 +95,7 @@ function readGrammar(command: {
   const flags = Object.keys(declared.key).filter(
     (key) => !positionals.some((positional) => positional.name === key),
   );
-  return { name, declared, flags, positionals };
+  return { name, declared, flags, positionals, passesOn };
 }
 
 function readTyped(args: readonly string[], grammar: Grammar): Typed {
@@ -99,9 +110,8 @@ function readTyped(args: readonly string[], grammar: Grammar): Typed {
     const { flag, values } = takeFlag(arg, queue, grammar);
     flags.set(flag, [...(flags.get(flag) ?? []), ...values]);
   }
-  const isOther = grammar.declared.configuration?.['populate--'] === true;
   const after = args.slice(beforeDashes(args).length + 1);
-  return { positionals: isOther ? positionals : [...positionals, ...after], flags };
+  return { positionals: grammar.passesOn ? positionals : [...positionals, ...after], flags };
 }
 
 /** The flag of an argument, with its values; those that follow are taken from the queue. */

@@ -34,14 +34,20 @@ export async function abandonRun(
   return explainDiskError(failure, dir ?? cwd);
 }
 
-/** What stands in the folder of a bisection before its journal does. */
+/** What stands in the folder of a series or bisection before its journal does. */
 const beforeJournal = new Set(['lock']);
 
-/** Makes the folder of a bisection, or finds it. Throws `usage` for one that something else is in. */
-export async function openBisectDirectory(dir: string): Promise<void> {
+/**
+ * Makes the folder of what goes on where it was, as `what` a bisection or a series, or finds it. Throws `usage` for one that
+ * something else is in; whose journal it is, is seen when that is read.
+ */
+export async function openJournalDirectory(
+  dir: string,
+  what: 'bisection' | 'series',
+): Promise<void> {
   const names = await namesIn(dir, `--out ${dir}`);
   if (names.includes('journal.jsonl') || names.every((name) => beforeJournal.has(name))) return;
-  throw new HarnessError('usage', `--out ${dir}: not empty, and no bisection; name a new folder`);
+  throw new HarnessError('usage', `--out ${dir}: not empty, and no ${what}; name a new folder`);
 }
 
 /** What is in a folder, which is made when there is none. `shown` names it in messages. */

@@ -18,6 +18,7 @@ import type { SeriesReport } from '../report/series-report.ts';
 import { describeSeries } from '../report/series-text.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
+import { openJournalDirectory } from './run-directory.ts';
 import { requireConfidence, wholeNumber } from './run-options.ts';
 import { type SeriesArguments, seriesOptions } from './series-options.ts';
 import { writeSeriesMail, writeSeriesReports } from './series-output.ts';
@@ -34,6 +35,7 @@ export async function run(argv: SeriesArguments, context: CommandContext): Promi
   const { dir } = request;
   try {
     const asked = await readAsked(request);
+    await openJournalDirectory(dir, 'series');
     await using lock = await tryLock(join(dir, 'lock'), { signal: context.signal });
     if (lock === undefined) {
       throw new HarnessError('usage', `another splat tests a series in ${dir}; wait, or use --out`);

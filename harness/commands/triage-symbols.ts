@@ -1,6 +1,7 @@
-import { access } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
+import { readFaultIn } from '../host/disk.ts';
 import {
   type FrameQuery,
   openSymbolizer,
@@ -28,13 +29,10 @@ export async function openSymbols(
   context: CommandContext,
 ): Promise<Symbols> {
   const path = resolve(context.cwd, vmlinux);
-  await access(path).catch((cause: NodeJS.ErrnoException) => {
-    throw new HarnessError('usage', `cannot read ${vmlinux}: ${cause.code ?? cause.message}`, {
-      cause,
-    });
-  });
+  await requireElf(path, vmlinux);
+  const tree = source === undefined ? undefined : resolve(context.cwd, source);
   // biome-ignore lint/nursery/useDisposables: disposed with what is returned
-  const symbolizer = await openSymbolizer(path, { source, signal: context.signal });
+  const symbolizer = await openSymbolizer(path, { source: tree, signal: context.signal });
   return {
     async decorate(finding) {
       checkBuild(finding, symbolizer, vmlinux);
@@ -46,6 +44,20 @@ export async function openSymbols(
     },
     [Symbol.asyncDispose]: () => symbolizer[Symbol.asyncDispose](),
   };
+}
+
+async function requireElf(path: string, vmlinux: string): Promise<void> {
+  let start: Buffer;
+  try {
+    await using file = await open(path);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0);
+    start = buffer.subarray(0, bytesRead);
+  } catch (cause) {
+    throw new HarnessError('usage', `--vmlinux ${vmlinux}: ${readFaultIn(cause)}`, { cause });
+  }
+  if (start.toString('latin1') === '\u007FELF') return;
+  const what = start.length === 0 ? 'it is empty' : 'not a kernel image with symbols';
+  throw new HarnessError('usage', `--vmlinux ${vmlinux}: ${what}`);
 }
 
 function checkBuild(finding: Finding, symbolizer: Symbolizer, vmlinux: string): void {

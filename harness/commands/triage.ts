@@ -1,10 +1,7 @@
-import { constants, fstatSync, openSync, readSync } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
-import { Socket } from 'node:net';
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
-import { setImmediate } from 'node:timers/promises';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError } from '../errors.ts';
 import {
@@ -16,6 +13,8 @@ import {
 import type { Finding } from '../splat/finding.ts';
 import { createScanner, scanLog } from '../splat/scanner.ts';
 import type { CommandContext } from './context.ts';
+import { nameOfLog, readLog, throwIfAborted } from './triage-input.ts';
+import { openSample } from './triage-sample.ts';
 import type { Symbols } from './triage-symbols.ts';
 
 export interface TriageArguments {
@@ -45,130 +44,28 @@ export function builder(yargs: Argv): Argv<TriageArguments> {
     .conflicts('batch', ['explain', 'vmlinux']);
 }
 
-/** Bytes of a read. */
-const chunkBytes = 1024 * 1024;
-
-/** Standard input when the log is to come from there; undefined when a file is named. */
-function standardInput(
-  { file }: TriageArguments,
-  { stdin }: CommandContext,
-): NodeJS.ReadableStream | undefined {
-  // yargs-parser hands a bare - of a positional over as the empty string.
-  if (file === '-' || file === '') return stdin;
-  if (file !== undefined) return undefined;
-  if ('isTTY' in stdin && stdin.isTTY) {
-    throw new HarnessError('usage', 'triage needs a file, or - for stdin');
-  }
-  return stdin;
-}
-
-async function openLog(file: string, { cwd }: CommandContext): Promise<FileHandle> {
-  try {
-    const handle = await open(resolve(cwd, file));
-    if (!(await handle.stat()).isDirectory()) return handle;
-    await handle.close();
-  } catch (cause) {
-    const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
-    throw new HarnessError('usage', `cannot read ${file}: ${reason}`, { cause });
-  }
-  throw new HarnessError('usage', `${file} is a directory; name a console log in it`);
-}
-
-/** The bytes of the log. Each chunk is valid until the next is asked for. */
-async function* readLog(
-  argv: TriageArguments,
-  context: CommandContext,
-): AsyncGenerator<Uint8Array | string> {
-  const stdin = standardInput(argv, context);
-  if (stdin) {
-    const fd = regularFile(stdin);
-    if (fd === undefined) yield* readStream(stdin, context);
-    else yield* readWhole(fd, context);
-  } else if (argv.file !== undefined) {
-    const path = resolve(context.cwd, argv.file);
-    if ((await stat(path).catch(() => undefined))?.isFIFO() === true) {
-      yield* readFifo(path, context);
-      return;
-    }
-    const handle = await openLog(argv.file, context);
-    try {
-      if ((await handle.stat()).isFile()) yield* readWhole(handle.fd, context);
-      else yield* readStream(handle.createReadStream({ autoClose: false }), context);
-    } finally {
-      await handle.close();
-    }
-  }
-}
-
-/** Reads a pipe or a device to its end; an interrupt ends the wait for more. */
-async function* readStream(
-  stream: NodeJS.ReadableStream,
-  { signal }: CommandContext,
-): AsyncGenerator<Uint8Array | string> {
-  throwIfAborted(signal);
-  const stop = () => {
-    if (stream instanceof Readable) stream.destroy(signal.reason as Error);
-  };
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    yield* stream;
-  } catch (error) {
-    throwIfAborted(signal);
-    throw error;
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
-}
-
-/** Reads a named pipe without the thread that open(2) would hold until somebody writes: it could not be interrupted. */
-async function* readFifo(
-  path: string,
-  context: CommandContext,
-): AsyncGenerator<Uint8Array | string> {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  const socket = new Socket({ fd, readable: true, writable: false });
-  try {
-    yield* readStream(socket, context);
-  } finally {
-    socket.destroy();
-  }
-}
-
-/** The descriptor of a standard input that is a file: `splat triage - < console.log`. */
-function regularFile(stdin: NodeJS.ReadableStream): number | undefined {
-  if (!('fd' in stdin) || typeof stdin.fd !== 'number') return undefined;
-  return fstatSync(stdin.fd).isFile() ? stdin.fd : undefined;
-}
-
-/**
- * Reads a regular file to its end, from where its descriptor stands. A read of the page cache takes less time than handing it
- * to another thread; signals are looked at between two of them.
- */
-async function* readWhole(fd: number, { signal }: CommandContext): AsyncGenerator<Uint8Array> {
-  const buffer = Buffer.allocUnsafe(chunkBytes);
-  for (;;) {
-    await setImmediate();
-    throwIfAborted(signal);
-    const count = readSync(fd, buffer, 0, chunkBytes, null);
-    if (count === 0) return;
-    yield buffer.subarray(0, count);
-  }
-}
-
-/** Findings as they complete. */
+/** Findings as they complete. Throws `usage` at the end of what has none because it is no log. */
 async function* findSplats(
   argv: TriageArguments,
   context: CommandContext,
 ): AsyncGenerator<Finding> {
   const scanner = createScanner();
-  for await (const chunk of readLog(argv, context)) yield* scanner.push(chunk);
+  const sample = openSample();
+  let count = 0;
+  for await (const chunk of readLog(argv.file, context)) {
+    sample.add(chunk);
+    for (const finding of scanner.push(chunk)) {
+      count++;
+      yield finding;
+    }
+  }
   throwIfAborted(context.signal);
-  yield* scanner.end();
-}
-
-function throwIfAborted(signal: AbortSignal): void {
-  if (signal.aborted)
-    throw new HarnessError('interrupted', 'interrupted', { cause: signal.reason });
+  for (const finding of scanner.end()) {
+    count++;
+    yield finding;
+  }
+  const fault = count === 0 ? sample.fault() : undefined;
+  if (fault !== undefined) throw new HarnessError('usage', `${nameOfLog(argv.file)}: ${fault}`);
 }
 
 function isDecisive(finding: Finding): boolean {
@@ -233,7 +130,7 @@ async function printExplanation(
 }
 
 async function runBatch(argv: TriageArguments, context: CommandContext): Promise<number> {
-  const input = Readable.from(readLog(argv, context), { objectMode: false });
+  const input = Readable.from(readLog(argv.file, context), { objectMode: false });
   let number = 0;
   for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
     number++;
@@ -276,6 +173,7 @@ export async function run(argv: TriageArguments, context: CommandContext): Promi
   if (explain !== undefined && (!Number.isInteger(explain) || explain < 1)) {
     throw new HarnessError('usage', `--explain ${explain}: not the number of a finding, from 1`);
   }
+  if (argv.source !== undefined) await requireFolder(argv.source, context);
   if (argv.batch) return runBatch(argv, context);
   const found = findSplats(argv, context);
   if (argv.vmlinux === undefined) return print(argv, found, context);
@@ -283,6 +181,12 @@ export async function run(argv: TriageArguments, context: CommandContext): Promi
   const { openSymbols } = await import('./triage-symbols.ts');
   await using symbols = await openSymbols(argv.vmlinux, argv.source, context);
   return await print(argv, decorated(found, symbols), context);
+}
+
+async function requireFolder(source: string, { cwd }: CommandContext): Promise<void> {
+  const found = await stat(resolve(cwd, source)).catch(() => undefined);
+  if (found?.isDirectory() === true) return;
+  throw new HarnessError('usage', `--source ${source}: no such folder`);
 }
 
 function print(

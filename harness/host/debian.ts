@@ -29,6 +29,15 @@ export async function newestSourcePackage(
   return version;
 }
 
+/** The X of every linux-source-X apt knows, oldest first (a line of apt-cache(8) search: `linux-source-6.1 - TITLE`). */
+export async function knownSourceVersions(signal: AbortSignal): Promise<readonly string[]> {
+  const pattern = '^linux-source-[0-9]+\\.[0-9]+$';
+  const found = await query('apt-cache', ['search', '--names-only', pattern], signal);
+  return [...found.matchAll(/^linux-source-(\d+\.\d+) /gm)]
+    .map(([, version = '']) => version)
+    .toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+}
+
 /** Where apt and dpkg keep what an answer depends on (apt.conf(5), FILES; dpkg(1), FILES). */
 const aptFiles = ['/etc/apt', '/var/lib/apt/lists', '/var/lib/dpkg/status', '/usr/src'].concat(
   ['sources.list', 'sources.list.d', 'preferences', 'preferences.d'].map((at) => `/etc/apt/${at}`),

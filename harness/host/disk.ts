@@ -8,7 +8,23 @@ const diskFaults: Readonly<Record<string, string>> = {
   EDQUOT: 'disk quota exceeded',
   EROFS: 'read-only file system',
   EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  EIO: 'input/output error',
+  ENOTDIR: 'what should be a folder is none',
+  EISDIR: 'it is a folder',
+  ELOOP: 'too many symbolic links',
+  ENAMETOOLONG: 'file name too long',
+  EFBIG: 'file too large',
+  EBUSY: 'it is in use',
+  ETXTBSY: 'it is in use',
+  ESTALE: 'stale file handle',
+  EMFILE: 'too many open files',
+  ENFILE: 'too many open files on this host',
 };
+
+/** Calls that touch no file: their EPERM is of another kind. */
+const notOfDisk = /^(kill|spawn|connect|listen|bind|accept|setPriority)/;
+const reading = /^(read|readlink|scandir|opendir|l?stat|realpath)$/;
 
 /** What mkdir(2) says of a file system that makes none, when all above is there. */
 const noFolders = 'no folder can be made there';
@@ -27,14 +43,22 @@ const toldFault = new RegExp(`: (${Object.keys(toldFaults).join('|')})\\b`);
  */
 export function explainDiskError(error: unknown, where: string): unknown {
   if (!(error instanceof Error) || error instanceof HarnessError) return error;
-  const { code, syscall, path, dest } = error as NodeJS.ErrnoException & { dest?: string };
+  const { code, syscall = '', path, dest } = error as NodeJS.ErrnoException & { dest?: string };
   const reason = code === 'ENOENT' && syscall === 'mkdir' ? noFolders : diskFaults[code ?? ''];
-  if (reason === undefined) return error;
+  if (reason === undefined || notOfDisk.test(syscall)) return error;
   // mkdtemp(3) names its template; copies and renames name what they read first.
   const named = syscall === 'mkdtemp' && path !== undefined ? dirname(path) : (dest ?? path);
-  return new HarnessError('infra', `cannot write to ${named ?? where}: ${reason}`, {
+  const what = reading.test(syscall) ? 'read' : 'write to';
+  return new HarnessError('infra', `cannot ${what} ${named ?? where}: ${reason}`, {
     cause: error,
   });
+}
+
+/** Why a file of the user's cannot be read: `no such file`. */
+export function readFaultIn(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code === 'ENOENT') return 'no such file';
+  return diskFaults[code] ?? (error instanceof Error ? error.message : String(error));
 }
 
 /** `no space left` when a program's complaint says so, else undefined. A claim of the program's. */

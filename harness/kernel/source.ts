@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { type Emit, inStage } from '../events.ts';
 import { extractTarball } from '../host/archive.ts';
-import { newestSourcePackage, unpackSourcePackage } from '../host/debian.ts';
+import { knownSourceVersions, newestSourcePackage, unpackSourcePackage } from '../host/debian.ts';
 import { type Entry, ensureEntry, fileDigest, findEntry } from '../host/store.ts';
 import { kconfigSymbols } from './kconfig.ts';
 import { exportRevision, resolveRevision } from './revision.ts';
@@ -57,6 +57,8 @@ export interface SourceOptions {
 
 /** One kind of K of `--kernel K`. `fill` makes the tree in the empty folder it is given. */
 interface Origin {
+  /** K. */
+  readonly spec: string;
   readonly key: string;
   readonly name: string;
   readonly fill: (tree: string) => Promise<void>;
@@ -79,12 +81,12 @@ export async function openSource(spec: string, options: SourceOptions): Promise<
 async function findOrigin(spec: string, options: SourceOptions): Promise<Origin> {
   const path = resolve(options.cwd, spec);
   const found = await stat(path).catch(() => undefined);
-  if (found?.isDirectory() === true) return directoryOrigin(path, options);
-  if (found?.isFile() === true) return tarballOrigin(path, options.signal);
+  if (found?.isDirectory() === true) return directoryOrigin(path, spec, options);
+  if (found?.isFile() === true) return tarballOrigin(path, spec, options.signal);
   const at = spec.lastIndexOf('@');
   const dir = resolve(options.cwd, spec.slice(0, Math.max(at, 0)));
   if (at > 0 && (await stat(dir).catch(() => undefined))?.isDirectory() === true) {
-    return revisionOrigin(dir, spec.slice(at + 1), options.signal);
+    return revisionOrigin(dir, spec, options.signal);
   }
   throw new HarnessError(
     'usage',
@@ -98,14 +100,12 @@ async function openDebian(name: string, spec: string, options: SourceOptions): P
   const cached = await cachedDebianKeys(cacheRoot, name);
   if (found === undefined) {
     const newest = cached.at(-1);
-    if (newest === undefined) {
-      const next = 'run apt-get update, or give a directory or tarball with --kernel';
-      throw new HarnessError('tool', `kernel ${spec}: apt knows no package ${name}; ${next}`);
-    }
+    if (newest === undefined) throw await unknownPackage(name, spec, signal);
     emit({ kind: 'note', text: `${spec}: apt knows no ${name}; using ${newest} of the cache` });
     return storeOrigin(cachedOnly(newest, spec), options);
   }
   const origin: Origin = {
+    spec,
     key: debianKey(name, found.version),
     name: `${spec} (${found.version})`,
     fill: (tree) => unpackSourcePackage(name, found, tree, signal),
@@ -122,6 +122,22 @@ async function openDebian(name: string, spec: string, options: SourceOptions): P
   }
 }
 
+/** The user's mistake where apt knows others; without its lists the host's. */
+async function unknownPackage(
+  name: string,
+  spec: string,
+  signal: AbortSignal,
+): Promise<HarnessError> {
+  const others = await knownSourceVersions(signal);
+  const message = `kernel ${spec}: apt knows no package ${name}`;
+  if (others.length > 0) {
+    const known = others.map((version) => `debian:${version}`).join(', ');
+    return new HarnessError('usage', `${message}; it has ${known}`);
+  }
+  const next = 'run apt-get update, or give a directory or tarball with --kernel';
+  return new HarnessError('tool', `${message}; ${next}`);
+}
+
 function debianKey(name: string, version: string): string {
   return `${name}_${version.replaceAll(/[^A-Za-z0-9.-]/g, '_')}`;
 }
@@ -136,6 +152,7 @@ async function cachedDebianKeys(cacheRoot: string, name: string): Promise<readon
 
 function cachedOnly(key: string, spec: string): Origin {
   return {
+    spec,
     key,
     name: `${spec} (${key.slice(key.indexOf('_') + 1)})`,
     fill: () => {
@@ -144,30 +161,38 @@ function cachedOnly(key: string, spec: string): Origin {
   };
 }
 
-async function directoryOrigin(path: string, options: SourceOptions): Promise<Origin> {
-  await requireKernel(path);
+async function directoryOrigin(
+  path: string,
+  spec: string,
+  options: SourceOptions,
+): Promise<Origin> {
+  await requireKernel(path, spec);
   const described = await describeWorkingTree(path, {
     ...options,
     onRead: () => options.emit({ kind: 'note', text: `reading ${path}` }),
   });
   return {
+    spec,
     key: `directory_${described.digest.slice(0, 32)}`,
     name: path,
     fill: (tree) => copyWorkingTree(path, tree, described.files),
   };
 }
 
-async function revisionOrigin(dir: string, rev: string, signal: AbortSignal): Promise<Origin> {
+async function revisionOrigin(dir: string, spec: string, signal: AbortSignal): Promise<Origin> {
+  const rev = spec.slice(spec.lastIndexOf('@') + 1);
   const revision = await resolveRevision(dir, rev, signal);
   return {
+    spec,
     key: `git_${revision.treeId}`,
     name: `${dir}@${rev} (${revision.commitId.slice(0, 12)})`,
     fill: (tree) => exportRevision(revision, tree, signal),
   };
 }
 
-async function tarballOrigin(path: string, signal: AbortSignal): Promise<Origin> {
+async function tarballOrigin(path: string, spec: string, signal: AbortSignal): Promise<Origin> {
   return {
+    spec,
     key: `tarball_${(await fileDigest(path)).slice(0, 32)}`,
     name: path,
     fill: (tree) => extractTarball(path, tree, signal),
@@ -199,7 +224,7 @@ async function storeOrigin(origin: Origin, options: SourceOptions): Promise<Sour
 async function makeSource(origin: Origin, dir: string): Promise<unknown> {
   const tree = join(dir, 'tree');
   await origin.fill(tree);
-  const version = await requireKernel(tree);
+  const version = await requireKernel(tree, origin.spec);
   await writeFile(join(dir, 'symbols.json'), JSON.stringify(await kconfigSymbols(tree)));
   return { version };
 }
@@ -219,12 +244,13 @@ async function readSource(entry: Entry, name: string): Promise<Source> {
 }
 
 /** The version in the top Makefile: `VERSION = 6` and `PATCHLEVEL = 1` on lines of their own. */
-async function requireKernel(tree: string): Promise<KernelVersion> {
+async function requireKernel(tree: string, spec: string): Promise<KernelVersion> {
   const makefile = await readFile(join(tree, 'Makefile'), 'utf8').catch(() => '');
   const major = /^VERSION\s*=\s*(\d+)\s*$/m.exec(makefile)?.[1];
   const minor = /^PATCHLEVEL\s*=\s*(\d+)\s*$/m.exec(makefile)?.[1];
   if (major === undefined || minor === undefined) {
-    throw new HarnessError('usage', `${tree} is not a kernel source: no Makefile with a VERSION`);
+    const message = `kernel ${spec}: not a kernel source, it has no Makefile with a VERSION`;
+    throw new HarnessError('usage', message);
   }
   return [Number(major), Number(minor)];
 }

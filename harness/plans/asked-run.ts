@@ -6,6 +6,7 @@ import { chooseWorkloads } from './choose-workloads.ts';
 import { type AskedRun, keepInputs } from './keep-inputs.ts';
 import { type RunResult, runPlan } from './run.ts';
 import type { RunRecord } from './run-record.ts';
+import { readConfigBase } from './test-kernel.ts';
 
 export interface AskedRunOptions {
   /** Gives the run directory, new or empty; called once all that was named is known to be there. */
@@ -28,6 +29,7 @@ export async function runAsked(
   const { workloadArgs: args, cwd } = asked;
   const workloads = await chooseWorkloads(asked.workloads, { cwd, args, signal });
   const known = asked.baseline === undefined ? undefined : await readBaseline(asked.baseline, cwd);
+  if (asked.configBase !== undefined) await readConfigBase(asked.configBase, cwd);
   const dir = await options.openDirectory();
   const request = await keepInputs(
     asked,

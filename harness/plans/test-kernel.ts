@@ -9,6 +9,7 @@ import {
 } from '../../patches/index.ts';
 import { HarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
+import { readFaultIn } from '../host/disk.ts';
 import { packageRoot } from '../host/package-root.ts';
 import type { ConfigBase } from '../kernel/config.ts';
 import { type Fragment, readFragments } from '../kernel/fragment.ts';
@@ -144,13 +145,15 @@ async function readBase({ configBase, cwd }: TestKernelRequest): Promise<ConfigB
   return typeof configBase === 'string' ? readConfigBase(configBase, cwd) : configBase;
 }
 
-/** The .config of `--config-base`. Throws `usage` when it is not there. */
+/** The .config of `--config-base`. Throws `usage` when it cannot be read. */
 export async function readConfigBase(
   name: string,
   cwd: string,
 ): Promise<Extract<ConfigBase, { kind: 'file' }>> {
   const text = await readFile(resolve(cwd, name), 'utf8').catch((error: unknown) => {
-    throw new HarnessError('usage', `--config-base ${name}: no such file`, { cause: error });
+    throw new HarnessError('usage', `--config-base ${name}: ${readFaultIn(error)}`, {
+      cause: error,
+    });
   });
   return { kind: 'file', name, text };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import { readRangeChoice } from '../../harness/commands/bisect-range.ts';
-import { openBisectDirectory } from '../../harness/commands/run-directory.ts';
+import { openJournalDirectory } from '../../harness/commands/run-directory.ts';
 import { parseFragment } from '../../harness/kernel/fragment.ts';
 import type { BuildOutcome } from '../../harness/kernel/kernel.ts';
 import { configText, differences } from '../../harness/plans/bisection/config-lines.ts';
@@ -375,7 +375,7 @@ void t.test('the content of what is named decides, not its name', async (t) => {
   }
 });
 
-void t.test('the folder of a bisection is new, empty, or its own', async (t) => {
+void t.test('the folder of a bisection or series is new, empty, or its own', async (t) => {
   const dir = t.testdir({
     fresh: {},
     locked: { lock: '' },
@@ -383,11 +383,13 @@ void t.test('the folder of a bisection is new, empty, or its own', async (t) => 
     other: { 'result.json': '{}' },
     file: '',
   });
-  for (const name of ['fresh', 'locked', 'own', 'new']) await openBisectDirectory(join(dir, name));
+  for (const name of ['fresh', 'locked', 'own', 'new']) {
+    await openJournalDirectory(join(dir, name), 'series');
+  }
   for (const [name, message] of [
     ['other', /other: not empty, and no bisection; name a new folder$/],
     ['file', /file: not a folder$/],
   ] as const) {
-    await t.rejects(openBisectDirectory(join(dir, name)), { code: 'usage', message });
+    await t.rejects(openJournalDirectory(join(dir, name), 'bisection'), { code: 'usage', message });
   }
 });

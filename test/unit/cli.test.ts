@@ -72,42 +72,18 @@ const mistakes: readonly { readonly args: readonly string[]; readonly says: RegE
   { args: ['rnu'], says: /no such command: rnu; did you mean run\?/ },
   { args: ['--json', 'run'], says: /--json: flags are named after the command/ },
   { args: ['run', '--frobnicate'], says: /--frobnicate: no such flag; splat run --help/ },
-  { args: ['run', '--wrokload', 'hmm'], says: /--wrokload: no such flag; did you mean --workload/ },
-  { args: ['run', '-k', 'x'], says: /-k: no such flag/ },
-  { args: ['run', '--no-kernel'], says: /--no-kernel: no such flag; without --kernel it is/ },
-  { args: ['run', '--no-out'], says: /--no-out: no such flag/ },
-  { args: ['run', '--no-workload'], says: /--no-workload: no such flag/ },
   { args: ['run', '--kernel', 'a', '--kernel', 'b'], says: /--kernel was given twice/ },
-  { args: ['run', '--out=a', '--out', 'b'], says: /--out was given twice/ },
-  { args: ['run', '--configBase=a', '--config-base=b'], says: /--config-base was given twice/ },
-  { args: ['run', '--duration', '1', '--duration', '2'], says: /--duration was given twice/ },
-  { args: ['run', '--accel', 'kvm', '--accel', 'tcg'], says: /--accel was given twice/ },
-  { args: ['series', 'x', '--base', 'a', '--base', 'b'], says: /--base was given twice/ },
-  { args: ['bisect', '--tree', 'a', '--tree', 'b'], says: /--tree was given twice/ },
-  { args: ['triage', '--vmlinux', 'a', '--vmlinux', 'b'], says: /--vmlinux was given twice/ },
-  { args: ['triage', 'x', '--vmlinux'], says: /--vmlinux needs a value/ },
-  { args: ['run', '--kernel', '--json'], says: /--kernel needs a value/ },
-  { args: ['run', '--kernel', ''], says: /--kernel: it is empty/ },
-  { args: ['run', '--duration='], says: /--duration: it is empty/ },
-  { args: ['run', '--json=maybe'], says: /--json=maybe: it takes no value/ },
-  { args: ['run', 'debian:6.1'], says: /run: what is debian:6\.1\? splat run takes flags only/ },
-  { args: ['bisect', '--configs', 'a'], says: /--configs needs 2 values/ },
-  { args: ['series', 'x.mbox'], says: /series needs --base/ },
-  { args: ['replay'], says: /replay needs RUN/ },
-  { args: ['cache', 'lsit'], says: /cache lsit: not one of list, prune; did you mean list/ },
   { args: ['cache', 'prune', '--max-size', '1G'], says: /--max-size 1G: not a number/ },
   { args: ['run', '--workload', 'nope'], says: /--workload nope: .*munmap, mrelease/ },
-  { args: ['run', '--accel', 'warp'], says: /--accel warp: not one of auto, kvm, tcg/ },
   { args: ['run', '--cpus', '99'], says: /--cpus 99: not a whole number from 1 to 8/ },
   { args: ['run', '--duration', '30s'], says: /--duration 30s: not a whole number from 1/ },
-  { args: ['controls', '--row', '1', '--row', 'x'], says: /--row x: not a whole number/ },
   { args: ['run', '--series', '/nonexistent.mbox'], says: /nonexistent\.mbox/ },
   { args: ['run', '--config', '/nonexistent.config'], says: /nonexistent\.config/ },
   { args: ['run', '--kernel', 'debian:zzz'], says: /debian:zzz: not a version/ },
   { args: ['run', '--kernel', '/nonexistent'], says: /nonexistent/ },
   { args: ['run', '--out', join(root, 'harness')], says: /--out .*: not empty/ },
   { args: ['run', '--out', join(root, 'package.json')], says: /--out .*: not a folder/ },
-  { args: ['triage', '/nonexistent.log'], says: /nonexistent\.log/ },
+  { args: ['triage', '/nonexistent.log'], says: /cannot read \/nonexistent\.log: no such file/ },
 ];
 
 for (const { args, says } of mistakes) {
@@ -212,14 +188,64 @@ void t.test(
 
 void t.test('what its own command line stops leaves no run directory', async (t) => {
   const parent = t.testdir();
-  for (const command of ['run', 'controls']) {
+  const rows: readonly (readonly [command: string, flags: readonly string[], says: RegExp])[] = [
+    ['run', ['--kernel', 'nowhere'], /^splat: kernel nowhere: no such directory/m],
+    ['controls', ['--kernel', 'nowhere'], /^splat: kernel nowhere: no such directory/m],
+    ['run', ['--config-base', 'nowhere'], /^splat: --config-base nowhere: no such file/m],
+    ['run', ['--config-base', parent], /^splat: --config-base .*: it is a folder/m],
+  ];
+  for (const [command, flags, says] of rows) {
     const out = join(parent, command);
-    const done = splat([command, '--kernel', 'nowhere', '--out', out], { SPLAT_CACHE: parent });
+    const done = splat([command, ...flags, '--out', out], { SPLAT_CACHE: parent });
     t.equal(done.code, 129);
-    t.match(done.err, /^splat: kernel nowhere: no such directory/m);
+    t.match(done.err, says);
     t.notOk(existsSync(out), command);
   }
 });
+
+void t.test('what is no kernel is named as it was typed', (t) => {
+  const dir = t.testdir({ notk: { 'a.c': 'int a;\n' } });
+  const run = (program: string, args: readonly string[]): string =>
+    execFileSync(program, args, { cwd: dir, encoding: 'utf8' });
+  run('tar', ['-czf', 'notk.tgz', 'notk']);
+  run('git', ['init', '-q', 'notk']);
+  const identity = ['-c', 'user.name=a', '-c', 'user.email=a@b'];
+  run('git', ['-C', 'notk', 'add', '.']);
+  run('git', ['-C', 'notk', ...identity, 'commit', '-qm', 'a']);
+  for (const kernel of ['notk.tgz', 'notk@HEAD', 'notk'].map((name) => join(dir, name))) {
+    const { code, err } = splat(['build', '--kernel', kernel], { SPLAT_CACHE: join(dir, 'cache') });
+    t.equal(code, 129, err);
+    t.equal(
+      err.split('\n').at(-2),
+      `splat: kernel ${kernel}: not a kernel source, it has no Makefile with a VERSION`,
+    );
+  }
+  t.end();
+});
+
+void t.test(
+  'a version apt does not have is the mistake of who names it, where it has others',
+  (t) => {
+    const dir = t.testdir({ bin: {} });
+    const fake = join(dir, 'bin', 'apt-cache');
+    const known = 'linux-source-6.12 - b\\nlinux-source-6.1 - a\\nlinux-source-6.1-x - c\\n';
+    writeFileSync(fake, `#!/bin/sh\n[ "$1" = search ] && printf '${known}'\nexit 0\n`, {
+      mode: 0o755,
+    });
+    const out = join(dir, 'out');
+    const { code, err } = splat(['run', '--kernel', 'debian:6.99', '--out', out], {
+      SPLAT_CACHE: join(dir, 'cache'),
+      PATH: `${join(dir, 'bin')}:${process.env['PATH']}`,
+    });
+    t.equal(code, 129, err);
+    t.match(
+      err,
+      /^splat: kernel debian:6\.99: apt knows no package linux-source-6\.99; it has debian:6\.1, debian:6\.12$/m,
+    );
+    t.notOk(existsSync(out));
+    t.end();
+  },
+);
 
 void t.test(
   'a named pipe is read to its end, and waiting for its writer can be interrupted',

@@ -130,8 +130,28 @@ void t.test('a full disk is named by its path where the error knows it', (t) => 
       message: `cannot write to ${where}: no space left`,
     });
   }
-  const other = new Error('EIO');
-  t.equal(explainDiskError(other, '/out'), other);
+  for (const other of [
+    new Error('EIO'),
+    Object.assign(new Error('kill EPERM'), { code: 'EPERM', syscall: 'kill' }),
+  ]) {
+    t.equal(explainDiskError(other, '/out'), other);
+  }
+  t.end();
+});
+
+void t.test('what a disk says is one line, whatever it says', (t) => {
+  for (const [code, reason] of [
+    ['EPERM', 'operation not permitted'],
+    ['EIO', 'input/output error'],
+    ['ENOTDIR', 'what should be a folder is none'],
+    ['ELOOP', 'too many symbolic links'],
+    ['ENAMETOOLONG', 'file name too long'],
+  ]) {
+    const error = Object.assign(new Error(code), { code, syscall: 'open', path: '/x' });
+    t.match(explainDiskError(error, '/out'), { message: `cannot write to /x: ${reason}` });
+  }
+  const read = Object.assign(new Error('EIO'), { code: 'EIO', syscall: 'read' });
+  t.match(explainDiskError(read, '/out'), { message: 'cannot read /out: input/output error' });
   t.end();
 });
 

@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { closeSync, createReadStream, openSync, readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import type { CommandContext } from '../../harness/commands/context.ts';
 import { run, type TriageArguments } from '../../harness/commands/triage.ts';
@@ -18,6 +20,10 @@ const splat = [
   '',
 ].join('\n');
 const event = '[    1.000000] Out of memory: Killed process 12 (hog) total-vm:4kB\n';
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
 
 interface Outcome {
   readonly code: number;
@@ -156,8 +162,81 @@ void t.test('--explain with --json gives the lines as data', async (t) => {
   t.equal(code, 1);
 });
 
+void t.test('a log is unpacked from gzip, and what is no log is named', async (t) => {
+  const dir = t.testdir({ empty: '', text: splat });
+  const files: Record<string, Uint8Array> = {
+    'log.gz': gzipSync(splat),
+    'two.gz': Buffer.concat([gzipSync(splat), gzipSync(splat)]),
+    'cut.gz': gzipSync(splat.repeat(9)).subarray(0, 100),
+    xz: Buffer.from('fd377a585a000004e6d6b446', 'hex'),
+    zst: Buffer.from('28b52ffd0458c100006869', 'hex'),
+    bz2: Buffer.from('425a6839314159265359aabb', 'hex'),
+    utf16: Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(splat, 'utf16le')]),
+    'utf16-bare': Buffer.from(splat, 'utf16le'),
+    nuls: Buffer.concat([Buffer.from('quiet\n'), Buffer.alloc(2000)]),
+    random: Buffer.concat([...Array(200).keys()].map((n) => sha256(`${n}`))),
+  };
+  for (const [name, bytes] of Object.entries(files)) writeFileSync(join(dir, name), bytes);
+  const cwd = { cwd: dir };
+  const count = async (file: string): Promise<number> => {
+    const { output } = await triage({ file, json: true }, '', cwd);
+    return (JSON.parse(output) as { findings: unknown[] }).findings.length;
+  };
+  t.equal(await count('log.gz'), 1);
+  t.equal(await count('two.gz'), 2);
+  for (const [file, says] of [
+    ['cut.gz', /^cut.gz: its gzip data is damaged or cut off$/],
+    ['xz', /^xz: is xz data; unpack it first$/],
+    ['zst', /^zst: is zstd data; unpack it first$/],
+    ['bz2', /^bz2: is bzip2 data; unpack it first$/],
+    ['utf16', /^utf16: is UTF-16 text; convert it first/],
+    ['utf16-bare', /^utf16-bare: is UTF-16 text/],
+    ['random', /^random: is binary data, not a console log$/],
+    ['nuls', /^nuls: is mostly NUL bytes/],
+    ['empty', /^empty: no lines were read$/],
+  ] as const) {
+    t.match(await refusal(t, { file, json: true }, '', cwd), says);
+  }
+  t.match(await refusal(t, { file: '-' }, ''), /^standard input: no lines were read$/);
+  const stdin = Readable.from([...gzipSync(splat)].map((byte) => Buffer.from([byte])));
+  t.equal((await triage({}, '', { stdin })).code, 1, 'a byte at a time');
+});
+
+void t.test('noise on the line, NULs and other alphabets are in real logs', async (t) => {
+  const noise = sha256('noise');
+  const lines = Buffer.from('[    1.000000] demo: ready\n'.repeat(50));
+  const found = Buffer.from(splat);
+  for (const [code, parts] of [
+    [0, [noise, lines]],
+    [0, [lines, Buffer.alloc(500), lines]],
+    [0, [Buffer.from('\u001B[2J\u001B[1;1H\r\n'.repeat(20)), lines]],
+    [0, [Buffer.from('Системный журнал 起動しました\n'.repeat(50))]],
+    [0, [Buffer.from('\r\n\r\n')]],
+    [1, [Buffer.alloc(9000), Buffer.from('\n'), found]],
+    [1, [sha256('1'), sha256('2'), sha256('3'), Buffer.from('\n'), found, Buffer.alloc(9000)]],
+  ] as const) {
+    t.equal((await triage({}, '', { stdin: Readable.from(parts) })).code, code);
+  }
+});
+
+void t.test('--vmlinux and --source name what can be read', async (t) => {
+  const dir = t.testdir({ empty: '', 'a.log': splat, folder: {} });
+  for (const [argv, says] of [
+    [{ vmlinux: 'empty' }, /^--vmlinux empty: it is empty$/],
+    [{ vmlinux: 'folder' }, /^--vmlinux folder: it is a folder$/],
+    [{ vmlinux: 'a.log' }, /^--vmlinux a.log: not a kernel image with symbols$/],
+    [{ source: 'none' }, /^--source none: no such folder$/],
+    [{ source: 'a.log' }, /^--source a.log: no such folder$/],
+  ] as const) {
+    t.match(await refusal(t, { file: 'a.log', ...argv }, '', { cwd: dir }), says);
+  }
+});
+
 void t.test('bad input is refused in one line', async (t) => {
-  t.match(await refusal(t, { file: '/does/not/exist' }), /cannot read \/does\/not\/exist: ENOENT/);
+  t.match(
+    await refusal(t, { file: '/does/not/exist' }),
+    /cannot read \/does\/not\/exist: no such file/,
+  );
   t.match(await refusal(t, { file: '/' }), /is a directory/);
   t.match(await refusal(t, { file: '-', explain: 2 }, splat), /no finding 2; the log has 1/);
   t.match(await refusal(t, { file: '-', explain: 0 }, splat), /--explain/);
@@ -165,11 +244,11 @@ void t.test('bad input is refused in one line', async (t) => {
   t.match(await refusal(t, { file: '-', batch: true }, '{"id":1}\n'), /line 1: needs/);
   t.match(
     await refusal(t, { file: '-', vmlinux: 'missing' }, splat),
-    /cannot read missing: ENOENT/,
+    /--vmlinux missing: no such file/,
   );
   t.match(
     await refusal(t, {}, '', { stdin: Object.assign(Readable.from([]), { isTTY: true }) }),
-    /needs a file/,
+    /needs FILE/,
   );
   t.match(await refusal(t, { file: '-' }, splat, { signal: AbortSignal.abort() }), /interrupted/);
 });

@@ -1,0 +1,207 @@
+import { constants, fstatSync, openSync, readSync } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import { resolve } from 'node:path';
+import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
+import { HarnessError } from '../errors.ts';
+import { readFaultIn } from '../host/disk.ts';
+import type { CommandContext } from './context.ts';
+
+type Chunk = Uint8Array | string;
+
+/** Bytes of a read. */
+const chunkBytes = 1024 * 1024;
+
+/** Standard input when the log is to come from there; undefined when a file is named. */
+function standardInput(
+  file: string | undefined,
+  { stdin }: CommandContext,
+): NodeJS.ReadableStream | undefined {
+  // yargs-parser hands a bare - of a positional over as the empty string.
+  if (file === '-' || file === '') return stdin;
+  if (file !== undefined) return undefined;
+  if ('isTTY' in stdin && stdin.isTTY) {
+    throw new HarnessError('usage', 'triage needs FILE, or - for stdin');
+  }
+  return stdin;
+}
+
+async function openLog(file: string, { cwd }: CommandContext): Promise<FileHandle> {
+  try {
+    const handle = await open(resolve(cwd, file));
+    if (!(await handle.stat()).isDirectory()) return handle;
+    await handle.close();
+  } catch (cause) {
+    throw new HarnessError('usage', `cannot read ${file}: ${readFaultIn(cause)}`, { cause });
+  }
+  throw new HarnessError('usage', `${file} is a directory; name a console log in it`);
+}
+
+async function* readBytes(
+  file: string | undefined,
+  context: CommandContext,
+): AsyncGenerator<Chunk> {
+  const stdin = standardInput(file, context);
+  if (stdin) {
+    const fd = regularFile(stdin);
+    if (fd === undefined) yield* readStream(stdin, context);
+    else yield* readWhole(fd, context);
+  } else if (file !== undefined) {
+    const path = resolve(context.cwd, file);
+    if ((await stat(path).catch(() => undefined))?.isFIFO() === true) {
+      yield* readFifo(path, context);
+      return;
+    }
+    const handle = await openLog(file, context);
+    try {
+      if ((await handle.stat()).isFile()) yield* readWhole(handle.fd, context);
+      else yield* readStream(handle.createReadStream({ autoClose: false }), context);
+    } finally {
+      await handle.close();
+    }
+  }
+}
+
+/** Reads a pipe or a device to its end; an interrupt ends the wait for more. */
+async function* readStream(
+  stream: NodeJS.ReadableStream,
+  { signal }: CommandContext,
+): AsyncGenerator<Chunk> {
+  throwIfAborted(signal);
+  const stop = () => {
+    if (stream instanceof Readable) stream.destroy(signal.reason as Error);
+  };
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    yield* stream;
+  } catch (error) {
+    throwIfAborted(signal);
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+/** Reads a named pipe without the thread that open(2) would hold until somebody writes: it could not be interrupted. */
+async function* readFifo(path: string, context: CommandContext): AsyncGenerator<Chunk> {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const socket = new Socket({ fd, readable: true, writable: false });
+  try {
+    yield* readStream(socket, context);
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** The descriptor of a standard input that is a file: `splat triage - < console.log`. */
+function regularFile(stdin: NodeJS.ReadableStream): number | undefined {
+  if (!('fd' in stdin) || typeof stdin.fd !== 'number') return undefined;
+  return fstatSync(stdin.fd).isFile() ? stdin.fd : undefined;
+}
+
+/**
+ * Reads a regular file to its end, from where its descriptor stands. A read of the page cache takes less time than handing it
+ * to another thread; signals are looked at between two of them.
+ */
+async function* readWhole(fd: number, { signal }: CommandContext): AsyncGenerator<Uint8Array> {
+  const buffer = Buffer.allocUnsafe(chunkBytes);
+  for (;;) {
+    await setImmediate();
+    throwIfAborted(signal);
+    const count = readSync(fd, buffer, 0, chunkBytes, null);
+    if (count === 0) return;
+    yield buffer.subarray(0, count);
+  }
+}
+
+export function throwIfAborted(signal: AbortSignal): void {
+  if (signal.aborted)
+    throw new HarnessError('interrupted', 'interrupted', { cause: signal.reason });
+}
+
+/** First bytes of what holds a log but is none. */
+const packed: readonly { readonly magic: string; readonly name: string }[] = [
+  { magic: 'fd377a585a00', name: 'xz' },
+  { magic: '28b52ffd', name: 'zstd' },
+  { magic: '425a683?314159265359', name: 'bzip2' },
+  { magic: '04224d18', name: 'lz4' },
+  { magic: '894c5a4f000d0a1a0a', name: 'lzop' },
+  { magic: '504b0304', name: 'zip' },
+  { magic: '377abcaf271c', name: '7z' },
+];
+const gzipMagic = '1f8b08';
+const longestMagic = 10;
+
+/** A log in messages. */
+export function nameOfLog(file: string | undefined): string {
+  return file === undefined || file === '-' || file === '' ? 'standard input' : file;
+}
+
+/** The bytes of the log, unpacked when it is gzip data. Each chunk is valid until the next is asked for. */
+export async function* readLog(
+  file: string | undefined,
+  context: CommandContext,
+): AsyncGenerator<Chunk> {
+  const chunks = readBytes(file, context);
+  const start = await readStart(chunks);
+  const whole = joined(start, chunks);
+  const magic = Buffer.concat(start.map((chunk) => Buffer.from(chunk))).toString('hex', 0, 10);
+  const found = packed.find((one) => new RegExp(`^${one.magic.replace('?', '.')}`).test(magic));
+  if (found !== undefined) {
+    await chunks.return(undefined);
+    const name = nameOfLog(file);
+    throw new HarnessError('usage', `${name}: is ${found.name} data; unpack it first`);
+  }
+  yield* magic.startsWith(gzipMagic) ? unzip(whole, nameOfLog(file)) : whole;
+}
+
+/** The first chunks, until they are as long as any magic number. */
+async function readStart(chunks: AsyncGenerator<Chunk>): Promise<readonly Chunk[]> {
+  const start: Chunk[] = [];
+  for (let bytes = 0; bytes < longestMagic; ) {
+    const next = await chunks.next();
+    if (next.done === true) break;
+    const { value } = next;
+    bytes += value.length;
+    // What is followed by another is not valid any more.
+    start.push(bytes < longestMagic ? Buffer.from(value) : value);
+  }
+  return start;
+}
+
+async function* joined(
+  start: readonly Chunk[],
+  rest: AsyncGenerator<Chunk>,
+): AsyncGenerator<Chunk> {
+  try {
+    yield* start;
+    yield* rest;
+  } finally {
+    await rest.return(undefined);
+  }
+}
+
+async function* unzip(chunks: AsyncIterable<Chunk>, name: string): AsyncGenerator<Chunk> {
+  const [{ createGunzip }, { pipeline }] = await Promise.all([
+    import('node:zlib'),
+    import('node:stream'),
+  ]);
+  async function* copies(): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) yield Buffer.from(chunk);
+  }
+  const packedBytes = Readable.from(copies(), { highWaterMark: 1 });
+  // Its errors are thrown where the other end is read.
+  const plainBytes = pipeline(
+    packedBytes,
+    createGunzip({ chunkSize: chunkBytes }),
+    () => undefined,
+  );
+  try {
+    yield* plainBytes;
+  } catch (cause) {
+    if (!(cause instanceof Error && 'errno' in cause && 'code' in cause)) throw cause;
+    if (!String(cause.code).startsWith('Z_')) throw cause;
+    throw new HarnessError('usage', `${name}: its gzip data is damaged or cut off`, { cause });
+  }
+}

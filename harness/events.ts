@@ -1,3 +1,5 @@
+import { isHarnessError } from './errors.ts';
+
 /**
  * What happens during a run, as it happens. Plans emit, reporters listen. A state machine: a stage starts, makes
  * progress, ends; trials start and end inside no stage and may overlap. A failure is the last event of its stage.
@@ -19,6 +21,8 @@ export type HarnessEvent =
       readonly text: string;
       readonly durationMs: number;
       readonly failed: boolean;
+      /** It was stopped from outside, and neither failed nor came to its end. */
+      readonly interrupted?: boolean;
     }
   | {
       readonly kind: 'trial-start';
@@ -63,7 +67,8 @@ export async function inStage<T>(
     return result;
   } catch (error) {
     const durationMs = performance.now() - startedAt;
-    emit({ kind: 'stage-end', stage, text, durationMs, failed: true });
+    const interrupted = isHarnessError(error, 'interrupted');
+    emit({ kind: 'stage-end', stage, text, durationMs, failed: !interrupted, interrupted });
     throw error;
   }
 }

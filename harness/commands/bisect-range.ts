@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
-import { HarnessError } from '../errors.ts';
+import { HarnessError, isHarnessError } from '../errors.ts';
+import { runGit } from '../kernel/git.ts';
+import { resolveRevision } from '../kernel/revision.ts';
 import type { RangeChoice } from '../plans/bisection/range.ts';
 import type { BisectArguments } from './bisect-options.ts';
 
@@ -40,6 +42,36 @@ export function readRangeChoice(argv: RangeArguments, cwd: string): RangeChoice 
     throw new HarnessError('usage', `what is to be bisected: ${choice}`);
   }
   return { kind: 'patches', kernel, patches: argv.series, good, bad, reverse };
+}
+
+/** The error to throw for a range that cannot be had: ends that were swapped are said to be. */
+export async function explainEnds(
+  failure: unknown,
+  choice: RangeChoice,
+  signal: AbortSignal,
+): Promise<unknown> {
+  if (!isHarnessError(failure, 'usage') || choice.kind !== 'commits') return failure;
+  const { tree, good, bad, reverse } = choice;
+  const [oldEnd, newEnd] = reverse ? [bad, good] : [good, bad];
+  if (!(await isOlder(tree, newEnd, oldEnd, signal).catch(() => false))) return failure;
+  const message = reverse
+    ? `--good ${good} is older than --bad ${bad}: with --reverse the good end is the newer one; leave --reverse out, or swap the two`
+    : `--good ${good} is newer than --bad ${bad}: swap the two, or use --reverse to find the fix`;
+  return new HarnessError('usage', message, { cause: failure });
+}
+
+/** True when the first revision is an ancestor of the second. Throws when one of them is none. */
+async function isOlder(
+  tree: string,
+  one: string,
+  other: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { commitId } = await resolveRevision(tree, one, signal);
+  const { commitId: otherId } = await resolveRevision(tree, other, signal);
+  if (commitId === otherId) return false;
+  const args = ['merge-base', '--is-ancestor', commitId, otherId];
+  return (await runGit(args, { signal, cwd: tree, okCodes: [0, 1] })).exitCode === 0;
 }
 
 function readCommits(argv: RangeArguments & { readonly tree: string }, cwd: string): RangeChoice {

@@ -15,7 +15,7 @@ import { drawPosterior } from '../report/bisect-svg.ts';
 import { describeBisect } from '../report/bisect-text.ts';
 import { type Board, openBoard } from '../report/board.ts';
 import { type BisectArguments, bisectOptions } from './bisect-options.ts';
-import { readRangeChoice } from './bisect-range.ts';
+import { explainEnds, readRangeChoice } from './bisect-range.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
 import { openJournalDirectory } from './run-directory.ts';
@@ -32,7 +32,9 @@ export async function run(argv: BisectArguments, context: CommandContext): Promi
   const { choice, ...asked } = await readRequest(argv, context, board);
   await installPackages(context);
   // Before there is a folder: what is wrong with the ends leaves nothing behind.
-  const range = await openRange(choice, asked);
+  const range = await openRange(choice, asked).catch(async (error: unknown) => {
+    throw await explainEnds(error, choice, context.signal);
+  });
   const { dir } = asked;
   try {
     await openJournalDirectory(dir, 'bisection');

@@ -19,7 +19,11 @@ export const describe = 'build the kernel under test and print where it is';
 
 export function builder(yargs: Argv): Argv<BuildArguments> {
   return kernelOptions(yargs)
-    .option('jobs', { number: true, requiresArg: true, describe: 'parallel compilers' })
+    .option('jobs', {
+      number: true,
+      requiresArg: true,
+      describe: 'compilers at a time; default one per core',
+    })
     .option('json', {
       boolean: true,
       default: false,

@@ -15,7 +15,7 @@ import { progressWriter } from '../report/progress.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
 import { abandonRun, openRunDirectory } from './run-directory.ts';
-import { wholeNumber } from './run-options.ts';
+import { configText, jobsText, wholeNumber } from './run-options.ts';
 
 export interface ControlsArguments {
   readonly kernel: readonly string[];
@@ -75,7 +75,7 @@ function kernelsOptions<T>(yargs: Argv<T>): Argv<T> {
       array: true,
       nargs: 1,
       default: [],
-      describe: 'a .config fragment to merge and verify; repeatable',
+      describe: configText,
     });
 }
 
@@ -91,7 +91,7 @@ function outputOptions<T>(yargs: Argv<T>): Argv<T> {
     .option('seed', {
       number: true,
       requiresArg: true,
-      describe: 'decides everything random in the controls',
+      describe: 'decides everything random in the controls; default a random one',
     })
     .option('accel', {
       choices: ['auto', 'kvm', 'tcg'] as const,
@@ -101,7 +101,7 @@ function outputOptions<T>(yargs: Argv<T>): Argv<T> {
     .option('jobs', {
       number: true,
       requiresArg: true,
-      describe: 'compilers, and guests, at a time',
+      describe: jobsText,
     })
     .option('out', {
       string: true,

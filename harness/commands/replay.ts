@@ -11,7 +11,7 @@ import { type Verdict, verdictPhrase } from '../verdict.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
 import { abandonRun, openRunDirectory, writeReports } from './run-directory.ts';
-import { wholeNumber } from './run-options.ts';
+import { jobsText, wholeNumber } from './run-options.ts';
 
 export interface ReplayArguments {
   readonly run: string;
@@ -38,7 +38,7 @@ export function builder(yargs: Argv): Argv<ReplayArguments> {
     .option('jobs', {
       number: true,
       requiresArg: true,
-      describe: 'compilers, and guests, at a time',
+      describe: jobsText,
     })
     .option('json', {
       boolean: true,

@@ -1,5 +1,5 @@
 import { readdir, rm, rmdir } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { HarnessError, isHarnessError } from '../errors.ts';
 import { explainDiskError, makeFolder, writeWhole } from '../host/disk.ts';
 import type { RunResult } from '../plans/run.ts';
@@ -20,7 +20,10 @@ export async function openRunDirectory(out: string | undefined, cwd: string): Pr
   throw new HarnessError('usage', `--out ${out}: not empty; name a new folder`);
 }
 
-/** The error to throw when a run ends early. One that its command line stopped leaves nothing behind: `dir` is of this run alone. */
+/**
+ * The error to throw when a run ends early. One that its command line stopped leaves nothing behind: `dir` is of this run
+ * alone. One that was interrupted says where it is.
+ */
 export async function abandonRun(
   failure: unknown,
   dir: string | undefined,
@@ -30,6 +33,10 @@ export async function abandonRun(
     // What cannot be removed is a mount point, or was never there.
     await rm(dir, { recursive: true, force: true }).catch(() => undefined);
     if (dirname(dir) === join(cwd, defaultFolder)) await rmdir(dirname(dir)).catch(() => undefined);
+  }
+  if (dir !== undefined && isHarnessError(failure, 'interrupted')) {
+    const kept = `${failure.message}; what is finished is in ${relative(cwd, dir) || '.'}`;
+    return new HarnessError('interrupted', kept, { cause: failure });
   }
   return explainDiskError(failure, dir ?? cwd);
 }

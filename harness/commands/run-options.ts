@@ -1,5 +1,17 @@
 import type { Argv } from 'yargs';
 import { HarnessError } from '../errors.ts';
+import { workloads } from '../stress/workloads.ts';
+
+/** Of --config; the names are those of the optional fragments in kernel-configs/. */
+export const configText =
+  'a .config fragment to merge and verify, or one of ours: kasan, kcsan, kmemleak, preempt-rt; repeatable';
+
+const ownSeconds = workloads.map(({ durationMs }) => durationMs / 1000);
+export const durationText = `seconds of stress per trial; default ${Math.min(...ownSeconds)} to ${Math.max(...ownSeconds)}, by workload`;
+
+/** Of --jobs where guests run, too. */
+export const jobsText =
+  'compilers, and guests, at a time; default as many as the host has cores and memory for';
 
 /** The flags of `splat build`, which every command that builds a kernel takes. */
 export interface KernelArguments {
@@ -30,7 +42,7 @@ export function kernelOptions<T>(yargs: Argv<T>): Argv<T & KernelArguments> {
       array: true,
       nargs: 1,
       default: [],
-      describe: 'a .config fragment to merge and verify; repeatable',
+      describe: configText,
     })
     .option('config-base', {
       string: true,
@@ -57,7 +69,7 @@ export const guestDefaults = { accel: 'auto', memoryMib: 1024, cpus: 2, seed: 1 
 /** Trials and guests, as every command that looks for a patch or a commit takes them; `jobs` describes --jobs. */
 export function guestOptions(yargs: Argv, jobs: string): Argv {
   return yargs
-    .option('duration', number('seconds of stress per trial'))
+    .option('duration', number(durationText))
     .option('accel', {
       choices: ['auto', 'kvm', 'tcg'] as const,
       default: guestDefaults.accel,

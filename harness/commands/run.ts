@@ -14,7 +14,13 @@ import { exitCodeOfVerdict } from '../verdict.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
 import { abandonRun, openRunDirectory, writeReports } from './run-directory.ts';
-import { type KernelArguments, kernelOptions, wholeNumber } from './run-options.ts';
+import {
+  durationText,
+  jobsText,
+  type KernelArguments,
+  kernelOptions,
+  wholeNumber,
+} from './run-options.ts';
 
 export interface RunArguments extends KernelArguments {
   readonly guest: string;
@@ -58,12 +64,12 @@ function workloadOptions<T>(yargs: Argv<T>): Argv<T> {
       .option('duration', {
         number: true,
         requiresArg: true,
-        describe: 'seconds of stress per trial',
+        describe: durationText,
       })
       .option('seed', {
         number: true,
         requiresArg: true,
-        describe: 'decides everything random in the workloads',
+        describe: 'decides everything random in the workloads; default a random one',
       })
       .option('repeat', {
         number: true,
@@ -106,7 +112,7 @@ function outputOptions<T>(yargs: Argv<T>): Argv<T> {
     .option('jobs', {
       number: true,
       requiresArg: true,
-      describe: 'compilers, and guests, at a time',
+      describe: jobsText,
     })
     .option('out', {
       string: true,

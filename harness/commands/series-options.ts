@@ -2,7 +2,7 @@ import type { Argv } from 'yargs';
 import type { AccelChoice } from '../guest/accel.ts';
 import { defaultLimits } from '../plans/series/limits.ts';
 import { workloads } from '../stress/workloads.ts';
-import { guestOptions, list, number, text } from './run-options.ts';
+import { configText, guestOptions, jobsText, list, number, text } from './run-options.ts';
 
 /** The command line of `splat series`. */
 export interface SeriesArguments {
@@ -57,7 +57,7 @@ function patchOptions(yargs: Argv): Argv {
       default: [],
       describe: 'this patch changes detector code: what appears with it was there; repeatable',
     })
-    .option('config', list('a .config fragment to merge and verify; repeatable'))
+    .option('config', list(configText))
     .option('config-base', text('your own .config, in place of tinyconfig and base.config'));
 }
 
@@ -71,7 +71,7 @@ function machineOptions(yargs: Argv): Argv {
       ...number('how sure a verdict must be, from 0.5 to 0.9999'),
       default: defaultLimits.confidence,
     });
-  return guestOptions(limits, 'compilers, and guests, at a time');
+  return guestOptions(limits, jobsText);
 }
 
 function outputOptions(yargs: Argv): Argv {

@@ -51,7 +51,7 @@ export interface CheckpointRequest {
 }
 
 export type CheckpointOutcome =
-  | { readonly kind: 'saved'; readonly checkpoint: Checkpoint }
+  | { readonly kind: 'saved'; readonly checkpoint: Checkpoint; readonly fromCache: boolean }
   | { readonly kind: 'failed'; readonly verdict: Untestable };
 
 /** An untestable boot on its way through code that only knows success: the store, a trial that boots for itself. */
@@ -67,6 +67,7 @@ export class BootFailed extends Error {
 /** The checkpoint from the store, else a boot that is saved there; a new one is restored once before it is trusted. */
 export async function ensureCheckpoint(request: CheckpointRequest): Promise<CheckpointOutcome> {
   const key = checkpointKey(request);
+  let fromCache = true;
   try {
     const entry = await ensureEntry(request.cacheRoot, {
       kind: 'checkpoint',
@@ -74,12 +75,13 @@ export async function ensureCheckpoint(request: CheckpointRequest): Promise<Chec
       signal: request.signal,
       ...(request.onCorrupt === undefined ? {} : { onCorrupt: request.onCorrupt }),
       make: async (dir) => {
+        fromCache = false;
         const record = await bootAndSave(request, dir);
         await proveRestore(request, dir, record);
         return record;
       },
     });
-    return { kind: 'saved', checkpoint: checkpointOf(entry) };
+    return { kind: 'saved', checkpoint: checkpointOf(entry), fromCache };
   } catch (error) {
     if (error instanceof BootFailed) return { kind: 'failed', verdict: error.verdict };
     throw error;

@@ -143,10 +143,12 @@ async function bootOnce(
         signal: request.signal,
         onCorrupt: (text) => emit({ kind: 'note', text: `${text}; booting again` }),
       }),
-    (outcome) =>
-      outcome.kind === 'failed'
-        ? `boot: ${outcome.verdict.message}`
-        : `boot ${bootIndex + 1}: ${outcome.checkpoint.release}, ready in ${(outcome.checkpoint.bootMs / 1000).toFixed(1)} s, saved`,
+    (outcome) => {
+      if (outcome.kind === 'failed') return `boot: ${outcome.verdict.message}`;
+      const { release, bootMs } = outcome.checkpoint;
+      const how = `ready in ${(bootMs / 1000).toFixed(1)} s, saved`;
+      return `boot ${bootIndex + 1}: ${release}, ${outcome.fromCache ? 'from the cache' : how}`;
+    },
   );
   if (saved.kind === 'failed') return saved;
   const bootLog = await readFile(join(saved.checkpoint.dir, 'boot.log'), 'latin1');

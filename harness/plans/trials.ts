@@ -31,10 +31,11 @@ export async function runTrials(
 ): Promise<readonly TrialResult[]> {
   const { emit } = request;
   const total = plans.length;
+  const title = total === 1 ? '1 trial' : `${total} trials`;
   return inStage(
     emit,
     'trials',
-    `${total} trials`,
+    title,
     async () =>
       inParallel(plans, parallelTrials(request), async (plan, index) => {
         emit({ kind: 'trial-start', id: plan.id, index, total });
@@ -51,7 +52,7 @@ export async function runTrials(
         });
         return result;
       }),
-    () => `${total} trials`,
+    () => title,
   );
 }
 

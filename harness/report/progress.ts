@@ -21,7 +21,7 @@ export function progressWriter(
   return (event) => {
     switch (event.kind) {
       case 'note':
-        return line(`splat: ${event.text}`);
+        return line(event.text);
       case 'stage-start':
         startedAtMs = performance.now();
         if (event.stage === 'trials') finished = 0;
@@ -36,7 +36,7 @@ export function progressWriter(
         return live ? status(text) : line(text);
       }
       case 'stage-end':
-        return line(`${event.text}${event.failed ? ': failed' : ''} ${seconds(event.durationMs)}`);
+        return line(`${ending(event, finished, total)} ${seconds(event.durationMs)}`);
       case 'trial-start':
         total = event.total;
         running.add(event.id);
@@ -50,6 +50,17 @@ export function progressWriter(
         return status(`${event.trial}: ${event.title}`);
     }
   };
+}
+
+function ending(
+  { stage, text, failed, interrupted = false }: Extract<HarnessEvent, { kind: 'stage-end' }>,
+  finished: number,
+  total: number,
+): string {
+  if (failed) return `${text}: failed`;
+  if (!interrupted) return text;
+  if (stage !== 'trials') return `${text}: interrupted`;
+  return `interrupted after ${finished} of ${total} ${total === 1 ? 'trial' : 'trials'}`;
 }
 
 function seconds(ms: number): string {

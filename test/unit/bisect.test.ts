@@ -784,18 +784,18 @@ void t.test('a board stays below what is printed, and is drawn in its place', as
   emit({ kind: 'note', text: 'first' });
   show(['7 candidates', 'a'.repeat(50)]);
   emit({ kind: 'stage-start', stage: 'build', text: 'building' });
-  t.strictSame(screenOf(writes), ['splat: first', '7 candidates', 'a'.repeat(29), 'building ...']);
+  t.strictSame(screenOf(writes), ['first', '7 candidates', 'a'.repeat(29), 'building ...']);
   emit({ kind: 'stage-end', stage: 'build', text: 'built', durationMs: 100, failed: false });
   show(['3 candidates', 'b\u001B[31m']);
-  t.strictSame(screenOf(writes), ['splat: first', 'built (0.1 s)', '3 candidates', 'b?[31m', '']);
+  t.strictSame(screenOf(writes), ['first', 'built (0.1 s)', '3 candidates', 'b?[31m', '']);
   show([]);
-  t.strictSame(screenOf(writes), ['splat: first', 'built (0.1 s)', ''], 'and goes without a trace');
+  t.strictSame(screenOf(writes), ['first', 'built (0.1 s)', ''], 'and goes without a trace');
 
   const lines: string[] = [];
   const plain = openBoard({ write: (text) => lines.push(text) }, false);
   plain.show(['7 candidates']);
   plain.emit({ kind: 'note', text: 'x' });
-  t.strictSame(lines, ['splat: x\n'], 'on no terminal nothing is drawn');
+  t.strictSame(lines, ['x\n'], 'on no terminal nothing is drawn');
 });
 
 void t.test('a moment on a terminal: what is left, the first five, and what is next', async (t) => {

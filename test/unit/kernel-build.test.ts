@@ -386,7 +386,7 @@ void test('splat build says why there is no kernel, in words and in JSON', async
   );
   t.match(
     progress,
-    /^splat: patches\/seeded-driver is left out: patch 1\/1 .*drivers\/misc\/Kconfig: No such file/m,
+    /^patches\/seeded-driver is left out: patch 1\/1 .*drivers\/misc\/Kconfig: No such file/m,
   );
   t.match(progress, /^fragment .*: failed \(\d+\.\d s\)$/m);
   const [, json, more] = await run({ json: true });

@@ -1,6 +1,6 @@
 import { join, relative, resolve } from 'node:path';
 import { exitCodes, HarnessError } from '../errors.ts';
-import { explainDiskError, writeWhole } from '../host/disk.ts';
+import { writeWhole } from '../host/disk.ts';
 import { tryLock } from '../host/lock.ts';
 import { cacheRoot, valueDigest } from '../host/store.ts';
 import { type BisectRequest, bisectPlan } from '../plans/bisection/bisect.ts';
@@ -18,7 +18,7 @@ import { type BisectArguments, bisectOptions } from './bisect-options.ts';
 import { explainEnds, readRangeChoice } from './bisect-range.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
-import { openJournalDirectory } from './run-directory.ts';
+import { abandonJournal, openJournalDirectory } from './run-directory.ts';
 import { requireConfidence, wholeNumber } from './run-options.ts';
 
 export const command = 'bisect';
@@ -55,7 +55,7 @@ export async function run(argv: BisectArguments, context: CommandContext): Promi
     return report.because === null ? exitCodes.clean : exitCodes.skip;
   } catch (error) {
     board.show([]);
-    throw explainDiskError(error, dir);
+    throw abandonJournal(error, dir, context.cwd);
   }
 }
 

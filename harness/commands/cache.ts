@@ -8,6 +8,7 @@ import {
   removeItems,
   type StoreItem,
 } from '../host/store-use.ts';
+import { describeStored } from '../kernel/built-kernel.ts';
 import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';
 
@@ -51,11 +52,28 @@ export function builder(yargs: Argv): Argv<CacheArguments> {
 export async function run(argv: CacheArguments, context: CommandContext): Promise<number> {
   const root = cacheRoot(context.env);
   if (argv.action === 'prune') return prune(root, argv, context);
-  const items = await listStore(root, context.signal);
+  const items = await describeKernels(await listStore(root, context.signal));
   context.stdout.write(
-    argv.json ? toJson('items', root, items) : describeItems(items, `in ${plain(root)}`),
+    argv.json
+      ? toJson('items', root, items)
+      : `${summarize(items)}${describeItems(items, `in ${root}`)}`,
   );
   return exitCodes.clean;
+}
+
+/** A kernel with its release and source; null where nothing tells them. */
+interface ListedItem extends StoreItem {
+  readonly release: string | null;
+  readonly source: string | null;
+}
+
+function describeKernels(items: readonly StoreItem[]): Promise<readonly ListedItem[]> {
+  return Promise.all(
+    items.map(async (item) => {
+      const known = item.kind === 'kernel' ? await describeStored(item.dir) : undefined;
+      return { ...item, release: known?.release ?? null, source: known?.source ?? null };
+    }),
+  );
 }
 
 const dayMs = 24 * 3600 * 1000;
@@ -97,7 +115,7 @@ function amount(flag: string, value: number): number {
   throw new HarnessError('usage', `--${flag} ${value}: not a number from 0`);
 }
 
-function toJson(field: string, root: string, items: readonly StoreItem[]): string {
+function toJson(field: string, root: string, items: readonly (StoreItem | ListedItem)[]): string {
   const rows = items.map(({ usedAtMs, ...item }) => ({
     ...item,
     usedAt: new Date(usedAtMs).toISOString(),
@@ -105,17 +123,42 @@ function toJson(field: string, root: string, items: readonly StoreItem[]): strin
   return `${JSON.stringify({ schema: 'splat-cache/1', root, [field]: rows })}\n`;
 }
 
-function describeItems(items: readonly StoreItem[], where: string): string {
-  const rows = items.map(({ kind, key, bytes, usedAtMs }) =>
+/** A line for each kind, the largest first, and an empty one. */
+function summarize(items: readonly StoreItem[]): string {
+  const kinds = [...new Set(items.map(({ kind }) => kind))].map((kind) => {
+    const own = items.filter((item) => item.kind === kind);
+    return { kind, count: own.length, bytes: totalBytes(own) };
+  });
+  const lines = kinds
+    .toSorted((a, b) => b.bytes - a.bytes)
+    .map(({ kind, count, bytes }) =>
+      [kind.padEnd(10), entries(count).padStart(12), size(bytes).padStart(12)].join('  '),
+    );
+  return lines.length === 0 ? '' : `${lines.join('\n')}\n\n`;
+}
+
+function describeItems(items: readonly (StoreItem | ListedItem)[], where: string): string {
+  const rows = items.map((item) =>
     [
-      kind.padEnd(10),
-      size(bytes).padStart(12),
-      new Date(usedAtMs).toISOString().slice(0, 16).replace('T', ' '),
-      plain(key),
+      item.kind.padEnd(10),
+      size(item.bytes).padStart(12),
+      new Date(item.usedAtMs).toISOString().slice(0, 16).replace('T', ' '),
+      plain(item.key),
+      ...('release' in item && item.release !== null
+        ? [plain(`${item.release} of ${item.source}`)]
+        : []),
     ].join('  '),
   );
-  const total = items.reduce((sum, { bytes }) => sum + bytes, 0);
-  return [...rows, `${items.length} entries, ${size(total)} ${where}`, ''].join('\n');
+  const total = `${entries(items.length)}, ${size(totalBytes(items))} ${plain(where)}`;
+  return [...rows, total, ''].join('\n');
+}
+
+function entries(count: number): string {
+  return count === 1 ? '1 entry' : `${count} entries`;
+}
+
+function totalBytes(items: readonly StoreItem[]): number {
+  return items.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 function size(bytes: number): string {

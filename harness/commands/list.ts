@@ -1,7 +1,7 @@
 import { relative, resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes } from '../errors.ts';
-import { listRuns, type RunEntry } from '../plans/run-record.ts';
+import { type ListEntry, listRuns } from '../plans/run-list.ts';
 import { plain } from '../report/plain.ts';
 import { verdictPhrase } from '../verdict.ts';
 import type { CommandContext } from './context.ts';
@@ -26,14 +26,21 @@ export function builder(yargs: Argv): Argv<ListArguments> {
 
 /** One row of `splat list --json`. */
 interface ListedRun {
+  /** Null for what has only a journal, of a series or a bisection. */
+  readonly kind: ListEntry['kind'];
   readonly dir: string;
-  readonly state: RunEntry['state'];
+  readonly state: ListEntry['state'];
   readonly startedAt: string;
   readonly kernel: string | null;
   readonly release: string | null;
   readonly series: readonly string[];
   readonly verdict: string | null;
   readonly trials: number;
+  /** Of a series. */
+  readonly patches: number | null;
+  /** Of a bisection, and how many may be it when that is not one. */
+  readonly culprit: string | null;
+  readonly candidates: number | null;
   /** Why a broken one is broken. */
   readonly message: string | null;
 }
@@ -52,20 +59,61 @@ export async function run(argv: ListArguments, context: CommandContext): Promise
   return exitCodes.clean;
 }
 
-function listedRun(entry: RunEntry): ListedRun {
-  const record = entry.state === 'broken' ? undefined : entry.record;
-  const result = entry.state === 'finished' ? entry.result : undefined;
+function listedRun(entry: ListEntry): ListedRun {
+  const { kind, dir, state, startedAt } = entry;
+  const row = { ...blank, kind, dir, state, startedAt };
+  if (entry.state === 'broken') return { ...row, message: entry.message };
+  if (entry.kind === 'series') {
+    const { verdict, patches, kernel, trials } = entry;
+    return { ...row, verdict, patches, kernel, trials, series: [entry.series] };
+  }
+  if (entry.kind === 'bisect') {
+    const { culprit, candidates, trials } = entry;
+    return { ...row, culprit, candidates, trials };
+  }
+  if (entry.kind === null) return row;
+  const { kernel, series } = entry.record.request;
+  const asked = { ...row, kernel, series: series.map(({ name }) => name) };
+  if (entry.state === 'unfinished') return asked;
+  const { result } = entry;
   return {
-    dir: entry.dir,
-    state: entry.state,
-    startedAt: entry.startedAt,
-    kernel: record?.request.kernel ?? null,
-    release: result?.kernel?.release ?? null,
-    series: record?.request.series.map(({ name }) => name) ?? [],
-    verdict: result === undefined ? null : verdictPhrase(result.verdict),
-    trials: result?.trials.length ?? 0,
-    message: entry.state === 'broken' ? entry.message : null,
+    ...asked,
+    release: result.kernel?.release ?? null,
+    verdict: verdictPhrase(result.verdict),
+    trials: result.trials.length,
   };
+}
+
+const blank = {
+  kernel: null,
+  release: null,
+  series: [],
+  verdict: null,
+  trials: 0,
+  patches: null,
+  culprit: null,
+  candidates: null,
+  message: null,
+};
+
+/** `clean`, `series of 3 patches: splat`, `bisect: 1a2b3c4d5e6f`, `unfinished`. */
+function outcome({
+  kind,
+  state,
+  verdict,
+  patches,
+  culprit,
+  candidates,
+  message,
+}: ListedRun): string {
+  if (message !== null) return `broken: ${message}`;
+  if (state === 'unfinished') return state;
+  if (kind === 'bisect') {
+    const open = candidates === 0 ? 'no answer' : `one of ${candidates}`;
+    return `bisect: ${culprit === null ? open : culprit.slice(0, 12)}`;
+  }
+  if (kind !== 'series') return verdict ?? state;
+  return `series of ${patches} ${patches === 1 ? 'patch' : 'patches'}: ${verdict}`;
 }
 
 function describeRuns(runs: readonly ListedRun[], cwd: string): string {
@@ -73,7 +121,7 @@ function describeRuns(runs: readonly ListedRun[], cwd: string): string {
   const heads = ['date', 'verdict', 'trials', 'kernel', 'series', 'dir'];
   const rows = runs.map((one) => [
     one.startedAt.slice(0, 16).replace('T', ' '),
-    one.verdict ?? (one.message === null ? one.state : `broken: ${one.message}`),
+    outcome(one),
     one.state === 'finished' ? String(one.trials) : '-',
     [one.kernel ?? '-', ...(one.release === null ? [] : [`(${one.release})`])].join(' '),
     one.series.length === 0 ? '-' : one.series.join(' '),

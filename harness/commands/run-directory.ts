@@ -41,6 +41,13 @@ export async function abandonRun(
   return explainDiskError(failure, dir ?? cwd);
 }
 
+/** The error to throw when what has a journal ends early: interrupted, it says how it goes on. */
+export function abandonJournal(failure: unknown, dir: string, cwd: string): unknown {
+  if (!isHarnessError(failure, 'interrupted')) return explainDiskError(failure, dir);
+  const next = `the same command goes on where it was, in ${relative(cwd, dir) || '.'}`;
+  return new HarnessError('interrupted', `${failure.message}; ${next}`, { cause: failure });
+}
+
 /** What stands in the folder of a series or bisection before its journal does. */
 const beforeJournal = new Set(['lock']);
 

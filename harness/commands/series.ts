@@ -1,6 +1,5 @@
 import { join, relative, resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
-import { explainDiskError } from '../host/disk.ts';
 import { tryLock } from '../host/lock.ts';
 import { cacheRoot, valueDigest } from '../host/store.ts';
 import { requireWorkloads } from '../plans/choose-workloads.ts';
@@ -18,7 +17,7 @@ import type { SeriesReport } from '../report/series-report.ts';
 import { describeSeries } from '../report/series-text.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
-import { openJournalDirectory } from './run-directory.ts';
+import { abandonJournal, openJournalDirectory } from './run-directory.ts';
 import { requireConfidence, wholeNumber } from './run-options.ts';
 import { type SeriesArguments, seriesOptions } from './series-options.ts';
 import { writeSeriesMail, writeSeriesReports } from './series-output.ts';
@@ -46,7 +45,7 @@ export async function run(argv: SeriesArguments, context: CommandContext): Promi
     context.stdout.write(await formatReport(report, asked, argv, { ...context, dir }));
     return report.exitCode;
   } catch (error) {
-    throw explainDiskError(error, dir);
+    throw abandonJournal(error, dir, context.cwd);
   }
 }
 

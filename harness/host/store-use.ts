@@ -1,5 +1,6 @@
 import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { HarnessError } from '../errors.ts';
 import { explainDiskError, makeFolder } from './disk.ts';
 import { acquireLock, type LockOptions, tryLock } from './lock.ts';
 import { runTool } from './process.ts';
@@ -34,6 +35,7 @@ const kinds: readonly { readonly kind: string; readonly stamp: string }[] = [
  * takes it exclusively, so nothing is ever removed under a user's feet, and no user can begin in the middle.
  */
 export async function useStore(root: string, options: LockOptions): Promise<AsyncDisposable> {
+  await requireRoot(root);
   try {
     return await acquireLock(useLock(root), { ...options, shared: true });
   } catch (error) {
@@ -53,8 +55,9 @@ function useLock(root: string): string {
   return join(root, 'locks', 'in-use');
 }
 
-/** Everything in the cache, least recently used first. */
+/** Everything in the cache, least recently used first. Throws `infra` when it is no folder. */
 export async function listStore(root: string, signal: AbortSignal): Promise<readonly StoreItem[]> {
+  await requireRoot(root);
   const found: Omit<StoreItem, 'bytes'>[] = [];
   for (const { kind, stamp } of kinds) {
     for (const key of await readdir(join(root, kind)).catch(() => [])) {
@@ -75,6 +78,13 @@ export async function listStore(root: string, signal: AbortSignal): Promise<read
   return found
     .map((item) => ({ ...item, bytes: sizes.get(item.dir) ?? 0 }))
     .toSorted((a, b) => a.usedAtMs - b.usedAtMs);
+}
+
+/** One that is not there is empty. */
+async function requireRoot(root: string): Promise<void> {
+  const found = await stat(root).catch(() => undefined);
+  if (found === undefined || found.isDirectory()) return;
+  throw new HarnessError('infra', `the cache ${root} is no folder; SPLAT_CACHE names another`);
 }
 
 /** du(1) counts a file once however many of the folders link to it, and half a million of them in seconds. */

@@ -68,6 +68,22 @@ export async function findKernel(cacheRoot: string, key: string): Promise<BuiltK
   return entry === undefined ? undefined : readKernel(entry, true);
 }
 
+/** What a list says of a kernel in the store; undefined when its folder does not tell. Nothing of it is verified. */
+export async function describeStored(
+  dir: string,
+): Promise<{ readonly release: string; readonly source: string } | undefined> {
+  try {
+    const { meta } = JSON.parse(await readFile(join(dir, 'entry.json'), 'utf8')) as {
+      readonly meta: Partial<KernelMeta>;
+    };
+    const { release, sourceName: source } = meta;
+    if (typeof release === 'string' && typeof source === 'string') return { release, source };
+  } catch {
+    // Removed meanwhile, or damaged: the store itself says so when it is asked for.
+  }
+  return undefined;
+}
+
 export interface KernelToStore {
   readonly cacheRoot: string;
   readonly key: string;

@@ -1,4 +1,4 @@
-import { open, readdir, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import type { RunResult } from './run.ts';
@@ -69,24 +69,6 @@ export interface RecordedRequest {
 /** Results of thousands of trials stay below this; what is larger is no result of ours. */
 const largestJsonBytes = 256 * 1024 * 1024;
 
-/** The runs in a folder, newest first; the folder itself when it is a run directory. Other things in it are passed over. */
-export async function listRuns(
-  folder: string,
-  options: { readonly absentIsEmpty: boolean },
-): Promise<readonly RunEntry[]> {
-  if (await isRunDirectory(folder)) return [await readEntry(folder)];
-  const names = await readdir(folder, { withFileTypes: true }).catch(
-    (error: NodeJS.ErrnoException) => {
-      if (options.absentIsEmpty && error.code === 'ENOENT') return [];
-      throw new HarnessError('usage', `${folder}: no such folder`, { cause: error });
-    },
-  );
-  const dirs = names.filter((item) => item.isDirectory()).map(({ name }) => join(folder, name));
-  const entries: RunEntry[] = [];
-  for (const dir of dirs) if (await isRunDirectory(dir)) entries.push(await readEntry(dir));
-  return entries.toSorted((a, b) => (a.startedAt < b.startedAt ? 1 : -1));
-}
-
 /** A run directory's two files; throws `usage` when it is not one or not whole. */
 export async function readRun(
   dir: string,
@@ -97,12 +79,8 @@ export async function readRun(
   throw new HarnessError('usage', `${dir} is no run that can be used: ${why}`);
 }
 
-async function isRunDirectory(dir: string): Promise<boolean> {
-  const names: readonly string[] = await readdir(dir).catch(() => []);
-  return names.includes('run.json') || names.includes('result.json') || names.includes('trials');
-}
-
-async function readEntry(dir: string): Promise<RunEntry> {
+/** What there is of the run in a folder. */
+export async function readEntry(dir: string): Promise<RunEntry> {
   const startedAt = await directoryTime(dir);
   try {
     const record = checkRecord(await readJson(join(dir, 'run.json')));
@@ -117,7 +95,8 @@ async function readEntry(dir: string): Promise<RunEntry> {
   }
 }
 
-async function directoryTime(dir: string): Promise<string> {
+/** When something was last put into it, ISO 8601. */
+export async function directoryTime(dir: string): Promise<string> {
   const found = await stat(dir).catch(() => undefined);
   return (found?.mtime ?? new Date(0)).toISOString();
 }
@@ -215,11 +194,12 @@ function isSplats(value: unknown): boolean {
   );
 }
 
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+/** The fields of what may be no object. */
+export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
 
-function notOurs(file: string, field?: string): HarnessError {
+export function notOurs(file: string, field?: string): HarnessError {
   const where = field === undefined ? '' : ` (${field})`;
   return new HarnessError('usage', `${file} is not of this version of splat${where}`);
 }

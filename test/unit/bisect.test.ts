@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { array, assert, asyncProperty, boolean, nat, tuple } from 'fast-check';
 import t, { type Test } from 'tap';
+import { HarnessError } from '../../harness/errors.ts';
+import { inStage, type Stage } from '../../harness/events.ts';
 import type { BisectResult } from '../../harness/plans/bisection/bisect.ts';
 import { chooseTrials } from '../../harness/plans/bisection/choose.ts';
 import { bootOf } from '../../harness/plans/bisection/commit-lab.ts';
@@ -32,6 +34,7 @@ import type { BisectReport } from '../../harness/report/bisect-report.ts';
 import { drawPosterior } from '../../harness/report/bisect-svg.ts';
 import { describeBisect } from '../../harness/report/bisect-text.ts';
 import { openBoard } from '../../harness/report/board.ts';
+import { progressWriter } from '../../harness/report/progress.ts';
 
 const limits: Limits = { confidence: 0.99, endTrials: 150, trials: 5000 };
 const costs = { setupSeconds: 40, trialSeconds: 3 };
@@ -796,6 +799,27 @@ void t.test('a board stays below what is printed, and is drawn in its place', as
   plain.show(['7 candidates']);
   plain.emit({ kind: 'note', text: 'x' });
   t.strictSame(lines, ['x\n'], 'on no terminal nothing is drawn');
+});
+
+void t.test('what was interrupted did not fail, and trials say how many there were', async (t) => {
+  const lines: string[] = [];
+  const emit = progressWriter({ write: (text) => lines.push(text) }, false);
+  const stopped = async (stage: Stage, error: Error): Promise<string> => {
+    const work = async (): Promise<never> => {
+      emit({ kind: 'trial-start', id: 'a', index: 0, total: 2 });
+      emit({ kind: 'trial-end', id: 'a', phrase: 'clean', durationMs: 1000 });
+      throw error;
+    };
+    await t.rejects(
+      inStage(emit, stage, 'work', work, () => ''),
+      error,
+    );
+    return lines.at(-1) ?? '';
+  };
+  const stop = new HarnessError('interrupted', 'interrupted by SIGINT');
+  t.match(await stopped('build', stop), /^work: interrupted \(0\.\d s\)\n$/);
+  t.match(await stopped('trials', stop), /^interrupted after 1 of 2 trials \(0\.\d s\)\n$/);
+  t.match(await stopped('trials', new Error('x')), /^work: failed \(0\.\d s\)\n$/);
 });
 
 void t.test('a moment on a terminal: what is left, the first five, and what is next', async (t) => {

@@ -42,6 +42,8 @@ void t.test('help is had with -h, with help COMMAND, and beside a mistake', (t) 
     t.strictSame(splat(args), { code: 0, out, err: '' }, args.join(' '));
   }
   t.equal(splat(['help']).out, splat(['--help']).out);
+  const run = splat(['run', '-h']).out.replaceAll(/\s+/g, ' ');
+  t.match(run, /--config a .* or one of ours: kasan, kcsan, kmemleak, preempt-rt;/);
   t.end();
 });
 
@@ -77,6 +79,10 @@ const mistakes: readonly { readonly args: readonly string[]; readonly says: RegE
   { args: ['run', '--workload', 'nope'], says: /--workload nope: .*munmap, mrelease/ },
   { args: ['run', '--cpus', '99'], says: /--cpus 99: not a whole number from 1 to 8/ },
   { args: ['run', '--duration', '30s'], says: /--duration 30s: not a whole number from 1/ },
+  {
+    args: ['build', '--config', 'nope'],
+    says: /no such fragment; it is a file, or one of kasan, kcsan, kmemleak, preempt-rt/,
+  },
   { args: ['run', '--series', '/nonexistent.mbox'], says: /nonexistent\.mbox/ },
   { args: ['run', '--config', '/nonexistent.config'], says: /nonexistent\.config/ },
   { args: ['run', '--kernel', 'debian:zzz'], says: /debian:zzz: not a version/ },

@@ -143,7 +143,7 @@ void t.test('what a disk says is one line, whatever it says', (t) => {
   for (const [code, reason] of [
     ['EPERM', 'operation not permitted'],
     ['EIO', 'input/output error'],
-    ['ENOTDIR', 'what should be a folder is none'],
+    ['ENOTDIR', 'a part of its path is no folder'],
     ['ELOOP', 'too many symbolic links'],
     ['ENAMETOOLONG', 'file name too long'],
   ]) {

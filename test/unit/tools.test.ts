@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import ssh2 from 'ssh2';
 import t from 'tap';
+import { run as runCache } from '../../harness/commands/cache.ts';
+import { run as runList } from '../../harness/commands/list.ts';
 import { type MachineSpec, qemuArgv } from '../../harness/guest/argv.ts';
 import { connectSsh, makeKeyPair } from '../../harness/guest/ssh-channel.ts';
 import { parseLdd } from '../../harness/guest/ssh-image.ts';
@@ -23,7 +25,7 @@ import { type AskedRun, askAgain, keepInputs } from '../../harness/plans/keep-in
 import { planTrials } from '../../harness/plans/plan-trials.ts';
 import { compareRuns } from '../../harness/plans/replay.ts';
 import type { RunResult } from '../../harness/plans/run.ts';
-import { listRuns } from '../../harness/plans/run-record.ts';
+import { listRuns } from '../../harness/plans/run-list.ts';
 import { parseCopy, parseForwardedPort } from '../../harness/plans/shell.ts';
 
 const { signal } = new AbortController();
@@ -53,6 +55,52 @@ void t.test('a host can run when nothing is bad; doubts only slow it', (t) => {
 function item(key: string, bytes: number, usedAtMs: number): StoreItem {
   return { kind: 'kernel', key, dir: `/${key}`, bytes, usedAtMs };
 }
+
+/** Entries of a cache and folders of a series, as t.testdir() makes them. */
+const entry = (meta: object) => ({ 'entry.json': JSON.stringify({ meta }) });
+const journal = () => ({ 'journal.jsonl': '', trials: {} });
+
+void t.test(
+  'the cache is listed by kind, then thing by thing; kernels with what they are',
+  async (t) => {
+    const dir = t.testdir({
+      cache: {
+        kernel: {
+          k1: entry({ release: '6.1.0-x', sourceName: 'debian:6.1 (6.1.192-2)' }),
+          k2: entry({ release: 7 }),
+          k3: {},
+        },
+        source: { s1: entry({}) },
+      },
+      file: '',
+    });
+    const list = async (root: string, json: boolean): Promise<string> => {
+      const stdout = new PassThrough();
+      const env = { SPLAT_CACHE: join(dir, root) };
+      const context = { ...talk(), stdout, signal, env, cwd: dir, colour: false, live: false };
+      const flags = { olderThan: undefined, maxSize: undefined, dryRun: false, json };
+      t.equal(await runCache({ action: 'list', ...flags }, context), 0);
+      return String(stdout.read());
+    };
+    const text = await list('cache', false);
+    t.match(text, /^kernel +3 entries +\d+\.\d MiB\nsource +1 entry +\d+\.\d MiB\n\n/);
+    t.match(text, / k1 {2}6\.1\.0-x of debian:6\.1 \(6\.1\.192-2\)$/m);
+    t.match(text, / k2$/m);
+    t.match(text, /^4 entries, \d+\.\d MiB in \S+cache\n$/m);
+    const { items } = JSON.parse(await list('cache', true)) as { items: Record<string, unknown>[] };
+    t.match(
+      items.find(({ key }) => key === 'k1'),
+      { kind: 'kernel', release: '6.1.0-x', source: 'debian:6.1 (6.1.192-2)' },
+    );
+    t.match(
+      items.find(({ key }) => key === 's1'),
+      { kind: 'source', release: null, source: null },
+    );
+    t.match(await list('none', false), /^0 entries/);
+    const message = `the cache ${join(dir, 'file')} is no folder; SPLAT_CACHE names another`;
+    await t.rejects(list('file', false), { code: 'infra', message });
+  },
+);
 
 void t.test('pruning takes what is old, then the least recently used until the rest fits', (t) => {
   const items = [item('new', 10, 90), item('old', 10, 10), item('middle', 10, 50)];
@@ -265,6 +313,58 @@ void t.test('runs are listed newest first, broken ones as such, other folders no
   t.strictSame(await listRuns(join(dir, 'none'), { absentIsEmpty: true }), []);
   await t.rejects(listRuns(join(dir, 'none'), { absentIsEmpty: false }), { code: 'usage' });
 });
+
+void t.test(
+  'series and bisections are listed with what they found, whatever is in them',
+  async (t) => {
+    const series = {
+      schema: 'splat-series/1',
+      verdict: { kind: 'splat' },
+      base: { kernel: 'debian:6.1' },
+      series: { name: 'v3\u001B[31m.mbox' },
+      patches: [{}, {}, {}],
+      timings: { trials: 7 },
+    };
+    const found = { schema: 'splat-bisect/1', culprit: 'a'.repeat(40), candidates: [], trials: 9 };
+    const open = { ...found, culprit: null, candidates: ['b', 'c'] };
+    const dir = t.testdir({
+      s1: { ...journal(), 'series.json': JSON.stringify(series) },
+      b1: { ...journal(), 'bisect.json': JSON.stringify(found) },
+      b2: { ...journal(), 'bisect.json': JSON.stringify(open) },
+      going: journal(),
+      cut: { ...journal(), 'series.json': '{"schema":' },
+      odd: { ...journal(), 'series.json': JSON.stringify({ ...series, verdict: { kind: 7 } }) },
+      list: { ...journal(), 'bisect.json': '[]' },
+      folder: { ...journal(), 'bisect.json': {} },
+    });
+    const listing = async (json: boolean): Promise<string> => {
+      const stdout = new PassThrough();
+      const context = { ...talk(), stdout, signal, env: {}, cwd: dir, colour: false, live: false };
+      t.equal(await runList({ folder: dir, json }, context), 0);
+      return String(stdout.read());
+    };
+    const text = await listing(false);
+    t.match(text, /series of 3 patches: splat +7 +debian:6\.1 +v3\?\[31m\.mbox +s1$/m);
+    t.match(text, /bisect: a{12} +9 +- +- +b1$/m);
+    t.match(text, /bisect: one of 2 +9 +- +- +b2$/m);
+    t.match(text, /unfinished +- +- +- +going$/m);
+    t.match(text, /broken: series\.json is not readable as JSON .* cut$/m);
+    t.match(text, /broken: series\.json is not of this version of splat \(verdict\) .* odd$/m);
+    t.match(text, /broken: bisect\.json is not of this version of splat .* list$/m);
+    t.match(text, /broken: bisect\.json is not readable as JSON .* folder$/m);
+    const { runs } = JSON.parse(await listing(true)) as { runs: Record<string, unknown>[] };
+    const of = (name: string): unknown => runs.find((run) => run['dir'] === join(dir, name));
+    t.match(of('s1'), {
+      kind: 'series',
+      state: 'finished',
+      verdict: 'splat',
+      patches: 3,
+      trials: 7,
+    });
+    t.match(of('b1'), { kind: 'bisect', culprit: 'a'.repeat(40), verdict: null });
+    t.match(of('going'), { kind: null, state: 'unfinished' });
+  },
+);
 
 void t.test('what a run read is kept, and is what a replay reads', async (t) => {
   const diff = '--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n';

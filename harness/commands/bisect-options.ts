@@ -1,7 +1,7 @@
 import type { Argv } from 'yargs';
 import type { AccelChoice } from '../guest/accel.ts';
 import { workloads } from '../stress/workloads.ts';
-import { configText, guestOptions, list, number, text } from './run-options.ts';
+import { fragmentText, guestOptions, list, number, text } from './run-options.ts';
 
 /** The command line of `splat bisect`. */
 export interface BisectArguments {
@@ -90,7 +90,7 @@ function rangeOptions(yargs: Argv): Argv {
 function machineOptions(yargs: Argv): Argv {
   const kernels = yargs
     .option('with-series', list('patches on top of every kernel; repeatable'))
-    .option('config', list(configText))
+    .option('config', list(fragmentText))
     .option('config-base', text('your own .config, in place of tinyconfig and base.config'));
   return guestOptions(kernels, 'compilers at a time; default one per core');
 }

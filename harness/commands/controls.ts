@@ -15,7 +15,7 @@ import { progressWriter } from '../report/progress.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
 import { abandonRun, openRunDirectory } from './run-directory.ts';
-import { configText, jobsText, wholeNumber } from './run-options.ts';
+import { fragmentText, jobsText, wholeNumber } from './run-options.ts';
 
 export interface ControlsArguments {
   readonly kernel: readonly string[];
@@ -75,7 +75,7 @@ function kernelsOptions<T>(yargs: Argv<T>): Argv<T> {
       array: true,
       nargs: 1,
       default: [],
-      describe: configText,
+      describe: fragmentText,
     });
 }
 

@@ -3,7 +3,7 @@ import { HarnessError } from '../errors.ts';
 import { workloads } from '../stress/workloads.ts';
 
 /** Of --config; the names are those of the optional fragments in kernel-configs/. */
-export const configText =
+export const fragmentText =
   'a .config fragment to merge and verify, or one of ours: kasan, kcsan, kmemleak, preempt-rt; repeatable';
 
 const ownSeconds = workloads.map(({ durationMs }) => durationMs / 1000);
@@ -42,7 +42,7 @@ export function kernelOptions<T>(yargs: Argv<T>): Argv<T & KernelArguments> {
       array: true,
       nargs: 1,
       default: [],
-      describe: configText,
+      describe: fragmentText,
     })
     .option('config-base', {
       string: true,

@@ -2,7 +2,7 @@ import type { Argv } from 'yargs';
 import type { AccelChoice } from '../guest/accel.ts';
 import { defaultLimits } from '../plans/series/limits.ts';
 import { workloads } from '../stress/workloads.ts';
-import { configText, guestOptions, jobsText, list, number, text } from './run-options.ts';
+import { fragmentText, guestOptions, jobsText, list, number, text } from './run-options.ts';
 
 /** The command line of `splat series`. */
 export interface SeriesArguments {
@@ -57,7 +57,7 @@ function patchOptions(yargs: Argv): Argv {
       default: [],
       describe: 'this patch changes detector code: what appears with it was there; repeatable',
     })
-    .option('config', list(configText))
+    .option('config', list(fragmentText))
     .option('config-base', text('your own .config, in place of tinyconfig and base.config'));
 }
 

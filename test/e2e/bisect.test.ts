@@ -38,7 +38,7 @@ const refused: readonly (readonly [title: string, args: readonly string[], says:
   [
     'ends the wrong way round',
     ['--tree', '.', '--good', 'HEAD', '--bad', 'HEAD~1'],
-    /not an ancestor/,
+    /--good HEAD is newer than --bad HEAD~1: swap the two/,
   ],
   ['ends that are one', ['--tree', '.', '--good', 'HEAD', '--bad', 'HEAD'], /no commit lies/],
   [

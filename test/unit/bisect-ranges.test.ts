@@ -1,10 +1,11 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { appendFile, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
-import { readRangeChoice } from '../../harness/commands/bisect-range.ts';
+import { explainEnds, readRangeChoice } from '../../harness/commands/bisect-range.ts';
 import { openJournalDirectory } from '../../harness/commands/run-directory.ts';
+import { HarnessError } from '../../harness/errors.ts';
 import { parseFragment } from '../../harness/kernel/fragment.ts';
 import type { BuildOutcome } from '../../harness/kernel/kernel.ts';
 import { configText, differences } from '../../harness/plans/bisection/config-lines.ts';
@@ -392,4 +393,28 @@ void t.test('the folder of a bisection or series is new, empty, or its own', asy
   ] as const) {
     await t.rejects(openJournalDirectory(join(dir, name), 'bisection'), { code: 'usage', message });
   }
+});
+
+void t.test('ends that were swapped are said to be, and no others', async (t) => {
+  const dir = t.testdir();
+  const git = (...args: readonly string[]): void => {
+    const identity = ['-c', 'user.name=a', '-c', 'user.email=a@b'];
+    execFileSync('git', [...identity, ...args], { cwd: dir });
+  };
+  git('init', '-q');
+  for (const name of ['a', 'b']) git('commit', '-q', '--allow-empty', '-m', name);
+  const failure = new HarnessError('usage', 'as it was');
+  const explain = (good: string, bad: string, reverse: boolean): Promise<unknown> => {
+    const rest = { firstParent: false, paths: [] };
+    const choice = { kind: 'commits', tree: dir, good, bad, reverse, ...rest } as const;
+    return explainEnds(failure, choice, new AbortController().signal);
+  };
+  t.match(await explain('HEAD', 'HEAD~1', false), {
+    message:
+      '--good HEAD is newer than --bad HEAD~1: swap the two, or use --reverse to find the fix',
+  });
+  t.match(await explain('HEAD~1', 'HEAD', true), { message: /^--good HEAD~1 is older than --bad/ });
+  t.equal(await explain('HEAD~1', 'HEAD', false), failure);
+  t.equal(await explain('HEAD', 'HEAD', false), failure);
+  t.equal(await explain('HEAD', 'nowhere', false), failure);
 });

@@ -1,5 +1,3 @@
-import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import type { Argv } from 'yargs';
@@ -35,7 +33,11 @@ export function builder(yargs: Argv): Argv<TriageArguments> {
     .option('json', { type: 'boolean', describe: 'one JSON document with all findings' })
     .option('batch', { type: 'boolean', describe: 'JSON lines {id, log} in, {id, findings} out' })
     .option('vmlinux', { type: 'string', describe: 'add file:line with this kernel image' })
-    .option('source', { type: 'string', describe: 'source tree to make paths relative to' })
+    .option('source', {
+      type: 'string',
+      describe:
+        'the folder that vmlinux was built from, here or elsewhere: paths are told from there',
+    })
     .option('explain', {
       type: 'number',
       describe: 'which lines led to finding N (from 1); with --json as data',
@@ -173,7 +175,6 @@ export async function run(argv: TriageArguments, context: CommandContext): Promi
   if (explain !== undefined && (!Number.isInteger(explain) || explain < 1)) {
     throw new HarnessError('usage', `--explain ${explain}: not the number of a finding, from 1`);
   }
-  if (argv.source !== undefined) await requireFolder(argv.source, context);
   if (argv.batch) return runBatch(argv, context);
   const found = findSplats(argv, context);
   if (argv.vmlinux === undefined) return print(argv, found, context);
@@ -181,12 +182,6 @@ export async function run(argv: TriageArguments, context: CommandContext): Promi
   const { openSymbols } = await import('./triage-symbols.ts');
   await using symbols = await openSymbols(argv.vmlinux, argv.source, context);
   return await print(argv, decorated(found, symbols), context);
-}
-
-async function requireFolder(source: string, { cwd }: CommandContext): Promise<void> {
-  const found = await stat(resolve(cwd, source)).catch(() => undefined);
-  if (found?.isDirectory() === true) return;
-  throw new HarnessError('usage', `--source ${source}: no such folder`);
 }
 
 function print(

@@ -15,6 +15,7 @@ const reportLike =
   /^\s|^$|\+0x[0-9a-f]|^[A-Za-z]{1,4}\d{0,2} ?: ?[[<(]?[0-9a-f]{4}|^(?:RIP|EIP|RSP|Code|CPU|Hardware|Modules|Call |Backtrace|[Ss]tack|Process|Internal|Oops|PGD|\*pde|Mem abort|pgd|Data abort|user pgtable|Kernel|Rebooting|page|flags|raw|head|read|write|Read|Write|Allocated|Freed|Uninit|Local|The buggy|Memory|which|Object|Bytes|Redzone|Padding|rcu|NMI|Sending|in_atomic|Preempt|irq|hardirq|softirq|other info|the |but |and |-> |Possible|Chain|\(|\d+ locks? held|no locks held|Showing|#\d|={5}|-{4}|---\[|\*{3}|\.\.\.|\[|<|Dumping|FS:|CS:|DR\d|CR\d|Workqueue|task|comm|RBP|SMP|Tainted|unwind|kfence|Krnl|LR|NIP|MSR|GPR|CFAR|REGS|epc|ra |status|Flags|Control|INFO: lockdep|preempt|value changed|unreferenced|backtrace|hex dump)/;
 const frameLike = /^[\s[(?].*\+0x[0-9a-f]+\/0x/;
 const traceEnd = /---\[ end trace/;
+const taskEnd = /^\s*<\/TASK>/;
 const wholeEnd = /---\[ end Kernel panic|^Rebooting in /;
 const panicLine = /Kernel panic - not syncing/;
 
@@ -39,6 +40,8 @@ export interface OpenReport extends ReportOrigin {
   callerless: number;
   frames: number;
   ended: boolean;
+  /** Its last line was the end of a task's trace. */
+  tasksEnd: boolean;
   complete: boolean;
   panicked: boolean;
   /** Another report began in the middle of this one. */
@@ -59,6 +62,7 @@ export function openReport(rule: Rule, header: ReportLine, origin: ReportOrigin)
     callerless: 0,
     frames: 0,
     ended: false,
+    tasksEnd: false,
     complete: rule.oneLine === true,
     panicked: panicLine.test(header.text),
     interrupted: false,
@@ -76,18 +80,28 @@ function patienceOf(report: OpenReport): number {
   return report.frames > 0 ? patience.afterTrace : patience.beforeTrace;
 }
 
+/** The task's next trouble has a trace of its own, and is no part of this (mm/oom_kill.c, dump_header). */
+const oomDump = / invoked oom-killer: gfp_mask=/;
+
 /** Hands a report the next line of the console, its own or another caller's. */
 export function feed(report: OpenReport, line: ReportLine, fromKernel: boolean): void {
   report.lines.push(line);
   if (report.lines.length >= mostLines) report.complete = true;
-  if (line.caller !== report.lines[0]?.caller) {
+  if (line.caller === report.lines[0]?.caller) feedOwn(report, line);
+  else {
     if (fromKernel && line.caller === '') report.callerless++;
     if (++report.foreign > foreignPatience || report.callerless > callerlessPatience)
       report.complete = true;
-    return;
   }
+}
+
+function feedOwn(report: OpenReport, line: ReportLine): void {
   report.foreign = 0;
   report.callerless = 0;
+  if (report.tasksEnd && oomDump.test(line.text)) {
+    report.complete = true;
+    return;
+  }
   if (panicLine.test(line.text)) report.panicked = true;
   else if (!reportLike.test(line.text)) {
     if (++report.quiet >= patienceOf(report)) report.complete = true;
@@ -95,6 +109,7 @@ export function feed(report: OpenReport, line: ReportLine, fromKernel: boolean):
   }
   report.quiet = 0;
   if (line.text !== '') report.belonging = report.lines.length;
+  report.tasksEnd = taskEnd.test(line.text);
   if (traceEnd.test(line.text)) report.ended = true;
   else if (wholeEnd.test(line.text)) report.complete = true;
   else if (frameLike.test(line.text)) report.frames++;

@@ -230,6 +230,25 @@ void t.test('a panic because of a splat belongs to the splat', async (t) => {
   t.equal(scanLog(log).length, 1);
 });
 
+void t.test('what the task is killed for next is no part of its report', async (t) => {
+  const log = [
+    'BUG: sleeping function called from invalid context at mm/demo.c:1',
+    'in_atomic(): 1, irqs_disabled(): 0, non_block: 0, pid: 9, name: demo',
+    'Call Trace:',
+    ' <TASK>',
+    ' __might_sleep+0x1/0x2',
+    ' demo_start+0x1/0x2',
+    ' </TASK>',
+    'demo invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0',
+    'Call Trace:',
+    ' <TASK>',
+    ' dump_header+0x1/0x2',
+    ' out_of_memory+0x1/0x2',
+    ' </TASK>',
+  ].map((line) => `[    1.000000][    T9] ${line}\n`);
+  t.match(scanLog(log.join('')), [{ line: 1, endLine: 7 }]);
+});
+
 void t.test('a kernel that starts again unasked is a splat, a restart is none', async (t) => {
   const boot = 'Booting the kernel.\n[    0.000000] Linux version 6.1.0\n';
   t.match(scanLog(`[  500.000000] work\n${boot}`), [

@@ -1,4 +1,5 @@
-import { open, readFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { pause, startDeadline } from '../host/deadline.ts';
 import {
@@ -49,7 +50,23 @@ const ticksPerSecond = 100;
 
 /** Starts QEMU with both channels; throws HarnessError `tool` with QEMU's own words when it does not start. */
 export async function startMachine(spec: MachineSpec, options: MachineOptions): Promise<Machine> {
-  const child = await launch(qemuArgv(spec, options.consolePath, options.start), options);
+  // QEMU keeps what is written to the swap in a file that it removes at once: killed in between, it leaves it.
+  const scratch = await mkdtemp(join(temporaryFolder(), 'splat-qemu-'));
+  try {
+    return await startIn(scratch, spec, options);
+  } catch (error) {
+    await rm(scratch, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function startIn(
+  scratch: string,
+  spec: MachineSpec,
+  options: MachineOptions,
+): Promise<Machine> {
+  const argv = qemuArgv(spec, options.consolePath, options.start);
+  const child = await launch(argv, scratch, options);
   const [qmpSocket, agentSocket] = child.channels;
   if (qmpSocket === undefined || agentSocket === undefined) {
     throw new HarnessError('internal', 'QEMU was started without its channels');
@@ -81,6 +98,7 @@ export async function startMachine(spec: MachineSpec, options: MachineOptions): 
       async [Symbol.asyncDispose]() {
         killGroup(child.pid, 'SIGKILL');
         await Promise.all([child.ended, qmp.closed, agent.closed]);
+        await rm(scratch, { recursive: true, force: true });
       },
     };
   } catch (error) {
@@ -98,19 +116,26 @@ export async function startMachine(spec: MachineSpec, options: MachineOptions): 
 function hostFaultOf({ event, data }: QmpEvent): HarnessError | undefined {
   if (event !== 'BLOCK_IO_ERROR' || data['action'] !== 'stop') return undefined;
   const why = data['nospace'] === true ? 'no space left' : String(data['reason']);
-  return new HarnessError(
-    'infra',
-    `cannot write the guest's swap to ${process.env['TMPDIR'] || '/var/tmp'}: ${why}`,
-  );
+  return new HarnessError('infra', `cannot write the guest's swap to ${temporaryFolder()}: ${why}`);
 }
 
-async function launch(argv: readonly string[], options: MachineOptions): Promise<Child> {
+/** Where QEMU keeps temporary files (util/oslib-posix.c, get_tmp_filename): for gigabytes of swap, no tmpfs. */
+function temporaryFolder(): string {
+  return process.env['TMPDIR'] || '/var/tmp';
+}
+
+async function launch(
+  argv: readonly string[],
+  scratch: string,
+  options: MachineOptions,
+): Promise<Child> {
   const stdin =
     options.restoreFrom === undefined ? undefined : await open(options.restoreFrom, 'r');
   try {
     return startTool(qemuProgram, argv, {
       signal: options.signal,
       channels: 2,
+      env: { TMPDIR: scratch },
       ...(stdin === undefined ? {} : { stdinFd: stdin.fd }),
     });
   } finally {

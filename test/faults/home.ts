@@ -116,14 +116,16 @@ function watchMemory(pid: number): { readonly stop: () => Promise<number> } {
   };
 }
 
-/** Processes of a home, all of which have its TMPDIR in their environment. Zombies have no environment any more. */
+/** Processes of a home, all of which have its TMPDIR, or a folder in it, in their environment. Zombies have no environment any more. */
 export async function processesOf(
   home: Home,
 ): Promise<readonly { readonly pid: number; readonly name: string }[]> {
   const found: { pid: number; name: string }[] = [];
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
     const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
-    if (!environment.split('\0').includes(`TMPDIR=${home.tmp}`)) continue;
+    const folder = environment.split('\0').find((one) => one.startsWith('TMPDIR='));
+    // QEMU has a folder of its own in it.
+    if (!`${folder}/`.startsWith(`TMPDIR=${home.tmp}/`)) continue;
     const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => 'gone');
     found.push({ pid: Number(pid), name: name.trim() });
   }

@@ -416,7 +416,6 @@ void t.test('what shows it is looked for where a killed process stopped', async 
   const asked: string[] = [];
   const titles: Readonly<Record<string, string>> = { 'b.2': 'possible deadlock in f' };
   const ready = {
-    bootSplats: [],
     bootAgain: async () => [],
     run: async ({ workload }: ChosenWorkload, index: number) => {
       const name = `${workload.name}.${index}`;

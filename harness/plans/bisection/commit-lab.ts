@@ -48,8 +48,6 @@ export interface ReadyCommit {
   readonly compiled: boolean;
   /** Lines of the configuration that this commit's Kconfig did not keep. */
   readonly dropped: DroppedLines;
-  /** Splats of the first boot, which are in the past of every copy of it. */
-  readonly bootSplats: readonly SplatCount[];
   /** Of the functions that were to be counted besides, those that can be. */
   readonly profiled: readonly string[];
   /** One trial; `index` counts the trials of this commit. */
@@ -87,7 +85,6 @@ export async function prepareCommit(
     accel: lab.lab.accel.accel,
     compiled: !kernel.fromCache,
     dropped: kernel.facts.dropped,
-    bootSplats: countSplats(scanLog(boot.bootLog)),
     profiled: (boot.checkpoint.prepared as Prepared).profiled ?? [],
     run,
     proveDetectors: async () => {
@@ -120,28 +117,35 @@ export async function prepareCommit(
       );
       return missed.flat();
     },
-    bootAgain: async (bootIndex) => {
-      const again = await lab.boots(bootIndex);
-      return again.kind === 'failed' ? undefined : countSplats(scanLog(again.bootLog));
-    },
+    bootAgain: lab.bootSplats,
   } satisfies ReadyCommit;
   return { kind: 'ready', commit };
 }
 
-/** A lab that remembers its checkpoints: the store reads an entry whole each time it is asked for it. */
+/** A lab that remembers its boots: the store reads an entry whole each time it is asked for it. */
 interface BootedLab {
   readonly lab: Lab;
   readonly boots: Lab['checkpoint'];
+  /** As of ReadyCommit's bootAgain: each log is read through once, however many copies ask. */
+  readonly bootSplats: ReadyCommit['bootAgain'];
 }
 
 function rememberBoots(lab: Lab): BootedLab {
-  const known = new Map<number, ReturnType<Lab['checkpoint']>>();
-  const boots: Lab['checkpoint'] = async (bootIndex) => {
-    const boot = known.get(bootIndex) ?? lab.checkpoint(bootIndex);
-    known.set(bootIndex, boot);
-    return boot;
+  const boots = remember(lab.checkpoint);
+  const bootSplats = remember(async (bootIndex) => {
+    const boot = await boots(bootIndex);
+    return boot.kind === 'failed' ? undefined : countSplats(scanLog(boot.bootLog));
+  });
+  return { lab, boots, bootSplats };
+}
+
+function remember<T>(ask: (bootIndex: number) => Promise<T>): (bootIndex: number) => Promise<T> {
+  const known = new Map<number, Promise<T>>();
+  return async (bootIndex) => {
+    const answer = known.get(bootIndex) ?? ask(bootIndex);
+    known.set(bootIndex, answer);
+    return answer;
   };
-  return { lab, boots };
 }
 
 async function runOne(

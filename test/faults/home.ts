@@ -16,19 +16,26 @@ export interface Home extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** What a home takes from the user's own cache, by links that can be removed and put back. */
+/** Entries of the user's own cache that a home has by links, which can be removed. */
 const sharedKinds: readonly EntryKind[] = ['source', 'kernel', 'tool', 'guest'];
 const kinds: readonly EntryKind[] = [...sharedKinds, 'checkpoint'];
 
-/** A home whose cache has the kernels, sources and guests of the user's, and checkpoints and locks of its own. */
+/** A home whose cache has the sources and guests of the user's and the one kernel that is run; checkpoints and locks are its own. */
 export async function openHome(): Promise<Home> {
-  // Builds what is to be shared, where nobody has yet.
-  await splat(['build', '--kernel', 'debian:6.1']);
+  // Builds it, where nobody has yet.
+  const { stdout } = await splat(['build', '--kernel', 'debian:6.1', '--json']);
+  const built = JSON.parse(stdout) as { readonly kernel: { readonly id: string } };
   const dir = await mkdtemp(join(tmpdir(), 'splat-home-'));
   const cache = join(dir, 'cache');
   const tmp = join(dir, 'tmp');
   await mkdir(tmp);
-  for (const kind of sharedKinds) await shareEntries(cache, kind);
+  for (const kind of sharedKinds) {
+    const theirs = join(cacheRoot(), kind);
+    // Every entry is read through after every fault, and a cache may have a hundred kernels.
+    const keys = kind === 'kernel' ? [built.kernel.id] : await readdir(theirs).catch(() => []);
+    await mkdir(join(cache, kind), { recursive: true });
+    for (const key of keys) await symlink(join(theirs, key), join(cache, kind, key));
+  }
   return {
     dir,
     cache,
@@ -36,15 +43,6 @@ export async function openHome(): Promise<Home> {
     env: { SPLAT_CACHE: cache, TMPDIR: tmp },
     [Symbol.asyncDispose]: async () => rm(dir, { recursive: true, force: true }),
   };
-}
-
-/** Links the entries of a kind, as when they had just been made here. */
-export async function shareEntries(cache: string, kind: EntryKind): Promise<void> {
-  const theirs = join(cacheRoot(), kind);
-  await mkdir(join(cache, kind), { recursive: true });
-  for (const key of await readdir(theirs).catch(() => [])) {
-    await symlink(join(theirs, key), join(cache, kind, key));
-  }
 }
 
 /** Removes the entries of a kind: the next run makes its own. Of shared ones only the links go. */

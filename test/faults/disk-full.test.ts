@@ -88,7 +88,8 @@ async function neededKib(t: Test, home: Home): Promise<number> {
   await mountSmall(mounts, disk, { kib: 64 * 1024 });
   const enough = await runIn(home, [...flags, '--out', join(disk, 'run')], mounts);
   t.equal(enough.exitCode, 0, enough.stderr);
-  return usedKib(mounts.seen(disk));
+  // Awaited here: at the return the disk is gone.
+  return await usedKib(mounts.seen(disk));
 }
 
 /** Puts a small disk in the place of a home's cache, with all that it shares but the guests. */

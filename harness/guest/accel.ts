@@ -7,7 +7,7 @@ import { runTool } from '../host/process.ts';
 import { ensureEntry, fileDigest, findEntry, valueDigest } from '../host/store.ts';
 import type { Accel, MachineSpec } from './argv.ts';
 import { awaitBoot, startGuest } from './boot.ts';
-import { qemuVersion } from './machine.ts';
+import { QemuCrashed, qemuVersion } from './machine.ts';
 
 export type AccelChoice = 'auto' | Accel;
 
@@ -134,6 +134,13 @@ async function proveKvm(spec: Omit<MachineSpec, 'accel'>, signal: AbortSignal): 
       kernelDecides: true,
     };
   } catch (error) {
+    if (error instanceof QemuCrashed) {
+      return {
+        works: false,
+        reason: `${kvmDevice} opens, but ${error.message}`,
+        kernelDecides: true,
+      };
+    }
     if (!isHarnessError(error, 'tool')) throw error;
     return {
       works: false,

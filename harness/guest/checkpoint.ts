@@ -103,7 +103,14 @@ async function bootAndSave(request: CheckpointRequest, dir: string): Promise<Boo
   await using booted = await bootGuest(request, {
     consolePath: join(dir, 'boot.log'),
   });
-  await save(booted.guest.machine.qmp, join(dir, 'memory'));
+  const { machine } = booted.guest;
+  try {
+    await save(machine.qmp, join(dir, 'memory'));
+  } catch (error) {
+    throwIfAborted(request.signal);
+    await requireGuestsFault(machine);
+    throw error;
+  }
   return booted.record;
 }
 

@@ -145,6 +145,7 @@ async function launch(
 
 /** QEMU's own words are below the message. */
 function didNotStart(end: ChildEnd, cause?: unknown): HarnessError {
+  if (isCrash(end)) return new QemuCrashed(end);
   const message =
     end.exitCode === 127
       ? `${qemuProgram} is not installed`
@@ -170,8 +171,37 @@ export async function requireGuestsFault(machine: Machine): Promise<void> {
   ]);
   waiting.abort();
   if (end === undefined || end.exitCode === 0) return;
+  if (isCrash(end)) throw new QemuCrashed(end);
   const output = tail(end.stderr);
   throw new HarnessError('infra', `QEMU ended on its own: ${howEnded(end)}`, { output });
+}
+
+/** QEMU died of a bug of its own; its translator has some that one run in thousands meets. */
+export class QemuCrashed extends HarnessError {
+  constructor(end: ChildEnd) {
+    super('infra', `QEMU crashed: ${howEnded(end)}`, { output: tail(end.stderr) });
+  }
+}
+
+/** Signals a program ends itself with (signal(7)). SIGKILL is somebody else's. */
+const crashSignals = new Set(['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGTRAP']);
+
+function isCrash({ killedBy }: ChildEnd): boolean {
+  return killedBy !== undefined && crashSignals.has(killedBy);
+}
+
+/** Makes one more attempt when QEMU crashed during the first; `onCrash` throws where that would hide something. */
+export async function despiteCrash<T>(
+  attempt: () => Promise<T>,
+  onCrash: (crash: QemuCrashed) => void | Promise<void>,
+): Promise<T> {
+  try {
+    return await attempt();
+  } catch (error) {
+    if (!(error instanceof QemuCrashed)) throw error;
+    await onCrash(error);
+    return attempt();
+  }
 }
 
 function howEnded({ exitCode, killedBy }: ChildEnd): string {

@@ -8,7 +8,7 @@ import type { Guest } from '../guest/boot.ts';
 import { bootGuest, type Checkpoint, ensureCheckpoint, forkGuest } from '../guest/checkpoint.ts';
 import { kernelCommandLine } from '../guest/cmdline.ts';
 import { ensureImage } from '../guest/image.ts';
-import { qemuVersion } from '../guest/machine.ts';
+import { despiteCrash, qemuVersion } from '../guest/machine.ts';
 import { valueDigest } from '../host/store.ts';
 import type { BuiltKernel } from '../kernel/kernel.ts';
 import { countable, driverCounters, profiledFunctions } from '../stress/counters.ts';
@@ -134,15 +134,19 @@ async function bootOnce(
     'boot',
     'boot',
     async () =>
-      ensureCheckpoint({
-        cacheRoot: request.cacheRoot,
-        ...machine,
-        identity,
-        bootIndex,
-        prepare,
-        signal: request.signal,
-        onCorrupt: (text) => emit({ kind: 'note', text: `${text}; booting again` }),
-      }),
+      despiteCrash(
+        async () =>
+          ensureCheckpoint({
+            cacheRoot: request.cacheRoot,
+            ...machine,
+            identity,
+            bootIndex,
+            prepare,
+            signal: request.signal,
+            onCorrupt: (text) => emit({ kind: 'note', text: `${text}; booting again` }),
+          }),
+        ({ message }) => emit({ kind: 'note', text: `${message}; booting again` }),
+      ),
     (outcome) => {
       if (outcome.kind === 'failed') return `boot: ${outcome.verdict.message}`;
       const { release, bootMs } = outcome.checkpoint;

@@ -1,7 +1,8 @@
-import { open } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Guest } from '../guest/boot.ts';
 import { BootFailed } from '../guest/checkpoint.ts';
+import { despiteCrash } from '../guest/machine.ts';
 import { makeFolder } from '../host/disk.ts';
 import type { LockDump } from '../locks/dependencies.ts';
 import { unreportedCycles } from '../locks/difference.ts';
@@ -45,6 +46,7 @@ export interface TrialContext {
   readonly dir: string;
   readonly signal: AbortSignal;
   readonly onSplat: (finding: Finding) => void;
+  readonly onNote: (text: string) => void;
   /** Gets what the guest's lockdep knew at the end of the trial; absent: it is not asked. */
   readonly onLocks?: (dump: LockDump) => void;
   /** True for a splat of the baseline: it is reported, and does not decide. Absent: none is. */
@@ -84,11 +86,28 @@ export interface TrialTimings {
   readonly qemuCpuSeconds: number;
 }
 
-/** Runs a trial to its verdict. A kernel that dies or hangs is data; only our own faults are thrown. */
+/**
+ * Runs a trial to its verdict. A kernel that dies or hangs is data; only our own faults are thrown. A QEMU that crashes
+ * gets one more try, and what it left is in a folder called `.crashed`, unless the kernel had splatted: that would be lost.
+ */
 export async function runTrial(plan: TrialPlan, context: TrialContext): Promise<TrialResult> {
   const startedAt = performance.now();
+  let splatted = false;
+  const onSplat = (finding: Finding): void => {
+    splatted = true;
+    context.onSplat(finding);
+  };
   try {
-    return await observeTrial(plan, context, startedAt);
+    return await despiteCrash(
+      async () => observeTrial(plan, { ...context, onSplat }, performance.now()),
+      async (crash) => {
+        if (splatted) throw crash;
+        context.onNote(`${plan.id}: ${crash.message}; trying once more in a fresh guest`);
+        const aside = `${context.dir}.crashed`;
+        await rm(aside, { recursive: true, force: true });
+        await rename(context.dir, aside);
+      },
+    );
   } catch (error) {
     if (!(error instanceof BootFailed)) throw error;
     return unbootedTrial(plan, error.verdict, performance.now() - startedAt);

@@ -102,6 +102,7 @@ function trialContext(
     isKnown: ({ signature }) => request.baseline?.signatures.has(signature) === true,
     ...(onLocks === undefined ? {} : { onLocks }),
     onSplat: ({ title }) => request.emit({ kind: 'splat', trial: plan.id, title }),
+    onNote: (text) => request.emit({ kind: 'note', text }),
   };
 }
 

@@ -137,6 +137,12 @@ export async function guestsOf(home: Home): Promise<readonly number[]> {
     .map(({ pid }) => pid);
 }
 
+/** True for a QEMU that has a guest, and was not asked for its version. */
+export async function hasGuest(pid: number): Promise<boolean> {
+  const words = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');
+  return words.split('\0').includes('-nodefaults');
+}
+
 /** How long the kernel and flock(1) may take to notice a death. */
 const settleMs = 3_000;
 

@@ -12,6 +12,7 @@ import {
   guestsOf,
   type Home,
   type HomeRun,
+  hasGuest,
   leftOvers,
   openHome,
   openVictims,
@@ -25,19 +26,23 @@ const trials = faultTrials(50);
 /** Every so many of them boot; the others copy a checkpoint. */
 const bootEvery = 4;
 
-/** Kills a QEMU of the run as soon as there is one; false when the run ends before. */
-async function killGuest(home: Home, run: HomeRun): Promise<boolean> {
+/** Ends one of the QEMUs that `wanted` finds, as soon as there is one; its pid, or undefined when the run ends before. */
+async function endOne(
+  run: HomeRun,
+  signal: NodeJS.Signals,
+  wanted: () => Promise<number | undefined>,
+): Promise<number | undefined> {
   for (;;) {
-    const [pid] = await guestsOf(home);
+    const pid = await wanted();
     if (pid !== undefined) {
       try {
-        process.kill(pid, 'SIGKILL');
-        return true;
+        process.kill(pid, signal);
+        return pid;
       } catch {
         // It ended meanwhile; the next one will do.
       }
     }
-    if (await endsWithin(run, 5)) return false;
+    if (await endsWithin(run, 5)) return undefined;
   }
 }
 
@@ -59,7 +64,7 @@ void t.test('QEMU killed at any moment is the host’s fault, never a verdict', 
     const moment = random() * (ms + (boots ? bootMs : 0));
     const run = startIn(home, [...args, out]);
     await sleep(moment);
-    const killed = await killGuest(home, run);
+    const killed = await endOne(run, 'SIGKILL', async () => (await guestsOf(home))[0]);
     const done = await run.done;
     const about = `${trial}: ${boots ? 'boot, ' : ''}${args[0]}, after ${Math.round(moment)} ms`;
     peakMiB = Math.max(peakMiB, done.peakMiB);
@@ -71,7 +76,11 @@ void t.test('QEMU killed at any moment is the host’s fault, never a verdict', 
       t.notOk(readdirSync(out).includes('result.json'), `${about}: no result`);
     } else {
       // It was at its end already, or there was none any more.
-      t.equal(done.exitCode, 0, `${about} (${killed ? 'killed' : 'none'}): ${done.stderr}`);
+      t.equal(
+        done.exitCode,
+        0,
+        `${about} (${killed === undefined ? 'none' : 'killed'}): ${done.stderr}`,
+      );
     }
     t.strictSame(
       await leftOvers(home, { files: ['cache/drafts', 'tmp'] }),
@@ -84,4 +93,46 @@ void t.test('QEMU killed at any moment is the host’s fault, never a verdict', 
   t.equal(after.exitCode, 0, `the next run works: ${after.stderr}`);
   t.ok(peakMiB < 300, `the harness needed ${peakMiB} MiB`);
   t.comment(`${told} of ${trials} hit a guest in use; peak of the harness ${peakMiB} MiB`);
+});
+
+/** Crashes up to `times` guests of a run, one after the other; how many there were. */
+async function crashGuests(home: Home, run: HomeRun, times: number): Promise<number> {
+  const crashed = new Set<number>();
+  const next = async (): Promise<number | undefined> => {
+    for (const pid of await guestsOf(home)) {
+      if (!crashed.has(pid) && (await hasGuest(pid))) return pid;
+    }
+    return undefined;
+  };
+  while (crashed.size < times) {
+    const pid = await endOne(run, 'SIGSEGV', next);
+    if (pid === undefined) break;
+    crashed.add(pid);
+  }
+  return crashed.size;
+}
+
+void t.test('a QEMU that crashes gets one more try, in a boot as in a trial', async (t) => {
+  await using home = await openHome();
+  const victims = await openVictims(home);
+  for (const stage of ['trial', 'boot'] as const) {
+    for (const crashes of [1, 3]) {
+      if (stage === 'boot') await forgetEntries(home.cache, 'checkpoint');
+      const about = `${stage}, ${crashes}`;
+      const run = startIn(home, [...victims.one, join(home.dir, about)]);
+      const crashed = await crashGuests(home, run, crashes);
+      const done = await run.done;
+      if (crashes === 1) {
+        t.equal(done.exitCode, 0, `${about}: ${done.stderr}`);
+        const tries = stage === 'boot' ? 'booting again' : 'trying once more in a fresh guest';
+        t.match(done.stderr, `QEMU crashed: killed by SIGSEGV; ${tries}`, about);
+      } else {
+        t.equal(crashed, 2, `${about}: there is no third try`);
+        t.equal(done.exitCode, 128, `${about}: ${done.stderr}`);
+        t.strictSame(complaintsOf(done), ['splat: QEMU crashed: killed by SIGSEGV'], about);
+      }
+      const left = await leftOvers(home, { files: ['cache/drafts', 'tmp'] });
+      t.strictSame(left, [], `${about}: nothing is left`);
+    }
+  }
 });

@@ -182,6 +182,7 @@ async function runOne(
       dir: join(dir, 'trials', `${id}.${workload.name}`),
       signal,
       onSplat: ({ title }) => emit({ kind: 'splat', trial: id, title }),
+      onNote: (text) => emit({ kind: 'note', text }),
       ...(onLocks === undefined ? {} : { onLocks }),
     },
   );

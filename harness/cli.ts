@@ -53,6 +53,11 @@ const commands: Readonly<Record<string, Row>> = {
     load: async () => import('./commands/list.ts'),
     storeless: true,
   },
+  report: {
+    describe: "make a run's page for a browser again, or somewhere else",
+    load: async () => import('./commands/report.ts'),
+    storeless: true,
+  },
   cache: {
     describe: 'list what the cache holds, or remove what is old',
     load: async () => import('./commands/cache.ts'),

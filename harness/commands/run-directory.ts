@@ -3,9 +3,11 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { HarnessError, isHarnessError } from '../errors.ts';
 import { explainDiskError, makeFolder, writeWhole } from '../host/disk.ts';
 import type { RunResult } from '../plans/run.ts';
+import { readRecord } from '../plans/run-record.ts';
 import { formatJunit } from '../report/junit.ts';
 import { formatKtap } from '../report/ktap.ts';
 import { drawLocks } from '../report/locks-svg.ts';
+import { formatRunAt } from './report.ts';
 
 const defaultFolder = 'splat-runs';
 
@@ -87,6 +89,8 @@ export async function writeReports(result: RunResult, dir: string): Promise<void
   await writeWhole(join(dir, 'junit.xml'), formatJunit(result));
   const picture = await drawLocks(result.locks);
   if (picture !== null) await writeWhole(join(dir, 'locks.svg'), picture);
+  const record = await readRecord(dir);
+  await writeWhole(join(dir, 'report.html'), await formatRunAt(dir, { record, result }, picture));
   // Last: who finds it takes the run for finished.
   await writeWhole(join(dir, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
 }

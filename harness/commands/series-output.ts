@@ -9,6 +9,7 @@ import { defaultLimits } from '../plans/series/limits.ts';
 import { findMaintainers } from '../plans/series/maintainers.ts';
 import type { Asked } from '../plans/series/run-series.ts';
 import { formatKcidb } from '../report/kcidb.ts';
+import { formatSeriesPage } from '../report/page/series-page.ts';
 import { formatSeriesJunit } from '../report/series-junit.ts';
 import { formatSeriesKtap } from '../report/series-ktap.ts';
 import { formatSeriesMail } from '../report/series-mail.ts';
@@ -21,15 +22,16 @@ import type { SeriesArguments } from './series-options.ts';
 export async function writeSeriesReports(
   report: SeriesReport,
   { series }: Asked,
-  options: { readonly dir: string; readonly startedAt: string },
+  options: { readonly dir: string; readonly startedAt: string; readonly command: string },
 ): Promise<void> {
-  const { dir, startedAt } = options;
+  const { dir, startedAt, command } = options;
   const patchDigests = series.patches.map(({ diff }) => digest(diff));
   const kcidb = formatKcidb(report, { origin: 'splat', startedAt, patchDigests, digest });
   await writeFile(join(dir, 'series.json'), `${JSON.stringify(report, null, 2)}\n`);
   await writeFile(join(dir, 'kcidb.json'), `${JSON.stringify(kcidb, null, 2)}\n`);
   await writeFile(join(dir, 'junit.xml'), formatSeriesJunit(report));
   await writeFile(join(dir, 'results.tap'), formatSeriesKtap(report));
+  await writeFile(join(dir, 'report.html'), formatSeriesPage(report, { startedAt, command }));
 }
 
 function digest(text: string): string {

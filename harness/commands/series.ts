@@ -20,7 +20,7 @@ import { installPackages } from './install.ts';
 import { abandonJournal, openJournalDirectory } from './run-directory.ts';
 import { requireConfidence, wholeNumber } from './run-options.ts';
 import { type SeriesArguments, seriesOptions } from './series-options.ts';
-import { writeSeriesMail, writeSeriesReports } from './series-output.ts';
+import { seriesCommand, writeSeriesMail, writeSeriesReports } from './series-output.ts';
 
 export const command = 'series <series>';
 export const describe = 'give every patch of a series its verdict';
@@ -41,7 +41,7 @@ export async function run(argv: SeriesArguments, context: CommandContext): Promi
     }
     const startedAt = new Date().toISOString();
     const report = await seriesPlan(request, asked);
-    await writeSeriesReports(report, asked, { dir, startedAt });
+    await writeSeriesReports(report, asked, { dir, startedAt, command: seriesCommand(argv) });
     context.stdout.write(await formatReport(report, asked, argv, { ...context, dir }));
     return report.exitCode;
   } catch (error) {

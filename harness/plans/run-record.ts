@@ -79,6 +79,13 @@ export async function readRun(
   throw new HarnessError('usage', `${dir} is no run that can be used: ${why}`);
 }
 
+/** run.json of a run whose result is still to come. */
+export async function readRecord(dir: string): Promise<RunRecord> {
+  const record = checkRecord(await readJson(join(dir, 'run.json')));
+  if (record === undefined) throw new HarnessError('internal', `${dir} has no run.json`);
+  return record;
+}
+
 /** What there is of the run in a folder. */
 export async function readEntry(dir: string): Promise<RunEntry> {
   const startedAt = await directoryTime(dir);
@@ -127,9 +134,9 @@ function checkRecord(value: unknown): RunRecord | undefined {
   return value as RunRecord;
 }
 
-const isString = (value: unknown): boolean => typeof value === 'string';
-const isNumber = (value: unknown): boolean => typeof value === 'number';
-const isStrings = (value: unknown): boolean => Array.isArray(value) && value.every(isString);
+export const isString = (value: unknown): boolean => typeof value === 'string';
+export const isNumber = (value: unknown): boolean => typeof value === 'number';
+export const isStrings = (value: unknown): boolean => Array.isArray(value) && value.every(isString);
 const isKept = (value: unknown): boolean => {
   const { name, copy } = fieldsOf(value);
   return isString(name) && (copy === null || isInsidePath(copy));
@@ -180,14 +187,14 @@ function isTrial(value: unknown): boolean {
   return isString(id) && isVerdict(verdict) && isSplats(splats);
 }
 
-function isVerdict(value: unknown): boolean {
+export function isVerdict(value: unknown): boolean {
   const { kind, titles } = fieldsOf(value);
   return kind === 'splat'
     ? isStrings(titles)
     : kind === 'clean' || kind === 'untestable' || kind === 'inconclusive';
 }
 
-function isSplats(value: unknown): boolean {
+export function isSplats(value: unknown): boolean {
   return (
     Array.isArray(value) &&
     value.map(fieldsOf).every(({ title, signature }) => isString(title) && isString(signature))

@@ -1,7 +1,8 @@
 import { isNotRun, type Verdict, verdictPhrase } from '../verdict.ts';
 import { lockLines } from './locks-text.ts';
 import { plain, plainLines } from './plain.ts';
-import type { ReportedSplat, ReportedTrial, RunReport } from './run-report.ts';
+import type { ReportedTrial, RunReport } from './run-report.ts';
+import { seenSplats, splatWords, verdictReason } from './run-words.ts';
 import { type Style, styleFor } from './style.ts';
 
 export interface SummaryOptions {
@@ -46,7 +47,7 @@ function trialTable(trials: readonly ReportedTrial[], style: Style): readonly st
     cells: [
       trial.id,
       verdictCell(trial.verdict),
-      splatCell(trial),
+      splatWords(trial),
       witnessCell(trial),
       `${(trial.timings.totalMs / 1000).toFixed(1)} s`,
     ],
@@ -77,13 +78,6 @@ function verdictCell(verdict: Verdict): string {
   return isNotRun(verdict) ? 'not run' : verdictPhrase(verdict);
 }
 
-function splatCell({ splats, canary, verdict }: ReportedTrial): string {
-  if (canary !== undefined && verdict.kind === 'clean') return 'as seeded';
-  const known = splats.filter((splat) => splat.known === true).length;
-  if (known > 0 && known === splats.length) return `${known} known`;
-  return splats.length === 0 ? '-' : `${splats.length}${known > 0 ? ` (${known} known)` : ''}`;
-}
-
 /** Where no witness is required, which is only where the workload is the user's own: all that was counted. */
 function counterLines({ trials }: RunReport, style: Style): readonly string[] {
   const lines = trials
@@ -111,35 +105,8 @@ function witnessCell({ witnesses }: ReportedTrial): string {
   return left === 0 ? shown.join(', ') : `${shown.join(', ')}, +${left}`;
 }
 
-interface SeenSplat {
-  readonly splat: ReportedSplat;
-  readonly where: string[];
-  /** The first trial that saw it; empty for the boot. */
-  readonly trial: string;
-}
-
-/** Every splat once, by signature, with the trials that saw it. */
-function gatherSplats(run: RunReport, isWanted: (splat: ReportedSplat) => boolean): SeenSplat[] {
-  const seen = new Map<string, SeenSplat>();
-  const note = (splat: ReportedSplat, where: string, trial: string): void => {
-    if (!isWanted(splat)) return;
-    const times = splat.count > 1 ? `${where} (${splat.count} times)` : where;
-    const before = seen.get(`${splat.title}\n${splat.signature}`);
-    if (before === undefined)
-      seen.set(`${splat.title}\n${splat.signature}`, { splat, where: [times], trial });
-    else before.where.push(times);
-  };
-  for (const splat of run.bootSplats) note(splat, 'boot', '');
-  for (const trial of run.trials) {
-    // What a canary was seeded to say is no finding.
-    if (trial.canary !== undefined && trial.verdict.kind !== 'splat') continue;
-    for (const splat of trial.splats) note(splat, trial.id, trial.id);
-  }
-  return [...seen.values()];
-}
-
 function knownLines(run: RunReport, style: Style): readonly string[] {
-  const known = gatherSplats(run, (splat) => splat.known === true);
+  const known = seenSplats(run, (splat) => splat.known === true);
   const lines = known.map(
     ({ splat, where }) =>
       `${style.doubtful('known')}    ${plain(splat.title)}, in ${where.join(', ')}`,
@@ -148,7 +115,7 @@ function knownLines(run: RunReport, style: Style): readonly string[] {
 }
 
 function describeSplats(run: RunReport, style: Style, options: SummaryOptions): readonly string[] {
-  const unknown = gatherSplats(run, (splat) => splat.known !== true);
+  const unknown = seenSplats(run, (splat) => splat.known !== true);
   return unknown.flatMap(({ splat, where, trial }) => [
     '',
     `${style.bad('splat')}    ${style.strong(plain(splat.title))}`,
@@ -170,24 +137,14 @@ function problemLines({ trials }: RunReport, style: Style): readonly string[] {
   return lines.length === 0 ? [] : ['', ...lines];
 }
 
-function verdictDetail({ verdict, trials }: RunReport): string {
-  switch (verdict.kind) {
-    case 'untestable': {
-      const log = verdict.output === undefined ? '' : `\n${plainLines(verdict.output)}`;
-      return `: ${plain(verdict.message)}${log}`;
-    }
-    case 'splat':
-      return `: ${verdict.titles.length === 1 ? plain(verdict.titles[0] ?? '') : `${verdict.titles.length} different splats`}`;
-    case 'inconclusive':
-      return '';
-    case 'clean': {
-      const canaries = trials.filter(({ canary }) => canary !== undefined).length;
-      const notRun = trials.filter((trial) => isNotRun(trial.verdict)).length;
-      const others = trials.length - canaries - notRun;
-      const missing = notRun === 0 ? '' : `, ${notRun} not run`;
-      return `: ${others} ${others === 1 ? 'trial' : 'trials'} without a splat, every witness seen, ${canaries} canaries caught${missing}`;
-    }
-  }
+function verdictDetail(run: RunReport): string {
+  const { verdict } = run;
+  const reason = verdict.kind === 'inconclusive' ? '' : verdictReason(run);
+  const log =
+    verdict.kind === 'untestable' && verdict.output !== undefined
+      ? `\n${plainLines(verdict.output)}`
+      : '';
+  return reason === '' ? log : `: ${plain(reason)}${log}`;
 }
 
 function shade(style: Style, verdict: Verdict): (text: string) => string {

@@ -1,11 +1,7 @@
 import type { PatchVerdict } from '../verdict.ts';
 import { plain } from './plain.ts';
-import type {
-  ReportedFunction,
-  ReportedPatch,
-  ReportedSuspect,
-  SeriesReport,
-} from './series-report.ts';
+import type { ReportedFunction, ReportedPatch, SeriesReport } from './series-report.ts';
+import { percent, suspectWords } from './series-words.ts';
 import { type Style, styleFor } from './style.ts';
 
 export interface SeriesTextOptions {
@@ -46,7 +42,9 @@ function describeBase({ base, series }: SeriesReport, style: Style): readonly st
     `base     ${plain(`${release}${base.source}`)}${state}`,
     ...base.series.map((name) => `         with ${plain(name)}`),
     ...base.unproved.map((text) => `         ${style.doubtful('does not show')} ${plain(text)}`),
-    ...base.splats.map((splat) => `         ${style.faint(`has already: ${splatLine(splat)}`)}`),
+    ...base.splats.map(
+      (splat) => `         ${style.faint(`has already: ${plain(suspectWords(splat))}`)}`,
+    ),
   ];
 }
 
@@ -65,21 +63,13 @@ function patchLines(patch: ReportedPatch, total: number, style: Style): readonly
   const indent = ' '.repeat(number.length + 2);
   return [
     `${number}  ${style[shades[verdict]](verdict.padEnd(12))}  ${plain(subject)}`,
-    ...splats.map((splat) => `${indent}${splatLine(splat)}`),
+    ...splats.map((splat) => `${indent}${plain(suspectWords(splat))}`),
     ...(because === undefined ? [] : [`${indent}${style.faint(plain(because))}`]),
     ...locks.map(
       ({ from, to }) => `${indent}${style.faint(plain(`new lock order: ${from} -> ${to}`))}`,
     ),
     ...warnings.map(({ place, text }) => `${indent}new warning: ${plain(`${place}: ${text}`)}`),
   ];
-}
-
-function splatLine(
-  splat: Omit<ReportedSuspect, 'confidence'> & { readonly confidence?: number },
-): string {
-  const { title, rate, confidence, workloads } = splat;
-  const sure = confidence === undefined ? '' : `; confidence ${percent(confidence)}`;
-  return plain(`${title}  (${percent(rate)} of trials of ${workloads.join(', ')}${sure})`);
 }
 
 function reportLines({ patches }: SeriesReport, style: Style): readonly string[] {
@@ -151,10 +141,4 @@ function suiteLines({ suites }: SeriesReport, style: Style): readonly string[] {
 function shadeOf(style: Style, exitCode: number): (text: string) => string {
   if (exitCode === 0) return style.good;
   return exitCode === 1 ? style.bad : style.doubtful;
-}
-
-/** Never 100 % for what is only nearly certain. */
-function percent(share: number): string {
-  if (share > 0.995 && share < 1) return `${(Math.floor(share * 1000) / 10).toFixed(1)} %`;
-  return `${Math.round(share * 100)} %`;
 }

@@ -46,6 +46,11 @@ void t.test(
       );
       t.match(await readText(dir, 'junit.xml'), `tests="${tests}" failures="0" errors="0"`);
       t.match(await readText(dir, 'kernel.config'), /^CONFIG_MMU_NOTIFIER=y$/m);
+      const page = await readText(dir, 'report.html');
+      t.match(page, /<title>clean: 6\.1\.\d+<\/title>/);
+      t.match(page, 'src="data:image/png;base64,', 'the screen is on the page');
+      t.equal((await splat(['report', dir])).exitCode, 0);
+      t.equal(await readText(dir, 'report.html'), page, 'the same page again');
     });
   },
 );

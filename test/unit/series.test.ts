@@ -41,6 +41,7 @@ import {
   parseMailbox,
   textHeader,
 } from '../../harness/report/mail-format.ts';
+import { formatSeriesPage } from '../../harness/report/page/series-page.ts';
 import { formatSeriesJunit } from '../../harness/report/series-junit.ts';
 import { formatSeriesKtap } from '../../harness/report/series-ktap.ts';
 import { formatSeriesMail } from '../../harness/report/series-mail.ts';
@@ -49,6 +50,7 @@ import { describeSeries } from '../../harness/report/series-text.ts';
 import type { Ledger } from '../../harness/stress/ledger.ts';
 import { workloads as workloadTable } from '../../harness/stress/workloads.ts';
 import { inconclusive, type Untestable, type Verdict } from '../../harness/verdict.ts';
+import { mistakesIn } from '../page-mistakes.ts';
 
 const tally = (hits: number, misses: number) => ({ hits, misses });
 
@@ -1079,4 +1081,52 @@ void test('a guest counts what it is asked to besides, compilers\u2019 versions 
   t.ok(['f', 'f.*', 'h.*'].every((name) => filters.includes(name)));
   const plain = await prepareGuest(agent, 1);
   t.equal(plain.profiled, undefined, 'who asks for nothing gets the guest of before');
+});
+
+void test('the page of a series has every patch, and no markup of anybody else', (t) => {
+  const report = sampleReport();
+  const evil = '</pre><script>a()</script>"';
+  const page = formatSeriesPage(
+    {
+      ...report,
+      verdict: { ...report.verdict, because: evil },
+      base: {
+        ...report.base,
+        source: evil,
+        series: [evil],
+        because: evil,
+        unproved: [evil],
+        splats: report.patches.flatMap(({ splats }) => splats.slice(0, 1)),
+      },
+      series: { name: evil, cover: null, notes: [evil] },
+      patches: report.patches.map((patch) => ({
+        ...patch,
+        author: evil,
+        because: evil,
+        splats: patch.splats.map((splat) => ({ ...splat, report: [...splat.report, evil] })),
+        locks: [{ from: evil, to: evil }],
+        warnings: [{ place: evil, text: evil }],
+      })),
+      coverage: report.coverage.map((one) => ({ ...one, name: evil, file: evil, through: evil })),
+      suites: report.suites.map((one) => ({ ...one, command: evil })),
+      workloads: report.workloads.map((one) => ({ ...one, name: evil })),
+    },
+    { command: evil, startedAt: '2026-01-02T03:04:05.678Z' },
+  );
+  t.strictSame(mistakesIn(page), []);
+  t.equal(page.split('<script').length, 1);
+  const text = formatSeriesPage(report, { command: './splat series x.mbox', startedAt: '2026-01' });
+  for (const { index, verdict } of report.patches) {
+    t.match(
+      text,
+      new RegExp(`<td class="number">${index}</td><td class="verdict \\w+">${verdict}<`),
+    );
+  }
+  t.match(text, 'patch 2 introduces it: 20 % of trials of hmm; confidence 99.6 %');
+  t.equal(text.split('&lt;TASK&gt;').length, 2, 'its report is printed once');
+  t.match(
+    text,
+    '<th scope="row" class="id">g</th><td>a.c</td><td class="doubtful">never ran</td><td>in h: </td>',
+  );
+  t.end();
 });

@@ -1,0 +1,28 @@
+import { escapeXml } from '../xml.ts';
+
+/** HTML that is safe as it is: what `html` made, or text of ours. Everything else is escaped. */
+export class Markup {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** What a template takes: text is escaped, lists are joined, null is nothing. */
+export type Content = Markup | string | number | null | readonly Content[];
+
+/** A piece of a page: html`<b title="${text}">${text}</b>`. Attributes are to be in double quotes. */
+export function html(parts: TemplateStringsArray, ...contents: readonly Content[]): Markup {
+  const text = parts.reduce(
+    (before, part, at) => `${before}${flatten(contents[at - 1] ?? null)}${part}`,
+  );
+  return new Markup(text);
+}
+
+function flatten(content: Content): string {
+  if (content === null) return '';
+  if (content instanceof Markup) return content.text;
+  if (typeof content === 'string') return escapeXml(content);
+  if (typeof content === 'number') return String(content);
+  return content.map(flatten).join('');
+}

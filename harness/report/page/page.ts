@@ -1,0 +1,27 @@
+import { createHash } from 'node:crypto';
+import { type Content, html, Markup } from './markup.ts';
+import { pageStyle } from './style.ts';
+
+/**
+ * A whole page in one file, without a script. Most of what is on it was said by somebody's kernel, and CI servers show
+ * it beside their own pages: its policy (Content-Security-Policy, level 3) lets nothing load, run or submit.
+ */
+export function formatPage(title: string, body: Content): string {
+  const digest = createHash('sha256').update(pageStyle).digest('base64');
+  const policy = `default-src 'none'; img-src data:; style-src 'sha256-${digest}'; base-uri 'none'; form-action 'none'`;
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<title>${title}</title>
+<style>${new Markup(pageStyle)}</style>
+</head>
+<body>
+${body}
+</body>
+</html>
+`.text;
+}

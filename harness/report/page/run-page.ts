@@ -1,0 +1,184 @@
+import { isNotRun, type Verdict, verdictPhrase } from '../../verdict.ts';
+import type { LockReport } from '../locks-text.ts';
+import type { RunReport } from '../run-report.ts';
+import { type SeenSplat, seenSplats, splatWords, verdictReason } from '../run-words.ts';
+import { type Content, html, type Markup } from './markup.ts';
+import { formatPage } from './page.ts';
+import { type PageTrial, trialDetails } from './trial-details.ts';
+import { missing, seconds, tone } from './words.ts';
+
+/** What the page of a run is made of. */
+export interface RunPage {
+  readonly run: Omit<RunReport, 'trials'> & { readonly trials: readonly PageTrial[] };
+  /** The run directory's name. */
+  readonly name: string;
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+  /** The command that asks for the same; null for a part of another run. */
+  readonly command: string | null;
+  /** The command that runs one trial again, or the whole run for an empty id. */
+  readonly reproduce: (trial: string) => string;
+  /** PNGs of the virtual screen by trial. */
+  readonly pictures: ReadonlyMap<string, Uint8Array>;
+  /** What drawLocks() drew. */
+  readonly locksSvg: string | null;
+  /** The page is in the run directory: its files can be linked to. */
+  readonly beside: boolean;
+}
+
+/** The page of a run, for a browser: everything of result.json that a person asks for. */
+export function formatRunPage(page: RunPage): string {
+  const { run } = page;
+  const title = `${verdictPhrase(run.verdict)}: ${run.kernel?.release ?? page.name}`;
+  return formatPage(title, [
+    pageHead(page),
+    splatSection(page),
+    knownSection(page),
+    openSection(run.trials),
+    trialTable(run.trials),
+    lockSection(run.locks, page.locksSvg),
+    run.trials.length === 0
+      ? null
+      : html`<h2>Trials in detail</h2>${run.trials.map((trial, at) => trialDetails(trial, at, page))}`,
+    pageFoot(page),
+  ]);
+}
+
+function pageHead({ run, name, startedAt, command, reproduce }: RunPage): Markup {
+  const { verdict, kernel, accel, accelReason } = run;
+  const log =
+    verdict.kind === 'untestable' && verdict.output !== undefined
+      ? html`<pre>${verdict.output}</pre>`
+      : null;
+  const facts: readonly (readonly [string, Content])[] = [
+    ...(kernel === null
+      ? []
+      : [
+          ['kernel', `${kernel.release} from ${kernel.source}`] as const,
+          ['compiler', kernel.compiler] as const,
+        ]),
+    ...(accel === null ? [] : [['guest', `${accel}: ${accelReason ?? ''}`] as const]),
+    [
+      'run',
+      `${name}, ${startedAt.slice(0, 16).replace('T', ' ')} UTC, ${seconds(run.timings.totalMs)}`,
+    ],
+    ...(command === null ? [] : [['command', html`<code>${command}</code>`] as const]),
+    ['again', html`<code>${reproduce('')}</code>`],
+  ];
+  return html`<header class="${tone(verdict)}">
+<h1><span>${verdictPhrase(verdict)}</span></h1>
+<p>${verdictReason(run)}</p>${log}
+<dl>${facts.map(([term, content]) => html`<dt>${term}</dt><dd>${content}</dd>`)}</dl>
+</header>
+`;
+}
+
+function splatSection(page: RunPage): Content {
+  const seen = seenSplats(page.run, ({ known }) => known !== true);
+  const silent = page.run.trials.flatMap(({ id, verdict, splats }) =>
+    verdict.kind === 'splat'
+      ? verdict.titles
+          .filter((title) => splats.every((splat) => splat.title !== title))
+          .map((title) => ({ id, title }))
+      : [],
+  );
+  if (seen.length + silent.length === 0) return null;
+  return html`<h2>Splats</h2>
+${seen.map((one) => splatArticle(one, page))}${silent.map(({ id, title }) => silenceArticle(id, title, page))}`;
+}
+
+/** A guest that said nothing, twice: there is no report to show. */
+function silenceArticle(id: string, title: string, { reproduce }: RunPage): Markup {
+  return html`<article>
+<h3 class="splat">${title}</h3>
+<p>seen in ${id}; again: <code>${reproduce(id)}</code></p>
+</article>
+`;
+}
+
+function splatArticle({ splat, where, trial }: SeenSplat, { reproduce }: RunPage): Markup {
+  return html`<article>
+<h3 class="splat">${splat.title}</h3>
+<p>seen in ${where.join(', ')}; again: <code>${reproduce(trial)}</code></p>
+<p class="faint">signature <code>${splat.signature}</code></p>
+<pre>${splat.text.join('\n')}</pre>
+</article>
+`;
+}
+
+function knownSection({ run }: RunPage): Content {
+  const seen = seenSplats(run, ({ known }) => known === true);
+  return seen.length === 0
+    ? null
+    : html`<h2>Known splats</h2>
+<p class="faint">They are in the baseline and decide nothing.</p>
+<ul>${seen.map(({ splat, where }) => html`<li>${splat.title}, in ${where.join(', ')}</li>`)}</ul>
+`;
+}
+
+/** What stands between this run and a clean. */
+function openSection(trials: readonly PageTrial[]): Content {
+  const open = trials.flatMap(({ id, verdict }, at) =>
+    verdict.kind === 'inconclusive'
+      ? [html`<li><a href="#trial-${at}">${id}</a>: ${verdict.because}: ${verdict.message}</li>`]
+      : [],
+  );
+  return open.length === 0
+    ? null
+    : html`<h2>Not proved</h2>
+<ul>${open}</ul>
+`;
+}
+
+function trialTable(trials: readonly PageTrial[]): Content {
+  if (trials.length === 0) return null;
+  const rows = trials.map((trial, at) => {
+    const { id, verdict, witnesses, timings } = trial;
+    const words = Object.entries(witnesses).map(
+      ([name, count], index) =>
+        html`${index === 0 ? '' : ', '}${missing(count, html`${name.replace(/^\w+\./, '')} ${count}`)}`,
+    );
+    return html`<tr><th scope="row" class="id"><a href="#trial-${at}">${id}</a></th>${verdictCell(verdict)}<td class="word">${splatWords(trial)}</td><td>${isNotRun(verdict) ? null : words}</td><td class="number">${seconds(timings.totalMs)}</td></tr>
+`;
+  });
+  return html`<h2>Trials</h2>
+<div class="wide"><table>
+<thead><tr><th scope="col">trial</th><th scope="col">verdict</th><th scope="col">splats</th><th scope="col">witnesses</th><th scope="col" class="number">time</th></tr></thead>
+<tbody>
+${rows}</tbody>
+</table></div>
+`;
+}
+
+function verdictCell(verdict: Verdict): Markup {
+  const words = isNotRun(verdict) ? 'not run' : verdictPhrase(verdict);
+  return html`<td class="verdict ${tone(verdict)}">${words}</td>`;
+}
+
+function lockSection(locks: LockReport | null, svg: string | null): Content {
+  if (locks === null || svg === null) return null;
+  const learned = (locks.learned ?? []).map(({ from, to, cycle, trials }) => {
+    const closes = cycle === undefined ? '' : `, in the cycle ${closed(cycle)}`;
+    return html`<li><code>${from} → ${to}</code>${closes}; in ${trials.join(', ')}</li>`;
+  });
+  const unreported = locks.unreported.map(
+    ({ cycle, trials }) =>
+      html`<li>a cycle that lockdep cannot see, for a recursive reader (RCU, SRCU) is in it: <code>${closed(cycle)}</code>; in ${trials.join(', ')}</li>`,
+  );
+  const source = `data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}`;
+  return html`<h2>New lock order</h2>
+<ul>${learned}${unreported}</ul>
+<img src="${source}" alt="The same as a graph: new dependencies, and the cycles they close or nearly close">
+`;
+}
+
+function closed(cycle: readonly string[]): string {
+  return [...cycle, ...cycle.slice(0, 1)].join(' → ');
+}
+
+function pageFoot({ run, beside }: RunPage): Markup {
+  const files = ['result.json', 'results.tap', 'junit.xml', 'kernel.config', 'run.json'].map(
+    (name) => html` <a href="${name}">${name}</a>`,
+  );
+  return html`<footer>seed ${run.seed}${beside ? html`;${files}` : null}</footer>`;
+}

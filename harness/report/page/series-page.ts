@@ -1,0 +1,180 @@
+import type { PatchVerdict } from '../../verdict.ts';
+import type { ReportedFunction, ReportedPatch, SeriesReport } from '../series-report.ts';
+import { percent, shareWords, suspectWords } from '../series-words.ts';
+import { type Content, html, type Markup } from './markup.ts';
+import { formatPage } from './page.ts';
+
+/** What the page of a series is made of, besides its report. */
+export interface SeriesPage {
+  /** The command that asks for the same. */
+  readonly command: string;
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+}
+
+/** The page of a series, for a browser. */
+export function formatSeriesPage(report: SeriesReport, page: SeriesPage): string {
+  const { verdict, series, patches } = report;
+  const title = `${verdict.kind}: ${series.cover?.subject ?? series.name}`;
+  return formatPage(title, [
+    pageHead(report, page),
+    baseSection(report),
+    patchTable(patches),
+    splatSection(patches),
+    coverageSection(report),
+    boundSection(report),
+    suiteSection(report),
+    html`<footer><a href="series.json">series.json</a> <a href="results.tap">results.tap</a> <a href="junit.xml">junit.xml</a> <a href="kcidb.json">kcidb.json</a></footer>`,
+  ]);
+}
+
+function pageHead(report: SeriesReport, { command, startedAt }: SeriesPage): Markup {
+  const { verdict, series, base, accel, timings, exitCode, patches } = report;
+  const facts: readonly (readonly [string, Content])[] = [
+    [
+      'series',
+      `${series.cover?.subjectLine ?? series.name}: ${patches.length} ${patches.length === 1 ? 'patch' : 'patches'}`,
+    ],
+    ['base', [base.build === null ? '' : `${base.build.release} from `, base.source]],
+    ...base.series.map((name) => ['with', name] as const),
+    ...(base.build === null ? [] : [['compiler', base.build.compiler] as const]),
+    ...(accel === null ? [] : [['guest', accel] as const]),
+    [
+      'cost',
+      `${timings.trials} trials in ${whole(timings.trialSeconds)}, builds ${whole(timings.buildSeconds)}`,
+    ],
+    ['started', `${startedAt.slice(0, 16).replace('T', ' ')} UTC`],
+    ['command', html`<code>${command}</code>`],
+  ];
+  return html`<header class="${exitCode === 0 ? 'clean' : exitCode === 1 ? 'splat' : 'doubtful'}">
+<h1><span>${verdict.kind}</span></h1>
+<p>${verdict.because ?? ''}</p>
+<dl>${facts.map(([term, content]) => html`<dt>${term}</dt><dd>${content}</dd>`)}</dl>
+${series.notes.map((note) => html`<p class="faint">${note}</p>`)}</header>
+`;
+}
+
+/** What is wrong with the base, and nobody's in the series. */
+function baseSection({ base }: SeriesReport): Content {
+  const lines = [
+    ...(base.because === undefined ? [] : [html`<li>${base.because}</li>`]),
+    ...base.unproved.map((text) => html`<li>it does not show ${text}</li>`),
+    ...base.splats.map((splat) => html`<li>it has already: ${suspectWords(splat)}</li>`),
+  ];
+  return lines.length === 0
+    ? null
+    : html`<h2>The base</h2>
+<ul>${lines}</ul>
+`;
+}
+
+const tones: Readonly<Record<PatchVerdict, string>> = {
+  untestable: 'splat',
+  inconclusive: 'doubtful',
+  introduces: 'splat',
+  exposes: 'splat',
+  fixes: 'clean',
+  unaffected: 'clean',
+};
+
+function patchTable(patches: readonly ReportedPatch[]): Markup {
+  const rows = patches.map((patch) => {
+    const { index, subject, author, verdict, because, splats, locks, warnings } = patch;
+    return html`<tr><td class="number">${index}</td><td class="verdict ${tones[verdict]}">${verdict}</td><td>${subject}${author === null ? null : html`<br><span class="faint">${author}</span>`}</td><td>${[
+      ...splats.map(
+        (splat, at) => html`<p><a href="#splat-${index}-${at}">${suspectWords(splat)}</a></p>`,
+      ),
+      ...(because === undefined ? [] : [html`<p>${because}</p>`]),
+      ...locks.map(
+        ({ from, to }) => html`<p class="faint">new lock order: <code>${from} → ${to}</code></p>`,
+      ),
+      ...warnings.map(({ place, text }) => html`<p>new warning: ${place}: ${text}</p>`),
+    ]}</td></tr>
+`;
+  });
+  return html`<h2>Patches</h2>
+<div class="wide"><table>
+<thead><tr><th scope="col" class="number">patch</th><th scope="col">verdict</th><th scope="col">subject</th><th scope="col">why</th></tr></thead>
+<tbody>
+${rows}</tbody>
+</table></div>
+`;
+}
+
+/** What appeared and what went; a report that is above is not printed again. */
+function splatSection(patches: readonly ReportedPatch[]): Content {
+  const printed = new Set<string>();
+  const articles = patches.flatMap(({ index, verdict, splats }) =>
+    splats.map((splat, at) => {
+      const { title, signature, report } = splat;
+      const isNew = report.length > 0 && !printed.has(signature);
+      printed.add(signature);
+      return html`<article id="splat-${index}-${at}">
+<h3 class="${tones[verdict]}">${title}</h3>
+<p>patch ${index} ${verdict} it: ${shareWords(splat)}</p>
+<p class="faint">signature <code>${signature}</code></p>
+${isNew ? html`<pre>${report.join('\n')}</pre>` : null}
+</article>
+`;
+    }),
+  );
+  return articles.length === 0
+    ? null
+    : html`<h2>Splats</h2>
+${articles}`;
+}
+
+const states: Readonly<Record<ReportedFunction['state'], readonly [words: string, tone: string]>> =
+  {
+    ran: ['ran', 'clean'],
+    'not-run': ['never ran', 'doubtful'],
+    untraceable: ['cannot be traced', 'faint'],
+  };
+
+function coverageSection({ coverage }: SeriesReport): Content {
+  if (coverage.length === 0) return null;
+  const rows = coverage.map(({ name, file, state, through, calls }) => {
+    const [words, tone] = states[state];
+    const counts = Object.entries(calls).map(([workload, count]) => `${workload} ${count}`);
+    return html`<tr><th scope="row" class="id">${name}</th><td>${file}</td><td class="${tone}">${words}</td><td>${through === undefined ? '' : `in ${through}: `}${counts.join(', ')}</td></tr>
+`;
+  });
+  return html`<h2>Functions it changes</h2>
+<div class="wide"><table>
+<thead><tr><th scope="col">function</th><th scope="col">file</th><th scope="col">state</th><th scope="col">calls in all trials</th></tr></thead>
+<tbody>
+${rows}</tbody>
+</table></div>
+`;
+}
+
+/** How rare a splat may be and still have been seen. */
+function boundSection({ workloads }: SeriesReport): Content {
+  if (workloads.length === 0) return null;
+  const rows = workloads.map(
+    ({ name, heard, seenAbove, curedSeenAbove }) =>
+      html`<tr><th scope="row" class="id">${name}</th><td class="number">${heard}</td><td class="number">${seenAbove === null ? '-' : percent(seenAbove)}</td><td class="number">${curedSeenAbove === null ? '-' : percent(curedSeenAbove)}</td></tr>
+`,
+  );
+  return html`<h2>How rare a splat may be and still be seen</h2>
+<p class="faint">One that fires in more than this share of trials would have been seen with a chance of 95 %.</p>
+<table>
+<thead><tr><th scope="col">workload</th><th scope="col" class="number">trials of the whole series</th><th scope="col" class="number">one that stays</th><th scope="col" class="number">one that a later patch cures</th></tr></thead>
+<tbody>
+${rows}</tbody>
+</table>
+`;
+}
+
+function suiteSection({ suites }: SeriesReport): Content {
+  return suites.length === 0
+    ? null
+    : html`<h2>Tests of the tree near the change</h2>
+<p class="faint">Not run here; typed in the tree's top folder.</p>
+<ul>${suites.map(({ kind, command }) => html`<li>${kind}: <code>${command}</code></li>`)}</ul>
+`;
+}
+
+function whole(seconds: number): string {
+  return `${Math.round(seconds)} s`;
+}

@@ -1,0 +1,59 @@
+/** The one stylesheet of our pages; allowed by its digest, so that nothing else can style or run. */
+export const pageStyle = `
+:root {
+  color-scheme: light dark;
+  --paper: #fff; --ink: #1b1f24; --faint: #59636e; --line: #d8dee4; --shade: #f6f8fa;
+  --clean: #116329; --splat: #b3261e; --doubtful: #8a4b00;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --paper: #14171b; --ink: #e6e9ed; --faint: #98a2ad; --line: #333a42; --shade: #1c2127;
+    --clean: #4cc26a; --splat: #ff7b72; --doubtful: #e0a030;
+  }
+}
+* { box-sizing: border-box; }
+body {
+  margin: 0 auto; max-width: 75rem; padding: 1.5rem 1.25rem 4rem;
+  background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif;
+}
+h1 { margin: 0 0 .25rem; font-size: 1.6rem; line-height: 1.25; overflow-wrap: anywhere; }
+h2 { margin: 2.25rem 0 .75rem; font-size: 1.15rem; }
+h3 { margin: 0; font-size: 1rem; overflow-wrap: anywhere; }
+p { margin: .25rem 0; }
+a { color: inherit; }
+code, pre, td.number, .id { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: .87em; }
+code { overflow-wrap: anywhere; }
+pre {
+  margin: .5rem 0; padding: .75rem; overflow: auto; max-height: 34rem;
+  background: var(--shade); border: 1px solid var(--line); border-radius: 4px; line-height: 1.4;
+}
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: 1rem 0 0; }
+dt { color: var(--faint); }
+dd { margin: 0; overflow-wrap: anywhere; }
+table { border-collapse: collapse; }
+.wide { overflow-x: auto; }
+.wide > table { width: 100%; }
+th, td { padding: .3rem .9rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
+th { color: var(--faint); font-weight: 600; }
+tbody th { color: inherit; font-weight: 400; }
+td.number, th.number { text-align: right; white-space: nowrap; }
+td > p:first-child { margin-top: 0; }
+td.verdict, td.word, th.id { white-space: nowrap; }
+.clean { color: var(--clean); } .splat { color: var(--splat); } .doubtful { color: var(--doubtful); }
+.faint { color: var(--faint); }
+.verdict { font-weight: 600; }
+header { padding: 1rem 1.25rem; border: 1px solid var(--line); border-left: .5rem solid currentColor; border-radius: 4px; }
+header > * { color: var(--ink); }
+header > h1 > span { color: var(--verdict); }
+header.clean { --verdict: var(--clean); } header.splat { --verdict: var(--splat); } header.doubtful { --verdict: var(--doubtful); }
+article { margin: 1rem 0; padding: .75rem 1rem; border: 1px solid var(--line); border-radius: 4px; }
+details { border-bottom: 1px solid var(--line); }
+details > :not(summary) { margin-left: 1.1rem; }
+details > p:target { background: var(--shade); scroll-margin-top: 4rem; }
+summary { padding: .4rem 0; cursor: pointer; }
+.columns { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 1rem 3rem; margin-bottom: 1rem; }
+meter { width: 8rem; vertical-align: middle; }
+img { max-width: 100%; height: auto; border: 1px solid var(--line); background: #fff; }
+footer { margin-top: 3rem; color: var(--faint); font-size: .87em; }
+@media print { pre { max-height: none; white-space: pre-wrap; } body { max-width: none; } }
+`;

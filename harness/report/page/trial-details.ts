@@ -1,0 +1,127 @@
+import { type Verdict, verdictPhrase } from '../../verdict.ts';
+import type { ReportedTrial } from '../run-report.ts';
+import { type Content, html, type Markup } from './markup.ts';
+import { missing, seconds, tone } from './words.ts';
+
+/** A trial as its details are shown; as of result.json. */
+export interface PageTrial extends ReportedTrial {
+  readonly seed: number;
+  readonly ledger: {
+    readonly before: PageReading;
+    readonly after: PageReading | null;
+    readonly warnOnceArmed: boolean;
+    readonly lostConsoleLines: number | null;
+  };
+  readonly timings: {
+    readonly startMs: number | null;
+    readonly firstSplatMs: number | null;
+    readonly workloadMs: number | null;
+    readonly totalMs: number;
+    readonly qemuCpuSeconds: number;
+  };
+}
+
+interface PageReading {
+  readonly debugLocks: number | null;
+  readonly taint: number | null;
+  readonly tables: Readonly<Record<string, { readonly used: number; readonly max: number }>>;
+}
+
+/** What the details of a trial need of their page. */
+interface DetailsPage {
+  /** The command that runs one trial again. */
+  readonly reproduce: (trial: string) => string;
+  /** PNGs of the virtual screen by trial. */
+  readonly pictures: ReadonlyMap<string, Uint8Array>;
+  /** The page is in the run directory: its files can be linked to. */
+  readonly beside: boolean;
+}
+
+/** One trial, folded while it is clean; `#trial-AT` unfolds it. */
+export function trialDetails(trial: PageTrial, at: number, page: DetailsPage): Markup {
+  const { id, verdict, seed, timings, events } = trial;
+  const picture = page.pictures.get(id);
+  const times = [
+    ['started', timings.startMs],
+    ['first splat', timings.firstSplatMs],
+    ['workload', timings.workloadMs],
+  ] as const;
+  const known = times.flatMap(([name, ms]) => (ms === null ? [] : [`${name} ${seconds(ms)}`]));
+  const open = verdict.kind === 'clean' ? html`<details>` : html`<details open>`;
+  return html`${open}
+<summary><span class="id">${id}</span> <span class="verdict ${tone(verdict)}">${verdictPhrase(verdict)}</span></summary>
+<p id="trial-${at}">seed ${seed}; ${known.join(', ')}${known.length === 0 ? '' : '; '}QEMU used ${timings.qemuCpuSeconds.toFixed(1)} s of CPU; again: <code>${page.reproduce(id)}</code></p>
+${page.beside ? fileLinks(id) : null}${reasonOf(verdict)}
+<div class="columns">${counterTable(trial)}${ledgerTable(trial)}</div>
+${splatDetails(trial)}${events.length === 0 ? null : html`<p>besides: ${events.map(({ title, count }) => `${title} (${count})`).join(', ')}</p>`}
+${picture === undefined ? null : html`<p><img src="data:image/png;base64,${Buffer.from(picture).toString('base64')}" alt="The virtual screen of ${id}"></p>`}
+</details>
+`;
+}
+
+function fileLinks(id: string): Markup {
+  const folder = `trials/${encodeURIComponent(id)}`;
+  return html`<p><a href="${folder}/console.log">console.log</a> <a href="${folder}/output.log">output.log</a> <a href="${folder}/trial.json">trial.json</a></p>
+`;
+}
+
+function reasonOf(verdict: Verdict): Content {
+  return 'message' in verdict ? html`<p>${verdict.message}</p>` : null;
+}
+
+/** Reports of splats that are above are not printed again. */
+function splatDetails({ canary, verdict, splats }: PageTrial): Content {
+  if (splats.length === 0) return null;
+  if (canary === undefined || verdict.kind === 'splat') {
+    return html`<ul>${splats.map(({ title, count }) => html`<li>${title}${count > 1 ? ` (${count} times)` : ''}</li>`)}</ul>`;
+  }
+  return splats.map(
+    ({ title, text }) => html`<p>as seeded: ${title}</p>
+<pre>${text.join('\n')}</pre>
+`,
+  );
+}
+
+function counterTable({ witnesses, counters }: PageTrial): Content {
+  const required = Object.entries(witnesses);
+  const others = Object.entries(counters).filter(
+    ([name, count]) => count > 0 && !Object.hasOwn(witnesses, name),
+  );
+  if (required.length + others.length === 0) return null;
+  return html`<table>
+<thead><tr><th scope="col">counter</th><th scope="col" class="number">count</th><th scope="col"></th></tr></thead>
+<tbody>
+${required.map(([name, count]) => counterRow(name, missing(count, html`${count}`), 'required'))}${others.map(([name, count]) => counterRow(name, count, ''))}</tbody>
+</table>`;
+}
+
+function counterRow(name: string, count: Content, note: string): Markup {
+  return html`<tr><th scope="row" class="id">${name}</th><td class="number">${count}</td><td>${note}</td></tr>
+`;
+}
+
+function ledgerTable({ ledger }: PageTrial): Markup {
+  const { before, after, warnOnceArmed, lostConsoleLines } = ledger;
+  const tables = Object.entries(before.tables).map(([name, { used, max }]) => {
+    const then = after?.tables[name];
+    return ledgerRow(name, used, then === undefined ? '?' : fullness(then.used, then.max || max));
+  });
+  return html`<table>
+<thead><tr><th scope="col">detectors</th><th scope="col" class="number">before</th><th scope="col" class="number">after</th></tr></thead>
+<tbody>
+${ledgerRow('debug_locks', before.debugLocks ?? '?', after?.debugLocks ?? '?')}${ledgerRow('taint', hex(before.taint), hex(after?.taint ?? null))}${ledgerRow('WARN_ONCE armed', warnOnceArmed ? 'yes' : 'no', '')}${ledgerRow('lines lost by the console', '', lostConsoleLines ?? '?')}${tables}</tbody>
+</table>`;
+}
+
+function ledgerRow(name: string, before: Content, after: Content): Markup {
+  return html`<tr><th scope="row">${name}</th><td class="number">${before}</td><td class="number">${after}</td></tr>
+`;
+}
+
+function fullness(used: number, max: number): Markup {
+  return html`${used} of ${max} <meter min="0" max="${max}" high="${max * 0.9}" value="${used}"></meter>`;
+}
+
+function hex(taint: number | null): string {
+  return taint === null ? '?' : `0x${taint.toString(16)}`;
+}

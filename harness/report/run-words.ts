@@ -1,0 +1,60 @@
+import { isNotRun } from '../verdict.ts';
+import type { ReportedSplat, ReportedTrial, RunReport } from './run-report.ts';
+
+export interface SeenSplat {
+  readonly splat: ReportedSplat;
+  /** The boot or the trials that saw it, as "munmap (3 times)". */
+  readonly where: readonly string[];
+  /** The first trial that saw it; empty for the boot. */
+  readonly trial: string;
+}
+
+/** Every splat of a run once, by title and signature. What a canary was seeded to say is no finding. */
+export function seenSplats(
+  run: Pick<RunReport, 'bootSplats' | 'trials'>,
+  isWanted: (splat: ReportedSplat) => boolean,
+): readonly SeenSplat[] {
+  const seen = new Map<string, SeenSplat & { readonly where: string[] }>();
+  const note = (splat: ReportedSplat, where: string, trial: string): void => {
+    if (!isWanted(splat)) return;
+    const times = splat.count > 1 ? `${where} (${splat.count} times)` : where;
+    const key = `${splat.title}\n${splat.signature}`;
+    const before = seen.get(key);
+    if (before === undefined) seen.set(key, { splat, where: [times], trial });
+    else before.where.push(times);
+  };
+  for (const splat of run.bootSplats) note(splat, 'boot', '');
+  for (const { id, canary, verdict, splats } of run.trials) {
+    if (canary !== undefined && verdict.kind !== 'splat') continue;
+    for (const splat of splats) note(splat, id, id);
+  }
+  return [...seen.values()];
+}
+
+/** `-`, `2 (1 known)`, `as seeded`. */
+export function splatWords({ splats, canary, verdict }: ReportedTrial): string {
+  if (canary !== undefined && verdict.kind === 'clean') return 'as seeded';
+  const known = splats.filter((splat) => splat.known === true).length;
+  if (known > 0 && known === splats.length) return `${known} known`;
+  return splats.length === 0 ? '-' : `${splats.length}${known > 0 ? ` (${known} known)` : ''}`;
+}
+
+/** Why a run has its verdict, as one line of other people's text. */
+export function verdictReason({ verdict, trials }: Pick<RunReport, 'verdict' | 'trials'>): string {
+  switch (verdict.kind) {
+    case 'untestable':
+    case 'inconclusive':
+      return verdict.message;
+    case 'splat': {
+      const [first = ''] = verdict.titles;
+      return verdict.titles.length === 1 ? first : `${verdict.titles.length} different splats`;
+    }
+    case 'clean': {
+      const canaries = trials.filter(({ canary }) => canary !== undefined).length;
+      const notRun = trials.filter((trial) => isNotRun(trial.verdict)).length;
+      const others = trials.length - canaries - notRun;
+      const missing = notRun === 0 ? '' : `, ${notRun} not run`;
+      return `${others} ${others === 1 ? 'trial' : 'trials'} without a splat, every witness seen, ${canaries} canaries caught${missing}`;
+    }
+  }
+}

@@ -1,0 +1,26 @@
+const voidElements = new Set(['meta', 'img', 'br']);
+const attributes =
+  /^(?: (?:lang|charset|http-equiv|content|name|class|id|href|scope|src|alt|open|min|max|high|value)(?:="[^"<]*")?)*$/;
+
+/** Every mistake in the nesting of a page, and every element or attribute that is none of ours. */
+export function mistakesIn(text: string): readonly string[] {
+  const mistakes: string[] = [];
+  const open: string[] = [];
+  for (const [, tag = ''] of text.replace('<!doctype html>', '').matchAll(/<([^>]*>?)/g)) {
+    const [, slash, name = '', rest = ''] = /^(\/?)([a-z]+[1-3]?)((?: [^>]*)?)>$/.exec(tag) ?? [];
+    if (
+      !/^(html|head|body|meta|title|style|header|h[123]|p|span|b|ul|li|dl|dt|dd|pre|code|a|article|div|table|thead|tbody|tr|th|td|details|summary|meter|img|br|footer)$/.test(
+        name,
+      )
+    ) {
+      mistakes.push(`no element of ours: <${tag}`);
+    } else if (slash === '/') {
+      const last = open.pop();
+      if (last !== name) mistakes.push(`</${name}> ends <${last}>`);
+    } else {
+      if (!attributes.test(rest)) mistakes.push(`no attribute of ours: <${tag}`);
+      if (!voidElements.has(name)) open.push(name);
+    }
+  }
+  return [...mistakes, ...open.map((name) => `<${name}> has no end`)];
+}

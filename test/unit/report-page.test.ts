@@ -1,0 +1,325 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import t, { type Test } from 'tap';
+import type { CommandContext } from '../../harness/commands/context.ts';
+import { run as report } from '../../harness/commands/report.ts';
+import { isHarnessError } from '../../harness/errors.ts';
+import { html } from '../../harness/report/page/markup.ts';
+import { formatRunPage, type RunPage } from '../../harness/report/page/run-page.ts';
+import type { PageTrial } from '../../harness/report/page/trial-details.ts';
+import { mistakesIn } from '../page-mistakes.ts';
+
+/** What a guest, a patch or a stranger's run directory may have for any text. */
+const hostile = `</pre></style><script>alert(1)</script><img src=x onerror="a()">'"&lt;\u001B[31m\u202Eok`;
+const plainHostile = `&lt;/pre&gt;&lt;/style&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x onerror=&quot;a()&quot;&gt;&apos;&quot;&amp;lt;?[31m?ok`;
+
+const reading = { debugLocks: 1, taint: 0, tables: { 'lock-classes': { used: 500, max: 8192 } } };
+const trial: PageTrial = {
+  id: 'munmap',
+  workload: 'munmap',
+  seed: 7,
+  verdict: { kind: 'clean' },
+  counters: { 'driver.hlist_start_blockable': 12, 'vm.pswpin': 3, 'vm.pswpout': 0 },
+  witnesses: { 'driver.hlist_start_blockable': 12 },
+  splats: [],
+  events: [],
+  ledger: { before: reading, after: reading, warnOnceArmed: true, lostConsoleLines: 0 },
+  timings: {
+    startMs: 200,
+    firstSplatMs: null,
+    workloadMs: 2000,
+    totalMs: 2500,
+    qemuCpuSeconds: 2.25,
+  },
+};
+const splat = {
+  title: 'possible deadlock in f',
+  signature: 'possible-deadlock-0123',
+  count: 2,
+  text: ['WARNING: possible circular locking dependency detected', 'munmap/50 is trying'],
+};
+const page: RunPage = {
+  run: {
+    verdict: { kind: 'clean' },
+    kernel: { source: 'debian:6.1', release: '6.1.0', compiler: 'gcc 12', sandbox: 'bwrap' },
+    accel: 'tcg',
+    accelReason: 'no /dev/kvm',
+    bootSplats: [],
+    trials: [trial],
+    locks: null,
+    seed: 7,
+    timings: { totalMs: 20_000 },
+  },
+  name: 'run1',
+  startedAt: '2026-01-02T03:04:05.678Z',
+  command: './splat run --seed 7',
+  reproduce: (id) => `./splat replay run1/${id}`,
+  pictures: new Map(),
+  locksSvg: null,
+  beside: true,
+};
+
+/** A page of what is given and, for the rest, what is above. */
+function pageWith(run: Partial<RunPage['run']>, more: Partial<RunPage> = {}): string {
+  return formatRunPage({ ...page, ...more, run: { ...page.run, ...run } });
+}
+
+void t.test('a template escapes text, joins lists, and leaves markup alone', (t) => {
+  t.equal(
+    html`<b title="${'"<'}">${['a&', html`<i>${1}</i>`, null]}</b>`.text,
+    '<b title="&quot;&lt;">a&amp;<i>1</i></b>',
+  );
+  t.end();
+});
+
+void t.test('a clean run says why it is believed', (t) => {
+  const text = pageWith({});
+  t.strictSame(mistakesIn(text), []);
+  t.match(text, '<title>clean: 6.1.0</title>');
+  t.match(text, '1 trial without a splat, every witness seen, 0 canaries caught');
+  t.match(text, '<code>./splat run --seed 7</code>');
+  t.match(text, '>driver.hlist_start_blockable</th><td class="number">12</td><td>required</td>');
+  t.match(text, '>vm.pswpin</th><td class="number">3</td><td></td>');
+  t.notMatch(text, 'vm.pswpout');
+  t.match(text, '>debug_locks</th><td class="number">1</td><td class="number">1</td>');
+  t.match(text, '500 of 8192 <meter');
+  t.match(text, 'href="trials/munmap/console.log"');
+  t.notMatch(text, '<h2>Splats</h2>');
+  t.notMatch(text, '<details open>', 'what is clean is folded');
+  t.end();
+});
+
+void t.test('nothing but the one stylesheet is allowed, by its digest', (t) => {
+  const text = pageWith({});
+  const style = /<style>(.*?)<\/style>/s.exec(text)?.[1] ?? '';
+  const digest = createHash('sha256').update(style).digest('base64');
+  t.ok(style.length > 1000);
+  t.match(
+    text,
+    `default-src &apos;none&apos;; img-src data:; style-src &apos;sha256-${digest}&apos;`,
+  );
+  t.end();
+});
+
+void t.test('a splat is shown once, with its report and the command that repeats it', (t) => {
+  const seen = {
+    ...trial,
+    verdict: { kind: 'splat' as const, titles: [splat.title] },
+    splats: [splat],
+  };
+  const text = pageWith({
+    verdict: seen.verdict,
+    trials: [seen, { ...seen, id: 'munmap.2' }, { ...trial, id: 'hmm' }],
+  });
+  t.strictSame(mistakesIn(text), []);
+  t.equal(text.split('munmap/50 is trying').length, 2);
+  t.match(
+    text,
+    'seen in munmap (2 times), munmap.2 (2 times); again: <code>./splat replay run1/munmap</code>',
+  );
+  t.match(text, '<h3 class="splat">possible deadlock in f</h3>');
+  t.end();
+});
+
+void t.test('a known splat, silence, a canary and what was not run have their places', (t) => {
+  const text = pageWith({
+    verdict: { kind: 'splat', titles: ['no output in kvm'] },
+    trials: [
+      { ...trial, splats: [{ ...splat, known: true }] },
+      { ...trial, id: 'kvm', verdict: { kind: 'splat', titles: ['no output in kvm'] } },
+      { ...trial, id: 'canary-x', canary: 'x', splats: [splat] },
+      {
+        ...trial,
+        id: 'hmm',
+        witnesses: { 'vm.oom_kill': 0 },
+        verdict: { kind: 'inconclusive', because: 'not-run', message: 'no test_hmm' },
+      },
+      {
+        ...trial,
+        id: 'reclaim',
+        witnesses: { 'vm.cow_ksm': 0 },
+        verdict: { kind: 'inconclusive', because: 'unexercised', message: 'vm.cow_ksm: never' },
+        ledger: { ...trial.ledger, after: null, lostConsoleLines: null },
+      },
+    ],
+  });
+  t.strictSame(mistakesIn(text), []);
+  t.match(
+    text,
+    /<h2>Known splats<\/h2>[^]*<li>possible deadlock in f, in munmap \(2 times\)<\/li>/,
+  );
+  t.match(text, '<h3 class="splat">no output in kvm</h3>\n<p>seen in kvm;');
+  t.match(text, 'as seeded: possible deadlock in f');
+  t.match(text, '<a href="#trial-3">hmm</a>: not-run: no test_hmm');
+  t.match(text, '<b class="doubtful">cow_ksm 0</b>');
+  t.notMatch(text, '<b class="doubtful">oom_kill 0</b>', 'what did not run misses nothing');
+  t.match(text, '>debug_locks</th><td class="number">1</td><td class="number">?</td>');
+  t.end();
+});
+
+void t.test('a kernel that was never built has its log', (t) => {
+  const text = pageWith({
+    verdict: { kind: 'untestable', because: 'build', message: 'make: Error 2', output: hostile },
+    kernel: null,
+    accel: null,
+    accelReason: null,
+    trials: [],
+  });
+  t.strictSame(mistakesIn(text), []);
+  t.match(text, `<pre>${plainHostile}</pre>`);
+  t.match(text, '<title>untestable: build: run1</title>');
+  t.end();
+});
+
+void t.test('no text of a kernel, a patch or a file becomes markup', (t) => {
+  const bad = { ...splat, title: hostile, signature: hostile, text: [hostile, hostile] };
+  const evil: PageTrial = {
+    ...trial,
+    id: hostile,
+    workload: hostile,
+    verdict: { kind: 'splat', titles: [hostile, `other ${hostile}`] },
+    counters: { [hostile]: 1, [`${hostile}2`]: 2 },
+    witnesses: { [hostile]: 1 },
+    splats: [bad, { ...bad, signature: 'known', known: true }],
+    events: [bad],
+    ledger: { ...trial.ledger, before: { ...reading, tables: { [hostile]: { used: 1, max: 2 } } } },
+  };
+  const text = pageWith(
+    {
+      verdict: { kind: 'splat', titles: [hostile] },
+      kernel: { source: hostile, release: hostile, compiler: hostile, sandbox: hostile },
+      accel: hostile,
+      accelReason: hostile,
+      bootSplats: [{ ...bad, signature: 'boot' }],
+      trials: [
+        evil,
+        { ...evil, canary: hostile, verdict: { kind: 'clean' } },
+        { ...evil, verdict: { kind: 'inconclusive', because: 'blind', message: hostile } },
+      ],
+      locks: {
+        dependencies: 1,
+        learned: [{ from: hostile, to: hostile, cycle: [hostile, hostile], trials: [hostile] }],
+        unreported: [{ cycle: [hostile], trials: [hostile] }],
+      },
+    },
+    {
+      name: hostile,
+      startedAt: hostile,
+      command: hostile,
+      reproduce: () => hostile,
+      pictures: new Map([[hostile, Buffer.from('png')]]),
+      locksSvg: hostile,
+    },
+  );
+  t.strictSame(mistakesIn(text), []);
+  // oxlint-disable-next-line no-control-regex -- they are what is looked for
+  t.notMatch(text, /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e]/);
+  t.equal(text.split('<script').length, 1);
+  t.end();
+});
+
+/** A run directory on disk, with a result of `trials`. */
+function runDirectory(t: Test, result: object = {}): string {
+  const dir = join(t.testdir(), 'run1');
+  mkdirSync(join(dir, 'trials', 'munmap'), { recursive: true });
+  const request = {
+    kernel: '../my kernel',
+    cwd: '/',
+    series: [{ name: 'v3.mbox', copy: 'inputs/series-1/1.patch' }],
+    configs: [],
+    configBase: null,
+    guest: 'minimal',
+    workloads: [{ name: 'repro.c', copy: 'inputs/workload-1/repro.c' }],
+    workloadArgs: ['--fast'],
+    baseline: null,
+    accel: 'tcg',
+    memoryMiB: 1024,
+    cpus: 4,
+    seed: 7,
+    repeat: 1,
+    cold: false,
+    durationMs: 3000,
+    trials: null,
+  };
+  const record = { schema: 'splat-replay/1', startedAt: page.startedAt, request };
+  writeFileSync(join(dir, 'run.json'), JSON.stringify(record));
+  const whole = { schema: 'splat-run/1', ...page.run, ...result };
+  writeFileSync(join(dir, 'result.json'), JSON.stringify(whole));
+  return dir;
+}
+
+async function runReport(
+  dir: string,
+  out?: string,
+): Promise<{ readonly code: number; readonly stdout: string }> {
+  const stdout = new PassThrough();
+  const context = { cwd: join(dir, '..'), stdout } as unknown as CommandContext;
+  const code = await report({ run: dir, out }, context);
+  stdout.end();
+  return { code, stdout: String(stdout.read()) };
+}
+
+void t.test('splat report makes the page of a run directory, in it or elsewhere', async (t) => {
+  const dir = runDirectory(t);
+  const png = Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), Buffer.from('rest')]);
+  writeFileSync(join(dir, 'trials', 'munmap', 'screen.png'), png);
+  t.strictSame(await runReport(dir), { code: 0, stdout: 'run1/report.html\n' });
+  const text = readFileSync(join(dir, 'report.html'), 'utf8');
+  t.match(
+    text,
+    './splat run --kernel &apos;../my kernel&apos; --series v3.mbox --workload repro.c --duration 3 --accel tcg --cpus 4 --seed 7 -- --fast',
+  );
+  t.match(text, `src="data:image/png;base64,${png.toString('base64')}"`);
+  t.match(text, 'href="result.json"');
+  t.match(text, '<code>./splat replay run1/munmap</code>');
+  await runReport(dir, 'elsewhere.html');
+  const elsewhere = readFileSync(join(dir, '..', 'elsewhere.html'), 'utf8');
+  t.notMatch(elsewhere, 'href="result.json"', 'there is nothing beside it');
+  t.notMatch(elsewhere, 'console.log');
+});
+
+void t.test('a picture that is none, or a link, is left out', async (t) => {
+  const dir = runDirectory(t);
+  const path = join(dir, 'trials', 'munmap', 'screen.png');
+  const secret = join(dir, '..', 'secret.png');
+  writeFileSync(secret, Buffer.from('89504e470d0a1a0a73', 'hex'));
+  symlinkSync(secret, path);
+  await runReport(dir);
+  t.notMatch(readFileSync(join(dir, 'report.html'), 'utf8'), 'data:image/png');
+});
+
+void t.test('a result that is not whole is refused by name, and no page is written', async (t) => {
+  const rows: readonly [object, RegExp][] = [
+    [{ trials: [{ ...trial, ledger: undefined }] }, /\(trials\[0\]\.ledger\)/],
+    [{ trials: [{ ...trial, counters: { a: 'b' } }] }, /\(trials\[0\]\.counters\)/],
+    [{ trials: [{ ...trial, splats: [{ ...splat, text: 'no' }] }] }, /\(trials\[0\]\.splats\)/],
+    [{ trials: [{ ...trial, verdict: { kind: 'inconclusive' } }] }, /\(trials\[0\]\.verdict\)/],
+    [{ trials: [{ ...trial, timings: {} }] }, /\(trials\[0\]\.timings\)/],
+    [{ kernel: { release: '6.1' } }, /\(kernel\)/],
+    [{ locks: { learned: 3 } }, /\(locks\)/],
+    [{ timings: null }, /\(timings\)/],
+    [{ seed: '7' }, /\(seed\)/],
+    [{ schema: 'splat-run/2' }, /not of this version/],
+  ];
+  for (const [result, says] of rows) {
+    const dir = runDirectory(t, result);
+    const failed = await runReport(dir).catch((error: unknown) => error);
+    t.ok(isHarnessError(failed, 'usage'), String(failed));
+    t.match(String(failed), says);
+    t.throws(() => readFileSync(join(dir, 'report.html')));
+  }
+});
+
+void t.test('where the page cannot be written is a matter of --out', async (t) => {
+  const dir = runDirectory(t);
+  for (const [out, says] of [
+    ['no/such/page.html', '--out no/such/page.html: no such folder; name a file'],
+    ['.', '--out .: a folder; name a file'],
+  ] as const) {
+    const failed = await runReport(dir, out).catch((error: unknown) => error);
+    t.ok(isHarnessError(failed, 'usage'), out);
+    t.equal((failed as Error).message, says);
+  }
+});

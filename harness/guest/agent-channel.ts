@@ -114,11 +114,26 @@ export function encodeWord(word: string | Uint8Array): string {
 /** The bytes of a word; bytes that are no valid encoding stand for themselves. */
 export function decodeWord(word: string): Buffer {
   if (word === '%') return Buffer.alloc(0);
-  if (!word.includes('%')) return Buffer.from(word, 'latin1');
-  return Buffer.from(
-    word.replaceAll(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
-      String.fromCodePoint(Number.parseInt(hex, 16)),
-    ),
-    'latin1',
-  );
+  const bytes = Buffer.from(word, 'latin1');
+  let length = bytes.indexOf(percentSign);
+  if (length === -1) return bytes;
+  // In place: a word is never shorter than its bytes. Whole lock tables come this way.
+  for (let at = length; at < bytes.length; at++) {
+    const high = hexDigit(bytes[at + 1]);
+    const low = hexDigit(bytes[at + 2]);
+    const isEncoded = bytes[at] === percentSign && high !== -1 && low !== -1;
+    bytes[length++] = isEncoded ? high * 16 + low : (bytes[at] ?? 0);
+    if (isEncoded) at += 2;
+  }
+  return bytes.subarray(0, length);
+}
+
+const percentSign = 0x25;
+
+/** -1 for what is none. */
+function hexDigit(code: number | undefined): number {
+  if (code === undefined) return -1;
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  const letter = code | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x61 + 10 : -1;
 }

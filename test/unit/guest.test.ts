@@ -76,6 +76,19 @@ void t.test('words of the agent protocol survive any bytes', (t) => {
   t.end();
 });
 
+void t.test('what is no encoding stands for itself', (t) => {
+  const words = {
+    'a%': 'a%',
+    '%4': '%4',
+    '%4g': '%4g',
+    '%%41': '%A',
+    '%g1%4a%4A': '%g1JJ',
+    '%': '',
+  };
+  for (const [word, bytes] of Object.entries(words)) t.equal(String(decodeWord(word)), bytes, word);
+  t.end();
+});
+
 /** Two ends of a socket; the second one plays the guest. */
 async function socketPair(t: Test): Promise<[Socket, Socket]> {
   // Not a testdir(): the path of a socket has at most 108 characters.

@@ -1,6 +1,6 @@
 const voidElements = new Set(['meta', 'img', 'br']);
 const attributes =
-  /^(?: (?:lang|charset|http-equiv|content|name|class|id|href|scope|src|alt|open|min|max|high|value)(?:="[^"<]*")?)*$/;
+  /^(?: (?:lang|charset|http-equiv|content|name|class|id|href|scope|aria-label|src|alt|open|min|max|high|value)(?:="[^"<]*")?)*$/;
 
 /** Every mistake in the nesting of a page, and every element or attribute that is none of ours. */
 export function mistakesIn(text: string): readonly string[] {

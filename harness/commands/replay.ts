@@ -64,7 +64,7 @@ export async function run(argv: ReplayArguments, context: CommandContext): Promi
       signal: context.signal,
       emit: progressWriter(context.stderr, context.live),
     });
-    await writeReports(result, dir);
+    await writeReports(result, dir, context.cwd);
     const comparison = compareRuns(replayed.result, result, replayed.trials);
     context.stdout.write(
       argv.json

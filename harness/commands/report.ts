@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { lstat, open, readdir, realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError, isHarnessError } from '../errors.ts';
@@ -34,18 +34,36 @@ export function builder(yargs: Argv): Argv<ReportArguments> {
 
 /** 0, whatever the verdict was: the page is there. */
 export async function run(argv: ReportArguments, context: CommandContext): Promise<number> {
-  const dir = resolve(context.cwd, argv.run);
-  const shown = await readShownRun(dir);
-  const file = argv.out === undefined ? join(dir, 'report.html') : resolve(context.cwd, argv.out);
+  const { cwd } = context;
+  const dir = resolve(cwd, argv.run);
+  const { record, result } = await readShownRun(dir);
+  const file = argv.out === undefined ? join(dir, 'report.html') : resolve(cwd, argv.out);
+  await requireFileOrNothing(file, argv.out);
   const beside = dirname(file) === dir;
-  const page = await formatRunAt(dir, shown, await drawLocks(shown.result.locks), { beside });
+  const locksSvg = await drawLocks(result.locks);
+  const page = await formatRunAt(dir, cwd, { record, result, locksSvg, beside });
   try {
     await writeWhole(file, page);
   } catch (error) {
     throw cannotWrite(error, file, argv.out);
   }
-  context.stdout.write(`${plain(relative(context.cwd, file))}\n`);
+  context.stdout.write(`${plain(relative(cwd, file))}\n`);
   return exitCodes.clean;
+}
+
+/** A device, a link or a folder is not to be replaced by a page. */
+async function requireFileOrNothing(file: string, out: string | undefined): Promise<void> {
+  const found = await lstat(file).catch(() => undefined);
+  if (found === undefined || found.isFile()) return;
+  const what = found.isDirectory()
+    ? 'a folder'
+    : found.isSymbolicLink()
+      ? 'a link'
+      : 'no plain file';
+  throw new HarnessError(
+    'usage',
+    `${out === undefined ? file : `--out ${out}`}: ${what}; name a file`,
+  );
 }
 
 function cannotWrite(error: unknown, file: string, out: string | undefined): unknown {
@@ -57,7 +75,6 @@ function cannotWrite(error: unknown, file: string, out: string | undefined): unk
 }
 
 const unwritable: ReadonlyMap<unknown, string> = new Map([
-  ['EISDIR', 'a folder'],
   ['ENOENT', 'no such folder'],
   ['ENOTDIR', 'no such folder'],
   ['EACCES', 'no permission'],
@@ -66,23 +83,34 @@ const unwritable: ReadonlyMap<unknown, string> = new Map([
 /** The page of a run directory. `beside`: it is put there, and can link to the files in it. */
 export async function formatRunAt(
   dir: string,
-  { record, result }: { readonly record: RunRecord; readonly result: RunResult },
-  locksSvg: string | null,
-  { beside }: { readonly beside: boolean } = { beside: true },
+  cwd: string,
+  shown: {
+    readonly record: RunRecord;
+    readonly result: RunResult;
+    readonly locksSvg: string | null;
+    readonly beside?: boolean;
+  },
 ): Promise<string> {
-  const name = basename(dir);
+  const { record, result, locksSvg, beside = true } = shown;
+  const there = new Set(await readdir(join(dir, 'trials')).catch(() => []));
+  const folders = new Map<string, readonly string[]>();
   const pictures = new Map<string, Uint8Array>();
   for (const { id } of result.trials) {
-    const png = await readPicture(join(dir, 'trials', basename(id), 'screen.png'));
+    // The verdict is that of the last guest; the first is worth a look.
+    const names = [`${id}.again`, id, `${id}.crashed`].filter((name) => there.has(name));
+    folders.set(id, names);
+    const png = await readPicture(dir, join('trials', names[0] ?? '', 'screen.png'));
     if (png !== undefined) pictures.set(id, png);
   }
+  const name = relative(cwd, dir) || '.';
   return formatRunPage({
     run: result,
-    name,
+    name: basename(dir),
     startedAt: record.startedAt,
     command: askedCommand(record.request, result.seed),
     reproduce: (trial) => commandLine(['replay', trial === '' ? name : `${name}/${trial}`]),
     pictures,
+    folders,
     locksSvg,
     beside,
   });
@@ -92,10 +120,12 @@ export async function formatRunAt(
 const largestPictureBytes = 2 * 1024 * 1024;
 const pngSignature = Buffer.from('89504e470d0a1a0a', 'hex');
 
-/** Undefined when there is none. A run directory may have come from somebody else: a link in it is not followed. */
-async function readPicture(path: string): Promise<Uint8Array | undefined> {
+/** Undefined when there is none. A run directory may have come from somebody else: no link leads out of it, and no pipe is waited for. */
+async function readPicture(dir: string, path: string): Promise<Uint8Array | undefined> {
   try {
-    await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    if ((await realpath(join(dir, path))) !== join(await realpath(dir), path)) return undefined;
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    await using file = await open(join(dir, path), flags);
     const found = await file.stat();
     if (!found.isFile() || found.size > largestPictureBytes) return undefined;
     const bytes = await file.readFile();

@@ -83,14 +83,17 @@ async function namesIn(dir: string, shown: string): Promise<readonly string[]> {
   }
 }
 
-/** Everything of a run directory that is made of the result. */
-export async function writeReports(result: RunResult, dir: string): Promise<void> {
+/** Everything of a run directory that is made of the result. Commands on its page are those of somebody in `cwd`. */
+export async function writeReports(result: RunResult, dir: string, cwd: string): Promise<void> {
   await writeWhole(join(dir, 'results.tap'), formatKtap(result));
   await writeWhole(join(dir, 'junit.xml'), formatJunit(result));
-  const picture = await drawLocks(result.locks);
-  if (picture !== null) await writeWhole(join(dir, 'locks.svg'), picture);
-  const record = await readRecord(dir);
-  await writeWhole(join(dir, 'report.html'), await formatRunAt(dir, { record, result }, picture));
-  // Last: who finds it takes the run for finished.
+  const locksSvg = await drawLocks(result.locks);
+  if (locksSvg !== null) await writeWhole(join(dir, 'locks.svg'), locksSvg);
+  // Who finds it takes the run for finished. The page can be made again.
   await writeWhole(join(dir, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
+  const record = await readRecord(dir);
+  await writeWhole(
+    join(dir, 'report.html'),
+    await formatRunAt(dir, cwd, { record, result, locksSvg }),
+  );
 }

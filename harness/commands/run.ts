@@ -162,7 +162,7 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
       signal: context.signal,
       emit,
     });
-    await writeReports(result, dir);
+    await writeReports(result, dir, context.cwd);
     context.stdout.write(
       argv.json
         ? `${JSON.stringify(result)}\n`

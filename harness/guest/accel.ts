@@ -7,7 +7,7 @@ import { runTool } from '../host/process.ts';
 import { ensureEntry, fileDigest, findEntry, valueDigest } from '../host/store.ts';
 import type { Accel, MachineSpec } from './argv.ts';
 import { awaitBoot, startGuest } from './boot.ts';
-import { QemuCrashed, qemuVersion } from './machine.ts';
+import { despiteCrash, QemuCrashed, qemuVersion } from './machine.ts';
 
 export type AccelChoice = 'auto' | Accel;
 
@@ -107,39 +107,14 @@ async function storeProof(key: string, proof: KvmProof, options: HostOptions): P
 async function proveKvm(spec: Omit<MachineSpec, 'accel'>, signal: AbortSignal): Promise<KvmProof> {
   const dir = await mkdtemp(join(tmpdir(), 'splat-kvm-'));
   try {
-    await using guest = await startGuest({
-      spec: { ...spec, accel: 'kvm', cpus: 1, memoryMiB: 512 },
-      start: 'boot',
-      consolePath: join(dir, 'console.log'),
-      signal,
-      onConsole: () => undefined,
-      answerTimeoutMs: proofMs,
-    });
-    const startedAt = performance.now();
-    const outcome = await awaitBoot(guest, { bootMs: proofMs, silenceMs: proofMs }, signal);
-    const ms = Math.round(performance.now() - startedAt);
-    if (outcome.kind === 'ready') {
-      return {
-        works: true,
-        reason: `proved: a guest was ready after ${ms} ms`,
-        kernelDecides: false,
-      };
-    }
-    // Whatever became of this kernel: it ran.
-    if (guest.console.bytes() > 0)
-      return { works: true, reason: 'proved: a kernel printed', kernelDecides: true };
-    return {
-      works: false,
-      reason: `${kvmDevice} opens, but nothing ran under it for ${ms} ms`,
-      kernelDecides: true,
-    };
+    return await despiteCrash(
+      async () => bootUnderKvm(spec, join(dir, 'console.log'), signal),
+      () => undefined,
+    );
   } catch (error) {
     if (error instanceof QemuCrashed) {
-      return {
-        works: false,
-        reason: `${kvmDevice} opens, but ${error.message}`,
-        kernelDecides: true,
-      };
+      const reason = `${kvmDevice} opens, but ${error.message}, twice`;
+      return { works: false, reason, kernelDecides: true };
     }
     if (!isHarnessError(error, 'tool')) throw error;
     return {
@@ -150,6 +125,39 @@ async function proveKvm(spec: Omit<MachineSpec, 'accel'>, signal: AbortSignal): 
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
+}
+
+async function bootUnderKvm(
+  spec: Omit<MachineSpec, 'accel'>,
+  consolePath: string,
+  signal: AbortSignal,
+): Promise<KvmProof> {
+  await using guest = await startGuest({
+    spec: { ...spec, accel: 'kvm', cpus: 1, memoryMiB: 512 },
+    start: 'boot',
+    consolePath,
+    signal,
+    onConsole: () => undefined,
+    answerTimeoutMs: proofMs,
+  });
+  const startedAt = performance.now();
+  const outcome = await awaitBoot(guest, { bootMs: proofMs, silenceMs: proofMs }, signal);
+  const ms = Math.round(performance.now() - startedAt);
+  if (outcome.kind === 'ready') {
+    return {
+      works: true,
+      reason: `proved: a guest was ready after ${ms} ms`,
+      kernelDecides: false,
+    };
+  }
+  // Whatever became of this kernel: it ran.
+  if (guest.console.bytes() > 0)
+    return { works: true, reason: 'proved: a kernel printed', kernelDecides: true };
+  return {
+    works: false,
+    reason: `${kvmDevice} opens, but nothing ran under it for ${ms} ms`,
+    kernelDecides: true,
+  };
 }
 
 /** Changes when the host is rebooted; its CPU, kernel and nesting cannot change before. */

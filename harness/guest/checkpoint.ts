@@ -44,6 +44,8 @@ export interface CheckpointRequest {
   readonly identity: readonly string[];
   /** Which of several boots of one kernel; forks of one boot are twins in all that boot decided. */
   readonly bootIndex: number;
+  /** Gets what a boot prints; a boot from the store prints nothing. */
+  readonly onConsole: (bytes: Uint8Array) => void;
   /** Prepares the ready guest, once for all its copies; what it returns is kept with them. */
   readonly prepare: (agent: Agent) => Promise<unknown>;
   readonly signal: AbortSignal;
@@ -102,13 +104,14 @@ function checkpointOf(entry: Entry): Checkpoint {
 async function bootAndSave(request: CheckpointRequest, dir: string): Promise<BootRecord> {
   await using booted = await bootGuest(request, {
     consolePath: join(dir, 'boot.log'),
+    onConsole: request.onConsole,
   });
   const { machine } = booted.guest;
   try {
     await save(machine.qmp, join(dir, 'memory'));
   } catch (error) {
     throwIfAborted(request.signal);
-    await requireGuestsFault(machine);
+    await requireGuestsFault(machine, 500);
     throw error;
   }
   return booted.record;

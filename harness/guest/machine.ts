@@ -160,14 +160,17 @@ async function cpuSecondsOf(pid: number | undefined): Promise<number> {
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / ticksPerSecond;
 }
 
-/** A guest that ended by itself is the kernel's doing; throws `infra` for a QEMU that crashed, was killed or met a full disk. */
-export async function requireGuestsFault(machine: Machine): Promise<void> {
+/**
+ * A guest that ended by itself is the kernel's doing; throws `infra` for a QEMU that crashed, was killed or met a full disk.
+ * One that has not ended after `patienceMs` is the kernel's, too.
+ */
+export async function requireGuestsFault(machine: Machine, patienceMs = 5_000): Promise<void> {
   const fault = machine.hostFault();
   if (fault !== undefined) throw fault;
   const waiting = new AbortController();
   const end = await Promise.race([
     machine.ended,
-    pause(5_000, waiting.signal).then(() => undefined),
+    pause(patienceMs, waiting.signal).then(() => undefined),
   ]);
   waiting.abort();
   if (end === undefined || end.exitCode === 0) return;

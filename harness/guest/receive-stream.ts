@@ -25,15 +25,22 @@ export async function receiveStream(
   const server = createServer();
   try {
     const socketPath = join(dir, 'stream');
+    let connected = false;
     const received = new Promise<void>((resolve, reject) => {
       server.once('connection', (socket: Socket) => {
+        connected = true;
         pipeline(socket, createWriteStream(file)).then(resolve, reject);
       });
       server.once('error', reject);
     });
     const listening = new Promise<void>((resolve) => server.listen(socketPath, resolve));
     await Promise.race([listening, received]);
-    const [stored, sent] = await Promise.allSettled([received, send(socketPath)]);
+    const sending = send(socketPath).catch((error: unknown) => {
+      // A sender that fails before it connects never will.
+      if (!connected) server.emit('error', error);
+      throw error;
+    });
+    const [stored, sent] = await Promise.allSettled([received, sending]);
     // A disk that is full ends the sender too; its own complaint comes second.
     if (stored.status === 'rejected') throw stored.reason;
     if (sent.status === 'rejected') throw sent.reason;

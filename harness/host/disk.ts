@@ -98,7 +98,9 @@ function isCode(error: unknown, code: string): boolean {
 export async function writeWhole(path: string, text: string): Promise<void> {
   const draft = `${path}.part`;
   try {
-    await writeFile(draft, text);
+    // The folder may have come from somebody else: what is in the draft's place, as a link, is not written through.
+    await rm(draft, { force: true });
+    await writeFile(draft, text, { flag: 'wx' });
     await rename(draft, path);
   } catch (error) {
     await rm(draft, { force: true });

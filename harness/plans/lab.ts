@@ -11,9 +11,12 @@ import { ensureImage } from '../guest/image.ts';
 import { despiteCrash, qemuVersion } from '../guest/machine.ts';
 import { valueDigest } from '../host/store.ts';
 import type { BuiltKernel } from '../kernel/kernel.ts';
+import type { Finding } from '../splat/finding.ts';
+import { createScanner } from '../splat/scanner.ts';
 import { countable, driverCounters, profiledFunctions } from '../stress/counters.ts';
 import { ledgerFiles } from '../stress/ledger.ts';
 import type { Untestable } from '../verdict.ts';
+import { isSplat } from './findings.ts';
 import { type Prepared, prepareGuest } from './observe.ts';
 
 /** How guests are made; the command line's words. */
@@ -133,20 +136,34 @@ async function bootOnce(
     emit,
     'boot',
     'boot',
-    async () =>
-      despiteCrash(
-        async () =>
-          ensureCheckpoint({
+    async () => {
+      let splats = 0;
+      let scanner = createScanner();
+      const count = (findings: readonly Finding[]): void => {
+        splats += findings.filter(isSplat).length;
+      };
+      return despiteCrash(
+        async () => {
+          scanner = createScanner();
+          return ensureCheckpoint({
             cacheRoot: request.cacheRoot,
             ...machine,
             identity,
             bootIndex,
+            onConsole: (bytes) => count(scanner.push(bytes)),
             prepare,
             signal: request.signal,
             onCorrupt: (text) => emit({ kind: 'note', text: `${text}; booting again` }),
-          }),
-        ({ message }) => emit({ kind: 'note', text: `${message}; booting again` }),
-      ),
+          });
+        },
+        (crash) => {
+          count(scanner.end());
+          // Another boot may not show it.
+          if (splats > 0) throw crash;
+          emit({ kind: 'note', text: `${crash.message}; booting again` });
+        },
+      );
+    },
     (outcome) => {
       if (outcome.kind === 'failed') return `boot: ${outcome.verdict.message}`;
       const { release, bootMs } = outcome.checkpoint;

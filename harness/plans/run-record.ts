@@ -72,8 +72,9 @@ const largestJsonBytes = 256 * 1024 * 1024;
 /** A run directory's two files; throws `usage` when it is not one or not whole. */
 export async function readRun(
   dir: string,
+  largestBytes = largestJsonBytes,
 ): Promise<{ readonly record: RunRecord; readonly result: RunResult }> {
-  const entry = await readEntry(dir);
+  const entry = await readEntry(dir, largestBytes);
   if (entry.state === 'finished') return entry;
   const why = entry.state === 'broken' ? entry.message : 'it has no result.json: not finished';
   throw new HarnessError('usage', `${dir} is no run that can be used: ${why}`);
@@ -87,12 +88,12 @@ export async function readRecord(dir: string): Promise<RunRecord> {
 }
 
 /** What there is of the run in a folder. */
-export async function readEntry(dir: string): Promise<RunEntry> {
+export async function readEntry(dir: string, largestBytes = largestJsonBytes): Promise<RunEntry> {
   const startedAt = await directoryTime(dir);
   try {
     const record = checkRecord(await readJson(join(dir, 'run.json')));
     if (record === undefined) throw new HarnessError('usage', 'it has no run.json');
-    const result = checkResult(await readJson(join(dir, 'result.json')));
+    const result = checkResult(await readJson(join(dir, 'result.json'), largestBytes));
     return result === undefined
       ? { state: 'unfinished', dir, startedAt: record.startedAt, record }
       : { state: 'finished', dir, startedAt: record.startedAt, record, result };
@@ -109,11 +110,11 @@ export async function directoryTime(dir: string): Promise<string> {
 }
 
 /** Undefined when there is no such file; throws `usage` when it cannot be read as JSON. */
-export async function readJson(path: string): Promise<unknown> {
+export async function readJson(path: string, largestBytes = largestJsonBytes): Promise<unknown> {
   try {
     await using file = await open(path, 'r');
     const { size } = await file.stat();
-    if (size > largestJsonBytes) throw new HarnessError('usage', `${basename(path)} is too large`);
+    if (size > largestBytes) throw new HarnessError('usage', `${basename(path)} is too large`);
     return JSON.parse(await file.readFile('utf8'));
   } catch (error) {
     if (error instanceof HarnessError) throw error;

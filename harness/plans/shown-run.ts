@@ -12,11 +12,14 @@ import {
   readRun,
 } from './run-record.ts';
 
+/** A result of 2000 trials is about this large; a browser takes no more gladly. */
+const largestShownBytes = 16 * 1024 * 1024;
+
 /** A run directory with everything that its page shows; throws `usage` when something of that is missing or of another kind. */
 export async function readShownRun(
   dir: string,
 ): Promise<{ readonly record: RunRecord; readonly result: RunResult }> {
-  const run = await readRun(dir);
+  const run = await readRun(dir, largestShownBytes);
   try {
     checkShown(run.result);
   } catch (error) {
@@ -80,8 +83,12 @@ function isShownSplats(value: unknown): boolean {
     .every(({ count, text }) => isNumber(count) && isStrings(text));
 }
 
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
 function isCounts(value: unknown): boolean {
-  return typeof value === 'object' && Object.values(fieldsOf(value)).every(isNumber);
+  return isObject(value) && Object.values(value).every(isNumber);
 }
 
 const isNumberOrNull = (value: unknown): boolean => value === null || isNumber(value);
@@ -94,7 +101,7 @@ function isLedger(value: unknown): boolean {
 
 function isReading(value: unknown): boolean {
   const { debugLocks, taint, tables } = fieldsOf(value);
-  const areTables = typeof tables === 'object' && Object.values(fieldsOf(tables)).every(isTable);
+  const areTables = isObject(tables) && Object.values(tables).every(isTable);
   return isNumberOrNull(debugLocks) && isNumberOrNull(taint) && areTables;
 }
 

@@ -11,7 +11,10 @@ const looks: Readonly<Record<EdgeKind, string>> = {
   missing: 'color="#d55e00" style=dashed label="would close it" fontcolor="#d55e00"',
 };
 
-/** The news of lock order as a graph: the new dependencies, and the cycles they close or nearly close. Null without any. */
+/** Nobody sees anything in a larger one, and it takes graphviz minutes. */
+const drawnEdges = 300;
+
+/** The news of lock order as a graph: the new dependencies, and the cycles they close or nearly close. Null without any, and with too many. */
 export async function drawLocks(locks: LockReport | null): Promise<string | null> {
   const dot = locks === null ? null : locksDot(locks);
   if (dot === null) return null;
@@ -38,7 +41,7 @@ export function locksDot({ learned, unreported }: LockReport): string | null {
     note([to, almost[0] ?? ''], 'missing');
   }
   for (const { cycle } of unreported) note([...cycle, ...cycle.slice(0, 1)], 'hidden');
-  if (edges.size === 0) return null;
+  if (edges.size === 0 || edges.size > drawnEdges) return null;
   const lines = [...edges].map(([edge, kind]) => `  ${edge} [${looks[kind]}];`);
   return [
     'digraph locks {',

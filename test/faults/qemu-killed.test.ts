@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
@@ -95,12 +95,20 @@ void t.test('QEMU killed at any moment is the host’s fault, never a verdict', 
   t.comment(`${told} of ${trials} hit a guest in use; peak of the harness ${peakMiB} MiB`);
 });
 
-/** Crashes up to `times` guests of a run, one after the other; how many there were. */
-async function crashGuests(home: Home, run: HomeRun, times: number): Promise<number> {
+/** Crashes up to `times` guests of a run, one after the other, each when it is `ageMs` old; how many there were. */
+async function crashGuests(
+  home: Home,
+  run: HomeRun,
+  { times, ageMs }: { readonly times: number; readonly ageMs: number },
+): Promise<number> {
+  const seenAt = new Map<number, number>();
   const crashed = new Set<number>();
   const next = async (): Promise<number | undefined> => {
     for (const pid of await guestsOf(home)) {
-      if (!crashed.has(pid) && (await hasGuest(pid))) return pid;
+      if (crashed.has(pid) || !(await hasGuest(pid))) continue;
+      const first = seenAt.get(pid) ?? performance.now();
+      seenAt.set(pid, first);
+      if (performance.now() - first >= ageMs) return pid;
     }
     return undefined;
   };
@@ -116,23 +124,29 @@ void t.test('a QEMU that crashes gets one more try, in a boot as in a trial', as
   await using home = await openHome();
   const victims = await openVictims(home);
   for (const stage of ['trial', 'boot'] as const) {
-    for (const crashes of [1, 3]) {
-      if (stage === 'boot') await forgetEntries(home.cache, 'checkpoint');
-      const about = `${stage}, ${crashes}`;
-      const run = startIn(home, [...victims.one, join(home.dir, about)]);
-      const crashed = await crashGuests(home, run, crashes);
-      const done = await run.done;
-      if (crashes === 1) {
-        t.equal(done.exitCode, 0, `${about}: ${done.stderr}`);
-        const tries = stage === 'boot' ? 'booting again' : 'trying once more in a fresh guest';
-        t.match(done.stderr, `QEMU crashed: killed by SIGSEGV; ${tries}`, about);
-      } else {
-        t.equal(crashed, 2, `${about}: there is no third try`);
-        t.equal(done.exitCode, 128, `${about}: ${done.stderr}`);
-        t.strictSame(complaintsOf(done), ['splat: QEMU crashed: killed by SIGSEGV'], about);
+    // As it starts, and with the kernel or the workload running.
+    for (const ageMs of [0, 600]) {
+      for (const times of [1, 3]) {
+        if (stage === 'boot') await forgetEntries(home.cache, 'checkpoint');
+        const about = `${stage}, ${times} after ${ageMs} ms`;
+        const out = join(home.dir, about);
+        const run = startIn(home, [...victims.one, out]);
+        const crashed = await crashGuests(home, run, { times, ageMs });
+        const done = await run.done;
+        if (times === 1) {
+          t.equal(done.exitCode, 0, `${about}: ${done.stderr}`);
+          const tries = stage === 'boot' ? 'booting again' : 'trying once more in a fresh guest';
+          t.match(done.stderr, `QEMU crashed: killed by SIGSEGV; ${tries}`, about);
+        } else {
+          t.equal(crashed, 2, `${about}: there is no third try`);
+          t.equal(done.exitCode, 128, `${about}: ${done.stderr}`);
+          t.strictSame(complaintsOf(done), ['splat: QEMU crashed: killed by SIGSEGV'], about);
+        }
+        const kept = existsSync(join(out, 'trials', 'munmap.crashed', 'console.log'));
+        t.equal(kept, stage === 'trial', `${about}: the first console of a trial is kept`);
+        const left = await leftOvers(home, { files: ['cache/drafts', 'tmp'] });
+        t.strictSame(left, [], `${about}: nothing is left`);
       }
-      const left = await leftOvers(home, { files: ['cache/drafts', 'tmp'] });
-      t.strictSame(left, [], `${about}: nothing is left`);
     }
   }
 });

@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import t, { type Test } from 'tap';
@@ -57,6 +58,7 @@ const page: RunPage = {
   command: './splat run --seed 7',
   reproduce: (id) => `./splat replay run1/${id}`,
   pictures: new Map(),
+  folders: new Map([['munmap', ['munmap']]]),
   locksSvg: null,
   beside: true,
 };
@@ -148,12 +150,14 @@ void t.test('a known splat, silence, a canary and what was not run have their pl
   t.strictSame(mistakesIn(text), []);
   t.match(
     text,
-    /<h2>Known splats<\/h2>[^]*<li>possible deadlock in f, in munmap \(2 times\)<\/li>/,
+    /<h2>Known splats<\/h2>[^]*<summary>possible deadlock in f, in munmap \(2 times\)<\/summary>\n<pre>[^]*munmap\/50 is trying[^]*<h2>Not proved/,
   );
   t.match(text, '<h3 class="splat">no output in kvm</h3>\n<p>seen in kvm;');
   t.match(text, 'as seeded: possible deadlock in f');
   t.match(text, '<a href="#trial-3">hmm</a>: not-run: no test_hmm');
   t.match(text, '<b class="doubtful">cow_ksm 0</b>');
+  t.match(text, /<h2>Not proved<\/h2>\n<ul><li><a href="#trial-4">/);
+  t.match(text, /<h2>Not run<\/h2>\n<ul><li><a href="#trial-3">/);
   t.notMatch(text, '<b class="doubtful">oom_kill 0</b>', 'what did not run misses nothing');
   t.match(text, '>debug_locks</th><td class="number">1</td><td class="number">?</td>');
   t.end();
@@ -210,6 +214,7 @@ void t.test('no text of a kernel, a patch or a file becomes markup', (t) => {
       command: hostile,
       reproduce: () => hostile,
       pictures: new Map([[hostile, Buffer.from('png')]]),
+      folders: new Map([[hostile, [hostile, '\uD800']]]),
       locksSvg: hostile,
     },
   );
@@ -280,14 +285,74 @@ void t.test('splat report makes the page of a run directory, in it or elsewhere'
   t.notMatch(elsewhere, 'console.log');
 });
 
-void t.test('a picture that is none, or a link, is left out', async (t) => {
+void t.test('nothing of a stranger leads out of the run directory, or is waited for', async (t) => {
   const dir = runDirectory(t);
-  const path = join(dir, 'trials', 'munmap', 'screen.png');
-  const secret = join(dir, '..', 'secret.png');
-  writeFileSync(secret, Buffer.from('89504e470d0a1a0a73', 'hex'));
-  symlinkSync(secret, path);
+  const trialDir = join(dir, 'trials', 'munmap');
+  const outside = join(dir, '..', 'outside');
+  mkdirSync(outside);
+  const secret = Buffer.from('89504e470d0a1a0a73', 'hex');
+  writeFileSync(join(outside, 'screen.png'), secret);
+  writeFileSync(join(outside, 'precious'), 'mine');
+  const put = [
+    () => symlinkSync(join(outside, 'screen.png'), join(trialDir, 'screen.png')),
+    () => symlinkSync(outside, trialDir),
+    () => execFileSync('mkfifo', [join(trialDir, 'screen.png')]),
+    () => writeFileSync(join(trialDir, 'screen.png'), 'no picture'),
+  ];
+  symlinkSync(join(outside, 'precious'), join(dir, 'report.html.part'));
+  for (const [at, make] of put.entries()) {
+    rmSync(trialDir, { recursive: true });
+    if (at !== 1) mkdirSync(trialDir);
+    make();
+    await runReport(dir);
+    t.notMatch(readFileSync(join(dir, 'report.html'), 'utf8'), 'data:image/png', String(make));
+  }
+  t.equal(readFileSync(join(outside, 'precious'), 'utf8'), 'mine');
+});
+
+void t.test('the files of the guest that decided come first', async (t) => {
+  const dir = runDirectory(t);
+  mkdirSync(join(dir, 'trials', 'munmap.again'));
   await runReport(dir);
-  t.notMatch(readFileSync(join(dir, 'report.html'), 'utf8'), 'data:image/png');
+  const text = readFileSync(join(dir, 'report.html'), 'utf8');
+  t.match(text, /<p>munmap\.again: <a href="trials\/munmap\.again\/console\.log">[^]*<p>munmap: /);
+});
+
+void t.test('what a blind canary printed is not called seeded', (t) => {
+  const text = pageWith({
+    trials: [
+      {
+        ...trial,
+        canary: 'x',
+        splats: [splat],
+        verdict: { kind: 'inconclusive', because: 'blind', message: 'lines were lost' },
+      },
+    ],
+  });
+  t.match(text, '<p>printed: possible deadlock in f</p>');
+  t.notMatch(text, 'as seeded');
+  t.end();
+});
+
+void t.test('new lock order is a list, and a picture where that can be seen', async (t) => {
+  const names = Array.from({ length: 400 }, (_, at) => `lock${at}`);
+  const learned = names.map((to) => ({ from: 'mmap_lock', to, trials: ['munmap'] }));
+  const [first] = learned;
+  const almost = ['mmap_lock', 'lock0'];
+  for (const [locks, hasPicture] of [
+    [{ dependencies: 1, learned, unreported: [] }, false],
+    [{ dependencies: 1, learned: [{ ...first, almost }], unreported: [] }, true],
+  ] as const) {
+    const dir = runDirectory(t, { locks });
+    await runReport(dir);
+    const text = readFileSync(join(dir, 'report.html'), 'utf8');
+    t.strictSame(mistakesIn(text), []);
+    t.match(text, '<li><code>mmap_lock → lock0</code>');
+    t.equal(text.includes('data:image/svg+xml'), hasPicture);
+    t.equal(text.includes('<li>300 more in result.json</li>'), !hasPicture);
+    const nearly = 'a deadlock if <code>mmap_lock</code> is ever entered under <code>lock0</code>';
+    t.equal(text.includes(nearly), hasPicture);
+  }
 });
 
 void t.test('a result that is not whole is refused by name, and no page is written', async (t) => {
@@ -299,6 +364,14 @@ void t.test('a result that is not whole is refused by name, and no page is writt
     [{ trials: [{ ...trial, timings: {} }] }, /\(trials\[0\]\.timings\)/],
     [{ kernel: { release: '6.1' } }, /\(kernel\)/],
     [{ locks: { learned: 3 } }, /\(locks\)/],
+    [{ trials: [{ ...trial, witnesses: null }] }, /\(trials\[0\]\.witnesses\)/],
+    [
+      {
+        trials: [{ ...trial, ledger: { ...trial.ledger, before: { ...reading, tables: null } } }],
+      },
+      /\(trials\[0\]\.ledger\)/,
+    ],
+    [{ text: 'x'.repeat(17 * 1024 * 1024) }, /result.json is too large/],
     [{ timings: null }, /\(timings\)/],
     [{ seed: '7' }, /\(seed\)/],
     [{ schema: 'splat-run/2' }, /not of this version/],
@@ -314,9 +387,12 @@ void t.test('a result that is not whole is refused by name, and no page is writt
 
 void t.test('where the page cannot be written is a matter of --out', async (t) => {
   const dir = runDirectory(t);
+  symlinkSync('run1/run.json', join(dir, '..', 'link'));
   for (const [out, says] of [
     ['no/such/page.html', '--out no/such/page.html: no such folder; name a file'],
     ['.', '--out .: a folder; name a file'],
+    ['link', '--out link: a link; name a file'],
+    ['/dev/null', '--out /dev/null: no plain file; name a file'],
   ] as const) {
     const failed = await runReport(dir, out).catch((error: unknown) => error);
     t.ok(isHarnessError(failed, 'usage'), out);

@@ -22,7 +22,15 @@ export function html(parts: TemplateStringsArray, ...contents: readonly Content[
 function flatten(content: Content): string {
   if (content === null) return '';
   if (content instanceof Markup) return content.text;
-  if (typeof content === 'string') return escapeXml(content);
+  if (typeof content === 'string') return escapeXml(shortened(content));
   if (typeof content === 'number') return String(content);
   return content.map(flatten).join('');
+}
+
+/** The longest report that was ever printed is a tenth of this. */
+const longestText = 256 * 1024;
+
+function shortened(text: string): string {
+  const left = text.length - longestText;
+  return left > 0 ? `${text.slice(0, longestText)}\n... ${left} more characters` : text;
 }

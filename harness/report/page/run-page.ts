@@ -1,6 +1,6 @@
 import { isNotRun, type Verdict, verdictPhrase } from '../../verdict.ts';
-import type { LockReport } from '../locks-text.ts';
-import type { RunReport } from '../run-report.ts';
+import type { LearnedDependency, LockReport } from '../locks-text.ts';
+import type { ReportedSplat, RunReport } from '../run-report.ts';
 import { type SeenSplat, seenSplats, splatWords, verdictReason } from '../run-words.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { formatPage } from './page.ts';
@@ -20,6 +20,8 @@ export interface RunPage {
   readonly reproduce: (trial: string) => string;
   /** PNGs of the virtual screen by trial. */
   readonly pictures: ReadonlyMap<string, Uint8Array>;
+  /** Folders of each trial in `trials`, that of its verdict first. */
+  readonly folders: ReadonlyMap<string, readonly string[]>;
   /** What drawLocks() drew. */
   readonly locksSvg: string | null;
   /** The page is in the run directory: its files can be linked to. */
@@ -34,7 +36,8 @@ export function formatRunPage(page: RunPage): string {
     pageHead(page),
     splatSection(page),
     knownSection(page),
-    openSection(run.trials),
+    openSection(run.trials, 'Not proved'),
+    openSection(run.trials, 'Not run'),
     trialTable(run.trials),
     lockSection(run.locks, page.locksSvg),
     run.trials.length === 0
@@ -101,7 +104,7 @@ function splatArticle({ splat, where, trial }: SeenSplat, { reproduce }: RunPage
 <h3 class="splat">${splat.title}</h3>
 <p>seen in ${where.join(', ')}; again: <code>${reproduce(trial)}</code></p>
 <p class="faint">signature <code>${splat.signature}</code></p>
-<pre>${splat.text.join('\n')}</pre>
+${reportText(splat)}
 </article>
 `;
 }
@@ -112,20 +115,30 @@ function knownSection({ run }: RunPage): Content {
     ? null
     : html`<h2>Known splats</h2>
 <p class="faint">They are in the baseline and decide nothing.</p>
-<ul>${seen.map(({ splat, where }) => html`<li>${splat.title}, in ${where.join(', ')}</li>`)}</ul>
-`;
+${seen.map(
+  ({ splat, where }) => html`<details>
+<summary>${splat.title}, in ${where.join(', ')}</summary>
+${reportText(splat)}
+</details>
+`,
+)}`;
 }
 
-/** What stands between this run and a clean. */
-function openSection(trials: readonly PageTrial[]): Content {
+/** A guest that was lost printed none. */
+function reportText({ text }: ReportedSplat): Content {
+  return text.length === 0 ? null : html`<pre>${text.join('\n')}</pre>`;
+}
+
+/** What stands between this run and a clean; or, of what could not run here, does not. */
+function openSection(trials: readonly PageTrial[], heading: 'Not proved' | 'Not run'): Content {
   const open = trials.flatMap(({ id, verdict }, at) =>
-    verdict.kind === 'inconclusive'
+    'because' in verdict && isNotRun(verdict) === (heading === 'Not run')
       ? [html`<li><a href="#trial-${at}">${id}</a>: ${verdict.because}: ${verdict.message}</li>`]
       : [],
   );
   return open.length === 0
     ? null
-    : html`<h2>Not proved</h2>
+    : html`<h2>${heading}</h2>
 <ul>${open}</ul>
 `;
 }
@@ -155,21 +168,31 @@ function verdictCell(verdict: Verdict): Markup {
   return html`<td class="verdict ${tone(verdict)}">${words}</td>`;
 }
 
+/** More than this is no news. */
+const listedDependencies = 100;
+
 function lockSection(locks: LockReport | null, svg: string | null): Content {
-  if (locks === null || svg === null) return null;
-  const learned = (locks.learned ?? []).map(({ from, to, cycle, trials }) => {
-    const closes = cycle === undefined ? '' : `, in the cycle ${closed(cycle)}`;
-    return html`<li><code>${from} → ${to}</code>${closes}; in ${trials.join(', ')}</li>`;
-  });
-  const unreported = locks.unreported.map(
+  const learned = locks?.learned ?? [];
+  const unreported = locks?.unreported ?? [];
+  if (learned.length + unreported.length === 0) return null;
+  const more = learned.length - listedDependencies;
+  const source = `data:image/svg+xml;base64,${Buffer.from(svg ?? '').toString('base64')}`;
+  return html`<h2>New lock order</h2>
+<ul>${learned.slice(0, listedDependencies).map(learnedItem)}${more > 0 ? html`<li>${more} more in result.json</li>` : null}${unreported.map(
     ({ cycle, trials }) =>
       html`<li>a cycle that lockdep cannot see, for a recursive reader (RCU, SRCU) is in it: <code>${closed(cycle)}</code>; in ${trials.join(', ')}</li>`,
-  );
-  const source = `data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}`;
-  return html`<h2>New lock order</h2>
-<ul>${learned}${unreported}</ul>
-<img src="${source}" alt="The same as a graph: new dependencies, and the cycles they close or nearly close">
+  )}</ul>
+${svg === null ? null : html`<img src="${source}" alt="The same as a graph">`}
 `;
+}
+
+function learnedItem({ from, to, cycle, almost, trials }: LearnedDependency): Markup {
+  const closes = cycle === undefined ? null : html`, in the cycle <code>${closed(cycle)}</code>`;
+  const nearly =
+    almost === undefined
+      ? null
+      : html`; <code>${almost.join(' → ')}</code>: a deadlock if <code>${almost[0] ?? ''}</code> is ever entered under <code>${to}</code>`;
+  return html`<li><code>${from} → ${to}</code>${closes}${nearly}; in ${trials.join(', ')}</li>`;
 }
 
 function closed(cycle: readonly string[]): string {
@@ -177,7 +200,8 @@ function closed(cycle: readonly string[]): string {
 }
 
 function pageFoot({ run, beside }: RunPage): Markup {
-  const files = ['result.json', 'results.tap', 'junit.xml', 'kernel.config', 'run.json'].map(
+  const config = run.kernel === null ? [] : ['kernel.config'];
+  const files = ['result.json', 'results.tap', 'junit.xml', ...config, 'run.json'].map(
     (name) => html` <a href="${name}">${name}</a>`,
   );
   return html`<footer>seed ${run.seed}${beside ? html`;${files}` : null}</footer>`;

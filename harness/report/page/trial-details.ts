@@ -33,6 +33,8 @@ interface DetailsPage {
   readonly reproduce: (trial: string) => string;
   /** PNGs of the virtual screen by trial. */
   readonly pictures: ReadonlyMap<string, Uint8Array>;
+  /** Folders of each trial in `trials`, that of its verdict first. */
+  readonly folders: ReadonlyMap<string, readonly string[]>;
   /** The page is in the run directory: its files can be linked to. */
   readonly beside: boolean;
 }
@@ -51,7 +53,7 @@ export function trialDetails(trial: PageTrial, at: number, page: DetailsPage): M
   return html`${open}
 <summary><span class="id">${id}</span> <span class="verdict ${tone(verdict)}">${verdictPhrase(verdict)}</span></summary>
 <p id="trial-${at}">seed ${seed}; ${known.join(', ')}${known.length === 0 ? '' : '; '}QEMU used ${timings.qemuCpuSeconds.toFixed(1)} s of CPU; again: <code>${page.reproduce(id)}</code></p>
-${page.beside ? fileLinks(id) : null}${reasonOf(verdict)}
+${page.beside ? fileLinks(page.folders.get(id) ?? []) : null}${reasonOf(verdict)}
 <div class="columns">${counterTable(trial)}${ledgerTable(trial)}</div>
 ${splatDetails(trial)}${events.length === 0 ? null : html`<p>besides: ${events.map(({ title, count }) => `${title} (${count})`).join(', ')}</p>`}
 ${picture === undefined ? null : html`<p><img src="data:image/png;base64,${Buffer.from(picture).toString('base64')}" alt="The virtual screen of ${id}"></p>`}
@@ -59,24 +61,30 @@ ${picture === undefined ? null : html`<p><img src="data:image/png;base64,${Buffe
 `;
 }
 
-function fileLinks(id: string): Markup {
-  const folder = `trials/${encodeURIComponent(id)}`;
-  return html`<p><a href="${folder}/console.log">console.log</a> <a href="${folder}/output.log">output.log</a> <a href="${folder}/trial.json">trial.json</a></p>
+/** Names of folders that a URL cannot have are a stranger's. */
+function fileLinks(folders: readonly string[]): Content {
+  return folders.map((name) => {
+    const folder = `trials/${encodeURIComponent(name.replaceAll(/\p{Surrogate}/gu, '?'))}`;
+    const files = ['console.log', 'output.log'].map(
+      (file) => html` <a href="${folder}/${file}">${file}</a>`,
+    );
+    return html`<p>${name}:${files}</p>
 `;
+  });
 }
 
 function reasonOf(verdict: Verdict): Content {
   return 'message' in verdict ? html`<p>${verdict.message}</p>` : null;
 }
 
-/** Reports of splats that are above are not printed again. */
+/** Reports of splats that are above are not printed again; those of a canary are not above. */
 function splatDetails({ canary, verdict, splats }: PageTrial): Content {
   if (splats.length === 0) return null;
   if (canary === undefined || verdict.kind === 'splat') {
     return html`<ul>${splats.map(({ title, count }) => html`<li>${title}${count > 1 ? ` (${count} times)` : ''}</li>`)}</ul>`;
   }
   return splats.map(
-    ({ title, text }) => html`<p>as seeded: ${title}</p>
+    ({ title, text }) => html`<p>${verdict.kind === 'clean' ? 'as seeded' : 'printed'}: ${title}</p>
 <pre>${text.join('\n')}</pre>
 `,
   );
@@ -89,7 +97,7 @@ function counterTable({ witnesses, counters }: PageTrial): Content {
   );
   if (required.length + others.length === 0) return null;
   return html`<table>
-<thead><tr><th scope="col">counter</th><th scope="col" class="number">count</th><th scope="col"></th></tr></thead>
+<thead><tr><th scope="col">counter</th><th scope="col" class="number">count</th><th scope="col">note</th></tr></thead>
 <tbody>
 ${required.map(([name, count]) => counterRow(name, missing(count, html`${count}`), 'required'))}${others.map(([name, count]) => counterRow(name, count, ''))}</tbody>
 </table>`;
@@ -104,7 +112,11 @@ function ledgerTable({ ledger }: PageTrial): Markup {
   const { before, after, warnOnceArmed, lostConsoleLines } = ledger;
   const tables = Object.entries(before.tables).map(([name, { used, max }]) => {
     const then = after?.tables[name];
-    return ledgerRow(name, used, then === undefined ? '?' : fullness(then.used, then.max || max));
+    return ledgerRow(
+      name,
+      used,
+      then === undefined ? '?' : fullness(name, then.used, then.max || max),
+    );
   });
   return html`<table>
 <thead><tr><th scope="col">detectors</th><th scope="col" class="number">before</th><th scope="col" class="number">after</th></tr></thead>
@@ -118,8 +130,8 @@ function ledgerRow(name: string, before: Content, after: Content): Markup {
 `;
 }
 
-function fullness(used: number, max: number): Markup {
-  return html`${used} of ${max} <meter min="0" max="${max}" high="${max * 0.9}" value="${used}"></meter>`;
+function fullness(name: string, used: number, max: number): Markup {
+  return html`${used} of ${max} <meter aria-label="use of ${name}" min="0" max="${max}" high="${max * 0.9}" value="${used}"></meter>`;
 }
 
 function hex(taint: number | null): string {

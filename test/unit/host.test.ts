@@ -105,15 +105,18 @@ void t.test('a full disk is one line, and leaves the old entries', async (t) => 
   t.strictSame(readdirSync(join(root, 'drafts')), []);
 });
 
-void t.test('a file is written whole or not at all', async (t) => {
-  const path = join(t.testdir({ file: 'old' }), 'file');
-  await symlink('/dev/full', `${path}.part`);
-  const message = `cannot write to ${path}: no space left`;
-  await t.rejects(writeWhole(path, 'new'), { code: 'infra', message });
-  t.equal(readFileSync(path, 'utf8'), 'old');
-  t.notOk(existsSync(`${path}.part`));
+void t.test('a file is written whole or not at all, and through no link', async (t) => {
+  const dir = t.testdir({ file: 'old', precious: 'mine', folder: { inside: 'kept' } });
+  const path = join(dir, 'file');
+  await symlink('precious', `${path}.part`);
   await writeWhole(path, 'new');
   t.equal(readFileSync(path, 'utf8'), 'new');
+  t.equal(readFileSync(join(dir, 'precious'), 'utf8'), 'mine');
+  const folder = join(dir, 'folder');
+  const message = `cannot write to ${folder}: it is a folder`;
+  await t.rejects(writeWhole(folder, 'new'), { code: 'infra', message });
+  t.equal(readFileSync(join(folder, 'inside'), 'utf8'), 'kept');
+  t.notOk(existsSync(`${folder}.part`));
 });
 
 void t.test('a full disk is named by its path where the error knows it', (t) => {

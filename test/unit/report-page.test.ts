@@ -154,7 +154,7 @@ void t.test('a known splat, silence, a canary and what was not run have their pl
   );
   t.match(text, '<h3 class="splat">no output in kvm</h3>\n<p>seen in kvm;');
   t.match(text, 'as seeded: possible deadlock in f');
-  t.match(text, '<a href="#trial-3">hmm</a>: not-run: no test_hmm');
+  t.match(text, '<a href="#trial-3">hmm</a>: no test_hmm');
   t.match(text, '<b class="doubtful">cow_ksm 0</b>');
   t.match(text, /<h2>Not proved<\/h2>\n<ul><li><a href="#trial-4">/);
   t.match(text, /<h2>Not run<\/h2>\n<ul><li><a href="#trial-3">/);

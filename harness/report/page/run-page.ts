@@ -133,7 +133,9 @@ function reportText({ text }: ReportedSplat): Content {
 function openSection(trials: readonly PageTrial[], heading: 'Not proved' | 'Not run'): Content {
   const open = trials.flatMap(({ id, verdict }, at) =>
     'because' in verdict && isNotRun(verdict) === (heading === 'Not run')
-      ? [html`<li><a href="#trial-${at}">${id}</a>: ${verdict.because}: ${verdict.message}</li>`]
+      ? [
+          html`<li><a href="#trial-${at}">${id}</a>: ${isNotRun(verdict) ? '' : `${verdict.because}: `}${verdict.message}</li>`,
+        ]
       : [],
   );
   return open.length === 0

@@ -192,7 +192,8 @@ function programArgv({ workload, seed, durationMs, upload }: TrialPlan): readonl
 /** What a program's end means. One of the user's may run until it is stopped: the agent answered, so the guest is alive. */
 function readEnd(end: WorkloadEnd, lastWords: string, isOwn: boolean): WorkloadEnd {
   if (end.kind === 'exit' && end.code === skipCode) {
-    const reason = lastWords.trimEnd().split('\n').at(-1)?.trim();
+    const lastLine = lastWords.trimEnd().split('\n').at(-1) ?? '';
+    const reason = lastLine.replace(/^skip: */i, '').trim();
     return { kind: 'skipped', reason: reason || 'it gave no reason' };
   }
   return end.kind === 'silent' && isOwn ? { kind: 'stopped' } : end;

@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs
 import { join } from 'node:path';
 import t from 'tap';
 import { HarnessError } from '../../harness/errors.ts';
-import { GuestGone } from '../../harness/guest/agent.ts';
+import { type Agent, GuestGone } from '../../harness/guest/agent.ts';
 import type { Guest } from '../../harness/guest/boot.ts';
 import { followConsole } from '../../harness/guest/console.ts';
 import { despiteCrash, QemuCrashed } from '../../harness/guest/machine.ts';
@@ -21,11 +21,11 @@ const crash: ChildEnd = {
   timedOut: false,
 };
 
-/** A guest that prints a log when its workload starts, and whose QEMU then crashes. */
-async function crashingGuest(
+/** A guest whose workload does what it is told to, with a console that carries what is written to its log. */
+async function madeGuest(
   consolePath: string,
   onConsole: (bytes: Uint8Array) => void,
-  log: string,
+  runWorkload: Agent['run'],
 ): Promise<Guest> {
   writeFileSync(consolePath, '');
   const console = await followConsole(consolePath, onConsole);
@@ -39,26 +39,30 @@ async function crashingGuest(
     agent: {
       hello: async () => Promise.resolve('6.1.0'),
       reseed: async () => Promise.resolve(),
-      write: async () => Promise.resolve(true),
-      run: async () => {
-        appendFileSync(consolePath, log, 'latin1');
-        return Promise.reject(new GuestGone('lost', 'run'));
+      read: async () => Promise.resolve(undefined),
+      write: async (_path: string, text: string) => {
+        appendFileSync(consolePath, text);
+        return Promise.resolve(true);
       },
+      run: runWorkload,
     },
     [Symbol.asyncDispose]: async () => console[Symbol.asyncDispose](),
   } as unknown as Guest;
 }
 
-/** Runs a trial in guests that all crash, each having printed `log`. */
-async function runCrashing(
-  dir: string,
-  log: string,
-  plan: Partial<TrialPlan> = {},
-): Promise<{
-  readonly error: unknown;
+interface Outcome {
+  /** A TrialResult, or what was thrown. */
+  readonly outcome: unknown;
   readonly starts: number;
   readonly notes: readonly string[];
-}> {
+}
+
+/** Runs a trial in guests that all do the same. `workloadIn` gets the path of a guest's console. */
+async function runMade(
+  dir: string,
+  workloadIn: (consolePath: string) => Agent['run'],
+  plan: Partial<TrialPlan> = {},
+): Promise<Outcome> {
   const [workload] = workloads;
   if (workload === undefined) throw new Error('there are no workloads');
   const notes: string[] = [];
@@ -70,7 +74,7 @@ async function runCrashing(
   const context: TrialContext = {
     start: async (consolePath, onConsole) => {
       starts += 1;
-      const guest = await crashingGuest(consolePath, onConsole, log);
+      const guest = await madeGuest(consolePath, onConsole, workloadIn(consolePath));
       return { guest, prepared: { before: reading, warnOnceArmed: true } };
     },
     slowness: 1,
@@ -80,19 +84,32 @@ async function runCrashing(
     onSplat: () => undefined,
     onNote: (text) => notes.push(text),
   };
-  const error: unknown = await runTrial(
+  const outcome: unknown = await runTrial(
     { id: 'x', workload, seed: 1, durationMs: 1, bootIndex: 0, ...plan },
     context,
   ).catch((thrown: unknown) => thrown);
-  return { error, starts, notes };
+  return { outcome, starts, notes };
+}
+
+/** The same in guests whose QEMU crashes when they have printed `log`. */
+async function runCrashing(
+  dir: string,
+  log: string,
+  plan: Partial<TrialPlan> = {},
+): Promise<Outcome> {
+  const crashIn = (consolePath: string) => async (): Promise<never> => {
+    appendFileSync(consolePath, log, 'latin1');
+    return Promise.reject(new GuestGone('lost', 'run'));
+  };
+  return runMade(dir, crashIn, plan);
 }
 
 void t.test(
   'a trial whose QEMU crashes is tried once more, and the first console is kept',
   async (t) => {
     const dir = join(t.testdir(), 'trial');
-    const { error, starts, notes } = await runCrashing(dir, '[    1.000000] quiet\n');
-    t.type(error, QemuCrashed, 'the second crash is told');
+    const { outcome, starts, notes } = await runCrashing(dir, '[    1.000000] quiet\n');
+    t.type(outcome, QemuCrashed, 'the second crash is told');
     t.equal(starts, 2);
     t.strictSame(notes, ['x: QEMU crashed: killed by SIGSEGV; trying once more in a fresh guest']);
     for (const name of ['trial', 'trial.crashed']) {
@@ -107,13 +124,28 @@ void t.test('what a kernel said before QEMU crashed is not tried away', async (t
   // Also a report that nothing comes after, and one that is cut.
   for (const text of [log, log.slice(0, log.indexOf('Call Trace') + 400)]) {
     const dir = join(t.testdir(), 'trial');
-    const { error, starts } = await runCrashing(dir, text);
-    t.type(error, QemuCrashed);
+    const { outcome, starts } = await runCrashing(dir, text);
+    t.type(outcome, QemuCrashed);
     t.equal(starts, 1);
     t.notOk(existsSync(`${dir}.crashed`));
   }
   const seeded = await runCrashing(join(t.testdir(), 'canary'), log, { expected: [title] });
   t.equal(seeded.starts, 2, 'what was seeded is said again');
+});
+
+void t.test('a workload that cannot run says why on its last line', async (t) => {
+  for (const [said, reason] of [
+    ['start\nskip: no /dev/hmm_dmirror0\n', 'no /dev/hmm_dmirror0'],
+    ['SKIP: needs root', 'needs root'],
+    ['no KVM\n', 'no KVM'],
+    ['', 'it gave no reason'],
+  ] as const) {
+    const { outcome } = await runMade(join(t.testdir(), 'trial'), () => async (_argv, _ms, say) => {
+      say(1, Buffer.from(said));
+      return Promise.resolve({ kind: 'exit', code: 4 });
+    });
+    t.match(outcome, { end: { kind: 'skipped', reason } }, said);
+  }
 });
 
 void t.test('only a crash is worth another try', async (t) => {

@@ -56,7 +56,7 @@ export async function run(argv: ReplayArguments, context: CommandContext): Promi
   const kernelId = replayed.result.kernel?.id;
   let opened: string | undefined;
   try {
-    const { result, dir } = await runAsked(asked, {
+    const finished = await runAsked(asked, {
       openDirectory: async () => (opened = await openRunDirectory(argv.out, context.cwd)),
       cacheRoot: cacheRoot(context.env),
       jobs,
@@ -64,7 +64,8 @@ export async function run(argv: ReplayArguments, context: CommandContext): Promi
       signal: context.signal,
       emit: progressWriter(context.stderr, context.live),
     });
-    await writeReports(result, dir, context.cwd);
+    const { result, dir } = finished;
+    await writeReports(finished, context.cwd);
     const comparison = compareRuns(replayed.result, result, replayed.trials);
     context.stdout.write(
       argv.json

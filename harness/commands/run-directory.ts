@@ -2,12 +2,11 @@ import { readdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { HarnessError, isHarnessError } from '../errors.ts';
 import { explainDiskError, makeFolder, writeWhole } from '../host/disk.ts';
-import type { RunResult } from '../plans/run.ts';
-import { readRecord } from '../plans/run-record.ts';
+import type { FinishedRun } from '../plans/asked-run.ts';
 import { formatJunit } from '../report/junit.ts';
 import { formatKtap } from '../report/ktap.ts';
 import { drawLocks } from '../report/locks-svg.ts';
-import { formatRunAt } from './report.ts';
+import { formatRunAt } from './run-page.ts';
 
 const defaultFolder = 'splat-runs';
 
@@ -84,16 +83,14 @@ async function namesIn(dir: string, shown: string): Promise<readonly string[]> {
 }
 
 /** Everything of a run directory that is made of the result. Commands on its page are those of somebody in `cwd`. */
-export async function writeReports(result: RunResult, dir: string, cwd: string): Promise<void> {
+export async function writeReports(run: FinishedRun, cwd: string): Promise<void> {
+  const { dir, result } = run;
   await writeWhole(join(dir, 'results.tap'), formatKtap(result));
   await writeWhole(join(dir, 'junit.xml'), formatJunit(result));
   const locksSvg = await drawLocks(result.locks);
   if (locksSvg !== null) await writeWhole(join(dir, 'locks.svg'), locksSvg);
   // Who finds it takes the run for finished. The page can be made again.
   await writeWhole(join(dir, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
-  const record = await readRecord(dir);
-  await writeWhole(
-    join(dir, 'report.html'),
-    await formatRunAt(dir, cwd, { record, result, locksSvg }),
-  );
+  const page = await formatRunAt(run, cwd, { locksSvg, beside: true });
+  await writeWhole(join(dir, 'report.html'), page);
 }

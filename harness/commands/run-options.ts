@@ -66,6 +66,15 @@ export function number(describe: string) {
 /** What guestOptions() has where nothing is given. */
 export const guestDefaults = { accel: 'auto', memoryMib: 1024, cpus: 2, seed: 1 } as const;
 
+/** A flag as a person types it who does not want its default; nothing for one who does. */
+export function optionWords(
+  name: string,
+  value: string | number | undefined,
+  byDefault?: string | number,
+): readonly string[] {
+  return value === undefined || value === byDefault ? [] : [`--${name}`, String(value)];
+}
+
 /** Trials and guests, as every command that looks for a patch or a commit takes them; `jobs` describes --jobs. */
 export function guestOptions(yargs: Argv, jobs: string): Argv {
   return yargs

@@ -2,7 +2,6 @@ import { randomInt } from 'node:crypto';
 import { relative } from 'node:path';
 import type { Argv } from 'yargs';
 import type { AccelChoice } from '../guest/accel.ts';
-import { quoteWord } from '../host/process.ts';
 import { cacheRoot } from '../host/store.ts';
 import { runAsked } from '../plans/asked-run.ts';
 import { requireWorkloads } from '../plans/choose-workloads.ts';
@@ -21,6 +20,7 @@ import {
   kernelOptions,
   wholeNumber,
 } from './run-options.ts';
+import { replayCommand } from './run-page.ts';
 
 export interface RunArguments extends KernelArguments {
   readonly guest: string;
@@ -155,21 +155,22 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
   };
   let opened: string | undefined;
   try {
-    const { result, dir } = await runAsked(asked, {
+    const finished = await runAsked(asked, {
       openDirectory: async () => (opened = await openRunDirectory(argv.out, context.cwd)),
       cacheRoot: cacheRoot(context.env),
       jobs: limits.jobs,
       signal: context.signal,
       emit,
     });
-    await writeReports(result, dir, context.cwd);
+    const { result, dir } = finished;
+    await writeReports(finished, context.cwd);
     context.stdout.write(
       argv.json
         ? `${JSON.stringify(result)}\n`
         : describeRun(result, {
             colour: context.colour,
             dir: relative(context.cwd, dir) || '.',
-            reproduce: (trial) => reproduceCommand(dir, trial, context.cwd),
+            reproduce: (trial) => replayCommand(dir, trial, context.cwd),
           }),
     );
     return exitCodeOfVerdict(result.verdict);
@@ -191,12 +192,4 @@ function checkedLimits(argv: RunArguments): {
     seed: wholeNumber('seed', argv.seed, 0, 2 ** 32 - 1),
     duration: wholeNumber('duration', argv.duration, 1, 43_200),
   };
-}
-
-/** The command that runs one trial of this run again, as a person would type it. */
-function reproduceCommand(dir: string, trial: string, cwd: string): string {
-  const runDir = relative(cwd, dir) || '.';
-  return ['./splat', 'replay', trial === '' ? runDir : `${runDir}/${trial}`]
-    .map(quoteWord)
-    .join(' ');
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { quoteWord, runTool } from '../host/process.ts';
+import { commandLine, runTool } from '../host/process.ts';
 import { openSandbox } from '../host/sandbox.ts';
 import { parseDiff, touchedPaths } from '../kernel/diff.ts';
 import { defaultLimits } from '../plans/series/limits.ts';
@@ -15,7 +15,7 @@ import { formatSeriesKtap } from '../report/series-ktap.ts';
 import { formatSeriesMail } from '../report/series-mail.ts';
 import type { SeriesReport } from '../report/series-report.ts';
 import type { CommandContext } from './context.ts';
-import { guestDefaults } from './run-options.ts';
+import { guestDefaults, optionWords } from './run-options.ts';
 import type { SeriesArguments } from './series-options.ts';
 
 /** Everything of the folder of a series that is made of the report. */
@@ -65,8 +65,7 @@ export async function writeSeriesMail(
  */
 export function seriesCommand(argv: SeriesArguments): string {
   const isStdin = argv.series === '' || argv.series === '-';
-  const words = [
-    './splat',
+  const typed = commandLine('./splat', [
     'series',
     isStdin ? '-' : argv.series,
     '--base',
@@ -75,25 +74,17 @@ export function seriesCommand(argv: SeriesArguments): string {
     ...argv.workload.flatMap((name) => ['--workload', name]),
     ...argv.detector.flatMap((index) => ['--detector', String(index)]),
     ...argv.config.flatMap((name) => ['--config', name]),
-    ...option('config-base', argv.configBase),
-    ...option('duration', argv.duration),
-    ...option('accel', argv.accel, guestDefaults.accel),
-    ...option('memory-mib', argv.memoryMib, guestDefaults.memoryMib),
-    ...option('cpus', argv.cpus, guestDefaults.cpus),
-    ...option('jobs', argv.jobs),
-    ...option('seed', argv.seed),
-    ...option('repeat', argv.repeat),
-    ...option('confidence', argv.confidence, defaultLimits.confidence),
-  ];
-  return `${words.map(quoteWord).join(' ')}${isStdin ? ' < mail' : ''}`;
-}
-
-function option(
-  name: string,
-  value: string | number | undefined,
-  byDefault?: string | number,
-): readonly string[] {
-  return value === undefined || value === byDefault ? [] : [`--${name}`, String(value)];
+    ...optionWords('config-base', argv.configBase),
+    ...optionWords('duration', argv.duration),
+    ...optionWords('accel', argv.accel, guestDefaults.accel),
+    ...optionWords('memory-mib', argv.memoryMib, guestDefaults.memoryMib),
+    ...optionWords('cpus', argv.cpus, guestDefaults.cpus),
+    ...optionWords('jobs', argv.jobs),
+    ...optionWords('seed', argv.seed),
+    ...optionWords('repeat', argv.repeat),
+    ...optionWords('confidence', argv.confidence, defaultLimits.confidence),
+  ]);
+  return isStdin ? `${typed} < mail` : typed;
 }
 
 /** Whom the user's own git would sign as: a tag without a name is filled in by hand. */

@@ -230,7 +230,7 @@ export function commandLine(program: string, args: readonly string[]): string {
 }
 
 /** One shell word, quoted when it has to be. For showing, never for running. */
-export function quoteWord(word: string): string {
+function quoteWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 

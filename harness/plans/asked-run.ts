@@ -20,11 +20,15 @@ export interface AskedRunOptions {
   readonly emit: Emit;
 }
 
+/** A run with what its directory is made of. */
+export interface FinishedRun {
+  readonly dir: string;
+  readonly record: RunRecord;
+  readonly result: RunResult;
+}
+
 /** Runs what was asked for, and leaves a run directory from which it can be run again. */
-export async function runAsked(
-  asked: AskedRun,
-  options: AskedRunOptions,
-): Promise<{ readonly result: RunResult; readonly dir: string }> {
+export async function runAsked(asked: AskedRun, options: AskedRunOptions): Promise<FinishedRun> {
   const { signal, emit, cacheRoot, jobs, kernelId } = options;
   const { workloadArgs: args, cwd } = asked;
   const workloads = await chooseWorkloads(asked.workloads, { cwd, args, signal });
@@ -56,7 +60,7 @@ export async function runAsked(
     emit,
     dir,
   });
-  return { result, dir };
+  return { dir, record, result };
 }
 
 /** The fields of a request that go into a run as they are. */

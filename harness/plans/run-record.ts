@@ -80,13 +80,6 @@ export async function readRun(
   throw new HarnessError('usage', `${dir} is no run that can be used: ${why}`);
 }
 
-/** run.json of a run whose result is still to come. */
-export async function readRecord(dir: string): Promise<RunRecord> {
-  const record = checkRecord(await readJson(join(dir, 'run.json')));
-  if (record === undefined) throw new HarnessError('internal', `${dir} has no run.json`);
-  return record;
-}
-
 /** What there is of the run in a folder. */
 export async function readEntry(dir: string, largestBytes = largestJsonBytes): Promise<RunEntry> {
   const startedAt = await directoryTime(dir);

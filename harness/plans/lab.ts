@@ -11,12 +11,10 @@ import { ensureImage } from '../guest/image.ts';
 import { despiteCrash, qemuVersion } from '../guest/machine.ts';
 import { valueDigest } from '../host/store.ts';
 import type { BuiltKernel } from '../kernel/kernel.ts';
-import type { Finding } from '../splat/finding.ts';
-import { createScanner } from '../splat/scanner.ts';
 import { countable, driverCounters, profiledFunctions } from '../stress/counters.ts';
 import { ledgerFiles } from '../stress/ledger.ts';
 import type { Untestable } from '../verdict.ts';
-import { isSplat } from './findings.ts';
+import { listen } from './listen.ts';
 import { type Prepared, prepareGuest } from './observe.ts';
 
 /** How guests are made; the command line's words. */
@@ -137,29 +135,23 @@ async function bootOnce(
     'boot',
     'boot',
     async () => {
-      let splats = 0;
-      let scanner = createScanner();
-      const count = (findings: readonly Finding[]): void => {
-        splats += findings.filter(isSplat).length;
-      };
+      const heard = listen({ onSplat: () => undefined }, performance.now());
       return despiteCrash(
-        async () => {
-          scanner = createScanner();
-          return ensureCheckpoint({
+        async () =>
+          ensureCheckpoint({
             cacheRoot: request.cacheRoot,
             ...machine,
             identity,
             bootIndex,
-            onConsole: (bytes) => count(scanner.push(bytes)),
+            onConsole: heard.push,
             prepare,
             signal: request.signal,
             onCorrupt: (text) => emit({ kind: 'note', text: `${text}; booting again` }),
-          });
-        },
+          }),
         (crash) => {
-          count(scanner.end());
+          heard.end();
           // Another boot may not show it.
-          if (splats > 0) throw crash;
+          if (heard.splats().length > 0) throw crash;
           emit({ kind: 'note', text: `${crash.message}; booting again` });
         },
       );

@@ -2,7 +2,7 @@ import { isNotRun, type Verdict, verdictPhrase } from '../verdict.ts';
 import { lockLines } from './locks-text.ts';
 import { plain, plainLines } from './plain.ts';
 import type { ReportedTrial, RunReport } from './run-report.ts';
-import { seenSplats, splatWords, verdictReason } from './run-words.ts';
+import { counterWord, seconds, seenSplats, splatWords, verdictReason } from './run-words.ts';
 import { type Style, styleFor } from './style.ts';
 
 export interface SummaryOptions {
@@ -49,7 +49,7 @@ function trialTable(trials: readonly ReportedTrial[], style: Style): readonly st
       verdictCell(trial.verdict),
       splatWords(trial),
       witnessCell(trial),
-      `${(trial.timings.totalMs / 1000).toFixed(1)} s`,
+      seconds(trial.timings.totalMs),
     ],
     trial,
   }));
@@ -97,7 +97,7 @@ function witnessCell({ witnesses }: ReportedTrial): string {
     ([, a], [, b]) => Number(a > 0) - Number(b > 0),
   );
   for (const [name, count] of sorted) {
-    const text = `${name.replace(/^\w+\./, '')} ${count}`;
+    const text = `${counterWord(name)} ${count}`;
     if ([...shown, text].join(', ').length > witnessChars && shown.length > 0) break;
     shown.push(text);
   }

@@ -31,6 +31,16 @@ export function seenSplats(
   return [...seen.values()];
 }
 
+/** Of milliseconds. */
+export function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
+/** A counter without the name of who keeps it, as `oom_kill` of `vm.oom_kill`. */
+export function counterWord(name: string): string {
+  return name.replace(/^\w+\./, '');
+}
+
 /** `-`, `2 (1 known)`, `as seeded`. */
 export function splatWords({ splats, canary, verdict }: ReportedTrial): string {
   if (canary !== undefined && verdict.kind === 'clean') return 'as seeded';

@@ -1,11 +1,18 @@
 import { isNotRun, type Verdict, verdictPhrase } from '../../verdict.ts';
 import type { LearnedDependency, LockReport } from '../locks-text.ts';
 import type { ReportedSplat, RunReport } from '../run-report.ts';
-import { type SeenSplat, seenSplats, splatWords, verdictReason } from '../run-words.ts';
+import {
+  counterWord,
+  type SeenSplat,
+  seconds,
+  seenSplats,
+  splatWords,
+  verdictReason,
+} from '../run-words.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { formatPage } from './page.ts';
 import { type PageTrial, trialDetails } from './trial-details.ts';
-import { missing, seconds, tone } from './words.ts';
+import { missing, tone } from './words.ts';
 
 /** What the page of a run is made of. */
 export interface RunPage {
@@ -151,7 +158,7 @@ function trialTable(trials: readonly PageTrial[]): Content {
     const { id, verdict, witnesses, timings } = trial;
     const words = Object.entries(witnesses).map(
       ([name, count], index) =>
-        html`${index === 0 ? '' : ', '}${missing(count, html`${name.replace(/^\w+\./, '')} ${count}`)}`,
+        html`${index === 0 ? '' : ', '}${missing(count, html`${counterWord(name)} ${count}`)}`,
     );
     return html`<tr><th scope="row" class="id"><a href="#trial-${at}">${id}</a></th>${verdictCell(verdict)}<td class="word">${splatWords(trial)}</td><td>${isNotRun(verdict) ? null : words}</td><td class="number">${seconds(timings.totalMs)}</td></tr>
 `;

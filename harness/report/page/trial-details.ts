@@ -1,7 +1,8 @@
 import { type Verdict, verdictPhrase } from '../../verdict.ts';
 import type { ReportedTrial } from '../run-report.ts';
+import { seconds } from '../run-words.ts';
 import { type Content, html, type Markup } from './markup.ts';
-import { missing, seconds, tone } from './words.ts';
+import { missing, tone } from './words.ts';
 
 /** A trial as its details are shown; as of result.json. */
 export interface PageTrial extends ReportedTrial {

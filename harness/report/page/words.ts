@@ -6,11 +6,6 @@ export function missing(count: number, words: Markup): Markup {
   return count > 0 ? words : html`<b class="doubtful">${words}</b>`;
 }
 
-/** Of milliseconds. */
-export function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(1)} s`;
-}
-
 /** A class of the stylesheet. */
 export function tone(verdict: Verdict): string {
   return verdict.kind === 'clean' || verdict.kind === 'splat' ? verdict.kind : 'doubtful';

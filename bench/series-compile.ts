@@ -6,9 +6,9 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { cacheRoot as usualCache } from '../harness/host/store.ts';
-import { readSeries } from '../harness/kernel/series.ts';
 import { openSource } from '../harness/kernel/source.ts';
-import { buildTestKernel } from '../harness/plans/test-kernel.ts';
+import { buildTestKernel } from '../harness/kernel/test-kernel.ts';
+import { readSeries } from '../harness/patch/series.ts';
 import { madePatches, makeSeries } from '../test/e2e/made-series.ts';
 
 const [, , base = 'debian:6.1'] = process.argv;

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { HarnessError, isHarnessError } from '../errors.ts';
-import { runGit } from '../kernel/git.ts';
-import { resolveRevision } from '../kernel/revision.ts';
+import { runGit } from '../host/git.ts';
+import { resolveRevision } from '../host/revision.ts';
 import type { RangeChoice } from '../plans/bisection/range.ts';
 import type { BisectArguments } from './bisect-options.ts';
 

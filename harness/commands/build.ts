@@ -2,7 +2,7 @@ import type { Argv } from 'yargs';
 import { exitCodes } from '../errors.ts';
 import { cacheRoot } from '../host/store.ts';
 import type { BuildOutcome, BuiltKernel } from '../kernel/kernel.ts';
-import { buildTestKernel } from '../plans/test-kernel.ts';
+import { buildTestKernel } from '../kernel/test-kernel.ts';
 import { plain, plainLines } from '../report/plain.ts';
 import { progressWriter } from '../report/progress.ts';
 import type { CommandContext } from './context.ts';

@@ -1,7 +1,7 @@
 import { relative, resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes } from '../errors.ts';
-import { type ListEntry, listRuns } from '../plans/run-list.ts';
+import { type ListEntry, listRuns } from '../plans/run/run-list.ts';
 import { plain } from '../report/plain.ts';
 import { verdictPhrase } from '../verdict.ts';
 import type { CommandContext } from './context.ts';

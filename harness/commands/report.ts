@@ -3,7 +3,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError, isHarnessError } from '../errors.ts';
 import { explainDiskError, writeWhole } from '../host/disk.ts';
-import { readShownRun } from '../plans/shown-run.ts';
+import { readShownRun } from '../plans/run/shown-run.ts';
 import { drawLocks } from '../report/locks-svg.ts';
 import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';

@@ -2,8 +2,8 @@ import { constants } from 'node:fs';
 import { open, readdir, realpath } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { commandLine } from '../host/process.ts';
-import type { FinishedRun } from '../plans/asked-run.ts';
-import type { RecordedRequest } from '../plans/run-record.ts';
+import type { FinishedRun } from '../plans/run/asked-run.ts';
+import type { RecordedRequest } from '../plans/run/run-record.ts';
 import { formatRunPage, type RunPage } from '../report/page/run-page.ts';
 import { guestDefaults, optionWords } from './run-options.ts';
 

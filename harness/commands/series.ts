@@ -2,7 +2,6 @@ import { join, relative, resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { tryLock } from '../host/lock.ts';
 import { cacheRoot, valueDigest } from '../host/store.ts';
-import { requireWorkloads } from '../plans/choose-workloads.ts';
 import type { Limits } from '../plans/series/decide.ts';
 import { defaultLimits } from '../plans/series/limits.ts';
 import {
@@ -15,6 +14,7 @@ import { formatB4Checks } from '../report/b4-check.ts';
 import { progressWriter } from '../report/progress.ts';
 import type { SeriesReport } from '../report/series-report.ts';
 import { describeSeries } from '../report/series-text.ts';
+import { requireWorkloads } from '../trial/choose-workloads.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
 import { abandonJournal, openJournalDirectory } from './run-directory.ts';

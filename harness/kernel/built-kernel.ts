@@ -2,7 +2,7 @@ import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Sandbox } from '../host/sandbox.ts';
 import { type Entry, ensureEntry, fileDigest, findEntry } from '../host/store.ts';
-import type { LeftOut } from './apply.ts';
+import type { LeftOut } from '../patch/apply.ts';
 import type { Diagnostic } from './build-log.ts';
 import { type DroppedLines, nothingDropped } from './config.ts';
 import { findBuilt } from './make.ts';

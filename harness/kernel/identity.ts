@@ -1,8 +1,8 @@
 import { runTool } from '../host/process.ts';
 import { valueDigest } from '../host/store.ts';
+import { allPatches, type Series } from '../patch/series.ts';
 import type { ConfigBase } from './config.ts';
 import type { Fragment } from './fragment.ts';
-import { allPatches, type Series } from './series.ts';
 import type { Source } from './source.ts';
 
 /** Counts up when one request would give another image: make arguments, stamps, how configurations are merged. */

@@ -5,8 +5,9 @@ import { explainDiskError } from '../host/disk.ts';
 import { acquireLock } from '../host/lock.ts';
 import { throwIfAborted } from '../host/process.ts';
 import { describeSandbox, openSandbox, type Sandbox } from '../host/sandbox.ts';
+import { applySeries, type LeftOut, type PatchedFiles } from '../patch/apply.ts';
+import type { Series } from '../patch/series.ts';
 import type { Untestable } from '../verdict.ts';
-import { applySeries, type LeftOut, type PatchedFiles } from './apply.ts';
 import { type BuiltKernel, findKernel, storeKernel } from './built-kernel.ts';
 import { type Compiled, compileKernel, recallTotal, rememberTotal } from './compile.ts';
 import { type ConfigBase, type DroppedLines, verifyConfig } from './config.ts';
@@ -15,7 +16,6 @@ import { type Fragment, settleFragments } from './fragment.ts';
 import { type Identity, identifyBuild } from './identity.ts';
 import { definedSymbols, isKconfigPath } from './kconfig.ts';
 import { countDependents, type MakeSetup, openCcache } from './make.ts';
-import type { Series } from './series.ts';
 import type { Source } from './source.ts';
 import { openWorkspace, syncSource, type Workspace, whileBuilding } from './workspace.ts';
 

@@ -4,9 +4,9 @@ import { HarnessError } from '../errors.ts';
 import { type Emit, inStage } from '../events.ts';
 import { extractTarball } from '../host/archive.ts';
 import { knownSourceVersions, newestSourcePackage, unpackSourcePackage } from '../host/debian.ts';
+import { exportRevision, resolveRevision } from '../host/revision.ts';
 import { type Entry, ensureEntry, fileDigest, findEntry } from '../host/store.ts';
 import { kconfigSymbols } from './kconfig.ts';
-import { exportRevision, resolveRevision } from './revision.ts';
 import { copyWorkingTree, describeWorkingTree } from './working-tree.ts';
 
 /** A pristine kernel tree in the store. Never written to: builds work on hard links of it. */

@@ -3,9 +3,9 @@ import { constants } from 'node:fs';
 import { chmod, copyFile, lstat, readdir, readFile, readlink, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { makeFolder, writeWhole } from '../host/disk.ts';
+import { runGit } from '../host/git.ts';
 import { throwIfAborted } from '../host/process.ts';
 import { valueDigest } from '../host/store.ts';
-import { runGit } from './git.ts';
 
 /** A directory's source files, and the digest of their names, modes and contents. */
 export interface WorkingTree {

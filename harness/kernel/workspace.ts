@@ -14,7 +14,7 @@ import { dirname, join } from 'node:path';
 import { makeFolder } from '../host/disk.ts';
 import { runTool } from '../host/process.ts';
 import type { Mount } from '../host/sandbox.ts';
-import type { PatchedFiles } from './apply.ts';
+import type { PatchedFiles } from '../patch/apply.ts';
 import { isKconfigPath } from './kconfig.ts';
 
 /**

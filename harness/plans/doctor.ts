@@ -9,7 +9,7 @@ import { findProgram, runTool } from '../host/process.ts';
 import { describeSandbox, openSandbox } from '../host/sandbox.ts';
 import { useStore } from '../host/store-use.ts';
 import { findKernel } from '../kernel/built-kernel.ts';
-import { openLab } from './lab.ts';
+import { openLab } from '../trial/lab.ts';
 
 /** One thing a run needs of this host. */
 export interface Check {

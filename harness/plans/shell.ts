@@ -14,8 +14,8 @@ import { makeSshImage, shellFolder } from '../guest/ssh-image.ts';
 import { tail } from '../host/process.ts';
 import type { BuiltKernel } from '../kernel/kernel.ts';
 import { createScanner } from '../splat/scanner.ts';
-import { isSplat } from './findings.ts';
-import { type LabRequest, openLab } from './lab.ts';
+import { isSplat } from '../trial/findings.ts';
+import { type LabRequest, openLab } from '../trial/lab.ts';
 
 export interface ShellRequest extends LabRequest {
   /** Start QEMU's gdb stub. */

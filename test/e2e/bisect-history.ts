@@ -4,8 +4,8 @@
  */
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { runGit } from '../../harness/host/git.ts';
 import { cacheRoot } from '../../harness/host/store.ts';
-import { runGit } from '../../harness/kernel/git.ts';
 import { openSource } from '../../harness/kernel/source.ts';
 
 /** What a commit adds to the tree, or with a `-` takes away; a merge has all its parents have. */

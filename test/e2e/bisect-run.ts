@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runGit } from '../../harness/kernel/git.ts';
+import { runGit } from '../../harness/host/git.ts';
 import type { Fact } from '../../harness/plans/bisection/journal.ts';
 import { makeBisectHistory } from './bisect-history.ts';
 import { type CliResult, splat, startSplat } from './splat.ts';

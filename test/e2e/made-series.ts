@@ -6,8 +6,8 @@
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { runGit } from '../../harness/host/git.ts';
 import { cacheRoot } from '../../harness/host/store.ts';
-import { runGit } from '../../harness/kernel/git.ts';
 import { openSource } from '../../harness/kernel/source.ts';
 
 const hmm = 'lib/test_hmm.c';

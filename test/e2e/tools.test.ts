@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import t from 'tap';
 import { findProgram } from '../../harness/host/process.ts';
-import type { Comparison } from '../../harness/plans/replay.ts';
+import type { Comparison } from '../../harness/plans/run/replay.ts';
 import { patchFile, processesWith, readText, root, splat, splatRun } from './splat.ts';
 
 void t.test('doctor says that this host can run, as text and as JSON', async (t) => {

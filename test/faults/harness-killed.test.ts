@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { dice } from '../../bench/dice.ts';
-import type { Comparison } from '../../harness/plans/replay.ts';
+import type { Comparison } from '../../harness/plans/run/replay.ts';
 import {
   brokenJson,
   endsWithin,

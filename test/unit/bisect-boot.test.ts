@@ -3,7 +3,6 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { dice } from '../../bench/dice.ts';
-import { bootOf } from '../../harness/plans/bisection/commit-lab.ts';
 import { nothingKnown } from '../../harness/plans/bisection/evidence.ts';
 import { buildHistory } from '../../harness/plans/bisection/history.ts';
 import { openJournal } from '../../harness/plans/bisection/journal.ts';
@@ -14,7 +13,8 @@ import {
   SeenAtBoot,
   tryOnce,
 } from '../../harness/plans/bisection/tester.ts';
-import type { ChosenWorkload } from '../../harness/plans/choose-workloads.ts';
+import type { ChosenWorkload } from '../../harness/trial/choose-workloads.ts';
+import { bootOf } from '../../harness/trial/ready-kernel.ts';
 
 const size = 32;
 const text = 'WARNING in boot_thing';

@@ -15,7 +15,7 @@ import type { KernelWork } from '../../harness/plans/bisection/kernel-work.ts';
 import { pinInputs } from '../../harness/plans/bisection/pin-inputs.ts';
 import { openRange, type RangeChoice } from '../../harness/plans/bisection/range.ts';
 import { type KnownCommit, tryOnce } from '../../harness/plans/bisection/tester.ts';
-import type { ChosenWorkload } from '../../harness/plans/choose-workloads.ts';
+import type { ChosenWorkload } from '../../harness/trial/choose-workloads.ts';
 
 const git = async (dir: string, ...args: readonly string[]): Promise<string> =>
   (

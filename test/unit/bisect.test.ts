@@ -9,7 +9,6 @@ import { HarnessError } from '../../harness/errors.ts';
 import { inStage, type Stage } from '../../harness/events.ts';
 import type { BisectResult } from '../../harness/plans/bisection/bisect.ts';
 import { chooseTrials } from '../../harness/plans/bisection/choose.ts';
-import { bootOf } from '../../harness/plans/bisection/commit-lab.ts';
 import { concludeBisect } from '../../harness/plans/bisection/conclude.ts';
 import { decide, type Limits } from '../../harness/plans/bisection/decide.ts';
 import { describeMoment, drawMoment } from '../../harness/plans/bisection/describe-moment.ts';
@@ -24,17 +23,18 @@ import { condense, readRange, writeDiff } from '../../harness/plans/bisection/gi
 import { buildHistory, type History } from '../../harness/plans/bisection/history.ts';
 import { costsOf, evidenceOf, openJournal } from '../../harness/plans/bisection/journal.ts';
 import { posteriorOf, undecidable } from '../../harness/plans/bisection/posterior.ts';
-import { chanceOfSilence, expectedRate } from '../../harness/plans/bisection/rate.ts';
 import { search, type Tester } from '../../harness/plans/bisection/search.ts';
 import { outcomeOf } from '../../harness/plans/bisection/sought.ts';
 import type { KnownCommit } from '../../harness/plans/bisection/tester.ts';
-import type { ChosenWorkload } from '../../harness/plans/choose-workloads.ts';
 import { formatBisectLog } from '../../harness/report/bisect-log.ts';
 import type { BisectReport } from '../../harness/report/bisect-report.ts';
 import { drawPosterior } from '../../harness/report/bisect-svg.ts';
 import { describeBisect } from '../../harness/report/bisect-text.ts';
 import { openBoard } from '../../harness/report/board.ts';
 import { progressWriter } from '../../harness/report/progress.ts';
+import type { ChosenWorkload } from '../../harness/trial/choose-workloads.ts';
+import { chanceOfSilence, expectedRate } from '../../harness/trial/rate.ts';
+import { bootOf } from '../../harness/trial/ready-kernel.ts';
 
 const limits: Limits = { confidence: 0.99, endTrials: 150, trials: 5000 };
 const costs = { setupSeconds: 40, trialSeconds: 3 };

@@ -12,7 +12,6 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { array, assert, property, string } from 'fast-check';
 import { test } from 'tap';
-import { applySeries } from '../../harness/kernel/apply.ts';
 import {
   explainBuildFailure,
   hostFault,
@@ -26,12 +25,13 @@ import {
   parseConfig,
   verifyConfig,
 } from '../../harness/kernel/config.ts';
-import { parseDiff, refuseChange, touchedPaths } from '../../harness/kernel/diff.ts';
 import { parseFragment, settleFragments } from '../../harness/kernel/fragment.ts';
 import { definedSymbols } from '../../harness/kernel/kconfig.ts';
-import { parseSubject } from '../../harness/kernel/mail.ts';
-import { readSeries } from '../../harness/kernel/series.ts';
 import { compareVersions, openSource, parseVersion } from '../../harness/kernel/source.ts';
+import { applySeries } from '../../harness/patch/apply.ts';
+import { parseDiff, refuseChange, touchedPaths } from '../../harness/patch/diff.ts';
+import { parseSubject } from '../../harness/patch/mail.ts';
+import { readSeries } from '../../harness/patch/series.ts';
 
 const { signal } = new AbortController();
 

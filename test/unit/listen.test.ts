@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
-import { listen } from '../../harness/plans/listen.ts';
+import { listen } from '../../harness/trial/listen.ts';
 
 const report = [
   '[    1.000000][   T50] BUG: scheduling while atomic: owner/50/0x00000002',

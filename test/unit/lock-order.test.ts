@@ -1,10 +1,10 @@
 import t from 'tap';
 import { type LockDump, readLockDump, shortestPath } from '../../harness/locks/dependencies.ts';
 import { newDependencies, uniteOrders, unreportedCycles } from '../../harness/locks/difference.ts';
-import { openLockRecord } from '../../harness/plans/lock-record.ts';
 import { drawLocks, locksDot } from '../../harness/report/locks-svg.ts';
 import { lockLines } from '../../harness/report/locks-text.ts';
 import { styleFor } from '../../harness/report/style.ts';
+import { openLockRecord } from '../../harness/trial/lock-record.ts';
 
 const map = 'mmu_notifier_invalidate_range_start';
 

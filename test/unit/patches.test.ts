@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'tap';
 import { compareVersions, isVersionIn, parseVersion } from '../../harness/kernel/source.ts';
-import { expectationOf } from '../../harness/plans/controls/expectation.ts';
+import { expectationOf } from '../../harness/trial/expectation.ts';
 import { controls, realUsers } from '../../patches/controls.ts';
 import { annotationSeries, annotationStates, ownSeries } from '../../patches/index.ts';
 import { type Control, rules } from '../../patches/seeded-bugs.ts';

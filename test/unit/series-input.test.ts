@@ -3,15 +3,15 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { assert, property, string } from 'fast-check';
 import { test } from 'tap';
-import { applySeries } from '../../harness/kernel/apply.ts';
-import { isSameCode, listFunctions, tokenize } from '../../harness/kernel/c-source.ts';
-import { changedLines } from '../../harness/kernel/diff.ts';
-import { patchId } from '../../harness/kernel/git-series.ts';
-import { parseSubject } from '../../harness/kernel/mail.ts';
-import { covers, findNearbySuites } from '../../harness/kernel/nearby-suites.ts';
-import { describeChanges, readChanges } from '../../harness/kernel/patch-changes.ts';
-import { parseSeries, readSeries } from '../../harness/kernel/series.ts';
-import { choosePosting } from '../../harness/kernel/thread.ts';
+import { applySeries } from '../../harness/patch/apply.ts';
+import { isSameCode, listFunctions, tokenize } from '../../harness/patch/c-source.ts';
+import { changedLines } from '../../harness/patch/diff.ts';
+import { patchId } from '../../harness/patch/git-series.ts';
+import { parseSubject } from '../../harness/patch/mail.ts';
+import { covers, findNearbySuites } from '../../harness/patch/nearby-suites.ts';
+import { describeChanges, readChanges } from '../../harness/patch/patch-changes.ts';
+import { parseSeries, readSeries } from '../../harness/patch/series.ts';
+import { choosePosting } from '../../harness/patch/thread.ts';
 
 const { signal } = new AbortController();
 

@@ -4,14 +4,15 @@ import yargs from 'yargs';
 import { type SeriesArguments, seriesOptions } from '../../harness/commands/series-options.ts';
 import { seriesCommand } from '../../harness/commands/series-output.ts';
 import type { Agent } from '../../harness/guest/agent.ts';
-import { patchId } from '../../harness/kernel/git-series.ts';
-import type { Series } from '../../harness/kernel/series.ts';
-import { openFactLog } from '../../harness/plans/fact-log.ts';
-import { prepareGuest } from '../../harness/plans/observe.ts';
+import { openFactLog } from '../../harness/host/fact-log.ts';
+import { detectorPatches } from '../../harness/patch/detector-code.ts';
+import { patchId } from '../../harness/patch/git-series.ts';
+import { findMaintainers } from '../../harness/patch/maintainers.ts';
+import type { Series } from '../../harness/patch/series.ts';
+import { checkTrailers } from '../../harness/patch/trailers.ts';
 import { type Branch, mergeBranch, nextBranch, viewOf } from '../../harness/plans/series/branch.ts';
 import { chooseControls } from '../../harness/plans/series/control-workloads.ts';
 import { coverageOf, isUnexercised, watchFunctions } from '../../harness/plans/series/coverage.ts';
-import { detectorPatches } from '../../harness/plans/series/detector-code.ts';
 import {
   type Evidence,
   learnStep,
@@ -28,10 +29,8 @@ import {
 } from '../../harness/plans/series/judge.ts';
 import { defaultLimits } from '../../harness/plans/series/limits.ts';
 import { learnedDependencies, openLockOrders } from '../../harness/plans/series/lock-orders.ts';
-import { findMaintainers } from '../../harness/plans/series/maintainers.ts';
 import { locate, mostTelling, openBits } from '../../harness/plans/series/presence.ts';
 import { trialState } from '../../harness/plans/series/tester.ts';
-import { checkTrailers } from '../../harness/plans/series/trailers.ts';
 import { type Tester, walkSeries } from '../../harness/plans/series/walk.ts';
 import { formatB4Checks } from '../../harness/report/b4-check.ts';
 import { formatKcidb } from '../../harness/report/kcidb.ts';
@@ -49,6 +48,7 @@ import type { ReportedPatch, SeriesReport } from '../../harness/report/series-re
 import { describeSeries } from '../../harness/report/series-text.ts';
 import type { Ledger } from '../../harness/stress/ledger.ts';
 import { workloads as workloadTable } from '../../harness/stress/workloads.ts';
+import { prepareGuest } from '../../harness/trial/observe.ts';
 import { inconclusive, type Untestable, type Verdict } from '../../harness/verdict.ts';
 import { mistakesIn } from '../page-mistakes.ts';
 

@@ -1,6 +1,4 @@
 import t from 'tap';
-import { canariesFor } from '../../harness/plans/canaries.ts';
-import { isSplat } from '../../harness/plans/findings.ts';
 import {
   countable,
   countersSince,
@@ -17,6 +15,8 @@ import {
   readLedger,
 } from '../../harness/stress/ledger.ts';
 import { canaries, canaryWorkload, workloads } from '../../harness/stress/workloads.ts';
+import { canariesFor } from '../../harness/trial/canaries.ts';
+import { isSplat } from '../../harness/trial/findings.ts';
 
 const stats = (debugLocks: number, used = 565): string =>
   [

@@ -17,16 +17,16 @@ import {
   type StoreItem,
   useStore,
 } from '../../harness/host/store-use.ts';
-import { readSeries } from '../../harness/kernel/series.ts';
-import { baselineOf, readBaseline } from '../../harness/plans/baseline.ts';
-import { chooseWorkloads, whyNotRunnable } from '../../harness/plans/choose-workloads.ts';
+import { readSeries } from '../../harness/patch/series.ts';
 import { type Check, canRun, parseToolVersion } from '../../harness/plans/doctor.ts';
-import { type AskedRun, askAgain, keepInputs } from '../../harness/plans/keep-inputs.ts';
-import { planTrials } from '../../harness/plans/plan-trials.ts';
-import { compareRuns } from '../../harness/plans/replay.ts';
-import type { RunResult } from '../../harness/plans/run.ts';
-import { listRuns } from '../../harness/plans/run-list.ts';
+import { baselineOf, readBaseline } from '../../harness/plans/run/baseline.ts';
+import { type AskedRun, askAgain, keepInputs } from '../../harness/plans/run/keep-inputs.ts';
+import { compareRuns } from '../../harness/plans/run/replay.ts';
+import type { RunResult } from '../../harness/plans/run/run.ts';
+import { listRuns } from '../../harness/plans/run/run-list.ts';
 import { parseCopy, parseForwardedPort } from '../../harness/plans/shell.ts';
+import { chooseWorkloads, whyNotRunnable } from '../../harness/trial/choose-workloads.ts';
+import { planTrials } from '../../harness/trial/plan-trials.ts';
 
 const { signal } = new AbortController();
 

@@ -8,8 +8,8 @@ import { followConsole } from '../../harness/guest/console.ts';
 import { despiteCrash, QemuCrashed } from '../../harness/guest/machine.ts';
 import { receiveStream } from '../../harness/guest/receive-stream.ts';
 import type { ChildEnd } from '../../harness/host/process.ts';
-import { runTrial, type TrialContext, type TrialPlan } from '../../harness/plans/trial.ts';
 import { workloads } from '../../harness/stress/workloads.ts';
+import { runTrial, type TrialContext, type TrialPlan } from '../../harness/trial/trial.ts';
 import { readGolden } from '../golden-log.ts';
 
 const crash: ChildEnd = {

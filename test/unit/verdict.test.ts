@@ -1,5 +1,5 @@
 import t from 'tap';
-import { judgeRun } from '../../harness/plans/run.ts';
+import { judgeRun } from '../../harness/plans/run/run.ts';
 import {
   exitCodeOfVerdict,
   judgeTrial,

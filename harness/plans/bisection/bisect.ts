@@ -1,7 +1,7 @@
 import { HarnessError } from '../../errors.ts';
 import { valueDigest } from '../../host/store.ts';
-import type { ChosenWorkload } from '../choose-workloads.ts';
-import { bootWorkload, type CommitLabRequest } from './commit-lab.ts';
+import type { ChosenWorkload } from '../../trial/choose-workloads.ts';
+import { bootWorkload, type CommitLabRequest } from '../../trial/ready-kernel.ts';
 import { type Decision, endsOf } from './decide.ts';
 import { countsOf, type Evidence } from './evidence.ts';
 import { findSought, type Sought } from './find-sought.ts';

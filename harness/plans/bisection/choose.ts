@@ -1,6 +1,6 @@
+import { chanceOfSilence } from '../../trial/rate.ts';
 import { countsOf, type Evidence } from './evidence.ts';
 import { type Posterior, type Question, shownIf } from './posterior.ts';
-import { chanceOfSilence } from './rate.ts';
 
 /** What trials cost, in seconds, as measured so far. */
 export interface Costs {

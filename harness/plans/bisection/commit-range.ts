@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder } from '../../host/disk.ts';
 import type { BuildOutcome } from '../../kernel/kernel.ts';
-import { buildTestKernel } from '../test-kernel.ts';
+import { buildTestKernel } from '../../kernel/test-kernel.ts';
 import { type RangeRequest, readRange, writeDiff } from './git-range.ts';
 import { revertCommit } from './git-revert.ts';
 import type { KernelWork } from './kernel-work.ts';

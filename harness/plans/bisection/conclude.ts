@@ -1,10 +1,10 @@
 import type { BisectReport, ReportedCommit } from '../../report/bisect-report.ts';
+import { highestUnseenRate } from '../../trial/rate.ts';
 import { type BisectResult, standing } from './bisect.ts';
 import { endsOf, type Refusal } from './decide.ts';
 import { countsOf } from './evidence.ts';
 import { shortName } from './history.ts';
 import { estimatedRate } from './posterior.ts';
-import { highestUnseenRate } from './rate.ts';
 
 /** The result in the words of its report. */
 export function concludeBisect(result: BisectResult): BisectReport {

@@ -6,7 +6,7 @@ import { parseConfig } from '../../kernel/config.ts';
 import { parseFragment } from '../../kernel/fragment.ts';
 import type { BuildOutcome } from '../../kernel/kernel.ts';
 import { openSource } from '../../kernel/source.ts';
-import { buildTestKernel } from '../test-kernel.ts';
+import { buildTestKernel } from '../../kernel/test-kernel.ts';
 import { type ConfigLine, configText, describeLine, differences, isWhole } from './config-lines.ts';
 import { buildHistory } from './history.ts';
 import type { KernelWork } from './kernel-work.ts';

@@ -1,7 +1,7 @@
+import { chanceOfSilence } from '../../trial/rate.ts';
 import { type Choice, type Costs, chooseTrials, validTrials } from './choose.ts';
 import { countsOf, type Evidence } from './evidence.ts';
 import { type Posterior, posteriorOf, type Question, shownIf, undecidable } from './posterior.ts';
-import { chanceOfSilence } from './rate.ts';
 
 /** Why a bisection ends without an answer. */
 export type Refusal =

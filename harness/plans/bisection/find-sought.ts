@@ -1,5 +1,5 @@
-import type { ChosenWorkload } from '../choose-workloads.ts';
-import { bootOf, bootWorkload } from './commit-lab.ts';
+import type { ChosenWorkload } from '../../trial/choose-workloads.ts';
+import { bootOf, bootWorkload } from '../../trial/ready-kernel.ts';
 import { endsOf } from './decide.ts';
 import type { Fact, Journal } from './journal.ts';
 import type { Question } from './posterior.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { HarnessError } from '../../errors.ts';
-import { runGit } from '../../kernel/git.ts';
-import { resolveRevision } from '../../kernel/revision.ts';
+import { runGit } from '../../host/git.ts';
+import { resolveRevision } from '../../host/revision.ts';
 import { buildHistory, type CommitParents, type History } from './history.ts';
 
 /** The ends as the user named them, and which commits between them are looked at. */

@@ -1,8 +1,8 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder } from '../../host/disk.ts';
-import { runGit } from '../../kernel/git.ts';
-import { resolveRevision } from '../../kernel/revision.ts';
+import { runGit } from '../../host/git.ts';
+import { resolveRevision } from '../../host/revision.ts';
 import type { Conflict } from './range.ts';
 
 export interface RevertRequest {

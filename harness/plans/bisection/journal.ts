@@ -1,5 +1,10 @@
+import {
+  type FactFields,
+  type FactLog,
+  openFactLog,
+  type QuestionFact,
+} from '../../host/fact-log.ts';
 import type { DroppedLines } from '../../kernel/config.ts';
-import { type FactFields, type FactLog, openFactLog, type QuestionFact } from '../fact-log.ts';
 import { type Evidence, learn, nothingKnown, type Outcome } from './evidence.ts';
 import type { History } from './history.ts';
 

@@ -1,4 +1,4 @@
-import type { TestKernelRequest } from '../test-kernel.ts';
+import type { TestKernelRequest } from '../../kernel/test-kernel.ts';
 
 /** How the kernels of a bisection are built, whichever they are. */
 export interface KernelWork extends Omit<TestKernelRequest, 'kernel' | 'source'> {

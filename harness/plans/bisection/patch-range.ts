@@ -1,8 +1,8 @@
 import { HarnessError } from '../../errors.ts';
 import type { BuildOutcome } from '../../kernel/kernel.ts';
-import { allPatches, type Patch, readSeries, type Series } from '../../kernel/series.ts';
 import { openSource } from '../../kernel/source.ts';
-import { buildTestKernel } from '../test-kernel.ts';
+import { buildTestKernel } from '../../kernel/test-kernel.ts';
+import { allPatches, type Patch, readSeries, type Series } from '../../patch/series.ts';
 import { buildHistory } from './history.ts';
 import type { KernelWork } from './kernel-work.ts';
 import type { Range } from './range.ts';

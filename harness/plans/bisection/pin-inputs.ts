@@ -2,8 +2,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { fileDigest } from '../../host/store.ts';
 import { type Fragment, parseFragment } from '../../kernel/fragment.ts';
-import { readSeries, type Series } from '../../kernel/series.ts';
-import { readConfigBase } from '../test-kernel.ts';
+import { readConfigBase } from '../../kernel/test-kernel.ts';
+import { readSeries, type Series } from '../../patch/series.ts';
 import type { KernelWork } from './kernel-work.ts';
 
 /** What a command line names besides the range. Relative paths are relative to `cwd`. */

@@ -1,6 +1,6 @@
+import { expectedRate, logEvidence, type Shown } from '../../trial/rate.ts';
 import { type Evidence, observations } from './evidence.ts';
 import type { History } from './history.ts';
-import { expectedRate, logEvidence, type Shown } from './rate.ts';
 
 /** What is sought: the commit that brought the bug, or with `reverse` the commit that took it away. */
 export interface Question {

@@ -1,6 +1,6 @@
+import type { SplatCount } from '../../trial/findings.ts';
+import type { TrialResult } from '../../trial/trial.ts';
 import type { WorkloadEnd } from '../../verdict.ts';
-import type { SplatCount } from '../findings.ts';
-import type { TrialResult } from '../trial.ts';
 import type { Outcome } from './evidence.ts';
 
 type Named = Pick<SplatCount, 'title' | 'altTitles' | 'signature'>;

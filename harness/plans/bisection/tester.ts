@@ -1,12 +1,12 @@
-import { verdictPhrase } from '../../verdict.ts';
-import type { ChosenWorkload } from '../choose-workloads.ts';
+import type { ChosenWorkload } from '../../trial/choose-workloads.ts';
 import {
   bootOf,
   bootWorkload,
   type CommitLabRequest,
   prepareCommit,
   type ReadyCommit,
-} from './commit-lab.ts';
+} from '../../trial/ready-kernel.ts';
+import { verdictPhrase } from '../../verdict.ts';
 import { endsOf } from './decide.ts';
 import type { Outcome } from './evidence.ts';
 import { costsOf, type Journal } from './journal.ts';

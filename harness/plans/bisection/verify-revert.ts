@@ -1,5 +1,5 @@
 import type { BuildOutcome } from '../../kernel/kernel.ts';
-import type { CommitLabRequest } from './commit-lab.ts';
+import type { CommitLabRequest } from '../../trial/ready-kernel.ts';
 import { quietRuns } from './decide.ts';
 import { mostVoids, type Outcome } from './evidence.ts';
 import { shortName } from './history.ts';

@@ -4,10 +4,10 @@ import { type Control, type Rule, rules } from '../../../patches/seeded-bugs.ts'
 import { HarnessError } from '../../errors.ts';
 import { isVersionIn, type KernelVersion } from '../../kernel/source.ts';
 import { type Workload, workloads } from '../../stress/workloads.ts';
+import { expectationOf } from '../../trial/expectation.ts';
+import { trialSeed } from '../../trial/plan-trials.ts';
+import type { TrialPlan, TrialResult } from '../../trial/trial.ts';
 import { verdictPhrase } from '../../verdict.ts';
-import { trialSeed } from '../plan-trials.ts';
-import type { TrialPlan, TrialResult } from '../trial.ts';
-import { expectationOf } from './expectation.ts';
 
 /**
  * What became of a broken rule, or of one that was kept. `caught`: there was a splat. `missed`: it was broken, the code

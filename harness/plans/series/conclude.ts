@@ -1,9 +1,10 @@
 import { exitCodes } from '../../errors.ts';
 import type { Diagnostic } from '../../kernel/build-log.ts';
-import type { NearbySuite } from '../../kernel/nearby-suites.ts';
-import type { PatchChanges } from '../../kernel/patch-changes.ts';
-import type { Series } from '../../kernel/series.ts';
 import type { NewDependency } from '../../locks/difference.ts';
+import { detectorPatches } from '../../patch/detector-code.ts';
+import type { NearbySuite } from '../../patch/nearby-suites.ts';
+import type { PatchChanges } from '../../patch/patch-changes.ts';
+import type { Series } from '../../patch/series.ts';
 import type {
   ReportedBase,
   ReportedBuild,
@@ -11,12 +12,11 @@ import type {
   ReportedWorkload,
   SeriesReport,
 } from '../../report/series-report.ts';
-import { bootWorkload } from '../bisection/commit-lab.ts';
-import { highestUnseenRate } from '../bisection/rate.ts';
+import { highestUnseenRate } from '../../trial/rate.ts';
+import { bootWorkload } from '../../trial/ready-kernel.ts';
 import { viewOf } from './branch.ts';
 import { coverageOf, isUnexercised, type WatchedFunction } from './coverage.ts';
 import { locateAll } from './decide.ts';
-import { detectorPatches } from './detector-code.ts';
 import { type Evidence, placesOf, trialsOf } from './evidence.ts';
 import { type BuildNote, buildOf, type SeriesLog } from './facts.ts';
 import { exitCodeOfSeries, type JudgedPatch } from './judge.ts';

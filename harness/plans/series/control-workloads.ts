@@ -1,5 +1,5 @@
 import type { KernelVersion } from '../../kernel/source.ts';
-import type { ChosenWorkload } from '../choose-workloads.ts';
+import type { ChosenWorkload } from '../../trial/choose-workloads.ts';
 import { planCells } from '../controls/cell.ts';
 
 /**

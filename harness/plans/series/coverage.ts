@@ -1,5 +1,5 @@
-import { listFunctions, tokenize } from '../../kernel/c-source.ts';
-import type { PatchChanges } from '../../kernel/patch-changes.ts';
+import { listFunctions, tokenize } from '../../patch/c-source.ts';
+import type { PatchChanges } from '../../patch/patch-changes.ts';
 import type { ReportedFunction } from '../../report/series-report.ts';
 import { hasPatch } from './branch.ts';
 import type { SeriesLog } from './facts.ts';

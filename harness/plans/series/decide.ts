@@ -1,4 +1,4 @@
-import { bootWorkload } from '../bisection/commit-lab.ts';
+import { bootWorkload } from '../../trial/ready-kernel.ts';
 import {
   type Evidence,
   placesOf,

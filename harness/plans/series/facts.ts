@@ -1,5 +1,5 @@
+import type { FactFields, FactLog, QuestionFact } from '../../host/fact-log.ts';
 import type { Diagnostic } from '../../kernel/build-log.ts';
-import type { FactFields, FactLog, QuestionFact } from '../fact-log.ts';
 import {
   type Evidence,
   learnStep,

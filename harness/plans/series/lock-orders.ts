@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { makeFolder } from '../../host/disk.ts';
 import type { LockDump, LockOrder } from '../../locks/dependencies.ts';
 import { type NewDependency, newDependencies, uniteOrders } from '../../locks/difference.ts';
-import { readLockOrder, writeLockOrder } from '../lock-record.ts';
+import { readLockOrder, writeLockOrder } from '../../trial/lock-record.ts';
 
 /** What the guests of each prefix learned of lock order, kept beside the journal: a series that goes on knows it. */
 export interface LockOrders {

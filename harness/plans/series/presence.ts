@@ -1,4 +1,4 @@
-import { rates } from '../bisection/rate.ts';
+import { rates } from '../../trial/rate.ts';
 
 /**
  * Where along a series a splat is present, given trials of its prefixes that showed it or did not. A hidden chain of two

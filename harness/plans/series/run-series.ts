@@ -2,24 +2,25 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { HarnessError } from '../../errors.ts';
 import { makeFolder } from '../../host/disk.ts';
+import { openFactLog } from '../../host/fact-log.ts';
 import { valueDigest } from '../../host/store.ts';
 import type { BuildOutcome } from '../../kernel/kernel.ts';
-import { findNearbySuites } from '../../kernel/nearby-suites.ts';
-import { type PatchChanges, readChanges } from '../../kernel/patch-changes.ts';
+import { openSource, type Source } from '../../kernel/source.ts';
+import { buildTestKernel, type TestKernelRequest } from '../../kernel/test-kernel.ts';
+import { findNearbySuites } from '../../patch/nearby-suites.ts';
+import { type PatchChanges, readChanges } from '../../patch/patch-changes.ts';
 import {
   allPatches,
   type Patch,
   parseSeries,
   readSeries,
   type Series,
-} from '../../kernel/series.ts';
-import { openSource, type Source } from '../../kernel/source.ts';
+} from '../../patch/series.ts';
+import { checkTrailers } from '../../patch/trailers.ts';
 import type { SeriesReport } from '../../report/series-report.ts';
-import { bootWorkload, type CommitLabRequest } from '../bisection/commit-lab.ts';
-import { chooseWorkloads } from '../choose-workloads.ts';
-import { openFactLog } from '../fact-log.ts';
-import { buildTestKernel, type TestKernelRequest } from '../test-kernel.ts';
-import { parallelTrials } from '../trials.ts';
+import { chooseWorkloads } from '../../trial/choose-workloads.ts';
+import { bootWorkload, type CommitLabRequest } from '../../trial/ready-kernel.ts';
+import { parallelTrials } from '../../trial/trials.ts';
 import { type Branch, mergeBranch, nextBranch, viewOf } from './branch.ts';
 import { concludeSeries, findDetectors } from './conclude.ts';
 import { chooseControls } from './control-workloads.ts';
@@ -30,7 +31,6 @@ import { evidenceOf, factFields, type SeriesFact, type SeriesLog } from './facts
 import { type JudgedPatch, judgePatches } from './judge.ts';
 import { type LockOrders, learnedDependencies, openLockOrders } from './lock-orders.ts';
 import { seriesTester } from './tester.ts';
-import { checkTrailers } from './trailers.ts';
 import { walkSeries } from './walk.ts';
 
 /** What `splat series` was asked to do. */

@@ -2,20 +2,20 @@ import { join } from 'node:path';
 import { HarnessError } from '../../errors.ts';
 import { throwIfAborted } from '../../host/process.ts';
 import type { BuildOutcome } from '../../kernel/kernel.ts';
-import type { PatchChanges } from '../../kernel/patch-changes.ts';
-import { isNotRun, verdictPhrase } from '../../verdict.ts';
+import type { PatchChanges } from '../../patch/patch-changes.ts';
+import type { ChosenWorkload } from '../../trial/choose-workloads.ts';
+import { decodeSplats } from '../../trial/decode.ts';
+import type { SplatCount } from '../../trial/findings.ts';
 import {
   bootWorkload,
   type CommitLabRequest,
   type Preparation,
   prepareCommit,
   type ReadyCommit,
-} from '../bisection/commit-lab.ts';
+} from '../../trial/ready-kernel.ts';
+import type { TrialResult } from '../../trial/trial.ts';
+import { isNotRun, verdictPhrase } from '../../verdict.ts';
 import { couldBeHeard, splatsOf } from '../bisection/sought.ts';
-import type { ChosenWorkload } from '../choose-workloads.ts';
-import { decodeSplats } from '../decode.ts';
-import type { SplatCount } from '../findings.ts';
-import type { TrialResult } from '../trial.ts';
 import type { Sighting, StepState, Trial } from './evidence.ts';
 import { type BuildNote, buildOf, type SeriesLog } from './facts.ts';
 import type { LockOrders } from './lock-orders.ts';

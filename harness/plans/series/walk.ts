@@ -1,4 +1,4 @@
-import { inParallel } from '../parallel.ts';
+import { inParallel } from '../../trial/parallel.ts';
 import { type Ask, type Limits, nextFloor, nextLocate } from './decide.ts';
 import {
   type Evidence,

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { HarnessError } from '../errors.ts';
-import type { Verdict } from '../verdict.ts';
+import { HarnessError } from '../../errors.ts';
+import type { Verdict } from '../../verdict.ts';
 import type { RunResult } from './run.ts';
 import { type RunRecord, readRun } from './run-record.ts';
 

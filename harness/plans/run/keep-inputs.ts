@@ -1,9 +1,9 @@
 import { copyFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { makeFolder } from '../host/disk.ts';
-import { readSeries } from '../kernel/series.ts';
-import type { ChosenWorkload } from './choose-workloads.ts';
-import { copyLockOrder } from './lock-record.ts';
+import { makeFolder } from '../../host/disk.ts';
+import { readSeries } from '../../patch/series.ts';
+import type { ChosenWorkload } from '../../trial/choose-workloads.ts';
+import { copyLockOrder } from '../../trial/lock-record.ts';
 import type { Kept, RecordedRequest } from './run-record.ts';
 
 /** `splat run` as it was asked for, with all names resolved as far as that needs no kernel. */

@@ -1,9 +1,9 @@
 import { chmod, copyFile, lstat, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { makeFolder } from '../host/disk.ts';
+import { runGit } from '../host/git.ts';
 import type { Untestable } from '../verdict.ts';
 import { type FileChange, parseDiff, refuseChange, touchedPaths } from './diff.ts';
-import { runGit } from './git.ts';
 import type { Patch, Series } from './series.ts';
 
 /** What a tree is after all patches, as far as they touch it. */

@@ -4,10 +4,10 @@ import { HarnessError } from '../errors.ts';
 import { inStage } from '../events.ts';
 import type { Checkpoint } from '../guest/checkpoint.ts';
 import { writeWhole } from '../host/disk.ts';
+import type { RunRequest } from '../plans/run/run.ts';
 import { verdictPhrase } from '../verdict.ts';
 import type { Lab } from './lab.ts';
 import { inParallel } from './parallel.ts';
-import type { RunRequest } from './run.ts';
 import { runTrial, type TrialContext, type TrialPlan, type TrialResult } from './trial.ts';
 
 /** What QEMU itself needs beside the guest's memory. */

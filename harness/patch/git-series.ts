@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { makeFolder } from '../host/disk.ts';
-import { runGit } from './git.ts';
-import { type Revision, resolveRevision } from './revision.ts';
+import { runGit } from '../host/git.ts';
+import { type Revision, resolveRevision } from '../host/revision.ts';
 
 /** `DIR@A..B`: the commits of a git tree that are in B and not in A. */
 export interface GitRange {

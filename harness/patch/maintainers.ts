@@ -1,6 +1,6 @@
 import { lstat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { runSandboxed, type Sandbox } from '../../host/sandbox.ts';
+import { runSandboxed, type Sandbox } from '../host/sandbox.ts';
 
 /**
  * Who is to hear of a change of these files, as the base's own scripts/get_maintainer.pl says: addresses of maintainers,

@@ -1,4 +1,4 @@
-import { type Statement, type Words, wordsOf } from '../../kernel/c-statements.ts';
+import { type Statement, type Words, wordsOf } from './c-statements.ts';
 import {
   isDetector,
   isDetectorFile,

@@ -1,6 +1,6 @@
 import { open, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { HarnessError } from '../errors.ts';
+import { HarnessError } from '../../errors.ts';
 import type { RunResult } from './run.ts';
 
 /** What a list says of one run directory. */

@@ -1,21 +1,21 @@
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Checkpoint } from '../guest/checkpoint.ts';
-import { findKernel } from '../kernel/built-kernel.ts';
-import type { BuildOutcome, BuiltKernel } from '../kernel/kernel.ts';
-import { scanLog } from '../splat/scanner.ts';
-import { isNotRun, type Verdict, worstVerdict } from '../verdict.ts';
+import type { Checkpoint } from '../../guest/checkpoint.ts';
+import { findKernel } from '../../kernel/built-kernel.ts';
+import type { BuildOutcome, BuiltKernel } from '../../kernel/kernel.ts';
+import { buildTestKernel, type TestKernelRequest } from '../../kernel/test-kernel.ts';
+import { scanLog } from '../../splat/scanner.ts';
+import type { ChosenWorkload } from '../../trial/choose-workloads.ts';
+import { decodeSplats } from '../../trial/decode.ts';
+import { countSplats } from '../../trial/findings.ts';
+import { type Lab, type LabRequest, openLab } from '../../trial/lab.ts';
+import { markKnown, type SeenSplat } from '../../trial/listen.ts';
+import { type LockNews, openLockRecord, writeLockOrder } from '../../trial/lock-record.ts';
+import { planTrials } from '../../trial/plan-trials.ts';
+import type { TrialPlan, TrialResult } from '../../trial/trial.ts';
+import { runTrials } from '../../trial/trials.ts';
+import { isNotRun, type Verdict, worstVerdict } from '../../verdict.ts';
 import type { Baseline } from './baseline.ts';
-import type { ChosenWorkload } from './choose-workloads.ts';
-import { decodeSplats } from './decode.ts';
-import { countSplats } from './findings.ts';
-import { type Lab, type LabRequest, openLab } from './lab.ts';
-import { markKnown, type SeenSplat } from './listen.ts';
-import { type LockNews, openLockRecord, writeLockOrder } from './lock-record.ts';
-import { planTrials } from './plan-trials.ts';
-import { buildTestKernel, type TestKernelRequest } from './test-kernel.ts';
-import type { TrialPlan, TrialResult } from './trial.ts';
-import { runTrials } from './trials.ts';
 
 /** What `splat run` was asked to do. */
 export interface RunRequest extends LabRequest, TestKernelRequest {

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HarnessError } from '../errors.ts';
+import { HarnessError } from '../../errors.ts';
 import {
   directoryTime,
   fieldsOf,

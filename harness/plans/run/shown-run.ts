@@ -1,4 +1,4 @@
-import { HarnessError } from '../errors.ts';
+import { HarnessError } from '../../errors.ts';
 import type { RunResult } from './run.ts';
 import {
   fieldsOf,

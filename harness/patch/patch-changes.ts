@@ -1,10 +1,10 @@
 import { lstat, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder } from '../host/disk.ts';
+import { runGit } from '../host/git.ts';
 import { applySeries } from './apply.ts';
 import { isSameCode, listFunctions } from './c-source.ts';
 import { changedLines, type FileChange, parseDiff, touchedPaths } from './diff.ts';
-import { runGit } from './git.ts';
 import type { Patch, Series } from './series.ts';
 
 /** What a patch does to the tree it is applied to. */

@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HarnessError } from '../errors.ts';
-import { makeFolder } from '../host/disk.ts';
+import { makeFolder } from './disk.ts';
 import { runGit } from './git.ts';
 
 /** A commit of the user's repository, by content. */

@@ -1,4 +1,4 @@
-import type { Words } from '../../kernel/c-statements.ts';
+import type { Words } from './c-statements.ts';
 
 /** What looks for bugs, by name: two tables, files and symbols. Pure. */
 

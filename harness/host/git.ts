@@ -1,4 +1,4 @@
-import { type RunOptions, type RunResult, runTool } from '../host/process.ts';
+import { type RunOptions, type RunResult, runTool } from './process.ts';
 
 /**
  * Settings that keep a repository's own configuration from running anything: no hooks, no file-system monitor, no

@@ -2,7 +2,7 @@ import { controls } from '../../patches/controls.ts';
 import { HarnessError } from '../errors.ts';
 import { compareVersions, type KernelVersion } from '../kernel/source.ts';
 import { type Canary, canaries, canaryWorkload, type Workload } from '../stress/workloads.ts';
-import { expectationOf } from './controls/expectation.ts';
+import { expectationOf } from './expectation.ts';
 
 /** A canary with what it must make this kernel say: these titles, all of them, and no others. */
 export interface PlannedCanary {

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runGit } from './git.ts';
+import { runGit } from '../host/git.ts';
 
 /** One mail that may hold a patch. */
 export interface Mail {

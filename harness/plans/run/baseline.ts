@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { HarnessError } from '../errors.ts';
-import type { LockOrder } from '../locks/dependencies.ts';
-import { readLockOrder } from './lock-record.ts';
+import { HarnessError } from '../../errors.ts';
+import type { LockOrder } from '../../locks/dependencies.ts';
+import { readLockOrder } from '../../trial/lock-record.ts';
 import type { RunResult } from './run.ts';
 import { checkResult, readJson } from './run-record.ts';
 

@@ -11,11 +11,11 @@ import { HarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { readFaultIn } from '../host/disk.ts';
 import { packageRoot } from '../host/package-root.ts';
-import type { ConfigBase } from '../kernel/config.ts';
-import { type Fragment, readFragments } from '../kernel/fragment.ts';
-import { type BuildOutcome, buildKernel } from '../kernel/kernel.ts';
-import { readSeries, type Series } from '../kernel/series.ts';
-import { isVersionIn, openSource, type Source } from '../kernel/source.ts';
+import { readSeries, type Series } from '../patch/series.ts';
+import type { ConfigBase } from './config.ts';
+import { type Fragment, readFragments } from './fragment.ts';
+import { type BuildOutcome, buildKernel } from './kernel.ts';
+import { isVersionIn, openSource, type Source } from './source.ts';
 
 /** The kernel a command line asks for. Relative paths are relative to `cwd`. */
 export interface TestKernelRequest {

@@ -1,7 +1,7 @@
-import { readStatements, type Statement, type Words, wordsOf } from '../../kernel/c-statements.ts';
-import type { FileText, PatchChanges } from '../../kernel/patch-changes.ts';
+import { readStatements, type Statement, type Words, wordsOf } from './c-statements.ts';
 import { isDetector, isDetectorFile, type Judged } from './detector-names.ts';
 import { isDetectorCode, looksOnly } from './detector-statements.ts';
+import type { FileText, PatchChanges } from './patch-changes.ts';
 
 /**
  * Which patches change code that looks for bugs, and no other: a splat that appears with one of them was there before.

@@ -1,5 +1,5 @@
-import { patchId } from '../../kernel/git-series.ts';
-import { allPatches, type Series } from '../../kernel/series.ts';
+import { patchId } from './git-series.ts';
+import { allPatches, type Series } from './series.ts';
 
 /**
  * What the trailers of git format-patch --base say that the base given does not show: the commit the series was made for,

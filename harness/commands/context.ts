@@ -13,13 +13,3 @@ export interface CommandContext {
   /** Stderr is a terminal: progress may be a live line. */
   readonly live: boolean;
 }
-
-/** A command of the command line. cli.ts imports one lazily, by name, and hands it the rest of argv. */
-export interface Command<Arguments> {
-  /** The yargs usage string, as `triage [file]`. */
-  readonly command: string;
-  readonly describe: string;
-  readonly builder: (yargs: import('yargs').Argv) => import('yargs').Argv<Arguments>;
-  /** The exit code of DESIGN.md's table; a thrown HarnessError becomes one in cli.ts. */
-  readonly run: (argv: Arguments, context: CommandContext) => Promise<number>;
-}

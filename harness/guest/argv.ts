@@ -19,14 +19,14 @@ export interface MachineSpec {
 }
 
 /** Descriptors at which QEMU finds its ends of two socket pairs: no path, so nothing to race for or to leave behind. */
-export const qmpFd = 3;
-export const agentFd = 4;
+const qmpFd = 3;
+const agentFd = 4;
 
 /** `boot`: start the kernel. `restore`: wait for a migration stream on stdin and go on where it was saved. */
 export type MachineStart = 'boot' | 'restore';
 
 /** Name of the agent's virtio-serial port, as the guest sees it in /sys/class/virtio-ports. */
-export const agentPortName = 'org.splat.agent';
+const agentPortName = 'org.splat.agent';
 
 /**
  * The arguments of qemu-system-x86_64; the console goes raw and complete into the file at `consolePath`. Every device that must be the same for a checkpoint to load is here, so the

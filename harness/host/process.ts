@@ -48,7 +48,7 @@ export function cleanEnv(extra: Readonly<Record<string, string>> = {}): Record<s
 }
 
 /** The error for an aborted signal; the reason of a timeout or a cause stays attached. */
-export function interruptedError(signal: AbortSignal): HarnessError {
+function interruptedError(signal: AbortSignal): HarnessError {
   if (signal.reason instanceof HarnessError) return signal.reason;
   return new HarnessError('interrupted', 'interrupted', { cause: signal.reason });
 }

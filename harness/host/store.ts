@@ -123,7 +123,7 @@ async function checkFile(path: string, bytes: number, sha256: string): Promise<s
 }
 
 /** Removes an entry so that no half of it is ever seen. */
-export async function removeEntry(root: string, kind: EntryKind, key: string): Promise<void> {
+async function removeEntry(root: string, kind: EntryKind, key: string): Promise<void> {
   const grave = join(root, 'drafts', `${kind}-${key}.removed`);
   await removeTree(grave);
   await makeFolder(join(root, 'drafts'));

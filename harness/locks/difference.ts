@@ -5,7 +5,7 @@ import { type Dependency, type LockDump, type LockOrder, shortestPath } from './
  * The classes around which memory management and drivers meet: a dependency into or out of one is news. The first three
  * are what a task enters by doing something ordinary below a lock of its own.
  */
-export const watchedLocks = [
+const watchedLocks = [
   'fs_reclaim',
   '&mm->mmap_lock',
   'dma_fence_map',

@@ -221,7 +221,7 @@ async function gitApply(
  * The first failure git(1) named, with the hunk's number: of `error: patch failed: mm/foo.c:120` makes
  * `mm/foo.c: hunk 3 at line 120 does not apply`.
  */
-export function explainFailure(stderr: string, changes: readonly FileChange[]): string {
+function explainFailure(stderr: string, changes: readonly FileChange[]): string {
   const failed = /^error: patch failed: (.+):(\d+)$/m.exec(stderr);
   const path = failed?.[1];
   if (path === undefined) {

@@ -111,7 +111,7 @@ async function findSelftests(
 const selftest = /^tools\/testing\/selftests\/([\w-]+)\//;
 
 /** The F: patterns of each section of MAINTAINERS, whose head says what they mean. */
-export function parseMaintainers(text: string): readonly (readonly string[])[] {
+function parseMaintainers(text: string): readonly (readonly string[])[] {
   return text
     .split(/\n\n+/)
     .map((section) => [...section.matchAll(/^F:[ \t]+(\S+)$/gm)].flatMap((match) => match[1] ?? []))

@@ -231,7 +231,7 @@ async function listPatchFiles(dir: string): Promise<Listed> {
  * The patch names of a quilt(1) `series` file: `fix.patch -p1 # comment` a line. Throws `usage` for a name outside of
  * its folder and for a strip level other than one.
  */
-export function parseQuiltSeries(text: string, file: string): readonly string[] {
+function parseQuiltSeries(text: string, file: string): readonly string[] {
   return text.split('\n').flatMap((line, at) => {
     const [name, ...flags] = line.replace(/#.*$/, '').trim().split(/\s+/);
     if (!name) return [];

@@ -31,7 +31,7 @@ function hex(value: number): string {
 }
 
 /** `ext4_iget+0x10/0x200 [ext4] fs/ext4/inode.c:123`. */
-export function formatFrame(frame: StackFrame): string {
+function formatFrame(frame: StackFrame): string {
   const offset = frame.offset === undefined ? '' : `+${hex(frame.offset)}`;
   const size = frame.size === undefined ? '' : `/${hex(frame.size)}`;
   const module = frame.module === undefined ? '' : ` [${frame.module}]`;

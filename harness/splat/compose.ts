@@ -57,7 +57,7 @@ function fit(
  * The line that names the report. Symbolizers print a header once for every inlined function; the last one has the
  * function that was in the log before.
  */
-export function headerLine(lines: readonly ReportLine[]): ReportLine | undefined {
+function headerLine(lines: readonly ReportLine[]): ReportLine | undefined {
   const [first] = lines;
   if (!first || !inlinedHeader.test(first.text)) return first;
   return lines.slice(0, 12).find((line) => !inlinedHeader.test(line.text)) ?? first;
@@ -108,7 +108,7 @@ const families: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** `__x64_sys_rmdir` is called `sys_rmdir`, `SyS_pause` `pause`; the wrapper's name differs between architectures. */
-export function commonName(name: string): string {
+function commonName(name: string): string {
   const match = /^__(?:x64|ia32|arm64|s390x?|riscv|powerpc)_((?:compat_)?sys_\w+)$/.exec(name);
   if (match) return match[1] ?? name;
   for (const [pattern, common] of families) if (pattern.test(name)) return common;

@@ -34,7 +34,7 @@ const planned = /^reboot: (?:Restarting|Power down|machine restart|System halted
 const runningClock = /\[ *\d{2,}\.\d{6}\]/;
 
 /** Lines at the start of a log that are looked at for a clock that runs already. */
-export const firstLines = 4;
+const firstLines = 4;
 
 /** Notices a kernel that starts again although nobody asked it to. */
 export class BootWatch {

@@ -1,5 +1,5 @@
 /** FNV-1a, 64 bits, as 16 hexadecimal digits: short, stable across platforms, not for secrets. */
-export function digest(text: string): string {
+function digest(text: string): string {
   let hash = 0xcbf29ce484222325n;
   for (let index = 0; index < text.length; index++) {
     hash ^= BigInt(text.charCodeAt(index));

@@ -64,7 +64,7 @@ function leadingNumber(text: string | undefined): number | null {
 const splatTaints = { B: 1 << 5, D: 1 << 7, W: 1 << 9, L: 1 << 14 } as const;
 
 /** Why lockdep or a one-shot warning could not have spoken at this reading. `when` words the moment. */
-export function deadDetectors(reading: LedgerReading, when: 'before' | 'after'): readonly string[] {
+function deadDetectors(reading: LedgerReading, when: 'before' | 'after'): readonly string[] {
   const dead: string[] = [];
   if (reading.debugLocks === null)
     dead.push('lockdep is not in this kernel (no debug_locks in /proc/lockdep_stats)');
@@ -83,7 +83,7 @@ export function deadDetectors(reading: LedgerReading, when: 'before' | 'after'):
 }
 
 /** Taint that appeared between two readings though no splat was seen to cause it. */
-export function unexplainedTaint(before: LedgerReading, after: LedgerReading): readonly string[] {
+function unexplainedTaint(before: LedgerReading, after: LedgerReading): readonly string[] {
   const added = (after.taint ?? 0) & ~(before.taint ?? 0);
   const letters = Object.entries(splatTaints).filter(([, bit]) => (added & bit) !== 0);
   return letters.map(

@@ -11,7 +11,7 @@ import { type LockDump, readLockDump } from '../locks/dependencies.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 import { type Prepared, type Reading, takeReading } from './observe.ts';
 import { openOutputLog } from './output-log.ts';
-import type { TrialContext, TrialPlan, TrialTimings } from './trial.ts';
+import type { TrialContext, TrialPlan, TrialTimings } from './plan.ts';
 
 /** What happened in a trial's guest, before anything is concluded from it. */
 export interface Course {

@@ -3,7 +3,7 @@ import { HarnessError } from '../errors.ts';
 import type { KernelVersion } from '../kernel/source.ts';
 import { canariesFor } from './canaries.ts';
 import type { ChosenWorkload } from './choose-workloads.ts';
-import type { TrialPlan } from './trial.ts';
+import type { TrialPlan } from './plan.ts';
 
 /** What decides which trials there are, besides their workloads. */
 export interface TrialChoice {

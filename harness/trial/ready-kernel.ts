@@ -3,7 +3,6 @@ import { HarnessError } from '../errors.ts';
 import type { DroppedLines } from '../kernel/config.ts';
 import type { BuildOutcome } from '../kernel/kernel.ts';
 import type { LockDump } from '../locks/dependencies.ts';
-import { shortName } from '../plans/bisection/history.ts';
 import { scanLog } from '../splat/scanner.ts';
 import { inconclusive, type Untestable, type Verdict, verdictPhrase } from '../verdict.ts';
 import { canariesFor } from './canaries.ts';
@@ -12,8 +11,10 @@ import { countSplats, type SplatCount } from './findings.ts';
 import { type Lab, type LabRequest, openLab } from './lab.ts';
 import type { Prepared } from './observe.ts';
 import { inParallel } from './parallel.ts';
+import type { TrialContext, TrialResult } from './plan.ts';
 import { trialSeed } from './plan-trials.ts';
-import { runTrial, type TrialContext, type TrialResult } from './trial.ts';
+import { shortName } from './short-name.ts';
+import { runTrial } from './trial.ts';
 import { parallelTrials } from './trials.ts';
 
 export interface CommitLabRequest extends LabRequest {

@@ -1,26 +1,42 @@
 import { availableParallelism, freemem } from 'node:os';
 import { join } from 'node:path';
 import { HarnessError } from '../errors.ts';
-import { inStage } from '../events.ts';
+import { type Emit, inStage } from '../events.ts';
 import type { Checkpoint } from '../guest/checkpoint.ts';
 import { writeWhole } from '../host/disk.ts';
-import type { RunRequest } from '../plans/run/run.ts';
 import { verdictPhrase } from '../verdict.ts';
 import type { Lab } from './lab.ts';
 import { inParallel } from './parallel.ts';
-import { runTrial, type TrialContext, type TrialPlan, type TrialResult } from './trial.ts';
+import type { TrialContext, TrialPlan, TrialResult } from './plan.ts';
+import { runTrial } from './trial.ts';
 
 /** What QEMU itself needs beside the guest's memory. */
 const qemuOverheadMiB = 256;
 
-/** How trials are run, of all a request says. */
-export type TrialsRequest = Pick<
-  RunRequest,
-  'parallelTrials' | 'memoryMiB' | 'cpus' | 'cold' | 'baseline' | 'dir' | 'signal' | 'emit'
-> & {
-  /** Who gets what the guest's lockdep knew at the end of a trial; undefined: it is not asked. */
+/** How trials are run. */
+export interface TrialsRequest {
+  /** Trials at a time; undefined: as many as cores and free memory allow. */
+  readonly parallelTrials: number | undefined;
+  readonly memoryMiB: number;
+  readonly cpus: number;
+  /** Boot for every trial instead of copying a checkpoint. */
+  readonly cold: boolean;
+  /** Splats that are known do not decide; absent: none is. */
+  readonly known?: KnownSplats;
+  /** The run directory. */
+  readonly dir: string;
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+  /** Gets what the guest's lockdep knew at the end of a trial; undefined: it is not asked. */
   readonly locksOf?: (plan: TrialPlan) => TrialContext['onLocks'];
-};
+}
+
+/** Splats that an earlier run has seen. */
+export interface KnownSplats {
+  readonly signatures: ReadonlySet<string>;
+  /** Of splats that have no report, as "no output in munmap". */
+  readonly titles: ReadonlySet<string>;
+}
 
 /** Runs all trials, several at a time; results in the order of the plans. */
 export async function runTrials(
@@ -71,7 +87,7 @@ async function runWithSecondLook(
     trialContext(plan, `${plan.id}.again`, lab, checkpoints, request),
   );
   const title = `no output in ${plan.workload.name}`;
-  if (!isHung(second) || request.baseline?.titles.has(title)) return second;
+  if (!isHung(second) || request.known?.titles.has(title)) return second;
   return { ...second, verdict: { kind: 'splat', titles: [title] } };
 }
 
@@ -99,7 +115,7 @@ function trialContext(
     cpus: request.cpus,
     dir: join(request.dir, 'trials', folder),
     signal,
-    isKnown: ({ signature }) => request.baseline?.signatures.has(signature) === true,
+    isKnown: ({ signature }) => request.known?.signatures.has(signature) === true,
     ...(onLocks === undefined ? {} : { onLocks }),
     onSplat: ({ title }) => request.emit({ kind: 'splat', trial: plan.id, title }),
     onNote: (text) => request.emit({ kind: 'note', text }),

@@ -49,7 +49,7 @@ export function askBisect(
 }
 
 /** The facts in the journal of a bisection so far; none when it has not begun. */
-export async function factsOf(dir: string): Promise<readonly Fact[]> {
+async function factsOf(dir: string): Promise<readonly Fact[]> {
   const text = await readFile(join(dir, 'journal.jsonl'), 'utf8').catch(() => '');
   const whole = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
   return whole.filter((line) => line !== '').map((line) => JSON.parse(line) as Fact);

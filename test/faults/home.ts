@@ -115,7 +115,7 @@ function watchMemory(pid: number): { readonly stop: () => Promise<number> } {
 }
 
 /** Processes of a home, all of which have its TMPDIR, or a folder in it, in their environment. Zombies have no environment any more. */
-export async function processesOf(
+async function processesOf(
   home: Home,
 ): Promise<readonly { readonly pid: number; readonly name: string }[]> {
   const found: { pid: number; name: string }[] = [];

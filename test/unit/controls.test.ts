@@ -5,7 +5,7 @@ import { summarizeTimes } from '../../harness/plans/controls/detect-time.ts';
 import { planForks, summarizeForks } from '../../harness/plans/controls/timed.ts';
 import { tabulateControls } from '../../harness/report/controls-markdown.ts';
 import { describeControls } from '../../harness/report/controls-text.ts';
-import type { TrialResult } from '../../harness/trial/trial.ts';
+import type { TrialResult } from '../../harness/trial/plan.ts';
 import type { Verdict } from '../../harness/verdict.ts';
 import { annotationStates } from '../../patches/index.ts';
 import { rules } from '../../patches/seeded-bugs.ts';

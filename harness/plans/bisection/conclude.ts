@@ -1,9 +1,9 @@
 import type { BisectReport, ReportedCommit } from '../../report/bisect-report.ts';
 import { highestUnseenRate } from '../../trial/rate.ts';
+import { shortName } from '../../trial/short-name.ts';
 import { type BisectResult, standing } from './bisect.ts';
 import { endsOf, type Refusal } from './decide.ts';
 import { countsOf } from './evidence.ts';
-import { shortName } from './history.ts';
 import { estimatedRate } from './posterior.ts';
 
 /** The result in the words of its report. */

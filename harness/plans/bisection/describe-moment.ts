@@ -1,6 +1,6 @@
+import { shortName } from '../../trial/short-name.ts';
 import type { Moment } from './bisect.ts';
 import { countsOf } from './evidence.ts';
-import { shortName } from './history.ts';
 import { estimatedRate } from './posterior.ts';
 
 /** Commits that are shown with their probability. */

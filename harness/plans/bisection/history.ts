@@ -15,7 +15,7 @@ export interface History {
 }
 
 /** The matrix of ancestors takes size²/8 bytes: 128 MiB at this size, which is more than a kernel's merge window. */
-export const mostCommits = 32_768;
+const mostCommits = 32_768;
 
 /** A commit with its parents; parents outside of the list are the old end or something older. */
 export interface CommitParents {
@@ -58,11 +58,6 @@ export function buildHistory(
     contains: (commit, ancestor) =>
       (((rows[commit]?.[ancestor >>> 5] ?? 0) >>> (ancestor & 31)) & 1) === 1,
   };
-}
-
-/** A commit's id as people write it; the ids of patches and lines are short. */
-export function shortName(id: string): string {
-  return /^[0-9a-f]{40,64}$/.test(id) ? id.slice(0, 12) : id;
 }
 
 /** One bit for every pair of commits; the row of a commit is the union of its parents' rows and itself. */

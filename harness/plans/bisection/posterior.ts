@@ -33,7 +33,7 @@ const priorOfWrongEnd = 0.02;
 const priorOfOutside = 0.05;
 
 /** True when a kernel built of `commit` has the bug, if `culprit` is the one. */
-export function hasBug({ history, reverse }: Question, commit: number, culprit: number): boolean {
+function hasBug({ history, reverse }: Question, commit: number, culprit: number): boolean {
   return history.contains(commit, culprit) !== reverse;
 }
 

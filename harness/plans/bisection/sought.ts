@@ -1,5 +1,5 @@
 import type { SplatCount } from '../../trial/findings.ts';
-import type { TrialResult } from '../../trial/trial.ts';
+import type { TrialResult } from '../../trial/plan.ts';
 import type { WorkloadEnd } from '../../verdict.ts';
 import type { Outcome } from './evidence.ts';
 

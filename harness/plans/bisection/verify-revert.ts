@@ -1,8 +1,8 @@
 import type { BuildOutcome } from '../../kernel/kernel.ts';
 import type { CommitLabRequest } from '../../trial/ready-kernel.ts';
+import { shortName } from '../../trial/short-name.ts';
 import { quietRuns } from './decide.ts';
 import { mostVoids, type Outcome } from './evidence.ts';
-import { shortName } from './history.ts';
 import type { Journal } from './journal.ts';
 import type { Posterior } from './posterior.ts';
 import type { Range } from './range.ts';

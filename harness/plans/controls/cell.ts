@@ -5,8 +5,8 @@ import { HarnessError } from '../../errors.ts';
 import { isVersionIn, type KernelVersion } from '../../kernel/source.ts';
 import { type Workload, workloads } from '../../stress/workloads.ts';
 import { expectationOf } from '../../trial/expectation.ts';
+import type { TrialPlan, TrialResult } from '../../trial/plan.ts';
 import { trialSeed } from '../../trial/plan-trials.ts';
-import type { TrialPlan, TrialResult } from '../../trial/trial.ts';
 import { verdictPhrase } from '../../verdict.ts';
 
 /**

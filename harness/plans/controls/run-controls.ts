@@ -7,7 +7,7 @@ import type { Dependency, LockOrder } from '../../locks/dependencies.ts';
 import { type NewDependency, newDependencies } from '../../locks/difference.ts';
 import { type LabRequest, openLab } from '../../trial/lab.ts';
 import { openLockRecord } from '../../trial/lock-record.ts';
-import type { TrialPlan, TrialResult } from '../../trial/trial.ts';
+import type { TrialPlan, TrialResult } from '../../trial/plan.ts';
 import { runTrials, type TrialsRequest } from '../../trial/trials.ts';
 import type { Untestable } from '../../verdict.ts';
 import { type Cell, judgeCell, planCells, untriedCell } from './cell.ts';

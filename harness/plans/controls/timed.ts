@@ -1,6 +1,6 @@
 import type { AnnotationState } from '../../../patches/index.ts';
+import type { TrialPlan, TrialResult } from '../../trial/plan.ts';
 import { trialSeed } from '../../trial/plan-trials.ts';
-import type { TrialPlan, TrialResult } from '../../trial/trial.ts';
 import type { Cell, CellPlan } from './cell.ts';
 import { type DetectTime, summarizeTimes } from './detect-time.ts';
 

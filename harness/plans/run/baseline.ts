@@ -3,14 +3,12 @@ import { dirname, resolve } from 'node:path';
 import { HarnessError } from '../../errors.ts';
 import type { LockOrder } from '../../locks/dependencies.ts';
 import { readLockOrder } from '../../trial/lock-record.ts';
+import type { KnownSplats } from '../../trial/trials.ts';
 import type { RunResult } from './run.ts';
 import { checkResult, readJson } from './run-record.ts';
 
 /** What an earlier run found. It is known now, and does not decide. */
-export interface Baseline {
-  readonly signatures: ReadonlySet<string>;
-  /** Of splats that have no report, as "no output in munmap". */
-  readonly titles: ReadonlySet<string>;
+export interface Baseline extends KnownSplats {
   /** What its guests learned of lock order; absent when it kept none. */
   readonly locks?: LockOrder;
 }

@@ -11,8 +11,8 @@ import { countSplats } from '../../trial/findings.ts';
 import { type Lab, type LabRequest, openLab } from '../../trial/lab.ts';
 import { markKnown, type SeenSplat } from '../../trial/listen.ts';
 import { type LockNews, openLockRecord, writeLockOrder } from '../../trial/lock-record.ts';
+import type { TrialPlan, TrialResult } from '../../trial/plan.ts';
 import { planTrials } from '../../trial/plan-trials.ts';
-import type { TrialPlan, TrialResult } from '../../trial/trial.ts';
 import { runTrials } from '../../trial/trials.ts';
 import { isNotRun, type Verdict, worstVerdict } from '../../verdict.ts';
 import type { Baseline } from './baseline.ts';
@@ -126,6 +126,7 @@ async function testKernel(
   const locks = openLockRecord();
   const finished = await runTrials(plans, lab, boots.checkpoints, {
     ...request,
+    ...(request.baseline === undefined ? {} : { known: request.baseline }),
     // A canary's dependencies are as seeded.
     locksOf: ({ id, workload: { canary } }) =>
       canary === undefined ? (dump) => locks.add(id, dump) : undefined,

@@ -66,7 +66,7 @@ export function locateAll(evidence: Evidence): readonly Located[] {
 }
 
 /** True when it is certain of every patch whether it brought the splat, and whether it cured it. */
-export function isSettled({ came, went }: Presence, confidence: number): boolean {
+function isSettled({ came, went }: Presence, confidence: number): boolean {
   return [...came, ...went].every((chance) => chance <= 1 - confidence || chance >= confidence);
 }
 

@@ -6,6 +6,7 @@ import type { PatchChanges } from '../../patch/patch-changes.ts';
 import type { ChosenWorkload } from '../../trial/choose-workloads.ts';
 import { decodeSplats } from '../../trial/decode.ts';
 import type { SplatCount } from '../../trial/findings.ts';
+import type { TrialResult } from '../../trial/plan.ts';
 import {
   bootWorkload,
   type CommitLabRequest,
@@ -13,7 +14,6 @@ import {
   prepareCommit,
   type ReadyCommit,
 } from '../../trial/ready-kernel.ts';
-import type { TrialResult } from '../../trial/trial.ts';
 import { isNotRun, verdictPhrase } from '../../verdict.ts';
 import { couldBeHeard, splatsOf } from '../bisection/sought.ts';
 import type { Sighting, StepState, Trial } from './evidence.ts';

@@ -1,0 +1,220 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import ts from 'typescript';
+
+/** What a room may import besides its own files. */
+interface Room {
+  /** Other rooms, or single files of them, by their path below harness/; `patches` is the folder beside it. */
+  readonly rooms: readonly string[];
+  /** npm packages; a package may be tied to the only file that may import it, as `execa@process.ts`. */
+  readonly packages?: readonly string[];
+  /** Modules of Node, without `node:`; absent: all but child_process. */
+  readonly node?: readonly string[];
+}
+
+const words = ['errors.ts', 'events.ts', 'verdict.ts', 'records'];
+const pure = { rooms: [], node: [] };
+
+/**
+ * The walls of harness/: an import is allowed only when it is listed here. Paths are resolved before they are looked up, and
+ * type imports count. Who changes the rooms edits this table and the list of rooms in ARCHITECTURE.md.
+ */
+export const walls: Readonly<Record<string, Room>> = {
+  'errors.ts': pure,
+  'verdict.ts': pure,
+  'events.ts': { rooms: ['errors.ts', 'verdict.ts', 'records'], node: [] },
+  // A lockdep report is read into a graph by locks/, which is pure as well.
+  splat: { rooms: ['locks'], node: [] },
+  locks: pure,
+  host: {
+    rooms: ['errors.ts', 'records'],
+    packages: [
+      'execa@process.ts',
+      'execa@archive.ts',
+      'execa@lock.ts',
+      'execa@symbolizer.ts',
+      'tar@archive.ts',
+    ],
+  },
+  patch: { rooms: [...words, 'host'] },
+  kernel: { rooms: [...words, 'host', 'patch', 'patches'] },
+  guest: { rooms: [...words, 'host'], packages: ['ssh2@ssh-channel.ts'] },
+  stress: { rooms: words, node: [] },
+  trial: {
+    rooms: [...words, 'host', 'kernel', 'guest', 'stress', 'splat', 'locks', 'patches'],
+  },
+  plans: {
+    rooms: [
+      ...words,
+      'host',
+      'kernel',
+      'patch',
+      'guest',
+      'stress',
+      'splat',
+      'locks',
+      'patches',
+      'trial',
+      // Until their shapes are in records/.
+      'report/bisect-report.ts',
+      'report/series-report.ts',
+    ],
+  },
+  report: {
+    rooms: [...words, 'splat'],
+    packages: ['@hpcc-js/wasm-graphviz'],
+    node: ['crypto'],
+  },
+  commands: {
+    rooms: [
+      ...words,
+      'host',
+      'kernel',
+      'patch',
+      'guest',
+      'stress',
+      'splat',
+      'patches',
+      'trial',
+      'plans',
+      'report',
+    ],
+    packages: ['yargs'],
+  },
+  'cli.ts': { rooms: [...words, 'host', 'commands', 'report'], packages: ['yargs'] },
+};
+
+/** An import that a file makes. `target` is the file below the root, or a bare name (`execa`, `node:fs`). */
+export interface Import {
+  readonly from: string;
+  readonly target: string;
+}
+
+/** The TypeScript files of a folder, as paths below `root`. */
+export function sourceFiles(root: string, folder: string): readonly string[] {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .toSorted();
+}
+
+/** All imports of a file's text: static, dynamic, of types alone, and in types (`import('./x.ts').T`). */
+export function importsOf(root: string, file: string, text: string): readonly Import[] {
+  return ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => ({
+    from: file,
+    target: fileName.startsWith('.')
+      ? relative(root, resolve(root, dirname(file), fileName))
+      : fileName,
+  }));
+}
+
+/** The room of a file below the root; undefined for one that is in none. */
+export function roomOf(file: string): string | undefined {
+  const [top, second = ''] = file.split('/');
+  if (top === 'patches') return 'patches';
+  return top === 'harness' ? second : undefined;
+}
+
+/** Why an import is not allowed, in one line; undefined for one that is. */
+export function refusal({ from, target }: Import): string | undefined {
+  const room = roomOf(from) ?? '';
+  const wall = walls[room];
+  const edit = `if the wall should have a door there, edit \`walls.${room}\` in test/rooms.ts`;
+  if (wall === undefined) return `${from}: ${room} is no room of test/rooms.ts; add it there`;
+  if (target.startsWith('node:')) {
+    const name = target.slice('node:'.length).split('/')[0] ?? '';
+    const allowed = wall.node === undefined ? name !== 'child_process' : wall.node.includes(name);
+    return allowed ? undefined : `${from}: ${room} may not import ${target}; ${edit}`;
+  }
+  if (!target.includes('.ts')) {
+    const allowed = (wall.packages ?? []).some((entry) => isPackage(entry, target, from));
+    return allowed ? undefined : `${from}: ${room} may not import the package ${target}; ${edit}`;
+  }
+  const other = roomOf(target);
+  if (other === undefined) return `${from}: ${target} is outside harness/ and patches/`;
+  if (other === room) return undefined;
+  const allowed = wall.rooms.some((entry) => entry === other || `harness/${entry}` === target);
+  return allowed ? undefined : `${from}: ${room} may not import ${target}; ${edit}`;
+}
+
+function isPackage(entry: string, target: string, from: string): boolean {
+  const at = entry.indexOf('@', 1);
+  const name = at < 0 ? entry : entry.slice(0, at);
+  return target === name && (at < 0 || from.endsWith(`/${entry.slice(at + 1)}`));
+}
+
+/** Doors of the table that no import goes through, each as a line. */
+export function staleDoors(imports: readonly Import[]): readonly string[] {
+  const stale: string[] = [];
+  for (const [room, { rooms, packages = [] }] of Object.entries(walls)) {
+    const own = imports.filter(({ from }) => roomOf(from) === room);
+    const used = (entry: string): boolean =>
+      own.some(({ target }) => roomOf(target) === entry || target === `harness/${entry}`);
+    for (const entry of rooms) {
+      if (!words.includes(entry) && !used(entry))
+        stale.push(`walls.${room}: nothing imports ${entry}`);
+    }
+    for (const entry of packages) {
+      if (!own.some(({ from, target }) => isPackage(entry, target, from)))
+        stale.push(`walls.${room}: nothing imports ${entry}`);
+    }
+  }
+  return stale;
+}
+
+/**
+ * Circles of files: each is a set in which every file imports every other, directly or not (Tarjan's strongly connected
+ * components). Sorted.
+ */
+export function circles(imports: readonly Import[]): readonly (readonly string[])[] {
+  const next = new Map<string, string[]>();
+  for (const { from, target } of imports) next.set(from, [...(next.get(from) ?? []), target]);
+  const index = new Map<string, number>();
+  const low = new Map<string, number>();
+  const open: string[] = [];
+  const found: string[][] = [];
+  const visit = (file: string): number => {
+    const order = index.size;
+    index.set(file, order);
+    low.set(file, order);
+    open.push(file);
+    for (const other of next.get(file) ?? []) {
+      if (!index.has(other)) low.set(file, Math.min(low.get(file) ?? order, visit(other)));
+      else if (open.includes(other))
+        low.set(file, Math.min(low.get(file) ?? order, index.get(other) ?? order));
+    }
+    if (low.get(file) === order) {
+      const circle = open.splice(open.indexOf(file));
+      if (circle.length > 1) found.push(circle.toSorted());
+    }
+    return low.get(file) ?? order;
+  };
+  for (const file of next.keys()) if (!index.has(file)) visit(file);
+  return found.toSorted(([a = ''], [b = '']) => a.localeCompare(b));
+}
+
+/** Everything that is wrong with the imports of a checkout, a line each. */
+export function checkRooms(root: string): readonly string[] {
+  const files = sourceFiles(root, 'harness');
+  const imports = files.flatMap((file) =>
+    importsOf(root, file, readFileSync(join(root, file), 'utf8')),
+  );
+  const lines = [...imports.flatMap((one) => refusal(one) ?? []), ...staleDoors(imports)];
+  const all = circles(imports);
+  const between = all.filter((circle) => new Set(circle.map(roomOf)).size > 1);
+  for (const circle of between) lines.push(`circle between rooms: ${circle.join(' ')}`);
+  if (all.length > mostCircles) {
+    const shown = all.map((circle) => `\n  ${circle.join(' ')}`).join('');
+    lines.push(`${all.length} circles of files, at most ${mostCircles} are allowed:${shown}`);
+  }
+  return lines;
+}
+
+/** Circles of files inside rooms that are left: a pair that is one thought in two files. */
+const mostCircles = 4;
+
+if (process.argv[1] === import.meta.filename) {
+  const wrong = checkRooms(join(import.meta.dirname, '..'));
+  for (const line of wrong) console.error(line);
+  process.exitCode = wrong.length === 0 ? 0 : 1;
+}

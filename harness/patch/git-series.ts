@@ -1,10 +1,10 @@
-import { copyFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
-import { makeFolder } from '../host/disk.ts';
+import { borrowRepository } from '../host/borrowed.ts';
 import { runGit } from '../host/git.ts';
-import { type Revision, resolveRevision } from '../host/revision.ts';
+import { resolveRevision } from '../host/revision.ts';
 
 /** `DIR@A..B`: the commits of a git tree that are in B and not in A. */
 export interface GitRange {
@@ -34,9 +34,9 @@ export interface Commit {
 }
 
 /**
- * The commits of a range, the oldest first, through a bare repository of ours that borrows the user's objects: its
- * configuration never comes into play. Commits that change nothing are left out and named in `notes`. Throws `usage` for a
- * range without commits and for one with merges, whose changes no series can carry.
+ * The commits of a range, the oldest first, through a borrowed repository (borrowed.ts). Commits that change nothing are
+ * left out and named in `notes`. Throws `usage` for a range without commits and for one with merges, whose changes no series
+ * can carry.
  */
 export async function readGitRange(
   range: GitRange,
@@ -50,7 +50,7 @@ export async function readGitRange(
   if (first === undefined || last === undefined) throw new HarnessError('internal', shown);
   const scratch = await mkdtemp(join(tmpdir(), 'splat-range-'));
   try {
-    const gitDir = await borrowObjects(last, scratch, signal);
+    const gitDir = await borrowRepository(last, join(scratch, 'bare.git'), signal);
     const between = `${first.commitId}..${last.commitId}`;
     const count = async (...flags: readonly string[]): Promise<number> =>
       Number((await runGit([gitDir, 'rev-list', '--count', ...flags, between], { signal })).stdout);
@@ -71,21 +71,6 @@ export async function readGitRange(
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
-}
-
-/** A bare repository in the folder `scratch` with the objects of the user's; returns the flag that names it. */
-async function borrowObjects(
-  { objects }: Revision,
-  scratch: string,
-  signal: AbortSignal,
-): Promise<string> {
-  const bare = join(scratch, 'bare.git');
-  await runGit(['init', '--quiet', '--bare', '--template=', bare], { signal });
-  await makeFolder(join(bare, 'objects', 'info'));
-  await writeFile(join(bare, 'objects', 'info', 'alternates'), `${objects}\n`);
-  // Commits whose parents a shallow clone does not have.
-  await copyFile(join(objects, '..', 'shallow'), join(bare, 'shallow')).catch(() => undefined);
-  return `--git-dir=${bare}`;
 }
 
 async function listCommits(

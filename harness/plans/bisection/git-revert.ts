@@ -1,6 +1,5 @@
-import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeFolder } from '../../host/disk.ts';
+import { borrowRepository } from '../../host/borrowed.ts';
 import { runGit } from '../../host/git.ts';
 import { resolveRevision } from '../../host/revision.ts';
 import type { Conflict } from './range.ts';
@@ -36,11 +35,7 @@ export async function revertCommit(
   { dir, signal }: { readonly dir: string; readonly signal: AbortSignal },
 ): Promise<Reverted> {
   const repository = join(dir, 'revert.git');
-  const { objects } = await resolveRevision(tree, culprit, signal);
-  await rm(repository, { recursive: true, force: true });
-  await runGit(['init', '--quiet', '--bare', '--template=', repository], { signal });
-  await makeFolder(join(repository, 'objects', 'info'));
-  await writeFile(join(repository, 'objects', 'info', 'alternates'), `${objects}\n`);
+  await borrowRepository(await resolveRevision(tree, culprit, signal), repository, signal);
   const git = async (...args: readonly string[]): Promise<string> =>
     (await runGit(args, { signal, cwd: repository, env: identity })).stdout.trim();
   const commitTree = async (of: string, ...parents: readonly string[]): Promise<string> =>

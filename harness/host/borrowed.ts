@@ -1,0 +1,46 @@
+import { copyFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makeFolder } from './disk.ts';
+import { runGit } from './git.ts';
+import type { Revision } from './revision.ts';
+
+/**
+ * Makes the folder `bare` a bare repository of ours with the objects of the user's, through git's alternates
+ * (gitrepository-layout(5)): the user's configuration, hooks, filters and index never come into play, and nothing of the
+ * user's repository is written to. Commits whose parents a shallow clone lacks stay commits without parents. What was at
+ * `bare` before is gone. Returns the flag that names the repository to git.
+ */
+export async function borrowRepository(
+  { commitId, objects, shallow }: Revision,
+  bare: string,
+  signal: AbortSignal,
+): Promise<string> {
+  await rm(bare, { recursive: true, force: true });
+  const format = commitId.length === 64 ? 'sha256' : 'sha1';
+  const flags = ['--quiet', '--bare', '--template=', `--object-format=${format}`];
+  await runGit(['init', ...flags, bare], { signal });
+  await makeFolder(join(bare, 'objects', 'info'));
+  await writeFile(join(bare, 'objects', 'info', 'alternates'), `${objects}\n`);
+  if (shallow !== undefined) await copyFile(shallow, join(bare, 'shallow'));
+  return `--git-dir=${bare}`;
+}
+
+/** Writes the files of a commit to the empty folder `tree`, through a borrowed repository. */
+export async function exportRevision(
+  revision: Revision,
+  tree: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const bare = `${tree}.git`;
+  await makeFolder(tree);
+  try {
+    const gitDir = await borrowRepository(revision, bare, signal);
+    await runGit([gitDir, 'read-tree', revision.treeId], { signal });
+    await runGit([gitDir, `--work-tree=${tree}`, 'checkout-index', '--all', '--quiet'], {
+      signal,
+      cwd: tree,
+    });
+  } finally {
+    await rm(bare, { recursive: true, force: true });
+  }
+}

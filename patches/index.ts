@@ -6,6 +6,8 @@ export interface OwnSeries {
   /** Kernel versions, "MAJOR.MINOR". */
   readonly from: string;
   readonly before?: string;
+  /** A folder with the new files of its last patch, as they lie in the tree; the mail has only what it changes. */
+  readonly adds?: string;
   /** What it does to the kernel, in one sentence. */
   readonly what: string;
 }
@@ -15,6 +17,7 @@ export const ownSeries: readonly OwnSeries[] = Object.freeze([
   {
     name: 'seeded-driver',
     path: 'patches/seeded-driver',
+    adds: 'patches/seeded-driver/drivers',
     from: '5.10',
     what: 'adds /dev/splat_mn, an mmu notifier user that breaks one rule of the contract when armed',
   },

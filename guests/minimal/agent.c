@@ -2,7 +2,7 @@
 #include "agent.h"
 
 #include "files.h"
-#include "programs.h"
+#include "program.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -132,7 +132,7 @@ static int wait_ms(const struct trial *trial)
 	return IDLE_MS;
 }
 
-int agent_main(int argc, char **argv)
+static int agent_main(int argc, char **argv)
 {
 	/* Static: its buffers are locked into memory before there is any pressure. */
 	static struct agent agent;
@@ -162,3 +162,5 @@ int agent_main(int argc, char **argv)
 		}
 	}
 }
+
+PROGRAM("agent", agent_main);

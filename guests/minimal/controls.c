@@ -11,7 +11,7 @@
 #include "controls.h"
 
 #include "notifiers.h"
-#include "programs.h"
+#include "program.h"
 #include "random.h"
 #include "workload.h"
 
@@ -178,7 +178,7 @@ void mirror_end(const struct mirror *mirror, const struct control *control)
 	munmap(mirror->memory, control->bytes);
 }
 
-int controls_main(int argc, char **argv)
+static int controls_main(int argc, char **argv)
 {
 	struct workload workload = { .name = "controls", .memory_mib = 16, .reap_timeout_ms = 30000 };
 	struct options options = { .control = { .refusals = 1 } };
@@ -195,3 +195,5 @@ int controls_main(int argc, char **argv)
 	} while ((modes[options.control.mode].legal || options.always) && workload_time_is_left(&workload));
 	return 0;
 }
+
+PROGRAM("controls", controls_main);

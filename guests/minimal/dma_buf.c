@@ -7,7 +7,7 @@
 #include "fence.h"
 #include "gpu.h"
 #include "memory.h"
-#include "programs.h"
+#include "program.h"
 #include "racers.h"
 #include "random.h"
 #include "workload.h"
@@ -244,7 +244,7 @@ static void try_lenders(const struct shared *shared)
 	}
 }
 
-int dma_buf_main(int argc, char **argv)
+static int dma_buf_main(int argc, char **argv)
 {
 	struct workload workload = { .name = "dma-buf", .duration_ms = 2000, .memory_mib = 24 };
 	static struct shared shared;
@@ -263,3 +263,5 @@ int dma_buf_main(int argc, char **argv)
 		workload_fail("no buffer was lent, or none was waited for");
 	return 0;
 }
+
+PROGRAM("dma-buf", dma_buf_main);

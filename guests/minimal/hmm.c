@@ -16,7 +16,7 @@
 #include "hmm_abi.h"
 #include "memory.h"
 #include "notifiers.h"
-#include "programs.h"
+#include "program.h"
 #include "racers.h"
 #include "random.h"
 #include "workload.h"
@@ -217,7 +217,7 @@ static void map_buffers(struct shared *shared)
 	}
 }
 
-int hmm_main(int argc, char **argv)
+static int hmm_main(int argc, char **argv)
 {
 	struct workload workload = { .name = "hmm",
 				     .duration_ms = 3000,
@@ -238,3 +238,5 @@ int hmm_main(int argc, char **argv)
 	       shared.migrated);
 	return 0;
 }
+
+PROGRAM("hmm", hmm_main);

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pid 1: mounts the pseudo file systems, switches swap on, starts the agent and
- * reaps orphans. A guest without its agent is useless, so the end of the agent is
- * the end of the guest: it reboots, which under QEMU's -no-reboot ends QEMU
- * (without ACPI a power-off would only halt).
+ * Pid 1: mounts the pseudo file systems, links the programs into /bin, switches
+ * swap on, starts the agent and reaps orphans. A guest without its agent is
+ * useless, so the end of the agent is the end of the guest: it reboots, which
+ * under QEMU's -no-reboot ends QEMU (without ACPI a power-off would only halt).
  */
 #include "files.h"
-#include "programs.h"
+#include "program.h"
 #include "swap.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,16 @@ static void open_console(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
+/* A program of this binary is there by its own name. */
+static void link_program(const struct program *program)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/bin/%s", program->name);
+	if (symlink("/init", path) < 0 && errno != EEXIST)
+		complain("link", path);
+}
+
 static pid_t start_agent(void)
 {
 	pid_t pid = fork();
@@ -96,7 +107,7 @@ static int reap_until_end_of(pid_t agent)
 	}
 }
 
-int init_main(int argc, char **argv)
+static int init_main(int argc, char **argv)
 {
 	int status;
 
@@ -110,6 +121,7 @@ int init_main(int argc, char **argv)
 	setenv("HOME", "/tmp", 1);
 	mount_all();
 	open_console();
+	programs_each(link_program);
 	if (!write_file("/sys/fs/cgroup/cgroup.subtree_control", "+memory"))
 		complain("enable", "the memory controller");
 	if (access(SWAP_DEVICE, F_OK) == 0 && !swap_enable(SWAP_DEVICE))
@@ -125,3 +137,5 @@ int init_main(int argc, char **argv)
 	reboot(RB_AUTOBOOT);
 	return 1;
 }
+
+PROGRAM("init", init_main);

@@ -9,7 +9,7 @@
 #include "doomed.h"
 #include "events.h"
 #include "memory.h"
-#include "programs.h"
+#include "program.h"
 #include "racers.h"
 #include "random.h"
 #include "virtual_machine.h"
@@ -144,7 +144,7 @@ static void prepare(struct shared *shared, unsigned long memory_mib)
 	machine_set_memory(&shared->machine, shared->arena.base, bytes);
 }
 
-int kvm_main(int argc, char **argv)
+static int kvm_main(int argc, char **argv)
 {
 	static const struct victim_life life = { .prepare = prepare_victim,
 						 .provoke = provoke_victim };
@@ -180,3 +180,5 @@ int kvm_main(int argc, char **argv)
 		workload_fail("the OOM reaper unmapped nothing from a machine");
 	return 0;
 }
+
+PROGRAM("kvm", kvm_main);

@@ -4,49 +4,44 @@
  * selects the program ("/init", "munmap"), or else the first argument does
  * ("/init munmap --seed 7").
  */
-#include "programs.h"
+#include "program.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const struct program {
-	const char *name;
-	int (*main)(int argc, char **argv);
-} programs[] = {
-	{ "init", init_main },
-	{ "agent", agent_main },
-	{ "munmap", munmap_main },
-	{ "mrelease", mrelease_main },
-	{ "oom-memcg", oom_memcg_main },
-	{ "virtio-gpu", virtio_gpu_main },
-	{ "hmm", hmm_main },
-	{ "controls", controls_main },
-	{ "oom-global", oom_global_main },
-	{ "reclaim", reclaim_main },
-	{ "kvm", kvm_main },
-	{ "dma-buf", dma_buf_main },
-};
+/* The section of PROGRAM(), as GNU ld names its ends (ld, "Orphan Sections"). */
+extern const struct program *const __start_programs[];
+extern const struct program *const __stop_programs[];
 
-#define PROGRAM_COUNT (sizeof(programs) / sizeof(programs[0]))
+void programs_each(void (*visit)(const struct program *program))
+{
+	for (const struct program *const *at = __start_programs; at < __stop_programs; at++)
+		visit(*at);
+}
 
-static const struct program *find_program(const char *path)
+const struct program *program_find(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
 
-	for (size_t i = 0; i < PROGRAM_COUNT; i++)
-		if (strcmp(programs[i].name, name) == 0)
-			return &programs[i];
+	for (const struct program *const *at = __start_programs; at < __stop_programs; at++)
+		if (strcmp((*at)->name, name) == 0)
+			return *at;
 	return NULL;
+}
+
+static void print_name(const struct program *program)
+{
+	fprintf(stderr, " %s", program->name);
 }
 
 int main(int argc, char **argv)
 {
-	const struct program *program = argc > 0 ? find_program(argv[0]) : NULL;
+	const struct program *program = argc > 0 ? program_find(argv[0]) : NULL;
 
-	if (argc > 1 && find_program(argv[1]) &&
-	    (!program || program->main == init_main)) {
-		program = find_program(argv[1]);
+	if (argc > 1 && program_find(argv[1]) &&
+	    (!program || strcmp(program->name, "init") == 0)) {
+		program = program_find(argv[1]);
 		argc--;
 		argv++;
 	}
@@ -54,8 +49,7 @@ int main(int argc, char **argv)
 		return program->main(argc, argv);
 
 	fputs("usage: PROGRAM [OPTION...], where PROGRAM is one of:", stderr);
-	for (size_t i = 0; i < PROGRAM_COUNT; i++)
-		fprintf(stderr, " %s", programs[i].name);
+	programs_each(print_name);
 	fputc('\n', stderr);
 	return 1;
 }

@@ -10,7 +10,7 @@
 #include "files.h"
 #include "notifiers.h"
 #include "owner.h"
-#include "programs.h"
+#include "program.h"
 #include "random.h"
 #include "victim.h"
 #include "workload.h"
@@ -68,7 +68,7 @@ static void kill_and_release(const struct owner *owner, enum hold hold, struct t
 	victim_bury(&victim);
 }
 
-int mrelease_main(int argc, char **argv)
+static int mrelease_main(int argc, char **argv)
 {
 	struct workload workload = { .name = "mrelease", .duration_ms = 2000, .memory_mib = 16 };
 	struct tally held = { 0 }, racy = { 0 };
@@ -96,3 +96,5 @@ int mrelease_main(int argc, char **argv)
 	}
 	return 0;
 }
+
+PROGRAM("mrelease", mrelease_main);

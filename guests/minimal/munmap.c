@@ -6,7 +6,7 @@
  */
 #include "arena.h"
 #include "notifiers.h"
-#include "programs.h"
+#include "program.h"
 #include "racers.h"
 #include "random.h"
 #include "workload.h"
@@ -202,7 +202,7 @@ static void prepare(struct shared *shared, unsigned long memory_mib)
 		workload_fail("memfd");
 }
 
-int munmap_main(int argc, char **argv)
+static int munmap_main(int argc, char **argv)
 {
 	struct workload workload = { .name = "munmap", .duration_ms = 3000, .memory_mib = 48 };
 	static struct shared shared;
@@ -216,3 +216,5 @@ int munmap_main(int argc, char **argv)
 	printf("done operations %" PRIu64 "\n", done);
 	return 0;
 }
+
+PROGRAM("munmap", munmap_main);

@@ -9,7 +9,7 @@
 #include "kill_rounds.h"
 #include "memory.h"
 #include "owner.h"
-#include "programs.h"
+#include "program.h"
 #include "random.h"
 #include "swap.h"
 #include "victim.h"
@@ -46,7 +46,7 @@ static unsigned run_out_once(uint64_t *random, const struct workload *workload)
 	return 1;
 }
 
-int oom_global_main(int argc, char **argv)
+static int oom_global_main(int argc, char **argv)
 {
 	struct workload workload = { .name = "oom-global",
 				     .duration_ms = 2000,
@@ -61,3 +61,5 @@ int oom_global_main(int argc, char **argv)
 	kill_until_end(&workload, run_out_once);
 	return 0;
 }
+
+PROGRAM("oom-global", oom_global_main);

@@ -9,7 +9,7 @@
 #include "doomed.h"
 #include "kill_rounds.h"
 #include "owner.h"
-#include "programs.h"
+#include "program.h"
 #include "random.h"
 #include "workload.h"
 
@@ -51,7 +51,7 @@ static unsigned kill_side_by_side(uint64_t *random, const struct workload *workl
 	return VICTIMS;
 }
 
-int oom_memcg_main(int argc, char **argv)
+static int oom_memcg_main(int argc, char **argv)
 {
 	struct workload workload = { .name = "oom-memcg",
 				     .duration_ms = 2000,
@@ -62,3 +62,5 @@ int oom_memcg_main(int argc, char **argv)
 	kill_until_end(&workload, kill_side_by_side);
 	return 0;
 }
+
+PROGRAM("oom-memcg", oom_memcg_main);

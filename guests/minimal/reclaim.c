@@ -9,7 +9,7 @@
 #include "files.h"
 #include "memory.h"
 #include "notifiers.h"
-#include "programs.h"
+#include "program.h"
 #include "racers.h"
 #include "random.h"
 #include "workload.h"
@@ -116,7 +116,7 @@ static void prepare(struct arena *arena, size_t bytes)
 	notifiers_add(fd, SPLAT_MN_INTERVAL, arena->base, length);
 }
 
-int reclaim_main(int argc, char **argv)
+static int reclaim_main(int argc, char **argv)
 {
 	struct workload workload = { .name = "reclaim", .duration_ms = 2500, .memory_mib = 24 };
 	static struct arena arena;
@@ -138,3 +138,5 @@ int reclaim_main(int argc, char **argv)
 	printf("done operations %" PRIu64 "\n", done);
 	return 0;
 }
+
+PROGRAM("reclaim", reclaim_main);

@@ -10,7 +10,7 @@
 #include "virtio_gpu.h"
 
 #include "files.h"
-#include "programs.h"
+#include "program.h"
 #include "random.h"
 
 #include <errno.h>
@@ -157,7 +157,7 @@ static pid_t start_child(const struct painter *painter, const struct workload *w
 	_exit(0);
 }
 
-int virtio_gpu_main(int argc, char **argv)
+static int virtio_gpu_main(int argc, char **argv)
 {
 	struct workload workload = { .name = "virtio-gpu", .duration_ms = 2000, .memory_mib = 64 };
 	struct painter painter;
@@ -175,3 +175,5 @@ int virtio_gpu_main(int argc, char **argv)
 	printf("done flips %" PRIu64 "\n", flips);
 	return 0;
 }
+
+PROGRAM("virtio-gpu", virtio_gpu_main);

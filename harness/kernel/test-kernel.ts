@@ -11,6 +11,7 @@ import { HarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { readFaultIn } from '../host/disk.ts';
 import { packageRoot } from '../host/package-root.ts';
+import { withAddedFiles } from '../patch/added-files.ts';
 import { readSeries, type Series } from '../patch/series.ts';
 import type { ConfigBase } from './config.ts';
 import { type Fragment, readFragments } from './fragment.ts';
@@ -90,8 +91,8 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
   ];
   const fragments = await readFragments(names.map((name) => join(folder, name)));
   const own = [];
-  for (const { path } of seriesFor(source, ownSeries)) {
-    own.push({ ...(await readSeries(path, { cwd: packageRoot(), signal })), optional: true });
+  for (const one of seriesFor(source, ownSeries)) {
+    own.push({ ...(await readOwnSeries(one, signal)), optional: true });
   }
   for (const { path } of annotationsFor(source, request.annotations ?? 'in')) {
     own.push(await readSeries(path, { cwd: packageRoot(), signal }));
@@ -108,6 +109,15 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
     ...(request.onDropped === undefined ? {} : { onDropped: request.onDropped }),
     ...(request.workspace === undefined ? {} : { workspace: request.workspace }),
   });
+}
+
+/** A series of ours, complete with the files it adds. */
+export async function readOwnSeries(
+  { path, adds }: Pick<OwnSeries, 'path' | 'adds'>,
+  signal: AbortSignal,
+): Promise<Series> {
+  const series = await readSeries(path, { cwd: packageRoot(), signal });
+  return adds === undefined ? series : withAddedFiles(series, join(packageRoot(), adds));
 }
 
 /** F of `--config F`: a file, or the name of one of our optional fragments, as `kasan`. */

@@ -1,26 +1,30 @@
 /** Counters a guest's kernel keeps, and how they are read. Names are `where.what`, as they appear in reports. Pure. */
+import { workloads } from './workloads.ts';
+
+const counted = workloads.flatMap(({ witnesses, alsoCounts = [] }) => [
+  ...witnesses,
+  ...alsoCounts,
+]);
+
+/** What the rows of the workloads name of one kind, and `more`; no name twice. */
+function countedOf(kind: 'calls' | 'vm', more: readonly string[]): readonly string[] {
+  const prefix = `${kind}.`;
+  const named = counted.filter((name) => name.startsWith(prefix));
+  return [...new Set([...more, ...named.map((name) => name.slice(prefix.length))])];
+}
 
 /**
- * Functions whose calls the function profiler counts (Documentation/trace/ftrace.rst, "function_profile_enabled").
- * Its output cuts names at 30 characters (kernel/trace/ftrace.c, function_stat_show), so no two may begin alike;
- * those of them that a kernel cannot trace (inlined, not configured) are simply not counted.
+ * Functions whose calls the function profiler counts (Documentation/trace/ftrace.rst, "function_profile_enabled"): those
+ * of the workloads' rows, and what says of any workload how far it got. Its output cuts names at 30 characters
+ * (kernel/trace/ftrace.c, function_stat_show), so no two may begin alike; those of them that a kernel cannot trace
+ * (inlined, not configured) are simply not counted.
  */
-export const profiledFunctions = [
+export const profiledFunctions: readonly string[] = countedOf('calls', [
   '__mmu_notifier_invalidate_range_start',
-  '__oom_reap_task_mm',
   'oom_kill_process',
-  'mn_itree_inv_end',
   'mmu_interval_read_begin',
-  'hmm_range_fault',
-  'migrate_vma_setup',
-  'virtio_gpu_queue_fenced_ctrl_buffer',
-  'dma_fence_wait_timeout',
-  'drm_gem_map_dma_buf',
-  'sync_file_create',
-  'kvm_mmu_notifier_invalidate_range_start',
-  'try_to_unmap',
   'shrink_lruvec',
-] as const;
+]);
 
 const shownNameChars = 30;
 
@@ -69,19 +73,12 @@ export function parseProfile(
   return counts;
 }
 
-/** Fields of /proc/vmstat that count events of memory pressure. */
-const vmstatFields = new Set([
-  'oom_kill',
-  'pgsteal_direct',
-  'pgsteal_kswapd',
-  'pswpout',
-  'pswpin',
+/** Fields of /proc/vmstat that are counted: those of the workloads' rows, and events of memory pressure. */
+export const vmstatFields: readonly string[] = countedOf('vm', [
   'thp_fault_alloc',
   'thp_split_page',
   'compact_success',
-  'pgmigrate_success',
   'ksm_swpin_copy',
-  'cow_ksm',
 ]);
 
 /** Counters that kernels before 5.19 do not keep (94bfe85bde18): there a witness of that name cannot be asked for. */
@@ -92,7 +89,7 @@ export function parseVmstat(text: string): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const line of text.split('\n')) {
     const [name = '', value] = line.split(' ');
-    if (vmstatFields.has(name)) counts[`vm.${name}`] = Number(value);
+    if (vmstatFields.includes(name)) counts[`vm.${name}`] = Number(value);
   }
   return counts;
 }

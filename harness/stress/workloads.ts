@@ -6,8 +6,13 @@ export interface Workload {
   /** In the guest. */
   readonly program: string;
   readonly args: readonly string[];
-  /** Counters (counters.ts) that must not be zero. */
+  /**
+   * Counters that must not be zero: `calls.FUNCTION` of the kernel, `vm.FIELD` of /proc/vmstat, `driver.NAME` of the
+   * seeded-bug driver. What a row names is counted (counters.ts).
+   */
   readonly witnesses: readonly string[];
+  /** Counters of these kinds that are shown besides. Absent: none. */
+  readonly alsoCounts?: readonly string[];
   /** Milliseconds of stress when the user names no duration. */
   readonly durationMs: number;
   /** It leaves a picture on the virtio scanout and waits until it was taken. */

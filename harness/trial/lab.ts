@@ -11,7 +11,7 @@ import { ensureImage } from '../guest/image.ts';
 import { despiteCrash, qemuVersion } from '../guest/machine.ts';
 import { valueDigest } from '../host/store.ts';
 import type { BuiltKernel } from '../kernel/kernel.ts';
-import { countable, driverCounters, profiledFunctions } from '../stress/counters.ts';
+import { countable, driverCounters, profiledFunctions, vmstatFields } from '../stress/counters.ts';
 import { ledgerFiles } from '../stress/ledger.ts';
 import type { Untestable } from '../verdict.ts';
 import { listen } from './listen.ts';
@@ -120,7 +120,7 @@ export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise
 }
 
 /** What is done to a guest before it is saved; a copy of one that was prepared otherwise counts other things. */
-const preparation = valueDigest([1, profiledFunctions, driverCounters, ledgerFiles]);
+const preparation = valueDigest([1, profiledFunctions, vmstatFields, driverCounters, ledgerFiles]);
 
 async function bootOnce(
   identity: readonly string[],

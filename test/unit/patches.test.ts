@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'tap';
 import { compareVersions, isVersionIn, parseVersion } from '../../harness/kernel/source.ts';
+import { readOwnSeries } from '../../harness/kernel/test-kernel.ts';
 import { expectationOf } from '../../harness/trial/expectation.ts';
 import { controls, realUsers } from '../../patches/controls.ts';
 import { annotationSeries, annotationStates, ownSeries } from '../../patches/index.ts';
@@ -9,10 +10,10 @@ import { type Control, rules } from '../../patches/seeded-bugs.ts';
 
 const guest = (name: string): string => readFileSync(join('guests/minimal', name), 'utf8');
 
-/** The files a mail-formatted patch creates, by path. */
-function createdFiles(patch: string): ReadonlyMap<string, string> {
+/** The files a diff creates, by path. */
+function createdFiles(diff: string): ReadonlyMap<string, string> {
   const files = new Map<string, string>();
-  for (const part of patch.split(/^diff --git a\/.* b\//m).slice(1)) {
+  for (const part of diff.split(/^diff --git a\/.* b\//m).slice(1)) {
     if (!/^new file mode 100644$/m.test(part)) continue;
     const hunk = part.slice(part.indexOf('\n@@'));
     const added = hunk.split('\n').flatMap((line) => (line.startsWith('+') ? [line.slice(1)] : []));
@@ -21,12 +22,9 @@ function createdFiles(patch: string): ReadonlyMap<string, string> {
   return files;
 }
 
-const driverDir = ownSeries.find(({ name }) => name === 'seeded-driver')?.path ?? '';
-const driverPatch = readdirSync(driverDir)
-  .filter((name) => name.endsWith('.patch'))
-  .toSorted()
-  .map((name) => readFileSync(join(driverDir, name), 'utf8'))
-  .join('');
+const driver = ownSeries.find(({ name }) => name === 'seeded-driver') ?? { path: '' };
+const { patches: driverPatches } = await readOwnSeries(driver, new AbortController().signal);
+const driverPatch = driverPatches.map(({ diff }) => diff).join('');
 
 const body = (text: string): string => text.slice(text.indexOf('\n'));
 const modesOf = (text: string): ReadonlySet<string> =>
@@ -81,6 +79,7 @@ void test('what goes into the kernel is GPL-2.0-only and touches one line of two
   t.ok(created.size > 5);
   for (const [path, text] of created) {
     t.match(text, /^(?:\/\/|\/\*|#) SPDX-License-Identifier: GPL-2\.0-only\b/, path);
+    t.equal(text, readFileSync(join('patches/seeded-driver', path), 'utf8'), path);
   }
   const changed = [...driverPatch.matchAll(/^diff --git a\/(\S+) /gm)]
     .map((match) => match[1] ?? '')

@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import {
   countable,
@@ -183,7 +185,7 @@ void t.test(
 );
 
 void t.test('of functions that are named alike for 30 characters one is counted', (t) => {
-  const [own] = profiledFunctions;
+  const [own = ''] = profiledFunctions;
   const long = 'mmu_interval_notifier_subscription';
   const names = [own, own.replace('_start', '_end'), `${long}_insert`, `${long}_remove`, 'short'];
   t.strictSame(countable(names), [own, `${long}_insert`, 'short']);
@@ -213,6 +215,24 @@ void t.test('no workload can pass without a witness, no canary without a splat',
   t.equal(canariesFor([6, 12]).length, canaries.length - 1, 'one has a known hole since 6.4');
   t.end();
 });
+
+void t.test(
+  'a workload is a row and a C file: each row names a program, each program is in a row',
+  (t) => {
+    const folder = 'guests/minimal';
+    const programs = readdirSync(folder)
+      .filter((file) => file.endsWith('.c'))
+      .flatMap((file) => [
+        ...readFileSync(join(folder, file), 'utf8').matchAll(/^PROGRAM\("([\w-]+)", \w+\);$/gm),
+      ])
+      .map((match) => `/bin/${match[1]}`);
+    const guest = ['/bin/agent', '/bin/init'];
+    const rows = new Set(workloads.map(({ program }) => program));
+    t.strictSame(programs.toSorted(), [...guest, ...rows].toSorted());
+    for (const canary of canaries) t.ok(rows.has(canaryWorkload(canary).program), canary.name);
+    t.end();
+  },
+);
 
 void t.test('a lockdep that ran out of room is a dead detector, no finding', async (t) => {
   const finding = { kind: 'splat', suppressed: false } as const;

@@ -1,0 +1,39 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join, relative } from 'node:path';
+import type { Series } from './series.ts';
+
+/**
+ * The series with every file below `folder` added by its last patch, at the path that begins with the folder's own name:
+ * `.../drivers/misc/x.c` becomes drivers/misc/x.c of the tree. The files are ours, and end in a newline.
+ */
+export async function withAddedFiles(series: Series, folder: string): Promise<Series> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .toSorted();
+  const diffs: string[] = [];
+  for (const path of paths) {
+    const text = await readFile(join(folder, path), 'latin1');
+    diffs.push(addedFile(`${basename(folder)}/${path}`, text));
+  }
+  const last = series.patches.at(-1);
+  const patches = series.patches.map((patch) =>
+    patch === last ? { ...patch, diff: [patch.diff, ...diffs].join('') } : patch,
+  );
+  return { ...series, patches };
+}
+
+/** What git-diff(1) prints of a new file, without its object's name. */
+function addedFile(path: string, text: string): string {
+  const lines = text.trimEnd().split('\n');
+  return [
+    `diff --git a/${path} b/${path}`,
+    'new file mode 100644',
+    '--- /dev/null',
+    `+++ b/${path}`,
+    `@@ -0,0 +1,${lines.length} @@`,
+    ...lines.map((line) => `+${line}`),
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Registrations: an hlist or interval notifier each, whose callbacks count themselves and do what the mode says. */
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "driver.h"
+
+struct subscription {
+	struct list_head link;
+	struct splat_mn_client *client;
+	u32 id;
+	u32 kind;
+	union {
+		struct mmu_notifier hlist;
+		struct mmu_interval_notifier interval;
+	};
+};
+
+static int splat_mn_hlist_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
+{
+	struct subscription *sub = container_of(notifier, struct subscription, hlist);
+	bool blockable = mmu_notifier_range_blockable(range);
+
+	splat_mn_count_start(SPLAT_MN_HLIST, blockable);
+	return splat_mn_invalidate(sub->client, blockable);
+}
+
+static void splat_mn_hlist_end(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
+{
+	struct subscription *sub = container_of(notifier, struct subscription, hlist);
+
+	splat_mn_count(SPLAT_MN_HLIST_END);
+	if (sub->client->bug->end)
+		sub->client->bug->end(sub->client, mmu_notifier_range_blockable(range));
+}
+
+static bool splat_mn_interval_invalidate(struct mmu_interval_notifier *notifier,
+				const struct mmu_notifier_range *range, unsigned long sequence)
+{
+	struct subscription *sub = container_of(notifier, struct subscription, interval);
+	bool blockable = mmu_notifier_range_blockable(range);
+
+	splat_mn_count_start(SPLAT_MN_INTERVAL, blockable);
+	mmu_interval_set_seq(notifier, sequence);
+	return splat_mn_invalidate(sub->client, blockable) == 0;
+}
+
+static const struct mmu_notifier_ops start_ops = {
+	.invalidate_range_start = splat_mn_hlist_start,
+};
+
+static const struct mmu_notifier_ops start_end_ops = {
+	.invalidate_range_start = splat_mn_hlist_start,
+	.invalidate_range_end = splat_mn_hlist_end,
+};
+
+static const struct mmu_interval_notifier_ops interval_ops = {
+	.invalidate = splat_mn_interval_invalidate,
+};
+
+static int subscribe(struct subscription *sub, const struct splat_mn_register *args)
+{
+	if (sub->kind == SPLAT_MN_INTERVAL)
+		return mmu_interval_notifier_insert(&sub->interval, current->mm, args->start,
+						    args->length, &interval_ops);
+	sub->hlist.ops = args->flags & SPLAT_MN_WITH_END ? &start_end_ops : &start_ops;
+	return mmu_notifier_register(&sub->hlist, current->mm);
+}
+
+/* Returns when no callback of sub runs or will run. The mm may be long dead: the core holds a reference. */
+static void unsubscribe(struct subscription *sub)
+{
+	list_del(&sub->link);
+	if (sub->kind == SPLAT_MN_INTERVAL)
+		mmu_interval_notifier_remove(&sub->interval);
+	else
+		mmu_notifier_unregister(&sub->hlist, sub->hlist.mm);
+	kfree(sub);
+}
+
+static bool valid_registration(const struct splat_mn_register *args)
+{
+	if (args->reserved || args->flags & ~SPLAT_MN_WITH_END)
+		return false;
+	if (args->kind == SPLAT_MN_HLIST)
+		return true;
+	return args->kind == SPLAT_MN_INTERVAL && !args->flags && args->length &&
+	       PAGE_ALIGNED(args->start) && PAGE_ALIGNED(args->length);
+}
+
+int splat_mn_register(struct splat_mn_client *client, struct splat_mn_register *args)
+{
+	struct subscription *sub;
+	int error;
+
+	if (!valid_registration(args))
+		return -EINVAL;
+	sub = kzalloc(sizeof(*sub), GFP_KERNEL_ACCOUNT);
+	if (!sub)
+		return -ENOMEM;
+	sub->client = client;
+	sub->kind = args->kind;
+
+	if (client->bug->register_locked) {
+		splat_mn_count(SPLAT_MN_SEEDED);
+		mutex_lock(&client->lock);
+		error = subscribe(sub, args);
+		mutex_unlock(&client->lock);
+	} else {
+		error = subscribe(sub, args);
+	}
+	if (error) {
+		kfree(sub);
+		return error;
+	}
+	args->id = sub->id = ++client->last_id;
+	list_add(&sub->link, &client->subscriptions);
+	return 0;
+}
+
+int splat_mn_unregister(struct splat_mn_client *client, unsigned long id)
+{
+	struct subscription *sub;
+
+	list_for_each_entry(sub, &client->subscriptions, link) {
+		if (sub->id == id) {
+			unsubscribe(sub);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+void splat_mn_unregister_all(struct splat_mn_client *client)
+{
+	struct subscription *sub, *next;
+
+	list_for_each_entry_safe(sub, next, &client->subscriptions, link)
+		unsubscribe(sub);
+}

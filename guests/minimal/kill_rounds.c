@@ -22,7 +22,7 @@ void kill_until_end(const struct workload *workload, kill_round *round)
 	before = notifiers_count("hlist_start_oom_reaper");
 	do
 		kills += round(&random, workload);
-	while (monotonic_ns() + ROUND_NS < workload->end_ns);
+	while (monotonic_ns() + ROUND_NS < workload->end_ns || workload_goal_is_open(workload));
 	callbacks = notifiers_count("hlist_start_oom_reaper") - before;
 	printf("done kills %" PRIu64 " callbacks by oom_reaper %" PRIu64 "\n", kills, callbacks);
 	errno = 0;

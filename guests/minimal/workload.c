@@ -2,6 +2,7 @@
 #include "workload.h"
 
 #include "files.h"
+#include "goal.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -36,6 +37,8 @@ void workload_start(struct workload *workload, int argc, char **argv)
 	static const struct option options[] = {
 		{ "seed", required_argument, NULL, 's' },
 		{ "duration-ms", required_argument, NULL, 'd' },
+		{ "limit-ms", required_argument, NULL, 'l' },
+		{ "witness", required_argument, NULL, 'w' },
 		{ "memory-mib", required_argument, NULL, 'm' },
 		{ "reap-timeout-ms", required_argument, NULL, 'r' },
 		{ 0 },
@@ -49,6 +52,10 @@ void workload_start(struct workload *workload, int argc, char **argv)
 			workload->seed = parse_number("seed", optarg, UINT64_MAX);
 		else if (which == 'd')
 			workload->duration_ms = parse_number("duration-ms", optarg, 86400000);
+		else if (which == 'l')
+			workload->limit_ms = parse_number("limit-ms", optarg, 86400000);
+		else if (which == 'w')
+			goal_add(optarg);
 		else if (which == 'm')
 			workload->memory_mib = parse_number("memory-mib", optarg, 1 << 20);
 		else if (which == 'r')
@@ -64,11 +71,19 @@ void workload_start(struct workload *workload, int argc, char **argv)
 	printf("start %s seed %" PRIu64 " duration-ms %lu memory-mib %lu\n", workload->name,
 	       workload->seed, workload->duration_ms, workload->memory_mib);
 	workload->end_ns = monotonic_ns() + workload->duration_ms * 1000000u;
+	workload->limit_ns = workload->end_ns;
+	if (workload->limit_ms > workload->duration_ms)
+		workload->limit_ns += (workload->limit_ms - workload->duration_ms) * 1000000u;
 }
 
 bool workload_time_is_left(const struct workload *workload)
 {
-	return monotonic_ns() < workload->end_ns;
+	return monotonic_ns() < workload->end_ns || workload_goal_is_open(workload);
+}
+
+bool workload_goal_is_open(const struct workload *workload)
+{
+	return monotonic_ns() < workload->limit_ns && !goal_is_met();
 }
 
 void pause_ms(unsigned long ms)

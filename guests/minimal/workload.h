@@ -18,18 +18,28 @@ struct workload {
 	const char *name;
 	uint64_t seed;
 	unsigned long duration_ms;
+	unsigned long limit_ms;	       /* goes on so long at most for want of a witness */
 	unsigned long memory_mib;      /* what its data may take at once */
 	unsigned long reap_timeout_ms; /* how long the OOM reaper may take for one victim */
 	uint64_t end_ns;
+	uint64_t limit_ns;
 };
 
 /*
- * Parses --seed N, --duration-ms N, --memory-mib N, --reap-timeout-ms N over the defaults
- * already in the struct, prints the start line and starts the clock. Exits on a bad option.
+ * Parses --seed N, --duration-ms N, --limit-ms N, --witness COUNTER, --memory-mib N and
+ * --reap-timeout-ms N over the defaults already in the struct, prints the start line and starts
+ * the clock. Exits on a bad option.
  */
 void workload_start(struct workload *workload, int argc, char **argv);
 
+/*
+ * Whether to go on: until the duration is over and every --witness has moved (goal.h), but never
+ * past the limit.
+ */
 bool workload_time_is_left(const struct workload *workload);
+
+/* The same for a workload that counts its time otherwise: a witness is missing, and there is time for it. */
+bool workload_goal_is_open(const struct workload *workload);
 
 /* Sleeps; for polling and pacing. */
 void pause_ms(unsigned long ms);

@@ -103,6 +103,7 @@ async function readRequest(
     onDropped: 'record',
     guest: 'minimal',
     accel: argv.accel,
+    parallelTrials: jobs,
     ...(jobs === undefined ? {} : { jobs }),
     cwd,
     cacheRoot: cacheRoot(env),

@@ -47,6 +47,14 @@ export async function setKernelTimeouts(agent: Agent, timeouts: KernelTimeouts):
   );
 }
 
+/**
+ * How long a workload may go on for want of a witness, its duration included, in milliseconds of the guest: what takes
+ * 2.5 s on a fast machine, scaled by how slow this one is, and a minute at most.
+ */
+export function workloadLimitMs(durationMs: number, slowness: number): number {
+  return durationMs + Math.round(between(2_500, 2_500 * slowness, 60_000));
+}
+
 /** How long the agent may take for an answer before the guest counts as silent. */
 export function answerTimeoutMs(slowness: number): number {
   return 10_000 + 2_000 * slowness;

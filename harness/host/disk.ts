@@ -90,7 +90,8 @@ async function makeOne(path: string): Promise<void> {
   }
 }
 
-function isCode(error: unknown, code: string): boolean {
+/** Whether an error is that of the system with this code, as `ENOENT`. */
+export function isCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }
 

@@ -82,7 +82,18 @@ export const vmstatFields: readonly string[] = countedOf('vm', [
 ]);
 
 /** Counters that kernels before 5.19 do not keep (94bfe85bde18): there a witness of that name cannot be asked for. */
-export const youngCounters: ReadonlySet<string> = new Set(['vm.cow_ksm', 'vm.ksm_swpin_copy']);
+const youngCounters: ReadonlySet<string> = new Set(['vm.cow_ksm', 'vm.ksm_swpin_copy']);
+
+/**
+ * The witnesses that a kernel can be asked for. `counters` are those it has; one that it has not, and cannot have, is left
+ * out. A function that was never called yet is in no counter and is asked for all the same.
+ */
+export function requiredWitnesses(
+  { witnesses }: { readonly witnesses: readonly string[] },
+  counters: Readonly<Record<string, number>>,
+): readonly string[] {
+  return witnesses.filter((name) => name in counters || !youngCounters.has(name));
+}
 
 /** The counted fields of /proc/vmstat. */
 export function parseVmstat(text: string): Record<string, number> {

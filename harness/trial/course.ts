@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { type Agent, GuestGone } from '../guest/agent.ts';
 import type { Guest } from '../guest/boot.ts';
 import { requireGuestsFault } from '../guest/machine.ts';
-import { answerTimeoutMs, kernelTimeouts } from '../guest/pace.ts';
+import { answerTimeoutMs, kernelTimeouts, workloadLimitMs } from '../guest/pace.ts';
 import { pause } from '../host/deadline.ts';
 import { throwIfAborted } from '../host/process.ts';
 import { type LockDump, readLockDump } from '../locks/dependencies.ts';
-
+import { requiredWitnesses } from '../stress/counters.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 import { type Prepared, type Reading, takeReading } from './observe.ts';
 import { openOutputLog } from './output-log.ts';
@@ -165,7 +165,7 @@ async function runWorkload(
     const timeoutMs =
       upload === undefined ? runTimeoutMs(durationMs, context.slowness) : durationMs;
     const running = guest.agent
-      .run(programArgv(plan), timeoutMs, onOutput)
+      .run(programArgv(plan, context, course.prepared), timeoutMs, onOutput)
       .then((end) => readEnd(end, output.lastWords(), upload !== undefined));
     const patienceMs =
       plan.endAtSplat === true ? 0 : durationMs * 2 + 5_000 * Math.sqrt(context.slowness);
@@ -183,10 +183,24 @@ async function runWorkload(
 /** Exit code 4 of a kselftest (KSFT_SKIP, tools/testing/selftests/kselftest.h): a precondition is missing. */
 const skipCode = 4;
 
-/** Programs of ours take a seed and a duration; the user's take what the user said. */
-function programArgv({ workload, seed, durationMs, upload }: TrialPlan): readonly string[] {
-  const ours = ['--seed', String(seed), '--duration-ms', String(durationMs)];
-  return [workload.program, ...(upload === undefined ? ours : []), ...workload.args];
+/**
+ * Programs of ours take a seed, a duration and a goal: they go on until every required witness has moved, up to a limit
+ * (guests/minimal/goal.h). The user's take what the user said.
+ */
+function programArgv(
+  { workload, seed, durationMs, upload }: TrialPlan,
+  { slowness }: Pick<TrialContext, 'slowness'>,
+  { before }: Prepared,
+): readonly string[] {
+  if (upload !== undefined) return [workload.program, ...workload.args];
+  const goal = requiredWitnesses(workload, before.counters).flatMap((name) => ['--witness', name]);
+  const numbers = {
+    seed,
+    'duration-ms': durationMs,
+    'limit-ms': workloadLimitMs(durationMs, slowness),
+  };
+  const shared = Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  return [workload.program, ...shared, ...goal, ...workload.args];
 }
 
 /** What a program's end means. One of the user's may run until it is stopped: the agent answered, so the guest is alive. */
@@ -201,7 +215,8 @@ function readEnd(end: WorkloadEnd, lastWords: string, isOwn: boolean): WorkloadE
 
 /** Long enough for the kernel to find a hung task by itself, which says more than our own silence. */
 function runTimeoutMs(durationMs: number, slowness: number): number {
-  return durationMs + 15_000 + kernelTimeouts(slowness).hungTaskSeconds * 1500;
+  const limitMs = workloadLimitMs(durationMs, slowness);
+  return limitMs + 15_000 + kernelTimeouts(slowness).hungTaskSeconds * 1500;
 }
 
 /** A workload that hangs after a splat has been heard needs no more patience: the splat is the reason. */

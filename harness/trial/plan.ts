@@ -62,6 +62,8 @@ export interface TrialResult {
   /** Cycles of lock classes that lockdep has learned and cannot find (locks/difference.ts). */
   readonly unreportedCycles: readonly (readonly string[])[];
   readonly timings: TrialTimings;
+  /** Why the trial was run once more in a fresh guest, whose result this is; absent: it was not. */
+  readonly retried?: 'hung' | 'unexercised';
 }
 
 /** Milliseconds of the host; null when the trial did not get that far. */

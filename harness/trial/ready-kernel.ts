@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import type { DroppedLines } from '../kernel/config.ts';
 import type { BuildOutcome } from '../kernel/kernel.ts';
@@ -13,14 +12,16 @@ import type { Prepared } from './observe.ts';
 import { inParallel } from './parallel.ts';
 import type { TrialContext, TrialResult } from './plan.ts';
 import { trialSeed } from './plan-trials.ts';
+import { openRunner, type TrialRunner } from './runner.ts';
+import { openScheduler } from './scheduler.ts';
 import { shortName } from './short-name.ts';
-import { runTrial } from './trial.ts';
-import { parallelTrials } from './trials.ts';
 
 export interface CommitLabRequest extends LabRequest {
   readonly seed: number;
   /** Milliseconds of stress; undefined: each workload's own. */
   readonly durationMs: number | undefined;
+  /** Trials at a time; undefined: as many as the host carries. */
+  readonly parallelTrials: number | undefined;
   /** Where consoles are kept. */
   readonly dir: string;
   /** Gets what lockdep knew at the end of a trial of the commit that `id` names; absent: it is not asked. */
@@ -73,7 +74,9 @@ export async function prepareCommit(
 ): Promise<Preparation> {
   if (built.kind === 'untestable') return built;
   const { kernel } = built;
-  const lab = rememberBoots(await openLab(kernel, request));
+  const scheduler = openScheduler({ ...request, jobs: request.parallelTrials });
+  const runner = openRunner({ ...request, scheduler });
+  const lab = { ...rememberBoots(await openLab(kernel, request)), runner };
   const boot = await lab.boots(0);
   if (boot.kind === 'failed') return { kind: 'untestable', verdict: boot.verdict };
   const { onLocks } = request;
@@ -103,11 +106,9 @@ export async function prepareCommit(
     },
     missedCanaries: async () => {
       if (kernel.facts.leftOut.length > 0) return ['the seeded bugs are not in this kernel'];
-      const { memoryMiB } = request;
-      const limit = parallelTrials({ parallelTrials: undefined, memoryMiB });
       const missed = await inParallel(
         canariesFor(kernel.version),
-        limit,
+        scheduler.lanes,
         async ({ workload, expected }): Promise<readonly string[]> => {
           const name = `${shortName(id)}.canary-${workload.canary}`;
           const { verdict } = await runOne(name, { workload, index: 0, expected }, lab, request);
@@ -126,12 +127,13 @@ export async function prepareCommit(
 /** A lab that remembers its boots: the store reads an entry whole each time it is asked for it. */
 interface BootedLab {
   readonly lab: Lab;
+  readonly runner: TrialRunner;
   readonly boots: Lab['checkpoint'];
   /** As of ReadyCommit's bootAgain: each log is read through once, however many copies ask. */
   readonly bootSplats: ReadyCommit['bootAgain'];
 }
 
-function rememberBoots(lab: Lab): BootedLab {
+function rememberBoots(lab: Lab): Omit<BootedLab, 'runner'> {
   const boots = remember(lab.checkpoint);
   const bootSplats = remember(async (bootIndex) => {
     const boot = await boots(bootIndex);
@@ -149,42 +151,37 @@ function remember<T>(ask: (bootIndex: number) => Promise<T>): (bootIndex: number
   };
 }
 
+/** One trial of a commit: `index` counts its trials, which share boots in turn. */
+interface OneTrial extends ChosenWorkload, Pick<TrialContext, 'onLocks'> {
+  readonly index: number;
+  readonly expected?: readonly string[];
+}
+
 async function runOne(
   id: string,
-  trial: ChosenWorkload &
-    Pick<TrialContext, 'onLocks'> & {
-      readonly index: number;
-      readonly expected?: readonly string[];
-    },
-  { lab, boots }: BootedLab,
+  trial: OneTrial,
+  { lab, boots, runner }: BootedLab,
   request: CommitLabRequest,
 ): Promise<TrialResult> {
   const { workload, index, onLocks, ...rest } = trial;
-  const { emit, signal, cpus, dir } = request;
   const bootIndex = bootOf(index);
   const asked = await boots(bootIndex);
   // A kernel that boots most times is tested in the boot that worked.
   const boot = asked.kind === 'saved' ? asked : await boots(0);
   if (boot.kind === 'failed') throw new HarnessError('internal', `${id}: the first boot is gone`);
-  return runTrial(
-    {
-      id,
-      workload,
-      seed: trialSeed(request.seed, `${id} ${workload.name}`),
-      durationMs: request.durationMs ?? workload.durationMs,
-      bootIndex,
-      ...rest,
-    },
-    {
-      start: async (consolePath, onConsole) =>
-        lab.fork(boot.checkpoint, { consolePath, onConsole, signal }),
-      slowness: boot.checkpoint.slowness,
-      cpus,
-      dir: join(dir, 'trials', `${id}.${workload.name}`),
-      signal,
-      onSplat: ({ title }) => emit({ kind: 'splat', trial: id, title }),
-      onNote: (text) => emit({ kind: 'note', text }),
-      ...(onLocks === undefined ? {} : { onLocks }),
-    },
-  );
+  const { signal } = request;
+  const plan = {
+    id: `${id}.${workload.name}`,
+    workload,
+    seed: trialSeed(request.seed, `${id} ${workload.name}`),
+    durationMs: request.durationMs ?? workload.durationMs,
+    bootIndex,
+    ...rest,
+  };
+  return runner.run(plan, {
+    start: async (consolePath, onConsole) =>
+      lab.fork(boot.checkpoint, { consolePath, onConsole, signal }),
+    slowness: boot.checkpoint.slowness,
+    ...(onLocks === undefined ? {} : { onLocks }),
+  });
 }

@@ -5,9 +5,8 @@ import { despiteCrash, QemuCrashed } from '../guest/machine.ts';
 import { makeFolder } from '../host/disk.ts';
 import { unreportedCycles } from '../locks/difference.ts';
 import type { Finding } from '../splat/finding.ts';
-import { countersSince, youngCounters } from '../stress/counters.ts';
+import { countersSince, requiredWitnesses } from '../stress/counters.ts';
 import { closeLedger, countDrops, type Ledger } from '../stress/ledger.ts';
-import type { Workload } from '../stress/workloads.ts';
 import { judgeTrial, type Untestable } from '../verdict.ts';
 import { type Course, runCourse } from './course.ts';
 import { listen, type SeenSplat } from './listen.ts';
@@ -72,7 +71,7 @@ async function observeTrial(
     course.prepared.before.counters,
     course.after?.counters ?? course.prepared.before.counters,
   );
-  const witnesses = witnessesOf(plan.workload, counters);
+  const witnesses = witnessCounts(plan, course, counters);
   const verdict = judgeTrial({
     splats: decisiveTitles(splats, plan.expected ?? []),
     deadBefore: ledger.deadBefore,
@@ -176,13 +175,13 @@ async function readEnd(path: string, bytes: number): Promise<string> {
   return buffer.toString('latin1');
 }
 
-/** What the workload's witnesses saw; one that this kernel has no counter for, and cannot have, is not asked. */
-function witnessesOf(
-  { witnesses }: Workload,
+function witnessCounts(
+  { workload }: TrialPlan,
+  { prepared }: Course,
   counters: Readonly<Record<string, number>>,
 ): Readonly<Record<string, number>> {
-  const asked = witnesses.filter((name) => name in counters || !youngCounters.has(name));
-  return Object.fromEntries(asked.map((name) => [name, counters[name] ?? 0]));
+  const required = requiredWitnesses(workload, prepared.before.counters);
+  return Object.fromEntries(required.map((name) => [name, counters[name] ?? 0]));
 }
 
 /** syzbot's name for a guest that ends without a word on its console. */

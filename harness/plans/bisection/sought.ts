@@ -1,5 +1,6 @@
 import type { SplatCount } from '../../trial/findings.ts';
 import type { TrialResult } from '../../trial/plan.ts';
+import { silenceTitle } from '../../trial/runner.ts';
 import type { WorkloadEnd } from '../../verdict.ts';
 import type { Outcome } from './evidence.ts';
 
@@ -13,11 +14,11 @@ export function isSought(splat: Named, text: string): boolean {
   );
 }
 
-/** A guest that says no more is known by the title a run gives it. */
-export function splatsOf(trial: TrialResult): readonly Named[] {
-  const { verdict, splats, workload } = trial;
-  if (verdict.kind !== 'inconclusive' || verdict.because !== 'hung') return splats;
-  return [...splats, { title: `no output in ${workload}`, altTitles: [], signature: '' }];
+/** The splats of a trial; silence is on no console and known by its title alone. */
+export function splatsOf({ verdict, splats, workload }: TrialResult): readonly Named[] {
+  const title = silenceTitle(workload);
+  if (verdict.kind !== 'splat' || !verdict.titles.includes(title)) return splats;
+  return [...splats, { title, altTitles: [], signature: '' }];
 }
 
 /** A workload that was killed, hung or failed after another splat may not have got to the one sought. */

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { HarnessError } from '../../errors.ts';
 import type { LockOrder } from '../../locks/dependencies.ts';
 import { readLockOrder } from '../../trial/lock-record.ts';
-import type { KnownSplats } from '../../trial/trials.ts';
+import type { KnownSplats } from '../../trial/runner.ts';
 import type { RunResult } from './run.ts';
 import { checkResult, readJson } from './run-record.ts';
 

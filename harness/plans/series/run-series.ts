@@ -20,7 +20,7 @@ import { checkTrailers } from '../../patch/trailers.ts';
 import type { SeriesReport } from '../../report/series-report.ts';
 import { chooseWorkloads } from '../../trial/choose-workloads.ts';
 import { bootWorkload, type CommitLabRequest } from '../../trial/ready-kernel.ts';
-import { parallelTrials } from '../../trial/trials.ts';
+import { openScheduler } from '../../trial/scheduler.ts';
 import { type Branch, mergeBranch, nextBranch, viewOf } from './branch.ts';
 import { concludeSeries, findDetectors } from './conclude.ts';
 import { chooseControls } from './control-workloads.ts';
@@ -50,7 +50,6 @@ export interface SeriesRequest
   /** Patches that count as detector code whatever they change, from 1. */
   readonly detectors: readonly number[];
   readonly limits: Limits;
-  readonly parallelTrials: number | undefined;
   /** Digest of everything that decides the answer besides the patches. */
   readonly key: string;
 }
@@ -165,7 +164,7 @@ async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evide
       nameOf,
       build: async (step) => buildPatches(patchesOf(step), asked, request),
     }),
-    parallel: parallelTrials(request),
+    parallel: openScheduler({ ...request, jobs: request.parallelTrials }).lanes,
     evidence: evidenceOf(view),
     onStep: (step) => {
       const subject = patches[(indices[step - 1] ?? 0) - 1]?.subject ?? '';

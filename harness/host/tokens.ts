@@ -1,0 +1,114 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isCode, makeFolder } from './disk.ts';
+import { runTool } from './process.ts';
+
+/**
+ * Tokens that all processes of a user share: files, each held by an flock(2). The lock belongs to an open file of this
+ * process, so the kernel gives it back when the process dies in any way. A token's file names its last holder.
+ */
+export interface TokenPool {
+  /** The folder of the files. */
+  readonly dir: string;
+  /** The beginning of their names, as `memory`. */
+  readonly name: string;
+  readonly count: number;
+}
+
+export interface TokenOptions {
+  /** Who holds it, for those who wait: one line. */
+  readonly holder: string;
+  readonly signal: AbortSignal;
+}
+
+/** Tokens that are held until they are given back, or this process dies. */
+export interface Token {
+  readonly giveBack: () => Promise<void>;
+}
+
+/** One token that nobody holds, or undefined. Throws what open(2) and flock(1) say. */
+export async function tryToken(pool: TokenPool, options: TokenOptions): Promise<Token | undefined> {
+  await makeFolder(pool.dir);
+  for (let index = 0; index < pool.count; index += 1) {
+    const token = await tryFile(join(pool.dir, `${pool.name}-${index}`), options);
+    if (token !== undefined) return token;
+  }
+  return undefined;
+}
+
+/** As many tokens, or none of them. */
+export async function tryTokens(
+  pool: TokenPool,
+  wanted: number,
+  options: TokenOptions,
+): Promise<Token | undefined> {
+  const held: Token[] = [];
+  const giveBack = async (): Promise<void> => {
+    for (const token of held) await token.giveBack();
+  };
+  try {
+    while (held.length < wanted) {
+      const token = await tryToken(pool, options);
+      if (token === undefined) break;
+      held.push(token);
+    }
+  } catch (error) {
+    await giveBack();
+    throw error;
+  }
+  if (held.length === wanted) return { giveBack };
+  await giveBack();
+  return undefined;
+}
+
+/** Who holds tokens of a pool, as far as its files tell; empty when none says so. */
+export async function holdersOf(pool: TokenPool): Promise<readonly string[]> {
+  const holders = new Set<string>();
+  for (let index = 0; index < pool.count; index += 1) {
+    const text = await readFile(join(pool.dir, `${pool.name}-${index}`), 'utf8').catch(
+      (error: unknown) => {
+        if (isCode(error, 'ENOENT')) return '';
+        throw error;
+      },
+    );
+    if (text !== '') holders.add(text);
+  }
+  return [...holders];
+}
+
+/** Tokens this process holds: a lock of our own would not keep us out. */
+const ours = new Set<string>();
+
+async function tryFile(path: string, { holder, signal }: TokenOptions): Promise<Token | undefined> {
+  if (ours.has(path)) return undefined;
+  ours.add(path);
+  let file: FileHandle | undefined;
+  let isHeld = false;
+  try {
+    file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    // flock(1) locks the open file that it is given, and what it locked stays locked when it is gone.
+    const flags = ['--exclusive', '--nonblock', '--conflict-exit-code', '75', '0'];
+    const end = await runTool('flock', flags, { signal, stdinFd: file.fd, okCodes: [0, 75] });
+    isHeld = end.exitCode === 0;
+    if (!isHeld) return undefined;
+    await file.truncate(0);
+    await file.write(holder, 0);
+    return heldToken(path, file);
+  } finally {
+    if (!isHeld) {
+      ours.delete(path);
+      await file?.close();
+    }
+  }
+}
+
+function heldToken(path: string, file: FileHandle): Token {
+  return {
+    giveBack: async () => {
+      await file.truncate(0);
+      await file.close();
+      ours.delete(path);
+    },
+  };
+}

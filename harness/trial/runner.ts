@@ -1,0 +1,117 @@
+import { join } from 'node:path';
+import type { Emit } from '../events.ts';
+import { writeWhole } from '../host/disk.ts';
+import { verdictPhrase } from '../verdict.ts';
+import type { TrialContext, TrialPlan, TrialResult } from './plan.ts';
+import type { Scheduler } from './scheduler.ts';
+import { runTrial } from './trial.ts';
+
+/** Splats that an earlier run has seen. */
+export interface KnownSplats {
+  readonly signatures: ReadonlySet<string>;
+  /** Of splats that have no report, as "no output in munmap". */
+  readonly titles: ReadonlySet<string>;
+}
+
+export interface RunnerRequest {
+  readonly scheduler: Scheduler;
+  /** The trials of this runner are in folders below `DIR/trials`. */
+  readonly dir: string;
+  readonly cpus: number;
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+  /** Splats that are known do not decide; absent: none is. */
+  readonly known?: KnownSplats;
+}
+
+/** Where a trial's guest comes from. */
+export type TrialOrigin = Pick<TrialContext, 'start' | 'slowness'> &
+  Partial<Pick<TrialContext, 'onLocks'>>;
+
+/** Runs trials of one kernel, for whichever plan: one policy for runs, series, bisections and controls. */
+export interface TrialRunner {
+  readonly run: (plan: TrialPlan, origin: TrialOrigin) => Promise<TrialResult>;
+}
+
+/** The title of a workload that said nothing more in two fresh guests: syzbot's word, with the workload for its place. */
+export function silenceTitle(workload: string): string {
+  return `no output in ${workload}`;
+}
+
+/**
+ * Opens the runner of one kernel. What may be the host's doing is looked at once more, in a fresh guest with the same seed:
+ *
+ * - silence: twice, and it is the kernel's, a splat;
+ * - a witness that is still zero at the workload's limit: twice, and the trial is `unexercised`. After that the same
+ *   workload gets no second look on this kernel: a cause that two guests in a row lack will be lacking in the third.
+ *
+ * The result of the second guest counts; `retried` says why there was one. Each result is written to the trial's folder
+ * at once, so that it is not lost when a later trial, or the host, fails.
+ */
+export function openRunner(request: RunnerRequest): TrialRunner {
+  const hopeless = new Set<string>();
+  const runIn = async (folder: string, plan: TrialPlan, origin: TrialOrigin) => {
+    await using _room = await request.scheduler.takeGuest();
+    return runTrial(plan, contextOf(folder, plan, origin, request));
+  };
+  const runTwice = async (plan: TrialPlan, origin: TrialOrigin): Promise<TrialResult> => {
+    const { name } = plan.workload;
+    const first = await runIn(plan.id, plan, origin);
+    const doubt = doubtOf(first);
+    if (doubt === undefined || (doubt === 'unexercised' && hopeless.has(name))) return first;
+    const text = `${plan.id}: ${verdictPhrase(first.verdict)}; trying once more in a fresh guest`;
+    request.emit({ kind: 'note', text });
+    const second = await runIn(`${plan.id}.again`, plan, origin);
+    if (doubtOf(second) === 'unexercised') hopeless.add(name);
+    return settle(doubt, second, request.known);
+  };
+  return {
+    run: async (plan, origin) => {
+      const result = await runTwice(plan, origin);
+      const file = join(request.dir, 'trials', plan.id, 'trial.json');
+      await writeWhole(file, `${JSON.stringify(result, null, 2)}\n`);
+      return result;
+    },
+  };
+}
+
+/** Why a result may be the host's doing. */
+export type Doubt = 'hung' | 'unexercised';
+
+/** The doubt that a second guest must settle; undefined for a result that stands. */
+export function doubtOf({ verdict }: Pick<TrialResult, 'verdict'>): Doubt | undefined {
+  if (verdict.kind !== 'inconclusive') return undefined;
+  return verdict.because === 'hung' || verdict.because === 'unexercised'
+    ? verdict.because
+    : undefined;
+}
+
+/** What the second guest's result amounts to, after a first one that was doubted. */
+export function settle(
+  doubt: Doubt,
+  second: TrialResult,
+  known: Pick<KnownSplats, 'titles'> | undefined,
+): TrialResult {
+  const retried = { ...second, retried: doubt };
+  const title = silenceTitle(second.workload);
+  const isSilent = doubt === 'hung' && doubtOf(second) === 'hung';
+  if (!isSilent || known?.titles.has(title) === true) return retried;
+  return { ...retried, verdict: { kind: 'splat', titles: [title] } };
+}
+
+function contextOf(
+  folder: string,
+  plan: TrialPlan,
+  origin: TrialOrigin,
+  { dir, cpus, signal, emit, known }: RunnerRequest,
+): TrialContext {
+  return {
+    ...origin,
+    cpus,
+    dir: join(dir, 'trials', folder),
+    signal,
+    isKnown: ({ signature }) => known?.signatures.has(signature) === true,
+    onSplat: ({ title }) => emit({ kind: 'splat', trial: plan.id, title }),
+    onNote: (text) => emit({ kind: 'note', text }),
+  };
+}

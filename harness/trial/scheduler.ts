@@ -1,0 +1,144 @@
+import { availableParallelism, totalmem } from 'node:os';
+import { join } from 'node:path';
+import type { Emit } from '../events.ts';
+import { pause, startDeadline } from '../host/deadline.ts';
+import { isCode } from '../host/disk.ts';
+import { acquireLock } from '../host/lock.ts';
+import { throwIfAborted } from '../host/process.ts';
+import {
+  holdersOf,
+  type Token,
+  type TokenOptions,
+  type TokenPool,
+  tryToken,
+  tryTokens,
+} from '../host/tokens.ts';
+
+/**
+ * Decides how many guests run at a time: never more than the cores and the memory of this host carry, counted over all
+ * runs of a user (of a cache folder). A guest holds one processor token and as many memory tokens as it needs; both are
+ * flocks, so a run that is killed gives them back. Tokens are always taken in one order, processor before memory, and by
+ * one process at a time, so no two runs wait for each other. A kernel build holds no token of these while it waits.
+ */
+export interface Scheduler {
+  /** How many guests of this run are worth starting at a time. */
+  readonly lanes: number;
+  /** Waits until there is room for one more guest; disposing gives the room back. */
+  readonly takeGuest: () => Promise<AsyncDisposable>;
+}
+
+export interface SchedulerRequest {
+  readonly cacheRoot: string;
+  readonly memoryMiB: number;
+  /** The most guests at a time, by --jobs; undefined: as many as the host carries. */
+  readonly jobs: number | undefined;
+  /** Names this run to those that wait for it: its folder. */
+  readonly dir: string;
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+}
+
+/** What QEMU itself needs beside the guest's memory. */
+const qemuOverheadMiB = 256;
+/** A guest of the default size, with QEMU's own need, is two of these. */
+const chunkMiB = 640;
+/** What is left to the host of its memory. */
+const usableShare = 7 / 8;
+
+const pollMs = 200;
+/** A wait that is shorter than this needs no words. */
+const quietMs = 10_000;
+
+/** Opens the scheduler of one run. It holds nothing until a guest is asked for. */
+export function openScheduler(request: SchedulerRequest): Scheduler {
+  const { cacheRoot, memoryMiB, jobs, dir, signal, emit } = request;
+  const folder = join(cacheRoot, 'locks', 'tokens');
+  const chunks = Math.ceil((memoryMiB + qemuOverheadMiB) / chunkMiB);
+  const memory: TokenPool = {
+    dir: folder,
+    name: 'memory',
+    // A host that is smaller than one guest runs one all the same, and swaps.
+    count: Math.max(chunks, Math.floor((totalmem() / 2 ** 20 / chunkMiB) * usableShare)),
+  };
+  const lanes = Math.max(
+    1,
+    Math.min(jobs ?? availableParallelism(), Math.floor(memory.count / chunks)),
+  );
+  const processors: TokenPool = {
+    dir: folder,
+    name: 'processor',
+    // --jobs may ask for more guests than there are cores.
+    count: Math.max(availableParallelism(), jobs ?? 1),
+  };
+  const holder = { holder: `${dir} (process ${process.pid})`, signal };
+  const pools: GuestPools = { processors, memory, chunks };
+  const tryGuest = async (): Promise<Token | undefined> => tryRoom(pools, holder);
+  const waitForGuest = async (): Promise<Token> => {
+    using _word = startDeadline(signal, quietMs, () => {
+      if (!signal.aborted) void sayWhoIsWaitedFor([processors, memory], emit);
+    });
+    await using _turn = await acquireLock(join(folder, 'turn'), { signal });
+    for (;;) {
+      throwIfAborted(signal);
+      const room = await tryGuest();
+      if (room !== undefined) return room;
+      await pause(pollMs, signal);
+    }
+  };
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    lanes,
+    takeGuest: async () => {
+      // One at a time in this process, too: two that each held a half would wait for each other.
+      const mine = last.then(async () => (await tryGuest()) ?? waitForGuest());
+      last = mine.catch(() => undefined);
+      try {
+        return disposable(await mine);
+      } catch (error) {
+        // A cache that cannot be written to is shared with nobody.
+        if (isCode(error, 'EROFS')) return disposable(noToken);
+        throw error;
+      }
+    },
+  };
+}
+
+interface GuestPools {
+  readonly processors: TokenPool;
+  readonly memory: TokenPool;
+  /** Memory tokens of one guest. */
+  readonly chunks: number;
+}
+
+/** Both kinds of token, or neither. */
+async function tryRoom(
+  { processors, memory, chunks }: GuestPools,
+  holder: TokenOptions,
+): Promise<Token | undefined> {
+  const processor = await tryToken(processors, holder);
+  if (processor === undefined) return undefined;
+  const room = await tryTokens(memory, chunks, holder);
+  if (room === undefined) {
+    await processor.giveBack();
+    return undefined;
+  }
+  return {
+    giveBack: async () => {
+      await room.giveBack();
+      await processor.giveBack();
+    },
+  };
+}
+
+const noToken: Token = { giveBack: async () => undefined };
+
+function disposable({ giveBack }: Token): AsyncDisposable {
+  return { [Symbol.asyncDispose]: giveBack };
+}
+
+async function sayWhoIsWaitedFor(pools: readonly TokenPool[], emit: Emit): Promise<void> {
+  // What cannot be read names nobody.
+  const named = await Promise.all(pools.map(async (pool) => holdersOf(pool).catch(() => [])));
+  const holders = [...new Set(named.flat())];
+  emit({ kind: 'note', text: `waiting for run ${holders.join(', ') || 'of another process'}` });
+}

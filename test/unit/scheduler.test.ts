@@ -1,0 +1,105 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import type { HarnessEvent } from '../../harness/events.ts';
+import { type TokenPool, tryToken, tryTokens } from '../../harness/host/tokens.ts';
+import { openScheduler } from '../../harness/trial/scheduler.ts';
+
+const { signal } = new AbortController();
+
+/** Another process that holds every processor token of a cache, until it is killed. */
+async function holdAll(cacheRoot: string, holder: string) {
+  const tokens = new URL('../../harness/host/tokens.ts', import.meta.url).href;
+  const program = `import { tryTokens } from '${tokens}';
+    const pool = { dir: '${join(cacheRoot, 'locks', 'tokens')}', name: 'processor', count: ${availableParallelism()} };
+    const { signal } = new AbortController();
+    const held = await tryTokens(pool, pool.count, { holder: '${holder}', signal });
+    console.log(held === undefined ? 'not held' : 'held'); setInterval(() => held, 1000);`;
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program]);
+  const [words] = await once(child.stdout, 'data');
+  return { child, words: String(words) };
+}
+
+void t.test('a token is held by one, names its holder, and can be given back', async (t) => {
+  const pool: TokenPool = { dir: t.testdir(), name: 'memory', count: 2 };
+  const first = await tryToken(pool, { holder: 'run one', signal });
+  const second = await tryToken(pool, { holder: 'run two', signal });
+  t.ok(first && second);
+  t.equal(await readFile(join(pool.dir, 'memory-1'), 'utf8'), 'run two');
+  t.equal(await tryToken(pool, { holder: 'run three', signal }), undefined);
+  await first?.giveBack();
+  t.equal(await tryTokens(pool, 2, { holder: 'run three', signal }), undefined, 'all or none');
+  const third = await tryToken(pool, { holder: 'run three', signal });
+  t.ok(third, 'a failed attempt at two kept none');
+  await second?.giveBack();
+  await third?.giveBack();
+});
+
+void t.test(
+  'guests of another run are waited for, named, and a SIGKILL frees their room',
+  async (t) => {
+    const cacheRoot = t.testdir();
+    const { child, words } = await holdAll(cacheRoot, '/home/me/splat-runs/other');
+    t.match(words, /^held/);
+    const events: HarnessEvent[] = [];
+    const scheduler = openScheduler({
+      cacheRoot,
+      memoryMiB: 1024,
+      jobs: undefined,
+      dir: '/home/me/splat-runs/mine',
+      signal,
+      emit: (event) => void events.push(event),
+    });
+    const said = new Promise<void>((resolve) => {
+      const timer = setInterval(() => {
+        if (events.length === 0) return;
+        clearInterval(timer);
+        resolve();
+      }, 50);
+    });
+    const asked = scheduler.takeGuest();
+    await said;
+    t.strictSame(events, [{ kind: 'note', text: 'waiting for run /home/me/splat-runs/other' }]);
+    child.kill('SIGKILL');
+    await using _room = await asked;
+    t.ok(scheduler.lanes >= 1);
+  },
+);
+
+void t.test('--jobs decides the lanes, and every lane finds room', async (t) => {
+  const request = {
+    cacheRoot: t.testdir(),
+    memoryMiB: 512,
+    dir: 'x',
+    signal,
+    emit: () => undefined,
+  };
+  t.equal(openScheduler({ ...request, jobs: 1 }).lanes, 1);
+  const scheduler = openScheduler({ ...request, jobs: 3 });
+  const rooms = await Promise.all(
+    Array.from({ length: scheduler.lanes }, async () => scheduler.takeGuest()),
+  );
+  t.equal(rooms.length, scheduler.lanes);
+  for (const room of rooms) await room[Symbol.asyncDispose]();
+});
+
+void t.test('an interrupted wait ends at once', async (t) => {
+  const cacheRoot = t.testdir();
+  const { child } = await holdAll(cacheRoot, 'other');
+  t.teardown(() => child.kill('SIGKILL'));
+  const stop = new AbortController();
+  const scheduler = openScheduler({
+    cacheRoot,
+    memoryMiB: 1024,
+    jobs: undefined,
+    dir: 'x',
+    signal: stop.signal,
+    emit: () => undefined,
+  });
+  const asked = scheduler.takeGuest();
+  setTimeout(() => stop.abort(), 300);
+  await t.rejects(asked, { code: 'interrupted' });
+});

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import type { RunResult } from '../harness/plans/run/run.ts';
+import type { RunResult } from '../harness/records/run-result.ts';
 
 const root = new URL('..', import.meta.url).pathname;
 const repeats = 5;

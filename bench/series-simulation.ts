@@ -7,10 +7,11 @@
  */
 import { parseArgs } from 'node:util';
 import type { Limits } from '../harness/plans/series/decide.ts';
-import { nothingKnown, type Sighting } from '../harness/plans/series/evidence.ts';
+import { nothingKnown } from '../harness/plans/series/evidence.ts';
 import { type JudgedPatch, judgePatches } from '../harness/plans/series/judge.ts';
 import { defaultLimits } from '../harness/plans/series/limits.ts';
 import { type Tester, walkSeries } from '../harness/plans/series/walk.ts';
+import type { Sighting } from '../harness/records/series-journal.ts';
 import { dice } from './dice.ts';
 
 /** A bug: in the prefixes from `from` on, before `to`. */

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { execa } from 'execa';
-import type { Finding } from '../harness/splat/finding.ts';
+import type { Finding } from '../harness/records/finding.ts';
 import { createScanner } from '../harness/splat/scanner.ts';
 import { triggerWords } from '../harness/splat/triggers.ts';
 

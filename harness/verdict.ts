@@ -1,62 +1,8 @@
 /** What a trial, a kernel, a patch or a night amounts to, and the one function that says so. No I/O. */
 
-/** The kernel never got to the workload. `output` is the raw tail of the log that shows why. */
-export interface Untestable {
-  readonly kind: 'untestable';
-  readonly because: 'apply' | 'config' | 'build' | 'boot';
-  readonly message: string;
-  readonly output?: string;
-}
+import type { Inconclusive, InconclusiveCause, Verdict, WorkloadEnd } from './records/verdict.ts';
 
-/** Nothing was found, and nothing is proved either. */
-export interface Inconclusive {
-  readonly kind: 'inconclusive';
-  readonly because: InconclusiveCause;
-  readonly message: string;
-}
-
-export type InconclusiveCause =
-  | 'blind'
-  | 'unexercised'
-  | 'canary-missed'
-  | 'hung'
-  | 'workload-failed'
-  | 'not-run';
-
-/** At least one unexpected splat. */
-export interface SplatSeen {
-  readonly kind: 'splat';
-  /** Titles of the unexpected splats, each once, in the order they were printed. */
-  readonly titles: readonly string[];
-}
-
-export interface Clean {
-  readonly kind: 'clean';
-}
-
-export type Verdict = SplatSeen | Untestable | Inconclusive | Clean;
-
-/** What a patch of a series amounts to, against the last testable prefix before it; in this precedence. */
-export type PatchVerdict =
-  | 'untestable'
-  | 'inconclusive'
-  | 'introduces'
-  | 'exposes'
-  | 'fixes'
-  | 'unaffected';
-
-/** How the workload's process ended, as the agent saw it. */
-export type WorkloadEnd =
-  | { readonly kind: 'exit'; readonly code: number }
-  | { readonly kind: 'signal'; readonly signal: number }
-  /** It said that it cannot run here, and why (KSFT_SKIP, exit code 4). */
-  | { readonly kind: 'skipped'; readonly reason: string }
-  /** A program of the user's that had no end of its own, ended after the time it was given. */
-  | { readonly kind: 'stopped' }
-  /** Still running at its deadline, with the agent alive or not. */
-  | { readonly kind: 'silent'; readonly afterMs: number }
-  /** The guest itself ended: a panic, a reboot, a dead QEMU. */
-  | { readonly kind: 'lost' };
+export type { PatchVerdict, Untestable, Verdict, WorkloadEnd } from './records/verdict.ts';
 
 /** Everything a trial's verdict depends on. All of it is required: a clean without a ledger cannot be written down. */
 export interface TrialEvidence {

@@ -1,5 +1,5 @@
 /** How the table of controls says what it expects. */
-import type { AnnotationState } from './index.ts';
+import type { AnnotationState } from '../harness/records/controls.ts';
 import type { Control, Expectation, ExpectedSplat } from './seeded-bugs.ts';
 
 export function sleeping(where: string, file: string): ExpectedSplat {

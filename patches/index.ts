@@ -1,3 +1,5 @@
+import type { AnnotationState } from '../harness/records/controls.ts';
+
 /** A series of our own. It is for kernel versions in the half-open range [from, before); no `before`: every later one. */
 export interface OwnSeries {
   readonly name: string;
@@ -27,8 +29,6 @@ export const ownSeries: readonly OwnSeries[] = Object.freeze([
  * What became of the annotations of the 2019 series "hmm & mmu_notifier debug/lockdep annotations" and its follow-ups:
  * as the tree has them, taken out, added again by our own patches, or as the tree has them and more.
  */
-export type AnnotationState = 'in' | 'removed' | 'readded' | 'extended';
-
 export const annotationStates: readonly AnnotationState[] = Object.freeze([
   'in',
   'removed',

@@ -3,7 +3,7 @@
  * seeded-bug driver, set off by the guest program `controls`. Seen on 6.1.192 and 6.12.117 in all four states of the
  * annotations; other versions are what their source promises, 6.4 as a boundary included.
  */
-import type { AnnotationState } from './index.ts';
+import type { AnnotationState } from '../harness/records/controls.ts';
 
 /** A row of the detection matrix. */
 export interface Rule {

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Finding } from '../harness/splat/finding.ts';
+import type { Finding } from '../harness/records/finding.ts';
 import { scanLog } from '../harness/splat/scanner.ts';
 
 /**

@@ -13,18 +13,19 @@ interface Room {
 }
 
 const words = ['errors.ts', 'events.ts', 'verdict.ts', 'records'];
-const pure = { rooms: [], node: [] };
+const pure = { rooms: ['records'], node: [] };
 
 /**
  * The walls of harness/: an import is allowed only when it is listed here. Paths are resolved before they are looked up, and
  * type imports count. Who changes the rooms edits this table and the list of rooms in ARCHITECTURE.md.
  */
 export const walls: Readonly<Record<string, Room>> = {
-  'errors.ts': pure,
+  'errors.ts': { rooms: [], node: [] },
   'verdict.ts': pure,
   'events.ts': { rooms: ['errors.ts', 'verdict.ts', 'records'], node: [] },
+  records: { rooms: [], packages: ['valibot'], node: [] },
   // A lockdep report is read into a graph by locks/, which is pure as well.
-  splat: { rooms: ['locks'], node: [] },
+  splat: { rooms: ['locks', 'records'], node: [] },
   locks: pure,
   host: {
     rooms: ['errors.ts', 'records'],
@@ -55,9 +56,6 @@ export const walls: Readonly<Record<string, Room>> = {
       'locks',
       'patches',
       'trial',
-      // Until their shapes are in records/.
-      'report/bisect-report.ts',
-      'report/series-report.ts',
     ],
   },
   report: {

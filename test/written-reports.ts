@@ -1,4 +1,4 @@
-import type { Finding } from '../harness/splat/finding.ts';
+import type { Finding } from '../harness/records/finding.ts';
 
 /** A report written by hand: its first lines, what stands below them, and the title it must get. */
 export interface WrittenReport {

@@ -1,13 +1,14 @@
 import { randomInt } from 'node:crypto';
 import { join, relative } from 'node:path';
 import type { Argv } from 'yargs';
-import { type AnnotationState, annotationStates } from '../../patches/index.ts';
+import { annotationStates } from '../../patches/index.ts';
 import { rules } from '../../patches/seeded-bugs.ts';
 import { exitCodes, HarnessError } from '../errors.ts';
 import type { AccelChoice } from '../guest/accel.ts';
 import { writeWhole } from '../host/disk.ts';
 import { cacheRoot } from '../host/store.ts';
 import { controlsPlan } from '../plans/controls/run-controls.ts';
+import type { AnnotationState } from '../records/controls.ts';
 import { tabulateControls } from '../report/controls-markdown.ts';
 import { drawControls } from '../report/controls-svg.ts';
 import { describeControls } from '../report/controls-text.ts';

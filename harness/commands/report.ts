@@ -3,7 +3,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError, isHarnessError } from '../errors.ts';
 import { explainDiskError, writeWhole } from '../host/disk.ts';
-import { readShownRun } from '../plans/run/shown-run.ts';
+import { readRun } from '../plans/run/run-record.ts';
 import { drawLocks } from '../report/locks-svg.ts';
 import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';
@@ -27,11 +27,14 @@ export function builder(yargs: Argv): Argv<ReportArguments> {
     });
 }
 
+/** A result of 2000 trials is about this large; a browser takes no more gladly. */
+const largestShownBytes = 16 * 1024 * 1024;
+
 /** 0, whatever the verdict was: the page is there. */
 export async function run(argv: ReportArguments, context: CommandContext): Promise<number> {
   const { cwd } = context;
   const dir = resolve(cwd, argv.run);
-  const shown = await readShownRun(dir);
+  const shown = await readRun(dir, largestShownBytes);
   const file = argv.out === undefined ? join(dir, 'report.html') : resolve(cwd, argv.out);
   await requireFileOrNothing(file, argv.out);
   const beside = dirname(file) === dir;

@@ -3,7 +3,7 @@ import { open, readdir, realpath } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { commandLine } from '../host/process.ts';
 import type { FinishedRun } from '../plans/run/asked-run.ts';
-import type { RecordedRequest } from '../plans/run/run-record.ts';
+import type { RecordedRequest } from '../records/run-request.ts';
 import { formatRunPage, type RunPage } from '../report/page/run-page.ts';
 import { guestDefaults, optionWords } from './run-options.ts';
 

@@ -10,9 +10,9 @@ import {
   type SeriesRequest,
   seriesPlan,
 } from '../plans/series/run-series.ts';
+import type { SeriesReport } from '../records/series.ts';
 import { formatB4Checks } from '../report/b4-check.ts';
 import { progressWriter } from '../report/progress.ts';
-import type { SeriesReport } from '../report/series-report.ts';
 import { describeSeries } from '../report/series-text.ts';
 import { requireWorkloads } from '../trial/choose-workloads.ts';
 import type { CommandContext } from './context.ts';

@@ -8,7 +8,7 @@ import {
   type SourcePlace,
   type Symbolizer,
 } from '../host/symbolizer.ts';
-import type { Finding, StackFrame } from '../splat/finding.ts';
+import type { Finding, StackFrame } from '../records/finding.ts';
 import type { CommandContext } from './context.ts';
 
 /** So many functions of another size are no patches of one. */

@@ -2,13 +2,13 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError } from '../errors.ts';
+import type { Finding } from '../records/finding.ts';
 import {
   type FindingGroup,
   formatExplanation,
   formatFinding,
   formatSummary,
 } from '../report/triage-text.ts';
-import type { Finding } from '../splat/finding.ts';
 import { createScanner, scanLog } from '../splat/scanner.ts';
 import type { CommandContext } from './context.ts';
 import { nameOfLog, readLog, throwIfAborted } from './triage-input.ts';

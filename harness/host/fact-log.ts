@@ -1,6 +1,8 @@
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HarnessError } from '../errors.ts';
+import { type QuestionFact, questionFactSchema } from '../records/journal.ts';
+import { checkValue, type Recorded, type RecordSchema } from '../records/schema.ts';
 
 /** What is learnt, a line of journal.jsonl each, kept as it is learnt: work that is stopped goes on from there. */
 export interface FactLog<F> {
@@ -9,55 +11,37 @@ export interface FactLog<F> {
   readonly append: (fact: F) => Promise<void>;
 }
 
-/** The first fact: a log of another question is not taken for this one's. */
-export interface QuestionFact {
-  readonly kind: 'question';
-  readonly key: string;
-}
-
-/** The fields that are read of each kind of fact; a file somebody edited is not trusted to have them. */
-export type FactFields<F extends { readonly kind: string }> = Readonly<
-  Record<F['kind'], Readonly<Record<string, 'string' | 'number' | 'object'>>>
->;
-
 /**
  * The log in `dir`, begun when there is none. Throws `usage` when it is another question's, `config` when it cannot be read;
  * `what` is what it is of, as "bisection".
  */
-export async function openFactLog<F extends { readonly kind: string }>(
+export async function openFactLog<S extends RecordSchema>(
   dir: string,
-  asked: {
-    readonly key: string;
-    readonly what: string;
-    readonly fields: FactFields<F | QuestionFact>;
-  },
-): Promise<FactLog<F | QuestionFact> & AsyncDisposable> {
+  asked: { readonly key: string; readonly what: string; readonly schema: S },
+): Promise<FactLog<Recorded<S> | QuestionFact> & AsyncDisposable> {
+  type Fact = Recorded<S> | QuestionFact;
   const path = join(dir, 'journal.jsonl');
   const text = await readLog(path);
   // What follows the last line end was being written when the power went.
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-  const facts = whole
+  const facts: Fact[] = whole
     .split('\n')
     .slice(0, -1)
-    .map((line, at) => readFact<F | QuestionFact>(line, asked, `${path}, line ${at + 1}`));
+    .map((line, at) => readFact(line, asked, `${path}, line ${at + 1}`));
   const [first] = facts;
-  if (first !== undefined && !(isQuestion(first) && first.key === asked.key)) {
+  if (first !== undefined && !isQuestion(first, asked.key)) {
     const next = 'name a new folder with --out';
     throw new HarnessError('usage', `${dir} holds another ${asked.what}; ${next}`);
   }
   const file = await open(path, 'a');
   await file.truncate(Buffer.byteLength(whole));
-  const append = async (fact: F | QuestionFact): Promise<void> => {
+  const append = async (fact: Fact): Promise<void> => {
     await file.appendFile(`${JSON.stringify(fact)}\n`);
     await file.datasync();
     facts.push(fact);
   };
   if (first === undefined) await append({ kind: 'question', key: asked.key });
   return { facts, append, [Symbol.asyncDispose]: async () => file.close() };
-}
-
-function isQuestion(fact: { readonly kind: string }): fact is QuestionFact {
-  return fact.kind === 'question';
 }
 
 async function readLog(path: string): Promise<string> {
@@ -70,30 +54,27 @@ async function readLog(path: string): Promise<string> {
   }
 }
 
+function isQuestion(fact: unknown, key: string): boolean {
+  const checked = checkValue(questionFactSchema, fact);
+  return checked.isRight && checked.value.key === key;
+}
+
 /** Throws `config` for a line that is no fact: what was learnt after it cannot be told from what was not. */
-function readFact<F extends { readonly kind: string }>(
+function readFact<S extends RecordSchema>(
   line: string,
-  { fields, what }: { readonly fields: FactFields<F>; readonly what: string },
+  { schema, what }: { readonly schema: S; readonly what: string },
   where: string,
-): F {
+): Recorded<S> {
   let value: unknown;
   try {
     value = JSON.parse(line);
   } catch (cause) {
     throw new HarnessError('config', `${where}: not JSON; ${startAfresh}`, { cause });
   }
-  const wanted = isRecord(value) ? fields[value['kind'] as F['kind']] : undefined;
-  const isFact =
-    wanted !== undefined &&
-    Object.entries(wanted).every(
-      ([name, type]) => typeof (value as Record<string, unknown>)[name] === type,
-    );
-  if (!isFact) throw new HarnessError('config', `${where}: no fact of a ${what}; ${startAfresh}`);
-  return value as F;
+  const checked = checkValue(schema, value);
+  if (checked.isRight) return checked.value;
+  const field = checked.field === '' ? '' : ` (${checked.field})`;
+  throw new HarnessError('config', `${where}: no fact of a ${what}${field}; ${startAfresh}`);
 }
 
 const startAfresh = 'remove the folder, or name a new one with --out';
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}

@@ -1,12 +1,5 @@
+import type { Diagnostic } from '../records/build.ts';
 /** What make(1) and the compiler say, read line by line. Pure. */
-
-/** A complaint of the compiler, assembler, linker or modpost. */
-export interface Diagnostic {
-  readonly severity: 'error' | 'warning';
-  /** `mm/mmap.c:12`, or the tool when no line is named. */
-  readonly place: string;
-  readonly text: string;
-}
 
 /** `  CC      mm/mmap.o`, `  AS [M]  lib/x.o`: a file of the kernel was compiled. Host tools have absolute paths. */
 export function isObjectLine(line: string): boolean {

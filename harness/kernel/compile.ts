@@ -4,14 +4,9 @@ import { HarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { makeFolder, writeWhole } from '../host/disk.ts';
 import { tail } from '../host/process.ts';
+import type { Diagnostic } from '../records/build.ts';
 import type { Untestable } from '../verdict.ts';
-import {
-  type Diagnostic,
-  explainBuildFailure,
-  hostFault,
-  isObjectLine,
-  parseDiagnostic,
-} from './build-log.ts';
+import { explainBuildFailure, hostFault, isObjectLine, parseDiagnostic } from './build-log.ts';
 import { type MakeSetup, runMake, silenceMs } from './make.ts';
 import { compareVersions, type KernelVersion } from './source.ts';
 

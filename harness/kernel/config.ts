@@ -1,3 +1,4 @@
+import type { DroppedLines } from '../records/journal.ts';
 import type { Untestable } from '../verdict.ts';
 import type { Fragment } from './fragment.ts';
 
@@ -28,14 +29,6 @@ export function mergeConfig(
   });
   const added = [...wanted].map(([symbol, value]) => configLine(symbol, value));
   return `${[...kept, ...added].join('\n').trimEnd()}\n`;
-}
-
-/** What a tree's olddefconfig did not keep, a line each. */
-export interface DroppedLines {
-  /** Demands of fragments that do not hold. */
-  readonly demanded: readonly string[];
-  /** Lines of a base that is a file: `CONFIG_X=y (is n)`. */
-  readonly base: readonly string[];
 }
 
 export const nothingDropped: DroppedLines = { demanded: [], base: [] };

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { tail } from '../host/process.ts';
 import { valueDigest } from '../host/store.ts';
+import type { DroppedLines } from '../records/journal.ts';
 import type { Untestable } from '../verdict.ts';
 import {
   type ConfigBase,
-  type DroppedLines,
   droppedDemands,
   droppedOfBase,
   mergeConfig,

@@ -1,18 +1,14 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import {
-  type AnnotationState,
-  annotationSeries,
-  type OwnSeries,
-  ownSeries,
-} from '../../patches/index.ts';
+import { annotationSeries, type OwnSeries, ownSeries } from '../../patches/index.ts';
 import { HarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { readFaultIn } from '../host/disk.ts';
 import { packageRoot } from '../host/package-root.ts';
 import { withAddedFiles } from '../patch/added-files.ts';
 import { readSeries, type Series } from '../patch/series.ts';
+import type { AnnotationState } from '../records/controls.ts';
 import type { ConfigBase } from './config.ts';
 import { type Fragment, readFragments } from './fragment.ts';
 import { type BuildOutcome, buildKernel } from './kernel.ts';

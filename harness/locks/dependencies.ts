@@ -1,3 +1,4 @@
+import type { Dependency } from '../records/lock-order.ts';
 import { canonicalLockName } from './lock-line.ts';
 
 /**
@@ -7,12 +8,6 @@ import { canonicalLockName } from './lock-line.ts';
  * interrupts enabled or were acquired in one, and the spinlocks inside mutexes and rw_semaphores, which contended ones take.
  */
 export type LockOrder = ReadonlyMap<string, ReadonlySet<string>>;
-
-/** A step of a path: `to` was acquired while `from` was held. */
-export interface Dependency {
-  readonly from: string;
-  readonly to: string;
-}
 
 /** What /proc/lockdep and /proc/lockdep_chains say (kernel/locking/lockdep_proc.c; 5.10 to 6.12 print alike). */
 export interface LockDump {

@@ -1,5 +1,6 @@
+import type { Dependency, NewDependency } from '../records/lock-order.ts';
 import { canonicalRotation } from './cycle.ts';
-import { type Dependency, type LockDump, type LockOrder, shortestPath } from './dependencies.ts';
+import { type LockDump, type LockOrder, shortestPath } from './dependencies.ts';
 
 /**
  * The classes around which memory management and drivers meet: a dependency into or out of one is news. The first three
@@ -18,17 +19,6 @@ const watchedLocks = [
 const ordinary = watchedLocks.slice(0, 3);
 
 const watched = new Set<string>(watchedLocks);
-
-/** A dependency that one kernel learned and the other did not. */
-export interface NewDependency extends Dependency {
-  /** The shortest cycle it is part of, from `from` on: there was no report, so it has a reader or a context that excuses it. */
-  readonly cycle?: readonly string[];
-  /**
-   * The shortest path that needs one dependency more to be such a cycle: from its first class over `from` and `to`, and
-   * whoever then enters the first class again has closed it.
-   */
-  readonly almost?: readonly string[];
-}
 
 /** Dependencies of `now` at the watched classes that `before` lacks, sorted. */
 export function newDependencies(before: LockOrder, now: LockOrder): readonly NewDependency[] {

@@ -1,4 +1,4 @@
-import type { LockSite } from './lock-graph.ts';
+import type { LockSite } from '../records/lock-graph.ts';
 
 /** A lock in a line of a report, `ffff888 (&s->lock){+.+.}-{2:2}, at: evict+0x90/0x334`. */
 export interface LockMention {

@@ -1,4 +1,3 @@
-import { canonicalCycle } from './cycle.ts';
 import type {
   LockClass,
   LockEdge,
@@ -7,7 +6,8 @@ import type {
   LockReportKind,
   LockSite,
   UsageMark,
-} from './lock-graph.ts';
+} from '../records/lock-graph.ts';
+import { canonicalCycle } from './cycle.ts';
 import { canonicalLockName, type LockMention, readMention, readSite } from './lock-line.ts';
 
 const kinds: readonly (readonly [RegExp, LockReportKind])[] = [

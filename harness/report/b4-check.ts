@@ -1,5 +1,5 @@
+import type { ReportedPatch, SeriesReport } from '../records/series.ts';
 import { plain } from './plain.ts';
-import type { ReportedPatch, SeriesReport } from './series-report.ts';
 
 /** A result in the check protocol of `b4 review`: a patch on stdin, a list of these on stdout. */
 export interface B4Check {

@@ -1,4 +1,4 @@
-import type { BisectReport, ReportedCommit } from './bisect-report.ts';
+import type { BisectReport, ReportedCommit } from '../records/bisect.ts';
 import { plain } from './plain.ts';
 
 /**

@@ -1,4 +1,5 @@
-import { type BisectReport, commitPhrase, type ReportedCommit } from './bisect-report.ts';
+import type { BisectReport, ReportedCommit } from '../records/bisect.ts';
+import { commitPhrase } from './bisect-words.ts';
 import { plain } from './plain.ts';
 import { escapeXml } from './xml.ts';
 

@@ -1,4 +1,5 @@
-import { type BisectReport, commitPhrase } from './bisect-report.ts';
+import type { BisectReport } from '../records/bisect.ts';
+import { commitPhrase } from './bisect-words.ts';
 import { plain } from './plain.ts';
 import { styleFor } from './style.ts';
 

@@ -1,11 +1,11 @@
-import type { ControlsReport, ReportedCell } from './controls-text.ts';
+import type { Cell, ControlsResult } from '../records/controls.ts';
 import { plain } from './plain.ts';
 
 /** The matrix as a table of GitHub's markdown: a line a rule, a column a kernel in one state of its annotations. */
 export function tabulateControls({
   columns,
   rows,
-}: Pick<ControlsReport, 'columns' | 'rows'>): string {
+}: Pick<ControlsResult, 'columns' | 'rows'>): string {
   const heads = columns.map(({ kernel, annotations }) => `${escapeCell(kernel)} ${annotations}`);
   const lines = rows.map(({ id, name, cells }) => {
     const results = columns.map(({ kernel, annotations }) =>
@@ -19,7 +19,7 @@ export function tabulateControls({
 }
 
 /** One word where all ways and triggers of a rule agree, else how many were caught. */
-function cellWords(cells: readonly ReportedCell[]): string {
+function cellWords(cells: readonly Cell[]): string {
   const [first] = cells;
   if (first === undefined) return '';
   const mark = cells.every(({ asExpected }) => asExpected) ? '' : ' (!)';

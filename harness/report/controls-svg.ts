@@ -1,4 +1,5 @@
-import { type ControlsReport, cellLabel, type ReportedCell } from './controls-text.ts';
+import type { Cell, ControlsResult } from '../records/controls.ts';
+import { cellLabel } from './controls-text.ts';
 import { plain } from './plain.ts';
 import { escapeXml } from './xml.ts';
 
@@ -17,7 +18,7 @@ const looks: Readonly<Record<string, { readonly fill: string; readonly letter: s
 };
 
 /** The matrix as a picture: a line a rule, a column a kernel in one state of its annotations; hover a cell for its parts. */
-export function drawControls({ columns, rows }: ControlsReport): string {
+export function drawControls({ columns, rows }: ControlsResult): string {
   const width = labelWidth + columns.length * columnWidth + 2 * margin;
   const height = headHeight + rows.length * rowHeight + 2 * margin;
   const x = (column: number): number => margin + labelWidth + column * columnWidth;
@@ -50,7 +51,7 @@ export function drawControls({ columns, rows }: ControlsReport): string {
 }
 
 /** The cells of one rule in one column, side by side: a rule may have several ways and triggers. */
-function drawCell(cells: readonly ReportedCell[], left: number, top: number): string {
+function drawCell(cells: readonly Cell[], left: number, top: number): string {
   const width = (columnWidth - 4) / cells.length;
   const boxes = cells.map((cell, at) => {
     const { fill } = looks[cell.result] ?? { fill: '#ffffff' };

@@ -1,68 +1,10 @@
+import type { Cell, ControlsResult, TimedCell } from '../records/controls.ts';
 import { plain } from './plain.ts';
 import { type Style, styleFor } from './style.ts';
 
-/** What controls.json is to a report. */
-export interface ControlsReport {
-  readonly asExpected: boolean;
-  readonly columns: readonly {
-    readonly kernel: string;
-    readonly annotations: string;
-    readonly release: string | null;
-    readonly because?: string;
-    readonly locks?: {
-      readonly learned: readonly ReportedDependency[];
-      readonly lost: readonly ReportedDependency[];
-    };
-  }[];
-  readonly rows: readonly {
-    readonly id: number;
-    readonly name: string;
-    readonly cells: readonly ReportedCell[];
-  }[];
-  readonly times: readonly ReportedTime[];
-}
-
-interface ReportedDependency {
-  readonly from: string;
-  readonly to: string;
-}
-
-export interface ReportedCell {
-  readonly kernel: string;
-  readonly annotations: string;
-  readonly mode: string;
-  readonly notifier: string;
-  readonly trigger: string;
-  readonly refusals?: number;
-  readonly expected: string;
-  readonly result: string;
-  readonly asExpected: boolean;
-  readonly splats: readonly string[];
-  readonly detectMs?: number;
-  readonly because?: string;
-  readonly trial?: string;
-  readonly unreportedCycles?: readonly (readonly string[])[];
-  readonly seed: number;
-}
-
-export interface ReportedTime {
-  readonly row: number;
-  readonly kernel: string;
-  readonly annotations: string;
-  readonly mode: string;
-  readonly notifier: string;
-  readonly trigger: string;
-  readonly forks: number;
-  readonly detected: number;
-  readonly capMs: number;
-  readonly medianMs: number | null;
-  readonly lowMs: number | null;
-  readonly highMs: number | null;
-}
-
 /** The matrix for a terminal: a table a kernel, then what was not as expected, then the times. */
 export function describeControls(
-  report: ControlsReport,
+  report: ControlsResult,
   options: { readonly colour: boolean; readonly dir: string },
 ): string {
   const style = styleFor(options.colour);
@@ -84,7 +26,7 @@ export function describeControls(
   ].join('\n');
 }
 
-function kernelTable(kernel: string, report: ControlsReport, style: Style): readonly string[] {
+function kernelTable(kernel: string, report: ControlsResult, style: Style): readonly string[] {
   const columns = report.columns.filter((column) => column.kernel === kernel);
   const release = columns.find((column) => column.release !== null)?.release ?? 'not built';
   const states = columns.map(({ annotations }) => annotations);
@@ -117,7 +59,7 @@ function ruleLine(id: number, name: string, style: Style): string {
 
 /** A line for each way to break the rule, with its result in every state. */
 function cellLines(
-  cells: readonly ReportedCell[],
+  cells: readonly Cell[],
   states: readonly string[],
   style: Style,
 ): readonly string[] {
@@ -132,12 +74,12 @@ function cellLines(
 }
 
 /** `refuse 25 times, hlist oom-memcg`. */
-export function cellLabel({ mode, notifier, trigger, refusals }: ReportedCell): string {
+export function cellLabel({ mode, notifier, trigger, refusals }: Cell): string {
   const often = refusals === undefined ? '' : refusals > 1000 ? ' always' : ` ${refusals} times`;
   return `${mode}${often}, ${notifier} ${trigger}`;
 }
 
-function shownCell(cell: ReportedCell, style: Style): string {
+function shownCell(cell: Cell, style: Style): string {
   const time =
     cell.detectMs === undefined || cell.result !== 'caught'
       ? ''
@@ -147,7 +89,7 @@ function shownCell(cell: ReportedCell, style: Style): string {
   return cell.result === 'missed' ? style.doubtful(text) : style.good(text);
 }
 
-function oddLines({ rows }: ControlsReport, style: Style): readonly string[] {
+function oddLines({ rows }: ControlsResult, style: Style): readonly string[] {
   const lines = rows.flatMap(({ id, cells }) =>
     cells
       .filter(({ asExpected }) => !asExpected)
@@ -162,7 +104,7 @@ function oddLines({ rows }: ControlsReport, style: Style): readonly string[] {
 }
 
 /** What lockdep knew and could not find, and what it learned less or more of than with the annotations as they are. */
-function lockOrderLines({ columns, rows }: ControlsReport, style: Style): readonly string[] {
+function lockOrderLines({ columns, rows }: ControlsResult, style: Style): readonly string[] {
   const unseen = rows.flatMap(({ id, cells }) =>
     cells.flatMap((cell) => {
       // Where there was a splat, there is no need to read tables.
@@ -190,7 +132,7 @@ function lockOrderLines({ columns, rows }: ControlsReport, style: Style): readon
   ];
 }
 
-function timeLines(times: readonly ReportedTime[], style: Style): readonly string[] {
+function timeLines(times: readonly TimedCell[], style: Style): readonly string[] {
   if (times.length === 0) return [];
   const head = `${'time to detect'.padEnd(labelChars)}${'annotations'.padEnd(cellChars)}${'detected'.padEnd(cellChars)}median (95 %)`;
   const lines = times.map((one) => {

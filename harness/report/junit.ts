@@ -1,9 +1,10 @@
+import type { RunResult } from '../records/run-result.ts';
+import type { TrialResult } from '../records/trial.ts';
 import { isNotRun, verdictPhrase } from '../verdict.ts';
-import type { ReportedTrial, RunReport } from './run-report.ts';
 import { escapeXml } from './xml.ts';
 
 /** JUnit XML as CI servers read it (the de facto schema of Jenkins' xUnit plugin): splats fail, what was not run is skipped, everything else unproved is an error. */
-export function formatJunit(run: RunReport): string {
+export function formatJunit(run: RunResult): string {
   const cases = [kernelCase(run), ...run.trials.map(trialCase)];
   const failures = cases.filter((xml) => xml.includes('<failure')).length;
   const errors = cases.filter((xml) => xml.includes('<error')).length;
@@ -18,7 +19,7 @@ export function formatJunit(run: RunReport): string {
   ].join('\n');
 }
 
-function kernelCase({ verdict, bootSplats }: RunReport): string {
+function kernelCase({ verdict, bootSplats }: RunResult): string {
   if (verdict.kind === 'untestable') {
     const text = [verdict.message, verdict.output ?? ''].join('\n');
     return testCase('kernel', 0, element('error', verdictPhrase(verdict), text));
@@ -30,7 +31,7 @@ function kernelCase({ verdict, bootSplats }: RunReport): string {
   return testCase('kernel', 0, element('failure', first.title, text));
 }
 
-function trialCase({ id, verdict, splats, timings }: ReportedTrial): string {
+function trialCase({ id, verdict, splats, timings }: TrialResult): string {
   switch (verdict.kind) {
     case 'clean':
       return testCase(id, timings.totalMs, '');

@@ -1,9 +1,5 @@
-import type {
-  ReportedBuild,
-  ReportedPatch,
-  ReportedSuspect,
-  SeriesReport,
-} from './series-report.ts';
+import type { ReportedBuild } from '../records/build.ts';
+import type { ReportedPatch, ReportedSuspect, SeriesReport } from '../records/series.ts';
 
 /** What a report cannot know of itself. */
 export interface KcidbOptions {

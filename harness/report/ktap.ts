@@ -1,6 +1,6 @@
+import type { RunResult } from '../records/run-result.ts';
 import { isNotRun, verdictPhrase } from '../verdict.ts';
 import { plain } from './plain.ts';
-import type { RunReport } from './run-report.ts';
 
 /**
  * KTAP version 1 (Documentation/dev-tools/ktap.rst), a test a trial:
@@ -10,7 +10,7 @@ import type { RunReport } from './run-report.ts';
  * A kernel that could not be tested and a trial that proves nothing are not ok either: a reader of TAP must not take a dead
  * detector for a pass. Only what was never meant to run here is a skip.
  */
-export function formatKtap(run: RunReport): string {
+export function formatKtap(run: RunResult): string {
   const { verdict } = run;
   if (verdict.kind === 'untestable') {
     return [
@@ -28,7 +28,7 @@ export function formatKtap(run: RunReport): string {
   return ['KTAP version 1', `1..${results.length}`, ...results, ''].join('\n');
 }
 
-function trialLine({ id, verdict }: RunReport['trials'][number], number: number): string {
+function trialLine({ id, verdict }: RunResult['trials'][number], number: number): string {
   switch (verdict.kind) {
     case 'clean':
       return `ok ${number} ${id}`;

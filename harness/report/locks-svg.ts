@@ -1,4 +1,4 @@
-import type { LockReport } from './locks-text.ts';
+import type { LockNews } from '../records/lock-order.ts';
 import { plain } from './plain.ts';
 
 /** Where one class was entered under another: as known, as this kernel learned, or as it would take to close a cycle. */
@@ -15,7 +15,7 @@ const looks: Readonly<Record<EdgeKind, string>> = {
 const drawnEdges = 300;
 
 /** The news of lock order as a graph: the new dependencies, and the cycles they close or nearly close. Null without any, and with too many. */
-export async function drawLocks(locks: LockReport | null): Promise<string | null> {
+export async function drawLocks(locks: LockNews | null): Promise<string | null> {
   const dot = locks === null ? null : locksDot(locks);
   if (dot === null) return null;
   // Loaded only when there is something to draw: it is a compiler's worth of code.
@@ -25,7 +25,7 @@ export async function drawLocks(locks: LockReport | null): Promise<string | null
 }
 
 /** The same in graphviz' own language. */
-export function locksDot({ learned, unreported }: LockReport): string | null {
+export function locksDot({ learned, unreported }: LockNews): string | null {
   const edges = new Map<string, EdgeKind>();
   const note = (path: readonly string[], kind: EdgeKind): void => {
     for (const [at, from] of path.slice(0, -1).entries()) {

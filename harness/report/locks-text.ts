@@ -1,29 +1,12 @@
+import type { LearnedDependency, LockNews } from '../records/lock-order.ts';
 import { plain } from './plain.ts';
 import type { Style } from './style.ts';
-
-/** What result.json's `locks` is to a report. */
-export interface LockReport {
-  readonly dependencies: number;
-  readonly learned: readonly LearnedDependency[] | null;
-  readonly unreported: readonly {
-    readonly cycle: readonly string[];
-    readonly trials: readonly string[];
-  }[];
-}
-
-export interface LearnedDependency {
-  readonly from: string;
-  readonly to: string;
-  readonly cycle?: readonly string[];
-  readonly almost?: readonly string[];
-  readonly trials: readonly string[];
-}
 
 /** More than a screen of news is no news. */
 const shownDependencies = 20;
 
 /** Lock order that the baseline did not have, and cycles that lockdep cannot see; nothing when there is neither. */
-export function lockLines(locks: LockReport | null, style: Style): readonly string[] {
+export function lockLines(locks: LockNews | null, style: Style): readonly string[] {
   if (locks === null) return [];
   const learned = locks.learned ?? [];
   const lines = [

@@ -1,7 +1,8 @@
+import type { RunResult } from '../records/run-result.ts';
+import type { TrialResult } from '../records/trial.ts';
 import { isNotRun, type Verdict, verdictPhrase } from '../verdict.ts';
 import { lockLines } from './locks-text.ts';
 import { plain, plainLines } from './plain.ts';
-import type { ReportedTrial, RunReport } from './run-report.ts';
 import { counterWord, seconds, seenSplats, splatWords, verdictReason } from './run-words.ts';
 import { type Style, styleFor } from './style.ts';
 
@@ -19,7 +20,7 @@ const witnessChars = 50;
 const shownReportLines = 60;
 
 /** What a person sees at the end of a run: a table, each splat once, the verdict. */
-export function describeRun(run: RunReport, options: SummaryOptions): string {
+export function describeRun(run: RunResult, options: SummaryOptions): string {
   const style = styleFor(options.colour);
   return [
     ...describeKernel(run),
@@ -36,13 +37,13 @@ export function describeRun(run: RunReport, options: SummaryOptions): string {
   ].join('\n');
 }
 
-function describeKernel({ kernel, accel, accelReason }: RunReport): readonly string[] {
+function describeKernel({ kernel, accel, accelReason }: RunResult): readonly string[] {
   if (kernel === null) return [];
   const guest = accel === null ? [] : [`guest    ${accel}: ${plain(accelReason ?? '')}`];
   return ['', `kernel   ${plain(kernel.release)} from ${plain(kernel.source)}`, ...guest];
 }
 
-function trialTable(trials: readonly ReportedTrial[], style: Style): readonly string[] {
+function trialTable(trials: readonly TrialResult[], style: Style): readonly string[] {
   const rows = trials.map((trial) => ({
     cells: [
       trial.id,
@@ -79,7 +80,7 @@ function verdictCell(verdict: Verdict): string {
 }
 
 /** Where no witness is required, which is only where the workload is the user's own: all that was counted. */
-function counterLines({ trials }: RunReport, style: Style): readonly string[] {
+function counterLines({ trials }: RunResult, style: Style): readonly string[] {
   const lines = trials
     .filter(({ witnesses, verdict }) => Object.keys(witnesses).length === 0 && !isNotRun(verdict))
     .map(({ id, counters }) => {
@@ -91,7 +92,7 @@ function counterLines({ trials }: RunReport, style: Style): readonly string[] {
 }
 
 /** As many as fit, the missing ones first; result.json has all. */
-function witnessCell({ witnesses }: ReportedTrial): string {
+function witnessCell({ witnesses }: TrialResult): string {
   const shown: string[] = [];
   const sorted = Object.entries(witnesses).toSorted(
     ([, a], [, b]) => Number(a > 0) - Number(b > 0),
@@ -105,7 +106,7 @@ function witnessCell({ witnesses }: ReportedTrial): string {
   return left === 0 ? shown.join(', ') : `${shown.join(', ')}, +${left}`;
 }
 
-function knownLines(run: RunReport, style: Style): readonly string[] {
+function knownLines(run: RunResult, style: Style): readonly string[] {
   const known = seenSplats(run, (splat) => splat.known === true);
   const lines = known.map(
     ({ splat, where }) =>
@@ -114,7 +115,7 @@ function knownLines(run: RunReport, style: Style): readonly string[] {
   return lines.length === 0 ? [] : ['', ...lines];
 }
 
-function describeSplats(run: RunReport, style: Style, options: SummaryOptions): readonly string[] {
+function describeSplats(run: RunResult, style: Style, options: SummaryOptions): readonly string[] {
   const unknown = seenSplats(run, (splat) => splat.known !== true);
   return unknown.flatMap(({ splat, where, trial }) => [
     '',
@@ -128,7 +129,7 @@ function describeSplats(run: RunReport, style: Style, options: SummaryOptions): 
   ]);
 }
 
-function problemLines({ trials }: RunReport, style: Style): readonly string[] {
+function problemLines({ trials }: RunResult, style: Style): readonly string[] {
   const lines = trials.flatMap(({ id, verdict }) =>
     verdict.kind === 'inconclusive'
       ? [`${style.doubtful(id)}: ${isNotRun(verdict) ? 'not run: ' : ''}${plain(verdict.message)}`]
@@ -137,7 +138,7 @@ function problemLines({ trials }: RunReport, style: Style): readonly string[] {
   return lines.length === 0 ? [] : ['', ...lines];
 }
 
-function verdictDetail(run: RunReport): string {
+function verdictDetail(run: RunResult): string {
   const { verdict } = run;
   const reason = verdict.kind === 'inconclusive' ? '' : verdictReason(run);
   const log =

@@ -1,8 +1,10 @@
+import type { SeenSplat } from '../records/finding.ts';
+import type { RunResult } from '../records/run-result.ts';
+import type { TrialResult } from '../records/trial.ts';
 import { isNotRun } from '../verdict.ts';
-import type { ReportedSplat, ReportedTrial, RunReport } from './run-report.ts';
 
-export interface SeenSplat {
-  readonly splat: ReportedSplat;
+export interface GatheredSplat {
+  readonly splat: SeenSplat;
   /** The boot or the trials that saw it, as "munmap (3 times)". */
   readonly where: readonly string[];
   /** The first trial that saw it; empty for the boot. */
@@ -11,11 +13,11 @@ export interface SeenSplat {
 
 /** Every splat of a run once, by title and signature. What a canary was seeded to say is no finding. */
 export function seenSplats(
-  run: Pick<RunReport, 'bootSplats' | 'trials'>,
-  isWanted: (splat: ReportedSplat) => boolean,
-): readonly SeenSplat[] {
-  const seen = new Map<string, SeenSplat & { readonly where: string[] }>();
-  const note = (splat: ReportedSplat, where: string, trial: string): void => {
+  run: Pick<RunResult, 'bootSplats' | 'trials'>,
+  isWanted: (splat: SeenSplat) => boolean,
+): readonly GatheredSplat[] {
+  const seen = new Map<string, GatheredSplat & { readonly where: string[] }>();
+  const note = (splat: SeenSplat, where: string, trial: string): void => {
     if (!isWanted(splat)) return;
     const times = splat.count > 1 ? `${where} (${splat.count} times)` : where;
     const key = `${splat.title}\n${splat.signature}`;
@@ -42,7 +44,7 @@ export function counterWord(name: string): string {
 }
 
 /** `-`, `2 (1 known)`, `as seeded`. */
-export function splatWords({ splats, canary, verdict }: ReportedTrial): string {
+export function splatWords({ splats, canary, verdict }: TrialResult): string {
   if (canary !== undefined && verdict.kind === 'clean') return 'as seeded';
   const known = splats.filter((splat) => splat.known === true).length;
   if (known > 0 && known === splats.length) return `${known} known`;
@@ -50,7 +52,7 @@ export function splatWords({ splats, canary, verdict }: ReportedTrial): string {
 }
 
 /** Why a run has its verdict, as one line of other people's text. */
-export function verdictReason({ verdict, trials }: Pick<RunReport, 'verdict' | 'trials'>): string {
+export function verdictReason({ verdict, trials }: Pick<RunResult, 'verdict' | 'trials'>): string {
   switch (verdict.kind) {
     case 'untestable':
     case 'inconclusive':

@@ -1,4 +1,4 @@
-import type { ReportedPatch, SeriesReport } from './series-report.ts';
+import type { ReportedPatch, SeriesReport } from '../records/series.ts';
 import { escapeXml } from './xml.ts';
 
 /**

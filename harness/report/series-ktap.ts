@@ -1,5 +1,5 @@
+import type { ReportedPatch, SeriesReport } from '../records/series.ts';
 import { plain } from './plain.ts';
-import type { ReportedPatch, SeriesReport } from './series-report.ts';
 
 /** KTAP version 1 (Documentation/dev-tools/ktap.rst) of a series, a test a patch; what proves nothing is not ok. */
 export function formatSeriesKtap({ base, patches }: SeriesReport): string {

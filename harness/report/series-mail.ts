@@ -1,3 +1,4 @@
+import type { ReportedPatch, ReportedSuspect, SeriesReport } from '../records/series.ts';
 import {
   addressHeader,
   dateHeader,
@@ -10,7 +11,6 @@ import {
   textHeader,
 } from './mail-format.ts';
 import { plain } from './plain.ts';
-import type { ReportedPatch, ReportedSuspect, SeriesReport } from './series-report.ts';
 
 /** What a mail needs that the report does not have. */
 export interface SeriesMailOptions {

@@ -1,6 +1,6 @@
+import type { ReportedFunction, ReportedPatch, SeriesReport } from '../records/series.ts';
 import type { PatchVerdict } from '../verdict.ts';
 import { plain } from './plain.ts';
-import type { ReportedFunction, ReportedPatch, SeriesReport } from './series-report.ts';
 import { percent, suspectWords } from './series-words.ts';
 import { type Style, styleFor } from './style.ts';
 

@@ -1,4 +1,4 @@
-import type { ReportedSuspect } from './series-report.ts';
+import type { ReportedSuspect } from '../records/series.ts';
 
 type Suspect = Omit<ReportedSuspect, 'confidence'> & { readonly confidence?: number };
 

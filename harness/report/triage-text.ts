@@ -1,4 +1,4 @@
-import type { Finding, StackFrame } from '../splat/finding.ts';
+import type { Finding, StackFrame } from '../records/finding.ts';
 import { withoutMachinery } from '../splat/skip-lists.ts';
 
 /** How findings are shown to a person. */

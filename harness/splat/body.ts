@@ -1,4 +1,4 @@
-import type { StackFrame } from './finding.ts';
+import type { StackFrame } from '../records/finding.ts';
 import { type FrameLine, frameWithin, readFrame } from './frames.ts';
 
 /** One line of a report, as it stands in the log. */

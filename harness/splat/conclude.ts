@@ -1,10 +1,10 @@
 import { readLockReport } from '../locks/read-report.ts';
+import type { Evidence, Finding, StackFrame } from '../records/finding.ts';
 import { pcOf } from './blame.ts';
 import { type ReportLine, readSections, type Section } from './body.ts';
 import { type Composition, compose, inlinedHeader } from './compose.ts';
 import { corruptionOf } from './corruption.ts';
 import { readFacts, readNonBlock } from './facts.ts';
-import type { Evidence, Finding, StackFrame } from './finding.ts';
 import type { OpenReport } from './open-report.ts';
 import { rules } from './rules/index.ts';
 import type { Rule } from './rules/rule.ts';

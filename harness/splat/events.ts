@@ -1,6 +1,6 @@
+import type { Finding } from '../records/finding.ts';
 import type { ReportLine } from './body.ts';
 import { decodeText } from './conclude.ts';
-import type { Finding } from './finding.ts';
 import { signatureOf } from './signature.ts';
 
 const kill =

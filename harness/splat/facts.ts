@@ -1,5 +1,5 @@
+import type { HardwareFacts, NonBlockFacts, StackFrame } from '../records/finding.ts';
 import type { ReportLine } from './body.ts';
-import type { HardwareFacts, NonBlockFacts, StackFrame } from './finding.ts';
 
 export interface TaskFacts {
   readonly cpu?: number;

@@ -1,5 +1,5 @@
+import type { StackFrame } from '../records/finding.ts';
 import { demangle } from './demangle.ts';
-import type { StackFrame } from './finding.ts';
 
 /** A frame line, and whether the unwinder doubted it (`? func+0x1/0x2`). */
 export interface FrameLine {

@@ -1,5 +1,5 @@
+import type { Finding } from '../records/finding.ts';
 import type { ReportLine } from './body.ts';
-import type { Finding } from './finding.ts';
 import type { Rule } from './rules/rule.ts';
 
 /** Lines kept of one report, its own and those of others in between; a longer one is cut. */

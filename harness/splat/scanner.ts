@@ -1,4 +1,4 @@
-import type { Finding } from './finding.ts';
+import type { Finding } from '../records/finding.ts';
 import { Tracker } from './tracker.ts';
 import { triggerWords } from './triggers.ts';
 import { createWordSearch } from './word-search.ts';

@@ -1,9 +1,9 @@
+import type { Finding } from '../records/finding.ts';
 import type { ReportLine } from './body.ts';
 import { fitsHeader } from './compose.ts';
 import { conclude } from './conclude.ts';
 import { isRelayed, readConsoleLine } from './console-line.ts';
 import { attachesToSplat, readEvent, rebootFinding } from './events.ts';
-import type { Finding } from './finding.ts';
 import { BootWatch, continues, isAftermath } from './incident.ts';
 import { feed, type OpenReport, openReport, withLines } from './open-report.ts';
 import { rules } from './rules/index.ts';

@@ -1,39 +1,13 @@
 /** The health of a kernel's detectors, read from the guest's own files; and what a reading says about blindness. Pure. */
 
+import type { Ledger, LedgerReading } from '../records/ledger.ts';
+
 /** Where the agent reads what a ledger is made of. */
 export const ledgerFiles = {
   lockdepStats: '/proc/lockdep_stats',
   tainted: '/proc/sys/kernel/tainted',
   proveLocking: '/proc/sys/kernel/prove_locking',
 } as const;
-
-/** One reading. A value the kernel does not have is null. */
-export interface LedgerReading {
-  /** 1 while lockdep works; it turns itself off at its first splat (Documentation/locking/lockdep-design.rst). */
-  readonly debugLocks: number | null;
-  /** 0 when lockdep was told not to prove anything (kernel.prove_locking; kernel/locking/lockdep.c); it stays "on". */
-  readonly proveLocking: number | null;
-  /** Use and size of lockdep's tables, by the names of /proc/lockdep_stats. */
-  readonly tables: Readonly<Record<string, { readonly used: number; readonly max: number }>>;
-  /** Bit mask of Documentation/admin-guide/tainted-kernels.rst. */
-  readonly taint: number | null;
-}
-
-/** What a trial's JSON carries. */
-export interface Ledger {
-  readonly before: LedgerReading;
-  /** Null when the guest went away before its end. */
-  readonly after: LedgerReading | null;
-  /** The one-shot warnings were armed again before the workload (clear_warn_once). */
-  readonly warnOnceArmed: boolean;
-  /** Lines of the kernel's log that never came out of the console; null when that could not be compared. */
-  readonly lostConsoleLines: number | null;
-  /** Why a detector could not have spoken, before and after. */
-  readonly deadBefore: readonly string[];
-  readonly deadAfter: readonly string[];
-  /** Why the console may not carry everything the kernel said. */
-  readonly incomplete: readonly string[];
-}
 
 /** Parses the files; a missing one is undefined. */
 export function readLedger(

@@ -7,11 +7,12 @@ import { answerTimeoutMs, kernelTimeouts, workloadLimitMs } from '../guest/pace.
 import { pause } from '../host/deadline.ts';
 import { throwIfAborted } from '../host/process.ts';
 import { type LockDump, readLockDump } from '../locks/dependencies.ts';
+import type { TrialTimings } from '../records/trial.ts';
 import { requiredWitnesses } from '../stress/counters.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 import { type Prepared, type Reading, takeReading } from './observe.ts';
 import { openOutputLog } from './output-log.ts';
-import type { TrialContext, TrialPlan, TrialTimings } from './plan.ts';
+import type { TrialContext, TrialPlan } from './plan.ts';
 
 /** What happened in a trial's guest, before anything is concluded from it. */
 export interface Course {

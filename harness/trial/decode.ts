@@ -1,6 +1,6 @@
 import { isHarnessError } from '../errors.ts';
 import { openSymbolizer, type Symbolizer } from '../host/symbolizer.ts';
-import type { SplatCount } from './findings.ts';
+import type { SplatCount } from '../records/finding.ts';
 
 /** The kernel room's builds see their sources there; a reader knows them by their path in the tree. */
 const buildFolder = /^\/splat\/src\/|^(\.\.\/)+/;

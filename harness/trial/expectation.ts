@@ -1,7 +1,7 @@
-import type { AnnotationState } from '../../patches/index.ts';
 import type { Control, Expectation } from '../../patches/seeded-bugs.ts';
 import { HarnessError } from '../errors.ts';
 import { isVersionIn, type KernelVersion } from '../kernel/source.ts';
+import type { AnnotationState } from '../records/controls.ts';
 
 /** What a control must make a kernel of that version say with its annotations in that state. */
 export function expectationOf(

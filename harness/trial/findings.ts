@@ -1,9 +1,4 @@
-import type { Finding } from '../splat/finding.ts';
-
-/** One splat or event with how often it was printed; the report is that of the first time. */
-export interface SplatCount extends Omit<Finding, 'evidence'> {
-  readonly count: number;
-}
+import type { Finding, SplatCount } from '../records/finding.ts';
 
 /** Collects findings as they come; a kernel that says one thing a thousand times costs the memory of one. */
 export interface FindingTally {

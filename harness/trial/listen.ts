@@ -1,11 +1,6 @@
-import type { Finding } from '../splat/finding.ts';
+import type { Finding, SeenSplat, SplatCount } from '../records/finding.ts';
 import { createScanner } from '../splat/scanner.ts';
-import { isSplat, type SplatCount, startTally } from './findings.ts';
-
-/** A splat, and whether the baseline has it. */
-export interface SeenSplat extends SplatCount {
-  readonly known?: true;
-}
+import { isSplat, startTally } from './findings.ts';
 
 /** What was found on a console so far. */
 export interface Heard {

@@ -1,36 +1,16 @@
-import { copyFile, readFile } from 'node:fs/promises';
+import { copyFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { HarnessError } from '../errors.ts';
 import { writeWhole } from '../host/disk.ts';
-import type { Dependency, LockDump, LockOrder } from '../locks/dependencies.ts';
+import { readRecord } from '../host/record-file.ts';
+import type { LockDump, LockOrder } from '../locks/dependencies.ts';
+import { newDependencies, uniteOrders, unreportedCycles } from '../locks/difference.ts';
 import {
-  type NewDependency,
-  newDependencies,
-  uniteOrders,
-  unreportedCycles,
-} from '../locks/difference.ts';
-
-/** What a run's guests learned of lock order, and what is new in it. */
-export interface LockNews {
-  /** Dependencies known, of all trials but canaries. */
-  readonly dependencies: number;
-  /** Those at the watched classes that the baseline lacks; null without a baseline that has any. */
-  readonly learned: readonly (NewDependency & { readonly trials: readonly string[] })[] | null;
-  /** Cycles behind a recursive reader, which lockdep does not search. */
-  readonly unreported: readonly UnreportedCycle[];
-}
-
-export interface UnreportedCycle {
-  readonly cycle: readonly string[];
-  readonly trials: readonly string[];
-}
-
-/** locks.json of a run directory. */
-interface LockFile {
-  readonly schema: 'splat-locks/1';
-  /** By class, what was acquired while it was held. */
-  readonly order: Readonly<Record<string, readonly string[]>>;
-}
+  type Dependency,
+  type LockNews,
+  type LockOrderFile,
+  lockOrderSchema,
+  type UnreportedCycle,
+} from '../records/lock-order.ts';
 
 export interface LockRecord {
   readonly add: (trial: string, dump: LockDump) => void;
@@ -82,7 +62,7 @@ const fileName = 'locks.json';
 /** Writes locks.json, sorted, so that two of them can be compared by eye. */
 export async function writeLockOrder(dir: string, order: LockOrder): Promise<void> {
   const rows = [...order].map(([lock, inner]) => [lock, [...inner].toSorted()] as const);
-  const file: LockFile = {
+  const file: LockOrderFile = {
     schema: 'splat-locks/1',
     order: Object.fromEntries(rows.toSorted(([a], [b]) => (a < b ? -1 : 1))),
   };
@@ -91,18 +71,9 @@ export async function writeLockOrder(dir: string, order: LockOrder): Promise<voi
 
 /** What the run of that result.json learned; undefined when it kept none. Throws `usage` for a file that is no record. */
 export async function readLockOrder(resultFile: string): Promise<LockOrder | undefined> {
-  const path = join(dirname(resultFile), fileName);
-  const text = await readFile(path, 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
-  try {
-    const { schema, order } = JSON.parse(text) as LockFile;
-    if (schema === 'splat-locks/1') {
-      return new Map(Object.entries(order).map(([lock, inner]) => [lock, new Set(inner)]));
-    }
-  } catch {
-    // Said below.
-  }
-  throw new HarnessError('usage', `${path} is not a record of lock order of this version of splat`);
+  const record = await readRecord(join(dirname(resultFile), fileName), lockOrderSchema);
+  if (record === undefined) return undefined;
+  return new Map(Object.entries(record.order).map(([lock, inner]) => [lock, new Set(inner)]));
 }
 
 /** Copies the record that lies beside a result.json into a folder; none is no error. */

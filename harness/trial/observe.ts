@@ -1,4 +1,5 @@
 import type { Agent } from '../guest/agent.ts';
+import type { LedgerReading } from '../records/ledger.ts';
 import {
   driverCounters,
   driverFolder,
@@ -7,7 +8,7 @@ import {
   profiledFunctions,
   profileFiles,
 } from '../stress/counters.ts';
-import { type LedgerReading, ledgerFiles, readLedger } from '../stress/ledger.ts';
+import { ledgerFiles, readLedger } from '../stress/ledger.ts';
 
 /** What a guest's kernel says of itself at one moment. */
 export interface Reading {

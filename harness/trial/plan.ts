@@ -1,11 +1,7 @@
 import type { Guest } from '../guest/boot.ts';
 import type { LockDump } from '../locks/dependencies.ts';
-import type { Finding } from '../splat/finding.ts';
-import type { Ledger } from '../stress/ledger.ts';
+import type { Finding } from '../records/finding.ts';
 import type { Workload } from '../stress/workloads.ts';
-import type { Verdict, WorkloadEnd } from '../verdict.ts';
-import type { SplatCount } from './findings.ts';
-import type { SeenSplat } from './listen.ts';
 import type { Prepared } from './observe.ts';
 
 /** One workload with one seed in one fresh guest. */
@@ -43,39 +39,4 @@ export interface TrialContext {
   readonly onLocks?: (dump: LockDump) => void;
   /** True for a splat of the baseline: it is reported, and does not decide. Absent: none is. */
   readonly isKnown?: (finding: Pick<Finding, 'signature'>) => boolean;
-}
-
-/** A trial as result.json carries it. */
-export interface TrialResult {
-  readonly id: string;
-  readonly workload: string;
-  readonly canary?: string;
-  readonly seed: number;
-  readonly verdict: Verdict;
-  /** How the workload's process ended; null when its guest never came up. */
-  readonly end: WorkloadEnd | null;
-  readonly ledger: Ledger;
-  readonly witnesses: Readonly<Record<string, number>>;
-  readonly counters: Readonly<Record<string, number>>;
-  readonly splats: readonly SeenSplat[];
-  readonly events: readonly SplatCount[];
-  /** Cycles of lock classes that lockdep has learned and cannot find (locks/difference.ts). */
-  readonly unreportedCycles: readonly (readonly string[])[];
-  readonly timings: TrialTimings;
-  /** Why the trial was run once more in a fresh guest, whose result this is; absent: it was not. */
-  readonly retried?: 'hung' | 'unexercised';
-}
-
-/** Milliseconds of the host; null when the trial did not get that far. */
-export interface TrialTimings {
-  /** From the start of QEMU to the agent's first answer. */
-  readonly startMs: number | null;
-  /** From the start of QEMU to the workload's first line. */
-  readonly firstLineMs: number | null;
-  /** From the start of QEMU to the first line of the first splat's report on the console. */
-  readonly firstSplatMs: number | null;
-  readonly workloadMs: number | null;
-  readonly totalMs: number;
-  /** CPU time of the trial's QEMU, in seconds. */
-  readonly qemuCpuSeconds: number;
 }

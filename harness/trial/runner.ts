@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import type { Emit } from '../events.ts';
 import { writeWhole } from '../host/disk.ts';
+import type { TrialResult } from '../records/trial.ts';
 import { verdictPhrase } from '../verdict.ts';
-import type { TrialContext, TrialPlan, TrialResult } from './plan.ts';
+import type { TrialContext, TrialPlan } from './plan.ts';
 import type { Scheduler } from './scheduler.ts';
 import { runTrial } from './trial.ts';
 

@@ -4,13 +4,15 @@ import { BootFailed } from '../guest/checkpoint.ts';
 import { despiteCrash, QemuCrashed } from '../guest/machine.ts';
 import { makeFolder } from '../host/disk.ts';
 import { unreportedCycles } from '../locks/difference.ts';
-import type { Finding } from '../splat/finding.ts';
+import type { Finding, SeenSplat } from '../records/finding.ts';
+import type { Ledger } from '../records/ledger.ts';
+import type { TrialResult } from '../records/trial.ts';
 import { countersSince, requiredWitnesses } from '../stress/counters.ts';
-import { closeLedger, countDrops, type Ledger } from '../stress/ledger.ts';
+import { closeLedger, countDrops } from '../stress/ledger.ts';
 import { judgeTrial, type Untestable } from '../verdict.ts';
 import { type Course, runCourse } from './course.ts';
-import { listen, type SeenSplat } from './listen.ts';
-import type { TrialContext, TrialPlan, TrialResult } from './plan.ts';
+import { listen } from './listen.ts';
+import type { TrialContext, TrialPlan } from './plan.ts';
 
 /**
  * Runs a trial to its verdict. A kernel that dies or hangs is data; only our own faults are thrown. A QEMU that crashes

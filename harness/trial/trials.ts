@@ -1,10 +1,11 @@
 import { HarnessError } from '../errors.ts';
 import { type Emit, inStage } from '../events.ts';
 import type { Checkpoint } from '../guest/checkpoint.ts';
+import type { TrialResult } from '../records/trial.ts';
 import { verdictPhrase } from '../verdict.ts';
 import type { Lab } from './lab.ts';
 import { inParallel } from './parallel.ts';
-import type { TrialContext, TrialPlan, TrialResult } from './plan.ts';
+import type { TrialContext, TrialPlan } from './plan.ts';
 import { type KnownSplats, openRunner } from './runner.ts';
 import { openScheduler } from './scheduler.ts';
 

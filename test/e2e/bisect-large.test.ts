@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import t, { type Test } from 'tap';
-import type { BisectReport } from '../../harness/report/bisect-report.ts';
+import type { BisectReport } from '../../harness/records/bisect.ts';
 import {
   culprits,
   decoyed,

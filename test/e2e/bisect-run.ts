@@ -2,7 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runGit } from '../../harness/host/git.ts';
-import type { Fact } from '../../harness/plans/bisection/journal.ts';
+import type { BisectFact } from '../../harness/records/bisect-journal.ts';
 import { makeBisectHistory } from './bisect-history.ts';
 import { type CliResult, splat, startSplat } from './splat.ts';
 
@@ -49,20 +49,20 @@ export function askBisect(
 }
 
 /** The facts in the journal of a bisection so far; none when it has not begun. */
-async function factsOf(dir: string): Promise<readonly Fact[]> {
+async function factsOf(dir: string): Promise<readonly BisectFact[]> {
   const text = await readFile(join(dir, 'journal.jsonl'), 'utf8').catch(() => '');
   const whole = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
-  return whole.filter((line) => line !== '').map((line) => JSON.parse(line) as Fact);
+  return whole.filter((line) => line !== '').map((line) => JSON.parse(line) as BisectFact);
 }
 
 /** Facts of a bisection that was killed, and the end of the one that went on. */
 export interface KilledBisection {
-  readonly before: readonly Fact[];
-  readonly after: readonly Fact[];
+  readonly before: readonly BisectFact[];
+  readonly after: readonly BisectFact[];
   readonly again: CliResult;
 }
 
-function isBuilt({ kind }: Fact): boolean {
+function isBuilt({ kind }: BisectFact): boolean {
   return kind === 'built';
 }
 
@@ -90,7 +90,7 @@ export async function killAndGoOn(
 }
 
 /** Commits in the order they were built or could not be. */
-export function stepsOf(facts: readonly Fact[]): readonly string[] {
+export function stepsOf(facts: readonly BisectFact[]): readonly string[] {
   return facts.flatMap((fact) =>
     fact.kind === 'built' || fact.kind === 'broken' ? [fact.commit] : [],
   );

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import type { BisectReport } from '../../harness/report/bisect-report.ts';
+import type { BisectReport } from '../../harness/records/bisect.ts';
 import { smallCulprit } from './bisect-history.ts';
 import { askBisect, killAndGoOn, makeBisectTree, stepsOf } from './bisect-run.ts';
 import { splat } from './splat.ts';

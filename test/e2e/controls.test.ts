@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import type { ControlsResult } from '../../harness/plans/controls/run-controls.ts';
+import type { ControlsResult } from '../../harness/records/controls.ts';
 import { type CliResult, patchFile, splat } from './splat.ts';
 
 /** `splat controls --json` in a folder of its own, gone after `use`. */

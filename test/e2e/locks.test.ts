@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import type { RunResult } from '../../harness/plans/run/run.ts';
+import type { RunResult } from '../../harness/records/run-result.ts';
 import { patchFile, readText, splat, splatRun } from './splat.ts';
 
 void t.test('lock order that is new is told though nothing is wrong yet', async (t) => {

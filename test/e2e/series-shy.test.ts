@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { SeriesReport } from '../../harness/report/series-report.ts';
+import type { SeriesReport } from '../../harness/records/series.ts';
 import { choosePatches, type MadePatch, makeSeries, shyPatch } from './made-series.ts';
 import { splat } from './splat.ts';
 

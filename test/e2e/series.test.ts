@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import type { SeriesFact } from '../../harness/plans/series/facts.ts';
-import type { SeriesReport } from '../../harness/report/series-report.ts';
+import type { SeriesReport } from '../../harness/records/series.ts';
+import type { SeriesFact } from '../../harness/records/series-journal.ts';
 import { choosePatches, madePatches, makeSeries, makeThread } from './made-series.ts';
 import { readText, splat, startSplat } from './splat.ts';
 

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import type { RunResult } from '../../harness/plans/run/run.ts';
+import type { RunResult } from '../../harness/records/run-result.ts';
 
 /** The checkout under test. */
 export const root = new URL('../..', import.meta.url).pathname;

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import type { RunResult } from '../../harness/plans/run/run.ts';
+import type { RunResult } from '../../harness/records/run-result.ts';
 import { root } from '../e2e/splat.ts';
 import { endsWithin, guestsOf, type HomeRun, leftOvers, openHome, startIn } from './home.ts';
 

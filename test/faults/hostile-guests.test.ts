@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import type { RunResult } from '../../harness/plans/run/run.ts';
+import type { RunResult } from '../../harness/records/run-result.ts';
 import { type Verdict, verdictPhrase } from '../../harness/verdict.ts';
 import { readText, root } from '../e2e/splat.ts';
 import { complaintsOf, leftOvers, openHome, runIn } from './home.ts';

@@ -10,11 +10,12 @@ import { parseFragment } from '../../harness/kernel/fragment.ts';
 import type { BuildOutcome } from '../../harness/kernel/kernel.ts';
 import { configText, differences } from '../../harness/plans/bisection/config-lines.ts';
 import { revertCommit } from '../../harness/plans/bisection/git-revert.ts';
-import { type Fact, openJournal } from '../../harness/plans/bisection/journal.ts';
+import { openJournal } from '../../harness/plans/bisection/journal.ts';
 import type { KernelWork } from '../../harness/plans/bisection/kernel-work.ts';
 import { pinInputs } from '../../harness/plans/bisection/pin-inputs.ts';
 import { openRange, type RangeChoice } from '../../harness/plans/bisection/range.ts';
 import { type KnownCommit, tryOnce } from '../../harness/plans/bisection/tester.ts';
+import type { BisectFact } from '../../harness/records/bisect-journal.ts';
 import type { ChosenWorkload } from '../../harness/trial/choose-workloads.ts';
 
 const git = async (dir: string, ...args: readonly string[]): Promise<string> =>
@@ -337,7 +338,7 @@ void t.test('silence counts only where the detectors are proved', async (t) => {
   const context = { journal, chosen, text: 'deadlock' };
   t.equal(await tryOnce('a', { ready, isDoubtful: false }, context), 'miss');
   t.equal(await tryOnce('a', { ready, isDoubtful: true }, context), 'void');
-  const outcomes = journal.facts.map((fact: Fact) => fact.kind === 'trial' && fact.outcome);
+  const outcomes = journal.facts.map((fact: BisectFact) => fact.kind === 'trial' && fact.outcome);
   t.strictSame(outcomes, [false, 'miss', 'void']);
 });
 

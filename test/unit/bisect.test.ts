@@ -26,8 +26,9 @@ import { posteriorOf, undecidable } from '../../harness/plans/bisection/posterio
 import { search, type Tester } from '../../harness/plans/bisection/search.ts';
 import { outcomeOf } from '../../harness/plans/bisection/sought.ts';
 import type { KnownCommit } from '../../harness/plans/bisection/tester.ts';
+import type { BisectReport } from '../../harness/records/bisect.ts';
+import type { TrialResult } from '../../harness/records/trial.ts';
 import { formatBisectLog } from '../../harness/report/bisect-log.ts';
-import type { BisectReport } from '../../harness/report/bisect-report.ts';
 import { drawPosterior } from '../../harness/report/bisect-svg.ts';
 import { describeBisect } from '../../harness/report/bisect-text.ts';
 import { openBoard } from '../../harness/report/board.ts';
@@ -35,6 +36,8 @@ import { progressWriter } from '../../harness/report/progress.ts';
 import type { ChosenWorkload } from '../../harness/trial/choose-workloads.ts';
 import { chanceOfSilence, expectedRate } from '../../harness/trial/rate.ts';
 import { bootOf } from '../../harness/trial/ready-kernel.ts';
+import type { Verdict } from '../../harness/verdict.ts';
+import { aLedger, aSplat, aTrialResult } from '../made-records.ts';
 
 const limits: Limits = { confidence: 0.99, endTrials: 150, trials: 5000 };
 const costs = { setupSeconds: 40, trialSeconds: 3 };
@@ -329,37 +332,51 @@ void t.test('decisions depend on nothing but evidence and costs', async (t) => {
   t.match(first, { kind: 'test', why: 'end', commit: 30 });
 });
 
-/** A trial as far as its outcome depends on it; `change` says what is not as it should be. */
+/** A trial of hmm; `change` says what is not as it should be. */
 function trial(
-  verdict: object,
+  verdict: Verdict,
   titles: readonly string[] = [],
-  change: Readonly<Record<string, unknown>> = {},
-): Parameters<typeof outcomeOf>[0] {
-  const { deadAfter = [], incomplete = [], after = {}, ...others } = change;
-  return {
+  change: Partial<TrialResult> = {},
+): TrialResult {
+  return aTrialResult({
     workload: 'hmm',
     verdict,
-    end: { kind: 'exit', code: 0 },
-    splats: titles.map((title) => ({ title, altTitles: [], signature: `sig-${title}` })),
-    ledger: { deadBefore: [], deadAfter, incomplete, after },
+    splats: titles.map((title) => aSplat({ title, signature: `sig-${title}` })),
     witnesses: { 'calls.x': 1 },
-    ...others,
-  } as unknown as Parameters<typeof outcomeOf>[0];
+    ...change,
+  });
 }
 
 void t.test('a trial: hit, miss, or neither', async (t) => {
-  const splat = { kind: 'splat', titles: [] };
+  const splat: Verdict = { kind: 'splat', titles: [] };
   const rows: readonly (readonly [string, ReturnType<typeof trial>])[] = [
     ['miss', trial({ kind: 'clean' })],
     ['hit', trial(splat, ['WARNING in a', 'possible deadlock in foo'])],
     ['miss', trial(splat, ['WARNING in a'])],
-    ['void', trial(splat, ['WARNING in a'], { deadAfter: ['lockdep is off'] })],
-    ['void', trial(splat, ['WARNING in a'], { incomplete: ['3 lines never reached it'] })],
+    [
+      'void',
+      trial(splat, ['WARNING in a'], { ledger: aLedger({ deadAfter: ['lockdep is off'] }) }),
+    ],
+    [
+      'void',
+      trial(splat, ['WARNING in a'], {
+        ledger: aLedger({ incomplete: ['3 lines never reached it'] }),
+      }),
+    ],
     ['void', trial(splat, ['WARNING in a'], { end: { kind: 'signal', signal: 9 } })],
     ['void', trial(splat, ['WARNING in a'], { end: { kind: 'exit', code: 1 } })],
-    ['void', trial(splat, ['WARNING in a'], { after: null, end: { kind: 'lost' } })],
+    [
+      'void',
+      trial(splat, ['WARNING in a'], { ledger: aLedger({ after: null }), end: { kind: 'lost' } }),
+    ],
     ['void', trial(splat, ['WARNING in a'], { witnesses: { 'calls.x': 0 } })],
-    ['hit', trial(splat, ['deadlock in foo'], { after: null, end: { kind: 'lost' } })],
+    [
+      'hit',
+      trial(splat, ['deadlock in foo'], {
+        ledger: aLedger({ after: null }),
+        end: { kind: 'lost' },
+      }),
+    ],
     ['void', trial({ kind: 'inconclusive', because: 'unexercised', message: '' })],
     ['void', trial({ kind: 'inconclusive', because: 'hung', message: '' })],
   ];

@@ -3,12 +3,13 @@ import t from 'tap';
 import { type CellPlan, judgeCell, planCells } from '../../harness/plans/controls/cell.ts';
 import { summarizeTimes } from '../../harness/plans/controls/detect-time.ts';
 import { planForks, summarizeForks } from '../../harness/plans/controls/timed.ts';
+import type { TrialResult } from '../../harness/records/trial.ts';
 import { tabulateControls } from '../../harness/report/controls-markdown.ts';
 import { describeControls } from '../../harness/report/controls-text.ts';
-import type { TrialResult } from '../../harness/trial/plan.ts';
 import type { Verdict } from '../../harness/verdict.ts';
 import { annotationStates } from '../../patches/index.ts';
 import { rules } from '../../patches/seeded-bugs.ts';
+import { aSplat, aTrialResult } from '../made-records.ts';
 
 const plans = planCells([6, 1], 'in', { seed: 1, only: [] });
 const hidden = planCells([6, 12], 'in', { seed: 1, only: [] });
@@ -20,15 +21,14 @@ const find = (mode: string, notifier: string, trigger: string, among = plans): C
   return found;
 };
 
-/** A trial's result as far as a cell reads it. */
+/** A trial that a cell is made of. */
 function trial(verdict: Verdict, titles: readonly string[], splatMs: number | null): TrialResult {
-  return {
+  return aTrialResult({
     verdict,
-    splats: titles.map((title) => ({ title })),
+    splats: titles.map((title) => aSplat({ title })),
     witnesses: { 'driver.seeded': 1 },
-    unreportedCycles: [],
-    timings: { firstLineMs: 200, firstSplatMs: splatMs },
-  } as unknown as TrialResult;
+    timings: { ...aTrialResult().timings, firstLineMs: 200, firstSplatMs: splatMs },
+  });
 }
 
 const column = { kernel: 'debian:6.1', annotations: 'in' } as const;
@@ -124,13 +124,16 @@ void t.test(
     );
     const text = describeControls(
       {
+        schema: 'splat-controls/1',
+        seed: 1,
         asExpected: false,
         columns: [
-          { ...column, release: '6.1.1' },
-          { kernel: 'debian:6.1', annotations: 'removed', release: '6.1.1' },
+          { ...column, release: '6.1.1', imageDigest: 'a' },
+          { ...column, annotations: 'removed', release: '6.1.1', imageDigest: 'b' },
         ],
         rows: [{ id: 3, name: broken.rule.name, cells: [good, bad] }],
         times: [],
+        timings: { kernelsMs: 0, trialsMs: 0 },
       },
       { colour: false, dir: 'run' },
     );
@@ -147,7 +150,13 @@ void t.test(
   async (t) => {
     const versions = { 'debian:6.1': [6, 1], 'debian:6.12': [6, 12] } as const;
     const columns = Object.entries(versions).flatMap(([kernel, version]) =>
-      annotationStates.map((annotations) => ({ kernel, annotations, version, release: null })),
+      annotationStates.map((annotations) => ({
+        kernel,
+        annotations,
+        version,
+        release: null,
+        imageDigest: null,
+      })),
     );
     const cells = columns.flatMap(({ kernel, annotations, version }) =>
       planCells(version, annotations, { seed: 1, only: [] }).map((plan) => ({
@@ -159,6 +168,7 @@ void t.test(
           result: plan.expected,
           asExpected: true,
           splats: [],
+          witnesses: {},
           seed: 1,
           trial: plan.trial.id,
         },

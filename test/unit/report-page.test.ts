@@ -9,50 +9,24 @@ import { run as report } from '../../harness/commands/report.ts';
 import { isHarnessError } from '../../harness/errors.ts';
 import { html } from '../../harness/report/page/markup.ts';
 import { formatRunPage, type RunPage } from '../../harness/report/page/run-page.ts';
-import type { PageTrial } from '../../harness/report/page/trial-details.ts';
+import {
+  aReading,
+  aRunRecord,
+  aRunResult,
+  aSplat,
+  aTrialResult,
+  someKernelFacts,
+} from '../made-records.ts';
 import { mistakesIn } from '../page-mistakes.ts';
 
 /** What a guest, a patch or a stranger's run directory may have for any text. */
 const hostile = `</pre></style><script>alert(1)</script><img src=x onerror="a()">'"&lt;\u001B[31m\u202Eok`;
 const plainHostile = `&lt;/pre&gt;&lt;/style&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x onerror=&quot;a()&quot;&gt;&apos;&quot;&amp;lt;?[31m?ok`;
 
-const reading = { debugLocks: 1, taint: 0, tables: { 'lock-classes': { used: 500, max: 8192 } } };
-const trial: PageTrial = {
-  id: 'munmap',
-  workload: 'munmap',
-  seed: 7,
-  verdict: { kind: 'clean' },
-  counters: { 'driver.hlist_start_blockable': 12, 'vm.pswpin': 3, 'vm.pswpout': 0 },
-  witnesses: { 'driver.hlist_start_blockable': 12 },
-  splats: [],
-  events: [],
-  ledger: { before: reading, after: reading, warnOnceArmed: true, lostConsoleLines: 0 },
-  timings: {
-    startMs: 200,
-    firstSplatMs: null,
-    workloadMs: 2000,
-    totalMs: 2500,
-    qemuCpuSeconds: 2.25,
-  },
-};
-const splat = {
-  title: 'possible deadlock in f',
-  signature: 'possible-deadlock-0123',
-  count: 2,
-  text: ['WARNING: possible circular locking dependency detected', 'munmap/50 is trying'],
-};
+const trial = aTrialResult();
+const splat = aSplat({ count: 2, signature: 'possible-deadlock-0123' });
 const page: RunPage = {
-  run: {
-    verdict: { kind: 'clean' },
-    kernel: { source: 'debian:6.1', release: '6.1.0', compiler: 'gcc 12', sandbox: 'bwrap' },
-    accel: 'tcg',
-    accelReason: 'no /dev/kvm',
-    bootSplats: [],
-    trials: [trial],
-    locks: null,
-    seed: 7,
-    timings: { totalMs: 20_000 },
-  },
+  run: aRunResult(),
   name: 'run1',
   startedAt: '2026-01-02T03:04:05.678Z',
   command: './splat run --seed 7',
@@ -179,8 +153,7 @@ void t.test('a kernel that was never built has its log', (t) => {
 
 void t.test('no text of a kernel, a patch or a file becomes markup', (t) => {
   const bad = { ...splat, title: hostile, signature: hostile, text: [hostile, hostile] };
-  const evil: PageTrial = {
-    ...trial,
+  const evil = aTrialResult({
     id: hostile,
     workload: hostile,
     verdict: { kind: 'splat', titles: [hostile, `other ${hostile}`] },
@@ -188,12 +161,20 @@ void t.test('no text of a kernel, a patch or a file becomes markup', (t) => {
     witnesses: { [hostile]: 1 },
     splats: [bad, { ...bad, signature: 'known', known: true }],
     events: [bad],
-    ledger: { ...trial.ledger, before: { ...reading, tables: { [hostile]: { used: 1, max: 2 } } } },
-  };
+    ledger: {
+      ...trial.ledger,
+      before: { ...aReading, tables: { [hostile]: { used: 1, max: 2 } } },
+    },
+  });
   const text = pageWith(
     {
       verdict: { kind: 'splat', titles: [hostile] },
-      kernel: { source: hostile, release: hostile, compiler: hostile, sandbox: hostile },
+      kernel: someKernelFacts({
+        source: hostile,
+        release: hostile,
+        compiler: hostile,
+        sandbox: hostile,
+      }),
       accel: hostile,
       accelReason: hostile,
       bootSplats: [{ ...bad, signature: 'boot' }],
@@ -229,28 +210,20 @@ void t.test('no text of a kernel, a patch or a file becomes markup', (t) => {
 function runDirectory(t: Test, result: object = {}): string {
   const dir = join(t.testdir(), 'run1');
   mkdirSync(join(dir, 'trials', 'munmap'), { recursive: true });
-  const request = {
+  const record = aRunRecord({
     kernel: '../my kernel',
     cwd: '/',
     series: [{ name: 'v3.mbox', copy: 'inputs/series-1/1.patch' }],
     configs: [],
-    configBase: null,
-    guest: 'minimal',
     workloads: [{ name: 'repro.c', copy: 'inputs/workload-1/repro.c' }],
     workloadArgs: ['--fast'],
-    baseline: null,
     accel: 'tcg',
-    memoryMiB: 1024,
     cpus: 4,
     seed: 7,
-    repeat: 1,
-    cold: false,
     durationMs: 3000,
-    trials: null,
-  };
-  const record = { schema: 'splat-replay/1', startedAt: page.startedAt, request };
+  });
   writeFileSync(join(dir, 'run.json'), JSON.stringify(record));
-  const whole = { schema: 'splat-run/1', ...page.run, ...result };
+  const whole = { ...page.run, ...result };
   writeFileSync(join(dir, 'result.json'), JSON.stringify(whole));
   return dir;
 }
@@ -358,18 +331,24 @@ void t.test('new lock order is a list, and a picture where that can be seen', as
 void t.test('a result that is not whole is refused by name, and no page is written', async (t) => {
   const rows: readonly [object, RegExp][] = [
     [{ trials: [{ ...trial, ledger: undefined }] }, /\(trials\[0\]\.ledger\)/],
-    [{ trials: [{ ...trial, counters: { a: 'b' } }] }, /\(trials\[0\]\.counters\)/],
-    [{ trials: [{ ...trial, splats: [{ ...splat, text: 'no' }] }] }, /\(trials\[0\]\.splats\)/],
-    [{ trials: [{ ...trial, verdict: { kind: 'inconclusive' } }] }, /\(trials\[0\]\.verdict\)/],
-    [{ trials: [{ ...trial, timings: {} }] }, /\(trials\[0\]\.timings\)/],
-    [{ kernel: { release: '6.1' } }, /\(kernel\)/],
-    [{ locks: { learned: 3 } }, /\(locks\)/],
+    [{ trials: [{ ...trial, counters: { a: 'b' } }] }, /\(trials\[0\]\.counters\.a\)/],
+    [
+      { trials: [{ ...trial, splats: [{ ...splat, text: 'no' }] }] },
+      /\(trials\[0\]\.splats\[0\]\.text\)/,
+    ],
+    [
+      { trials: [{ ...trial, verdict: { kind: 'inconclusive' } }] },
+      /\(trials\[0\]\.verdict\.because\)/,
+    ],
+    [{ trials: [{ ...trial, timings: {} }] }, /\(trials\[0\]\.timings\.startMs\)/],
+    [{ kernel: { release: '6.1' } }, /\(kernel\.id\)/],
+    [{ locks: { learned: 3 } }, /\(locks\.dependencies\)/],
     [{ trials: [{ ...trial, witnesses: null }] }, /\(trials\[0\]\.witnesses\)/],
     [
       {
-        trials: [{ ...trial, ledger: { ...trial.ledger, before: { ...reading, tables: null } } }],
+        trials: [{ ...trial, ledger: { ...trial.ledger, before: { ...aReading, tables: null } } }],
       },
-      /\(trials\[0\]\.ledger\)/,
+      /\(trials\[0\]\.ledger\.before\.tables\)/,
     ],
     [{ text: 'x'.repeat(17 * 1024 * 1024) }, /result.json is too large/],
     [{ timings: null }, /\(timings\)/],

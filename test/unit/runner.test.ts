@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { TrialResult } from '../../harness/trial/plan.ts';
+import type { TrialResult } from '../../harness/records/trial.ts';
 import { doubtOf, settle } from '../../harness/trial/runner.ts';
 import { inconclusive, type Verdict } from '../../harness/verdict.ts';
 

@@ -1,12 +1,13 @@
 import { test } from 'tap';
 import { concludeSeries, type Tried } from '../../harness/plans/series/conclude.ts';
-import { evidenceOf, type SeriesFact } from '../../harness/plans/series/facts.ts';
+import { evidenceOf } from '../../harness/plans/series/facts.ts';
 import { judgePatches } from '../../harness/plans/series/judge.ts';
 import { defaultLimits } from '../../harness/plans/series/limits.ts';
+import type { SeriesReport } from '../../harness/records/series.ts';
+import type { SeriesFact } from '../../harness/records/series-journal.ts';
 import { formatB4Checks } from '../../harness/report/b4-check.ts';
 import { formatSeriesJunit } from '../../harness/report/series-junit.ts';
 import { formatSeriesKtap } from '../../harness/report/series-ktap.ts';
-import type { SeriesReport } from '../../harness/report/series-report.ts';
 
 /** A series of one patch to f(), heard in both kernels; `calls` are of its trials. */
 function conclude(calls: Readonly<Record<string, number>>): SeriesReport {

@@ -18,10 +18,8 @@ import {
   learnStep,
   nothingKnown,
   placesOf,
-  type StepState,
-  type Trial,
 } from '../../harness/plans/series/evidence.ts';
-import { evidenceOf, factFields, type SeriesFact } from '../../harness/plans/series/facts.ts';
+import { evidenceOf } from '../../harness/plans/series/facts.ts';
 import {
   exitCodeOfSeries,
   type JudgedPatch,
@@ -32,6 +30,13 @@ import { learnedDependencies, openLockOrders } from '../../harness/plans/series/
 import { locate, mostTelling, openBits } from '../../harness/plans/series/presence.ts';
 import { trialState } from '../../harness/plans/series/tester.ts';
 import { type Tester, walkSeries } from '../../harness/plans/series/walk.ts';
+import type { ReportedPatch, SeriesReport } from '../../harness/records/series.ts';
+import {
+  type PrefixTrial,
+  type SeriesFact,
+  type StepState,
+  seriesFactSchema,
+} from '../../harness/records/series-journal.ts';
 import { formatB4Checks } from '../../harness/report/b4-check.ts';
 import { formatKcidb } from '../../harness/report/kcidb.ts';
 import {
@@ -44,12 +49,11 @@ import { formatSeriesPage } from '../../harness/report/page/series-page.ts';
 import { formatSeriesJunit } from '../../harness/report/series-junit.ts';
 import { formatSeriesKtap } from '../../harness/report/series-ktap.ts';
 import { formatSeriesMail } from '../../harness/report/series-mail.ts';
-import type { ReportedPatch, SeriesReport } from '../../harness/report/series-report.ts';
 import { describeSeries } from '../../harness/report/series-text.ts';
-import type { Ledger } from '../../harness/stress/ledger.ts';
 import { workloads as workloadTable } from '../../harness/stress/workloads.ts';
 import { prepareGuest } from '../../harness/trial/observe.ts';
 import { inconclusive, type Untestable, type Verdict } from '../../harness/verdict.ts';
+import { aLedger } from '../made-records.ts';
 import { mistakesIn } from '../page-mistakes.ts';
 
 const tally = (hits: number, misses: number) => ({ hits, misses });
@@ -111,7 +115,7 @@ function played(series: readonly Behaviour[], tried: string[] = []): Tester {
   };
   return {
     prepare: async (step) => state(step),
-    trial: async (step, workload): Promise<Trial> => {
+    trial: async (step, workload): Promise<PrefixTrial> => {
       tried.push(`${step} ${workload}`);
       const one = series[step];
       if (one === 'deaf') return { step, workload, state: 'void', because: 'hung', splats: [] };
@@ -230,8 +234,7 @@ void test('a walk goes on where it stopped, and runs no image twice', async (t) 
 });
 
 void test('a trial is heard, masked or void', (t) => {
-  const whole = { deadBefore: [], deadAfter: [], incomplete: [], after: {} };
-  const ledger = whole as unknown as Ledger;
+  const ledger = aLedger();
   const dead = { ...ledger, deadAfter: ['lockdep is off'] };
   const titles = [{ title: 'WARNING in f' }];
   const splat: Verdict = { kind: 'splat', titles: ['WARNING in f'] };
@@ -914,10 +917,10 @@ void test('facts of a branch have numbers of their own', async (t) => {
   const branch: Branch = { name: 'without-2', culprit: 2, base: 1, patches: [3] };
   const ready: StepState = { kind: 'ready', image: 'a', unproved: [] };
   const trial = { step: 1, workload: 'munmap', state: 'heard', splats: [] } as const;
-  await using log = await openFactLog<SeriesFact>(t.testdir(), {
+  await using log = await openFactLog(t.testdir(), {
     key: 'k',
     what: 'series',
-    fields: factFields,
+    schema: seriesFactSchema,
   });
   await log.append({ kind: 'step', step: 1, state: ready, seconds: 1 });
   await log.append({ kind: 'trial', trial, folder: 'f', seconds: 1 });

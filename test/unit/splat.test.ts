@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import t from 'tap';
+import type { Finding } from '../../harness/records/finding.ts';
 import { readConsoleLine } from '../../harness/splat/console-line.ts';
 import { demangle } from '../../harness/splat/demangle.ts';
-import type { Finding } from '../../harness/splat/finding.ts';
 import { readFrame } from '../../harness/splat/frames.ts';
 import { sanitizeText } from '../../harness/splat/sanitize.ts';
 import { createScanner, scanLog } from '../../harness/splat/scanner.ts';

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import type { LedgerReading } from '../../harness/records/ledger.ts';
 import {
   countable,
   countersSince,
@@ -13,7 +14,6 @@ import {
   countDrops,
   countLostLines,
   type LedgerEvidence,
-  type LedgerReading,
   readLedger,
 } from '../../harness/stress/ledger.ts';
 import { canaries, canaryWorkload, workloads } from '../../harness/stress/workloads.ts';

@@ -22,11 +22,21 @@ import { type Check, canRun, parseToolVersion } from '../../harness/plans/doctor
 import { baselineOf, readBaseline } from '../../harness/plans/run/baseline.ts';
 import { type AskedRun, askAgain, keepInputs } from '../../harness/plans/run/keep-inputs.ts';
 import { compareRuns } from '../../harness/plans/run/replay.ts';
-import type { RunResult } from '../../harness/plans/run/run.ts';
 import { listRuns } from '../../harness/plans/run/run-list.ts';
 import { parseCopy, parseForwardedPort } from '../../harness/plans/shell.ts';
+import type { RunResult } from '../../harness/records/run-result.ts';
 import { chooseWorkloads, whyNotRunnable } from '../../harness/trial/choose-workloads.ts';
 import { planTrials } from '../../harness/trial/plan-trials.ts';
+import { inconclusive, type Verdict } from '../../harness/verdict.ts';
+import {
+  aBisectReport,
+  aReportedPatch,
+  aRunRecord,
+  aRunResult,
+  aSeriesReport,
+  aSplat,
+  aTrialResult,
+} from '../made-records.ts';
 
 const { signal } = new AbortController();
 
@@ -192,37 +202,33 @@ void t.test(
   },
 );
 
-/** What a result needs for a baseline, a list and a replay. */
-function result(trials: readonly object[], over: object = {}): RunResult {
-  const kernel = { id: 'k', release: '6.1.192' };
-  const verdict = { kind: 'clean' };
-  const whole = { schema: 'splat-run/1', verdict, kernel, bootSplats: [], trials, ...over };
-  return whole as unknown as RunResult;
-}
-
-function splat(title: string): object {
-  return { title, signature: `${title}|f|g`, count: 1, text: [] };
-}
-
 void t.test(
   'a baseline knows what a run found, and not what its canaries were seeded to say',
   (t) => {
     const { signatures, titles } = baselineOf(
-      result(
-        [
-          { id: 'a', verdict: { kind: 'splat', titles: ['W'] }, splats: [splat('W')] },
-          { id: 'b', verdict: { kind: 'inconclusive' }, splats: [splat('known before')] },
-          { id: 'c', canary: 'x', verdict: { kind: 'clean' }, splats: [splat('seeded')] },
-          {
+      aRunResult({
+        bootSplats: [aSplat({ title: 'at boot' })],
+        trials: [
+          aTrialResult({
+            id: 'a',
+            verdict: { kind: 'splat', titles: ['W'] },
+            splats: [aSplat({ title: 'W' })],
+          }),
+          aTrialResult({
+            id: 'b',
+            verdict: inconclusive('blind', 'lockdep is off'),
+            splats: [aSplat({ title: 'known before' })],
+          }),
+          aTrialResult({ id: 'c', canary: 'x', splats: [aSplat({ title: 'seeded' })] }),
+          aTrialResult({
             id: 'd',
             canary: 'y',
             verdict: { kind: 'splat', titles: ['surprise'] },
-            splats: [splat('seeded'), splat('surprise')],
-          },
-          { id: 'e', verdict: { kind: 'splat', titles: ['no output in e'] }, splats: [] },
+            splats: [aSplat({ title: 'seeded' }), aSplat({ title: 'surprise' })],
+          }),
+          aTrialResult({ id: 'e', verdict: { kind: 'splat', titles: ['no output in e'] } }),
         ],
-        { bootSplats: [splat('at boot')] },
-      ),
+      }),
     );
     t.strictSame(
       [...signatures].toSorted((x, y) => x.localeCompare(y)),
@@ -236,15 +242,12 @@ void t.test(
 const badBaselines: readonly { readonly text: string; readonly says: RegExp }[] = [
   { text: '{', says: /result\.json is not readable as JSON/ },
   { text: '{"schema":"splat-run/9"}', says: /not of this version/ },
-  { text: '{"schema":"splat-run/1","verdict":{"kind":"odd"}}', says: /\(verdict\)/ },
   {
-    text: '{"schema":"splat-run/1","verdict":{"kind":"clean"},"kernel":null,"bootSplats":[{}],"trials":[]}',
-    says: /\(bootSplats\)/,
+    text: JSON.stringify({ ...aRunResult(), verdict: { kind: 'odd' } }),
+    says: /\(verdict\.kind\)/,
   },
-  {
-    text: '{"schema":"splat-run/1","verdict":{"kind":"clean"},"kernel":null,"bootSplats":[],"trials":[7]}',
-    says: /\(trials\)/,
-  },
+  { text: JSON.stringify({ ...aRunResult(), bootSplats: [{}] }), says: /\(bootSplats\[0\]\.\w+\)/ },
+  { text: JSON.stringify({ ...aRunResult(), trials: [7] }), says: /\(trials\[0\]\)/ },
 ];
 
 void t.test('a baseline that is none is a usage error with its reason', async (t) => {
@@ -255,36 +258,14 @@ void t.test('a baseline that is none is a usage error with its reason', async (t
   await t.rejects(readBaseline('/nowhere', '/'), { code: 'usage', message: /no result\.json/ });
 });
 
-const recorded = {
-  schema: 'splat-replay/1',
-  startedAt: '2026-01-02T03:04:05.000Z',
-  request: {
-    kernel: 'debian:6.1',
-    cwd: '/home/me',
-    series: [{ name: 'my.mbox', copy: 'inputs/series-1/my.mbox' }],
-    configs: [{ name: 'kasan', copy: null }],
-    configBase: null,
-    guest: 'minimal',
-    workloads: [{ name: 'munmap', copy: null }],
-    workloadArgs: [],
-    baseline: null,
-    accel: 'auto',
-    memoryMiB: 1024,
-    cpus: 2,
-    seed: 1,
-    repeat: 1,
-    cold: false,
-    durationMs: null,
-    trials: null,
-  },
-};
+const recorded = aRunRecord();
 
 void t.test('runs are listed newest first, broken ones as such, other folders not', async (t) => {
   const whole = JSON.stringify(recorded);
   const later = JSON.stringify({ ...recorded, startedAt: '2027-01-01T00:00:00.000Z' });
   const escaping = whole.replace('inputs/series-1/my.mbox', 'inputs/../../etc/shadow');
   const dir = t.testdir({
-    old: { 'run.json': whole, 'result.json': JSON.stringify(result([])) },
+    old: { 'run.json': whole, 'result.json': JSON.stringify(aRunResult({ trials: [] })) },
     running: { 'run.json': later },
     cut: { 'run.json': whole.slice(0, 100) },
     escaping: { 'run.json': escaping },
@@ -317,15 +298,13 @@ void t.test('runs are listed newest first, broken ones as such, other folders no
 void t.test(
   'series and bisections are listed with what they found, whatever is in them',
   async (t) => {
-    const series = {
-      schema: 'splat-series/1',
+    const patches = [1, 2, 3].map((index) => aReportedPatch({ index }));
+    const series = aSeriesReport({
       verdict: { kind: 'splat' },
-      base: { kernel: 'debian:6.1' },
-      series: { name: 'v3\u001B[31m.mbox' },
-      patches: [{}, {}, {}],
-      timings: { trials: 7 },
-    };
-    const found = { schema: 'splat-bisect/1', culprit: 'a'.repeat(40), candidates: [], trials: 9 };
+      series: { name: 'v3\u001B[31m.mbox', cover: null, notes: [] },
+      patches,
+    });
+    const found = aBisectReport({ culprit: 'a'.repeat(40), trials: 9 });
     const open = { ...found, culprit: null, candidates: ['b', 'c'] };
     const dir = t.testdir({
       s1: { ...journal(), 'series.json': JSON.stringify(series) },
@@ -349,7 +328,10 @@ void t.test(
     t.match(text, /bisect: one of 2 +9 +- +- +b2$/m);
     t.match(text, /unfinished +- +- +- +going$/m);
     t.match(text, /broken: series\.json is not readable as JSON .* cut$/m);
-    t.match(text, /broken: series\.json is not of this version of splat \(verdict\) .* odd$/m);
+    t.match(
+      text,
+      /broken: series\.json is not of this version of splat \(verdict\.kind\) .* odd$/m,
+    );
     t.match(text, /broken: bisect\.json is not of this version of splat .* list$/m);
     t.match(text, /broken: bisect\.json is not readable as JSON .* folder$/m);
     const { runs } = JSON.parse(await listing(true)) as { runs: Record<string, unknown>[] };
@@ -496,42 +478,34 @@ void t.test('only what a guest without a dynamic linker can run is put into it',
   t.end();
 });
 
-function trial(id: string, verdict: object): object {
-  return { id, verdict, splats: [] };
+/** A run of trials with these verdicts. */
+function ran(verdicts: Readonly<Record<string, Verdict>>): RunResult {
+  const trials = Object.entries(verdicts).map(([id, verdict]) => aTrialResult({ id, verdict }));
+  return aRunResult({ trials });
 }
 
 void t.test('a replay repeats when kind, cause and titles are the same', (t) => {
-  const both = { kind: 'splat', titles: ['A', 'B'] };
+  const both: Verdict = { kind: 'splat', titles: ['A', 'B'] };
   const rows: readonly (readonly [
     name: string,
-    before: object,
-    after: object,
+    before: Verdict,
+    after: Verdict,
     repeated: boolean,
   ])[] = [
     ['the same titles in another order', both, { kind: 'splat', titles: ['B', 'A'] }, true],
     ['one title less', both, { kind: 'splat', titles: ['A'] }, false],
-    [
-      'another message',
-      { kind: 'inconclusive', because: 'hung', message: '9 s' },
-      { kind: 'inconclusive', because: 'hung', message: '8 s' },
-      true,
-    ],
-    [
-      'another cause',
-      { kind: 'inconclusive', because: 'hung' },
-      { kind: 'inconclusive', because: 'blind' },
-      false,
-    ],
+    ['another message', inconclusive('hung', '9 s'), inconclusive('hung', '8 s'), true],
+    ['another cause', inconclusive('hung', '9 s'), inconclusive('blind', '9 s'), false],
     ['clean now', both, { kind: 'clean' }, false],
   ];
   for (const [name, before, after, repeated] of rows) {
-    const other = trial('other', { kind: 'clean' });
-    const runs = [result([trial('x', before), other]), result([trial('x', after)])] as const;
-    t.equal(compareRuns(...runs, ['x']).repeated, repeated, name);
+    const then = ran({ x: before, other: { kind: 'clean' } });
+    t.equal(compareRuns(then, ran({ x: after }), ['x']).repeated, repeated, name);
   }
-  const unbuilt = result([], { kernel: null, verdict: { kind: 'untestable', because: 'build' } });
+  const broken: Verdict = { kind: 'untestable', because: 'build', message: 'make: Error 2' };
+  const unbuilt = aRunResult({ trials: [], kernel: null, verdict: broken });
   t.equal(compareRuns(unbuilt, unbuilt, undefined).repeated, true);
-  const gone = compareRuns(result([trial('x', both)]), unbuilt, undefined);
+  const gone = compareRuns(ran({ x: both }), unbuilt, undefined);
   t.match(gone, { repeated: false, sameKernel: false, trials: [{ id: 'kernel' }] });
   t.end();
 });

@@ -1,5 +1,6 @@
 import { HarnessError } from '../../errors.ts';
 import { valueDigest } from '../../host/store.ts';
+import type { RevertCheck } from '../../records/bisect.ts';
 import type { ChosenWorkload } from '../../trial/choose-workloads.ts';
 import { bootWorkload, type CommitLabRequest } from '../../trial/ready-kernel.ts';
 import { type Decision, endsOf } from './decide.ts';
@@ -11,7 +12,7 @@ import { type Posterior, posteriorOf, type Question } from './posterior.ts';
 import type { Range } from './range.ts';
 import { type SearchEnd, search } from './search.ts';
 import { type Commits, commitCache, realTester, SeenAtBoot } from './tester.ts';
-import { type RevertCheck, verifyRevert } from './verify-revert.ts';
+import { verifyRevert } from './verify-revert.ts';
 
 /** What `splat bisect` was asked to do. */
 export interface BisectRequest extends KernelWork, Omit<CommitLabRequest, 'signal' | 'dir'> {

@@ -1,4 +1,4 @@
-import type { BisectReport, ReportedCommit } from '../../report/bisect-report.ts';
+import type { BisectReport, ReportedCommit } from '../../records/bisect.ts';
 import { highestUnseenRate } from '../../trial/rate.ts';
 import { shortName } from '../../trial/short-name.ts';
 import { type BisectResult, standing } from './bisect.ts';

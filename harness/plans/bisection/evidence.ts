@@ -1,13 +1,12 @@
 /** What is known of the commits so far: a fold over the journal's entries. No I/O. */
 
-/** `void`: the trial could not have seen the bug, as after another splat that turned lockdep off. */
-export type Outcome = 'hit' | 'miss' | 'void';
+import type { TrialOutcome } from '../../records/bisect-journal.ts';
 
 /** One thing learnt, in the order it was learnt; `commit` is an index into the history. */
 export type Entry =
   | { readonly kind: 'built'; readonly commit: number; readonly image: string }
   | { readonly kind: 'broken'; readonly commit: number }
-  | { readonly kind: 'trial'; readonly commit: number; readonly outcome: Outcome };
+  | { readonly kind: 'trial'; readonly commit: number; readonly outcome: TrialOutcome };
 
 /** Trials of one image. Commits with one image are one kernel and share them. */
 export interface Counts {

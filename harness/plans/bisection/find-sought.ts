@@ -1,7 +1,8 @@
+import type { BisectFact } from '../../records/bisect-journal.ts';
 import type { ChosenWorkload } from '../../trial/choose-workloads.ts';
 import { bootOf, bootWorkload } from '../../trial/ready-kernel.ts';
 import { endsOf } from './decide.ts';
-import type { Fact, Journal } from './journal.ts';
+import type { Journal } from './journal.ts';
 import type { Question } from './posterior.ts';
 import { isSought, splatsOf } from './sought.ts';
 import type { Commits } from './tester.ts';
@@ -12,7 +13,7 @@ export interface Sought {
   readonly workload: string;
 }
 
-function isLook({ kind }: Fact): boolean {
+function isLook({ kind }: BisectFact): boolean {
   return kind === 'looked';
 }
 

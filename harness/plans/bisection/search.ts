@@ -1,13 +1,7 @@
+import type { TrialOutcome } from '../../records/bisect-journal.ts';
 import type { Costs } from './choose.ts';
 import { type Answer, type Decision, decide, type Limits, type Refusal } from './decide.ts';
-import {
-  countsOf,
-  type Entry,
-  type Evidence,
-  learn,
-  nothingKnown,
-  type Outcome,
-} from './evidence.ts';
+import { countsOf, type Entry, type Evidence, learn, nothingKnown } from './evidence.ts';
 import type { Question } from './posterior.ts';
 
 /** What can be done with a commit; a real one builds and boots kernels, a simulated one throws dice. */
@@ -15,7 +9,7 @@ export interface Tester {
   /** Makes the commit ready for trials, or says that it cannot be tested. */
   readonly prepare: (commit: number) => Promise<Extract<Entry, { kind: 'built' | 'broken' }>>;
   /** One trial of a prepared commit; `index` counts the trials of the bisection. */
-  readonly trial: (commit: number, index: number) => Promise<Outcome>;
+  readonly trial: (commit: number, index: number) => Promise<TrialOutcome>;
   /** As measured so far. */
   readonly costs: () => Costs;
 }

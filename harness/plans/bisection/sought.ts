@@ -1,8 +1,8 @@
-import type { SplatCount } from '../../trial/findings.ts';
-import type { TrialResult } from '../../trial/plan.ts';
+import type { TrialOutcome } from '../../records/bisect-journal.ts';
+import type { SplatCount } from '../../records/finding.ts';
+import type { TrialResult } from '../../records/trial.ts';
 import { silenceTitle } from '../../trial/runner.ts';
 import type { WorkloadEnd } from '../../verdict.ts';
-import type { Outcome } from './evidence.ts';
 
 type Named = Pick<SplatCount, 'title' | 'altTitles' | 'signature'>;
 
@@ -30,7 +30,7 @@ function isWholeRun(end: WorkloadEnd): boolean {
  * What a trial says of the splat that is sought. Silence counts only when it would have been heard: after another splat
  * that left the detectors alive, and the workload to its end, it does; from a blind or unexercised guest it does not.
  */
-export function outcomeOf(trial: TrialResult, text: string): Outcome {
+export function outcomeOf(trial: TrialResult, text: string): TrialOutcome {
   const splats = splatsOf(trial);
   if (splats.some((splat) => isSought(splat, text))) return 'hit';
   if (trial.verdict.kind === 'clean') return 'miss';

@@ -1,3 +1,4 @@
+import type { TrialOutcome } from '../../records/bisect-journal.ts';
 import type { ChosenWorkload } from '../../trial/choose-workloads.ts';
 import {
   bootOf,
@@ -8,7 +9,6 @@ import {
 } from '../../trial/ready-kernel.ts';
 import { verdictPhrase } from '../../verdict.ts';
 import { endsOf } from './decide.ts';
-import type { Outcome } from './evidence.ts';
 import { costsOf, type Journal } from './journal.ts';
 import type { Question } from './posterior.ts';
 import type { Range } from './range.ts';
@@ -113,7 +113,7 @@ export async function tryOnce(
   id: string,
   known: KnownCommit,
   { journal, chosen, text }: TrialOf,
-): Promise<Outcome> {
+): Promise<TrialOutcome> {
   const startedAt = performance.now();
   const tried =
     chosen === undefined
@@ -132,7 +132,7 @@ export async function tryOnce(
 }
 
 interface Tried {
-  readonly outcome: Outcome;
+  readonly outcome: TrialOutcome;
   /** Titles of splats that are not the one sought. */
   readonly others: readonly string[];
 }

@@ -1,25 +1,14 @@
 import type { BuildOutcome } from '../../kernel/kernel.ts';
+import type { RevertCheck } from '../../records/bisect.ts';
+import type { TrialOutcome } from '../../records/bisect-journal.ts';
 import type { CommitLabRequest } from '../../trial/ready-kernel.ts';
 import { shortName } from '../../trial/short-name.ts';
 import { quietRuns } from './decide.ts';
-import { mostVoids, type Outcome } from './evidence.ts';
+import { mostVoids } from './evidence.ts';
 import type { Journal } from './journal.ts';
 import type { Posterior } from './posterior.ts';
 import type { Range } from './range.ts';
 import { prepareNoted, type TrialOf, tryOnce } from './tester.ts';
-
-/**
- * What the new end does without the culprit. `confirmed`: it does not show the splat any more, with `reverse` it shows it
- * again; `refuted` is the opposite, as when a later commit brings it, too.
- */
-export type RevertCheck =
-  | {
-      readonly kind: 'confirmed' | 'refuted';
-      readonly hits: number;
-      readonly misses: number;
-    }
-  /** It cannot be taken away, cannot be tested without it, or no trial could have seen anything. */
-  | { readonly kind: 'conflict' | 'untestable' | 'blind'; readonly message: string };
 
 export interface RevertContext extends TrialOf {
   readonly request: CommitLabRequest;
@@ -57,7 +46,7 @@ export async function verifyRevert(culprit: string, context: RevertContext): Pro
   }
 }
 
-function outcomesOf({ facts }: Journal, id: string): Readonly<Record<Outcome, number>> {
+function outcomesOf({ facts }: Journal, id: string): Readonly<Record<TrialOutcome, number>> {
   const count = { hit: 0, miss: 0, void: 0 };
   for (const fact of facts) {
     if (fact.kind === 'trial' && fact.commit === id) count[fact.outcome] += 1;

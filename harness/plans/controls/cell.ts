@@ -1,20 +1,14 @@
 import { controls, realUsers } from '../../../patches/controls.ts';
-import type { AnnotationState } from '../../../patches/index.ts';
 import { type Control, type Rule, rules } from '../../../patches/seeded-bugs.ts';
 import { HarnessError } from '../../errors.ts';
 import { isVersionIn, type KernelVersion } from '../../kernel/source.ts';
+import type { AnnotationState, Cell, CellOutcome } from '../../records/controls.ts';
+import type { TrialResult } from '../../records/trial.ts';
 import { type Workload, workloads } from '../../stress/workloads.ts';
 import { expectationOf } from '../../trial/expectation.ts';
-import type { TrialPlan, TrialResult } from '../../trial/plan.ts';
+import type { TrialPlan } from '../../trial/plan.ts';
 import { trialSeed } from '../../trial/plan-trials.ts';
 import { verdictPhrase } from '../../verdict.ts';
-
-/**
- * What became of a broken rule, or of one that was kept. `caught`: there was a splat. `missed`: it was broken, the code
- * ran, the detectors were alive, and nothing was said. `silent`: it was kept, and nothing was said. `not-exercised`:
- * nothing is proved.
- */
-export type Outcome = 'caught' | 'missed' | 'silent' | 'not-exercised';
 
 /** A cell of the matrix, before it is tried. */
 export interface CellPlan {
@@ -22,43 +16,13 @@ export interface CellPlan {
   readonly mode: string;
   readonly notifier: Control['notifier'];
   readonly trigger: Control['trigger'];
-  readonly expected: Outcome;
+  readonly expected: CellOutcome;
   /** Why that is expected. */
   readonly reason: string;
   readonly timed: boolean;
   /** How many calls a refusing driver refuses. */
   readonly refusals?: number;
   readonly trial: TrialPlan;
-}
-
-/** A cell as `controls --json` carries it. */
-export interface Cell {
-  /** K of `--kernel K`. */
-  readonly kernel: string;
-  readonly annotations: AnnotationState;
-  readonly mode: string;
-  readonly notifier: Control['notifier'];
-  readonly trigger: Control['trigger'];
-  readonly refusals?: number;
-  readonly expected: Outcome;
-  readonly reason: string;
-  readonly result: Outcome;
-  /** The outcome is the expected one, and its splats are exactly those expected. */
-  readonly asExpected: boolean;
-  /** Title of the first splat. */
-  readonly splat?: string;
-  /** Titles of all. */
-  readonly splats: readonly string[];
-  /** Milliseconds of the host from the workload's first line to the first splat. */
-  readonly detectMs?: number;
-  /** What proves nothing, and why. */
-  readonly because?: string;
-  readonly witnesses: Readonly<Record<string, number>>;
-  /** Cycles that lockdep learned in this trial and cannot find (locks/difference.ts); absent: none. */
-  readonly unreportedCycles?: readonly (readonly string[])[];
-  readonly seed: number;
-  /** Its folder, below the run directory; absent when there was no kernel to try it on. */
-  readonly trial?: string;
 }
 
 /** Milliseconds of the guest that a kept rule is kept for. */
@@ -89,7 +53,7 @@ function planControl(
   const { splats, because } = expectationOf(control, version, state);
   const id = controlId(control);
   const titles = splats.map(({ title }) => title);
-  const quiet: Outcome = rule.kept === true ? 'silent' : 'missed';
+  const quiet: CellOutcome = rule.kept === true ? 'silent' : 'missed';
   return {
     rule,
     mode,
@@ -221,9 +185,9 @@ function cellHead(
 function outcomeOf(
   { rule }: CellPlan,
   { splats, verdict }: TrialResult,
-): { readonly result: Outcome; readonly because?: string } {
+): { readonly result: CellOutcome; readonly because?: string } {
   if (splats.length > 0) return { result: 'caught' };
-  const quiet: Outcome = rule.kept === true ? 'silent' : 'missed';
+  const quiet: CellOutcome = rule.kept === true ? 'silent' : 'missed';
   if (verdict.kind === 'clean') return { result: quiet };
   if (verdict.kind === 'inconclusive' && verdict.because === 'canary-missed') {
     return { result: quiet };

@@ -1,16 +1,6 @@
 /** How long detection takes, over several forks of which some may not have seen it at all. Pure. */
 
-/** What `controls --repeat` measured of one cell. */
-export interface DetectTime {
-  readonly forks: number;
-  /** Forks that saw the splat; the others were given up at the cap and count as slower than it. */
-  readonly detected: number;
-  readonly capMs: number;
-  /** Median and its interval of at least 95 %, in milliseconds; null: beyond the cap, or too few forks to say. */
-  readonly medianMs: number | null;
-  readonly lowMs: number | null;
-  readonly highMs: number | null;
-}
+import type { DetectTime } from '../../records/controls.ts';
 
 /**
  * `times` has milliseconds for a fork that saw the splat and null for one that did not until `capMs`. The interval is

@@ -1,17 +1,25 @@
 import { join } from 'node:path';
-import { type AnnotationState, annotationStates } from '../../../patches/index.ts';
+import { annotationStates } from '../../../patches/index.ts';
 import { type Rule, rules } from '../../../patches/seeded-bugs.ts';
 import type { BuiltKernel } from '../../kernel/kernel.ts';
 import { buildTestKernel, type TestKernelRequest } from '../../kernel/test-kernel.ts';
-import type { Dependency, LockOrder } from '../../locks/dependencies.ts';
-import { type NewDependency, newDependencies } from '../../locks/difference.ts';
+import type { LockOrder } from '../../locks/dependencies.ts';
+import { newDependencies } from '../../locks/difference.ts';
+import type {
+  AnnotationState,
+  Cell,
+  Column,
+  ControlsResult,
+  TimedCell,
+} from '../../records/controls.ts';
+import type { TrialResult } from '../../records/trial.ts';
 import { type LabRequest, openLab } from '../../trial/lab.ts';
 import { openLockRecord } from '../../trial/lock-record.ts';
-import type { TrialPlan, TrialResult } from '../../trial/plan.ts';
+import type { TrialPlan } from '../../trial/plan.ts';
 import { runTrials, type TrialsRequest } from '../../trial/trials.ts';
 import type { Untestable } from '../../verdict.ts';
-import { type Cell, judgeCell, planCells, untriedCell } from './cell.ts';
-import { planForks, summarizeForks, type TimedCell } from './timed.ts';
+import { judgeCell, planCells, untriedCell } from './cell.ts';
+import { planForks, summarizeForks } from './timed.ts';
 
 /** What `splat controls` was asked to do. */
 export interface ControlsRequest
@@ -27,35 +35,6 @@ export interface ControlsRequest
   readonly seed: number;
   /** The run directory; exists and is empty. */
   readonly dir: string;
-}
-
-/** controls.json, schema splat-controls/1. */
-export interface ControlsResult {
-  readonly schema: 'splat-controls/1';
-  readonly seed: number;
-  /** Every column could be tried, and every cell was as expected. */
-  readonly asExpected: boolean;
-  readonly columns: readonly Column[];
-  readonly rows: readonly (Pick<Rule, 'id' | 'name'> & { readonly cells: readonly Cell[] })[];
-  readonly times: readonly TimedCell[];
-  /** Milliseconds. */
-  readonly timings: { readonly kernelsMs: number; readonly trialsMs: number };
-}
-
-/** A kernel in one state of its annotations. */
-export interface Column {
-  readonly kernel: string;
-  readonly annotations: AnnotationState;
-  /** `6.1.192`; null when there is no kernel. */
-  readonly release: string | null;
-  readonly imageDigest: string | null;
-  /** Why nothing could be tried on it. */
-  readonly because?: string;
-  /** Lock order against the same kernel as it is; absent when that is not in the matrix. */
-  readonly locks?: {
-    readonly learned: readonly NewDependency[];
-    readonly lost: readonly Dependency[];
-  };
 }
 
 interface Tried {

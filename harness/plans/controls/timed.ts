@@ -1,15 +1,9 @@
-import type { AnnotationState } from '../../../patches/index.ts';
-import type { TrialPlan, TrialResult } from '../../trial/plan.ts';
+import type { AnnotationState, TimedCell } from '../../records/controls.ts';
+import type { TrialResult } from '../../records/trial.ts';
+import type { TrialPlan } from '../../trial/plan.ts';
 import { trialSeed } from '../../trial/plan-trials.ts';
-import type { Cell, CellPlan } from './cell.ts';
-import { type DetectTime, summarizeTimes } from './detect-time.ts';
-
-/** The time to detection of one cell. */
-export interface TimedCell
-  extends Pick<Cell, 'kernel' | 'annotations' | 'mode' | 'notifier' | 'trigger'>,
-    DetectTime {
-  readonly row: number;
-}
+import type { CellPlan } from './cell.ts';
+import { summarizeTimes } from './detect-time.ts';
 
 /** A fork that has seen nothing after this many milliseconds is given up. */
 const capMs = 20_000;

@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import type { Emit } from '../../events.ts';
 import { writeWhole } from '../../host/disk.ts';
 import { readConfigBase } from '../../kernel/test-kernel.ts';
+import type { RunRecord } from '../../records/run-request.ts';
+import type { RunResult } from '../../records/run-result.ts';
 import { chooseWorkloads } from '../../trial/choose-workloads.ts';
 import { readBaseline } from './baseline.ts';
 import { type AskedRun, keepInputs } from './keep-inputs.ts';
-import { type RunResult, runPlan } from './run.ts';
-import type { RunRecord } from './run-record.ts';
+import { runPlan } from './run.ts';
 
 export interface AskedRunOptions {
   /** Gives the run directory, new or empty; called once all that was named is known to be there. */

@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { HarnessError } from '../../errors.ts';
+import { readRecord } from '../../host/record-file.ts';
 import type { LockOrder } from '../../locks/dependencies.ts';
+import { type RunResult, runResultSchema } from '../../records/run-result.ts';
 import { readLockOrder } from '../../trial/lock-record.ts';
 import type { KnownSplats } from '../../trial/runner.ts';
-import type { RunResult } from './run.ts';
-import { checkResult, readJson } from './run-record.ts';
 
 /** What an earlier run found. It is known now, and does not decide. */
 export interface Baseline extends KnownSplats {
@@ -22,7 +22,7 @@ export async function readBaseline(
   const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() === true;
   const file = isFolder ? resolve(path, 'result.json') : path;
   try {
-    const result = checkResult(await readJson(file));
+    const result = await readRecord(file, runResultSchema);
     if (result !== undefined) {
       const locks = await readLockOrder(file);
       const baseline = { ...baselineOf(result), ...(locks === undefined ? {} : { locks }) };

@@ -2,9 +2,9 @@ import { copyFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { makeFolder } from '../../host/disk.ts';
 import { readSeries } from '../../patch/series.ts';
+import type { Kept, RecordedRequest } from '../../records/run-request.ts';
 import type { ChosenWorkload } from '../../trial/choose-workloads.ts';
 import { copyLockOrder } from '../../trial/lock-record.ts';
-import type { Kept, RecordedRequest } from './run-record.ts';
 
 /** `splat run` as it was asked for, with all names resolved as far as that needs no kernel. */
 export interface AskedRun

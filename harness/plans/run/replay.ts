@@ -1,9 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { HarnessError } from '../../errors.ts';
+import type { RunRecord } from '../../records/run-request.ts';
+import type { RunResult } from '../../records/run-result.ts';
 import type { Verdict } from '../../verdict.ts';
-import type { RunResult } from './run.ts';
-import { type RunRecord, readRun } from './run-record.ts';
+import { readRun } from './run-record.ts';
 
 /** A run to run again: all of its trials, or one. */
 export interface Replayed {

@@ -1,14 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HarnessError } from '../../errors.ts';
-import {
-  directoryTime,
-  fieldsOf,
-  notOurs,
-  type RunEntry,
-  readEntry,
-  readJson,
-} from './run-record.ts';
+import { readRecord } from '../../host/record-file.ts';
+import { type BisectReport, bisectReportSchema } from '../../records/bisect.ts';
+import type { Recorded, RecordSchema } from '../../records/schema.ts';
+import { type SeriesReport, seriesReportSchema } from '../../records/series.ts';
+import { directoryTime, type RunEntry, readEntry } from './run-record.ts';
 
 /** What a list says of one folder: a run, a series or a bisection. */
 export type ListEntry = ({ readonly kind: 'run' } & RunEntry) | JournalEntry;
@@ -67,8 +64,12 @@ export async function listRuns(
 async function readFolder(dir: string): Promise<ListEntry | undefined> {
   const names: readonly string[] = await readdir(dir).catch(() => []);
   const isRun = names.includes('run.json') || names.includes('result.json');
-  if (!isRun && names.includes('series.json')) return readReport(dir, 'series', readSeriesReport);
-  if (!isRun && names.includes('bisect.json')) return readReport(dir, 'bisect', readBisectReport);
+  if (!isRun && names.includes('series.json')) {
+    return readReport({ dir, kind: 'series' }, seriesReportSchema, summarizeSeries);
+  }
+  if (!isRun && names.includes('bisect.json')) {
+    return readReport({ dir, kind: 'bisect' }, bisectReportSchema, summarizeBisection);
+  }
   if (!isRun && names.includes('journal.jsonl')) {
     return { kind: null, state: 'unfinished', dir, startedAt: await directoryTime(dir) };
   }
@@ -76,63 +77,44 @@ async function readFolder(dir: string): Promise<ListEntry | undefined> {
   return { kind: 'run', ...(await readEntry(dir)) };
 }
 
-async function readReport<T extends object>(
-  dir: string,
-  kind: 'series' | 'bisect',
-  read: (report: unknown) => T,
+async function readReport<S extends RecordSchema, T extends object>(
+  place: { readonly dir: string; readonly kind: 'series' | 'bisect' },
+  schema: S,
+  summarize: (report: Recorded<S>) => T,
 ): Promise<(T | Broken) & { readonly dir: string; readonly startedAt: string }> {
-  const place = { dir, startedAt: await directoryTime(dir) };
+  const { dir, kind } = place;
+  const startedAt = await directoryTime(dir);
+  const broken = (message: string): Broken => ({ kind, state: 'broken', message });
   try {
-    return { ...read(await readJson(join(dir, `${kind}.json`))), ...place };
+    const report = await readRecord(join(dir, `${kind}.json`), schema);
+    const summary = report === undefined ? broken('it is gone') : summarize(report);
+    return { ...summary, dir, startedAt };
   } catch (error) {
     if (!(error instanceof HarnessError)) throw error;
-    return { kind, state: 'broken', message: error.message, ...place };
+    return { ...broken(error.message), dir, startedAt };
   }
 }
 
 type Broken = Omit<Extract<JournalEntry, { state: 'broken' }>, 'dir' | 'startedAt'>;
 
-/** As of SeriesReport, as far as a list has it. The folder may have come from somebody else. */
-function readSeriesReport(value: unknown) {
-  const { schema, verdict, base, series, patches, timings } = fieldsOf(value);
-  const kind = fieldsOf(verdict)['kind'];
-  const kernel = fieldsOf(base)['kernel'];
-  const name = fieldsOf(series)['name'];
-  const trials = fieldsOf(timings)['trials'];
-  if (schema !== 'splat-series/1') throw notOurs('series.json');
-  if (!isVerdictWord(kind)) throw notOurs('series.json', 'verdict');
-  if (typeof kernel !== 'string') throw notOurs('series.json', 'base');
-  if (typeof name !== 'string') throw notOurs('series.json', 'series');
-  if (!Array.isArray(patches)) throw notOurs('series.json', 'patches');
-  if (typeof trials !== 'number') throw notOurs('series.json', 'timings');
+function summarizeSeries({ verdict, base, series, patches, timings }: SeriesReport) {
   return {
     kind: 'series',
     state: 'finished',
-    verdict: kind,
+    verdict: verdict.kind,
     patches: patches.length,
-    series: name,
-    kernel,
-    trials,
+    series: series.name,
+    kernel: base.kernel,
+    trials: timings.trials,
   } as const;
 }
 
-function isVerdictWord(word: unknown): word is string {
-  return ['splat', 'untestable', 'inconclusive', 'clean'].some((known) => known === word);
-}
-
-/** The same of BisectReport. */
-function readBisectReport(value: unknown) {
-  const { schema, culprit, candidates, trials } = fieldsOf(value);
-  if (schema !== 'splat-bisect/1') throw notOurs('bisect.json');
-  if (culprit !== null && typeof culprit !== 'string') throw notOurs('bisect.json', 'culprit');
-  if (!Array.isArray(candidates)) throw notOurs('bisect.json', 'candidates');
-  if (typeof trials !== 'number') throw notOurs('bisect.json', 'trials');
-  const candidateCount = candidates.length;
+function summarizeBisection({ culprit, candidates, trials }: BisectReport) {
   return {
     kind: 'bisect',
     state: 'finished',
     culprit,
-    candidates: candidateCount,
+    candidates: candidates.length,
     trials,
   } as const;
 }

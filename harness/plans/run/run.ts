@@ -4,14 +4,17 @@ import type { Checkpoint } from '../../guest/checkpoint.ts';
 import { findKernel } from '../../kernel/built-kernel.ts';
 import type { BuildOutcome, BuiltKernel } from '../../kernel/kernel.ts';
 import { buildTestKernel, type TestKernelRequest } from '../../kernel/test-kernel.ts';
+import type { SeenSplat } from '../../records/finding.ts';
+import type { KernelFacts, RunResult } from '../../records/run-result.ts';
+import type { TrialResult } from '../../records/trial.ts';
 import { scanLog } from '../../splat/scanner.ts';
 import type { ChosenWorkload } from '../../trial/choose-workloads.ts';
 import { decodeSplats } from '../../trial/decode.ts';
 import { countSplats } from '../../trial/findings.ts';
 import { type Lab, type LabRequest, openLab } from '../../trial/lab.ts';
-import { markKnown, type SeenSplat } from '../../trial/listen.ts';
-import { type LockNews, openLockRecord, writeLockOrder } from '../../trial/lock-record.ts';
-import type { TrialPlan, TrialResult } from '../../trial/plan.ts';
+import { markKnown } from '../../trial/listen.ts';
+import { openLockRecord, writeLockOrder } from '../../trial/lock-record.ts';
+import type { TrialPlan } from '../../trial/plan.ts';
 import { planTrials } from '../../trial/plan-trials.ts';
 import { runTrials } from '../../trial/trials.ts';
 import { isNotRun, type Verdict, worstVerdict } from '../../verdict.ts';
@@ -40,42 +43,6 @@ export interface RunRequest extends LabRequest, TestKernelRequest {
   readonly durationMs: number | undefined;
   /** The run directory; exists and is empty. */
   readonly dir: string;
-}
-
-/** result.json, schema splat-run/1. */
-export interface RunResult {
-  readonly schema: 'splat-run/1';
-  readonly verdict: Verdict;
-  /** Null when the kernel could not be built. */
-  readonly kernel: KernelFacts | null;
-  readonly accel: string | null;
-  readonly accelReason: string | null;
-  /** Splats of the boots, before any trial; they are in every copy's past. */
-  readonly bootSplats: readonly SeenSplat[];
-  readonly trials: readonly TrialResult[];
-  /** What lockdep learned; null when no trial ran. */
-  readonly locks: LockNews | null;
-  readonly seed: number;
-  /** Milliseconds. */
-  readonly timings: {
-    readonly kernelMs: number;
-    readonly bootMs: number;
-    readonly trialsMs: number;
-    readonly totalMs: number;
-    /** User and system time of this process, without its children. */
-    readonly harnessCpuSeconds: number;
-  };
-}
-
-export interface KernelFacts {
-  readonly id: string;
-  readonly source: string;
-  readonly release: string;
-  readonly compiler: string;
-  readonly sandbox: string;
-  readonly fromCache: boolean;
-  readonly imageDigest: string;
-  readonly vmlinux: string;
 }
 
 /** Builds, boots, stresses and judges. Everything but a fault of ours ends in a verdict. */

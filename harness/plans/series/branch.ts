@@ -1,6 +1,7 @@
+import type { SeriesFact } from '../../records/series-journal.ts';
 import type { Evidence } from './evidence.ts';
 import { trialsOf } from './evidence.ts';
-import type { SeriesFact, SeriesLog } from './facts.ts';
+import type { SeriesLog } from './facts.ts';
 import type { JudgedPatch } from './judge.ts';
 
 /**

@@ -1,24 +1,24 @@
 import { exitCodes } from '../../errors.ts';
-import type { Diagnostic } from '../../kernel/build-log.ts';
-import type { NewDependency } from '../../locks/difference.ts';
 import { detectorPatches } from '../../patch/detector-code.ts';
 import type { NearbySuite } from '../../patch/nearby-suites.ts';
 import type { PatchChanges } from '../../patch/patch-changes.ts';
 import type { Series } from '../../patch/series.ts';
+import type { Diagnostic, ReportedBuild } from '../../records/build.ts';
+import type { NewDependency } from '../../records/lock-order.ts';
 import type {
   ReportedBase,
-  ReportedBuild,
   ReportedPatch,
   ReportedWorkload,
   SeriesReport,
-} from '../../report/series-report.ts';
+} from '../../records/series.ts';
+import type { BuildNote } from '../../records/series-journal.ts';
 import { highestUnseenRate } from '../../trial/rate.ts';
 import { bootWorkload } from '../../trial/ready-kernel.ts';
 import { viewOf } from './branch.ts';
 import { coverageOf, isUnexercised, type WatchedFunction } from './coverage.ts';
 import { locateAll } from './decide.ts';
 import { type Evidence, placesOf, trialsOf } from './evidence.ts';
-import { type BuildNote, buildOf, type SeriesLog } from './facts.ts';
+import { buildOf, type SeriesLog } from './facts.ts';
 import { exitCodeOfSeries, type JudgedPatch } from './judge.ts';
 import type { Asked, SeriesRequest } from './run-series.ts';
 

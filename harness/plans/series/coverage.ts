@@ -1,6 +1,6 @@
 import { listFunctions, tokenize } from '../../patch/c-source.ts';
 import type { PatchChanges } from '../../patch/patch-changes.ts';
-import type { ReportedFunction } from '../../report/series-report.ts';
+import type { ReportedFunction } from '../../records/series.ts';
 import { hasPatch } from './branch.ts';
 import type { SeriesLog } from './facts.ts';
 

@@ -1,44 +1,11 @@
-import type { Untestable } from '../../verdict.ts';
+import type { PrefixTrial, Sighting, StepState } from '../../records/series-journal.ts';
 import type { Tally } from './presence.ts';
 
-/** What became of a prefix of the series: 0 is the base, n the base with the first n patches. No I/O. */
-export type StepState =
-  | { readonly kind: 'broken'; readonly verdict: Untestable }
-  /** Its kernel is that of the testable prefix before it; a guest could not tell them apart. */
-  | { readonly kind: 'same'; readonly why: SameReason }
-  | {
-      readonly kind: 'ready';
-      /** SHA-256 of the image; prefixes with one image share their trials. */
-      readonly image: string;
-      /** Why its silence is not to be believed: seeded bugs it did not show. Empty: all were seen. */
-      readonly unproved: readonly string[];
-    };
-
-/** `image`: the same to the byte. Else its code is the same: what differs is line numbers, or nothing that is built. */
-export type SameReason = 'image' | 'comments' | 'documents';
-
-/** One trial of a prefix. */
-export interface Trial {
-  readonly step: number;
-  readonly workload: string;
-  /** `heard`: it went to its end with the detectors alive, so what it did not show was not there to be seen in it. */
-  readonly state: 'heard' | 'masked' | 'not-run' | 'void';
-  /** Why it is not heard, or what masked it. */
-  readonly because?: string;
-  readonly splats: readonly Sighting[];
-}
-
-/** A splat of a trial. */
-export interface Sighting {
-  /** Equal for what counts as one splat. */
-  readonly key: string;
-  readonly title: string;
-  readonly signature: string;
-}
+/** What is known of the prefixes of a series so far. No I/O. */
 
 export interface Evidence {
   readonly steps: ReadonlyMap<number, StepState>;
-  readonly trials: readonly Trial[];
+  readonly trials: readonly PrefixTrial[];
 }
 
 export const nothingKnown: Evidence = { steps: new Map(), trials: [] };
@@ -47,7 +14,7 @@ export function learnStep(evidence: Evidence, step: number, state: StepState): E
   return { ...evidence, steps: new Map(evidence.steps).set(step, state) };
 }
 
-export function learnTrial(evidence: Evidence, trial: Trial): Evidence {
+export function learnTrial(evidence: Evidence, trial: PrefixTrial): Evidence {
   return { ...evidence, trials: [...evidence.trials, trial] };
 }
 
@@ -60,7 +27,7 @@ export function placesOf({ steps }: Evidence): readonly number[] {
 }
 
 /** All trials of a prefix's image. */
-export function trialsOf(evidence: Evidence, step: number): readonly Trial[] {
+export function trialsOf(evidence: Evidence, step: number): readonly PrefixTrial[] {
   const image = imageOf(evidence, step);
   return evidence.trials.filter((trial) => imageOf(evidence, trial.step) === image);
 }

@@ -1,7 +1,8 @@
 import { exitCodes } from '../../errors.ts';
+import type { StepState } from '../../records/series-journal.ts';
 import type { PatchVerdict, Untestable } from '../../verdict.ts';
 import { type Located, locateAll } from './decide.ts';
-import { type Evidence, placesOf, type StepState, trialsOf } from './evidence.ts';
+import { type Evidence, placesOf, trialsOf } from './evidence.ts';
 
 export interface JudgedPatch {
   /** From 1. */

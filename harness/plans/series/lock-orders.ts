@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { makeFolder } from '../../host/disk.ts';
 import type { LockDump, LockOrder } from '../../locks/dependencies.ts';
-import { type NewDependency, newDependencies, uniteOrders } from '../../locks/difference.ts';
+import { newDependencies, uniteOrders } from '../../locks/difference.ts';
+import type { NewDependency } from '../../records/lock-order.ts';
 import { readLockOrder, writeLockOrder } from '../../trial/lock-record.ts';
 
 /** What the guests of each prefix learned of lock order, kept beside the journal: a series that goes on knows it. */

@@ -17,7 +17,8 @@ import {
   type Series,
 } from '../../patch/series.ts';
 import { checkTrailers } from '../../patch/trailers.ts';
-import type { SeriesReport } from '../../report/series-report.ts';
+import type { SeriesReport } from '../../records/series.ts';
+import { seriesFactSchema } from '../../records/series-journal.ts';
 import { chooseWorkloads } from '../../trial/choose-workloads.ts';
 import { bootWorkload, type CommitLabRequest } from '../../trial/ready-kernel.ts';
 import { openScheduler } from '../../trial/scheduler.ts';
@@ -27,7 +28,7 @@ import { chooseControls } from './control-workloads.ts';
 import { type WatchedFunction, watchFunctions } from './coverage.ts';
 import type { Limits } from './decide.ts';
 import type { Evidence } from './evidence.ts';
-import { evidenceOf, factFields, type SeriesFact, type SeriesLog } from './facts.ts';
+import { evidenceOf, type SeriesLog } from './facts.ts';
 import { type JudgedPatch, judgePatches } from './judge.ts';
 import { type LockOrders, learnedDependencies, openLockOrders } from './lock-orders.ts';
 import { seriesTester } from './tester.ts';
@@ -67,10 +68,10 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
   const changes = await readChanges(source.tree, under, series.patches, { scratch, signal });
   const own = workloads.map(({ upload }) => Buffer.from(upload ?? '').toString('latin1'));
   const diffs = [under, [series]].map((list) => allPatches(list).map(({ diff }) => diff));
-  await using log = await openFactLog<SeriesFact>(dir, {
+  await using log = await openFactLog(dir, {
     key: valueDigest([request.key, source.id, diffs, own, await readConfigs(request)]),
     what: 'series',
-    fields: factFields,
+    schema: seriesFactSchema,
   });
   const names = [bootWorkload, ...workloads.map(({ workload }) => workload.name)];
   const watched = watchFunctions(changes);

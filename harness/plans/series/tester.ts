@@ -3,10 +3,11 @@ import { HarnessError } from '../../errors.ts';
 import { throwIfAborted } from '../../host/process.ts';
 import type { BuildOutcome } from '../../kernel/kernel.ts';
 import type { PatchChanges } from '../../patch/patch-changes.ts';
+import type { SplatCount } from '../../records/finding.ts';
+import type { BuildNote, PrefixTrial, Sighting, StepState } from '../../records/series-journal.ts';
+import type { TrialResult } from '../../records/trial.ts';
 import type { ChosenWorkload } from '../../trial/choose-workloads.ts';
 import { decodeSplats } from '../../trial/decode.ts';
-import type { SplatCount } from '../../trial/findings.ts';
-import type { TrialResult } from '../../trial/plan.ts';
 import {
   bootWorkload,
   type CommitLabRequest,
@@ -16,8 +17,7 @@ import {
 } from '../../trial/ready-kernel.ts';
 import { isNotRun, verdictPhrase } from '../../verdict.ts';
 import { couldBeHeard, splatsOf } from '../bisection/sought.ts';
-import type { Sighting, StepState, Trial } from './evidence.ts';
-import { type BuildNote, buildOf, type SeriesLog } from './facts.ts';
+import { buildOf, type SeriesLog } from './facts.ts';
 import type { LockOrders } from './lock-orders.ts';
 import type { Tester } from './walk.ts';
 
@@ -181,7 +181,7 @@ function noteBuild({ kernel }: Extract<BuildOutcome, { kind: 'built' }>): BuildN
 }
 
 interface Tried {
-  readonly trial: Trial;
+  readonly trial: PrefixTrial;
   readonly folder: string;
   /** The reports of the trial's splats; undefined for one without a report. */
   readonly splats: readonly (SplatCount | undefined)[];
@@ -227,7 +227,9 @@ async function tryOnce(
   return { trial, folder, splats: reports, calls };
 }
 
-function bootState(splats: readonly SplatCount[] | undefined): Pick<Trial, 'state' | 'because'> {
+function bootState(
+  splats: readonly SplatCount[] | undefined,
+): Pick<PrefixTrial, 'state' | 'because'> {
   if (splats === undefined) return { state: 'void', because: 'this boot failed' };
   if (splats.length === 0) return { state: 'heard' };
   return { state: 'masked', because: splats.map(({ title }) => title).join('; ') };
@@ -240,7 +242,7 @@ function bootState(splats: readonly SplatCount[] | undefined): Pick<Trial, 'stat
 export function trialState(
   trial: Pick<TrialResult, 'verdict' | 'ledger' | 'witnesses' | 'end'>,
   splats: readonly { readonly title: string }[],
-): Pick<Trial, 'state' | 'because'> {
+): Pick<PrefixTrial, 'state' | 'because'> {
   const { verdict } = trial;
   if (verdict.kind === 'clean') return { state: 'heard' };
   if (isNotRun(verdict)) return { state: 'not-run', because: verdictPhrase(verdict) };

@@ -1,21 +1,14 @@
+import type { PrefixTrial, StepState } from '../../records/series-journal.ts';
 import { inParallel } from '../../trial/parallel.ts';
 import { type Ask, type Limits, nextFloor, nextLocate } from './decide.ts';
-import {
-  type Evidence,
-  learnStep,
-  learnTrial,
-  placesOf,
-  type StepState,
-  type Trial,
-  trialsOf,
-} from './evidence.ts';
+import { type Evidence, learnStep, learnTrial, placesOf, trialsOf } from './evidence.ts';
 
 /** What builds, boots and tries prefixes: real kernels, or those of a simulation. */
 export interface Tester {
   /** Builds and boots a prefix; `before` is the last prefix that could be tested. */
   readonly prepare: (step: number, before: number | undefined) => Promise<StepState>;
   /** `index` counts the trials of this workload on this prefix. */
-  readonly trial: (step: number, workload: string, index: number) => Promise<Trial>;
+  readonly trial: (step: number, workload: string, index: number) => Promise<PrefixTrial>;
 }
 
 export interface WalkRequest {
@@ -66,7 +59,7 @@ async function tryAll(
   ask: Ask,
   evidence: Evidence,
   { tester, parallel }: WalkRequest,
-): Promise<readonly Trial[]> {
+): Promise<readonly PrefixTrial[]> {
   const own = trialsOf(evidence, ask.step).filter(({ workload }) => workload === ask.workload);
   const first = own.length;
   const wanted = ask.why === 'floor' ? Math.min(ask.runs, parallel) : parallel;

@@ -1,9 +1,11 @@
+import type { SeenSplat } from '../../records/finding.ts';
+import type { LearnedDependency, LockNews } from '../../records/lock-order.ts';
+import type { RunResult } from '../../records/run-result.ts';
+import type { TrialResult } from '../../records/trial.ts';
 import { isNotRun, type Verdict, verdictPhrase } from '../../verdict.ts';
-import type { LearnedDependency, LockReport } from '../locks-text.ts';
-import type { ReportedSplat, RunReport } from '../run-report.ts';
 import {
   counterWord,
-  type SeenSplat,
+  type GatheredSplat,
   seconds,
   seenSplats,
   splatWords,
@@ -11,12 +13,12 @@ import {
 } from '../run-words.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { formatPage } from './page.ts';
-import { type PageTrial, trialDetails } from './trial-details.ts';
+import { trialDetails } from './trial-details.ts';
 import { missing, tone } from './words.ts';
 
 /** What the page of a run is made of. */
 export interface RunPage {
-  readonly run: Omit<RunReport, 'trials'> & { readonly trials: readonly PageTrial[] };
+  readonly run: RunResult;
   /** The run directory's name. */
   readonly name: string;
   /** ISO 8601, UTC. */
@@ -106,7 +108,7 @@ function silenceArticle(id: string, title: string, { reproduce }: RunPage): Mark
 `;
 }
 
-function splatArticle({ splat, where, trial }: SeenSplat, { reproduce }: RunPage): Markup {
+function splatArticle({ splat, where, trial }: GatheredSplat, { reproduce }: RunPage): Markup {
   return html`<article>
 <h3 class="splat">${splat.title}</h3>
 <p>seen in ${where.join(', ')}; again: <code>${reproduce(trial)}</code></p>
@@ -132,12 +134,12 @@ ${reportText(splat)}
 }
 
 /** A guest that was lost printed none. */
-function reportText({ text }: ReportedSplat): Content {
+function reportText({ text }: SeenSplat): Content {
   return text.length === 0 ? null : html`<pre>${text.join('\n')}</pre>`;
 }
 
 /** What stands between this run and a clean; or, of what could not run here, does not. */
-function openSection(trials: readonly PageTrial[], heading: 'Not proved' | 'Not run'): Content {
+function openSection(trials: readonly TrialResult[], heading: 'Not proved' | 'Not run'): Content {
   const open = trials.flatMap(({ id, verdict }, at) =>
     'because' in verdict && isNotRun(verdict) === (heading === 'Not run')
       ? [
@@ -152,7 +154,7 @@ function openSection(trials: readonly PageTrial[], heading: 'Not proved' | 'Not 
 `;
 }
 
-function trialTable(trials: readonly PageTrial[]): Content {
+function trialTable(trials: readonly TrialResult[]): Content {
   if (trials.length === 0) return null;
   const rows = trials.map((trial, at) => {
     const { id, verdict, witnesses, timings } = trial;
@@ -180,7 +182,7 @@ function verdictCell(verdict: Verdict): Markup {
 /** More than this is no news. */
 const listedDependencies = 100;
 
-function lockSection(locks: LockReport | null, svg: string | null): Content {
+function lockSection(locks: LockNews | null, svg: string | null): Content {
   const learned = locks?.learned ?? [];
   const unreported = locks?.unreported ?? [];
   if (learned.length + unreported.length === 0) return null;

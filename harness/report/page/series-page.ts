@@ -1,5 +1,5 @@
+import type { ReportedFunction, ReportedPatch, SeriesReport } from '../../records/series.ts';
 import type { PatchVerdict } from '../../verdict.ts';
-import type { ReportedFunction, ReportedPatch, SeriesReport } from '../series-report.ts';
 import { percent, shareWords, suspectWords } from '../series-words.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { formatPage } from './page.ts';

@@ -1,32 +1,8 @@
+import type { TrialResult } from '../../records/trial.ts';
 import { type Verdict, verdictPhrase } from '../../verdict.ts';
-import type { ReportedTrial } from '../run-report.ts';
 import { seconds } from '../run-words.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { missing, tone } from './words.ts';
-
-/** A trial as its details are shown; as of result.json. */
-export interface PageTrial extends ReportedTrial {
-  readonly seed: number;
-  readonly ledger: {
-    readonly before: PageReading;
-    readonly after: PageReading | null;
-    readonly warnOnceArmed: boolean;
-    readonly lostConsoleLines: number | null;
-  };
-  readonly timings: {
-    readonly startMs: number | null;
-    readonly firstSplatMs: number | null;
-    readonly workloadMs: number | null;
-    readonly totalMs: number;
-    readonly qemuCpuSeconds: number;
-  };
-}
-
-interface PageReading {
-  readonly debugLocks: number | null;
-  readonly taint: number | null;
-  readonly tables: Readonly<Record<string, { readonly used: number; readonly max: number }>>;
-}
 
 /** What the details of a trial need of their page. */
 interface DetailsPage {
@@ -41,7 +17,7 @@ interface DetailsPage {
 }
 
 /** One trial, folded while it is clean; `#trial-AT` unfolds it. */
-export function trialDetails(trial: PageTrial, at: number, page: DetailsPage): Markup {
+export function trialDetails(trial: TrialResult, at: number, page: DetailsPage): Markup {
   const { id, verdict, seed, timings, events } = trial;
   const picture = page.pictures.get(id);
   const times = [
@@ -79,7 +55,7 @@ function reasonOf(verdict: Verdict): Content {
 }
 
 /** Reports of splats that are above are not printed again; those of a canary are not above. */
-function splatDetails({ canary, verdict, splats }: PageTrial): Content {
+function splatDetails({ canary, verdict, splats }: TrialResult): Content {
   if (splats.length === 0) return null;
   if (canary === undefined || verdict.kind === 'splat') {
     return html`<ul>${splats.map(({ title, count }) => html`<li>${title}${count > 1 ? ` (${count} times)` : ''}</li>`)}</ul>`;
@@ -91,7 +67,7 @@ function splatDetails({ canary, verdict, splats }: PageTrial): Content {
   );
 }
 
-function counterTable({ witnesses, counters }: PageTrial): Content {
+function counterTable({ witnesses, counters }: TrialResult): Content {
   const required = Object.entries(witnesses);
   const others = Object.entries(counters).filter(
     ([name, count]) => count > 0 && !Object.hasOwn(witnesses, name),
@@ -109,7 +85,7 @@ function counterRow(name: string, count: Content, note: string): Markup {
 `;
 }
 
-function ledgerTable({ ledger }: PageTrial): Markup {
+function ledgerTable({ ledger }: TrialResult): Markup {
   const { before, after, warnOnceArmed, lostConsoleLines } = ledger;
   const tables = Object.entries(before.tables).map(([name, { used, max }]) => {
     const then = after?.tables[name];

@@ -1,0 +1,46 @@
+import { open } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import { checkValue, type Recorded, type RecordSchema } from '../records/schema.ts';
+import { isCode } from './disk.ts';
+
+/** Results of thousands of trials stay below this; what is larger is no record of ours. */
+const largestRecordBytes = 256 * 1024 * 1024;
+
+/** A record on disk; undefined when there is no such file. Throws `usage` when it is not JSON or not as its schema says. */
+export async function readRecord<S extends RecordSchema>(
+  path: string,
+  schema: S,
+  largestBytes = largestRecordBytes,
+): Promise<Recorded<S> | undefined> {
+  const json = await readJson(path, largestBytes);
+  return json === undefined ? undefined : requireRecord(json.value, schema, basename(path));
+}
+
+/** The value as its schema says; `file` names it in the `usage` that is thrown otherwise. */
+function requireRecord<S extends RecordSchema>(
+  value: unknown,
+  schema: S,
+  file: string,
+): Recorded<S> {
+  const checked = checkValue(schema, value);
+  if (checked.isRight) return checked.value;
+  const where = checked.field === '' ? '' : ` (${checked.field})`;
+  throw new HarnessError('usage', `${file} is not of this version of splat${where}`);
+}
+
+async function readJson(
+  path: string,
+  largestBytes: number,
+): Promise<{ readonly value: unknown } | undefined> {
+  try {
+    await using file = await open(path, 'r');
+    const { size } = await file.stat();
+    if (size > largestBytes) throw new HarnessError('usage', `${basename(path)} is too large`);
+    return { value: JSON.parse(await file.readFile('utf8')) };
+  } catch (error) {
+    if (error instanceof HarnessError) throw error;
+    if (isCode(error, 'ENOENT')) return undefined;
+    throw new HarnessError('usage', `${basename(path)} is not readable as JSON`, { cause: error });
+  }
+}

@@ -1,0 +1,61 @@
+import * as v from 'valibot';
+import { droppedLinesSchema, questionFactSchema } from './journal.ts';
+import { described, type Recorded, texts } from './schema.ts';
+
+/** `void`: the trial could not have seen the bug, as after another splat that turned lockdep off. */
+const trialOutcomeSchema = v.picklist(['hit', 'miss', 'void']);
+
+/** A fact of a bisection, as a line of its journal.jsonl. Commits by id; times in seconds. */
+export const bisectFactSchema = v.variant('kind', [
+  questionFactSchema,
+  described(
+    v.object({
+      kind: v.literal('looked'),
+      commit: v.string(),
+      workload: v.string(),
+      seconds: v.number(),
+    }),
+    'A trial of the bad end before it was known which workload shows what is looked for.',
+  ),
+  described(
+    v.object({ kind: v.literal('sought'), text: v.string(), workload: v.string() }),
+    'What is looked for, and the workload that shows it.',
+  ),
+  v.object({
+    kind: v.literal('built'),
+    commit: v.string(),
+    image: described(v.string(), 'SHA-256 of the image.'),
+    compiled: described(v.boolean(), 'False when the kernel was in the cache.'),
+    dropped: v.exactOptional(
+      described(
+        droppedLinesSchema,
+        'Lines of the configuration its Kconfig did not keep; absent for none.',
+      ),
+    ),
+    unproved: v.exactOptional(
+      described(
+        v.literal(true),
+        'The seeded bugs cannot show that its detectors work without them.',
+      ),
+    ),
+    seconds: v.number(),
+  }),
+  v.object({
+    kind: v.literal('broken'),
+    commit: v.string(),
+    because: v.string(),
+    message: v.string(),
+    seconds: v.number(),
+  }),
+  v.object({
+    kind: v.literal('trial'),
+    commit: v.string(),
+    workload: v.string(),
+    outcome: trialOutcomeSchema,
+    others: described(texts, 'Titles of splats that were not the one sought.'),
+    seconds: v.number(),
+  }),
+]);
+
+export type TrialOutcome = Recorded<typeof trialOutcomeSchema>;
+export type BisectFact = Recorded<typeof bisectFactSchema>;

@@ -1,0 +1,75 @@
+import * as v from 'valibot';
+import { described, type Recorded, texts } from './schema.ts';
+
+const reportedCommitSchema = v.object({
+  id: v.string(),
+  subject: v.string(),
+  probability: v.number(),
+  standing: described(
+    v.nullable(v.picklist(['good', 'bad', 'skip'])),
+    'Null for what was not tested or is in doubt.',
+  ),
+  hits: v.number(),
+  misses: v.number(),
+  step: described(
+    v.nullable(v.number()),
+    'When it was first looked at, counted from 1; null for never.',
+  ),
+  dropped: described(texts, 'Lines of the configuration that its Kconfig did not keep.'),
+});
+
+/**
+ * What the new end does without the culprit. `confirmed`: it does not show the splat any more, with `reverse` it shows it
+ * again; `refuted` is the opposite, as when a later commit brings it, too. `conflict`, `untestable`, `blind`: the culprit
+ * cannot be taken away, the rest cannot be tested without it, or no trial could have seen anything.
+ */
+const revertSchema = v.variant('kind', [
+  v.object({ kind: v.picklist(['confirmed', 'refuted']), hits: v.number(), misses: v.number() }),
+  v.object({ kind: v.picklist(['conflict', 'untestable', 'blind']), message: v.string() }),
+]);
+
+/**
+ * bisect.json, as `splat bisect --json` prints it. Commits are full ids, patches `patch-3`, lines of a configuration
+ * `CONFIG_X`; subjects and titles are other people's text.
+ */
+export const bisectReportSchema = v.object({
+  schema: v.literal('splat-bisect/1'),
+  culprit: described(v.nullable(v.string()), 'Null when there is no single one.'),
+  candidates: described(
+    texts,
+    'The smallest set nothing testable can split, when that is more than one commit.',
+  ),
+  confidence: described(v.number(), 'That the culprit, or one of the candidates, is it: 0 to 1.'),
+  steps: described(v.number(), 'Commits that were built or could not be.'),
+  builds: described(v.number(), 'Kernels that were compiled for it.'),
+  trials: v.number(),
+  skipped: texts,
+  others: v.array(v.object({ title: v.string(), commits: texts })),
+  because: described(v.nullable(v.string()), 'Why there is no answer; null when there is one.'),
+  sought: v.nullable(v.string()),
+  workload: v.nullable(v.string()),
+  rate: described(
+    v.nullable(v.number()),
+    'How often a trial of a commit that has the bug shows it, as estimated.',
+  ),
+  good: v.string(),
+  bad: v.string(),
+  reverse: v.boolean(),
+  unit: described(v.picklist(['commit', 'patch', 'line']), 'What was bisected.'),
+  revert: described(
+    v.nullable(revertSchema),
+    'What the new end does without the culprit, when that was asked (--verify-revert).',
+  ),
+  configChanges: described(
+    texts,
+    'What the culprit changes in the final .config, as `CONFIG_X=y`, when lines of one were bisected.',
+  ),
+  commits: described(
+    v.array(reportedCommitSchema),
+    'Parents first, from the old end to the new one.',
+  ),
+});
+
+export type ReportedCommit = Recorded<typeof reportedCommitSchema>;
+export type RevertCheck = Recorded<typeof revertSchema>;
+export type BisectReport = Recorded<typeof bisectReportSchema>;

@@ -1,0 +1,27 @@
+import * as v from 'valibot';
+import { described, type Recorded } from './schema.ts';
+
+/** A complaint of the compiler, assembler, linker or modpost. */
+export const diagnosticSchema = v.object({
+  severity: v.picklist(['error', 'warning']),
+  place: described(v.string(), '`mm/mmap.c:12`, or the tool when no line is named.'),
+  text: v.string(),
+});
+
+/** A kernel of a series, as it was built. */
+export const reportedBuildSchema = v.object({
+  kernel: described(v.string(), 'The key of the kernel in the store.'),
+  image: described(v.string(), 'SHA-256 of the image.'),
+  release: v.string(),
+  compiler: v.string(),
+  sandbox: v.string(),
+  objects: described(
+    v.number(),
+    'Objects compiled; of a kernel that was in the store, when it was made.',
+  ),
+  cpuSeconds: described(v.number(), 'What compiling them took.'),
+  fromCache: v.boolean(),
+});
+
+export type Diagnostic = Recorded<typeof diagnosticSchema>;
+export type ReportedBuild = Recorded<typeof reportedBuildSchema>;

@@ -1,0 +1,15 @@
+import * as v from 'valibot';
+import { described, type Recorded } from './schema.ts';
+
+/** The first fact of each journal: a journal of another question is not taken for this one's. */
+export const questionFactSchema = v.object({ kind: v.literal('question'), key: v.string() });
+
+export type QuestionFact = Recorded<typeof questionFactSchema>;
+
+/** Lines of a configuration that did not hold. */
+export const droppedLinesSchema = v.object({
+  demanded: described(v.array(v.string()), 'Demands of fragments that do not hold.'),
+  base: described(v.array(v.string()), 'Lines of a base that is a file: `CONFIG_X=y (is n)`.'),
+});
+
+export type DroppedLines = Recorded<typeof droppedLinesSchema>;

@@ -1,0 +1,55 @@
+import * as v from 'valibot';
+import { described, type Recorded, texts } from './schema.ts';
+
+/** locks.json of a run directory: what its guests learned of lock order, canaries left out. */
+export const lockOrderSchema = v.object({
+  schema: v.literal('splat-locks/1'),
+  order: described(
+    v.record(v.string(), texts),
+    'By lock class, the classes that were acquired while it was held.',
+  ),
+});
+
+/** `to` was acquired while `from` was held. */
+export const dependencySchema = v.object({ from: v.string(), to: v.string() });
+
+/** A dependency that one kernel learned and the other did not. */
+export const newDependencySchema = v.object({
+  ...dependencySchema.entries,
+  cycle: v.exactOptional(
+    described(
+      texts,
+      'The shortest cycle it is part of, from `from` on: there was no report, so it has a reader or a context that excuses it.',
+    ),
+  ),
+  almost: v.exactOptional(
+    described(
+      texts,
+      'The shortest path that needs one dependency more to be a cycle: from its first class over `from` and `to`; whoever then enters the first class again has closed it.',
+    ),
+  ),
+});
+
+const learnedDependencySchema = v.object({ ...newDependencySchema.entries, trials: texts });
+
+const unreportedCycleSchema = v.object({ cycle: texts, trials: texts });
+
+/** What a run's guests learned of lock order, and what is new in it. */
+export const lockNewsSchema = v.object({
+  dependencies: described(v.number(), 'Dependencies known, of all trials but canaries.'),
+  learned: described(
+    v.nullable(v.array(learnedDependencySchema)),
+    'Those at the watched classes that the baseline lacks; null without a baseline that has any.',
+  ),
+  unreported: described(
+    v.array(unreportedCycleSchema),
+    'Cycles behind a recursive reader, which lockdep does not search.',
+  ),
+});
+
+export type LockOrderFile = Recorded<typeof lockOrderSchema>;
+export type Dependency = Recorded<typeof dependencySchema>;
+export type NewDependency = Recorded<typeof newDependencySchema>;
+export type LearnedDependency = Recorded<typeof learnedDependencySchema>;
+export type UnreportedCycle = Recorded<typeof unreportedCycleSchema>;
+export type LockNews = Recorded<typeof lockNewsSchema>;

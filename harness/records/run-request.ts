@@ -1,0 +1,46 @@
+import * as v from 'valibot';
+import { described, type Recorded, texts } from './schema.ts';
+
+/** A run directory may have come from somebody else: its copies are looked for in it and nowhere else. */
+const insidePath = v.pipe(v.string(), v.regex(/^inputs(?:\/(?!\.\.)[^/]+)+$/));
+
+/** A file or folder the user named, and the copy of it that the run directory keeps. */
+const keptSchema = v.object({
+  name: described(v.string(), 'As it was asked for.'),
+  copy: described(
+    v.nullable(insidePath),
+    'Null for what is ours: the name of a workload of the table or of an optional fragment.',
+  ),
+});
+
+/** The command line of `splat run`, with defaults filled in. */
+export const recordedRequestSchema = v.object({
+  kernel: v.string(),
+  cwd: described(v.string(), 'Where a relative `kernel` is relative to.'),
+  series: v.array(keptSchema),
+  configs: v.array(keptSchema),
+  configBase: v.nullable(keptSchema),
+  guest: v.string(),
+  workloads: v.array(keptSchema),
+  workloadArgs: described(texts, "Arguments of the user's own workloads."),
+  baseline: v.nullable(keptSchema),
+  accel: v.picklist(['auto', 'kvm', 'tcg']),
+  memoryMiB: v.number(),
+  cpus: v.number(),
+  seed: v.number(),
+  repeat: v.number(),
+  cold: v.boolean(),
+  durationMs: v.nullable(v.number()),
+  trials: described(v.nullable(texts), 'Ids of the trials to run; null for all.'),
+});
+
+/** run.json: what it takes to run a run again. Paths are relative to the run directory. */
+export const runRecordSchema = v.object({
+  schema: v.literal('splat-replay/1'),
+  startedAt: described(v.string(), 'ISO 8601, UTC.'),
+  request: recordedRequestSchema,
+});
+
+export type Kept = Recorded<typeof keptSchema>;
+export type RecordedRequest = Recorded<typeof recordedRequestSchema>;
+export type RunRecord = Recorded<typeof runRecordSchema>;

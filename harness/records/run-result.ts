@@ -1,0 +1,48 @@
+import * as v from 'valibot';
+import { seenSplatSchema } from './finding.ts';
+import { lockNewsSchema } from './lock-order.ts';
+import { described, type Recorded } from './schema.ts';
+import { trialResultSchema } from './trial.ts';
+import { verdictSchema } from './verdict.ts';
+
+const kernelFactsSchema = v.object({
+  id: v.string(),
+  source: v.string(),
+  release: v.string(),
+  compiler: v.string(),
+  sandbox: v.string(),
+  fromCache: v.boolean(),
+  imageDigest: described(v.string(), 'SHA-256 of the image.'),
+  vmlinux: v.string(),
+});
+
+const runTimingsSchema = v.object({
+  kernelMs: v.number(),
+  bootMs: v.number(),
+  trialsMs: v.number(),
+  totalMs: v.number(),
+  harnessCpuSeconds: described(
+    v.number(),
+    'User and system time of the harness, without its children.',
+  ),
+});
+
+/** result.json, as `splat run --json` prints it. Times are milliseconds of the host. */
+export const runResultSchema = v.object({
+  schema: v.literal('splat-run/1'),
+  verdict: verdictSchema,
+  kernel: described(v.nullable(kernelFactsSchema), 'Null when the kernel could not be built.'),
+  accel: v.nullable(v.string()),
+  accelReason: v.nullable(v.string()),
+  bootSplats: described(
+    v.array(seenSplatSchema),
+    "Splats of the boots, before any trial; they are in every copy's past.",
+  ),
+  trials: v.array(trialResultSchema),
+  locks: described(v.nullable(lockNewsSchema), 'What lockdep learned; null when no trial ran.'),
+  seed: v.number(),
+  timings: runTimingsSchema,
+});
+
+export type KernelFacts = Recorded<typeof kernelFactsSchema>;
+export type RunResult = Recorded<typeof runResultSchema>;

@@ -1,0 +1,158 @@
+import * as v from 'valibot';
+import { reportedBuildSchema } from './build.ts';
+import { newDependencySchema } from './lock-order.ts';
+import { counts, described, type Recorded, texts } from './schema.ts';
+import { patchVerdictSchema } from './verdict.ts';
+
+/** A splat with what is known of it. */
+const reportedSuspectSchema = v.object({
+  title: v.string(),
+  signature: v.string(),
+  rate: described(
+    v.number(),
+    'How often a kernel that has it shows it in a trial of these workloads.',
+  ),
+  confidence: described(v.number(), 'How probable it is that this patch is the one.'),
+  workloads: texts,
+  report: described(texts, 'The first report of it, with file and line.'),
+});
+
+/** The base: the kernel, our own and the user's base series. */
+const reportedBaseSchema = v.object({
+  kernel: described(v.string(), 'K of the command line.'),
+  source: v.string(),
+  series: described(texts, 'Each S0.'),
+  state: v.picklist(['ready', 'broken']),
+  because: v.exactOptional(v.string()),
+  build: v.nullable(reportedBuildSchema),
+  unproved: described(texts, 'Seeded bugs it does not show.'),
+  splats: described(
+    v.array(v.omit(reportedSuspectSchema, ['confidence'])),
+    'A splat that the base already shows is attributed to no patch.',
+  ),
+});
+
+const changedFunctionSchema = v.object({
+  name: v.string(),
+  file: v.string(),
+  kind: v.picklist(['function', 'macro']),
+});
+
+const reportedPatchSchema = v.object({
+  index: described(v.number(), 'From 1.'),
+  subject: v.string(),
+  subjectLine: described(
+    v.nullable(v.string()),
+    'As the mail has it, brackets and all; null for what came without mail headers.',
+  ),
+  author: v.nullable(v.string()),
+  messageId: v.nullable(v.string()),
+  verdict: patchVerdictSchema,
+  because: v.exactOptional(
+    described(v.string(), 'One line; absent where there is nothing to add.'),
+  ),
+  breaks: described(v.boolean(), 'It breaks a build or a boot that its predecessor had.'),
+  splats: described(v.array(reportedSuspectSchema), 'What appeared, or for `fixes` what went.'),
+  functions: described(
+    v.array(changedFunctionSchema),
+    'Functions and macros it changes; empty when it does not apply.',
+  ),
+  detector: described(v.boolean(), 'It changes detector code alone, or the user said so.'),
+  warnings: described(
+    v.array(v.object({ place: v.string(), text: v.string() })),
+    'Warnings of the compiler that no kernel before it had.',
+  ),
+  locks: described(
+    v.array(newDependencySchema),
+    'Lock dependencies that no prefix before it taught lockdep, at classes where memory management and drivers meet: a hint, for two trials do not meet all a kernel can do.',
+  ),
+  build: described(v.nullable(reportedBuildSchema), 'Null when nothing was built of it.'),
+});
+
+/** A function the series changes. */
+const reportedFunctionSchema = v.object({
+  name: v.string(),
+  file: v.string(),
+  state: described(
+    v.picklist(['ran', 'not-run', 'untraceable']),
+    'Untraceable: inlined where nothing is traced, in a folder ftrace leaves out, as lib/, or named like another for 30 characters, which is all the function profiler prints.',
+  ),
+  through: v.exactOptional(
+    described(v.string(), 'It is inlined: what was counted is this caller.'),
+  ),
+  calls: described(counts, 'Calls in all trials, by workload.'),
+});
+
+const reportedWorkloadSchema = v.object({
+  name: v.string(),
+  heard: described(v.number(), 'Trials of the last prefix that could have shown something.'),
+  seenAbove: described(
+    v.nullable(v.number()),
+    'A splat that fires more often than this would have been seen there with a chance of 95 %; null: nothing was heard.',
+  ),
+  curedSeenAbove: described(
+    v.nullable(v.number()),
+    'The same for one that a later patch takes away again: of the prefix that was listened to least.',
+  ),
+});
+
+const suiteSchema = v.object({
+  kind: v.picklist(['kunit', 'kselftest']),
+  name: v.string(),
+  files: texts,
+  command: v.string(),
+});
+
+const coverSchema = v.object({
+  subject: v.string(),
+  subjectLine: described(v.string(), 'With its brackets.'),
+  messageId: v.exactOptional(v.string()),
+});
+
+/** series.json, as `splat series --json` prints it. Subjects, titles and names are other people's text. */
+export const seriesReportSchema = v.object({
+  schema: v.literal('splat-series/1'),
+  verdict: described(
+    v.object({
+      kind: v.picklist(['splat', 'untestable', 'inconclusive', 'clean']),
+      because: v.exactOptional(v.string()),
+    }),
+    'The word for the whole series. `because` names the patches.',
+  ),
+  exitCode: v.number(),
+  base: reportedBaseSchema,
+  series: v.object({
+    name: described(v.string(), 'S of the command line.'),
+    cover: described(v.nullable(coverSchema), 'Of the cover letter.'),
+    notes: described(texts, 'What was passed over in its thread, and what its trailers ask for.'),
+  }),
+  patches: v.array(reportedPatchSchema),
+  workloads: v.array(reportedWorkloadSchema),
+  coverage: described(
+    v.array(reportedFunctionSchema),
+    'The functions the series changes, and whether they ran.',
+  ),
+  suites: described(
+    v.array(suiteSchema),
+    "The tree's own tests for the files it changes, not run here: `command` is typed in the tree's top folder.",
+  ),
+  accel: described(v.nullable(v.string()), '`kvm` or `tcg`; null when nothing was booted.'),
+  seed: v.number(),
+  confidence: v.number(),
+  timings: v.object({
+    buildSeconds: v.number(),
+    buildCpuSeconds: described(
+      v.number(),
+      'CPU time of all compilers as measured when each kernel was made.',
+    ),
+    trialSeconds: v.number(),
+    trials: v.number(),
+  }),
+});
+
+export type ReportedSuspect = Recorded<typeof reportedSuspectSchema>;
+export type ReportedBase = Recorded<typeof reportedBaseSchema>;
+export type ReportedPatch = Recorded<typeof reportedPatchSchema>;
+export type ReportedFunction = Recorded<typeof reportedFunctionSchema>;
+export type ReportedWorkload = Recorded<typeof reportedWorkloadSchema>;
+export type SeriesReport = Recorded<typeof seriesReportSchema>;

@@ -1,0 +1,53 @@
+import * as v from 'valibot';
+import { seenSplatSchema, splatCountSchema } from './finding.ts';
+import { ledgerSchema } from './ledger.ts';
+import { counts, described, type Recorded, texts } from './schema.ts';
+import { verdictSchema, workloadEndSchema } from './verdict.ts';
+
+/** Milliseconds of the host; null when the trial did not get that far. */
+export const trialTimingsSchema = v.object({
+  startMs: described(v.nullable(v.number()), "From the start of QEMU to the agent's first answer."),
+  firstLineMs: described(
+    v.nullable(v.number()),
+    "From the start of QEMU to the workload's first line.",
+  ),
+  firstSplatMs: described(
+    v.nullable(v.number()),
+    "From the start of QEMU to the first line of the first splat's report on the console.",
+  ),
+  workloadMs: v.nullable(v.number()),
+  totalMs: v.number(),
+  qemuCpuSeconds: described(v.number(), "CPU time of the trial's QEMU, in seconds."),
+});
+
+/** A trial as result.json carries it. */
+export const trialResultSchema = v.object({
+  id: v.string(),
+  workload: v.string(),
+  canary: v.exactOptional(v.string()),
+  seed: v.number(),
+  verdict: verdictSchema,
+  end: described(
+    v.nullable(workloadEndSchema),
+    "How the workload's process ended; null when its guest never came up.",
+  ),
+  ledger: ledgerSchema,
+  witnesses: described(counts, 'The required ones.'),
+  counters: described(counts, 'Everything that was counted.'),
+  splats: v.array(seenSplatSchema),
+  events: v.array(splatCountSchema),
+  unreportedCycles: described(
+    v.array(texts),
+    'Cycles of lock classes that lockdep has learned and cannot find.',
+  ),
+  timings: trialTimingsSchema,
+  retried: v.exactOptional(
+    described(
+      v.picklist(['hung', 'unexercised']),
+      'Why the trial was run once more in a fresh guest, whose result this is; absent: it was not.',
+    ),
+  ),
+});
+
+export type TrialTimings = Recorded<typeof trialTimingsSchema>;
+export type TrialResult = Recorded<typeof trialResultSchema>;

@@ -1,0 +1,223 @@
+import type { BisectReport } from '../harness/records/bisect.ts';
+import type { Finding, SeenSplat } from '../harness/records/finding.ts';
+import type { Ledger, LedgerReading } from '../harness/records/ledger.ts';
+import type { RunRecord } from '../harness/records/run-request.ts';
+import type { KernelFacts, RunResult } from '../harness/records/run-result.ts';
+import type { SeriesReport } from '../harness/records/series.ts';
+import type { TrialResult } from '../harness/records/trial.ts';
+
+/** Records as a run of ours would write them, but for what a test says of them. */
+
+function aFinding(over: Partial<Finding> = {}): Finding {
+  const title = over.title ?? 'possible deadlock in f';
+  return {
+    kind: 'splat',
+    title,
+    altTitles: [],
+    class: title.replace(/ in \S+$/, ''),
+    frame: 'f',
+    line: 1,
+    endLine: 2,
+    bytes: { start: 0, end: 100 },
+    corrupted: false,
+    suppressed: false,
+    stack: [],
+    signature: `${title}|f|g`,
+    evidence: [],
+    text: ['WARNING: possible circular locking dependency detected', 'munmap/50 is trying'],
+    ...over,
+  };
+}
+
+export function aSplat(over: Partial<SeenSplat> = {}): SeenSplat {
+  const { evidence: _evidence, ...finding } = aFinding();
+  const title = over.title ?? finding.title;
+  return { ...finding, title, signature: `${title}|f|g`, count: 1, ...over };
+}
+
+export const aReading: LedgerReading = {
+  debugLocks: 1,
+  proveLocking: 1,
+  taint: 0,
+  tables: { 'lock-classes': { used: 500, max: 8192 } },
+};
+
+export function aLedger(over: Partial<Ledger> = {}): Ledger {
+  return {
+    before: aReading,
+    after: aReading,
+    warnOnceArmed: true,
+    lostConsoleLines: 0,
+    deadBefore: [],
+    deadAfter: [],
+    incomplete: [],
+    ...over,
+  };
+}
+
+/** A clean trial of `munmap`. */
+export function aTrialResult(over: Partial<TrialResult> = {}): TrialResult {
+  return {
+    id: 'munmap',
+    workload: 'munmap',
+    seed: 7,
+    verdict: { kind: 'clean' },
+    end: { kind: 'exit', code: 0 },
+    ledger: aLedger(),
+    witnesses: { 'driver.hlist_start_blockable': 12 },
+    counters: { 'driver.hlist_start_blockable': 12, 'vm.pswpin': 3, 'vm.pswpout': 0 },
+    splats: [],
+    events: [],
+    unreportedCycles: [],
+    timings: {
+      startMs: 200,
+      firstLineMs: 250,
+      firstSplatMs: null,
+      workloadMs: 2000,
+      totalMs: 2500,
+      qemuCpuSeconds: 2.25,
+    },
+    ...over,
+  };
+}
+
+export function someKernelFacts(over: Partial<KernelFacts> = {}): KernelFacts {
+  return {
+    id: 'k',
+    source: 'debian:6.1',
+    release: '6.1.0',
+    compiler: 'gcc 12',
+    sandbox: 'bwrap',
+    fromCache: true,
+    imageDigest: 'a'.repeat(64),
+    vmlinux: '/cache/vmlinux',
+    ...over,
+  };
+}
+
+/** A clean run of one trial. */
+export function aRunResult(over: Partial<RunResult> = {}): RunResult {
+  return {
+    schema: 'splat-run/1',
+    verdict: { kind: 'clean' },
+    kernel: someKernelFacts(),
+    accel: 'tcg',
+    accelReason: 'no /dev/kvm',
+    bootSplats: [],
+    trials: [aTrialResult()],
+    locks: null,
+    seed: 7,
+    timings: {
+      kernelMs: 100,
+      bootMs: 9000,
+      trialsMs: 10_900,
+      totalMs: 20_000,
+      harnessCpuSeconds: 1,
+    },
+    ...over,
+  };
+}
+
+export function aRunRecord(over: Partial<RunRecord['request']> = {}): RunRecord {
+  return {
+    schema: 'splat-replay/1',
+    startedAt: '2026-01-02T03:04:05.000Z',
+    request: {
+      kernel: 'debian:6.1',
+      cwd: '/home/me',
+      series: [{ name: 'my.mbox', copy: 'inputs/series-1/my.mbox' }],
+      configs: [{ name: 'kasan', copy: null }],
+      configBase: null,
+      guest: 'minimal',
+      workloads: [{ name: 'munmap', copy: null }],
+      workloadArgs: [],
+      baseline: null,
+      accel: 'auto',
+      memoryMiB: 1024,
+      cpus: 2,
+      seed: 1,
+      repeat: 1,
+      cold: false,
+      durationMs: null,
+      trials: null,
+      ...over,
+    },
+  };
+}
+
+/** A series without a patch, on a base that is ready. */
+export function aSeriesReport(over: Partial<SeriesReport> = {}): SeriesReport {
+  return {
+    schema: 'splat-series/1',
+    verdict: { kind: 'clean' },
+    exitCode: 0,
+    base: {
+      kernel: 'debian:6.1',
+      source: 'debian:6.1',
+      series: [],
+      state: 'ready',
+      build: null,
+      unproved: [],
+      splats: [],
+    },
+    series: { name: 'v3.mbox', cover: null, notes: [] },
+    patches: [],
+    workloads: [],
+    coverage: [],
+    suites: [],
+    accel: 'tcg',
+    seed: 1,
+    confidence: 0.95,
+    timings: { buildSeconds: 1, buildCpuSeconds: 1, trialSeconds: 1, trials: 7 },
+    ...over,
+  };
+}
+
+/** A patch of which nothing is known to be wrong. */
+export function aReportedPatch(
+  over: Partial<SeriesReport['patches'][number]> = {},
+): SeriesReport['patches'][number] {
+  return {
+    index: 1,
+    subject: 'mm: change',
+    subjectLine: '[PATCH] mm: change',
+    author: 'A <a@example.org>',
+    messageId: null,
+    verdict: 'unaffected',
+    breaks: false,
+    splats: [],
+    functions: [],
+    detector: false,
+    warnings: [],
+    locks: [],
+    build: null,
+    ...over,
+  };
+}
+
+/** A bisection that found nothing yet. */
+export function aBisectReport(over: Partial<BisectReport> = {}): BisectReport {
+  return {
+    schema: 'splat-bisect/1',
+    culprit: null,
+    candidates: [],
+    confidence: 0,
+    steps: 0,
+    builds: 0,
+    trials: 0,
+    skipped: [],
+    others: [],
+    because: null,
+    sought: null,
+    workload: null,
+    rate: null,
+    good: 'a',
+    bad: 'b',
+    reverse: false,
+    unit: 'commit',
+    revert: null,
+    configChanges: [],
+    commits: [],
+    ...over,
+  };
+}

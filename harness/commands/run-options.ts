@@ -26,7 +26,7 @@ export function kernelOptions<T>(yargs: Argv<T>): Argv<T & KernelArguments> {
     .option('kernel', {
       string: true,
       default: 'debian:6.1',
-      describe: 'debian:6.1, debian:6.12, DIR, DIR@REV or a tarball',
+      describe: 'debian:6.1, debian:newest, DIR, DIR@REV or a tarball',
       requiresArg: true,
     })
     .option('series', {

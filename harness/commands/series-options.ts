@@ -40,7 +40,7 @@ function patchOptions(yargs: Argv): Argv {
         'an mbox (plain or .gz), a patch, a folder of them, a quilt folder, DIR@A..B, or - for stdin',
     })
     .option('base', {
-      ...text('the kernel it is for: debian:6.1, debian:6.12, DIR, DIR@REV or a tarball'),
+      ...text('the kernel it is for: debian:6.1, debian:newest, DIR, DIR@REV or a tarball'),
       demandOption: true,
     })
     .option('base-series', list('patches that are part of the base; repeatable'))

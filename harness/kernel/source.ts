@@ -1,13 +1,15 @@
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { type Emit, inStage } from '../events.ts';
+import type { Archive } from '../host/apt-archive.ts';
 import { extractTarball } from '../host/archive.ts';
 import { exportRevision } from '../host/borrowed.ts';
-import { knownSourceVersions, newestSourcePackage, unpackSourcePackage } from '../host/debian.ts';
 import { resolveRevision } from '../host/revision.ts';
 import { type Entry, ensureEntry, fileDigest, findEntry } from '../host/store.ts';
+import { openDebian } from './debian-source.ts';
 import { kconfigSymbols } from './kconfig.ts';
+import type { Origin } from './origin.ts';
 import { copyWorkingTree, describeWorkingTree } from './working-tree.ts';
 
 /** A pristine kernel tree in the store. Never written to: builds work on hard links of it. */
@@ -52,29 +54,20 @@ export function parseVersion(text: string): KernelVersion {
 export interface SourceOptions {
   readonly cacheRoot: string;
   readonly cwd: string;
+  /** Where kernels of Debian come from; default the host's mirror. */
+  readonly archive?: Archive;
   readonly signal: AbortSignal;
   readonly emit: Emit;
 }
 
-/** One kind of K of `--kernel K`. `fill` makes the tree in the empty folder it is given. */
-interface Origin {
-  /** K. */
-  readonly spec: string;
-  readonly key: string;
-  readonly name: string;
-  readonly fill: (tree: string) => Promise<void>;
-}
-
 /**
  * The tree `spec` names, fetched and unpacked when the store does not have it: `debian:6.1` (the newest linux-source-6.1
- * apt knows), a directory (its tracked files as they are on disk), `DIR@REV` (a commit of a git tree), a tarball.
+ * of any suite), a directory (its tracked files as they are on disk), `DIR@REV` (a commit of a git tree), a tarball.
  * Throws `usage` when there is no such thing or it is not a kernel, `tool` when it cannot be fetched.
  */
 export async function openSource(spec: string, options: SourceOptions): Promise<Source> {
-  const debian = /^debian:(\d+\.\d+)$/.exec(spec);
-  if (debian?.[1] !== undefined) return openDebian(`linux-source-${debian[1]}`, spec, options);
   if (spec.startsWith('debian:')) {
-    throw new HarnessError('usage', `kernel ${spec}: not a version, as in debian:6.1`);
+    return openDebian(spec, options, (origin) => storeOrigin(origin, options));
   }
   return storeOrigin(await findOrigin(spec, options), options);
 }
@@ -93,73 +86,6 @@ async function findOrigin(spec: string, options: SourceOptions): Promise<Origin>
     'usage',
     `kernel ${spec}: no such directory or tarball; a kernel is debian:6.1, DIR, DIR@REV or a tarball`,
   );
-}
-
-async function openDebian(name: string, spec: string, options: SourceOptions): Promise<Source> {
-  const { signal, emit, cacheRoot } = options;
-  const found = await newestSourcePackage(name, options);
-  const cached = await cachedDebianKeys(cacheRoot, name);
-  if (found === undefined) {
-    const newest = cached.at(-1);
-    if (newest === undefined) throw await unknownPackage(name, spec, signal);
-    emit({ kind: 'note', text: `${spec}: apt knows no ${name}; using ${newest} of the cache` });
-    return storeOrigin(cachedOnly(newest, spec), options);
-  }
-  const origin: Origin = {
-    spec,
-    key: debianKey(name, found.version),
-    name: `${spec} (${found.version})`,
-    fill: (tree) => unpackSourcePackage(name, found, tree, signal),
-  };
-  try {
-    return await storeOrigin(origin, options);
-  } catch (error) {
-    const newest = cached.at(-1);
-    if (!(error instanceof HarnessError) || error.code !== 'tool' || newest === undefined) {
-      throw error;
-    }
-    emit({ kind: 'note', text: `${spec}: ${found.version} cannot be fetched; using ${newest}` });
-    return storeOrigin(cachedOnly(newest, spec), options);
-  }
-}
-
-/** The user's mistake where apt knows others; without its lists the host's. */
-async function unknownPackage(
-  name: string,
-  spec: string,
-  signal: AbortSignal,
-): Promise<HarnessError> {
-  const others = await knownSourceVersions(signal);
-  const message = `kernel ${spec}: apt knows no package ${name}`;
-  if (others.length > 0) {
-    const known = others.map((version) => `debian:${version}`).join(', ');
-    return new HarnessError('usage', `${message}; it has ${known}`);
-  }
-  const next = 'run apt-get update, or give a directory or tarball with --kernel';
-  return new HarnessError('tool', `${message}; ${next}`);
-}
-
-function debianKey(name: string, version: string): string {
-  return `${name}_${version.replaceAll(/[^A-Za-z0-9.-]/g, '_')}`;
-}
-
-/** Keys of the versions of a package that are in the store, oldest first. */
-async function cachedDebianKeys(cacheRoot: string, name: string): Promise<readonly string[]> {
-  const keys = await readdir(join(cacheRoot, 'source')).catch(() => []);
-  return keys
-    .filter((key) => key.startsWith(`${name}_`))
-    .toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }));
-}
-
-function cachedOnly(key: string, spec: string): Origin {
-  return {
-    spec,
-    key,
-    name: `${spec} (${key.slice(key.indexOf('_') + 1)})`,
-    fill: () => {
-      throw new HarnessError('infra', `source ${key} was removed from the cache meanwhile`);
-    },
-  };
 }
 
 async function directoryOrigin(
@@ -227,7 +153,7 @@ async function makeSource(origin: Origin, dir: string): Promise<unknown> {
   await origin.fill(tree);
   const version = await requireKernel(tree, origin.spec);
   await writeFile(join(dir, 'symbols.json'), JSON.stringify(await kconfigSymbols(tree)));
-  return { version };
+  return { version, ...origin.facts };
 }
 
 async function readSource(entry: Entry, name: string): Promise<Source> {

@@ -230,30 +230,6 @@ void t.test('what is no kernel is named as it was typed', (t) => {
 });
 
 void t.test(
-  'a version apt does not have is the mistake of who names it, where it has others',
-  (t) => {
-    const dir = t.testdir({ bin: {} });
-    const fake = join(dir, 'bin', 'apt-cache');
-    const known = 'linux-source-6.12 - b\\nlinux-source-6.1 - a\\nlinux-source-6.1-x - c\\n';
-    writeFileSync(fake, `#!/bin/sh\n[ "$1" = search ] && printf '${known}'\nexit 0\n`, {
-      mode: 0o755,
-    });
-    const out = join(dir, 'out');
-    const { code, err } = splat(['run', '--kernel', 'debian:6.99', '--out', out], {
-      SPLAT_CACHE: join(dir, 'cache'),
-      PATH: `${join(dir, 'bin')}:${process.env['PATH']}`,
-    });
-    t.equal(code, 129, err);
-    t.match(
-      err,
-      /^splat: kernel debian:6\.99: apt knows no package linux-source-6\.99; it has debian:6\.1, debian:6\.12$/m,
-    );
-    t.notOk(existsSync(out));
-    t.end();
-  },
-);
-
-void t.test(
   'a named pipe is read to its end, and waiting for its writer can be interrupted',
   async (t) => {
     const pipe = join(t.testdir(), 'pipe');

@@ -1,0 +1,65 @@
+import { runTool } from './process.ts';
+
+/** What a Debian archive is called here, and who signs it. */
+export interface Archive {
+  /** As in sources.list(5): `http://deb.debian.org/debian`. */
+  readonly mirror: string;
+  /** The same of the security updates: `http://deb.debian.org/debian-security`. */
+  readonly security: string;
+  readonly keyring: string;
+}
+
+/** Every suite that is looked at, by the codenames of releases with `-security` and `-backports`. */
+export const releases = [
+  { codename: 'bullseye', more: ['security'] },
+  { codename: 'bookworm', more: ['security', 'backports'] },
+  { codename: 'trixie', more: ['security', 'backports'] },
+  { codename: 'forky', more: [] },
+] as const;
+const rolling = ['sid', 'experimental'] as const;
+
+/** Of the package debian-archive-keyring. */
+const debianKeyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
+const defaultArchive: Archive = {
+  mirror: 'http://deb.debian.org/debian',
+  security: 'http://deb.debian.org/debian-security',
+  keyring: debianKeyring,
+};
+
+/** The lines of sources.list(5), one a suite. */
+export function sourcesList({
+  mirror,
+  security,
+  keyring,
+}: Archive): readonly { readonly suite: string; readonly line: string }[] {
+  const source = (site: string, suite: string): { suite: string; line: string } => ({
+    suite,
+    line: `deb [signed-by=${keyring}] ${site} ${suite} main\n`,
+  });
+  const released = releases.flatMap(({ codename, more }) => [
+    source(mirror, codename),
+    ...more.map((part) => source(part === 'security' ? security : mirror, `${codename}-${part}`)),
+  ]);
+  return [...released, ...rolling.map((suite) => source(mirror, suite))];
+}
+
+/** Where the host itself gets Debian's packages (apt-get(8), indextargets), else the archive's own name. */
+export async function hostArchive(signal: AbortSignal): Promise<Archive> {
+  const format = '$(SITE) $(RELEASE)';
+  const asked = ['indextargets', '--format', format, 'Created-By: Packages', 'Origin: Debian'];
+  const { stdout } = await runTool('apt-get', asked, { signal, okCodes: [0, 1, 100] });
+  const found = stdout.split('\n').flatMap((line) => {
+    const [site, release, ...rest] = line.split(' ');
+    const whole = site !== undefined && release !== undefined && rest.length === 0;
+    return whole && /^[a-z+]+:[!-~]+$/.test(site) && !/[[\]]/.test(site) ? [{ site, release }] : [];
+  });
+  return {
+    ...defaultArchive,
+    ...namedSite('mirror', found.find(({ release }) => !release.includes('-'))?.site),
+    ...namedSite('security', found.find(({ release }) => release.endsWith('-security'))?.site),
+  };
+}
+
+function namedSite(name: 'mirror' | 'security', site: string | undefined): Partial<Archive> {
+  return site === undefined ? {} : { [name]: site };
+}

@@ -1,0 +1,80 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HarnessError, isHarnessError } from '../errors.ts';
+import type { Apt } from './apt.ts';
+import { aptTool } from './apt-tool.ts';
+import { fileDigest } from './store.ts';
+
+export interface PackageVersion {
+  /** Of deb-version(7): `7.3.4-1~bpo13+1`. */
+  readonly version: string;
+  /** Of the package file, in hex, as the signed lists have it. */
+  readonly sha256: string;
+}
+
+/** The names of packages that match a regular expression of apt-cache(8), sorted. */
+export async function packageNames(
+  apt: Pick<Apt, 'dir'>,
+  pattern: string,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const args = ['search', '--names-only', pattern];
+  const { stdout } = await aptTool(apt, 'apt-cache', args, signal);
+  return [...stdout.matchAll(/^(\S+) - /gm)].flatMap(([, name]) => name ?? []).toSorted();
+}
+
+/** Every version of a package in any suite, newest first; empty when no suite has it. */
+export async function packageVersions(
+  apt: Pick<Apt, 'dir'>,
+  name: string,
+  signal: AbortSignal,
+): Promise<readonly PackageVersion[]> {
+  const args = ['show', '--all-versions', name];
+  const { stdout } = await aptTool(apt, 'apt-cache', args, signal, { okCodes: [0, 100] });
+  const found = stdout.split(/\n\n+/).flatMap((stanza) => {
+    const field = (key: string): string | undefined =>
+      new RegExp(`^${key}: (\\S+)$`, 'm').exec(stanza)?.[1];
+    const [version, sha256] = [field('Version'), field('SHA256')];
+    const whole = version !== undefined && isVersion(version) && sha256 !== undefined;
+    return field('Package') === name && whole ? [{ version, sha256 }] : [];
+  });
+  return found.filter(
+    ({ version }, at) => found.findIndex((one) => one.version === version) === at,
+  );
+}
+
+/** Version strings of deb-version(7). */
+export function isVersion(text: string): boolean {
+  return /^[0-9][A-Za-z0-9.+~:-]*$/.test(text);
+}
+
+/** Fetches a package into the folder `dir` and returns the path of its .deb. Throws `tool` when the mirror has it no more. */
+export async function downloadPackage(
+  apt: Pick<Apt, 'dir'>,
+  wanted: { readonly name: string } & PackageVersion,
+  dir: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const { name, version, sha256 } = wanted;
+  const asked = `${name}=${version}`;
+  try {
+    await aptTool(apt, 'apt-get', ['download', '--quiet', asked], signal, { cwd: dir });
+  } catch (error) {
+    if (!isHarnessError(error, 'tool')) throw error;
+    const { output = '' } = error;
+    const why = /^[EW]: (?:Failed to fetch \S+ +)?(.+)$/m.exec(output)?.[1];
+    const message = `apt cannot download ${asked}${why === undefined ? '' : `: ${why}`}`;
+    throw new HarnessError('tool', message, { cause: error, output });
+  }
+  const file = (await readdir(dir)).find((one) => one.endsWith('.deb'));
+  if (file === undefined)
+    throw new HarnessError('tool', `apt-get download ${asked} left no package`);
+  const path = join(dir, file);
+  // apt compares by itself; here it is what a caller has pinned.
+  const got = await fileDigest(path);
+  if (got !== sha256) {
+    await rm(path);
+    throw new HarnessError('tool', `${asked} has SHA-256 ${got}, not ${sha256}`);
+  }
+  return path;
+}

@@ -1,0 +1,184 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import { type Archive, hostArchive, releases, sourcesList } from './apt-archive.ts';
+import { aptTool } from './apt-tool.ts';
+import { makeFolder, writeWhole } from './disk.ts';
+import { acquireLock } from './lock.ts';
+import { findProgram, runTool } from './process.ts';
+import { valueDigest } from './store.ts';
+
+/**
+ * apt(8) with lists, sources and a cache of our own: nothing of the host's apt is changed and no root is needed. Of the
+ * host's configuration only `Acquire::` is taken over: how a mirror is reached, and what of it is believed.
+ */
+export interface Apt {
+  readonly dir: string;
+  /** When the lists were last asked for, in milliseconds since 1970. */
+  readonly readAtMs: number;
+  /** Suites that could not be read then: `bullseye-security: 404  Not Found`. */
+  readonly unreadable: readonly string[];
+}
+
+export interface AptOptions {
+  readonly cacheRoot: string;
+  readonly signal: AbortSignal;
+  /** Lists older than this are asked for again; default a day. */
+  readonly maxAgeMs?: number;
+  /** Told once when that takes place. */
+  readonly onRefresh?: (mirror: string) => void;
+  /** Default: the host's own mirror. */
+  readonly archive?: Archive;
+}
+
+const dayMs = 24 * 60 * 60_000;
+
+/** What is remembered of the last time; the file's name is `read.json`. */
+interface Reading {
+  /** Digest of what decides the list of sources, the host's mirror apart. */
+  readonly sources: string;
+  readonly atMs: number;
+  readonly unreadable: readonly string[];
+}
+
+/**
+ * Our apt with lists that are not too old. Throws `tool` without apt, without Debian's keyring, and when no suite was ever
+ * read; when suites were read before and cannot be now, their lists stay and are used.
+ */
+export async function openApt(options: AptOptions): Promise<Apt> {
+  const { cacheRoot, signal, maxAgeMs = dayMs } = options;
+  if ((await findProgram('apt-get')) === undefined) {
+    throw new HarnessError(
+      'tool',
+      'apt-get is not installed: packages of Debian cannot be fetched',
+    );
+  }
+  const dir = join(cacheRoot, 'apt');
+  const key = valueDigest(options.archive === undefined ? releases : [releases, options.archive]);
+  await using _lock = await acquireLock(join(cacheRoot, 'locks', 'apt'), options);
+  const known = await readReading(dir);
+  if (known?.sources === key && isFresh(known.atMs, maxAgeMs)) {
+    return { dir, readAtMs: known.atMs, unreadable: known.unreadable };
+  }
+  const archive = options.archive ?? (await hostArchive(signal));
+  const sources = sourcesList(archive);
+  if ((await stat(archive.keyring).catch(() => undefined)) === undefined) {
+    throw new HarnessError(
+      'tool',
+      `${archive.keyring} is not there: install the package debian-archive-keyring`,
+    );
+  }
+  options.onRefresh?.(archive.mirror);
+  await layOut(dir, sources.map(({ line }) => line).join(''), signal);
+  return refresh(dir, { key, suites: sources.map(({ suite }) => suite) }, archive.mirror, signal);
+}
+
+function isFresh(atMs: number, maxAgeMs: number): boolean {
+  const age = Date.now() - atMs;
+  return age >= 0 && age < maxAgeMs;
+}
+
+async function layOut(dir: string, sources: string, signal: AbortSignal): Promise<void> {
+  for (const folder of ['lists/partial', 'cache/archives/partial', 'none']) {
+    await makeFolder(join(dir, folder));
+  }
+  await writeWhole(join(dir, 'sources.list'), sources);
+  await writeWhole(join(dir, 'apt.conf'), await configuration(dir, signal));
+}
+
+/**
+ * A whole configuration. The host's folders of snippets are not read: they may hold hooks, which would run with our lists
+ * in place of the host's (apt.conf(5), APT::Update::Post-Invoke).
+ */
+async function configuration(dir: string, signal: AbortSignal): Promise<string> {
+  const { stdout } = await runTool('apt-config', ['dump'], { signal });
+  const ours =
+    /^Acquire::(?!IndexTargets|Languages|GzipIndexes|PDiffs|CompressionTypes|Changelogs)/;
+  const theirs = stdout.split('\n').filter((line) => ours.test(line));
+  const own = {
+    'Dir::Etc::sourcelist': join(dir, 'sources.list'),
+    'Dir::Etc::sourceparts': join(dir, 'none'),
+    'Dir::Etc::main': '/dev/null',
+    'Dir::Etc::parts': join(dir, 'none'),
+    'Dir::Etc::preferences': '/dev/null',
+    'Dir::Etc::preferencesparts': join(dir, 'none'),
+    'Dir::State::lists': join(dir, 'lists'),
+    'Dir::State::status': '/dev/null',
+    'Dir::State::extended_states': '/dev/null',
+    'Dir::Cache': join(dir, 'cache'),
+    'Dir::Cache::srcpkgcache': '',
+    // The download user of the host's apt has no way into a cache of ours.
+    'APT::Sandbox::User': '',
+    'Acquire::Languages': 'none',
+    'Acquire::PDiffs': 'false',
+    // A fifth of the disk.
+    'Acquire::GzipIndexes': 'true',
+  };
+  const lines = Object.entries(own).map(([name, value]) => `${name} "${value}";`);
+  return `${[...theirs, ...lines].join('\n')}\n`;
+}
+
+async function refresh(
+  dir: string,
+  asked: { readonly key: string; readonly suites: readonly string[] },
+  mirror: string,
+  signal: AbortSignal,
+): Promise<Apt> {
+  const args = ['update', '--quiet', '--allow-releaseinfo-change'];
+  const end = await aptTool({ dir }, 'apt-get', args, signal, { okCodes: [0, 100] });
+  const complaints = complaintsOf(end.stderr);
+  const there = await readSuites(dir, signal);
+  const unread = asked.suites.filter((suite) => !there.has(suite) || complaints.has(suite));
+  const unreadable = unread.map((suite) => `${suite}: ${complaints.get(suite) ?? 'not there'}`);
+  if (there.size === 0) {
+    const message = `no suite of ${mirror} can be read (${unreadable[0] ?? 'none is asked for'})`;
+    throw new HarnessError('tool', message, { output: end.stderr });
+  }
+  // Lists of another day are better than none, and asked for again next time.
+  const whole = unread.length < asked.suites.length;
+  const reading: Reading = { sources: asked.key, atMs: Date.now(), unreadable };
+  if (whole) await writeWhole(join(dir, 'read.json'), JSON.stringify(reading));
+  return { dir, readAtMs: reading.atMs, unreadable };
+}
+
+/**
+ * Why a suite was not read, of apt's lines `Err:13 URI SUITE Release` with the reason below, and `E: The repository 'URI SUITE
+ * Release' ...`, `E: Release file for URI/dists/SUITE/InRelease is expired`.
+ */
+function complaintsOf(stderr: string): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const line of stderr.split('\n')) {
+    const repository = /^[EW]: The repository '\S+ (\S+) \w+' (.+)$/.exec(line);
+    const fetched =
+      /^[EW]: (?:Failed to fetch|Release file for) \S+\/dists\/(\S+?)\/(?:In)?Release\S* +(.+)$/.exec(
+        line,
+      );
+    const [, suite, why] = repository ?? fetched ?? [];
+    if (suite !== undefined && why !== undefined && !found.has(suite)) found.set(suite, why.trim());
+  }
+  return found;
+}
+
+/** The suites whose packages are in our lists, of this time or an earlier one. */
+async function readSuites(dir: string, signal: AbortSignal): Promise<ReadonlySet<string>> {
+  const args = ['indextargets', '--format', '$(RELEASE) $(FILENAME)', 'Created-By: Packages'];
+  const { stdout } = await aptTool({ dir }, 'apt-get', args, signal);
+  const present = await readdir(join(dir, 'lists'));
+  const found = stdout.split('\n').flatMap((line) => {
+    const [suite, file] = line.split(' ');
+    if (suite === undefined || file === undefined) return [];
+    const name = file.slice(file.lastIndexOf('/') + 1);
+    return present.some((one) => one.startsWith(name)) ? [suite] : [];
+  });
+  return new Set(found);
+}
+
+async function readReading(dir: string): Promise<Reading | undefined> {
+  const text = await readFile(join(dir, 'read.json'), 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as Reading;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,212 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HarnessError, isHarnessError } from '../errors.ts';
+import type { Emit } from '../events.ts';
+import { type Apt, openApt } from '../host/apt.ts';
+import type { Archive } from '../host/apt-archive.ts';
+import { isVersion, type PackageVersion } from '../host/apt-packages.ts';
+import { type DebianKernels, knownKernels, unpackKernel } from '../host/debian.ts';
+import { findEntry } from '../host/store.ts';
+import type { Origin } from './origin.ts';
+
+/** What follows `debian:`. */
+type DebianSpec =
+  | { readonly kind: 'newest' }
+  | { readonly kind: 'series'; readonly series: string }
+  | {
+      readonly kind: 'version';
+      readonly series: string;
+      readonly version: string;
+      /** Of the package, in hex; absent: whatever Debian has signed. */
+      readonly sha256: string | undefined;
+    };
+
+const forms = 'debian:6.1, debian:newest or one version, as debian:6.1.192-3[@sha256:HEX]';
+
+/** Reads K of `--kernel K` when it begins with `debian:`. Throws `usage`. */
+function parseDebianSpec(spec: string): DebianSpec {
+  const asked = spec.slice('debian:'.length);
+  if (asked === 'newest') return { kind: 'newest' };
+  if (/^\d+\.\d+$/.test(asked)) return { kind: 'series', series: asked };
+  const [version = '', digest, ...rest] = asked.split('@');
+  const series = /^(\d+\.\d+)(?:[.~+].*)?-[^-]+$/.exec(version)?.[1];
+  const sha256 = digest === undefined ? undefined : /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1];
+  const damaged = rest.length > 0 || (digest !== undefined && sha256 === undefined);
+  if (series === undefined || !isVersion(version) || damaged) {
+    throw new HarnessError(
+      'usage',
+      `kernel ${spec}: not a version; a kernel of Debian is ${forms}`,
+    );
+  }
+  return { kind: 'version', series, version, sha256 };
+}
+
+interface DebianOptions {
+  readonly cacheRoot: string;
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+  readonly archive?: Archive;
+}
+
+const hourMs = 60 * 60_000;
+
+/** What is wanted, found in the lists of some suite. */
+interface Found extends PackageVersion {
+  readonly series: string;
+}
+
+/**
+ * The tree that a `debian:` kernel names, put into the store by `store`. A version that is in the cache needs no network;
+ * where an X.Y cannot be looked up or fetched now, it is the newest of the cache, with a note. Throws `usage` for a kernel
+ * that no suite has, and names what there is; `tool` when Debian cannot be reached.
+ */
+export async function openDebian<T>(
+  spec: string,
+  options: DebianOptions,
+  store: (origin: Origin) => Promise<T>,
+): Promise<T> {
+  const wanted = parseDebianSpec(spec);
+  const { cacheRoot, emit } = options;
+  if (wanted.kind === 'version' && (await isCached(cacheRoot, wanted))) {
+    return store(cachedOnly(debianKey(wanted.series, wanted.version), spec));
+  }
+  try {
+    const { origin, refreshed } = await findOrigin(spec, wanted, options);
+    try {
+      return await store(origin);
+    } catch (error) {
+      if (!isHarnessError(error, 'tool') || refreshed) throw error;
+    }
+    // A mirror drops what is replaced: lists of yesterday may name a file that is gone.
+    return await store((await findOrigin(spec, wanted, options, 0)).origin);
+  } catch (error) {
+    const series = wanted.kind === 'series' ? wanted.series : undefined;
+    const cached = series === undefined ? undefined : await newestCached(cacheRoot, series);
+    if (!isHarnessError(error, 'tool') || cached === undefined) throw error;
+    emit({ kind: 'note', text: `${spec}: ${error.message}; using ${cached} of the cache` });
+    return store(cachedOnly(cached, spec));
+  }
+}
+
+async function findOrigin(
+  spec: string,
+  wanted: DebianSpec,
+  options: DebianOptions,
+  maxAgeMs?: number,
+): Promise<{ readonly origin: Origin; readonly refreshed: boolean }> {
+  const { signal } = options;
+  const first = await readLists(options, maxAgeMs);
+  const found = choose(wanted, await knownKernels(first.apt, signal));
+  if (found !== undefined) {
+    requireDigest(spec, wanted, found);
+    return { origin: aptOrigin(spec, first.apt, found, signal), refreshed: first.refreshed };
+  }
+  // What is asked for may be younger than the lists.
+  if (!first.refreshed && maxAgeMs === undefined) return findOrigin(spec, wanted, options, hourMs);
+  const missing = describeMissing(wanted, await knownKernels(first.apt, signal), first.apt);
+  throw new HarnessError('usage', `kernel ${spec}: ${missing}`);
+}
+
+function requireDigest(spec: string, wanted: DebianSpec, found: Found): void {
+  if (wanted.kind !== 'version' || (wanted.sha256 ?? found.sha256) === found.sha256) return;
+  const message = `kernel ${spec}: Debian has signed it with SHA-256 ${found.sha256}`;
+  throw new HarnessError('usage', message);
+}
+
+async function readLists(
+  { emit, ...options }: DebianOptions,
+  maxAgeMs?: number,
+): Promise<{ readonly apt: Apt; readonly refreshed: boolean }> {
+  let refreshed = false;
+  const apt = await openApt({
+    ...options,
+    ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
+    onRefresh: (mirror) => {
+      refreshed = true;
+      emit({ kind: 'note', text: `asking ${mirror} for its kernels` });
+    },
+  });
+  if (refreshed && apt.unreadable.length > 0) {
+    emit({ kind: 'note', text: `suites of Debian that were not read: ${shorten(apt.unreadable)}` });
+  }
+  return { apt, refreshed };
+}
+
+/** `newest` is the highest X.Y that was released: an X.Y with candidates alone is had by its number. */
+function choose(wanted: DebianSpec, kernels: readonly DebianKernels[]): Found | undefined {
+  const released = kernels.filter(({ versions }) =>
+    versions.some(({ version }) => !version.includes('~rc')),
+  );
+  const of =
+    wanted.kind === 'newest'
+      ? released.at(-1)
+      : kernels.find(({ series }) => series === wanted.series);
+  const version =
+    wanted.kind === 'version'
+      ? of?.versions.find((one) => one.version === wanted.version)
+      : of?.versions[0];
+  if (of === undefined || version === undefined) return undefined;
+  return { series: of.series, ...version };
+}
+
+function describeMissing(wanted: DebianSpec, kernels: readonly DebianKernels[], apt: Apt): string {
+  const of = kernels.find((one) => wanted.kind !== 'newest' && one.series === wanted.series);
+  const there =
+    of === undefined
+      ? kernels.map(({ series }) => `debian:${series}`)
+      : of.versions.map(({ version }) => version);
+  const unread = apt.unreadable.length === 0 ? '' : ` (not read: ${shorten(apt.unreadable)})`;
+  return `no suite of Debian has it; there is ${there.join(', ')}${unread}`;
+}
+
+/** Mostly all have one reason, the network. */
+function shorten([first = '', ...more]: readonly string[]): string {
+  return more.length === 0 ? first : `${first}, and ${more.length} more`;
+}
+
+function aptOrigin(spec: string, apt: Apt, found: Found, signal: AbortSignal): Origin {
+  return {
+    spec,
+    key: debianKey(found.series, found.version),
+    name: `${spec} (${found.version})`,
+    facts: { sha256: found.sha256 },
+    fill: (tree) => unpackKernel(apt, found, tree, signal),
+  };
+}
+
+/** What is in the store already, under the name it is asked for now. */
+function cachedOnly(key: string, spec: string): Origin {
+  return {
+    spec,
+    key,
+    name: `${spec} (${key.slice(key.indexOf('_') + 1)})`,
+    fill: () => {
+      throw new HarnessError('infra', `source ${key} was removed from the cache meanwhile`);
+    },
+  };
+}
+
+/** The key of a version in the store: `linux-source-7.3_7.3.4-1_bpo13_1`. */
+function debianKey(series: string, version: string): string {
+  return `linux-source-${series}_${version.replaceAll(/[^A-Za-z0-9.-]/g, '_')}`;
+}
+
+/** True when the store has this version, with the digest that is asked for. */
+async function isCached(
+  cacheRoot: string,
+  { series, version, sha256 }: Extract<DebianSpec, { kind: 'version' }>,
+): Promise<boolean> {
+  const { entry } = await findEntry(cacheRoot, 'source', debianKey(series, version));
+  if (entry === undefined) return false;
+  const meta = entry.meta as { readonly sha256?: string };
+  return sha256 === undefined || meta.sha256 === sha256;
+}
+
+/** The key of the newest version of an X.Y that is in the store. */
+async function newestCached(cacheRoot: string, series: string): Promise<string | undefined> {
+  const keys = await readdir(join(cacheRoot, 'source')).catch(() => []);
+  return keys
+    .filter((key) => key.startsWith(`linux-source-${series}_`))
+    .toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+    .at(-1);
+}

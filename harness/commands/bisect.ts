@@ -1,5 +1,6 @@
 import { join, relative, resolve } from 'node:path';
 import { exitCodes, HarnessError } from '../errors.ts';
+import { defaultGuest } from '../guest/recipes.ts';
 import { writeWhole } from '../host/disk.ts';
 import { tryLock } from '../host/lock.ts';
 import { cacheRoot, valueDigest } from '../host/store.ts';
@@ -101,7 +102,7 @@ async function readRequest(
     confidence: argv.confidence,
     verifyRevert: argv.verifyRevert,
     onDropped: 'record',
-    guest: 'minimal',
+    guest: defaultGuest,
     accel: argv.accel,
     parallelTrials: jobs,
     ...(jobs === undefined ? {} : { jobs }),

@@ -46,8 +46,18 @@ export async function run(argv: BuildArguments, context: CommandContext): Promis
     signal: context.signal,
     emit: progressWriter(context.stderr, context.live),
   });
-  context.stdout.write(argv.json ? `${JSON.stringify(outcome)}\n` : describeOutcome(outcome));
+  context.stdout.write(
+    argv.json ? `${JSON.stringify(recordOf(outcome))}\n` : describeOutcome(outcome),
+  );
   return outcome.kind === 'built' ? exitCodes.clean : exitCodes.skip;
+}
+
+/** The outcome as `--json` prints it; the image is there by the name of its make target as well. */
+function recordOf(outcome: BuildOutcome): object {
+  if (outcome.kind === 'untestable') return outcome;
+  const { kernel } = outcome;
+  const { name, imageTarget } = kernel.arch;
+  return { ...outcome, kernel: { ...kernel, arch: name, [imageTarget]: kernel.image } };
 }
 
 function describeOutcome(outcome: BuildOutcome): string {
@@ -67,7 +77,7 @@ function describeKernel(kernel: BuiltKernel): string {
     `source   ${plain(facts.sourceName)}`,
     `effort   ${made} ${effort}, ${facts.warnings.length} warnings`,
     ...facts.leftOut.map((one) => `without  ${plain(`${one.series}: ${one.reason}`)}`),
-    `bzImage  ${kernel.bzImage}`,
+    `${kernel.arch.imageTarget.padEnd(8)} ${kernel.image}`,
     `vmlinux  ${kernel.vmlinux}`,
     `config   ${kernel.config}`,
     '',

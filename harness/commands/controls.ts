@@ -5,6 +5,7 @@ import { annotationStates } from '../../patches/index.ts';
 import { rules } from '../../patches/seeded-bugs.ts';
 import { exitCodes, HarnessError } from '../errors.ts';
 import type { AccelChoice } from '../guest/accel.ts';
+import { defaultGuest } from '../guest/recipes.ts';
 import { writeWhole } from '../host/disk.ts';
 import { cacheRoot } from '../host/store.ts';
 import { controlsPlan } from '../plans/controls/run-controls.ts';
@@ -132,7 +133,7 @@ export async function run(argv: ControlsArguments, context: CommandContext): Pro
       configBase: undefined,
       repeat: argv.repeat,
       seed,
-      guest: 'minimal',
+      guest: defaultGuest,
       accel: argv.accel,
       memoryMiB: 1024,
       cpus: 2,

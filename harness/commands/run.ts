@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { relative } from 'node:path';
 import type { Argv } from 'yargs';
 import type { AccelChoice } from '../guest/accel.ts';
+import { defaultGuest, guestNames } from '../guest/recipes.ts';
 import { cacheRoot } from '../host/store.ts';
 import { runAsked } from '../plans/run/asked-run.ts';
 import type { AskedRun } from '../plans/run/keep-inputs.ts';
@@ -89,8 +90,8 @@ function workloadOptions<T>(yargs: Argv<T>): Argv<T> {
 function guestOptions<T>(yargs: Argv<T>): Argv<T> {
   return yargs
     .option('guest', {
-      choices: ['minimal'],
-      default: 'minimal',
+      choices: guestNames,
+      default: defaultGuest,
       describe: 'what runs on the kernel',
     })
     .option('accel', {

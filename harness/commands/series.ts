@@ -1,5 +1,6 @@
 import { join, relative, resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
+import { defaultGuest } from '../guest/recipes.ts';
 import { tryLock } from '../host/lock.ts';
 import { cacheRoot, valueDigest } from '../host/store.ts';
 import type { Limits } from '../plans/series/decide.ts';
@@ -103,7 +104,7 @@ async function readRequest(argv: SeriesArguments, context: CommandContext): Prom
     detectors: argv.detector,
     limits,
     key,
-    guest: 'minimal',
+    guest: defaultGuest,
     accel: argv.accel,
     ...(jobs === undefined ? {} : { jobs }),
     parallelTrials: jobs,

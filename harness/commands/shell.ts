@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError } from '../errors.ts';
 import type { AccelChoice } from '../guest/accel.ts';
+import { defaultGuest } from '../guest/recipes.ts';
 import { shellNeeds } from '../host/packages.ts';
 import { commandLine, throwIfAborted } from '../host/process.ts';
 import { cacheRoot } from '../host/store.ts';
@@ -74,7 +75,7 @@ export async function run(argv: ShellArguments, context: CommandContext): Promis
   }
   const { kernel } = built;
   const { accel, cpus, memoryMib: memoryMiB, gdb } = argv;
-  const request = { ...common, guest: 'minimal', accel, cpus, memoryMiB, gdb };
+  const request = { ...common, guest: defaultGuest, accel, cpus, memoryMiB, gdb };
   return withShell(kernel, request, async (shell) => {
     if (shell.gdbPort !== undefined) {
       const words = ['-ex', `target remote 127.0.0.1:${shell.gdbPort}`];

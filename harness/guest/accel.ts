@@ -1,6 +1,7 @@
 import { access, constants, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { defaultArch } from '../arch.ts';
 import { HarnessError, isHarnessError } from '../errors.ts';
 import { packageRoot } from '../host/package-root.ts';
 import { runTool } from '../host/process.ts';
@@ -83,7 +84,7 @@ interface KvmProof {
 export async function recallAccel(options: HostOptions): Promise<AccelDecision | undefined> {
   const missing = await whyNoDevice();
   if (missing !== undefined) return { accel: 'tcg', reason: missing };
-  const key = await proofKey(await qemuVersion(options.signal));
+  const key = await proofKey(await qemuVersion(defaultArch, options.signal));
   const { entry } = await findEntry(options.cacheRoot, 'tool', key);
   if (entry === undefined) return undefined;
   const { works, reason } = entry.meta as KvmProof;

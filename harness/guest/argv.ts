@@ -1,8 +1,13 @@
 /** The QEMU command line as a pure function of what the machine is. */
 
+import type { Architecture } from '../arch.ts';
+import type { GpuDevice } from './devices.ts';
+
 export type Accel = 'kvm' | 'tcg';
 
 export interface MachineSpec {
+  readonly arch: Architecture;
+  readonly gpu: GpuDevice;
   readonly accel: Accel;
   readonly memoryMiB: number;
   readonly cpus: number;
@@ -29,7 +34,7 @@ export type MachineStart = 'boot' | 'restore';
 const agentPortName = 'org.splat.agent';
 
 /**
- * The arguments of qemu-system-x86_64; the console goes raw and complete into the file at `consolePath`. Every device that must be the same for a checkpoint to load is here, so the
+ * The arguments of QEMU; the console goes raw and complete into the file at `consolePath`. Every device that must be the same for a checkpoint to load is here, so the
  * digest of this list with its paths left out belongs to the checkpoint's key.
  *
  * `-smp N,sockets=N,cores=1`: without ACPI the kernel finds CPUs in SeaBIOS's MP table, which lists packages only.
@@ -40,10 +45,10 @@ export function qemuArgv(
   start: MachineStart,
 ): readonly string[] {
   const options: readonly (readonly string[])[] = [
-    ['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
+    ['-nodefaults', '-no-user-config', ...spec.gpu.display, '-no-reboot'],
     ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
-    ['-machine', 'pc', '-accel', spec.accel === 'tcg' ? 'tcg,thread=multi' : 'kvm'],
-    ['-cpu', spec.accel === 'tcg' ? 'max' : 'host,migratable=on'],
+    ['-machine', spec.arch.machine, '-accel', spec.accel === 'tcg' ? 'tcg,thread=multi' : 'kvm'],
+    ['-cpu', spec.arch.cpu[spec.accel]],
     ['-smp', `${spec.cpus},sockets=${spec.cpus},cores=1,threads=1`, '-m', `${spec.memoryMiB}M`],
     ['-kernel', spec.kernel, '-initrd', spec.initrd, '-append', spec.append],
     ['-chardev', `file,id=console,path=${optionValue(consolePath)}`, '-serial', 'chardev:console'],
@@ -51,7 +56,7 @@ export function qemuArgv(
     ['-device', 'virtio-serial-pci,max_ports=2'],
     ['-chardev', `socket,id=agent,fd=${agentFd}`],
     ['-device', `virtserialport,chardev=agent,name=${agentPortName}`],
-    ['-device', 'virtio-gpu-pci,xres=640,yres=480'],
+    spec.gpu.argv,
     ['-drive', `file=${optionValue(spec.swapDisk)},format=raw,if=none,id=swap,snapshot=on`],
     ['-device', 'virtio-blk-pci,drive=swap'],
     spec.network === true ? networkArgv : [],

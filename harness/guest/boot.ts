@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { HarnessError } from '../errors.ts';
 import { pause } from '../host/deadline.ts';
 import { handOver } from '../host/hand-over.ts';
 import { throwIfAborted } from '../host/process.ts';
@@ -7,12 +8,24 @@ import { type Agent, GuestGone, openAgent } from './agent.ts';
 import type { MachineSpec } from './argv.ts';
 import { type ConsoleFollower, followConsole } from './console.ts';
 import { type Machine, type MachineOptions, requireGuestsFault, startMachine } from './machine.ts';
+import type { Qmp } from './qmp.ts';
 
-/** A guest that answers: a machine, its agent and its console. Disposing ends all three. */
-export interface Guest extends AsyncDisposable {
-  readonly machine: Machine;
-  readonly agent: Agent;
+/** A guest that answers, by the verbs of its agent and what can be done to it from outside. Disposing ends it. */
+export interface Guest extends Agent, AsyncDisposable {
   readonly console: ConsoleFollower;
+  /** Writes what the virtual screen shows to a file, as PNG. */
+  readonly picture: (path: string) => Promise<void>;
+  /** CPU time that its QEMU has used so far, in seconds; 0 when it is gone. */
+  readonly cpuSeconds: () => Promise<number>;
+  /** The port of this host that leads to its ssh server (`network: true`); throws `internal` without one. */
+  readonly sshPort: () => Promise<number>;
+  /** A guest that is gone ended by itself; throws `infra` when its QEMU crashed, was killed or met a full disk. */
+  readonly requireOwnEnd: (patienceMs?: number) => Promise<void>;
+}
+
+/** A guest whose machine is at hand, too: for this room alone. */
+export interface MachineGuest extends Guest {
+  readonly machine: Machine;
 }
 
 export interface GuestOptions extends MachineOptions {
@@ -23,14 +36,20 @@ export interface GuestOptions extends MachineOptions {
 }
 
 /** Starts a machine, booted or restored, with its console followed. Returns at once, before the agent has spoken. */
-export async function startGuest(options: GuestOptions): Promise<Guest> {
+export async function startGuest(options: GuestOptions): Promise<MachineGuest> {
   // QEMU creates the file too, but only once it runs; the follower wants it now.
   await writeFile(options.consolePath, '');
   return handOver(startMachine(options.spec, options), async (machine) =>
     handOver(followConsole(options.consolePath, options.onConsole), async (console) => ({
+      ...openAgent(machine.agent, options.signal, options.answerTimeoutMs),
       machine,
       console,
-      agent: openAgent(machine.agent, options.signal, options.answerTimeoutMs),
+      picture: async (path) => {
+        await machine.qmp.execute('screendump', { filename: path, format: 'png' });
+      },
+      cpuSeconds: machine.cpuSeconds,
+      sshPort: async () => forwardedPort(machine.qmp),
+      requireOwnEnd: async (patienceMs) => requireGuestsFault(machine, patienceMs),
       async [Symbol.asyncDispose]() {
         await machine[Symbol.asyncDispose]();
         await console[Symbol.asyncDispose]();
@@ -52,7 +71,7 @@ export interface BootDeadlines {
 
 /** Waits until the agent says hello; a kernel that panics, hangs or falls silent first is untestable. */
 export async function awaitBoot(
-  guest: Guest,
+  guest: MachineGuest,
   deadlines: BootDeadlines,
   signal: AbortSignal,
 ): Promise<BootOutcome> {
@@ -98,4 +117,17 @@ async function watchSilence(
     await pause(200, stop);
   }
   return false;
+}
+
+/** `TCP[HOST_FORWARD]  12       127.0.0.1 40421       10.0.2.15    22     0     0` of QEMU's `info usernet`. */
+export function parseForwardedPort(text: string): number | undefined {
+  const port = /^\s*TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s/m.exec(text)?.[1];
+  return port === undefined ? undefined : Number(port);
+}
+
+async function forwardedPort(qmp: Qmp): Promise<number> {
+  const text = await qmp.execute('human-monitor-command', { 'command-line': 'info usernet' });
+  const port = parseForwardedPort(String(text));
+  if (port === undefined) throw new HarnessError('internal', 'QEMU forwards no port');
+  return port;
 }

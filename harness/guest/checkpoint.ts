@@ -8,7 +8,7 @@ import { type Entry, ensureEntry, valueDigest } from '../host/store.ts';
 import type { Untestable } from '../verdict.ts';
 import { type Agent, GuestGone } from './agent.ts';
 import { type MachineSpec, qemuArgv } from './argv.ts';
-import { awaitBoot, type Guest, startGuest } from './boot.ts';
+import { awaitBoot, type MachineGuest, startGuest } from './boot.ts';
 import { requireGuestsFault } from './machine.ts';
 import {
   answerTimeoutMs,
@@ -124,7 +124,7 @@ export async function bootGuest(
     readonly consolePath: string;
     readonly onConsole?: (bytes: Uint8Array) => void;
   },
-): Promise<{ guest: Guest; record: BootRecord } & AsyncDisposable> {
+): Promise<{ guest: MachineGuest; record: BootRecord } & AsyncDisposable> {
   const starting = startGuest({
     spec: request.spec,
     start: 'boot',
@@ -152,14 +152,14 @@ export async function bootGuest(
 }
 
 async function prepareReady(
-  guest: Guest,
+  guest: MachineGuest,
   slowness: number,
   { prepare, signal }: Pick<CheckpointRequest, 'signal' | 'prepare'>,
   consolePath: string,
 ): Promise<unknown> {
   try {
-    await setKernelTimeouts(guest.agent, kernelTimeouts(slowness));
-    return await prepare(guest.agent);
+    await setKernelTimeouts(guest, kernelTimeouts(slowness));
+    return await prepare(guest);
   } catch (error) {
     throwIfAborted(signal);
     if (!(error instanceof GuestGone)) throw error;
@@ -217,7 +217,7 @@ async function proveRestore(
     consolePath,
     onConsole: () => undefined,
   });
-  await fork.agent.hello().catch(async (cause: unknown) => {
+  await fork.hello().catch(async (cause: unknown) => {
     throwIfAborted(request.signal);
     if (cause instanceof GuestGone && cause.how === 'lost') await requireGuestsFault(fork.machine);
     await fork[Symbol.asyncDispose]();
@@ -236,7 +236,10 @@ export interface ForkOptions {
 }
 
 /** A fresh copy of the checkpoint, running. */
-export async function forkGuest(checkpoint: Checkpoint, options: ForkOptions): Promise<Guest> {
+export async function forkGuest(
+  checkpoint: Checkpoint,
+  options: ForkOptions,
+): Promise<MachineGuest> {
   return startGuest({
     spec: options.spec,
     start: 'restore',

@@ -1,5 +1,6 @@
 import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Architecture } from '../arch.ts';
 import { HarnessError } from '../errors.ts';
 import { pause, startDeadline } from '../host/deadline.ts';
 import {
@@ -15,11 +16,9 @@ import { type AgentChannel, openAgentChannel } from './agent-channel.ts';
 import { type MachineSpec, type MachineStart, qemuArgv } from './argv.ts';
 import { openQmp, type Qmp, type QmpEvent } from './qmp.ts';
 
-export const qemuProgram = 'qemu-system-x86_64';
-
 /** `QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)`. */
-export async function qemuVersion(signal: AbortSignal): Promise<string> {
-  const { stdout } = await runTool(qemuProgram, ['--version'], { signal });
+export async function qemuVersion({ qemu }: Architecture, signal: AbortSignal): Promise<string> {
+  const { stdout } = await runTool(qemu.program, ['--version'], { signal });
   return stdout.split('\n')[0] ?? '';
 }
 
@@ -66,7 +65,8 @@ async function startIn(
   options: MachineOptions,
 ): Promise<Machine> {
   const argv = qemuArgv(spec, options.consolePath, options.start);
-  const child = await launch(argv, scratch, options);
+  const { program } = spec.arch.qemu;
+  const child = await launch(program, argv, scratch, options);
   const [qmpSocket, agentSocket] = child.channels;
   if (qmpSocket === undefined || agentSocket === undefined) {
     throw new HarnessError('internal', 'QEMU was started without its channels');
@@ -105,7 +105,7 @@ async function startIn(
     killGroup(child.pid, 'SIGKILL');
     const end = await child.ended;
     throwIfAborted(options.signal);
-    throw fault.found ?? didNotStart(end, error);
+    throw fault.found ?? didNotStart(program, end, error);
   }
 }
 
@@ -125,6 +125,7 @@ function temporaryFolder(): string {
 }
 
 async function launch(
+  program: string,
   argv: readonly string[],
   scratch: string,
   options: MachineOptions,
@@ -132,7 +133,7 @@ async function launch(
   const stdin =
     options.restoreFrom === undefined ? undefined : await open(options.restoreFrom, 'r');
   try {
-    return startTool(qemuProgram, argv, {
+    return startTool(program, argv, {
       signal: options.signal,
       channels: 2,
       env: { TMPDIR: scratch },
@@ -144,12 +145,10 @@ async function launch(
 }
 
 /** QEMU's own words are below the message. */
-function didNotStart(end: ChildEnd, cause?: unknown): HarnessError {
+function didNotStart(program: string, end: ChildEnd, cause?: unknown): HarnessError {
   if (isCrash(end)) return new QemuCrashed(end);
   const message =
-    end.exitCode === 127
-      ? `${qemuProgram} is not installed`
-      : `QEMU did not start: ${howEnded(end)}`;
+    end.exitCode === 127 ? `${program} is not installed` : `QEMU did not start: ${howEnded(end)}`;
   return new HarnessError('tool', message, { cause, output: tail(end.stderr) });
 }
 

@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { defaultArch } from '../arch.ts';
 import { HarnessError } from '../errors.ts';
 import { findProgram, runTool } from './process.ts';
 
@@ -26,7 +27,11 @@ export const needs: readonly Need[] = [
   { program: 'ccache', debian: 'ccache', why: 'compiles nothing twice' },
   { program: 'bwrap', debian: 'bubblewrap', why: 'confines builds' },
   { program: '/bin/busybox', debian: 'busybox-static', why: 'is in the guest' },
-  { program: 'qemu-system-x86_64', debian: 'qemu-system-x86', why: 'runs the guest' },
+  {
+    program: defaultArch.qemu.program,
+    debian: defaultArch.qemu.debianPackage,
+    why: 'runs the guest',
+  },
   { program: 'mkswap', debian: 'util-linux', why: "makes the guest's swap" },
 ];
 

@@ -1,5 +1,6 @@
 import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Architecture, defaultArch } from '../arch.ts';
 import type { Sandbox } from '../host/sandbox.ts';
 import { type Entry, ensureEntry, fileDigest, findEntry } from '../host/store.ts';
 import type { LeftOut } from '../patch/apply.ts';
@@ -15,7 +16,9 @@ export interface BuiltKernel {
   /** The key of the store entry. */
   readonly id: string;
   readonly dir: string;
-  readonly bzImage: string;
+  readonly arch: Architecture;
+  /** What QEMU's -kernel takes. */
+  readonly image: string;
   /** With DWARF; its source paths begin with /splat/src/. */
   readonly vmlinux: string;
   readonly systemMap: string;
@@ -54,9 +57,8 @@ interface KernelMeta extends BuildFacts {
   readonly imageDigest: string;
 }
 
-/** Entry name to the path below obj/. */
+/** Entry name to the path below obj/, besides the image. */
 const keptFiles: Readonly<Record<string, string>> = {
-  bzImage: 'arch/x86/boot/bzImage',
   vmlinux: 'vmlinux',
   'System.map': 'System.map',
   'kernel.config': '.config',
@@ -64,9 +66,13 @@ const keptFiles: Readonly<Record<string, string>> = {
 const releaseFile = 'include/config/kernel.release';
 
 /** The kernel of a key when the store has it. */
-export async function findKernel(cacheRoot: string, key: string): Promise<BuiltKernel | undefined> {
+export async function findKernel(
+  cacheRoot: string,
+  key: string,
+  arch: Architecture = defaultArch,
+): Promise<BuiltKernel | undefined> {
   const { entry } = await findEntry(cacheRoot, 'kernel', key);
-  return entry === undefined ? undefined : readKernel(entry, true);
+  return entry === undefined ? undefined : readKernel(arch, entry, true);
 }
 
 /** What a list says of a kernel in the store; undefined when its folder does not tell. Nothing of it is verified. */
@@ -86,6 +92,7 @@ export async function describeStored(
 }
 
 export interface KernelToStore {
+  readonly arch: Architecture;
   readonly cacheRoot: string;
   readonly key: string;
   readonly workspace: Workspace;
@@ -99,9 +106,13 @@ export interface KernelToStore {
 export async function storeKernel(
   request: KernelToStore,
 ): Promise<BuiltKernel | { readonly missing: string }> {
-  const { cacheRoot, key, workspace, log, version, facts, signal } = request;
+  const { arch, cacheRoot, key, workspace, log, version, facts, signal } = request;
   const paths = new Map<string, string>();
-  for (const [name, builtAs] of Object.entries({ ...keptFiles, release: releaseFile })) {
+  for (const [name, builtAs] of Object.entries({
+    ...keptFiles,
+    [arch.imageTarget]: arch.imagePath,
+    release: releaseFile,
+  })) {
     const path = await findBuilt(workspace, builtAs);
     if (path === undefined) return { missing: builtAs };
     paths.set(name, path);
@@ -113,15 +124,15 @@ export async function storeKernel(
     make: async (dir): Promise<KernelMeta> => {
       for (const [name, path] of paths) await copyFile(path, join(dir, name));
       await copyFile(log, join(dir, 'build.log'));
-      const imageDigest = await fileDigest(join(dir, 'bzImage'));
+      const imageDigest = await fileDigest(join(dir, arch.imageTarget));
       const release = (await readFile(join(dir, 'release'), 'utf8')).trim();
       return { ...facts, release, version, imageDigest };
     },
   });
-  return readKernel(entry, false);
+  return readKernel(arch, entry, false);
 }
 
-function readKernel(entry: Entry, fromCache: boolean): BuiltKernel {
+function readKernel(arch: Architecture, entry: Entry, fromCache: boolean): BuiltKernel {
   const { release, version, imageDigest, ...known } = entry.meta as KernelMeta;
   // Entries of earlier versions hold only kernels that dropped nothing.
   const facts = { ...known, dropped: known.dropped ?? nothingDropped };
@@ -129,7 +140,8 @@ function readKernel(entry: Entry, fromCache: boolean): BuiltKernel {
   return {
     id: entry.key,
     dir: entry.dir,
-    bzImage: inEntry('bzImage'),
+    arch,
+    image: inEntry(arch.imageTarget),
     vmlinux: inEntry('vmlinux'),
     systemMap: inEntry('System.map'),
     config: inEntry('kernel.config'),

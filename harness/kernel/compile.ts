@@ -29,7 +29,7 @@ export interface CompileOptions {
 const fullDiskBytes = 512 * 1024 * 1024;
 
 /**
- * `make bzImage vmlinux`, with an event per object. A compiler's error is a verdict; a full disk or a compiler killed for
+ * Makes the image and vmlinux, with an event per object. A compiler's error is a verdict; a full disk or a compiler killed for
  * want of memory is the host's and thrown as `infra`.
  */
 export async function compileKernel(setup: MakeSetup, options: CompileOptions): Promise<Compiled> {
@@ -43,7 +43,7 @@ export async function compileKernel(setup: MakeSetup, options: CompileOptions): 
   };
   const oomKillsBefore = await countOomKills();
   progress();
-  const end = await runMake(setup, ['bzImage', 'vmlinux'], (line) => {
+  const end = await runMake(setup, [setup.arch.imageTarget, 'vmlinux'], (line) => {
     if (isObjectLine(line)) {
       objects += 1;
       progress();

@@ -1,5 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Architecture, defaultArch } from '../arch.ts';
 import { type Emit, inStage, type StageEnd } from '../events.ts';
 import { explainDiskError } from '../host/disk.ts';
 import { acquireLock } from '../host/lock.ts';
@@ -23,6 +24,8 @@ import { openWorkspace, syncSource, type Workspace, whileBuilding } from './work
 export type { BuiltKernel } from './built-kernel.ts';
 
 export interface BuildRequest {
+  /** Absent: the default one. */
+  readonly arch?: Architecture;
   readonly source: Source;
   /** Applied in this order; our own driver's first. */
   readonly series: readonly Series[];
@@ -132,7 +135,8 @@ async function makeKernel(
   const log = join(workspace.dir, 'build.log');
   await rm(log, { force: true });
   const ccache = await openCcache(cacheRoot, job.sandbox);
-  const setup: MakeSetup = { workspace, sandbox: job.sandbox, jobs, signal, ccache, log };
+  const { arch = defaultArch } = job.request;
+  const setup: MakeSetup = { arch, workspace, sandbox: job.sandbox, jobs, signal, ccache, log };
   const memo = join(cacheRoot, 'totals', job.place);
   const dependents = await countDependents(workspace, job.sandbox, changed);
   const total = dependents ?? (await recallTotal(memo, source.version));
@@ -142,6 +146,7 @@ async function makeKernel(
   if (dependents === undefined) await rememberTotal(memo, made.objects);
   const { objects, cpuSeconds, warnings, dropped } = made;
   const kernel = await storeKernel({
+    arch,
     cacheRoot,
     key: job.identity.kernel,
     workspace,

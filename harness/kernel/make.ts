@@ -2,6 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { chown, lstat, open, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
+import type { Architecture } from '../arch.ts';
 import { makeFolder } from '../host/disk.ts';
 import { findProgram } from '../host/process.ts';
 import { type Mount, pathInside, runSandboxed, type Sandbox } from '../host/sandbox.ts';
@@ -9,6 +10,7 @@ import type { Workspace } from './workspace.ts';
 
 /** How make is run: the same for every target of one build. */
 export interface MakeSetup {
+  readonly arch: Architecture;
   readonly workspace: Workspace;
   readonly sandbox: Sandbox;
   readonly jobs: number;
@@ -59,7 +61,7 @@ export async function runMake(
   targets: readonly string[],
   onLine: (line: string) => void = () => undefined,
 ): Promise<MakeEnd> {
-  const { workspace, sandbox, ccache } = setup;
+  const { arch, workspace, sandbox, ccache } = setup;
   const log = createWriteStream(setup.log, { flags: 'a' });
   const written = finished(log);
   // A full disk is told when make has ended, below.
@@ -74,7 +76,7 @@ export async function runMake(
       '-C',
       pathInside(sandbox, workspace.src),
       `O=${pathInside(sandbox, workspace.obj)}`,
-      'ARCH=x86',
+      `ARCH=${arch.makeArch}`,
       ...(ccache === undefined ? [] : ['CC=ccache gcc']),
       ...stamps,
       ...targets,

@@ -119,7 +119,7 @@ async function trackedFiles(
 
 /** What `make mrproper` removes from a tree that was built in place, by name. */
 const buildProduct =
-  /\.(?:o|ko|a|cmd|d|mod|order|symvers|dtb|lex\.c|tab\.[ch])$|(?:^|\/)(?:\.config(?:\.old)?|\.git|vmlinux|System\.map|bzImage|modules\.builtin[^/]*|Module\.symvers)$|\/generated$|^include\/config$/;
+  /\.(?:o|ko|a|cmd|d|mod|order|symvers|dtb|lex\.c|tab\.[ch])$|(?:^|\/)(?:\.config(?:\.old)?|\.git|vmlinux|System\.map|(?:bz|z|u)?Image(?:\.gz)?|modules\.builtin[^/]*|Module\.symvers)$|\/generated$|^include\/config$/;
 
 async function walkSources(dir: string): Promise<readonly string[]> {
   const found: string[] = [];

@@ -1,9 +1,10 @@
 import { access, constants, readdir, readFile, stat, statfs } from 'node:fs/promises';
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
+import { defaultArch } from '../arch.ts';
 import type { Emit } from '../events.ts';
 import { recallAccel } from '../guest/accel.ts';
-import { qemuProgram } from '../guest/machine.ts';
+import { defaultGuest } from '../guest/recipes.ts';
 import { missingPackages } from '../host/packages.ts';
 import { findProgram, runTool } from '../host/process.ts';
 import { describeSandbox, openSandbox } from '../host/sandbox.ts';
@@ -66,7 +67,7 @@ async function checkHost(): Promise<Check> {
     name: 'host',
     state: 'bad',
     text,
-    next: 'use Linux on x86-64: kernels are built for it',
+    next: `use Linux on ${defaultArch.name}: kernels are built for it`,
   };
 }
 
@@ -95,7 +96,7 @@ async function checkPackages(): Promise<Check> {
 
 async function checkTools(signal: AbortSignal): Promise<Check> {
   const versions = await Promise.all(
-    ['git', 'gcc', qemuProgram].map(async (program) => {
+    ['git', 'gcc', defaultArch.qemu.program].map(async (program) => {
       const version = await versionOf(program, signal);
       return { program, version };
     }),
@@ -130,8 +131,12 @@ async function checkSandbox(signal: AbortSignal): Promise<Check> {
 
 async function checkAccel(request: DoctorRequest): Promise<Check> {
   const name = 'accel';
-  if ((await findProgram(qemuProgram)) === undefined) {
-    return { name, state: 'doubtful', text: `unknown: ${qemuProgram} is not installed` };
+  if ((await findProgram(defaultArch.qemu.program)) === undefined) {
+    return {
+      name,
+      state: 'doubtful',
+      text: `unknown: ${defaultArch.qemu.program} is not installed`,
+    };
   }
   const known = (await recallAccel(request)) ?? (await proveAccel(request));
   if (known === undefined) {
@@ -157,7 +162,7 @@ async function proveAccel(
   for (const key of await readdir(join(request.cacheRoot, 'kernel')).catch(() => [])) {
     const kernel = await findKernel(request.cacheRoot, key);
     if (kernel === undefined) continue;
-    const guest = { guest: 'minimal', accel: 'auto', memoryMiB: 1024, cpus: 2 } as const;
+    const guest = { guest: defaultGuest, accel: 'auto', memoryMiB: 1024, cpus: 2 } as const;
     return (await openLab(kernel, { ...request, ...guest })).accel;
   }
   return undefined;

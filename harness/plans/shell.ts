@@ -6,9 +6,8 @@ import { join } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { inStage } from '../events.ts';
 import type { Agent } from '../guest/agent.ts';
-import { awaitBoot, type Guest, startGuest } from '../guest/boot.ts';
+import { awaitBoot, type Guest, type MachineGuest, startGuest } from '../guest/boot.ts';
 import { answerTimeoutMs, bootDeadlines, slownessOf } from '../guest/pace.ts';
-import type { Qmp } from '../guest/qmp.ts';
 import { connectSsh, type SshConnection } from '../guest/ssh-channel.ts';
 import { makeSshImage, shellFolder } from '../guest/ssh-image.ts';
 import { tail } from '../host/process.ts';
@@ -76,20 +75,20 @@ export async function withShell<T>(
     );
     void serveSsh(guest);
     await using ssh = await connectSsh({
-      port: await forwardedPort(guest.machine.qmp),
+      port: await guest.sshPort(),
       privateKey: image.privateKey,
       hostKey: image.hostKey,
       timeoutMs: answerTimeoutMs(slowness),
       signal,
     });
-    return await use({ ssh, agent: guest.agent, gdbPort, splats: () => [...titles], consoleTail });
+    return await use({ ssh, agent: guest, gdbPort, splats: () => [...titles], consoleTail });
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
 }
 
 async function bootForPerson(
-  guest: Guest,
+  guest: MachineGuest,
   accel: 'kvm' | 'tcg',
   consoleTail: () => Promise<string>,
   signal: AbortSignal,
@@ -100,26 +99,13 @@ async function bootForPerson(
     throw new HarnessError('infra', outcome.verdict.message, { output });
   }
   // A server that waits for randomness would wait for a disk or a key press.
-  await guest.agent.reseed(randomBytes(64));
+  await guest.reseed(randomBytes(64));
   return slownessOf(outcome.bootMs);
 }
 
 /** The server lives as long as the guest; that it ended, or the guest did, its sessions notice. */
 async function serveSsh(guest: Guest): Promise<void> {
-  await guest.agent.run([`${shellFolder}/start`], dayMs, () => undefined).catch(() => undefined);
-}
-
-/** `TCP[HOST_FORWARD]  12       127.0.0.1 40421       10.0.2.15    22     0     0` of QEMU's `info usernet`. */
-export function parseForwardedPort(text: string): number | undefined {
-  const port = /^\s*TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s/m.exec(text)?.[1];
-  return port === undefined ? undefined : Number(port);
-}
-
-async function forwardedPort(qmp: Qmp): Promise<number> {
-  const text = await qmp.execute('human-monitor-command', { 'command-line': 'info usernet' });
-  const port = parseForwardedPort(String(text));
-  if (port === undefined) throw new HarnessError('internal', 'QEMU forwards no port');
-  return port;
+  await guest.run([`${shellFolder}/start`], dayMs, () => undefined).catch(() => undefined);
 }
 
 /** QEMU does not tell which port its gdb stub took, so it is given one that was free a moment ago. */

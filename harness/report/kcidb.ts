@@ -1,3 +1,4 @@
+import { defaultArch } from '../arch.ts';
 import type { ReportedBuild } from '../records/build.ts';
 import type { ReportedPatch, ReportedSuspect, SeriesReport } from '../records/series.ts';
 
@@ -90,7 +91,7 @@ function buildOf(
     id,
     checkout_id: checkoutId,
     origin,
-    architecture: 'x86_64',
+    architecture: defaultArch.kcidbName,
     compiler,
     status: 'PASS',
     comment,
@@ -108,7 +109,13 @@ function patchBuild(
   const comment = `patch ${index}: ${subject}`;
   if (build !== null) return [buildOf(id, checkoutId, origin, build, comment)];
   if (verdict !== 'untestable' || !because.startsWith('build: ')) return [];
-  const failed = { id, checkout_id: checkoutId, origin, architecture: 'x86_64', status: 'FAIL' };
+  const failed = {
+    id,
+    checkout_id: checkoutId,
+    origin,
+    architecture: defaultArch.kcidbName,
+    status: 'FAIL',
+  };
   return [{ ...failed, comment, log_excerpt: because.slice(0, 16_384) }];
 }
 

@@ -1,3 +1,4 @@
+import { defaultArch } from '../arch.ts';
 import type { ReportedPatch, ReportedSuspect, SeriesReport } from '../records/series.ts';
 import {
   addressHeader,
@@ -176,7 +177,7 @@ function facts(
     ['kernel', base.build?.release ?? 'none'],
     ['config', config.join(', ')],
     ['compiler', base.build?.compiler ?? 'unknown'],
-    ['guest', `QEMU, x86_64, ${accel ?? 'not booted'}`],
+    ['guest', `QEMU, ${defaultArch.kcidbName}, ${accel ?? 'not booted'}`],
     ['workloads', workloads.map(({ name }) => name).join(', ')],
     ['seed', String(seed)],
   ];

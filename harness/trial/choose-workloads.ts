@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
+import { defaultArch } from '../arch.ts';
 import { HarnessError, isHarnessError } from '../errors.ts';
 import { runTool } from '../host/process.ts';
 import { type Workload, workloads } from '../stress/workloads.ts';
@@ -118,8 +119,8 @@ async function compileOwn(
 
 const elfMagic = '7f454c46';
 const scriptMagic = '2321';
-/** Offsets and values of elf(5): a 64-bit little-endian file for x86-64, and its program headers. */
-const elf = { wide: 2, little: 1, amd64: 62, typeInterpreter: 3, headerBytes: 64 } as const;
+/** Offsets and values of elf(5): a 64-bit little-endian file, and its program headers. */
+const elf = { wide: 2, little: 1, typeInterpreter: 3, headerBytes: 64 } as const;
 
 /** Why the guest, which has no dynamic linker, could not run these bytes; undefined when it can. */
 export function whyNotRunnable(bytes: Uint8Array): string | undefined {
@@ -128,8 +129,12 @@ export function whyNotRunnable(bytes: Uint8Array): string | undefined {
   if (view.toString('hex', 0, 4) !== elfMagic || view.length < elf.headerBytes) {
     return 'neither a program nor a script with #!, and not a .c file';
   }
-  if (view[4] !== elf.wide || view[5] !== elf.little || view.readUInt16LE(18) !== elf.amd64) {
-    return 'not a program for x86-64';
+  if (
+    view[4] !== elf.wide ||
+    view[5] !== elf.little ||
+    view.readUInt16LE(18) !== defaultArch.elfMachine
+  ) {
+    return `not a program for ${defaultArch.name}`;
   }
   return hasInterpreter(view) ? 'dynamically linked; link it with -static' : undefined;
 }

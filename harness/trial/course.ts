@@ -2,7 +2,6 @@ import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { type Agent, GuestGone } from '../guest/agent.ts';
 import type { Guest } from '../guest/boot.ts';
-import { requireGuestsFault } from '../guest/machine.ts';
 import { answerTimeoutMs, kernelTimeouts, workloadLimitMs } from '../guest/pace.ts';
 import { pause } from '../host/deadline.ts';
 import { throwIfAborted } from '../host/process.ts';
@@ -12,7 +11,7 @@ import { requiredWitnesses } from '../stress/counters.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 import { type Prepared, type Reading, takeReading } from './observe.ts';
 import { openOutputLog } from './output-log.ts';
-import type { TrialContext, TrialPlan } from './plan.ts';
+import type { StartedGuest, TrialContext, TrialPlan } from './plan.ts';
 
 /** What happened in a trial's guest, before anything is concluded from it. */
 export interface Course {
@@ -36,6 +35,9 @@ type Progress = {
   -readonly [K in keyof Course]: Course[K];
 };
 
+/** A trial's context once its guest runs and its speed is known. */
+type PacedContext = TrialContext & Pick<StartedGuest, 'slowness'>;
+
 /** A kernel log is at most this long: CONFIG_LOG_BUF_SHIFT=20, escaped. */
 const kmsgLimitBytes = 4 * 1024 * 1024;
 
@@ -47,11 +49,13 @@ export async function runCourse(
 ): Promise<Course> {
   const startedAt = performance.now();
   const marker = `splat: trial ${plan.id} ${randomBytes(8).toString('hex')}`;
-  const { guest: started, prepared } = await context.start(
-    join(context.dir, 'console.log'),
-    watch.onConsole,
-  );
+  const {
+    guest: started,
+    prepared,
+    slowness,
+  } = await context.start(join(context.dir, 'console.log'), watch.onConsole);
   await using guest = started;
+  const paced = { ...context, slowness };
   const course: Progress = {
     end: { kind: 'lost' },
     prepared,
@@ -61,16 +65,16 @@ export async function runCourse(
   };
   const over = new AbortController();
   const markerSeen = guest.console
-    .waitFor(`${marker} begins`, runTimeoutMs(plan.durationMs, context.slowness), over.signal)
+    .waitFor(`${marker} begins`, runTimeoutMs(plan.durationMs, slowness), over.signal)
     .then((begin) => {
       course.markersSeen = { ...course.markersSeen, begin };
     });
   try {
     const begun = await beginTrial(guest, plan, course);
     course.timings = { ...course.timings, startMs: performance.now() - startedAt };
-    course.end = await runWorkload(guest, plan, context, course, { startedAt, ...watch });
+    course.end = await runWorkload(guest, plan, paced, course, { startedAt, ...watch });
     await begun.answered;
-    await endTrial(guest, context, course);
+    await endTrial(guest, paced, course);
   } catch (error) {
     throwIfAborted(context.signal);
     if (!(error instanceof GuestGone)) throw error;
@@ -78,12 +82,12 @@ export async function runCourse(
       error.how === 'lost'
         ? { kind: 'lost' }
         : { kind: 'silent', afterMs: performance.now() - startedAt };
-    if (error.how === 'lost') await requireGuestsFault(guest.machine);
+    if (error.how === 'lost') await guest.requireOwnEnd();
   } finally {
     over.abort();
     await markerSeen;
   }
-  course.timings = { ...course.timings, qemuCpuSeconds: await guest.machine.cpuSeconds() };
+  course.timings = { ...course.timings, qemuCpuSeconds: await guest.cpuSeconds() };
   return course;
 }
 
@@ -93,21 +97,20 @@ async function beginTrial(
   plan: TrialPlan,
   course: Progress,
 ): Promise<{ readonly answered: Promise<unknown> }> {
-  await guest.agent.hello();
+  await guest.hello();
   // Copies of a checkpoint share their random state; the trial's seed makes them differ, and repeat. The agent serves in
   // order, so the workload can be asked for before these are answered.
   const asked = Promise.all([
-    guest.agent.reseed(createHash('sha512').update(`splat trial seed ${plan.seed}`).digest()),
-    guest.agent.write('/dev/kmsg', `<6>${course.marker} begins\n`),
+    guest.reseed(createHash('sha512').update(`splat trial seed ${plan.seed}`).digest()),
+    guest.write('/dev/kmsg', `<6>${course.marker} begins\n`),
   ]);
   // A guest that goes away rejects the workload first; this one is awaited after it.
   asked.catch(() => undefined);
   return { answered: asked };
 }
 
-async function endTrial(guest: Guest, context: TrialContext, course: Progress): Promise<void> {
-  const { agent } = guest;
-  course.after = await takeReading(agent, context.cpus, course.prepared.profiled);
+async function endTrial(guest: Guest, context: PacedContext, course: Progress): Promise<void> {
+  course.after = await takeReading(guest, context.cpus, course.prepared.profiled);
   // A console that floods is behind; the marker still comes, after everything before it.
   // One that has not printed the first marker by now hardly prints anything.
   const isMute = !course.markersSeen.begin;
@@ -115,15 +118,15 @@ async function endTrial(guest: Guest, context: TrialContext, course: Progress): 
   const over = new AbortController();
   const printed = guest.console.waitFor(`${course.marker} ends`, patienceMs, over.signal);
   try {
-    await agent.write('/dev/kmsg', `<6>${course.marker} ends\n`);
+    await guest.write('/dev/kmsg', `<6>${course.marker} ends\n`);
     course.markersSeen = { ...course.markersSeen, end: await printed };
   } finally {
     over.abort();
   }
-  const kmsg = await agent.read('/dev/kmsg', kmsgLimitBytes);
+  const kmsg = await guest.read('/dev/kmsg', kmsgLimitBytes);
   if (kmsg !== undefined) course.kmsg = kmsg.toString('latin1');
   // It takes a quarter of a second of an emulated guest.
-  const dump = context.onLocks === undefined ? undefined : await readLocks(agent);
+  const dump = context.onLocks === undefined ? undefined : await readLocks(guest);
   if (dump !== undefined) course.locks = dump;
 }
 
@@ -140,12 +143,12 @@ async function readLocks(agent: Agent): Promise<LockDump | undefined> {
 async function runWorkload(
   guest: Guest,
   plan: TrialPlan,
-  context: TrialContext,
+  context: PacedContext,
   course: Progress,
   watch: { readonly startedAt: number; readonly hasSplat: () => boolean },
 ): Promise<WorkloadEnd> {
   const { workload, durationMs, upload } = plan;
-  if (upload !== undefined) await guest.agent.put(workload.program, 0o755, upload);
+  if (upload !== undefined) await guest.put(workload.program, 0o755, upload);
   const beganAt = performance.now();
   const output = openOutputLog(join(context.dir, 'output.log'));
   const over = new AbortController();
@@ -165,7 +168,7 @@ async function runWorkload(
   try {
     const timeoutMs =
       upload === undefined ? runTimeoutMs(durationMs, context.slowness) : durationMs;
-    const running = guest.agent
+    const running = guest
       .run(programArgv(plan, context, course.prepared), timeoutMs, onOutput)
       .then((end) => readEnd(end, output.lastWords(), upload !== undefined));
     const patienceMs =
@@ -190,7 +193,7 @@ const skipCode = 4;
  */
 function programArgv(
   { workload, seed, durationMs, upload }: TrialPlan,
-  { slowness }: Pick<TrialContext, 'slowness'>,
+  { slowness }: PacedContext,
   { before }: Prepared,
 ): readonly string[] {
   if (upload !== undefined) return [workload.program, ...workload.args];
@@ -243,9 +246,6 @@ async function stuckAfterSplat(
 
 /** What the virtual screen shows, as screen.png; the workload holds its picture until it is told. */
 async function takePicture(guest: Guest, dir: string): Promise<void> {
-  await guest.machine.qmp.execute('screendump', {
-    filename: join(dir, 'screen.png'),
-    format: 'png',
-  });
-  await guest.agent.put('/tmp/picture-taken', 0o644, Buffer.alloc(0));
+  await guest.picture(join(dir, 'screen.png'));
+  await guest.put('/tmp/picture-taken', 0o644, Buffer.alloc(0));
 }

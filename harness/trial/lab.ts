@@ -4,10 +4,10 @@ import { type Emit, inStage } from '../events.ts';
 import { type AccelChoice, type AccelDecision, decideAccel, hostTscKhz } from '../guest/accel.ts';
 import type { Agent } from '../guest/agent.ts';
 import type { MachineSpec } from '../guest/argv.ts';
-import type { Guest } from '../guest/boot.ts';
 import { bootGuest, type Checkpoint, ensureCheckpoint, forkGuest } from '../guest/checkpoint.ts';
 import { kernelCommandLine } from '../guest/cmdline.ts';
-import { ensureImage } from '../guest/image.ts';
+import { defaultGpu } from '../guest/devices.ts';
+import { ensureImage, type GuestImage } from '../guest/image.ts';
 import { despiteCrash, qemuVersion } from '../guest/machine.ts';
 import { valueDigest } from '../host/store.ts';
 import type { BuiltKernel } from '../kernel/kernel.ts';
@@ -16,6 +16,7 @@ import { ledgerFiles } from '../stress/ledger.ts';
 import type { Untestable } from '../verdict.ts';
 import { listen } from './listen.ts';
 import { type Prepared, prepareGuest } from './observe.ts';
+import type { StartedGuest } from './plan.ts';
 
 /** How guests are made; the command line's words. */
 export interface LabRequest {
@@ -38,14 +39,9 @@ export interface Lab {
   /** The ready guest of one boot, saved; from the store when it has been booted before. */
   readonly checkpoint: (bootIndex: number) => Promise<LabCheckpoint>;
   /** A fresh copy of that guest. */
-  readonly fork: (
-    checkpoint: Checkpoint,
-    options: StartOptions,
-  ) => Promise<{ readonly guest: Guest; readonly prepared: Prepared }>;
+  readonly fork: (checkpoint: Checkpoint, options: StartOptions) => Promise<StartedGuest>;
   /** A fresh boot instead of a copy (--cold). */
-  readonly boot: (
-    options: StartOptions,
-  ) => Promise<{ readonly guest: Guest; readonly prepared: Prepared }>;
+  readonly boot: (options: StartOptions) => Promise<StartedGuest>;
 }
 
 export type LabCheckpoint =
@@ -71,16 +67,9 @@ export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise
       () => `guest ${request.guest}`,
     ),
     hostTscKhz(request),
-    qemuVersion(request.signal),
+    qemuVersion(kernel.arch, request.signal),
   ]);
-  const bare = {
-    memoryMiB: request.memoryMiB,
-    cpus: request.cpus,
-    kernel: kernel.bzImage,
-    initrd: image.initrd,
-    append: kernelCommandLine(tscKhz),
-    swapDisk: image.swapDisk,
-  };
+  const bare = bareSpec(kernel, request, image, tscKhz);
   const accel = await inStage(
     emit,
     'accel',
@@ -111,12 +100,24 @@ export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise
     fork: async (checkpoint, options) => ({
       guest: await forkGuest(checkpoint, { spec, ...options }),
       prepared: checkpoint.prepared as Prepared,
+      slowness: checkpoint.slowness,
     }),
     boot: async (options) => {
       const { guest, record } = await bootGuest({ spec, prepare, signal: options.signal }, options);
-      return { guest, prepared: record.prepared as Prepared };
+      await accel.confirm?.();
+      return { guest, prepared: record.prepared as Prepared, slowness: record.slowness };
     },
   };
+}
+
+function bareSpec(
+  { arch, image }: BuiltKernel,
+  { memoryMiB, cpus }: LabRequest,
+  { initrd, swapDisk }: GuestImage,
+  tscKhz: number,
+): Omit<MachineSpec, 'accel'> {
+  const append = kernelCommandLine(arch, tscKhz);
+  return { arch, gpu: defaultGpu, memoryMiB, cpus, kernel: image, initrd, append, swapDisk };
 }
 
 /** What is done to a guest before it is saved; a copy of one that was prepared otherwise counts other things. */

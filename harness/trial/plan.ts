@@ -22,13 +22,20 @@ export interface TrialPlan {
   readonly endAtSplat?: true;
 }
 
+/** A guest that runs, with what its boot told of it. */
+export interface StartedGuest {
+  readonly guest: Guest;
+  readonly prepared: Prepared;
+  /** As of guest/pace.ts. */
+  readonly slowness: number;
+}
+
 export interface TrialContext {
   /** Starts this trial's guest: a copy of a checkpoint, or a boot of its own. */
   readonly start: (
     consolePath: string,
     onConsole: (bytes: Uint8Array) => void,
-  ) => Promise<{ readonly guest: Guest; readonly prepared: Prepared }>;
-  readonly slowness: number;
+  ) => Promise<StartedGuest>;
   readonly cpus: number;
   /** The trial's folder: console.log, output.log, and a picture where one was drawn. */
   readonly dir: string;

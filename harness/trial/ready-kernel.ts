@@ -183,7 +183,6 @@ async function runOne(
   return runner.run(plan, {
     start: async (consolePath, onConsole) =>
       lab.fork(boot.checkpoint, { consolePath, onConsole, signal }),
-    slowness: boot.checkpoint.slowness,
     ...(onLocks === undefined ? {} : { onLocks }),
   });
 }

@@ -26,8 +26,7 @@ export interface RunnerRequest {
 }
 
 /** Where a trial's guest comes from. */
-export type TrialOrigin = Pick<TrialContext, 'start' | 'slowness'> &
-  Partial<Pick<TrialContext, 'onLocks'>>;
+export type TrialOrigin = Pick<TrialContext, 'start'> & Partial<Pick<TrialContext, 'onLocks'>>;
 
 /** Runs trials of one kernel, for whichever plan: one policy for runs, series, bisections and controls. */
 export interface TrialRunner {

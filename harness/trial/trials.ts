@@ -47,16 +47,15 @@ export async function runTrials(
     async () =>
       inParallel(plans, scheduler.lanes, async (plan, index) => {
         emit({ kind: 'trial-start', id: plan.id, index, total });
-        const checkpoint = checkpoints[plan.bootIndex];
-        if (checkpoint === undefined)
-          throw new HarnessError('internal', `no boot ${plan.bootIndex}`);
         const onLocks = locksOf?.(plan);
         const result = await runner.run(plan, {
-          start: async (consolePath, onConsole) =>
-            cold
-              ? lab.boot({ consolePath, onConsole, signal })
-              : lab.fork(checkpoint, { consolePath, onConsole, signal }),
-          slowness: checkpoint.slowness,
+          start: async (consolePath, onConsole) => {
+            const options = { consolePath, onConsole, signal };
+            if (cold) return lab.boot(options);
+            const checkpoint = checkpoints[plan.bootIndex];
+            if (checkpoint !== undefined) return lab.fork(checkpoint, options);
+            throw new HarnessError('internal', `no boot ${plan.bootIndex}`);
+          },
           ...(onLocks === undefined ? {} : { onLocks }),
         });
         const phrase = verdictPhrase(result.verdict);

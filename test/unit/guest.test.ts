@@ -4,6 +4,7 @@ import { createConnection, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { defaultArch } from '../../harness/arch.ts';
 import { GuestGone, openAgent } from '../../harness/guest/agent.ts';
 import {
   type AgentAnswer,
@@ -12,15 +13,18 @@ import {
   openAgentChannel,
 } from '../../harness/guest/agent-channel.ts';
 import { type MachineSpec, qemuArgv } from '../../harness/guest/argv.ts';
-import { awaitBoot, type Guest } from '../../harness/guest/boot.ts';
+import { awaitBoot, type MachineGuest } from '../../harness/guest/boot.ts';
 import { followConsole } from '../../harness/guest/console.ts';
-import { kernelTimeouts, slownessOf } from '../../harness/guest/pace.ts';
+import { defaultGpu } from '../../harness/guest/devices.ts';
+import { kernelTimeouts, slownessOf, workloadLimitMs } from '../../harness/guest/pace.ts';
 import { openQmp } from '../../harness/guest/qmp.ts';
 import { writeCpio } from '../../harness/host/cpio.ts';
 
 const signal = new AbortController().signal;
 
 const spec: MachineSpec = {
+  arch: defaultArch,
+  gpu: defaultGpu,
   accel: 'tcg',
   memoryMiB: 1024,
   cpus: 2,
@@ -53,6 +57,9 @@ void t.test('the QEMU command line is a pure function of the machine', (t) => {
 void t.test('deadlines follow the speed of the guest, within the limits of the kernel', (t) => {
   t.equal(slownessOf(100), 1, 'nobody is faster than fast');
   t.equal(slownessOf(5000), 10);
+  t.equal(workloadLimitMs(2000, 1), 4500);
+  t.equal(workloadLimitMs(2000, 10), 27_000);
+  t.equal(workloadLimitMs(2000, 1000), 62_000, 'a minute more at most');
   t.strictSame(kernelTimeouts(1), {
     hungTaskSeconds: 10,
     watchdogSeconds: 10,
@@ -210,7 +217,10 @@ void t.test(
 );
 
 /** A guest that has started and of which nothing is heard but its console. */
-async function muteGuest(t: Test, console: string): Promise<{ guest: Guest; hangUp: () => void }> {
+async function muteGuest(
+  t: Test,
+  console: string,
+): Promise<{ guest: MachineGuest; hangUp: () => void }> {
   const [host, far] = await socketPair(t);
   const path = join(t.testdir({ 'console.log': console }), 'console.log');
   const follower = await followConsole(path, () => undefined);
@@ -221,12 +231,12 @@ async function muteGuest(t: Test, console: string): Promise<{ guest: Guest; hang
     agent: channel,
     ended,
     hostFault: () => undefined,
-  } as unknown as Guest['machine'];
-  const guest = { machine, console: follower } as unknown as Guest;
+  } as unknown as MachineGuest['machine'];
+  const guest = { machine, console: follower } as unknown as MachineGuest;
   return { guest, hangUp: () => far.destroy() };
 }
 
-async function bootPhrase(guest: Guest, bootMs: number, silenceMs: number): Promise<string> {
+async function bootPhrase(guest: MachineGuest, bootMs: number, silenceMs: number): Promise<string> {
   const outcome = await awaitBoot(guest, { bootMs, silenceMs }, signal);
   return outcome.kind === 'failed'
     ? `${outcome.verdict.because}: ${outcome.verdict.message}`

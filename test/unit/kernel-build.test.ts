@@ -121,7 +121,7 @@ void test('a kernel is built once per key, and a change costs what it changes', 
   t.equal(cold.facts.objects, 3);
   t.match(readFileSync(cold.buildLog, 'utf8'), /configured/);
   t.ok(cold.facts.cpuSeconds > 0 && cold.facts.cpuSeconds < 60);
-  for (const path of [cold.bzImage, cold.vmlinux, cold.systemMap, cold.config, cold.buildLog]) {
+  for (const path of [cold.image, cold.vmlinux, cold.systemMap, cold.config, cold.buildLog]) {
     t.ok(statSync(path).size > 0, path);
   }
   t.ok(events.some((event) => event.kind === 'stage-progress' && event.done === 3));

@@ -4,9 +4,12 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import ssh2 from 'ssh2';
 import t from 'tap';
+import { defaultArch } from '../../harness/arch.ts';
 import { run as runCache } from '../../harness/commands/cache.ts';
 import { run as runList } from '../../harness/commands/list.ts';
 import { type MachineSpec, qemuArgv } from '../../harness/guest/argv.ts';
+import { parseForwardedPort } from '../../harness/guest/boot.ts';
+import { defaultGpu } from '../../harness/guest/devices.ts';
 import { connectSsh, makeKeyPair } from '../../harness/guest/ssh-channel.ts';
 import { parseLdd } from '../../harness/guest/ssh-image.ts';
 import {
@@ -23,7 +26,7 @@ import { baselineOf, readBaseline } from '../../harness/plans/run/baseline.ts';
 import { type AskedRun, askAgain, keepInputs } from '../../harness/plans/run/keep-inputs.ts';
 import { compareRuns } from '../../harness/plans/run/replay.ts';
 import { listRuns } from '../../harness/plans/run/run-list.ts';
-import { parseCopy, parseForwardedPort } from '../../harness/plans/shell.ts';
+import { parseCopy } from '../../harness/plans/shell.ts';
 import type { RunResult } from '../../harness/records/run-result.ts';
 import { chooseWorkloads, whyNotRunnable } from '../../harness/trial/choose-workloads.ts';
 import { planTrials } from '../../harness/trial/plan-trials.ts';
@@ -530,6 +533,8 @@ void t.test("a trial's plan does not depend on which others are run", (t) => {
 
 void t.test('a guest for a person can be reached from this host alone', (t) => {
   const spec: MachineSpec = {
+    arch: defaultArch,
+    gpu: defaultGpu,
     accel: 'tcg',
     memoryMiB: 1024,
     cpus: 2,

@@ -32,21 +32,18 @@ async function madeGuest(
   const console = await followConsole(consolePath, onConsole);
   return {
     console,
-    machine: {
-      ended: Promise.resolve(crash),
-      hostFault: () => undefined,
-      cpuSeconds: async () => Promise.resolve(0),
+    cpuSeconds: async () => Promise.resolve(0),
+    requireOwnEnd: async () => {
+      throw new QemuCrashed(crash);
     },
-    agent: {
-      hello: async () => Promise.resolve('6.1.0'),
-      reseed: async () => Promise.resolve(),
-      read: async () => Promise.resolve(undefined),
-      write: async (_path: string, text: string) => {
-        appendFileSync(consolePath, text);
-        return Promise.resolve(true);
-      },
-      run: runWorkload,
+    hello: async () => Promise.resolve('6.1.0'),
+    reseed: async () => Promise.resolve(),
+    read: async () => Promise.resolve(undefined),
+    write: async (_path: string, text: string) => {
+      appendFileSync(consolePath, text);
+      return Promise.resolve(true);
     },
+    run: runWorkload,
     [Symbol.asyncDispose]: async () => console[Symbol.asyncDispose](),
   } as unknown as Guest;
 }
@@ -76,9 +73,8 @@ async function runMade(
     start: async (consolePath, onConsole) => {
       starts += 1;
       const guest = await madeGuest(consolePath, onConsole, workloadIn(consolePath));
-      return { guest, prepared: { before: reading, warnOnceArmed: true } };
+      return { guest, prepared: { before: reading, warnOnceArmed: true }, slowness: 1 };
     },
-    slowness: 1,
     cpus: 2,
     dir,
     signal: new AbortController().signal,

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * dma-buf: buffers of virtio-gpu, vgem, vkms and udmabuf lent to one another in a guest short of
+ * dma-buf: buffers of virtio-gpu, vgem, vkms, udmabuf and the system heap lent to one another in a guest short of
  * memory. Threads import, map, draw, fence, wait and let go while the buffers' pages, where nobody
  * has pinned them, and all other memory are reclaimed. virtio-gpu imports no buffers but its own.
  */
 #include "fence.h"
 #include "gpu.h"
+#include "lenders.h"
 #include "memory.h"
 #include "program.h"
 #include "racers.h"
@@ -13,80 +14,29 @@
 #include "workload.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/dma-buf.h>
-#include <linux/udmabuf.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #define THREADS 3
-#define SIDE 256 /* pixels; 64 pages a buffer */
 #define FENCE_TIMEOUT_MS 20000
 
-enum lender { VIRTIO_GPU, VGEM, VKMS, UDMABUF, LENDERS };
-
 struct shared {
-	int cards[LENDERS]; /* of the drivers; /dev/udmabuf in the last place */
+	struct lenders lenders;
 	char *pressing;
 	size_t pressing_bytes;
 	atomic_uint_fast64_t lent;   /* to another driver, and written to meanwhile */
 	atomic_uint_fast64_t waited; /* sync files that were signalled after a wait */
 };
 
-static const char *const drivers[] = {
-	[VIRTIO_GPU] = "virtio_gpu",
-	[VGEM] = "vgem",
-	[VKMS] = "vkms",
-};
-
 static void write_pixels(void *pixels, size_t bytes)
 {
 	touch_pages(pixels, bytes);
 	munmap(pixels, bytes);
-}
-
-/* Pages of a memfd that must not shrink, as a dma-buf; -1 on failure. */
-static int make_udmabuf(int device, size_t bytes)
-{
-	struct udmabuf_create request = { .flags = UDMABUF_FLAGS_CLOEXEC, .size = bytes };
-	int prime_fd = -1;
-	int memory = memfd_create("udmabuf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (memory < 0)
-		return -1;
-	request.memfd = (uint32_t)memory;
-	if (ftruncate(memory, (off_t)bytes) == 0 &&
-	    fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK) == 0)
-		prime_fd = ioctl(device, UDMABUF_CREATE, &request);
-	close(memory);
-	return prime_fd;
-}
-
-/* A new buffer that only its dma-buf keeps alive. Exits on failure. */
-static int make_buffer(const struct shared *shared, enum lender lender, struct canvas *canvas)
-{
-	int prime_fd = -1;
-
-	*canvas = (struct canvas){ .width = SIDE, .height = SIDE, .pitch = SIDE * 4,
-				   .bytes = SIDE * SIDE * 4 };
-	if (lender == UDMABUF) {
-		prime_fd = make_udmabuf(shared->cards[lender], canvas->bytes);
-	} else if (canvas_create(shared->cards[lender], SIDE, SIDE, canvas)) {
-		if (!canvas_export(shared->cards[lender], canvas, &prime_fd))
-			prime_fd = -1;
-		canvas_destroy(shared->cards[lender], canvas);
-	}
-	if (prime_fd < 0 && errno == ENOSYS)
-		workload_skip("%s exports no buffers: the kernel is too old",
-			      lender == UDMABUF ? "udmabuf" : drivers[lender]);
-	if (prime_fd < 0)
-		workload_fail("make a buffer of lender %d", lender);
-	return prime_fd;
 }
 
 /*
@@ -97,7 +47,7 @@ static void lend(struct racer *racer)
 {
 	struct shared *shared = racer->shared;
 	enum lender borrower = random_below(&racer->random, 2) ? VGEM : VKMS;
-	enum lender lender = (enum lender)random_below(&racer->random, LENDERS);
+	enum lender lender = lenders_pick(&shared->lenders, &racer->random);
 	bool handle_first = random_below(&racer->random, 2);
 	struct canvas canvas;
 	void *pixels;
@@ -105,18 +55,18 @@ static void lend(struct racer *racer)
 
 	if (lender == borrower)
 		lender = VIRTIO_GPU;
-	prime_fd = make_buffer(shared, lender, &canvas);
-	if (!canvas_import(shared->cards[borrower], prime_fd, &canvas.handle))
+	prime_fd = lender_buffer(&shared->lenders, lender, &canvas);
+	if (!canvas_import(shared->lenders.devices[borrower], prime_fd, &canvas.handle))
 		workload_fail("lend a buffer from %d to %d", lender, borrower);
 	pixels = mmap(NULL, canvas.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, prime_fd, 0);
 	if (pixels == MAP_FAILED)
 		workload_fail("map a dma-buf of lender %d", lender);
 	if (handle_first)
-		canvas_destroy(shared->cards[borrower], &canvas);
+		canvas_destroy(shared->lenders.devices[borrower], &canvas);
 	close(prime_fd);
 	write_pixels(pixels, canvas.bytes);
 	if (!handle_first)
-		canvas_destroy(shared->cards[borrower], &canvas);
+		canvas_destroy(shared->lenders.devices[borrower], &canvas);
 	shared->lent++;
 }
 
@@ -140,7 +90,7 @@ static void use_fence(struct racer *racer, int prime_fd, const struct canvas *ca
 	pthread_t waiter;
 	void *pixels;
 
-	if (!fence_attach(shared->cards[VGEM], canvas->handle, &fence))
+	if (!fence_attach(shared->lenders.devices[VGEM], canvas->handle, &fence))
 		workload_fail("attach a fence");
 	sync_fd = fence_export(prime_fd);
 	merged_fd = fence_merge(sync_fd, sync_fd);
@@ -153,7 +103,7 @@ static void use_fence(struct racer *racer, int prime_fd, const struct canvas *ca
 	if (pixels != MAP_FAILED)
 		write_pixels(pixels, canvas->bytes);
 	pause_ms(2);
-	if (!fence_signal(shared->cards[VGEM], fence) && errno != ETIMEDOUT)
+	if (!fence_signal(shared->lenders.devices[VGEM], fence) && errno != ETIMEDOUT)
 		workload_fail("signal a fence");
 	pthread_join(waiter, NULL);
 	errno = 0;
@@ -168,14 +118,14 @@ static void use_fence(struct racer *racer, int prime_fd, const struct canvas *ca
 static void fence(struct racer *racer)
 {
 	struct shared *shared = racer->shared;
-	enum lender lender = (enum lender)random_below(&racer->random, LENDERS);
+	enum lender lender = lenders_pick(&shared->lenders, &racer->random);
 	struct canvas canvas;
-	int prime_fd = make_buffer(shared, lender, &canvas);
+	int prime_fd = lender_buffer(&shared->lenders, lender, &canvas);
 
-	if (!canvas_import(shared->cards[VGEM], prime_fd, &canvas.handle))
+	if (!canvas_import(shared->lenders.devices[VGEM], prime_fd, &canvas.handle))
 		workload_fail("lend a buffer from %d to vgem", lender);
 	use_fence(racer, prime_fd, &canvas);
-	canvas_destroy(shared->cards[VGEM], &canvas);
+	canvas_destroy(shared->lenders.devices[VGEM], &canvas);
 	close(prime_fd);
 }
 
@@ -183,11 +133,11 @@ static void fence(struct racer *racer)
 static void draw_unpinned(struct racer *racer)
 {
 	struct shared *shared = racer->shared;
-	int card = shared->cards[random_below(&racer->random, UDMABUF)];
+	int card = shared->lenders.devices[random_below(&racer->random, CARDS_LENDING)];
 	struct canvas canvas;
 	void *pixels;
 
-	if (!canvas_create(card, SIDE, SIDE, &canvas))
+	if (!canvas_create(card, LENT_SIDE, LENT_SIDE, &canvas))
 		workload_fail("create a canvas");
 	pixels = canvas_map(card, &canvas);
 	canvas_destroy(card, &canvas);
@@ -212,18 +162,6 @@ static const struct operation operations[] = {
 	{ "lend", lend }, { "press", press },
 };
 
-static void open_lenders(struct shared *shared)
-{
-	for (int i = 0; i < UDMABUF; i++) {
-		shared->cards[i] = gpu_open(drivers[i]);
-		if (shared->cards[i] < 0)
-			workload_skip("no card driven by %s", drivers[i]);
-	}
-	shared->cards[UDMABUF] = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
-	if (shared->cards[UDMABUF] < 0)
-		workload_skip("no /dev/udmabuf: the kernel lacks CONFIG_UDMABUF");
-}
-
 /*
  * What this kernel cannot lend is known before anybody borrows: vkms of 5.10 exports nothing, and
  * warns of every buffer that it imported.
@@ -232,8 +170,12 @@ static void try_lenders(const struct shared *shared)
 {
 	for (enum lender lender = 0; lender < LENDERS; lender++) {
 		struct canvas canvas;
-		int prime_fd = make_buffer(shared, lender, &canvas);
-		int sync_fd = fence_export(prime_fd);
+		int prime_fd, sync_fd;
+
+		if (shared->lenders.devices[lender] < 0)
+			continue;
+		prime_fd = lender_buffer(&shared->lenders, lender, &canvas);
+		sync_fd = fence_export(prime_fd);
 
 		if (sync_fd < 0 && errno == ENOTTY)
 			workload_skip("no sync files of dma-bufs: the kernel is older than 6.0");
@@ -250,7 +192,7 @@ static int dma_buf_main(int argc, char **argv)
 	static struct shared shared;
 
 	workload_start(&workload, argc, argv);
-	open_lenders(&shared);
+	lenders_open(&shared.lenders);
 	try_lenders(&shared);
 	shared.pressing_bytes = workload.memory_mib * MIB;
 	shared.pressing = map_small_pages(shared.pressing_bytes);

@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define CARDS 16
@@ -191,6 +194,35 @@ bool display_show(int fd, const struct display *display, uint32_t framebuffer)
 	};
 
 	return gpu_ioctl(fd, DRM_IOCTL_MODE_SETCRTC, &crtc) == 0;
+}
+
+bool display_hide(int fd, const struct display *display)
+{
+	struct drm_mode_crtc crtc = { .crtc_id = display->crtc_id };
+
+	return gpu_ioctl(fd, DRM_IOCTL_MODE_SETCRTC, &crtc) == 0;
+}
+
+void gpu_read_state(int fd)
+{
+	char pattern[64], text[1024];
+	struct stat card;
+	glob_t files;
+
+	if (fstat(fd, &card) < 0)
+		return;
+	snprintf(pattern, sizeof(pattern), "/sys/kernel/debug/dri/%u/*", minor(card.st_rdev));
+	if (glob(pattern, 0, NULL, &files) != 0)
+		return;
+	for (size_t i = 0; i < files.gl_pathc; i++) {
+		int file = open(files.gl_pathv[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+		while (file >= 0 && read(file, text, sizeof(text)) > 0)
+			;
+		if (file >= 0)
+			close(file);
+	}
+	globfree(&files);
 }
 
 bool display_flip(int fd, const struct display *display, uint32_t framebuffer)

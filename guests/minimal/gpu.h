@@ -57,6 +57,12 @@ bool display_find(int fd, struct display *display);
 /* Sets the mode and scans the framebuffer out. */
 bool display_show(int fd, const struct display *display, uint32_t framebuffer);
 
+/* Switches the CRTC off: nothing is scanned out. */
+bool display_hide(int fd, const struct display *display);
+
+/* Reads all that debugfs tells of the card: objects, framebuffers, the atomic state. */
+void gpu_read_state(int fd);
+
 /* Flips to the framebuffer and waits, at most 10 s, until it is on the screen. */
 bool display_flip(int fd, const struct display *display, uint32_t framebuffer);
 

@@ -7,10 +7,12 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <time.h>
 
 #define EXIT_FAILED 1
@@ -41,6 +43,7 @@ void workload_start(struct workload *workload, int argc, char **argv)
 		{ "witness", required_argument, NULL, 'w' },
 		{ "memory-mib", required_argument, NULL, 'm' },
 		{ "reap-timeout-ms", required_argument, NULL, 'r' },
+		{ "anyway", no_argument, NULL, 'a' },
 		{ 0 },
 	};
 	int which, index = 0;
@@ -61,6 +64,8 @@ void workload_start(struct workload *workload, int argc, char **argv)
 		else if (which == 'r')
 			workload->reap_timeout_ms =
 				parse_number("reap-timeout-ms", optarg, 3600000);
+		else if (which == 'a')
+			workload->anyway = true;
 		else
 			exit(EXIT_FAILED);
 	}
@@ -120,4 +125,19 @@ void workload_skip(const char *format, ...)
 	va_end(arguments);
 	putchar('\n');
 	exit(EXIT_MISSING);
+}
+
+void workload_skip_known(const struct workload *workload, const char *fixed_in, const char *bug)
+{
+	struct utsname kernel;
+	int major = 0, minor = 0, fixed_major = INT_MAX, fixed_minor = 0;
+
+	uname(&kernel);
+	sscanf(kernel.release, "%d.%d", &major, &minor);
+	if (fixed_in)
+		sscanf(fixed_in, "%d.%d", &fixed_major, &fixed_minor);
+	if (!workload->anyway &&
+	    (major < fixed_major || (major == fixed_major && minor < fixed_minor)))
+		workload_skip("a known bug of Linux%s%s: %s", fixed_in ? " before " : "",
+			      fixed_in ? fixed_in : "", bug);
 }

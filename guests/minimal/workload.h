@@ -23,6 +23,7 @@ struct workload {
 	unsigned long reap_timeout_ms; /* how long the OOM reaper may take for one victim */
 	uint64_t end_ns;
 	uint64_t limit_ns;
+	bool anyway; /* also where a known bug of the kernel would speak first */
 };
 
 /*
@@ -49,5 +50,12 @@ _Noreturn void workload_fail(const char *format, ...) __attribute__((format(prin
 
 /* Prints "skip: MESSAGE" to stdout and exits with 4. */
 _Noreturn void workload_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * Skips where a known bug of the kernel would speak at once and leave lockdep off, or hang the guest
+ * (docs/found.md tells of it): before the version "6.5" that fixed it, or, with NULL, everywhere.
+ * --anyway runs it.
+ */
+void workload_skip_known(const struct workload *workload, const char *fixed_in, const char *bug);
 
 #endif

@@ -127,6 +127,87 @@ export const workloads: readonly Workload[] = [
     durationMs: 2000,
   },
   {
+    name: 'dma-buf-maps',
+    program: '/bin/dma-buf-maps',
+    args: [],
+    // vm_open is a fork's; the others are faults, CPU access and a driver's own map.
+    witnesses: [
+      'calls.drm_gem_shmem_vm_open',
+      'calls.drm_gem_shmem_mmap',
+      'calls.udmabuf_vm_fault',
+      'calls.begin_cpu_udmabuf',
+    ],
+    durationMs: 1000,
+  },
+  {
+    name: 'fences',
+    program: '/bin/fences',
+    args: [],
+    witnesses: [
+      'calls.dma_fence_array_create',
+      'calls.dma_buf_poll',
+      'calls.dma_resv_add_fence',
+      'calls.timeline_fence_release',
+    ],
+    durationMs: 1000,
+  },
+  {
+    name: 'gpu-objects',
+    program: '/bin/gpu-objects',
+    args: [],
+    // Fences are allocated for what the driver's own ioctl creates, and for cursors; the host answers each with an event.
+    witnesses: [
+      'calls.virtio_gpu_fence_alloc',
+      'calls.virtio_gpu_fence_event_process',
+      'calls.virtio_gpu_cursor_ping',
+      'calls.virtio_gpu_wait_ioctl',
+      'calls.drm_gem_handle_delete',
+    ],
+    durationMs: 1500,
+  },
+  {
+    name: 'gpu-unbind',
+    program: '/bin/gpu-unbind',
+    args: [],
+    witnesses: ['calls.drm_dev_unplug', 'calls.virtio_gpu_release'],
+    durationMs: 500,
+  },
+  {
+    name: 'vkms',
+    program: '/bin/vkms',
+    args: [],
+    witnesses: [
+      'calls.vkms_atomic_commit_tail',
+      'calls.vkms_composer_worker',
+      'calls.vkms_wb_prepare_job',
+      'calls.drm_mode_create_lease_ioctl',
+      'calls.drm_atomic_helper_wait_for_fences',
+    ],
+    durationMs: 1500,
+  },
+  // These three meet known bugs of the kernel (docs/found.md), and do not run where it has them.
+  {
+    name: 'vkms-borrow',
+    program: '/bin/vkms-borrow',
+    args: [],
+    witnesses: ['calls.vkms_atomic_commit_tail', 'calls.dma_buf_vmap'],
+    durationMs: 1000,
+  },
+  {
+    name: 'vkms-races',
+    program: '/bin/vkms-races',
+    args: [],
+    witnesses: ['calls.vkms_atomic_commit_tail', 'calls.vkms_composer_worker'],
+    durationMs: 1500,
+  },
+  {
+    name: 'fences-abandoned',
+    program: '/bin/fences-abandoned',
+    args: [],
+    witnesses: ['calls.dma_buf_poll', 'calls.timeline_fence_release'],
+    durationMs: 1500,
+  },
+  {
     name: 'controls',
     program: '/bin/controls',
     args: ['--mode', 'well-behaved', '--trigger', 'mrelease'],

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* What the threads of the gpu-objects workload share. */
+#ifndef SPLAT_GPU_OBJECTS_H
+#define SPLAT_GPU_OBJECTS_H
+
+#include "gpu.h"
+#include "racers.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#define GPU_DRIVER "virtio_gpu"
+#define OBJECT_SIDE 64	/* pixels: what the host's cursor has; 4 pages */
+#define CURSORS 3
+
+struct objects {
+	int fd;		/* of the master */
+	int guessed_fd; /* another opening, in which handles are closed by guess */
+	int render_fd;
+	struct display display;
+	struct canvas shown[2];
+	uint32_t framebuffers[2];
+	struct canvas cursors[CURSORS];
+	int cursor_buffers[CURSORS]; /* the same as dma-bufs */
+	char status_path[96];	     /* in sysfs: writing to it probes the connector */
+	atomic_uint_fast64_t created, transferred, waited, cursors_set, closed_by_guess, flips;
+};
+
+/* A buffer made by the driver's own ioctl; false with errno set. Its size is told in the canvas. */
+bool object_create(int fd, uint32_t side, struct canvas *canvas);
+bool object_close(int fd, uint32_t handle);
+
+/* Waits at most 15 s; asked whether it is over now, EBUSY is an answer. Exits on other failures. */
+void wait_for_host(struct objects *objects, int fd, uint32_t handle, bool now);
+
+/* An object that outlives its handle as a dma-buf, and one with a global name that is opened. */
+void export_and_import(struct racer *racer);
+void name_object(struct racer *racer);
+
+/* Operations on the display: a cursor set and moved under signals, a flip, the connector probed and told to be off, the state read. */
+void move_cursor(struct racer *racer);
+void import_into_cursor(struct racer *racer);
+void flip(struct racer *racer);
+void probe_connector(struct racer *racer);
+
+void read_state(struct racer *racer);
+
+/* A framebuffer whose handle is closed, exported or guessed while it is made, flushed and removed. */
+void frame_and_close(struct racer *racer);
+
+/* Handles closed by guess while another thread makes them. */
+void close_by_guess(struct racer *racer);
+
+#endif

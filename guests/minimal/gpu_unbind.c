@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+/*
+ * gpu-unbind: the driver is taken from the device, and given back, while processes hold files, mappings,
+ * dma-bufs and framebuffers of it and go on asking.
+ */
+#include "files.h"
+#include "gpu_objects.h"
+#include "program.h"
+#include "random.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define DRIVER_FOLDER "/sys/bus/virtio/drivers/virtio_gpu/"
+#define ASKERS 2
+#define ROUNDS 3
+
+struct asker {
+	pthread_t thread;
+	uint64_t random;
+	int fd;
+	atomic_bool *over;
+	uint64_t answered;
+};
+
+/* Whatever it asks may fail (ENODEV), and whatever it maps may be gone: it reads nothing from it. */
+static void *ask(void *argument)
+{
+	struct asker *asker = argument;
+
+	while (!*asker->over) {
+		struct display display;
+		struct canvas canvas;
+		uint32_t framebuffer, *pixels;
+		int prime_fd = -1;
+
+		display_find(asker->fd, &display);
+		if (!canvas_create(asker->fd, OBJECT_SIDE, OBJECT_SIDE, &canvas)) {
+			pause_ms(1);
+			continue;
+		}
+		asker->answered++;
+		if (random_below(&asker->random, 2) && !canvas_export(asker->fd, &canvas, &prime_fd))
+			prime_fd = -1;
+		pixels = canvas_map(asker->fd, &canvas);
+		if (canvas_add_framebuffer(asker->fd, &canvas, &framebuffer) &&
+		    random_below(&asker->random, 2)) {
+			framebuffer_flush(asker->fd, framebuffer);
+			gpu_ioctl(asker->fd, DRM_IOCTL_MODE_RMFB, &framebuffer);
+		}
+		if (random_below(&asker->random, 2))
+			canvas_destroy(asker->fd, &canvas);
+		if (pixels)
+			munmap(pixels, canvas.bytes);
+		if (prime_fd >= 0)
+			close(prime_fd);
+	}
+	close(asker->fd);
+	return NULL;
+}
+
+/* The device's name on its bus, as the driver's folder has it. */
+static void find_device(char *name, size_t size)
+{
+	glob_t found;
+
+	if (glob(DRIVER_FOLDER "virtio*", 0, NULL, &found) != 0)
+		workload_skip("no device bound to the driver " GPU_DRIVER);
+	snprintf(name, size, "%s", strrchr(found.gl_pathv[0], '/') + 1);
+	globfree(&found);
+}
+
+static void start_asking(struct asker *asker, const struct workload *workload, unsigned index,
+			 atomic_bool *over)
+{
+	*asker = (struct asker){ .random = random_stream(workload->seed, index), .over = over,
+				 .fd = gpu_open(GPU_DRIVER) };
+	if (asker->fd < 0)
+		workload_fail("open the card");
+	errno = pthread_create(&asker->thread, NULL, ask, asker);
+	if (errno != 0)
+		workload_fail("start asker %u", index);
+}
+
+/* Returns how many times the askers were answered. */
+static uint64_t unbind_and_bind(const struct workload *workload, const char *device, unsigned round)
+{
+	struct asker askers[ASKERS];
+	atomic_bool over = false;
+	uint64_t answered = 0;
+
+	for (unsigned i = 0; i < ASKERS; i++)
+		start_asking(&askers[i], workload, round * ASKERS + i, &over);
+	pause_ms(50 + round * 30);
+	if (!write_file(DRIVER_FOLDER "unbind", device))
+		workload_fail("take %s from its driver", device);
+	pause_ms(20);
+	if (!write_file(DRIVER_FOLDER "bind", device))
+		workload_fail("give %s back to its driver", device);
+	over = true;
+	for (unsigned i = 0; i < ASKERS; i++) {
+		pthread_join(askers[i].thread, NULL);
+		answered += askers[i].answered;
+	}
+	return answered;
+}
+
+static int gpu_unbind_main(int argc, char **argv)
+{
+	struct workload workload = { .name = "gpu-unbind", .duration_ms = 500, .memory_mib = 16 };
+	uint64_t answered = 0;
+	unsigned round = 0;
+	char device[64];
+	int fd;
+
+	workload_start(&workload, argc, argv);
+	find_device(device, sizeof(device));
+	do
+		answered += unbind_and_bind(&workload, device, round);
+	while (++round < ROUNDS || workload_time_is_left(&workload));
+	fd = gpu_open(GPU_DRIVER);
+	if (fd < 0)
+		workload_fail("open the card of the driver that came back");
+	close(fd);
+	printf("done rounds %u answered %llu\n", round, (unsigned long long)answered);
+	return 0;
+}
+
+PROGRAM("gpu-unbind", gpu_unbind_main);

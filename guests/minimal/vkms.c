@@ -269,7 +269,6 @@ static int vkms_races_main(int argc, char **argv)
 	static struct screen screen = { .races = true };
 
 	workload_start(&workload, argc, argv);
-	workload_skip_known(&workload, NULL, "WARNING in drm_vblank_put, of checksums that begin in a modeset");
 	return run(&workload, &screen);
 }
 

@@ -136,7 +136,12 @@ export const splatCountSchema = v.object({ ...entries, text, count: v.number() }
 /** A splat of a trial or a boot. */
 export const seenSplatSchema = v.object({
   ...splatCountSchema.entries,
-  known: v.exactOptional(described(v.literal(true), 'It is in the baseline, and decides nothing.')),
+  known: v.exactOptional(
+    described(
+      v.literal(true),
+      'It is in the baseline, or known of this kernel, and decides nothing.',
+    ),
+  ),
 });
 
 export type StackFrame = Recorded<typeof stackFrameSchema>;

@@ -19,8 +19,8 @@ export interface Heard {
 
 export interface Listener {
   readonly onSplat: (finding: Finding) => void;
-  /** True for a splat of the baseline. */
-  readonly isKnown?: (finding: Pick<Finding, 'signature'>) => boolean;
+  /** True for a splat of the baseline, or one this kernel is known for. */
+  readonly isKnown?: (finding: Pick<Finding, 'signature' | 'title'>) => boolean;
 }
 
 /** A report is printed in one go; a pause as long as this is none of it, on a guest that has the host to itself. */
@@ -76,7 +76,7 @@ export function listen(listener: Listener, startedAt: number): Heard {
   };
 }
 
-/** The same splats, those of the baseline marked. */
+/** The same splats, the known ones marked. */
 export function markKnown(
   splats: readonly SplatCount[],
   isKnown: NonNullable<Listener['isKnown']>,

@@ -44,6 +44,6 @@ export interface TrialContext {
   readonly onNote: (text: string) => void;
   /** Gets what the guest's lockdep knew at the end of the trial; absent: it is not asked. */
   readonly onLocks?: (dump: LockDump) => void;
-  /** True for a splat of the baseline: it is reported, and does not decide. Absent: none is. */
-  readonly isKnown?: (finding: Pick<Finding, 'signature'>) => boolean;
+  /** True for a splat of the baseline, or one this kernel is known for: it is reported, and does not decide. Absent: none is. */
+  readonly isKnown?: (finding: Pick<Finding, 'signature' | 'title'>) => boolean;
 }

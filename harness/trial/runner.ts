@@ -1,15 +1,18 @@
 import { join } from 'node:path';
 import type { Emit } from '../events.ts';
 import { writeWhole } from '../host/disk.ts';
+import type { Finding } from '../records/finding.ts';
 import type { TrialResult } from '../records/trial.ts';
 import { verdictPhrase } from '../verdict.ts';
 import type { TrialContext, TrialPlan } from './plan.ts';
 import type { Scheduler } from './scheduler.ts';
 import { runTrial } from './trial.ts';
 
-/** Splats that an earlier run has seen. */
+/** Splats that an earlier run has seen, or that this kernel is known to print. */
 export interface KnownSplats {
   readonly signatures: ReadonlySet<string>;
+  /** Titles of reports, whatever their signatures. Absent: none. */
+  readonly reports?: ReadonlySet<string>;
   /** Of splats that have no report, as "no output in munmap". */
   readonly titles: ReadonlySet<string>;
 }
@@ -99,6 +102,14 @@ export function settle(
   return { ...retried, verdict: { kind: 'splat', titles: [title] } };
 }
 
+/** True for a splat that does not decide. */
+export function isKnownTo(
+  { signatures, reports }: KnownSplats,
+  { signature, title }: Pick<Finding, 'signature' | 'title'>,
+): boolean {
+  return signatures.has(signature) || reports?.has(title) === true;
+}
+
 function contextOf(
   folder: string,
   plan: TrialPlan,
@@ -110,7 +121,7 @@ function contextOf(
     cpus,
     dir: join(dir, 'trials', folder),
     signal,
-    isKnown: ({ signature }) => known?.signatures.has(signature) === true,
+    isKnown: (finding) => known !== undefined && isKnownTo(known, finding),
     onSplat: ({ title }) => emit({ kind: 'splat', trial: plan.id, title }),
     onNote: (text) => emit({ kind: 'note', text }),
   };

@@ -1,7 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { knownSplats } from '../../../patches/known-splats.ts';
 import { HarnessError } from '../../errors.ts';
 import { readRecord } from '../../host/record-file.ts';
+import { isVersionIn, type KernelVersion } from '../../kernel/source.ts';
 import type { LockOrder } from '../../locks/dependencies.ts';
 import { type RunResult, runResultSchema } from '../../records/run-result.ts';
 import { readLockOrder } from '../../trial/lock-record.ts';
@@ -50,5 +52,15 @@ export function baselineOf({ bootSplats, trials }: RunResult): Baseline {
     titles: new Set(
       trials.flatMap(({ verdict }) => (verdict.kind === 'splat' ? verdict.titles : [])),
     ),
+  };
+}
+
+/** What does not decide on a kernel of this version: the baseline, and what an unpatched one is known to say. */
+export function knownIn(version: KernelVersion, baseline: Baseline | undefined): KnownSplats {
+  const ofVersion = knownSplats.filter((splat) => isVersionIn(version, splat));
+  return {
+    signatures: baseline?.signatures ?? new Set(),
+    titles: baseline?.titles ?? new Set(),
+    reports: new Set(ofVersion.map(({ title }) => title)),
   };
 }

@@ -16,9 +16,10 @@ import { markKnown } from '../../trial/listen.ts';
 import { openLockRecord, writeLockOrder } from '../../trial/lock-record.ts';
 import type { TrialPlan } from '../../trial/plan.ts';
 import { planTrials } from '../../trial/plan-trials.ts';
+import { isKnownTo } from '../../trial/runner.ts';
 import { runTrials } from '../../trial/trials.ts';
 import { isNotRun, type Verdict, worstVerdict } from '../../verdict.ts';
-import type { Baseline } from './baseline.ts';
+import { type Baseline, knownIn } from './baseline.ts';
 
 /** What `splat run` was asked to do. */
 export interface RunRequest extends LabRequest, TestKernelRequest {
@@ -91,10 +92,11 @@ async function testKernel(
   const boots: Boots = request.cold ? noBoots : await bootAll(lab, plans);
   clock.lap('bootMs');
   if (boots.kind === 'failed') return { ...untested, ...facts, verdict: boots.verdict };
+  const known = knownIn(built.version, request.baseline);
   const locks = openLockRecord();
   const finished = await runTrials(plans, lab, boots.checkpoints, {
     ...request,
-    ...(request.baseline === undefined ? {} : { known: request.baseline }),
+    known,
     // A canary's dependencies are as seeded.
     locksOf: ({ id, workload: { canary } }) =>
       canary === undefined ? (dump) => locks.add(id, dump) : undefined,
@@ -102,11 +104,12 @@ async function testKernel(
   clock.lap('trialsMs');
   await writeLockOrder(request.dir, locks.order());
   const spoken = countSplats(boots.logs.flatMap((log) => scanLog(log)));
-  const isKnown = ({ signature }: { readonly signature: string }): boolean =>
-    request.baseline?.signatures.has(signature) === true;
   // A canary's splat is as seeded; nobody looks it up.
   const seen = finished.flatMap(({ verdict, splats }) => (verdict.kind === 'splat' ? splats : []));
-  const reports: readonly SeenSplat[] = [...markKnown(spoken, isKnown), ...seen];
+  const reports: readonly SeenSplat[] = [
+    ...markKnown(spoken, (splat) => isKnownTo(known, splat)),
+    ...seen,
+  ];
   const decoded = await decodeSplats(reports, built.vmlinux, request.signal);
   const bootSplats = decoded.slice(0, spoken.length);
   const byReport = new Map(reports.map((report, index) => [report, decoded[index]]));

@@ -123,7 +123,7 @@ function knownSection({ run }: RunPage): Content {
   return seen.length === 0
     ? null
     : html`<h2>Known splats</h2>
-<p class="faint">They are in the baseline and decide nothing.</p>
+<p class="faint">They are in the baseline, or known of this kernel (docs/found.md), and decide nothing.</p>
 ${seen.map(
   ({ splat, where }) => html`<details>
 <summary>${splat.title}, in ${where.join(', ')}</summary>

@@ -1,0 +1,28 @@
+/** A splat of kernels in [from, before) that nobody patched; no `before`: of every later one, as far as was tried. */
+export interface KnownSplat {
+  /** As a trial gives it. */
+  readonly title: string;
+  /** Kernel versions, "MAJOR.MINOR". */
+  readonly from: string;
+  readonly before?: string;
+  /** The cause, in one sentence; docs/found.md has the whole story. */
+  readonly what: string;
+}
+
+/**
+ * What our workloads make an unpatched kernel say, and leaves its detectors alive: a run reports it as known, and it does
+ * not decide. A bug that kills lockdep or the guest is none of these: its workload does not run there
+ * (workload_skip_known() in guests/minimal/workload.h).
+ */
+export const knownSplats: readonly KnownSplat[] = Object.freeze([
+  {
+    title: 'WARNING in compose_active_planes',
+    from: '6.1',
+    what: 'vkms_wb_atomic_commit() lets the composer see a writeback job before it says how to write it',
+  },
+  {
+    title: 'WARNING in drm_vblank_put',
+    from: '6.1',
+    what: 'vkms_set_composer() puts a vblank reference that drm_crtc_vblank_get() refused',
+  },
+]);

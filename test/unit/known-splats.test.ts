@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs';
+import t from 'tap';
+import { knownIn } from '../../harness/plans/run/baseline.ts';
+import { isKnownTo } from '../../harness/trial/runner.ts';
+import { knownSplats } from '../../patches/known-splats.ts';
+
+const composed = { title: 'WARNING in compose_active_planes', signature: 'warning-1' };
+
+void t.test(
+  'what an unpatched kernel is known to say does not decide on that kernel',
+  async (t) => {
+    t.equal(isKnownTo(knownIn([6, 1], undefined), composed), true);
+    t.equal(
+      isKnownTo(knownIn([5, 10], undefined), composed),
+      false,
+      'older than its first version',
+    );
+    const other = { ...composed, title: 'WARNING in compose_active_plane' };
+    t.equal(isKnownTo(knownIn([6, 1], undefined), other), false);
+  },
+);
+
+void t.test('a baseline is known on every kernel, by its signatures', async (t) => {
+  const baseline = { signatures: new Set(['warning-2']), titles: new Set(['no output in vkms']) };
+  const known = knownIn([5, 10], baseline);
+  t.equal(isKnownTo(known, { title: 'WARNING in f', signature: 'warning-2' }), true);
+  t.equal(isKnownTo(known, { title: 'WARNING in f', signature: 'warning-3' }), false);
+  t.same([...known.titles], ['no output in vkms']);
+});
+
+void t.test('every known splat has its story', async (t) => {
+  const stories = readFileSync(new URL('../../docs/found.md', import.meta.url), 'utf8');
+  for (const { title } of knownSplats) t.ok(stories.includes(title), title);
+});

@@ -1,6 +1,6 @@
 import type { DroppedLines } from '../records/journal.ts';
 import type { Untestable } from '../verdict.ts';
-import type { Fragment } from './fragment.ts';
+import type { Fragment, FragmentLine } from './fragment.ts';
 
 /** Where a configuration starts before the fragments: `make tinyconfig`, or a .config the user gave. */
 export type ConfigBase =
@@ -47,28 +47,44 @@ export function verifyConfig({ demanded }: Pick<DroppedLines, 'demanded'>): Unte
 }
 
 /**
- * The demands olddefconfig did not keep, as
- * `fragment lockdep.config:12: CONFIG_PROVE_LOCKING=y was dropped by olddefconfig (is n); missing dependency?`.
+ * The demands olddefconfig did not keep, with what they are for, as
+ * `fragment lockdep.config:12: CONFIG_PROVE_LOCKING=y was dropped by olddefconfig (is n); missing dependency? For: ...`.
+ * Those that only keep a kernel lean are apart: they decide nothing.
  */
 export function droppedDemands(
   final: string,
   fragments: readonly Fragment[],
   known: ReadonlySet<string>,
-): readonly string[] {
+): { readonly demanded: readonly string[]; readonly lean: readonly string[] } {
   const values = parseConfig(final);
-  return fragments.flatMap((fragment) =>
-    fragment.lines.flatMap(({ demand, symbol, value, line }) => {
-      if (demand === 'if-known' && !known.has(symbol)) return [];
-      const got = values.get(symbol) ?? 'n';
-      if (got === value) return [];
-      const place = `fragment ${fragment.name}:${line}: CONFIG_${symbol}=${value}`;
-      if (!known.has(symbol)) return [`${place}: this tree does not know the symbol`];
-      if (demand === 'verify') {
-        return [`${place} does not hold (is ${got}); it has no prompt, what selects it is missing`];
-      }
-      return [`${place} was dropped by olddefconfig (is ${got}); missing dependency?`];
+  const faults = fragments.flatMap((fragment) =>
+    fragment.lines.flatMap((line) => {
+      const fault = faultOf(line, values.get(line.symbol) ?? 'n', known);
+      if (fault === undefined) return [];
+      const { symbol, value, reason } = line;
+      const told = `fragment ${fragment.name}:${line.line}: CONFIG_${symbol}=${value}${fault}`;
+      return [{ line, text: reason === '' ? told : `${told} For: ${reason}` }];
     }),
   );
+  return {
+    demanded: faults.filter(({ line }) => line.demand !== 'lean').map(({ text }) => text),
+    lean: faults
+      .filter(({ line }) => line.demand === 'lean')
+      .map(({ line }) => `CONFIG_${line.symbol}=${line.value}`),
+  };
+}
+
+function faultOf(
+  { demand, symbol, value }: FragmentLine,
+  got: string,
+  known: ReadonlySet<string>,
+): string | undefined {
+  if (got === value || (demand === 'if-known' && !known.has(symbol))) return undefined;
+  if (!known.has(symbol)) return ': this tree does not know the symbol.';
+  if (demand === 'verify') {
+    return ` does not hold (is ${got}); it has no prompt, what selects it is missing.`;
+  }
+  return ` was dropped by olddefconfig (is ${got}); missing dependency?`;
 }
 
 /** The lines of a base that came out otherwise, fragments' symbols apart: those are theirs. */

@@ -76,9 +76,11 @@ function concludeConfig(
   { base, fragments, known, onDropped }: ConfigureRequest,
   made: { readonly cpuSeconds: number; readonly usable: boolean },
 ): Configured {
+  const { demanded, lean } = droppedDemands(config, fragments, known);
   const dropped = {
-    demanded: droppedDemands(config, fragments, known),
+    demanded,
     base: droppedOfBase(config, base, fragments),
+    ...(lean.length === 0 ? {} : { lean }),
   };
   const verdict = onDropped === 'refuse' ? verifyConfig(dropped) : undefined;
   return { verdict, dropped, ...made };

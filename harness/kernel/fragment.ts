@@ -10,9 +10,10 @@ export interface Fragment {
 }
 
 /**
- * One demand. `set`: merged, then verified. `if-known`: the same where the tree's Kconfig defines the symbol, else
- * nothing. `verify`: not merged, since the symbol has no prompt, but it must come out so. `override`: as `set`, in place
- * of what other fragments say about the symbol.
+ * One demand. `set`: merged, then verified: what the harness claims rests on it. `lean`: merged, and told where it does not
+ * hold: the kernel is larger or slower than it need be, and proves the same. `if-known`: as `set` where the tree's Kconfig
+ * defines the symbol, else nothing. `verify`: not merged, since the symbol has no prompt, but it must come out so.
+ * `override`: as `set`, in place of what other fragments say about the symbol.
  */
 export interface FragmentLine {
   readonly demand: Demand;
@@ -22,39 +23,56 @@ export interface FragmentLine {
   readonly value: string;
   /** From 1. */
   readonly line: number;
+  /** What it is for: the text behind a directive, else the comment above; empty when there is none. */
+  readonly reason: string;
 }
 
-export type Demand = 'set' | 'if-known' | 'verify' | 'override';
+export type Demand = 'set' | 'lean' | 'if-known' | 'verify' | 'override';
 
 const assignment = /^CONFIG_(\w+)=(\S.*)$/;
 const unset = /^# CONFIG_(\w+) is not set$/;
-const directive = /^# (verify|if-known|override) CONFIG_(\w+)=("[^"]*"|\S+)(?:\s.*)?$/;
+const directive = /^# (lean|verify|if-known|override) CONFIG_(\w+)=("[^"]*"|\S+)(?:\s+(.*))?$/;
 
 /**
  * Reads a fragment: lines `CONFIG_X=y`, `# CONFIG_X is not set`, and in comments `# verify CONFIG_X=y reason`, and so
- * `if-known` and `override`; other comments are the reasons. Throws `config` with the line for anything else.
+ * `lean`, `if-known` and `override`; another comment is the reason of the lines up to the next one. Throws `config` with the
+ * line for anything else.
  */
 export function parseFragment(text: string, name: string): Fragment {
-  const lines = text.split('\n').flatMap((raw, at): readonly FragmentLine[] => {
+  const lines: FragmentLine[] = [];
+  let comment: string[] = [];
+  let used = false;
+  for (const [at, raw] of text.split('\n').entries()) {
     const line = raw.trimEnd();
-    const set = assignment.exec(line);
-    if (set?.[1] !== undefined && set[2] !== undefined) {
-      return [{ demand: 'set', symbol: set[1], value: set[2], line: at + 1 }];
+    const demand = parseDemand(line);
+    if (demand !== undefined) {
+      const { reason, ...rest } = demand;
+      lines.push({ ...rest, line: at + 1, reason: reason === '' ? comment.join(' ') : reason });
+      used = true;
+    } else if (line.startsWith('#')) {
+      comment = [...(used ? [] : comment), line.slice(1).trim()];
+      used = false;
+    } else if (line !== '') {
+      const expected = 'not CONFIG_X=value, "# CONFIG_X is not set" or a comment';
+      throw new HarnessError(
+        'config',
+        `fragment ${name}:${at + 1}: ${JSON.stringify(line)} is ${expected}`,
+      );
+    } else {
+      comment = [];
     }
-    const off = unset.exec(line)?.[1];
-    if (off !== undefined) return [{ demand: 'set', symbol: off, value: 'n', line: at + 1 }];
-    const [, demand, symbol, value] = directive.exec(line) ?? [];
-    if (symbol !== undefined && value !== undefined) {
-      return [{ demand: demand as Demand, symbol, value, line: at + 1 }];
-    }
-    if (line === '' || line.startsWith('#')) return [];
-    const expected = 'not CONFIG_X=value, "# CONFIG_X is not set" or a comment';
-    throw new HarnessError(
-      'config',
-      `fragment ${name}:${at + 1}: ${JSON.stringify(line)} is ${expected}`,
-    );
-  });
+  }
   return { name, lines };
+}
+
+function parseDemand(line: string): Omit<FragmentLine, 'line'> | undefined {
+  const [, set, value = ''] = assignment.exec(line) ?? [];
+  if (set !== undefined) return { demand: 'set', symbol: set, value, reason: '' };
+  const off = unset.exec(line)?.[1];
+  if (off !== undefined) return { demand: 'set', symbol: off, value: 'n', reason: '' };
+  const [, demand, symbol, wanted, reason = ''] = directive.exec(line) ?? [];
+  if (symbol === undefined || wanted === undefined) return undefined;
+  return { demand: demand as Demand, symbol, value: wanted, reason };
 }
 
 /** Reads fragments from files, in order. Throws `usage` when one is not there. */

@@ -29,7 +29,12 @@ export async function identifyBuild(
 ): Promise<Identity> {
   const compiler = await compilerLine(signal);
   const demands = request.fragments.map((fragment) =>
-    fragment.lines.map(({ demand, symbol, value }) => [demand, symbol, value]),
+    // What becomes of a line that is dropped changes no kernel.
+    fragment.lines.map(({ demand, symbol, value }) => [
+      demand === 'lean' ? 'set' : demand,
+      symbol,
+      value,
+    ]),
   );
   const base = request.base.kind === 'file' ? request.base.text : request.base.kind;
   const family = valueDigest([recipe, request.source.id, base, demands, compiler]);

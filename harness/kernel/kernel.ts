@@ -184,6 +184,11 @@ async function makeTargets(
   const { base, fragments, emit, onDropped = 'refuse' } = job.request;
   const configured = await configureTree(setup, { base, fragments, known, onDropped });
   const { dropped } = configured;
+  const { lean = [] } = dropped;
+  if (lean.length > 0) {
+    const text = `options that would keep this kernel lean do not hold: ${lean.join(', ')}`;
+    emit({ kind: 'note', text });
+  }
   if (configured.verdict !== undefined || setup.signal.aborted) {
     return { ...configured, objects: 0, warnings: [] };
   }

@@ -10,6 +10,9 @@ export type QuestionFact = Recorded<typeof questionFactSchema>;
 export const droppedLinesSchema = v.object({
   demanded: described(v.array(v.string()), 'Demands of fragments that do not hold.'),
   base: described(v.array(v.string()), 'Lines of a base that is a file: `CONFIG_X=y (is n)`.'),
+  lean: v.exactOptional(
+    described(v.array(v.string()), 'Lines that would keep the kernel lean and decide nothing.'),
+  ),
 });
 
 export type DroppedLines = Recorded<typeof droppedLinesSchema>;

@@ -365,7 +365,7 @@ void test('fragments are parsed, compared, merged and verified', async (t) => {
   t.match(mergeConfig('', [fragment], new Set(['K'])), /^# CONFIG_K is not set$/m);
 
   const verify = (config: string, symbols = known): string =>
-    verifyConfig({ demanded: droppedDemands(config, [fragment], symbols) })?.output ?? '';
+    verifyConfig(droppedDemands(config, [fragment], symbols))?.output ?? '';
   t.equal(verify('CONFIG_A=y\nCONFIG_S="x y"\nCONFIG_V=y\n'), '');
   t.match(
     verify('CONFIG_A=m\nCONFIG_S="x y"\nCONFIG_V=y\n'),
@@ -381,14 +381,15 @@ void test('fragments are parsed, compared, merged and verified', async (t) => {
   );
   t.match(
     verify('CONFIG_A=y\nCONFIG_V=y\n', new Set(['A', 'B', 'V'])),
-    /x\.config:4: CONFIG_S="x y": this tree does not know the symbol/,
+    /x\.config:4: CONFIG_S="x y": this tree does not know the symbol\. For: a reason$/,
   );
   t.match(
     verify('CONFIG_A=y\nCONFIG_S="x y"\nCONFIG_V=y\nCONFIG_K=y\n', new Set([...known, 'K'])),
     /x\.config:6/,
   );
-  const demanded = droppedDemands('', [fragment], known);
-  t.match(verifyConfig({ demanded })?.message, /x\.config:1: .* \(and 2 more\)$/);
+  const dropped = droppedDemands('', [fragment], known);
+  t.match(verifyConfig(dropped)?.message, /x\.config:1: .* \(and 2 more\)$/);
+  t.equal(verifyConfig(dropped)?.output?.split('\n').length, 3, 'all of them in one go');
   const base = { kind: 'file', name: 'b', text: 'CONFIG_A=m\nCONFIG_Z=1\nCONFIG_Y=2\n' } as const;
   t.strictSame(
     droppedOfBase('CONFIG_Z=1\n', base, [fragment]),
@@ -400,6 +401,30 @@ void test('fragments are parsed, compared, merged and verified', async (t) => {
     'A',
     'B',
   ]);
+});
+
+void test('a line for leanness that does not hold is told and decides nothing', async (t) => {
+  const fragment = parseFragment(
+    '# of the header\n\n# two lines\n# of a reason\nCONFIG_A=y\n# lean CONFIG_L=n\n# lean CONFIG_M=n  older name\n',
+    'l.config',
+  );
+  t.strictSame(
+    fragment.lines.map(({ reason }) => reason),
+    ['two lines of a reason', 'two lines of a reason', 'older name'],
+  );
+  const known = new Set(['A', 'L']);
+  t.equal(
+    mergeConfig('', [fragment], known),
+    'CONFIG_A=y\n# CONFIG_L is not set\n# CONFIG_M is not set\n',
+  );
+  const dropped = droppedDemands('CONFIG_A=y\nCONFIG_L=y\n', [fragment], known);
+  t.strictSame(dropped, { demanded: [], lean: ['CONFIG_L=n'] });
+  t.equal(verifyConfig(dropped), undefined);
+  const over = parseFragment('# override CONFIG_L=y\n', 'o.config');
+  t.strictSame(
+    settleFragments([fragment, over])[0]?.lines.map(({ symbol }) => symbol),
+    ['A', 'M'],
+  );
 });
 
 void test('every committed fragment parses and none disagrees with another', async (t) => {

@@ -53,16 +53,19 @@ const sleeps: readonly Control[] = [
     timed,
   ),
   cell(3, 'sleep-mutex', 'hlist oom-memcg', annotated('the same in the oom_reaper', mutexSleeps)),
-  cell(
-    4,
-    'sleep-alloc',
-    'hlist mrelease',
-    annotated(
+  cell(4, 'sleep-alloc', 'hlist mrelease', [
+    // The reaper goes through the areas in a function of mm/memory.c (7.2 and 7.3; between 6.12 and 7.2 not known).
+    ...annotated(
+      'reclaim may sleep, and enters the notifier map that the caller holds already',
+      deadlock('zap_vma_for_reaping'),
+      sleeping('splat_mn_allocate', 'include/linux/sched/mm.h'),
+    ).map((one) => ({ ...one, from: '7.2' })),
+    ...annotated(
       'reclaim may sleep, and enters the notifier map that the caller holds already',
       deadlock('__oom_reap_task_mm'),
       sleeping('splat_mn_allocate', 'include/linux/sched/mm.h'),
     ),
-  ),
+  ]),
   cell(
     5,
     'sleep-wait-event',

@@ -63,7 +63,7 @@ void test('every series of ours is mail, signed off, and complete', async (t) =>
 void test('a version has one series for each step to a state of the annotations', async (t) => {
   for (const state of annotationStates) {
     const steps = new Set(annotationSeries[state].map(({ name }) => name));
-    for (const version of ['6.1', '6.5', '6.6', '6.12', '7.0'].map(parseVersion)) {
+    for (const version of ['6.1', '6.5', '6.6', '6.12', '7.0', '7.2', '8.0'].map(parseVersion)) {
       const found = annotationSeries[state].filter((one) => isVersionIn(version, one));
       t.strictSame(
         found.map(({ name }) => name),

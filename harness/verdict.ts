@@ -16,6 +16,8 @@ export interface TrialEvidence {
   readonly incomplete: readonly string[];
   /** The required witnesses with their counts. */
   readonly witnesses: Readonly<Record<string, number>>;
+  /** Witnesses that this kernel does not have: nobody can tell whether they happened. Absent: none. */
+  readonly absentWitnesses?: readonly string[];
   readonly end: WorkloadEnd;
   /** For a canary the titles it must produce, all of them and no others; undefined for every other trial. */
   readonly expected?: readonly string[];
@@ -41,15 +43,19 @@ export function judgeTrial(evidence: TrialEvidence): Verdict {
   if (evidence.end.kind === 'skipped' && expected.length === 0) return judgeEnd(evidence.end);
   // The counters of a guest that went away are unknown, not zero.
   if (evidence.end.kind === 'silent' || evidence.end.kind === 'lost') return judgeEnd(evidence.end);
-  const zero = Object.entries(evidence.witnesses).filter(([, count]) => !(count > 0));
-  if (zero.length > 0) {
-    return inconclusive(
-      'unexercised',
-      `${zero.map(([name]) => name).join(', ')}: never happened${endNote(evidence.end)}`,
-    );
-  }
+  const unseen = unseenWitnesses(evidence);
+  if (unseen !== undefined) return inconclusive('unexercised', unseen);
   if (missing.length > 0) return inconclusive('canary-missed', `not seen: ${missing.join('; ')}`);
   return judgeEnd(evidence.end);
+}
+
+/** Why a workload may not have done what it is for; undefined when every witness was seen. */
+function unseenWitnesses(evidence: TrialEvidence): string | undefined {
+  const { absentWitnesses: absent = [], witnesses, end } = evidence;
+  if (absent.length === 1) return `witness ${absent.join('')} does not exist on this kernel`;
+  if (absent.length > 1) return `witnesses ${absent.join(', ')} do not exist on this kernel`;
+  const zero = Object.entries(witnesses).flatMap(([name, count]) => (count > 0 ? [] : [name]));
+  return zero.length === 0 ? undefined : `${zero.join(', ')}: never happened${endNote(end)}`;
 }
 
 function judgeEnd(end: WorkloadEnd): Verdict {

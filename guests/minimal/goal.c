@@ -47,14 +47,22 @@ static bool read_driver(const char *name, uint64_t *value)
 	return true;
 }
 
+/* "allocstall_*" is the sum of the fields that begin alike. */
 static bool read_vmstat(const char *name, uint64_t *value)
 {
 	FILE *file = fopen("/proc/vmstat", "re");
+	size_t stem = strcspn(name, "*");
+	bool is_sum = name[stem] == '*', is_there = false;
 	char field[64];
-	bool is_there = false;
+	uint64_t number;
 
-	while (file && !is_there && fscanf(file, "%63s %" SCNu64, field, value) == 2)
-		is_there = strcmp(field, name) == 0;
+	*value = 0;
+	while (file && fscanf(file, "%63s %" SCNu64, field, &number) == 2) {
+		if (is_sum ? strncmp(field, name, stem) == 0 : strcmp(field, name) == 0) {
+			*value += number;
+			is_there = true;
+		}
+	}
 	if (file)
 		fclose(file);
 	return is_there;

@@ -33,6 +33,9 @@ export const trialResultSchema = v.object({
   ),
   ledger: ledgerSchema,
   witnesses: described(counts, 'The required ones.'),
+  absentWitnesses: v.exactOptional(
+    described(texts, 'Required ones that this kernel does not have; absent: it has all.'),
+  ),
   counters: described(counts, 'Everything that was counted.'),
   splats: v.array(seenSplatSchema),
   events: v.array(splatCountSchema),

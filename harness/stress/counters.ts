@@ -1,10 +1,9 @@
 /** Counters a guest's kernel keeps, and how they are read. Names are `where.what`, as they appear in reports. Pure. */
-import { workloads } from './workloads.ts';
+import { otherForms, workloads } from './workloads.ts';
 
-const counted = workloads.flatMap(({ witnesses, alsoCounts = [] }) => [
-  ...witnesses,
-  ...alsoCounts,
-]);
+const counted = workloads
+  .flatMap(({ witnesses, alsoCounts = [] }) => [...witnesses, ...alsoCounts])
+  .flatMap((name) => [name, ...(otherForms[name] ?? [])]);
 
 /** What the rows of the workloads name of one kind, and `more`; no name twice. */
 function countedOf(kind: 'calls' | 'vm', more: readonly string[]): readonly string[] {
@@ -84,23 +83,55 @@ export const vmstatFields: readonly string[] = countedOf('vm', [
 /** Counters that kernels before 5.19 do not keep (94bfe85bde18): there a witness of that name cannot be asked for. */
 const youngCounters: ReadonlySet<string> = new Set(['vm.cow_ksm', 'vm.ksm_swpin_copy']);
 
-/**
- * The witnesses that a kernel can be asked for. `counters` are those it has; one that it has not, and cannot have, is left
- * out. A function that was never called yet is in no counter and is asked for all the same.
- */
-export function requiredWitnesses(
-  { witnesses }: { readonly witnesses: readonly string[] },
-  counters: Readonly<Record<string, number>>,
-): readonly string[] {
-  return witnesses.filter((name) => name in counters || !youngCounters.has(name));
+/** The witnesses of a workload on one kernel. */
+export interface KernelWitnesses {
+  /** What is asked for, each by the name it has on this kernel. */
+  readonly required: readonly string[];
+  /** What this kernel has by no name: a function that it lacks or inlines, a counter it does not keep. */
+  readonly absent: readonly string[];
 }
 
-/** The counted fields of /proc/vmstat. */
+/**
+ * What a kernel can be asked for. `counters` are those it has; `missing` are functions it cannot count, by their names as
+ * witnesses. Of several names the one that has moved most is asked for, else the last, which is the youngest kernel's. A counter
+ * of youngCounters that a kernel lacks is nobody's fault and left out.
+ */
+export function witnessesOn(
+  { witnesses }: { readonly witnesses: readonly string[] },
+  counters: Readonly<Record<string, number>>,
+  missing: readonly string[] = [],
+): KernelWitnesses {
+  const isThere = (name: string): boolean =>
+    name.startsWith('calls.') ? !missing.includes(name) : name in counters;
+  const found = witnesses
+    .filter((name) => name in counters || !youngCounters.has(name))
+    .map((name) => ({ name, there: [name, ...(otherForms[name] ?? [])].filter(isThere) }));
+  return {
+    required: found.flatMap(({ there }) => mostMoved(there, counters)),
+    absent: found.filter(({ there }) => there.length === 0).map(({ name }) => name),
+  };
+}
+
+function mostMoved(
+  names: readonly string[],
+  counters: Readonly<Record<string, number>>,
+): readonly string[] {
+  const count = (name: string): number => counters[name] ?? 0;
+  return names
+    .toSorted((a, b) => count(b) - count(a) || names.indexOf(b) - names.indexOf(a))
+    .slice(0, 1);
+}
+
+/** The counted fields of /proc/vmstat; of `FIELD_*` the sum of all fields that begin with `FIELD_`. */
 export function parseVmstat(text: string): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const line of text.split('\n')) {
     const [name = '', value] = line.split(' ');
-    if (vmstatFields.includes(name)) counts[`vm.${name}`] = Number(value);
+    for (const field of vmstatFields) {
+      const sum = field.endsWith('*') && name.startsWith(field.slice(0, -1));
+      if (sum) counts[`vm.${field}`] = (counts[`vm.${field}`] ?? 0) + Number(value);
+      else if (field === name) counts[`vm.${field}`] = Number(value);
+    }
   }
   return counts;
 }

@@ -7,7 +7,7 @@ import { pause } from '../host/deadline.ts';
 import { throwIfAborted } from '../host/process.ts';
 import { type LockDump, readLockDump } from '../locks/dependencies.ts';
 import type { TrialTimings } from '../records/trial.ts';
-import { requiredWitnesses } from '../stress/counters.ts';
+import { witnessesOn } from '../stress/counters.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 import { type Prepared, type Reading, takeReading } from './observe.ts';
 import { openOutputLog } from './output-log.ts';
@@ -194,10 +194,11 @@ const skipCode = 4;
 function programArgv(
   { workload, seed, durationMs, upload }: TrialPlan,
   { slowness }: PacedContext,
-  { before }: Prepared,
+  { before, missing }: Prepared,
 ): readonly string[] {
   if (upload !== undefined) return [workload.program, ...workload.args];
-  const goal = requiredWitnesses(workload, before.counters).flatMap((name) => ['--witness', name]);
+  const { required } = witnessesOn(workload, before.counters, missing);
+  const goal = required.flatMap((name) => ['--witness', name]);
   const numbers = {
     seed,
     'duration-ms': durationMs,

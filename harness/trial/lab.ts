@@ -121,7 +121,7 @@ function bareSpec(
 }
 
 /** What is done to a guest before it is saved; a copy of one that was prepared otherwise counts other things. */
-const preparation = valueDigest([1, profiledFunctions, vmstatFields, driverCounters, ledgerFiles]);
+const preparation = valueDigest([2, profiledFunctions, vmstatFields, driverCounters, ledgerFiles]);
 
 async function bootOnce(
   identity: readonly string[],

@@ -24,6 +24,8 @@ export interface Prepared {
   readonly warnOnceArmed: boolean;
   /** Functions that were asked for besides, and that this kernel can count. Absent: none was. */
   readonly profiled?: readonly string[];
+  /** Witnesses that this kernel cannot count, as `calls.FUNCTION`: it lacks or inlines them. Absent: none. */
+  readonly missing?: readonly string[];
 }
 
 const prepareTimeoutMs = 30_000;
@@ -34,16 +36,13 @@ export async function prepareGuest(
   cpus: number,
   more: readonly string[] = [],
 ): Promise<Prepared> {
+  const missing: string[] = [];
   for (const name of profiledFunctions) {
-    // A function this kernel does not have is refused, and then not counted.
-    await agent.append(profileFiles.filter, `${name}\n`);
+    if (!(await profile(agent, name))) missing.push(`calls.${name}`);
   }
   const profiled: string[] = [];
   for (const name of more) {
-    // A compiler's version of it counts, too (set_ftrace_filter takes globs).
-    const plain = await agent.append(profileFiles.filter, `${name}\n`);
-    const versions = await agent.append(profileFiles.filter, `${name}.*\n`);
-    if (plain || versions) profiled.push(name);
+    if (await profile(agent, name)) profiled.push(name);
   }
   await agent.write(profileFiles.enabled, '1');
   // The first program patches kernel code (cgroup and memcg static keys). Under TCG a patch can race with another CPU that
@@ -51,7 +50,20 @@ export async function prepareGuest(
   await agent.run(['/bin/true'], prepareTimeoutMs, () => undefined);
   const warnOnceArmed = await agent.write('/sys/kernel/debug/clear_warn_once', '1');
   const before = await takeReading(agent, cpus, profiled);
-  return { before, warnOnceArmed, ...(profiled.length === 0 ? {} : { profiled }) };
+  return {
+    before,
+    warnOnceArmed,
+    ...(profiled.length === 0 ? {} : { profiled }),
+    ...(missing.length === 0 ? {} : { missing }),
+  };
+}
+
+/** False when the kernel refuses: it has no such function that it can trace (Documentation/trace/ftrace.rst). */
+async function profile(agent: Agent, name: string): Promise<boolean> {
+  // A compiler's version of it counts, too (set_ftrace_filter takes globs).
+  const plain = await agent.append(profileFiles.filter, `${name}\n`);
+  const versions = await agent.append(profileFiles.filter, `${name}.*\n`);
+  return plain || versions;
 }
 
 /** Reads the ledger and all counters; `more` are functions that are counted besides. */

@@ -82,8 +82,13 @@ export function openRunner(request: RunnerRequest): TrialRunner {
 export type Doubt = 'hung' | 'unexercised';
 
 /** The doubt that a second guest must settle; undefined for a result that stands. */
-export function doubtOf({ verdict }: Pick<TrialResult, 'verdict'>): Doubt | undefined {
+export function doubtOf({
+  verdict,
+  absentWitnesses = [],
+}: Pick<TrialResult, 'verdict' | 'absentWitnesses'>): Doubt | undefined {
   if (verdict.kind !== 'inconclusive') return undefined;
+  // What a kernel does not have it will not have in a second guest.
+  if (verdict.because === 'unexercised' && absentWitnesses.length > 0) return undefined;
   return verdict.because === 'hung' || verdict.because === 'unexercised'
     ? verdict.because
     : undefined;

@@ -7,7 +7,7 @@ import { unreportedCycles } from '../locks/difference.ts';
 import type { Finding, SeenSplat } from '../records/finding.ts';
 import type { Ledger } from '../records/ledger.ts';
 import type { TrialResult } from '../records/trial.ts';
-import { countersSince, requiredWitnesses } from '../stress/counters.ts';
+import { countersSince, witnessesOn } from '../stress/counters.ts';
 import { closeLedger, countDrops } from '../stress/ledger.ts';
 import { judgeTrial, type Untestable } from '../verdict.ts';
 import { type Course, runCourse } from './course.ts';
@@ -73,13 +73,13 @@ async function observeTrial(
     course.prepared.before.counters,
     course.after?.counters ?? course.prepared.before.counters,
   );
-  const witnesses = witnessCounts(plan, course, counters);
+  const witnessed = witnessCounts(plan, course, counters);
   const verdict = judgeTrial({
     splats: decisiveTitles(splats, plan.expected ?? []),
     deadBefore: ledger.deadBefore,
     deadAfter: ledger.deadAfter,
     incomplete: ledger.incomplete,
-    witnesses,
+    ...witnessed,
     end: course.end,
     ...(plan.expected === undefined ? {} : { expected: plan.expected }),
   });
@@ -91,7 +91,7 @@ async function observeTrial(
     verdict,
     end: course.end,
     ledger,
-    witnesses,
+    ...witnessed,
     counters,
     splats,
     events: heard.events(),
@@ -181,9 +181,17 @@ function witnessCounts(
   { workload }: TrialPlan,
   { prepared }: Course,
   counters: Readonly<Record<string, number>>,
-): Readonly<Record<string, number>> {
-  const required = requiredWitnesses(workload, prepared.before.counters);
-  return Object.fromEntries(required.map((name) => [name, counters[name] ?? 0]));
+): Pick<TrialResult, 'witnesses' | 'absentWitnesses'> {
+  // What did not move since boot is known to the first reading alone.
+  const known = { ...prepared.before.counters, ...counters };
+  const isKept = Object.fromEntries(
+    Object.keys(known).map((name) => [name, counters[name] ?? 0] as const),
+  );
+  const { required, absent } = witnessesOn(workload, isKept, prepared.missing);
+  return {
+    witnesses: Object.fromEntries(required.map((name) => [name, counters[name] ?? 0])),
+    ...(absent.length === 0 ? {} : { absentWitnesses: absent }),
+  };
 }
 
 /** syzbot's name for a guest that ends without a word on its console. */

@@ -8,6 +8,7 @@ import {
   parseProfile,
   parseVmstat,
   profiledFunctions,
+  witnessesOn,
 } from '../../harness/stress/counters.ts';
 import {
   closeLedger,
@@ -197,6 +198,35 @@ void t.test('counters are what happened between two readings', (t) => {
   t.strictSame(countersSince({ a: 3, b: 9 }, { a: 5, b: 2, c: 7 }), { a: 2, b: 0, c: 7 });
   t.end();
 });
+
+void t.test(
+  'a witness goes by the name it has on a kernel, and is named where it has none',
+  (t) => {
+    const before = parseVmstat(
+      'allocstall_dma 1\nallocstall_movable 4\nallocstalled 9\noom_kill 0\n',
+    );
+    t.strictSame(before, { 'vm.allocstall_*': 5, 'vm.oom_kill': 0 });
+    const [lend, import_] = [
+      'calls.drm_gem_map_dma_buf',
+      'calls.drm_gem_shmem_prime_import_no_map',
+    ];
+    const row = {
+      witnesses: [lend, 'vm.allocstall_*', 'vm.cow_ksm', 'vm.gone', 'calls.hmm_range_fault'],
+    };
+    const on = (counters: Record<string, number>, missing: readonly string[]): unknown =>
+      witnessesOn(row, { ...before, ...counters }, missing);
+    const rest = ['vm.allocstall_*', 'calls.hmm_range_fault'];
+    t.strictSame(on({}, [import_]), { required: [lend, ...rest], absent: ['vm.gone'] });
+    t.strictSame(on({}, []), { required: [import_, ...rest], absent: ['vm.gone'] }, 'the younger');
+    t.strictSame(
+      on({ [lend]: 2 }, ['calls.hmm_range_fault']),
+      { required: [lend, rest[0]], absent: ['vm.gone', 'calls.hmm_range_fault'] },
+      'the one that moved',
+    );
+    t.strictSame(witnessesOn({ witnesses: [lend] }, {}, [lend, import_]).absent, [lend]);
+    t.end();
+  },
+);
 
 void t.test('no workload can pass without a witness, no canary without a splat', (t) => {
   for (const { name, witnesses } of [...workloads, ...canaries.map(canaryWorkload)]) {

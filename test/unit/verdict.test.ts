@@ -89,6 +89,12 @@ const rows: readonly {
     phrase: 'inconclusive: unexercised',
   },
   {
+    name: 'a witness that the kernel does not have is not said to have never happened',
+    evidence: { witnesses: { a: 0 }, absentWitnesses: ['calls.f'] },
+    phrase: 'inconclusive: unexercised',
+    message: /^witness calls\.f does not exist on this kernel$/,
+  },
+  {
     name: 'a zero witness says how the workload ended',
     evidence: { witnesses: { a: 0 }, end: { kind: 'exit', code: 4 } },
     phrase: 'inconclusive: unexercised',

@@ -5,6 +5,7 @@ import type { RunRecord } from '../harness/records/run-request.ts';
 import type { KernelFacts, RunResult } from '../harness/records/run-result.ts';
 import type { SeriesReport } from '../harness/records/series.ts';
 import type { TrialResult } from '../harness/records/trial.ts';
+import { writtenBy } from '../harness/trial/written-by.ts';
 
 /** Records as a run of ours would write them, but for what a test says of them. */
 
@@ -99,6 +100,7 @@ export function someKernelFacts(over: Partial<KernelFacts> = {}): KernelFacts {
 export function aRunResult(over: Partial<RunResult> = {}): RunResult {
   return {
     schema: 'splat-run/1',
+    harness: writtenBy(),
     verdict: { kind: 'clean' },
     kernel: someKernelFacts(),
     accel: 'tcg',
@@ -121,6 +123,7 @@ export function aRunResult(over: Partial<RunResult> = {}): RunResult {
 export function aRunRecord(over: Partial<RunRecord['request']> = {}): RunRecord {
   return {
     schema: 'splat-replay/1',
+    harness: writtenBy(),
     startedAt: '2026-01-02T03:04:05.000Z',
     request: {
       kernel: 'debian:6.1',
@@ -149,6 +152,7 @@ export function aRunRecord(over: Partial<RunRecord['request']> = {}): RunRecord 
 export function aSeriesReport(over: Partial<SeriesReport> = {}): SeriesReport {
   return {
     schema: 'splat-series/1',
+    harness: writtenBy(),
     verdict: { kind: 'clean' },
     exitCode: 0,
     base: {
@@ -199,6 +203,7 @@ export function aReportedPatch(
 export function aBisectReport(over: Partial<BisectReport> = {}): BisectReport {
   return {
     schema: 'splat-bisect/1',
+    harness: writtenBy(),
     culprit: null,
     candidates: [],
     confidence: 0,

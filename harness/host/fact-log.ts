@@ -1,6 +1,7 @@
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HarnessError } from '../errors.ts';
+import type { HarnessFacts } from '../records/harness.ts';
 import { type QuestionFact, questionFactSchema } from '../records/journal.ts';
 import { checkValue, type Recorded, type RecordSchema } from '../records/schema.ts';
 
@@ -12,12 +13,17 @@ export interface FactLog<F> {
 }
 
 /**
- * The log in `dir`, begun when there is none. Throws `usage` when it is another question's, `config` when it cannot be read;
- * `what` is what it is of, as "bisection".
+ * The log in `dir`, begun when there is none. Throws `usage` when it is another question's or its signatures were made by
+ * other rules, `config` when it cannot be read; `what` is what it is of, as "bisection".
  */
 export async function openFactLog<S extends RecordSchema>(
   dir: string,
-  asked: { readonly key: string; readonly what: string; readonly schema: S },
+  asked: {
+    readonly key: string;
+    readonly what: string;
+    readonly schema: S;
+    readonly harness: HarnessFacts;
+  },
 ): Promise<FactLog<Recorded<S> | QuestionFact> & AsyncDisposable> {
   type Fact = Recorded<S> | QuestionFact;
   const path = join(dir, 'journal.jsonl');
@@ -29,10 +35,7 @@ export async function openFactLog<S extends RecordSchema>(
     .slice(0, -1)
     .map((line, at) => readFact(line, asked, `${path}, line ${at + 1}`));
   const [first] = facts;
-  if (first !== undefined && !isQuestion(first, asked.key)) {
-    const next = 'name a new folder with --out';
-    throw new HarnessError('usage', `${dir} holds another ${asked.what}; ${next}`);
-  }
+  if (first !== undefined) requireQuestion(first, dir, asked);
   const file = await open(path, 'a');
   await file.truncate(Buffer.byteLength(whole));
   const append = async (fact: Fact): Promise<void> => {
@@ -40,7 +43,9 @@ export async function openFactLog<S extends RecordSchema>(
     await file.datasync();
     facts.push(fact);
   };
-  if (first === undefined) await append({ kind: 'question', key: asked.key });
+  if (first === undefined) {
+    await append({ kind: 'question', key: asked.key, harness: asked.harness });
+  }
   return { facts, append, [Symbol.asyncDispose]: async () => file.close() };
 }
 
@@ -54,9 +59,26 @@ async function readLog(path: string): Promise<string> {
   }
 }
 
-function isQuestion(fact: unknown, key: string): boolean {
+function requireQuestion(
+  fact: unknown,
+  dir: string,
+  {
+    key,
+    what,
+    harness,
+  }: { readonly key: string; readonly what: string; readonly harness: HarnessFacts },
+): void {
   const checked = checkValue(questionFactSchema, fact);
-  return checked.isRight && checked.value.key === key;
+  const next = 'name a new folder with --out';
+  if (!checked.isRight || checked.value.key !== key) {
+    throw new HarnessError('usage', `${dir} holds another ${what}; ${next}`);
+  }
+  const { version, signatures } = checked.value.harness;
+  if (signatures === harness.signatures) return;
+  throw new HarnessError(
+    'usage',
+    `${dir} holds a ${what} of splat ${version}, whose signatures (${signatures}) are not ours (${harness.signatures}); ${next}`,
+  );
 }
 
 /** Throws `config` for a line that is no fact: what was learnt after it cannot be told from what was not. */

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HarnessError } from '../errors.ts';
@@ -12,4 +12,11 @@ export function packageRoot(): string {
     dir = parent;
   }
   return dir;
+}
+
+/** The version of the package, as `0.1.0`. */
+export function packageVersion(): string {
+  const file = join(packageRoot(), 'package.json');
+  const { version } = JSON.parse(readFileSync(file, 'utf8')) as { readonly version: string };
+  return version;
 }

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { harnessField } from './harness.ts';
 import { described, type Recorded, texts } from './schema.ts';
 
 const reportedCommitSchema = v.object({
@@ -34,6 +35,7 @@ const revertSchema = v.variant('kind', [
  */
 export const bisectReportSchema = v.object({
   schema: v.literal('splat-bisect/1'),
+  harness: harnessField,
   culprit: described(v.nullable(v.string()), 'Null when there is no single one.'),
   candidates: described(
     texts,

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { harnessField } from './harness.ts';
 import { dependencySchema, newDependencySchema } from './lock-order.ts';
 import { counts, described, type Recorded, texts } from './schema.ts';
 
@@ -98,6 +99,7 @@ const columnSchema = v.object({
 /** controls.json, as `splat controls --json` prints it. */
 export const controlsResultSchema = v.object({
   schema: v.literal('splat-controls/1'),
+  harness: harnessField,
   seed: v.number(),
   asExpected: described(
     v.boolean(),

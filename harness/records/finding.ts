@@ -127,6 +127,9 @@ const text = described(
   "The report's own lines, printk prefixes removed; symbolized where there was a vmlinux.",
 );
 
+/** A finding as `triage --json` prints it. */
+const printedFindingSchema = v.object(entries);
+
 /** A finding with all that explains it, as `triage --explain N --json` prints it. */
 export const findingSchema = v.object({ ...entries, evidence: v.array(evidenceSchema), text });
 
@@ -143,6 +146,9 @@ export const seenSplatSchema = v.object({
     ),
   ),
 });
+
+/** What `triage --json` puts on stdout. */
+export const triageSchema = v.object({ findings: v.array(printedFindingSchema) });
 
 export type StackFrame = Recorded<typeof stackFrameSchema>;
 export type NonBlockFacts = Recorded<typeof nonBlockSchema>;

@@ -1,8 +1,13 @@
 import * as v from 'valibot';
+import { harnessField } from './harness.ts';
 import { described, type Recorded } from './schema.ts';
 
 /** The first fact of each journal: a journal of another question is not taken for this one's. */
-export const questionFactSchema = v.object({ kind: v.literal('question'), key: v.string() });
+export const questionFactSchema = v.object({
+  kind: v.literal('question'),
+  key: v.string(),
+  harness: harnessField,
+});
 
 export type QuestionFact = Recorded<typeof questionFactSchema>;
 

@@ -1,9 +1,11 @@
 import * as v from 'valibot';
+import { harnessField } from './harness.ts';
 import { described, type Recorded, texts } from './schema.ts';
 
 /** locks.json of a run directory: what its guests learned of lock order, canaries left out. */
 export const lockOrderSchema = v.object({
   schema: v.literal('splat-locks/1'),
+  harness: harnessField,
   order: described(
     v.record(v.string(), texts),
     'By lock class, the classes that were acquired while it was held.',

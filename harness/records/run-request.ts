@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { harnessField } from './harness.ts';
 import { described, type Recorded, texts } from './schema.ts';
 
 /** A run directory may have come from somebody else: its copies are looked for in it and nowhere else. */
@@ -37,6 +38,7 @@ export const recordedRequestSchema = v.object({
 /** run.json: what it takes to run a run again. Paths are relative to the run directory. */
 export const runRecordSchema = v.object({
   schema: v.literal('splat-replay/1'),
+  harness: harnessField,
   startedAt: described(v.string(), 'ISO 8601, UTC.'),
   request: recordedRequestSchema,
 });

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { seenSplatSchema } from './finding.ts';
+import { harnessField } from './harness.ts';
 import { lockNewsSchema } from './lock-order.ts';
 import { described, type Recorded } from './schema.ts';
 import { trialResultSchema } from './trial.ts';
@@ -16,6 +17,15 @@ const kernelFactsSchema = v.object({
   vmlinux: v.string(),
 });
 
+const baselineFactsSchema = v.object({
+  run: described(v.string(), 'As it was asked for.'),
+  harness: harnessField,
+  trusted: described(
+    v.boolean(),
+    'False: its signatures are made by other rules than ours, and no splat of it is taken for known.',
+  ),
+});
+
 const runTimingsSchema = v.object({
   kernelMs: v.number(),
   bootMs: v.number(),
@@ -30,6 +40,7 @@ const runTimingsSchema = v.object({
 /** result.json, as `splat run --json` prints it. Times are milliseconds of the host. */
 export const runResultSchema = v.object({
   schema: v.literal('splat-run/1'),
+  harness: harnessField,
   verdict: verdictSchema,
   kernel: described(v.nullable(kernelFactsSchema), 'Null when the kernel could not be built.'),
   accel: v.nullable(v.string()),
@@ -40,9 +51,13 @@ export const runResultSchema = v.object({
   ),
   trials: v.array(trialResultSchema),
   locks: described(v.nullable(lockNewsSchema), 'What lockdep learned; null when no trial ran.'),
+  baseline: v.exactOptional(
+    described(baselineFactsSchema, 'What --baseline named; absent: nothing.'),
+  ),
   seed: v.number(),
   timings: runTimingsSchema,
 });
 
+export type BaselineFacts = Recorded<typeof baselineFactsSchema>;
 export type KernelFacts = Recorded<typeof kernelFactsSchema>;
 export type RunResult = Recorded<typeof runResultSchema>;

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { reportedBuildSchema } from './build.ts';
+import { harnessField } from './harness.ts';
 import { newDependencySchema } from './lock-order.ts';
 import { counts, described, type Recorded, texts } from './schema.ts';
 import { patchVerdictSchema } from './verdict.ts';
@@ -112,6 +113,7 @@ const coverSchema = v.object({
 /** series.json, as `splat series --json` prints it. Subjects, titles and names are other people's text. */
 export const seriesReportSchema = v.object({
   schema: v.literal('splat-series/1'),
+  harness: harnessField,
   verdict: described(
     v.object({
       kind: v.picklist(['splat', 'untestable', 'inconclusive', 'clean']),

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { seenSplatSchema, splatCountSchema } from './finding.ts';
+import { harnessField } from './harness.ts';
 import { ledgerSchema } from './ledger.ts';
 import { counts, described, type Recorded, texts } from './schema.ts';
 import { verdictSchema, workloadEndSchema } from './verdict.ts';
@@ -52,5 +53,13 @@ export const trialResultSchema = v.object({
   ),
 });
 
+/** trial.json of a trial's folder: written as soon as the trial is judged. */
+export const trialRecordSchema = v.object({
+  schema: v.literal('splat-trial/1'),
+  harness: harnessField,
+  ...trialResultSchema.entries,
+});
+
 export type TrialTimings = Recorded<typeof trialTimingsSchema>;
+export type TrialRecord = Recorded<typeof trialRecordSchema>;
 export type TrialResult = Recorded<typeof trialResultSchema>;

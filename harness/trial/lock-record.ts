@@ -11,6 +11,7 @@ import {
   lockOrderSchema,
   type UnreportedCycle,
 } from '../records/lock-order.ts';
+import { writtenBy } from './written-by.ts';
 
 export interface LockRecord {
   readonly add: (trial: string, dump: LockDump) => void;
@@ -64,6 +65,7 @@ export async function writeLockOrder(dir: string, order: LockOrder): Promise<voi
   const rows = [...order].map(([lock, inner]) => [lock, [...inner].toSorted()] as const);
   const file: LockOrderFile = {
     schema: 'splat-locks/1',
+    harness: writtenBy(),
     order: Object.fromEntries(rows.toSorted(([a], [b]) => (a < b ? -1 : 1))),
   };
   await writeWhole(join(dir, fileName), `${JSON.stringify(file, null, 1)}\n`);

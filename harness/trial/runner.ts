@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import type { Emit } from '../events.ts';
 import { writeWhole } from '../host/disk.ts';
 import type { Finding } from '../records/finding.ts';
-import type { TrialResult } from '../records/trial.ts';
+import type { TrialRecord, TrialResult } from '../records/trial.ts';
 import { verdictPhrase } from '../verdict.ts';
 import type { TrialContext, TrialPlan } from './plan.ts';
 import type { Scheduler } from './scheduler.ts';
 import { runTrial } from './trial.ts';
+import { writtenBy } from './written-by.ts';
 
 /** Splats that an earlier run has seen, or that this kernel is known to print. */
 export interface KnownSplats {
@@ -72,7 +73,8 @@ export function openRunner(request: RunnerRequest): TrialRunner {
     run: async (plan, origin) => {
       const result = await runTwice(plan, origin);
       const file = join(request.dir, 'trials', plan.id, 'trial.json');
-      await writeWhole(file, `${JSON.stringify(result, null, 2)}\n`);
+      const record: TrialRecord = { schema: 'splat-trial/1', harness: writtenBy(), ...result };
+      await writeWhole(file, `${JSON.stringify(record, null, 2)}\n`);
       return result;
     },
   };

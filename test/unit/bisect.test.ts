@@ -36,6 +36,7 @@ import { progressWriter } from '../../harness/report/progress.ts';
 import type { ChosenWorkload } from '../../harness/trial/choose-workloads.ts';
 import { chanceOfSilence, expectedRate } from '../../harness/trial/rate.ts';
 import { bootOf } from '../../harness/trial/ready-kernel.ts';
+import { writtenBy } from '../../harness/trial/written-by.ts';
 import type { Verdict } from '../../harness/verdict.ts';
 import { aLedger, aSplat, aTrialResult } from '../made-records.ts';
 
@@ -687,6 +688,7 @@ void t.test(
     });
     const report: BisectReport = {
       schema: 'splat-bisect/1',
+      harness: writtenBy(),
       culprit: ids['3'] ?? '',
       candidates: [],
       confidence: 0.99,

@@ -52,6 +52,7 @@ import { formatSeriesMail } from '../../harness/report/series-mail.ts';
 import { describeSeries } from '../../harness/report/series-text.ts';
 import { workloads as workloadTable } from '../../harness/stress/workloads.ts';
 import { prepareGuest } from '../../harness/trial/observe.ts';
+import { writtenBy } from '../../harness/trial/written-by.ts';
 import { inconclusive, type Untestable, type Verdict } from '../../harness/verdict.ts';
 import { aLedger } from '../made-records.ts';
 import { mistakesIn } from '../page-mistakes.ts';
@@ -607,6 +608,7 @@ function sampleReport(): SeriesReport {
   });
   return {
     schema: 'splat-series/1',
+    harness: writtenBy(),
     verdict: { kind: 'splat', because: 'patch 2 introduces' },
     exitCode: 1,
     base: {
@@ -921,6 +923,7 @@ void test('facts of a branch have numbers of their own', async (t) => {
     key: 'k',
     what: 'series',
     schema: seriesFactSchema,
+    harness: writtenBy(),
   });
   await log.append({ kind: 'step', step: 1, state: ready, seconds: 1 });
   await log.append({ kind: 'trial', trial, folder: 'f', seconds: 1 });

@@ -22,7 +22,7 @@ import {
 } from '../../harness/host/store-use.ts';
 import { readSeries } from '../../harness/patch/series.ts';
 import { type Check, canRun, parseToolVersion } from '../../harness/plans/doctor.ts';
-import { baselineOf, readBaseline } from '../../harness/plans/run/baseline.ts';
+import { baselineOf, distrustOf, readBaseline } from '../../harness/plans/run/baseline.ts';
 import { type AskedRun, askAgain, keepInputs } from '../../harness/plans/run/keep-inputs.ts';
 import { compareRuns } from '../../harness/plans/run/replay.ts';
 import { listRuns } from '../../harness/plans/run/run-list.ts';
@@ -232,6 +232,7 @@ void t.test(
           aTrialResult({ id: 'e', verdict: { kind: 'splat', titles: ['no output in e'] } }),
         ],
       }),
+      'run1',
     );
     t.strictSame(
       [...signatures].toSorted((x, y) => x.localeCompare(y)),
@@ -241,6 +242,24 @@ void t.test(
     t.end();
   },
 );
+
+void t.test('a baseline whose signatures are made otherwise is told, and not trusted', (t) => {
+  const trials = [aTrialResult({ splats: [aSplat()], verdict: { kind: 'splat', titles: ['W'] } })];
+  for (const harness of [
+    { version: '9.9.9', signatures: 99 },
+    { version: 'unknown', signatures: 0 },
+  ]) {
+    const { signatures, titles, facts } = baselineOf(aRunResult({ trials, harness }), 'runs/a');
+    t.equal(signatures.size + titles.size, 0);
+    t.strictSame(facts, { run: 'runs/a', harness, trusted: false });
+    const said = `--baseline runs/a: its signatures (${harness.signatures}, of splat ${harness.version}) are not`;
+    t.match(distrustOf(facts), said);
+  }
+  const ours = baselineOf(aRunResult({ trials }), 'runs/a');
+  t.equal(ours.signatures.size, 1);
+  t.equal(distrustOf(ours.facts), undefined);
+  t.end();
+});
 
 const badBaselines: readonly { readonly text: string; readonly says: RegExp }[] = [
   { text: '{', says: /result\.json is not readable as JSON/ },

@@ -1,6 +1,7 @@
 import type { BisectReport, ReportedCommit } from '../../records/bisect.ts';
 import { highestUnseenRate } from '../../trial/rate.ts';
 import { shortName } from '../../trial/short-name.ts';
+import { writtenBy } from '../../trial/written-by.ts';
 import { type BisectResult, standing } from './bisect.ts';
 import { endsOf, type Refusal } from './decide.ts';
 import { countsOf } from './evidence.ts';
@@ -23,6 +24,7 @@ export function concludeBisect(result: BisectResult): BisectReport {
   ];
   return {
     schema: 'splat-bisect/1',
+    harness: writtenBy(),
     ...answerOf(result),
     steps: looked.length,
     builds: facts.filter(isBuild).length,

@@ -1,5 +1,6 @@
 import { type FactLog, openFactLog } from '../../host/fact-log.ts';
 import { type BisectFact, bisectFactSchema } from '../../records/bisect-journal.ts';
+import { writtenBy } from '../../trial/written-by.ts';
 import { type Evidence, learn, nothingKnown } from './evidence.ts';
 import type { History } from './history.ts';
 
@@ -7,7 +8,12 @@ export type Journal = FactLog<BisectFact>;
 
 /** The journal of the bisection in `dir`, begun when there is none; throws as openFactLog(). */
 export async function openJournal(dir: string, key: string): Promise<Journal & AsyncDisposable> {
-  return openFactLog(dir, { key, what: 'bisection', schema: bisectFactSchema });
+  return openFactLog(dir, {
+    key,
+    what: 'bisection',
+    schema: bisectFactSchema,
+    harness: writtenBy(),
+  });
 }
 
 /** What the facts say of the commits; trials of other workloads than `workload` do not count. */

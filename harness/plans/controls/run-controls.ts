@@ -17,6 +17,7 @@ import { type LabRequest, openLab } from '../../trial/lab.ts';
 import { openLockRecord } from '../../trial/lock-record.ts';
 import type { TrialPlan } from '../../trial/plan.ts';
 import { runTrials, type TrialsRequest } from '../../trial/trials.ts';
+import { writtenBy } from '../../trial/written-by.ts';
 import type { Untestable } from '../../verdict.ts';
 import { judgeCell, planCells, untriedCell } from './cell.ts';
 import { planForks, summarizeForks } from './timed.ts';
@@ -75,6 +76,7 @@ export async function controlsPlan(request: ControlsRequest): Promise<ControlsRe
   const cells = ordered.flatMap((one) => one.cells);
   return {
     schema: 'splat-controls/1',
+    harness: writtenBy(),
     seed: request.seed,
     asExpected:
       columns.every(({ because }) => because === undefined) &&

@@ -5,7 +5,8 @@ import { readConfigBase } from '../../kernel/test-kernel.ts';
 import type { RunRecord } from '../../records/run-request.ts';
 import type { RunResult } from '../../records/run-result.ts';
 import { chooseWorkloads } from '../../trial/choose-workloads.ts';
-import { readBaseline } from './baseline.ts';
+import { writtenBy } from '../../trial/written-by.ts';
+import { distrustOf, readBaseline } from './baseline.ts';
 import { type AskedRun, keepInputs } from './keep-inputs.ts';
 import { runPlan } from './run.ts';
 
@@ -34,6 +35,8 @@ export async function runAsked(asked: AskedRun, options: AskedRunOptions): Promi
   const { workloadArgs: args, cwd } = asked;
   const workloads = await chooseWorkloads(asked.workloads, { cwd, args, signal });
   const known = asked.baseline === undefined ? undefined : await readBaseline(asked.baseline, cwd);
+  const distrust = known === undefined ? undefined : distrustOf(known.baseline.facts);
+  if (distrust !== undefined) emit({ kind: 'note', text: distrust });
   if (asked.configBase !== undefined) await readConfigBase(asked.configBase, cwd);
   const dir = await options.openDirectory();
   const request = await keepInputs(
@@ -43,6 +46,7 @@ export async function runAsked(asked: AskedRun, options: AskedRunOptions): Promi
   );
   const record: RunRecord = {
     schema: 'splat-replay/1',
+    harness: writtenBy(),
     startedAt: new Date().toISOString(),
     request,
   };

@@ -5,14 +5,24 @@ import { HarnessError } from '../../errors.ts';
 import { readRecord } from '../../host/record-file.ts';
 import { isVersionIn, type KernelVersion } from '../../kernel/source.ts';
 import type { LockOrder } from '../../locks/dependencies.ts';
-import { type RunResult, runResultSchema } from '../../records/run-result.ts';
+import { type BaselineFacts, type RunResult, runResultSchema } from '../../records/run-result.ts';
 import { readLockOrder } from '../../trial/lock-record.ts';
 import type { KnownSplats } from '../../trial/runner.ts';
+import { writtenBy } from '../../trial/written-by.ts';
 
 /** What an earlier run found. It is known now, and does not decide. */
 export interface Baseline extends KnownSplats {
   /** What its guests learned of lock order; absent when it kept none. */
   readonly locks?: LockOrder;
+  /** For the record of the run. */
+  readonly facts: BaselineFacts;
+}
+
+/** What is to be said of a baseline that is not trusted; undefined for one that is. */
+export function distrustOf({ run, harness, trusted }: BaselineFacts): string | undefined {
+  if (trusted) return undefined;
+  const theirs = `its signatures (${harness.signatures}, of splat ${harness.version})`;
+  return `--baseline ${run}: ${theirs} are not made as ours (${writtenBy().signatures}): none of its splats is taken for known`;
 }
 
 /** The splats of `--baseline RUN`: a run directory or its result.json. Throws `usage` when it is neither. */
@@ -27,8 +37,8 @@ export async function readBaseline(
     const result = await readRecord(file, runResultSchema);
     if (result !== undefined) {
       const locks = await readLockOrder(file);
-      const baseline = { ...baselineOf(result), ...(locks === undefined ? {} : { locks }) };
-      return { baseline, file };
+      const known = baselineOf(result, run);
+      return { baseline: { ...known, ...(locks === undefined ? {} : { locks }) }, file };
     }
   } catch (error) {
     if (!(error instanceof HarnessError)) throw error;
@@ -38,16 +48,21 @@ export async function readBaseline(
 }
 
 /**
- * A canary's splats are as seeded, and known to nobody, unless it said something else as well. A splat that a baseline of
- * that run knew is known here too.
+ * What the result of `--baseline RUN` makes known. A canary's splats are as seeded, and known to nobody, unless the canary
+ * said something else as well. A splat that a baseline of that run knew is known here too. Nothing is known by signatures
+ * that other rules have made: equal ones may be two bugs, and one bug has two.
  */
-export function baselineOf({ bootSplats, trials }: RunResult): Baseline {
+export function baselineOf({ harness, bootSplats, trials }: RunResult, run: string): Baseline {
+  const trusted = harness.signatures === writtenBy().signatures;
+  const facts = { run, harness, trusted };
+  if (!trusted) return { signatures: new Set(), titles: new Set(), facts };
   const splats = trials.flatMap(({ canary, verdict, splats: seen }) => {
     if (canary === undefined) return seen;
     const titles = verdict.kind === 'splat' ? verdict.titles : [];
     return seen.filter(({ title }) => titles.includes(title));
   });
   return {
+    facts,
     signatures: new Set([...bootSplats, ...splats].map(({ signature }) => signature)),
     titles: new Set(
       trials.flatMap(({ verdict }) => (verdict.kind === 'splat' ? verdict.titles : [])),

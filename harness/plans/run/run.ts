@@ -18,6 +18,7 @@ import type { TrialPlan } from '../../trial/plan.ts';
 import { planTrials } from '../../trial/plan-trials.ts';
 import { isKnownTo } from '../../trial/runner.ts';
 import { runTrials } from '../../trial/trials.ts';
+import { writtenBy } from '../../trial/written-by.ts';
 import { isNotRun, type Verdict, worstVerdict } from '../../verdict.ts';
 import { type Baseline, knownIn } from './baseline.ts';
 
@@ -55,10 +56,17 @@ export async function runPlan(request: RunRequest): Promise<RunResult> {
     built.kind === 'untestable'
       ? { ...untested, verdict: built.verdict }
       : await testKernel(built.kernel, request, clock);
-  return { schema: 'splat-run/1', ...tested, seed: request.seed, timings: clock.timings() };
+  return {
+    schema: 'splat-run/1',
+    harness: writtenBy(),
+    ...tested,
+    ...(request.baseline === undefined ? {} : { baseline: request.baseline.facts }),
+    seed: request.seed,
+    timings: clock.timings(),
+  };
 }
 
-type Tested = Omit<RunResult, 'schema' | 'seed' | 'timings'>;
+type Tested = Omit<RunResult, 'schema' | 'harness' | 'baseline' | 'seed' | 'timings'>;
 
 const untested = {
   kernel: null,

@@ -14,6 +14,7 @@ import type {
 import type { BuildNote } from '../../records/series-journal.ts';
 import { highestUnseenRate } from '../../trial/rate.ts';
 import { bootWorkload } from '../../trial/ready-kernel.ts';
+import { writtenBy } from '../../trial/written-by.ts';
 import { viewOf } from './branch.ts';
 import { coverageOf, isUnexercised, type WatchedFunction } from './coverage.ts';
 import { locateAll } from './decide.ts';
@@ -54,6 +55,7 @@ export function concludeSeries(whole: Tried): SeriesReport {
   const accel = log.facts.find((fact) => fact.kind === 'accel');
   return {
     schema: 'splat-series/1',
+    harness: writtenBy(),
     verdict: isOpen ? unexercised : verdict,
     exitCode: isOpen ? exitCodes.skip : exitCodeOfSeries(evidence.steps.get(0), judged),
     base: describeBase(tried),

@@ -22,6 +22,7 @@ import { seriesFactSchema } from '../../records/series-journal.ts';
 import { chooseWorkloads } from '../../trial/choose-workloads.ts';
 import { bootWorkload, type CommitLabRequest } from '../../trial/ready-kernel.ts';
 import { openScheduler } from '../../trial/scheduler.ts';
+import { writtenBy } from '../../trial/written-by.ts';
 import { type Branch, mergeBranch, nextBranch, viewOf } from './branch.ts';
 import { concludeSeries, findDetectors } from './conclude.ts';
 import { chooseControls } from './control-workloads.ts';
@@ -72,6 +73,7 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
     key: valueDigest([request.key, source.id, diffs, own, await readConfigs(request)]),
     what: 'series',
     schema: seriesFactSchema,
+    harness: writtenBy(),
   });
   const names = [bootWorkload, ...workloads.map(({ workload }) => workload.name)];
   const watched = watchFunctions(changes);

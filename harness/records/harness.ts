@@ -1,0 +1,15 @@
+import * as v from 'valibot';
+import { described, type Recorded } from './schema.ts';
+
+const harnessSchema = v.object({
+  version: described(v.string(), 'Of splat; `unknown` in records of before it was recorded.'),
+  signatures: described(
+    v.number(),
+    'Signatures of two records can be compared when this is equal in both; 0: it was not recorded.',
+  ),
+});
+
+/** Which splat wrote a record: each record has it. */
+export const harnessField = v.optional(harnessSchema, { version: 'unknown', signatures: 0 });
+
+export type HarnessFacts = Recorded<typeof harnessSchema>;

@@ -1,0 +1,74 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { toJsonSchema } from '@valibot/to-json-schema';
+import { bisectReportSchema } from '../harness/records/bisect.ts';
+import { bisectFactSchema } from '../harness/records/bisect-journal.ts';
+import { controlsResultSchema } from '../harness/records/controls.ts';
+import { triageSchema } from '../harness/records/finding.ts';
+import { lockOrderSchema } from '../harness/records/lock-order.ts';
+import { runRecordSchema } from '../harness/records/run-request.ts';
+import { runResultSchema } from '../harness/records/run-result.ts';
+import type { RecordSchema } from '../harness/records/schema.ts';
+import { seriesReportSchema } from '../harness/records/series.ts';
+import { seriesFactSchema } from '../harness/records/series-journal.ts';
+import { trialRecordSchema } from '../harness/records/trial.ts';
+
+/**
+ * The JSON Schemas of schemas/ (draft-07), made of harness/records/: `npm run schemas` writes them; with --check the files
+ * are compared with what would be written, and the exit code is 1 when one differs.
+ */
+const formats: Readonly<Record<string, { readonly schema: RecordSchema; readonly what: string }>> =
+  {
+    run: { schema: runResultSchema, what: 'result.json of a run, and `splat run --json`' },
+    replay: { schema: runRecordSchema, what: 'run.json of a run' },
+    trial: { schema: trialRecordSchema, what: "trial.json of a trial's folder" },
+    locks: { schema: lockOrderSchema, what: 'locks.json of a run' },
+    controls: {
+      schema: controlsResultSchema,
+      what: 'controls.json, and `splat controls --json`',
+    },
+    series: { schema: seriesReportSchema, what: 'series.json, and `splat series --json`' },
+    'series-journal': { schema: seriesFactSchema, what: 'a line of the journal.jsonl of a series' },
+    bisect: { schema: bisectReportSchema, what: 'bisect.json, and `splat bisect --json`' },
+    'bisect-journal': {
+      schema: bisectFactSchema,
+      what: 'a line of the journal.jsonl of a bisection',
+    },
+    triage: { schema: triageSchema, what: '`splat triage --json`' },
+  };
+
+/** The text of each file of schemas/, by its name. */
+export function jsonSchemas(): ReadonlyMap<string, string> {
+  return new Map(
+    Object.entries(formats).map(([name, { schema, what }]) => {
+      const { $schema, ...rest } = toJsonSchema(schema);
+      return [`${name}.json`, `${JSON.stringify({ $schema, title: what, ...rest }, null, 1)}\n`];
+    }),
+  );
+}
+
+const folder = fileURLToPath(new URL('../schemas', import.meta.url));
+
+/** Names of the files of schemas/ that are not what harness/records/ says. */
+function staleSchemas(made: ReadonlyMap<string, string>): readonly string[] {
+  const there = readdirSync(folder);
+  const isStale = (name: string): boolean =>
+    !there.includes(name) || readFileSync(join(folder, name), 'utf8') !== made.get(name);
+  return [...new Set([...there, ...made.keys()])].filter(isStale);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const made = jsonSchemas();
+  if (!process.argv.includes('--check')) {
+    for (const [name, text] of made) writeFileSync(join(folder, name), text);
+  } else {
+    const stale = staleSchemas(made);
+    if (stale.length > 0) {
+      console.error(
+        `schemas/${stale.join(', schemas/')}: not as harness/records/; npm run schemas`,
+      );
+      process.exitCode = 1;
+    }
+  }
+}

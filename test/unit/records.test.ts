@@ -1,0 +1,143 @@
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+import t from 'tap';
+import ts from 'typescript';
+import { runResultSchema } from '../../harness/records/run-result.ts';
+import { checkValue } from '../../harness/records/schema.ts';
+import { jsonSchemas } from '../json-schemas.ts';
+import { aRunResult, aTrialResult } from '../made-records.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+void t.test('a record is what was written, without what a schema does not name', (t) => {
+  const written = aRunResult();
+  const read = checkValue(runResultSchema, JSON.parse(JSON.stringify({ ...written, later: 1 })));
+  t.strictSame(read, { isRight: true, value: written });
+  t.end();
+});
+
+void t.test('a record of before the harness named itself can be read, and is of no scheme', (t) => {
+  const { harness: _harness, ...old } = aRunResult();
+  const read = checkValue(runResultSchema, old);
+  t.match(read, { isRight: true, value: { harness: { version: 'unknown', signatures: 0 } } });
+  t.end();
+});
+
+void t.test('what is wrong in a record is named by its path', (t) => {
+  const trials = [aTrialResult(), { ...aTrialResult(), counters: { a: 1, b: 'c' } }];
+  const rows: readonly (readonly [unknown, string])[] = [
+    [{ ...aRunResult(), trials }, 'trials[1].counters.b'],
+    [{ ...aRunResult(), seed: '7' }, 'seed'],
+    ['text', ''],
+    [null, ''],
+  ];
+  for (const [value, field] of rows) {
+    t.strictSame(checkValue(runResultSchema, value), { isRight: false, field });
+  }
+  t.end();
+});
+
+void t.test('every file of schemas/ is as harness/records/ says', (t) => {
+  for (const [name, text] of jsonSchemas()) {
+    t.equal(readFileSync(join(root, 'schemas', name), 'utf8'), text, `${name}: npm run schemas`);
+  }
+  t.end();
+});
+
+void t.test(
+  'a field added to a trial appears in result.json, its schema and the type of the page',
+  async (t) => {
+    const copy = t.testdir();
+    for (const folder of ['harness', 'patches']) {
+      cpSync(join(root, folder), join(copy, folder), { recursive: true });
+    }
+    mkdirSync(join(copy, 'test'));
+    cpSync(join(root, 'test/json-schemas.ts'), join(copy, 'test/json-schemas.ts'));
+    const file = join(copy, 'harness/records/trial.ts');
+    const text = readFileSync(file, 'utf8');
+    const added = text.replace('  seed: v.number(),\n', (line) => `${line}  mood: v.string(),\n`);
+    t.not(added, text);
+    writeFileSync(file, added);
+
+    const load = async (path: string) => import(pathToFileURL(join(copy, path)).href);
+    const { runResultSchema: schema } = (await load('harness/records/run-result.ts')) as {
+      readonly runResultSchema: typeof runResultSchema;
+    };
+    const trial = { ...aTrialResult(), mood: 'good' };
+    t.match(checkValue(schema, { ...aRunResult(), trials: [trial] }), {
+      value: { trials: [{ mood: 'good' }] },
+    });
+    t.match(checkValue(schema, aRunResult()), { isRight: false, field: 'trials[0].mood' });
+
+    const made = (await load('test/json-schemas.ts')) as {
+      readonly jsonSchemas: typeof jsonSchemas;
+    };
+    const { properties } = JSON.parse(made.jsonSchemas().get('run.json') ?? '') as {
+      readonly properties: { readonly trials: { readonly items: object } };
+    };
+    t.match(properties.trials.items, { properties: { mood: { type: 'string' } } });
+
+    writeFileSync(
+      join(copy, 'harness/uses.ts'),
+      `import type { RunPage } from './report/page/run-page.ts';
+export const moodOf = (page: RunPage): string | undefined => page.run.trials[0]?.mood;
+export const wrong = (page: RunPage): number | undefined => page.run.trials[0]?.mood;
+`,
+    );
+    const { options } = ts.parseJsonConfigFileContent(
+      ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path)).config,
+      ts.sys,
+      root,
+    );
+    const program = ts.createProgram([join(copy, 'harness/uses.ts')], {
+      ...options,
+      rootDir: copy,
+    });
+    const wrong = program
+      .getSemanticDiagnostics(program.getSourceFile(join(copy, 'harness/uses.ts')))
+      .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, ' '));
+    t.equal(wrong.length, 1, 'the page knows the field, as the text it is');
+    t.match(wrong[0], /'string \| undefined' is not assignable to type 'number \| undefined'/);
+  },
+);
+
+void t.test('splat triage loads no schema', async (t) => {
+  const { metafile } = await build({
+    entryPoints: [join(root, 'harness/cli.ts')],
+    outdir: join(root, 'dist/none'),
+    bundle: true,
+    splitting: true,
+    packages: 'external',
+    format: 'esm',
+    platform: 'node',
+    metafile: true,
+    write: false,
+    absWorkingDir: root,
+  });
+  /** What Node loads before the command of that file runs: sources and packages. */
+  const loadedBy = (command: string): readonly string[] => {
+    const { outputs } = metafile;
+    const isNeeded = ({ entryPoint = '' }: { entryPoint?: string }): boolean =>
+      entryPoint === 'harness/cli.ts' || entryPoint === `harness/commands/${command}.ts`;
+    const chunks = new Set(Object.keys(outputs).filter((name) => isNeeded(outputs[name] ?? {})));
+    const loaded = new Set<string>();
+    // A set that grows while it is walked is walked to its end.
+    for (const name of chunks) {
+      const { imports = [], inputs = {} } = outputs[name] ?? {};
+      for (const input of Object.keys(inputs)) loaded.add(input);
+      for (const { path, kind, external } of imports) {
+        if (kind !== 'import-statement') continue;
+        if (external === true) loaded.add(path);
+        else chunks.add(path);
+      }
+    }
+    return [...loaded];
+  };
+  const isSchema = (name: string): boolean =>
+    name === 'valibot' || name.startsWith('harness/records/');
+  t.ok(loadedBy('triage').includes('harness/splat/scanner.ts'));
+  t.strictSame(loadedBy('triage').filter(isSchema), []);
+  t.ok(loadedBy('list').includes('valibot'), 'where there is one it is seen');
+});

@@ -5,6 +5,7 @@ import { toJsonSchema } from '@valibot/to-json-schema';
 import { bisectReportSchema } from '../harness/records/bisect.ts';
 import { bisectFactSchema } from '../harness/records/bisect-journal.ts';
 import { controlsResultSchema } from '../harness/records/controls.ts';
+import { stampedEventSchema } from '../harness/records/event.ts';
 import { triageSchema } from '../harness/records/finding.ts';
 import { lockOrderSchema } from '../harness/records/lock-order.ts';
 import { runRecordSchema } from '../harness/records/run-request.ts';
@@ -31,6 +32,7 @@ const formats: Readonly<Record<string, { readonly schema: RecordSchema; readonly
     series: { schema: seriesReportSchema, what: 'series.json, and `splat series --json`' },
     'series-journal': { schema: seriesFactSchema, what: 'a line of the journal.jsonl of a series' },
     bisect: { schema: bisectReportSchema, what: 'bisect.json, and `splat bisect --json`' },
+    events: { schema: stampedEventSchema, what: 'a line of events.jsonl' },
     'bisect-journal': {
       schema: bisectFactSchema,
       what: 'a line of the journal.jsonl of a bisection',

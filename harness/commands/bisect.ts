@@ -1,7 +1,6 @@
 import { join, relative, resolve } from 'node:path';
 import { exitCodes, HarnessError } from '../errors.ts';
 import { defaultGuest } from '../guest/recipes.ts';
-import { writeWhole } from '../host/disk.ts';
 import { tryLock } from '../host/lock.ts';
 import { cacheRoot, valueDigest } from '../host/store.ts';
 import { type BisectRequest, bisectPlan } from '../plans/bisection/bisect.ts';
@@ -20,7 +19,9 @@ import { explainEnds, readRangeChoice } from './bisect-range.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
 import { abandonJournal, openJournalDirectory } from './run-directory.ts';
+import { openEvents } from './run-events.ts';
 import { requireConfidence, wholeNumber } from './run-options.ts';
+import { requireReports, writeRecord } from './write-record.ts';
 
 export const command = 'bisect';
 export const describe = 'find the commit that brought a splat, however rarely it fires';
@@ -30,7 +31,8 @@ export const builder = bisectOptions;
 /** Bisects; 0 when it found the commit or the smallest undecidable set, 125 when it could not. */
 export async function run(argv: BisectArguments, context: CommandContext): Promise<number> {
   const board = openBoard(context.stderr, context.live);
-  const { choice, ...asked } = await readRequest(argv, context, board);
+  const events = openEvents(board.emit);
+  const { choice, ...asked } = await readRequest(argv, context, { ...board, ...events });
   await installPackages(context);
   // Before there is a folder: what is wrong with the ends leaves nothing behind.
   const range = await openRange(choice, asked).catch(async (error: unknown) => {
@@ -43,16 +45,18 @@ export async function run(argv: BisectArguments, context: CommandContext): Promi
     if (lock === undefined) {
       throw new HarnessError('usage', `another splat is bisecting in ${dir}; wait, or use --out`);
     }
+    events.keepIn(dir);
     const reverse = 'reverse' in choice && choice.reverse;
     const report = concludeBisect(await bisectPlan({ ...asked, range, reverse }));
     board.show([]);
-    await writeReports(report, dir);
+    const failures = await writeReports(report, dir);
     const shown = relative(context.cwd, dir) || '.';
     context.stdout.write(
       argv.json
         ? `${JSON.stringify(report)}\n`
         : describeBisect(report, { colour: context.colour, dir: shown }),
     );
+    requireReports([...failures, ...events.failures()], 'bisect.json');
     return report.because === null ? exitCodes.clean : exitCodes.skip;
   } catch (error) {
     board.show([]);
@@ -120,8 +124,10 @@ async function readRequest(
   };
 }
 
-async function writeReports(report: BisectReport, dir: string): Promise<void> {
-  await writeWhole(join(dir, 'bisect.json'), `${JSON.stringify(report, null, 2)}\n`);
-  if (report.unit === 'commit') await writeWhole(join(dir, 'bisect.log'), formatBisectLog(report));
-  await writeWhole(join(dir, 'posterior.svg'), drawPosterior(report));
+/** A line for each report that could not be made. */
+async function writeReports(report: BisectReport, dir: string): Promise<readonly string[]> {
+  return writeRecord(dir, { file: 'bisect.json', value: report }, [
+    { file: 'bisect.log', make: () => (report.unit === 'commit' ? formatBisectLog(report) : null) },
+    { file: 'posterior.svg', make: () => drawPosterior(report) },
+  ]);
 }

@@ -1,12 +1,11 @@
 import { randomInt } from 'node:crypto';
-import { join, relative } from 'node:path';
+import { relative } from 'node:path';
 import type { Argv } from 'yargs';
 import { annotationStates } from '../../patches/index.ts';
 import { rules } from '../../patches/seeded-bugs.ts';
 import { exitCodes, HarnessError } from '../errors.ts';
 import type { AccelChoice } from '../guest/accel.ts';
 import { defaultGuest } from '../guest/recipes.ts';
-import { writeWhole } from '../host/disk.ts';
 import { cacheRoot } from '../host/store.ts';
 import { controlsPlan } from '../plans/controls/run-controls.ts';
 import type { AnnotationState } from '../records/controls.ts';
@@ -17,7 +16,9 @@ import { progressWriter } from '../report/progress.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
 import { abandonRun, openRunDirectory } from './run-directory.ts';
+import { openEvents } from './run-events.ts';
 import { fragmentText, jobsText, wholeNumber } from './run-options.ts';
+import { requireReports, writeRecord } from './write-record.ts';
 
 export interface ControlsArguments {
   readonly kernel: readonly string[];
@@ -123,6 +124,8 @@ export async function run(argv: ControlsArguments, context: CommandContext): Pro
   if (twice !== undefined) throw new HarnessError('usage', `--kernel ${twice}: named twice`);
   await installPackages(context);
   const dir = await openRunDirectory(argv.out, context.cwd);
+  const events = openEvents(progressWriter(context.stderr, context.live));
+  events.keepIn(dir);
   try {
     const result = await controlsPlan({
       kernels: argv.kernel,
@@ -143,17 +146,19 @@ export async function run(argv: ControlsArguments, context: CommandContext): Pro
       cacheRoot: cacheRoot(context.env),
       dir,
       signal: context.signal,
-      emit: progressWriter(context.stderr, context.live),
+      emit: events.emit,
     });
-    await writeWhole(join(dir, 'controls.json'), `${JSON.stringify(result, null, 2)}\n`);
-    await writeWhole(join(dir, 'matrix.svg'), drawControls(result));
-    await writeWhole(join(dir, 'matrix.md'), tabulateControls(result));
+    const failures = await writeRecord(dir, { file: 'controls.json', value: result }, [
+      { file: 'matrix.svg', make: () => drawControls(result) },
+      { file: 'matrix.md', make: () => tabulateControls(result) },
+    ]);
     const shown = relative(context.cwd, dir) || '.';
     context.stdout.write(
       argv.json
         ? `${JSON.stringify(result)}\n`
         : describeControls(result, { colour: context.colour, dir: shown }),
     );
+    requireReports([...failures, ...events.failures()], 'controls.json');
     return result.asExpected ? exitCodes.clean : exitCodes.splat;
   } catch (error) {
     throw await abandonRun(error, dir, context.cwd);

@@ -11,7 +11,9 @@ import { type Verdict, verdictPhrase } from '../verdict.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
 import { abandonRun, openRunDirectory, writeReports } from './run-directory.ts';
+import { openEvents } from './run-events.ts';
 import { jobsText, wholeNumber } from './run-options.ts';
+import { requireReports } from './write-record.ts';
 
 export interface ReplayArguments {
   readonly run: string;
@@ -54,24 +56,31 @@ export async function run(argv: ReplayArguments, context: CommandContext): Promi
   await installPackages(context);
   const asked = { ...askAgain(replayed.dir, replayed.record.request), trials: replayed.trials };
   const kernelId = replayed.result.kernel?.id;
+  const events = openEvents(progressWriter(context.stderr, context.live));
   let opened: string | undefined;
   try {
     const finished = await runAsked(asked, {
-      openDirectory: async () => (opened = await openRunDirectory(argv.out, context.cwd)),
+      openDirectory: async () => {
+        opened = await openRunDirectory(argv.out, context.cwd);
+        events.keepIn(opened);
+        return opened;
+      },
+      runId: events.runId,
       cacheRoot: cacheRoot(context.env),
       jobs,
       ...(kernelId === undefined ? {} : { kernelId }),
       signal: context.signal,
-      emit: progressWriter(context.stderr, context.live),
+      emit: events.emit,
     });
     const { result, dir } = finished;
-    await writeReports(finished, context.cwd);
+    const failures = await writeReports(finished, context.cwd);
     const comparison = compareRuns(replayed.result, result, replayed.trials);
     context.stdout.write(
       argv.json
         ? `${JSON.stringify({ schema: 'splat-replayed/1', dir, ...comparison })}\n`
         : describeComparison(comparison, relative(context.cwd, dir) || '.'),
     );
+    requireReports([...failures, ...events.failures()], 'result.json');
     return comparison.repeated ? exitCodes.clean : exitCodes.splat;
   } catch (error) {
     throw await abandonRun(error, opened, context.cwd);

@@ -1,12 +1,14 @@
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { HarnessError, isHarnessError } from '../errors.ts';
-import { explainDiskError, makeFolder, writeWhole } from '../host/disk.ts';
+import { explainDiskError, makeFolder } from '../host/disk.ts';
 import type { FinishedRun } from '../plans/run/asked-run.ts';
 import { formatJunit } from '../report/junit.ts';
 import { formatKtap } from '../report/ktap.ts';
 import { drawLocks } from '../report/locks-svg.ts';
+import { eventsFile } from './run-events.ts';
 import { formatRunAt } from './run-page.ts';
+import { writeRecord } from './write-record.ts';
 
 const defaultFolder = 'splat-runs';
 
@@ -50,7 +52,7 @@ export function abandonJournal(failure: unknown, dir: string, cwd: string): unkn
 }
 
 /** What stands in the folder of a series or bisection before its journal does. */
-const beforeJournal = new Set(['lock']);
+const beforeJournal = new Set(['lock', eventsFile]);
 
 /**
  * Makes the folder of what goes on where it was, as `what` a bisection or a series, or finds it. Throws `usage` for one that
@@ -82,15 +84,22 @@ async function namesIn(dir: string, shown: string): Promise<readonly string[]> {
   }
 }
 
-/** Everything of a run directory that is made of the result. Commands on its page are those of somebody in `cwd`. */
-export async function writeReports(run: FinishedRun, cwd: string): Promise<void> {
+/**
+ * Everything of a run directory that is made of the result: a line for each report that could not be made. Commands on its
+ * page are those of somebody in `cwd`.
+ */
+export async function writeReports(run: FinishedRun, cwd: string): Promise<readonly string[]> {
   const { dir, result } = run;
-  await writeWhole(join(dir, 'results.tap'), formatKtap(result));
-  await writeWhole(join(dir, 'junit.xml'), formatJunit(result));
-  const locksSvg = await drawLocks(result.locks);
-  if (locksSvg !== null) await writeWhole(join(dir, 'locks.svg'), locksSvg);
-  // Who finds it takes the run for finished. The page can be made again.
-  await writeWhole(join(dir, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
-  const page = await formatRunAt(run, cwd, { locksSvg, beside: true });
-  await writeWhole(join(dir, 'report.html'), page);
+  const locksSvg = drawLocks(result.locks);
+  // Its failure is told where it is written; the page can do without.
+  const picture = locksSvg.catch(() => null);
+  return writeRecord(dir, { file: 'result.json', value: result }, [
+    { file: 'results.tap', make: () => formatKtap(result) },
+    { file: 'junit.xml', make: () => formatJunit(result) },
+    { file: 'locks.svg', make: async () => locksSvg },
+    {
+      file: 'report.html',
+      make: async () => formatRunAt(run, cwd, { locksSvg: await picture, beside: true }),
+    },
+  ]);
 }

@@ -14,6 +14,7 @@ import { exitCodeOfVerdict } from '../verdict.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
 import { abandonRun, openRunDirectory, writeReports } from './run-directory.ts';
+import { openEvents } from './run-events.ts';
 import {
   durationText,
   jobsText,
@@ -22,6 +23,7 @@ import {
   wholeNumber,
 } from './run-options.ts';
 import { replayCommand } from './run-page.ts';
+import { requireReports } from './write-record.ts';
 
 export interface RunArguments extends KernelArguments {
   readonly guest: string;
@@ -132,7 +134,7 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
   const limits = checkedLimits(argv);
   const args = argv['--'] ?? [];
   await requireWorkloads(argv.workload, context.cwd);
-  const emit = progressWriter(context.stderr, context.live);
+  const events = openEvents(progressWriter(context.stderr, context.live));
   await installPackages(context);
   const seed = limits.seed ?? randomInt(2 ** 32 - 1);
   const asked: AskedRun = {
@@ -157,14 +159,19 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
   let opened: string | undefined;
   try {
     const finished = await runAsked(asked, {
-      openDirectory: async () => (opened = await openRunDirectory(argv.out, context.cwd)),
+      openDirectory: async () => {
+        opened = await openRunDirectory(argv.out, context.cwd);
+        events.keepIn(opened);
+        return opened;
+      },
+      runId: events.runId,
       cacheRoot: cacheRoot(context.env),
       jobs: limits.jobs,
       signal: context.signal,
-      emit,
+      emit: events.emit,
     });
     const { result, dir } = finished;
-    await writeReports(finished, context.cwd);
+    const failures = await writeReports(finished, context.cwd);
     context.stdout.write(
       argv.json
         ? `${JSON.stringify(result)}\n`
@@ -174,6 +181,7 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
             reproduce: (trial) => replayCommand(dir, trial, context.cwd),
           }),
     );
+    requireReports([...failures, ...events.failures()], 'result.json');
     return exitCodeOfVerdict(result.verdict);
   } catch (error) {
     throw await abandonRun(error, opened, context.cwd);

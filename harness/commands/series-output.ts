@@ -1,7 +1,5 @@
 import { createHash } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import { commandLine, runTool } from '../host/process.ts';
 import { openSandbox } from '../host/sandbox.ts';
 import { parseDiff, touchedPaths } from '../patch/diff.ts';
@@ -17,21 +15,26 @@ import { formatSeriesMail } from '../report/series-mail.ts';
 import type { CommandContext } from './context.ts';
 import { guestDefaults, optionWords } from './run-options.ts';
 import type { SeriesArguments } from './series-options.ts';
+import { writeRecord } from './write-record.ts';
 
-/** Everything of the folder of a series that is made of the report. */
+/** Everything of the folder of a series that is made of the report: a line for each that could not be made. */
 export async function writeSeriesReports(
   report: SeriesReport,
   { series }: Asked,
   options: { readonly dir: string; readonly startedAt: string; readonly command: string },
-): Promise<void> {
+): Promise<readonly string[]> {
   const { dir, startedAt, command } = options;
   const patchDigests = series.patches.map(({ diff }) => digest(diff));
-  const kcidb = formatKcidb(report, { origin: 'splat', startedAt, patchDigests, digest });
-  await writeFile(join(dir, 'series.json'), `${JSON.stringify(report, null, 2)}\n`);
-  await writeFile(join(dir, 'kcidb.json'), `${JSON.stringify(kcidb, null, 2)}\n`);
-  await writeFile(join(dir, 'junit.xml'), formatSeriesJunit(report));
-  await writeFile(join(dir, 'results.tap'), formatSeriesKtap(report));
-  await writeFile(join(dir, 'report.html'), formatSeriesPage(report, { startedAt, command }));
+  const kcidb = { origin: 'splat', startedAt, patchDigests, digest };
+  return writeRecord(dir, { file: 'series.json', value: report }, [
+    {
+      file: 'kcidb.json',
+      make: () => `${JSON.stringify(formatKcidb(report, kcidb), null, 2)}\n`,
+    },
+    { file: 'junit.xml', make: () => formatSeriesJunit(report) },
+    { file: 'results.tap', make: () => formatSeriesKtap(report) },
+    { file: 'report.html', make: () => formatSeriesPage(report, { startedAt, command }) },
+  ]);
 }
 
 function digest(text: string): string {

@@ -1,5 +1,6 @@
 import { join, relative, resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
+import type { Emit } from '../events.ts';
 import { defaultGuest } from '../guest/recipes.ts';
 import { tryLock } from '../host/lock.ts';
 import { cacheRoot, valueDigest } from '../host/store.ts';
@@ -19,9 +20,11 @@ import { requireWorkloads } from '../trial/choose-workloads.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
 import { abandonJournal, openJournalDirectory } from './run-directory.ts';
+import { openEvents } from './run-events.ts';
 import { requireConfidence, wholeNumber } from './run-options.ts';
 import { type SeriesArguments, seriesOptions } from './series-options.ts';
 import { seriesCommand, writeSeriesMail, writeSeriesReports } from './series-output.ts';
+import { requireReports } from './write-record.ts';
 
 export const command = 'series <series>';
 export const describe = 'give every patch of a series its verdict';
@@ -30,7 +33,8 @@ export const builder = seriesOptions;
 
 /** Tests a series; 1 when a patch brings a splat or breaks something, 125 when anything is open, else 0. */
 export async function run(argv: SeriesArguments, context: CommandContext): Promise<number> {
-  const request = await readRequest(argv, context);
+  const events = openEvents(progressWriter(context.stderr, context.live));
+  const request = await readRequest(argv, context, events.emit);
   await installPackages(context);
   const { dir } = request;
   try {
@@ -40,10 +44,13 @@ export async function run(argv: SeriesArguments, context: CommandContext): Promi
     if (lock === undefined) {
       throw new HarnessError('usage', `another splat tests a series in ${dir}; wait, or use --out`);
     }
+    events.keepIn(dir);
     const startedAt = new Date().toISOString();
     const report = await seriesPlan(request, asked);
-    await writeSeriesReports(report, asked, { dir, startedAt, command: seriesCommand(argv) });
+    const place = { dir, startedAt, command: seriesCommand(argv) };
+    const failures = await writeSeriesReports(report, asked, place);
     context.stdout.write(await formatReport(report, asked, argv, { ...context, dir }));
+    requireReports([...failures, ...events.failures()], 'series.json');
     return report.exitCode;
   } catch (error) {
     throw abandonJournal(error, dir, context.cwd);
@@ -63,7 +70,11 @@ async function formatReport(
   return describeSeries(report, { colour: context.colour, dir });
 }
 
-async function readRequest(argv: SeriesArguments, context: CommandContext): Promise<SeriesRequest> {
+async function readRequest(
+  argv: SeriesArguments,
+  context: CommandContext,
+  emit: Emit,
+): Promise<SeriesRequest> {
   const { cwd, signal, env } = context;
   const limits = readLimits(argv);
   const [one, other] = (['json', 'mail', 'b4'] as const).filter((flag) => argv[flag]);
@@ -112,7 +123,7 @@ async function readRequest(argv: SeriesArguments, context: CommandContext): Prom
     cacheRoot: cacheRoot(env),
     dir: resolve(cwd, argv.out ?? join('splat-runs', `series-${place}`)),
     signal,
-    emit: progressWriter(context.stderr, context.live),
+    emit,
   };
 }
 

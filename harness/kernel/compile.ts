@@ -39,7 +39,8 @@ export async function compileKernel(setup: MakeSetup, options: CompileOptions): 
   const progress = (): void => {
     // More objects than foretold: then nobody knows.
     const known = total !== undefined && objects <= total ? total : undefined;
-    emit({ kind: 'stage-progress', stage: 'build', done: objects, total: known, unit: 'objects' });
+    const ofTotal = known === undefined ? {} : { total: known };
+    emit({ kind: 'stage-progress', stage: 'build', done: objects, ...ofTotal, unit: 'objects' });
   };
   const oomKillsBefore = await countOomKills();
   progress();

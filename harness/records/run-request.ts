@@ -39,6 +39,9 @@ export const recordedRequestSchema = v.object({
 export const runRecordSchema = v.object({
   schema: v.literal('splat-replay/1'),
   harness: harnessField,
+  runId: v.exactOptional(
+    described(v.string(), 'Of its events; absent in records of before they had one.'),
+  ),
   startedAt: described(v.string(), 'ISO 8601, UTC.'),
   request: recordedRequestSchema,
 });

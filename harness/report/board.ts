@@ -1,4 +1,4 @@
-import type { HarnessEvent } from '../events.ts';
+import type { HarnessEvent } from '../records/event.ts';
 import { plain } from './plain.ts';
 import { progressWriter } from './progress.ts';
 

@@ -1,4 +1,4 @@
-import type { HarnessEvent } from '../events.ts';
+import type { HarnessEvent } from '../records/event.ts';
 import { plain } from './plain.ts';
 
 /** Writes what happens to stderr: a line for what ends, is noted or found, and on a terminal a live line for the rest. */

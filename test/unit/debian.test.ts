@@ -11,11 +11,11 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { HarnessEvent } from '../../harness/events.ts';
 import type { Archive } from '../../harness/host/apt-archive.ts';
 import { packageRoot } from '../../harness/host/package-root.ts';
 import { fileDigest } from '../../harness/host/store.ts';
 import { openSource, type Source } from '../../harness/kernel/source.ts';
+import type { HarnessEvent } from '../../harness/records/event.ts';
 
 const { signal } = new AbortController();
 

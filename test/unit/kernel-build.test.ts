@@ -18,12 +18,12 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { test } from 'tap';
 import { type BuildArguments, run as runBuild } from '../../harness/commands/build.ts';
-import type { HarnessEvent } from '../../harness/events.ts';
 import { describeSandbox, openSandbox, type Sandbox } from '../../harness/host/sandbox.ts';
 import { parseFragment } from '../../harness/kernel/fragment.ts';
 import { type BuildOutcome, type BuiltKernel, buildKernel } from '../../harness/kernel/kernel.ts';
 import { openSource, type Source } from '../../harness/kernel/source.ts';
 import type { Series } from '../../harness/patch/series.ts';
+import type { HarnessEvent } from '../../harness/records/event.ts';
 
 /** A cache of its own and the miniature kernel in it; builds are real: make, gcc, the sandbox. */
 async function setUp(dir: string, extraMakefile = ''): Promise<Bench> {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { knownIn } from '../../harness/plans/run/baseline.ts';
 import { isKnownTo } from '../../harness/trial/runner.ts';
+import { writtenBy } from '../../harness/trial/written-by.ts';
 import { knownSplats } from '../../patches/known-splats.ts';
 
 const composed = { title: 'WARNING in compose_active_planes', signature: 'warning-1' };
@@ -21,7 +22,11 @@ void t.test(
 );
 
 void t.test('a baseline is known on every kernel, by its signatures', async (t) => {
-  const baseline = { signatures: new Set(['warning-2']), titles: new Set(['no output in vkms']) };
+  const baseline = {
+    signatures: new Set(['warning-2']),
+    titles: new Set(['no output in vkms']),
+    facts: { run: 'runs/a', harness: writtenBy(), trusted: true },
+  };
   const known = knownIn([5, 10], baseline);
   t.equal(isKnownTo(known, { title: 'WARNING in f', signature: 'warning-2' }), true);
   t.equal(isKnownTo(known, { title: 'WARNING in f', signature: 'warning-3' }), false);

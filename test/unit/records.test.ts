@@ -103,6 +103,10 @@ export const wrong = (page: RunPage): number | undefined => page.run.trials[0]?.
   },
 );
 
+function isSchema(name: string): boolean {
+  return name === 'valibot' || name.startsWith('harness/records/');
+}
+
 void t.test('splat triage loads no schema', async (t) => {
   const { metafile } = await build({
     entryPoints: [join(root, 'harness/cli.ts')],
@@ -135,8 +139,6 @@ void t.test('splat triage loads no schema', async (t) => {
     }
     return [...loaded];
   };
-  const isSchema = (name: string): boolean =>
-    name === 'valibot' || name.startsWith('harness/records/');
   t.ok(loadedBy('triage').includes('harness/splat/scanner.ts'));
   t.strictSame(loadedBy('triage').filter(isSchema), []);
   t.ok(loadedBy('list').includes('valibot'), 'where there is one it is seen');

@@ -4,8 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import type { HarnessEvent } from '../../harness/events.ts';
 import { type TokenPool, tryToken, tryTokens } from '../../harness/host/tokens.ts';
+import type { HarnessEvent } from '../../harness/records/event.ts';
 import { openScheduler } from '../../harness/trial/scheduler.ts';
 
 const { signal } = new AbortController();

@@ -13,6 +13,8 @@ import { runPlan } from './run.ts';
 export interface AskedRunOptions {
   /** Gives the run directory, new or empty; called once all that was named is known to be there. */
   readonly openDirectory: () => Promise<string>;
+  /** Of the events of this run. */
+  readonly runId: string;
   readonly cacheRoot: string;
   /** Compilers, and guests, at a time; undefined: as many as the host has cores and memory for. */
   readonly jobs: number | undefined;
@@ -47,6 +49,7 @@ export async function runAsked(asked: AskedRun, options: AskedRunOptions): Promi
   const record: RunRecord = {
     schema: 'splat-replay/1',
     harness: writtenBy(),
+    runId: options.runId,
     startedAt: new Date().toISOString(),
     request,
   };

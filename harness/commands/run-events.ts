@@ -1,0 +1,49 @@
+import { randomUUID } from 'node:crypto';
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Emit } from '../events.ts';
+import type { StampedEvent } from '../records/event.ts';
+
+/** The events of one run of the harness: shown at once, and kept in its folder. */
+export interface RunEvents {
+  /** In each of its events. */
+  readonly runId: string;
+  readonly emit: Emit;
+  /** Writes the events so far, and from now on each as it comes, to events.jsonl of the folder; one that is there goes on. */
+  readonly keepIn: (dir: string) => void;
+  /** Why some of them are not in the file: as "events.jsonl: no space left"; empty when all are. A run goes on without. */
+  readonly failures: () => readonly string[];
+}
+
+export const eventsFile = 'events.jsonl';
+
+export function openEvents(report: (event: StampedEvent) => void): RunEvents {
+  const runId = randomUUID();
+  const early: string[] = [];
+  let file: string | undefined;
+  const failures: string[] = [];
+  const write = (lines: readonly string[]): void => {
+    if (file === undefined) early.push(...lines);
+    else if (failures.length === 0 && lines.length > 0) {
+      try {
+        // At once: what a killed run said last is the most telling.
+        appendFileSync(file, lines.join(''));
+      } catch (error) {
+        failures.push(`${eventsFile}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+  };
+  return {
+    runId,
+    emit: (event) => {
+      const stamped = { runId, atMs: Date.now(), ...event };
+      report(stamped);
+      write([`${JSON.stringify(stamped)}\n`]);
+    },
+    keepIn: (dir) => {
+      file = join(dir, eventsFile);
+      write(early.splice(0));
+    },
+    failures: () => failures,
+  };
+}

@@ -1,0 +1,56 @@
+import * as v from 'valibot';
+import { described, type Recorded } from './schema.ts';
+
+const stageSchema = v.picklist(['source', 'build', 'guest', 'accel', 'boot', 'trials']);
+const durationMs = described(v.number(), 'Milliseconds.');
+const trialId = described(v.string(), 'Id of the trial.');
+
+/**
+ * What happens during a run, as it happens. A state machine: a stage starts, makes progress, ends; stages do not overlap but
+ * for `trials`, inside which trials start and end, several at a time. A failure is the last event of its stage. A note may
+ * come at any time, a splat while its trial runs.
+ */
+export const eventSchema = v.variant('kind', [
+  v.object({ kind: v.literal('note'), text: v.string() }),
+  v.object({ kind: v.literal('stage-start'), stage: stageSchema, text: v.string() }),
+  v.object({
+    kind: v.literal('stage-progress'),
+    stage: stageSchema,
+    done: described(v.number(), 'A count of `unit`.'),
+    total: v.exactOptional(described(v.number(), 'Absent while nobody knows it.')),
+    unit: v.string(),
+  }),
+  v.object({
+    kind: v.literal('stage-end'),
+    stage: stageSchema,
+    text: v.string(),
+    durationMs,
+    failed: v.boolean(),
+    interrupted: v.exactOptional(
+      described(
+        v.boolean(),
+        'It was stopped from outside, and neither failed nor came to its end.',
+      ),
+    ),
+  }),
+  v.object({
+    kind: v.literal('trial-start'),
+    id: trialId,
+    index: described(v.number(), 'From 0.'),
+    total: v.number(),
+  }),
+  v.object({ kind: v.literal('trial-end'), id: trialId, phrase: v.string(), durationMs }),
+  v.object({ kind: v.literal('splat'), trial: trialId, title: v.string() }),
+]);
+
+const stampSchema = v.object({
+  runId: described(v.string(), 'Equal in all events of one run of the harness: a UUID.'),
+  atMs: described(v.number(), 'Milliseconds since 1970, UTC.'),
+});
+
+/** A line of events.jsonl. */
+export const stampedEventSchema = v.intersect([stampSchema, eventSchema]);
+
+export type Stage = Recorded<typeof stageSchema>;
+export type HarnessEvent = Recorded<typeof eventSchema>;
+export type StampedEvent = Recorded<typeof stampedEventSchema>;

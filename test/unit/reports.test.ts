@@ -1,0 +1,108 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { openJournalDirectory, writeReports } from '../../harness/commands/run-directory.ts';
+import { openEvents } from '../../harness/commands/run-events.ts';
+import { requireReports, writeRecord } from '../../harness/commands/write-record.ts';
+import { exitCodeOfError } from '../../harness/errors.ts';
+import { inStage } from '../../harness/events.ts';
+import { type StampedEvent, stampedEventSchema } from '../../harness/records/event.ts';
+import { runResultSchema } from '../../harness/records/run-result.ts';
+import { checkValue } from '../../harness/records/schema.ts';
+import { aRunRecord, aRunResult } from '../made-records.ts';
+
+void t.test('a report that throws costs neither the record nor the other reports', async (t) => {
+  const dir = t.testdir();
+  const order: string[] = [];
+  const failures = await writeRecord(dir, { file: 'result.json', value: { a: 1 } }, [
+    {
+      file: 'first.txt',
+      make: () => {
+        order.push(readFileSync(join(dir, 'result.json'), 'utf8'));
+        throw new Error('graphviz gave up');
+      },
+    },
+    { file: 'second.txt', make: async () => Promise.reject(new Error('so did this')) },
+    { file: 'nothing.txt', make: () => null },
+    { file: 'third.txt', make: () => 'whole' },
+  ]);
+  t.strictSame(order, ['{\n  "a": 1\n}\n'], 'the record is there before any report');
+  t.strictSame(failures, ['first.txt: graphviz gave up', 'second.txt: so did this']);
+  t.equal(readFileSync(join(dir, 'third.txt'), 'utf8'), 'whole');
+  t.throws(() => readFileSync(join(dir, 'nothing.txt')));
+  try {
+    requireReports(failures, 'result.json');
+    t.fail('failures are told');
+  } catch (error) {
+    t.equal(exitCodeOfError(error), 128);
+    t.match(
+      String(error),
+      /2 reports could not be made: first\.txt: graphviz gave up; second\.txt/,
+    );
+  }
+  requireReports([], 'result.json');
+});
+
+void t.test(
+  'a report of a run that cannot be written is named, the others are there',
+  async (t) => {
+    const dir = join(t.testdir(), 'run1');
+    mkdirSync(join(dir, 'junit.xml', 'in-the-way'), { recursive: true });
+    const result = aRunResult();
+    const failures = await writeReports({ dir, record: aRunRecord(), result }, '/');
+    t.equal(failures.length, 1);
+    t.match(failures[0], /^junit\.xml: /);
+    const written: unknown = JSON.parse(readFileSync(join(dir, 'result.json'), 'utf8'));
+    t.strictSame(checkValue(runResultSchema, written), { isRight: true, value: result });
+    t.match(readFileSync(join(dir, 'results.tap'), 'utf8'), /^KTAP/);
+    t.match(readFileSync(join(dir, 'report.html'), 'utf8'), '<title>clean');
+  },
+);
+
+void t.test(
+  'events are kept with their run and time, those of before there was a folder too',
+  async (t) => {
+    const dir = t.testdir();
+    const shown: StampedEvent[] = [];
+    const before = Date.now();
+    const events = openEvents((event) => shown.push(event));
+    await inStage(
+      events.emit,
+      'source',
+      'unpacking',
+      async () => 1,
+      () => 'unpacked',
+    );
+    events.keepIn(dir);
+    events.emit({ kind: 'splat', trial: 'munmap', title: 'WARNING in f' });
+    const again = openEvents(() => undefined);
+    again.keepIn(dir);
+    again.emit({ kind: 'note', text: 'goes on' });
+    const lines = readFileSync(join(dir, 'events.jsonl'), 'utf8').trimEnd().split('\n');
+    const kept = lines.map((line) => checkValue(stampedEventSchema, JSON.parse(line)));
+    const values = kept.flatMap((one) => (one.isRight ? [one.value] : []));
+    t.strictSame(
+      values.map(({ kind, runId }) => [kind, runId]),
+      [
+        ['stage-start', events.runId],
+        ['stage-end', events.runId],
+        ['splat', events.runId],
+        ['note', again.runId],
+      ],
+    );
+    t.strictSame(values.slice(0, 3), shown);
+    t.ok(values.every(({ atMs }) => atMs >= before && atMs <= Date.now()));
+    t.strictSame(events.failures(), []);
+    await openJournalDirectory(dir, 'series');
+  },
+);
+
+void t.test('a run goes on without its events, and says so at its end', (t) => {
+  const events = openEvents(() => undefined);
+  events.keepIn(join(t.testdir(), 'gone'));
+  t.strictSame(events.failures(), [], 'nothing was to be written yet');
+  for (const text of ['a', 'b']) events.emit({ kind: 'note', text });
+  t.equal(events.failures().length, 1);
+  t.match(events.failures()[0], /^events\.jsonl: ENOENT/);
+  t.end();
+});

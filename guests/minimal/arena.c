@@ -9,6 +9,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/*
+ * Far below where the kernel looks first for room: whoever maps something without an address gets none
+ * of the holes that unmapping leaves here.
+ */
+#define ARENA_NEAR ((void *)(1ul << 40))
+
 /* Where this thread's fault goes; NULL outside of range_read() and range_write(). */
 static _Thread_local sigjmp_buf *volatile escape;
 
@@ -34,7 +40,7 @@ void arena_reserve(struct arena *arena, size_t bytes)
 	void *reserved;
 
 	arena->cells = bytes / ARENA_CELL_BYTES < 2 ? 2 : bytes / ARENA_CELL_BYTES;
-	reserved = mmap(NULL, (arena->cells + 1) * ARENA_CELL_BYTES, PROT_NONE,
+	reserved = mmap(ARENA_NEAR, (arena->cells + 1) * ARENA_CELL_BYTES, PROT_NONE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (reserved == MAP_FAILED)
 		workload_fail("reserve %zu MiB of addresses", bytes / MIB);

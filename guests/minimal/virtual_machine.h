@@ -1,31 +1,108 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A virtual machine inside the guest, of one CPU and one piece of memory (Documentation/virt/kvm/
- * api.rst). KVM registers an hlist notifier on the process that creates it, and unmaps from the
- * machine what is invalidated in the process.
+ * A virtual machine inside the guest (Documentation/virt/kvm/api.rst). KVM registers an hlist
+ * notifier on the process that creates it, and unmaps from the machine what is invalidated in the
+ * process. What its CPUs run is in machine_code.h.
  */
 #ifndef SPLAT_VIRTUAL_MACHINE_H
 #define SPLAT_VIRTUAL_MACHINE_H
 
+#include "machine_code.h"
+
+#include <linux/kvm.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-struct virtual_machine {
+#define MACHINE_CPUS_MAX 2
+/* Below everything else that has an address. */
+#define MACHINE_LOW_SLOT 0u
+/* Or'ed to the number of a slot: as a CPU in system management mode sees it. */
+#define MACHINE_SMM_SPACE (1u << 16)
+/* Where machine_set_memory() puts it. */
+#define MACHINE_MEMORY_AT (16ul << 20)
+
+struct machine_cpu {
 	int fd;
-	int cpu_fd;
 	struct kvm_run *run;
+	struct kvm_dirty_gfn *ring; /* NULL: no ring */
+	uint32_t harvested;	    /* entries of the ring, ever */
+	pthread_mutex_t busy;
 };
 
-/* Exits on failure, with "skip" where the kernel offers no virtualisation. */
-void machine_create(struct virtual_machine *machine);
+struct machine_plan {
+	unsigned cpus;		     /* 1 to MACHINE_CPUS_MAX */
+	bool irqchip;		     /* interrupt controllers and timer in the kernel */
+	unsigned dirty_ring_entries; /* a power of 2; 0: dirty pages are logged in bitmaps */
+};
 
-/* Makes this its memory, in place of any before; length 0 takes it away. Exits on failure. */
-void machine_set_memory(const struct virtual_machine *machine, void *start, size_t length);
+struct virtual_machine {
+	struct machine_plan plan;
+	int fd;
+	size_t run_bytes;
+	unsigned char *low;
+	struct machine_cpu cpus[MACHINE_CPUS_MAX];
+};
+
+/* One CPU and nothing else. */
+extern const struct machine_plan machine_plain;
+
+/* Whether machine_create() would not skip. */
+bool machine_is_there(void);
 
 /*
- * Runs a program in it that writes one byte a page of [offset, offset + length) of its memory, both
- * in whole pages. False if it came upon something that is not mapped. One caller at a time.
+ * Makes a machine with its low memory. Exits on failure, with "skip" where the kernel offers no
+ * virtualisation. What a kernel may lack of the plan (a dirty ring) is left out of machine->plan.
  */
-bool machine_touch(const struct virtual_machine *machine, size_t offset, size_t length);
+void machine_create(struct virtual_machine *machine, const struct machine_plan *plan);
+
+/* No thread may use it any more. */
+void machine_destroy(struct virtual_machine *machine);
+
+/*
+ * Makes [start, start + length) of the process the memory slot at the machine's address `at`, with
+ * the flags KVM_MEM_..., in place of any before; length 0 takes it away. False where KVM refuses.
+ */
+bool machine_set_slot(const struct virtual_machine *machine, uint32_t slot, uint64_t at,
+		      const void *start, size_t length, uint32_t flags);
+
+/* Slot 1 at MACHINE_MEMORY_AT. Exits on failure. */
+void machine_set_memory(const struct virtual_machine *machine, void *start, size_t length);
+
+/* A program with its registers. */
+struct machine_job {
+	enum machine_program program;
+	enum machine_paging paging;
+	uint32_t eax, ebx, ecx, edx, esi, edi;
+};
+
+enum machine_end {
+	MACHINE_ENDED,	   /* the program came to its end */
+	MACHINE_FAULTED,   /* on something that is not mapped, or an instruction that cannot be emulated */
+	MACHINE_RING_FULL, /* more pages dirty than its ring holds */
+	MACHINE_STOPPED,   /* by signals, a halt, a triple fault, or because it did not end */
+};
+
+/*
+ * Runs a job on a CPU of the machine. Memory that is in no slot reads as zeros, and ports as well.
+ * One caller a CPU at a time.
+ */
+enum machine_end machine_run(const struct virtual_machine *machine, unsigned cpu,
+			     const struct machine_job *job);
+
+/*
+ * Writes at most `pages` pages, evenly spread over [offset, offset + length) of machine_set_memory():
+ * true if the program ended. Each page that KVM has to fault in costs a millisecond or two under
+ * emulation.
+ */
+bool machine_touch(const struct virtual_machine *machine, size_t offset, size_t length,
+		   size_t pages);
+
+/* The distance at which a program touches at most so many pages of a length, in whole pages. */
+uint32_t machine_stride(size_t length, size_t pages);
+
+/* Empties the ring of a CPU; returns how many entries there were. */
+unsigned machine_harvest(struct virtual_machine *machine, unsigned cpu);
 
 #endif

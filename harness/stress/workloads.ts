@@ -115,6 +115,28 @@ export const workloads: readonly Workload[] = [
     durationMs: 2500,
   },
   {
+    name: 'kvm-machines',
+    program: '/bin/kvm-machines',
+    args: [],
+    witnesses: [
+      'calls.kvm_arch_vcpu_ioctl_run',
+      'calls.kvm_arch_destroy_vm',
+      'calls.ioeventfd_write',
+      'calls.irqfd_wakeup',
+      'calls.kvm_dirty_ring_push',
+      'calls.kvm_mmu_notifier_invalidate_range_start',
+    ],
+    alsoCounts: [
+      'calls.svm_handle_exit',
+      'calls.x86_emulate_instruction',
+      'calls.coalesced_mmio_write',
+      'calls.zap_collapsible_spte_range',
+      'calls.em_rsm',
+      'calls.kvm_inject_nmi',
+    ],
+    durationMs: 2500,
+  },
+  {
     name: 'dma-buf',
     program: '/bin/dma-buf',
     args: [],
@@ -207,6 +229,18 @@ export const workloads: readonly Workload[] = [
     args: [],
     witnesses: ['calls.dma_buf_poll', 'calls.timeline_fence_release'],
     durationMs: 1500,
+  },
+  {
+    name: 'fail-nth',
+    program: '/bin/fail-nth',
+    args: [],
+    // That allocations failed is counted by the workload from the kernel's own `times` of slab and of page failures.
+    witnesses: [
+      'calls.should_fail_alloc_page',
+      'calls.hmm_range_fault',
+      'calls.drm_gem_map_dma_buf',
+    ],
+    durationMs: 1000,
   },
   {
     name: 'controls',

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+/*
+ * fail-nth: each call of the tables with its first allocation failing, its second, and so on until it
+ * has no further one; and once more without a free file descriptor. Which of them and in what order is
+ * decided by the seed, and never by a clock: the same seed does the same again.
+ */
+#include "fail_nth.h"
+
+#include "files.h"
+#include "program.h"
+#include "random.h"
+#include "workload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define DEBUGFS "/sys/kernel/debug"
+/* Each failure takes one away, of fail-nth as well (lib/fault-inject.c, should_fail_ex()). */
+#define SLAB_TIMES DEBUGFS "/failslab/times"
+#define PAGE_TIMES DEBUGFS "/fail_page_alloc/times"
+#define TIMES "100000000"
+/* Of one call: a fork has hundreds. After every so many the distance grows. */
+#define MOST_ATTEMPTS 24
+#define NEAR_ATTEMPTS 8
+#define CALLS_MAX 96
+#define CELL_BYTES (2 * MIB)
+
+struct tally {
+	uint64_t failures; /* allocations that failed */
+	uint64_t calls;	   /* of which at least one did */
+	uint64_t absent;
+};
+
+static int switch_fd;
+
+/* Every kind of allocation may fail, and only where fail-nth says so; nothing is printed of it. */
+static void set_up(void)
+{
+	static const char *const settings[][2] = {
+		{ DEBUGFS "/failslab/ignore-gfp-wait", "N" },
+		{ DEBUGFS "/failslab/verbose", "0" },
+		{ DEBUGFS "/fail_page_alloc/ignore-gfp-wait", "N" },
+		{ DEBUGFS "/fail_page_alloc/ignore-gfp-highmem", "N" },
+		{ DEBUGFS "/fail_page_alloc/min-order", "0" },
+		{ DEBUGFS "/fail_page_alloc/verbose", "0" },
+		{ SLAB_TIMES, TIMES },
+		{ PAGE_TIMES, TIMES },
+	};
+
+	switch_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	if (switch_fd < 0)
+		workload_skip("no /proc/thread-self/fail-nth: the kernel lacks CONFIG_FAULT_INJECTION");
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+		if (!write_file(settings[i][0], settings[i][1]))
+			workload_skip("no %s: the kernel lacks a FAULT_INJECTION option",
+				      settings[i][0]);
+}
+
+static void fail_at(unsigned n)
+{
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%u", n);
+
+	if (pwrite(switch_fd, text, (size_t)length, 0) != length)
+		workload_fail("write fail-nth");
+}
+
+/* What is left of the count: 0 when the allocation was come to, and failed. */
+static unsigned left(void)
+{
+	char text[16] = "";
+
+	if (pread(switch_fd, text, sizeof(text) - 1, 0) <= 0)
+		workload_fail("read fail-nth");
+	return (unsigned)strtoul(text, NULL, 10);
+}
+
+static void set_stage(struct stage *stage)
+{
+	char *reserved = mmap(NULL, STAGE_BYTES + CELL_BYTES, PROT_NONE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (reserved == MAP_FAILED)
+		workload_fail("reserve memory");
+	stage->memory = (char *)(((uintptr_t)reserved + CELL_BYTES - 1) & ~(CELL_BYTES - 1));
+	munmap(reserved, (size_t)(stage->memory - reserved));
+	munmap(stage->memory + STAGE_BYTES,
+	       (size_t)(reserved + CELL_BYTES - stage->memory));
+	if (mmap(stage->memory, STAGE_BYTES, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		workload_fail("map memory");
+	for (int i = 0; i < STAGE_FDS; i++)
+		stage->fds[i] = -1;
+	stage->number = 0;
+}
+
+static void clear_stage(struct stage *stage)
+{
+	for (int i = STAGE_FDS - 1; i >= 0; i--)
+		if (stage->fds[i] >= 0)
+			close(stage->fds[i]);
+	munmap(stage->memory, STAGE_BYTES);
+}
+
+/* The lowest descriptor that is free is the first that is not allowed. */
+static struct rlimit forbid_descriptors(void)
+{
+	struct rlimit former, none;
+	int free_fd = dup(STDOUT_FILENO);
+
+	if (getrlimit(RLIMIT_NOFILE, &former) < 0 || free_fd < 0)
+		workload_fail("find a free descriptor");
+	close(free_fd);
+	none = (struct rlimit){ .rlim_cur = (rlim_t)free_fd, .rlim_max = former.rlim_max };
+	if (setrlimit(RLIMIT_NOFILE, &none) < 0)
+		workload_fail("limit descriptors");
+	return former;
+}
+
+enum attempt { ABSENT, NOT_REACHED, FAILED };
+
+/* n 0: no allocation fails, but there is no descriptor to be had. */
+static enum attempt attempt(const struct failing_call *call, unsigned n)
+{
+	enum attempt result = ABSENT;
+	struct rlimit former;
+	struct stage stage;
+
+	set_stage(&stage);
+	if (!call->prepare || call->prepare(&stage)) {
+		if (n == 0)
+			former = forbid_descriptors();
+		else
+			fail_at(n);
+		call->call(&stage);
+		result = n != 0 && left() == 0 ? FAILED : NOT_REACHED;
+		if (n == 0)
+			setrlimit(RLIMIT_NOFILE, &former);
+		else
+			fail_at(0);
+		if (call->undo)
+			call->undo(&stage);
+	}
+	clear_stage(&stage);
+	return result;
+}
+
+/* Prints first what is coming: a kernel that does not come back from it is told by its last line. */
+static void sweep(const struct failing_call *call, struct tally *tally)
+{
+	unsigned attempts = 0, n = 1;
+
+	printf("call %s\n", call->name);
+	for (; attempts < MOST_ATTEMPTS; attempts++) {
+		enum attempt result = attempt(call, n);
+
+		if (result == ABSENT) {
+			printf("%s is not there\n", call->name);
+			tally->absent++;
+			return;
+		}
+		if (result == NOT_REACHED)
+			break;
+		tally->failures++;
+		n += 1 + attempts / NEAR_ATTEMPTS;
+	}
+	attempt(call, 0);
+	tally->calls += attempts > 0;
+	printf("%s failed at %u places\n", call->name, attempts);
+}
+
+/* How often the kernel says that it has let an allocation fail. */
+static uint64_t failed(const char *times)
+{
+	char text[32];
+
+	if (!read_file(times, text, sizeof(text)))
+		workload_fail("read %s", times);
+	return strtoull(TIMES, NULL, 10) - strtoull(text, NULL, 10);
+}
+
+static void shuffle(const struct failing_call **calls, size_t count, uint64_t *random)
+{
+	for (size_t i = count; i > 1; i--) {
+		size_t other = random_below(random, i);
+		const struct failing_call *swapped = calls[i - 1];
+
+		calls[i - 1] = calls[other];
+		calls[other] = swapped;
+	}
+}
+
+/* Those of this trial, in its order. */
+static size_t draw(const struct failing_call *all[CALLS_MAX], uint64_t *random)
+{
+	const struct failing_calls *const tables[] = { &failing_memory_calls, &failing_notifier_calls,
+						       &failing_machine_calls,
+						       &failing_buffer_calls };
+	size_t count = 0;
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		const struct failing_call *of_table[CALLS_MAX];
+
+		for (size_t at = 0; at < tables[i]->count; at++)
+			of_table[at] = &tables[i]->calls[at];
+		shuffle(of_table, tables[i]->count, random);
+		for (size_t at = 0; at < tables[i]->drawn && count < CALLS_MAX; at++)
+			all[count++] = of_table[at];
+	}
+	shuffle(all, count, random);
+	return count;
+}
+
+static int fail_nth_main(int argc, char **argv)
+{
+	struct workload workload = { .name = "fail-nth", .duration_ms = 1000, .memory_mib = 16 };
+	const struct failing_call *calls[CALLS_MAX];
+	struct tally tally = { 0 };
+	uint64_t random, slabs, pages;
+	size_t count;
+
+	workload_start(&workload, argc, argv);
+	set_up();
+	random = random_stream(workload.seed, 0);
+	count = draw(calls, &random);
+	for (size_t i = 0; i < count; i++)
+		sweep(calls[i], &tally);
+	slabs = failed(SLAB_TIMES);
+	pages = failed(PAGE_TIMES);
+	printf("done failures %" PRIu64 " in calls %" PRIu64 " of %zu, not there %" PRIu64
+	       "; failed by the kernel: slab %" PRIu64 " page %" PRIu64 "\n",
+	       tally.failures, tally.calls, count, tally.absent, slabs, pages);
+	errno = 0;
+	if (slabs == 0 || pages == 0)
+		workload_fail("no allocation failed");
+	return 0;
+}
+
+PROGRAM("fail-nth", fail_nth_main);

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+/* What a machine reaches besides memory: registers of devices, ports, interrupts, and the host's eventfds behind them. */
+#include "machines.h"
+#include "random.h"
+#include "workload.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* No slot is here. Stores before it that are long enough are split at it: it begins a page. */
+#define DEVICE_AT 0x20001000u
+#define DEVICE_PORT 0x510u
+/* A zone whose writes KVM collects without an exit. */
+#define COALESCED_AT 0x20004000u
+#define APIC_AT 0xfee00000u
+#define INTERRUPT_LINES 24u
+
+void machines_open_devices(struct machines *machines)
+{
+	machines->io_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	machines->irq_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (machines->io_fd < 0 || machines->irq_fd < 0)
+		workload_fail("eventfd");
+}
+
+static uint32_t any_length(struct racer *racer)
+{
+	static const uint32_t lengths[] = { 0, 1, 2, 4, 8 };
+
+	return lengths[random_below(&racer->random, 5)];
+}
+
+/* An eventfd or a coalesced zone appears at an address, or goes away. */
+void device_io_signal(struct racer *racer)
+{
+	struct machines *machines = racer->shared;
+	bool port = random_below(&racer->random, 4) == 0;
+	struct kvm_ioeventfd request = {
+		.fd = machines->io_fd,
+		.addr = port ? DEVICE_PORT : DEVICE_AT,
+		.len = any_length(racer),
+		.datamatch = random_below(&racer->random, 2),
+		.flags = (port ? KVM_IOEVENTFD_FLAG_PIO : 0),
+	};
+	struct kvm_coalesced_mmio_zone zone = { .addr = COALESCED_AT, .size = PAGE_BYTES };
+	uint64_t signals;
+
+	if (request.len != 0 && random_below(&racer->random, 2))
+		request.flags |= KVM_IOEVENTFD_FLAG_DATAMATCH;
+	if (ioctl(machines->machine.fd, KVM_IOEVENTFD, &request) < 0) {
+		request.flags |= KVM_IOEVENTFD_FLAG_DEASSIGN;
+		ioctl(machines->machine.fd, KVM_IOEVENTFD, &request);
+	}
+	ioctl(machines->machine.fd,
+	      random_below(&racer->random, 2) ? KVM_REGISTER_COALESCED_MMIO :
+						KVM_UNREGISTER_COALESCED_MMIO,
+	      &zone);
+	if (read(machines->io_fd, &signals, sizeof(signals)) < 0)
+		errno = 0; /* nobody wrote */
+}
+
+/* Stores and loads of every width at every alignment, around the device and around the ends of memory. */
+void device_store(struct racer *racer)
+{
+	struct machines *machines = racer->shared;
+	const uint32_t places[] = {
+		DEVICE_AT, DEVICE_AT, DEVICE_AT, COALESCED_AT, APIC_AT + 0x300,
+		(uint32_t)MACHINE_SMALL_PAGES_AT,
+		machines_address(machines, arena_pick(&machines->arena, &racer->random).start),
+		(uint32_t)(MACHINE_SMALL_PAGES_AT + MACHINE_SMALL_PAGES_BYTES),
+	};
+	uint32_t at = places[random_below(&racer->random, sizeof(places) / sizeof(places[0]))];
+
+	for (int i = 0; i < 4; i++) {
+		struct machine_job job = {
+			.program = MACHINE_STORE_1 + random_below(&racer->random, 6),
+			.ebx = at - 16 + (uint32_t)random_below(&racer->random, 24),
+			.eax = (uint32_t)random_below(&racer->random, 2),
+		};
+
+		machines_run(racer, job);
+	}
+}
+
+/* Some are a device of nobody's, some those of the interrupt controllers and the timer. */
+void device_ports(struct racer *racer)
+{
+	static const uint32_t ports[] = { DEVICE_PORT, 0x40, 0x42, 0x43, 0x61, 0x21, 0xa1, 0x4d0, 0x80 };
+	struct machines *machines = racer->shared;
+	struct range range = arena_pick(&machines->arena, &racer->random);
+	struct machine_job job = {
+		.program = random_below(&racer->random, 3) ? MACHINE_PORTS : MACHINE_PORT_STRINGS,
+		.ebx = ports[random_below(&racer->random, sizeof(ports) / sizeof(ports[0]))],
+		.ecx = 1 + (uint32_t)random_below(&racer->random, 40),
+		.esi = machines_address(machines, range.start) + 4096 - 16,
+		.edi = machines_address(machines, range.start) + 4096 - 8,
+		.eax = (uint32_t)random_below(&racer->random, 2),
+	};
+
+	/* A string to a controller would be as many commands. */
+	if (job.program == MACHINE_PORT_STRINGS)
+		job.ebx = DEVICE_PORT;
+	machines_run(racer, job);
+}
+
+/* Between memory and a device, and inside of memory across the end of a page. */
+void device_copy(struct racer *racer)
+{
+	struct machines *machines = racer->shared;
+	struct range from = arena_pick(&machines->arena, &racer->random);
+	struct range to = arena_pick(&machines->arena, &racer->random);
+	struct machine_job job = {
+		.program = MACHINE_COPY,
+		.esi = machines_address(machines, from.start) + 4096 - 20,
+		.edi = machines_address(machines, to.start) + 4096 - 8,
+		.ecx = 64,
+	};
+	uint64_t kind = random_below(&racer->random, 3);
+
+	if (kind == 0)
+		job.esi = DEVICE_AT - 20;
+	if (kind == 1)
+		job.edi = DEVICE_AT - 20;
+	machines_run(racer, job);
+}
+
+static void raise_by_fd(const struct machines *machines)
+{
+	uint64_t one = 1;
+
+	if (write(machines->irq_fd, &one, sizeof(one)) < 0)
+		errno = 0; /* it is full */
+}
+
+static void connect(struct racer *racer)
+{
+	struct machines *machines = racer->shared;
+	struct kvm_irqfd request = {
+		.fd = (uint32_t)machines->irq_fd,
+		.gsi = (uint32_t)random_below(&racer->random, INTERRUPT_LINES),
+		.flags = random_below(&racer->random, 4) ? 0 : KVM_IRQFD_FLAG_RESAMPLE,
+		.resamplefd = (uint32_t)machines->io_fd,
+	};
+
+	if (ioctl(machines->machine.fd, KVM_IRQFD, &request) == 0) {
+		raise_by_fd(machines);
+		return;
+	}
+	request.flags = KVM_IRQFD_FLAG_DEASSIGN;
+	for (request.gsi = 0; request.gsi < INTERRUPT_LINES; request.gsi++)
+		ioctl(machines->machine.fd, KVM_IRQFD, &request);
+}
+
+static void route(struct racer *racer)
+{
+	struct machines *machines = racer->shared;
+	struct {
+		struct kvm_irq_routing table;
+		struct kvm_irq_routing_entry entries[3];
+	} routing = { .table.nr = 1 + (uint32_t)random_below(&racer->random, 3) };
+
+	for (uint32_t i = 0; i < 3; i++) {
+		uint32_t line = (uint32_t)random_below(&racer->random, 8);
+
+		routing.entries[i] = (struct kvm_irq_routing_entry){
+			.gsi = line,
+			.type = KVM_IRQ_ROUTING_IRQCHIP,
+			.u.irqchip = { .irqchip = KVM_IRQCHIP_PIC_MASTER, .pin = line },
+		};
+	}
+	if (random_below(&racer->random, 2))
+		routing.entries[0] = (struct kvm_irq_routing_entry){
+			.gsi = 5,
+			.type = KVM_IRQ_ROUTING_MSI,
+			.u.msi = { .address_lo = APIC_AT, .data = 0x4031 },
+		};
+	ioctl(machines->machine.fd, KVM_SET_GSI_ROUTING, &routing);
+}
+
+void device_interrupt(struct racer *racer)
+{
+	struct machines *machines = racer->shared;
+	struct kvm_irq_level level = { .irq = (uint32_t)random_below(&racer->random, 16) };
+	struct kvm_msi message = { .address_lo = APIC_AT, .data = 0x4031 };
+
+	switch (random_below(&racer->random, 6)) {
+	case 0:
+	case 5:
+		connect(racer);
+		break;
+	case 1:
+		raise_by_fd(machines);
+		break;
+	case 2:
+		level.level = 1;
+		ioctl(machines->machine.fd, KVM_IRQ_LINE, &level);
+		level.level = 0;
+		ioctl(machines->machine.fd, KVM_IRQ_LINE, &level);
+		break;
+	case 3:
+		ioctl(machines->machine.fd, KVM_SIGNAL_MSI, &message);
+		break;
+	default:
+		route(racer);
+	}
+}
+
+/* Halted in the kernel until an interrupt or a signal comes. */
+void device_halt(struct racer *racer)
+{
+	if (random_below(&racer->random, 2))
+		device_interrupt(racer);
+	machines_run(racer, (struct machine_job){ .program = MACHINE_HALT });
+}
+
+/* The CPU's next run begins in system management mode, and a non-maskable interrupt may come on top. */
+void device_system_management(struct racer *racer)
+{
+	struct machines *machines = racer->shared;
+	struct machine_cpu *cpu =
+		&machines->machine.cpus[random_below(&racer->random, machines->machine.plan.cpus)];
+
+	ioctl(cpu->fd, KVM_SMI, 0);
+	if (random_below(&racer->random, 3) == 0)
+		ioctl(cpu->fd, KVM_NMI, 0);
+	for (int i = 0; i < 2; i++)
+		machines_run(racer, (struct machine_job){ .program = MACHINE_IDENTIFY,
+							  .ebx = MACHINE_STACK_END });
+}

@@ -11,6 +11,8 @@ export interface WrittenReport {
   readonly isBare?: true;
   /** About the test program, not the kernel. */
   readonly suppressed?: true;
+  /** Worth noting, and no complaint. */
+  readonly isEvent?: true;
   /** One of its other names. */
   readonly alt?: string;
 }
@@ -463,7 +465,32 @@ const longer: readonly (readonly [string, readonly string[], string])[] = [
     body,
     'Rust panic in demo_take',
   ],
-  ['Fixing recursive fault but reboot is needed!', body, 'BUG: recursive fault in demo_take'],
+  ['get_swap_device: Bad swap file entry 3ffffffffffff', [], 'Bad swap file entry'],
+  ['swap_info_get: Bad swap offset entry 000fffff', [], 'Bad swap offset entry'],
+  ['swap_free: Unused swap offset entry 00012345', [], 'Unused swap offset entry'],
+  ['mm/pgtable-generic.c:50: bad pmd ffff888012345678(0000000012345678)', [], 'bad pmd'],
+  ['mm/memory.c:441: bad pud 0000000012345678.', [], 'bad pud'],
+  [
+    'kmem_cache_destroy demo_slot: Slab cache still has objects',
+    body,
+    'Slab cache still has objects in demo_take',
+  ],
+  [
+    'irq 12: nobody cared (try booting with the "irqpoll" option)',
+    [...body, 'handlers:', '[<0000000012345678>] demo_isr [demo]', 'Disabling IRQ #12'],
+    'irq NUM: nobody cared',
+  ],
+  ['irq event 12: nobody cared', body, 'irq NUM: nobody cared'],
+  [
+    'Internal error: Oops - BUG: 0 [#1] SMP ARM\nPC is at demo_take+0x1/0x2',
+    body,
+    'kernel BUG in demo_take',
+  ],
+  [
+    'Kernel BUG at demo_take+0x1/0x2 [verbose debug info unavailable]',
+    body,
+    'kernel BUG in demo_take',
+  ],
   [
     'Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000000b',
     body,
@@ -536,7 +563,11 @@ const damaged: readonly (readonly [string, readonly string[], string])[] = [
     'kernel panic: panic_on_warn set',
   ],
   ['Kernel panic - not syncing: Fatal exception', body, 'kernel panic: Fatal exception'],
-  ['Kernel panic - not syncing: hung_task: blocked tasks', body, 'kernel panic: hung_task'],
+  [
+    'Kernel panic - not syncing: hung_task: blocked tasks',
+    body,
+    'kernel panic: hung_task: blocked tasks',
+  ],
   ['Kernel panic -', [], 'kernel panic'],
   ['trusty: panic (ASSERT FAILED', [], 'trusty: ASSERT FAILED:'],
   ['BUG:', [], 'BUG: corrupted'],
@@ -546,7 +577,7 @@ const damaged: readonly (readonly [string, readonly string[], string])[] = [
 const unstamped: readonly WrittenReport[] = [
   {
     header: 'BUG: MAX_LOCK_DEPTH too low!',
-    below: ['turning off the locking correctness validator.', ...body],
+    below: ['turning off the locking correctness validator.'],
     title: 'BUG: MAX_LOCK_DEPTH too low!',
   },
   {
@@ -583,6 +614,31 @@ export const writtenReports: readonly WrittenReport[] = [
     title: 'UBSAN: array-index-out-of-bounds in demo_take',
     alt: 'bad-access in demo_take',
   },
+  {
+    header: 'Fixing recursive fault but reboot is needed!',
+    below: body,
+    title: 'BUG: recursive fault in demo_take',
+    suppressed: true,
+  },
+  {
+    header: 'demo: page allocation failure: order:4, mode:0xcc0(GFP_KERNEL), nodemask=(null)',
+    below: body,
+    title: 'page allocation failure in demo_take',
+    isEvent: true,
+  },
+  {
+    header: 'demo: page allocation stalls for 10032ms, order:0, mode:0xcc0',
+    below: body,
+    title: 'page allocation stall in demo_take',
+    isEvent: true,
+  },
+  {
+    header:
+      '[drm:virtio_gpu_dequeue_ctrl_func [virtio_gpu]] *ERROR* response 0x1203 (command 0x105)',
+    below: [],
+    title: 'virtio-gpu: error response 0x1203 to command 0x105',
+    isEvent: true,
+  },
   ...unstamped.map((report) => ({ ...report, isBare: true as const })),
 ];
 
@@ -599,6 +655,7 @@ export function mistakeIn(found: readonly Finding[], wanted: WrittenReport): str
   if (finding.corrupted !== (wanted.corrupted === true)) return `corrupted is ${finding.corrupted}`;
   if (finding.suppressed !== (wanted.suppressed === true))
     return `suppressed is ${finding.suppressed}`;
+  if ((finding.kind === 'event') !== (wanted.isEvent === true)) return `it is ${finding.kind}`;
   const frame = / in (demo_take)\b/.exec(wanted.title)?.[1];
   if (frame !== undefined && finding.frame !== frame) return `the frame is ${finding.frame}`;
   const { alt } = wanted;

@@ -2,7 +2,7 @@ import type { Section, SectionFrame } from './body.ts';
 import { leastBareFrames } from './corruption.ts';
 import { makeFrame } from './frames.ts';
 import type { FrameRule } from './rules/rule.ts';
-import { neverBlamed, reportingOnly } from './skip-lists.ts';
+import { isChecker, neverBlamed, reportingOnly } from './skip-lists.ts';
 import {
   hangBuckets,
   hangSkip,
@@ -117,14 +117,31 @@ function candidates(
   return lists;
 }
 
+/** A frame with its address, as kernels print it that have no unwinder to be sure (before Linux 4.10). */
+const withAddress = /\[<[0-9a-f]{8,16}>\]/;
+
+/**
+ * The frames that the unwinder is sure of; all of them where it is sure of none, for want of frame pointers. Not so in a kernel
+ * with an unwinder: there they are what was left on the stack of a task that runs, a function twice or a checker's own.
+ */
+export function believable(frames: readonly SectionFrame[]): readonly SectionFrame[] {
+  const certain = frames.filter((entry) => !entry.questionable);
+  if (certain.some((entry) => !entry.pc)) return certain;
+  if (frames.some(({ line }) => withAddress.test(line.text))) return frames;
+  const names = frames.map(({ frame }) => frame.function);
+  const isLeftOver = names.some(isChecker) || new Set(names).size < names.length;
+  return isLeftOver ? certain : frames;
+}
+
 /** The guilty frame of a report, or undefined when all candidates are skipped or none is left. */
 export function findBlame(
   rule: FrameRule,
   sections: readonly Section[],
   named: readonly SectionFrame[],
 ): Blame | undefined {
-  for (const frames of candidates(rule, sections, named)) {
-    const usable = frames.filter((entry) => !entry.questionable && !entry.frame.inlined);
+  const lists = candidates(rule, sections, named);
+  for (const frames of rule.ownStack ? lists.slice(0, 1) : lists) {
+    const usable = believable(frames).filter((entry) => !entry.frame.inlined);
     if (
       rule.from.includes('header') &&
       rule.confirmed &&
@@ -134,8 +151,18 @@ export function findBlame(
     const blame = pickers[rule.pick ?? 'first'](rule, usable);
     if (blame) return blame;
   }
-  return undefined;
+  return rule.pick === 'stall' ? dumped(rule, sections) : undefined;
 }
+
+/** On a stalled CPU whose task was dumped without an interrupt to see where it was. */
+function dumped(rule: FrameRule, sections: readonly Section[]): Blame | undefined {
+  const frames = sections.find((section) => section.isDump && section.frames.length > 0)?.frames;
+  const usable = believable(frames ?? []).filter(({ frame }) => !waiting.test(frame.function));
+  return first(rule, usable);
+}
+
+/** Where a CPU waits for the console, or for its turn. */
+const waiting = /^_*schedule$|^console_|^call_console_drivers$|^_?v?printk/;
 
 /** The frame a header or detail line names by itself. */
 export function namedFrame(symbol: string, line: SectionFrame['line']): SectionFrame {

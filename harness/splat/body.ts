@@ -29,6 +29,8 @@ export interface Section {
   readonly frames: SectionFrame[];
   /** Lines between the heading and the section's end. */
   length: number;
+  /** Of a CPU that does not answer, shown as it left off: `Task dump for CPU 1:`, kernel/rcu/tree_stall.h */
+  readonly isDump?: true;
 }
 
 /** What opens a section. First match wins. */
@@ -72,6 +74,8 @@ const headingHint =
 /** The grace-period kthread's own stack says who waits for the stalled CPU, not who stalls. */
 const kthreadDump = /RCU grace-period kthread stack dump/;
 
+const taskDump = /^(?:rcu: )?Task dump for CPU \d+/;
+
 function headingOf(text: string, above: Section): SectionKind | undefined {
   if (!headingHint.test(text)) return undefined;
   const kind = headings.find(([pattern]) => pattern.test(text))?.[1];
@@ -89,28 +93,36 @@ function pushFrame(section: Section, read: FrameLine, line: ReportLine): void {
   if (caller) section.frames.push({ frame: caller, line, questionable, pc: false });
 }
 
+/** The frame of a register line. */
+function readCounter(text: string): StackFrame | undefined {
+  return text.includes('+0x') && programCounter.test(text) ? frameWithin(text) : undefined;
+}
+
 /** Splits a report into its stack traces. The first section is the head: header, registers, facts. */
 export function readSections(lines: readonly ReportLine[]): Section[] {
   const [header, ...rest] = lines;
   if (!header) return [];
   let section: Section = { kind: 'head', heading: header, frames: [], length: 0 };
   const sections = [section];
+  let dumped = false;
   for (const line of rest) {
+    dumped ||= taskDump.test(line.text);
     const read = readFrame(line.text);
     if (read) {
       section.length++;
       pushFrame(section, read, line);
       continue;
     }
-    const hasFrame = line.text.includes('+0x');
-    const pc = hasFrame && programCounter.test(line.text) ? frameWithin(line.text) : undefined;
+    const pc = readCounter(line.text);
     if (pc) {
       section.frames.push({ frame: pc, line, questionable: false, pc: true });
       continue;
     }
     const kind = headingOf(line.text, section);
     if (kind) {
-      section = { kind, heading: line, frames: [], length: 0 };
+      const isDump = dumped && kind === 'trace';
+      section = { kind, heading: line, frames: [], length: 0, ...(isDump && { isDump }) };
+      dumped = false;
       sections.push(section);
       const inHeading =
         kind === 'trace' ? readFrame(line.text.replace(headings[0]?.[0] ?? /^$/, '')) : undefined;

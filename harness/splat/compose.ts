@@ -1,4 +1,4 @@
-import { type Blame, findBlame, namedFrame } from './blame.ts';
+import { type Blame, findBlame, namedFrame, pcOf } from './blame.ts';
 import type { ReportLine, Section, SectionFrame } from './body.ts';
 import { isIntermixed } from './corruption.ts';
 import { frameWithin, functionOfSymbol } from './frames.ts';
@@ -9,6 +9,9 @@ import { neverBlamed, syscallName } from './skip-lists.ts';
 /** `BUG: KASAN: x in f file.c:12 [inline]` */
 export const inlinedHeader = /(?:BUG|WARNING): .* \[inline\]\s*$/;
 
+/** What syzbot calls the frame of a report that has none; it stays among the other titles of one that names somebody. */
+const unknown = 'corrupted';
+
 /** What a rule makes of a report. */
 export interface Composition {
   readonly rule: Rule;
@@ -18,7 +21,7 @@ export interface Composition {
   readonly frame: string;
   readonly blame: Blame | undefined;
   readonly detail: ReportLine | undefined;
-  /** A frame was wanted and none found. */
+  /** A frame was wanted, and no stack has one. */
   readonly frameless: boolean;
 }
 
@@ -71,8 +74,7 @@ function detailSymbol({ detail, detailLine }: Fit): string | undefined {
 function isSkipped(found: Fit): boolean {
   const symbol = found.rule.frame?.from.includes('detail') ? detailSymbol(found) : undefined;
   if (symbol === undefined) return false;
-  const name = functionOfSymbol(symbol);
-  return found.rule.frame?.skip?.test(name) === true || neverBlamed.test(name);
+  return isPassedOver(found.rule, functionOfSymbol(symbol));
 }
 
 function namedBlame(symbol: string, line: ReportLine): Blame {
@@ -101,6 +103,61 @@ function blameOf(
   return findBlame(rule.frame, sections, headerFrames(found, first)) ?? site;
 }
 
+/** `kernel BUG at fs/demo/set.h:224!` */
+const sourcePlace =
+  /(?:kernel BUG|WARNING:?)(?: CPU: \d+ PID: \d+)? at ([\w./-]{1,120}\.(?:[chS]|rs)):\d+/;
+
+/**
+ * Whom a report without its stack names itself: the function of the header, else of the program counter, else of the lock's
+ * site, else the file. Nobody where others printed into it.
+ */
+function lastResort(
+  found: Fit,
+  lines: readonly ReportLine[],
+  sections: readonly Section[],
+): Blame | undefined {
+  const first = headerLine(lines);
+  if (!found.rule.frame || !first || isIntermixed(lines, sections)) return undefined;
+  if (found.rule.frame.confirmed && found.rule.frame.pick === 'stall') return undefined;
+  const own = namedFrames(found, first, lines, sections);
+  const frame = own.find((entry) => !isPassedOver(found.rule, entry.frame.function));
+  // A WARN() of no particular kind is named by its function, whose ever helper that is.
+  const helper = found.rule.title === 'WARNING in {frame}' ? own[0] : undefined;
+  const chosen = frame ?? helper;
+  if (chosen) return { name: chosen.frame.function, frame: chosen, passed: [] };
+  const isPlain = /^(?:WARNING|kernel BUG) in /.test(found.rule.title);
+  const file = isPlain ? sourcePlace.exec(first.text)?.[1] : undefined;
+  return file === undefined ? undefined : { name: `${file}:LINE`, passed: [] };
+}
+
+/** The functions a report names outside of its stacks: the header's, the program counter's, that of the lock's site. */
+function namedFrames(
+  { rule, header }: Fit,
+  first: ReportLine,
+  lines: readonly ReportLine[],
+  sections: readonly Section[],
+): SectionFrame[] {
+  const symbol = header.groups?.['frame'] ?? frameWithin(first.text.slice(header.index))?.symbol;
+  const pc = pcOf(sections);
+  const site = rule.frame?.from.includes('chain') ? siteOf(lines) : undefined;
+  const named = symbol === undefined ? undefined : namedFrame(symbol, first);
+  return [named, pc, site].filter((entry) => entry !== undefined);
+}
+
+const lockSite = /\bat: (?:\[<[^>]*>\] )?([\w.]+)\+0x/;
+
+function siteOf(lines: readonly ReportLine[]): SectionFrame | undefined {
+  for (const line of lines) {
+    const symbol = lockSite.exec(line.text)?.[1];
+    if (symbol !== undefined) return namedFrame(symbol, line);
+  }
+  return undefined;
+}
+
+function isPassedOver({ frame }: Rule, name: string): boolean {
+  return neverBlamed.test(name) || frame?.skip?.test(name) === true;
+}
+
 const families: readonly (readonly [RegExp, string])[] = [
   [/^_*smp_call_function/, 'smp_call_function'],
   [/^_*synchronize_(?:rcu|srcu|net|sched)(?:_expedited)?$/, 'synchronize_rcu'],
@@ -122,7 +179,9 @@ function pairOf({ header }: Fit): string[] {
 
 function expand(template: string, found: Fit, frame: string): string {
   const { header, detail } = found;
-  return template
+  // A file is no function: `kernel BUG at fs/demo/set.h:LINE`.
+  const place = frame.endsWith(':LINE') ? template.replace(' in {frame}', ' at {frame}') : template;
+  return place
     .replace(/\{(\w+)\}/g, (_, key: string) => {
       if (key === 'frame') return frame;
       if (key === 'text') return sanitizeText(header.groups?.['text'] ?? '');
@@ -145,26 +204,39 @@ export function compose(
   for (const rule of rules) {
     const found = fit(rule, lines, first, fromKernel);
     if (!found) continue;
-    const blame = blameOf(found, lines, sections);
-    const wantsFrame = rule.title.includes('{frame}');
-    const raw = blame?.name ?? (wantsFrame ? 'corrupted' : '');
-    const frame = commonName(raw);
-    const templates = [rule.title, ...(rule.alt ?? [])];
-    const names = wantsFrame ? [...new Set([frame, raw])] : [''];
-    const all = templates.flatMap((template) => names.map((name) => expand(template, found, name)));
-    const [title = '', ...altTitles] = [...new Set(all)];
-    return {
-      rule,
-      title,
-      altTitles,
-      class: classOf(found, title),
-      frame: rule.title.includes('{pair}') ? (pairOf(found)[0] ?? '') : blame ? frame : '',
-      blame,
-      detail: found.detailLine,
-      frameless: wantsFrame && !blame,
-    };
+    return nameOf(found, lines, sections);
   }
   return undefined;
+}
+
+function nameOf(
+  found: Fit,
+  lines: readonly ReportLine[],
+  sections: readonly Section[],
+): Composition {
+  const { rule } = found;
+  const wantsFrame = rule.title.includes('{frame}');
+  const seen = blameOf(found, lines, sections);
+  const frameless = wantsFrame && !seen;
+  const blame = seen ?? (frameless ? lastResort(found, lines, sections) : undefined);
+  const raw = blame?.name ?? (wantsFrame ? unknown : '');
+  const frame = commonName(raw);
+  const templates = [rule.title, ...(rule.alt ?? [])];
+  const names = wantsFrame ? new Set([frame, raw, ...(frameless ? [unknown] : [])]) : [''];
+  const all = templates.flatMap((template) =>
+    [...names].map((name) => expand(template, found, name)),
+  );
+  const [title = '', ...altTitles] = [...new Set(all)];
+  return {
+    rule,
+    title,
+    altTitles,
+    class: classOf(found, title),
+    frame: rule.title.includes('{pair}') ? (pairOf(found)[0] ?? '') : blame ? frame : '',
+    blame,
+    detail: found.detailLine,
+    frameless,
+  };
 }
 
 /** The title without ` in FUNCTION`; a title that names no function is its own class. */

@@ -1,10 +1,11 @@
 import { readLockReport } from '../locks/read-report.ts';
 import type { Evidence, Finding, StackFrame } from '../records/finding.ts';
-import { pcOf } from './blame.ts';
+import { believable, pcOf } from './blame.ts';
 import { type ReportLine, readSections, type Section } from './body.ts';
 import { type Composition, compose, inlinedHeader } from './compose.ts';
 import { corruptionOf } from './corruption.ts';
 import { readFacts, readNonBlock } from './facts.ts';
+import { withoutSymbols } from './markup.ts';
 import type { OpenReport } from './open-report.ts';
 import { rules } from './rules/index.ts';
 import type { Rule } from './rules/rule.ts';
@@ -19,10 +20,15 @@ export function decodeText(latin1: string): string {
   return utf8.decode(Uint8Array.from(latin1, (character) => character.charCodeAt(0)));
 }
 
+/** The line's words as a person reads them. */
+function readableText(latin1: string): string {
+  return decodeText(withoutSymbols(latin1));
+}
+
 function evidenceOf(composition: Composition, lines: readonly ReportLine[]): Evidence[] {
   const evidence: Evidence[] = [];
   const note = (line: ReportLine | undefined, role: Evidence['role']) => {
-    if (line) evidence.push({ line: line.number, text: decodeText(line.text), role });
+    if (line) evidence.push({ line: line.number, text: readableText(line.text), role });
   };
   note(lines[0], 'header');
   note(composition.detail, 'detail');
@@ -39,7 +45,7 @@ function stackOf(sections: readonly Section[]): StackFrame[] {
   );
   const [chosen] = traces.length > 0 ? traces : sections.slice(0, 1);
   const pc = pcOf(sections);
-  const frames = chosen?.frames.filter((entry) => !entry.questionable && entry !== pc) ?? [];
+  const frames = believable(chosen?.frames ?? []).filter((entry) => entry !== pc);
   const all = (pc ? [pc, ...frames] : frames).map((entry) => entry.frame);
   return all.slice(0, 64);
 }
@@ -78,7 +84,8 @@ export function conclude(report: OpenReport): Finding | undefined {
   const all = report.lines.slice(0, report.belonging);
   const own = unwrap(all.filter((line) => line.caller === header.caller));
   let reading = read(report, own);
-  if (reading?.composition.frameless && own.length < all.length) {
+  const isNameless = reading?.composition.frameless === true && !reading.composition.blame;
+  if (isNameless && own.length < all.length) {
     const wider = read(report, all);
     if (wider && !wider.composition.frameless) reading = wider;
   }
@@ -89,6 +96,10 @@ export function conclude(report: OpenReport): Finding | undefined {
 function identityOf(finding: Pick<Finding, 'frame' | 'locks' | 'nonBlock' | 'events'>): string[] {
   if (finding.locks) return [finding.locks.signature];
   return [finding.frame, finding.nonBlock?.callback ?? '', ...(finding.events ?? [])];
+}
+
+function extentOf(header: ReportLine | undefined, last: ReportLine | undefined): Finding['bytes'] {
+  return { start: header?.start ?? 0, end: last?.end ?? 0 };
 }
 
 function makeFinding(report: OpenReport, { lines, sections, composition }: Reading): Finding {
@@ -108,13 +119,13 @@ function makeFinding(report: OpenReport, { lines, sections, composition }: Readi
     ...(events.length > 0 && { events }),
   };
   return {
-    kind: 'splat',
+    kind: composition.rule.event ? 'event' : 'splat',
     title: decodeText(composition.title),
     altTitles: composition.altTitles.map(decodeText),
     class: decodeText(composition.class),
     line: header?.number ?? 0,
     endLine: last?.number ?? 0,
-    bytes: { start: header?.start ?? 0, end: last?.end ?? 0 },
+    bytes: extentOf(header, last),
     ...facts,
     ...(facts.task !== undefined && { task: decodeText(facts.task) }),
     corrupted: reason !== undefined,
@@ -125,6 +136,6 @@ function makeFinding(report: OpenReport, { lines, sections, composition }: Readi
     ...identity,
     signature: signatureOf(composition.class, identityOf(identity)),
     evidence: evidenceOf(composition, lines),
-    text: lines.map((line) => decodeText(line.text)),
+    text: lines.map((line) => readableText(line.text)),
   };
 }

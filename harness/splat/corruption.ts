@@ -18,7 +18,7 @@ export function isIntermixed(lines: readonly ReportLine[], sections: readonly Se
     )
   )
     return true;
-  return lines.some((line) => line.number < until && intruder.test(line.text));
+  return lines.slice(1).some((line) => line.number < until && intruder.test(line.text));
 }
 
 /** KMSAN and 32-bit ARM print frames without a heading. */

@@ -6,7 +6,11 @@ import { signatureOf } from './signature.ts';
 const kill =
   /(Memory cgroup out|[Oo]ut) of memory(?: \([^)]*\))?: Kill(?:ed)? process (\d+),? \(?([^),]*(?:\([^)]*\))?)\)?/;
 const killOther = /(Memory cgroup out|Out) of memory: Killed process (\d+) \((.*?)\)/;
-const callback = /callback failed with (-\d+) in (non-)?blockable context/;
+/** drivers/gpu/drm/virtio/virtgpu_vq.c: the device refused a command. A program may have asked for nonsense. */
+const refusal =
+  /(?:\[drm[^\]]{0,80}\]{1,2} )?\*ERROR\* response (0x12[0-9a-f]{2}) \(command (0x[0-9a-f]{3,4})\)/;
+const callback =
+  /(?:[\w.]{1,128}\+0x[0-9a-f]+\/0x[0-9a-f]+ )?callback failed with (-\d+) in (non-)?blockable context/;
 
 function event(line: ReportLine, title: string, bugClass: string): Finding {
   return {
@@ -30,6 +34,7 @@ function event(line: ReportLine, title: string, bugClass: string): Finding {
 /**
  * The event a line tells of, if any:
  * - `Out of memory: Killed process 123 (comm) total-vm:...`, `Memory cgroup out of memory: Kill process 123 (comm) score 9`
+ * - `[drm:virtio_gpu_dequeue_ctrl_func] *ERROR* response 0x1203 (command 0x105)`
  * - `kvm_mmu_notifier_invalidate_range_start+0x0/0x60 callback failed with -11 in non-blockable context.`, legal when alone
  */
 export function readEvent(line: ReportLine): Finding | undefined {
@@ -41,11 +46,54 @@ export function readEvent(line: ReportLine): Finding | undefined {
       oom: { pid: Number(killed[2]), comm, memcg: killed[1] === 'Memory cgroup out' },
     };
   }
+  const refused = refusal.exec(line.text);
+  if (refused) {
+    const kind = `virtio-gpu: error response ${refused[1]}`;
+    return event(line, `${kind} to command ${refused[2]}`, kind);
+  }
   const failed = callback.exec(line.text);
   if (!failed) return undefined;
   const kind = `mmu notifier callback failed with ${failed[1]} in ${failed[2] ?? ''}blockable context`;
   const symbol = /([\w.]+)\+0x/.exec(line.text)?.[1];
   return event(line, symbol === undefined ? kind : `${kind}: ${symbol}`, kind);
+}
+
+/** Where in a line an event is told of, or the end of a report; -1 where neither is. */
+export function eventAt(text: string): number {
+  for (const words of [kill, callback, refusal, reportEnd]) {
+    const match = words.exec(text);
+    if (match) return match.index;
+  }
+  return -1;
+}
+
+const chosen = /Kill process \d+/;
+const killed = /^Killed process (\d+),? \(?(?:vsz:\S+ )?([^),]{1,16}(?:\([^)]*\))?)\)?/;
+
+/** Whether an event names the process that was chosen, not yet the one that is killed: mm/oom_kill.c before Linux 4.20. */
+export function isChoice(found: Finding, text: string): boolean {
+  return found.oom !== undefined && chosen.test(text);
+}
+
+/** The event of a choice with the process that the line below it names; undefined when the line names none. */
+export function readKilled(choice: Finding, line: ReportLine): Finding | undefined {
+  const match = choice.oom ? killed.exec(line.text) : null;
+  if (!match || !choice.oom) return undefined;
+  const comm = decodeText(match[2] ?? '');
+  const oom = { pid: Number(match[1]), comm, memcg: choice.oom.memcg };
+  return { ...choice, title: `OOM kill of ${comm}`, oom, endLine: line.number };
+}
+
+const reportEnd = /---\[ end trace [0-9a-f]+ \]---/;
+
+/** Whether a line ends a report. */
+export function isTail(text: string): boolean {
+  return text.startsWith('---') && reportEnd.test(text);
+}
+
+/** An end without a beginning: what led to it is not in the log. */
+export function tailFinding(line: ReportLine): Finding {
+  return event(line, 'the end of a report whose beginning is not in this log', 'cut report');
 }
 
 /** Whether an event belongs to a splat right below it and must wait a few lines for it. */

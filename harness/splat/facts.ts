@@ -10,7 +10,12 @@ type Facts = TaskFacts & HardwareFacts;
 
 /** `CPU: 1 [UID: 0] PID: 2 Comm: x Not tainted 6.1.0 #1`, `... Tainted: G    W   6.1.0`, `... Tainted: [W]=WARN 6.12.0`. */
 const cpuLine =
-  /\bCPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.*?) (?:Not tainted|Tainted: ([^0-9]*?)) +(?:\S+-)?(\d+\.\d+\S*)(?:.* ([0-9a-f]{40})\b)?/;
+  /\bCPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.*?) (?:Kdump: loaded )?(?:Not tainted|Tainted: ([^0-9]*?)) +(?:[A-Za-z]\S*-)?(\d+\.\d+\S*)(?:.* ([0-9a-f]{40})\b)?/;
+/** `Pid: 1679, comm: x Not tainted 2.6.32 #1`: before Linux 3.9, where no CPU line was. */
+const pidLine =
+  /\bPid: (\d+), comm: (.*?) (?:Not tainted|Tainted: ([^0-9]*?)) +\(?(?:[A-Za-z]\S*-)?(\d+\.\d+[^\s)]*)/;
+/** `BUG: soft lockup - CPU#4 stuck for 22s! [docker:2374]`, kernel/watchdog.c */
+const lockupLine = /CPU#(\d+) stuck for \d+s! \[(.*):(\d+)\]/;
 const warningLine = /WARNING: CPU: (\d+) PID: \d+ at |, CPU#(\d+): /;
 const commLine = /\bcomm[: ]+"?([^",]{1,15})"?,? pid[: ]+(\d+)/i;
 const hardwareLine = /^\s*Hardware name: (.*?)\s*$/;
@@ -27,7 +32,20 @@ function readCpuLine(text: string): Facts | undefined {
   };
 }
 
+function readPidLine(text: string): Facts | undefined {
+  const match = pidLine.exec(text);
+  if (!match) return undefined;
+  return {
+    task: `${match[2]}/${match[1]}`,
+    taint: (match[3] ?? '').trim(),
+    kernel: match[4] ?? '',
+  };
+}
+
 function readLesserLine(text: string): Facts | undefined {
+  const stuck = text.includes(' stuck for ') ? lockupLine.exec(text) : null;
+  if (stuck) return { cpu: Number(stuck[1]), task: `${stuck[2]}/${stuck[3]}` };
+  if (text.includes('Pid: ')) return readPidLine(text);
   const cpu = warningLine.exec(text);
   if (cpu) return { cpu: Number(cpu[1] ?? cpu[2]) };
   const comm = commLine.exec(text);

@@ -20,10 +20,16 @@ const offsetFrame = new RegExp(
 );
 /** ` ext4_iget fs/ext4/inode.c:123 [inline]`: an inlined frame of a symbolized log. */
 const inlineFrame = new RegExp(String.raw`^\s+(${name}) ${place}(?: \[inline\])?\s*$`);
-/** `[<8062eec8>] (n_tty_set_termios) from [<80632588>] (tty_set_termios+0x150/0x2f0)`: 32-bit ARM. */
+/**
+ * `[<8062eec8>] (n_tty_set_termios) from [<80632588>] (tty_set_termios+0x150/0x2f0)`: 32-bit ARM, since Linux 5.18 without the
+ * addresses. Prose has no offset behind its "from".
+ */
 const armFrame = new RegExp(
-  String.raw`^\s*(?:\[<[0-9a-f]+>\] )?\(?(${name})(?:\+(0x[0-9a-f]+)\/(0x[0-9a-f]+))?\)?(?: \[[\w-]+\])? from (?:\[<[0-9a-f]+>\] )?\(?(?:(${name})\+(0x[0-9a-f]+)\/(0x[0-9a-f]+))?`,
+  String.raw`^\s*(?:\[<[0-9a-f]+>\] )?\(?(${name})(?:\+(0x[0-9a-f]+)\/(0x[0-9a-f]+))?\)?(?: \[[\w-]+\])? from (?:(?:\[<[0-9a-f]+>\] )?\(?(?:(${name})\+(0x[0-9a-f]+)\/(0x[0-9a-f]+))|\[<[0-9a-f]+>\]|0x[0-9a-f]+\b)`,
 );
+/** The places of `function+0x0/0x0 (a.h:1 b.c:12) module` (markup.ts); the last one is the function's own. */
+const decodedPlaces =
+  /\+0x0\/0x0 \((?:\S+ (?:\(discriminator \d+\) )?)*?([\w./+-]+:\d+)(?: \(discriminator \d+\))?\)(?: \[?([\w-]+)\]?)?/;
 
 const compilerSuffix =
   /\.(?:isra|constprop|part|cold|llvm|lto_priv|clone|resolved)(?:\.\d+)*(?=\.|$)/g;
@@ -44,36 +50,41 @@ export function makeFrame(
   module?: string,
   location?: string,
 ): StackFrame {
+  const isDecoded = size === '0x0';
   return {
     function: functionOfSymbol(symbol),
     symbol,
-    ...(offset !== undefined && { offset: Number.parseInt(offset, 16) }),
-    ...(size !== undefined && { size: Number.parseInt(size, 16) }),
+    ...(offset !== undefined && !isDecoded && { offset: Number.parseInt(offset, 16) }),
+    ...(size !== undefined && !isDecoded && { size: Number.parseInt(size, 16) }),
     ...(module !== undefined && { module }),
     ...(location !== undefined && { location }),
   };
 }
 
+function readArmFrame(text: string): FrameLine | undefined {
+  const match = text.includes(' from ') ? armFrame.exec(text) : null;
+  if (!match) return undefined;
+  const frame = makeFrame(match[1] ?? '', match[2], match[3]);
+  const caller = match[4] === undefined ? {} : { caller: makeFrame(match[4], match[5], match[6]) };
+  return { frame, questionable: false, ...caller };
+}
+
+function readOffsetFrame(text: string): FrameLine | undefined {
+  const match = text.includes('+0x') ? offsetFrame.exec(text) : null;
+  if (!match) return undefined;
+  const [, doubt, laterDoubt, symbol = '', offset, size, module, location] = match;
+  const places = size === '0x0' ? decodedPlaces.exec(text) : null;
+  return {
+    frame: makeFrame(symbol, offset, size, module ?? places?.[2], places?.[1] ?? location),
+    questionable: Boolean(doubt ?? laterDoubt) || text.includes('(unreliable)'),
+  };
+}
+
 /** The frame a line of a stack trace holds, or undefined when the line is something else. */
 export function readFrame(text: string): FrameLine | undefined {
-  const arm = text.includes(' from ') ? armFrame.exec(text) : null;
-  if (arm) {
-    const frame = makeFrame(arm[1] ?? '', arm[2], arm[3]);
-    const caller = arm[4] === undefined ? {} : { caller: makeFrame(arm[4], arm[5], arm[6]) };
-    return { frame, questionable: false, ...caller };
-  }
-  if (text.includes('+0x')) {
-    const match = offsetFrame.exec(text);
-    if (match) {
-      return {
-        frame: makeFrame(match[3] ?? '', match[4], match[5], match[6], match[7]),
-        questionable:
-          match[1] !== undefined || match[2] !== undefined || text.includes('(unreliable)'),
-      };
-    }
-  }
-  const inline = text.includes(':') ? inlineFrame.exec(text) : null;
-  if (!inline) return undefined;
+  const read = readArmFrame(text) ?? readOffsetFrame(text);
+  const inline = !read && text.includes(':') ? inlineFrame.exec(text) : null;
+  if (!inline) return read;
   const frame = makeFrame(inline[1] ?? '', undefined, undefined, undefined, inline[2]);
   return { frame: { ...frame, inlined: true }, questionable: false };
 }

@@ -1,5 +1,6 @@
 import type { Finding } from '../records/finding.ts';
-import { Tracker } from './tracker.ts';
+import { LineReader, neighbours } from './line-reader.ts';
+import { headerAt, Tracker } from './tracker.ts';
 import { triggerWords } from './triggers.ts';
 import { createWordSearch } from './word-search.ts';
 
@@ -7,6 +8,8 @@ import { createWordSearch } from './word-search.ts';
 const longestLine = 4 * 1024;
 /** Bytes turned into text at once. V8 keeps a whole slice alive for any substring of it, so a kept finding costs this much. */
 const sliceBytes = 64 * 1024;
+/** Characters kept of a line for its neighbours. */
+const neighbourCharacters = 512;
 const newline = 0x0a;
 const triggers = createWordSearch(triggerWords);
 
@@ -43,6 +46,9 @@ interface Stretch {
 
 class LineScanner implements Scanner {
   readonly #tracker = new Tracker();
+  readonly #reader = new LineReader(headerAt, (line) => this.#tracker.take(line));
+  /** The last lines of what was scanned, for the first ones of what comes. */
+  #tail: readonly string[] = [];
   /** The first `#carried` bytes of the line that is not finished. */
   readonly #carry = Buffer.alloc(longestLine + 1);
   #carried = 0;
@@ -78,6 +84,7 @@ class LineScanner implements Scanner {
   end(): Finding[] {
     // The newline that ends the line here is none of the input.
     if (this.#carried > 0) this.#finishCarried(this.#dropped - 1);
+    this.#reader.flush();
     this.#tracker.settle();
     return this.#tracker.drain();
   }
@@ -104,7 +111,7 @@ class LineScanner implements Scanner {
     let triggerEnd = triggers.endOfNext(bytes, from, to) - from;
     while (position < text.length) {
       let at = position;
-      if (!this.#tracker.isFollowing) {
+      if (!this.#tracker.isFollowing && !this.#reader.isHolding) {
         if (triggerEnd > text.length) break;
         at = text.lastIndexOf('\n', triggerEnd - 2) + 1;
       }
@@ -113,18 +120,20 @@ class LineScanner implements Scanner {
       const isWhole = seen < at + longestLine;
       this.#lineNumber += newlinesBetween(text, counted, at);
       counted = at;
-      this.#tracker.take(text.slice(at, seen), {
+      const place = {
         number: this.#lineNumber,
         start: this.#offset + at,
         end: this.#offset + end + 1 + missing,
         hasTrigger: triggerEnd <= (isWhole ? end + 1 : seen),
-      });
+      };
+      this.#reader.push(text.slice(at, seen), place, () => linesBefore(text, at, this.#tail));
       position = end + 1;
       if (triggerEnd <= position) {
         triggerEnd = triggers.endOfNext(bytes, from + position, to) - from;
       }
     }
     this.#lineNumber += newlinesBetween(text, counted, text.length);
+    this.#tail = linesBefore(text, text.length, this.#tail);
     this.#offset += text.length + missing;
   }
 }
@@ -133,6 +142,18 @@ class LineScanner implements Scanner {
 function endOfSlice(bytes: Buffer, from: number): number {
   const last = bytes.lastIndexOf(newline, from + sliceBytes - 1);
   return (last < from ? bytes.indexOf(newline, from) : last) + 1;
+}
+
+/** The lines that end before `end` in whole lines, cut to what a prefix takes; where they are too few, `tail` goes before them. */
+function linesBefore(text: string, end: number, tail: readonly string[]): string[] {
+  const lines: string[] = [];
+  let at = end;
+  while (at > 0 && lines.length < neighbours) {
+    const start = at < 2 ? 0 : text.lastIndexOf('\n', at - 2) + 1;
+    lines.unshift(text.slice(start, Math.min(at - 1, start + neighbourCharacters)));
+    at = start;
+  }
+  return [...tail.slice(lines.length - neighbours), ...lines].slice(-neighbours);
 }
 
 function newlinesBetween(text: string, from: number, to: number): number {

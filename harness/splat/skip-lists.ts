@@ -11,7 +11,7 @@ const reporting = [
   // kernel/panic.c, lib/bug.c
   '^_*warn(?:$|_slowpath|_printk|_alloc|_bogus_irq|_on_once|_flushing)|^(?:__)?report_bug|^handle_bug$|^fixup_bug|^bug_handler|^(?:early_)?brk(?:64)?_handler|^do_(?:el1_)?(?:brk64|debug_exception)|^call_(?:el1_)?break_hook|^_*cfi_(?:failure|slowpath|check|brk)|^(?:report|handle)_cfi',
   '^(?:asm_|exc_|do_)?invalid_op|^do_error_trap|^do_trap|^do_undefinstr|^do_kernel_bug|^program_check|^do_report_trap|^monitor_event_exception|^illegal_op$|^do_ebreak|^handle_break|^do_(?:bp|tr|trap_or_bp)$',
-  '^_*v?panic$|^panic_(?:print|other|smp|bad|on)_|^nmi_panic|^check_panic_on_warn|^__stack_chk_fail|^oops_(?:begin|end|enter)|^die$|^__die|^die_(?:kernel_fault|addr)|^__do_kernel_fault|^page_fault_oops|^(?:do_)?no_context$|^_*bad_page_fault|^show_fault_oops|^kernelmode_fixup|^arm(?:64)?_notify_die',
+  '^_*v?panic$|^panic_\\w+|^(?:get|print|add)_taint|^print_tainted|^nmi_panic|^check_panic_on_warn|^__stack_chk_fail|^oops_(?:begin|end|enter)|^die$|^__die|^die_(?:kernel_fault|addr)|^__do_kernel_fault|^page_fault_oops|^(?:do_)?no_context$|^_*bad_page_fault|^show_fault_oops|^kernelmode_fixup|^arm(?:64)?_notify_die',
   // kernel/printk, drivers/base/core.c
   '^print_(?:report|address|shadow|usage|bad|irq|deadlock|circular|lock|unlock|held|freed|tainted|memory|trailer|track|worker|cpu|other|unreliable)|^_*(?:v|dev_v|dev_)?printk|^_*(?:dev|netdev|drm_dev)_(?:v?printk|warn|err|info|notice|dbg|crit|alert|emerg)(?:_emit|_probe|_once|_ratelimited)?$|^va_format|^report_(?:enabled|usercopy|ubsan)',
   // rust/
@@ -36,6 +36,8 @@ const checkers = [
   '^_*(?:lock_acquire|lock_release|lock_acquired|lock_(?:sync|contended|downgrade|repin|unpin|pin|set_class|is_held)|lockdep_|mark_(?:lock|held|usage|irqflags)|validate_chain|valid_state|register_lock_class|assign_lock_key|look_?up_lock|hlock_class|check_lock_chain_key|check_(?:flags|prevs?_add|noncircular|irq_usage|deadlock|usage|wait_context|chain_key|redundant)|add_lock_to|trace_(?:hardirqs|softirqs|lock))|^__?bfs$|^__lock_(?:acquire|release)|^reacquire_held|^find_(?:held_lock|usage_)|^(?:add|lookup)_chain_cache|^graph_(?:un)?lock|^rcu_lock_(?:acquire|release)',
   // kernel/rcu, lib/refcount.c, include/linux/kref.h, lib/kobject.c, lib/ref_tracker.c, lib/fault-inject.c
   '^rcu_(?:dynticks|is_watching)|^_*s?rcu_read_|^_*refcount_(?:add|inc|dec|sub|read|set|warn)|^_*kref_(?:init|get|put|read|sub)|^_*kobject_|^kset_|^ref_tracker_|^_*should_fail|^fault_create|^fail_dump',
+  // What holds and drops a reference for others: drivers/base/core.c, fs/inode.c, lib/dec_and_lock.c
+  '^(?:get|put)_device$|^iput$|^_atomic_dec_and_(?:raw_)?lock',
   '^(?:timer|work|rcuhead|hrtimer)_is_static|^stub_timer|^_*seqprop_',
 ];
 
@@ -60,11 +62,13 @@ const libraryCalls = [
   // lib/string.c, arch/*/lib, include/linux/fortify-string.h
   '^_*(?:pi_)?(?:mem(?:cpy|cmp|set|move|chr|scan)(?:\\d+|_inv)?|str(?:n|l|s|r)?(?:cpy|cmp|cat|len|casecmp|chr|str|sep|pbrk|spn|cspn|nlen|im|ncpy|ncmp|lcpy|scpy))(?:_(?:erms|orig|rep|generic|to_?io|from_?io|io|mcsafe|flushcache|and_pad|chk|alternative|noprof|nocheck|pad|noinline|unaligned|aligned|user))*$|^bcmp$|^_*fortify_|^sized_str|^stpcpy$|^strn?chrnul$|^strreplace$',
   // lib/iov_iter.c, lib/usercopy.c, arch/*/lib
-  '^_*(?:raw_|arch_|asm_)*(?:copy|clear)_(?:mc_)?(?:from|to|in)_(?:user|iter|kernel)(?:$|_(?:nofault|inatomic|nmi|mc|flushcache|nocache|full|iter|page|nontemporal))|^_*(?:raw_|arch_|asm_)*(?:copy|clear)_(?:user|page|mc|highpage)(?:$|_(?:generic|orig|erms|rep|nocache|enhanced|fragile|mc))|^_*(?:get|put)_user(?:$|_(?:\\d|nocheck|nofault|asm|bad))|^_*strn?cpy_from_(?:user|kernel)|^do_strncpy|^strnlen_user|^rep_(?:movs|stos)|^instrument_|^copyin$|^copyout$|^fault_in_(?:iov_iter_)?(?:readable|writeable|safe_writeable)|^check_(?:copy_size|zeroed_user)|^simple_copy_to_iter$',
+  '^_*(?:raw_|arch_|asm_)*(?:copy|clear)_(?:mc_)?(?:from|to|in)_(?:user|iter|kernel)(?:$|_(?:nofault|inatomic|nmi|mc|flushcache|nocache|full|iter|page|nontemporal))|^_*(?:raw_|arch_|asm_)*(?:copy|clear)_(?:user|page|mc|highpage)(?:$|_(?:generic|orig|erms|rep|nocache|enhanced|fragile|mc))|^_*(?:get|put)_user(?:$|_(?:\\d|nocheck|nofault|asm|bad))|^_*strn?cpy_from_(?:user|kernel)|^do_strncpy|^strnlen_user|^rep_(?:movs|stos)|^instrument_|^copyin$|^copyout$|^fault_in_(?:iov_iter_)?(?:readable|writeable|safe_writeable)|^check_(?:copy_size|zeroed_user)|^simple_copy_to_iter$|_copy_(?:to|from)_user$',
   // atomics and bits
   '^_*(?:raw_|arch_|generic_)*atomic(?:64|_long)?_(?:try_|cond_)?(?:fetch_)?(?:add|sub|inc|dec|and|or|xor|read|set|xchg|cmpxchg)|^_*(?:arch_)?(?:test|set|clear|change)_(?:and_)?(?:set_|clear_|change_)?bit(?:_(?:lock|unlock|acquire|release|is_negative_byte))*$|^(?:variable|constant)_test_bit|^_*find_(?:first|next|last|nth)_(?:zero_|and_|andnot_|or_)*bit|^read_word|^_{1,2}(?:read|write)_once|^native_(?:save|restore)_(?:fl|irq)|^arch_(?:local_|irqs_)|^_*(?:arch_)?(?:x|cmpx)chg(?:\\d|$|_(?:local|relaxed|acquire|release|double))|^_{2}bitmap_(?:and|andnot|clear|complement|equal|intersects|or|replace|set|shift|subset|weight|xor)',
   // lib/list_debug.c, lib/llist.c, lib/plist.c, lib/klist.c, lib/rbtree.c, lib/idr.c
   '^_*(?:h|l|pl)?list_(?:nulls_|bl_)?(?:add|del|move|replace|splice|swap|cut|rotate|insert|entry)(?:_(?:tail|init|rcu|valid|or_report|entry|head|before|behind|after|careful|batch|bulk|all|position|first|node|this|set|reverse))*$|^_*(?:h|l|pl|k)?list_(?:is|empty|unhashed)|^___list|^klist_(?:next|prev|put|del|add|remove|iter|release)|^ida_|^_*rb_(?:insert(?:$|_(?:color|augmented))|erase|next|first|last|link|prev|replace|rotate|set_parent|parent|change_child)|^____rb',
+  // lib/rhashtable.c, include/linux/rhashtable.h
+  '^_*rh(?:ashtable|ltable|t)_',
   // lib/vsprintf.c, lib/kstrtox.c, lib/hexdump.c, fs/seq_file.c
   '^k?_*v?s(?:c)?n?printf$|^k?v?as(?:n)?printf$|^kvasprintf_const$|^(?:pointer|number|string|string_nocheck|format_decode|hex_string|widen_string|bitmap_string|ip[46]_\\w*string|put_dec)$|^seq_v?(?:printf|puts|putc|write)$|^simple_strto|^_?kstrto|^_parse_integer|^hex_dump_to_buffer$|^print_hex_dump',
   // checksums and hashes, port and memory-mapped I/O
@@ -124,6 +128,13 @@ export const neverBlamed = union(
 export const reportingOnly = union(reporting, ['^\\(null\\)$']);
 
 const machinery = union(reporting, checkers);
+
+const checking = union(checkers);
+
+/** Whether a function is one of a sanitizer or another checker. */
+export function isChecker(name: string): boolean {
+  return checking.test(name);
+}
 
 /** A stack without the frames on top that notice and print the bug; whole when nothing else is in it. */
 export function withoutMachinery<T extends { readonly function: string }>(

@@ -18,7 +18,9 @@ export const stallAnchors = union([
   '^ksys_(?:read|write|ioctl|fallocate)|^(?:__x64_|__ia32_|__arm64_|__se_|__do_)?(?:compat_)?sys_ioctl|^SyS_ioctl|^C?_?SYSC_ioctl|^compat_SyS_ioctl|compat_ioctl|^blkdev_(?:driver_)?ioctl|^do_vfs_ioctl|^file_ioctl',
   '^_{0,2}sock_(?:sendmsg|release|close)(?:_nosec)?$|^sock_(?:write)_iter$|^kernel_(?:sendmsg|setsockopt|connect|bind|listen)$|^sock_(?:common_)?setsockopt$|^__sys_(?:setsockopt|getsockopt|bind|connect|listen|accept|shutdown)|^do_sock_setsockopt',
   '^__fput$|^fput$|^task_work_run',
-  '^_{0,2}do_fault$|^_{0,3}do_page_fault$|^exit_to_user|^do_notify_resume$|^prepare_exit_to|^syscall_exit_to|^mmap_region$|^rtnetlink_rcv_msg$',
+  '^_{0,2}do_fault$|^_{0,3}do_page_fault$|^exit_to_user|^do_notify_resume$|^prepare_exit_to|^syscall_exit_to|^mmap_region$',
+  // net: messages of user space come in here, whatever they ask for
+  '^rtnetlink_rcv_msg$|^nfnetlink_rcv(?:_msg|_batch|_skb_batch)?$',
 ]);
 
 /** Hangs show up wherever somebody waits for a popular lock; these waits name the bug, whoever is the victim. */

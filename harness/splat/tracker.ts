@@ -2,9 +2,19 @@ import type { Finding } from '../records/finding.ts';
 import type { ReportLine } from './body.ts';
 import { fitsHeader } from './compose.ts';
 import { conclude } from './conclude.ts';
-import { isRelayed, readConsoleLine } from './console-line.ts';
-import { attachesToSplat, readEvent, rebootFinding } from './events.ts';
+import { isRelayed } from './console-line.ts';
+import {
+  attachesToSplat,
+  eventAt,
+  isChoice,
+  isTail,
+  readEvent,
+  readKilled,
+  rebootFinding,
+  tailFinding,
+} from './events.ts';
 import { BootWatch, continues, isAftermath } from './incident.ts';
+import type { HeaderPlace, ReadLine } from './line-reader.ts';
 import { feed, type OpenReport, openReport, withLines } from './open-report.ts';
 import { rules } from './rules/index.ts';
 import type { Rule } from './rules/rule.ts';
@@ -12,6 +22,8 @@ import { untangle } from './untangle.ts';
 
 /** An event waits so many lines of its caller for the splat it belongs to, or so many of anybody. */
 const eventPatience = { own: 4, anybody: 200 };
+/** An end so many lines below the last report that was found is another one's. */
+const tailLines = 400;
 /** Reports open at once; a console that opens more is noise. */
 const mostOpen = 16;
 
@@ -26,15 +38,14 @@ function isOver({ own, anybody }: WaitingEvent): boolean {
   return own < 0 || anybody < 0;
 }
 
-/** Where a line stands in the log. */
-export interface LinePlace {
-  /** 1-based. */
-  readonly number: number;
-  /** Its bytes, newline included. */
-  readonly start: number;
-  readonly end: number;
-  /** It has a word of triggers.ts. */
-  readonly hasTrigger: boolean;
+/** Where in a text the header of a report begins; undefined where none does. Events and ends of reports count. */
+export function headerAt(text: string, fromKernel: boolean): HeaderPlace | undefined {
+  for (const [rank, rule] of rules.entries()) {
+    const match = fitsHeader(rule, text, fromKernel);
+    if (match) return { at: match.index, rank };
+  }
+  const at = eventAt(text);
+  return at < 0 ? undefined : { at, rank: 0 };
 }
 
 /** Follows the reports of a console line by line, one for each printk caller at a time. */
@@ -52,16 +63,15 @@ export class Tracker {
     return this.#open.length > 0 || this.#waiting.length > 0 || this.#boots.isCurious;
   }
 
-  /** `raw` is the line as latin1 without its newline. */
-  take(raw: string, { number, start, end, hasTrigger }: LinePlace): void {
-    const { text, caller, fromKernel } = readConsoleLine(raw);
-    const line: ReportLine = { text, caller, number, start, end };
+  take(line: ReadLine): void {
+    const { raw, text, fromKernel, hasTrigger } = line;
     const before = this.#open;
     const mayBoot = hasTrigger || this.#boots.isCurious;
     if (mayBoot && this.#boots.isReboot(raw, text)) {
       this.#closeAll();
       this.#found.push(rebootFinding(line));
     } else if (hasTrigger) this.#consider(line, fromKernel);
+    if (this.#waiting.length > 0) this.#correctKill(line);
     for (const report of before) {
       if (!this.#open.includes(report)) continue;
       feed(report, line, fromKernel);
@@ -87,18 +97,43 @@ export class Tracker {
   /** Handles a line that may be a header or an event. */
   #consider(line: ReportLine, fromKernel: boolean): void {
     const event = readEvent(line);
-    if (event && attachesToSplat(event)) {
+    if (event && (attachesToSplat(event) || isChoice(event, line.text))) {
       this.#waiting.push({ event, caller: line.caller, ...eventPatience });
+      this.#remember(event);
       return;
     }
     if (event) this.#found.push(event);
-    if (event?.oom) this.#victim = `${event.oom.comm}/${event.oom.pid}`;
+    this.#remember(event);
     if (isRelayed(line.text)) return;
+    if (isTail(line.text) && this.#isUnknown(line)) this.#found.push(tailFinding(line));
     const rule = rules.find((candidate) => fitsHeader(candidate, line.text, fromKernel));
     if (!rule || isAftermath(line, this.#lastSplatLine)) return;
     const mine = this.#open.filter((report) => report.lines[0]?.caller === line.caller);
-    if (mine.some((report) => continues(report, line.text))) return;
+    if (mine.some((report) => rule.event || continues(report, line.text))) return;
     this.#start(rule, line, fromKernel);
+  }
+
+  #remember(event: Finding | undefined): void {
+    if (event?.oom) this.#victim = `${event.oom.comm}/${event.oom.pid}`;
+  }
+
+  /** Old kernels say first whom they choose, then whom of its children they kill instead. */
+  #correctKill(line: ReportLine): void {
+    const at = this.#waiting.findIndex(
+      (entry) => entry.event.oom !== undefined && entry.caller === line.caller,
+    );
+    const entry = this.#waiting[at];
+    const event = entry && readKilled(entry.event, line);
+    if (!event) return;
+    this.#waiting = this.#waiting.toSpliced(at, 1);
+    this.#found.push(event);
+    this.#remember(event);
+  }
+
+  /** Whether nothing that was found, or is open, can be what ends here. */
+  #isUnknown({ number, caller }: ReportLine): boolean {
+    const isOpen = this.#open.some((report) => report.lines[0]?.caller === caller);
+    return !isOpen && number - this.#lastSplatLine > tailLines;
   }
 
   #start(rule: Rule, line: ReportLine, fromKernel: boolean): void {
@@ -114,8 +149,9 @@ export class Tracker {
     }
     const [oldest] = this.#open;
     if (this.#open.length >= mostOpen && oldest) this.#close(oldest);
-    const mine = this.#waiting.filter((entry) => entry.caller === line.caller);
-    this.#waiting = this.#waiting.filter((entry) => entry.caller !== line.caller);
+    const isMine = ({ event, caller }: WaitingEvent) => caller === line.caller && !event.oom;
+    const mine = this.#waiting.filter(isMine);
+    this.#waiting = this.#waiting.filter((entry) => !isMine(entry));
     const events = mine.map((entry) => entry.event);
     const report = openReport(rule, line, { fromKernel, events, victim: this.#victim });
     report.held = held;
@@ -134,7 +170,8 @@ export class Tracker {
   #conclude(report: OpenReport): void {
     const finding = conclude(report);
     if (!finding) return;
-    this.#lastSplatLine = Math.max(this.#lastSplatLine, finding.endLine);
+    if (finding.kind === 'splat')
+      this.#lastSplatLine = Math.max(this.#lastSplatLine, finding.endLine);
     this.#found.push(finding);
   }
 

@@ -16,7 +16,7 @@ export const faultRules: readonly Rule[] = [
     frame: fault,
   },
   {
-    header: /kernel BUG at (?:\S+:\d+|[0-9a-f]{8,16}\b)/,
+    header: /[Kk]ernel BUG at (?:\S+:\d+|[0-9a-f]{8,16}\b|[\w.]+\+0x[0-9a-f]+\/0x)/,
     title: 'kernel BUG in {frame}',
     frame: fault,
   },
@@ -102,6 +102,12 @@ export const faultRules: readonly Rule[] = [
     frame: fault,
   },
   {
+    // BUG() of arm and arm64 without CONFIG_DEBUG_BUGVERBOSE
+    header: /Internal error: (?:Oops - )?BUG\b/,
+    title: 'kernel BUG in {frame}',
+    frame: fault,
+  },
+  {
     header: /Internal error: /,
     title: 'Internal error in {frame}',
     alt: badAccess,
@@ -142,5 +148,7 @@ export const faultRules: readonly Rule[] = [
     header: /Fixing recursive fault but reboot is needed/,
     title: 'BUG: recursive fault in {frame}',
     frame: trace,
+    // The fault itself is told above it; alone it says nothing of a bug.
+    suppressed: true,
   },
 ];

@@ -35,13 +35,25 @@ export const hangRules: readonly Rule[] = [
     detail: /:\d+ blocked (?:(?:on|in) .{0,80} )?for more than \d+ seconds/,
     title: 'INFO: task hung in {frame}',
     alt: ['hang in {frame}'],
-    frame: hang,
+    frame: { ...hang, ownStack: true },
   },
   {
     header: /INFO: task .* can't die for more than/,
     title: "INFO: task can't die in {frame}",
     alt: ['hang in {frame}'],
     frame: hang,
+  },
+  {
+    // kernel/irq/spurious.c; the handlers that did not care are listed below the stack
+    header: /\birq(?: event)? \d+: nobody cared/,
+    detail: /^(?:\[?<[^>]*>\]? |\[[^\]]*\] )(?<frame>[\w.]+)(?: \[[\w-]+\])?(?: threaded .*)?\s*$/,
+    title: 'irq NUM: nobody cared',
+    frame: { from: ['detail'] },
+  },
+  {
+    header: /\birq(?: event)? \d+: nobody cared/,
+    title: 'irq NUM: nobody cared',
+    frame: { from: ['trace'], skip: /irq|^note_interrupt/ },
   },
   {
     header: /unregister_netdevice: waiting for \S+ to become free/,

@@ -4,10 +4,13 @@ const invalidFree = ['invalid-free in {frame}'];
 const accessed = /\b(Read|Write) (?:of size \d|at addr )/;
 const symbol = /[\w.$]+\+0x[0-9a-f]+\/0x[0-9a-f]+/.source;
 
-/** Allocators of objects and ids, whoever asked for one. */
+/**
+ * Allocators of objects and ids, whoever asked for one: their names begin or end so. A driver's own function with the word in
+ * its middle may be the one that forgets.
+ */
 const leak: FrameRule = {
   from: ['trace'],
-  skip: /alloc|memdup|^idr_|^ida_|list_lru_init|^sget_userns|strn?dup|kv?asprintf|create_object|^mmap|_dup$/,
+  skip: /^_*k?v?m?alloc(?:_|$)|alloc(?:_(?:inode|node|noprof|trace|cache|skb|sock|lru|bulk|percpu|track_caller))*$|memdup|^idr_|^ida_|list_lru_init|^sget_userns|strn?dup|kv?asprintf|create_object|^mmap|_dup$/,
 };
 
 /** Ciphers, digests, copies and netlink's dispatcher pass on the uninitialized bytes they were given. */
@@ -94,7 +97,7 @@ export const memoryRules: readonly Rule[] = [
   { header: /UBSAN: ([a-z-]+) in /, title: 'UBSAN: {1} in {frame}', frame: trace },
   { header: /BUG: memory leak\b/, title: 'memory leak in {frame}', frame: leak },
   {
-    header: /^(?:kmemleak: )?unreferenced object 0x/,
+    header: /^(?:kmemleak: )?unreferenced object (?:\((?:percpu|phys)\) )?0x/,
     title: 'memory leak in {frame}',
     frame: leak,
   },
@@ -139,6 +142,30 @@ export const memoryRules: readonly Rule[] = [
       /BUG (?:kmalloc-|[\w-]+ )\S*(?: \([^)]*\))?: (Redzone overwritten|Poison overwritten|Invalid object pointer|Freepointer corrupt|Object padding overwritten|Left Redzone overwritten|Right Redzone overwritten|Freechain corrupt|Freelist Pointer check fails|Padding overwritten)/,
     title: 'BUG: slab {1} in {frame}',
     frame: trace,
+  },
+  {
+    // mm/swapfile.c, mm/swap_state.c: a page table entry that is no place in swap
+    header: /(Bad swap (?:file|offset) entry|Unused swap (?:file|offset) entry) [0-9a-f]+/,
+    title: '{1}',
+    oneLine: true,
+  },
+  {
+    // pgd_bad() and kin, mm/pgtable-generic.c
+    header: /\S+\.[ch]:\d+: bad (pgd|p4d|pud|pmd) [0-9a-f(]/,
+    title: 'bad {1}',
+    oneLine: true,
+  },
+  {
+    header: /kmem_cache_destroy \S+: Slab cache still has objects/,
+    title: 'Slab cache still has objects in {frame}',
+    frame: { from: ['header', 'trace'] },
+  },
+  {
+    header: /: page allocation (failure)(?:: |\.)|: page allocation (stall)s? for /,
+    title: 'page allocation {1}{2} in {frame}',
+    frame: trace,
+    event: true,
+    traceOptional: true,
   },
   {
     header: /INFO: (?<text>(?:Freed|Allocated) in .*|(?:Slab|Object) 0x.*)/,

@@ -48,7 +48,7 @@ export const panicRules: readonly Rule[] = [
     { traceOptional: true },
   ),
   panicRow(
-    '(hung_task|softlockup|RCU Stall|hardlockup|Hard LOCKUP)\\b(?:: (blocked tasks|hung tasks))?',
+    '((?:hung_task|softlockup|RCU Stall|hardlockup|Hard LOCKUP)\\b(?:: (?:blocked tasks|hung tasks))?)',
     '{1}',
     { corrupted: secondHand },
   ),

@@ -24,6 +24,8 @@ export interface Rule {
   readonly sharesTrace?: true;
   /** About the test program, not the kernel. */
   readonly suppressed?: true;
+  /** Worth noting, and no complaint: never a splat, and no end of a report it is printed into. */
+  readonly event?: true;
   /** Written by a program, not by the kernel: fits only lines without a printk stamp. */
   readonly fromProgram?: true;
   /** Fits only lines that carry a printk stamp or level. */
@@ -46,6 +48,8 @@ export interface FrameRule {
   /** The header's name is not enough without a whole stack trace; a stall's trace must be of what was interrupted. */
   readonly confirmed?: true;
   readonly pick?: 'first' | 'stall' | 'hang';
+  /** Only the first stack is of the task in question; those below are of others. */
+  readonly ownStack?: true;
 }
 
 export type FrameSource = 'header' | 'detail' | 'pc' | 'trace' | 'alloc' | 'chain';

@@ -21,7 +21,7 @@ const places: readonly (readonly [RegExp, string, RegExp?])[] = [
   [
     at(String.raw`lib/debugobjects\.c`),
     'WARNING: ODEBUG bug in {frame}',
-    /^_*free_(?:pages?|unref|large)|^_*vunmap|^_*vfree/,
+    /^_*free_(?:pages?|unref|large)|^_*vunmap|^_*vfree|^_*(?:kv?free_)?call_s?rcu/,
   ],
   [at(String.raw`lib/refcount\.c|include/linux/refcount\.h`), 'WARNING: refcount bug in {frame}'],
   [at(String.raw`mm/usercopy\.c`), 'WARNING: bad usercopy in {frame}'],

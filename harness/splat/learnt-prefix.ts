@@ -1,0 +1,99 @@
+/**
+ * What a logger that nobody knows puts before each line: columns, names, clocks. It is learnt from the line that may open a
+ * report and its neighbours: the longest beginning whose shape they share and behind which the line is a header.
+ */
+
+/** Characters of a line in which a prefix ends. */
+const longest = 160;
+/** Neighbours that must share it: so many where there are more, and this part of them. */
+const fewest = 2;
+const share = 3 / 4;
+
+const part =
+  /\[[^\][]{1,60}\]|\([^()]{1,60}\)|<[^<>]{1,60}>|[A-Za-z0-9_\x80-\xff]+| +|\t+|[^A-Za-z0-9_\x80-\xff \t]/g;
+const levels =
+  '(?:emerg|panic|alert|critical|crit|fatal|error|err|warning|warn|notice|info|debug|trace)';
+const isLevel = new RegExp(`^${levels}$`, 'i');
+
+/** What any line has in the place of one part of a header's prefix: numbers and what is in brackets differ, words do not. */
+function shapeOf(text: string): string {
+  const closing = { '[': '\\]', '(': '\\)', '<': '>' }[text.charAt(0)];
+  if (closing !== undefined && text.length > 1) {
+    const inner = /\d/.test(text) ? String.raw`[^\][()<>]{1,60}` : literal(text.slice(1, -1));
+    return literal(text.charAt(0)) + inner + closing;
+  }
+  if (/^\s/.test(text)) return '[ \\t]+';
+  if (isLevel.test(text)) return text === text.toUpperCase() ? levels.toUpperCase() : levels;
+  if (/^[A-Z]$/.test(text)) return '[A-Z]';
+  return /\d/.test(text) ? numbered(text) : literal(text);
+}
+
+const identifier = /^(?:0x)?(?=.*\d)[0-9a-f]{6,}$/;
+
+/** `CPU3`, `T902`, a hash: another number in the same words. */
+function numbered(text: string): string {
+  if (identifier.test(text)) return '(?:0x)?[0-9a-f]{4,64}';
+  return text.replace(/\d+/g, '\\d{1,20}').replace(/^[A-Z](?=\\d)/, '[A-Z]');
+}
+
+function literal(text: string): string {
+  return text.replace(/[$()*+.?[\\\]^{|}/-]/g, '\\$&');
+}
+
+/** The blanks at the end of a prefix are counted: the text may begin with some. A logger may leave them out of an empty line. */
+function lastShapeOf(text: string): string {
+  return /^\s/.test(text) ? `(?:${literal(text)}|$)` : shapeOf(text);
+}
+
+const compiled = new Map<string, RegExp>();
+const mostCompiled = 2000;
+
+function sticky(shape: string): RegExp {
+  let expression = compiled.get(shape);
+  if (!expression) {
+    if (compiled.size >= mostCompiled) compiled.clear();
+    expression = new RegExp(shape, 'y');
+    compiled.set(shape, expression);
+  }
+  return expression;
+}
+
+/** Where `shape` ends in `text` when it begins at `from`; -1 when it does not. */
+function endOf(shape: string, text: string, from: number): number {
+  const expression = sticky(shape);
+  expression.lastIndex = from;
+  return expression.test(text) ? expression.lastIndex : -1;
+}
+
+/** What a service of its own says; a line of syslog has `name[12]: ` before it. */
+const service = /(?:^|\s)(?!kernel\b)[\w@.-]{1,32}\[\d+\]: ?$/;
+const endsField = /[\s\])>|:,;=-]$/;
+
+/**
+ * The prefix of `header` that `others` share and behind which `opens` holds, as an expression; undefined when there is none.
+ * `others` are lines before and after it, cleaned of what is known as this one was.
+ */
+export function learnPrefix(
+  header: string,
+  others: readonly string[],
+  opens: (text: string) => boolean,
+): RegExp | undefined {
+  const neighbours = others.filter((line) => line.trim() !== '');
+  const wanted = Math.max(Math.min(fewest, neighbours.length), neighbours.length * share, 1);
+  let common = neighbours.map((line) => ({ line, at: 0 }));
+  let best: string | undefined;
+  let text = '';
+  let source = '';
+  for (const piece of header.slice(0, longest).match(part) ?? []) {
+    text += piece;
+    const last = lastShapeOf(piece);
+    const sharing = common.filter(({ line, at }) => endOf(last, line, at) >= 0);
+    if (sharing.length < wanted) break;
+    const isEnd = endsField.test(text) && !service.test(text);
+    if (isEnd && opens(header.slice(text.length))) best = source + last;
+    const shape = shapeOf(piece);
+    source += shape;
+    common = sharing.map(({ line, at }) => ({ line, at: Math.max(at, endOf(shape, line, at)) }));
+  }
+  return best === undefined ? undefined : new RegExp(`^${best}`);
+}

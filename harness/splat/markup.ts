@@ -1,0 +1,80 @@
+/**
+ * What tools make of a line's own characters: JSON strings, HTML entities, `#011` of rsyslog, and `function (file.c:12)` that
+ * scripts/decode_stacktrace.sh of the kernel prints in the place of `function+0x1/0x2`.
+ */
+
+/** A line that may be JSON, HTML, or have escapes of rsyslog in it: a cheap look before the dear ones. */
+export const hasMarkup = /\{"|&[a-z#]|#011|<[/bcdlpst][rpoiadr>]/;
+/** Before it: `data: ` of server-sent events, a record separator, the time and tag of a collector. */
+const jsonStart = /^[^{"]{0,120}\{"/;
+
+/** The field of a JSON object that holds the console's line: docker, journald, loki, logfmt collectors. */
+const jsonField =
+  /"(?:log|MESSAGE|message|msg|_raw|text|line|content)" ?: ?(?:"((?:[^"\\]|\\.)*)"|\[((?: ?\d{1,3},?)+)\])/;
+const jsonEscape = /\\(?:u([0-9a-fA-F]{4})|(.))/g;
+const shortEscapes: Readonly<Record<string, string>> = { n: '', r: '', t: '\t', b: '', f: '' };
+
+const entities: Readonly<Record<string, string>> = {
+  amp: '&',
+  lt: '<',
+  gt: '>',
+  quot: '"',
+  apos: "'",
+  nbsp: ' ',
+};
+const entity = /&(?:(amp|lt|gt|quot|apos|nbsp)|#(\d{2,3})|#x([0-9a-f]{2}));/g;
+const tags = /<\/?(?:pre|code|br|span|div|td|tr|p|li)\b[^>]{0,200}>/g;
+
+/** The characters of a JSON string between its quotes, as latin1; the newline at its end is dropped. */
+export function fromJsonString(text: string): string {
+  return text.replace(jsonEscape, (_, code: string | undefined, letter: string) =>
+    code === undefined
+      ? (shortEscapes[letter] ?? letter)
+      : Buffer.from(String.fromCharCode(Number.parseInt(code, 16))).toString('latin1'),
+  );
+}
+
+function fromNumbers(list: string): string {
+  return Buffer.from(list.split(',').map(Number)).toString('latin1');
+}
+
+/** The line without its markup. A JSON object without such a field stays as it is. */
+export function withoutMarkup(line: string): string {
+  const json = jsonStart.test(line) ? jsonField.exec(line) : null;
+  const text = json
+    ? json[1] === undefined
+      ? fromNumbers(json[2] ?? '')
+      : fromJsonString(json[1])
+    : line;
+  return text
+    .replace(tags, '')
+    .replace(entity, (_, name: string | undefined, decimal: string | undefined, hex: string) =>
+      name === undefined
+        ? String.fromCharCode(decimal === undefined ? Number.parseInt(hex, 16) : Number(decimal))
+        : (entities[name] ?? ''),
+    )
+    .replaceAll('#011', '\t');
+}
+
+const place = String.raw`[\w./+-]{1,200}\.(?:[chSs]|rs):\d+(?: \(discriminator \d+\))?`;
+/** Of several places the last is the function's own; those before it were inlined into it. */
+const decoded = new RegExp(
+  String.raw`(?<![\w.$+])([A-Za-z_$][\w$.]{1,255}) \(((?:${place} ){0,24}${place})\)`,
+  'g',
+);
+const stands = '+0x0/0x0';
+
+/** `f (a.h:1 b.c:12)` becomes `f+0x0/0x0 (a.h:1 b.c:12)`: a frame as in a log that nobody decoded. */
+export function withSymbols(text: string): string {
+  if (!/\.(?:[chSs]|rs):\d/.test(text)) return text;
+  return text.replace(decoded, (whole, name: string, places: string) =>
+    name === 'at' || name === 'in' || (name === 'panic' && text.startsWith('trusty'))
+      ? whole
+      : `${name}${stands} (${places})`,
+  );
+}
+
+/** The words that the log has. */
+export function withoutSymbols(text: string): string {
+  return text.replaceAll(`${stands} (`, ' (');
+}

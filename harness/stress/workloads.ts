@@ -243,6 +243,18 @@ export const workloads: readonly Workload[] = [
     durationMs: 1000,
   },
   {
+    name: 'reaper',
+    program: '/bin/reaper',
+    args: [],
+    witnesses: [
+      'driver.hlist_start_oom_reaper',
+      'driver.interval_oom_reaper',
+      'calls.__oom_reap_task_mm',
+      'vm.oom_kill',
+    ],
+    durationMs: 1000,
+  },
+  {
     name: 'controls',
     program: '/bin/controls',
     args: ['--mode', 'well-behaved', '--trigger', 'mrelease'],

@@ -33,9 +33,11 @@ export const walls: Readonly<Record<string, Room>> = {
     packages: [
       'execa@process.ts',
       'execa@archive.ts',
+      'execa@unpack.ts',
       'execa@lock.ts',
       'execa@symbolizer.ts',
       'tar@archive.ts',
+      'tar@unpack.ts',
     ],
   },
   patch: { rooms: [...words, 'host'] },

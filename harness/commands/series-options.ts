@@ -7,7 +7,8 @@ import { fragmentText, guestOptions, jobsText, list, number, text } from './run-
 /** The command line of `splat series`. */
 export interface SeriesArguments {
   readonly series: string;
-  readonly base: string;
+  readonly base: string | undefined;
+  readonly tree: string | undefined;
   readonly baseSeries: readonly string[];
   readonly workload: readonly string[];
   readonly detector: readonly number[];
@@ -22,6 +23,7 @@ export interface SeriesArguments {
   readonly jobs: number | undefined;
   readonly seed: number;
   readonly out: string | undefined;
+  readonly list: boolean;
   readonly json: boolean;
   readonly mail: boolean;
   readonly b4: boolean;
@@ -37,12 +39,21 @@ function patchOptions(yargs: Argv): Argv {
       type: 'string',
       demandOption: true,
       describe:
-        'an mbox (plain or .gz), a patch, a folder of them, a quilt folder, DIR@A..B, or - for stdin',
+        'an mbox, a patch, a folder of them, a quilt series, a maildir, a tar archive (any of them compressed), DIR@A..B, or - for stdin',
     })
-    .option('base', {
-      ...text('the kernel it is for: debian:6.1, debian:newest, DIR, DIR@REV or a tarball'),
-      demandOption: true,
+    .option('list', {
+      boolean: true,
+      default: false,
+      describe: 'print what was understood of the input, and stop; needs no --base',
     })
+    .option(
+      'base',
+      text('the kernel it is for: debian:6.1, debian:newest, DIR, DIR@REV or a tarball'),
+    )
+    .option(
+      'tree',
+      text('a git tree that has its base: the base-commit of the series, or the files it changes'),
+    )
     .option('base-series', list('patches that are part of the base; repeatable'))
     .option(
       'workload',

@@ -71,8 +71,8 @@ export function seriesCommand(argv: SeriesArguments): string {
   const typed = commandLine('./splat', [
     'series',
     isStdin ? '-' : argv.series,
-    '--base',
-    argv.base,
+    ...optionWords('base', argv.base),
+    ...optionWords('tree', argv.tree),
     ...argv.baseSeries.flatMap((name) => ['--base-series', name]),
     ...argv.workload.flatMap((name) => ['--workload', name]),
     ...argv.detector.flatMap((index) => ['--detector', String(index)]),

@@ -22,8 +22,11 @@ import { installPackages } from './install.ts';
 import { abandonJournal, openJournalDirectory } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
 import { requireConfidence, wholeNumber } from './run-options.ts';
+import { chooseBase } from './series-base.ts';
+import { listSeries } from './series-list.ts';
 import { type SeriesArguments, seriesOptions } from './series-options.ts';
 import { seriesCommand, writeSeriesMail, writeSeriesReports } from './series-output.ts';
+import { readStdin, seriesPath } from './series-stdin.ts';
 import { requireReports } from './write-record.ts';
 
 export const command = 'series <series>';
@@ -32,9 +35,11 @@ export const describe = 'give every patch of a series its verdict';
 export const builder = seriesOptions;
 
 /** Tests a series; 1 when a patch brings a splat or breaks something, 125 when anything is open, else 0. */
-export async function run(argv: SeriesArguments, context: CommandContext): Promise<number> {
+export async function run(given: SeriesArguments, context: CommandContext): Promise<number> {
+  if (given.list) return listSeries(given, context);
   const events = openEvents(progressWriter(context.stderr, context.live));
-  const request = await readRequest(argv, context, events.emit);
+  const request = await readRequest(given, context, events.emit);
+  const argv = { ...given, base: request.base, tree: undefined };
   await installPackages(context);
   const { dir } = request;
   try {
@@ -98,18 +103,17 @@ async function readRequest(
     workloads: argv.workload,
   };
   const key = valueDigest([question, argv.accel]);
-  const { base, baseSeries } = argv;
-  // yargs-parser hands a bare - of a positional over as the empty string.
-  const path = argv.series === '' ? '-' : argv.series;
+  const { baseSeries } = argv;
+  const path = seriesPath(argv);
   const stdin = path === '-' ? await readStdin(context) : undefined;
-  const place = valueDigest([key, path, stdin, base, baseSeries, limits, argv.detector]).slice(
-    0,
-    12,
-  );
+  const emit = progressWriter(context.stderr, context.live);
+  const base = await chooseBase(argv, { cwd, signal, emit, path, stdin });
+  const asked = [key, path, stdin?.toString('latin1'), base, baseSeries, limits, argv.detector];
+  const place = valueDigest(asked).slice(0, 12);
   return {
     ...question,
     path,
-    ...(stdin === undefined ? {} : { stdin: Buffer.from(stdin, 'latin1') }),
+    ...(stdin === undefined ? {} : { stdin }),
     base,
     baseSeries,
     detectors: argv.detector,
@@ -125,13 +129,6 @@ async function readRequest(
     signal,
     emit,
   };
-}
-
-/** The mail a program hands over, one character per byte. */
-async function readStdin({ stdin }: CommandContext): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stdin) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks).toString('latin1');
 }
 
 function readLimits(argv: SeriesArguments): Limits {

@@ -9,18 +9,11 @@ import { extract, type ReadEntry } from 'tar';
 import { HarnessError } from '../errors.ts';
 import { makeFolder } from './disk.ts';
 import { cleanEnv, throwIfAborted } from './process.ts';
+import { compressions, gzipMagic } from './unpack.ts';
 
 /** More than any kernel tree holds (6.12: 87,000 files, 1.5 GB); an archive beyond it is not one. */
 const entryLimit = 400_000;
 const byteLimit = 6 * 1024 ** 3;
-
-/** Magic numbers of the compressions kernel.org uses or used, and the program that undoes each. */
-const compressions = [
-  { magic: 'fd377a585a00', program: 'xz' },
-  { magic: '28b52ffd', program: 'zstd' },
-  { magic: '425a68', program: 'bzip2' },
-] as const;
-const gzipMagic = '1f8b';
 
 /**
  * Unpacks a tarball the user gave (plain, .gz, .xz, .zst, .bz2) into the empty folder `dir`, without its top folder.

@@ -7,6 +7,7 @@ import type { Emit } from '../events.ts';
 import { readFaultIn } from '../host/disk.ts';
 import { packageRoot } from '../host/package-root.ts';
 import { withAddedFiles } from '../patch/added-files.ts';
+import { settlePrefixes } from '../patch/prefix.ts';
 import { readSeries, type Series } from '../patch/series.ts';
 import type { AnnotationState } from '../records/controls.ts';
 import type { ConfigBase } from './config.ts';
@@ -73,11 +74,16 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
     ),
   );
   const given = request.configs.filter((one) => typeof one !== 'string');
-  const theirs: Series[] = [];
+  const opened = async (): Promise<Source> =>
+    request.source ?? (await openSource(request.kernel, request));
+  const baseVersion = async (): Promise<string> => (await opened()).version.join('.');
+  const read: Series[] = [];
   for (const one of request.series) {
-    theirs.push(typeof one === 'string' ? await readSeries(one, { cwd, signal }) : one);
+    read.push(typeof one === 'string' ? await readSeries(one, { cwd, signal, baseVersion }) : one);
   }
-  const source = request.source ?? (await openSource(request.kernel, request));
+  const source = await opened();
+  const theirs: Series[] = [];
+  for (const one of read) theirs.push(await settlePrefixes(source.tree, theirs, one));
   const ours = ourFragments.filter(({ from = '0.0', before }) =>
     isVersionIn(source.version, before === undefined ? { from } : { from, before }),
   );

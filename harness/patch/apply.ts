@@ -194,9 +194,24 @@ async function applyPatch(
 ): Promise<{ readonly message: string; readonly output: string } | undefined> {
   const end = await gitApply(patch, [], { dir, signal });
   if (end.exitCode === 0) return undefined;
-  const reversed = await gitApply(patch, ['--check', '--reverse'], { dir, signal });
-  const hint = reversed.exitCode === 0 ? ' (the tree has this patch already)' : '';
-  return { message: explainFailure(end.stderr, changes) + hint, output: end.stderr };
+  const why = await hintAt(patch, { dir, signal });
+  const hint = why === undefined ? '' : ` (${why})`;
+  return { message: explainFailure(end.stderr, changes, patch) + hint, output: end.stderr };
+}
+
+/** What else could be done with a patch that does not apply; never done: a hunk that nearly fits proves nothing. */
+async function hintAt(
+  patch: Patch,
+  ground: Pick<Ground, 'dir' | 'signal'>,
+): Promise<string | undefined> {
+  const can = async (...flags: readonly string[]): Promise<boolean> =>
+    (await gitApply(patch, ['--check', ...flags], ground)).exitCode === 0;
+  if (await can('--reverse')) return 'the tree has this patch already';
+  if (await can('--unidiff-zero')) {
+    return 'its hunks have no lines around them, as of diff -U0: give it with 3';
+  }
+  // patch(1) takes up to two lines at either end of a hunk for wrong.
+  return (await can('-C1')) ? 'applies with fuzz only: refresh it on this tree' : undefined;
 }
 
 async function gitApply(
@@ -221,7 +236,17 @@ async function gitApply(
  * The first failure git(1) named, with the hunk's number: of `error: patch failed: mm/foo.c:120` makes
  * `mm/foo.c: hunk 3 at line 120 does not apply`.
  */
-function explainFailure(stderr: string, changes: readonly FileChange[]): string {
+function explainFailure(
+  stderr: string,
+  changes: readonly FileChange[],
+  { file, diffLine }: Pick<Patch, 'file' | 'diffLine'>,
+): string {
+  const corrupt = /^error: corrupt patch at (?:line |[^\n]*:)(\d+)$/m.exec(stderr)?.[1];
+  if (corrupt !== undefined) {
+    const isKnown = diffLine !== undefined && file !== '';
+    const line = Number(corrupt);
+    return `corrupt patch at ${isKnown ? `${file}:${diffLine + line - 1}` : `line ${line} of its diff`}`;
+  }
   const failed = /^error: patch failed: (.+):(\d+)$/m.exec(stderr);
   const path = failed?.[1];
   if (path === undefined) {

@@ -129,6 +129,12 @@ function pathOf(field: string): string | undefined {
   return slash > 0 ? name.slice(slash + 1) : name;
 }
 
+/** A line such as `@@ -120,7 +120,8 @@ f()`; undefined for any other. */
+export function readHunk(line: string): Hunk | undefined {
+  const match = hunkHeader.exec(line);
+  return match === null ? undefined : parseHunk(match);
+}
+
 function parseHunk(match: RegExpExecArray): Hunk {
   const [, oldStart, oldLines, newStart, newLines] = match;
   return {
@@ -191,7 +197,8 @@ function hunkBodies(text: string): readonly (readonly string[])[] {
   return bodies;
 }
 
-function endOfHunk(lines: readonly string[], start: number, hunk: Hunk): number {
+/** The place in `lines` behind a hunk whose first line is at `start`. */
+export function endOfHunk(lines: readonly string[], start: number, hunk: Hunk): number {
   let oldLeft = hunk.oldLines;
   let newLeft = hunk.newLines;
   let at = start;

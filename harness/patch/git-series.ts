@@ -5,6 +5,7 @@ import { HarnessError } from '../errors.ts';
 import { borrowRepository } from '../host/borrowed.ts';
 import { runGit } from '../host/git.ts';
 import { resolveRevision } from '../host/revision.ts';
+import { oneLine, type PassedOver } from './thread-words.ts';
 
 /** `DIR@A..B`: the commits of a git tree that are in B and not in A. */
 export interface GitRange {
@@ -14,14 +15,44 @@ export interface GitRange {
   readonly to: string;
 }
 
-/** The range `spec` names, or undefined when it is none: the folder must be there. */
+/**
+ * The range `spec` names, as `DIR@A..B`, `DIR@A..` (up to HEAD) or `DIR@..B`; undefined when it is a file or names no folder.
+ * Throws `usage` for what names a folder and no range: one commit, or both sides of a fork.
+ */
 export async function parseGitRange(spec: string, cwd: string): Promise<GitRange | undefined> {
-  const match = /^(.+)@([^@]*[^@.])\.\.([^@.][^@]*)$/s.exec(spec);
-  if (match === null) return undefined;
-  const [, folder = '', from = '', to = ''] = match;
+  const [, folder, words] = /^(.+)@([^@]+(?:@\{[^}]*\}[^@]*)*)$/s.exec(spec) ?? [];
+  if (folder === undefined || words === undefined) return undefined;
   const dir = resolve(cwd, folder);
-  const found = await stat(dir).catch(() => undefined);
-  return found?.isDirectory() === true ? { dir, from, to } : undefined;
+  if (!(await isFolder(dir)) || (await exists(resolve(cwd, spec)))) return undefined;
+  const [, from = '', dots = '', to = ''] = /^(.*?)(\.{2,})(.*)$/s.exec(words) ?? [];
+  const [first, last] = [from || 'HEAD', to || 'HEAD'];
+  if (dots === '..' && first !== last) return { dir, from: first, to: last };
+  throw new HarnessError('usage', `series ${spec}: ${whyNoRange(`${folder}@`, words, dots)}`);
+}
+
+function whyNoRange(tree: string, words: string, dots: string): string {
+  if (dots === '..') return 'no commit is between a commit and itself';
+  if (dots === '...') {
+    const right = words.replace('...', '..');
+    return `A...B is both sides of a fork; ${tree}${right} is what the second has and the first has not`;
+  }
+  if (dots !== '') return 'no range; DIR@A..B is one';
+  const alone = `${tree}${words}~..${words}`;
+  return `one commit is no range; ${alone} is its patch, ${tree}${words}.. is what comes after it`;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** A commit as it is: no mail would carry every message and every line end. */
@@ -35,13 +66,13 @@ export interface Commit {
 
 /**
  * The commits of a range, the oldest first, through a borrowed repository (borrowed.ts). Commits that change nothing are
- * left out and named in `notes`. Throws `usage` for a range without commits and for one with merges, whose changes no series
+ * passed over. Throws `usage` for a range without commits and for one with merges, whose changes no series
  * can carry.
  */
 export async function readGitRange(
   range: GitRange,
   signal: AbortSignal,
-): Promise<{ readonly commits: readonly Commit[]; readonly notes: readonly string[] }> {
+): Promise<{ readonly commits: readonly Commit[]; readonly passedOver: readonly PassedOver[] }> {
   const { dir, from, to } = range;
   const shown = `series ${dir}@${from}..${to}`;
   const [first, last] = await Promise.all(
@@ -66,7 +97,10 @@ export async function readGitRange(
     const empty = commits.filter(({ diff }) => diff === '');
     return {
       commits: commits.filter(({ diff }) => diff !== ''),
-      notes: empty.map(({ subject }) => `left out: commit "${subject}" changes nothing`),
+      passedOver: empty.map(({ subject }) => ({
+        subject: oneLine(subject),
+        why: 'a commit that changes nothing',
+      })),
     };
   } finally {
     await rm(scratch, { recursive: true, force: true });

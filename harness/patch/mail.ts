@@ -2,6 +2,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runGit } from '../host/git.ts';
+import { endOfHeaders, type Headers, messageIds, readHeaders } from './mail-headers.ts';
+import { parseSubject, type SubjectTag } from './subject.ts';
 
 /** One mail that may hold a patch. */
 export interface Mail {
@@ -13,24 +15,22 @@ export interface Mail {
   readonly messageId: string | undefined;
   /** Message-ID of the mail it answers. */
   readonly inReplyTo?: string;
+  /** Message-IDs of the thread above it. Absent: it does not say. */
+  readonly references?: readonly string[];
   /** `Name <address>` of who wrote the patch: of a `From:` line in its text, else of the mail. Absent: it does not say. */
   readonly author?: string;
+  /** Address of who sent it, in lower case. */
+  readonly sender?: string;
   /** Of its Date header, as Date.now() counts. */
   readonly sentAtMs?: number;
   /** What it says before the diff. */
   readonly text?: string;
   /** The diff and what follows it, one character per byte; empty when there is none. */
   readonly diff: string;
-}
-
-/** What the brackets of a subject say: `Re: [RFC PATCH v2 3/7] mm: x`. */
-export interface SubjectTag {
-  readonly reply: boolean;
-  readonly rfc: boolean;
-  readonly version: number;
-  /** 0 is a cover letter. */
-  readonly index: number | undefined;
-  readonly total: number | undefined;
+  /** Where it was read from. */
+  readonly file?: string;
+  /** Line of `file`, from 1, at which its diff begins. Absent: it is encoded there. */
+  readonly diffLine?: number;
 }
 
 /** What git format-patch --base notes below a cover letter or a first patch (git-format-patch(1), "Base tree information"). */
@@ -40,56 +40,129 @@ export interface Trailers {
   readonly prerequisites: readonly string[];
 }
 
-/** Splits an mbox (or one mail) and decodes each, with git's own tools: MIME, quoted-printable and CRLF are theirs. */
-export async function readMails(bytes: Uint8Array, signal: AbortSignal): Promise<readonly Mail[]> {
+/** Mails that git decodes at a time. */
+const parallelDecodes = 4;
+
+/**
+ * Splits an mbox (or one mail) with git and decodes each mail. MIME, quoted-printable and charsets are git's, too; a mail
+ * that is sent as it is (RFC 2045, 6.2: 7bit and 8bit) needs none of them.
+ */
+export async function readMails(
+  bytes: Uint8Array,
+  signal: AbortSignal,
+  file?: string,
+): Promise<readonly Mail[]> {
   const dir = await mkdtemp(join(tmpdir(), 'splat-mail-'));
   try {
     const mbox = join(dir, 'mbox');
     await writeFile(mbox, bytes);
-    await runGit(['mailsplit', '-b', `-o${dir}`, mbox], { signal, cwd: dir });
+    await runGit(['mailsplit', '-b', '-d8', `-o${dir}`, mbox], { signal, cwd: dir });
     const numbers = (await readdir(dir)).filter((name) => /^\d+$/.test(name)).toSorted();
     const mails: Mail[] = [];
-    for (const number of numbers) mails.push(await decodeMail(join(dir, number), dir, signal));
+    let line = 1;
+    for (let at = 0; at < numbers.length; at += parallelDecodes) {
+      const some = numbers.slice(at, at + parallelDecodes).map((number) => join(dir, number));
+      const raws = await Promise.all(some.map(async (name) => readFile(name)));
+      const starts = raws.map((raw) => {
+        const start = line;
+        line += countLines(raw);
+        return start;
+      });
+      const decoded = raws.map(async (raw, which) =>
+        decodeMail(raw, some[which] ?? '', { dir, signal, line: starts[which] ?? 1 }),
+      );
+      for (const mail of await Promise.all(decoded)) {
+        mails.push(file === undefined ? mail : { ...mail, file });
+      }
+    }
     return mails;
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
 }
 
-async function decodeMail(file: string, dir: string, signal: AbortSignal): Promise<Mail> {
-  const raw = await readFile(file);
-  const parts = await runMailinfo(raw, file, { dir, signal });
-  const field = (name: string): string =>
-    new RegExp(`^${name}: (.*)$`, 'm').exec(parts.info)?.[1] ?? '';
-  const head = raw.toString('latin1').split(/\r?\n\r?\n/, 1)[0] ?? '';
-  const idOf = (name: string): string | undefined =>
-    new RegExp(`^${name}:\\s*<([^<>\\s]+)>`, 'im').exec(head)?.[1];
-  const inReplyTo = idOf('in-reply-to');
-  const sentAtMs = Date.parse(field('Date'));
+function countLines(raw: Buffer): number {
+  let count = 0;
+  for (let at = raw.indexOf(10); at >= 0; at = raw.indexOf(10, at + 1)) count += 1;
+  return count;
+}
+
+interface Place {
+  readonly dir: string;
+  readonly signal: AbortSignal;
+  /** Of the mbox, at which the mail begins. */
+  readonly line: number;
+}
+
+async function decodeMail(bytes: Buffer, file: string, place: Place): Promise<Mail> {
+  const raw = bytes.toString('latin1');
+  const headers = readHeaders(raw);
+  const parts = readPlain(raw, headers) ?? (await runMailinfo(bytes, file, place));
+  const [messageId] = messageIds(headers.raw('message-id'));
+  const references = messageIds(headers.raw('references'));
+  const inReplyTo = messageIds(headers.raw('in-reply-to'))[0] ?? references.at(-1);
+  const sentAtMs = Date.parse(headers.raw('date').replace(/\([^)]*\)\s*$/, ''));
+  const sender = /([^\s<>"]+@[^\s<>"]+)>?[^<>]*$/.exec(headers.raw('from'))?.[1];
+  const subjectLine = headers.text('subject');
+  const { subject, tag } = parseSubject(subjectLine);
+  const diffLine = lineOfDiff(raw, parts.diff);
   return {
-    ...parseSubject(field('Subject')),
-    subjectLine: field('Subject'),
-    messageId: idOf('message-id'),
+    // A subject in the text is that of the patch; its place in the series is said by the mail's.
+    subject: parts.subject === undefined ? subject : parseSubject(parts.subject).subject,
+    subjectLine,
+    tag: { ...tag, reply: tag.reply || (tag.mayReply && inReplyTo !== undefined) },
+    messageId,
     ...(inReplyTo === undefined ? {} : { inReplyTo }),
-    ...(field('Email') === '' ? {} : { author: `${field('Author')} <${field('Email')}>` }),
+    ...(references.length === 0 ? {} : { references }),
+    ...(parts.author === undefined ? {} : { author: parts.author }),
+    ...(sender === undefined ? {} : { sender: sender.toLowerCase() }),
     ...(Number.isNaN(sentAtMs) ? {} : { sentAtMs }),
     text: parts.text,
     diff: parts.diff,
+    ...(diffLine === undefined ? {} : { diffLine: place.line + diffLine }),
   };
 }
 
-/** What git mailinfo makes of a mail: its headers, a line each, its text and its diff. */
+/** How many lines of a mail are before its diff; undefined when the diff is not in it as it is. */
+function lineOfDiff(raw: string, diff: string): number | undefined {
+  if (diff === '') return undefined;
+  const at = raw.indexOf(diff.slice(0, 400));
+  return at < 0 ? undefined : raw.slice(0, at).split('\n').length - 1;
+}
+
+/** What a mail says, its headers aside. */
 interface MailParts {
-  readonly info: string;
+  readonly author: string | undefined;
+  /** Of a `Subject:` line in its text. */
+  readonly subject?: string;
   readonly text: string;
   readonly diff: string;
 }
 
-async function runMailinfo(
-  raw: Buffer,
-  file: string,
-  { dir, signal }: { readonly dir: string; readonly signal: AbortSignal },
-): Promise<MailParts> {
+/** Where git sees a patch begin (mailinfo.c, patchbreak()). */
+const patchBreak = /^(?:diff -|Index: |---(?:[ \t]*$| [^ \t\n]))/m;
+const inBody = /^\s*(?:>?From|Subject|Date):/;
+const plainAddress = /^([^"<>(),@]*[^"<>(),@\s])\s+<([^<>\s]+@[^<>\s]+)>$/;
+
+/** A mail whose bytes are its text; undefined for any that git must look into. */
+function readPlain(raw: string, headers: Headers): MailParts | undefined {
+  const type = headers.raw('content-type');
+  if (!/^(?:7bit|8bit|binary)?$/i.test(headers.raw('content-transfer-encoding').trim()))
+    return undefined;
+  if (type !== '' && !/^text\/(?:plain|x-patch|x-diff)\s*(?:;|$)/i.test(type)) return undefined;
+  if (/charset/i.test(type) && !/charset="?(?:us-ascii|utf-?8)"?/i.test(type)) return undefined;
+  const [, name, address] = plainAddress.exec(headers.text('from')) ?? [];
+  const body = raw.slice(endOfHeaders(raw)).replace(/^(?:\r?\n)+/, '');
+  if (name === undefined || inBody.test(body) || raw.includes('\r')) return undefined;
+  const at = body.search(patchBreak);
+  return {
+    author: `${name} <${address}>`,
+    text: at < 0 ? body : body.slice(0, at),
+    diff: at < 0 ? '' : body.slice(at),
+  };
+}
+
+async function runMailinfo(raw: Buffer, file: string, { dir, signal }: Place): Promise<MailParts> {
   const patch = `${file}.patch`;
   const run = async (...flags: readonly string[]): Promise<MailParts | undefined> => {
     const end = await runGit(['mailinfo', '-k', ...flags, `${file}.text`, patch], {
@@ -99,8 +172,13 @@ async function runMailinfo(
       okCodes: [0, 1, 128],
     });
     if (end.exitCode !== 0) return undefined;
+    const field = (name: string): string =>
+      new RegExp(`^${name}: (.*)$`, 'm').exec(end.stdout)?.[1] ?? '';
+    const subject = field('Subject');
+    const outside = readHeaders(raw.toString('latin1')).text('subject');
     return {
-      info: end.stdout,
+      author: field('Email') === '' ? undefined : `${field('Author')} <${field('Email')}>`,
+      ...(subject === '' || subject === outside ? {} : { subject }),
       text: await readBytes(`${file}.text`),
       diff: await readBytes(patch),
     };
@@ -112,7 +190,7 @@ async function runMailinfo(
     const isWire = hasWireLineEnds(parts.diff);
     return isWire ? ((await run(...flags, '--quoted-cr=strip')) ?? parts) : parts;
   }
-  return { info: '', text: '', diff: '' };
+  return { author: undefined, text: '', diff: '' };
 }
 
 /** One character per byte; empty when there is no such file. */
@@ -129,48 +207,14 @@ function hasWireLineEnds(diff: string): boolean {
   return heads.length > 0 && heads.every((line) => line.endsWith('\r'));
 }
 
-/** The words of one bracket or of several: `[RFC] [PATCH v2,3/7]`. */
-const betweenWords = /[\s,()[\]]+/;
-/** `v2`, `PATCHv2`, `RFC-PATCH-v2`; only then `v2.1` and `v2-RESEND`, for `v6.1` may be the kernel it is for. */
-const versionWords = [
-  /^(?:(?:PATCH|RFC|RESEND)[-_/]?)*v(\d+)$/i,
-  /^(?:(?:PATCH|RFC|RESEND)[-_/]?)*v(\d+)[-_.]/i,
-];
-/** No series has more patches: a larger number is something else. */
-const largestTotal = 9999;
-
-/** Takes a subject such as `Re: [RFC PATCH v2 3/7] mm: unmap less` apart. */
-export function parseSubject(text: string): { readonly subject: string; readonly tag: SubjectTag } {
-  const match = /^((?:re|aw|fwd?): *)*((?:\[[^\]]*\] *)*)(.*)$/is.exec(text.trim());
-  const words = (match?.[2] ?? '').split(betweenWords);
-  const find = (pattern: RegExp): RegExpExecArray | undefined =>
-    words.map((word) => pattern.exec(word)).find((found) => found !== null) ?? undefined;
-  const version = versionWords.map(find).find((found) => found !== undefined)?.[1];
-  const [, index, total] = find(/^(\d+)\/(\d+)$/) ?? [];
-  const isPlace = Math.max(Number(index), Number(total)) <= largestTotal;
-  return {
-    subject: match?.[3] ?? text,
-    tag: {
-      reply: match?.[1] !== undefined,
-      rfc: find(/(?:^|[^a-z])RFC(?:$|[^a-z]|PATCH|v\d)/i) !== undefined,
-      version: Number(version ?? 1),
-      index: isPlace ? Number(index) : undefined,
-      total: isPlace ? Number(total) : undefined,
-    },
-  };
-}
-
 /** The base a series says it was made for; quoted lines (`> base-commit:`) are somebody else's. */
-export function readTrailers(mails: readonly Mail[]): Trailers {
+export function readTrailers(mails: readonly Pick<Mail, 'text' | 'diff'>[]): Trailers {
   const lines = mails.flatMap(({ text, diff }) => `${text ?? ''}\n${diff}`.split('\n'));
-  const values = (name: string): readonly string[] =>
-    lines.flatMap((line) => {
-      const value = new RegExp(`^${name}: ([0-9a-f]{40,64})\\s*$`).exec(line)?.[1];
-      return value === undefined ? [] : [value];
-    });
-  const [baseCommit] = values('base-commit');
+  const values = (pattern: RegExp): readonly string[] =>
+    lines.flatMap((line) => pattern.exec(line)?.[1] ?? []);
+  const [baseCommit] = values(/^base-commit: ([0-9a-f]{40,64})\s*$/);
   return {
     ...(baseCommit === undefined ? {} : { baseCommit }),
-    prerequisites: [...new Set(values('prerequisite-patch-id'))],
+    prerequisites: [...new Set(values(/^prerequisite-patch-id: ([0-9a-f]{40,64})\s*$/))],
   };
 }

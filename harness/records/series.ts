@@ -110,6 +110,35 @@ const coverSchema = v.object({
   messageId: v.exactOptional(v.string()),
 });
 
+const passedOverSchema = v.object({
+  subject: v.string(),
+  messageId: v.exactOptional(v.string()),
+  file: v.exactOptional(v.string()),
+  why: v.string(),
+});
+
+/** What `splat series S --list --json` prints: what was understood of an input, before anything is built. */
+export const seriesListSchema = v.object({
+  schema: v.literal('splat-series-list/1'),
+  patches: v.array(
+    v.object({
+      index: described(v.number(), 'From 1, in the order of application.'),
+      subject: v.string(),
+      author: described(v.nullable(v.string()), '`Name <address>`; null where nothing says.'),
+      version: described(
+        v.nullable(v.number()),
+        'Of the series it was posted in; null where nothing says.',
+      ),
+      messageId: v.exactOptional(v.string()),
+      file: v.exactOptional(v.string()),
+    }),
+  ),
+  passedOver: described(v.array(passedOverSchema), 'What of the input is not tested, and why.'),
+  base: v.exactOptional(
+    described(v.string(), 'The commit that its cover letter or first patch says it was made on.'),
+  ),
+});
+
 /** series.json, as `splat series --json` prints it. Subjects, titles and names are other people's text. */
 export const seriesReportSchema = v.object({
   schema: v.literal('splat-series/1'),
@@ -126,7 +155,11 @@ export const seriesReportSchema = v.object({
   series: v.object({
     name: described(v.string(), 'S of the command line.'),
     cover: described(v.nullable(coverSchema), 'Of the cover letter.'),
-    notes: described(texts, 'What was passed over in its thread, and what its trailers ask for.'),
+    notes: described(texts, 'How it was read, and what its trailers ask for, a line each.'),
+    passedOver: v.optional(
+      described(v.array(passedOverSchema), 'What of the input was not tested, and why.'),
+      [],
+    ),
   }),
   patches: v.array(reportedPatchSchema),
   workloads: v.array(reportedWorkloadSchema),
@@ -157,4 +190,5 @@ export type ReportedBase = Recorded<typeof reportedBaseSchema>;
 export type ReportedPatch = Recorded<typeof reportedPatchSchema>;
 export type ReportedFunction = Recorded<typeof reportedFunctionSchema>;
 export type ReportedWorkload = Recorded<typeof reportedWorkloadSchema>;
+export type SeriesListing = Recorded<typeof seriesListSchema>;
 export type SeriesReport = Recorded<typeof seriesReportSchema>;

@@ -44,7 +44,6 @@ const refused: readonly (readonly [line: string, says: string])[] = [
   ['run debian:6.1', 'run: what is debian:6.1? splat run takes flags only'],
   ['replay', 'replay needs RUN'],
   ['replay a b', 'replay: what is b? splat replay takes one RUN'],
-  ['series x.mbox', 'series needs --base'],
   ['series --base K', 'series needs SERIES'],
   ['triage -- a b', 'triage: what is b? splat triage takes one FILE'],
   ['cache frob', 'cache frob: not one of list, prune'],

@@ -30,8 +30,8 @@ import { definedSymbols } from '../../harness/kernel/kconfig.ts';
 import { compareVersions, openSource, parseVersion } from '../../harness/kernel/source.ts';
 import { applySeries } from '../../harness/patch/apply.ts';
 import { parseDiff, refuseChange, touchedPaths } from '../../harness/patch/diff.ts';
-import { parseSubject } from '../../harness/patch/mail.ts';
 import { readSeries } from '../../harness/patch/series.ts';
+import { parseSubject } from '../../harness/patch/subject.ts';
 
 const { signal } = new AbortController();
 

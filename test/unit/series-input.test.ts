@@ -7,10 +7,10 @@ import { applySeries } from '../../harness/patch/apply.ts';
 import { isSameCode, listFunctions, tokenize } from '../../harness/patch/c-source.ts';
 import { changedLines } from '../../harness/patch/diff.ts';
 import { patchId } from '../../harness/patch/git-series.ts';
-import { parseSubject } from '../../harness/patch/mail.ts';
 import { covers, findNearbySuites } from '../../harness/patch/nearby-suites.ts';
 import { describeChanges, readChanges } from '../../harness/patch/patch-changes.ts';
 import { parseSeries, readSeries } from '../../harness/patch/series.ts';
+import { parseSubject } from '../../harness/patch/subject.ts';
 import { choosePosting } from '../../harness/patch/thread.ts';
 
 const { signal } = new AbortController();
@@ -54,11 +54,10 @@ function thread(...sketches: readonly Sketch[]) {
     ...(inReplyTo === undefined ? {} : { inReplyTo }),
     diff: diff ?? oneHunk('a.c'),
   }));
-  const { patches, version, notes, cover } = choosePosting(
-    mails,
-    (mail) => mail.diff !== '',
-    'series x',
-  );
+  const { patches, version, notes, cover } = choosePosting(mails, {
+    isPatch: (mail) => mail.diff !== '',
+    where: 'series x',
+  });
   return { subjects: patches.map((mail) => mail.subject), version, notes, cover: cover?.subject };
 }
 
@@ -84,7 +83,7 @@ void test('of a thread the newest complete version is taken, and what is not is 
   });
   const hole = { subject: '[PATCH v3 2/3] z' };
   t.strictSame(thread(two, hole, one).subjects, ['a', 'b'], 'v3 lacks patches');
-  t.match(thread(two, hole, one).notes, ['v3 is not complete: patch 1, 3 of 3 is missing']);
+  t.match(thread(two, hole, one).notes, ['v3 is not complete: patches 1, 3 of 3 are missing']);
   t.strictSame(thread(hole).subjects, ['z'], 'a part is better than nothing');
   t.strictSame(thread(one, one, two).subjects, ['a', 'b'], 'one mail from two lists');
   const resent = { ...one, messageId: 'again@x' };
@@ -92,7 +91,7 @@ void test('of a thread the newest complete version is taken, and what is not is 
   const fix = { subject: '[PATCH v2] fix b', inReplyTo: 'PATCHv222b@x' };
   t.match(thread(one, two, fix), {
     subjects: ['a', 'b'],
-    notes: ['passed over: "fix b", sent into the thread'],
+    notes: ['passed over: "[PATCH v2] fix b", sent into the thread'],
   });
   t.strictSame(
     thread({ subject: '[PATCH] y' }, { subject: '[PATCH] x' }).subjects,
@@ -124,7 +123,7 @@ void test('versions, RFCs and strays of a thread are told apart however they are
   const answer = { subject: '[PATCH v4] b', inReplyTo: 'PATCHv322a2@x' };
   t.match(thread(...twoPatches('PATCH v3', 'a'), answer), {
     subjects: ['a 1', 'a 2'],
-    notes: ['passed over: "b", sent into the thread'],
+    notes: ['passed over: "[PATCH v4] b", sent into the thread'],
   });
   const lone = { subject: '[PATCH] a', messageId: 'lone@x' };
   const next = { subject: '[PATCH v2] a', inReplyTo: 'lone@x' };
@@ -140,7 +139,7 @@ void test('of a thread that does not say which patches are the series nothing is
   const rows: readonly (readonly [Sketch[], RegExp])[] = [
     [[one, two], /^series x: v3 is not complete: patch 3 of 3 is missing; give /],
     [[one, two, fix], /v3 is not complete: patch 3 of 3 is missing/],
-    [firstTwoOf('40'), /patch 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 and 28 more of 40 is missing/],
+    [firstTwoOf('40'), /patches 3-40 of 40 are missing/],
     [
       ['A 1/2', 'A 2/2', 'B 1/2', 'B 2/2'].map((name) => ({
         subject: `[PATCH ${name.slice(2)}] ${name}`,
@@ -179,12 +178,12 @@ void test('a mail is read in a charset nobody knows, and with the line ends of t
   ] as const;
   for (const [name, text, diff] of rows) {
     const bytes = Buffer.from(`${header('[PATCH] x', 'one')}${text}\n\n`, 'latin1');
-    const [patch] = (await parseSeries(bytes, 'x', signal)).patches;
+    const [patch] = (await parseSeries(bytes, 'x', { signal })).patches;
     const start = patch?.diff.indexOf('--- a/') ?? 0;
     const expected = diff.slice(diff.indexOf('--- a/'));
     t.equal(patch?.diff.slice(start).trimEnd(), expected.trimEnd(), name);
   }
-  const nobody = await parseSeries(Buffer.from(`Subject: x\n\n${body}`), 'x', signal);
+  const nobody = await parseSeries(Buffer.from(`Subject: x\n\n${body}`), 'x', { signal });
   t.equal(nobody.patches[0]?.author, undefined);
   t.equal(nobody.patches[0]?.subjectLine, 'x');
 });
@@ -260,7 +259,7 @@ void test('a range of a git tree is a series, in any encoding and without its co
     ['tree@main..v1', /no commit/],
     ['tree@v1..side', /1 merges; a series is a line of commits/],
     ['tree@v1..nowhere', /no commit nowhere/],
-    ['tree@v1...side', /no such file/],
+    ['tree@v1...side', /A...B is both sides of a fork; tree@v1..side/],
     ['gone@v1..main', /no such file/],
   ] as const) {
     await t.rejects(read(spec), { code: 'usage', message }, spec);
@@ -296,7 +295,7 @@ void test('a commit of a range is what it is in the tree, whatever its message s
     { index: 1, subject: 'quotes', author: 't <t@example.org>' },
     { index: 2, subject: '[v6] mm: for the sixth hardware' },
   ]);
-  t.strictSame(notes, ['left out: commit "nothing" changes nothing']);
+  t.strictSame(notes, ['passed over: nothing: a commit that changes nothing']);
   t.equal(trailers, undefined);
   const into = join(dir, 'scratch/files');
   const applied = await applySeries(join(dir, 'base'), [{ name: 'n', patches }], into, signal);

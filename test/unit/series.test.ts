@@ -628,6 +628,7 @@ function sampleReport(): SeriesReport {
         messageId: 'c@example.org',
       },
       notes: [],
+      passedOver: [],
     },
     patches: [
       patch(1, { subject: 'evil \u001b[31m\r\nBcc: x@example.org # <&' }),
@@ -1104,7 +1105,12 @@ void test('the page of a series has every patch, and no markup of anybody else',
         unproved: [evil],
         splats: report.patches.flatMap(({ splats }) => splats.slice(0, 1)),
       },
-      series: { name: evil, cover: null, notes: [evil] },
+      series: {
+        name: evil,
+        cover: null,
+        notes: [evil],
+        passedOver: [{ subject: evil, file: evil, why: evil }],
+      },
       patches: report.patches.map((patch) => ({
         ...patch,
         author: evil,

@@ -59,7 +59,12 @@ export function concludeSeries(whole: Tried): SeriesReport {
     verdict: isOpen ? unexercised : verdict,
     exitCode: isOpen ? exitCodes.skip : exitCodeOfSeries(evidence.steps.get(0), judged),
     base: describeBase(tried),
-    series: { name: series.name, cover: series.cover ?? null, notes: tried.notes },
+    series: {
+      name: series.name,
+      cover: series.cover ?? null,
+      notes: tried.notes,
+      passedOver: series.passedOver ?? [],
+    },
     patches: told,
     workloads: describeWorkloads(tried),
     coverage,

@@ -9,6 +9,7 @@ import { openSource, type Source } from '../../kernel/source.ts';
 import { buildTestKernel, type TestKernelRequest } from '../../kernel/test-kernel.ts';
 import { findNearbySuites } from '../../patch/nearby-suites.ts';
 import { type PatchChanges, readChanges } from '../../patch/patch-changes.ts';
+import { settlePrefixes } from '../../patch/prefix.ts';
 import {
   allPatches,
   type Patch,
@@ -191,19 +192,23 @@ export interface Asked extends ReturnType<typeof chooseControls> {
 export async function readAsked(request: SeriesRequest): Promise<Asked> {
   const { cwd, signal } = request;
   const { path, stdin } = request;
-  const series =
-    stdin === undefined
-      ? await readSeries(path, { cwd, signal })
-      : await parseSeries(stdin, path, signal);
-  const under: Series[] = [];
-  for (const one of request.baseSeries) under.push(await readSeries(one, { cwd, signal }));
-  const last = series.patches.length;
+  const baseVersion = async (): Promise<string> =>
+    (await openSource(request.base, request)).version.join('.');
+  const reading = { cwd, signal, baseVersion };
+  const read =
+    stdin === undefined ? await readSeries(path, reading) : await parseSeries(stdin, path, reading);
+  const below: Series[] = [];
+  for (const one of request.baseSeries) below.push(await readSeries(one, reading));
+  const last = read.patches.length;
   const wrong = request.detectors.find((index) => !(index >= 1 && index <= last));
   if (wrong !== undefined) {
     throw new HarnessError('usage', `--detector ${wrong}: the series has patches 1 to ${last}`);
   }
   const chosen = await chooseWorkloads(request.workloads, { cwd, args: [], signal });
   const source = await openSource(request.base, request);
+  const under: Series[] = [];
+  for (const one of below) under.push(await settlePrefixes(source.tree, under, one));
+  const series = await settlePrefixes(source.tree, under, read);
   const trailers = await checkTrailers(series, under, { base: source.name, signal });
   return {
     series,

@@ -24,6 +24,7 @@ export function formatSeriesPage(report: SeriesReport, page: SeriesPage): string
     coverageSection(report),
     boundSection(report),
     suiteSection(report),
+    passedOverSection(report),
     html`<footer><a href="series.json">series.json</a> <a href="results.tap">results.tap</a> <a href="junit.xml">junit.xml</a> <a href="kcidb.json">kcidb.json</a></footer>`,
   ]);
 }
@@ -51,6 +52,15 @@ function pageHead(report: SeriesReport, { command, startedAt }: SeriesPage): Mar
 <p>${verdict.because ?? ''}</p>
 <dl>${facts.map(([term, content]) => html`<dt>${term}</dt><dd>${content}</dd>`)}</dl>
 ${series.notes.map((note) => html`<p class="faint">${note}</p>`)}</header>
+`;
+}
+
+/** What of the input was not tested. */
+function passedOverSection({ series }: SeriesReport): Content {
+  return series.passedOver.length === 0
+    ? null
+    : html`<h2>Not tested</h2>
+<ul>${series.passedOver.map(({ subject, file, why }) => html`<li>${subject || file || ''}: <span class="faint">${why}</span></li>`)}</ul>
 `;
 }
 

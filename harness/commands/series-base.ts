@@ -1,0 +1,32 @@
+import { resolve } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import type { Emit } from '../events.ts';
+import { findBase } from '../patch/find-base.ts';
+import { parseSeries, readSeries } from '../patch/series.ts';
+import type { SeriesArguments } from './series-options.ts';
+
+/** The kernel a series is tested on: that of --base, or the commit of --tree it was made on. Throws `usage` for neither. */
+export async function chooseBase(
+  { base, tree }: SeriesArguments,
+  options: {
+    readonly cwd: string;
+    readonly signal: AbortSignal;
+    readonly emit: Emit;
+    readonly path: string;
+    readonly stdin: Buffer | undefined;
+  },
+): Promise<string> {
+  if (base !== undefined && tree === undefined) return base;
+  if (base !== undefined) throw new HarnessError('usage', '--base and --tree: one of them says it');
+  if (tree === undefined) {
+    throw new HarnessError('usage', 'series needs --base, or --tree DIR that has its base');
+  }
+  const { cwd, signal, emit, path, stdin } = options;
+  const series =
+    stdin === undefined
+      ? await readSeries(path, { cwd, signal })
+      : await parseSeries(stdin, path, { signal });
+  const { commit, because } = await findBase(series, resolve(cwd, tree), signal);
+  emit({ kind: 'note', text: `base ${tree}@${commit.slice(0, 12)}: ${because}` });
+  return `${tree}@${commit}`;
+}

@@ -1,0 +1,141 @@
+import { gunzipSync } from 'node:zlib';
+import { execa } from 'execa';
+import { Parser, type ReadEntry } from 'tar';
+import { HarnessError } from '../errors.ts';
+import { cleanEnv, throwIfAborted } from './process.ts';
+
+/** Magic numbers of compressed files, in hexadecimal, and the program that undoes each. */
+export const compressions = [
+  { magic: 'fd377a585a00', program: 'xz' },
+  { magic: '28b52ffd', program: 'zstd' },
+  { magic: '425a68', program: 'bzip2' },
+] as const;
+export const gzipMagic = '1f8b';
+
+/** What comes out of a file, and how much at most. */
+export interface UnpackOptions {
+  /** As a person names the file. */
+  readonly name: string;
+  /** More than this is no input, but a bomb. */
+  readonly limitBytes: number;
+  readonly signal: AbortSignal;
+}
+
+/** Compressions one over the other; nobody means more. */
+const deepest = 3;
+
+/**
+ * The bytes of a file that may be compressed with gzip, xz, bzip2 or zstd, told by its first bytes. Throws `usage` for a
+ * file that is cut off or damaged, or that holds more than the limit, and `tool` when the program is not installed.
+ */
+export async function decompress(bytes: Buffer, options: UnpackOptions): Promise<Buffer> {
+  let plain = bytes;
+  for (let depth = 0; depth < deepest; depth += 1) {
+    const magic = plain.toString('hex', 0, 6);
+    const found = compressions.find((compression) => magic.startsWith(compression.magic));
+    if (magic.startsWith(gzipMagic)) plain = gunzip(plain, options);
+    else if (found === undefined) return plain;
+    else plain = await runDecompressor(found.program, plain, options);
+  }
+  return plain;
+}
+
+function gunzip(bytes: Buffer, { name, limitBytes }: UnpackOptions): Buffer {
+  try {
+    return gunzipSync(bytes, { maxOutputLength: limitBytes });
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE') {
+      throw tooLarge(name, limitBytes);
+    }
+    throw new HarnessError('usage', `${name} is not a complete gzip file`, { cause: error });
+  }
+}
+
+async function runDecompressor(
+  program: string,
+  input: Buffer,
+  { name, limitBytes, signal }: UnpackOptions,
+): Promise<Buffer> {
+  throwIfAborted(signal);
+  // What execa keeps it also quotes in its errors: of a bomb that is more than a string can be.
+  const child = execa(program, ['--decompress', '--stdout'], {
+    input,
+    buffer: false,
+    reject: false,
+    cleanup: true,
+    cancelSignal: signal,
+    extendEnv: false,
+    env: cleanEnv(),
+  });
+  child.stderr.resume();
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of child.stdout) {
+    length += (chunk as Buffer).length;
+    if (length > limitBytes) {
+      child.kill('SIGKILL');
+      break;
+    }
+    chunks.push(chunk as Buffer);
+  }
+  const end = await child;
+  throwIfAborted(signal);
+  if (length > limitBytes) throw tooLarge(name, limitBytes);
+  if (end.code === 'ENOENT') {
+    throw new HarnessError('tool', `${name} needs ${program}, which is not installed`);
+  }
+  if (end.failed) throw new HarnessError('usage', `${name} is not a complete ${program} file`);
+  return Buffer.concat(chunks);
+}
+
+function tooLarge(name: string, limitBytes: number): HarnessError {
+  const most = `${Math.floor(limitBytes / 1024 / 1024)} MiB`;
+  return new HarnessError('usage', `${name} holds more than ${most}: larger than any series`);
+}
+
+/** A regular file of an archive. */
+export interface Member {
+  /** As the archive has it, without a leading `./`. */
+  readonly path: string;
+  readonly bytes: Buffer;
+}
+
+/** More than any queue of patches has. */
+const mostMembers = 50_000;
+
+/** True for what tar(1) wrote: POSIX and GNU archives have a magic word in their first header. */
+export function isTar(bytes: Buffer): boolean {
+  return bytes.length >= 512 && bytes.toString('latin1', 257, 262) === 'ustar';
+}
+
+/**
+ * The regular files of a tar archive, in its order; links and devices are passed over, and nothing is written to any disk.
+ * Throws `usage` for a damaged archive and for one with too many files.
+ */
+export function readTar(bytes: Buffer, name: string): readonly Member[] {
+  const members: Member[] = [];
+  let fault: unknown;
+  const parser = new Parser({
+    strict: true,
+    onReadEntry: (entry: ReadEntry) => {
+      const chunks: Buffer[] = [];
+      const isFile = ['File', 'OldFile', 'ContiguousFile'].includes(entry.type);
+      if (!isFile || members.length >= mostMembers) {
+        entry.resume();
+        return;
+      }
+      const path = entry.path.replace(/^(?:\.\/)+/, '');
+      entry.on('data', (chunk: Buffer) => void chunks.push(Buffer.from(chunk)));
+      entry.on('end', () => void members.push({ path, bytes: Buffer.concat(chunks) }));
+    },
+  });
+  parser.on('error', (error) => (fault ??= error));
+  parser.end(bytes);
+  if (fault !== undefined) {
+    throw new HarnessError('usage', `${name} is not an archive that can be read`, { cause: fault });
+  }
+  if (members.length >= mostMembers) {
+    throw new HarnessError('usage', `${name} holds ${mostMembers} files: no queue of patches does`);
+  }
+  return members;
+}

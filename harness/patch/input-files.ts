@@ -1,0 +1,279 @@
+import { createReadStream } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join, posix, resolve } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import { throwIfAborted } from '../host/process.ts';
+import { decompress, isTar, readTar } from '../host/unpack.ts';
+import { findQuiltSeries, isQuiltList, parseQuiltSeries, type QuiltLine } from './quilt.ts';
+import type { PassedOver } from './thread-words.ts';
+
+/** A file of the input, unpacked. */
+export interface InputFile {
+  /** Where a person finds it. */
+  readonly file: string;
+  readonly bytes: Buffer;
+  /** Parts of a path to take off, where the list of a queue says so. */
+  readonly strip?: number;
+}
+
+/** What was given as a series, before anybody looks into it. */
+export interface Input {
+  /** `one`: a single file. `folder`: of files in the order of their names. `listed`: in an order somebody wrote down. */
+  readonly kind: 'one' | 'folder' | 'listed' | 'maildir';
+  readonly files: readonly InputFile[];
+  readonly passedOver: readonly PassedOver[];
+}
+
+/** Larger than any series ever posted; a bomb ends here. */
+const largestSeriesBytes = 128 * 1024 * 1024;
+
+/** Files by their path below the folder, as a disk or an archive has them. */
+interface Shelf {
+  /** Where a person finds it. */
+  readonly place: string;
+  /** Paths of regular files, of this folder and those below, sorted by name. */
+  readonly paths: readonly string[];
+  readonly read: (path: string) => Promise<Buffer>;
+}
+
+/** The files of the series at `path`, absolute. Throws `usage` when there is none and for what is no file or folder. */
+export async function openInput(path: string, signal: AbortSignal): Promise<Input> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory() === true) {
+    if ((await stat(join(path, '.git')).catch(() => undefined)) !== undefined) {
+      throw new HarnessError('usage', `series ${path} is a git tree; give ${path}@FROM..TO`);
+    }
+    return openShelf(await diskShelf(path), signal);
+  }
+  if (found?.isFile() === true || found?.isFIFO() === true || found?.isSocket() === true) {
+    return openBytes(await readWhole(path, signal), path, signal);
+  }
+  throw new HarnessError('usage', `series ${path}: no such file`);
+}
+
+/** The same for bytes that came through a pipe, or of a file. */
+export async function openBytes(raw: Buffer, path: string, signal: AbortSignal): Promise<Input> {
+  const bytes = await decompress(raw, { name: path, limitBytes: largestSeriesBytes, signal });
+  if (isTar(bytes)) {
+    const members = new Map(readTar(bytes, path).map((one) => [one.path, one.bytes]));
+    return openShelf(
+      {
+        place: path,
+        paths: [...members.keys()].toSorted(byName),
+        read: async (name) => {
+          const member = members.get(name);
+          if (member !== undefined) return member;
+          throw new HarnessError('usage', `${path} has no ${name}`);
+        },
+      },
+      signal,
+    );
+  }
+  if (await startsList(bytes, path)) {
+    const shelf = await diskShelf(dirname(path));
+    const isProper = basename(path) === 'series';
+    if (isProper || isQuiltList(bytes, shelf.paths))
+      return openList(shelf, basename(path), bytes, signal);
+  }
+  return { kind: 'one', files: [{ file: path, bytes }], passedOver: [] };
+}
+
+/** True when the first line of a file names another beside it: then it may be a list of patches. */
+async function startsList(bytes: Buffer, path: string): Promise<boolean> {
+  const first = bytes
+    .toString('utf8', 0, 64 * 1024)
+    .split('\n')
+    .find((line) => line.trim() !== '' && !line.trim().startsWith('#'));
+  const [name = ''] = first?.trim().split(/\s/) ?? [];
+  if (!/^[\w.+-][\w./+~:@%-]*$/.test(name) || resolve(path) === resolve(dirname(path), name))
+    return false;
+  for (const folder of ['', 'patches']) {
+    const found = await stat(join(dirname(path), folder, name)).catch(() => undefined);
+    if (found?.isFile() === true) return true;
+  }
+  return basename(path) === 'series' && !/^(?:From|diff|---)$/.test(name);
+}
+
+async function readWhole(path: string, signal: AbortSignal): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  // A pipe has no size: it is read until its other end is closed.
+  for await (const chunk of createReadStream(path, { signal })) {
+    chunks.push(chunk as Buffer);
+    length += (chunk as Buffer).length;
+    if (length > largestSeriesBytes) throw new HarnessError('usage', `${path} is too large`);
+  }
+  throwIfAborted(signal);
+  return Buffer.concat(chunks);
+}
+
+function byName(a: string, b: string): number {
+  return a.localeCompare(b, 'en', { numeric: true });
+}
+
+/** Folders below a folder that hold patches of a queue; no list names more. */
+const mostFiles = 50_000;
+
+async function diskShelf(dir: string): Promise<Shelf> {
+  const paths: string[] = [];
+  const walk = async (below: string, depth: number): Promise<void> => {
+    const items = await readdir(join(dir, below), { withFileTypes: true }).catch(() => []);
+    for (const item of items) {
+      const name = posix.join(below, item.name);
+      const isLinkedFile =
+        item.isSymbolicLink() &&
+        (await stat(join(dir, name)).catch(() => undefined))?.isFile() === true;
+      if (item.isFile() || isLinkedFile) paths.push(name);
+      else if (item.isDirectory() && depth > 0 && item.name !== '.git' && item.name !== '.pc') {
+        await walk(name, depth - 1);
+      }
+      if (paths.length > mostFiles) {
+        throw new HarnessError('usage', `series ${dir} holds more than ${mostFiles} files`);
+      }
+    }
+  };
+  await walk('', 2);
+  return {
+    place: dir,
+    paths: paths.toSorted(byName),
+    read: async (path) => {
+      const found = await stat(join(dir, path)).catch(() => undefined);
+      if (found?.isFile() !== true) {
+        throw new HarnessError('usage', `patch ${join(dir, path)}: no such file`);
+      }
+      if (found.size > largestSeriesBytes) {
+        throw new HarnessError('usage', `${join(dir, path)} is too large`);
+      }
+      return readFile(join(dir, path));
+    },
+  };
+}
+
+async function openShelf(shelf: Shelf, signal: AbortSignal): Promise<Input> {
+  const top = topOf(shelf.paths);
+  const below = shelf.paths.map((path) => path.slice(top.length));
+  if (below.some(isMail) && !below.some((path) => ofPatch.test(path) && !path.includes('/'))) {
+    const mails = shelf.paths.filter((path) => isMail(path.slice(top.length)));
+    const left = shelf.paths.filter((path) => !mails.includes(path));
+    return {
+      kind: 'maildir',
+      files: await readAll(shelf, mails, signal),
+      passedOver: left.map((path) => leftOut(shelf, path, 'not among the mails of the maildir')),
+    };
+  }
+  const mayBeLists = shelf.paths.filter((path, at) => {
+    const depth = below[at]?.split('/').length ?? 0;
+    return (depth === 1 && !ofPatch.test(path)) || basename(path) === 'series';
+  });
+  const list = await findQuiltSeries(shelf.paths, mayBeLists, {
+    read: async (path) => shelf.read(path),
+    where: shelf.place,
+  });
+  if (list !== undefined) return openList(shelf, list, await shelf.read(list), signal);
+  return openFolder(shelf, top, signal);
+}
+
+/** In a maildir(5). */
+function isMail(path: string): boolean {
+  return /^(?:new|cur)\/[^/]+$/.test(path);
+}
+
+/** The one folder that everything is in, as in most archives, with a slash; else empty. */
+function topOf(paths: readonly string[]): string {
+  const [first = ''] = paths;
+  const top = first.slice(0, first.indexOf('/') + 1);
+  return top !== '' && paths.every((path) => path.startsWith(top)) ? top : '';
+}
+
+async function readAll(
+  shelf: Shelf,
+  paths: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly InputFile[]> {
+  const files: InputFile[] = [];
+  let left = largestSeriesBytes;
+  for (const path of paths) {
+    const file = shelf.place.endsWith('/') ? `${shelf.place}${path}` : `${shelf.place}/${path}`;
+    const raw = await shelf.read(path);
+    const bytes = await decompress(raw, { name: file, limitBytes: largestSeriesBytes, signal });
+    left -= bytes.length;
+    if (left < 0) throw new HarnessError('usage', `series ${shelf.place} is too large`);
+    files.push({ file, bytes });
+  }
+  return files;
+}
+
+async function openList(
+  shelf: Shelf,
+  list: string,
+  bytes: Buffer,
+  signal: AbortSignal,
+): Promise<Input> {
+  const place = join(shelf.place, list);
+  const lines = parseQuiltSeries(bytes.toString('utf8'), place);
+  const folder = dirname(list) === '.' ? '' : `${dirname(list)}/`;
+  const pathOf = ({ name }: QuiltLine): string => {
+    const near = `${folder}${name}`;
+    const inPatches = `${folder}patches/${name}`;
+    return !shelf.paths.includes(near) && shelf.paths.includes(inPatches) ? inPatches : near;
+  };
+  const read = await readAll(shelf, lines.map(pathOf), signal);
+  const files = read.map((one, at) => {
+    const strip = lines[at]?.strip;
+    return strip === undefined ? one : { ...one, strip };
+  });
+  const listed = new Set(lines.map(pathOf));
+  const left = shelf.paths.filter((path) => ofPatch.test(path) && !listed.has(path));
+  return {
+    kind: 'listed',
+    files,
+    passedOver: left
+      .filter((path) => dirname(path) === dirname(list) || listed.size === 0)
+      .map((path) => leftOut(shelf, path, `${basename(list)} does not list it`)),
+  };
+}
+
+/** Names of patches; what is compressed has a second ending. */
+const ofPatch = /\.(?:patch|diff|mbox|mbx|eml|mail|am)(?:\.(?:gz|xz|bz2|zst))?$/i;
+/** Left by editors, by patch(1) and by quilt: never what was meant. */
+const leftover = /(?:~|\.(?:orig|rej|bak|old|swp|swo|tmp|save))$|^#.*#$/i;
+const readmes = /^(?:readme|changelog|copying|license|todo|news)\b/i;
+
+async function openFolder(shelf: Shelf, top: string, signal: AbortSignal): Promise<Input> {
+  const inFolder = shelf.paths.filter((path) => !path.slice(top.length).includes('/'));
+  const named = inFolder.filter((path) => ofPatch.test(path) && !basename(path).startsWith('.'));
+  const others = inFolder.filter((path) => !named.includes(path));
+  const deeper = shelf.paths.filter((path) => path.slice(top.length).includes('/'));
+  const covers = named.length === 0 ? [] : others.filter((path) => path.endsWith('.cover'));
+  const chosen = named.length > 0 ? named : likelyPatches(others);
+  const left = others.filter((path) => !chosen.includes(path) && !covers.includes(path));
+  const files = await readAll(shelf, chosen, signal);
+  const letters = await readAll(shelf, covers, signal);
+  return {
+    kind: 'folder',
+    files: [...letters, ...files],
+    passedOver: [
+      ...left.map((path) => leftOut(shelf, path, 'its name is not that of a patch')),
+      ...folders(deeper, top).map((path) => leftOut(shelf, path, 'a folder in the folder')),
+    ],
+  };
+}
+
+/** Of a folder in which nothing is called a patch: what git mailsplit, an MH folder or `--suffix=.txt` write. */
+function likelyPatches(paths: readonly string[]): readonly string[] {
+  const numbered = paths.filter((path) => /^\d+(?:[-_.].*)?$/.test(basename(path)));
+  const able = (numbered.length > 0 ? numbered : paths).filter((path) => {
+    const name = basename(path);
+    return !leftover.test(name) && !readmes.test(name) && !name.startsWith('.');
+  });
+  const endings = new Set(able.map((path) => /\.[^.]*$/.exec(basename(path))?.[0] ?? ''));
+  return endings.size === 1 ? able : [];
+}
+
+function folders(paths: readonly string[], top: string): readonly string[] {
+  return [...new Set(paths.map((path) => `${top}${path.slice(top.length).split('/')[0]}/`))];
+}
+
+function leftOut({ place }: Shelf, path: string, why: string): PassedOver {
+  return { subject: basename(path), file: join(place, path), why };
+}

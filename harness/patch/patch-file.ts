@@ -1,0 +1,120 @@
+import { basename } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import { isCommitLog, readCommitLog } from './commit-log.ts';
+import { parseDiff } from './diff.ts';
+import { type Mail, readMails } from './mail.ts';
+import type { Patch } from './patch.ts';
+import { oneLine, type PassedOver } from './thread-words.ts';
+
+/** A patch before it has its place. */
+export type Unplaced = Omit<Patch, 'index'>;
+
+/** What a file holds: mails, or patches without any. */
+export interface PatchFile {
+  readonly mails: readonly Mail[];
+  readonly plain: readonly Unplaced[];
+  readonly passedOver: readonly PassedOver[];
+}
+
+export function isPatchMail({ diff }: Mail): boolean {
+  return diff !== '' && parseDiff(diff).length > 0;
+}
+
+/**
+ * The patches in the bytes of a file: an mbox or a mail, what `git log -p` prints, or a diff. `file` is where a person finds
+ * it. Throws `usage` for what is none of them and known by its first bytes: a web page, a zip archive.
+ */
+export async function parsePatchFile(
+  bytes: Buffer,
+  file: string,
+  signal: AbortSignal,
+): Promise<PatchFile> {
+  const { bytes: start, skippedLines } = atFirstMail(withoutByteOrderMark(bytes));
+  if (looksLikeMail(start)) {
+    const mails = (await readMails(start, signal, file)).map((mail) => moved(mail, skippedLines));
+    const isCover = mails.some(({ tag }) => tag.index === 0);
+    if (isCover || mails.some(isPatchMail)) return { mails, plain: [], passedOver: [] };
+  }
+  const text = withUnixLines(start.toString('latin1'));
+  if (isCommitLog(text)) {
+    const { commits, passedOver } = readCommitLog(text, file);
+    const plain = commits.map(({ id, subject, ...commit }) => ({
+      ...commit,
+      subject: oneLine(fromUtf8(subject)) || id.slice(0, 12),
+      ...(commit.author === undefined ? {} : { author: oneLine(fromUtf8(commit.author)) }),
+      file,
+    }));
+    return { mails: [], plain, passedOver };
+  }
+  refuseOther(start, file);
+  const isDiff = parseDiff(text).length > 0;
+  const subject = oneLine(basename(file));
+  return {
+    mails: [],
+    plain: isDiff ? [{ subject, file, diff: text, diffLine: 1 }] : [],
+    passedOver: [],
+  };
+}
+
+function moved(mail: Mail, lines: number): Mail {
+  return mail.diffLine === undefined || lines === 0
+    ? mail
+    : { ...mail, diffLine: mail.diffLine + lines };
+}
+
+/** Editors and shells of other systems write one; PowerShell writes everything as UTF-16. */
+function withoutByteOrderMark(bytes: Buffer): Buffer {
+  const magic = bytes.toString('hex', 0, 3);
+  if (magic === 'efbbbf') return bytes.subarray(3);
+  if (magic.startsWith('fffe')) return Buffer.from(bytes.toString('utf16le', 2), 'utf8');
+  if (!magic.startsWith('feff')) return bytes;
+  const even = bytes.subarray(2, bytes.length - (bytes.length % 2));
+  return Buffer.from(Buffer.from(even).swap16().toString('utf16le'), 'utf8');
+}
+
+/** As git tells the line before a mail of an mbox from text (mailsplit.c, is_from_line()): a time and a year are in it. */
+const fromLine = /^From \S.*\d{1,2}:\d{2}.* \d{4}/;
+
+/** What stands before the first mail of an mbox and is no mail itself is cut off, when no diff is in it. */
+function atFirstMail(bytes: Buffer): { readonly bytes: Buffer; readonly skippedLines: number } {
+  const none = { bytes, skippedLines: 0 };
+  if (looksLikeMail(bytes)) return none;
+  const text = bytes.toString('latin1', 0, 64 * 1024);
+  const at = text.split('\n').findIndex((line) => fromLine.test(line));
+  if (at < 0) return none;
+  const before = text.split('\n').slice(0, at);
+  if (before.some((line) => /^(?:diff |--- |commit [0-9a-f]{7})/.test(line))) return none;
+  const length = before.reduce((sum, line) => sum + line.length + 1, 0);
+  return { bytes: bytes.subarray(length), skippedLines: at };
+}
+
+/** An mbox starts with `From `, a mail or a quilt patch with a header field (RFC 5322, 2.2). */
+function looksLikeMail(bytes: Buffer): boolean {
+  const head = bytes.toString('latin1', 0, 1024).trimStart();
+  return /^(?:From |[A-Za-z][A-Za-z-]*:[ \t])/.test(head) && !head.startsWith('Index: ');
+}
+
+function refuseOther(bytes: Buffer, file: string): void {
+  const head = bytes.toString('latin1', 0, 1024).trimStart();
+  const isPage = /^(?:<!doctype html|<html|<\?xml)/i.test(head);
+  if (isPage) {
+    const next = 'give the mbox: for lore.kernel.org/LIST/ID/ it is at .../ID/t.mbox.gz';
+    throw new HarnessError('usage', `${file} is a web page; ${next}`);
+  }
+  if (['504b0304', '377abcaf'].includes(bytes.toString('hex', 0, 4))) {
+    throw new HarnessError('usage', `${file} is a zip archive; unpack it, or give a tar archive`);
+  }
+  // oxlint-disable-next-line no-control-regex -- it is what is looked for
+  if (/^\u001b\[[\d;]*m(?:commit|diff)/.test(head)) {
+    throw new HarnessError('usage', `${file} has the colours of a terminal; use git --no-color`);
+  }
+}
+
+function withUnixLines(text: string): string {
+  const ends = text.match(/\n/g)?.length ?? 0;
+  return ends > 0 && text.match(/\r\n/g)?.length === ends ? text.replaceAll('\r\n', '\n') : text;
+}
+
+function fromUtf8(latin1: string): string {
+  return Buffer.from(latin1, 'latin1').toString('utf8');
+}

@@ -1,0 +1,164 @@
+import { lstat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import { endOfHunk, parseDiff, readHunk } from './diff.ts';
+import type { Patch, Series } from './patch.ts';
+
+/**
+ * Diffs whose paths are not one folder deep, as `git diff --no-prefix`, svn, CVS and `-p0` lists have them, made to
+ * `a/PATH` and `b/PATH`: everything else of the harness reads those alone.
+ */
+
+/** A name of a file in the head of a diff, with the line it is in. */
+interface HeadLine {
+  /** Of the lines of the diff, from 0. */
+  readonly at: number;
+  readonly kind: 'git' | 'old' | 'new';
+  /** Two for `diff --git`. */
+  readonly names: readonly string[];
+}
+
+/** How many parts of a path come before the tree: known, or to be told by the tree. */
+type Strip = number | 'unknown';
+
+/** The same series with `a/` and `b/` before every path, as far as that can be told without a tree. Pure. */
+export function withKnownPrefixes(patch: Omit<Patch, 'index'>): Omit<Patch, 'index'> {
+  const heads = readHeads(patch.diff);
+  const strip = patch.strip ?? stripOf(heads);
+  return strip === 'unknown' || (strip === 1 && patch.strip === undefined)
+    ? patch
+    : rewrite(patch, heads, strip);
+}
+
+/**
+ * What the tree at `tree`, with the series `under` applied, says of the paths that are left. Throws `usage` when a patch
+ * could be meant in two ways.
+ */
+export async function settlePrefixes(
+  tree: string,
+  under: readonly Series[],
+  series: Series,
+): Promise<Series> {
+  const made = new Set(under.flatMap(({ patches }) => patches.flatMap(createdPaths)));
+  const patches: Patch[] = [];
+  for (const patch of series.patches) {
+    const settled = await settleOne(tree, made, patch);
+    for (const path of createdPaths(settled)) made.add(path);
+    patches.push(settled);
+  }
+  return { ...series, patches };
+}
+
+async function settleOne(tree: string, made: ReadonlySet<string>, patch: Patch): Promise<Patch> {
+  if (patch.strip !== undefined) return patch;
+  const heads = readHeads(patch.diff);
+  if (stripOf(heads) !== 'unknown') return patch;
+  const isThere = async (strip: number): Promise<boolean> => {
+    const paths = heads
+      .filter(({ kind }) => kind === 'old')
+      .flatMap(({ names }) => names.flatMap((name) => stripped(name, strip) ?? []));
+    if (paths.length === 0) return false;
+    for (const path of paths) {
+      const found = await lstat(join(tree, path)).catch(() => undefined);
+      if (found === undefined && !made.has(path)) return false;
+    }
+    return true;
+  };
+  const [bare, below] = [await isThere(0), await isThere(1)];
+  if (below && !bare) return patch;
+  if (bare && !below) return rewrite(patch, heads, 0);
+  const [name = ''] = heads.flatMap(({ names }) => names.filter((one) => one !== nowhere));
+  const why = bare ? 'the tree has both' : 'the tree has neither';
+  const meant = `${name} or ${stripped(name, 1) ?? ''}`;
+  throw new HarnessError(
+    'usage',
+    `patch ${patch.index} "${patch.subject}": paths lack a/ and b/, and ${why} ${meant}; give it with them, as git diff does by default`,
+  );
+}
+
+function createdPaths({ diff }: Pick<Patch, 'diff'>): readonly string[] {
+  return parseDiff(diff).flatMap(({ newPath }) => newPath ?? []);
+}
+
+const nowhere = '/dev/null';
+
+/** Lines of a diff that name files; what looks like one within a hunk is none. */
+function readHeads(diff: string): readonly HeadLine[] {
+  const lines = diff.split('\n');
+  const heads: HeadLine[] = [];
+  for (let at = 0; at < lines.length; at += 1) {
+    const line = lines[at] ?? '';
+    const next = lines[at + 1] ?? '';
+    const hunk = readHunk(line);
+    if (line.startsWith('diff --git ')) heads.push({ at, kind: 'git', names: gitNames(line) });
+    else if (line.startsWith('--- ') && next.startsWith('+++ ')) {
+      const [old, young] = withoutSuffix(nameOf(line), nameOf(next));
+      heads.push({ at, kind: 'old', names: [old] }, { at: at + 1, kind: 'new', names: [young] });
+      at += 1;
+    } else if (hunk !== undefined && heads.length > 0) at = endOfHunk(lines, at + 1, hunk) - 1;
+  }
+  return heads;
+}
+
+/** `--- mm/x.c.orig` beside `+++ mm/x.c` is the file before it was edited. */
+function withoutSuffix(old: string, young: string): readonly [string, string] {
+  const isBackup = ['.orig', '.old', '.bak', '~'].some((suffix) => old === `${young}${suffix}`);
+  return [isBackup ? young : old, young];
+}
+
+/** Up to the time, or to svn's `(revision 1)`. */
+function nameOf(line: string): string {
+  return line.slice(4).replace(/\t.*$/s, '').trimEnd();
+}
+
+function gitNames(line: string): readonly string[] {
+  const text = line.slice('diff --git '.length).trimEnd();
+  const half = (text.length - 1) / 2;
+  const same = text.slice(0, half);
+  if (Number.isInteger(half) && text === `${same} ${same}`) return [same, same];
+  const words = text.split(' ');
+  return words.length === 2 ? words : [];
+}
+
+function stripOf(heads: readonly HeadLine[]): Strip {
+  const pairs = heads.flatMap((head, which): (readonly string[])[] => {
+    if (head.kind === 'git') return head.names.length === 2 ? [head.names] : [];
+    return head.kind === 'old' ? [[...head.names, ...(heads[which + 1]?.names ?? [])]] : [];
+  });
+  const all = pairs.flat().filter((name) => name !== nowhere);
+  if (all.every((name) => /^[abciow]\//.test(name))) return 1;
+  // git writes one name twice only with --no-prefix, and a name without a folder has none to take off.
+  const gits = heads.filter(({ kind, names }) => kind === 'git' && names.length === 2);
+  if (gits.length > 0 && gits.every(({ names: [one, other] }) => one === other)) return 0;
+  if (all.some((name) => !name.includes('/'))) return 0;
+  const isTold = pairs.every(
+    ([old = '', young = '']) => old !== young && old !== nowhere && young !== nowhere,
+  );
+  return isTold ? 1 : 'unknown';
+}
+
+/** Undefined for a path with too few parts. */
+function stripped(name: string, strip: number): string | undefined {
+  const rest = name.split('/').slice(strip).join('/');
+  return name === nowhere || rest === '' ? undefined : rest;
+}
+
+function rewrite<T extends Omit<Patch, 'index'>>(
+  patch: T,
+  heads: readonly HeadLine[],
+  strip: number,
+): T {
+  const lines = patch.diff.split('\n');
+  const put = (prefix: string, name: string): string => {
+    const rest = stripped(name, strip);
+    return rest === undefined ? name : `${prefix}/${rest}`;
+  };
+  for (const { at, kind, names } of heads) {
+    const [one = '', other = ''] = names;
+    if (kind === 'old') lines[at] = `--- ${put('a', one)}`;
+    else if (kind === 'new') lines[at] = `+++ ${put('b', one)}`;
+    else if (names.length === 2) lines[at] = `diff --git ${put('a', one)} ${put('b', other)}`;
+  }
+  const { strip: _told, ...rest } = patch;
+  return { ...rest, diff: lines.join('\n') } as T;
+}

@@ -1,0 +1,95 @@
+import { basename, dirname } from 'node:path';
+import { HarnessError } from '../errors.ts';
+
+/** A line of a quilt(1) `series` file. */
+export interface QuiltLine {
+  readonly name: string;
+  /** N of its `-pN`; absent where it is 1, as quilt's default is. */
+  readonly strip?: number;
+}
+
+/** Longer lists of patches nobody keeps. */
+const largestListBytes = 4 * 1024 * 1024;
+
+/**
+ * The patches of a quilt(1) `series` file: `fix.patch -p1 # comment` a line. Throws `usage` for a name outside of its folder,
+ * for one that is there twice, and for flags that are not read: reversed patches, guards.
+ */
+export function parseQuiltSeries(text: string, file: string): readonly QuiltLine[] {
+  const seen = new Set<string>();
+  return text.split('\n').flatMap((line, at): readonly QuiltLine[] => {
+    const [name, ...flags] = words(line);
+    if (!name) return [];
+    const refuse = (what: string): HarnessError =>
+      new HarnessError('usage', `${file}:${at + 1}: ${what}`);
+    if (/^[+-]/.test(name)) throw refuse(`${name}: guards are not read; give a list without them`);
+    if (name.startsWith('/') || name.split('/').includes('..')) {
+      throw refuse(`${name} is not in the folder`);
+    }
+    if (seen.has(name)) throw refuse(`${name} is there twice`);
+    seen.add(name);
+    const unknown = flags.find((flag) => !/^-p(?:\d|ab)$/.test(flag));
+    if (unknown !== undefined) throw refuse(`${unknown}: only -p0 to -p9 and -pab are read`);
+    const strip = /^-p(\d)$/.exec(flags.at(-1) ?? '')?.[1];
+    return [strip === undefined || strip === '1' ? { name } : { name, strip: Number(strip) }];
+  });
+}
+
+function words(line: string): readonly string[] {
+  return line
+    .replace(/(?:^|\s)#.*$/, '')
+    .trim()
+    .split(/\s+/);
+}
+
+/**
+ * True for a list of patches: every line that says something names a file, of `paths`, beside it or in `patches/`. `folder`
+ * is that of the list, empty or with a slash.
+ */
+export function isQuiltList(bytes: Buffer, paths: readonly string[], folder = ''): boolean {
+  if (bytes.length === 0 || bytes.length > largestListBytes || bytes.includes(0)) return false;
+  const names = bytes
+    .toString('utf8')
+    .split('\n')
+    .flatMap((line) => words(line)[0] ?? [])
+    .filter((name) => name !== '');
+  const known = new Set(paths);
+  const isThere = (name: string): boolean =>
+    known.has(`${folder}${name}`) || known.has(`${folder}patches/${name}`);
+  const there = names.filter(isThere);
+  return there.length > 0 && there.length === names.length;
+}
+
+/**
+ * The list of a folder of patches, a path of `paths`; undefined for none. Not only `series`: distributions call it by their
+ * own names, so `others`, the files that are no patches by their name, are looked into. Throws `usage`, with their names,
+ * for several that differ.
+ */
+export async function findQuiltSeries(
+  paths: readonly string[],
+  others: readonly string[],
+  options: { readonly read: (path: string) => Promise<Buffer>; readonly where: string },
+): Promise<string | undefined> {
+  const found: { readonly path: string; readonly order: string }[] = [];
+  for (const path of others) {
+    const bytes = await options.read(path);
+    const folder = dirname(path) === '.' ? '' : `${dirname(path)}/`;
+    const text = bytes.toString('latin1');
+    const isProper = basename(path) === 'series' && !/^(?:From |diff |--- )/m.test(text);
+    if (!isProper && !isQuiltList(bytes, paths, folder)) continue;
+    const lines = text.split('\n').map(words);
+    found.push({ path, order: JSON.stringify(lines.filter(([name]) => name !== '')) });
+  }
+  const nearest = Math.min(...found.map(depthOf));
+  const near = found.filter((one) => depthOf(one) === nearest);
+  if (new Set(near.map(({ order }) => order)).size > 1) {
+    const names = near.map(({ path }) => path).join(', ');
+    const next = 'give one of them';
+    throw new HarnessError('usage', `series ${options.where} has several lists: ${names}; ${next}`);
+  }
+  return near.find(({ path }) => basename(path) === 'series')?.path ?? near[0]?.path;
+}
+
+function depthOf({ path }: { readonly path: string }): number {
+  return path.split('/').length;
+}

@@ -1,0 +1,88 @@
+import type { Mail } from './mail.ts';
+import {
+  bySentTime,
+  isAtOnce,
+  isOtherSender,
+  type PassedOver,
+  passOver,
+  sameWords,
+} from './thread-words.ts';
+
+/** What unnumbered patches of one version come down to. */
+interface Loose {
+  readonly patches: readonly Mail[];
+  readonly passedOver: readonly PassedOver[];
+  readonly notes: readonly string[];
+  readonly doubt?: string;
+}
+
+/**
+ * Unnumbered patches of one thread are a series only when one author sent them at once. What somebody else sends into it is
+ * another idea; what the author sends again, or sends in place of a patch, counts in place of it. `answers` are those that
+ * answer a mail of the thread. `doubt` says what cannot be told.
+ */
+export function chooseLoose(loose: readonly Mail[], answers: readonly Mail[], name: string): Loose {
+  if (loose.length < 2) return { patches: loose, passedOver: [], notes: [] };
+  const inOrder = bySentTime(loose);
+  const answering = new Set(answers);
+  const first = inOrder.find((mail) => !answering.has(mail)) ?? inOrder[0];
+  if (first === undefined) return { patches: [], passedOver: [], notes: [] };
+  const others = inOrder.filter((mail) => isOtherSender(first, mail));
+  const strangers = new Set(others);
+  const passedOver = others.map((mail) => passOver(mail, "another author's, sent into the thread"));
+  const [batch = [], ...later] = batchesOf(inOrder.filter((mail) => !strangers.has(mail)));
+  let patches = batch;
+  for (const next of later) {
+    const replaced = replace(patches, next, answering);
+    if (replaced === undefined) {
+      const [one, other] = [patches[0], next[0]].map((mail) => `"${mail?.subjectLine ?? ''}"`);
+      const doubt = `${name}: it cannot be told whether ${other} belongs to ${one}, takes its place or is apart`;
+      return { patches, passedOver, notes: [], doubt };
+    }
+    const gone = patches.filter((mail) => !replaced.includes(mail));
+    passedOver.push(
+      ...gone.map((mail) => passOver(mail, 'sent again, or another in its place, later')),
+    );
+    patches = replaced;
+  }
+  return { patches, passedOver, notes: [] };
+}
+
+/** Mails that were sent at once, in order; a subject that comes again, or a RESEND, begins the next. */
+function batchesOf(mails: readonly Mail[]): readonly (readonly Mail[])[] {
+  const batches: Mail[][] = [];
+  let words = new Set<string>();
+  for (const mail of mails) {
+    const batch = batches.at(-1);
+    const last = batch?.at(-1);
+    const isNew =
+      batch === undefined ||
+      last === undefined ||
+      !isAtOnce(last, mail) ||
+      words.has(sameWords(mail)) ||
+      mail.tag.resend !== last.tag.resend;
+    if (isNew) {
+      batches.push([mail]);
+      words = new Set();
+    } else batch.push(mail);
+    words.add(sameWords(mail));
+  }
+  return batches;
+}
+
+/** `patches` after what was sent later; undefined when it does not say what it is for. */
+function replace(
+  patches: readonly Mail[],
+  later: readonly Mail[],
+  answering: ReadonlySet<Mail>,
+): readonly Mail[] | undefined {
+  const byWords = new Map(later.map((mail) => [sameWords(mail), mail]));
+  const known = new Set(patches.map(sameWords));
+  if (patches.every((mail) => byWords.has(sameWords(mail)))) return later;
+  if (later.every((mail) => known.has(sameWords(mail)))) {
+    return patches.map((mail) => byWords.get(sameWords(mail)) ?? mail);
+  }
+  const isNewTry =
+    patches.length === 1 && later.length === 1 && later.every((one) => answering.has(one));
+  return isNewTry ? later : undefined;
+}

@@ -1,0 +1,81 @@
+import { HarnessError } from '../errors.ts';
+import type { Mail } from './mail.ts';
+import type { SubjectTag } from './subject.ts';
+import { type PassedOver, passOver } from './thread-words.ts';
+
+type IsPatch = (mail: Mail) => boolean;
+
+/** The kernels that a thread has patches for; fewer than two: nothing is to be chosen. */
+export function treesOf(mails: readonly Mail[], isPatch: IsPatch): readonly string[] {
+  const patches = settleDotted(mails).filter((mail) => !mail.tag.reply && isPatch(mail));
+  return [...new Set(patches.map(treeOf))].toSorted();
+}
+
+/** Empty for a mail that names no kernel. */
+function treeOf({ tag }: Mail): string {
+  return tag.trees.join(', ');
+}
+
+/**
+ * Those of a thread that are for one kernel: back-ports to several are several series. `base` is the version they will be
+ * applied to, `6.1.192`. Throws `usage` when it cannot be told.
+ */
+export function chooseTree(
+  mails: readonly Mail[],
+  options: { readonly isPatch: IsPatch; readonly where: string; readonly base?: string },
+): { readonly mails: readonly Mail[]; readonly passedOver: readonly PassedOver[] } {
+  const { isPatch, where, base } = options;
+  const settled = settleDotted(mails);
+  const trees = treesOf(mails, isPatch);
+  const [plain] = trees;
+  const isOneSeries =
+    trees.length === 2 && plain === '' && arePartsOfOne(settled.filter(isPatch), treeOf);
+  if (trees.length < 2 || isOneSeries) return { mails: settled, passedOver: [] };
+  const names = trees.map((tree) => tree || 'no kernel by name').join(' and ');
+  const what = `${where}: one thread has patches for ${names}`;
+  if (base === undefined) {
+    throw new HarnessError('usage', `${what}; give --base, or the mails for one of them`);
+  }
+  const version = /^\d+\.\d+/.exec(base)?.[0] ?? base;
+  const fitting = trees.filter((tree) => tree.split(', ').includes(version));
+  const chosen = fitting.length === 0 ? trees.find((tree) => tree === '') : fitting[0];
+  if (chosen === undefined || fitting.length > 1) {
+    throw new HarnessError('usage', `${what}, and the base is ${version}; give the mails for one`);
+  }
+  const isOther = (mail: Mail): boolean => trees.includes(treeOf(mail)) && treeOf(mail) !== chosen;
+  return {
+    mails: settled.filter((mail) => mail.tag.reply || !isOther(mail)),
+    passedOver: settled
+      .filter((mail) => !mail.tag.reply && isPatch(mail) && isOther(mail))
+      .map((mail) => passOver(mail, `for ${treeOf(mail) || 'another kernel'}`)),
+  };
+}
+
+/** Numbered patches of one series, of which only some say what the others do, too. */
+function arePartsOfOne(patches: readonly Mail[], keyOf: (mail: Mail) => string): boolean {
+  const numbered = patches.filter(({ tag }) => !tag.reply && tag.index !== undefined);
+  const places = new Set(numbered.map(({ tag }) => tag.index));
+  const totals = new Set(numbered.map(({ tag }) => tag.total));
+  const keys = new Set(numbered.map(keyOf));
+  return keys.size === 2 && totals.size === 1 && places.size === numbered.length;
+}
+
+/** `v3.1` is a kernel, unless the thread has a v3 of the series; there never was a 2.1, nor a kernel 1. */
+function settleDotted(mails: readonly Mail[]): readonly Mail[] {
+  const versions = new Set(
+    mails.filter(({ tag }) => tag.isVersioned && tag.version > 1).map(({ tag }) => tag.version),
+  );
+  return mails.map((mail) => {
+    const { dotted } = mail.tag;
+    if (dotted === undefined) return mail;
+    const [major, minor] = dotted;
+    const isKernel = major > 2 || (major === 2 && (minor === 4 || minor === 6));
+    if (isKernel && !versions.has(major)) return mail;
+    const trees = mail.tag.trees.filter((tree) => tree !== `${major}.${minor}`);
+    return withTag(mail, { trees, version: major + minor / 1000, isVersioned: true });
+  });
+}
+
+export function withTag(mail: Mail, tag: Partial<SubjectTag>): Mail {
+  return { ...mail, tag: { ...mail.tag, ...tag } };
+}

@@ -1,0 +1,174 @@
+import type { Mail } from './mail.ts';
+import { chooseLoose } from './thread-loose.ts';
+import {
+  bySentTime,
+  count,
+  isOtherSender,
+  type PassedOver,
+  passOver,
+  patchRanges,
+  sameWords,
+} from './thread-words.ts';
+
+/** One version of a series, as far as it is in the thread. */
+export interface Version {
+  /** `v2`, `RFC v1`. */
+  readonly name: string;
+  readonly version: number;
+  readonly total: number | undefined;
+  readonly cover: Mail | undefined;
+  readonly patches: readonly Mail[];
+  /** Numbers of patches that are not there. */
+  readonly missing: readonly number[];
+  /** Why it cannot be told which its patches are. */
+  readonly doubt?: string;
+  /** Patches without a number that answer other mails: somebody's fix for the series, as a rule. */
+  readonly answers: readonly Mail[];
+  readonly passedOver: readonly PassedOver[];
+  readonly notes: readonly string[];
+}
+
+/** What is known of a thread while its versions are read. */
+export interface ThreadView {
+  readonly ids: ReadonlySet<string | undefined>;
+  readonly isPatch: (mail: Mail) => boolean;
+}
+
+/** The mails of each version, the newest first; what is no RFC is newer than any RFC. */
+export function splitVersions(posted: readonly Mail[]): readonly (readonly Mail[])[] {
+  const numbers = [...new Set(posted.map(({ tag }) => tag.version))].toSorted((a, b) => b - a);
+  const versions = numbers.map((version) => {
+    const own = posted.filter(({ tag }) => tag.version === version);
+    const asks = own.filter(({ tag }) => tag.rfc);
+    const final = own.filter(({ tag }) => !tag.rfc);
+    return complement(asks, final) ? { asks: [], final: own } : { asks, final };
+  });
+  const all = [...versions.map(({ final }) => final), ...versions.map(({ asks }) => asks)];
+  return all.filter((own) => own.length > 0);
+}
+
+/** One series, of which only some patches are marked as RFC: no number is in both parts. */
+function complement(one: readonly Mail[], other: readonly Mail[]): boolean {
+  const ones = one.filter(({ tag }) => tag.index !== undefined);
+  const others = other.filter(({ tag }) => tag.index !== undefined);
+  const indexes = new Set(ones.map(({ tag }) => tag.index));
+  const totals = new Set([...ones, ...others].map(({ tag }) => tag.total));
+  const isApart = others.every(({ tag }) => !indexes.has(tag.index));
+  return ones.length > 0 && others.length > 0 && totals.size === 1 && isApart;
+}
+
+export function readVersion(own: readonly Mail[], view: ThreadView): Version {
+  const { ids, isPatch } = view;
+  const version = own[0]?.tag.version ?? 1;
+  const name = `${own.every(({ tag }) => tag.rfc) ? 'RFC ' : ''}v${nameOf(version)}`;
+  const patches = own.filter((mail) => isPatch(mail) && mail.tag.index !== 0);
+  const loose = patches.filter(({ tag }) => tag.index === undefined);
+  const answers = loose.filter(({ inReplyTo }) => inReplyTo !== undefined && ids.has(inReplyTo));
+  const { numbered, strangers } = withoutStrangers(
+    bySentTime(patches.filter(({ tag }) => tag.index !== undefined)),
+    ids,
+  );
+  const total = numbered[0]?.tag.total;
+  const covers = own.filter(({ tag }) => tag.index === 0);
+  const cover = chooseCover(covers, numbered);
+  const notes =
+    cover !== undefined && isPatch(cover)
+      ? [`${name}: passed over: the diff in the cover letter`]
+      : [];
+  const passedOver = strangers.map((mail) => passOver(mail, 'sent into the thread by another'));
+  const part = { name, version, total, cover, answers };
+  if (total === undefined) {
+    const chosen = chooseLoose(loose, answers, name);
+    return { ...part, ...chosen, missing: [], notes: [...notes, ...chosen.notes] };
+  }
+  const answering = new Set(answers);
+  const roots = loose.filter((mail) => !answering.has(mail));
+  const rivals = findRivals([...numbered, ...roots], name);
+  const byIndex = new Map(numbered.map((mail) => [mail.tag.index ?? 0, mail]));
+  const again = numbered.length - byIndex.size;
+  const sentAgain = `${name}: ${count(again, 'patch', 'patches')} sent again`;
+  const wanted = Array.from({ length: total }, (_, at) => at + 1);
+  const older = numbered.filter((mail) => byIndex.get(mail.tag.index ?? 0) !== mail);
+  return {
+    ...part,
+    patches: [...byIndex].toSorted(([a], [b]) => a - b).map(([, mail]) => mail),
+    missing: wanted.filter((index) => !byIndex.has(index)),
+    ...(rivals === undefined ? {} : { doubt: rivals }),
+    passedOver: [
+      ...passedOver,
+      ...answers.map((mail) => passOver(mail, sentInto)),
+      ...older.map((mail) => passOver(mail, 'sent again later')),
+    ],
+    notes: [...notes, ...(again > 0 ? [sentAgain] : [])],
+  };
+}
+
+export const sentInto = 'sent into the thread';
+
+/** 2.001 is v2.1. */
+function nameOf(version: number): string {
+  const whole = Math.floor(version);
+  const minor = Math.round((version - whole) * 1000);
+  return minor === 0 ? `${whole}` : `${whole}.${minor}`;
+}
+
+/** A numbered patch of another sender, in answer to a mail of the thread, at a place that is taken: their own idea. */
+function withoutStrangers(
+  numbered: readonly Mail[],
+  ids: ReadonlySet<string | undefined>,
+): { readonly numbered: readonly Mail[]; readonly strangers: readonly Mail[] } {
+  const firsts = new Map<number | undefined, Mail>();
+  const strangers = new Set<Mail>();
+  for (const mail of numbered) {
+    const first = firsts.get(mail.tag.index);
+    const isAnswer = mail.inReplyTo !== undefined && ids.has(mail.inReplyTo);
+    if (first === undefined) firsts.set(mail.tag.index, mail);
+    else if (isAnswer && isOtherSender(first, mail)) strangers.add(mail);
+  }
+  return { numbered: numbered.filter((mail) => !strangers.has(mail)), strangers: [...strangers] };
+}
+
+/** The one that the patches that count answer; of several the one that was sent last. */
+function chooseCover(covers: readonly Mail[], numbered: readonly Mail[]): Mail | undefined {
+  const total = numbered[0]?.tag.total;
+  const fitting = covers.filter(({ tag }) => tag.total === total);
+  const all = bySentTime(fitting.length > 0 ? fitting : covers);
+  const last = new Map(numbered.map((mail) => [mail.tag.index, mail]));
+  const parents = new Set(
+    [...last.values()].flatMap(({ inReplyTo, references }) => [inReplyTo, ...(references ?? [])]),
+  );
+  const answered = all.filter(({ messageId }) => messageId !== undefined && parents.has(messageId));
+  return answered.at(-1) ?? all.at(-1);
+}
+
+/** Mails that cannot be of one series: of another number of patches, or two patches with one number. */
+function findRivals(mails: readonly Mail[], name: string): string | undefined {
+  const byIndex = new Map<number | undefined, Mail>();
+  const tell = (...pair: readonly Mail[]): string => {
+    const [one, other] = pair.map(({ subjectLine }) => `"${shownSubject(subjectLine)}"`);
+    return `two series are ${name}: that of ${one} and that of ${other}`;
+  };
+  for (const mail of mails) {
+    const [first = mail] = mails;
+    if (mail.tag.total !== first.tag.total) return tell(first, mail);
+    const older = byIndex.get(mail.tag.index);
+    if (older !== undefined && !isSentAgain(mail, older)) return tell(older, mail);
+    byIndex.set(mail.tag.index, mail);
+  }
+  return undefined;
+}
+
+function shownSubject(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+/** It is by the subject, or as an answer to the one it is for. */
+function isSentAgain(mail: Mail, older: Mail): boolean {
+  if (sameWords(mail) === sameWords(older)) return true;
+  return mail.inReplyTo !== undefined && mail.inReplyTo === older.messageId;
+}
+
+export function incomplete({ name, missing, total }: Version): string {
+  const verb = missing.length === 1 ? 'is' : 'are';
+  return `${name} is not complete: ${patchRanges(missing)} of ${total} ${verb} missing`;
+}

@@ -1,0 +1,81 @@
+import type { Mail } from './mail.ts';
+
+/** Something of the input that is not tested, and why. */
+export interface PassedOver {
+  /** One line, no control characters. */
+  readonly subject: string;
+  readonly messageId?: string;
+  readonly file?: string;
+  readonly why: string;
+}
+
+export function passOver({ subjectLine, messageId, file }: Mail, why: string): PassedOver {
+  return {
+    subject: oneLine(subjectLine),
+    ...(messageId === undefined ? {} : { messageId }),
+    ...(file === undefined ? {} : { file }),
+    why,
+  };
+}
+
+/** Control characters, and those that turn the direction of a line (Unicode, UAX 9). */
+// oxlint-disable-next-line no-control-regex -- they are what is removed
+const unprintable = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g;
+
+/** Text of strangers on a terminal: control characters of a hostile mail end here. */
+export function oneLine(text: string): string {
+  return text.replaceAll(unprintable, ' ').trim();
+}
+
+/** Of a message of one line. */
+export function shown(text: string): string {
+  const line = oneLine(text);
+  return line.length > 80 ? `${line.slice(0, 77)}...` : line;
+}
+
+export function count(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
+/** `patch 3`, `patches 1-3, 7`. */
+export function patchRanges(indices: readonly number[]): string {
+  const ranges: [number, number][] = [];
+  for (const index of indices) {
+    const last = ranges.at(-1);
+    if (last !== undefined && last[1] === index - 1) last[1] = index;
+    else ranges.push([index, index]);
+  }
+  const named = ranges
+    .slice(0, 10)
+    .map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`));
+  const more = ranges.length > 10 ? ', ...' : '';
+  return `${indices.length === 1 ? 'patch' : 'patches'} ${named.join(', ')}${more}`;
+}
+
+/** A subject as far as two postings of one patch have it in common. */
+export function sameWords({ subject }: Mail): string {
+  return subject.toLowerCase().replaceAll(/\s+/g, ' ').trim();
+}
+
+/** False where either does not say who sent it. */
+export function isSameSender(one: Mail, other: Mail): boolean {
+  return one.sender !== undefined && one.sender === other.sender;
+}
+
+export function isOtherSender(one: Mail, other: Mail): boolean {
+  return one.sender !== undefined && other.sender !== undefined && one.sender !== other.sender;
+}
+
+/** git send-email takes a second for each patch; a person takes longer to think again. */
+const atOnceMs = 10 * 60_000;
+
+export function isAtOnce(one: Mail, other: Mail): boolean {
+  if (one.sentAtMs === undefined || other.sentAtMs === undefined) return true;
+  return Math.abs(one.sentAtMs - other.sentAtMs) <= atOnceMs;
+}
+
+/** By the time they were sent; as they came where one of them does not say. */
+export function bySentTime(mails: readonly Mail[]): readonly Mail[] {
+  if (mails.some(({ sentAtMs }) => sentAtMs === undefined)) return mails;
+  return mails.toSorted((a, b) => (a.sentAtMs ?? 0) - (b.sentAtMs ?? 0));
+}

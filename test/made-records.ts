@@ -164,7 +164,7 @@ export function aSeriesReport(over: Partial<SeriesReport> = {}): SeriesReport {
       unproved: [],
       splats: [],
     },
-    series: { name: 'v3.mbox', cover: null, notes: [] },
+    series: { name: 'v3.mbox', cover: null, notes: [], passedOver: [] },
     patches: [],
     workloads: [],
     coverage: [],

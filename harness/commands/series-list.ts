@@ -1,8 +1,8 @@
 import { cacheRoot } from '../host/store.ts';
 import { openSource } from '../kernel/source.ts';
 import { parseSeries, readSeries, type Series } from '../patch/series.ts';
-import { progressWriter } from '../report/progress.ts';
 import type { SeriesListing } from '../records/series.ts';
+import { progressWriter } from '../report/progress.ts';
 import { describeListing } from '../report/series-list.ts';
 import type { CommandContext } from './context.ts';
 import type { SeriesArguments } from './series-options.ts';

@@ -106,7 +106,6 @@ async function readRequest(
   const { baseSeries } = argv;
   const path = seriesPath(argv);
   const stdin = path === '-' ? await readStdin(context) : undefined;
-  const emit = progressWriter(context.stderr, context.live);
   const base = await chooseBase(argv, { cwd, signal, emit, path, stdin });
   const asked = [key, path, stdin?.toString('latin1'), base, baseSeries, limits, argv.detector];
   const place = valueDigest(asked).slice(0, 12);

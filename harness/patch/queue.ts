@@ -25,11 +25,7 @@ export interface QueueOptions {
 export function readingOf(mails: readonly Mail[], options: QueueOptions): Reading {
   const { where, kind } = options;
   const patches = mails.filter((mail) => isPatchMail(mail) && mail.tag.index !== 0);
-  const [only] = patches;
-  if (patches.length < 2) {
-    // A patch of a larger series stands for itself in a list; a reply never was meant.
-    return { kind: only?.tag.reply === true && kind !== 'listed' ? 'thread' : 'queue' };
-  }
+  if (patches.length < 2) return { kind: isReplyAlone(patches, kind) ? 'thread' : 'queue' };
   const unnamed = patches.filter(({ messageId }) => messageId === undefined);
   if (unnamed.length === patches.length) return { kind: 'queue' };
   const threads = threadsOf(mails, patches);
@@ -42,6 +38,11 @@ export function readingOf(mails: readonly Mail[], options: QueueOptions): Readin
   if (isOrdered && threads.every((thread) => takesAll(thread, options))) return { kind: 'queue' };
   if (threads.length === 1 || isOneSeries(patches)) return { kind: 'thread' };
   throw severalThreads(threads, where);
+}
+
+/** A patch of a larger series stands for itself in a list; a reply never was meant. */
+function isReplyAlone([only]: readonly Mail[], kind: Input['kind']): boolean {
+  return only?.tag.reply === true && only.messageId !== undefined && kind !== 'listed';
 }
 
 function severalThreads(threads: readonly (readonly Mail[])[], where: string): HarnessError {
@@ -114,7 +115,9 @@ function threadsOf(mails: readonly Mail[], patches: readonly Mail[]): readonly (
   const threads = new Map<string, Mail[]>();
   for (const mail of patches) {
     const root = find(keys.get(mail) ?? '');
-    threads.set(root, [...(threads.get(root) ?? []), mail]);
+    const thread = threads.get(root);
+    if (thread === undefined) threads.set(root, [mail]);
+    else thread.push(mail);
   }
   return [...threads.values()];
 }

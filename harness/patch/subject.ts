@@ -89,7 +89,10 @@ interface Lead {
   readonly mayReply: boolean;
 }
 
-/** Brackets and words for an answer, in any order: lists put their tag before `Re:`, mail programs put it behind. */
+/**
+ * Brackets and words for an answer, in any order: lists put their tag before `Re:`, mail programs put it behind. Behind a
+ * patch's own tag such a word is what the patch is about.
+ */
 function readLead(text: string): Lead {
   const words: string[] = [];
   let rest = text;
@@ -105,16 +108,11 @@ function readLead(text: string): Lead {
       words.push(...(tag[1] ?? '').split(betweenWords));
       mayReply ||= isPatch && unknown;
       isTagged ||= isPatch;
-    } else if (isReplyWord(found[1] ?? '', isTagged)) reply = true;
-    else if (!isTagged && after.startsWith('[')) unknown = true;
+    } else if (isTagged) break;
+    else if (replyWords.has((found[1] ?? '').toLowerCase())) reply = true;
+    else if (/\[[^\]]*PATCH/i.test(after)) unknown = true;
     else break;
     rest = after;
   }
   return { words: words.filter((word) => word !== ''), rest, reply, mayReply };
-}
-
-/** Behind a patch's tag most of them may be what the patch is about; only `Re:` is never. */
-function isReplyWord(word: string, isTagged: boolean): boolean {
-  const known = word.toLowerCase();
-  return known === 're' || (!isTagged && replyWords.has(known));
 }

@@ -3,6 +3,7 @@ import {
   bySentTime,
   isAtOnce,
   isOtherSender,
+  isWithinAMinute,
   type PassedOver,
   passOver,
   sameWords,
@@ -77,6 +78,13 @@ function replace(
   answering: ReadonlySet<Mail>,
 ): readonly Mail[] | undefined {
   const byWords = new Map(later.map((mail) => [sameWords(mail), mail]));
+  // Two patches of one series may have one subject: then they were sent within moments.
+  const isTwin = (mail: Mail): boolean => {
+    const other = byWords.get(sameWords(mail));
+    const isResend = other === undefined || other.tag.resend || other.diff === mail.diff;
+    return !isResend && isWithinAMinute(mail, other);
+  };
+  if (patches.some(isTwin)) return undefined;
   const known = new Set(patches.map(sameWords));
   if (patches.every((mail) => byWords.has(sameWords(mail)))) return later;
   if (later.every((mail) => known.has(sameWords(mail)))) {

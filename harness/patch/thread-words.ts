@@ -70,8 +70,17 @@ export function isOtherSender(one: Mail, other: Mail): boolean {
 const atOnceMs = 10 * 60_000;
 
 export function isAtOnce(one: Mail, other: Mail): boolean {
+  return isWithin(atOnceMs, one, other);
+}
+
+export function isWithinAMinute(one: Mail, other: Mail): boolean {
+  return isWithin(60_000, one, other);
+}
+
+/** True where either does not say when it was sent. */
+function isWithin(spanMs: number, one: Mail, other: Mail): boolean {
   if (one.sentAtMs === undefined || other.sentAtMs === undefined) return true;
-  return Math.abs(one.sentAtMs - other.sentAtMs) <= atOnceMs;
+  return Math.abs(one.sentAtMs - other.sentAtMs) <= spanMs;
 }
 
 /** By the time they were sent; as they came where one of them does not say. */

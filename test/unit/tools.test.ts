@@ -323,7 +323,7 @@ void t.test(
     const patches = [1, 2, 3].map((index) => aReportedPatch({ index }));
     const series = aSeriesReport({
       verdict: { kind: 'splat' },
-      series: { name: 'v3\u001B[31m.mbox', cover: null, notes: [] },
+      series: { name: 'v3\u001B[31m.mbox', cover: null, notes: [], passedOver: [] },
       patches,
     });
     const found = aBisectReport({ culprit: 'a'.repeat(40), trials: 9 });

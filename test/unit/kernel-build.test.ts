@@ -382,7 +382,7 @@ void test('splat build says why there is no kernel, in words and in JSON', async
   t.equal(code, 125);
   t.match(
     out,
-    /^untestable: config: fragment \S+\.config:\d+: CONFIG_\w+=y: this tree does not know the symbol \(and \d+ more\)\n/,
+    /^untestable: config: fragment \S+\.config:\d+: CONFIG_\w+=y: this tree does not know the symbol\. For: .+ \(and \d+ more\)\n(?:fragment \S+\.config:\d+: CONFIG_\w+=y: .+\n){3}/,
   );
   t.match(
     progress,

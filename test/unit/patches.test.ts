@@ -112,7 +112,7 @@ void test('driver, guest program and table know the same modes, triggers and cou
   }
 });
 
-const versions = ['5.10', '5.15', '6.1', '6.3', '6.4', '6.12', '7.0'].map(parseVersion);
+const versions = ['5.10', '5.15', '6.1', '6.3', '6.4', '6.12', '7.0', '7.2'].map(parseVersion);
 
 void test('something is expected of every control on every version and state, and nothing in vain', async (t) => {
   const created = createdFiles(driverPatch);

@@ -1,0 +1,85 @@
+/**
+ * Whether a verdict depends on how busy the host is: default runs beside a kernel build with four jobs and a tarball that
+ * is unpacked, again and again, which press processor, page cache and disk. Every run must be clean. The negative control
+ * is a kernel whose OOM reaper returns at once: its witnesses never move, and the run must say so all the same.
+ *
+ *     npm run bench:busy -- --runs 30 [--kernel debian:6.1]
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { cacheRoot } from '../harness/host/store.ts';
+import { openSource } from '../harness/kernel/source.ts';
+import type { RunResult } from '../harness/records/run-result.ts';
+import { verdictPhrase } from '../harness/verdict.ts';
+
+const root = new URL('..', import.meta.url).pathname;
+const reaperGone = join(root, 'test/e2e/patches/reaper-returns-early.patch');
+
+const { values } = parseArgs({
+  options: {
+    runs: { type: 'string', default: '30' },
+    kernel: { type: 'string', default: 'debian:6.1' },
+  },
+});
+const scratch = mkdtempSync(join(tmpdir(), 'splat-busy-'));
+
+/** Keeps the host busy until it is told to stop. */
+async function startLoad(): Promise<() => void> {
+  const { tree } = await openSource(values.kernel, {
+    cwd: process.cwd(),
+    cacheRoot: cacheRoot(process.env),
+    signal: new AbortController().signal,
+    emit: () => undefined,
+  });
+  const tarball = join(scratch, 'tree.tar');
+  spawnSync('tar', ['--create', '--file', tarball, '--directory', tree, 'mm', 'fs', 'drivers/gpu']);
+  const loops = [
+    'while :; do make -C "$0" O="$1/obj" ARCH=x86 tinyconfig; make -C "$0" O="$1/obj" ARCH=x86 -j4; rm -rf "$1/obj"; done',
+    'while :; do mkdir -p "$1/out"; tar --extract --file "$1/tree.tar" --directory "$1/out"; rm -rf "$1/out"; done',
+  ];
+  const children = loops.map((loop) =>
+    spawn('sh', ['-c', loop, tree, scratch], { detached: true, stdio: 'ignore' }),
+  );
+  return () => {
+    for (const { pid } of children) if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  };
+}
+
+/** One run as a user starts it. */
+function runOnce(name: string, more: readonly string[]): RunResult {
+  const out = join(scratch, name);
+  const args = ['run', '--kernel', values.kernel, '--out', out, '--seed', name, ...more];
+  spawnSync(join(root, 'splat'), args, { stdio: ['ignore', 'ignore', 'ignore'] });
+  return JSON.parse(readFileSync(join(out, 'result.json'), 'utf8')) as RunResult;
+}
+
+function describe(name: string, { verdict, trials, timings }: RunResult): string {
+  const retried = trials.filter((trial) => trial.retried !== undefined).map(({ id }) => id);
+  const message = 'message' in verdict ? ` (${verdict.message})` : '';
+  const load = loadavg()[0]?.toFixed(1);
+  const seconds = Math.round(timings.trialsMs / 1000);
+  return `${name}: ${verdictPhrase(verdict)}${message}, ${seconds} s of trials, load ${load}, looked at twice: ${retried.join(' ') || 'none'}`;
+}
+
+const stop = await startLoad();
+let failures = 0;
+try {
+  for (let index = 1; index <= Number(values.runs); index += 1) {
+    const result = runOnce(String(index), []);
+    if (result.verdict.kind !== 'clean') failures += 1;
+    console.log(describe(`run ${index}`, result));
+  }
+  const control = runOnce('999', ['--series', reaperGone, '--workload', 'oom-memcg']);
+  console.log(describe('negative control', control));
+  if (!('because' in control.verdict) || control.verdict.because !== 'unexercised') failures += 1;
+} finally {
+  stop();
+  rmSync(scratch, { recursive: true, force: true });
+}
+console.log(
+  `${values.runs} runs on ${availableParallelism()} cores, ${failures} not as they must be`,
+);
+process.exitCode = failures === 0 ? 0 : 1;

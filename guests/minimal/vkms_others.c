@@ -116,13 +116,14 @@ void read_checksums(struct racer *racer)
 {
 	struct screen *screen = racer->shared;
 	const char *source = random_below(&racer->random, 2) ? "auto" : "none";
-	int control = open_checksums(screen, "control", O_WRONLY);
+	int control = open_checksums(screen, "control", O_RDWR);
 	struct pollfd ready = { .events = POLLIN };
 	char text[512];
 
 	if (control < 0)
 		return;
-	if (write(control, source, strlen(source)) < 0 || write(control, "auto", 4) < 0)
+	if (read(control, text, sizeof(text)) < 0 || write(control, source, strlen(source)) < 0 ||
+	    write(control, "auto", 4) < 0)
 		errno = 0;
 	close(control);
 	screen_hold(screen);

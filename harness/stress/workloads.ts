@@ -178,13 +178,13 @@ export const workloads: readonly Workload[] = [
     name: 'gpu-objects',
     program: '/bin/gpu-objects',
     args: [],
-    // Fences are allocated for what the driver's own ioctl creates, and for cursors; the host answers each with an event.
+    // A call that fails ends the program. A fence is allocated for what is created and for a cursor, and ended by the host.
     witnesses: [
       'calls.virtio_gpu_fence_alloc',
       'calls.virtio_gpu_fence_event_process',
       'calls.virtio_gpu_cursor_ping',
       'calls.virtio_gpu_wait_ioctl',
-      'calls.drm_gem_handle_delete',
+      'calls.virtio_gpu_transfer_to_host_ioctl',
     ],
     durationMs: 1500,
   },
@@ -203,7 +203,7 @@ export const workloads: readonly Workload[] = [
       'calls.vkms_atomic_commit_tail',
       'calls.vkms_composer_worker',
       'calls.vkms_wb_prepare_job',
-      'calls.drm_mode_create_lease_ioctl',
+      'calls.drm_mode_get_lease_ioctl',
       'calls.drm_atomic_helper_wait_for_fences',
     ],
     durationMs: 1500,

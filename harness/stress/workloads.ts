@@ -215,13 +215,20 @@ export const workloads: readonly Workload[] = [
     witnesses: ['calls.vkms_atomic_commit_tail', 'calls.vkms_composer_worker'],
     durationMs: 1500,
   },
-  // These two meet known bugs of the kernel that leave no detector alive (docs/found.md), and do not run where it has them.
+  // These three meet known bugs of the kernel that leave no detector alive (docs/found.md), and do not run where it has them.
   {
     name: 'vkms-borrow',
     program: '/bin/vkms-borrow',
     args: [],
     witnesses: ['calls.vkms_atomic_commit_tail', 'calls.dma_buf_vmap'],
     durationMs: 1000,
+  },
+  {
+    name: 'udmabuf-outlived',
+    program: '/bin/udmabuf-outlived',
+    args: [],
+    witnesses: ['calls.udmabuf_vm_fault'],
+    durationMs: 500,
   },
   {
     name: 'fences-abandoned',

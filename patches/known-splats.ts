@@ -2,6 +2,8 @@
 export interface KnownSplat {
   /** As a trial gives it. */
   readonly title: string;
+  /** A function that must be on the report's stack: the same complaint from elsewhere is another bug. */
+  readonly within: string;
   /** Kernel versions, "MAJOR.MINOR". */
   readonly from: string;
   readonly before?: string;
@@ -17,11 +19,13 @@ export interface KnownSplat {
 export const knownSplats: readonly KnownSplat[] = Object.freeze([
   {
     title: 'WARNING in compose_active_planes',
+    within: 'vkms_composer_worker',
     from: '6.1',
     what: 'vkms_wb_atomic_commit() lets the composer see a writeback job before it says how to write it',
   },
   {
     title: 'WARNING in drm_vblank_put',
+    within: 'vkms_set_composer',
     from: '6.1',
     what: 'vkms_set_composer() puts a vblank reference that drm_crtc_vblank_get() refused',
   },

@@ -12,8 +12,8 @@ import { writtenBy } from './written-by.ts';
 /** Splats that an earlier run has seen, or that this kernel is known to print. */
 export interface KnownSplats {
   readonly signatures: ReadonlySet<string>;
-  /** Titles of reports, whatever their signatures. Absent: none. */
-  readonly reports?: ReadonlySet<string>;
+  /** Reports by their title and a function on their stack, whatever their signatures. Absent: none. */
+  readonly reports?: readonly { readonly title: string; readonly within: string }[];
   /** Of splats that have no report, as "no output in munmap". */
   readonly titles: ReadonlySet<string>;
 }
@@ -112,9 +112,12 @@ export function settle(
 /** True for a splat that does not decide. */
 export function isKnownTo(
   { signatures, reports }: KnownSplats,
-  { signature, title }: Pick<Finding, 'signature' | 'title'>,
+  { signature, title, stack }: Pick<Finding, 'signature' | 'title' | 'stack'>,
 ): boolean {
-  return signatures.has(signature) || reports?.has(title) === true;
+  const isListed = reports?.some(
+    (known) => known.title === title && stack.some(({ function: name }) => name === known.within),
+  );
+  return signatures.has(signature) || isListed === true;
 }
 
 function contextOf(

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { workloads } from '../../harness/stress/workloads.ts';
-import { verdictPhrase } from '../../harness/verdict.ts';
+import { isNotRun, verdictPhrase } from '../../harness/verdict.ts';
 import {
   patchFile,
   processesWith,
@@ -13,6 +13,9 @@ import {
   splatRun,
   startSplat,
 } from './splat.ts';
+
+/** Workloads that this kernel cannot run: it lacks what they need, or has a bug that would end them (docs/found.md). */
+const notOn61 = ['vkms-borrow', 'fences-abandoned'];
 
 void t.test(
   'the default run of debian:6.1 is clean, with every witness and every canary',
@@ -28,7 +31,13 @@ void t.test(
       );
       t.equal(canaries.length, 5);
       const tests = 1 + result.trials.length;
-      for (const { id, witnesses, ledger, splats } of result.trials) {
+      const notRun = others.filter(({ verdict }) => isNotRun(verdict));
+      t.strictSame(
+        notRun.map(({ id }) => id),
+        notOn61,
+      );
+      for (const { id, witnesses, ledger, splats, verdict } of result.trials) {
+        if (isNotRun(verdict)) continue;
         for (const [name, count] of Object.entries(witnesses))
           t.ok(count > 0, `${id}: ${name} = ${count}`);
         t.equal(ledger.before?.debugLocks, 1, `${id}: lockdep was alive before`);

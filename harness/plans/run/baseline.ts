@@ -76,6 +76,6 @@ export function knownIn(version: KernelVersion, baseline: Baseline | undefined):
   return {
     signatures: baseline?.signatures ?? new Set(),
     titles: baseline?.titles ?? new Set(),
-    reports: new Set(ofVersion.map(({ title }) => title)),
+    reports: ofVersion,
   };
 }

@@ -7,17 +7,17 @@ import { exitCodeOfError, exitCodes, HarnessError } from './errors.ts';
 import { explainDiskError } from './host/disk.ts';
 import { plain, plainLines } from './report/plain.ts';
 
-/** A command's module; imported only when the command runs or explains itself. */
+/** A command's module; imported only when the command runs or explains itself. What the command does is said here, in its row. */
 interface CommandModule {
+  /** Its name and positionals: `triage [file]`. */
   readonly command: string;
-  readonly describe: string;
-  readonly builder: (yargs: Argv) => Argv<never>;
+  readonly builder: (yargs: Argv) => unknown;
   readonly run: (argv: never, context: CommandContext) => Promise<number>;
 }
 
 interface Row {
   readonly describe: string;
-  readonly load: () => Promise<unknown>;
+  readonly load: () => Promise<CommandModule>;
   /** It uses nothing of the cache, or says itself when it does; every other command keeps `splat cache prune` away. */
   readonly storeless?: true;
 }
@@ -136,11 +136,11 @@ async function dispatch(
       parser.command(command, describe);
     return overview(parser, args, context);
   }
-  const module = (await chosen.load()) as CommandModule;
+  const module = await chosen.load();
   const typed = wantsHelp(args) ? undefined : checkCommandLine(args.slice(1), module);
   let exitCode: number = exitCodes.clean;
   let thrown: { readonly error: unknown } | undefined;
-  parser.command(module.command, module.describe, module.builder as never, async (argv) => {
+  parser.command(module.command, chosen.describe, module.builder as never, async (argv) => {
     try {
       await using _use = chosen.storeless ? undefined : await keepStore(context);
       exitCode = await module.run((typed ? keepTyped(argv, typed) : argv) as never, context);

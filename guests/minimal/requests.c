@@ -10,9 +10,7 @@
 #include <linux/random.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/reboot.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ENTROPY_MAX_BYTES 256
@@ -95,16 +93,6 @@ static void serve_entropy(const struct request *request)
 		request_succeed(request, length);
 }
 
-/* clock -> ok MONOTONIC-NS REALTIME-NS */
-static void serve_clock(const struct request *request)
-{
-	struct timespec real;
-
-	clock_gettime(CLOCK_REALTIME, &real);
-	port_print(request->port, "%" PRIu64 " ok %" PRIu64 " %" PRIu64, request->id,
-		   monotonic_ns(), (uint64_t)real.tv_sec * 1000000000u + (uint64_t)real.tv_nsec);
-}
-
 /* run TIMEOUT-MS ARG... -> out 1|2 CHUNK... ok exit CODE MS | ok signal N MS | ok timeout MS */
 static void serve_run(const struct request *request)
 {
@@ -125,25 +113,6 @@ static void serve_run(const struct request *request)
 		request_fail(request, error, "run");
 }
 
-/* kill -> ok; the run answers for itself. */
-static void serve_kill(const struct request *request)
-{
-	if (!request->agent->trial.running) {
-		request_fail(request, ESRCH, "kill: nothing runs");
-		return;
-	}
-	trial_kill();
-	port_print(request->port, "%" PRIu64 " ok", request->id);
-}
-
-/* reboot -> ok, as far as it still gets out */
-static void serve_reboot(const struct request *request)
-{
-	port_print(request->port, "%" PRIu64 " ok", request->id);
-	port_send(request->port);
-	reboot(RB_AUTOBOOT);
-}
-
 static const struct verb {
 	const char *name;
 	size_t words_min;
@@ -155,10 +124,7 @@ static const struct verb {
 	{ "read", 1, 2, serve_read },
 	{ "write", 2, 3, serve_write },
 	{ "put", 4, 4, serve_put },
-	{ "clock", 0, 0, serve_clock },
 	{ "run", 2, WIRE_WORDS_MAX, serve_run },
-	{ "kill", 0, 0, serve_kill },
-	{ "reboot", 0, 0, serve_reboot },
 };
 
 static const struct verb *find_verb(const char *name)

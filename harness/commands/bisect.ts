@@ -24,7 +24,6 @@ import { requireConfidence, wholeNumber } from './run-options.ts';
 import { requireReports, writeRecord } from './write-record.ts';
 
 export const command = 'bisect';
-export const describe = 'find the commit that brought a splat, however rarely it fires';
 
 export const builder = bisectOptions;
 

@@ -15,7 +15,6 @@ export interface BuildArguments extends KernelArguments {
 }
 
 export const command = 'build';
-export const describe = 'build the kernel under test and print where it is';
 
 export function builder(yargs: Argv): Argv<BuildArguments> {
   return kernelOptions(yargs)

@@ -21,7 +21,6 @@ export interface CacheArguments {
 }
 
 export const command = 'cache [action]';
-export const describe = 'list what the cache holds, or remove what is old';
 
 export function builder(yargs: Argv): Argv<CacheArguments> {
   return yargs

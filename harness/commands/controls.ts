@@ -35,8 +35,6 @@ export interface ControlsArguments {
 }
 
 export const command = 'controls';
-export const describe =
-  'break every rule of the mmu-notifier contract, and tell what the kernel said';
 
 export function builder(yargs: Argv): Argv<ControlsArguments> {
   return outputOptions(kernelsOptions(yargs)) as unknown as Argv<ControlsArguments>;

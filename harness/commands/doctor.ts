@@ -13,7 +13,6 @@ export interface DoctorArguments {
 }
 
 export const command = 'doctor';
-export const describe = 'tell what a run needs of this host, and what to do next';
 
 export function builder(yargs: Argv): Argv<DoctorArguments> {
   return yargs

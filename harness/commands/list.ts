@@ -12,7 +12,6 @@ export interface ListArguments {
 }
 
 export const command = 'list [folder]';
-export const describe = 'list the runs of a folder, newest first';
 
 export function builder(yargs: Argv): Argv<ListArguments> {
   return yargs

@@ -23,7 +23,6 @@ export interface ReplayArguments {
 }
 
 export const command = 'replay <run>';
-export const describe = 'run a run, or one trial of it, again: same kernel, same seed';
 
 export function builder(yargs: Argv): Argv<ReplayArguments> {
   return yargs

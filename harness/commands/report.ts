@@ -2,7 +2,7 @@ import { lstat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError, isHarnessError } from '../errors.ts';
-import { explainDiskError, writeWhole } from '../host/disk.ts';
+import { explainDiskError, readIfThere, writeWhole } from '../host/disk.ts';
 import { readRun } from '../plans/run/run-record.ts';
 import { drawLocks } from '../report/locks-svg.ts';
 import { plain } from '../report/plain.ts';
@@ -15,7 +15,6 @@ export interface ReportArguments {
 }
 
 export const command = 'report <run>';
-export const describe = "make a run's page for a browser again, or somewhere else";
 
 export function builder(yargs: Argv): Argv<ReportArguments> {
   return yargs
@@ -51,7 +50,7 @@ export async function run(argv: ReportArguments, context: CommandContext): Promi
 
 /** A device, a link or a folder is not to be replaced by a page. */
 async function requireFileOrNothing(file: string, out: string | undefined): Promise<void> {
-  const found = await lstat(file).catch(() => undefined);
+  const found = await readIfThere(lstat(file));
   if (found === undefined || found.isFile()) return;
   const what = found.isDirectory()
     ? 'a folder'

@@ -44,7 +44,6 @@ export interface RunArguments extends KernelArguments {
 }
 
 export const command = 'run';
-export const describe = 'build a kernel, boot it, stress it and judge it';
 
 export function builder(yargs: Argv): Argv<RunArguments> {
   return outputOptions(guestOptions(workloadOptions(kernelOptions(yargs)))).epilogue(

@@ -30,7 +30,6 @@ import { readStdin, seriesPath } from './series-stdin.ts';
 import { requireReports } from './write-record.ts';
 
 export const command = 'series <series>';
-export const describe = 'give every patch of a series its verdict';
 
 export const builder = seriesOptions;
 

@@ -4,6 +4,7 @@ import type { Argv } from 'yargs';
 import { exitCodes, HarnessError } from '../errors.ts';
 import type { AccelChoice } from '../guest/accel.ts';
 import { defaultGuest } from '../guest/recipes.ts';
+import { readIfThere } from '../host/disk.ts';
 import { shellNeeds } from '../host/packages.ts';
 import { commandLine, throwIfAborted } from '../host/process.ts';
 import { cacheRoot } from '../host/store.ts';
@@ -26,7 +27,6 @@ export interface ShellArguments extends KernelArguments {
 }
 
 export const command = 'shell';
-export const describe = 'boot a guest and log in to it';
 
 export function builder(yargs: Argv): Argv<ShellArguments> {
   const files = { string: true, array: true, nargs: 1, default: [] } as const;
@@ -95,7 +95,7 @@ export async function run(argv: ShellArguments, context: CommandContext): Promis
 }
 
 async function requireFile(path: string): Promise<void> {
-  const found = await stat(path).catch(() => undefined);
+  const found = await readIfThere(stat(path));
   if (found?.isFile() !== true) throw new HarnessError('usage', `--copy-in ${path}: no such file`);
 }
 

@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { HarnessError } from '../errors.ts';
-import { readFaultIn } from '../host/disk.ts';
+import { readFaultIn, readIfThere } from '../host/disk.ts';
 import type { CommandContext } from './context.ts';
 
 type Chunk = Uint8Array | string;
@@ -49,7 +49,7 @@ async function* readBytes(
     else yield* readWhole(fd, context);
   } else if (file !== undefined) {
     const path = resolve(context.cwd, file);
-    if ((await stat(path).catch(() => undefined))?.isFIFO() === true) {
+    if ((await readIfThere(stat(path)))?.isFIFO() === true) {
       yield* readFifo(path, context);
       return;
     }

@@ -25,7 +25,6 @@ export interface TriageArguments {
 }
 
 export const command = 'triage [file]';
-export const describe = 'Find the splats in a console log';
 
 export function builder(yargs: Argv): Argv<TriageArguments> {
   return yargs

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { type Archive, hostArchive, releases, sourcesList } from './apt-archive.ts';
 import { aptTool } from './apt-tool.ts';
-import { makeFolder, writeWhole } from './disk.ts';
+import { cacheFolder } from './cache-folders.ts';
+import { makeFolder, readIfThere, writeWhole } from './disk.ts';
 import { acquireLock } from './lock.ts';
 import { findProgram, runTool } from './process.ts';
 import { valueDigest } from './store.ts';
@@ -53,16 +54,16 @@ export async function openApt(options: AptOptions): Promise<Apt> {
       'apt-get is not installed: packages of Debian cannot be fetched',
     );
   }
-  const dir = join(cacheRoot, 'apt');
+  const dir = cacheFolder(cacheRoot, 'apt');
   const key = valueDigest(options.archive === undefined ? releases : [releases, options.archive]);
-  await using _lock = await acquireLock(join(cacheRoot, 'locks', 'apt'), options);
+  await using _lock = await acquireLock(join(cacheFolder(cacheRoot, 'locks'), 'apt'), options);
   const known = await readReading(dir);
   if (known?.sources === key && isFresh(known.atMs, maxAgeMs)) {
     return { dir, readAtMs: known.atMs, unreadable: known.unreadable };
   }
   const archive = options.archive ?? (await hostArchive(signal));
   const sources = sourcesList(archive);
-  if ((await stat(archive.keyring).catch(() => undefined)) === undefined) {
+  if ((await readIfThere(stat(archive.keyring))) === undefined) {
     throw new HarnessError(
       'tool',
       `${archive.keyring} is not there: install the package debian-archive-keyring`,
@@ -174,7 +175,7 @@ async function readSuites(dir: string, signal: AbortSignal): Promise<ReadonlySet
 }
 
 async function readReading(dir: string): Promise<Reading | undefined> {
-  const text = await readFile(join(dir, 'read.json'), 'utf8').catch(() => undefined);
+  const text = await readIfThere(readFile(join(dir, 'read.json'), 'utf8'));
   if (text === undefined) return undefined;
   try {
     return JSON.parse(text) as Reading;

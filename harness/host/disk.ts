@@ -85,7 +85,7 @@ async function makeOne(path: string): Promise<void> {
     await mkdir(path);
   } catch (error) {
     // A link to nowhere is there already, and no folder.
-    const found = isCode(error, 'EEXIST') ? await stat(path).catch(() => undefined) : undefined;
+    const found = isCode(error, 'EEXIST') ? await readIfThere(stat(path)) : undefined;
     if (found?.isDirectory() !== true) throw error;
   }
 }
@@ -93,6 +93,22 @@ async function makeOne(path: string): Promise<void> {
 /** Whether an error is that of the system with this code, as `ENOENT`. */
 export function isCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
+}
+
+/** Nothing is there, or nothing can be there: a part of the path is no folder, the name is too long or has a NUL in it. */
+const absentCodes = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE'];
+
+/**
+ * What is being read or looked at, or undefined when it is not there. Every other error is thrown: what cannot be read
+ * (EACCES, EIO) is not taken for what is absent.
+ */
+export async function readIfThere<T>(lookup: Promise<T>): Promise<T | undefined> {
+  try {
+    return await lookup;
+  } catch (error) {
+    if (absentCodes.some((code) => isCode(error, code))) return undefined;
+    throw error;
+  }
 }
 
 /** Writes a file that is there whole or not at all, also for who dies in the middle. */

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { HarnessError } from '../errors.ts';
+import { readIfThere } from './disk.ts';
 import { runGit } from './git.ts';
 
 /** A commit of the user's repository, by content. */
@@ -34,7 +35,7 @@ export async function resolveRevision(
     throw new HarnessError('usage', `${what} ${dir}@${rev}: no commit ${rev} in ${dir}`);
   }
   const shallow = await pathOf('shallow');
-  const isShallow = (await stat(shallow).catch(() => undefined))?.isFile() === true;
+  const isShallow = (await readIfThere(stat(shallow)))?.isFile() === true;
   return { commitId, treeId, objects, ...(isShallow ? { shallow } : {}) };
 }
 

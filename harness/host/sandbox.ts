@@ -1,5 +1,6 @@
 import { lstat, readlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readIfThere } from './disk.ts';
 import { type ChildEnd, findProgram, type RunOptions, startTool } from './process.ts';
 import { signalDescendants } from './process-tree.ts';
 
@@ -231,7 +232,7 @@ async function bwrapArgs(sandbox: Sandbox, options: SandboxOptions): Promise<rea
 async function systemFolders(): Promise<readonly string[]> {
   const links = await Promise.all(
     ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'].map(async (path) => {
-      const found = await lstat(path).catch(() => undefined);
+      const found = await readIfThere(lstat(path));
       if (found === undefined) return [];
       if (!found.isSymbolicLink()) return ['--ro-bind', path, path];
       return ['--symlink', await readlink(path), path];

@@ -1,11 +1,12 @@
 import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HarnessError } from '../errors.ts';
-import { explainDiskError, makeFolder } from './disk.ts';
+import { cacheFolder, entryFolders, wholeFolders } from './cache-folders.ts';
+import { explainDiskError, makeFolder, readIfThere } from './disk.ts';
 import { acquireLock, type LockOptions, tryLock } from './lock.ts';
 import { runTool } from './process.ts';
 
-/** One thing of the cache that can be removed by itself: an entry of the store, a workspace, or the compiler's cache. */
+/** One thing of the cache that can be removed by itself: an entry of the store, a workspace, a compiler's cache, or apt's lists. */
 export interface StoreItem {
   /** `kernel`, `source`, `workspace`: the folder of the cache it is in. */
   readonly kind: string;
@@ -16,19 +17,6 @@ export interface StoreItem {
   /** When somebody last found it of use, in milliseconds since 1970. */
   readonly usedAtMs: number;
 }
-
-/**
- * Kinds with a file whose time is that of the last use, in the order of counting: sources before the workspaces that
- * share files with them.
- */
-const kinds: readonly { readonly kind: string; readonly stamp: string }[] = [
-  { kind: 'source', stamp: 'entry.json' },
-  { kind: 'kernel', stamp: 'entry.json' },
-  { kind: 'guest', stamp: 'entry.json' },
-  { kind: 'checkpoint', stamp: 'entry.json' },
-  { kind: 'tool', stamp: 'entry.json' },
-  { kind: 'workspace', stamp: 'state.json' },
-];
 
 /**
  * Says that this process uses the cache, until disposed or dead: an flock(2) that all users share. Who removes things
@@ -52,24 +40,25 @@ export async function claimStore(
 }
 
 function useLock(root: string): string {
-  return join(root, 'locks', 'in-use');
+  return join(cacheFolder(root, 'locks'), 'in-use');
 }
 
 /** Everything in the cache, least recently used first. Throws `infra` when it is no folder. */
 export async function listStore(root: string, signal: AbortSignal): Promise<readonly StoreItem[]> {
   await requireRoot(root);
   const found: Omit<StoreItem, 'bytes'>[] = [];
-  for (const { kind, stamp } of kinds) {
-    for (const key of await readdir(join(root, kind)).catch(() => [])) {
-      const dir = join(root, kind, key);
-      const used = await stat(join(dir, stamp)).catch(async () => stat(dir));
+  for (const { kind, stamp } of entryFolders) {
+    const folder = cacheFolder(root, kind);
+    for (const key of (await readIfThere(readdir(folder))) ?? []) {
+      const dir = join(folder, key);
+      const used = (await readIfThere(stat(join(dir, stamp)))) ?? (await stat(dir));
       found.push({ kind, key, dir, usedAtMs: used.mtimeMs });
     }
   }
-  const ccache = join(root, 'ccache');
-  const used = await stat(join(ccache, 'tmp')).catch(async () => stat(ccache).catch(() => null));
-  if (used !== null) {
-    found.push({ kind: 'ccache', key: 'ccache', dir: ccache, usedAtMs: used.mtimeMs });
+  for (const { kind, name, stamp } of wholeFolders) {
+    const dir = cacheFolder(root, name);
+    const used = (await readIfThere(stat(join(dir, stamp)))) ?? (await readIfThere(stat(dir)));
+    if (used !== undefined) found.push({ kind, key: name, dir, usedAtMs: used.mtimeMs });
   }
   const sizes = await diskUse(
     found.map(({ dir }) => dir),
@@ -82,7 +71,7 @@ export async function listStore(root: string, signal: AbortSignal): Promise<read
 
 /** One that is not there is empty. */
 async function requireRoot(root: string): Promise<void> {
-  const found = await stat(root).catch(() => undefined);
+  const found = await readIfThere(stat(root));
   if (found === undefined || found.isDirectory()) return;
   throw new HarnessError('infra', `the cache ${root} is no folder; SPLAT_CACHE names another`);
 }
@@ -122,7 +111,7 @@ export function choosePrunable(
 
 /** Removes the items, and what killed makers and removers left; only with the store claimed. */
 export async function removeItems(root: string, items: readonly StoreItem[]): Promise<void> {
-  const drafts = join(root, 'drafts');
+  const drafts = cacheFolder(root, 'drafts');
   try {
     await rm(drafts, { recursive: true, force: true });
     await makeFolder(drafts);
@@ -131,7 +120,7 @@ export async function removeItems(root: string, items: readonly StoreItem[]): Pr
       const grave = join(drafts, `${kind}-${key}.removed`);
       await rename(dir, grave);
       await rm(grave, { recursive: true, force: true, maxRetries: 3 });
-      await rm(join(root, 'locks', `${kind}-${key}`), { force: true });
+      await rm(join(cacheFolder(root, 'locks'), `${kind}-${key}`), { force: true });
     }
   } catch (error) {
     throw explainDiskError(error, root);

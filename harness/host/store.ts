@@ -5,7 +5,8 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { HarnessError } from '../errors.ts';
-import { explainDiskError, makeFolder } from './disk.ts';
+import { cacheFolder } from './cache-folders.ts';
+import { explainDiskError, makeFolder, readIfThere } from './disk.ts';
 import { acquireLock } from './lock.ts';
 
 /** What the store keeps. Each kind is a folder of the cache; each entry a folder in it, named by its key. */
@@ -55,7 +56,7 @@ export async function ensureEntry(root: string, request: EntryRequest): Promise<
   const found = await findEntry(root, request.kind, request.key);
   if (found.entry !== undefined) return found.entry;
   await using _lock = await acquireLock(
-    join(root, 'locks', `${request.kind}-${request.key}`),
+    join(cacheFolder(root, 'locks'), `${request.kind}-${request.key}`),
     request,
   );
   // Somebody else may have made it while we waited.
@@ -72,7 +73,7 @@ export async function ensureEntry(root: string, request: EntryRequest): Promise<
 async function makeEntry(root: string, request: EntryRequest): Promise<Entry> {
   const finalDir = entryDir(root, request.kind, request.key);
   // One name per key: what a killed maker left behind is removed by the next one, under the same lock.
-  const draftDir = join(root, 'drafts', `${request.kind}-${request.key}`);
+  const draftDir = join(cacheFolder(root, 'drafts'), `${request.kind}-${request.key}`);
   await removeTree(draftDir);
   try {
     await makeFolder(draftDir);
@@ -101,7 +102,7 @@ export async function findEntry(
     manifest = JSON.parse(await readFile(join(dir, manifestName), 'utf8')) as Manifest;
   } catch (error) {
     const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-    if (missing && (await stat(dir).catch(() => undefined)) === undefined) return {};
+    if (missing && (await readIfThere(stat(dir))) === undefined) return {};
     return { corrupt: `cache entry ${dir} has no readable ${manifestName}` };
   }
   for (const [name, expected] of Object.entries(manifest.files)) {
@@ -115,7 +116,7 @@ export async function findEntry(
 }
 
 async function checkFile(path: string, bytes: number, sha256: string): Promise<string | undefined> {
-  const found = await stat(path).catch(() => undefined);
+  const found = await readIfThere(stat(path));
   if (found === undefined) return 'is missing';
   if (found.size !== bytes) return `is ${found.size} bytes, not ${bytes}`;
   if (bytes <= hashedFileBytes && (await fileDigest(path)) !== sha256) return 'has other content';
@@ -124,9 +125,9 @@ async function checkFile(path: string, bytes: number, sha256: string): Promise<s
 
 /** Removes an entry so that no half of it is ever seen. */
 async function removeEntry(root: string, kind: EntryKind, key: string): Promise<void> {
-  const grave = join(root, 'drafts', `${kind}-${key}.removed`);
+  const grave = join(cacheFolder(root, 'drafts'), `${kind}-${key}.removed`);
   await removeTree(grave);
-  await makeFolder(join(root, 'drafts'));
+  await makeFolder(cacheFolder(root, 'drafts'));
   await rename(entryDir(root, kind, key), grave);
   await removeTree(grave);
 }

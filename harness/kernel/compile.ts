@@ -2,7 +2,7 @@ import { readFile, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
-import { makeFolder, writeWhole } from '../host/disk.ts';
+import { makeFolder, readIfThere, writeWhole } from '../host/disk.ts';
 import { tail } from '../host/process.ts';
 import type { Diagnostic } from '../records/build.ts';
 import type { Untestable } from '../verdict.ts';
@@ -92,7 +92,7 @@ async function throwHostFault(
 
 /** OOM kills since boot: `oom_kill 3` in /proc/vmstat (since 4.13). */
 async function countOomKills(): Promise<number> {
-  const vmstat = await readFile('/proc/vmstat', 'utf8').catch(() => '');
+  const vmstat = (await readIfThere(readFile('/proc/vmstat', 'utf8'))) ?? '';
   return Number(/^oom_kill (\d+)$/m.exec(vmstat)?.[1] ?? 0);
 }
 
@@ -107,7 +107,7 @@ export async function recallTotal(
   memo: string,
   version: KernelVersion,
 ): Promise<number | undefined> {
-  const text = await readFile(memo, 'utf8').catch(() => '');
+  const text = (await readIfThere(readFile(memo, 'utf8'))) ?? '';
   if (/^\d+$/.test(text)) return Number(text);
   return typicalTotals.find(({ before }) => compareVersions(version, before) < 0)?.objects;
 }

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { readIfThere } from '../host/disk.ts';
 import { tail } from '../host/process.ts';
 import { valueDigest } from '../host/store.ts';
 import type { DroppedLines } from '../records/journal.ts';
@@ -104,6 +105,6 @@ async function readConfig(setup: MakeSetup): Promise<string> {
 }
 
 async function configFailed(setup: MakeSetup, message: string): Promise<Untestable> {
-  const output = tail(await readFile(setup.log, 'utf8').catch(() => ''));
+  const output = tail((await readIfThere(readFile(setup.log, 'utf8'))) ?? '');
   return { kind: 'untestable', because: 'config', message, output };
 }

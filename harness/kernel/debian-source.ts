@@ -6,6 +6,7 @@ import { type Apt, openApt } from '../host/apt.ts';
 import type { Archive } from '../host/apt-archive.ts';
 import { isVersion, type PackageVersion } from '../host/apt-packages.ts';
 import { type DebianKernels, knownKernels, unpackKernel } from '../host/debian.ts';
+import { readIfThere } from '../host/disk.ts';
 import { findEntry } from '../host/store.ts';
 import type { Origin } from './origin.ts';
 
@@ -204,7 +205,7 @@ async function isCached(
 
 /** The key of the newest version of an X.Y that is in the store. */
 async function newestCached(cacheRoot: string, series: string): Promise<string | undefined> {
-  const keys = await readdir(join(cacheRoot, 'source')).catch(() => []);
+  const keys = (await readIfThere(readdir(join(cacheRoot, 'source')))) ?? [];
   return keys
     .filter((key) => key.startsWith(`linux-source-${series}_`))
     .toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }))

@@ -2,7 +2,8 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Architecture, defaultArch } from '../arch.ts';
 import { type Emit, inStage, type StageEnd } from '../events.ts';
-import { explainDiskError } from '../host/disk.ts';
+import { cacheFolder } from '../host/cache-folders.ts';
+import { explainDiskError, readIfThere } from '../host/disk.ts';
 import { acquireLock } from '../host/lock.ts';
 import { throwIfAborted } from '../host/process.ts';
 import { describeSandbox, openSandbox, type Sandbox } from '../host/sandbox.ts';
@@ -63,10 +64,13 @@ export async function buildKernel(asked: BuildRequest): Promise<BuildOutcome> {
   if (sandbox.missing.length > 0) emit({ kind: 'note', text: describeSandbox(sandbox) });
   // Objects of another user could not be written to.
   const place = `${request.workspace ?? identity.family}-${sandbox.uid ?? process.getuid?.() ?? 'self'}`;
-  await using _lock = await acquireLock(join(cacheRoot, 'locks', `workspace-${place}`), {
-    signal,
-    onWait: () => emit({ kind: 'note', text: 'waiting for another build of this configuration' }),
-  });
+  await using _lock = await acquireLock(
+    join(cacheFolder(cacheRoot, 'locks'), `workspace-${place}`),
+    {
+      signal,
+      onWait: () => emit({ kind: 'note', text: 'waiting for another build of this configuration' }),
+    },
+  );
   const meanwhile = await findKernel(cacheRoot, identity.kernel);
   if (meanwhile !== undefined) return outcomeOf(meanwhile, request);
   const job: BuildJob = { request, identity, place, sandbox };
@@ -108,7 +112,7 @@ function describeOutcome(outcome: BuildOutcome): StageEnd {
 async function runJob(job: BuildJob): Promise<BuildOutcome> {
   const { source, series, cacheRoot, signal, emit } = job.request;
   const startedAt = performance.now();
-  const dir = join(cacheRoot, 'workspace', job.place);
+  const dir = join(cacheFolder(cacheRoot, 'workspace'), job.place);
   const scratch = join(dir, 'patching');
   try {
     const applied = await applySeries(source.tree, series, join(scratch, 'files'), signal);
@@ -137,7 +141,7 @@ async function makeKernel(
   const ccache = await openCcache(cacheRoot, job.sandbox);
   const { arch = defaultArch } = job.request;
   const setup: MakeSetup = { arch, workspace, sandbox: job.sandbox, jobs, signal, ccache, log };
-  const memo = join(cacheRoot, 'totals', job.place);
+  const memo = join(cacheFolder(cacheRoot, 'totals'), job.place);
   const dependents = await countDependents(workspace, job.sandbox, changed);
   const total = dependents ?? (await recallTotal(memo, source.version));
   const made = await whileBuilding(workspace, () => makeTargets(job, setup, known, total));
@@ -200,7 +204,7 @@ async function makeTargets(
 async function symbolsAfter(source: Source, patched: PatchedFiles): Promise<ReadonlySet<string>> {
   const symbols = new Set(source.symbols);
   for (const path of patched.touched.filter(isKconfigPath)) {
-    const text = await readFile(join(patched.dir, path), 'utf8').catch(() => '');
+    const text = (await readIfThere(readFile(join(patched.dir, path), 'utf8'))) ?? '';
     for (const symbol of definedSymbols(text)) symbols.add(symbol);
   }
   return symbols;

@@ -3,7 +3,8 @@ import { chown, lstat, open, readdir, readFile, realpath, rm } from 'node:fs/pro
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import type { Architecture } from '../arch.ts';
-import { makeFolder } from '../host/disk.ts';
+import { cacheFolder } from '../host/cache-folders.ts';
+import { makeFolder, readIfThere } from '../host/disk.ts';
 import { findProgram } from '../host/process.ts';
 import { type Mount, pathInside, runSandboxed, type Sandbox } from '../host/sandbox.ts';
 import type { Workspace } from './workspace.ts';
@@ -49,7 +50,7 @@ export async function openCcache(cacheRoot: string, sandbox: Sandbox): Promise<M
   if ((process.env['CCACHE_DISABLE'] ?? '') !== '') return undefined;
   if ((await findProgram('ccache')) === undefined) return undefined;
   // What one user wrote there another could not replace.
-  const host = join(cacheRoot, sandbox.uid === undefined ? 'ccache-self' : 'ccache');
+  const host = cacheFolder(cacheRoot, sandbox.uid === undefined ? 'ccache-self' : 'ccache');
   await makeFolder(host);
   if (sandbox.uid !== undefined) await chown(host, sandbox.uid, sandbox.uid);
   return { host, inside: '/splat/ccache', writable: true };
@@ -112,7 +113,7 @@ function ccacheEnv(dir: string): Readonly<Record<string, string>> {
 export async function findBuilt(workspace: Workspace, name: string): Promise<string | undefined> {
   const root = await realpath(workspace.obj.host);
   const path = join(root, name);
-  const found = await realpath(path).catch(() => undefined);
+  const found = await readIfThere(realpath(path));
   return found === path && (await lstat(path)).isFile() ? path : undefined;
 }
 

@@ -5,6 +5,7 @@ import { type Emit, inStage } from '../events.ts';
 import type { Archive } from '../host/apt-archive.ts';
 import { extractTarball } from '../host/archive.ts';
 import { exportRevision } from '../host/borrowed.ts';
+import { readIfThere } from '../host/disk.ts';
 import { resolveRevision } from '../host/revision.ts';
 import { type Entry, ensureEntry, fileDigest, findEntry } from '../host/store.ts';
 import { openDebian } from './debian-source.ts';
@@ -74,12 +75,12 @@ export async function openSource(spec: string, options: SourceOptions): Promise<
 
 async function findOrigin(spec: string, options: SourceOptions): Promise<Origin> {
   const path = resolve(options.cwd, spec);
-  const found = await stat(path).catch(() => undefined);
+  const found = await readIfThere(stat(path));
   if (found?.isDirectory() === true) return directoryOrigin(path, spec, options);
   if (found?.isFile() === true) return tarballOrigin(path, spec, options.signal);
   const at = spec.lastIndexOf('@');
   const dir = resolve(options.cwd, spec.slice(0, Math.max(at, 0)));
-  if (at > 0 && (await stat(dir).catch(() => undefined))?.isDirectory() === true) {
+  if (at > 0 && (await readIfThere(stat(dir)))?.isDirectory() === true) {
     return revisionOrigin(dir, spec, options.signal);
   }
   throw new HarnessError(
@@ -172,7 +173,7 @@ async function readSource(entry: Entry, name: string): Promise<Source> {
 
 /** The version in the top Makefile: `VERSION = 6` and `PATCHLEVEL = 1` on lines of their own. */
 async function requireKernel(tree: string, spec: string): Promise<KernelVersion> {
-  const makefile = await readFile(join(tree, 'Makefile'), 'utf8').catch(() => '');
+  const makefile = (await readIfThere(readFile(join(tree, 'Makefile'), 'utf8'))) ?? '';
   const major = /^VERSION\s*=\s*(\d+)\s*$/m.exec(makefile)?.[1];
   const minor = /^PATCHLEVEL\s*=\s*(\d+)\s*$/m.exec(makefile)?.[1];
   if (major === undefined || minor === undefined) {

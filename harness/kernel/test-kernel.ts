@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { annotationSeries, type OwnSeries, ownSeries } from '../../patches/index.ts';
 import { HarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
-import { readFaultIn } from '../host/disk.ts';
+import { readFaultIn, readIfThere } from '../host/disk.ts';
 import { packageRoot } from '../host/package-root.ts';
 import { withAddedFiles } from '../patch/added-files.ts';
 import { settlePrefixes } from '../patch/prefix.ts';
@@ -125,7 +125,7 @@ export async function readOwnSeries(
 /** F of `--config F`: a file, or the name of one of our optional fragments, as `kasan`. */
 async function locateFragment(name: string, folder: string, cwd: string): Promise<string> {
   const path = resolve(cwd, name);
-  if ((await stat(path).catch(() => undefined))?.isFile() === true) return path;
+  if ((await readIfThere(stat(path)))?.isFile() === true) return path;
   const optional = (await readdir(folder))
     .filter((file) => file.endsWith('.config') && file !== baseFragment)
     .filter((file) => ourFragments.every(({ name: ours }) => ours !== file))

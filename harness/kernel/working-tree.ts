@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { chmod, copyFile, lstat, readdir, readFile, readlink, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { makeFolder, writeWhole } from '../host/disk.ts';
+import { makeFolder, readIfThere, writeWhole } from '../host/disk.ts';
 import { runGit } from '../host/git.ts';
 import { throwIfAborted } from '../host/process.ts';
 import { valueDigest } from '../host/store.ts';
@@ -37,7 +37,7 @@ export async function describeWorkingTree(
   const present = facts.filter((fact) => fact !== undefined);
   const files = present.map((fact) => fact.file);
   const memo = join(options.cacheRoot, 'digests', valueDigest([dir, present]));
-  const remembered = await readFile(memo, 'utf8').catch(() => undefined);
+  const remembered = await readIfThere(readFile(memo, 'utf8'));
   if (remembered !== undefined && isDigest(remembered)) return { files, digest: remembered };
   options.onRead();
   const contents = await inParallel(present, async ({ file, kind }) => {
@@ -94,7 +94,7 @@ interface FileFacts {
 
 /** Undefined for a tracked file that was deleted, and for submodules and devices. */
 async function fileFacts(dir: string, file: string): Promise<FileFacts | undefined> {
-  const found = await lstat(join(dir, file)).catch(() => undefined);
+  const found = await readIfThere(lstat(join(dir, file)));
   if (found === undefined || !(found.isFile() || found.isSymbolicLink())) return undefined;
   const program = (found.mode & 0o100) !== 0;
   return {
@@ -112,7 +112,7 @@ async function trackedFiles(
   dir: string,
   signal: AbortSignal,
 ): Promise<readonly string[] | undefined> {
-  if ((await lstat(join(dir, '.git')).catch(() => undefined)) === undefined) return undefined;
+  if ((await readIfThere(lstat(join(dir, '.git')))) === undefined) return undefined;
   const end = await runGit(['ls-files', '--cached', '-z'], { signal, cwd: dir });
   return [...new Set(end.stdout.split('\0').filter((file) => file !== ''))];
 }

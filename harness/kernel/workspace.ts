@@ -11,7 +11,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { makeFolder } from '../host/disk.ts';
+import { makeFolder, readIfThere } from '../host/disk.ts';
 import { runTool } from '../host/process.ts';
 import type { Mount } from '../host/sandbox.ts';
 import type { PatchedFiles } from '../patch/apply.ts';
@@ -136,7 +136,7 @@ export async function whileBuilding<T extends { readonly usable: boolean }>(
 
 /** A clock that was set back makes objects newer than the sources written next: make would keep what is stale. */
 async function isFromFuture(path: string): Promise<boolean> {
-  const found = await stat(path).catch(() => undefined);
+  const found = await readIfThere(stat(path));
   return found !== undefined && found.mtimeMs > Date.now();
 }
 
@@ -160,7 +160,7 @@ async function replaceFile(from: string, to: string): Promise<boolean> {
 async function readWhole(
   path: string,
 ): Promise<{ readonly bytes: Buffer; readonly program: boolean } | undefined> {
-  const found = await lstat(path).catch(() => undefined);
+  const found = await readIfThere(lstat(path));
   if (found?.isFile() !== true) return undefined;
   return { bytes: await readFile(path), program: (found.mode & 0o100) !== 0 };
 }
@@ -172,5 +172,5 @@ async function saveState(dir: string, state: WorkspaceState): Promise<void> {
 }
 
 async function exists(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
+  return (await readIfThere(stat(path))) !== undefined;
 }

@@ -1,6 +1,6 @@
 import { chmod, copyFile, lstat, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { makeFolder } from '../host/disk.ts';
+import { makeFolder, readIfThere } from '../host/disk.ts';
 import { runGit } from '../host/git.ts';
 import type { Untestable } from '../verdict.ts';
 import { type FileChange, parseDiff, refuseChange, touchedPaths } from './diff.ts';
@@ -158,7 +158,7 @@ async function linkInPath(tree: string, path: string): Promise<string | undefine
   const parts = path.split('/');
   for (let count = 1; count <= parts.length; count += 1) {
     const part = parts.slice(0, count).join('/');
-    const found = await lstat(join(tree, part)).catch(() => undefined);
+    const found = await readIfThere(lstat(join(tree, part)));
     if (found === undefined) return undefined;
     if (found.isSymbolicLink()) return part;
   }
@@ -171,7 +171,7 @@ async function findOddFile(
   changes: readonly FileChange[],
 ): Promise<string | undefined> {
   for (const path of touchedPaths(changes)) {
-    const found = await lstat(join(dir, path)).catch(() => undefined);
+    const found = await readIfThere(lstat(join(dir, path)));
     if (found !== undefined && !found.isFile()) return path;
   }
   return undefined;
@@ -179,7 +179,7 @@ async function findOddFile(
 
 async function copyPristine(tree: string, dir: string, path: string): Promise<void> {
   const from = join(tree, path);
-  const found = await lstat(from).catch(() => undefined);
+  const found = await readIfThere(lstat(from));
   if (found?.isFile() !== true) return;
   const to = join(dir, path);
   await makeFolder(dirname(to));

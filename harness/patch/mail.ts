@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readIfThere } from '../host/disk.ts';
 import { runGit } from '../host/git.ts';
 import { endOfHeaders, type Headers, messageIds, readHeaders } from './mail-headers.ts';
 import { parseSubject, type SubjectTag } from './subject.ts';
@@ -195,7 +196,7 @@ async function runMailinfo(raw: Buffer, file: string, { dir, signal }: Place): P
 
 /** One character per byte; empty when there is no such file. */
 async function readBytes(path: string): Promise<string> {
-  return readFile(path, 'latin1').catch(() => '');
+  return (await readIfThere(readFile(path, 'latin1'))) ?? '';
 }
 
 /**

@@ -1,5 +1,6 @@
 import { lstat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { readIfThere } from '../host/disk.ts';
 import { runSandboxed, type Sandbox } from '../host/sandbox.ts';
 
 /**
@@ -33,7 +34,7 @@ export async function findMaintainers(
 /** The path, or the nearest folder above it, that the tree has: the script ends at the first file it does not find. */
 async function nearestKnown(tree: string, path: string): Promise<string | undefined> {
   if (path.startsWith('/') || path.split('/').includes('..')) return undefined;
-  const found = await lstat(join(tree, path)).catch(() => undefined);
+  const found = await readIfThere(lstat(join(tree, path)));
   if (found !== undefined) return path;
   return path === '.' ? undefined : nearestKnown(tree, dirname(path));
 }

@@ -1,5 +1,6 @@
 import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readIfThere } from '../host/disk.ts';
 
 /** A suite of the tree's own tests that is meant for a changed file. All of it is the tree's text. */
 export interface NearbySuite {
@@ -78,7 +79,7 @@ async function findOwnKunit(tree: string, dir: string, stem: string): Promise<Su
 
 /** A file of the tree, one character per byte; a link or a pipe, which a stranger may have put there, is not read. */
 async function readText(tree: string, path: string): Promise<string | undefined> {
-  const found = await lstat(join(tree, path)).catch(() => undefined);
+  const found = await readIfThere(lstat(join(tree, path)));
   if (found?.isFile() !== true) return undefined;
   return readFile(join(tree, path), 'latin1');
 }

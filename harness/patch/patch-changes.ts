@@ -1,6 +1,6 @@
 import { lstat, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeFolder } from '../host/disk.ts';
+import { makeFolder, readIfThere } from '../host/disk.ts';
 import { runGit } from '../host/git.ts';
 import { applySeries } from './apply.ts';
 import { isSameCode, listFunctions } from './c-source.ts';
@@ -120,7 +120,7 @@ async function isFile(path: string): Promise<boolean> {
 }
 
 async function readText(path: string): Promise<string | undefined> {
-  return readFile(path, 'latin1').catch(() => undefined);
+  return readIfThere(readFile(path, 'latin1'));
 }
 
 /** Names, in a tree, of what no compiler reads. */

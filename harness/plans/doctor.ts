@@ -5,6 +5,7 @@ import { defaultArch } from '../arch.ts';
 import type { Emit } from '../events.ts';
 import { recallAccel } from '../guest/accel.ts';
 import { defaultGuest } from '../guest/recipes.ts';
+import { readIfThere } from '../host/disk.ts';
 import { missingPackages } from '../host/packages.ts';
 import { findProgram, runTool } from '../host/process.ts';
 import { describeSandbox, openSandbox } from '../host/sandbox.ts';
@@ -56,7 +57,7 @@ export function canRun(checks: readonly Check[]): boolean {
 }
 
 async function checkHost(): Promise<Check> {
-  const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
+  const release = (await readIfThere(readFile('/etc/os-release', 'utf8'))) ?? '';
   const distribution = /^PRETTY_NAME="?([^"\n]*)/m.exec(release)?.[1] ?? 'unknown distribution';
   const cores = availableParallelism();
   const text = `${distribution}, ${process.arch}, ${cores} cores, Node ${process.versions.node}`;
@@ -159,7 +160,7 @@ async function proveAccel(
 ): Promise<{ readonly accel: string; readonly reason: string } | undefined> {
   if (!request.prove) return undefined;
   await using _use = await useStore(request.cacheRoot, { signal: request.signal });
-  for (const key of await readdir(join(request.cacheRoot, 'kernel')).catch(() => [])) {
+  for (const key of (await readIfThere(readdir(join(request.cacheRoot, 'kernel')))) ?? []) {
     const kernel = await findKernel(request.cacheRoot, key);
     if (kernel === undefined) continue;
     const guest = { guest: defaultGuest, accel: 'auto', memoryMiB: 1024, cpus: 2 } as const;
@@ -169,7 +170,7 @@ async function proveAccel(
 }
 
 async function checkDisk(cacheRoot: string): Promise<Check> {
-  const kernels = await readdir(join(cacheRoot, 'kernel')).catch(() => []);
+  const kernels = (await readIfThere(readdir(join(cacheRoot, 'kernel')))) ?? [];
   const neededMiB = kernels.length === 0 ? neededDiskMiB.build : neededDiskMiB.run;
   const freeMiB = await freeDiskMiB(cacheRoot);
   const text = `${freeMiB} MiB free for ${cacheRoot}, which has ${kernels.length} kernels`;
@@ -184,7 +185,7 @@ async function checkDisk(cacheRoot: string): Promise<Check> {
 
 /** The cache may not be there yet: then its nearest folder that is counts. */
 async function nearestFolder(path: string): Promise<string> {
-  const found = await stat(path).catch(() => undefined);
+  const found = await readIfThere(stat(path));
   return found !== undefined || dirname(path) === path ? path : nearestFolder(dirname(path));
 }
 

@@ -3,7 +3,7 @@ import { reportedBuildSchema } from './build.ts';
 import { harnessField } from './harness.ts';
 import { newDependencySchema } from './lock-order.ts';
 import { counts, described, type Recorded, texts } from './schema.ts';
-import { patchVerdictSchema } from './verdict.ts';
+import { obstacleSchema, patchVerdictSchema } from './verdict.ts';
 
 /** A splat with what is known of it. */
 const reportedSuspectSchema = v.object({
@@ -51,6 +51,9 @@ const reportedPatchSchema = v.object({
   verdict: patchVerdictSchema,
   because: v.exactOptional(
     described(v.string(), 'One line; absent where there is nothing to add.'),
+  ),
+  broken: v.exactOptional(
+    described(obstacleSchema, 'Where it is stopped before any trial; absent: it is not.'),
   ),
   breaks: described(v.boolean(), 'It breaks a build or a boot that its predecessor had.'),
   splats: described(v.array(reportedSuspectSchema), 'What appeared, or for `fixes` what went.'),

@@ -1,10 +1,13 @@
 import * as v from 'valibot';
 import { described, type Recorded, texts } from './schema.ts';
 
+/** Where a kernel is stopped that never gets to the workload. */
+export const obstacleSchema = v.picklist(['apply', 'config', 'build', 'boot']);
+
 export const untestableSchema = described(
   v.object({
     kind: v.literal('untestable'),
-    because: v.picklist(['apply', 'config', 'build', 'boot']),
+    because: obstacleSchema,
     message: v.string(),
     output: v.exactOptional(described(v.string(), 'The raw tail of the log that shows why.')),
   }),

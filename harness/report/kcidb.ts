@@ -34,7 +34,7 @@ export function formatKcidb(report: SeriesReport, options: KcidbOptions): unknow
     comment: series.cover?.subject ?? patches[0]?.subject ?? series.name,
     patchset_hash: patchsetHash,
     ...(messageId === undefined ? {} : { message_id: messageId }),
-    valid: !patches.some(({ because }) => because?.startsWith('apply: ') === true),
+    valid: !patches.some(({ broken }) => broken === 'apply'),
     misc: { base: base.source, base_series: base.series },
   };
   const builds = [
@@ -101,14 +101,14 @@ function buildOf(
 
 /** A prefix that was built, or one that could not be; none for what changes nothing that is built. */
 function patchBuild(
-  { build, verdict, because = '', subject, index }: ReportedPatch,
+  { build, broken, because = '', subject, index }: ReportedPatch,
   id: string,
   checkoutId: string,
   origin: string,
 ): readonly Record<string, unknown>[] {
   const comment = `patch ${index}: ${subject}`;
   if (build !== null) return [buildOf(id, checkoutId, origin, build, comment)];
-  if (verdict !== 'untestable' || !because.startsWith('build: ')) return [];
+  if (broken !== 'build') return [];
   const failed = {
     id,
     checkout_id: checkoutId,

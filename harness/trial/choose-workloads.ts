@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { defaultArch } from '../arch.ts';
 import { HarnessError, isHarnessError } from '../errors.ts';
+import { readIfThere } from '../host/disk.ts';
 import { runTool } from '../host/process.ts';
 import { type Workload, workloads } from '../stress/workloads.ts';
 
@@ -73,7 +74,7 @@ export async function requireWorkloads(names: readonly string[], cwd: string): P
 }
 
 async function requireFile(path: string, full: string): Promise<void> {
-  const found = await stat(full).catch(() => undefined);
+  const found = await readIfThere(stat(full));
   if (found?.isFile() !== true) {
     const known = workloads.map(({ name }) => name).join(', ');
     throw new HarnessError(

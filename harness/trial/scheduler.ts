@@ -1,6 +1,7 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Emit } from '../events.ts';
+import { cacheFolder } from '../host/cache-folders.ts';
 import { pause, startDeadline } from '../host/deadline.ts';
 import { isCode } from '../host/disk.ts';
 import { acquireLock } from '../host/lock.ts';
@@ -52,7 +53,7 @@ const quietMs = 10_000;
 /** Opens the scheduler of one run. It holds nothing until a guest is asked for. */
 export function openScheduler(request: SchedulerRequest): Scheduler {
   const { cacheRoot, memoryMiB, jobs, dir, signal, emit } = request;
-  const folder = join(cacheRoot, 'locks', 'tokens');
+  const folder = join(cacheFolder(cacheRoot, 'locks'), 'tokens');
   const chunks = Math.ceil((memoryMiB + qemuOverheadMiB) / chunkMiB);
   const memory: TokenPool = {
     dir: folder,

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
@@ -172,14 +172,26 @@ void t.test(
   },
 );
 
-void t.test('one seed gives one decision: the same trial twice', async (t) => {
-  const seeds: string[][] = [];
-  for (let time = 0; time < 2; time++) {
-    await splatRun(['--workload', 'munmap', '--seed', '7'], ({ result }) => {
-      seeds.push(result.trials.map(({ id, seed }) => `${id} ${seed}`));
+void t.test("a run's seed decides what its workloads are told, in the guest", async (t) => {
+  const told: string[][] = [];
+  for (const seed of ['7', '7', '8']) {
+    await splatRun(['--workload', 'munmap', '--seed', seed], async ({ result, dir }) => {
+      const lines = result.trials.map(async (trial) => {
+        const output = await readFile(join(dir, 'trials', trial.id, 'output.log'), 'utf8');
+        const line = output.split('\n').find((text) => text.startsWith('start ')) ?? '';
+        t.match(line, ` seed ${trial.seed} `, trial.id);
+        return `${trial.id}: ${line}`;
+      });
+      told.push(await Promise.all(lines));
     });
   }
-  t.strictSame(seeds[0], seeds[1]);
+  const [first = [], again, other = []] = told;
+  t.strictSame(again, first);
+  t.strictSame(
+    first.filter((line) => other.includes(line)),
+    [],
+    'another seed is another run in every trial',
+  );
 });
 
 void t.test('--cold boots for every trial', async (t) => {

@@ -8,11 +8,11 @@ import {
   readFileSync,
   writeFileSync,
 } from 'node:fs';
-import { symlink, writeFile } from 'node:fs/promises';
+import { readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { startDeadline } from '../../harness/host/deadline.ts';
-import { explainDiskError, makeFolder, writeWhole } from '../../harness/host/disk.ts';
+import { explainDiskError, makeFolder, readIfThere, writeWhole } from '../../harness/host/disk.ts';
 import { handOver } from '../../harness/host/hand-over.ts';
 import { acquireLock, tryLock } from '../../harness/host/lock.ts';
 import { runTool } from '../../harness/host/process.ts';
@@ -277,4 +277,14 @@ void t.test('a folder is made with all above it, or it is said that it cannot be
   // Node's own tries for ever there.
   const error: unknown = await makeFolder('/proc/x/y').catch((cause: unknown) => cause);
   t.match(explainDiskError(error, dir), { message: /^cannot write to \/proc\/x: no folder can/ });
+});
+
+void t.test('what is not there is undefined, what cannot be read is an error', async (t) => {
+  const dir = t.testdir({ file: 'text', loop: t.fixture('symlink', 'loop') });
+  t.equal(await readIfThere(readFile(join(dir, 'file'), 'utf8')), 'text');
+  for (const name of ['none', 'file/below', 'x'.repeat(300), 'a\0b']) {
+    t.equal(await readIfThere(stat(join(dir, name))), undefined, name.slice(0, 10));
+  }
+  await t.rejects(readIfThere(readFile(dir, 'utf8')), { code: 'EISDIR' });
+  await t.rejects(readIfThere(stat(join(dir, 'loop'))), { code: 'ELOOP' });
 });

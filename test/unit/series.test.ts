@@ -633,7 +633,13 @@ function sampleReport(): SeriesReport {
     patches: [
       patch(1, { subject: 'evil \u001b[31m\r\nBcc: x@example.org # <&' }),
       patch(2, { verdict: 'introduces', splats: [splat] }),
-      patch(3, { verdict: 'untestable', because: 'build: a.c:1: no', breaks: true, build: null }),
+      patch(3, {
+        verdict: 'untestable',
+        because: 'build: a.c:1: no',
+        broken: 'build',
+        breaks: true,
+        build: null,
+      }),
       patch(4, { verdict: 'inconclusive', because: 'hmm: masked: x' }),
       patch(5, { verdict: 'fixes', splats: [splat] }),
     ],

@@ -179,6 +179,23 @@ void t.test(
 );
 
 void t.test(
+  'compilers that run as root and as a user have caches, and both can be pruned',
+  async (t) => {
+    const files = { tmp: {}, 0: { object: 'x'.repeat(10_000) } };
+    const root = t.testdir({ ccache: files, 'ccache-self': files, apt: { 'read.json': '{}' } });
+    const items = await listStore(root, signal);
+    t.strictSame(items.map(({ kind, key }) => `${kind} ${key}`).toSorted(), [
+      'apt apt',
+      'ccache ccache',
+      'ccache ccache-self',
+    ]);
+    t.ok(items.filter(({ kind }) => kind === 'ccache').every(({ bytes }) => bytes > 10_000));
+    await removeItems(root, items);
+    t.strictSame(await listStore(root, signal), []);
+  },
+);
+
+void t.test(
   'users share the store, and keep who would prune it away until the last is gone',
   async (t) => {
     const root = t.testdir({ kernel: {} });

@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
+import { readIfThere } from '../../host/disk.ts';
 import { fileDigest } from '../../host/store.ts';
 import { type Fragment, parseFragment } from '../../kernel/fragment.ts';
 import { readConfigBase } from '../../kernel/test-kernel.ts';
@@ -53,5 +54,5 @@ async function pinFragment(name: string, cwd: string): Promise<string | Fragment
 }
 
 async function isFile(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isFile() === true;
+  return (await readIfThere(stat(path)))?.isFile() === true;
 }

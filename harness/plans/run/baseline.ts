@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { knownSplats } from '../../../patches/known-splats.ts';
 import { HarnessError } from '../../errors.ts';
+import { readIfThere } from '../../host/disk.ts';
 import { readRecord } from '../../host/record-file.ts';
 import { isVersionIn, type KernelVersion } from '../../kernel/source.ts';
 import type { LockOrder } from '../../locks/dependencies.ts';
@@ -31,7 +32,7 @@ export async function readBaseline(
   cwd: string,
 ): Promise<{ readonly baseline: Baseline; readonly file: string }> {
   const path = resolve(cwd, run);
-  const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() === true;
+  const isFolder = (await readIfThere(stat(path)))?.isDirectory() === true;
   const file = isFolder ? resolve(path, 'result.json') : path;
   try {
     const result = await readRecord(file, runResultSchema);

@@ -1,6 +1,6 @@
 import { copyFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { makeFolder } from '../../host/disk.ts';
+import { makeFolder, readIfThere } from '../../host/disk.ts';
 import { readSeries } from '../../patch/series.ts';
 import type { Kept, RecordedRequest } from '../../records/run-request.ts';
 import type { ChosenWorkload } from '../../trial/choose-workloads.ts';
@@ -37,7 +37,7 @@ export async function keepInputs(
   const configs: Kept[] = [];
   for (const [at, name] of asked.configs.entries()) {
     const path = resolve(cwd, name);
-    const isFile = (await stat(path).catch(() => undefined))?.isFile() === true;
+    const isFile = (await readIfThere(stat(path)))?.isFile() === true;
     configs.push({
       name,
       copy: isFile ? await keepFile(path, `inputs/config-${at + 1}`, dir) : null,
@@ -101,7 +101,7 @@ async function keepSeries(
   const { patches, listed } = await readSeries(name, { cwd, signal });
   const files = [...new Set(patches.map(({ file }) => file))];
   const [only = ''] = files;
-  const isFile = (await stat(only).catch(() => undefined))?.isFile() === true;
+  const isFile = (await readIfThere(stat(only)))?.isFile() === true;
   if (isFile && files.length === 1 && only === resolve(cwd, name)) {
     return keepFile(only, folder, dir);
   }

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { HarnessError } from '../../errors.ts';
+import { readIfThere } from '../../host/disk.ts';
 import type { RunRecord } from '../../records/run-request.ts';
 import type { RunResult } from '../../records/run-result.ts';
 import type { Verdict } from '../../verdict.ts';
@@ -54,7 +55,7 @@ export async function findReplayed(target: string, cwd: string): Promise<Replaye
 }
 
 async function isFile(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isFile() === true;
+  return (await readIfThere(stat(path)))?.isFile() === true;
 }
 
 /** What became of each trial of the first run that was to be run again. */

@@ -62,6 +62,7 @@ export async function listRuns(
 
 /** Undefined when nothing of ours is in it. */
 async function readFolder(dir: string): Promise<ListEntry | undefined> {
+  // A folder that this user may not read is none of this user's runs.
   const names: readonly string[] = await readdir(dir).catch(() => []);
   const isRun = names.includes('run.json') || names.includes('result.json');
   if (!isRun && names.includes('series.json')) {

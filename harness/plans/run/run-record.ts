@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HarnessError } from '../../errors.ts';
+import { readIfThere } from '../../host/disk.ts';
 import { readRecord } from '../../host/record-file.ts';
 import { type RunRecord, runRecordSchema } from '../../records/run-request.ts';
 import { type RunResult, runResultSchema } from '../../records/run-result.ts';
@@ -57,6 +58,6 @@ export async function readEntry(dir: string, largestBytes?: number): Promise<Run
 
 /** When something was last put into it, ISO 8601. */
 export async function directoryTime(dir: string): Promise<string> {
-  const found = await stat(dir).catch(() => undefined);
+  const found = await readIfThere(stat(dir));
   return (found?.mtime ?? new Date(0)).toISOString();
 }

@@ -10,6 +10,8 @@ export interface JudgedPatch {
   readonly verdict: PatchVerdict;
   /** One line; absent where there is nothing to add. */
   readonly because?: string;
+  /** Where it is stopped before any trial; absent: it is not. */
+  readonly broken?: Untestable['because'];
   /** It breaks a build or a boot that its predecessor had. */
   readonly breaks: boolean;
   /** What appeared, or for `fixes` what went. */
@@ -100,6 +102,7 @@ function judgeBroken(index: number, verdict: Untestable, evidence: Evidence): Ju
     index,
     verdict: 'untestable',
     because: isOwn ? line : `${line} (${since})`,
+    broken: verdict.because,
     breaks: isOwn && blocks,
     splats: [],
   };

@@ -13,9 +13,9 @@ import {
   plainCulprit,
   plainLength,
   unbuildable,
-} from './bisect-history.ts';
-import { askBisect, killAndGoOn, makeBisectTree, stepsOf } from './bisect-run.ts';
-import { root, splat } from './splat.ts';
+} from '../e2e/bisect-history.ts';
+import { askBisect, killAndGoOn, makeBisectTree, stepsOf } from '../e2e/bisect-run.ts';
+import { root, splat } from '../e2e/splat.ts';
 
 const dir = await mkdtemp(join(tmpdir(), 'splat-bisect-'));
 t.teardown(() => rm(dir, { recursive: true, force: true }));

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { SeriesReport } from '../../harness/records/series.ts';
-import { choosePatches, type MadePatch, makeSeries, shyPatch } from './made-series.ts';
-import { splat } from './splat.ts';
+import { choosePatches, type MadePatch, makeSeries, shyPatch } from '../e2e/made-series.ts';
+import { splat } from '../e2e/splat.ts';
 
 const seeds = [1, 2, 3] as const;
 const dir = await mkdtemp(join(tmpdir(), 'splat-shy-'));

@@ -1,4 +1,4 @@
-import { constants, fstatSync, openSync, readSync } from 'node:fs';
+import { constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { resolve } from 'node:path';
@@ -25,6 +25,12 @@ function standardInput(
     throw new HarnessError('usage', 'triage needs FILE, or - for stdin');
   }
   return stdin;
+}
+
+/** Whether what is named is a folder; a link to one is followed. */
+export function isFolder(file: string | undefined, { cwd }: CommandContext): boolean {
+  if (file === undefined || file === '-' || file === '') return false;
+  return statSync(resolve(cwd, file), { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 async function openLog(file: string, { cwd }: CommandContext): Promise<FileHandle> {

@@ -11,7 +11,8 @@ import {
 } from '../report/triage-text.ts';
 import { createScanner, scanLog } from '../splat/scanner.ts';
 import type { CommandContext } from './context.ts';
-import { nameOfLog, readLog, throwIfAborted } from './triage-input.ts';
+import { isFolder, nameOfLog, readLog, throwIfAborted } from './triage-input.ts';
+import { isDecisive, toJson, write } from './triage-output.ts';
 import { openSample } from './triage-sample.ts';
 import type { Symbols } from './triage-symbols.ts';
 
@@ -22,13 +23,17 @@ export interface TriageArguments {
   readonly vmlinux?: string | undefined;
   readonly source?: string | undefined;
   readonly explain?: number | undefined;
+  readonly follow?: boolean | undefined;
 }
 
 export const command = 'triage [file]';
 
 export function builder(yargs: Argv): Argv<TriageArguments> {
   return yargs
-    .positional('file', { type: 'string', describe: 'console log, or - for stdin' })
+    .positional('file', {
+      type: 'string',
+      describe: 'console log, - for stdin, or a folder: every log below it, .gz and .xz too',
+    })
     .option('json', { type: 'boolean', describe: 'one JSON document with all findings' })
     .option('batch', { type: 'boolean', describe: 'JSON lines {id, log} in, {id, findings} out' })
     .option('vmlinux', { type: 'string', describe: 'add file:line with this kernel image' })
@@ -41,8 +46,20 @@ export function builder(yargs: Argv): Argv<TriageArguments> {
       type: 'number',
       describe: 'which lines led to finding N (from 1); with --json as data',
     })
+    .option('follow', {
+      type: 'boolean',
+      describe:
+        'go on as the file grows, is rotated or truncated, to Ctrl-C; with --json a finding a line',
+    })
     .conflicts('json', 'batch')
-    .conflicts('batch', ['explain', 'vmlinux']);
+    .conflicts('batch', ['explain', 'vmlinux'])
+    .conflicts('follow', ['batch', 'explain', 'vmlinux'])
+    .epilogue(
+      [
+        'Exit codes: 0 nothing that counts (events and muted reports do not), 1 a splat, 128 the',
+        'harness failed, 129 usage or no log, 130 interrupted. --batch always gives 0, --follow 0 or 1.',
+      ].join('\n'),
+    );
 }
 
 /** Findings as they complete. Throws `usage` at the end of what has none because it is no log. */
@@ -67,15 +84,6 @@ async function* findSplats(
   }
   const fault = count === 0 ? sample.fault() : undefined;
   if (fault !== undefined) throw new HarnessError('usage', `${nameOfLog(argv.file)}: ${fault}`);
-}
-
-function isDecisive(finding: Finding): boolean {
-  return finding.kind === 'splat' && !finding.suppressed;
-}
-
-/** The finding as `--json` and `--batch` print it: without what only explains it. */
-function toJson({ evidence: _evidence, text: _text, ...finding }: Finding): string {
-  return JSON.stringify(finding);
 }
 
 async function printJson(found: AsyncIterable<Finding>, context: CommandContext): Promise<number> {
@@ -156,11 +164,6 @@ function readBatchLine(line: string, number: number): { id: unknown; log: string
   throw new HarnessError('config', `line ${number}: needs {"id": ..., "log": "text"}`);
 }
 
-async function write(context: CommandContext, text: string): Promise<void> {
-  if (context.stdout.write(text)) return;
-  await new Promise<void>((done) => context.stdout.once('drain', done));
-}
-
 async function* decorated(
   found: AsyncIterable<Finding>,
   symbols: Symbols,
@@ -175,12 +178,26 @@ export async function run(argv: TriageArguments, context: CommandContext): Promi
     throw new HarnessError('usage', `--explain ${explain}: not the number of a finding, from 1`);
   }
   if (argv.batch) return runBatch(argv, context);
+  if (argv.follow) {
+    const { runFollow } = await import('./triage-follow.ts');
+    return await runFollow(argv, context);
+  }
+  if (isFolder(argv.file, context)) return await runOnFolder(argv, context);
   const found = findSplats(argv, context);
   if (argv.vmlinux === undefined) return print(argv, found, context);
   // What runs programs is loaded only here: start-up counts.
   const { openSymbols } = await import('./triage-symbols.ts');
   await using symbols = await openSymbols(argv.vmlinux, argv.source, context);
   return await print(argv, decorated(found, symbols), context);
+}
+
+async function runOnFolder(argv: TriageArguments, context: CommandContext): Promise<number> {
+  if (argv.explain !== undefined || argv.vmlinux !== undefined) {
+    const option = argv.explain === undefined ? '--vmlinux' : '--explain';
+    throw new HarnessError('usage', `${option} is for one log; ${argv.file} is a folder`);
+  }
+  const { runFolder } = await import('./triage-folder.ts');
+  return await runFolder(argv, context);
 }
 
 function print(

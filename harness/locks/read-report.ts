@@ -61,9 +61,10 @@ const headings: readonly (readonly [
     () => ({ kind: 'held' }),
   ],
   [
-    /^\d+ locks? held by (.*?\/\d+)/,
+    // since Linux 7.3 `locks held by x/1: 2, last CPU#0:`, where "last" and "on" say the opposite of what they mean
+    /^(?:\d+ locks? held by (.*?\/\d+)|locks held by (.*?\/\d+): \d+,)/,
     (match, state) => {
-      state.task = match[1];
+      state.task = match[1] ?? match[2];
       return { kind: 'listed' };
     },
   ],

@@ -11,7 +11,7 @@ export interface TriageStyle {
 const paints = { red: '31', yellow: '33', dim: '2', bold: '1' } as const;
 
 function paint(style: TriageStyle, colour: keyof typeof paints, text: string): string {
-  return style.colour ? `\x1b[${paints[colour]}m${text}\x1b[0m` : text;
+  return style.colour && text !== '' ? `\x1b[${paints[colour]}m${text}\x1b[0m` : text;
 }
 
 // Controls, DEL, C1, and what reorders or hides text (Unicode bidi controls and zero-width characters).
@@ -68,18 +68,39 @@ function nonBlockOf(finding: Finding): string[] {
   return [parts.filter((part) => part !== '').join(', ')];
 }
 
+/** What syzbot puts in the place of a function that it could not find. */
+const unknownFunction = / in corrupted(?=$|\/)/;
+const noStack = /^no (?:frames|stack trace)/;
+
+/** The title in a person's words: a report without a stack is not in a function of the name `corrupted`. */
+export function titleOf({ title }: Finding): string {
+  return escapeLogText(title.replace(unknownFunction, ''));
+}
+
+function damageOf({ corrupted, corruptedReason = 'damaged' }: Finding): string {
+  if (!corrupted) return '';
+  return noStack.test(corruptedReason) ? ' (no stack in the log)' : ` (cut: ${corruptedReason})`;
+}
+
+/** The words of the header, where the title does not say all of them. */
+function headerOf({ title, text }: Finding): string[] {
+  const header = text[0]?.trim().slice(0, longestHeader) ?? '';
+  return header === '' || header === title ? [] : [header];
+}
+
+const longestHeader = 200;
+
 /** One finding as a block of lines, without the last newline. */
 export function formatFinding(finding: Finding, style: TriageStyle): string {
   const isSplat = finding.kind === 'splat' && !finding.suppressed;
   const where = `lines ${finding.line}-${finding.endLine}`;
-  const mark = finding.corrupted
-    ? paint(style, 'yellow', ` (corrupted: ${finding.corruptedReason})`)
-    : '';
-  const title = paint(style, isSplat ? 'red' : 'bold', escapeLogText(finding.title));
+  const mark = paint(style, 'yellow', damageOf(finding));
+  const title = paint(style, isSplat ? 'red' : 'bold', titleOf(finding));
   const stack = withoutMachinery(finding.stack);
   const shown = stack.slice(0, style.frames);
   const hidden = stack.length - shown.length;
   const details = [
+    ...headerOf(finding),
     factsOf(finding),
     ...nonBlockOf(finding),
     ...locksOf(finding),
@@ -100,7 +121,7 @@ export function formatSummary(groups: readonly FindingGroup[], style: TriageStyl
   if (groups.length === 0) return 'no splats';
   const rows = groups.map(({ first, count }) => {
     const kind = first.kind === 'event' ? 'event' : first.suppressed ? 'muted' : 'splat';
-    return `${String(count).padStart(6)}  ${kind}  line ${String(first.line).padEnd(8)} ${escapeLogText(first.title)}`;
+    return `${String(count).padStart(6)}  ${kind}  line ${String(first.line).padEnd(8)} ${titleOf(first)}`;
   });
   return [paint(style, 'bold', ' count  kind   first'), ...rows].join('\n');
 }

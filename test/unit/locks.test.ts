@@ -91,6 +91,15 @@ void t.test('a cycle becomes a graph with classes, holdings and edges', async (t
   );
 });
 
+void t.test('the list of held locks is read in the words of Linux 7.3', async (t) => {
+  const old = circular(['a_lock', 'b_lock']);
+  const now = old.map((line) =>
+    line === '1 lock held by demo/77:' ? 'locks held by demo/77: 1, last CPU#0:' : line,
+  );
+  t.notSame(now, old);
+  t.strictSame(readLockReport(now), readLockReport(old));
+});
+
 void t.test('other kinds of report name what makes them the same bug', async (t) => {
   const recursive = readLockReport([
     'WARNING: possible recursive locking detected',

@@ -1,8 +1,17 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, createReadStream, openSync, readSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  createReadStream,
+  openSync,
+  readSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import type { CommandContext } from '../../harness/commands/context.ts';
@@ -235,7 +244,7 @@ void t.test('bad input is refused in one line', async (t) => {
     await refusal(t, { file: '/does/not/exist' }),
     /cannot read \/does\/not\/exist: no such file/,
   );
-  t.match(await refusal(t, { file: '/' }), /is a directory/);
+  t.match(await refusal(t, { file: '/', batch: true }), /is a directory/);
   t.match(await refusal(t, { file: '-', explain: 2 }, splat), /no finding 2; the log has 1/);
   t.match(await refusal(t, { file: '-', explain: 0 }, splat), /--explain/);
   t.match(await refusal(t, { file: '-', batch: true }, 'no json\n'), /line 1: not JSON/);
@@ -366,3 +375,86 @@ void t.test('--vmlinux adds file:line and inlined frames, and refuses another bu
     /is of another build: 3 of 3 functions on the stack of the splat at line 1 have another size/,
   );
 });
+
+void t.test('a folder is looked through, packed logs too, and grouped by signature', async (t) => {
+  const folder = t.testdir({
+    'b.log': `${splat}${splat}`,
+    deeper: { 'a.log': event },
+    outside: t.fixture('symlink', '/etc'),
+  });
+  writeFileSync(join(folder, 'deeper', 'c.log.gz'), gzipSync(splat));
+  writeFileSync(join(folder, 'deeper', 'd.log.gz'), gzipSync(splat).subarray(0, 60));
+  execFileSync('xz', ['--keep', join(folder, 'b.log')]);
+  const { code, output } = await triage({ file: folder, json: true });
+  t.equal(code, 1);
+  const { groups, unreadable } = JSON.parse(output) as Record<string, unknown[]>;
+  t.match(groups, [
+    {
+      title: 'divide error in demo_divide',
+      kind: 'splat',
+      count: 5,
+      files: ['b.log', 'b.log.xz', 'deeper/c.log.gz'],
+      first: { file: 'b.log', line: 1 },
+      last: { file: 'deeper/c.log.gz', line: 1 },
+    },
+    { title: 'OOM kill of hog', kind: 'event', count: 1, files: ['deeper/a.log'] },
+  ]);
+  t.match(unreadable, [{ file: 'deeper/d.log.gz', why: /damaged or cut off/ }]);
+  t.match((await triage({ file: folder })).output, /5 in 3 of 4 files, first b.log:1/);
+  t.match(await refusal(t, { file: folder, explain: 1 }), /--explain is for one log/);
+  t.equal((await triage({ file: join(folder, 'deeper/a.log') })).code, 0);
+});
+
+void t.test('a log is followed as it grows, is rotated and truncated', async (t) => {
+  const file = join(t.testdir({ 'console.log': splat }), 'console.log');
+  const stop = new AbortController();
+  const stdout = new PassThrough();
+  const titles: string[] = [];
+  stdout.on('data', (chunk: Buffer) => {
+    for (const line of chunk.toString().split('\n').filter(Boolean)) {
+      titles.push((JSON.parse(line) as { title: string }).title);
+    }
+  });
+  const seen = async (count: number) => {
+    for (let look = 0; titles.length < count && look < 400; look++) await sleep(50);
+    t.equal(titles.length, count, titles.join('; '));
+  };
+  const other = (name: string) => splat.replaceAll('demo_divide', name);
+  const context = { signal: stop.signal, stdout, cwd: '/', stdin: Readable.from([]) };
+  const followed = triage({ file, follow: true, json: true }, '', context);
+  await seen(1);
+  appendFileSync(file, other('demo_grown'));
+  await seen(2);
+  renameSync(file, `${file}.1`);
+  appendFileSync(`${file}.1`, other('demo_late'));
+  writeFileSync(file, other('demo_rotated'));
+  await seen(4);
+  writeFileSync(file, 'short\n');
+  await sleep(1000);
+  appendFileSync(file, other('demo_short'));
+  await seen(5);
+  stop.abort(new Error('SIGINT'));
+  t.equal((await followed).code, 1);
+  t.strictSame(
+    titles.map((title) => title.replace('divide error in demo_', '')),
+    ['divide', 'grown', 'late', 'rotated', 'short'],
+  );
+  t.match(await refusal(t, { follow: true }), /--follow needs FILE/);
+  t.match(await refusal(t, { file: '/nonexistent', follow: true }), /cannot read/);
+});
+
+void t.test(
+  'a person reads the header, and of a cut report that its stack is not there',
+  async (t) => {
+    const cut = '[    1.000000] WARNING: CPU: 1 PID: 9 at demo.c:1 demo_push+0x5f/0x70\n';
+    t.match(
+      (await triage({ file: '-' }, cut)).output,
+      /^WARNING in demo_push \(no stack in the log\)\n.*\n    WARNING: CPU: 1 PID: 9 at demo.c:1/,
+    );
+    const nameless = '[    1.000000] divide error: 0000 [#1] SMP\n';
+    t.match(
+      (await triage({ file: '-' }, nameless)).output,
+      /^divide error \(no stack in the log\)\n/,
+    );
+  },
+);

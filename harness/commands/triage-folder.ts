@@ -1,0 +1,156 @@
+import { lstat, readdir } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
+import { exitCodes, HarnessError } from '../errors.ts';
+import { readFaultIn } from '../host/disk.ts';
+import type { Finding } from '../records/finding.ts';
+import { escapeLogText, formatFinding, titleOf } from '../report/triage-text.ts';
+import { createScanner, scanLog } from '../splat/scanner.ts';
+import type { CommandContext } from './context.ts';
+import type { TriageArguments } from './triage.ts';
+import { readLog, throwIfAborted } from './triage-input.ts';
+import { isDecisive, write } from './triage-output.ts';
+
+/** Where a finding stands: a file's path below the folder, and its line. */
+interface Place {
+  readonly file: string;
+  readonly line: number;
+}
+
+/** Findings of one signature in all files. */
+interface Group {
+  readonly finding: Finding;
+  readonly files: Set<string>;
+  readonly first: Place;
+  last: Place;
+  count: number;
+}
+
+interface Unreadable {
+  readonly file: string;
+  readonly why: string;
+}
+
+/** The regular files below a folder, by name; links are not followed. What cannot be listed goes to `unreadable`. */
+async function* filesBelow(
+  folder: string,
+  root: string,
+  unreadable: Unreadable[],
+): AsyncGenerator<string> {
+  let names: string[];
+  try {
+    names = (await readdir(folder)).toSorted();
+  } catch (error) {
+    unreadable.push({ file: relative(root, folder) || '.', why: readFaultIn(error) });
+    return;
+  }
+  for (const name of names) {
+    const path = join(folder, name);
+    const kind = await lstat(path).catch(() => undefined);
+    if (kind?.isDirectory()) yield* filesBelow(path, root, unreadable);
+    else if (kind?.isFile()) yield path;
+  }
+}
+
+async function findingsOf(path: string, context: CommandContext): Promise<readonly Finding[]> {
+  if (path.endsWith('.xz')) {
+    // What runs programs is loaded only for files that need one.
+    const { runTool } = await import('../host/process.ts');
+    const args = ['--decompress', '--stdout', '--keep', '--', path];
+    const { stdout } = await runTool('xz', args, { signal: context.signal });
+    return scanLog(stdout);
+  }
+  const scanner = createScanner();
+  const found: Finding[] = [];
+  for await (const chunk of readLog(path, context)) found.push(...scanner.push(chunk));
+  return [...found, ...scanner.end()].toSorted((a, b) => a.line - b.line);
+}
+
+/** A clone owns its strings; the finding's are parts of the log. */
+function kept(finding: Finding): Finding {
+  return structuredClone({ ...finding, text: finding.text.slice(0, 1), evidence: [] });
+}
+
+function note(groups: Map<string, Group>, finding: Finding, file: string): void {
+  const place = { file, line: finding.line };
+  const group = groups.get(finding.signature);
+  if (!group) {
+    const files = new Set([file]);
+    groups.set(finding.signature, {
+      finding: kept(finding),
+      files,
+      first: place,
+      last: place,
+      count: 1,
+    });
+    return;
+  }
+  group.files.add(file);
+  group.last = place;
+  group.count++;
+}
+
+/**
+ * Looks through every log below a folder and groups what is found by signature. With `--json` prints
+ * `{groups: [{signature, title, kind, count, files, first, last}], unreadable: [{file, why}]}`, most frequent first; `files` are
+ * paths below the folder, `first` and `last` are `{file, line}` in the order of the names. Returns 1 when a splat was found.
+ */
+export async function runFolder(argv: TriageArguments, context: CommandContext): Promise<number> {
+  const root = resolve(context.cwd, argv.file ?? '.');
+  const groups = new Map<string, Group>();
+  const unreadable: Unreadable[] = [];
+  let logs = 0;
+  for await (const path of filesBelow(root, root, unreadable)) {
+    throwIfAborted(context.signal);
+    const file = relative(root, path);
+    try {
+      for (const finding of await findingsOf(path, context)) note(groups, finding, file);
+      logs++;
+    } catch (error) {
+      if (!(error instanceof HarnessError) || error.code === 'interrupted') throw error;
+      unreadable.push({ file, why: error.message });
+    }
+  }
+  const all = [...groups.values()].toSorted((a, b) => b.count - a.count);
+  const print = argv.json ? printGroups : tellGroups;
+  await print(all, unreadable, logs, context);
+  const isSplat = all.some(({ finding }) => isDecisive(finding));
+  return isSplat ? exitCodes.splat : exitCodes.clean;
+}
+
+async function printGroups(
+  all: readonly Group[],
+  unreadable: readonly Unreadable[],
+  _logs: number,
+  context: CommandContext,
+): Promise<void> {
+  const groups = all.map(({ finding, files, first, last, count }) => {
+    const { signature, title, kind } = finding;
+    return { signature, title, kind, count, files: [...files], first, last };
+  });
+  await write(context, `${JSON.stringify({ groups, unreadable })}\n`);
+}
+
+async function tellGroups(
+  all: readonly Group[],
+  unreadable: readonly Unreadable[],
+  logs: number,
+  context: CommandContext,
+): Promise<void> {
+  const style = { colour: context.colour, frames: 4 };
+  for (const { finding, files, first, last, count } of all) {
+    await write(
+      context,
+      `${formatFinding(finding, style)}\n    ${count} in ${files.size} of ${logs} files, first ${placeOf(first)}, last ${placeOf(last)}\n\n`,
+    );
+  }
+  for (const { file, why } of unreadable) {
+    await write(context, `not read: ${escapeLogText(file)}: ${escapeLogText(why)}\n`);
+  }
+  const splats = all.filter(({ finding }) => isDecisive(finding));
+  const names = splats.map(({ finding }) => titleOf(finding)).join('; ');
+  await write(context, `${logs} logs: ${names === '' ? 'no splats' : names}\n`);
+}
+
+function placeOf({ file, line }: Place): string {
+  return `${escapeLogText(file)}:${line}`;
+}

@@ -3,6 +3,7 @@ import { exitCodes } from '../errors.ts';
 import { cacheRoot } from '../host/store.ts';
 import type { BuildOutcome, BuiltKernel } from '../kernel/kernel.ts';
 import { buildTestKernel } from '../kernel/test-kernel.ts';
+import { askedToolchain } from '../kernel/toolchain.ts';
 import { plain, plainLines } from '../report/plain.ts';
 import { progressWriter } from '../report/progress.ts';
 import type { CommandContext } from './context.ts';
@@ -33,12 +34,14 @@ export function builder(yargs: Argv): Argv<BuildArguments> {
 /** Builds; 0 when there is a kernel, 125 when it cannot be had. */
 export async function run(argv: BuildArguments, context: CommandContext): Promise<number> {
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
+  const toolchain = await askedToolchain(argv);
   await installPackages(context);
   const outcome = await buildTestKernel({
     kernel: argv.kernel,
     series: argv.series,
     configs: argv.config,
     configBase: argv.configBase,
+    ...toolchain,
     ...(jobs === undefined ? {} : { jobs }),
     cwd: context.cwd,
     cacheRoot: cacheRoot(context.env),

@@ -4,6 +4,8 @@ import { didYouMean } from './nearest.ts';
 
 /** What a command's builder declared, as yargs keeps it; positionals are among the keys. */
 interface Declared {
+  /** Flags whose value may be left out, and is then given by `=` alone: --llvm, --llvm=-19. */
+  readonly skipValidation: readonly string[];
   readonly key: Readonly<Record<string, unknown>>;
   readonly array: readonly string[];
   readonly boolean: readonly string[];
@@ -126,7 +128,8 @@ function takeFlag(
   const values = given === undefined ? [] : [given];
   if (grammar.declared.boolean.includes(flag)) {
     if (given === undefined && /^(true|false)$/.test(queue[0] ?? '')) queue.shift();
-  } else takeValues(flag, values, queue, grammar);
+  } else if (given !== undefined || !grammar.declared.skipValidation.includes(flag))
+    takeValues(flag, values, queue, grammar);
   return { flag, values };
 }
 

@@ -19,6 +19,8 @@ export interface KernelArguments {
   readonly series: readonly string[];
   readonly config: readonly string[];
   readonly configBase: string | undefined;
+  readonly cc: string | undefined;
+  readonly llvm: string | undefined;
 }
 
 export function kernelOptions<T>(yargs: Argv<T>): Argv<T & KernelArguments> {
@@ -48,6 +50,16 @@ export function kernelOptions<T>(yargs: Argv<T>): Argv<T & KernelArguments> {
       string: true,
       requiresArg: true,
       describe: 'your own .config, in place of tinyconfig and base.config',
+    })
+    .option('cc', {
+      string: true,
+      requiresArg: true,
+      describe: 'the compiler: gcc-11, clang-19; default gcc',
+    })
+    .option('llvm', {
+      string: true,
+      skipValidation: true,
+      describe: 'compiler, linker and tools of LLVM; --llvm=-19 of that version',
     }) as unknown as Argv<T & KernelArguments>;
 }
 

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { open, readdir, realpath } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { commandLine } from '../host/process.ts';
+import { toolchainFlags } from '../kernel/toolchain.ts';
 import type { FinishedRun } from '../plans/run/asked-run.ts';
 import type { RecordedRequest } from '../records/run-request.ts';
 import { formatRunPage, type RunPage } from '../report/page/run-page.ts';
@@ -68,6 +69,7 @@ function askedCommand(request: RecordedRequest, seed: number): string | null {
     ...request.series.flatMap(({ name }) => optionWords('series', name)),
     ...request.configs.flatMap(({ name }) => optionWords('config', name)),
     ...optionWords('config-base', configBase?.name),
+    ...toolchainFlags(request.toolchain),
     ...request.workloads.flatMap(({ name }) => optionWords('workload', name)),
     ...optionWords('duration', durationMs === null ? undefined : durationMs / 1000),
     ...optionWords('accel', request.accel, guestDefaults.accel),

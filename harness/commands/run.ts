@@ -4,6 +4,7 @@ import type { Argv } from 'yargs';
 import type { AccelChoice } from '../guest/accel.ts';
 import { defaultGuest, guestNames } from '../guest/recipes.ts';
 import { cacheRoot } from '../host/store.ts';
+import { askedToolchain } from '../kernel/toolchain.ts';
 import { runAsked } from '../plans/run/asked-run.ts';
 import type { AskedRun } from '../plans/run/keep-inputs.ts';
 import { progressWriter } from '../report/progress.ts';
@@ -134,6 +135,7 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
   const args = argv['--'] ?? [];
   await requireWorkloads(argv.workload, context.cwd);
   const events = openEvents(progressWriter(context.stderr, context.live));
+  const toolchain = await askedToolchain(argv);
   await installPackages(context);
   const seed = limits.seed ?? randomInt(2 ** 32 - 1);
   const asked: AskedRun = {
@@ -142,6 +144,7 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
     series: argv.series,
     configs: argv.config,
     configBase: argv.configBase,
+    ...toolchain,
     guest: argv.guest,
     workloads: argv.workload,
     workloadArgs: args,

@@ -9,6 +9,7 @@ import { shellNeeds } from '../host/packages.ts';
 import { commandLine, throwIfAborted } from '../host/process.ts';
 import { cacheRoot } from '../host/store.ts';
 import { buildTestKernel } from '../kernel/test-kernel.ts';
+import { askedToolchain } from '../kernel/toolchain.ts';
 import { copyOut, parseCopy, type ShellGuest, withShell } from '../plans/shell.ts';
 import { plain } from '../report/plain.ts';
 import { progressWriter } from '../report/progress.ts';
@@ -59,6 +60,7 @@ export async function run(argv: ShellArguments, context: CommandContext): Promis
   const copiesIn = argv.copyIn.map((text) => parseCopy('copy-in', text));
   const copiesOut = argv.copyOut.map((text) => parseCopy('copy-out', text));
   for (const { host } of copiesIn) await requireFile(resolve(context.cwd, host));
+  const toolchain = await askedToolchain(argv);
   await installPackages(context, shellNeeds);
   const { signal, stderr } = context;
   const common = {
@@ -68,7 +70,8 @@ export async function run(argv: ShellArguments, context: CommandContext): Promis
     emit: progressWriter(stderr, context.live),
   };
   const { kernel: source, series, config: configs, configBase } = argv;
-  const built = await buildTestKernel({ ...common, kernel: source, series, configs, configBase });
+  const asked = { kernel: source, series, configs, configBase, ...toolchain };
+  const built = await buildTestKernel({ ...common, ...asked });
   if (built.kind === 'untestable') {
     stderr.write(`splat: ${built.verdict.because}: ${plain(built.verdict.message)}\n`);
     return exitCodes.skip;

@@ -130,7 +130,8 @@ async function refresh(
   const complaints = complaintsOf(end.stderr);
   const there = await readSuites(dir, signal);
   const unread = asked.suites.filter((suite) => !there.has(suite) || complaints.has(suite));
-  const unreadable = unread.map((suite) => `${suite}: ${complaints.get(suite) ?? 'not there'}`);
+  const first = /^[EW]: (.+)$/m.exec(end.stderr)?.[1] ?? 'not there';
+  const unreadable = unread.map((suite) => `${suite}: ${complaints.get(suite) ?? first}`);
   if (there.size === 0) {
     const message = `no suite of ${mirror} can be read (${unreadable[0] ?? 'none is asked for'})`;
     throw new HarnessError('tool', message, { output: end.stderr });

@@ -14,6 +14,7 @@ import {
 } from './config.ts';
 import type { Fragment } from './fragment.ts';
 import { findBuilt, type MakeEnd, type MakeSetup, placeFile, runMake } from './make.ts';
+import { refusedTool } from './toolchain.ts';
 import { markConfigured } from './workspace.ts';
 
 export interface ConfigureRequest {
@@ -105,6 +106,8 @@ async function readConfig(setup: MakeSetup): Promise<string> {
 }
 
 async function configFailed(setup: MakeSetup, message: string): Promise<Untestable> {
-  const output = tail((await readIfThere(readFile(setup.log, 'utf8'))) ?? '');
-  return { kind: 'untestable', because: 'config', message, output };
+  const log = (await readIfThere(readFile(setup.log, 'utf8'))) ?? '';
+  const refused = refusedTool(log);
+  if (refused !== undefined) return { kind: 'untestable', because: 'config', message: refused };
+  return { kind: 'untestable', because: 'config', message, output: tail(log) };
 }

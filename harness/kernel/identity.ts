@@ -1,9 +1,11 @@
 import { runTool } from '../host/process.ts';
 import { valueDigest } from '../host/store.ts';
 import { allPatches, type Series } from '../patch/series.ts';
+import type { Toolchain } from '../records/run-request.ts';
 import type { ConfigBase } from './config.ts';
 import type { Fragment } from './fragment.ts';
 import type { Source } from './source.ts';
+import { programsOf } from './toolchain.ts';
 
 /** Counts up when one request would give another image: make arguments, stamps, how configurations are merged. */
 const recipe = 1;
@@ -24,10 +26,11 @@ export async function identifyBuild(
     readonly series: readonly Series[];
     readonly base: ConfigBase;
     readonly fragments: readonly Fragment[];
+    readonly toolchain: Toolchain;
   },
   signal: AbortSignal,
 ): Promise<Identity> {
-  const compiler = await compilerLine(signal);
+  const compiler = await compilerLine(request.toolchain, signal);
   const demands = request.fragments.map((fragment) =>
     // What becomes of a line that is dropped changes no kernel.
     fragment.lines.map(({ demand, symbol, value }) => [
@@ -47,9 +50,11 @@ export async function identifyBuild(
   return { kernel: kernel.slice(0, 32), family: family.slice(0, 24), compiler };
 }
 
-async function compilerLine(signal: AbortSignal): Promise<string> {
+async function compilerLine(toolchain: Toolchain, signal: AbortSignal): Promise<string> {
+  // What a compiler and a linker are decides; the other tools of theirs are of the same version.
+  const programs = programsOf(toolchain).slice(0, 2);
   const tools = await Promise.all(
-    ['gcc', 'ld'].map((program) => runTool(program, ['--version'], { signal })),
+    programs.map(({ program }) => runTool(program, ['--version'], { signal })),
   );
   return tools.map((end) => end.stdout.split('\n')[0] ?? '').join('; ');
 }

@@ -10,6 +10,7 @@ import { describeSandbox, openSandbox, type Sandbox } from '../host/sandbox.ts';
 import { applySeries, type LeftOut, type PatchedFiles } from '../patch/apply.ts';
 import type { Series } from '../patch/series.ts';
 import type { DroppedLines } from '../records/journal.ts';
+import type { Toolchain } from '../records/run-request.ts';
 import type { Untestable } from '../verdict.ts';
 import { type BuiltKernel, findKernel, storeKernel } from './built-kernel.ts';
 import { type Compiled, compileKernel, recallTotal, rememberTotal } from './compile.ts';
@@ -20,6 +21,7 @@ import { type Identity, identifyBuild } from './identity.ts';
 import { definedSymbols, isKconfigPath } from './kconfig.ts';
 import { countDependents, type MakeSetup, openCcache } from './make.ts';
 import type { Source } from './source.ts';
+import { defaultToolchain } from './toolchain.ts';
 import { openWorkspace, syncSource, type Workspace, whileBuilding } from './workspace.ts';
 
 export type { BuiltKernel } from './built-kernel.ts';
@@ -32,6 +34,8 @@ export interface BuildRequest {
   readonly series: readonly Series[];
   readonly base: ConfigBase;
   readonly fragments: readonly Fragment[];
+  /** Default gcc and the linker of the host. */
+  readonly toolchain?: Toolchain;
   readonly cacheRoot: string;
   /** Parallel compilers. */
   readonly jobs: number;
@@ -56,7 +60,8 @@ export type BuildOutcome =
 export async function buildKernel(asked: BuildRequest): Promise<BuildOutcome> {
   const request = { ...asked, fragments: settleFragments(asked.fragments) };
   const { source, cacheRoot, signal, emit } = request;
-  const identity = await identifyBuild(request, signal);
+  const { toolchain = defaultToolchain } = request;
+  const identity = await identifyBuild({ ...request, toolchain }, signal);
   const known = await findKernel(cacheRoot, identity.kernel);
   if (known !== undefined) return outcomeOf(known, request);
 
@@ -133,14 +138,23 @@ async function makeKernel(
   applied: { readonly files: PatchedFiles; readonly leftOut: readonly LeftOut[] },
   startedAt: number,
 ): Promise<BuildOutcome> {
-  const { source, cacheRoot, signal, jobs } = job.request;
+  const { source, cacheRoot, signal, jobs, toolchain = defaultToolchain } = job.request;
   const { changed, workspace } = await syncSource(opened, source.tree, applied.files);
   const known = await symbolsAfter(source, applied.files);
   const log = join(workspace.dir, 'build.log');
   await rm(log, { force: true });
   const ccache = await openCcache(cacheRoot, job.sandbox);
   const { arch = defaultArch } = job.request;
-  const setup: MakeSetup = { arch, workspace, sandbox: job.sandbox, jobs, signal, ccache, log };
+  const setup: MakeSetup = {
+    arch,
+    workspace,
+    sandbox: job.sandbox,
+    jobs,
+    signal,
+    ccache,
+    toolchain,
+    log,
+  };
   const memo = join(cacheFolder(cacheRoot, 'totals'), job.place);
   const dependents = await countDependents(workspace, job.sandbox, changed);
   const total = dependents ?? (await recallTotal(memo, source.version));

@@ -7,6 +7,8 @@ import { cacheFolder } from '../host/cache-folders.ts';
 import { makeFolder, readIfThere } from '../host/disk.ts';
 import { findProgram } from '../host/process.ts';
 import { type Mount, pathInside, runSandboxed, type Sandbox } from '../host/sandbox.ts';
+import type { Toolchain } from '../records/run-request.ts';
+import { toolchainWords } from './toolchain.ts';
 import type { Workspace } from './workspace.ts';
 
 /** How make is run: the same for every target of one build. */
@@ -17,6 +19,7 @@ export interface MakeSetup {
   readonly jobs: number;
   readonly signal: AbortSignal;
   readonly ccache: Mount | undefined;
+  readonly toolchain: Toolchain;
   /** Where its output goes, after what is there. */
   readonly log: string;
 }
@@ -62,7 +65,7 @@ export async function runMake(
   targets: readonly string[],
   onLine: (line: string) => void = () => undefined,
 ): Promise<MakeEnd> {
-  const { arch, workspace, sandbox, ccache } = setup;
+  const { arch, workspace, sandbox, ccache, toolchain } = setup;
   const log = createWriteStream(setup.log, { flags: 'a' });
   const written = finished(log);
   // A full disk is told when make has ended, below.
@@ -78,7 +81,7 @@ export async function runMake(
       pathInside(sandbox, workspace.src),
       `O=${pathInside(sandbox, workspace.obj)}`,
       `ARCH=${arch.makeArch}`,
-      ...(ccache === undefined ? [] : ['CC=ccache gcc']),
+      ...toolchainWords(toolchain, ccache !== undefined),
       ...stamps,
       ...targets,
     ],

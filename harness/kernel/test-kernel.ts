@@ -10,6 +10,7 @@ import { withAddedFiles } from '../patch/added-files.ts';
 import { settlePrefixes } from '../patch/prefix.ts';
 import { readSeries, type Series } from '../patch/series.ts';
 import type { AnnotationState } from '../records/controls.ts';
+import type { Toolchain } from '../records/run-request.ts';
 import type { ConfigBase } from './config.ts';
 import { type Fragment, readFragments } from './fragment.ts';
 import { type BuildOutcome, buildKernel } from './kernel.ts';
@@ -27,6 +28,8 @@ export interface TestKernelRequest {
   readonly configs: readonly (string | Fragment)[];
   /** A .config that takes the place of `tinyconfig` and base.config: its path, or what was read of it. */
   readonly configBase: string | Extract<ConfigBase, { kind: 'file' }> | undefined;
+  /** Default gcc. */
+  readonly toolchain?: Toolchain;
   /** What is done to the notifier annotations of the tree before the user's series; absent: nothing. */
   readonly annotations?: AnnotationState;
   readonly cwd: string;
@@ -108,6 +111,7 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
     cacheRoot: request.cacheRoot,
     signal,
     emit: request.emit,
+    ...(request.toolchain === undefined ? {} : { toolchain: request.toolchain }),
     ...(request.onDropped === undefined ? {} : { onDropped: request.onDropped }),
     ...(request.workspace === undefined ? {} : { workspace: request.workspace }),
   });

@@ -14,6 +14,18 @@ const keptSchema = v.object({
   ),
 });
 
+/** What compiles and links a kernel (Documentation/kbuild/llvm.rst). */
+const toolchainSchema = v.variant('kind', [
+  v.object({
+    kind: v.literal('compiler'),
+    cc: described(v.string(), '`gcc-11`, with the linker and the rest of binutils.'),
+  }),
+  v.object({
+    kind: v.literal('llvm'),
+    suffix: described(v.string(), '`-19` of clang-19 and ld.lld-19; empty for what has no suffix.'),
+  }),
+]);
+
 /** The command line of `splat run`, with defaults filled in. */
 export const recordedRequestSchema = v.object({
   kernel: v.string(),
@@ -21,6 +33,7 @@ export const recordedRequestSchema = v.object({
   series: v.array(keptSchema),
   configs: v.array(keptSchema),
   configBase: v.nullable(keptSchema),
+  toolchain: v.exactOptional(described(toolchainSchema, 'Absent: gcc.')),
   guest: v.string(),
   workloads: v.array(keptSchema),
   workloadArgs: described(texts, "Arguments of the user's own workloads."),
@@ -46,6 +59,7 @@ export const runRecordSchema = v.object({
   request: recordedRequestSchema,
 });
 
+export type Toolchain = Recorded<typeof toolchainSchema>;
 export type Kept = Recorded<typeof keptSchema>;
 export type RecordedRequest = Recorded<typeof recordedRequestSchema>;
 export type RunRecord = Recorded<typeof runRecordSchema>;

@@ -361,6 +361,8 @@ void test('splat build says why there is no kernel, in words and in JSON', async
         series: [],
         config: [],
         configBase: undefined,
+        cc: undefined,
+        llvm: undefined,
         jobs: 2,
         json: false,
         ...extra,

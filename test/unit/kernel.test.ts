@@ -28,6 +28,12 @@ import {
 import { parseFragment, settleFragments } from '../../harness/kernel/fragment.ts';
 import { definedSymbols } from '../../harness/kernel/kconfig.ts';
 import { compareVersions, openSource, parseVersion } from '../../harness/kernel/source.ts';
+import {
+  askedToolchain,
+  refusedTool,
+  toolchainFlags,
+  toolchainWords,
+} from '../../harness/kernel/toolchain.ts';
 import { applySeries } from '../../harness/patch/apply.ts';
 import { parseDiff, refuseChange, touchedPaths } from '../../harness/patch/diff.ts';
 import { readSeries } from '../../harness/patch/series.ts';
@@ -435,6 +441,52 @@ void test('every committed fragment parses and none disagrees with another', asy
     parseFragment(readFileSync(join(folder, name), 'utf8'), name),
   );
   t.doesNotThrow(() => settleFragments(fragments));
+});
+
+void test('a toolchain is a name that is looked up, never a command line', async (t) => {
+  t.strictSame(await askedToolchain({ cc: undefined, llvm: undefined }), {}, 'the default');
+  t.strictSame(await askedToolchain({ cc: 'gcc', llvm: undefined }), {
+    toolchain: { kind: 'compiler', cc: 'gcc' },
+  });
+  for (const cc of ['gcc -O0', '../gcc', '/usr/bin/gcc', 'gcc;ls', 'tcc', '', 'gcc-']) {
+    await t.rejects(askedToolchain({ cc, llvm: undefined }), {
+      code: 'usage',
+      message: `--cc ${cc}: not gcc, gcc-VERSION, clang or clang-VERSION`,
+    });
+  }
+  await t.rejects(askedToolchain({ cc: 'gcc-99', llvm: undefined }), {
+    code: 'usage',
+    message: '--cc gcc-99: gcc-99 is not installed; on Debian: gcc-99',
+  });
+  await t.rejects(askedToolchain({ cc: undefined, llvm: '-99' }), {
+    code: 'usage',
+    message: '--llvm=-99: clang-99 is not installed; on Debian: clang-99',
+  });
+  await t.rejects(askedToolchain({ cc: undefined, llvm: '19' }), { code: 'usage' });
+  await t.rejects(askedToolchain({ cc: 'gcc', llvm: '' }), { code: 'usage' });
+  const llvm = { kind: 'llvm', suffix: '-19' } as const;
+  t.strictSame(toolchainWords({ kind: 'compiler', cc: 'gcc' }, false), []);
+  t.strictSame(toolchainWords({ kind: 'compiler', cc: 'gcc' }, true), ['CC=ccache gcc']);
+  t.strictSame(toolchainWords({ kind: 'compiler', cc: 'gcc-11' }, false), ['CC=gcc-11']);
+  t.strictSame(toolchainWords(llvm, true), ['LLVM=-19', 'CC=ccache clang-19']);
+  t.strictSame(toolchainWords({ kind: 'llvm', suffix: '' }, false), ['LLVM=1']);
+  t.strictSame(toolchainFlags(llvm), ['--llvm=-19']);
+});
+
+void test('a compiler that a tree refuses is one line', async (t) => {
+  // As 7.3.4 says of clang-16.
+  const said = [
+    '***',
+    '*** C compiler is too old.',
+    '***   Your Clang version:    16.0.6',
+    '***   Minimum Clang version: 17.0.1',
+    '***',
+    'scripts/Kconfig.include:45: Sorry, this C compiler is not supported.',
+    'make[5]: *** [/splat/src/scripts/kconfig/Makefile:85: allnoconfig] Error 1',
+  ].join('\n');
+  t.equal(refusedTool(said), 'this tree refuses Clang 16.0.6: it wants 17.0.1 or newer');
+  t.match(refusedTool(said.split('\n').slice(5).join('\n')), /^this tree refuses the compiler/);
+  t.equal(refusedTool('make: *** No rule to make target olddefconfig.'), undefined);
 });
 
 void test('a build log gives objects, complaints and whose fault a failure is', async (t) => {

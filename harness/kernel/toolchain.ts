@@ -1,0 +1,100 @@
+import { HarnessError } from '../errors.ts';
+import { findProgram } from '../host/process.ts';
+import type { Toolchain } from '../records/run-request.ts';
+
+export const defaultToolchain: Toolchain = { kind: 'compiler', cc: 'gcc' };
+
+/** What --cc and --llvm ask for, where it is not the default. Throws `usage` for what is neither, for both, and for a program that is not there. */
+export async function askedToolchain(asked: {
+  readonly cc: string | undefined;
+  readonly llvm: string | undefined;
+}): Promise<{ readonly toolchain?: Toolchain }> {
+  const { cc, llvm } = asked;
+  if (cc !== undefined && llvm !== undefined) {
+    throw new HarnessError('usage', '--cc and --llvm: --llvm is a compiler with all of its tools');
+  }
+  if (cc === undefined && llvm === undefined) return {};
+  const toolchain = cc === undefined ? readLlvm(llvm ?? '') : readCompiler(cc);
+  const flag = cc === undefined ? `--llvm${llvm === '' ? '' : `=${llvm}`}` : `--cc ${cc}`;
+  for (const { program, debian } of programsOf(toolchain)) {
+    if ((await findProgram(program)) !== undefined) continue;
+    throw new HarnessError('usage', `${flag}: ${program} is not installed; on Debian: ${debian}`);
+  }
+  return { toolchain };
+}
+
+/** `gcc`, `gcc-11`, `clang-19`: a name that is looked up on PATH, never a command line. */
+function readCompiler(cc: string): Toolchain {
+  if (/^(?:gcc|clang)(?:-[0-9]+(?:\.[0-9]+)*)?$/.test(cc)) return { kind: 'compiler', cc };
+  throw new HarnessError('usage', `--cc ${cc}: not gcc, gcc-VERSION, clang or clang-VERSION`);
+}
+
+function readLlvm(suffix: string): Toolchain {
+  if (suffix === '' || suffix === '1') return { kind: 'llvm', suffix: '' };
+  if (/^-[0-9]+$/.test(suffix)) return { kind: 'llvm', suffix };
+  throw new HarnessError('usage', `--llvm=${suffix}: not a version, as in --llvm or --llvm=-19`);
+}
+
+/** The flags that ask for it. */
+export function toolchainFlags(toolchain: Toolchain | undefined): readonly string[] {
+  if (toolchain === undefined) return [];
+  if (toolchain.kind === 'compiler') return ['--cc', toolchain.cc];
+  return [toolchain.suffix === '' ? '--llvm=1' : `--llvm=${toolchain.suffix}`];
+}
+
+interface ToolProgram {
+  readonly program: string;
+  readonly debian: string;
+}
+
+/** The programs whose versions decide what comes out, the compiler first. */
+export function programsOf(toolchain: Toolchain): readonly ToolProgram[] {
+  if (toolchain.kind === 'compiler') {
+    const { cc } = toolchain;
+    return [
+      { program: cc, debian: cc },
+      { program: 'ld', debian: 'binutils' },
+    ];
+  }
+  const { suffix } = toolchain;
+  return [
+    { program: `clang${suffix}`, debian: `clang${suffix}` },
+    { program: `ld.lld${suffix}`, debian: `lld${suffix}` },
+    { program: `llvm-ar${suffix}`, debian: `llvm${suffix}` },
+  ];
+}
+
+/** The variables of make that choose it; a compiler cache goes before the compiler. */
+export function toolchainWords(toolchain: Toolchain, cached: boolean): readonly string[] {
+  const [compiler] = programsOf(toolchain);
+  const name = compiler?.program ?? 'gcc';
+  const cc = cached ? `ccache ${name}` : name;
+  if (toolchain.kind === 'llvm') {
+    const { suffix } = toolchain;
+    return [`LLVM=${suffix === '' ? '1' : suffix}`, ...(cached ? [`CC=${cc}`] : [])];
+  }
+  return cc === 'gcc' ? [] : [`CC=${cc}`];
+}
+
+/**
+ * Why a tree refuses the compiler, of what scripts/cc-version.sh says before Kconfig gives up:
+ *
+ *     *** C compiler is too old.
+ *     ***   Your Clang version:    16.0.6
+ *     ***   Minimum Clang version: 17.0.1
+ *
+ * Undefined when it does not.
+ */
+export function refusedTool(log: string): string | undefined {
+  const [, what] = /^\*\*\* (.+) is too old\.$/m.exec(log) ?? [];
+  const [, tool, yours] = /^\*\*\* +Your (.+?) version: +(\S+)$/m.exec(log) ?? [];
+  const [, least] = /^\*\*\* +Minimum .+ version: +(\S+)$/m.exec(log) ?? [];
+  if (what !== undefined && tool !== undefined && yours !== undefined && least !== undefined) {
+    return `this tree refuses ${tool} ${yours}: it wants ${least} or newer`;
+  }
+  const unknown = /^\*\*\* (Unknown .+ is not supported.*)$/m.exec(log)?.[1];
+  if (unknown !== undefined) return `this tree refuses the compiler: ${unknown}`;
+  return /^\S+: Sorry, this .+ is not supported\.$/m.test(log)
+    ? 'this tree refuses the compiler or its linker'
+    : undefined;
+}

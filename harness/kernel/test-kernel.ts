@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { annotationSeries, type OwnSeries, ownSeries } from '../../patches/index.ts';
 import { HarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
@@ -12,7 +12,7 @@ import { readSeries, type Series } from '../patch/series.ts';
 import type { AnnotationState } from '../records/controls.ts';
 import type { Toolchain } from '../records/run-request.ts';
 import type { ConfigBase } from './config.ts';
-import { type Fragment, readFragments } from './fragment.ts';
+import { type Fragment, parseFragment, readFragments } from './fragment.ts';
 import { type BuildOutcome, buildKernel } from './kernel.ts';
 import { isVersionIn, openSource, type Source } from './source.ts';
 
@@ -126,6 +126,32 @@ export async function readOwnSeries(
   return adds === undefined ? series : withAddedFiles(series, join(packageRoot(), adds));
 }
 
+/** What --config and --config-base name, read once. */
+export type PinnedConfigs = Pick<TestKernelRequest, 'configs' | 'configBase'>;
+
+/**
+ * Reads the user's own fragments and .config, so that a file that is edited during hours of builds does not mix two kernels;
+ * an optional fragment of ours stays a name. Throws `usage` for what is not there, `config` for what is malformed.
+ */
+export async function pinConfigs(
+  named: { readonly configs: readonly string[]; readonly configBase: string | undefined },
+  cwd: string,
+): Promise<PinnedConfigs> {
+  const folder = join(packageRoot(), 'kernel-configs');
+  const configs = await Promise.all(
+    named.configs.map(async (name) => {
+      const path = await locateFragment(name, folder, cwd);
+      if (path !== resolve(cwd, name)) return name;
+      return parseFragment(await readFile(path, 'utf8'), basename(path));
+    }),
+  );
+  const { configBase } = named;
+  return {
+    configs,
+    configBase: configBase === undefined ? undefined : await readConfigBase(configBase, cwd),
+  };
+}
+
 /** F of `--config F`: a file, or the name of one of our optional fragments, as `kasan`. */
 async function locateFragment(name: string, folder: string, cwd: string): Promise<string> {
   const path = resolve(cwd, name);
@@ -162,7 +188,7 @@ async function readBase({ configBase, cwd }: TestKernelRequest): Promise<ConfigB
 }
 
 /** The .config of `--config-base`. Throws `usage` when it cannot be read. */
-export async function readConfigBase(
+async function readConfigBase(
   name: string,
   cwd: string,
 ): Promise<Extract<ConfigBase, { kind: 'file' }>> {

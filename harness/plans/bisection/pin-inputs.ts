@@ -1,9 +1,8 @@
-import { readFile, stat } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { readIfThere } from '../../host/disk.ts';
 import { fileDigest } from '../../host/store.ts';
-import { type Fragment, parseFragment } from '../../kernel/fragment.ts';
-import { readConfigBase } from '../../kernel/test-kernel.ts';
+import { pinConfigs } from '../../kernel/test-kernel.ts';
 import { readSeries, type Series } from '../../patch/series.ts';
 import type { KernelWork } from './kernel-work.ts';
 
@@ -33,9 +32,7 @@ export async function pinInputs(
     // Commits after the one that brought them have the patches already.
     series.push({ ...(await readSeries(path, options)), maybeThere: true });
   }
-  const configs = await Promise.all(named.configs.map(async (name) => pinFragment(name, cwd)));
-  const configBase =
-    named.configBase === undefined ? undefined : await readConfigBase(named.configBase, cwd);
+  const { configs, configBase } = await pinConfigs(named, cwd);
   const workloads = await Promise.all(
     named.workloads.map(async (name) => {
       const path = resolve(cwd, name);
@@ -44,13 +41,6 @@ export async function pinInputs(
   );
   const diffs = series.map(({ patches }) => patches.map(({ diff }) => diff));
   return { series, configs, configBase, identity: [diffs, configs, configBase ?? null, workloads] };
-}
-
-/** One of our optional fragments stays a name. */
-async function pinFragment(name: string, cwd: string): Promise<string | Fragment> {
-  const path = resolve(cwd, name);
-  if (!(await isFile(path))) return name;
-  return parseFragment(await readFile(path, 'utf8'), basename(path));
 }
 
 async function isFile(path: string): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Emit } from '../../events.ts';
 import { writeWhole } from '../../host/disk.ts';
-import { readConfigBase } from '../../kernel/test-kernel.ts';
+import { pinConfigs } from '../../kernel/test-kernel.ts';
 import type { RunRecord } from '../../records/run-request.ts';
 import type { RunResult } from '../../records/run-result.ts';
 import { chooseWorkloads } from '../../trial/choose-workloads.ts';
@@ -39,7 +39,7 @@ export async function runAsked(asked: AskedRun, options: AskedRunOptions): Promi
   const known = asked.baseline === undefined ? undefined : await readBaseline(asked.baseline, cwd);
   const distrust = known === undefined ? undefined : distrustOf(known.baseline.facts);
   if (distrust !== undefined) emit({ kind: 'note', text: distrust });
-  if (asked.configBase !== undefined) await readConfigBase(asked.configBase, cwd);
+  const configs = await pinConfigs(asked, cwd);
   const dir = await options.openDirectory();
   const request = await keepInputs(
     asked,
@@ -56,6 +56,7 @@ export async function runAsked(asked: AskedRun, options: AskedRunOptions): Promi
   await writeWhole(join(dir, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
   const result = await runPlan({
     ...pickBuild(asked),
+    ...configs,
     workloads,
     workloadsNamed: asked.workloads.length > 0,
     ...(known === undefined ? {} : { baseline: known.baseline }),

@@ -1,12 +1,16 @@
-import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { HarnessError } from '../../errors.ts';
 import { makeFolder } from '../../host/disk.ts';
 import { openFactLog } from '../../host/fact-log.ts';
 import { valueDigest } from '../../host/store.ts';
 import type { BuildOutcome } from '../../kernel/kernel.ts';
 import { openSource, type Source } from '../../kernel/source.ts';
-import { buildTestKernel, type TestKernelRequest } from '../../kernel/test-kernel.ts';
+import {
+  buildTestKernel,
+  type PinnedConfigs,
+  pinConfigs,
+  type TestKernelRequest,
+} from '../../kernel/test-kernel.ts';
 import { findNearbySuites } from '../../patch/nearby-suites.ts';
 import { type PatchChanges, readChanges } from '../../patch/patch-changes.ts';
 import { settlePrefixes } from '../../patch/prefix.ts';
@@ -39,7 +43,13 @@ import { walkSeries } from './walk.ts';
 /** What `splat series` was asked to do. */
 export interface SeriesRequest
   extends CommitLabRequest,
-    Omit<TestKernelRequest, 'kernel' | 'source' | 'series' | 'annotations'> {
+    Omit<
+      TestKernelRequest,
+      'kernel' | 'source' | 'series' | 'annotations' | 'configs' | 'configBase'
+    > {
+  /** Each F of `--config F`, and FILE of `--config-base FILE`: read once, with the series. */
+  readonly configs: readonly string[];
+  readonly configBase: string | undefined;
   /** S: where the series under test is. */
   readonly path: string;
   /** The series itself, when it came on stdin. */
@@ -71,7 +81,7 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
   const own = workloads.map(({ upload }) => Buffer.from(upload ?? '').toString('latin1'));
   const diffs = [under, [series]].map((list) => allPatches(list).map(({ diff }) => diff));
   await using log = await openFactLog(dir, {
-    key: valueDigest([request.key, source.id, diffs, own, await readConfigs(request)]),
+    key: valueDigest([request.key, source.id, diffs, own, asked.configs]),
     what: 'series',
     schema: seriesFactSchema,
     harness: writtenBy(),
@@ -184,6 +194,8 @@ export interface Asked extends ReturnType<typeof chooseControls> {
   /** The user's part of the base. */
   readonly under: readonly Series[];
   readonly source: Source;
+  /** The user's fragments and .config, as they were when the series was read. */
+  readonly configs: PinnedConfigs;
   /** What is to be said of the input, a line each. */
   readonly notes: readonly string[];
 }
@@ -192,6 +204,7 @@ export interface Asked extends ReturnType<typeof chooseControls> {
 export async function readAsked(request: SeriesRequest): Promise<Asked> {
   const { cwd, signal } = request;
   const { path, stdin } = request;
+  const configs = await pinConfigs(request, cwd);
   const baseVersion = async (): Promise<string> =>
     (await openSource(request.base, request)).version.join('.');
   const reading = { cwd, signal, baseVersion };
@@ -214,31 +227,19 @@ export async function readAsked(request: SeriesRequest): Promise<Asked> {
     series,
     under,
     source,
+    configs,
     ...chooseControls(chosen, request.workloads, source.version),
     notes: [...(series.notes ?? []), ...trailers],
   };
 }
 
-/** What the user's own fragments say now: facts of others are not theirs. */
-async function readConfigs({
-  configs,
-  configBase,
-  cwd,
-}: SeriesRequest): Promise<readonly unknown[]> {
-  return Promise.all(
-    [...configs, configBase].map(async (one) =>
-      typeof one === 'string' ? readFile(resolve(cwd, one), 'utf8').catch(() => one) : one,
-    ),
-  );
-}
-
 /** The kernel with these patches of the series; none is the base. */
 async function buildPatches(
   patches: readonly Patch[],
-  { series, under, source }: Asked,
+  { series, under, source, configs }: Asked,
   request: SeriesRequest,
 ): Promise<BuildOutcome> {
   const one: Series = { name: series.name, patches };
   const all = patches.length === 0 ? under : [...under, one];
-  return buildTestKernel({ ...request, kernel: request.base, source, series: all });
+  return buildTestKernel({ ...request, ...configs, kernel: request.base, source, series: all });
 }

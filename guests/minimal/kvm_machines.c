@@ -238,6 +238,7 @@ static const struct operation operations[] = {
 	{ "advise", advise },
 	{ "live", live },
 	{ "run", run },
+	{ "split", device_split },
 	{ "ports", device_ports },
 	{ "unplug", slot_unplug },
 	{ "copy", device_copy },

@@ -12,6 +12,7 @@
 /* No slot is here. Stores before it that are long enough are split at it: it begins a page. */
 #define DEVICE_AT 0x20001000u
 #define DEVICE_PORT 0x510u
+#define SPLIT_AT 0x20008000u
 /* A zone whose writes KVM collects without an exit. */
 #define COALESCED_AT 0x20004000u
 #define APIC_AT 0xfee00000u
@@ -82,6 +83,37 @@ void device_store(struct racer *racer)
 
 		machines_run(racer, job);
 	}
+}
+
+/*
+ * Every store that crosses into a page which begins with an eventfd's address, for every width such an
+ * address may have: what is compared there is the rest of a store, at any alignment.
+ */
+void device_split(struct racer *racer)
+{
+	static pthread_mutex_t busy = PTHREAD_MUTEX_INITIALIZER;
+	struct machines *machines = racer->shared;
+	struct kvm_ioeventfd request = {
+		.fd = machines->io_fd,
+		.addr = SPLIT_AT,
+		.flags = KVM_IOEVENTFD_FLAG_DATAMATCH,
+	};
+
+	if (pthread_mutex_trylock(&busy) != 0)
+		return;
+	for (request.len = 2; request.len <= 8; request.len *= 2) {
+		request.flags &= ~(uint32_t)KVM_IOEVENTFD_FLAG_DEASSIGN;
+		ioctl(machines->machine.fd, KVM_IOEVENTFD, &request);
+		for (uint32_t before = 1; before < 16; before++)
+			machines_run(racer, (struct machine_job){ .program = before < 8 &&
+									    before % 2 == 0 ?
+									    MACHINE_STORE_8 :
+									    MACHINE_STORE_16,
+								  .ebx = SPLIT_AT - before });
+		request.flags |= KVM_IOEVENTFD_FLAG_DEASSIGN;
+		ioctl(machines->machine.fd, KVM_IOEVENTFD, &request);
+	}
+	pthread_mutex_unlock(&busy);
 }
 
 /* Some are a device of nobody's, some those of the interrupt controllers and the timer. */

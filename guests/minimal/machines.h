@@ -54,6 +54,7 @@ void slot_read_log(struct racer *racer);
 void machines_open_devices(struct machines *machines);
 void device_io_signal(struct racer *racer);
 void device_store(struct racer *racer);
+void device_split(struct racer *racer);
 void device_ports(struct racer *racer);
 void device_copy(struct racer *racer);
 void device_interrupt(struct racer *racer);

@@ -75,7 +75,9 @@ function patchOptions(yargs: Argv): Argv {
 function machineOptions(yargs: Argv): Argv {
   const limits = yargs
     .option('repeat', {
-      ...number('trials of each workload on the whole series; prefixes get an eighth'),
+      ...number(
+        'trials of each workload on the whole series, and on each prefix where it may call what changes; else an eighth',
+      ),
       default: defaultLimits.atHead,
     })
     .option('confidence', {

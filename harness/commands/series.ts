@@ -137,5 +137,6 @@ function readLimits(argv: SeriesArguments): Limits {
     confidence: argv.confidence,
     atHead: argv.repeat,
     perPrefix: Math.ceil(argv.repeat / 8),
+    whereReached: argv.repeat,
   };
 }

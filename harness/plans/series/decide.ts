@@ -24,6 +24,8 @@ export interface Limits {
   /** Trials of each workload on each prefix, and on the last one that can be tested. */
   readonly perPrefix: number;
   readonly atHead: number;
+  /** Trials, on each prefix, of a workload that may call what the series changes: what comes and goes shows there alone. */
+  readonly whereReached: number;
   /** Trials of one splat's workloads, on all prefixes together, before it is given up. */
   readonly perSplat: number;
 }
@@ -31,15 +33,16 @@ export interface Limits {
 /** Trials in a row that could not have shown anything, before nobody tries again. */
 const mostVoids = 6;
 
-/** What a prefix still needs before it was looked at; `floor` trials that could have shown something, of each workload. */
+/** What a prefix still needs before it was looked at: of each workload the trials of `floorOf` that could have shown something. */
 export function nextFloor(
   evidence: Evidence,
   step: number,
   workloads: readonly string[],
-  floor: number,
+  floorOf: (workload: string) => number,
 ): Ask | undefined {
   const trials = trialsOf(evidence, step);
   for (const workload of workloads) {
+    const floor = floorOf(workload);
     const own = trials.filter((trial) => trial.workload === workload);
     const heard = own.filter(({ state }) => state === 'heard').length;
     // A boot takes as long as ten copies; more than one only looks for what one has shown.

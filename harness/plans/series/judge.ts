@@ -34,6 +34,8 @@ export interface JudgeOptions {
   readonly count: number;
   readonly confidence: number;
   readonly workloads: readonly string[];
+  /** The patch that a step adds, counted in the series: in a branch it is another than the step. Absent: the same. */
+  readonly patchOf?: (step: number) => number;
   /** Patches that change detector code and nothing else, from 1: what appears with them was there before. */
   readonly detectors: ReadonlySet<number>;
 }
@@ -63,18 +65,21 @@ function judgePatch(index: number, bench: Bench): JudgedPatch {
   }
   const state = evidence.steps.get(index);
   if (state === undefined) return { ...nothing, verdict: 'inconclusive', because: 'not reached' };
-  if (state.kind === 'broken') return judgeBroken(index, state.verdict, evidence);
+  const patchOf = options.patchOf ?? ((step: number) => step);
+  if (state.kind === 'broken') return judgeBroken(index, state.verdict, { evidence, patchOf });
   const places = placesOf(evidence);
   const place = places.indexOf(index);
   const repaired = brokenBefore(index, evidence);
-  const repairs = repaired.length === 0 ? [] : [repairLine(index, evidence)];
+  const repairs = repaired.length === 0 ? [] : [repairLine(index, { evidence, patchOf })];
   if (state.kind === 'same') {
     const because = [...repairs, sameLine(state)].join('; ');
     return { ...nothing, verdict: 'unaffected', because };
   }
   const found = findChanges(place, bench);
   const shared =
-    repaired.length > 0 ? [`it, or ${patchList(repaired)}, which cannot be tested by itself`] : [];
+    repaired.length > 0
+      ? [`it, or ${patchList(repaired.map(patchOf))}, which cannot be tested by itself`]
+      : [];
   const word = options.detectors.has(index) ? 'exposes' : 'introduces';
   if (found.came.length > 0) {
     return { ...nothing, verdict: word, splats: found.came, ...becauseOf(shared) };
@@ -91,13 +96,23 @@ function becauseOf(lines: readonly string[]): { readonly because?: string } {
   return lines.length === 0 ? {} : { because: lines.join('; ') };
 }
 
-function judgeBroken(index: number, verdict: Untestable, evidence: Evidence): JudgedPatch {
+/** Steps, and what they are called. */
+interface Named {
+  readonly evidence: Evidence;
+  readonly patchOf: (step: number) => number;
+}
+
+function judgeBroken(
+  index: number,
+  verdict: Untestable,
+  { evidence, patchOf }: Named,
+): JudgedPatch {
   const before = evidence.steps.get(index - 1);
   const isOwn = before !== undefined && before.kind !== 'broken';
   const blocks = verdict.because === 'build' || verdict.because === 'boot';
   const line = `${verdict.because}: ${verdict.message}`;
   const first = firstBroken(index, evidence);
-  const since = first === 0 ? 'as the base' : `since patch ${first}`;
+  const since = first === 0 ? 'as the base' : `since patch ${patchOf(first)}`;
   return {
     index,
     verdict: 'untestable',
@@ -122,11 +137,11 @@ function brokenBefore(index: number, evidence: Evidence): readonly number[] {
   return Array.from({ length: index - first }, (_, at) => first + at);
 }
 
-function repairLine(index: number, evidence: Evidence): string {
+function repairLine(index: number, { evidence, patchOf }: Named): string {
   const first = firstBroken(index - 1, evidence);
   const state = evidence.steps.get(first);
   const what = state?.kind === 'broken' ? state.verdict.because : 'build';
-  return `repairs the ${what} that patch ${first} broke`;
+  return `repairs the ${what} that patch ${patchOf(first)} broke`;
 }
 
 function patchList(indices: readonly number[]): string {

@@ -88,18 +88,12 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
   });
   const names = [bootWorkload, ...workloads.map(({ workload }) => workload.name)];
   const watched = watchFunctions(changes);
-  const profile = functionsToCount(watched);
   const locks = openLockOrders(dir);
-  const walk: Walk = { asked, request: { ...request, profile }, log, changes, names, locks };
+  const counted = { ...request, profile: functionsToCount(watched) };
+  const walk: Walk = { asked, request: counted, log, changes, names, locks, watched };
   const evidence = await walkBranch(undefined, walk);
   const detectors = findDetectors(series, changes, request.detectors);
-  const judge = (known: Evidence, indices: readonly number[]): readonly JudgedPatch[] =>
-    judgePatches(known, {
-      count: indices.length,
-      confidence: request.limits.confidence,
-      workloads: names,
-      detectors: new Set(indices.flatMap((index, at) => (detectors.has(index) ? [at + 1] : []))),
-    });
+  const judge = openJudge(request, names, detectors);
   let judged = judge(
     evidence,
     series.patches.map(({ index }) => index),
@@ -131,6 +125,24 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
   });
 }
 
+type Judge = (known: Evidence, indices: readonly number[]) => readonly JudgedPatch[];
+
+/** Judges the patches of the series, or of a branch of it: `indices` are those that its steps add. */
+function openJudge(
+  { limits }: SeriesRequest,
+  workloads: readonly string[],
+  detectors: ReadonlySet<number>,
+): Judge {
+  return (known, indices) =>
+    judgePatches(known, {
+      count: indices.length,
+      patchOf: (step) => indices[step - 1] ?? step,
+      confidence: limits.confidence,
+      workloads,
+      detectors: new Set(indices.flatMap((index, at) => (detectors.has(index) ? [at + 1] : []))),
+    });
+}
+
 /** The functions themselves first, then those that call them. */
 function functionsToCount(watched: readonly WatchedFunction[]): readonly string[] {
   const called = watched.flatMap(({ callers }) => callers);
@@ -144,6 +156,7 @@ interface Walk {
   readonly changes: readonly PatchChanges[];
   readonly names: readonly string[];
   readonly locks: LockOrders;
+  readonly watched: readonly WatchedFunction[];
 }
 
 /** Walks the series, or a branch of it, and returns what is known of it then. */
@@ -174,6 +187,7 @@ async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evide
       log: view,
       locks: walk.locks,
       onLocks: walk.locks.add,
+      watched: walk.watched,
       changes: indices.map((index) => changes[index - 1]),
       nameOf,
       build: async (step) => buildPatches(patchesOf(step), asked, request),

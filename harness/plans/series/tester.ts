@@ -17,8 +17,10 @@ import {
 } from '../../trial/ready-kernel.ts';
 import { isNotRun, verdictPhrase } from '../../verdict.ts';
 import { couldBeHeard, splatsOf } from '../bisection/sought.ts';
+import type { WatchedFunction } from './coverage.ts';
 import { buildOf, type SeriesLog } from './facts.ts';
 import type { LockOrders } from './lock-orders.ts';
+import { mayReach } from './reach.ts';
 import type { Tester } from './walk.ts';
 
 export interface SeriesTesterRequest extends CommitLabRequest {
@@ -33,6 +35,7 @@ export interface SeriesTesterRequest extends CommitLabRequest {
   /** Names a prefix and the folders of its trials, and decides their seeds. */
   readonly nameOf: (step: number) => string;
   readonly locks: LockOrders;
+  readonly watched: readonly WatchedFunction[];
 }
 
 /** Builds, boots and tries the kernels of a series, and writes down what they do. */
@@ -48,7 +51,10 @@ export function seriesTester(request: SeriesTesterRequest): Tester {
   const reported = new Set(
     request.log.facts.flatMap((fact) => (fact.kind === 'report' ? [fact.key] : [])),
   );
+  const { log, changes, watched } = request;
   return {
+    mayReach: (step, workload) =>
+      mayReach({ log, step, workload, changes: changes.slice(0, step), watched }),
     prepare: async (step, before) => {
       const startedAt = performance.now();
       const prepared = await prepareStep(step, before, request, ready);

@@ -9,6 +9,8 @@ export interface Tester {
   readonly prepare: (step: number, before: number | undefined) => Promise<StepState>;
   /** `index` counts the trials of this workload on this prefix. */
   readonly trial: (step: number, workload: string, index: number) => Promise<PrefixTrial>;
+  /** False when the trials so far show that this workload does not call what the patches of this prefix change. */
+  readonly mayReach: (step: number, workload: string) => boolean;
 }
 
 export interface WalkRequest {
@@ -45,11 +47,21 @@ export async function walkSeries(request: WalkRequest): Promise<Evidence> {
     // Without a base nothing can be said of any patch.
     if (evidence.steps.get(0)?.kind === 'broken') return evidence;
     if (evidence.steps.get(step)?.kind !== 'ready') continue;
-    await run((known) => nextFloor(known, step, workloads, limits.perPrefix));
+    await run((known) => nextFloor(known, step, workloads, () => limits.perPrefix));
+    if (step === 0) continue;
+    const deepFloor = (workload: string): number =>
+      tester.mayReach(step, workload) ? limits.whereReached : limits.perPrefix;
+    await run((known) => nextFloor(known, step, workloads, deepFloor));
   }
+  // A splat that the base shows once in many trials is no patch's: where prefixes were listened to, the base is, too.
+  const reached = (workload: string): boolean =>
+    placesOf(evidence).some((step) => step > 0 && tester.mayReach(step, workload));
+  const baseFloor = (workload: string): number =>
+    reached(workload) ? limits.whereReached : limits.perPrefix;
+  await run((known) => nextFloor(known, 0, workloads, baseFloor));
   const head = placesOf(evidence).at(-1);
   if (head !== undefined) {
-    await run((known) => nextFloor(known, head, workloads, limits.atHead));
+    await run((known) => nextFloor(known, head, workloads, () => limits.atHead));
   }
   await run((known) => nextLocate(known, limits));
   return evidence;

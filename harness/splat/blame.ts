@@ -156,9 +156,14 @@ export function findBlame(
 
 /** On a stalled CPU whose task was dumped without an interrupt to see where it was. */
 function dumped(rule: FrameRule, sections: readonly Section[]): Blame | undefined {
-  const frames = sections.find((section) => section.isDump && section.frames.length > 0)?.frames;
-  const usable = believable(frames ?? []).filter(({ frame }) => !waiting.test(frame.function));
-  return first(rule, usable);
+  const traces = sections.filter(({ kind, frames }) => kind === 'trace' && frames.length > 0);
+  const [dump, ...others] = traces;
+  // Where there are other stacks, the dump is of whom they wait for.
+  if (!dump?.isDump || others.length > 0) return undefined;
+  return first(
+    rule,
+    believable(dump.frames).filter(({ frame }) => !waiting.test(frame.function)),
+  );
 }
 
 /** Where a CPU waits for the console, or for its turn. */

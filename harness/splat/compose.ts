@@ -125,7 +125,7 @@ function lastResort(
   const helper = found.rule.title === 'WARNING in {frame}' ? own[0] : undefined;
   const chosen = frame ?? helper;
   if (chosen) return { name: chosen.frame.function, frame: chosen, passed: [] };
-  const isPlain = /^(?:WARNING|kernel BUG) in /.test(found.rule.title);
+  const isPlain = /^(?:WARNING|kernel BUG) in \{frame\}$/.test(found.rule.title);
   const file = isPlain ? sourcePlace.exec(first.text)?.[1] : undefined;
   return file === undefined ? undefined : { name: `${file}:LINE`, passed: [] };
 }

@@ -38,6 +38,8 @@ const checkers = [
   '^rcu_(?:dynticks|is_watching)|^_*s?rcu_read_|^_*refcount_(?:add|inc|dec|sub|read|set|warn)|^_*kref_(?:init|get|put|read|sub)|^_*kobject_|^kset_|^ref_tracker_|^_*should_fail|^fault_create|^fail_dump',
   // What holds and drops a reference for others: drivers/base/core.c, fs/inode.c, lib/dec_and_lock.c
   '^(?:get|put)_device$|^iput$|^_atomic_dec_and_(?:raw_)?lock',
+  // Assertions of file systems: fs/btrfs/messages.c, fs/xfs/xfs_message.c; lib/kunit/assert.c
+  '^(?:btrfs_)?assertfail$|^(?:xfs_)?ass(?:fail|warn)$|^f2fs_(?:bug_on|handle_error)$|^_*kunit_(?:do_failed_assertion|fail|abort)',
   '^(?:timer|work|rcuhead|hrtimer)_is_static|^stub_timer|^_*seqprop_',
 ];
 
@@ -67,8 +69,8 @@ const libraryCalls = [
   '^_*(?:raw_|arch_|generic_)*atomic(?:64|_long)?_(?:try_|cond_)?(?:fetch_)?(?:add|sub|inc|dec|and|or|xor|read|set|xchg|cmpxchg)|^_*(?:arch_)?(?:test|set|clear|change)_(?:and_)?(?:set_|clear_|change_)?bit(?:_(?:lock|unlock|acquire|release|is_negative_byte))*$|^(?:variable|constant)_test_bit|^_*find_(?:first|next|last|nth)_(?:zero_|and_|andnot_|or_)*bit|^read_word|^_{1,2}(?:read|write)_once|^native_(?:save|restore)_(?:fl|irq)|^arch_(?:local_|irqs_)|^_*(?:arch_)?(?:x|cmpx)chg(?:\\d|$|_(?:local|relaxed|acquire|release|double))|^_{2}bitmap_(?:and|andnot|clear|complement|equal|intersects|or|replace|set|shift|subset|weight|xor)',
   // lib/list_debug.c, lib/llist.c, lib/plist.c, lib/klist.c, lib/rbtree.c, lib/idr.c
   '^_*(?:h|l|pl)?list_(?:nulls_|bl_)?(?:add|del|move|replace|splice|swap|cut|rotate|insert|entry)(?:_(?:tail|init|rcu|valid|or_report|entry|head|before|behind|after|careful|batch|bulk|all|position|first|node|this|set|reverse))*$|^_*(?:h|l|pl|k)?list_(?:is|empty|unhashed)|^___list|^klist_(?:next|prev|put|del|add|remove|iter|release)|^ida_|^_*rb_(?:insert(?:$|_(?:color|augmented))|erase|next|first|last|link|prev|replace|rotate|set_parent|parent|change_child)|^____rb',
-  // lib/rhashtable.c, include/linux/rhashtable.h
-  '^_*rh(?:ashtable|ltable|t)_',
+  // lib/rhashtable.c, lib/xarray.c, lib/maple_tree.c, lib/percpu-refcount.c, lib/percpu_counter.c
+  '^_*rh(?:ashtable|ltable|t)_|^_*xas?_|^_*(?:mas|mt|mtree)_|^_*percpu_(?:ref|counter)_',
   // lib/vsprintf.c, lib/kstrtox.c, lib/hexdump.c, fs/seq_file.c
   '^k?_*v?s(?:c)?n?printf$|^k?v?as(?:n)?printf$|^kvasprintf_const$|^(?:pointer|number|string|string_nocheck|format_decode|hex_string|widen_string|bitmap_string|ip[46]_\\w*string|put_dec)$|^seq_v?(?:printf|puts|putc|write)$|^simple_strto|^_?kstrto|^_parse_integer|^hex_dump_to_buffer$|^print_hex_dump',
   // checksums and hashes, port and memory-mapped I/O
@@ -88,7 +90,7 @@ const plumbing = [
 /** The scheduler, work queues, timers and inter-processor calls. */
 const scheduling = [
   '^_*(?:preempt_|io_)?schedule(?:$|_(?:timeout|preempt|bug|tail$|common|irq|idle|thunk|notrace|hrtimeout|rtlock|loop|debug))|^context_switch|^_*cond_resched|^_*sched_show|^_*(?:do_)?wait_for_(?:common|completion)|^finish_wait|^complete(?:_all)?$',
-  '^_*wake_up(?:$|_all$|_(?:bit|common|common_lock|interruptible|locked|sync|nr|var|pollfree|on_current_cpu|klogd)(?:_|$))|^swake_up|^_*queue_(?:delayed_|rcu_)?work(?:$|_(?:on|node))|^_*mod_(?:timer|delayed_work)|^lock_timer_base|^_*kfree_skb(?:_list)?(?:_reason)?$|^sk_skb_reason_drop$|^_*(?:flush|destroy|drain)_workqueue$|^_*(?:flush|cancel)_(?:delayed_)?work(?:_sync|_timer|$)|^start_flush_work|^try_to_grab_pending|^grab_pending|^_*(?:del|try_to_del)_timer|^_*timer_(?:delete|shutdown)|^add_timer(?:_on)?$',
+  '^_*wake_up(?:$|_all$|_(?:bit|common|common_lock|interruptible|locked|sync|nr|var|pollfree|on_current_cpu|klogd)(?:_|$))|^swake_up|^_*queue_(?:delayed_|rcu_)?work(?:$|_(?:on|node))|^_*mod_(?:timer|delayed_work)|^lock_timer_base|^_*kfree_skb(?:_list)?(?:_reason)?$|^sk_skb_reason_drop$|^_*(?:flush|destroy|drain)_workqueue$|^_*(?:flush|cancel)_(?:delayed_)?work(?:_sync|_timer|$)|^start_flush_work|^try_to_grab_pending|^grab_pending|^_*(?:del|try_to_del)_timer|^_*timer_(?:delete|shutdown)|^add_timer(?:_on)?$|^sk_(?:stop|reset)_timer(?:_sync)?$|^hrtimer_(?:try_to_)?cancel(?:_wait_running)?$',
 ];
 
 /** How traps and system calls come in. */
@@ -96,7 +98,7 @@ const entries = [
   // x86
   '^(?:asm_|sysvec_|_*exc_|fred_|xen_page_fault|idtentry_|error_(?:entry|return)|paranoid_(?:entry|exit)|retint_|ret_from_|common_interrupt|apic_timer_interrupt|smp_apic_timer|interrupt_entry|ret_to_|irqentry_|raw_irqentry_|page_fault$|async_page_fault|general_protection$|do_general_protection|entry_(?:SYS|INT80|FRED|sys)|nmi$|(?:do_)?double_fault|end_repeat_nmi|do_kern_addr_fault|math_error|(?:do_)?divide_error|(?:do_|exc_)?int3$|_*do_syscall_|_*do_syscall$|x64_sys_call|handle_page_fault)',
   // arm, arm64
-  '^(?:el1[ht]?_|(?:__)?do_page_fault|do_mem_abort|do_tag_|do_translation_fault|do_bad_area|do_sp_pc_abort|do_alignment_fault|do_DataAbort|do_async_page_fault|do_undefinstr|do_PrefetchAbort|do_bad$|do_sea$|v[67]_(?:early_)?[dp]?_?abort|v7_(?:data|pabort))',
+  '^(?:el1[ht]?_|(?:__)?do_page_fault|do_mem_abort|do_tag_|do_translation_fault|do_bad_area|do_sp_pc_abort|do_alignment_fault|do_DataAbort|do_async_page_fault|do_undefinstr|do_PrefetchAbort|do_bad$|do_sea$|(?:handle|panic)_bad_stack$|v[67]_(?:early_)?[dp]?_?abort|v7_(?:data|pabort))',
   // riscv, s390, powerpc, mips, loongarch, um
   '^(?:handle_exception$|do_trap_|_*do_pgm_check|pgm_check_handler|do_(?:dat|protection)_exception|_*hash__do_page_fault|do_hash_fault|data_access_|instruction_access_|interrupt_(?:exit|return)|(?:program_check|alignment)_exception|tlb_do_page_fault|do_tlb_fault|handle_(?:ri|bp|tr|cpu|ov|adel|ades|tlbl|tlbs|tlbm|ale)(?:_int)?$|do_(?:ade|ale|ri|ov|cpu|tr)$|system_call_exception$|stub_(?:execve|clone|v?fork|rt_sigreturn|ptregs))',
 ];

@@ -158,6 +158,16 @@ void t.test("the guilty frame is the first that is nobody's helper", async (t) =
       'BUG: using smp_processor_id() in preemptible code in demo_cpu',
     ],
     [
+      'kernel BUG at fs/demo.c:12!',
+      ['btrfs_assertfail', 'demo_commit', 'sync_x'],
+      'kernel BUG in demo_commit',
+    ],
+    [
+      'general protection fault: 0000 [#1] SMP',
+      ['xas_load', 'rhashtable_lookup', 'mas_walk', 'percpu_ref_get', 'demo_find', 'vfs_x'],
+      'general protection fault in demo_find',
+    ],
+    [
       'divide error: 0000 [#1] SMP',
       ['__x64_sys_demo', 'do_syscall_64'],
       'divide error in sys_demo',

@@ -3,7 +3,7 @@ import { type FrameRule, named, type Rule, trace } from './rule.ts';
 /** lockdep prints the acquisition site as `(lock){+.+.}, at: [<pc>] function+0x1/0x2`. */
 const site: FrameRule = {
   from: ['detail', 'chain', 'trace'],
-  skip: /^process_one_work$|^v?printk|^vprintk|^perf_trace_/,
+  skip: /^process_one_work$|^v?printk|^vprintk|^perf_trace_|^alloc_super$/,
 };
 /** An irq-safe lock is named after what made it so. */
 const irqSafe: FrameRule = { from: ['chain', 'trace'] };

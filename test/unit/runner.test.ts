@@ -2,39 +2,10 @@ import t from 'tap';
 import type { TrialResult } from '../../harness/records/trial.ts';
 import { doubtOf, settle } from '../../harness/trial/runner.ts';
 import { inconclusive, type Verdict } from '../../harness/verdict.ts';
-
-const unknown = { debugLocks: null, proveLocking: null, tables: {}, taint: null };
+import { aTrialResult } from '../made-records.ts';
 
 function result(verdict: Verdict): TrialResult {
-  return {
-    id: 'kvm',
-    workload: 'kvm',
-    seed: 1,
-    verdict,
-    end: { kind: 'exit', code: 0 },
-    ledger: {
-      before: unknown,
-      after: null,
-      warnOnceArmed: true,
-      lostConsoleLines: 0,
-      deadBefore: [],
-      deadAfter: [],
-      incomplete: [],
-    },
-    witnesses: {},
-    counters: {},
-    splats: [],
-    events: [],
-    unreportedCycles: [],
-    timings: {
-      startMs: 1,
-      firstLineMs: 1,
-      firstSplatMs: null,
-      workloadMs: 1,
-      totalMs: 1,
-      qemuCpuSeconds: 1,
-    },
-  };
+  return aTrialResult({ id: 'kvm', workload: 'kvm', verdict });
 }
 
 const hung = result(inconclusive('hung', 'no result after 9 s'));

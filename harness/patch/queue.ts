@@ -30,7 +30,8 @@ export function readingOf(mails: readonly Mail[], options: QueueOptions): Readin
   if (unnamed.length === patches.length) return { kind: 'queue' };
   const threads = threadsOf(mails, patches);
   if (threads.every((thread) => thread.length === 1)) {
-    return { kind: isOneSeries(patches) ? 'thread' : 'queue' };
+    const isThread = isOneSeries(patches) || isJumbledSeries(patches);
+    return { kind: isThread ? 'thread' : 'queue' };
   }
   if (threads.length === 1 && kind !== 'listed') return { kind: 'thread' };
   // Nothing is in doubt where all of every thread is taken: an order somebody made, of mails that came from several.
@@ -81,6 +82,27 @@ function isOneSeries(patches: readonly Mail[]): boolean {
     !tag.reply && tag.total === total && tag.version === first?.tag.version;
   const places = new Set(patches.map(({ tag }) => tag.index));
   return total === patches.length && places.size === total && patches.every(isLike);
+}
+
+function versionKey({ tag }: Mail): string {
+  return `${tag.version} ${tag.total}`;
+}
+
+/**
+ * Mails whose threads were cut, as an archive without In-Reply-To has them: a whole series by its brackets, in an order that
+ * is not its own, or with replies in it. Nobody applies such a file from its first mail to its last.
+ */
+function isJumbledSeries(patches: readonly Mail[]): boolean {
+  const posted = patches.filter(({ tag }) => !tag.reply);
+  if (!posted.every(({ tag }) => tag.index !== undefined)) return false;
+  const byVersion = [...new Set(posted.map(versionKey))].map((key) =>
+    posted.filter((mail) => versionKey(mail) === key),
+  );
+  const hasWhole = byVersion.some((mails) => mails.length > 1 && isOneSeries(mails));
+  const isOrdered = byVersion.every((mails) =>
+    mails.every(({ tag }, at) => at === 0 || (mails[at - 1]?.tag.index ?? 0) < (tag.index ?? 0)),
+  );
+  return hasWhole && (posted.length < patches.length || !isOrdered);
 }
 
 /**

@@ -228,6 +228,16 @@ void test('a thread is resolved to one series, and what is left out is named', a
       patches: ['one v2', 'two v2'],
     },
     {
+      name: 'an archive that kept no In-Reply-To: the newest version by its brackets',
+      mails: [
+        { subject: 'Re: [PATCH v2 1/2] one', id: 'r', line: 4 },
+        { subject: '[PATCH v2 2/2] two', id: 'c', line: 2 },
+        { subject: '[PATCH v2 1/2] one', id: 'b', line: 1 },
+        { subject: '[PATCH 1/1] the first try', id: 'a', line: 1 },
+      ],
+      patches: ['one v2', 'two v2'],
+    },
+    {
       name: 'v3.1 after v3 is a version',
       mails: [
         { subject: '[PATCH v3] fix', id: 'a', line: 1 },

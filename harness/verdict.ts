@@ -68,6 +68,9 @@ function judgeEnd(end: WorkloadEnd): Verdict {
       return inconclusive('hung', 'the guest ended without a word');
     case 'skipped':
       return inconclusive('not-run', end.reason);
+    // The splat decides; where a baseline knows it, the trial was still cut short.
+    case 'corrupted':
+      return inconclusive('workload-failed', `the workload ended at a wrong word: ${end.what}`);
     case 'stopped':
       return { kind: 'clean' };
     case 'exit':

@@ -57,6 +57,16 @@ struct range arena_pick_cell(const struct arena *arena, uint64_t *random)
 	};
 }
 
+struct range arena_pick_cells(const struct arena *arena, uint64_t *random, size_t most)
+{
+	struct range range = arena_pick_cell(arena, random);
+	size_t left = arena->cells - (size_t)(range.start - arena->base) / ARENA_CELL_BYTES;
+	size_t count = 1 + random_below(random, most);
+
+	range.length = (count > left ? left : count) * ARENA_CELL_BYTES;
+	return range;
+}
+
 struct range arena_pick(const struct arena *arena, uint64_t *random)
 {
 	struct range range = arena_pick_cell(arena, random);

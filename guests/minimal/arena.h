@@ -33,6 +33,9 @@ struct range arena_pick(const struct arena *arena, uint64_t *random);
 /* A random whole cell. */
 struct range arena_pick_cell(const struct arena *arena, uint64_t *random);
 
+/* A random number of neighbouring whole cells, from 1 to most. */
+struct range arena_pick_cells(const struct arena *arena, uint64_t *random, size_t most);
+
 /* Private anonymous memory in place of whatever was there. */
 bool range_map(struct range range);
 

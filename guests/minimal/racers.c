@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "racers.h"
 
+#include "signals.h"
 #include "random.h"
+#include "readers.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -28,6 +30,8 @@ static void *run_lane(void *argument)
 	size_t first = random_below(&racer->random, course->count);
 
 	pthread_barrier_wait(&lane->course->start);
+	if (racer->workload->disturbed)
+		signals_start(&racer->operations, random_next(&racer->random), racer->index % 2 == 0);
 	for (; racer->operations < course->count || workload_time_is_left(racer->workload);
 	     racer->operations++) {
 		size_t which = racer->operations < course->count ?
@@ -36,6 +40,8 @@ static void *run_lane(void *argument)
 
 		course->operations[which].apply(racer);
 	}
+	if (racer->workload->disturbed)
+		signals_stop();
 	return NULL;
 }
 
@@ -45,6 +51,7 @@ uint64_t race(const struct workload *workload, unsigned count, const struct oper
 	struct course course = { .operations = operations, .count = operation_count };
 	struct lane lanes[RACERS_MAX];
 	uint64_t total = 0;
+	pid_t reader = workload->disturbed ? readers_start(workload->seed) : 0;
 
 	pthread_barrier_init(&course.start, NULL, count);
 	for (unsigned i = 0; i < count; i++) {
@@ -63,6 +70,8 @@ uint64_t race(const struct workload *workload, unsigned count, const struct oper
 		pthread_join(lanes[i].thread, NULL);
 		total += lanes[i].racer.operations;
 	}
+	if (workload->disturbed)
+		readers_stop(reader);
 	return total;
 }
 

@@ -26,7 +26,9 @@ struct operation {
 /*
  * Runs count threads until the workload's time is over. Each goes through the whole table
  * once, beginning at a place of its own and however long that takes, then picks at random: also
- * on a slow host everything is done. Returns the number of operations.
+ * on a slow host everything is done. A disturbed workload gets signals all
+ * the time (signals.h) while another process reads about it (readers.h). Returns the number of
+ * operations.
  */
 uint64_t race(const struct workload *workload, unsigned count, const struct operation *operations,
 	      size_t operation_count, void *shared);

@@ -63,7 +63,7 @@ static bool resize(int fd, uint64_t bytes)
 }
 
 /* With a signature for so many bytes, or 0: with the one it has or can have. */
-static bool enable(const char *device, uint64_t bytes)
+static bool enable(const char *device, uint64_t bytes, int flags)
 {
 	bool prepared;
 	int saved;
@@ -75,15 +75,20 @@ static bool enable(const char *device, uint64_t bytes)
 	saved = errno;
 	close(fd);
 	errno = saved;
-	return prepared && swapon(device, 0) == 0;
+	return prepared && swapon(device, flags) == 0;
 }
 
 bool swap_enable(const char *device)
 {
-	return enable(device, 0);
+	return enable(device, 0, 0);
+}
+
+bool swap_enable_first(const char *device)
+{
+	return enable(device, 0, SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK);
 }
 
 bool swap_limit(const char *device, uint64_t bytes)
 {
-	return swapoff(device) == 0 && enable(device, bytes);
+	return swapoff(device) == 0 && enable(device, bytes, 0);
 }

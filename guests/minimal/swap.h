@@ -15,6 +15,9 @@
  */
 bool swap_enable(const char *device);
 
+/* The same, at the highest priority: as long as it has room nothing else is swapped to. */
+bool swap_enable_first(const char *device);
+
 /*
  * Switches swap off and on again with only so many bytes of the device in use; what the smaller
  * area cannot take must be able to come back to memory. False with errno set on failure.

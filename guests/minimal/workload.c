@@ -14,9 +14,11 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
+#include <unistd.h>
 
 #define EXIT_FAILED 1
 #define EXIT_MISSING 4
+
 
 static const char *own_name = "workload";
 
@@ -113,6 +115,16 @@ void workload_fail(const char *format, ...)
 		fprintf(stderr, ": %s", strerror(error));
 	fputc('\n', stderr);
 	exit(EXIT_FAILED);
+}
+
+void workload_corrupted(const char *what)
+{
+	char text[256];
+	int length = snprintf(text, sizeof(text), "corruption: %s\n", what);
+
+	/* Not through stdio: in a child of one thread another one may have held its lock. */
+	write_all(STDOUT_FILENO, text, (size_t)length);
+	_exit(EXIT_CORRUPTED);
 }
 
 void workload_skip(const char *format, ...)

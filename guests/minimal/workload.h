@@ -2,7 +2,7 @@
 /*
  * What all workloads share: their options, their end, and the rule that "start ..." is the
  * first line on stdout. Exit status as in kselftest: 0 done, 1 failed (a line on stderr),
- * 4 something it needs is missing (the reason on stdout).
+ * 4 something it needs is missing (the reason on stdout); besides, 5 memory has a wrong content.
  */
 #ifndef SPLAT_WORKLOAD_H
 #define SPLAT_WORKLOAD_H
@@ -13,12 +13,15 @@
 
 #define MIB (1024ul * 1024ul)
 #define PAGE_BYTES 4096ul
+/* Exit status of workload_corrupted(). */
+#define EXIT_CORRUPTED 5
 
 struct workload {
 	const char *name;
 	uint64_t seed;
 	unsigned long duration_ms;
 	unsigned long limit_ms;	       /* goes on so long at most for want of a witness */
+	bool disturbed;		       /* its racers get signals and are read about (racers.h) */
 	unsigned long memory_mib;      /* what its data may take at once */
 	unsigned long reap_timeout_ms; /* how long the OOM reaper may take for one victim */
 	uint64_t end_ns;
@@ -47,6 +50,12 @@ void pause_ms(unsigned long ms);
 
 /* Prints "NAME: MESSAGE" (": ERRNO-TEXT" where errno is set) to stderr and exits with 1. */
 _Noreturn void workload_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * Prints "corruption: WHAT" as the last line of stdout and ends the whole program with 5: the kernel
+ * has lost what was written there. `what` tells one such bug from another, without numbers.
+ */
+_Noreturn void workload_corrupted(const char *what);
 
 /* Prints "skip: MESSAGE" to stdout and exits with 4. */
 _Noreturn void workload_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -72,6 +72,10 @@ export const workloadEndSchema = v.variant('kind', [
     'It said that it cannot run here, and why (KSFT_SKIP, exit code 4).',
   ),
   described(
+    v.object({ kind: v.literal('corrupted'), what: v.string() }),
+    'It found a wrong word where it had written another; `what` says where and what it was, without numbers.',
+  ),
+  described(
     v.object({ kind: v.literal('stopped') }),
     "A program of the user's that had no end of its own, ended after the time it was given.",
   ),

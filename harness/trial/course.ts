@@ -12,6 +12,7 @@ import type { WorkloadEnd } from '../verdict.ts';
 import { type Prepared, type Reading, takeReading } from './observe.ts';
 import { openOutputLog } from './output-log.ts';
 import type { StartedGuest, TrialContext, TrialPlan } from './plan.ts';
+import { readProgramEnd } from './program-end.ts';
 
 /** What happened in a trial's guest, before anything is concluded from it. */
 export interface Course {
@@ -170,7 +171,7 @@ async function runWorkload(
       upload === undefined ? runTimeoutMs(durationMs, context.slowness) : durationMs;
     const running = guest
       .run(programArgv(plan, context, course.prepared), timeoutMs, onOutput)
-      .then((end) => readEnd(end, output.lastWords(), upload !== undefined));
+      .then((end) => readProgramEnd(end, output.lastWords(), upload !== undefined));
     const patienceMs =
       plan.endAtSplat === true ? 0 : durationMs * 2 + 5_000 * Math.sqrt(context.slowness);
     const stuck = stuckAfterSplat(patienceMs, watch.hasSplat, running, over.signal);
@@ -183,9 +184,6 @@ async function runWorkload(
     course.timings = { ...course.timings, workloadMs: performance.now() - beganAt };
   }
 }
-
-/** Exit code 4 of a kselftest (KSFT_SKIP, tools/testing/selftests/kselftest.h): a precondition is missing. */
-const skipCode = 4;
 
 /**
  * Programs of ours take a seed, a duration and a goal: they go on until every required witness has moved, up to a limit
@@ -206,16 +204,6 @@ function programArgv(
   };
   const shared = Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, String(value)]);
   return [workload.program, ...shared, ...goal, ...workload.args];
-}
-
-/** What a program's end means. One of the user's may run until it is stopped: the agent answered, so the guest is alive. */
-function readEnd(end: WorkloadEnd, lastWords: string, isOwn: boolean): WorkloadEnd {
-  if (end.kind === 'exit' && end.code === skipCode) {
-    const lastLine = lastWords.trimEnd().split('\n').at(-1) ?? '';
-    const reason = lastLine.replace(/^skip: */i, '').trim();
-    return { kind: 'skipped', reason: reason || 'it gave no reason' };
-  }
-  return end.kind === 'silent' && isOwn ? { kind: 'stopped' } : end;
 }
 
 /** Long enough for the kernel to find a hung task by itself, which says more than our own silence. */

@@ -13,6 +13,7 @@ import { judgeTrial, type Untestable } from '../verdict.ts';
 import { type Course, runCourse } from './course.ts';
 import { listen } from './listen.ts';
 import type { TrialContext, TrialPlan } from './plan.ts';
+import { unsaidFinding } from './unsaid-finding.ts';
 
 /**
  * Runs a trial to its verdict. A kernel that dies or hangs is data; only our own faults are thrown. A QEMU that crashes
@@ -63,7 +64,8 @@ async function observeTrial(
   });
   heard.end();
   if (course.locks !== undefined) context.onLocks?.(course.locks);
-  if (course.end.kind === 'lost' && heard.splats().length === 0) heard.add(lostGuest());
+  const unsaid = unsaidFinding(course.end, heard.splats().length > 0);
+  if (unsaid !== undefined) heard.add(unsaid);
   const splats = heard.splats();
   const ledger = await ledgerOf(course, join(context.dir, 'console.log'), {
     dropped: drops.total(),
@@ -191,26 +193,5 @@ function witnessCounts(
   return {
     witnesses: Object.fromEntries(required.map((name) => [name, counters[name] ?? 0])),
     ...(absent.length === 0 ? {} : { absentWitnesses: absent }),
-  };
-}
-
-/** syzbot's name for a guest that ends without a word on its console. */
-function lostGuest(): Finding {
-  const title = 'lost connection to test machine';
-  return {
-    kind: 'splat',
-    title,
-    altTitles: [],
-    class: title,
-    frame: '',
-    line: 0,
-    endLine: 0,
-    bytes: { start: 0, end: 0 },
-    corrupted: false,
-    suppressed: false,
-    stack: [],
-    signature: title,
-    evidence: [],
-    text: [],
   };
 }

@@ -145,6 +145,25 @@ void t.test('a workload that cannot run says why on its last line', async (t) =>
   }
 });
 
+void t.test('a wrong word that a workload found is a splat without numbers', async (t) => {
+  const kinds = {
+    verdict: { kind: 'splat', titles: ['data corruption: page N of shared memory has zeros'] },
+    splats: [{ class: 'data corruption' }],
+  };
+  for (const [said, code, expected] of [
+    ['start\npage 7\ncorruption: page 7 of shared\x1b memory has zeros\n', 5, kinds],
+    // An exit code alone may mean anything, and so may a word.
+    ['start\n', 5, { verdict: { kind: 'inconclusive' }, splats: [] }],
+    ['corruption: of the young\n', 1, { verdict: { kind: 'inconclusive' }, splats: [] }],
+  ] as const) {
+    const { outcome } = await runMade(join(t.testdir(), 'trial'), () => async (_argv, _ms, say) => {
+      say(1, Buffer.from(said));
+      return Promise.resolve({ kind: 'exit', code });
+    });
+    t.match(outcome, expected, said);
+  }
+});
+
 void t.test('only a crash is worth another try', async (t) => {
   let attempts = 0;
   const failed = await despiteCrash(

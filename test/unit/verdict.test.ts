@@ -139,6 +139,12 @@ const rows: readonly {
     message: /exit code 1/,
   },
   {
+    name: 'a workload that ended at a wrong word which a baseline knows did not do its work',
+    evidence: { end: { kind: 'corrupted', what: 'shared memory has zeros' } },
+    phrase: 'inconclusive: workload-failed',
+    message: /wrong word: shared memory/,
+  },
+  {
     name: 'a workload killed by a signal is workload-failed',
     evidence: { end: { kind: 'signal', signal: 11 } },
     phrase: 'inconclusive: workload-failed',

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+/*
+ * content: memory that is swapped, split, collapsed, moved, copied and migrated, and must still say
+ * what was written to it. Each thread has plots of its own (plot.h), of anonymous memory and of
+ * shmem, and nobody else writes to them; reclaim, compaction, khugepaged and swapoff belong to all.
+ * Swap is a zram disk where there is one: it does not rotate, so huge pages go there in one piece.
+ */
+#include "content_ways.h"
+#include "files.h"
+#include "plot.h"
+#include "program.h"
+#include "racers.h"
+#include "random.h"
+#include "swap.h"
+#include "workload.h"
+#include "zram.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define THREADS 3
+#define PLOT_CELLS 2
+#define PLOT_BYTES (PLOT_CELLS * ARENA_CELL_BYTES)
+#define CELL_PAGES (ARENA_CELL_BYTES / PAGE_BYTES)
+#define KHUGEPAGED "/sys/kernel/mm/transparent_hugepage/khugepaged/"
+#define SHMEM_ENABLED "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+
+struct field {
+	struct plot plots[PLOT_KINDS];
+	char *spare; /* addresses to move to */
+};
+
+struct shared {
+	struct field fields[THREADS];
+	struct content_ways ways;
+	struct zram zram;
+};
+
+static struct plot *plot_of(const struct racer *racer, enum plot_kind kind)
+{
+	struct shared *shared = racer->shared;
+
+	return &shared->fields[racer->index].plots[kind];
+}
+
+/* A plot of the racer's own. */
+static struct plot *pick(struct racer *racer)
+{
+	return plot_of(racer, (enum plot_kind)random_below(&racer->random, PLOT_KINDS));
+}
+
+static void pick_pages(struct racer *racer, const struct plot *plot, size_t *first, size_t *count)
+{
+	*first = random_below(&racer->random, plot->pages);
+	*count = 1 + random_below(&racer->random, 1ul << random_below(&racer->random, 8));
+	if (*count > plot->pages - *first)
+		*count = plot->pages - *first;
+}
+
+static void write_some(struct racer *racer)
+{
+	struct plot *plot = pick(racer);
+	size_t first, count;
+
+	pick_pages(racer, plot, &first, &count);
+	plot_check(plot, first, count, "before a write");
+	plot_write(plot, first, count);
+	plot_check(plot, first, count, "after a write");
+}
+
+static void write_cell(struct racer *racer)
+{
+	struct plot *plot = pick(racer);
+	size_t first = random_below(&racer->random, PLOT_CELLS) * CELL_PAGES;
+
+	madvise(plot->base + first * PAGE_BYTES, ARENA_CELL_BYTES,
+		random_below(&racer->random, 8) ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	plot_write(plot, first, CELL_PAGES);
+}
+
+/*
+ * One huge page, in one piece: to swap, and back in small pages while part of it may still be on its
+ * way. The mapping is new, since one that was swapped once keeps its table of small pages.
+ */
+static void swap_huge_page(struct racer *racer)
+{
+	struct plot *plot = plot_of(racer, ANONYMOUS);
+	size_t first = random_below(&racer->random, PLOT_CELLS) * CELL_PAGES;
+	char *start = plot->base + first * PAGE_BYTES;
+
+	if (!range_map((struct range){ start, ARENA_CELL_BYTES }))
+		workload_fail("map a huge page anew");
+	madvise(start, ARENA_CELL_BYTES, MADV_HUGEPAGE);
+	plot_zeroed(plot, first, CELL_PAGES);
+	plot_write(plot, first, CELL_PAGES);
+	madvise(start, ARENA_CELL_BYTES, MADV_PAGEOUT);
+	plot_check(plot, first, CELL_PAGES, "after a huge page was swapped");
+}
+
+static void read_some(struct racer *racer)
+{
+	struct plot *plot = pick(racer);
+	size_t first, count;
+
+	pick_pages(racer, plot, &first, &count);
+	plot_check(plot, first, count, "at rest");
+}
+
+static void treat(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+
+	enum plot_kind kind = (enum plot_kind)random_below(&racer->random, PLOT_KINDS);
+
+	content_treat(&shared->ways, plot_of(racer, kind), kind, &racer->random);
+}
+
+static bool move_piece(char *from, size_t length, char *to)
+{
+	return mremap(from, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED;
+}
+
+/*
+ * To the spare place: the page tables change, the pages stay. In two pieces, of which the second may
+ * lie across huge pages. One that is several mappings by now is not moved by kernels before 6.17.
+ */
+static void move(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+	struct field *field = &shared->fields[racer->index];
+	struct plot *plot = pick(racer);
+	size_t bytes = plot->pages * PAGE_BYTES, half = bytes / 2;
+	char *to = field->spare, *from = plot->base;
+
+	madvise(from, bytes, MADV_HUGEPAGE);
+	if (random_below(&racer->random, 2))
+		half -= PAGE_BYTES * (1 + random_below(&racer->random, 8));
+	if (!move_piece(from, half, to))
+		return;
+	if (!move_piece(from + half, bytes - half, to + half)) {
+		if (!move_piece(to, half, from))
+			workload_fail("move a plot back");
+	} else {
+		plot->base = to;
+		field->spare = from;
+	}
+	if (mmap(field->spare, bytes, PROT_NONE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED)
+		workload_fail("keep the place of a plot");
+	plot_check(plot, 0, plot->pages, "after mremap");
+}
+
+/* The child has a copy of what is anonymous and shares the rest; what it writes there is its own. */
+static void check_in_child(struct racer *racer)
+{
+	struct plot *plots = plot_of(racer, ANONYMOUS);
+
+	for (size_t i = 0; i < PLOT_KINDS; i++)
+		plot_check(&plots[i], 0, plots[i].pages, "in a child");
+	plot_write(plots, 0, 8);
+	plot_check(plots, 0, 16, "in a child that wrote");
+}
+
+static void fork_child(struct racer *racer)
+{
+	struct plot *plot = plot_of(racer, ANONYMOUS);
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		check_in_child(racer);
+		_exit(0);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_CORRUPTED)
+		_exit(EXIT_CORRUPTED);
+	plot_check(plot, 0, plot->pages, "after a child wrote to its copy");
+}
+
+/* What belongs to all; one thread at a time does it. */
+static void disturb(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+
+	if (racer->index == 0)
+		content_disturb(&shared->zram, &racer->random);
+	else
+		read_some(racer);
+}
+
+static const struct operation operations[] = {
+	{ "write-cell", write_cell }, { "treat", treat },	    { "read-some", read_some },
+	{ "treat", treat },		  { "fork", fork_child },   { "write-some", write_some },
+	{ "treat", treat },		  { "move", move },	    { "treat", treat },
+	{ "swap-huge-page", swap_huge_page }, { "disturb", disturb },
+};
+
+static void make_field(struct shared *shared, unsigned index)
+{
+	static const char *const names[PLOT_KINDS] = { "anonymous memory", "shared memory",
+							"a private copy of a file" };
+	size_t bytes = PLOT_BYTES;
+	struct field *field = &shared->fields[index];
+	struct arena arena;
+
+	arena_reserve(&arena, (PLOT_KINDS + 1) * bytes);
+	for (unsigned i = 0; i < PLOT_KINDS; i++) {
+		char *base = arena.base + i * bytes;
+		int fd = i == ANONYMOUS ? -1 : memfd_create("plot", MFD_CLOEXEC);
+		int flags = i == ANONYMOUS ? MAP_PRIVATE | MAP_ANONYMOUS :
+			    i == SHARED	   ? MAP_SHARED :
+					     MAP_PRIVATE;
+
+		if (fd >= 0 && ftruncate(fd, (off_t)bytes) < 0)
+			workload_fail("memfd");
+		if (mmap(base, bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, 0) == MAP_FAILED)
+			workload_fail("map a plot");
+		if (fd >= 0)
+			close(fd);
+		plot_make(&field->plots[i], index * PLOT_KINDS + i, names[i], base, bytes / PAGE_BYTES);
+	}
+	field->spare = arena.base + PLOT_KINDS * bytes;
+}
+
+static int content_main(int argc, char **argv)
+{
+	struct workload workload = { .name = "content", .disturbed = true, .duration_ms = 2500, .memory_mib = 48 };
+	static struct shared shared;
+	uint64_t done;
+
+	workload_start(&workload, argc, argv);
+	write_file(KHUGEPAGED "scan_sleep_millisecs", "0");
+	write_file(SHMEM_ENABLED, "advise");
+	if (!zram_swap_on(&shared.zram, 2 * workload.memory_mib * MIB))
+		printf("no zram: swap is a disk that rotates\n");
+	content_ways_open(&shared.ways);
+	for (unsigned i = 0; i < THREADS; i++)
+		make_field(&shared, i);
+	done = race(&workload, THREADS, operations, sizeof(operations) / sizeof(operations[0]),
+		    &shared);
+	for (unsigned i = 0; i < THREADS; i++)
+		for (unsigned j = 0; j < PLOT_KINDS; j++)
+			plot_check_all(&shared.fields[i].plots[j], "at the end");
+	zram_swap_off(&shared.zram);
+	printf("done operations %" PRIu64 "\n", done);
+	return 0;
+}
+
+PROGRAM("content", content_main);

@@ -1,0 +1,34 @@
+import type { WorkloadEnd } from '../verdict.ts';
+
+/** Exit code 4 of a kselftest (KSFT_SKIP, tools/testing/selftests/kselftest.h): a precondition is missing. */
+const skipCode = 4;
+/** Of a program that found a wrong word where it had written another; its last line is `corruption: WHAT`. */
+const corruptedCode = 5;
+const longestWhatChars = 120;
+
+/**
+ * What a program's end means, by its exit code and the last line of its output. One of the user's may run until it is
+ * stopped: the agent answered, so the guest is alive.
+ */
+export function readProgramEnd(end: WorkloadEnd, lastWords: string, isOwn: boolean): WorkloadEnd {
+  const lastLine = lastWords.trimEnd().split('\n').at(-1) ?? '';
+  if (end.kind === 'exit' && end.code === skipCode) {
+    const reason = lastLine.replace(/^skip: */i, '').trim();
+    return { kind: 'skipped', reason: reason || 'it gave no reason' };
+  }
+  if (end.kind === 'exit' && end.code === corruptedCode) {
+    const what = /^corruption: *(.+)$/i.exec(lastLine)?.[1];
+    if (what !== undefined) return { kind: 'corrupted', what: plainWords(what) };
+  }
+  return end.kind === 'silent' && isOwn ? { kind: 'stopped' } : end;
+}
+
+/** A title is compared between runs, and printed: numbers differ, and a guest may say anything. */
+function plainWords(text: string): string {
+  return text
+    .replaceAll(/[^ -~]+/g, ' ')
+    .replaceAll(/0x[0-9a-f]+|\d+/gi, 'N')
+    .replaceAll(/ +/g, ' ')
+    .trim()
+    .slice(0, longestWhatChars);
+}

@@ -3,6 +3,7 @@
 
 #include "gpu.h"
 
+#include <errno.h>
 #include <linux/dma-buf.h>
 #include <linux/sync_file.h>
 #include <poll.h>
@@ -57,6 +58,11 @@ int fence_merge(int sync_fd, int other_fd)
 bool fence_wait(int sync_fd, int timeout_ms)
 {
 	struct pollfd signalled = { .fd = sync_fd, .events = POLLIN };
+	int result;
 
-	return poll(&signalled, 1, timeout_ms) == 1;
+	/* A signal ends the call whatever its handler was made with (signal(7)). */
+	do
+		result = poll(&signalled, 1, timeout_ms);
+	while (result < 0 && errno == EINTR);
+	return result == 1;
 }

@@ -14,6 +14,7 @@
 #include "arena.h"
 #include "doomed.h"
 #include "hmm_abi.h"
+#include "hmm_lives.h"
 #include "memory.h"
 #include "notifiers.h"
 #include "program.h"
@@ -39,6 +40,7 @@ enum device { ACCESSING, MIGRATING, DEVICES };
 struct shared {
 	struct arena arena;
 	int devices[DEVICES];
+	int file_fd;
 	char *buffers[THREADS]; /* a cell each, what the device reads into or writes from */
 	atomic_uint_fast64_t copied;
 	atomic_uint_fast64_t migrated;
@@ -51,11 +53,11 @@ static struct range pick(struct racer *racer)
 	return arena_pick(&shared->arena, &racer->random);
 }
 
-/* Pages the device handled in a random range. */
-static uint64_t command(struct racer *racer, enum device device, unsigned long number)
+/* Pages the device handled in the range. */
+static uint64_t command_in(struct racer *racer, enum device device, unsigned long number,
+			   struct range range)
 {
 	struct shared *shared = racer->shared;
-	struct range range = pick(racer);
 	struct hmm_request request = {
 		.address = (uintptr_t)range.start,
 		.buffer = (uintptr_t)shared->buffers[racer->index],
@@ -65,6 +67,11 @@ static uint64_t command(struct racer *racer, enum device device, unsigned long n
 	if (ioctl(shared->devices[device], number, &request) < 0)
 		return 0;
 	return request.copied;
+}
+
+static uint64_t command(struct racer *racer, enum device device, unsigned long number)
+{
+	return command_in(racer, device, number, pick(racer));
 }
 
 static void device_read(struct racer *racer)
@@ -117,6 +124,33 @@ static void map(struct racer *racer)
 	range_write(range, (unsigned char)random_next(&racer->random));
 }
 
+/* Pages of a private mapping of a file, of which those that were written are anonymous and may migrate. */
+static void map_file(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+	struct range range = pick(racer);
+	/* In step with the address, so that it is always inside the file. */
+	off_t offset = (off_t)((uintptr_t)range.start % ARENA_CELL_BYTES);
+
+	mmap(range.start, range.length, PROT_READ | PROT_WRITE,
+	     MAP_FIXED | (random_below(&racer->random, 3) ? MAP_PRIVATE : MAP_SHARED),
+	     shared->file_fd, offset);
+	range_write(range, (unsigned char)random_next(&racer->random));
+	if (random_below(&racer->random, 2))
+		shared->migrated += command_in(racer, MIGRATING, HMM_MIGRATE_TO_DEVICE, range);
+}
+
+static void outlive(struct racer *racer)
+{
+	hmm_outlive(&racer->random);
+}
+
+static void close_early(struct racer *racer)
+{
+	(void)racer;
+	hmm_close_early();
+}
+
 static void unmap(struct racer *racer)
 {
 	range_unmap(pick(racer));
@@ -155,6 +189,9 @@ static const struct operation operations[] = {
 	{ "unmap", unmap },
 	{ "move", move },
 	{ "fork", fork_child },
+	{ "map-file", map_file },
+	{ "outlive", outlive },
+	{ "close-early", close_early },
 };
 
 /* Each mirrors the address space of the process that opens it. */
@@ -220,6 +257,7 @@ static void map_buffers(struct shared *shared)
 static int hmm_main(int argc, char **argv)
 {
 	struct workload workload = { .name = "hmm",
+				     .disturbed = true,
 				     .duration_ms = 3000,
 				     .memory_mib = 32,
 				     .reap_timeout_ms = 30000 };
@@ -231,6 +269,9 @@ static int hmm_main(int argc, char **argv)
 	doomed_start(&victim, "mirrored", VICTIM_LIMIT_KIB, &victim_life);
 	doomed_release(&victim);
 	map_buffers(&shared);
+	shared.file_fd = memfd_create("hmm", MFD_CLOEXEC);
+	if (shared.file_fd < 0 || ftruncate(shared.file_fd, (off_t)ARENA_CELL_BYTES) < 0)
+		workload_fail("memfd");
 	arena_reserve(&shared.arena, workload.memory_mib * MIB - THREADS * ARENA_CELL_BYTES);
 	race(&workload, THREADS, operations, sizeof(operations) / sizeof(operations[0]), &shared);
 	doomed_finish(&victim, workload.reap_timeout_ms);

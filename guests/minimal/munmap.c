@@ -204,7 +204,7 @@ static void prepare(struct shared *shared, unsigned long memory_mib)
 
 static int munmap_main(int argc, char **argv)
 {
-	struct workload workload = { .name = "munmap", .duration_ms = 3000, .memory_mib = 48 };
+	struct workload workload = { .name = "munmap", .disturbed = true, .duration_ms = 3000, .memory_mib = 48 };
 	static struct shared shared;
 	uint64_t done;
 

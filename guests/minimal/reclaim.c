@@ -13,12 +13,15 @@
 #include "racers.h"
 #include "random.h"
 #include "workload.h"
+#include "zram.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define THREADS 3
 #define KSM "/sys/kernel/mm/ksm/"
@@ -77,9 +80,41 @@ static void compact(struct racer *racer)
 		write_file(COMPACT, "1");
 }
 
+#define LEAVING 3
+
+static void read_merged(struct racer *racer)
+{
+	struct arena *arena = racer->shared;
+
+	range_read(merged_cell(arena));
+	usleep((useconds_t)random_below(&racer->random, 2000));
+}
+
+/* Everything is taken apart while processes that share some of it leave, and then merged anew. */
+static void unmerge(struct racer *racer)
+{
+	pid_t leaving[LEAVING];
+
+	if (racer->index != 0 || random_below(&racer->random, 4))
+		return;
+	for (int i = 0; i < LEAVING; i++) {
+		leaving[i] = fork();
+		if (leaving[i] == 0) {
+			read_merged(racer);
+			_exit(0);
+		}
+	}
+	usleep((useconds_t)random_below(&racer->random, 2000));
+	write_file(KSM "run", "2");
+	for (int i = 0; i < LEAVING; i++)
+		while (leaving[i] > 0 && waitpid(leaving[i], NULL, 0) < 0 && errno == EINTR)
+			;
+	write_file(KSM "run", "1");
+}
+
 static const struct operation operations[] = {
-	{ "write-some", write_some },	{ "read-some", read_some }, { "write-equal", write_equal },
-	{ "break-merged", break_merged }, { "compact", compact },
+	{ "write-some", write_some },	  { "read-some", read_some }, { "write-equal", write_equal },
+	{ "break-merged", break_merged }, { "compact", compact },     { "unmerge", unmerge },
 };
 
 /* One row a setting, so that it is merged within the short life of a trial. */
@@ -118,14 +153,18 @@ static void prepare(struct arena *arena, size_t bytes)
 
 static int reclaim_main(int argc, char **argv)
 {
-	struct workload workload = { .name = "reclaim", .duration_ms = 2500, .memory_mib = 24 };
+	struct workload workload = { .name = "reclaim", .disturbed = true, .duration_ms = 2500, .memory_mib = 24 };
 	static struct arena arena;
+	struct zram zram;
 	uint64_t done;
 
 	workload_start(&workload, argc, argv);
 	errno = 0;
 	if (meminfo_kib("SwapTotal") == 0)
 		workload_skip("no swap: anonymous memory cannot be reclaimed");
+	/* Half of all seeds swap to compressed memory, where huge pages need not be split before. */
+	if (workload.seed % 2)
+		zram_swap_on(&zram, 2 * workload.memory_mib * MIB);
 	prepare(&arena, workload.memory_mib * MIB);
 	start_merging();
 	memory_squeeze(workload.memory_mib / 2 * MIB);

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+/*
+ * hotplug: blocks of the guest's memory are taken away under threads that map, touch, swap and fork in
+ * an arena, so that its pages are moved out of them, and are given back. A block that has something
+ * which cannot be moved stays; all are there again at the end.
+ */
+#include "arena.h"
+#include "blocks.h"
+#include "notifiers.h"
+#include "program.h"
+#include "racers.h"
+#include "random.h"
+#include "workload.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#define THREADS 3
+#define SHORT_ALARM_MS 150
+#define LONG_ALARM_MS 3000
+
+struct shared {
+	struct arena arena;
+	struct blocks blocks;
+	atomic_uint taken;
+};
+
+static struct range pick(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+
+	return arena_pick(&shared->arena, &racer->random);
+}
+
+static void map(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+	struct range range = random_below(&racer->random, 3) ?
+				     pick(racer) :
+				     arena_pick_cell(&shared->arena, &racer->random);
+
+	range_map(range);
+	madvise(range.start, range.length,
+		random_below(&racer->random, 2) ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	range_write(range, (unsigned char)random_next(&racer->random));
+}
+
+static void touch(struct racer *racer)
+{
+	range_read(pick(racer));
+	range_write(pick(racer), (unsigned char)random_next(&racer->random));
+}
+
+static void page_out(struct racer *racer)
+{
+	struct range range = pick(racer);
+
+	madvise(range.start, range.length, MADV_PAGEOUT);
+}
+
+static void unmap(struct racer *racer)
+{
+	range_unmap(pick(racer));
+}
+
+static void fork_child(struct racer *racer)
+{
+	race_in_child(racer, touch);
+}
+
+static bool take_and_return(struct shared *shared, size_t index, unsigned alarm_ms, bool movable_only)
+{
+	if (!blocks_take(&shared->blocks, index, alarm_ms))
+		return false;
+	shared->taken++;
+	blocks_return(&shared->blocks, index, movable_only);
+	return true;
+}
+
+/* However far the race gets on a slow host. */
+static void take_one(struct shared *shared)
+{
+	for (size_t index = shared->blocks.count; index-- > 0;)
+		if (take_and_return(shared, index, LONG_ALARM_MS, true))
+			return;
+}
+
+/* One thread does it, the higher blocks first and more often: the kernel's own lies in the lower ones. */
+static void take_block(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+	size_t count = shared->blocks.count, index;
+
+	if (racer->index != 0) {
+		touch(racer);
+		return;
+	}
+	index = count - 1 - random_below(&racer->random, 1 + random_below(&racer->random, count));
+	take_and_return(shared, index,
+			random_below(&racer->random, 2) ?
+				1 + (unsigned)random_below(&racer->random, SHORT_ALARM_MS) :
+				LONG_ALARM_MS,
+			random_below(&racer->random, 2));
+}
+
+static const struct operation operations[] = {
+	{ "take-block", take_block }, { "map", map },	    { "touch", touch },
+	{ "page-out", page_out },     { "unmap", unmap },   { "map", map },
+	{ "fork", fork_child },	      { "take-block", take_block },
+};
+
+static int hotplug_main(int argc, char **argv)
+{
+	struct workload workload = { .name = "hotplug", .disturbed = true, .duration_ms = 2000, .memory_mib = 32 };
+	static struct shared shared;
+	int fd;
+
+	workload_start(&workload, argc, argv);
+	blocks_find(&shared.blocks);
+	if (shared.blocks.count == 0)
+		workload_skip("no blocks of memory: the kernel lacks CONFIG_MEMORY_HOTPLUG");
+	fd = notifiers_open();
+	arena_reserve(&shared.arena, workload.memory_mib * MIB);
+	notifiers_add(fd, SPLAT_MN_HLIST, shared.arena.base, shared.arena.cells * ARENA_CELL_BYTES);
+	notifiers_add(fd, SPLAT_MN_INTERVAL, shared.arena.base,
+		      shared.arena.cells * ARENA_CELL_BYTES);
+	take_one(&shared);
+	race(&workload, THREADS, operations, sizeof(operations) / sizeof(operations[0]), &shared);
+	for (size_t i = 0; i < shared.blocks.count; i++)
+		blocks_return(&shared.blocks, i, false);
+	printf("done blocks taken %u of %zu\n", shared.taken, shared.blocks.count);
+	return 0;
+}
+
+PROGRAM("hotplug", hotplug_main);

@@ -1,34 +1,8 @@
 /** The table of workloads: what runs in a guest, and what must have been counted for it to have meant anything. */
+import { memoryWorkloads } from './memory-workloads.ts';
+import type { Canary, Workload } from './workload.ts';
 
-export interface Workload {
-  /** What `--workload` takes. Canaries go by the name of the workload they belong to. */
-  readonly name: string;
-  /** In the guest. */
-  readonly program: string;
-  readonly args: readonly string[];
-  /**
-   * Counters that must not be zero: `calls.FUNCTION` of the kernel, `vm.FIELD` of /proc/vmstat or `vm.FIELD_*` for the sum of
-   * those that begin alike, `driver.NAME` of the seeded-bug driver. What a row names is counted (counters.ts).
-   */
-  readonly witnesses: readonly string[];
-  /** Counters of these kinds that are shown besides. Absent: none. */
-  readonly alsoCounts?: readonly string[];
-  /** Milliseconds of stress when the user names no duration. */
-  readonly durationMs: number;
-  /** It leaves a picture on the virtio scanout and waits until it was taken. */
-  readonly draws?: true;
-  /** Set for a canary: its name. */
-  readonly canary?: string;
-}
-
-/** A seeded bug that every run must see. What the kernel must say of it is in patches/controls.ts, by these words. */
-export interface Canary {
-  readonly name: string;
-  /** Of the seeded-bug driver. */
-  readonly mode: string;
-  readonly notifier: 'hlist' | 'interval';
-  readonly trigger: 'munmap' | 'mrelease' | 'oom-memcg';
-}
+export type { Canary, Workload } from './workload.ts';
 
 export const workloads: readonly Workload[] = [
   {
@@ -268,52 +242,7 @@ export const workloads: readonly Workload[] = [
     ],
     durationMs: 1000,
   },
-  {
-    name: 'huge',
-    program: '/bin/huge',
-    args: [],
-    witnesses: [
-      'driver.hlist_start_blockable',
-      'driver.interval_blockable',
-      'vm.thp_fault_alloc',
-      'vm.thp_collapse_alloc',
-      'vm.thp_zero_page_alloc',
-      'vm.thp_split_pmd',
-      'calls.move_huge_pmd',
-    ],
-    alsoCounts: ['calls.collapse_file', 'vm.thp_split_page', 'vm.thp_file_mapped'],
-    durationMs: 1500,
-  },
-  {
-    name: 'content',
-    program: '/bin/content',
-    args: [],
-    // Whole huge pages go to a swap device that does not rotate only: the zram disk was used.
-    witnesses: ['vm.pswpout', 'vm.pswpin', 'vm.thp_swpout'],
-    durationMs: 1500,
-  },
-  {
-    name: 'userfaultfd',
-    program: '/bin/userfaultfd',
-    args: [],
-    witnesses: ['calls.handle_userfault', 'driver.interval_oom_reaper', 'vm.oom_kill'],
-    durationMs: 1500,
-  },
-  {
-    name: 'cgroups',
-    program: '/bin/cgroups',
-    args: [],
-    witnesses: ['calls.memory_low_write', 'calls.memory_high_write', 'vm.pswpout'],
-    durationMs: 1500,
-  },
-  {
-    name: 'hotplug',
-    program: '/bin/hotplug',
-    args: [],
-    // A block is given back only where one was taken.
-    witnesses: ['calls.offline_pages', 'calls.online_pages', 'vm.pgmigrate_success'],
-    durationMs: 1500,
-  },
+  ...memoryWorkloads,
   {
     name: 'controls',
     program: '/bin/controls',

@@ -13,7 +13,7 @@ import { judgeTrial, type Untestable } from '../verdict.ts';
 import { type Course, runCourse } from './course.ts';
 import { listen } from './listen.ts';
 import type { TrialContext, TrialPlan } from './plan.ts';
-import { unsaidFinding } from './unsaid-finding.ts';
+import { hearUnsaid } from './unsaid-finding.ts';
 
 /**
  * Runs a trial to its verdict. A kernel that dies or hangs is data; only our own faults are thrown. A QEMU that crashes
@@ -64,8 +64,7 @@ async function observeTrial(
   });
   heard.end();
   if (course.locks !== undefined) context.onLocks?.(course.locks);
-  const unsaid = unsaidFinding(course.end, heard.splats().length > 0);
-  if (unsaid !== undefined) heard.add(unsaid);
+  hearUnsaid(course.end, heard);
   const splats = heard.splats();
   const ledger = await ledgerOf(course, join(context.dir, 'console.log'), {
     dropped: drops.total(),

@@ -1,14 +1,15 @@
 import type { Finding } from '../records/finding.ts';
 import { signatureOf } from '../splat/signature.ts';
 import type { WorkloadEnd } from '../verdict.ts';
+import type { Heard } from './listen.ts';
 
 /**
- * The splat that an end of a workload is by itself, though no console says it: a guest that ended without a word
- * (`spoke`: it had said something), and memory with a wrong word.
+ * Adds the splat that an end of a workload is by itself, though no console says it: memory with a wrong word, and a
+ * guest that ended without having said anything.
  */
-export function unsaidFinding(end: WorkloadEnd, spoke: boolean): Finding | undefined {
-  if (end.kind === 'corrupted') return corruption(end.what);
-  return end.kind === 'lost' && !spoke ? lostGuest : undefined;
+export function hearUnsaid(end: WorkloadEnd, heard: Pick<Heard, 'add' | 'splats'>): void {
+  if (end.kind === 'corrupted') heard.add(corruption(end.what));
+  if (end.kind === 'lost' && heard.splats().length === 0) heard.add(lostGuest);
 }
 
 /** syzbot's name for it. */

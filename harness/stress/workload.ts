@@ -1,0 +1,31 @@
+/** What a row of the table of workloads (workloads.ts) and a canary are. */
+
+export interface Workload {
+  /** What `--workload` takes. Canaries go by the name of the workload they belong to. */
+  readonly name: string;
+  /** In the guest. */
+  readonly program: string;
+  readonly args: readonly string[];
+  /**
+   * Counters that must not be zero: `calls.FUNCTION` of the kernel, `vm.FIELD` of /proc/vmstat or `vm.FIELD_*` for the sum of
+   * those that begin alike, `driver.NAME` of the seeded-bug driver. What a row names is counted (counters.ts).
+   */
+  readonly witnesses: readonly string[];
+  /** Counters of these kinds that are shown besides. Absent: none. */
+  readonly alsoCounts?: readonly string[];
+  /** Milliseconds of stress when the user names no duration. */
+  readonly durationMs: number;
+  /** It leaves a picture on the virtio scanout and waits until it was taken. */
+  readonly draws?: true;
+  /** Set for a canary: its name. */
+  readonly canary?: string;
+}
+
+/** A seeded bug that every run must see. What the kernel must say of it is in patches/controls.ts, by these words. */
+export interface Canary {
+  readonly name: string;
+  /** Of the seeded-bug driver. */
+  readonly mode: string;
+  readonly notifier: 'hlist' | 'interval';
+  readonly trigger: 'munmap' | 'mrelease' | 'oom-memcg';
+}

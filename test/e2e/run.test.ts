@@ -15,7 +15,7 @@ import {
 } from './splat.ts';
 
 /** Workloads that this kernel cannot run: it lacks what they need, or has a bug that would end them (docs/found.md). */
-const notOn61 = ['vkms-borrow', 'fences-abandoned', 'hmm-closed'];
+const notOn61 = ['vkms-borrow', 'hmm-closed', 'udmabuf-outlived', 'fences-abandoned'];
 
 void t.test(
   'the default run of debian:6.1 is clean, with every witness and every canary',

@@ -34,8 +34,11 @@ function leadingNumber(text: string | undefined): number | null {
   return digits === null ? null : Number(digits[0]);
 }
 
-/** Taints that a splat leaves behind: D die, B bad page, W warning, L soft lockup (tainted-kernels.rst). */
-const splatTaints = { B: 1 << 5, D: 1 << 7, W: 1 << 9, L: 1 << 14 } as const;
+/**
+ * Taints that a splat alone leaves behind: D die, B bad page, W warning (tainted-kernels.rst). L, of a soft lockup, is none of
+ * them: in 7.3 every fence of a sw_sync timeline sets it, since such fences may deadlock (sw_sync_ioctl_create_fence()).
+ */
+const splatTaints = { B: 1 << 5, D: 1 << 7, W: 1 << 9 } as const;
 
 /** Why lockdep or a one-shot warning could not have spoken at this reading. `when` words the moment. */
 function deadDetectors(reading: LedgerReading, when: 'before' | 'after'): readonly string[] {

@@ -7,6 +7,7 @@ import {
   type PassedOver,
   passOver,
   sameWords,
+  shown,
 } from './thread-words.ts';
 
 /** What unnumbered patches of one version come down to. */
@@ -36,7 +37,9 @@ export function chooseLoose(loose: readonly Mail[], answers: readonly Mail[], na
   for (const next of later) {
     const replaced = replace(patches, next, answering);
     if (replaced === undefined) {
-      const [one, other] = [patches[0], next[0]].map((mail) => `"${mail?.subjectLine ?? ''}"`);
+      const [one, other] = [patches[0], next[0]].map(
+        (mail) => `"${shown(mail?.subjectLine ?? '')}"`,
+      );
       const doubt = `${name}: it cannot be told whether ${other} belongs to ${one}, takes its place or is apart`;
       return { patches, passedOver, notes: [], doubt };
     }

@@ -8,6 +8,7 @@ import {
   passOver,
   patchRanges,
   sameWords,
+  shown,
 } from './thread-words.ts';
 
 /** One version of a series, as far as it is in the thread. */
@@ -145,7 +146,7 @@ function chooseCover(covers: readonly Mail[], numbered: readonly Mail[]): Mail |
 function findRivals(mails: readonly Mail[], name: string): string | undefined {
   const byIndex = new Map<number | undefined, Mail>();
   const tell = (...pair: readonly Mail[]): string => {
-    const [one, other] = pair.map(({ subjectLine }) => `"${shownSubject(subjectLine)}"`);
+    const [one, other] = pair.map(({ subjectLine }) => `"${shown(subjectLine)}"`);
     return `two series are ${name}: that of ${one} and that of ${other}`;
   };
   for (const mail of mails) {
@@ -156,10 +157,6 @@ function findRivals(mails: readonly Mail[], name: string): string | undefined {
     byIndex.set(mail.tag.index, mail);
   }
   return undefined;
-}
-
-function shownSubject(text: string): string {
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
 
 /** It is by the subject, or as an answer to the one it is for. */

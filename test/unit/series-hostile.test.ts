@@ -88,6 +88,30 @@ void test('a subject of any shape is taken apart', (t) => {
 const mail = (subject: string, id: string, to: string, body: string): string =>
   `From m@z Thu Jan  1 00:00:00 1970\nFrom: Ann <ann@x.org>\nSubject: ${subject}\nDate: Mon, 1 Jan 2024 10:00:00 +0000\nMessage-Id: <${id}@x>\nIn-Reply-To: <${to}@x>\n\nWhy.\n${body}\n\n`;
 
+function letterOf(subject: string, id: string, to: string): string {
+  return largeThread(1, 0)
+    .toString()
+    .replace('[PATCH 1/1] change 0', subject)
+    .replace('<p0@x>', `<${id}@x>`)
+    .replace('<p0@x>', `<${to}@x>`);
+}
+
+void test('subjects in a refusal carry no escapes', async (t) => {
+  for (const [one, other] of [
+    ['[PATCH 1/2] \u001b[31ma', '[PATCH 1/2] \u0007b'],
+    ['[PATCH] \u001b[31ma', '[PATCH] \u009bb'],
+  ] as const) {
+    const later = letterOf(other, 'b', 'c').replace('10:00:00', '10:30:00');
+    const more = letterOf(`${one} more`, 'c', 'x');
+    const mbox = letterOf(one, 'a', 'x') + more + later;
+    const error: unknown = await parseSeries(Buffer.from(mbox), 'x', { signal }).catch(
+      (fault: unknown) => fault,
+    );
+    t.match(error, { code: 'usage', message: /two series are|cannot be told/ });
+    t.notMatch(error instanceof Error ? error.message : '', /\p{Cc}/u, one);
+  }
+});
+
 /** A thread of patches and answers; every third answer has a diff. */
 function largeThread(patches: number, replies: number): Buffer {
   const diff = '---\n--- a/x.c\n+++ b/x.c\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n';

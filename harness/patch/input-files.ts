@@ -36,19 +36,22 @@ interface Shelf {
   readonly read: (path: string) => Promise<Buffer>;
 }
 
-/** The files of the series at `path`, absolute. Throws `usage` when there is none and for what is no file or folder. */
-export async function openInput(path: string, signal: AbortSignal): Promise<Input> {
+/**
+ * The files of the series at `path`, absolute; `typed` is what the user called it. Throws `usage` when there is none and for
+ * what is no file or folder.
+ */
+export async function openInput(path: string, typed: string, signal: AbortSignal): Promise<Input> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory() === true) {
     if ((await stat(join(path, '.git')).catch(() => undefined)) !== undefined) {
-      throw new HarnessError('usage', `series ${path} is a git tree; give ${path}@FROM..TO`);
+      throw new HarnessError('usage', `series ${typed} is a git tree; give ${typed}@FROM..TO`);
     }
     return openShelf(await diskShelf(path), signal);
   }
   if (found?.isFile() === true || found?.isFIFO() === true || found?.isSocket() === true) {
     return openBytes(await readWhole(path, signal), path, signal);
   }
-  throw new HarnessError('usage', `series ${path}: no such file`);
+  throw new HarnessError('usage', `series ${typed}: no such file`);
 }
 
 /** The same for bytes that came through a pipe, or of a file. */

@@ -30,7 +30,7 @@ export async function readSeries(path: string, options: ReadOptions): Promise<Se
   const { cwd, signal } = options;
   const range = await parseGitRange(path, cwd);
   if (range === undefined)
-    return seriesOf(await openInput(resolve(cwd, path), signal), path, options);
+    return seriesOf(await openInput(resolve(cwd, path), path, signal), path, options);
   const { commits, passedOver } = await readGitRange(range, signal);
   const patches = commits.map((one) => ({ ...one, subject: oneLine(one.subject), file: path }));
   return {

@@ -181,8 +181,12 @@ void t.test(
 void t.test(
   'compilers that run as root and as a user have caches, and both can be pruned',
   async (t) => {
-    const files = { tmp: {}, 0: { object: 'x'.repeat(10_000) } };
-    const root = t.testdir({ ccache: files, 'ccache-self': files, apt: { 'read.json': '{}' } });
+    const object = 'x'.repeat(10_000);
+    const root = t.testdir({
+      ccache: { tmp: {}, 0: { object } },
+      'ccache-self': { tmp: {}, 0: { object } },
+      apt: { 'read.json': '{}' },
+    });
     const items = await listStore(root, signal);
     t.strictSame(items.map(({ kind, key }) => `${kind} ${key}`).toSorted(), [
       'apt apt',

@@ -16,7 +16,11 @@
 #include "zram.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -82,23 +86,62 @@ static void write_cell(struct racer *racer)
 	plot_write(plot, first, CELL_PAGES);
 }
 
+struct peeker {
+	pthread_t thread;
+	char *start;
+	atomic_bool over;
+};
+
+/* Reads what its owner has swapped out, while it may still be on its way. */
+static void *peek(void *argument)
+{
+	struct peeker *peeker = argument;
+
+	while (!peeker->over)
+		for (size_t i = 0; i < CELL_PAGES && !peeker->over; i += 7)
+			(void)*(volatile char *)(peeker->start + i * PAGE_BYTES);
+	return NULL;
+}
+
 /*
- * One huge page, in one piece: to swap, and back in small pages while part of it may still be on its
- * way. The mapping is new, since one that was swapped once keeps its table of small pages.
+ * One huge page, in one piece, to swap and back in small pages, while another thread looks at it: some
+ * of it then stays mapped, and what is swapped the next time is cut first. The mapping is new, since
+ * one that was swapped once keeps its table of small pages.
  */
 static void swap_huge_page(struct racer *racer)
 {
 	struct plot *plot = plot_of(racer, ANONYMOUS);
 	size_t first = random_below(&racer->random, PLOT_CELLS) * CELL_PAGES;
-	char *start = plot->base + first * PAGE_BYTES;
+	struct peeker peeker = { .start = plot->base + first * PAGE_BYTES };
 
-	if (!range_map((struct range){ start, ARENA_CELL_BYTES }))
+	if (!range_map((struct range){ peeker.start, ARENA_CELL_BYTES }))
 		workload_fail("map a huge page anew");
-	madvise(start, ARENA_CELL_BYTES, MADV_HUGEPAGE);
+	madvise(peeker.start, ARENA_CELL_BYTES, MADV_HUGEPAGE);
 	plot_zeroed(plot, first, CELL_PAGES);
 	plot_write(plot, first, CELL_PAGES);
-	madvise(start, ARENA_CELL_BYTES, MADV_PAGEOUT);
+	errno = pthread_create(&peeker.thread, NULL, peek, &peeker);
+	if (errno != 0)
+		workload_fail("start a thread that looks");
+	for (int i = 0; i < 3; i++)
+		madvise(peeker.start, ARENA_CELL_BYTES, MADV_PAGEOUT);
+	peeker.over = true;
+	pthread_join(peeker.thread, NULL);
 	plot_check(plot, first, CELL_PAGES, "after a huge page was swapped");
+}
+
+/* The kernel counts what of a file is in swap, page by page. */
+static void look_at_maps(struct racer *racer)
+{
+	struct plot *plot = plot_of(racer, SHARED);
+	char text[4096];
+	int fd;
+
+	madvise(plot->base, plot->pages * PAGE_BYTES, MADV_PAGEOUT);
+	fd = open("/proc/self/smaps", O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && read(fd, text, sizeof(text)) > 0)
+		;
+	if (fd >= 0)
+		close(fd);
 }
 
 static void read_some(struct racer *racer)
@@ -197,7 +240,8 @@ static const struct operation operations[] = {
 	{ "write-cell", write_cell }, { "treat", treat },	    { "read-some", read_some },
 	{ "treat", treat },		  { "fork", fork_child },   { "write-some", write_some },
 	{ "treat", treat },		  { "move", move },	    { "treat", treat },
-	{ "swap-huge-page", swap_huge_page }, { "disturb", disturb },
+	{ "swap-huge-page", swap_huge_page }, { "look-at-maps", look_at_maps },
+	{ "disturb", disturb },
 };
 
 static void make_field(struct shared *shared, unsigned index)

@@ -81,13 +81,15 @@ static void compact(struct racer *racer)
 }
 
 #define LEAVING 3
+#define OPERATIONS 6
 
 static void read_merged(struct racer *racer)
 {
 	struct arena *arena = racer->shared;
 
 	range_read(merged_cell(arena));
-	usleep((useconds_t)random_below(&racer->random, 2000));
+	/* About as long as it takes to take everything apart. */
+	usleep((useconds_t)(random_below(&racer->random, 20000)));
 }
 
 /* Everything is taken apart while processes that share some of it leave, and then merged anew. */
@@ -95,9 +97,13 @@ static void unmerge(struct racer *racer)
 {
 	pid_t leaving[LEAVING];
 
-	if (racer->index != 0 || random_below(&racer->random, 4))
+	/* Once for sure; then seldom, since merging takes longer than a trial leaves. */
+	if (racer->index != 0 ||
+	    (racer->operations >= OPERATIONS && random_below(&racer->random, 4)))
 		return;
 	for (int i = 0; i < LEAVING; i++) {
+		/* So that each of them draws another number. */
+		random_next(&racer->random);
 		leaving[i] = fork();
 		if (leaving[i] == 0) {
 			read_merged(racer);

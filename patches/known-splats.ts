@@ -2,8 +2,8 @@
 export interface KnownSplat {
   /** As a trial gives it. */
   readonly title: string;
-  /** A function that must be on the report's stack: the same complaint from elsewhere is another bug. */
-  readonly within: string;
+  /** Functions of which one must be on the report's stack: the same complaint from elsewhere is another bug. */
+  readonly within: readonly string[];
   /** Kernel versions, "MAJOR.MINOR". */
   readonly from: string;
   readonly before?: string;
@@ -19,13 +19,13 @@ export interface KnownSplat {
 export const knownSplats: readonly KnownSplat[] = Object.freeze([
   {
     title: 'WARNING in compose_active_planes',
-    within: 'vkms_composer_worker',
+    within: ['vkms_composer_worker'],
     from: '6.1',
     what: 'vkms_wb_atomic_commit() lets the composer see a writeback job before it says how to write it',
   },
   {
     title: 'WARNING in drm_vblank_put',
-    within: 'vkms_set_composer',
+    within: ['vkms_set_composer', 'vkms_set_crc_source', 'vkms_vblank_simulate'],
     from: '6.1',
     what: 'vkms_set_composer() puts a vblank reference that drm_crtc_vblank_get() refused',
   },

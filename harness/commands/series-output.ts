@@ -5,7 +5,7 @@ import { openSandbox } from '../host/sandbox.ts';
 import { parseDiff, touchedPaths } from '../patch/diff.ts';
 import { findMaintainers } from '../patch/maintainers.ts';
 import { defaultLimits } from '../plans/series/limits.ts';
-import type { Asked } from '../plans/series/run-series.ts';
+import type { Asked } from '../plans/series/request.ts';
 import type { SeriesReport } from '../records/series.ts';
 import { formatKcidb } from '../report/kcidb.ts';
 import { formatSeriesPage } from '../report/page/series-page.ts';

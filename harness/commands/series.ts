@@ -6,12 +6,8 @@ import { tryLock } from '../host/lock.ts';
 import { cacheRoot, valueDigest } from '../host/store.ts';
 import type { Limits } from '../plans/series/decide.ts';
 import { defaultLimits } from '../plans/series/limits.ts';
-import {
-  type Asked,
-  readAsked,
-  type SeriesRequest,
-  seriesPlan,
-} from '../plans/series/run-series.ts';
+import type { Asked, SeriesRequest } from '../plans/series/request.ts';
+import { readAsked, seriesPlan } from '../plans/series/run-series.ts';
 import type { SeriesReport } from '../records/series.ts';
 import { formatB4Checks } from '../report/b4-check.ts';
 import { progressWriter } from '../report/progress.ts';

@@ -6,7 +6,7 @@ import type { Finding } from '../records/finding.ts';
 import { escapeLogText, formatFinding, titleOf } from '../report/triage-text.ts';
 import { createScanner, scanLog } from '../splat/scanner.ts';
 import type { CommandContext } from './context.ts';
-import type { TriageArguments } from './triage.ts';
+import type { TriageArguments } from './triage-arguments.ts';
 import { readLog, throwIfAborted } from './triage-input.ts';
 import { isDecisive, write } from './triage-output.ts';
 

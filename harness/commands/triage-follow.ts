@@ -7,7 +7,7 @@ import type { Finding } from '../records/finding.ts';
 import { formatFinding, titleOf } from '../report/triage-text.ts';
 import { createScanner } from '../splat/scanner.ts';
 import type { CommandContext } from './context.ts';
-import type { TriageArguments } from './triage.ts';
+import type { TriageArguments } from './triage-arguments.ts';
 import { isDecisive, toJson, write } from './triage-output.ts';
 
 /** Between two looks at the file. */

@@ -11,20 +11,11 @@ import {
 } from '../report/triage-text.ts';
 import { createScanner, scanLog } from '../splat/scanner.ts';
 import type { CommandContext } from './context.ts';
+import type { TriageArguments } from './triage-arguments.ts';
 import { isFolder, nameOfLog, readLog, throwIfAborted } from './triage-input.ts';
 import { isDecisive, toJson, write } from './triage-output.ts';
 import { openSample } from './triage-sample.ts';
 import type { Symbols } from './triage-symbols.ts';
-
-export interface TriageArguments {
-  readonly file?: string | undefined;
-  readonly json?: boolean | undefined;
-  readonly batch?: boolean | undefined;
-  readonly vmlinux?: string | undefined;
-  readonly source?: string | undefined;
-  readonly explain?: number | undefined;
-  readonly follow?: boolean | undefined;
-}
 
 export const command = 'triage [file]';
 

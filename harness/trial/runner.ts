@@ -12,8 +12,8 @@ import { writtenBy } from './written-by.ts';
 /** Splats that an earlier run has seen, or that this kernel is known to print. */
 export interface KnownSplats {
   readonly signatures: ReadonlySet<string>;
-  /** Reports by their title and a function on their stack, whatever their signatures. Absent: none. */
-  readonly reports?: readonly { readonly title: string; readonly within: string }[];
+  /** Reports by their title and functions of which one is on their stack, whatever their signatures. Absent: none. */
+  readonly reports?: readonly { readonly title: string; readonly within: readonly string[] }[];
   /** Of splats that have no report, as "no output in munmap". */
   readonly titles: ReadonlySet<string>;
 }
@@ -115,7 +115,8 @@ export function isKnownTo(
   { signature, title, stack }: Pick<Finding, 'signature' | 'title' | 'stack'>,
 ): boolean {
   const isListed = reports?.some(
-    (known) => known.title === title && stack.some(({ function: name }) => name === known.within),
+    (known) =>
+      known.title === title && stack.some(({ function: name }) => known.within.includes(name)),
   );
   return signatures.has(signature) || isListed === true;
 }

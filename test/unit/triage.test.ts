@@ -15,7 +15,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import type { CommandContext } from '../../harness/commands/context.ts';
-import { run, type TriageArguments } from '../../harness/commands/triage.ts';
+import { run } from '../../harness/commands/triage.ts';
+import type { TriageArguments } from '../../harness/commands/triage-arguments.ts';
 import { isHarnessError } from '../../harness/errors.ts';
 import { escapeLogText } from '../../harness/report/triage-text.ts';
 

@@ -21,7 +21,7 @@ import { locateAll } from './decide.ts';
 import { type Evidence, placesOf, trialsOf } from './evidence.ts';
 import { buildOf, type SeriesLog } from './facts.ts';
 import { exitCodeOfSeries, type JudgedPatch } from './judge.ts';
-import type { Asked, SeriesRequest } from './run-series.ts';
+import type { Asked, SeriesRequest } from './request.ts';
 
 /** Everything a series was, once nothing is left to be tried. */
 export interface Tried extends Asked {

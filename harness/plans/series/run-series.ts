@@ -4,13 +4,8 @@ import { makeFolder } from '../../host/disk.ts';
 import { openFactLog } from '../../host/fact-log.ts';
 import { valueDigest } from '../../host/store.ts';
 import type { BuildOutcome } from '../../kernel/kernel.ts';
-import { openSource, type Source } from '../../kernel/source.ts';
-import {
-  buildTestKernel,
-  type PinnedConfigs,
-  pinConfigs,
-  type TestKernelRequest,
-} from '../../kernel/test-kernel.ts';
+import { openSource } from '../../kernel/source.ts';
+import { buildTestKernel, pinConfigs } from '../../kernel/test-kernel.ts';
 import { findNearbySuites } from '../../patch/nearby-suites.ts';
 import { type PatchChanges, readChanges } from '../../patch/patch-changes.ts';
 import { settlePrefixes } from '../../patch/prefix.ts';
@@ -25,47 +20,20 @@ import { checkTrailers } from '../../patch/trailers.ts';
 import type { SeriesReport } from '../../records/series.ts';
 import { seriesFactSchema } from '../../records/series-journal.ts';
 import { chooseWorkloads } from '../../trial/choose-workloads.ts';
-import { bootWorkload, type CommitLabRequest } from '../../trial/ready-kernel.ts';
+import { bootWorkload } from '../../trial/ready-kernel.ts';
 import { openScheduler } from '../../trial/scheduler.ts';
 import { writtenBy } from '../../trial/written-by.ts';
 import { type Branch, mergeBranch, nextBranch, viewOf } from './branch.ts';
 import { concludeSeries, findDetectors } from './conclude.ts';
 import { chooseControls } from './control-workloads.ts';
 import { type WatchedFunction, watchFunctions } from './coverage.ts';
-import type { Limits } from './decide.ts';
 import type { Evidence } from './evidence.ts';
 import { evidenceOf, type SeriesLog } from './facts.ts';
 import { type JudgedPatch, judgePatches } from './judge.ts';
 import { type LockOrders, learnedDependencies, openLockOrders } from './lock-orders.ts';
+import type { Asked, SeriesRequest } from './request.ts';
 import { seriesTester } from './tester.ts';
 import { walkSeries } from './walk.ts';
-
-/** What `splat series` was asked to do. */
-export interface SeriesRequest
-  extends CommitLabRequest,
-    Omit<
-      TestKernelRequest,
-      'kernel' | 'source' | 'series' | 'annotations' | 'configs' | 'configBase'
-    > {
-  /** Each F of `--config F`, and FILE of `--config-base FILE`: read once, with the series. */
-  readonly configs: readonly string[];
-  readonly configBase: string | undefined;
-  /** S: where the series under test is. */
-  readonly path: string;
-  /** The series itself, when it came on stdin. */
-  readonly stdin?: Buffer;
-  /** K of `--base K`. */
-  readonly base: string;
-  /** Each S0 of `--base-series S0`: part of the base. */
-  readonly baseSeries: readonly string[];
-  /** Names of `--workload W`; empty: the default set. */
-  readonly workloads: readonly string[];
-  /** Patches that count as detector code whatever they change, from 1. */
-  readonly detectors: readonly number[];
-  readonly limits: Limits;
-  /** Digest of everything that decides the answer besides the patches. */
-  readonly key: string;
-}
 
 /** Each takes a prepared guest a few milliseconds: of a series that changes more, some are counted. */
 const mostCounted = 120;
@@ -200,18 +168,6 @@ async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evide
       request.emit({ kind: 'note', text: step === 0 ? 'the base' : text });
     },
   });
-}
-
-/** The input, read and checked: nothing is built before all of it is known to be there. */
-export interface Asked extends ReturnType<typeof chooseControls> {
-  readonly series: Series;
-  /** The user's part of the base. */
-  readonly under: readonly Series[];
-  readonly source: Source;
-  /** The user's fragments and .config, as they were when the series was read. */
-  readonly configs: PinnedConfigs;
-  /** What is to be said of the input, a line each. */
-  readonly notes: readonly string[];
 }
 
 /** Reads what a request names. Throws `usage` for what is not there or does not fit. */

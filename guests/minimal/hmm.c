@@ -194,6 +194,10 @@ static const struct operation operations[] = {
 	{ "close-early", close_early },
 };
 
+/* The last two close mirrors beside pages on the device, which ends one guest of forty (docs/found.md): with --anyway. */
+#define OPERATIONS (sizeof(operations) / sizeof(operations[0]))
+#define CLOSING_OPERATIONS 2
+
 /* Each mirrors the address space of the process that opens it. */
 static void open_devices(int devices[DEVICES])
 {
@@ -273,7 +277,8 @@ static int hmm_main(int argc, char **argv)
 	if (shared.file_fd < 0 || ftruncate(shared.file_fd, (off_t)ARENA_CELL_BYTES) < 0)
 		workload_fail("memfd");
 	arena_reserve(&shared.arena, workload.memory_mib * MIB - THREADS * ARENA_CELL_BYTES);
-	race(&workload, THREADS, operations, sizeof(operations) / sizeof(operations[0]), &shared);
+	race(&workload, THREADS, operations,
+	     workload.anyway ? OPERATIONS : OPERATIONS - CLOSING_OPERATIONS, &shared);
 	doomed_finish(&victim, workload.reap_timeout_ms);
 	printf("done pages copied %" PRIuFAST64 " migrated %" PRIuFAST64 "\n", shared.copied,
 	       shared.migrated);

@@ -13,6 +13,8 @@ interface Room {
 }
 
 const words = ['arch.ts', 'errors.ts', 'events.ts', 'verdict.ts', 'records'];
+/** What every room above the leaf rooms sees; trial/, plans/ and commands/ each add to it. */
+const leaves = ['host', 'kernel', 'guest', 'stress', 'splat', 'patches'];
 const pure = { rooms: ['records'], node: [] };
 
 /**
@@ -45,41 +47,16 @@ export const walls: Readonly<Record<string, Room>> = {
   guest: { rooms: [...words, 'host'], packages: ['ssh2@ssh-channel.ts'] },
   stress: { rooms: words, node: [] },
   trial: {
-    rooms: [...words, 'host', 'kernel', 'guest', 'stress', 'splat', 'locks', 'patches'],
+    rooms: [...words, ...leaves, 'locks'],
   },
-  plans: {
-    rooms: [
-      ...words,
-      'host',
-      'kernel',
-      'patch',
-      'guest',
-      'stress',
-      'splat',
-      'locks',
-      'patches',
-      'trial',
-    ],
-  },
+  plans: { rooms: [...words, ...leaves, 'locks', 'patch', 'trial'] },
   report: {
     rooms: [...words, 'splat'],
     packages: ['@hpcc-js/wasm-graphviz'],
     node: ['crypto'],
   },
   commands: {
-    rooms: [
-      ...words,
-      'host',
-      'kernel',
-      'patch',
-      'guest',
-      'stress',
-      'splat',
-      'patches',
-      'trial',
-      'plans',
-      'report',
-    ],
+    rooms: [...words, ...leaves, 'patch', 'trial', 'plans', 'report'],
     packages: ['yargs'],
   },
   'cli.ts': { rooms: [...words, 'host', 'commands', 'report'], packages: ['yargs'] },

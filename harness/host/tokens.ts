@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isCode, makeFolder } from './disk.ts';
+import { makeFolder, readIfThere } from './disk.ts';
 import { runTool } from './process.ts';
 
 /**
@@ -66,13 +66,8 @@ export async function tryTokens(
 export async function holdersOf(pool: TokenPool): Promise<readonly string[]> {
   const holders = new Set<string>();
   for (let index = 0; index < pool.count; index += 1) {
-    const text = await readFile(join(pool.dir, `${pool.name}-${index}`), 'utf8').catch(
-      (error: unknown) => {
-        if (isCode(error, 'ENOENT')) return '';
-        throw error;
-      },
-    );
-    if (text !== '') holders.add(text);
+    const text = await readIfThere(readFile(join(pool.dir, `${pool.name}-${index}`), 'utf8'));
+    if (text) holders.add(text);
   }
   return [...holders];
 }

@@ -85,10 +85,7 @@ async function observeTrial(
     ...(plan.expected === undefined ? {} : { expected: plan.expected }),
   });
   return {
-    id: plan.id,
-    workload: plan.workload.name,
-    ...(plan.workload.canary === undefined ? {} : { canary: plan.workload.canary }),
-    seed: plan.seed,
+    ...headOf(plan),
     verdict,
     end: course.end,
     ledger,
@@ -105,14 +102,20 @@ async function observeTrial(
   };
 }
 
+/** What a result repeats of its plan. */
+function headOf({
+  id,
+  workload: { name, canary },
+  seed,
+}: TrialPlan): Pick<TrialResult, 'id' | 'workload' | 'canary' | 'seed'> {
+  return { id, workload: name, ...(canary === undefined ? {} : { canary }), seed };
+}
+
 /** A trial with a boot of its own (--cold) that failed. */
 function unbootedTrial(plan: TrialPlan, verdict: Untestable, totalMs: number): TrialResult {
   const unknown = { debugLocks: null, proveLocking: null, tables: {}, taint: null };
   return {
-    id: plan.id,
-    workload: plan.workload.name,
-    ...(plan.workload.canary === undefined ? {} : { canary: plan.workload.canary }),
-    seed: plan.seed,
+    ...headOf(plan),
     verdict,
     end: null,
     ledger: {

@@ -79,7 +79,9 @@ function faultOf(
   got: string,
   known: ReadonlySet<string>,
 ): string | undefined {
-  if (got === value || (demand === 'if-known' && !known.has(symbol))) return undefined;
+  // A number that is 0 is off: BASE_SMALL was one before it became a switch (6.10).
+  const holds = got === value || (value === 'n' && got === '0');
+  if (holds || (demand === 'if-known' && !known.has(symbol))) return undefined;
   if (!known.has(symbol)) return ': this tree does not know the symbol.';
   if (demand === 'verify') {
     return ` does not hold (is ${got}); it has no prompt, what selects it is missing.`;

@@ -393,6 +393,15 @@ void test('fragments are parsed, compared, merged and verified', async (t) => {
     verify('CONFIG_A=y\nCONFIG_S="x y"\nCONFIG_V=y\nCONFIG_K=y\n', new Set([...known, 'K'])),
     /x\.config:6/,
   );
+  const off = parseFragment('# if-known CONFIG_N=n  a number, later a switch\n', 'n.config');
+  for (const [config, faults] of [
+    ['', 0],
+    ['CONFIG_N=0\n', 0],
+    ['CONFIG_N=1\n', 1],
+    ['CONFIG_N=y\n', 1],
+  ] as const) {
+    t.equal(droppedDemands(config, [off], new Set(['N'])).demanded.length, faults, config);
+  }
   const dropped = droppedDemands('', [fragment], known);
   t.match(verifyConfig(dropped)?.message, /x\.config:1: .* \(and 2 more\)$/);
   t.equal(verifyConfig(dropped)?.output?.split('\n').length, 3, 'all of them in one go');

@@ -7,7 +7,10 @@ import { bisectFactSchema } from '../harness/records/bisect-journal.ts';
 import { controlsResultSchema } from '../harness/records/controls.ts';
 import { stampedEventSchema } from '../harness/records/event.ts';
 import { triageSchema } from '../harness/records/finding.ts';
+import { knownFileSchema } from '../harness/records/known-issues.ts';
 import { lockOrderSchema } from '../harness/records/lock-order.ts';
+import { matrixSchema } from '../harness/records/matrix.ts';
+import { nightSchema } from '../harness/records/night.ts';
 import { runRecordSchema } from '../harness/records/run-request.ts';
 import { runResultSchema } from '../harness/records/run-result.ts';
 import type { RecordSchema } from '../harness/records/schema.ts';
@@ -32,6 +35,9 @@ const formats: Readonly<Record<string, { readonly schema: RecordSchema; readonly
     series: { schema: seriesReportSchema, what: 'series.json, and `splat series --json`' },
     'series-journal': { schema: seriesFactSchema, what: 'a line of the journal.jsonl of a series' },
     bisect: { schema: bisectReportSchema, what: 'bisect.json, and `splat bisect --json`' },
+    matrix: { schema: matrixSchema, what: 'the matrix file of `splat nightly`, as JSON' },
+    known: { schema: knownFileSchema, what: 'the file of known issues of a matrix, as JSON' },
+    night: { schema: nightSchema, what: 'night.json, and `splat nightly --json`' },
     events: { schema: stampedEventSchema, what: 'a line of events.jsonl' },
     'bisect-journal': {
       schema: bisectFactSchema,

@@ -1,6 +1,7 @@
 import type { BisectReport } from '../harness/records/bisect.ts';
 import type { Finding, SeenSplat } from '../harness/records/finding.ts';
 import type { Ledger, LedgerReading } from '../harness/records/ledger.ts';
+import type { Cell, NightCell, NightRecord } from '../harness/records/night.ts';
 import type { RunRecord } from '../harness/records/run-request.ts';
 import type { KernelFacts, RunResult } from '../harness/records/run-result.ts';
 import type { SeriesReport } from '../harness/records/series.ts';
@@ -223,6 +224,81 @@ export function aBisectReport(over: Partial<BisectReport> = {}): BisectReport {
     revert: null,
     configChanges: [],
     commits: [],
+    ...over,
+  };
+}
+
+function aCell(over: Partial<Cell> = {}): Cell {
+  return {
+    kernel: 'linux@master',
+    series: [],
+    config: [],
+    arch: 'x86-64',
+    accel: 'auto',
+    guest: 'minimal',
+    gpu: 'virtio',
+    memoryMib: 1024,
+    cpus: 2,
+    workload: 'munmap',
+    ...over,
+  };
+}
+
+/** A clean cell of two trials. */
+export function aNightCell(over: Partial<NightCell> = {}): NightCell {
+  const trial = { run: 'runs/1', seed: 7, verdict: { kind: 'clean' as const }, totalMs: 2500 };
+  return {
+    id: '0123456789abcdef',
+    ...aCell(),
+    sha: 'a'.repeat(40),
+    source: 'linux@master (aaaaaaaaaaaa)',
+    release: '6.1.0',
+    kernelId: 'k',
+    image: 'a'.repeat(64),
+    ranOn: 'tcg',
+    verdict: { kind: 'clean' },
+    class: 'clean',
+    planned: 2,
+    trials: [
+      { id: 'munmap', ...trial },
+      { id: 'munmap.2', ...trial, seed: 8 },
+    ],
+    splats: [],
+    witnesses: { 'driver.hlist_start_blockable': 24 },
+    durationMs: 5000,
+    firstSplatMs: null,
+    ...over,
+  };
+}
+
+/** A night of one clean cell. */
+export function aNight(over: Partial<NightRecord> = {}): NightRecord {
+  return {
+    schema: 'splat-night/1',
+    harness: writtenBy(),
+    night: '2026-11-29T19:43:00Z',
+    endedAt: '2026-11-29T20:43:00Z',
+    matrix: { file: 'matrix.yaml', digest: 'b'.repeat(64) },
+    verdict: { kind: 'clean' },
+    exitCode: 0,
+    before: '2026-11-28T19:43:00Z',
+    cells: [aNightCell()],
+    new: [],
+    back: [],
+    known: [],
+    gone: [],
+    rateChanged: [],
+    broken: [],
+    repaired: [],
+    disappeared: [],
+    dropped: [],
+    infrastructure: [],
+    notRun: [],
+    notThere: [],
+    inconclusive: [],
+    trends: [],
+    locks: [],
+    notes: [],
     ...over,
   };
 }

@@ -4,10 +4,11 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import t from 'tap';
 import ts from 'typescript';
+import { nightSchema } from '../../harness/records/night.ts';
 import { runResultSchema } from '../../harness/records/run-result.ts';
 import { checkValue } from '../../harness/records/schema.ts';
 import { jsonSchemas } from '../json-schemas.ts';
-import { aRunResult, aTrialResult } from '../made-records.ts';
+import { aNight, aNightCell, aRunResult, aTrialResult } from '../made-records.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -22,6 +23,48 @@ void t.test('a record of before the harness named itself can be read, and is of 
   const { harness: _harness, ...old } = aRunResult();
   const read = checkValue(runResultSchema, old);
   t.match(read, { isRight: true, value: { harness: { version: 'unknown', signatures: 0 } } });
+  t.end();
+});
+
+void t.test('a night is what was written, with what is told of a new splat', (t) => {
+  const splat = { signature: 's', title: 'WARNING in f', cell: '0123456789abcdef' };
+  const written = aNight({
+    verdict: { kind: 'splat', because: '1 new' },
+    exitCode: 1,
+    cells: [
+      aNightCell({
+        verdict: { kind: 'splat', titles: ['WARNING in f'] },
+        class: 'new',
+        splats: [{ signature: 's', title: 'WARNING in f', hits: 1, known: false }],
+      }),
+    ],
+    new: [
+      {
+        ...splat,
+        rate: 0.5,
+        interval: [0.01, 0.99],
+        hits: 1,
+        trials: 2,
+        firstSeen: '2026-11-29T19:43:00Z',
+        lastSeen: '2026-11-29T19:43:00Z',
+        range: {
+          from: 'b'.repeat(40),
+          fromNight: '2026-11-28T19:43:00Z',
+          to: 'a'.repeat(40),
+          isKnown: true,
+        },
+        confirmation: {
+          forks: { hits: 3, trials: 4 },
+          boots: { hits: 2, trials: 2 },
+          lastGood: { hits: 0, trials: 4 },
+        },
+        run: 'runs/1',
+      },
+    ],
+    known: [{ ...splat, title: 'other', reason: 'r', expires: '2027-01-31', blind: true }],
+  });
+  const read = checkValue(nightSchema, JSON.parse(JSON.stringify({ ...written, later: 1 })));
+  t.strictSame(read, { isRight: true, value: written });
   t.end();
 });
 

@@ -1,0 +1,28 @@
+import * as v from 'valibot';
+import { described } from './schema.ts';
+
+const text = v.pipe(v.string(), v.nonEmpty());
+const glob = described(text, 'A glob: * is any text, ? any character; \\ takes one literally.');
+const day = v.pipe(v.string(), v.regex(/^\d{4}-\d{2}-\d{2}$/, 'a day as 2027-01-31'));
+
+/** A splat that is expected for a while, and why. It has a signature or a title, and not both. */
+const knownIssueSchema = v.strictObject({
+  signature: v.exactOptional(glob),
+  title: v.exactOptional(glob),
+  cell: v.exactOptional(
+    described(glob, "Of a cell's id, or of its name as `splat nightly --dry-run` prints it."),
+  ),
+  reason: described(text, 'Why this is not to wake anyone.'),
+  link: v.exactOptional(text),
+  owner: v.exactOptional(text),
+  expires: described(day, 'The last day it counts, UTC.'),
+  maxBlind: v.exactOptional(
+    described(
+      v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
+      'The share of the trials it may apply to that it may leave blind. Default 0.5.',
+    ),
+  ),
+});
+
+/** A known file, in YAML. */
+export const knownFileSchema = v.strictObject({ issues: v.array(knownIssueSchema) });

@@ -1,0 +1,224 @@
+import * as v from 'valibot';
+import { harnessField } from './harness.ts';
+import { counts, described, type Recorded, texts } from './schema.ts';
+import { verdictSchema } from './verdict.ts';
+
+/** What is compared with itself night after night, and with nothing else. */
+const cellSchema = v.object({
+  kernel: described(v.string(), 'As the matrix names it: a branch, not what it stood at.'),
+  series: described(texts, 'Applied in this order.'),
+  config: described(texts, 'Fragments besides ours.'),
+  configBase: v.exactOptional(v.string()),
+  arch: v.string(),
+  accel: described(v.string(), 'As the matrix names it: auto, kvm or tcg.'),
+  guest: v.string(),
+  gpu: v.string(),
+  memoryMib: v.number(),
+  cpus: v.number(),
+  workload: v.string(),
+});
+
+const cellId = described(v.string(), 'The digest of the cell, 16 hexadecimal digits.');
+const night = described(v.string(), 'When it began, UTC: `2026-11-29T19:43:00Z`.');
+const rate = described(v.number(), 'The share of trials that showed it, 0 to 1.');
+const interval = described(
+  v.tuple([v.number(), v.number()]),
+  'Of the rate, with a confidence of 95 % (Clopper and Pearson).',
+);
+
+/** What a cell's night amounts to, the first that holds. `notThere`: a workload of ours that this kernel cannot run. */
+const cellClassSchema = v.picklist([
+  'new',
+  'back',
+  'broken',
+  'disappeared',
+  'infrastructure',
+  'inconclusive',
+  'rateChanged',
+  'gone',
+  'repaired',
+  'known',
+  'clean',
+  'notThere',
+  'notRun',
+]);
+
+/** Where in the history of its kernel something happened. */
+const rangeSchema = v.object({
+  from: described(
+    v.nullable(v.string()),
+    'What the kernel stood at when it was last without; null when it never was.',
+  ),
+  fromNight: v.nullable(v.string()),
+  to: described(v.nullable(v.string()), 'What it stands at now; null for what has no commits.'),
+  isKnown: described(
+    v.boolean(),
+    'False where `from` is no ancestor of `to`: the branch was moved or forced.',
+  ),
+});
+
+/** A new splat that was tried again. Each is trials and how many of them showed it. */
+const confirmationSchema = v.object({
+  forks: described(
+    v.object({ hits: v.number(), trials: v.number() }),
+    'Fresh copies of saved boots.',
+  ),
+  boots: described(v.object({ hits: v.number(), trials: v.number() }), 'Boots of their own.'),
+  lastGood: described(
+    v.nullable(v.object({ hits: v.number(), trials: v.number() })),
+    'The kernel of the last night without it; null when that is not in the cache.',
+  ),
+});
+
+const bisectionSchema = v.object({
+  culprit: v.nullable(v.string()),
+  candidates: texts,
+  confidence: v.number(),
+  dir: described(v.string(), "Below the night's folder."),
+});
+
+/** What a list of a night holds. */
+const nightItemSchema = v.object({
+  signature: v.exactOptional(described(v.string(), 'Empty for what has no report, as silence.')),
+  title: v.exactOptional(v.string()),
+  cell: cellId,
+  rate: v.exactOptional(rate),
+  interval: v.exactOptional(interval),
+  firstSeen: v.exactOptional(described(v.string(), 'A night.')),
+  lastSeen: v.exactOptional(described(v.string(), 'A night.')),
+  hits: v.exactOptional(v.number()),
+  trials: v.exactOptional(
+    described(v.number(), 'Those that could have shown it; blind ones are none.'),
+  ),
+  rateBefore: v.exactOptional(rate),
+  sure: v.exactOptional(
+    described(v.number(), 'That it is gone, or that its rate is another: 1 is certain.'),
+  ),
+  because: v.exactOptional(v.string()),
+  range: v.exactOptional(rangeSchema),
+  confirmation: v.exactOptional(confirmationSchema),
+  bisection: v.exactOptional(bisectionSchema),
+  blind: v.exactOptional(
+    described(v.boolean(), 'Of a known one: it left every trial of the cell blind.'),
+  ),
+  reason: v.exactOptional(v.string()),
+  link: v.exactOptional(v.string()),
+  owner: v.exactOptional(v.string()),
+  expires: v.exactOptional(v.string()),
+  run: v.exactOptional(
+    described(v.string(), "The run directory, below the night's folder; `splat replay` takes it."),
+  ),
+  log: v.exactOptional(described(v.string(), "A file that shows why, below the night's folder.")),
+});
+
+const items = v.array(nightItemSchema);
+
+/** A splat of a cell's night. */
+const cellSplatSchema = v.object({
+  signature: v.string(),
+  title: v.string(),
+  hits: v.number(),
+  known: v.boolean(),
+});
+
+/** A trial of a cell, as the night keeps it; the whole of it is in the run directory. */
+const nightTrialSchema = v.object({
+  id: v.string(),
+  run: described(v.string(), "Below the night's folder."),
+  seed: v.number(),
+  verdict: verdictSchema,
+  totalMs: v.number(),
+});
+
+const nightCellSchema = v.object({
+  id: cellId,
+  ...cellSchema.entries,
+  sha: described(
+    v.nullable(v.string()),
+    'What the kernel stood at: a commit; null where there is none.',
+  ),
+  source: described(
+    v.nullable(v.string()),
+    '`debian:6.1 (6.1.192-3)`; null when it was not found.',
+  ),
+  release: v.nullable(v.string()),
+  kernelId: v.nullable(v.string()),
+  image: described(v.nullable(v.string()), 'SHA-256 of the image.'),
+  ranOn: described(v.nullable(v.string()), 'kvm or tcg; null when no guest ran.'),
+  verdict: described(
+    verdictSchema,
+    'Of its trials, what is known left out. What was not run is inconclusive.',
+  ),
+  class: cellClassSchema,
+  because: v.exactOptional(described(v.string(), 'One line.')),
+  planned: described(v.number(), 'Trials.'),
+  trials: v.array(nightTrialSchema),
+  splats: v.array(cellSplatSchema),
+  witnesses: described(counts, 'The required ones, added up over its trials.'),
+  durationMs: described(v.number(), 'Of its trials together.'),
+  firstSplatMs: described(v.nullable(v.number()), 'The median over the trials that had one.'),
+});
+
+/** A number of a cell that moved without any splat: a workload that does less, a splat that takes longer to show. */
+const trendSchema = v.object({
+  cell: cellId,
+  what: described(v.string(), 'A witness, or `firstSplatMs`.'),
+  before: described(v.number(), 'The median of the nights before.'),
+  now: v.number(),
+  nights: described(v.number(), 'Nights before that were compared.'),
+});
+
+/** A lock order that no night before knew, at the classes that matter here. */
+const nightLockSchema = v.object({
+  cell: described(cellId, 'One of the cells of its kernel.'),
+  from: v.string(),
+  to: v.string(),
+  cycle: v.exactOptional(texts),
+  range: v.exactOptional(rangeSchema),
+});
+
+const nightVerdictSchema = v.object({
+  kind: v.picklist(['splat', 'untestable', 'inconclusive', 'clean']),
+  because: v.exactOptional(
+    described(v.string(), 'Of what decided, and how many: `2 new, 1 broken`.'),
+  ),
+});
+
+/** night.json of a night's folder, as `splat nightly --json` prints it. */
+export const nightSchema = v.object({
+  schema: v.literal('splat-night/1'),
+  harness: harnessField,
+  night,
+  endedAt: described(v.string(), 'UTC, ISO 8601.'),
+  matrix: v.object({
+    file: described(v.string(), 'As it was named.'),
+    digest: described(v.string(), 'SHA-256 of its text.'),
+  }),
+  verdict: nightVerdictSchema,
+  exitCode: v.number(),
+  before: described(v.nullable(v.string()), 'The night before; null for the first one.'),
+  cells: v.array(nightCellSchema),
+  new: items,
+  back: items,
+  known: items,
+  gone: items,
+  rateChanged: items,
+  broken: items,
+  repaired: items,
+  disappeared: items,
+  dropped: items,
+  infrastructure: items,
+  notRun: items,
+  notThere: items,
+  inconclusive: items,
+  trends: v.array(trendSchema),
+  locks: v.array(nightLockSchema),
+  notes: described(
+    texts,
+    'What else a person should know: entries that expired or matched nothing.',
+  ),
+});
+
+export type Cell = Recorded<typeof cellSchema>;
+export type NightCell = Recorded<typeof nightCellSchema>;
+export type NightRecord = Recorded<typeof nightSchema>;

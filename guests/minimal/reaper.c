@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
  * reaper: the OOM reaper's other ends. Side by side are killed for their memory
- * - one with a notifier that refuses at first: the reaper comes again, and whoever else was asked is
- *   told that it is over; that one is unregistered while the victim is still held;
+ * - one whose notifiers refuse at first: the reaper comes again, and whoever else was asked is told
+ *   that it is over, which the driver asserts when it is unregistered while the victim is still held;
  * - one with a process that shares its address space, and is killed with it;
  * - two of a cgroup that is killed as a whole (memory.oom.group);
  * - one that owns a virtual machine and a mirror of the HMM driver at once, and whose memory slots
- *   change while it dies.
+ *   change while it dies;
+ * - one with a thread that holds its mmap_lock for writing and does not let go of it: the reaper gives
+ *   up after ten tries, says "unable to reap", and shows all locks.
  */
 #include "cgroup.h"
 #include "doomed.h"
+#include "events.h"
+#include "files.h"
 #include "hmm_abi.h"
 #include "memory.h"
 #include "notifiers.h"
@@ -17,6 +21,7 @@
 #include "virtual_machine.h"
 #include "workload.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -24,6 +29,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define MEMORY_BYTES MIB
@@ -31,15 +38,19 @@
 #define APPETITE (2 * LIMIT_KIB * 1024)
 #define REFUSALS 3
 #define GROUP 2
-/* The refused, the sharer, the owner, and the group. */
-#define KILLS (3 + GROUP)
 #define STACK_BYTES (64ul << 10)
+/* What oom_reap_task() in mm/oom_kill.c tries (MAX_OOM_REAP_RETRIES). */
+#define REAPER_TRIES 10
+#define HOLD_MS 60000ul
 
 struct cast {
 	int refusing_fd;   /* its notifier has no end op, and refuses */
 	int accepting_fd;  /* its notifier has one, and must be told */
+	int stubborn_fd;   /* its start waits for a lock */
 	bool has_machine, has_mirror;
 	struct doomed refused, sharer, group[GROUP], owner;
+	struct victim stuck;
+	char stuck_cgroup[PATH_MAX];
 };
 
 static void eat(const void *context)
@@ -145,12 +156,41 @@ static void provoke_owner(const void *context)
 	eat_memory(APPETITE);
 }
 
+static void prepare_stuck(const void *context)
+{
+	const struct cast *cast = context;
+
+	own_memory = map_small_pages(MEMORY_BYTES);
+	touch_pages(own_memory, MEMORY_BYTES);
+	add(cast->stubborn_fd, 0);
+}
+
+/* mprotect() notifies with mmap_lock held for writing, and the notifier waits for whoever holds its lock. */
+static void provoke_stuck(const void *context)
+{
+	(void)context;
+	mprotect(own_memory, MEMORY_BYTES, PROT_READ);
+}
+
 static void start(struct doomed *doomed, const char *name, const struct cast *cast,
 		  void (*prepare)(const void *), void (*provoke)(const void *))
 {
 	struct victim_life life = { .prepare = prepare, .provoke = provoke, .context = cast };
 
 	doomed_start(doomed, name, LIMIT_KIB, &life);
+}
+
+/* A cgroup, and a victim in it that the kernel kills when another process there has taken too much. */
+static void start_stuck(struct cast *cast)
+{
+	struct victim_life life = { .cgroup = cast->stuck_cgroup,
+				    .preferred = true,
+				    .prepare = prepare_stuck,
+				    .provoke = provoke_stuck,
+				    .context = cast };
+
+	doomed_make_cgroup(cast->stuck_cgroup, "stuck", LIMIT_KIB);
+	victim_start(&cast->stuck, &life);
 }
 
 /* Each member of the group in turn outlives the first that dies no longer than the kernel takes. */
@@ -168,6 +208,62 @@ static void start_group(struct cast *cast)
 	victim_trace(&cast->group[1].victim);
 }
 
+static pid_t in_child(const struct cast *cast, void (*work)(const struct cast *cast))
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		workload_fail("fork");
+	if (pid == 0) {
+		work(cast);
+		_exit(0);
+	}
+	return pid;
+}
+
+static void hold_lock(const struct cast *cast)
+{
+	ioctl(cast->stubborn_fd, SPLAT_MN_IOC_HOLD, HOLD_MS);
+}
+
+static void outgrow_stuck(const struct cast *cast)
+{
+	if (cgroup_write(cast->stuck_cgroup, "cgroup.procs", "0"))
+		eat_memory(APPETITE);
+}
+
+static void end_child(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+/* Returns how often the reaper came upon a lock it could not have, after the victim is dead. */
+static uint64_t stick(struct cast *cast, const struct workload *workload)
+{
+	uint64_t end_ns = monotonic_ns() + workload->reap_timeout_ms * 1000000u;
+	pid_t holder = in_child(cast, hold_lock), eater;
+	uint64_t tries;
+
+	/* Until the notifier waits: the child took its lock before, and the victim's callback waits for it. */
+	pause_ms(200);
+	victim_release(&cast->stuck);
+	pause_ms(200);
+	eater = in_child(cast, outgrow_stuck);
+	do
+		pause_ms(20);
+	while ((tries = events_counted()) < REAPER_TRIES && monotonic_ns() < end_ns);
+	/* It rests once more, and only then says that it gives up. */
+	pause_ms(300);
+	end_child(holder);
+	end_child(eater);
+	victim_bury(&cast->stuck);
+	if (rmdir(cast->stuck_cgroup) < 0)
+		workload_fail("remove %s", cast->stuck_cgroup);
+	return tries;
+}
+
 static int open_armed(enum splat_mn_mode mode)
 {
 	struct splat_mn_arm arm = { .mode = mode, .refusals = REFUSALS };
@@ -182,6 +278,7 @@ static void open_cast(struct cast *cast)
 {
 	cast->refusing_fd = open_armed(SPLAT_MN_REFUSE);
 	cast->accepting_fd = open_armed(SPLAT_MN_WELL_BEHAVED);
+	cast->stubborn_fd = open_armed(SPLAT_MN_WELL_BEHAVED);
 	cast->has_machine = machine_is_there();
 	cast->has_mirror = access("/dev/hmm_dmirror0", R_OK | W_OK) == 0;
 }
@@ -190,20 +287,24 @@ static void close_cast(struct cast *cast)
 {
 	close(cast->refusing_fd);
 	close(cast->accepting_fd);
+	close(cast->stubborn_fd);
 }
 
-static void kill_all(struct cast *cast, const struct workload *workload)
+static uint64_t kill_all(struct cast *cast, const struct workload *workload)
 {
 	unsigned long patience = workload->reap_timeout_ms;
+	uint64_t tries;
 
 	start(&cast->refused, "refused", cast, prepare_refused, eat);
 	start(&cast->sharer, "sharer", cast, prepare_sharer, eat);
 	start(&cast->owner, "owner", cast, prepare_owner, provoke_owner);
 	start_group(cast);
+	start_stuck(cast);
 	doomed_release(&cast->refused);
 	doomed_release(&cast->sharer);
 	doomed_release(&cast->owner);
 	doomed_release(&cast->group[0]);
+	tries = stick(cast, workload);
 
 	doomed_await(&cast->refused, patience);
 	/* While the victim still has its address space: the driver compares starts and ends. */
@@ -214,6 +315,7 @@ static void kill_all(struct cast *cast, const struct workload *workload)
 	victim_await_exit_stop(&cast->group[1].victim);
 	victim_bury(&cast->group[1].victim);
 	doomed_finish(&cast->group[0], patience);
+	return tries;
 }
 
 static int reaper_main(int argc, char **argv)
@@ -223,17 +325,21 @@ static int reaper_main(int argc, char **argv)
 				     .memory_mib = 64,
 				     .reap_timeout_ms = 30000 };
 	static struct cast cast;
-	uint64_t kills = 0;
+	uint64_t tries = 0;
+	bool counts;
 
 	workload_start(&workload, argc, argv);
+	counts = events_count("oom/skip_task_reaping", "pid > 0");
 	do {
 		open_cast(&cast);
-		kill_all(&cast, &workload);
+		tries = kill_all(&cast, &workload);
 		close_cast(&cast);
-		kills += KILLS;
 	} while (workload_time_is_left(&workload));
-	printf("done kills %" PRIu64 "%s%s\n", kills, cast.has_machine ? "" : ", no KVM",
-	       cast.has_mirror ? "" : ", no test_hmm");
+	printf("done tries of a lock that was held %" PRIu64 "%s%s\n", tries,
+	       cast.has_machine ? "" : ", no KVM", cast.has_mirror ? "" : ", no test_hmm");
+	errno = 0;
+	if (counts && tries < REAPER_TRIES)
+		workload_fail("the OOM reaper found no lock held");
 	return 0;
 }
 

@@ -17,7 +17,12 @@
  * Counters of callbacks since boot or the last write to `reset`:
  * hlist_start_blockable, hlist_start_nonblockable, hlist_start_oom_reaper (those whose task is the oom_reaper kthread, a
  * subset of nonblockable), hlist_end, interval_blockable, interval_nonblockable, interval_oom_reaper;
- * seeded: how often the broken statement of an armed mode was reached.
+ * seeded: how often the broken statement of an armed mode was reached;
+ * event_unmap, event_clear, event_protection_vma, event_protection_page, event_soft_dirty, event_release, event_migrate,
+ * event_exclusive: callbacks by the reason of the invalidation (enum mmu_notifier_event).
+ *
+ * Whatever the mode, it warns of what the core may not do: a callback after its notifier was unregistered, an end without
+ * its start, and, when an hlist notifier with an end op is unregistered while its address space lives, a start without its end.
  */
 #define SPLAT_MN_DEBUGFS "/sys/kernel/debug/splat_mn"
 
@@ -74,5 +79,7 @@ struct splat_mn_arm {
 #define SPLAT_MN_IOC_ARM	_IOW('S', 0x42, struct splat_mn_arm)
 /* EINVAL: the armed mode has nothing to do in process context. */
 #define SPLAT_MN_IOC_KICK	_IO('S', 0x43)
+/* Holds the lock that a well-behaved start callback takes until a signal comes, the argument's milliseconds at most (60000). */
+#define SPLAT_MN_IOC_HOLD	_IO('S', 0x44)
 
 #endif

@@ -55,6 +55,7 @@ export const triggerWords: readonly string[] = [
   'recursive fault',
   ': nobody cared',
   'page allocation ',
+  'unable to reap ',
   'Slab cache still ',
   'Bad swap ',
   'Unused swap ',

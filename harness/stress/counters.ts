@@ -159,4 +159,12 @@ export const driverCounters = [
   'interval_nonblockable',
   'interval_oom_reaper',
   'seeded',
+  'event_unmap',
+  'event_clear',
+  'event_protection_vma',
+  'event_protection_page',
+  'event_soft_dirty',
+  'event_release',
+  'event_migrate',
+  'event_exclusive',
 ] as const;

@@ -168,6 +168,13 @@ export const memoryRules: readonly Rule[] = [
     traceOptional: true,
   },
   {
+    header: /oom_reaper: unable to reap pid:\d+/,
+    title: 'OOM reaper gives up on a task in {frame}',
+    frame: { from: ['trace'], pick: 'hang' },
+    event: true,
+    traceOptional: true,
+  },
+  {
     header: /INFO: (?<text>(?:Freed|Allocated) in .*|(?:Slab|Object) 0x.*)/,
     title: 'INFO: {text}',
     corrupted: 'report format is marked as corrupted',

@@ -18,11 +18,25 @@ static const char *const names[SPLAT_MN_COUNTERS] = {
 	[SPLAT_MN_INTERVAL_NONBLOCKABLE] = "interval_nonblockable",
 	[SPLAT_MN_INTERVAL_OOM_REAPER] = "interval_oom_reaper",
 	[SPLAT_MN_SEEDED] = "seeded",
+	[SPLAT_MN_EVENT_UNMAP] = "event_unmap",
+	[SPLAT_MN_EVENT_CLEAR] = "event_clear",
+	[SPLAT_MN_EVENT_PROTECTION_VMA] = "event_protection_vma",
+	[SPLAT_MN_EVENT_PROTECTION_PAGE] = "event_protection_page",
+	[SPLAT_MN_EVENT_SOFT_DIRTY] = "event_soft_dirty",
+	[SPLAT_MN_EVENT_RELEASE] = "event_release",
+	[SPLAT_MN_EVENT_MIGRATE] = "event_migrate",
+	[SPLAT_MN_EVENT_EXCLUSIVE] = "event_exclusive",
 };
 
 void splat_mn_count(enum splat_mn_counter counter)
 {
 	atomic_inc(&counts[counter]);
+}
+
+void splat_mn_count_event(unsigned int event)
+{
+	if (event < SPLAT_MN_COUNTERS - SPLAT_MN_EVENT_UNMAP)
+		splat_mn_count(SPLAT_MN_EVENT_UNMAP + event);
 }
 
 /* The reaper is a kernel thread started once by mm/oom_kill.c; only its name tells it apart. */

@@ -2,8 +2,10 @@
 /* /dev/splat_mn: the ioctls of splat_mn.h. */
 #include <linux/fs.h>
 #include <linux/init.h>
+#include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/miscdevice.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -26,6 +28,15 @@ static int kick(struct splat_mn_client *client)
 		return -EINVAL;
 	splat_mn_count(SPLAT_MN_SEEDED);
 	client->bug->kick(client);
+	return 0;
+}
+
+/* Whoever invalidates meanwhile waits where it may, with the locks it has. */
+static long hold(struct splat_mn_client *client, unsigned long ms)
+{
+	mutex_lock(&client->lock);
+	schedule_timeout_interruptible(msecs_to_jiffies(min(ms, 60000UL)));
+	mutex_unlock(&client->lock);
 	return 0;
 }
 
@@ -70,6 +81,8 @@ static long splat_mn_ioctl(struct file *file, unsigned int command, unsigned lon
 		return -ENOTTY;
 	if (_IOC_DIR(command) & _IOC_WRITE && copy_from_user(&args, from, size))
 		return -EFAULT;
+	if (command == SPLAT_MN_IOC_HOLD)
+		return hold(file->private_data, argument);
 	error = locked_ioctl(file->private_data, command, &args, argument);
 	if (!error && _IOC_DIR(command) & _IOC_READ && copy_to_user(from, &args, size))
 		return -EFAULT;

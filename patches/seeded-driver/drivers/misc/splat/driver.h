@@ -59,11 +59,21 @@ enum splat_mn_counter {
 	SPLAT_MN_INTERVAL_NONBLOCKABLE,
 	SPLAT_MN_INTERVAL_OOM_REAPER,
 	SPLAT_MN_SEEDED,
+	SPLAT_MN_EVENT_UNMAP, /* the first of the reasons of an invalidation, in the order of enum mmu_notifier_event */
+	SPLAT_MN_EVENT_CLEAR,
+	SPLAT_MN_EVENT_PROTECTION_VMA,
+	SPLAT_MN_EVENT_PROTECTION_PAGE,
+	SPLAT_MN_EVENT_SOFT_DIRTY,
+	SPLAT_MN_EVENT_RELEASE,
+	SPLAT_MN_EVENT_MIGRATE,
+	SPLAT_MN_EVENT_EXCLUSIVE,
 	SPLAT_MN_COUNTERS
 };
 
 void splat_mn_count(enum splat_mn_counter counter);
 void splat_mn_count_start(enum splat_mn_kind kind, bool blockable);
+/* Takes an enum mmu_notifier_event; one that is not known here is not counted. */
+void splat_mn_count_event(unsigned int event);
 void splat_mn_counters_create(void);
 
 #endif

@@ -3,7 +3,9 @@
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
+#include <linux/mmap_lock.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "driver.h"
@@ -13,25 +15,60 @@ struct subscription {
 	struct splat_mn_client *client;
 	u32 id;
 	u32 kind;
+	/* Starts that succeeded and had no end yet; only of an hlist notifier with an end op. */
+	atomic_t unended;
+	/* One of its starts failed: whether the core still calls the end of that one is not promised. */
+	bool refused;
+	/* Nobody may call back any more. */
+	bool gone;
 	union {
 		struct mmu_notifier hlist;
 		struct mmu_interval_notifier interval;
 	};
 };
 
+/*
+ * What the core promises its users. The names are what a report blames: the caller is in its trace.
+ */
+static noinline void splat_mn_assert_not_gone(const struct subscription *sub)
+{
+	WARN_ONCE(READ_ONCE(sub->gone), "a callback after its notifier was unregistered");
+}
+
+static noinline void splat_mn_assert_started(int unended)
+{
+	WARN_ONCE(unended < 0, "invalidate_range_end without its start");
+}
+
+static noinline void splat_mn_assert_ended(int unended)
+{
+	WARN_ONCE(unended > 0, "%d of invalidate_range_start without their end", unended);
+}
+
 static int splat_mn_hlist_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
 {
 	struct subscription *sub = container_of(notifier, struct subscription, hlist);
 	bool blockable = mmu_notifier_range_blockable(range);
+	int error;
 
+	splat_mn_assert_not_gone(sub);
 	splat_mn_count_start(SPLAT_MN_HLIST, blockable);
-	return splat_mn_invalidate(sub->client, blockable);
+	splat_mn_count_event(range->event);
+	error = splat_mn_invalidate(sub->client, blockable);
+	if (error)
+		WRITE_ONCE(sub->refused, true);
+	else
+		atomic_inc(&sub->unended);
+	return error;
 }
 
 static void splat_mn_hlist_end(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
 {
 	struct subscription *sub = container_of(notifier, struct subscription, hlist);
 
+	splat_mn_assert_not_gone(sub);
+	if (!READ_ONCE(sub->refused))
+		splat_mn_assert_started(atomic_dec_return(&sub->unended));
 	splat_mn_count(SPLAT_MN_HLIST_END);
 	if (sub->client->bug->end)
 		sub->client->bug->end(sub->client, mmu_notifier_range_blockable(range));
@@ -43,7 +80,9 @@ static bool splat_mn_interval_invalidate(struct mmu_interval_notifier *notifier,
 	struct subscription *sub = container_of(notifier, struct subscription, interval);
 	bool blockable = mmu_notifier_range_blockable(range);
 
+	splat_mn_assert_not_gone(sub);
 	splat_mn_count_start(SPLAT_MN_INTERVAL, blockable);
+	splat_mn_count_event(range->event);
 	mmu_interval_set_seq(notifier, sequence);
 	return splat_mn_invalidate(sub->client, blockable) == 0;
 }
@@ -70,15 +109,56 @@ static int subscribe(struct subscription *sub, const struct splat_mn_register *a
 	return mmu_notifier_register(&sub->hlist, current->mm);
 }
 
+/*
+ * Nothing is invalidated while all locks of an address space are held, which is how a registration comes between no start
+ * and its end (mm/mmu_notifier.c, __mmu_notifier_register()): then as many have ended as have begun. An address space that
+ * is being torn down is not asked: there the end of an invalidation by the oom_reaper may find the list empty.
+ */
+static void assert_balance(struct subscription *sub)
+{
+	struct mm_struct *mm = sub->hlist.mm;
+
+	if (!sub->hlist.ops->invalidate_range_end || sub->refused || !mmget_not_zero(mm))
+		return;
+	mmap_write_lock(mm);
+	if (mm_take_all_locks(mm) == 0) {
+		splat_mn_assert_ended(atomic_read(&sub->unended));
+		mm_drop_all_locks(mm);
+	}
+	mmap_write_unlock(mm);
+	mmput(mm);
+}
+
+/* Those that were unregistered last, so that a callback that comes after all finds memory that says so. */
+#define QUARANTINED 64
+static DEFINE_SPINLOCK(quarantine_lock);
+static struct subscription *quarantine[QUARANTINED];
+static unsigned int quarantine_next;
+
+static void retire(struct subscription *sub)
+{
+	struct subscription *oldest;
+
+	WRITE_ONCE(sub->gone, true);
+	spin_lock(&quarantine_lock);
+	oldest = quarantine[quarantine_next];
+	quarantine[quarantine_next] = sub;
+	quarantine_next = (quarantine_next + 1) % QUARANTINED;
+	spin_unlock(&quarantine_lock);
+	kfree(oldest);
+}
+
 /* Returns when no callback of sub runs or will run. The mm may be long dead: the core holds a reference. */
 static void unsubscribe(struct subscription *sub)
 {
 	list_del(&sub->link);
-	if (sub->kind == SPLAT_MN_INTERVAL)
+	if (sub->kind == SPLAT_MN_INTERVAL) {
 		mmu_interval_notifier_remove(&sub->interval);
-	else
+	} else {
+		assert_balance(sub);
 		mmu_notifier_unregister(&sub->hlist, sub->hlist.mm);
-	kfree(sub);
+	}
+	retire(sub);
 }
 
 static bool valid_registration(const struct splat_mn_register *args)

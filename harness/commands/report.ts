@@ -7,7 +7,7 @@ import { readRun } from '../plans/run/run-record.ts';
 import { drawLocks } from '../report/locks-svg.ts';
 import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';
-import { formatRunAt } from './run-page.ts';
+import { formatRunAt, writeRunConsoles } from './run-page.ts';
 
 export interface ReportArguments {
   readonly run: string;
@@ -22,7 +22,8 @@ export function builder(yargs: Argv): Argv<ReportArguments> {
     .option('out', {
       string: true,
       requiresArg: true,
-      describe: 'the file to write, one page with everything in it; default RUN/report.html',
+      describe:
+        'the file to write; default RUN/report.html, with consoles as pages beside their logs',
     });
 }
 
@@ -38,8 +39,9 @@ export async function run(argv: ReportArguments, context: CommandContext): Promi
   await requireFileOrNothing(file, argv.out);
   const beside = dirname(file) === dir;
   const locksSvg = await drawLocks(shown.result.locks);
-  const page = await formatRunAt({ dir, ...shown }, cwd, { locksSvg, beside });
   try {
+    const consoles = beside ? await writeRunConsoles(dir, shown.result) : new Map();
+    const page = await formatRunAt({ dir, ...shown }, cwd, { locksSvg, consoles, beside });
     await writeWhole(file, page);
   } catch (error) {
     throw cannotWrite(error, file, argv.out);

@@ -6,8 +6,9 @@ import type { FinishedRun } from '../plans/run/asked-run.ts';
 import { formatJunit } from '../report/junit.ts';
 import { formatKtap } from '../report/ktap.ts';
 import { drawLocks } from '../report/locks-svg.ts';
+import type { ShownConsoles } from './console-pages.ts';
 import { eventsFile } from './run-events.ts';
-import { formatRunAt } from './run-page.ts';
+import { formatRunAt, writeRunConsoles } from './run-page.ts';
 import { writeRecord } from './write-record.ts';
 
 const defaultFolder = 'splat-runs';
@@ -93,13 +94,21 @@ export async function writeReports(run: FinishedRun, cwd: string): Promise<reado
   const locksSvg = drawLocks(result.locks);
   // Its failure is told where it is written; the page can do without.
   const picture = locksSvg.catch(() => null);
+  let consoles: ShownConsoles = new Map();
   return writeRecord(dir, { file: 'result.json', value: result }, [
     { file: 'results.tap', make: () => formatKtap(result) },
     { file: 'junit.xml', make: () => formatJunit(result) },
     { file: 'locks.svg', make: async () => locksSvg },
     {
+      file: 'trials/*/console-*.html',
+      make: async () => {
+        consoles = await writeRunConsoles(dir, result);
+        return null;
+      },
+    },
+    {
       file: 'report.html',
-      make: async () => formatRunAt(run, cwd, { locksSvg: await picture, beside: true }),
+      make: async () => formatRunAt(run, cwd, { locksSvg: await picture, consoles, beside: true }),
     },
   ]);
 }

@@ -1,27 +1,49 @@
-import { constants } from 'node:fs';
-import { open, readdir, realpath } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { commandLine } from '../host/process.ts';
 import { toolchainFlags } from '../kernel/toolchain.ts';
 import type { FinishedRun } from '../plans/run/asked-run.ts';
 import type { RecordedRequest } from '../records/run-request.ts';
-import { formatRunPage, type RunPage } from '../report/page/run-page.ts';
+import type { RunResult } from '../records/run-result.ts';
+import { formatRunPage } from '../report/page/run-page.ts';
+import type { ShownRun } from '../report/page/shown-run.ts';
+import { type ShownConsoles, writeConsolePages } from './console-pages.ts';
+import { openInside } from './inside-file.ts';
 import { guestDefaults, optionWords } from './run-options.ts';
+
+/** Folders of each trial in `trials`, that of its verdict first. */
+type TrialFolders = ShownRun['folders'];
+
+/** The folders of trials that are in a run directory: the verdict is that of the last guest; the first is worth a look. */
+async function findTrialFolders(dir: string, { trials }: RunResult): Promise<TrialFolders> {
+  const there = new Set(await readdir(join(dir, 'trials')).catch(() => []));
+  const namesOf = (id: string): readonly string[] =>
+    [`${id}.again`, id, `${id}.crashed`].filter((name) => there.has(name));
+  return new Map(trials.map(({ id }) => [id, namesOf(id)]));
+}
+
+/** Writes every console of a run as pages. */
+export async function writeRunConsoles(dir: string, result: RunResult): Promise<ShownConsoles> {
+  const folders = await findTrialFolders(dir, result);
+  const consoles = result.trials.flatMap(({ id, splats }) =>
+    (folders.get(id) ?? []).map((folder, at) => ({
+      folder,
+      marks: at === 0 ? splats.filter(({ line }) => line > 0) : [],
+    })),
+  );
+  return writeConsolePages(dir, consoles);
+}
 
 /** The page of a run directory. `beside`: it is put there, and can link to the files in it. */
 export async function formatRunAt(
   { dir, record, result }: FinishedRun,
   cwd: string,
-  { locksSvg, beside }: Pick<RunPage, 'locksSvg' | 'beside'>,
+  { locksSvg, consoles, beside }: Pick<ShownRun, 'locksSvg' | 'consoles' | 'beside'>,
 ): Promise<string> {
-  const there = new Set(await readdir(join(dir, 'trials')).catch(() => []));
-  const folders = new Map<string, readonly string[]>();
+  const folders = await findTrialFolders(dir, result);
   const pictures = new Map<string, Uint8Array>();
-  for (const { id } of result.trials) {
-    // The verdict is that of the last guest; the first is worth a look.
-    const names = [`${id}.again`, id, `${id}.crashed`].filter((name) => there.has(name));
-    folders.set(id, names);
-    const png = await readPicture(dir, join('trials', names[0] ?? '', 'screen.png'));
+  for (const [id, [first = '']] of folders) {
+    const png = await readPicture(dir, join('trials', first, 'screen.png'));
     if (png !== undefined) pictures.set(id, png);
   }
   return formatRunPage({
@@ -29,9 +51,11 @@ export async function formatRunAt(
     name: basename(dir),
     startedAt: record.startedAt,
     command: askedCommand(record.request, result.seed),
+    series: record.request.series.map(({ name }) => name),
     reproduce: (trial) => replayCommand(dir, trial, cwd),
     pictures,
     folders,
+    consoles,
     locksSvg,
     beside,
   });
@@ -41,19 +65,12 @@ export async function formatRunAt(
 const largestPictureBytes = 2 * 1024 * 1024;
 const pngSignature = Buffer.from('89504e470d0a1a0a', 'hex');
 
-/** Undefined when there is none. A run directory may have come from somebody else: no link leads out of it, and no pipe is waited for. */
+/** Undefined when there is none. */
 async function readPicture(dir: string, path: string): Promise<Uint8Array | undefined> {
-  try {
-    if ((await realpath(join(dir, path))) !== join(await realpath(dir), path)) return undefined;
-    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-    await using file = await open(join(dir, path), flags);
-    const found = await file.stat();
-    if (!found.isFile() || found.size > largestPictureBytes) return undefined;
-    const bytes = await file.readFile();
-    return bytes.subarray(0, pngSignature.length).equals(pngSignature) ? bytes : undefined;
-  } catch {
-    return undefined;
-  }
+  await using file = await openInside(dir, path);
+  if (file === undefined || (await file.stat()).size > largestPictureBytes) return undefined;
+  const bytes = await file.readFile();
+  return bytes.subarray(0, pngSignature.length).equals(pngSignature) ? bytes : undefined;
 }
 
 /**

@@ -33,6 +33,22 @@ export function seenSplats(
   return [...seen.values()];
 }
 
+/** A guest that said nothing, twice: a splat without a report. */
+export interface Silence {
+  readonly id: string;
+  readonly title: string;
+}
+
+export function silencesOf(trials: readonly TrialResult[]): readonly Silence[] {
+  return trials.flatMap(({ id, verdict, splats }) =>
+    verdict.kind === 'splat'
+      ? verdict.titles
+          .filter((title) => splats.every((splat) => splat.title !== title))
+          .map((title) => ({ id, title }))
+      : [],
+  );
+}
+
 /** Of milliseconds. */
 export function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;

@@ -8,7 +8,8 @@ import type { CommandContext } from '../../harness/commands/context.ts';
 import { run as report } from '../../harness/commands/report.ts';
 import { isHarnessError } from '../../harness/errors.ts';
 import { html } from '../../harness/report/page/markup.ts';
-import { formatRunPage, type RunPage } from '../../harness/report/page/run-page.ts';
+import { formatRunPage } from '../../harness/report/page/run-page.ts';
+import type { ShownRun } from '../../harness/report/page/shown-run.ts';
 import {
   aReading,
   aRunRecord,
@@ -25,7 +26,7 @@ const plainHostile = `&lt;/pre&gt;&lt;/style&gt;&lt;script&gt;alert(1)&lt;/scrip
 
 const trial = aTrialResult();
 const splat = aSplat({ count: 2, signature: 'possible-deadlock-0123' });
-const page: RunPage = {
+const page: ShownRun = {
   run: aRunResult(),
   name: 'run1',
   startedAt: '2026-01-02T03:04:05.678Z',
@@ -33,13 +34,20 @@ const page: RunPage = {
   reproduce: (id) => `./splat replay run1/${id}`,
   pictures: new Map(),
   folders: new Map([['munmap', ['munmap']]]),
+  consoles: new Map([['munmap', 40]]),
+  series: [],
   locksSvg: null,
   beside: true,
 };
 
 /** A page of what is given and, for the rest, what is above. */
-function pageWith(run: Partial<RunPage['run']>, more: Partial<RunPage> = {}): string {
+function pageWith(run: Partial<ShownRun['run']>, more: Partial<ShownRun> = {}): string {
   return formatRunPage({ ...page, ...more, run: { ...page.run, ...run } });
+}
+
+/** Its first screen. */
+function headOf(run: Partial<ShownRun['run']>, more: Partial<ShownRun> = {}): string {
+  return /<header[^]*<\/header>/.exec(pageWith(run, more))?.[0] ?? '';
 }
 
 void t.test('a template escapes text, joins lists, and leaves markup alone', (t) => {
@@ -93,9 +101,47 @@ void t.test('a splat is shown once, with its report and the command that repeats
   t.equal(text.split('munmap/50 is trying').length, 2);
   t.match(
     text,
-    'seen in munmap (2 times), munmap.2 (2 times); again: <code>./splat replay run1/munmap</code>',
+    'seen in munmap (2 times), munmap.2 (2 times): <a href="trials/munmap/console-1.html#L1">line 1 of its console</a>; again: <code>./splat replay run1/munmap</code>',
   );
   t.match(text, '<h3 class="splat">possible deadlock in f</h3>');
+  t.end();
+});
+
+void t.test('the first screen says what, where, since when and how to see it again', (t) => {
+  const decoded = {
+    ...splat,
+    line: 10,
+    text: [
+      'WARNING: at g+0x1/0x2 (mm/g.c:9)',
+      ' f+0x3/0x40 (include/linux/kref.h:65 < mm/f.c:100)',
+    ],
+  };
+  const silent = { kind: 'splat' as const, titles: ['no output in kvm'] };
+  const seen = { ...trial, verdict: { kind: 'splat' as const, titles: [splat.title] } };
+  const trials = [
+    { ...seen, splats: [decoded] },
+    { ...trial, id: 'kvm', verdict: silent },
+  ];
+  const head = headOf({ verdict: seen.verdict, trials });
+  t.match(head, '<dt>what</dt><dd><a href="#splat-0"><b class="splat">possible deadlock in f</b>');
+  t.match(head, '<code>WARNING: at g+0x1/0x2</code>');
+  t.match(
+    head,
+    '<dt>where</dt><dd><code>mm/f.c:100</code>, in munmap (2 times): <a href="trials/munmap/console-1.html#L10">line 10',
+  );
+  t.match(head, '<dt>since</dt><dd>not known: this run had no baseline');
+  t.match(head, '<dt>again</dt><dd><code>./splat replay run1/munmap</code>');
+  t.match(head, '<b class="splat">no output in kvm</b></dd><dt>where</dt><dd>kvm</dd>');
+  const harness = page.run.harness;
+  const baseline = { run: 'run0', harness, trusted: true };
+  t.match(
+    headOf({ verdict: seen.verdict, trials, baseline }, { series: ['v3.mbox'] }),
+    '<dt>since</dt><dd>not in the baseline run0; with v3.mbox</dd>',
+  );
+  const many = [1, 2, 3, 4, 5].map((at) => ({ ...decoded, signature: `${at}` }));
+  const long = headOf({ verdict: seen.verdict, trials: [{ ...seen, splats: many }] });
+  t.equal(long.split('<dt>what').length - 1, 3);
+  t.match(long, '<p>2 more below</p>');
   t.end();
 });
 
@@ -124,7 +170,7 @@ void t.test('a known splat, silence, a canary and what was not run have their pl
   t.strictSame(mistakesIn(text), []);
   t.match(
     text,
-    /<h2>Known splats<\/h2>[^]*<summary>possible deadlock in f, in munmap \(2 times\)<\/summary>\n<pre>[^]*munmap\/50 is trying[^]*<h2>Not proved/,
+    /<h2>Known splats<\/h2>[^]*<summary>possible deadlock in f, in munmap \(2 times\)<\/summary>\n<pre tabindex="0">[^]*munmap\/50 is trying[^]*<h2>Not proved/,
   );
   t.match(text, '<h3 class="splat">no output in kvm</h3>\n<p>seen in kvm;');
   t.match(text, 'as seeded: possible deadlock in f');
@@ -146,7 +192,7 @@ void t.test('a kernel that was never built has its log', (t) => {
     trials: [],
   });
   t.strictSame(mistakesIn(text), []);
-  t.match(text, `<pre>${plainHostile}</pre>`);
+  t.match(text, `<pre tabindex="0">${plainHostile}</pre>`);
   t.match(text, '<title>untestable: build: run1</title>');
   t.end();
 });
@@ -196,6 +242,8 @@ void t.test('no text of a kernel, a patch or a file becomes markup', (t) => {
       reproduce: () => hostile,
       pictures: new Map([[hostile, Buffer.from('png')]]),
       folders: new Map([[hostile, [hostile, '\uD800']]]),
+      consoles: new Map([[hostile, 9]]),
+      series: [hostile],
       locksSvg: hostile,
     },
   );
@@ -255,7 +303,7 @@ void t.test('splat report makes the page of a run directory, in it or elsewhere'
   await runReport(dir, 'elsewhere.html');
   const elsewhere = readFileSync(join(dir, '..', 'elsewhere.html'), 'utf8');
   t.notMatch(elsewhere, 'href="result.json"', 'there is nothing beside it');
-  t.notMatch(elsewhere, 'console.log');
+  t.notMatch(elsewhere, /console(?:\.log|-1)/);
 });
 
 void t.test('nothing of a stranger leads out of the run directory, or is waited for', async (t) => {
@@ -302,7 +350,10 @@ void t.test('what a blind canary printed is not called seeded', (t) => {
       },
     ],
   });
-  t.match(text, '<p>printed: possible deadlock in f</p>');
+  t.match(
+    text,
+    '<p>printed: <a href="trials/munmap/console-1.html#L1">possible deadlock in f</a></p>',
+  );
   t.notMatch(text, 'as seeded');
   t.end();
 });

@@ -1,106 +1,56 @@
 import type { SeenSplat } from '../../records/finding.ts';
 import type { LearnedDependency, LockNews } from '../../records/lock-order.ts';
-import type { RunResult } from '../../records/run-result.ts';
 import type { TrialResult } from '../../records/trial.ts';
 import { isNotRun, type Verdict, verdictPhrase } from '../../verdict.ts';
 import {
   counterWord,
   type GatheredSplat,
+  type Silence,
   seconds,
   seenSplats,
+  silencesOf,
   splatWords,
-  verdictReason,
 } from '../run-words.ts';
+import { consoleLink } from './console-link.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { formatPage } from './page.ts';
+import { runHead } from './run-head.ts';
+import type { ShownRun } from './shown-run.ts';
 import { trialDetails } from './trial-details.ts';
 import { missing, tone } from './words.ts';
 
-/** What the page of a run is made of. */
-export interface RunPage {
-  readonly run: RunResult;
-  /** The run directory's name. */
-  readonly name: string;
-  /** ISO 8601, UTC. */
-  readonly startedAt: string;
-  /** The command that asks for the same; null for a part of another run. */
-  readonly command: string | null;
-  /** The command that runs one trial again, or the whole run for an empty id. */
-  readonly reproduce: (trial: string) => string;
-  /** PNGs of the virtual screen by trial. */
-  readonly pictures: ReadonlyMap<string, Uint8Array>;
-  /** Folders of each trial in `trials`, that of its verdict first. */
-  readonly folders: ReadonlyMap<string, readonly string[]>;
-  /** What drawLocks() drew. */
-  readonly locksSvg: string | null;
-  /** The page is in the run directory: its files can be linked to. */
-  readonly beside: boolean;
-}
-
 /** The page of a run, for a browser: everything of result.json that a person asks for. */
-export function formatRunPage(page: RunPage): string {
+export function formatRunPage(page: ShownRun): string {
   const { run } = page;
   const title = `${verdictPhrase(run.verdict)}: ${run.kernel?.release ?? page.name}`;
   return formatPage(title, [
-    pageHead(page),
-    splatSection(page),
-    knownSection(page),
-    openSection(run.trials, 'Not proved'),
-    openSection(run.trials, 'Not run'),
-    trialTable(run.trials),
-    lockSection(run.locks, page.locksSvg),
-    run.trials.length === 0
-      ? null
-      : html`<h2>Trials in detail</h2>${run.trials.map((trial, at) => trialDetails(trial, at, page))}`,
+    runHead(page),
+    html`<main>
+${[
+  splatSection(page),
+  knownSection(page),
+  openSection(run.trials, 'Not proved'),
+  openSection(run.trials, 'Not run'),
+  trialTable(run.trials),
+  lockSection(run.locks, page.locksSvg),
+  run.trials.length === 0
+    ? null
+    : html`<h2>Trials in detail</h2>${run.trials.map((trial, at) => trialDetails(trial, at, page))}`,
+]}</main>
+`,
     pageFoot(page),
   ]);
 }
 
-function pageHead({ run, name, startedAt, command, reproduce }: RunPage): Markup {
-  const { verdict, kernel, accel, accelReason } = run;
-  const log =
-    verdict.kind === 'untestable' && verdict.output !== undefined
-      ? html`<pre>${verdict.output}</pre>`
-      : null;
-  const facts: readonly (readonly [string, Content])[] = [
-    ...(kernel === null
-      ? []
-      : [
-          ['kernel', `${kernel.release} from ${kernel.source}`] as const,
-          ['compiler', kernel.compiler] as const,
-        ]),
-    ...(accel === null ? [] : [['guest', `${accel}: ${accelReason ?? ''}`] as const]),
-    [
-      'run',
-      `${name}, ${startedAt.slice(0, 16).replace('T', ' ')} UTC, ${seconds(run.timings.totalMs)}`,
-    ],
-    ...(command === null ? [] : [['command', html`<code>${command}</code>`] as const]),
-    ['again', html`<code>${reproduce('')}</code>`],
-  ];
-  return html`<header class="${tone(verdict)}">
-<h1><span>${verdictPhrase(verdict)}</span></h1>
-<p>${verdictReason(run)}</p>${log}
-<dl>${facts.map(([term, content]) => html`<dt>${term}</dt><dd>${content}</dd>`)}</dl>
-</header>
-`;
-}
-
-function splatSection(page: RunPage): Content {
+function splatSection(page: ShownRun): Content {
   const seen = seenSplats(page.run, ({ known }) => known !== true);
-  const silent = page.run.trials.flatMap(({ id, verdict, splats }) =>
-    verdict.kind === 'splat'
-      ? verdict.titles
-          .filter((title) => splats.every((splat) => splat.title !== title))
-          .map((title) => ({ id, title }))
-      : [],
-  );
+  const silent = silencesOf(page.run.trials);
   if (seen.length + silent.length === 0) return null;
   return html`<h2>Splats</h2>
-${seen.map((one) => splatArticle(one, page))}${silent.map(({ id, title }) => silenceArticle(id, title, page))}`;
+${seen.map((one, at) => splatArticle(one, at, page))}${silent.map((one) => silenceArticle(one, page))}`;
 }
 
-/** A guest that said nothing, twice: there is no report to show. */
-function silenceArticle(id: string, title: string, { reproduce }: RunPage): Markup {
+function silenceArticle({ id, title }: Silence, { reproduce }: ShownRun): Markup {
   return html`<article>
 <h3 class="splat">${title}</h3>
 <p>seen in ${id}; again: <code>${reproduce(id)}</code></p>
@@ -108,17 +58,18 @@ function silenceArticle(id: string, title: string, { reproduce }: RunPage): Mark
 `;
 }
 
-function splatArticle({ splat, where, trial }: GatheredSplat, { reproduce }: RunPage): Markup {
-  return html`<article>
+function splatArticle({ splat, where, trial }: GatheredSplat, at: number, page: ShownRun): Markup {
+  const link = consoleLink(page, trial, splat.line, `line ${splat.line} of its console`);
+  return html`<article id="splat-${at}">
 <h3 class="splat">${splat.title}</h3>
-<p>seen in ${where.join(', ')}; again: <code>${reproduce(trial)}</code></p>
+<p>seen in ${where.join(', ')}${link === null ? null : [': ', link]}; again: <code>${page.reproduce(trial)}</code></p>
 <p class="faint">signature <code>${splat.signature}</code></p>
 ${reportText(splat)}
 </article>
 `;
 }
 
-function knownSection({ run }: RunPage): Content {
+function knownSection({ run }: ShownRun): Content {
   const seen = seenSplats(run, ({ known }) => known === true);
   return seen.length === 0
     ? null
@@ -135,7 +86,7 @@ ${reportText(splat)}
 
 /** A guest that was lost printed none. */
 function reportText({ text }: SeenSplat): Content {
-  return text.length === 0 ? null : html`<pre>${text.join('\n')}</pre>`;
+  return text.length === 0 ? null : html`<pre tabindex="0">${text.join('\n')}</pre>`;
 }
 
 /** What stands between this run and a clean; or, of what could not run here, does not. */
@@ -166,7 +117,7 @@ function trialTable(trials: readonly TrialResult[]): Content {
 `;
   });
   return html`<h2>Trials</h2>
-<div class="wide"><table>
+<div class="wide" tabindex="0"><table>
 <thead><tr><th scope="col">trial</th><th scope="col">verdict</th><th scope="col">splats</th><th scope="col">witnesses</th><th scope="col" class="number">time</th></tr></thead>
 <tbody>
 ${rows}</tbody>
@@ -210,7 +161,7 @@ function closed(cycle: readonly string[]): string {
   return [...cycle, ...cycle.slice(0, 1)].join(' → ');
 }
 
-function pageFoot({ run, beside }: RunPage): Markup {
+function pageFoot({ run, beside }: ShownRun): Markup {
   const config = run.kernel === null ? [] : ['kernel.config'];
   const files = ['result.json', 'results.tap', 'junit.xml', ...config, 'run.json'].map(
     (name) => html` <a href="${name}">${name}</a>`,

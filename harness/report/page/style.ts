@@ -3,12 +3,12 @@ export const pageStyle = `
 :root {
   color-scheme: light dark;
   --paper: #fff; --ink: #1b1f24; --faint: #59636e; --line: #d8dee4; --shade: #f6f8fa;
-  --clean: #116329; --splat: #b3261e; --doubtful: #8a4b00;
+  --clean: #116329; --splat: #b3261e; --doubtful: #8a4b00; --marked: #fdeceb; --sought: #fff3b0;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #14171b; --ink: #e6e9ed; --faint: #98a2ad; --line: #333a42; --shade: #1c2127;
-    --clean: #4cc26a; --splat: #ff7b72; --doubtful: #e0a030;
+    --clean: #4cc26a; --splat: #ff7b72; --doubtful: #e0a030; --marked: #33201f; --sought: #4a4213;
   }
 }
 * { box-sizing: border-box; }
@@ -27,8 +27,9 @@ pre {
   margin: .5rem 0; padding: .75rem; overflow: auto; max-height: 34rem;
   background: var(--shade); border: 1px solid var(--line); border-radius: 4px; line-height: 1.4;
 }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: 1rem 0 0; }
+dl { display: grid; grid-template-columns: minmax(4.5rem, max-content) 1fr; gap: .15rem 1rem; margin: 1rem 0 0; }
 dt { color: var(--faint); }
+dl + dl, dl + p { margin-top: 1rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; }
 .wide { overflow-x: auto; }
@@ -43,9 +44,18 @@ td.verdict, td.word, th.id { white-space: nowrap; }
 .faint { color: var(--faint); }
 .verdict { font-weight: 600; }
 header { padding: 1rem 1.25rem; border: 1px solid var(--line); border-left: .5rem solid currentColor; border-radius: 4px; }
+header.plain { border-left: 1px solid var(--line); }
 header > * { color: var(--ink); }
+header ul { margin: .5rem 0 0; padding-left: 1.25rem; }
 header > h1 > span { color: var(--verdict); }
 header.clean { --verdict: var(--clean); } header.splat { --verdict: var(--splat); } header.doubtful { --verdict: var(--doubtful); }
+:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }
+nav { margin: .75rem 0; }
+pre.console { max-height: none; overflow: visible; padding-left: 0; padding-right: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
+pre.console > span { display: block; position: relative; padding: 0 .5rem 0 8ch; scroll-margin-top: 4rem; }
+pre.console a { position: absolute; left: 0; width: 7ch; text-align: right; text-decoration: none; color: var(--faint); user-select: none; }
+pre.console > .marked { background: var(--marked); }
+pre.console > span:target { background: var(--sought); }
 article { margin: 1rem 0; padding: .75rem 1rem; border: 1px solid var(--line); border-radius: 4px; }
 details { border-bottom: 1px solid var(--line); }
 details > :not(summary) { margin-left: 1.1rem; }
@@ -55,5 +65,12 @@ summary { padding: .4rem 0; cursor: pointer; }
 meter { width: 8rem; vertical-align: middle; }
 img { max-width: 100%; height: auto; border: 1px solid var(--line); background: #fff; }
 footer { margin-top: 3rem; color: var(--faint); font-size: .87em; }
+@media (max-width: 40rem) {
+  body { padding: .75rem .75rem 3rem; }
+  header { padding: .75rem; }
+  dl { display: block; }
+  dd { margin-bottom: .35rem; }
+  article { padding: .5rem .6rem; }
+}
 @media print { pre { max-height: none; white-space: pre-wrap; } body { max-width: none; } }
 `;

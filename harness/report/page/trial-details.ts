@@ -1,6 +1,9 @@
+import type { SeenSplat } from '../../records/finding.ts';
 import type { TrialResult } from '../../records/trial.ts';
 import { type Verdict, verdictPhrase } from '../../verdict.ts';
 import { seconds } from '../run-words.ts';
+import { consoleLink, folderLink } from './console-link.ts';
+import { consolePageName } from './console-page.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { missing, tone } from './words.ts';
 
@@ -12,6 +15,8 @@ interface DetailsPage {
   readonly pictures: ReadonlyMap<string, Uint8Array>;
   /** Folders of each trial in `trials`, that of its verdict first. */
   readonly folders: ReadonlyMap<string, readonly string[]>;
+  /** Lines of each console that has pages, by its folder in `trials`. */
+  readonly consoles: ReadonlyMap<string, number>;
   /** The page is in the run directory: its files can be linked to. */
   readonly beside: boolean;
 }
@@ -30,22 +35,26 @@ export function trialDetails(trial: TrialResult, at: number, page: DetailsPage):
   return html`${open}
 <summary><span class="id">${id}</span> <span class="verdict ${tone(verdict)}">${verdictPhrase(verdict)}</span></summary>
 <p id="trial-${at}">seed ${seed}; ${known.join(', ')}${known.length === 0 ? '' : '; '}QEMU used ${timings.qemuCpuSeconds.toFixed(1)} s of CPU; again: <code>${page.reproduce(id)}</code></p>
-${page.beside ? fileLinks(page.folders.get(id) ?? []) : null}${reasonOf(verdict)}
+${page.beside ? fileLinks(page.folders.get(id) ?? [], page.consoles) : null}${reasonOf(verdict)}
 <div class="columns">${counterTable(trial)}${ledgerTable(trial)}</div>
-${splatDetails(trial)}${events.length === 0 ? null : html`<p>besides: ${events.map(({ title, count }) => `${title} (${count})`).join(', ')}</p>`}
+${splatDetails(trial, page)}${events.length === 0 ? null : html`<p>besides: ${events.map(({ title, count }) => `${title} (${count})`).join(', ')}</p>`}
 ${picture === undefined ? null : html`<p><img src="data:image/png;base64,${Buffer.from(picture).toString('base64')}" alt="The virtual screen of ${id}"></p>`}
 </details>
 `;
 }
 
-/** Names of folders that a URL cannot have are a stranger's. */
-function fileLinks(folders: readonly string[]): Content {
+function fileLinks(folders: readonly string[], consoles: ReadonlyMap<string, number>): Content {
   return folders.map((name) => {
-    const folder = `trials/${encodeURIComponent(name.replaceAll(/\p{Surrogate}/gu, '?'))}`;
+    const folder = folderLink(name);
+    const lines = consoles.get(name);
+    const console =
+      lines === undefined
+        ? null
+        : html` <a href="${folder}/${consolePageName(1)}">console, ${lines} ${lines === 1 ? 'line' : 'lines'}</a>`;
     const files = ['console.log', 'output.log'].map(
       (file) => html` <a href="${folder}/${file}">${file}</a>`,
     );
-    return html`<p>${name}:${files}</p>
+    return html`<p>${name}:${console}${files}</p>
 `;
   });
 }
@@ -55,14 +64,16 @@ function reasonOf(verdict: Verdict): Content {
 }
 
 /** Reports of splats that are above are not printed again; those of a canary are not above. */
-function splatDetails({ canary, verdict, splats }: TrialResult): Content {
+function splatDetails({ id, canary, verdict, splats }: TrialResult, page: DetailsPage): Content {
   if (splats.length === 0) return null;
+  const linked = ({ title, line }: SeenSplat): Content =>
+    consoleLink(page, id, line, title) ?? title;
   if (canary === undefined || verdict.kind === 'splat') {
-    return html`<ul>${splats.map(({ title, count }) => html`<li>${title}${count > 1 ? ` (${count} times)` : ''}</li>`)}</ul>`;
+    return html`<ul>${splats.map((splat) => html`<li>${linked(splat)}${splat.count > 1 ? ` (${splat.count} times)` : ''}</li>`)}</ul>`;
   }
   return splats.map(
-    ({ title, text }) => html`<p>${verdict.kind === 'clean' ? 'as seeded' : 'printed'}: ${title}</p>
-<pre>${text.join('\n')}</pre>
+    (splat) => html`<p>${verdict.kind === 'clean' ? 'as seeded' : 'printed'}: ${linked(splat)}</p>
+<pre tabindex="0">${splat.text.join('\n')}</pre>
 `,
   );
 }

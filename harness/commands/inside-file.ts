@@ -1,0 +1,25 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open, realpath } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+/**
+ * A plain file of a run directory, opened for reading; undefined when there is none. The directory may have come from somebody
+ * else: no link leads out of it, and no pipe is waited for.
+ */
+export async function openInside(dir: string, path: string): Promise<FileHandle | undefined> {
+  if (!(await isInside(dir, dirname(path)))) return undefined;
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const file = await open(join(dir, path), flags).catch(() => undefined);
+  if (file === undefined || (await file.stat()).isFile()) return file;
+  await file.close();
+  return undefined;
+}
+
+/** Whether a folder is where its path says, with no link on the way. */
+async function isInside(dir: string, folder: string): Promise<boolean> {
+  try {
+    return (await realpath(join(dir, folder))) === join(await realpath(dir), folder);
+  } catch {
+    return false;
+  }
+}

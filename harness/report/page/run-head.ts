@@ -1,0 +1,120 @@
+import type { SeenSplat } from '../../records/finding.ts';
+import { verdictPhrase } from '../../verdict.ts';
+import {
+  type GatheredSplat,
+  type Silence,
+  seconds,
+  seenSplats,
+  silencesOf,
+  verdictReason,
+} from '../run-words.ts';
+import { consoleLink } from './console-link.ts';
+import { type Content, html, type Markup } from './markup.ts';
+import type { ShownRun } from './shown-run.ts';
+import { tone } from './words.ts';
+
+/** A term and what it stands for. */
+type Fact = readonly [term: string, content: Content];
+
+/** What a decoded line of a report ends in: its places in the source, the innermost first. */
+const decoded = / \([^()]+:\d+(?: < [^()]+:\d+)*\)$/;
+
+/** Splats that are told on the first screen; the others are just below. */
+const toldSplats = 3;
+
+/** The first screen of a run: what was seen, where, since when, how to see it again; then what ran. */
+export function runHead(page: ShownRun): Markup {
+  const { run } = page;
+  const { verdict } = run;
+  const log =
+    verdict.kind === 'untestable' && verdict.output !== undefined
+      ? html`<pre tabindex="0">${verdict.output}</pre>`
+      : null;
+  const seen = seenSplats(run, ({ known }) => known !== true);
+  const told = [
+    ...seen.map((one, at) => splatFacts(one, at, page)),
+    ...silencesOf(run.trials).map((one) => silenceFacts(one, page)),
+  ];
+  const more = told.length - toldSplats;
+  return html`<header class="${tone(verdict)}">
+<h1><span>${verdictPhrase(verdict)}</span></h1>
+<p>${verdictReason(run)}</p>${log}
+${told.slice(0, toldSplats).map(facts)}${more > 0 ? html`<p>${more} more below</p>` : null}${facts(runFacts(page))}</header>
+`;
+}
+
+function facts(rows: readonly Fact[]): Markup {
+  return html`<dl>${rows.map(([term, content]) => html`<dt>${term}</dt><dd>${content}</dd>`)}</dl>
+`;
+}
+
+function splatFacts(
+  { splat, where, trial }: GatheredSplat,
+  at: number,
+  page: ShownRun,
+): readonly Fact[] {
+  const link = consoleLink(page, trial, splat.line, `line ${splat.line} of its console`);
+  const [first] = splat.text;
+  const place = sourceOf(splat);
+  return [
+    ['what', html`<a href="#splat-${at}"><b class="splat">${splat.title}</b></a>`],
+    ...(first === undefined
+      ? []
+      : [['', html`<code>${first.replace(decoded, '')}</code>`] as const]),
+    [
+      'where',
+      [
+        place === undefined ? null : html`<code>${place}</code>, in `,
+        where.join(', '),
+        link === null ? null : [': ', link],
+      ],
+    ],
+    ['since', since(page)],
+    ['again', html`<code>${page.reproduce(trial)}</code>`],
+  ];
+}
+
+function silenceFacts({ id, title }: Silence, page: ShownRun): readonly Fact[] {
+  return [
+    ['what', html`<b class="splat">${title}</b>`],
+    ['where', id],
+    ['since', since(page)],
+    ['again', html`<code>${page.reproduce(id)}</code>`],
+  ];
+}
+
+/** `drivers/gpu/drm/virtio/virtgpu_object.c:106`: where in the guilty function, when the report was decoded. */
+function sourceOf({ frame, text }: Pick<SeenSplat, 'frame' | 'text'>): string | undefined {
+  if (frame === '') return undefined;
+  const line = text.find((one) => one.includes(`${frame}+0x`) && one.endsWith(')'));
+  // What was inlined comes first; the last place is in the function itself.
+  return /(?:\(| < )([^()<> ]+:\d+)\)$/.exec(line ?? '')?.[1];
+}
+
+/** One run knows nothing of others, but for its baseline. */
+function since({ run, series }: ShownRun): string {
+  const { baseline } = run;
+  const patched = series.length === 0 ? '' : `; with ${series.join(', ')}`;
+  if (baseline?.trusted === true) return `not in the baseline ${baseline.run}${patched}`;
+  const next = series.length === 0 ? 'bisect finds the commit' : 'series finds the patch';
+  return `not known: this run had no baseline to compare with; splat ${next}${patched}`;
+}
+
+function runFacts({ run, name, startedAt, command, reproduce }: ShownRun): readonly Fact[] {
+  const { kernel, accel, accelReason } = run;
+  return [
+    ...(kernel === null
+      ? []
+      : ([
+          ['kernel', `${kernel.release} from ${kernel.source}`],
+          ['compiler', kernel.compiler],
+        ] as const)),
+    ...(accel === null ? [] : [['guest', `${accel}: ${accelReason ?? ''}`] as const]),
+    [
+      'run',
+      `${name}, ${startedAt.slice(0, 16).replace('T', ' ')} UTC, ${seconds(run.timings.totalMs)}`,
+    ],
+    ...(command === null ? [] : [['command', html`<code>${command}</code>`] as const]),
+    ['again', html`<code>${reproduce('')}</code>`],
+  ];
+}

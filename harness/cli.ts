@@ -48,6 +48,11 @@ const commands: Readonly<Record<string, Row>> = {
     load: async () => import('./commands/triage.ts'),
     storeless: true,
   },
+  known: {
+    describe: 'add a splat to the known issues of a matrix, or check them',
+    load: async () => import('./commands/known.ts'),
+    storeless: true,
+  },
   list: {
     describe: 'list the runs of a folder, newest first',
     load: async () => import('./commands/list.ts'),

@@ -30,6 +30,12 @@ export const walls: Readonly<Record<string, Room>> = {
   // A lockdep report is read into a graph by locks/, which is pure as well.
   splat: { rooms: ['locks', 'records'], node: [] },
   locks: pure,
+  // What a night is, and what it amounts to: pure.
+  night: {
+    rooms: ['errors.ts', 'verdict.ts', 'records'],
+    packages: ['valibot', 'yaml'],
+    node: ['crypto'],
+  },
   host: {
     rooms: ['arch.ts', 'errors.ts', 'records'],
     packages: [
@@ -56,7 +62,7 @@ export const walls: Readonly<Record<string, Room>> = {
     node: ['crypto'],
   },
   commands: {
-    rooms: [...words, ...leaves, 'patch', 'trial', 'plans', 'report'],
+    rooms: [...words, ...leaves, 'patch', 'night', 'trial', 'plans', 'report'],
     packages: ['yargs'],
   },
   'cli.ts': { rooms: [...words, 'host', 'commands', 'report'], packages: ['yargs'] },

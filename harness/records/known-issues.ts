@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { described } from './schema.ts';
+import { described, type Recorded } from './schema.ts';
 
 const text = v.pipe(v.string(), v.nonEmpty());
 const glob = described(text, 'A glob: * is any text, ? any character; \\ takes one literally.');
@@ -26,3 +26,5 @@ const knownIssueSchema = v.strictObject({
 
 /** A known file, in YAML. */
 export const knownFileSchema = v.strictObject({ issues: v.array(knownIssueSchema) });
+
+export type KnownIssue = Recorded<typeof knownIssueSchema>;

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { described } from './schema.ts';
+import { described, type Recorded } from './schema.ts';
 
 const word = v.pipe(v.string(), v.nonEmpty());
 const words = v.pipe(v.array(word), v.minLength(1));
@@ -100,3 +100,6 @@ export const matrixSchema = v.strictObject({
     ),
   ),
 });
+
+export type Matrix = Recorded<typeof matrixSchema>;
+export type CellPattern = Recorded<typeof cellPatternSchema>;

@@ -1,0 +1,123 @@
+import { readFile } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import type { Argv } from 'yargs';
+import { exitCodes, HarnessError } from '../errors.ts';
+import { isCode, readFaultIn, writeWhole } from '../host/disk.ts';
+import { acquireLock } from '../host/lock.ts';
+import { literalGlob } from '../night/glob.ts';
+import { addKnown, isExpired, parseKnown } from '../night/known-file.ts';
+import type { KnownIssue } from '../records/known-issues.ts';
+import { plain } from '../report/plain.ts';
+import { openClock } from './clock.ts';
+import type { CommandContext } from './context.ts';
+import { number, text } from './run-options.ts';
+
+export interface KnownArguments {
+  readonly action: 'add' | 'check';
+  readonly signature: string | undefined;
+  readonly known: string;
+  readonly title: boolean;
+  readonly until: string | undefined;
+  readonly reason: string | undefined;
+  readonly link: string | undefined;
+  readonly owner: string | undefined;
+  readonly cell: string | undefined;
+  readonly maxBlind: number | undefined;
+  readonly json: boolean;
+}
+
+export const command = 'known <action> [signature]';
+
+export function builder(yargs: Argv): Argv<KnownArguments> {
+  return yargs
+    .positional('action', { choices: ['add', 'check'] as const, demandOption: true })
+    .positional('signature', { type: 'string', describe: 'of add: the splat that is known' })
+    .option('known', { ...text('the known file'), default: 'splat-known.yaml' })
+    .option('title', {
+      boolean: true,
+      default: false,
+      describe: 'SIGNATURE is a title, for what has no signature',
+    })
+    .option('until', text('the last day it counts, as 2027-01-31'))
+    .option('reason', text('why this is not to wake anyone'))
+    .option('link', text('where it is being dealt with'))
+    .option('owner', text('who does'))
+    .option('cell', text('a glob of the cells it is known in; default all'))
+    .option('max-blind', number('share of trials it may leave blind, 0 to 1; default 0.5'))
+    .option('json', { boolean: true, default: false, describe: 'print one JSON document' })
+    .epilogue(
+      'check: exit code 0 when every entry counts, 1 when one has expired.',
+    ) as unknown as Argv<KnownArguments>;
+}
+
+/** add: 0. check: 0, or 1 when an entry has expired; a file that is malformed is 129. */
+export async function run(argv: KnownArguments, context: CommandContext): Promise<number> {
+  return argv.action === 'add' ? addEntry(argv, context) : checkFile(argv, context);
+}
+
+async function addEntry(argv: KnownArguments, context: CommandContext): Promise<number> {
+  const { signature, until, reason, link, owner, cell, maxBlind } = argv;
+  if (signature === undefined || until === undefined || reason === undefined) {
+    throw new HarnessError('usage', 'known add needs SIGNATURE, --until DAY and --reason WHY');
+  }
+  const glob = literalGlob(signature);
+  const issue: KnownIssue = {
+    ...(argv.title ? { title: glob } : { signature: glob }),
+    ...(cell === undefined ? {} : { cell }),
+    reason,
+    ...(link === undefined ? {} : { link }),
+    ...(owner === undefined ? {} : { owner }),
+    expires: until,
+    ...(maxBlind === undefined ? {} : { maxBlind }),
+  };
+  const path = resolve(context.cwd, argv.known);
+  await using _lock = await acquireLock(`${path}.lock`, context);
+  const before = await readKnown(path, argv.known, '');
+  parseKnown(before === '' ? 'issues: []' : before, basename(path));
+  const after = addKnown(before, issue);
+  // What is wrong with the new entry is told before anything is written.
+  parseKnown(after, basename(path));
+  await writeWhole(path, after);
+  if (isExpired(issue, openClock(context.env)())) {
+    context.stderr.write(`splat: ${plain(until)} is over: the entry is expired\n`);
+  }
+  context.stdout.write(
+    argv.json
+      ? `${JSON.stringify({ schema: 'splat-known/1', added: issue })}\n`
+      : `${plain(argv.known)}: known until ${plain(until)}\n`,
+  );
+  return exitCodes.clean;
+}
+
+async function checkFile(argv: KnownArguments, context: CommandContext): Promise<number> {
+  if (argv.signature !== undefined) {
+    throw new HarnessError(
+      'usage',
+      `known check: what is ${argv.signature}? --known names the file`,
+    );
+  }
+  const path = resolve(context.cwd, argv.known);
+  const { value } = parseKnown(await readKnown(path, argv.known), basename(path));
+  const nowMs = openClock(context.env)();
+  const issues = value.issues.map((issue) => ({ ...issue, expired: isExpired(issue, nowMs) }));
+  const rows = issues.map(({ signature, title, expired, expires, reason, owner }) => {
+    const end = expired ? `EXPIRED ${expires}` : `until ${expires}`;
+    const whose = owner === undefined ? '' : ` (${owner})`;
+    return plain(`${end}  ${signature ?? title}: ${reason}${whose}`);
+  });
+  context.stdout.write(
+    argv.json
+      ? `${JSON.stringify({ schema: 'splat-known/1', issues })}\n`
+      : `${[...rows, `${issues.length} known`].join('\n')}\n`,
+  );
+  return issues.some(({ expired }) => expired) ? exitCodes.splat : exitCodes.clean;
+}
+
+async function readKnown(path: string, shown: string, absent?: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    if (absent !== undefined && isCode(cause, 'ENOENT')) return absent;
+    throw new HarnessError('usage', `--known ${shown}: ${readFaultIn(cause)}`, { cause });
+  }
+}

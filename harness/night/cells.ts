@@ -1,0 +1,153 @@
+import { createHash } from 'node:crypto';
+import type { CellPattern, Matrix } from '../records/matrix.ts';
+import type { Cell } from '../records/night.ts';
+
+/** A cell with its id. */
+export interface NamedCell extends Cell {
+  readonly id: string;
+}
+
+/** What a matrix stands for where it says nothing. */
+export interface MatrixDefaults {
+  readonly arch: string;
+  readonly guest: string;
+  readonly gpu: string;
+  /** Names of our own workloads. */
+  readonly workloads: readonly string[];
+}
+
+/** The axes of a matrix: lists of which the cells are the product. */
+interface Axes {
+  readonly kernel: readonly string[];
+  readonly series: readonly (readonly string[])[];
+  readonly config: readonly (readonly string[])[];
+  readonly arch: readonly string[];
+  readonly accel: readonly string[];
+  readonly guest: readonly string[];
+  readonly gpu: readonly string[];
+  readonly memoryMib: readonly number[];
+  readonly cpus: readonly number[];
+  readonly workload: readonly string[];
+}
+
+/**
+ * The cells of a matrix, each once: the product of its lists, without what `exclude` names, with what `include` names. Workloads
+ * of one kernel and machine are next to each other.
+ */
+export function expandCells(matrix: Matrix, defaults: MatrixDefaults): readonly NamedCell[] {
+  const axes = axesOf(matrix, defaults);
+  const base = matrix.configBase === undefined ? {} : { configBase: matrix.configBase };
+  const product = productOf(axes).filter(
+    (cell) => !(matrix.exclude ?? []).some((pattern) => isLike(cell, pattern)),
+  );
+  const more = (matrix.include ?? []).flatMap((pattern) => productOf(narrowed(axes, pattern)));
+  const named = [...product, ...more].map((cell) => {
+    const whole = { ...cell, ...base };
+    return { id: cellId(whole), ...whole };
+  });
+  const unique = [...new Map(named.map((cell) => [cell.id, cell])).values()];
+  const order = [...new Set(unique.map(machineKey))];
+  return unique.toSorted((a, b) => order.indexOf(machineKey(a)) - order.indexOf(machineKey(b)));
+}
+
+/** How many cells there are at most, without making them. */
+export function countCells(matrix: Matrix, defaults: MatrixDefaults): number {
+  const axes = axesOf(matrix, defaults);
+  return (matrix.include ?? []).reduce(
+    (sum, pattern) => sum + sizeOf(narrowed(axes, pattern)),
+    sizeOf(axes),
+  );
+}
+
+function sizeOf(axes: Axes): number {
+  return Object.values(axes).reduce((count, list: readonly unknown[]) => count * list.length, 1);
+}
+
+function axesOf(matrix: Matrix, defaults: MatrixDefaults): Axes {
+  return {
+    kernel: matrix.kernels,
+    series: (matrix.series ?? [[]]).map(listOf),
+    config: (matrix.configs ?? [[]]).map(listOf),
+    arch: matrix.archs ?? [defaults.arch],
+    accel: matrix.accels ?? ['auto'],
+    guest: matrix.guests ?? [defaults.guest],
+    gpu: matrix.gpus ?? [defaults.gpu],
+    memoryMib: matrix.memoryMib ?? [1024],
+    cpus: matrix.cpus ?? [2],
+    workload: matrix.workloads ?? defaults.workloads,
+  };
+}
+
+function listOf<T>(value: T | readonly T[]): readonly T[] {
+  return Array.isArray(value) ? (value as readonly T[]) : [value as T];
+}
+
+function narrowed(axes: Axes, pattern: CellPattern): Axes {
+  const { series, config, ...rest } = pattern;
+  const lists = Object.entries(rest).map(([key, value]) => [key, listOf<unknown>(value)] as const);
+  return {
+    ...axes,
+    ...(series === undefined ? {} : { series: [listOf(series)] }),
+    ...(config === undefined ? {} : { config: [listOf(config)] }),
+    ...Object.fromEntries(lists),
+  };
+}
+
+function productOf(axes: Axes): readonly Cell[] {
+  let cells: readonly Partial<Cell>[] = [{}];
+  for (const [key, values] of Object.entries(axes) as [string, readonly unknown[]][]) {
+    cells = cells.flatMap((cell) => values.map((value) => ({ ...cell, [key]: value })));
+  }
+  return cells as readonly Cell[];
+}
+
+function isLike(cell: Cell, pattern: CellPattern): boolean {
+  return Object.entries(pattern).every(([key, wanted]) => {
+    const value = cell[key as keyof Cell];
+    // A list of series or fragments is one value.
+    if (Array.isArray(value)) return JSON.stringify(value) === JSON.stringify(listOf(wanted));
+    return listOf<unknown>(wanted).includes(value);
+  });
+}
+
+const keys = [
+  'kernel',
+  'series',
+  'config',
+  'configBase',
+  'arch',
+  'accel',
+  'guest',
+  'gpu',
+  'memoryMib',
+  'cpus',
+] as const satisfies readonly (keyof Cell)[];
+
+/** The digest of a cell: 16 hexadecimal digits, the same each night. */
+export function cellId(cell: Cell): string {
+  const values = [...keys, 'workload' as const].map((key) => cell[key] ?? null);
+  return createHash('sha256').update(JSON.stringify(values)).digest('hex').slice(0, 16);
+}
+
+/** Equal for cells that differ in their workload alone: they are trials of one run. */
+function machineKey(cell: Cell): string {
+  return JSON.stringify(keys.map((key) => cell[key] ?? null));
+}
+
+/** `debian:6.1 kasan munmap`: what differs from a default is said, and nothing else. */
+export function cellName(cell: Cell): string {
+  const { kernel, series, config, configBase, arch, accel, guest, gpu, memoryMib, cpus } = cell;
+  return [
+    kernel,
+    ...(series.length === 0 ? [] : [`series=${series.join('+')}`]),
+    ...(config.length === 0 ? [] : [config.join('+')]),
+    ...(configBase === undefined ? [] : [`base=${configBase}`]),
+    ...(arch === 'x86-64' ? [] : [arch]),
+    ...(accel === 'auto' ? [] : [accel]),
+    ...(guest === 'minimal' ? [] : [guest]),
+    ...(gpu === 'virtio' ? [] : [gpu]),
+    ...(memoryMib === 1024 ? [] : [`${memoryMib}MiB`]),
+    ...(cpus === 2 ? [] : [`${cpus}cpus`]),
+    cell.workload,
+  ].join(' ');
+}

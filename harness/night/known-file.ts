@@ -1,0 +1,86 @@
+import { isSeq, parseDocument } from 'yaml';
+import { HarnessError } from '../errors.ts';
+import { type KnownIssue, knownFileSchema } from '../records/known-issues.ts';
+import { literalLetters, matchesGlob } from './glob.ts';
+import { readYaml, type YamlFile } from './yaml-file.ts';
+
+/** A glob that names fewer letters and digits than this is one of everything. */
+const fewestLetters = 3;
+
+/** Reads a file of known issues. Throws `config` with the place of what is wrong and what would be valid. */
+export function parseKnown(
+  text: string,
+  file: string,
+): YamlFile<{ readonly issues: readonly KnownIssue[] }> {
+  const read = readYaml(text, file, knownFileSchema);
+  for (const [at, issue] of read.value.issues.entries()) {
+    const fail = (key: string, message: string): never => {
+      throw new HarnessError(
+        'config',
+        `${read.placeOf(['issues', at, key])}: issues[${at}]${message}`,
+      );
+    };
+    const { signature, title, expires } = issue;
+    if ((signature === undefined) === (title === undefined)) {
+      fail(
+        '',
+        `: it has ${title === undefined ? 'neither' : 'both'} signature and title; it is one of them`,
+      );
+    }
+    const key = signature === undefined ? 'title' : 'signature';
+    const glob = signature ?? title ?? '';
+    if (literalLetters(glob) < fewestLetters) {
+      fail(
+        key,
+        `.${key}: ${JSON.stringify(glob)} matches everything; name ${fewestLetters} letters at least`,
+      );
+    }
+    if (!isDay(expires))
+      fail('expires', `.expires: ${expires} is not valid; it is a day as 2027-01-31`);
+  }
+  return read;
+}
+
+/** A day of the calendar, `2027-01-31`. */
+function isDay(text: string): boolean {
+  const time = Date.parse(`${text}T00:00:00Z`);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
+}
+
+/** Whether an entry is over: its last day, UTC, is. */
+export function isExpired({ expires }: Pick<KnownIssue, 'expires'>, nowMs: number): boolean {
+  return nowMs >= Date.parse(`${expires}T00:00:00Z`) + 24 * 60 * 60 * 1000;
+}
+
+/** A splat of a cell, as entries look at it. */
+export interface SplatInCell {
+  readonly signature: string;
+  readonly title: string;
+  readonly cell: { readonly id: string; readonly name: string };
+}
+
+/** Whether an entry is about this splat. */
+export function isAbout(issue: KnownIssue, { signature, title, cell }: SplatInCell): boolean {
+  return (
+    (issue.signature === undefined || matchesGlob(issue.signature, signature)) &&
+    (issue.title === undefined || matchesGlob(issue.title, title)) &&
+    appliesTo(issue, cell)
+  );
+}
+
+/** Whether an entry may be about a splat of this cell. */
+function appliesTo({ cell: glob }: KnownIssue, cell: SplatInCell['cell']): boolean {
+  return glob === undefined || matchesGlob(glob, cell.id) || matchesGlob(glob, cell.name);
+}
+
+/** The text of a known file with one more entry; comments and the order of what is there are kept. */
+export function addKnown(text: string, issue: KnownIssue): string {
+  const document = parseDocument(text.trim() === '' ? 'issues: []\n' : text);
+  const issues = document.get('issues');
+  const entry = document.createNode(issue);
+  if (isSeq(issues)) {
+    issues.flow = false;
+    issues.add(entry);
+  } else document.set('issues', [issue]);
+  return document.toString({ lineWidth: 0 });
+}

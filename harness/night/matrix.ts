@@ -1,0 +1,67 @@
+import { HarnessError } from '../errors.ts';
+import { type Matrix, matrixSchema } from '../records/matrix.ts';
+import { countCells, expandCells, type MatrixDefaults, type NamedCell } from './cells.ts';
+import { readYaml, type YamlFile } from './yaml-file.ts';
+
+/** What there is in this version of splat; the first of a list is the default. */
+export interface Offers {
+  readonly archs: readonly string[];
+  readonly guests: readonly string[];
+  readonly gpus: readonly string[];
+  readonly workloads: readonly string[];
+}
+
+/** A matrix file that was read: everything that can be seen wrong without looking at other files is seen. */
+export interface ReadMatrix extends YamlFile<Matrix> {
+  readonly cells: readonly NamedCell[];
+}
+
+/** More than this is a mistake: at a second a cell it is three hours. */
+const mostCells = 10_000;
+
+/** Reads a matrix. Throws `config` with file, line, column, value, and what would be valid. */
+export function parseMatrix(text: string, file: string, offers: Offers): ReadMatrix {
+  const read = readYaml(text, file, matrixSchema);
+  const { value, placeOf } = read;
+  const named = [
+    ['archs', 'arch', offers.archs],
+    ['guests', 'guest', offers.guests],
+    ['gpus', 'gpu', offers.gpus],
+  ] as const;
+  for (const [list, key, valid] of named) {
+    requireNames(value[list] ?? [], valid, (at) => placeOf([list, at]), list);
+    for (const patterns of ['include', 'exclude'] as const) {
+      for (const [at, pattern] of (value[patterns] ?? []).entries()) {
+        const words = [pattern[key] ?? []].flat();
+        requireNames(words, valid, () => placeOf([patterns, at, key]), `${patterns}[${at}].${key}`);
+      }
+    }
+  }
+  const defaults = defaultsOf(offers);
+  const count = countCells(value, defaults);
+  if (count > mostCells) {
+    throw new HarnessError('config', `${file}:1:1: ${count} cells; at most ${mostCells} are run`);
+  }
+  const cells = expandCells(value, defaults);
+  if (cells.length === 0) {
+    throw new HarnessError('config', `${placeOf(['exclude'])}: exclude: no cell is left`);
+  }
+  return { value, placeOf, cells };
+}
+
+function requireNames(
+  names: readonly string[],
+  valid: readonly string[],
+  placeOf: (at: number) => string,
+  what: string,
+): void {
+  for (const [at, name] of names.entries()) {
+    if (valid.includes(name)) continue;
+    const message = `${placeOf(at)}: ${what}: ${JSON.stringify(name)} is not valid; it is ${valid.join(' or ')}`;
+    throw new HarnessError('config', message);
+  }
+}
+
+function defaultsOf({ archs, guests, gpus, workloads }: Offers): MatrixDefaults {
+  return { arch: archs[0] ?? '', guest: guests[0] ?? '', gpu: gpus[0] ?? '', workloads };
+}

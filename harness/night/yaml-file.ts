@@ -1,0 +1,132 @@
+import * as v from 'valibot';
+import { isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
+import { HarnessError } from '../errors.ts';
+import type { Recorded, RecordSchema } from '../records/schema.ts';
+
+/** A YAML file of the user's, checked, with the places of what is in it. */
+export interface YamlFile<T> {
+  readonly value: T;
+  /** `matrix.yaml:3:7` of the value at a path, or of the nearest above it. */
+  readonly placeOf: (path: readonly (string | number)[]) => string;
+}
+
+/** Larger than any matrix that a night could work through. */
+const largestChars = 1024 * 1024;
+
+/**
+ * Reads one YAML document (YAML 1.2, core schema: no tags of its own). Throws `config` for what is no YAML or not as the schema
+ * says: file, line, column, the value, and what would be valid. `file` names it in messages.
+ */
+export function readYaml<S extends RecordSchema>(
+  text: string,
+  file: string,
+  schema: S,
+): YamlFile<Recorded<S>> {
+  if (text.length > largestChars) {
+    throw new HarnessError('config', `${file}: larger than 1 MiB`);
+  }
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const [fault] = [...document.errors, ...document.warnings];
+  if (fault !== undefined) {
+    const { line, col } = lines.linePos(fault.pos[0]);
+    throw new HarnessError('config', `${file}:${line}:${col}: ${oneLine(fault.message)}`);
+  }
+  const placeOf = (path: readonly (string | number)[], of: 'value' | 'key' = 'value'): string => {
+    for (let depth = path.length; depth >= 0; depth--) {
+      const start = startOf(document, path.slice(0, depth), of);
+      if (start === undefined) continue;
+      const { line, col } = lines.linePos(start);
+      return `${file}:${line}:${col}`;
+    }
+    return `${file}:1:1`;
+  };
+  const parsed = v.safeParse(schema, toValue(document, file), { abortEarly: true });
+  if (parsed.success) return { value: parsed.output as Recorded<S>, placeOf };
+  const [issue] = parsed.issues;
+  const path = (issue.path ?? []).map(({ key }) => key as string | number);
+  const what = [showPath(path), complaint(issue, schema, path)].filter((part) => part !== '');
+  throw new HarnessError(
+    'config',
+    `${placeOf(path, issue.expected === 'never' ? 'key' : 'value')}: ${what.join(': ')}`,
+  );
+}
+
+type Document = ReturnType<typeof parseDocument>;
+
+function toValue(document: Document, file: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (cause) {
+    // An alias that is used again and again grows without end.
+    throw new HarnessError('config', `${file}: too many aliases`, { cause });
+  }
+}
+
+/** Where a value begins, or its key in the map above. Undefined: it is not there. */
+function startOf(
+  document: Document,
+  path: readonly (string | number)[],
+  of: 'value' | 'key',
+): number | undefined {
+  const node = document.getIn(path, true);
+  if (of === 'value') return isNode(node) ? node.range?.[0] : undefined;
+  const above = document.getIn(path.slice(0, -1), true);
+  if (!isMap(above)) return undefined;
+  const key = above.items.find((pair) => isScalar(pair.key) && pair.key.value === path.at(-1))?.key;
+  return isNode(key) ? key.range?.[0] : undefined;
+}
+
+/** `include[0].cpus` */
+function showPath(path: readonly (string | number)[]): string {
+  const words = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${key.slice(0, 60)}`));
+  return words.join('').replace(/^\./, '');
+}
+
+/** What is wrong with the value, and what would be valid. */
+function complaint(
+  issue: v.BaseIssue<unknown>,
+  schema: RecordSchema,
+  path: readonly (string | number)[],
+): string {
+  if (issue.type === 'strict_object') {
+    const keys = keysOf(schema, path.slice(0, -1));
+    if (issue.expected === 'never') return `no such key; there are ${keys.join(', ')}`;
+    if (issue.received === 'undefined') return 'it is missing';
+  }
+  const bounds = {
+    min_value: 'at least',
+    max_value: 'at most',
+    min_length: 'of a length of at least',
+  };
+  const bound = bounds[issue.type as keyof typeof bounds];
+  const wanted =
+    bound !== undefined && 'requirement' in issue
+      ? `${bound} ${String(issue.requirement)}`
+      : issue.type === 'regex'
+        ? issue.message
+        : (issue.expected ?? 'something else').replaceAll('"', '').replaceAll(' | ', ' or ');
+  return `${showValue(issue.input)} is not valid; it is ${wanted}`;
+}
+
+function showValue(value: unknown): string {
+  const shown = JSON.stringify(value) ?? 'nothing';
+  return shown.length <= 60 ? shown : `${shown.slice(0, 57)}...`;
+}
+
+/** The keys that a schema allows at a path. */
+function keysOf(schema: unknown, path: readonly (string | number)[]): readonly string[] {
+  const { wrapped, item, entries } = schema as {
+    readonly wrapped?: unknown;
+    readonly item?: unknown;
+    readonly entries?: Readonly<Record<string, unknown>>;
+  };
+  if (wrapped !== undefined) return keysOf(wrapped, path);
+  const [key, ...rest] = path;
+  if (key === undefined) return Object.keys(entries ?? {});
+  return keysOf(typeof key === 'number' ? item : entries?.[key], rest);
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, ' ').trim();
+}

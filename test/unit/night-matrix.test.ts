@@ -1,0 +1,254 @@
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { assert, property, string } from 'fast-check';
+import t from 'tap';
+import { HarnessError } from '../../harness/errors.ts';
+import { cellId, cellName } from '../../harness/night/cells.ts';
+import { literalGlob, matchesGlob } from '../../harness/night/glob.ts';
+import { addKnown, isAbout, isExpired, parseKnown } from '../../harness/night/known-file.ts';
+import { parseMatrix } from '../../harness/night/matrix.ts';
+import { splat } from '../e2e/splat.ts';
+
+const offers = {
+  archs: ['x86-64'],
+  guests: ['minimal'],
+  gpus: ['virtio'],
+  workloads: ['munmap', 'hmm', 'kvm'],
+};
+const read = (text: string) => parseMatrix(text, 'm.yaml', offers);
+const minimal = 'schema: splat-matrix/1\nkernels: [linux@master]\n';
+
+void t.test(
+  'cells are the product of the lists, without what is excluded, with what is included',
+  (t) => {
+    const { cells } = read(`schema: splat-matrix/1
+kernels: [debian:6.1, linux@master]
+configs: [[], kasan]
+workloads: [munmap, hmm]
+exclude:
+  - {config: kasan, workload: hmm}
+include:
+  - {kernel: debian:6.1, config: [kasan, mine.config], workload: kvm, memoryMib: [512, 2048]}
+`);
+    t.strictSame(cells.map(cellName), [
+      'debian:6.1 munmap',
+      'debian:6.1 hmm',
+      'debian:6.1 kasan munmap',
+      'linux@master munmap',
+      'linux@master hmm',
+      'linux@master kasan munmap',
+      'debian:6.1 kasan+mine.config 512MiB kvm',
+      'debian:6.1 kasan+mine.config 2048MiB kvm',
+    ]);
+    t.equal(new Set(cells.map(({ id }) => id)).size, 8, 'each has an id of its own');
+    t.ok(cells.every((cell) => /^[0-9a-f]{16}$/.test(cell.id) && cell.id === cellId(cell)));
+    t.end();
+  },
+);
+
+void t.test('a cell has one id, by whichever way the matrix comes to it', (t) => {
+  const [first] = read(`${minimal}workloads: [munmap]\n`).cells;
+  const [same] = read(
+    `${minimal}workloads: [hmm, munmap]\nexclude: [{workload: hmm}]\nrepeat: 7\n`,
+  ).cells;
+  t.strictSame(same, first);
+  t.equal(first?.id, 'c5dba0062867affa', 'and the same one in every version of splat');
+  t.end();
+});
+
+void t.test(
+  'what is wrong in a matrix is told with its place, its value and what is valid',
+  (t) => {
+    const rows: readonly (readonly [string, RegExp])[] = [
+      ['schema: splat-matrix/1\n', /^m\.yaml:1:1: kernels: it is missing$/],
+      [`${minimal}cpus: [99]\n`, /^m\.yaml:3:8: cpus\[0\]: 99 is not valid; it is at most 8$/],
+      [`${minimal}memoryMib: [1.5]\n`, /^m\.yaml:3:13: memoryMib\[0\]: 1\.5 is not valid/],
+      [
+        `${minimal}accels: [xen]\n`,
+        /^m\.yaml:3:10: accels\[0\]: "xen" is not valid; it is \(?auto or kvm or tcg\)?$/,
+      ],
+      [`${minimal}gpus: [nvidia]\n`, /^m\.yaml:3:8: gpus: "nvidia" is not valid; it is virtio$/],
+      [
+        `${minimal}exclude: [{gpu: x}]\n`,
+        /^m\.yaml:3:17: exclude\[0\]\.gpu: "x" is not valid; it is virtio$/,
+      ],
+      [
+        `${minimal}kernel: [x]\n`,
+        /^m\.yaml:3:1: kernel: no such key; there are schema, kernels, .*retention$/,
+      ],
+      [
+        `${minimal}include: [{kernels: x}]\n`,
+        /^m\.yaml:3:12: include\[0\]\.kernels: no such key; there are kernel, series/,
+      ],
+      [`${minimal}retention: {days: 3}\n`, /^m\.yaml:3:12: retention\.nights: it is missing$/],
+      [`${minimal}command: rm\n`, /^m\.yaml:3:1: command: no such key/],
+      [`${minimal}repeat: [\n`, /^m\.yaml:4:1: /],
+      [`${minimal}repeat: 1\nrepeat: 2\n`, /^m\.yaml:4:1: Map keys must be unique$/],
+      [`${minimal}known: !!js/function x\n`, /^m\.yaml:3:8: Unresolved tag/],
+      [`${minimal}exclude: [{arch: x86-64}]\n`, /^m\.yaml:3:10: exclude: no cell is left$/],
+      [
+        'schema: splat-matrix/2\nkernels: [a]\n',
+        /^m\.yaml:1:9: schema: "splat-matrix\/2" is not valid; it is splat-matrix\/1$/,
+      ],
+      ['- a\n', /^m\.yaml:1:1: schema: it is missing$/],
+    ];
+    for (const [text, says] of rows) {
+      try {
+        read(text);
+        t.fail(text);
+      } catch (error) {
+        t.ok(error instanceof HarnessError && error.code === 'config', text);
+        t.match((error as Error).message, says);
+      }
+    }
+    t.end();
+  },
+);
+
+void t.test(
+  'a matrix of aliases that grow, or of more cells than a night, is refused at once',
+  (t) => {
+    const levels = Array.from({ length: 12 }, (_, at) => {
+      const above =
+        at === 0
+          ? '"x"'
+          : Array(9)
+              .fill(`*a${at - 1}`)
+              .join(',');
+      return `a${at}: &a${at} [${above}]`;
+    });
+    t.throws(() => read(`${minimal}${levels.join('\n')}\n`), {
+      message: /too many aliases|no such key/,
+    });
+    const many = Array.from({ length: 300 }, (_, at) => `k${at}`).join(', ');
+    const text = `schema: splat-matrix/1\nkernels: [${many}]\nworkloads: [${many}]\n`;
+    t.throws(() => read(text), { message: 'm.yaml:1:1: 90000 cells; at most 10000 are run' });
+    t.end();
+  },
+);
+
+void t.test(
+  'a glob matches as it is written, and in no more than the product of both lengths',
+  (t) => {
+    const rows: readonly (readonly [string, string, boolean])[] = [
+      ['possible deadlock in *', 'possible deadlock in f', true],
+      ['possible deadlock in ?', 'possible deadlock in fg', false],
+      ['*-1a2b', 'possible-deadlock-1a2b', true],
+      ['a*b*c', 'a1b2b3c', true],
+      ['a*b*c', 'a1b2b3', false],
+      ['a\\*', 'a*', true],
+      ['a\\*', 'ab', false],
+      ['*', '', true],
+      ['', 'a', false],
+    ];
+    for (const [glob, text, fits] of rows)
+      t.equal(matchesGlob(glob, text), fits, `${glob}: ${text}`);
+    const startedAt = performance.now();
+    t.notOk(matchesGlob(`${'*a'.repeat(500)}b`, 'a'.repeat(2000)));
+    t.ok(performance.now() - startedAt < 5000);
+    assert(
+      property(string(), string(), (text, other) => {
+        t.ok(matchesGlob(literalGlob(text), text));
+        return text === other || !matchesGlob(literalGlob(text), other);
+      }),
+    );
+    t.end();
+  },
+);
+
+const entry = 'title: WARNING in f*, reason: r, expires: 2027-01-31';
+const known = (text: string) => parseKnown(text, 'k.yaml').value.issues;
+
+void t.test(
+  'a known file without reason, of everything, or malformed is refused with its place',
+  (t) => {
+    const rows: readonly (readonly [string, RegExp])[] = [
+      [
+        'issues: [{signature: abc, expires: 2027-01-31}]',
+        /^k\.yaml:1:10: issues\[0\]\.reason: it is missing$/,
+      ],
+      [
+        'issues: [{signature: "*", reason: r, expires: 2027-01-31}]',
+        /^k\.yaml:1:22: issues\[0\]\.signature: "\*" matches everything; name 3 letters at least$/,
+      ],
+      ['issues: [{title: "* in *", reason: r, expires: 2027-01-31}]', /matches everything/],
+      [
+        'issues: [{reason: r, expires: 2027-01-31}]',
+        /^k\.yaml:1:10: issues\[0\]: it has neither signature and title; it is one of them$/,
+      ],
+      [`issues: [{${entry}, signature: abc}]`, /it has both signature and title/],
+      [
+        'issues: [{title: abc, reason: r, expires: 2027-02-31}]',
+        /^k\.yaml:1:43: issues\[0\]\.expires: 2027-02-31 is not valid; it is a day as 2027-01-31$/,
+      ],
+      [
+        'issues: [{title: abc, reason: r, expires: soon}]',
+        /expires: "soon" is not valid; it is a day as/,
+      ],
+      [`issues: [{${entry}, maxBlind: 2}]`, /maxBlind: 2 is not valid; it is at most 1$/],
+      [
+        `issues: [{${entry}, regex: x}]`,
+        /^k\.yaml:1:\d+: issues\[0\]\.regex: no such key; there are signature, title, cell, reason/,
+      ],
+      ['issue: []', /no such key; there are issues$|issues: it is missing$/],
+    ];
+    for (const [text, says] of rows) {
+      try {
+        known(text);
+        t.fail(text);
+      } catch (error) {
+        t.match((error as Error).message, says);
+      }
+    }
+    t.end();
+  },
+);
+
+void t.test('an entry is about its splats in its cells, to the end of its last day', (t) => {
+  const [issue] = known(`issues: [{${entry}, cell: "*munmap"}]`);
+  if (issue === undefined) throw new Error('none');
+  const cell = { id: '0123456789abcdef', name: 'debian:6.1 munmap' };
+  t.ok(isAbout(issue, { signature: 's', title: 'WARNING in foo', cell }));
+  t.notOk(isAbout(issue, { signature: 's', title: 'WARNING in goo', cell }));
+  t.notOk(
+    isAbout(issue, { signature: 's', title: 'WARNING in foo', cell: { ...cell, name: 'x hmm' } }),
+  );
+  t.notOk(isExpired(issue, Date.parse('2027-01-31T23:59:59Z')));
+  t.ok(isExpired(issue, Date.parse('2027-02-01T00:00:00Z')));
+  t.end();
+});
+
+void t.test('an entry is added, and comments stay', (t) => {
+  const text = '# ours\nissues:\n  # old\n  - {title: abc, reason: r, expires: 2027-01-31}\n';
+  const added = addKnown(text, { signature: 'warning-1', reason: 'a: b', expires: '2027-03-01' });
+  t.match(added, /^# ours\nissues:\n {2}# old\n/);
+  t.match(known(added), [{ title: 'abc' }, { signature: 'warning-1', reason: 'a: b' }]);
+  t.match(known(addKnown('', { title: 'abc', reason: 'r', expires: '2027-01-31' })), [
+    { title: 'abc' },
+  ]);
+  t.end();
+});
+
+void t.test('splat known adds what splat known checks', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'splat-known-'));
+  t.teardown(() => import('node:fs').then(({ rmSync }) => rmSync(dir, { recursive: true })));
+  const file = join(dir, 'known.yaml');
+  const add = ['known', 'add', 'warning-in-f-0123', '--known', file, '--reason', 'a vkms bug'];
+  const first = await splat([...add, '--until', '2027-01-31', '--link', 'https://example.org/1']);
+  t.equal(first.exitCode, 0, first.stderr);
+  t.equal((await splat([...add, '--until', 'tomorrow'])).exitCode, 129);
+  t.equal((await splat([...add.with(2, '*'), '--until', '2027-01-31'])).exitCode, 129);
+  t.match(readFileSync(file, 'utf8'), /reason: a vkms bug/);
+  const check = ['known', 'check', '--known', file];
+  const good = await splat(check, { SPLAT_CLOCK: '2027-01-31T12:00:00Z' });
+  t.strictSame([good.exitCode, good.stdout.split('\n').at(-1)], [0, '1 known']);
+  const late = await splat([...check, '--json'], { SPLAT_CLOCK: '2027-02-01T00:00:00Z' });
+  t.equal(late.exitCode, 1);
+  t.match(JSON.parse(late.stdout), { issues: [{ signature: 'warning-in-f-0123', expired: true }] });
+  writeFileSync(file, 'issues: [{title: abc}]');
+  const bad = await splat(check);
+  t.equal(bad.exitCode, 129);
+  t.match(bad.stderr, /known\.yaml:1:10: issues\[0\]\.reason: it is missing/);
+  t.equal((await splat(check, { SPLAT_CLOCK: 'noon' })).exitCode, 129);
+});

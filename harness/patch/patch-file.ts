@@ -104,8 +104,8 @@ function refuseOther(bytes: Buffer, file: string): void {
   if (['504b0304', '377abcaf'].includes(bytes.toString('hex', 0, 4))) {
     throw new HarnessError('usage', `${file} is a zip archive; unpack it, or give a tar archive`);
   }
-  // oxlint-disable-next-line no-control-regex -- it is what is looked for
-  if (/^\u001b\[[\d;]*m(?:commit|diff)/.test(head)) {
+  const hasColour = head.startsWith('\u001b[') && /^.\[[\d;]*m(?:commit|diff)/.test(head);
+  if (hasColour) {
     throw new HarnessError('usage', `${file} has the colours of a terminal; use git --no-color`);
   }
 }

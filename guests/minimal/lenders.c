@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/dma-heap.h>
 #include <linux/udmabuf.h>
+#include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -30,11 +31,12 @@ void lenders_open(struct lenders *lenders)
 	lenders->devices[HEAP] = open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC);
 }
 
-enum lender lenders_pick(const struct lenders *lenders, uint64_t *random)
+enum lender lenders_pick(struct lenders *lenders, uint64_t *random)
 {
-	int there = lenders->devices[HEAP] < 0 ? HEAP : LENDERS;
+	unsigned there = lenders->devices[HEAP] < 0 ? HEAP : LENDERS;
+	unsigned picks = atomic_fetch_add(&lenders->picks, 1);
 
-	return (enum lender)random_below(random, (uint64_t)there);
+	return (enum lender)(picks < there ? picks : random_below(random, there));
 }
 
 int udmabuf_create(int device, size_t bytes)

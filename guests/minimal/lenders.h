@@ -15,13 +15,17 @@ enum lender { VIRTIO_GPU, VGEM, VKMS, UDMABUF, HEAP, LENDERS };
 
 struct lenders {
 	int devices[LENDERS]; /* the heap's is -1 where the kernel has none */
+	_Atomic unsigned picks;
 };
 
 /* Opens them all; skips the workload where one that every kernel of ours has is missing. */
 void lenders_open(struct lenders *lenders);
 
-/* One that is there, by the next decision of a stream. */
-enum lender lenders_pick(const struct lenders *lenders, uint64_t *random);
+/*
+ * A lender that is there. The first picks of a workload take each lender once, so that no witness is left to
+ * chance where a busy host allows few of them; the later ones follow the stream.
+ */
+enum lender lenders_pick(struct lenders *lenders, uint64_t *random);
 
 /*
  * A new buffer of LENT_SIDE pixels a side that only its dma-buf keeps alive; its size is told in the canvas.

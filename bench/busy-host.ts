@@ -6,6 +6,7 @@
  *     npm run bench:busy -- --runs 30 [--kernel debian:6.1]
  */
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,10 +50,10 @@ async function startLoad(): Promise<() => void> {
 }
 
 /** One run as a user starts it. */
-function runOnce(name: string, more: readonly string[]): RunResult {
+async function runOnce(name: string, more: readonly string[]): Promise<RunResult> {
   const out = join(scratch, name);
   const args = ['run', '--kernel', values.kernel, '--out', out, '--seed', name, ...more];
-  spawnSync(join(root, 'splat'), args, { stdio: ['ignore', 'ignore', 'ignore'] });
+  await once(spawn(join(root, 'splat'), args, { stdio: 'ignore' }), 'close');
   return JSON.parse(readFileSync(join(out, 'result.json'), 'utf8')) as RunResult;
 }
 
@@ -65,14 +66,21 @@ function describe(name: string, { verdict, trials, timings }: RunResult): string
 }
 
 const stop = await startLoad();
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(name, () => {
+    stop();
+    rmSync(scratch, { recursive: true, force: true });
+    process.exit(130);
+  });
+}
 let failures = 0;
 try {
   for (let index = 1; index <= Number(values.runs); index += 1) {
-    const result = runOnce(String(index), []);
+    const result = await runOnce(String(index), []);
     if (result.verdict.kind !== 'clean') failures += 1;
     console.log(describe(`run ${index}`, result));
   }
-  const control = runOnce('999', ['--series', reaperGone, '--workload', 'oom-memcg']);
+  const control = await runOnce('999', ['--series', reaperGone, '--workload', 'oom-memcg']);
   console.log(describe('negative control', control));
   if (!('because' in control.verdict) || control.verdict.because !== 'unexercised') failures += 1;
 } finally {

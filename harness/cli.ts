@@ -2,7 +2,9 @@ import { setMaxListeners } from 'node:events';
 import yargs, { type Argv } from 'yargs';
 import { checkCommandLine, keepTyped, wantsHelp } from './commands/command-line.ts';
 import type { CommandContext } from './commands/context.ts';
+import { explainCommand } from './commands/manual.ts';
 import { didYouMean } from './commands/nearest.ts';
+import { topicNames, topics } from './commands/topics.ts';
 import { exitCodeOfError, exitCodes, HarnessError } from './errors.ts';
 import { explainDiskError } from './host/disk.ts';
 import { plain, plainLines } from './report/plain.ts';
@@ -22,7 +24,7 @@ interface Row {
   readonly storeless?: true;
 }
 
-const commands: Readonly<Record<string, Row>> = {
+export const commands: Readonly<Record<string, Row>> = {
   run: {
     describe: 'build a kernel, boot it, stress it and judge it',
     load: async () => import('./commands/run.ts'),
@@ -76,6 +78,11 @@ const commands: Readonly<Record<string, Row>> = {
     describe: 'boot a guest and log in to it',
     load: async () => import('./commands/shell.ts'),
   },
+  completion: {
+    describe: 'print the completion script of a shell',
+    load: async () => (await import('./commands/completion.ts')).completionOf(commands),
+    storeless: true,
+  },
   doctor: {
     describe: 'tell what a run needs of this host, and what to do next',
     load: async () => import('./commands/doctor.ts'),
@@ -122,6 +129,11 @@ async function dispatch(
   context: CommandContext,
 ): Promise<number> {
   const args = explained(typedArgs);
+  const topic = topicOf(typedArgs);
+  if (topic !== undefined) {
+    context.stdout.write(topic);
+    return exitCodes.clean;
+  }
   const [name = ''] = args;
   const chosen = Object.hasOwn(commands, name) ? commands[name] : undefined;
   const parser = yargs([...args])
@@ -132,20 +144,23 @@ async function dispatch(
     .strict()
     .exitProcess(false)
     .fail(false)
-    .wrap(Math.min(100, process.stdout.columns ?? 100))
-    .epilogue(
-      'Exit codes: 0 clean, 1 splat, 125 untestable or inconclusive, 128 the harness failed, 129 usage, 130 interrupted.',
-    );
+    .wrap(Math.min(100, process.stdout.columns ?? 100));
   if (chosen === undefined) {
     for (const [command, { describe }] of Object.entries(commands))
       parser.command(command, describe);
+    parser.epilogue(overviewEpilogue);
     return overview(parser, args, context);
   }
   const module = await chosen.load();
   const typed = wantsHelp(args) ? undefined : checkCommandLine(args.slice(1), module);
   let exitCode: number = exitCodes.clean;
   let thrown: { readonly error: unknown } | undefined;
-  parser.command(module.command, chosen.describe, module.builder as never, async (argv) => {
+  const builder = (command: Argv): unknown => {
+    module.builder(command);
+    explainCommand(command, name, module);
+    return command;
+  };
+  parser.command(module.command, chosen.describe, builder as never, async (argv) => {
     try {
       await using _use = chosen.storeless ? undefined : await keepStore(context);
       exitCode = await module.run((typed ? keepTyped(argv, typed) : argv) as never, context);
@@ -156,6 +171,18 @@ async function dispatch(
   await parseArguments(parser);
   if (thrown !== undefined) throw thrown.error;
   return exitCode;
+}
+
+const overviewEpilogue = [
+  `splat help TOPIC explains ${topicNames.join(', ')}.`,
+  'Exit codes: 0 clean, 1 splat, 125 untestable or inconclusive, 128 the harness failed, 129 usage, 130 interrupted.',
+].join('\n');
+
+/** The text of `splat help TOPIC`; undefined for any other command line. */
+function topicOf(args: readonly string[]): string | undefined {
+  const [name = '', topic = '', ...rest] = args;
+  if (name !== 'help' || rest.length > 0 || !Object.hasOwn(topics, topic)) return undefined;
+  return topics[topic]?.();
 }
 
 /** `splat help run` is `splat run --help`. */

@@ -1,6 +1,5 @@
 import type { Argv } from 'yargs';
 import type { AccelChoice } from '../guest/accel.ts';
-import { workloads } from '../stress/workloads.ts';
 import { fragmentText, guestOptions, list, number, text } from './run-options.ts';
 
 /** The command line of `splat bisect`. */
@@ -40,7 +39,7 @@ export function bisectOptions(yargs: Argv): Argv<BisectArguments> {
     .option(
       'workload',
       list(
-        `what shows it: ${workloads.map(({ name }) => name).join(', ')}, or a program of yours; repeatable, default all`,
+        'the workload that shows it (splat help workloads lists them), or a program of yours; repeatable, default all',
       ),
     )
     .option('confidence', { ...number('when to stop, from 0.5 to 0.9999'), default: 0.99 })

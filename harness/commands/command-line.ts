@@ -20,13 +20,32 @@ interface Recorder {
   readonly getOptions: () => Declared;
   readonly getInternalMethods: () => {
     readonly getParserConfiguration: () => Readonly<Record<string, unknown>>;
+    readonly getUsageInstance: () => {
+      readonly getDescriptions: () => Readonly<Record<string, string>>;
+    };
   };
+}
+
+/** A flag or a positional of a command, by its name without dashes. */
+interface DescribedWord {
+  readonly name: string;
+  readonly describe: string;
+  readonly takesValue: boolean;
+  /** The words it takes; empty: any. */
+  readonly choices: readonly string[];
+}
+
+/** What a command's module says of its own command line. */
+export interface CommandShape {
+  readonly command: string;
+  readonly builder: (yargs: Argv) => unknown;
 }
 
 /** A command as it is written down: `triage [file]`, and what its builder adds to it. */
 interface Grammar {
   readonly name: string;
   readonly declared: Declared;
+  readonly descriptions: Readonly<Record<string, string>>;
   /** Names of flags, without dashes. */
   readonly flags: readonly string[];
   readonly positionals: readonly { readonly name: string; readonly isRequired: boolean }[];
@@ -49,10 +68,7 @@ export function wantsHelp(args: readonly string[]): boolean {
  * Checks the arguments of a command before yargs takes them: every flag is known, has its value, and is given once unless
  * it may be repeated. Throws `usage` with what was typed and what would be valid.
  */
-export function checkCommandLine(
-  args: readonly string[],
-  command: { readonly command: string; readonly builder: (yargs: Argv) => unknown },
-): Typed {
+export function checkCommandLine(args: readonly string[], command: CommandShape): Typed {
   const grammar = readGrammar(command);
   const typed = readTyped(args, grammar);
   for (const [flag, values] of typed.flags) checkFlag(flag, values, grammar);
@@ -63,6 +79,24 @@ export function checkCommandLine(
     }
   }
   return typed;
+}
+
+/** A command's flags and positionals with what its help says of each, for shells that complete them. */
+export function describeFlags(command: CommandShape): {
+  readonly flags: readonly DescribedWord[];
+  readonly positionals: readonly DescribedWord[];
+} {
+  const { flags, positionals, declared, descriptions } = readGrammar(command);
+  const word = (name: string): DescribedWord => ({
+    name,
+    describe: (descriptions[name] ?? '').replace('__yargsString__:', ''),
+    takesValue: !declared.boolean.includes(name),
+    choices: declared.choices[name] ?? [],
+  });
+  return {
+    flags: flags.filter((name) => name !== 'help' && name !== 'version').map(word),
+    positionals: positionals.map(({ name }) => word(name)),
+  };
 }
 
 /**
@@ -80,15 +114,14 @@ export function keepTyped<T extends object>(argv: T, typed: Typed): T {
   return Object.fromEntries(kept) as T;
 }
 
-function readGrammar(command: {
-  readonly command: string;
-  readonly builder: (yargs: Argv) => unknown;
-}): Grammar {
+function readGrammar(command: CommandShape): Grammar {
   const parser = yargs([]);
   command.builder(parser);
   const recorder = parser as unknown as Recorder;
   const declared = recorder.getOptions();
-  const passesOn = recorder.getInternalMethods().getParserConfiguration()['populate--'] === true;
+  const internal = recorder.getInternalMethods();
+  const passesOn = internal.getParserConfiguration()['populate--'] === true;
+  const descriptions = internal.getUsageInstance().getDescriptions();
   const [name = '', ...rest] = command.command.split(' ');
   const positionals = rest.map((word) => ({
     name: word.slice(1, -1),
@@ -97,7 +130,7 @@ function readGrammar(command: {
   const flags = Object.keys(declared.key).filter(
     (key) => !positionals.some((positional) => positional.name === key),
   );
-  return { name, declared, flags, positionals, passesOn };
+  return { name, declared, descriptions, flags, positionals, passesOn };
 }
 
 function readTyped(args: readonly string[], grammar: Grammar): Typed {

@@ -9,7 +9,6 @@ import { runAsked } from '../plans/run/asked-run.ts';
 import type { AskedRun } from '../plans/run/keep-inputs.ts';
 import { progressWriter } from '../report/progress.ts';
 import { describeRun } from '../report/run-summary.ts';
-import { workloads } from '../stress/workloads.ts';
 import { requireWorkloads } from '../trial/choose-workloads.ts';
 import { exitCodeOfVerdict } from '../verdict.ts';
 import type { CommandContext } from './context.ts';
@@ -62,7 +61,8 @@ function workloadOptions<T>(yargs: Argv<T>): Argv<T> {
         array: true,
         nargs: 1,
         default: [],
-        describe: `what stresses it: ${workloads.map(({ name }) => name).join(', ')}, or the path of your own executable or .c file; repeatable, default all of these`,
+        describe:
+          'a workload (splat help workloads lists them), or the path of your own executable or .c file; repeatable, default all',
       })
       .option('duration', {
         number: true,

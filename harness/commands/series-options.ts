@@ -1,7 +1,6 @@
 import type { Argv } from 'yargs';
 import type { AccelChoice } from '../guest/accel.ts';
 import { defaultLimits } from '../plans/series/limits.ts';
-import { workloads } from '../stress/workloads.ts';
 import { fragmentText, guestOptions, jobsText, list, number, text } from './run-options.ts';
 
 /** The command line of `splat series`. */
@@ -58,7 +57,7 @@ function patchOptions(yargs: Argv): Argv {
     .option(
       'workload',
       list(
-        `what stresses it: ${workloads.map(({ name }) => name).join(', ')}, or a program of yours; controls is every row of splat controls; repeatable, default all`,
+        'a workload (splat help workloads lists them), or a program of yours; controls is every row of splat controls; repeatable, default all',
       ),
     )
     .option('detector', {

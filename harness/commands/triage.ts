@@ -44,13 +44,7 @@ export function builder(yargs: Argv): Argv<TriageArguments> {
     })
     .conflicts('json', 'batch')
     .conflicts('batch', ['explain', 'vmlinux'])
-    .conflicts('follow', ['batch', 'explain', 'vmlinux'])
-    .epilogue(
-      [
-        'Exit codes: 0 nothing that counts (events and muted reports do not), 1 a splat, 128 the',
-        'harness failed, 129 usage or no log, 130 interrupted. --batch always gives 0, --follow 0 or 1.',
-      ].join('\n'),
-    );
+    .conflicts('follow', ['batch', 'explain', 'vmlinux']);
 }
 
 /** Findings as they complete. Throws `usage` at the end of what has none because it is no log. */

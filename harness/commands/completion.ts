@@ -1,0 +1,168 @@
+import type { Argv } from 'yargs';
+import { exitCodes } from '../errors.ts';
+import { workloads } from '../stress/workloads.ts';
+import { describeFlags } from './command-line.ts';
+import type { CommandContext } from './context.ts';
+import { topicNames } from './topics.ts';
+
+interface CompletionArguments {
+  readonly shell: 'bash' | 'zsh';
+}
+
+/** Commands by their names, as the command line has them. */
+type Commands = Readonly<
+  Record<
+    string,
+    {
+      readonly describe: string;
+      readonly load: () => Promise<{
+        readonly command: string;
+        readonly builder: (yargs: Argv) => unknown;
+      }>;
+    }
+  >
+>;
+
+/** A flag or a positional (`name` without dashes) with the words that may follow; none: a file. */
+interface Word {
+  readonly name: string;
+  readonly describe: string;
+  readonly takesValue: boolean;
+  readonly choices: readonly string[];
+}
+
+interface Described {
+  readonly name: string;
+  readonly describe: string;
+  readonly flags: readonly Word[];
+  readonly positionals: readonly Word[];
+}
+
+/** The command `splat completion`; it completes `commands`, of which it is one. */
+export function completionOf(commands: Commands) {
+  return {
+    command: 'completion <shell>',
+    builder: (yargs: Argv): unknown =>
+      yargs.positional('shell', {
+        choices: ['bash', 'zsh'] as const,
+        demandOption: true,
+        describe: 'whose script is printed',
+      }),
+    run: async ({ shell }: CompletionArguments, context: CommandContext): Promise<number> => {
+      const described = await describeAll(commands);
+      context.stdout.write(shell === 'bash' ? bashScript(described) : zshScript(described));
+      return exitCodes.clean;
+    },
+  };
+}
+
+async function describeAll(commands: Commands): Promise<readonly Described[]> {
+  return Promise.all(
+    Object.entries(commands).map(async ([name, { describe, load }]) => {
+      const { flags, positionals } =
+        name === 'completion' ? completionWords : withWorkloads(describeFlags(await load()));
+      return { name, describe, flags, positionals };
+    }),
+  );
+}
+
+const completionWords = {
+  flags: [],
+  positionals: [{ name: 'shell', describe: 'shell', takesValue: true, choices: ['bash', 'zsh'] }],
+};
+
+/** --workload takes a path as well, so that yargs knows no choices of it. */
+function withWorkloads(words: Pick<Described, 'flags' | 'positionals'>) {
+  const names = workloads.map(({ name }) => name);
+  const flags = words.flags.map((word) =>
+    word.name === 'workload' ? { ...word, choices: names } : word,
+  );
+  return { ...words, flags };
+}
+
+function bashScript(commands: readonly Described[]): string {
+  const branches = commands.map(({ name, flags, positionals }) => {
+    const names = [...flags.map((flag) => `--${flag.name}`), '--help'].join(' ');
+    const words = positionals.flatMap(({ choices }) => choices).join(' ');
+    return `    ${name}) flags='${names}' words='${words}' ;;`;
+  });
+  const values = new Map<string, string>();
+  for (const { flags } of commands) {
+    for (const { name, choices } of flags)
+      if (choices.length > 0) values.set(name, choices.join(' '));
+  }
+  const choices = [...values].map(([flag, words]) => `    --${flag}) words='${words}' ;;`);
+  return `\
+# bash completion of splat; made by: splat completion bash
+_splat() {
+  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} flags='' words=''
+  COMPREPLY=()
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    COMPREPLY=($(compgen -W '${commands.map(({ name }) => name).join(' ')} help' -- "$current"))
+    return
+  fi
+  case "$previous" in
+${choices.join('\n')}
+  esac
+  if [ -n "$words" ]; then
+    COMPREPLY=($(compgen -W "$words" -- "$current"))
+    [ "\${#COMPREPLY[@]}" -gt 0 ] || COMPREPLY=($(compgen -f -- "$current"))
+    return
+  fi
+  case "\${COMP_WORDS[1]}" in
+${branches.join('\n')}
+    help) words='${[...topicNames, ...commands.map(({ name }) => name)].join(' ')}' ;;
+  esac
+  case "$current" in
+    -*) COMPREPLY=($(compgen -W "$flags" -- "$current")) ;;
+    *) COMPREPLY=($(compgen -W "$words" -- "$current") $(compgen -f -- "$current")) ;;
+  esac
+}
+complete -o filenames -F _splat splat ./splat
+`;
+}
+
+function zshScript(commands: readonly Described[]): string {
+  const list = commands.map(({ name, describe }) => `    ${quoted(`${name}:${describe}`)}`);
+  const branches = commands.map(({ name, flags, positionals }) => {
+    const words = [
+      ...flags.map(zshFlag),
+      ...positionals.map(({ choices }, index) => quoted(`${index + 1}: :${action(choices)}`)),
+    ];
+    return `        ${name}) _arguments ${words.join(' ')} ;;`;
+  });
+  return `\
+#compdef splat
+# zsh completion of splat; made by: splat completion zsh
+_splat() {
+  local -a commands
+  commands=(
+${list.join('\n')}
+    'help:explain a command or a topic'
+  )
+  _arguments -C '1: :->command' '*:: :->rest'
+  case $state in
+    command) _describe command commands ;;
+    rest)
+      case $words[1] in
+${branches.join('\n')}
+        help) _arguments ${quoted(`1: :(${[...topicNames, ...commands.map(({ name }) => name)].join(' ')})`)} ;;
+      esac ;;
+  esac
+}
+_splat "$@"
+`;
+}
+
+function zshFlag({ name, describe, takesValue, choices }: Word): string {
+  const text = describe.replaceAll(/[[\]:]/g, ' ');
+  return quoted(`*--${name}[${text}]${takesValue ? `: :${action(choices)}` : ''}`);
+}
+
+function action(choices: readonly string[]): string {
+  return choices.length === 0 ? '_files' : `(${choices.join(' ')})`;
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}

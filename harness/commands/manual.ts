@@ -1,0 +1,164 @@
+/** What `splat COMMAND --help` adds to a command's flags: examples, exit codes, and the headings of the flags. */
+import type { Argv } from 'yargs';
+import { type CommandShape, describeFlags } from './command-line.ts';
+
+interface Manual {
+  /** A command line without `splat`, and what it is for. */
+  readonly examples: readonly (readonly [line: string, purpose: string])[];
+  readonly exits: string;
+}
+
+const harnessExits = '128 the harness failed, 129 usage, 130 interrupted.';
+const verdictExits = `0 clean, 1 splat, 125 untestable or inconclusive, ${harnessExits}`;
+const plainExits = `0 done, ${harnessExits}`;
+
+/** By the command's name. */
+export const manuals: Readonly<Record<string, Manual>> = {
+  run: {
+    examples: [
+      ['run', 'is debian:6.1 clean here?'],
+      ['run --kernel ~/linux --series v3.mbox', 'your tree as it is on disk, with a series'],
+      ['run --workload oom-memcg --repeat 20', 'how often does a rare splat fire?'],
+      ['run --workload repro.c -- --threads 4', 'your own reproducer and its arguments'],
+    ],
+    exits: verdictExits,
+  },
+  build: {
+    examples: [
+      ['build --kernel debian:newest', 'the newest kernel of the mirror'],
+      ['build --kernel ~/linux@v6.12 --llvm --json', 'with LLVM; where the image is, as JSON'],
+    ],
+    exits: `0 built, 125 untestable, ${harnessExits}`,
+  },
+  series: {
+    examples: [
+      ['series v3.mbox --list', 'the patches that are read from the mail thread'],
+      ['series v3.mbox --base ~/linux@v6.12', 'a verdict for each patch'],
+      ['series ~/linux@origin/master..HEAD --tree ~/linux --mail', 'a reply to the list'],
+    ],
+    exits: `0 no patch brings a splat or breaks the build, 1 a patch does, 125 untestable or inconclusive, ${harnessExits}`,
+  },
+  bisect: {
+    examples: [
+      ['bisect --tree ~/linux --good v6.11 --bad v6.12', 'the commit that brought the splat'],
+      ['bisect --series v3.mbox --workload hmm', 'the patch that brought it'],
+      ['bisect --configs good.config bad.config', 'the option that shows it'],
+    ],
+    exits: `0 culprit found, 125 not found, ${harnessExits}`,
+  },
+  controls: {
+    examples: [
+      ['controls', 'the whole detection matrix'],
+      ['controls --kernel ~/linux --annotations in --row 3', 'one rule on your kernel'],
+    ],
+    exits: `0 every cell is as expected, 1 a cell is not, ${harnessExits}`,
+  },
+  triage: {
+    examples: [
+      ['triage console.log', 'the splats of a log'],
+      ['triage logs/ --json', 'all logs below a folder, grouped by signature'],
+      ['triage --follow /var/log/serial.log', 'as the console goes on'],
+    ],
+    exits:
+      '0 nothing that counts (events and muted reports do not), 1 a splat, 128 the harness failed, 129 usage or no log, 130 interrupted. --batch always gives 0, --follow 0 or 1.',
+  },
+  list: {
+    examples: [
+      ['list', 'the runs below ./splat-runs'],
+      ['list /srv/nights --json', 'those of another folder, as JSON'],
+    ],
+    exits: plainExits,
+  },
+  report: {
+    examples: [['report splat-runs/LAST --out night.html', 'one file to pass on']],
+    exits: plainExits,
+  },
+  cache: {
+    examples: [
+      ['cache', 'what the cache holds, with sizes'],
+      ['cache prune --max-size 10', 'keep the 10 GiB used last'],
+      ['cache prune --older-than 30 --dry-run', 'what a month of rest would remove'],
+    ],
+    exits: plainExits,
+  },
+  replay: {
+    examples: [
+      ['replay splat-runs/LAST/hmm', 'one trial: same kernel, same seed'],
+      ['replay splat-runs/LAST', 'the whole run'],
+    ],
+    exits: `0 the verdicts repeated, 1 they did not, ${harnessExits}`,
+  },
+  shell: {
+    examples: [
+      ['shell', 'a terminal in the guest'],
+      ["shell --run 'cat /proc/version'", 'one command, and its exit status'],
+      ['shell --kernel ~/linux --gdb', 'with a gdb stub'],
+    ],
+    exits: `that of the guest's shell or of --run; 125 the kernel is untestable, ${harnessExits}`,
+  },
+  doctor: {
+    examples: [
+      ['doctor', 'what a run needs of this host'],
+      ['doctor --prove', 'does KVM really run a guest here?'],
+    ],
+    exits: '0 a run can start here, 128 it cannot, 129 usage, 130 interrupted.',
+  },
+  completion: {
+    examples: [
+      ['completion bash > /etc/bash_completion.d/splat', 'for every user of bash'],
+      ['completion zsh > ~/.zfunc/_splat', 'for zsh, with ~/.zfunc in fpath'],
+    ],
+    exits: plainExits,
+  },
+};
+
+/** The headings of a help text, in order, with the flags below each. Other flags come last, below "Options:". */
+export const headings: Readonly<Record<string, readonly string[]>> = {
+  'Kernel:': [
+    'kernel',
+    'base',
+    'tree',
+    'good',
+    'bad',
+    'series',
+    'base-series',
+    'with-series',
+    'config',
+    'config-base',
+    'configs',
+    'cc',
+    'llvm',
+  ],
+  'What is tried:': [
+    'workload',
+    'duration',
+    'seed',
+    'repeat',
+    'cold',
+    'baseline',
+    'confidence',
+    'annotations',
+    'row',
+    'signature',
+    'detector',
+    'reverse',
+    'first-parent',
+    'path',
+    'verify-revert',
+  ],
+  'Guest:': ['guest', 'accel', 'memory-mib', 'cpus', 'jobs'],
+  'Output:': ['out', 'list', 'json', 'batch', 'mail', 'b4'],
+};
+
+/** Adds a command's headings, examples and exit codes to what yargs prints for --help. */
+export function explainCommand(parser: Argv, name: string, command: CommandShape): void {
+  const declared = new Set(describeFlags(command).flags.map((flag) => flag.name));
+  for (const [heading, flags] of Object.entries(headings)) {
+    const present = flags.filter((flag) => declared.has(flag));
+    if (present.length > 0) parser.group(present, heading);
+  }
+  const manual = manuals[name];
+  if (manual === undefined) return;
+  for (const [line, purpose] of manual.examples) parser.example(`splat ${line}`, purpose);
+  parser.epilogue(`Exit codes: ${manual.exits}`);
+}

@@ -168,6 +168,37 @@ const kinds: readonly (readonly [string, string])[] = [
     'Kernel panic - not syncing: EXT4-fs (device loop0): panic forced after error',
     'kernel panic: EXT4-fs (device loop0): panic forced after error',
   ],
+  [
+    `Internal error: UBSAN: array index out of bounds: 00000000f2005512 [#1] SMP\n${pc}`,
+    'UBSAN: array index out of bounds in demo_take',
+  ],
+  ['Kernel BUG [#1]', 'kernel BUG in demo_take'],
+  [
+    'Kernel bug detected[#1]:\n ERA: 9000000000123456 demo_take+0x10/0x20',
+    'kernel BUG in demo_take',
+  ],
+  [
+    'BUG demo-64 (Tainted: G    B  ): Wrong object count. Counter is 1 but counted were 2',
+    'BUG: slab Wrong object count in demo_take',
+  ],
+  [
+    'BUG demo(12:a.slice) (Not tainted): Left Redzone overwritten',
+    'BUG: slab Left Redzone overwritten in demo_take',
+  ],
+  [
+    "slab error in cache_free_debugcheck(): cache `demo': double free, or memory outside object was overwritten",
+    'slab error in demo_take',
+  ],
+  ['Slab corruption (Not tainted): demo start=ffff888012345678, len=64', 'Slab corruption'],
+  [
+    'smp: csd: Detected non-responsive CSD lock (#1) on CPU#0, waiting 5000000001 ns for CPU#01 f+0x0/0x2(0x0).',
+    'csd: non-responsive CSD lock',
+  ],
+  ['bad: scheduling from the idle thread!', 'bad: scheduling from the idle thread in demo_take'],
+  [
+    'softirq: huh, entered softirq 3 NET_RX 00000000abc with preempt_count 00000100, exited with 00000101?',
+    'softirq NET_RX changed preempt_count',
+  ],
 ];
 
 const stalls: readonly (readonly [string, string])[] = [
@@ -205,7 +236,7 @@ const longer: readonly (readonly [string, readonly string[], string])[] = [
   [
     'BUG: KASAN: double-free in demo_take+0x1/0x2',
     stackOf('kasan_report_invalid_free', 'kfree', 'demo_take'),
-    'KASAN: double-free in demo_take',
+    'KASAN: invalid-free in demo_take',
   ],
   ['BUG: KCSAN: data-race in demo_take', body, 'KCSAN: data-race in demo_take'],
   ['BUG: KFENCE: invalid free in demo_take+0x1/0x2', body, 'KFENCE: invalid free in demo_take'],
@@ -626,6 +657,22 @@ export const writtenReports: readonly WrittenReport[] = [
     title: 'page allocation failure in demo_take',
     isEvent: true,
   },
+  ...[
+    ['demo: vmalloc error: size 4096, page order 0, failed to allocate pages', 'vmalloc failure'],
+    [
+      "sysfs: cannot create duplicate filename '/class/demo'",
+      'sysfs: cannot create duplicate filename',
+    ],
+    [
+      'unchecked MSR access error: WRMSR to 0x1b0 (tried to write 0x0) at rIP: 0xffffffff81234567 (demo_take+0x1/0x2)',
+      'unchecked MSR access error: WRMSR',
+    ],
+  ].map(([header = '', title = '']) => ({
+    header,
+    below: body,
+    title: `${title} in demo_take`,
+    isEvent: true as const,
+  })),
   {
     header: 'demo: page allocation stalls for 10032ms, order:0, mode:0xcc0',
     below: body,

@@ -74,6 +74,8 @@ function hung(frames: readonly SectionFrame[]): Blame | undefined {
 const pickers = {
   first,
   stall: stalled,
+  // Who entered what recurses, else who used up the stack.
+  deep: (rule: FrameRule, f: readonly SectionFrame[]) => stalled(rule, f) ?? first(rule, f),
   hang: (_: FrameRule, f: readonly SectionFrame[]) => hung(f),
 };
 

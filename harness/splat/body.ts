@@ -6,6 +6,8 @@ export interface ReportLine {
   readonly text: string;
   /** printk caller, or the empty string. */
   readonly caller: string;
+  /** It has printk's time or level. */
+  readonly isStamped: boolean;
   /** 1-based. */
   readonly number: number;
   readonly start: number;
@@ -62,11 +64,12 @@ const headings: readonly (readonly [RegExp, SectionKind])[] = [
     'other',
   ],
 ];
-const sectionEnd = /---\[ end trace|^Kernel panic - |^Rebooting in|^\s*<\/TASK>/;
+const sectionEnd =
+  /---\[ end trace|^Kernel panic - |^Rebooting in|^\s*<\/TASK>|^\s*RIP: (?:0033|0023|002b):/;
 
 /** `RIP: 0010:f+0x1/0x2`, `pc : f+0x1/0x2`, `PC is at f+0x1/0x2`, `NIP [c0001234] f+0x1/0x2`, `epc : f+0x1/0x2`, PSW of s390. */
 const programCounter =
-  /^\s*(?:RIP: (?:0010|e030|0060):|RIP: +\[<|RIP +\[<|EIP: |EIP is at |IP: |pc : |PC is at |NIP \[|epc ?: |epc   : |Krnl PSW : .*\(|RIP: 0010:\[<)/;
+  /^\s*(?:RIP: (?:0010|e030|0060):|RIP: +\[<|RIP +\[<|EIP: |EIP is at |IP: |pc : |PC is at |NIP \[|epc ?: |epc   : |ERA: |TPC: <|Krnl PSW : .*\(|RIP: 0010:\[<)/;
 
 const headingHint =
   /race|llocated|Freed|Trace|freed|Uninit|Local|->|state was|acquired|which|lock|kfence|read|write|page last|irq|Preempt|Showing|tentially|last|the |page_owner|origin|kthread|NMI/;

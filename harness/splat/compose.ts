@@ -1,6 +1,6 @@
 import { type Blame, findBlame, namedFrame, pcOf } from './blame.ts';
 import type { ReportLine, Section, SectionFrame } from './body.ts';
-import { isIntermixed } from './corruption.ts';
+import { intrusionOf, sectionsBefore } from './corruption.ts';
 import { frameWithin, functionOfSymbol } from './frames.ts';
 import type { Rule } from './rules/rule.ts';
 import { sanitizeText } from './sanitize.ts';
@@ -23,6 +23,8 @@ export interface Composition {
   readonly detail: ReportLine | undefined;
   /** A frame was wanted, and no stack has one. */
   readonly frameless: boolean;
+  /** The source file it names where it names nobody. */
+  readonly place?: string | undefined;
 }
 
 interface Fit {
@@ -53,6 +55,7 @@ function fit(
     const detail = rule.detail?.exec(text);
     return detail ? [{ rule, header, detail, detailLine: line }] : [];
   });
+  if (rule.frame?.firstDetail) return fits[0];
   return fits.find((found) => !isSkipped(found)) ?? fits[0];
 }
 
@@ -96,16 +99,23 @@ function blameOf(
 ): Blame | undefined {
   const { rule, detailLine } = found;
   const first = headerLine(lines);
-  if (!rule.frame || !first || isIntermixed(lines, sections)) return undefined;
+  if (!rule.frame || !first) return undefined;
+  const end = intrusionOf(lines, sections);
+  const own = end === undefined ? sections : sectionsBefore(sections, end);
   const symbol = rule.frame.from.includes('detail') ? detailSymbol(found) : undefined;
   const site = symbol && detailLine ? namedBlame(symbol, detailLine) : undefined;
   if (site && !isSkipped(found)) return site;
-  return findBlame(rule.frame, sections, headerFrames(found, first)) ?? site;
+  return findBlame(rule.frame, own, headerFrames(found, first)) ?? site;
 }
 
-/** `kernel BUG at fs/demo/set.h:224!` */
+/** `kernel BUG at fs/demo/set.h:224!`, `UBSAN: shift-out-of-bounds in fs/demo/set.h:224:3`, `fs/demo/set.h:224 suspicious ...` */
 const sourcePlace =
-  /(?:kernel BUG|WARNING:?)(?: CPU: \d+ PID: \d+)? at ([\w./-]{1,120}\.(?:[chS]|rs)):\d+/;
+  /(?:kernel BUG|WARNING:?|context|UBSAN: [\w -]{1,40})(?: CPU: \d+ PID: \d+)? (?:at|in) ([\w./-]{1,120}\.(?:[chS]|rs)):\d+|^([\w./-]{1,120}\.[ch]):\d+ \w/;
+/** Its place is the culprit's own. */
+const placed =
+  /^(?:WARNING|kernel BUG|UBSAN: .*|BUG: sleeping function .*|BUG: assuming .*) in \{frame\}$/;
+/** Lines of a report in which its place may be. */
+const placeWithin = 6;
 
 /**
  * Whom a report without its stack names itself: the function of the header, else of the program counter, else of the lock's
@@ -117,7 +127,7 @@ function lastResort(
   sections: readonly Section[],
 ): Blame | undefined {
   const first = headerLine(lines);
-  if (!found.rule.frame || !first || isIntermixed(lines, sections)) return undefined;
+  if (!found.rule.frame || !first || intrusionOf(lines, sections) !== undefined) return undefined;
   if (found.rule.frame.confirmed && found.rule.frame.pick === 'stall') return undefined;
   const own = namedFrames(found, first, lines, sections);
   const frame = own.find((entry) => !isPassedOver(found.rule, entry.frame.function));
@@ -125,9 +135,17 @@ function lastResort(
   const helper = found.rule.title === 'WARNING in {frame}' ? own[0] : undefined;
   const chosen = frame ?? helper;
   if (chosen) return { name: chosen.frame.function, frame: chosen, passed: [] };
-  const isPlain = /^(?:WARNING|kernel BUG) in \{frame\}$/.test(found.rule.title);
-  const file = isPlain ? sourcePlace.exec(first.text)?.[1] : undefined;
+  const file = placed.test(found.rule.title) ? placeOf(lines) : undefined;
   return file === undefined ? undefined : { name: `${file}:LINE`, passed: [] };
+}
+
+/** The source file that the first lines of a report name. */
+function placeOf(lines: readonly ReportLine[]): string | undefined {
+  for (const { text } of lines.slice(0, placeWithin)) {
+    const place = sourcePlace.exec(text);
+    if (place) return place[1] ?? place[2];
+  }
+  return undefined;
 }
 
 /** The functions a report names outside of its stacks: the header's, the program counter's, that of the lock's site. */
@@ -236,6 +254,7 @@ function nameOf(
     blame,
     detail: found.detailLine,
     frameless,
+    place: blame ? undefined : placeOf(lines),
   };
 }
 

@@ -93,9 +93,16 @@ export function conclude(report: OpenReport): Finding | undefined {
 }
 
 /** What tells two bugs of one class apart. */
-function identityOf(finding: Pick<Finding, 'frame' | 'locks' | 'nonBlock' | 'events'>): string[] {
+function identityOf(
+  finding: Pick<Finding, 'frame' | 'locks' | 'nonBlock' | 'events'>,
+  { place }: Composition,
+): string[] {
   if (finding.locks) return [finding.locks.signature];
-  return [finding.frame, finding.nonBlock?.callback ?? '', ...(finding.events ?? [])];
+  return [
+    finding.frame || (place ?? ''),
+    finding.nonBlock?.callback ?? '',
+    ...(finding.events ?? []),
+  ];
 }
 
 function extentOf(header: ReportLine | undefined, last: ReportLine | undefined): Finding['bytes'] {
@@ -134,7 +141,7 @@ function makeFinding(report: OpenReport, { lines, sections, composition }: Readi
     ...(report.panicked && { panicked: true as const }),
     stack,
     ...identity,
-    signature: signatureOf(composition.class, identityOf(identity)),
+    signature: signatureOf(composition.class, identityOf(identity, composition)),
     evidence: evidenceOf(composition, lines),
     text: lines.map((line) => readableText(line.text)),
   };

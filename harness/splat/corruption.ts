@@ -7,18 +7,28 @@ const damagedTitle = /\[ *\d+\.\d{6}\]|\bin \d|:$/;
 /** Other tasks that print stacks of their own; without printk callers they end up in the middle of a report. */
 const intruder = /^FAULT_INJECTION: forcing a failure|: (?:page|vmalloc:) allocation failure/;
 
-/** Whether another task's output is mixed into a report whose lines carry no caller. */
-export function isIntermixed(lines: readonly ReportLine[], sections: readonly Section[]): boolean {
-  if (lines[0]?.caller !== '') return false;
+/** The line from which another task's output is mixed into a report whose lines carry no caller; undefined where none is. */
+export function intrusionOf(
+  lines: readonly ReportLine[],
+  sections: readonly Section[],
+): number | undefined {
+  if (lines[0]?.caller !== '') return undefined;
   const first = sections.find((section) => section.kind === 'trace' && section.frames.length > 0);
   const until = first?.frames.at(-1)?.line.number ?? Number.POSITIVE_INFINITY;
-  if (
-    first?.frames.some(
-      (entry) => entry.frame.function.startsWith('should_fail') && !entry.questionable,
-    )
-  )
-    return true;
-  return lines.slice(1).some((line) => line.number < until && intruder.test(line.text));
+  const said = lines.slice(1).find((line) => line.number < until && intruder.test(line.text));
+  const seen = first?.frames.find(
+    (entry) => entry.frame.function.startsWith('should_fail') && !entry.questionable,
+  );
+  return said?.number ?? seen?.line.number;
+}
+
+/** What a report had said before its line `end`. */
+export function sectionsBefore(sections: readonly Section[], end: number): Section[] {
+  const before = sections.filter(({ heading }) => heading.number < end);
+  return before.map((section) => ({
+    ...section,
+    frames: section.frames.filter(({ line }) => line.number < end),
+  }));
 }
 
 /** KMSAN and 32-bit ARM print frames without a heading. */

@@ -186,11 +186,13 @@ export class LineReader {
 
   #hand({ inner, raw, place, before }: Held): void {
     const { text: own, caller, fromKernel } = this.#read(inner);
+    const isStamped = fromKernel;
     const isReport = fromKernel || (before !== undefined && this.#hasReport(this.#held));
     const { number, start, hasTrigger } = place;
     const joined = hasTrigger || this.#wrapped > 0 ? this.#unwrap(own, isReport) : undefined;
     const { text, end } = joined ?? { text: own, end: place.end };
-    this.#take({ text, caller, number, start, end, raw, fromKernel: isReport, hasTrigger });
+    const read = { text, caller, isStamped, number, start, end };
+    this.#take({ ...read, raw, fromKernel: isReport, hasTrigger });
   }
 
   /** The line with the next one, where a mail program or a terminal broke it in two; the next one is used up. */

@@ -87,12 +87,20 @@ const oomDump = / invoked oom-killer: gfp_mask=/;
 export function feed(report: OpenReport, line: ReportLine, fromKernel: boolean): void {
   report.lines.push(line);
   if (report.lines.length >= mostLines) report.complete = true;
-  if (line.caller === report.lines[0]?.caller) feedOwn(report, line);
+  const [header] = report.lines;
+  const isOther =
+    header === undefined || line.caller !== header.caller || isOfProgram(line, header);
+  if (!isOther) feedOwn(report, line);
   else {
     if (fromKernel && line.caller === '') report.callerless++;
     if (++report.foreign > foreignPatience || report.callerless > callerlessPatience)
       report.complete = true;
   }
+}
+
+/** What a program wrote on the same console: a kernel that stamps its lines stamps them all. */
+function isOfProgram(line: ReportLine, header: ReportLine): boolean {
+  return header.isStamped && !line.isStamped && !reportLike.test(line.text);
 }
 
 function feedOwn(report: OpenReport, line: ReportLine): void {

@@ -12,7 +12,7 @@ function digest(text: string): string {
  * The rules that signatures are made by, as a number: raised when a change of a rule gives a splat that had a signature
  * another one. Records carry it, and signatures of another number are not compared with ours.
  */
-export const signatureScheme = 1;
+export const signatureScheme = 2;
 
 /** A readable, stable name of a bug: words of its class, then a digest of everything that tells it apart. */
 export function signatureOf(bugClass: string, parts: readonly string[]): string {

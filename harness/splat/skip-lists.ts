@@ -46,15 +46,17 @@ const checkers = [
 /** Locks, waits and memory barriers everybody uses. */
 const locking = [
   '^(?:_raw_|__raw_|do_raw_|raw_|native_|queued_|pv_|__pv_|virt_|arch_|debug_)*_*(?:spin|read|write|rt_spin|rt_read|rt_write|seqcount|seq|bit_spin|hlist_bl|reiserfs_write|reiserfs_write_un)_?_?(?:lock|unlock|trylock|seqbegin|seqlock|seqretry|_lock)(?!_(?:fs|ip|bucket)$)',
-  '^_*(?:rt_|ww_)?mutex_|^_*rwsem_|^_*percpu_(?:down|up|rwsem)|^_*(?:down|up)(?:_(?:read|write|interruptible|killable|timeout|trylock|common|non_owner|nested|nest_lock))*$|^_*(?:rwbase|rt_mutex)_',
-  '^(?:native_|pv_)?queued_(?:spin|read|write|fetch)|^__raw_callee_save_|^rwlock_bug|^spin_(?:bug|dump)|^do_raw_(?:spin|read|write)|^osq_|^lock_torture|^rtlock_|^_*(?:task_)?rq_lock',
+  '^_*(?:rt_|ww_)?mutex_|^_*rwsem_|^_*percpu_(?:down|up|rwsem)|^_*(?:down|up)(?:_(?:read|write|interruptible|killable|timeout|trylock|common|non_owner|nested|nest_lock))*$|^_*(?:rwbase|rt_mutex)_|_rt_mutex(?:$|_)',
+  '^(?:native_|pv_)?queued_(?:spin|read|write|fetch)|^__raw_callee_save_|^rwlock_bug|^spin_(?:bug|dump)|^do_raw_(?:spin|read|write)|^osq_|^lock_torture|^rtlock_|^(?:raw_spin_|_*task_)?_*rq_(?:un)?lock',
   '^(?:_*local|trace)_(?:bh|irq|preempt|hardirqs|softirqs)_?|^cpus_(?:read|write)_|^(?:un)?lock_page$|^__(?:un)?lock_page|^folio_(?:un)?lock|^__folio_lock',
 ];
 
 /** Allocators and their callers by another name. */
 const allocation = [
   // mm/slub.c, mm/slab.c, mm/vmalloc.c, mm/util.c
-  '^(?:_*do_|_*)(?:k|kv|v|vz|kz|kvz|vm|kvm|devm_k|devm_kz)(?:m|z|c)?alloc(?:$|_(?!to_|fault|info|dump|sync|nr_))|^_*(?:k|kv)realloc|^kv?free$|^kfree_sensitive$|^kzfree$|^_{2,4}(?:do_)?cache_alloc|^cache_alloc_(?:refill|debugcheck)|^_*kmem_cache|^_*slab_(?:alloc|post|pre|free)|^_*new_slab$|^_*allocate_slab$|^alloc_slab_page|^qli(?:st|nk)_(?:free|move)|^_*get_(?:any_)?partial|^_*(?:put|unfreeze|deactivate)_(?:cpu_)?(?:partials?|slab)$|^_+cache_free$|^fallback_alloc|^cache_(?:grow|free_block|free_alien|flusharray)|^do_slab_free|^_*k\\w*malloc_',
+  '^(?:_*do_|_*)(?:k|kv|v|vz|kz|kvz|vm|kvm|devm_k|devm_kz)(?:m|z|c)?alloc(?:$|_(?!to_|fault|info|dump|sync|nr_))|^_*(?:k|kv)realloc|^kv?free$|^kfree_sensitive$|^kzfree$|^_{2,4}(?:do_)?cache_alloc|^cache_alloc_(?:refill|debugcheck)|^_*kmem_cache|^_*slab_(?:alloc|post|pre|free)|^_*new_slab$|^_*allocate_slab$|^alloc_slab_page|^_*get_(?:any_)?partial|^_*(?:put|unfreeze|deactivate)_(?:cpu_)?(?:partials?|slab)$|^_+cache_free$|^fallback_alloc|^cache_(?:grow|free_block|free_alien|flusharray)|^do_slab_free|^_*k\\w*malloc_',
+  // mm/truncate.c, mm/filemap.c: whoever drops a file's pages
+  '^truncate_(?:inode_pages|inode_folio|pagecache|setsize|folio_batch)|^(?:__)?invalidate_(?:inode|mapping)_(?:pages|folio)|^find_(?:lock|get)_entries$|^pagevec_lookup_entries$',
   // mm/page_alloc.c, mm/filemap.c, mm/mempolicy.c
   '^_*alloc_(?:frozen_)?pages?(?:$|_(?:noprof|mpol|node|nodemask|current|vma|interleave|slowpath|bulk|exact|preferred))|^_*rmqueue|^prepare_alloc_pages|^_*get_free_pages|^_*folio_alloc(?:$|_(?:noprof|mpol))|^_*fs_reclaim_|^vma_alloc_folio|^_*filemap_alloc_folio|^_*filemap_get_folio|^pagecache_get_page|^_*page_cache_alloc',
 ];
@@ -64,7 +66,7 @@ const libraryCalls = [
   // lib/string.c, arch/*/lib, include/linux/fortify-string.h
   '^_*(?:pi_)?(?:mem(?:cpy|cmp|set|move|chr|scan)(?:\\d+|_inv)?|str(?:n|l|s|r)?(?:cpy|cmp|cat|len|casecmp|chr|str|sep|pbrk|spn|cspn|nlen|im|ncpy|ncmp|lcpy|scpy))(?:_(?:erms|orig|rep|generic|to_?io|from_?io|io|mcsafe|flushcache|and_pad|chk|alternative|noprof|nocheck|pad|noinline|unaligned|aligned|user))*$|^bcmp$|^_*fortify_|^sized_str|^stpcpy$|^strn?chrnul$|^strreplace$',
   // lib/iov_iter.c, lib/usercopy.c, arch/*/lib
-  '^_*(?:raw_|arch_|asm_)*(?:copy|clear)_(?:mc_)?(?:from|to|in)_(?:user|iter|kernel)(?:$|_(?:nofault|inatomic|nmi|mc|flushcache|nocache|full|iter|page|nontemporal))|^_*(?:raw_|arch_|asm_)*(?:copy|clear)_(?:user|page|mc|highpage)(?:$|_(?:generic|orig|erms|rep|nocache|enhanced|fragile|mc))|^_*(?:get|put)_user(?:$|_(?:\\d|nocheck|nofault|asm|bad))|^_*strn?cpy_from_(?:user|kernel)|^do_strncpy|^strnlen_user|^rep_(?:movs|stos)|^instrument_|^copyin$|^copyout$|^fault_in_(?:iov_iter_)?(?:readable|writeable|safe_writeable)|^check_(?:copy_size|zeroed_user)|^simple_copy_to_iter$|_copy_(?:to|from)_user$',
+  '^_*(?:raw_|arch_|asm_)*(?:copy|clear)_(?:mc_)?(?:from|to|in)_(?:user|iter|kernel)(?:$|_(?:nofault|inatomic|nmi|mc|flushcache|nocache|full|iter|page|nontemporal))|^_*(?:raw_|arch_|asm_)*(?:copy_(?:user|page|mc|highpage)|clear_(?:user|highpage))(?:$|_(?:generic|orig|erms|rep|nocache|enhanced|fragile|mc))|^_*(?:get|put)_user(?:$|_(?:\\d|nocheck|nofault|asm|bad))|^_*strn?cpy_from_(?:user|kernel)|^do_strncpy|^strnlen_user|^rep_(?:movs|stos)|^instrument_|^copyin$|^copyout$|^fault_in_(?:iov_iter_)?(?:readable|writeable|safe_writeable)|^check_(?:copy_size|zeroed_user)|^simple_copy_to_iter$|_copy_(?:to|from)_user$',
   // atomics and bits
   '^_*(?:raw_|arch_|generic_)*atomic(?:64|_long)?_(?:try_|cond_)?(?:fetch_)?(?:add|sub|inc|dec|and|or|xor|read|set|xchg|cmpxchg)|^_*(?:arch_)?(?:test|set|clear|change)_(?:and_)?(?:set_|clear_|change_)?bit(?:_(?:lock|unlock|acquire|release|is_negative_byte))*$|^(?:variable|constant)_test_bit|^_*find_(?:first|next|last|nth)_(?:zero_|and_|andnot_|or_)*bit|^read_word|^_{1,2}(?:read|write)_once|^native_(?:save|restore)_(?:fl|irq)|^arch_(?:local_|irqs_)|^_*(?:arch_)?(?:x|cmpx)chg(?:\\d|$|_(?:local|relaxed|acquire|release|double))|^_{2}bitmap_(?:and|andnot|clear|complement|equal|intersects|or|replace|set|shift|subset|weight|xor)',
   // lib/list_debug.c, lib/llist.c, lib/plist.c, lib/klist.c, lib/rbtree.c, lib/idr.c
@@ -80,7 +82,7 @@ const libraryCalls = [
 /** Teardown and registration in the device model, panics of subsystems, thin accessors. */
 const plumbing = [
   // drivers/base, fs/sysfs, drivers/*: the core of a bus or class
-  '^sysfs_remove|^_*device_(?:add|del|remove_file(?:_self)?|destroy|release|unregister|for_each_child\\w*|release_driver\\w*|(?:add|remove)_(?:attrs|class_symlinks|groups))$|^get_device_parent|^devres_release|^add_uevent_var|^dpm_sysfs|^(?:hwrng|input|cdev|platform_device|i2c|class|driver|bus|tty)_(?:device_)?unregister|^tty_unregister_device|^_+unregister_client|^(?:i2c|spi)_del_|^cleanup_srcu_struct|^unregister_netdev(?:$|ice_(?:many|queue))|^rollback_registered|^kthread_(?:stop|park|(?:queue|mod|cancel|flush|destroy)_)',
+  '^sysfs_remove|^_*device_(?:add|del|remove_file(?:_self)?|destroy|release|unregister|for_each_child\\w*|release_driver\\w*|(?:add|remove)_(?:attrs|class_symlinks|groups))$|^get_device_parent|^devres_release|^add_uevent_var|^dpm_sysfs|^(?:hwrng|cdev|platform_device|i2c|class|driver|bus|tty)_(?:device_)?unregister|^tty_unregister_device|^_+unregister_client|^(?:i2c|spi)_del_|^cleanup_srcu_struct|^unregister_netdev(?:$|ice_(?:many|queue))|^rollback_registered|^kthread_(?:stop|park|(?:queue|mod|cancel|flush|destroy)_)',
   // drivers/usb/core
   '^usb_(?:kill|poison|unlink|submit)_(?:anchored_)?urbs?$|^usb_start_wait_urb|^usb_(?:control|bulk|interrupt)_msg|^usb_hcd_(?:submit|unlink|giveback)|^dummy_urb_enqueue',
   // net/core/skbuff.c, fs/reiserfs, fs/inode.c, fs/dcache.c, arch/x86

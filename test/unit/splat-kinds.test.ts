@@ -164,7 +164,10 @@ void t.test('traps, allocators and checkers of any version are passed over', asy
     '___kmalloc_large_node',
     'get_partial_node',
     'deactivate_slab',
-    'qlist_free_all',
+    'truncate_inode_pages_range',
+    'find_lock_entries',
+    'raw_spin_rq_unlock_irq',
+    'task_blocks_on_rt_mutex',
     '___cache_free',
     'rmqueue_bulk',
     'lock_sync',
@@ -237,6 +240,9 @@ void t.test('functions whose names begin like a helper are blamed', async (t) =>
     'int3400_notify',
     'set_bit_to_user',
     'warn_on_nonidempotent_op',
+    'qlist_free_all',
+    'clear_page',
+    'input_unregister_device',
     'remove_wait_queue',
     'lock_sock_nested',
     'consume_skb',
@@ -245,4 +251,96 @@ void t.test('functions whose names begin like a helper are blamed', async (t) =>
     '__call_rcu',
   ];
   for (const name of own) t.equal(blamedBelow(name), name);
+});
+
+/** A report with its frames, each line under a stamp; a line that begins with `>` is a program's own and has none. */
+function console(...lines: readonly string[]): string {
+  return lines
+    .map((line) => (line.startsWith('>') ? `${line.slice(1)}\n` : `[  100.000000] ${line}\n`))
+    .join('');
+}
+
+void t.test('what a program writes into a stamped report does not end it', async (t) => {
+  const chatter = Array.from(
+    { length: 90 },
+    (_, index) => `>mmap(&(0x7f0000${index}000)=nil, 0x1000)`,
+  );
+  const log = console(
+    'BUG: KASAN: slab-out-of-bounds in memcmp+0x1/0x2',
+    'Read of size 1 at addr ffff888012345678 by task x/12',
+    'Call Trace:',
+    ' dump_stack+0x1/0x2',
+    ...chatter,
+    ' memcmp+0x1/0x2',
+    ' demo_take+0x1/0x2',
+  );
+  const [finding, ...more] = scanLog(log);
+  t.match(finding, { title: 'KASAN: slab-out-of-bounds Read in demo_take', corrupted: false });
+  t.strictSame(more, []);
+});
+
+void t.test('who is blamed above the output of another task is still blamed', async (t) => {
+  const above = ['Call Trace:', ' memcmp+0x1/0x2', ' demo_take+0x1/0x2'];
+  const other = [
+    'FAULT_INJECTION: forcing a failure.',
+    ' should_fail+0x1/0x2',
+    ' demo_read+0x1/0x2',
+  ];
+  const header = 'BUG: KASAN: slab-out-of-bounds in memcmp+0x1/0x2';
+  const access = 'Read of size 1 at addr ffff888012345678 by task x/12';
+  const [whole] = scanLog(console(header, access, ...above, ...other));
+  t.match(whole, { frame: 'demo_take', corrupted: false });
+  const [cut] = scanLog(console(header, access, 'Call Trace:', ...other));
+  t.match(cut, { frame: '', corrupted: true }, 'below it anybody could be meant');
+});
+
+/** Headers of three kinds that name a file, each as the lines of a report. */
+function headers(place: string): string[] {
+  return [
+    `UBSAN: shift-out-of-bounds in ${place}:12:3`,
+    `BUG: sleeping function called from invalid context at ${place}:12`,
+    `WARNING: suspicious RCU usage\n6.1.0 #1 Not tainted\n-----\n${place}:12 suspicious rcu_dereference_check() usage!\nrcu_scheduler_active = 2, debug_locks = 1`,
+  ];
+}
+
+void t.test(
+  'reports without a stack that name different places have different signatures',
+  async (t) => {
+    for (const [index, first] of headers('net/demo/a.c').entries()) {
+      const second = headers('net/demo/b.c')[index] ?? '';
+      const found = [first, second].flatMap((text) => scanLog(console(...text.split('\n'))));
+      t.equal(new Set(found.map(({ signature }) => signature)).size, 2, first);
+      t.ok(
+        found.every(({ corrupted }) => corrupted),
+        first,
+      );
+    }
+  },
+);
+
+void t.test(
+  'an inconsistent lock state is named by the lock that is taken, not by those that are held',
+  async (t) => {
+    const log = console(
+      'WARNING: inconsistent lock state',
+      'x/12 [HC0[0]:SC1[1]:HE1:SE0] takes:',
+      'ffff888012345678 (&l){+.?.}-{2:2}, at: kmem_cache_alloc+0x1/0x2',
+      '1 lock held by x/12:',
+      ' #0: ffff888012345670 (&k){+.-.}-{2:2}, at: demo_held+0x1/0x2',
+      'stack backtrace:',
+      'Call Trace:',
+      ' lock_acquire+0x1/0x2',
+      ' kmem_cache_alloc+0x1/0x2',
+      ' demo_take+0x1/0x2',
+    );
+    t.match(scanLog(log), [{ title: 'inconsistent lock state in demo_take' }]);
+  },
+);
+
+void t.test('a splat on the line of an event counts', async (t) => {
+  const log = console(
+    'x: vmalloc: allocation failure: 34359738352 bytes[   76.471107] BUG: unable to handle kernel paging request at ffff888012345678',
+    'IP: [<ffffffff824164eb>] demo_take+0x1/0x2',
+  );
+  t.match(scanLog(log), [{ kind: 'splat', frame: 'demo_take' }]);
 });

@@ -87,13 +87,13 @@ export const faultRules: readonly Rule[] = [
     header: /BUG: (?:[\w#]+ )?stack guard page was hit/,
     title: 'BUG: stack guard page was hit in {frame}',
     alt: overflow,
-    frame: { from: ['pc', 'trace'], pick: 'stall' },
+    frame: { from: ['pc', 'trace'], pick: 'deep' },
   },
   {
     header: /(?:Kernel|kernel) stack overflow|Insufficient stack space to handle exception/,
     title: 'kernel stack overflow in {frame}',
     alt: overflow,
-    frame: fault,
+    frame: { from: ['pc', 'trace'], pick: 'deep' },
   },
   {
     header: /Unhandled (?:fault|prefetch abort): /,
@@ -119,7 +119,8 @@ export const faultRules: readonly Rule[] = [
     frame: fault,
   },
   {
-    header: /^(?:Kernel bug detected|(?:Break|Reserved|Trap) instruction in kernel code)\[#\d+\]/,
+    header:
+      /^(?:Kernel BUG ?|Kernel bug detected|(?:Break|Reserved|Trap) instruction in kernel code)\[#\d+\]/,
     title: 'kernel BUG in {frame}',
     frame: fault,
   },

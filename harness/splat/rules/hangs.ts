@@ -56,6 +56,12 @@ export const hangRules: readonly Rule[] = [
     frame: { from: ['trace'], skip: /irq|^note_interrupt/ },
   },
   {
+    // kernel/smp.c: another CPU does not do what it was asked to
+    header: /csd: Detected non-responsive CSD lock/,
+    title: 'csd: non-responsive CSD lock',
+    traceOptional: true,
+  },
+  {
     header: /unregister_netdevice: waiting for \S+ to become free/,
     title: 'unregister_netdevice: waiting for DEV to become free',
     oneLine: true,

@@ -37,8 +37,7 @@ const otherRules: readonly Rule[] = [
   },
 ];
 
-/** Every class splat knows, most particular first. Adding one is adding a row and a golden log. */
-export const rules: readonly Rule[] = [
+const known: readonly Rule[] = [
   ...memoryRules,
   ...lockRules,
   ...hangRules,
@@ -46,4 +45,13 @@ export const rules: readonly Rule[] = [
   ...faultRules,
   ...panicRules,
   ...otherRules,
+];
+
+/**
+ * Every class splat knows, most particular first. Adding one is adding a row and a golden log. Where an event and a splat are on
+ * one line, because two CPUs printed, the splat counts.
+ */
+export const rules: readonly Rule[] = [
+  ...known.filter((rule) => !rule.event),
+  ...known.filter((rule) => rule.event),
 ];

@@ -35,7 +35,7 @@ export const lockRules: readonly Rule[] = [
     header: /(?:WARNING|INFO): (inconsistent lock state)/,
     detail: at,
     title: '{1} in {frame}',
-    frame: { ...site, from: ['detail', 'trace'] },
+    frame: { ...site, from: ['detail', 'trace'], firstDetail: true },
   },
   { header: /((?:WARNING|INFO): inconsistent lock state)/, title: '{1}', corrupted: begun },
   {
@@ -122,6 +122,17 @@ export const lockRules: readonly Rule[] = [
     header: /BUG: scheduling while atomic/,
     title: 'BUG: scheduling while atomic in {frame}',
     frame: trace,
+  },
+  {
+    header: /bad: scheduling from the idle thread!/,
+    title: 'bad: scheduling from the idle thread in {frame}',
+    frame: trace,
+  },
+  {
+    // kernel/softirq.c: the handler took or left a lock
+    header: /huh, entered softirq \d+ (\w+) /,
+    title: 'softirq {1} changed preempt_count',
+    oneLine: true,
   },
   {
     header: /BUG: using ([a-z_]+\(\)) in preemptible/,

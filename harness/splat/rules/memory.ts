@@ -1,4 +1,4 @@
-import { badAccess, type FrameRule, named, type Rule, trace } from './rule.ts';
+import { badAccess, type FrameRule, fault, named, type Rule, trace } from './rule.ts';
 
 const invalidFree = ['invalid-free in {frame}'];
 const accessed = /\b(Read|Write) (?:of size \d|at addr )/;
@@ -15,20 +15,15 @@ const leak: FrameRule = {
 
 /** Ciphers, digests, copies and netlink's dispatcher pass on the uninitialized bytes they were given. */
 const passedOn =
-  /^copy_(?:page|folio)_(?:to|from)_iter|alloc_skb|^netlink_(?:ack|rcv_skb)$|^_*(?:crypto|cipher|skcipher|shash|ahash|aead|xts|cbc|ctr|ecb|gcm|ccm|aes\w*|chacha\w*|poly1305|sha\d\w*|blake2s|des3?|adiantum)_\w*(?:crypt|update|final|digest|block|transform|walk|arch|generic)/;
+  /^copy_(?:page|folio)_(?:to|from)_iter|alloc_skb|^netlink_(?:ack|rcv_skb)$|^_*(?:crypto|rng|drbg|jent)_|^_*(?:cipher|skcipher|shash|ahash|aead|xts|cbc|ctr|ecb|gcm|ccm|aes\w*|chacha\w*|poly1305|sha\d\w*|blake2s|des3?|adiantum)_\w*(?:crypt|update|final|digest|block|transform|walk|arch|generic)/;
 
 /** Sanitizers and checkers of memory: KASAN, KMSAN, KCSAN, KFENCE, UBSAN, kmemleak, SLUB. */
 export const memoryRules: readonly Rule[] = [
   {
-    header: /BUG: KASAN: double-free or invalid-free in /,
+    // `double-free or invalid-free` until Linux 6.1
+    header: /BUG: KASAN: ((?:double|invalid)-free)(?: or invalid-free)? in /,
     title: 'KASAN: invalid-free in {frame}',
-    alt: invalidFree,
-    frame: named,
-  },
-  {
-    header: /BUG: KASAN: (double-free|invalid-free) in /,
-    title: 'KASAN: {1} in {frame}',
-    alt: invalidFree,
+    alt: [...invalidFree, 'KASAN: {1} in {frame}'],
     frame: named,
   },
   {
@@ -89,6 +84,12 @@ export const memoryRules: readonly Rule[] = [
     frame: trace,
   },
   {
+    // The same on arm64, arch/arm64/kernel/traps.c
+    header: /Internal error: UBSAN: ([a-z ]+): [0-9a-f]{8}/,
+    title: 'UBSAN: {1} in {frame}',
+    frame: fault,
+  },
+  {
     // CONFIG_UBSAN_TRAP: what failed in words, then an invalid opcode.
     header: /UBSAN: ([a-z ]+) at /,
     title: 'UBSAN: {1} in {frame}',
@@ -128,7 +129,7 @@ export const memoryRules: readonly Rule[] = [
     oneLine: true,
   },
   {
-    header: /BUG \S+(?: \([^)]*\))?: (Objects remaining) (?:in|on) \S+ on/,
+    header: /BUG \S+(?: \([^)]*\))?: (Objects remaining) (?:in|on) \S+/,
     title: 'BUG: {1} in slab cache',
     frame: trace,
   },
@@ -138,10 +139,22 @@ export const memoryRules: readonly Rule[] = [
     frame: trace,
   },
   {
+    // slab_bug() and slab_err(), mm/slub.c: `BUG cache (taint): what is wrong`
     header:
-      /BUG (?:kmalloc-|[\w-]+ )\S*(?: \([^)]*\))?: (Redzone overwritten|Poison overwritten|Invalid object pointer|Freepointer corrupt|Object padding overwritten|Left Redzone overwritten|Right Redzone overwritten|Freechain corrupt|Freelist Pointer check fails|Padding overwritten)/,
-    title: 'BUG: slab {1} in {frame}',
+      /\bBUG \S+(?: \([^)]*\))? \((?:Not tainted|Tainted: [^)]*)\): (?!kasan)(?<text>[A-Za-z][A-Za-z ]*[a-z])/,
+    title: 'BUG: slab {text} in {frame}',
     frame: trace,
+  },
+  {
+    // mm/slab.c, until Linux 6.7
+    header: /slab error in \w+\(\): cache /,
+    title: 'slab error in {frame}',
+    frame: trace,
+  },
+  {
+    header: /\bSlab corruption \([^)]*\): /,
+    title: 'Slab corruption',
+    oneLine: true,
   },
   {
     // mm/swapfile.c, mm/swap_state.c: a page table entry that is no place in swap
@@ -159,6 +172,14 @@ export const memoryRules: readonly Rule[] = [
     header: /kmem_cache_destroy \S+: Slab cache still has objects/,
     title: 'Slab cache still has objects in {frame}',
     frame: { from: ['header', 'trace'] },
+  },
+  {
+    // mm/vmalloc.c
+    header: /: vmalloc error: size \d+|vmalloc: allocation failure/,
+    title: 'vmalloc failure in {frame}',
+    frame: trace,
+    event: true,
+    traceOptional: true,
   },
   {
     header: /: page allocation (failure)(?:: |\.)|: page allocation (stall)s? for /,

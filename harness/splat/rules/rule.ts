@@ -45,9 +45,11 @@ export interface FrameRule {
   readonly from: readonly FrameSource[];
   /** Functions never blamed in this class, besides those of skip-lists.ts. */
   readonly skip?: RegExp;
+  /** Only the first line that fits `detail` says where; those below name other locks that are held. */
+  readonly firstDetail?: true;
   /** The header's name is not enough without a whole stack trace; a stall's trace must be of what was interrupted. */
   readonly confirmed?: true;
-  readonly pick?: 'first' | 'stall' | 'hang';
+  readonly pick?: 'first' | 'stall' | 'hang' | 'deep';
   /** Only the first stack is of the task in question; those below are of others. */
   readonly ownStack?: true;
 }

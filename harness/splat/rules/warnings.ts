@@ -1,4 +1,4 @@
-import { type FrameRule, type Rule } from './rule.ts';
+import { type FrameRule, named, type Rule } from './rule.ts';
 
 const warned: FrameRule = { from: ['header', 'trace'], confirmed: true };
 
@@ -58,6 +58,22 @@ export const warningRules: readonly Rule[] = [
     header: new RegExp(String.raw`WARNING: ${condition}[\w./-]+\.(?:[chS]|rs):\d+ at `),
     title: 'WARNING in {frame}',
     frame: { ...warned, from: ['header', 'pc', 'trace'] },
+  },
+  {
+    // ex_handler_msr_mce() and kin, arch/x86/mm/extable.c: worth noting, common below hypervisors
+    header: /unchecked MSR access error: (RDMSR|WRMSR) /,
+    title: 'unchecked MSR access error: {1} in {frame}',
+    frame: named,
+    event: true,
+    traceOptional: true,
+  },
+  {
+    // sysfs_warn_dup(), fs/sysfs/dir.c
+    header: /sysfs: cannot create duplicate filename /,
+    title: 'sysfs: cannot create duplicate filename in {frame}',
+    frame: { from: ['trace'], skip: /^_*(?:sysfs|kernfs|device)_/ },
+    event: true,
+    traceOptional: true,
   },
   {
     header: /WARNING: kernel stack regs at [0-9a-f]+ in \S* has bad ('[^']+') value/,

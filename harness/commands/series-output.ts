@@ -8,12 +8,14 @@ import { defaultLimits } from '../plans/series/limits.ts';
 import type { Asked } from '../plans/series/request.ts';
 import type { SeriesReport } from '../records/series.ts';
 import { formatKcidb } from '../report/kcidb.ts';
+import { nowhere, type PlaceOf } from '../report/page/series-head.ts';
 import { formatSeriesPage } from '../report/page/series-page.ts';
 import { formatSeriesJunit } from '../report/series-junit.ts';
 import { formatSeriesKtap } from '../report/series-ktap.ts';
 import { formatSeriesMail } from '../report/series-mail.ts';
 import type { CommandContext } from './context.ts';
 import { guestDefaults, optionWords } from './run-options.ts';
+import { writeSeriesConsoles } from './series-consoles.ts';
 import type { SeriesArguments } from './series-options.ts';
 import { writeRecord } from './write-record.ts';
 
@@ -25,6 +27,7 @@ export async function writeSeriesReports(
 ): Promise<readonly string[]> {
   const { dir, startedAt, command } = options;
   const patchDigests = series.patches.map(({ diff }) => digest(diff));
+  let placeOf: PlaceOf = nowhere;
   const kcidb = { origin: 'splat', startedAt, patchDigests, digest };
   return writeRecord(dir, { file: 'series.json', value: report }, [
     {
@@ -33,7 +36,14 @@ export async function writeSeriesReports(
     },
     { file: 'junit.xml', make: () => formatSeriesJunit(report) },
     { file: 'results.tap', make: () => formatSeriesKtap(report) },
-    { file: 'report.html', make: () => formatSeriesPage(report, { startedAt, command }) },
+    {
+      file: 'trials/*/console-*.html',
+      make: async () => {
+        placeOf = await writeSeriesConsoles(dir, report);
+        return null;
+      },
+    },
+    { file: 'report.html', make: () => formatSeriesPage(report, { startedAt, command, placeOf }) },
   ]);
 }
 

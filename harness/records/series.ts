@@ -16,6 +16,12 @@ const reportedSuspectSchema = v.object({
   confidence: described(v.number(), 'How probable it is that this patch is the one.'),
   workloads: texts,
   report: described(texts, 'The first report of it, with file and line.'),
+  seenIn: v.exactOptional(
+    described(
+      v.string(),
+      'The folder of a trial that showed it, below that of the series; absent: a boot did.',
+    ),
+  ),
 });
 
 /** The base: the kernel, our own and the user's base series. */

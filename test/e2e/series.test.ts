@@ -67,7 +67,10 @@ void t.test('a thread of a list, killed in the middle, gets its verdicts', async
   t.equal((await factsOf(out)).length, facts.length, 'nothing is run for it');
   t.match(await readText(out, 'junit.xml'), 'tests="6" failures="2" errors="0"');
   t.match(await readText(out, 'results.tap'), /^not ok 5 lib\/test_hmm/m);
-  t.match(await readText(out, 'report.html'), '<td class="verdict splat">introduces</td>');
+  const page = await readText(out, 'report.html');
+  t.match(page, '<td class="verdict splat">introduces</td>');
+  const [, console = '', line = ''] = /href="(trials\/[^"]+)#(L\d+)"/.exec(page) ?? [];
+  t.match(await readText(out, console), `<span id="${line}" class="marked">`);
   const other = await splat([...ask, '--json', '--workload', 'munmap']);
   t.equal(other.exitCode, 129);
   t.match(other.stderr, 'holds another series');

@@ -4,13 +4,16 @@ import { evidenceOf } from '../../harness/plans/series/facts.ts';
 import { judgePatches } from '../../harness/plans/series/judge.ts';
 import { defaultLimits } from '../../harness/plans/series/limits.ts';
 import type { SeriesReport } from '../../harness/records/series.ts';
-import type { SeriesFact } from '../../harness/records/series-journal.ts';
+import type { SeriesFact, Sighting } from '../../harness/records/series-journal.ts';
 import { formatB4Checks } from '../../harness/report/b4-check.ts';
 import { formatSeriesJunit } from '../../harness/report/series-junit.ts';
 import { formatSeriesKtap } from '../../harness/report/series-ktap.ts';
 
-/** A series of one patch to f(), heard in both kernels; `calls` are of its trials. */
-function conclude(calls: Readonly<Record<string, number>>): SeriesReport {
+/** A series of one patch to f(), heard in both kernels; `calls` and `seen` are of the trials of the second. */
+function conclude(
+  calls: Readonly<Record<string, number>>,
+  seen: readonly Sighting[] = [],
+): SeriesReport {
   const facts: SeriesFact[] = [0, 1].flatMap((step): SeriesFact[] => [
     {
       kind: 'step',
@@ -20,11 +23,12 @@ function conclude(calls: Readonly<Record<string, number>>): SeriesReport {
       profiled: ['f'],
     },
     ...Array.from({ length: 4 }, (): SeriesFact => {
-      const trial = { step, workload: 'hmm', state: 'heard', splats: [] } as const;
+      const splats = step === 1 ? seen : [];
+      const trial = { step, workload: 'hmm', state: 'heard', splats } as const;
       return {
         kind: 'trial',
         trial,
-        folder: 'x',
+        folder: `trials/step-${step}.hmm`,
         seconds: 1,
         calls: step === 1 ? calls : { f: 9 },
       };
@@ -71,5 +75,11 @@ void test('a series whose functions never ran is proved in no format', (t) => {
   t.match(formatSeriesJunit(report), 'errors="1"');
   t.match(formatSeriesKtap(report), /^not ok 2 mm: x/m);
   t.match(formatB4Checks(report), [{ status: 'warn' }]);
+  t.end();
+});
+
+void test('a splat names a trial of the patch it is blamed on', (t) => {
+  const { patches } = conclude({ f: 3 }, [{ key: 'k', title: 'WARNING in f', signature: 'k' }]);
+  t.match(patches, [{ verdict: 'introduces', splats: [{ seenIn: 'trials/step-1.hmm' }] }]);
   t.end();
 });

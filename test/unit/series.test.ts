@@ -1130,11 +1130,21 @@ void test('the page of a series has every patch, and no markup of anybody else',
       suites: report.suites.map((one) => ({ ...one, command: evil })),
       workloads: report.workloads.map((one) => ({ ...one, name: evil })),
     },
-    { command: evil, startedAt: '2026-01-02T03:04:05.678Z' },
+    {
+      command: evil,
+      startedAt: '2026-01-02T03:04:05.678Z',
+      placeOf: () => ({ folder: evil, line: 1, lines: 2 }),
+    },
   );
   t.strictSame(mistakesIn(page), []);
   t.equal(page.split('<script').length, 1);
-  const text = formatSeriesPage(report, { command: './splat series x.mbox', startedAt: '2026-01' });
+  const place = { folder: 'patch-2.0.hmm', line: 5001, lines: 6000 };
+  const command = './splat series x.mbox';
+  const text = formatSeriesPage(report, {
+    command,
+    startedAt: '2026-01',
+    placeOf: () => place,
+  });
   for (const { index, verdict } of report.patches) {
     t.match(
       text,
@@ -1142,6 +1152,13 @@ void test('the page of a series has every patch, and no markup of anybody else',
     );
   }
   t.match(text, 'patch 2 introduces it: 20 % of trials of hmm; confidence 99.6 %');
+  const link =
+    '<a href="trials/patch-2.0.hmm/console-2.html#L5001">line 5001 of the console of patch-2.0.hmm</a>';
+  t.match(text, `confidence 99.6 %; ${link}</p>`);
+  const head = /<header[^]*<\/header>/.exec(text)?.[0] ?? '';
+  t.match(head, `<dt>where</dt><dd>20 % of trials of hmm: ${link}</dd>`);
+  t.match(head, '<dt>since</dt><dd>patch 2 introduces it, 99.6 % sure: ');
+  t.match(head, `<dt>again</dt><dd><code>${command}</code></dd>`);
   t.equal(text.split('&lt;TASK&gt;').length, 2, 'its report is printed once');
   t.match(
     text,

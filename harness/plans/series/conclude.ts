@@ -138,7 +138,8 @@ function describeBase({ request, source, log, evidence }: Tried): ReportedBase {
       .map(({ suspect, presence }) => {
         const { title, signature, workloads, key } = suspect;
         const report = reportOf(log, key);
-        return { title, signature, workloads, rate: presence.rate, report };
+        const place = seenNear(log, key, 0);
+        return { title, signature, workloads, rate: presence.rate, report, ...place };
       }),
   };
 }
@@ -156,7 +157,12 @@ function describePatch(
     subjectLine: patch?.subjectLine ?? null,
     author: patch?.author ?? null,
     messageId: patch?.messageId ?? null,
-    splats: judged.splats.map(({ key, ...splat }) => ({ ...splat, report: reportOf(log, key) })),
+    splats: judged.splats.map(({ key, ...splat }) => ({
+      ...splat,
+      report: reportOf(log, key),
+      // What a patch fixes was last seen without it.
+      ...seenNear(log, key, judged.verdict === 'fixes' ? judged.index - 1 : judged.index),
+    })),
     functions: changes[at]?.functions ?? [],
     detector: detectors.has(judged.index),
     warnings: newWarnings(judged.index, log),
@@ -172,6 +178,17 @@ function withoutWarnings({ warnings: _warnings, ...rest }: BuildNote): ReportedB
 function reportOf({ facts }: SeriesLog, key: string): readonly string[] {
   const found = facts.find((fact) => fact.kind === 'report' && fact.key === key);
   return found?.kind === 'report' ? found.text : [];
+}
+
+/** The trial that showed a splat and whose kernel is the nearest to that with `step` patches. */
+function seenNear({ facts }: SeriesLog, key: string, step: number): { readonly seenIn?: string } {
+  const seen = facts.flatMap((fact) =>
+    fact.kind === 'trial' && fact.folder !== '' && fact.trial.splats.some((one) => one.key === key)
+      ? [{ folder: fact.folder, far: Math.abs(fact.trial.step - step) }]
+      : [],
+  );
+  const [nearest] = seen.toSorted((one, other) => one.far - other.far);
+  return nearest === undefined ? {} : { seenIn: nearest.folder };
 }
 
 /** A warning by file and text: a patch moves lines. */

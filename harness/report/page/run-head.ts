@@ -1,4 +1,3 @@
-import type { SeenSplat } from '../../records/finding.ts';
 import { verdictPhrase } from '../../verdict.ts';
 import {
   type GatheredSplat,
@@ -9,15 +8,10 @@ import {
   verdictReason,
 } from '../run-words.ts';
 import { consoleLink } from './console-link.ts';
-import { type Content, html, type Markup } from './markup.ts';
+import { type Fact, facts, headline, sourceOf } from './facts.ts';
+import { html, type Markup } from './markup.ts';
 import type { ShownRun } from './shown-run.ts';
 import { tone } from './words.ts';
-
-/** A term and what it stands for. */
-type Fact = readonly [term: string, content: Content];
-
-/** What a decoded line of a report ends in: its places in the source, the innermost first. */
-const decoded = / \([^()]+:\d+(?: < [^()]+:\d+)*\)$/;
 
 /** Splats that are told on the first screen; the others are just below. */
 const toldSplats = 3;
@@ -43,11 +37,6 @@ ${told.slice(0, toldSplats).map(facts)}${more > 0 ? html`<p>${more} more below</
 `;
 }
 
-function facts(rows: readonly Fact[]): Markup {
-  return html`<dl>${rows.map(([term, content]) => html`<dt>${term}</dt><dd>${content}</dd>`)}</dl>
-`;
-}
-
 function splatFacts(
   { splat, where, trial }: GatheredSplat,
   at: number,
@@ -55,12 +44,10 @@ function splatFacts(
 ): readonly Fact[] {
   const link = consoleLink(page, trial, splat.line, `line ${splat.line} of its console`);
   const [first] = splat.text;
-  const place = sourceOf(splat);
+  const place = sourceOf(splat.frame, splat.text);
   return [
     ['what', html`<a href="#splat-${at}"><b class="splat">${splat.title}</b></a>`],
-    ...(first === undefined
-      ? []
-      : [['', html`<code>${first.replace(decoded, '')}</code>`] as const]),
+    ...(first === undefined ? [] : [['', html`<code>${headline(first)}</code>`] as const]),
     [
       'where',
       [
@@ -81,14 +68,6 @@ function silenceFacts({ id, title }: Silence, page: ShownRun): readonly Fact[] {
     ['since', since(page)],
     ['again', html`<code>${page.reproduce(id)}</code>`],
   ];
-}
-
-/** `drivers/gpu/drm/virtio/virtgpu_object.c:106`: where in the guilty function, when the report was decoded. */
-function sourceOf({ frame, text }: Pick<SeenSplat, 'frame' | 'text'>): string | undefined {
-  if (frame === '') return undefined;
-  const line = text.find((one) => one.includes(`${frame}+0x`) && one.endsWith(')'));
-  // What was inlined comes first; the last place is in the function itself.
-  return /(?:\(| < )([^()<> ]+:\d+)\)$/.exec(line ?? '')?.[1];
 }
 
 /** One run knows nothing of others, but for its baseline. */

@@ -1,58 +1,28 @@
 import type { ReportedFunction, ReportedPatch, SeriesReport } from '../../records/series.ts';
-import type { PatchVerdict } from '../../verdict.ts';
 import { percent, shareWords, suspectWords } from '../series-words.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { formatPage } from './page.ts';
-
-/** What the page of a series is made of, besides its report. */
-export interface SeriesPage {
-  /** The command that asks for the same. */
-  readonly command: string;
-  /** ISO 8601, UTC. */
-  readonly startedAt: string;
-}
+import { type ShownSeries, seenLink, seriesHead, splatId, tones } from './series-head.ts';
 
 /** The page of a series, for a browser. */
-export function formatSeriesPage(report: SeriesReport, page: SeriesPage): string {
+export function formatSeriesPage(report: SeriesReport, page: ShownSeries): string {
   const { verdict, series, patches } = report;
   const title = `${verdict.kind}: ${series.cover?.subject ?? series.name}`;
   return formatPage(title, [
-    pageHead(report, page),
-    baseSection(report),
-    patchTable(patches),
-    splatSection(patches),
-    coverageSection(report),
-    boundSection(report),
-    suiteSection(report),
-    passedOverSection(report),
+    seriesHead(report, page),
+    html`<main>
+${[
+  baseSection(report),
+  patchTable(patches),
+  splatSection(patches, page),
+  coverageSection(report),
+  boundSection(report),
+  suiteSection(report),
+  passedOverSection(report),
+]}</main>
+`,
     html`<footer><a href="series.json">series.json</a> <a href="results.tap">results.tap</a> <a href="junit.xml">junit.xml</a> <a href="kcidb.json">kcidb.json</a></footer>`,
   ]);
-}
-
-function pageHead(report: SeriesReport, { command, startedAt }: SeriesPage): Markup {
-  const { verdict, series, base, accel, timings, exitCode, patches } = report;
-  const facts: readonly (readonly [string, Content])[] = [
-    [
-      'series',
-      `${series.cover?.subjectLine ?? series.name}: ${patches.length} ${patches.length === 1 ? 'patch' : 'patches'}`,
-    ],
-    ['base', [base.build === null ? '' : `${base.build.release} from `, base.source]],
-    ...base.series.map((name) => ['with', name] as const),
-    ...(base.build === null ? [] : [['compiler', base.build.compiler] as const]),
-    ...(accel === null ? [] : [['guest', accel] as const]),
-    [
-      'cost',
-      `${timings.trials} trials in ${whole(timings.trialSeconds)}, builds ${whole(timings.buildSeconds)}`,
-    ],
-    ['started', `${startedAt.slice(0, 16).replace('T', ' ')} UTC`],
-    ['command', html`<code>${command}</code>`],
-  ];
-  return html`<header class="${exitCode === 0 ? 'clean' : exitCode === 1 ? 'splat' : 'doubtful'}">
-<h1><span>${verdict.kind}</span></h1>
-<p>${verdict.because ?? ''}</p>
-<dl>${facts.map(([term, content]) => html`<dt>${term}</dt><dd>${content}</dd>`)}</dl>
-${series.notes.map((note) => html`<p class="faint">${note}</p>`)}</header>
-`;
 }
 
 /** What of the input was not tested. */
@@ -78,21 +48,12 @@ function baseSection({ base }: SeriesReport): Content {
 `;
 }
 
-const tones: Readonly<Record<PatchVerdict, string>> = {
-  untestable: 'splat',
-  inconclusive: 'doubtful',
-  introduces: 'splat',
-  exposes: 'splat',
-  fixes: 'clean',
-  unaffected: 'clean',
-};
-
 function patchTable(patches: readonly ReportedPatch[]): Markup {
   const rows = patches.map((patch) => {
     const { index, subject, author, verdict, because, splats, locks, warnings } = patch;
     return html`<tr><td class="number">${index}</td><td class="verdict ${tones[verdict]}">${verdict}</td><td>${subject}${author === null ? null : html`<br><span class="faint">${author}</span>`}</td><td>${[
       ...splats.map(
-        (splat, at) => html`<p><a href="#splat-${index}-${at}">${suspectWords(splat)}</a></p>`,
+        (splat, at) => html`<p><a href="#${splatId(patch, at)}">${suspectWords(splat)}</a></p>`,
       ),
       ...(because === undefined ? [] : [html`<p>${because}</p>`]),
       ...locks.map(
@@ -103,7 +64,7 @@ function patchTable(patches: readonly ReportedPatch[]): Markup {
 `;
   });
   return html`<h2>Patches</h2>
-<div class="wide"><table>
+<div class="wide" tabindex="0"><table>
 <thead><tr><th scope="col" class="number">patch</th><th scope="col">verdict</th><th scope="col">subject</th><th scope="col">why</th></tr></thead>
 <tbody>
 ${rows}</tbody>
@@ -112,18 +73,20 @@ ${rows}</tbody>
 }
 
 /** What appeared and what went; a report that is above is not printed again. */
-function splatSection(patches: readonly ReportedPatch[]): Content {
+function splatSection(patches: readonly ReportedPatch[], page: ShownSeries): Content {
   const printed = new Set<string>();
-  const articles = patches.flatMap(({ index, verdict, splats }) =>
-    splats.map((splat, at) => {
+  const articles = patches.flatMap((patch) =>
+    patch.splats.map((splat, at) => {
+      const { index, verdict } = patch;
       const { title, signature, report } = splat;
       const isNew = report.length > 0 && !printed.has(signature);
       printed.add(signature);
-      return html`<article id="splat-${index}-${at}">
+      const link = seenLink(splat, page);
+      return html`<article id="${splatId(patch, at)}">
 <h3 class="${tones[verdict]}">${title}</h3>
-<p>patch ${index} ${verdict} it: ${shareWords(splat)}</p>
+<p>patch ${index} ${verdict} it: ${shareWords(splat)}${link === null ? null : ['; ', link]}</p>
 <p class="faint">signature <code>${signature}</code></p>
-${isNew ? html`<pre>${report.join('\n')}</pre>` : null}
+${isNew ? html`<pre tabindex="0">${report.join('\n')}</pre>` : null}
 </article>
 `;
     }),
@@ -150,7 +113,7 @@ function coverageSection({ coverage }: SeriesReport): Content {
 `;
   });
   return html`<h2>Functions it changes</h2>
-<div class="wide"><table>
+<div class="wide" tabindex="0"><table>
 <thead><tr><th scope="col">function</th><th scope="col">file</th><th scope="col">state</th><th scope="col">calls in all trials</th></tr></thead>
 <tbody>
 ${rows}</tbody>
@@ -183,8 +146,4 @@ function suiteSection({ suites }: SeriesReport): Content {
 <p class="faint">Not run here; typed in the tree's top folder.</p>
 <ul>${suites.map(({ kind, command }) => html`<li>${kind}: <code>${command}</code></li>`)}</ul>
 `;
-}
-
-function whole(seconds: number): string {
-  return `${Math.round(seconds)} s`;
 }

@@ -1,0 +1,128 @@
+import type { ReportedPatch, ReportedSuspect, SeriesReport } from '../../records/series.ts';
+import type { PatchVerdict } from '../../verdict.ts';
+import { percent } from '../series-words.ts';
+import { folderLink } from './console-link.ts';
+import { consolePlace } from './console-page.ts';
+import { type Fact, facts, headline, sourceOf } from './facts.ts';
+import { html, type Markup } from './markup.ts';
+
+/** What the page of a series is made of, besides its report. */
+export interface ShownSeries {
+  /** The command that asks for the same. */
+  readonly command: string;
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+  /** Where a splat is on the console of the trial it was seen in. */
+  readonly placeOf: PlaceOf;
+}
+
+export type PlaceOf = (splat: SeenSuspect) => SplatPlace | undefined;
+
+/** No console is kept. */
+export function nowhere(): undefined {
+  return undefined;
+}
+
+export type SeenSuspect = Pick<ReportedSuspect, 'seenIn' | 'signature' | 'title'>;
+
+export interface SplatPlace {
+  /** The trial's folder in `trials`. */
+  readonly folder: string;
+  readonly line: number;
+  /** Lines of the whole console. */
+  readonly lines: number;
+}
+
+/** A class of the stylesheet for each verdict of a patch. */
+export const tones: Readonly<Record<PatchVerdict, string>> = {
+  untestable: 'splat',
+  inconclusive: 'doubtful',
+  introduces: 'splat',
+  exposes: 'splat',
+  fixes: 'clean',
+  unaffected: 'clean',
+};
+
+/** Splats that are told on the first screen; the others are just below. */
+const toldSplats = 3;
+
+/** The first screen of a series: what appeared, where, since which patch, how to see it again; then what was tested. */
+export function seriesHead(report: SeriesReport, page: ShownSeries): Markup {
+  const { verdict, exitCode, patches, series } = report;
+  const guilty = patches.filter((patch) => tones[patch.verdict] === 'splat');
+  const told = guilty.flatMap((patch) =>
+    patch.splats.map((splat, at) => splatFacts(splat, at, patch, page)),
+  );
+  const more = told.length - toldSplats;
+  return html`<header class="${exitCode === 0 ? 'clean' : exitCode === 1 ? 'splat' : 'doubtful'}">
+<h1><span>${verdict.kind}</span></h1>
+<p>${verdict.because ?? ''}</p>
+${told.slice(0, toldSplats).map(facts)}${more > 0 ? html`<p>${more} more below</p>` : null}${facts(seriesFacts(report, page))}${series.notes.map((note) => html`<p class="faint">${note}</p>`)}</header>
+`;
+}
+
+function splatFacts(
+  splat: ReportedSuspect,
+  at: number,
+  patch: ReportedPatch,
+  page: ShownSeries,
+): readonly Fact[] {
+  const [first] = splat.report;
+  const place = sourceOf(/ in (\S+)$/.exec(splat.title)?.[1] ?? '', splat.report);
+  const link = seenLink(splat, page);
+  return [
+    ['what', html`<a href="#${splatId(patch, at)}"><b class="splat">${splat.title}</b></a>`],
+    ...(first === undefined ? [] : [['', html`<code>${headline(first)}</code>`] as const]),
+    [
+      'where',
+      [
+        place === undefined ? null : html`<code>${place}</code>, in `,
+        `${percent(splat.rate)} of trials of ${splat.workloads.join(', ')}`,
+        link === null ? null : [': ', link],
+      ],
+    ],
+    [
+      'since',
+      `patch ${patch.index} ${patch.verdict} it, ${percent(splat.confidence)} sure: ${patch.subject}`,
+    ],
+    ['again', html`<code>${page.command}</code>`],
+  ];
+}
+
+/** The anchor of a splat's report. */
+export function splatId({ index }: Pick<ReportedPatch, 'index'>, at: number): string {
+  return `splat-${index}-${at}`;
+}
+
+/** A link to where a splat is on a console; null when that is not kept. */
+export function seenLink(splat: SeenSuspect, page: ShownSeries): Markup | null {
+  const found = page.placeOf(splat);
+  const place = found === undefined ? null : consolePlace(found.line, found.lines);
+  if (found === undefined || place === null) return null;
+  const words = `line ${found.line} of the console of ${found.folder}`;
+  return html`<a href="${folderLink(found.folder)}/${place}">${words}</a>`;
+}
+
+function seriesFacts(report: SeriesReport, { command, startedAt }: ShownSeries): readonly Fact[] {
+  const { series, base, accel, timings, patches } = report;
+  return [
+    [
+      'series',
+      `${series.cover?.subjectLine ?? series.name}: ${patches.length} ${patches.length === 1 ? 'patch' : 'patches'}`,
+    ],
+    ['base', [base.build === null ? '' : `${base.build.release} from `, base.source]],
+    ...base.series.map((name) => ['with', name] as const),
+    ...(base.build === null ? [] : [['compiler', base.build.compiler] as const]),
+    ...(accel === null ? [] : [['guest', accel] as const]),
+    [
+      'cost',
+      `${timings.trials} trials in ${whole(timings.trialSeconds)}, builds ${whole(timings.buildSeconds)}`,
+    ],
+    ['started', `${startedAt.slice(0, 16).replace('T', ' ')} UTC`],
+    ['command', html`<code>${command}</code>`],
+  ];
+}
+
+function whole(seconds: number): string {
+  return `${Math.round(seconds)} s`;
+}

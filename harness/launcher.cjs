@@ -8,6 +8,7 @@
 var childProcess = require('child_process');
 var crypto = require('crypto');
 var fs = require('fs');
+var os = require('os');
 var path = require('path');
 var url = require('url');
 var v8 = require('v8');
@@ -163,6 +164,28 @@ function launch(digest) {
   );
 }
 
+/** Of what a program prints of itself. */
+function firstLine(program) {
+  var done = childProcess.spawnSync(program, ['--version'], { encoding: 'utf8' });
+  return done.status === 0 ? done.stdout.split('\n')[0] : 'not found';
+}
+
+/** What a report of a bug should begin with. */
+function describeVersion() {
+  var digest = sourceDigest();
+  var rows = [
+    ['splat', packageJson().version],
+    ['sources', digest === undefined ? 'an installed package' : 'a checkout, digest ' + digest.slice(0, 16)],
+    ['node', process.version + ' ' + process.platform + ' ' + process.arch],
+    ['qemu', firstLine('qemu-system-x86_64')],
+    ['compiler', firstLine('gcc')],
+    ['host', os.type() + ' ' + os.release() + ', ' + os.cpus().length + ' cores'],
+  ];
+  rows.forEach(function (row) {
+    process.stdout.write((row[0] + '         ').slice(0, 10) + row[1] + '\n');
+  });
+}
+
 /** `splat setup [--dev]`: only makes everything ready; `npm test` begins with it. */
 function main() {
   checkNode();
@@ -174,6 +197,7 @@ function main() {
     return compile();
   }
   if (args[0] === 'setup') return locked(args[1] === '--dev' ? '--set-up-locked-dev' : '--set-up-locked');
+  if (args.length === 2 && args.indexOf('--version') >= 0 && args.indexOf('--verbose') >= 0) return describeVersion();
   if (args.length === 1 && args[0] === '--version') return void process.stdout.write(packageJson().version + '\n');
   var digest = sourceDigest() || readStamp();
   if (digest === undefined) give('dist/ is missing from the package; install it again');

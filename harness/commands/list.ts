@@ -105,7 +105,8 @@ function outcome({
   candidates,
   message,
 }: ListedRun): string {
-  if (message !== null) return `broken: ${message}`;
+  if (message !== null)
+    return `broken: ${message.length > 60 ? `${message.slice(0, 57)}...` : message}`;
   if (state === 'unfinished') return state;
   if (kind === 'bisect') {
     const open = candidates === 0 ? 'no answer' : `one of ${candidates}`;
@@ -113,6 +114,13 @@ function outcome({
   }
   if (kind !== 'series') return verdict ?? state;
   return `series of ${patches} ${patches === 1 ? 'patch' : 'patches'}: ${verdict}`;
+}
+
+/** A long list would push the folder's name, which a person copies, off the screen; --json has all. */
+function shownSeries([first, ...others]: readonly string[]): string {
+  if (first === undefined) return '-';
+  const name = first.length > 40 ? `${first.slice(0, 37)}...` : first;
+  return others.length === 0 ? name : `${name} and ${others.length} more`;
 }
 
 function describeRuns(runs: readonly ListedRun[], cwd: string): string {
@@ -123,7 +131,7 @@ function describeRuns(runs: readonly ListedRun[], cwd: string): string {
     outcome(one),
     one.state === 'finished' ? String(one.trials) : '-',
     [one.kernel ?? '-', ...(one.release === null ? [] : [`(${one.release})`])].join(' '),
-    one.series.length === 0 ? '-' : one.series.join(' '),
+    shownSeries(one.series),
     relative(cwd, one.dir) || '.',
   ]);
   const table = [heads, ...rows].map((row) => row.map(plain));

@@ -158,6 +158,9 @@ async function makeKernel(
   const memo = join(cacheFolder(cacheRoot, 'totals'), job.place);
   const dependents = await countDependents(workspace, job.sandbox, changed);
   const total = dependents ?? (await recallTotal(memo, source.version));
+  if (dependents === undefined && total !== undefined) {
+    job.request.emit({ kind: 'note', text: describeWholeBuild(total, jobs) });
+  }
   const made = await whileBuilding(workspace, () => makeTargets(job, setup, known, total));
   throwIfAborted(signal);
   if (made.verdict !== undefined) return { kind: 'untestable', verdict: made.verdict };
@@ -187,6 +190,15 @@ async function makeKernel(
   if (!('missing' in kernel)) return { kind: 'built', kernel };
   const message = `make succeeded but left no file ${kernel.missing}`;
   return { kind: 'untestable', verdict: { kind: 'untestable', because: 'build', message } };
+}
+
+/** Two cores of 2026 need ten minutes for the 1,080 objects of a 6.1. */
+const cpuSecondsPerObject = 1.1;
+
+function describeWholeBuild(objects: number, jobs: number): string {
+  const minutes = Math.ceil((objects * cpuSecondsPerObject) / jobs / 60);
+  const most = `at most about ${minutes} ${minutes === 1 ? 'minute' : 'minutes'} with ${jobs} compilers`;
+  return `a whole kernel is compiled, ${objects} objects: ${most}; meanwhile splat triage reads any console log`;
 }
 
 /** A patch to a header can bring one warning for every file. */

@@ -1,9 +1,17 @@
 import type { Argv } from 'yargs';
 import type { AccelChoice } from '../guest/accel.ts';
-import { fragmentText, guestOptions, list, number, text } from './run-options.ts';
+import {
+  fragmentText,
+  guestOptions,
+  list,
+  number,
+  type ToolchainArguments,
+  text,
+  toolchainOptions,
+} from './run-options.ts';
 
 /** The command line of `splat bisect`. */
-export interface BisectArguments {
+export interface BisectArguments extends ToolchainArguments {
   readonly tree: string | undefined;
   readonly good: string | undefined;
   readonly bad: string | undefined;
@@ -91,5 +99,5 @@ function machineOptions(yargs: Argv): Argv {
     .option('with-series', list('patches on top of every kernel; repeatable'))
     .option('config', list(fragmentText))
     .option('config-base', text('your own .config, in place of tinyconfig and base.config'));
-  return guestOptions(kernels, 'compilers at a time; default one per core');
+  return guestOptions(toolchainOptions(kernels), 'compilers at a time; default one per core');
 }

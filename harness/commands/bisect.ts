@@ -3,6 +3,7 @@ import { exitCodes, HarnessError } from '../errors.ts';
 import { defaultGuest } from '../guest/recipes.ts';
 import { tryLock } from '../host/lock.ts';
 import { cacheRoot, valueDigest } from '../host/store.ts';
+import { askedToolchain } from '../kernel/toolchain.ts';
 import { type BisectRequest, bisectPlan } from '../plans/bisection/bisect.ts';
 import { concludeBisect } from '../plans/bisection/conclude.ts';
 import { describeMoment, drawMoment } from '../plans/bisection/describe-moment.ts';
@@ -94,6 +95,7 @@ async function readRequest(
     memoryMiB: argv.memoryMib,
     cpus: argv.cpus,
     seed: argv.seed,
+    ...(await askedToolchain(argv)),
   };
   const key = valueDigest([question, choice, identity]);
   return {

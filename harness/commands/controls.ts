@@ -7,6 +7,7 @@ import { exitCodes, HarnessError } from '../errors.ts';
 import type { AccelChoice } from '../guest/accel.ts';
 import { defaultGuest } from '../guest/recipes.ts';
 import { cacheRoot } from '../host/store.ts';
+import { askedToolchain } from '../kernel/toolchain.ts';
 import { controlsPlan } from '../plans/controls/run-controls.ts';
 import type { AnnotationState } from '../records/controls.ts';
 import { tabulateControls } from '../report/controls-markdown.ts';
@@ -17,10 +18,16 @@ import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
 import { abandonRun, openRunDirectory } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
-import { fragmentText, jobsText, wholeNumber } from './run-options.ts';
+import {
+  fragmentText,
+  jobsText,
+  type ToolchainArguments,
+  toolchainOptions,
+  wholeNumber,
+} from './run-options.ts';
 import { requireReports, writeRecord } from './write-record.ts';
 
-export interface ControlsArguments {
+export interface ControlsArguments extends ToolchainArguments {
   readonly kernel: readonly string[];
   readonly annotations: readonly AnnotationState[];
   readonly row: readonly number[];
@@ -37,7 +44,9 @@ export interface ControlsArguments {
 export const command = 'controls';
 
 export function builder(yargs: Argv): Argv<ControlsArguments> {
-  return outputOptions(kernelsOptions(yargs)) as unknown as Argv<ControlsArguments>;
+  return outputOptions(
+    toolchainOptions(kernelsOptions(yargs)),
+  ) as unknown as Argv<ControlsArguments>;
 }
 
 function kernelsOptions<T>(yargs: Argv<T>): Argv<T> {
@@ -120,6 +129,7 @@ export async function run(argv: ControlsArguments, context: CommandContext): Pro
   for (const row of argv.row) wholeNumber('row', row, 1, rules.length);
   const twice = argv.kernel.find((kernel, at) => argv.kernel.indexOf(kernel) !== at);
   if (twice !== undefined) throw new HarnessError('usage', `--kernel ${twice}: named twice`);
+  const toolchain = await askedToolchain(argv);
   await installPackages(context);
   const dir = await openRunDirectory(argv.out, context.cwd);
   const events = openEvents(progressWriter(context.stderr, context.live));
@@ -132,6 +142,7 @@ export async function run(argv: ControlsArguments, context: CommandContext): Pro
       series: argv.series,
       configs: argv.config,
       configBase: undefined,
+      ...toolchain,
       repeat: argv.repeat,
       seed,
       guest: defaultGuest,

@@ -13,18 +13,36 @@ export const durationText = `seconds of stress per trial; default ${Math.min(...
 export const jobsText =
   'compilers, and guests, at a time; default as many as the host has cores and memory for';
 
-/** The flags of `splat build`, which every command that builds a kernel takes. */
-export interface KernelArguments {
-  readonly kernel: string;
-  readonly series: readonly string[];
-  readonly config: readonly string[];
-  readonly configBase: string | undefined;
+/** What compiles the kernel, of every command that builds one. */
+export interface ToolchainArguments {
   readonly cc: string | undefined;
   readonly llvm: string | undefined;
 }
 
-export function kernelOptions<T>(yargs: Argv<T>): Argv<T & KernelArguments> {
+export function toolchainOptions<T>(yargs: Argv<T>): Argv<T> {
   return yargs
+    .option('cc', {
+      string: true,
+      requiresArg: true,
+      describe: 'the compiler: gcc-11, clang-19; default gcc',
+    })
+    .option('llvm', {
+      string: true,
+      skipValidation: true,
+      describe: 'compiler, linker and tools of LLVM; --llvm=-19 of that version',
+    });
+}
+
+/** The flags of `splat build`, which every command that builds a kernel takes. */
+export interface KernelArguments extends ToolchainArguments {
+  readonly kernel: string;
+  readonly series: readonly string[];
+  readonly config: readonly string[];
+  readonly configBase: string | undefined;
+}
+
+export function kernelOptions<T>(yargs: Argv<T>): Argv<T & KernelArguments> {
+  const options = yargs
     .option('kernel', {
       string: true,
       default: 'debian:6.1',
@@ -50,17 +68,8 @@ export function kernelOptions<T>(yargs: Argv<T>): Argv<T & KernelArguments> {
       string: true,
       requiresArg: true,
       describe: 'your own .config, in place of tinyconfig and base.config',
-    })
-    .option('cc', {
-      string: true,
-      requiresArg: true,
-      describe: 'the compiler: gcc-11, clang-19; default gcc',
-    })
-    .option('llvm', {
-      string: true,
-      skipValidation: true,
-      describe: 'compiler, linker and tools of LLVM; --llvm=-19 of that version',
-    }) as unknown as Argv<T & KernelArguments>;
+    });
+  return toolchainOptions(options) as unknown as Argv<T & KernelArguments>;
 }
 
 export function text(describe: string) {

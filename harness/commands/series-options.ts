@@ -1,10 +1,19 @@
 import type { Argv } from 'yargs';
 import type { AccelChoice } from '../guest/accel.ts';
 import { defaultLimits } from '../plans/series/limits.ts';
-import { fragmentText, guestOptions, jobsText, list, number, text } from './run-options.ts';
+import {
+  fragmentText,
+  guestOptions,
+  jobsText,
+  list,
+  number,
+  type ToolchainArguments,
+  text,
+  toolchainOptions,
+} from './run-options.ts';
 
 /** The command line of `splat series`. */
-export interface SeriesArguments {
+export interface SeriesArguments extends ToolchainArguments {
   readonly series: string;
   readonly base: string | undefined;
   readonly tree: string | undefined;
@@ -29,7 +38,9 @@ export interface SeriesArguments {
 }
 
 export function seriesOptions(yargs: Argv): Argv<SeriesArguments> {
-  return outputOptions(machineOptions(patchOptions(yargs))) as unknown as Argv<SeriesArguments>;
+  return outputOptions(
+    machineOptions(toolchainOptions(patchOptions(yargs))),
+  ) as unknown as Argv<SeriesArguments>;
 }
 
 function patchOptions(yargs: Argv): Argv {

@@ -88,6 +88,8 @@ export function seriesCommand(argv: SeriesArguments): string {
     ...argv.detector.flatMap((index) => ['--detector', String(index)]),
     ...argv.config.flatMap((name) => ['--config', name]),
     ...optionWords('config-base', argv.configBase),
+    ...optionWords('cc', argv.cc),
+    ...(argv.llvm === undefined ? [] : [`--llvm=${argv.llvm === '' ? '1' : argv.llvm}`]),
     ...optionWords('duration', argv.duration),
     ...optionWords('accel', argv.accel, guestDefaults.accel),
     ...optionWords('memory-mib', argv.memoryMib, guestDefaults.memoryMib),

@@ -4,6 +4,7 @@ import type { Emit } from '../events.ts';
 import { defaultGuest } from '../guest/recipes.ts';
 import { tryLock } from '../host/lock.ts';
 import { cacheRoot, valueDigest } from '../host/store.ts';
+import { askedToolchain } from '../kernel/toolchain.ts';
 import type { Limits } from '../plans/series/decide.ts';
 import { defaultLimits } from '../plans/series/limits.ts';
 import type { Asked, SeriesRequest } from '../plans/series/request.ts';
@@ -96,6 +97,7 @@ async function readRequest(
     cpus: argv.cpus,
     seed: argv.seed,
     workloads: argv.workload,
+    ...(await askedToolchain(argv)),
   };
   const key = valueDigest([question, argv.accel]);
   const { baseSeries } = argv;

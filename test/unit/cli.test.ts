@@ -86,6 +86,12 @@ const mistakes: readonly { readonly args: readonly string[]; readonly says: RegE
   { args: ['build', '--cc', 'gcc -O0'], says: /--cc gcc -O0: not gcc, gcc-VERSION, clang or/ },
   { args: ['build', '--cc', 'gcc', '--llvm'], says: /--cc and --llvm: --llvm is a compiler/ },
   { args: ['run', '--llvm=19'], says: /--llvm=19: not a version, as in --llvm or --llvm=-19/ },
+  {
+    args: ['series', 'a.mbox', '--base', 'debian:6.1', '--cc', 'gcc-99'],
+    says: /gcc-99 is not inst/,
+  },
+  { args: ['bisect', '--series', 'a.mbox', '--llvm=-99'], says: /clang-99 is not installed/ },
+  { args: ['controls', '--cc', 'tcc'], says: /--cc tcc: not gcc, gcc-VERSION/ },
   { args: ['run', '--series', '/nonexistent.mbox'], says: /nonexistent\.mbox/ },
   { args: ['run', '--config', '/nonexistent.config'], says: /nonexistent\.config/ },
   { args: ['run', '--kernel', 'debian:zzz'], says: /debian:zzz: not a version/ },

@@ -795,8 +795,12 @@ const parseSeriesCommand = async (words: readonly string[]): Promise<SeriesArgum
 
 void test('the command that runs the same again is the one that ran', async (t) => {
   const full =
-    'series a.mbox --base K --base-series S --workload w --detector 2 --config c --config-base b --duration 3 --repeat 4 --confidence 0.9 --accel tcg --memory-mib 2048 --cpus 4 --jobs 2 --seed 7';
-  for (const line of [full, 'series a.mbox --base K', 'series a@b..c --base K --cpus 1']) {
+    'series a.mbox --base K --base-series S --workload w --detector 2 --config c --config-base b --llvm=-19 --duration 3 --repeat 4 --confidence 0.9 --accel tcg --memory-mib 2048 --cpus 4 --jobs 2 --seed 7';
+  for (const line of [
+    full,
+    'series a.mbox --base K',
+    'series a@b..c --base K --cpus 1 --cc gcc-11',
+  ]) {
     const argv = await parseSeriesCommand(line.split(' '));
     const again = seriesCommand(argv);
     t.strictSame(await parseSeriesCommand(again.split(' ').slice(1)), argv, again);

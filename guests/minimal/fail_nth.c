@@ -18,7 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define DEBUGFS "/sys/kernel/debug"
@@ -40,6 +42,14 @@ struct tally {
 
 static int switch_fd;
 
+/* Of the calling thread; a child has one of its own. */
+static void open_switch(void)
+{
+	switch_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	if (switch_fd < 0)
+		workload_skip("no /proc/thread-self/fail-nth: the kernel lacks CONFIG_FAULT_INJECTION");
+}
+
 /* Every kind of allocation may fail, and only where fail-nth says so; nothing is printed of it. */
 static void set_up(void)
 {
@@ -54,9 +64,8 @@ static void set_up(void)
 		{ PAGE_TIMES, TIMES },
 	};
 
-	switch_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	if (switch_fd < 0)
-		workload_skip("no /proc/thread-self/fail-nth: the kernel lacks CONFIG_FAULT_INJECTION");
+	open_switch();
+	close(switch_fd);
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
 		if (!write_file(settings[i][0], settings[i][1]))
 			workload_skip("no %s: the kernel lacks a FAULT_INJECTION option",
@@ -176,6 +185,32 @@ static void sweep(const struct failing_call *call, struct tally *tally)
 	printf("%s failed at %u places\n", call->name, attempts);
 }
 
+/*
+ * In a process of its own that is named after the call: what the kernel says of a process, or when its
+ * memory is given back, has that name.
+ */
+static void sweep_apart(const struct failing_call *call, struct tally *tally)
+{
+	int status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_NAME, call->name);
+		open_switch();
+		sweep(call, tally);
+		exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		workload_fail("a process for %s", call->name);
+	errno = 0;
+	if (WIFSIGNALED(status))
+		workload_fail("%s ended by signal %d", call->name, WTERMSIG(status));
+	if (WEXITSTATUS(status) != 0)
+		exit(WEXITSTATUS(status));
+}
+
 /* How often the kernel says that it has let an allocation fail. */
 static uint64_t failed(const char *times)
 {
@@ -222,21 +257,24 @@ static int fail_nth_main(int argc, char **argv)
 {
 	struct workload workload = { .name = "fail-nth", .duration_ms = 1000, .memory_mib = 16 };
 	const struct failing_call *calls[CALLS_MAX];
-	struct tally tally = { 0 };
+	struct tally *tally;
 	uint64_t random, slabs, pages;
 	size_t count;
 
 	workload_start(&workload, argc, argv);
 	set_up();
+	tally = mmap(NULL, sizeof(*tally), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (tally == MAP_FAILED)
+		workload_fail("map a tally");
 	random = random_stream(workload.seed, 0);
 	count = draw(calls, &random);
 	for (size_t i = 0; i < count; i++)
-		sweep(calls[i], &tally);
+		sweep_apart(calls[i], tally);
 	slabs = failed(SLAB_TIMES);
 	pages = failed(PAGE_TIMES);
 	printf("done failures %" PRIu64 " in calls %" PRIu64 " of %zu, not there %" PRIu64
 	       "; failed by the kernel: slab %" PRIu64 " page %" PRIu64 "\n",
-	       tally.failures, tally.calls, count, tally.absent, slabs, pages);
+	       tally->failures, tally->calls, count, tally->absent, slabs, pages);
 	errno = 0;
 	if (slabs == 0 || pages == 0)
 		workload_fail("no allocation failed");

@@ -132,7 +132,7 @@ static int fences_abandoned_main(int argc, char **argv)
 	static struct fences fences = { .abandons = true };
 
 	workload_start(&workload, argc, argv);
-	workload_skip_known(&workload, NULL, "a timeline that ends hangs where its fence is polled");
+	workload_skip_known(&workload, NULL, NULL, "a timeline that ends hangs where its fence is polled");
 	return run(&workload, &fences);
 }
 

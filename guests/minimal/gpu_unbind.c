@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * gpu-unbind: the driver is taken from the device, and given back, while processes hold files, mappings,
- * dma-bufs and framebuffers of it and go on asking.
+ * gpu-unbind: the driver is taken from the device, and given back, while threads hold files of it and go on
+ * asking. gpu-unbind-held: they hold mappings, dma-bufs and framebuffers as well.
  */
 #include "files.h"
 #include "gpu_objects.h"
@@ -20,45 +20,77 @@
 #define ASKERS 2
 #define ROUNDS 3
 
+struct round {
+	atomic_bool bare; /* objects are let go of, and no further ones made */
+	atomic_uint bare_askers;
+	atomic_bool over;
+};
+
 struct asker {
 	pthread_t thread;
 	uint64_t random;
 	int fd;
-	atomic_bool *over;
+	struct round *round;
 	uint64_t answered;
 };
+
+/* Asks with objects: half of them stay with the file. False: there was none to be had. */
+static bool ask_for_objects(struct asker *asker)
+{
+	struct canvas canvas;
+	uint32_t framebuffer, *pixels;
+	int prime_fd = -1;
+
+	if (!canvas_create(asker->fd, OBJECT_SIDE, OBJECT_SIDE, &canvas))
+		return false;
+	if (random_below(&asker->random, 2) && !canvas_export(asker->fd, &canvas, &prime_fd))
+		prime_fd = -1;
+	pixels = canvas_map(asker->fd, &canvas);
+	if (canvas_add_framebuffer(asker->fd, &canvas, &framebuffer) &&
+	    random_below(&asker->random, 2)) {
+		framebuffer_flush(asker->fd, framebuffer);
+		gpu_ioctl(asker->fd, DRM_IOCTL_MODE_RMFB, &framebuffer);
+	}
+	if (random_below(&asker->random, 2))
+		canvas_destroy(asker->fd, &canvas);
+	if (pixels)
+		munmap(pixels, canvas.bytes);
+	if (prime_fd >= 0)
+		close(prime_fd);
+	return true;
+}
+
+/* The file that takes its place has no objects. */
+static void let_go(struct asker *asker)
+{
+	close(asker->fd);
+	asker->fd = gpu_open(GPU_DRIVER);
+	if (asker->fd < 0)
+		workload_fail("open the card again");
+	asker->round->bare_askers++;
+}
 
 /* Whatever it asks may fail (ENODEV), and whatever it maps may be gone: it reads nothing from it. */
 static void *ask(void *argument)
 {
 	struct asker *asker = argument;
+	bool bare = false;
 
-	while (!*asker->over) {
+	while (!asker->round->over) {
 		struct display display;
-		struct canvas canvas;
-		uint32_t framebuffer, *pixels;
-		int prime_fd = -1;
+		bool answered;
 
-		display_find(asker->fd, &display);
-		if (!canvas_create(asker->fd, OBJECT_SIDE, OBJECT_SIDE, &canvas)) {
+		if (asker->round->bare && !bare) {
+			let_go(asker);
+			bare = true;
+		}
+		answered = display_find(asker->fd, &display);
+		if (!bare)
+			answered = ask_for_objects(asker);
+		if (answered)
+			asker->answered++;
+		else
 			pause_ms(1);
-			continue;
-		}
-		asker->answered++;
-		if (random_below(&asker->random, 2) && !canvas_export(asker->fd, &canvas, &prime_fd))
-			prime_fd = -1;
-		pixels = canvas_map(asker->fd, &canvas);
-		if (canvas_add_framebuffer(asker->fd, &canvas, &framebuffer) &&
-		    random_below(&asker->random, 2)) {
-			framebuffer_flush(asker->fd, framebuffer);
-			gpu_ioctl(asker->fd, DRM_IOCTL_MODE_RMFB, &framebuffer);
-		}
-		if (random_below(&asker->random, 2))
-			canvas_destroy(asker->fd, &canvas);
-		if (pixels)
-			munmap(pixels, canvas.bytes);
-		if (prime_fd >= 0)
-			close(prime_fd);
 	}
 	close(asker->fd);
 	return NULL;
@@ -76,9 +108,9 @@ static void find_device(char *name, size_t size)
 }
 
 static void start_asking(struct asker *asker, const struct workload *workload, unsigned index,
-			 atomic_bool *over)
+			 struct round *round)
 {
-	*asker = (struct asker){ .random = random_stream(workload->seed, index), .over = over,
+	*asker = (struct asker){ .random = random_stream(workload->seed, index), .round = round,
 				 .fd = gpu_open(GPU_DRIVER) };
 	if (asker->fd < 0)
 		workload_fail("open the card");
@@ -87,22 +119,34 @@ static void start_asking(struct asker *asker, const struct workload *workload, u
 		workload_fail("start asker %u", index);
 }
 
+/* What was let go of is freed by the host's answer, and by a work queue after it. */
+static void wait_until_bare(struct round *round)
+{
+	round->bare = true;
+	while (round->bare_askers < ASKERS)
+		pause_ms(1);
+	pause_ms(30);
+}
+
 /* Returns how many times the askers were answered. */
-static uint64_t unbind_and_bind(const struct workload *workload, const char *device, unsigned round)
+static uint64_t unbind_and_bind(const struct workload *workload, const char *device,
+				unsigned number, bool held)
 {
 	struct asker askers[ASKERS];
-	atomic_bool over = false;
+	struct round round = { 0 };
 	uint64_t answered = 0;
 
 	for (unsigned i = 0; i < ASKERS; i++)
-		start_asking(&askers[i], workload, round * ASKERS + i, &over);
-	pause_ms(50 + round * 30);
+		start_asking(&askers[i], workload, number * ASKERS + i, &round);
+	pause_ms(50 + number * 30);
+	if (!held)
+		wait_until_bare(&round);
 	if (!write_file(DRIVER_FOLDER "unbind", device))
 		workload_fail("take %s from its driver", device);
 	pause_ms(20);
 	if (!write_file(DRIVER_FOLDER "bind", device))
 		workload_fail("give %s back to its driver", device);
-	over = true;
+	round.over = true;
 	for (unsigned i = 0; i < ASKERS; i++) {
 		pthread_join(askers[i].thread, NULL);
 		answered += askers[i].answered;
@@ -110,19 +154,17 @@ static uint64_t unbind_and_bind(const struct workload *workload, const char *dev
 	return answered;
 }
 
-static int gpu_unbind_main(int argc, char **argv)
+static int unbind(const struct workload *workload, bool held)
 {
-	struct workload workload = { .name = "gpu-unbind", .duration_ms = 500, .memory_mib = 16 };
 	uint64_t answered = 0;
 	unsigned round = 0;
 	char device[64];
 	int fd;
 
-	workload_start(&workload, argc, argv);
 	find_device(device, sizeof(device));
 	do
-		answered += unbind_and_bind(&workload, device, round);
-	while (++round < ROUNDS || workload_time_is_left(&workload));
+		answered += unbind_and_bind(workload, device, round, held);
+	while (++round < ROUNDS || workload_time_is_left(workload));
 	fd = gpu_open(GPU_DRIVER);
 	if (fd < 0)
 		workload_fail("open the card of the driver that came back");
@@ -131,4 +173,24 @@ static int gpu_unbind_main(int argc, char **argv)
 	return 0;
 }
 
+static int gpu_unbind_main(int argc, char **argv)
+{
+	struct workload workload = { .name = "gpu-unbind", .duration_ms = 500, .memory_mib = 16 };
+
+	workload_start(&workload, argc, argv);
+	return unbind(&workload, false);
+}
+
+static int gpu_unbind_held_main(int argc, char **argv)
+{
+	struct workload workload = { .name = "gpu-unbind-held", .duration_ms = 500,
+				     .memory_mib = 16 };
+
+	workload_start(&workload, argc, argv);
+	workload_skip_known(&workload, "7.3", NULL,
+			    "a mutex is destroyed before the objects that take it");
+	return unbind(&workload, true);
+}
+
 PROGRAM("gpu-unbind", gpu_unbind_main);
+PROGRAM("gpu-unbind-held", gpu_unbind_held_main);

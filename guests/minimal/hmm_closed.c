@@ -30,7 +30,7 @@ static int hmm_closed_main(int argc, char **argv)
 	workload_start(&workload, argc, argv);
 	if (access("/dev/hmm_dmirror1", F_OK) < 0)
 		workload_skip("no /dev/hmm_dmirror1: the kernel lacks CONFIG_TEST_HMM");
-	workload_skip_known(&workload, NULL, "a mirror is freed under a fault of its pages");
+	workload_skip_known(&workload, NULL, NULL, "a mirror is freed under a fault of its pages");
 	done = race(&workload, THREADS, operations, 1, NULL);
 	printf("done operations %" PRIu64 "\n", done);
 	return 0;

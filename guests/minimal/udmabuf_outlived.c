@@ -47,7 +47,7 @@ static int udmabuf_outlived_main(int argc, char **argv)
 	int device;
 
 	workload_start(&workload, argc, argv);
-	workload_skip_known(&workload, "7.3", "a page that a udmabuf maps dies with its memfd");
+	workload_skip_known(&workload, NULL, "7.3", "a page that a udmabuf maps dies with its memfd");
 	device = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
 	if (device < 0 && errno == ENOENT)
 		workload_skip("no /dev/udmabuf: the kernel lacks CONFIG_UDMABUF");

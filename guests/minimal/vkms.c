@@ -256,7 +256,7 @@ static int vkms_borrow_main(int argc, char **argv)
 	static struct screen screen = { .borrows = true };
 
 	workload_start(&workload, argc, argv);
-	workload_skip_known(&workload, "6.5", "possible deadlock in drm_gem_shmem_vmap");
+	workload_skip_known(&workload, NULL, "6.5", "possible deadlock in drm_gem_shmem_vmap");
 	return run(&workload, &screen);
 }
 

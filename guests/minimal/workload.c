@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,17 +138,23 @@ void workload_skip(const char *format, ...)
 	exit(EXIT_MISSING);
 }
 
-void workload_skip_known(const struct workload *workload, const char *fixed_in, const char *bug)
+static bool kernel_is_before(const char *version)
 {
 	struct utsname kernel;
-	int major = 0, minor = 0, fixed_major = INT_MAX, fixed_minor = 0;
+	int major = 0, minor = 0, other_major = 0, other_minor = 0;
 
 	uname(&kernel);
 	sscanf(kernel.release, "%d.%d", &major, &minor);
-	if (fixed_in)
-		sscanf(fixed_in, "%d.%d", &fixed_major, &fixed_minor);
-	if (!workload->anyway &&
-	    (major < fixed_major || (major == fixed_major && minor < fixed_minor)))
-		workload_skip("a known bug of Linux%s%s: %s", fixed_in ? " before " : "",
-			      fixed_in ? fixed_in : "", bug);
+	sscanf(version, "%d.%d", &other_major, &other_minor);
+	return major < other_major || (major == other_major && minor < other_minor);
+}
+
+void workload_skip_known(const struct workload *workload, const char *since, const char *fixed_in,
+			 const char *bug)
+{
+	if (workload->anyway || (since && kernel_is_before(since)) ||
+	    (fixed_in && !kernel_is_before(fixed_in)))
+		return;
+	workload_skip("a known bug of Linux%s%s%s%s: %s", since ? " since " : "", since ? since : "",
+		      fixed_in ? " before " : "", fixed_in ? fixed_in : "", bug);
 }

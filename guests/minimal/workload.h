@@ -62,9 +62,10 @@ _Noreturn void workload_skip(const char *format, ...) __attribute__((format(prin
 
 /*
  * Skips where a known bug of the kernel would speak at once and leave lockdep off, or hang the guest
- * (docs/found.md tells of it): before the version "6.5" that fixed it, or, with NULL, everywhere.
- * --anyway runs it.
+ * (docs/found.md tells of it): from the version "6.1" that brought it until before the version "6.5" that
+ * fixed it; NULL: from every one, in every later one. --anyway runs it.
  */
-void workload_skip_known(const struct workload *workload, const char *fixed_in, const char *bug);
+void workload_skip_known(const struct workload *workload, const char *since, const char *fixed_in,
+			 const char *bug);
 
 #endif

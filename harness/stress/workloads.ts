@@ -189,7 +189,14 @@ export const workloads: readonly Workload[] = [
     witnesses: ['calls.vkms_atomic_commit_tail', 'calls.vkms_composer_worker'],
     durationMs: 1500,
   },
-  // These four meet known bugs of the kernel that leave no detector alive (docs/found.md), and do not run where it has them.
+  // These five meet known bugs of the kernel that leave no detector alive (docs/found.md), and do not run where it has them.
+  {
+    name: 'gpu-unbind-held',
+    program: '/bin/gpu-unbind-held',
+    args: [],
+    witnesses: ['calls.drm_dev_unplug', 'calls.virtio_gpu_release'],
+    durationMs: 500,
+  },
   {
     name: 'vkms-borrow',
     program: '/bin/vkms-borrow',

@@ -10,6 +10,7 @@ import {
   sleeping,
   warning,
 } from './expect.ts';
+import { moreControls } from './more-controls.ts';
 import type { Control } from './seeded-bugs.ts';
 
 const timed = { timed: true } as const;
@@ -246,6 +247,8 @@ const keptRules: readonly Control[] = [
     [
       ['hlist munmap', 'a callback may sleep when the range is blockable'],
       ['interval munmap', 'the same through the interval tree'],
+      ['hlist dontneed', 'the same, in newer kernels under a VMA lock'],
+      ['interval dontneed', 'the same through the interval tree'],
       ['hlist mrelease', 'a trylock does not sleep'],
       ['interval mrelease', 'a trylock does not sleep'],
       ['hlist oom-memcg', 'the same in the oom_reaper; the OOM kill is an event'],
@@ -261,6 +264,7 @@ export const controls: readonly Control[] = Object.freeze([
   ...sleeps,
   ...lockOrders,
   ...keptRules,
+  ...moreControls,
 ]);
 
 /** Row 18: workloads of real notifier users whose OOM kills must be silent, by name, with what reaps them. */

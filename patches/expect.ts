@@ -61,7 +61,7 @@ export function cell(
   mode: string,
   where: `${Control['notifier']} ${Control['trigger']}`,
   expectations: readonly Expectation[],
-  more: Pick<Control, 'refusals' | 'timed' | 'rowSince'> = {},
+  more: Partial<Pick<Control, 'refusals' | 'timed' | 'rowSince' | 'exists' | 'witness'>> = {},
 ): Control {
   const [notifier, trigger] = where.split(' ') as [Control['notifier'], Control['trigger']];
   return {
@@ -80,8 +80,10 @@ function witnessOf(notifier: Control['notifier'], trigger: Control['trigger']): 
   const start = notifier === 'hlist' ? 'hlist_start' : 'interval';
   switch (trigger) {
     case 'register':
+    case 'idle':
       return 'seeded';
     case 'munmap':
+    case 'dontneed':
     case 'reclaim':
       return `${start}_blockable`;
     case 'mrelease':

@@ -39,6 +39,27 @@ export const rules: readonly Rule[] = Object.freeze([
   { id: 19, name: 'sleeping in an interval notifier when non-blockable' },
   { id: 20, name: 'rules 9, 10, 11 and 15 through an hlist notifier, under SRCU as of 6.4' },
   { id: 21, name: 'driver that keeps every rule', kept: true },
+  { id: 22, name: 'mmu_interval_notifier_remove() under the lock the callback takes' },
+  { id: 23, name: 'mmu_interval_read_begin() under the lock the callback takes' },
+  { id: 24, name: 'mmu_notifier_unregister() under the lock the callback takes' },
+  { id: 25, name: 'dma_resv_lock() in a callback' },
+  { id: 26, name: 'GFP_KERNEL allocation in a blockable callback' },
+  { id: 27, name: 'mmap_lock of another address space in a callback' },
+  { id: 28, name: 'sleeping in clear_flush_young() or clear_young()' },
+  { id: 29, name: 'sleeping in the op of a secondary TLB' },
+  { id: 30, name: 'op of a secondary TLB beside a start op' },
+  { id: 31, name: 'first pass of an interval notifier without a second' },
+  { id: 32, name: 'sleeping in the second pass when non-blockable' },
+  { id: 33, name: 'sleeping in free_notifier()' },
+  { id: 34, name: 'one mmu_notifier_put() too many' },
+  { id: 35, name: 'dma_resv_lock() in a fence signalling section' },
+  { id: 36, name: 'mmap_lock in a fence signalling section' },
+  { id: 37, name: 'GFP_KERNEL in a fence signalling section' },
+  {
+    id: 38,
+    name: 'in a fence signalling section, a lock under which a fence is waited for elsewhere',
+  },
+  { id: 39, name: 'dma_fence_wait() in a fence signalling section' },
 ]);
 
 /** A splat as it is printed. Its title is that of syzbot's style, with the function to blame. */
@@ -65,7 +86,17 @@ export interface Control {
   readonly row: number;
   readonly mode: string;
   readonly notifier: 'hlist' | 'interval';
-  readonly trigger: 'register' | 'munmap' | 'mrelease' | 'oom-memcg' | 'oom-global' | 'reclaim';
+  readonly trigger:
+    | 'register'
+    | 'munmap'
+    | 'dontneed'
+    | 'mrelease'
+    | 'oom-memcg'
+    | 'oom-global'
+    | 'reclaim'
+    | 'idle';
+  /** Where there is something to break; absent: on every kernel. */
+  readonly exists?: { readonly from: string };
   /** For mode `refuse`: how many non-blockable calls it refuses. */
   readonly refusals?: number;
   /** A counter of the driver that must move, or the control was not exercised. */

@@ -27,6 +27,7 @@
 static const struct {
 	const char *name;
 	bool legal;
+	bool may_be_refused; /* REGISTER answers EINVAL: the kernel has seen what is wrong */
 	uint32_t flags;
 } modes[SPLAT_MN_MODES] = {
 	[SPLAT_MN_WELL_BEHAVED] = { "well-behaved", .legal = true },
@@ -47,6 +48,24 @@ static const struct {
 	[SPLAT_MN_SPINLOCK] = { "spinlock", .legal = true },
 	[SPLAT_MN_REFUSE] = { "refuse", .legal = true },
 	[SPLAT_MN_ALLOC_UNDER_ALL_LOCKS] = { "alloc-under-all-locks" },
+	[SPLAT_MN_UNREGISTER_UNDER_LOCK] = { "unregister-under-lock" },
+	[SPLAT_MN_READ_UNDER_LOCK] = { "read-under-lock" },
+	[SPLAT_MN_RESV_IN_CALLBACK] = { "resv-in-callback" },
+	[SPLAT_MN_ALLOC_IN_CALLBACK] = { "alloc-in-callback" },
+	[SPLAT_MN_OTHER_MMAP_LOCK] = { "other-mmap-lock" },
+	[SPLAT_MN_SLEEP_YOUNG] = { "sleep-young" },
+	[SPLAT_MN_SLEEP_TLB] = { "sleep-tlb" },
+	[SPLAT_MN_START_AND_TLB] = { "start-and-tlb", .may_be_refused = true },
+	[SPLAT_MN_START_ONLY] = { "start-only" },
+	[SPLAT_MN_START_ONLY_LOCKED] = { "start-only-locked" },
+	[SPLAT_MN_SLEEP_FINISH] = { "sleep-finish" },
+	[SPLAT_MN_SLEEP_FREE] = { "sleep-free" },
+	[SPLAT_MN_PUT_TWICE] = { "put-twice" },
+	[SPLAT_MN_FENCE_RESV] = { "fence-resv" },
+	[SPLAT_MN_FENCE_MMAP_LOCK] = { "fence-mmap-lock" },
+	[SPLAT_MN_FENCE_ALLOC] = { "fence-alloc" },
+	[SPLAT_MN_FENCE_LOCK] = { "fence-lock" },
+	[SPLAT_MN_FENCE_WAIT] = { "fence-wait" },
 };
 
 static const struct {
@@ -56,6 +75,7 @@ static const struct {
 	{ "register", trigger_register },     { "munmap", trigger_munmap },
 	{ "mrelease", trigger_mrelease },     { "oom-memcg", trigger_oom_memcg },
 	{ "oom-global", trigger_oom_global }, { "reclaim", trigger_reclaim },
+	{ "dontneed", trigger_dontneed },     { "idle", trigger_idle },
 };
 
 struct options {
@@ -162,9 +182,14 @@ struct mirror mirror_begin(const struct control *control)
 	if (mirror.memory == MAP_FAILED)
 		workload_fail("map %zu bytes", control->bytes);
 	registration.start = (uintptr_t)mirror.memory;
-	if (ioctl(mirror.device, SPLAT_MN_IOC_ARM, &arming) < 0)
+	if (ioctl(mirror.device, SPLAT_MN_IOC_ARM, &arming) < 0) {
+		if (errno == EOPNOTSUPP)
+			workload_skip("this kernel has nothing that %s could break",
+				      modes[control->mode].name);
 		workload_fail("arm mode %s", modes[control->mode].name);
-	if (ioctl(mirror.device, SPLAT_MN_IOC_REGISTER, &registration) < 0)
+	}
+	if (ioctl(mirror.device, SPLAT_MN_IOC_REGISTER, &registration) < 0 &&
+	    !(errno == EINVAL && modes[control->mode].may_be_refused))
 		workload_fail("register a notifier");
 	/* EINVAL: nothing to do in process context. */
 	if (ioctl(mirror.device, SPLAT_MN_IOC_KICK) < 0 && errno != EINVAL)

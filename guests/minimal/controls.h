@@ -44,5 +44,7 @@ trigger_function trigger_mrelease;   /* process_mrelease() on a victim held at i
 trigger_function trigger_oom_memcg;  /* the oom_reaper on a victim held there, after a memcg's OOM kill */
 trigger_function trigger_oom_global; /* the same, when the whole guest is out of memory */
 trigger_function trigger_reclaim;    /* kswapd swaps a victim's pages out */
+trigger_function trigger_dontneed;   /* MADV_DONTNEED in the process itself: in newer kernels without mmap_lock */
+trigger_function trigger_idle;	     /* the pages' age is asked and cleared (page_idle) */
 
 #endif

@@ -6,6 +6,8 @@
 #include "workload.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -30,6 +32,30 @@ void trigger_munmap(const struct control *control)
 
 	/* The middle: one invalidation, and the mapping is split around it. */
 	munmap(mirror.memory + PAGE_BYTES, control->bytes - 2 * PAGE_BYTES);
+	mirror_end(&mirror, control);
+}
+
+void trigger_dontneed(const struct control *control)
+{
+	struct mirror mirror = mirror_begin(control);
+
+	madvise(mirror.memory + PAGE_BYTES, control->bytes - 2 * PAGE_BYTES, MADV_DONTNEED);
+	mirror_end(&mirror, control);
+}
+
+/* Of all pages of the guest: those of the mirror are among them. */
+void trigger_idle(const struct control *control)
+{
+	struct mirror mirror = mirror_begin(control);
+	uint64_t marks[PAGE_BYTES / sizeof(uint64_t)];
+	int bitmap = open("/sys/kernel/mm/page_idle/bitmap", O_WRONLY | O_CLOEXEC);
+
+	if (bitmap < 0)
+		workload_skip("no page_idle: the kernel lacks CONFIG_IDLE_PAGE_TRACKING");
+	memset(marks, 0xff, sizeof(marks));
+	while (write(bitmap, marks, sizeof(marks)) > 0)
+		;
+	close(bitmap);
 	mirror_end(&mirror, control);
 }
 
@@ -76,6 +102,14 @@ static void await_callback(const char *counter, uint64_t before, unsigned long t
 	}
 }
 
+/* The driver's counter of the callback that reclaim makes run. */
+static const char *called_by_reclaim(const struct control *control)
+{
+	if (control->mode == SPLAT_MN_SLEEP_TLB)
+		return "seeded";
+	return control->kind == SPLAT_MN_INTERVAL ? "interval_blockable" : "hlist_start_blockable";
+}
+
 /*
  * In a squeezed guest (memory.h) kswapd starts at the next allocation; if it has given up, the victim,
  * which takes more than there is room for, reclaims itself. memory.reclaim would not do: it does not
@@ -83,7 +117,7 @@ static void await_callback(const char *counter, uint64_t before, unsigned long t
  */
 void trigger_reclaim(const struct control *control)
 {
-	const char *counter = control->kind == SPLAT_MN_INTERVAL ? "interval_blockable" : "hlist_start_blockable";
+	const char *counter = called_by_reclaim(control);
 	struct armed armed = { .control = control, .appetite = 2 * ROOM_BYTES };
 	struct victim victim;
 	uint64_t before;

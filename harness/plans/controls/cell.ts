@@ -34,7 +34,9 @@ export function planCells(
   state: AnnotationState,
   choice: { readonly seed: number; readonly only: readonly number[] },
 ): readonly CellPlan[] {
-  const seeded = controls.map((control) => planControl(control, version, state, choice.seed));
+  const seeded = controls
+    .filter(({ exists }) => exists === undefined || isVersionIn(version, exists))
+    .map((control) => planControl(control, version, state, choice.seed));
   const users = realUsers.map((user) => planUser(user, choice.seed));
   return [...seeded, ...users]
     .filter(({ rule }) => choice.only.length === 0 || choice.only.includes(rule.id))

@@ -4,16 +4,18 @@
  * Every function has the prefix, and noinline where it sleeps or locks: its name is what a report shows.
  */
 #include <linux/dma-fence.h>
+#include <linux/dma-resv.h>
 #include <linux/gfp.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
+#include <linux/mmu_notifier.h>
 #include <linux/sched.h>
 #include <linux/wait.h>
 
 #include "driver.h"
 
-static noinline int splat_mn_take_lock(struct splat_mn_client *client)
+noinline int splat_mn_take_lock(struct splat_mn_client *client)
 {
 	mutex_lock(&client->lock);
 	mutex_unlock(&client->lock);
@@ -29,7 +31,7 @@ static int splat_mn_try_lock(struct splat_mn_client *client)
 }
 
 /* A page: any __alloc_pages() that may block says so to lockdep and to might_sleep(), whether it has to or not. */
-static noinline void splat_mn_allocate(gfp_t gfp)
+noinline void splat_mn_allocate(gfp_t gfp)
 {
 	free_page(__get_free_page(gfp));
 }
@@ -60,7 +62,7 @@ static noinline int splat_mn_wait_for_event(struct splat_mn_client *client)
 }
 
 /* The stub fence is signalled from the start: no wait, only its annotations. */
-static noinline int splat_mn_wait_for_fence(struct splat_mn_client *client)
+noinline int splat_mn_wait_for_fence(struct splat_mn_client *client)
 {
 	struct dma_fence *fence = dma_fence_get_stub();
 
@@ -137,13 +139,33 @@ static void splat_mn_allocate_under_end_lock(struct splat_mn_client *client)
 	mutex_unlock(&client->end_lock);
 }
 
-/* GFP_NOIO still enters reclaim, hence notifiers: a fence must not depend on it. */
-static void splat_mn_allocate_before_signalling(struct splat_mn_client *client)
+/* Whoever holds a reservation allocates: dma_resv_lockdep() has told lockdep at boot. */
+noinline int splat_mn_lock_reservation(struct splat_mn_client *client)
 {
-	bool cookie = dma_fence_begin_signalling();
+	dma_resv_lock(&client->reservation, NULL); /* BUG in a callback, and in a signalling section */
+	dma_resv_unlock(&client->reservation);
+	return 0;
+}
 
-	splat_mn_allocate(GFP_NOIO); /* BUG */
-	dma_fence_end_signalling(cookie);
+/* Nobody holds it; but a callback may run because of anybody's allocation, under any mmap_lock. */
+static noinline int splat_mn_lock_other_mm(struct splat_mn_client *client)
+{
+	if (!client->other_mm)
+		return 0;
+	mmap_read_lock(client->other_mm); /* BUG */
+	mmap_read_unlock(client->other_mm);
+	return 0;
+}
+
+static void splat_mn_read_under_lock(struct splat_mn_client *client)
+{
+	struct mmu_interval_notifier *interval = splat_mn_last_interval(client);
+
+	if (!interval)
+		return;
+	mutex_lock(&client->lock);
+	mmu_interval_read_begin(interval); /* BUG: waits for callbacks, which take the lock */
+	mutex_unlock(&client->lock);
 }
 
 static void splat_mn_take_mmap_lock_under_lock(struct splat_mn_client *client)
@@ -190,6 +212,43 @@ const struct splat_mn_bug splat_mn_bugs[SPLAT_MN_MODES] = {
 	[SPLAT_MN_SPINLOCK] = { .nonblockable = splat_mn_take_spinlock },
 	[SPLAT_MN_REFUSE] = { .nonblockable = splat_mn_refuse_at_first },
 	[SPLAT_MN_ALLOC_UNDER_ALL_LOCKS] = { .kick = splat_mn_allocate_under_all_locks },
+	[SPLAT_MN_UNREGISTER_UNDER_LOCK] = { .unregister_locked = true },
+	[SPLAT_MN_READ_UNDER_LOCK] = { .kick = splat_mn_read_under_lock },
+	[SPLAT_MN_RESV_IN_CALLBACK] = { .blockable = splat_mn_lock_reservation },
+	[SPLAT_MN_ALLOC_IN_CALLBACK] = { .blockable = splat_mn_allocate_kernel },
+	[SPLAT_MN_OTHER_MMAP_LOCK] = {
+		.blockable = splat_mn_lock_other_mm,
+		.needs_other_mm = true,
+	},
+	[SPLAT_MN_SLEEP_YOUNG] = { .hlist_ops = &splat_mn_young_ops },
+	[SPLAT_MN_SLEEP_TLB] = { .hlist_ops = &splat_mn_tlb_ops },
+	[SPLAT_MN_START_AND_TLB] = {
+		.hlist_ops = &splat_mn_start_and_tlb_ops,
+		.register_is_seed = true,
+	},
+#ifdef SPLAT_MN_TWO_PASSES
+	[SPLAT_MN_START_ONLY] = {
+		.interval_ops = &splat_mn_start_only_ops,
+		.register_is_seed = true,
+	},
+	[SPLAT_MN_START_ONLY_LOCKED] = {
+		.interval_ops = &splat_mn_start_only_ops,
+		.register_is_seed = true,
+		.insert_locked = true,
+	},
+	[SPLAT_MN_SLEEP_FINISH] = { .interval_ops = &splat_mn_two_pass_ops },
+#else
+	[SPLAT_MN_START_ONLY] = { .absent = true },
+	[SPLAT_MN_START_ONLY_LOCKED] = { .absent = true },
+	[SPLAT_MN_SLEEP_FINISH] = { .absent = true },
+#endif
+	[SPLAT_MN_SLEEP_FREE] = { .kick = splat_mn_free_sleeping },
+	[SPLAT_MN_PUT_TWICE] = { .kick = splat_mn_put_twice },
+	[SPLAT_MN_FENCE_RESV] = { .kick = splat_mn_signal_with_reservation },
+	[SPLAT_MN_FENCE_MMAP_LOCK] = { .kick = splat_mn_signal_with_mmap_lock },
+	[SPLAT_MN_FENCE_ALLOC] = { .kick = splat_mn_signal_with_memory },
+	[SPLAT_MN_FENCE_LOCK] = { .kick = splat_mn_signal_with_lock },
+	[SPLAT_MN_FENCE_WAIT] = { .kick = splat_mn_signal_after_wait },
 };
 
 int splat_mn_invalidate(struct splat_mn_client *client, bool blockable)

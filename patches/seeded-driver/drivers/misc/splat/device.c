@@ -5,20 +5,53 @@
 #include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/miscdevice.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "driver.h"
 
+/* NULL when it has none any more. */
+static struct mm_struct *parent_mm(void)
+{
+	struct task_struct *parent;
+	struct mm_struct *mm;
+
+	rcu_read_lock();
+	parent = rcu_dereference(current->real_parent);
+	get_task_struct(parent);
+	rcu_read_unlock();
+	mm = get_task_mm(parent);
+	put_task_struct(parent);
+	return mm;
+}
+
+static void forget_other_mm(struct splat_mn_client *client)
+{
+	if (client->other_mm)
+		mmput(client->other_mm);
+	client->other_mm = NULL;
+}
+
 static int arm(struct splat_mn_client *client, const struct splat_mn_arm *args)
 {
+	const struct splat_mn_bug *bug;
+
 	if (args->mode >= SPLAT_MN_MODES)
 		return -EINVAL;
 	if (!list_empty(&client->subscriptions))
 		return -EBUSY;
+	bug = &splat_mn_bugs[args->mode];
+	if (bug->absent)
+		return -EOPNOTSUPP;
+	forget_other_mm(client);
+	if (bug->needs_other_mm)
+		client->other_mm = parent_mm();
 	atomic_set(&client->refusals, min_t(u32, args->refusals, INT_MAX));
-	client->bug = &splat_mn_bugs[args->mode];
+	client->bug = bug;
 	return 0;
 }
 
@@ -99,6 +132,7 @@ static int splat_mn_open(struct inode *inode, struct file *file)
 	mutex_init(&client->end_lock);
 	spin_lock_init(&client->spin);
 	mutex_init(&client->setup);
+	dma_resv_init(&client->reservation);
 	INIT_LIST_HEAD(&client->subscriptions);
 	client->bug = &splat_mn_bugs[SPLAT_MN_WELL_BEHAVED];
 	file->private_data = client;
@@ -110,6 +144,8 @@ static int splat_mn_release(struct inode *inode, struct file *file)
 	struct splat_mn_client *client = file->private_data;
 
 	splat_mn_unregister_all(client);
+	forget_other_mm(client);
+	dma_resv_fini(&client->reservation);
 	kfree(client);
 	return 0;
 }

@@ -3,11 +3,20 @@
 #define SPLAT_DRIVER_H
 
 #include <linux/atomic.h>
+#include <linux/dma-resv.h>
+#include <linux/gfp.h>
 #include <linux/list.h>
+#include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
+#include <linux/version.h>
 
 #include "splat_mn.h"
+
+/* invalidate_start and invalidate_finish of interval notifiers: in 7.2, not in 6.12. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+#define SPLAT_MN_TWO_PASSES
+#endif
 
 struct splat_mn_bug;
 
@@ -18,6 +27,10 @@ struct splat_mn_client {
 	struct mutex end_lock;
 	spinlock_t spin;
 	atomic_t refusals;
+	/* Of nobody else, and signalled: no fence is ever in it. */
+	struct dma_resv reservation;
+	/* The parent's at the time of ARM, with a reference; NULL unless the mode locks it. */
+	struct mm_struct *other_mm;
 
 	/* Serialises ioctls, never taken by callbacks; protects the rest. */
 	struct mutex setup;
@@ -36,8 +49,19 @@ struct splat_mn_bug {
 	void (*end)(struct splat_mn_client *client, bool blockable);
 	/* Process context, with no lock but setup. */
 	void (*kick)(struct splat_mn_client *client);
-	/* Register while holding lock. */
+	/* Instead of start and end ops that are well-behaved. */
+	const struct mmu_notifier_ops *hlist_ops;
+	const struct mmu_interval_notifier_ops *interval_ops;
+	/* Register, or unregister, while holding lock. */
 	bool register_locked;
+	bool unregister_locked;
+	/* Insert an interval notifier by the function for callers that hold mmap_lock. */
+	bool insert_locked;
+	/* Registering is what is wrong. */
+	bool register_is_seed;
+	bool needs_other_mm;
+	/* This kernel does not have what the mode breaks. */
+	bool absent;
 };
 
 extern const struct splat_mn_bug splat_mn_bugs[SPLAT_MN_MODES];
@@ -49,6 +73,39 @@ int splat_mn_invalidate(struct splat_mn_client *client, bool blockable);
 int splat_mn_register(struct splat_mn_client *client, struct splat_mn_register *args);
 int splat_mn_unregister(struct splat_mn_client *client, unsigned long id);
 void splat_mn_unregister_all(struct splat_mn_client *client);
+/* The one registered last, if it is an interval notifier. */
+struct mmu_interval_notifier *splat_mn_last_interval(struct splat_mn_client *client);
+
+/* The client of a registration, for ops of other files. */
+struct splat_mn_client *splat_mn_client_of_interval(struct mmu_interval_notifier *notifier);
+
+/* ops.c: ops that are rarely implemented, each with its bug. */
+extern const struct mmu_notifier_ops splat_mn_young_ops;
+extern const struct mmu_notifier_ops splat_mn_tlb_ops;
+extern const struct mmu_notifier_ops splat_mn_start_and_tlb_ops;
+#ifdef SPLAT_MN_TWO_PASSES
+extern const struct mmu_interval_notifier_ops splat_mn_start_only_ops;
+extern const struct mmu_interval_notifier_ops splat_mn_two_pass_ops;
+#endif
+int splat_mn_hlist_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range);
+
+/* What several bugs are made of; each says so to lockdep and to might_sleep(). */
+int splat_mn_take_lock(struct splat_mn_client *client);
+void splat_mn_allocate(gfp_t gfp);
+int splat_mn_wait_for_fence(struct splat_mn_client *client);
+int splat_mn_lock_reservation(struct splat_mn_client *client);
+
+/* sections.c: what is done inside of a fence's signalling section. */
+void splat_mn_allocate_before_signalling(struct splat_mn_client *client);
+void splat_mn_signal_with_reservation(struct splat_mn_client *client);
+void splat_mn_signal_with_mmap_lock(struct splat_mn_client *client);
+void splat_mn_signal_with_memory(struct splat_mn_client *client);
+void splat_mn_signal_with_lock(struct splat_mn_client *client);
+void splat_mn_signal_after_wait(struct splat_mn_client *client);
+
+/* lifetimes.c: mmu_notifier_get() and _put(). */
+void splat_mn_free_sleeping(struct splat_mn_client *client);
+void splat_mn_put_twice(struct splat_mn_client *client);
 
 enum splat_mn_counter {
 	SPLAT_MN_HLIST_START_BLOCKABLE,

@@ -2,8 +2,8 @@
 /* Registrations: an hlist or interval notifier each, whose callbacks count themselves and do what the mode says. */
 #include <linux/kernel.h>
 #include <linux/mm.h>
-#include <linux/mmu_notifier.h>
 #include <linux/mmap_lock.h>
+#include <linux/mmu_notifier.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -45,7 +45,12 @@ static noinline void splat_mn_assert_ended(int unended)
 	WARN_ONCE(unended > 0, "%d of invalidate_range_start without their end", unended);
 }
 
-static int splat_mn_hlist_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
+struct splat_mn_client *splat_mn_client_of_interval(struct mmu_interval_notifier *notifier)
+{
+	return container_of(notifier, struct subscription, interval)->client;
+}
+
+int splat_mn_hlist_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
 {
 	struct subscription *sub = container_of(notifier, struct subscription, hlist);
 	bool blockable = mmu_notifier_range_blockable(range);
@@ -65,13 +70,14 @@ static int splat_mn_hlist_start(struct mmu_notifier *notifier, const struct mmu_
 static void splat_mn_hlist_end(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
 {
 	struct subscription *sub = container_of(notifier, struct subscription, hlist);
+	struct splat_mn_client *client = sub->client;
 
 	splat_mn_assert_not_gone(sub);
 	if (!READ_ONCE(sub->refused))
 		splat_mn_assert_started(atomic_dec_return(&sub->unended));
 	splat_mn_count(SPLAT_MN_HLIST_END);
-	if (sub->client->bug->end)
-		sub->client->bug->end(sub->client, mmu_notifier_range_blockable(range));
+	if (client->bug->end)
+		client->bug->end(client, mmu_notifier_range_blockable(range));
 }
 
 static bool splat_mn_interval_invalidate(struct mmu_interval_notifier *notifier,
@@ -100,12 +106,30 @@ static const struct mmu_interval_notifier_ops interval_ops = {
 	.invalidate = splat_mn_interval_invalidate,
 };
 
+static int insert(struct subscription *sub, const struct splat_mn_register *args)
+{
+	const struct splat_mn_bug *bug = sub->client->bug;
+	const struct mmu_interval_notifier_ops *ops = bug->interval_ops ?: &interval_ops;
+	struct mm_struct *mm = current->mm;
+	int error;
+
+	if (!bug->insert_locked)
+		return mmu_interval_notifier_insert(&sub->interval, mm, args->start, args->length, ops);
+	mmap_write_lock(mm);
+	error = mmu_interval_notifier_insert_locked(&sub->interval, mm, args->start, args->length, ops);
+	mmap_write_unlock(mm);
+	return error;
+}
+
 static int subscribe(struct subscription *sub, const struct splat_mn_register *args)
 {
+	const struct splat_mn_bug *bug = sub->client->bug;
+
 	if (sub->kind == SPLAT_MN_INTERVAL)
-		return mmu_interval_notifier_insert(&sub->interval, current->mm, args->start,
-						    args->length, &interval_ops);
+		return insert(sub, args);
 	sub->hlist.ops = args->flags & SPLAT_MN_WITH_END ? &start_end_ops : &start_ops;
+	if (bug->hlist_ops)
+		sub->hlist.ops = bug->hlist_ops;
 	return mmu_notifier_register(&sub->hlist, current->mm);
 }
 
@@ -148,15 +172,29 @@ static void retire(struct subscription *sub)
 	kfree(oldest);
 }
 
+static void leave(struct subscription *sub)
+{
+	if (sub->kind == SPLAT_MN_INTERVAL)
+		mmu_interval_notifier_remove(&sub->interval);
+	else
+		mmu_notifier_unregister(&sub->hlist, sub->hlist.mm);
+}
+
 /* Returns when no callback of sub runs or will run. The mm may be long dead: the core holds a reference. */
 static void unsubscribe(struct subscription *sub)
 {
+	struct splat_mn_client *client = sub->client;
+
 	list_del(&sub->link);
-	if (sub->kind == SPLAT_MN_INTERVAL) {
-		mmu_interval_notifier_remove(&sub->interval);
-	} else {
+	if (sub->kind == SPLAT_MN_HLIST)
 		assert_balance(sub);
-		mmu_notifier_unregister(&sub->hlist, sub->hlist.mm);
+	if (client->bug->unregister_locked) {
+		splat_mn_count(SPLAT_MN_SEEDED);
+		mutex_lock(&client->lock);
+		leave(sub); /* BUG: waits for callbacks, which take the lock */
+		mutex_unlock(&client->lock);
+	} else {
+		leave(sub);
 	}
 	retire(sub);
 }
@@ -184,8 +222,9 @@ int splat_mn_register(struct splat_mn_client *client, struct splat_mn_register *
 	sub->client = client;
 	sub->kind = args->kind;
 
-	if (client->bug->register_locked) {
+	if (client->bug->register_locked || client->bug->register_is_seed)
 		splat_mn_count(SPLAT_MN_SEEDED);
+	if (client->bug->register_locked) {
 		mutex_lock(&client->lock);
 		error = subscribe(sub, args);
 		mutex_unlock(&client->lock);
@@ -212,6 +251,14 @@ int splat_mn_unregister(struct splat_mn_client *client, unsigned long id)
 		}
 	}
 	return -ENOENT;
+}
+
+struct mmu_interval_notifier *splat_mn_last_interval(struct splat_mn_client *client)
+{
+	struct subscription *sub =
+		list_first_entry_or_null(&client->subscriptions, struct subscription, link);
+
+	return sub && sub->kind == SPLAT_MN_INTERVAL ? &sub->interval : NULL;
 }
 
 void splat_mn_unregister_all(struct splat_mn_client *client)

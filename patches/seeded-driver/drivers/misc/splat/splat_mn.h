@@ -63,6 +63,24 @@ enum splat_mn_mode {
 	SPLAT_MN_SPINLOCK,		/* spin_lock() when non-blockable; legal unless PREEMPT_RT */
 	SPLAT_MN_REFUSE,		/* -EAGAIN to the first `refusals` non-blockable calls; legal without an end op */
 	SPLAT_MN_ALLOC_UNDER_ALL_LOCKS,	/* KICK: GFP_KERNEL under mm_take_all_locks() */
+	SPLAT_MN_UNREGISTER_UNDER_LOCK,	/* UNREGISTER, or the last close, under the lock the callback takes */
+	SPLAT_MN_READ_UNDER_LOCK,	/* KICK: mmu_interval_read_begin() under it */
+	SPLAT_MN_RESV_IN_CALLBACK,	/* dma_resv_lock() when blockable */
+	SPLAT_MN_ALLOC_IN_CALLBACK,	/* GFP_KERNEL when blockable */
+	SPLAT_MN_OTHER_MMAP_LOCK,	/* the mmap_lock of the parent's mm when blockable */
+	SPLAT_MN_SLEEP_YOUNG,		/* might_sleep() in clear_flush_young and clear_young (hlist) */
+	SPLAT_MN_SLEEP_TLB,		/* the same in arch_invalidate_secondary_tlbs, before 6.6 invalidate_range; no other op (hlist) */
+	SPLAT_MN_START_AND_TLB,		/* REGISTER with that op and invalidate_range_start (hlist); EINVAL of it from 6.6 on */
+	SPLAT_MN_START_ONLY,		/* REGISTER with invalidate_start and no invalidate_finish (interval) */
+	SPLAT_MN_START_ONLY_LOCKED,	/* the same by mmu_interval_notifier_insert_locked() */
+	SPLAT_MN_SLEEP_FINISH,		/* mutex_lock() in invalidate_finish when non-blockable (interval) */
+	SPLAT_MN_SLEEP_FREE,		/* KICK: might_sleep() in free_notifier */
+	SPLAT_MN_PUT_TWICE,		/* KICK: one mmu_notifier_put() too many */
+	SPLAT_MN_FENCE_RESV,		/* KICK: dma_resv_lock() in a fence signalling section */
+	SPLAT_MN_FENCE_MMAP_LOCK,	/* KICK: mmap_lock in one */
+	SPLAT_MN_FENCE_ALLOC,		/* KICK: GFP_KERNEL in one */
+	SPLAT_MN_FENCE_LOCK,		/* KICK: in one, a mutex under which a fence was waited for */
+	SPLAT_MN_FENCE_WAIT,		/* KICK: dma_fence_wait() in one */
 	SPLAT_MN_MODES
 };
 
@@ -75,7 +93,7 @@ struct splat_mn_arm {
 #define SPLAT_MN_IOC_REGISTER	_IOWR('S', 0x40, struct splat_mn_register)
 /* The argument is the id itself. ENOENT: not registered through this file. */
 #define SPLAT_MN_IOC_UNREGISTER	_IO('S', 0x41)
-/* EBUSY: something is registered; EINVAL: no such mode. */
+/* EBUSY: something is registered; EINVAL: no such mode; EOPNOTSUPP: this kernel has nothing that it could break. */
 #define SPLAT_MN_IOC_ARM	_IOW('S', 0x42, struct splat_mn_arm)
 /* EINVAL: the armed mode has nothing to do in process context. */
 #define SPLAT_MN_IOC_KICK	_IO('S', 0x43)

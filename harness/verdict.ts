@@ -18,6 +18,8 @@ export interface TrialEvidence {
   readonly witnesses: Readonly<Record<string, number>>;
   /** Witnesses that this kernel does not have: nobody can tell whether they happened. Absent: none. */
   readonly absentWitnesses?: readonly string[];
+  /** Tests of the workload that failed and were not expected to, as `kms_atomic@x: fail`. Absent: none, or it is one. */
+  readonly failures?: readonly string[];
   readonly end: WorkloadEnd;
   /** For a canary the titles it must produce, all of them and no others; undefined for every other trial. */
   readonly expected?: readonly string[];
@@ -46,7 +48,13 @@ export function judgeTrial(evidence: TrialEvidence): Verdict {
   const unseen = unseenWitnesses(evidence);
   if (unseen !== undefined) return inconclusive('unexercised', unseen);
   if (missing.length > 0) return inconclusive('canary-missed', `not seen: ${missing.join('; ')}`);
-  return judgeEnd(evidence.end);
+  return judgeFailures(evidence);
+}
+
+function judgeFailures({ failures: [first, ...more] = [], end }: TrialEvidence): Verdict {
+  if (first === undefined) return judgeEnd(end);
+  const text = more.length === 0 ? first : `${first}, and ${more.length} more`;
+  return inconclusive('workload-failed', `not expected: ${text}`);
 }
 
 /** Why a workload may not have done what it is for; undefined when every witness was seen. */

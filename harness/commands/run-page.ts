@@ -88,6 +88,8 @@ function askedCommand(request: RecordedRequest, seed: number): string | null {
     ...optionWords('config-base', configBase?.name),
     ...toolchainFlags(request.toolchain),
     ...request.workloads.flatMap(({ name }) => optionWords('workload', name)),
+    ...optionWords('igt', request.igt),
+    ...optionWords('igt-expect', request.igtExpect?.name),
     ...optionWords('duration', durationMs === null ? undefined : durationMs / 1000),
     ...optionWords('accel', request.accel, guestDefaults.accel),
     ...optionWords('memory-mib', request.memoryMiB, guestDefaults.memoryMib),

@@ -3,12 +3,14 @@ import { relative } from 'node:path';
 import type { Argv } from 'yargs';
 import type { AccelChoice } from '../guest/accel.ts';
 import { defaultGuest, guestNames } from '../guest/recipes.ts';
+import { toolsNeeds } from '../host/packages.ts';
 import { cacheRoot } from '../host/store.ts';
 import { askedToolchain } from '../kernel/toolchain.ts';
 import { runAsked } from '../plans/run/asked-run.ts';
 import type { AskedRun } from '../plans/run/keep-inputs.ts';
 import { progressWriter } from '../report/progress.ts';
 import { describeRun } from '../report/run-summary.ts';
+import { isIgtName } from '../trial/choose-igt.ts';
 import { requireWorkloads } from '../trial/choose-workloads.ts';
 import { exitCodeOfVerdict } from '../verdict.ts';
 import type { CommandContext } from './context.ts';
@@ -29,6 +31,8 @@ export interface RunArguments extends KernelArguments {
   readonly guest: string;
   readonly workload: readonly string[];
   readonly duration: number | undefined;
+  readonly igt: string | undefined;
+  readonly igtExpect: string | undefined;
   readonly baseline: string | undefined;
   readonly accel: AccelChoice;
   readonly memoryMib: number;
@@ -62,7 +66,17 @@ function workloadOptions<T>(yargs: Argv<T>): Argv<T> {
         nargs: 1,
         default: [],
         describe:
-          'a workload (splat help workloads lists them), or the path of your own executable or .c file; repeatable, default all',
+          'a workload (splat help workloads lists them), igt or igt:PATTERN (tests of IGT), or the path of your own executable or .c file; repeatable, default all but igt',
+      })
+      .option('igt', {
+        string: true,
+        requiresArg: true,
+        describe: 'your own build of IGT, a prefix or a meson folder; default the one of Debian',
+      })
+      .option('igt-expect', {
+        string: true,
+        requiresArg: true,
+        describe: 'a folder of expectations, named as in drivers/gpu/drm/ci/xfails; default ours',
       })
       .option('duration', {
         number: true,
@@ -136,7 +150,7 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
   await requireWorkloads(argv.workload, context.cwd);
   const events = openEvents(progressWriter(context.stderr, context.live));
   const toolchain = await askedToolchain(argv);
-  await installPackages(context);
+  await installPackages(context, argv.workload.some(isIgtName) ? toolsNeeds : []);
   const seed = limits.seed ?? randomInt(2 ** 32 - 1);
   const asked: AskedRun = {
     kernel: argv.kernel,
@@ -148,6 +162,7 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
     guest: argv.guest,
     workloads: argv.workload,
     workloadArgs: args,
+    ...igtOptions(argv),
     baseline: argv.baseline,
     accel: argv.accel,
     memoryMiB: argv.memoryMib,
@@ -188,6 +203,13 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
   } catch (error) {
     throw await abandonRun(error, opened, context.cwd);
   }
+}
+
+function igtOptions({ igt, igtExpect }: RunArguments): Pick<AskedRun, 'igt' | 'igtExpect'> {
+  return {
+    ...(igt === undefined ? {} : { igt }),
+    ...(igtExpect === undefined ? {} : { igtExpect }),
+  };
 }
 
 function checkedLimits(argv: RunArguments): {

@@ -5,6 +5,15 @@ import type { GpuDevice } from './devices.ts';
 
 export type Accel = 'kvm' | 'tcg';
 
+/** A read-only image with programs that others wrote (guests/minimal/tools.c). */
+export interface ToolsDisk {
+  /** Equal for disks with the same content. */
+  readonly id: string;
+  readonly path: string;
+  /** A command that a guest runs before it is saved: its copies have the disk mounted and the libraries in memory. */
+  readonly warmUp: readonly string[];
+}
+
 export interface MachineSpec {
   readonly arch: Architecture;
   readonly gpu: GpuDevice;
@@ -17,6 +26,8 @@ export interface MachineSpec {
   readonly append: string;
   /** A raw disk with a swap signature; the guest writes to a throw-away layer above it. */
   readonly swapDisk: string;
+  /** Absent: no such disk. */
+  readonly toolsDisk?: ToolsDisk;
   /** For a person's guest: a network in which the only thing that can be reached is its ssh server, from this host. */
   readonly network?: true;
   /** A port of the loopback for QEMU's gdb stub. */
@@ -59,11 +70,22 @@ export function qemuArgv(
     spec.gpu.argv,
     ['-drive', `file=${optionValue(spec.swapDisk)},format=raw,if=none,id=swap,snapshot=on`],
     ['-device', 'virtio-blk-pci,drive=swap'],
+    spec.toolsDisk === undefined ? [] : toolsArgv(spec.toolsDisk.path),
     spec.network === true ? networkArgv : [],
     spec.gdbPort === undefined ? [] : ['-gdb', `tcp:127.0.0.1:${spec.gdbPort}`],
     start === 'restore' ? ['-incoming', 'fd:0'] : [],
   ];
   return options.flat();
+}
+
+/** The serial number is how the guest finds it. Nothing is read of it before a program of it is asked for. */
+function toolsArgv(path: string): readonly string[] {
+  return [
+    '-drive',
+    `file=${optionValue(path)},format=raw,if=none,id=tools,readonly=on`,
+    '-device',
+    'virtio-blk-pci,drive=tools,serial=splat-tools',
+  ];
 }
 
 /** Port 0: QEMU takes a free one and tells it (`info usernet`). The boot ROM is in a package nobody else needs. */

@@ -92,7 +92,9 @@ export async function ensureCheckpoint(request: CheckpointRequest): Promise<Chec
 
 /** Everything a saved machine depends on. QEMU loads a stream only into the same version with the same devices. */
 function checkpointKey(request: CheckpointRequest): string {
-  const spec = { ...request.spec, kernel: '', initrd: '', swapDisk: '' };
+  const { toolsDisk } = request.spec;
+  const tools = toolsDisk === undefined ? {} : { toolsDisk: { ...toolsDisk, path: '' } };
+  const spec = { ...request.spec, kernel: '', initrd: '', swapDisk: '', ...tools };
   const argv = qemuArgv(spec, '', 'boot');
   return valueDigest([request.identity, request.bootIndex, request.qemu, argv]).slice(0, 32);
 }

@@ -55,26 +55,42 @@ export async function downloadPackage(
   dir: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const { name, version, sha256 } = wanted;
-  const asked = `${name}=${version}`;
+  const [path = ''] = await fetchPackages(apt, [wanted], dir, signal);
+  return path;
+}
+
+/** The same of several packages, in one run of apt-get(8); the paths are in the order of the packages. */
+export async function fetchPackages(
+  apt: Pick<Apt, 'dir'>,
+  wanted: readonly ({ readonly name: string } & PackageVersion)[],
+  dir: string,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const asked = wanted.map(({ name, version }) => `${name}=${version}`);
   try {
-    await aptTool(apt, 'apt-get', ['download', '--quiet', asked], signal, { cwd: dir });
+    await aptTool(apt, 'apt-get', ['download', '--quiet', ...asked], signal, { cwd: dir });
   } catch (error) {
     if (!isHarnessError(error, 'tool')) throw error;
     const { output = '' } = error;
     const why = /^[EW]: (?:Failed to fetch \S+ +)?(.+)$/m.exec(output)?.[1];
-    const message = `apt cannot download ${asked}${why === undefined ? '' : `: ${why}`}`;
+    const named = asked.length === 1 ? asked.join('') : `${asked.length} packages`;
+    const message = `apt cannot download ${named}${why === undefined ? '' : `: ${why}`}`;
     throw new HarnessError('tool', message, { cause: error, output });
   }
-  const file = (await readdir(dir)).find((one) => one.endsWith('.deb'));
-  if (file === undefined)
-    throw new HarnessError('tool', `apt-get download ${asked} left no package`);
-  const path = join(dir, file);
-  // apt compares by itself; here it is what a caller has pinned.
-  const got = await fileDigest(path);
-  if (got !== sha256) {
-    await rm(path);
-    throw new HarnessError('tool', `${asked} has SHA-256 ${got}, not ${sha256}`);
+  const files = await readdir(dir);
+  const paths: string[] = [];
+  for (const [at, { name, sha256 }] of wanted.entries()) {
+    const file = files.find((one) => one.startsWith(`${name}_`) && one.endsWith('.deb'));
+    if (file === undefined)
+      throw new HarnessError('tool', `apt-get download ${asked[at]} left no package`);
+    const path = join(dir, file);
+    // apt compares by itself; here it is what a caller has pinned.
+    const got = await fileDigest(path);
+    if (got !== sha256) {
+      await rm(path);
+      throw new HarnessError('tool', `${asked[at]} has SHA-256 ${got}, not ${sha256}`);
+    }
+    paths.push(path);
   }
-  return path;
+  return paths;
 }

@@ -40,6 +40,13 @@ export const shellNeeds: readonly Need[] = [
   { program: 'dropbear', debian: 'dropbear-bin', why: 'lets a person into the guest' },
 ];
 
+/** What only a disk of tools needs: tests of IGT. */
+export const toolsNeeds: readonly Need[] = [
+  { program: 'mkfs.erofs', debian: 'erofs-utils', why: 'packs the disk of IGT' },
+  { program: 'readelf', debian: 'binutils', why: 'finds the libraries of tests' },
+  { program: 'dpkg-deb', debian: 'dpkg', why: 'unpacks packages of Debian' },
+];
+
 /** The Debian packages of whatever is not installed, each once. */
 export async function missingPackages(wanted = needs): Promise<readonly string[]> {
   const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;

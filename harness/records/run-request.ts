@@ -37,6 +37,12 @@ export const recordedRequestSchema = v.object({
   guest: v.string(),
   workloads: v.array(keptSchema),
   workloadArgs: described(texts, "Arguments of the user's own workloads."),
+  igt: v.exactOptional(
+    described(v.string(), "A build of IGT of the user's; absent: Debian's, or none."),
+  ),
+  igtExpect: v.exactOptional(
+    described(keptSchema, 'What was expected of its tests; absent: ours.'),
+  ),
   baseline: v.nullable(keptSchema),
   accel: v.picklist(['auto', 'kvm', 'tcg']),
   memoryMiB: v.number(),

@@ -3,6 +3,7 @@ import { seenSplatSchema, splatCountSchema } from './finding.ts';
 import { harnessField } from './harness.ts';
 import { ledgerSchema } from './ledger.ts';
 import { counts, described, type Recorded, texts } from './schema.ts';
+import { subtestSchema } from './subtest.ts';
 import { verdictSchema, workloadEndSchema } from './verdict.ts';
 
 /** Milliseconds of the host; null when the trial did not get that far. */
@@ -31,6 +32,12 @@ export const trialResultSchema = v.object({
   end: described(
     v.nullable(workloadEndSchema),
     "How the workload's process ended; null when its guest never came up.",
+  ),
+  subtests: v.exactOptional(
+    described(
+      v.array(subtestSchema),
+      'What came of each test of a workload that is many; absent: it is one.',
+    ),
   ),
   ledger: ledgerSchema,
   witnesses: described(counts, 'The required ones.'),

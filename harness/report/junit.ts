@@ -5,7 +5,10 @@ import { escapeXml } from './xml.ts';
 
 /** JUnit XML as CI servers read it (the de facto schema of Jenkins' xUnit plugin): splats fail, what was not run is skipped, everything else unproved is an error. */
 export function formatJunit(run: RunResult): string {
-  const cases = [kernelCase(run), ...run.trials.map(trialCase)];
+  const cases = [
+    kernelCase(run),
+    ...run.trials.flatMap((trial) => [trialCase(trial), ...subtestCases(trial)]),
+  ];
   const failures = cases.filter((xml) => xml.includes('<failure')).length;
   const errors = cases.filter((xml) => xml.includes('<error')).length;
   const skipped = cases.filter((xml) => xml.includes('<skipped')).length;
@@ -54,8 +57,22 @@ function trialCase({ id, verdict, splats, timings }: TrialResult): string {
   }
 }
 
-function testCase(name: string, ms: number, content: string): string {
-  return `<testcase classname="splat" name="${escapeXml(name)}" time="${(ms / 1000).toFixed(3)}">${content}</testcase>`;
+/** Tests inside a trial: a class of its own, named for the trial. Nobody measured them one by one. */
+function subtestCases({ id, subtests = [] }: TrialResult): readonly string[] {
+  return subtests.map(({ name, result, expected }) => {
+    const isSkipped = result === 'skip' || result === 'notrun';
+    const content =
+      result === 'pass'
+        ? ''
+        : isSkipped || expected !== undefined
+          ? element('skipped', expected === undefined ? result : `${result}, as expected`, '')
+          : element('failure', result, '');
+    return testCase(name, 0, content, `splat.${id}`);
+  });
+}
+
+function testCase(name: string, ms: number, content: string, className = 'splat'): string {
+  return `<testcase classname="${escapeXml(className)}" name="${escapeXml(name)}" time="${(ms / 1000).toFixed(3)}">${content}</testcase>`;
 }
 
 function element(name: 'failure' | 'error' | 'skipped', message: string, text: string): string {

@@ -1,4 +1,5 @@
 import type { RunResult } from '../records/run-result.ts';
+import type { Subtest } from '../records/subtest.ts';
 import { isNotRun, verdictPhrase } from '../verdict.ts';
 import { plain } from './plain.ts';
 
@@ -23,9 +24,37 @@ export function formatKtap(run: RunResult): string {
   const boot = run.bootSplats.filter(({ known }) => known !== true).map(({ title }) => title);
   const results = [
     boot.length === 0 ? 'ok 1 boot' : `not ok 1 boot # ${comment(boot.join('; '))}`,
-    ...run.trials.map((trial, index) => trialLine(trial, index + 2)),
+    ...run.trials.flatMap((trial, index) => [
+      ...subtestLines(trial.subtests ?? []),
+      trialLine(trial, index + 2),
+    ]),
   ];
-  return ['KTAP version 1', `1..${results.length}`, ...results, ''].join('\n');
+  const plan = `1..${run.trials.length + 1}`;
+  return ['KTAP version 1', plan, ...results, ''].join('\n');
+}
+
+/** Tests inside a trial are nested: indented, with a version and a plan of their own, before the line of the trial. */
+function subtestLines(subtests: readonly Subtest[]): readonly string[] {
+  if (subtests.length === 0) return [];
+  const lines = subtests.map((subtest, at) => subtestLine(subtest, at + 1));
+  return ['KTAP version 1', `1..${subtests.length}`, ...lines].map((line) => `  ${line}`);
+}
+
+function subtestLine({ name, result, expected }: Subtest, number: number): string {
+  const what = `${number} ${comment(name)}`;
+  switch (result) {
+    case 'pass':
+      return `ok ${what}${expected === undefined ? '' : ' # it was expected to fail'}`;
+    case 'skip':
+    case 'notrun':
+      return `ok ${what} # SKIP${result === 'skip' ? '' : ' not run'}`;
+    case 'timeout':
+      return `not ok ${what} # ${expected === undefined ? 'TIMEOUT' : `XFAIL ${expected}`}`;
+    case 'fail':
+    case 'crash':
+    case 'incomplete':
+      return `not ok ${what} # ${expected === undefined ? result : `XFAIL ${expected}`}`;
+  }
 }
 
 function trialLine({ id, verdict }: RunResult['trials'][number], number: number): string {

@@ -1,4 +1,5 @@
 import type { RunResult } from '../records/run-result.ts';
+import type { SubtestResult } from '../records/subtest.ts';
 import type { TrialResult } from '../records/trial.ts';
 import { isNotRun, type Verdict, verdictPhrase } from '../verdict.ts';
 import { lockLines } from './locks-text.ts';
@@ -26,6 +27,7 @@ export function describeRun(run: RunResult, options: SummaryOptions): string {
     ...describeKernel(run),
     ...(run.trials.length === 0 ? [] : ['', ...trialTable(run.trials, style)]),
     ...counterLines(run, style),
+    ...subtestLines(run.trials, style),
     ...describeSplats(run, style, options),
     ...knownLines(run, style),
     ...lockLines(run.locks, style),
@@ -89,6 +91,34 @@ function counterLines({ trials }: RunResult, style: Style): readonly string[] {
       return `${style.faint('counted')}  ${id}: ${plain(words) || 'nothing'}`;
     });
   return lines.length === 0 ? [] : ['', ...lines];
+}
+
+/** What came of tests inside of trials, and what nobody expected of them. */
+function subtestLines(trials: readonly TrialResult[], style: Style): readonly string[] {
+  const all = trials.flatMap(({ subtests = [] }) => subtests);
+  if (all.length === 0) return [];
+  const asExpected = all.filter(
+    ({ result, expected }) => expected !== undefined && result !== 'pass',
+  );
+  const strange = all.filter(({ result, expected }) => isFailure(result) && expected === undefined);
+  const better = all.filter(({ result, expected }) => result === 'pass' && expected === 'fail');
+  const counts = countWords(all.map(({ result }) => result));
+  return [
+    '',
+    `subtests ${counts}; failed as expected: ${asExpected.length}; failed and not expected: ${strange.length}`,
+    ...strange.map(({ name, result }) => `  ${style.bad(result)}     ${plain(name)}`),
+    ...better.map(({ name }) => `  passed, and was expected to fail: ${plain(name)}`),
+  ];
+}
+
+function countWords(results: readonly SubtestResult[]): string {
+  const counts = new Map<SubtestResult, number>();
+  for (const result of results) counts.set(result, (counts.get(result) ?? 0) + 1);
+  return [...counts].map(([result, count]) => `${count} ${result}`).join(', ');
+}
+
+function isFailure(result: SubtestResult): boolean {
+  return result !== 'pass' && result !== 'skip' && result !== 'notrun';
 }
 
 /** As many as fit, the missing ones first; result.json has all. */

@@ -17,6 +17,8 @@ export interface Workload {
   readonly durationMs: number;
   /** It leaves a picture on the virtio scanout and waits until it was taken. */
   readonly draws?: true;
+  /** Others wrote it: it gets the trial's seed and its own arguments, and ends by itself. */
+  readonly foreign?: true;
   /** Set for a canary: its name. */
   readonly canary?: string;
 }

@@ -6,18 +6,16 @@ import { HarnessError, isHarnessError } from '../errors.ts';
 import { readIfThere } from '../host/disk.ts';
 import { runTool } from '../host/process.ts';
 import { type Workload, workloads } from '../stress/workloads.ts';
-
-/** A workload of the table, or a program of the user's with the bytes to put into the guest. */
-export interface ChosenWorkload {
-  readonly workload: Workload;
-  readonly upload?: Uint8Array;
-}
+import { chooseIgt, type IgtRequest, isIgtName, requireIgtName } from './choose-igt.ts';
+import type { ChosenWorkload } from './chosen-workload.ts';
 
 export interface WorkloadOptions {
   readonly cwd: string;
   /** Of the command line, after `--`: for the user's own programs. */
   readonly args: readonly string[];
   readonly signal: AbortSignal;
+  /** Absent: tests of IGT cannot be named. */
+  readonly igt?: IgtRequest;
 }
 
 /** How long a program of the user's may run when no --duration says so; one that is still running then is ended. */
@@ -35,7 +33,9 @@ export async function chooseWorkloads(
   options: WorkloadOptions,
 ): Promise<readonly ChosenWorkload[]> {
   const known = workloads.map(({ name }) => name);
-  const paths = names.filter((name) => !known.includes(name));
+  const igtNames = names.filter(isIgtName);
+  const igt = await chooseTests(igtNames, options);
+  const paths = names.filter((name) => !known.includes(name) && !isIgtName(name));
   if (paths.length === 0 && options.args.length > 0) {
     throw new HarnessError('usage', 'arguments after -- are for a --workload PATH of your own');
   }
@@ -47,7 +47,18 @@ export async function chooseWorkloads(
     taken.add(name);
     own.push({ workload: ownWorkload(name, options.args), upload: await readOwn(path, options) });
   }
-  return [...table.map((workload) => ({ workload })), ...own];
+  return [...table.map((workload) => ({ workload })), ...igt, ...own];
+}
+
+async function chooseTests(
+  names: readonly string[],
+  { igt }: WorkloadOptions,
+): Promise<readonly ChosenWorkload[]> {
+  if (names.length === 0) return [];
+  if (igt === undefined) {
+    throw new HarnessError('usage', `--workload ${names[0]}: only splat run has tests of IGT`);
+  }
+  return chooseIgt(names, igt);
 }
 
 function ownWorkload(name: string, args: readonly string[]): Workload {
@@ -68,7 +79,8 @@ function freeName(path: string, taken: ReadonlySet<string>): string {
 /** Throws `usage` for a name that is neither in the table nor a file. */
 export async function requireWorkloads(names: readonly string[], cwd: string): Promise<void> {
   for (const name of names) {
-    if (workloads.every((known) => known.name !== name))
+    if (isIgtName(name)) requireIgtName(name);
+    else if (workloads.every((known) => known.name !== name))
       await requireFile(name, resolve(cwd, name));
   }
 }
@@ -79,7 +91,7 @@ async function requireFile(path: string, full: string): Promise<void> {
     const known = workloads.map(({ name }) => name).join(', ');
     throw new HarnessError(
       'usage',
-      `--workload ${path}: no such file, and no such workload; there are ${known}`,
+      `--workload ${path}: no such file, and no such workload; there are ${known}, igt, igt:PATTERN`,
     );
   }
   if (found.size > largestProgramBytes) {

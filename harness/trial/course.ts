@@ -8,6 +8,7 @@ import { throwIfAborted } from '../host/process.ts';
 import { type LockDump, readLockDump } from '../locks/dependencies.ts';
 import type { TrialTimings } from '../records/trial.ts';
 import { witnessesOn } from '../stress/counters.ts';
+import type { IgtReport } from '../stress/igt-end.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 import { type Prepared, type Reading, takeReading } from './observe.ts';
 import { openOutputLog } from './output-log.ts';
@@ -22,6 +23,8 @@ export interface Course {
   readonly after?: Reading;
   /** The kernel's own log at the end, as /dev/kmsg has it. */
   readonly kmsg?: string;
+  /** What came of each test, where the workload is many. */
+  readonly tests?: Pick<IgtReport, 'subtests' | 'failures'>;
   /** What its lockdep knew at the end. */
   readonly locks?: LockDump;
   /** The line both the kernel's log and the console carry from the moment before the workload. */
@@ -158,7 +161,8 @@ async function runWorkload(
     if (course.timings.firstLineMs === null) {
       course.timings = { ...course.timings, firstLineMs: performance.now() - watch.startedAt };
     }
-    output.write(bytes);
+    if (stream === 1) output.writeStdout(bytes);
+    else output.write(bytes);
     if (workload.draws !== true || picture !== undefined || stream !== 1) return;
     if (Buffer.from(bytes).includes('picture\n')) {
       picture = takePicture(guest, context.dir);
@@ -169,13 +173,25 @@ async function runWorkload(
   try {
     const timeoutMs =
       upload === undefined ? runTimeoutMs(durationMs, context.slowness) : durationMs;
+    // A test that is still running when its time is over is told by its tests, not by its silence: the agent has answered.
+    const isOwn = upload !== undefined || plan.readTests !== undefined;
     const running = guest
       .run(programArgv(plan, context, course.prepared), timeoutMs, onOutput)
-      .then((end) => readProgramEnd(end, output.lastWords(), upload !== undefined));
+      .then((end) => readProgramEnd(end, output.lastWords(), isOwn));
     const patienceMs =
       plan.endAtSplat === true ? 0 : durationMs * 2 + 5_000 * Math.sqrt(context.slowness);
     const stuck = stuckAfterSplat(patienceMs, watch.hasSplat, running, over.signal);
-    const end = await Promise.race([running, stuck]);
+    let end: WorkloadEnd = { kind: 'lost' };
+    try {
+      end = await Promise.race([running, stuck]);
+    } finally {
+      // Also of a guest that went away.
+      const report = plan.readTests?.(output.stdout(), end);
+      if (report !== undefined) {
+        course.tests = report;
+        end = report.end;
+      }
+    }
     await picture;
     return end;
   } finally {
@@ -195,6 +211,9 @@ function programArgv(
   { before, missing }: Prepared,
 ): readonly string[] {
   if (upload !== undefined) return [workload.program, ...workload.args];
+  if (workload.foreign === true) {
+    return [workload.program, '--seed', String(seed), ...workload.args];
+  }
   const { required } = witnessesOn(workload, before.counters, missing);
   const goal = required.flatMap((name) => ['--witness', name]);
   const numbers = {

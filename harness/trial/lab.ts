@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Emit, inStage } from '../events.ts';
 import { type AccelChoice, type AccelDecision, decideAccel, hostTscKhz } from '../guest/accel.ts';
 import type { Agent } from '../guest/agent.ts';
-import type { MachineSpec } from '../guest/argv.ts';
+import type { MachineSpec, ToolsDisk } from '../guest/argv.ts';
 import { bootGuest, type Checkpoint, ensureCheckpoint, forkGuest } from '../guest/checkpoint.ts';
 import { kernelCommandLine } from '../guest/cmdline.ts';
 import { defaultGpu } from '../guest/devices.ts';
@@ -26,6 +26,8 @@ export interface LabRequest {
   readonly cpus: number;
   /** Functions to count besides those witnesses need. Absent: none. */
   readonly profile?: readonly string[];
+  /** A disk of tools that every guest has. Absent: none has one. */
+  readonly disk?: ToolsDisk;
   readonly cacheRoot: string;
   readonly signal: AbortSignal;
   readonly emit: Emit;
@@ -80,15 +82,18 @@ export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise
   const spec = { ...bare, accel: accel.accel };
   const profile = countable(request.profile ?? []);
   const prepare = async (agent: Agent): Promise<Prepared> =>
-    prepareGuest(agent, request.cpus, profile);
-  const prepared = profile.length === 0 ? preparation : valueDigest([preparation, profile]);
+    prepareGuest(agent, request.cpus, {
+      more: profile,
+      ...(request.disk === undefined ? {} : { warmUp: request.disk.warmUp }),
+    });
+  const prepared = profile.length === 0 ? preparation : valueDigest([preparation, 2, profile]);
   return {
     spec,
     accel,
     guestId: image.id,
     checkpoint: async (bootIndex) => {
       const booted = await bootOnce(
-        [kernel.id, image.id, prepared],
+        [kernel.id, image.id, prepared, ...diskIdentity(request)],
         { spec, qemu },
         bootIndex,
         prepare,
@@ -110,14 +115,29 @@ export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise
   };
 }
 
+function diskIdentity({ disk }: LabRequest): readonly string[] {
+  return disk === undefined ? [] : [disk.id, ...disk.warmUp];
+}
+
 function bareSpec(
   { arch, image }: BuiltKernel,
-  { memoryMiB, cpus }: LabRequest,
+  { memoryMiB, cpus, disk }: LabRequest,
   { initrd, swapDisk }: GuestImage,
   tscKhz: number,
 ): Omit<MachineSpec, 'accel'> {
   const append = kernelCommandLine(arch, tscKhz);
-  return { arch, gpu: defaultGpu, memoryMiB, cpus, kernel: image, initrd, append, swapDisk };
+  const tools = disk === undefined ? {} : { toolsDisk: disk };
+  return {
+    arch,
+    gpu: defaultGpu,
+    memoryMiB,
+    cpus,
+    kernel: image,
+    initrd,
+    append,
+    swapDisk,
+    ...tools,
+  };
 }
 
 /** What is done to a guest before it is saved; a copy of one that was prepared otherwise counts other things. */

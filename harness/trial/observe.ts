@@ -29,12 +29,16 @@ export interface Prepared {
 }
 
 const prepareTimeoutMs = 30_000;
+const warmUpTimeoutMs = 120_000;
 
-/** Makes a ready guest count what witnesses need, and `more` functions; reads where it starts from. */
+/** Makes a ready guest count what witnesses need, and `more` functions; runs `warmUp`; reads where it starts from. */
 export async function prepareGuest(
   agent: Agent,
   cpus: number,
-  more: readonly string[] = [],
+  {
+    more = [],
+    warmUp,
+  }: { readonly more?: readonly string[]; readonly warmUp?: readonly string[] } = {},
 ): Promise<Prepared> {
   const missing: string[] = [];
   for (const name of profiledFunctions) {
@@ -43,11 +47,14 @@ export async function prepareGuest(
   const profiled: string[] = [];
   for (const name of more) {
     if (await profile(agent, name)) profiled.push(name);
+    else missing.push(`calls.${name}`);
   }
   await agent.write(profileFiles.enabled, '1');
   // The first program patches kernel code (cgroup and memcg static keys). Under TCG a patch can race with another CPU that
   // runs the code; better in the one boot that is looked at than in a copy.
   await agent.run(['/bin/true'], prepareTimeoutMs, () => undefined);
+  // A kernel that cannot mount the disk says so again in each trial.
+  if (warmUp !== undefined) await agent.run(warmUp, warmUpTimeoutMs, () => undefined);
   const warnOnceArmed = await agent.write('/sys/kernel/debug/clear_warn_once', '1');
   const before = await takeReading(agent, cpus, profiled);
   return {

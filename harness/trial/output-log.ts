@@ -5,6 +5,9 @@ import { explainDiskError } from '../host/disk.ts';
 /** A workload's output on its way to a file. */
 export interface OutputLog {
   readonly write: (bytes: Uint8Array) => void;
+  /** The same, of its stdout; what of it comes after 4 MiB is not in stdout(). */
+  readonly writeStdout: (bytes: Uint8Array) => void;
+  readonly stdout: () => string;
   /** The last characters of its stdout, as latin1. */
   readonly lastWords: () => string;
   /** Throws what went wrong with the file, if anything did. */
@@ -13,6 +16,7 @@ export interface OutputLog {
 
 const keptBytes = 16 * 1024 * 1024;
 const lastWordsChars = 4096;
+const keptStdoutBytes = 4 * 1024 * 1024;
 
 /** Opens the file; what comes after 16 MiB is not kept. */
 export function openOutputLog(path: string): OutputLog {
@@ -24,12 +28,21 @@ export function openOutputLog(path: string): OutputLog {
   });
   let bytes = 0;
   let lastWords = '';
+  const stdout: Uint8Array[] = [];
+  let stdoutBytes = 0;
+  const write = (chunk: Uint8Array): void => {
+    lastWords = (lastWords + Buffer.from(chunk).toString('latin1')).slice(-lastWordsChars);
+    bytes += chunk.length;
+    if (bytes <= keptBytes) file.write(chunk);
+  };
   return {
-    write: (chunk) => {
-      lastWords = (lastWords + Buffer.from(chunk).toString('latin1')).slice(-lastWordsChars);
-      bytes += chunk.length;
-      if (bytes <= keptBytes) file.write(chunk);
+    write,
+    writeStdout: (chunk) => {
+      stdoutBytes += chunk.length;
+      if (stdoutBytes <= keptStdoutBytes) stdout.push(chunk);
+      write(chunk);
     },
+    stdout: () => Buffer.concat(stdout).toString('latin1'),
     lastWords: () => lastWords,
     close: async () => {
       file.end();

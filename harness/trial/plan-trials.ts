@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { HarnessError } from '../errors.ts';
 import type { KernelVersion } from '../kernel/source.ts';
 import { canariesFor } from './canaries.ts';
-import type { ChosenWorkload } from './choose-workloads.ts';
+import type { ChosenWorkload } from './chosen-workload.ts';
 import type { TrialPlan } from './plan.ts';
 
 /** What decides which trials there are, besides their workloads. */
@@ -28,12 +28,14 @@ export function planTrials(
   choice: TrialChoice,
 ): readonly TrialPlan[] {
   const boots = choice.cold ? 1 : Math.min(choice.repeat, mostBoots);
+  const here = chosen.flatMap((one) => forKernel(one, version) ?? []);
   const repeated = Array.from({ length: choice.repeat }, (_, index) => index).flatMap((index) =>
-    chosen.map(({ workload, upload }) => ({
+    here.map(({ workload, upload, readTests }) => ({
       id: index === 0 ? workload.name : `${workload.name}.${index + 1}`,
       workload,
       bootIndex: index % boots,
       ...(upload === undefined ? {} : { upload }),
+      ...(readTests === undefined ? {} : { readTests }),
     })),
   );
   const controls = canariesFor(version).map(({ workload, expected }) => ({
@@ -51,6 +53,11 @@ export function planTrials(
         : plan.workload.durationMs,
   }));
   return onlyTrials(plans, choice.trials);
+}
+
+/** A workload as it is on a kernel of that version; undefined where nothing of it is to run. */
+function forKernel(chosen: ChosenWorkload, version: KernelVersion): ChosenWorkload | undefined {
+  return chosen.forKernel === undefined ? chosen : chosen.forKernel(version);
 }
 
 function onlyTrials(

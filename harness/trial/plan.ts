@@ -2,6 +2,7 @@ import type { Guest } from '../guest/boot.ts';
 import type { LockDump } from '../locks/dependencies.ts';
 import type { Finding } from '../records/finding.ts';
 import type { Workload } from '../stress/workloads.ts';
+import type { TestReader } from './chosen-workload.ts';
 import type { Prepared } from './observe.ts';
 
 /** One workload with one seed in one fresh guest. */
@@ -18,6 +19,8 @@ export interface TrialPlan {
   readonly expected?: readonly string[];
   /** The user's own program, put into the guest as the workload's; it gets the workload's arguments and no others. */
   readonly upload?: Uint8Array;
+  /** The workload is many tests: what they printed and how their program ended -> a result each. */
+  readonly readTests?: TestReader;
   /** Nothing after the first splat is of interest. */
   readonly endAtSplat?: true;
 }

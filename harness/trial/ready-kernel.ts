@@ -7,7 +7,7 @@ import type { TrialResult } from '../records/trial.ts';
 import { scanLog } from '../splat/scanner.ts';
 import { inconclusive, type Untestable, type Verdict, verdictPhrase } from '../verdict.ts';
 import { canariesFor } from './canaries.ts';
-import type { ChosenWorkload } from './choose-workloads.ts';
+import type { ChosenWorkload } from './chosen-workload.ts';
 import { countSplats } from './findings.ts';
 import { type Lab, type LabRequest, openLab } from './lab.ts';
 import type { Prepared } from './observe.ts';

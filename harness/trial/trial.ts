@@ -81,6 +81,7 @@ async function observeTrial(
     deadAfter: ledger.deadAfter,
     incomplete: ledger.incomplete,
     ...witnessed,
+    failures: course.tests?.failures ?? [],
     end: course.end,
     ...(plan.expected === undefined ? {} : { expected: plan.expected }),
   });
@@ -88,6 +89,7 @@ async function observeTrial(
     ...headOf(plan),
     verdict,
     end: course.end,
+    ...(course.tests === undefined ? {} : { subtests: course.tests.subtests }),
     ledger,
     ...witnessed,
     counters,

@@ -13,7 +13,7 @@ import {
   SeenAtBoot,
   tryOnce,
 } from '../../harness/plans/bisection/tester.ts';
-import type { ChosenWorkload } from '../../harness/trial/choose-workloads.ts';
+import type { ChosenWorkload } from '../../harness/trial/chosen-workload.ts';
 import { bootOf } from '../../harness/trial/ready-kernel.ts';
 
 const size = 32;

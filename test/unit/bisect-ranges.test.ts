@@ -16,7 +16,7 @@ import { pinInputs } from '../../harness/plans/bisection/pin-inputs.ts';
 import { openRange, type RangeChoice } from '../../harness/plans/bisection/range.ts';
 import { type KnownCommit, tryOnce } from '../../harness/plans/bisection/tester.ts';
 import type { BisectFact } from '../../harness/records/bisect-journal.ts';
-import type { ChosenWorkload } from '../../harness/trial/choose-workloads.ts';
+import type { ChosenWorkload } from '../../harness/trial/chosen-workload.ts';
 
 const git = async (dir: string, ...args: readonly string[]): Promise<string> =>
   (

@@ -34,7 +34,7 @@ import { drawPosterior } from '../../harness/report/bisect-svg.ts';
 import { describeBisect } from '../../harness/report/bisect-text.ts';
 import { openBoard } from '../../harness/report/board.ts';
 import { progressWriter } from '../../harness/report/progress.ts';
-import type { ChosenWorkload } from '../../harness/trial/choose-workloads.ts';
+import type { ChosenWorkload } from '../../harness/trial/chosen-workload.ts';
 import { chanceOfSilence, expectedRate } from '../../harness/trial/rate.ts';
 import { bootOf } from '../../harness/trial/ready-kernel.ts';
 import { writtenBy } from '../../harness/trial/written-by.ts';

@@ -1092,7 +1092,7 @@ void test('a guest counts what it is asked to besides, compilers\u2019 versions 
     read: async (path: string) =>
       path.endsWith('trace_stat/function0') ? Buffer.from(table) : undefined,
   } as unknown as Agent;
-  const prepared = await prepareGuest(agent, 1, ['f', 'g', 'h']);
+  const prepared = await prepareGuest(agent, 1, { more: ['f', 'g', 'h'] });
   t.strictSame(prepared.profiled, ['f', 'g'], 'h was refused');
   t.match(prepared.before.counters, { 'calls.f': 3, 'calls.g': 4 });
   t.equal(prepared.before.counters['calls.h'], undefined);

@@ -400,8 +400,9 @@ void t.test('what a run read is kept, and is what a replay reads', async (t) => 
     'repro.c': 'int main(void) { return 0; }\n',
     run: {},
   });
+  const { igtExpect: _none, ...request } = recorded.request;
   const asked: AskedRun = {
-    ...recorded.request,
+    ...request,
     accel: 'auto',
     cwd: dir,
     series: ['one.diff', 'quilt'],
@@ -453,8 +454,9 @@ void t.test('patches of a list and of a range are kept in their order', async (t
   git('commit', '-qm', 'base');
   writeFileSync(join(dir, 'tree/f'), 'b\r\n');
   git('commit', '-qam', 'change');
+  const { igtExpect: _none, ...request } = recorded.request;
   const asked: AskedRun = {
-    ...recorded.request,
+    ...request,
     accel: 'auto',
     cwd: dir,
     series: ['quilt', 'tree@main~1..main'],

@@ -1,7 +1,7 @@
 import { HarnessError } from '../../errors.ts';
 import { valueDigest } from '../../host/store.ts';
 import type { RevertCheck } from '../../records/bisect.ts';
-import type { ChosenWorkload } from '../../trial/choose-workloads.ts';
+import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import { bootWorkload, type CommitLabRequest } from '../../trial/ready-kernel.ts';
 import { type Decision, endsOf } from './decide.ts';
 import { countsOf, type Evidence } from './evidence.ts';

@@ -1,5 +1,5 @@
 import type { BisectFact } from '../../records/bisect-journal.ts';
-import type { ChosenWorkload } from '../../trial/choose-workloads.ts';
+import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import { bootOf, bootWorkload } from '../../trial/ready-kernel.ts';
 import { endsOf } from './decide.ts';
 import type { Journal } from './journal.ts';

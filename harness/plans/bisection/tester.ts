@@ -1,5 +1,5 @@
 import type { TrialOutcome } from '../../records/bisect-journal.ts';
-import type { ChosenWorkload } from '../../trial/choose-workloads.ts';
+import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import {
   bootOf,
   bootWorkload,

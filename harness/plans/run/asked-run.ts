@@ -5,6 +5,7 @@ import { pinConfigs } from '../../kernel/test-kernel.ts';
 import type { RunRecord } from '../../records/run-request.ts';
 import type { RunResult } from '../../records/run-result.ts';
 import { chooseWorkloads } from '../../trial/choose-workloads.ts';
+import { labNeeds } from '../../trial/chosen-workload.ts';
 import { writtenBy } from '../../trial/written-by.ts';
 import { distrustOf, readBaseline } from './baseline.ts';
 import { type AskedRun, keepInputs } from './keep-inputs.ts';
@@ -35,7 +36,8 @@ export interface FinishedRun {
 export async function runAsked(asked: AskedRun, options: AskedRunOptions): Promise<FinishedRun> {
   const { signal, emit, cacheRoot, jobs, kernelId } = options;
   const { workloadArgs: args, cwd } = asked;
-  const workloads = await chooseWorkloads(asked.workloads, { cwd, args, signal });
+  const igt = { dir: asked.igt, expect: asked.igtExpect, cwd, cacheRoot, signal, emit };
+  const workloads = await chooseWorkloads(asked.workloads, { cwd, args, signal, igt });
   const known = asked.baseline === undefined ? undefined : await readBaseline(asked.baseline, cwd);
   const distrust = known === undefined ? undefined : distrustOf(known.baseline.facts);
   if (distrust !== undefined) emit({ kind: 'note', text: distrust });
@@ -58,7 +60,9 @@ export async function runAsked(asked: AskedRun, options: AskedRunOptions): Promi
     ...pickBuild(asked),
     ...configs,
     workloads,
-    workloadsNamed: asked.workloads.length > 0,
+    ...labNeeds(workloads),
+    // The curated tests of IGT are a default set, too.
+    workloadsNamed: asked.workloads.some((name) => name !== 'igt'),
     ...(known === undefined ? {} : { baseline: known.baseline }),
     ...(asked.trials === undefined ? {} : { trials: asked.trials }),
     ...(kernelId === undefined ? {} : { kernelId }),

@@ -1,16 +1,25 @@
-import { copyFile, readFile, stat, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { makeFolder, readIfThere } from '../../host/disk.ts';
 import { readSeries } from '../../patch/series.ts';
 import type { Kept, RecordedRequest } from '../../records/run-request.ts';
-import type { ChosenWorkload } from '../../trial/choose-workloads.ts';
+import { isIgtName } from '../../trial/choose-igt.ts';
+import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import { copyLockOrder } from '../../trial/lock-record.ts';
 
 /** `splat run` as it was asked for, with all names resolved as far as that needs no kernel. */
 export interface AskedRun
   extends Omit<
     RecordedRequest,
-    'series' | 'configs' | 'configBase' | 'workloads' | 'baseline' | 'durationMs' | 'trials'
+    | 'series'
+    | 'configs'
+    | 'configBase'
+    | 'workloads'
+    | 'baseline'
+    | 'durationMs'
+    | 'trials'
+    | 'igt'
+    | 'igtExpect'
   > {
   readonly series: readonly string[];
   readonly configs: readonly string[];
@@ -18,6 +27,10 @@ export interface AskedRun
   readonly workloads: readonly string[];
   /** RUN of --baseline. */
   readonly baseline: string | undefined;
+  /** A build of IGT of the user's; absent: Debian's. */
+  readonly igt?: string;
+  /** A folder of what is expected of its tests; absent: ours. */
+  readonly igtExpect?: string;
   readonly durationMs: number | undefined;
   readonly trials: readonly string[] | undefined;
 }
@@ -43,8 +56,11 @@ export async function keepInputs(
       copy: isFile ? await keepFile(path, `inputs/config-${at + 1}`, dir) : null,
     });
   }
+  const { igt, igtExpect, ...rest } = asked;
   return {
-    ...asked,
+    ...rest,
+    ...(igt === undefined ? {} : { igt: resolve(cwd, igt) }),
+    ...(igtExpect === undefined ? {} : { igtExpect: await keepFolder(igtExpect, cwd, dir) }),
     series,
     configs,
     configBase: await keepOptional(asked.configBase, cwd, 'inputs/config-base', dir),
@@ -69,6 +85,14 @@ async function keepOptional(
 ): Promise<Kept | null> {
   if (name === undefined) return null;
   return { name, copy: await keepFile(resolve(cwd, name), folder, dir) };
+}
+
+/** The files of a folder of expectations. */
+async function keepFolder(name: string, cwd: string, dir: string): Promise<Kept> {
+  const copy = 'inputs/igt-expect';
+  const files = (await readdir(resolve(cwd, name))).filter((file) => file.endsWith('.txt'));
+  for (const file of files) await keepFile(resolve(cwd, name, file), copy, dir);
+  return { name, copy };
 }
 
 /** Its result, and what it learned of lock order where it kept that. */
@@ -136,7 +160,10 @@ async function keepWorkloads(
   const kept: Kept[] = [];
   for (const name of workloads) {
     const mine = own[0];
-    if (chosen.some(({ workload, upload }) => upload === undefined && workload.name === name)) {
+    const isOurs =
+      isIgtName(name) ||
+      chosen.some(({ workload, upload }) => upload === undefined && workload.name === name);
+    if (isOurs) {
       kept.push({ name, copy: null });
     } else if (mine?.upload !== undefined) {
       own.shift();
@@ -154,8 +181,10 @@ async function keepWorkloads(
 /** The request of a run directory, with every path one into the directory itself. */
 export function askAgain(dir: string, recorded: RecordedRequest): AskedRun {
   const path = ({ name, copy }: Kept): string => (copy === null ? name : resolve(dir, copy));
+  const { igtExpect, ...rest } = recorded;
   return {
-    ...recorded,
+    ...rest,
+    ...(igtExpect === undefined ? {} : { igtExpect: path(igtExpect) }),
     series: recorded.series.map(path),
     configs: recorded.configs.map(path),
     configBase: recorded.configBase === null ? undefined : path(recorded.configBase),

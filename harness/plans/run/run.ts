@@ -8,7 +8,7 @@ import type { SeenSplat } from '../../records/finding.ts';
 import type { KernelFacts, RunResult } from '../../records/run-result.ts';
 import type { TrialResult } from '../../records/trial.ts';
 import { scanLog } from '../../splat/scanner.ts';
-import type { ChosenWorkload } from '../../trial/choose-workloads.ts';
+import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import { decodeSplats } from '../../trial/decode.ts';
 import { countSplats } from '../../trial/findings.ts';
 import { type Lab, type LabRequest, openLab } from '../../trial/lab.ts';

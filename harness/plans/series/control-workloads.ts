@@ -1,5 +1,5 @@
 import type { KernelVersion } from '../../kernel/source.ts';
-import type { ChosenWorkload } from '../../trial/choose-workloads.ts';
+import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import { planCells } from '../controls/cell.ts';
 
 /**

@@ -6,7 +6,7 @@ import type { PatchChanges } from '../../patch/patch-changes.ts';
 import type { SplatCount } from '../../records/finding.ts';
 import type { BuildNote, PrefixTrial, Sighting, StepState } from '../../records/series-journal.ts';
 import type { TrialResult } from '../../records/trial.ts';
-import type { ChosenWorkload } from '../../trial/choose-workloads.ts';
+import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import { decodeSplats } from '../../trial/decode.ts';
 import {
   bootWorkload,

@@ -36,7 +36,7 @@ export function trialDetails(trial: TrialResult, at: number, page: DetailsPage):
 <summary><span class="id">${id}</span> <span class="verdict ${tone(verdict)}">${verdictPhrase(verdict)}</span></summary>
 <p id="trial-${at}">seed ${seed}; ${known.join(', ')}${known.length === 0 ? '' : '; '}QEMU used ${timings.qemuCpuSeconds.toFixed(1)} s of CPU; again: <code>${page.reproduce(id)}</code></p>
 ${page.beside ? fileLinks(page.folders.get(id) ?? [], page.consoles) : null}${reasonOf(verdict)}
-<div class="columns">${counterTable(trial)}${ledgerTable(trial)}</div>
+${subtestTable(trial)}<div class="columns">${counterTable(trial)}${ledgerTable(trial)}</div>
 ${splatDetails(trial, page)}${events.length === 0 ? null : html`<p>besides: ${events.map(({ title, count }) => `${title} (${count})`).join(', ')}</p>`}
 ${picture === undefined ? null : html`<p><img src="data:image/png;base64,${Buffer.from(picture).toString('base64')}" alt="The virtual screen of ${id}"></p>`}
 </details>
@@ -76,6 +76,25 @@ function splatDetails({ id, canary, verdict, splats }: TrialResult, page: Detail
 <pre tabindex="0">${splat.text.join('\n')}</pre>
 `,
   );
+}
+
+function subtestTable({ subtests = [] }: TrialResult): Content {
+  if (subtests.length === 0) return null;
+  const rows = subtests.map(({ name, result, expected }) => {
+    const tint =
+      result === 'pass' || result === 'skip' ? 'clean' : expected === undefined ? 'splat' : '';
+    return html`<tr><th scope="row" class="id">${name}</th><td class="verdict ${tint}">${result}</td><td>${expected ?? ''}</td></tr>
+`;
+  });
+  return html`<details>
+<summary>${subtests.length} subtests</summary>
+<table>
+<thead><tr><th scope="col">subtest</th><th scope="col">result</th><th scope="col">expected</th></tr></thead>
+<tbody>
+${rows}</tbody>
+</table>
+</details>
+`;
 }
 
 function counterTable({ witnesses, counters }: TrialResult): Content {

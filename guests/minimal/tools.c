@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Runs a program of the tools disk: programs that others wrote, with their own
+ * libraries and loader, in a read-only image on a disk of the virtual machine. What
+ * they write goes to a layer in memory.
+ *
+ *     tools [--seed N] [--env NAME=VALUE]... -- PROGRAM [ARGUMENT]...
+ *
+ * PROGRAM is a path of the image. The seed is IGT's (IGT_SRANDOM, igt_core.c).
+ */
+#include "files.h"
+#include "program.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Exit code 4 of a kselftest: what this kernel lacks is no failure of the test. */
+#define EXIT_SKIP 4
+#define DISK_SERIAL "splat-tools"
+#define IMAGE "/tools/image"
+#define LAYER "/tools/layer"
+#define ROOT "/tools/root"
+
+static const char *const folders[] = { "/tools", IMAGE, LAYER, ROOT };
+/* What the guest's own programs have there, the tools have, too. */
+static const char *const shared[] = { "/dev", "/proc", "/sys", "/tmp", "/run" };
+
+/* Writes the disk's device to path; the order in which disks appear is nobody's promise. */
+static bool find_disk(char *path, size_t size)
+{
+	DIR *disks = opendir("/sys/block");
+	bool found = false;
+	struct dirent *disk;
+
+	if (disks == NULL)
+		return false;
+	while (!found && (disk = readdir(disks)) != NULL) {
+		char file[300], serial[32];
+
+		snprintf(file, sizeof(file), "/sys/block/%s/serial", disk->d_name);
+		found = read_file(file, serial, sizeof(serial)) && strcmp(serial, DISK_SERIAL) == 0;
+		if (found)
+			snprintf(path, size, "/dev/%s", disk->d_name);
+	}
+	closedir(disks);
+	return found;
+}
+
+/* ENODEV: the kernel has no such file system (mount(2)). */
+static int mount_failed(const char *what)
+{
+	if (errno == ENODEV) {
+		printf("skip: this kernel has no %s\n", what);
+		return EXIT_SKIP;
+	}
+	fprintf(stderr, "tools: mount %s: %s\n", what, strerror(errno));
+	return 1;
+}
+
+static int mount_root(void)
+{
+	static const char overlay[] = "lowerdir=" IMAGE ",upperdir=" LAYER "/upper,workdir=" LAYER "/work";
+	char disk[300];
+
+	if (!find_disk(disk, sizeof(disk))) {
+		fputs("tools: no disk has the serial number " DISK_SERIAL "\n", stderr);
+		return 1;
+	}
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+		mkdir(folders[i], 0755);
+	if (mount(disk, IMAGE, "erofs", MS_RDONLY, NULL) < 0)
+		return mount_failed("erofs");
+	if (mount("tmpfs", LAYER, "tmpfs", 0, "mode=0755") < 0)
+		return mount_failed("tmpfs");
+	mkdir(LAYER "/upper", 0755);
+	mkdir(LAYER "/work", 0755);
+	if (mount("overlay", ROOT, "overlay", 0, overlay) < 0)
+		return mount_failed("overlay");
+	for (size_t i = 0; i < sizeof(shared) / sizeof(shared[0]); i++) {
+		char target[64];
+
+		snprintf(target, sizeof(target), ROOT "%s", shared[i]);
+		mkdir(target, 0755);
+		if (mount(shared[i], target, NULL, MS_BIND | MS_REC, NULL) < 0)
+			return mount_failed(shared[i]);
+	}
+	return 0;
+}
+
+static bool take_option(const char *name, char *value)
+{
+	if (strcmp(name, "--seed") == 0)
+		return setenv("IGT_SRANDOM", value, 1) == 0;
+	return strcmp(name, "--env") == 0 && putenv(value) == 0;
+}
+
+static int tools_main(int argc, char **argv)
+{
+	/* A second program of one guest finds the disk mounted. */
+	int status = access(ROOT "/proc/self", F_OK) == 0 ? 0 : mount_root();
+	int at = 1;
+
+	if (status != 0)
+		return status;
+	while (at + 1 < argc && strcmp(argv[at], "--") != 0) {
+		if (!take_option(argv[at], argv[at + 1]))
+			break;
+		at += 2;
+	}
+	if (at + 1 >= argc || strcmp(argv[at], "--") != 0) {
+		fputs("tools: [--seed N] [--env NAME=VALUE]... -- PROGRAM [ARGUMENT]...\n", stderr);
+		return 1;
+	}
+	if (chroot(ROOT) < 0 || chdir("/") < 0) {
+		perror("tools: chroot");
+		return 1;
+	}
+	execv(argv[at + 1], argv + at + 1);
+	fprintf(stderr, "tools: %s: %s\n", argv[at + 1], strerror(errno));
+	return 1;
+}
+
+PROGRAM("tools", tools_main);

@@ -1,0 +1,46 @@
+import { HarnessError } from '../errors.ts';
+import { throwIfAborted } from '../host/process.ts';
+import { openSandbox, pathInside, runSandboxed } from '../host/sandbox.ts';
+import { libraryFolder, loaderPath } from './tools-image.ts';
+
+/** One that needs longer to list its subtests would rather run them. */
+const listSeconds = 20;
+
+/** Prints `== NAME` and then the subtests of every program in $2; $1 is the root of the image. */
+const listScript = `
+for test in "$1$2"/*; do
+  [ -f "$test" ] && [ -x "$test" ] || continue
+  echo "== \${test##*/}"
+  timeout ${listSeconds} "$1/${loaderPath}" --library-path "$1${libraryFolder}" "$test" --list-subtests 2>/dev/null
+done
+true
+`;
+
+/**
+ * The subtests of every test program in `folder` of an image that is laid out at `tree`: each is asked, in the sandbox, by
+ * `--list-subtests` (igt_core.c). What is no test of IGT says nothing, and has an empty list like a test without subtests.
+ */
+export async function listSubtests(
+  tree: string,
+  folder: string,
+  signal: AbortSignal,
+): Promise<Readonly<Record<string, readonly string[]>>> {
+  const sandbox = await openSandbox(signal);
+  const mount = { host: tree, inside: '/splat/tools', writable: false };
+  const args = ['-c', listScript, 'sh', pathInside(sandbox, mount), folder];
+  const end = await runSandboxed(sandbox, 'sh', args, { signal, mounts: [mount], cwd: mount });
+  throwIfAborted(signal);
+  if (end.exitCode !== 0) {
+    throw new HarnessError('tool', 'the tests of IGT could not be asked for their subtests', {
+      output: end.stderr,
+    });
+  }
+  const tests: Record<string, string[]> = {};
+  let open: string[] = [];
+  for (const line of end.stdout.split('\n')) {
+    const name = /^== (\S+)$/.exec(line)?.[1];
+    if (name !== undefined) tests[name] = open = [];
+    else if (/^[A-Za-z0-9][\w.+-]*$/.test(line)) open.push(line);
+  }
+  return tests;
+}

@@ -1,0 +1,256 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { HarnessError, isHarnessError } from '../errors.ts';
+import type { Emit } from '../events.ts';
+import { type Apt, openApt } from '../host/apt.ts';
+import { packageClosure, unpackPackages } from '../host/apt-closure.ts';
+import { type PackageVersion, packageVersions } from '../host/apt-packages.ts';
+import { makeFolder, readIfThere } from '../host/disk.ts';
+import { packageRoot } from '../host/package-root.ts';
+import {
+  type Entry,
+  ensureEntry,
+  fileDigest,
+  findEntry,
+  removeTree,
+  valueDigest,
+} from '../host/store.ts';
+import { listSubtests } from './igt-subtests.ts';
+import { layOutTools, loaderPath, packTools, type ToolsTree } from './tools-image.ts';
+
+/** guests/igt/bundle.json: what of Debian is packed. */
+interface Bundle {
+  readonly package: string;
+  readonly version: string;
+  readonly sha256: string;
+  readonly programs: string;
+  /** Regular expressions of how names of tests begin that need other hardware. */
+  readonly hardware: { readonly names: readonly string[] };
+  readonly data: readonly string[];
+  readonly without: { readonly names: readonly string[] };
+}
+
+/** IGT on a disk for a guest. */
+export interface IgtImage {
+  /** Equal for images with the same content. */
+  readonly id: string;
+  /** An EROFS image. */
+  readonly disk: string;
+  /** `igt-gpu-tools-tests 2.5-1 of Debian`, or the folder of the user's own build. */
+  readonly name: string;
+  /** The subtests of each test program; of one that has none, an empty list. */
+  readonly tests: Readonly<Record<string, readonly string[]>>;
+}
+
+export interface IgtOptions {
+  readonly cacheRoot: string;
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+}
+
+/** Where test programs are in every image. */
+export const igtFolder = '/usr/libexec/igt-gpu-tools';
+/** Raised when what is packed, or how, changes. */
+const packing = 1;
+
+interface Meta {
+  readonly name: string;
+  readonly tests: IgtImage['tests'];
+}
+
+/**
+ * Debian's IGT from the store, else fetched and packed. The version of guests/igt/bundle.json needs no network once it is
+ * there. Where Debian has it no more the newest version is taken, with a note; where Debian cannot be reached, the newest of
+ * the store. Throws `tool` when there is neither.
+ */
+export async function ensureIgt(options: IgtOptions): Promise<IgtImage> {
+  const bundle = await readBundle();
+  const recipe = valueDigest([bundle, packing]).slice(0, 12);
+  const pinned = await findEntry(options.cacheRoot, 'tool', igtKey(bundle.version, recipe));
+  if (pinned.entry !== undefined) return imageOf(pinned.entry);
+  try {
+    const { apt, found } = await findVersion(bundle, options);
+    return await packDebian(bundle, { apt, found, recipe }, options);
+  } catch (error) {
+    if (!isHarnessError(error, 'tool')) throw error;
+    const cached = await newestCached(options.cacheRoot, recipe);
+    if (cached === undefined) throw error;
+    options.emit({ kind: 'note', text: `${error.message}; using ${cached.name} of the cache` });
+    return cached;
+  }
+}
+
+async function readBundle(): Promise<Bundle> {
+  const path = join(packageRoot(), 'guests', 'igt', 'bundle.json');
+  return JSON.parse(await readFile(path, 'utf8')) as Bundle;
+}
+
+function igtKey(version: string, recipe: string): string {
+  return `igt_${version.replaceAll(/[^A-Za-z0-9.-]/g, '_')}_${recipe}`;
+}
+
+async function findVersion(
+  bundle: Bundle,
+  { emit, ...options }: IgtOptions,
+): Promise<{ readonly apt: Apt; readonly found: PackageVersion }> {
+  const apt = await openApt({
+    ...options,
+    onRefresh: (mirror) => emit({ kind: 'note', text: `asking ${mirror} for ${bundle.package}` }),
+  });
+  const versions = await packageVersions(apt, bundle.package, options.signal);
+  const wanted = versions.find(({ version }) => version === bundle.version);
+  const found = wanted ?? versions[0];
+  if (found === undefined) {
+    throw new HarnessError('tool', `no suite of Debian has the package ${bundle.package}`);
+  }
+  if (wanted !== undefined && wanted.sha256 !== bundle.sha256) {
+    const text = `${bundle.package} ${bundle.version} has SHA-256 ${wanted.sha256} in Debian's lists, not ${bundle.sha256}`;
+    throw new HarnessError('tool', text);
+  }
+  if (wanted === undefined) {
+    const text = `Debian has no ${bundle.package} ${bundle.version} any more; taking ${found.version}`;
+    emit({ kind: 'note', text });
+  }
+  return { apt, found };
+}
+
+async function packDebian(
+  bundle: Bundle,
+  from: { readonly apt: Apt; readonly found: PackageVersion; readonly recipe: string },
+  { cacheRoot, signal, emit }: IgtOptions,
+): Promise<IgtImage> {
+  const { apt, found, recipe } = from;
+  const name = `${bundle.package} ${found.version} of Debian`;
+  const entry = await ensureEntry(cacheRoot, {
+    kind: 'tool',
+    key: igtKey(found.version, recipe),
+    signal,
+    make: async (dir) => {
+      const asked = { name: bundle.package, version: found.version, without: bundle.without.names };
+      const packages = await packageClosure(apt, asked, signal);
+      const bytes = packages.reduce((sum, one) => sum + one.bytes, 0);
+      const size = `${(bytes / 1e6).toFixed(1)} MB in ${packages.length} packages`;
+      emit({ kind: 'note', text: `fetching ${name}: ${size}` });
+      const root = await unpackPackages(apt, packages, join(dir, 'scratch'), signal);
+      const tests = await pack(await treeOf(bundle, root), dir, signal);
+      return { name, tests, packages } satisfies Meta & { packages: unknown };
+    },
+  });
+  return imageOf(entry);
+}
+
+async function treeOf(bundle: Bundle, root: string): Promise<ToolsTree> {
+  const data = await Promise.all(
+    bundle.data.map(async (path) => {
+      const isThere = (await readIfThere(stat(join(root, path)))) !== undefined;
+      return isThere ? [[path, join(root, path)] as const] : [];
+    }),
+  );
+  const programs = await testsIn(join(root, bundle.programs), bundle);
+  return {
+    copies: { ...Object.fromEntries(data.flat()), ...programs },
+    programs: Object.values(programs),
+    libraryFolders: ['usr/lib/x86_64-linux-gnu', 'usr/lib'].map((path) => join(root, path)),
+    loader: join(root, 'usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2'),
+  };
+}
+
+/** Lays out, asks every test for its subtests, packs; only the image stays in `dir`. */
+async function pack(tree: ToolsTree, dir: string, signal: AbortSignal): Promise<IgtImage['tests']> {
+  const folder = join(dir, 'tree');
+  await makeFolder(folder);
+  await layOutTools(tree, folder, signal);
+  const tests = await listSubtests(folder, igtFolder, signal);
+  await packTools(folder, join(dir, 'disk'), signal);
+  await removeTree(folder);
+  await removeTree(join(dir, 'scratch'));
+  return tests;
+}
+
+/** Test programs and their data by their paths in the image. */
+async function testsIn(
+  folder: string,
+  { hardware }: Bundle,
+): Promise<Readonly<Record<string, string>>> {
+  const other = new RegExp(`^(?:${hardware.names.join('|')})`);
+  const items = await readdir(folder, { withFileTypes: true });
+  const files = items
+    .filter(({ name }) => !other.test(name))
+    .flatMap((item) => (item.isFile() ? item.name : []));
+  return Object.fromEntries(
+    files.toSorted().map((name) => [`${igtFolder.slice(1)}/${name}`, join(folder, name)]),
+  );
+}
+
+async function newestCached(cacheRoot: string, recipe: string): Promise<IgtImage | undefined> {
+  const keys = (await readIfThere(readdir(join(cacheRoot, 'tool')))) ?? [];
+  const newest = keys
+    .filter((key) => key.startsWith('igt_') && key.endsWith(`_${recipe}`))
+    .toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+    .at(-1);
+  if (newest === undefined) return undefined;
+  const { entry } = await findEntry(cacheRoot, 'tool', newest);
+  return entry === undefined ? undefined : imageOf(entry);
+}
+
+function imageOf(entry: Entry): IgtImage {
+  const { name, tests } = entry.meta as Meta;
+  return { id: entry.key, disk: join(entry.dir, 'disk'), name, tests };
+}
+
+/** Where builds of IGT have their tests: an installation below its prefix, a build folder of meson. */
+const ownFolders = [
+  'libexec/igt-gpu-tools',
+  'usr/libexec/igt-gpu-tools',
+  'usr/local/libexec/igt-gpu-tools',
+  'tests',
+  '.',
+];
+/** Where they have their libraries, and where this host has those it built them with. */
+const ownLibraries = ['lib/x86_64-linux-gnu', 'lib64', 'lib', 'usr/lib/x86_64-linux-gnu'];
+const hostLibraries = [
+  '/lib/x86_64-linux-gnu',
+  '/usr/lib/x86_64-linux-gnu',
+  '/lib64',
+  '/usr/lib64',
+  '/usr/local/lib',
+];
+/** Every IGT has this test. */
+const markTest = 'core_getversion';
+
+/** The user's own build, packed with the libraries of this host. Throws `usage` for a folder that is none. */
+export async function ensureOwnIgt(dir: string, options: IgtOptions): Promise<IgtImage> {
+  const { cacheRoot, signal } = options;
+  const folder = await findOwn(dir);
+  const copies = await testsIn(folder, await readBundle());
+  const programs = Object.values(copies).filter((file) => !/\.\w+$/.test(file));
+  const libraryFolders = [
+    ...ownLibraries.map((path) => resolve(dir, path)),
+    ...['../../lib/x86_64-linux-gnu', '../../lib'].map((path) => resolve(folder, path)),
+    ...hostLibraries,
+  ];
+  const digests = await Promise.all(programs.map(async (file) => [file, await fileDigest(file)]));
+  const tree: ToolsTree = {
+    copies,
+    programs,
+    libraryFolders,
+    loader: `/${loaderPath}`,
+  };
+  const entry = await ensureEntry(cacheRoot, {
+    kind: 'tool',
+    key: `igt-own-${valueDigest([digests, packing]).slice(0, 24)}`,
+    signal,
+    make: async (draft) => ({ name: dir, tests: await pack(tree, draft, signal) }) satisfies Meta,
+  });
+  return imageOf(entry);
+}
+
+async function findOwn(dir: string): Promise<string> {
+  for (const path of ownFolders) {
+    const folder = resolve(dir, path);
+    const found = await readIfThere(stat(join(folder, markTest)));
+    if (found?.isFile() === true) return folder;
+  }
+  const text = `--igt ${dir}: no ${markTest} in it, so it is no build and no installation of IGT`;
+  throw new HarnessError('usage', text);
+}

@@ -1,0 +1,95 @@
+/** How a test program of IGT ended, with its output -> its subtests and what its end means. Pure. */
+import type { Subtest } from '../records/subtest.ts';
+import type { WorkloadEnd } from '../records/verdict.ts';
+import { type Expectations, expectSubtest, unexpectedFailures } from './igt-expectations.ts';
+import { readIgtOutput } from './igt-output.ts';
+
+/** A test program as a trial runs it. */
+export interface IgtProgram {
+  readonly test: string;
+  /** Those that are to run; empty where the test has none. */
+  readonly subtests: readonly string[];
+  readonly expectations: Expectations;
+}
+
+export interface IgtReport {
+  readonly subtests: readonly Subtest[];
+  /** Subtests that failed and were not expected to; they make the trial `workload-failed`. */
+  readonly failures: readonly string[];
+  readonly end: WorkloadEnd;
+}
+
+/** Exit codes of igt_core.h. */
+const exitCodes = { success: 0, skip: 77, invalid: 79, failure: 98, abort: 112 } as const;
+/** A shell's and IGT's own word for death by a signal. */
+const signalBase = 128;
+const signalNames: Readonly<Record<number, string>> = {
+  4: 'SIGILL, an instruction that this CPU does not have',
+  6: 'SIGABRT',
+  7: 'SIGBUS',
+  8: 'SIGFPE',
+  9: 'SIGKILL',
+  11: 'SIGSEGV',
+};
+
+/**
+ * Reads what a test printed. A subtest in which the program died is a crash, or an expected one; one that still ran when the
+ * time was over is a timeout. Failures are those of subtests, so a test that ended in an orderly way ends with exit code 0.
+ * The end of a guest that does not answer, or is gone, stays as it is.
+ */
+export function readIgtEnd(program: IgtProgram, stdout: string, end: WorkloadEnd): IgtReport {
+  const { test, expectations } = program;
+  const output = readIgtOutput(test, stdout);
+  const died = deathOf(end);
+  const stopped = end.kind === 'stopped';
+  const cut = died !== undefined || stopped || end.kind === 'lost' || end.kind === 'silent';
+  const seen: Subtest[] = [...output.subtests];
+  if (cut && (output.running !== undefined || seen.length === 0)) {
+    const result = stopped ? 'timeout' : died === undefined ? 'incomplete' : 'crash';
+    seen.push({ name: output.running ?? test, result });
+  }
+  const subtests = [...seen, ...(cut ? notRun(program, seen) : [])].map((subtest) =>
+    expectSubtest(subtest, expectations),
+  );
+  // A guest that does not answer is a finding by itself.
+  const failures =
+    end.kind === 'lost' || end.kind === 'silent'
+      ? []
+      : unexpectedFailures(subtests).map((text) => withDeath(text, died));
+  return { subtests, failures, end: endOf(end, subtests, output.whySkipped) };
+}
+
+function deathOf(end: WorkloadEnd): number | undefined {
+  if (end.kind === 'signal') return end.signal;
+  return end.kind === 'exit' && end.code > signalBase ? end.code - signalBase : undefined;
+}
+
+function withDeath(text: string, signal: number | undefined): string {
+  if (signal === undefined || !text.endsWith(': crash')) return text;
+  return `${text} (${signalNames[signal] ?? `signal ${signal}`})`;
+}
+
+function notRun({ test, subtests }: IgtProgram, seen: readonly Subtest[]): readonly Subtest[] {
+  const began = new Set(seen.map(({ name }) => name.split('@').slice(0, 2).join('@')));
+  return subtests
+    .map((name) => `${test}@${name}`)
+    .filter((name) => !began.has(name))
+    .map((name) => ({ name, result: 'notrun' }));
+}
+
+function endOf(
+  end: WorkloadEnd,
+  subtests: readonly Subtest[],
+  whySkipped: string | undefined,
+): WorkloadEnd {
+  const orderly: WorkloadEnd = { kind: 'exit', code: exitCodes.success };
+  if (end.kind === 'stopped' || deathOf(end) !== undefined) return orderly;
+  if (end.kind !== 'exit') return end;
+  const skipped = subtests.length > 0 && subtests.every(({ result }) => result === 'skip');
+  if (end.code === exitCodes.skip || (skipped && end.code === exitCodes.success)) {
+    const reason = whySkipped ?? 'every subtest was skipped';
+    return subtests.some(({ result }) => result !== 'skip') ? orderly : { kind: 'skipped', reason };
+  }
+  const told = subtests.some(({ result }) => result === 'fail' || result === 'crash');
+  return end.code === exitCodes.failure && told ? orderly : end;
+}

@@ -1,0 +1,136 @@
+/** What is expected of IGT's subtests: files in the format of drm-ci (drivers/gpu/drm/ci/xfails). Pure. */
+import type { Subtest, SubtestResult } from '../records/subtest.ts';
+
+/** A file of expectations as it was read. */
+export interface ExpectationFile {
+  /** As an error names it. */
+  readonly path: string;
+  readonly kind: 'fails' | 'flakes' | 'skips';
+  readonly text: string;
+}
+
+/** Expectations of one driver on one kernel. */
+export interface Expectations {
+  /** Results by the exact name of a subtest. */
+  readonly fails: ReadonlyMap<string, ReadonlySet<SubtestResult>>;
+  /** Subtests that may pass or fail. */
+  readonly flakes: readonly RegExp[];
+  /** Subtests that are not run. */
+  readonly skips: readonly RegExp[];
+}
+
+/** A line that cannot be read: one line of text, with the file and the line's number. */
+export interface BadLine {
+  readonly problem: string;
+}
+
+const words: Readonly<Record<string, SubtestResult>> = {
+  Fail: 'fail',
+  Crash: 'crash',
+  Timeout: 'timeout',
+  Skip: 'skip',
+  Pass: 'pass',
+};
+
+/** `# linux: from 6.5, before 6.12` above a paragraph: it is for these kernels alone. A comment to everybody but us. */
+const rangeLine = /^#\s*linux:\s*(?:from (\d+)\.(\d+))?,?\s*(?:before (\d+)\.(\d+))?\s*$/;
+
+/**
+ * Reads files of one driver for a kernel of that version. Lines of `fails` are `test@subtest,Fail` (or Crash, Timeout); of
+ * the others regular expressions that are looked for in the name. `#` begins a comment; an empty line ends the range of
+ * kernels of a paragraph.
+ */
+export function readExpectations(
+  files: readonly ExpectationFile[],
+  version: readonly number[],
+): Expectations | BadLine {
+  const fails = new Map<string, Set<SubtestResult>>();
+  const flakes: RegExp[] = [];
+  const skips: RegExp[] = [];
+  for (const { path, kind, text } of files) {
+    for (const { line, number } of linesFor(text, version)) {
+      const bad = (why: string): BadLine => ({ problem: `${path}:${number}: ${why}` });
+      if (kind === 'fails') {
+        const [name = '', word = '', ...rest] = line.split(',').map((part) => part.trim());
+        const result = words[word];
+        if (name === '' || rest.length > 0 || result === undefined) {
+          return bad(
+            `${JSON.stringify(line)} is not test@subtest,Result with a Result of ${Object.keys(words).join(', ')}`,
+          );
+        }
+        fails.set(name, (fails.get(name) ?? new Set()).add(result));
+        continue;
+      }
+      const pattern = patternOf(line);
+      if (pattern === undefined) return bad(`${JSON.stringify(line)} is no regular expression`);
+      (kind === 'flakes' ? flakes : skips).push(pattern);
+    }
+  }
+  return { fails, flakes, skips };
+}
+
+function linesFor(
+  text: string,
+  version: readonly number[],
+): readonly { readonly line: string; readonly number: number }[] {
+  const found: { line: string; number: number }[] = [];
+  let applies = true;
+  for (const [at, raw] of text.split('\n').entries()) {
+    const line = raw.trim();
+    const range = rangeLine.exec(line);
+    if (line === '') applies = true;
+    else if (range !== null) applies = isInRange(range, version);
+    else if (!line.startsWith('#') && applies) found.push({ line, number: at + 1 });
+  }
+  return found;
+}
+
+function isInRange(range: RegExpExecArray, version: readonly number[]): boolean {
+  const [fromMajor, fromMinor, beforeMajor, beforeMinor] = range.slice(1);
+  const at = orderOf(version.map(String));
+  const isFrom = fromMajor === undefined || at >= orderOf([fromMajor, fromMinor]);
+  return isFrom && (beforeMajor === undefined || at < orderOf([beforeMajor, beforeMinor]));
+}
+
+function orderOf([major = '0', minor = '0']: readonly (string | undefined)[]): number {
+  return Number(major) * 1000 + Number(minor);
+}
+
+function patternOf(text: string): RegExp | undefined {
+  try {
+    return new RegExp(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** True for a subtest that is not to be run. */
+export function isSkipped(name: string, { skips }: Expectations): boolean {
+  return skips.some((pattern) => pattern.test(name));
+}
+
+const bad: ReadonlySet<SubtestResult> = new Set(['fail', 'crash', 'timeout', 'incomplete']);
+
+/**
+ * The subtest with what was expected of it; a dynamic one is covered by an entry of its subtest. One that passes and is
+ * expected to fail says so: the entry is old.
+ */
+export function expectSubtest(subtest: Subtest, { fails, flakes }: Expectations): Subtest {
+  const { name, result } = subtest;
+  const listed = fails.get(name);
+  if (result === 'pass') {
+    return listed === undefined || listed.has('pass') ? subtest : { ...subtest, expected: 'fail' };
+  }
+  if (!bad.has(result)) return subtest;
+  const parent = name.split('@').slice(0, 2).join('@');
+  const isListed = listed?.has(result) === true || fails.get(parent)?.has(result) === true;
+  if (isListed) return { ...subtest, expected: 'fail' };
+  return flakes.some((pattern) => pattern.test(name)) ? { ...subtest, expected: 'flake' } : subtest;
+}
+
+/** Subtests that failed and were not expected to, as `kms_atomic@x: fail`. */
+export function unexpectedFailures(subtests: readonly Subtest[]): readonly string[] {
+  return subtests
+    .filter(({ result, expected }) => bad.has(result) && expected === undefined)
+    .map(({ name, result }) => `${name}: ${result}`);
+}

@@ -1,0 +1,97 @@
+/** What a test program of IGT printed -> its subtests. Pure: text in, values out. */
+import type { Subtest, SubtestResult } from '../records/subtest.ts';
+
+/** IGT's words (igt_core.c, subtest_result and igt_exit). */
+const results: Readonly<Record<string, SubtestResult>> = {
+  SUCCESS: 'pass',
+  SKIP: 'skip',
+  FAIL: 'fail',
+  CRASH: 'crash',
+  TIMEOUT: 'timeout',
+  ABORT: 'crash',
+};
+
+/** What was read of a test program's stdout. */
+export interface IgtOutput {
+  /** In the order in which they ended; of a test without subtests the test itself. */
+  readonly subtests: readonly Subtest[];
+  /** The innermost subtest that began and did not end; absent: none. */
+  readonly running?: string;
+  /** Why the first one was skipped, as `Test requirement: ...` says; absent: nothing says it. */
+  readonly whySkipped?: string;
+}
+
+const subtestLine =
+  /^(Starting dynamic subtest|Starting subtest|Dynamic subtest|Subtest):? ([\w.+:-]+?)(?:: ([A-Z]+) \(|$)/;
+const wholeLine = /^(SUCCESS|SKIP|FAIL|CRASH|TIMEOUT) \(\d/;
+const requirementLine = /^Test requirement: *(.*)$/;
+
+/**
+ * Reads lines of the forms
+ *
+ *     Starting subtest: basic
+ *     Starting dynamic subtest: pipe-A
+ *     Dynamic subtest pipe-A: SUCCESS (0.102s)
+ *     Subtest basic: FAIL (0.110s)
+ *     SUCCESS (0.001s)
+ *
+ * of the test `test`. A dynamic subtest is named below its subtest: `kms_flip@basic@pipe-a`.
+ */
+export function readIgtOutput(test: string, stdout: string): IgtOutput {
+  const reading: Reading = { test, subtests: [] };
+  for (const line of stdout.split('\n')) readLine(line, reading);
+  const { subtests, subtest, dynamic, whole, whySkipped } = reading;
+  if (subtests.length === 0 && subtest === undefined && whole !== undefined) {
+    subtests.push({ name: test, result: whole });
+  }
+  return {
+    subtests,
+    ...(subtest === undefined ? {} : { running: nameOf(reading, dynamic) }),
+    ...(whySkipped === undefined ? {} : { whySkipped }),
+  };
+}
+
+/** How far the output has been read. */
+interface Reading {
+  readonly test: string;
+  readonly subtests: Subtest[];
+  /** Those that began and did not end. */
+  subtest?: string | undefined;
+  dynamic?: string | undefined;
+  /** Of a test without subtests. */
+  whole?: SubtestResult | undefined;
+  whySkipped?: string | undefined;
+}
+
+function nameOf({ test, subtest }: Reading, inner: string | undefined): string {
+  return [test, subtest, inner].filter((part) => part !== undefined).join('@');
+}
+
+function readLine(line: string, reading: Reading): void {
+  const [, head = '', name = '', word = ''] = subtestLine.exec(line) ?? [];
+  const result = results[word];
+  switch (head) {
+    case 'Starting subtest':
+      [reading.subtest, reading.dynamic] = [name, undefined];
+      return;
+    case 'Starting dynamic subtest':
+      reading.dynamic = name;
+      return;
+    case 'Dynamic subtest':
+      if (result !== undefined) reading.subtests.push({ name: nameOf(reading, name), result });
+      reading.dynamic = undefined;
+      return;
+    case 'Subtest':
+      if (result === undefined) return;
+      reading.subtests.push({ name: `${reading.test}@${name}`, result });
+      [reading.subtest, reading.dynamic] = [undefined, undefined];
+      return;
+    default:
+      readOther(line, reading);
+  }
+}
+
+function readOther(line: string, reading: Reading): void {
+  reading.whole = results[wholeLine.exec(line)?.[1] ?? ''] ?? reading.whole;
+  reading.whySkipped ??= requirementLine.exec(line)?.[1];
+}

@@ -1,0 +1,33 @@
+import type { ToolsDisk } from '../guest/argv.ts';
+import type { KernelVersion } from '../kernel/source.ts';
+import type { IgtReport } from '../stress/igt-end.ts';
+import type { Workload } from '../stress/workloads.ts';
+import type { WorkloadEnd } from '../verdict.ts';
+
+/** A workload of the table, or a program of the user's with the bytes to put into the guest. */
+export interface ChosenWorkload {
+  readonly workload: Workload;
+  readonly upload?: Uint8Array;
+  /** Its program is on this disk of tools, which the guest must have. */
+  readonly disk?: ToolsDisk;
+  /** It is many tests: what they printed and how their program ended -> a result each. */
+  readonly readTests?: TestReader;
+  /** What it is on a kernel of that version; undefined: nothing of it is to run there. Absent: the same everywhere. */
+  readonly forKernel?: (version: KernelVersion) => ChosenWorkload | undefined;
+}
+
+export type TestReader = (stdout: string, end: WorkloadEnd) => IgtReport;
+
+/** What guests must have, beyond what all have, for these workloads. */
+export function labNeeds(chosen: readonly ChosenWorkload[]): {
+  readonly disk?: ToolsDisk;
+  readonly profile?: readonly string[];
+} {
+  const disk = chosen.find((one) => one.disk !== undefined)?.disk;
+  if (disk === undefined) return {};
+  const named = chosen
+    .filter((one) => one.disk !== undefined)
+    .flatMap(({ workload }) => workload.witnesses)
+    .flatMap((name) => (name.startsWith('calls.') ? name.slice('calls.'.length) : []));
+  return { disk, profile: [...new Set(named)].toSorted() };
+}

@@ -71,6 +71,12 @@ footer { margin-top: 3rem; color: var(--faint); font-size: .87em; }
   dl { display: block; }
   dd { margin-bottom: .35rem; }
   article { padding: .5rem .6rem; }
+  details > :not(summary) { margin-left: .3rem; }
+  th, td { padding-right: .5rem; }
+  .columns { display: block; }
+  .columns > table { margin-bottom: 1rem; }
+  .columns th, .columns td { white-space: normal; overflow-wrap: anywhere; }
+  meter { width: 4rem; }
 }
 @media print { pre { max-height: none; white-space: pre-wrap; } body { max-width: none; } }
 `;

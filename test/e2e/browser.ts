@@ -1,0 +1,63 @@
+import axe from 'axe-core';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Test } from 'tap';
+import { installMissing } from '../../harness/host/packages.ts';
+import { findProgram } from '../../harness/host/process.ts';
+
+/** Debian's Chromium without a window; installed when it is missing, as everything else of a run. */
+export async function openBrowser(): Promise<Browser> {
+  await installMissing({
+    needs: [{ program: 'chromium', debian: 'chromium', why: 'shows the pages' }],
+    signal: AbortSignal.timeout(300_000),
+    unattended: true,
+    ask: async () => false,
+    onLine: () => undefined,
+    onStart: () => undefined,
+  });
+  const executablePath = await findProgram('chromium');
+  if (executablePath === undefined) throw new Error('no chromium on PATH');
+  // Chromium's own sandbox refuses root.
+  return chromium.launch({ executablePath, chromiumSandbox: process.getuid?.() !== 0 });
+}
+
+/** How a reader looks at a page. */
+export const views = {
+  desktop: { viewport: { width: 1280, height: 900 } },
+  phone: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
+  dark: { viewport: { width: 1280, height: 900 }, colorScheme: 'dark' },
+} as const;
+
+/** A page whose every complaint fails the test: a dialog, an error, a request, a breach of its policy. */
+export async function openPage(t: Test, context: BrowserContext): Promise<Page> {
+  const page = await context.newPage();
+  page.on('dialog', (dialog) => {
+    t.fail(`a dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  page.on('pageerror', (error) => t.fail(`an error: ${error.message}`));
+  page.on('console', (message) => {
+    if (message.type() === 'error') t.fail(`the console says: ${message.text()}`);
+  });
+  page.on('request', (request) => {
+    if (!/^(?:file|data):/.test(request.url())) t.fail(`a request: ${request.url()}`);
+  });
+  return page;
+}
+
+/** What axe finds that is serious or critical, by the rules of WCAG 2.1 A and AA, a line each. */
+export async function seriousFaults(page: Page): Promise<readonly string[]> {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate<axe.AxeResults>(
+    `axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] })`,
+  );
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
+}
+
+/** Whether a page is no wider than its window. */
+export async function fits(page: Page): Promise<boolean> {
+  return page.evaluate<boolean>(
+    'document.documentElement.scrollWidth <= document.documentElement.clientWidth',
+  );
+}

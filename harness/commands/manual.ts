@@ -103,6 +103,16 @@ export const manuals: Readonly<Record<string, Manual>> = {
     ],
     exits: '0 a run can start here, 128 it cannot, 129 usage, 130 interrupted.',
   },
+  known: {
+    examples: [
+      ['known check', 'which entries of the file have expired'],
+      [
+        'known add SIGNATURE --until 2027-01-31 --reason WHY',
+        'a splat that wakes nobody till then',
+      ],
+    ],
+    exits: `0 done, 1 an entry has expired, ${harnessExits}`,
+  },
   completion: {
     examples: [
       ['completion bash > /etc/bash_completion.d/splat', 'for every user of bash'],

@@ -7,6 +7,7 @@ import type { Untestable } from '../verdict.ts';
 import { type Agent, GuestGone, openAgent } from './agent.ts';
 import type { MachineSpec } from './argv.ts';
 import { type ConsoleFollower, followConsole } from './console.ts';
+import { type CpuStack, readCpuStacks } from './cpu-stacks.ts';
 import { type Machine, type MachineOptions, requireGuestsFault, startMachine } from './machine.ts';
 import type { Qmp } from './qmp.ts';
 
@@ -15,6 +16,8 @@ export interface Guest extends Agent, AsyncDisposable {
   readonly console: ConsoleFollower;
   /** Writes what the virtual screen shows to a file, as PNG. */
   readonly picture: (path: string) => Promise<void>;
+  /** What its CPUs do at this moment; it is stopped for that. Throws when QEMU is gone. */
+  readonly cpuStacks: () => Promise<readonly CpuStack[]>;
   /** CPU time that its QEMU has used so far, in seconds; 0 when it is gone. */
   readonly cpuSeconds: () => Promise<number>;
   /** The port of this host that leads to its ssh server (`network: true`); throws `internal` without one. */
@@ -47,6 +50,7 @@ export async function startGuest(options: GuestOptions): Promise<MachineGuest> {
       picture: async (path) => {
         await machine.qmp.execute('screendump', { filename: path, format: 'png' });
       },
+      cpuStacks: async () => readCpuStacks(machine.qmp),
       cpuSeconds: machine.cpuSeconds,
       sshPort: async () => forwardedPort(machine.qmp),
       requireOwnEnd: async (patienceMs) => requireGuestsFault(machine, patienceMs),

@@ -22,6 +22,25 @@ export const trialTimingsSchema = v.object({
   qemuCpuSeconds: described(v.number(), "CPU time of the trial's QEMU, in seconds."),
 });
 
+const cpuStackSchema = v.object({
+  cpu: v.number(),
+  mode: v.picklist(['kernel', 'user', 'halted']),
+  frames: described(texts, 'Innermost first, as `do_swap_page+0x12/0x8b0`.'),
+});
+
+/** What a guest did that gave no result. */
+export const hangEvidenceSchema = v.object({
+  frame: described(
+    v.string(),
+    'The function a CPU did not leave, or a task waited in; empty when none can be named.',
+  ),
+  stacks: described(v.array(cpuStackSchema), 'Of each CPU, at one moment; hang.txt has more.'),
+  asked: described(
+    v.boolean(),
+    'What SysRq l, w, d and t print is on the console; false: the guest did not take them.',
+  ),
+});
+
 /** A trial as result.json carries it. */
 export const trialResultSchema = v.object({
   id: v.string(),
@@ -52,6 +71,9 @@ export const trialResultSchema = v.object({
     'Cycles of lock classes that lockdep has learned and cannot find.',
   ),
   timings: trialTimingsSchema,
+  hang: v.exactOptional(
+    described(hangEvidenceSchema, 'What it did when it gave no result; absent: it gave one.'),
+  ),
   retried: v.exactOptional(
     described(
       v.picklist(['hung', 'unexercised']),
@@ -68,5 +90,6 @@ export const trialRecordSchema = v.object({
 });
 
 export type TrialTimings = Recorded<typeof trialTimingsSchema>;
+export type HangEvidence = Recorded<typeof hangEvidenceSchema>;
 export type TrialRecord = Recorded<typeof trialRecordSchema>;
 export type TrialResult = Recorded<typeof trialResultSchema>;

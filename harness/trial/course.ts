@@ -3,10 +3,9 @@ import { join } from 'node:path';
 import { type Agent, GuestGone } from '../guest/agent.ts';
 import type { Guest } from '../guest/boot.ts';
 import { answerTimeoutMs, kernelTimeouts, workloadLimitMs } from '../guest/pace.ts';
-import { pause } from '../host/deadline.ts';
 import { throwIfAborted } from '../host/process.ts';
 import { type LockDump, readLockDump } from '../locks/dependencies.ts';
-import type { TrialTimings } from '../records/trial.ts';
+import type { HangEvidence, TrialTimings } from '../records/trial.ts';
 import { witnessesOn } from '../stress/counters.ts';
 import type { IgtReport } from '../stress/igt-end.ts';
 import type { WorkloadEnd } from '../verdict.ts';
@@ -14,6 +13,7 @@ import { type Prepared, type Reading, takeReading } from './observe.ts';
 import { openOutputLog } from './output-log.ts';
 import type { StartedGuest, TrialContext, TrialPlan } from './plan.ts';
 import { readProgramEnd } from './program-end.ts';
+import { awaitEnd, lookAtHang } from './stuck.ts';
 
 /** What happened in a trial's guest, before anything is concluded from it. */
 export interface Course {
@@ -32,6 +32,8 @@ export interface Course {
   /** Whether the two markers came out of the console. */
   readonly markersSeen: { readonly begin: boolean; readonly end: boolean };
   readonly timings: Omit<TrialTimings, 'totalMs' | 'firstSplatMs'>;
+  /** What the guest was doing when it gave no result; absent: it gave one. */
+  readonly hang?: HangEvidence;
 }
 
 /** Everything a course learns on its way; a guest that goes away leaves it as far as it got. */
@@ -40,7 +42,15 @@ type Progress = {
 };
 
 /** A trial's context once its guest runs and its speed is known. */
-type PacedContext = TrialContext & Pick<StartedGuest, 'slowness'>;
+type PacedContext = TrialContext & Pick<StartedGuest, 'slowness' | 'vmlinux'>;
+
+/** What a course tells while it goes on. */
+export interface CourseWatch {
+  readonly onConsole: (bytes: Uint8Array) => void;
+  readonly hasSplat: () => boolean;
+  /** The kernel prints what we ask for: no finding. */
+  readonly onAsked: (asked: 'begin' | 'end') => void;
+}
 
 /** A kernel log is at most this long: CONFIG_LOG_BUF_SHIFT=20, escaped. */
 const kmsgLimitBytes = 4 * 1024 * 1024;
@@ -49,7 +59,7 @@ const kmsgLimitBytes = 4 * 1024 * 1024;
 export async function runCourse(
   plan: TrialPlan,
   context: TrialContext,
-  watch: { readonly onConsole: (bytes: Uint8Array) => void; readonly hasSplat: () => boolean },
+  watch: CourseWatch,
 ): Promise<Course> {
   const startedAt = performance.now();
   const marker = `splat: trial ${plan.id} ${randomBytes(8).toString('hex')}`;
@@ -57,9 +67,10 @@ export async function runCourse(
     guest: started,
     prepared,
     slowness,
+    vmlinux,
   } = await context.start(join(context.dir, 'console.log'), watch.onConsole);
   await using guest = started;
-  const paced = { ...context, slowness };
+  const paced = { ...context, slowness, ...(vmlinux === undefined ? {} : { vmlinux }) };
   const course: Progress = {
     end: { kind: 'lost' },
     prepared,
@@ -82,11 +93,14 @@ export async function runCourse(
   } catch (error) {
     throwIfAborted(context.signal);
     if (!(error instanceof GuestGone)) throw error;
-    course.end =
-      error.how === 'lost'
-        ? { kind: 'lost' }
-        : { kind: 'silent', afterMs: performance.now() - startedAt };
-    if (error.how === 'lost') await guest.requireOwnEnd();
+    if (error.how === 'lost') {
+      course.end = { kind: 'lost' };
+      await guest.requireOwnEnd();
+    } else {
+      course.end = { kind: 'silent', afterMs: performance.now() - startedAt };
+      const hang = course.hang ?? (await lookAtHang(guest, { ...paced, ...watch }));
+      if (hang !== undefined) course.hang = hang;
+    }
   } finally {
     over.abort();
     await markerSeen;
@@ -149,7 +163,7 @@ async function runWorkload(
   plan: TrialPlan,
   context: PacedContext,
   course: Progress,
-  watch: { readonly startedAt: number; readonly hasSplat: () => boolean },
+  watch: CourseWatch & { readonly startedAt: number },
 ): Promise<WorkloadEnd> {
   const { workload, durationMs, upload } = plan;
   if (upload !== undefined) await guest.put(workload.program, 0o755, upload);
@@ -180,10 +194,13 @@ async function runWorkload(
       .then((end) => readProgramEnd(end, output.lastWords(), isOwn));
     const patienceMs =
       plan.endAtSplat === true ? 0 : durationMs * 2 + 5_000 * Math.sqrt(context.slowness);
-    const stuck = stuckAfterSplat(patienceMs, watch.hasSplat, running, over.signal);
+    const watched = { ...context, ...watch, over: over.signal };
+    const lookAfterMs = upload === undefined ? timeoutMs - lookMs : undefined;
     let end: WorkloadEnd = { kind: 'lost' };
     try {
-      end = await Promise.race([running, stuck]);
+      const seen = await awaitEnd(guest, running, { ...watched, patienceMs, lookAfterMs });
+      end = seen.end;
+      if (seen.hang !== undefined) course.hang = seen.hang;
     } finally {
       // Also of a guest that went away.
       const report = plan.readTests?.(output.stdout(), end);
@@ -225,31 +242,13 @@ function programArgv(
   return [workload.program, ...shared, ...goal, ...workload.args];
 }
 
+/** So long before its timeout a workload of ours is looked at; it should have ended half a minute ago at least. */
+const lookMs = 15_000;
+
 /** Long enough for the kernel to find a hung task by itself, which says more than our own silence. */
 function runTimeoutMs(durationMs: number, slowness: number): number {
   const limitMs = workloadLimitMs(durationMs, slowness);
   return limitMs + 15_000 + kernelTimeouts(slowness).hungTaskSeconds * 1500;
-}
-
-/** A workload that hangs after a splat has been heard needs no more patience: the splat is the reason. */
-async function stuckAfterSplat(
-  patienceMs: number,
-  hasSplat: () => boolean,
-  running: Promise<WorkloadEnd>,
-  signal: AbortSignal,
-): Promise<WorkloadEnd> {
-  const startedAt = performance.now();
-  let over = false;
-  const ended = running.then(
-    () => (over = true),
-    () => (over = true),
-  );
-  for (;;) {
-    const leftMs = Math.max(250, patienceMs - (performance.now() - startedAt));
-    await Promise.race([ended, pause(leftMs, signal)]);
-    if (over || signal.aborted) return running;
-    if (hasSplat()) return { kind: 'silent', afterMs: performance.now() - startedAt };
-  }
 }
 
 /** What the virtual screen shows, as screen.png; the workload holds its picture until it is told. */

@@ -106,11 +106,17 @@ export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise
       guest: await forkGuest(checkpoint, { spec, ...options }),
       prepared: checkpoint.prepared as Prepared,
       slowness: checkpoint.slowness,
+      vmlinux: kernel.vmlinux,
     }),
     boot: async (options) => {
       const { guest, record } = await bootGuest({ spec, prepare, signal: options.signal }, options);
       await accel.confirm?.();
-      return { guest, prepared: record.prepared as Prepared, slowness: record.slowness };
+      return {
+        guest,
+        prepared: record.prepared as Prepared,
+        slowness: record.slowness,
+        vmlinux: kernel.vmlinux,
+      };
     },
   };
 }

@@ -5,6 +5,8 @@ import { isSplat, startTally } from './findings.ts';
 /** What was found on a console so far. */
 export interface Heard {
   readonly push: (bytes: Uint8Array) => void;
+  /** While it is muted, what is pushed is printed because somebody asked for it. */
+  readonly mute: (isMuted: boolean) => void;
   /** `atOnce`: a report that is open while the console is silent counts; it may be cut short by that. */
   readonly hasSplat: (options: { readonly atOnce: boolean }) => boolean;
   /** The console is over. */
@@ -33,6 +35,7 @@ export function listen(listener: Listener, startedAt: number): Heard {
   const scanner = createScanner();
   const arrivals: { readonly end: number; readonly ms: number }[] = [];
   let bytesSeen = 0;
+  let muted = false;
   let firstStart = Number.POSITIVE_INFINITY;
   let firstSplatMs: number | null = null;
   const keep = (finding: Finding): boolean => {
@@ -55,7 +58,12 @@ export function listen(listener: Listener, startedAt: number): Heard {
     }
   };
   return {
+    mute: (isMuted) => {
+      if (isMuted) take(scanner.end());
+      muted = isMuted;
+    },
     push: (bytes) => {
+      if (muted) return;
       bytesSeen += bytes.length;
       if (firstSplatMs === null) arrivals.push({ end: bytesSeen, ms: performance.now() });
       take(scanner.push(bytes));

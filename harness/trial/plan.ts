@@ -31,6 +31,8 @@ export interface StartedGuest {
   readonly prepared: Prepared;
   /** As of guest/pace.ts. */
   readonly slowness: number;
+  /** Its kernel's image with symbols; absent: none is at hand. */
+  readonly vmlinux?: string;
 }
 
 export interface TrialContext {

@@ -37,9 +37,13 @@ export interface TrialRunner {
   readonly run: (plan: TrialPlan, origin: TrialOrigin) => Promise<TrialResult>;
 }
 
-/** The title of a workload that said nothing more in two fresh guests: syzbot's word, with the workload for its place. */
-export function silenceTitle(workload: string): string {
-  return `no output in ${workload}`;
+/**
+ * The title of a workload that said nothing more in two fresh guests: syzbot's word, with the workload for its place and, where
+ * it is known, what the kernel did not come back from. Two hangs are two bugs.
+ */
+export function silenceTitle({ workload, hang }: Pick<TrialResult, 'workload' | 'hang'>): string {
+  const { frame = '' } = hang ?? {};
+  return frame === '' ? `no output in ${workload}` : `no output in ${workload} (${frame})`;
 }
 
 /**
@@ -103,7 +107,7 @@ export function settle(
   known: Pick<KnownSplats, 'titles'> | undefined,
 ): TrialResult {
   const retried = { ...second, retried: doubt };
-  const title = silenceTitle(second.workload);
+  const title = silenceTitle(second);
   const isSilent = doubt === 'hung' && doubtOf(second) === 'hung';
   if (!isSilent || known?.titles.has(title) === true) return retried;
   return { ...retried, verdict: { kind: 'splat', titles: [title] } };

@@ -56,6 +56,7 @@ async function observeTrial(
       drops.push(bytes);
       heard.push(bytes);
     },
+    onAsked: (when) => heard.mute(when === 'begin'),
     hasSplat: () => heard.hasSplat({ atOnce: plan.endAtSplat === true }),
   }).catch((error: unknown) => {
     // A report that was still being printed counts.
@@ -96,6 +97,7 @@ async function observeTrial(
     splats,
     events: heard.events(),
     unreportedCycles: course.locks === undefined ? [] : unreportedCycles(course.locks),
+    ...(course.hang === undefined ? {} : { hang: course.hang }),
     timings: {
       ...course.timings,
       firstSplatMs: heard.firstSplatMs(),

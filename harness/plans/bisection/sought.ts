@@ -15,8 +15,9 @@ export function isSought(splat: Named, text: string): boolean {
 }
 
 /** The splats of a trial; silence is on no console and known by its title alone. */
-export function splatsOf({ verdict, splats, workload }: TrialResult): readonly Named[] {
-  const title = silenceTitle(workload);
+export function splatsOf(trial: TrialResult): readonly Named[] {
+  const { verdict, splats } = trial;
+  const title = silenceTitle(trial);
   if (verdict.kind !== 'splat' || !verdict.titles.includes(title)) return splats;
   return [...splats, { title, altTitles: [], signature: '' }];
 }

@@ -1,0 +1,81 @@
+import type { Qmp } from './qmp.ts';
+
+/** What one CPU of a guest was doing at one moment, as QEMU sees it: nothing in the guest has to answer. */
+export interface CpuStack {
+  readonly cpu: number;
+  readonly mode: 'kernel' | 'user' | 'halted';
+  /** The instruction pointer, then return addresses, innermost first. */
+  readonly addresses: readonly bigint[];
+}
+
+/** The registers that matter, of one CPU of `info registers -a` (QEMU's target/i386/cpu-dump.c). */
+interface Registers {
+  readonly cpu: number;
+  readonly instruction: bigint;
+  readonly frame: bigint;
+  readonly level: number;
+  readonly halted: boolean;
+}
+
+/** Deeper than any stack of our kernels; a chain of frames that was overwritten may be a circle. */
+const mostFrames = 48;
+/** x86-64's kernel half begins here; with five levels of page tables it reaches down to 0xff00... */
+const lowestKernelAddress = 0xff00_0000_0000_0000n;
+
+/** Stops the guest for some milliseconds. An architecture whose registers go by other names has no stacks. */
+export async function readCpuStacks(qmp: Qmp): Promise<readonly CpuStack[]> {
+  await qmp.execute('stop');
+  try {
+    const registers = parseRegisters(await monitor(qmp, 'info registers -a'));
+    const stacks: CpuStack[] = [];
+    for (const one of registers) stacks.push(await stackOf(qmp, one));
+    return stacks;
+  } finally {
+    await qmp.execute('cont');
+  }
+}
+
+/** Exported for what a test knows of QEMU's words. */
+export function parseRegisters(text: string): readonly Registers[] {
+  return text.split(/^CPU#/m).flatMap((block) => {
+    const value = (name: string): string | undefined =>
+      new RegExp(`\\b${name}=([0-9a-f]+)`).exec(block)?.[1];
+    const cpu = /^\d+/.exec(block)?.[0];
+    const [instruction, frame, level] = [value('RIP'), value('RBP'), value('CPL')];
+    if (cpu === undefined || instruction === undefined || frame === undefined) return [];
+    return {
+      cpu: Number(cpu),
+      instruction: BigInt(`0x${instruction}`),
+      frame: BigInt(`0x${frame}`),
+      level: Number(level ?? 0),
+      halted: value('HLT') === '1',
+    };
+  });
+}
+
+async function stackOf(qmp: Qmp, registers: Registers): Promise<CpuStack> {
+  const { cpu, instruction, halted } = registers;
+  if (halted || registers.level !== 0) {
+    return { cpu, mode: halted ? 'halted' : 'user', addresses: [instruction] };
+  }
+  const addresses = [instruction];
+  await monitor(qmp, `cpu ${cpu}`);
+  let { frame } = registers;
+  // Kernels of ours keep frame pointers: each frame begins with the caller's and the address to return to.
+  while (frame >= lowestKernelAddress && addresses.length < mostFrames) {
+    const words = /: 0x([0-9a-f]{16}) 0x([0-9a-f]{16})/.exec(
+      await monitor(qmp, `x /2gx 0x${frame.toString(16)}`),
+    );
+    if (words === null) break;
+    const caller = BigInt(`0x${words[1]}`);
+    addresses.push(BigInt(`0x${words[2]}`));
+    // Stacks grow down: a caller's frame is above.
+    if (caller <= frame) break;
+    frame = caller;
+  }
+  return { cpu, mode: 'kernel', addresses };
+}
+
+async function monitor(qmp: Qmp, line: string): Promise<string> {
+  return String(await qmp.execute('human-monitor-command', { 'command-line': line }));
+}

@@ -1,0 +1,159 @@
+import { open, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isHarnessError } from '../errors.ts';
+import { GuestGone } from '../guest/agent.ts';
+import type { Guest } from '../guest/boot.ts';
+import type { CpuStack } from '../guest/cpu-stacks.ts';
+import { type CodeSymbols, readCodeSymbols } from '../host/code-symbols.ts';
+import { pause } from '../host/deadline.ts';
+import type { HangEvidence } from '../records/trial.ts';
+import { blockedFrame, mayHang } from '../splat/blocked.ts';
+
+/** So often, and so far apart: what a loop does is what it does each time. */
+const samples = 10;
+const sampleMs = 150;
+/** What the kernel prints of itself takes an emulated guest seconds. */
+const printMs = 10_000;
+const quietMs = 1_000;
+/** Backtraces of all CPUs, blocked tasks, locks, all tasks (Documentation/admin-guide/sysrq.rst). */
+const keys = ['l', 'w', 'd', 't'];
+
+export interface HangWatch {
+  /** The image with symbols; absent: addresses stay numbers, and nothing is named. */
+  readonly vmlinux?: string;
+  /** The trial's folder: its console.log is read, and hang.txt written. */
+  readonly dir: string;
+  readonly signal: AbortSignal;
+  /** Until it is over, nothing on the console is a finding: it is printed because we asked. */
+  readonly onAsked: (asked: 'begin' | 'end') => void;
+}
+
+/** What a guest that gives no result is doing: stacks of its CPUs as QEMU sees them, and what the kernel says of itself when asked. */
+export async function gatherHang(guest: Guest, watch: HangWatch): Promise<HangEvidence> {
+  const symbols = await symbolsOf(watch);
+  const seen: (readonly NamedStack[])[] = [];
+  for (let taken = 0; taken < samples && !watch.signal.aborted; taken += 1) {
+    const stacks = await guest.cpuStacks();
+    seen.push(stacks.map((stack) => nameStack(stack, symbols)));
+    await pause(sampleMs, watch.signal);
+  }
+  const said = await askKernel(guest, watch);
+  const frame = loopingFrame(seen) ?? blockedFrame(said.text) ?? '';
+  const stacks = (seen.at(-1) ?? []).map(({ cpu, mode, frames }) => ({ cpu, mode, frames }));
+  await writeFile(join(watch.dir, 'hang.txt'), formatSamples(seen));
+  return { frame, stacks, asked: said.answered };
+}
+
+interface NamedStack extends Pick<CpuStack, 'cpu' | 'mode'> {
+  /** Innermost first, as `do_swap_page+0x12/0x8b0`. */
+  readonly frames: readonly string[];
+}
+
+async function symbolsOf({ vmlinux, signal }: HangWatch): Promise<CodeSymbols | undefined> {
+  if (vmlinux === undefined) return undefined;
+  try {
+    return await readCodeSymbols(vmlinux, signal);
+  } catch (error) {
+    // Evidence without names is worth more than none.
+    if (isHarnessError(error, 'tool')) return undefined;
+    throw error;
+  }
+}
+
+function nameStack(stack: CpuStack, symbols: CodeSymbols | undefined): NamedStack {
+  const { cpu, mode, addresses } = stack;
+  return {
+    cpu,
+    mode,
+    frames: addresses.map((address) => symbols?.(address) ?? `0x${address.toString(16)}`),
+  };
+}
+
+/** Share of the samples in which a function must be on some CPU's stack. */
+const steady = 0.9;
+
+/**
+ * The innermost function that CPUs are in nearly always, helpers apart; undefined when they are idle, or do many things. A loop
+ * may be moved from CPU to CPU.
+ */
+export function loopingFrame(
+  seen: readonly (readonly Pick<NamedStack, 'mode' | 'frames'>[])[],
+): string | undefined {
+  const found = new Map<string, { readonly count: number; readonly depth: number }>();
+  for (const stacks of seen) {
+    const depths = stacks
+      .filter(({ mode }) => mode === 'kernel')
+      .flatMap(({ frames }) =>
+        frames.map((frame, index) => [functionOf(frame), frames.length - index] as const),
+      );
+    // Of a function that is there twice, the inner one is set last.
+    for (const [name, depth] of new Map(depths.toSorted((a, b) => a[1] - b[1]))) {
+      const { count, depth: sum } = found.get(name) ?? { count: 0, depth: 0 };
+      found.set(name, { count: count + 1, depth: sum + depth });
+    }
+  }
+  const [innermost] = [...found]
+    .filter(([name, { count }]) => count >= steady * seen.length && mayHang(name))
+    .toSorted(([, a], [, b]) => b.depth / b.count - a.depth / a.count);
+  return innermost?.[0];
+}
+
+/** Without offset and compiler's suffix. */
+function functionOf(frame: string): string {
+  return /^[^+.]*/.exec(frame)?.[0] ?? '';
+}
+
+/** Asks for what SysRq prints, through the agent; a guest whose agent is gone, too, answers nothing. */
+async function askKernel(
+  guest: Guest,
+  { dir, signal, onAsked }: HangWatch,
+): Promise<{ readonly answered: boolean; readonly text: string }> {
+  const from = guest.console.bytes();
+  onAsked('begin');
+  try {
+    const asked = (async () => {
+      for (const key of keys) {
+        if (!(await guest.write('/proc/sysrq-trigger', key))) return false;
+      }
+      return true;
+    })();
+    const answered = await Promise.race([asked, pause(printMs, signal).then(() => false)]);
+    asked.catch(() => undefined);
+    if (answered) await untilQuiet(guest, signal);
+    await guest.console.catchUp();
+    return { answered, text: await readFrom(join(dir, 'console.log'), from) };
+  } catch (error) {
+    if (!(error instanceof GuestGone)) throw error;
+    return { answered: false, text: '' };
+  } finally {
+    onAsked('end');
+  }
+}
+
+async function untilQuiet({ console }: Guest, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + printMs;
+  while (performance.now() < deadline && performance.now() - console.lastByteAtMs() < quietMs) {
+    await pause(quietMs / 4, signal);
+  }
+}
+
+/** All tasks of a guest are some hundred KiB of stacks. */
+const mostBytes = 4 * 1024 * 1024;
+
+async function readFrom(path: string, from: number): Promise<string> {
+  await using file = await open(path, 'r');
+  const buffer = Buffer.alloc(mostBytes);
+  const { bytesRead } = await file.read(buffer, 0, mostBytes, from);
+  return buffer.subarray(0, bytesRead).toString('latin1');
+}
+
+function formatSamples(seen: readonly (readonly NamedStack[])[]): string {
+  const lines = seen.flatMap((stacks, index) => [
+    `sample ${index + 1}, ${index * sampleMs} ms`,
+    ...stacks.flatMap(({ cpu, mode, frames }) => [
+      ` CPU ${cpu}, ${mode}`,
+      ...frames.map((frame) => `  ${frame}`),
+    ]),
+  ]);
+  return `${lines.join('\n')}\n`;
+}

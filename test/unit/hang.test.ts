@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs';
+import t from 'tap';
+import { parseRegisters } from '../../harness/guest/cpu-stacks.ts';
+import { blockedFrame } from '../../harness/splat/blocked.ts';
+import { loopingFrame } from '../../harness/trial/hang.ts';
+import { settle } from '../../harness/trial/runner.ts';
+import { inconclusive } from '../../harness/verdict.ts';
+import { aTrialResult } from '../made-records.ts';
+
+/** Of `info registers -a` of QEMU 7.2, shortened. */
+const registers = `CPU#0
+RAX=0000000000000000 RBX=ff11000003a40000 RCX=0000000000000001 RDX=0000000000000000
+RSI=ffffffff81c0a2e1 RDI=ffffffff81c1b5c6 RBP=ffa00000000cbe80 RSP=ffa00000000cbe78
+RIP=ffffffff818e8d2b RFL=00000246 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=1
+ES =0000 0000000000000000 ffffffff 00000000
+
+CPU#1
+RAX=0000000000000000 RBX=0000000000000002 RCX=0000000000000000 RDX=0000000000000000
+RSI=0000000000000000 RDI=0000000000000000 RBP=00007ffcab1bcea0 RSP=00007ffcab1bce90
+RIP=000000000047230b RFL=00000202 [-------] CPL=3 II=0 A20=1 SMM=0 HLT=0
+`;
+
+void t.test('the registers of each CPU are told apart', async (t) => {
+  t.same(parseRegisters(registers), [
+    {
+      cpu: 0,
+      instruction: 0xff_ff_ff_ff_81_8e_8d_2bn,
+      frame: 0xff_a0_00_00_00_0c_be_80n,
+      level: 0,
+      halted: true,
+    },
+    {
+      cpu: 1,
+      instruction: 0x47_23_0bn,
+      frame: 0x7f_fc_ab_1b_ce_a0n,
+      level: 3,
+      halted: false,
+    },
+  ]);
+  t.same(
+    parseRegisters('PC=0000000000000000 X00=0000'),
+    [],
+    'another architecture has no such names',
+  );
+});
+
+const entry = ['do_syscall_64+0x2f/0x50', 'entry_SYSCALL_64_after_hwframe+0x4b/0xb5'];
+
+void t.test('what a CPU does not leave is named, and nothing else', async (t) => {
+  const loop = (inner: string) =>
+    ({
+      cpu: 1,
+      mode: 'kernel',
+      frames: [`${inner}+0x1/0x9`, 'do_swap_page+0x12/0x8b0', 'handle_mm_fault+0x1/0x2', ...entry],
+    }) as const;
+  const idle = { cpu: 0, mode: 'halted', frames: ['default_idle+0x1/0x2'] } as const;
+  const seen = ['xas_load', 'get_page', 'xas_load', 'page_add'].map((name) => [idle, loop(name)]);
+  t.equal(loopingFrame(seen), 'do_swap_page');
+  t.equal(loopingFrame(seen.map((stacks) => stacks.toReversed())), 'do_swap_page');
+  t.equal(loopingFrame([[idle], [idle]]), undefined);
+  const busy = ['a', 'b', 'c', 'd'].map((name) => [
+    { mode: 'kernel', frames: [`${name}+0x1/0x2`, ...entry] } as const,
+  ]);
+  t.equal(loopingFrame(busy), undefined, 'a CPU that does many things hangs in none');
+});
+
+void t.test('a blocked task is named by what it waits for', async (t) => {
+  const log = readFileSync(
+    new URL('../golden/logs/event-oom-reaper-gives-up.log', import.meta.url),
+    'utf8',
+  );
+  t.equal(blockedFrame(log), 'splat_mn_invalidate');
+  t.equal(blockedFrame(log.replace('state:D', 'state:S')), undefined);
+  t.equal(blockedFrame('sysrq: Show Blocked State\n'), undefined);
+});
+
+void t.test('two hangs of one workload have two titles', async (t) => {
+  const verdict = inconclusive('hung', 'no result after 9 s');
+  const hung = aTrialResult({ id: 'kvm', workload: 'kvm', verdict });
+  const hang = { stacks: [], asked: true };
+  const titles = ['do_swap_page', 'kvm_mmu_zap_all', ''].map((frame) => {
+    const settled = settle('hung', { ...hung, hang: { ...hang, frame } }, undefined).verdict;
+    return settled.kind === 'splat' ? settled.titles : [];
+  });
+  t.same(titles, [
+    ['no output in kvm (do_swap_page)'],
+    ['no output in kvm (kvm_mmu_zap_all)'],
+    ['no output in kvm'],
+  ]);
+});

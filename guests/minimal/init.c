@@ -31,7 +31,8 @@ static const struct mount_point {
 	{ "/sys", "sysfs", NULL },
 	{ "/sys/kernel/debug", "debugfs", NULL },
 	{ "/sys/kernel/tracing", "tracefs", NULL },
-	{ "/sys/fs/cgroup", "cgroup2", NULL },
+	/* A guarantee (memory.low) that a cgroup does not use is shared out among those below it, as systemd mounts it. */
+	{ "/sys/fs/cgroup", "cgroup2", "memory_recursiveprot" },
 	{ "/tmp", "tmpfs", "mode=1777" },
 	{ "/dev/shm", "tmpfs", "mode=1777" },
 	/* Not tmpfs: a file that is mapped through the plain page cache. */
@@ -50,7 +51,9 @@ static void mount_all(void)
 		const struct mount_point *point = &mount_points[i];
 
 		mkdir(point->target, 0755);
-		if (mount(point->type, point->target, point->type, MS_NOSUID, point->options) < 0)
+		/* Without options where the kernel is older than one of them. */
+		if (mount(point->type, point->target, point->type, MS_NOSUID, point->options) < 0 &&
+		    mount(point->type, point->target, point->type, MS_NOSUID, NULL) < 0)
 			complain("mount", point->target);
 	}
 }

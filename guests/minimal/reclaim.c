@@ -17,7 +17,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -82,40 +85,63 @@ static void compact(struct racer *racer)
 
 #define LEAVING 3
 #define OPERATIONS 6
+/* How long the first look may wait until something is merged. */
+#define MERGING_MS 1000
 
-static void read_merged(struct racer *racer)
+static bool is_merged(unsigned long patience_ms)
 {
-	struct arena *arena = racer->shared;
+	char text[32] = "0";
 
-	range_read(merged_cell(arena));
-	/* About as long as it takes to take everything apart. */
-	usleep((useconds_t)(random_below(&racer->random, 20000)));
+	for (unsigned long waited = 0; waited <= patience_ms; waited += 10) {
+		if (read_file(KSM "pages_sharing", text, sizeof(text)) && strtoul(text, NULL, 10) > 0)
+			return true;
+		pause_ms(10);
+	}
+	return false;
 }
 
-/* Everything is taken apart while processes that share some of it leave, and then merged anew. */
+/* Children that have copies of the merged pages, and stay until they are killed. */
+static void start_sharing(pid_t children[LEAVING])
+{
+	for (int i = 0; i < LEAVING; i++) {
+		children[i] = fork();
+		if (children[i] == 0)
+			for (;;)
+				pause();
+	}
+}
+
+/*
+ * Everything is taken apart while processes that share some of it leave: their copies are the only ones
+ * by then, and are let go of while the kernel looks whether anybody is left. A signal would end the
+ * undoing early. Then it is merged anew.
+ */
 static void unmerge(struct racer *racer)
 {
-	pid_t leaving[LEAVING];
+	struct range cell = merged_cell(racer->shared);
+	bool is_first = racer->operations < OPERATIONS;
+	pid_t children[LEAVING];
+	sigset_t all, former;
 
 	/* Once for sure; then seldom, since merging takes longer than a trial leaves. */
-	if (racer->index != 0 ||
-	    (racer->operations >= OPERATIONS && random_below(&racer->random, 4)))
+	if (racer->index != 0 || (!is_first && random_below(&racer->random, 4)) ||
+	    !is_merged(is_first ? MERGING_MS : 0))
 		return;
-	for (int i = 0; i < LEAVING; i++) {
-		/* So that each of them draws another number. */
-		random_next(&racer->random);
-		leaving[i] = fork();
-		if (leaving[i] == 0) {
-			read_merged(racer);
-			_exit(0);
-		}
-	}
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &former);
+	start_sharing(children);
+	madvise(cell.start, cell.length, MADV_UNMERGEABLE);
+	for (int i = 0; i < LEAVING; i++)
+		if (children[i] > 0)
+			kill(children[i], SIGKILL);
 	usleep((useconds_t)random_below(&racer->random, 2000));
 	write_file(KSM "run", "2");
 	for (int i = 0; i < LEAVING; i++)
-		while (leaving[i] > 0 && waitpid(leaving[i], NULL, 0) < 0 && errno == EINTR)
+		while (children[i] > 0 && waitpid(children[i], NULL, 0) < 0 && errno == EINTR)
 			;
+	madvise(cell.start, cell.length, MADV_MERGEABLE);
 	write_file(KSM "run", "1");
+	pthread_sigmask(SIG_SETMASK, &former, NULL);
 }
 
 static const struct operation operations[] = {

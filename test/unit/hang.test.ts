@@ -46,14 +46,15 @@ void t.test('the registers of each CPU are told apart', async (t) => {
 
 const entry = ['do_syscall_64+0x2f/0x50', 'entry_SYSCALL_64_after_hwframe+0x4b/0xb5'];
 
+function loop(inner: string) {
+  return {
+    mode: 'kernel',
+    frames: [`${inner}+0x1/0x9`, 'do_swap_page+0x12/0x8b0', 'handle_mm_fault+0x1/0x2', ...entry],
+  } as const;
+}
+
 void t.test('what a CPU does not leave is named, and nothing else', async (t) => {
-  const loop = (inner: string) =>
-    ({
-      cpu: 1,
-      mode: 'kernel',
-      frames: [`${inner}+0x1/0x9`, 'do_swap_page+0x12/0x8b0', 'handle_mm_fault+0x1/0x2', ...entry],
-    }) as const;
-  const idle = { cpu: 0, mode: 'halted', frames: ['default_idle+0x1/0x2'] } as const;
+  const idle = { mode: 'halted', frames: ['default_idle+0x1/0x2'] } as const;
   const seen = ['xas_load', 'get_page', 'xas_load', 'page_add'].map((name) => [idle, loop(name)]);
   t.equal(loopingFrame(seen), 'do_swap_page');
   t.equal(loopingFrame(seen.map((stacks) => stacks.toReversed())), 'do_swap_page');

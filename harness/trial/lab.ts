@@ -111,12 +111,8 @@ export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise
     boot: async (options) => {
       const { guest, record } = await bootGuest({ spec, prepare, signal: options.signal }, options);
       await accel.confirm?.();
-      return {
-        guest,
-        prepared: record.prepared as Prepared,
-        slowness: record.slowness,
-        vmlinux: kernel.vmlinux,
-      };
+      const { slowness } = record;
+      return { guest, prepared: record.prepared as Prepared, slowness, vmlinux: kernel.vmlinux };
     },
   };
 }

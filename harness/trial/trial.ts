@@ -78,9 +78,7 @@ async function observeTrial(
   const witnessed = witnessCounts(plan, course, counters);
   const verdict = judgeTrial({
     splats: decisiveTitles(splats, plan.expected ?? []),
-    deadBefore: ledger.deadBefore,
-    deadAfter: ledger.deadAfter,
-    incomplete: ledger.incomplete,
+    ...deadOf(ledger),
     ...witnessed,
     failures: course.tests?.failures ?? [],
     end: course.end,
@@ -104,6 +102,14 @@ async function observeTrial(
       totalMs: performance.now() - startedAt,
     },
   };
+}
+
+function deadOf({
+  deadBefore,
+  deadAfter,
+  incomplete,
+}: Ledger): Pick<Ledger, 'deadBefore' | 'deadAfter' | 'incomplete'> {
+  return { deadBefore, deadAfter, incomplete };
 }
 
 /** What a result repeats of its plan. */

@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: MIT
 /*
- * Runs a program of the tools disk: programs that others wrote, with their own
+ * Runs programs of the tools disk: programs that others wrote, with their own
  * libraries and loader, in a read-only image on a disk of the virtual machine. What
  * they write goes to a layer in memory.
  *
- *     tools [--seed N] [--env NAME=VALUE]... -- PROGRAM [ARGUMENT]...
+ *     tools [OPTION VALUE]... -- PROGRAM [ARGUMENT]...
+ *     tools [OPTION VALUE]... -- [NAME=VALUE]... PROGRAM [ARGUMENT]... -- ...
  *
- * PROGRAM is a path of the image. The seed is IGT's (IGT_SRANDOM, igt_core.c).
+ * PROGRAM is a path of the image. Options:
+ *
+ *     --seed N          decides the order; and IGT's own seed (IGT_SRANDOM, igt_core.c)
+ *     --env NAME=VALUE  of every program
+ *     --beside WORD     a word of the command line of a program of the guest: it runs
+ *                       beside, and the others again and again until it ends
+ *     --order-ms N      all programs, one after the other in an order of the seed; none
+ *                       begins after N ms
  */
 #include "files.h"
 #include "program.h"
+#include "tools.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -21,12 +30,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Exit code 4 of a kselftest: what this kernel lacks is no failure of the test. */
-#define EXIT_SKIP 4
 #define DISK_SERIAL "splat-tools"
 #define IMAGE "/tools/image"
 #define LAYER "/tools/layer"
-#define ROOT "/tools/root"
+#define ROOT TOOLS_ROOT
 
 static const char *const folders[] = { "/tools", IMAGE, LAYER, ROOT };
 /* What the guest's own programs have there, the tools have, too. */
@@ -58,7 +65,7 @@ static int mount_failed(const char *what)
 {
 	if (errno == ENODEV) {
 		printf("skip: this kernel has no %s\n", what);
-		return EXIT_SKIP;
+		return TOOLS_SKIP;
 	}
 	fprintf(stderr, "tools: mount %s: %s\n", what, strerror(errno));
 	return 1;
@@ -94,37 +101,57 @@ static int mount_root(void)
 	return 0;
 }
 
-static bool take_option(const char *name, char *value)
+/* False for what is no option, or one too many. */
+static bool take_option(struct tools *tools, const char *name, char *value)
 {
-	if (strcmp(name, "--seed") == 0)
+	if (strcmp(name, "--env") == 0)
+		return putenv(value) == 0;
+	if (strcmp(name, "--seed") == 0) {
+		tools->seed = strtoull(value, NULL, 10);
 		return setenv("IGT_SRANDOM", value, 1) == 0;
-	return strcmp(name, "--env") == 0 && putenv(value) == 0;
+	}
+	if (strcmp(name, "--order-ms") == 0) {
+		tools->order_ms = strtoull(value, NULL, 10);
+		return true;
+	}
+	if (strcmp(name, "--beside") != 0 || tools->beside_words + 1 >= TOOLS_WORDS_MAX)
+		return false;
+	tools->beside[tools->beside_words++] = value;
+	return true;
+}
+
+/* Commands follow one another behind words "--", which become the ends of their lists. */
+static bool take_commands(struct tools *tools, char **words)
+{
+	while (*words != NULL) {
+		*words++ = NULL;
+		if (*words == NULL || tools->count == TOOLS_COMMANDS_MAX)
+			return false;
+		tools->commands[tools->count++] = words;
+		while (*words != NULL && strcmp(*words, "--") != 0)
+			words++;
+	}
+	return tools->count > 0;
 }
 
 static int tools_main(int argc, char **argv)
 {
+	static struct tools tools;
 	/* A second program of one guest finds the disk mounted. */
 	int status = access(ROOT "/proc/self", F_OK) == 0 ? 0 : mount_root();
 	int at = 1;
 
 	if (status != 0)
 		return status;
-	while (at + 1 < argc && strcmp(argv[at], "--") != 0) {
-		if (!take_option(argv[at], argv[at + 1]))
-			break;
+	while (at + 1 < argc && strcmp(argv[at], "--") != 0 &&
+	       take_option(&tools, argv[at], argv[at + 1]))
 		at += 2;
-	}
-	if (at + 1 >= argc || strcmp(argv[at], "--") != 0) {
-		fputs("tools: [--seed N] [--env NAME=VALUE]... -- PROGRAM [ARGUMENT]...\n", stderr);
+	if (at + 1 >= argc || strcmp(argv[at], "--") != 0 || !take_commands(&tools, argv + at)) {
+		fputs("tools: [OPTION VALUE]... -- PROGRAM [ARGUMENT]...\n", stderr);
 		return 1;
 	}
-	if (chroot(ROOT) < 0 || chdir("/") < 0) {
-		perror("tools: chroot");
-		return 1;
-	}
-	execv(argv[at + 1], argv + at + 1);
-	fprintf(stderr, "tools: %s: %s\n", argv[at + 1], strerror(errno));
-	return 1;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	return tools_run(&tools);
 }
 
 PROGRAM("tools", tools_main);

@@ -19,6 +19,10 @@ export interface Workload {
   readonly draws?: true;
   /** Others wrote it: it gets the trial's seed and its own arguments, and ends by itself. */
   readonly foreign?: true;
+  /** Of one that others wrote: this runs beside it, and it again and again until this has done what it is for. */
+  readonly beside?: Workload;
+  /** Of one that others wrote: it is many programs, one after the other in an order of the seed, for as long as it lasts. */
+  readonly ordered?: true;
   /** Set for a canary: its name. */
   readonly canary?: string;
 }

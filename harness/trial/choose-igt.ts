@@ -7,7 +7,7 @@ import { ensureIgt, ensureOwnIgt, type IgtImage, igtFolder } from '../guest/igt.
 import { libraryFolder } from '../guest/tools-image.ts';
 import { packageRoot } from '../host/package-root.ts';
 import type { KernelVersion } from '../kernel/source.ts';
-import { readIgtEnd } from '../stress/igt-end.ts';
+import { type IgtProgram, readIgtEnd } from '../stress/igt-end.ts';
 import {
   type ExpectationFile,
   type Expectations,
@@ -15,8 +15,9 @@ import {
   readExpectations,
 } from '../stress/igt-expectations.ts';
 import { type IgtDriver, type IgtRow, igtRows } from '../stress/igt-list.ts';
-import type { Workload } from '../stress/workloads.ts';
-import type { ChosenWorkload } from './chosen-workload.ts';
+import { readIgtRuns } from '../stress/igt-runs.ts';
+import { type Workload, workloads } from '../stress/workloads.ts';
+import type { ChosenWorkload, TestReader } from './chosen-workload.ts';
 
 /** Where IGT and what is expected of it come from. */
 export interface IgtRequest {
@@ -30,58 +31,99 @@ export interface IgtRequest {
   readonly emit: Emit;
 }
 
-/** True for what `--workload` takes of IGT: `igt` or `igt:PATTERN`. */
+/** True for what `--workload` takes of IGT: `igt`, `igt:PATTERN`, `igt:order`, and each with `+WORKLOAD`. */
 export function isIgtName(name: string): boolean {
-  return name === 'igt' || name.startsWith('igt:');
+  return /^igt(?:$|[:+])/.test(name);
 }
 
-/** `[DRIVER/]TEST[@SUBTEST]`, with `*` and `?`. */
-const patternForm = /^(?:(virtio_gpu|vgem|vkms|none)\/)?([\w*?-]+)(?:@([\w.*?+-]+))?$/;
+/** What a name asks for. */
+interface IgtAsked {
+  readonly name: string;
+  /** `curated`: our list, each test in a guest of its own. `order`: all of it in one guest. */
+  readonly kind: 'curated' | 'order' | 'pattern';
+  readonly driver?: IgtDriver;
+  readonly test: string;
+  readonly subtest?: string;
+  /** What runs beside. */
+  readonly beside?: Workload;
+}
 
-/** Throws `usage` for an `igt:PATTERN` that is none. */
-export function requireIgtName(name: string): void {
-  if (name === 'igt' || patternForm.test(name.slice('igt:'.length))) return;
-  const text = `--workload ${name}: not igt:[DRIVER/]TEST[@SUBTEST], as igt:kms_atomic, igt:vkms/kms_cursor_crc@*256*`;
-  throw new HarnessError('usage', text);
+/** `igt:[DRIVER/]TEST[@SUBTEST]` with `*` and `?`, and what runs beside. */
+const nameForm =
+  /^igt(?::(?:(virtio_gpu|vgem|vkms|none)\/)?([\w*?-]+)(?:@([\w.*?-]+))?)?(?:\+([\w-]+))?$/;
+
+/** Throws `usage` for what is no name of tests, or names a workload that there is not. */
+export function parseIgtName(name: string): IgtAsked {
+  const [whole, driver, test = '', subtest, besideName] = nameForm.exec(name) ?? [];
+  const beside = workloads.find((one) => one.name === besideName);
+  const kind = test === '' ? 'curated' : test === 'order' ? 'order' : 'pattern';
+  if (whole === undefined || (kind === 'order' && besideName !== undefined)) {
+    const text = `--workload ${name}: not igt, igt:order or igt:[DRIVER/]TEST[@SUBTEST], as igt:kms_atomic, igt:vkms/kms_cursor_crc@*256*`;
+    throw new HarnessError('usage', text);
+  }
+  if (besideName !== undefined && beside === undefined) {
+    const known = workloads.map((one) => one.name).join(', ');
+    throw new HarnessError(
+      'usage',
+      `--workload ${name}: no workload ${besideName}; there are ${known}`,
+    );
+  }
+  return {
+    name,
+    kind,
+    test,
+    ...(driver === undefined ? {} : { driver: driver as IgtDriver }),
+    ...(subtest === undefined ? {} : { subtest }),
+    ...(beside === undefined ? {} : { beside }),
+  };
 }
 
 /** Milliseconds that a test may take before it is asked whether it hangs; the guest's slowness comes on top (guest/pace.ts). */
 const testDurationMs = 60_000;
+
+/** How long tests run in one guest, and a workload beside one, when nobody says it. */
+const orderDurationMs = 120_000;
+const besideDurationMs = 10_000;
 
 /** A trial for each test that the names ask for. Throws `usage` for a pattern that fits no test. */
 export async function chooseIgt(
   names: readonly string[],
   request: IgtRequest,
 ): Promise<readonly ChosenWorkload[]> {
-  for (const name of names) requireIgtName(name);
+  const asked = names.map(parseIgtName);
   const files = await readFiles(request);
   const image =
     request.dir === undefined
       ? await ensureIgt(request)
       : await ensureOwnIgt(resolve(request.cwd, request.dir), request);
-  const rows = names.flatMap((name) => (name === 'igt' ? curated(image) : matching(name, image)));
-  const once = new Map(rows.map((row) => [`${row.driver} ${row.test} ${row.only ?? ''}`, row]));
-  return [...once.values()].map((row) => chosenTest(row, image, files));
+  const once = new Map<string, ChosenWorkload>();
+  for (const one of asked) {
+    const rows = one.kind === 'pattern' ? matching(one, image) : curated(image);
+    const chosen =
+      one.kind === 'order'
+        ? [chosenOrder(rows, image, files)]
+        : rows.map((row) => chosenTest({ row, image, ...one }, files));
+    for (const each of chosen) once.set(each.workload.name, each);
+  }
+  return [...once.values()];
 }
 
 /** The smallest test has all libraries that every test has. */
 function diskOf({ id, disk }: IgtImage): ToolsDisk {
-  const test = [...envOptions('none'), '--', `${igtFolder}/core_getversion`, '--list-subtests'];
+  const test = [...envOptions(), '--', `${igtFolder}/core_getversion`, '--list-subtests'];
   return { id, path: disk, warmUp: ['/bin/tools', ...test] };
 }
 
-function envOptions(driver: IgtDriver): readonly string[] {
-  const forced = driver === 'none' ? [] : [`IGT_FORCE_DRIVER=${driver}`];
-  const env = [...forced, `LD_LIBRARY_PATH=${libraryFolder}`, 'HOME=/tmp'];
-  return env.flatMap((one) => ['--env', one]);
+function envOptions(): readonly string[] {
+  return [`LD_LIBRARY_PATH=${libraryFolder}`, 'HOME=/tmp'].flatMap((one) => ['--env', one]);
 }
 
 function curated(image: IgtImage): readonly IgtRow[] {
   return igtRows.filter(({ test }) => image.tests[test] !== undefined);
 }
 
-function matching(name: string, image: IgtImage): readonly IgtRow[] {
-  const [, driver, test = '', subtest] = patternForm.exec(name.slice('igt:'.length)) ?? [];
+function matching(asked: IgtAsked, image: IgtImage): readonly IgtRow[] {
+  const { name, driver, test, subtest } = asked;
   const wanted = globOf(test);
   const only = subtest === undefined ? undefined : globOf(subtest);
   const found = Object.entries(image.tests).filter(
@@ -93,7 +135,7 @@ function matching(name: string, image: IgtImage): readonly IgtRow[] {
   }
   return found.flatMap(([one]) => {
     const known = igtRows.filter((row) => row.test === one);
-    const drivers = driver === undefined ? known.map((row) => row.driver) : [driver as IgtDriver];
+    const drivers = driver === undefined ? known.map((row) => row.driver) : [driver];
     return (drivers.length === 0 ? (['virtio_gpu'] as const) : drivers).map((each) => {
       const row = known.find((two) => two.driver === each);
       // What was asked for by name need not reach what the whole test reaches.
@@ -112,51 +154,104 @@ function globOf(pattern: string): RegExp {
   return new RegExp(`^${text}$`);
 }
 
-function chosenTest(
-  row: IgtRow,
-  image: IgtImage,
-  files: readonly ExpectationFile[],
-): ChosenWorkload {
-  const { driver, test } = row;
+/** One test of an image, with what runs beside it. */
+interface TestChoice {
+  readonly row: IgtRow;
+  readonly image: IgtImage;
+  readonly beside?: Workload;
+  readonly subtest?: string;
+}
+
+function chosenTest(choice: TestChoice, files: readonly ExpectationFile[]): ChosenWorkload {
+  const { row, image, beside, subtest } = choice;
+  const driver = row.driver === 'none' ? '' : `${row.driver}.`;
+  // It becomes the name of a folder.
+  const some = subtest === undefined ? '' : `@${subtest.replaceAll(/[^\w-]/g, '_')}`;
+  const pressure = beside === undefined ? '' : `+${beside.name}`;
   const workload: Workload = {
-    name: `igt.${driver === 'none' ? '' : `${driver}.`}${test}`,
+    name: `igt.${driver}${row.test}${some}${pressure}`,
     program: '/bin/tools',
     args: [],
-    witnesses: row.witnesses,
-    durationMs: testDurationMs,
+    witnesses: [...row.witnesses, ...(beside?.witnesses ?? [])],
+    durationMs: beside === undefined ? testDurationMs : besideDurationMs,
     foreign: true,
+    ...(beside === undefined ? {} : { beside }),
   };
+  const disk = diskOf(image);
   return {
     workload,
-    disk: diskOf(image),
-    forKernel: (version) => testFor({ row, workload, image }, filesOf(files, driver), version),
+    disk,
+    forKernel: (version) => {
+      const command = commandFor(row, image, files, version);
+      if (command === undefined) return undefined;
+      const { program } = command;
+      const readTests: TestReader =
+        beside === undefined
+          ? (stdout, end) => readIgtEnd(program, stdout, end)
+          : (stdout, end) => readIgtRuns(new Map([[command.head, program]]), stdout, end);
+      const args = [...envOptions(), '--', ...command.words];
+      return { workload: { ...workload, args }, disk, readTests };
+    },
   };
 }
 
+/** All tests of the rows in one guest; their order is the seed's. */
+function chosenOrder(
+  rows: readonly IgtRow[],
+  image: IgtImage,
+  files: readonly ExpectationFile[],
+): ChosenWorkload {
+  const disk = diskOf(image);
+  const workload: Workload = {
+    name: 'igt.order',
+    program: '/bin/tools',
+    args: [],
+    witnesses: ['calls.drm_open', 'calls.drm_release'],
+    durationMs: orderDurationMs,
+    foreign: true,
+    ordered: true,
+  };
+  return {
+    workload,
+    disk,
+    forKernel: (version) => {
+      const commands = rows.flatMap((row) => commandFor(row, image, files, version) ?? []);
+      const programs = new Map(commands.map(({ head, program }) => [head, program]));
+      const args = [...envOptions(), ...commands.flatMap(({ words }) => ['--', ...words])];
+      const readTests: TestReader = (stdout, end) => readIgtRuns(programs, stdout, end);
+      return { workload: { ...workload, args }, disk, readTests };
+    },
+  };
+}
+
+/** A test as guests/minimal/tools.c runs it. */
+interface TestCommand {
+  readonly words: readonly string[];
+  /** What is printed before its output, where several share a guest. */
+  readonly head: string;
+  readonly program: IgtProgram & { readonly driver: IgtDriver };
+}
+
 /** The test with the subtests that this kernel's expectations do not skip; undefined where none is left. */
-function testFor(
-  chosen: { readonly row: IgtRow; readonly workload: Workload; readonly image: IgtImage },
+function commandFor(
+  { driver, test, only }: IgtRow,
+  image: IgtImage,
   files: readonly ExpectationFile[],
   version: KernelVersion,
-): ChosenWorkload | undefined {
-  const { row, workload, image } = chosen;
-  const { test, only } = row;
-  const expectations = requireReadable(files, version);
+): TestCommand | undefined {
+  const expectations = requireReadable(filesOf(files, driver), version);
   const all = image.tests[test] ?? [];
   const wanted = all.filter((name) => only?.test(name) ?? true);
   const left = wanted.filter((name) => !isSkipped(`${test}@${name}`, expectations));
   const isWhole = all.length === 0;
   if (isWhole ? isSkipped(test, expectations) : left.length === 0) return undefined;
-  const args = [
-    ...envOptions(row.driver),
-    '--',
-    `${igtFolder}/${test}`,
-    ...(left.length === all.length ? [] : ['--run-subtest', left.join(',')]),
-  ];
+  const path = `${igtFolder}/${test}`;
+  const forced = driver === 'none' ? [] : [`IGT_FORCE_DRIVER=${driver}`];
+  const some = left.length === all.length ? [] : ['--run-subtest', left.join(',')];
   return {
-    workload: { ...workload, args },
-    disk: diskOf(image),
-    readTests: (stdout, end) => readIgtEnd({ test, subtests: left, expectations }, stdout, end),
+    words: [...forced, path, ...some],
+    head: [...forced, path].join(' '),
+    program: { test, driver, subtests: left, expectations },
   };
 }
 

@@ -6,7 +6,7 @@ import { HarnessError, isHarnessError } from '../errors.ts';
 import { readIfThere } from '../host/disk.ts';
 import { runTool } from '../host/process.ts';
 import { type Workload, workloads } from '../stress/workloads.ts';
-import { chooseIgt, type IgtRequest, isIgtName, requireIgtName } from './choose-igt.ts';
+import { chooseIgt, type IgtRequest, isIgtName, parseIgtName } from './choose-igt.ts';
 import type { ChosenWorkload } from './chosen-workload.ts';
 
 export interface WorkloadOptions {
@@ -79,7 +79,7 @@ function freeName(path: string, taken: ReadonlySet<string>): string {
 /** Throws `usage` for a name that is neither in the table nor a file. */
 export async function requireWorkloads(names: readonly string[], cwd: string): Promise<void> {
   for (const name of names) {
-    if (isIgtName(name)) requireIgtName(name);
+    if (isIgtName(name)) parseIgtName(name);
     else if (workloads.every((known) => known.name !== name))
       await requireFile(name, resolve(cwd, name));
   }

@@ -225,12 +225,27 @@ async function runWorkload(
 function programArgv(
   { workload, seed, durationMs, upload }: TrialPlan,
   { slowness }: PacedContext,
-  { before, missing }: Prepared,
+  prepared: Prepared,
 ): readonly string[] {
   if (upload !== undefined) return [workload.program, ...workload.args];
   if (workload.foreign === true) {
-    return [workload.program, '--seed', String(seed), ...workload.args];
+    const { beside, ordered } = workload;
+    const order = ordered === undefined ? [] : ['--order-ms', String(durationMs)];
+    const words =
+      beside === undefined
+        ? []
+        : ownArgv({ workload: beside, seed, durationMs }, slowness, prepared);
+    const companion = words.flatMap((word) => ['--beside', word]);
+    return [workload.program, '--seed', String(seed), ...order, ...companion, ...workload.args];
   }
+  return ownArgv({ workload, seed, durationMs }, slowness, prepared);
+}
+
+function ownArgv(
+  { workload, seed, durationMs }: Pick<TrialPlan, 'workload' | 'seed' | 'durationMs'>,
+  slowness: number,
+  { before, missing }: Prepared,
+): readonly string[] {
   const { required } = witnessesOn(workload, before.counters, missing);
   const goal = required.flatMap((name) => ['--witness', name]);
   const numbers = {

@@ -13,7 +13,8 @@ import {
 } from '../../harness/stress/igt-expectations.ts';
 import { igtRows } from '../../harness/stress/igt-list.ts';
 import { readIgtOutput } from '../../harness/stress/igt-output.ts';
-import { isIgtName, requireIgtName } from '../../harness/trial/choose-igt.ts';
+import { readIgtRuns } from '../../harness/stress/igt-runs.ts';
+import { isIgtName, parseIgtName } from '../../harness/trial/choose-igt.ts';
 import { aRunResult, aTrialResult } from '../made-records.ts';
 
 /** Captured: IGT 2.5 in a guest of ours on 6.1.192; lines between are left out. */
@@ -180,16 +181,59 @@ void t.test(
 );
 
 void t.test('names of tests are told from programs of the user', async (t) => {
-  t.ok(isIgtName('igt') && isIgtName('igt:kms_*'));
+  t.ok(isIgtName('igt') && isIgtName('igt:kms_*') && isIgtName('igt+reclaim'));
   t.notOk(isIgtName('igt.c') || isIgtName('igtx'));
-  for (const name of ['igt', 'igt:kms_atomic', 'igt:vkms/kms_cursor_crc@*256*'])
-    requireIgtName(name);
-  for (const name of ['igt:', 'igt:../x', 'igt:i915/x', 'igt:a@b@c', 'igt:a b']) {
-    t.throws(() => requireIgtName(name), {
+  for (const name of ['igt', 'igt:kms_atomic', 'igt:vkms/kms_cursor_crc@*256*']) parseIgtName(name);
+  for (const name of [
+    'igt:',
+    'igt:../x',
+    'igt:i915/x',
+    'igt:a@b@c',
+    'igt:a b',
+    'igt:order+reclaim',
+  ]) {
+    t.throws(() => parseIgtName(name), {
       code: 'usage',
-      message: /^--workload igt:.*: not igt:/,
+      message: /^--workload igt:.*: not igt, igt:order or/,
     });
   }
+});
+
+void t.test('tests that share a guest are told by the line before their output', async (t) => {
+  const heads = ['IGT_FORCE_DRIVER=vkms /x/k', '/x/s'];
+  const programs = new Map([
+    [heads[0] ?? '', { test: 'k', driver: 'vkms', subtests: ['a', 'b'], expectations: none }],
+    [heads[1] ?? '', { test: 's', driver: 'none', subtests: [], expectations: none }],
+  ]);
+  const output = [
+    `tools: ${heads[0]}\nStarting subtest: a\nSubtest a: SUCCESS (0.1s)\nSubtest b: SKIP (0.1s)\n`,
+    `tools: ${heads[1]}\nSUCCESS (0.1s)\n`,
+    // The OOM killer came.
+    `tools: ${heads[0]}\nStarting subtest: a\n`,
+    `tools: ${heads[0]}\nStarting subtest: a\nSubtest a: FAIL (0.1s)\nStarting subtest: b\n`,
+  ];
+  const words = (text: string, end: Parameters<typeof readIgtRuns>[2]): readonly string[] => {
+    const { subtests, failures, end: over } = readIgtRuns(programs, text, end);
+    t.strictSame([failures, over], [[], exit(0)], 'what tests say does not decide');
+    return subtests.map(({ name, result }) => `${name} ${result}`);
+  };
+  t.strictSame(words(output.slice(0, 2).join(''), exit(0)), [
+    'vkms/k@a pass',
+    'vkms/k@b skip',
+    's pass',
+  ]);
+  t.strictSame(
+    words(output.slice(0, 3).join(''), exit(137)),
+    ['vkms/k@a pass', 'vkms/k@b skip', 's pass'],
+    'killed once and passed once: it passed',
+  );
+  t.strictSame(words(output.join(''), { kind: 'stopped' }), [
+    'vkms/k@a fail',
+    'vkms/k@b timeout',
+    's pass',
+  ]);
+  t.strictSame(readIgtRuns(programs, '', { kind: 'lost' }).end, { kind: 'lost' });
+  t.equal(readIgtRuns(programs, 'SUCCESS (0.1s)', exit(0)).end.kind, 'skipped', 'nothing ran');
 });
 
 void t.test('subtests are tests of their own in KTAP and JUnit', async (t) => {

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+#include "tools.h"
+
+#include "files.h"
+#include "random.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* igt_core.h */
+#define IGT_SKIP 77
+
+/* Takes the place of this process; returns only when it cannot. */
+static int become(char **words)
+{
+	if (chroot(TOOLS_ROOT) < 0 || chdir("/") < 0) {
+		perror("tools: chroot");
+		return 1;
+	}
+	while (words[0][0] != '/' && words[1] != NULL)
+		putenv(*words++);
+	execv(words[0], words);
+	fprintf(stderr, "tools: %s: %s\n", words[0], strerror(errno));
+	return 1;
+}
+
+static int code_of(int status)
+{
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Waits for one child; orphans of others are the agent's. */
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return 1;
+	return code_of(status);
+}
+
+/* The first line says whose output follows, up to the program: tests of IGT do not say their names. */
+static int run_one(char **words)
+{
+	pid_t pid;
+
+	fputs("tools:", stdout);
+	for (char **word = words; *word != NULL; word++) {
+		printf(" %s", *word);
+		if ((*word)[0] == '/')
+			break;
+	}
+	putchar('\n');
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		_exit(become(words));
+	return pid < 0 ? 1 : wait_for(pid);
+}
+
+/* What it prints is no test's output. */
+static pid_t start_beside(const struct tools *tools)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		dup2(STDERR_FILENO, STDOUT_FILENO);
+		execv(tools->beside[0], tools->beside);
+		fprintf(stderr, "tools: %s: %s\n", tools->beside[0], strerror(errno));
+		_exit(1);
+	}
+	return pid;
+}
+
+/* Fisher and Yates: every order is as likely as another, and one seed has one. */
+static void shuffle(struct tools *tools)
+{
+	uint64_t state = random_stream(tools->seed, 0);
+
+	for (size_t left = tools->count; left > 1; left--) {
+		size_t other = random_below(&state, left);
+		char **words = tools->commands[left - 1];
+
+		tools->commands[left - 1] = tools->commands[other];
+		tools->commands[other] = words;
+	}
+}
+
+/* A skip is neither good nor bad. */
+static int worse(int code, int other)
+{
+	return code == 0 || code == IGT_SKIP ? other : code;
+}
+
+static int run_in_order(struct tools *tools)
+{
+	uint64_t end_ns = monotonic_ns() + tools->order_ms * 1000000;
+	int code = 0;
+
+	shuffle(tools);
+	for (size_t i = 0; i < tools->count && monotonic_ns() < end_ns; i++)
+		code = worse(code, run_one(tools->commands[i]));
+	return code;
+}
+
+/* At least once, and again until what runs beside has done what it is for. */
+static int run_beside(const struct tools *tools)
+{
+	pid_t beside = start_beside(tools);
+	int code = 0, status = 0;
+	pid_t ended = 0;
+
+	if (beside < 0)
+		return 1;
+	while (ended == 0) {
+		for (size_t i = 0; i < tools->count; i++)
+			code = worse(code, run_one(tools->commands[i]));
+		ended = waitpid(beside, &status, WNOHANG);
+		if (code == IGT_SKIP)
+			break;
+	}
+	if (ended == 0) {
+		kill(beside, SIGKILL);
+		return code;
+	}
+	status = code_of(status);
+	if (status == 0)
+		return code;
+	fprintf(stderr, "tools: %s ended with exit code %d\n", tools->beside[0], status);
+	return status == TOOLS_SKIP ? TOOLS_SKIP : worse(code, 1);
+}
+
+int tools_run(struct tools *tools)
+{
+	if (tools->order_ms > 0)
+		return run_in_order(tools);
+	if (tools->beside_words > 0)
+		return run_beside(tools);
+	return become(tools->commands[0]);
+}

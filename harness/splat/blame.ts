@@ -162,9 +162,11 @@ function dumped(rule: FrameRule, sections: readonly Section[]): Blame | undefine
   const [dump, ...others] = traces;
   // Where there are other stacks, the dump is of whom they wait for.
   if (!dump?.isDump || others.length > 0) return undefined;
+  const certain = believable(dump.frames);
+  const frames = certain.length > 0 ? certain : dump.frames;
   return first(
     rule,
-    believable(dump.frames).filter(({ frame }) => !waiting.test(frame.function)),
+    frames.filter(({ frame }) => !waiting.test(frame.function)),
   );
 }
 

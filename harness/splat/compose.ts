@@ -2,6 +2,7 @@ import { type Blame, findBlame, namedFrame, pcOf } from './blame.ts';
 import type { ReportLine, Section, SectionFrame } from './body.ts';
 import { intrusionOf, sectionsBefore } from './corruption.ts';
 import { frameWithin, functionOfSymbol } from './frames.ts';
+import { moduleOf, placeOf } from './place.ts';
 import type { Rule } from './rules/rule.ts';
 import { sanitizeText } from './sanitize.ts';
 import { neverBlamed, syscallName } from './skip-lists.ts';
@@ -108,15 +109,9 @@ function blameOf(
   return findBlame(rule.frame, own, headerFrames(found, first)) ?? site;
 }
 
-/** `kernel BUG at fs/demo/set.h:224!`, `UBSAN: shift-out-of-bounds in fs/demo/set.h:224:3`, `fs/demo/set.h:224 suspicious ...` */
-const sourcePlace =
-  /(?:kernel BUG|WARNING:?|context|UBSAN: [\w -]{1,40})(?: CPU: \d+ PID: \d+)? (?:at|in) ([\w./-]{1,120}\.(?:[chS]|rs)):\d+|^([\w./-]{1,120}\.[ch]):\d+ \w/;
 /** Its place is the culprit's own. */
 const placed =
   /^(?:WARNING|kernel BUG|UBSAN: .*|BUG: sleeping function .*|BUG: assuming .*) in \{frame\}$/;
-/** Lines of a report in which its place may be. */
-const placeWithin = 6;
-
 /**
  * Whom a report without its stack names itself: the function of the header, else of the program counter, else of the lock's
  * site, else the file. Nobody where others printed into it.
@@ -136,16 +131,9 @@ function lastResort(
   const chosen = frame ?? helper;
   if (chosen) return { name: chosen.frame.function, frame: chosen, passed: [] };
   const file = placed.test(found.rule.title) ? placeOf(lines) : undefined;
-  return file === undefined ? undefined : { name: `${file}:LINE`, passed: [] };
-}
-
-/** The source file that the first lines of a report name. */
-function placeOf(lines: readonly ReportLine[]): string | undefined {
-  for (const { text } of lines.slice(0, placeWithin)) {
-    const place = sourcePlace.exec(text);
-    if (place) return place[1] ?? place[2];
-  }
-  return undefined;
+  if (file !== undefined) return { name: `${file}:LINE`, passed: [] };
+  const module = moduleOf(lines);
+  return module === undefined ? undefined : { name: `[${module}]`, passed: [] };
 }
 
 /** The functions a report names outside of its stacks: the header's, the program counter's, that of the lock's site. */

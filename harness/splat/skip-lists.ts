@@ -58,7 +58,7 @@ const allocation = [
   // mm/truncate.c, mm/filemap.c: whoever drops a file's pages
   '^truncate_(?:inode_pages|inode_folio|pagecache|setsize|folio_batch)|^(?:__)?invalidate_(?:inode|mapping)_(?:pages|folio)|^find_(?:lock|get)_entries$|^pagevec_lookup_entries$',
   // mm/page_alloc.c, mm/filemap.c, mm/mempolicy.c
-  '^_*alloc_(?:frozen_)?pages?(?:$|_(?:noprof|mpol|node|nodemask|current|vma|interleave|slowpath|bulk|exact|preferred))|^_*rmqueue|^prepare_alloc_pages|^_*get_free_pages|^_*folio_alloc(?:$|_(?:noprof|mpol))|^_*fs_reclaim_|^vma_alloc_folio|^_*filemap_alloc_folio|^_*filemap_get_folio|^pagecache_get_page|^_*page_cache_alloc',
+  '^_*alloc_(?:frozen_)?pages?(?:$|_(?:noprof|mpol|node|nodemask|current|vma|interleave|slowpath|bulk|exact|preferred))|^_*rmqueue|^prepare_alloc_pages|^_*get_free_pages|^_*folio_alloc(?:$|_(?:noprof|mpol))|^vma_alloc_folio|^_*filemap_alloc_folio|^_*filemap_get_folio|^pagecache_get_page|^_*page_cache_alloc',
 ];
 
 /** The C library of the kernel, copies to and from user space, lists, trees, bits and numbers. */

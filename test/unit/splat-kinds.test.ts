@@ -337,6 +337,31 @@ void t.test(
   },
 );
 
+void t.test(
+  'a file is called as in its tree, a module stands for functions without names',
+  async (t) => {
+    const rows = [
+      ['/build/linux-K8/linux-6.5.4/drivers/scsi/demo.c', 'drivers/scsi/demo.c'],
+      ['/var/lib/dkms/zfs/2.2.4/build/module/zfs/zap.c', 'zfs/zap.c'],
+      ['fs/demo/set.h', 'fs/demo/set.h'],
+    ];
+    for (const [path, place] of rows) {
+      const [finding] = scanLog(console(`UBSAN: array-index-out-of-bounds in ${path}:12:3`));
+      t.equal(finding?.title, `UBSAN: array-index-out-of-bounds at ${place}:LINE`);
+    }
+    const log = console(
+      'Unable to handle kernel paging request at virtual address ffffff8012345678',
+      'Internal error: Oops: 0000000096000004 [#1] SMP',
+      'pc : 0xffffffc00818ff8c',
+      'lr : 0xffffffc000c91e2c [other@000000006b7888f1+0x12000]',
+      'Call trace:',
+      ' 0xffffffc00818ff8c',
+      ' 0xffffffc000c81e2c [demo@000000006b7888f1+0x12000]',
+    );
+    t.match(scanLog(log), [{ frame: '[demo]', corrupted: true }]);
+  },
+);
+
 void t.test('a splat on the line of an event counts', async (t) => {
   const log = console(
     'x: vmalloc: allocation failure: 34359738352 bytes[   76.471107] BUG: unable to handle kernel paging request at ffff888012345678',

@@ -3,8 +3,10 @@ import { type FrameRule, named, type Rule, trace } from './rule.ts';
 /** lockdep prints the acquisition site as `(lock){+.+.}, at: [<pc>] function+0x1/0x2`. */
 const site: FrameRule = {
   from: ['detail', 'chain', 'trace'],
-  skip: /^process_one_work$|^v?printk|^vprintk|^perf_trace_|^alloc_super$/,
+  skip: /^process_one_work$|^_*fs_reclaim_|^v?printk|^vprintk|^perf_trace_|^alloc_super$/,
 };
+/** A state is inconsistent for whoever reclaims memory, too. */
+const notTaken = /^process_one_work$|^v?printk|^vprintk|^perf_trace_|^alloc_super$/;
 /** An irq-safe lock is named after what made it so. */
 const irqSafe: FrameRule = { from: ['chain', 'trace'] };
 const at = /\bat: (?:\[<[^>]*>\] )?(?<frame>[\w.]+)\+0x/;
@@ -35,7 +37,7 @@ export const lockRules: readonly Rule[] = [
     header: /(?:WARNING|INFO): (inconsistent lock state)/,
     detail: at,
     title: '{1} in {frame}',
-    frame: { ...site, from: ['detail', 'trace'], firstDetail: true },
+    frame: { ...site, from: ['detail', 'trace'], skip: notTaken, firstDetail: true },
   },
   { header: /((?:WARNING|INFO): inconsistent lock state)/, title: '{1}', corrupted: begun },
   {

@@ -561,7 +561,9 @@ const longer: readonly (readonly [string, readonly string[], string])[] = [
   ['trusty: panic (caller 0x1): no memory', [], 'trusty: panic'],
   ['VFS: Close: file count is 0', [], 'VFS: Close: file count is zero (use-after-free)'],
   ['BUG: demo went wrong in pool 3', [], 'BUG: demo went wrong in pool NUM'],
-  ['WARNING: demo went wrong in pool 3', [], 'WARNING: demo went wrong in pool NUM'],
+  ['WARNING: demo went wrong in pool 3', body, 'WARNING: demo went wrong in pool NUM'],
+  ['WARNING: demo', [], 'WARNING: demo'],
+  ['WARNING: unrecognized unwind stack type', [], 'WARNING: unrecognized unwind stack type'],
 ];
 
 /** Reports that broke off, or that only tell what another report said before. */

@@ -2,6 +2,7 @@ import type { ReportLine } from './body.ts';
 import { type ConsoleLine, isRelayed, readConsoleLine } from './console-line.ts';
 import { learnPrefix } from './learnt-prefix.ts';
 import { fromJsonString } from './markup.ts';
+import { ofReport } from './open-report.ts';
 
 /** Where a line stands in the log. */
 export interface LinePlace {
@@ -50,9 +51,6 @@ const formats: readonly {
 ];
 /** Lines of neither kind in a row: then the format is another one. */
 const formatPatience = 3;
-
-const ofReport =
-  /^\s*(?:\[<[0-9a-f]+>\] )?(?:\? )?[\w.$]+\+0x[0-9a-f]+\/0x|^\s*(?:CPU: \d+ |Call [Tt]race:|Modules linked in:|Hardware name:|<TASK>|<IRQ>)/;
 
 interface Held {
   /** Taken out of the envelope of its record. */

@@ -6,6 +6,8 @@ import type { Rule } from './rules/rule.ts';
 const mostLines = 3000;
 /** Own lines in a row that belong to no report: then the report is over. */
 const patience = { beforeTrace: 60, afterTrace: 14, afterEnd: 3 };
+/** Own lines within which the lines of a report follow words that need them. */
+const tentativePatience = 4;
 /** Lines of other callers in a row: then the report is given up waiting for. */
 const foreignPatience = 1500;
 /** Kernel lines without a caller below a header with one: a kernel prints all its callers or none, so this is another one. */
@@ -13,6 +15,9 @@ const callerlessPatience = 20;
 
 const reportLike =
   /^\s|^$|\+0x[0-9a-f]|^[A-Za-z]{1,4}\d{0,2} ?: ?[[<(]?[0-9a-f]{4}|^(?:RIP|EIP|RSP|Code|CPU|Hardware|Modules|Call |Backtrace|[Ss]tack|Process|Internal|Oops|PGD|\*pde|Mem abort|pgd|Data abort|user pgtable|Kernel|Rebooting|page|flags|raw|head|read|write|Read|Write|Allocated|Freed|Uninit|Local|The buggy|Memory|which|Object|Bytes|Redzone|Padding|rcu|NMI|Sending|in_atomic|Preempt|irq|hardirq|softirq|other info|the |but |and |-> |Possible|Chain|\(|\d+ locks? held|no locks held|locks held by |handlers:$|Disabling IRQ|Mem-Info|Task dump|Showing|#\d|={5}|-{4}|---\[|\*{3}|\.\.\.|\[|<|Dumping|FS:|CS:|DR\d|CR\d|Workqueue|task|comm|RBP|SMP|Tainted|unwind|kfence|Krnl|LR|NIP|MSR|GPR|CFAR|REGS|epc|ra |status|Flags|Control|INFO: lockdep|preempt|value changed|unreferenced|backtrace|hex dump)/;
+/** Only a report has such lines. */
+export const ofReport =
+  /^\s*(?:\[<[0-9a-f]+>\] )?(?:\? )?[\w.$]+\+0x[0-9a-f]+\/0x|^\s*(?:CPU: \d+ |Call [Tt]race:|Modules linked in:|Hardware name:|<TASK>|<IRQ>)/;
 const frameLike = /^[\s[(?].*\+0x[0-9a-f]+\/0x/;
 const traceEnd = /---\[ end trace/;
 const taskEnd = /^\s*<\/TASK>/;
@@ -43,6 +48,8 @@ export interface OpenReport extends ReportOrigin {
   /** Its last line was the end of a task's trace. */
   tasksEnd: boolean;
   complete: boolean;
+  /** What its rule needs has not come yet. */
+  tentative: boolean;
   panicked: boolean;
   /** Another report began in the middle of this one. */
   interrupted: boolean;
@@ -64,6 +71,7 @@ export function openReport(rule: Rule, header: ReportLine, origin: ReportOrigin)
     ended: false,
     tasksEnd: false,
     complete: rule.oneLine === true,
+    tentative: rule.needsReport === true,
     panicked: panicLine.test(header.text),
     interrupted: false,
     held: undefined,
@@ -109,6 +117,10 @@ function feedOwn(report: OpenReport, line: ReportLine): void {
   if (report.tasksEnd && oomDump.test(line.text)) {
     report.complete = true;
     return;
+  }
+  if (report.tentative) {
+    report.tentative = !ofReport.test(line.text);
+    if (report.tentative && report.lines.length > tentativePatience) report.complete = true;
   }
   if (panicLine.test(line.text)) report.panicked = true;
   else if (!reportLike.test(line.text)) {

@@ -108,7 +108,9 @@ export class Tracker {
     if (isTail(line.text) && this.#isUnknown(line)) this.#found.push(tailFinding(line));
     const rule = rules.find((candidate) => fitsHeader(candidate, line.text, fromKernel));
     if (!rule || isAftermath(line, this.#lastSplatLine)) return;
-    const mine = this.#open.filter((report) => report.lines[0]?.caller === line.caller);
+    const mine = this.#open.filter(
+      (report) => report.lines[0]?.caller === line.caller && !report.tentative,
+    );
     if (mine.some((report) => rule.event || continues(report, line.text))) return;
     this.#start(rule, line, fromKernel);
   }
@@ -138,6 +140,9 @@ export class Tracker {
 
   #start(rule: Rule, line: ReportLine, fromKernel: boolean): void {
     let held: OpenReport | undefined;
+    const isDropped = (report: OpenReport) =>
+      report.tentative && report.lines[0]?.caller === line.caller;
+    this.#open = this.#open.filter((report) => !isDropped(report));
     for (const report of this.#open) {
       if (report.lines[0]?.caller !== line.caller || rule.oneLine) continue;
       if (report.rule.sharesTrace && report.frames === 0) continue;
@@ -168,6 +173,7 @@ export class Tracker {
   }
 
   #conclude(report: OpenReport): void {
+    if (report.tentative) return;
     const finding = conclude(report);
     if (!finding) return;
     if (finding.kind === 'splat')

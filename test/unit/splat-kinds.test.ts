@@ -106,6 +106,10 @@ const quiet = [
   'x[12]: segfault at 8 ip 00000000004005ff sp 00007ffd error 4 in x[400000+1000]',
   'sysrq: Show Locks Held',
   'FAULT_INJECTION: forcing a failure.',
+  'WARNING: X support is incomplete',
+  'WARNING: The demo driver is for testing only',
+  'WARNING: /dev/sda1 is not properly unmounted',
+  'pci 0000:00:01.0: BUG: vendor BIOS is broken',
   'ACPI BIOS Error (bug): Could not resolve symbol [_SB.PCI0], AE_NOT_FOUND',
 ];
 
@@ -115,9 +119,23 @@ void t.test('benign lines with the words of reports stay quiet', async (t) => {
     'echo "kernel BUG at foo"',
     "+ grep 'Kernel panic - not syncing: x' log",
     'BUG:',
+    'Internal error: could not connect',
+    'Oops: something went wrong',
+    'divide error: caught signal',
+    'fatal error: demo.h: No such file or directory',
   ]) {
     t.strictSame(scanLog(`${line}\n`), [], line);
   }
+});
+
+void t.test('words in prose do not swallow the report below them', async (t) => {
+  const log = console(
+    'WARNING: X support is incomplete',
+    'divide error: 0000 [#1] SMP',
+    'Call Trace:',
+    ' demo_take+0x10/0x20',
+  );
+  t.match(scanLog(log), [{ title: 'divide error in demo_take', line: 2, corrupted: false }]);
 });
 
 void t.test('a hung task is named after what waits, not after how it waits', async (t) => {

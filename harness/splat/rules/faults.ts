@@ -71,7 +71,7 @@ export const faultRules: readonly Rule[] = [
     alt: badAccess,
     frame: fault,
   },
-  { header: /divide[ _]error: /, title: 'divide error in {frame}', frame: fault },
+  { header: /divide[ _]error: [0-9a-f]{4}\b/, title: 'divide error in {frame}', frame: fault },
   { header: /invalid opcode: /, title: 'invalid opcode in {frame}', frame: fault },
   { header: /\bint3: [0-9a-f]{4} /, title: 'int3 in {frame}', frame: fault },
   { header: /stack segment: [0-9a-f]{4} /, title: 'stack segment fault in {frame}', frame: fault },
@@ -108,7 +108,7 @@ export const faultRules: readonly Rule[] = [
     frame: fault,
   },
   {
-    header: /Internal error: /,
+    header: /Internal error: .{0,120}(?:\[#\d+\]|: [0-9a-f]{1,16}\s*$)/,
     title: 'Internal error in {frame}',
     alt: badAccess,
     frame: fault,
@@ -127,7 +127,7 @@ export const faultRules: readonly Rule[] = [
   { header: /\bOops - undefined instruction/, title: 'invalid opcode in {frame}', frame: fault },
   {
     header:
-      /^Oops(?: - [\w ]+)?: |^Oops ?(?:- [\w ()]{1,60}?)? ?\[#\d+\]|^[A-Za-z][\w -]{2,40}: [0-9a-f]{4} (?:ilc:\d )?\[#\d+\]/,
+      /^Oops(?: - [\w ]+)?: (?:[0-9a-f]{4}\b|.*\[#\d+\])|^Oops ?(?:- [\w ()]{1,60}?)? ?\[#\d+\]|^[A-Za-z][\w -]{2,40}: [0-9a-f]{4} (?:ilc:\d )?\[#\d+\]/,
     title: 'Oops in {frame}',
     alt: badAccess,
     frame: fault,

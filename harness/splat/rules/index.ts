@@ -6,18 +6,18 @@ import { panicRules } from './panics.ts';
 import type { Rule } from './rule.ts';
 import { warningRules } from './warnings.ts';
 
-/** `WARNING:` also opens what boot code says about the configuration, the processor and the firmware. */
-const statement = [
-  String.raw`.*(?:mitigation|vulnerable|data leaks|mand mount|deprecat|obsolete|not (?:recommended|suitable)|performance)`,
-  String.raw`.*(?:[Uu]nsupported|(?:does|do|is|are) not support|will be prohibited|command line|cmdline|[Pp]lease )`,
-  String.raw`(?:CPU does not|kernel not compiled|SMP operation|(?:BIOS|firmware|F/W)\b|PCI clock|IDE timing|Ignoring|ignoring|Estimating|fbcon|Forcing|Unprivileged|polling idle)\b`,
-  String.raw`(?:workqueue cpumask|(?:Bad|Corrupt).* \.orc_|'bootconfig'|x1-x3 nonzero|/etc/|Missing the following errata|Can't find|No board|Image loaded)`,
-].join('|');
-
 /** What fits no better row. */
 const otherRules: readonly Rule[] = [
   {
-    header: new RegExp(`^WARNING: (?!${statement})(?<text>\\S.*)`),
+    // Deprecations, hints at the hardware and the firmware begin so as well, and nothing follows them.
+    header: /^WARNING: (?<text>\S+ \S+ \S.*)/,
+    title: 'WARNING: {text}',
+    fromKernel: true,
+    needsReport: true,
+    traceOptional: true,
+  },
+  {
+    header: /^WARNING: (?<text>\S+(?: \S+)?)\s*$/,
     title: 'WARNING: {text}',
     oneLine: true,
     fromKernel: true,
@@ -29,7 +29,7 @@ const otherRules: readonly Rule[] = [
     fromKernel: true,
   },
   {
-    header: /\bBUG: (?<text>\S.*)/,
+    header: /^(?!.*\b(?:BIOS|[Ff]irmware|ACPI|vendor)\b).*?\bBUG: (?<text>\S.*)/,
     title: 'BUG: {text}',
     frame: { from: [] },
     fromKernel: true,

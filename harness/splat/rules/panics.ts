@@ -104,7 +104,8 @@ export const panicRules: readonly Rule[] = [
     fromProgram: true,
   },
   {
-    header: /^(?:fatal error: |SIGSEGV: segmentation violation|unexpected fault address)/,
+    header:
+      /^(?:fatal error: (?!.*No such file)|SIGSEGV: segmentation violation|unexpected fault address)/,
     title: 'go runtime error',
     oneLine: true,
     fromProgram: true,

@@ -20,6 +20,8 @@ export interface Rule {
   readonly oneLine?: true;
   /** A stack trace may be missing without the report being damaged. */
   readonly traceOptional?: true;
+  /** Words that are a report only where the lines of one follow at once: a CPU, modules, a stack. */
+  readonly needsReport?: true;
   /** The report right below it has its stack trace. */
   readonly sharesTrace?: true;
   /** About the test program, not the kernel. */

@@ -76,6 +76,14 @@ export const warningRules: readonly Rule[] = [
     traceOptional: true,
   },
   {
+    // The unwinder, arch/x86/kernel/unwind_orc.c and unwind_frame.c
+    header:
+      /^WARNING: (?<text>(?:can't (?:access|dereference) (?:iret )?registers|stack (?:recursion|going)|unrecognized unwind|unknown (?:orc|unwind|registers)).*)/,
+    title: 'WARNING: {text}',
+    oneLine: true,
+    fromKernel: true,
+  },
+  {
     header: /WARNING: kernel stack regs at [0-9a-f]+ in \S* has bad ('[^']+') value/,
     title: 'WARNING: kernel stack regs has bad {1} value',
     traceOptional: true,

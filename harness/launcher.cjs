@@ -8,6 +8,7 @@
 var childProcess = require('child_process');
 var crypto = require('crypto');
 var fs = require('fs');
+var nodeModule = require('module');
 var os = require('os');
 var path = require('path');
 var url = require('url');
@@ -55,24 +56,66 @@ function sourcesBelow(dir, found) {
   return found.sort();
 }
 
-/** What the compiled harness depends on; undefined in an installed package, which carries it compiled. */
-function sourceDigest() {
+/** What the compiled harness is made of; undefined in an installed package, which carries it compiled. */
+function sources() {
   if (!fs.existsSync(path.join(root, 'harness', 'cli.ts'))) return undefined;
-  var hash = crypto.createHash('sha256').update(process.versions.node.split('.')[0]);
+  var found = [];
   ['harness', 'patches'].forEach(function (dir) {
     sourcesBelow(path.join(root, dir), []).forEach(function (file) {
-      hash.update(path.relative(root, file) + '\0').update(fs.readFileSync(file)).update('\0');
+      found.push(file);
     });
   });
-  return hash.update(fs.readFileSync(path.join(root, 'package-lock.json'))).digest('hex');
+  return found.concat(path.join(root, 'package-lock.json'));
 }
 
-function readStamp() {
+function digestOf(files, describe) {
+  var hash = crypto.createHash('sha256').update(process.versions.node.split('.')[0]);
+  files.forEach(function (file) {
+    hash.update(path.relative(root, file) + '\0').update(describe(file)).update('\0');
+  });
+  return hash.digest('hex');
+}
+
+/** Nobody can set the time at which a file was changed last: what is of the same one need not be read again. */
+function changeOf(file) {
+  var stat = fs.statSync(file);
+  return [stat.size, stat.mtimeMs, stat.ctimeMs, stat.ino].join(' ');
+}
+
+/** The digest of all sources. What they were when they were read last is kept beside it. */
+function sourceDigest() {
+  var files = sources();
+  if (files === undefined) return undefined;
+  var seen = digestOf(files, changeOf);
+  var kept = (readDist('seen') || '').split(' ');
+  if (kept[0] === seen) return kept[1];
+  var digest = digestOf(files, function (file) {
+    return fs.readFileSync(file);
+  });
   try {
-    return fs.readFileSync(path.join(dist, 'stamp'), 'utf8');
+    writeDist('seen', seen + ' ' + digest);
+  } catch (error) {
+    // A folder that cannot be written to is told of where something must be: the sources are read each time.
+  }
+  return digest;
+}
+
+function readDist(name) {
+  try {
+    return fs.readFileSync(path.join(dist, name), 'utf8');
   } catch (error) {
     return undefined;
   }
+}
+
+function writeDist(name, text) {
+  var file = path.join(dist, name + '.' + process.pid);
+  fs.writeFileSync(file, text);
+  fs.renameSync(file, path.join(dist, name));
+}
+
+function readStamp() {
+  return readDist('stamp');
 }
 
 /** Runs a program with its output on stderr; stdout belongs to the command. */
@@ -122,7 +165,10 @@ function compile() {
     outdir: path.join(dist, digest),
     bundle: true,
     splitting: true,
-    packages: 'external',
+    external: Object.keys(packageJson().dependencies).filter(function (name) {
+      return name !== 'yargs';
+    }),
+    alias: { 'string-width': path.join(root, 'harness', 'ascii-width.ts') },
     format: 'esm',
     platform: 'node',
     target: 'node20',
@@ -130,8 +176,7 @@ function compile() {
     logLevel: 'error',
   };
   require(path.join(root, 'node_modules', 'esbuild')).buildSync(options);
-  fs.writeFileSync(path.join(dist, 'stamp.new'), digest);
-  fs.renameSync(path.join(dist, 'stamp.new'), path.join(dist, 'stamp'));
+  writeDist('stamp', digest);
   removeOld(digest);
 }
 
@@ -145,6 +190,8 @@ function removeOld(digest) {
 }
 
 function launch(digest) {
+  // Node 22 and later keep what V8 made of the modules.
+  if (nodeModule.enableCompileCache) nodeModule.enableCompileCache(path.join(dist, digest, 'v8'));
   var cli = path.join(dist, digest, 'cli.js');
   if (process.sourceMapsEnabled === undefined && process.setSourceMapsEnabled) process.setSourceMapsEnabled(true);
   import(url.pathToFileURL(cli).href).then(

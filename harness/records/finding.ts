@@ -54,6 +54,16 @@ const nonBlockSchema = described(
   'A complaint of the non_block_start() annotations of Linux 5.4 and later.',
 );
 
+const blockerSchema = described(
+  v.object({
+    task: v.exactOptional(
+      described(v.string(), '`comm/pid`; absent when the kernel did not find it.'),
+    ),
+    lock: described(v.string(), '`mutex`, `semaphore` or `rw-semaphore`.'),
+  }),
+  'Who likely holds what a hung task waits for (CONFIG_DETECT_HUNG_TASK_BLOCKER, Linux 6.16).',
+);
+
 const oomSchema = v.object({ pid: v.number(), comm: v.string(), memcg: v.boolean() });
 
 /** What printk's surroundings said about the machine at the time of the report. */
@@ -109,6 +119,7 @@ const entries = {
   stack: v.array(stackFrameSchema),
   locks: v.exactOptional(described(lockGraphSchema, 'For lockdep: the report as a graph.')),
   nonBlock: v.exactOptional(nonBlockSchema),
+  blocker: v.exactOptional(blockerSchema),
   oom: v.exactOptional(oomSchema),
   events: v.exactOptional(
     described(
@@ -152,6 +163,7 @@ export const triageSchema = v.object({ findings: v.array(printedFindingSchema) }
 
 export type StackFrame = Recorded<typeof stackFrameSchema>;
 export type NonBlockFacts = Recorded<typeof nonBlockSchema>;
+export type Blocker = Recorded<typeof blockerSchema>;
 export type HardwareFacts = Recorded<typeof hardwareSchema>;
 export type Evidence = Recorded<typeof evidenceSchema>;
 export type Finding = Recorded<typeof findingSchema>;

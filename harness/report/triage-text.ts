@@ -51,6 +51,13 @@ function factsOf(finding: Finding): string {
   return facts.filter((fact) => fact !== '').join(', ');
 }
 
+function blockerOf({ blocker }: Finding): string[] {
+  if (!blocker) return [];
+  return [
+    `waits for a ${blocker.lock}, ${blocker.task === undefined ? 'whose owner is not known' : `likely held by ${blocker.task}`}`,
+  ];
+}
+
 function locksOf(finding: Finding): string[] {
   const cycle = finding.locks?.cycle ?? [];
   return cycle.length > 0 ? [`locks: ${[...cycle, cycle[0]].join(' -> ')}`] : [];
@@ -102,6 +109,7 @@ export function formatFinding(finding: Finding, style: TriageStyle): string {
   const details = [
     ...headerOf(finding),
     factsOf(finding),
+    ...blockerOf(finding),
     ...nonBlockOf(finding),
     ...locksOf(finding),
     ...(finding.events ?? []),

@@ -4,7 +4,7 @@ import { believable, pcOf } from './blame.ts';
 import { type ReportLine, readSections, type Section } from './body.ts';
 import { type Composition, compose, inlinedHeader } from './compose.ts';
 import { corruptionOf } from './corruption.ts';
-import { readFacts, readNonBlock } from './facts.ts';
+import { readBlocker, readFacts, readNonBlock } from './facts.ts';
 import { withoutSymbols } from './markup.ts';
 import type { OpenReport } from './open-report.ts';
 import { rules } from './rules/index.ts';
@@ -115,6 +115,7 @@ function makeFinding(report: OpenReport, { lines, sections, composition }: Readi
   const stack = stackOf(sections);
   const facts = readFacts(lines);
   const nonBlock = readNonBlock(lines, stack, report.victim);
+  const blocker = composition.class.startsWith('INFO: task') ? readBlocker(lines) : undefined;
   const locks = readLockReport(lines.map((line) => line.text));
   const reason = corruptionOf(composition, sections, report.interrupted);
   const frame = decodeText(composition.frame);
@@ -140,6 +141,7 @@ function makeFinding(report: OpenReport, { lines, sections, composition }: Readi
     suppressed: composition.rule.suppressed === true,
     ...(report.panicked && { panicked: true as const }),
     stack,
+    ...(blocker && { blocker }),
     ...identity,
     signature: signatureOf(composition.class, identityOf(identity, composition)),
     evidence: evidenceOf(composition, lines),

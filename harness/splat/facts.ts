@@ -1,4 +1,4 @@
-import type { HardwareFacts, NonBlockFacts, StackFrame } from '../records/finding.ts';
+import type { Blocker, HardwareFacts, NonBlockFacts, StackFrame } from '../records/finding.ts';
 import type { ReportLine } from './body.ts';
 
 export interface TaskFacts {
@@ -19,6 +19,38 @@ const lockupLine = /CPU#(\d+) stuck for \d+s! \[(.*):(\d+)\]/;
 const warningLine = /WARNING: CPU: (\d+) PID: \d+ at |, CPU#(\d+): /;
 const commLine = /\bcomm[: ]+"?([^",]{1,15})"?,? pid[: ]+(\d+)/i;
 const hardwareLine = /^\s*Hardware name: (.*?)\s*$/;
+
+/** Lines that name the task in other words, where no CPU line is: the name, then the pid. */
+const taskLines: readonly RegExp[] = [
+  /INFO: task (.{1,40}):(\d+) (?:blocked|can't die)/,
+  /\bby task (.{1,40})\/(\d+)\s*$/,
+  /^(.{1,40})\/(\d+) (?:\[[^\]]*\]:?[^ ]* )?(?:is trying to|just changed the state|is freeing memory|is leaving the kernel)/,
+  /BUG: scheduling while atomic: (.{1,40})\/(\d+)\/0x/,
+];
+const namedLast = /\bpid: (\d+), name: (.{1,40}?)\s*$/;
+const ownerLine =
+  /INFO: task .{1,60} blocked on an? ([\w-]+)(?: likely (?:owned|last held) by task (.{1,40}):(\d+))?/;
+
+/** Who holds what the task of a hung-task report waits for. */
+export function readBlocker(lines: readonly ReportLine[]): Blocker | undefined {
+  for (const { text } of lines) {
+    const match = text.includes(' blocked on a') ? ownerLine.exec(text) : null;
+    if (!match) continue;
+    const [, lock = '', comm, pid] = match;
+    return { lock, ...(comm !== undefined && { task: `${comm}/${pid}` }) };
+  }
+  return undefined;
+}
+
+function readTask(text: string): Facts | undefined {
+  const last = namedLast.exec(text);
+  if (last) return { task: `${last[2]}/${last[1]}` };
+  for (const line of taskLines) {
+    const match = line.exec(text);
+    if (match) return { task: `${match[1]}/${match[2]}` };
+  }
+  return undefined;
+}
 
 function readCpuLine(text: string): Facts | undefined {
   const match = cpuLine.exec(text);
@@ -49,7 +81,7 @@ function readLesserLine(text: string): Facts | undefined {
   const cpu = warningLine.exec(text);
   if (cpu) return { cpu: Number(cpu[1] ?? cpu[2]) };
   const comm = commLine.exec(text);
-  return comm ? { task: `${comm[1]}/${comm[2]}` } : undefined;
+  return comm ? { task: `${comm[1]}/${comm[2]}` } : readTask(text);
 }
 
 /** What the CPU line and the `Hardware name:` line of a report say; lesser lines where there is no CPU line. */

@@ -8,6 +8,8 @@ const continuesAny =
 /** The second line of a fault, before its stack. */
 const continuesFault =
   /^(?:\S+: )?(?:Oops|Internal error|invalid opcode|[A-Z][\w ]{3,30}\[#\d+\]|stack guard page|kernel stack overflow|double fault: [0-9a-f]{4} |Unhandled fault: alignment)|^[\w -]{3,40}: [0-9a-f]{4} ilc:\d \[#/;
+/** Who holds what a hung task waits for, and that one's stack: CONFIG_DETECT_HUNG_TASK_BLOCKER, kernel/hung_task.c */
+const owner = /INFO: task .{1,60} blocked on an? [\w-]+/;
 /** Below a header of the first kind, before its stack, a line of the second is more of it. */
 const continuesOwn: readonly (readonly [RegExp, RegExp])[] = [
   // kmemleak's own line below that of a test system
@@ -25,6 +27,7 @@ const aftermathLines = 400;
 /** Whether a line that looks like a header is only more of a report that is open already. */
 export function continues(report: OpenReport, text: string): boolean {
   if (continuesAny.test(text)) return true;
+  if (owner.test(text)) return (report.lines[0]?.text ?? '').includes('INFO: task ');
   if (report.frames > 0) return false;
   const header = report.lines[0]?.text ?? '';
   const own = continuesOwn.find(([, words]) => words.test(text));

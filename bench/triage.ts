@@ -16,7 +16,7 @@ const root = new URL('..', import.meta.url).pathname;
 const corpus = join(root, '../shared/corpus');
 const splat = join(root, 'splat');
 const repeats = 5;
-const fuzzBytes = 10_000_000;
+const fuzzBytes = 100_000_000;
 
 interface Cost {
   readonly cpuSeconds: number;

@@ -51,18 +51,40 @@ async function* filesBelow(
   }
 }
 
-async function findingsOf(path: string, context: CommandContext): Promise<readonly Finding[]> {
+/** What a file says, and why it could not be read to its end. */
+interface Scanned {
+  readonly found: readonly Finding[];
+  readonly fault?: HarnessError;
+}
+
+/** Only what can be read counts: a file that is cut off has findings and a fault. An interruption is thrown. */
+async function scanFile(path: string, context: CommandContext): Promise<Scanned> {
   if (path.endsWith('.xz')) {
     // What runs programs is loaded only for files that need one.
     const { runTool } = await import('../host/process.ts');
     const args = ['--decompress', '--stdout', '--keep', '--', path];
-    const { stdout } = await runTool('xz', args, { signal: context.signal });
-    return scanLog(stdout);
+    try {
+      const { stdout } = await runTool('xz', args, { signal: context.signal });
+      return { found: scanLog(stdout) };
+    } catch (error) {
+      return { found: [], fault: faultIn(error) };
+    }
   }
   const scanner = createScanner();
   const found: Finding[] = [];
-  for await (const chunk of readLog(path, context)) found.push(...scanner.push(chunk));
-  return [...found, ...scanner.end()].toSorted((a, b) => a.line - b.line);
+  let fault: HarnessError | undefined;
+  try {
+    for await (const chunk of readLog(path, context)) found.push(...scanner.push(chunk));
+  } catch (error) {
+    fault = faultIn(error);
+  }
+  found.push(...scanner.end());
+  return { found: found.toSorted((a, b) => a.line - b.line), ...(fault && { fault }) };
+}
+
+function faultIn(error: unknown): HarnessError {
+  if (!(error instanceof HarnessError) || error.code === 'interrupted') throw error;
+  return error;
 }
 
 /** A clone owns its strings; the finding's are parts of the log. */
@@ -102,13 +124,10 @@ export async function runFolder(argv: TriageArguments, context: CommandContext):
   for await (const path of filesBelow(root, root, unreadable)) {
     throwIfAborted(context.signal);
     const file = relative(root, path);
-    try {
-      for (const finding of await findingsOf(path, context)) note(groups, finding, file);
-      logs++;
-    } catch (error) {
-      if (!(error instanceof HarnessError) || error.code === 'interrupted') throw error;
-      unreadable.push({ file, why: error.message });
-    }
+    const { found, fault } = await scanFile(path, context);
+    for (const finding of found) note(groups, finding, file);
+    if (fault) unreadable.push({ file, why: fault.message });
+    logs++;
   }
   const all = [...groups.values()].toSorted((a, b) => b.count - a.count);
   const print = argv.json ? printGroups : tellGroups;

@@ -1,6 +1,6 @@
 import type { Finding } from '../records/finding.ts';
 import { LineReader, neighbours } from './line-reader.ts';
-import { headerAt, Tracker } from './tracker.ts';
+import { createHeaderTest, Tracker } from './tracker.ts';
 import { triggerWords } from './triggers.ts';
 import { createWordSearch } from './word-search.ts';
 
@@ -46,7 +46,7 @@ interface Stretch {
 
 class LineScanner implements Scanner {
   readonly #tracker = new Tracker();
-  readonly #reader = new LineReader(headerAt, (line) => this.#tracker.take(line));
+  readonly #reader = new LineReader(createHeaderTest(), (line) => this.#tracker.take(line));
   /** The last lines of what was scanned, for the first ones of what comes. */
   #tail: readonly string[] = [];
   /** The first `#carried` bytes of the line that is not finished. */

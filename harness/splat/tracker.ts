@@ -14,7 +14,7 @@ import {
   tailFinding,
 } from './events.ts';
 import { BootWatch, continues, isAftermath } from './incident.ts';
-import type { HeaderPlace, ReadLine } from './line-reader.ts';
+import type { HeaderPlace, HeaderTest, ReadLine } from './line-reader.ts';
 import { feed, type OpenReport, openReport, withLines } from './open-report.ts';
 import { rules } from './rules/index.ts';
 import type { Rule } from './rules/rule.ts';
@@ -38,8 +38,26 @@ function isOver({ own, anybody }: WaitingEvent): boolean {
   return own < 0 || anybody < 0;
 }
 
+/** Texts whose answer is kept: a line is asked about by each of its neighbours. They keep what they were cut from alive. */
+const mostAsked = 48;
+
 /** Where in a text the header of a report begins; undefined where none does. Events and ends of reports count. */
-export function headerAt(text: string, fromKernel: boolean): HeaderPlace | undefined {
+export function createHeaderTest(): HeaderTest {
+  const asked = [
+    new Map<string, HeaderPlace | undefined>(),
+    new Map<string, HeaderPlace | undefined>(),
+  ] as const;
+  return (text, fromKernel) => {
+    const known = asked[fromKernel ? 1 : 0];
+    if (known.has(text)) return known.get(text);
+    if (known.size >= mostAsked) known.clear();
+    const place = headerAt(text, fromKernel);
+    known.set(text, place);
+    return place;
+  };
+}
+
+function headerAt(text: string, fromKernel: boolean): HeaderPlace | undefined {
   for (const [rank, rule] of rules.entries()) {
     const match = fitsHeader(rule, text, fromKernel);
     if (match) return { at: match.index, rank };

@@ -387,3 +387,48 @@ void t.test('a splat on the line of an event counts', async (t) => {
   );
   t.match(scanLog(log), [{ kind: 'splat', frame: 'demo_take' }]);
 });
+
+void t.test('a hung task names itself and who holds what it waits for', async (t) => {
+  const log = console(
+    'INFO: task cat:115 blocked for more than 12 seconds.',
+    'Call Trace:',
+    ' __schedule+0x1/0x2',
+    ' __mutex_lock+0x1/0x2',
+    ' demo_read+0x1/0x2',
+    'INFO: task cat:115 is blocked on a mutex likely owned by task cat:114.',
+    'task:cat             state:S stack:13432 pid:114   tgid:114   ppid:106',
+    'Call Trace:',
+    ' __schedule+0x1/0x2',
+    ' demo_hold+0x1/0x2',
+    'INFO: task dog:116 blocked for more than 12 seconds.',
+    'Call Trace:',
+    ' demo_bark+0x1/0x2',
+    'INFO: task dog:116 <writer> blocked on an rw-semaphore likely owned by task cow:117 <reader>',
+    'INFO: task pig:118 blocked for more than 12 seconds.',
+    'Call Trace:',
+    ' demo_dig+0x1/0x2',
+    'INFO: task pig:118 is blocked on a mutex, but the owner is not found.',
+  );
+  t.match(scanLog(log), [
+    {
+      frame: 'demo_read',
+      task: 'cat/115',
+      blocker: { lock: 'mutex', task: 'cat/114' },
+      endLine: 10,
+    },
+    { frame: 'demo_bark', task: 'dog/116', blocker: { lock: 'rw-semaphore', task: 'cow/117' } },
+    { frame: 'demo_dig', task: 'pig/118', blocker: { lock: 'mutex' } },
+  ]);
+});
+
+void t.test('the task is told by other lines where there is no CPU line', async (t) => {
+  const rows = [
+    'BUG: KASAN: slab-out-of-bounds in demo_take+0x1/0x2\nRead of size 8 at addr ffff888012345678 by task x/1:2/12',
+    'WARNING: possible recursive locking detected\nx/1:2/12 is trying to acquire lock:\nffff888 (&l){+.+.}, at: demo_take+0x1/0x2',
+    'BUG: scheduling while atomic: x/1:2/12/0x00000002',
+    'BUG: sleeping function called from invalid context at mm/slab.h:411\nin_atomic(): 1, irqs_disabled(): 0, non_block: 0, pid: 12, name: x/1:2',
+    "INFO: task x/1:2:12 can't die for more than 143 seconds.",
+  ];
+  for (const row of rows)
+    t.match(scanLog(console(...row.split('\n'))), [{ task: 'x/1:2/12' }], row);
+});

@@ -385,6 +385,10 @@ void t.test('a folder is looked through, packed logs too, and grouped by signatu
   });
   writeFileSync(join(folder, 'deeper', 'c.log.gz'), gzipSync(splat));
   writeFileSync(join(folder, 'deeper', 'd.log.gz'), gzipSync(splat).subarray(0, 60));
+  // Its beginning can be read: what was found there counts, and the file is named all the same.
+  const noise = Array.from({ length: 20_000 }, (_, index) => `line ${Math.sin(index)}\n`).join('');
+  const whole = gzipSync(`${splat}\n${noise}`);
+  writeFileSync(join(folder, 'deeper', 'e.log.gz'), whole.subarray(0, whole.length / 2));
   execFileSync('xz', ['--keep', join(folder, 'b.log')]);
   const { code, output } = await triage({ file: folder, json: true });
   t.equal(code, 1);
@@ -393,15 +397,18 @@ void t.test('a folder is looked through, packed logs too, and grouped by signatu
     {
       title: 'divide error in demo_divide',
       kind: 'splat',
-      count: 5,
-      files: ['b.log', 'b.log.xz', 'deeper/c.log.gz'],
+      count: 6,
+      files: ['b.log', 'b.log.xz', 'deeper/c.log.gz', 'deeper/e.log.gz'],
       first: { file: 'b.log', line: 1 },
-      last: { file: 'deeper/c.log.gz', line: 1 },
+      last: { file: 'deeper/e.log.gz', line: 1 },
     },
     { title: 'OOM kill of hog', kind: 'event', count: 1, files: ['deeper/a.log'] },
   ]);
-  t.match(unreadable, [{ file: 'deeper/d.log.gz', why: /damaged or cut off/ }]);
-  t.match((await triage({ file: folder })).output, /5 in 3 of 4 files, first b.log:1/);
+  t.match(unreadable, [
+    { file: 'deeper/d.log.gz', why: /damaged or cut off/ },
+    { file: 'deeper/e.log.gz', why: /damaged or cut off/ },
+  ]);
+  t.match((await triage({ file: folder })).output, /6 in 4 of 6 files, first b.log:1/);
   t.match(await refusal(t, { file: folder, explain: 1 }), /--explain is for one log/);
   t.equal((await triage({ file: join(folder, 'deeper/a.log') })).code, 0);
 });

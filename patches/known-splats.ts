@@ -29,4 +29,11 @@ export const knownSplats: readonly KnownSplat[] = Object.freeze([
     from: '6.1',
     what: 'vkms_set_composer() puts a vblank reference that drm_crtc_vblank_get() refused',
   },
+  {
+    title: 'WARNING in drm_atomic_helper_wait_for_vblanks',
+    // vkms has a commit_tail of its own.
+    within: ['drm_atomic_helper_commit_tail'],
+    from: '7.3',
+    what: 'a commit of virtio-gpu waits a second for a vblank, which the driver has of late, and none comes',
+  },
 ]);

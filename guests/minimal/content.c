@@ -35,6 +35,7 @@
 
 struct field {
 	struct plot plots[PLOT_KINDS];
+	int shared_fd; /* the file of what is shared */
 	char *spare; /* addresses to move to */
 };
 
@@ -129,19 +130,67 @@ static void swap_huge_page(struct racer *racer)
 	plot_check(plot, first, CELL_PAGES, "after a huge page was swapped");
 }
 
-/* The kernel counts what of a file is in swap, page by page. */
-static void look_at_maps(struct racer *racer)
-{
-	struct plot *plot = plot_of(racer, SHARED);
-	char text[4096];
-	int fd;
+#define PEEKERS 3
+#define OPERATIONS 12
 
-	madvise(plot->base, plot->pages * PAGE_BYTES, MADV_PAGEOUT);
-	fd = open("/proc/self/smaps", O_RDONLY | O_CLOEXEC);
+static void start_peekers(const struct plot *plot, struct peeker peekers[PEEKERS])
+{
+	for (size_t i = 0; i < PEEKERS; i++) {
+		peekers[i] = (struct peeker){
+			.start = plot->base + i % PLOT_CELLS * ARENA_CELL_BYTES
+		};
+		errno = pthread_create(&peekers[i].thread, NULL, peek, &peekers[i]);
+		if (errno != 0)
+			workload_fail("start a thread that looks");
+	}
+}
+
+static void stop_peekers(struct peeker peekers[PEEKERS])
+{
+	for (size_t i = 0; i < PEEKERS; i++) {
+		peekers[i].over = true;
+		pthread_join(peekers[i].thread, NULL);
+	}
+}
+
+static void read_maps(void)
+{
+	char text[4096];
+	int fd = open("/proc/self/smaps", O_RDONLY | O_CLOEXEC);
+
 	while (fd >= 0 && read(fd, text, sizeof(text)) > 0)
 		;
 	if (fd >= 0)
 		close(fd);
+}
+
+/*
+ * A file in swap, mapped once more as a private copy that may be written to: for such a mapping the
+ * kernel counts what is in swap page by page, where there is a table of pages, and threads that want
+ * the processor as well interrupt it there. Then it is read.
+ */
+static void look_at_maps(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+	struct plot *plot = plot_of(racer, SHARED);
+	size_t bytes = plot->pages * PAGE_BYTES, first = random_below(&racer->random, plot->pages - 16);
+	struct peeker peekers[PEEKERS];
+	char *copy;
+
+	madvise(plot->base, bytes, MADV_PAGEOUT);
+	copy = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE,
+		    shared->fields[racer->index].shared_fd, 0);
+	if (copy == MAP_FAILED)
+		return;
+	for (size_t at = 0; at < bytes; at += ARENA_CELL_BYTES)
+		(void)*(volatile char *)(copy + at);
+	start_peekers(plot_of(racer, ANONYMOUS), peekers);
+	/* More than once the first time: whether it is interrupted is decided by the clock. */
+	for (int i = racer->operations < OPERATIONS ? 6 : 2; i > 0; i--)
+		read_maps();
+	stop_peekers(peekers);
+	plot_check_copy(plot, first, 16, copy + first * PAGE_BYTES, "through a private copy");
+	munmap(copy, bytes);
 }
 
 static void read_some(struct racer *racer)
@@ -264,7 +313,9 @@ static void make_field(struct shared *shared, unsigned index)
 			workload_fail("memfd");
 		if (mmap(base, bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, 0) == MAP_FAILED)
 			workload_fail("map a plot");
-		if (fd >= 0)
+		if (i == SHARED)
+			field->shared_fd = fd;
+		else if (fd >= 0)
 			close(fd);
 		plot_make(&field->plots[i], index * PLOT_KINDS + i, names[i], base, bytes / PAGE_BYTES);
 	}
@@ -285,8 +336,8 @@ static int content_main(int argc, char **argv)
 	content_ways_open(&shared.ways);
 	for (unsigned i = 0; i < THREADS; i++)
 		make_field(&shared, i);
-	done = race(&workload, THREADS, operations, sizeof(operations) / sizeof(operations[0]),
-		    &shared);
+	_Static_assert(sizeof(operations) / sizeof(operations[0]) == OPERATIONS, "the table's length");
+	done = race(&workload, THREADS, operations, OPERATIONS, &shared);
 	for (unsigned i = 0; i < THREADS; i++)
 		for (unsigned j = 0; j < PLOT_KINDS; j++)
 			plot_check_all(&shared.fields[i].plots[j], "at the end");

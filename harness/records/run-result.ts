@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { seenSplatSchema } from './finding.ts';
 import { harnessField } from './harness.ts';
 import { lockNewsSchema } from './lock-order.ts';
-import { described, type Recorded } from './schema.ts';
+import { described, type Recorded, texts } from './schema.ts';
 import { trialResultSchema } from './trial.ts';
 import { verdictSchema } from './verdict.ts';
 
@@ -50,6 +50,12 @@ export const runResultSchema = v.object({
     "Splats of the boots, before any trial; they are in every copy's past.",
   ),
   trials: v.array(trialResultSchema),
+  unchecked: v.exactOptional(
+    described(
+      texts,
+      'What this kernel was seen not to check, by a canary that it missed as it is known to; absent: nothing that is known.',
+    ),
+  ),
   locks: described(v.nullable(lockNewsSchema), 'What lockdep learned; null when no trial ran.'),
   baseline: v.exactOptional(
     described(baselineFactsSchema, 'What --baseline named; absent: nothing.'),

@@ -61,14 +61,25 @@ export function counterWord(name: string): string {
 
 /** `-`, `2 (1 known)`, `as seeded`. */
 export function splatWords({ splats, canary, verdict }: TrialResult): string {
-  if (canary !== undefined && verdict.kind === 'clean') return 'as seeded';
+  if (canary !== undefined && verdict.kind === 'clean') {
+    return splats.length === 0 ? 'missed, as known' : 'as seeded';
+  }
   const known = splats.filter((splat) => splat.known === true).length;
   if (known > 0 && known === splats.length) return `${known} known`;
   return splats.length === 0 ? '-' : `${splats.length}${known > 0 ? ` (${known} known)` : ''}`;
 }
 
+/** `; not checked on this kernel: lock order inside hlist callbacks`: silence about it proves nothing. */
+function uncheckedWords(unchecked: readonly string[]): string {
+  return unchecked.length === 0 ? '' : `; not checked on this kernel: ${unchecked.join(', ')}`;
+}
+
 /** Why a run has its verdict, as one line of other people's text. */
-export function verdictReason({ verdict, trials }: Pick<RunResult, 'verdict' | 'trials'>): string {
+export function verdictReason({
+  verdict,
+  trials,
+  unchecked = [],
+}: Pick<RunResult, 'verdict' | 'trials' | 'unchecked'>): string {
   switch (verdict.kind) {
     case 'untestable':
     case 'inconclusive':
@@ -78,11 +89,12 @@ export function verdictReason({ verdict, trials }: Pick<RunResult, 'verdict' | '
       return verdict.titles.length === 1 ? first : `${verdict.titles.length} different splats`;
     }
     case 'clean': {
-      const canaries = trials.filter(({ canary }) => canary !== undefined).length;
+      const controls = trials.filter(({ canary }) => canary !== undefined);
+      const caught = controls.length - unchecked.length;
       const notRun = trials.filter((trial) => isNotRun(trial.verdict)).length;
-      const others = trials.length - canaries - notRun;
+      const others = trials.length - controls.length - notRun;
       const missing = notRun === 0 ? '' : `, ${notRun} not run`;
-      return `${others} ${others === 1 ? 'trial' : 'trials'} without a splat, every witness seen, ${canaries} canaries caught${missing}`;
+      return `${others} ${others === 1 ? 'trial' : 'trials'} without a splat, every witness seen, ${caught} canaries caught${missing}${uncheckedWords(unchecked)}`;
     }
   }
 }

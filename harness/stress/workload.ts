@@ -34,4 +34,6 @@ export interface Canary {
   readonly mode: string;
   readonly notifier: 'hlist' | 'interval';
   readonly trigger: 'munmap' | 'mrelease' | 'oom-memcg';
+  /** What is not checked on a kernel that is known not to see it, as "lock order inside hlist callbacks". */
+  readonly proves?: string;
 }

@@ -271,7 +271,13 @@ export const canaries: readonly Canary[] = [
   { name: 'fail-blockable', mode: 'fail-blockable', notifier: 'hlist', trigger: 'munmap' },
   { name: 'fail-nonblockable', mode: 'fail-nonblockable', notifier: 'hlist', trigger: 'mrelease' },
   { name: 'alloc-interval', mode: 'alloc-under-lock', notifier: 'interval', trigger: 'munmap' },
-  { name: 'alloc-hlist', mode: 'alloc-under-lock', notifier: 'hlist', trigger: 'munmap' },
+  {
+    name: 'alloc-hlist',
+    mode: 'alloc-under-lock',
+    notifier: 'hlist',
+    trigger: 'munmap',
+    proves: 'lock order inside hlist callbacks',
+  },
 ];
 
 /** The workload of a canary. */

@@ -1,4 +1,5 @@
 import { controls } from '../../patches/controls.ts';
+import type { Control } from '../../patches/seeded-bugs.ts';
 import { HarnessError } from '../errors.ts';
 import { compareVersions, type KernelVersion } from '../kernel/source.ts';
 import { type Canary, canaries, canaryWorkload, type Workload } from '../stress/workloads.ts';
@@ -21,21 +22,44 @@ export function canariesFor(version: KernelVersion): readonly PlannedCanary[] {
     .filter(({ expected }) => expected.length > 0);
 }
 
+/** A canary that this kernel is known not to see. */
+export interface PlannedHole {
+  readonly workload: Workload;
+  /** What it says all the same when somebody has closed the hole. */
+  readonly closedBy: readonly string[];
+  /** What is not checked here otherwise. */
+  readonly unchecked: string;
+}
+
+/** The canaries that a kernel of that version is known to miss: they show that it does, or that it no longer does. */
+export function holesOf(version: KernelVersion): readonly PlannedHole[] {
+  return canaries
+    .map((canary) => triggerFor(canary, version))
+    .filter((canary) => expectedTitles(canary, version).length === 0)
+    .map((canary) => ({
+      workload: canaryWorkload(canary),
+      closedBy: controlOf(canary).expectations.flatMap(({ splats }) =>
+        splats.map(({ title }) => title),
+      ),
+      unchecked: canary.proves ?? `what ${canary.name} seeds`,
+    }));
+}
+
 /** process_mrelease(2) is of 5.15; before, only the oom_reaper runs callbacks that must not block. */
 function triggerFor(canary: Canary, version: KernelVersion): Canary {
   const lacks = canary.trigger === 'mrelease' && compareVersions(version, [5, 15]) < 0;
   return lacks ? { ...canary, trigger: 'oom-memcg' } : canary;
 }
 
-function expectedTitles(
-  { name, mode, notifier, trigger }: Canary,
-  version: KernelVersion,
-): readonly string[] {
+function expectedTitles(canary: Canary, version: KernelVersion): readonly string[] {
+  const { splats } = expectationOf(controlOf(canary), version, 'in');
+  return splats.map(({ title }) => title);
+}
+
+function controlOf({ name, mode, notifier, trigger }: Canary): Control {
   const control = controls.find(
     (known) => known.mode === mode && known.notifier === notifier && known.trigger === trigger,
   );
-  if (control === undefined)
-    throw new HarnessError('internal', `canary ${name} is not in patches/controls.ts`);
-  const { splats } = expectationOf(control, version, 'in');
-  return splats.map(({ title }) => title);
+  if (control !== undefined) return control;
+  throw new HarnessError('internal', `canary ${name} is not in patches/controls.ts`);
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { HarnessError } from '../errors.ts';
 import type { KernelVersion } from '../kernel/source.ts';
-import { canariesFor } from './canaries.ts';
+import { canariesFor, holesOf } from './canaries.ts';
 import type { ChosenWorkload } from './chosen-workload.ts';
 import type { TrialPlan } from './plan.ts';
 
@@ -44,7 +44,13 @@ export function planTrials(
     bootIndex: 0,
     expected,
   }));
-  const plans = [...controls, ...repeated].map((plan) => ({
+  const holes = holesOf(version).map(({ workload, ...hole }) => ({
+    id: `canary-${workload.canary}`,
+    workload,
+    bootIndex: 0,
+    hole,
+  }));
+  const plans = [...controls, ...holes, ...repeated].map((plan) => ({
     ...plan,
     seed: trialSeed(choice.seed, plan.id),
     durationMs:

@@ -17,6 +17,8 @@ export interface TrialPlan {
   readonly bootIndex: number;
   /** The splats a canary must produce on this kernel. */
   readonly expected?: readonly string[];
+  /** Set for a canary that this kernel is known to miss: what it says all the same where the hole is closed, and what is not checked else. */
+  readonly hole?: { readonly closedBy: readonly string[]; readonly unchecked: string };
   /** The user's own program, put into the guest as the workload's; it gets the workload's arguments and no others. */
   readonly upload?: Uint8Array;
   /** The workload is many tests: what they printed and how their program ended -> a result each. */

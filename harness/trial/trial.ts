@@ -23,7 +23,7 @@ export async function runTrial(plan: TrialPlan, context: TrialContext): Promise<
   const startedAt = performance.now();
   let splatted = false;
   const onSplat = (finding: Finding): void => {
-    splatted ||= plan.expected?.includes(finding.title) !== true;
+    splatted ||= !seededTitles(plan).includes(finding.title);
     context.onSplat(finding);
   };
   try {
@@ -76,13 +76,14 @@ async function observeTrial(
     course.after?.counters ?? course.prepared.before.counters,
   );
   const witnessed = witnessCounts(plan, course, counters);
+  const expected = expectedOf(plan, splats);
   const verdict = judgeTrial({
-    splats: decisiveTitles(splats, plan.expected ?? []),
+    splats: decisiveTitles(splats, expected ?? []),
     ...deadOf(ledger),
     ...witnessed,
     failures: course.tests?.failures ?? [],
     end: course.end,
-    ...(plan.expected === undefined ? {} : { expected: plan.expected }),
+    ...(expected === undefined ? {} : { expected }),
   });
   return {
     ...headOf(plan),
@@ -102,6 +103,17 @@ async function observeTrial(
       totalMs: performance.now() - startedAt,
     },
   };
+}
+
+/** What a canary may say. */
+function seededTitles({ expected = [], hole }: TrialPlan): readonly string[] {
+  return [...expected, ...(hole?.closedBy ?? [])];
+}
+
+/** What a canary must have said; one that this kernel is known to miss need not speak, and may. */
+function expectedOf(plan: TrialPlan, splats: readonly SeenSplat[]): readonly string[] | undefined {
+  if (plan.hole === undefined) return plan.expected;
+  return plan.hole.closedBy.filter((known) => splats.some(({ title }) => title === known));
 }
 
 function deadOf({

@@ -130,8 +130,22 @@ async function testKernel(
     verdict: judgeRun(bootSplats, trials, request.workloadsNamed),
     bootSplats,
     trials,
+    ...uncheckedIn(plans, trials),
     locks: locks.news(request.baseline?.locks),
   };
+}
+
+/** What canaries that this kernel is known to miss did not make it say. */
+function uncheckedIn(
+  plans: readonly TrialPlan[],
+  trials: readonly TrialResult[],
+): Pick<RunResult, 'unchecked'> {
+  const unchecked = plans.flatMap(({ id, hole }) => {
+    const trial = trials.find((one) => one.id === id);
+    const isMissed = trial?.verdict.kind === 'clean' && trial.splats.length === 0;
+    return hole !== undefined && isMissed ? [hole.unchecked] : [];
+  });
+  return unchecked.length === 0 ? {} : { unchecked };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { exitCodes, HarnessError } from '../errors.ts';
 import { defaultGuest } from '../guest/recipes.ts';
 import { tryLock } from '../host/lock.ts';
@@ -22,6 +22,7 @@ import { installPackages } from './install.ts';
 import { abandonJournal, openJournalDirectory } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
 import { requireConfidence, wholeNumber } from './run-options.ts';
+import { runsFolder, shownPath } from './runs-folder.ts';
 import { requireReports, writeRecord } from './write-record.ts';
 
 export const command = 'bisect';
@@ -50,7 +51,7 @@ export async function run(argv: BisectArguments, context: CommandContext): Promi
     const report = concludeBisect(await bisectPlan({ ...asked, range, reverse }));
     board.show([]);
     const failures = await writeReports(report, dir);
-    const shown = relative(context.cwd, dir) || '.';
+    const shown = shownPath(dir, context.cwd);
     context.stdout.write(
       argv.json
         ? `${JSON.stringify(report)}\n`
@@ -113,7 +114,7 @@ async function readRequest(
     ...(jobs === undefined ? {} : { jobs }),
     cwd,
     cacheRoot: cacheRoot(env),
-    dir: resolve(cwd, argv.out ?? join('splat-runs', `bisect-${key.slice(0, 12)}`)),
+    dir: resolve(cwd, argv.out ?? join(runsFolder(context), `bisect-${key.slice(0, 12)}`)),
     signal,
     emit: board.emit,
     onMoment: (moment) => {

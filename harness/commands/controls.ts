@@ -1,5 +1,4 @@
 import { randomInt } from 'node:crypto';
-import { relative } from 'node:path';
 import type { Argv } from 'yargs';
 import { annotationStates } from '../../patches/index.ts';
 import { rules } from '../../patches/seeded-bugs.ts';
@@ -25,6 +24,7 @@ import {
   toolchainOptions,
   wholeNumber,
 } from './run-options.ts';
+import { shownPath } from './runs-folder.ts';
 import { requireReports, writeRecord } from './write-record.ts';
 
 export interface ControlsArguments extends ToolchainArguments {
@@ -131,7 +131,7 @@ export async function run(argv: ControlsArguments, context: CommandContext): Pro
   if (twice !== undefined) throw new HarnessError('usage', `--kernel ${twice}: named twice`);
   const toolchain = await askedToolchain(argv);
   await installPackages(context);
-  const dir = await openRunDirectory(argv.out, context.cwd);
+  const dir = await openRunDirectory(argv.out, context);
   const events = openEvents(progressWriter(context.stderr, context.live));
   events.keepIn(dir);
   try {
@@ -161,7 +161,7 @@ export async function run(argv: ControlsArguments, context: CommandContext): Pro
       { file: 'matrix.svg', make: () => drawControls(result) },
       { file: 'matrix.md', make: () => tabulateControls(result) },
     ]);
-    const shown = relative(context.cwd, dir) || '.';
+    const shown = shownPath(dir, context.cwd);
     context.stdout.write(
       argv.json
         ? `${JSON.stringify(result)}\n`
@@ -170,6 +170,6 @@ export async function run(argv: ControlsArguments, context: CommandContext): Pro
     requireReports([...failures, ...events.failures()], 'controls.json');
     return result.asExpected ? exitCodes.clean : exitCodes.splat;
   } catch (error) {
-    throw await abandonRun(error, dir, context.cwd);
+    throw await abandonRun(error, dir, context);
   }
 }

@@ -1,13 +1,14 @@
-import { relative, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes } from '../errors.ts';
 import { type ListEntry, listRuns } from '../plans/run/run-list.ts';
 import { plain } from '../report/plain.ts';
 import { verdictPhrase } from '../verdict.ts';
 import type { CommandContext } from './context.ts';
+import { runsFolder, shownPath } from './runs-folder.ts';
 
 export interface ListArguments {
-  readonly folder: string;
+  readonly folder: string | undefined;
   readonly json: boolean;
 }
 
@@ -17,8 +18,8 @@ export function builder(yargs: Argv): Argv<ListArguments> {
   return yargs
     .positional('folder', {
       type: 'string',
-      default: 'splat-runs',
-      describe: 'where the run directories are',
+      describe:
+        'where the run directories are; default ./splat-runs, in a kernel tree $XDG_STATE_HOME/splat',
     })
     .option('json', { boolean: true, default: false, describe: 'print one JSON document' });
 }
@@ -46,10 +47,9 @@ interface ListedRun {
 
 /** 0; a folder of its own that is not there is a usage error, the default one only empty. */
 export async function run(argv: ListArguments, context: CommandContext): Promise<number> {
-  const folder = resolve(context.cwd, argv.folder);
-  const runs = (await listRuns(folder, { absentIsEmpty: argv.folder === 'splat-runs' })).map(
-    listedRun,
-  );
+  const { folder = runsFolder(context) } = argv;
+  const absentIsEmpty = argv.folder === undefined;
+  const runs = (await listRuns(resolve(context.cwd, folder), { absentIsEmpty })).map(listedRun);
   context.stdout.write(
     argv.json
       ? `${JSON.stringify({ schema: 'splat-list/1', runs })}\n`
@@ -132,7 +132,7 @@ function describeRuns(runs: readonly ListedRun[], cwd: string): string {
     one.state === 'finished' ? String(one.trials) : '-',
     [one.kernel ?? '-', ...(one.release === null ? [] : [`(${one.release})`])].join(' '),
     shownSeries(one.series),
-    relative(cwd, one.dir) || '.',
+    shownPath(one.dir, cwd),
   ]);
   const table = [heads, ...rows].map((row) => row.map(plain));
   const widths = heads.map((_, column) =>

@@ -1,4 +1,3 @@
-import { relative } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes } from '../errors.ts';
 import { cacheRoot } from '../host/store.ts';
@@ -13,6 +12,7 @@ import { installPackages } from './install.ts';
 import { abandonRun, openRunDirectory, writeReports } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
 import { jobsText, wholeNumber } from './run-options.ts';
+import { shownPath } from './runs-folder.ts';
 import { requireReports } from './write-record.ts';
 
 export interface ReplayArguments {
@@ -60,7 +60,7 @@ export async function run(argv: ReplayArguments, context: CommandContext): Promi
   try {
     const finished = await runAsked(asked, {
       openDirectory: async () => {
-        opened = await openRunDirectory(argv.out, context.cwd);
+        opened = await openRunDirectory(argv.out, context);
         events.keepIn(opened);
         return opened;
       },
@@ -77,12 +77,12 @@ export async function run(argv: ReplayArguments, context: CommandContext): Promi
     context.stdout.write(
       argv.json
         ? `${JSON.stringify({ schema: 'splat-replayed/1', dir, ...comparison })}\n`
-        : describeComparison(comparison, relative(context.cwd, dir) || '.'),
+        : describeComparison(comparison, shownPath(dir, context.cwd)),
     );
     requireReports([...failures, ...events.failures()], 'result.json');
     return comparison.repeated ? exitCodes.clean : exitCodes.splat;
   } catch (error) {
-    throw await abandonRun(error, opened, context.cwd);
+    throw await abandonRun(error, opened, context);
   }
 }
 

@@ -1,5 +1,5 @@
 import { readdir, rm, rmdir } from 'node:fs/promises';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { HarnessError, isHarnessError } from '../errors.ts';
 import { explainDiskError, makeFolder } from '../host/disk.ts';
 import type { FinishedRun } from '../plans/run/asked-run.ts';
@@ -7,19 +7,23 @@ import { formatJunit } from '../report/junit.ts';
 import { formatKtap } from '../report/ktap.ts';
 import { drawLocks } from '../report/locks-svg.ts';
 import type { ShownConsoles } from './console-pages.ts';
+import type { CommandContext } from './context.ts';
 import { eventsFile } from './run-events.ts';
 import { formatRunAt, writeRunConsoles } from './run-page.ts';
+import { runsFolder, shownPath } from './runs-folder.ts';
 import { writeRecord } from './write-record.ts';
 
-const defaultFolder = 'splat-runs';
-
 /** The run directory: new or empty, so that no file of another run is ever taken for one of this. */
-export async function openRunDirectory(out: string | undefined, cwd: string): Promise<string> {
+export async function openRunDirectory(
+  out: string | undefined,
+  context: Pick<CommandContext, 'cwd' | 'env'>,
+): Promise<string> {
   const stamp = new Date()
     .toISOString()
     .replaceAll(/[-:]|\..*/g, '')
     .replace('T', '-');
-  const dir = resolve(cwd, out ?? join(defaultFolder, `${stamp}-${process.pid}`));
+  const byDefault = join(runsFolder(context), `${stamp}-${process.pid}`);
+  const dir = out === undefined ? byDefault : resolve(context.cwd, out);
   if ((await namesIn(dir, `--out ${out}`)).length === 0) return dir;
   throw new HarnessError('usage', `--out ${out}: not empty; name a new folder`);
 }
@@ -31,15 +35,16 @@ export async function openRunDirectory(out: string | undefined, cwd: string): Pr
 export async function abandonRun(
   failure: unknown,
   dir: string | undefined,
-  cwd: string,
+  context: Pick<CommandContext, 'cwd' | 'env'>,
 ): Promise<unknown> {
+  const { cwd } = context;
   if (dir !== undefined && isHarnessError(failure, 'usage', 'config')) {
     // What cannot be removed is a mount point, or was never there.
     await rm(dir, { recursive: true, force: true }).catch(() => undefined);
-    if (dirname(dir) === join(cwd, defaultFolder)) await rmdir(dirname(dir)).catch(() => undefined);
+    if (dirname(dir) === runsFolder(context)) await rmdir(dirname(dir)).catch(() => undefined);
   }
   if (dir !== undefined && isHarnessError(failure, 'interrupted')) {
-    const kept = `${failure.message}; what is finished is in ${relative(cwd, dir) || '.'}`;
+    const kept = `${failure.message}; what is finished is in ${shownPath(dir, cwd)}`;
     return new HarnessError('interrupted', kept, { cause: failure });
   }
   return explainDiskError(failure, dir ?? cwd);
@@ -48,7 +53,7 @@ export async function abandonRun(
 /** The error to throw when what has a journal ends early: interrupted, it says how it goes on. */
 export function abandonJournal(failure: unknown, dir: string, cwd: string): unknown {
   if (!isHarnessError(failure, 'interrupted')) return explainDiskError(failure, dir);
-  const next = `the same command goes on where it was, in ${relative(cwd, dir) || '.'}`;
+  const next = `the same command goes on where it was, in ${shownPath(dir, cwd)}`;
   return new HarnessError('interrupted', `${failure.message}; ${next}`, { cause: failure });
 }
 

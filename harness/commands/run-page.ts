@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { basename, join, relative } from 'node:path';
+import { basename, join } from 'node:path';
 import { commandLine } from '../host/process.ts';
 import { toolchainFlags } from '../kernel/toolchain.ts';
 import type { FinishedRun } from '../plans/run/asked-run.ts';
@@ -10,6 +10,7 @@ import type { ShownRun } from '../report/page/shown-run.ts';
 import { type ShownConsoles, writeConsolePages } from './console-pages.ts';
 import { openInside } from './inside-file.ts';
 import { guestDefaults, optionWords } from './run-options.ts';
+import { shownPath } from './runs-folder.ts';
 
 /** Folders of each trial in `trials`, that of its verdict first. */
 type TrialFolders = ShownRun['folders'];
@@ -104,6 +105,6 @@ function askedCommand(request: RecordedRequest, seed: number): string | null {
 
 /** The command that runs one trial of a run again, or the whole run for an empty id, as a person in `cwd` would type it. */
 export function replayCommand(dir: string, trial: string, cwd: string): string {
-  const runDir = relative(cwd, dir) || '.';
+  const runDir = shownPath(dir, cwd);
   return commandLine('./splat', ['replay', trial === '' ? runDir : `${runDir}/${trial}`]);
 }

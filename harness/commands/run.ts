@@ -1,5 +1,4 @@
 import { randomInt } from 'node:crypto';
-import { relative } from 'node:path';
 import type { Argv } from 'yargs';
 import type { AccelChoice } from '../guest/accel.ts';
 import { defaultGuest, guestNames } from '../guest/recipes.ts';
@@ -25,6 +24,7 @@ import {
   wholeNumber,
 } from './run-options.ts';
 import { replayCommand } from './run-page.ts';
+import { shownPath } from './runs-folder.ts';
 import { requireReports } from './write-record.ts';
 
 export interface RunArguments extends KernelArguments {
@@ -134,7 +134,8 @@ function outputOptions<T>(yargs: Argv<T>): Argv<T> {
     .option('out', {
       string: true,
       requiresArg: true,
-      describe: 'the run directory, new or empty; default ./splat-runs/DATE',
+      describe:
+        'the run directory, new or empty; default ./splat-runs/DATE, in a kernel tree $XDG_STATE_HOME/splat/DATE',
     })
     .option('json', {
       boolean: true,
@@ -177,7 +178,7 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
   try {
     const finished = await runAsked(asked, {
       openDirectory: async () => {
-        opened = await openRunDirectory(argv.out, context.cwd);
+        opened = await openRunDirectory(argv.out, context);
         events.keepIn(opened);
         return opened;
       },
@@ -194,14 +195,14 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
         ? `${JSON.stringify(result)}\n`
         : describeRun(result, {
             colour: context.colour,
-            dir: relative(context.cwd, dir) || '.',
+            dir: shownPath(dir, context.cwd),
             reproduce: (trial) => replayCommand(dir, trial, context.cwd),
           }),
     );
     requireReports([...failures, ...events.failures()], 'result.json');
     return exitCodeOfVerdict(result.verdict);
   } catch (error) {
-    throw await abandonRun(error, opened, context.cwd);
+    throw await abandonRun(error, opened, context);
   }
 }
 

@@ -1,4 +1,4 @@
-import { join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { defaultGuest } from '../guest/recipes.ts';
@@ -19,6 +19,7 @@ import { installPackages } from './install.ts';
 import { abandonJournal, openJournalDirectory } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
 import { requireConfidence, wholeNumber } from './run-options.ts';
+import { runsFolder, shownPath } from './runs-folder.ts';
 import { chooseBase } from './series-base.ts';
 import { listSeries } from './series-list.ts';
 import { type SeriesArguments, seriesOptions } from './series-options.ts';
@@ -67,7 +68,7 @@ async function formatReport(
   if (argv.json) return `${JSON.stringify(report)}\n`;
   if (argv.b4) return `${JSON.stringify(formatB4Checks(report))}\n`;
   if (argv.mail) return writeSeriesMail(report, asked, argv, context);
-  const dir = relative(context.cwd, context.dir) || '.';
+  const dir = shownPath(context.dir, context.cwd);
   return describeSeries(report, { colour: context.colour, dir });
 }
 
@@ -121,7 +122,7 @@ async function readRequest(
     parallelTrials: jobs,
     cwd,
     cacheRoot: cacheRoot(env),
-    dir: resolve(cwd, argv.out ?? join('splat-runs', `series-${place}`)),
+    dir: resolve(cwd, argv.out ?? join(runsFolder(context), `series-${place}`)),
     signal,
     emit,
   };

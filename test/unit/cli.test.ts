@@ -2,6 +2,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { runsFolder, shownPath } from '../../harness/commands/runs-folder.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 
@@ -258,3 +259,28 @@ void t.test(
     writer.kill();
   },
 );
+
+void t.test('a run in a kernel tree leaves its folder elsewhere', (t) => {
+  const dir = t.testdir({
+    linux: {
+      Kbuild: '',
+      Kconfig: '',
+      MAINTAINERS: '',
+      include: { linux: { 'kernel.h': '' } },
+      mm: {},
+    },
+    other: {},
+  });
+  const tree = join(dir, 'linux');
+  t.equal(runsFolder({ cwd: join(dir, 'other'), env: {} }), join(dir, 'other/splat-runs'));
+  const env = { XDG_STATE_HOME: '/state' };
+  t.equal(runsFolder({ cwd: tree, env }), '/state/splat');
+  t.equal(runsFolder({ cwd: join(tree, 'mm'), env }), '/state/splat');
+  t.match(
+    runsFolder({ cwd: tree, env: { XDG_STATE_HOME: 'not/absolute' } }),
+    /\/\.local\/state\/splat$/,
+  );
+  t.equal(shownPath(join(tree, 'a'), tree), 'a');
+  t.equal(shownPath('/state/splat/a', tree), '/state/splat/a');
+  t.end();
+});

@@ -1,5 +1,5 @@
 /**
- * Measures `splat triage` on labelled logs and prints the table of the README: `npm run score`. The logs are kept beside the
+ * Measures `splat triage` on labelled logs and prints the table of docs/triage.md: `npm run score`. The logs are kept beside the
  * project, in ../shared/corpus; without them there is nothing to measure.
  */
 import { existsSync, readFileSync } from 'node:fs';
@@ -47,7 +47,7 @@ function sumOf(rows: readonly Row[], name: string): Row {
   };
 }
 
-/** The table of the README: a row for each class with `leastCases`, one for all the others. */
+/** The table of docs/triage.md: a row for each class with `leastCases`, one for all the others. */
 function formatTable(rows: readonly Row[]): string {
   const frequent = rows.filter((row) => row.cases >= leastCases);
   const rare = rows.filter((row) => row.cases < leastCases);

@@ -1,9 +1,14 @@
+/** Functions of which one is on the report's stack; of a report without a stack, what it says, and in which workload. */
+export type KnownPlace =
+  | { readonly within: readonly string[] }
+  | { readonly workload: string; readonly says: RegExp };
+
 /** A splat of kernels in [from, before) that nobody patched; no `before`: of every later one, as far as was tried. */
 export interface KnownSplat {
   /** As a trial gives it. */
   readonly title: string;
-  /** Functions of which one must be on the report's stack: the same complaint from elsewhere is another bug. */
-  readonly within: readonly string[];
+  /** Where it must come from: the same complaint from elsewhere is another bug. */
+  readonly where: KnownPlace;
   /** Kernel versions, "MAJOR.MINOR". */
   readonly from: string;
   readonly before?: string;
@@ -19,21 +24,30 @@ export interface KnownSplat {
 export const knownSplats: readonly KnownSplat[] = Object.freeze([
   {
     title: 'WARNING in compose_active_planes',
-    within: ['vkms_composer_worker'],
+    where: { within: ['vkms_composer_worker'] },
     from: '6.1',
     what: 'vkms_wb_atomic_commit() lets the composer see a writeback job before it says how to write it',
   },
   {
     title: 'WARNING in drm_vblank_put',
-    within: ['vkms_set_composer', 'vkms_set_crc_source', 'vkms_vblank_simulate'],
+    where: { within: ['vkms_set_composer', 'vkms_set_crc_source', 'vkms_vblank_simulate'] },
     from: '6.1',
     what: 'vkms_set_composer() puts a vblank reference that drm_crtc_vblank_get() refused',
   },
   {
     title: 'WARNING in drm_atomic_helper_wait_for_vblanks',
     // vkms has a commit_tail of its own.
-    within: ['drm_atomic_helper_commit_tail'],
+    where: { within: ['drm_atomic_helper_commit_tail'] },
     from: '7.3',
     what: 'a commit of virtio-gpu waits a second for a vblank, which the driver has of late, and none comes',
+  },
+  {
+    title: 'BUG: Bad rss-counter state',
+    where: {
+      workload: 'fail-nth',
+      says: /type:(?:MM_ANONPAGES val:\d+|MM_SHMEMPAGES val:-\d+) Comm:/,
+    },
+    from: '7.2',
+    what: 'dmirror_migrate_to_system() finishes a migration that stopped half-way as if its pages had been moved',
   },
 ]);

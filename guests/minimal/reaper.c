@@ -35,6 +35,8 @@
 
 #define MEMORY_BYTES MIB
 #define LIMIT_KIB (6ul << 10)
+/* A score of 1000 counts as so many pages as there are whole thousands of: those two are more than the eater has. */
+#define STUCK_LIMIT_KIB (8ul << 10)
 #define APPETITE (2 * LIMIT_KIB * 1024)
 #define REFUSALS 3
 #define GROUP 2
@@ -189,7 +191,7 @@ static void start_stuck(struct cast *cast)
 				    .provoke = provoke_stuck,
 				    .context = cast };
 
-	doomed_make_cgroup(cast->stuck_cgroup, "stuck", LIMIT_KIB);
+	doomed_make_cgroup(cast->stuck_cgroup, "stuck", STUCK_LIMIT_KIB);
 	victim_start(&cast->stuck, &life);
 }
 

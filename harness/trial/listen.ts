@@ -22,7 +22,7 @@ export interface Heard {
 export interface Listener {
   readonly onSplat: (finding: Finding) => void;
   /** True for a splat of the baseline, or one this kernel is known for. */
-  readonly isKnown?: (finding: Pick<Finding, 'signature' | 'title' | 'stack'>) => boolean;
+  readonly isKnown?: (finding: Pick<Finding, 'signature' | 'title' | 'stack' | 'text'>) => boolean;
 }
 
 /** A report is printed in one go; a pause as long as this is none of it, on a guest that has the host to itself. */

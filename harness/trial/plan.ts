@@ -52,5 +52,5 @@ export interface TrialContext {
   /** Gets what the guest's lockdep knew at the end of the trial; absent: it is not asked. */
   readonly onLocks?: (dump: LockDump) => void;
   /** True for a splat of the baseline, or one this kernel is known for: it is reported, and does not decide. Absent: none is. */
-  readonly isKnown?: (finding: Pick<Finding, 'signature' | 'title' | 'stack'>) => boolean;
+  readonly isKnown?: (finding: Pick<Finding, 'signature' | 'title' | 'stack' | 'text'>) => boolean;
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { KnownPlace, KnownSplat } from '../../patches/known-splats.ts';
 import type { Emit } from '../events.ts';
 import { writeWhole } from '../host/disk.ts';
 import type { Finding } from '../records/finding.ts';
@@ -12,8 +13,8 @@ import { writtenBy } from './written-by.ts';
 /** Splats that an earlier run has seen, or that this kernel is known to print. */
 export interface KnownSplats {
   readonly signatures: ReadonlySet<string>;
-  /** Reports by their title and functions of which one is on their stack, whatever their signatures. Absent: none. */
-  readonly reports?: readonly { readonly title: string; readonly within: readonly string[] }[];
+  /** Reports by their title and where they come from, whatever their signatures. Absent: none. */
+  readonly reports?: readonly Pick<KnownSplat, 'title' | 'where'>[];
   /** Of splats that have no report, as "no output in munmap". */
   readonly titles: ReadonlySet<string>;
 }
@@ -113,16 +114,27 @@ export function settle(
   return { ...retried, verdict: { kind: 'splat', titles: [title] } };
 }
 
-/** True for a splat that does not decide. */
+/** True for a splat that does not decide, in a trial of that workload or, without one, at boot. */
 export function isKnownTo(
   { signatures, reports }: KnownSplats,
-  { signature, title, stack }: Pick<Finding, 'signature' | 'title' | 'stack'>,
+  finding: Pick<Finding, 'signature' | 'title' | 'stack' | 'text'>,
+  workload?: string,
 ): boolean {
   const isListed = reports?.some(
-    (known) =>
-      known.title === title && stack.some(({ function: name }) => known.within.includes(name)),
+    ({ title, where }) => title === finding.title && isFrom(where, finding, workload),
   );
-  return signatures.has(signature) || isListed === true;
+  return signatures.has(finding.signature) || isListed === true;
+}
+
+function isFrom(
+  where: KnownPlace,
+  { stack, text }: Pick<Finding, 'stack' | 'text'>,
+  workload: string | undefined,
+): boolean {
+  if ('within' in where) {
+    return stack.some(({ function: name }) => where.within.includes(name));
+  }
+  return where.workload === workload && text.some((line) => where.says.test(line));
 }
 
 function contextOf(
@@ -136,7 +148,7 @@ function contextOf(
     cpus,
     dir: join(dir, 'trials', folder),
     signal,
-    isKnown: (finding) => known !== undefined && isKnownTo(known, finding),
+    isKnown: (finding) => known !== undefined && isKnownTo(known, finding, plan.workload.name),
     onSplat: ({ title }) => emit({ kind: 'splat', trial: plan.id, title }),
     onNote: (text) => emit({ kind: 'note', text }),
   };

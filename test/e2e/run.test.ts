@@ -14,13 +14,32 @@ import {
   startSplat,
 } from './splat.ts';
 
-/** Workloads that this kernel cannot run: it lacks what they need, or has a bug that would end them (docs/found.md). */
-const notOn61 = ['vkms-borrow', 'hmm-closed', 'udmabuf-outlived', 'fences-abandoned'];
+/** What `splat run` says of kernels that nobody patched. The 7.x is pinned: no upload turns this red. */
+const unpatched: readonly {
+  readonly kernel: string;
+  readonly release: RegExp;
+  readonly canaries: number;
+  /** Workloads that it cannot run: it lacks what they need, or has a bug that would end them (docs/found.md). */
+  readonly notRun: readonly string[];
+}[] = [
+  {
+    kernel: 'debian:6.1',
+    release: /<title>clean: 6\.1\.\d+<\/title>/,
+    canaries: 5,
+    notRun: ['vkms-borrow', 'hmm-closed', 'udmabuf-outlived', 'fences-abandoned'],
+  },
+  {
+    kernel:
+      'debian:7.3.4-1~bpo13+1@sha256:703e369ddd4cce971452f5a593ee55df3a5c10c83caf0fa0df039633ed181ee3',
+    release: /<title>clean: 7\.3\.4<\/title>/,
+    canaries: 4,
+    notRun: ['gpu-unbind-held', 'hmm-closed', 'fences-abandoned'],
+  },
+];
 
-void t.test(
-  'the default run of debian:6.1 is clean, with every witness and every canary',
-  async (t) => {
-    await splatRun([], async ({ exitCode, result, stderr, dir }) => {
+for (const { kernel, release, canaries: expected, notRun } of unpatched) {
+  void t.test(`the default run of ${kernel} is clean, with witnesses and canaries`, async (t) => {
+    await splatRun(['--kernel', kernel], async ({ exitCode, result, stderr, dir }) => {
       t.equal(verdictPhrase(result.verdict), 'clean', JSON.stringify(result.verdict));
       t.equal(exitCode, 0, stderr);
       const canaries = result.trials.filter(({ canary }) => canary !== undefined);
@@ -29,12 +48,12 @@ void t.test(
         others.map(({ id }) => id),
         workloads.map(({ name }) => name),
       );
-      t.equal(canaries.length, 5);
+      t.equal(canaries.length, expected);
       const tests = 1 + result.trials.length;
-      const notRun = others.filter(({ verdict }) => isNotRun(verdict));
+      const left = others.filter(({ verdict }) => isNotRun(verdict));
       t.strictSame(
-        notRun.map(({ id }) => id),
-        notOn61,
+        left.map(({ id }) => id),
+        notRun,
       );
       for (const { id, witnesses, ledger, splats, verdict } of result.trials) {
         if (isNotRun(verdict)) continue;
@@ -44,7 +63,8 @@ void t.test(
         t.equal(ledger.lostConsoleLines, 0, `${id}: the console is complete`);
         if (!id.startsWith('canary-'))
           t.equal(ledger.after?.debugLocks, 1, `${id}: and at the end`);
-        t.equal(splats.length > 0, id.startsWith('canary-'), `${id}: splats exactly in canaries`);
+        const unknown = splats.filter(({ known }) => known !== true);
+        t.equal(unknown.length > 0, id.startsWith('canary-'), `${id}: splats exactly in canaries`);
         t.ok((await stat(join(dir, 'trials', id, 'console.log'))).size > 0, `${id}: console.log`);
       }
       const picture = await stat(join(dir, 'trials', 'virtio-gpu', 'screen.png'));
@@ -56,13 +76,13 @@ void t.test(
       t.match(await readText(dir, 'junit.xml'), `tests="${tests}" failures="0" errors="0"`);
       t.match(await readText(dir, 'kernel.config'), /^CONFIG_MMU_NOTIFIER=y$/m);
       const page = await readText(dir, 'report.html');
-      t.match(page, /<title>clean: 6\.1\.\d+<\/title>/);
+      t.match(page, release);
       t.match(page, 'src="data:image/png;base64,', 'the screen is on the page');
       t.equal((await splat(['report', dir])).exitCode, 0);
       t.equal(await readText(dir, 'report.html'), page, 'the same page again');
     });
-  },
-);
+  });
+}
 
 /** Kernels with one patch on top: what the run must say of each. */
 const kernels: readonly {

@@ -1,6 +1,6 @@
 const voidElements = new Set(['meta', 'img', 'br']);
 const attributes =
-  /^(?: (?:lang|charset|http-equiv|content|name|class|id|href|scope|aria-label|src|alt|open|min|max|high|value|tabindex)(?:="[^"<]*")?)*$/;
+  /^(?: (?:lang|charset|http-equiv|content|name|class|id|href|scope|aria-label|src|alt|open|min|max|high|value|tabindex|role|title|viewBox|d|cx|cy|r)(?:="[^"<]*")?)*$/;
 
 /** Every mistake in the nesting of a page, and every element or attribute that is none of ours. */
 export function mistakesIn(text: string): readonly string[] {
@@ -9,7 +9,7 @@ export function mistakesIn(text: string): readonly string[] {
   for (const [, tag = ''] of text.replace('<!doctype html>', '').matchAll(/<([^>]*>?)/g)) {
     const [, slash, name = '', rest = ''] = /^(\/?)([a-z]+[1-3]?)((?: [^>]*)?)>$/.exec(tag) ?? [];
     if (
-      !/^(html|head|body|meta|title|style|header|main|nav|h[123]|p|span|b|ul|li|dl|dt|dd|pre|code|a|article|div|table|thead|tbody|tr|th|td|details|summary|meter|img|br|footer)$/.test(
+      !/^(html|head|body|meta|title|style|header|main|nav|figure|figcaption|svg|path|circle|script|h[123]|p|span|b|ul|li|dl|dt|dd|pre|code|a|article|div|table|thead|tbody|tr|th|td|details|summary|meter|img|br|footer)$/.test(
         name,
       )
     ) {

@@ -57,8 +57,8 @@ export const walls: Readonly<Record<string, Room>> = {
   },
   plans: { rooms: [...words, ...leaves, 'locks', 'patch', 'trial'] },
   report: {
-    rooms: [...words, 'splat'],
-    packages: ['@hpcc-js/wasm-graphviz'],
+    rooms: [...words, 'splat', 'night'],
+    packages: ['@hpcc-js/wasm-graphviz', 'd3-scale@chart.ts', 'd3-shape@chart.ts'],
     node: ['crypto'],
   },
   commands: {

@@ -16,7 +16,7 @@ export async function openInside(dir: string, path: string): Promise<FileHandle 
 }
 
 /** Whether a folder is where its path says, with no link on the way. */
-async function isInside(dir: string, folder: string): Promise<boolean> {
+export async function isInside(dir: string, folder: string): Promise<boolean> {
   try {
     return (await realpath(join(dir, folder))) === join(await realpath(dir), folder);
   } catch {

@@ -3,10 +3,13 @@ import { dirname, join, relative, resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError, isHarnessError } from '../errors.ts';
 import { explainDiskError, readIfThere, writeWhole } from '../host/disk.ts';
+import { readRecord } from '../host/record-file.ts';
 import { readRun } from '../plans/run/run-record.ts';
+import { nightSchema } from '../records/night.ts';
 import { drawLocks } from '../report/locks-svg.ts';
 import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';
+import { formatNightAt } from './night-page.ts';
 import { formatRunAt, writeRunConsoles } from './run-page.ts';
 
 export interface ReportArguments {
@@ -18,7 +21,11 @@ export const command = 'report <run>';
 
 export function builder(yargs: Argv): Argv<ReportArguments> {
   return yargs
-    .positional('run', { type: 'string', demandOption: true, describe: 'a run directory' })
+    .positional('run', {
+      type: 'string',
+      demandOption: true,
+      describe: 'a run directory, or the folder of a night',
+    })
     .option('out', {
       string: true,
       requiresArg: true,
@@ -34,6 +41,8 @@ const largestShownBytes = 16 * 1024 * 1024;
 export async function run(argv: ReportArguments, context: CommandContext): Promise<number> {
   const { cwd } = context;
   const dir = resolve(cwd, argv.run);
+  if ((await readIfThere(lstat(join(dir, 'night.json')))) !== undefined)
+    return reportNight(dir, argv, context);
   const shown = await readRun(dir, largestShownBytes);
   const file = argv.out === undefined ? join(dir, 'report.html') : resolve(cwd, argv.out);
   await requireFileOrNothing(file, argv.out);
@@ -47,6 +56,26 @@ export async function run(argv: ReportArguments, context: CommandContext): Promi
     throw cannotWrite(error, file, argv.out);
   }
   context.stdout.write(`${plain(relative(cwd, file))}\n`);
+  return exitCodes.clean;
+}
+
+/** The same for a night's folder: its page is in it, for it links to its runs. */
+async function reportNight(
+  dir: string,
+  { out }: ReportArguments,
+  { cwd, stdout }: CommandContext,
+): Promise<number> {
+  if (out !== undefined) {
+    throw new HarnessError('usage', '--out: the page of a night is in its folder, beside its runs');
+  }
+  const night = await readRecord(join(dir, 'night.json'), nightSchema, largestShownBytes);
+  if (night === undefined) throw new HarnessError('usage', `${dir} has no night.json`);
+  const file = join(dir, 'night.html');
+  await requireFileOrNothing(file, undefined);
+  await writeWhole(file, await formatNightAt(dir, night, cwd)).catch((error: unknown) => {
+    throw explainDiskError(error, file);
+  });
+  stdout.write(`${plain(relative(cwd, file))}\n`);
   return exitCodes.clean;
 }
 

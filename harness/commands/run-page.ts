@@ -16,7 +16,7 @@ import { shownPath } from './runs-folder.ts';
 type TrialFolders = ShownRun['folders'];
 
 /** The folders of trials that are in a run directory: the verdict is that of the last guest; the first is worth a look. */
-async function findTrialFolders(dir: string, { trials }: RunResult): Promise<TrialFolders> {
+export async function findTrialFolders(dir: string, { trials }: RunResult): Promise<TrialFolders> {
   const there = new Set(await readdir(join(dir, 'trials')).catch(() => []));
   const namesOf = (id: string): readonly string[] =>
     [`${id}.again`, id, `${id}.crashed`].filter((name) => there.has(name));
@@ -67,7 +67,7 @@ const largestPictureBytes = 2 * 1024 * 1024;
 const pngSignature = Buffer.from('89504e470d0a1a0a', 'hex');
 
 /** Undefined when there is none. */
-async function readPicture(dir: string, path: string): Promise<Uint8Array | undefined> {
+export async function readPicture(dir: string, path: string): Promise<Uint8Array | undefined> {
   await using file = await openInside(dir, path);
   if (file === undefined || (await file.stat()).size > largestPictureBytes) return undefined;
   const bytes = await file.readFile();

@@ -27,7 +27,7 @@ const interval = described(
 );
 
 /** What a cell's night amounts to, the first that holds. `notThere`: a workload of ours that this kernel cannot run. */
-const cellClassSchema = v.picklist([
+export const cellClassSchema = v.picklist([
   'new',
   'back',
   'broken',
@@ -222,3 +222,5 @@ export const nightSchema = v.object({
 export type Cell = Recorded<typeof cellSchema>;
 export type NightCell = Recorded<typeof nightCellSchema>;
 export type NightRecord = Recorded<typeof nightSchema>;
+export type CellClass = Recorded<typeof cellClassSchema>;
+export type NightItem = Recorded<typeof nightItemSchema>;

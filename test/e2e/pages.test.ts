@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import t from 'tap';
+import { aFullNight, writeMadeNight } from '../made-night.ts';
 import { fits, openBrowser, openPage, seriousFaults, views } from './browser.ts';
 import { hostileLines, writeMadeRun } from './made-run.ts';
 import { splat } from './splat.ts';
@@ -54,5 +55,55 @@ void t.test('pages of a run in a browser', async (t) => {
   t.equal(lines[0], `1${hostileLines[0]}\n`, 'markup is text');
   t.match(lines[2], /^3\?\]0;owned\?\?\[2J\?gnp\.exe/);
   t.equal(lines[5]?.length, 1 + 2048 + ' ... 9997952 more bytes'.length + 1);
+  await context.close();
+});
+
+void t.test('the page of a night in a browser', async (t) => {
+  const [evil = ''] = hostileLines;
+  const dir = join(t.testdir(), 'night');
+  writeMadeNight(dir, aFullNight(evil));
+  for (const part of ['runs/1', '.']) {
+    const made = await splat(['report', join(dir, part)]);
+    t.equal(made.exitCode, 0, made.stderr);
+  }
+  const browser = await openBrowser();
+  t.teardown(async () => browser.close());
+  const url = pathToFileURL(join(dir, 'night.html')).href;
+
+  for (const [name, view] of Object.entries(views)) {
+    for (const javaScriptEnabled of [true, false]) {
+      const context = await browser.newContext({ ...view, javaScriptEnabled });
+      const page = await openPage(t, context);
+      await page.goto(url);
+      const which = `${name}, ${javaScriptEnabled ? 'with' : 'without'} JavaScript`;
+      if (javaScriptEnabled) t.strictSame(await seriousFaults(page), [], which);
+      t.ok(await fits(page), `it fits, ${which}`);
+      t.ok(await page.locator('header dd a').first().isVisible(), which);
+      t.equal(await page.locator('tbody tr[id^="cell-"]').count(), 26, which);
+      t.equal(await page.locator('input').count(), javaScriptEnabled ? 6 : 0, which);
+      await context.close();
+    }
+  }
+
+  const context = await browser.newContext(views.desktop);
+  const page = await openPage(t, context);
+  await page.goto(url);
+  const rows = page.locator('tr[id^="cell-"]');
+  const filter = page.locator('.filter', { has: page.locator('input') }).first();
+  await filter.locator('input').fill('debian:6.1 known');
+  t.equal(await rows.filter({ visible: true }).count(), 1);
+  t.match(await filter.textContent(), '1 of 26');
+  await filter.locator('input').fill('');
+  const heading = page.getByRole('button', { name: 'result' });
+  await heading.focus();
+  await page.keyboard.press('Enter');
+  t.match(await rows.first().textContent(), 'back');
+  await page.keyboard.press('Enter');
+  t.match(await rows.first().textContent(), 'repaired');
+  await page
+    .locator('a', { hasText: /^line \d+ of its console$/ })
+    .first()
+    .click();
+  t.match(await page.locator(':target').textContent(), 'possible circular locking dependency');
   await context.close();
 });

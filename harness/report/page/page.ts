@@ -3,12 +3,12 @@ import { type Content, html, Markup } from './markup.ts';
 import { pageStyle } from './style.ts';
 
 /**
- * A whole page in one file, without a script. Most of what is on it was said by somebody's kernel, and CI servers show
- * it beside their own pages: its policy (Content-Security-Policy, level 3) lets nothing load, run or submit.
+ * A whole page in one file. Most of what is on it was said by somebody's kernel, and CI servers show it beside their own pages:
+ * its policy (Content-Security-Policy, level 3) lets nothing load, run or submit but `script`, which is ours to the byte.
  */
-export function formatPage(title: string, body: Content): string {
-  const digest = createHash('sha256').update(pageStyle).digest('base64');
-  const policy = `default-src 'none'; img-src data:; style-src 'sha256-${digest}'; base-uri 'none'; form-action 'none'`;
+export function formatPage(title: string, body: Content, script?: string): string {
+  const scripts = script === undefined ? '' : `; script-src 'sha256-${digestOf(script)}'`;
+  const policy = `default-src 'none'; img-src data:; style-src 'sha256-${digestOf(pageStyle)}'${scripts}; base-uri 'none'; form-action 'none'`;
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -21,7 +21,11 @@ export function formatPage(title: string, body: Content): string {
 </head>
 <body>
 ${body}
-</body>
+${script === undefined ? null : html`<script>${new Markup(script)}</script>`}</body>
 </html>
 `.text;
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64');
 }

@@ -61,6 +61,17 @@ details { border-bottom: 1px solid var(--line); }
 details > :not(summary) { margin-left: 1.1rem; }
 details > p:target { background: var(--shade); scroll-margin-top: 4rem; }
 summary { padding: .4rem 0; cursor: pointer; }
+figure { margin: 0; width: 16rem; max-width: 100%; }
+figcaption { color: var(--faint); font-size: .87em; }
+svg { display: block; width: 100%; border: 1px solid var(--line); border-radius: 4px; }
+svg path { fill: none; stroke: currentColor; stroke-width: 1.5; }
+svg path.axis { stroke: var(--line); }
+svg circle { fill: currentColor; }
+.strip { font-family: ui-monospace, "DejaVu Sans Mono", monospace; letter-spacing: .1em; overflow-wrap: anywhere; }
+tr:target { background: var(--sought); }
+th button { padding: 0; border: 0; background: none; color: inherit; font: inherit; text-align: inherit; text-decoration: underline dotted; cursor: pointer; }
+th[aria-sort="ascending"] button::after { content: " ↑"; } th[aria-sort="descending"] button::after { content: " ↓"; }
+.filter input { padding: .2rem .4rem; border: 1px solid var(--faint); border-radius: 4px; background: var(--paper); color: var(--ink); font: inherit; }
 .columns { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 1rem 3rem; margin-bottom: 1rem; }
 meter { width: 8rem; vertical-align: middle; }
 img { max-width: 100%; height: auto; border: 1px solid var(--line); background: #fff; }
@@ -78,5 +89,5 @@ footer { margin-top: 3rem; color: var(--faint); font-size: .87em; }
   .columns th, .columns td { white-space: normal; overflow-wrap: anywhere; }
   meter { width: 4rem; }
 }
-@media print { pre { max-height: none; white-space: pre-wrap; } body { max-width: none; } }
+@media print { .filter { display: none; } pre { max-height: none; white-space: pre-wrap; } body { max-width: none; } }
 `;

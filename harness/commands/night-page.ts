@@ -1,0 +1,95 @@
+import { stat } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { readIfThere } from '../host/disk.ts';
+import { commandLine } from '../host/process.ts';
+import { readRecord } from '../host/record-file.ts';
+import type { NightItem, NightRecord } from '../records/night.ts';
+import { nightPastSchema } from '../records/night-past.ts';
+import { type RunResult, runResultSchema } from '../records/run-result.ts';
+import { consolePlace } from '../report/page/console-page.ts';
+import { formatNightPage } from '../report/page/night-page.ts';
+import { type NightReport, nightLink, reportKey } from '../report/page/shown-night.ts';
+import { isInside } from './inside-file.ts';
+import { findTrialFolders, readPicture, replayCommand } from './run-page.ts';
+
+/** A run of a night is a machine's, with all its workloads; what is larger is not shown in full. */
+const largestShownBytes = 16 * 1024 * 1024;
+
+/** The page of a night's folder. What its runs do not tell any more is left out. */
+export async function formatNightAt(dir: string, night: NightRecord, cwd: string): Promise<string> {
+  const past = await readRecord(join(dir, 'past.json'), nightPastSchema).catch(() => undefined);
+  const index = join(dirname(dir), 'index.html');
+  const hasIndex = (await readIfThere(stat(index)))?.isFile() === true;
+  return formatNightPage({
+    night,
+    past: past ?? null,
+    reproduce: (run, trial) => replayCommand(join(dir, run), trial, cwd),
+    cellCommand: (cell) => commandLine('./splat', ['nightly', night.matrix.file, '--cell', cell]),
+    reports: await findReports(dir, night),
+    index: hasIndex ? '../index.html' : null,
+  });
+}
+
+async function findReports(
+  dir: string,
+  night: NightRecord,
+): Promise<ReadonlyMap<string, NightReport>> {
+  const lists = [night.new, night.back, night.broken, night.rateChanged, night.inconclusive];
+  const found = new Map<string, NightReport>();
+  const results = new Map<string, RunResult | undefined>();
+  for (const item of lists.flat()) {
+    if (item.title === undefined) continue;
+    for (const run of runsOf(item, night)) {
+      if (!results.has(run)) results.set(run, await readResult(dir, run));
+      const report = await findReport(dir, run, results.get(run), item, night);
+      if (report === undefined) continue;
+      found.set(reportKey(item), report);
+      break;
+    }
+  }
+  return found;
+}
+
+/** Run directories that may have an item's report, the one it names first. */
+function runsOf(item: NightItem, { cells }: NightRecord): ReadonlySet<string> {
+  const trials = cells.find(({ id }) => id === item.cell)?.trials ?? [];
+  return new Set([...(item.run === undefined ? [] : [item.run]), ...trials.map(({ run }) => run)]);
+}
+
+/** A night may have come from somebody else: its runs are looked for in it and nowhere else. */
+async function readResult(dir: string, run: string): Promise<RunResult | undefined> {
+  if (relative(dir, join(dir, run)).startsWith('..') || !(await isInside(dir, run))) {
+    return undefined;
+  }
+  const file = join(dir, run, 'result.json');
+  return readRecord(file, runResultSchema, largestShownBytes).catch(() => undefined);
+}
+
+async function findReport(
+  dir: string,
+  run: string,
+  result: RunResult | undefined,
+  item: NightItem,
+  night: NightRecord,
+): Promise<NightReport | undefined> {
+  if (result === undefined) return undefined;
+  const workload = night.cells.find(({ id }) => id === item.cell)?.workload;
+  for (const { id, workload: own, splats } of result.trials) {
+    if (workload !== undefined && own !== workload) continue;
+    const splat = splats.find(({ signature, title }) =>
+      item.signature ? signature === item.signature : title === item.title,
+    );
+    if (splat === undefined) continue;
+    const [folder = ''] = (await findTrialFolders(join(dir, run), result)).get(id) ?? [];
+    const picture = await readPicture(join(dir, run), join('trials', folder, 'screen.png'));
+    const console = await consoleLink(dir, join(run, 'trials', folder), splat.line);
+    return { run, trial: id, splat, console, picture: picture ?? null };
+  }
+  return undefined;
+}
+
+async function consoleLink(dir: string, folder: string, line: number): Promise<string | null> {
+  const place = consolePlace(line, Number.MAX_SAFE_INTEGER);
+  const page = await readIfThere(stat(join(dir, folder, place?.split('#')[0] ?? '')));
+  return place === null || page?.isFile() !== true ? null : `${nightLink(folder)}/${place}`;
+}

@@ -1,0 +1,175 @@
+import type { NightItem } from '../../records/night.ts';
+import { percent } from '../series-words.ts';
+import { drawChart } from './chart.ts';
+import { type Fact, facts, headline, sourceOf } from './facts.ts';
+import { type Content, html, type Markup } from './markup.ts';
+import { cellTitle, confirmationWords, rateWords, sinceWords, timeWords } from './night-words.ts';
+import {
+  type NightReport,
+  nightLink,
+  pastOfIssue,
+  reportKey,
+  type ShownNight,
+} from './shown-night.ts';
+
+/** The first screen's four answers for one item. */
+export function itemAnswers(item: NightItem, anchor: string, page: ShownNight): readonly Fact[] {
+  const report = page.reports.get(reportKey(item));
+  const [first] = report?.splat.text ?? [];
+  const since = sinceWords(item, page.night);
+  return [
+    ['what', html`<a href="#${anchor}"><b class="splat">${titleOf(item)}</b></a>`],
+    ...(first === undefined ? [] : [['', html`<code>${headline(first)}</code>`] as const]),
+    ['where', whereOf(item, report, page)],
+    ...(since === '' ? [] : [['since', since] as const]),
+    ['again', html`<code>${commandOf(item, report, page)}</code>`],
+  ];
+}
+
+/** Everything a night knows of one item. */
+export function itemArticle(
+  item: NightItem,
+  anchor: string,
+  tone: string,
+  page: ShownNight,
+): Markup {
+  const report = page.reports.get(reportKey(item));
+  return html`<article id="${anchor}">
+<h3 class="${tone}">${titleOf(item)}</h3>
+${facts(itemFacts(item, report, page))}${strip(item, page)}${charts(item, page)}${report === undefined ? null : reportOf(report)}</article>
+`;
+}
+
+/** What has no title is an event of a whole cell. */
+function titleOf({ title, because }: NightItem): string {
+  return title ?? because ?? 'no result';
+}
+
+function itemFacts(
+  item: NightItem,
+  report: NightReport | undefined,
+  page: ShownNight,
+): readonly Fact[] {
+  const rate = rateWords(item);
+  const since = sinceWords(item, page.night);
+  const { because, sure, log, signature = '' } = item;
+  const rows: readonly (Fact | false)[] = [
+    ['where', whereOf(item, report, page)],
+    rate !== null && ['rate', rate],
+    since !== '' && ['since', since],
+    item.lastSeen !== undefined && ['last seen', timeWords(item.lastSeen)],
+    sure !== undefined && ['sure', percent(sure)],
+    because !== undefined && item.title !== undefined && ['because', because],
+    ...followUps(item),
+    log !== undefined && ['log', html`<a href="${nightLink(log)}">${log}</a>`],
+    signature !== '' && ['signature', html`<code>${signature}</code>`],
+    ['again', html`<code>${commandOf(item, report, page)}</code>`],
+  ];
+  return rows.filter((row) => row !== false);
+}
+
+/** What was done about it already, by the night or by people. */
+function followUps({ confirmation, bisection, blind, ...known }: NightItem): readonly Fact[] {
+  const { reason, owner, link, expires } = known;
+  const until = expires === undefined ? undefined : `until ${expires}`;
+  const told = [reason, owner, link, until].filter((one) => one !== undefined).join('; ');
+  const rows: readonly (Fact | false)[] = [
+    confirmation !== undefined && ['tried again', confirmationWords(confirmation)],
+    bisection !== undefined && [
+      'bisection',
+      `${bisection.culprit ?? `one of ${bisection.candidates.length} commits`}, ${percent(bisection.confidence)} sure`,
+    ],
+    reason !== undefined && ['known', told],
+    blind === true && ['blind', 'it leaves every trial of the cell blind'],
+  ];
+  return rows.filter((row) => row !== false);
+}
+
+function whereOf(item: NightItem, report: NightReport | undefined, page: ShownNight): Content {
+  const splat = report?.splat;
+  const source = splat === undefined ? undefined : sourceOf(splat.frame, splat.text);
+  return [
+    source === undefined ? null : html`<code>${source}</code>, in `,
+    html`<a href="#cell-${item.cell}">${cellTitle(page.night, item.cell)}</a>`,
+    report === undefined || report.console === null
+      ? null
+      : html`: <a href="${report.console}">line ${report.splat.line} of its console</a>`,
+    item.run === undefined
+      ? null
+      : html`, <a href="${nightLink(item.run, 'report.html')}">its run</a>`,
+  ];
+}
+
+function commandOf(item: NightItem, report: NightReport | undefined, page: ShownNight): string {
+  if (report !== undefined) return page.reproduce(report.run, report.trial);
+  return item.run === undefined ? page.cellCommand(item.cell) : page.reproduce(item.run, '');
+}
+
+/** The decoded report, the cycle of its locks, and what was on the screen. */
+function reportOf({ splat, picture, trial }: NightReport): Content {
+  const cycle = splat.locks?.cycle ?? [];
+  return [
+    cycle.length === 0
+      ? null
+      : html`<p>lock cycle: <code>${[...cycle, ...cycle.slice(0, 1)].join(' → ')}</code></p>
+`,
+    splat.text.length === 0
+      ? null
+      : html`<pre tabindex="0">${splat.text.join('\n')}</pre>
+`,
+    picture === null
+      ? null
+      : html`<p><img src="data:image/png;base64,${Buffer.from(picture).toString('base64')}" alt="The virtual screen of ${trial}"></p>
+`,
+  ];
+}
+
+/** A letter a night: how often it showed. */
+function strip(item: NightItem, page: ShownNight): Content {
+  const past = pastOfIssue(page, item);
+  if (past === undefined || past.nights.length < 2) return null;
+  const shown = past.nights.slice(-60);
+  const seen = shown.filter(({ hits }) => hits > 0).length;
+  const cells = shown.map(({ night, hits, trials }) => {
+    const [letter, tone] = hits > 0 ? ['x', 'splat'] : trials > 0 ? ['.', 'clean'] : ['?', 'faint'];
+    return html`<span class="${tone}" title="${timeWords(night)}: ${hits} of ${trials}">${letter}</span>`;
+  });
+  return html`<p>seen in ${seen} of ${shown.length} nights, the newest last: <span class="strip" role="img" aria-label="seen in ${seen} of ${shown.length} nights">${cells}</span></p>
+`;
+}
+
+function charts(item: NightItem, page: ShownNight): Content {
+  const issue = pastOfIssue(page, item)?.nights ?? [];
+  const cell = page.past?.cells.find((one) => one.cell === item.cell)?.nights ?? [];
+  if (issue.length < 2) return null;
+  const drawn = [
+    drawChart({
+      name: 'rate',
+      top: 1,
+      words: percent,
+      points: issue.map(({ night, hits, trials }) => ({
+        night,
+        value: trials === 0 ? null : hits / trials,
+      })),
+    }),
+    drawChart({
+      name: 'time to detect',
+      words: secondsOf,
+      points: cell.map(({ night, firstSplatMs }) => ({ night, value: firstSplatMs })),
+    }),
+    drawChart({
+      name: 'duration of a trial',
+      words: secondsOf,
+      points: cell.map(({ night, totalMs, trials }) => ({
+        night,
+        value: trials === 0 ? null : totalMs / trials,
+      })),
+    }),
+  ];
+  return html`<div class="columns">${drawn}</div>
+`;
+}
+
+function secondsOf(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}

@@ -1,0 +1,85 @@
+import { cellName } from '../../night/cells.ts';
+import type { NightCell } from '../../records/night.ts';
+import { seconds } from '../run-words.ts';
+import { type Content, html, type Markup } from './markup.ts';
+import { wordsOf } from './night-words.ts';
+import { nightLink, type ShownNight } from './shown-night.ts';
+
+/** Machines side by side that a screen has room for; more of them are in the table below alone. */
+const mostMachines = 12;
+
+/** The whole night at a glance: a row a workload, a column a kernel and machine, each result as a word and a colour. */
+export function matrixSection({ night: { cells } }: ShownNight): Content {
+  const machines = [...new Set(cells.map(machineName))];
+  const workloads = [...new Set(cells.map(({ workload }) => workload))];
+  if (cells.length === 0 || machines.length > mostMachines) return null;
+  const byPlace = new Map(cells.map((cell) => [`${cell.workload}\n${machineName(cell)}`, cell]));
+  return html`<h2>The matrix</h2>
+<div class="wide" tabindex="0"><table>
+<thead><tr><th scope="col">workload</th>${machines.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+<tbody>
+${workloads.map(
+  (workload) => html`<tr><th scope="row" class="id">${workload}</th>${machines.map((machine) => {
+    const cell = byPlace.get(`${workload}\n${machine}`);
+    if (cell === undefined) return html`<td></td>`;
+    const [words, tone] = wordsOf(cell.class);
+    return html`<td class="${tone}"><a href="#cell-${cell.id}">${words}</a></td>`;
+  })}</tr>
+`,
+)}</tbody>
+</table></div>
+`;
+}
+
+/** The name of a cell without its workload. */
+function machineName(cell: NightCell): string {
+  return cellName({ ...cell, workload: '' }).trimEnd();
+}
+
+/** Every cell, to be filtered and sorted. */
+export function cellTable(page: ShownNight): Content {
+  const { cells } = page.night;
+  if (cells.length === 0) return null;
+  return html`<h2>Cells</h2>
+<div class="wide" tabindex="0"><table class="sortable">
+<thead><tr><th scope="col">cell</th><th scope="col">result</th><th scope="col">splats</th><th scope="col" class="number">trials</th><th scope="col" class="number">time</th><th scope="col">kernel</th><th scope="col">nights before</th></tr></thead>
+<tbody>
+${cells.map((cell) => cellRow(cell, page))}</tbody>
+</table></div>
+`;
+}
+
+function cellRow(cell: NightCell, page: ShownNight): Markup {
+  const [words, tone] = wordsOf(cell.class);
+  const run = cell.trials[0]?.run;
+  const splats = cell.splats.map(
+    ({ title, hits, known }) =>
+      html`<p${known ? html` class="faint"` : null}>${title}, ${hits} of ${cell.trials.length}${known ? ' (known)' : ''}</p>`,
+  );
+  const name = cellName(cell);
+  return html`<tr id="cell-${cell.id}"><th scope="row" class="id">${run === undefined ? name : html`<a href="${nightLink(run, 'report.html')}">${name}</a>`}</th><td class="verdict ${tone}">${words}</td><td>${splats}${cell.because === undefined ? null : html`<p>${cell.because}</p>`}</td><td class="number">${cell.trials.length}</td><td class="number">${seconds(cell.durationMs)}</td><td>${cell.release ?? cell.source ?? ''}</td><td>${cellStrip(cell, page)}</td></tr>
+`;
+}
+
+const letters: Readonly<Record<string, string>> = {
+  splat: 'x',
+  doubtful: '?',
+  clean: '.',
+  faint: '-',
+};
+
+function cellStrip({ id }: NightCell, { past }: ShownNight): Content {
+  const nights =
+    past?.cells
+      .find(({ cell }) => cell === id)
+      ?.nights.slice(0, -1)
+      .slice(-30) ?? [];
+  if (nights.length === 0) return null;
+  const clean = nights.filter((one) => one.class === 'clean').length;
+  return html`<span class="strip" role="img" aria-label="${clean} of ${nights.length} nights clean">${nights.map(
+    (one) => {
+      const [words, tone] = wordsOf(one.class);
+      return html`<span class="${tone}" title="${one.night}: ${words}">${letters[tone] ?? '-'}</span>`;
+    },
+  )}</span>`;
+}

@@ -1,0 +1,145 @@
+import type { CellClass, NightItem } from '../../records/night.ts';
+import { facts } from './facts.ts';
+import { type Content, html, type Markup } from './markup.ts';
+import { itemAnswers, itemArticle } from './night-item.ts';
+import { cellTable, matrixSection } from './night-matrix.ts';
+import { cellTitle, timeWords, wordsOf } from './night-words.ts';
+import { formatPage } from './page.ts';
+import type { ShownNight } from './shown-night.ts';
+import { tableScript } from './table-script.ts';
+
+/** Lists whose items are told one by one, as they are news; the first four wake somebody. */
+const newsLists = [
+  'new',
+  'back',
+  'broken',
+  'disappeared',
+  'rateChanged',
+  'infrastructure',
+  'inconclusive',
+  'gone',
+  'repaired',
+] as const satisfies readonly CellClass[];
+
+/** So many of them come before everything else. */
+const wakingLists = 4;
+
+/** Lists of which a table is enough. */
+const quietLists = ['known', 'notRun', 'notThere', 'dropped'] as const;
+
+/** What is told in full of a list; a night that breaks more has one cause, and a page has its limits. */
+const mostArticles = 40;
+const mostAnswers = 3;
+
+/** The page of a night, for a browser. It needs no script; with its own, tables are filtered and sorted. */
+export function formatNightPage(page: ShownNight): string {
+  const { night } = page;
+  return formatPage(
+    `${night.verdict.kind}: night ${timeWords(night.night)}`,
+    [
+      nightHead(page),
+      html`<main>
+${newsLists.slice(0, wakingLists).map((list) => newsSection(list, page))}${matrixSection(page)}${newsLists.slice(wakingLists).map((list) => newsSection(list, page))}${cellTable(page)}${quietLists.map((list) => quietSection(list, page))}${trendSection(page)}${lockSection(page)}${noteSection(page)}</main>
+<footer><a href="night.json">night.json</a> <a href="results.tap">results.tap</a> <a href="junit.xml">junit.xml</a> <a href="summary.md">summary.md</a></footer>`,
+    ],
+    tableScript,
+  );
+}
+
+function nightHead(page: ShownNight): Markup {
+  const { night } = page;
+  const { verdict, exitCode, matrix, harness, cells, before } = night;
+  const waking = newsLists
+    .slice(0, wakingLists)
+    .flatMap((list) => night[list].map((item, at) => ({ item, anchor: `${list}-${at}` })));
+  const more = waking.length - mostAnswers;
+  const counts = newsLists.flatMap((list) =>
+    night[list].length === 0 ? [] : [`${night[list].length} ${wordsOf(list)[0]}`],
+  );
+  const clean = cells.filter((cell) => cell.class === 'clean').length;
+  const tone = exitCode === 0 ? 'clean' : exitCode === 1 ? 'splat' : 'doubtful';
+  return html`<header class="${tone}">
+<h1><span>${verdict.kind}</span>, night ${timeWords(night.night)}</h1>
+<p>${verdict.because ?? 'nothing new'}</p>
+${waking.slice(0, mostAnswers).map(({ item, anchor }) => facts(itemAnswers(item, anchor, page)))}${more > 0 ? html`<p>${more} more below</p>` : null}${facts(
+  [
+    ['cells', `${cells.length}: ${[...counts, `${clean} clean`].join(', ')}`],
+    ['matrix', matrix.file],
+    ['ended', timeWords(night.endedAt)],
+    ['before', before === null ? 'this is the first night' : timeWords(before)],
+    ['splat', harness.version],
+    ...(page.index === null
+      ? []
+      : [['nights', html`<a href="${page.index}">all nights</a>`] as const]),
+  ],
+)}</header>
+`;
+}
+
+function newsSection(list: (typeof newsLists)[number], page: ShownNight): Content {
+  const items: readonly NightItem[] = page.night[list];
+  if (items.length === 0) return null;
+  const [words, tone] = wordsOf(list);
+  const more = items.length - mostArticles;
+  return html`<h2>${capital(words)}: ${items.length}</h2>
+${items.slice(0, mostArticles).map((item, at) => itemArticle(item, `${list}-${at}`, tone, page))}${more > 0 ? html`<p>${more} more in night.json</p>` : null}`;
+}
+
+function quietSection(list: (typeof quietLists)[number], { night }: ShownNight): Content {
+  const items: readonly NightItem[] = night[list];
+  if (items.length === 0) return null;
+  const words = list === 'dropped' ? 'dropped' : wordsOf(list)[0];
+  return html`<details>
+<summary>${capital(words)}: ${items.length}</summary>
+<div class="wide" tabindex="0"><table class="sortable">
+<thead><tr><th scope="col">cell</th><th scope="col">what</th><th scope="col">why</th></tr></thead>
+<tbody>
+${items.map(
+  (item) =>
+    html`<tr><th scope="row" class="id">${cellTitle(night, item.cell)}</th><td>${item.title ?? ''}</td><td>${[item.reason, item.because, item.owner, item.link].filter(Boolean).join('; ')}</td></tr>
+`,
+)}</tbody>
+</table></div>
+</details>
+`;
+}
+
+function trendSection({ night }: ShownNight): Content {
+  return night.trends.length === 0
+    ? null
+    : html`<h2>Less than usual</h2>
+<div class="wide" tabindex="0"><table class="sortable">
+<thead><tr><th scope="col">cell</th><th scope="col">what</th><th scope="col" class="number">this night</th><th scope="col" class="number">usually</th></tr></thead>
+<tbody>
+${night.trends.map(
+  ({
+    cell,
+    what,
+    now,
+    before,
+  }) => html`<tr><th scope="row" class="id">${cellTitle(night, cell)}</th><td>${what}</td><td class="number">${Math.round(now)}</td><td class="number">${Math.round(before)}</td></tr>
+`,
+)}</tbody>
+</table></div>
+`;
+}
+
+function lockSection({ night }: ShownNight): Content {
+  return night.locks.length === 0
+    ? null
+    : html`<h2>New lock order</h2>
+<ul>${night.locks.map(({ cell, from, to, cycle }) => html`<li><code>${from} → ${to}</code>${cycle === undefined ? null : html`, in the cycle <code>${[...cycle, ...cycle.slice(0, 1)].join(' → ')}</code>`}; in ${cellTitle(night, cell)}</li>`)}</ul>
+`;
+}
+
+function noteSection({ night }: ShownNight): Content {
+  return night.notes.length === 0
+    ? null
+    : html`<h2>Notes</h2>
+<ul>${night.notes.map((note) => html`<li>${note}</li>`)}</ul>
+`;
+}
+
+function capital(words: string): string {
+  return `${words.slice(0, 1).toUpperCase()}${words.slice(1)}`;
+}

@@ -50,6 +50,15 @@ export const commands: Readonly<Record<string, Row>> = {
     load: async () => import('./commands/triage.ts'),
     storeless: true,
   },
+  nightly: {
+    describe: 'run a matrix of kernels and workloads, and tell only what is new',
+    load: async () => import('./commands/nightly.ts'),
+  },
+  history: {
+    describe: 'list what the nights have seen, import runs, or back the history up',
+    load: async () => import('./commands/history.ts'),
+    storeless: true,
+  },
   known: {
     describe: 'add a splat to the known issues of a matrix, or check them',
     load: async () => import('./commands/known.ts'),

@@ -228,7 +228,7 @@ export function aBisectReport(over: Partial<BisectReport> = {}): BisectReport {
   };
 }
 
-function aCell(over: Partial<Cell> = {}): Cell {
+export function aCell(over: Partial<Cell> = {}): Cell {
   return {
     kernel: 'linux@master',
     series: [],

@@ -48,6 +48,7 @@ export const walls: Readonly<Record<string, Room>> = {
       'tar@unpack.ts',
     ],
   },
+  history: { rooms: [...words, 'host'], packages: ['libsql@database.ts'] },
   patch: { rooms: [...words, 'host'] },
   kernel: { rooms: [...words, 'host', 'patch', 'patches'] },
   guest: { rooms: [...words, 'host'], packages: ['ssh2@ssh-channel.ts'] },
@@ -55,14 +56,14 @@ export const walls: Readonly<Record<string, Room>> = {
   trial: {
     rooms: [...words, ...leaves, 'locks'],
   },
-  plans: { rooms: [...words, ...leaves, 'locks', 'patch', 'trial'] },
+  plans: { rooms: [...words, ...leaves, 'locks', 'patch', 'night', 'history', 'trial'] },
   report: {
     rooms: [...words, 'splat', 'night'],
     packages: ['@hpcc-js/wasm-graphviz', 'd3-scale@chart.ts', 'd3-shape@chart.ts'],
     node: ['crypto'],
   },
   commands: {
-    rooms: [...words, ...leaves, 'patch', 'night', 'trial', 'plans', 'report'],
+    rooms: [...words, ...leaves, 'patch', 'night', 'history', 'trial', 'plans', 'report'],
     packages: ['yargs'],
   },
   'cli.ts': { rooms: [...words, 'host', 'commands', 'report'], packages: ['yargs'] },

@@ -49,6 +49,8 @@ interface Grammar {
   /** Names of flags, without dashes. */
   readonly flags: readonly string[];
   readonly positionals: readonly { readonly name: string; readonly isRequired: boolean }[];
+  /** The last positional takes any number of words. */
+  readonly isVariadic: boolean;
   /** What follows -- belongs to another program. */
   readonly passesOn: boolean;
 }
@@ -124,13 +126,14 @@ function readGrammar(command: CommandShape): Grammar {
   const descriptions = internal.getUsageInstance().getDescriptions();
   const [name = '', ...rest] = command.command.split(' ');
   const positionals = rest.map((word) => ({
-    name: word.slice(1, -1),
+    name: word.slice(1, -1).replace(/\.\.$/, ''),
     isRequired: word.startsWith('<'),
   }));
   const flags = Object.keys(declared.key).filter(
     (key) => !positionals.some((positional) => positional.name === key),
   );
-  return { name, declared, descriptions, flags, positionals, passesOn };
+  const isVariadic = rest.at(-1)?.endsWith('..]') ?? false;
+  return { name, declared, descriptions, flags, positionals, isVariadic, passesOn };
 }
 
 function readTyped(args: readonly string[], grammar: Grammar): Typed {
@@ -216,7 +219,7 @@ function checkFlag(flag: string, values: readonly string[], { declared }: Gramma
 
 function checkPositionals(
   typed: readonly string[],
-  { name, positionals, declared }: Grammar,
+  { name, positionals, isVariadic, declared }: Grammar,
 ): void {
   for (const [index, positional] of positionals.entries()) {
     const value = typed[index];
@@ -227,7 +230,7 @@ function checkPositionals(
     else requireChoice(name, value, declared.choices[positional.name]);
   }
   const extra = typed[positionals.length];
-  if (extra === undefined) return;
+  if (extra === undefined || isVariadic) return;
   throw new HarnessError('usage', `${name}: what is ${extra}? ${expects(name, positionals)}`);
 }
 

@@ -103,6 +103,23 @@ export const manuals: Readonly<Record<string, Manual>> = {
     ],
     exits: '0 a run can start here, 128 it cannot, 129 usage, 130 interrupted.',
   },
+  nightly: {
+    examples: [
+      ['nightly matrix.yaml --dry-run', 'which cells, and how long they take'],
+      ['nightly matrix.yaml', 'a night; the same command goes on with one that was stopped'],
+      ['nightly matrix.yaml --cell 90c491c880232c80 --json', 'one cell alone'],
+    ],
+    exits: `1 something is new, back, broken or disappeared, else 128 over a tenth of the cells is infrastructure, else 125 something is inconclusive or not run, else 0; ${harnessExits}`,
+  },
+  history: {
+    examples: [
+      ['history', 'every splat by cell: state, first and last seen, rate'],
+      ['history "possible deadlock" --since 14d', 'those with this in their title'],
+      ['history import splat-runs/20261129-191013-6631', 'a run as a night of its own'],
+      ['history backup nights.db', 'a whole copy, while nights go on'],
+    ],
+    exits: plainExits,
+  },
   known: {
     examples: [
       ['known check', 'which entries of the file have expired'],

@@ -129,8 +129,14 @@ export function cellId(cell: Cell): string {
   return createHash('sha256').update(JSON.stringify(values)).digest('hex').slice(0, 16);
 }
 
+/** Equal for cells of one kernel. */
+export function kernelKey(cell: Cell): string {
+  const { kernel, series, config, configBase = null, arch } = cell;
+  return JSON.stringify([kernel, series, config, configBase, arch]);
+}
+
 /** Equal for cells that differ in their workload alone: they are trials of one run. */
-function machineKey(cell: Cell): string {
+export function machineKey(cell: Cell): string {
   return JSON.stringify(keys.map((key) => cell[key] ?? null));
 }
 

@@ -69,7 +69,7 @@ export function isAbout(issue: KnownIssue, { signature, title, cell }: SplatInCe
 }
 
 /** Whether an entry may be about a splat of this cell. */
-function appliesTo({ cell: glob }: KnownIssue, cell: SplatInCell['cell']): boolean {
+export function appliesTo({ cell: glob }: KnownIssue, cell: SplatInCell['cell']): boolean {
   return glob === undefined || matchesGlob(glob, cell.id) || matchesGlob(glob, cell.name);
 }
 

@@ -224,3 +224,5 @@ export type NightCell = Recorded<typeof nightCellSchema>;
 export type NightRecord = Recorded<typeof nightSchema>;
 export type CellClass = Recorded<typeof cellClassSchema>;
 export type NightItem = Recorded<typeof nightItemSchema>;
+export type NightRange = Recorded<typeof rangeSchema>;
+export type Trend = Recorded<typeof trendSchema>;

@@ -13,6 +13,8 @@ export interface TrialChoice {
   readonly durationMs: number | undefined;
   /** The ids of the only trials to run; absent: all. */
   readonly trials?: readonly string[];
+  /** Which of these are wanted; absent: all. */
+  readonly isWanted?: (plan: TrialPlan) => boolean;
 }
 
 /** Boots are expensive and their decisions few: more repeats than this share boots. */
@@ -58,7 +60,8 @@ export function planTrials(
         ? (choice.durationMs ?? plan.workload.durationMs)
         : plan.workload.durationMs,
   }));
-  return onlyTrials(plans, choice.trials);
+  const wanted = onlyTrials(plans, choice.trials);
+  return choice.isWanted === undefined ? wanted : wanted.filter(choice.isWanted);
 }
 
 /** A workload as it is on a kernel of that version; undefined where nothing of it is to run. */

@@ -26,6 +26,8 @@ export interface TrialsRequest {
   readonly emit: Emit;
   /** Gets what the guest's lockdep knew at the end of a trial; undefined: it is not asked. */
   readonly locksOf?: (plan: TrialPlan) => TrialContext['onLocks'];
+  /** Gets each result as soon as there is one; the next trial of its lane waits for it. */
+  readonly onResult?: (result: TrialResult) => Promise<void>;
 }
 
 /** Runs all trials, several at a time; results in the order of the plans. */
@@ -58,6 +60,7 @@ export async function runTrials(
           },
           ...(onLocks === undefined ? {} : { onLocks }),
         });
+        await request.onResult?.(result);
         const phrase = verdictPhrase(result.verdict);
         emit({ kind: 'trial-end', id: plan.id, phrase, durationMs: result.timings.totalMs });
         return result;

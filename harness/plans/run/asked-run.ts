@@ -5,11 +5,11 @@ import { pinConfigs } from '../../kernel/test-kernel.ts';
 import type { RunRecord } from '../../records/run-request.ts';
 import type { RunResult } from '../../records/run-result.ts';
 import { chooseWorkloads } from '../../trial/choose-workloads.ts';
-import { labNeeds } from '../../trial/chosen-workload.ts';
+import { type ChosenWorkload, labNeeds } from '../../trial/chosen-workload.ts';
 import { writtenBy } from '../../trial/written-by.ts';
 import { distrustOf, readBaseline } from './baseline.ts';
 import { type AskedRun, keepInputs } from './keep-inputs.ts';
-import { runPlan } from './run.ts';
+import { type RunRequest, runPlan } from './run.ts';
 
 export interface AskedRunOptions {
   /** Gives the run directory, new or empty; called once all that was named is known to be there. */
@@ -21,6 +21,11 @@ export interface AskedRunOptions {
   readonly jobs: number | undefined;
   /** Of a replay: the kernel that was run. */
   readonly kernelId?: string;
+  /** The workloads in the order their trials are to be run in; absent: as they were chosen. */
+  readonly arrange?: (workloads: readonly ChosenWorkload[]) => readonly ChosenWorkload[];
+  /** As of runPlan(). */
+  readonly isWanted?: NonNullable<RunRequest['isWanted']>;
+  readonly onTrialEnd?: NonNullable<RunRequest['onTrialEnd']>;
   readonly signal: AbortSignal;
   readonly emit: Emit;
 }
@@ -59,13 +64,15 @@ export async function runAsked(asked: AskedRun, options: AskedRunOptions): Promi
   const result = await runPlan({
     ...pickBuild(asked),
     ...configs,
-    workloads,
+    workloads: options.arrange?.(workloads) ?? workloads,
     ...labNeeds(workloads),
     // The curated tests of IGT are a default set, too.
     workloadsNamed: asked.workloads.some((name) => name !== 'igt'),
     ...(known === undefined ? {} : { baseline: known.baseline }),
     ...(asked.trials === undefined ? {} : { trials: asked.trials }),
     ...(kernelId === undefined ? {} : { kernelId }),
+    ...(options.isWanted === undefined ? {} : { isWanted: options.isWanted }),
+    ...(options.onTrialEnd === undefined ? {} : { onTrialEnd: options.onTrialEnd }),
     ...(jobs === undefined ? {} : { jobs }),
     parallelTrials: jobs,
     cacheRoot,

@@ -32,6 +32,10 @@ export interface RunRequest extends LabRequest, TestKernelRequest {
   readonly baseline?: Baseline;
   /** The ids of the only trials to run, canaries included; absent: all. */
   readonly trials?: readonly string[];
+  /** Which trials are wanted, of all that there would be; absent: all. */
+  readonly isWanted?: (plan: TrialPlan) => boolean;
+  /** Gets each trial as soon as it is judged, with the kernel it ran on. */
+  readonly onTrialEnd?: (trial: TrialResult, ran: RanOn) => Promise<void>;
   /** The id of the kernel when it was built before; used if the store still has it. */
   readonly kernelId?: string;
   /** Trials at a time; undefined: as many as cores and free memory allow. */
@@ -45,6 +49,13 @@ export interface RunRequest extends LabRequest, TestKernelRequest {
   readonly durationMs: number | undefined;
   /** The run directory; exists and is empty. */
   readonly dir: string;
+}
+
+/** What a trial ran on. */
+export interface RanOn {
+  readonly kernel: KernelFacts;
+  /** kvm or tcg. */
+  readonly accel: string;
 }
 
 /** Builds, boots, stresses and judges. Everything but a fault of ours ends in a verdict. */
@@ -102,12 +113,17 @@ async function testKernel(
   if (boots.kind === 'failed') return { ...untested, ...facts, verdict: boots.verdict };
   const known = knownIn(built.version, request.baseline);
   const locks = openLockRecord();
+  const { onTrialEnd } = request;
+  const { kernel, accel } = facts;
   const finished = await runTrials(plans, lab, boots.checkpoints, {
     ...request,
     known,
     // A canary's dependencies are as seeded.
     locksOf: ({ id, workload: { canary } }) =>
       canary === undefined ? (dump) => locks.add(id, dump) : undefined,
+    ...(onTrialEnd === undefined
+      ? {}
+      : { onResult: async (trial: TrialResult) => onTrialEnd(trial, { kernel, accel }) }),
   });
   clock.lap('trialsMs');
   await writeLockOrder(request.dir, locks.order());

@@ -1,0 +1,135 @@
+import { resolve } from 'node:path';
+import type { Argv } from 'yargs';
+import { exitCodes, HarnessError } from '../errors.ts';
+import { backupHistory, type History, openHistory } from '../history/database.ts';
+import { type ListedIssue, listIssues } from '../history/list-issues.ts';
+import { nightsSince } from '../history/nights.ts';
+import { importRun } from '../plans/night/import-run.ts';
+import { readRun } from '../plans/run/run-record.ts';
+import { plain } from '../report/plain.ts';
+import { openClock } from './clock.ts';
+import type { CommandContext } from './context.ts';
+import { text } from './run-options.ts';
+
+export interface HistoryArguments {
+  readonly words: readonly string[];
+  readonly history: string;
+  readonly since: string | undefined;
+  readonly json: boolean;
+}
+
+export const command = 'history [words..]';
+
+export function builder(yargs: Argv): Argv<HistoryArguments> {
+  return yargs
+    .positional('words', {
+      type: 'string',
+      array: true,
+      describe: 'SIGNATURE, a part of its title, import RUN..., or backup FILE',
+    })
+    .option('history', { ...text('the database of nights'), default: 'splat-history.db' })
+    .option('since', text('only what was seen since: a day as 2027-01-31, or 14d'))
+    .option('json', {
+      boolean: true,
+      default: false,
+      describe: 'print one JSON document',
+    }) as unknown as Argv<HistoryArguments>;
+}
+
+/** 0; a signature that no night saw is a usage error. */
+export async function run(argv: HistoryArguments, context: CommandContext): Promise<number> {
+  const [word, ...rest] = argv.words ?? [];
+  const path = resolve(context.cwd, argv.history);
+  await using history = await openHistory(path, { ...context, create: word === 'import' });
+  if (word === 'import') return importRuns(rest, history, argv, context);
+  if (word === 'backup') {
+    const [file, ...more] = rest;
+    if (file === undefined || more.length > 0) {
+      throw new HarnessError('usage', 'history backup takes one FILE');
+    }
+    await backupHistory(history, resolve(context.cwd, file));
+    context.stdout.write(argv.json ? `${JSON.stringify({ backup: file })}\n` : `${plain(file)}\n`);
+    return exitCodes.clean;
+  }
+  if (rest.length > 0) {
+    throw new HarnessError('usage', `history: what is ${rest.join(' ')}? it takes one SIGNATURE`);
+  }
+  const sinceMs = argv.since === undefined ? 0 : sinceOf(argv.since, openClock(context.env)());
+  const issues = listIssues(history, { sought: word, sinceMs });
+  if (word !== undefined && issues.length === 0) {
+    throw new HarnessError(
+      'usage',
+      `history: no night saw ${word}; splat history lists what was seen`,
+    );
+  }
+  const nights = nightsSince(history, sinceMs).map((night) => ({
+    night: night.name,
+    state: night.state,
+    verdict: night.verdict === null ? null : (JSON.parse(night.verdict) as unknown),
+    exitCode: night.exitCode,
+    dir: night.dir,
+    matrix: night.matrixFile,
+    harness: night.harness,
+  }));
+  context.stdout.write(
+    argv.json
+      ? `${JSON.stringify({ schema: 'splat-history/1', nights, issues })}\n`
+      : describeHistory(issues, nights, word !== undefined),
+  );
+  return exitCodes.clean;
+}
+
+async function importRuns(
+  runs: readonly string[],
+  history: History,
+  argv: HistoryArguments,
+  context: CommandContext,
+): Promise<number> {
+  if (runs.length === 0) throw new HarnessError('usage', 'history import takes run directories');
+  const nights: string[] = [];
+  for (const one of runs) {
+    const dir = resolve(context.cwd, one);
+    const { record, result } = await readRun(dir);
+    nights.push(await importRun(history, dir, record, result));
+  }
+  context.stdout.write(
+    argv.json ? `${JSON.stringify({ imported: nights })}\n` : `${nights.map(plain).join('\n')}\n`,
+  );
+  return exitCodes.clean;
+}
+
+/** `2027-01-31`, `14d`, as milliseconds since 1970. */
+function sinceOf(since: string, nowMs: number): number {
+  const days = /^(\d{1,5})d$/.exec(since)?.[1];
+  if (days !== undefined) return nowMs - Number(days) * 24 * 60 * 60 * 1000;
+  const time = /^\d{4}-\d\d-\d\d/.test(since) ? Date.parse(since) : Number.NaN;
+  if (!Number.isNaN(time)) return time;
+  throw new HarnessError('usage', `--since ${since}: not a day as 2027-01-31, nor as 14d`);
+}
+
+function describeHistory(
+  issues: readonly ListedIssue[],
+  nights: readonly {
+    readonly night: string;
+    readonly state: string;
+    readonly exitCode: number | null;
+  }[],
+  isSought: boolean,
+): string {
+  const rows = issues.map((one) => {
+    const rate = `${one.hits} of ${one.trials}`;
+    const seen = `${one.firstSeen.slice(0, 10)} to ${one.lastSeen.slice(0, 10)}`;
+    return plain(
+      `${one.state.padEnd(4)}  ${seen}  ${rate.padEnd(12)}  ${one.title}  [${one.signature}]  ${one.name}`,
+    );
+  });
+  const shown = isSought
+    ? []
+    : nights
+        .slice(0, 14)
+        .map(({ night, state, exitCode }) =>
+          plain(`${night}  ${state}${exitCode === null ? '' : `, exit code ${exitCode}`}`),
+        );
+  const heads = rows.length === 0 ? ['no splat is known'] : rows;
+  return `${[...heads, ...(shown.length > 0 ? ['', ...shown] : [])].join('\n')}\n`;
+}

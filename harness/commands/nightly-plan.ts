@@ -1,0 +1,23 @@
+import { cellName, kernelKey } from '../night/cells.ts';
+import type { NightPlan } from '../plans/night/plan-night.ts';
+import { plain } from '../report/plain.ts';
+
+/** What `--dry-run` prints: cells with their ids, in the order they would be run, and how long they would take. */
+export function describePlan(plan: NightPlan, json: boolean): string {
+  const { cells, left, estimate } = plan;
+  const kernels = new Set(cells.map(kernelKey)).size;
+  const trials = cells.reduce((sum, { planned }) => sum + planned, 0);
+  if (json) {
+    const builds = Object.values(plan.pins);
+    const document = { schema: 'splat-night-plan/1', cells, notRun: left, builds, kernels, trials };
+    return `${JSON.stringify({ ...document, estimatedSeconds: Math.round(estimate) })}\n`;
+  }
+  const minutes = Math.max(1, Math.round(estimate / 60));
+  return [
+    ...cells.map((cell) => plain(`${cell.id}  ${cellName(cell)}`)),
+    ...left.map((cell) => plain(`${cell.id}  ${cellName(cell)}  (not run: the budget)`)),
+    '',
+    `${cells.length} cells, ${trials} trials, ${kernels} kernels; about ${minutes} min besides builds`,
+    '',
+  ].join('\n');
+}

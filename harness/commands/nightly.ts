@@ -1,0 +1,249 @@
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import type { Argv } from 'yargs';
+import { defaultArch } from '../arch.ts';
+import { exitCodes, HarnessError, isHarnessError } from '../errors.ts';
+import { defaultGpu } from '../guest/devices.ts';
+import { guestNames } from '../guest/recipes.ts';
+import { type History, openHistory } from '../history/database.ts';
+import { abandonNight, beginNight, openNight, type StoredNight } from '../history/nights.ts';
+import { readFaultIn, readIfThere } from '../host/disk.ts';
+import { tryLock } from '../host/lock.ts';
+import { cacheRoot } from '../host/store.ts';
+import { parseKnown } from '../night/known-file.ts';
+import { parseMatrix, type ReadMatrix } from '../night/matrix.ts';
+import { finishNight } from '../plans/night/finish-night.ts';
+import { type NightPlan, planNight } from '../plans/night/plan-night.ts';
+import { requireInputs } from '../plans/night/require-inputs.ts';
+import { runNight } from '../plans/night/run-night.ts';
+import type { KnownIssue } from '../records/known-issues.ts';
+import { formatNightJunit } from '../report/night-junit.ts';
+import { formatNightKtap } from '../report/night-ktap.ts';
+import { formatNightMarkdown } from '../report/night-markdown.ts';
+import { describeNight } from '../report/night-text.ts';
+import { progressWriter } from '../report/progress.ts';
+import { workloads } from '../stress/workloads.ts';
+import { writtenBy } from '../trial/written-by.ts';
+import { openClock } from './clock.ts';
+import type { CommandContext } from './context.ts';
+import { installPackages } from './install.ts';
+import { describePlan } from './nightly-plan.ts';
+import { abandonJournal, openRunDirectory, writeReports } from './run-directory.ts';
+import { openEvents } from './run-events.ts';
+import { jobsText, number, text, wholeNumber } from './run-options.ts';
+import { requireReports, writeRecord } from './write-record.ts';
+
+export interface NightlyArguments {
+  readonly matrix: string;
+  readonly out: string | undefined;
+  readonly json: boolean;
+  readonly dryRun: boolean;
+  readonly cell: string | undefined;
+  readonly jobs: number | undefined;
+}
+
+export const command = 'nightly <matrix>';
+
+export function builder(yargs: Argv): Argv<NightlyArguments> {
+  return yargs
+    .positional('matrix', {
+      type: 'string',
+      demandOption: true,
+      describe: 'a YAML file of kernels, configurations and workloads (docs/nightly.md)',
+    })
+    .option('out', text("the night's folder; default ./splat-nights/DATE"))
+    .option('json', { boolean: true, default: false, describe: 'print night.json on stdout' })
+    .option('dry-run', {
+      boolean: true,
+      default: false,
+      describe: 'print the cells, the kernels and the time they take, and run nothing',
+    })
+    .option('cell', text('run this cell alone, by its id'))
+    .option('jobs', number(jobsText))
+    .epilogue(
+      'Exit codes: 1 when anything is new, back, broken or disappeared; else 128 when more than 10 % of the cells are infrastructure; else 125 when anything is inconclusive or not run; else 0.',
+    ) as unknown as Argv<NightlyArguments>;
+}
+
+/** The exit code of the night. The same command goes on with a night that was stopped. */
+export async function run(argv: NightlyArguments, context: CommandContext): Promise<number> {
+  const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
+  const now = openClock(context.env);
+  const asked = await readAsked(argv, context);
+  if (argv.dryRun) return dryRun(asked, argv, context);
+  await using history = await openHistory(asked.historyPath, { ...context, create: true });
+  await using _lock = await lockNight(history, context.signal);
+  const events = openEvents(progressWriter(context.stderr, context.live));
+  await installPackages(context);
+  const { night, plan, notes } = await beginOrResume(history, asked, argv, { now, context });
+  for (const note of notes) events.emit({ kind: 'note', text: note });
+  events.keepIn(night.dir);
+  try {
+    const { budget } = asked.matrix.value;
+    const judged = await runNight({
+      history,
+      night,
+      plan,
+      cwd: asked.cwd,
+      cacheRoot: cacheRoot(context.env),
+      jobs,
+      runId: events.runId,
+      signal: context.signal,
+      leftMs:
+        budget === undefined ? undefined : Math.max(1, night.startedMs + budget * 60_000 - now()),
+      known: asked.known,
+      now,
+      emit: events.emit,
+      writeRun: async (one) => void (await writeReports(one, context.cwd)),
+    });
+    const record = await finishNight(history, night, judged, {
+      nowMs: now(),
+      known: asked.known,
+      matrixCells: asked.matrix.cells,
+      notes,
+    });
+    const failures = await writeRecord(night.dir, { file: 'night.json', value: record }, [
+      { file: 'summary.md', make: () => formatNightMarkdown(record) },
+      { file: 'junit.xml', make: () => formatNightJunit(record) },
+      { file: 'results.tap', make: () => formatNightKtap(record) },
+    ]);
+    const dir = relative(context.cwd, night.dir) || '.';
+    context.stdout.write(
+      argv.json
+        ? `${JSON.stringify(record)}\n`
+        : describeNight(record, { colour: context.colour, dir }),
+    );
+    requireReports([...failures, ...events.failures()], 'night.json');
+    return record.exitCode;
+  } catch (error) {
+    throw isHarnessError(error, 'interrupted')
+      ? abandonJournal(error, night.dir, context.cwd)
+      : error;
+  }
+}
+
+/** What the command line and its files say. */
+interface Asked {
+  readonly matrix: ReadMatrix;
+  readonly digest: string;
+  readonly file: string;
+  /** Of the matrix file. */
+  readonly cwd: string;
+  readonly known: readonly KnownIssue[];
+  readonly historyPath: string;
+}
+
+async function readAsked(argv: NightlyArguments, context: CommandContext): Promise<Asked> {
+  const path = resolve(context.cwd, argv.matrix);
+  const cwd = dirname(path);
+  const source = await readUsed(path, argv.matrix);
+  const matrix = parseMatrix(source, basename(path), {
+    archs: [defaultArch.name],
+    guests: guestNames,
+    gpus: [defaultGpu.name],
+    workloads: workloads.map(({ name }) => name),
+  });
+  await requireInputs(matrix, { cwd, signal: context.signal });
+  const { known, history = 'splat-history.db' } = matrix.value;
+  const { cell } = argv;
+  if (cell !== undefined && matrix.cells.every(({ id }) => id !== cell)) {
+    throw new HarnessError(
+      'usage',
+      `--cell ${cell}: the matrix has no such cell; --dry-run lists them`,
+    );
+  }
+  return {
+    matrix,
+    digest: createHash('sha256').update(source).digest('hex'),
+    file: argv.matrix,
+    cwd,
+    known:
+      known === undefined
+        ? []
+        : parseKnown(await readUsed(resolve(cwd, known), known), known).value.issues,
+    historyPath: resolve(cwd, history),
+  };
+}
+
+async function readUsed(path: string, shown: string): Promise<string> {
+  return readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new HarnessError('usage', `${shown}: ${readFaultIn(cause)}`, { cause });
+  });
+}
+
+async function dryRun(
+  { matrix, cwd, historyPath }: Asked,
+  { cell, json }: NightlyArguments,
+  { signal, stdout }: CommandContext,
+): Promise<number> {
+  const isThere = (await readIfThere(stat(historyPath))) !== undefined;
+  await using history = isThere
+    ? await openHistory(historyPath, { signal, create: false })
+    : undefined;
+  const plan = await planNight(matrix, { history, cwd, cell, signal });
+  stdout.write(describePlan(plan, json));
+  return exitCodes.clean;
+}
+
+async function lockNight(history: History, signal: AbortSignal): Promise<AsyncDisposable> {
+  return (await tryLock(`${history.path}.night.lock`, { signal })) ?? refuseSecond(history);
+}
+
+function refuseSecond(history: History): never {
+  const night = openNight(history);
+  const which = night === undefined ? 'a night' : `night ${night.name}, in ${night.dir},`;
+  const why = `${which} is running on history ${history.path}; one runs at a time`;
+  throw new HarnessError('infra', why);
+}
+
+/** A night that was stopped longer ago is not gone on with: its kernels are those of another day. */
+const stalestMs = 20 * 60 * 60 * 1000;
+
+async function beginOrResume(
+  history: History,
+  asked: Asked,
+  { out, cell }: NightlyArguments,
+  { now, context }: { readonly now: () => number; readonly context: CommandContext },
+): Promise<{
+  readonly night: StoredNight;
+  readonly plan: NightPlan;
+  readonly notes: readonly string[];
+}> {
+  const notes: string[] = [];
+  const stopped = openNight(history);
+  if (stopped !== undefined) {
+    const isSame =
+      stopped.matrixDigest === asked.digest &&
+      now() - stopped.startedMs < stalestMs &&
+      cell === undefined &&
+      (out === undefined || resolve(context.cwd, out) === stopped.dir) &&
+      (await readIfThere(stat(stopped.dir))) !== undefined;
+    if (isSame) {
+      notes.push(`going on with night ${stopped.name}`);
+      return { night: stopped, plan: JSON.parse(stopped.plan) as NightPlan, notes };
+    }
+    await abandonNight(history, stopped);
+    notes.push(`night ${stopped.name} was stopped and is not gone on with`);
+  }
+  const startedMs = now();
+  const name = `${new Date(startedMs).toISOString().slice(0, 19)}Z`;
+  const plan = await planNight(asked.matrix, {
+    history,
+    cwd: asked.cwd,
+    cell,
+    signal: context.signal,
+  });
+  const stamp = name.replaceAll(/[-:Z]/g, '').replace('T', '-');
+  const dir = await openRunDirectory(out ?? join('splat-nights', stamp), context);
+  const night = await beginNight(history, {
+    name,
+    matrixFile: asked.file,
+    matrixDigest: asked.digest,
+    dir,
+    plan: JSON.stringify(plan),
+    startedMs,
+    harness: writtenBy(),
+  });
+  return { night, plan, notes };
+}

@@ -1,0 +1,142 @@
+import type { History, Run } from './database.ts';
+import type { StoredNight } from './nights.ts';
+import { keepCell, type StoredCell } from './results.ts';
+
+/** A cell's result of a night that ends. */
+export interface StoredResult {
+  readonly cell: StoredCell;
+  readonly class: string;
+  readonly verdict: string;
+  readonly because: string;
+  readonly sha: string | null;
+  readonly source: string | null;
+  readonly release: string | null;
+  readonly kernel: string | null;
+  readonly image: string | null;
+  /** Digests of what the kernel was configured with, as JSON. */
+  readonly fragments: string | null;
+  readonly ranOn: string | null;
+  readonly trials: number;
+  readonly totalMs: number;
+  readonly firstSplatMs: number | null;
+  /** Counts a trial, by witness. */
+  readonly witnesses: Readonly<Record<string, number>>;
+}
+
+/** What becomes of an issue. Nights by name. */
+export interface StoredIssue {
+  readonly cell: string;
+  readonly ranOn: string;
+  readonly key: string;
+  readonly title: string;
+  readonly state: 'open' | 'gone';
+  readonly firstSeen: string;
+  readonly lastSeen: string;
+  readonly since: string;
+  /** Of this night. */
+  readonly hits: number;
+  readonly trials: number;
+}
+
+export interface NightEnd {
+  readonly endedMs: number;
+  readonly verdict: string;
+  readonly exitCode: number;
+  readonly results: readonly StoredResult[];
+  readonly issues: readonly StoredIssue[];
+  /** Entries of the known file, as JSON, and whether each was about a splat. */
+  readonly known: readonly { readonly entry: string; readonly matched: boolean }[];
+}
+
+/** Ends a night: everything that it amounts to, or nothing of it. */
+export async function closeNight(
+  history: History,
+  { id }: Pick<StoredNight, 'id'>,
+  end: NightEnd,
+): Promise<void> {
+  await history.write((run) => {
+    for (const result of end.results) insertResult(run, id, result);
+    for (const issue of end.issues) insertIssue(run, id, issue);
+    for (const { entry, matched } of end.known) {
+      run(
+        `INSERT INTO known_issues (entry, first_night, last_night) VALUES (?, ?, ?)
+         ON CONFLICT (entry) DO UPDATE SET last_night = CASE WHEN ? THEN excluded.last_night ELSE last_night END`,
+        entry,
+        id,
+        id,
+        matched ? 1 : 0,
+      );
+    }
+    run(
+      "UPDATE nights SET state = 'closed', ended_ms = ?, verdict = ?, exit_code = ? WHERE id = ?",
+      end.endedMs,
+      end.verdict,
+      end.exitCode,
+      id,
+    );
+  });
+}
+
+function insertResult(run: Run, night: number, result: StoredResult): void {
+  keepCell(run, result.cell);
+  run(
+    `INSERT OR REPLACE INTO results (night, cell, class, verdict, because, sha, source, release, kernel, image, fragments, ran_on,
+       trials, total_ms, first_splat_ms)
+     VALUES (?, (SELECT id FROM cells WHERE cell = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    night,
+    result.cell.id,
+    result.class,
+    result.verdict,
+    result.because,
+    result.sha,
+    result.source,
+    result.release,
+    result.kernel,
+    result.image,
+    result.fragments,
+    result.ranOn,
+    result.trials,
+    result.totalMs,
+    result.firstSplatMs,
+  );
+  if (result.ranOn === null) return;
+  for (const [name, count] of Object.entries(result.witnesses)) {
+    run(
+      `INSERT OR REPLACE INTO witnesses (cell, ran_on, night, name, per_trial)
+       VALUES ((SELECT id FROM cells WHERE cell = ?), ?, ?, ?, ?)`,
+      result.cell.id,
+      result.ranOn,
+      night,
+      name,
+      count,
+    );
+  }
+}
+
+function insertIssue(run: Run, night: number, issue: StoredIssue): void {
+  run(
+    'INSERT INTO signatures (key, title) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET title = excluded.title',
+    issue.key,
+    issue.title,
+  );
+  const where =
+    '(SELECT id FROM cells WHERE cell = ?), ?, (SELECT id FROM signatures WHERE key = ?)';
+  const key = [issue.cell, issue.ranOn, issue.key];
+  const named = '(SELECT id FROM nights WHERE name = ?)';
+  run(
+    `INSERT OR REPLACE INTO issues (cell, ran_on, signature, state, first_night, last_night, since_night)
+     VALUES (${where}, ?, ${named}, ${named}, ${named})`,
+    ...key,
+    issue.state,
+    issue.firstSeen,
+    issue.lastSeen,
+    issue.since,
+  );
+  run(
+    `INSERT OR REPLACE INTO sightings (cell, ran_on, signature, night, hits, trials) VALUES (${where}, ?, ?, ?)`,
+    ...key,
+    night,
+    issue.hits,
+    issue.trials,
+  );
+}

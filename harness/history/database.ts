@@ -1,0 +1,218 @@
+import { open, stat, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import Sqlite from 'libsql';
+import { HarnessError } from '../errors.ts';
+import { explainDiskError, isCode, makeFolder, readIfThere } from '../host/disk.ts';
+import { acquireLock } from '../host/lock.ts';
+import { applicationId, migrations } from './tables.ts';
+
+export type Value = string | number | null;
+/** A row, by its columns. */
+export type Row = Readonly<Record<string, Value>>;
+
+/** A history that is open. Reads may be made at any time; writes are made inside `write`. */
+export interface History extends AsyncDisposable {
+  readonly path: string;
+  readonly all: (sql: string, ...values: readonly Value[]) => readonly Row[];
+  readonly one: (sql: string, ...values: readonly Value[]) => Row | undefined;
+  /**
+   * Runs `work` as one transaction, on disk when it resolves: all of it survives a SIGKILL and a power cut, or none. Writers of
+   * other processes wait for one another at a flock of ours beside the file.
+   */
+  readonly write: <T>(work: (run: Run) => T) => Promise<T>;
+}
+
+/** Changes rows. */
+export type Run = (sql: string, ...values: readonly Value[]) => void;
+
+/** What statfs(2) says of file systems whose locks are another host's (linux/magic.h, fs/smb/client). */
+const networkFileSystems: ReadonlyMap<number, string> = new Map([
+  [0x6969, 'NFS'],
+  [0x517b, 'SMB'],
+  [0xff534d42, 'CIFS'],
+  [0xfe534d42, 'SMB2'],
+  [0x01021997, '9p'],
+  [0x5346414f, 'AFS'],
+  [0x00c36400, 'Ceph'],
+  [0x73757245, 'Coda'],
+  [0x65735546, 'FUSE'],
+  [0x0bd00bd0, 'Lustre'],
+  [0x786f4256, 'vboxsf'],
+]);
+
+/** The name of a file system over a network, by its type of statfs(2); undefined for one of this host. */
+export function networkFileSystem(type: number): string | undefined {
+  return networkFileSystems.get(type >>> 0);
+}
+
+/**
+ * Opens the history at `path`, made when there is none and `create` says so. Throws `usage` when there is none, or it is on a
+ * network file system; `config` for a file that is no history, is damaged, or was made by a later splat.
+ */
+export async function openHistory(
+  path: string,
+  { signal, create }: { readonly signal: AbortSignal; readonly create: boolean },
+): Promise<History> {
+  await prepareFile(path, create);
+  const connection = connect(path);
+  try {
+    const tables = tablesOf(path, connection, signal);
+    await bringUpToDate(tables);
+    return { ...tables, [Symbol.asyncDispose]: async () => void connection.close() };
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+type Connection = InstanceType<typeof Sqlite>;
+
+/** As its documentation has it; its types know one count of values. */
+interface Statement {
+  readonly run: (...values: readonly Value[]) => unknown;
+  readonly get: (...values: readonly Value[]) => unknown;
+  readonly all: (...values: readonly Value[]) => unknown;
+}
+
+async function prepareFile(path: string, create: boolean): Promise<void> {
+  try {
+    const found = await readIfThere(stat(path));
+    if (found === undefined && !create) {
+      throw new HarnessError('usage', `history ${path}: no such file; a night makes it`);
+    }
+    if (found !== undefined && !found.isFile()) {
+      throw new HarnessError('usage', `history ${path}: not a file`);
+    }
+    if (create) await makeFolder(dirname(path));
+    const where = networkFileSystem((await statfs(dirname(path))).type);
+    if (where !== undefined) {
+      const why = `it is on ${where}, where locks do not keep two writers apart`;
+      throw new HarnessError(
+        'usage',
+        `history ${path}: ${why}; name a file on a disk of this host`,
+      );
+    }
+    if (found === undefined || found.size === 0) return;
+    await using file = await open(path, 'r');
+    const { buffer } = await file.read(Buffer.alloc(16), 0, 16, 0);
+    if (buffer.toString('latin1') !== 'SQLite format 3\0') throw notOurs(path);
+  } catch (error) {
+    throw isCode(error, 'ENOENT')
+      ? new HarnessError('usage', `history ${path}: no such folder`, { cause: error })
+      : explainDiskError(error, path);
+  }
+}
+
+function notOurs(path: string, cause?: unknown): HarnessError {
+  const next = 'name another file, or move it away';
+  return new HarnessError('config', `history ${path}: not a history of splat; ${next}`, { cause });
+}
+
+function connect(path: string): Connection {
+  try {
+    const connection = new Sqlite(path, { timeout: 30_000 });
+    // A rollback journal needs no shared memory, and leaves one file.
+    connection.exec('PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;');
+    return connection;
+  } catch (error) {
+    throw explained(error, path);
+  }
+}
+
+/** SQLite's own words for what it cannot read, as what to do next. */
+function explained(error: unknown, path: string): unknown {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code === 'SQLITE_NOTADB') return notOurs(path, error);
+  if (code.startsWith('SQLITE_CORRUPT')) return damaged(path, error);
+  const faults = new Map([
+    ['SQLITE_FULL', 'no space left'],
+    ['SQLITE_READONLY', 'it may not be written to'],
+    ['SQLITE_IOERR', 'input/output error'],
+    ['SQLITE_CANTOPEN', 'it cannot be opened'],
+    ['SQLITE_BUSY', 'another program has it locked'],
+  ]);
+  const fault = [...faults].find(([prefix]) => code.startsWith(prefix))?.[1];
+  if (fault === undefined) return error;
+  return new HarnessError('infra', `history ${path}: ${fault}`, { cause: error });
+}
+
+function damaged(path: string, cause?: unknown): HarnessError {
+  const next = 'put a backup in its place (splat history backup makes them), or move it away';
+  return new HarnessError('config', `history ${path} is damaged; ${next}`, { cause });
+}
+
+/** A history but for its end. */
+type Tables = Omit<History, typeof Symbol.asyncDispose>;
+
+function tablesOf(path: string, connection: Connection, signal: AbortSignal): Tables {
+  const prepared = new Map<string, Statement>();
+  const statement = (sql: string): Statement => {
+    const known = prepared.get(sql) ?? (connection.prepare(sql) as Statement);
+    prepared.set(sql, known);
+    return known;
+  };
+  const guarded = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      throw explained(error, path);
+    }
+  };
+  const run: Run = (sql, ...values) => void statement(sql).run(...values);
+  return {
+    path,
+    all: (sql, ...values) => guarded(() => statement(sql).all(...values) as readonly Row[]),
+    one: (sql, ...values) => guarded(() => statement(sql).get(...values) as Row | undefined),
+    write: async (work) => {
+      await using _lock = await acquireLock(`${path}.lock`, { signal });
+      return guarded(() => {
+        connection.exec('BEGIN IMMEDIATE');
+        try {
+          const result = work(run);
+          connection.exec('COMMIT');
+          return result;
+        } catch (error) {
+          connection.exec('ROLLBACK');
+          throw error;
+        }
+      });
+    },
+  };
+}
+
+async function bringUpToDate(history: Tables): Promise<void> {
+  const pragma = (name: string): number =>
+    Number(Object.values(history.one(`PRAGMA ${name}`) ?? {})[0] ?? 0);
+  const version = pragma('user_version');
+  const isEmpty = history.one('SELECT 1 FROM sqlite_schema LIMIT 1') === undefined;
+  if (!isEmpty && pragma('application_id') !== applicationId) throw notOurs(history.path);
+  if (version > migrations.length) {
+    const both = `version ${version}, and this splat reads up to ${migrations.length}`;
+    throw new HarnessError('config', `history ${history.path} is of a later splat: ${both}`);
+  }
+  if (version === migrations.length) return;
+  await history.write((run) => {
+    // Another process may have done it meanwhile.
+    const at = pragma('user_version');
+    for (const step of migrations.slice(at)) {
+      for (const sql of step.split(';').filter((one) => one.trim() !== '')) run(sql);
+    }
+    run(`PRAGMA application_id = ${applicationId}`);
+    run(`PRAGMA user_version = ${migrations.length}`);
+  });
+}
+
+/** Reads every page. Throws `config` when something in it is not as it was written. */
+export function requireIntact(history: History): void {
+  const [answer] = Object.values(history.one('PRAGMA quick_check(1)') ?? {});
+  if (answer !== 'ok') throw damaged(history.path);
+}
+
+/** Copies a history, as one file that is whole, while others write to it. Throws `usage` for a file that is there. */
+export async function backupHistory(history: History, file: string): Promise<void> {
+  if ((await readIfThere(stat(file))) !== undefined) {
+    throw new HarnessError('usage', `${file} is there already; name a new file`);
+  }
+  requireIntact(history);
+  history.all('VACUUM INTO ?', file);
+}

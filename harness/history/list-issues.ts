@@ -1,0 +1,49 @@
+import type { History } from './database.ts';
+
+/** An issue of a cell, as a list shows it. Nights by name. */
+export interface ListedIssue {
+  /** Empty for what has no report, as silence. */
+  readonly signature: string;
+  readonly title: string;
+  readonly cell: string;
+  readonly name: string;
+  /** kvm or tcg. */
+  readonly ranOn: string;
+  readonly state: string;
+  readonly firstSeen: string;
+  readonly lastSeen: string;
+  /** Over all nights since it was first seen. */
+  readonly hits: number;
+  readonly trials: number;
+}
+
+/** Issues that were seen since a time, the newest first; of one signature, or with a part of a title, when one is sought. */
+export function listIssues(
+  history: History,
+  { sought, sinceMs }: { readonly sought: string | undefined; readonly sinceMs: number },
+): readonly ListedIssue[] {
+  return history
+    .all(
+      `SELECT s.key, s.title, c.cell, c.name, i.ran_on, i.state, f.name AS first_seen, l.name AS last_seen,
+         (SELECT sum(g.hits) FROM sightings g WHERE g.cell = i.cell AND g.ran_on = i.ran_on AND g.signature = i.signature) AS hits,
+         (SELECT sum(g.trials) FROM sightings g WHERE g.cell = i.cell AND g.ran_on = i.ran_on AND g.signature = i.signature) AS trials
+       FROM issues i JOIN signatures s ON s.id = i.signature JOIN cells c ON c.id = i.cell
+         JOIN nights f ON f.id = i.first_night JOIN nights l ON l.id = i.last_night
+       WHERE l.started_ms >= ?1 AND (?2 IS NULL OR s.key = ?2 OR instr(s.title, ?2) > 0)
+       ORDER BY i.first_night DESC, s.title, c.name`,
+      sinceMs,
+      sought ?? null,
+    )
+    .map((row) => ({
+      signature: row['key'] === row['title'] ? '' : String(row['key']),
+      title: String(row['title']),
+      cell: String(row['cell']),
+      name: String(row['name']),
+      ranOn: String(row['ran_on']),
+      state: String(row['state']),
+      firstSeen: String(row['first_seen']),
+      lastSeen: String(row['last_seen']),
+      hits: Number(row['hits']),
+      trials: Number(row['trials']),
+    }));
+}

@@ -1,0 +1,113 @@
+import { HarnessError } from '../errors.ts';
+import type { HarnessFacts } from '../records/harness.ts';
+import type { History, Row } from './database.ts';
+
+/** A night as the history has it. */
+export interface StoredNight {
+  readonly id: number;
+  /** When it began, UTC. */
+  readonly name: string;
+  readonly state: 'open' | 'closed' | 'abandoned';
+  readonly matrixFile: string;
+  readonly matrixDigest: string;
+  /** Its folder, absolute. */
+  readonly dir: string;
+  /** What it set out to do, as JSON of its planner's. */
+  readonly plan: string;
+  readonly startedMs: number;
+  readonly endedMs: number | null;
+  readonly harness: HarnessFacts;
+  readonly verdict: string | null;
+  readonly exitCode: number | null;
+}
+
+const columns = `id, name, state, matrix_file, matrix_digest, dir, plan, started_ms, ended_ms, harness, signatures, verdict,
+  exit_code`;
+
+/** Begins a night. Throws `usage` for a name that is taken. */
+export async function beginNight(
+  history: History,
+  night: Pick<
+    StoredNight,
+    'name' | 'matrixFile' | 'matrixDigest' | 'dir' | 'plan' | 'startedMs' | 'harness'
+  >,
+): Promise<StoredNight> {
+  const { name, matrixFile, matrixDigest, dir, plan, startedMs, harness } = night;
+  await history.write((run) => {
+    if (history.one('SELECT 1 FROM nights WHERE name = ?', name) !== undefined) {
+      throw new HarnessError('usage', `history ${history.path} has a night ${name} already`);
+    }
+    run(
+      `INSERT INTO nights (name, state, matrix_file, matrix_digest, dir, plan, started_ms, harness, signatures)
+       VALUES (?, 'open', ?, ?, ?, ?, ?, ?, ?)`,
+      name,
+      matrixFile,
+      matrixDigest,
+      dir,
+      plan,
+      startedMs,
+      harness.version,
+      harness.signatures,
+    );
+  });
+  const [stored] = nightsWhere(history, 'WHERE name = ?', name);
+  if (stored === undefined) throw new HarnessError('internal', `night ${name} was not kept`);
+  return stored;
+}
+
+/** The night that is not finished; undefined when the last one is. */
+export function openNight(history: History): StoredNight | undefined {
+  return nightsWhere(history, "WHERE state = 'open' ORDER BY id DESC LIMIT 1")[0];
+}
+
+/** A night that nobody goes on with: its results count, and its verdict is none. */
+export async function abandonNight(history: History, { id }: StoredNight): Promise<void> {
+  await history.write((run) => run("UPDATE nights SET state = 'abandoned' WHERE id = ?", id));
+}
+
+/** The newest nights that came to an end, the newest first; of those before a night, when one is given. */
+export function closedNights(
+  history: History,
+  most: number,
+  before = Number.MAX_SAFE_INTEGER,
+): readonly StoredNight[] {
+  return nightsWhere(
+    history,
+    "WHERE state = 'closed' AND id < ? ORDER BY id DESC LIMIT ?",
+    before,
+    most,
+  );
+}
+
+/** Nights since a time, newest first. */
+export function nightsSince(history: History, sinceMs: number): readonly StoredNight[] {
+  return nightsWhere(history, 'WHERE started_ms >= ? ORDER BY id DESC', sinceMs);
+}
+
+function nightsWhere(
+  history: History,
+  where: string,
+  ...values: readonly (string | number)[]
+): readonly StoredNight[] {
+  return history.all(`SELECT ${columns} FROM nights ${where}`, ...values).map(readNight);
+}
+
+function readNight(row: Row): StoredNight {
+  const text = (name: string): string => String(row[name] ?? '');
+  const whole = (name: string): number | null => (row[name] == null ? null : Number(row[name]));
+  const state = text('state');
+  return {
+    id: Number(row['id']),
+    name: text('name'),
+    state: state === 'open' || state === 'closed' ? state : 'abandoned',
+    matrixFile: text('matrix_file'),
+    matrixDigest: text('matrix_digest'),
+    dir: text('dir'),
+    plan: text('plan'),
+    startedMs: Number(row['started_ms']),
+    endedMs: whole('ended_ms'),
+    harness: { version: text('harness'), signatures: Number(row['signatures']) },
+    verdict: row['verdict'] == null ? null : text('verdict'),
+    exitCode: whole('exit_code'),
+  };
+}

@@ -1,0 +1,186 @@
+import type { History, Row } from './database.ts';
+
+/** An issue of a cell, with the newest nights since its rate is counted, oldest first. Nights by name. */
+export interface KeptIssue {
+  readonly key: string;
+  readonly title: string;
+  readonly state: 'open' | 'gone';
+  readonly firstSeen: string;
+  readonly lastSeen: string;
+  readonly since: string;
+  readonly nights: readonly {
+    readonly night: string;
+    readonly hits: number;
+    readonly trials: number;
+  }[];
+}
+
+/** What the history has of a cell. */
+export interface KeptPast {
+  readonly tested?: { readonly night: string; readonly sha: string | null };
+  readonly last?: { readonly night: string; readonly verdict: string; readonly because: string };
+  readonly issues: readonly KeptIssue[];
+}
+
+/** Nights of an issue that are looked at: what is older than a year tells nothing of a rate. */
+const mostNights = 365;
+
+/** Classes of nights that say nothing of the kernel. */
+const unsaid = "('infrastructure', 'notRun', 'disappeared')";
+
+/**
+ * The past of a cell, as nights on one accelerator have it: one of KVM is never compared with one of TCG. `ranOn` null, as of a
+ * kernel that was not booted, is of both.
+ */
+export function pastOf(history: History, cell: string, ranOn: string | null): KeptPast {
+  const found = history.one('SELECT id FROM cells WHERE cell = ?', cell);
+  if (found === undefined) return { issues: [] };
+  const id = Number(found['id']);
+  const tested = history.one(
+    `SELECT n.name, r.sha FROM results r JOIN nights n ON n.id = r.night
+     WHERE r.cell = ? AND r.ran_on = coalesce(?, r.ran_on) AND r.trials > 0 AND n.state = 'closed'
+     ORDER BY r.night DESC LIMIT 1`,
+    id,
+    ranOn,
+  );
+  const last = history.one(
+    `SELECT n.name, r.verdict, r.because FROM results r JOIN nights n ON n.id = r.night
+     WHERE r.cell = ? AND coalesce(r.ran_on, ?, '') = coalesce(?, r.ran_on, '') AND r.class NOT IN ${unsaid}
+       AND n.state = 'closed'
+     ORDER BY r.night DESC LIMIT 1`,
+    id,
+    ranOn,
+    ranOn,
+  );
+  return {
+    ...(tested === undefined
+      ? {}
+      : { tested: { night: String(tested['name']), sha: textOrNull(tested['sha']) } }),
+    ...(last === undefined
+      ? {}
+      : {
+          last: {
+            night: String(last['name']),
+            verdict: String(last['verdict']),
+            because: String(last['because']),
+          },
+        }),
+    issues: ranOn === null ? [] : issuesOf(history, id, ranOn),
+  };
+}
+
+function textOrNull(value: Row[string] | undefined): string | null {
+  return value == null ? null : String(value);
+}
+
+function issuesOf(history: History, cell: number, ranOn: string): readonly KeptIssue[] {
+  return history
+    .all(
+      `SELECT i.signature, i.state, i.since_night, s.key, s.title, f.name AS first_seen, l.name AS last_seen, b.name AS since
+       FROM issues i JOIN signatures s ON s.id = i.signature JOIN nights f ON f.id = i.first_night
+         JOIN nights l ON l.id = i.last_night JOIN nights b ON b.id = i.since_night
+       WHERE i.cell = ? AND i.ran_on = ?`,
+      cell,
+      ranOn,
+    )
+    .map((row) => ({
+      key: String(row['key']),
+      title: String(row['title']),
+      state: row['state'] === 'open' ? ('open' as const) : ('gone' as const),
+      firstSeen: String(row['first_seen']),
+      lastSeen: String(row['last_seen']),
+      since: String(row['since']),
+      nights:
+        row['state'] === 'open'
+          ? nightsOf(history, cell, ranOn, Number(row['signature']), Number(row['since_night']))
+          : [],
+    }));
+}
+
+function nightsOf(
+  history: History,
+  cell: number,
+  ranOn: string,
+  signature: number,
+  since: number,
+): KeptIssue['nights'] {
+  return history
+    .all(
+      `SELECT n.name, g.hits, g.trials FROM sightings g JOIN nights n ON n.id = g.night
+       WHERE g.cell = ? AND g.ran_on = ? AND g.signature = ? AND g.night >= ? ORDER BY g.night DESC LIMIT ${mostNights}`,
+      cell,
+      ranOn,
+      signature,
+      since,
+    )
+    .toReversed()
+    .map((row) => ({
+      night: String(row['name']),
+      hits: Number(row['hits']),
+      trials: Number(row['trials']),
+    }));
+}
+
+/** Counts of a cell's witnesses a trial, in its newest nights, by name; the newest first. */
+export function witnessesOf(
+  history: History,
+  cell: string,
+  ranOn: string,
+  nights: number,
+): ReadonlyMap<string, readonly number[]> {
+  const byName = new Map<string, number[]>();
+  const rows = history.all(
+    `SELECT name, per_trial FROM witnesses
+     WHERE cell = (SELECT id FROM cells WHERE cell = ?1) AND ran_on = ?2 AND night IN (
+       SELECT DISTINCT night FROM witnesses WHERE cell = (SELECT id FROM cells WHERE cell = ?1) AND ran_on = ?2
+       ORDER BY night DESC LIMIT ?3)
+     ORDER BY night DESC`,
+    cell,
+    ranOn,
+    nights,
+  );
+  for (const row of rows) {
+    const name = String(row['name']);
+    byName.set(name, [...(byName.get(name) ?? []), Number(row['per_trial'])]);
+  }
+  return byName;
+}
+
+/** When an entry of a known file, as JSON, was last about a splat, or first there; undefined for a new one. */
+export function lastMatched(history: History, entry: string): string | undefined {
+  const row = history.one(
+    'SELECT n.name FROM known_issues k JOIN nights n ON n.id = k.last_night WHERE k.entry = ?',
+    entry,
+  );
+  return row === undefined ? undefined : String(row['name']);
+}
+
+/** What a cell took and when it last ran, to plan by. */
+export interface CellCost {
+  readonly night: string;
+  readonly sha: string | null;
+  readonly msPerTrial: number;
+  /** It has an issue that shows in some trials and not in others. */
+  readonly flaky: boolean;
+}
+
+/** The newest result of a cell that has trials; undefined: it was never run. */
+export function costOf(history: History, cell: string): CellCost | undefined {
+  const row = history.one(
+    `SELECT n.name, r.sha, r.total_ms, r.trials, c.id FROM results r JOIN cells c ON c.id = r.cell JOIN nights n ON n.id = r.night
+     WHERE c.cell = ? AND r.trials > 0 ORDER BY r.night DESC LIMIT 1`,
+    cell,
+  );
+  if (row === undefined) return undefined;
+  const flake = history.one(
+    `SELECT 1 FROM issues i JOIN sightings g ON g.cell = i.cell AND g.ran_on = i.ran_on AND g.signature = i.signature
+     WHERE i.cell = ? AND i.state = 'open' AND g.night >= i.since_night AND g.hits < g.trials LIMIT 1`,
+    Number(row['id']),
+  );
+  return {
+    night: String(row['name']),
+    sha: textOrNull(row['sha']),
+    msPerTrial: Number(row['total_ms']) / Number(row['trials']),
+    flaky: flake !== undefined,
+  };
+}

@@ -1,0 +1,116 @@
+import type { History, Run } from './database.ts';
+
+/** A cell as the history keeps it. */
+export interface StoredCell {
+  readonly id: string;
+  readonly name: string;
+  /** The whole of it, as JSON. */
+  readonly described: string;
+}
+
+/** A trial as it is kept when it ends. */
+export interface StoredTrial {
+  /** `plan` of the night's plan, `blind` for one with another seed, `fork`, `boot` and `good` of a splat that is looked at again. */
+  readonly purpose: 'plan' | 'blind' | 'fork' | 'boot' | 'good';
+  readonly trial: string;
+  readonly run: string;
+  readonly seed: number;
+  readonly verdict: string;
+  readonly because: string;
+  readonly totalMs: number;
+  readonly firstSplatMs: number | null;
+  /** Everything it is judged by, as JSON of its writer's. */
+  readonly facts: string;
+}
+
+/** Keeps a trial. A second result of one trial takes the place of the first. */
+export async function keepTrial(
+  history: History,
+  night: number,
+  cell: StoredCell,
+  trial: StoredTrial,
+): Promise<void> {
+  await history.write((run) => insertTrial(run, night, cell, trial));
+}
+
+/** The same inside a transaction. */
+export function insertTrial(run: Run, night: number, cell: StoredCell, trial: StoredTrial): void {
+  keepCell(run, cell);
+  run(
+    `INSERT OR REPLACE INTO trials
+       (night, cell, purpose, trial, run, seed, verdict, because, total_ms, first_splat_ms, facts)
+     VALUES (?, (SELECT id FROM cells WHERE cell = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    night,
+    cell.id,
+    trial.purpose,
+    trial.trial,
+    trial.run,
+    trial.seed,
+    trial.verdict,
+    trial.because,
+    trial.totalMs,
+    trial.firstSplatMs,
+    trial.facts,
+  );
+}
+
+/** Notes that there is a cell. */
+export function keepCell(run: Run, { id, name, described }: StoredCell): void {
+  run(
+    'INSERT INTO cells (cell, name, described) VALUES (?, ?, ?) ON CONFLICT (cell) DO NOTHING',
+    id,
+    name,
+    described,
+  );
+}
+
+/** The trials of a night, in the order of their cells. */
+export function trialsOf(
+  history: History,
+  night: number,
+): readonly (StoredTrial & { readonly cell: string })[] {
+  return history
+    .all(
+      `SELECT c.cell AS cell_id, t.purpose, t.trial, t.run, t.seed, t.verdict, t.because, t.total_ms, t.first_splat_ms, t.facts
+       FROM trials t JOIN cells c ON c.id = t.cell WHERE t.night = ?`,
+      night,
+    )
+    .map((row) => ({
+      cell: String(row['cell_id']),
+      purpose: row['purpose'] as StoredTrial['purpose'],
+      trial: String(row['trial']),
+      run: String(row['run']),
+      seed: Number(row['seed']),
+      verdict: String(row['verdict']),
+      because: String(row['because']),
+      totalMs: Number(row['total_ms']),
+      firstSplatMs: row['first_splat_ms'] === null ? null : Number(row['first_splat_ms']),
+      facts: String(row['facts']),
+    }));
+}
+
+/** What is known of a machine of a night, as JSON of its writer's. */
+export async function keepMachine(
+  history: History,
+  night: number,
+  machine: string,
+  facts: string,
+): Promise<void> {
+  await history.write((run) =>
+    run(
+      'INSERT OR REPLACE INTO machines (night, machine, facts) VALUES (?, ?, ?)',
+      night,
+      machine,
+      facts,
+    ),
+  );
+}
+
+/** The machines of a night. */
+export function machinesOf(history: History, night: number): ReadonlyMap<string, string> {
+  return new Map(
+    history
+      .all('SELECT machine, facts FROM machines WHERE night = ?', night)
+      .map((row) => [String(row['machine']), String(row['facts'])]),
+  );
+}

@@ -1,0 +1,228 @@
+import type { KnownIssue } from '../records/known-issues.ts';
+import type { CellClass, NightItem } from '../records/night.ts';
+import type { Verdict } from '../records/verdict.ts';
+import { inconclusive, isNotRun, verdictPhrase, worstVerdict } from '../verdict.ts';
+import {
+  type CellInput,
+  type CellPast,
+  countOf,
+  entryFields,
+  type IssueUpdate,
+  itemOf,
+  listOf,
+  type NightContext,
+  rangeOf,
+  splatsOf,
+  updateOf,
+} from './cell-items.ts';
+import { cellName } from './cells.ts';
+import { judgeIssue } from './judge-issue.ts';
+import { type JudgedTrial, judgeKnowing, type TrialSplat } from './judge-trial.ts';
+import { isAbout, isExpired } from './known-file.ts';
+
+/** Why a splat is known: by the entry of a file, or by the nights before. */
+export interface BlindTrials {
+  readonly issue: KnownIssue | { readonly key: string };
+  readonly blind: number;
+}
+
+export interface JudgedCell {
+  readonly input: CellInput;
+  readonly trials: readonly JudgedTrial[];
+  readonly verdict: Verdict;
+  readonly class: CellClass;
+  readonly because?: string;
+  /** By list. */
+  readonly items: readonly { readonly list: CellClass; readonly item: NightItem }[];
+  readonly updates: readonly IssueUpdate[];
+  readonly blind: readonly BlindTrials[];
+  /** Indices of entries of the known file that were about a splat. */
+  readonly matched: readonly number[];
+}
+
+/** Classes as they decide, the first first. */
+const classOrder: readonly CellClass[] = [
+  'new',
+  'back',
+  'broken',
+  'disappeared',
+  'infrastructure',
+  'inconclusive',
+  'rateChanged',
+  'gone',
+  'repaired',
+  'known',
+  'clean',
+  'notThere',
+  'notRun',
+];
+
+/** Judges one cell: against its own past, and nobody else's. */
+export function judgeCell(input: CellInput, past: CellPast, context: NightContext): JudgedCell {
+  const { cell } = input;
+  const early = judgeAbsent(input, past);
+  if (early !== undefined) return early;
+  const named = { id: cell.id, name: cellName(cell) };
+  const live = context.known.filter((issue) => !isExpired(issue, context.nowMs));
+  const about = (issues: readonly KnownIssue[], { key, title }: TrialSplat) =>
+    issues.find((issue) => isAbout(issue, { signature: key, title, cell: named }));
+  const expired = context.known.filter((issue) => isExpired(issue, context.nowMs));
+  const open = new Set(past.issues.filter(({ state }) => state === 'open').map(({ key }) => key));
+  const isKnown = (splat: TrialSplat): boolean =>
+    about(live, splat) !== undefined ||
+    (open.has(splat.key) && about(expired, splat) === undefined);
+  const trials = input.trials.map((facts) => judgeKnowing(facts, isKnown));
+  const items: { list: CellClass; item: NightItem }[] = [];
+  const updates: IssueUpdate[] = [];
+  for (const splat of splatsOf(trials, input.bootSplats, past)) {
+    const seen = countOf(splat.key, trials, input.bootSplats);
+    const before = past.issues.find(({ key }) => key === splat.key);
+    const judgement = judgeIssue(before, { night: context.night, ...seen }, context.tests);
+    updates.push(updateOf(splat, seen, before, judgement, input, context));
+    const entry = about(live, splat);
+    const over = entry === undefined ? about(expired, splat) : undefined;
+    const list = listOf(judgement, splat, { isSeen: seen.hits > 0, entry, over });
+    if (list === undefined) continue;
+    const item = itemOf(splat, seen, { before, judgement, input, past, context });
+    items.push({ list, item: { ...item, ...entryFields(entry ?? over, over !== undefined) } });
+  }
+  const blind = trials
+    .filter((trial) => trial.blind)
+    .flatMap(({ known }) => known.map((splat) => about(live, splat) ?? { key: splat.key }));
+  const rest = judgeRest(input, past, trials, context);
+  const classes = [...items.map(({ list }) => list), rest.class];
+  const chosen = classOrder.find((one) => classes.includes(one)) ?? 'clean';
+  if (listed.includes(rest.class)) {
+    items.push({
+      list: rest.class,
+      item: { cell: cell.id, ...(rest.because === undefined ? {} : { because: rest.because }) },
+    });
+  }
+  return {
+    input,
+    trials,
+    verdict: rest.verdict,
+    class: chosen,
+    ...(rest.because === undefined ? {} : { because: rest.because }),
+    items,
+    updates,
+    blind: [...new Set(blind)].map((issue) => ({
+      issue,
+      blind: blind.filter((one) => one === issue).length,
+    })),
+    matched: live.flatMap((issue) =>
+      trials.some(({ known }) => known.some((splat) => about([issue], splat) !== undefined))
+        ? [context.known.indexOf(issue)]
+        : [],
+    ),
+  };
+}
+
+/** What a cell without splats of its own is listed as. */
+const listed: readonly CellClass[] = [
+  'disappeared',
+  'infrastructure',
+  'inconclusive',
+  'repaired',
+  'notRun',
+  'notThere',
+];
+
+/** A cell of which there is nothing to judge. */
+function judgeAbsent(input: CellInput, past: CellPast): JudgedCell | undefined {
+  const { cell, untestable, failure, planned, trials, cutShort, bootSplats } = input;
+  const whole = (
+    kind: CellClass,
+    verdict: Verdict,
+    because: string,
+    more: Partial<NightItem> = {},
+  ): JudgedCell => ({
+    input,
+    trials: [],
+    verdict,
+    class: kind,
+    because,
+    items: [{ list: kind, item: { cell: cell.id, because, ...more } }],
+    updates: [],
+    blind: [],
+    matched: [],
+  });
+  if (untestable !== undefined) {
+    const { last } = past;
+    const phrase = verdictPhrase(untestable);
+    if (last?.verdict === 'untestable' && last.because === untestable.because) {
+      return whole('inconclusive', untestable, `still ${phrase}, as on ${last.night}`);
+    }
+    return whole('broken', untestable, `${phrase}: ${untestable.message}`, {
+      range: rangeOf(input, past),
+    });
+  }
+  if (trials.length > 0 || bootSplats.length > 0) return undefined;
+  if (failure !== undefined) {
+    const { message, log } = failure;
+    return whole('infrastructure', inconclusive('not-run', message), message, { log });
+  }
+  if (planned === 0 || cutShort) {
+    return whole('notRun', inconclusive('not-run', 'the budget is spent'), 'the budget is spent');
+  }
+  const none = `none of ${planned} trials has a result`;
+  const before = past.tested === undefined ? {} : { lastSeen: past.tested.night };
+  return whole('disappeared', inconclusive('not-run', none), none, before);
+}
+
+interface Rest {
+  readonly class: CellClass;
+  readonly verdict: Verdict;
+  readonly because?: string;
+}
+
+/** A workload that said it cannot run on this kernel. */
+function judgeNotThere(verdict: Verdict, { last }: CellPast, workloadsNamed: boolean): Rest {
+  const because = 'message' in verdict ? verdict.message : '';
+  if (last !== undefined && last.because !== 'not-run') {
+    const gone = `it ran on ${last.night}, and does not now: ${because}`;
+    return { class: 'inconclusive', verdict, because: gone };
+  }
+  return { class: workloadsNamed ? 'inconclusive' : 'notThere', verdict, because };
+}
+
+/** Everything but splats: what the rest of the cell's trials prove. */
+function judgeRest(
+  input: CellInput,
+  past: CellPast,
+  trials: readonly JudgedTrial[],
+  { workloadsNamed }: NightContext,
+): Rest {
+  const { planned, failure, cutShort, missedControls } = input;
+  const sighted = trials.filter(({ blind }) => !blind);
+  const verdict = worstVerdict((sighted.length > 0 ? sighted : trials).map((one) => one.verdict));
+  if (failure !== undefined) {
+    return { class: 'infrastructure', verdict, because: failure.message };
+  }
+  if (verdict.kind === 'splat') return { class: 'clean', verdict };
+  const missing = planned - trials.length;
+  if (missing > 0) {
+    const because = `${missing} of ${planned} trials have no result`;
+    if (cutShort) return { class: 'notRun', verdict, because: 'the budget is spent' };
+    return { class: 'inconclusive', verdict: inconclusive('not-run', because), because };
+  }
+  if (missedControls.length > 0) {
+    const because = `a control was missed: ${missedControls.join('; ')}`;
+    return { class: 'inconclusive', verdict: inconclusive('canary-missed', because), because };
+  }
+  if (trials.length > 0 && trials.every((one) => isNotRun(one.verdict))) {
+    return judgeNotThere(verdict, past, workloadsNamed);
+  }
+  if (sighted.length === 0 && trials.length > 0) {
+    return { class: 'known', verdict, because: 'blind: a known splat ended every trial' };
+  }
+  if (verdict.kind === 'inconclusive') {
+    const because = `${verdictPhrase(verdict)}: ${verdict.message}`;
+    return { class: 'inconclusive', verdict, because };
+  }
+  if (past.last?.verdict === 'untestable') {
+    const because = `untestable: ${past.last.because} until ${past.last.night}`;
+    return { class: 'repaired', verdict, because };
+  }
+  return { class: 'clean', verdict };
+}

@@ -1,0 +1,98 @@
+import { chanceOfLuck, type Shows, sameRateChance } from './statistics.ts';
+
+/** What one night saw of an issue: of the trials that could have shown it, how many did. */
+export interface IssueNight extends Shows {
+  readonly night: string;
+}
+
+/** A splat of a cell, as the nights before know it. */
+export interface IssuePast {
+  /** Its signature; its title, for what has no report. */
+  readonly key: string;
+  readonly title: string;
+  readonly state: 'open' | 'gone';
+  readonly firstSeen: string;
+  readonly lastSeen: string;
+  /** From when its rate is counted: it was first seen then, or its rate changed. */
+  readonly since: string;
+  /** Each night since then, oldest first. */
+  readonly nights: readonly IssueNight[];
+}
+
+/** What a night says of an issue. `seen` and `silent` are no news. */
+export type IssueJudgement =
+  | { readonly class: 'new' | 'back' | 'seen' | 'silent' }
+  /** `sure` is the chance that it is none of luck. */
+  | { readonly class: 'gone'; readonly sure: number; readonly before: Shows }
+  | {
+      readonly class: 'rateChanged';
+      readonly sure: number;
+      readonly before: Shows;
+      readonly now: Shows;
+      /** The first of the nights with the new rate. */
+      readonly since: string;
+    };
+
+/**
+ * How often a night may be wrong, over all its cells together: one false `gone` in 500 nights, and one false `rateChanged` in 500.
+ * A false `gone` comes back, and wakes somebody.
+ */
+const allowedErrors = { gone: 0.002, rateChanged: 0.002 } as const;
+
+/** Nights that are held against those before them; of each a test. */
+const windows = [3, 10] as const;
+
+/**
+ * Judges an issue of a cell. `tests` is how many issues and cells are looked at this night: an error among any of them counts
+ * (Bonferroni). Each night allows itself its own errors, so looking every night does not add any beyond them.
+ */
+export function judgeIssue(
+  past: IssuePast | undefined,
+  tonight: IssueNight,
+  tests: number,
+): IssueJudgement {
+  if (past === undefined) return { class: 'new' };
+  if (past.state === 'gone') return { class: tonight.hits > 0 ? 'back' : 'silent' };
+  const nights = [...past.nights, tonight];
+  if (tonight.hits === 0) {
+    const last = nights.findLastIndex(({ hits }) => hits > 0);
+    const before = counted(nights.slice(0, last + 1));
+    const silent = sum(nights.slice(last + 1)).trials;
+    const luck = chanceOfLuck(before, silent);
+    if (before.hits > 0 && luck <= allowedErrors.gone / tests) {
+      return { class: 'gone', sure: 1 - luck, before };
+    }
+  }
+  return changeOf(nights, tests) ?? { class: tonight.hits > 0 ? 'seen' : 'silent' };
+}
+
+function changeOf(nights: readonly IssueNight[], tests: number): IssueJudgement | undefined {
+  for (const window of windows) {
+    const before = counted(nights.slice(0, -window));
+    const recent = nights.slice(-window);
+    const now = sum(recent);
+    // A rate that is silence is judged as such.
+    if (before.trials === 0 || now.hits === 0) continue;
+    const chance = sameRateChance(before, now);
+    const allowed = allowedErrors.rateChanged / windows.length / tests;
+    const [first] = recent;
+    if (chance <= allowed && first !== undefined) {
+      return { class: 'rateChanged', sure: 1 - chance, before, now, since: first.night };
+    }
+  }
+  return undefined;
+}
+
+/** The trials of these nights, without the hit that began the count: nobody would have counted without it. */
+function counted(nights: readonly IssueNight[]): Shows {
+  const { hits, trials } = sum(nights);
+  return hits <= 1 ? { hits, trials } : { hits: hits - 1, trials: trials - 1 };
+}
+
+/** Counts of several nights together. */
+function sum(nights: readonly Shows[]): Shows {
+  return {
+    hits: nights.reduce((all, { hits }) => all + hits, 0),
+    trials: nights.reduce((all, { trials }) => all + trials, 0),
+  };
+}

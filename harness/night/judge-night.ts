@@ -1,0 +1,225 @@
+import { exitCodes } from '../errors.ts';
+import type { KnownIssue } from '../records/known-issues.ts';
+import type { CellClass, NightItem, NightRecord } from '../records/night.ts';
+import type { CellInput, CellPast, IssueUpdate, NightContext } from './cell-items.ts';
+import { cellName, kernelKey } from './cells.ts';
+import { type BlindTrials, type JudgedCell, judgeCell } from './judge-cell.ts';
+import { appliesTo, isExpired } from './known-file.ts';
+
+/** Everything that a night is judged by. */
+export interface NightInput extends Omit<NightContext, 'tests'> {
+  readonly cells: readonly CellInput[];
+  /** By the cell's id. */
+  readonly pastOf: (cell: string) => CellPast;
+  /** When an entry of the known file was last about a splat, or first there: a night; undefined: it is new. */
+  readonly lastMatched: (issue: KnownIssue) => string | undefined;
+  /** Nights that are known of, the newest first: an entry that matched none of the last is told. */
+  readonly nightsBefore: readonly string[];
+}
+
+type Lists = Pick<
+  NightRecord,
+  | 'new'
+  | 'back'
+  | 'known'
+  | 'gone'
+  | 'rateChanged'
+  | 'broken'
+  | 'repaired'
+  | 'disappeared'
+  | 'infrastructure'
+  | 'notRun'
+  | 'notThere'
+  | 'inconclusive'
+>;
+
+/** What a night amounts to. */
+export interface JudgedNight {
+  readonly cells: readonly JudgedCell[];
+  readonly lists: Lists;
+  readonly verdict: NightRecord['verdict'];
+  readonly exitCode: number;
+  readonly notes: readonly string[];
+  readonly updates: readonly IssueUpdate[];
+  /** Entries of the known file that were about a splat of this night. */
+  readonly matched: readonly KnownIssue[];
+}
+
+/** The share of trials that a known splat may leave blind where nothing else is said. */
+const defaultMaxBlind = 0.5;
+/** Nights after which an entry that matched nothing is told. */
+const quietNights = 14;
+
+/** Judges a night: each cell against its own past, then all of them together. */
+export function judgeNight(night: NightInput): JudgedNight {
+  const open = night.cells.reduce((count, { cell }) => {
+    const { issues } = night.pastOf(cell.id);
+    return count + issues.filter(({ state }) => state === 'open').length;
+  }, 0);
+  const context: NightContext = { ...night, tests: Math.max(1, open, night.cells.length) };
+  const judged = night.cells.map((input) => judgeCell(input, night.pastOf(input.cell.id), context));
+  const { cells, notes } = tellBlindness(judged);
+  const lists = gather(cells);
+  const matched = [...new Set(cells.flatMap((cell) => cell.matched))].flatMap(
+    (at) => night.known[at] ?? [],
+  );
+  return {
+    cells,
+    lists,
+    ...conclude(lists, cells.length),
+    notes: [...notes, ...entryNotes(night, matched)],
+    updates: cells.flatMap(({ updates }) => updates),
+    matched,
+  };
+}
+
+/** The lists; of what is one and the same for all cells of a kernel, the first. */
+function gather(cells: readonly JudgedCell[]): Lists {
+  const of = (list: CellClass): NightItem[] =>
+    cells.flatMap(({ items }) => items.flatMap((one) => (one.list === list ? [one.item] : [])));
+  const perKernel = (list: CellClass): NightItem[] => {
+    const seen = new Set<string>();
+    return cells.flatMap(({ items, input }) =>
+      items.flatMap(({ list: own, item }) => {
+        const key = `${kernelKey(input.cell)} ${item.because}`;
+        if (own !== list || seen.has(key)) return [];
+        seen.add(key);
+        return [item];
+      }),
+    );
+  };
+  return {
+    new: of('new'),
+    back: of('back'),
+    known: of('known').filter(({ signature }) => signature !== undefined),
+    gone: of('gone'),
+    rateChanged: of('rateChanged'),
+    broken: perKernel('broken'),
+    repaired: perKernel('repaired'),
+    disappeared: of('disappeared'),
+    infrastructure: of('infrastructure'),
+    notRun: of('notRun'),
+    notThere: of('notThere'),
+    inconclusive: of('inconclusive'),
+  };
+}
+
+function conclude(
+  lists: Lists,
+  cells: number,
+): { readonly verdict: NightRecord['verdict']; readonly exitCode: number } {
+  const said = (...names: readonly (keyof Lists)[]): string =>
+    names
+      .filter((name) => lists[name].length > 0)
+      .map((name) => `${lists[name].length} ${name}`)
+      .join(', ');
+  const loud = said('new', 'back', 'broken', 'disappeared');
+  if (loud !== '') {
+    const kind =
+      lists.new.length + lists.back.length > 0
+        ? 'splat'
+        : lists.broken.length > 0
+          ? 'untestable'
+          : 'inconclusive';
+    return { verdict: { kind, because: loud }, exitCode: exitCodes.splat };
+  }
+  const failed = said('infrastructure');
+  const open = said('inconclusive', 'infrastructure', 'notRun');
+  if (lists.infrastructure.length > cells / 10) {
+    return { verdict: { kind: 'inconclusive', because: failed }, exitCode: exitCodes.harness };
+  }
+  if (lists.inconclusive.length + lists.notRun.length > 0) {
+    return { verdict: { kind: 'inconclusive', because: open }, exitCode: exitCodes.skip };
+  }
+  return {
+    verdict: { kind: 'clean', ...(failed === '' ? {} : { because: failed }) },
+    exitCode: exitCodes.clean,
+  };
+}
+
+/**
+ * What known splats left unseen. The share is that of all trials which the entry may apply to; one that is known by the nights
+ * before may apply to its own cell's neighbours as well. Above its limit, the cells that it left blind prove nothing.
+ */
+function tellBlindness(cells: readonly JudgedCell[]): {
+  readonly cells: readonly JudgedCell[];
+  readonly notes: readonly string[];
+} {
+  const notes: string[] = [];
+  const over = new Set<JudgedCell>();
+  const byName = new Map<
+    string,
+    { issue: BlindTrials['issue']; blind: number; cells: JudgedCell[] }
+  >();
+  for (const cell of cells) {
+    for (const { issue, blind } of cell.blind) {
+      const name = nameOf(issue);
+      const one = byName.get(name) ?? { issue, blind: 0, cells: [] };
+      byName.set(name, { ...one, blind: one.blind + blind, cells: [...one.cells, cell] });
+    }
+  }
+  for (const [name, { issue, blind, cells: blinded }] of byName) {
+    const all = cells
+      .filter(({ input: { cell } }) =>
+        'key' in issue ? true : appliesTo(issue, { id: cell.id, name: cellName(cell) }),
+      )
+      .reduce((sum, { trials }) => sum + trials.length, 0);
+    const share = all === 0 ? 0 : blind / all;
+    const most = 'key' in issue ? defaultMaxBlind : (issue.maxBlind ?? defaultMaxBlind);
+    const percent = `${(share * 100).toFixed(0)} %`;
+    notes.push(`${name} left ${blind} of ${all} trials blind (${percent})`);
+    if (share <= most) continue;
+    for (const cell of blinded) if (cell.trials.every((trial) => trial.blind)) over.add(cell);
+  }
+  return {
+    notes,
+    cells: cells.map((cell) => {
+      const marked = markBlind(cell);
+      if (!over.has(cell)) return marked;
+      const because = 'known splats leave more of its trials blind than is allowed';
+      const item = { list: 'inconclusive' as const, item: { cell: cell.input.cell.id, because } };
+      const keepsClass = ['new', 'back'].includes(cell.class);
+      return {
+        ...marked,
+        because,
+        class: keepsClass ? cell.class : 'inconclusive',
+        items: [...marked.items, item],
+      };
+    }),
+  };
+}
+
+function markBlind(cell: JudgedCell): JudgedCell {
+  const isBlind = cell.trials.length > 0 && cell.trials.every((trial) => trial.blind);
+  if (!isBlind) return cell;
+  return {
+    ...cell,
+    items: cell.items.map(({ list, item }) => ({
+      list,
+      item: list === 'known' ? { ...item, blind: true } : item,
+    })),
+  };
+}
+
+function nameOf(issue: BlindTrials['issue']): string {
+  return 'key' in issue ? issue.key : (issue.signature ?? issue.title ?? '');
+}
+
+/** What is to be said of the known file itself. */
+function entryNotes(
+  { known, nowMs, lastMatched, nightsBefore }: NightInput,
+  matched: readonly KnownIssue[],
+): readonly string[] {
+  return known.flatMap((issue) => {
+    const name = nameOf(issue);
+    if (isExpired(issue, nowMs)) {
+      return [`known issue ${name} expired on ${issue.expires}: its splats decide again`];
+    }
+    if (matched.includes(issue)) return [];
+    const limit = nightsBefore[quietNights - 1];
+    if (limit === undefined) return [];
+    const last = lastMatched(issue);
+    if (last === undefined || last >= limit) return [];
+    return [`known issue ${name} matched nothing for ${quietNights} nights`];
+  });
+}

@@ -1,0 +1,85 @@
+/** Counts of trials: how many there were, and how many showed what is looked for. */
+export interface Shows {
+  readonly hits: number;
+  readonly trials: number;
+}
+
+const logFactorials: number[] = [0];
+
+function logFactorial(n: number): number {
+  for (let at = logFactorials.length; at <= n; at++) {
+    logFactorials.push((logFactorials[at - 1] ?? 0) + Math.log(at));
+  }
+  return logFactorials[n] ?? 0;
+}
+
+function logChoose(n: number, k: number): number {
+  return logFactorial(n) - logFactorial(k) - logFactorial(n - k);
+}
+
+/**
+ * The chance that the next `silent` trials show nothing when nothing has changed: all hits of all trials fell into the first
+ * ones (Fisher's exact test for a second row without hits). 1 where there was no hit.
+ */
+export function chanceOfLuck({ hits, trials }: Shows, silent: number): number {
+  return Math.exp(logChoose(trials, hits) - logChoose(trials + silent, hits));
+}
+
+/** The p-value of two counts having one rate (Fisher's exact test, two-sided by the point probabilities). */
+export function sameRateChance(before: Shows, now: Shows): number {
+  const hits = before.hits + now.hits;
+  const trials = before.trials + now.trials;
+  const chance = (one: number): number =>
+    Math.exp(
+      logChoose(before.trials, hits - one) + logChoose(now.trials, one) - logChoose(trials, hits),
+    );
+  const seen = chance(now.hits);
+  let sum = 0;
+  const least = Math.max(0, hits - before.trials);
+  for (let one = least; one <= Math.min(now.trials, hits); one++) {
+    const each = chance(one);
+    // What rounding makes of equal chances.
+    if (each <= seen * (1 + 1e-9)) sum += each;
+  }
+  return Math.min(1, sum);
+}
+
+/** The interval of a rate with a confidence of 95 % (Clopper and Pearson, Biometrika 26, 1934). */
+export function rateInterval({ hits, trials }: Shows): [number, number] {
+  if (trials === 0) return [0, 1];
+  const low = hits === 0 ? 0 : solve((rate) => 1 - atMost(hits - 1, trials, rate));
+  const high = hits === trials ? 1 : solve((rate) => 1 - atMost(hits, trials, rate), 0.975);
+  return [low, high];
+}
+
+/** The chance of at most so many hits at a rate. */
+function atMost(hits: number, trials: number, rate: number): number {
+  if (rate <= 0) return 1;
+  if (rate >= 1) return hits >= trials ? 1 : 0;
+  let sum = 0;
+  for (let one = 0; one <= hits; one++) {
+    sum += Math.exp(
+      logChoose(trials, one) + one * Math.log(rate) + (trials - one) * Math.log1p(-rate),
+    );
+  }
+  return sum;
+}
+
+/** Where a growing function of a rate reaches a value. */
+function solve(grows: (rate: number) => number, value = 0.025): number {
+  let [low, high] = [0, 1];
+  for (let step = 0; step < 50; step++) {
+    const middle = (low + high) / 2;
+    if (grows(middle) < value) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+}
+
+/** The middle one, or the mean of both; null of none. */
+export function median(values: readonly number[]): number | null {
+  const sorted = values.toSorted((a, b) => a - b);
+  const half = Math.floor(sorted.length / 2);
+  const [low, high] = [sorted[sorted.length % 2 === 0 ? half - 1 : half], sorted[half]];
+  return low === undefined || high === undefined ? null : (low + high) / 2;
+}

@@ -1,0 +1,109 @@
+import type { StoredTrial } from '../../history/results.ts';
+import type { CellKernel } from '../../night/cell-items.ts';
+import type { TrialFacts } from '../../night/judge-trial.ts';
+import type { KernelFacts, RunResult } from '../../records/run-result.ts';
+import type { TrialResult } from '../../records/trial.ts';
+import { type Untestable, verdictPhrase } from '../../verdict.ts';
+
+/** What is kept of a trial to judge it by. `run` is below the night's folder. */
+export function factsOf(trial: TrialResult, run: string): TrialFacts {
+  const {
+    id,
+    seed,
+    verdict,
+    end,
+    ledger,
+    witnesses,
+    absentWitnesses = [],
+    splats,
+    timings,
+  } = trial;
+  const { deadBefore, deadAfter, incomplete } = ledger;
+  return {
+    id,
+    run,
+    seed,
+    verdict,
+    end,
+    deadBefore,
+    deadAfter,
+    incomplete,
+    witnesses,
+    absentWitnesses,
+    splats: splats.map(({ signature, title, known = false }) => ({ key: signature, title, known })),
+    totalMs: timings.totalMs,
+    firstSplatMs: timings.firstSplatMs,
+  };
+}
+
+/** A trial as the history keeps it. */
+export function storedTrial(facts: TrialFacts, purpose: StoredTrial['purpose']): StoredTrial {
+  const { id, run, seed, verdict, totalMs, firstSplatMs } = facts;
+  return {
+    purpose,
+    trial: id,
+    run,
+    seed,
+    verdict: verdict.kind,
+    because: 'because' in verdict ? verdict.because : '',
+    totalMs: Math.round(totalMs),
+    firstSplatMs,
+    facts: JSON.stringify(facts),
+  };
+}
+
+/** What a night has of a machine: the kernel with the guests of one size on it. */
+export interface MachineFacts {
+  /** Nothing is left to run of it. */
+  readonly done: boolean;
+  readonly kernel: CellKernel;
+  readonly untestable?: Untestable;
+  readonly failure?: { readonly message: string; readonly log: string };
+  readonly missedControls: readonly string[];
+  readonly bootSplats: readonly {
+    readonly key: string;
+    readonly title: string;
+    readonly known: boolean;
+  }[];
+  /** By lock class, those acquired while it was held. */
+  readonly locks?: Readonly<Record<string, readonly string[]>>;
+}
+
+export const noKernel: CellKernel = {
+  sha: null,
+  source: null,
+  release: null,
+  kernelId: null,
+  image: null,
+  ranOn: null,
+};
+
+/** The kernel of a cell as the night tells it. */
+export function kernelOf(
+  facts: KernelFacts | null,
+  ranOn: string | null,
+  sha: string | null,
+): CellKernel {
+  if (facts === null) return { ...noKernel, sha };
+  const { source, release, id, imageDigest } = facts;
+  return { sha, source, release, kernelId: id, image: imageDigest, ranOn };
+}
+
+/** What a run tells of its machine; `sha` is what its kernel stood at. */
+export function machineFacts(result: RunResult, sha: string | null): MachineFacts {
+  const controls = result.trials.filter(({ canary }) => canary !== undefined);
+  const { verdict } = result;
+  return {
+    done: true,
+    kernel: kernelOf(result.kernel, result.accel, sha),
+    ...(verdict.kind === 'untestable' ? { untestable: verdict } : {}),
+    missedControls: controls
+      .filter((one) => one.verdict.kind !== 'clean')
+      .map((one) => `${one.canary} (${verdictPhrase(one.verdict)})`),
+    bootSplats: result.bootSplats.map(({ signature, title, known = false }) => ({
+      key: signature,
+      title,
+      known,
+    })),
+  };
+}

@@ -1,0 +1,174 @@
+import { closeNight, type StoredResult } from '../../history/close-night.ts';
+import type { History } from '../../history/database.ts';
+import { closedNights, type StoredNight } from '../../history/nights.ts';
+import type { NamedCell } from '../../night/cells.ts';
+import type { JudgedCell } from '../../night/judge-cell.ts';
+import type { JudgedNight } from '../../night/judge-night.ts';
+import { median } from '../../night/statistics.ts';
+import type { KnownIssue } from '../../records/known-issues.ts';
+import type { NightCell, NightItem, NightRecord } from '../../records/night.ts';
+import { writtenBy } from '../../trial/written-by.ts';
+import { storedCell } from './run-machine.ts';
+import { trendsOf } from './trends.ts';
+
+/** A night that is judged, as a record; and in the history, where it is closed. */
+export async function finishNight(
+  history: History,
+  night: StoredNight,
+  judged: JudgedNight,
+  told: {
+    readonly nowMs: number;
+    readonly known: readonly KnownIssue[];
+    /** All cells of the matrix. */
+    readonly matrixCells: readonly NamedCell[];
+    readonly notes: readonly string[];
+  },
+): Promise<NightRecord> {
+  const [before] = closedNights(history, 1, night.id);
+  const trends = judged.cells.flatMap((cell) => trendsOf(history, cell));
+  const record: NightRecord = {
+    schema: 'splat-night/1',
+    harness: writtenBy(),
+    night: night.name,
+    endedAt: new Date(told.nowMs).toISOString(),
+    matrix: { file: night.matrixFile, digest: night.matrixDigest },
+    verdict: judged.verdict,
+    exitCode: judged.exitCode,
+    before: before?.name ?? null,
+    cells: judged.cells.map(nightCell),
+    ...judged.lists,
+    dropped: droppedCells(history, before, told.matrixCells),
+    trends,
+    locks: [],
+    notes: [...told.notes, ...movedNotes(judged.cells), ...judged.notes],
+  };
+  await closeNight(history, night, {
+    endedMs: told.nowMs,
+    verdict: JSON.stringify(judged.verdict),
+    exitCode: judged.exitCode,
+    results: judged.cells.map((cell) => storedResult(cell)),
+    issues: judged.cells.flatMap(({ input, updates }) =>
+      updates.map((update) => ({ ...update, ranOn: input.kernel.ranOn ?? '' })),
+    ),
+    known: told.known.map((issue) => ({
+      entry: JSON.stringify(issue),
+      matched: judged.matched.includes(issue),
+    })),
+  });
+  return record;
+}
+
+function nightCell({ input, trials, verdict, class: kind, because }: JudgedCell): NightCell {
+  const { cell, kernel, planned } = input;
+  const splats = new Map<string, NightCell['splats'][number]>();
+  for (const trial of trials) {
+    for (const splat of [...trial.fresh, ...trial.known]) {
+      const { key, title } = splat;
+      splats.set(key, {
+        signature: key === title ? '' : key,
+        title,
+        hits: (splats.get(key)?.hits ?? 0) + 1,
+        known: trial.known.includes(splat),
+      });
+    }
+  }
+  const { id, ...described } = cell;
+  return {
+    id,
+    ...cellFields(described),
+    ...kernel,
+    verdict,
+    class: kind,
+    ...(because === undefined ? {} : { because }),
+    planned,
+    trials: trials.map((trial) => ({
+      id: trial.facts.id,
+      run: trial.facts.run,
+      seed: trial.facts.seed,
+      verdict: trial.verdict,
+      totalMs: trial.facts.totalMs,
+    })),
+    splats: [...splats.values()],
+    witnesses: sumWitnesses(trials),
+    durationMs: trials.reduce((sum, { facts }) => sum + facts.totalMs, 0),
+    firstSplatMs: firstSplat(trials),
+  };
+}
+
+/** Without what the plan keeps beside them. */
+function cellFields(cell: Omit<NamedCell, 'id'>): Omit<NamedCell, 'id'> {
+  const { kernel, series, config, configBase, arch, accel, guest, gpu, memoryMib, cpus, workload } =
+    cell;
+  const base = configBase === undefined ? {} : { configBase };
+  return { kernel, series, config, ...base, arch, accel, guest, gpu, memoryMib, cpus, workload };
+}
+
+function sumWitnesses(trials: JudgedCell['trials']): Readonly<Record<string, number>> {
+  const sums: Record<string, number> = {};
+  for (const { facts } of trials) {
+    for (const [name, count] of Object.entries(facts.witnesses)) {
+      sums[name] = (sums[name] ?? 0) + count;
+    }
+  }
+  return sums;
+}
+
+function firstSplat(trials: JudgedCell['trials']): number | null {
+  return median(trials.flatMap(({ facts }) => facts.firstSplatMs ?? []));
+}
+
+function storedResult(cell: JudgedCell): StoredResult {
+  const { input, trials, verdict, because = '' } = cell;
+  const { kernelId, ...kernel } = input.kernel;
+  const sums = sumWitnesses(trials);
+  return {
+    cell: storedCell(input.cell),
+    class: cell.class,
+    verdict: verdict.kind,
+    because: 'because' in verdict ? verdict.because : because,
+    ...kernel,
+    kernel: kernelId,
+    fragments: null,
+    trials: trials.length,
+    totalMs: Math.round(trials.reduce((sum, { facts }) => sum + facts.totalMs, 0)),
+    firstSplatMs: firstSplat(trials),
+    witnesses: Object.fromEntries(
+      Object.entries(sums).map(([name, count]) => [name, count / trials.length]),
+    ),
+  };
+}
+
+/** Cells of the night before that the matrix does not have any more: told once, for that night is the last that had them. */
+function droppedCells(
+  history: History,
+  before: StoredNight | undefined,
+  matrixCells: readonly NamedCell[],
+): readonly NightItem[] {
+  if (before === undefined) return [];
+  const there = new Set(matrixCells.map(({ id }) => id));
+  return history
+    .all(
+      'SELECT c.cell, c.name FROM results r JOIN cells c ON c.id = r.cell WHERE r.night = ?',
+      before.id,
+    )
+    .filter((row) => !there.has(String(row['cell'])))
+    .map((row) => ({
+      cell: String(row['cell']),
+      because: `the matrix has no ${String(row['name'])} any more`,
+      lastSeen: before.name,
+    }));
+}
+
+/** A branch that was moved elsewhere has no range of commits. */
+function movedNotes(cells: readonly JudgedCell[]): readonly string[] {
+  const moved = cells.flatMap(({ input, items }) =>
+    items.flatMap(({ item: { range } }) =>
+      range !== undefined && range.from !== null && range.to !== null && !range.isKnown
+        ? [
+            `${input.cell.kernel} was moved: ${range.from.slice(0, 12)} is no ancestor of ${range.to.slice(0, 12)}`,
+          ]
+        : [],
+    ),
+  );
+  return [...new Set(moved)];
+}

@@ -1,0 +1,120 @@
+import { defaultArch } from '../../arch.ts';
+import { HarnessError } from '../../errors.ts';
+import { defaultGpu } from '../../guest/devices.ts';
+import type { History } from '../../history/database.ts';
+import { beginNight, closedNights } from '../../history/nights.ts';
+import { pastOf } from '../../history/past.ts';
+import { insertTrial } from '../../history/results.ts';
+import type { CellInput } from '../../night/cell-items.ts';
+import { cellId } from '../../night/cells.ts';
+import type { PlannedCell } from '../../night/choose.ts';
+import { judgeNight } from '../../night/judge-night.ts';
+import type { RunRecord } from '../../records/run-request.ts';
+import type { RunResult } from '../../records/run-result.ts';
+import type { TrialResult } from '../../records/trial.ts';
+import { factsOf, kernelOf, machineFacts, storedTrial } from './facts.ts';
+import { finishNight } from './finish-night.ts';
+import { storedCell } from './run-machine.ts';
+
+/**
+ * Takes a run of `splat run` into the history, as a night of its own: its cells are those of a matrix that names the same. Runs are
+ * imported in the order in which they were run. Resolves to the name of the night; throws `usage` for a run that is older than
+ * what the history has, or whose signatures were made by other rules.
+ */
+export async function importRun(
+  history: History,
+  dir: string,
+  { request, startedAt, harness }: RunRecord,
+  result: RunResult,
+): Promise<string> {
+  const name = `${new Date(startedAt).toISOString().slice(0, 19)}Z`;
+  const [newest] = closedNights(history, 1);
+  if (newest !== undefined && newest.name >= name) {
+    throw new HarnessError(
+      'usage',
+      `${dir} is of ${name}, and the history goes up to ${newest.name}: runs are imported in their order`,
+    );
+  }
+  const trials = result.trials.filter(({ canary }) => canary === undefined);
+  const cells = cellsOf(request, trials);
+  const startedMs = Date.parse(startedAt);
+  const night = await beginNight(history, {
+    name,
+    matrixFile: 'splat history import',
+    matrixDigest: '',
+    dir,
+    plan: JSON.stringify({ cells }),
+    startedMs,
+    harness,
+  });
+  const kernel = kernelOf(result.kernel, result.accel, null);
+  const inputs = inputsOf(cells, trials, result);
+  await history.write((run) => {
+    for (const { cell, trials: own } of inputs) {
+      for (const one of own) {
+        insertTrial(run, night.id, storedCell(cell), storedTrial(one, 'plan'));
+      }
+    }
+  });
+  const judged = judgeNight({
+    night: name,
+    nowMs: startedMs,
+    known: [],
+    workloadsNamed: false,
+    cells: inputs,
+    pastOf: (id) => pastOf(history, id, kernel.ranOn),
+    lastMatched: () => undefined,
+    nightsBefore: [],
+  });
+  await finishNight(history, night, judged, {
+    nowMs: startedMs + result.timings.totalMs,
+    known: [],
+    matrixCells: cells,
+    notes: [],
+  });
+  return name;
+}
+
+/** The cells of a run, as a matrix that names the same has them. */
+function cellsOf(
+  request: RunRecord['request'],
+  trials: readonly TrialResult[],
+): readonly PlannedCell[] {
+  return [...new Set(trials.map(({ workload }) => workload))].map((workload) => {
+    const cell = {
+      kernel: request.kernel,
+      series: request.series.map((one) => one.name),
+      config: request.configs.map((one) => one.name),
+      ...(request.configBase === null ? {} : { configBase: request.configBase.name }),
+      arch: defaultArch.name,
+      accel: request.accel,
+      guest: request.guest,
+      gpu: defaultGpu.name,
+      memoryMib: request.memoryMiB,
+      cpus: request.cpus,
+      workload,
+    };
+    const planned = trials.filter((trial) => trial.workload === workload).length;
+    return { id: cellId(cell), ...cell, planned };
+  });
+}
+
+function inputsOf(
+  cells: readonly PlannedCell[],
+  trials: readonly TrialResult[],
+  result: RunResult,
+): readonly CellInput[] {
+  const facts = machineFacts(result, null);
+  return cells.map((cell, index) => ({
+    cell,
+    kernel: facts.kernel,
+    planned: cell.planned,
+    trials: trials
+      .filter(({ workload }) => workload === cell.workload)
+      .map((one) => factsOf(one, '.')),
+    cutShort: false,
+    missedControls: facts.missedControls,
+    bootSplats: index === 0 ? facts.bootSplats : [],
+    isForward: false,
+  }));
+}

@@ -1,0 +1,244 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HarnessError, isHarnessError } from '../../errors.ts';
+import type { Emit } from '../../events.ts';
+import type { AccelChoice } from '../../guest/accel.ts';
+import type { History } from '../../history/database.ts';
+import { keepMachine, keepTrial, type StoredTrial } from '../../history/results.ts';
+import { makeFolder, readIfThere, writeWhole } from '../../host/disk.ts';
+import { cellName, machineKey, type NamedCell } from '../../night/cells.ts';
+import type { PlannedCell } from '../../night/choose.ts';
+import type { TrialFacts } from '../../night/judge-trial.ts';
+import type { TrialResult } from '../../records/trial.ts';
+import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
+import { trialSeed } from '../../trial/plan-trials.ts';
+import { type FinishedRun, runAsked } from '../run/asked-run.ts';
+import type { AskedRun } from '../run/keep-inputs.ts';
+import { factsOf, type MachineFacts, machineFacts, noKernel, storedTrial } from './facts.ts';
+import type { NightPlan } from './plan-night.ts';
+
+/** A night that runs. */
+export interface NightWork {
+  readonly history: History;
+  readonly night: { readonly id: number; readonly name: string; readonly dir: string };
+  readonly plan: NightPlan;
+  /** The matrix file's folder. */
+  readonly cwd: string;
+  readonly cacheRoot: string;
+  readonly jobs: number | undefined;
+  readonly runId: string;
+  /** Fires at an interruption, and when the budget is spent. */
+  readonly signal: AbortSignal;
+  readonly isSpent: () => boolean;
+  readonly emit: Emit;
+  /** Writes what a run directory holds besides. */
+  readonly writeRun: (run: FinishedRun) => Promise<void>;
+}
+
+/** Tries again after a fault of the host, as long as each try gets some trials further. */
+const mostTries = 4;
+
+/**
+ * Runs what is left of the cells of one machine, as `splat run` would: one kernel, one boot, its controls, all workloads. Each trial
+ * is in the history as it ends. Resolves to what is known of the machine; a fault of the host is in it and is not thrown.
+ */
+export async function runMachine(
+  cells: readonly PlannedCell[],
+  done: ReadonlyMap<string, ReadonlySet<string>>,
+  work: NightWork,
+): Promise<MachineFacts> {
+  const [first] = cells;
+  if (first === undefined) throw new HarnessError('internal', 'a machine without cells');
+  const finished = new Map(cells.map(({ id }) => [id, new Set(done.get(id))]));
+  const count = (): number => [...finished.values()].reduce((sum, ids) => sum + ids.size, 0);
+  for (let attempt = 1; ; attempt++) {
+    const before = count();
+    try {
+      return await runOnce(cells, finished, work);
+    } catch (error) {
+      if (isHarnessError(error, 'interrupted')) throw error;
+      const failed = await keepFailure(error, first, work);
+      const isHopeless = count() === before || isHarnessError(error, 'usage', 'config');
+      if (isHopeless || attempt === mostTries) return failed;
+      work.emit({
+        kind: 'note',
+        text: `${failed.failure?.message}; going on with the other trials`,
+      });
+    }
+  }
+}
+
+async function runOnce(
+  cells: readonly PlannedCell[],
+  finished: ReadonlyMap<string, Set<string>>,
+  work: NightWork,
+): Promise<MachineFacts> {
+  const [first] = cells as readonly [PlannedCell];
+  const { plan, night, history } = work;
+  const { run, dir } = await nextRun(work);
+  const names = new Map<string, PlannedCell>();
+  const { result } = await runAsked(
+    { ...askedRun(cells, work), repeat: plan.repeat, seed: seedOf(night.name, first) },
+    {
+      ...runOptions(dir, work),
+      arrange: (chosen) => arrange(chosen, cells, names),
+      isWanted: ({ id, workload }) =>
+        workload.canary !== undefined ||
+        finished.get(names.get(workload.name)?.id ?? '')?.has(id) !== true,
+      onTrialEnd: async (trial) => {
+        const cell = trial.canary === undefined ? names.get(trial.workload) : undefined;
+        if (cell === undefined) return;
+        await keepTrial(
+          history,
+          night.id,
+          storedCell(cell),
+          storedTrial(factsOf(trial, run), 'plan'),
+        );
+        finished.get(cell.id)?.add(trial.id);
+      },
+    },
+  ).then(async (one) => {
+    await work.writeRun(one);
+    return one;
+  });
+  const facts = machineFacts(result, plan.pins[first.kernel]?.sha ?? null);
+  await keepMachine(history, night.id, machineKey(first), JSON.stringify(facts));
+  return facts;
+}
+
+/** A trial that is run besides the plan. */
+export interface ExtraTrials {
+  readonly purpose: StoredTrial['purpose'];
+  readonly repeat: number;
+  readonly cold: boolean;
+  /** Of another night, when the store has it. */
+  readonly kernelId?: string;
+}
+
+/** Runs a cell's workload again, with other seeds; the trials are in the history, too. */
+export async function runExtra(
+  cell: PlannedCell,
+  { purpose, repeat, cold, kernelId }: ExtraTrials,
+  work: NightWork,
+): Promise<readonly TrialFacts[]> {
+  const { night, history } = work;
+  const { run, dir } = await nextRun(work);
+  const facts: TrialFacts[] = [];
+  const names = new Map<string, PlannedCell>();
+  const finished = await runAsked(
+    {
+      ...askedRun([cell], work),
+      repeat,
+      cold,
+      seed: trialSeed(seedOf(night.name, cell), `${purpose} ${cell.id}`),
+    },
+    {
+      ...runOptions(dir, work),
+      ...(kernelId === undefined ? {} : { kernelId }),
+      arrange: (chosen) => arrange(chosen, [cell], names),
+      // The controls of this kernel were seen.
+      isWanted: ({ workload }) => workload.canary === undefined,
+      onTrialEnd: async (trial: TrialResult) => {
+        const one = factsOf(trial, run);
+        facts.push(one);
+        await keepTrial(history, night.id, storedCell(cell), storedTrial(one, purpose));
+      },
+    },
+  );
+  await work.writeRun(finished);
+  return facts;
+}
+
+/** The workloads in the order of their cells, each with its cell by the name its trials go by. */
+function arrange(
+  chosen: readonly ChosenWorkload[],
+  cells: readonly PlannedCell[],
+  names: Map<string, PlannedCell>,
+): readonly ChosenWorkload[] {
+  const table = new Map(
+    chosen.flatMap((one) => (one.upload === undefined ? [[one.workload.name, one] as const] : [])),
+  );
+  // The user's own come in the order they were named in.
+  const own = chosen.filter(({ upload }) => upload !== undefined);
+  return cells.flatMap((cell) => {
+    const one = table.get(cell.workload) ?? own.shift();
+    if (one === undefined) return [];
+    names.set(one.workload.name, cell);
+    return [one];
+  });
+}
+
+function askedRun(cells: readonly PlannedCell[], { plan, cwd }: NightWork): AskedRun {
+  const [first] = cells as readonly [PlannedCell];
+  return {
+    kernel: plan.pins[first.kernel]?.kernel ?? first.kernel,
+    cwd,
+    series: first.series,
+    configs: first.config,
+    configBase: first.configBase,
+    guest: first.guest,
+    workloads: cells.map(({ workload }) => workload),
+    workloadArgs: [],
+    baseline: undefined,
+    accel: first.accel as AccelChoice,
+    memoryMiB: first.memoryMib,
+    cpus: first.cpus,
+    seed: 0,
+    repeat: 1,
+    cold: false,
+    durationMs: undefined,
+    trials: undefined,
+  };
+}
+
+function runOptions(dir: string, work: NightWork) {
+  const { runId, cacheRoot, jobs, signal, emit } = work;
+  return { openDirectory: async () => dir, runId, cacheRoot, jobs, signal, emit };
+}
+
+/** A seed of the night and the cell: the same when a night is gone on with, another one each night. */
+function seedOf(night: string, cell: PlannedCell): number {
+  return trialSeed(0, `${night} ${machineKey(cell)}`);
+}
+
+export function storedCell(cell: NamedCell & { readonly planned?: number }): {
+  id: string;
+  name: string;
+  described: string;
+} {
+  const { id, planned: _planned, ...described } = cell;
+  return { id, name: cellName(cell), described: JSON.stringify(described) };
+}
+
+async function nextRun({
+  night,
+}: NightWork): Promise<{ readonly run: string; readonly dir: string }> {
+  const names = (await readIfThere(readdir(join(night.dir, 'runs')))) ?? [];
+  const number = Math.max(0, ...names.map((name) => Number.parseInt(name, 10) || 0)) + 1;
+  const run = `runs/${number}`;
+  const dir = join(night.dir, run);
+  await makeFolder(dir);
+  return { run, dir };
+}
+
+/** Whatever was thrown, as a log in the night's folder and as facts of the machine. */
+async function keepFailure(
+  error: unknown,
+  cell: PlannedCell,
+  { night, plan }: NightWork,
+): Promise<MachineFacts> {
+  const message = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+  const output = error instanceof HarnessError ? (error.output ?? '') : '';
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  await makeFolder(join(night.dir, 'failures'));
+  const log = `failures/${cell.id}.log`;
+  await writeWhole(join(night.dir, log), `${message}\n\n${output}\n\n${stack}\n`);
+  const sha = plan.pins[cell.kernel]?.sha ?? null;
+  return {
+    done: false,
+    kernel: { ...noKernel, sha },
+    failure: { message, log },
+    missedControls: [],
+    bootSplats: [],
+  };
+}

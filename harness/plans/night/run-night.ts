@@ -1,0 +1,203 @@
+import { HarnessError, isHarnessError } from '../../errors.ts';
+import { closedNights } from '../../history/nights.ts';
+import { lastMatched, pastOf } from '../../history/past.ts';
+import { machinesOf, trialsOf } from '../../history/results.ts';
+import { startDeadline } from '../../host/deadline.ts';
+import { runGit } from '../../host/git.ts';
+import type { CellInput, CellPast } from '../../night/cell-items.ts';
+import { machineKey } from '../../night/cells.ts';
+import type { PlannedCell } from '../../night/choose.ts';
+import { type JudgedNight, judgeNight, type NightInput } from '../../night/judge-night.ts';
+import type { TrialFacts } from '../../night/judge-trial.ts';
+import type { KnownIssue } from '../../records/known-issues.ts';
+import { type MachineFacts, noKernel } from './facts.ts';
+import { type NightWork, runExtra, runMachine } from './run-machine.ts';
+
+export interface NightRequest extends Omit<NightWork, 'signal' | 'isSpent'> {
+  readonly signal: AbortSignal;
+  /** Milliseconds that are left of the budget; undefined: as long as it takes. */
+  readonly leftMs: number | undefined;
+  readonly known: readonly KnownIssue[];
+  readonly now: () => number;
+}
+
+/** Runs what is left of a night, and judges it. Everything but an interruption ends in a judgement. */
+export async function runNight(request: NightRequest): Promise<JudgedNight> {
+  const stop = new AbortController();
+  const spent = new HarnessError('interrupted', 'the budget is spent');
+  using _deadline = startDeadline(request.signal, request.leftMs ?? longestMs, () =>
+    stop.abort(request.signal.aborted ? request.signal.reason : spent),
+  );
+  const isSpent = (): boolean => stop.signal.reason === spent;
+  const work: NightWork = { ...request, signal: stop.signal, isSpent };
+  const machines = await runMachines(work);
+  await lookAgain(request, work, machines);
+  return gather(request, work, machines);
+}
+
+/** What setTimeout() takes at most: 24 days. */
+const longestMs = 2 ** 31 - 1;
+
+async function runMachines(work: NightWork): Promise<Map<string, MachineFacts>> {
+  const { history, night, plan } = work;
+  const machines = new Map(
+    [...machinesOf(history, night.id)].map(
+      ([key, facts]) => [key, JSON.parse(facts) as MachineFacts] as const,
+    ),
+  );
+  for (const key of new Set(plan.cells.map(machineKey))) {
+    const cells = plan.cells.filter((cell) => machineKey(cell) === key);
+    if (machines.get(key)?.done === true || work.isSpent()) continue;
+    try {
+      machines.set(key, await runMachine(cells, finishedTrials(work), work));
+    } catch (error) {
+      if (!isHarnessError(error, 'interrupted') || !work.isSpent()) throw error;
+    }
+  }
+  return machines;
+}
+
+/** Ids of the trials that have a result, by cell. */
+function finishedTrials({ history, night }: NightWork): ReadonlyMap<string, ReadonlySet<string>> {
+  const found = new Map<string, Set<string>>();
+  for (const { cell, trial, purpose } of trialsOf(history, night.id)) {
+    if (purpose === 'plan') found.set(cell, (found.get(cell) ?? new Set()).add(trial));
+  }
+  return found;
+}
+
+/** Another seed may not meet the known splat that left every trial of a cell blind. */
+async function lookAgain(
+  request: NightRequest,
+  work: NightWork,
+  machines: ReadonlyMap<string, MachineFacts>,
+): Promise<void> {
+  const { cells } = await gather(request, work, machines);
+  const again = new Set(
+    trialsOf(request.history, request.night.id)
+      .filter(({ purpose }) => purpose === 'blind')
+      .map(({ cell }) => cell),
+  );
+  for (const { trials, input } of cells) {
+    const planned = work.plan.cells.find(({ id }) => id === input.cell.id);
+    const isBlind = trials.length > 0 && trials.every(({ blind }) => blind);
+    if (!isBlind || planned === undefined || again.has(planned.id) || work.isSpent()) continue;
+    await despiteFaults(work, `${planned.workload} once more, for it was blind`, async () =>
+      runExtra(
+        planned,
+        { purpose: 'blind', repeat: Math.max(2, planned.planned), cold: false },
+        work,
+      ),
+    );
+  }
+}
+
+/** What is not of the plan may fail, and is told. */
+async function despiteFaults<T>(
+  work: NightWork,
+  what: string,
+  run: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await run();
+  } catch (error) {
+    if (isHarnessError(error, 'interrupted') && !work.isSpent()) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    work.emit({ kind: 'note', text: `${what}: ${why}` });
+    return undefined;
+  }
+}
+
+/** Judges what there is of a night. */
+async function gather(
+  request: NightRequest,
+  work: NightWork,
+  machines: ReadonlyMap<string, MachineFacts>,
+): Promise<JudgedNight> {
+  const { history, night, plan } = work;
+  const trials = judgedTrials(work);
+  const pasts = new Map<string, CellPast>();
+  const cells: CellInput[] = [];
+  const begun = new Set<string>();
+  for (const cell of [...plan.cells, ...plan.left]) {
+    const key = machineKey(cell);
+    const past = pastOf(history, cell.id, machines.get(key)?.kernel.ranOn ?? null);
+    pasts.set(cell.id, past);
+    const gathered = {
+      machine: machines.get(key),
+      isFirst: !begun.has(key),
+      trials: trials.get(cell.id) ?? [],
+      isForward: await isForward(past, cell, work),
+    };
+    cells.push(inputOf(cell, gathered, work));
+    begun.add(key);
+  }
+  const input: NightInput = {
+    night: night.name,
+    nowMs: request.now(),
+    known: request.known,
+    workloadsNamed: plan.workloadsNamed,
+    cells,
+    pastOf: (id) => pasts.get(id) ?? { issues: [] },
+    lastMatched: (issue) => lastMatched(history, JSON.stringify(issue)),
+    nightsBefore: closedNights(history, 14, night.id).map(({ name }) => name),
+  };
+  return judgeNight(input);
+}
+
+/** Trials that a night is judged by, with whether each is of the plan; by cell. */
+function judgedTrials({ history, night }: NightWork) {
+  const found = new Map<string, { readonly isPlanned: boolean; readonly facts: TrialFacts }[]>();
+  for (const { cell, purpose, facts } of trialsOf(history, night.id)) {
+    if (purpose !== 'plan' && purpose !== 'blind') continue;
+    const one = { isPlanned: purpose === 'plan', facts: JSON.parse(facts) as TrialFacts };
+    found.set(cell, [...(found.get(cell) ?? []), one]);
+  }
+  return found;
+}
+
+function inputOf(
+  cell: PlannedCell,
+  {
+    machine,
+    isFirst,
+    trials,
+    isForward: goesOn,
+  }: {
+    readonly machine: MachineFacts | undefined;
+    /** Of the cells of its machine. */
+    readonly isFirst: boolean;
+    readonly trials: readonly { readonly isPlanned: boolean; readonly facts: TrialFacts }[];
+    readonly isForward: boolean;
+  },
+  { plan, isSpent }: NightWork,
+): CellInput {
+  const { untestable, failure, missedControls = [], bootSplats = [] } = machine ?? {};
+  const planned = trials.filter(({ isPlanned }) => isPlanned).length;
+  const failed = planned < cell.planned ? failure : undefined;
+  return {
+    cell,
+    kernel: machine?.kernel ?? { ...noKernel, sha: plan.pins[cell.kernel]?.sha ?? null },
+    planned: plan.left.some(({ id }) => id === cell.id)
+      ? 0
+      : cell.planned + trials.length - planned,
+    trials: trials.map(({ facts }) => facts),
+    cutShort: isSpent(),
+    ...(untestable === undefined ? {} : { untestable }),
+    ...(failed === undefined ? {} : { failure: failed }),
+    missedControls,
+    bootSplats: isFirst ? bootSplats : [],
+    isForward: goesOn,
+  };
+}
+
+/** Whether the branch went on from where the cell was last tested, rather than elsewhere. */
+async function isForward(past: CellPast, cell: PlannedCell, work: NightWork): Promise<boolean> {
+  const from = past.tested?.sha ?? null;
+  const { sha, tree } = work.plan.pins[cell.kernel] ?? { sha: null };
+  if (from === null || sha === null || tree === undefined) return false;
+  if (from === sha) return true;
+  const args = ['merge-base', '--is-ancestor', from, sha];
+  const end = await runGit(args, { signal: work.signal, cwd: tree, okCodes: [0, 1, 128] });
+  return end.exitCode === 0;
+}

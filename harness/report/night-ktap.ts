@@ -1,0 +1,27 @@
+import type { NightCell, NightRecord } from '../records/night.ts';
+import { cellTitle } from './night-words.ts';
+import { plain } from './plain.ts';
+
+/** KTAP version 1 of a night, a test a cell; what is new, and what proves nothing, is not ok. */
+export function formatNightKtap(night: NightRecord): string {
+  const lines = night.cells.map((cell, index) => cellLine(cell, index + 1, night));
+  return ['KTAP version 1', `1..${lines.length}`, ...lines, ''].join('\n');
+}
+
+function cellLine(cell: NightCell, number: number, night: NightRecord): string {
+  const test = `${number} ${comment(cellTitle(night, cell.id))}`;
+  const { class: kind, because = '', splats } = cell;
+  if (kind === 'clean') return `ok ${test}`;
+  if (passing.includes(kind)) return `ok ${test} # ${kind}`;
+  if (skipped.includes(kind)) return `ok ${test} # SKIP ${kind}: ${comment(because)}`;
+  const titles = splats.flatMap(({ known, title }) => (known ? [] : [title]));
+  return `not ok ${test} # ${kind}: ${comment(titles.length > 0 ? titles.join('; ') : because)}`;
+}
+
+const passing: readonly NightCell['class'][] = ['known', 'gone', 'repaired', 'rateChanged'];
+const skipped: readonly NightCell['class'][] = ['notRun', 'notThere'];
+
+/** A second `#` would begin a directive. */
+function comment(text: string): string {
+  return plain(text).replaceAll('#', '.');
+}

@@ -1,0 +1,51 @@
+import type { NightItem, NightRecord } from '../records/night.ts';
+import { cellTitle, itemDetails, nightLists } from './night-words.ts';
+import { plain } from './plain.ts';
+
+/** Rows of a list: a mail or a pull request with more of them is not read. */
+const mostRows = 50;
+
+/** The summary of a night, in Markdown: for a mail, a pull request, or the summary of a CI job. */
+export function formatNightMarkdown(night: NightRecord): string {
+  const { kind, because } = night.verdict;
+  const count = (one: string): number => night.cells.filter((cell) => cell.class === one).length;
+  const lines = [
+    `# Night ${night.night}: ${kind}${because === undefined ? '' : ` (${text(because)})`}`,
+    '',
+    `${night.cells.length} cells, ${count('clean')} clean. Matrix ${text(night.matrix.file)}, splat ${night.harness.version}.`,
+  ];
+  for (const [list, title] of nightLists) {
+    const items: readonly NightItem[] = night[list];
+    if (items.length === 0) continue;
+    lines.push('', `## ${title[0]?.toUpperCase()}${title.slice(1)}: ${items.length}`, '');
+    lines.push('| what | cell | |', '|---|---|---|');
+    for (const item of items.slice(0, mostRows)) {
+      const details = itemDetails(item, night).map(text).join('; ');
+      const what = text(item.title ?? list);
+      lines.push(`| ${what} | ${text(cellTitle(night, item.cell))} | ${details} |`);
+    }
+    if (items.length > mostRows) lines.push('', `and ${items.length - mostRows} more`);
+  }
+  if (night.trends.length > 0) {
+    lines.push(
+      '',
+      '## Less than usual',
+      '',
+      '| cell | witness | now | usually |',
+      '|---|---|---|---|',
+    );
+    for (const { cell, what, now, before } of night.trends) {
+      lines.push(
+        `| ${text(cellTitle(night, cell))} | ${text(what)} | ${now.toFixed(0)} | ${before.toFixed(0)} |`,
+      );
+    }
+  }
+  if (night.notes.length > 0)
+    lines.push('', '## Notes', '', ...night.notes.map((one) => `- ${text(one)}`));
+  return `${lines.join('\n')}\n`;
+}
+
+/** Whatever a kernel said, as text and nothing else. */
+function text(value: string): string {
+  return plain(value).replaceAll(/[\\`*_{}[\]<>#|~!&@]/g, (character) => `\\${character}`);
+}

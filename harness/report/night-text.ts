@@ -1,0 +1,49 @@
+import type { NightItem, NightRecord } from '../records/night.ts';
+import { cellTitle, itemDetails, nightLists } from './night-words.ts';
+import { plain } from './plain.ts';
+import { styleFor } from './style.ts';
+
+/** Lists of which the count tells enough, in a terminal. */
+const counted: readonly string[] = ['notThere', 'notRun', 'known'];
+const mostShown = 20;
+
+/** A night for a terminal: what is new first, and one line each. */
+export function describeNight(
+  night: NightRecord,
+  { colour, dir }: { readonly colour: boolean; readonly dir: string },
+): string {
+  const style = styleFor(colour);
+  const lines: string[] = [];
+  for (const [list, title] of nightLists) {
+    const items: readonly NightItem[] = night[list];
+    if (items.length === 0) continue;
+    const isBrief = counted.includes(list) && items.length > 5;
+    lines.push(style.strong(`${title}: ${items.length}`));
+    for (const item of isBrief ? [] : items.slice(0, mostShown)) {
+      lines.push(`  ${itemLine(item, night)}`);
+    }
+    if (!isBrief && items.length > mostShown) lines.push(`  and ${items.length - mostShown} more`);
+  }
+  for (const { cell, what, before, now } of night.trends) {
+    lines.push(
+      `less: ${cellTitle(night, cell)}: ${what} ${Math.round(now)}, usually ${Math.round(before)}`,
+    );
+  }
+  for (const { from, to } of night.locks) lines.push(`lock order: ${from} -> ${to}`);
+  for (const note of night.notes) lines.push(`note: ${note}`);
+  const clean = night.cells.filter((cell) => cell.class === 'clean').length;
+  const { kind, because } = night.verdict;
+  return [
+    ...lines.map(plain),
+    ...(lines.length === 0 ? [] : ['']),
+    `night    ${night.night}, ${night.cells.length} cells, ${clean} clean`,
+    `verdict  ${style.strong(kind)}${because === undefined ? '' : `: ${plain(because)}`}`,
+    `folder   ${plain(dir)}`,
+    '',
+  ].join('\n');
+}
+
+function itemLine(item: NightItem, night: NightRecord): string {
+  const what = [item.title, cellTitle(night, item.cell), ...itemDetails(item, night)];
+  return what.filter((part) => part !== undefined && part !== '').join('; ');
+}

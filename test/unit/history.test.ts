@@ -1,0 +1,180 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import {
+  backupHistory,
+  networkFileSystem,
+  openHistory,
+  requireIntact,
+} from '../../harness/history/database.ts';
+import { listIssues } from '../../harness/history/list-issues.ts';
+import { pastOf } from '../../harness/history/past.ts';
+import { importRun } from '../../harness/plans/night/import-run.ts';
+import { aRunRecord, aRunResult, aSplat, aTrialResult } from '../made-records.ts';
+
+const { signal } = new AbortController();
+
+function folder(t: Tap.Test): string {
+  const dir = mkdtempSync(join(tmpdir(), 'splat-history-'));
+  t.teardown(() => rmSync(dir, { recursive: true }));
+  return dir;
+}
+
+declare namespace Tap {
+  interface Test {
+    teardown: (end: () => void) => void;
+  }
+}
+
+void t.test(
+  'a file that is no history, damaged, of a later splat, or not there is refused in one line',
+  async (t) => {
+    const dir = folder(t);
+    const path = join(dir, 'h.db');
+    const open = async () =>
+      (await openHistory(path, { signal, create: false }))[Symbol.asyncDispose]();
+    await t.rejects(open(), { code: 'usage', message: /no such file; a night makes it$/ });
+    writeFileSync(path, 'root:x:0:0:root:/root:/bin/bash\n');
+    await t.rejects(open(), {
+      code: 'config',
+      message: /not a history of splat; name another file, or move it away$/,
+    });
+    rmSync(path);
+    {
+      await using history = await openHistory(path, { signal, create: true });
+      await history.write((run) => {
+        for (let at = 0; at < 5000; at++)
+          run('INSERT INTO signatures (key, title) VALUES (?, ?)', `k${at}`, 'x'.repeat(50));
+      });
+      requireIntact(history);
+      await backupHistory(history, join(dir, 'copy.db'));
+      await t.rejects(backupHistory(history, join(dir, 'copy.db')), {
+        code: 'usage',
+        message: /is there already/,
+      });
+    }
+    await open();
+    truncateSync(path, Math.floor(statSync(path).size / 2));
+    const read = async () => {
+      await using history = await openHistory(path, { signal, create: false });
+      requireIntact(history);
+    };
+    await t.rejects(read(), { code: 'config', message: /is damaged; put a backup in its place/ });
+    await using copy = await openHistory(join(dir, 'copy.db'), { signal, create: false });
+    t.match(copy.one('SELECT count(*) AS n FROM signatures'), { n: 5000 });
+    await copy.write((run) => run('PRAGMA user_version = 99'));
+    await t.rejects(openHistory(join(dir, 'copy.db'), { signal, create: false }), {
+      code: 'config',
+      message: /is of a later splat: version 99, and this splat reads up to \d+$/,
+    });
+  },
+);
+
+void t.test('a network file system is known by its type', (t) => {
+  t.equal(networkFileSystem(0x6969), 'NFS');
+  t.equal(networkFileSystem(-11_317_950), 'CIFS', 'statfs(2) has a signed word there');
+  t.equal(networkFileSystem(0xef53), undefined);
+  t.end();
+});
+
+/** Adds numbered rows, a transaction each, and says so after each; it ends by being killed. */
+const writer = `
+import { openHistory } from ${JSON.stringify(new URL('../../harness/history/database.ts', import.meta.url).href)};
+const [path, name] = process.argv.slice(2);
+const history = await openHistory(path, { signal: new AbortController().signal, create: true });
+for (let at = 0; ; at++) {
+  await history.write((run) => {
+    for (let part = 0; part < 20; part++) run('INSERT INTO signatures (key, title) VALUES (?, ?)', name + at + '.' + part, 'x'.repeat(200));
+  });
+  process.stdout.write(at + '\\n');
+}
+`;
+
+void t.test(
+  'two writers that are killed again and again lose nothing they were told is kept',
+  { timeout: 600_000 },
+  async (t) => {
+    const dir = folder(t);
+    const path = join(dir, 'h.db');
+    const program = join(dir, 'writer.mts');
+    writeFileSync(program, writer);
+    const kills = process.env['SPLAT_TEST_FULL'] ? 50 : 3;
+    const expected = new Map<string, number>();
+    const one = async (name: string): Promise<void> => {
+      const args = ['--import', 'tsx', program, path, name];
+      const child = spawn(process.execPath, args, {
+        cwd: new URL('../..', import.meta.url).pathname,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      let said = '';
+      child.stdout.on('data', (bytes: Buffer) => (said += bytes.toString()));
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      while (!said.includes('\n') && child.exitCode === null) await sleep(5);
+      await sleep(Math.random() * 200);
+      child.kill('SIGKILL');
+      await ended;
+      expected.set(name, said.split('\n').length - 1);
+    };
+    for (let at = 0; at < kills; at++) await Promise.all([one(`a${at}-`), one(`b${at}-`)]);
+    await using history = await openHistory(path, { signal, create: false });
+    requireIntact(history);
+    for (const [name, told] of expected) {
+      const [row] = history.all(
+        'SELECT count(*) AS n FROM signatures WHERE key LIKE ?',
+        `${name}%`,
+      );
+      const kept = Number(row?.['n']);
+      t.equal(kept % 20, 0, `${name}: transactions are whole`);
+      t.ok(kept / 20 >= told, `${name}: ${told} were told of, ${kept / 20} are there`);
+    }
+  },
+);
+
+function record(day: number) {
+  return { ...aRunRecord(), startedAt: `2026-01-0${day}T00:00:00.000Z` };
+}
+
+void t.test('runs are imported as nights, and what they saw is listed', async (t) => {
+  await using history = await openHistory(join(folder(t), 'h.db'), { signal, create: true });
+  const splat = aSplat({ title: 'WARNING in f', signature: 'warning-in-f-1' });
+  const seen = aTrialResult({
+    verdict: { kind: 'splat', titles: ['WARNING in f'] },
+    splats: [splat],
+  });
+  const clean = aTrialResult({ id: 'munmap.2' });
+  await importRun(history, '/a', record(1), aRunResult({ trials: [seen, clean] }));
+  await importRun(history, '/b', record(2), aRunResult({ trials: [aTrialResult(), clean] }));
+  await t.rejects(importRun(history, '/a', record(1), aRunResult()), {
+    code: 'usage',
+    message: /runs are imported in their order/,
+  });
+  const issues = listIssues(history, { sought: undefined, sinceMs: 0 });
+  t.match(issues, [
+    {
+      signature: 'warning-in-f-1',
+      hits: 1,
+      trials: 4,
+      state: 'open',
+      firstSeen: '2026-01-01T00:00:00Z',
+      lastSeen: '2026-01-01T00:00:00Z',
+    },
+  ]);
+  t.equal(listIssues(history, { sought: 'in f', sinceMs: 0 }).length, 1);
+  t.equal(listIssues(history, { sought: 'in g', sinceMs: 0 }).length, 0);
+  const cell = issues[0]?.cell ?? '';
+  t.match(pastOf(history, cell, 'tcg'), {
+    tested: { night: '2026-01-02T00:00:00Z' },
+    issues: [
+      {
+        nights: [
+          { hits: 1, trials: 2 },
+          { hits: 0, trials: 2 },
+        ],
+      },
+    ],
+  });
+  t.strictSame(pastOf(history, cell, 'kvm').issues, [], 'KVM is another past');
+});

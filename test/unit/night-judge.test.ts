@@ -1,0 +1,397 @@
+import t from 'tap';
+import type { CellInput, CellPast } from '../../harness/night/cell-items.ts';
+import { cellId, type NamedCell } from '../../harness/night/cells.ts';
+import { judgeNight } from '../../harness/night/judge-night.ts';
+import type { TrialFacts } from '../../harness/night/judge-trial.ts';
+import { chanceOfLuck, rateInterval, sameRateChance } from '../../harness/night/statistics.ts';
+import type { KnownIssue } from '../../harness/records/known-issues.ts';
+import { aCell } from '../made-records.ts';
+
+const tonight = '2026-11-29T03:00:00Z';
+const yesterday = '2026-11-28T03:00:00Z';
+const title = 'WARNING in f';
+const key = 'warning-in-f-0123';
+
+function trial(over: Partial<TrialFacts> = {}): TrialFacts {
+  return {
+    id: 'munmap',
+    run: 'runs/1',
+    seed: 1,
+    verdict: { kind: 'clean' },
+    end: { kind: 'exit', code: 0 },
+    deadBefore: [],
+    deadAfter: [],
+    incomplete: [],
+    witnesses: { w: 3 },
+    absentWitnesses: [],
+    splats: [],
+    totalMs: 1000,
+    firstSplatMs: null,
+    ...over,
+  };
+}
+
+/** A splat that leaves the detectors alive. */
+const splatting = (over: Partial<TrialFacts> = {}): TrialFacts =>
+  trial({
+    verdict: { kind: 'splat', titles: [title] },
+    splats: [{ key, title, known: false }],
+    firstSplatMs: 10,
+    ...over,
+  });
+
+function named(over: Partial<NamedCell> = {}): NamedCell {
+  const cell = aCell(over);
+  return { id: cellId(cell), ...cell };
+}
+
+function input(over: Partial<CellInput> = {}): CellInput {
+  const { trials = [trial(), trial({ id: 'munmap.2' })] } = over;
+  return {
+    cell: named(),
+    kernel: { sha: 'b', source: 's', release: '6.1', kernelId: 'k', image: 'i', ranOn: 'tcg' },
+    planned: 2,
+    trials,
+    cutShort: false,
+    missedControls: [],
+    bootSplats: [],
+    isForward: true,
+    ...over,
+  };
+}
+
+const testedYesterday: CellPast = {
+  tested: { night: yesterday, sha: 'a' },
+  last: { night: yesterday, verdict: 'clean', because: '' },
+  issues: [],
+};
+
+const openIssue: CellPast = {
+  ...testedYesterday,
+  issues: [
+    {
+      key,
+      title,
+      state: 'open',
+      firstSeen: yesterday,
+      lastSeen: yesterday,
+      since: yesterday,
+      nights: [{ night: yesterday, hits: 1, trials: 2 }],
+    },
+  ],
+};
+
+function judge(
+  cells: readonly CellInput[],
+  past: CellPast | ((cell: string) => CellPast) = testedYesterday,
+  over: {
+    known?: readonly KnownIssue[];
+    workloadsNamed?: boolean;
+    nights?: readonly string[];
+    matched?: string;
+  } = {},
+) {
+  return judgeNight({
+    night: tonight,
+    nowMs: Date.parse(tonight),
+    known: over.known ?? [],
+    workloadsNamed: over.workloadsNamed ?? true,
+    cells,
+    pastOf: typeof past === 'function' ? past : () => past,
+    lastMatched: () => over.matched,
+    nightsBefore: over.nights ?? [],
+  });
+}
+
+const entry: KnownIssue = { signature: 'warning-in-f-*', reason: 'r', expires: '2026-12-31' };
+
+void t.test('a splat that no night saw is new, with its rate and its range', (t) => {
+  const night = judge([input({ trials: [splatting(), trial({ id: 'munmap.2' })] })]);
+  t.match(night, { exitCode: 1, verdict: { kind: 'splat', because: '1 new' } });
+  t.match(night.lists.new, [
+    {
+      signature: key,
+      title,
+      cell: named().id,
+      hits: 1,
+      trials: 2,
+      rate: 0.5,
+      firstSeen: tonight,
+      run: 'runs/1',
+      range: { from: 'a', fromNight: yesterday, to: 'b', isKnown: true },
+    },
+  ]);
+  t.match(judge([input({ isForward: false, trials: [splatting()], planned: 1 })]).lists.new, [
+    { range: { isKnown: false } },
+  ]);
+  t.end();
+});
+
+void t.test(
+  'a splat of the night before is known, and wakes nobody; another one beside it does',
+  (t) => {
+    const one = input({ trials: [splatting(), splatting({ id: 'munmap.2' })] });
+    const quiet = judge([one], openIssue);
+    t.match(quiet, {
+      exitCode: 0,
+      lists: { new: [], known: [{ signature: key, firstSeen: yesterday }] },
+    });
+    t.equal(quiet.cells[0]?.class, 'known');
+    const both = splatting({
+      verdict: { kind: 'splat', titles: [title, 'BUG: other'] },
+      splats: [
+        { key, title, known: false },
+        { key: 'bug-other', title: 'BUG: other', known: false },
+      ],
+    });
+    const loud = judge([input({ trials: [both, trial({ id: 'munmap.2' })] })], openIssue);
+    t.match(loud, {
+      exitCode: 1,
+      lists: { new: [{ signature: 'bug-other' }], known: [{ signature: key }] },
+    });
+    t.end();
+  },
+);
+
+void t.test('a splat that was gone is back', (t) => {
+  const past = {
+    ...openIssue,
+    issues: openIssue.issues.map((one) => ({ ...one, state: 'gone' as const })),
+  };
+  const night = judge([input({ trials: [splatting(), splatting({ id: 'munmap.2' })] })], past);
+  t.match(night, {
+    exitCode: 1,
+    lists: { new: [], back: [{ signature: key, firstSeen: yesterday }] },
+  });
+  t.end();
+});
+
+void t.test('an entry makes a splat quiet, says why, and is loud when it is over', (t) => {
+  const cells = [input({ trials: [splatting(), splatting({ id: 'munmap.2' })] })];
+  const quiet = judge(cells, testedYesterday, { known: [entry] });
+  t.match(quiet, { exitCode: 0, lists: { new: [], known: [{ signature: key, reason: 'r' }] } });
+  t.strictSame(quiet.matched, [entry]);
+  const over = { ...entry, expires: '2026-11-28' };
+  for (const past of [testedYesterday, openIssue]) {
+    const loud = judge(cells, past, { known: [over] });
+    t.match(loud, {
+      exitCode: 1,
+      lists: { back: [{ signature: key, expires: '2026-11-28' }], known: [] },
+    });
+    t.match(loud.notes, [/warning-in-f-\* expired on 2026-11-28: its splats decide again/]);
+  }
+  t.match(judge(cells, testedYesterday, { known: [{ ...entry, cell: '*hmm' }] }), { exitCode: 1 });
+  t.end();
+});
+
+/** A known splat that killed lockdep. */
+const blinding = (id: string): TrialFacts => splatting({ id, deadAfter: ['lockdep is off'] });
+
+void t.test(
+  'trials that a known splat left blind count as known, up to the share that is allowed',
+  (t) => {
+    const other = named({ workload: 'hmm' });
+    const cells = [
+      input({ trials: [blinding('munmap'), blinding('munmap.2')] }),
+      input({ cell: other, trials: [trial({ id: 'hmm' }), trial({ id: 'hmm.2' })] }),
+    ];
+    const quiet = judge(cells, testedYesterday, { known: [entry] });
+    t.match(quiet, { exitCode: 0, lists: { known: [{ blind: true }], inconclusive: [] } });
+    t.match(quiet.notes, ['warning-in-f-* left 2 of 4 trials blind (50 %)']);
+    t.match(judge(cells, testedYesterday, { known: [{ ...entry, maxBlind: 0.4 }] }), {
+      exitCode: 125,
+    });
+    t.match(judge(cells, testedYesterday, { known: [{ ...entry, cell: '*munmap' }] }), {
+      exitCode: 125,
+      notes: ['warning-in-f-* left 2 of 2 trials blind (100 %)'],
+    });
+    t.match(
+      judge(cells, (id) => (id === other.id ? testedYesterday : openIssue)),
+      { exitCode: 0 },
+    );
+    t.end();
+  },
+);
+
+void t.test('an entry that matched nothing for 14 nights is told', (t) => {
+  const nights = Array.from({ length: 14 }, (_, at) => `2026-11-${28 - at}T03:00:00Z`);
+  const say = (matched: string | undefined) =>
+    judge([input()], testedYesterday, {
+      known: [entry],
+      nights,
+      ...(matched === undefined ? {} : { matched }),
+    }).notes;
+  t.strictSame(say('2026-11-01T03:00:00Z'), [
+    'known issue warning-in-f-* matched nothing for 14 nights',
+  ]);
+  t.strictSame(say('2026-11-20T03:00:00Z'), []);
+  t.strictSame(say(undefined), [], 'it was added since');
+  t.end();
+});
+
+void t.test('a kernel that does not build is news once, for all of its cells', (t) => {
+  const untestable = { kind: 'untestable', because: 'build', message: 'mm/a.c:1: error' } as const;
+  const broken = [named(), named({ workload: 'hmm' })].map((cell) =>
+    input({ cell, trials: [], untestable }),
+  );
+  const first = judge(broken);
+  t.match(first, {
+    exitCode: 1,
+    verdict: { kind: 'untestable' },
+    lists: { broken: [{ range: { from: 'a', to: 'b' } }] },
+  });
+  t.equal(first.lists.broken.length, 1);
+  t.strictSame(
+    first.cells.map((cell) => cell.class),
+    ['broken', 'broken'],
+  );
+  const still = {
+    ...testedYesterday,
+    last: { night: yesterday, verdict: 'untestable', because: 'build' },
+  };
+  t.match(judge(broken, still), { exitCode: 125, lists: { broken: [] } });
+  t.match(judge(broken, { ...still, last: { ...still.last, because: 'apply' } }), { exitCode: 1 });
+  const repaired = judge([input()], still);
+  t.match(repaired, {
+    exitCode: 0,
+    lists: { repaired: [{ because: /^untestable: build until/ }] },
+  });
+  t.equal(repaired.cells[0]?.class, 'repaired');
+  t.end();
+});
+
+void t.test('what has no result is never taken for a pass', (t) => {
+  t.match(judge([input({ trials: [] })]), {
+    exitCode: 1,
+    lists: { disappeared: [{ lastSeen: yesterday }] },
+  });
+  t.match(judge([input({ trials: [], planned: 0 })]), { exitCode: 125, lists: { notRun: [{}] } });
+  t.match(judge([input({ trials: [], cutShort: true })]), {
+    exitCode: 125,
+    lists: { notRun: [{}] },
+  });
+  t.match(judge([input({ trials: [trial()] })]), {
+    exitCode: 125,
+    lists: { inconclusive: [{ because: '1 of 2 trials have no result' }] },
+  });
+  const failure = { message: 'qemu is gone', log: 'failures/a.log' };
+  t.match(judge([input({ trials: [], failure })]), {
+    exitCode: 128,
+    lists: { infrastructure: [failure.log].map((log) => ({ log })) },
+  });
+  const many = Array.from({ length: 10 }, (_, at) =>
+    input({ cell: named({ workload: `w${at}` }) }),
+  );
+  t.match(judge([...many, input({ trials: [], failure })]), { exitCode: 0 });
+  t.match(judge([input({ missedControls: ['alloc-hlist (inconclusive: canary-missed)'] })]), {
+    exitCode: 125,
+  });
+  const found = judge([input({ trials: [splatting()], cutShort: true })]);
+  t.match(
+    found,
+    { exitCode: 1, lists: { new: [{ hits: 1 }] } },
+    'a splat counts, whatever else is missing',
+  );
+  t.end();
+});
+
+void t.test(
+  'a workload that a kernel does not have decides only where it was asked for, or ran before',
+  (t) => {
+    const verdict = { kind: 'inconclusive', because: 'not-run', message: 'no vkms' } as const;
+    const trials = [trial({ verdict }), trial({ id: 'munmap.2', verdict })];
+    const never = { issues: [] };
+    t.match(judge([input({ trials })], never, { workloadsNamed: false }), {
+      exitCode: 0,
+      lists: { notThere: [{ because: 'no vkms' }] },
+    });
+    t.match(judge([input({ trials })], never), { exitCode: 125 });
+    t.match(judge([input({ trials })], testedYesterday, { workloadsNamed: false }), {
+      exitCode: 125,
+      lists: { inconclusive: [{ because: /^it ran on/ }] },
+    });
+    t.end();
+  },
+);
+
+void t.test('silence that came twice is known by its title', (t) => {
+  const silent = trial({
+    verdict: { kind: 'splat', titles: ['no output in munmap'] },
+    end: { kind: 'silent', afterMs: 1000 },
+  });
+  t.match(judge([input({ trials: [silent], planned: 1 })]), {
+    exitCode: 1,
+    lists: { new: [{ signature: '', title: 'no output in munmap' }] },
+  });
+  const known = [{ title: 'no output in munmap', reason: 'r', expires: '2026-12-31', maxBlind: 1 }];
+  t.match(judge([input({ trials: [silent], planned: 1 })], testedYesterday, { known }), {
+    exitCode: 0,
+    lists: { known: [{ blind: true }] },
+  });
+  t.end();
+});
+
+function nightsOf(rows: readonly (readonly [number, number])[]) {
+  return rows.map(([hits, trials], at) => ({
+    night: `2026-10-${10 + at}T03:00:00Z`,
+    hits,
+    trials,
+  }));
+}
+
+function past(rows: readonly (readonly [number, number])[]): CellPast {
+  return {
+    ...testedYesterday,
+    issues: openIssue.issues.map((one) => ({
+      ...one,
+      since: '2026-10-10T03:00:00Z',
+      nights: nightsOf(rows),
+    })),
+  };
+}
+
+void t.test(
+  'a splat is gone when its silence is no luck, and its rate has changed when that is none',
+  (t) => {
+    const always = Array.from({ length: 10 }, () => [3, 3] as const);
+    const clean = [input({ planned: 3, trials: [trial(), trial(), trial()] })];
+    t.match(judge(clean, past(always)), {
+      exitCode: 0,
+      lists: { gone: [{ sure: /^0\.99/, rateBefore: 1 }] },
+    });
+    t.match(
+      judge(
+        clean,
+        past([
+          [1, 3],
+          [1, 3],
+        ]),
+      ).lists.gone,
+      [],
+      'a rare one may be silent for a night',
+    );
+    const rare = Array.from({ length: 19 }, () => [0, 3] as const);
+    const now = [input({ planned: 3, trials: [splatting(), splatting(), splatting()] })];
+    t.match(judge(now, past([[1, 3], ...rare, [3, 3], [3, 3]])).lists.rateChanged, [
+      { hits: 9, trials: 9 },
+    ]);
+    t.end();
+  },
+);
+
+void t.test('the tests of counts are those of the books', (t) => {
+  t.equal(chanceOfLuck({ hits: 3, trials: 3 }, 3).toFixed(6), (1 / 20).toFixed(6));
+  t.equal(chanceOfLuck({ hits: 0, trials: 3 }, 3), 1);
+  // Fisher's tea: 3 of 4 against 1 of 4.
+  t.equal(sameRateChance({ hits: 3, trials: 4 }, { hits: 1, trials: 4 }).toFixed(4), '0.4857');
+  t.strictSame(
+    rateInterval({ hits: 2, trials: 10 }).map((end) => end.toFixed(4)),
+    ['0.0252', '0.5561'],
+  );
+  t.strictSame(
+    rateInterval({ hits: 0, trials: 3 }).map((end) => end.toFixed(4)),
+    ['0.0000', '0.7076'],
+  );
+  t.strictSame(rateInterval({ hits: 0, trials: 0 }), [0, 1]);
+  t.end();
+});

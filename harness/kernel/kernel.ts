@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Architecture, defaultArch } from '../arch.ts';
 import { type Emit, inStage, type StageEnd } from '../events.ts';
@@ -16,6 +16,7 @@ import { type BuiltKernel, findKernel, storeKernel } from './built-kernel.ts';
 import { type Compiled, compileKernel, recallTotal, rememberTotal } from './compile.ts';
 import { type ConfigBase, verifyConfig } from './config.ts';
 import { configureTree } from './configure.ts';
+import { type ExtraWarnings, findExtraWarnings } from './extra-warnings.ts';
 import { type Fragment, settleFragments } from './fragment.ts';
 import { type Identity, identifyBuild } from './identity.ts';
 import { definedSymbols, isKconfigPath } from './kconfig.ts';
@@ -47,10 +48,12 @@ export interface BuildRequest {
   readonly onDropped?: 'refuse' | 'record';
   /** Names the workspace of several configurations that are built from each other's objects; default one for each. */
   readonly workspace?: string;
+  /** Sources of the tree to compile once more with the warnings of `make W=1`; default none. */
+  readonly check?: readonly string[];
 }
 
 export type BuildOutcome =
-  | { readonly kind: 'built'; readonly kernel: BuiltKernel }
+  | { readonly kind: 'built'; readonly kernel: BuiltKernel; readonly checked?: ExtraWarnings }
   | { readonly kind: 'untestable'; readonly verdict: Untestable };
 
 /**
@@ -62,8 +65,9 @@ export async function buildKernel(asked: BuildRequest): Promise<BuildOutcome> {
   const { source, cacheRoot, signal, emit } = request;
   const { toolchain = defaultToolchain } = request;
   const identity = await identifyBuild({ ...request, toolchain }, signal);
+  const { check = [] } = request;
   const known = await findKernel(cacheRoot, identity.kernel);
-  if (known !== undefined) return outcomeOf(known, request);
+  if (known !== undefined && check.length === 0) return outcomeOf(known, request);
 
   const sandbox = request.sandbox ?? (await openSandbox(signal));
   if (sandbox.missing.length > 0) emit({ kind: 'note', text: describeSandbox(sandbox) });
@@ -76,12 +80,15 @@ export async function buildKernel(asked: BuildRequest): Promise<BuildOutcome> {
       onWait: () => emit({ kind: 'note', text: 'waiting for another build of this configuration' }),
     },
   );
-  const meanwhile = await findKernel(cacheRoot, identity.kernel);
-  if (meanwhile !== undefined) return outcomeOf(meanwhile, request);
   const job: BuildJob = { request, identity, place, sandbox };
   try {
+    const meanwhile = known ?? (await findKernel(cacheRoot, identity.kernel));
+    const outcome =
+      meanwhile === undefined
+        ? await inStage(emit, 'build', source.name, () => runJob(job), describeOutcome)
+        : outcomeOf(meanwhile, request);
     // Awaited here: a returned promise is settled only after the lock is given back.
-    return await inStage(emit, 'build', source.name, () => runJob(job), describeOutcome);
+    return await withChecks(outcome, job);
   } catch (error) {
     throw explainDiskError(error, cacheRoot);
   }
@@ -114,22 +121,51 @@ function describeOutcome(outcome: BuildOutcome): StageEnd {
   return `${release}: ${facts.objects} objects, ${Math.round(facts.cpuSeconds)} CPU seconds`;
 }
 
+/** A kernel with what W=1 says of the sources that are asked about, where a workspace has compiled them. */
+async function withChecks(outcome: BuildOutcome, job: BuildJob): Promise<BuildOutcome> {
+  const { source, series, cacheRoot, signal, check = [] } = job.request;
+  if (outcome.kind === 'untestable' || check.length === 0) return outcome;
+  const dir = join(cacheFolder(cacheRoot, 'workspace'), job.place);
+  if ((await readIfThere(readdir(join(dir, 'obj')))) === undefined) return outcome;
+  return inScratch(dir, async (scratch) => {
+    const applied = await applySeries(source.tree, series, scratch, signal);
+    if (applied.kind === 'untestable') return outcome;
+    const opened = await openWorkspace(dir, source.tree, job.sandbox.uid, signal);
+    const { workspace } = await syncSource(opened, source.tree, applied.files);
+    const setup = { ...setupOf(job, workspace), ccache: undefined };
+    return { ...outcome, checked: await findExtraWarnings(setup, check) };
+  });
+}
+
+/** Hands a folder for patched files to `work`, and removes it afterwards. */
+async function inScratch<T>(dir: string, work: (files: string) => Promise<T>): Promise<T> {
+  const scratch = join(dir, 'patching');
+  try {
+    return await work(join(scratch, 'files'));
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
 async function runJob(job: BuildJob): Promise<BuildOutcome> {
   const { source, series, cacheRoot, signal, emit } = job.request;
   const startedAt = performance.now();
   const dir = join(cacheFolder(cacheRoot, 'workspace'), job.place);
-  const scratch = join(dir, 'patching');
-  try {
-    const applied = await applySeries(source.tree, series, join(scratch, 'files'), signal);
+  return inScratch(dir, async (files) => {
+    const applied = await applySeries(source.tree, series, files, signal);
     if (applied.kind === 'untestable') return applied;
     for (const { series: name, reason } of applied.leftOut) {
       emit({ kind: 'note', text: `${name} is left out: ${reason}` });
     }
     const workspace = await openWorkspace(dir, source.tree, job.sandbox.uid, signal);
-    return await makeKernel(job, workspace, applied, startedAt);
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+    return makeKernel(job, workspace, applied, startedAt);
+  });
+}
+
+function setupOf({ request, sandbox }: BuildJob, workspace: Workspace): Omit<MakeSetup, 'ccache'> {
+  const { arch = defaultArch, signal, jobs, toolchain = defaultToolchain } = request;
+  const log = join(workspace.dir, 'build.log');
+  return { arch, workspace, sandbox, jobs, signal, toolchain, log };
 }
 
 async function makeKernel(
@@ -138,23 +174,13 @@ async function makeKernel(
   applied: { readonly files: PatchedFiles; readonly leftOut: readonly LeftOut[] },
   startedAt: number,
 ): Promise<BuildOutcome> {
-  const { source, cacheRoot, signal, jobs, toolchain = defaultToolchain } = job.request;
+  const { source, cacheRoot, signal, jobs } = job.request;
   const { changed, workspace } = await syncSource(opened, source.tree, applied.files);
   const known = await symbolsAfter(source, applied.files);
-  const log = join(workspace.dir, 'build.log');
-  await rm(log, { force: true });
   const ccache = await openCcache(cacheRoot, job.sandbox);
-  const { arch = defaultArch } = job.request;
-  const setup: MakeSetup = {
-    arch,
-    workspace,
-    sandbox: job.sandbox,
-    jobs,
-    signal,
-    ccache,
-    toolchain,
-    log,
-  };
+  const setup: MakeSetup = { ...setupOf(job, workspace), ccache };
+  const { arch, log } = setup;
+  await rm(log, { force: true });
   const memo = join(cacheFolder(cacheRoot, 'totals'), job.place);
   const dependents = await countDependents(workspace, job.sandbox, changed);
   const total = dependents ?? (await recallTotal(memo, source.version));

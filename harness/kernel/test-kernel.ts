@@ -38,6 +38,8 @@ export interface TestKernelRequest {
   /** As of `buildKernel`. */
   readonly onDropped?: 'refuse' | 'record';
   readonly workspace?: string;
+  /** As of `buildKernel`. */
+  readonly check?: readonly string[];
   readonly signal: AbortSignal;
   readonly emit: Emit;
 }
@@ -113,6 +115,7 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
     emit: request.emit,
     ...(request.toolchain === undefined ? {} : { toolchain: request.toolchain }),
     ...(request.onDropped === undefined ? {} : { onDropped: request.onDropped }),
+    ...(request.check === undefined ? {} : { check: request.check }),
     ...(request.workspace === undefined ? {} : { workspace: request.workspace }),
   });
 }

@@ -50,6 +50,12 @@ const stepStateSchema = v.variant('kind', [
 const buildNoteSchema = v.object({
   ...reportedBuildSchema.entries,
   warnings: v.array(diagnosticSchema),
+  checked: v.exactOptional(
+    described(
+      v.object({ files: texts, warnings: v.array(diagnosticSchema) }),
+      'What W=1 says of the C files that this patch changes and those that the next one will.',
+    ),
+  ),
 });
 
 const branch = v.exactOptional(

@@ -70,7 +70,7 @@ const reportedPatchSchema = v.object({
   detector: described(v.boolean(), 'It changes detector code alone, or the user said so.'),
   warnings: described(
     v.array(v.object({ place: v.string(), text: v.string() })),
-    'Warnings of the compiler that no kernel before it had.',
+    'Warnings of the compiler that no kernel before it had; of the C files it changes, those of make W=1 as well.',
   ),
   locks: described(
     v.array(newDependencySchema),

@@ -58,6 +58,7 @@ interface Extra {
   readonly sandbox?: Sandbox;
   readonly onDropped?: 'refuse' | 'record';
   readonly workspace?: string;
+  readonly check?: readonly string[];
 }
 
 interface Bench {
@@ -111,6 +112,31 @@ function snapshot(tree: string): string {
     { encoding: 'utf8' },
   );
 }
+
+void test('sources are compiled once more with W=1, and nothing else changes by that', async (t) => {
+  const { build, cacheRoot } = await setUp(t.testdir());
+  const check = ['mm/b.c', 'lib/c.c', 'lib/none.c', '../x.c'];
+  const outcome = await build([], { check });
+  t.match(outcome, { kind: 'built', checked: { files: ['lib/c.c', 'mm/b.c'] } });
+  const plain = outcome.kind === 'built' ? (outcome.checked?.warnings ?? []) : [];
+  t.match(
+    plain.map(({ place }) => place),
+    ['lib/c.c:3', 'mm/b.c:1'],
+    'b() has no prototype',
+  );
+  const [workspace = ''] = readdirSync(join(cacheRoot, 'workspace'));
+  const obj = join(cacheRoot, 'workspace', workspace, 'obj');
+  const before = snapshot(obj);
+  const again = await build([], { check });
+  t.match(again, { kind: 'built', kernel: { fromCache: true }, checked: { warnings: plain } });
+  t.equal(snapshot(obj), before, 'of a kernel that was in the store as well');
+  const more = edit('mm/b.c', 'return 2;', 'int unused;\n\n\treturn 2;');
+  const patched = await build(seriesOf(more), { check });
+  const warnings = patched.kind === 'built' ? (patched.checked?.warnings ?? []) : [];
+  const texts = warnings.map(({ text }) => text).join('; ');
+  t.match(texts, /unused variable .unused./);
+  t.notOk('checked' in (await build(seriesOf(more))), 'only who asks is told');
+});
 
 void test('a kernel is built once per key, and a change costs what it changes', async (t) => {
   const { build, source, cacheRoot, events } = await setUp(t.testdir());

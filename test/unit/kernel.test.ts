@@ -25,6 +25,7 @@ import {
   parseConfig,
   verifyConfig,
 } from '../../harness/kernel/config.ts';
+import { compileWords } from '../../harness/kernel/extra-warnings.ts';
 import { parseFragment, settleFragments } from '../../harness/kernel/fragment.ts';
 import { definedSymbols } from '../../harness/kernel/kconfig.ts';
 import { compareVersions, openSource, parseVersion } from '../../harness/kernel/source.ts';
@@ -665,4 +666,23 @@ void test('sources come from directories, commits and tarballs, and nothing of t
   }
   t.strictSame(readdirSync(join(dir, 'cache', 'drafts')), [], 'nothing half made is left');
   t.ok(compareVersions(parseVersion('6.12'), parseVersion('6.2')) > 0);
+});
+
+void test('the command of a record of kbuild is read without a shell', (t) => {
+  const rest =
+    '-c -o mm/a.o /splat/src/mm/a.c   ; ./tools/objtool/objtool mm/a.o\n\nsource_mm/a.o := x';
+  const rows: [string, readonly string[] | undefined][] = [
+    [
+      `savedcmd_mm/a.o := ccache gcc -Wp,-MMD,mm/.a.o.d -I./include -DNAME='"mm/a"' -D"B=\\"c d\\"" ${rest}`,
+      ['gcc', '-I./include', '-DNAME="mm/a"', '-DB="c d"'],
+    ],
+    [`cmd_mm/a.o := clang-16 -Wp,-MD,mm/.a.o.d -DX=$(pound)1 -DY=$$1 ${rest}`, undefined],
+    [`cmd_mm/a.o := clang-16 -DX=$(pound)1 ${rest}`, ['clang-16', '-DX=#1']],
+    [`cmd_mm/a.o := gcc; touch /tmp/x ${rest}`, undefined],
+    ['cmd_mm/a.o := gcc `id` -c -o mm/a.o mm/a.c', undefined],
+    ["cmd_mm/a.o := '$(id)' -c -o mm/a.o mm/a.c", undefined],
+    ['cmd_mm/built-in.a := rm -f mm/built-in.a', undefined],
+  ];
+  for (const [record, words] of rows) t.strictSame(compileWords(record), words, record);
+  t.end();
 });

@@ -9,10 +9,31 @@ import { formatB4Checks } from '../../harness/report/b4-check.ts';
 import { formatSeriesJunit } from '../../harness/report/series-junit.ts';
 import { formatSeriesKtap } from '../../harness/report/series-ktap.ts';
 
+type BuildNote = NonNullable<Extract<SeriesFact, { kind: 'step' }>['build']>;
+
+/** The files of the patch, and what W=1 said in both kernels. */
+interface Compiled {
+  readonly files?: readonly { readonly path: string; readonly before: string | undefined }[];
+  readonly checked?: readonly BuildNote['checked'][];
+}
+
+const build: BuildNote = {
+  kernel: 'k',
+  image: 'i',
+  release: '6.1.0',
+  compiler: 'gcc 12',
+  sandbox: 'bwrap',
+  objects: 1,
+  cpuSeconds: 1,
+  fromCache: false,
+  warnings: [],
+};
+
 /** A series of one patch to f(), heard in both kernels; `calls` and `seen` are of the trials of the second. */
 function conclude(
   calls: Readonly<Record<string, number>>,
   seen: readonly Sighting[] = [],
+  { files = [], checked = [] }: Compiled = {},
 ): SeriesReport {
   const facts: SeriesFact[] = [0, 1].flatMap((step): SeriesFact[] => [
     {
@@ -21,6 +42,7 @@ function conclude(
       state: { kind: 'ready', image: `${step}`, unproved: [] },
       seconds: 1,
       profiled: ['f'],
+      ...(checked[step] === undefined ? {} : { build: { ...build, checked: checked[step] } }),
     },
     ...Array.from({ length: 4 }, (): SeriesFact => {
       const splats = step === 1 ? seen : [];
@@ -53,7 +75,7 @@ function conclude(
     notes: [],
     suites: [],
     learned: [[]],
-    changes: [{ files: [], functions, kind: 'code' }],
+    changes: [{ files, functions, kind: 'code' }],
     watched: [{ name: 'f', file: 'mm/a.c', callers: [], patches: [1] }],
     log: { facts },
     evidence,
@@ -81,5 +103,37 @@ void test('a series whose functions never ran is proved in no format', (t) => {
 void test('a splat names a trial of the patch it is blamed on', (t) => {
   const { patches } = conclude({ f: 3 }, [{ key: 'k', title: 'WARNING in f', signature: 'k' }]);
   t.match(patches, [{ verdict: 'introduces', splats: [{ seenIn: 'trials/step-1.hmm' }] }]);
+  t.end();
+});
+
+function warning(place: string, text: string) {
+  return { severity: 'warning' as const, place, text };
+}
+
+void test('a warning of W=1 is the news of a patch when its file did not have it before', (t) => {
+  const files = [
+    { path: 'mm/a.c', before: 'old' },
+    { path: 'mm/new.c', before: undefined },
+    { path: 'mm/unknown.c', before: 'old' },
+  ];
+  const old = warning('mm/a.c:12', 'no previous prototype for f');
+  const before = { files: ['mm/a.c', 'mm/other.c'], warnings: [old] };
+  const after = {
+    files: ['mm/a.c', 'mm/new.c', 'mm/other.c', 'mm/unknown.c'],
+    warnings: [
+      warning('mm/a.c:19', 'no previous prototype for f'),
+      warning('mm/a.c:30', 'unused variable x'),
+      warning('mm/new.c:1', 'no previous prototype for g'),
+      warning('mm/other.c:2', 'of a file that another patch changes'),
+      warning('mm/unknown.c:3', 'nobody looked at it before'),
+    ],
+  };
+  const { patches } = conclude({ f: 3 }, [], { files, checked: [before, after] });
+  t.strictSame(
+    patches[0]?.warnings.map(({ place }) => place),
+    ['mm/a.c:30', 'mm/new.c:1'],
+  );
+  t.strictSame(conclude({ f: 3 }, [], { files, checked: [before] }).patches[0]?.warnings, []);
+  t.equal(patches[0]?.verdict, 'unaffected', 'it is no verdict');
   t.end();
 });

@@ -158,7 +158,11 @@ async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evide
       watched: walk.watched,
       changes: indices.map((index) => changes[index - 1]),
       nameOf,
-      build: async (step) => buildPatches(patchesOf(step), asked, request),
+      build: async (step, isFirst) =>
+        buildPatches(patchesOf(step), asked, {
+          ...request,
+          check: isFirst ? sourcesAround(step, indices, changes) : [],
+        }),
     }),
     parallel: openScheduler({ ...request, jobs: request.parallelTrials }).lanes,
     evidence: evidenceOf(view),
@@ -168,6 +172,21 @@ async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evide
       request.emit({ kind: 'note', text: step === 0 ? 'the base' : text });
     },
   });
+}
+
+/** The C files that a step changes, and those that the next one will: what the compiler says of them before. */
+function sourcesAround(
+  step: number,
+  indices: readonly number[],
+  changes: readonly PatchChanges[],
+): readonly string[] {
+  const sources = (index: number | undefined, side: 'before' | 'after'): readonly string[] =>
+    (changes[(index ?? 0) - 1]?.files ?? []).flatMap((file) =>
+      file.path.endsWith('.c') && file[side] !== undefined ? [file.path] : [],
+    );
+  return [
+    ...new Set([...sources(indices[step - 1], 'after'), ...sources(indices[step], 'before')]),
+  ];
 }
 
 /** Reads what a request names. Throws `usage` for what is not there or does not fit. */
@@ -207,7 +226,7 @@ export async function readAsked(request: SeriesRequest): Promise<Asked> {
 async function buildPatches(
   patches: readonly Patch[],
   { series, under, source, configs }: Asked,
-  request: SeriesRequest,
+  request: SeriesRequest & { readonly check: readonly string[] },
 ): Promise<BuildOutcome> {
   const one: Series = { name: series.name, patches };
   const all = patches.length === 0 ? under : [...under, one];

@@ -28,8 +28,8 @@ export interface SeriesTesterRequest extends CommitLabRequest {
   readonly workloads: readonly ChosenWorkload[];
   /** Workloads in which a splat counts apart from the same splat in others: seeded bugs share their functions. */
   readonly apart: ReadonlySet<string>;
-  /** The kernel with so many patches. */
-  readonly build: (step: number) => Promise<BuildOutcome>;
+  /** The kernel with so many patches. `isFirst`: nothing is known of it yet, so the compiler's extra warnings are asked for. */
+  readonly build: (step: number, isFirst: boolean) => Promise<BuildOutcome>;
   /** What each patch changes, by its place from 0; ends before a patch that does not apply. */
   readonly changes: readonly (PatchChanges | undefined)[];
   /** Names a prefix and the folders of its trials, and decides their seeds. */
@@ -44,7 +44,8 @@ export function seriesTester(request: SeriesTesterRequest): Tester {
   const recall = async (step: number): Promise<ReadyPrefix> => {
     // A series that goes on has its kernels in the store, or they are built again.
     const known =
-      ready.get(step) ?? request.build(step).then(async (built) => boot(step, built, request));
+      ready.get(step) ??
+      request.build(step, false).then(async (built) => boot(step, built, request));
     ready.set(step, known);
     return known;
   };
@@ -131,7 +132,7 @@ async function prepareStep(
   const kind = step === 0 ? 'code' : changes[step - 1]?.kind;
   const isWhole = before !== undefined && isTestable(log, step - 1);
   if (kind === 'documents' && isWhole) return { state: { kind: 'same', why: 'documents' } };
-  const built = await request.build(step);
+  const built = await request.build(step, true);
   throwIfAborted(signal);
   if (built.kind === 'untestable') return { state: { kind: 'broken', verdict: built.verdict } };
   const build = noteBuild(built);
@@ -169,7 +170,7 @@ function lastImage(log: SeriesLog, step: number): string | undefined {
   return undefined;
 }
 
-function noteBuild({ kernel }: Extract<BuildOutcome, { kind: 'built' }>): BuildNote {
+function noteBuild({ kernel, checked }: Extract<BuildOutcome, { kind: 'built' }>): BuildNote {
   const { id, imageDigest, release, facts, fromCache } = kernel;
   const { compiler, sandbox, objects, cpuSeconds, warnings } = facts;
   const image = imageDigest;
@@ -183,6 +184,7 @@ function noteBuild({ kernel }: Extract<BuildOutcome, { kind: 'built' }>): BuildN
     cpuSeconds,
     fromCache,
     warnings,
+    ...(checked && { checked }),
   };
 }
 

@@ -1,0 +1,147 @@
+import { readFile, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { pathInside, runSandboxed } from '../host/sandbox.ts';
+import type { Diagnostic } from '../records/build.ts';
+import { parseDiagnostic } from './build-log.ts';
+import { findBuilt, type MakeSetup } from './make.ts';
+
+/** What the compiler says of some sources with the warnings of `make W=1`. */
+export interface ExtraWarnings {
+  /** Those that this configuration compiles and that could be compiled again. */
+  readonly files: readonly string[];
+  readonly warnings: readonly Diagnostic[];
+}
+
+/** Of a series that touches more, some are looked at. */
+const mostFiles = 40;
+/** A header can bring one warning for every file. */
+const keptWarnings = 200;
+/** A path of the tree that can be handed to a compiler: no option, nothing outside. */
+const source = /^(?!.*(?:^|\/)\.\.?(?:\/|$))\w[\w./+-]*\.c$/;
+
+/** scripts/Makefile.extrawarn, the part for W=1, of 5.10 to 7.3: what gcc 8 and clang know. */
+const ofBoth = [
+  '-Wextra',
+  '-Wunused',
+  '-Wmissing-declarations',
+  '-Wmissing-prototypes',
+  '-Wmissing-format-attribute',
+  '-Wold-style-definition',
+  '-Wmissing-include-dirs',
+  '-Wunused-but-set-variable',
+  '-Wunused-const-variable',
+  '-Wno-unused-parameter',
+  '-Wno-missing-field-initializers',
+  '-Wno-type-limits',
+  '-Wno-shift-negative-value',
+  '-Wno-sign-compare',
+  '-Wno-error',
+];
+const ofGcc = [
+  '-Wpacked-not-aligned',
+  '-Wformat-overflow',
+  '-Wformat-truncation',
+  '-Wstringop-truncation',
+  '-Woverride-init',
+];
+
+/**
+ * Compiles sources of the workspace once more, from the commands that its last build saved and with the warnings of W=1 added,
+ * into a file that is thrown away: obj/ stays as it is. What was not built there before is left out.
+ */
+export async function findExtraWarnings(
+  setup: MakeSetup,
+  sources: readonly string[],
+): Promise<ExtraWarnings> {
+  const wanted = sources.filter((path) => source.test(path)).slice(0, mostFiles);
+  const files: string[] = [];
+  const warnings: Diagnostic[] = [];
+  const queue = [...wanted];
+  const work = async (): Promise<void> => {
+    for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
+      const found = await compileAgain(setup, path);
+      if (found === undefined) continue;
+      files.push(path);
+      warnings.push(...found);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(1, setup.jobs) }, work));
+  return { files: files.toSorted(), warnings: warnings.toSorted(byPlace).slice(0, keptWarnings) };
+}
+
+function byPlace(one: Diagnostic, other: Diagnostic): number {
+  return one.place < other.place ? -1 : Number(one.place > other.place);
+}
+
+/** The warnings of one file; undefined when it cannot be compiled again. */
+async function compileAgain(
+  setup: MakeSetup,
+  path: string,
+): Promise<readonly Diagnostic[] | undefined> {
+  const { workspace, sandbox, signal } = setup;
+  const record = join(dirname(path), `.${basename(path, '.c')}.o.cmd`);
+  const found = await findBuilt(workspace, record);
+  const saved = found === undefined ? undefined : await readFile(found, 'latin1');
+  const words = saved === undefined ? undefined : compileWords(saved);
+  const [compiler, ...args] = words ?? [];
+  if (compiler === undefined) return undefined;
+  const object = `.splat-${path.replaceAll('/', '-')}.o`;
+  const more = /clang/.test(compiler) ? ofBoth : [...ofBoth, ...ofGcc];
+  const warnings: Diagnostic[] = [];
+  const end = await runSandboxed(
+    sandbox,
+    compiler,
+    [...args, ...more, '-c', '-o', object, `${pathInside(sandbox, workspace.src)}/${path}`],
+    {
+      signal,
+      mounts: [workspace.src, workspace.obj],
+      cwd: workspace.obj,
+      onLine: (line) => {
+        const said = parseDiagnostic(line);
+        if (said?.severity === 'warning') warnings.push(said);
+      },
+    },
+  );
+  await rm(join(workspace.obj.host, object), { force: true });
+  return end.exitCode === 0 ? warnings : undefined;
+}
+
+/**
+ * The compiler and its flags out of a record of kbuild, `savedcmd_mm/mmap.o := gcc ... -c -o mm/mmap.o mm/mmap.c ; objtool ...`
+ * (`cmd_` before Linux 6.3), without what is compiled, where to, and the list of headers. Undefined when it is none.
+ */
+export function compileWords(record: string): readonly string[] | undefined {
+  const line = /^(?:saved)?cmd_\S+ := (.*)$/m.exec(record)?.[1] ?? '';
+  const command = /^(.*?) -c -o \S+ \S+\.c(?:\s|;|$)/.exec(line)?.[1];
+  if (command === undefined) return undefined;
+  const words = splitWords(command.replaceAll('$(pound)', '#').replaceAll('$$', '$'));
+  const [first = ''] = words ?? [];
+  const own = basename(first) === 'ccache' ? words?.slice(1) : words;
+  const [compiler = ''] = own ?? [];
+  // Backquotes, variables and several commands are for a shell.
+  if (!/^[\w./+-]+$/.test(compiler)) return undefined;
+  return own?.filter((word) => !/^-Wp,-MM?D,/.test(word));
+}
+
+/** A command's words as a POSIX shell would split them; undefined for what only a shell can read. */
+function splitWords(command: string): string[] | undefined {
+  const words: string[] = [];
+  const word = /\s*((?:[^\s'"\\;|&<>`$()]|\\.|'[^']*'|"(?:[^"\\$`]|\\.)*")+)\s*/gy;
+  let at = 0;
+  while (at < command.length) {
+    word.lastIndex = at;
+    const match = word.exec(command);
+    if (!match) return undefined;
+    words.push(unquote(match[1] ?? ''));
+    at = word.lastIndex;
+  }
+  return words;
+}
+
+function unquote(word: string): string {
+  return word.replace(
+    /'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)/g,
+    (_, plain: string | undefined, quoted: string | undefined, escaped: string | undefined) =>
+      plain ?? quoted?.replace(/\\(["\\$`])/g, '$1') ?? escaped ?? '',
+  );
+}

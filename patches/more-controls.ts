@@ -39,7 +39,7 @@ const lives: readonly Control[] = [
   cell(24, 'unregister-under-lock', 'hlist munmap', [
     {
       from: '6.4',
-      splats: [deadlock('__synchronize_srcu')],
+      splats: [deadlock('synchronize_rcu')],
       because: 'it waits for SRCU, whose wait has been a lock of lockdep’s since 6.4',
     },
     ...silent('missed: synchronize_srcu() tells lockdep nothing before 6.4'),
@@ -106,12 +106,15 @@ const callbacks: readonly Control[] = [
     'interval dontneed',
     always('two locks of one class, until 7.2; then through the map and reclaim', otherMm),
   ),
-  cell(
-    27,
-    'other-mmap-lock',
-    'hlist dontneed',
-    always('two locks of one class, until 7.2', otherMm),
-  ),
+  cell(27, 'other-mmap-lock', 'hlist dontneed', [
+    {
+      from: '7.2',
+      states: ['in', 'removed', 'readded'],
+      splats: [],
+      because: 'no mmap_lock is held any more, and the SRCU read lock hides what is held',
+    },
+    ...always('two locks of one class, until 7.2', otherMm),
+  ]),
   cell(
     27,
     'other-mmap-lock',

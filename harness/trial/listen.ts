@@ -7,7 +7,7 @@ export interface Heard {
   readonly push: (bytes: Uint8Array) => void;
   /** While it is muted, what is pushed is printed because somebody asked for it. */
   readonly mute: (isMuted: boolean) => void;
-  /** `atOnce`: a report that is open while the console is silent counts; it may be cut short by that. */
+  /** One that is not known. `atOnce`: a report that is open while the console is silent counts; it may be cut short by that. */
   readonly hasSplat: (options: { readonly atOnce: boolean }) => boolean;
   /** The console is over. */
   readonly end: () => void;
@@ -38,13 +38,16 @@ export function listen(listener: Listener, startedAt: number): Heard {
   let muted = false;
   let firstStart = Number.POSITIVE_INFINITY;
   let firstSplatMs: number | null = null;
+  let decided = false;
   const keep = (finding: Finding): boolean => {
     if (!isSplat(finding)) {
       tally.events.add(finding);
       return false;
     }
     tally.splats.add(finding);
-    if (!isKnown(finding)) listener.onSplat(finding);
+    if (isKnown(finding)) return true;
+    decided = true;
+    listener.onSplat(finding);
     return true;
   };
   // The end of a report shows in what comes after it, which may be long after: the time is that of its beginning.
@@ -72,7 +75,7 @@ export function listen(listener: Listener, startedAt: number): Heard {
       const last = arrivals.at(-1);
       const isSilent = last !== undefined && performance.now() - last.ms >= silenceMs;
       if (atOnce && isSilent) take(scanner.end());
-      return firstSplatMs !== null;
+      return decided;
     },
     end: () => take(scanner.end()),
     add: (finding) => {

@@ -150,9 +150,13 @@ void t.test(
 void t.test(
   'the matrix of docs/controls.md is that of the expectations, which e2e holds true',
   async (t) => {
-    const versions = { 'debian:6.1': [6, 1], 'debian:6.12': [6, 12] } as const;
-    const columns = Object.entries(versions).flatMap(([kernel, version]) =>
-      annotationStates.map((annotations) => ({
+    const kernels = [
+      { kernel: 'debian:6.1', version: [6, 1], states: annotationStates },
+      { kernel: 'debian:6.12', version: [6, 12], states: annotationStates },
+      { kernel: 'debian:7.3', version: [7, 3], states: ['in'] },
+    ] as const;
+    const columns = kernels.flatMap(({ kernel, version, states }) =>
+      states.map((annotations) => ({
         kernel,
         annotations,
         version,

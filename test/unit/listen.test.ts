@@ -34,5 +34,6 @@ void t.test('a known splat is kept and not told of', async (t) => {
   heard.push(Buffer.from(report));
   heard.end();
   t.match(heard.splats(), [{ known: true }]);
+  t.notOk(heard.hasSplat({ atOnce: true }), 'and ends nothing');
   t.equal(listen({ onSplat: () => undefined }, 0).firstSplatMs(), null);
 });

@@ -111,7 +111,7 @@ void t.test('commits are built as differences, and without one of them', async (
   t.not(imageOf(await range.build(three)), image);
   t.match(
     await range.buildWithout(three),
-    { kind: 'conflict', message: 'later commits changed what it changed in mm/b.c' },
+    { kind: 'conflict', message: 'later commits conflict with the revert in mm/b.c' },
     'a revert that conflicts names the files',
   );
   t.equal(imageOf(await range.buildWithout(spaced)), image, 'a revert below other commits');
@@ -203,7 +203,7 @@ void t.test('patches of a series are built as its prefixes', async (t) => {
   const refused: readonly (readonly [Partial<typeof choice> | object, RegExp])[] = [
     [{ bad: '4' }, /^--bad 4: with --series it is a number of patches from 0 to 3$/],
     [{ good: 'v6.1' }, /^--good v6\.1: /],
-    [{ good: '3' }, /^no patch lies between 3 and 3 patches$/],
+    [{ good: '3' }, /^no patch lies between an end with 3 and an end with 3 patches$/],
     [{ good: '1', bad: '2', reverse: true }, /with --reverse the good end is the later one$/],
     [{ patches: ['nowhere'] }, /^series nowhere: no such file$/],
     [{ kernel: 'nowhere' }, /^kernel nowhere: /],
@@ -251,9 +251,9 @@ void t.test('lines of two configurations are taken over one by one', async (t) =
   t.match(await configOf(await pieces.build('CONFIG_NEEDS_X')), 'CONFIG_TINY=y\n');
   const refused: readonly (readonly [object, RegExp])[] = [
     [{ good: 'nowhere' }, /^--configs nowhere: no such file$/],
-    [{ bad: 'prose' }, /^--configs prose: no line such as CONFIG_X=y in it$/],
+    [{ bad: 'prose' }, /^--configs prose: the file has no line like CONFIG_X=y$/],
     [{ bad: 'good' }, /^no line differs between good and good$/],
-    [{ bad: 'piece' }, /the good one is a whole \.config and the bad one a fragment$/],
+    [{ bad: 'piece' }, /the good file is a whole \.config, the bad file a fragment; give two of a kind$/],
   ];
   for (const [change, message] of refused) {
     await t.rejects(openRange({ ...choice, ...change }, work), { code: 'usage', message });

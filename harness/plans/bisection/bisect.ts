@@ -14,28 +14,30 @@ import { type SearchEnd, search } from './search.ts';
 import { type Commits, commitCache, realTester, SeenAtBoot } from './tester.ts';
 import { verifyRevert } from './verify-revert.ts';
 
-/** What `splat bisect` was asked to do. */
+/** The options of a bisection, as `splat bisect` reads them from its command line. */
 export interface BisectRequest extends KernelWork, Omit<CommitLabRequest, 'signal' | 'dir'> {
   readonly range: Range;
-  /** The commit that took the splat away is sought. */
+  /** True to search for the commit that removed the splat instead of the commit that introduced it. */
   readonly reverse: boolean;
-  /** A signature or a part of a title; undefined: whatever the bad end shows first. */
+  /** A signature or a part of a title. Undefined: the bisection takes the first splat that the bad end shows. */
   readonly signature: string | undefined;
-  /** The first that shows the splat is used from then on. */
+  /**
+   * The workloads are tried in turn on the bad end; the bisection then uses the first workload that shows the splat.
+   */
   readonly workloads: readonly ChosenWorkload[];
   readonly confidence: number;
-  /** Take the culprit away from the new end, and look. */
+  /** True to build the new end without the culprit and to try that kernel. */
   readonly verifyRevert: boolean;
-  /** Digest of everything that decides the answer; a journal of another one is refused. */
+  /** Digest of everything that decides the answer. A journal with another digest is refused. */
   readonly key: string;
-  /** Called with every decision before it is carried out, and after every trial of it. */
+  /** Called with every decision before it is carried out, and again after every trial. */
   readonly onMoment: (moment: Moment) => void;
 }
 
-/** What is known at a moment of the search; the live display is made of it. */
+/** The state of a bisection before a step or after a trial, from which the live display is drawn. */
 export interface Moment {
   readonly decision: Decision;
-  /** False while the decision is being carried out. */
+  /** True when the decision was just taken, false after a trial of it. */
   readonly isNew: boolean;
   readonly question: Question;
   readonly evidence: Evidence;
@@ -49,19 +51,21 @@ export interface BisectResult extends SearchEnd {
   readonly range: Range;
   readonly posterior: Posterior | undefined;
   readonly facts: Journal['facts'];
-  /** Undefined when the bad end showed nothing of the kind. */
+  /** Undefined when the bad end never showed the splat. */
   readonly sought: Sought | undefined;
-  /** Undefined when it was not asked for, or there is no single culprit. */
+  /** Undefined when the request has no `verifyRevert`, or when no single culprit was found. */
   readonly revert?: RevertCheck;
-  /** What the culprit changes in the final .config, when lines of one were bisected. */
+  /** The changes that the culprit makes to the final .config; empty unless configurations were bisected. */
   readonly configChanges: readonly string[];
 }
 
-/** Trials of the bad end without the bug before it is given up: a rate below 2 % takes too long for anybody. */
+/**
+ * The bad end is given up after so many trials without the bug: a rate below 2 % costs too many trials to search for.
+ */
 const endTrials = 150;
 const mostTrials = 3_000;
 
-/** Bisects, or goes on with a bisection whose journal is in the folder `dir`. */
+/** Runs a bisection, or continues the bisection whose journal is in the folder `dir`. */
 export async function bisectPlan(request: BisectRequest): Promise<BisectResult> {
   const { range, reverse } = request;
   const { history } = range;
@@ -89,7 +93,10 @@ export async function bisectPlan(request: BisectRequest): Promise<BisectResult> 
   }
 }
 
-/** The search by the workload that shows it; undefined when a boot shows it, which the journal has noted then. */
+/**
+ * Searches with the workload that shows the splat. Returns undefined when a boot shows the splat; the journal then
+ * names the boot as the workload.
+ */
 async function searchFor(
   sought: Sought,
   known: {
@@ -134,7 +141,7 @@ async function searchFor(
   }
 }
 
-/** What is asked of a single culprit once it is found. */
+/** For a single culprit: its changes to the final .config and, on request, the check of its revert. */
 async function lookAtCulprit(
   { end }: SearchEnd,
   posterior: Posterior | undefined,
@@ -172,7 +179,10 @@ function notSeen(question: Question, evidence: Evidence): SearchEnd {
   return { end: { kind: 'refused', refusal }, evidence };
 }
 
-/** True when the trials of a commit say that it has the bug, false when they say it has not; undefined: neither. */
+/**
+ * The verdict on one commit. `skip`: it cannot be tested. `bad`: a trial showed the splat. `good`: all its trials were
+ * silent and it has the bug with a probability below 5 %. Undefined: its trials do not decide.
+ */
 export function standing(
   { question, evidence, posterior }: Pick<BisectResult, 'question' | 'evidence' | 'posterior'>,
   commit: number,

@@ -2,44 +2,51 @@ import { chanceOfSilence } from '../../trial/rate.ts';
 import { countsOf, type Evidence } from './evidence.ts';
 import { type Posterior, type Question, shownIf } from './posterior.ts';
 
-/** What trials cost, in seconds, as measured so far. */
+/** The measured cost of a build and of a trial, in seconds. */
 export interface Costs {
-  /** A build and a boot of a commit that has neither. */
+  /** The build and the boot of a commit that was neither built nor booted yet. */
   readonly setupSeconds: number;
   readonly trialSeconds: number;
 }
 
-/** Up to `runs` trials of a commit; the first that shows the bug ends them. */
+/** Up to `runs` trials of one commit; the first trial that shows the bug ends them. */
 export interface Choice {
   readonly commit: number;
   readonly runs: number;
-  /** Expected bits about which commit it is. */
+  /** The expected information about the culprit, in bits. */
   readonly bits: number;
 }
 
 const batchSizes = [1, 2, 3, 5, 8, 12, 18, 27, 40, 60] as const;
 const largestBatch = 60;
-/** Commits that are looked at in depth: those that split what is left most evenly, beside those that are built. */
+/**
+ * Number of unbuilt commits that are scored: those that split the remaining probability most evenly. Built commits are
+ * always scored.
+ */
 const shortListed = 24;
-/** Chances that a commit builds and boots; broken commits come in runs. */
+/**
+ * Chances that a commit builds and boots. Broken commits come in runs, so the neighbour of a broken commit has a lower
+ * chance.
+ */
 const buildsUsually = 0.92;
 const buildsNextToBroken = 0.4;
 /**
- * A new build is charged to its first trials only in part: later ones come back to it, and the search must go there
- * anyway. Simulated: charged in full, bugs of 1 in 2 take 8 % more trials for 4 % fewer builds.
+ * The share of a new build that is charged to its first trials: later trials use the same build, and the search must go
+ * there anyway. In the simulation, charging the whole build cost 8 % more trials for 4 % fewer builds with a bug that
+ * shows in 1 of 2 trials.
  */
 const setupShare = 0.2;
 /**
- * Scores this close to the highest count as equal, and the number of suspects decides: an uneven split that costs a trial
- * less can cost a build more in the end.
+ * Choices whose score reaches this share of the highest score count as equal. Among equals the most even split of the
+ * suspects wins: an uneven split that saves a trial can cost a build later.
  */
 const nearlyBest = 0.95;
-/** A suspect is at least this much as probable as the most probable commit. */
+/** A commit is a suspect when its probability is at least this share of the highest probability. */
 const suspicion = 0.1;
-/** Commits less probable than this are left out of account. */
+/** Commits with a lower probability are ignored. */
 const negligible = 1e-7;
 
-/** The trials with the most expected information for their seconds; undefined when none would tell anything. */
+/** The trials with the most expected information for each second; undefined when no trial would give any. */
 export function chooseTrials(
   question: Question,
   evidence: Evidence,
@@ -77,17 +84,20 @@ interface Scored extends Choice {
   readonly imbalance: number;
 }
 
-/** How probable some commits are together, by the number of misses that are luck if it is one of them. */
+/**
+ * The joint probability of a set of commits, also split by the number of misses that are luck if the culprit is among
+ * them.
+ */
 interface Share {
   readonly byMisses: ReadonlyMap<number, number>;
   readonly mass: number;
   readonly suspects: number;
 }
 
-/** A commit with how probable it is that it has the bug. */
+/** A commit with the probability that it has the bug. */
 interface Split extends Omit<Share, 'suspects'> {
   readonly commit: number;
-  /** How far it is from halving the number of suspects: 0 to 0.5. */
+  /** The distance from an even split of the suspects: 0 to 0.5. */
   readonly imbalance: number;
 }
 
@@ -106,8 +116,8 @@ function shortList(question: Question, evidence: Evidence, posterior: Posterior)
 const nobody: Share = { byMisses: new Map(), mass: 0, suspects: 0 };
 
 /**
- * The split of every commit. A commit with one parent contains what the parent does and itself; only a merge has to be
- * summed up: a merge window of 15,000 commits is split in a fraction of a second.
+ * The split of every commit. A commit with one parent has its parent's share and itself; only a merge is summed over
+ * all commits. A merge window of 15,000 commits is split in a fraction of a second.
  */
 function splitsOf({ history, reverse }: Question, posterior: Posterior): readonly Split[] {
   const { mass, misses } = posterior;
@@ -162,7 +172,10 @@ function without(all: Share, share: Share): Share {
   };
 }
 
-/** By number of misses: the chance that so many more trials all miss, and the sum of those chances. */
+/**
+ * For each number of misses so far: `chance[n]`, the chance that n more trials all miss, and `sum[n]`, the sum of these
+ * chances up to n.
+ */
 type SilenceTable = ReadonlyMap<
   number,
   { readonly chance: Float64Array; readonly sum: Float64Array }
@@ -184,7 +197,10 @@ function silenceTable(posterior: Posterior): SilenceTable {
   return table;
 }
 
-/** The mutual information, in bits, of "some trial shows it" and "which commit it is", and the expected trials. */
+/**
+ * The mutual information between the event "a trial shows the bug" and the identity of the culprit, in bits, and the
+ * expected number of trials.
+ */
 function promise(
   { byMisses, mass }: Split,
   runs: number,
@@ -215,7 +231,10 @@ function buildChance({ history }: Question, { broken }: Evidence, commit: number
   return nearBroken ? buildsNextToBroken : buildsUsually;
 }
 
-/** Trials it takes until one can see the bug: more where another bug often comes first. A fresh commit is like all. */
+/**
+ * Expected number of trials for one valid trial. It grows where another bug often comes first. A commit without trials
+ * gets the mean of all commits.
+ */
 function trialsForOne(evidence: Evidence, commit: number): number {
   let [valid, voids] = [0, 0];
   for (const { hits, misses, voids: lost } of evidence.counts.values()) {
@@ -228,7 +247,7 @@ function trialsForOne(evidence: Evidence, commit: number): number {
   );
 }
 
-/** Trials of `commit` that showed the bug or could have. */
+/** Number of valid trials of `commit`: those that showed the bug or could have shown it. */
 export function validTrials(evidence: Evidence, commit: number): number {
   const { hits, misses } = countsOf(evidence, commit);
   return hits + misses;

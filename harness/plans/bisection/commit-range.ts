@@ -12,10 +12,10 @@ export interface CommitsRequest extends Omit<RangeRequest, 'signal'> {
   readonly kind: 'commits';
 }
 
-/** A larger difference rebuilds everything anyway. */
+/** A diff above this size rebuilds the whole kernel anyway. */
 const largestDiffBytes = 16 * 1024 * 1024;
 
-/** The commits of a git history between two ends. */
+/** Opens the commits of a git history between two ends as a range. */
 export async function openCommits(request: CommitsRequest, work: KernelWork): Promise<Range> {
   const { signal } = work;
   const candidates = await readRange({ ...request, signal });
@@ -26,7 +26,7 @@ export async function openCommits(request: CommitsRequest, work: KernelWork): Pr
   return {
     ...candidates,
     unit: 'commit',
-    // Names of revisions move; the commits they meant do not.
+    // A revision's name moves, its commit id does not.
     identity: [oldEnd, newEnd],
     build: async (id) => buildCommit(id, request.tree, place),
     buildWithout: async (id) => {
@@ -39,12 +39,12 @@ export async function openCommits(request: CommitsRequest, work: KernelWork): Pr
 }
 
 /**
- * As a difference to the old end a commit costs the objects it changes; a tree of its own would cost all. Only where that
- * difference cannot be applied, as with symbolic links or a driver of ours in the way, it is built from its own tree.
+ * Builds a commit as a diff against the old end, which recompiles only the objects that changed. When the diff is too
+ * large or does not apply (symbolic links, a driver added by splat), the commit is built from a tree of its own.
  */
 async function buildCommit(
   id: string,
-  /** Has the objects of the commit and of the old end. */
+  /** A repository that has the objects of the commit and of the old end. */
   repository: string,
   place: KernelWork & { readonly tree: string; readonly oldEnd: string },
 ): Promise<BuildOutcome> {

@@ -7,7 +7,7 @@ import { endsOf, type Refusal } from './decide.ts';
 import { countsOf } from './evidence.ts';
 import { estimatedRate } from './posterior.ts';
 
-/** The result in the words of its report. */
+/** Converts a result to the report that `splat bisect --json` prints. */
 export function concludeBisect(result: BisectResult): BisectReport {
   const { question, facts, evidence, sought, posterior } = result;
   const { good, bad } = endsOf(question);
@@ -120,18 +120,18 @@ function explainRefusal(refusal: Refusal, { question, facts, range }: BisectResu
       const why =
         fact?.kind === 'broken'
           ? `${fact.because}: ${fact.message}`
-          : 'no trial of it could have seen anything';
+          : 'none of its trials could have shown the splat';
       return `the end ${name(refusal.commit)} cannot be tested: ${why}`;
     }
     case 'not-seen': {
       const highest = (highestUnseenRate(refusal.runs) * 100).toFixed(1);
-      return `the bad end ${name(refusal.commit)} does not show it in ${refusal.runs} trials of each workload: its rate is below ${highest} % with a confidence of 95 %`;
+      return `the bad end ${name(refusal.commit)} does not show the splat in ${refusal.runs} trials of each workload: its rate is below ${highest} % with a confidence of 95 %`;
     }
     case 'not-clean':
-      return `the good end ${name(refusal.commit)} shows it in ${refusal.hits} of ${refusal.runs} trials`;
+      return `the good end ${name(refusal.commit)} shows the splat in ${refusal.hits} of ${refusal.runs} trials`;
     case 'contradiction':
-      return `no single ${range.unit} explains which of them show it and which share an image: there may be two causes`;
+      return `no single ${range.unit} explains all trials: there may be two causes`;
     case 'undecided':
-      return `still undecided after ${refusal.trials} trials`;
+      return `no answer after ${refusal.trials} trials`;
   }
 }

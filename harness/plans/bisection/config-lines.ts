@@ -2,14 +2,17 @@
 export interface ConfigLine {
   /** `CONFIG_X`. */
   readonly id: string;
-  /** Its values, `n` for "is not set"; null for a fragment that does not mention it. */
+  /** The symbol's values. `n` stands for "is not set", null for a fragment that does not mention the symbol. */
   readonly from: string | null;
   readonly to: string | null;
 }
 
 const setting = /^(?:(CONFIG_\w+)=(.*)|# (CONFIG_\w+) is not set)$/gm;
 
-/** Every symbol of a .config with its value, in the order of its lines; of two lines the last counts. */
+/**
+ * Every symbol of a .config with its value, in the order of the lines. When a symbol has two lines, the last line
+ * counts.
+ */
 function settings(text: string): ReadonlyMap<string, string> {
   return new Map(
     [...text.matchAll(setting)].map(([, set, value, unset]) =>
@@ -18,17 +21,17 @@ function settings(text: string): ReadonlyMap<string, string> {
   );
 }
 
-/** The lines to take over, in the order of `bad`; symbols it does not know come last. */
+/** The symbols whose values differ, in the order of `bad`. Symbols that `bad` does not mention come last. */
 export function differences(good: string, bad: string): readonly ConfigLine[] {
   const [before, after] = [settings(good), settings(bad)];
-  // What a whole .config does not mention is off; what a fragment does not mention is left as it is.
+  // A symbol that a whole .config does not mention is off; a symbol that a fragment does not mention keeps its value.
   const unsaid = isWhole(good) ? 'n' : null;
   return [...new Set([...after.keys(), ...before.keys()])]
     .map((id) => ({ id, from: before.get(id) ?? unsaid, to: after.get(id) ?? unsaid }))
     .filter(({ from, to }) => from !== to);
 }
 
-/** `good` with these lines. */
+/** The text of `good` with the values of the given lines. */
 export function configText(good: string, taken: readonly ConfigLine[]): string {
   const values = new Map(settings(good));
   for (const { id, to } of taken) {
@@ -40,12 +43,14 @@ export function configText(good: string, taken: readonly ConfigLine[]): string {
     .join('');
 }
 
-/** `CONFIG_X=y, was n`, as the log of a bisection says it. */
+/** A line as the log of a bisection prints it: `CONFIG_X=y, was n`. */
 export function describeLine({ id, from, to }: ConfigLine): string {
   return `${to === null ? `no ${id}` : `${id}=${to}`}, was ${from ?? 'not mentioned'}`;
 }
 
-/** True for a .config as make leaves it, false for a fragment: only the former says for which machine it is. */
+/**
+ * True for a complete .config as make writes it, false for a fragment. Only a complete .config names its architecture.
+ */
 export function isWhole(text: string): boolean {
   return /^(?:CONFIG_(?:X86|64BIT)=y|# CONFIG_64BIT is not set)$/m.test(text);
 }

@@ -20,24 +20,28 @@ export interface ConfigsRequest {
   readonly bad: string;
 }
 
-/** The id of the good configuration, which is no line. */
+/** The id of the good configuration, to which no line belongs. */
 const goodEnd = 'good';
 
 /**
- * The lines two configurations differ in, taken over one after the other in the order of the bad one, where what a line
- * depends on comes before it (Kconfig's own order); the ids are `CONFIG_X`. Whole configurations take the place of
- * tinyconfig; fragments are merged over it.
+ * Opens the differing lines of two configurations as a range. The lines are applied one by one in the order of the bad
+ * configuration, where Kconfig puts a dependency before its dependents. The ids are `CONFIG_X`. A whole configuration
+ * replaces tinyconfig; a fragment is merged over it. Throws `usage` for a missing file, for a file without a setting,
+ * when one file is a whole .config and the other a fragment, and when no line differs.
  */
 export async function openConfigs(request: ConfigsRequest, work: KernelWork): Promise<Range> {
   const texts = await Promise.all([request.good, request.bad].map((path) => readIt(path, work)));
   const [good = '', bad = ''] = texts;
   if (isWhole(good) !== isWhole(bad)) {
     const [whole, piece] = isWhole(good) ? ['good', 'bad'] : ['bad', 'good'];
-    const reason = `the ${whole} one is a whole .config and the ${piece} one a fragment`;
+    const reason = `the ${whole} file is a whole .config, the ${piece} file a fragment; give two of a kind`;
     throw new HarnessError('usage', `--configs ${request.good} ${request.bad}: ${reason}`);
   }
   if (isWhole(good) && work.configBase !== undefined) {
-    throw new HarnessError('usage', '--config-base and whole .config files at --configs: only one');
+    throw new HarnessError(
+      'usage',
+      '--config-base does not go with whole .config files at --configs: use one of them',
+    );
   }
   const lines = differences(good, bad);
   if (lines.length === 0) {
@@ -87,12 +91,15 @@ async function readIt(path: string, { cwd }: Pick<KernelWork, 'cwd'>): Promise<s
     throw new HarnessError('usage', `--configs ${path}: no such file`, { cause: error });
   });
   if (parseConfig(text).size === 0 && !/^# CONFIG_\w+ is not set$/m.test(text)) {
-    throw new HarnessError('usage', `--configs ${path}: no line such as CONFIG_X=y in it`);
+    throw new HarnessError('usage', `--configs ${path}: the file has no line like CONFIG_X=y`);
   }
   return text;
 }
 
-/** The good configuration with some lines of the bad one, as a base or as one more fragment. */
+/**
+ * The good configuration with some lines of the bad one: a base when it is a whole .config, otherwise one more
+ * fragment.
+ */
 function demands(
   good: string,
   taken: readonly ConfigLine[],

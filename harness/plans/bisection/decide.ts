@@ -5,23 +5,26 @@ import { type Posterior, posteriorOf, type Question, shownIf, undecidable } from
 
 /** Why a bisection ends without an answer. */
 export type Refusal =
-  /** An end does not build or boot, or no trial of it could have seen the bug. */
+  /** An end does not build, does not boot, or has no trial that could have shown the bug. */
   | { readonly kind: 'untestable-end'; readonly commit: number }
-  /** The end that should show the bug does not, in so many trials. */
+  /** The bad end did not show the bug in `runs` trials. */
   | { readonly kind: 'not-seen'; readonly commit: number; readonly runs: number }
-  /** The end that should be clean shows the bug. */
+  /** The good end shows the bug. */
   | {
       readonly kind: 'not-clean';
       readonly commit: number;
       readonly hits: number;
       readonly runs: number;
     }
-  /** No single commit between the ends explains what was seen, and no trial would change that. */
+  /** No single commit between the ends explains the trials, and no further trial would change that. */
   | { readonly kind: 'contradiction' }
-  /** The trials are used up. */
+  /** The limit of trials is reached. */
   | { readonly kind: 'undecided'; readonly trials: number };
 
-/** One commit, or the smallest set nothing testable can split. `confidence` is that of the whole set. */
+/**
+ * The culprit, or the smallest set of commits that no testable commit splits. `confidence` is the probability that the
+ * culprit is in the set.
+ */
 export interface Answer {
   readonly kind: 'found';
   readonly commits: readonly number[];
@@ -39,23 +42,27 @@ export type Decision =
 export interface Limits {
   /** Between 0.5 and 1. */
   readonly confidence: number;
-  /** Trials without the bug at the end that should show it. */
+  /** Maximum of valid trials at the bad end while the rate of the bug is estimated. */
   readonly endTrials: number;
   readonly trials: number;
 }
 
-/** Sightings at the end that has the bug: enough for a first estimate of the rate, which all later trials refine. */
+/** Number of hits wanted at the bad end: enough for a first estimate of the rate, which later trials refine. */
 const wantedSightings = 6;
-/** Chance of luck that the good end's first silence may have. The search goes on doubting it, and comes back when that pays. */
+/**
+ * The good end is first tried until a kernel with the bug would stay silent with this chance. The search comes back to
+ * the good end when another trial there pays.
+ */
 const firstDoubt = 0.5;
 
 /**
- * The search ends at this share of the doubt that is allowed: the rate is not quite the same in all kernels, and the few
- * sightings at first may have been luck. Simulated, the answers are then as often right as was asked.
+ * The search ends when the doubt falls to this share of the allowed doubt: the rate differs a little between kernels,
+ * and the first hits may have been luck. With this share the simulated answers are right as often as the confidence
+ * says.
  */
 const keptDoubt = 0.5;
 
-/** What to do next, from everything known. Pure: the same evidence and costs give the same decision. */
+/** Decides the next step from the evidence. Pure: the same evidence and costs give the same decision. */
 export function decide(
   question: Question,
   evidence: Evidence,
@@ -85,7 +92,7 @@ export function decide(
   return { kind: 'test', why: choice.commit === bad ? 'end' : 'search', ...choice };
 }
 
-/** The ends by what they should show: for the commit that broke it the new end is bad, for the fix the old one. */
+/** The indices of the bad and of the good end. The bad end is the newer end, with `reverse` the older end. */
 export function endsOf({ history, reverse }: Question): {
   readonly bad: number;
   readonly good: number;
@@ -112,7 +119,10 @@ function proveEnds(question: Question, evidence: Evidence, limits: Limits): Deci
   return undefined;
 }
 
-/** Silent trials after which a kernel that has the bug would have shown it, but for a chance of `doubt`. */
+/**
+ * Number of silent trials after which a kernel with the bug would have shown it except for a chance of `doubt`; at most
+ * 500.
+ */
 export function quietRuns(posterior: Posterior, doubt: number): number {
   const shown = shownIf(posterior, mostProbable(posterior));
   let runs = 1;
@@ -129,8 +139,8 @@ function mostProbable({ mass }: Pick<Posterior, 'mass'>): number {
 }
 
 /**
- * What is still to be seen with our own eyes of a single culprit: the side of it that has the bug shows it, the other
- * does not. What the trials say goes into the posterior as any other and may change the answer.
+ * The next trial that confirms a single culprit: the side with the bug must show it, the other side must stay silent.
+ * These trials enter the posterior like all others and may change the answer. Undefined when nothing is missing.
  */
 function unverified(
   { history, reverse }: Question,

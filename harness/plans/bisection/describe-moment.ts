@@ -3,14 +3,14 @@ import type { Moment } from './bisect.ts';
 import { countsOf } from './evidence.ts';
 import { estimatedRate } from './posterior.ts';
 
-/** Commits that are shown with their probability. */
+/** Number of commits that are shown with their probability. */
 const shown = 5;
-/** In a log a list of equals says nothing. */
+/** Commits with a lower probability are left out of a log, where a list of equal suspects says nothing. */
 const leastShown = 0.04;
-/** Trials for one halving, times the rate: measured with the simulation, from a rate of 1 down to 0.05. */
+/** Trials that halve the candidates, times the rate: measured with the simulation for rates from 1 down to 0.05. */
 const trialsPerHalving = 3.4;
 
-/** The state of a search for a log: what is left, what is done next, and who is suspected. */
+/** The state of a search as lines of a log: the remaining candidates, the next step and the suspects. */
 export function describeMoment(moment: Moment): readonly string[] {
   const { decision, posterior } = moment;
   if (decision.kind !== 'test' || posterior === undefined) return [];
@@ -18,7 +18,7 @@ export function describeMoment(moment: Moment): readonly string[] {
   return [`${whatIsLeft(moment)}; ${whatIsNext(moment)}`, ...suspects(moment, leastShown)];
 }
 
-/** The same for a terminal, where it is drawn over what was there before: always as many lines. */
+/** The state of a search for a terminal, where it is drawn over the previous state. */
 export function drawMoment(moment: Moment): readonly string[] {
   const { decision, posterior, evidence, costs } = moment;
   if (decision.kind !== 'test' || posterior === undefined) return [];
@@ -55,7 +55,10 @@ function suspects({ posterior, question, subjects }: Moment, least: number): rea
     });
 }
 
-/** The entropy of the posterior says how many halvings are left; each costs a build, a boot and some trials. */
+/**
+ * The remaining steps and minutes. The entropy of the posterior gives the number of halvings; each costs a build, a
+ * boot and some trials.
+ */
 function whatIsLeft({ posterior, costs, decision }: Moment): string {
   const shares = [...(posterior?.mass ?? [])].filter((share) => share > 0);
   const bits = shares.reduce((sum, share) => sum - share * Math.log2(share), 0);

@@ -1,14 +1,14 @@
-/** What is known of the commits so far: a fold over the journal's entries. No I/O. */
+/** What the journal says about each commit: a fold over its entries. No I/O. */
 
 import type { TrialOutcome } from '../../records/bisect-journal.ts';
 
-/** One thing learnt, in the order it was learnt; `commit` is an index into the history. */
+/** One entry of the journal; `commit` is an index into the history. */
 export type Entry =
   | { readonly kind: 'built'; readonly commit: number; readonly image: string }
   | { readonly kind: 'broken'; readonly commit: number }
   | { readonly kind: 'trial'; readonly commit: number; readonly outcome: TrialOutcome };
 
-/** Trials of one image. Commits with one image are one kernel and share them. */
+/** The outcomes of the trials of one image. Commits with the same image share them. */
 export interface Counts {
   readonly hits: number;
   readonly misses: number;
@@ -18,7 +18,7 @@ export interface Counts {
 export interface Evidence {
   readonly images: ReadonlyMap<number, string>;
   readonly counts: ReadonlyMap<string, Counts>;
-  /** Commits that cannot be tested: they do not build or boot, or cannot show anything. */
+  /** Commits that cannot be tested: they do not build, do not boot, or cannot show the bug. */
   readonly broken: ReadonlySet<number>;
   readonly trials: number;
 }
@@ -32,7 +32,7 @@ export const nothingKnown: Evidence = {
 
 const untested: Counts = { hits: 0, misses: 0, voids: 0 };
 
-/** So many trials that could not have seen the bug for each that could, and no sighting: the kernel cannot be tested. */
+/** A kernel without a hit is untestable when it has this many void trials, and this many more for each miss. */
 export const mostVoids = 16;
 
 export function learn(evidence: Evidence, entry: Entry): Evidence {
@@ -61,7 +61,9 @@ export function learn(evidence: Evidence, entry: Entry): Evidence {
   }
 }
 
-/** The same with every commit of a kernel that hardly ever could show the bug among those that cannot be tested. */
+/**
+ * Adds the commits of blind kernels to `broken`: a kernel is blind when almost none of its trials could show the bug.
+ */
 function withBlind(evidence: Evidence): Evidence {
   const blind = [...evidence.images]
     .filter(([, image]) => isBlind(evidence.counts.get(image) ?? untested))
@@ -78,7 +80,7 @@ export function countsOf(evidence: Evidence, commit: number): Counts {
   return evidence.counts.get(evidence.images.get(commit) ?? '') ?? untested;
 }
 
-/** Trials by image, with the commits that have it. */
+/** The counts of every image, with the commits that built it. */
 export function observations(
   evidence: Evidence,
 ): readonly (Counts & { readonly commits: readonly number[] })[] {

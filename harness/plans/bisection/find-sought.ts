@@ -7,7 +7,7 @@ import type { Question } from './posterior.ts';
 import { isSought, splatsOf } from './sought.ts';
 import type { Commits } from './tester.ts';
 
-/** What is looked for, and the workload that shows it, or `boot`. */
+/** The splat that the bisection looks for, and the workload that shows it (`boot` for a boot alone). */
 export interface Sought {
   readonly text: string;
   readonly workload: string;
@@ -18,14 +18,15 @@ function isLook({ kind }: BisectFact): boolean {
 }
 
 /**
- * The splat and the workload that shows it, on the bad end: from the journal, or by asking one workload after the other.
- * Trials that chose the workload do not count for the rate: they ended because they showed the splat.
+ * Returns the splat and the workload that shows it on the bad end, from the journal or by trying the workloads in turn;
+ * undefined when no workload shows it within `rounds`. These trials do not count for the rate: they ended because they
+ * showed the splat.
  */
 export async function findSought(
   signature: string | undefined,
   context: {
     readonly candidates: readonly ChosenWorkload[];
-    /** Rounds through all candidates. */
+    /** Number of rounds through all candidates. */
     readonly rounds: number;
     readonly journal: Journal;
     readonly commits: Commits;

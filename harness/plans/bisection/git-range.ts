@@ -4,28 +4,31 @@ import { runGit } from '../../host/git.ts';
 import { resolveRevision } from '../../host/revision.ts';
 import { buildHistory, type CommitParents, type History } from './history.ts';
 
-/** The ends as the user named them, and which commits between them are looked at. */
+/** The ends as the user named them, and a filter for the commits between them. */
 export interface RangeRequest {
-  /** A git repository, absolute. Nothing in it is written to. */
+  /** Absolute path of a git repository. Nothing is written to it. */
   readonly tree: string;
   readonly good: string;
   readonly bad: string;
-  /** The good end is the newer one, and the commit that made it good is sought. */
+  /** True when the good end is the newer end: the search is then for the commit that removed the splat. */
   readonly reverse: boolean;
   readonly firstParent: boolean;
-  /** Only commits that touch one of these paths; empty for all. */
+  /** Paths; only commits that touch one of them are candidates. Empty: all commits. */
   readonly paths: readonly string[];
   readonly signal: AbortSignal;
 }
 
-/** The candidates, and what they are called. */
+/** The candidates with their subjects. */
 export interface Candidates {
   readonly history: History;
-  /** A line for each, by its id, as the first line of a commit's message; text of other people. */
+  /** By id: the first line of the commit's message. Untrusted text. */
   readonly subjects: ReadonlyMap<string, string>;
 }
 
-/** The commits between the two ends, as `git rev-list OLD..NEW` has them. Throws `usage` for ends that are none. */
+/**
+ * The commits that `git rev-list OLD..NEW` lists. Throws `usage` when an end is no commit, when the old end is not an
+ * ancestor of the new end, or when no commit lies between them.
+ */
 export async function readRange(request: RangeRequest): Promise<Candidates> {
   const { tree, good, bad, reverse, signal } = request;
   const [oldName, newName] = reverse ? [bad, good] : [good, bad];
@@ -60,9 +63,9 @@ export async function readRange(request: RangeRequest): Promise<Candidates> {
 const leftOut = ' (and what --path leaves out before it)';
 
 /**
- * The commits that touch the paths, each with its own parents, which need not: `outside` are those, and the new end. One
- * of them stands for all that is left out between it and the next that touches. Without them the blame for a commit that
- * is left out would fall on the next one that is not.
+ * Reduces a history to the commits that touch the paths, to their parents and to the new end. The parents that do not
+ * touch a path are `outside`: each stands for the commits left out between it and the next commit that touches one.
+ * Without them the blame for a left-out commit would fall on the next candidate.
  */
 export function condense(
   all: readonly CommitParents[],
@@ -76,7 +79,7 @@ export function condense(
       .concat(all.at(-1)?.id ?? [])
       .filter((id) => inRange.has(id) && !touching.has(id)),
   );
-  /** By commit the nearest of those that are kept; several after a merge. */
+  /** By commit: its nearest ancestors that are kept; several after a merge. */
   const nearest = new Map<string, readonly string[]>();
   const commits: CommitParents[] = [];
   for (const { id, parents } of all) {
@@ -133,7 +136,7 @@ async function readSubjects(
   );
 }
 
-/** Writes what turns the tree of `from` into that of `to` to a file in `dir`; undefined when they are the same. */
+/** Writes the diff from `from` to `to` to a file in `dir` and returns its path; undefined when the trees are equal. */
 export async function writeDiff(
   tree: string,
   from: string,

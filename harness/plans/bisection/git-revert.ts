@@ -5,18 +5,18 @@ import { resolveRevision } from '../../host/revision.ts';
 import type { Conflict } from './range.ts';
 
 export interface RevertRequest {
-  /** The user's repository; nothing in it is written to. */
+  /** Path of the user's repository. Nothing is written to it. */
   readonly tree: string;
   readonly culprit: string;
-  /** The commit it is reverted on. */
+  /** The commit on which the culprit is reverted. */
   readonly onto: string;
 }
 
 export type Reverted =
-  /** A commit in a repository of ours that borrows the user's objects. */
+  /** The reverted commit is in a repository in splat's folder, which borrows the user's objects. */
   { readonly kind: 'reverted'; readonly repository: string; readonly commit: string } | Conflict;
 
-/** Commits of ours are never shown; their names must only be the same each time. */
+/** A fixed author and date: these commits are never shown, and their ids must be the same each time. */
 const identity = Object.fromEntries(
   ['AUTHOR', 'COMMITTER'].flatMap((who) => [
     [`GIT_${who}_NAME`, 'splat'],
@@ -26,9 +26,9 @@ const identity = Object.fromEntries(
 );
 
 /**
- * What `git revert` (for a merge `git revert -m 1`) would make of `culprit` on top of `onto`: a three-way merge whose base
- * is the culprit and whose sides are `onto` and the culprit's first parent (git-revert(1)). Commits of ours give merge-tree
- * (git 2.38) that base; `--merge-base` came with 2.40 only.
+ * Makes the tree that `git revert` (for a merge `git revert -m 1`) of `culprit` on top of `onto` would make: a
+ * three-way merge whose base is the culprit and whose sides are `onto` and the culprit's first parent (git-revert(1)).
+ * Temporary commits give merge-tree (git 2.38) that base, because its `--merge-base` came only with git 2.40.
  */
 export async function revertCommit(
   { tree, culprit, onto }: RevertRequest,
@@ -49,7 +49,7 @@ export async function revertCommit(
   const [treeId = '', ...conflicts] = merged.stdout.split('\0').filter((word) => word.trim());
   if (merged.exitCode !== 0) {
     const paths = [...new Set(conflicts)].join(', ');
-    return { kind: 'conflict', message: `later commits changed what it changed in ${paths}` };
+    return { kind: 'conflict', message: `later commits conflict with the revert in ${paths}` };
   }
   return { kind: 'reverted', repository, commit: await git('commit-tree', treeId, '-m', 'x') };
 }

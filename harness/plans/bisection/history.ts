@@ -6,26 +6,33 @@ import { HarnessError } from '../../errors.ts';
  */
 export interface History {
   readonly ids: readonly string[];
-  /** Those that stand for commits --path leaves out: less probable, and no answer. */
+  /**
+   * Commits that stand for commits left out by --path. They have a lower prior probability and are never the culprit.
+   */
   readonly outside: ReadonlySet<number>;
-  /** Parents inside the range; what forks off before the old end has the old end as its parent. */
+  /** The parents inside the range. A commit that forked off before the old end has the old end as its parent. */
   readonly parents: readonly (readonly number[])[];
-  /** True when `ancestor` is `commit` or one of its ancestors. The index `ids.length` stands for no commit: never true. */
+  /**
+   * True when `ancestor` is `commit` or one of its ancestors. The index `ids.length` stands for "no commit": false for
+   * it.
+   */
   readonly contains: (commit: number, ancestor: number) => boolean;
 }
 
-/** The matrix of ancestors takes size²/8 bytes: 128 MiB at this size, which is more than a kernel's merge window. */
+/**
+ * The matrix of ancestors takes size²/8 bytes: 128 MiB for this many commits, which is more than a merge window has.
+ */
 const mostCommits = 32_768;
 
-/** A commit with its parents; parents outside of the list are the old end or something older. */
+/** A commit with its parents. A parent outside the list is the old end or older. */
 export interface CommitParents {
   readonly id: string;
   readonly parents: readonly string[];
 }
 
 /**
- * The history from `oldEnd` to the commits listed, parents first; the last one is the new end. Throws `usage` when there
- * are none or too many.
+ * The history from `oldEnd` to the listed commits, parents first; the last commit is the new end. Throws `usage` for no
+ * commit and for more than 32,767.
  */
 export function buildHistory(
   oldEnd: string,
@@ -60,7 +67,7 @@ export function buildHistory(
   };
 }
 
-/** One bit for every pair of commits; the row of a commit is the union of its parents' rows and itself. */
+/** One bit for every pair of commits. The row of a commit is the union of its parents' rows and its own bit. */
 function ancestorRows(parents: readonly (readonly number[])[]): readonly Uint32Array[] {
   const words = Math.ceil((parents.length + 1) / 32);
   const rows: Uint32Array[] = [];

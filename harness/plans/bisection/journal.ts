@@ -6,7 +6,7 @@ import type { History } from './history.ts';
 
 export type Journal = FactLog<BisectFact>;
 
-/** The journal of the bisection in `dir`, begun when there is none; throws as openFactLog(). */
+/** Opens the journal of the bisection in `dir`, or begins one. Throws as openFactLog() does. */
 export async function openJournal(dir: string, key: string): Promise<Journal & AsyncDisposable> {
   return openFactLog(dir, {
     key,
@@ -16,7 +16,7 @@ export async function openJournal(dir: string, key: string): Promise<Journal & A
   });
 }
 
-/** What the facts say of the commits; trials of other workloads than `workload` do not count. */
+/** Folds the facts of a journal into evidence. Trials of other workloads than `workload` do not count. */
 export function evidenceOf(
   facts: readonly BisectFact[],
   { ids }: History,
@@ -37,7 +37,10 @@ export function evidenceOf(
   return evidence;
 }
 
-/** What a build with its boot, and what a trial took so far: medians, which the first cold build does not decide. */
+/**
+ * The median duration of a build with its boot and of a trial, in seconds. A median is not decided by the first cold
+ * build.
+ */
 export function costsOf(facts: readonly BisectFact[]): {
   readonly setupSeconds: number;
   readonly trialSeconds: number;
@@ -52,6 +55,6 @@ export function costsOf(facts: readonly BisectFact[]): {
 
 function median(values: readonly number[]): number | undefined {
   const found = values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
-  // A kernel of the cache costs next to nothing, but never nothing.
+  // A kernel from the cache costs almost nothing, but never nothing.
   return found === undefined ? undefined : Math.max(found, 0.1);
 }

@@ -1,7 +1,7 @@
 import type { TestKernelRequest } from '../../kernel/test-kernel.ts';
 
-/** How the kernels of a bisection are built, whichever they are. */
+/** The options with which a bisection builds each of its kernels. */
 export interface KernelWork extends Omit<TestKernelRequest, 'kernel' | 'source'> {
-  /** The folder of the bisection; diffs are kept below it. */
+  /** The folder of the bisection. Diffs are kept in it. */
   readonly dir: string;
 }

@@ -9,17 +9,23 @@ import type { Range } from './range.ts';
 
 export interface PatchesRequest {
   readonly kind: 'patches';
-  /** K the patches are for. */
+  /** The kernel to which the patches apply, written as K of `--kernel`. */
   readonly kernel: string;
-  /** Each S of `--series S`; several are one after the other. */
+  /** Each S of `--series S`, in the order in which they are applied. */
   readonly patches: readonly string[];
-  /** How many patches the ends have: `0` is the kernel itself. Undefined: none, and all. */
+  /**
+   * Number of patches applied at each end; `0` is the kernel itself. Undefined: no patch at the old end, all at the new
+   * end.
+   */
   readonly good: string | undefined;
   readonly bad: string | undefined;
   readonly reverse: boolean;
 }
 
-/** The patches of a series: the ids are `patch-3` for the third, `patch-0` for none. */
+/**
+ * Opens the patches of one or more series as a range. The id `patch-3` is the kernel with the first three patches,
+ * `patch-0` the kernel without patches. Throws `usage` for an end that is no number of patches.
+ */
 export async function openPatches(request: PatchesRequest, work: KernelWork): Promise<Range> {
   const read: Series[] = [];
   for (const path of request.patches) read.push(await readSeries(path, work));
@@ -65,7 +71,7 @@ function renumber(patch: Patch, at: number): Patch {
   return { ...patch, index: at + 1 };
 }
 
-/** How many patches the old and the new end have. */
+/** The number of patches at the old end and at the new end. */
 function endsOf(
   { good, bad, reverse }: PatchesRequest,
   count: number,
@@ -89,5 +95,8 @@ function endsOf(
   const last = read(young[0], young[1], count);
   if (first < last) return [first, last];
   const hint = reverse ? '; with --reverse the good end is the later one' : '';
-  throw new HarnessError('usage', `no patch lies between ${first} and ${last} patches${hint}`);
+  throw new HarnessError(
+    'usage',
+    `no patch lies between an end with ${first} and an end with ${last} patches${hint}`,
+  );
 }

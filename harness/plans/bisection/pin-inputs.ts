@@ -6,7 +6,7 @@ import { pinConfigs } from '../../kernel/test-kernel.ts';
 import { readSeries, type Series } from '../../patch/series.ts';
 import type { KernelWork } from './kernel-work.ts';
 
-/** What a command line names besides the range. Relative paths are relative to `cwd`. */
+/** The inputs that a command line names besides the range. Relative paths are relative to `cwd`. */
 export interface NamedInputs {
   readonly series: readonly string[];
   readonly configs: readonly string[];
@@ -14,14 +14,14 @@ export interface NamedInputs {
   readonly workloads: readonly string[];
 }
 
-/** The same, read once: a bisection takes hours, and a file that is edited meanwhile would mix two questions. */
+/** The named inputs, read once: a bisection takes hours, and a file edited meanwhile would mix two questions. */
 export interface PinnedInputs extends Pick<KernelWork, 'series' | 'configs' | 'configBase'> {
   readonly series: readonly Series[];
-  /** JSON that differs when the content of a file does. */
+  /** JSON that changes when the content of a file changes. */
   readonly identity: unknown;
 }
 
-/** Reads everything that is named. Throws `usage` for what is not there, `config` for what is malformed. */
+/** Reads all named inputs. Throws `usage` for a missing file and `config` for a malformed file. */
 export async function pinInputs(
   named: NamedInputs,
   options: { readonly cwd: string; readonly signal: AbortSignal },
@@ -29,7 +29,7 @@ export async function pinInputs(
   const { cwd } = options;
   const series: Series[] = [];
   for (const path of named.series) {
-    // Commits after the one that brought them have the patches already.
+    // A commit of the range may contain these patches already.
     series.push({ ...(await readSeries(path, options)), maybeThere: true });
   }
   const { configs, configBase } = await pinConfigs(named, cwd);

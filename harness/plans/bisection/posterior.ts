@@ -2,44 +2,44 @@ import { expectedRate, logEvidence, type Shown } from '../../trial/rate.ts';
 import { type Evidence, observations } from './evidence.ts';
 import type { History } from './history.ts';
 
-/** What is sought: the commit that brought the bug, or with `reverse` the commit that took it away. */
+/** The question of a bisection: which commit introduced the bug, or with `reverse`, which commit removed it. */
 export interface Question {
   readonly history: History;
   readonly reverse: boolean;
 }
 
 /**
- * How probable it is of each commit that it is the one. Index 0 means that it happened at the old end or before, the
- * index after the last commit that it never happened: both ends are then not what the user said.
+ * The probability of each commit to be the culprit. Index 0 says that the change happened at the old end or before it,
+ * the index after the last commit that it never happened: the user was then wrong about an end.
  */
 export interface Posterior {
   readonly mass: Float64Array;
-  /** Trials that were silent by luck, if it was this commit. */
+  /** By culprit: the number of silent trials that were luck if it is the culprit. */
   readonly misses: Int32Array;
-  /** Trials that showed the bug. */
+  /** Number of trials that showed the bug. */
   readonly hits: number;
-  /** Trials of kernels that showed it, in which another bug came first. */
+  /** Number of trials in which another bug came first, on kernels that showed the bug in other trials. */
   readonly masked: number;
 }
 
-/** What is known of the bug's rate, if it is this commit. */
+/** The counts from which the bug's rate is estimated, if `culprit` is the culprit. */
 export function shownIf({ hits, misses, masked }: Posterior, culprit: number): Shown {
   return { hits, misses: misses[culprit] ?? 0, masked };
 }
 
-/** Chances before any trial that the old end, or the new end, is not what the user said. */
+/** Prior chance of each end that the user was wrong about it. */
 const priorOfWrongEnd = 0.02;
-/** Chance before any trial that it is a commit the user left out with --path. */
+/** Prior chance that the culprit is a commit left out by --path. */
 const priorOfOutside = 0.05;
 
-/** True when a kernel built of `commit` has the bug, if `culprit` is the one. */
+/** True when a kernel built from `commit` has the bug, if `culprit` is the culprit. */
 function hasBug({ history, reverse }: Question, commit: number, culprit: number): boolean {
   return history.contains(commit, culprit) !== reverse;
 }
 
 /**
- * Bayes' rule over all commits. A commit shows the bug only when it has it; a silent trial of one that has it is luck,
- * with the chance of the rate. Undefined when no commit explains what was seen.
+ * Applies Bayes' rule to all commits. Only a kernel with the bug shows it; a silent trial of a kernel with the bug is
+ * luck, whose chance follows from the rate. Undefined when no commit explains the trials.
  */
 export function posteriorOf(question: Question, evidence: Evidence): Posterior | undefined {
   const size = question.history.ids.length;
@@ -48,7 +48,7 @@ export function posteriorOf(question: Question, evidence: Evidence): Posterior |
   let [hits, masked] = [0, 0];
   for (const seen of observations(evidence)) {
     hits += seen.hits;
-    // Of a kernel that did not show the bug such a trial says nothing: why it saw nothing is not known for certain.
+    // A void trial of a kernel without a hit says nothing about the rate.
     if (seen.hits > 0) masked += seen.voids;
     for (let culprit = 0; culprit <= size; culprit++) {
       const having = seen.commits.filter((commit) => hasBug(question, commit, culprit)).length;
@@ -61,7 +61,7 @@ export function posteriorOf(question: Question, evidence: Evidence): Posterior |
   return normalise({ misses, possible, hits, masked, prior: priorOf(question.history) });
 }
 
-/** By index, before any trial. */
+/** The prior probability of each index. */
 function priorOf({ ids, outside }: History): (culprit: number) => number {
   const size = ids.length;
   const inside = size - 1 - outside.size;
@@ -102,7 +102,9 @@ function normalise(found: {
   return { mass: weights.map((weight) => weight / sum), misses, hits, masked };
 }
 
-/** How often a trial of a kernel that has the bug shows it, over all commits by their probability. */
+/**
+ * The expected rate at which a trial of a kernel with the bug shows it, averaged over all commits by their probability.
+ */
 export function estimatedRate(posterior: Posterior): number {
   return posterior.mass.reduce(
     (sum, share, culprit) => sum + share * expectedRate(shownIf(posterior, culprit)),
@@ -111,8 +113,8 @@ export function estimatedRate(posterior: Posterior): number {
 }
 
 /**
- * The commits nothing testable can tell from `culprit`: a range of commits that do not build and the next one that does
- * are one answer. Sorted; `culprit` is one of them.
+ * The commits that no testable commit tells apart from `culprit`, sorted, with `culprit` itself: a run of commits that
+ * do not build and the next commit that builds are one answer.
  */
 export function undecidable(
   { history }: Question,
@@ -121,7 +123,7 @@ export function undecidable(
 ): readonly number[] {
   const size = history.ids.length;
   let alike = Array.from({ length: size - 1 }, (_, at) => at + 1);
-  // The nearest first: they leave next to nothing for the others to be asked about.
+  // The nearest commits first: after them few candidates are left to compare.
   for (let distance = 0; distance < size && alike.length > 1; distance++) {
     for (const commit of new Set([culprit + distance, culprit - distance])) {
       if (commit < 0 || commit >= size || evidence.broken.has(commit)) continue;

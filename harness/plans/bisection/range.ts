@@ -5,30 +5,33 @@ import type { Candidates } from './git-range.ts';
 import type { KernelWork } from './kernel-work.ts';
 import { openPatches, type PatchesRequest } from './patch-range.ts';
 
-/** What is bisected: the commits of a git history, the patches of a series, the lines of a configuration. */
+/** The kinds of range: commits of a git history, patches of a series, or lines of a configuration. */
 export type RangeChoice = CommitsRequest | PatchesRequest | ConfigsRequest;
 
-/** What lies between the good and the bad end, and the kernel of each. */
+/** The candidates between the good and the bad end, and how to build the kernel of each. */
 export interface Range extends Candidates {
   readonly unit: 'commit' | 'patch' | 'line';
-  /** What its ids stand for; with the ids it says whether a journal is of this range. */
+  /**
+   * JSON that identifies the content behind the ids. A journal belongs to this range when the identity and the ids
+   * match.
+   */
   readonly identity: unknown;
-  /** The kernel of one of them, built or found. */
+  /** Builds the kernel of one candidate, or takes it from the store. */
   readonly build: (id: string) => Promise<BuildOutcome>;
-  /** The kernel of the new end without one of them. */
+  /** Builds the new end without one candidate. */
   readonly buildWithout: (id: string) => Promise<BuildOutcome | Conflict>;
-  /** What one of them changes in the final .config, against the one before; absent where nobody would ask. */
+  /** The changes that one candidate makes to the final .config; only for a range of configuration lines. */
   readonly configChanges?: (id: string) => Promise<readonly string[]>;
 }
 
-/** Later changes stand on the one that was to be taken away. */
+/** The candidate cannot be removed, because later changes depend on it. */
 export interface Conflict {
   readonly kind: 'conflict';
   /** One line. */
   readonly message: string;
 }
 
-/** Reads the range; nothing is built. Throws `usage` for ends that are none. */
+/** Reads the range and builds nothing. Throws `usage` for invalid ends. */
 export async function openRange(choice: RangeChoice, work: KernelWork): Promise<Range> {
   switch (choice.kind) {
     case 'commits':

@@ -4,13 +4,13 @@ import { type Answer, type Decision, decide, type Limits, type Refusal } from '.
 import { countsOf, type Entry, type Evidence, learn, nothingKnown } from './evidence.ts';
 import type { Question } from './posterior.ts';
 
-/** What can be done with a commit; a real one builds and boots kernels, a simulated one throws dice. */
+/** The two operations on a commit. The real tester builds and boots kernels; the simulated tester throws dice. */
 export interface Tester {
-  /** Makes the commit ready for trials, or says that it cannot be tested. */
+  /** Builds and boots the commit, or reports that it cannot be tested. */
   readonly prepare: (commit: number) => Promise<Extract<Entry, { kind: 'built' | 'broken' }>>;
   /** One trial of a prepared commit; `index` counts the trials of the bisection. */
   readonly trial: (commit: number, index: number) => Promise<TrialOutcome>;
-  /** As measured so far. */
+  /** The costs measured so far. */
   readonly costs: () => Costs;
 }
 
@@ -18,7 +18,7 @@ export interface SearchOptions {
   readonly question: Question;
   readonly limits: Limits;
   readonly tester: Tester;
-  /** What was learnt before, when a search goes on. */
+  /** The evidence with which a continued search begins. */
   readonly evidence?: Evidence;
   /** Called with every decision, before it is carried out. */
   readonly onDecision?: (decision: Decision, evidence: Evidence) => void;
@@ -31,10 +31,10 @@ export interface SearchEnd {
   readonly evidence: Evidence;
 }
 
-/** Trials of one decision that could not have seen the bug; then it is decided anew. */
+/** After so many void trials of one decision the search decides anew. */
 const patience = 8;
 
-/** Decides, tests and learns until there is an answer or a reason why there is none. */
+/** Decides, tests and learns until the search has an answer, or a reason why it cannot have one. */
 export async function search(options: SearchOptions): Promise<SearchEnd> {
   const { question, limits, tester } = options;
   let evidence = options.evidence ?? nothingKnown;
@@ -46,7 +46,7 @@ export async function search(options: SearchOptions): Promise<SearchEnd> {
   }
 }
 
-/** Up to `runs` trials that count; the first that shows the bug ends them. */
+/** Runs up to `runs` valid trials; the first trial that shows the bug ends them. */
 async function carryOut(
   decision: Extract<Decision, { kind: 'test' }>,
   before: Evidence,
@@ -58,7 +58,7 @@ async function carryOut(
     const entry = await tester.prepare(commit);
     evidence = learn(evidence, entry);
     const { hits, misses } = countsOf(evidence, commit);
-    // An image that was tried before may have told all that was asked.
+    // Another commit with the same image may have been tried already.
     if (entry.kind === 'broken' || hits + misses > 0) return evidence;
   }
   let counted = 0;

@@ -6,7 +6,7 @@ import type { WorkloadEnd } from '../../verdict.ts';
 
 type Named = Pick<SplatCount, 'title' | 'altTitles' | 'signature'>;
 
-/** True when the splat is the one sought: `text` is its full signature or a part of one of its titles. */
+/** True when `text` is the splat's full signature or a part of one of its titles. */
 export function isSought(splat: Named, text: string): boolean {
   return (
     splat.signature === text ||
@@ -14,7 +14,7 @@ export function isSought(splat: Named, text: string): boolean {
   );
 }
 
-/** The splats of a trial; silence is on no console and known by its title alone. */
+/** The splats of a trial. Silence counts as a splat; it is on no console line and has a title but no signature. */
 export function splatsOf(trial: TrialResult): readonly Named[] {
   const { verdict, splats } = trial;
   const title = silenceTitle(trial);
@@ -22,14 +22,14 @@ export function splatsOf(trial: TrialResult): readonly Named[] {
   return [...splats, { title, altTitles: [], signature: '' }];
 }
 
-/** A workload that was killed, hung or failed after another splat may not have got to the one sought. */
+/** False for a workload that was killed, hung or failed after another splat: it may not have reached the bug. */
 function isWholeRun(end: WorkloadEnd): boolean {
   return (end.kind === 'exit' && end.code === 0) || end.kind === 'stopped';
 }
 
 /**
- * What a trial says of the splat that is sought. Silence counts only when it would have been heard: after another splat
- * that left the detectors alive, and the workload to its end, it does; from a blind or unexercised guest it does not.
+ * The outcome of a trial for the splat `text`: `hit`, `miss`, or `void` when the trial could not have shown the splat.
+ * A trial with another splat is a miss only when couldBeHeard() holds.
  */
 export function outcomeOf(trial: TrialResult, text: string): TrialOutcome {
   const splats = splatsOf(trial);
@@ -38,7 +38,10 @@ export function outcomeOf(trial: TrialResult, text: string): TrialOutcome {
   return trial.verdict.kind === 'splat' && couldBeHeard(trial) ? 'miss' : 'void';
 }
 
-/** Of a trial with a splat, whether another would have been heard, too: alive detectors, a whole console, the workload's end. */
+/**
+ * For a trial with a splat: true when a second splat would have been seen too. It needs live detectors, a whole
+ * console, non-zero witnesses and a workload that ran to its end.
+ */
 export function couldBeHeard({
   ledger,
   witnesses,

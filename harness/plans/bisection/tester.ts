@@ -15,14 +15,19 @@ import type { Range } from './range.ts';
 import type { Tester } from './search.ts';
 import { isSought, outcomeOf, splatsOf } from './sought.ts';
 
-/** A commit in a process: booted, and whether its silence can be believed. */
+/** A commit that this process has booted, and whether its silence counts. */
 export interface KnownCommit {
   readonly ready: ReadyCommit;
-  /** Demands of the configuration are missing and no seeded bug can show that the detectors work all the same. */
+  /**
+   * True when the kernel lacks config lines that were demanded and no seeded bug proves that its detectors work all the
+   * same.
+   */
   readonly isDoubtful: boolean;
 }
 
-/** Ready commits by index; each is prepared once in a process, and its first preparation is written down. */
+/**
+ * The booted commits of this process by index. Each commit is prepared once; its first preparation goes to the journal.
+ */
 export interface Commits {
   readonly prepare: (commit: number) => Promise<KnownCommit | undefined>;
 }
@@ -49,14 +54,16 @@ export function commitCache(
   };
 }
 
-/** Builds and boots one commit; undefined, and a fact of the journal, when it cannot be tested. */
+/**
+ * Builds and boots one commit. When it cannot be tested, the journal gets a `broken` fact and the result is undefined.
+ */
 export async function prepareNoted(
   id: string,
   context: {
     readonly request: CommitLabRequest;
     readonly journal: Journal;
     readonly build: Range['build'];
-    /** Its silence is about to be believed: the seeded bugs are tried, once. */
+    /** True to try the seeded bugs once, before the silence of this commit counts. */
     readonly mustProve: boolean;
   },
 ): Promise<KnownCommit | undefined> {
@@ -93,22 +100,25 @@ export async function prepareNoted(
   return { ready, isDoubtful };
 }
 
-/** What one trial of a commit is of: a workload in a copy of one of its boots, or a boot by itself. */
+/** The subject of a trial: a workload in a copy of a boot, or a boot alone. */
 export interface TrialOf {
   readonly journal: Journal;
-  /** Undefined: the boot alone. */
+  /** Undefined for a boot alone. */
   readonly chosen: ChosenWorkload | undefined;
-  /** What is sought. */
+  /** A full signature or a part of a title. */
   readonly text: string;
 }
 
 /**
- * The splat sought was seen in a boot, whose copies are no trials of their own: as many as there are, they are one throw of
- * the dice. What was counted of a workload is void then, and boots are counted from then on.
+ * Thrown when a boot shows the splat. The copies of one boot are then not independent trials, so the trials of the
+ * workload no longer count and boots are counted instead.
  */
 export class SeenAtBoot extends Error {}
 
-/** One trial of a commit, written down. Throws SeenAtBoot when the boot it is a copy of shows what is sought. */
+/**
+ * Runs one trial of a commit and writes it to the journal. Throws SeenAtBoot when the boot behind the copy shows the
+ * splat.
+ */
 export async function tryOnce(
   id: string,
   known: KnownCommit,
@@ -133,7 +143,7 @@ export async function tryOnce(
 
 interface Tried {
   readonly outcome: TrialOutcome;
-  /** Titles of splats that are not the one sought. */
+  /** Titles of the other splats. */
   readonly others: readonly string[];
 }
 
@@ -153,19 +163,24 @@ async function tryBoot(index: number, ready: ReadyCommit, text: string): Promise
   const splats = await ready.bootAgain(index);
   const others = (splats ?? []).filter((splat) => !isSought(splat, text));
   const isHit = splats !== undefined && others.length < splats.length;
-  // After another splat, or in a boot that failed, it may have been there.
+  // After another splat, or in a boot that failed, the bug may have been there unseen.
   const missed = splats?.length === 0 ? 'miss' : 'void';
   return { outcome: isHit ? 'hit' : missed, others: others.map(({ title }) => title) };
 }
 
-/** Trials of a commit so far, those that chose the workload included: each has a seed of its own. */
+/**
+ * Number of trials of a commit so far, with the trials that chose the workload. It makes the seed of each trial unique.
+ */
 function countTrials({ facts }: Journal, id: string): number {
   const own = facts.filter((fact) => 'commit' in fact && fact.commit === id);
   const trials = own.filter((fact) => fact.kind === 'trial' && fact.workload !== bootWorkload);
   return trials.length + own.filter(({ kind }) => kind === 'looked').length;
 }
 
-/** Boots that were trials of an image so far: the store has one of each number, whichever commit asks. */
+/**
+ * Number of boots of an image that were trials so far. The store numbers the boots of an image, whichever commit built
+ * it.
+ */
 function countBoots({ facts }: Journal, image: string): number {
   const having = new Set(
     facts.flatMap((fact) => (fact.kind === 'built' && fact.image === image ? [fact.commit] : [])),
@@ -175,7 +190,7 @@ function countBoots({ facts }: Journal, image: string): number {
   ).length;
 }
 
-/** Builds, boots and tries real kernels, and writes down what they do. */
+/** The tester that builds, boots and tries real kernels and writes each step to the journal. */
 export function realTester(context: {
   readonly commits: Commits;
   readonly journal: Journal;
@@ -193,7 +208,7 @@ export function realTester(context: {
     },
     trial: async (commit) => {
       const known = await commits.prepare(commit);
-      // It was ready before: its kernel cannot be made again only when the cache and the compiler are gone.
+      // The commit was ready before: undefined means that both the cache and the compiler are gone.
       if (known === undefined) return 'void';
       return tryOnce(question.history.ids[commit] ?? '', known, context);
     },

@@ -18,7 +18,7 @@ export interface RevertContext extends TrialOf {
   readonly confidence: number;
 }
 
-/** Takes the culprit away from the new end and tries what is left, as often as the rate of the splat demands. */
+/** Builds the new end without the culprit and tries it as often as the rate of the splat demands. */
 export async function verifyRevert(culprit: string, context: RevertContext): Promise<RevertCheck> {
   const { journal, posterior, confidence, reverse } = context;
   const id = `revert-${shortName(culprit)}`;
@@ -39,7 +39,7 @@ export async function verifyRevert(culprit: string, context: RevertContext): Pro
     if (voids >= mostVoids * (miss + 1)) {
       return {
         kind: 'blind',
-        message: `${voids} of ${voids + miss} trials could not have seen it`,
+        message: `${voids} of ${voids + miss} trials could not have shown the splat`,
       };
     }
     await tryOnce(id, known, context);

@@ -253,7 +253,10 @@ void t.test('lines of two configurations are taken over one by one', async (t) =
     [{ good: 'nowhere' }, /^--configs nowhere: no such file$/],
     [{ bad: 'prose' }, /^--configs prose: the file has no line like CONFIG_X=y$/],
     [{ bad: 'good' }, /^no line differs between good and good$/],
-    [{ bad: 'piece' }, /the good file is a whole \.config, the bad file a fragment; give two of a kind$/],
+    [
+      { bad: 'piece' },
+      /the good file is a whole \.config, the bad file a fragment; give two of a kind$/,
+    ],
   ];
   for (const [change, message] of refused) {
     await t.rejects(openRange({ ...choice, ...change }, work), { code: 'usage', message });

@@ -10,25 +10,28 @@ import type { TrialPlan } from '../../trial/plan.ts';
 import { trialSeed } from '../../trial/plan-trials.ts';
 import { verdictPhrase } from '../../verdict.ts';
 
-/** A cell of the matrix, before it is tried. */
+/** A cell of the detection matrix before its trial. */
 export interface CellPlan {
   readonly rule: Rule;
   readonly mode: string;
   readonly notifier: Control['notifier'];
   readonly trigger: Control['trigger'];
   readonly expected: CellOutcome;
-  /** Why that is expected. */
+  /** The reason for `expected`. */
   readonly reason: string;
   readonly timed: boolean;
-  /** How many calls a refusing driver refuses. */
+  /** Number of calls that a refusing driver refuses. */
   readonly refusals?: number;
   readonly trial: TrialPlan;
 }
 
-/** Milliseconds of the guest that a kept rule is kept for. */
+/** Guest milliseconds of a control's trial. */
 const durationMs = 1000;
 
-/** All cells of one kernel and state, in the order of the rows; `only` names rows. */
+/**
+ * All cells of one kernel and annotation state, in the order of the rows. `only` restricts them to these row ids;
+ * empty: all rows.
+ */
 export function planCells(
   version: KernelVersion,
   state: AnnotationState,
@@ -100,11 +103,12 @@ function planUser(user: (typeof realUsers)[number], seed: number): CellPlan {
 
 function findRule(id: number): Rule {
   const rule = rules.find((one) => one.id === id);
-  if (rule === undefined) throw new HarnessError('internal', `no rule ${id}`);
+  if (rule === undefined)
+    throw new HarnessError('internal', `rule ${id}: no such rule; there are 1 to ${rules.length}`);
   return rule;
 }
 
-/** A folder name; controls differ in what it is made of. */
+/** The control as a folder name; no two controls share it. */
 function controlId({ mode, notifier, trigger, refusals }: Control): string {
   return [mode, notifier, trigger, ...(refusals === undefined ? [] : [refusals])].join('-');
 }
@@ -120,7 +124,7 @@ function controlWorkload({ mode, notifier, trigger, refusals, witness }: Control
   };
 }
 
-/** What the cell amounts to after its trial; `folder` is the trial's. */
+/** The outcome of a cell after its trial; `folder` is the trial's folder. */
 export function judgeCell(
   plan: CellPlan,
   column: { readonly kernel: string; readonly annotations: AnnotationState },
@@ -152,7 +156,7 @@ export function judgeCell(
   };
 }
 
-/** A cell of a kernel that never came to its trials. */
+/** The cell of a kernel that failed to build or boot. */
 export function untriedCell(
   plan: CellPlan,
   column: { readonly kernel: string; readonly annotations: AnnotationState },

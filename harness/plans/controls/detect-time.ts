@@ -1,10 +1,11 @@
-/** How long detection takes, over several forks of which some may not have seen it at all. Pure. */
+/** The time that detection takes, over several forks. A fork may see nothing. Pure. */
 
 import type { DetectTime } from '../../records/controls.ts';
 
 /**
- * `times` has milliseconds for a fork that saw the splat and null for one that did not until `capMs`. The interval is
- * that of order statistics: it holds for every distribution, and a censored time only has to be the larger one.
+ * Summarizes the times of several forks. `times` holds milliseconds, null for a fork that saw no splat before `capMs`.
+ * The interval comes from order statistics: it holds for every distribution, and a censored time only has to be the
+ * larger one.
  */
 export function summarizeTimes(times: readonly (number | null)[], capMs: number): DetectTime {
   const sorted = times.map((ms) => ms ?? Number.POSITIVE_INFINITY).toSorted((a, b) => a - b);

@@ -22,7 +22,7 @@ import type { Untestable } from '../../verdict.ts';
 import { judgeCell, planCells, untriedCell } from './cell.ts';
 import { planForks, summarizeForks } from './timed.ts';
 
-/** What `splat controls` was asked to do. */
+/** The options of `splat controls`. */
 export interface ControlsRequest
   extends LabRequest,
     Omit<TestKernelRequest, 'kernel' | 'annotations'>,
@@ -31,10 +31,10 @@ export interface ControlsRequest
   readonly states: readonly AnnotationState[];
   /** Ids of the rows to try; empty: all. */
   readonly rows: readonly number[];
-  /** Forks of each timed cell; 1: no times are measured. */
+  /** Number of forks of each timed cell. 1: no times are measured. */
   readonly repeat: number;
   readonly seed: number;
-  /** The run directory; exists and is empty. */
+  /** The run directory, which exists and is empty. */
   readonly dir: string;
 }
 
@@ -42,14 +42,17 @@ interface Tried {
   readonly column: Column;
   readonly cells: readonly { readonly rule: Rule; readonly cell: Cell }[];
   readonly times: readonly TimedCell[];
-  /** What its guests learned of lock order, seeded bugs included. */
+  /** The lock order that the column's guests learned, including that of the seeded bugs. */
   readonly order?: LockOrder;
 }
 
-/** What takes annotations out changes kernel.h, and so every object: the states that keep it are built together. */
+/**
+ * Removing the annotations changes kernel.h and so every object. The states that keep them are therefore built one
+ * after the other.
+ */
 const buildOrder: readonly AnnotationState[] = ['in', 'extended', 'removed', 'readded'];
 
-/** Builds every column and tries its cells. Everything but a fault of ours is an outcome. */
+/** Builds every column and tries its cells. Only a fault of the harness is thrown; everything else is an outcome. */
 export async function controlsPlan(request: ControlsRequest): Promise<ControlsResult> {
   const clock = { kernelsMs: 0, trialsMs: 0 };
   const tried: Tried[] = [];
@@ -91,7 +94,7 @@ export async function controlsPlan(request: ControlsRequest): Promise<ControlsRe
   };
 }
 
-/** The annotations of the kernel as it is are what the others are compared with. */
+/** Compares the lock order of a column with that of the same kernel in state `in`. */
 function compareOrder({ column, order }: Tried, all: readonly Tried[]): Column {
   const base = all.find(
     (one) => one.column.kernel === column.kernel && one.column.annotations === 'in',

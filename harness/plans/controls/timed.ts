@@ -5,9 +5,9 @@ import { trialSeed } from '../../trial/plan-trials.ts';
 import type { CellPlan } from './cell.ts';
 import { summarizeTimes } from './detect-time.ts';
 
-/** A fork that has seen nothing after this many milliseconds is given up. */
+/** A fork without a splat is given up after this many milliseconds. */
 const capMs = 20_000;
-/** What the series claimed is the difference between these two. */
+/** The claim of the annotation series is the difference between these two states. */
 const timedStates: readonly AnnotationState[] = ['in', 'removed'];
 
 /** A fork of a timed cell. */
@@ -16,7 +16,10 @@ export interface TimedFork {
   readonly trial: TrialPlan;
 }
 
-/** `repeat` forks of every timed cell; none for fewer than two. The trigger is set off until it is seen, or time is up. */
+/**
+ * Plans `repeat` forks of every timed cell; no forks when `repeat` is below 2. A fork repeats its trigger until the
+ * splat is seen or the time is up.
+ */
 export function planForks(
   plans: readonly CellPlan[],
   state: AnnotationState,
@@ -43,7 +46,7 @@ export function planForks(
     );
 }
 
-/** What the forks of one column amount to, a line a cell; `results` are in the order of `forks`. */
+/** Summarizes the forks of one column, one entry a cell. `results` are in the order of `forks`. */
 export function summarizeForks(
   forks: readonly TimedFork[],
   results: readonly TrialResult[],

@@ -12,14 +12,14 @@ import { type AskedRun, keepInputs } from './keep-inputs.ts';
 import { type RunRequest, runPlan } from './run.ts';
 
 export interface AskedRunOptions {
-  /** Gives the run directory, new or empty; called once all that was named is known to be there. */
+  /** Returns the run directory, new or empty. Called after all named inputs were found. */
   readonly openDirectory: () => Promise<string>;
-  /** Of the events of this run. */
+  /** The id that the events of this run carry. */
   readonly runId: string;
   readonly cacheRoot: string;
-  /** Compilers, and guests, at a time; undefined: as many as the host has cores and memory for. */
+  /** Number of compilers, and of guests, at a time. Undefined: as many as the host's cores and memory allow. */
   readonly jobs: number | undefined;
-  /** Of a replay: the kernel that was run. */
+  /** In a replay, the id of the kernel that the first run used. */
   readonly kernelId?: string;
   /** The workloads in the order their trials are to be run in; absent: as they were chosen. */
   readonly arrange?: (workloads: readonly ChosenWorkload[]) => readonly ChosenWorkload[];
@@ -30,14 +30,14 @@ export interface AskedRunOptions {
   readonly emit: Emit;
 }
 
-/** A run with what its directory is made of. */
+/** A finished run with the records in its directory. */
 export interface FinishedRun {
   readonly dir: string;
   readonly record: RunRecord;
   readonly result: RunResult;
 }
 
-/** Runs what was asked for, and leaves a run directory from which it can be run again. */
+/** Performs a run and leaves a run directory from which `splat replay` can repeat it. */
 export async function runAsked(asked: AskedRun, options: AskedRunOptions): Promise<FinishedRun> {
   const { signal, emit, cacheRoot, jobs, kernelId } = options;
   const { workloadArgs: args, cwd } = asked;
@@ -66,7 +66,7 @@ export async function runAsked(asked: AskedRun, options: AskedRunOptions): Promi
     ...configs,
     workloads: options.arrange?.(workloads) ?? workloads,
     ...labNeeds(workloads),
-    // The curated tests of IGT are a default set, too.
+    // `igt` alone names a default set too: the curated IGT tests.
     workloadsNamed: asked.workloads.some((name) => name !== 'igt'),
     ...(known === undefined ? {} : { baseline: known.baseline }),
     ...(asked.trials === undefined ? {} : { trials: asked.trials }),
@@ -83,7 +83,7 @@ export async function runAsked(asked: AskedRun, options: AskedRunOptions): Promi
   return { dir, record, result };
 }
 
-/** The fields of a request that go into a run as they are. */
+/** The fields of a request that a run takes unchanged. */
 function pickBuild(asked: AskedRun): Omit<AskedRun, 'workloads' | 'baseline' | 'trials'> {
   const { workloads: _workloads, baseline: _baseline, trials: _trials, ...rest } = asked;
   return rest;

@@ -11,22 +11,22 @@ import { readLockOrder } from '../../trial/lock-record.ts';
 import type { KnownSplats } from '../../trial/runner.ts';
 import { writtenBy } from '../../trial/written-by.ts';
 
-/** What an earlier run found. It is known now, and does not decide. */
+/** The splats of an earlier run. They count as known and do not decide the verdict. */
 export interface Baseline extends KnownSplats {
-  /** What its guests learned of lock order; absent when it kept none. */
+  /** The lock order that the guests of that run learned; absent when the run kept no lock order. */
   readonly locks?: LockOrder;
-  /** For the record of the run. */
+  /** The baseline as the run's result names it. */
   readonly facts: BaselineFacts;
 }
 
-/** What is to be said of a baseline that is not trusted; undefined for one that is. */
+/** The note about a baseline whose signatures follow other rules; undefined for a trusted baseline. */
 export function distrustOf({ run, harness, trusted }: BaselineFacts): string | undefined {
   if (trusted) return undefined;
   const theirs = `its signatures (${harness.signatures}, of splat ${harness.version})`;
-  return `--baseline ${run}: ${theirs} are not made as ours (${writtenBy().signatures}): none of its splats is taken for known`;
+  return `--baseline ${run}: ${theirs} differ from this splat's (${writtenBy().signatures}): no splat of that run counts as known`;
 }
 
-/** The splats of `--baseline RUN`: a run directory or its result.json. Throws `usage` when it is neither. */
+/** Reads `--baseline RUN`, where RUN is a run directory or its result.json. Throws `usage` for anything else. */
 export async function readBaseline(
   run: string,
   cwd: string,
@@ -49,9 +49,9 @@ export async function readBaseline(
 }
 
 /**
- * What the result of `--baseline RUN` makes known. A canary's splats are as seeded, and known to nobody, unless the canary
- * said something else as well. A splat that a baseline of that run knew is known here too. Nothing is known by signatures
- * that other rules have made: equal ones may be two bugs, and one bug has two.
+ * The splats that a result makes known: its boot splats and those of its trials, including the splats that its own
+ * baseline made known. Of a canary only unexpected splats are known. A result whose signatures follow other rules makes
+ * nothing known: equal signatures could then be two bugs, and one bug could have two signatures.
  */
 export function baselineOf({ harness, bootSplats, trials }: RunResult, run: string): Baseline {
   const trusted = harness.signatures === writtenBy().signatures;
@@ -71,7 +71,10 @@ export function baselineOf({ harness, bootSplats, trials }: RunResult, run: stri
   };
 }
 
-/** What does not decide on a kernel of this version: the baseline, and what an unpatched one is known to say. */
+/**
+ * The splats that do not decide the verdict on a kernel of this version: the baseline's, and those that the unpatched
+ * version is known to show.
+ */
 export function knownIn(version: KernelVersion, baseline: Baseline | undefined): KnownSplats {
   const ofVersion = knownSplats.filter((splat) => isVersionIn(version, splat));
   return {

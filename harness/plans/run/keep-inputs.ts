@@ -7,7 +7,7 @@ import { isIgtName } from '../../trial/choose-igt.ts';
 import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import { copyLockOrder } from '../../trial/lock-record.ts';
 
-/** `splat run` as it was asked for, with all names resolved as far as that needs no kernel. */
+/** The options of `splat run`, with all names resolved that need no kernel. */
 export interface AskedRun
   extends Omit<
     RecordedRequest,
@@ -27,15 +27,17 @@ export interface AskedRun
   readonly workloads: readonly string[];
   /** RUN of --baseline. */
   readonly baseline: string | undefined;
-  /** A build of IGT of the user's; absent: Debian's. */
+  /** The folder of the user's build of IGT; absent: Debian's package. */
   readonly igt?: string;
-  /** A folder of what is expected of its tests; absent: ours. */
+  /** The folder with expected results of IGT tests; absent: splat's own. */
   readonly igtExpect?: string;
   readonly durationMs: number | undefined;
   readonly trials: readonly string[] | undefined;
 }
 
-/** Copies everything of the user's that a run reads into `inputs/` of its directory; what is left out is ours. */
+/**
+ * Copies the user's files that a run reads into `inputs/` of its directory. Files that come with splat are not copied.
+ */
 export async function keepInputs(
   asked: AskedRun,
   found: { readonly workloads: readonly ChosenWorkload[]; readonly baselineFile?: string },
@@ -87,7 +89,7 @@ async function keepOptional(
   return { name, copy: await keepFile(resolve(cwd, name), folder, dir) };
 }
 
-/** The files of a folder of expectations. */
+/** Copies the .txt files of a folder of expectations. */
 async function keepFolder(name: string, cwd: string, dir: string): Promise<Kept> {
   const copy = 'inputs/igt-expect';
   const files = (await readdir(resolve(cwd, name))).filter((file) => file.endsWith('.txt'));
@@ -95,7 +97,7 @@ async function keepFolder(name: string, cwd: string, dir: string): Promise<Kept>
   return { name, copy };
 }
 
-/** Its result, and what it learned of lock order where it kept that. */
+/** Copies the baseline's result and, when there is one, its lock order. */
 async function keepBaseline(file: string, dir: string): Promise<string> {
   const folder = 'inputs/baseline';
   const copy = await keepFile(file, folder, dir);
@@ -110,12 +112,15 @@ async function keepFile(path: string, folder: string, dir: string): Promise<stri
   return copy;
 }
 
-/** A file name that is hidden nowhere and leads nowhere. */
+/** The base name of a path as a safe file name: it neither starts with a dot nor leaves its folder. */
 function plainName(path: string): string {
   return basename(path).replace(/^\.+/, '_');
 }
 
-/** The files patches come from, in their order; of a folder only these, of a range of commits a diff each. */
+/**
+ * Copies the files of a series in their order. A folder contributes only its patch files, a range of commits one diff
+ * for each commit.
+ */
 async function keepSeries(
   name: string,
   folder: string,
@@ -139,18 +144,18 @@ async function keepSeries(
     await writeFile(join(dir, folder, copy), bytes);
     names.push(copy);
   }
-  // Without it a folder of mails is a thread.
+  // Without a `series` file a folder of mails would be read as a thread.
   if (listed === true) await writeFile(join(dir, folder, 'series'), `${names.join('\n')}\n`);
   return folder;
 }
 
-/** A name that a folder of patches and a quilt series may hold. */
+/** A file name that is valid in a folder of patches and in a quilt series file. */
 function copyName(file: string): string {
   const ending = file.endsWith('.gz') ? '.patch.gz' : '.patch';
   return `${plainName(file).replaceAll(/[\s#]/g, '_')}${ending}`;
 }
 
-/** Of the user's own programs what was run: a .c file is kept beside it, as its source. */
+/** Copies the programs that ran as the user's workloads; a .c file is kept beside its program. */
 async function keepWorkloads(
   { workloads, cwd }: AskedRun,
   chosen: readonly ChosenWorkload[],
@@ -178,7 +183,7 @@ async function keepWorkloads(
   return kept;
 }
 
-/** The request of a run directory, with every path one into the directory itself. */
+/** The request recorded in a run directory, with every path pointing to the copies in the directory. */
 export function askAgain(dir: string, recorded: RecordedRequest): AskedRun {
   const path = ({ name, copy }: Kept): string => (copy === null ? name : resolve(dir, copy));
   const { igtExpect, ...rest } = recorded;

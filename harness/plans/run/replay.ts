@@ -7,7 +7,7 @@ import type { RunResult } from '../../records/run-result.ts';
 import type { Verdict } from '../../verdict.ts';
 import { readRun } from './run-record.ts';
 
-/** A run to run again: all of its trials, or one. */
+/** A run to repeat: all its trials, or one. */
 export interface Replayed {
   readonly dir: string;
   readonly record: RunRecord;
@@ -15,23 +15,26 @@ export interface Replayed {
   readonly trials: readonly string[] | undefined;
 }
 
-/** One trial's verdict then and now; `kernel` for a run that had no trials. */
+/** A trial's verdict in both runs. The id is `kernel` when one of the runs had no trials. */
 export interface ReplayedTrial {
   readonly id: string;
   readonly before: Verdict;
-  /** Null when it is not among the trials now. */
+  /** Null when the second run has no such trial. */
   readonly after: Verdict | null;
   readonly repeated: boolean;
 }
 
 export interface Comparison {
   readonly repeated: boolean;
-  /** False when the kernel had to be built again and came out different. */
+  /** False when the kernel was rebuilt and its id differs. */
   readonly sameKernel: boolean;
   readonly trials: readonly ReplayedTrial[];
 }
 
-/** The run that RUN or RUN/TRIAL of `splat replay` names; throws `usage` when there is none that finished. */
+/**
+ * Finds the run that RUN or RUN/TRIAL of `splat replay` names. Throws `usage` when no finished run or no such trial is
+ * there.
+ */
 export async function findReplayed(target: string, cwd: string): Promise<Replayed> {
   const path = resolve(cwd, target);
   if (await isFile(join(path, 'run.json'))) {
@@ -42,7 +45,7 @@ export async function findReplayed(target: string, cwd: string): Promise<Replaye
   if (!(await isFile(join(dir, 'run.json')))) {
     throw new HarnessError(
       'usage',
-      `${target}: no run directory and no trial of one; see splat list`,
+      `${target}: neither a run directory nor a trial in one; see splat list`,
     );
   }
   const { record, result } = await readRun(dir);
@@ -58,7 +61,7 @@ async function isFile(path: string): Promise<boolean> {
   return (await readIfThere(stat(path)))?.isFile() === true;
 }
 
-/** What became of each trial of the first run that was to be run again. */
+/** Compares the verdicts of the repeated trials with those of the first run. */
 export function compareRuns(
   before: RunResult,
   after: RunResult,
@@ -83,7 +86,7 @@ function compareVerdicts(id: string, before: Verdict, after: Verdict | undefined
   return { id, before, after: after ?? null, repeated };
 }
 
-/** A verdict without what differs from time to time: messages, and the order of splats. */
+/** A verdict without its message and without the order of its splats, which may differ between two equal runs. */
 function essence(verdict: Verdict): string {
   const because = 'because' in verdict ? verdict.because : '';
   const titles =

@@ -7,10 +7,10 @@ import type { Recorded, RecordSchema } from '../../records/schema.ts';
 import { type SeriesReport, seriesReportSchema } from '../../records/series.ts';
 import { directoryTime, type RunEntry, readEntry } from './run-record.ts';
 
-/** What a list says of one folder: a run, a series or a bisection. */
+/** The entry of `splat list` for one folder: a run, a series or a bisection. */
 export type ListEntry = ({ readonly kind: 'run' } & RunEntry) | JournalEntry;
 
-/** The folder of a series or a bisection. */
+/** The entry of a series or a bisection. */
 export type JournalEntry = { readonly dir: string; readonly startedAt: string } & (
   | {
       readonly kind: 'series';
@@ -29,7 +29,7 @@ export type JournalEntry = { readonly dir: string; readonly startedAt: string } 
       readonly candidates: number;
       readonly trials: number;
     }
-  /** It has a journal and no report yet. */
+  /** The folder has a journal and no report yet. */
   | { readonly kind: null; readonly state: 'unfinished' }
   | {
       readonly kind: 'series' | 'bisect';
@@ -38,7 +38,10 @@ export type JournalEntry = { readonly dir: string; readonly startedAt: string } 
     }
 );
 
-/** The runs in a folder, newest first; the folder itself when it is one. Other things in it are passed over. */
+/**
+ * The runs in a folder, newest first; only the folder itself when it is a run. Other files and folders are skipped.
+ * Throws `usage` for a missing folder, unless `absentIsEmpty`.
+ */
 export async function listRuns(
   folder: string,
   options: { readonly absentIsEmpty: boolean },
@@ -60,9 +63,9 @@ export async function listRuns(
   return entries.toSorted((a, b) => (a.startedAt < b.startedAt ? 1 : -1));
 }
 
-/** Undefined when nothing of ours is in it. */
+/** Undefined when the folder is no run, series or bisection. */
 async function readFolder(dir: string): Promise<ListEntry | undefined> {
-  // A folder that this user may not read is none of this user's runs.
+  // A folder that this user may not read is not one of this user's runs.
   const names: readonly string[] = await readdir(dir).catch(() => []);
   const isRun = names.includes('run.json') || names.includes('result.json');
   if (!isRun && names.includes('series.json')) {
@@ -88,7 +91,7 @@ async function readReport<S extends RecordSchema, T extends object>(
   const broken = (message: string): Broken => ({ kind, state: 'broken', message });
   try {
     const report = await readRecord(join(dir, `${kind}.json`), schema);
-    const summary = report === undefined ? broken('it is gone') : summarize(report);
+    const summary = report === undefined ? broken(`${kind}.json: no such file`) : summarize(report);
     return { ...summary, dir, startedAt };
   } catch (error) {
     if (!(error instanceof HarnessError)) throw error;

@@ -6,7 +6,7 @@ import { readRecord } from '../../host/record-file.ts';
 import { type RunRecord, runRecordSchema } from '../../records/run-request.ts';
 import { type RunResult, runResultSchema } from '../../records/run-result.ts';
 
-/** What a list says of one run directory. */
+/** The state of one run directory. */
 export type RunEntry =
   | {
       readonly state: 'finished';
@@ -15,7 +15,7 @@ export type RunEntry =
       readonly record: RunRecord;
       readonly result: RunResult;
     }
-  /** Running, or ended before it had a result. */
+  /** The run still goes on, or it ended before it wrote a result. */
   | {
       readonly state: 'unfinished';
       readonly dir: string;
@@ -29,18 +29,21 @@ export type RunEntry =
       readonly message: string;
     };
 
-/** A run directory's two files; throws `usage` when it is not one, not whole, or its result is larger than `largestBytes`. */
+/**
+ * Reads run.json and result.json of a run directory. Throws `usage` when the folder is no run directory, when the run
+ * is not finished, or when result.json is larger than `largestBytes`.
+ */
 export async function readRun(
   dir: string,
   largestBytes?: number,
 ): Promise<{ readonly record: RunRecord; readonly result: RunResult }> {
   const entry = await readEntry(dir, largestBytes);
   if (entry.state === 'finished') return entry;
-  const why = entry.state === 'broken' ? entry.message : 'it has no result.json: not finished';
-  throw new HarnessError('usage', `${dir} is no run that can be used: ${why}`);
+  const why = entry.state === 'broken' ? entry.message : 'it has no result.json';
+  throw new HarnessError('usage', `${dir}: no finished run: ${why}`);
 }
 
-/** What there is of the run in a folder. */
+/** Reads as much of a run as its folder holds. */
 export async function readEntry(dir: string, largestBytes?: number): Promise<RunEntry> {
   const startedAt = await directoryTime(dir);
   try {
@@ -56,7 +59,7 @@ export async function readEntry(dir: string, largestBytes?: number): Promise<Run
   }
 }
 
-/** When something was last put into it, ISO 8601. */
+/** The modification time of a folder, ISO 8601. */
 export async function directoryTime(dir: string): Promise<string> {
   const found = await readIfThere(stat(dir));
   return (found?.mtime ?? new Date(0)).toISOString();

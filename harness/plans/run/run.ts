@@ -22,32 +22,32 @@ import { writtenBy } from '../../trial/written-by.ts';
 import { isNotRun, type Verdict, worstVerdict } from '../../verdict.ts';
 import { type Baseline, knownIn } from './baseline.ts';
 
-/** What `splat run` was asked to do. */
+/** The request of `splat run`. */
 export interface RunRequest extends LabRequest, TestKernelRequest {
-  /** What chooseWorkloads() found. Canaries run besides, always. */
+  /** The workloads from chooseWorkloads(). Canaries always run besides them. */
   readonly workloads: readonly ChosenWorkload[];
-  /** The user named them, rather than taking the default set. */
+  /** True when the user named the workloads, false for the default set. */
   readonly workloadsNamed: boolean;
-  /** Splats that are known do not decide; absent: none is. */
+  /** Splats that count as known; absent: no baseline. */
   readonly baseline?: Baseline;
-  /** The ids of the only trials to run, canaries included; absent: all. */
+  /** The ids of the trials to run, canaries included; absent: all trials. */
   readonly trials?: readonly string[];
   /** Which trials are wanted, of all that there would be; absent: all. */
   readonly isWanted?: (plan: TrialPlan) => boolean;
   /** Gets each trial as soon as it is judged, with the kernel it ran on. */
   readonly onTrialEnd?: (trial: TrialResult, ran: RanOn) => Promise<void>;
-  /** The id of the kernel when it was built before; used if the store still has it. */
+  /** The id of a kernel that was built before. It is used if the store still has it. */
   readonly kernelId?: string;
-  /** Trials at a time; undefined: as many as cores and free memory allow. */
+  /** Number of trials at a time. Undefined: as many as cores and free memory allow. */
   readonly parallelTrials: number | undefined;
   readonly seed: number;
-  /** Trials of each workload, spread over several boots. */
+  /** Number of trials of each workload, spread over several boots. */
   readonly repeat: number;
-  /** Boot for every trial instead of copying a checkpoint. */
+  /** True to boot for every trial instead of copying a checkpoint. */
   readonly cold: boolean;
-  /** Milliseconds of stress; undefined: each workload's own. */
+  /** Milliseconds of stress. Undefined: each workload's default. */
   readonly durationMs: number | undefined;
-  /** The run directory; exists and is empty. */
+  /** The run directory, which exists and is empty. */
   readonly dir: string;
 }
 
@@ -58,7 +58,10 @@ export interface RanOn {
   readonly accel: string;
 }
 
-/** Builds, boots, stresses and judges. Everything but a fault of ours ends in a verdict. */
+/**
+ * Builds a kernel, boots it, runs the workloads and judges them. Only a fault of the harness is thrown; everything else
+ * ends in a verdict.
+ */
 export async function runPlan(request: RunRequest): Promise<RunResult> {
   const clock = startClock();
   const built = (await recallKernel(request)) ?? (await buildTestKernel(request));
@@ -107,7 +110,7 @@ async function testKernel(
     accel: lab.accel.accel,
     accelReason: lab.accel.reason,
   };
-  // A trial that boots for itself needs no checkpoint, and what its boot says is on its own console.
+  // With --cold each trial boots by itself: it needs no checkpoint, and its console has the splats of its boot.
   const boots: Boots = request.cold ? noBoots : await bootAll(lab, plans);
   clock.lap('bootMs');
   if (boots.kind === 'failed') return { ...untested, ...facts, verdict: boots.verdict };
@@ -118,7 +121,7 @@ async function testKernel(
   const finished = await runTrials(plans, lab, boots.checkpoints, {
     ...request,
     known,
-    // A canary's dependencies are as seeded.
+    // A canary takes locks in a seeded order, which is no order of the kernel.
     locksOf: ({ id, workload: { canary } }) =>
       canary === undefined ? (dump) => locks.add(id, dump) : undefined,
     ...(onTrialEnd === undefined
@@ -128,7 +131,7 @@ async function testKernel(
   clock.lap('trialsMs');
   await writeLockOrder(request.dir, locks.order());
   const spoken = countSplats(boots.logs.flatMap((log) => scanLog(log)));
-  // A canary's splat is as seeded; nobody looks it up.
+  // The expected splat of a canary is seeded; its stack need not be decoded.
   const seen = finished.flatMap(({ verdict, splats }) => (verdict.kind === 'splat' ? splats : []));
   const reports: readonly SeenSplat[] = [
     ...markKnown(spoken, (splat) => isKnownTo(known, splat)),
@@ -151,7 +154,9 @@ async function testKernel(
   };
 }
 
-/** What canaries that this kernel is known to miss did not make it say. */
+/**
+ * The checks that this kernel does not make: those of the canaries that it is known to miss, and missed in this run.
+ */
 function uncheckedIn(
   plans: readonly TrialPlan[],
   trials: readonly TrialResult[],
@@ -165,8 +170,8 @@ function uncheckedIn(
 }
 
 /**
- * The worst of all trials. A workload of the default set that this guest cannot run (no virtualisation for `kvm`) is a row
- * of the table and decides nothing; one that was asked for by name does.
+ * The worst verdict of all trials and of the boot. A workload of the default set that this guest cannot run (`kvm`
+ * without virtualisation) stays in the table and decides nothing; a workload that the user named decides.
  */
 export function judgeRun(
   bootSplats: readonly Pick<SeenSplat, 'title' | 'known'>[],
@@ -214,7 +219,7 @@ type Boots =
 
 const noBoots: Boots = { kind: 'booted', checkpoints: [], logs: [] };
 
-/** Boots as often as the plans ask for; a boot no plan is a copy of is left out. */
+/** Boots every guest of which a plan needs a copy. */
 async function bootAll(lab: Lab, plans: readonly TrialPlan[]): Promise<Boots> {
   const checkpoints: Checkpoint[] = [];
   const logs: string[] = [];

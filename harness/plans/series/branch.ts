@@ -5,23 +5,23 @@ import type { SeriesLog } from './facts.ts';
 import type { JudgedPatch } from './judge.ts';
 
 /**
- * The series without a patch whose splat blinds the trials of those after it. Its prefixes have numbers of their own: 0 is
- * the last testable prefix before the patch that is left out, n has the first n of `patches` on top.
+ * The series without the patch whose splat blinds the trials of later patches. A branch counts its own prefixes: prefix
+ * 0 is the last testable prefix before the left-out patch, prefix n adds the first n of `patches`.
  */
 export interface Branch {
-  /** `without-7`; part of the names of its trials. */
+  /** `without-7`: a part of the names of the branch's trials. */
   readonly name: string;
-  /** The patch that is left out, from 1. */
+  /** The index of the left-out patch, from 1. */
   readonly culprit: number;
-  /** How many patches its base has. */
+  /** Number of patches in prefix 0. */
   readonly base: number;
-  /** Patches after the culprit, from 1, up to the one that cures its splat. */
+  /** Indices of the patches after the left-out patch, from 1, up to the patch before the one that cures its splat. */
   readonly patches: readonly number[];
 }
 
 /**
- * The branch that would show more of a series, or undefined: a patch is inconclusive because a splat masks its trials, and
- * the patch that brought the splat is known. `tried` are culprits that were left out before.
+ * The next branch to walk: for a patch that is inconclusive because a splat masks its trials, when it is certain which
+ * patch brought that splat. Undefined when there is none. `tried` holds the patches that earlier branches left out.
  */
 export function nextBranch(
   evidence: Evidence,
@@ -64,12 +64,12 @@ const without = 'without-';
 
 type OfPrefix = Extract<SeriesFact, { readonly kind: 'step' | 'trial' }>;
 
-/** Whether the kernel that a fact is about has a patch of the series, counted from 1. */
+/** True when the kernel behind a fact has the patch with this index, from 1. */
 export function hasPatch(fact: OfPrefix, patch: number): boolean {
   const step = fact.kind === 'step' ? fact.step : fact.trial.step;
   if (fact.branch === undefined) return patch <= step;
   const culprit = Number(fact.branch.slice(without.length));
-  // How many patches the base of a branch has is not written down; the series has trials of its own there.
+  // The journal does not record the base of a branch; the series itself has trials of that prefix.
   if (step === 0) return false;
   return patch < culprit || (patch > culprit && patch <= culprit + step);
 }
@@ -81,7 +81,10 @@ function lastReady({ steps }: Evidence, from: number): number | undefined {
   return undefined;
 }
 
-/** The facts of the series itself, or those of a branch with its own numbers; what is learnt is noted as of it. */
+/**
+ * A view of the log: the facts of the series, or those of a branch under the branch's own prefix numbers. Appended
+ * facts are marked with the branch.
+ */
 export function viewOf(log: SeriesLog, branch: Branch | undefined): SeriesLog {
   const own = (fact: SeriesLog['facts'][number]): readonly SeriesLog['facts'][number][] => {
     if (fact.kind !== 'step' && fact.kind !== 'trial') return [fact];
@@ -103,7 +106,10 @@ export function viewOf(log: SeriesLog, branch: Branch | undefined): SeriesLog {
   };
 }
 
-/** Verdicts of the series, with those of a branch where it knows more: of a patch that is masked with the culprit. */
+/**
+ * Replaces inconclusive verdicts of the series by the branch's verdict on the same patch, where the branch has a
+ * conclusive one.
+ */
 export function mergeBranch(
   judged: readonly JudgedPatch[],
   branch: Branch,

@@ -23,25 +23,25 @@ import { buildOf, type SeriesLog } from './facts.ts';
 import { exitCodeOfSeries, type JudgedPatch } from './judge.ts';
 import type { Asked, SeriesRequest } from './request.ts';
 
-/** Everything a series was, once nothing is left to be tried. */
+/** Everything known about a series after its last trial. */
 export interface Tried extends Asked {
   readonly request: SeriesRequest;
   readonly changes: readonly PatchChanges[];
   readonly log: SeriesLog;
-  /** Of the series itself, without its branches. */
+  /** The evidence of the series itself, without its branches. */
   readonly evidence: Evidence;
   readonly judged: readonly JudgedPatch[];
   /** Patches that change detector code, from 1. */
   readonly detectors: ReadonlySet<number>;
   readonly watched: readonly WatchedFunction[];
   readonly suites: readonly NearbySuite[];
-  /** By patch, what lockdep learned with it. */
+  /** By patch: the lock dependencies that lockdep first learned with it. */
   readonly learned: readonly (readonly NewDependency[])[];
-  /** Of the workloads, that of the boot included. */
+  /** Names of the workloads, the boot included. */
   readonly names: readonly string[];
 }
 
-/** What follows from the facts. */
+/** Converts the facts of a series to its report. */
 export function concludeSeries(whole: Tried): SeriesReport {
   const tried = { ...whole, log: viewOf(whole.log, undefined) };
   const { request, series, log, evidence, judged } = tried;
@@ -50,7 +50,7 @@ export function concludeSeries(whole: Tried): SeriesReport {
   const coverage = coverageOf(whole.log, whole.watched);
   const verdict = verdictOf(evidence, judged);
   const isOpen = verdict.kind === 'clean' && isUnexercised(coverage);
-  // Every format tells a patch by its own verdict: none may call one proved whose code never ran.
+  // Each report prints a patch's own verdict, so no patch may be called unaffected when its code never ran.
   const told = isOpen ? patches.map(withoutProof) : patches;
   const accel = log.facts.find((fact) => fact.kind === 'accel');
   return {
@@ -83,7 +83,7 @@ function withoutProof(patch: ReportedPatch): ReportedPatch {
   return { ...patch, verdict: 'inconclusive', because: `unexercised: never ran: ${names}` };
 }
 
-/** Patches that change detector code and nothing else, and those the user names, from 1. */
+/** Indices, from 1, of the patches that change only detector code, and of the patches that the user named. */
 export function findDetectors(
   { patches }: Series,
   changes: readonly PatchChanges[],
@@ -101,7 +101,7 @@ const unexercised: SeriesReport['verdict'] = {
   because: 'unexercised: none of the functions it changes ran',
 };
 
-/** The word for the whole series; the exit code says more, as git bisect run wants it. */
+/** The verdict on the whole series. The exit code is computed apart: a broken patch makes it 1. */
 function verdictOf({ steps }: Evidence, patches: readonly JudgedPatch[]): SeriesReport['verdict'] {
   const base = steps.get(0);
   if (base?.kind === 'broken') {
@@ -160,7 +160,7 @@ function describePatch(
     splats: judged.splats.map(({ key, ...splat }) => ({
       ...splat,
       report: reportOf(log, key),
-      // What a patch fixes was last seen without it.
+      // The splat that a patch fixes was last seen without the patch.
       ...seenNear(log, key, judged.verdict === 'fixes' ? judged.index - 1 : judged.index),
     })),
     functions: changes[at]?.functions ?? [],
@@ -184,7 +184,7 @@ function reportOf({ facts }: SeriesLog, key: string): readonly string[] {
   return found?.kind === 'report' ? found.text : [];
 }
 
-/** The trial that showed a splat and whose kernel is the nearest to that with `step` patches. */
+/** The trial that showed the splat on the prefix nearest to `step`. */
 function seenNear({ facts }: SeriesLog, key: string, step: number): { readonly seenIn?: string } {
   const seen = facts.flatMap((fact) =>
     fact.kind === 'trial' && fact.folder !== '' && fact.trial.splats.some((one) => one.key === key)
@@ -195,7 +195,7 @@ function seenNear({ facts }: SeriesLog, key: string, step: number): { readonly s
   return nearest === undefined ? {} : { seenIn: nearest.folder };
 }
 
-/** A warning by file and text: a patch moves lines. */
+/** The identity of a warning: file and text. Its line number is left out, because patches move lines. */
 function nameOf({ place, text }: Diagnostic): string {
   return `${place.replace(/:\d+$/, '')} ${text}`;
 }

@@ -3,9 +3,9 @@ import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import { planCells } from '../controls/cell.ts';
 
 /**
- * With `controls` asked for by name every row of the detection matrix is a workload, `row9-MODE-NOTIFIER-TRIGGER`: what a
- * patch makes visible is then said row by row. `apart` are those workloads: their seeded bugs share the driver's
- * functions, so a splat counts in each of them apart.
+ * Replaces the workload `controls`, when the user names it, by one workload for each cell of the detection matrix,
+ * `row9-MODE-NOTIFIER-TRIGGER`. The report then shows row by row what a patch makes visible. `apart` holds the names of
+ * these workloads: their seeded bugs share the driver's functions, so a splat counts separately in each.
  */
 export function chooseControls(
   chosen: readonly ChosenWorkload[],

@@ -4,16 +4,21 @@ import type { ReportedFunction } from '../../records/series.ts';
 import { hasPatch } from './branch.ts';
 import type { SeriesLog } from './facts.ts';
 
-/** A function the series changes, and the functions of its file that call it: an inlined one counts through them. */
+/**
+ * A function that the series changes, with the functions of its file that call it. An inlined function counts through
+ * its callers.
+ */
 export interface WatchedFunction {
   readonly name: string;
   readonly file: string;
   readonly callers: readonly string[];
-  /** The patches that change it, from 1. */
+  /** Indices of the patches that change the function, from 1. */
   readonly patches: readonly number[];
 }
 
-/** What is worth counting of a series: functions, not macros, that are there when all of it is applied. */
+/**
+ * The functions of a series whose calls can be counted: no macros, and only functions that exist after the last patch.
+ */
 export function watchFunctions(changes: readonly PatchChanges[]): readonly WatchedFunction[] {
   const last = new Map<string, string>();
   for (const { files } of changes) {
@@ -35,11 +40,11 @@ export function watchFunctions(changes: readonly PatchChanges[]): readonly Watch
   return [...watched.values()];
 }
 
-/** Which functions of a file call what. */
+/** The calls in one file. */
 interface CallMap {
-  /** Functions and macros. */
+  /** Names of the functions and macros that the file defines. */
   readonly names: ReadonlySet<string>;
-  /** Of a name, the functions whose bodies call it, in the order of the file. */
+  /** By called name: the functions whose bodies call it, in the order of the file. */
   readonly callers: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
@@ -58,13 +63,13 @@ function readCalls(text: string): CallMap {
   return { names: new Set(defined.map(({ name }) => name)), callers };
 }
 
-/** A guest need not count more. */
+/** Limit of callers counted for one function. */
 const mostCallers = 16;
 
-/** Functions of the file whose bodies call `name`, and those that call these. */
+/** Direct and indirect callers of `name` in its file, at most 16. */
 function callersOf(name: string, { callers }: CallMap): readonly string[] {
   const found = new Set([name]);
-  // A set is walked to its end, what is added on the way included.
+  // The loop also visits the callers that it adds.
   for (const next of found) {
     for (const caller of callers.get(next) ?? []) found.add(caller);
     if (found.size > mostCallers) break;
@@ -72,7 +77,9 @@ function callersOf(name: string, { callers }: CallMap): readonly string[] {
   return [...found].slice(1, mostCallers + 1);
 }
 
-/** What ran of a series: a function counts in the trials of kernels that have a patch which changes it. */
+/**
+ * Which changed functions ran. A call counts only in trials of kernels that have a patch which changes the function.
+ */
 export function coverageOf(
   { facts }: SeriesLog,
   watched: readonly WatchedFunction[],
@@ -100,7 +107,7 @@ export function coverageOf(
   });
 }
 
-/** True for a series of whose functions some can be counted, and none ran. */
+/** True when calls of some functions can be counted and no such function was called. */
 export function isUnexercised(coverage: readonly ReportedFunction[]): boolean {
   const known = coverage.filter(({ state }) => state !== 'untraceable');
   return known.length > 0 && known.every(({ state }) => state === 'not-run');

@@ -9,31 +9,37 @@ import {
 } from './evidence.ts';
 import { locate, mostTelling, type Presence } from './presence.ts';
 
-/** Trials to run next. */
+/** The next trials to run. */
 export interface Ask {
   readonly step: number;
   readonly workload: string;
   readonly runs: number;
-  /** `floor`: so that what is there has a chance to be seen; `locate`: to find the patch of what was seen. */
+  /** `floor`: the trials that every prefix gets. `locate`: trials that find the patch behind a splat. */
   readonly why: 'floor' | 'locate';
 }
 
 export interface Limits {
-  /** A patch brought or cured a splat when that is as probable as this. Between 0.5 and 1. */
+  /** A patch counts as the cause or the cure of a splat from this probability on; between 0.5 and 1. */
   readonly confidence: number;
-  /** Trials of each workload on each prefix, and on the last one that can be tested. */
+  /** Trials of each workload on each prefix, and on the last testable prefix. */
   readonly perPrefix: number;
   readonly atHead: number;
-  /** Trials, on each prefix, of a workload that may call what the series changes: what comes and goes shows there alone. */
+  /**
+   * Trials on each prefix of a workload that may call the changed functions: a splat that a later patch cures shows
+   * nowhere else.
+   */
   readonly whereReached: number;
-  /** Trials of one splat's workloads, on all prefixes together, before it is given up. */
+  /** Trials spent on one splat on all prefixes together before its search is given up. */
   readonly perSplat: number;
 }
 
-/** Trials in a row that could not have shown anything, before nobody tries again. */
+/** A workload is given up after this many trials when none of them could have shown a splat. */
 const mostVoids = 6;
 
-/** What a prefix still needs before it was looked at: of each workload the trials of `floorOf` that could have shown something. */
+/**
+ * The next trials that a prefix needs: each workload gets `floorOf(workload)` trials that could have shown a splat.
+ * Undefined when nothing is missing.
+ */
 export function nextFloor(
   evidence: Evidence,
   step: number,
@@ -45,7 +51,7 @@ export function nextFloor(
     const floor = floorOf(workload);
     const own = trials.filter((trial) => trial.workload === workload);
     const heard = own.filter(({ state }) => state === 'heard').length;
-    // A boot takes as long as ten copies; more than one only looks for what one has shown.
+    // A boot takes as long as ten copies. Further boots only follow a splat that the first boot showed.
     if (workload === bootWorkload && own.length > 0) continue;
     const isHopeless = heard === 0 && own.length >= mostVoids;
     if (heard >= floor || isHopeless || own.length >= 2 * floor + mostVoids) continue;
@@ -55,7 +61,7 @@ export function nextFloor(
   return undefined;
 }
 
-/** A suspect with what is known of where it is. */
+/** A splat with its probable place in the series. */
 export interface Located {
   readonly suspect: Suspect;
   readonly presence: Presence;
@@ -68,12 +74,15 @@ export function locateAll(evidence: Evidence): readonly Located[] {
   }));
 }
 
-/** True when it is certain of every patch whether it brought the splat, and whether it cured it. */
+/** True when every patch's chance of bringing or curing the splat is near 0 or near 1. */
 function isSettled({ came, went }: Presence, confidence: number): boolean {
   return [...came, ...went].every((chance) => chance <= 1 - confidence || chance >= confidence);
 }
 
-/** The trial that tells most about where a splat came from; undefined when all is certain or cannot become so. */
+/**
+ * The trial with the most expected information about a splat's origin; undefined when all splats are settled or no
+ * trial would help.
+ */
 export function nextLocate(evidence: Evidence, limits: Limits): Ask | undefined {
   const places = placesOf(evidence);
   for (const { suspect, presence } of locateAll(evidence)) {

@@ -1,7 +1,7 @@
 import type { PrefixTrial, Sighting, StepState } from '../../records/series-journal.ts';
 import type { Tally } from './presence.ts';
 
-/** What is known of the prefixes of a series so far. No I/O. */
+/** The states and trials of the prefixes of a series so far. No I/O. */
 
 export interface Evidence {
   readonly steps: ReadonlyMap<number, StepState>;
@@ -18,7 +18,7 @@ export function learnTrial(evidence: Evidence, trial: PrefixTrial): Evidence {
   return { ...evidence, trials: [...evidence.trials, trial] };
 }
 
-/** The prefixes that can be tested and differ from the one before, in order: the places a splat can be at. */
+/** The testable prefixes whose kernel differs from the one before, in order. Index into this list: a place. */
 export function placesOf({ steps }: Evidence): readonly number[] {
   return [...steps]
     .filter(([, state]) => state.kind === 'ready')
@@ -37,7 +37,7 @@ function imageOf({ steps }: Evidence, step: number): string | undefined {
   return state?.kind === 'ready' ? state.image : undefined;
 }
 
-/** A splat that was seen anywhere, with the workloads that showed it. */
+/** A splat that any trial showed, with the workloads that showed it. */
 export interface Suspect extends Sighting {
   readonly workloads: readonly string[];
 }
@@ -57,12 +57,12 @@ export function suspectsOf({ trials }: Evidence): readonly Suspect[] {
   }));
 }
 
-/** Trials of a place by what they say of a suspect; `voids` could not have shown it. */
+/** The trials of one place by their outcome for a suspect. `voids` could not have shown it. */
 export interface SuspectTally extends Tally {
   readonly voids: number;
 }
 
-/** The trials of each place in the workloads that ever showed the suspect. */
+/** By place: the trials of the workloads that ever showed the suspect. */
 export function talliesOf(evidence: Evidence, suspect: Suspect): readonly SuspectTally[] {
   return placesOf(evidence).map((step) => {
     const tally = { hits: 0, misses: 0, voids: 0 };

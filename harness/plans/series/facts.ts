@@ -4,7 +4,7 @@ import { type Evidence, learnStep, learnTrial, nothingKnown } from './evidence.t
 
 export type SeriesLog = FactLog<SeriesFact>;
 
-/** What the facts say of the prefixes. */
+/** Folds the facts of a journal into evidence. */
 export function evidenceOf({ facts }: Pick<SeriesLog, 'facts'>): Evidence {
   let evidence = nothingKnown;
   for (const fact of facts) {
@@ -14,7 +14,7 @@ export function evidenceOf({ facts }: Pick<SeriesLog, 'facts'>): Evidence {
   return evidence;
 }
 
-/** The kernel of a prefix, as far as one was built. */
+/** The build of a prefix; undefined when its kernel was not built. */
 export function buildOf({ facts }: Pick<SeriesLog, 'facts'>, step: number): BuildNote | undefined {
   const found = facts.find((fact) => fact.kind === 'step' && fact.step === step);
   return found?.kind === 'step' ? found.build : undefined;

@@ -8,24 +8,24 @@ export interface JudgedPatch {
   /** From 1. */
   readonly index: number;
   readonly verdict: PatchVerdict;
-  /** One line; absent where there is nothing to add. */
+  /** One line; absent when the verdict needs no reason. */
   readonly because?: string;
-  /** Where it is stopped before any trial; absent: it is not. */
+  /** The stage that stopped the patch before any trial; absent when no stage did. */
   readonly broken?: Untestable['because'];
-  /** It breaks a build or a boot that its predecessor had. */
+  /** True when the patch breaks a build or a boot that works for its predecessor. */
   readonly breaks: boolean;
-  /** What appeared, or for `fixes` what went. */
+  /** The splats that appeared, for `fixes` those that disappeared. */
   readonly splats: readonly JudgedSplat[];
 }
 
 export interface JudgedSplat {
   readonly title: string;
   readonly signature: string;
-  /** Equal for what counts as one splat. */
+  /** Equal for all sightings that count as one splat. */
   readonly key: string;
-  /** How often a kernel that has it shows it in a trial of these workloads. */
+  /** The rate at which a kernel with the splat shows it in a trial of these workloads. */
   readonly rate: number;
-  /** How probable it is that this patch is the one. */
+  /** The probability that this patch is the cause, or for `fixes` the cure. */
   readonly confidence: number;
   readonly workloads: readonly string[];
 }
@@ -34,16 +34,21 @@ export interface JudgeOptions {
   readonly count: number;
   readonly confidence: number;
   readonly workloads: readonly string[];
-  /** The patch that a step adds, counted in the series: in a branch it is another than the step. Absent: the same. */
+  /**
+   * The index in the series of the patch that a step adds; a branch has other indices than steps. Absent: the step
+   * itself.
+   */
   readonly patchOf?: (step: number) => number;
-  /** Patches that change detector code and nothing else, from 1: what appears with them was there before. */
+  /**
+   * Indices, from 1, of the patches that only change detector code: a splat that appears with them was there before.
+   */
   readonly detectors: ReadonlySet<number>;
 }
 
-/** A splat that a patch brought with less certainty than this is nobody's worry. */
+/** A patch is not suspected of a splat below this probability. */
 const doubt = 0.05;
 
-/** The verdict of every patch, each against the last prefix before it that could be tested. Pure. */
+/** The verdict of every patch, each compared with the last testable prefix before it. Pure. */
 export function judgePatches(evidence: Evidence, options: JudgeOptions): readonly JudgedPatch[] {
   const located = locateAll(evidence);
   return Array.from({ length: options.count }, (_, at) =>
@@ -96,7 +101,7 @@ function becauseOf(lines: readonly string[]): { readonly because?: string } {
   return lines.length === 0 ? {} : { because: lines.join('; ') };
 }
 
-/** Steps, and what they are called. */
+/** The evidence with the patch index of each step. */
 interface Named {
   readonly evidence: Evidence;
   readonly patchOf: (step: number) => number;
@@ -123,14 +128,14 @@ function judgeBroken(
   };
 }
 
-/** The first of the broken prefixes that end at `index`. */
+/** The first of the consecutive broken prefixes that end at `index`. */
 function firstBroken(index: number, { steps }: Evidence): number {
   let first = index;
   while (first > 0 && steps.get(first - 1)?.kind === 'broken') first -= 1;
   return first;
 }
 
-/** The patches directly before `index` whose prefixes cannot be tested. */
+/** The consecutive patches directly before `index` whose prefixes cannot be tested. */
 function brokenBefore(index: number, evidence: Evidence): readonly number[] {
   if (evidence.steps.get(index - 1)?.kind !== 'broken') return [];
   const first = Math.max(1, firstBroken(index - 1, evidence));
@@ -158,7 +163,7 @@ function sameLine({ why }: Extract<StepState, { kind: 'same' }>): string {
   return sameWords[why];
 }
 
-/** What came and went with the patch at a place of the chain, and what may have. */
+/** The splats that the patch at a place brought or cured, and those that it may have brought or cured. */
 function findChanges(
   place: number,
   { located, options }: Bench,
@@ -194,7 +199,7 @@ function percent(chance: number): string {
   return `${Math.round(chance * 100)} %`;
 }
 
-/** The workloads that never had a trial on this prefix that could have shown something, and why. */
+/** The reasons why workloads had no trial on this prefix that could have shown a splat, one line for each. */
 function unheard(index: number, { evidence, options }: Bench): readonly string[] {
   const trials = trialsOf(evidence, index);
   const before = placesOf(evidence)
@@ -205,7 +210,7 @@ function unheard(index: number, { evidence, options }: Bench): readonly string[]
     if (own.some(({ state }) => state === 'heard')) return [];
     const skipped = own.find(({ state }) => state === 'not-run');
     if (skipped !== undefined) {
-      // One that never could run is nobody's; a patch that takes away what it needs is not clean for it.
+      // A workload that never ran is no fault of a patch; a patch that removes what the workload needs is not clean.
       const ran = before.some((one) => one.workload === workload && one.state === 'heard');
       return ran
         ? [`${workload}: ran before, and now cannot (${skipped.because ?? 'not run'})`]
@@ -222,7 +227,10 @@ function unproved({ unproved: missed }: Extract<StepState, { kind: 'ready' }>): 
   return missed.length === 0 ? [] : [`canary-missed: ${missed.join(', ')}`];
 }
 
-/** The exit code of a series: 1 for what a patch brings or breaks, 125 for what proves nothing, else 0. */
+/**
+ * The exit code of a series: 1 when a patch introduces or exposes a splat or breaks a build or boot, 125 when the base
+ * or a patch is untestable or inconclusive, else 0.
+ */
 export function exitCodeOfSeries(
   base: StepState | undefined,
   patches: readonly JudgedPatch[],

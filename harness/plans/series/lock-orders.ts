@@ -5,13 +5,13 @@ import { newDependencies, uniteOrders } from '../../locks/difference.ts';
 import type { NewDependency } from '../../records/lock-order.ts';
 import { readLockOrder, writeLockOrder } from '../../trial/lock-record.ts';
 
-/** What the guests of each prefix learned of lock order, kept beside the journal: a series that goes on knows it. */
+/** The lock order that the guests of each prefix learned, kept beside the journal so that a continued series has it. */
 export interface LockOrders {
-  /** `name` is that of the prefix. */
+  /** Adds the dump of a trial to the prefix `name`. */
   readonly add: (name: string, dump: LockDump) => void;
-  /** Writes what was added since the last time. */
+  /** Writes the dumps that were added since the last call. */
   readonly save: () => Promise<void>;
-  /** Undefined when none of its trials told. */
+  /** The lock order of a prefix; undefined when no trial of it had a dump. */
   readonly of: (name: string) => Promise<LockOrder | undefined>;
 }
 
@@ -30,7 +30,7 @@ export function openLockOrders(dir: string): LockOrders {
       await writeLockOrder(folderOf(name), all);
     }
   };
-  // Trials end at any time: one file is never written by two of them.
+  // Trials end at any time: writes follow one another, so two never write one file.
   let saved: Promise<void> = Promise.resolve();
   return {
     add: (name, { order }) => void fresh.set(name, [...(fresh.get(name) ?? []), order]),
@@ -43,8 +43,8 @@ export function openLockOrders(dir: string): LockOrders {
 }
 
 /**
- * Dependencies at the watched classes that a prefix taught lockdep and none before it did; by the prefix's place in
- * `names`. Two trials do not meet everything a kernel can do: what is listed is a hint, and no verdict is made of it.
+ * By index in `names`: the dependencies at the watched classes that a prefix taught lockdep and no earlier prefix did.
+ * A trial meets only a part of what a kernel can do, so the list is a hint and decides no verdict.
  */
 export async function learnedDependencies(
   orders: LockOrders,

@@ -1,39 +1,41 @@
 import { rates } from '../../trial/rate.ts';
 
 /**
- * Where along a series a splat is present, given trials of its prefixes that showed it or did not. A hidden chain of two
- * states: a patch may bring the splat and a later one may take it away, any number of times. How often a kernel that has it
- * shows it is unknown, the same for all prefixes, and weighed as in a bisection. Pure.
+ * Locates a splat in a series from trials of its prefixes. The model is a hidden chain of two states: a patch may bring
+ * the splat and a later patch may remove it, any number of times. The rate at which a kernel with the splat shows it is
+ * unknown, equal for all prefixes, and weighed as in a bisection. Pure.
  */
 
-/** Trials of one prefix that could have shown the splat. */
+/** The trials of one prefix that could have shown the splat. */
 export interface Tally {
   readonly hits: number;
   readonly misses: number;
 }
 
 export interface Presence {
-  /** Chance that the prefix has the splat; by place in the chain. */
+  /** By place: the chance that the prefix has the splat. */
   readonly present: readonly number[];
-  /** Chance that it came, or went, between the place before and this one; zero for the first. */
+  /**
+   * By place: the chance that the splat came, or went, between the previous place and this one; 0 for the first place.
+   */
   readonly came: readonly number[];
   readonly went: readonly number[];
-  /** How often a prefix that has it shows it in a trial, to be expected. */
+  /** Expected rate at which a prefix with the splat shows it in a trial. */
   readonly rate: number;
 }
 
-/** Before any trial: a splat that is seen is the base's as likely as not; few are cured in the series that brought them. */
+/** Priors: half of the splats are in the base already, and few splats are cured by the series that brought them. */
 const priorOfBase = 0.5;
 const priorOfComing = 0.5;
 const priorOfGoing = 0.2;
 
-/** What is known of one rate: the chain's chances under it, and how well it explains the trials. */
+/** The chances of the chain under one rate, with the log of that rate's weight. */
 interface UnderRate extends Omit<Presence, 'rate'> {
   readonly rate: number;
   readonly logWeight: number;
 }
 
-/** The chances after `tallies`, one a testable prefix, in order. */
+/** The chances after these trials; `tallies` has one entry for each testable prefix, in order. */
 export function locate(tallies: readonly Tally[]): Presence {
   const under = rates.map(({ rate, weight }) => followChain(tallies, rate, Math.log(weight)));
   const largest = Math.max(...under.map(({ logWeight }) => logWeight));
@@ -104,19 +106,22 @@ function followChain(tallies: readonly Tally[], rate: number, logPrior: number):
 
 type Pair = readonly [absent: number, present: number];
 
-/** How well absence and presence explain a tally, scaled; the scale's logarithm last. */
+/**
+ * The likelihood of a tally if the splat is absent and if it is present, divided by exp of the third value, for which
+ * the larger is 1.
+ */
 function likelihood({ hits, misses }: Tally, rate: number): readonly [number, number, number] {
   // 0 × log 0 is 0 here: a certain splat that was never missed.
   const missed = misses === 0 ? 0 : misses * Math.log(1 - rate);
   const present = hits * Math.log(rate) + missed;
   const absent = hits > 0 ? Number.NEGATIVE_INFINITY : 0;
   const scale = Math.max(present, absent);
-  // A certain splat that was missed: impossible under this rate, and weighs nothing.
+  // Rate 1 with a miss is impossible, so this rate gets almost no weight.
   if (scale === Number.NEGATIVE_INFINITY) return [1e-300, 1e-300, -690];
   return [Math.exp(absent - scale), Math.exp(present - scale), scale];
 }
 
-/** What is still open about a splat, in bits: zero when it is certain of every patch whether it brought or cured it. */
+/** The remaining uncertainty about which patches brought and cured a splat, in bits. */
 export function openBits({ came, went }: Presence): number {
   return [...came, ...went].reduce((sum, chance) => sum + bits(chance), 0);
 }
@@ -126,7 +131,7 @@ function bits(chance: number): number {
   return -chance * Math.log2(chance) - (1 - chance) * Math.log2(1 - chance);
 }
 
-/** The place whose next trial is expected to tell most; undefined when no trial would tell anything. */
+/** The place whose next trial has the most expected information; undefined when `canTry` allows no place. */
 export function mostTelling(
   tallies: readonly Tally[],
   canTry: (place: number) => boolean,

@@ -2,21 +2,21 @@ import type { PatchChanges } from '../../patch/patch-changes.ts';
 import type { WatchedFunction } from './coverage.ts';
 import type { SeriesLog } from './facts.ts';
 
-/** What is asked of a workload on a prefix. */
+/** The question whether a workload reaches the changes of a prefix. */
 export interface ReachRequest {
   readonly log: SeriesLog;
   readonly step: number;
   readonly workload: string;
-  /** Of the patches that the prefix has; undefined for one that does not apply. */
+  /** The changes of each patch of the prefix; undefined for a patch that does not apply. */
   readonly changes: readonly (PatchChanges | undefined)[];
-  /** Functions of the whole series that can be worth counting. */
+  /** The functions of the whole series whose calls can be counted. */
   readonly watched: readonly WatchedFunction[];
 }
 
 /**
- * False when every function that a prefix changes is counted, itself or through a caller, and none was called in the trials
- * of this workload: then nothing the patches bring can show in it. True when that cannot be told, as for a macro, a
- * structure, an option, or a function that ftrace cannot see.
+ * False when the calls of every function that the prefix changes are counted, directly or through a caller, and no
+ * trial of this workload called one: the workload then cannot show an effect of the patches. True also when this cannot
+ * be decided, as for a macro, a structure, an option, or a function that ftrace cannot trace.
  */
 export function mayReach({ log, step, workload, changes, watched }: ReachRequest): boolean {
   const profiled = new Set(

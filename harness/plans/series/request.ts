@@ -5,41 +5,41 @@ import type { CommitLabRequest } from '../../trial/ready-kernel.ts';
 import type { chooseControls } from './control-workloads.ts';
 import type { Limits } from './decide.ts';
 
-/** What `splat series` was asked to do. */
+/** The options of `splat series`. */
 export interface SeriesRequest
   extends CommitLabRequest,
     Omit<
       TestKernelRequest,
       'kernel' | 'source' | 'series' | 'annotations' | 'configs' | 'configBase'
     > {
-  /** Each F of `--config F`, and FILE of `--config-base FILE`: read once, with the series. */
+  /** Each F of `--config F`, and FILE of `--config-base FILE`. Both are read once, together with the series. */
   readonly configs: readonly string[];
   readonly configBase: string | undefined;
-  /** S: where the series under test is. */
+  /** S: the path of the series under test. */
   readonly path: string;
-  /** The series itself, when it came on stdin. */
+  /** The bytes of the series when it came on stdin. */
   readonly stdin?: Buffer;
   /** K of `--base K`. */
   readonly base: string;
-  /** Each S0 of `--base-series S0`: part of the base. */
+  /** Each S0 of `--base-series S0`, which is part of the base. */
   readonly baseSeries: readonly string[];
   /** Names of `--workload W`; empty: the default set. */
   readonly workloads: readonly string[];
-  /** Patches that count as detector code whatever they change, from 1. */
+  /** Indices, from 1, of patches that count as detector code whatever they change. */
   readonly detectors: readonly number[];
   readonly limits: Limits;
-  /** Digest of everything that decides the answer besides the patches. */
+  /** Digest of everything besides the patches that decides the answer. */
   readonly key: string;
 }
 
-/** The input, read and checked: nothing is built before all of it is known to be there. */
+/** The input, read and checked before anything is built. */
 export interface Asked extends ReturnType<typeof chooseControls> {
   readonly series: Series;
-  /** The user's part of the base. */
+  /** The series of `--base-series`. */
   readonly under: readonly Series[];
   readonly source: Source;
-  /** The user's fragments and .config, as they were when the series was read. */
+  /** The contents of the user's fragments and .config when the series was read. */
   readonly configs: PinnedConfigs;
-  /** What is to be said of the input, a line each. */
+  /** Notes about the input, one line each. */
   readonly notes: readonly string[];
 }

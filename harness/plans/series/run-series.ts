@@ -35,10 +35,10 @@ import type { Asked, SeriesRequest } from './request.ts';
 import { seriesTester } from './tester.ts';
 import { walkSeries } from './walk.ts';
 
-/** Each takes a prepared guest a few milliseconds: of a series that changes more, some are counted. */
+/** Limit of counted functions: each costs a prepared guest a few milliseconds. */
 const mostCounted = 120;
 
-/** Tests a series, or goes on with one whose journal is in `dir`. */
+/** Tests a series, or continues the series whose journal is in `dir`. */
 export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<SeriesReport> {
   const { signal, emit, dir } = request;
   const { series, under, source, workloads, notes } = asked;
@@ -71,7 +71,7 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
     const branch = nextBranch(evidence, judged, tried);
     if (branch === undefined) break;
     tried.push(branch.culprit);
-    emit({ kind: 'note', text: `patch ${branch.culprit} hides what others do: again without it` });
+    emit({ kind: 'note', text: `the splat of patch ${branch.culprit} hides later patches: they are tested again without it` });
     judged = mergeBranch(judged, branch, judge(await walkBranch(branch, walk), branch.patches));
   }
   const steps = series.patches.map(({ index }) => `patch-${index}`);
@@ -95,7 +95,10 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
 
 type Judge = (known: Evidence, indices: readonly number[]) => readonly JudgedPatch[];
 
-/** Judges the patches of the series, or of a branch of it: `indices` are those that its steps add. */
+/**
+ * Returns a function that judges the patches of the series or of a branch; `indices` are the patches that the steps
+ * add.
+ */
 function openJudge(
   { limits }: SeriesRequest,
   workloads: readonly string[],
@@ -111,7 +114,7 @@ function openJudge(
     });
 }
 
-/** The functions themselves first, then those that call them. */
+/** The changed functions first, then their callers. */
 function functionsToCount(watched: readonly WatchedFunction[]): readonly string[] {
   const called = watched.flatMap(({ callers }) => callers);
   return [...new Set([...watched.map(({ name }) => name), ...called])].slice(0, mostCounted);
@@ -127,13 +130,13 @@ interface Walk {
   readonly watched: readonly WatchedFunction[];
 }
 
-/** Walks the series, or a branch of it, and returns what is known of it then. */
+/** Walks the series, or a branch of it, and returns its evidence. */
 async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evidence> {
   const { asked, request, changes, names } = walk;
   const { patches } = asked.series;
   const view = viewOf(walk.log, branch);
   const indices = branch?.patches ?? patches.map(({ index }) => index);
-  /** Of a prefix, the patches it has. */
+  /** The patches of a prefix. */
   const patchesOf = (step: number): readonly Patch[] => {
     if (branch !== undefined && step === 0) return patches.slice(0, branch.base);
     const under = branch === undefined ? [] : patches.slice(0, branch.culprit - 1);
@@ -189,7 +192,7 @@ function sourcesAround(
   ];
 }
 
-/** Reads what a request names. Throws `usage` for what is not there or does not fit. */
+/** Reads the inputs that a request names. Throws `usage` for a missing or unsuitable input. */
 export async function readAsked(request: SeriesRequest): Promise<Asked> {
   const { cwd, signal } = request;
   const { path, stdin } = request;
@@ -222,7 +225,7 @@ export async function readAsked(request: SeriesRequest): Promise<Asked> {
   };
 }
 
-/** The kernel with these patches of the series; none is the base. */
+/** Builds the base with these patches of the series. */
 async function buildPatches(
   patches: readonly Patch[],
   { series, under, source, configs }: Asked,

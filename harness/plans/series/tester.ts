@@ -26,23 +26,26 @@ import type { Tester } from './walk.ts';
 export interface SeriesTesterRequest extends CommitLabRequest {
   readonly log: SeriesLog;
   readonly workloads: readonly ChosenWorkload[];
-  /** Workloads in which a splat counts apart from the same splat in others: seeded bugs share their functions. */
+  /**
+   * Workloads in which a splat counts separately from the same splat in other workloads: their seeded bugs share
+   * functions.
+   */
   readonly apart: ReadonlySet<string>;
-  /** The kernel with so many patches. `isFirst`: nothing is known of it yet, so the compiler's extra warnings are asked for. */
+  /** Builds the kernel with the first `step` patches. */
   readonly build: (step: number, isFirst: boolean) => Promise<BuildOutcome>;
-  /** What each patch changes, by its place from 0; ends before a patch that does not apply. */
+  /** The changes of each patch, by index from 0. The list ends before a patch that does not apply. */
   readonly changes: readonly (PatchChanges | undefined)[];
-  /** Names a prefix and the folders of its trials, and decides their seeds. */
+  /** The name of a prefix, used for the folders of its trials and for their seeds. */
   readonly nameOf: (step: number) => string;
   readonly locks: LockOrders;
   readonly watched: readonly WatchedFunction[];
 }
 
-/** Builds, boots and tries the kernels of a series, and writes down what they do. */
+/** The tester that builds, boots and tries the kernels of a series and writes each step to the journal. */
 export function seriesTester(request: SeriesTesterRequest): Tester {
   const ready = new Map<number, Promise<ReadyPrefix>>();
   const recall = async (step: number): Promise<ReadyPrefix> => {
-    // A series that goes on has its kernels in the store, or they are built again.
+    // A continued series takes its kernels from the store or builds them again.
     const known =
       ready.get(step) ??
       request.build(step, false).then(async (built) => boot(step, built, request));
@@ -103,14 +106,14 @@ async function boot(
     const why = prepared.kind === 'untestable' ? prepared.verdict.message : '';
     throw new HarnessError(
       'infra',
-      `${request.nameOf(step)} could be tested before, and now cannot: ${why}`,
+      `${request.nameOf(step)} could be tested before and cannot be tested now: ${why}`,
     );
   }
   if (buildOf(request.log, step)?.image !== built.kernel.imageDigest) {
     const next = 'another compiler, or another splat? name a new folder with --out';
     throw new HarnessError(
       'usage',
-      `the kernel of ${request.nameOf(step)} is not that of before: ${next}`,
+      `the kernel of ${request.nameOf(step)} differs from that in the journal: ${next}`,
     );
   }
   return { commit: prepared.commit, vmlinux: built.kernel.vmlinux };
@@ -161,7 +164,7 @@ function isTestable(log: SeriesLog, step: number): boolean {
   );
 }
 
-/** The image of the last prefix before `step` that could be tested and was built. */
+/** The image of the last testable and built prefix before `step`. */
 function lastImage(log: SeriesLog, step: number): string | undefined {
   for (let at = step - 1; at >= 0; at -= 1) {
     const image = isTestable(log, at) ? buildOf(log, at)?.image : undefined;
@@ -191,7 +194,7 @@ function noteBuild({ kernel, checked }: Extract<BuildOutcome, { kind: 'built' }>
 interface Tried {
   readonly trial: PrefixTrial;
   readonly folder: string;
-  /** The reports of the trial's splats; undefined for one without a report. */
+  /** The reports of the trial's splats; undefined for silence, which has no report. */
   readonly splats: readonly (SplatCount | undefined)[];
   readonly calls: Readonly<Record<string, number>>;
 }
@@ -204,7 +207,7 @@ async function tryOnce(
   const { step, workload, index } = asked;
   const sightings = (splats: readonly Omit<Sighting, 'key'>[]): readonly Sighting[] =>
     splats.map(({ title, signature }) => {
-      // What a row of the controls shows is its title, by whichever of several cycles lockdep meets first.
+      // In a row of the controls a splat counts by its title: lockdep may report any of several cycles.
       const isApart = request.apart.has(workload);
       const name = isApart ? `${workload} ${title}` : signature || title;
       return { key: name, title, signature };
@@ -220,7 +223,7 @@ async function tryOnce(
   if (chosen === undefined) throw new HarnessError('internal', `no workload ${workload}`);
   const result = await commit.run(chosen, index);
   const named = splatsOf(result);
-  // What a row of the controls is asked is answered by its splat: no other bug is looked for in it.
+  // The splat of a control row answers that row completely; no other bug is searched for in it.
   const isAnswer = request.apart.has(workload) && named.length > 0;
   const state = isAnswer ? ({ state: 'heard' } as const) : trialState(result, named);
   const trial = { step, workload, ...state, splats: sightings(named) };
@@ -244,8 +247,8 @@ function bootState(
 }
 
 /**
- * Whether what a trial did not show was not there. After a splat that left the detectors alive, and the workload to its
- * end, it was not; from a blind or unexercised guest nothing follows.
+ * The state of a trial: `heard` when a missing splat is evidence that the kernel lacks it. After another splat that
+ * holds only with live detectors and a workload that ran to its end; from a blind or unexercised guest nothing follows.
  */
 export function trialState(
   trial: Pick<TrialResult, 'verdict' | 'ledger' | 'witnesses' | 'end'>,

@@ -3,31 +3,31 @@ import { inParallel } from '../../trial/parallel.ts';
 import { type Ask, type Limits, nextFloor, nextLocate } from './decide.ts';
 import { type Evidence, learnStep, learnTrial, placesOf, trialsOf } from './evidence.ts';
 
-/** What builds, boots and tries prefixes: real kernels, or those of a simulation. */
+/** Builds, boots and tries prefixes; real kernels, or those of a simulation. */
 export interface Tester {
-  /** Builds and boots a prefix; `before` is the last prefix that could be tested. */
+  /** Builds and boots a prefix. `before` is the last testable prefix. */
   readonly prepare: (step: number, before: number | undefined) => Promise<StepState>;
   /** `index` counts the trials of this workload on this prefix. */
   readonly trial: (step: number, workload: string, index: number) => Promise<PrefixTrial>;
-  /** False when the trials so far show that this workload does not call what the patches of this prefix change. */
+  /** False when the trials so far show that this workload does not call the functions that the prefix changes. */
   readonly mayReach: (step: number, workload: string) => boolean;
 }
 
 export interface WalkRequest {
-  /** How many patches there are. */
+  /** Number of patches. */
   readonly count: number;
   readonly workloads: readonly string[];
   readonly limits: Limits;
   readonly tester: Tester;
-  /** Trials at a time. */
+  /** Number of trials at a time. */
   readonly parallel: number;
-  /** What was known before: the walk goes on from it. */
+  /** The evidence from which the walk continues. */
   readonly evidence: Evidence;
-  /** Called before a prefix is looked at. */
+  /** Called before a prefix is built. */
   readonly onStep?: (step: number) => void;
 }
 
-/** Goes through the series patch by patch, then back to wherever a splat that was seen has to be looked for. */
+/** Walks the series patch by patch, then returns to the prefixes where the splats that were seen can be located. */
 export async function walkSeries(request: WalkRequest): Promise<Evidence> {
   const { count, limits, tester, workloads } = request;
   let { evidence } = request;
@@ -44,7 +44,7 @@ export async function walkSeries(request: WalkRequest): Promise<Evidence> {
       const before = placesOf(evidence).at(-1);
       evidence = learnStep(evidence, step, await tester.prepare(step, before));
     }
-    // Without a base nothing can be said of any patch.
+    // Without a base no patch can be judged.
     if (evidence.steps.get(0)?.kind === 'broken') return evidence;
     if (evidence.steps.get(step)?.kind !== 'ready') continue;
     await run((known) => nextFloor(known, step, workloads, () => limits.perPrefix));
@@ -53,7 +53,7 @@ export async function walkSeries(request: WalkRequest): Promise<Evidence> {
       tester.mayReach(step, workload) ? limits.whereReached : limits.perPrefix;
     await run((known) => nextFloor(known, step, workloads, deepFloor));
   }
-  // A splat that the base shows once in many trials is no patch's: where prefixes were listened to, the base is, too.
+  // A rare splat of the base must not be blamed on a patch, so the base gets as many trials as the prefixes.
   const reached = (workload: string): boolean =>
     placesOf(evidence).some((step) => step > 0 && tester.mayReach(step, workload));
   const baseFloor = (workload: string): number =>

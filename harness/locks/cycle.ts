@@ -1,6 +1,6 @@
 import { canonicalLockName } from './lock-line.ts';
 
-/** The rotation of a cycle that starts with its smallest name: equal for every starting point. */
+/** The rotation of a cycle that begins with its smallest name; equal for every starting point of the cycle. */
 export function canonicalRotation(names: readonly string[]): string[] {
   const rotations = names.map((_, start) => [...names.slice(start), ...names.slice(0, start)]);
   const [smallest = []] = rotations.toSorted((a, b) => {
@@ -11,7 +11,7 @@ export function canonicalRotation(names: readonly string[]): string[] {
   return smallest;
 }
 
-/** A cycle of class names as printed, in the order of acquisition, made comparable between boots and threads. */
+/** Makes a printed cycle of class names, in the order of acquisition, comparable between boots and threads. */
 export function canonicalCycle(names: readonly string[]): string[] {
   const canonical = names.map(canonicalLockName);
   const distinct = canonical.filter(

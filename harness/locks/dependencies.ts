@@ -2,20 +2,23 @@ import type { Dependency } from '../records/lock-order.ts';
 import { canonicalLockName } from './lock-line.ts';
 
 /**
- * What a kernel learned of its lock order: class by class, what was acquired while it was held. Classes go by names that
- * are the same in every boot, so classes of one name (`&q->lock`, `&q->lock#2`) are one. Left out is what is met under
- * another lock by luck, and below which none of the watched classes can be entered: classes that were never acquired with
- * interrupts enabled or were acquired in one, and the spinlocks inside mutexes and rw_semaphores, which contended ones take.
+ * The lock order that a kernel learned: by class, the classes acquired while it was held. Names are equal in every
+ * boot, so classes of one name (`&q->lock`, `&q->lock#2`) are one. Left out are classes that were never acquired with
+ * interrupts enabled, classes that were acquired in an interrupt, and the spinlocks inside mutexes and rw_semaphores.
+ * Such locks are met under another lock by chance, and none of the watched classes can be entered below them.
  */
 export type LockOrder = ReadonlyMap<string, ReadonlySet<string>>;
 
-/** What /proc/lockdep and /proc/lockdep_chains say (kernel/locking/lockdep_proc.c; 5.10 to 6.12 print alike). */
+/**
+ * The contents of /proc/lockdep and /proc/lockdep_chains (kernel/locking/lockdep_proc.c; same format in 5.10 to 6.12).
+ */
 export interface LockDump {
-  /** Direct dependencies, as lockdep has them. */
+  /** The direct dependencies that lockdep recorded. */
   readonly order: LockOrder;
   /**
-   * Dependencies it has not: of two locks held together with nothing but recursive readers in between, where
-   * check_prevs_add() stops. A deadlock through one is real, and no search of lockdep's finds it.
+   * Dependencies that lockdep does not record: between two locks held together with only recursive readers between
+   * them, where check_prevs_add() stops. A deadlock through such a dependency is real, and lockdep's search does not
+   * find it.
    */
   readonly hidden: readonly Dependency[];
 }
@@ -24,14 +27,14 @@ export interface LockDump {
 const insideOfLocks = new Set(['&lock->wait_lock', '&sem->wait_lock']);
 
 /**
- * Usage is a character each for hardirq, hardirq-read, softirq and softirq-read: `+` acquired with it enabled, `-` in it, `?`
- * both, `.` neither (lockdep-design.rst).
+ * The usage has one character each for hardirq, hardirq-read, softirq and softirq-read: `+` acquired with interrupts
+ * enabled, `-` acquired in an interrupt, `?` both, `.` neither (lockdep-design.rst).
  */
 const classLine = /^[0-9a-f]{8,16} (?:OPS: *\d+ )?FD: *\d+ BD: *\d+ ([^:]{4,8}): (.+)$/;
 const dependencyLine = /^ -> \[[0-9a-f]{8,16}\] (.+)$/;
 const chainLine = /^\[[0-9a-f]{8,16}\] (.+)$/;
 
-/** Reads the two files; a file that is not there is empty. */
+/** Reads the texts of the two files; an absent file is an empty text. */
 export function readLockDump(lockdep: string, chains: string): LockDump {
   const order = readOrder(lockdep);
   return { order, hidden: hiddenDependencies(order, readChains(chains)) };
@@ -78,7 +81,7 @@ function readChains(chains: string): readonly (readonly string[])[] {
   return all;
 }
 
-/** Read locks that nest in themselves: nobody waits for their readers but who waits for a grace period. */
+/** Recursive read locks: only a waiter for a grace period waits for their readers. */
 const recursiveReader = /^(?:rcu_read_lock(?:_bh|_sched)?|\w*srcu\w*|&.*srcu.*)$/;
 
 function hiddenDependencies(
@@ -90,7 +93,7 @@ function hiddenDependencies(
     for (const [at, to] of chain.entries()) {
       const reader = chain[at - 1];
       if (reader === undefined || !recursiveReader.test(reader)) continue;
-      // A lock that was only tried makes a chain, and no dependency: nobody waited for it.
+      // A trylock makes a chain without a dependency: it does not wait.
       if (order.get(reader)?.has(to) !== true || recursiveReader.test(to)) continue;
       const from = chain.slice(0, at).findLast((lock) => !recursiveReader.test(lock));
       if (from === undefined || from === to || order.get(from)?.has(to) === true) continue;

@@ -3,8 +3,8 @@ import { canonicalRotation } from './cycle.ts';
 import { type LockDump, type LockOrder, shortestPath } from './dependencies.ts';
 
 /**
- * The classes around which memory management and drivers meet: a dependency into or out of one is news. The first three
- * are what a task enters by doing something ordinary below a lock of its own.
+ * The classes where memory management and drivers meet; a new dependency from or to one of them is reported. A task
+ * enters the first three by ordinary actions while it holds a lock.
  */
 const watchedLocks = [
   'fs_reclaim',
@@ -15,12 +15,15 @@ const watchedLocks = [
   'reservation_ww_class_mutex',
 ] as const;
 
-/** What entering one of them takes: an allocation that may reclaim, a fault or copy from user memory, a fence to signal. */
+/**
+ * The classes entered by an allocation that may reclaim, a fault or copy from user memory, or the signalling of a
+ * fence.
+ */
 const ordinary = watchedLocks.slice(0, 3);
 
 const watched = new Set<string>(watchedLocks);
 
-/** Dependencies of `now` at the watched classes that `before` lacks, sorted. */
+/** The dependencies from or to a watched class that `now` has and `before` lacks, sorted. */
 export function newDependencies(before: LockOrder, now: LockOrder): readonly NewDependency[] {
   const found: NewDependency[] = [];
   for (const [from, inner] of now) {
@@ -48,7 +51,7 @@ function compareNames(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** What several guests of one kernel learned. */
+/** The union of the lock orders that several guests of one kernel learned. */
 export function uniteOrders(orders: Iterable<LockOrder>): LockOrder {
   const all = new Map<string, Set<string>>();
   for (const order of orders) {
@@ -62,8 +65,8 @@ export function uniteOrders(orders: Iterable<LockOrder>): LockOrder {
 }
 
 /**
- * Cycles that hidden dependencies close at a watched class: lockdep looked on and said nothing. Each once, in canonical
- * rotation, the shortest first.
+ * The cycles that hidden dependencies close at a watched class and that lockdep therefore did not report. Each cycle
+ * once, in canonical rotation, shortest first.
  */
 export function unreportedCycles({ order, hidden }: LockDump): readonly (readonly string[])[] {
   const full = uniteOrders([order, asOrder(hidden)]);

@@ -12,7 +12,7 @@ const mention = /\((.+)\)\{([^}]{4,8})\}(?:-\{(\d+:\d+)\})?/;
 const bareMention = /lock \((.+)\) at:/;
 const call = /(?:^|[\s\]])([A-Za-z_][\w.]*)\+(0x[0-9a-f]+)\/(0x[0-9a-f]+)/;
 
-/** The call site a line ends with or consists of. */
+/** The call site at the end of a line, or the line itself. */
 export function readSite(text: string): LockSite | undefined {
   const match = call.exec(text);
   if (!match) return undefined;

@@ -20,7 +20,7 @@ const kinds: readonly (readonly [RegExp, LockReportKind])[] = [
   [/held lock freed|still has locks held|lock held when returning/, 'other'],
 ];
 
-/** What the lines after a heading are about. */
+/** The subject of the lines after a heading. */
 type Topic =
   | { readonly kind: 'wanted' | 'held' | 'listed' | 'safe' | 'unsafe' | 'none' }
   | { readonly kind: 'link'; readonly lock: string; readonly stack: LockSite[] }
@@ -97,7 +97,7 @@ const headings: readonly (readonly [
   ],
 ];
 
-/** Remembers a class and returns its name as printed. */
+/** Stores a class and returns its printed name. */
 function note(state: State, mention: LockMention | undefined): string {
   if (!mention) return '';
   if (!state.classes.has(mention.name)) state.classes.set(mention.name, { mention, marks: [] });
@@ -149,7 +149,10 @@ function readLine(state: State, text: string): void {
   } else readHolding(state, text);
 }
 
-/** The chain is printed newest first; its locks were taken from #0 on, each while the one before was held. */
+/**
+ * The edges of a chain, which is printed newest first. Its locks were taken from #0 on, each while the previous one was
+ * held.
+ */
 function edgesOf(links: readonly Link[]): LockEdge[] {
   const ordered = links.toReversed();
   return ordered.map(({ lock, stack }, index) => {
@@ -173,8 +176,8 @@ function cycleOf(kind: LockReportKind, state: State): string[] {
 }
 
 /**
- * Reads a lockdep report. `lines` are the report's own lines without printk's stamps, from its header (`WARNING: possible
- * circular locking dependency detected`) on. Undefined when the header is none of lockdep's or no lock is named.
+ * Reads a lockdep report. `lines` are the lines of the report without printk's time stamps, from the header (`WARNING:
+ * possible circular locking dependency detected`) on. Undefined when the header is not lockdep's or no lock is named.
  */
 export function readLockReport(lines: readonly string[]): LockGraph | undefined {
   const kind = kinds.find(([pattern]) => pattern.test(lines[0] ?? ''))?.[1];

@@ -3,8 +3,8 @@ import { basename, join, relative } from 'node:path';
 import type { Series } from './series.ts';
 
 /**
- * The series with every file below `folder` added by its last patch, at the path that begins with the folder's own name:
- * `.../drivers/misc/x.c` becomes drivers/misc/x.c of the tree. The files are ours, and end in a newline.
+ * Adds every file below `folder` to the last patch of a series, at a path that begins with the folder's name:
+ * `.../drivers/misc/x.c` becomes drivers/misc/x.c of the tree. The files come with splat and end in a newline.
  */
 export async function withAddedFiles(series: Series, folder: string): Promise<Series> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
@@ -24,7 +24,7 @@ export async function withAddedFiles(series: Series, folder: string): Promise<Se
   return { ...series, patches };
 }
 
-/** What git-diff(1) prints of a new file, without its object's name. */
+/** A new file as git-diff(1) prints it, without the `index` line. */
 function addedFile(path: string, text: string): string {
   const lines = text.trimEnd().split('\n');
   return [

@@ -6,15 +6,15 @@ import type { Untestable } from '../verdict.ts';
 import { type FileChange, parseDiff, refuseChange, touchedPaths } from './diff.ts';
 import type { Patch, Series } from './series.ts';
 
-/** What a tree is after all patches, as far as they touch it. */
+/** The files of a tree that the patches touch, after all patches. */
 export interface PatchedFiles {
-  /** A folder of ours that holds every touched file with its new content. */
+  /** The folder that holds every touched file with its new content. */
   readonly dir: string;
-  /** Paths of the touched files, deleted ones too, sorted. */
+  /** Paths of the touched files, deleted files included, sorted. */
   readonly touched: readonly string[];
 }
 
-/** An optional series that does not apply to this tree. */
+/** An optional series that was left out because it does not apply to this tree. */
 export interface LeftOut {
   readonly series: string;
   readonly reason: string;
@@ -30,8 +30,8 @@ export type ApplyResult =
 
 /**
  * Applies the series in order to copies, in the folder `dir`, of the files they touch; `tree` is only read. The patches
- * are strangers': git applies them outside of any repository, so it follows no link, leaves no folder and runs nothing.
- * As `git am` it knows no fuzz: a hunk that fits elsewhere by chance proves nothing about the series.
+ * are untrusted: git applies them outside of any repository, so it follows no link, leaves no folder and runs nothing.
+ * As `git am` does, it allows no fuzz: a hunk that fits elsewhere by chance proves nothing about the series.
  */
 export async function applySeries(
   tree: string,
@@ -90,8 +90,8 @@ async function applyOne(
 }
 
 /**
- * How many of the first patches of a series a tree has already: the most that can be taken back, the last one first. Not
- * patch by patch: what a later one changed again hides the earlier.
+ * Number of leading patches of a series that the tree already contains: the largest number that can be reverted, last
+ * patch first. A check patch by patch would fail where a later patch changes the same lines again.
  */
 async function countThere(tree: string, { patches }: Series, ground: Ground): Promise<number> {
   const dir = `${ground.dir}-reversed`;
@@ -106,7 +106,10 @@ async function countThere(tree: string, { patches }: Series, ground: Ground): Pr
   }
 }
 
-/** True when all patches can be taken back, in a copy in the folder `dir`, from the tree with what is applied so far. */
+/**
+ * True when all patches can be reverted, last patch first, in a copy in the folder `dir` of the tree with the patches
+ * applied so far.
+ */
 async function canTakeBack(
   tree: string,
   patches: readonly Patch[],
@@ -153,7 +156,7 @@ async function refusal(tree: string, changes: readonly FileChange[]): Promise<st
   return undefined;
 }
 
-/** The first part of `path` below `tree` that is a symbolic link: what it names may be anywhere on this host. */
+/** The first part of `path` below `tree` that is a symbolic link, which may point anywhere on this host. */
 async function linkInPath(tree: string, path: string): Promise<string | undefined> {
   const parts = path.split('/');
   for (let count = 1; count <= parts.length; count += 1) {
@@ -165,7 +168,7 @@ async function linkInPath(tree: string, path: string): Promise<string | undefine
   return undefined;
 }
 
-/** A path of the changes that is neither a file nor gone: whatever put it there, nobody may copy what it names. */
+/** A path of the changes that exists and is no regular file. It must not be copied, whatever created it. */
 async function findOddFile(
   dir: string,
   changes: readonly FileChange[],
@@ -199,7 +202,7 @@ async function applyPatch(
   return { message: explainFailure(end.stderr, changes, patch) + hint, output: end.stderr };
 }
 
-/** What else could be done with a patch that does not apply; never done: a hunk that nearly fits proves nothing. */
+/** A hint for a patch that does not apply. The harness does not act on it: a hunk that nearly fits proves nothing. */
 async function hintAt(
   patch: Patch,
   ground: Pick<Ground, 'dir' | 'signal'>,
@@ -210,7 +213,7 @@ async function hintAt(
   if (await can('--unidiff-zero')) {
     return 'its hunks have no lines around them, as of diff -U0: give it with 3';
   }
-  // patch(1) takes up to two lines at either end of a hunk for wrong.
+  // patch(1) ignores up to two lines at either end of a hunk.
   return (await can('-C1')) ? 'applies with fuzz only: refresh it on this tree' : undefined;
 }
 
@@ -233,7 +236,7 @@ async function gitApply(
 }
 
 /**
- * The first failure git(1) named, with the hunk's number: of `error: patch failed: mm/foo.c:120` makes
+ * The first failure that git(1) reports, with the number of the hunk: `error: patch failed: mm/foo.c:120` becomes
  * `mm/foo.c: hunk 3 at line 120 does not apply`.
  */
 function explainFailure(

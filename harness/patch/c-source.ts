@@ -1,23 +1,24 @@
-/** C as far as patches need it read: what is comment, what is code, and where functions begin and end. Pure. */
+/** Reads C as far as patches need: comments, code, and the lines at which functions begin and end. Pure. */
 
-/** One token of C, with the line it begins on, from 1. */
+/** One token of C with its first line, counted from 1. */
 export interface Token {
   readonly text: string;
   readonly line: number;
 }
 
-/** What is passed over besides comments: white space within a line, line splices. */
+/** Skipped besides comments: white space within a line, and line splices. */
 const blanks = /[ \t\r\f\v]+|\\[ \t]*\r?\n/y;
 /**
- * Words, punctuators of several characters (`a+ +b` is not `a++b`), and whatever else there is. What may be as long as a
- * file and has a choice at every character is not here: a regular expression would keep a stack of them all.
+ * Words, punctuators of several characters (`a+ +b` is not `a++b`), and every other character. Long tokens with a
+ * choice at every character (strings, numbers, comments) are read by loops instead, because a regular expression would
+ * keep a stack as long as the token.
  */
 const word = /[A-Za-z_$][\w$]*|<<=|>>=|\.\.\.|->|\+\+|--|<<|>>|[<>=!*/%+&|^-]=|&&|\|\||##|[\s\S]/y;
 
 /**
- * The tokens of a file without comments and white space. The end of a preprocessor directive is a token, `\n`: it means
- * something there; so is the lack of white space in `#define f(x)`, an empty token. Never throws; what is no C comes out as
- * single characters.
+ * The tokens of a file without comments and white space. The end of a preprocessor directive is the token `\n`, because
+ * it has a meaning there. An empty token marks the missing white space in `#define f(x)`. Never throws; text that is
+ * not C becomes single characters.
  */
 export function tokenize(source: string): readonly Token[] {
   const tokens: Token[] = [];
@@ -51,7 +52,7 @@ function skippedAt(source: string, at: number): string | undefined {
   return close < 0 ? source.slice(at) : source.slice(at, close + 2);
 }
 
-/** A line comment goes on after a splice. */
+/** The end of a line comment, which continues after a line splice. */
 function endOfLineComment(source: string, start: number): number {
   for (let at = start; ; at += 1) {
     at = source.indexOf('\n', at);
@@ -69,7 +70,7 @@ function wordAt(source: string, at: number): string {
   return match(word, source, at) ?? '';
 }
 
-/** After the closing quote, or where the line ends without one. */
+/** The place after the closing quote, or the end of the line when the quote is not closed. */
 function endOfQuoted(source: string, start: number): number {
   const quote = source[start];
   for (let at = start + 1; at < source.length; at += 1) {
@@ -106,24 +107,24 @@ function newlinesIn(text: string): number {
   return count;
 }
 
-/** True when two files differ in comments and white space at most. */
+/** True when two files differ only in comments and white space. */
 export function isSameCode(before: string, after: string): boolean {
   const [old, young] = [tokenize(before), tokenize(after)];
   return old.length === young.length && old.every(({ text }, at) => text === young[at]?.text);
 }
 
-/** A function's definition, or a macro's. */
+/** The definition of a function or of a macro. */
 export interface CFunction {
   readonly name: string;
-  /** Lines, from 1, both included: from its name to its closing brace. */
+  /** First and last line, from 1: from the name to the closing brace. */
   readonly start: number;
   readonly end: number;
   readonly kind: 'function' | 'macro';
 }
 
 /**
- * The functions and macros a file defines, in order. Both arms of an #if are read: braces that only fit in one of them
- * are put right at the next line that begins with a closing brace, where the kernel's style ends its functions.
+ * The functions and macros that a file defines, in order. Both arms of an #if are read. When braces match in only one
+ * arm, the next line that begins with a closing brace, where the kernel's style ends a function, resets the count.
  */
 export function listFunctions(source: string): readonly CFunction[] {
   const tokens = tokenize(source);
@@ -152,7 +153,7 @@ export function listFunctions(source: string): readonly CFunction[] {
   return found;
 }
 
-/** Of each closing parenthesis that has one, its opening one, by places. */
+/** Index of the opening parenthesis, by the index of its closing parenthesis. */
 function matchParentheses(tokens: readonly Token[]): ReadonlyMap<number, number> {
   const openings = new Map<number, number>();
   const open: number[] = [];
@@ -184,14 +185,15 @@ function directiveEnd(tokens: readonly Token[], from: number): number {
   return at;
 }
 
-/** Of `static int foo(int a) {` the name: what stands before the parentheses that a body follows. */
+/** The name in `static int foo(int a) {`: the word before the parentheses that the body follows. */
 function definitionAt(
   tokens: readonly Token[],
   brace: number,
   openings: ReadonlyMap<number, number>,
 ): Definition | undefined {
   let at = brace - 1;
-  // `SYSCALL_DEFINE1(x, int, y) {` and `foo(void) __releases(lock) {` have words after or in the parentheses.
+  // `SYSCALL_DEFINE1(x, int, y) {` has the name within the parentheses, `foo(void) __releases(lock) {` has words after
+  // them.
   for (let tries = 0; tries < 4 && tokens[at]?.text === ')'; tries += 1) {
     const open = openings.get(at) ?? 0;
     const name = tokens[open - 1];

@@ -1,12 +1,15 @@
 import { listFunctions, type Token, tokenize } from './c-source.ts';
 
-/** C as a tree of its statements, as far as that can be told without its macros. Every token is in it, but comments. Pure. */
+/**
+ * Reads C as a tree of statements, as far as that is possible without expanding macros. The tree holds every token
+ * except comments. Pure.
+ */
 
 export type Statement =
-  /** To its semicolon, initializers and expressions with braces included. */
+  /** Up to its semicolon, with the braces of initializers and expressions. */
   | { readonly kind: 'simple'; readonly words: Words }
   | { readonly kind: 'label'; readonly words: Words }
-  /** Without the end of its line. */
+  /** A directive without the end of its line. */
   | { readonly kind: 'directive'; readonly words: Words }
   /** `if (x)`, `else`, `for (...)`, `while (x)`, `do`, `switch (x)`: braces around one statement make no difference. */
   | {
@@ -15,14 +18,14 @@ export type Statement =
       readonly inner: readonly Statement[];
       readonly otherwise?: readonly Statement[];
     }
-  /** Any other braces; of a function's body with its name. */
+  /** Any other braces; those of a function's body have the function's name. */
   | {
       readonly kind: 'braces';
       readonly head: Words;
       readonly inner: readonly Statement[];
       readonly name?: string;
     }
-  /** From an #if to its #endif, its #else and #elif among what it encloses. */
+  /** From an #if to its #endif; #else and #elif are among the inner statements. */
   | {
       readonly kind: 'arms';
       readonly head: Words;
@@ -32,12 +35,12 @@ export type Statement =
 
 export type Words = readonly string[];
 
-/** No C of people is nested so deep. */
+/** Hand-written C is not nested deeper. */
 const deepest = 200;
 
 interface Reader {
   readonly tokens: readonly Token[];
-  /** Names of functions, by the line they begin on. */
+  /** Names of functions, by their first line. */
   readonly names: ReadonlyMap<number, string>;
   readonly lines: readonly string[];
   at: number;
@@ -45,7 +48,7 @@ interface Reader {
   tooDeep: boolean;
 }
 
-/** The statements of a file; undefined when it is nested too deep. */
+/** The statements of a file; undefined when the file is nested deeper than 200 levels. */
 export function readStatements(source: string): readonly Statement[] | undefined {
   const lines = source.split('\n');
   const functions = listFunctions(source).filter(({ kind }) => kind === 'function');
@@ -60,7 +63,7 @@ export function readStatements(source: string): readonly Statement[] | undefined
   const statements: Statement[] = [];
   while (reader.at < reader.tokens.length) {
     for (const one of readList(reader)) statements.push(one);
-    // A brace that nothing opened.
+    // A closing brace without an opening brace.
     if (textAt(reader) === '}') statements.push({ kind: 'simple', words: [take(reader)] });
   }
   return reader.tooDeep ? undefined : foldArms(statements);
@@ -107,7 +110,7 @@ function isDirective({ tokens, at }: Reader): boolean {
   return before === undefined || before.text === '\n' || before.line < here.line;
 }
 
-/** Statements up to a closing brace, which stays. */
+/** Reads statements up to a closing brace, which is not consumed. */
 function readList(reader: Reader): readonly Statement[] {
   const list: Statement[] = [];
   while (reader.at < reader.tokens.length && textAt(reader) !== '}') list.push(readOne(reader));
@@ -152,10 +155,10 @@ function readParentheses(reader: Reader): Words {
   return words;
 }
 
-/** What a control statement decides about: a block without its braces, or one statement with its labels. */
+/** The body of a control statement: a block without its braces, or one statement with its labels. */
 function readBody(reader: Reader): readonly Statement[] {
   if (textAt(reader) === '{') return readBlock(reader);
-  // Which statement it is depends on the configuration; the mark keeps it apart from an empty block.
+  // The configuration decides which statement follows. The mark keeps this body different from an empty block.
   if (isDirective(reader)) return [{ kind: 'simple', words: ['#'] }];
   return deeper(reader, () => {
     const list: Statement[] = [];
@@ -172,7 +175,7 @@ function readBlock(reader: Reader): readonly Statement[] {
   take(reader);
   return deeper(reader, () => {
     const inner = readList(reader);
-    // Braces that only fit in one arm of an #if are put right where the function ends.
+    // Braces that match in only one arm of an #if end with the function.
     if (reader.depth === 1 || !isFunctionEnd(reader)) take(reader);
     return inner;
   });
@@ -237,18 +240,18 @@ function isValue(words: Words): boolean {
 function isCut(reader: Reader, words: Words, depth: number): boolean {
   const isInside = reader.depth > 0;
   if (textAt(reader) === '}') return depth <= 0 || (isInside && isFunctionEnd(reader));
-  // Outside of functions `MODULE_X(x)` need not have one.
+  // Outside of functions, `MODULE_X(x)` may have no semicolon.
   return !isInside && depth <= 0 && words.at(-1) === ')' && isDirective(reader);
 }
 
-/** The function whose head begins at a token and ends before the brace the reader is at. */
+/** The function whose head begins at the token `start` and ends before the brace at the reader's place. */
 function nameAmong({ tokens, at, names, depth }: Reader, start: number): string | undefined {
   if (depth > 0) return undefined;
   const found = tokens.slice(start, at).find(({ line }) => names.has(line));
   return found === undefined ? undefined : names.get(found.line);
 }
 
-/** Puts together what is between an #if and its #endif, where both are in one list. */
+/** Encloses the statements between an #if and its #endif, when both are in one list. */
 function foldArms(list: readonly Statement[]): readonly Statement[] {
   const open: { readonly head: Statement | undefined; readonly inner: Statement[] }[] = [
     { head: undefined, inner: [] },
@@ -263,6 +266,6 @@ function foldArms(list: readonly Statement[]): readonly Statement[] {
       open.at(-1)?.inner.push({ kind: 'arms', head: head.words, inner, end: one.words });
     } else last?.inner.push(one);
   }
-  // An #if that does not end here stays a line of its own.
+  // An #if without an #endif in this list stays a directive.
   return open.flatMap(({ head, inner }) => [...(head === undefined ? [] : [head]), ...inner]);
 }

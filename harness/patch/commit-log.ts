@@ -8,19 +8,19 @@ export interface PrintedCommit {
   readonly subject: string;
   readonly author?: string;
   readonly diff: string;
-  /** Of the text it was read from, from 1. */
+  /** Line of the input, from 1, at which the diff begins. */
   readonly diffLine: number;
 }
 
 export interface CommitLog {
-  /** The oldest first. */
+  /** Oldest commit first. */
   readonly commits: readonly PrintedCommit[];
   readonly passedOver: readonly PassedOver[];
 }
 
 const startOfCommit = /^commit ([0-9a-f]{7,64})(?: \(.*\))?$/;
 
-/** True for what git log or git show printed: their first line names a commit, a later one its author. */
+/** True for output of git log or git show: the first line names a commit and a later line its author. */
 export function isCommitLog(text: string): boolean {
   return /^commit [0-9a-f]{7,64}(?: \(.*\))?\n(?:[A-Z][A-Za-z]*:.*\n)*Author: /.test(
     text.slice(0, 4096),
@@ -28,9 +28,9 @@ export function isCommitLog(text: string): boolean {
 }
 
 /**
- * The commits of `git log -p` or `git show A B`, of which the one prints the newest first and the other as asked. The diffs
- * say which: a later one takes away or keeps what an earlier one added. Throws `usage` for merges, and when the diffs
- * contradict both orders.
+ * Reads the commits in the output of `git log -p` (newest first) or `git show A B` (in the order of the arguments). The
+ * diffs show the order: a later diff removes or keeps lines that an earlier diff added. Throws `usage` for a merge, and
+ * when the diffs contradict both orders.
  */
 export function readCommitLog(text: string, where: string): CommitLog {
   const printed = splitCommits(text, where);
@@ -42,7 +42,7 @@ export function readCommitLog(text: string, where: string): CommitLog {
   if (forward > 0 && backward > 0) {
     throw new HarnessError('usage', `${where}: the order of its commits cannot be told; ${better}`);
   }
-  // Without a sign of either: git log and git show of a range print the newest first.
+  // When the diffs show no order, it is that of git log and of git show of a range: newest first.
   return {
     commits: forward > 0 ? commits : commits.toReversed(),
     passedOver: empty.map(({ subject, id }) => ({
@@ -83,7 +83,10 @@ function readHead(head: readonly string[]): Pick<PrintedCommit, 'subject' | 'aut
   return { subject, ...(author === undefined ? {} : { author: author.trim() }) };
 }
 
-/** How often a commit of the list begins with a file, or takes away a line of it, that one before it left or brought. */
+/**
+ * Number of signs that the list is in order: a commit begins with a file, or removes a line, as an earlier commit left
+ * it.
+ */
 function evidence(commits: readonly PrintedCommit[]): number {
   const hasBlobs = commits.every(({ diff }) => blobLine.test(diff));
   return hasBlobs ? sharedBlobs(commits) : sharedLines(commits);
@@ -99,7 +102,7 @@ function sharedBlobs(commits: readonly PrintedCommit[]): number {
     for (const line of diff.split('\n')) {
       const [, old = '', young = ''] = blobLine.exec(line) ?? [];
       if (old === '') continue;
-      // Abbreviated as far as each needs it.
+      // git abbreviates each object name to its own length.
       if (left.has(old.slice(0, 7)) && !/^0+$/.test(old)) signs += 1;
       left.add(young.slice(0, 7));
     }

@@ -4,15 +4,15 @@ import { isDetectorCode, looksOnly } from './detector-statements.ts';
 import type { FileText, PatchChanges } from './patch-changes.ts';
 
 /**
- * Which patches change code that looks for bugs, and no other: a splat that appears with one of them was there before.
- * Pure.
+ * For each patch: true when it changes detector code and nothing else. A splat that appears with such a patch was there
+ * before. Pure.
  *
- * A file is read as statements. Detector code is a call or a declaration of a detector, an `if` whose condition changes
- * nothing and that decides about detector code alone, an #if that encloses nothing else, and the whole of a function with
- * nothing else in it; such a function is a detector then. With all of it taken out, both sides must be the same, word by
- * word, braces and preprocessor lines included, and something that was taken out must differ. A detector may come, go or
- * change where it stands. One that leaves a place in a function for another in it is no such change: a wait that is
- * moved into a section that must not block looks the same as a section that is moved around the wait.
+ * A file is read as statements. Detector code is a call or a declaration of a detector; an `if` whose condition has no
+ * side effect and that encloses only detector code; an #if that encloses only detector code; and a function with
+ * nothing else in it, which is then a detector itself. With all detector code removed, both sides must be equal, word
+ * by word, braces and preprocessor lines included, and some removed code must differ. A detector may appear, disappear
+ * or change in place. A detector that moves to another place of its function is no such change: moving a wait into a
+ * section that must not block looks the same as moving the section around the wait.
  */
 export function detectorPatches(
   patches: readonly Pick<PatchChanges, 'files' | 'kind'>[],
@@ -30,7 +30,7 @@ export function detectorPatches(
 
 interface ReadFile {
   readonly path: string;
-  /** Undefined for what is no C that can be read. */
+  /** Undefined for a file that cannot be read as C. */
   readonly sides: Sides<readonly Statement[]> | undefined;
 }
 
@@ -44,7 +44,7 @@ interface Read {
   readonly list: readonly Statement[] | undefined;
 }
 
-/** `last` has each file as the last patch left it. */
+/** `last` holds each file as the previous patch left it. */
 function readFile({ path, before, after }: FileText, last: Map<string, Read>): ReadFile {
   if (isDetectorFile(path) || !/\.[ch]$/.test(path)) return { path, sides: undefined };
   const known = last.get(path);
@@ -57,13 +57,16 @@ function readFile({ path, before, after }: FileText, last: Map<string, Read>): R
 
 interface Definition {
   readonly name: string;
-  /** Undefined for what is declared, and for what cannot be read. */
+  /** Undefined for a declaration, and for a body that cannot be read. */
   readonly body: readonly Statement[] | undefined;
-  /** A macro that is an expression: others may go by what it says. */
+  /** True for a macro that is an expression, whose value other code may use. */
   readonly isValue?: boolean;
 }
 
-/** Says of what these files define whether it is a detector. What is new is judged by what it does, not by its name. */
+/**
+ * Records for each definition of these files whether it is a detector. A new function is judged by its body, not by its
+ * name.
+ */
 function judgeDefinitions(files: readonly ReadFile[], judged: Map<string, boolean>): void {
   const before = readSide(files, 'before');
   const after = readSide(files, 'after');
@@ -74,7 +77,7 @@ function judgeDefinitions(files: readonly ReadFile[], judged: Map<string, boolea
     const own = [...was, ...is];
     const isDefined = own.some(({ body }) => body !== undefined);
     if (isDefined && (was.length === 0 || judged.has(name))) judged.set(name, false);
-    // Who is spoken of where nothing defines it is somebody else there.
+    // A name that is used on a side where nothing defines it has another definition there.
     const isOther =
       (was.length === 0 && before.words.has(name)) || (is.length === 0 && after.words.has(name));
     if (!isOther && !isOtherValue(was, is)) open.set(name, own);
@@ -94,7 +97,7 @@ function judgeBodies(open: Map<string, readonly Definition[]>, judged: Map<strin
   }
 }
 
-/** What a macro says changes: code that asks it does something else then. */
+/** True when the value of a macro changes: code that uses it then behaves differently. */
 function isOtherValue(was: readonly Definition[], is: readonly Definition[]): boolean {
   if (was.length === 0 || is.length === 0) return false;
   if (![...was, ...is].some(({ isValue }) => isValue === true)) return false;
@@ -113,7 +116,7 @@ function readSide(files: readonly ReadFile[], side: keyof Sides<unknown>): Side 
   return { definitions, words: new Set(list.flatMap(wordsOf)) };
 }
 
-/** The list of a key; a new one is put there. */
+/** The list under a key, added when missing. */
 function listAt<K, V>(lists: Map<K, V[]>, key: K): V[] {
   const list = lists.get(key) ?? [];
   lists.set(key, list);
@@ -154,7 +157,7 @@ function macroIn(words: Words): readonly Definition[] {
   return [{ name, body: readStatements(`${body} ;`), isValue: true }];
 }
 
-/** What is left of a side, and what was taken out of it, by how many words stand before. */
+/** A side after the removal of detector code; `detectors` holds the removed code by the number of words before it. */
 interface Residue {
   readonly words: string[];
   readonly detectors: Map<number, Taken[]>;
@@ -162,7 +165,10 @@ interface Residue {
 
 interface Taken {
   readonly text: string;
-  /** The function it is in, with each detector it names; a warning goes by all of its text. */
+  /**
+   * One mark for each detector named in it: the enclosing function and the detector. For a warning the mark holds its
+   * whole text.
+   */
   readonly marks: Words;
 }
 
@@ -201,7 +207,7 @@ function surplus(many: readonly Taken[], few: readonly Taken[]): Words {
 
 function residueOf(list: readonly Statement[], judged: Judged): Residue {
   const residue: Residue = { words: [], detectors: new Map() };
-  // A table may have more words than a call can have arguments.
+  // push(...words) would fail for a table with more words than a call can have arguments.
   const put = (words: Words): void => {
     for (const word of words) residue.words.push(word);
   };
@@ -232,7 +238,7 @@ function residueOf(list: readonly Statement[], judged: Judged): Residue {
 
 function takenOf(words: Words, owner: string | undefined, judged: Judged): Taken {
   const text = words.join(' ');
-  // Outside of functions nothing runs before or after anything.
+  // Outside of functions there is no order of execution to keep.
   if (owner === undefined) return { text, marks: [] };
   const named = new Set(words.filter((word) => isDetector(word, judged)));
   return {

@@ -1,8 +1,8 @@
 import type { Words } from './c-statements.ts';
 
-/** What looks for bugs, by name: two tables, files and symbols. Pure. */
+/** The names of detectors, in two tables: files and symbols. Pure. */
 
-/** Files that are detectors through and through. */
+/** Files that hold only detector code. */
 const detectorFiles: readonly RegExp[] = [
   /^kernel\/(?:locking\/lockdep|kcsan\/|panic\.c$|hung_task\.c$|watchdog)/,
   /^mm\/(?:kasan|kfence|kmsan)\//,
@@ -13,7 +13,7 @@ const detectorFiles: readonly RegExp[] = [
   /^tools\/testing\//,
 ];
 
-/** Symbols that look for bugs. */
+/** Functions and macros that are detectors. */
 const detectorSymbols: readonly RegExp[] = [
   /^(?:VM_|pr_)?(?:WARN|BUG)(?:_ON|_ONCE|_RATELIMIT|_TAINT|$)/,
   /lockdep/i,
@@ -27,10 +27,10 @@ const detectorSymbols: readonly RegExp[] = [
   /^(?:cant_sleep|cant_migrate|add_taint|dump_stack|rcu_lock_map|rwsem_acquire|mutex_acquire)/,
 ];
 
-/** Options without which nothing listens to what lockdep is taught. */
+/** Config options without which lockdep does not exist, so nothing uses what it is taught. */
 export const lockdepOption = /^CONFIG_(?:LOCKDEP|PROVE_LOCKING|DEBUG_LOCK_ALLOC)$/;
 
-/** What may be called in a condition beside them: it changes nothing. */
+/** Calls without side effects, which a condition may have besides detectors. */
 const harmlessCalls =
   /^(?:if|sizeof|typeof|likely|unlikely|defined|IS_ENABLED|READ_ONCE|\w+_(?:blockable|enabled))$/;
 
@@ -38,7 +38,7 @@ export function isDetectorFile(path: string): boolean {
   return detectorFiles.some((pattern) => pattern.test(path));
 }
 
-/** Functions and macros that patches define, by name: whether they are detectors by what is in them. */
+/** By name: whether a function or macro that a patch defines is a detector, judged by its body. */
 export type Judged = ReadonlyMap<string, boolean>;
 
 export function isDetector(name: string | undefined, judged: Judged): boolean {
@@ -46,7 +46,10 @@ export function isDetector(name: string | undefined, judged: Judged): boolean {
   return judged.get(name) ?? detectorSymbols.some((pattern) => pattern.test(name));
 }
 
-/** True for an expression that changes nothing: no assignment, and no call but of what is known to do so. */
+/**
+ * True for an expression without side effects: no assignment, and only calls of detectors and of functions that are
+ * known to have none.
+ */
 export function isHarmless(words: Words, judged: Judged): boolean {
   return words.every((word, at) => {
     if (/^(?:#|;|\+\+|--|(?:[-+*/%&|^]|<<|>>)?=)$/.test(word)) return false;

@@ -9,7 +9,7 @@ import {
 
 /** Which statements are detector code. Pure. */
 
-/** True for the body of a function that may look and tell, and does nothing else. */
+/** True for a function body that only reads and reports. */
 export function looksOnly(list: readonly Statement[], judged: Judged): boolean {
   return list.every((one) => {
     if (isDetectorCode(one, judged)) return true;
@@ -49,7 +49,7 @@ function isHarmlessIf(head: Words, judged: Judged): boolean {
   return head[0] === 'if' && isHarmless(head, judged);
 }
 
-/** True for a statement that a kernel without its detectors could do without, and be the same. */
+/** True for a statement without which the kernel would do the same, apart from detecting bugs. */
 export function isDetectorCode(one: Statement, judged: Judged): boolean {
   const areAll = (list: readonly Statement[]): boolean =>
     list.length > 0 && list.every((inner) => isDetectorCode(inner, judged));
@@ -70,7 +70,9 @@ export function isDetectorCode(one: Statement, judged: Judged): boolean {
   }
 }
 
-/** `static inline void NAME(int a)`: a macro without a semicolon before it is not taken along. */
+/**
+ * True for a head such as `static inline void NAME(int a)`. A macro without a semicolon before the head makes it false.
+ */
 function isHead(head: Words, name: string): boolean {
   return head.slice(0, head.indexOf(name)).every((word) => /^(?:[A-Za-z_]\w*|\*)$/.test(word));
 }
@@ -88,7 +90,7 @@ function isDetectorStatement(words: Words, judged: Judged): boolean {
   return type.some((word) => isDetector(word, judged)) && isHarmless(value, judged);
 }
 
-/** Where the parenthesis closes that is the second word. */
+/** Index of the word that closes the parenthesis in the second word. */
 function closeOf(words: Words): number {
   let depth = 0;
   return words.findIndex((word, at) => {
@@ -99,8 +101,8 @@ function closeOf(words: Words): number {
 }
 
 /**
- * `struct lockdep_map *map = &x;` or `extern void f(int);`: the words of the type and the name, and those of the value.
- * Both empty for what is no declaration.
+ * For `struct lockdep_map *map = &x;` or `extern void f(int);`: the words of type and name, and those of the value.
+ * Both are empty for other statements.
  */
 function declarationOf(words: Words): { readonly type: Words; readonly value: Words } {
   const equals = words.indexOf('=');
@@ -114,14 +116,14 @@ function declarationOf(words: Words): { readonly type: Words; readonly value: Wo
     )?.[1];
   if (type === undefined) return none;
   const value = words.slice(end + 1, -1);
-  // `.name = "x"` in braces assigns nothing.
+  // `.name = "x"` in braces is no assignment.
   const isNamed = (at: number): boolean => value[0] === '{' && value[at - 2] === '.';
   return { type: type.split(' '), value: value.filter((word, at) => word !== '=' || !isNamed(at)) };
 }
 
 const longestDeclarator = 100;
 
-/** A detector's own definition, or what takes the names of one in. */
+/** True for the definition of a detector macro and for the #include of a detector's header. */
 function isDetectorLine(words: Words, judged: Judged): boolean {
   const [, word, name] = words;
   if (word === 'define') return isDetector(name, judged);
@@ -130,8 +132,9 @@ function isDetectorLine(words: Words, judged: Judged): boolean {
 }
 
 /**
- * What only kernels with a detector have, and what runs at boot alone to teach it: `#if IS_ENABLED(CONFIG_LOCKDEP)` around
- * a static function that names a detector, and an initcall. Nobody else can call it without showing in other code.
+ * True for code that exists only with a detector and runs only at boot to teach it: `#if IS_ENABLED(CONFIG_LOCKDEP)`
+ * around a static function that names a detector, and its initcall. Other code cannot call that function without
+ * showing the call.
  */
 function isSelfTest(
   { head, inner }: Extract<Statement, { kind: 'arms' }>,

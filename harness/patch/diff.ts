@@ -1,15 +1,15 @@
-/** A unified diff as far as it is needed to know what it touches; git applies it. Pure. */
+/** Reads a unified diff to find the files and lines that it changes; git applies it. Pure. */
 
-/** What a diff does to one file. A path is undefined where the file does not exist on that side. */
+/** The change of one file. A path is undefined on the side where the file does not exist. */
 export interface FileChange {
   readonly oldPath: string | undefined;
   readonly newPath: string | undefined;
   readonly hunks: readonly Hunk[];
-  /** The mode a new or changed file gets, as `100644`; undefined when it stays. */
+  /** The mode of a new or changed file, as `100644`; undefined when the mode stays. */
   readonly newMode: string | undefined;
 }
 
-/** One `@@ -120,7 +120,8 @@`; lines count from 1. */
+/** One hunk, `@@ -120,7 +120,8 @@`. Lines count from 1. */
 export interface Hunk {
   readonly oldStart: number;
   readonly oldLines: number;
@@ -27,8 +27,8 @@ interface Draft {
 const hunkHeader = /^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@/;
 
 /**
- * The changes of a diff in the formats `git diff`, `git format-patch` and `diff -u` with paths one folder deep
- * (`a/mm/oom_kill.c`), in order. Text around the diffs is skipped; inside a hunk lines are counted, not looked at.
+ * The changes in a diff, in order. Formats: `git diff`, `git format-patch`, and `diff -u` with paths one folder deep
+ * (`a/mm/oom_kill.c`). Text around the diffs is skipped. Within a hunk lines are counted and not interpreted.
  */
 export function parseDiff(text: string): readonly FileChange[] {
   const lines = text.split('\n');
@@ -61,15 +61,15 @@ export function parseDiff(text: string): readonly FileChange[] {
   return changes;
 }
 
-/** Every path the changes read or write, each once. */
+/** Every path that the changes read or write, without duplicates. */
 export function touchedPaths(changes: readonly FileChange[]): readonly string[] {
   const paths = changes.flatMap((change) => [change.oldPath, change.newPath]);
   return [...new Set(paths.filter((path) => path !== undefined))];
 }
 
 /**
- * Why a change must not be applied, or undefined: a path that leaves the tree or reaches into a .git folder, a name git
- * had to quote, a symbolic link or submodule (their targets would be followed by whoever copies the tree).
+ * The reason to refuse a change, or undefined. Refused: a path that leaves the tree or enters a .git folder, a name
+ * that git had to quote, and a symbolic link or submodule, whose target would be followed when the tree is copied.
  */
 export function refuseChange(change: FileChange): string | undefined {
   for (const path of touchedPaths([change])) {
@@ -81,7 +81,7 @@ export function refuseChange(change: FileChange): string | undefined {
   return refuseMode(change);
 }
 
-/** git reads a mode as strtoul(3) does (apply.c, parse_mode_line): 0120000 is a symbolic link, too. */
+/** git reads a mode as strtoul(3) does (apply.c, parse_mode_line), so 0120000 is a symbolic link too. */
 function refuseMode({ newMode, newPath }: FileChange): string | undefined {
   if (newMode === undefined) return undefined;
   const type = /^[0-7]+$/.test(newMode) ? Number.parseInt(newMode, 8) & 0o170000 : undefined;
@@ -99,7 +99,7 @@ function startGitChange(line: string): Draft {
   return { oldPath: same, newPath: same, newMode: undefined, hunks: [] };
 }
 
-/** git's extended headers (git-diff(1), "Generating patch text with -p") that say more than the paths do. */
+/** The extended headers (git-diff(1), "Generating patch text with -p") that add to the paths. */
 const extendedHeaders: readonly (readonly [string, (change: Draft, value: string) => void])[] = [
   ['rename from ', (change, value) => (change.oldPath = value)],
   ['rename to ', (change, value) => (change.newPath = value)],
@@ -129,7 +129,7 @@ function pathOf(field: string): string | undefined {
   return slash > 0 ? name.slice(slash + 1) : name;
 }
 
-/** A line such as `@@ -120,7 +120,8 @@ f()`; undefined for any other. */
+/** Reads a line such as `@@ -120,7 +120,8 @@ f()`; undefined for any other line. */
 export function readHunk(line: string): Hunk | undefined {
   const match = hunkHeader.exec(line);
   return match === null ? undefined : parseHunk(match);
@@ -145,7 +145,7 @@ function parseHunk(match: RegExpExecArray): Hunk {
   };
 }
 
-/** The lines a diff takes away and adds in one file, with their numbers in the old and the new file. */
+/** The lines that a diff removes from and adds to one file, numbered in the old and the new file. */
 export interface ChangedLines extends Pick<FileChange, 'oldPath' | 'newPath'> {
   readonly removed: readonly NumberedLine[];
   readonly added: readonly NumberedLine[];
@@ -153,11 +153,11 @@ export interface ChangedLines extends Pick<FileChange, 'oldPath' | 'newPath'> {
 
 export interface NumberedLine {
   readonly line: number;
-  /** Without the mark. */
+  /** The line without its `+` or `-`. */
   readonly text: string;
 }
 
-/** What a diff takes away and adds, file by file. */
+/** The lines that a diff removes and adds, file by file. */
 export function changedLines(text: string): readonly ChangedLines[] {
   const bodies = hunkBodies(text);
   let next = 0;
@@ -176,7 +176,7 @@ export function changedLines(text: string): readonly ChangedLines[] {
   });
 }
 
-/** The lines of each hunk, in the order parseDiff() lists them. */
+/** The lines of each hunk, in the order of parseDiff(). */
 function hunkBodies(text: string): readonly (readonly string[])[] {
   const lines = text.split('\n');
   const bodies: (readonly string[])[] = [];
@@ -197,7 +197,7 @@ function hunkBodies(text: string): readonly (readonly string[])[] {
   return bodies;
 }
 
-/** The place in `lines` behind a hunk whose first line is at `start`. */
+/** The index in `lines` after a hunk whose first line is at `start`. */
 export function endOfHunk(lines: readonly string[], start: number, hunk: Hunk): number {
   let oldLeft = hunk.oldLines;
   let newLeft = hunk.newLines;

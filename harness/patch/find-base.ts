@@ -3,13 +3,13 @@ import { runGit } from '../host/git.ts';
 import type { Series } from './patch.ts';
 import { count } from './thread-words.ts';
 
-/** Branches and tags that are looked at, the newest first. */
+/** Limit of branches and tags that are searched, newest first. */
 const mostRefs = 400;
 
 /**
- * The commit of the git tree at `dir` that a series was made on: its base-commit, else the newest of HEAD, the branches and
- * the tags that has every file as the series' first change of it says (`index 7a1c33d..b0f2d4e`). Throws `usage` when there
- * is none.
+ * Finds the commit of the git tree at `dir` on which a series was made: its base-commit, else the newest of HEAD,
+ * branches and tags in which every file has the blob that the series' first diff of it names (`index
+ * 7a1c33d..b0f2d4e`). Throws `usage` when there is no such commit.
  */
 export async function findBase(
   series: Series,
@@ -41,7 +41,7 @@ export async function findBase(
   throw new HarnessError('usage', `series ${series.name}: ${what}; give --base, or fetch its base`);
 }
 
-/** By path, the abbreviated blob it has before the series: of files the series itself makes there is none. */
+/** By path: the abbreviated blob before the series. Files that the series creates are left out. */
 function firstBlobs({ patches }: Series): ReadonlyMap<string, string> {
   const blobs = new Map<string, string>();
   const seen = new Set<string>();

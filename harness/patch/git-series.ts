@@ -7,17 +7,17 @@ import { runGit } from '../host/git.ts';
 import { resolveRevision } from '../host/revision.ts';
 import { oneLine, type PassedOver } from './thread-words.ts';
 
-/** `DIR@A..B`: the commits of a git tree that are in B and not in A. */
+/** `DIR@A..B`: the commits of a git tree that B contains and A does not. */
 export interface GitRange {
-  /** Absolute. */
+  /** Absolute path. */
   readonly dir: string;
   readonly from: string;
   readonly to: string;
 }
 
 /**
- * The range `spec` names, as `DIR@A..B`, `DIR@A..` (up to HEAD) or `DIR@..B`; undefined when it is a file or names no folder.
- * Throws `usage` for what names a folder and no range: one commit, or both sides of a fork.
+ * Parses `DIR@A..B`, `DIR@A..` (up to HEAD) or `DIR@..B`. Undefined when `spec` is a file or names no folder. Throws
+ * `usage` when it names a folder without a range: a single commit, or `A...B`.
  */
 export async function parseGitRange(spec: string, cwd: string): Promise<GitRange | undefined> {
   const [, folder, words] = /^(.+)@([^@]+(?:@\{[^}]*\}[^@]*)*)$/s.exec(spec) ?? [];
@@ -31,14 +31,14 @@ export async function parseGitRange(spec: string, cwd: string): Promise<GitRange
 }
 
 function whyNoRange(tree: string, words: string, dots: string): string {
-  if (dots === '..') return 'no commit is between a commit and itself';
+  if (dots === '..') return 'both ends are the same commit';
   if (dots === '...') {
     const right = words.replace('...', '..');
-    return `A...B is both sides of a fork; ${tree}${right} is what the second has and the first has not`;
+    return `A...B is both sides of a fork; for the commits of the second side give ${tree}${right}`;
   }
-  if (dots !== '') return 'no range; DIR@A..B is one';
+  if (dots !== '') return 'not a range; give DIR@A..B';
   const alone = `${tree}${words}~..${words}`;
-  return `one commit is no range; ${alone} is its patch, ${tree}${words}.. is what comes after it`;
+  return `one commit is no range; for its patch give ${alone}, for the commits after it ${tree}${words}..`;
 }
 
 async function isFolder(path: string): Promise<boolean> {
@@ -55,19 +55,18 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** A commit as it is: no mail would carry every message and every line end. */
+/** A commit, read from git directly: a mail would not preserve every message and line end. */
 export interface Commit {
   readonly subject: string;
   /** `Name <address>`. */
   readonly author: string;
-  /** One character per byte. */
+  /** The diff, one character per byte. */
   readonly diff: string;
 }
 
 /**
- * The commits of a range, the oldest first, through a borrowed repository (borrowed.ts). Commits that change nothing are
- * passed over. Throws `usage` for a range without commits and for one with merges, whose changes no series
- * can carry.
+ * Reads the commits of a range, oldest first, through a borrowed repository (borrowed.ts). Commits without a change are
+ * passed over. Throws `usage` for an empty range and for a range with merges, which a series cannot represent.
  */
 export async function readGitRange(
   range: GitRange,
@@ -127,7 +126,7 @@ async function readCommitDiff(
   id: string,
   { scratch, signal }: { readonly scratch: string; readonly signal: AbortSignal },
 ): Promise<string> {
-  // As a file: what is printed would be decoded, and sources are in any encoding.
+  // Written to a file, because printed output would be decoded and sources are in any encoding.
   const out = join(scratch, 'diff');
   const shape = ['-p', '--root', '-M', '--binary', '--full-index', '--no-commit-id'];
   const flags = [...shape, '--no-ext-diff', '--no-textconv', `--output=${out}`];
@@ -135,7 +134,7 @@ async function readCommitDiff(
   return readFile(out, 'latin1');
 }
 
-/** `git patch-id --stable` of a diff, 40 hexadecimal digits; undefined for what git takes for no diff. */
+/** The `git patch-id --stable` of a diff, 40 or more hexadecimal digits; undefined when git finds no diff. */
 export async function patchId(diff: string, signal: AbortSignal): Promise<string | undefined> {
   const input = Buffer.from(diff, 'latin1');
   const end = await runGit(['patch-id', '--stable'], { signal, input, okCodes: [0, 1, 128] });

@@ -7,38 +7,41 @@ import { decompress, isTar, readTar } from '../host/unpack.ts';
 import { findQuiltSeries, isQuiltList, parseQuiltSeries, type QuiltLine } from './quilt.ts';
 import type { PassedOver } from './thread-words.ts';
 
-/** A file of the input, unpacked. */
+/** A file of the input, decompressed. */
 export interface InputFile {
   /** Where a person finds it. */
   readonly file: string;
   readonly bytes: Buffer;
-  /** Parts of a path to take off, where the list of a queue says so. */
+  /** Number of leading path components to strip, when the list of a queue gives it. */
   readonly strip?: number;
 }
 
-/** What was given as a series, before anybody looks into it. */
+/** The files given as a series, before their content is read as patches. */
 export interface Input {
-  /** `one`: a single file. `folder`: of files in the order of their names. `listed`: in an order somebody wrote down. */
+  /**
+   * `one`: a single file. `folder`: files in the order of their names. `listed`: files in the order of a list.
+   * `maildir`: the mails of a maildir(5).
+   */
   readonly kind: 'one' | 'folder' | 'listed' | 'maildir';
   readonly files: readonly InputFile[];
   readonly passedOver: readonly PassedOver[];
 }
 
-/** Larger than any series ever posted; a bomb ends here. */
+/** Larger than any series that was posted; stops a decompression bomb. */
 const largestSeriesBytes = 128 * 1024 * 1024;
 
-/** Files by their path below the folder, as a disk or an archive has them. */
+/** The files of a folder or archive, by their path below it. */
 interface Shelf {
   /** Where a person finds it. */
   readonly place: string;
-  /** Paths of regular files, of this folder and those below, sorted by name. */
+  /** Paths of regular files in this folder and its subfolders, sorted by name. */
   readonly paths: readonly string[];
   readonly read: (path: string) => Promise<Buffer>;
 }
 
 /**
- * The files of the series at `path`, absolute; `typed` is what the user called it. Throws `usage` when there is none and for
- * what is no file or folder.
+ * Opens the series at the absolute `path`; `typed` is the path as the user wrote it. Throws `usage` when nothing is
+ * there, and for anything other than a file, pipe, socket or folder.
  */
 export async function openInput(path: string, typed: string, signal: AbortSignal): Promise<Input> {
   const found = await stat(path).catch(() => undefined);
@@ -54,7 +57,7 @@ export async function openInput(path: string, typed: string, signal: AbortSignal
   throw new HarnessError('usage', `series ${typed}: no such file`);
 }
 
-/** The same for bytes that came through a pipe, or of a file. */
+/** Opens the bytes of a pipe or of a file as openInput() does. */
 export async function openBytes(raw: Buffer, path: string, signal: AbortSignal): Promise<Input> {
   const bytes = await decompress(raw, { name: path, limitBytes: largestSeriesBytes, signal });
   if (isTar(bytes)) {
@@ -81,7 +84,7 @@ export async function openBytes(raw: Buffer, path: string, signal: AbortSignal):
   return { kind: 'one', files: [{ file: path, bytes }], passedOver: [] };
 }
 
-/** True when the first line of a file names another beside it: then it may be a list of patches. */
+/** True when the first line of a file names another file beside it, so that it may be a list of patches. */
 async function startsList(bytes: Buffer, path: string): Promise<boolean> {
   const first = bytes
     .toString('utf8', 0, 64 * 1024)
@@ -100,7 +103,7 @@ async function startsList(bytes: Buffer, path: string): Promise<boolean> {
 async function readWhole(path: string, signal: AbortSignal): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
-  // A pipe has no size: it is read until its other end is closed.
+  // A pipe has no size: it is read until the writer closes it.
   for await (const chunk of createReadStream(path, { signal })) {
     chunks.push(chunk as Buffer);
     length += (chunk as Buffer).length;
@@ -114,7 +117,7 @@ function byName(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });
 }
 
-/** Folders below a folder that hold patches of a queue; no list names more. */
+/** Limit of files in a folder; no list names more. */
 const mostFiles = 50_000;
 
 async function diskShelf(dir: string): Promise<Shelf> {
@@ -176,12 +179,12 @@ async function openShelf(shelf: Shelf, signal: AbortSignal): Promise<Input> {
   return openFolder(shelf, top, signal);
 }
 
-/** In a maildir(5). */
+/** True for a path in `new` or `cur` of a maildir(5). */
 function isMail(path: string): boolean {
   return /^(?:new|cur)\/[^/]+$/.test(path);
 }
 
-/** The one folder that everything is in, as in most archives, with a slash; else empty. */
+/** The one folder that holds all paths, as in most archives, with a slash; else empty. */
 function topOf(paths: readonly string[]): string {
   const [first = ''] = paths;
   const top = first.slice(0, first.indexOf('/') + 1);
@@ -236,9 +239,9 @@ async function openList(
   };
 }
 
-/** Names of patches; what is compressed has a second ending. */
+/** File names of patches; a compressed patch has a second suffix. */
 const ofPatch = /\.(?:patch|diff|mbox|mbx|eml|mail|am)(?:\.(?:gz|xz|bz2|zst))?$/i;
-/** Left by editors, by patch(1) and by quilt: never what was meant. */
+/** Files left by editors, patch(1) and quilt, which are no patches. */
 const leftover = /(?:~|\.(?:orig|rej|bak|old|swp|swo|tmp|save))$|^#.*#$/i;
 const readmes = /^(?:readme|changelog|copying|license|todo|news)\b/i;
 
@@ -262,7 +265,10 @@ async function openFolder(shelf: Shelf, top: string, signal: AbortSignal): Promi
   };
 }
 
-/** Of a folder in which nothing is called a patch: what git mailsplit, an MH folder or `--suffix=.txt` write. */
+/**
+ * The likely patches in a folder without a patch's file name: the files that git mailsplit, an MH folder or
+ * `--suffix=.txt` write.
+ */
 function likelyPatches(paths: readonly string[]): readonly string[] {
   const numbered = paths.filter((path) => /^\d+(?:[-_.].*)?$/.test(basename(path)));
   const able = (numbered.length > 0 ? numbered : paths).filter((path) => {

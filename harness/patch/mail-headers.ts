@@ -1,13 +1,13 @@
-/** The header of a mail (RFC 5322), as far as a thread is read by it. Pure. */
+/** Reads those parts of a mail's header (RFC 5322) that a thread needs. Pure. */
 
 export interface Headers {
-  /** The first field of that name, unfolded, as it is on the wire; empty for none. */
+  /** The first field of that name, unfolded and not decoded; empty when there is none. */
   readonly raw: (name: string) => string;
-  /** Decoded (RFC 2047), on one line. */
+  /** The field decoded (RFC 2047), on one line. */
   readonly text: (name: string) => string;
 }
 
-/** Longer than any header of a mail that was delivered: what follows is not looked at. */
+/** Longer than the header of any delivered mail; the rest is ignored. */
 const longestHeader = 256 * 1024;
 
 /** `mail` has one character per byte. */
@@ -30,7 +30,7 @@ export function readHeaders(mail: string): Headers {
   return { raw, text: (name) => decodeWords(raw(name)).replaceAll(/\s+/g, ' ').trim() };
 }
 
-/** Where the header of a mail ends: at its first empty line. */
+/** The end of a mail's header: its first empty line. */
 export function endOfHeaders(mail: string): number {
   const at = mail.search(/\r?\n\r?\n/);
   return at < 0 ? mail.length : at;
@@ -41,7 +41,7 @@ export function messageIds(field: string): readonly string[] {
   return [...field.slice(0, 64 * 1024).matchAll(/<([^<>\s]{1,998})>/g)].map(([, id = '']) => id);
 }
 
-/** `=?utf-8?q?Andr=C3=A9?=`; white space between two of them is nothing (RFC 2047, 6.2). */
+/** `=?utf-8?q?Andr=C3=A9?=`. White space between two encoded words is dropped (RFC 2047, 6.2). */
 const encodedWord = /=\?([\w-]{1,40})(?:\*[\w-]*)?\?([bq])\?([^?\s]*)\?=/gi;
 
 function decodeWords(field: string): string {
@@ -57,7 +57,7 @@ function decodeWords(field: string): string {
   for (const match of field.matchAll(encodedWord)) {
     const between = field.slice(at, match.index);
     const [whole, set = '', kind = '', body = ''] = match;
-    // A character of several bytes may be cut between two words, as some programs do.
+    // Some programs split a character of several bytes between two words.
     if (between.trim() !== '' || at === 0 || set.toLowerCase() !== charset) flush();
     if (between.trim() !== '' || at === 0) text += decodeBytes(between, 'utf-8');
     charset = set.toLowerCase();
@@ -80,7 +80,7 @@ function fromQ(text: string): string {
     );
 }
 
-/** In a charset nobody knows, and where bytes are none of it, one character is one byte. */
+/** In an unknown charset, and for bytes that are invalid in it, each byte becomes one character. */
 function decodeBytes(latin1: string, charset: string): string {
   try {
     return new TextDecoder(charset, { fatal: true }).decode(Buffer.from(latin1, 'latin1'));

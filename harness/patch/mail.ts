@@ -8,45 +8,51 @@ import { parseSubject, type SubjectTag } from './subject.ts';
 
 /** One mail that may hold a patch. */
 export interface Mail {
-  /** Without its `[PATCH v2 3/7]`. */
+  /** The subject without its `[PATCH v2 3/7]`. */
   readonly subject: string;
-  /** With it, decoded and on one line. */
+  /** The whole subject line, decoded, on one line. */
   readonly subjectLine: string;
   readonly tag: SubjectTag;
   readonly messageId: string | undefined;
-  /** Message-ID of the mail it answers. */
+  /** Message-ID of the mail that this mail answers. */
   readonly inReplyTo?: string;
-  /** Message-IDs of the thread above it. Absent: it does not say. */
+  /** Message-IDs of the mails above it in the thread. Absent: the mail has no References. */
   readonly references?: readonly string[];
-  /** `Name <address>` of who wrote the patch: of a `From:` line in its text, else of the mail. Absent: it does not say. */
+  /**
+   * `Name <address>` of the patch's author: from a `From:` line in the text, else from the header. Absent: the mail
+   * names nobody.
+   */
   readonly author?: string;
-  /** Address of who sent it, in lower case. */
+  /** Address of the sender, in lower case. */
   readonly sender?: string;
-  /** Of its Date header, as Date.now() counts. */
+  /** Time of its Date header, in milliseconds since 1970. */
   readonly sentAtMs?: number;
-  /** What it says before the diff. */
+  /** The text before the diff. */
   readonly text?: string;
-  /** The diff and what follows it, one character per byte; empty when there is none. */
+  /** The diff and the text after it, one character per byte; empty when there is no diff. */
   readonly diff: string;
-  /** Where it was read from. */
+  /** Path of the file that holds the mail. */
   readonly file?: string;
-  /** Line of `file`, from 1, at which its diff begins. Absent: it is encoded there. */
+  /** Line of `file`, from 1, at which the diff begins. Absent when the mail is encoded. */
   readonly diffLine?: number;
 }
 
-/** What git format-patch --base notes below a cover letter or a first patch (git-format-patch(1), "Base tree information"). */
+/**
+ * The lines that git format-patch --base writes below a cover letter or a first patch (git-format-patch(1), "Base tree
+ * information").
+ */
 export interface Trailers {
   readonly baseCommit?: string;
-  /** Patch ids, as of git patch-id --stable. */
+  /** Patch ids, as `git patch-id --stable` makes them. */
   readonly prerequisites: readonly string[];
 }
 
-/** Mails that git decodes at a time. */
+/** Number of mails decoded at a time. */
 const parallelDecodes = 4;
 
 /**
- * Splits an mbox (or one mail) with git and decodes each mail. MIME, quoted-printable and charsets are git's, too; a mail
- * that is sent as it is (RFC 2045, 6.2: 7bit and 8bit) needs none of them.
+ * Splits an mbox (or one mail) with git and decodes each mail. git decodes MIME, quoted-printable and charsets; a mail
+ * in 7bit or 8bit (RFC 2045, 6.2) is read without git.
  */
 export async function readMails(
   bytes: Uint8Array,
@@ -91,7 +97,7 @@ function countLines(raw: Buffer): number {
 interface Place {
   readonly dir: string;
   readonly signal: AbortSignal;
-  /** Of the mbox, at which the mail begins. */
+  /** Line of the mbox at which the mail begins. */
   readonly line: number;
 }
 
@@ -108,7 +114,7 @@ async function decodeMail(bytes: Buffer, file: string, place: Place): Promise<Ma
   const { subject, tag } = parseSubject(subjectLine);
   const diffLine = lineOfDiff(raw, parts.diff);
   return {
-    // A subject in the text is that of the patch; its place in the series is said by the mail's.
+    // A subject in the text is the patch's; the place in the series comes from the mail's own subject.
     subject: parts.subject === undefined ? subject : parseSubject(parts.subject).subject,
     subjectLine,
     tag: { ...tag, reply: tag.reply || (tag.mayReply && inReplyTo !== undefined) },
@@ -124,28 +130,28 @@ async function decodeMail(bytes: Buffer, file: string, place: Place): Promise<Ma
   };
 }
 
-/** How many lines of a mail are before its diff; undefined when the diff is not in it as it is. */
+/** Number of lines before the diff; undefined when the mail does not contain the diff unencoded. */
 function lineOfDiff(raw: string, diff: string): number | undefined {
   if (diff === '') return undefined;
   const at = raw.indexOf(diff.slice(0, 400));
   return at < 0 ? undefined : raw.slice(0, at).split('\n').length - 1;
 }
 
-/** What a mail says, its headers aside. */
+/** The parts of a mail besides its headers. */
 interface MailParts {
   readonly author: string | undefined;
-  /** Of a `Subject:` line in its text. */
+  /** Subject of a `Subject:` line in the text. */
   readonly subject?: string;
   readonly text: string;
   readonly diff: string;
 }
 
-/** Where git sees a patch begin (mailinfo.c, patchbreak()). */
+/** The beginning of a patch as git sees it (mailinfo.c, patchbreak()). */
 const patchBreak = /^(?:diff -|Index: |---(?:[ \t]*$| [^ \t\n]))/m;
 const inBody = /^\s*(?:>?From|Subject|Date):/;
 const plainAddress = /^([^"<>(),@]*[^"<>(),@\s])\s+<([^<>\s]+@[^<>\s]+)>$/;
 
-/** A mail whose bytes are its text; undefined for any that git must look into. */
+/** Reads a mail that is not encoded; undefined for a mail that git must decode. */
 function readPlain(raw: string, headers: Headers): MailParts | undefined {
   const type = headers.raw('content-type');
   if (!/^(?:7bit|8bit|binary)?$/i.test(headers.raw('content-transfer-encoding').trim()))
@@ -184,7 +190,7 @@ async function runMailinfo(raw: Buffer, file: string, { dir, signal }: Place): P
       diff: await readBytes(patch),
     };
   };
-  // -n: text in a charset that iconv does not know stays as it is.
+  // -n leaves text in a charset unknown to iconv as it is.
   for (const flags of [[], ['-n']]) {
     const parts = await run(...flags);
     if (parts === undefined) continue;
@@ -194,21 +200,21 @@ async function runMailinfo(raw: Buffer, file: string, { dir, signal }: Place): P
   return { author: undefined, text: '', diff: '' };
 }
 
-/** One character per byte; empty when there is no such file. */
+/** The file, one character per byte; empty when there is no such file. */
 async function readBytes(path: string): Promise<string> {
   return (await readIfThere(readFile(path, 'latin1'))) ?? '';
 }
 
 /**
- * True when a decoded diff has the line ends of the wire: text in base64 or quoted-printable is sent with CRLF (RFC 2045,
- * 6.7 and 6.8). No program writes a CR at the end of these lines, whatever the lines of the files end in.
+ * True when a decoded diff has the line ends of the wire: base64 and quoted-printable text is sent with CRLF (RFC 2045,
+ * 6.7 and 6.8). No program ends these header lines with a CR, whatever line ends the patched files have.
  */
 function hasWireLineEnds(diff: string): boolean {
   const heads = diff.split('\n').filter((line) => /^(?:diff |--- |\+\+\+ )/.test(line));
   return heads.length > 0 && heads.every((line) => line.endsWith('\r'));
 }
 
-/** The base a series says it was made for; quoted lines (`> base-commit:`) are somebody else's. */
+/** The base that a series names. Quoted lines (`> base-commit:`) belong to other mails and are skipped. */
 export function readTrailers(mails: readonly Pick<Mail, 'text' | 'diff'>[]): Trailers {
   const lines = mails.flatMap(({ text, diff }) => `${text ?? ''}\n${diff}`.split('\n'));
   const values = (pattern: RegExp): readonly string[] =>

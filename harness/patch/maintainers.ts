@@ -4,9 +4,9 @@ import { readIfThere } from '../host/disk.ts';
 import { runSandboxed, type Sandbox } from '../host/sandbox.ts';
 
 /**
- * Who is to hear of a change of these files, as the base's own scripts/get_maintainer.pl says: addresses of maintainers,
- * reviewers and lists; for a file the base does not have, those of the nearest folder it has. It is code of the tree, so it
- * runs confined; a tree without it, or a host without perl, has nobody.
+ * The recipients for a change of these files according to the base's own scripts/get_maintainer.pl: addresses of
+ * maintainers, reviewers and lists. A file that the base lacks counts as its nearest existing folder. The script is
+ * code of the tree, so it runs confined. Empty without the script or without perl.
  */
 export async function findMaintainers(
   tree: string,
@@ -31,7 +31,7 @@ export async function findMaintainers(
   );
 }
 
-/** The path, or the nearest folder above it, that the tree has: the script ends at the first file it does not find. */
+/** The path, or the nearest folder above it that the tree has: the script stops at a missing file. */
 async function nearestKnown(tree: string, path: string): Promise<string | undefined> {
   if (path.startsWith('/') || path.split('/').includes('..')) return undefined;
   const found = await readIfThere(lstat(join(tree, path)));

@@ -2,21 +2,21 @@ import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readIfThere } from '../host/disk.ts';
 
-/** A suite of the tree's own tests that is meant for a changed file. All of it is the tree's text. */
+/** A test suite of the tree that covers a changed file. All strings come from the tree and are untrusted. */
 export interface NearbySuite {
   readonly kind: 'kunit' | 'kselftest';
-  /** A folder of the tree, or a test's source file. */
+  /** A folder of the tree, or the source file of a test. */
   readonly name: string;
-  /** The changed files it is for. */
+  /** The changed files that the suite covers. */
   readonly files: readonly string[];
-  /** As typed in the tree's top folder. */
+  /** The command to run in the tree's top folder. */
   readonly command: string;
 }
 
 /**
- * Suites near the files of a change: KUnit's by their place (the suite of the file itself, else the nearest folder with a
- * .kunitconfig, as Documentation/dev-tools/kunit/run_wrapper.rst has it), kselftest's by the section of MAINTAINERS that
- * covers both. A tree without any of these has none.
+ * Finds the test suites for changed files. KUnit suites are found by place: the suite named after the file, else the
+ * nearest folder with a .kunitconfig (Documentation/dev-tools/kunit/run_wrapper.rst). kselftest suites are found by the
+ * section of MAINTAINERS that covers the file and the suite. Empty for a tree without such suites.
  */
 export async function findNearbySuites(
   tree: string,
@@ -43,7 +43,7 @@ async function findKunit(tree: string, path: string): Promise<readonly Suite[]> 
   const file = parts.pop() ?? '';
   const own = await findOwnKunit(tree, parts.join('/'), file.replace(/\.[chS]$/, ''));
   if (own !== undefined) return [own];
-  // A suite of the top folder of all drivers would be near to nothing.
+  // A suite for all of drivers/ or arch/ is not near to a file.
   const last = parts[0] === 'drivers' || parts[0] === 'arch' ? 2 : 1;
   for (let depth = parts.length; depth >= last; depth -= 1) {
     const place = parts.slice(0, depth).join('/');
@@ -77,14 +77,14 @@ async function findOwnKunit(tree: string, dir: string, stem: string): Promise<Su
   return undefined;
 }
 
-/** A file of the tree, one character per byte; a link or a pipe, which a stranger may have put there, is not read. */
+/** A file of the tree, one character per byte. Links and pipes are not read: the tree is untrusted. */
 async function readText(tree: string, path: string): Promise<string | undefined> {
   const found = await readIfThere(lstat(join(tree, path)));
   if (found?.isFile() !== true) return undefined;
   return readFile(join(tree, path), 'latin1');
 }
 
-/** CONFIG_X of a Makefile's `obj-$(CONFIG_X) += NAME.o`, on lines that may go on. */
+/** CONFIG_X of the line `obj-$(CONFIG_X) += NAME.o` of a Makefile; the line may be continued. */
 function symbolOf(makefile: string, name: string): string | undefined {
   const lines = makefile.replaceAll(/\\\n/g, ' ').split('\n');
   const line = lines.find((one) => one.split(/[\s=]+/).includes(`${name}.o`));
@@ -108,10 +108,10 @@ async function findSelftests(
   return suites;
 }
 
-/** A pattern that names a folder right under selftests, or something in it. */
+/** A pattern for a folder directly below selftests, or for something in it. */
 const selftest = /^tools\/testing\/selftests\/([\w-]+)\//;
 
-/** The F: patterns of each section of MAINTAINERS, whose head says what they mean. */
+/** The F: patterns of each section of MAINTAINERS. The head of that file explains them. */
 function parseMaintainers(text: string): readonly (readonly string[])[] {
   return text
     .split(/\n\n+/)
@@ -119,7 +119,10 @@ function parseMaintainers(text: string): readonly (readonly string[])[] {
     .filter((patterns) => patterns.length > 0);
 }
 
-/** `F: net/` is a folder and all below it, `F: net/*` the files right in it; elsewhere `*` stays in its folder. */
+/**
+ * True when a pattern covers a path: `F: net/` covers the folder and everything below it, `F: net/*` the files directly
+ * in it. `*` never crosses a slash.
+ */
 export function covers(pattern: string, path: string): boolean {
   const all = pattern.endsWith('/');
   const want = (all ? pattern.slice(0, -1) : pattern).split('/');
@@ -128,7 +131,7 @@ export function covers(pattern: string, path: string): boolean {
   return want.every((part, at) => matchesName(part, have[at] ?? ''));
 }
 
-/** Globs of one name: `*` and `?`. Linear in the product of both lengths, whatever the pattern is. */
+/** Matches `*` and `?` within one name. The time is linear in the product of both lengths for every pattern. */
 function matchesName(pattern: string, name: string): boolean {
   let row = [true, ...Array.from(name, () => false)];
   for (const char of pattern) {

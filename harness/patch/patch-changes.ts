@@ -7,12 +7,12 @@ import { isSameCode, listFunctions } from './c-source.ts';
 import { changedLines, type FileChange, parseDiff, touchedPaths } from './diff.ts';
 import type { Patch, Series } from './series.ts';
 
-/** What a patch does to the tree it is applied to. */
+/** The changes that a patch makes to its tree. */
 export interface PatchChanges {
   readonly files: readonly FileText[];
-  /** Functions and macros with a changed line, by name, sorted; those that are gone too. */
+  /** Functions and macros with a changed line, sorted by name, removed functions included. */
   readonly functions: readonly ChangedFunction[];
-  /** `comments`: every file is the same code as before. `documents`: no file is ever compiled. */
+  /** `comments`: only comments and white space change. `documents`: no changed file is ever compiled. */
   readonly kind: 'code' | 'comments' | 'documents';
 }
 
@@ -22,7 +22,7 @@ export interface ChangedFunction {
   readonly kind: 'function' | 'macro';
 }
 
-/** A touched file on both sides, one character per byte; undefined where it does not exist. */
+/** The text of a touched file on both sides, one character per byte; undefined on the side where it does not exist. */
 export interface FileText {
   readonly path: string;
   readonly before: string | undefined;
@@ -30,8 +30,8 @@ export interface FileText {
 }
 
 /**
- * What each patch of a series changes, on `tree` with the series `under` applied. Stops at the first patch that does not
- * apply. `scratch` is a folder of ours; nothing is left in it.
+ * The changes of each patch of a series, on `tree` with the series `under` applied. The list ends before the first
+ * patch that does not apply. `scratch` is a folder for temporary files and is removed.
  */
 export async function readChanges(
   tree: string,
@@ -73,13 +73,13 @@ export async function readChanges(
 
 /** The tree with some patches applied. */
 interface Patched {
-  /** Where a file of it is, if it is. */
+  /** The path of a file, whether or not it exists. */
   readonly pathOf: (path: string) => string;
 }
 
 /**
- * What a patch did, as a diff with the line numbers of the files themselves: those in the patch are off where git found
- * its hunks elsewhere.
+ * The effect of a patch as a diff with the line numbers of the files. The numbers in the patch are wrong where git
+ * found its hunks at other lines.
  */
 async function diffFiles(
   changes: readonly FileChange[],
@@ -123,14 +123,14 @@ async function readText(path: string): Promise<string | undefined> {
   return readIfThere(readFile(path, 'latin1'));
 }
 
-/** Names, in a tree, of what no compiler reads. */
+/** Files of a tree that no compiler reads. */
 const documents =
   /^(?:Documentation|LICENSES)\/|(?:^|\/)(?:MAINTAINERS|README|\.mailmap|\.gitignore)$/;
-/** What a build reads wherever it is: `Documentation/Kconfig` is part of the configuration. */
+/** Files that a build reads in any folder: `Documentation/Kconfig` is part of the configuration. */
 const ofBuilds = /(?:^|\/)(?:Kconfig|Makefile|Kbuild)[^/]*$|\.(?:[chS]|mk|lds)$/;
 const source = /\.[chS]$/;
 
-/** What a patch does. `diff` has the line numbers of these files, of which both sides are known. Pure. */
+/** Describes the changes of a patch. `diff` has the line numbers of `files`. Pure. */
 export function describeChanges(diff: string, files: readonly FileText[]): PatchChanges {
   const built = files.filter(({ path }) => ofBuilds.test(path) || !documents.test(path));
   const isComment = ({ path, before, after }: FileText): boolean =>

@@ -6,10 +6,10 @@ import { type Mail, readMails } from './mail.ts';
 import type { Patch } from './patch.ts';
 import { oneLine, type PassedOver } from './thread-words.ts';
 
-/** A patch before it has its place. */
+/** A patch without its index in the series. */
 export type Unplaced = Omit<Patch, 'index'>;
 
-/** What a file holds: mails, or patches without any. */
+/** The patches of a file: mails, or diffs without mails. */
 export interface PatchFile {
   readonly mails: readonly Mail[];
   readonly plain: readonly Unplaced[];
@@ -21,8 +21,9 @@ export function isPatchMail({ diff }: Mail): boolean {
 }
 
 /**
- * The patches in the bytes of a file: an mbox or a mail, what `git log -p` prints, or a diff. `file` is where a person finds
- * it. Throws `usage` for what is none of them and known by its first bytes: a web page, a zip archive.
+ * Reads the patches in the bytes of a file: an mbox, a mail, output of `git log -p`, or a diff. `file` is the path
+ * shown to people. Throws `usage` for a web page, a zip archive and coloured output, which are recognised by their
+ * first bytes.
  */
 export async function parsePatchFile(
   bytes: Buffer,
@@ -62,7 +63,10 @@ function moved(mail: Mail, lines: number): Mail {
     : { ...mail, diffLine: mail.diffLine + lines };
 }
 
-/** Editors and shells of other systems write one; PowerShell writes everything as UTF-16. */
+/**
+ * Removes a byte order mark, which editors of other systems write, and decodes UTF-16, in which PowerShell writes
+ * everything.
+ */
 function withoutByteOrderMark(bytes: Buffer): Buffer {
   const magic = bytes.toString('hex', 0, 3);
   if (magic === 'efbbbf') return bytes.subarray(3);
@@ -72,10 +76,12 @@ function withoutByteOrderMark(bytes: Buffer): Buffer {
   return Buffer.from(Buffer.from(even).swap16().toString('utf16le'), 'utf8');
 }
 
-/** As git tells the line before a mail of an mbox from text (mailsplit.c, is_from_line()): a time and a year are in it. */
+/**
+ * The line before a mail in an mbox, as git recognises it (mailsplit.c, is_from_line()): it holds a time and a year.
+ */
 const fromLine = /^From \S.*\d{1,2}:\d{2}.* \d{4}/;
 
-/** What stands before the first mail of an mbox and is no mail itself is cut off, when no diff is in it. */
+/** Cuts off text before the first mail of an mbox, unless a diff or commit is in it. */
 function atFirstMail(bytes: Buffer): { readonly bytes: Buffer; readonly skippedLines: number } {
   const none = { bytes, skippedLines: 0 };
   if (looksLikeMail(bytes)) return none;

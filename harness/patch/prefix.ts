@@ -5,23 +5,23 @@ import { endOfHunk, parseDiff, readHunk } from './diff.ts';
 import type { Patch, Series } from './patch.ts';
 
 /**
- * Diffs whose paths are not one folder deep, as `git diff --no-prefix`, svn, CVS and `-p0` lists have them, made to
- * `a/PATH` and `b/PATH`: everything else of the harness reads those alone.
+ * Rewrites the paths of diffs by `git diff --no-prefix`, svn, CVS and `-p0` lists to `a/PATH` and `b/PATH`, the only
+ * form that the rest of the harness reads.
  */
 
-/** A name of a file in the head of a diff, with the line it is in. */
+/** A line in the head of a diff that names a file. */
 interface HeadLine {
-  /** Of the lines of the diff, from 0. */
+  /** Index into the lines of the diff, from 0. */
   readonly at: number;
   readonly kind: 'git' | 'old' | 'new';
   /** Two for `diff --git`. */
   readonly names: readonly string[];
 }
 
-/** How many parts of a path come before the tree: known, or to be told by the tree. */
+/** Number of path components before the tree; `unknown` when only the tree can show it. */
 type Strip = number | 'unknown';
 
-/** The same series with `a/` and `b/` before every path, as far as that can be told without a tree. Pure. */
+/** Writes `a/` and `b/` before every path of a patch, as far as that is certain without a tree. Pure. */
 export function withKnownPrefixes(patch: Omit<Patch, 'index'>): Omit<Patch, 'index'> {
   const heads = readHeads(patch.diff);
   const strip = patch.strip ?? stripOf(heads);
@@ -31,8 +31,8 @@ export function withKnownPrefixes(patch: Omit<Patch, 'index'>): Omit<Patch, 'ind
 }
 
 /**
- * What the tree at `tree`, with the series `under` applied, says of the paths that are left. Throws `usage` when a patch
- * could be meant in two ways.
+ * Decides the remaining paths by the files of `tree` with the series `under` applied. Throws `usage` for a patch whose
+ * paths can be read in two ways.
  */
 export async function settlePrefixes(
   tree: string,
@@ -82,7 +82,7 @@ function createdPaths({ diff }: Pick<Patch, 'diff'>): readonly string[] {
 
 const nowhere = '/dev/null';
 
-/** Lines of a diff that name files; what looks like one within a hunk is none. */
+/** The lines of a diff that name files. A similar line within a hunk is not one of them. */
 function readHeads(diff: string): readonly HeadLine[] {
   const lines = diff.split('\n');
   const heads: HeadLine[] = [];
@@ -100,13 +100,13 @@ function readHeads(diff: string): readonly HeadLine[] {
   return heads;
 }
 
-/** `--- mm/x.c.orig` beside `+++ mm/x.c` is the file before it was edited. */
+/** `--- mm/x.c.orig` beside `+++ mm/x.c` names the same file before it was edited. */
 function withoutSuffix(old: string, young: string): readonly [string, string] {
   const isBackup = ['.orig', '.old', '.bak', '~'].some((suffix) => old === `${young}${suffix}`);
   return [isBackup ? young : old, young];
 }
 
-/** Up to the time, or to svn's `(revision 1)`. */
+/** The file name of a line, up to the time stamp or svn's `(revision 1)`. */
 function nameOf(line: string): string {
   return line.slice(4).replace(/\t.*$/s, '').trimEnd();
 }
@@ -127,7 +127,7 @@ function stripOf(heads: readonly HeadLine[]): Strip {
   });
   const all = pairs.flat().filter((name) => name !== nowhere);
   if (all.every((name) => /^[abciow]\//.test(name))) return 1;
-  // git writes one name twice only with --no-prefix, and a name without a folder has none to take off.
+  // git writes the same name twice only with --no-prefix, and a name without a folder has no prefix to strip.
   const gits = heads.filter(({ kind, names }) => kind === 'git' && names.length === 2);
   if (gits.length > 0 && gits.every(({ names: [one, other] }) => one === other)) return 0;
   if (all.some((name) => !name.includes('/'))) return 0;
@@ -137,7 +137,7 @@ function stripOf(heads: readonly HeadLine[]): Strip {
   return isTold ? 1 : 'unknown';
 }
 
-/** Undefined for a path with too few parts. */
+/** The path without its first components; undefined for a path with too few. */
 function stripped(name: string, strip: number): string | undefined {
   const rest = name.split('/').slice(strip).join('/');
   return name === nowhere || rest === '' ? undefined : rest;

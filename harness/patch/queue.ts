@@ -5,22 +5,22 @@ import { isPatchMail } from './patch-file.ts';
 import { choosePosting, type Posting } from './thread.ts';
 import { sameWords, shown } from './thread-words.ts';
 
-/** How mails that came together are to be read. */
+/** How to read several mails. */
 export type Reading =
-  /** All of them, in the order they are in, as git am takes them. */
+  /** All mails, in their order, as git am takes them. */
   { readonly kind: 'queue' } | { readonly kind: 'thread' };
 
 export interface QueueOptions {
   readonly where: string;
-  /** What the mails came in. */
+  /** The kind of input that held the mails. */
   readonly kind: Input['kind'];
   readonly base?: string;
 }
 
 /**
- * A thread is resolved to one series, a queue is taken whole. Mails are a thread when their Message-Ids tie them together, or
- * when they are postings of the same patches; what git format-patch writes has no Message-Id. Throws `usage` when some mails
- * make a thread and others do not.
+ * Decides between a thread, which is resolved to one series, and a queue, which is taken whole. Mails are a thread when
+ * their Message-Ids tie them together, or when they are postings of the same patches; output of git format-patch has no
+ * Message-Ids. Throws `usage` when the mails hold several threads.
  */
 export function readingOf(mails: readonly Mail[], options: QueueOptions): Reading {
   const { where, kind } = options;
@@ -34,14 +34,14 @@ export function readingOf(mails: readonly Mail[], options: QueueOptions): Readin
     return { kind: isThread ? 'thread' : 'queue' };
   }
   if (threads.length === 1 && kind !== 'listed') return { kind: 'thread' };
-  // Nothing is in doubt where all of every thread is taken: an order somebody made, of mails that came from several.
+  // When every patch of every thread is taken, nothing is in doubt: a person ordered mails from several threads.
   const isOrdered = kind === 'folder' || kind === 'listed';
   if (isOrdered && threads.every((thread) => takesAll(thread, options))) return { kind: 'queue' };
   if (threads.length === 1 || isOneSeries(patches)) return { kind: 'thread' };
   throw severalThreads(threads, where);
 }
 
-/** A patch of a larger series stands for itself in a list; a reply never was meant. */
+/** True for a lone reply. A patch of a larger series counts by itself in a list, and a reply does not. */
 function isReplyAlone([only]: readonly Mail[], kind: Input['kind']): boolean {
   return only?.tag.reply === true && only.messageId !== undefined && kind !== 'listed';
 }
@@ -60,7 +60,7 @@ function takesAll(thread: readonly Mail[], { where, base }: QueueOptions): boole
     ({ tag }) => `${tag.version} ${tag.rfc} ${tag.index} ${tag.trees.join()}`,
   );
   const isNumbered = thread.every(({ tag }) => tag.index !== undefined);
-  // Of a series some patches may be in a queue, and others not.
+  // A queue may hold some patches of a series without the others.
   if (isNumbered) {
     const versions = new Set(thread.map(({ tag }) => `${tag.version} ${tag.total}`));
     return versions.size === 1 && new Set(places).size === thread.length;
@@ -74,7 +74,7 @@ function takesAll(thread: readonly Mail[], { where, base }: QueueOptions): boole
   }
 }
 
-/** Every patch of one series once, by what their brackets say. */
+/** True when the numbers in the subjects name every patch of one series exactly once. */
 function isOneSeries(patches: readonly Mail[]): boolean {
   const [first] = patches;
   const total = first?.tag.total;
@@ -89,8 +89,8 @@ function versionKey({ tag }: Mail): string {
 }
 
 /**
- * Mails whose threads were cut, as an archive without In-Reply-To has them: a whole series by its brackets, in an order that
- * is not its own, or with replies in it. Nobody applies such a file from its first mail to its last.
+ * True for mails without their In-Reply-To, as some archives store them, that hold a whole series by the numbers in
+ * their subjects, out of order or with replies among them. Nobody applies such a file from its first mail to its last.
  */
 function isJumbledSeries(patches: readonly Mail[]): boolean {
   const posted = patches.filter(({ tag }) => !tag.reply);
@@ -106,8 +106,8 @@ function isJumbledSeries(patches: readonly Mail[]): boolean {
 }
 
 /**
- * The patches of each thread. Mails are of one thread when one answers or refers to the other, when both refer to a mail that
- * is not there, and when one sender posted a patch of that subject twice.
+ * The patches of each thread. Two mails are in one thread when one answers or refers to the other, when both refer to
+ * the same missing mail, and when one sender posted a patch of the same subject twice.
  */
 function threadsOf(mails: readonly Mail[], patches: readonly Mail[]): readonly (readonly Mail[])[] {
   const parent = new Map<string, string>();
@@ -144,7 +144,7 @@ function threadsOf(mails: readonly Mail[], patches: readonly Mail[]): readonly (
   return [...threads.values()];
 }
 
-/** A queue as if it were a posting: its cover letter is no patch, and all else is taken. */
+/** A queue as a posting: a cover letter is no patch, all other mails with a diff are taken. */
 export function takeQueue(mails: readonly Mail[]): Posting {
   const patches = mails.filter((mail) => mail.tag.index !== 0 && isPatchMail(mail));
   const covers = mails.filter(({ tag }) => tag.index === 0);

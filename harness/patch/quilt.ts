@@ -4,16 +4,16 @@ import { HarnessError } from '../errors.ts';
 /** A line of a quilt(1) `series` file. */
 export interface QuiltLine {
   readonly name: string;
-  /** N of its `-pN`; absent where it is 1, as quilt's default is. */
+  /** N of its `-pN`; absent for 1, quilt's default. */
   readonly strip?: number;
 }
 
-/** Longer lists of patches nobody keeps. */
+/** Limit for a list of patches; real lists are shorter. */
 const largestListBytes = 4 * 1024 * 1024;
 
 /**
- * The patches of a quilt(1) `series` file: `fix.patch -p1 # comment` a line. Throws `usage` for a name outside of its folder,
- * for one that is there twice, and for flags that are not read: reversed patches, guards.
+ * Reads a quilt(1) `series` file, with lines such as `fix.patch -p1 # comment`. Throws `usage` for a name outside of
+ * its folder, a repeated name, and flags that are not supported: reversed patches and guards.
  */
 export function parseQuiltSeries(text: string, file: string): readonly QuiltLine[] {
   const seen = new Set<string>();
@@ -24,9 +24,9 @@ export function parseQuiltSeries(text: string, file: string): readonly QuiltLine
       new HarnessError('usage', `${file}:${at + 1}: ${what}`);
     if (/^[+-]/.test(name)) throw refuse(`${name}: guards are not read; give a list without them`);
     if (name.startsWith('/') || name.split('/').includes('..')) {
-      throw refuse(`${name} is not in the folder`);
+      throw refuse(`${name}: outside the folder of the list`);
     }
-    if (seen.has(name)) throw refuse(`${name} is there twice`);
+    if (seen.has(name)) throw refuse(`${name} is listed twice`);
     seen.add(name);
     const unknown = flags.find((flag) => !/^-p(?:\d|ab)$/.test(flag));
     if (unknown !== undefined) throw refuse(`${unknown}: only -p0 to -p9 and -pab are read`);
@@ -43,8 +43,8 @@ function words(line: string): readonly string[] {
 }
 
 /**
- * True for a list of patches: every line that says something names a file, of `paths`, beside it or in `patches/`. `folder`
- * is that of the list, empty or with a slash.
+ * True for a list of patches: every line that is neither empty nor a comment names a file of `paths`, beside the list
+ * or in `patches/`. `folder` is the list's folder, empty or with a slash.
  */
 export function isQuiltList(bytes: Buffer, paths: readonly string[], folder = ''): boolean {
   if (bytes.length === 0 || bytes.length > largestListBytes || bytes.includes(0)) return false;
@@ -61,9 +61,9 @@ export function isQuiltList(bytes: Buffer, paths: readonly string[], folder = ''
 }
 
 /**
- * The list of a folder of patches, a path of `paths`; undefined for none. Not only `series`: distributions call it by their
- * own names, so `others`, the files that are no patches by their name, are looked into. Throws `usage`, with their names,
- * for several that differ.
+ * Finds the list in a folder of patches and returns its path of `paths`; undefined when there is none. Distributions
+ * use other names than `series`, so `others`, the files without a patch's name, are all tried. Throws `usage` with the
+ * names of several lists that differ.
  */
 export async function findQuiltSeries(
   paths: readonly string[],

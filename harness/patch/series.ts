@@ -16,15 +16,18 @@ export type { Patch, Series } from './patch.ts';
 export interface ReadOptions {
   readonly cwd: string;
   readonly signal: AbortSignal;
-  /** Version of the kernel it is for, asked for only when a thread has patches for several. Absent: not known. */
+  /**
+   * Returns the version of the base kernel. Called only when a thread has patches for several kernels. Absent: not
+   * known.
+   */
   readonly baseVersion?: () => Promise<string>;
 }
 
 /**
- * The series at `path`: an mbox or a mail, a diff, what git log -p prints, a quilt list or a folder with one, a folder of
- * patches, a maildir, a pipe, a tar archive of any of them, compressed or not, or `DIR@A..B`, the commits of a git tree. A
- * thread is resolved to one series, of which the newest complete version counts; a queue is taken whole. Throws `usage` when
- * there is nothing or no patch in it, and for what could be read in two ways.
+ * Reads the series at `path`: an mbox or a mail, a diff, output of git log -p, a quilt list or a folder with one, a
+ * folder of patches, a maildir, a pipe, a tar archive of any of these, compressed or not, or `DIR@A..B`, the commits of
+ * a git tree. A thread is resolved to one series, in its newest complete version; a queue is taken whole. Throws
+ * `usage` for a missing input, an input without a patch, and an input that can be read in two ways.
  */
 export async function readSeries(path: string, options: ReadOptions): Promise<Series> {
   const { cwd, signal } = options;
@@ -39,7 +42,7 @@ export async function readSeries(path: string, options: ReadOptions): Promise<Se
   };
 }
 
-/** The same of bytes that came through a pipe; `name` is what people call it. */
+/** Reads a series from the bytes of a pipe; `name` is the name shown to people. */
 export async function parseSeries(
   bytes: Buffer,
   name: string,
@@ -50,10 +53,10 @@ export async function parseSeries(
 
 type Reader = Omit<ReadOptions, 'cwd'>;
 
-/** What becomes of some of the input. */
+/** The result of reading a part of the input. */
 interface Part extends Pick<Series, 'cover'> {
   readonly patches: readonly Unplaced[];
-  /** Mails that count, the cover letter first. */
+  /** Mails that belong to the series, the cover letter first. */
   readonly counted: readonly Mail[];
   readonly notes: readonly string[];
   readonly passedOver: readonly PassedOver[];
@@ -74,7 +77,7 @@ async function seriesOf(input: Input, path: string, reader: Reader): Promise<Ser
   return input.kind === 'listed' ? { ...series, listed: true } : series;
 }
 
-/** A list says the order of files; each is read by itself. */
+/** Reads the files of a list in their order, each by itself. */
 async function readListed(
   files: readonly InputFile[],
   path: string,
@@ -97,7 +100,10 @@ async function readListed(
   return parts;
 }
 
-/** Mails of all files are looked at together; a file without mails stays at its place in a queue. */
+/**
+ * Reads all files together. Mails of all files form one thread or queue; a file without mails keeps its place in a
+ * queue.
+ */
 async function readTogether(
   { kind, files }: Input,
   path: string,
@@ -167,7 +173,7 @@ function fromThread(mails: readonly Mail[], { where, base }: QueueOptions): Part
   };
 }
 
-/** How many of what is passed over stderr names. */
+/** Number of passed-over items that the notes name. */
 const mostNamed = 5;
 
 function notesOf(passedOver: readonly PassedOver[]): readonly string[] {
@@ -222,7 +228,7 @@ function readCover({ subject, subjectLine, messageId }: Mail): NonNullable<Serie
   };
 }
 
-/** Several series as one, applied one after the other. */
+/** The patches of several series, in the order of application. */
 export function allPatches(series: readonly Series[]): readonly Patch[] {
   return series.flatMap((one) => one.patches);
 }

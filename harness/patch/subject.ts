@@ -1,28 +1,33 @@
-/** What the subject line of a mail says of the patch in it. Pure. */
+/** Reads the subject line of a patch mail. Pure. */
 
-/** What the brackets of a subject say: `Re: [RFC PATCH v2 3/7] mm: x`. */
+/** The information in the brackets of a subject: `Re: [RFC PATCH v2 3/7] mm: x`. */
 export interface SubjectTag {
-  /** A word for an answer is before the patch's own brackets. */
+  /** True when a reply word such as `Re:` stands before the patch's brackets. */
   readonly reply: boolean;
-  /** A word is there that would be one in some language, if the mail answers another: `SV:`, `R:`, `Odp:`. */
+  /**
+   * True when a word is a reply prefix in some language, provided that the mail answers another: `SV:`, `R:`, `Odp:`.
+   */
   readonly mayReply: boolean;
   readonly rfc: boolean;
-  /** 1 where none is said. */
+  /** 1 when the subject names no version. */
   readonly version: number;
-  /** The version is written down. */
+  /** True when the subject names a version. */
   readonly isVersioned: boolean;
   /** 0 is a cover letter. */
   readonly index: number | undefined;
   readonly total: number | undefined;
-  /** Kernel versions it is for, as `6.1`, sorted: `[PATCH 6.1 1/2]`, `[PATCH linux-5.4.y]`, `[PATCH v6.1]`. */
+  /**
+   * Kernel versions that the patch is for, as `6.1`, sorted: from `[PATCH 6.1 1/2]`, `[PATCH linux-5.4.y]`, `[PATCH
+   * v6.1]`.
+   */
   readonly trees: readonly string[];
-  /** `v3.1`: the third version mended, where the thread has a third; else the kernel in `trees`. */
+  /** From `v3.1`: a corrected third version when the thread has a third version, else the kernel in `trees`. */
   readonly dotted?: readonly [major: number, minor: number];
-  /** Sent again as it was. */
+  /** True for a RESEND or REPOST. */
   readonly resend: boolean;
 }
 
-/** Words for an answer or for what is handed on, that no subsystem is called. */
+/** Words for a reply or a forwarded mail that are no name of a subsystem. */
 const replyWords = new Set(
   're aw antw antwort sv fw fwd wg tr rép odp 回复 回覆 答复 答覆 转发 轉寄 返信 转寄 회신 отв ответ'.split(
     ' ',
@@ -31,10 +36,10 @@ const replyWords = new Set(
 /** `Re[2]: `, `RE : `, `回复：`. */
 const leadWord = /^([\p{L}\p{M}]{1,10})(?:\[\d+\]|\(\d+\)|\^\d+|\d+)?\s*[:：]\s*/u;
 const bracket = /^\[((?:[^[\]]|\[[^[\]]*\])*)\][\s:：]*/u;
-/** A bracket that is a patch's, and not the name of a list. */
+/** A bracket that describes a patch; other brackets name a list. */
 const ofPatch =
   /\b(?:PATCH|RFC|RESEND|REPOST)|(?:^|[\s,])v?\d+(?:[\s,]+\d+)?\/\d+(?:$|[\s,])|^v\d+$/i;
-/** The words of one bracket or of several: `[RFC] [PATCH v2,3/7]`. */
+/** Separators between the words of brackets: `[RFC] [PATCH v2,3/7]`. */
 const betweenWords = /[\s,;()[\]]+/;
 const marks = '(?:(?:PATCH|RFC|RESEND)[-_/]?)*-*';
 /** `v2`, `PATCHv2`, `RFC-PATCH-v2`, `-v2`, `v2:`, `v2-RESEND`, `try2`, `take3`. */
@@ -46,10 +51,10 @@ const dottedWord = new RegExp(`^${marks}v(\\d{1,3})\\.(\\d{1,3})(?:\\.\\d+)?$`, 
 /** `6.1`, `v6.1`, `6.1.y`, `linux-6.1.y`, `stable-6.1`, `6.1-stable`, `for-6.1`. */
 const treeWord =
   /^(?:for-)?(?:linux-|stable-)?v?([2-9]|[1-9]\d)\.(\d{1,2})(?:\.\d+|\.y|-y|-stable|-lts)*$/i;
-/** No series has more patches: a larger number is something else. */
+/** A series has no more patches; a larger number means something else. */
 const largestTotal = 9999;
 
-/** Takes a subject such as `Re: [RFC PATCH v2 3/7] mm: unmap less` apart. */
+/** Splits a subject such as `Re: [RFC PATCH v2 3/7] mm: unmap less`. */
 export function parseSubject(text: string): { readonly subject: string; readonly tag: SubjectTag } {
   const { words, rest, reply, mayReply } = readLead(text.trim());
   const find = (pattern: RegExp): RegExpExecArray | undefined =>
@@ -82,7 +87,7 @@ export function parseSubject(text: string): { readonly subject: string; readonly
 }
 
 interface Lead {
-  /** Of all brackets. */
+  /** The words in all brackets. */
   readonly words: readonly string[];
   readonly rest: string;
   readonly reply: boolean;
@@ -90,8 +95,8 @@ interface Lead {
 }
 
 /**
- * Brackets and words for an answer, in any order: lists put their tag before `Re:`, mail programs put it behind. Behind a
- * patch's own tag such a word is what the patch is about.
+ * Reads leading brackets and reply words in any order: lists put their tag before `Re:`, mail programs after it. After
+ * a patch's bracket such a word belongs to the subject itself.
  */
 function readLead(text: string): Lead {
   const words: string[] = [];

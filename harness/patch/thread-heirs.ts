@@ -2,21 +2,22 @@ import type { Mail } from './mail.ts';
 import { withTag } from './thread-trees.ts';
 import { bySentTime, isAtOnce, isSameSender } from './thread-words.ts';
 
-/** What is posted as one version, as far as it says so itself. */
+/** The mails that name the same version. */
 interface Family {
   readonly first: Mail;
   readonly taken: Set<number | undefined>;
   readonly byId: Map<string, Mail>;
-  /** By the mail they answer, one of them. */
+  /** By the mail that is answered: one mail that answers it. */
   readonly byParent: Map<string, Mail>;
 }
 
-/** Patches that each answer the next one, sent in a wrong order: no thread has more. */
+/** Limit of passes, one for each patch that answers a later one; real threads need fewer. */
 const mostPasses = 50;
 
 /**
- * Gives a mail that names no version that of the posting it is part of: some write `v2` on the first patch or on the cover
- * letter alone. It has to be the same sender's, sent with it, of as many patches, and at a place that is free.
+ * Gives a mail without a version the version of its posting, because some people write `v2` only on the first patch or
+ * the cover letter. The mail must have the same sender, be sent at the same time, belong to a series of the same
+ * length, and have an index that is still free.
  */
 export function inheritVersions(mails: readonly Mail[]): readonly Mail[] {
   const families = new Map<number, Family>();
@@ -64,7 +65,7 @@ function isOf(mail: Mail, { first, taken, byId, byParent }: Family): boolean {
   if (taken.has(tag.index) || tag.total !== first.tag.total || !isSameSender(first, mail)) {
     return false;
   }
-  // Its parent, one that answers it, and one that answers the same mail, as patches do their cover letter.
+  // The mail's parent, a mail that answers it, and a mail with the same parent, as patches have their cover letter.
   const ties = [
     inReplyTo === undefined ? undefined : byId.get(inReplyTo),
     messageId === undefined ? undefined : byParent.get(messageId),

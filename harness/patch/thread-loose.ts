@@ -10,7 +10,7 @@ import {
   shown,
 } from './thread-words.ts';
 
-/** What unnumbered patches of one version come down to. */
+/** The unnumbered patches of one version that are taken. */
 interface Loose {
   readonly patches: readonly Mail[];
   readonly passedOver: readonly PassedOver[];
@@ -19,9 +19,9 @@ interface Loose {
 }
 
 /**
- * Unnumbered patches of one thread are a series only when one author sent them at once. What somebody else sends into it is
- * another idea; what the author sends again, or sends in place of a patch, counts in place of it. `answers` are those that
- * answer a mail of the thread. `doubt` says what cannot be told.
+ * Chooses among the unnumbered patches of a thread, which are a series only when one author sent them at once. A patch
+ * by another author is a separate idea. A later patch by the same author replaces the earlier one. `answers` are the
+ * patches that answer a mail of the thread. `doubt` explains why the patches cannot be chosen.
  */
 export function chooseLoose(loose: readonly Mail[], answers: readonly Mail[], name: string): Loose {
   if (loose.length < 2) return { patches: loose, passedOver: [], notes: [] };
@@ -52,7 +52,7 @@ export function chooseLoose(loose: readonly Mail[], answers: readonly Mail[], na
   return { patches, passedOver, notes: [] };
 }
 
-/** Mails that were sent at once, in order; a subject that comes again, or a RESEND, begins the next. */
+/** Groups of mails sent at once, in order. A repeated subject or a RESEND begins a new group. */
 function batchesOf(mails: readonly Mail[]): readonly (readonly Mail[])[] {
   const batches: Mail[][] = [];
   let words = new Set<string>();
@@ -74,14 +74,14 @@ function batchesOf(mails: readonly Mail[]): readonly (readonly Mail[])[] {
   return batches;
 }
 
-/** `patches` after what was sent later; undefined when it does not say what it is for. */
+/** `patches` with the later mails in place of those they replace; undefined when it is not clear what they replace. */
 function replace(
   patches: readonly Mail[],
   later: readonly Mail[],
   answering: ReadonlySet<Mail>,
 ): readonly Mail[] | undefined {
   const byWords = new Map(later.map((mail) => [sameWords(mail), mail]));
-  // Two patches of one series may have one subject: then they were sent within moments.
+  // Two patches of one series may have the same subject; then they were sent within a minute.
   const isTwin = (mail: Mail): boolean => {
     const other = byWords.get(sameWords(mail));
     const isResend = other === undefined || other.tag.resend || other.diff === mail.diff;

@@ -2,21 +2,21 @@ import type { Mail } from './mail.ts';
 import type { Version } from './thread-version.ts';
 import { isSameSender, patchRanges, sameWords } from './thread-words.ts';
 
-/** A version of which only some patches were sent, put together with the one before. */
+/** A version of which only some patches were sent, completed with patches of the version before. */
 export interface Reroll {
   readonly version: Version;
-  /** The versions it is made of. */
+  /** The versions whose patches it contains. */
   readonly parts: readonly Version[];
   readonly note: string;
 }
 
-/** Answers to answers, up to the patch they are for. */
+/** Limit of answers between a patch and the patch that it replaces. */
 const deepest = 20;
 
 /**
- * Patches of a newer version that each answer the patch at their place in an older complete one, as `v3 2/2` does `v2 2/2`.
- * An unnumbered one has the place of the patch it answers when subject and sender are the same. `versions` are the newest
- * first. Undefined when the newest version is complete, or is no such thing.
+ * Finds patches of a newer version that each answer the patch of the same index in an older complete version, as `v3
+ * 2/2` answers `v2 2/2`. An unnumbered patch takes the index of the patch it answers when subject and sender are the
+ * same. `versions` begin with the newest. Undefined when the newest version is complete or cannot be completed.
  */
 export function findReroll(
   versions: readonly Version[],
@@ -25,7 +25,7 @@ export function findReroll(
   const byId = new Map(mails.map((mail) => [mail.messageId, mail]));
   const parts: Version[] = [];
   let whole: Version | undefined;
-  // From the first complete one upwards: a second reroll is one of the first.
+  // From the oldest complete version upwards: a second reroll builds on the first.
   for (const next of versions.toReversed()) {
     if (next.doubt !== undefined) continue;
     if (next.missing.length === 0 && !(next.total === undefined && (whole?.total ?? 1) > 1)) {
@@ -71,7 +71,7 @@ function merge(
   };
 }
 
-/** Counted from 0. */
+/** Index of the patch that the mail replaces, from 0. */
 function placeIn(
   whole: Version,
   mail: Mail,

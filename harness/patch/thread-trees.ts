@@ -5,20 +5,20 @@ import { type PassedOver, passOver } from './thread-words.ts';
 
 type IsPatch = (mail: Mail) => boolean;
 
-/** The kernels that a thread has patches for; fewer than two: nothing is to be chosen. */
+/** The kernels for which a thread has patches. With fewer than two there is nothing to choose. */
 export function treesOf(mails: readonly Mail[], isPatch: IsPatch): readonly string[] {
   const patches = settleDotted(mails).filter((mail) => !mail.tag.reply && isPatch(mail));
   return [...new Set(patches.map(treeOf))].toSorted();
 }
 
-/** Empty for a mail that names no kernel. */
+/** The kernels that a mail names; empty for a mail that names none. */
 function treeOf({ tag }: Mail): string {
   return tag.trees.join(', ');
 }
 
 /**
- * Those of a thread that are for one kernel: back-ports to several are several series. `base` is the version they will be
- * applied to, `6.1.192`. Throws `usage` when it cannot be told.
+ * The mails of a thread for one kernel: back-ports to several kernels are separate series. `base` is the version to
+ * which they will be applied, as `6.1.192`. Throws `usage` when the kernel cannot be chosen.
  */
 export function chooseTree(
   mails: readonly Mail[],
@@ -51,7 +51,7 @@ export function chooseTree(
   };
 }
 
-/** Numbered patches of one series, of which only some say what the others do, too. */
+/** True for the numbered patches of one series of which only some name a kernel. */
 function arePartsOfOne(patches: readonly Mail[], keyOf: (mail: Mail) => string): boolean {
   const numbered = patches.filter(({ tag }) => !tag.reply && tag.index !== undefined);
   const places = new Set(numbered.map(({ tag }) => tag.index));
@@ -60,7 +60,10 @@ function arePartsOfOne(patches: readonly Mail[], keyOf: (mail: Mail) => string):
   return keys.size === 2 && totals.size === 1 && places.size === numbered.length;
 }
 
-/** `v3.1` is a kernel, unless the thread has a v3 of the series; there never was a 2.1, nor a kernel 1. */
+/**
+ * Decides whether `v3.1` is a kernel or a version of the series: it is a version when the thread has a v3, and for 1.x
+ * and for 2.x other than 2.4 and 2.6.
+ */
 function settleDotted(mails: readonly Mail[]): readonly Mail[] {
   const versions = new Set(
     mails.filter(({ tag }) => tag.isVersioned && tag.version > 1).map(({ tag }) => tag.version),

@@ -11,7 +11,7 @@ import {
   shown,
 } from './thread-words.ts';
 
-/** One version of a series, as far as it is in the thread. */
+/** One version of a series with the mails of it that the thread contains. */
 export interface Version {
   /** `v2`, `RFC v1`. */
   readonly name: string;
@@ -19,23 +19,23 @@ export interface Version {
   readonly total: number | undefined;
   readonly cover: Mail | undefined;
   readonly patches: readonly Mail[];
-  /** Numbers of patches that are not there. */
+  /** Indices of missing patches. */
   readonly missing: readonly number[];
-  /** Why it cannot be told which its patches are. */
+  /** The reason why the patches of this version cannot be chosen. */
   readonly doubt?: string;
-  /** Patches without a number that answer other mails: somebody's fix for the series, as a rule. */
+  /** Unnumbered patches that answer other mails: usually another person's fix for the series. */
   readonly answers: readonly Mail[];
   readonly passedOver: readonly PassedOver[];
   readonly notes: readonly string[];
 }
 
-/** What is known of a thread while its versions are read. */
+/** The thread, as the reader of its versions needs it. */
 export interface ThreadView {
   readonly ids: ReadonlySet<string | undefined>;
   readonly isPatch: (mail: Mail) => boolean;
 }
 
-/** The mails of each version, the newest first; what is no RFC is newer than any RFC. */
+/** The mails of each version, newest first. A version without RFC is newer than every RFC. */
 export function splitVersions(posted: readonly Mail[]): readonly (readonly Mail[])[] {
   const numbers = [...new Set(posted.map(({ tag }) => tag.version))].toSorted((a, b) => b - a);
   const versions = numbers.map((version) => {
@@ -48,7 +48,7 @@ export function splitVersions(posted: readonly Mail[]): readonly (readonly Mail[
   return all.filter((own) => own.length > 0);
 }
 
-/** One series, of which only some patches are marked as RFC: no number is in both parts. */
+/** True for one series of which only some patches are marked RFC: no index occurs in both parts. */
 function complement(one: readonly Mail[], other: readonly Mail[]): boolean {
   const ones = one.filter(({ tag }) => tag.index !== undefined);
   const others = other.filter(({ tag }) => tag.index !== undefined);
@@ -113,7 +113,10 @@ function nameOf(version: number): string {
   return minor === 0 ? `${whole}` : `${whole}.${minor}`;
 }
 
-/** A numbered patch of another sender, in answer to a mail of the thread, at a place that is taken: their own idea. */
+/**
+ * Separates strangers' patches: a numbered patch from another sender that answers a mail of the thread and has an index
+ * that is taken.
+ */
 function withoutStrangers(
   numbered: readonly Mail[],
   ids: ReadonlySet<string | undefined>,
@@ -129,7 +132,7 @@ function withoutStrangers(
   return { numbered: numbered.filter((mail) => !strangers.has(mail)), strangers: [...strangers] };
 }
 
-/** The one that the patches that count answer; of several the one that was sent last. */
+/** The cover letter that the taken patches answer; of several, the one sent last. */
 function chooseCover(covers: readonly Mail[], numbered: readonly Mail[]): Mail | undefined {
   const total = numbered[0]?.tag.total;
   const fitting = covers.filter(({ tag }) => tag.total === total);
@@ -142,7 +145,7 @@ function chooseCover(covers: readonly Mail[], numbered: readonly Mail[]): Mail |
   return answered.at(-1) ?? all.at(-1);
 }
 
-/** Mails that cannot be of one series: of another number of patches, or two patches with one number. */
+/** Finds two mails that cannot belong to one series: different totals, or different patches with one index. */
 function findRivals(mails: readonly Mail[], name: string): string | undefined {
   const byIndex = new Map<number | undefined, Mail>();
   const tell = (...pair: readonly Mail[]): string => {
@@ -159,7 +162,7 @@ function findRivals(mails: readonly Mail[], name: string): string | undefined {
   return undefined;
 }
 
-/** It is by the subject, or as an answer to the one it is for. */
+/** True when a mail repeats an older patch: it has the same subject or answers that patch. */
 function isSentAgain(mail: Mail, older: Mail): boolean {
   if (sameWords(mail) === sameWords(older)) return true;
   return mail.inReplyTo !== undefined && mail.inReplyTo === older.messageId;

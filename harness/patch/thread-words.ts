@@ -1,6 +1,6 @@
 import type { Mail } from './mail.ts';
 
-/** Something of the input that is not tested, and why. */
+/** A mail or a file of the input that is passed over, with the reason. */
 export interface PassedOver {
   /** One line, no control characters. */
   readonly subject: string;
@@ -22,12 +22,12 @@ export function passOver({ subjectLine, messageId, file }: Mail, why: string): P
 // oxlint-disable-next-line no-control-regex -- they are what is removed
 const unprintable = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g;
 
-/** Text of strangers on a terminal: control characters of a hostile mail end here. */
+/** Makes untrusted text safe for a terminal: control characters become spaces. */
 export function oneLine(text: string): string {
   return text.replaceAll(unprintable, ' ').trim();
 }
 
-/** Of a message of one line. */
+/** Untrusted text, shortened for a message of one line. */
 export function shown(text: string): string {
   const line = oneLine(text);
   return line.length > 80 ? `${line.slice(0, 77)}...` : line;
@@ -52,12 +52,12 @@ export function patchRanges(indices: readonly number[]): string {
   return `${indices.length === 1 ? 'patch' : 'patches'} ${named.join(', ')}${more}`;
 }
 
-/** A subject as far as two postings of one patch have it in common. */
+/** The subject in a form that two postings of one patch share. */
 export function sameWords({ subject }: Mail): string {
   return subject.toLowerCase().replaceAll(/\s+/g, ' ').trim();
 }
 
-/** False where either does not say who sent it. */
+/** False when a mail has no sender. */
 export function isSameSender(one: Mail, other: Mail): boolean {
   return one.sender !== undefined && one.sender === other.sender;
 }
@@ -66,7 +66,7 @@ export function isOtherSender(one: Mail, other: Mail): boolean {
   return one.sender !== undefined && other.sender !== undefined && one.sender !== other.sender;
 }
 
-/** git send-email takes a second for each patch; a person takes longer to think again. */
+/** git send-email takes a second for each patch; a person needs longer to rework a series. */
 const atOnceMs = 10 * 60_000;
 
 export function isAtOnce(one: Mail, other: Mail): boolean {
@@ -77,13 +77,13 @@ export function isWithinAMinute(one: Mail, other: Mail): boolean {
   return isWithin(60_000, one, other);
 }
 
-/** True where either does not say when it was sent. */
+/** True when a mail has no date. */
 function isWithin(spanMs: number, one: Mail, other: Mail): boolean {
   if (one.sentAtMs === undefined || other.sentAtMs === undefined) return true;
   return Math.abs(one.sentAtMs - other.sentAtMs) <= spanMs;
 }
 
-/** By the time they were sent; as they came where one of them does not say. */
+/** Sorts mails by date; keeps their order when a mail has no date. */
 export function bySentTime(mails: readonly Mail[]): readonly Mail[] {
   if (mails.some(({ sentAtMs }) => sentAtMs === undefined)) return mails;
   return mails.toSorted((a, b) => (a.sentAtMs ?? 0) - (b.sentAtMs ?? 0));

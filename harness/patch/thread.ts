@@ -19,13 +19,13 @@ import {
   shown,
 } from './thread-words.ts';
 
-/** The patches a thread comes down to. */
+/** The series that was chosen from a thread. */
 export interface Posting {
-  /** In the order they are applied. */
+  /** In the order of application. */
   readonly patches: readonly Mail[];
   readonly cover?: Mail;
   readonly version: number;
-  /** What is to be said of it, a line each. */
+  /** Notes about the choice, one line each. */
   readonly notes: readonly string[];
   readonly passedOver: readonly PassedOver[];
 }
@@ -33,18 +33,18 @@ export interface Posting {
 export interface ThreadOptions {
   /** True for a mail with a diff in it. */
   readonly isPatch: (mail: Mail) => boolean;
-  /** Begins every message. */
+  /** The beginning of every error message. */
   readonly where: string;
-  /** Version of the kernel the patches are for, as `6.1.192`. Absent: not known. */
+  /** Version of the kernel under test, as `6.1.192`. Absent: not known. */
   readonly base?: string;
 }
 
 /**
- * Tells versions, cover letters and replies of a thread apart. The newest complete version is taken, and its numbers decide
- * the order: archives store mails as they arrived. What is no RFC is newer than any RFC. Patches of a newer version that
- * answer those of an older one, each at its place, take their places (b4 reads them so, too). A patch that is the only one
- * posted is taken without the others of its series. Pure; throws `usage`, with `where` first, when no version is complete
- * and when it cannot be told which mails are the series.
+ * Chooses one series from a thread by telling versions, cover letters and replies apart. The newest complete version is
+ * taken; a version without RFC is newer than every RFC. The indices in the subjects give the order, because archives
+ * store mails as they arrived. Patches of a newer version that answer patches of an older one replace them (b4 does so
+ * too). A single patch is taken without the rest of its series. Pure. Throws `usage`, with `where` first, when no
+ * version is complete or the choice is ambiguous.
  */
 export function choosePosting(mails: readonly Mail[], options: ThreadOptions): Posting {
   const { isPatch, where } = options;
@@ -99,7 +99,7 @@ export function choosePosting(mails: readonly Mail[], options: ThreadOptions): P
   };
 }
 
-/** A mail that is archived by several lists is one mail. */
+/** Removes copies: a mail in the archives of several lists is one mail. */
 function withoutCopies(mails: readonly Mail[]): readonly Mail[] {
   const ids = new Set<string>();
   return mails.filter(({ messageId }) => {
@@ -110,7 +110,9 @@ function withoutCopies(mails: readonly Mail[]): readonly Mail[] {
   });
 }
 
-/** Where patches have numbers, those without that answer other mails are no series, unless they are its newer version. */
+/**
+ * When a thread has numbered patches, unnumbered answers to other mails are no series, unless they are a newer version.
+ */
 function withoutStrays(all: readonly Version[]): {
   readonly versions: readonly Version[];
   readonly strays: readonly Mail[];
@@ -128,7 +130,7 @@ function withoutStrays(all: readonly Version[]): {
   };
 }
 
-/** `[PATCH v4] x` after `[PATCH v3 1/1] x`: of one patch nobody has to say that it is the first of one. */
+/** True for `[PATCH v4] x` after `[PATCH v3 1/1] x`: a single patch needs no index. */
 function isNewer({ version, patches }: Version, numbered: readonly Version[]): boolean {
   const [patch] = patches;
   if (patch === undefined || patches.length > 1 || !patch.tag.isVersioned) return false;
@@ -141,7 +143,9 @@ function isNewer({ version, patches }: Version, numbered: readonly Version[]): b
   });
 }
 
-/** The newest complete one; one that is not only when `isAlone`, for then it was asked for. */
+/**
+ * The newest complete version. An incomplete version is taken only when `isAlone`: the user then gave a single mail.
+ */
 function chooseVersion(
   versions: readonly Version[],
   isAlone: boolean,

@@ -2,8 +2,8 @@ import { patchId } from './git-series.ts';
 import { allPatches, type Series } from './series.ts';
 
 /**
- * What the trailers of git format-patch --base say that the base given does not show: the commit the series was made for,
- * and patches it builds on that are not among the base series. A line each.
+ * Compares the trailers of git format-patch --base with the given base. Returns one note for another base-commit and
+ * one for prerequisite patches that the base series lack.
  */
 export async function checkTrailers(
   { trailers }: Series,

@@ -259,7 +259,10 @@ void test('a range of a git tree is a series, in any encoding and without its co
     ['tree@main..v1', /no commit/],
     ['tree@v1..side', /1 merges; a series is a line of commits/],
     ['tree@v1..nowhere', /no commit nowhere/],
-    ['tree@v1...side', /A...B is both sides of a fork; tree@v1..side/],
+    [
+      'tree@v1...side',
+      /A...B is both sides of a fork; for the commits of the second side give tree@v1..side/,
+    ],
     ['gone@v1..main', /no such file/],
   ] as const) {
     await t.rejects(read(spec), { code: 'usage', message }, spec);

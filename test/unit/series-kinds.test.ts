@@ -518,7 +518,7 @@ void test('what cannot be read is refused with what to give', async (t) => {
     ['later.mbox', /cannot be told whether "\[PATCH\] three" belongs to/],
     ['part.mbox', /v1 is not complete: patches 1-3, 6-7 of 7 are missing/],
     ['tree', /is a git tree; give .*tree@FROM\.\.TO/],
-    ['tree@HEAD', /one commit is no range; tree@HEAD~\.\.HEAD is its patch/],
+    ['tree@HEAD', /one commit is no range; for its patch give tree@HEAD~\.\.HEAD,/],
     ['gone.mbox', /no such file/],
   ] as const) {
     await t.rejects(summary(dir, name), { code: 'usage', message }, name);

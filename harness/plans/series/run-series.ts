@@ -71,7 +71,10 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
     const branch = nextBranch(evidence, judged, tried);
     if (branch === undefined) break;
     tried.push(branch.culprit);
-    emit({ kind: 'note', text: `the splat of patch ${branch.culprit} hides later patches: they are tested again without it` });
+    emit({
+      kind: 'note',
+      text: `the splat of patch ${branch.culprit} hides later patches: they are tested again without it`,
+    });
     judged = mergeBranch(judged, branch, judge(await walkBranch(branch, walk), branch.patches));
   }
   const steps = series.patches.map(({ index }) => `patch-${index}`);

@@ -91,9 +91,27 @@ static void write_amount(struct racer *racer, const char *entry, uint64_t least)
 	cgroup_write(path, entry, amount);
 }
 
+#define FLIPS 32
+
+/* Everything and nothing in turn: whoever reclaims meanwhile reads some of it before and some after. */
+static void flip(struct racer *racer, const char *entry)
+{
+	struct shared *shared = racer->shared;
+	char path[PATH_MAX];
+
+	path_of(shared, random_below(&racer->random, GROUPS), path);
+	for (int i = 0; i < FLIPS; i++)
+		cgroup_write(path, entry, i % 2 ? "0" : "max");
+}
+
 static void guarantee(struct racer *racer)
 {
-	write_amount(racer, random_below(&racer->random, 2) ? "memory.low" : "memory.min", 0);
+	const char *entry = random_below(&racer->random, 4) ? "memory.low" : "memory.min";
+
+	if (random_below(&racer->random, 2))
+		flip(racer, entry);
+	else
+		write_amount(racer, entry, 0);
 }
 
 static void limit(struct racer *racer)

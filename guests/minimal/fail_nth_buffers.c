@@ -44,6 +44,22 @@ static bool have_framebuffer(struct stage *stage)
 	       canvas_add_framebuffer(stage->fds[0], &canvas, &framebuffer);
 }
 
+/* An id that is a multiple of this is the first of a new node of the table of ids (XA_CHUNK_SIZE). */
+#define NODE_IDS 64u
+
+/* So many that the next one's id needs memory, too. */
+static bool have_framebuffers(struct stage *stage)
+{
+	bool added = have_virtio_canvas(stage);
+
+	for (unsigned i = 0; added && i < 2 * NODE_IDS; i++) {
+		added = canvas_add_framebuffer(stage->fds[0], &canvas, &framebuffer);
+		if (framebuffer % NODE_IDS == NODE_IDS - 1)
+			break;
+	}
+	return added;
+}
+
 static bool have_exported(struct stage *stage)
 {
 	return have_virtio_canvas(stage) &&
@@ -183,6 +199,7 @@ static const struct failing_call calls[] = {
 	{ "open-card", have_virtio, open_card, NULL },
 	{ "create-buffer", have_virtio, create, NULL },
 	{ "add-framebuffer", have_virtio_canvas, frame, NULL },
+	{ "add-one-more-framebuffer", have_framebuffers, frame, NULL },
 	{ "flush-framebuffer", have_framebuffer, flush, NULL },
 	{ "map-buffer", have_virtio_canvas, draw, NULL },
 	{ "export-buffer", have_virtio_canvas, export, NULL },

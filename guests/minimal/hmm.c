@@ -145,6 +145,11 @@ static void outlive(struct racer *racer)
 	hmm_outlive(&racer->random);
 }
 
+static void outlive_reader(struct racer *racer)
+{
+	hmm_outlive_reader(&racer->random);
+}
+
 static void close_early(struct racer *racer)
 {
 	(void)racer;
@@ -190,6 +195,7 @@ static const struct operation operations[] = {
 	{ "move", move },
 	{ "fork", fork_child },
 	{ "map-file", map_file },
+	{ "outlive-reader", outlive_reader },
 	{ "outlive", outlive },
 	{ "close-early", close_early },
 };

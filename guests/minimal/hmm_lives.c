@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #define DEVICE "/dev/hmm_dmirror1"
+/* Nothing migrates to its memory. */
+#define READING_DEVICE "/dev/hmm_dmirror0"
 #define PAGES 64ul
 #define WRONG 2 /* exit status of who found another content */
 
@@ -44,9 +46,9 @@ static char *map_two(void)
 }
 
 /* Opens a mirror of itself, has it read or migrate, tells its number, and stays until it is killed. */
-_Noreturn static void be_mirrored(bool migrates, int number_fd)
+_Noreturn static void be_mirrored(const char *path, bool migrates, int number_fd)
 {
-	int device = open(DEVICE, O_RDWR | O_CLOEXEC);
+	int device = open(path, O_RDWR | O_CLOEXEC);
 	char *memory = map_two();
 
 	if (device < 0 || !memory)
@@ -97,9 +99,8 @@ static int take_descriptor(pid_t pid, int number_fd)
 	return taken;
 }
 
-void hmm_outlive(uint64_t *random)
+static void outlive(const char *path, bool migrates, uint64_t *random)
 {
-	bool migrates = random_below(random, 2);
 	int number[2], device;
 	pid_t pid;
 
@@ -107,7 +108,7 @@ void hmm_outlive(uint64_t *random)
 		workload_fail("pipe");
 	pid = fork();
 	if (pid == 0)
-		be_mirrored(migrates, number[1]);
+		be_mirrored(path, migrates, number[1]);
 	close(number[1]);
 	device = pid < 0 ? -1 : take_descriptor(pid, number[0]);
 	close(number[0]);
@@ -119,6 +120,16 @@ void hmm_outlive(uint64_t *random)
 		return;
 	use_dead_mirror(device, random);
 	close(device);
+}
+
+void hmm_outlive_reader(uint64_t *random)
+{
+	outlive(READING_DEVICE, false, random);
+}
+
+void hmm_outlive(uint64_t *random)
+{
+	outlive(DEVICE, random_below(random, 2), random);
 }
 
 _Noreturn static void close_and_touch(bool forks)

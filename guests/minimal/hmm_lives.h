@@ -8,6 +8,9 @@
 /* A child mirrors itself and dies; what it left, a mirror of nothing, is then used and closed here. */
 void hmm_outlive(uint64_t *random);
 
+/* The same of the device that only reads: no page is on it, and closing it moves none. */
+void hmm_outlive_reader(uint64_t *random);
+
 /* A child closes a mirror whose device has its pages, and touches them: they come back all the same. */
 void hmm_close_early(void);
 

@@ -116,17 +116,12 @@ static void start_sharing(pid_t children[LEAVING])
  * by then, and are let go of while the kernel looks whether anybody is left. A signal would end the
  * undoing early. Then it is merged anew.
  */
-static void unmerge(struct racer *racer)
+static void unmerge_once(struct racer *racer)
 {
 	struct range cell = merged_cell(racer->shared);
-	bool is_first = racer->operations < OPERATIONS;
 	pid_t children[LEAVING];
 	sigset_t all, former;
 
-	/* Once for sure; then seldom, since merging takes longer than a trial leaves. */
-	if (racer->index != 0 || (!is_first && random_below(&racer->random, 4)) ||
-	    !is_merged(is_first ? MERGING_MS : 0))
-		return;
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &former);
 	start_sharing(children);
@@ -142,6 +137,17 @@ static void unmerge(struct racer *racer)
 	madvise(cell.start, cell.length, MADV_MERGEABLE);
 	write_file(KSM "run", "1");
 	pthread_sigmask(SIG_SETMASK, &former, NULL);
+}
+
+/* Some times for sure; then seldom, since merging takes longer than a trial leaves. */
+static void unmerge(struct racer *racer)
+{
+	bool is_first = racer->operations < OPERATIONS;
+
+	if (racer->index != 0 || (!is_first && random_below(&racer->random, 4)))
+		return;
+	for (int rounds = is_first ? 3 : 1; rounds > 0 && is_merged(is_first ? MERGING_MS : 0); rounds--)
+		unmerge_once(racer);
 }
 
 static const struct operation operations[] = {

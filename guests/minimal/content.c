@@ -177,6 +177,7 @@ static void look_at_maps(struct racer *racer)
 	struct peeker peekers[PEEKERS];
 	char *copy;
 
+	plot_write(plot, 0, plot->pages);
 	madvise(plot->base, bytes, MADV_PAGEOUT);
 	copy = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE,
 		    shared->fields[racer->index].shared_fd, 0);

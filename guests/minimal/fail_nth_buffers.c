@@ -44,7 +44,7 @@ static bool have_framebuffer(struct stage *stage)
 	       canvas_add_framebuffer(stage->fds[0], &canvas, &framebuffer);
 }
 
-/* An id that is a multiple of this is the first of a new node of the table of ids (XA_CHUNK_SIZE). */
+/* Ids begin with 1: one more than a multiple of this is the first of a new node of their table (XA_CHUNK_SIZE). */
 #define NODE_IDS 64u
 
 /* So many that the next one's id needs memory, too. */
@@ -54,7 +54,7 @@ static bool have_framebuffers(struct stage *stage)
 
 	for (unsigned i = 0; added && i < 2 * NODE_IDS; i++) {
 		added = canvas_add_framebuffer(stage->fds[0], &canvas, &framebuffer);
-		if (framebuffer % NODE_IDS == NODE_IDS - 1)
+		if (framebuffer % NODE_IDS == 0)
 			break;
 	}
 	return added;

@@ -16,6 +16,7 @@
 #include "zram.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
@@ -86,7 +87,7 @@ static void compact(struct racer *racer)
 #define LEAVING 3
 #define OPERATIONS 6
 /* How long the first look may wait until something is merged. */
-#define MERGING_MS 1000
+#define MERGING_MS 3000
 
 static bool is_merged(unsigned long patience_ms)
 {
@@ -100,36 +101,43 @@ static bool is_merged(unsigned long patience_ms)
 	return false;
 }
 
-/* Children that have copies of the merged pages, and stay until they are killed. */
-static void start_sharing(pid_t children[LEAVING])
+/* Children that have copies of the merged pages, and leave some ms after the pipe was closed. */
+static void start_sharing(const int pipe_fds[2], pid_t children[LEAVING])
 {
-	for (int i = 0; i < LEAVING; i++) {
+	for (useconds_t i = 0; i < LEAVING; i++) {
+		char byte;
+
 		children[i] = fork();
-		if (children[i] == 0)
-			for (;;)
-				pause();
+		if (children[i] != 0)
+			continue;
+		close(pipe_fds[1]);
+		while (read(pipe_fds[0], &byte, 1) < 0 && errno == EINTR)
+			;
+		usleep(4000 * (2 * i + 1));
+		_exit(0);
 	}
 }
 
 /*
  * Everything is taken apart while processes that share some of it leave: their copies are the only ones
- * by then, and are let go of while the kernel looks whether anybody is left. A signal would end the
- * undoing early. Then it is merged anew.
+ * by then, whoever takes one apart goes on as soon as its owner leaves, and looks in the end whether
+ * anybody is left. A signal would end the undoing early. Then it is merged anew.
  */
 static void unmerge_once(struct racer *racer)
 {
 	struct range cell = merged_cell(racer->shared);
 	pid_t children[LEAVING];
 	sigset_t all, former;
+	int pipe_fds[2];
 
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		workload_fail("pipe");
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &former);
-	start_sharing(children);
+	start_sharing(pipe_fds, children);
 	madvise(cell.start, cell.length, MADV_UNMERGEABLE);
-	for (int i = 0; i < LEAVING; i++)
-		if (children[i] > 0)
-			kill(children[i], SIGKILL);
-	usleep((useconds_t)random_below(&racer->random, 2000));
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
 	write_file(KSM "run", "2");
 	for (int i = 0; i < LEAVING; i++)
 		while (children[i] > 0 && waitpid(children[i], NULL, 0) < 0 && errno == EINTR)

@@ -23,16 +23,18 @@ const ordinary = watchedLocks.slice(0, 3);
 
 const watched = new Set<string>(watchedLocks);
 
+/** The dependencies from or to a watched class. */
+export function watchedDependencies(order: LockOrder): readonly Dependency[] {
+  return [...order].flatMap(([from, inner]) =>
+    [...inner].flatMap((to) => (watched.has(from) || watched.has(to) ? [{ from, to }] : [])),
+  );
+}
+
 /** The dependencies from or to a watched class that `now` has and `before` lacks, sorted. */
 export function newDependencies(before: LockOrder, now: LockOrder): readonly NewDependency[] {
-  const found: NewDependency[] = [];
-  for (const [from, inner] of now) {
-    for (const to of inner) {
-      const isNews = watched.has(from) || watched.has(to);
-      if (!isNews || before.get(from)?.has(to) === true) continue;
-      found.push(describeDependency(now, { from, to }));
-    }
-  }
+  const found = watchedDependencies(now)
+    .filter(({ from, to }) => before.get(from)?.has(to) !== true)
+    .map((one) => describeDependency(now, one));
   return found.toSorted((a, b) => compareNames(a.from, b.from) || compareNames(a.to, b.to));
 }
 

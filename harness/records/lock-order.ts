@@ -2,6 +2,14 @@ import * as v from 'valibot';
 import { harnessField } from './harness.ts';
 import { described, type Recorded, texts } from './schema.ts';
 
+/** `to` was acquired while `from` was held. */
+export const dependencySchema = v.object({ from: v.string(), to: v.string() });
+
+const seenSchema = v.object({
+  trials: v.number(),
+  dependencies: v.array(v.object({ ...dependencySchema.entries, count: v.number() })),
+});
+
 /** locks.json of a run directory: what its guests learned of lock order, canaries left out. */
 export const lockOrderSchema = v.object({
   schema: v.literal('splat-locks/1'),
@@ -10,10 +18,13 @@ export const lockOrderSchema = v.object({
     v.record(v.string(), texts),
     'By lock class, the classes that were acquired while it was held.',
   ),
+  seen: v.exactOptional(
+    described(
+      seenSchema,
+      'Of a prefix of a series: in how many of its trials each dependency at the watched classes was known.',
+    ),
+  ),
 });
-
-/** `to` was acquired while `from` was held. */
-export const dependencySchema = v.object({ from: v.string(), to: v.string() });
 
 /** A dependency that one kernel learned and the other did not. */
 export const newDependencySchema = v.object({
@@ -49,6 +60,7 @@ export const lockNewsSchema = v.object({
   ),
 });
 
+export type SeenDependencies = Recorded<typeof seenSchema>;
 export type LockOrderFile = Recorded<typeof lockOrderSchema>;
 export type Dependency = Recorded<typeof dependencySchema>;
 export type NewDependency = Recorded<typeof newDependencySchema>;

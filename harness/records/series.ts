@@ -74,7 +74,7 @@ const reportedPatchSchema = v.object({
   ),
   locks: described(
     v.array(newDependencySchema),
-    'Lock dependencies that no prefix before it taught lockdep, at classes where memory management and drivers meet: a hint, for two trials do not meet all a kernel can do.',
+    'Lock dependencies that came with it, as the counts of trials before and since say, at classes where memory management and drivers meet: a hint, no verdict.',
   ),
   build: described(v.nullable(reportedBuildSchema), 'Null when nothing was built of it.'),
 });

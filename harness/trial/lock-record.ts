@@ -9,6 +9,7 @@ import {
   type LockNews,
   type LockOrderFile,
   lockOrderSchema,
+  type SeenDependencies,
   type UnreportedCycle,
 } from '../records/lock-order.ts';
 import { writtenBy } from './written-by.ts';
@@ -61,12 +62,17 @@ function gatherCycles(
 const fileName = 'locks.json';
 
 /** Writes locks.json, sorted, so that two of them can be compared by eye. */
-export async function writeLockOrder(dir: string, order: LockOrder): Promise<void> {
+export async function writeLockOrder(
+  dir: string,
+  order: LockOrder,
+  seen?: SeenDependencies,
+): Promise<void> {
   const rows = [...order].map(([lock, inner]) => [lock, [...inner].toSorted()] as const);
   const file: LockOrderFile = {
     schema: 'splat-locks/1',
     harness: writtenBy(),
     order: Object.fromEntries(rows.toSorted(([a], [b]) => (a < b ? -1 : 1))),
+    ...(seen && { seen }),
   };
   await writeWhole(join(dir, fileName), `${JSON.stringify(file, null, 1)}\n`);
 }
@@ -76,6 +82,13 @@ export async function readLockOrder(resultFile: string): Promise<LockOrder | und
   const record = await readRecord(join(dirname(resultFile), fileName), lockOrderSchema);
   if (record === undefined) return undefined;
   return new Map(Object.entries(record.order).map(([lock, inner]) => [lock, new Set(inner)]));
+}
+
+/** In how many trials of a prefix each dependency was known; undefined where nobody counted. */
+export async function readSeenDependencies(
+  resultFile: string,
+): Promise<SeenDependencies | undefined> {
+  return (await readRecord(join(dirname(resultFile), fileName), lockOrderSchema))?.seen;
 }
 
 /** Copies the record that lies beside a result.json into a folder; none is no error. */

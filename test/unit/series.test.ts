@@ -1061,21 +1061,30 @@ const dump = (...pairs: readonly (readonly [string, string])[]) => {
   return { order, hidden: [] };
 };
 
-void test('what a patch teaches lockdep is told against all prefixes before it', async (t) => {
+void test('what a patch teaches lockdep is told by the counts of trials before it and since', async (t) => {
   const dir = t.testdir();
   const orders = openLockOrders(dir);
-  orders.add('base', dump(['fs_reclaim', '&a']));
-  orders.add('base', dump(['&mm->mmap_lock', '&b']));
-  orders.add('patch-2', dump(['fs_reclaim', '&a'], ['&c', 'fs_reclaim'], ['&x', '&y']));
+  const add = (to: typeof orders, name: string, trials: number, ...pairs: [string, string][]) => {
+    for (let trial = 0; trial < trials; trial += 1) to.add(name, dump(...pairs));
+  };
+  add(orders, 'base', 7, ['fs_reclaim', '&a']);
+  add(orders, 'base', 1, ['&mm->mmap_lock', '&b']);
+  add(orders, 'patch-2', 3, ['fs_reclaim', '&a'], ['&c', 'fs_reclaim'], ['&x', '&y']);
+  await orders.save();
+  add(orders, 'patch-2', 5, ['&c', 'fs_reclaim']);
   await orders.save();
   const again = openLockOrders(dir);
-  again.add('patch-3', dump(['&c', 'fs_reclaim'], ['&mm->mmap_lock', '&b']));
+  add(again, 'patch-3', 7, ['&c', 'fs_reclaim'], ['&mm->mmap_lock', '&b']);
+  // Chance: one trial of eight met it, and none of sixteen before.
+  add(again, 'patch-3', 1, ['&c', 'fs_reclaim'], ['&mm->mmap_lock', '&huge']);
   await again.save();
-  const learned = await learnedDependencies(again, ['base', 'patch-1', 'patch-2', 'patch-3']);
-  t.strictSame(
-    learned.map((list) => list.map(({ from, to }) => `${from} ${to}`)),
-    [[], [], ['&c fs_reclaim'], []],
-  );
+  const names = ['base', 'patch-1', 'patch-2', 'patch-3'];
+  const told = async (confidence: number) =>
+    (await learnedDependencies(again, names, confidence)).map((list) =>
+      list.map(({ from, to }) => `${from} ${to}`),
+    );
+  t.strictSame(await told(0.99), [[], [], ['&c fs_reclaim'], []]);
+  t.strictSame((await told(0.5))[3], ['&mm->mmap_lock &huge'], 'a hint for who wants to bet');
 });
 
 void test('a guest counts what it is asked to besides, compilers\u2019 versions too', async (t) => {

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { makeFolder } from '../../host/disk.ts';
 import type { LockDump, LockOrder } from '../../locks/dependencies.ts';
-import { newDependencies, uniteOrders } from '../../locks/difference.ts';
-import type { NewDependency } from '../../records/lock-order.ts';
-import { readLockOrder, writeLockOrder } from '../../trial/lock-record.ts';
+import { newDependencies, uniteOrders, watchedDependencies } from '../../locks/difference.ts';
+import type { Dependency, NewDependency, SeenDependencies } from '../../records/lock-order.ts';
+import { readLockOrder, readSeenDependencies, writeLockOrder } from '../../trial/lock-record.ts';
 
 /** The lock order that the guests of each prefix learned, kept beside the journal so that a continued series has it. */
 export interface LockOrders {
@@ -13,6 +13,25 @@ export interface LockOrders {
   readonly save: () => Promise<void>;
   /** The lock order of a prefix; undefined when no trial of it had a dump. */
   readonly of: (name: string) => Promise<LockOrder | undefined>;
+  /** The number of trials of the prefix that knew each dependency at the watched classes; undefined when no trial told. */
+  readonly seenIn: (name: string) => Promise<SeenDependencies | undefined>;
+}
+
+function nameOf({ from, to }: Dependency): string {
+  return `${from}\0${to}`;
+}
+
+function countSeen(
+  before: SeenDependencies | undefined,
+  added: readonly LockOrder[],
+): SeenDependencies {
+  const counts = new Map(before?.dependencies.map((one) => [nameOf(one), one]));
+  for (const one of added.flatMap(watchedDependencies)) {
+    const { count = 0 } = counts.get(nameOf(one)) ?? {};
+    counts.set(nameOf(one), { ...one, count: count + 1 });
+  }
+  const trials = (before?.trials ?? 0) + added.length;
+  return { trials, dependencies: [...counts.values()] };
 }
 
 export function openLockOrders(dir: string): LockOrders {
@@ -20,14 +39,17 @@ export function openLockOrders(dir: string): LockOrders {
   const folderOf = (name: string): string => join(dir, 'locks', name);
   const stored = async (name: string): Promise<LockOrder | undefined> =>
     readLockOrder(join(folderOf(name), 'result.json'));
+  const counted = async (name: string): Promise<SeenDependencies | undefined> =>
+    readSeenDependencies(join(folderOf(name), 'result.json'));
   const write = async (): Promise<void> => {
     const added = new Map(fresh);
     fresh.clear();
     for (const [name, orders] of added) {
       const before = await stored(name);
+      const seen = countSeen(await counted(name), orders);
       await makeFolder(folderOf(name));
       const all = uniteOrders(before === undefined ? orders : [before, ...orders]);
-      await writeLockOrder(folderOf(name), all);
+      await writeLockOrder(folderOf(name), all, seen);
     }
   };
   // Trials end at any time: writes follow one another, so two never write one file.
@@ -39,23 +61,55 @@ export function openLockOrders(dir: string): LockOrders {
       await saved;
     },
     of: stored,
+    seenIn: counted,
   };
 }
 
 /**
- * By index in `names`: the dependencies at the watched classes that a prefix taught lockdep and no earlier prefix did.
- * A trial meets only a part of what a kernel can do, so the list is a hint and decides no verdict.
+ * By index in `names`: the dependencies at the watched classes that came with a prefix. The counts of trials before the prefix
+ * and from it on must say so at `confidence`, for all candidates together: a trial meets only a part of what a kernel can do.
+ * The list is a hint and decides no verdict.
  */
 export async function learnedDependencies(
   orders: LockOrders,
   names: readonly string[],
+  confidence: number,
 ): Promise<readonly (readonly NewDependency[])[]> {
+  const seen = await Promise.all(names.map((name) => orders.seenIn(name)));
   const learned: (readonly NewDependency[])[] = [];
   let before: LockOrder | undefined;
-  for (const name of names) {
+  for (const [at, name] of names.entries()) {
     const order = await orders.of(name);
-    learned.push(order === undefined || before === undefined ? [] : newDependencies(before, order));
+    const candidates =
+      order === undefined || before === undefined ? [] : newDependencies(before, order);
+    const mostChance = (1 - confidence) / Math.max(1, candidates.length);
+    learned.push(candidates.filter((one) => chanceOf(one, seen, at) <= mostChance));
     if (order !== undefined) before = uniteOrders(before === undefined ? [order] : [before, order]);
   }
   return learned;
+}
+
+/**
+ * How likely it is that all trials that knew a dependency fall behind the place `at` when it has nothing to do with that: of
+ * `before` + `after` trials, `known` are drawn, and all are of the `after`. 1 where nobody counted.
+ */
+function chanceOf(
+  dependency: Dependency,
+  seen: readonly (SeenDependencies | undefined)[],
+  at: number,
+): number {
+  const trialsOf = (some: typeof seen): number =>
+    some.reduce((sum, one) => sum + (one?.trials ?? 0), 0);
+  const before = trialsOf(seen.slice(0, at));
+  const after = trialsOf(seen.slice(at));
+  const name = nameOf(dependency);
+  const known = seen
+    .slice(at)
+    .flatMap((one) => one?.dependencies.filter((other) => nameOf(other) === name) ?? [])
+    .reduce((sum, { count }) => sum + count, 0);
+  let chance = 1;
+  for (let drawn = 0; drawn < known; drawn += 1) {
+    chance *= (after - drawn) / (before + after - drawn);
+  }
+  return chance;
 }

@@ -78,7 +78,11 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
     judged = mergeBranch(judged, branch, judge(await walkBranch(branch, walk), branch.patches));
   }
   const steps = series.patches.map(({ index }) => `patch-${index}`);
-  const [, ...learned] = await learnedDependencies(locks, ['base', ...steps]);
+  const [, ...learned] = await learnedDependencies(
+    locks,
+    ['base', ...steps],
+    request.limits.confidence,
+  );
   const paths = new Set(changes.flatMap(({ files }) => files.map(({ path }) => path)));
   const suites = await findNearbySuites(source.tree, [...paths]);
   return concludeSeries({

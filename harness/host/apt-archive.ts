@@ -1,15 +1,15 @@
 import { runTool } from './process.ts';
 
-/** What a Debian archive is called here, and who signs it. */
+/** The addresses and the keyring of a Debian archive. */
 export interface Archive {
-  /** As in sources.list(5): `http://deb.debian.org/debian`. */
+  /** The mirror as in sources.list(5): `http://deb.debian.org/debian`. */
   readonly mirror: string;
-  /** The same of the security updates: `http://deb.debian.org/debian-security`. */
+  /** The mirror of the security updates: `http://deb.debian.org/debian-security`. */
   readonly security: string;
   readonly keyring: string;
 }
 
-/** Every suite that is looked at, by the codenames of releases with `-security` and `-backports`. */
+/** The suites that are read: the codename of each release, with `-security` and `-backports`. */
 export const releases = [
   { codename: 'bullseye', more: ['security'] },
   { codename: 'bookworm', more: ['security', 'backports'] },
@@ -18,7 +18,7 @@ export const releases = [
 ] as const;
 const rolling = ['sid', 'experimental'] as const;
 
-/** Of the package debian-archive-keyring. */
+/** The keyring of the package debian-archive-keyring. */
 const debianKeyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 const defaultArchive: Archive = {
   mirror: 'http://deb.debian.org/debian',
@@ -43,7 +43,7 @@ export function sourcesList({
   return [...released, ...rolling.map((suite) => source(mirror, suite))];
 }
 
-/** Where the host itself gets Debian's packages (apt-get(8), indextargets), else the archive's own name. */
+/** The archive from which the host gets Debian's packages (apt-get(8), indextargets), else deb.debian.org. */
 export async function hostArchive(signal: AbortSignal): Promise<Archive> {
   const format = '$(SITE) $(RELEASE)';
   const asked = ['indextargets', '--format', format, 'Created-By: Packages', 'Origin: Debian'];

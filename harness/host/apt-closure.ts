@@ -6,17 +6,17 @@ import { aptTool } from './apt-tool.ts';
 import { makeFolder } from './disk.ts';
 import { runTool } from './process.ts';
 
-/** A package that is to be fetched. */
+/** A package to fetch. */
 export interface PlannedPackage extends PackageVersion {
   readonly name: string;
-  /** Of the package file. */
+  /** Size of the package file. */
   readonly bytes: number;
 }
 
 /**
- * A package with everything it depends on, as apt would install it on a system that has nothing: of each package one version,
- * with the digest Debian has signed. Packages whose names begin with one of `without` are left out, with no regard to who
- * depends on them. Throws `tool` when no suite has the package, or apt finds no versions that go together.
+ * A package with all its dependencies, as apt would install them on an empty system: one version of each package, with
+ * the digest that Debian signed. Packages whose names begin with a string of `without` are left out, whatever depends
+ * on them. Throws `tool` when no suite has the package or apt finds no versions that fit together.
  */
 export async function packageClosure(
   apt: Pick<Apt, 'dir'>,
@@ -36,7 +36,10 @@ export async function packageClosure(
   });
 }
 
-/** Of a line `'URI' libdrm2_2.4.134-3_amd64.deb 38528 SHA256:...`; a colon of a version is `%3a` in it. */
+/**
+ * The name and version in a line `'URI' libdrm2_2.4.134-3_amd64.deb 38528 SHA256:...`, in which `%3a` stands for the
+ * colon of a version.
+ */
 function namesOf(line: string): { readonly name: string; readonly version: string } | undefined {
   const [, name = '', encoded = ''] =
     /^'\S+' ([a-z0-9][a-z0-9.+-]*)_([^_\s]+)_\w+\.deb \d+/.exec(line) ?? [];
@@ -63,7 +66,7 @@ async function describePackages(
   );
 }
 
-/** Fetches packages into `dir/packages` and unpacks them, one over the other, into the folder `dir/root`, which is returned. */
+/** Fetches packages into `dir/packages`, unpacks all of them into the folder `dir/root`, and returns that folder. */
 export async function unpackPackages(
   apt: Pick<Apt, 'dir'>,
   packages: readonly PlannedPackage[],

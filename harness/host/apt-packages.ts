@@ -6,9 +6,9 @@ import { aptTool } from './apt-tool.ts';
 import { fileDigest } from './store.ts';
 
 export interface PackageVersion {
-  /** Of deb-version(7): `7.3.4-1~bpo13+1`. */
+  /** A version of deb-version(7): `7.3.4-1~bpo13+1`. */
   readonly version: string;
-  /** Of the package file, in hex, as the signed lists have it. */
+  /** SHA-256 of the package file, in hex, from the signed lists. */
   readonly sha256: string;
 }
 
@@ -48,7 +48,10 @@ export function isVersion(text: string): boolean {
   return /^[0-9][A-Za-z0-9.+~:-]*$/.test(text);
 }
 
-/** Fetches a package into the folder `dir` and returns the path of its .deb. Throws `tool` when the mirror has it no more. */
+/**
+ * Fetches a package into the folder `dir` and returns the path of its .deb. Throws `tool` when the mirror no longer has
+ * it.
+ */
 export async function downloadPackage(
   apt: Pick<Apt, 'dir'>,
   wanted: { readonly name: string } & PackageVersion,
@@ -59,7 +62,7 @@ export async function downloadPackage(
   return path;
 }
 
-/** The same of several packages, in one run of apt-get(8); the paths are in the order of the packages. */
+/** Fetches several packages with one run of apt-get(8). The paths are in the order of the packages. */
 export async function fetchPackages(
   apt: Pick<Apt, 'dir'>,
   wanted: readonly ({ readonly name: string } & PackageVersion)[],
@@ -84,7 +87,7 @@ export async function fetchPackages(
     if (file === undefined)
       throw new HarnessError('tool', `apt-get download ${asked[at]} left no package`);
     const path = join(dir, file);
-    // apt compares by itself; here it is what a caller has pinned.
+    // apt checks the digest of its lists; this check is against the digest that the caller gave.
     const got = await fileDigest(path);
     if (got !== sha256) {
       await rm(path);

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { type RunResult, runTool } from './process.ts';
 
-/** What reaches a mirror beside the configuration (apt-transport-http(1)). */
+/** Environment variables that apt uses to reach a mirror, besides its configuration (apt-transport-http(1)). */
 const proxies = ['http_proxy', 'https_proxy', 'ftp_proxy', 'all_proxy', 'no_proxy'];
 
-/** Runs a program of apt(8) with our configuration in place of the host's. */
+/** Runs a program of apt(8) with splat's configuration instead of the host's. */
 export async function aptTool(
   { dir }: { readonly dir: string },
   program: 'apt-get' | 'apt-cache',

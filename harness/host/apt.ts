@@ -10,23 +10,23 @@ import { findProgram, runTool } from './process.ts';
 import { valueDigest } from './store.ts';
 
 /**
- * apt(8) with lists, sources and a cache of our own: nothing of the host's apt is changed and no root is needed. Of the
- * host's configuration only `Acquire::` is taken over: how a mirror is reached, and what of it is believed.
+ * apt(8) with its own lists, sources and cache: it changes nothing of the host's apt and needs no root. Of the host's
+ * configuration only `Acquire::` is used: how to reach a mirror, and what to trust.
  */
 export interface Apt {
   readonly dir: string;
-  /** When the lists were last asked for, in milliseconds since 1970. */
+  /** Time of the last update of the lists, in milliseconds since 1970. */
   readonly readAtMs: number;
-  /** Suites that could not be read then: `bullseye-security: 404  Not Found`. */
+  /** Suites that this update could not read: `bullseye-security: 404  Not Found`. */
   readonly unreadable: readonly string[];
 }
 
 export interface AptOptions {
   readonly cacheRoot: string;
   readonly signal: AbortSignal;
-  /** Lists older than this are asked for again; default a day. */
+  /** Lists older than this are updated; default a day. */
   readonly maxAgeMs?: number;
-  /** Told once when that takes place. */
+  /** Called once before an update. */
   readonly onRefresh?: (mirror: string) => void;
   /** Default: the host's own mirror. */
   readonly archive?: Archive;
@@ -34,17 +34,17 @@ export interface AptOptions {
 
 const dayMs = 24 * 60 * 60_000;
 
-/** What is remembered of the last time; the file's name is `read.json`. */
+/** The record of the last update, in `read.json`. */
 interface Reading {
-  /** Digest of what decides the list of sources, the host's mirror apart. */
+  /** Digest of the list of sources, without the host's mirror. */
   readonly sources: string;
   readonly atMs: number;
   readonly unreadable: readonly string[];
 }
 
 /**
- * Our apt with lists that are not too old. Throws `tool` without apt, without Debian's keyring, and when no suite was ever
- * read; when suites were read before and cannot be now, their lists stay and are used.
+ * Opens apt with lists that are not too old. Throws `tool` without apt, without Debian's keyring, and when no suite was
+ * ever read. The older lists of a suite that cannot be read now stay in use.
  */
 export async function openApt(options: AptOptions): Promise<Apt> {
   const { cacheRoot, signal, maxAgeMs = dayMs } = options;
@@ -88,8 +88,8 @@ async function layOut(dir: string, sources: string, signal: AbortSignal): Promis
 }
 
 /**
- * A whole configuration. The host's folders of snippets are not read: they may hold hooks, which would run with our lists
- * in place of the host's (apt.conf(5), APT::Update::Post-Invoke).
+ * The text of a complete apt.conf(5). The host's folders of snippets are not read: they may hold hooks
+ * (APT::Update::Post-Invoke), which would run with splat's lists instead of the host's.
  */
 async function configuration(dir: string, signal: AbortSignal): Promise<string> {
   const { stdout } = await runTool('apt-config', ['dump'], { signal });
@@ -108,11 +108,11 @@ async function configuration(dir: string, signal: AbortSignal): Promise<string> 
     'Dir::State::extended_states': '/dev/null',
     'Dir::Cache': join(dir, 'cache'),
     'Dir::Cache::srcpkgcache': '',
-    // The download user of the host's apt has no way into a cache of ours.
+    // The host's download user of apt cannot enter splat's cache.
     'APT::Sandbox::User': '',
     'Acquire::Languages': 'none',
     'Acquire::PDiffs': 'false',
-    // A fifth of the disk.
+    // Compressed lists take a fifth of the disk space.
     'Acquire::GzipIndexes': 'true',
   };
   const lines = Object.entries(own).map(([name, value]) => `${name} "${value}";`);
@@ -136,7 +136,7 @@ async function refresh(
     const message = `no suite of ${mirror} can be read (${unreadable[0] ?? 'none is asked for'})`;
     throw new HarnessError('tool', message, { output: end.stderr });
   }
-  // Lists of another day are better than none, and asked for again next time.
+  // Old lists are better than none; the next call updates them.
   const whole = unread.length < asked.suites.length;
   const reading: Reading = { sources: asked.key, atMs: Date.now(), unreadable };
   if (whole) await writeWhole(join(dir, 'read.json'), JSON.stringify(reading));
@@ -144,8 +144,8 @@ async function refresh(
 }
 
 /**
- * Why a suite was not read, of apt's lines `Err:13 URI SUITE Release` with the reason below, and `E: The repository 'URI SUITE
- * Release' ...`, `E: Release file for URI/dists/SUITE/InRelease is expired`.
+ * By suite: the reason why it was not read, from apt's lines `E: The repository 'URI SUITE Release' ...`, `E: Failed to
+ * fetch URI/dists/SUITE/...` and `E: Release file for URI/dists/SUITE/InRelease is expired`.
  */
 function complaintsOf(stderr: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
@@ -161,7 +161,7 @@ function complaintsOf(stderr: string): ReadonlyMap<string, string> {
   return found;
 }
 
-/** The suites whose packages are in our lists, of this time or an earlier one. */
+/** The suites whose packages are in the lists, from this update or an earlier one. */
 async function readSuites(dir: string, signal: AbortSignal): Promise<ReadonlySet<string>> {
   const args = ['indextargets', '--format', '$(RELEASE) $(FILENAME)', 'Created-By: Packages'];
   const { stdout } = await aptTool({ dir }, 'apt-get', args, signal);

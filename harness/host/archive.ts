@@ -11,14 +11,14 @@ import { makeFolder } from './disk.ts';
 import { cleanEnv, throwIfAborted } from './process.ts';
 import { compressions, gzipMagic } from './unpack.ts';
 
-/** More than any kernel tree holds (6.12: 87,000 files, 1.5 GB); an archive beyond it is not one. */
+/** More than any kernel tree holds (6.12: 87,000 files, 1.5 GB). */
 const entryLimit = 400_000;
 const byteLimit = 6 * 1024 ** 3;
 
 /**
- * Unpacks a tarball the user gave (plain, .gz, .xz, .zst, .bz2) into the empty folder `dir`, without its top folder.
- * Files, folders and links that stay inside are all that is taken: nothing is ever written outside of `dir`, no file
- * gets an owner or a set-id bit, and a bomb is stopped. Throws `usage` when it is not a tarball.
+ * Unpacks the user's tarball (plain, .gz, .xz, .zst, .bz2) into the empty folder `dir`, without its top folder. Only
+ * files, folders and links that stay inside are taken: nothing is written outside of `dir`, no file gets an owner or a
+ * set-id bit, and a decompression bomb is stopped. Throws `usage` for a file that is not a tarball.
  */
 export async function extractTarball(
   file: string,
@@ -43,7 +43,8 @@ export async function extractTarball(
     strict: true,
     preserveOwner: false,
     noMtime: true,
-    // With `strict` a throw of ours ends the stream; tar itself refuses `..`, absolute names and writes through links.
+    // With `strict` an error thrown here ends the stream. tar itself refuses `..`, absolute names and writes through
+    // links.
     filter: (path, entry) => take(path, entry as ReadEntry),
   });
   try {
@@ -75,7 +76,7 @@ function staysInside(path: string, entry: ReadEntry): boolean {
   return !target.startsWith('/') && !relative(topOf(path), join(from, target)).startsWith('..');
 }
 
-/** The folder all members of a release tarball are in, as `linux-6.1.192`. */
+/** The folder that holds all members of a release tarball, as `linux-6.1.192`. */
 function topOf(path: string): string {
   return path.split('/').find((part) => part !== '' && part !== '.') ?? '';
 }

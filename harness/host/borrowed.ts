@@ -5,10 +5,10 @@ import { runGit } from './git.ts';
 import type { Revision } from './revision.ts';
 
 /**
- * Makes the folder `bare` a bare repository of ours with the objects of the user's, through git's alternates
- * (gitrepository-layout(5)): the user's configuration, hooks, filters and index never come into play, and nothing of the
- * user's repository is written to. Commits whose parents a shallow clone lacks stay commits without parents. What was at
- * `bare` before is gone. Returns the flag that names the repository to git.
+ * Makes the folder `bare` a bare repository that borrows the objects of the user's repository through git's alternates
+ * (gitrepository-layout(5)). The user's configuration, hooks, filters and index are not used, and nothing is written to
+ * the user's repository. Commits at the end of a shallow clone stay commits without parents. A previous `bare` is
+ * deleted. Returns the flag that names the repository to git.
  */
 export async function borrowRepository(
   { commitId, objects, shallow }: Revision,

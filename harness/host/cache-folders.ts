@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 
-/** The folders of the cache: who makes one, and who lists and prunes them, take their names from here. */
+/** The names of the cache's folders, for the code that creates them and the code that lists and prunes them. */
 
 /**
- * Folders whose subfolders are things by themselves, each with a file whose time is that of its last use. In the order of
- * counting: sources before the workspaces that share files with them.
+ * Folders with one subfolder for each entry; the time of the file `stamp` is the time of the entry's last use. The
+ * order is that of counting: sources come before the workspaces that share files with them.
  */
 export const entryFolders = [
   { kind: 'source', stamp: 'entry.json' },
@@ -16,8 +16,8 @@ export const entryFolders = [
 ] as const;
 
 /**
- * Folders that are one thing each. What one user's compilers wrote another cannot replace: those that run as nobody have
- * `ccache`, those of a user that is not root `ccache-self`.
+ * Folders that are one entry each. A user cannot replace files that another user's compilers wrote: compilers that run
+ * as nobody use `ccache`, compilers of a user other than root `ccache-self`.
  */
 export const wholeFolders = [
   { kind: 'ccache', name: 'ccache', stamp: 'tmp' },
@@ -25,10 +25,10 @@ export const wholeFolders = [
   { kind: 'apt', name: 'apt', stamp: 'read.json' },
 ] as const;
 
-/** Folders of a few kilobytes: locks, what is being made, and how many objects a build had. */
+/** Small folders: locks, unfinished entries, and the numbers of objects of earlier builds. */
 const workFolders = ['locks', 'drafts', 'totals'] as const;
 
-/** The kind of a thing in the cache that is a folder of its own. */
+/** The kind of a cache entry that has its own folder. */
 type EntryKind = (typeof entryFolders)[number]['kind'];
 
 type CacheFolder = EntryKind | (typeof wholeFolders)[number]['name'] | (typeof workFolders)[number];

@@ -1,9 +1,9 @@
 import { runTool } from './process.ts';
 
-/** `do_swap_page+0x12/0x8b0` for an address in a function; undefined for any other. */
+/** Returns `do_swap_page+0x12/0x8b0` for an address in a function; undefined for any other address. */
 export type CodeSymbols = (address: bigint) => string | undefined;
 
-/** The functions of a linked image. Throws `tool` when binutils are missing or the file is no image. */
+/** Reads the functions of a linked image. Throws `tool` when binutils are missing or the file is no image. */
 export async function readCodeSymbols(image: string, signal: AbortSignal): Promise<CodeSymbols> {
   const { stdout } = await runTool('nm', ['--numeric-sort', '--', image], { signal });
   const rows = stdout.split('\n').flatMap((line) => {

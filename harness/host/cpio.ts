@@ -20,8 +20,8 @@ export type CpioEntry =
 const typeBits = { file: 0o100000, directory: 0o040000, link: 0o120000, device: 0o020000 } as const;
 
 /**
- * One archive of the entries, in their order; owned by root, dated 1970, so equal entries give equal bytes. By hand and
- * not by cpio(1): device nodes in it would need root to be created first.
+ * An archive of the entries in their order, owned by root and dated 1970, so equal entries give equal bytes. Not by
+ * cpio(1): device nodes for it would first have to be created as root.
  */
 export function writeCpio(entries: readonly CpioEntry[]): Buffer {
   const members = entries.map((entry, index) => member(entry, index + 1));
@@ -71,7 +71,7 @@ function header(name: string, inode: number, { mode, size, major, minor }: Heade
   return pad(Buffer.concat([Buffer.from(head), nameBytes]));
 }
 
-/** Headers and contents begin at multiples of four bytes. */
+/** Pads to a multiple of four bytes, where the next header or content begins. */
 function pad(bytes: Uint8Array): Buffer {
   return Buffer.concat([bytes, Buffer.alloc((4 - (bytes.length % 4)) % 4)]);
 }

@@ -1,7 +1,7 @@
 /**
- * Calls `onOver` once, when the time is up or the signal fires, unless disposed before. Instead of
+ * Calls `onOver` once when the time is up or the signal fires, unless disposed before. Used instead of
  * `AbortSignal.any([signal, AbortSignal.timeout(ms)])`: on Node 20 the timeout of such a combination can be garbage
- * collected before it fires, and then nothing ever does.
+ * collected before it fires, and then it never fires.
  */
 export function startDeadline(signal: AbortSignal, ms: number, onOver: () => void): Disposable {
   const over = (): void => {
@@ -14,12 +14,12 @@ export function startDeadline(signal: AbortSignal, ms: number, onOver: () => voi
     signal.removeEventListener('abort', over);
   };
   signal.addEventListener('abort', over, { once: true });
-  // Not at once: the caller has not got what it disposes yet.
+  // Not at once: the caller does not yet have the value that it disposes.
   if (signal.aborted) queueMicrotask(over);
   return { [Symbol.dispose]: stop };
 }
 
-/** Waits that long, or until the signal fires; never rejects. */
+/** Waits `ms` milliseconds or until the signal fires; never rejects. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => void startDeadline(signal, ms, resolve));
 }

@@ -17,8 +17,8 @@ export interface DebianKernels {
 }
 
 /**
- * Every linux-source-X.Y that any suite of our apt's lists has, oldest X.Y first. Remembered beside the lists: apt takes most
- * of a second for it.
+ * Every linux-source-X.Y in apt's lists, oldest X.Y first. Cached beside the lists, because apt needs most of a second
+ * for it.
  */
 export async function knownKernels(
   apt: Apt,

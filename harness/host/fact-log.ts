@@ -5,16 +5,19 @@ import type { HarnessFacts } from '../records/harness.ts';
 import { type QuestionFact, questionFactSchema } from '../records/journal.ts';
 import { checkValue, type Recorded, type RecordSchema } from '../records/schema.ts';
 
-/** What is learnt, a line of journal.jsonl each, kept as it is learnt: work that is stopped goes on from there. */
+/**
+ * The facts of a series or a bisection, one line of journal.jsonl each, written as they arise. Work that was stopped
+ * continues from them.
+ */
 export interface FactLog<F> {
   readonly facts: readonly F[];
-  /** On disk when it returns: what was learnt survives a SIGKILL and a power cut. */
+  /** Adds a fact. When it returns, the fact is on disk and survives a SIGKILL and a power cut. */
   readonly append: (fact: F) => Promise<void>;
 }
 
 /**
- * The log in `dir`, begun when there is none. Throws `usage` when it is another question's or its signatures were made by
- * other rules, `config` when it cannot be read; `what` is what it is of, as "bisection".
+ * Opens the log in `dir`, or begins one; `what` names the work, as "bisection". Throws `usage` when the log belongs to
+ * another question or its signatures follow other rules, `config` when it cannot be read.
  */
 export async function openFactLog<S extends RecordSchema>(
   dir: string,
@@ -28,7 +31,7 @@ export async function openFactLog<S extends RecordSchema>(
   type Fact = Recorded<S> | QuestionFact;
   const path = join(dir, 'journal.jsonl');
   const text = await readLog(path);
-  // What follows the last line end was being written when the power went.
+  // A last line without its end was being written when the power failed.
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
   const facts: Fact[] = whole
     .split('\n')
@@ -53,7 +56,7 @@ async function readLog(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    // Any other error is not taken for an empty log: what is in it would be cut off.
+    // Any other error must not count as an empty log, whose content would be truncated.
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
     throw error;
   }
@@ -81,7 +84,7 @@ function requireQuestion(
   );
 }
 
-/** Throws `config` for a line that is no fact: what was learnt after it cannot be told from what was not. */
+/** Reads one line. Throws `config` for an invalid line: a missing fact would change the meaning of the later ones. */
 function readFact<S extends RecordSchema>(
   line: string,
   { schema, what }: { readonly schema: S; readonly what: string },
@@ -96,7 +99,7 @@ function readFact<S extends RecordSchema>(
   const checked = checkValue(schema, value);
   if (checked.isRight) return checked.value;
   const field = checked.field === '' ? '' : ` (${checked.field})`;
-  throw new HarnessError('config', `${where}: no fact of a ${what}${field}; ${startAfresh}`);
+  throw new HarnessError('config', `${where}: not an entry of a ${what}${field}; ${startAfresh}`);
 }
 
 const startAfresh = 'remove the folder, or name a new one with --out';

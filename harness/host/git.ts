@@ -22,7 +22,7 @@ const guardedEnv = {
   GIT_LITERAL_PATHSPECS: '1',
 };
 
-/** Runs git with no configuration but ours; options and errors as of `runTool`. */
+/** Runs git with only splat's configuration. Options and errors as of `runTool`. */
 export function runGit(args: readonly string[], options: RunOptions): Promise<RunResult> {
   return runTool('git', [...guards, ...args], {
     ...options,

@@ -8,16 +8,16 @@ import { cleanEnv, throwIfAborted } from './process.ts';
 
 export interface LockOptions {
   readonly signal: AbortSignal;
-  /** Called once when somebody else holds the lock and we begin to wait. */
+  /** Called once when another process holds the lock and the wait begins. */
   readonly onWait?: () => void;
-  /** A lock that others may share, and that excludes an exclusive one. Default false. */
+  /** True for a shared lock, which only excludes an exclusive one. Default false. */
   readonly shared?: boolean;
 }
 
 /**
- * Holds a flock(2) on `path` until disposed. The lock lives in the file description of a `flock FILE cat`
- * whose stdin is a pipe of ours, so the kernel releases it when this process dies in any way: no stale lock exists.
- * Waits as long as somebody else holds it; throws `interrupted` when the signal fires first.
+ * Holds a flock(2) on `path` until disposed. The lock belongs to a child `flock FILE cat` whose stdin is a pipe from
+ * this process: when this process dies in any way, the kernel releases the lock, so no stale lock exists. Waits while
+ * another process holds the lock; throws `interrupted` when the signal fires first.
  */
 export async function acquireLock(path: string, options: LockOptions): Promise<AsyncDisposable> {
   return (await tryLock(path, options)) ?? (await waitForLock(path, options));
@@ -38,14 +38,15 @@ function requireHeld(
   throw new HarnessError('infra', `could not lock ${path}`);
 }
 
-/** The lock when nobody holds it right now, else undefined. */
+/** The lock, or undefined when another process holds it. */
 export async function tryLock(
   path: string,
   options: Pick<LockOptions, 'signal' | 'shared'>,
 ): Promise<AsyncDisposable | undefined> {
   try {
     await makeFolder(dirname(path));
-    // As flock(1) will, which cannot tell why it could not. For reading: a lock that is there works on a read-only disk.
+    // Opened as flock(1) will open it, to get the reason when that fails. Read-only: an existing lock file works on a
+    // read-only disk.
     await using _file = await open(path, constants.O_RDONLY | constants.O_CREAT);
   } catch (error) {
     throw explainDiskError(error, path);
@@ -73,7 +74,7 @@ async function holdLock(
   const stopWaiting = (): void => void child.kill('SIGTERM');
   signal.addEventListener('abort', stopWaiting, { once: true });
   child.stdin.on('error', () => undefined);
-  // cat runs once flock has the lock; the byte it echoes is the proof that the lock is ours.
+  // cat runs once flock has the lock; the byte it echoes proves that the lock is held.
   const echoed = new Promise<boolean>((resolve) => child.stdout.once('data', () => resolve(true)));
   child.stdin.write('.');
   const held = await Promise.race([echoed, ended]);

@@ -3,7 +3,10 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HarnessError } from '../errors.ts';
 
-/** The folder of the package, where kernel-configs/, patches/ and guests/ are: the same for the sources and what is compiled. */
+/**
+ * The package's folder with kernel-configs/, patches/ and guests/; the same for the sources and for the compiled
+ * program.
+ */
 export function packageRoot(): string {
   let dir = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(dir, 'kernel-configs'))) {

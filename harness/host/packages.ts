@@ -3,7 +3,7 @@ import { defaultArch } from '../arch.ts';
 import { HarnessError } from '../errors.ts';
 import { findProgram, runTool } from './process.ts';
 
-/** A program the harness runs and the Debian package it comes in. */
+/** A program that the harness runs, with its Debian package. */
 export interface Need {
   /** A program on PATH, or a file. */
   readonly program: string;
@@ -11,7 +11,7 @@ export interface Need {
   readonly why: string;
 }
 
-/** Everything a build, a boot and a stress need on Debian 12. */
+/** Everything that a build, a boot and a workload need on Debian 12. */
 export const needs: readonly Need[] = [
   { program: 'git', debian: 'git', why: 'reads mails and applies patches' },
   { program: 'make', debian: 'make', why: 'builds kernels' },
@@ -35,19 +35,19 @@ export const needs: readonly Need[] = [
   { program: 'mkswap', debian: 'util-linux', why: "makes the guest's swap" },
 ];
 
-/** What only `splat shell` needs. */
+/** Needed only by `splat shell`. */
 export const shellNeeds: readonly Need[] = [
   { program: 'dropbear', debian: 'dropbear-bin', why: 'lets a person into the guest' },
 ];
 
-/** What only a disk of tools needs: tests of IGT. */
+/** Needed only for the disk with IGT's tests. */
 export const toolsNeeds: readonly Need[] = [
   { program: 'mkfs.erofs', debian: 'erofs-utils', why: 'packs the disk of IGT' },
   { program: 'readelf', debian: 'binutils', why: 'finds the libraries of tests' },
   { program: 'dpkg-deb', debian: 'dpkg', why: 'unpacks packages of Debian' },
 ];
 
-/** The Debian packages of whatever is not installed, each once. */
+/** The Debian packages of the missing programs, without duplicates. */
 export async function missingPackages(wanted = needs): Promise<readonly string[]> {
   const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
   const found = await Promise.all(
@@ -70,7 +70,7 @@ async function isFile(path: string): Promise<boolean> {
 export interface InstallOptions {
   readonly needs: readonly Need[];
   readonly signal: AbortSignal;
-  /** True when nobody can be asked: no terminal, or CI=true. */
+  /** True when no question can be asked: no terminal, or CI=true. */
   readonly unattended: boolean;
   /** Asks the person at the terminal; not called when unattended. */
   readonly ask: (question: string) => Promise<boolean>;
@@ -79,8 +79,8 @@ export interface InstallOptions {
 }
 
 /**
- * Installs what is missing: unasked only as root with nobody to ask, else after a yes. Without the rights or without
- * apt it throws `tool` with the line that would do it.
+ * Installs the missing packages: without a question only as root when unattended, else after a yes. Without the rights
+ * or without apt it throws `tool` with the command to run.
  */
 export async function installMissing(options: InstallOptions): Promise<void> {
   const missing = await missingPackages(options.needs);

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 
-/** The fields of /proc/PID/stat that say whose child a process is (proc_pid_stat(5)). */
+/** The fields of /proc/PID/stat (proc_pid_stat(5)) that give the parent of a process. */
 interface ProcessLine {
   readonly pid: number;
   readonly parent: number;
@@ -8,8 +8,8 @@ interface ProcessLine {
 }
 
 /**
- * Sends `name` to every descendant of `pid` whose program is not one of `spared`, children first, as a terminal does on
- * Ctrl-C; `pid` itself gets nothing. One pass: a process forked meanwhile is its parent's to end.
+ * Sends the signal `name` to every descendant of `pid` whose program is not in `spared`, children first, as a terminal
+ * does on Ctrl-C. `pid` itself gets no signal. There is one pass: a process forked meanwhile is left to its parent.
  */
 export async function signalDescendants(
   pid: number,
@@ -22,7 +22,7 @@ export async function signalDescendants(
     try {
       process.kill(found.pid, name);
     } catch {
-      // ESRCH: it ended by itself.
+      // ESRCH: the process has ended.
     }
   }
 }
@@ -46,7 +46,7 @@ async function listProcesses(): Promise<readonly ProcessLine[]> {
   return lines.flatMap(parseStat);
 }
 
-/** `4711 (cc1) S 4710 ...`; the name may itself hold spaces and brackets. */
+/** Reads `4711 (cc1) S 4710 ...`; the name may contain spaces and brackets. */
 function parseStat(line: string): readonly ProcessLine[] {
   const match = /^(\d+) \((.*)\) \S (\d+) /s.exec(line);
   if (match === null) return [];

@@ -6,21 +6,24 @@ import { execa } from 'execa';
 import { HarnessError } from '../errors.ts';
 import { diskFaultIn } from './disk.ts';
 
-/** How a program is run. Everything runs in its own session, so that Ctrl-C reaches the harness alone and it decides. */
+/** How to run a program. Each runs in its own session, so that Ctrl-C reaches only the harness. */
 export interface RunOptions {
   readonly signal: AbortSignal;
   readonly cwd?: string;
-  /** Replaces the environment; PATH, HOME and TMPDIR of the harness and LC_ALL=C.UTF-8 stay unless given. */
+  /**
+   * Variables for the program, besides PATH, HOME, TMPDIR and USER of the harness and LC_ALL=C.UTF-8. The rest of the
+   * environment is not passed on.
+   */
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string | Uint8Array;
   /** Called for every line of stdout and stderr as it appears, without its line end. */
   readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
   readonly timeoutMs?: number;
-  /** An open file descriptor to use as its stdin; it stays open here. */
+  /** An open file descriptor to use as stdin; it stays open in this process. */
   readonly stdinFd?: number;
-  /** Socket pairs the program gets one end of, as descriptors from 3 on; default none. */
+  /** Number of socket pairs of which the program gets one end, as descriptors from 3 on; default 0. */
   readonly channels?: number;
-  /** Exit codes that are not a failure; default only 0. */
+  /** Exit codes that are no failure; default only 0. */
   readonly okCodes?: readonly number[];
 }
 
@@ -31,13 +34,13 @@ export interface RunResult {
   readonly durationMs: number;
 }
 
-/** SIGTERM first; what is still there after this long gets SIGKILL. */
+/** Time between SIGTERM and SIGKILL. */
 const killDelayMs = 5_000;
 /** Output kept for the caller; a program that prints more is ended. */
 const longestLineChars = 65_536;
 const keptOutputBytes = 64 * 1024 * 1024;
 
-/** The environment handed to programs: nothing that changes their language or behaviour behind our back. */
+/** The environment for programs: no variable that would change their language or behaviour. */
 export function cleanEnv(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
   const env: Record<string, string> = { LC_ALL: 'C.UTF-8' };
   for (const name of ['PATH', 'HOME', 'TMPDIR', 'USER']) {
@@ -47,7 +50,7 @@ export function cleanEnv(extra: Readonly<Record<string, string>> = {}): Record<s
   return { ...env, ...extra };
 }
 
-/** The error for an aborted signal; the reason of a timeout or a cause stays attached. */
+/** The error for an aborted signal, with the signal's reason as its cause. */
 function interruptedError(signal: AbortSignal): HarnessError {
   if (signal.reason instanceof HarnessError) return signal.reason;
   return new HarnessError('interrupted', 'interrupted', { cause: signal.reason });
@@ -64,21 +67,21 @@ export interface Child {
   readonly stdin: Writable | null;
   readonly stdout: Readable | null;
   readonly stderr: Readable | null;
-  /** Our ends of `channels`. */
+  /** This process's ends of `channels`. */
   readonly channels: readonly Socket[];
   readonly ended: Promise<ChildEnd>;
 }
 
 export interface ChildEnd extends RunResult {
-  /** The signal that ended it, when one did. */
+  /** The signal that ended the program; undefined when it exited. */
   readonly killedBy: string | undefined;
   readonly timedOut: boolean;
 }
 
 /**
- * Runs a program to its end. Throws HarnessError `tool` with the tail of its stderr when the exit code is not one of
- * `okCodes`, `infra` when it complains about the disk, `tool` when the program is not installed, and `interrupted` when
- * the signal fires; by then its whole process group is gone.
+ * Runs a program to its end. Throws `tool` with the tail of stderr when the exit code is not one of `okCodes`, `infra`
+ * when the program reports a fault of the disk, `tool` when it is not installed, and `interrupted` when the signal
+ * fires; its whole process group is gone by then.
  */
 export async function runTool(
   program: string,
@@ -104,12 +107,12 @@ export async function runTool(
   throw new HarnessError('tool', `${shortCommandLine(program, args)}: ${why}`, { output });
 }
 
-/** Starts a program whose end the caller awaits. Dies with the harness, even by SIGKILL. */
+/** Starts a program; the caller awaits its end. The program dies with the harness, even by SIGKILL. */
 export function startTool(program: string, args: readonly string[], options: RunOptions): Child {
   throwIfAborted(options.signal);
   const startedAt = performance.now();
   const channels = Array.from({ length: options.channels ?? 0 }, (_, at) => 3 + at);
-  // The kernel sends pdeathsig when the thread that forked the child is gone (prctl(2)); Node forks on its main thread.
+  // The kernel sends pdeathsig when the thread that forked the child ends (prctl(2)); Node forks on its main thread.
   const child = execa('setpriv', ['--pdeathsig', 'KILL', '--', program, ...args], {
     reject: false,
     detached: true,
@@ -120,7 +123,8 @@ export function startTool(program: string, args: readonly string[], options: Run
     env: cleanEnv(options.env),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
-    // A `pipe` beyond stderr is a socket pair (child_process.spawn, options.stdio); execa keeps what is read from one.
+    // A `pipe` beyond stderr is a socket pair (child_process.spawn, options.stdio); execa buffers only what it reads
+    // itself.
     stdio: [
       // execa's types know the low descriptors only; node:child_process takes any open one.
       (options.stdinFd as 3 | undefined) ?? (options.input === undefined ? 'ignore' : 'pipe'),
@@ -156,7 +160,7 @@ export function startTool(program: string, args: readonly string[], options: Run
   };
 }
 
-/** Our end of a `pipe` beyond stderr; a closed one when the program could not be started at all. */
+/** This process's end of a `pipe` beyond stderr; a closed socket when the program could not be started. */
 function socketAt(stdio: readonly unknown[], fd: number): Socket {
   const found = stdio[fd];
   return found instanceof Socket ? found : new Socket().destroy();
@@ -179,7 +183,7 @@ function killGroupOnAbort(
   });
 }
 
-/** Signals a whole process group; one that is already gone is not an error. */
+/** Sends a signal to a process group; a group that has ended is no error. */
 export function killGroup(pid: number | undefined, name: NodeJS.Signals): void {
   if (pid === undefined) return;
   try {
@@ -224,23 +228,23 @@ export async function findProgram(
   return undefined;
 }
 
-/** A command as a person would type it, for messages only. */
+/** A command as a person would type it; only for messages. */
 export function commandLine(program: string, args: readonly string[]): string {
   return [program, ...args].map(quoteWord).join(' ');
 }
 
-/** One shell word, quoted when it has to be. For showing, never for running. */
+/** One shell word, quoted when needed. Only for messages, never to run. */
 function quoteWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** The same, short enough for the one line of an error message. */
+/** A command line short enough for an error message. */
 function shortCommandLine(program: string, args: readonly string[]): string {
   const full = commandLine(program, args).replaceAll(/\s+/g, ' ');
   return full.length <= 120 ? full : `${full.slice(0, 117)}...`;
 }
 
-/** The last 40 lines of an output, the part a person reads first. */
+/** The last lines of an output, by default 40. */
 export function tail(output: string, lines = 40): string {
   return output.trimEnd().split('\n').slice(-lines).join('\n');
 }

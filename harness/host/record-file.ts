@@ -4,10 +4,13 @@ import { HarnessError } from '../errors.ts';
 import { checkValue, type Recorded, type RecordSchema } from '../records/schema.ts';
 import { isCode } from './disk.ts';
 
-/** Results of thousands of trials stay below this; what is larger is no record of ours. */
+/** Results of thousands of trials stay below this size. */
 const largestRecordBytes = 256 * 1024 * 1024;
 
-/** A record on disk; undefined when there is no such file. Throws `usage` when it is not JSON or not as its schema says. */
+/**
+ * Reads a record; undefined when there is no such file. Throws `usage` when it is not JSON, does not fit its schema, or
+ * is too large.
+ */
 export async function readRecord<S extends RecordSchema>(
   path: string,
   schema: S,
@@ -17,7 +20,7 @@ export async function readRecord<S extends RecordSchema>(
   return json === undefined ? undefined : requireRecord(json.value, schema, basename(path));
 }
 
-/** The value as its schema says; `file` names it in the `usage` that is thrown otherwise. */
+/** The value when it fits the schema; throws `usage` with the name `file` otherwise. */
 function requireRecord<S extends RecordSchema>(
   value: unknown,
   schema: S,

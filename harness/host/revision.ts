@@ -3,17 +3,20 @@ import { HarnessError } from '../errors.ts';
 import { readIfThere } from './disk.ts';
 import { runGit } from './git.ts';
 
-/** A commit of the user's repository, by content. */
+/** A commit of the user's repository, by object ids. */
 export interface Revision {
   readonly commitId: string;
   readonly treeId: string;
   /** The object folder of the repository, absolute. */
   readonly objects: string;
-  /** Of a shallow clone, the file that lists the commits without parents; absent for a whole repository. */
+  /** In a shallow clone, the file that lists the commits without parents; absent for a complete repository. */
   readonly shallow?: string;
 }
 
-/** The commit `rev` names in the repository at `dir`. Throws `usage` when either is not there; `what` begins the message. */
+/**
+ * The commit `rev` of the repository at `dir`. Throws `usage` when the repository or the commit does not exist; `what`
+ * begins the message.
+ */
 export async function resolveRevision(
   dir: string,
   rev: string,

@@ -13,13 +13,13 @@ import { signalDescendants } from './process-tree.ts';
  */
 export interface Sandbox {
   readonly kind: 'bwrap' | 'unshare' | 'none';
-  /** The user the code runs as; undefined when it is the invoking one. */
+  /** The user id of the confined code; undefined for the invoking user. */
   readonly uid: number | undefined;
-  /** What is not confined, one phrase each; empty when all is. */
+  /** The missing parts of the confinement, one phrase each; empty when it is complete. */
   readonly missing: readonly string[];
 }
 
-/** A folder the confined program sees. `inside` is its path under bwrap; other kinds see it at `host`. */
+/** A folder that the confined program sees: under bwrap at `inside`, else at `host`. */
 export interface Mount {
   readonly host: string;
   readonly inside: string;
@@ -32,16 +32,16 @@ export interface SandboxOptions extends Pick<RunOptions, 'signal' | 'env' | 'onL
 }
 
 export interface SandboxEnd extends ChildEnd {
-  /** User and system time of the program and all it waited for. */
+  /** User and system time of the program and of its descendants. */
   readonly cpuSeconds: number;
-  /** False when it had to be killed on an abort: files it was writing may be cut short. */
+  /** False when an abort had to kill the program: files that it was writing may be incomplete. */
   readonly graceful: boolean;
 }
 
-/** The user builds run as when splat runs as root: `nobody` (Debian policy, 9.2.2). */
+/** The user of builds when splat runs as root: `nobody` (Debian policy, 9.2.2). */
 const nobodyUid = 65_534;
 const probeTimeoutMs = 10_000;
-/** How long an aborted program may clean up. */
+/** Time that an aborted program has to clean up. */
 const graceMs = 5_000;
 
 /** The path of a mount as the confined program sees it. */
@@ -49,7 +49,7 @@ export function pathInside(sandbox: Sandbox, mount: Mount): string {
   return sandbox.kind === 'bwrap' ? mount.inside : mount.host;
 }
 
-/** The strongest confinement that works on this host, found by running `true` in each. */
+/** Finds the strongest confinement that works on this host by running `true` in each. */
 export async function openSandbox(signal: AbortSignal): Promise<Sandbox> {
   const root = process.getuid?.() === 0;
   const asNobody: Sandbox = { kind: 'bwrap', uid: nobodyUid, missing: [] };
@@ -77,7 +77,7 @@ export async function openSandbox(signal: AbortSignal): Promise<Sandbox> {
   };
 }
 
-/** One line for `splat doctor` and the run's report. */
+/** The confinement in one line, for `splat doctor` and the run's report. */
 export function describeSandbox(sandbox: Sandbox): string {
   const user = sandbox.uid === undefined ? '' : ` as user ${sandbox.uid}`;
   const kinds = {
@@ -90,8 +90,8 @@ export function describeSandbox(sandbox: Sandbox): string {
 }
 
 /**
- * Runs a program confined, to its end. On abort it is asked by SIGTERM and waited for before its sandbox is taken away,
- * so that make(1) can delete what is half written. Never throws for the program's own failure.
+ * Runs a program confined, to its end. On an abort the program gets SIGTERM and its end is awaited before the sandbox
+ * is closed, so that make(1) can delete unfinished files. The program's own failure is not thrown.
  */
 export async function runSandboxed(
   sandbox: Sandbox,
@@ -142,11 +142,14 @@ function stopGently(
   };
 }
 
-/** Runs "$@" and tells its CPU time; it survives the SIGTERM of an abort to do so, and exec resets the trap. */
+/**
+ * Runs "$@" and prints its CPU time. The shell survives the SIGTERM of an abort to do so; exec resets the trap for the
+ * program.
+ */
 const timesScript = 'trap : TERM; "$@"; status=$?; times >&2; exit $status';
 const timesLine = /^(\d+)m([\d.]+)s (\d+)m([\d.]+)s$/;
 
-/** The second line of times(1p), the children's: `16m54.120000s 2m3.500000s`. */
+/** CPU seconds from the second line of times(1p), the children's: `16m54.120000s 2m3.500000s`. */
 function parseTimes(stderr: string): number {
   const match = timesLine.exec(stderr.trimEnd().split('\n').at(-1) ?? '');
   if (match === null) return 0;
@@ -191,14 +194,14 @@ async function wrapCommand(
   }
 }
 
-/** bwrap makes the mounts as root, since a cache under /root is closed to others; the user changes after them. */
+/** bwrap makes the mounts as root, because a cache under /root is closed to others. The user changes afterwards. */
 function dropUser(sandbox: Sandbox): readonly string[] {
   if (sandbox.uid === undefined) return [];
   const ids = [`--reuid=${sandbox.uid}`, `--regid=${sandbox.uid}`, '--clear-groups'];
   return ['setpriv', ...ids, '--bounding-set=-all', '--inh-caps=-all', '--no-new-privs', '--'];
 }
 
-/** Modes are given because bwrap's own are 0700 and its maker is not the user inside. */
+/** The modes are explicit because bwrap's default is 0700 and the user inside is not their creator. */
 const ownFolders =
   '--proc /proc --dev /dev --perms 1777 --tmpfs /tmp --perms 0755 --dir /splat --perms 0755 --dir /etc'.split(
     ' ',
@@ -228,7 +231,9 @@ async function bwrapArgs(sandbox: Sandbox, options: SandboxOptions): Promise<rea
   ];
 }
 
-/** What a compiler needs of the host, read-only; on a merged-/usr system /bin and friends are links (UsrMerge). */
+/**
+ * The host's folders that a compiler needs, read-only. On a merged-/usr system /bin and its like are links (UsrMerge).
+ */
 async function systemFolders(): Promise<readonly string[]> {
   const links = await Promise.all(
     ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'].map(async (path) => {

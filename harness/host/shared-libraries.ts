@@ -4,17 +4,17 @@ import { HarnessError } from '../errors.ts';
 import { readIfThere } from './disk.ts';
 import { runTool } from './process.ts';
 
-/** What a program needs of a dynamic linker (ld.so(8)). */
+/** A file with the libraries that the dynamic linker must load for it (ld.so(8)). */
 export interface Linked {
   readonly file: string;
-  /** Names of shared libraries, as in DT_NEEDED; empty for what is linked static or is no program. */
+  /** Names of shared libraries, as in DT_NEEDED; empty for a static program and for a file that is no program. */
   readonly needed: readonly string[];
 }
 
-/** Names of a command line are at most some 100 KiB in all. */
+/** Limit of files in one command line, some 100 KiB of names. */
 const filesAtOnce = 200;
 
-/** What each of the files needs, of readelf(1); files that are no ELF need nothing. */
+/** The libraries of each file, from readelf(1). A file that is not ELF needs none. */
 async function readLinked(
   files: readonly string[],
   signal: AbortSignal,
@@ -38,8 +38,8 @@ async function readLinked(
 }
 
 /**
- * Paths of the shared libraries that programs need, and those need, by their names. `folders` are searched in their order.
- * Throws `tool` for a library that is in none, with the name of one program that needs it.
+ * By name: the paths of the shared libraries that the programs need, directly or through other libraries. `folders` are
+ * searched in order. Throws `tool` for a library that no folder has, with a program that needs it.
  */
 export async function collectLibraries(
   programs: readonly string[],

@@ -6,21 +6,24 @@ import { explainDiskError, makeFolder, readIfThere } from './disk.ts';
 import { acquireLock, type LockOptions, tryLock } from './lock.ts';
 import { runTool } from './process.ts';
 
-/** One thing of the cache that can be removed by itself: an entry of the store, a workspace, a compiler's cache, or apt's lists. */
+/**
+ * A part of the cache that can be removed by itself: an entry of the store, a workspace, a compiler cache, or apt's
+ * lists.
+ */
 export interface StoreItem {
   /** `kernel`, `source`, `workspace`: the folder of the cache it is in. */
   readonly kind: string;
   readonly key: string;
   readonly dir: string;
-  /** On the disk. What a workspace shares with its source by hard links is counted with the source. */
+  /** Size on disk. Files that a workspace shares with its source by hard links count with the source. */
   readonly bytes: number;
-  /** When somebody last found it of use, in milliseconds since 1970. */
+  /** Time of the last use, in milliseconds since 1970. */
   readonly usedAtMs: number;
 }
 
 /**
- * Says that this process uses the cache, until disposed or dead: an flock(2) that all users share. Who removes things
- * takes it exclusively, so nothing is ever removed under a user's feet, and no user can begin in the middle.
+ * Marks the cache as used by this process until disposed, with a shared flock(2). Removal takes the lock exclusively,
+ * so nothing in use is removed and no use begins during a removal.
  */
 export async function useStore(root: string, options: LockOptions): Promise<AsyncDisposable> {
   await requireRoot(root);
@@ -31,7 +34,7 @@ export async function useStore(root: string, options: LockOptions): Promise<Asyn
   }
 }
 
-/** The cache for oneself, or undefined while anybody uses it. */
+/** Takes the cache exclusively; undefined while any process uses it. */
 export async function claimStore(
   root: string,
   signal: AbortSignal,
@@ -43,7 +46,7 @@ function useLock(root: string): string {
   return join(cacheFolder(root, 'locks'), 'in-use');
 }
 
-/** Everything in the cache, least recently used first. Throws `infra` when it is no folder. */
+/** All items of the cache, least recently used first. Throws `infra` when the cache is no folder. */
 export async function listStore(root: string, signal: AbortSignal): Promise<readonly StoreItem[]> {
   await requireRoot(root);
   const found: Omit<StoreItem, 'bytes'>[] = [];
@@ -69,21 +72,21 @@ export async function listStore(root: string, signal: AbortSignal): Promise<read
     .toSorted((a, b) => a.usedAtMs - b.usedAtMs);
 }
 
-/** One that is not there is empty. */
+/** Accepts a missing cache as an empty one. */
 async function requireRoot(root: string): Promise<void> {
   const found = await readIfThere(stat(root));
   if (found === undefined || found.isDirectory()) return;
-  throw new HarnessError('infra', `the cache ${root} is no folder; SPLAT_CACHE names another`);
+  throw new HarnessError('infra', `the cache ${root} is not a folder; set SPLAT_CACHE to a folder`);
 }
 
-/** du(1) counts a file once however many of the folders link to it, and half a million of them in seconds. */
+/** Sizes from du(1), which counts a file once however many folders link to it, and half a million files in seconds. */
 async function diskUse(
   dirs: readonly string[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, number>> {
   if (dirs.length === 0) return new Map();
   const flags = ['--summarize', '--null', '--block-size=1', '--'];
-  // 1: something went away while it was counted.
+  // Exit code 1: a file disappeared while du counted.
   const { stdout } = await runTool('du', [...flags, ...dirs], { signal, okCodes: [0, 1] });
   return new Map(
     stdout.split('\0').flatMap((row) => {
@@ -93,7 +96,10 @@ async function diskUse(
   );
 }
 
-/** Which items go by age, and which further ones, least recently used first, so that the rest fits into `maxBytes`. */
+/**
+ * The items to remove: those older than the limit, and then the least recently used until the rest fits into
+ * `maxBytes`.
+ */
 export function choosePrunable(
   items: readonly StoreItem[],
   limits: { readonly olderThanMs?: number; readonly maxBytes?: number; readonly nowMs: number },
@@ -109,14 +115,14 @@ export function choosePrunable(
     });
 }
 
-/** Removes the items, and what killed makers and removers left; only with the store claimed. */
+/** Removes the items and the drafts of killed processes. Only with the store claimed. */
 export async function removeItems(root: string, items: readonly StoreItem[]): Promise<void> {
   const drafts = cacheFolder(root, 'drafts');
   try {
     await rm(drafts, { recursive: true, force: true });
     await makeFolder(drafts);
     for (const { kind, key, dir } of items) {
-      // Renamed first: killed half-way, it leaves no half of an entry where entries are.
+      // Renamed first: a kill half-way then leaves no incomplete entry.
       const grave = join(drafts, `${kind}-${key}.removed`);
       await rename(dir, grave);
       await rm(grave, { recursive: true, force: true, maxRetries: 3 });

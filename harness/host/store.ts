@@ -9,7 +9,7 @@ import { cacheFolder } from './cache-folders.ts';
 import { explainDiskError, makeFolder, readIfThere } from './disk.ts';
 import { acquireLock } from './lock.ts';
 
-/** What the store keeps. Each kind is a folder of the cache; each entry a folder in it, named by its key. */
+/** The kinds of entries. Each kind is a folder of the cache, with one folder for each entry, named by its key. */
 export type EntryKind = 'source' | 'kernel' | 'guest' | 'checkpoint' | 'tool';
 
 /** A complete, verified entry. */
@@ -17,21 +17,21 @@ export interface Entry {
   readonly kind: EntryKind;
   readonly key: string;
   readonly dir: string;
-  /** What the maker of the entry wanted to be remembered; its shape is the maker's. */
+  /** The data that the creator of the entry stored with it, in the creator's own shape. */
   readonly meta: unknown;
 }
 
 export interface EntryRequest {
   readonly kind: EntryKind;
-  /** Lower-case hex or words joined by `-`, `.` and `_`: becomes a folder name. */
+  /** Hex digits or words joined by `-`, `.` and `_`; the name of the entry's folder. */
   readonly key: string;
   readonly signal: AbortSignal;
   readonly onWait?: () => void;
-  /** Called when an entry was there but its bytes were not what was stored; it is then made again. */
+  /** Called when the bytes of an entry differ from those stored; the entry is then made again. */
   readonly onCorrupt?: (message: string) => void;
-  /** Fills the empty folder `dir` and returns the entry's meta. A throw leaves nothing behind. */
+  /** Fills the empty folder `dir` and returns the entry's meta. When it throws, nothing is left behind. */
   readonly make: (dir: string) => Promise<unknown>;
-  /** False for entries of many thousand files, which carry no digests of their content. Default true. */
+  /** False for entries of many thousand files, whose content has no digests. Default true. */
   readonly digests?: boolean;
 }
 
@@ -42,7 +42,7 @@ interface Manifest {
 }
 
 const manifestName = 'entry.json';
-/** Larger files are checked by size alone: reading a vmlinux of half a gigabyte would cost more than it proves. */
+/** Larger files are checked only by size: reading a vmlinux of half a gigabyte takes too long. */
 const hashedFileBytes = 160 * 1024 * 1024;
 
 /** The cache root: $SPLAT_CACHE, else $XDG_CACHE_HOME/splat, else ~/.cache/splat. */
@@ -51,7 +51,7 @@ export function cacheRoot(env: NodeJS.ProcessEnv = process.env): string {
   return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'splat');
 }
 
-/** The entry when it is there and its bytes are as they were stored, else made anew; two callers make it once. */
+/** Returns the entry when its bytes are as stored, else makes it. Two callers make it only once. */
 export async function ensureEntry(root: string, request: EntryRequest): Promise<Entry> {
   const found = await findEntry(root, request.kind, request.key);
   if (found.entry !== undefined) return found.entry;
@@ -59,20 +59,20 @@ export async function ensureEntry(root: string, request: EntryRequest): Promise<
     join(cacheFolder(root, 'locks'), `${request.kind}-${request.key}`),
     request,
   );
-  // Somebody else may have made it while we waited.
+  // Another process may have made it during the wait.
   const again = await findEntry(root, request.kind, request.key);
   if (again.entry !== undefined) return again.entry;
   if (again.corrupt !== undefined) {
     request.onCorrupt?.(again.corrupt);
     await removeEntry(root, request.kind, request.key);
   }
-  // Awaited here: a returned promise is settled only after the lock is given back.
+  // Awaited here: a returned promise would be settled after the lock is released.
   return await makeEntry(root, request);
 }
 
 async function makeEntry(root: string, request: EntryRequest): Promise<Entry> {
   const finalDir = entryDir(root, request.kind, request.key);
-  // One name per key: what a killed maker left behind is removed by the next one, under the same lock.
+  // One name for each key: the next maker removes the draft of a killed one, under the same lock.
   const draftDir = join(cacheFolder(root, 'drafts'), `${request.kind}-${request.key}`);
   await removeTree(draftDir);
   try {
@@ -90,7 +90,10 @@ async function makeEntry(root: string, request: EntryRequest): Promise<Entry> {
   }
 }
 
-/** Looks without making: the entry, or why what is there cannot be used, or nothing. */
+/**
+ * Looks for an entry without making it. Returns the entry, or the reason why it cannot be used, or neither when it is
+ * absent.
+ */
 export async function findEntry(
   root: string,
   kind: EntryKind,
@@ -110,7 +113,7 @@ export async function findEntry(
     if (problem !== undefined) return { corrupt: `cache entry ${dir}: ${name} ${problem}` };
   }
   const now = new Date();
-  // The age that `splat cache prune` goes by is the age of the last use.
+  // `splat cache prune` goes by the time of the last use.
   await utimes(join(dir, manifestName), now, now).catch(() => undefined);
   return { entry: { kind, key, dir, meta: manifest.meta } };
 }
@@ -123,7 +126,7 @@ async function checkFile(path: string, bytes: number, sha256: string): Promise<s
   return undefined;
 }
 
-/** Removes an entry so that no half of it is ever seen. */
+/** Removes an entry so that an incomplete entry is never visible. */
 async function removeEntry(root: string, kind: EntryKind, key: string): Promise<void> {
   const grave = join(cacheFolder(root, 'drafts'), `${kind}-${key}.removed`);
   await removeTree(grave);
@@ -132,7 +135,7 @@ async function removeEntry(root: string, kind: EntryKind, key: string): Promise<
   await removeTree(grave);
 }
 
-/** Where an entry lives; the key must be a plain file name. */
+/** The folder of an entry. The key must be a plain file name. */
 export function entryDir(root: string, kind: EntryKind, key: string): string {
   if (!/^[a-z0-9][a-z0-9._-]*$/i.test(key)) {
     throw new HarnessError('internal', `not a store key: ${JSON.stringify(key)}`);

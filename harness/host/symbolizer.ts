@@ -11,25 +11,31 @@ export interface SourcePlace {
   readonly location: string;
 }
 
-/** What a stack trace says of a frame: the printed numbers are bytes. */
+/** A frame as a stack trace prints it. Offset and size are in bytes. */
 export interface FrameQuery {
   readonly symbol: string;
   readonly offset: number;
-  /** Tells symbols of one name apart, and images of another build. */
+  /** Distinguishes symbols of one name, and images of another build. */
   readonly size: number;
   readonly module?: string;
-  /** True for a return address, which points behind the call. */
+  /** True for a return address, which points after the call. */
   readonly isReturn: boolean;
 }
 
 export interface Symbolizer extends AsyncDisposable {
-  /** `6.1.192-splat`, from the image's linux_banner. */
+  /** The release from the image's linux_banner: `6.1.192-splat`. */
   readonly release: string;
-  /** Hexadecimal GNU build id; the empty string when the image has none. */
+  /** The GNU build id in hex; empty when the image has none. */
   readonly buildId: string;
-  /** Innermost first; all but the last are inlined into the next. Empty when the image does not know the frame. */
+  /**
+   * The places of a frame, innermost first; all but the last are inlined into the next. Empty when the image does not
+   * have the frame.
+   */
   locate(query: FrameQuery): Promise<readonly SourcePlace[]>;
-  /** Whether the image has a function of this name, and of this size; undefined when it has none, or its size is unknown. */
+  /**
+   * True when a function of this name has this size, false when none has; undefined when the image has no such function
+   * or its size is unknown.
+   */
   hasSize(query: FrameQuery): Promise<boolean | undefined>;
 }
 
@@ -39,7 +45,7 @@ interface SymbolTable {
 
 interface SymbolRange {
   readonly address: bigint;
-  /** Up to the next symbol, as kallsyms counts. */
+  /** Bytes up to the next symbol, as kallsyms counts. */
   readonly size: number;
 }
 
@@ -74,7 +80,10 @@ async function readLinked(path: string, signal: AbortSignal): Promise<SymbolRow[
   });
 }
 
-/** The symbols of a module's `.text`. In a relocatable file the addresses of every section begin at 0: the others are left out. */
+/**
+ * The symbols of a module's `.text`. In a relocatable file every section begins at address 0, so symbols of other
+ * sections are left out.
+ */
 async function readRelocatable(path: string, signal: AbortSignal): Promise<SymbolRow[]> {
   const { stdout } = await runTool('objdump', ['--syms', '--', path], { signal });
   const rows = stdout.split('\n').flatMap((line): SymbolRow[] => {
@@ -101,14 +110,17 @@ async function readSymbols(
   return { byName };
 }
 
-/** Reads `0xADDRESS`, then pairs of `function` and `path:line`, up to the echo of the sentinel address 0. */
+/**
+ * Opens an object file. For each address its process prints `0xADDRESS`, then pairs of `function` and `path:line`, up
+ * to the echo of the sentinel address 0.
+ */
 async function openObject(
   path: string,
   isModule: boolean,
   signal: AbortSignal,
 ): Promise<ObjectFile> {
   const symbols = await readSymbols(path, isModule, signal);
-  // llvm-symbolizer is ten times faster on a big image, but has no sections of relocatable modules.
+  // llvm-symbolizer is ten times faster on a big image, but does not support sections of relocatable modules.
   const llvm = isModule ? undefined : await findProgram('llvm-symbolizer');
   const style = llvm
     ? ['--output-style=GNU', '--functions=linkage', '--inlines', '--addresses']
@@ -179,7 +191,7 @@ async function readIdentity(
   return { release, buildId };
 }
 
-/** Finds `NAME.ko` below a directory; the kernel writes `-` and `_` alike. */
+/** Finds `NAME.ko` below a directory; `-` and `_` count as equal, as in the kernel. */
 async function findModule(root: string, module: string): Promise<string | undefined> {
   const wanted = `${module.replaceAll('-', '_')}.ko`;
   const entries = await readdir(root, { recursive: true });
@@ -188,8 +200,8 @@ async function findModule(root: string, module: string): Promise<string | undefi
 }
 
 /**
- * Opens a kernel image; modules are looked for below its directory when a frame names one. Throws `usage` for a file that is
- * no kernel image, `tool` when binutils are missing.
+ * Opens a kernel image. Modules are searched below its directory when a frame names one. Throws `usage` for a file that
+ * is no kernel image, `tool` when binutils are missing.
  */
 export async function openSymbolizer(
   image: string,
@@ -241,7 +253,7 @@ export async function openSymbolizer(
   };
 }
 
-/** The directory the kernel was built in: start_kernel() is in its init/main.c. */
+/** The directory of the kernel's build: start_kernel() is in its init/main.c. */
 async function sourcePrefix(kernel: ObjectFile, source: string | undefined): Promise<string> {
   if (source !== undefined) return source.endsWith('/') ? source : `${source}/`;
   const [start] = kernel.symbols.byName.get('start_kernel') ?? [];

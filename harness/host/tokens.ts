@@ -5,29 +5,29 @@ import { makeFolder, readIfThere } from './disk.ts';
 import { runTool } from './process.ts';
 
 /**
- * Tokens that all processes of a user share: files, each held by an flock(2). The lock belongs to an open file of this
- * process, so the kernel gives it back when the process dies in any way. A token's file names its last holder.
+ * Tokens shared by all processes of a user: files, each held by an flock(2). The lock belongs to an open file of this
+ * process, so the kernel releases it when the process dies in any way. The file of a held token names its holder.
  */
 export interface TokenPool {
   /** The folder of the files. */
   readonly dir: string;
-  /** The beginning of their names, as `memory`. */
+  /** The prefix of the files' names, as `memory`. */
   readonly name: string;
   readonly count: number;
 }
 
 export interface TokenOptions {
-  /** Who holds it, for those who wait: one line. */
+  /** The holder in one line, for processes that wait. */
   readonly holder: string;
   readonly signal: AbortSignal;
 }
 
-/** Tokens that are held until they are given back, or this process dies. */
+/** Tokens held until they are given back or this process dies. */
 export interface Token {
   readonly giveBack: () => Promise<void>;
 }
 
-/** One token that nobody holds, or undefined. Throws what open(2) and flock(1) say. */
+/** Takes a free token; undefined when none is free. Throws the errors of open(2) and flock(1). */
 export async function tryToken(pool: TokenPool, options: TokenOptions): Promise<Token | undefined> {
   await makeFolder(pool.dir);
   for (let index = 0; index < pool.count; index += 1) {
@@ -37,7 +37,7 @@ export async function tryToken(pool: TokenPool, options: TokenOptions): Promise<
   return undefined;
 }
 
-/** As many tokens, or none of them. */
+/** Takes `wanted` tokens, or undefined when fewer are free. */
 export async function tryTokens(
   pool: TokenPool,
   wanted: number,
@@ -62,7 +62,7 @@ export async function tryTokens(
   return undefined;
 }
 
-/** Who holds tokens of a pool, as far as its files tell; empty when none says so. */
+/** The holders of a pool's tokens, as named in its files. */
 export async function holdersOf(pool: TokenPool): Promise<readonly string[]> {
   const holders = new Set<string>();
   for (let index = 0; index < pool.count; index += 1) {
@@ -72,7 +72,7 @@ export async function holdersOf(pool: TokenPool): Promise<readonly string[]> {
   return [...holders];
 }
 
-/** Tokens this process holds: a lock of our own would not keep us out. */
+/** Tokens that this process holds; its own lock would not exclude it. */
 const ours = new Set<string>();
 
 async function tryFile(path: string, { holder, signal }: TokenOptions): Promise<Token | undefined> {
@@ -82,7 +82,7 @@ async function tryFile(path: string, { holder, signal }: TokenOptions): Promise<
   let isHeld = false;
   try {
     file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-    // flock(1) locks the open file that it is given, and what it locked stays locked when it is gone.
+    // flock(1) locks the open file that it is given; the lock stays when flock has ended.
     const flags = ['--exclusive', '--nonblock', '--conflict-exit-code', '75', '0'];
     const end = await runTool('flock', flags, { signal, stdinFd: file.fd, okCodes: [0, 75] });
     isHeld = end.exitCode === 0;

@@ -4,7 +4,7 @@ import { Parser, type ReadEntry } from 'tar';
 import { HarnessError } from '../errors.ts';
 import { cleanEnv, throwIfAborted } from './process.ts';
 
-/** Magic numbers of compressed files, in hexadecimal, and the program that undoes each. */
+/** Magic numbers of compressed files in hex, with the program that decompresses each. */
 export const compressions = [
   { magic: 'fd377a585a00', program: 'xz' },
   { magic: '28b52ffd', program: 'zstd' },
@@ -12,21 +12,22 @@ export const compressions = [
 ] as const;
 export const gzipMagic = '1f8b';
 
-/** What comes out of a file, and how much at most. */
+/** The limits and the name of a file to decompress. */
 export interface UnpackOptions {
-  /** As a person names the file. */
+  /** The name of the file for messages. */
   readonly name: string;
-  /** More than this is no input, but a bomb. */
+  /** A larger result is a decompression bomb. */
   readonly limitBytes: number;
   readonly signal: AbortSignal;
 }
 
-/** Compressions one over the other; nobody means more. */
+/** Limit of nested compressions. */
 const deepest = 3;
 
 /**
- * The bytes of a file that may be compressed with gzip, xz, bzip2 or zstd, told by its first bytes. Throws `usage` for a
- * file that is cut off or damaged, or that holds more than the limit, and `tool` when the program is not installed.
+ * Decompresses gzip, xz, bzip2 and zstd, recognised by the first bytes; other bytes are returned unchanged. Throws
+ * `usage` for an incomplete or damaged file and for one that holds more than the limit, `tool` when the program is not
+ * installed.
  */
 export async function decompress(bytes: Buffer, options: UnpackOptions): Promise<Buffer> {
   let plain = bytes;
@@ -57,7 +58,7 @@ async function runDecompressor(
   { name, limitBytes, signal }: UnpackOptions,
 ): Promise<Buffer> {
   throwIfAborted(signal);
-  // What execa keeps it also quotes in its errors: of a bomb that is more than a string can be.
+  // execa would quote its buffered output in errors; that of a bomb is longer than a string can be.
   const child = execa(program, ['--decompress', '--stdout'], {
     input,
     buffer: false,
@@ -95,22 +96,22 @@ function tooLarge(name: string, limitBytes: number): HarnessError {
 
 /** A regular file of an archive. */
 export interface Member {
-  /** As the archive has it, without a leading `./`. */
+  /** The path in the archive, without a leading `./`. */
   readonly path: string;
   readonly bytes: Buffer;
 }
 
-/** More than any queue of patches has. */
+/** Limit of files; no queue of patches has more. */
 const mostMembers = 50_000;
 
-/** True for what tar(1) wrote: POSIX and GNU archives have a magic word in their first header. */
+/** True for a tar archive: POSIX and GNU archives have a magic word in the first header. */
 export function isTar(bytes: Buffer): boolean {
   return bytes.length >= 512 && bytes.toString('latin1', 257, 262) === 'ustar';
 }
 
 /**
- * The regular files of a tar archive, in its order; links and devices are passed over, and nothing is written to any disk.
- * Throws `usage` for a damaged archive and for one with too many files.
+ * The regular files of a tar archive, in its order. Links and devices are skipped and nothing is written to disk.
+ * Throws `usage` for a damaged archive and for too many files.
  */
 export function readTar(bytes: Buffer, name: string): readonly Member[] {
   const members: Member[] = [];

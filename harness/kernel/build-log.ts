@@ -1,5 +1,5 @@
 import type { Diagnostic } from '../records/build.ts';
-/** What make(1) and the compiler say, read line by line. Pure. */
+/** Reads the output of make(1) and the compiler line by line. Pure. */
 
 /** `  CC      mm/mmap.o`, `  AS [M]  lib/x.o`: a file of the kernel was compiled. Host tools have absolute paths. */
 export function isObjectLine(line: string): boolean {
@@ -14,10 +14,10 @@ const linker =
 const linkerIn =
   /^(?:\S*ld(?:\.bfd)?: )?(?:\/splat\/src\/)?([^\s:]+):\(\.[^)]*\): (undefined reference to .+)$/;
 const modpost = /^(ERROR|WARNING): (modpost: .+)$/;
-/** `make[2]: *** [scripts/Makefile.build:250: mm/mmap.o] Error 1`: what is left when no tool said why. */
+/** `make[2]: *** [scripts/Makefile.build:250: mm/mmap.o] Error 1`: the reason when no tool printed one. */
 const makeStop = /^make(?:\[\d+\])?: \*\*\* (.+)$/;
 
-/** The complaint on one line of the build's output, or undefined. */
+/** The diagnostic on one line of the build's output, or undefined. */
 export function parseDiagnostic(line: string): Diagnostic | undefined {
   const compiled = located.exec(line) ?? assembler.exec(line);
   if (compiled !== null) {
@@ -41,19 +41,19 @@ export function parseDiagnostic(line: string): Diagnostic | undefined {
   };
 }
 
-/** Why a build failed, as one line: the first error, else what make stopped at. */
+/** The reason of a failed build in one line: the first error, else the target at which make stopped. */
 export function explainBuildFailure(lines: readonly string[]): string {
   for (const line of lines) {
     const found = parseDiagnostic(line);
     if (found?.severity === 'error') return `${found.place}: ${found.text}`;
   }
   const stop = lines.map((line) => makeStop.exec(line)?.[1]).find((text) => text !== undefined);
-  return stop ?? 'make failed without a word';
+  return stop ?? 'make failed without an error message';
 }
 
-/** The host's fault that a build log names, or undefined. A claim: the log is the patches' as much as the tools'. */
+/** The host's fault that a build log names, or undefined. It is a claim: a patch can print any line. */
 export function hostFault(lines: readonly string[]): 'disk' | 'memory' | undefined {
-  // The assembler puts it in quotes, and what comes before it has as many forms as there are tools.
+  // The assembler puts the text in quotes, and each tool has another prefix.
   if (lines.some((line) => /No space left on device|Disk quota exceeded/.test(line))) {
     return 'disk';
   }

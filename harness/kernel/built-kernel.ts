@@ -17,7 +17,7 @@ export interface BuiltKernel {
   readonly id: string;
   readonly dir: string;
   readonly arch: Architecture;
-  /** What QEMU's -kernel takes. */
+  /** The file for QEMU's -kernel. */
   readonly image: string;
   /** With DWARF; its source paths begin with /splat/src/. */
   readonly vmlinux: string;
@@ -28,23 +28,26 @@ export interface BuiltKernel {
   /** `uname -r`: `6.1.192`. */
   readonly release: string;
   readonly version: KernelVersion;
-  /** SHA-256 of the image: equal for kernels a guest cannot tell apart. */
+  /** SHA-256 of the image. Kernels with equal images are the same to a guest. */
   readonly imageDigest: string;
   readonly facts: BuildFacts;
   readonly fromCache: boolean;
 }
 
-/** What making it took, as measured when it was made. */
+/** Facts about the build, measured when the kernel was built. */
 export interface BuildFacts {
   readonly sourceName: string;
   readonly compiler: string;
   readonly sandbox: Sandbox['kind'];
   readonly ccache: boolean;
-  /** Optional series that are not in it. */
+  /** Optional series that were left out. */
   readonly leftOut: readonly LeftOut[];
-  /** What this tree's Kconfig did not keep; with demands among it only who asked to record them gets the kernel. */
+  /**
+   * The config lines that this tree's Kconfig dropped. When demands are among them, only a request with `onDropped:
+   * 'record'` gets the kernel.
+   */
   readonly dropped: DroppedLines;
-  /** Object files compiled, those from ccache included; an incremental build compiles few. */
+  /** Number of compiled objects, those from ccache included; an incremental build compiles few. */
   readonly objects: number;
   readonly cpuSeconds: number;
   readonly durationMs: number;
@@ -57,7 +60,7 @@ interface KernelMeta extends BuildFacts {
   readonly imageDigest: string;
 }
 
-/** Entry name to the path below obj/, besides the image. */
+/** By name in the entry: the path below obj/. The image is added by its architecture. */
 const keptFiles: Readonly<Record<string, string>> = {
   vmlinux: 'vmlinux',
   'System.map': 'System.map',
@@ -65,7 +68,7 @@ const keptFiles: Readonly<Record<string, string>> = {
 };
 const releaseFile = 'include/config/kernel.release';
 
-/** The kernel of a key when the store has it. */
+/** The kernel with this key; undefined when the store does not have it. */
 export async function findKernel(
   cacheRoot: string,
   key: string,
@@ -75,7 +78,7 @@ export async function findKernel(
   return entry === undefined ? undefined : readKernel(arch, entry, true);
 }
 
-/** What a list says of a kernel in the store; undefined when its folder does not tell. Nothing of it is verified. */
+/** Release and source of a stored kernel, for a list; undefined when its folder does not have them. Not verified. */
 export async function describeStored(
   dir: string,
 ): Promise<{ readonly release: string; readonly source: string } | undefined> {
@@ -86,7 +89,7 @@ export async function describeStored(
     const { release, sourceName: source } = meta;
     if (typeof release === 'string' && typeof source === 'string') return { release, source };
   } catch {
-    // Removed meanwhile, or damaged: the store itself says so when it is asked for.
+    // Removed meanwhile, or damaged; findKernel() reports the latter.
   }
   return undefined;
 }
@@ -102,7 +105,7 @@ export interface KernelToStore {
   readonly signal: AbortSignal;
 }
 
-/** Copies what make left in obj/ into the store, or says which file is not there. */
+/** Copies the results of make in obj/ into the store, or names the first missing file. */
 export async function storeKernel(
   request: KernelToStore,
 ): Promise<BuiltKernel | { readonly missing: string }> {
@@ -134,7 +137,7 @@ export async function storeKernel(
 
 function readKernel(arch: Architecture, entry: Entry, fromCache: boolean): BuiltKernel {
   const { release, version, imageDigest, ...known } = entry.meta as KernelMeta;
-  // Entries of earlier versions hold only kernels that dropped nothing.
+  // Entries of earlier versions hold only kernels without dropped lines.
   const facts = { ...known, dropped: known.dropped ?? nothingDropped };
   const inEntry = (name: string): string => join(entry.dir, name);
   return {

@@ -12,7 +12,7 @@ import { compareVersions, type KernelVersion } from './source.ts';
 
 export interface Compiled {
   readonly verdict: Untestable | undefined;
-  /** Object files compiled, those from ccache included. */
+  /** Number of compiled objects, those from ccache included. */
   readonly objects: number;
   readonly warnings: readonly Diagnostic[];
   readonly cpuSeconds: number;
@@ -21,23 +21,23 @@ export interface Compiled {
 
 export interface CompileOptions {
   readonly emit: Emit;
-  /** How many objects there are to compile, when that is known. */
+  /** Expected number of objects, when it is known. */
   readonly total: number | undefined;
 }
 
-/** A full file system has less than this left. */
+/** A file system with less free space counts as full. */
 const fullDiskBytes = 512 * 1024 * 1024;
 
 /**
- * Makes the image and vmlinux, with an event per object. A compiler's error is a verdict; a full disk or a compiler killed for
- * want of memory is the host's and thrown as `infra`.
+ * Compiles the image and vmlinux, with an event for each object. A compiler's error is a verdict. A full disk, or a
+ * compiler killed for lack of memory, is the host's fault and thrown as `infra`.
  */
 export async function compileKernel(setup: MakeSetup, options: CompileOptions): Promise<Compiled> {
   const { emit, total } = options;
   let objects = 0;
   const lines: string[] = [];
   const progress = (): void => {
-    // More objects than foretold: then nobody knows.
+    // With more objects than expected the total is unknown.
     const known = total !== undefined && objects <= total ? total : undefined;
     const ofTotal = known === undefined ? {} : { total: known };
     emit({ kind: 'stage-progress', stage: 'build', done: objects, ...ofTotal, unit: 'objects' });
@@ -70,7 +70,10 @@ function warningsOf(lines: readonly string[]): readonly Diagnostic[] {
   });
 }
 
-/** The log alone proves nothing, since a patch can print any line: the host must have seen the same. */
+/**
+ * Throws `infra` when the log and the host agree on a fault of the host: a patch can print any line, so the log alone
+ * proves nothing.
+ */
 async function throwHostFault(
   setup: MakeSetup,
   lines: readonly string[],
@@ -80,7 +83,7 @@ async function throwHostFault(
   const where = setup.workspace.dir;
   const fault = hostFault(lines);
   if (fault === 'memory' && (await countOomKills()) > oomKillsBefore) {
-    const message = 'the compiler was killed for want of memory; fewer --jobs need less';
+    const message = 'the compiler was killed for lack of memory; use fewer --jobs';
     throw new HarnessError('infra', message, { output });
   }
   if (fault !== 'disk') return;
@@ -96,13 +99,13 @@ async function countOomKills(): Promise<number> {
   return Number(/^oom_kill (\d+)$/m.exec(vmstat)?.[1] ?? 0);
 }
 
-/** Whole builds of the default fragments, as measured; close enough to tell a person when to come back. */
+/** Measured numbers of objects in whole builds of the default fragments, for an estimate of the time. */
 const typicalTotals: readonly { readonly before: KernelVersion; readonly objects: number }[] = [
   { before: [6, 7], objects: 1080 },
   { before: [Number.POSITIVE_INFINITY, 0], objects: 1175 },
 ];
 
-/** The number of objects the last whole build of this configuration compiled; before the first one, a typical number. */
+/** The number of objects in the last whole build of this configuration; before the first build a typical number. */
 export async function recallTotal(
   memo: string,
   version: KernelVersion,
@@ -112,7 +115,7 @@ export async function recallTotal(
   return typicalTotals.find(({ before }) => compareVersions(version, before) < 0)?.objects;
 }
 
-/** Keeps that number for the next one. */
+/** Stores that number for the next build. */
 export async function rememberTotal(memo: string, objects: number): Promise<void> {
   await makeFolder(dirname(memo));
   await writeWhole(memo, String(objects));

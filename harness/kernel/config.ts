@@ -2,15 +2,15 @@ import type { DroppedLines } from '../records/journal.ts';
 import type { Untestable } from '../verdict.ts';
 import type { Fragment, FragmentLine } from './fragment.ts';
 
-/** Where a configuration starts before the fragments: `make tinyconfig`, or a .config the user gave. */
+/** The configuration below the fragments: `make tinyconfig`, or the user's .config. */
 export type ConfigBase =
   | { readonly kind: 'tinyconfig' }
   | { readonly kind: 'file'; readonly name: string; readonly text: string };
 
 /**
- * `base` with the fragments merged over it, to be completed by `make olddefconfig`. Earlier settings of a symbol are
- * taken out, as scripts/kconfig/merge_config.sh does: in a choice the last `=y` would win over an earlier `is not set`
- * only by luck. Done here and not by that script, because the tree's own differs from version to version.
+ * Merges the fragments over `base`; `make olddefconfig` completes the result. Earlier settings of a symbol are removed,
+ * as scripts/kconfig/merge_config.sh does: within a choice the last `=y` would otherwise win over an earlier `is not
+ * set` only by luck. The tree's script is not used because it differs between versions.
  */
 export function mergeConfig(
   base: string,
@@ -33,7 +33,7 @@ export function mergeConfig(
 
 export const nothingDropped: DroppedLines = { demanded: [], base: [] };
 
-/** The verdict on dropped demands: undefined when there is none. Its message names the first, its output all. */
+/** The verdict on dropped demands; undefined when there are none. Its message names the first, its output all. */
 export function verifyConfig({ demanded }: Pick<DroppedLines, 'demanded'>): Untestable | undefined {
   const [first] = demanded;
   if (first === undefined) return undefined;
@@ -47,9 +47,9 @@ export function verifyConfig({ demanded }: Pick<DroppedLines, 'demanded'>): Unte
 }
 
 /**
- * The demands olddefconfig did not keep, with what they are for, as
- * `fragment lockdep.config:12: CONFIG_PROVE_LOCKING=y was dropped by olddefconfig (is n); missing dependency? For: ...`.
- * Those that only keep a kernel lean are apart: they decide nothing.
+ * The demands that olddefconfig dropped, with their reasons, as `fragment lockdep.config:12: CONFIG_PROVE_LOCKING=y was
+ * dropped by olddefconfig (is n); missing dependency? For: ...`. `lean` holds those that only keep a kernel small; they
+ * decide nothing.
  */
 export function droppedDemands(
   final: string,
@@ -79,7 +79,7 @@ function faultOf(
   got: string,
   known: ReadonlySet<string>,
 ): string | undefined {
-  // A number that is 0 is off: BASE_SMALL was one before it became a switch (6.10).
+  // A number 0 counts as off: BASE_SMALL was a number before it became a switch (6.10).
   const holds = got === value || (value === 'n' && got === '0');
   if (holds || (demand === 'if-known' && !known.has(symbol))) return undefined;
   if (!known.has(symbol)) return ': this tree does not know the symbol.';
@@ -89,7 +89,7 @@ function faultOf(
   return ` was dropped by olddefconfig (is ${got}); missing dependency?`;
 }
 
-/** The lines of a base that came out otherwise, fragments' symbols apart: those are theirs. */
+/** The lines of a base with another value in the final config, except symbols that a fragment sets. */
 export function droppedOfBase(
   final: string,
   base: ConfigBase,

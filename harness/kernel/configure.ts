@@ -20,9 +20,9 @@ import { markConfigured } from './workspace.ts';
 export interface ConfigureRequest {
   readonly base: ConfigBase;
   readonly fragments: readonly Fragment[];
-  /** What the patched tree's Kconfig files define. */
+  /** The symbols that the patched tree's Kconfig files define. */
   readonly known: ReadonlySet<string>;
-  /** What becomes of demands that do not hold: a verdict, or a note among the facts. */
+  /** The treatment of dropped demands: `refuse` makes a verdict, `record` a note among the facts. */
   readonly onDropped: 'refuse' | 'record';
 }
 
@@ -34,8 +34,8 @@ export interface Configured {
 }
 
 /**
- * Writes obj/.config: the base, the fragments over it, completed by `make olddefconfig`, and every demand checked in what
- * came out. `tinyconfig` and not `allnoconfig`: it is what the kernel itself keeps bootable and small.
+ * Writes obj/.config: the base with the fragments merged over it, completed by `make olddefconfig`, with every demand
+ * checked in the result. `tinyconfig` rather than `allnoconfig`: the kernel itself keeps it bootable and small.
  */
 export async function configureTree(
   setup: MakeSetup,
@@ -88,12 +88,12 @@ function concludeConfig(
   return { verdict, dropped, ...made };
 }
 
-/** Configurations may share a workspace: what was asked counts as well as what came out. */
+/** Digest of the result and of the request, because several configurations may share a workspace. */
 function configuredDigest(config: string, { base, fragments }: ConfigureRequest): string {
   return valueDigest([config, base, fragments]);
 }
 
-/** True when this workspace was configured before, and nothing that decides a configuration was patched since. */
+/** True when this workspace has this configuration and no patch has changed since what decides it. */
 async function isConfigured(setup: MakeSetup, request: ConfigureRequest): Promise<boolean> {
   const { configured } = setup.workspace.state;
   if (configured === undefined) return false;

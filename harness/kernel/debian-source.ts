@@ -10,7 +10,7 @@ import { readIfThere } from '../host/disk.ts';
 import { findEntry } from '../host/store.ts';
 import type { Origin } from './origin.ts';
 
-/** What follows `debian:`. */
+/** The part after `debian:`. */
 type DebianSpec =
   | { readonly kind: 'newest' }
   | { readonly kind: 'series'; readonly series: string }
@@ -18,7 +18,7 @@ type DebianSpec =
       readonly kind: 'version';
       readonly series: string;
       readonly version: string;
-      /** Of the package, in hex; absent: whatever Debian has signed. */
+      /** SHA-256 of the package, in hex. Absent: any package that Debian signed. */
       readonly sha256: string | undefined;
     };
 
@@ -34,10 +34,7 @@ function parseDebianSpec(spec: string): DebianSpec {
   const sha256 = digest === undefined ? undefined : /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1];
   const damaged = rest.length > 0 || (digest !== undefined && sha256 === undefined);
   if (series === undefined || !isVersion(version) || damaged) {
-    throw new HarnessError(
-      'usage',
-      `kernel ${spec}: not a version; a kernel of Debian is ${forms}`,
-    );
+    throw new HarnessError('usage', `kernel ${spec}: not a version; valid are ${forms}`);
   }
   return { kind: 'version', series, version, sha256 };
 }
@@ -51,15 +48,15 @@ interface DebianOptions {
 
 const hourMs = 60 * 60_000;
 
-/** What is wanted, found in the lists of some suite. */
+/** A package in the lists of some suite that fits the request. */
 interface Found extends PackageVersion {
   readonly series: string;
 }
 
 /**
- * The tree that a `debian:` kernel names, put into the store by `store`. A version that is in the cache needs no network;
- * where an X.Y cannot be looked up or fetched now, it is the newest of the cache, with a note. Throws `usage` for a kernel
- * that no suite has, and names what there is; `tool` when Debian cannot be reached.
+ * Opens the tree of a `debian:` kernel; `store` puts it into the store. A cached version needs no network. When an X.Y
+ * cannot be looked up or fetched, the newest cached version is used, with a note. Throws `usage` for a kernel that no
+ * suite has, with the valid ones, and `tool` when Debian cannot be reached.
  */
 export async function openDebian<T>(
   spec: string,
@@ -78,7 +75,7 @@ export async function openDebian<T>(
     } catch (error) {
       if (!isHarnessError(error, 'tool') || refreshed) throw error;
     }
-    // A mirror drops what is replaced: lists of yesterday may name a file that is gone.
+    // A mirror deletes replaced packages: older lists may name a deleted file.
     return await store((await findOrigin(spec, wanted, options, 0)).origin);
   } catch (error) {
     const series = wanted.kind === 'series' ? wanted.series : undefined;
@@ -102,7 +99,7 @@ async function findOrigin(
     requireDigest(spec, wanted, found);
     return { origin: aptOrigin(spec, first.apt, found, signal), refreshed: first.refreshed };
   }
-  // What is asked for may be younger than the lists.
+  // The requested kernel may be newer than the lists.
   if (!first.refreshed && maxAgeMs === undefined) return findOrigin(spec, wanted, options, hourMs);
   const missing = describeMissing(wanted, await knownKernels(first.apt, signal), first.apt);
   throw new HarnessError('usage', `kernel ${spec}: ${missing}`);
@@ -133,7 +130,7 @@ async function readLists(
   return { apt, refreshed };
 }
 
-/** `newest` is the highest X.Y that was released: an X.Y with candidates alone is had by its number. */
+/** Chooses a package. `newest` is the highest X.Y with a release; an X.Y with only release candidates must be named. */
 function choose(wanted: DebianSpec, kernels: readonly DebianKernels[]): Found | undefined {
   const released = kernels.filter(({ versions }) =>
     versions.some(({ version }) => !version.includes('~rc')),
@@ -160,7 +157,7 @@ function describeMissing(wanted: DebianSpec, kernels: readonly DebianKernels[], 
   return `no suite of Debian has it; there is ${there.join(', ')}${unread}`;
 }
 
-/** Mostly all have one reason, the network. */
+/** The first reason with the number of others; usually all fail for one reason, the network. */
 function shorten([first = '', ...more]: readonly string[]): string {
   return more.length === 0 ? first : `${first}, and ${more.length} more`;
 }
@@ -175,7 +172,7 @@ function aptOrigin(spec: string, apt: Apt, found: Found, signal: AbortSignal): O
   };
 }
 
-/** What is in the store already, under the name it is asked for now. */
+/** An origin that is in the store already, with the name of this request. */
 function cachedOnly(key: string, spec: string): Origin {
   return {
     spec,
@@ -192,7 +189,7 @@ function debianKey(series: string, version: string): string {
   return `linux-source-${series}_${version.replaceAll(/[^A-Za-z0-9.-]/g, '_')}`;
 }
 
-/** True when the store has this version, with the digest that is asked for. */
+/** True when the store has this version with the requested digest. */
 async function isCached(
   cacheRoot: string,
   { series, version, sha256 }: Extract<DebianSpec, { kind: 'version' }>,
@@ -203,7 +200,7 @@ async function isCached(
   return sha256 === undefined || meta.sha256 === sha256;
 }
 
-/** The key of the newest version of an X.Y that is in the store. */
+/** The key of the newest stored version of an X.Y. */
 async function newestCached(cacheRoot: string, series: string): Promise<string | undefined> {
   const keys = (await readIfThere(readdir(join(cacheRoot, 'source')))) ?? [];
   return keys

@@ -5,21 +5,21 @@ import type { Diagnostic } from '../records/build.ts';
 import { parseDiagnostic } from './build-log.ts';
 import { findBuilt, type MakeSetup } from './make.ts';
 
-/** What the compiler says of some sources with the warnings of `make W=1`. */
+/** The compiler's warnings for some sources with the flags of `make W=1`. */
 export interface ExtraWarnings {
-  /** Those that this configuration compiles and that could be compiled again. */
+  /** The sources that this configuration compiles and that could be compiled again. */
   readonly files: readonly string[];
   readonly warnings: readonly Diagnostic[];
 }
 
-/** Of a series that touches more, some are looked at. */
+/** Limit of sources; further ones are not compiled again. */
 const mostFiles = 40;
 /** A header can bring one warning for every file. */
 const keptWarnings = 200;
-/** A path of the tree that can be handed to a compiler: no option, nothing outside. */
+/** A path of the tree that is safe for a compiler's command line: neither an option nor outside of the tree. */
 const source = /^(?!.*(?:^|\/)\.\.?(?:\/|$))\w[\w./+-]*\.c$/;
 
-/** scripts/Makefile.extrawarn, the part for W=1, of 5.10 to 7.3: what gcc 8 and clang know. */
+/** The flags of W=1 in scripts/Makefile.extrawarn of 5.10 to 7.3 that both gcc 8 and clang support. */
 const ofBoth = [
   '-Wextra',
   '-Wunused',
@@ -46,8 +46,8 @@ const ofGcc = [
 ];
 
 /**
- * Compiles sources of the workspace once more, from the commands that its last build saved and with the warnings of W=1 added,
- * into a file that is thrown away: obj/ stays as it is. What was not built there before is left out.
+ * Compiles sources of the workspace again with the commands that the last build saved and the warnings of W=1, into a
+ * file that is deleted: obj/ does not change. Sources that were not built there are left out.
  */
 export async function findExtraWarnings(
   setup: MakeSetup,
@@ -107,8 +107,8 @@ async function compileAgain(
 }
 
 /**
- * The compiler and its flags out of a record of kbuild, `savedcmd_mm/mmap.o := gcc ... -c -o mm/mmap.o mm/mmap.c ; objtool ...`
- * (`cmd_` before Linux 6.3), without what is compiled, where to, and the list of headers. Undefined when it is none.
+ * The compiler and its flags from a record of kbuild, `savedcmd_mm/mmap.o := gcc ... -c -o mm/mmap.o mm/mmap.c ;
+ * objtool ...` (`cmd_` before Linux 6.3), without source, object and the list of headers. Undefined for other text.
  */
 export function compileWords(record: string): readonly string[] | undefined {
   const line = /^(?:saved)?cmd_\S+ := (.*)$/m.exec(record)?.[1] ?? '';
@@ -118,12 +118,12 @@ export function compileWords(record: string): readonly string[] | undefined {
   const [first = ''] = words ?? [];
   const own = basename(first) === 'ccache' ? words?.slice(1) : words;
   const [compiler = ''] = own ?? [];
-  // Backquotes, variables and several commands are for a shell.
+  // Backquotes, variables and several commands would need a shell.
   if (!/^[\w./+-]+$/.test(compiler)) return undefined;
   return own?.filter((word) => !/^-Wp,-MM?D,/.test(word));
 }
 
-/** A command's words as a POSIX shell would split them; undefined for what only a shell can read. */
+/** The words of a command as a POSIX shell would split them; undefined for a command that needs a shell. */
 function splitWords(command: string): string[] | undefined {
   const words: string[] = [];
   const word = /\s*((?:[^\s'"\\;|&<>`$()]|\\.|'[^']*'|"(?:[^"\\$`]|\\.)*")+)\s*/gy;

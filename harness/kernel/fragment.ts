@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { HarnessError } from '../errors.ts';
 
-/** A piece of a .config: what it asks for, line by line. */
+/** A piece of a .config, as a list of demands. */
 export interface Fragment {
   /** The file's name, for messages. */
   readonly name: string;
@@ -10,20 +10,20 @@ export interface Fragment {
 }
 
 /**
- * One demand. `set`: merged, then verified: what the harness claims rests on it. `lean`: merged, and told where it does not
- * hold: the kernel is larger or slower than it need be, and proves the same. `if-known`: as `set` where the tree's Kconfig
- * defines the symbol, else nothing. `verify`: not merged, since the symbol has no prompt, but it must come out so.
- * `override`: as `set`, in place of what other fragments say about the symbol.
+ * One demand. `set`: merged and verified, because claims of the harness depend on it. `lean`: merged, with a note when
+ * it does not hold; the kernel is then larger or slower and proves the same. `if-known`: as `set` when the tree's
+ * Kconfig defines the symbol, else ignored. `verify`: only verified, because the symbol has no prompt. `override`: as
+ * `set`, and it replaces the lines of other fragments on the symbol.
  */
 export interface FragmentLine {
   readonly demand: Demand;
-  /** Without CONFIG_. */
+  /** The symbol without CONFIG_. */
   readonly symbol: string;
-  /** As in a .config: `y`, `m`, `140`, `0x1000`, `"text"`; `n` for "is not set". */
+  /** The value as in a .config: `y`, `m`, `140`, `0x1000`, `"text"`; `n` for "is not set". */
   readonly value: string;
-  /** From 1. */
+  /** Line of the fragment, from 1. */
   readonly line: number;
-  /** What it is for: the text behind a directive, else the comment above; empty when there is none. */
+  /** The reason of the demand: the text after a directive, else the comment above it; empty when there is neither. */
   readonly reason: string;
 }
 
@@ -34,8 +34,8 @@ const unset = /^# CONFIG_(\w+) is not set$/;
 const directive = /^# (lean|verify|if-known|override) CONFIG_(\w+)=("[^"]*"|\S+)(?:\s+(.*))?$/;
 
 /**
- * Reads a fragment: lines `CONFIG_X=y`, `# CONFIG_X is not set`, and in comments `# verify CONFIG_X=y reason`, and so
- * `lean`, `if-known` and `override`; another comment is the reason of the lines up to the next one. Throws `config` with the
+ * Reads a fragment: lines `CONFIG_X=y` and `# CONFIG_X is not set`, and comments `# verify CONFIG_X=y reason`, likewise
+ * `lean`, `if-known` and `override`. Any other comment is the reason of the lines after it. Throws `config` with the
  * line for anything else.
  */
 export function parseFragment(text: string, name: string): Fragment {
@@ -88,8 +88,8 @@ export async function readFragments(paths: readonly string[]): Promise<readonly 
 }
 
 /**
- * The fragments without the lines that another's `override` replaces. Throws `config` when two lines still want different
- * values of one symbol, naming both.
+ * The fragments without the lines that an `override` of another fragment replaces. Throws `config` when two lines still
+ * demand different values of one symbol, naming both.
  */
 export function settleFragments(fragments: readonly Fragment[]): readonly Fragment[] {
   const overrides = new Map(

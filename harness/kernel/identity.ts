@@ -7,19 +7,19 @@ import type { Fragment } from './fragment.ts';
 import type { Source } from './source.ts';
 import { programsOf } from './toolchain.ts';
 
-/** Counts up when one request would give another image: make arguments, stamps, how configurations are merged. */
+/** Raised when the same request begins to give another image: make arguments, stamps, the merging of configurations. */
 const recipe = 1;
 
 export interface Identity {
-  /** Of the kernel: source, patches, configuration, compiler. */
+  /** Digest of the kernel: source, patches, configuration and compiler. */
   readonly kernel: string;
-  /** Of all kernels that can be built from each other's objects: the same without the patches. */
+  /** Digest without the patches, shared by all kernels that can be built from each other's objects. */
   readonly family: string;
   /** First lines of the compiler's and linker's versions: `gcc (Debian 12.2.0-14+deb12u1) 12.2.0; GNU ld ...`. */
   readonly compiler: string;
 }
 
-/** What a build depends on, as digests. Of a patch only the diff counts, of a fragment what it asks for. */
+/** The digests of a build's inputs. Of a patch only its diff counts, of a fragment only its demands. */
 export async function identifyBuild(
   request: {
     readonly source: Source;
@@ -32,7 +32,7 @@ export async function identifyBuild(
 ): Promise<Identity> {
   const compiler = await compilerLine(request.toolchain, signal);
   const demands = request.fragments.map((fragment) =>
-    // What becomes of a line that is dropped changes no kernel.
+    // `lean` and `set` differ only in the report of a dropped line, not in the kernel.
     fragment.lines.map(({ demand, symbol, value }) => [
       demand === 'lean' ? 'set' : demand,
       symbol,
@@ -42,7 +42,7 @@ export async function identifyBuild(
   const base = request.base.kind === 'file' ? request.base.text : request.base.kind;
   const family = valueDigest([recipe, request.source.id, base, demands, compiler]);
   const diffs = allPatches(request.series).map((patch) => patch.diff);
-  // A tree that has them already is a kernel for who passes them over, and none for who demands them.
+  // With `maybeThere` a tree that already has the patches gives a kernel; without it the patches do not apply.
   const passed = request.series
     .filter(({ maybeThere }) => maybeThere === true)
     .map(({ patches }) => patches.length);
@@ -51,7 +51,7 @@ export async function identifyBuild(
 }
 
 async function compilerLine(toolchain: Toolchain, signal: AbortSignal): Promise<string> {
-  // What a compiler and a linker are decides; the other tools of theirs are of the same version.
+  // Only compiler and linker count; their other tools have the same version.
   const programs = programsOf(toolchain).slice(0, 2);
   const tools = await Promise.all(
     programs.map(({ program }) => runTool(program, ['--version'], { signal })),

@@ -28,27 +28,27 @@ import { openWorkspace, syncSource, type Workspace, whileBuilding } from './work
 export type { BuiltKernel } from './built-kernel.ts';
 
 export interface BuildRequest {
-  /** Absent: the default one. */
+  /** Absent: the default architecture. */
   readonly arch?: Architecture;
   readonly source: Source;
-  /** Applied in this order; our own driver's first. */
+  /** The series in the order of application; splat's driver comes first. */
   readonly series: readonly Series[];
   readonly base: ConfigBase;
   readonly fragments: readonly Fragment[];
   /** Default gcc and the linker of the host. */
   readonly toolchain?: Toolchain;
   readonly cacheRoot: string;
-  /** Parallel compilers. */
+  /** Number of parallel compilers. */
   readonly jobs: number;
   readonly signal: AbortSignal;
   readonly emit: Emit;
-  /** Default: the strongest that works here. */
+  /** Default: the strongest confinement that works on this host. */
   readonly sandbox?: Sandbox;
-  /** What becomes of demands of fragments that this tree does not keep; default `refuse`: an untestable kernel. */
+  /** The treatment of demands that this tree drops. Default `refuse`: the kernel is untestable. */
   readonly onDropped?: 'refuse' | 'record';
-  /** Names the workspace of several configurations that are built from each other's objects; default one for each. */
+  /** The name of a workspace that several configurations share to reuse objects; default one for each configuration. */
   readonly workspace?: string;
-  /** Sources of the tree to compile once more with the warnings of `make W=1`; default none. */
+  /** Sources to compile again with the warnings of `make W=1`; default none. */
   readonly check?: readonly string[];
 }
 
@@ -57,8 +57,8 @@ export type BuildOutcome =
   | { readonly kind: 'untestable'; readonly verdict: Untestable };
 
 /**
- * The kernel of a request: from the store when it was built before, else built in the workspace of its source and
- * configuration. What is wrong with the kernel is the verdict; the host's faults and bad fragments are thrown.
+ * Returns the kernel of a request from the store, or builds it in the workspace of its source and configuration. A
+ * fault of the kernel is a verdict; faults of the host and bad fragments are thrown.
  */
 export async function buildKernel(asked: BuildRequest): Promise<BuildOutcome> {
   const request = { ...asked, fragments: settleFragments(asked.fragments) };
@@ -71,7 +71,7 @@ export async function buildKernel(asked: BuildRequest): Promise<BuildOutcome> {
 
   const sandbox = request.sandbox ?? (await openSandbox(signal));
   if (sandbox.missing.length > 0) emit({ kind: 'note', text: describeSandbox(sandbox) });
-  // Objects of another user could not be written to.
+  // Another user's objects could not be overwritten.
   const place = `${request.workspace ?? identity.family}-${sandbox.uid ?? process.getuid?.() ?? 'self'}`;
   await using _lock = await acquireLock(
     join(cacheFolder(cacheRoot, 'locks'), `workspace-${place}`),
@@ -87,7 +87,7 @@ export async function buildKernel(asked: BuildRequest): Promise<BuildOutcome> {
       meanwhile === undefined
         ? await inStage(emit, 'build', source.name, () => runJob(job), describeOutcome)
         : outcomeOf(meanwhile, request);
-    // Awaited here: a returned promise is settled only after the lock is given back.
+    // Awaited here: a returned promise would be settled after the lock is released.
     return await withChecks(outcome, job);
   } catch (error) {
     throw explainDiskError(error, cacheRoot);
@@ -95,8 +95,8 @@ export async function buildKernel(asked: BuildRequest): Promise<BuildOutcome> {
 }
 
 /**
- * A kernel of the store: one that was kept by somebody who records what was dropped is none for who refuses it. Equal trees
- * are one entry, by whatever name they were first asked for; it is told by the name it is asked for now.
+ * The outcome of a stored kernel. A kernel that was stored although demands were dropped is not returned to a request
+ * that refuses drops. Equal trees share an entry under any name; the kernel gets the source name of this request.
  */
 function outcomeOf(
   stored: BuiltKernel,
@@ -110,7 +110,7 @@ function outcomeOf(
 interface BuildJob {
   readonly request: BuildRequest;
   readonly identity: Identity;
-  /** The name of the workspace. */
+  /** The workspace's name. */
   readonly place: string;
   readonly sandbox: Sandbox;
 }
@@ -121,7 +121,7 @@ function describeOutcome(outcome: BuildOutcome): StageEnd {
   return `${release}: ${facts.objects} objects, ${Math.round(facts.cpuSeconds)} CPU seconds`;
 }
 
-/** A kernel with what W=1 says of the sources that are asked about, where a workspace has compiled them. */
+/** Adds the W=1 warnings for the requested sources, when a workspace has compiled them. */
 async function withChecks(outcome: BuildOutcome, job: BuildJob): Promise<BuildOutcome> {
   const { source, series, cacheRoot, signal, check = [] } = job.request;
   if (outcome.kind === 'untestable' || check.length === 0) return outcome;
@@ -137,7 +137,7 @@ async function withChecks(outcome: BuildOutcome, job: BuildJob): Promise<BuildOu
   });
 }
 
-/** Hands a folder for patched files to `work`, and removes it afterwards. */
+/** Calls `work` with a folder for patched files and removes the folder afterwards. */
 async function inScratch<T>(dir: string, work: (files: string) => Promise<T>): Promise<T> {
   const scratch = join(dir, 'patching');
   try {
@@ -218,7 +218,7 @@ async function makeKernel(
   return { kind: 'untestable', verdict: { kind: 'untestable', because: 'build', message } };
 }
 
-/** Two cores of 2026 need ten minutes for the 1,080 objects of a 6.1. */
+/** Measured: two cores of 2026 need ten minutes for the 1,080 objects of a 6.1. */
 const cpuSecondsPerObject = 1.1;
 
 function describeWholeBuild(objects: number, jobs: number): string {
@@ -252,7 +252,7 @@ async function makeTargets(
   return { ...compiled, dropped, cpuSeconds: configured.cpuSeconds + compiled.cpuSeconds };
 }
 
-/** The symbols of the tree as it is after the patches. */
+/** The Kconfig symbols of the tree after the patches. */
 async function symbolsAfter(source: Source, patched: PatchedFiles): Promise<ReadonlySet<string>> {
   const symbols = new Set(source.symbols);
   for (const path of patched.touched.filter(isKconfigPath)) {

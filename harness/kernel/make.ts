@@ -11,7 +11,7 @@ import type { Toolchain } from '../records/run-request.ts';
 import { toolchainWords } from './toolchain.ts';
 import type { Workspace } from './workspace.ts';
 
-/** How make is run: the same for every target of one build. */
+/** The options of make, equal for all targets of one build. */
 export interface MakeSetup {
   readonly arch: Architecture;
   readonly workspace: Workspace;
@@ -20,7 +20,7 @@ export interface MakeSetup {
   readonly signal: AbortSignal;
   readonly ccache: Mount | undefined;
   readonly toolchain: Toolchain;
-  /** Where its output goes, after what is there. */
+  /** The file to which make's output is appended. */
   readonly log: string;
 }
 
@@ -29,14 +29,16 @@ export interface MakeEnd {
   readonly cpuSeconds: number;
   /** False when make was killed in the middle: files in obj/ may be cut short. */
   readonly usable: boolean;
-  /** It was stopped because it printed nothing for `silenceMs`. */
+  /** True when make was stopped because it printed nothing for `silenceMs`. */
   readonly silent: boolean;
 }
 
-/** The longest step of a kernel build, linking with all debug info, is silent for a minute or two. */
+/** Limit for a make without output. The longest silent step, linking with debug info, takes a minute or two. */
 export const silenceMs = 20 * 60_000;
 
-/** What would otherwise differ between two builds of one tree (Documentation/kbuild/reproducible-builds.rst). */
+/**
+ * Variables that would otherwise differ between two builds of one tree (Documentation/kbuild/reproducible-builds.rst).
+ */
 const stamps = [
   'KBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970',
   'KBUILD_BUILD_USER=splat',
@@ -45,21 +47,21 @@ const stamps = [
   'LOCALVERSION=',
 ];
 
-/** A few hundred builds of a lean kernel at 60 MB each, less what they share. */
+/** Room for a few hundred builds of a small kernel, at 60 MB each less shared objects. */
 const ccacheSize = '3G';
 
-/** The folder of the compiler cache, when ccache(1) is on the host and its CCACHE_DISABLE is not set. */
+/** The folder of the compiler cache; undefined without ccache(1) on the host or with CCACHE_DISABLE set. */
 export async function openCcache(cacheRoot: string, sandbox: Sandbox): Promise<Mount | undefined> {
   if ((process.env['CCACHE_DISABLE'] ?? '') !== '') return undefined;
   if ((await findProgram('ccache')) === undefined) return undefined;
-  // What one user wrote there another could not replace.
+  // A user could not replace another user's files.
   const host = cacheFolder(cacheRoot, sandbox.uid === undefined ? 'ccache-self' : 'ccache');
   await makeFolder(host);
   if (sandbox.uid !== undefined) await chown(host, sandbox.uid, sandbox.uid);
   return { host, inside: '/splat/ccache', writable: true };
 }
 
-/** Runs make in the workspace, confined. Throws `interrupted` never: the caller has the workspace to close first. */
+/** Runs make confined in the workspace. Never throws `interrupted`: the caller must first close the workspace. */
 export async function runMake(
   setup: MakeSetup,
   targets: readonly string[],
@@ -68,7 +70,7 @@ export async function runMake(
   const { arch, workspace, sandbox, ccache, toolchain } = setup;
   const log = createWriteStream(setup.log, { flags: 'a' });
   const written = finished(log);
-  // A full disk is told when make has ended, below.
+  // The error of a full disk is thrown below, after make has ended.
   written.catch(() => undefined);
   const silence = new AbortController();
   const timer = setTimeout(() => silence.abort(), silenceMs);
@@ -110,8 +112,8 @@ function ccacheEnv(dir: string): Readonly<Record<string, string>> {
 }
 
 /**
- * The path of a file a build made, or undefined. Whatever ran in there may have put a link in its place, to be copied by
- * us with our rights: such a file is as good as missing.
+ * The path of a built file, or undefined. A link counts as missing: code of the build may have put it there, and the
+ * harness would copy its target with its own rights.
  */
 export async function findBuilt(workspace: Workspace, name: string): Promise<string | undefined> {
   const root = await realpath(workspace.obj.host);
@@ -120,7 +122,7 @@ export async function findBuilt(workspace: Workspace, name: string): Promise<str
   return found === path && (await lstat(path)).isFile() ? path : undefined;
 }
 
-/** Puts a file of ours into obj/, never through a link that is there. */
+/** Writes a file into obj/, never through an existing link. */
 export async function placeFile(
   workspace: Workspace,
   name: string,
@@ -135,8 +137,8 @@ export async function placeFile(
 }
 
 /**
- * How many objects an incremental build will compile: those whose dependency record (`.mmap.o.cmd`, written by fixdep)
- * names a changed file. Undefined when nothing was built here before.
+ * Number of objects that an incremental build will compile: those whose dependency record (`.mmap.o.cmd`, written by
+ * fixdep) names a changed file. Undefined when nothing was built here before.
  */
 export async function countDependents(
   workspace: Workspace,

@@ -1,10 +1,10 @@
-/** One kind of K of `--kernel K`. `fill` makes the tree in the empty folder it is given. */
+/** The origin of a kernel tree, for one K of `--kernel K`. `fill` writes the tree to the empty folder that it gets. */
 export interface Origin {
   /** K. */
   readonly spec: string;
   readonly key: string;
   readonly name: string;
-  /** What the store remembers of it beside its version. */
+  /** Facts that the store keeps with the tree, besides its version. */
   readonly facts?: Readonly<Record<string, string>>;
   readonly fill: (tree: string) => Promise<void>;
 }

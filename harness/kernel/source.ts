@@ -13,22 +13,22 @@ import { kconfigSymbols } from './kconfig.ts';
 import type { Origin } from './origin.ts';
 import { copyWorkingTree, describeWorkingTree } from './working-tree.ts';
 
-/** A pristine kernel tree in the store. Never written to: builds work on hard links of it. */
+/** An unpatched kernel tree in the store. It is never written to: builds use hard links to its files. */
 export interface Source {
   /** The key of the store entry; equal ids are equal trees. */
   readonly id: string;
-  /** As a person names it: `debian:6.1 (6.1.192-2)`. */
+  /** The name for people: `debian:6.1 (6.1.192-2)`. */
   readonly name: string;
   readonly tree: string;
   readonly version: KernelVersion;
-  /** Every symbol its Kconfig files define, without CONFIG_. */
+  /** The symbols that its Kconfig files define, without CONFIG_. */
   readonly symbols: ReadonlySet<string>;
 }
 
-/** VERSION and PATCHLEVEL of the top Makefile: [6, 12] of 6.12.117. Compare by parts: 6.12 is after 6.2. */
+/** VERSION and PATCHLEVEL of the top Makefile: [6, 12] for 6.12.117. 6.12 is later than 6.2. */
 export type KernelVersion = readonly [major: number, minor: number];
 
-/** Negative, zero or positive, as for sorting. */
+/** Negative, zero or positive, as a comparison for sorting. */
 export function compareVersions(a: KernelVersion, b: KernelVersion): number {
   return a[0] - b[0] || a[1] - b[1];
 }
@@ -45,7 +45,7 @@ export function isVersionIn(
   );
 }
 
-/** `6.12`. Throws `internal` for anything else: versions are written in our own tables. */
+/** Parses `6.12`. Throws `internal` for anything else: such versions come only from splat's own tables. */
 export function parseVersion(text: string): KernelVersion {
   const match = /^(\d+)\.(\d+)$/.exec(text);
   if (match === null) throw new HarnessError('internal', `not a kernel version: ${text}`);
@@ -55,16 +55,16 @@ export function parseVersion(text: string): KernelVersion {
 export interface SourceOptions {
   readonly cacheRoot: string;
   readonly cwd: string;
-  /** Where kernels of Debian come from; default the host's mirror. */
+  /** The archive of Debian's kernels; default the host's mirror. */
   readonly archive?: Archive;
   readonly signal: AbortSignal;
   readonly emit: Emit;
 }
 
 /**
- * The tree `spec` names, fetched and unpacked when the store does not have it: `debian:6.1` (the newest linux-source-6.1
- * of any suite), a directory (its tracked files as they are on disk), `DIR@REV` (a commit of a git tree), a tarball.
- * Throws `usage` when there is no such thing or it is not a kernel, `tool` when it cannot be fetched.
+ * Opens the tree that `spec` names, fetched and unpacked when the store does not have it: `debian:6.1` (the newest
+ * linux-source-6.1 of any suite), a directory (its tracked files as they are on disk), `DIR@REV` (a commit of a git
+ * tree), or a tarball. Throws `usage` when it does not exist or is no kernel, `tool` when it cannot be fetched.
  */
 export async function openSource(spec: string, options: SourceOptions): Promise<Source> {
   if (spec.startsWith('debian:')) {

@@ -20,17 +20,17 @@ import { isVersionIn, openSource, type Source } from './source.ts';
 export interface TestKernelRequest {
   /** K of `--kernel K`. */
   readonly kernel: string;
-  /** What `kernel` names, when that was opened before. */
+  /** The source of `kernel`, when it was opened before. */
   readonly source?: Source;
-  /** Each S of `--series S`, or one that was read before. */
+  /** Each S of `--series S`, or a series that was read before. */
   readonly series: readonly (string | Series)[];
-  /** Each F of `--config F`, or one that was read before, merged with our fragments. */
+  /** Each F of `--config F`, or a fragment that was read before. They are merged with splat's fragments. */
   readonly configs: readonly (string | Fragment)[];
-  /** A .config that takes the place of `tinyconfig` and base.config: its path, or what was read of it. */
+  /** A .config that replaces `tinyconfig` and base.config: its path or its content. */
   readonly configBase: string | Extract<ConfigBase, { kind: 'file' }> | undefined;
   /** Default gcc. */
   readonly toolchain?: Toolchain;
-  /** What is done to the notifier annotations of the tree before the user's series; absent: nothing. */
+  /** The change of the tree's notifier annotations before the user's series; absent: none. */
   readonly annotations?: AnnotationState;
   readonly cwd: string;
   readonly cacheRoot: string;
@@ -44,9 +44,9 @@ export interface TestKernelRequest {
   readonly emit: Emit;
 }
 
-/** What makes a kernel bootable in our guests; a user's `--config-base` replaces it. */
+/** The fragment that makes a kernel bootable in splat's guests; `--config-base` replaces it. */
 const baseFragment = 'base.config';
-/** What every test kernel has, or those of the versions [from, before); see the comments in kernel-configs/. */
+/** The fragments of every test kernel, or of those in the versions [from, before). Reasons are in kernel-configs/. */
 const ourFragments: readonly {
   readonly name: string;
   readonly from?: string;
@@ -64,8 +64,8 @@ const ourFragments: readonly {
 ];
 
 /**
- * Builds, or finds, the kernel under test: the source, our own series for its version, the user's series, our fragments
- * and the user's. All input is read before anything is fetched or built: a missing file costs no minutes.
+ * Builds the kernel under test or finds it in the store. It consists of the source, splat's series for its version, the
+ * user's series, splat's fragments and the user's. All input is read first, so that a missing file costs no minutes.
  */
 export async function buildTestKernel(request: TestKernelRequest): Promise<BuildOutcome> {
   const { cwd, signal } = request;
@@ -120,7 +120,7 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
   });
 }
 
-/** A series of ours, complete with the files it adds. */
+/** Reads one of splat's series, with the files that it adds. */
 export async function readOwnSeries(
   { path, adds }: Pick<OwnSeries, 'path' | 'adds'>,
   signal: AbortSignal,
@@ -129,12 +129,12 @@ export async function readOwnSeries(
   return adds === undefined ? series : withAddedFiles(series, join(packageRoot(), adds));
 }
 
-/** What --config and --config-base name, read once. */
+/** The inputs of --config and --config-base, read once. */
 export type PinnedConfigs = Pick<TestKernelRequest, 'configs' | 'configBase'>;
 
 /**
- * Reads the user's own fragments and .config, so that a file that is edited during hours of builds does not mix two kernels;
- * an optional fragment of ours stays a name. Throws `usage` for what is not there, `config` for what is malformed.
+ * Reads the user's fragments and .config once, so that an edit during hours of builds does not mix two kernels. An
+ * optional fragment of splat stays a name. Throws `usage` for a missing file and `config` for a malformed one.
  */
 export async function pinConfigs(
   named: { readonly configs: readonly string[]; readonly configBase: string | undefined },
@@ -155,7 +155,7 @@ export async function pinConfigs(
   };
 }
 
-/** F of `--config F`: a file, or the name of one of our optional fragments, as `kasan`. */
+/** The path of F of `--config F`: a file, or the name of one of splat's optional fragments, as `kasan`. */
 async function locateFragment(name: string, folder: string, cwd: string): Promise<string> {
   const path = resolve(cwd, name);
   if ((await readIfThere(stat(path)))?.isFile() === true) return path;
@@ -169,12 +169,12 @@ async function locateFragment(name: string, folder: string, cwd: string): Promis
   throw new HarnessError('usage', `--config ${name}: no such fragment; it is ${known}`);
 }
 
-/** Those of a list that are for the version of this tree. */
+/** The series of a list for the version of this tree. */
 function seriesFor(source: Source, list: readonly OwnSeries[]): readonly OwnSeries[] {
   return list.filter((one) => isVersionIn(source.version, one));
 }
 
-/** Throws `usage` when a state of the annotations has no series for this version. */
+/** The series that make this state of the annotations. Throws `usage` when there are none for this version. */
 function annotationsFor(source: Source, state: AnnotationState): readonly OwnSeries[] {
   const needed = new Set(annotationSeries[state].map(({ name }) => name));
   const found = seriesFor(source, annotationSeries[state]);

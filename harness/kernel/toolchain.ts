@@ -4,14 +4,20 @@ import type { Toolchain } from '../records/run-request.ts';
 
 export const defaultToolchain: Toolchain = { kind: 'compiler', cc: 'gcc' };
 
-/** What --cc and --llvm ask for, where it is not the default. Throws `usage` for what is neither, for both, and for a program that is not there. */
+/**
+ * The toolchain of --cc or --llvm; empty for the default. Throws `usage` for an invalid value, for both options
+ * together, and for a program that is not installed.
+ */
 export async function askedToolchain(asked: {
   readonly cc: string | undefined;
   readonly llvm: string | undefined;
 }): Promise<{ readonly toolchain?: Toolchain }> {
   const { cc, llvm } = asked;
   if (cc !== undefined && llvm !== undefined) {
-    throw new HarnessError('usage', '--cc and --llvm: --llvm is a compiler with all of its tools');
+    throw new HarnessError(
+      'usage',
+      '--cc and --llvm: use one of them; --llvm already chooses the compiler',
+    );
   }
   if (cc === undefined && llvm === undefined) return {};
   const toolchain = cc === undefined ? readLlvm(llvm ?? '') : readCompiler(cc);
@@ -23,7 +29,7 @@ export async function askedToolchain(asked: {
   return { toolchain };
 }
 
-/** `gcc`, `gcc-11`, `clang-19`: a name that is looked up on PATH, never a command line. */
+/** Reads `gcc`, `gcc-11` or `clang-19`: a program to find on PATH, never a command line. */
 function readCompiler(cc: string): Toolchain {
   if (/^(?:gcc|clang)(?:-[0-9]+(?:\.[0-9]+)*)?$/.test(cc)) return { kind: 'compiler', cc };
   throw new HarnessError('usage', `--cc ${cc}: not gcc, gcc-VERSION, clang or clang-VERSION`);
@@ -35,7 +41,7 @@ function readLlvm(suffix: string): Toolchain {
   throw new HarnessError('usage', `--llvm=${suffix}: not a version, as in --llvm or --llvm=-19`);
 }
 
-/** The flags that ask for it. */
+/** The flags that choose this toolchain. */
 export function toolchainFlags(toolchain: Toolchain | undefined): readonly string[] {
   if (toolchain === undefined) return [];
   if (toolchain.kind === 'compiler') return ['--cc', toolchain.cc];
@@ -47,7 +53,7 @@ interface ToolProgram {
   readonly debian: string;
 }
 
-/** The programs whose versions decide what comes out, the compiler first. */
+/** The programs whose versions decide the result, the compiler first. */
 export function programsOf(toolchain: Toolchain): readonly ToolProgram[] {
   if (toolchain.kind === 'compiler') {
     const { cc } = toolchain;
@@ -64,7 +70,7 @@ export function programsOf(toolchain: Toolchain): readonly ToolProgram[] {
   ];
 }
 
-/** The variables of make that choose it; a compiler cache goes before the compiler. */
+/** The variables of make that choose this toolchain; ccache precedes the compiler. */
 export function toolchainWords(toolchain: Toolchain, cached: boolean): readonly string[] {
   const [compiler] = programsOf(toolchain);
   const name = compiler?.program ?? 'gcc';

@@ -7,28 +7,28 @@ import { runGit } from '../host/git.ts';
 import { throwIfAborted } from '../host/process.ts';
 import { valueDigest } from '../host/store.ts';
 
-/** A directory's source files, and the digest of their names, modes and contents. */
+/** The source files of a directory, with a digest of their names, kinds and contents. */
 export interface WorkingTree {
   readonly files: readonly string[];
   readonly digest: string;
 }
 
-/** Enough to keep the disk busy without exhausting descriptors. */
+/** Number of files read at a time: enough to keep the disk busy within the limit of descriptors. */
 const parallelFiles = 64;
-/** Two writes within this time can leave one modification time (racy-git.txt): such a state is not remembered. */
+/** Two writes within this time can leave the same modification time (racy-git.txt), so such a state is not cached. */
 const racyMs = 2_000;
 
 /**
- * What the directory holds now: the files git tracks, uncommitted edits included, or without git all that is not a
- * build product. Reading a whole kernel takes seconds, so the digest is remembered by every file's size, times and
- * inode.
+ * Lists and digests the files of a directory: the files that git tracks, with uncommitted edits, or without git all
+ * files except build products. Reading a whole kernel takes seconds, so the digest is cached by the size, times and
+ * inode of every file.
  */
 export async function describeWorkingTree(
   dir: string,
   options: {
     readonly cacheRoot: string;
     readonly signal: AbortSignal;
-    /** Called before the seconds it takes to read it all. */
+    /** Called before all files are read, which takes seconds. */
     readonly onRead: () => void;
   },
 ): Promise<WorkingTree> {
@@ -43,7 +43,7 @@ export async function describeWorkingTree(
   const contents = await inParallel(present, async ({ file, kind }) => {
     throwIfAborted(options.signal);
     const path = join(dir, file);
-    // Whole: streams cost ten times the reading on files this small.
+    // Read whole: streams are ten times slower on files this small.
     const bytes = kind === 'link' ? await readlink(path) : await readFile(path);
     return [file, kind, createHash('sha256').update(bytes).digest('hex')];
   });
@@ -56,7 +56,7 @@ export async function describeWorkingTree(
   return { files, digest };
 }
 
-/** A SHA-256 in hex; what was cut short is none. */
+/** True for a complete SHA-256 in hex. */
 function isDigest(text: string): boolean {
   return /^[0-9a-f]{64}$/.test(text);
 }
@@ -78,7 +78,7 @@ export async function copyWorkingTree(
     }));
     if (kind.link) return symlink(await readlink(from), to);
     await copyFile(from, to, constants.COPYFILE_FICLONE);
-    // The build may run as another user, whatever umask the tree was made with.
+    // The build may run as another user, so the mode must not depend on the umask.
     return chmod(to, (mode & 0o100) === 0 ? 0o644 : 0o755);
   });
 }
@@ -117,7 +117,7 @@ async function trackedFiles(
   return [...new Set(end.stdout.split('\0').filter((file) => file !== ''))];
 }
 
-/** What `make mrproper` removes from a tree that was built in place, by name. */
+/** Names of the files that `make mrproper` removes from a tree that was built in place. */
 const buildProduct =
   /\.(?:o|ko|a|cmd|d|mod|order|symvers|dtb|lex\.c|tab\.[ch])$|(?:^|\/)(?:\.config(?:\.old)?|\.git|vmlinux|System\.map|(?:bz|z|u)?Image(?:\.gz)?|modules\.builtin[^/]*|Module\.symvers)$|\/generated$|^include\/config$/;
 

@@ -36,11 +36,13 @@ export interface Workspace {
 export interface WorkspaceState {
   /** Paths that may differ from the pristine tree. */
   readonly touched: readonly string[];
-  /** Digest of the obj/.config that was made for the files in src/ and of what was asked; absent when there is none. */
+  /**
+   * Digest of obj/.config and of the request for it, valid for the files in src/; absent when obj/ is not configured.
+   */
   readonly configured?: string;
 }
 
-/** The workspace at `dir`, made when it is not there and cleaned when a build in it was killed. */
+/** Opens the workspace at `dir`. It is created when missing, and obj/ is deleted when a build in it was killed. */
 export async function openWorkspace(
   dir: string,
   tree: string,
@@ -79,8 +81,8 @@ export interface Synced {
 }
 
 /**
- * Makes src/ the patched tree. A file that stays keeps its inode and time, so make leaves it alone; one that changes, or
- * goes back to pristine, is written anew: its time is now, later than every object made of what was there before.
+ * Updates src/ to the patched tree. An unchanged file keeps its inode and time, so make skips it. A file that changes
+ * or becomes pristine again is rewritten: its new time is later than that of every object made from its old content.
  */
 export async function syncSource(
   workspace: Workspace,
@@ -89,7 +91,7 @@ export async function syncSource(
 ): Promise<Synced> {
   const { dir, src, state } = workspace;
   const paths = [...new Set([...state.touched, ...patched.touched])];
-  // Saved first: a crash in between leaves paths listed that may be pristine, never the other way round.
+  // Saved first: after a crash the list may name pristine files, but it never misses a changed one.
   await saveState(dir, { touched: paths });
   const now = new Set(patched.touched);
   const changed: string[] = [];
@@ -104,12 +106,18 @@ export async function syncSource(
   return { changed, workspace: { ...workspace, state: after } };
 }
 
-/** Notes that obj/.config is what the files in src/ make of the demands; the digest is of both. */
+/**
+ * Records that obj/.config belongs to the files in src/ and the demands; the digest covers the configuration and the
+ * demands.
+ */
 export async function markConfigured(workspace: Workspace, configured: string): Promise<void> {
   await saveState(workspace.dir, { touched: workspace.state.touched, configured });
 }
 
-/** Kconfig files, the programs they run (scripts/), and the Makefiles that choose the compiler's flags they ask about. */
+/**
+ * True for files that decide a configuration: Kconfig files, the programs that they run (scripts/), and the Makefiles
+ * with the compiler flags that they test.
+ */
 function decidesConfig(path: string): boolean {
   return (
     isKconfigPath(path) ||
@@ -120,7 +128,7 @@ function decidesConfig(path: string): boolean {
   );
 }
 
-/** Runs `work` with the marker in place; `work` says whether what it leaves in obj/ can be trusted. */
+/** Runs `work` with the marker `building` in place. The marker stays when `work` says that obj/ is not usable. */
 export async function whileBuilding<T extends { readonly usable: boolean }>(
   workspace: Workspace,
   work: () => Promise<T>,
@@ -134,13 +142,18 @@ export async function whileBuilding<T extends { readonly usable: boolean }>(
   return result;
 }
 
-/** A clock that was set back makes objects newer than the sources written next: make would keep what is stale. */
+/**
+ * True after the clock was set back: objects would be newer than the next sources, and make would keep stale objects.
+ */
 async function isFromFuture(path: string): Promise<boolean> {
   const found = await readIfThere(stat(path));
   return found !== undefined && found.mtimeMs > Date.now();
 }
 
-/** True when `to` was not the same as `from`; an absent `from` removes it. Never writes into an inode that is shared. */
+/**
+ * Makes `to` equal to `from`, by removal when `from` is absent, and returns whether it changed. Never writes into a
+ * shared inode.
+ */
 async function replaceFile(from: string, to: string): Promise<boolean> {
   const [wanted, present] = await Promise.all([readWhole(from), readWhole(to)]);
   if (wanted === undefined && present === undefined) return false;
@@ -156,7 +169,7 @@ async function replaceFile(from: string, to: string): Promise<boolean> {
   return true;
 }
 
-/** A link is as good as missing: what it names may be anywhere on this host. */
+/** Reads a regular file. A link counts as missing: its target may be anywhere on this host. */
 async function readWhole(
   path: string,
 ): Promise<{ readonly bytes: Buffer; readonly program: boolean } | undefined> {

@@ -417,9 +417,9 @@ void t.test('a journal that is damaged in the middle is refused, and left as it 
   const rows: readonly (readonly [line: string, says: RegExp])[] = [
     ['{"kind":"trial","commit', /journal\.jsonl, line 2: not JSON; remove the folder, or name/],
     ['\0\0\0', /line 2: not JSON/],
-    ['7', /line 2: no fact of a bisection/],
-    ['{"kind":"guess"}', /line 2: no fact of a bisection/],
-    ['{"kind":"built","commit":"2"}', /line 2: no fact of a bisection/],
+    ['7', /line 2: not an entry of a bisection/],
+    ['{"kind":"guess"}', /line 2: not an entry of a bisection/],
+    ['{"kind":"built","commit":"2"}', /line 2: not an entry of a bisection/],
   ];
   for (const [line, says] of rows) {
     const dir = t.testdir({ 'journal.jsonl': `${question}${line}\n${question}` });

@@ -138,7 +138,7 @@ void t.test('a kernel that no suite has is one line with what there is', async (
   ]) {
     await t.rejects(open(spec), {
       code: 'usage',
-      message: /not a version; a kernel of Debian is debian:6\.1/,
+      message: /not a version; valid are debian:6\.1/,
     });
   }
 });

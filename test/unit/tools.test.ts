@@ -110,7 +110,7 @@ void t.test(
       { kind: 'source', release: null, source: null },
     );
     t.match(await list('none', false), /^0 entries/);
-    const message = `the cache ${join(dir, 'file')} is no folder; SPLAT_CACHE names another`;
+    const message = `the cache ${join(dir, 'file')} is not a folder; set SPLAT_CACHE to a folder`;
     await t.rejects(list('file', false), { code: 'infra', message });
   },
 );

@@ -67,7 +67,7 @@ export function bisectOptions(yargs: Argv): Argv<BisectArguments> {
     }) as unknown as Argv<BisectArguments>;
 }
 
-/** What is bisected. */
+/** The flags of the range to bisect. */
 function rangeOptions(yargs: Argv): Argv {
   return yargs
     .option('tree', text('a git repository of the kernel; with --good and --bad'))
@@ -93,7 +93,7 @@ function rangeOptions(yargs: Argv): Argv {
     .option('path', list('only commits that touch this path; repeatable'));
 }
 
-/** Its kernels and guests. */
+/** The flags of the kernels and guests. */
 function machineOptions(yargs: Argv): Argv {
   const kernels = yargs
     .option('with-series', list('patches on top of every kernel; repeatable'))

@@ -10,7 +10,7 @@ type RangeArguments = Pick<
   'tree' | 'good' | 'bad' | 'kernel' | 'series' | 'configs' | 'reverse' | 'firstParent' | 'path'
 >;
 
-/** What the command line wants bisected: one of --tree, --series and --configs. Throws `usage` for none, or a mixture. */
+/** The range on the command line: one of --tree, --series and --configs. Throws `usage` for none or several of them. */
 export function readRangeChoice(argv: RangeArguments, cwd: string): RangeChoice {
   const named = [
     ...(argv.tree === undefined ? [] : ['--tree']),
@@ -44,7 +44,7 @@ export function readRangeChoice(argv: RangeArguments, cwd: string): RangeChoice 
   return { kind: 'patches', kernel, patches: argv.series, good, bad, reverse };
 }
 
-/** The error to throw for a range that cannot be had: ends that were swapped are said to be. */
+/** The error for a range that cannot be opened; it says when the two ends were swapped. */
 export async function explainEnds(
   failure: unknown,
   choice: RangeChoice,
@@ -60,7 +60,7 @@ export async function explainEnds(
   return new HarnessError('usage', message, { cause: failure });
 }
 
-/** True when the first revision is an ancestor of the second. Throws when one of them is none. */
+/** True when the first revision is an ancestor of the second. Throws when one of them does not exist. */
 async function isOlder(
   tree: string,
   one: string,

@@ -29,13 +29,13 @@ export const command = 'bisect';
 
 export const builder = bisectOptions;
 
-/** Bisects; 0 when it found the commit or the smallest undecidable set, 125 when it could not. */
+/** Runs a bisection. Returns 0 when it found the culprit or the smallest undecidable set, else 125. */
 export async function run(argv: BisectArguments, context: CommandContext): Promise<number> {
   const board = openBoard(context.stderr, context.live);
   const events = openEvents(board.emit);
   const { choice, ...asked } = await readRequest(argv, context, { ...board, ...events });
   await installPackages(context);
-  // Before there is a folder: what is wrong with the ends leaves nothing behind.
+  // Before the folder is made, so that wrong ends leave nothing behind.
   const range = await openRange(choice, asked).catch(async (error: unknown) => {
     throw await explainEnds(error, choice, context.signal);
   });
@@ -126,7 +126,7 @@ async function readRequest(
   };
 }
 
-/** A line for each report that could not be made. */
+/** Writes the reports; returns one line for each that failed. */
 async function writeReports(report: BisectReport, dir: string): Promise<readonly string[]> {
   return writeRecord(dir, { file: 'bisect.json', value: report }, [
     { file: 'bisect.log', make: () => (report.unit === 'commit' ? formatBisectLog(report) : null) },

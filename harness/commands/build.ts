@@ -31,7 +31,7 @@ export function builder(yargs: Argv): Argv<BuildArguments> {
     });
 }
 
-/** Builds; 0 when there is a kernel, 125 when it cannot be had. */
+/** Builds a kernel. Returns 0 when it exists, 125 when it cannot be built. */
 export async function run(argv: BuildArguments, context: CommandContext): Promise<number> {
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
   const toolchain = await askedToolchain(argv);
@@ -54,7 +54,7 @@ export async function run(argv: BuildArguments, context: CommandContext): Promis
   return outcome.kind === 'built' ? exitCodes.clean : exitCodes.skip;
 }
 
-/** The outcome as `--json` prints it; the image is there by the name of its make target as well. */
+/** The outcome as `--json` prints it. The image is there also under the name of its make target. */
 function recordOf(outcome: BuildOutcome): object {
   if (outcome.kind === 'untestable') return outcome;
   const { kernel } = outcome;

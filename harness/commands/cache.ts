@@ -47,7 +47,7 @@ export function builder(yargs: Argv): Argv<CacheArguments> {
     }) as unknown as Argv<CacheArguments>;
 }
 
-/** 0; 128 when the cache is in use and nothing could be pruned. */
+/** Returns 0, or 128 when the cache is in use and cannot be pruned. */
 export async function run(argv: CacheArguments, context: CommandContext): Promise<number> {
   const root = cacheRoot(context.env);
   if (argv.action === 'prune') return prune(root, argv, context);
@@ -60,7 +60,7 @@ export async function run(argv: CacheArguments, context: CommandContext): Promis
   return exitCodes.clean;
 }
 
-/** A kernel with its release and source; null where nothing tells them. */
+/** An item of the cache. For a kernel with its release and source; null when they are not known. */
 interface ListedItem extends StoreItem {
   readonly release: string | null;
   readonly source: string | null;
@@ -99,7 +99,7 @@ async function prune(root: string, argv: CacheArguments, context: CommandContext
     const chosen = choosePrunable(await listStore(root, context.signal), limits);
     removed.push(...chosen);
     if (argv.dryRun || chosen.length === 0) break;
-    // Again after it: what a removed source shared with a workspace is counted there now.
+    // Listed again: files that a removed source shared with a workspace now count with the workspace.
     await removeItems(root, chosen);
   }
   const what = argv.dryRun ? 'would be removed' : 'removed';
@@ -122,7 +122,7 @@ function toJson(field: string, root: string, items: readonly (StoreItem | Listed
   return `${JSON.stringify({ schema: 'splat-cache/1', root, [field]: rows })}\n`;
 }
 
-/** A line for each kind, the largest first, and an empty one. */
+/** One line for each kind, largest first, and an empty line. */
 function summarize(items: readonly StoreItem[]): string {
   const kinds = [...new Set(items.map(({ kind }) => kind))].map((kind) => {
     const own = items.filter((item) => item.kind === kind);

@@ -1,9 +1,9 @@
 import { HarnessError } from '../errors.ts';
 
 /**
- * Tells the time, in milliseconds since 1970: of nights, and of what expires. $SPLAT_CLOCK, as `2027-01-31T03:00:00Z`, is
- * taken for the time this process started; it is for tests of what happens night after night. Durations and deadlines are
- * measured by the real clock, whatever it says. Throws `usage` for a value that is no time.
+ * Returns the clock of nights and expiry dates, in milliseconds since 1970. $SPLAT_CLOCK, as `2027-01-31T03:00:00Z`,
+ * replaces the time at which this process started, for tests over several nights. Durations and deadlines always use
+ * the real clock. Throws `usage` for an invalid time.
  */
 export function openClock(env: NodeJS.ProcessEnv): () => number {
   const said = env['SPLAT_CLOCK'];

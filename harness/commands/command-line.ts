@@ -2,9 +2,9 @@ import yargs, { type Argv } from 'yargs';
 import { HarnessError } from '../errors.ts';
 import { didYouMean } from './nearest.ts';
 
-/** What a command's builder declared, as yargs keeps it; positionals are among the keys. */
+/** The declarations of a command's builder, as yargs stores them; positionals are among the keys. */
 interface Declared {
-  /** Flags whose value may be left out, and is then given by `=` alone: --llvm, --llvm=-19. */
+  /** Flags with an optional value, which only `=` can give: --llvm, --llvm=-19. */
   readonly skipValidation: readonly string[];
   readonly key: Readonly<Record<string, unknown>>;
   readonly array: readonly string[];
@@ -15,7 +15,7 @@ interface Declared {
   readonly demandedOptions: Readonly<Record<string, unknown>>;
 }
 
-/** What yargs tells of itself, without types. */
+/** The internals of yargs that have no public types. */
 interface Recorder {
   readonly getOptions: () => Declared;
   readonly getInternalMethods: () => {
@@ -31,17 +31,17 @@ interface DescribedWord {
   readonly name: string;
   readonly describe: string;
   readonly takesValue: boolean;
-  /** The words it takes; empty: any. */
+  /** The valid words; empty when any word is valid. */
   readonly choices: readonly string[];
 }
 
-/** What a command's module says of its own command line. */
+/** The command line of a command, from its module. */
 export interface CommandShape {
   readonly command: string;
   readonly builder: (yargs: Argv) => unknown;
 }
 
-/** A command as it is written down: `triage [file]`, and what its builder adds to it. */
+/** A command's grammar: its usage line, as `triage [file]`, and the flags of its builder. */
 interface Grammar {
   readonly name: string;
   readonly declared: Declared;
@@ -51,24 +51,24 @@ interface Grammar {
   readonly positionals: readonly { readonly name: string; readonly isRequired: boolean }[];
   /** The last positional takes any number of words. */
   readonly isVariadic: boolean;
-  /** What follows -- belongs to another program. */
+  /** True when the words after -- belong to another program. */
   readonly passesOn: boolean;
 }
 
-/** A command line as it was typed. */
+/** The words of a command line as the user typed them. */
 interface Typed {
   readonly positionals: readonly string[];
   readonly flags: ReadonlyMap<string, readonly string[]>;
 }
 
-/** True when the user asks for an explanation, whatever else the command line says. */
+/** True when -h or --help stands before any --. */
 export function wantsHelp(args: readonly string[]): boolean {
   return beforeDashes(args).some((arg) => arg === '--help' || arg === '-h');
 }
 
 /**
- * Checks the arguments of a command before yargs takes them: every flag is known, has its value, and is given once unless
- * it may be repeated. Throws `usage` with what was typed and what would be valid.
+ * Checks the arguments of a command before yargs parses them: every flag is known, has its value, and is given only
+ * once unless it is repeatable. Throws `usage` with the typed word and the valid ones.
  */
 export function checkCommandLine(args: readonly string[], command: CommandShape): Typed {
   const grammar = readGrammar(command);
@@ -83,7 +83,7 @@ export function checkCommandLine(args: readonly string[], command: CommandShape)
   return typed;
 }
 
-/** A command's flags and positionals with what its help says of each, for shells that complete them. */
+/** The flags and positionals of a command with their help texts, for shell completion. */
 export function describeFlags(command: CommandShape): {
   readonly flags: readonly DescribedWord[];
   readonly positionals: readonly DescribedWord[];
@@ -102,8 +102,8 @@ export function describeFlags(command: CommandShape): {
 }
 
 /**
- * What yargs made of it, but for numbers that are none: they stay as they were typed, not NaN, so that who checks their
- * range says what it was.
+ * The arguments as yargs parsed them, except invalid numbers: these stay as typed instead of NaN, so that a range check
+ * can name them.
  */
 export function keepTyped<T extends object>(argv: T, typed: Typed): T {
   const kept = Object.entries(argv).map(([key, value]) => {
@@ -152,7 +152,7 @@ function readTyped(args: readonly string[], grammar: Grammar): Typed {
   return { positionals: grammar.passesOn ? positionals : [...positionals, ...after], flags };
 }
 
-/** The flag of an argument, with its values; those that follow are taken from the queue. */
+/** Reads one flag and its values; values after it are taken from the queue. */
 function takeFlag(
   arg: string,
   queue: string[],
@@ -169,7 +169,7 @@ function takeFlag(
   return { flag, values };
 }
 
-/** `no-cold` is a flag because `cold` is one without a value. */
+/** Finds a flag. `no-cold` is valid because `cold` takes no value. */
 function findFlag(word: string, { flags, declared }: Grammar): string | undefined {
   const positive = word.replace(/^no-/, '');
   return flags.find(
@@ -177,7 +177,7 @@ function findFlag(word: string, { flags, declared }: Grammar): string | undefine
   );
 }
 
-/** yargs takes no value that looks like a flag; a negative number does not. */
+/** Takes the values of a flag. As in yargs a value may not look like a flag; a negative number does not. */
 function takeValues(flag: string, values: string[], queue: string[], { declared }: Grammar): void {
   const count = Math.max(declared.narg[flag] || 1, 1);
   while (values.length < count && queue[0] !== undefined && !isFlag(queue[0])) {

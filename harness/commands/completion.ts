@@ -9,7 +9,7 @@ interface CompletionArguments {
   readonly shell: 'bash' | 'zsh';
 }
 
-/** Commands by their names, as the command line has them. */
+/** The commands by name, as on the command line. */
 type Commands = Readonly<
   Record<
     string,
@@ -23,7 +23,7 @@ type Commands = Readonly<
   >
 >;
 
-/** A flag or a positional (`name` without dashes) with the words that may follow; none: a file. */
+/** A flag or a positional (`name` without dashes) with its valid words; empty when a file may follow. */
 interface Word {
   readonly name: string;
   readonly describe: string;
@@ -38,7 +38,7 @@ interface Described {
   readonly positionals: readonly Word[];
 }
 
-/** The command `splat completion`; it completes `commands`, of which it is one. */
+/** The command `splat completion`. It completes `commands`, itself included. */
 export function completionOf(commands: Commands) {
   return {
     command: 'completion <shell>',
@@ -71,7 +71,7 @@ const completionWords = {
   positionals: [{ name: 'shell', describe: 'shell', takesValue: true, choices: ['bash', 'zsh'] }],
 };
 
-/** --workload takes a path as well, so that yargs knows no choices of it. */
+/** --workload also takes a path, so yargs has no list of its words. */
 function withWorkloads(words: Pick<Described, 'flags' | 'positionals'>) {
   const names = workloads.map(({ name }) => name);
   const flags = words.flags.map((word) =>

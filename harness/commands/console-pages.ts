@@ -9,16 +9,16 @@ import {
 } from '../report/page/console-page.ts';
 import { openInside } from './inside-file.ts';
 
-/** A trial's folder in `trials`, and what was found on its console. */
+/** A trial's folder in `trials`, with the findings on its console. */
 export interface ConsoleFolder {
   readonly folder: string;
   readonly marks: readonly ConsoleMark[];
 }
 
-/** Lines of each console that has pages, by its folder. */
+/** By folder: the number of lines of a console that has pages. */
 export type ShownConsoles = ReadonlyMap<string, number>;
 
-/** Writes the consoles of trials as pages beside them. A folder without a console has none. */
+/** Writes the consoles of trials as pages beside them. A folder without a console gets no page. */
 export async function writeConsolePages(
   dir: string,
   folders: Iterable<ConsoleFolder>,
@@ -43,7 +43,7 @@ export async function writeConsolePages(
 
 const chunkBytes = 1024 * 1024;
 
-/** The file from its beginning; each chunk is overwritten by the next. */
+/** The chunks of a file. Each chunk reuses the buffer of the one before. */
 async function* chunksOf(file: FileHandle): AsyncGenerator<Buffer> {
   const buffer = Buffer.alloc(chunkBytes);
   for (let at = 0; ; ) {

@@ -1,4 +1,4 @@
-/** What a command may touch of the process it runs in; cli.ts makes it, tests make their own. */
+/** The parts of the process that a command may use. cli.ts makes it; tests make another. */
 export interface CommandContext {
   /** Aborted by the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
@@ -6,10 +6,10 @@ export interface CommandContext {
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
   readonly env: NodeJS.ProcessEnv;
-  /** Absolute; relative paths of the command line are relative to it. */
+  /** The absolute working directory, for relative paths of the command line. */
   readonly cwd: string;
-  /** Stdout is a terminal and NO_COLOR is not set (no-color.org). */
+  /** True when stdout is a terminal and NO_COLOR is not set (no-color.org). */
   readonly colour: boolean;
-  /** Stderr is a terminal: progress may be a live line. */
+  /** True when stderr is a terminal, so that progress may be a live line. */
   readonly live: boolean;
 }

@@ -3,8 +3,8 @@ import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /**
- * A plain file of a run directory, opened for reading; undefined when there is none. The directory may have come from somebody
- * else: no link leads out of it, and no pipe is waited for.
+ * Opens a regular file of a run directory for reading; undefined when there is none. The directory is untrusted: no
+ * link leads out of it and no pipe is waited for.
  */
 export async function openInside(dir: string, path: string): Promise<FileHandle | undefined> {
   if (!(await isInside(dir, dirname(path)))) return undefined;
@@ -15,7 +15,7 @@ export async function openInside(dir: string, path: string): Promise<FileHandle 
   return undefined;
 }
 
-/** Whether a folder is where its path says, with no link on the way. */
+/** True when no part of the folder's path below `dir` is a link. */
 export async function isInside(dir: string, folder: string): Promise<boolean> {
   try {
     return (await realpath(join(dir, folder))) === join(await realpath(dir), folder);

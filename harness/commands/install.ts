@@ -5,7 +5,9 @@ import { installMissing, type Need, needs } from '../host/packages.ts';
 import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';
 
-/** Installs the Debian packages a run needs, and more; asks on a terminal. Everything it says goes to stderr. */
+/**
+ * Installs the Debian packages that a run needs, and those of `more`. Asks on a terminal; all output goes to stderr.
+ */
 export async function installPackages(
   context: CommandContext,
   more: readonly Need[] = [],
@@ -22,7 +24,7 @@ export async function installPackages(
         const answer = await Promise.race([terminal.question(question, { signal }), closed]);
         return /^y(es)?$/i.test(answer.trim());
       } catch (cause) {
-        // Readline takes Ctrl-C for itself while it asks.
+        // Readline handles Ctrl-C itself while it asks.
         throw new HarnessError('interrupted', 'interrupted', { cause });
       } finally {
         terminal.close();

@@ -26,7 +26,7 @@ export function builder(yargs: Argv): Argv<ListArguments> {
 
 /** One row of `splat list --json`. */
 interface ListedRun {
-  /** Null for what has only a journal, of a series or a bisection. */
+  /** Null for a folder that only has a journal. */
   readonly kind: ListEntry['kind'];
   readonly dir: string;
   readonly state: ListEntry['state'];
@@ -36,16 +36,16 @@ interface ListedRun {
   readonly series: readonly string[];
   readonly verdict: string | null;
   readonly trials: number;
-  /** Of a series. */
+  /** The number of patches of a series, else null. */
   readonly patches: number | null;
-  /** Of a bisection, and how many may be it when that is not one. */
+  /** The culprit of a bisection, and the number of candidates when there is no single culprit; else null. */
   readonly culprit: string | null;
   readonly candidates: number | null;
-  /** Why a broken one is broken. */
+  /** The reason when the state is `broken`. */
   readonly message: string | null;
 }
 
-/** 0; a folder of its own that is not there is a usage error, the default one only empty. */
+/** Returns 0. A missing folder is a usage error when the user named it, else an empty list. */
 export async function run(argv: ListArguments, context: CommandContext): Promise<number> {
   const { folder = runsFolder(context) } = argv;
   const absentIsEmpty = argv.folder === undefined;
@@ -95,7 +95,7 @@ const blank = {
   message: null,
 };
 
-/** `clean`, `series of 3 patches: splat`, `bisect: 1a2b3c4d5e6f`, `unfinished`. */
+/** The outcome in words: `clean`, `series of 3 patches: splat`, `bisect: 1a2b3c4d5e6f`, `unfinished`. */
 function outcome({
   kind,
   state,
@@ -116,7 +116,7 @@ function outcome({
   return `series of ${patches} ${patches === 1 ? 'patch' : 'patches'}: ${verdict}`;
 }
 
-/** A long list would push the folder's name, which a person copies, off the screen; --json has all. */
+/** The names of a run's series, shortened: a long list would push the folder's name off the screen. --json has all. */
 function shownSeries([first, ...others]: readonly string[]): string {
   if (first === undefined) return '-';
   const name = first.length > 40 ? `${first.slice(0, 37)}...` : first;

@@ -1,9 +1,9 @@
-/** What `splat COMMAND --help` adds to a command's flags: examples, exit codes, and the headings of the flags. */
+/** The parts that `splat COMMAND --help` adds to the flags: examples, exit codes and headings. */
 import type { Argv } from 'yargs';
 import { type CommandShape, describeFlags } from './command-line.ts';
 
 interface Manual {
-  /** A command line without `splat`, and what it is for. */
+  /** Command lines without `splat`, each with its purpose. */
   readonly examples: readonly (readonly [line: string, purpose: string])[];
   readonly exits: string;
 }
@@ -12,7 +12,7 @@ const harnessExits = '128 the harness failed, 129 usage, 130 interrupted.';
 const verdictExits = `0 clean, 1 splat, 125 untestable or inconclusive, ${harnessExits}`;
 const plainExits = `0 done, ${harnessExits}`;
 
-/** By the command's name. */
+/** The manuals by command name. */
 export const manuals: Readonly<Record<string, Manual>> = {
   run: {
     examples: [

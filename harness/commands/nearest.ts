@@ -1,4 +1,4 @@
-/** `; did you mean W?` for the known word that was meant by a misspelled one; empty when none is near. */
+/** `; did you mean W?` with the known word nearest to a misspelled one; empty when no word is near. */
 export function didYouMean(typed: string, known: readonly string[]): string {
   const [best] = known
     .map((word) => ({ word, distance: editDistance(bare(typed), bare(word)) }))
@@ -7,12 +7,12 @@ export function didYouMean(typed: string, known: readonly string[]): string {
   return `; did you mean ${best.word}?`;
 }
 
-/** Dashes in front are no part of the word. */
+/** The word without leading dashes, shortened and in lower case. */
 function bare(word: string): string {
   return word.replace(/^-+/, '').slice(0, 64).toLowerCase();
 }
 
-/** Letters added, left out, replaced, or exchanged with the next. */
+/** Number of letters added, left out, replaced, or swapped with the next. */
 function editDistance(a: string, b: string): number {
   let before: number[] = [];
   let above = [...Array(b.length + 1).keys()];

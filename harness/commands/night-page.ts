@@ -12,10 +12,10 @@ import { type NightReport, nightLink, reportKey } from '../report/page/shown-nig
 import { isInside } from './inside-file.ts';
 import { findTrialFolders, readPicture, replayCommand } from './run-page.ts';
 
-/** A run of a night is a machine's, with all its workloads; what is larger is not shown in full. */
+/** Larger results are not shown in full: a run of a night holds all workloads of one machine. */
 const largestShownBytes = 16 * 1024 * 1024;
 
-/** The page of a night's folder. What its runs do not tell any more is left out. */
+/** The HTML page of a night's folder. Facts that its runs no longer hold are left out. */
 export async function formatNightAt(dir: string, night: NightRecord, cwd: string): Promise<string> {
   const past = await readRecord(join(dir, 'past.json'), nightPastSchema).catch(() => undefined);
   const index = join(dirname(dir), 'index.html');
@@ -50,13 +50,13 @@ async function findReports(
   return found;
 }
 
-/** Run directories that may have an item's report, the one it names first. */
+/** Run directories that may hold the report of an item, the one that it names first. */
 function runsOf(item: NightItem, { cells }: NightRecord): ReadonlySet<string> {
   const trials = cells.find(({ id }) => id === item.cell)?.trials ?? [];
   return new Set([...(item.run === undefined ? [] : [item.run]), ...trials.map(({ run }) => run)]);
 }
 
-/** A night may have come from somebody else: its runs are looked for in it and nowhere else. */
+/** A night may be untrusted: its runs are only searched inside of its folder. */
 async function readResult(dir: string, run: string): Promise<RunResult | undefined> {
   if (relative(dir, join(dir, run)).startsWith('..') || !(await isInside(dir, run))) {
     return undefined;

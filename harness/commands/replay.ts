@@ -48,7 +48,7 @@ export function builder(yargs: Argv): Argv<ReplayArguments> {
     });
 }
 
-/** 0 when every verdict repeated, 1 when one did not. */
+/** Returns 0 when every verdict repeated, else 1. */
 export async function run(argv: ReplayArguments, context: CommandContext): Promise<number> {
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
   const replayed = await findReplayed(argv.run, context.cwd);

@@ -34,10 +34,10 @@ export function builder(yargs: Argv): Argv<ReportArguments> {
     });
 }
 
-/** A result of 2000 trials is about this large; a browser takes no more gladly. */
+/** The size of a result of 2,000 trials; a browser is slow with more. */
 const largestShownBytes = 16 * 1024 * 1024;
 
-/** 0, whatever the verdict was: the page is there. */
+/** Writes the page of a run. Returns 0 whatever its verdict is. */
 export async function run(argv: ReportArguments, context: CommandContext): Promise<number> {
   const { cwd } = context;
   const dir = resolve(cwd, argv.run);
@@ -59,7 +59,7 @@ export async function run(argv: ReportArguments, context: CommandContext): Promi
   return exitCodes.clean;
 }
 
-/** The same for a night's folder: its page is in it, for it links to its runs. */
+/** Writes the page of a night into its folder, because it links to its runs. */
 async function reportNight(
   dir: string,
   { out }: ReportArguments,
@@ -79,7 +79,7 @@ async function reportNight(
   return exitCodes.clean;
 }
 
-/** A device, a link or a folder is not to be replaced by a page. */
+/** Throws when the page would replace a device, a link or a folder. */
 async function requireFileOrNothing(file: string, out: string | undefined): Promise<void> {
   const found = await readIfThere(lstat(file));
   if (found === undefined || found.isFile()) return;

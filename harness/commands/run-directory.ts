@@ -13,7 +13,7 @@ import { formatRunAt, writeRunConsoles } from './run-page.ts';
 import { runsFolder, shownPath } from './runs-folder.ts';
 import { writeRecord } from './write-record.ts';
 
-/** The run directory: new or empty, so that no file of another run is ever taken for one of this. */
+/** Opens the run directory, new or empty, so that no file of another run is mistaken for one of this run. */
 export async function openRunDirectory(
   out: string | undefined,
   context: Pick<CommandContext, 'cwd' | 'env'>,
@@ -29,8 +29,8 @@ export async function openRunDirectory(
 }
 
 /**
- * The error to throw when a run ends early. One that its command line stopped leaves nothing behind: `dir` is of this run
- * alone. One that was interrupted says where it is.
+ * The error for a run that ends early. When the command line is at fault, `dir`, which belongs to this run alone, is
+ * removed. When the run was interrupted, the error names its folder.
  */
 export async function abandonRun(
   failure: unknown,
@@ -39,7 +39,7 @@ export async function abandonRun(
 ): Promise<unknown> {
   const { cwd } = context;
   if (dir !== undefined && isHarnessError(failure, 'usage', 'config')) {
-    // What cannot be removed is a mount point, or was never there.
+    // A folder that cannot be removed is a mount point or does not exist.
     await rm(dir, { recursive: true, force: true }).catch(() => undefined);
     if (dirname(dir) === runsFolder(context)) await rmdir(dirname(dir)).catch(() => undefined);
   }
@@ -50,19 +50,19 @@ export async function abandonRun(
   return explainDiskError(failure, dir ?? cwd);
 }
 
-/** The error to throw when what has a journal ends early: interrupted, it says how it goes on. */
+/** The error for a series or bisection that ends early. After an interrupt it names the command that continues it. */
 export function abandonJournal(failure: unknown, dir: string, cwd: string): unknown {
   if (!isHarnessError(failure, 'interrupted')) return explainDiskError(failure, dir);
   const next = `the same command goes on where it was, in ${shownPath(dir, cwd)}`;
   return new HarnessError('interrupted', `${failure.message}; ${next}`, { cause: failure });
 }
 
-/** What stands in the folder of a series or bisection before its journal does. */
+/** Files in the folder of a series or bisection before its journal. */
 const beforeJournal = new Set(['lock', eventsFile]);
 
 /**
- * Makes the folder of what goes on where it was, as `what` a bisection or a series, or finds it. Throws `usage` for one that
- * something else is in; whose journal it is, is seen when that is read.
+ * Makes or finds the folder of a bisection or series, which may continue an earlier one. Throws `usage` for a folder
+ * with other content. Its journal is checked when it is read.
  */
 export async function openJournalDirectory(
   dir: string,
@@ -73,7 +73,7 @@ export async function openJournalDirectory(
   throw new HarnessError('usage', `--out ${dir}: not empty, and no ${what}; name a new folder`);
 }
 
-/** What is in a folder, which is made when there is none. `shown` names it in messages. */
+/** The names in a folder, which is made when missing. `shown` names it in messages. */
 async function namesIn(dir: string, shown: string): Promise<readonly string[]> {
   try {
     await makeFolder(dir);
@@ -91,13 +91,13 @@ async function namesIn(dir: string, shown: string): Promise<readonly string[]> {
 }
 
 /**
- * Everything of a run directory that is made of the result: a line for each report that could not be made. Commands on its
- * page are those of somebody in `cwd`.
+ * Writes the files of a run directory that derive from the result; returns one line for each report that failed.
+ * Commands on the page are for a person in `cwd`.
  */
 export async function writeReports(run: FinishedRun, cwd: string): Promise<readonly string[]> {
   const { dir, result } = run;
   const locksSvg = drawLocks(result.locks);
-  // Its failure is told where it is written; the page can do without.
+  // Its failure is reported where the picture is written; the page works without it.
   const picture = locksSvg.catch(() => null);
   let consoles: ShownConsoles = new Map();
   return writeRecord(dir, { file: 'result.json', value: result }, [

@@ -4,14 +4,20 @@ import { join } from 'node:path';
 import type { Emit } from '../events.ts';
 import type { StampedEvent } from '../records/event.ts';
 
-/** The events of one run of the harness: shown at once, and kept in its folder. */
+/** The events of one run: shown at once and stored in its folder. */
 export interface RunEvents {
-  /** In each of its events. */
+  /** The id that each event carries. */
   readonly runId: string;
   readonly emit: Emit;
-  /** Writes the events so far, and from now on each as it comes, to events.jsonl of the folder; one that is there goes on. */
+  /**
+   * Writes the events so far, and from now on each new one, to events.jsonl of the folder. An existing file is
+   * continued.
+   */
   readonly keepIn: (dir: string) => void;
-  /** Why some of them are not in the file: as "events.jsonl: no space left"; empty when all are. A run goes on without. */
+  /**
+   * Reasons why events are missing in the file, as "events.jsonl: no space left"; empty when none is missing. The run
+   * continues without them.
+   */
   readonly failures: () => readonly string[];
 }
 
@@ -26,7 +32,7 @@ export function openEvents(report: (event: StampedEvent) => void): RunEvents {
     if (file === undefined) early.push(...lines);
     else if (failures.length === 0 && lines.length > 0) {
       try {
-        // At once: what a killed run said last is the most telling.
+        // At once: the last event of a killed run tells most.
         appendFileSync(file, lines.join(''));
       } catch (error) {
         failures.push(`${eventsFile}: ${error instanceof Error ? error.message : String(error)}`);

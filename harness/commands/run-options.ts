@@ -2,18 +2,18 @@ import type { Argv } from 'yargs';
 import { HarnessError } from '../errors.ts';
 import { workloads } from '../stress/workloads.ts';
 
-/** Of --config; the names are those of the optional fragments in kernel-configs/. */
+/** The help of --config; the names are those of the optional fragments in kernel-configs/. */
 export const fragmentText =
   'a .config fragment to merge and verify, or one of ours: kasan, kcsan, kmemleak, preempt-rt; repeatable';
 
 const ownSeconds = workloads.map(({ durationMs }) => durationMs / 1000);
 export const durationText = `seconds of stress per trial; default ${Math.min(...ownSeconds)} to ${Math.max(...ownSeconds)}, by workload`;
 
-/** Of --jobs where guests run, too. */
+/** The help of --jobs for commands that also run guests. */
 export const jobsText =
   'compilers, and guests, at a time; default as many as the host has cores and memory for';
 
-/** What compiles the kernel, of every command that builds one. */
+/** The toolchain flags of every command that builds a kernel. */
 export interface ToolchainArguments {
   readonly cc: string | undefined;
   readonly llvm: string | undefined;
@@ -33,7 +33,7 @@ export function toolchainOptions<T>(yargs: Argv<T>): Argv<T> {
     });
 }
 
-/** The flags of `splat build`, which every command that builds a kernel takes. */
+/** The flags of `splat build`, shared by every command that builds a kernel. */
 export interface KernelArguments extends ToolchainArguments {
   readonly kernel: string;
   readonly series: readonly string[];
@@ -84,10 +84,10 @@ export function number(describe: string) {
   return { number: true, requiresArg: true, describe } as const;
 }
 
-/** What guestOptions() has where nothing is given. */
+/** The defaults of guestOptions(). */
 export const guestDefaults = { accel: 'auto', memoryMib: 1024, cpus: 2, seed: 1 } as const;
 
-/** A flag as a person types it who does not want its default; nothing for one who does. */
+/** A flag as a person types it; empty for the default value. */
 export function optionWords(
   name: string,
   value: string | number | undefined,
@@ -96,7 +96,7 @@ export function optionWords(
   return value === undefined || value === byDefault ? [] : [`--${name}`, String(value)];
 }
 
-/** Trials and guests, as every command that looks for a patch or a commit takes them; `jobs` describes --jobs. */
+/** Adds the flags of trials and guests for commands that search a patch or a commit; `jobs` is the help of --jobs. */
 export function guestOptions(yargs: Argv, jobs: string): Argv {
   return yargs
     .option('duration', number(durationText))
@@ -114,13 +114,13 @@ export function guestOptions(yargs: Argv, jobs: string): Argv {
     });
 }
 
-/** Throws `usage` for what is no --confidence. */
+/** Throws `usage` for a --confidence outside of 0.5 to 0.9999. */
 export function requireConfidence(confidence: number): void {
   if (confidence >= 0.5 && confidence <= 0.9999) return;
   throw new HarnessError('usage', `--confidence ${confidence}: not from 0.5 to 0.9999`);
 }
 
-/** A whole number within limits; throws `usage` with the flag, the value and what would be valid. */
+/** A whole number within limits. Throws `usage` with the flag, the value and the valid range. */
 export function wholeNumber(
   flag: string,
   value: number | undefined,

@@ -12,10 +12,13 @@ import { openInside } from './inside-file.ts';
 import { guestDefaults, optionWords } from './run-options.ts';
 import { shownPath } from './runs-folder.ts';
 
-/** Folders of each trial in `trials`, that of its verdict first. */
+/** The folders of each trial in `trials`, the one with its verdict first. */
 type TrialFolders = ShownRun['folders'];
 
-/** The folders of trials that are in a run directory: the verdict is that of the last guest; the first is worth a look. */
+/**
+ * Finds the folders of the trials in a run directory. The last guest of a trial has its verdict; the first guest's
+ * folder comes second.
+ */
 export async function findTrialFolders(dir: string, { trials }: RunResult): Promise<TrialFolders> {
   const there = new Set(await readdir(join(dir, 'trials')).catch(() => []));
   const namesOf = (id: string): readonly string[] =>
@@ -23,7 +26,7 @@ export async function findTrialFolders(dir: string, { trials }: RunResult): Prom
   return new Map(trials.map(({ id }) => [id, namesOf(id)]));
 }
 
-/** Writes every console of a run as pages. */
+/** Writes all consoles of a run as pages. */
 export async function writeRunConsoles(dir: string, result: RunResult): Promise<ShownConsoles> {
   const folders = await findTrialFolders(dir, result);
   const consoles = result.trials.flatMap(({ id, splats }) =>
@@ -35,7 +38,7 @@ export async function writeRunConsoles(dir: string, result: RunResult): Promise<
   return writeConsolePages(dir, consoles);
 }
 
-/** The page of a run directory. `beside`: it is put there, and can link to the files in it. */
+/** The HTML page of a run directory. `beside`: the page lies in that directory and can link to its files. */
 export async function formatRunAt(
   { dir, record, result }: FinishedRun,
   cwd: string,
@@ -62,11 +65,11 @@ export async function formatRunAt(
   });
 }
 
-/** A screen of 640 x 480 is a tenth of this. */
+/** Ten times the size of a 640 x 480 screenshot. */
 const largestPictureBytes = 2 * 1024 * 1024;
 const pngSignature = Buffer.from('89504e470d0a1a0a', 'hex');
 
-/** Undefined when there is none. */
+/** Reads a picture of a run directory; undefined when there is none. */
 export async function readPicture(dir: string, path: string): Promise<Uint8Array | undefined> {
   await using file = await openInside(dir, path);
   if (file === undefined || (await file.stat()).size > largestPictureBytes) return undefined;
@@ -75,8 +78,8 @@ export async function readPicture(dir: string, path: string): Promise<Uint8Array
 }
 
 /**
- * The command line of a run, as a person would type it: with every option that is not at its default. Null for a part of
- * another run, which no command line of its own asks for.
+ * The command line of a run, with the options that differ from their defaults. Null for a replay of single trials,
+ * which has no such command line.
  */
 function askedCommand(request: RecordedRequest, seed: number): string | null {
   if (request.trials !== null) return null;
@@ -103,7 +106,7 @@ function askedCommand(request: RecordedRequest, seed: number): string | null {
   ]);
 }
 
-/** The command that runs one trial of a run again, or the whole run for an empty id, as a person in `cwd` would type it. */
+/** The command that replays one trial, or the whole run for an empty id, for a person in `cwd`. */
 export function replayCommand(dir: string, trial: string, cwd: string): string {
   const runDir = shownPath(dir, cwd);
   return commandLine('./splat', ['replay', trial === '' ? runDir : `${runDir}/${trial}`]);

@@ -43,7 +43,7 @@ export interface RunArguments extends KernelArguments {
   readonly cold: boolean;
   readonly out: string | undefined;
   readonly json: boolean;
-  /** What follows `--`: arguments of the user's own workload. */
+  /** Arguments after `--`, for the user's workload. */
   readonly '--'?: readonly string[];
 }
 
@@ -58,7 +58,7 @@ export function builder(yargs: Argv): Argv<RunArguments> {
 function workloadOptions<T>(yargs: Argv<T>): Argv<T> {
   return (
     yargs
-      // What follows -- goes to a program as it was typed: 007 is no number.
+      // The words after -- reach the program as typed: 007 is no number.
       .parserConfiguration({ 'populate--': true, 'parse-positional-numbers': false })
       .option('workload', {
         string: true,
@@ -144,7 +144,7 @@ function outputOptions<T>(yargs: Argv<T>): Argv<T> {
     });
 }
 
-/** Runs; the exit code of the verdict. */
+/** Performs a run. Returns the exit code of its verdict. */
 export async function run(argv: RunArguments, context: CommandContext): Promise<number> {
   const limits = checkedLimits(argv);
   const args = argv['--'] ?? [];

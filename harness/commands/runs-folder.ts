@@ -3,17 +3,17 @@ import { homedir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import type { CommandContext } from './context.ts';
 
-/** Files that only the top of a Linux tree has together. */
+/** Files that only the top folder of a Linux tree has together. */
 const marksOfTree = ['Kbuild', 'Kconfig', 'MAINTAINERS', 'include/linux/kernel.h'];
 
 /**
- * The folder of run directories that nobody named: `splat-runs` below the working directory. In a kernel tree, where a
- * folder of ours would be an untracked file, it is `$XDG_STATE_HOME/splat` (XDG Base Directory Specification 0.8).
+ * The default folder of run directories: `splat-runs` below the working directory. In a kernel tree, where that would
+ * be an untracked folder, `$XDG_STATE_HOME/splat` (XDG Base Directory Specification 0.8).
  */
 export function runsFolder({ cwd, env }: Pick<CommandContext, 'cwd' | 'env'>): string {
   if (!isInKernelTree(cwd)) return join(cwd, 'splat-runs');
   const state = env['XDG_STATE_HOME'] ?? '';
-  // The specification ignores what is not absolute.
+  // The specification ignores a relative path.
   return join(state.startsWith('/') ? state : join(homedir(), '.local/state'), 'splat');
 }
 
@@ -24,7 +24,7 @@ function isInKernelTree(dir: string): boolean {
   }
 }
 
-/** A path as a person copies it: relative below the working directory, else absolute. */
+/** A path for people: relative when it is below the working directory, else absolute. */
 export function shownPath(path: string, cwd: string): string {
   const below = relative(cwd, path) || '.';
   return below.startsWith('..') ? path : below;

@@ -5,7 +5,10 @@ import { findBase } from '../patch/find-base.ts';
 import { parseSeries, readSeries } from '../patch/series.ts';
 import type { SeriesArguments } from './series-options.ts';
 
-/** The kernel a series is tested on: that of --base, or the commit of --tree it was made on. Throws `usage` for neither. */
+/**
+ * Chooses the base of a series: the kernel of --base, or the commit of --tree on which the series was made. Throws
+ * `usage` when neither is given.
+ */
 export async function chooseBase(
   { base, tree }: SeriesArguments,
   options: {

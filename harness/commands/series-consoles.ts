@@ -5,7 +5,7 @@ import { type TrialResult, trialRecordSchema } from '../records/trial.ts';
 import type { PlaceOf, SeenSuspect } from '../report/page/series-head.ts';
 import { writeConsolePages } from './console-pages.ts';
 
-/** Writes the consoles on which splats of a series were seen as pages; resolves to where each splat is on them. */
+/** Writes the consoles with splats of a series as pages; returns the place of each splat on them. */
 export async function writeSeriesConsoles(
   dir: string,
   { base, patches }: SeriesReport,
@@ -19,7 +19,7 @@ export async function writeSeriesConsoles(
   );
   const trials = new Map<string, TrialResult>();
   for (const folder of folders) {
-    // An old or damaged one costs its links alone.
+    // An old or damaged record only costs its links.
     const trial = await readRecord(join(dir, folder, 'trial.json'), trialRecordSchema).catch(
       () => undefined,
     );

@@ -8,7 +8,7 @@ import type { CommandContext } from './context.ts';
 import type { SeriesArguments } from './series-options.ts';
 import { readStdin, seriesPath } from './series-stdin.ts';
 
-/** `splat series S --list`: prints what was understood of an input, and stops. */
+/** `splat series S --list`: prints the patches found in an input and builds nothing. */
 export async function listSeries(argv: SeriesArguments, context: CommandContext): Promise<number> {
   const listing = toListing(await readGiven(argv, context));
   const text = argv.json ? `${JSON.stringify(listing)}\n` : describeListing(listing);

@@ -19,7 +19,7 @@ import { writeSeriesConsoles } from './series-consoles.ts';
 import type { SeriesArguments } from './series-options.ts';
 import { writeRecord } from './write-record.ts';
 
-/** Everything of the folder of a series that is made of the report: a line for each that could not be made. */
+/** Writes the files of a series' folder that derive from the report; returns one line for each that failed. */
 export async function writeSeriesReports(
   report: SeriesReport,
   { series }: Asked,
@@ -51,7 +51,7 @@ function digest(text: string): string {
   return createHash('sha256').update(text, 'latin1').digest('hex');
 }
 
-/** The mail of --mail; nothing is sent, and nobody but the base's own get_maintainer.pl says who is to have it. */
+/** Writes the mail of --mail. Nothing is sent. The recipients come from the base's get_maintainer.pl alone. */
 export async function writeSeriesMail(
   report: SeriesReport,
   { series, source }: Asked,
@@ -73,8 +73,8 @@ export async function writeSeriesMail(
 }
 
 /**
- * The command line that tests the same again, as a person would type it: with every option that is not at its default, but
- * for where and how the result is written. What came on stdin has no name: it is `mail` there.
+ * The command line that repeats the test, with the options that differ from their defaults, except those of the output.
+ * A series from stdin has no name and is `mail` there.
  */
 export function seriesCommand(argv: SeriesArguments): string {
   const isStdin = argv.series === '' || argv.series === '-';
@@ -102,7 +102,7 @@ export function seriesCommand(argv: SeriesArguments): string {
   return isStdin ? `${typed} < mail` : typed;
 }
 
-/** Whom the user's own git would sign as: a tag without a name is filled in by hand. */
+/** The identity of the user's git configuration; without a name the tag must be completed by hand. */
 async function gitIdentity(signal: AbortSignal): Promise<string> {
   const get = async (name: string): Promise<string> => {
     const asked = ['config', '--global', '--get', name];

@@ -8,7 +8,7 @@ export function seriesPath({ series }: Pick<SeriesArguments, 'series'>): string 
   return series === '' ? '-' : series;
 }
 
-/** What a program hands over. */
+/** Reads all bytes of stdin. */
 export async function readStdin({ stdin }: Pick<CommandContext, 'stdin'>): Promise<Buffer> {
   return buffer(stdin);
 }

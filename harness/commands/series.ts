@@ -31,7 +31,10 @@ export const command = 'series <series>';
 
 export const builder = seriesOptions;
 
-/** Tests a series; 1 when a patch brings a splat or breaks something, 125 when anything is open, else 0. */
+/**
+ * Tests a series. Returns 1 when a patch brings a splat or breaks a build or boot, 125 when the base or a patch is
+ * untestable or inconclusive, else 0.
+ */
 export async function run(given: SeriesArguments, context: CommandContext): Promise<number> {
   if (given.list) return listSeries(given, context);
   const events = openEvents(progressWriter(context.stderr, context.live));

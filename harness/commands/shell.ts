@@ -53,7 +53,7 @@ export function builder(yargs: Argv): Argv<ShellArguments> {
     }) as unknown as Argv<ShellArguments>;
 }
 
-/** The exit status of the command or login shell; 125 when the kernel cannot be built. */
+/** Returns the exit status of the command or login shell; 125 when the kernel cannot be built. */
 export async function run(argv: ShellArguments, context: CommandContext): Promise<number> {
   wholeNumber('memory-mib', argv.memoryMib, 512, 65_536);
   wholeNumber('cpus', argv.cpus, 1, 8);
@@ -102,7 +102,7 @@ async function requireFile(path: string): Promise<void> {
   if (found?.isFile() !== true) throw new HarnessError('usage', `--copy-in ${path}: no such file`);
 }
 
-/** A terminal for a login from a terminal; a command, and a script on stdin, get plain pipes. */
+/** A login from a terminal gets a terminal; a command, and a script on stdin, get pipes. */
 async function logIn(
   shell: ShellGuest,
   wanted: string | undefined,
@@ -115,7 +115,7 @@ async function logIn(
   const onResize = (): void =>
     terminal === undefined ? undefined : session.resize(terminal.size());
   stdout.on('resize', onResize);
-  // Raw: Ctrl-C and all other keys are the guest's.
+  // Raw mode: Ctrl-C and all other keys go to the guest.
   terminal?.setRaw(true);
   try {
     const status = await session.ended;

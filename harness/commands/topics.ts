@@ -1,4 +1,4 @@
-/** `splat help TOPIC`: what a person asks who has a verdict, a witness or a kernel's name before them. */
+/** The texts of `splat help TOPIC`, about verdicts, witnesses and kernels. */
 import { workloads } from '../stress/workloads.ts';
 
 export const topics: Readonly<Record<string, () => string>> = {

@@ -2,15 +2,15 @@ import { join } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { writeWhole } from '../host/disk.ts';
 
-/** A file beside a record that is made of it; null when there is nothing to show. */
+/** A file derived from a record; null when there is nothing to show. */
 export interface Report {
   readonly file: string;
   readonly make: () => string | null | Promise<string | null>;
 }
 
 /**
- * Writes a record, as JSON, and then each report on its own: a report that throws costs neither the record nor the other
- * reports. Resolves to a line for each that threw, with its file. Throws when the record itself cannot be written.
+ * Writes a record as JSON, and then each report on its own: a report that throws harms neither the record nor the other
+ * reports. Returns one line, with the file's name, for each that threw. Throws when the record cannot be written.
  */
 export async function writeRecord(
   dir: string,
@@ -31,8 +31,8 @@ export async function writeRecord(
 }
 
 /**
- * Throws `infra` (exit 128) when a report could not be made. For the end of a command: the record is on disk and on stdout by
- * then, and its verdict can be read there.
+ * Throws `infra` (exit 128) when a report failed. Called at the end of a command: the record with its verdict is then
+ * on disk and on stdout.
  */
 export function requireReports(failures: readonly string[], recordFile: string): void {
   if (failures.length === 0) return;

@@ -1,7 +1,7 @@
 import type { Diagnostic } from '../records/build.ts';
 /** Reads the output of make(1) and the compiler line by line. Pure. */
 
-/** `  CC      mm/mmap.o`, `  AS [M]  lib/x.o`: a file of the kernel was compiled. Host tools have absolute paths. */
+/** True for lines such as `  CC      mm/mmap.o` and `  AS [M]  lib/x.o`: an object of the kernel. Host tools have absolute paths. */
 export function isObjectLine(line: string): boolean {
   return /^ {2}(?:CC|AS)(?: \[M\])? +[^\s/]\S*\.o$/.test(line);
 }

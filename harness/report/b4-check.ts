@@ -10,7 +10,7 @@ export interface B4Check {
   readonly details?: string;
 }
 
-/** One check a patch; an old splat made visible is a warning, not the patch's fault. */
+/** One check for each patch. A patch that exposes an old splat gets a warning, because the fault is not the patch's. */
 export function formatB4Checks({ patches, base }: SeriesReport): readonly B4Check[] {
   if (base.state === 'broken') {
     return [{ tool: 'splat', status: 'warn', summary: plain(`the base: ${base.because ?? ''}`) }];

@@ -2,12 +2,12 @@ import type { BisectReport, ReportedCommit } from '../records/bisect.ts';
 import { plain } from './plain.ts';
 
 /**
- * The bisection in the words of `git bisect log`: `git bisect replay FILE` takes it, and `git bisect visualize` then shows
- * what is left. Commits that stay in doubt are left out: git knows no doubt.
+ * The bisection in the format of `git bisect log`, for `git bisect replay FILE` and `git bisect visualize`. Commits
+ * without a certain verdict are left out, because git has no doubtful ones.
  */
 export function formatBisectLog(report: BisectReport): string {
   const { good, bad, reverse, culprit, commits } = report;
-  // With --reverse the old end has the bug; git has its own words for that.
+  // With --reverse the old end has the bug; git bisect has terms for that.
   const words = reverse ? { bad: 'broken', good: 'fixed' } : { bad: 'bad', good: 'good' };
   const [oldEnd, newEnd] = reverse ? [bad, good] : [good, bad];
   const terms = reverse ? `'--term-old=${words.bad}' '--term-new=${words.good}' ` : '';
@@ -30,7 +30,7 @@ export function formatBisectLog(report: BisectReport): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Commits of which something is certain, in the order they were looked at. */
+/** Commits with a certain verdict, in the order of their trials. */
 function tested(
   commits: readonly ReportedCommit[],
 ): readonly (ReportedCommit & { readonly standing: 'good' | 'bad' | 'skip' })[] {

@@ -6,14 +6,14 @@ import { escapeXml } from './xml.ts';
 const width = 960;
 const height = 320;
 const margin = 40;
-/** Less probable than this is drawn as nothing: a scale of six decades. */
+/** Lower probabilities get no bar: the scale has six decades. */
 const leastProbability = 1e-6;
 
 const colours = { bad: '#c0392b', good: '#27ae60', skip: '#7f8c8d' } as const;
 
 /**
- * The posterior as a picture: a bar for every commit, parents to the left, its height the logarithm of its probability,
- * and below it a mark for how its trials went.
+ * Draws the posterior: one bar for each commit, parents to the left, with the logarithm of its probability as the
+ * height, and a mark below it for the outcome of its trials.
  */
 export function drawPosterior({ commits, sought, unit, reverse }: BisectReport): string {
   const barWidth = (width - 2 * margin) / Math.max(1, commits.length);

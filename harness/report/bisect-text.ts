@@ -4,10 +4,10 @@ import { plain } from './plain.ts';
 import { styleFor } from './style.ts';
 
 const plural = { commit: 'commits', patch: 'patches', line: 'lines' } as const;
-/** The report on stdout names so many; bisect.json has all. */
+/** Number of commits that the text names; bisect.json has all. */
 const named = 3;
 
-/** What a person reads at the end of a bisection. `dir` is where the log and the picture are. */
+/** The text at the end of a bisection. `dir` is the folder with the log and the picture. */
 export function describeBisect(
   report: BisectReport,
   { colour, dir }: { readonly colour: boolean; readonly dir: string },
@@ -80,7 +80,7 @@ function describeRevert(
   }
 }
 
-/** Symbols a tree does not keep, by how many of the commits looked at do not keep them. */
+/** Dropped symbols, with the number of tested commits that drop each. */
 function describeDropped({ commits, unit }: BisectReport): readonly string[] {
   const counts = new Map<string, number>();
   for (const line of commits.flatMap(({ dropped }) => dropped)) {

@@ -2,24 +2,27 @@ import type { HarnessEvent } from '../records/event.ts';
 import { plain } from './plain.ts';
 import { progressWriter } from './progress.ts';
 
-/** Progress with a block of lines that stays below it and is drawn again when it changes. */
+/** Progress lines with a block of lines below them that is redrawn when it changes. */
 export interface Board {
   readonly emit: (event: HarnessEvent) => void;
-  /** Puts up these lines in place of those before; none takes the block away. On no terminal nothing is drawn. */
+  /** Replaces the block; an empty list removes it. Without a terminal nothing is drawn. */
   readonly show: (lines: readonly string[]) => void;
 }
 
-/** A terminal, as far as this needs one. `columns` is absent for what is none. */
+/** The used parts of a terminal. `columns` is absent when the stream is no terminal. */
 interface Screen {
   readonly write: (text: string) => unknown;
   readonly columns?: number;
 }
 
-/** ECMA-48: to the start of the line above, and from the cursor to the end of the screen away. */
+/** ECMA-48: moves to the start of a line above, and erases from the cursor to the end of the screen. */
 const up = (lines: number): string => (lines === 0 ? '' : `\u001B[${lines}F`);
 const erase = '\r\u001B[J';
 
-/** What progressWriter() prints, with a board below on a terminal. Lines are cut at its width: none may wrap. */
+/**
+ * The output of progressWriter() with a block below it on a terminal. Lines are cut at its width, because none may
+ * wrap.
+ */
 export function openBoard(screen: Screen, live: boolean): Board {
   if (!live) return { emit: progressWriter(screen, false), show: () => undefined };
   let board: readonly string[] = [];
@@ -34,7 +37,7 @@ export function openBoard(screen: Screen, live: boolean): Board {
   const emit = progressWriter(
     {
       write: (text) => {
-        // Its own way to clear a line stands first in all it writes.
+        // progressWriter() begins all it writes with its own code to clear a line.
         const said = text.replace('\r\u001B[K', '');
         const clear = `${up(board.length)}${erase}`;
         if (said.endsWith('\n')) {

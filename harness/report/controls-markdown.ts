@@ -1,7 +1,7 @@
 import type { Cell, ControlsResult } from '../records/controls.ts';
 import { plain } from './plain.ts';
 
-/** The matrix as a table of GitHub's markdown: a line a rule, a column a kernel in one state of its annotations. */
+/** The matrix as a GitHub markdown table: one line for each rule, one column for each kernel and annotation state. */
 export function tabulateControls({
   columns,
   rows,
@@ -18,7 +18,7 @@ export function tabulateControls({
     .join('');
 }
 
-/** One word where all ways and triggers of a rule agree, else how many were caught. */
+/** One word when all ways and triggers of a rule agree, else the number that were caught. */
 function cellWords(cells: readonly Cell[]): string {
   const [first] = cells;
   if (first === undefined) return '';

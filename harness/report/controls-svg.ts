@@ -9,7 +9,7 @@ const columnWidth = 84;
 const headHeight = 64;
 const margin = 12;
 
-/** Colours that are told apart without red and green (Okabe and Ito's), and a letter besides. */
+/** Colours that do not depend on telling red from green (Okabe and Ito), each with a label. */
 const looks: Readonly<Record<string, { readonly fill: string; readonly letter: string }>> = {
   caught: { fill: '#0072b2', letter: 'caught' },
   missed: { fill: '#e69f00', letter: 'missed' },
@@ -17,7 +17,10 @@ const looks: Readonly<Record<string, { readonly fill: string; readonly letter: s
   'not-exercised': { fill: '#ffffff', letter: 'not run' },
 };
 
-/** The matrix as a picture: a line a rule, a column a kernel in one state of its annotations; hover a cell for its parts. */
+/**
+ * Draws the matrix: one line for each rule, one column for each kernel and annotation state. Hovering over a cell shows
+ * its parts.
+ */
 export function drawControls({ columns, rows }: ControlsResult): string {
   const width = labelWidth + columns.length * columnWidth + 2 * margin;
   const height = headHeight + rows.length * rowHeight + 2 * margin;
@@ -50,7 +53,7 @@ export function drawControls({ columns, rows }: ControlsResult): string {
   ].join('\n');
 }
 
-/** The cells of one rule in one column, side by side: a rule may have several ways and triggers. */
+/** Draws the cells of one rule in one column side by side: a rule may have several ways and triggers. */
 function drawCell(cells: readonly Cell[], left: number, top: number): string {
   const width = (columnWidth - 4) / cells.length;
   const boxes = cells.map((cell, at) => {

@@ -2,7 +2,7 @@ import type { Cell, ControlsResult, TimedCell } from '../records/controls.ts';
 import { plain } from './plain.ts';
 import { type Style, styleFor } from './style.ts';
 
-/** The matrix for a terminal: a table a kernel, then what was not as expected, then the times. */
+/** The matrix for a terminal: one table for each kernel, then the unexpected cells, then the times. */
 export function describeControls(
   report: ControlsResult,
   options: { readonly colour: boolean; readonly dir: string },
@@ -57,7 +57,7 @@ function ruleLine(id: number, name: string, style: Style): string {
   return `${String(id).padStart(2)}  ${style.strong(plain(name))}`;
 }
 
-/** A line for each way to break the rule, with its result in every state. */
+/** One line for each way to break the rule, with its result in every state. */
 function cellLines(
   cells: readonly Cell[],
   states: readonly string[],
@@ -103,11 +103,14 @@ function oddLines({ rows }: ControlsResult, style: Style): readonly string[] {
   return lines.length === 0 ? [] : ['', ...lines];
 }
 
-/** What lockdep knew and could not find, and what it learned less or more of than with the annotations as they are. */
+/**
+ * The cycles that lockdep could not find, and the dependencies learned in addition to or missing against the state
+ * `in`.
+ */
 function lockOrderLines({ columns, rows }: ControlsResult, style: Style): readonly string[] {
   const unseen = rows.flatMap(({ id, cells }) =>
     cells.flatMap((cell) => {
-      // Where there was a splat, there is no need to read tables.
+      // With a splat the lock tables add nothing.
       const [cycle] = cell.result === 'caught' ? [] : (cell.unreportedCycles ?? []);
       return cycle === undefined
         ? []

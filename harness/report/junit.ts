@@ -3,7 +3,10 @@ import type { TrialResult } from '../records/trial.ts';
 import { isNotRun, verdictPhrase } from '../verdict.ts';
 import { escapeXml } from './xml.ts';
 
-/** JUnit XML as CI servers read it (the de facto schema of Jenkins' xUnit plugin): splats fail, what was not run is skipped, everything else unproved is an error. */
+/**
+ * JUnit XML as CI servers read it (the de facto schema of Jenkins' xUnit plugin): a splat is a failure, a trial that
+ * was not run is skipped, every other unproved result is an error.
+ */
 export function formatJunit(run: RunResult): string {
   const cases = [
     kernelCase(run),
@@ -57,7 +60,7 @@ function trialCase({ id, verdict, splats, timings }: TrialResult): string {
   }
 }
 
-/** Tests inside a trial: a class of its own, named for the trial. Nobody measured them one by one. */
+/** The tests inside a trial: one class named after the trial, without times, because single tests are not timed. */
 function subtestCases({ id, subtests = [] }: TrialResult): readonly string[] {
   return subtests.map(({ name, result, expected }) => {
     const isSkipped = result === 'skip' || result === 'notrun';

@@ -2,9 +2,9 @@ import { defaultArch } from '../arch.ts';
 import type { ReportedBuild } from '../records/build.ts';
 import type { ReportedPatch, ReportedSuspect, SeriesReport } from '../records/series.ts';
 
-/** What a report cannot know of itself. */
+/** Facts that the report does not hold. */
 export interface KcidbOptions {
-  /** Who submits, as registered with KCIDB: [a-z0-9_]+. */
+  /** The submitter as registered with KCIDB: [a-z0-9_]+. */
   readonly origin: string;
   /** RFC 3339, with a zone. */
   readonly startedAt: string;
@@ -15,9 +15,9 @@ export interface KcidbOptions {
 }
 
 /**
- * A series in KCIDB's schema, version 5.3 (kcidb_io/schema/v05_03.py): one checkout of the whole series, a build a prefix, a
- * test a patch, and an issue with its incidents for each splat. Ids begin with the origin and are the same when the same
- * series is tested again.
+ * A series in KCIDB's schema, version 5.3 (kcidb_io/schema/v05_03.py): one checkout for the series, one build for each
+ * prefix, one test for each patch, and an issue with its incidents for each splat. Ids begin with the origin and are
+ * equal when the same series is tested again.
  */
 export function formatKcidb(report: SeriesReport, options: KcidbOptions): unknown {
   const { origin, startedAt, patchDigests, digest } = options;
@@ -99,7 +99,7 @@ function buildOf(
   };
 }
 
-/** A prefix that was built, or one that could not be; none for what changes nothing that is built. */
+/** The build of a prefix, or its failure; absent for a patch that changes nothing that is built. */
 function patchBuild(
   { build, broken, because = '', subject, index }: ReportedPatch,
   id: string,
@@ -119,7 +119,7 @@ function patchBuild(
   return [{ ...failed, comment, log_excerpt: because.slice(0, 16_384) }];
 }
 
-/** KCIDB's words: ERROR is a test that could not say, MISS one that was not run. */
+/** KCIDB's statuses: ERROR is a test without an answer, MISS a test that was not run. */
 function statusOf({ verdict }: ReportedPatch): 'PASS' | 'FAIL' | 'ERROR' {
   switch (verdict) {
     case 'introduces':

@@ -33,7 +33,7 @@ export function formatKtap(run: RunResult): string {
   return ['KTAP version 1', plan, ...results, ''].join('\n');
 }
 
-/** Tests inside a trial are nested: indented, with a version and a plan of their own, before the line of the trial. */
+/** The tests inside a trial, nested: indented, with their own version and plan, before the line of the trial. */
 function subtestLines(subtests: readonly Subtest[]): readonly string[] {
   if (subtests.length === 0) return [];
   const lines = subtests.map((subtest, at) => subtestLine(subtest, at + 1));

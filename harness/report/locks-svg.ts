@@ -1,7 +1,7 @@
 import type { LockNews } from '../records/lock-order.ts';
 import { plain } from './plain.ts';
 
-/** Where one class was entered under another: as known, as this kernel learned, or as it would take to close a cycle. */
+/** Kinds of edges: known before, learned by this kernel, hidden from lockdep, and missing to close a cycle. */
 type EdgeKind = 'known' | 'learned' | 'hidden' | 'missing';
 
 const looks: Readonly<Record<EdgeKind, string>> = {
@@ -11,20 +11,20 @@ const looks: Readonly<Record<EdgeKind, string>> = {
   missing: 'color="#d55e00" style=dashed label="would close it" fontcolor="#d55e00"',
 };
 
-/** Nobody sees anything in a larger one, and it takes graphviz minutes. */
+/** Limit of edges: a larger graph is unreadable and takes graphviz minutes. */
 const drawnEdges = 300;
 
-/** The news of lock order as a graph: the new dependencies, and the cycles they close or nearly close. Null without any, and with too many. */
+/** Draws new lock dependencies and the cycles that they close or nearly close. Null when there are none or too many. */
 export async function drawLocks(locks: LockNews | null): Promise<string | null> {
   const dot = locks === null ? null : locksDot(locks);
   if (dot === null) return null;
-  // Loaded only when there is something to draw: it is a compiler's worth of code.
+  // Loaded only when needed, because the module is large.
   const { Graphviz } = await import('@hpcc-js/wasm-graphviz');
   const graphviz = await Graphviz.load();
   return graphviz.dot(dot);
 }
 
-/** The same in graphviz' own language. */
+/** The graph in graphviz' language. */
 export function locksDot({ learned, unreported }: LockNews): string | null {
   const edges = new Map<string, EdgeKind>();
   const note = (path: readonly string[], kind: EdgeKind): void => {

@@ -2,10 +2,13 @@ import type { LearnedDependency, LockNews } from '../records/lock-order.ts';
 import { plain } from './plain.ts';
 import type { Style } from './style.ts';
 
-/** More than a screen of news is no news. */
+/** Limit of dependencies: one screen. */
 const shownDependencies = 20;
 
-/** Lock order that the baseline did not have, and cycles that lockdep cannot see; nothing when there is neither. */
+/**
+ * The dependencies that the baseline does not have, and the cycles that lockdep cannot find; empty when there are
+ * neither.
+ */
 export function lockLines(locks: LockNews | null, style: Style): readonly string[] {
   if (locks === null) return [];
   const learned = locks.learned ?? [];

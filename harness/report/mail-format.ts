@@ -2,21 +2,21 @@ import { plain } from './plain.ts';
 
 /** Columns of a header's line; RFC 5322, 2.1.1, asks for no more than 78. */
 const width = 77;
-/** Bytes of any line (RFC 5322, 2.1.1). */
+/** Limit for any line in bytes (RFC 5322, 2.1.1). */
 const longestLineBytes = 998;
-/** An encoded word with all around it (RFC 2047, 2). */
+/** Limit for an encoded word with its delimiters (RFC 2047, 2). */
 const longestEncodedWord = 75;
-/** Of a line of quoted-printable, without the `=` of a soft line break (RFC 2045, 6.7). */
+/** Length of a line of quoted-printable, without the `=` of a soft line break (RFC 2045, 6.7). */
 const longestQuotedLine = 75;
 
-/** A person or a list. */
+/** The address of a person or a list. */
 export interface Mailbox {
-  /** Empty when there is none; not quoted. */
+  /** The display name, unquoted; empty when there is none. */
   readonly name: string;
   readonly address: string;
 }
 
-/** Takes `"Huang, Ying" <ying@example.org>` or a bare address apart; undefined for what is no one address. */
+/** Parses `"Huang, Ying" <ying@example.org>` or a bare address; undefined for anything but one address. */
 export function parseMailbox(text: string): Mailbox | undefined {
   const line = headerText(text);
   const [, before = '', inside = line] = /^(.*)<([^<>]*)>$/.exec(line) ?? [];
@@ -27,7 +27,7 @@ export function parseMailbox(text: string): Mailbox | undefined {
   return { address, name: quoted?.replaceAll(/\\(.)/g, '$1') ?? name };
 }
 
-/** What a person is called in `Huang, Ying`, `Rafael J. Wysocki` or `Ada (work)`; undefined when the name is an address. */
+/** The given name in `Huang, Ying`, `Rafael J. Wysocki` or `Ada (work)`; undefined when the name is an address. */
 export function givenName(name: string): string | undefined {
   const person = name.replace(/\s+via\s.*$|\s*[([].*$/i, '').replace(/^(['"])(.*)\1$/, '$2');
   if (person.includes('@')) return undefined;
@@ -48,7 +48,7 @@ export function addressHeader(name: string, boxes: readonly Mailbox[]): string {
   return fold(name, words);
 }
 
-/** `Subject: Re: [PATCH] mm: x`, folded; what is not ASCII becomes encoded words (RFC 2047). */
+/** `Subject: Re: [PATCH] mm: x`, folded; non-ASCII text becomes encoded words (RFC 2047). */
 export function textHeader(name: string, text: string): string {
   const words = splitWords(headerText(text));
   const first = words.findIndex(mustEncode);
@@ -68,12 +68,12 @@ export function dateHeader(date: Date): string {
   return `Date: ${date.toUTCString().replace('GMT', '+0000')}`;
 }
 
-/** Of a stranger's mail: no line end may begin a header of its own. */
+/** Untrusted text for a header: no line end in it can begin another header. */
 export function headerText(text: string): string {
   return plain(text).replaceAll('\t', ' ').trim();
 }
 
-/** A text with the name of its Content-Transfer-Encoding: as it is unless a line is longer than a mail may have. */
+/** A body with its Content-Transfer-Encoding; unencoded unless a line is longer than a mail allows. */
 export function encodeBody(text: string): { readonly encoding: string; readonly body: string } {
   const lines = text.split('\n');
   const isShort = lines.every((line) => Buffer.byteLength(line) <= longestLineBytes);
@@ -81,19 +81,19 @@ export function encodeBody(text: string): { readonly encoding: string; readonly 
   return { encoding: 'quoted-printable', body: lines.map(quoteLine).join('\n') };
 }
 
-/** A display name (RFC 5322, 3.2.5): what is not made of atoms is quoted. */
+/** A display name (RFC 5322, 3.2.5), quoted when it is not made of atoms. */
 function phrase(name: string): readonly string[] {
   if (mustEncode(name)) return encodeWords(name);
   if (/^[\w!#$%&'*+/=?^`{|}~ -]+$/.test(name)) return splitWords(name);
   return [`"${name.replaceAll(/["\\]/g, '\\$&')}"`];
 }
 
-/** Not ASCII, like an encoded word, or too long to be a line. */
+/** True for text that is not ASCII, looks like an encoded word, or is too long for a line. */
 function mustEncode(text: string): boolean {
   return /[^ -~]|=\?|\S{900}/.test(text);
 }
 
-/** The text as words of RFC 2047, which a reader joins without the space between them. */
+/** The text as encoded words of RFC 2047; a reader joins them without the space between them. */
 function encodeWords(text: string): readonly string[] {
   const [start, end] = ['=?UTF-8?Q?', '?='];
   const room = longestEncodedWord - start.length - end.length;
@@ -116,7 +116,7 @@ function quoteBytes(char: string, asIs: RegExp): string {
   return hex.map((digits) => `=${digits.toUpperCase()}`).join('');
 }
 
-/** Quoted-printable of one line (RFC 2045, 6.7). */
+/** One line in quoted-printable (RFC 2045, 6.7). */
 function quoteLine(line: string): string {
   const chars = Array.from(line);
   const rows: string[] = [];
@@ -136,7 +136,7 @@ function splitWords(text: string): readonly string[] {
   return text.split(/(?<=\S) (?=\S)/);
 }
 
-/** Lines of a header; one begins with a space when it goes on (RFC 5322, 2.2.3). */
+/** Folds a header; a continued line begins with a space (RFC 5322, 2.2.3). */
 function fold(name: string, words: readonly string[]): string {
   const lines: string[] = [];
   let line = `${name}:`;

@@ -2,12 +2,12 @@
 // oxlint-disable-next-line no-control-regex -- they are what is removed
 const unprintable = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
 
-/** Text of other people (kernels, patches, compilers) on one line of a terminal: no escape sequence survives. */
+/** Untrusted text (of kernels, patches, compilers) for one line of a terminal: no escape sequence survives. */
 export function plain(text: string): string {
   return text.replaceAll(unprintable, '?');
 }
 
-/** The same for text of several lines. */
+/** Untrusted text of several lines. */
 export function plainLines(text: string): string {
   return text.split(/\r*\n/).map(plain).join('\n');
 }

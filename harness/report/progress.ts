@@ -1,7 +1,10 @@
 import type { HarnessEvent } from '../records/event.ts';
 import { plain } from './plain.ts';
 
-/** Writes what happens to stderr: a line for what ends, is noted or found, and on a terminal a live line for the rest. */
+/**
+ * Writes events to the stream: one line for each stage that ends and each note or finding, and on a terminal a live
+ * line for progress.
+ */
 export function progressWriter(
   stream: { write: (text: string) => unknown },
   live: boolean,
@@ -28,7 +31,7 @@ export function progressWriter(
         return live ? status(`${event.text} ...`) : line(`${event.text} ...`);
       case 'stage-progress': {
         const now = performance.now();
-        // A log file gets one line in half a minute, so that a CI with an output timeout sees life.
+        // A log file gets one line every 30 seconds, for CI servers with an output timeout.
         const everyMs = live ? 100 : 30_000;
         if (now - lastProgressAtMs < everyMs) return;
         lastProgressAtMs = now;
@@ -67,7 +70,7 @@ function seconds(ms: number): string {
   return `(${(ms / 1000).toFixed(1)} s)`;
 }
 
-/** `412 of about 1153 objects, 6 min left`; without a total only what is done. */
+/** `412 of about 1153 objects, 6 min left`; without a total only the count. */
 function countPhrase(
   { done, total, unit }: Extract<HarnessEvent, { kind: 'stage-progress' }>,
   elapsedMs: number,

@@ -9,18 +9,18 @@ import { type Style, styleFor } from './style.ts';
 
 export interface SummaryOptions {
   readonly colour: boolean;
-  /** The run directory, as it is to be shown. */
+  /** The run directory, as shown to the user. */
   readonly dir: string;
-  /** The command that runs one trial of this run again, or the whole run for an empty id. */
+  /** Returns the command that replays one trial, or the whole run for an empty id. */
   readonly reproduce: (trial: string) => string;
 }
 
-/** A table that is wider than a terminal is no table. */
+/** Limit for the witnesses, so that the table fits a terminal. */
 const witnessChars = 50;
-/** The longest part of a report that is printed; all of it is in the run directory. */
+/** Number of lines of a report that are printed; the run directory has all. */
 const shownReportLines = 60;
 
-/** What a person sees at the end of a run: a table, each splat once, the verdict. */
+/** The text at the end of a run: a table, each splat once, the verdict. */
 export function describeRun(run: RunResult, options: SummaryOptions): string {
   const style = styleFor(options.colour);
   return [
@@ -76,12 +76,12 @@ function trialTable(trials: readonly TrialResult[], style: Style): readonly stri
   ];
 }
 
-/** The reason of a trial that was not run is below the table. */
+/** The verdict of a trial; the reason of a trial that was not run is printed below the table. */
 function verdictCell(verdict: Verdict): string {
   return isNotRun(verdict) ? 'not run' : verdictPhrase(verdict);
 }
 
-/** Where no witness is required, which is only where the workload is the user's own: all that was counted. */
+/** All non-zero counters of trials without required witnesses, which are those of the user's own workloads. */
 function counterLines({ trials }: RunResult, style: Style): readonly string[] {
   const lines = trials
     .filter(({ witnesses, verdict }) => Object.keys(witnesses).length === 0 && !isNotRun(verdict))
@@ -93,7 +93,7 @@ function counterLines({ trials }: RunResult, style: Style): readonly string[] {
   return lines.length === 0 ? [] : ['', ...lines];
 }
 
-/** What came of tests inside of trials, and what nobody expected of them. */
+/** The results of tests inside trials, and the unexpected ones. */
 function subtestLines(trials: readonly TrialResult[], style: Style): readonly string[] {
   const all = trials.flatMap(({ subtests = [] }) => subtests);
   if (all.length === 0) return [];
@@ -121,7 +121,7 @@ function isFailure(result: SubtestResult): boolean {
   return result !== 'pass' && result !== 'skip' && result !== 'notrun';
 }
 
-/** As many as fit, the missing ones first; result.json has all. */
+/** As many witnesses as fit, missing ones first; result.json has all. */
 function witnessCell({ witnesses }: TrialResult): string {
   const shown: string[] = [];
   const sorted = Object.entries(witnesses).toSorted(

@@ -5,13 +5,13 @@ import { isNotRun } from '../verdict.ts';
 
 export interface GatheredSplat {
   readonly splat: SeenSplat;
-  /** The boot or the trials that saw it, as "munmap (3 times)". */
+  /** The boot or the trials that showed the splat, as "munmap (3 times)". */
   readonly where: readonly string[];
-  /** The first trial that saw it; empty for the boot. */
+  /** The first trial that showed it; empty for the boot. */
   readonly trial: string;
 }
 
-/** Every splat of a run once, by title and signature. What a canary was seeded to say is no finding. */
+/** Every splat of a run once, by title and signature, without the seeded splats of canaries. */
 export function seenSplats(
   run: Pick<RunResult, 'bootSplats' | 'trials'>,
   isWanted: (splat: SeenSplat) => boolean,
@@ -33,7 +33,7 @@ export function seenSplats(
   return [...seen.values()];
 }
 
-/** A guest that said nothing, twice: a splat without a report. */
+/** A guest that was silent twice: a splat without a report. */
 export interface Silence {
   readonly id: string;
   readonly title: string;
@@ -49,17 +49,17 @@ export function silencesOf(trials: readonly TrialResult[]): readonly Silence[] {
   );
 }
 
-/** Of milliseconds. */
+/** Milliseconds as seconds: `1.5 s`. */
 export function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** A counter without the name of who keeps it, as `oom_kill` of `vm.oom_kill`. */
+/** The name of a counter without its group: `oom_kill` of `vm.oom_kill`. */
 export function counterWord(name: string): string {
   return name.replace(/^\w+\./, '');
 }
 
-/** `-`, `2 (1 known)`, `as seeded`. */
+/** The splats of a trial in words: `-`, `2 (1 known)`, `as seeded`. */
 export function splatWords({ splats, canary, verdict }: TrialResult): string {
   if (canary !== undefined && verdict.kind === 'clean') {
     return splats.length === 0 ? 'missed, as known' : 'as seeded';
@@ -69,12 +69,12 @@ export function splatWords({ splats, canary, verdict }: TrialResult): string {
   return splats.length === 0 ? '-' : `${splats.length}${known > 0 ? ` (${known} known)` : ''}`;
 }
 
-/** `; not checked on this kernel: lock order inside hlist callbacks`: silence about it proves nothing. */
+/** `; not checked on this kernel: lock order inside hlist callbacks`: silence about these proves nothing. */
 function uncheckedWords(unchecked: readonly string[]): string {
   return unchecked.length === 0 ? '' : `; not checked on this kernel: ${unchecked.join(', ')}`;
 }
 
-/** Why a run has its verdict, as one line of other people's text. */
+/** The reason of a run's verdict, one line of untrusted text. */
 export function verdictReason({
   verdict,
   trials,

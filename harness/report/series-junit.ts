@@ -2,8 +2,8 @@ import type { ReportedPatch, SeriesReport } from '../records/series.ts';
 import { escapeXml } from './xml.ts';
 
 /**
- * JUnit XML of a series, a test a patch: what it brings fails, what cannot be tested or proves nothing is an error. The
- * base is a test, too: without it nothing is proved.
+ * JUnit XML of a series, one test for each patch: a patch that brings a splat fails, an untestable or inconclusive one
+ * is an error. The base is a test too: without it nothing is proved.
  */
 export function formatSeriesJunit(report: SeriesReport): string {
   const { timings, patches } = report;

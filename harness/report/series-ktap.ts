@@ -1,7 +1,10 @@
 import type { ReportedPatch, SeriesReport } from '../records/series.ts';
 import { plain } from './plain.ts';
 
-/** KTAP version 1 (Documentation/dev-tools/ktap.rst) of a series, a test a patch; what proves nothing is not ok. */
+/**
+ * KTAP version 1 (Documentation/dev-tools/ktap.rst) of a series, one test for each patch. A patch without a proof is
+ * not ok.
+ */
 export function formatSeriesKtap({ base, patches }: SeriesReport): string {
   const lines = [
     base.state === 'broken' ? `not ok 1 base # ${comment(base.because ?? '')}` : 'ok 1 base',

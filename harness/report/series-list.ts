@@ -1,7 +1,7 @@
 import type { SeriesListing } from '../records/series.ts';
 import { plain } from './plain.ts';
 
-/** What was understood of an input, for a person. */
+/** The patches found in an input, as text. */
 export function describeListing({ patches, passedOver, base }: SeriesListing): string {
   const width = String(patches.length).length;
   const lines = patches.map(({ index, subject, author, version }) => {

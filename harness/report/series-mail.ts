@@ -13,27 +13,28 @@ import {
 } from './mail-format.ts';
 import { plain } from './plain.ts';
 
-/** What a mail needs that the report does not have. */
+/** Facts for the mail that the report does not hold. */
 export interface SeriesMailOptions {
-  /** `Name <address>` of who sends it. */
+  /** `Name <address>` of the sender. */
   readonly from: string;
-  /** As scripts/get_maintainer.pl names them. */
+  /** The recipients that scripts/get_maintainer.pl names. */
   readonly cc: readonly string[];
-  /** Without its angle brackets. */
+  /** The Message-ID without angle brackets. */
   readonly messageId: string;
   readonly date: Date;
-  /** The command that runs this again. */
+  /** The command that repeats the test. */
   readonly command: string;
-  /** Fragments and base of the configuration, a line each. */
+  /** Fragments and base of the configuration, one line each. */
   readonly config: readonly string[];
 }
 
-/** Columns of running text (Documentation/process/email-clients.rst); a splat's own lines are never cut or wrapped. */
+/** Columns of running text (Documentation/process/email-clients.rst); the lines of a splat are never cut or wrapped. */
 const width = 72;
 
 /**
- * A reply to the first patch that brings something, else to the cover letter, in the style of the 0day robot: plain text,
- * what was tested, the verdict of every patch, each splat in full, how to see it again, and tags. It is printed, never sent.
+ * A reply to the first guilty patch, else to the cover letter, in the style of the 0day robot: plain text with the
+ * tested kernels, the verdict of every patch, each splat in full, the command to reproduce it, and tags. It is printed,
+ * never sent.
  */
 export function formatSeriesMail(report: SeriesReport, options: SeriesMailOptions): string {
   const guilty = report.patches.filter((patch) => isGuilty(patch));
@@ -68,7 +69,7 @@ function isGuilty({ verdict, breaks }: ReportedPatch): boolean {
   return verdict === 'introduces' || verdict === 'exposes' || breaks;
 }
 
-/** The mail that is answered: a guilty patch, or the head of the thread. */
+/** The mail to answer: that of a guilty patch, or the head of the thread. */
 function answered(
   { series, patches }: SeriesReport,
   first: ReportedPatch | undefined,
@@ -196,7 +197,7 @@ function table({ patches }: SeriesReport): readonly string[] {
   });
 }
 
-/** What is known of a guilty patch, in full. */
+/** The evidence against a guilty patch, in full. */
 function evidence({ index, splats, because }: ReportedPatch): readonly string[] {
   if (splats.length === 0) return wrap(`[${index}] ${one(because ?? '')}`);
   return splats.flatMap((splat) => [
@@ -225,7 +226,7 @@ function tags(
   return [`Tested-by: ${headerText(from)}`];
 }
 
-/** Text in lines of at most 72 columns; what has no space in it stays whole. */
+/** Wraps text at 72 columns; words are never split. */
 function wrap(text: string, indent = ''): readonly string[] {
   const lines: string[] = [];
   let line = '';

@@ -6,14 +6,14 @@ import { type Style, styleFor } from './style.ts';
 
 export interface SeriesTextOptions {
   readonly colour: boolean;
-  /** The folder of the series, as it is to be shown. */
+  /** The folder of the series, as shown to the user. */
   readonly dir: string;
 }
 
-/** The longest part of a report that is printed; all of it is in series.json. */
+/** Number of lines of a report that are printed; series.json has all. */
 const shownReportLines = 60;
 
-/** What a person sees at the end: a line a patch, what it brought, and what can be concluded. */
+/** The text at the end of a series: one line for each patch, its splats, and the conclusion. */
 export function describeSeries(result: SeriesReport, options: SeriesTextOptions): string {
   const style = styleFor(options.colour);
   const { verdict } = result;
@@ -90,7 +90,7 @@ function reportLines({ patches }: SeriesReport, style: Style): readonly string[]
   });
 }
 
-/** What of the series never ran, and what nobody can know of. */
+/** The changed functions that never ran, and those whose calls cannot be counted. */
 function coverageLines({ coverage }: SeriesReport, style: Style): readonly string[] {
   const named = (wanted: ReportedFunction['state']): string =>
     coverage
@@ -108,7 +108,7 @@ function coverageLines({ coverage }: SeriesReport, style: Style): readonly strin
   return lines.length === 0 ? [] : ['', ...lines];
 }
 
-/** How rare a splat may be and still have been seen. */
+/** The rate above which a splat would have been seen. */
 function boundLines({ workloads }: SeriesReport, style: Style): readonly string[] {
   const worst = (field: 'seenAbove' | 'curedSeenAbove'): string | undefined => {
     const bounds = workloads.flatMap((workload) => workload[field] ?? []);
@@ -129,7 +129,7 @@ function boundLine(stays: string, goes: string | undefined): string {
   return `on the whole series ${sure}${later}`;
 }
 
-/** The tree's own tests near the change: not ours to run, but worth a look before it is sent. */
+/** The tree's own tests near the change. splat does not run them. */
 function suiteLines({ suites }: SeriesReport, style: Style): readonly string[] {
   if (suites.length === 0) return [];
   return [

@@ -13,7 +13,7 @@ export function shareWords({ rate, confidence, workloads }: Suspect): string {
   return `${percent(rate)} of trials of ${workloads.join(', ')}${sure}`;
 }
 
-/** Never 100 % for what is only nearly certain. */
+/** A share in percent; 100 % only for certainty. */
 export function percent(share: number): string {
   if (share > 0.995 && share < 1) return `${(Math.floor(share * 1000) / 10).toFixed(1)} %`;
   return `${Math.round(share * 100)} %`;

@@ -1,4 +1,4 @@
-/** Colours of the terminal, or none. */
+/** Functions that colour text for a terminal, or leave it plain. */
 export interface Style {
   readonly good: (text: string) => string;
   readonly bad: (text: string) => string;

@@ -1,10 +1,10 @@
 import type { Finding, StackFrame } from '../records/finding.ts';
 import { withoutMachinery } from '../splat/skip-lists.ts';
 
-/** How findings are shown to a person. */
+/** The options of the text output. */
 export interface TriageStyle {
   readonly colour: boolean;
-  /** Frames shown of a stack; the rest is counted. */
+  /** Number of frames shown of each stack; the rest is counted. */
   readonly frames: number;
 }
 
@@ -75,11 +75,11 @@ function nonBlockOf(finding: Finding): string[] {
   return [parts.filter((part) => part !== '').join(', ')];
 }
 
-/** What syzbot puts in the place of a function that it could not find. */
+/** The word that syzbot puts in place of an unknown function. */
 const unknownFunction = / in corrupted(?=$|\/)/;
 const noStack = /^no (?:frames|stack trace)/;
 
-/** The title in a person's words: a report without a stack is not in a function of the name `corrupted`. */
+/** The title for people: without the function name `corrupted`, which stands for a missing stack. */
 export function titleOf({ title }: Finding): string {
   return escapeLogText(title.replace(unknownFunction, ''));
 }
@@ -89,7 +89,7 @@ function damageOf({ corrupted, corruptedReason = 'damaged' }: Finding): string {
   return noStack.test(corruptedReason) ? ' (no stack in the log)' : ` (cut: ${corruptedReason})`;
 }
 
-/** The words of the header, where the title does not say all of them. */
+/** The header of the report, when the title does not contain all of it. */
 function headerOf({ title, text }: Finding): string[] {
   const header = text[0]?.trim().slice(0, longestHeader) ?? '';
   return header === '' || header === title ? [] : [header];
@@ -124,7 +124,7 @@ export function formatFinding(finding: Finding, style: TriageStyle): string {
   return lines.join('\n');
 }
 
-/** Everything that was found, one line a signature: how often, and where first. */
+/** One line for each signature: its count and first place. */
 export function formatSummary(groups: readonly FindingGroup[], style: TriageStyle): string {
   if (groups.length === 0) return 'no splats';
   const rows = groups.map(({ first, count }) => {
@@ -140,7 +140,7 @@ export interface FindingGroup {
   readonly count: number;
 }
 
-/** Which lines of the log led to the title, the frame and the extent of a finding. */
+/** The lines of the log that gave a finding its title, frame and extent. */
 export function formatExplanation(finding: Finding, style: TriageStyle): string {
   const rows = finding.evidence.map(
     ({ line, role, text }) =>

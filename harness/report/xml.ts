@@ -8,7 +8,10 @@ const entities: Readonly<Record<string, string>> = {
   "'": '&apos;',
 };
 
-/** Text for content or attributes. XML 1.0 has no way to write control characters, not even escaped: they become question marks. */
+/**
+ * Escapes text for content or attributes. XML 1.0 has no way to write control characters, even escaped; they become
+ * question marks.
+ */
 export function escapeXml(text: string): string {
   return plainLines(text)
     .replaceAll(/[\uD800-\uDFFF\uFFFE\uFFFF]/gu, '?')

@@ -273,7 +273,7 @@ void t.test('a baseline whose signatures are made otherwise is told, and not tru
     const { signatures, titles, facts } = baselineOf(aRunResult({ trials, harness }), 'runs/a');
     t.equal(signatures.size + titles.size, 0);
     t.strictSame(facts, { run: 'runs/a', harness, trusted: false });
-    const said = `--baseline runs/a: its signatures (${harness.signatures}, of splat ${harness.version}) are not`;
+    const said = `--baseline runs/a: its signatures (${harness.signatures}, of splat ${harness.version}) differ`;
     t.match(distrustOf(facts), said);
   }
   const ours = baselineOf(aRunResult({ trials }), 'runs/a');

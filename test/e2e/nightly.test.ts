@@ -1,0 +1,110 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import t from 'tap';
+import { type NightRecord, nightSchema } from '../../harness/records/night.ts';
+import { checkValue } from '../../harness/records/schema.ts';
+import { root, splat } from './splat.ts';
+
+const quiet = '#!/bin/sh\nexit 0\n';
+/** A rule of the mmu-notifier contract is broken, by the driver that every run has. */
+const loud =
+  '#!/bin/sh\n/bin/controls --mode sleep-mutex --trigger mrelease --seed 1 --duration-ms 500\n';
+
+void t.test(
+  'nights of three workloads: what is new wakes somebody once, a kill loses nothing that was finished, an entry holds until it ends',
+  async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'splat-nightly-'));
+    t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+    const matrix = join(dir, 'matrix.yaml');
+    const program = join(dir, 'repro.sh');
+    const known = join(dir, 'known.yaml');
+    writeFileSync(
+      matrix,
+      'schema: splat-matrix/1\nkernels: [debian:6.1]\nworkloads: [munmap, mrelease, repro.sh]\nknown: known.yaml\n',
+    );
+    writeFileSync(known, 'issues: []\n');
+    writeFileSync(program, quiet);
+    const argsOf = (day: string) => ['nightly', matrix, '--json', '--out', join(dir, day)];
+    const night = async (
+      day: string,
+    ): Promise<{ exitCode: number | undefined; night: NightRecord }> => {
+      const done = await splat(argsOf(day), { SPLAT_CLOCK: `${day}T03:00:00Z` });
+      const read = checkValue(nightSchema, JSON.parse(done.stdout || 'null'));
+      if (!read.isRight) throw new Error(`no night (${read.field}): ${done.stderr}`);
+      return { exitCode: done.exitCode, night: read.value };
+    };
+
+    const first = await night('2027-01-01');
+    t.equal(first.exitCode, 0, JSON.stringify(first.night.verdict));
+    t.strictSame(
+      first.night.cells.map((cell) => cell.class),
+      ['clean', 'clean', 'clean'],
+    );
+    t.ok(
+      first.night.cells.every(({ trials, image, ranOn }) => trials.length === 1 && image && ranOn),
+    );
+
+    // The reproducer finds something, and the night is killed when its first trial is over.
+    writeFileSync(program, loud);
+    const day = '2027-01-02';
+    const killed = execa(join(root, 'splat'), argsOf(day), {
+      reject: false,
+      stdin: 'ignore',
+      env: { SPLAT_CLOCK: `${day}T03:00:00Z` },
+    });
+    const events = join(dir, day, 'events.jsonl');
+    const ended = () =>
+      existsSync(events) &&
+      /"kind":"trial-end","id":"(?!canary)/.test(readFileSync(events, 'utf8'));
+    while (!ended() && killed.exitCode === null) await sleep(20);
+    const second = await splat(argsOf('2027-01-03'), { SPLAT_CLOCK: '2027-01-03T03:00:00Z' });
+    t.equal(second.exitCode, 128, 'another one is refused while it runs');
+    t.match(second.stderr, /night 2027-01-02T03:\S+, in .* is running/);
+    killed.kill('SIGKILL');
+    await killed;
+    const resumed = await night(day);
+    t.match(resumed.night.night, /^2027-01-02T/);
+    t.equal(resumed.night.before, first.night.night, 'the same command goes on with it');
+    t.equal(resumed.exitCode, 1);
+    t.equal(resumed.night.verdict.because, '1 new');
+    const [news] = resumed.night.new;
+    t.match(news, {
+      title: /^BUG: sleeping function called from invalid context in /,
+      rate: 1,
+      range: { fromNight: first.night.night },
+    });
+    t.ok(
+      resumed.night.cells.every(({ trials }) => trials.length === 1),
+      'each trial counts once',
+    );
+    t.ok(
+      resumed.night.cells.some(({ trials }) => trials[0]?.run === 'runs/1'),
+      'what was finished is kept',
+    );
+    t.match(readFileSync(join(dir, day, 'junit.xml'), 'utf8'), 'tests="3" failures="1" errors="0"');
+    t.match(
+      readFileSync(join(dir, day, 'results.tap'), 'utf8'),
+      /\nnot ok 3 .*repro\.sh # new: BUG: sleeping/,
+    );
+
+    const add = ['known', 'add', news?.signature ?? '', '--known', known, '--reason', 'seeded'];
+    t.equal((await splat([...add, '--until', '2027-01-04'])).exitCode, 0);
+    const held = await night('2027-01-04');
+    t.equal(held.exitCode, 0, JSON.stringify(held.night.verdict));
+    t.match(held.night.known, [
+      { signature: news?.signature, reason: 'seeded', firstSeen: resumed.night.night },
+    ]);
+    const over = await night('2027-01-05');
+    t.equal(over.exitCode, 1, 'its last day is over');
+    t.match(over.night, { new: [], back: [{ signature: news?.signature, expires: '2027-01-04' }] });
+
+    const listed = await splat(['history', '--history', join(dir, 'splat-history.db'), '--json']);
+    t.match(JSON.parse(listed.stdout), {
+      nights: [{}, {}, {}, { night: first.night.night, exitCode: 0 }],
+      issues: [{ signature: news?.signature, hits: 3, trials: 3 }],
+    });
+  },
+);

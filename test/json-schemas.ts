@@ -11,7 +11,7 @@ import { knownFileSchema } from '../harness/records/known-issues.ts';
 import { lockOrderSchema } from '../harness/records/lock-order.ts';
 import { matrixSchema } from '../harness/records/matrix.ts';
 import { nightSchema } from '../harness/records/night.ts';
-import { nightPastSchema } from '../harness/records/night-past.ts';
+import { nightRowSchema } from '../harness/records/night-row.ts';
 import { runRecordSchema } from '../harness/records/run-request.ts';
 import { runResultSchema } from '../harness/records/run-result.ts';
 import type { RecordSchema } from '../harness/records/schema.ts';
@@ -39,7 +39,10 @@ const formats: Readonly<Record<string, { readonly schema: RecordSchema; readonly
     matrix: { schema: matrixSchema, what: 'the matrix file of `splat nightly`, as JSON' },
     known: { schema: knownFileSchema, what: 'the file of known issues of a matrix, as JSON' },
     night: { schema: nightSchema, what: 'night.json, and `splat nightly --json`' },
-    'night-past': { schema: nightPastSchema, what: 'past.json of a night' },
+    'night-row': {
+      schema: nightRowSchema,
+      what: 'a line of nights.jsonl, beside the folders of nights',
+    },
     events: { schema: stampedEventSchema, what: 'a line of events.jsonl' },
     'bisect-journal': {
       schema: bisectFactSchema,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { cellId } from '../harness/night/cells.ts';
 import type { SeenSplat } from '../harness/records/finding.ts';
 import type { CellClass, NightCell, NightItem, NightRecord } from '../harness/records/night.ts';
-import type { NightPast } from '../harness/records/night-past.ts';
+import type { NightPast } from '../harness/report/page/shown-night.ts';
 import { writtenBy } from '../harness/trial/written-by.ts';
 import { readGolden, scan } from './golden-log.ts';
 import { aRunRecord, aRunResult, aTrialResult } from './made-records.ts';
@@ -223,8 +223,6 @@ export function aPast({ cells, new: fresh, back }: NightRecord): NightPast {
     new Date(Date.parse(nightName) - (29 - at) * 86_400_000).toISOString().replace('.000', ''),
   );
   return {
-    schema: 'splat-night-past/1',
-    night: nightName,
     cells: cells.map(({ id, class: kind }, index) => ({
       cell: id,
       nights: nights.map((night, at) => ({
@@ -238,8 +236,6 @@ export function aPast({ cells, new: fresh, back }: NightRecord): NightPast {
     issues: [...fresh, ...back].map(({ cell, signature = '' }) => ({
       cell,
       signature,
-      firstSeen: nights[0] ?? '',
-      lastSeen: nightName,
       nights: nights.map((night, at) => ({
         night,
         hits: at % 4 === 0 ? 1 : at > 26 ? 2 : 0,
@@ -264,5 +260,4 @@ export function writeMadeNight(dir: string, night = aFullNight()): void {
   writeFileSync(join(run, 'run.json'), JSON.stringify(aRunRecord()));
   writeFileSync(join(run, 'result.json'), JSON.stringify(result));
   writeFileSync(join(dir, 'night.json'), JSON.stringify(night));
-  writeFileSync(join(dir, 'past.json'), JSON.stringify(aPast(night)));
 }

@@ -1,32 +1,34 @@
 import { stat } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { readIfThere } from '../host/disk.ts';
 import { commandLine } from '../host/process.ts';
 import { readRecord } from '../host/record-file.ts';
 import type { NightItem, NightRecord } from '../records/night.ts';
-import { nightPastSchema } from '../records/night-past.ts';
+import type { NightRow } from '../records/night-row.ts';
 import { type RunResult, runResultSchema } from '../records/run-result.ts';
 import { consolePlace } from '../report/page/console-page.ts';
 import { formatNightPage } from '../report/page/night-page.ts';
 import { type NightReport, nightLink, reportKey } from '../report/page/shown-night.ts';
 import { isInside } from './inside-file.ts';
+import { findPast } from './night-past.ts';
 import { findTrialFolders, readPicture, replayCommand } from './run-page.ts';
 
 /** Larger results are not shown in full: a run of a night holds all workloads of one machine. */
 const largestShownBytes = 16 * 1024 * 1024;
 
 /** The HTML page of a night's folder. Facts that its runs no longer hold are left out. */
-export async function formatNightAt(dir: string, night: NightRecord, cwd: string): Promise<string> {
-  const past = await readRecord(join(dir, 'past.json'), nightPastSchema).catch(() => undefined);
-  const index = join(dirname(dir), 'index.html');
-  const hasIndex = (await readIfThere(stat(index)))?.isFile() === true;
+export async function formatNightAt(
+  dir: string,
+  night: NightRecord,
+  { cwd, rows }: { readonly cwd: string; readonly rows: readonly NightRow[] },
+): Promise<string> {
   return formatNightPage({
     night,
-    past: past ?? null,
+    past: await findPast(dir, night, rows),
     reproduce: (run, trial) => replayCommand(join(dir, run), trial, cwd),
     cellCommand: (cell) => commandLine('./splat', ['nightly', night.matrix.file, '--cell', cell]),
     reports: await findReports(dir, night),
-    index: hasIndex ? '../index.html' : null,
+    index: rows.length === 0 ? null : '../index.html',
   });
 }
 

@@ -18,6 +18,7 @@ import { type NightPlan, planNight } from '../plans/night/plan-night.ts';
 import { requireInputs } from '../plans/night/require-inputs.ts';
 import { runNight } from '../plans/night/run-night.ts';
 import type { KnownIssue } from '../records/known-issues.ts';
+import type { NightRecord } from '../records/night.ts';
 import { formatNightJunit } from '../report/night-junit.ts';
 import { formatNightKtap } from '../report/night-ktap.ts';
 import { formatNightMarkdown } from '../report/night-markdown.ts';
@@ -29,6 +30,7 @@ import { openClock } from './clock.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
 import { describePlan } from './nightly-plan.ts';
+import { reportNight } from './report-night.ts';
 import { abandonJournal, openRunDirectory, writeReports } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
 import { jobsText, number, text, wholeNumber } from './run-options.ts';
@@ -103,11 +105,7 @@ export async function run(argv: NightlyArguments, context: CommandContext): Prom
       matrixCells: asked.matrix.cells,
       notes,
     });
-    const failures = await writeRecord(night.dir, { file: 'night.json', value: record }, [
-      { file: 'summary.md', make: () => formatNightMarkdown(record) },
-      { file: 'junit.xml', make: () => formatNightJunit(record) },
-      { file: 'results.tap', make: () => formatNightKtap(record) },
-    ]);
+    const failures = await writeNight(record, night.dir, argv, context);
     const dir = relative(context.cwd, night.dir) || '.';
     context.stdout.write(
       argv.json
@@ -121,6 +119,28 @@ export async function run(argv: NightlyArguments, context: CommandContext): Prom
       ? abandonJournal(error, night.dir, context.cwd)
       : error;
   }
+}
+
+/** Writes a night and everything that is made of it: a line for each report that could not be made. */
+async function writeNight(
+  record: NightRecord,
+  dir: string,
+  { out }: NightlyArguments,
+  { cwd }: CommandContext,
+): Promise<readonly string[]> {
+  return writeRecord(dir, { file: 'night.json', value: record }, [
+    { file: 'summary.md', make: () => formatNightMarkdown(record) },
+    { file: 'junit.xml', make: () => formatNightJunit(record) },
+    { file: 'results.tap', make: () => formatNightKtap(record) },
+    {
+      file: 'night.html',
+      make: async () => {
+        // A folder that the user named may be among anything.
+        await reportNight(dir, cwd, { inIndex: out === undefined });
+        return null;
+      },
+    },
+  ]);
 }
 
 /** What the command line and its files say. */

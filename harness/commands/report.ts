@@ -3,13 +3,11 @@ import { dirname, join, relative, resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError, isHarnessError } from '../errors.ts';
 import { explainDiskError, readIfThere, writeWhole } from '../host/disk.ts';
-import { readRecord } from '../host/record-file.ts';
 import { readRun } from '../plans/run/run-record.ts';
-import { nightSchema } from '../records/night.ts';
 import { drawLocks } from '../report/locks-svg.ts';
 import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';
-import { formatNightAt } from './night-page.ts';
+import { holdsNights, isThere, reportNight, reportNights } from './report-night.ts';
 import { formatRunAt, writeRunConsoles } from './run-page.ts';
 
 export interface ReportArguments {
@@ -41,8 +39,15 @@ const largestShownBytes = 16 * 1024 * 1024;
 export async function run(argv: ReportArguments, context: CommandContext): Promise<number> {
   const { cwd } = context;
   const dir = resolve(cwd, argv.run);
-  if ((await readIfThere(lstat(join(dir, 'night.json')))) !== undefined)
-    return reportNight(dir, argv, context);
+  const isNight = await isThere(join(dir, 'night.json'));
+  if (isNight || (await holdsNights(dir))) {
+    if (argv.out !== undefined) {
+      throw new HarnessError('usage', '--out: the pages of nights are in their folders');
+    }
+    const file = isNight ? await reportNight(dir, cwd) : await reportNights(dir, cwd);
+    context.stdout.write(`${plain(relative(cwd, file))}\n`);
+    return exitCodes.clean;
+  }
   const shown = await readRun(dir, largestShownBytes);
   const file = argv.out === undefined ? join(dir, 'report.html') : resolve(cwd, argv.out);
   await requireFileOrNothing(file, argv.out);
@@ -56,26 +61,6 @@ export async function run(argv: ReportArguments, context: CommandContext): Promi
     throw cannotWrite(error, file, argv.out);
   }
   context.stdout.write(`${plain(relative(cwd, file))}\n`);
-  return exitCodes.clean;
-}
-
-/** Writes the page of a night into its folder, because it links to its runs. */
-async function reportNight(
-  dir: string,
-  { out }: ReportArguments,
-  { cwd, stdout }: CommandContext,
-): Promise<number> {
-  if (out !== undefined) {
-    throw new HarnessError('usage', '--out: the page of a night is in its folder, beside its runs');
-  }
-  const night = await readRecord(join(dir, 'night.json'), nightSchema, largestShownBytes);
-  if (night === undefined) throw new HarnessError('usage', `${dir} has no night.json`);
-  const file = join(dir, 'night.html');
-  await requireFileOrNothing(file, undefined);
-  await writeWhole(file, await formatNightAt(dir, night, cwd)).catch((error: unknown) => {
-    throw explainDiskError(error, file);
-  });
-  stdout.write(`${plain(relative(cwd, file))}\n`);
   return exitCodes.clean;
 }
 

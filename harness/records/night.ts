@@ -27,7 +27,7 @@ const interval = described(
 );
 
 /** What a cell's night amounts to, the first that holds. `notThere`: a workload of ours that this kernel cannot run. */
-export const cellClassSchema = v.picklist([
+const cellClassSchema = v.picklist([
   'new',
   'back',
   'broken',

@@ -19,6 +19,9 @@ const classWords: readonly (readonly [CellClass, string, string])[] = [
   ['clean', 'clean', 'clean'],
 ];
 
+/** Those that wake somebody. */
+export const wakingClasses = ['new', 'back', 'broken', 'disappeared'] as const;
+
 /** The words of a class, and its tone. */
 export function wordsOf(kind: CellClass): readonly [words: string, tone: string] {
   const [, words, tone] = classWords.find(([one]) => one === kind) ?? [kind, kind, 'faint'];

@@ -1,6 +1,5 @@
 import type { SeenSplat } from '../../records/finding.ts';
-import type { NightItem, NightRecord } from '../../records/night.ts';
-import type { IssuePast, NightPast } from '../../records/night-past.ts';
+import type { CellClass, NightItem, NightRecord } from '../../records/night.ts';
 
 /** What the page of a night is made of. */
 export interface ShownNight {
@@ -49,4 +48,32 @@ export function nightLink(...parts: readonly string[]): string {
     .split('/')
     .map((part) => encodeURIComponent(part.replaceAll(/\p{Surrogate}/gu, '?')))
     .join('/');
+}
+
+/** The night and those before it, the oldest first. */
+export interface NightPast {
+  readonly cells: readonly {
+    readonly cell: string;
+    readonly nights: readonly {
+      readonly night: string;
+      readonly class: CellClass;
+      readonly trials: number;
+      /** Of its trials together. */
+      readonly totalMs: number;
+      readonly firstSplatMs: number | null;
+    }[];
+  }[];
+  readonly issues: readonly IssuePast[];
+}
+
+export interface IssuePast {
+  readonly cell: string;
+  /** Its title, for what has no signature. */
+  readonly signature: string;
+  /** `trials`: those of the cell. */
+  readonly nights: readonly {
+    readonly night: string;
+    readonly hits: number;
+    readonly trials: number;
+  }[];
 }

@@ -1,0 +1,52 @@
+import { dirname, join } from 'node:path';
+import type { NightItem, NightRecord } from '../records/night.ts';
+import type { NightRow } from '../records/night-row.ts';
+import type { IssuePast, NightPast } from '../report/page/shown-night.ts';
+import { readNight } from './nights-index.ts';
+
+/** Nights before that a page shows. */
+const shownNights = 30;
+
+/** What the nights before this one, in the folders beside its own, say of its cells and splats. */
+export async function findPast(
+  dir: string,
+  night: NightRecord,
+  rows: readonly NightRow[],
+): Promise<NightPast | null> {
+  const before = rows.filter((row) => row.kept && row.night < night.night).slice(-shownNights);
+  const nights: NightRecord[] = [];
+  for (const { folder } of before) {
+    const one = await readNight(join(dirname(dir), folder));
+    if (one !== undefined) nights.push(one);
+  }
+  if (nights.length === 0) return null;
+  nights.push(night);
+  const items = [night.new, night.back, night.rateChanged, night.gone].flat();
+  return {
+    cells: night.cells.map(({ id }) => ({
+      cell: id,
+      nights: nights.flatMap((one) => {
+        const cell = one.cells.find((other) => other.id === id);
+        if (cell === undefined) return [];
+        const { class: kind, trials, durationMs: totalMs, firstSplatMs } = cell;
+        return [{ night: one.night, class: kind, trials: trials.length, totalMs, firstSplatMs }];
+      }),
+    })),
+    issues: items.map((item) => pastOf(item, nights)),
+  };
+}
+
+function pastOf({ cell, signature = '', title = '' }: NightItem, nights: NightRecord[]): IssuePast {
+  return {
+    cell,
+    signature: signature || title,
+    nights: nights.flatMap(({ night, cells }) => {
+      const found = cells.find(({ id }) => id === cell);
+      if (found === undefined) return [];
+      const seen = found.splats.find((one) =>
+        signature === '' ? one.title === title : one.signature === signature,
+      );
+      return [{ night, hits: seen?.hits ?? 0, trials: found.trials.length }];
+    }),
+  };
+}

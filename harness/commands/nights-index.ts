@@ -1,0 +1,100 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readIfThere, writeWhole } from '../host/disk.ts';
+import { readRecord } from '../host/record-file.ts';
+import { type NightRecord, nightSchema } from '../records/night.ts';
+import { type NightRow, nightRowSchema } from '../records/night-row.ts';
+import { checkValue } from '../records/schema.ts';
+import { formatNightsPage, nightsPageName, nightsPerPage } from '../report/page/nights-page.ts';
+
+export const rowsFile = 'nights.jsonl';
+/** A night of thousands of cells stays below this. */
+const largestNightBytes = 64 * 1024 * 1024;
+
+/**
+ * Writes the pages over all nights whose folders are in `dir`: index.html has the newest. What is known of a night is kept in
+ * nights.jsonl, so that each is read once; pages that nothing changed are left alone. Resolves to the nights, oldest first.
+ */
+export async function writeNightsIndex(dir: string): Promise<readonly NightRow[]> {
+  const names = await readdir(dir);
+  const there = new Set(names);
+  const known = await readRows(dir);
+  const kept = known.map((row) => ({ ...row, kept: there.has(row.folder) }));
+  const seen = new Set(known.map(({ folder }) => folder));
+  const fresh: NightRow[] = [];
+  for (const folder of names) {
+    if (seen.has(folder)) continue;
+    const row = await readRow(dir, folder);
+    if (row !== undefined) fresh.push(row);
+  }
+  const rows = [...kept, ...fresh].toSorted((one, other) => (one.night < other.night ? -1 : 1));
+  const isSame = (row: NightRow, at: number): boolean =>
+    known[at]?.folder === row.folder && known[at]?.kept === row.kept;
+  // Nights that went change one page; one that came in the middle changes all from there on.
+  const changed = new Set(
+    rows.flatMap((row, at) => (isSame(row, at) ? [] : [Math.floor(at / nightsPerPage)])),
+  );
+  await writeWhole(join(dir, rowsFile), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  const newest = Math.max(0, Math.ceil(rows.length / nightsPerPage) - 1);
+  for (let page = 0; page < newest; page += 1) {
+    const file = nightsPageName(page + 1);
+    // The last of them may have been the newest page until now.
+    if (page < newest - 1 && !changed.has(page) && there.has(file)) continue;
+    await writeWhole(join(dir, file), formatNightsPage(rowsOf(rows, page), placeOf(page, false)));
+  }
+  const index = formatNightsPage(rowsOf(rows, newest), placeOf(newest, true));
+  // What the page before calls newer is there before it has a name of its own for ever.
+  await writeWhole(join(dir, nightsPageName(newest + 1)), index);
+  await writeWhole(join(dir, 'index.html'), index);
+  return rows;
+}
+
+function placeOf(
+  page: number,
+  newest: boolean,
+): { readonly page: number; readonly newest: boolean } {
+  return { page: page + 1, newest };
+}
+
+/** The newest first. */
+function rowsOf(rows: readonly NightRow[], page: number): readonly NightRow[] {
+  return rows.slice(page * nightsPerPage, (page + 1) * nightsPerPage).toReversed();
+}
+
+/** What cannot be read is read from its night again. */
+async function readRows(dir: string): Promise<readonly NightRow[]> {
+  const text = (await readIfThere(readFile(join(dir, rowsFile), 'utf8'))) ?? '';
+  return text.split('\n').flatMap((line) => {
+    try {
+      const checked = checkValue(nightRowSchema, JSON.parse(line));
+      return checked.isRight ? [checked.value] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+async function readRow(dir: string, folder: string): Promise<NightRow | undefined> {
+  const night = await readNight(join(dir, folder));
+  if (night === undefined) return undefined;
+  const classes: Record<string, number> = {};
+  for (const cell of night.cells) classes[cell.class] = (classes[cell.class] ?? 0) + 1;
+  const { verdict, exitCode, endedAt, cells } = night;
+  return {
+    folder,
+    night: night.night,
+    endedAt,
+    verdict: verdict.kind,
+    ...(verdict.because === undefined ? {} : { because: verdict.because }),
+    exitCode,
+    cells: cells.length,
+    classes,
+    kept: true,
+  };
+}
+
+/** The night of a folder; undefined for another folder, and for one that is damaged. */
+export async function readNight(dir: string): Promise<NightRecord | undefined> {
+  const file = join(dir, 'night.json');
+  return readRecord(file, nightSchema, largestNightBytes).catch(() => undefined);
+}

@@ -1,0 +1,17 @@
+import * as v from 'valibot';
+import { described, type Recorded } from './schema.ts';
+
+/** A line of nights.jsonl, which lies beside the folders of nights: what the pages over all nights tell of one. */
+export const nightRowSchema = v.object({
+  folder: described(v.string(), 'Its name.'),
+  night: described(v.string(), 'When it began, UTC: `2026-11-29T19:43:00Z`.'),
+  endedAt: v.string(),
+  verdict: v.string(),
+  because: v.exactOptional(v.string()),
+  exitCode: v.number(),
+  cells: v.number(),
+  classes: described(v.record(v.string(), v.number()), 'How many cells are of each class.'),
+  kept: described(v.boolean(), 'False: its folder is gone.'),
+});
+
+export type NightRow = Recorded<typeof nightRowSchema>;

@@ -15,8 +15,13 @@
  *                       beside, and the others again and again until it ends
  *     --order-ms N      all programs, one after the other in an order of the seed; none
  *                       begins after N ms
+ *     --picture-ms N    the program draws; after N ms the host takes a picture, and the
+ *                       program's stdin, at which it waits, is closed
+ *     --witness NAME    a counter that must have moved before that (goal.h),
+ *     --limit-ms N      but nobody waits longer for it than so long
  */
 #include "files.h"
+#include "goal.h"
 #include "program.h"
 #include "tools.h"
 
@@ -112,6 +117,18 @@ static bool take_option(struct tools *tools, const char *name, char *value)
 	}
 	if (strcmp(name, "--order-ms") == 0) {
 		tools->order_ms = strtoull(value, NULL, 10);
+		return true;
+	}
+	if (strcmp(name, "--witness") == 0) {
+		goal_add(value);
+		return true;
+	}
+	if (strcmp(name, "--limit-ms") == 0) {
+		tools->limit_ms = strtoull(value, NULL, 10);
+		return true;
+	}
+	if (strcmp(name, "--picture-ms") == 0) {
+		tools->picture_ms = strtoull(value, NULL, 10);
 		return true;
 	}
 	if (strcmp(name, "--beside") != 0 || tools->beside_words + 1 >= TOOLS_WORDS_MAX)

@@ -17,6 +17,8 @@ struct tools {
 	uint64_t seed;
 	/* Zero: the commands run in the order in which they are given. */
 	uint64_t order_ms;
+	/* Not zero: after so long a picture of the screen is taken, and the program's stdin closed. */
+	uint64_t picture_ms, limit_ms;
 	/* The command line of what runs beside; no words: nothing does. */
 	char *beside[TOOLS_WORDS_MAX];
 	size_t beside_words;

@@ -2,6 +2,7 @@
 #include "tools.h"
 
 #include "files.h"
+#include "goal.h"
 #include "random.h"
 
 #include <errno.h>
@@ -11,10 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* igt_core.h */
 #define IGT_SKIP 77
+/* The host writes it when it has the picture. */
+#define PICTURE_TAKEN "/tmp/picture-taken"
+#define PICTURE_PATIENCE_MS 20000
+#define END_PATIENCE_MS 5000
 
 /* Takes the place of this process; returns only when it cannot. */
 static int become(char **words)
@@ -137,8 +143,75 @@ static int run_beside(const struct tools *tools)
 	return status == TOOLS_SKIP ? TOOLS_SKIP : worse(code, 1);
 }
 
+static void sleep_ms(uint64_t ms)
+{
+	struct timespec pause = { .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000 };
+
+	while (nanosleep(&pause, &pause) < 0 && errno == EINTR)
+		;
+}
+
+/* Asks the host for a picture and waits until it was taken. */
+static void show(void)
+{
+	puts("picture");
+	fflush(stdout);
+	for (int waited = 0; waited < PICTURE_PATIENCE_MS && access(PICTURE_TAKEN, F_OK) < 0; waited += 50)
+		sleep_ms(50);
+}
+
+/* One that waits at its stdin ends when that ends; the others are asked, then killed, and have done their part. */
+static int end_program(pid_t pid)
+{
+	static const int signals[] = { 0, SIGTERM, SIGKILL };
+	int status;
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		kill(pid, signals[i]);
+		for (int waited = 0; waited < END_PATIENCE_MS; waited += 50) {
+			if (waitpid(pid, &status, WNOHANG) == pid)
+				return i == 0 ? code_of(status) : 0;
+			sleep_ms(50);
+		}
+	}
+	return 1;
+}
+
+static int run_and_show(const struct tools *tools)
+{
+	uint64_t limit_ns = monotonic_ns() + tools->limit_ms * 1000000;
+	int ends[2], status;
+	pid_t pid;
+
+	if (pipe(ends) < 0)
+		return 1;
+	pid = fork();
+	if (pid == 0) {
+		dup2(ends[0], STDIN_FILENO);
+		close(ends[0]);
+		close(ends[1]);
+		_exit(become(tools->commands[0]));
+	}
+	close(ends[0]);
+	if (pid < 0)
+		return 1;
+	sleep_ms(tools->picture_ms);
+	while (!goal_is_met() && monotonic_ns() < limit_ns && kill(pid, 0) == 0)
+		sleep_ms(200);
+	/* What has ended by now shows nothing any more. */
+	if (waitpid(pid, &status, WNOHANG) == pid) {
+		fputs("tools: it ended before there was a picture\n", stderr);
+		return code_of(status) == 0 ? 1 : code_of(status);
+	}
+	show();
+	close(ends[1]);
+	return end_program(pid);
+}
+
 int tools_run(struct tools *tools)
 {
+	if (tools->picture_ms > 0)
+		return run_and_show(tools);
 	if (tools->order_ms > 0)
 		return run_in_order(tools);
 	if (tools->beside_words > 0)

@@ -9,8 +9,7 @@ import { runAsked } from '../plans/run/asked-run.ts';
 import type { AskedRun } from '../plans/run/keep-inputs.ts';
 import { progressWriter } from '../report/progress.ts';
 import { describeRun } from '../report/run-summary.ts';
-import { isIgtName } from '../trial/choose-igt.ts';
-import { requireWorkloads } from '../trial/choose-workloads.ts';
+import { isForeignName, requireWorkloads } from '../trial/choose-workloads.ts';
 import { exitCodeOfVerdict } from '../verdict.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
@@ -151,7 +150,7 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
   await requireWorkloads(argv.workload, context.cwd);
   const events = openEvents(progressWriter(context.stderr, context.live));
   const toolchain = await askedToolchain(argv);
-  await installPackages(context, argv.workload.some(isIgtName) ? toolsNeeds : []);
+  await installPackages(context, argv.workload.some(isForeignName) ? toolsNeeds : []);
   const seed = limits.seed ?? randomInt(2 ** 32 - 1);
   const asked: AskedRun = {
     kernel: argv.kernel,

@@ -3,7 +3,6 @@ import { join, resolve } from 'node:path';
 import { HarnessError, isHarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { type Apt, openApt } from '../host/apt.ts';
-import { packageClosure, unpackPackages } from '../host/apt-closure.ts';
 import { type PackageVersion, packageVersions } from '../host/apt-packages.ts';
 import { makeFolder, readIfThere } from '../host/disk.ts';
 import { packageRoot } from '../host/package-root.ts';
@@ -16,7 +15,7 @@ import {
   valueDigest,
 } from '../host/store.ts';
 import { listSubtests } from './igt-subtests.ts';
-import { layOutTools, loaderPath, packTools, type ToolsTree } from './tools-image.ts';
+import { fetchTools, layOutTools, loaderPath, packTools, type ToolsTree } from './tools-image.ts';
 
 /** guests/igt/bundle.json: what of Debian is packed. */
 interface Bundle {
@@ -126,12 +125,9 @@ async function packDebian(
     key: igtKey(found.version, recipe),
     signal,
     make: async (dir) => {
-      const asked = { name: bundle.package, version: found.version, without: bundle.without.names };
-      const packages = await packageClosure(apt, asked, signal);
-      const bytes = packages.reduce((sum, one) => sum + one.bytes, 0);
-      const size = `${(bytes / 1e6).toFixed(1)} MB in ${packages.length} packages`;
-      emit({ kind: 'note', text: `fetching ${name}: ${size}` });
-      const root = await unpackPackages(apt, packages, join(dir, 'scratch'), signal);
+      const names = [`${bundle.package}=${found.version}`];
+      const wanted = { names, without: bundle.without.names };
+      const { root, packages } = await fetchTools(name, wanted, apt, { dir, signal, emit });
       const tests = await pack(await treeOf(bundle, root), dir, signal);
       return { name, tests, packages } satisfies Meta & { packages: unknown };
     },

@@ -1,5 +1,13 @@
 import { chmod, cp, mkdir, readdir, realpath, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Emit } from '../events.ts';
+import type { Apt } from '../host/apt.ts';
+import {
+  type PlannedPackage,
+  packageClosure,
+  unpackPackages,
+  type WantedPackages,
+} from '../host/apt-closure.ts';
 import { makeFolder } from '../host/disk.ts';
 import { runTool } from '../host/process.ts';
 import { collectLibraries } from '../host/shared-libraries.ts';
@@ -14,6 +22,8 @@ export interface ToolsTree {
   readonly libraryFolders: readonly string[];
   /** The dynamic linker. */
   readonly loader: string;
+  /** Libraries that are opened by name, and so in no program's list. Absent: none but the C compiler's. */
+  readonly opened?: readonly string[];
 }
 
 /** The path of the dynamic linker that x86-64 programs name (System V ABI, AMD64 supplement). */
@@ -37,13 +47,18 @@ export async function layOutTools(
     await makeFolder(dirname(join(dir, path)));
     await cp(from, join(dir, path), { recursive: true, verbatimSymlinks: true });
   }
-  const libraries = await collectLibraries(tree.programs, tree.libraryFolders, signal);
+  const opened = new Map<string, string>();
+  for (const name of [...openedByName, ...(tree.opened ?? [])]) {
+    const folder = await folderOf(name, tree.libraryFolders);
+    if (folder !== undefined) opened.set(name, join(folder, name));
+  }
+  const roots = [...tree.programs, ...opened.values()];
+  const libraries = new Map([
+    ...opened,
+    ...(await collectLibraries(roots, tree.libraryFolders, signal)),
+  ]);
   const target = join(dir, libraryFolder);
   await makeFolder(target);
-  for (const name of openedByName) {
-    const folder = await folderOf(name, tree.libraryFolders);
-    if (folder !== undefined) await copyFile(join(folder, name), join(target, name));
-  }
   for (const [name, path] of libraries) await copyFile(path, join(target, name));
   await makeFolder(dirname(join(dir, loaderPath)));
   await copyFile(tree.loader, join(dir, loaderPath));
@@ -62,6 +77,25 @@ async function folderOf(name: string, folders: readonly string[]): Promise<strin
     if (names.includes(name)) return folder;
   }
   return undefined;
+}
+
+/** Fetches packages and all they depend on, and unpacks them below `dir/scratch`; says first how much that is. */
+export async function fetchTools(
+  name: string,
+  wanted: WantedPackages,
+  apt: Apt,
+  {
+    dir,
+    signal,
+    emit,
+  }: { readonly dir: string; readonly signal: AbortSignal; readonly emit: Emit },
+): Promise<{ readonly root: string; readonly packages: readonly PlannedPackage[] }> {
+  const packages = await packageClosure(apt, wanted, signal);
+  const bytes = packages.reduce((sum, one) => sum + one.bytes, 0);
+  const size = `${(bytes / 1e6).toFixed(1)} MB in ${packages.length} packages`;
+  emit({ kind: 'note', text: `fetching ${name}: ${size}` });
+  const root = await unpackPackages(apt, packages, join(dir, 'scratch'), signal);
+  return { root, packages };
 }
 
 /** Of every image, so that equal trees are equal images. */

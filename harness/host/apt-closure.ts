@@ -13,19 +13,29 @@ export interface PlannedPackage extends PackageVersion {
   readonly bytes: number;
 }
 
+/** What is wanted of Debian. */
+export interface WantedPackages {
+  /** `NAME` or `NAME=VERSION`. */
+  readonly names: readonly string[];
+  /** The suite that is preferred; absent: whichever has the newest. */
+  readonly suite?: string;
+  /** Packages whose names begin so are left out, with no regard to who depends on them. */
+  readonly without: readonly string[];
+}
+
 /**
- * A package with all its dependencies, as apt would install them on an empty system: one version of each package, with
- * the digest that Debian signed. Packages whose names begin with a string of `without` are left out, whatever depends
- * on them. Throws `tool` when no suite has the package or apt finds no versions that fit together.
+ * Packages with all their dependencies, as apt would install them on an empty system: one version of each package, with
+ * the digest that Debian signed. Throws `tool` when no suite has one of the packages or apt finds no versions that fit together.
  */
 export async function packageClosure(
   apt: Pick<Apt, 'dir'>,
-  wanted: { readonly name: string; readonly version: string; readonly without: readonly string[] },
+  wanted: WantedPackages,
   signal: AbortSignal,
 ): Promise<readonly PlannedPackage[]> {
-  const asked = `${wanted.name}=${wanted.version}`;
-  const args = ['install', '--quiet', '--quiet', '--yes', '--no-install-recommends'];
-  const { stdout } = await aptTool(apt, 'apt-get', [...args, '--print-uris', asked], signal);
+  const suite = wanted.suite === undefined ? [] : [`--target-release=${wanted.suite}`];
+  const args = ['install', '--quiet', '--quiet', '--yes', '--no-install-recommends', ...suite];
+  const asked = ['--print-uris', ...wanted.names];
+  const { stdout } = await aptTool(apt, 'apt-get', [...args, ...asked], signal);
   const named = stdout.split('\n').flatMap((line) => namesOf(line) ?? []);
   const kept = named.filter(({ name }) => !wanted.without.some((start) => name.startsWith(start)));
   const known = await describePackages(apt, kept, signal);

@@ -41,6 +41,13 @@ export const hangEvidenceSchema = v.object({
   ),
 });
 
+const screenSchema = v.object({
+  width: v.number(),
+  height: v.number(),
+  colours: described(v.number(), 'Different colours among its pixels; one: nothing was drawn.'),
+  sha256: described(v.string(), 'Of its pixels, in hex.'),
+});
+
 /** A trial as result.json carries it. */
 export const trialResultSchema = v.object({
   id: v.string(),
@@ -57,6 +64,9 @@ export const trialResultSchema = v.object({
       v.array(subtestSchema),
       'What came of each test of a workload that is many; absent: it is one.',
     ),
+  ),
+  screen: v.exactOptional(
+    described(screenSchema, 'What the picture of the virtual screen shows; absent: there is none.'),
   ),
   ledger: ledgerSchema,
   witnesses: described(counts, 'The required ones.'),
@@ -89,6 +99,7 @@ export const trialRecordSchema = v.object({
   ...trialResultSchema.entries,
 });
 
+export type Screen = Recorded<typeof screenSchema>;
 export type TrialTimings = Recorded<typeof trialTimingsSchema>;
 export type HangEvidence = Recorded<typeof hangEvidenceSchema>;
 export type TrialRecord = Recorded<typeof trialRecordSchema>;

@@ -7,6 +7,7 @@ import { readIfThere } from '../host/disk.ts';
 import { runTool } from '../host/process.ts';
 import { type Workload, workloads } from '../stress/workloads.ts';
 import { chooseIgt, type IgtRequest, isIgtName, parseIgtName } from './choose-igt.ts';
+import { chooseTools, isToolName, requireToolName, toolNames } from './choose-tools.ts';
 import type { ChosenWorkload } from './chosen-workload.ts';
 
 export interface WorkloadOptions {
@@ -34,8 +35,12 @@ export async function chooseWorkloads(
 ): Promise<readonly ChosenWorkload[]> {
   const known = workloads.map(({ name }) => name);
   const igtNames = names.filter(isIgtName);
-  const igt = await chooseTests(igtNames, options);
-  const paths = names.filter((name) => !known.includes(name) && !isIgtName(name));
+  const ofDebian = names.filter(isToolName);
+  const others = [
+    ...(await chooseTests(igtNames, options)),
+    ...(await chooseTests(ofDebian, options)),
+  ];
+  const paths = names.filter((name) => !known.includes(name) && !isForeignName(name));
   if (paths.length === 0 && options.args.length > 0) {
     throw new HarnessError('usage', 'arguments after -- are for a --workload PATH of your own');
   }
@@ -47,7 +52,7 @@ export async function chooseWorkloads(
     taken.add(name);
     own.push({ workload: ownWorkload(name, options.args), upload: await readOwn(path, options) });
   }
-  return [...table.map((workload) => ({ workload })), ...igt, ...own];
+  return [...table.map((workload) => ({ workload })), ...others, ...own];
 }
 
 async function chooseTests(
@@ -56,9 +61,15 @@ async function chooseTests(
 ): Promise<readonly ChosenWorkload[]> {
   if (names.length === 0) return [];
   if (igt === undefined) {
-    throw new HarnessError('usage', `--workload ${names[0]}: only splat run has tests of IGT`);
+    const text = `--workload ${names[0]}: only splat run has tests and programs that others wrote`;
+    throw new HarnessError('usage', text);
   }
-  return chooseIgt(names, igt);
+  return names.every(isIgtName) ? chooseIgt(names, igt) : chooseTools(names, igt);
+}
+
+/** True for what others wrote: tests of IGT, and programs of Debian. */
+export function isForeignName(name: string): boolean {
+  return isIgtName(name) || isToolName(name);
 }
 
 function ownWorkload(name: string, args: readonly string[]): Workload {
@@ -80,6 +91,7 @@ function freeName(path: string, taken: ReadonlySet<string>): string {
 export async function requireWorkloads(names: readonly string[], cwd: string): Promise<void> {
   for (const name of names) {
     if (isIgtName(name)) parseIgtName(name);
+    else if (isToolName(name)) requireToolName(name);
     else if (workloads.every((known) => known.name !== name))
       await requireFile(name, resolve(cwd, name));
   }
@@ -91,7 +103,7 @@ async function requireFile(path: string, full: string): Promise<void> {
     const known = workloads.map(({ name }) => name).join(', ');
     throw new HarnessError(
       'usage',
-      `--workload ${path}: no such file, and no such workload; there are ${known}, igt, igt:PATTERN`,
+      `--workload ${path}: no such file, and no such workload; there are ${known}, igt, igt:PATTERN, ${toolNames.join(', ')}`,
     );
   }
   if (found.size > largestProgramBytes) {

@@ -1,3 +1,4 @@
+import { HarnessError } from '../errors.ts';
 import type { ToolsDisk } from '../guest/argv.ts';
 import type { KernelVersion } from '../kernel/source.ts';
 import type { IgtReport } from '../stress/igt-end.ts';
@@ -23,8 +24,15 @@ export function labNeeds(chosen: readonly ChosenWorkload[]): {
   readonly disk?: ToolsDisk;
   readonly profile?: readonly string[];
 } {
-  const disk = chosen.find((one) => one.disk !== undefined)?.disk;
+  const disks = new Map(
+    chosen.flatMap((one) => (one.disk === undefined ? [] : [[one.disk.id, one.disk]])),
+  );
+  const [disk] = disks.values();
   if (disk === undefined) return {};
+  if (disks.size > 1) {
+    const text = 'tests of IGT and programs of Debian are on two disks: ask for them in two runs';
+    throw new HarnessError('usage', text);
+  }
   const named = chosen
     .filter((one) => one.disk !== undefined)
     .flatMap(({ workload }) => workload.witnesses)

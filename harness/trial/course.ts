@@ -5,7 +5,7 @@ import type { Guest } from '../guest/boot.ts';
 import { answerTimeoutMs, kernelTimeouts, workloadLimitMs } from '../guest/pace.ts';
 import { throwIfAborted } from '../host/process.ts';
 import { type LockDump, readLockDump } from '../locks/dependencies.ts';
-import type { HangEvidence, TrialTimings } from '../records/trial.ts';
+import type { HangEvidence, Screen, TrialTimings } from '../records/trial.ts';
 import { witnessesOn } from '../stress/counters.ts';
 import type { IgtReport } from '../stress/igt-end.ts';
 import type { WorkloadEnd } from '../verdict.ts';
@@ -13,6 +13,7 @@ import { type Prepared, type Reading, takeReading } from './observe.ts';
 import { openOutputLog } from './output-log.ts';
 import type { StartedGuest, TrialContext, TrialPlan } from './plan.ts';
 import { readProgramEnd } from './program-end.ts';
+import { readScreen } from './screen.ts';
 import { awaitEnd, lookAtHang } from './stuck.ts';
 
 /** What happened in a trial's guest, before anything is concluded from it. */
@@ -25,6 +26,8 @@ export interface Course {
   readonly kmsg?: string;
   /** What came of each test, where the workload is many. */
   readonly tests?: Pick<IgtReport, 'subtests' | 'failures'>;
+  /** What the virtual screen showed when the workload asked for a picture. */
+  readonly screen?: Screen;
   /** What its lockdep knew at the end. */
   readonly locks?: LockDump;
   /** The line both the kernel's log and the console carry from the moment before the workload. */
@@ -170,7 +173,7 @@ async function runWorkload(
   const beganAt = performance.now();
   const output = openOutputLog(join(context.dir, 'output.log'));
   const over = new AbortController();
-  let picture: Promise<void> | undefined;
+  let picture: Promise<Screen | undefined> | undefined;
   const onOutput = (stream: 1 | 2, bytes: Uint8Array): void => {
     if (course.timings.firstLineMs === null) {
       course.timings = { ...course.timings, firstLineMs: performance.now() - watch.startedAt };
@@ -209,7 +212,8 @@ async function runWorkload(
         end = report.end;
       }
     }
-    await picture;
+    const screen = await picture;
+    if (screen !== undefined) course.screen = screen;
     return end;
   } finally {
     over.abort();
@@ -236,7 +240,16 @@ function programArgv(
         ? []
         : ownArgv({ workload: beside, seed, durationMs }, slowness, prepared);
     const companion = words.flatMap((word) => ['--beside', word]);
-    return [workload.program, '--seed', String(seed), ...order, ...companion, ...workload.args];
+    const required = witnessesOn(workload, prepared.before.counters, prepared.missing).required;
+    const goal = workload.draws === true ? required.flatMap((name) => ['--witness', name]) : [];
+    const filled = workload.args.map((word) =>
+      word
+        .replace('{limit}', String(workloadLimitMs(durationMs, slowness)))
+        .replace('{seed}', String(seed))
+        .replace('{seconds}', String(Math.ceil(durationMs / 1000)))
+        .replace('{ms}', String(durationMs)),
+    );
+    return [workload.program, '--seed', String(seed), ...order, ...companion, ...goal, ...filled];
   }
   return ownArgv({ workload, seed, durationMs }, slowness, prepared);
 }
@@ -266,8 +279,11 @@ function runTimeoutMs(durationMs: number, slowness: number): number {
   return limitMs + 15_000 + kernelTimeouts(slowness).hungTaskSeconds * 1500;
 }
 
+const pictureName = 'screen.png';
+
 /** What the virtual screen shows, as screen.png; the workload holds its picture until it is told. */
-async function takePicture(guest: Guest, dir: string): Promise<void> {
-  await guest.picture(join(dir, 'screen.png'));
+async function takePicture(guest: Guest, dir: string): Promise<Screen | undefined> {
+  await guest.picture(join(dir, pictureName));
   await guest.put('/tmp/picture-taken', 0o644, Buffer.alloc(0));
+  return readScreen(join(dir, pictureName));
 }

@@ -81,7 +81,7 @@ async function observeTrial(
     splats: decisiveTitles(splats, expected ?? []),
     ...deadOf(ledger),
     ...witnessed,
-    failures: course.tests?.failures ?? [],
+    failures: failuresOf(plan, course),
     end: course.end,
     ...(expected === undefined ? {} : { expected }),
   });
@@ -89,7 +89,7 @@ async function observeTrial(
     ...headOf(plan),
     verdict,
     end: course.end,
-    ...(course.tests === undefined ? {} : { subtests: course.tests.subtests }),
+    ...shownBy(course),
     ledger,
     ...witnessed,
     counters,
@@ -122,6 +122,20 @@ function deadOf({
   incomplete,
 }: Ledger): Pick<Ledger, 'deadBefore' | 'deadAfter' | 'incomplete'> {
   return { deadBefore, deadAfter, incomplete };
+}
+
+function shownBy({ tests, screen }: Course): Pick<TrialResult, 'subtests' | 'screen'> {
+  return {
+    ...(tests === undefined ? {} : { subtests: tests.subtests }),
+    ...(screen === undefined ? {} : { screen }),
+  };
+}
+
+/** Tests that failed unexpectedly. A program that draws and shows one colour has drawn nothing. */
+function failuresOf({ workload }: TrialPlan, { tests, screen }: Course): readonly string[] {
+  const failures = tests?.failures ?? [];
+  const isBlank = workload.draws === true && screen !== undefined && screen.colours < 2;
+  return isBlank ? [...failures, 'the screen shows one colour'] : failures;
 }
 
 /** What a result repeats of its plan. */

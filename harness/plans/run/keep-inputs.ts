@@ -3,7 +3,7 @@ import { basename, join, resolve } from 'node:path';
 import { makeFolder, readIfThere } from '../../host/disk.ts';
 import { readSeries } from '../../patch/series.ts';
 import type { Kept, RecordedRequest } from '../../records/run-request.ts';
-import { isIgtName } from '../../trial/choose-igt.ts';
+import { isForeignName } from '../../trial/choose-workloads.ts';
 import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import { copyLockOrder } from '../../trial/lock-record.ts';
 
@@ -166,7 +166,7 @@ async function keepWorkloads(
   for (const name of workloads) {
     const mine = own[0];
     const isOurs =
-      isIgtName(name) ||
+      isForeignName(name) ||
       chosen.some(({ workload, upload }) => upload === undefined && workload.name === name);
     if (isOurs) {
       kept.push({ name, copy: null });

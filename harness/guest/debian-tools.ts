@@ -1,0 +1,82 @@
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { openApt } from '../host/apt.ts';
+import { makeFolder } from '../host/disk.ts';
+import { packageRoot } from '../host/package-root.ts';
+import { ensureEntry, findEntry, removeTree, valueDigest } from '../host/store.ts';
+import type { ToolsDisk } from './argv.ts';
+import type { IgtOptions } from './igt.ts';
+import { fetchTools, layOutTools, libraryFolder, packTools } from './tools-image.ts';
+
+/** guests/tools/bundle.json: what of Debian is packed. Paths are those in Debian's packages, and in the image. */
+interface Bundle {
+  readonly suite: string;
+  readonly packages: readonly string[];
+  readonly programs: readonly string[];
+  readonly data: readonly string[];
+  readonly drivers: { readonly names: readonly string[] };
+  readonly opened: readonly string[];
+  readonly without: { readonly names: readonly string[] };
+}
+
+/** Raised when what is packed, or how, changes. */
+const packing = 1;
+
+/**
+ * The disk with the programs of guests/tools/bundle.json, from the store, else fetched from Debian and packed: then once for all
+ * guests, and without the network from then on. Throws `tool` when Debian cannot be reached or has a package no more.
+ */
+export async function ensureDebianTools(options: IgtOptions): Promise<ToolsDisk> {
+  const { cacheRoot, signal, emit } = options;
+  const path = join(packageRoot(), 'guests', 'tools', 'bundle.json');
+  const bundle = JSON.parse(await readFile(path, 'utf8')) as Bundle;
+  const key = `debian-tools_${valueDigest([bundle, packing]).slice(0, 16)}`;
+  const known = await findEntry(cacheRoot, 'tool', key);
+  const entry =
+    known.entry ??
+    (await ensureEntry(cacheRoot, {
+      kind: 'tool',
+      key,
+      signal,
+      make: async (dir) => {
+        const text = (mirror: string): string =>
+          `asking ${mirror} for ${bundle.packages.join(', ')}`;
+        const apt = await openApt({
+          cacheRoot,
+          signal,
+          onRefresh: (mirror) => emit({ kind: 'note', text: text(mirror) }),
+        });
+        const { packages, suite } = bundle;
+        const wanted = { names: packages, suite, without: bundle.without.names };
+        const name = `${packages.join(', ')} of Debian ${suite}`;
+        const fetched = await fetchTools(name, wanted, apt, { dir, signal, emit });
+        await pack(bundle, fetched.root, dir, signal);
+        return { name, packages: fetched.packages };
+      },
+    }));
+  const env = ['--env', `LD_LIBRARY_PATH=${libraryFolder}`];
+  const warmUp = ['/bin/tools', ...env, '--', '/usr/bin/modetest', '-h'];
+  return { id: entry.key, path: join(entry.dir, 'disk'), warmUp };
+}
+
+async function pack(bundle: Bundle, root: string, dir: string, signal: AbortSignal): Promise<void> {
+  const tree = join(dir, 'tree');
+  await makeFolder(tree);
+  const copied = [...bundle.programs, ...bundle.data, ...bundle.drivers.names];
+  const programs = [...bundle.programs, ...bundle.drivers.names].map((path) => join(root, path));
+  const folders = ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu', 'usr/lib', 'lib'];
+  await layOutTools(
+    {
+      copies: Object.fromEntries(copied.map((path) => [path, join(root, path)])),
+      programs,
+      opened: bundle.opened,
+      libraryFolders: folders.map((path) => join(root, path)),
+      loader: join(root, 'lib/x86_64-linux-gnu', basename('/lib64/ld-linux-x86-64.so.2')),
+    },
+    tree,
+    signal,
+  );
+  await packTools(tree, join(dir, 'disk'), signal);
+  await removeTree(tree);
+  await removeTree(join(dir, 'scratch'));
+}

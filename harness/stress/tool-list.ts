@@ -1,0 +1,107 @@
+/** Programs of guests/tools/bundle.json as workloads, as data: they are asked for by name. */
+import type { Workload } from './workload.ts';
+
+/** `{seed}`, `{seconds}`, `{ms}` and `{limit}` in the arguments are those of the trial. */
+export interface ToolRow {
+  /** What `--workload` takes. */
+  readonly name: string;
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly witnesses: readonly string[];
+  readonly durationMs: number;
+  /** It shows something for as long as its stdin is open, and a picture of the screen is taken. */
+  readonly draws?: true;
+  readonly why: string;
+}
+
+const ring = 'calls.virtio_gpu_queue_fenced_ctrl_buffer';
+/** DRM minors of our guests: vgem 0, vkms 1, virtio-gpu 2. */
+const card = '/dev/dri/card2';
+
+const stress = (
+  name: string,
+  options: readonly string[],
+  witnesses: readonly string[],
+  why: string,
+): ToolRow => ({
+  name: `stress-ng:${name}`,
+  program: '/usr/bin/stress-ng',
+  args: [
+    `--${name}`,
+    ...options,
+    '--seed',
+    '{seed}',
+    '--timeout',
+    '{seconds}s',
+    '--temp-path',
+    '/tmp',
+  ],
+  witnesses,
+  durationMs: 5000,
+  why,
+});
+
+export const toolRows: readonly ToolRow[] = [
+  {
+    name: 'modetest',
+    program: '/usr/bin/modetest',
+    args: ['-M', 'virtio_gpu', '-r'],
+    witnesses: [ring, 'calls.drm_mode_setcrtc'],
+    durationMs: 3000,
+    draws: true,
+    why: 'the preferred mode of every connector, with a test picture',
+  },
+  {
+    name: 'kmscube',
+    program: '/usr/bin/kmscube',
+    args: ['-D', card],
+    witnesses: [ring, 'calls.drm_mode_page_flip_ioctl', 'calls.virtio_gpu_mode_dumb_create'],
+    durationMs: 20_000,
+    draws: true,
+    why: "a cube of Mesa's CPU renderer, flipped on the display: GBM and EGL over dumb buffers",
+  },
+  stress(
+    'vm',
+    ['2', '--vm-bytes', '96m'],
+    ['calls.do_mmap'],
+    'patterns written and checked in mapped memory',
+  ),
+  stress(
+    'mmap',
+    ['2', '--mmap-bytes', '64m'],
+    ['calls.do_mmap', 'calls.unmap_region'],
+    'mappings and protections at random',
+  ),
+  stress('userfaultfd', ['2'], ['calls.handle_userfault'], 'faults handled by a thread'),
+  stress(
+    'oom-pipe',
+    ['2', '--pathological'],
+    ['calls.pipe_resize_ring'],
+    'pipes of every size, filled',
+  ),
+  stress(
+    'bigheap',
+    ['2', '--bigheap-growth', '4m'],
+    ['calls.do_brk_flags'],
+    'heaps that grow until there is no memory',
+  ),
+  stress('physpage', ['1'], ['calls.pagemap_read'], 'physical pages of its own memory, looked up'),
+];
+
+/** The row as a workload; `tools` of the guest runs it. */
+export function toolWorkload(
+  { name, program, args, witnesses, durationMs, draws }: ToolRow,
+  env: readonly string[],
+): Workload {
+  const picture = draws === undefined ? [] : ['--picture-ms', '{ms}', '--limit-ms', '{limit}'];
+  return {
+    // It becomes the name of a folder.
+    name: name.replace(':', '.'),
+    program: '/bin/tools',
+    args: [...picture, ...env, '--', program, ...args],
+    witnesses,
+    durationMs,
+    foreign: true,
+    ...(draws === undefined ? {} : { draws }),
+  };
+}

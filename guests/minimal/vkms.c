@@ -238,12 +238,16 @@ static int run(struct workload *workload, struct screen *screen)
 	return 0;
 }
 
+/* It ends one guest in five (docs/found.md). */
+static const char freed_state[] = "vkms composes from a state that is freed";
+
 static int vkms_main(int argc, char **argv)
 {
 	struct workload workload = { .name = "vkms", .duration_ms = 2000, .memory_mib = 16 };
 	static struct screen screen;
 
 	workload_start(&workload, argc, argv);
+	workload_skip_known(&workload, "7.3", NULL, freed_state);
 	return run(&workload, &screen);
 }
 
@@ -269,6 +273,7 @@ static int vkms_races_main(int argc, char **argv)
 	static struct screen screen = { .races = true };
 
 	workload_start(&workload, argc, argv);
+	workload_skip_known(&workload, "7.3", NULL, freed_state);
 	return run(&workload, &screen);
 }
 

@@ -220,6 +220,14 @@ function refuseSecond(history: History): never {
 /** A night that was stopped longer ago is not gone on with: its kernels are those of another day. */
 const stalestMs = 20 * 60 * 60 * 1000;
 
+/** A matrix file of a later version is run, but nobody is left to think that more is done than is. */
+function withoutEffect({ bisect = false, retention }: Asked['matrix']['value']): readonly string[] {
+  return [
+    ...(bisect ? ['bisect: true has no effect yet; splat bisect takes the range of a splat'] : []),
+    ...(retention === undefined ? [] : ['retention has no effect yet; every night is kept']),
+  ];
+}
+
 async function beginOrResume(
   history: History,
   asked: Asked,
@@ -230,7 +238,7 @@ async function beginOrResume(
   readonly plan: NightPlan;
   readonly notes: readonly string[];
 }> {
-  const notes: string[] = [];
+  const notes = [...withoutEffect(asked.matrix.value)];
   const stopped = openNight(history);
   if (stopped !== undefined) {
     const isSame =

@@ -86,7 +86,7 @@ export const matrixSchema = v.strictObject({
   bisect: v.exactOptional(
     described(
       v.boolean(),
-      'Look for the commit that brought a new splat, within the budget. Default false.',
+      'Kept for a later version: today a night names the range, and `splat bisect` finds the commit. Default false.',
     ),
   ),
   known: v.exactOptional(described(word, 'The file of known issues.')),
@@ -96,7 +96,7 @@ export const matrixSchema = v.strictObject({
   retention: v.exactOptional(
     described(
       v.strictObject({ nights: whole(2, 100_000) }),
-      'Folders of nights that are kept; what an open issue needs is kept longer. Absent: all.',
+      'Kept for a later version: today every folder of a night stays. Absent: all.',
     ),
   ),
 });

@@ -34,7 +34,7 @@ const unpatched: readonly {
       'debian:7.3.4-1~bpo13+1@sha256:703e369ddd4cce971452f5a593ee55df3a5c10c83caf0fa0df039633ed181ee3',
     release: /<title>clean: 7\.3\.4<\/title>/,
     missed: ['canary-alloc-hlist'],
-    notRun: ['gpu-unbind-held', 'hmm-closed', 'fences-abandoned'],
+    notRun: ['vkms', 'vkms-races', 'gpu-unbind-held', 'hmm-closed', 'fences-abandoned'],
   },
 ];
 

@@ -124,12 +124,12 @@ static int fences_main(int argc, char **argv)
 
 PROGRAM("fences", fences_main);
 
-/* The same with timelines that end before their fences are signalled. */
+/* The same with timelines that end, and fences that are closed, before they are signalled. */
 static int fences_abandoned_main(int argc, char **argv)
 {
 	struct workload workload = { .name = "fences-abandoned", .duration_ms = 1500,
 				     .memory_mib = 16 };
-	static struct fences fences = { .abandons = true };
+	static struct fences fences = { .abandons = true, .pace = { .drops_pending = true } };
 
 	workload_start(&workload, argc, argv);
 	workload_skip_known(&workload, NULL, NULL, "a timeline that ends hangs where its fence is polled");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "timeline.h"
 
+#include "fence.h"
 #include "random.h"
 #include "workload.h"
 
@@ -19,6 +20,8 @@ struct create_fence {
 #define CREATE_FENCE _IOWR('W', 0, struct create_fence)
 #define ADVANCE _IOW('W', 1, uint32_t)
 
+#define KEPT_WAIT_MS 20000
+
 int timeline_open(void)
 {
 	return open("/sys/kernel/debug/sync/sw_sync", O_RDWR | O_CLOEXEC);
@@ -34,6 +37,23 @@ int timeline_fence(int timeline, uint32_t value)
 bool timeline_advance(int timeline, uint32_t by)
 {
 	return ioctl(timeline, ADVANCE, &by) == 0;
+}
+
+/* Gives a fence a second descriptor, in the place of the oldest one. */
+static void keep(struct pace *pace, int fence)
+{
+	int oldest;
+
+	pthread_mutex_lock(&pace->keeping);
+	oldest = pace->kept[pace->next_kept];
+	pace->kept[pace->next_kept] = dup(fence);
+	pace->next_kept = (pace->next_kept + 1) % FENCES_KEPT;
+	pthread_mutex_unlock(&pace->keeping);
+	if (oldest <= 0)
+		return;
+	if (!fence_wait(oldest, KEPT_WAIT_MS))
+		workload_fail("a fence stayed busy");
+	close(oldest);
 }
 
 static void *advance_all(void *argument)
@@ -59,6 +79,7 @@ static void *advance_all(void *argument)
 void pace_start(struct pace *pace, uint64_t seed)
 {
 	pace->seed = seed;
+	pthread_mutex_init(&pace->keeping, NULL);
 	for (int i = 0; i < PACED_TIMELINES; i++) {
 		pace->timelines[i].fd = timeline_open();
 		if (pace->timelines[i].fd < 0 && errno == ENOENT)
@@ -92,6 +113,8 @@ int pace_fence(struct pace *pace, uint64_t *random)
 	pthread_rwlock_unlock(&timeline->open);
 	if (fence < 0)
 		workload_fail("make a fence");
+	if (!pace->drops_pending)
+		keep(pace, fence);
 	return fence;
 }
 

@@ -19,10 +19,15 @@ bool timeline_advance(int timeline, uint32_t by);
 #define PACED_TIMELINES 3
 #define PACERS 2
 #define FENCES_AHEAD 8 /* steps that a fence is away at most, of about 1 ms each */
+#define FENCES_KEPT 384
 
 /*
  * Timelines that threads of their own advance all the time. Whoever makes a fence may then wait for whatever
  * waits for it: the fence does not depend on its maker.
+ *
+ * A fence whose last reference goes while its timeline, or that of a fence merged with it, is advanced meets
+ * bugs of the kernel (docs/found.md). So the latest fences have a second descriptor here, and the oldest of
+ * them is closed only once it is signalled.
  */
 struct pace {
 	struct paced {
@@ -30,6 +35,10 @@ struct pace {
 		atomic_uint value;
 		pthread_rwlock_t open; /* held to write by whoever ends it */
 	} timelines[PACED_TIMELINES];
+	bool drops_pending; /* meets those bugs */
+	pthread_mutex_t keeping;
+	int kept[FENCES_KEPT]; /* a ring; 0 is none */
+	unsigned next_kept;
 	pthread_t pacers[PACERS];
 	uint64_t seed;
 	atomic_uint started;

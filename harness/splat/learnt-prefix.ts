@@ -9,8 +9,9 @@ const longest = 160;
 const fewest = 2;
 const share = 3 / 4;
 
+/** The byte order mark that RFC 5424 puts before a message of UTF-8 (as latin1) ends a prefix, and is no letter of a word. */
 const part =
-  /\[[^\][]{1,60}\]|\([^()]{1,60}\)|<[^<>]{1,60}>|[A-Za-z0-9_\x80-\xff]+| +|\t+|[^A-Za-z0-9_\x80-\xff \t]/g;
+  /\xef\xbb\xbf|\[[^\][]{1,60}\]|\([^()]{1,60}\)|<[^<>]{1,60}>|[A-Za-z0-9_\x80-\xff]+| +|\t+|[^A-Za-z0-9_\x80-\xff \t]/g;
 const levels =
   '(?:emerg|panic|alert|critical|crit|fatal|error|err|warning|warn|notice|info|debug|trace)';
 const isLevel = new RegExp(`^${levels}$`, 'i');
@@ -67,7 +68,7 @@ function endOf(shape: string, text: string, from: number): number {
 
 /** What a service of its own says; a line of syslog has `name[12]: ` before it. */
 const service = /(?:^|\s)(?!kernel\b)[\w@.-]{1,32}\[\d+\]: ?$/;
-const endsField = /[\s\])>|:,;=-]$/;
+const endsField = /(?:[\s\])>|:,;=-]|\xef\xbb\xbf)$/;
 
 /**
  * The prefix of `header` that `others` share and behind which `opens` holds, as an expression; undefined when there is none.

@@ -86,6 +86,8 @@ export class LineReader {
   #strangers = 0;
   /** Lines for which it is known that long ones are broken. */
   #wrapped = 0;
+  /** The line before was a server-sent event (journalctl -o json-sse); the empty line behind it is no line of the log. */
+  #wasEvent = false;
 
   constructor(headerAt: HeaderTest, take: (line: ReadLine) => void) {
     this.#headerAt = headerAt;
@@ -99,11 +101,13 @@ export class LineReader {
 
   /** `raw` is the line as latin1 without its newline; `before` gives the lines above it. */
   push(raw: string, place: LinePlace, before: () => readonly string[]): void {
+    const isGap = this.#wasEvent && raw.trim() === '';
+    this.#wasEvent = raw.startsWith('data: {');
+    if (isGap) return;
     const inner = this.#open(raw, place.hasTrigger);
     if (inner === undefined) return;
     if (inner.includes('** replaying') && replay.test(readConsoleLine(inner).text)) {
-      // Between two events of a stream is an empty line.
-      while (this.#held.pop()?.inner.trim() === '');
+      this.#held.pop();
       return;
     }
     const isStrange = place.hasTrigger && !this.#isPlain(inner);

@@ -85,7 +85,7 @@ const mistakes: readonly { readonly args: readonly string[]; readonly says: RegE
     says: /no such fragment; it is a file, or one of kasan, kcsan, kmemleak, preempt-rt/,
   },
   { args: ['build', '--cc', 'gcc -O0'], says: /--cc gcc -O0: not gcc, gcc-VERSION, clang or/ },
-  { args: ['build', '--cc', 'gcc', '--llvm'], says: /--cc and --llvm: --llvm is a compiler/ },
+  { args: ['build', '--cc', 'gcc', '--llvm'], says: /--cc and --llvm: use one of them/ },
   { args: ['run', '--llvm=19'], says: /--llvm=19: not a version, as in --llvm or --llvm=-19/ },
   {
     args: ['series', 'a.mbox', '--base', 'debian:6.1', '--cc', 'gcc-99'],

@@ -124,9 +124,9 @@ void t.test(
 
     writeFileSync(
       join(copy, 'harness/uses.ts'),
-      `import type { RunPage } from './report/page/run-page.ts';
-export const moodOf = (page: RunPage): string | undefined => page.run.trials[0]?.mood;
-export const wrong = (page: RunPage): number | undefined => page.run.trials[0]?.mood;
+      `import type { ShownRun } from './report/page/shown-run.ts';
+export const moodOf = (page: ShownRun): string | undefined => page.run.trials[0]?.mood;
+export const wrong = (page: ShownRun): number | undefined => page.run.trials[0]?.mood;
 `,
     );
     const { options } = ts.parseJsonConfigFileContent(

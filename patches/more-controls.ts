@@ -234,20 +234,26 @@ const sections: readonly Control[] = [
     35,
     'fence-resv',
     'hlist register',
-    always('a fence is waited for under a reservation: dma_resv_lockdep() at boot', reservation),
+    annotated(
+      'a fence is waited for under a reservation: dma_resv_lockdep() at boot, which is an annotation',
+      reservation,
+    ),
   ),
   cell(
     36,
     'fence-mmap-lock',
     'hlist register',
-    always('mmap_lock -> reservation -> fence', deadlock('splat_mn_signal_with_mmap_lock')),
+    annotated(
+      'mmap_lock -> reservation -> fence, by dma_resv_lockdep()',
+      deadlock('splat_mn_signal_with_mmap_lock'),
+    ),
   ),
   cell(
     37,
     'fence-alloc',
     'hlist register',
-    always(
-      'reclaim waits for notifiers, and they for fences',
+    annotated(
+      'reclaim waits for notifiers, and they for fences, by dma_resv_lockdep()',
       deadlock('splat_mn_signal_with_memory'),
     ),
   ),

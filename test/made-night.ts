@@ -6,7 +6,7 @@ import type { CellClass, NightCell, NightItem, NightRecord } from '../harness/re
 import type { NightPast } from '../harness/report/page/shown-night.ts';
 import { writtenBy } from '../harness/trial/written-by.ts';
 import { readGolden, scan } from './golden-log.ts';
-import { aRunRecord, aRunResult, aTrialResult } from './made-records.ts';
+import { aRunRecord, aRunResult, aTrialResult, emptyLists } from './made-records.ts';
 
 /** Nights as splat would record them, but for what a test says of them. */
 
@@ -52,22 +52,6 @@ function aCell(over: Partial<NightCell> = {}): NightCell {
   };
 }
 
-const lists = {
-  new: [],
-  back: [],
-  known: [],
-  gone: [],
-  rateChanged: [],
-  broken: [],
-  repaired: [],
-  disappeared: [],
-  dropped: [],
-  infrastructure: [],
-  notRun: [],
-  notThere: [],
-  inconclusive: [],
-};
-
 /** A clean night of one cell. */
 export function aNight(over: Partial<NightRecord> = {}): NightRecord {
   return {
@@ -80,7 +64,7 @@ export function aNight(over: Partial<NightRecord> = {}): NightRecord {
     exitCode: 0,
     before: '2026-11-28T19:43:00Z',
     cells: [aCell()],
-    ...lists,
+    ...emptyLists,
     trends: [],
     locks: [],
     notes: [],

@@ -271,6 +271,23 @@ export function aNightCell(over: Partial<NightCell> = {}): NightCell {
   };
 }
 
+/** The lists of a night in which nothing happened. */
+export const emptyLists = {
+  new: [],
+  back: [],
+  known: [],
+  gone: [],
+  rateChanged: [],
+  broken: [],
+  repaired: [],
+  disappeared: [],
+  dropped: [],
+  infrastructure: [],
+  notRun: [],
+  notThere: [],
+  inconclusive: [],
+};
+
 /** A night of one clean cell. */
 export function aNight(over: Partial<NightRecord> = {}): NightRecord {
   return {
@@ -283,19 +300,7 @@ export function aNight(over: Partial<NightRecord> = {}): NightRecord {
     exitCode: 0,
     before: '2026-11-28T19:43:00Z',
     cells: [aNightCell()],
-    new: [],
-    back: [],
-    known: [],
-    gone: [],
-    rateChanged: [],
-    broken: [],
-    repaired: [],
-    disappeared: [],
-    dropped: [],
-    infrastructure: [],
-    notRun: [],
-    notThere: [],
-    inconclusive: [],
+    ...emptyLists,
     trends: [],
     locks: [],
     notes: [],

@@ -44,10 +44,11 @@ export function builder(yargs: Argv): Argv<KnownArguments> {
     .option('owner', text('who does'))
     .option('cell', text('a glob of the cells it is known in; default all'))
     .option('max-blind', number('share of trials it may leave blind, 0 to 1; default 0.5'))
-    .option('json', { boolean: true, default: false, describe: 'print one JSON document' })
-    .epilogue(
-      'check: exit code 0 when every entry counts, 1 when one has expired.',
-    ) as unknown as Argv<KnownArguments>;
+    .option('json', {
+      boolean: true,
+      default: false,
+      describe: 'print one JSON document',
+    }) as unknown as Argv<KnownArguments>;
 }
 
 /** add: 0. check: 0, or 1 when an entry has expired; a file that is malformed is 129. */

@@ -62,10 +62,7 @@ export function builder(yargs: Argv): Argv<NightlyArguments> {
       describe: 'print the cells, the kernels and the time they take, and run nothing',
     })
     .option('cell', text('run this cell alone, by its id'))
-    .option('jobs', number(jobsText))
-    .epilogue(
-      'Exit codes: 1 when anything is new, back, broken or disappeared; else 128 when more than 10 % of the cells are infrastructure; else 125 when anything is inconclusive or not run; else 0.',
-    ) as unknown as Argv<NightlyArguments>;
+    .option('jobs', number(jobsText)) as unknown as Argv<NightlyArguments>;
 }
 
 /** The exit code of the night. The same command goes on with a night that was stopped. */

@@ -1,5 +1,5 @@
 import type { KnownIssue } from '../records/known-issues.ts';
-import type { CellClass, NightItem } from '../records/night.ts';
+import { type CellClass, cellClasses, type NightItem } from '../records/night.ts';
 import type { Verdict } from '../records/verdict.ts';
 import { inconclusive, isNotRun, verdictPhrase, worstVerdict } from '../verdict.ts';
 import {
@@ -40,23 +40,6 @@ export interface JudgedCell {
   readonly matched: readonly number[];
 }
 
-/** Classes as they decide, the first first. */
-const classOrder: readonly CellClass[] = [
-  'new',
-  'back',
-  'broken',
-  'disappeared',
-  'infrastructure',
-  'inconclusive',
-  'rateChanged',
-  'gone',
-  'repaired',
-  'known',
-  'clean',
-  'notThere',
-  'notRun',
-];
-
 /** Judges one cell: against its own past, and nobody else's. */
 export function judgeCell(input: CellInput, past: CellPast, context: NightContext): JudgedCell {
   const { cell } = input;
@@ -91,7 +74,7 @@ export function judgeCell(input: CellInput, past: CellPast, context: NightContex
     .flatMap(({ known }) => known.map((splat) => about(live, splat) ?? { key: splat.key }));
   const rest = judgeRest(input, past, trials, context);
   const classes = [...items.map(({ list }) => list), rest.class];
-  const chosen = classOrder.find((one) => classes.includes(one)) ?? 'clean';
+  const chosen = cellClasses.find((one) => classes.includes(one)) ?? 'clean';
   if (listed.includes(rest.class)) {
     items.push({
       list: rest.class,

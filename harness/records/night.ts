@@ -27,7 +27,7 @@ const interval = described(
 );
 
 /** What a cell's night amounts to, the first that holds. `notThere`: a workload of ours that this kernel cannot run. */
-const cellClassSchema = v.picklist([
+export const cellClasses = [
   'new',
   'back',
   'broken',
@@ -41,7 +41,8 @@ const cellClassSchema = v.picklist([
   'clean',
   'notThere',
   'notRun',
-]);
+] as const;
+const cellClassSchema = v.picklist(cellClasses);
 
 /** Where in the history of its kernel something happened. */
 const rangeSchema = v.object({

@@ -1,9 +1,10 @@
 import type { NightItem } from '../../records/night.ts';
+import { cellTitle } from '../night-words.ts';
 import { percent } from '../series-words.ts';
 import { drawChart } from './chart.ts';
 import { type Fact, facts, headline, sourceOf } from './facts.ts';
 import { type Content, html, type Markup } from './markup.ts';
-import { cellTitle, confirmationWords, rateWords, sinceWords, timeWords } from './night-words.ts';
+import { confirmationWords, rateWords, sinceWords, timeWords } from './night-words.ts';
 import {
   type NightReport,
   nightLink,

@@ -1,9 +1,10 @@
 import type { CellClass, NightItem } from '../../records/night.ts';
+import { cellTitle } from '../night-words.ts';
 import { facts } from './facts.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { itemAnswers, itemArticle } from './night-item.ts';
 import { cellTable, matrixSection } from './night-matrix.ts';
-import { cellTitle, timeWords, wordsOf } from './night-words.ts';
+import { timeWords, wordsOf } from './night-words.ts';
 import { formatPage } from './page.ts';
 import type { ShownNight } from './shown-night.ts';
 import { tableScript } from './table-script.ts';

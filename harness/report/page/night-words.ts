@@ -1,4 +1,3 @@
-import { cellName } from '../../night/cells.ts';
 import type { CellClass, NightItem, NightRecord } from '../../records/night.ts';
 import { percent } from '../series-words.ts';
 
@@ -26,12 +25,6 @@ export const wakingClasses = ['new', 'back', 'broken', 'disappeared'] as const;
 export function wordsOf(kind: CellClass): readonly [words: string, tone: string] {
   const [, words, tone] = classWords.find(([one]) => one === kind) ?? [kind, kind, 'faint'];
   return [words, tone];
-}
-
-/** A cell by its name; by its id when the night does not have it. */
-export function cellTitle({ cells }: NightRecord, id: string): string {
-  const cell = cells.find((one) => one.id === id);
-  return cell === undefined ? id : cellName(cell);
 }
 
 /** `2026-11-29 19:43 UTC` of a night's name or a time. */

@@ -10,10 +10,11 @@ import { plain } from '../report/plain.ts';
 import { openClock } from './clock.ts';
 import type { CommandContext } from './context.ts';
 import { text } from './run-options.ts';
+import { historyFile } from './runs-folder.ts';
 
 export interface HistoryArguments {
   readonly words: readonly string[];
-  readonly history: string;
+  readonly history: string | undefined;
   readonly since: string | undefined;
   readonly json: boolean;
 }
@@ -27,7 +28,12 @@ export function builder(yargs: Argv): Argv<HistoryArguments> {
       array: true,
       describe: 'SIGNATURE, a part of its title, import RUN..., or backup FILE',
     })
-    .option('history', { ...text('the database of nights'), default: 'splat-history.db' })
+    .option(
+      'history',
+      text(
+        'the database of nights; default ./splat-history.db, in a kernel tree below $XDG_STATE_HOME/splat',
+      ),
+    )
     .option('since', text('only what was seen since: a day as 2027-01-31, or 14d'))
     .option('json', {
       boolean: true,
@@ -39,7 +45,8 @@ export function builder(yargs: Argv): Argv<HistoryArguments> {
 /** 0; a signature that no night saw is a usage error. */
 export async function run(argv: HistoryArguments, context: CommandContext): Promise<number> {
   const [word, ...rest] = argv.words ?? [];
-  const path = resolve(context.cwd, argv.history);
+  const { cwd, env } = context;
+  const path = argv.history === undefined ? historyFile(cwd, env) : resolve(cwd, argv.history);
   await using history = await openHistory(path, { ...context, create: word === 'import' });
   if (word === 'import') return importRuns(rest, history, argv, context);
   if (word === 'backup') {

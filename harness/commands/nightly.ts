@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { defaultArch } from '../arch.ts';
 import { exitCodes, HarnessError, isHarnessError } from '../errors.ts';
@@ -34,6 +34,7 @@ import { reportNight } from './report-night.ts';
 import { abandonJournal, openRunDirectory, writeReports } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
 import { jobsText, number, text, wholeNumber } from './run-options.ts';
+import { historyFile, nightsFolder, shownPath } from './runs-folder.ts';
 import { requireReports, writeRecord } from './write-record.ts';
 
 export interface NightlyArguments {
@@ -54,7 +55,12 @@ export function builder(yargs: Argv): Argv<NightlyArguments> {
       demandOption: true,
       describe: 'a YAML file of kernels, configurations and workloads (docs/nightly.md)',
     })
-    .option('out', text("the night's folder; default ./splat-nights/DATE"))
+    .option(
+      'out',
+      text(
+        "the night's folder; default ./splat-nights/DATE, in a kernel tree below $XDG_STATE_HOME/splat",
+      ),
+    )
     .option('json', { boolean: true, default: false, describe: 'print night.json on stdout' })
     .option('dry-run', {
       boolean: true,
@@ -103,7 +109,7 @@ export async function run(argv: NightlyArguments, context: CommandContext): Prom
       notes,
     });
     const failures = await writeNight(record, night.dir, argv, context);
-    const dir = relative(context.cwd, night.dir) || '.';
+    const dir = shownPath(night.dir, context.cwd);
     context.stdout.write(
       argv.json
         ? `${JSON.stringify(record)}\n`
@@ -162,7 +168,7 @@ async function readAsked(argv: NightlyArguments, context: CommandContext): Promi
     workloads: workloads.map(({ name }) => name),
   });
   await requireInputs(matrix, { cwd, signal: context.signal });
-  const { known, history = 'splat-history.db' } = matrix.value;
+  const { known, history } = matrix.value;
   const { cell } = argv;
   if (cell !== undefined && matrix.cells.every(({ id }) => id !== cell)) {
     throw new HarnessError(
@@ -179,7 +185,7 @@ async function readAsked(argv: NightlyArguments, context: CommandContext): Promi
       known === undefined
         ? []
         : parseKnown(await readUsed(resolve(cwd, known), known), known).value.issues,
-    historyPath: resolve(cwd, history),
+    historyPath: history === undefined ? historyFile(cwd, context.env) : resolve(cwd, history),
   };
 }
 
@@ -260,7 +266,7 @@ async function beginOrResume(
     signal: context.signal,
   });
   const stamp = name.replaceAll(/[-:Z]/g, '').replace('T', '-');
-  const dir = await openRunDirectory(out ?? join('splat-nights', stamp), context);
+  const dir = await openRunDirectory(out ?? join(nightsFolder(context), stamp), context);
   const night = await beginNight(history, {
     name,
     matrixFile: asked.file,

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
+import { valueDigest } from '../host/store.ts';
 import type { CommandContext } from './context.ts';
 
 /** Files that only the top folder of a Linux tree has together. */
@@ -11,7 +12,24 @@ const marksOfTree = ['Kbuild', 'Kconfig', 'MAINTAINERS', 'include/linux/kernel.h
  * be an untracked folder, `$XDG_STATE_HOME/splat` (XDG Base Directory Specification 0.8).
  */
 export function runsFolder({ cwd, env }: Pick<CommandContext, 'cwd' | 'env'>): string {
-  if (!isInKernelTree(cwd)) return join(cwd, 'splat-runs');
+  return isInKernelTree(cwd) ? stateFolder(env) : join(cwd, 'splat-runs');
+}
+
+/** The default folder of nights: `splat-nights` below the working directory; in a kernel tree `nights` of the same state folder. */
+export function nightsFolder({ cwd, env }: Pick<CommandContext, 'cwd' | 'env'>): string {
+  return isInKernelTree(cwd) ? join(stateFolder(env), 'nights') : join(cwd, 'splat-nights');
+}
+
+/**
+ * The default history of a folder: `splat-history.db` in it. For a kernel tree it is in the state folder, under a name of this
+ * folder alone: cells of two trees may have one name.
+ */
+export function historyFile(dir: string, env: NodeJS.ProcessEnv): string {
+  if (!isInKernelTree(dir)) return join(dir, 'splat-history.db');
+  return join(stateFolder(env), `history-${basename(dir)}-${valueDigest(dir).slice(0, 8)}.db`);
+}
+
+function stateFolder(env: NodeJS.ProcessEnv): string {
   const state = env['XDG_STATE_HOME'] ?? '';
   // The specification ignores a relative path.
   return join(state.startsWith('/') ? state : join(homedir(), '.local/state'), 'splat');

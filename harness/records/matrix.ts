@@ -91,7 +91,10 @@ export const matrixSchema = v.strictObject({
   ),
   known: v.exactOptional(described(word, 'The file of known issues.')),
   history: v.exactOptional(
-    described(word, 'The database of all nights. Default splat-history.db beside the matrix.'),
+    described(
+      word,
+      'The database of all nights. Default splat-history.db beside the matrix; in a kernel tree, a file below $XDG_STATE_HOME/splat.',
+    ),
   ),
   retention: v.exactOptional(
     described(

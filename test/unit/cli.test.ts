@@ -2,7 +2,12 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { runsFolder, shownPath } from '../../harness/commands/runs-folder.ts';
+import {
+  historyFile,
+  nightsFolder,
+  runsFolder,
+  shownPath,
+} from '../../harness/commands/runs-folder.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 
@@ -276,6 +281,11 @@ void t.test('a run in a kernel tree leaves its folder elsewhere', (t) => {
   const env = { XDG_STATE_HOME: '/state' };
   t.equal(runsFolder({ cwd: tree, env }), '/state/splat');
   t.equal(runsFolder({ cwd: join(tree, 'mm'), env }), '/state/splat');
+  t.equal(nightsFolder({ cwd: tree, env }), '/state/splat/nights');
+  t.equal(nightsFolder({ cwd: dir, env }), join(dir, 'splat-nights'));
+  t.match(historyFile(tree, env), /^\/state\/splat\/history-.+-[0-9a-f]{8}\.db$/);
+  t.not(historyFile(tree, env), historyFile(join(tree, 'mm'), env), 'each folder has its own');
+  t.equal(historyFile(dir, env), join(dir, 'splat-history.db'));
   t.match(
     runsFolder({ cwd: tree, env: { XDG_STATE_HOME: 'not/absolute' } }),
     /\/\.local\/state\/splat$/,

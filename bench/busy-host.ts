@@ -1,13 +1,14 @@
 /**
  * Whether a verdict depends on how busy the host is: default runs beside a kernel build with four jobs and a tarball that
  * is unpacked, again and again, which press processor, page cache and disk. Every run must be clean. The negative control
- * is a kernel whose OOM reaper returns at once: its witnesses never move, and the run must say so all the same.
+ * is a kernel whose OOM reaper returns at once: its witnesses never move, and the run must say so all the same. The
+ * directory of a run that is not as it must be stays, and its path is printed.
  *
  *     npm run bench:busy -- --runs 30 [--kernel debian:6.1]
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -49,6 +50,13 @@ async function startLoad(): Promise<() => void> {
   };
 }
 
+/** Copies the directory of a run out of the scratch folder, which is removed at the end. */
+function keep(name: string): void {
+  const kept = join(tmpdir(), `splat-busy-run-${name}`);
+  cpSync(join(scratch, name), kept, { recursive: true });
+  console.log(`kept in ${kept}`);
+}
+
 /** One run as a user starts it. */
 async function runOnce(name: string, more: readonly string[]): Promise<RunResult> {
   const out = join(scratch, name);
@@ -77,12 +85,19 @@ let failures = 0;
 try {
   for (let index = 1; index <= Number(values.runs); index += 1) {
     const result = await runOnce(String(index), []);
-    if (result.verdict.kind !== 'clean') failures += 1;
     console.log(describe(`run ${index}`, result));
+    if (result.verdict.kind !== 'clean') {
+      failures += 1;
+      keep(String(index));
+    }
+    rmSync(join(scratch, String(index)), { recursive: true, force: true });
   }
   const control = await runOnce('999', ['--series', reaperGone, '--workload', 'oom-memcg']);
   console.log(describe('negative control', control));
-  if (!('because' in control.verdict) || control.verdict.because !== 'unexercised') failures += 1;
+  if (!('because' in control.verdict) || control.verdict.because !== 'unexercised') {
+    failures += 1;
+    keep('999');
+  }
 } finally {
   stop();
   rmSync(scratch, { recursive: true, force: true });

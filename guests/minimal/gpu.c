@@ -203,7 +203,8 @@ bool display_hide(int fd, const struct display *display)
 	return gpu_ioctl(fd, DRM_IOCTL_MODE_SETCRTC, &crtc) == 0;
 }
 
-void gpu_read_state(int fd)
+/* Reads what debugfs tells of the card in the files that match, but for one name. */
+static void read_debugfs(int fd, const char *match, const char *but)
 {
 	char pattern[64], text[1024];
 	struct stat card;
@@ -211,18 +212,31 @@ void gpu_read_state(int fd)
 
 	if (fstat(fd, &card) < 0)
 		return;
-	snprintf(pattern, sizeof(pattern), "/sys/kernel/debug/dri/%u/*", minor(card.st_rdev));
+	snprintf(pattern, sizeof(pattern), "/sys/kernel/debug/dri/%u/%s", minor(card.st_rdev), match);
 	if (glob(pattern, 0, NULL, &files) != 0)
 		return;
 	for (size_t i = 0; i < files.gl_pathc; i++) {
-		int file = open(files.gl_pathv[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		int file;
 
+		if (but && strcmp(strrchr(files.gl_pathv[i], '/') + 1, but) == 0)
+			continue;
+		file = open(files.gl_pathv[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 		while (file >= 0 && read(file, text, sizeof(text)) > 0)
 			;
 		if (file >= 0)
 			close(file);
 	}
 	globfree(&files);
+}
+
+void gpu_read_state(int fd)
+{
+	read_debugfs(fd, "*", GPU_FRAMEBUFFERS_FILE);
+}
+
+void gpu_read_framebuffers(int fd)
+{
+	read_debugfs(fd, GPU_FRAMEBUFFERS_FILE, NULL);
 }
 
 bool display_flip(int fd, const struct display *display, uint32_t framebuffer)

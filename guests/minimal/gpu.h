@@ -60,8 +60,17 @@ bool display_show(int fd, const struct display *display, uint32_t framebuffer);
 /* Switches the CRTC off: nothing is scanned out. */
 bool display_hide(int fd, const struct display *display);
 
-/* Reads all that debugfs tells of the card: objects, framebuffers, the atomic state. */
+/*
+ * The file of debugfs that lists a card's framebuffers. It reads buffers that are freed
+ * (docs/found.md): gpu-listed alone reads it.
+ */
+#define GPU_FRAMEBUFFERS_FILE "framebuffer"
+
+/* Reads all else that debugfs tells of the card: objects, clients, the atomic state. */
 void gpu_read_state(int fd);
+
+/* Reads the list of framebuffers. */
+void gpu_read_framebuffers(int fd);
 
 /* Flips to the framebuffer and waits, at most 10 s, until it is on the screen. */
 bool display_flip(int fd, const struct display *display, uint32_t framebuffer);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "readers.h"
 
+#include "gpu.h"
 #include "random.h"
 #include "workload.h"
 
@@ -77,7 +78,12 @@ static void read_some(struct reader *reader, const char *path, off_t offset, siz
 	close(fd);
 }
 
-/* The name of one entry, each as likely as the others; false for none. */
+static bool is_read(const char *name)
+{
+	return name[0] != '.' && strcmp(name, GPU_FRAMEBUFFERS_FILE) != 0;
+}
+
+/* The name of one entry that is read, each as likely as the others; false for none. */
 static bool pick_entry(struct reader *reader, const char *folder, char *name, size_t size)
 {
 	DIR *directory = opendir(folder);
@@ -87,7 +93,7 @@ static bool pick_entry(struct reader *reader, const char *folder, char *name, si
 	if (!directory)
 		return false;
 	while ((entry = readdir(directory)))
-		if (entry->d_name[0] != '.' && random_below(&reader->random, ++seen) == 0)
+		if (is_read(entry->d_name) && random_below(&reader->random, ++seen) == 0)
 			snprintf(name, size, "%s", entry->d_name);
 	closedir(directory);
 	return seen > 0;

@@ -198,6 +198,13 @@ export const workloads: readonly Workload[] = [
     durationMs: 500,
   },
   {
+    name: 'gpu-listed',
+    program: '/bin/gpu-listed',
+    args: [],
+    witnesses: ['calls.drm_framebuffer_free', 'calls.drm_gem_print_info'],
+    durationMs: 2000,
+  },
+  {
     name: 'vkms-borrow',
     program: '/bin/vkms-borrow',
     args: [],

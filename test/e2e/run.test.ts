@@ -27,14 +27,21 @@ const unpatched: readonly {
     kernel: 'debian:6.1',
     release: /<title>clean: 6\.1\.\d+<\/title>/,
     missed: [],
-    notRun: ['vkms-borrow', 'hmm-closed', 'udmabuf-outlived', 'fences-abandoned'],
+    notRun: ['gpu-listed', 'vkms-borrow', 'hmm-closed', 'udmabuf-outlived', 'fences-abandoned'],
   },
   {
     kernel:
       'debian:7.3.4-1~bpo13+1@sha256:703e369ddd4cce971452f5a593ee55df3a5c10c83caf0fa0df039633ed181ee3',
     release: /<title>clean: 7\.3\.4<\/title>/,
     missed: ['canary-alloc-hlist'],
-    notRun: ['vkms', 'vkms-races', 'gpu-unbind-held', 'hmm-closed', 'fences-abandoned'],
+    notRun: [
+      'vkms',
+      'vkms-races',
+      'gpu-unbind-held',
+      'gpu-listed',
+      'hmm-closed',
+      'fences-abandoned',
+    ],
   },
 ];
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * cgroups: memory cgroups in two levels, whose processes touch more than their limits let them have,
- * while threads write the limits and guarantees, reclaim, freeze and kill, move processes from one
- * to the other, make and remove them, and change how the kernel ages pages.
+ * cgroups: memory cgroups in two levels, whose processes touch more than their limits let them have and
+ * give some of it back, every other one at a low priority, while threads write the limits and
+ * guarantees, reclaim from each level and from above both, freeze and kill, move processes from one to the
+ * other, make and remove them, and change how the kernel ages pages.
  */
 #include "cgroup.h"
 #include "files.h"
 #include "memory.h"
+#include "patience.h"
 #include "program.h"
 #include "racers.h"
 #include "random.h"
@@ -17,6 +19,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -25,11 +28,13 @@
 #define THREADS 4
 #define GROUPS 4
 #define DWELLER_BYTES (4 * MIB)
+#define GIVEN_BACK_AT_MOST 8 /* pages at once, so many times in a row */
 #define LRU_GEN "/sys/kernel/mm/lru_gen/"
 
 struct shared {
+	char above[PATH_MAX - 64]; /* what holds the tree */
 	char parent[PATH_MAX - 32];
-	pid_t dwellers[GROUPS]; /* each replaced by the thread of its number alone */
+	pid_t dwellers[GROUPS]; /* each replaced by the thread of its number alone; its child dies with it */
 };
 
 static void path_of(const struct shared *shared, size_t group, char *path)
@@ -37,17 +42,39 @@ static void path_of(const struct shared *shared, size_t group, char *path)
 	snprintf(path, PATH_MAX, "%s/%zu", shared->parent, group);
 }
 
-/* Touches its memory again and again until it is killed. */
-_Noreturn static void dwell(const char *path)
+/* A few pages here and there: what is charged and what is given back at once differ in size. */
+static void give_back(char *memory, uint64_t *random)
+{
+	for (int i = 0; i < GIVEN_BACK_AT_MOST; i++) {
+		size_t pages = 1 + random_below(random, GIVEN_BACK_AT_MOST);
+		size_t first = random_below(random, DWELLER_BYTES / 2 / PAGE_BYTES - pages);
+
+		madvise(memory + first * PAGE_BYTES, pages * PAGE_BYTES, MADV_DONTNEED);
+		touch_pages(memory + first * PAGE_BYTES, pages * PAGE_BYTES);
+	}
+}
+
+/*
+ * Two that touch their memory again and again until they are killed. The second is preempted anywhere, also between two
+ * steps of the kernel's accounts, and for long.
+ */
+_Noreturn static void dwell(const char *path, uint64_t random)
 {
 	char *memory;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (!cgroup_write(path, "cgroup.procs", "0"))
 		_exit(1);
-	memory = map_small_pages(DWELLER_BYTES);
-	for (;;)
-		touch_pages(memory, DWELLER_BYTES);
+	if (fork() == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		be_patient();
+		random = random_next(&random);
+	}
+	memory = map_small_pages(DWELLER_BYTES / 2);
+	for (;;) {
+		touch_pages(memory, DWELLER_BYTES / 2);
+		give_back(memory, &random);
+	}
 }
 
 /* By name: it may have moved, or not yet be where it was sent. */
@@ -62,7 +89,7 @@ static void end_dweller(struct shared *shared, size_t group)
 	shared->dwellers[group] = 0;
 }
 
-static void settle(struct shared *shared, size_t group)
+static void settle(struct shared *shared, size_t group, uint64_t random)
 {
 	char path[PATH_MAX];
 
@@ -72,7 +99,7 @@ static void settle(struct shared *shared, size_t group)
 	cgroup_write(path, "memory.swap.max", "max");
 	shared->dwellers[group] = fork();
 	if (shared->dwellers[group] == 0)
-		dwell(path);
+		dwell(path, random);
 }
 
 #define MOST_MIB 6
@@ -92,6 +119,7 @@ static void write_amount(struct racer *racer, const char *entry, uint64_t least)
 }
 
 #define FLIPS 32
+#define RECLAIMS 8
 
 /* Everything and nothing in turn: whoever reclaims meanwhile reads some of it before and some after. */
 static void flip(struct racer *racer, const char *entry)
@@ -123,17 +151,40 @@ static void limit(struct racer *racer)
 		write_amount(racer, "memory.max", 3);
 }
 
+/* From above, where the tree's guarantee is shared out among the groups; from the tree; or from a group. */
 static void reclaim(struct racer *racer)
 {
 	struct shared *shared = racer->shared;
 	char path[PATH_MAX];
+	size_t level = random_below(&racer->random, 4);
 
-	if (random_below(&racer->random, 2))
+	if (level < 2)
+		snprintf(path, sizeof(path), "%s", shared->above);
+	else if (level == 2)
 		snprintf(path, sizeof(path), "%s", shared->parent);
 	else
 		path_of(shared, random_below(&racer->random, GROUPS), path);
-	/* Absent before Linux 5.19. */
-	cgroup_write(path, "memory.reclaim", "1M");
+	/* Absent before Linux 5.19. Little at once, so that the guarantees are read often. */
+	for (int i = 0; i < RECLAIMS; i++)
+		cgroup_write(path, "memory.reclaim", "64K");
+}
+
+/* All that the tree has is guaranteed to it, and all that each group but one has; what is guaranteed to that one comes and goes. */
+static void guarantee_all(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+	size_t left_out = random_below(&racer->random, GROUPS);
+	char path[PATH_MAX];
+
+	cgroup_write(shared->parent, "memory.low", "max");
+	for (size_t i = 0; i < GROUPS; i++) {
+		path_of(shared, i, path);
+		if (i != left_out)
+			cgroup_write(path, "memory.low", "max");
+	}
+	path_of(shared, left_out, path);
+	for (int i = 0; i < FLIPS; i++)
+		cgroup_write(path, "memory.low", i % 2 ? "4K" : "max");
 }
 
 static void move(struct racer *racer)
@@ -169,7 +220,7 @@ static void renew(struct racer *racer)
 	end_dweller(shared, group);
 	/* EBUSY while somebody who moved in is there or still dying. */
 	rmdir(path);
-	settle(shared, group);
+	settle(shared, group, random_next(&racer->random));
 }
 
 /* How old pages are found: by two lists or by generations, which then are made by hand. */
@@ -193,21 +244,20 @@ static const struct operation operations[] = {
 	{ "guarantee", guarantee }, { "limit", limit },	    { "reclaim", reclaim },
 	{ "guarantee", guarantee }, { "move", move },	    { "reclaim", reclaim },
 	{ "freeze", freeze },	    { "renew", renew },	    { "age", age },
+	{ "guarantee-all", guarantee_all },
 };
 
-static void prepare(struct shared *shared)
+static void prepare(struct shared *shared, uint64_t random)
 {
-	char parent[PATH_MAX - 64];
-
-	if (!cgroup_parent(parent, sizeof(parent)))
+	if (!cgroup_parent(shared->above, sizeof(shared->above)))
 		workload_skip("no cgroup v2 on " CGROUP_ROOT);
-	snprintf(shared->parent, sizeof(shared->parent), "%s/tree", parent);
+	snprintf(shared->parent, sizeof(shared->parent), "%s/tree", shared->above);
 	cgroup_remove(shared->parent);
 	if (mkdir(shared->parent, 0755) < 0 ||
 	    !cgroup_write(shared->parent, "cgroup.subtree_control", "+memory"))
 		workload_fail("make %s", shared->parent);
 	for (size_t i = 0; i < GROUPS; i++)
-		settle(shared, i);
+		settle(shared, i, random_next(&random));
 }
 
 static int cgroups_main(int argc, char **argv)
@@ -220,7 +270,7 @@ static int cgroups_main(int argc, char **argv)
 	workload_start(&workload, argc, argv);
 	if (workload.seed % 2)
 		zram_swap_on(&zram, 2 * workload.memory_mib * MIB);
-	prepare(&shared);
+	prepare(&shared, random_stream(workload.seed, THREADS));
 	done = race(&workload, THREADS, operations, sizeof(operations) / sizeof(operations[0]),
 		    &shared);
 	cgroup_write(shared.parent, "cgroup.kill", "1");

@@ -24,6 +24,7 @@
 
 #define THREADS 4
 #define COPIES 12
+#define NEIGHBOURS 2
 
 static struct source *pick_source(struct racer *racer)
 {
@@ -256,10 +257,15 @@ static int dma_buf_maps_main(int argc, char **argv)
 	struct workload workload = { .name = "dma-buf-maps", .duration_ms = 1500,
 				     .memory_mib = 16 };
 	static struct maps maps;
+	pid_t neighbours[NEIGHBOURS];
 
 	workload_start(&workload, argc, argv);
 	prepare(&maps);
+	for (int i = 0; i < NEIGHBOURS; i++)
+		neighbours[i] = neighbour_start(&maps);
 	race(&workload, THREADS, operations, sizeof(operations) / sizeof(operations[0]), &maps);
+	for (int i = 0; i < NEIGHBOURS; i++)
+		neighbour_stop(neighbours[i]);
 	printf("done refused %" PRIuFAST64 " moved %" PRIuFAST64 " forked %" PRIuFAST64
 	       " gathered %" PRIuFAST64 " past the end %" PRIuFAST64 "\n",
 	       maps.refused, maps.moved, maps.forked, maps.gathered, maps.past_end);

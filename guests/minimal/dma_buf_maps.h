@@ -24,6 +24,13 @@ struct maps {
 	atomic_uint_fast64_t refused, moved, forked, gathered, past_end;
 };
 
+/*
+ * A process of low priority that uses the same buffers all the time: a lock of theirs is taken more often than not, also by
+ * somebody whom no thread of the workload knows.
+ */
+pid_t neighbour_start(const struct maps *maps);
+void neighbour_stop(pid_t pid);
+
 /* Operations that end in a child, or need one. */
 
 /* A mapping that grew beyond its buffer is read there: SIGBUS, never a page of somebody else. */

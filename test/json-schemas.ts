@@ -12,6 +12,7 @@ import { lockOrderSchema } from '../harness/records/lock-order.ts';
 import { matrixSchema } from '../harness/records/matrix.ts';
 import { nightSchema } from '../harness/records/night.ts';
 import { nightRowSchema } from '../harness/records/night-row.ts';
+import { noticeSchema } from '../harness/records/notice.ts';
 import { runRecordSchema } from '../harness/records/run-request.ts';
 import { runResultSchema } from '../harness/records/run-result.ts';
 import type { RecordSchema } from '../harness/records/schema.ts';
@@ -42,6 +43,10 @@ const formats: Readonly<Record<string, { readonly schema: RecordSchema; readonly
     'night-row': {
       schema: nightRowSchema,
       what: 'a line of nights.jsonl, beside the folders of nights',
+    },
+    notice: {
+      schema: noticeSchema,
+      what: 'what the program of `splat nightly --notify` reads from its standard input',
     },
     events: { schema: stampedEventSchema, what: 'a line of events.jsonl' },
     'bisect-journal': {

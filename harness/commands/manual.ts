@@ -108,6 +108,8 @@ export const manuals: Readonly<Record<string, Manual>> = {
       ['nightly matrix.yaml --dry-run', 'which cells, and how long they take'],
       ['nightly matrix.yaml', 'a night; the same command goes on with one that was stopped'],
       ['nightly matrix.yaml --cell 90c491c880232c80 --json', 'one cell alone'],
+      ['nightly matrix.yaml --notify ./mail.sh', 'start a program for what is new'],
+      ['nightly matrix.yaml --check-heartbeat', 'did a night begin today? 1 when none did'],
     ],
     exits: `1 something is new, back, broken or disappeared, else 128 over a tenth of the cells is infrastructure, else 125 something is inconclusive or not run, else 0; ${harnessExits}`,
   },
@@ -175,6 +177,7 @@ export const headings: Readonly<Record<string, readonly string[]>> = {
   ],
   'Guest:': ['guest', 'accel', 'memory-mib', 'cpus', 'jobs'],
   'Output:': ['out', 'list', 'json', 'batch', 'mail', 'b4'],
+  'Notices:': ['notify', 'notify-arg', 'notify-most', 'check-heartbeat', 'heartbeat-hours'],
 };
 
 /** Adds a command's headings, examples and exit codes to what yargs prints for --help. */

@@ -1,43 +1,42 @@
-import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import type { Argv } from 'yargs';
-import { defaultArch } from '../arch.ts';
 import { exitCodes, HarnessError, isHarnessError } from '../errors.ts';
-import { defaultGpu } from '../guest/devices.ts';
-import { guestNames } from '../guest/recipes.ts';
 import { type History, openHistory } from '../history/database.ts';
 import { abandonNight, beginNight, openNight, type StoredNight } from '../history/nights.ts';
-import { readFaultIn, readIfThere } from '../host/disk.ts';
+import { readIfThere } from '../host/disk.ts';
 import { tryLock } from '../host/lock.ts';
 import { cacheRoot } from '../host/store.ts';
-import { parseKnown } from '../night/known-file.ts';
-import { parseMatrix, type ReadMatrix } from '../night/matrix.ts';
 import { finishNight } from '../plans/night/finish-night.ts';
 import { type NightPlan, planNight } from '../plans/night/plan-night.ts';
-import { requireInputs } from '../plans/night/require-inputs.ts';
 import { runNight } from '../plans/night/run-night.ts';
-import type { KnownIssue } from '../records/known-issues.ts';
 import type { NightRecord } from '../records/night.ts';
 import { formatNightJunit } from '../report/night-junit.ts';
 import { formatNightKtap } from '../report/night-ktap.ts';
 import { formatNightMarkdown } from '../report/night-markdown.ts';
 import { describeNight } from '../report/night-text.ts';
 import { progressWriter } from '../report/progress.ts';
-import { workloads } from '../stress/workloads.ts';
 import { writtenBy } from '../trial/written-by.ts';
 import { openClock } from './clock.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
+import { type Asked, readAsked, readMatrix } from './nightly-asked.ts';
+import {
+  checkHeartbeat,
+  type HeartbeatArguments,
+  heartbeatOptions,
+  nightLock,
+} from './nightly-heartbeat.ts';
+import { type NoticeArguments, noticeOptions, openNotifier } from './nightly-notices.ts';
 import { describePlan } from './nightly-plan.ts';
 import { reportNight } from './report-night.ts';
 import { abandonJournal, openRunDirectory, writeReports } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
 import { jobsText, number, text, wholeNumber } from './run-options.ts';
-import { historyFile, nightsFolder, shownPath } from './runs-folder.ts';
+import { nightsFolder, shownPath } from './runs-folder.ts';
 import { requireReports, writeRecord } from './write-record.ts';
 
-export interface NightlyArguments {
+export interface NightlyArguments extends NoticeArguments, HeartbeatArguments {
   readonly matrix: string;
   readonly out: string | undefined;
   readonly json: boolean;
@@ -49,7 +48,7 @@ export interface NightlyArguments {
 export const command = 'nightly <matrix>';
 
 export function builder(yargs: Argv): Argv<NightlyArguments> {
-  return yargs
+  const options = yargs
     .positional('matrix', {
       type: 'string',
       demandOption: true,
@@ -68,13 +67,18 @@ export function builder(yargs: Argv): Argv<NightlyArguments> {
       describe: 'print the cells, the kernels and the time they take, and run nothing',
     })
     .option('cell', text('run this cell alone, by its id'))
-    .option('jobs', number(jobsText)) as unknown as Argv<NightlyArguments>;
+    .option('jobs', number(jobsText));
+  return heartbeatOptions(noticeOptions(options)) as unknown as Argv<NightlyArguments>;
 }
 
 /** The exit code of the night. The same command goes on with a night that was stopped. */
 export async function run(argv: NightlyArguments, context: CommandContext): Promise<number> {
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
   const now = openClock(context.env);
+  if (argv.checkHeartbeat) {
+    return checkHeartbeat((await readMatrix(argv, context)).historyPath, argv, context);
+  }
+  const notifier = await openNotifier(argv, context);
   const asked = await readAsked(argv, context);
   if (argv.dryRun) return dryRun(asked, argv, context);
   await using history = await openHistory(asked.historyPath, { ...context, create: true });
@@ -107,6 +111,7 @@ export async function run(argv: NightlyArguments, context: CommandContext): Prom
       known: asked.known,
       matrixCells: asked.matrix.cells,
       notes,
+      also: (write, told) => notifier?.queue(write, night, told),
     });
     const failures = await writeNight(record, night.dir, argv, context);
     const dir = shownPath(night.dir, context.cwd);
@@ -115,6 +120,8 @@ export async function run(argv: NightlyArguments, context: CommandContext): Prom
         ? `${JSON.stringify(record)}\n`
         : describeNight(record, { colour: context.colour, dir }),
     );
+    const untold = await notifier?.send(history);
+    if (untold !== undefined) context.stderr.write(`splat: ${untold}\n`);
     requireReports([...failures, ...events.failures()], 'night.json');
     return record.exitCode;
   } catch (error) {
@@ -146,55 +153,6 @@ async function writeNight(
   ]);
 }
 
-/** What the command line and its files say. */
-interface Asked {
-  readonly matrix: ReadMatrix;
-  readonly digest: string;
-  readonly file: string;
-  /** Of the matrix file. */
-  readonly cwd: string;
-  readonly known: readonly KnownIssue[];
-  readonly historyPath: string;
-}
-
-async function readAsked(argv: NightlyArguments, context: CommandContext): Promise<Asked> {
-  const path = resolve(context.cwd, argv.matrix);
-  const cwd = dirname(path);
-  const source = await readUsed(path, argv.matrix);
-  const matrix = parseMatrix(source, basename(path), {
-    archs: [defaultArch.name],
-    guests: guestNames,
-    gpus: [defaultGpu.name],
-    workloads: workloads.map(({ name }) => name),
-  });
-  await requireInputs(matrix, { cwd, signal: context.signal });
-  const { known, history } = matrix.value;
-  const { cell } = argv;
-  if (cell !== undefined && matrix.cells.every(({ id }) => id !== cell)) {
-    throw new HarnessError(
-      'usage',
-      `--cell ${cell}: the matrix has no such cell; --dry-run lists them`,
-    );
-  }
-  return {
-    matrix,
-    digest: createHash('sha256').update(source).digest('hex'),
-    file: argv.matrix,
-    cwd,
-    known:
-      known === undefined
-        ? []
-        : parseKnown(await readUsed(resolve(cwd, known), known), known).value.issues,
-    historyPath: history === undefined ? historyFile(cwd, context.env) : resolve(cwd, history),
-  };
-}
-
-async function readUsed(path: string, shown: string): Promise<string> {
-  return readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new HarnessError('usage', `${shown}: ${readFaultIn(cause)}`, { cause });
-  });
-}
-
 async function dryRun(
   { matrix, cwd, historyPath }: Asked,
   { cell, json }: NightlyArguments,
@@ -210,7 +168,7 @@ async function dryRun(
 }
 
 async function lockNight(history: History, signal: AbortSignal): Promise<AsyncDisposable> {
-  return (await tryLock(`${history.path}.night.lock`, { signal })) ?? refuseSecond(history);
+  return (await tryLock(nightLock(history.path), { signal })) ?? refuseSecond(history);
 }
 
 function refuseSecond(history: History): never {

@@ -48,11 +48,12 @@ export interface NightEnd {
   readonly known: readonly { readonly entry: string; readonly matched: boolean }[];
 }
 
-/** Ends a night: everything that it amounts to, or nothing of it. */
+/** Ends a night: everything that it amounts to, and what `also` writes, or nothing of it. */
 export async function closeNight(
   history: History,
   { id }: Pick<StoredNight, 'id'>,
   end: NightEnd,
+  also: (run: Run) => void = () => undefined,
 ): Promise<void> {
   await history.write((run) => {
     for (const result of end.results) insertResult(run, id, result);
@@ -74,6 +75,7 @@ export async function closeNight(
       end.exitCode,
       id,
     );
+    also(run);
   });
 }
 

@@ -119,4 +119,17 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (old_key, new_key)
   ) WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE notices (
+    kind TEXT NOT NULL,
+    kernel TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    signature TEXT,
+    night INTEGER NOT NULL REFERENCES nights,
+    id TEXT NOT NULL,
+    notice TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'told')),
+    PRIMARY KEY (kind, kernel, subject)
+  ) WITHOUT ROWID;
+  `,
 ];

@@ -79,7 +79,7 @@ const bisectionSchema = v.object({
 });
 
 /** What a list of a night holds. */
-const nightItemSchema = v.object({
+export const nightItemSchema = v.object({
   signature: v.exactOptional(described(v.string(), 'Empty for what has no report, as silence.')),
   title: v.exactOptional(v.string()),
   cell: cellId,

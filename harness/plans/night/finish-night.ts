@@ -1,5 +1,5 @@
 import { closeNight, type StoredResult } from '../../history/close-night.ts';
-import type { History } from '../../history/database.ts';
+import type { History, Run } from '../../history/database.ts';
 import { closedNights, type StoredNight } from '../../history/nights.ts';
 import type { NamedCell } from '../../night/cells.ts';
 import type { JudgedCell } from '../../night/judge-cell.ts';
@@ -22,6 +22,8 @@ export async function finishNight(
     /** All cells of the matrix. */
     readonly matrixCells: readonly NamedCell[];
     readonly notes: readonly string[];
+    /** Writes to the history in the transaction that closes the night. */
+    readonly also?: (run: Run, record: NightRecord) => void;
   },
 ): Promise<NightRecord> {
   const [before] = closedNights(history, 1, night.id);
@@ -42,7 +44,7 @@ export async function finishNight(
     locks: [],
     notes: [...told.notes, ...movedNotes(judged.cells), ...judged.notes],
   };
-  await closeNight(history, night, {
+  const end = {
     endedMs: told.nowMs,
     verdict: JSON.stringify(judged.verdict),
     exitCode: judged.exitCode,
@@ -54,7 +56,8 @@ export async function finishNight(
       entry: JSON.stringify(issue),
       matched: judged.matched.includes(issue),
     })),
-  });
+  };
+  await closeNight(history, night, end, (run) => told.also?.(run, record));
   return record;
 }
 

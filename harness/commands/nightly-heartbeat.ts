@@ -1,0 +1,73 @@
+import { stat } from 'node:fs/promises';
+import type { Argv } from 'yargs';
+import { exitCodes } from '../errors.ts';
+import { type History, openHistory } from '../history/database.ts';
+import { nightsSince } from '../history/nights.ts';
+import { waitingNotices } from '../history/notices.ts';
+import { readIfThere } from '../host/disk.ts';
+import { tryLock } from '../host/lock.ts';
+import { plain } from '../report/plain.ts';
+import { openClock } from './clock.ts';
+import type { CommandContext } from './context.ts';
+import { number, wholeNumber } from './run-options.ts';
+
+export interface HeartbeatArguments {
+  readonly checkHeartbeat: boolean;
+  readonly heartbeatHours: number | undefined;
+}
+
+export function heartbeatOptions<T>(yargs: Argv<T>): Argv<T> {
+  return yargs
+    .option('check-heartbeat', {
+      boolean: true,
+      default: false,
+      describe: 'run nothing; 1 when no night began lately, or the last one was left behind',
+    })
+    .option('heartbeat-hours', number('how long ago a night must have begun; default 26'));
+}
+
+/** Held while a night runs on a history. */
+export function nightLock(historyPath: string): string {
+  return `${historyPath}.night.lock`;
+}
+
+/** Tells whether nights go on: 0, or 1 with one line that says what is wrong. */
+export async function checkHeartbeat(
+  historyPath: string,
+  { heartbeatHours }: HeartbeatArguments,
+  context: CommandContext,
+): Promise<number> {
+  const hours = wholeNumber('heartbeat-hours', heartbeatHours, 1, 10_000) ?? 26;
+  const isThere = (await readIfThere(stat(historyPath))) !== undefined;
+  const faults = isThere
+    ? await faultsIn(historyPath, hours, context)
+    : [`no night ever began: there is no ${historyPath}`];
+  context.stdout.write(`${faults.length === 0 ? 'nights go on' : plain(faults.join('; '))}\n`);
+  return faults.length === 0 ? exitCodes.clean : exitCodes.splat;
+}
+
+async function faultsIn(
+  path: string,
+  hours: number,
+  context: CommandContext,
+): Promise<readonly string[]> {
+  await using history = await openHistory(path, { ...context, create: false });
+  const [last] = nightsSince(history, 0);
+  if (last === undefined) return ['no night ever began'];
+  const agoHours = (openClock(context.env)() - last.startedMs) / 3_600_000;
+  const waiting = waitingNotices(history).length;
+  return [
+    ...(agoHours <= hours
+      ? []
+      : [`no night began since ${last.name}, ${Math.floor(agoHours)} h ago`]),
+    ...(last.state === 'open' && !(await isRunning(history, context))
+      ? [`night ${last.name} was stopped, and nothing goes on with it`]
+      : []),
+    ...(waiting === 0 ? [] : [`${waiting} notices were not delivered`]),
+  ];
+}
+
+async function isRunning(history: History, { signal }: CommandContext): Promise<boolean> {
+  await using lock = await tryLock(nightLock(history.path), { signal });
+  return lock === undefined;
+}

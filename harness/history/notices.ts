@@ -1,0 +1,62 @@
+import type { History, Run } from './database.ts';
+
+/** A notice to send, as JSON of its writer's, and what it is about. */
+export interface QueuedNotice {
+  readonly id: string;
+  readonly notice: string;
+  readonly matters: readonly {
+    readonly kind: string;
+    readonly kernel: string;
+    readonly subject: string;
+    /** Of a splat; null of what is none. */
+    readonly signature: string | null;
+  }[];
+}
+
+/**
+ * Queues the notices of a night that ends, but for those whose every matter waits or was told, and forgets matters that are over:
+ * a splat when it is open in no cell of its kernel, anything else when a night that ran its kernel does not list it. Called in
+ * the transaction that closes the night, behind its results and issues.
+ */
+export function queueNotices(run: Run, night: number, notices: readonly QueuedNotice[]): void {
+  for (const { id, notice, matters } of notices) {
+    for (const { kind, kernel, subject, signature } of matters) {
+      run(
+        `INSERT INTO notices (kind, kernel, subject, signature, night, id, notice, state) VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting')
+         ON CONFLICT (kind, kernel, subject) DO UPDATE SET night = excluded.night`,
+        kind,
+        kernel,
+        subject,
+        signature,
+        night,
+        id,
+        notice,
+      );
+    }
+  }
+  run(
+    `DELETE FROM notices WHERE state = 'told' AND signature IS NOT NULL AND NOT EXISTS (
+       SELECT 1 FROM issues i JOIN signatures s ON s.id = i.signature JOIN cells c ON c.id = i.cell
+       WHERE i.state = 'open' AND s.key = notices.signature AND json_extract(c.described, '$.kernel') = notices.kernel)`,
+  );
+  run(
+    `DELETE FROM notices WHERE state = 'told' AND signature IS NULL AND night < ?1 AND kernel IN (
+       SELECT json_extract(c.described, '$.kernel') FROM results r JOIN cells c ON c.id = r.cell
+       WHERE r.night = ?1 AND r.class <> 'notRun')`,
+    night,
+  );
+}
+
+/** Notices that nobody was told of, those of the oldest night first. */
+export function waitingNotices(history: History): readonly string[] {
+  return history
+    .all("SELECT notice FROM notices WHERE state = 'waiting' GROUP BY id ORDER BY min(night), id")
+    .map((row) => String(row['notice']));
+}
+
+/** Notes that notices were told, by their ids. */
+export async function keepTold(history: History, ids: readonly string[]): Promise<void> {
+  await history.write((run) => {
+    for (const id of ids) run("UPDATE notices SET state = 'told' WHERE id = ?", id);
+  });
+}

@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto';
+import type { NightItem, NightRecord } from '../records/night.ts';
+import { type Notice, type NoticeKind, noticeKinds } from '../records/notice.ts';
+import { cellName } from './cells.ts';
+
+/** What a notice is remembered by: nobody hears twice of one subject on one kernel while it goes on. */
+export interface Matter {
+  readonly kind: NoticeKind;
+  /** As the matrix names it; empty for a cell that the night does not have. */
+  readonly kernel: string;
+  /** A signature or a title, with the day its entry ended; of what is no splat, why, without its numbers. */
+  readonly subject: string;
+  /** What the history knows a splat by; null for what is none. */
+  readonly signature: string | null;
+}
+
+/** A notice, and what it is about. */
+export interface MadeNotice {
+  readonly notice: Notice;
+  readonly matters: readonly Matter[];
+}
+
+/** Cells that a notice names. */
+const mostCells = 50;
+
+/** The notices of a night, what is new first: one for each splat or reason, whatever the number of its cells. */
+export function noticesOf(night: NightRecord, dir: string): readonly MadeNotice[] {
+  const cells = new Map(night.cells.map((cell) => [cell.id, cell]));
+  return noticeKinds.flatMap((kind) => {
+    const groups = new Map<string, NightItem[]>();
+    for (const item of night[kind]) {
+      const subject = subjectOf(item);
+      groups.set(subject, [...(groups.get(subject) ?? []), item]);
+    }
+    return [...groups].map(([subject, items]) => {
+      const kernels = new Set(items.map(({ cell }) => cells.get(cell)?.kernel ?? ''));
+      const named = items.slice(0, mostCells).map(({ cell }) => {
+        const found = cells.get(cell);
+        return { id: cell, name: found === undefined ? cell : cellName(found) };
+      });
+      return {
+        matters: [...kernels].map((kernel) => ({
+          kind,
+          kernel,
+          subject,
+          signature: keyOf(items[0]),
+        })),
+        notice: {
+          schema: 'splat-notice/1' as const,
+          id: digest([night.night, kind, subject]),
+          kind,
+          night: night.night,
+          dir,
+          matrix: night.matrix.file,
+          text: textOf(kind, items, named[0]?.name ?? ''),
+          ...splatOf(items[0]),
+          cells: named,
+          cellCount: items.length,
+          items: items.slice(0, mostCells),
+        },
+      };
+    });
+  });
+}
+
+/** One notice for many. */
+export function summaryOf(notices: readonly Notice[]): Notice {
+  const first = notices[0];
+  const told = notices.flatMap(({ id, kind, text }) =>
+    kind === 'summary' ? [] : [{ id, kind, text }],
+  );
+  const counts = noticeKinds.flatMap((kind) => {
+    const count = told.filter((one) => one.kind === kind).length;
+    return count === 0 ? [] : [`${count} ${kind}`];
+  });
+  return {
+    schema: 'splat-notice/1',
+    id: digest(told.map(({ id }) => id)),
+    kind: 'summary',
+    night: first?.night ?? '',
+    dir: first?.dir ?? '',
+    matrix: first?.matrix ?? '',
+    text: `${told.length} more: ${counts.join(', ')}`,
+    notices: told,
+  };
+}
+
+function keyOf(item: NightItem | undefined): string | null {
+  return item?.signature || item?.title || null;
+}
+
+function subjectOf(item: NightItem): string {
+  const { expires, because = '' } = item;
+  const splat = keyOf(item);
+  if (splat !== null) return expires === undefined ? splat : `${splat} until ${expires}`;
+  return because.replaceAll(/\d+/g, 'N');
+}
+
+function splatOf(item: NightItem | undefined): { signature?: string; title?: string } {
+  const { signature, title } = item ?? {};
+  return {
+    ...(signature === undefined ? {} : { signature }),
+    ...(title === undefined ? {} : { title }),
+  };
+}
+
+function textOf(kind: NoticeKind, items: readonly NightItem[], cell: string): string {
+  const { title, because } = items[0] ?? {};
+  const more = items.length === 1 ? '' : ` and ${items.length - 1} more cells`;
+  return `${kind}: ${title ?? because ?? ''} (${cell}${more})`.replaceAll(/\s+/g, ' ');
+}
+
+function digest(words: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(words)).digest('hex').slice(0, 16);
+}

@@ -34,6 +34,16 @@ const ticked = [
     (name) => ` ${name}+0x10/0x20`,
   ),
 ];
+/** A stall on 32-bit ARM, whose log ends before the stack has reached what started it. */
+function armStall(head: string): string[] {
+  return [
+    head,
+    'Backtrace:',
+    '[<8006b00c>] (rcu_dump_cpu_stacks) from [<8006e968>] (rcu_check_callbacks+0x384/0x7a4)',
+    '[<8000846c>] (gic_handle_irq) from [<8058bc00>] (__irq_svc+0x40/0x74)',
+    '[<7f05c3f4>] (demo_take [demo]) from [<7f05c9a8>] (demo_done+0x20/0x34 [demo])',
+  ];
+}
 
 const pc = 'RIP: 0010:demo_take+0x10/0x20';
 const site =
@@ -639,6 +649,16 @@ const unstamped: readonly WrittenReport[] = [
 export const writtenReports: readonly WrittenReport[] = [
   ...kinds.map(([header, title]) => ({ header, below: body, title })),
   ...stalls.map(([header, title]) => ({ header, below: ticked, title })),
+  {
+    header: 'INFO: rcu_sched self-detected stall on CPU',
+    below: armStall('CPU: 0 PID: 592 Comm: demo Not tainted 5.4.72 #1'),
+    title: 'INFO: rcu detected stall in demo_take',
+  },
+  {
+    header: 'INFO: rcu_sched self-detected stall on CPU',
+    below: armStall('Task dump for CPU 1:'),
+    title: 'INFO: rcu detected stall in demo_take',
+  },
   ...longer.map(([header, below, title]) => ({ header, below, title })),
   ...damaged.map(([header, below, title]) => ({ header, below, title, corrupted: true as const })),
   {

@@ -43,7 +43,9 @@ function stalled(rule: FrameRule, all: readonly SectionFrame[]): Blame | undefin
   const below = belowTick(all, rule.confirmed === true);
   if (rule.confirmed && below.length === all.length && !all.some((entry) => entry.pc))
     return undefined;
-  return stalledIn(below) ?? (below.length < all.length ? stalledIn(all) : undefined);
+  if (below.length === all.length) return stalledIn(below);
+  // A stack that is cut before it reaches a dispatcher still tells what was interrupted.
+  return stalledIn(below) ?? stalledIn(all) ?? first(rule, below);
 }
 
 function stalledIn(frames: readonly SectionFrame[]): Blame | undefined {
@@ -163,7 +165,7 @@ function dumped(rule: FrameRule, sections: readonly Section[]): Blame | undefine
   // Where there are other stacks, the dump is of whom they wait for.
   if (!dump?.isDump || others.length > 0) return undefined;
   const certain = believable(dump.frames);
-  const frames = certain.length > 0 ? certain : dump.frames;
+  const frames = belowTick(certain.length > 0 ? certain : dump.frames, true);
   return first(
     rule,
     frames.filter(({ frame }) => !waiting.test(frame.function)),

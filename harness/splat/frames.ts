@@ -25,7 +25,7 @@ const inlineFrame = new RegExp(String.raw`^\s+(${name}) ${place}(?: \[inline\])?
  * addresses. Prose has no offset behind its "from".
  */
 const armFrame = new RegExp(
-  String.raw`^\s*(?:\[<[0-9a-f]+>\] )?\(?(${name})(?:\+(0x[0-9a-f]+)\/(0x[0-9a-f]+))?\)?(?: \[[\w-]+\])? from (?:(?:\[<[0-9a-f]+>\] )?\(?(?:(${name})\+(0x[0-9a-f]+)\/(0x[0-9a-f]+))|\[<[0-9a-f]+>\]|0x[0-9a-f]+\b)`,
+  String.raw`^\s*(?:\[<[0-9a-f]+>\] )?\(?(${name})(?:\+(0x[0-9a-f]+)\/(0x[0-9a-f]+))?(?: \[[\w-]+\])?\)?(?: \[[\w-]+\])? from (?:(?:\[<[0-9a-f]+>\] )?\(?(?:(${name})\+(0x[0-9a-f]+)\/(0x[0-9a-f]+))|\[<[0-9a-f]+>\]|0x[0-9a-f]+\b)`,
 );
 /** The places of `function+0x0/0x0 (a.h:1 b.c:12) module` (markup.ts); the last one is the function's own. */
 const decodedPlaces =

@@ -4,7 +4,9 @@
  * is a kernel whose OOM reaper returns at once: its witnesses never move, and the run must say so all the same. The
  * directory of a run that is not as it must be stays, and its path is printed.
  *
- *     npm run bench:busy -- --runs 30 [--kernel debian:6.1]
+ *     npm run bench:busy -- --runs 30 [--first 8] [--kernel debian:6.1]
+ *
+ * With --first it goes on where another one stopped: the number of a run is its seed.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,6 +25,7 @@ const reaperGone = join(root, 'test/e2e/patches/reaper-returns-early.patch');
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '30' },
+    first: { type: 'string', default: '1' },
     kernel: { type: 'string', default: 'debian:6.1' },
   },
 });
@@ -83,7 +86,7 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
 }
 let failures = 0;
 try {
-  for (let index = 1; index <= Number(values.runs); index += 1) {
+  for (let index = Number(values.first); index <= Number(values.runs); index += 1) {
     const result = await runOnce(String(index), []);
     console.log(describe(`run ${index}`, result));
     if (result.verdict.kind !== 'clean') {
@@ -103,6 +106,6 @@ try {
   rmSync(scratch, { recursive: true, force: true });
 }
 console.log(
-  `${values.runs} runs on ${availableParallelism()} cores, ${failures} not as they must be`,
+  `runs ${values.first} to ${values.runs} on ${availableParallelism()} cores, ${failures} not as they must be`,
 );
 process.exitCode = failures === 0 ? 0 : 1;

@@ -1,5 +1,6 @@
 import { HarnessError } from '../errors.ts';
-import { changedLines, parseDiff } from './diff.ts';
+import { orderOf } from './commit-order.ts';
+import { parseDiff } from './diff.ts';
 import { oneLine, type PassedOver } from './thread-words.ts';
 
 /** A commit as `git log -p` or `git show` prints it. */
@@ -7,6 +8,8 @@ export interface PrintedCommit {
   readonly id: string;
   readonly subject: string;
   readonly author?: string;
+  /** Milliseconds since 1970. Absent: the output has no date that is understood. */
+  readonly dateMs?: number;
   readonly diff: string;
   /** Line of the input, from 1, at which the diff begins. */
   readonly diffLine: number;
@@ -18,33 +21,47 @@ export interface CommitLog {
   readonly passedOver: readonly PassedOver[];
 }
 
-const startOfCommit = /^commit ([0-9a-f]{7,64})(?: \(.*\))?$/;
+/** The first line of a commit, in full (`commit 7a1c33d (HEAD)`) and of `--oneline` (`7a1c33d mm: unmap less`). */
+const startOfCommit = /^commit ([0-9a-f]{7,64})(?: .*)?$/;
+const startOfShort = /^([0-9a-f]{7,64}) (?!\d+$)(?:\(.*?\) )?(\S.*)$/;
 
-/** True for output of git log or git show: the first line names a commit and a later line its author. */
+/** True for output of git log or git show: the first line names a commit, and later lines its author or its diff. */
 export function isCommitLog(text: string): boolean {
-  return /^commit [0-9a-f]{7,64}(?: \(.*\))?\n(?:[A-Z][A-Za-z]*:.*\n)*Author: /.test(
-    text.slice(0, 4096),
-  );
+  const head = text.slice(0, 16 * 1024);
+  const isFull = /^commit [0-9a-f]{7,64}(?: .*)?\n(?:[A-Z][A-Za-z]*:.*\n)*Author: /.test(head);
+  return isFull || isRawLog(head) || isShortLog(head);
+}
+
+/** `git log --format=raw` prints the commit object itself. */
+function isRawLog(head: string): boolean {
+  return /^commit [0-9a-f]{7,64}(?: .*)?\ntree [0-9a-f]{40,64}\n/.test(head);
+}
+
+/** `git log --oneline -p`: a line for a commit, then its diff, with a diffstat before it or not. */
+function isShortLog(head: string): boolean {
+  const [first = '', ...rest] = head.split('\n');
+  const next = rest.find((line) => line !== '') ?? '';
+  return startOfShort.test(first) && /^(?:diff --git |---$| \S.* \| +\d)/.test(next);
 }
 
 /**
  * Reads the commits in the output of `git log -p` (newest first) or `git show A B` (in the order of the arguments). The
- * diffs show the order: a later diff removes or keeps lines that an earlier diff added. Throws `usage` for a merge, and
- * when the diffs contradict both orders.
+ * diffs show the order: a later diff removes or keeps lines that an earlier diff added. When the diffs show no order, the
+ * dates do. Throws `usage` for a merge, and when the diffs contradict both orders.
  */
 export function readCommitLog(text: string, where: string): CommitLog {
   const printed = splitCommits(text, where);
   const commits = printed.filter(({ diff }) => parseDiff(diff).length > 0);
   const empty = printed.filter((one) => !commits.includes(one));
-  const forward = evidence(commits);
-  const backward = evidence(commits.toReversed());
+  const order = orderOf(commits.map(({ diff }) => diff));
   const better = 'give DIR@A..B, or what git format-patch writes';
-  if (forward > 0 && backward > 0) {
+  if (order === 'neither') {
     throw new HarnessError('usage', `${where}: the order of its commits cannot be told; ${better}`);
   }
-  // When the diffs show no order, it is that of git log and of git show of a range: newest first.
+  const isForward = order === 'oldest-first' || (order === 'unknown' && areDatesRising(commits));
   return {
-    commits: forward > 0 ? commits : commits.toReversed(),
+    // Without any sign the order is that of git log and of git show of a range: newest first.
+    commits: isForward ? commits : commits.toReversed(),
     passedOver: empty.map(({ subject, id }) => ({
       subject: oneLine(subject) || id,
       why: 'a commit that changes nothing',
@@ -52,77 +69,68 @@ export function readCommitLog(text: string, where: string): CommitLog {
   };
 }
 
+function areDatesRising(commits: readonly PrintedCommit[]): boolean {
+  const [first, last] = [commits[0]?.dateMs, commits.at(-1)?.dateMs];
+  return first !== undefined && last !== undefined && first < last;
+}
+
 function splitCommits(text: string, where: string): readonly PrintedCommit[] {
   const commits: PrintedCommit[] = [];
   const lines = text.split('\n');
-  const starts = lines.flatMap((line, at) => (startOfCommit.test(line) ? [at] : []));
-  for (const [which, start] of starts.entries()) {
-    const own = lines.slice(start, starts[which + 1] ?? lines.length);
+  const start = startOfCommit.test(lines[0] ?? '') ? startOfCommit : startOfShort;
+  const starts = lines.flatMap((line, at) => (start.test(line) ? [at] : []));
+  for (const [which, from] of starts.entries()) {
+    const own = lines.slice(from, starts[which + 1] ?? lines.length);
     const end = own.findIndex((line) => /^(?:diff |--- )/.test(line));
     const head = end < 0 ? own : own.slice(0, end);
-    const merge = head.find((line) => line.startsWith('Merge: '));
-    const id = startOfCommit.exec(own[0] ?? '')?.[1] ?? '';
+    const [, id = '', short = ''] = start.exec(own[0] ?? '') ?? [];
     const diff = end < 0 ? '' : own.slice(end).join('\n');
-    if (merge !== undefined && diff !== '') {
+    if (isMerge(head) && diff !== '') {
       const what = `commit ${id.slice(0, 12)} is a merge`;
       throw new HarnessError('usage', `${where}: ${what}; a series is a line of commits`);
     }
     commits.push({
       id,
-      ...readHead(head),
+      ...(start === startOfShort ? { subject: short } : readHead(head)),
       diff: diff === '' ? '' : `${diff.trimEnd()}\n`,
-      diffLine: start + 1 + Math.max(end, 0),
+      diffLine: from + 1 + Math.max(end, 0),
     });
   }
   return commits;
 }
 
-function readHead(head: readonly string[]): Pick<PrintedCommit, 'subject' | 'author'> {
-  const author = head.find((line) => line.startsWith('Author: '))?.slice('Author: '.length);
+function isMerge(head: readonly string[]): boolean {
+  const parents = head.filter((line) => line.startsWith('parent '));
+  return parents.length > 1 || head.some((line) => line.startsWith('Merge: '));
+}
+
+type Head = Pick<PrintedCommit, 'subject' | 'author' | 'dateMs'>;
+
+function readHead(head: readonly string[]): Head {
+  const author = head.find((line) => /^(?:Author: |author )/.test(line));
   const subject = head.find((line) => line.startsWith('    ') && line.trim() !== '')?.trim() ?? '';
-  return { subject, ...(author === undefined ? {} : { author: author.trim() }) };
+  const dateMs = dateOf(head);
+  return {
+    subject,
+    ...(author === undefined
+      ? {}
+      : {
+          author: author
+            .slice('Author:'.length)
+            .replace(/> \d+ [+-]\d{4}$/, '>')
+            .trim(),
+        }),
+    ...(dateMs === undefined ? {} : { dateMs }),
+  };
 }
 
-/**
- * Number of signs that the list is in order: a commit begins with a file, or removes a line, as an earlier commit left
- * it.
- */
-function evidence(commits: readonly PrintedCommit[]): number {
-  const hasBlobs = commits.every(({ diff }) => blobLine.test(diff));
-  return hasBlobs ? sharedBlobs(commits) : sharedLines(commits);
-}
-
-/** git-diff(1), "Generating patch text with -p": `index 7a1c33d..b0f2d4e 100644`. */
-const blobLine = /^index ([0-9a-f]{7,})\.\.([0-9a-f]{7,})/m;
-
-function sharedBlobs(commits: readonly PrintedCommit[]): number {
-  const left = new Set<string>();
-  let signs = 0;
-  for (const { diff } of commits) {
-    for (const line of diff.split('\n')) {
-      const [, old = '', young = ''] = blobLine.exec(line) ?? [];
-      if (old === '') continue;
-      // git abbreviates each object name to its own length.
-      if (left.has(old.slice(0, 7)) && !/^0+$/.test(old)) signs += 1;
-      left.add(young.slice(0, 7));
-    }
-  }
-  return signs;
-}
-
-function sharedLines(commits: readonly PrintedCommit[]): number {
-  const brought = new Set<string>();
-  let signs = 0;
-  for (const { diff } of commits) {
-    const files = changedLines(diff);
-    for (const { oldPath, removed } of files) {
-      signs += removed.filter(({ text }) => brought.has(`${oldPath}\n${text}`)).length;
-    }
-    for (const { newPath, added } of files) {
-      for (const { text } of added) {
-        if (text.trim().length > 3) brought.add(`${newPath}\n${text}`);
-      }
-    }
-  }
-  return signs;
+function dateOf(head: readonly string[]): number | undefined {
+  const value = (pattern: RegExp): string | undefined =>
+    head.map((line) => pattern.exec(line)?.[1]).find((found) => found !== undefined);
+  const seconds = value(/^committer .*> (\d+) [+-]\d{4}$/);
+  if (seconds !== undefined) return Number(seconds) * 1000;
+  const dateMs = Date.parse(
+    value(/^CommitDate: +(.*)$/) ?? value(/^(?:Author)?Date: +(.*)$/) ?? '',
+  );
+  return Number.isNaN(dateMs) ? undefined : dateMs;
 }

@@ -79,7 +79,7 @@ export async function openBytes(raw: Buffer, path: string, signal: AbortSignal):
     const shelf = await diskShelf(dirname(path));
     const isProper = basename(path) === 'series';
     if (isProper || isQuiltList(bytes, shelf.paths))
-      return openList(shelf, basename(path), bytes, signal);
+      return openList({ shelf, list: basename(path), isGivenWhole: false }, bytes, signal);
   }
   return { kind: 'one', files: [{ file: path, bytes }], passedOver: [] };
 }
@@ -175,7 +175,9 @@ async function openShelf(shelf: Shelf, signal: AbortSignal): Promise<Input> {
     read: async (path) => shelf.read(path),
     where: shelf.place,
   });
-  if (list !== undefined) return openList(shelf, list, await shelf.read(list), signal);
+  if (list !== undefined) {
+    return openList({ shelf, list, isGivenWhole: true }, await shelf.read(list), signal);
+  }
   return openFolder(shelf, top, signal);
 }
 
@@ -209,14 +211,16 @@ async function readAll(
   return files;
 }
 
-async function openList(
-  shelf: Shelf,
-  list: string,
-  bytes: Buffer,
-  signal: AbortSignal,
-): Promise<Input> {
-  const place = join(shelf.place, list);
-  const lines = parseQuiltSeries(bytes.toString('utf8'), place);
+/** `isGivenWhole`: the folder or archive was given, not the list in it. */
+interface ListPlace {
+  readonly shelf: Shelf;
+  readonly list: string;
+  readonly isGivenWhole: boolean;
+}
+
+async function openList(place: ListPlace, bytes: Buffer, signal: AbortSignal): Promise<Input> {
+  const { shelf, list, isGivenWhole } = place;
+  const lines = parseQuiltSeries(bytes.toString('utf8'), join(shelf.place, list));
   const folder = dirname(list) === '.' ? '' : `${dirname(list)}/`;
   const pathOf = ({ name }: QuiltLine): string => {
     const near = `${folder}${name}`;
@@ -229,13 +233,14 @@ async function openList(
     return strip === undefined ? one : { ...one, strip };
   });
   const listed = new Set(lines.map(pathOf));
-  const left = shelf.paths.filter((path) => ofPatch.test(path) && !listed.has(path));
+  const near = new Set([dirname(list), ...lines.map((line) => dirname(pathOf(line)))]);
+  const left = shelf.paths
+    .filter((path) => ofPatch.test(path) && !listed.has(path))
+    .filter((path) => isGivenWhole || near.has(dirname(path)) || listed.size === 0);
   return {
     kind: 'listed',
     files,
-    passedOver: left
-      .filter((path) => dirname(path) === dirname(list) || listed.size === 0)
-      .map((path) => leftOut(shelf, path, `${basename(list)} does not list it`)),
+    passedOver: left.map((path) => leftOut(shelf, path, `${basename(list)} does not list it`)),
   };
 }
 

@@ -40,7 +40,8 @@ export async function parsePatchFile(
   if (isCommitLog(text)) {
     const { commits, passedOver } = readCommitLog(text, file);
     const plain = commits.map(({ id, subject, ...commit }) => ({
-      ...commit,
+      diff: commit.diff,
+      diffLine: commit.diffLine,
       subject: oneLine(fromUtf8(subject)) || id.slice(0, 12),
       ...(commit.author === undefined ? {} : { author: oneLine(fromUtf8(commit.author)) }),
       file,
@@ -113,6 +114,9 @@ function refuseOther(bytes: Buffer, file: string): void {
   const hasColour = head.startsWith('\u001b[') && /^.\[[\d;]*m(?:commit|diff)/.test(head);
   if (hasColour) {
     throw new HarnessError('usage', `${file} has the colours of a terminal; use git --no-color`);
+  }
+  if (/^[*|][ *|\\/]*(?:commit )?[0-9a-f]{7,64}\b/.test(head)) {
+    throw new HarnessError('usage', `${file} has the lines of git log --graph; leave --graph out`);
   }
 }
 

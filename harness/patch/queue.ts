@@ -1,9 +1,10 @@
 import { HarnessError } from '../errors.ts';
+import { orderOf } from './commit-order.ts';
 import type { Input } from './input-files.ts';
 import type { Mail } from './mail.ts';
 import { isPatchMail } from './patch-file.ts';
 import { choosePosting, type Posting } from './thread.ts';
-import { sameWords, shown } from './thread-words.ts';
+import { passOver, sameWords, shown } from './thread-words.ts';
 
 /** How to read several mails. */
 export type Reading =
@@ -26,8 +27,7 @@ export function readingOf(mails: readonly Mail[], options: QueueOptions): Readin
   const { where, kind } = options;
   const patches = mails.filter((mail) => isPatchMail(mail) && mail.tag.index !== 0);
   if (patches.length < 2) return { kind: isReplyAlone(patches, kind) ? 'thread' : 'queue' };
-  const unnamed = patches.filter(({ messageId }) => messageId === undefined);
-  if (unnamed.length === patches.length) return { kind: 'queue' };
+  if (patches.every(({ messageId }) => messageId === undefined)) return readUnnamed(patches, kind);
   const threads = threadsOf(mails, patches);
   if (threads.every((thread) => thread.length === 1)) {
     const isThread = isOneSeries(patches) || isJumbledSeries(patches);
@@ -39,6 +39,10 @@ export function readingOf(mails: readonly Mail[], options: QueueOptions): Readin
   if (isOrdered && threads.every((thread) => takesAll(thread, options))) return { kind: 'queue' };
   if (threads.length === 1 || isOneSeries(patches)) return { kind: 'thread' };
   throw severalThreads(threads, where);
+}
+
+function readUnnamed(patches: readonly Mail[], kind: Input['kind']): Reading {
+  return { kind: kind !== 'listed' && areVersionsOfOne(patches) ? 'thread' : 'queue' };
 }
 
 /** True for a lone reply. A patch of a larger series counts by itself in a list, and a reply does not. */
@@ -72,6 +76,29 @@ function takesAll(thread: readonly Mail[], { where, base }: QueueOptions): boole
     if (error instanceof HarnessError) return false;
     throw error;
   }
+}
+
+/**
+ * True for mails of `git format-patch -v2` beside those of the first version: each version is whole by its numbers, and
+ * has a patch of the same author and subject as the newest.
+ */
+function areVersionsOfOne(patches: readonly Mail[]): boolean {
+  const numbers = [...new Set(patches.map(({ tag }) => tag.version))];
+  const versions = numbers.map((number) => patches.filter(({ tag }) => tag.version === number));
+  const newest = versions.find(([first]) => first?.tag.version === Math.max(...numbers)) ?? [];
+  const keys = new Set(newest.map(patchKey));
+  return (
+    versions.length > 1 &&
+    versions.every((own) => isWhole(own) && own.some((mail) => keys.has(patchKey(mail))))
+  );
+}
+
+function isWhole(version: readonly Mail[]): boolean {
+  return isOneSeries(version) || (version.length === 1 && version[0]?.tag.index === undefined);
+}
+
+function patchKey(mail: Mail): string {
+  return `${mail.sender ?? ''} ${sameWords(mail)}`;
 }
 
 /** True when the numbers in the subjects name every patch of one series exactly once. */
@@ -144,11 +171,26 @@ function threadsOf(mails: readonly Mail[], patches: readonly Mail[]): readonly (
   return [...threads.values()];
 }
 
-/** A queue as a posting: a cover letter is no patch, all other mails with a diff are taken. */
+/**
+ * A queue as a posting: a cover letter is no patch, all other mails with a diff are taken. `git log --format=email`
+ * prints mails without numbers, newest first; their diffs tell, and they are taken oldest first.
+ */
 export function takeQueue(mails: readonly Mail[]): Posting {
-  const patches = mails.filter((mail) => mail.tag.index !== 0 && isPatchMail(mail));
+  const inOrder = mails.filter((mail) => mail.tag.index !== 0 && isPatchMail(mail));
+  const isPrinted = inOrder.every(
+    ({ messageId, tag }) => messageId === undefined && tag.index === undefined,
+  );
+  const isTurned = isPrinted && orderOf(inOrder.map(({ diff }) => diff)) === 'newest-first';
   const covers = mails.filter(({ tag }) => tag.index === 0);
   const [cover] = covers;
   const isOne = covers.length === 1 && cover !== undefined;
-  return { patches, version: 1, notes: [], passedOver: [], ...(isOne ? { cover } : {}) };
+  return {
+    patches: isTurned ? inOrder.toReversed() : inOrder,
+    version: 1,
+    notes: isTurned ? ['the patches are newest first, as git log prints them: turned round'] : [],
+    passedOver: mails
+      .filter((mail) => mail.messageId === undefined && mail.tag.index !== 0 && !isPatchMail(mail))
+      .map((mail) => passOver(mail, 'no diff is in it')),
+    ...(isOne ? { cover } : {}),
+  };
 }

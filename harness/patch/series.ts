@@ -9,7 +9,7 @@ import { withKnownPrefixes } from './prefix.ts';
 import { type QueueOptions, readingOf, takeQueue } from './queue.ts';
 import { choosePosting } from './thread.ts';
 import { treesOf } from './thread-trees.ts';
-import { oneLine, type PassedOver, shown } from './thread-words.ts';
+import { oneLine, type PassedOver, shown, versionName } from './thread-words.ts';
 
 export type { Patch, Series } from './patch.ts';
 
@@ -132,18 +132,16 @@ async function readTogether(
     const what = `${one?.file ?? ''} is no mail, and other files are a thread of mails`;
     throw new HarnessError('usage', `series ${path}: ${what}; give one of them, or a quilt series`);
   }
-  const { cover } = takeQueue(mails);
-  const patches = parsed.flatMap((one) => [
-    ...takeQueue(one.mails).patches.map(asPatch),
-    ...one.plain,
-  ]);
+  const { cover, passedOver: withoutDiff } = takeQueue(mails);
+  const queues = parsed.map((one) => ({ ...takeQueue(one.mails), plain: one.plain }));
+  const patches = queues.flatMap((one) => [...one.patches.map(asPatch), ...one.plain]);
   const counted = [...(cover === undefined ? [] : [cover]), ...takeQueue(mails).patches];
   return [
     {
       patches,
       counted,
-      notes: [],
-      passedOver: [],
+      notes: [...queues.flatMap((one) => one.notes), ...notesOf(withoutDiff)],
+      passedOver: withoutDiff,
       ...(cover === undefined ? {} : { cover: readCover(cover) }),
     },
     said,
@@ -214,7 +212,7 @@ function asPatch(mail: Mail): Unplaced {
     file,
     ...(messageId === undefined ? {} : { messageId }),
     ...(author === undefined ? {} : { author: oneLine(author) }),
-    ...(tag.isVersioned ? { version: tag.version } : {}),
+    ...(tag.isVersioned ? { version: Number(versionName(tag.version)) } : {}),
     diff,
     ...(diffLine === undefined ? {} : { diffLine }),
   };

@@ -48,9 +48,18 @@ const versionWord = new RegExp(
   'i',
 );
 const dottedWord = new RegExp(`^${marks}v(\\d{1,3})\\.(\\d{1,3})(?:\\.\\d+)?$`, 'i');
-/** `6.1`, `v6.1`, `6.1.y`, `linux-6.1.y`, `stable-6.1`, `6.1-stable`, `for-6.1`. */
+/** `6.1`, `v6.1`, `6.1.y`, `linux-6.1.y`, `stable-6.1`, `6.1-stable`, `for-6.1`, `OLK-5.10`. */
 const treeWord =
-  /^(?:for-)?(?:linux-|stable-)?v?([2-9]|[1-9]\d)\.(\d{1,2})(?:\.\d+|\.y|-y|-stable|-lts)*$/i;
+  /^(?:(?!patch|rfc|resend)[a-z][a-z\d]*[-_])*v?([2-9]|[1-9]\d)\.(\d{1,2})(?:\.\d+|\.y|-y|-stable|-lts)*$/i;
+/** Other ways to write a version and a place, and the usual way: `take 2`, `rev2`, `#2`, `2nd try`, `1 of 3`, `1 / 3`. */
+const spellings: readonly (readonly [RegExp, string])[] = [
+  [
+    /(^|[\s,;(])(?:v|ver|version|rev|revision|take|try|#)[\s.#]{0,4}(\d{1,3})(?=$|[\s,;:)])/gi,
+    '$1v$2',
+  ],
+  [/(^|[\s,;(])(\d{1,3})(?:st|nd|rd|th)\s+(?:version|revision|take|try)(?=$|[\s,;:)])/gi, '$1v$2'],
+  [/(^|[\s,;(])(\d{1,4})(?:\s+of\s+|\s*\/\s*)(\d{1,4})(?=$|[\s,;:)])/gi, '$1$2/$3'],
+];
 /** A series has no more patches; a larger number means something else. */
 const largestTotal = 9999;
 
@@ -109,8 +118,9 @@ function readLead(text: string): Lead {
     if (found === null) break;
     const after = rest.slice(found[0].length);
     if (tag !== null) {
-      const isPatch = ofPatch.test(tag[1] ?? '');
-      words.push(...(tag[1] ?? '').split(betweenWords));
+      const inside = spelledAsUsual(tag[1] ?? '');
+      const isPatch = ofPatch.test(inside);
+      words.push(...inside.split(betweenWords));
       mayReply ||= isPatch && unknown;
       isTagged ||= isPatch;
     } else if (isTagged) break;
@@ -120,4 +130,8 @@ function readLead(text: string): Lead {
     rest = after;
   }
   return { words: words.filter((word) => word !== ''), rest, reply, mayReply };
+}
+
+function spelledAsUsual(inside: string): string {
+  return spellings.reduce((text, [pattern, usual]) => text.replaceAll(pattern, usual), inside);
 }

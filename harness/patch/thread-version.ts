@@ -9,6 +9,7 @@ import {
   patchRanges,
   sameWords,
   shown,
+  versionName,
 } from './thread-words.ts';
 
 /** One version of a series with the mails of it that the thread contains. */
@@ -35,7 +36,10 @@ export interface ThreadView {
   readonly isPatch: (mail: Mail) => boolean;
 }
 
-/** The mails of each version, newest first. A version without RFC is newer than every RFC. */
+/**
+ * The mails of each version, newest first. A version without RFC is newer than every RFC, except for an RFC with a higher
+ * number that was sent later.
+ */
 export function splitVersions(posted: readonly Mail[]): readonly (readonly Mail[])[] {
   const numbers = [...new Set(posted.map(({ tag }) => tag.version))].toSorted((a, b) => b - a);
   const versions = numbers.map((version) => {
@@ -44,8 +48,19 @@ export function splitVersions(posted: readonly Mail[]): readonly (readonly Mail[
     const final = own.filter(({ tag }) => !tag.rfc);
     return complement(asks, final) ? { asks: [], final: own } : { asks, final };
   });
-  const all = [...versions.map(({ final }) => final), ...versions.map(({ asks }) => asks)];
-  return all.filter((own) => own.length > 0);
+  const finals = versions.map(({ final }) => final).filter((own) => own.length > 0);
+  const asks = versions.map((one) => one.asks).filter((own) => own.length > 0);
+  const later = asks.filter((own) => isLaterThanAll(own, finals));
+  return [...later, ...finals, ...asks.filter((own) => !later.includes(own))];
+}
+
+function isLaterThanAll(own: readonly Mail[], finals: readonly (readonly Mail[])[]): boolean {
+  const [first] = bySentTime(own);
+  if (first?.sentAtMs === undefined) return false;
+  return finals.flat().every(({ sentAtMs, tag, sender }) => {
+    const isBefore = sentAtMs !== undefined && sentAtMs < (first.sentAtMs ?? 0);
+    return isBefore && tag.version < first.tag.version && sender === first.sender;
+  });
 }
 
 /** True for one series of which only some patches are marked RFC: no index occurs in both parts. */
@@ -61,7 +76,7 @@ function complement(one: readonly Mail[], other: readonly Mail[]): boolean {
 export function readVersion(own: readonly Mail[], view: ThreadView): Version {
   const { ids, isPatch } = view;
   const version = own[0]?.tag.version ?? 1;
-  const name = `${own.every(({ tag }) => tag.rfc) ? 'RFC ' : ''}v${nameOf(version)}`;
+  const name = `${own.every(({ tag }) => tag.rfc) ? 'RFC ' : ''}v${versionName(version)}`;
   const patches = own.filter((mail) => isPatch(mail) && mail.tag.index !== 0);
   const loose = patches.filter(({ tag }) => tag.index === undefined);
   const answers = loose.filter(({ inReplyTo }) => inReplyTo !== undefined && ids.has(inReplyTo));
@@ -105,13 +120,6 @@ export function readVersion(own: readonly Mail[], view: ThreadView): Version {
 }
 
 export const sentInto = 'sent into the thread';
-
-/** 2.001 is v2.1. */
-function nameOf(version: number): string {
-  const whole = Math.floor(version);
-  const minor = Math.round((version - whole) * 1000);
-  return minor === 0 ? `${whole}` : `${whole}.${minor}`;
-}
 
 /**
  * Separates strangers' patches: a numbered patch from another sender that answers a mail of the thread and has an index

@@ -88,3 +88,10 @@ export function bySentTime(mails: readonly Mail[]): readonly Mail[] {
   if (mails.some(({ sentAtMs }) => sentAtMs === undefined)) return mails;
   return mails.toSorted((a, b) => (a.sentAtMs ?? 0) - (b.sentAtMs ?? 0));
 }
+
+/** 2.001 is v2.1. */
+export function versionName(version: number): string {
+  const whole = Math.floor(version);
+  const minor = Math.round((version - whole) * 1000);
+  return minor === 0 ? `${whole}` : `${whole}.${minor}`;
+}

@@ -243,7 +243,43 @@ void test('a thread is resolved to one series, and what is left out is named', a
         { subject: '[PATCH v3] fix', id: 'a', line: 1 },
         { subject: '[PATCH v3.1] fix', id: 'b', to: 'a', at: 9, line: 2 },
       ],
-      patches: ['fix v3.001'],
+      patches: ['fix v3.1'],
+      lines: '2',
+    },
+    ...[
+      '[PATCH v2 N of 2]',
+      '[PATCH V2 N / 2]',
+      '[PATCH take 2 N/2]',
+      '[PATCH rev2 N/2]',
+      '[PATCH version 2, N/2]',
+      '[PATCH #2 N/2]',
+      '[PATCH 2nd try N/2]',
+    ].map((tag) => ({
+      name: tag,
+      mails: [
+        { subject: '[PATCH 1/2] one', id: 'a', line: 11 },
+        { subject: '[PATCH 2/2] two', id: 'b', to: 'a', line: 12 },
+        { subject: `${tag.replace('N', '1')} one`, id: 'c', to: 'a', at: 30, line: 1 },
+        { subject: `${tag.replace('N', '2')} two`, id: 'd', to: 'c', at: 30, line: 2 },
+      ],
+      patches: ['one v2', 'two v2'],
+      lines: '1 2',
+    })),
+    {
+      name: 'an RFC with a higher number that was sent later is newer than the patches before it',
+      mails: [
+        { subject: '[PATCH] fix', id: 'a', line: 1 },
+        { subject: '[RFC PATCH v2] fix', id: 'b', to: 'a', at: 30, line: 2 },
+      ],
+      patches: ['fix v2'],
+    },
+    {
+      name: 'patches that were sent after an RFC are newer, whatever their number',
+      mails: [
+        { subject: '[RFC PATCH v3] fix', id: 'a', line: 1 },
+        { subject: '[PATCH] fix', id: 'b', to: 'a', at: 30, line: 2 },
+      ],
+      patches: ['fix'],
       lines: '2',
     },
     {
@@ -307,6 +343,14 @@ void test('a queue is taken whole, in its order, as git am takes it', async (t) 
     'txt/0002-two.txt': letter(two),
     'mh/1': letter(one),
     'mh/2': letter(two),
+    'again/0001-one.patch': letter({ subject: '[PATCH 1/2] one', line: 11 }),
+    'again/0002-two.patch': letter({ subject: '[PATCH 2/2] two', line: 12 }),
+    'again/v2-0001-one.patch': letter({ subject: '[PATCH v2 1/2] one', line: 1 }),
+    'again/v2-0002-two.patch': letter({ subject: '[PATCH v2 2/2] two', line: 2 }),
+    'merge.patch': mbox(one, { subject: '[PATCH] Merge branch x' }, two),
+    'b4/v3_x.patches/series': '0001-one.patch\n',
+    'b4/v3_x.patches/0001-one.patch': letter(one),
+    'b4/v3_x.mbx': letter({ ...one, id: 'a' }),
     'kept/one.patch': letter(one),
     'kept/one.patch.orig': letter(two),
     'kept/notes': 'no patch',
@@ -334,6 +378,13 @@ void test('a queue is taken whole, in its order, as git am takes it', async (t) 
   t.equal((await summary(dir, 'ids')).lines, '1 2 4');
   for (const name of ['txt', 'mh', 'maildir'])
     t.equal((await summary(dir, name)).lines, '1 2', name);
+  t.match(
+    await summary(dir, 'again'),
+    { patches: ['one v2', 'two v2'], lines: '1 2', notes: ['v2 is taken; passed over: v1'] },
+    'git format-patch -v2 beside the first version',
+  );
+  t.match(await summary(dir, 'merge.patch'), { lines: '1 2', over: ['[PATCH] Merge branch x'] });
+  t.match(await summary(dir, 'b4'), { lines: '1', over: ['v3_x.mbx'] }, 'b4 am -Q');
   t.match(await summary(dir, 'kept'), { lines: '1', over: ['notes', 'one.patch.orig', 'old'] });
   execFileSync('mkfifo', [join(dir, 'pipe')]);
   const writer = execFileSync.bind(undefined, 'sh');
@@ -390,6 +441,12 @@ void test('back-ports to several kernels are several series', async (t) => {
     code: 'usage',
     message: /patches for 5\.4 and 6\.1; give --base/,
   });
+  const branches = [
+    { subject: '[PATCH OLK-5.10] old', id: 'a', line: 1 },
+    { subject: '[PATCH OLK-6.6] old', id: 'b', to: 'a', line: 2 },
+  ];
+  writeFileSync(join(dir, 'branches.mbox'), mbox(...branches));
+  await t.rejects(summary(dir, 'branches.mbox'), { message: /patches for 5\.10 and 6\.6; give/ });
   t.match(await on('6.1.192'), { patches: ['new'], over: ['[PATCH v5.4] old'] });
   t.match(await on('5.4.200'), { patches: ['old'] });
   await t.rejects(on('6.12.1'), { code: 'usage', message: /the base is 6\.12/ });
@@ -417,10 +474,24 @@ void test('what git log -p prints is a series, the oldest first', async (t) => {
     ['reverse', git('log', '-p', '--reverse', 'HEAD~2..')],
     ['show', git('show', older, newest)],
     ['stat', git('log', '-p', '--stat', '--decorate', '--format=fuller', '-2')],
+    ['raw', git('log', '-p', '--format=raw', '-2')],
+    ['oneline', git('log', '-p', '--oneline', '-2')],
+    ['short', git('log', '-p', '--stat', '--oneline', '--reverse', '-2')],
+    ['mails', git('log', '-p', '--format=mboxrd', '-2')],
   ] as const) {
     writeFileSync(join(dir, name), text);
     t.strictSame((await summary(dir, name)).patches, want, name);
   }
+  writeFileSync(join(dir, 'graph'), git('log', '-p', '--graph', '-2'));
+  await t.rejects(summary(dir, 'graph'), { code: 'usage', message: /leave --graph out/ });
+  const apart = ['b.c', 'a.c'].map((name, at) => {
+    const day = `2024-01-0${2 - at}T10:00:00Z`;
+    return `commit ${String(at).repeat(40)}\nAuthor: A <a@x>\nDate:   ${day}\n\n    ${name}\n\n${change(name, 1)}`;
+  });
+  writeFileSync(join(dir, 'dates'), apart.toReversed().join('\n'));
+  t.strictSame((await summary(dir, 'dates')).patches, ['a.c', 'b.c'], 'older dates first');
+  writeFileSync(join(dir, 'dates'), apart.join('\n'));
+  t.strictSame((await summary(dir, 'dates')).patches, ['a.c', 'b.c']);
   const series = await readSeries('log', { cwd: dir, signal });
   await t.rejects(findBase(series, tree, signal), { code: 'usage', message: /no branch or tag/ });
   git('tag', 'v1', 'HEAD~2');

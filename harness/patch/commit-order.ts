@@ -1,0 +1,56 @@
+import { changedLines } from './diff.ts';
+
+/** How a list of diffs is ordered. `unknown`: the diffs show no order. `neither`: they contradict both orders. */
+export type DiffOrder = 'oldest-first' | 'newest-first' | 'unknown' | 'neither';
+
+/** Tells the order of diffs from what they take from each other. Pure. */
+export function orderOf(diffs: readonly string[]): DiffOrder {
+  const forward = evidence(diffs) > 0;
+  const backward = evidence(diffs.toReversed()) > 0;
+  if (forward) return backward ? 'neither' : 'oldest-first';
+  return backward ? 'newest-first' : 'unknown';
+}
+
+/**
+ * Number of signs that the list is in order: a commit begins with a file, or removes a line, as an earlier commit left
+ * it.
+ */
+function evidence(diffs: readonly string[]): number {
+  const hasBlobs = diffs.every((diff) => blobLine.test(diff));
+  return hasBlobs ? sharedBlobs(diffs) : sharedLines(diffs);
+}
+
+/** git-diff(1), "Generating patch text with -p": `index 7a1c33d..b0f2d4e 100644`. */
+const blobLine = /^index ([0-9a-f]{7,})\.\.([0-9a-f]{7,})/m;
+
+function sharedBlobs(diffs: readonly string[]): number {
+  const left = new Set<string>();
+  let signs = 0;
+  for (const diff of diffs) {
+    for (const line of diff.split('\n')) {
+      const [, old = '', young = ''] = blobLine.exec(line) ?? [];
+      if (old === '') continue;
+      // git abbreviates each object name to its own length.
+      if (left.has(old.slice(0, 7)) && !/^0+$/.test(old)) signs += 1;
+      left.add(young.slice(0, 7));
+    }
+  }
+  return signs;
+}
+
+function sharedLines(diffs: readonly string[]): number {
+  const brought = new Set<string>();
+  let signs = 0;
+  for (const diff of diffs) {
+    const files = changedLines(diff);
+    for (const { oldPath, removed } of files) {
+      signs += removed.filter(({ text }) => brought.has(`${oldPath}\n${text}`)).length;
+    }
+    for (const { newPath, added } of files) {
+      for (const { text } of added) {
+        if (text.trim().length > 3) brought.add(`${newPath}\n${text}`);
+      }
+    }
+  }
+  return signs;
+}

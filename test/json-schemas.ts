@@ -21,8 +21,8 @@ import { seriesFactSchema } from '../harness/records/series-journal.ts';
 import { trialRecordSchema } from '../harness/records/trial.ts';
 
 /**
- * The JSON Schemas of schemas/ (draft-07), made of harness/records/: `npm run schemas` writes them; with --check the files
- * are compared with what would be written, and the exit code is 1 when one differs.
+ * The JSON Schemas of schemas/ (draft-07), made of harness/records/, and the table of docs/formats.md: `npm run schemas` writes them;
+ * with --check the files are compared with what would be written, and the exit code is 1 when one differs.
  */
 const formats: Readonly<Record<string, { readonly schema: RecordSchema; readonly what: string }>> =
   {
@@ -68,6 +68,18 @@ export function jsonSchemas(): ReadonlyMap<string, string> {
 
 const folder = fileURLToPath(new URL('../schemas', import.meta.url));
 
+const page = fileURLToPath(new URL('../docs/formats.md', import.meta.url));
+
+/** docs/formats.md with a row for each schema. */
+function pageWithTable(): string {
+  const rows = Object.entries(formats).map(
+    ([name, { what }]) => `| [\`${name}.json\`](../schemas/${name}.json) | ${what} |\n`,
+  );
+  return readFileSync(page, 'utf8').replace(/(?<=^\|---\|---\|\n)(?:\|.*\n)*/m, () =>
+    rows.toSorted().join(''),
+  );
+}
+
 /** Names of the files of schemas/ that are not what harness/records/ says. */
 function staleSchemas(made: ReadonlyMap<string, string>): readonly string[] {
   const there = readdirSync(folder);
@@ -80,12 +92,12 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const made = jsonSchemas();
   if (!process.argv.includes('--check')) {
     for (const [name, text] of made) writeFileSync(join(folder, name), text);
+    writeFileSync(page, pageWithTable());
   } else {
-    const stale = staleSchemas(made);
+    const stale = staleSchemas(made).map((name) => `schemas/${name}`);
+    if (readFileSync(page, 'utf8') !== pageWithTable()) stale.push('docs/formats.md');
     if (stale.length > 0) {
-      console.error(
-        `schemas/${stale.join(', schemas/')}: not as harness/records/; npm run schemas`,
-      );
+      console.error(`${stale.join(', ')}: not as harness/records/; npm run schemas`);
       process.exitCode = 1;
     }
   }

@@ -3,6 +3,7 @@ import { exitCodes, HarnessError } from '../errors.ts';
 import { defaultGuest } from '../guest/recipes.ts';
 import { tryLock } from '../host/lock.ts';
 import { cacheRoot, valueDigest } from '../host/store.ts';
+import { askedModules } from '../kernel/asked-modules.ts';
 import { askedToolchain } from '../kernel/toolchain.ts';
 import { type BisectRequest, bisectPlan } from '../plans/bisection/bisect.ts';
 import { concludeBisect } from '../plans/bisection/conclude.ts';
@@ -81,15 +82,9 @@ async function readRequest(
     throw new HarnessError('usage', '--signature: it is empty, and would be in every title');
   }
   const choice = readRangeChoice(argv, cwd);
-  const { identity, ...inputs } = await pinInputs(
-    {
-      series: argv.withSeries,
-      configs: argv.config,
-      configBase: argv.configBase,
-      workloads: argv.workload,
-    },
-    { cwd, signal },
-  );
+  const { withSeries: series, config: configs, configBase, workload: workloads } = argv;
+  const named = { series, configs, configBase, workloads };
+  const { identity, ...inputs } = await pinInputs(named, { cwd, signal });
   const question = {
     signature: argv.signature,
     durationMs: duration === undefined ? undefined : duration * 1000,
@@ -97,6 +92,7 @@ async function readRequest(
     cpus: argv.cpus,
     seed: argv.seed,
     ...(await askedToolchain(argv)),
+    ...(await askedModules(argv.module, { cwd, cacheRoot: cacheRoot(env), signal })),
   };
   const key = valueDigest([question, choice, identity]);
   return {

@@ -1,6 +1,7 @@
 import type { Argv } from 'yargs';
 import { exitCodes } from '../errors.ts';
 import { cacheRoot } from '../host/store.ts';
+import { askedModules } from '../kernel/asked-modules.ts';
 import type { BuildOutcome, BuiltKernel } from '../kernel/kernel.ts';
 import { buildTestKernel } from '../kernel/test-kernel.ts';
 import { askedToolchain } from '../kernel/toolchain.ts';
@@ -36,16 +37,17 @@ export async function run(argv: BuildArguments, context: CommandContext): Promis
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
   const toolchain = await askedToolchain(argv);
   await installPackages(context);
+  const place = { cwd: context.cwd, cacheRoot: cacheRoot(context.env), signal: context.signal };
+  const modules = await askedModules(argv.module, place);
   const outcome = await buildTestKernel({
     kernel: argv.kernel,
     series: argv.series,
     configs: argv.config,
     configBase: argv.configBase,
     ...toolchain,
+    ...modules,
     ...(jobs === undefined ? {} : { jobs }),
-    cwd: context.cwd,
-    cacheRoot: cacheRoot(context.env),
-    signal: context.signal,
+    ...place,
     emit: progressWriter(context.stderr, context.live),
   });
   context.stdout.write(
@@ -82,6 +84,7 @@ function describeKernel(kernel: BuiltKernel): string {
     `${kernel.arch.imageTarget.padEnd(8)} ${kernel.image}`,
     `vmlinux  ${kernel.vmlinux}`,
     `config   ${kernel.config}`,
+    ...(kernel.modules?.load ?? []).map(({ file }) => `module   ${file}`),
     '',
   ].join('\n');
 }

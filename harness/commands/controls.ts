@@ -6,6 +6,7 @@ import { exitCodes, HarnessError } from '../errors.ts';
 import type { AccelChoice } from '../guest/accel.ts';
 import { defaultGuest } from '../guest/recipes.ts';
 import { cacheRoot } from '../host/store.ts';
+import { askedModules } from '../kernel/asked-modules.ts';
 import { askedToolchain } from '../kernel/toolchain.ts';
 import { controlsPlan } from '../plans/controls/run-controls.ts';
 import type { AnnotationState } from '../records/controls.ts';
@@ -130,6 +131,8 @@ export async function run(argv: ControlsArguments, context: CommandContext): Pro
   const twice = argv.kernel.find((kernel, at) => argv.kernel.indexOf(kernel) !== at);
   if (twice !== undefined) throw new HarnessError('usage', `--kernel ${twice}: named twice`);
   const toolchain = await askedToolchain(argv);
+  const place = { cwd: context.cwd, cacheRoot: cacheRoot(context.env), signal: context.signal };
+  const modules = await askedModules(argv.module, place);
   await installPackages(context);
   const dir = await openRunDirectory(argv.out, context);
   const events = openEvents(progressWriter(context.stderr, context.live));
@@ -143,6 +146,7 @@ export async function run(argv: ControlsArguments, context: CommandContext): Pro
       configs: argv.config,
       configBase: undefined,
       ...toolchain,
+      ...modules,
       repeat: argv.repeat,
       seed,
       guest: defaultGuest,
@@ -151,10 +155,8 @@ export async function run(argv: ControlsArguments, context: CommandContext): Pro
       cpus: 2,
       ...(jobs === undefined ? {} : { jobs }),
       parallelTrials: jobs,
-      cwd: context.cwd,
-      cacheRoot: cacheRoot(context.env),
+      ...place,
       dir,
-      signal: context.signal,
       emit: events.emit,
     });
     const failures = await writeRecord(dir, { file: 'controls.json', value: result }, [

@@ -20,6 +20,7 @@ export const manuals: Readonly<Record<string, Manual>> = {
       ['run --kernel ~/linux --series v3.mbox', 'your tree as it is on disk, with a series'],
       ['run --workload oom-memcg --repeat 20', 'how often does a rare splat fire?'],
       ['run --workload repro.c -- --threads 4', 'your own reproducer and its arguments'],
+      ['run --module ~/my-driver', 'your module, built against this kernel and loaded'],
     ],
     exits: verdictExits,
   },
@@ -157,6 +158,7 @@ export const headings: Readonly<Record<string, readonly string[]>> = {
     'configs',
     'cc',
     'llvm',
+    'module',
   ],
   'What is tried:': [
     'workload',

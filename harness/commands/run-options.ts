@@ -4,7 +4,7 @@ import { workloads } from '../stress/workloads.ts';
 
 /** The help of --config; the names are those of the optional fragments in kernel-configs/. */
 export const fragmentText =
-  'a .config fragment to merge and verify, or one of ours: kasan, kcsan, kmemleak, preempt-rt; repeatable';
+  'a .config fragment to merge and verify, or one of ours: kasan, kcsan, kmemleak, modules, preempt-rt; repeatable';
 
 const ownSeconds = workloads.map(({ durationMs }) => durationMs / 1000);
 export const durationText = `seconds of stress per trial; default ${Math.min(...ownSeconds)} to ${Math.max(...ownSeconds)}, by workload`;
@@ -13,10 +13,11 @@ export const durationText = `seconds of stress per trial; default ${Math.min(...
 export const jobsText =
   'compilers, and guests, at a time; default as many as the host has cores and memory for';
 
-/** The toolchain flags of every command that builds a kernel. */
+/** The flags of every command that builds a kernel: its toolchain and modules. */
 export interface ToolchainArguments {
   readonly cc: string | undefined;
   readonly llvm: string | undefined;
+  readonly module: readonly string[];
 }
 
 export function toolchainOptions<T>(yargs: Argv<T>): Argv<T> {
@@ -30,6 +31,14 @@ export function toolchainOptions<T>(yargs: Argv<T>): Argv<T> {
       string: true,
       skipValidation: true,
       describe: 'compiler, linker and tools of LLVM; --llvm=-19 of that version',
+    })
+    .option('module', {
+      string: true,
+      array: true,
+      nargs: 1,
+      default: [],
+      describe:
+        'a folder with the sources of modules, or the name of a module of the tree: built, and loaded before the workloads; repeatable',
     });
 }
 

@@ -91,6 +91,7 @@ function askedCommand(request: RecordedRequest, seed: number): string | null {
     ...request.configs.flatMap(({ name }) => optionWords('config', name)),
     ...optionWords('config-base', configBase?.name),
     ...toolchainFlags(request.toolchain),
+    ...(request.modules ?? []).flatMap(({ name }) => optionWords('module', name)),
     ...request.workloads.flatMap(({ name }) => optionWords('workload', name)),
     ...optionWords('igt', request.igt),
     ...optionWords('igt-expect', request.igtExpect?.name),

@@ -162,7 +162,7 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
     guest: argv.guest,
     workloads: argv.workload,
     workloadArgs: args,
-    ...igtOptions(argv),
+    ...optionalInputs(argv),
     baseline: argv.baseline,
     accel: argv.accel,
     memoryMiB: argv.memoryMib,
@@ -205,8 +205,13 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
   }
 }
 
-function igtOptions({ igt, igtExpect }: RunArguments): Pick<AskedRun, 'igt' | 'igtExpect'> {
+function optionalInputs({
+  module: modules,
+  igt,
+  igtExpect,
+}: RunArguments): Pick<AskedRun, 'modules' | 'igt' | 'igtExpect'> {
   return {
+    ...(modules.length === 0 ? {} : { modules }),
     ...(igt === undefined ? {} : { igt }),
     ...(igtExpect === undefined ? {} : { igtExpect }),
   };

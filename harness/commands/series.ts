@@ -4,6 +4,7 @@ import type { Emit } from '../events.ts';
 import { defaultGuest } from '../guest/recipes.ts';
 import { tryLock } from '../host/lock.ts';
 import { cacheRoot, valueDigest } from '../host/store.ts';
+import { askedModules } from '../kernel/asked-modules.ts';
 import { askedToolchain } from '../kernel/toolchain.ts';
 import type { Limits } from '../plans/series/decide.ts';
 import { defaultLimits } from '../plans/series/limits.ts';
@@ -102,6 +103,7 @@ async function readRequest(
     seed: argv.seed,
     workloads: argv.workload,
     ...(await askedToolchain(argv)),
+    ...(await askedModules(argv.module, { cwd, cacheRoot: cacheRoot(env), signal })),
   };
   const key = valueDigest([question, argv.accel]);
   const { baseSeries } = argv;

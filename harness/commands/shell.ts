@@ -8,6 +8,7 @@ import { readIfThere } from '../host/disk.ts';
 import { shellNeeds } from '../host/packages.ts';
 import { commandLine, throwIfAborted } from '../host/process.ts';
 import { cacheRoot } from '../host/store.ts';
+import { askedModules } from '../kernel/asked-modules.ts';
 import { buildTestKernel } from '../kernel/test-kernel.ts';
 import { askedToolchain } from '../kernel/toolchain.ts';
 import { copyOut, parseCopy, type ShellGuest, withShell } from '../plans/shell.ts';
@@ -70,7 +71,8 @@ export async function run(argv: ShellArguments, context: CommandContext): Promis
     emit: progressWriter(stderr, context.live),
   };
   const { kernel: source, series, config: configs, configBase } = argv;
-  const asked = { kernel: source, series, configs, configBase, ...toolchain };
+  const modules = await askedModules(argv.module, common);
+  const asked = { kernel: source, series, configs, configBase, ...toolchain, ...modules };
   const built = await buildTestKernel({ ...common, ...asked });
   if (built.kind === 'untestable') {
     stderr.write(`splat: ${built.verdict.because}: ${plain(built.verdict.message)}\n`);

@@ -164,6 +164,11 @@ async function prepareReady(
     return await prepare(guest);
   } catch (error) {
     throwIfAborted(signal);
+    if (error instanceof BootFailed) {
+      await guest.console.catchUp();
+      const output = tail(await readFile(consolePath, 'latin1'));
+      throw new BootFailed({ ...error.verdict, output });
+    }
     if (!(error instanceof GuestGone)) throw error;
     if (error.how === 'lost') await requireGuestsFault(guest.machine);
     await guest.console.catchUp();

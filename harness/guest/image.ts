@@ -78,6 +78,31 @@ export async function ensureImage(
   return { id: key, initrd: join(entry.dir, 'initrd.gz'), swapDisk: join(entry.dir, 'swap') };
 }
 
+/**
+ * The same guest with the modules of a kernel: a second archive behind its own, which the kernel unpacks, too
+ * (Documentation/driver-api/early-userspace/buffer-format.rst).
+ */
+export async function withModules(
+  image: GuestImage,
+  archive: string,
+  options: { readonly cacheRoot: string; readonly signal: AbortSignal },
+): Promise<GuestImage> {
+  const key = valueDigest([image.id, await fileDigest(archive)]).slice(0, 32);
+  const entry = await ensureEntry(options.cacheRoot, {
+    kind: 'guest',
+    key,
+    signal: options.signal,
+    make: async (dir) => {
+      const own = await readFile(image.initrd);
+      // An archive begins at a multiple of four bytes.
+      const gap = Buffer.alloc((4 - (own.length % 4)) % 4);
+      await writeFile(join(dir, 'initrd.gz'), Buffer.concat([own, gap, await readFile(archive)]));
+      return { name: 'with modules' };
+    },
+  });
+  return { ...image, id: key, initrd: join(entry.dir, 'initrd.gz') };
+}
+
 async function compilerVersion(compiler: string, signal: AbortSignal): Promise<string> {
   const { stdout } = await runTool(compiler, ['--version'], { signal });
   return stdout.split('\n', 1)[0] ?? '';

@@ -3,13 +3,60 @@ import { runTool } from './process.ts';
 /** Returns `do_swap_page+0x12/0x8b0` for an address in a function; undefined for any other address. */
 export type CodeSymbols = (address: bigint) => string | undefined;
 
-/** Reads the functions of a linked image. Throws `tool` when binutils are missing or the file is no image. */
-export async function readCodeSymbols(image: string, signal: AbortSignal): Promise<CodeSymbols> {
+/** A module in a running kernel. */
+export interface ModuleCode {
+  readonly name: string;
+  /** Its object file. */
+  readonly file: string;
+  /** Where its section .text is, in hex: `0xffffffffc0000000`. */
+  readonly text: string;
+}
+
+/** A symbol of an object file. */
+export interface SymbolRow {
+  readonly address: bigint;
+  readonly isCode: boolean;
+  readonly name: string;
+}
+
+/**
+ * Reads the functions of a linked image, and of modules; those end in ` [NAME]`. Throws `tool` when binutils are missing
+ * or the file is no image.
+ */
+export async function readCodeSymbols(
+  image: string,
+  signal: AbortSignal,
+  modules: readonly ModuleCode[] = [],
+): Promise<CodeSymbols> {
   const { stdout } = await runTool('nm', ['--numeric-sort', '--', image], { signal });
-  const rows = stdout.split('\n').flatMap((line) => {
-    const [, address = '', type = '', name = ''] = /^([0-9a-f]{16}) (\w) (\S+)$/.exec(line) ?? [];
-    return address === '' ? [] : [{ address: BigInt(`0x${address}`), type, name }];
-  });
+  const kernel = symbolsOf(
+    stdout.split('\n').flatMap((line) => {
+      const [, address = '', type = '', name = ''] = /^([0-9a-f]{16}) (\w) (\S+)$/.exec(line) ?? [];
+      return address === ''
+        ? []
+        : [{ address: BigInt(`0x${address}`), isCode: /^[tTwW]$/.test(type), name }];
+    }),
+  );
+  const loaded: CodeSymbols[] = [];
+  for (const module of modules) {
+    const find = symbolsOf(await readModuleText(module.file, signal));
+    const base = BigInt(module.text);
+    loaded.push((address) => {
+      const found = address < base ? undefined : find(address - base);
+      return found === undefined ? undefined : `${found} [${module.name}]`;
+    });
+  }
+  return (address) => {
+    for (const find of [kernel, ...loaded]) {
+      const found = find(address);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+}
+
+/** `rows` are in the order of their addresses. */
+function symbolsOf(rows: readonly SymbolRow[]): CodeSymbols {
   return (address) => {
     let low = 0;
     let high = rows.length;
@@ -19,8 +66,29 @@ export async function readCodeSymbols(image: string, signal: AbortSignal): Promi
       else high = middle;
     }
     const [row, next] = [rows[low - 1], rows[low]];
-    if (row === undefined || next === undefined || !/^[tTwW]$/.test(row.type)) return undefined;
+    if (row === undefined || next === undefined || !row.isCode) return undefined;
     const [offset, size] = [address - row.address, next.address - row.address];
     return `${row.name}+0x${offset.toString(16)}/0x${size.toString(16)}`;
   };
+}
+
+/**
+ * The symbols of a module's `.text`, by address, and its end as the last row. In a relocatable file every section begins
+ * at address 0, so symbols of other sections are left out.
+ */
+export async function readModuleText(
+  path: string,
+  signal: AbortSignal,
+): Promise<readonly SymbolRow[]> {
+  const { stdout } = await runTool('objdump', ['--syms', '--section-headers', '--', path], {
+    signal,
+  });
+  const size = /^ *\d+ \.text +([0-9a-f]{8,16}) /m.exec(stdout)?.[1];
+  const rows = stdout.split('\n').flatMap((line): SymbolRow[] => {
+    const match = /^([0-9a-f]{8,16}) .{7} \.text\t[0-9a-f]+ (?:\.hidden )?(\S+)$/.exec(line);
+    const name = match?.[2] ?? '.text';
+    return name === '.text' ? [] : [{ address: BigInt(`0x${match?.[1]}`), isCode: true, name }];
+  });
+  const end = size === undefined ? [] : [{ address: BigInt(`0x${size}`), isCode: false, name: '' }];
+  return [...rows.toSorted((a, b) => Number(a.address - b.address)), ...end];
 }

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { HarnessError } from '../errors.ts';
+import { readModuleText, type SymbolRow } from './code-symbols.ts';
 import { cleanEnv, findProgram, runTool } from './process.ts';
 
 /** A place in the source, `fs/ext4/inode.c:123`. */
@@ -57,14 +58,8 @@ interface ObjectFile extends AsyncDisposable {
 
 const textTypes = /^[tTwWvV]$/;
 
-interface SymbolRow {
-  readonly address: bigint;
-  readonly isText: boolean;
-  readonly name: string;
-}
-
 /** The symbols of a linked image, by address. */
-async function readLinked(path: string, signal: AbortSignal): Promise<SymbolRow[]> {
+async function readLinked(path: string, signal: AbortSignal): Promise<readonly SymbolRow[]> {
   const { stdout } = await runTool('nm', ['--numeric-sort', '--', path], { signal });
   return stdout.split('\n').flatMap((line) => {
     const match = /^([0-9a-f]{8,16}) (\w) (\S+)$/.exec(line);
@@ -72,7 +67,7 @@ async function readLinked(path: string, signal: AbortSignal): Promise<SymbolRow[
       ? [
           {
             address: BigInt(`0x${match[1]}`),
-            isText: textTypes.test(match[2] ?? ''),
+            isCode: textTypes.test(match[2] ?? ''),
             name: match[3] ?? '',
           },
         ]
@@ -80,29 +75,15 @@ async function readLinked(path: string, signal: AbortSignal): Promise<SymbolRow[
   });
 }
 
-/**
- * The symbols of a module's `.text`. In a relocatable file every section begins at address 0, so symbols of other
- * sections are left out.
- */
-async function readRelocatable(path: string, signal: AbortSignal): Promise<SymbolRow[]> {
-  const { stdout } = await runTool('objdump', ['--syms', '--', path], { signal });
-  const rows = stdout.split('\n').flatMap((line): SymbolRow[] => {
-    const match = /^([0-9a-f]{8,16}) .{7} \.text\t[0-9a-f]+ (?:\.hidden )?(\S+)$/.exec(line);
-    const name = match?.[2] ?? '.text';
-    return name === '.text' ? [] : [{ address: BigInt(`0x${match?.[1]}`), isText: true, name }];
-  });
-  return rows.toSorted((a, b) => Number(a.address - b.address));
-}
-
 async function readSymbols(
   path: string,
   isModule: boolean,
   signal: AbortSignal,
 ): Promise<SymbolTable> {
-  const rows = await (isModule ? readRelocatable : readLinked)(path, signal);
+  const rows = await (isModule ? readModuleText : readLinked)(path, signal);
   const byName = new Map<string, SymbolRange[]>();
-  for (const [index, { address, isText, name }] of rows.entries()) {
-    if (!isText) continue;
+  for (const [index, { address, isCode, name }] of rows.entries()) {
+    if (!isCode) continue;
     const next = rows.slice(index + 1, index + 64).find((row) => row.address > address);
     const range = { address, size: next ? Number(next.address - address) : 0 };
     byName.set(name, [...(byName.get(name) ?? []), range]);

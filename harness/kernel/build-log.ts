@@ -7,7 +7,7 @@ export function isObjectLine(line: string): boolean {
 }
 
 const located =
-  /^(?:\/splat\/src\/|\.\.?\/)*([^\s:]+):(\d+):(?:\d+:)? (?:fatal )?(error|warning): (.+)$/;
+  /^(?:\/splat\/(?:src|module-\d+)\/|\.\.?\/)*([^\s:]+):(\d+):(?:\d+:)? (?:fatal )?(error|warning): (.+)$/;
 const assembler = /^(?:\/splat\/src\/)?([^\s:]+):(\d+): (Error|Warning): (.+)$/;
 const linker =
   /^(?:\S*ld(?:\.bfd)?: )?(?:\/splat\/src\/)?([^\s:]+):(?:\d+:)? (undefined reference to .+|multiple definition of .+)$/;

@@ -1,13 +1,18 @@
-import { copyFile, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { type Architecture, defaultArch } from '../arch.ts';
+import { writeCpio } from '../host/cpio.ts';
+import { makeFolder } from '../host/disk.ts';
 import type { Sandbox } from '../host/sandbox.ts';
-import { type Entry, ensureEntry, fileDigest, findEntry } from '../host/store.ts';
+import { type Entry, ensureEntry, fileDigest, findEntry, valueDigest } from '../host/store.ts';
 import type { LeftOut } from '../patch/apply.ts';
 import type { Diagnostic } from '../records/build.ts';
 import type { DroppedLines } from '../records/journal.ts';
+import type { MadeModule, MadeModules } from './build-modules.ts';
 import { nothingDropped } from './config.ts';
 import { findBuilt } from './make.ts';
+import { moduleIndex } from './module-info.ts';
 import type { KernelVersion } from './source.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -28,10 +33,31 @@ export interface BuiltKernel {
   /** `uname -r`: `6.1.192`. */
   readonly release: string;
   readonly version: KernelVersion;
-  /** SHA-256 of the image. Kernels with equal images are the same to a guest. */
+  /** SHA-256 of the image, and of the modules where there are any. Kernels with equal images are the same to a guest. */
   readonly imageDigest: string;
   readonly facts: BuildFacts;
+  /** Absent: the kernel has no loadable modules. */
+  readonly modules?: KernelModules;
   readonly fromCache: boolean;
+}
+
+/** The modules of a kernel in the store. */
+export interface KernelModules {
+  /** An archive, as the kernel unpacks its initramfs from, with the folder /lib/modules/RELEASE. */
+  readonly archive: string;
+  readonly all: readonly StoredModule[];
+  /** Those that a guest loads before it is saved, in this order. */
+  readonly load: readonly StoredModule[];
+}
+
+export interface StoredModule {
+  readonly name: string;
+  /** The file with debug information. */
+  readonly file: string;
+  /** Its path in the guest. */
+  readonly guestPath: string;
+  /** The folder of `--module` that it was built from; absent: the kernel's tree. */
+  readonly folder?: string;
 }
 
 /** Facts about the build, measured when the kernel was built. */
@@ -58,6 +84,11 @@ interface KernelMeta extends BuildFacts {
   readonly release: string;
   readonly version: KernelVersion;
   readonly imageDigest: string;
+  readonly modules?: {
+    readonly all: readonly (Pick<MadeModule, 'name' | 'path'> & { readonly folder?: string })[];
+    /** Names. */
+    readonly load: readonly string[];
+  };
 }
 
 /** By name in the entry: the path below obj/. The image is added by its architecture. */
@@ -102,6 +133,7 @@ export interface KernelToStore {
   readonly log: string;
   readonly version: KernelVersion;
   readonly facts: BuildFacts;
+  readonly modules?: MadeModules;
   readonly signal: AbortSignal;
 }
 
@@ -109,7 +141,7 @@ export interface KernelToStore {
 export async function storeKernel(
   request: KernelToStore,
 ): Promise<BuiltKernel | { readonly missing: string }> {
-  const { arch, cacheRoot, key, workspace, log, version, facts, signal } = request;
+  const { arch, cacheRoot, key, workspace, log, version, facts, modules, signal } = request;
   const paths = new Map<string, string>();
   for (const [name, builtAs] of Object.entries({
     ...keptFiles,
@@ -127,16 +159,91 @@ export async function storeKernel(
     make: async (dir): Promise<KernelMeta> => {
       for (const [name, path] of paths) await copyFile(path, join(dir, name));
       await copyFile(log, join(dir, 'build.log'));
-      const imageDigest = await fileDigest(join(dir, arch.imageTarget));
+      const image = await fileDigest(join(dir, arch.imageTarget));
       const release = (await readFile(join(dir, 'release'), 'utf8')).trim();
-      return { ...facts, release, version, imageDigest };
+      const known = { ...facts, release, version };
+      if (modules === undefined) return { ...known, imageDigest: image };
+      const { digests, ...kept } = await storeModules(modules, release, dir);
+      // A patch of a module alone leaves the image as it was.
+      const imageDigest = digests.length === 0 ? image : valueDigest([image, digests]);
+      return { ...known, imageDigest, modules: kept };
     },
   });
   return readKernel(arch, entry, false);
 }
 
+const archiveName = 'modules.cpio.gz';
+
+/** Copies modules into the entry `dir`, and packs them for the guest. */
+async function storeModules(
+  { modules, load }: MadeModules,
+  release: string,
+  dir: string,
+): Promise<NonNullable<KernelMeta['modules']> & { readonly digests: readonly string[] }> {
+  const digests: string[] = [];
+  for (const { path, file, stripped } of modules) {
+    const copy = join(dir, 'modules', path);
+    await makeFolder(dirname(copy));
+    await copyFile(file, copy);
+    digests.push(await fileDigest(stripped));
+  }
+  const files = await Promise.all(
+    modules.map(async ({ path, stripped }) => ({ path, content: await readFile(stripped) })),
+  );
+  await writeFile(join(dir, archiveName), packModules(modules, files, release));
+  const all = modules.map(({ name, path, folder }) => ({
+    name,
+    path,
+    ...(folder === undefined ? {} : { folder }),
+  }));
+  return { all, load, digests };
+}
+
+function packModules(
+  modules: readonly MadeModule[],
+  files: readonly { readonly path: string; readonly content: Buffer }[],
+  release: string,
+): Buffer {
+  const { dep, alias } = moduleIndex(modules);
+  const indexes = { 'modules.dep': dep, 'modules.alias': alias };
+  const all = [
+    ...files,
+    ...Object.entries(indexes).map(([path, text]) => ({ path, content: Buffer.from(text) })),
+  ].map(({ path, content }) => ({ path: `${guestFolder(release)}/${path}`, content }));
+  const folders = new Set(all.flatMap(({ path }) => parentsOf(path)));
+  return gzipSync(
+    writeCpio([
+      ...[...folders].toSorted().map((path) => ({ type: 'directory', path, mode: 0o755 }) as const),
+      ...all.map((one) => ({ type: 'file', mode: 0o644, ...one }) as const),
+    ]),
+  );
+}
+
+function guestFolder(release: string): string {
+  return `/lib/modules/${release}`;
+}
+
+/** `/lib`, `/lib/modules`, ... of `/lib/modules/6.1.192/extra/foo.ko`. */
+function parentsOf(path: string): readonly string[] {
+  const parts = path.split('/').slice(1, -1);
+  return parts.map((_, at) => `/${parts.slice(0, at + 1).join('/')}`);
+}
+
+function readModules({ modules, release }: KernelMeta, dir: string): Pick<BuiltKernel, 'modules'> {
+  if (modules === undefined || modules.all.length === 0) return {};
+  const all = modules.all.map(({ name, path, folder }) => ({
+    name,
+    file: join(dir, 'modules', path),
+    guestPath: `${guestFolder(release)}/${path}`,
+    ...(folder === undefined ? {} : { folder }),
+  }));
+  const load = modules.load.flatMap((name) => all.find((one) => one.name === name) ?? []);
+  return { modules: { archive: join(dir, archiveName), all, load } };
+}
+
 function readKernel(arch: Architecture, entry: Entry, fromCache: boolean): BuiltKernel {
-  const { release, version, imageDigest, ...known } = entry.meta as KernelMeta;
+  const meta = entry.meta as KernelMeta;
+  const { release, version, imageDigest, modules: _modules, ...known } = meta;
   // Entries of earlier versions hold only kernels without dropped lines.
   const facts = { ...known, dropped: known.dropped ?? nothingDropped };
   const inEntry = (name: string): string => join(entry.dir, name);
@@ -153,6 +260,7 @@ function readKernel(arch: Architecture, entry: Entry, fromCache: boolean): Built
     version,
     imageDigest,
     facts,
+    ...readModules(meta, entry.dir),
     fromCache,
   };
 }

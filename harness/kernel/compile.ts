@@ -23,17 +23,20 @@ export interface CompileOptions {
   readonly emit: Emit;
   /** Expected number of objects, when it is known. */
   readonly total: number | undefined;
+  /** Whether the configuration has modules, which are compiled, too. */
+  readonly modules: boolean;
 }
 
 /** A file system with less free space counts as full. */
 const fullDiskBytes = 512 * 1024 * 1024;
 
 /**
- * Compiles the image and vmlinux, with an event for each object. A compiler's error is a verdict. A full disk, or a
+ * Compiles the image, vmlinux and modules, with an event for each object. A compiler's error is a verdict. A full disk, or a
  * compiler killed for lack of memory, is the host's fault and thrown as `infra`.
  */
 export async function compileKernel(setup: MakeSetup, options: CompileOptions): Promise<Compiled> {
-  const { emit, total } = options;
+  const { emit, total, modules } = options;
+  const targets = [setup.arch.imageTarget, 'vmlinux', ...(modules ? ['modules'] : [])];
   let objects = 0;
   const lines: string[] = [];
   const progress = (): void => {
@@ -44,7 +47,7 @@ export async function compileKernel(setup: MakeSetup, options: CompileOptions): 
   };
   const oomKillsBefore = await countOomKills();
   progress();
-  const end = await runMake(setup, [setup.arch.imageTarget, 'vmlinux'], (line) => {
+  const end = await runMake(setup, targets, (line) => {
     if (isObjectLine(line)) {
       objects += 1;
       progress();

@@ -7,6 +7,39 @@ export type ConfigBase =
   | { readonly kind: 'tinyconfig' }
   | { readonly kind: 'file'; readonly name: string; readonly text: string };
 
+/** Options of distributions that a test kernel cannot have, with the values that it gets. */
+const unusable: readonly (readonly [symbol: string, value: string])[] = [
+  // Certificates in the distribution's own tree; certs/Makefile stops without them.
+  ['SYSTEM_TRUSTED_KEYS', '""'],
+  ['SYSTEM_REVOCATION_KEYS', '""'],
+  // Signing makes a key with openssl; these two select it.
+  ['SECURITY_LOCKDOWN_LSM', 'n'],
+  ['IMA_APPRAISE_MODSIG', 'n'],
+  ['MODULE_SIG', 'n'],
+  // pahole turns all debug information into types, for minutes, and nobody here reads them.
+  ['DEBUG_INFO_BTF', 'n'],
+  // Addresses on the console are those of vmlinux.
+  ['RANDOMIZE_BASE', 'n'],
+];
+
+/** The user's .config without what only its distribution can build, and fixed in memory; `cleared` names what this changed. */
+export function usableBase(base: ConfigBase): {
+  readonly base: ConfigBase;
+  readonly cleared: readonly string[];
+} {
+  if (base.kind !== 'file') return { base, cleared: [] };
+  const values = parseConfig(base.text);
+  const changed = unusable.filter(
+    ([symbol, value]) => (values.get(symbol) ?? 'n') !== value && values.has(symbol),
+  );
+  const lines = base.text.split('\n').map((line) => {
+    const found = changed.find(([symbol]) => symbol === symbolOf(line));
+    return found === undefined ? line : configLine(...found);
+  });
+  const cleared = changed.map(([symbol]) => `CONFIG_${symbol}`);
+  return { base: { ...base, text: lines.join('\n') }, cleared };
+}
+
 /**
  * Merges the fragments over `base`; `make olddefconfig` completes the result. Earlier settings of a symbol are removed,
  * as scripts/kconfig/merge_config.sh does: within a choice the last `=y` would otherwise win over an earlier `is not

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
+import { HarnessError } from '../errors.ts';
 import { readIfThere } from '../host/disk.ts';
-import { tail } from '../host/process.ts';
+import { tail, throwIfAborted } from '../host/process.ts';
+import { pathInside, runSandboxed } from '../host/sandbox.ts';
 import { valueDigest } from '../host/store.ts';
 import type { DroppedLines } from '../records/journal.ts';
 import type { Untestable } from '../verdict.ts';
@@ -10,6 +12,7 @@ import {
   droppedOfBase,
   mergeConfig,
   nothingDropped,
+  parseConfig,
   verifyConfig,
 } from './config.ts';
 import type { Fragment } from './fragment.ts';
@@ -24,6 +27,8 @@ export interface ConfigureRequest {
   readonly known: ReadonlySet<string>;
   /** The treatment of dropped demands: `refuse` makes a verdict, `record` a note among the facts. */
   readonly onDropped: 'refuse' | 'record';
+  /** Modules that stay when a large .config is reduced to what is needed. */
+  readonly neededModules: readonly string[];
 }
 
 export interface Configured {
@@ -31,6 +36,10 @@ export interface Configured {
   readonly dropped: DroppedLines;
   readonly cpuSeconds: number;
   readonly usable: boolean;
+  /** Whether the configuration has loadable modules. */
+  readonly modules: boolean;
+  /** How many modules of the user's .config are not built, because nobody named them. */
+  readonly leftModules: number;
 }
 
 /**
@@ -54,7 +63,8 @@ export async function configureTree(
   };
   const ended = async (end: MakeEnd, target: string): Promise<Configured> => {
     const verdict = await configFailed(setup, `make ${target} failed`);
-    return { verdict, dropped: nothingDropped, cpuSeconds, usable: end.usable };
+    const { usable } = end;
+    return { verdict, dropped: nothingDropped, cpuSeconds, usable, modules: false, leftModules: 0 };
   };
   if (base.kind === 'tinyconfig') {
     const end = await run('tinyconfig');
@@ -63,8 +73,12 @@ export async function configureTree(
   const start = base.kind === 'file' ? base.text : await readConfig(setup);
   const uid = setup.sandbox.uid;
   await placeFile(workspace, '.config', mergeConfig(start, fragments, known), uid);
-  const end = await run('olddefconfig');
+  let end = await run('olddefconfig');
   if (end.exitCode !== 0) return ended(end, 'olddefconfig');
+  if (await reduceModules(setup, request)) {
+    end = await run('olddefconfig');
+    if (end.exitCode !== 0) return ended(end, 'olddefconfig');
+  }
   const config = await readConfig(setup);
   const done = concludeConfig(config, request, { cpuSeconds, usable: end.usable });
   if (done.verdict === undefined && end.usable) {
@@ -79,18 +93,29 @@ function concludeConfig(
   made: { readonly cpuSeconds: number; readonly usable: boolean },
 ): Configured {
   const { demanded, lean } = droppedDemands(config, fragments, known);
+  const left = droppedOfBase(config, base, fragments);
   const dropped = {
     demanded,
-    base: droppedOfBase(config, base, fragments),
+    base: left.filter((line) => !isModule(line)),
     ...(lean.length === 0 ? {} : { lean }),
   };
   const verdict = onDropped === 'refuse' ? verifyConfig(dropped) : undefined;
-  return { verdict, dropped, ...made };
+  const modules = parseConfig(config).get('MODULES') === 'y';
+  return { verdict, dropped, modules, leftModules: left.filter(isModule).length, ...made };
+}
+
+/** True for `CONFIG_XFS_FS=m (is n)`. */
+function isModule(line: string): boolean {
+  return line.includes('=m ');
 }
 
 /** Digest of the result and of the request, because several configurations may share a workspace. */
-function configuredDigest(config: string, { base, fragments }: ConfigureRequest): string {
-  return valueDigest([config, base, fragments]);
+function configuredDigest(
+  config: string,
+  { base, fragments, neededModules }: ConfigureRequest,
+): string {
+  const needed = neededModules.length === 0 ? [] : [neededModules];
+  return valueDigest([config, base, fragments, ...needed]);
 }
 
 /** True when this workspace has this configuration and no patch has changed since what decides it. */
@@ -98,6 +123,48 @@ async function isConfigured(setup: MakeSetup, request: ConfigureRequest): Promis
   const { configured } = setup.workspace.state;
   if (configured === undefined) return false;
   return configuredDigest(await readConfig(setup), request) === configured;
+}
+
+/** A .config with more modules than that is a distribution's: to build them all takes hours, to boot it none of them. */
+const mostModules = 100;
+
+/**
+ * Takes the modules that nobody needs out of a distribution's .config, with the kernel's own tool: it keeps what a list
+ * of loaded modules names, and what that depends on (scripts/kconfig/streamline_config.pl). True when it did.
+ */
+async function reduceModules(setup: MakeSetup, request: ConfigureRequest): Promise<boolean> {
+  const { base, neededModules } = request;
+  const values = [...parseConfig(await readConfig(setup)).values()];
+  if (base.kind !== 'file' || values.filter((value) => value === 'm').length <= mostModules) {
+    return false;
+  }
+  const { workspace, sandbox, signal } = setup;
+  const list = neededModules.map((name) => `${name} 1 0\n`).join('');
+  await placeFile(workspace, '.splat-lsmod', `Module Size Used by\n${list}`, sandbox.uid);
+  const src = pathInside(sandbox, workspace.src);
+  const tool = `${src}/scripts/kconfig/streamline_config.pl`;
+  const kept: string[] = [];
+  const end = await runSandboxed(sandbox, 'perl', [tool, '--localmodconfig', src, 'Kconfig'], {
+    signal,
+    mounts: [workspace.src, workspace.obj],
+    cwd: workspace.obj,
+    env: {
+      LSMOD: `${pathInside(sandbox, workspace.obj)}/.splat-lsmod`,
+      SRCARCH: setup.arch.makeArch,
+      objtree: pathInside(sandbox, workspace.obj),
+      srctree: src,
+    },
+    onLine: (line, stream) => {
+      if (stream === 'stdout') kept.push(line);
+    },
+  });
+  throwIfAborted(signal);
+  if (end.exitCode !== 0 || kept.length === 0) {
+    const output = tail(end.stderr);
+    throw new HarnessError('tool', 'the modules of --config-base could not be reduced', { output });
+  }
+  await placeFile(workspace, '.config', `${kept.join('\n')}\n`, sandbox.uid);
+  return true;
 }
 
 async function readConfig(setup: MakeSetup): Promise<string> {

@@ -2,6 +2,7 @@ import { runTool } from '../host/process.ts';
 import { valueDigest } from '../host/store.ts';
 import { allPatches, type Series } from '../patch/series.ts';
 import type { Toolchain } from '../records/run-request.ts';
+import { type AskedModule, modulesIdentity } from './asked-modules.ts';
 import type { ConfigBase } from './config.ts';
 import type { Fragment } from './fragment.ts';
 import type { Source } from './source.ts';
@@ -27,6 +28,7 @@ export async function identifyBuild(
     readonly base: ConfigBase;
     readonly fragments: readonly Fragment[];
     readonly toolchain: Toolchain;
+    readonly modules?: readonly AskedModule[];
   },
   signal: AbortSignal,
 ): Promise<Identity> {
@@ -46,7 +48,9 @@ export async function identifyBuild(
   const passed = request.series
     .filter(({ maybeThere }) => maybeThere === true)
     .map(({ patches }) => patches.length);
-  const kernel = valueDigest(passed.length === 0 ? [family, diffs] : [family, diffs, passed]);
+  const modules = modulesIdentity(request.modules ?? []);
+  const more = [passed, modules].filter((part) => part.length > 0);
+  const kernel = valueDigest([family, diffs, ...more]);
   return { kernel: kernel.slice(0, 32), family: family.slice(0, 24), compiler };
 }
 

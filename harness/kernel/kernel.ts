@@ -12,6 +12,8 @@ import type { Series } from '../patch/series.ts';
 import type { DroppedLines } from '../records/journal.ts';
 import type { Toolchain } from '../records/run-request.ts';
 import type { Untestable } from '../verdict.ts';
+import type { AskedModule } from './asked-modules.ts';
+import { buildModules, type MadeModules } from './build-modules.ts';
 import { type BuiltKernel, findKernel, storeKernel } from './built-kernel.ts';
 import { type Compiled, compileKernel, recallTotal, rememberTotal } from './compile.ts';
 import { type ConfigBase, verifyConfig } from './config.ts';
@@ -48,6 +50,8 @@ export interface BuildRequest {
   readonly onDropped?: 'refuse' | 'record';
   /** The name of a workspace that several configurations share to reuse objects; default one for each configuration. */
   readonly workspace?: string;
+  /** What is built and loaded besides, in this order; default nothing. */
+  readonly modules?: readonly AskedModule[];
   /** Sources to compile again with the warnings of `make W=1`; default none. */
   readonly check?: readonly string[];
 }
@@ -191,7 +195,7 @@ async function makeKernel(
   throwIfAborted(signal);
   if (made.verdict !== undefined) return { kind: 'untestable', verdict: made.verdict };
   if (dependents === undefined) await rememberTotal(memo, made.objects);
-  const { objects, cpuSeconds, warnings, dropped } = made;
+  const { objects, cpuSeconds, warnings, dropped, modules } = made;
   const kernel = await storeKernel({
     arch,
     cacheRoot,
@@ -200,6 +204,7 @@ async function makeKernel(
     log,
     version: source.version,
     signal,
+    ...(modules === undefined ? {} : { modules }),
     facts: {
       sourceName: source.name,
       compiler: job.identity.compiler,
@@ -236,20 +241,32 @@ async function makeTargets(
   setup: MakeSetup,
   known: ReadonlySet<string>,
   total: number | undefined,
-): Promise<Compiled & { readonly dropped: DroppedLines }> {
-  const { base, fragments, emit, onDropped = 'refuse' } = job.request;
-  const configured = await configureTree(setup, { base, fragments, known, onDropped });
+): Promise<Compiled & { readonly dropped: DroppedLines; readonly modules?: MadeModules }> {
+  const { base, fragments, emit, onDropped = 'refuse', modules: asked = [] } = job.request;
+  const neededModules = asked.flatMap((one) => (one.kind === 'tree' ? [one.name] : []));
+  const request = { base, fragments, known, onDropped, neededModules };
+  const configured = await configureTree(setup, request);
   const { dropped } = configured;
   const { lean = [] } = dropped;
   if (lean.length > 0) {
     const text = `options that would keep this kernel lean do not hold: ${lean.join(', ')}`;
     emit({ kind: 'note', text });
   }
-  if (configured.verdict !== undefined || setup.signal.aborted) {
-    return { ...configured, objects: 0, warnings: [] };
+  if (configured.leftModules > 0) {
+    const text = `${configured.leftModules} modules of --config-base are not built; --module NAME builds one and loads it`;
+    emit({ kind: 'note', text });
   }
-  const compiled = await compileKernel(setup, { emit, total });
-  return { ...compiled, dropped, cpuSeconds: configured.cpuSeconds + compiled.cpuSeconds };
+  if (configured.verdict !== undefined || setup.signal.aborted) {
+    const { verdict, cpuSeconds, usable } = configured;
+    return { verdict, cpuSeconds, usable, dropped, objects: 0, warnings: [] };
+  }
+  const compiled = await compileKernel(setup, { emit, total, modules: configured.modules });
+  const done = { ...compiled, dropped, cpuSeconds: configured.cpuSeconds + compiled.cpuSeconds };
+  if (!configured.modules || done.verdict !== undefined || setup.signal.aborted) return done;
+  const built = await buildModules(setup, asked, job.request.cacheRoot);
+  return 'verdict' in built
+    ? { ...done, verdict: built.verdict }
+    : { ...done, modules: built.made };
 }
 
 /** The Kconfig symbols of the tree after the patches. */

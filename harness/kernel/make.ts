@@ -22,6 +22,8 @@ export interface MakeSetup {
   readonly toolchain: Toolchain;
   /** The file to which make's output is appended. */
   readonly log: string;
+  /** A folder of modules outside of the tree, to be built in place of it (`M=`). */
+  readonly module?: Mount;
 }
 
 export interface MakeEnd {
@@ -67,7 +69,7 @@ export async function runMake(
   targets: readonly string[],
   onLine: (line: string) => void = () => undefined,
 ): Promise<MakeEnd> {
-  const { arch, workspace, sandbox, ccache, toolchain } = setup;
+  const { arch, workspace, sandbox, ccache, toolchain, module } = setup;
   const log = createWriteStream(setup.log, { flags: 'a' });
   const written = finished(log);
   // The error of a full disk is thrown below, after make has ended.
@@ -84,12 +86,17 @@ export async function runMake(
       `O=${pathInside(sandbox, workspace.obj)}`,
       `ARCH=${arch.makeArch}`,
       ...toolchainWords(toolchain, ccache !== undefined),
+      ...(module === undefined ? [] : [`M=${pathInside(sandbox, module)}`]),
       ...stamps,
       ...targets,
     ],
     {
       signal: AbortSignal.any([setup.signal, silence.signal]),
-      mounts: [workspace.src, workspace.obj, ...(ccache === undefined ? [] : [ccache])],
+      mounts: [
+        workspace.src,
+        workspace.obj,
+        ...[ccache, module].filter((one) => one !== undefined),
+      ],
       cwd: workspace.obj,
       ...(ccache === undefined ? {} : { env: ccacheEnv(pathInside(sandbox, ccache)) }),
       onLine: (line) => {

@@ -11,7 +11,8 @@ import { settlePrefixes } from '../patch/prefix.ts';
 import { readSeries, type Series } from '../patch/series.ts';
 import type { AnnotationState } from '../records/controls.ts';
 import type { Toolchain } from '../records/run-request.ts';
-import type { ConfigBase } from './config.ts';
+import type { AskedModule } from './asked-modules.ts';
+import { type ConfigBase, usableBase } from './config.ts';
 import { type Fragment, parseFragment, readFragments } from './fragment.ts';
 import { type BuildOutcome, buildKernel } from './kernel.ts';
 import { isVersionIn, openSource, type Source } from './source.ts';
@@ -30,6 +31,8 @@ export interface TestKernelRequest {
   readonly configBase: string | Extract<ConfigBase, { kind: 'file' }> | undefined;
   /** Default gcc. */
   readonly toolchain?: Toolchain;
+  /** Each `--module`, from pinModules(); absent: none. */
+  readonly modules?: readonly AskedModule[];
   /** The change of the tree's notifier annotations before the user's series; absent: none. */
   readonly annotations?: AnnotationState;
   readonly cwd: string;
@@ -42,6 +45,11 @@ export interface TestKernelRequest {
   readonly check?: readonly string[];
   readonly signal: AbortSignal;
   readonly emit: Emit;
+}
+
+/** The optional fragment that `--module` brings. */
+function modulesFragment(modules: readonly AskedModule[]): readonly string[] {
+  return modules.length === 0 ? [] : ['modules.config'];
 }
 
 /** The fragment that makes a kernel bootable in splat's guests; `--config-base` replaces it. */
@@ -68,7 +76,7 @@ const ourFragments: readonly {
  * user's series, splat's fragments and the user's. All input is read first, so that a missing file costs no minutes.
  */
 export async function buildTestKernel(request: TestKernelRequest): Promise<BuildOutcome> {
-  const { cwd, signal } = request;
+  const { cwd, signal, modules = [] } = request;
   const folder = join(packageRoot(), 'kernel-configs');
   const base = await readBase(request);
   const theirFragments = await readFragments(
@@ -95,6 +103,7 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
   const names = [
     ...(base.kind === 'tinyconfig' ? [baseFragment] : []),
     ...ours.map(({ name }) => name),
+    ...modulesFragment(modules),
   ];
   const fragments = await readFragments(names.map((name) => join(folder, name)));
   const own = [];
@@ -115,6 +124,7 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
     emit: request.emit,
     ...(request.toolchain === undefined ? {} : { toolchain: request.toolchain }),
     ...(request.onDropped === undefined ? {} : { onDropped: request.onDropped }),
+    modules,
     ...(request.check === undefined ? {} : { check: request.check }),
     ...(request.workspace === undefined ? {} : { workspace: request.workspace }),
   });
@@ -185,9 +195,15 @@ function annotationsFor(source: Source, state: AnnotationState): readonly OwnSer
   );
 }
 
-async function readBase({ configBase, cwd }: TestKernelRequest): Promise<ConfigBase> {
+async function readBase({ configBase, cwd, emit }: TestKernelRequest): Promise<ConfigBase> {
   if (configBase === undefined) return { kind: 'tinyconfig' };
-  return typeof configBase === 'string' ? readConfigBase(configBase, cwd) : configBase;
+  const file = typeof configBase === 'string' ? await readConfigBase(configBase, cwd) : configBase;
+  const { base, cleared } = usableBase(file);
+  if (cleared.length > 0) {
+    const text = `cleared in --config-base (docs/modules.md says why): ${cleared.join(', ')}`;
+    emit({ kind: 'note', text });
+  }
+  return base;
 }
 
 /** The .config of `--config-base`. Throws `usage` when it cannot be read. */

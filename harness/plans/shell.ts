@@ -7,14 +7,17 @@ import { HarnessError } from '../errors.ts';
 import { inStage } from '../events.ts';
 import type { Agent } from '../guest/agent.ts';
 import { awaitBoot, type Guest, type MachineGuest, startGuest } from '../guest/boot.ts';
+import { BootFailed } from '../guest/checkpoint.ts';
 import { answerTimeoutMs, bootDeadlines, slownessOf } from '../guest/pace.ts';
 import { connectSsh, type SshConnection } from '../guest/ssh-channel.ts';
 import { makeSshImage, shellFolder } from '../guest/ssh-image.ts';
 import { tail } from '../host/process.ts';
+import type { KernelModules } from '../kernel/built-kernel.ts';
 import type { BuiltKernel } from '../kernel/kernel.ts';
 import { createScanner } from '../splat/scanner.ts';
 import { isSplat } from '../trial/findings.ts';
 import { type LabRequest, openLab } from '../trial/lab.ts';
+import { loadModules } from '../trial/load-modules.ts';
 
 export interface ShellRequest extends LabRequest {
   /** Start QEMU's gdb stub. */
@@ -73,6 +76,7 @@ export async function withShell<T>(
       async () => bootForPerson(guest, lab.spec.accel, consoleTail, signal),
       () => 'boot: ready',
     );
+    if (kernel.modules !== undefined) await loadForPerson(guest, kernel.modules);
     void serveSsh(guest);
     await using ssh = await connectSsh({
       port: await guest.sshPort(),
@@ -84,6 +88,16 @@ export async function withShell<T>(
     return await use({ ssh, agent: guest, gdbPort, splats: () => [...titles], consoleTail });
   } finally {
     await rm(dir, { recursive: true, force: true });
+  }
+}
+
+/** A module that does not load is the kernel's fault; a person needs to know it, and no guest. */
+async function loadForPerson(guest: MachineGuest, modules: KernelModules): Promise<void> {
+  try {
+    await loadModules(guest, modules);
+  } catch (error) {
+    if (!(error instanceof BootFailed)) throw error;
+    throw new HarnessError('infra', error.message, { cause: error });
   }
 }
 

@@ -34,6 +34,7 @@ export const recordedRequestSchema = v.object({
   configs: v.array(keptSchema),
   configBase: v.nullable(keptSchema),
   toolchain: v.exactOptional(described(toolchainSchema, 'Absent: gcc.')),
+  modules: v.exactOptional(described(v.array(keptSchema), 'Of --module; absent: none.')),
   guest: v.string(),
   workloads: v.array(keptSchema),
   workloadArgs: described(texts, "Arguments of the user's own workloads."),

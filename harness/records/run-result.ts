@@ -13,8 +13,22 @@ const kernelFactsSchema = v.object({
   compiler: v.string(),
   sandbox: v.string(),
   fromCache: v.boolean(),
-  imageDigest: described(v.string(), 'SHA-256 of the image.'),
+  imageDigest: described(v.string(), 'SHA-256 of the image, and of the modules where it has any.'),
   vmlinux: v.string(),
+});
+
+const moduleFactsSchema = v.object({
+  name: v.string(),
+  folder: described(
+    v.nullable(v.string()),
+    "Name of the folder of --module; null for a module of the kernel's tree.",
+  ),
+  taint: described(v.string(), 'Letters of tainted-kernels.rst: `O` was built out of tree.'),
+  functions: described(
+    v.number(),
+    'Functions whose calls were counted; 0 for a module of the tree.',
+  ),
+  ran: described(texts, 'Those that ran in a trial, after the module was loaded.'),
 });
 
 const baselineFactsSchema = v.object({
@@ -56,6 +70,12 @@ export const runResultSchema = v.object({
       'What this kernel was seen not to check, by a canary that it missed as it is known to; absent: nothing that is known.',
     ),
   ),
+  modules: v.exactOptional(
+    described(
+      v.array(moduleFactsSchema),
+      'Modules that were loaded before the workloads, in this order; absent: none.',
+    ),
+  ),
   locks: described(v.nullable(lockNewsSchema), 'What lockdep learned; null when no trial ran.'),
   baseline: v.exactOptional(
     described(baselineFactsSchema, 'What --baseline named; absent: nothing.'),
@@ -65,5 +85,6 @@ export const runResultSchema = v.object({
 });
 
 export type BaselineFacts = Recorded<typeof baselineFactsSchema>;
+export type ModuleFacts = Recorded<typeof moduleFactsSchema>;
 export type KernelFacts = Recorded<typeof kernelFactsSchema>;
 export type RunResult = Recorded<typeof runResultSchema>;

@@ -26,6 +26,7 @@ export function describeRun(run: RunResult, options: SummaryOptions): string {
   return [
     ...describeKernel(run),
     ...(run.trials.length === 0 ? [] : ['', ...trialTable(run.trials, style)]),
+    ...moduleLines(run, style),
     ...counterLines(run, style),
     ...subtestLines(run.trials, style),
     ...describeSplats(run, style, options),
@@ -79,6 +80,16 @@ function trialTable(trials: readonly TrialResult[], style: Style): readonly stri
 /** The verdict of a trial; the reason of a trial that was not run is printed below the table. */
 function verdictCell(verdict: Verdict): string {
   return isNotRun(verdict) ? 'not run' : verdictPhrase(verdict);
+}
+
+/** The modules that were loaded, and how much of them ran. */
+function moduleLines({ modules = [] }: RunResult, style: Style): readonly string[] {
+  const lines = modules.map(({ name, taint, folder, functions, ran }) => {
+    const tainted = taint === '' ? '' : ` (taint ${taint})`;
+    const part = folder === null ? 'loaded' : `${ran.length} of ${functions} functions ran`;
+    return `${style.faint('module')}   ${plain(`${name}${tainted}`)}: ${part}`;
+  });
+  return lines.length === 0 ? [] : ['', ...lines];
 }
 
 /** All non-zero counters of trials without required witnesses, which are those of the user's own workloads. */

@@ -9,7 +9,7 @@ import type { HangEvidence, Screen, TrialTimings } from '../records/trial.ts';
 import { witnessesOn } from '../stress/counters.ts';
 import type { IgtReport } from '../stress/igt-end.ts';
 import type { WorkloadEnd } from '../verdict.ts';
-import { type Prepared, type Reading, takeReading } from './observe.ts';
+import { countedBesides, type Prepared, type Reading, takeReading } from './observe.ts';
 import { openOutputLog } from './output-log.ts';
 import type { StartedGuest, TrialContext, TrialPlan } from './plan.ts';
 import { readProgramEnd } from './program-end.ts';
@@ -45,7 +45,7 @@ type Progress = {
 };
 
 /** A trial's context once its guest runs and its speed is known. */
-type PacedContext = TrialContext & Pick<StartedGuest, 'slowness' | 'vmlinux'>;
+type PacedContext = TrialContext & Pick<StartedGuest, 'slowness' | 'vmlinux' | 'modules'>;
 
 /** What a course tells while it goes on. */
 export interface CourseWatch {
@@ -71,9 +71,15 @@ export async function runCourse(
     prepared,
     slowness,
     vmlinux,
+    modules = [],
   } = await context.start(join(context.dir, 'console.log'), watch.onConsole);
   await using guest = started;
-  const paced = { ...context, slowness, ...(vmlinux === undefined ? {} : { vmlinux }) };
+  const paced = {
+    ...context,
+    slowness,
+    modules,
+    ...(vmlinux === undefined ? {} : { vmlinux }),
+  };
   const course: Progress = {
     end: { kind: 'lost' },
     prepared,
@@ -131,7 +137,7 @@ async function beginTrial(
 }
 
 async function endTrial(guest: Guest, context: PacedContext, course: Progress): Promise<void> {
-  course.after = await takeReading(guest, context.cpus, course.prepared.profiled);
+  course.after = await takeReading(guest, context.cpus, countedBesides(course.prepared));
   // A console that floods is behind; the marker still comes, after everything before it.
   // One that has not printed the first marker by now hardly prints anything.
   const isMute = !course.markersSeen.begin;

@@ -3,10 +3,10 @@ import { openSymbolizer, type Symbolizer } from '../host/symbolizer.ts';
 import type { SplatCount } from '../records/finding.ts';
 
 /** The kernel room's builds see their sources there; a reader knows them by their path in the tree. */
-const buildFolder = /^\/splat\/src\/|^(\.\.\/)+/;
+const buildFolder = /^\/splat\/(?:src|module-\d+)\/|^(\.\.\/)+/;
 
-/** `vfs_read+0x9bd/0xbc0`, as every trace prints it. */
-const printedAddress = /([A-Za-z_][\w.]*)\+0x([0-9a-f]+)\/0x([0-9a-f]+)/;
+/** `vfs_read+0x9bd/0xbc0`, as every trace prints it; of a module ` [NAME]` follows. */
+const printedAddress = /([A-Za-z_][\w.]*)\+0x([0-9a-f]+)\/0x([0-9a-f]+)(?: \[(\w+)\])?/;
 
 /** The same splats with file and line after each address of their reports, as scripts/decode_stacktrace.sh would. */
 export async function decodeSplats<T extends Pick<SplatCount, 'text'>>(
@@ -32,7 +32,7 @@ export async function decodeSplats<T extends Pick<SplatCount, 'text'>>(
 }
 
 async function decodeLine(line: string, symbolizer: Symbolizer): Promise<string> {
-  const [, symbol = '', offset = '', size = ''] = printedAddress.exec(line) ?? [];
+  const [, symbol = '', offset = '', size = '', module] = printedAddress.exec(line) ?? [];
   if (symbol === '') return line;
   const places = await symbolizer.locate({
     symbol,
@@ -40,6 +40,7 @@ async function decodeLine(line: string, symbolizer: Symbolizer): Promise<string>
     size: Number.parseInt(size, 16),
     // What is on a stack is where a call returns to; the instruction pointer is where it is.
     isReturn: !line.includes('RIP:'),
+    ...(module === undefined ? {} : { module }),
   });
   const where = places.map(({ location }) => location.replace(buildFolder, ''));
   return where.length === 0 ? line : `${line} (${where.join(' < ')})`;

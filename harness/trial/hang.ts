@@ -4,7 +4,7 @@ import { isHarnessError } from '../errors.ts';
 import { GuestGone } from '../guest/agent.ts';
 import type { Guest } from '../guest/boot.ts';
 import type { CpuStack } from '../guest/cpu-stacks.ts';
-import { type CodeSymbols, readCodeSymbols } from '../host/code-symbols.ts';
+import { type CodeSymbols, type ModuleCode, readCodeSymbols } from '../host/code-symbols.ts';
 import { pause } from '../host/deadline.ts';
 import type { HangEvidence } from '../records/trial.ts';
 import { blockedFrame, mayHang } from '../splat/blocked.ts';
@@ -21,6 +21,8 @@ const keys = ['l', 'w', 'd', 't'];
 export interface HangWatch {
   /** The image with symbols; absent: addresses stay numbers, and nothing is named. */
   readonly vmlinux?: string;
+  /** The modules of the guest; absent: none. */
+  readonly modules?: readonly ModuleCode[];
   /** The trial's folder: its console.log is read, and hang.txt written. */
   readonly dir: string;
   readonly signal: AbortSignal;
@@ -49,10 +51,14 @@ interface NamedStack extends Pick<CpuStack, 'cpu' | 'mode'> {
   readonly frames: readonly string[];
 }
 
-async function symbolsOf({ vmlinux, signal }: HangWatch): Promise<CodeSymbols | undefined> {
+async function symbolsOf({
+  vmlinux,
+  modules,
+  signal,
+}: HangWatch): Promise<CodeSymbols | undefined> {
   if (vmlinux === undefined) return undefined;
   try {
-    return await readCodeSymbols(vmlinux, signal);
+    return await readCodeSymbols(vmlinux, signal, modules);
   } catch (error) {
     // Evidence without names is worth more than none.
     if (isHarnessError(error, 'tool')) return undefined;

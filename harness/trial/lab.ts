@@ -7,7 +7,7 @@ import type { MachineSpec, ToolsDisk } from '../guest/argv.ts';
 import { bootGuest, type Checkpoint, ensureCheckpoint, forkGuest } from '../guest/checkpoint.ts';
 import { kernelCommandLine } from '../guest/cmdline.ts';
 import { defaultGpu } from '../guest/devices.ts';
-import { ensureImage, type GuestImage } from '../guest/image.ts';
+import { ensureImage, type GuestImage, withModules } from '../guest/image.ts';
 import { despiteCrash, qemuVersion } from '../guest/machine.ts';
 import { valueDigest } from '../host/store.ts';
 import type { BuiltKernel } from '../kernel/kernel.ts';
@@ -15,6 +15,7 @@ import { countable, driverCounters, profiledFunctions, vmstatFields } from '../s
 import { ledgerFiles } from '../stress/ledger.ts';
 import type { Untestable } from '../verdict.ts';
 import { listen } from './listen.ts';
+import type { LoadedModule } from './load-modules.ts';
 import { type Prepared, prepareGuest } from './observe.ts';
 import type { StartedGuest } from './plan.ts';
 
@@ -40,6 +41,8 @@ export interface Lab {
   readonly guestId: string;
   /** The ready guest of one boot, saved; from the store when it has been booted before. */
   readonly checkpoint: (bootIndex: number) => Promise<LabCheckpoint>;
+  /** The modules of the last guest that was booted; none before. */
+  readonly loaded: () => readonly LoadedModule[];
   /** A fresh copy of that guest. */
   readonly fork: (checkpoint: Checkpoint, options: StartOptions) => Promise<StartedGuest>;
   /** A fresh boot instead of a copy (--cold). */
@@ -60,12 +63,13 @@ export interface StartOptions {
 /** Builds the guest image and decides how to run it. */
 export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise<Lab> {
   const { emit } = request;
+  const { modules } = kernel;
   const [image, tscKhz, qemu] = await Promise.all([
     inStage(
       emit,
       'guest',
       `guest ${request.guest}`,
-      async () => ensureImage(request.guest, request),
+      async () => guestFor(modules, request),
       () => `guest ${request.guest}`,
     ),
     hostTscKhz(request),
@@ -84,37 +88,55 @@ export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise
   const prepare = async (agent: Agent): Promise<Prepared> =>
     prepareGuest(agent, request.cpus, {
       more: profile,
+      ...(modules === undefined ? {} : { kernelModules: modules }),
       ...(request.disk === undefined ? {} : { warmUp: request.disk.warmUp }),
     });
   const prepared = profile.length === 0 ? preparation : valueDigest([preparation, 2, profile]);
+  let loaded: readonly LoadedModule[] = [];
   return {
     spec,
     accel,
+    loaded: () => loaded,
     guestId: image.id,
     checkpoint: async (bootIndex) => {
-      const booted = await bootOnce(
-        [kernel.id, image.id, prepared, ...diskIdentity(request)],
-        { spec, qemu },
-        bootIndex,
-        prepare,
-        request,
-      );
-      if (booted.kind === 'saved') await accel.confirm?.();
+      const identity = [kernel.id, image.id, prepared, ...diskIdentity(request)];
+      const booted = await bootOnce(identity, { spec, qemu }, bootIndex, prepare, request);
+      if (booted.kind === 'saved') {
+        loaded = (booted.checkpoint.prepared as Prepared).modules ?? [];
+        await accel.confirm?.();
+      }
       return booted;
     },
-    fork: async (checkpoint, options) => ({
-      guest: await forkGuest(checkpoint, { spec, ...options }),
-      prepared: checkpoint.prepared as Prepared,
-      slowness: checkpoint.slowness,
-      vmlinux: kernel.vmlinux,
-    }),
+    fork: async (checkpoint, options) => {
+      const guest = await forkGuest(checkpoint, { spec, ...options });
+      const { slowness } = checkpoint;
+      return { guest, slowness, ...symbolsFor(kernel, checkpoint.prepared as Prepared) };
+    },
     boot: async (options) => {
       const { guest, record } = await bootGuest({ spec, prepare, signal: options.signal }, options);
       await accel.confirm?.();
+      loaded = (record.prepared as Prepared).modules ?? [];
       const { slowness } = record;
-      return { guest, prepared: record.prepared as Prepared, slowness, vmlinux: kernel.vmlinux };
+      return { guest, slowness, ...symbolsFor(kernel, record.prepared as Prepared) };
     },
   };
+}
+
+async function guestFor(modules: BuiltKernel['modules'], request: LabRequest): Promise<GuestImage> {
+  const plain = await ensureImage(request.guest, request);
+  return modules === undefined ? plain : withModules(plain, modules.archive, request);
+}
+
+/** What a prepared guest's addresses mean. */
+function symbolsFor(
+  { vmlinux, modules }: BuiltKernel,
+  prepared: Prepared,
+): Pick<StartedGuest, 'prepared' | 'vmlinux' | 'modules'> {
+  const loaded = (prepared.modules ?? []).flatMap(({ name, text }) => {
+    const file = modules?.all.find((one) => one.name === name)?.file;
+    return file === undefined || text === undefined ? [] : [{ name, file, text }];
+  });
+  return { prepared, vmlinux, ...(loaded.length === 0 ? {} : { modules: loaded }) };
 }
 
 function diskIdentity({ disk }: LabRequest): readonly string[] {

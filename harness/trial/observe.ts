@@ -1,4 +1,5 @@
 import type { Agent } from '../guest/agent.ts';
+import type { KernelModules } from '../kernel/built-kernel.ts';
 import type { LedgerReading } from '../records/ledger.ts';
 import {
   driverCounters,
@@ -9,6 +10,7 @@ import {
   profileFiles,
 } from '../stress/counters.ts';
 import { ledgerFiles, readLedger } from '../stress/ledger.ts';
+import { type LoadedModule, loadModules } from './load-modules.ts';
 
 /** What a guest's kernel says of itself at one moment. */
 export interface Reading {
@@ -26,20 +28,37 @@ export interface Prepared {
   readonly profiled?: readonly string[];
   /** Witnesses that this kernel cannot count, as `calls.FUNCTION`: it lacks or inlines them. Absent: none. */
   readonly missing?: readonly string[];
+  /** The modules that were loaded for it. Absent: none was. */
+  readonly modules?: readonly LoadedModule[];
+}
+
+/** The functions that are counted besides those of the workloads. */
+export function countedBesides({
+  profiled = [],
+  modules = [],
+}: Pick<Prepared, 'profiled' | 'modules'>): readonly string[] {
+  return [...profiled, ...modules.flatMap(({ functions }) => functions)];
 }
 
 const prepareTimeoutMs = 30_000;
 const warmUpTimeoutMs = 120_000;
 
-/** Makes a ready guest count what witnesses need, and `more` functions; runs `warmUp`; reads where it starts from. */
+/** Loads modules, makes a ready guest count what witnesses need, and `more` functions; runs `warmUp`; reads where it starts from. */
 export async function prepareGuest(
   agent: Agent,
   cpus: number,
   {
     more = [],
     warmUp,
-  }: { readonly more?: readonly string[]; readonly warmUp?: readonly string[] } = {},
+    kernelModules,
+  }: {
+    readonly more?: readonly string[];
+    readonly warmUp?: readonly string[];
+    readonly kernelModules?: KernelModules;
+  } = {},
 ): Promise<Prepared> {
+  // A function of a module can be counted once it is loaded.
+  const modules = kernelModules === undefined ? [] : await loadModules(agent, kernelModules);
   const missing: string[] = [];
   for (const name of profiledFunctions) {
     if (!(await profile(agent, name))) missing.push(`calls.${name}`);
@@ -56,10 +75,11 @@ export async function prepareGuest(
   // A kernel that cannot mount the disk says so again in each trial.
   if (warmUp !== undefined) await agent.run(warmUp, warmUpTimeoutMs, () => undefined);
   const warnOnceArmed = await agent.write('/sys/kernel/debug/clear_warn_once', '1');
-  const before = await takeReading(agent, cpus, profiled);
+  const before = await takeReading(agent, cpus, countedBesides({ profiled, modules }));
   return {
     before,
     warnOnceArmed,
+    ...(modules.length === 0 ? {} : { modules }),
     ...(profiled.length === 0 ? {} : { profiled }),
     ...(missing.length === 0 ? {} : { missing }),
   };

@@ -1,4 +1,5 @@
 import type { Guest } from '../guest/boot.ts';
+import type { ModuleCode } from '../host/code-symbols.ts';
 import type { LockDump } from '../locks/dependencies.ts';
 import type { Finding } from '../records/finding.ts';
 import type { Workload } from '../stress/workloads.ts';
@@ -35,6 +36,8 @@ export interface StartedGuest {
   readonly slowness: number;
   /** Its kernel's image with symbols; absent: none is at hand. */
   readonly vmlinux?: string;
+  /** The modules in it, where their code lies. Absent: none. */
+  readonly modules?: readonly ModuleCode[];
 }
 
 export interface TrialContext {

@@ -7,7 +7,7 @@ import type { WorkloadEnd } from '../verdict.ts';
 import { gatherHang, type HangWatch } from './hang.ts';
 
 /** What is known of a workload that runs. */
-interface EndWatch extends Pick<HangWatch, 'vmlinux' | 'dir' | 'signal' | 'onAsked'> {
+interface EndWatch extends Pick<HangWatch, 'vmlinux' | 'modules' | 'dir' | 'signal' | 'onAsked'> {
   readonly hasSplat: () => boolean;
   /** How long it may go on after a splat. */
   readonly patienceMs: number;

@@ -49,7 +49,7 @@ void t.test('help is had with -h, with help COMMAND, and beside a mistake', (t) 
   }
   t.equal(splat(['help']).out, splat(['--help']).out);
   const run = splat(['run', '-h']).out.replaceAll(/\s+/g, ' ');
-  t.match(run, /--config a .* or one of ours: kasan, kcsan, kmemleak, preempt-rt;/);
+  t.match(run, /--config a .* or one of ours: kasan, kcsan, kmemleak, modules, preempt-rt;/);
   t.end();
 });
 
@@ -87,7 +87,7 @@ const mistakes: readonly { readonly args: readonly string[]; readonly says: RegE
   { args: ['run', '--duration', '30s'], says: /--duration 30s: not a whole number from 1/ },
   {
     args: ['build', '--config', 'nope'],
-    says: /no such fragment; it is a file, or one of kasan, kcsan, kmemleak, preempt-rt/,
+    says: /no such fragment; it is a file, or one of kasan, kcsan, kmemleak, modules, preempt-rt/,
   },
   { args: ['build', '--cc', 'gcc -O0'], says: /--cc gcc -O0: not gcc, gcc-VERSION, clang or/ },
   { args: ['build', '--cc', 'gcc', '--llvm'], says: /--cc and --llvm: use one of them/ },

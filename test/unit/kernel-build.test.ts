@@ -389,6 +389,7 @@ void test('splat build says why there is no kernel, in words and in JSON', async
         configBase: undefined,
         cc: undefined,
         llvm: undefined,
+        module: [],
         jobs: 2,
         json: false,
         ...extra,

@@ -397,10 +397,11 @@ void t.test('what a run read is kept, and is what a replay reads', async (t) => 
     'one.diff': diff,
     quilt: { series: 'second\nfirst\n', first: diff, second: diff.replaceAll('/f', '/g') },
     'my.config': 'CONFIG_A=y\n',
+    driver: { Makefile: 'obj-m += x.o\n', 'x.c': '' },
     'repro.c': 'int main(void) { return 0; }\n',
     run: {},
   });
-  const { igtExpect: _none, ...request } = recorded.request;
+  const { igtExpect: _none, modules: _modules, ...request } = recorded.request;
   const asked: AskedRun = {
     ...request,
     accel: 'auto',
@@ -409,13 +410,15 @@ void t.test('what a run read is kept, and is what a replay reads', async (t) => 
     configs: ['my.config', 'kasan'],
     configBase: 'my.config',
     workloads: ['munmap', 'repro.c'],
+    modules: ['./driver', 'vkms'],
     baseline: undefined,
     durationMs: undefined,
     trials: undefined,
   };
   const workloads = await chooseWorkloads(asked.workloads, { cwd: dir, args: [], signal });
   const run = join(dir, 'run');
-  const kept = await keepInputs(asked, { workloads }, { dir: run, signal });
+  const modules = [join(dir, 'driver'), undefined];
+  const kept = await keepInputs(asked, { workloads, modules }, { dir: run, signal });
   const again = askAgain(run, JSON.parse(JSON.stringify(kept)) as typeof kept);
   t.equal(again.series[0], join(run, 'inputs/series-1/one.diff'));
   t.strictSame(readdirSync(again.series[1] ?? ''), [
@@ -426,6 +429,8 @@ void t.test('what a run read is kept, and is what a replay reads', async (t) => 
   t.strictSame(again.configs, [join(run, 'inputs/config-1/my.config'), 'kasan']);
   t.equal(again.configBase, join(run, 'inputs/config-base/my.config'));
   t.equal(again.workloads[0], 'munmap');
+  t.strictSame(again.modules, [join(run, 'inputs/module-1/driver'), 'vkms']);
+  t.strictSame(readdirSync(again.modules?.[0] ?? '').toSorted(), ['Makefile', 'x.c']);
   const replayed = await chooseWorkloads(again.workloads, { cwd: '/', args: [], signal });
   t.strictSame(
     replayed.map(({ workload }) => workload),
@@ -454,7 +459,7 @@ void t.test('patches of a list and of a range are kept in their order', async (t
   git('commit', '-qm', 'base');
   writeFileSync(join(dir, 'tree/f'), 'b\r\n');
   git('commit', '-qam', 'change');
-  const { igtExpect: _none, ...request } = recorded.request;
+  const { igtExpect: _none, modules: _modules, ...request } = recorded.request;
   const asked: AskedRun = {
     ...request,
     accel: 'auto',

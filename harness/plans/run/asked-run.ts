@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Emit } from '../../events.ts';
 import { writeWhole } from '../../host/disk.ts';
+import { pinnedModules } from '../../kernel/asked-modules.ts';
 import { pinConfigs } from '../../kernel/test-kernel.ts';
 import type { RunRecord } from '../../records/run-request.ts';
 import type { RunResult } from '../../records/run-result.ts';
@@ -47,10 +48,11 @@ export async function runAsked(asked: AskedRun, options: AskedRunOptions): Promi
   const distrust = known === undefined ? undefined : distrustOf(known.baseline.facts);
   if (distrust !== undefined) emit({ kind: 'note', text: distrust });
   const configs = await pinConfigs(asked, cwd);
+  const { modules, trees } = await pinnedModules(asked.modules ?? [], { cwd, cacheRoot, signal });
   const dir = await options.openDirectory();
   const request = await keepInputs(
     asked,
-    { workloads, ...(known === undefined ? {} : { baselineFile: known.file }) },
+    { workloads, modules: trees, ...(known === undefined ? {} : { baselineFile: known.file }) },
     { dir, signal },
   );
   const record: RunRecord = {
@@ -64,6 +66,7 @@ export async function runAsked(asked: AskedRun, options: AskedRunOptions): Promi
   const result = await runPlan({
     ...pickBuild(asked),
     ...configs,
+    modules,
     workloads: options.arrange?.(workloads) ?? workloads,
     ...labNeeds(workloads),
     // `igt` alone names a default set too: the curated IGT tests.
@@ -84,7 +87,15 @@ export async function runAsked(asked: AskedRun, options: AskedRunOptions): Promi
 }
 
 /** The fields of a request that a run takes unchanged. */
-function pickBuild(asked: AskedRun): Omit<AskedRun, 'workloads' | 'baseline' | 'trials'> {
-  const { workloads: _workloads, baseline: _baseline, trials: _trials, ...rest } = asked;
+function pickBuild(
+  asked: AskedRun,
+): Omit<AskedRun, 'workloads' | 'modules' | 'baseline' | 'trials'> {
+  const {
+    workloads: _workloads,
+    modules: _modules,
+    baseline: _baseline,
+    trials: _trials,
+    ...rest
+  } = asked;
   return rest;
 }

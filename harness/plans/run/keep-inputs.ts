@@ -1,6 +1,7 @@
 import { copyFile, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { makeFolder, readIfThere } from '../../host/disk.ts';
+import { runTool } from '../../host/process.ts';
 import { readSeries } from '../../patch/series.ts';
 import type { Kept, RecordedRequest } from '../../records/run-request.ts';
 import { isForeignName } from '../../trial/choose-workloads.ts';
@@ -18,12 +19,15 @@ export interface AskedRun
     | 'baseline'
     | 'durationMs'
     | 'trials'
+    | 'modules'
     | 'igt'
     | 'igtExpect'
   > {
   readonly series: readonly string[];
   readonly configs: readonly string[];
   readonly configBase: string | undefined;
+  /** Each `--module`; absent: none. */
+  readonly modules?: readonly string[];
   readonly workloads: readonly string[];
   /** RUN of --baseline. */
   readonly baseline: string | undefined;
@@ -40,7 +44,12 @@ export interface AskedRun
  */
 export async function keepInputs(
   asked: AskedRun,
-  found: { readonly workloads: readonly ChosenWorkload[]; readonly baselineFile?: string },
+  found: {
+    readonly workloads: readonly ChosenWorkload[];
+    readonly baselineFile?: string;
+    /** Of each `--module` the copy of its folder; undefined for a name. */
+    readonly modules?: readonly (string | undefined)[];
+  },
   options: { readonly dir: string; readonly signal: AbortSignal },
 ): Promise<RecordedRequest> {
   const { dir } = options;
@@ -58,9 +67,17 @@ export async function keepInputs(
       copy: isFile ? await keepFile(path, `inputs/config-${at + 1}`, dir) : null,
     });
   }
-  const { igt, igtExpect, ...rest } = asked;
+  const { igt, igtExpect, modules: named = [], ...rest } = asked;
+  const modules: Kept[] = [];
+  for (const [at, name] of named.entries()) {
+    modules.push({
+      name,
+      copy: await keepModule(found.modules?.[at], `inputs/module-${at + 1}`, name, options),
+    });
+  }
   return {
     ...rest,
+    ...(modules.length === 0 ? {} : { modules }),
     ...(igt === undefined ? {} : { igt: resolve(cwd, igt) }),
     ...(igtExpect === undefined ? {} : { igtExpect: await keepFolder(igtExpect, cwd, dir) }),
     series,
@@ -77,6 +94,20 @@ export async function keepInputs(
     durationMs: asked.durationMs ?? null,
     trials: asked.trials ?? null,
   };
+}
+
+/** Copies the sources of a module; null for a module of the kernel's tree. */
+async function keepModule(
+  tree: string | undefined,
+  folder: string,
+  name: string,
+  { dir, signal }: { readonly dir: string; readonly signal: AbortSignal },
+): Promise<string | null> {
+  if (tree === undefined) return null;
+  const copy = join(folder, plainName(name));
+  await makeFolder(join(dir, folder));
+  await runTool('cp', ['--recursive', '--no-dereference', '--', tree, join(dir, copy)], { signal });
+  return copy;
 }
 
 async function keepOptional(
@@ -186,9 +217,10 @@ async function keepWorkloads(
 /** The request recorded in a run directory, with every path pointing to the copies in the directory. */
 export function askAgain(dir: string, recorded: RecordedRequest): AskedRun {
   const path = ({ name, copy }: Kept): string => (copy === null ? name : resolve(dir, copy));
-  const { igtExpect, ...rest } = recorded;
+  const { igtExpect, modules, ...rest } = recorded;
   return {
     ...rest,
+    ...(modules === undefined ? {} : { modules: modules.map(path) }),
     ...(igtExpect === undefined ? {} : { igtExpect: path(igtExpect) }),
     series: recorded.series.map(path),
     configs: recorded.configs.map(path),

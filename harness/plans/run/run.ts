@@ -21,6 +21,7 @@ import { runTrials } from '../../trial/trials.ts';
 import { writtenBy } from '../../trial/written-by.ts';
 import { isNotRun, type Verdict, worstVerdict } from '../../verdict.ts';
 import { type Baseline, knownIn } from './baseline.ts';
+import { moduleFacts, unexercisedModules } from './module-coverage.ts';
 
 /** The request of `splat run`. */
 export interface RunRequest extends LabRequest, TestKernelRequest {
@@ -144,11 +145,16 @@ async function testKernel(
     ...trial,
     splats: trial.splats.map((splat) => byReport.get(splat) ?? splat),
   }));
+  const { modules = [] } = moduleFacts(built.modules, lab.loaded(), trials);
   return {
     ...facts,
-    verdict: judgeRun(bootSplats, trials, request.workloadsNamed),
+    verdict: worstVerdict([
+      judgeRun(bootSplats, trials, request.workloadsNamed),
+      ...unexercisedModules(modules, trials),
+    ]),
     bootSplats,
     trials,
+    ...(modules.length === 0 ? {} : { modules }),
     ...uncheckedIn(plans, trials),
     locks: locks.news(request.baseline?.locks),
   };

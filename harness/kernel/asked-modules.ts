@@ -1,0 +1,103 @@
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import { readIfThere } from '../host/disk.ts';
+import { ensureEntry, findEntry } from '../host/store.ts';
+import { isModuleName } from './module-info.ts';
+import { copyWorkingTree, describeWorkingTree } from './working-tree.ts';
+
+/** What `--module` names. */
+export type AskedModule =
+  /** A folder with the sources of modules; the store has a copy of it under `digest`. */
+  | { readonly kind: 'folder'; readonly name: string; readonly digest: string }
+  /** A module of the kernel's tree, as `vkms`. */
+  | { readonly kind: 'tree'; readonly name: string };
+
+interface PinOptions {
+  readonly cwd: string;
+  readonly cacheRoot: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Reads the folders once, so that an edit during hours of builds does not mix two modules. Throws `usage` for a value
+ * that is neither a folder with a Makefile or Kbuild nor a module's name.
+ */
+async function pinModules(
+  named: readonly string[],
+  options: PinOptions,
+): Promise<readonly AskedModule[]> {
+  const asked: AskedModule[] = [];
+  for (const value of named) asked.push(await pinModule(value, options));
+  return asked;
+}
+
+/** The fields of a request for the values of `--module`; none without any. */
+export async function askedModules(
+  named: readonly string[],
+  options: PinOptions,
+): Promise<{ readonly modules?: readonly AskedModule[] }> {
+  return named.length === 0 ? {} : { modules: await pinModules(named, options) };
+}
+
+async function pinModule(value: string, options: PinOptions): Promise<AskedModule> {
+  const dir = resolve(options.cwd, value);
+  const found = await readIfThere(stat(dir));
+  if (found === undefined && isModuleName(value)) {
+    return { kind: 'tree', name: value.replaceAll('-', '_') };
+  }
+  if (found?.isDirectory() !== true) {
+    const what = `neither a folder nor the name of a module`;
+    throw new HarnessError('usage', `--module ${value}: ${what}`);
+  }
+  const files = await readdir(dir);
+  if (!files.includes('Makefile') && !files.includes('Kbuild')) {
+    const wanted = 'a Makefile with a line such as obj-m += NAME.o';
+    throw new HarnessError('usage', `--module ${value}: no Makefile is in it; it needs ${wanted}`);
+  }
+  const { cacheRoot, signal } = options;
+  const tree = await describeWorkingTree(dir, { cacheRoot, signal, onRead: () => undefined });
+  await ensureEntry(cacheRoot, {
+    kind: 'source',
+    key: keyOf(tree.digest),
+    signal,
+    make: async (draft) => {
+      await copyWorkingTree(dir, join(draft, 'tree'), tree.files);
+      return { name: basename(dir) };
+    },
+  });
+  return { kind: 'folder', name: basename(dir), digest: tree.digest };
+}
+
+/** Modules with the copies of their folders; undefined for a module of the kernel's tree. */
+export async function pinnedModules(
+  named: readonly string[],
+  options: PinOptions,
+): Promise<{
+  readonly modules: readonly AskedModule[];
+  readonly trees: readonly (string | undefined)[];
+}> {
+  const modules = await pinModules(named, options);
+  const trees = await Promise.all(
+    modules.map(async (one) =>
+      one.kind === 'tree' ? undefined : moduleSource(options.cacheRoot, one.digest),
+    ),
+  );
+  return { modules, trees };
+}
+
+/** The copy of a folder of modules. */
+export async function moduleSource(cacheRoot: string, digest: string): Promise<string> {
+  const { entry } = await findEntry(cacheRoot, 'source', keyOf(digest));
+  if (entry !== undefined) return join(entry.dir, 'tree');
+  throw new HarnessError('infra', `the copy of a --module folder was removed from ${cacheRoot}`);
+}
+
+function keyOf(digest: string): string {
+  return `module_${digest.slice(0, 32)}`;
+}
+
+/** The part of a kernel's identity that its modules are: not where a folder lay, nor its name. */
+export function modulesIdentity(modules: readonly AskedModule[]): readonly string[] {
+  return modules.map((one) => (one.kind === 'tree' ? one.name : `=${one.digest}`));
+}

@@ -1,0 +1,155 @@
+/** What a kernel module says of itself, and the order in which modules are loaded. Pure. */
+
+/** The fields of a module's section `.modinfo` (include/linux/module.h, include/linux/moduleparam.h). */
+export interface ModuleInfo {
+  /** As the kernel calls it: `-` has become `_`. */
+  readonly name: string;
+  /** Modules whose symbols it uses, as modpost wrote them (scripts/mod/modpost.c, `depends=`). */
+  readonly depends: readonly string[];
+  /** MODULE_SOFTDEP(): modules that modprobe(8) loads before and after it, where they exist. */
+  readonly before: readonly string[];
+  readonly after: readonly string[];
+  /** Patterns of the devices it drives: `pci:v00001AF4d*`. */
+  readonly aliases: readonly string[];
+}
+
+/**
+ * Reads the module in a file called `path`; undefined for a file that is no relocatable 64-bit little-endian ELF object
+ * with a section `.modinfo` (elf(5)). The bytes may be hostile.
+ */
+export function readModuleInfo(path: string, bytes: Buffer): ModuleInfo | undefined {
+  const text = findSection(bytes, '.modinfo')?.toString('latin1');
+  if (text === undefined) return undefined;
+  const fields = text.split('\0').flatMap((field): [string, string][] => {
+    const at = field.indexOf('=');
+    return at < 0 ? [] : [[field.slice(0, at), field.slice(at + 1)]];
+  });
+  const all = (key: string): readonly string[] =>
+    fields.flatMap(([name, value]) => (name === key ? [value] : []));
+  const softly = all('softdep').map(parseSoftdep);
+  return {
+    name: moduleName(path),
+    depends: all('depends')
+      .flatMap((list) => list.split(','))
+      .filter(isModuleName)
+      .map(plainName),
+    before: softly.flatMap(({ pre }) => pre),
+    after: softly.flatMap(({ post }) => post),
+    aliases: all('alias').filter((alias) => /^[\x21-\x7e]+$/.test(alias)),
+  };
+}
+
+/** `drivers/misc/foo-bar.ko` is the module foo_bar. */
+export function moduleName(path: string): string {
+  return plainName(path.slice(path.lastIndexOf('/') + 1).replace(/\.ko$/, ''));
+}
+
+/** True for what a file of a module may be called; no name leaves its folder, or is taken for an option. */
+export function isModuleName(name: string): boolean {
+  return /^\w[\w-]{0,54}$/.test(name);
+}
+
+function plainName(name: string): string {
+  return name.replaceAll('-', '_');
+}
+
+/** `pre: libcrc32c crc32c post: nfs` (modprobe.d(5)). */
+function parseSoftdep(text: string): { readonly pre: string[]; readonly post: string[] } {
+  const found = { pre: [] as string[], post: [] as string[] };
+  let list: string[] | undefined;
+  for (const word of text.split(/\s+/)) {
+    if (word === 'pre:') list = found.pre;
+    else if (word === 'post:') list = found.post;
+    else if (isModuleName(word)) list?.push(plainName(word));
+  }
+  return found;
+}
+
+const sectionHeaderBytes = 64;
+const relocatable = 1;
+
+function findSection(bytes: Buffer, wanted: string): Buffer | undefined {
+  try {
+    // ELFCLASS64, ELFDATA2LSB.
+    if (bytes.toString('latin1', 0, 6) !== '\x7fELF\x02\x01') return undefined;
+    if (bytes.readUInt16LE(16) !== relocatable) return undefined;
+    const table = Number(bytes.readBigUInt64LE(40));
+    const count = bytes.readUInt16LE(60);
+    const content = (index: number): Buffer => {
+      const head = table + index * sectionHeaderBytes;
+      const from = Number(bytes.readBigUInt64LE(head + 24));
+      return bytes.subarray(from, from + Number(bytes.readBigUInt64LE(head + 32)));
+    };
+    const names = content(bytes.readUInt16LE(62)).toString('latin1');
+    for (let index = 0; index < count; index += 1) {
+      const at = bytes.readUInt32LE(table + index * sectionHeaderBytes);
+      if (names.startsWith(`${wanted}\0`, at)) return content(index);
+    }
+  } catch (error) {
+    // An offset of the file points outside of it.
+    if (!(error instanceof RangeError)) throw error;
+  }
+  return undefined;
+}
+
+/** A module that another one needs, and that is nowhere. */
+export interface MissingModule {
+  readonly module: string;
+  readonly needs: string;
+}
+
+/**
+ * The wanted modules with all they need, in the order in which modprobe(8) loads them: a module's dependencies, what it
+ * softly wants before it, itself, what it softly wants after it.
+ */
+export function loadOrder(
+  modules: readonly ModuleInfo[],
+  wanted: readonly string[],
+): readonly string[] | MissingModule {
+  const byName = new Map(modules.map((one) => [one.name, one]));
+  const order: string[] = [];
+  const seen = new Set<string>();
+  let missing: MissingModule | undefined;
+  const visit = (name: string): void => {
+    const found = byName.get(name);
+    if (found === undefined || seen.has(name)) return;
+    seen.add(name);
+    for (const needs of found.depends) {
+      if (!byName.has(needs)) missing ??= { module: name, needs };
+      visit(needs);
+    }
+    for (const other of found.before) visit(other);
+    order.push(name);
+    for (const other of found.after) visit(other);
+  };
+  for (const name of wanted) visit(name);
+  return missing ?? order;
+}
+
+/** A module at its path below `/lib/modules/RELEASE`. */
+export interface PlacedModule extends ModuleInfo {
+  /** `kernel/drivers/misc/foo.ko` of the tree, `extra/foo.ko` of a folder of the user's. */
+  readonly path: string;
+}
+
+/**
+ * modules.dep and modules.alias for modprobe of busybox, which knows no soft dependencies: those that come before are
+ * among the dependencies.
+ */
+export function moduleIndex(modules: readonly PlacedModule[]): {
+  readonly dep: string;
+  readonly alias: string;
+} {
+  const paths = new Map(modules.map(({ name, path }) => [name, path]));
+  const dep = modules.map(({ name, path }) => {
+    const order = loadOrder(modules, [name]);
+    const earlier = 'needs' in order ? [] : order.slice(0, order.indexOf(name));
+    // The file lists what is loaded last first (modules.dep(5)).
+    const others = earlier.toReversed().flatMap((one) => paths.get(one) ?? []);
+    return `${[`${path}:`, ...others].join(' ')}\n`;
+  });
+  const alias = modules.flatMap(({ name, aliases }) =>
+    aliases.map((one) => `alias ${one} ${name}\n`),
+  );
+  return { dep: dep.join(''), alias: alias.join('') };
+}

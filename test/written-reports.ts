@@ -708,6 +708,11 @@ export const writtenReports: readonly WrittenReport[] = [
     title: 'virtio-gpu: error response 0x1203 to command 0x105',
     isEvent: true,
   },
+  {
+    header: 'SError Interrupt on CPU5, code 0x00000000be000000 -- SError',
+    below: ['CPU: 5 PID: 960 Comm: demo Not tainted 7.0.0 #1', 'pc : demo_take+0xa0/0x130'],
+    title: 'kernel panic: Asynchronous SError Interrupt',
+  },
   ...unstamped.map((report) => ({ ...report, isBare: true as const })),
 ];
 

@@ -13,6 +13,7 @@ export const triggerWords: readonly string[] = [
   'WARNING: ',
   'INFO: ',
   'Kernel panic',
+  'SError Interrupt on ',
   'panic: ',
   'panic (',
   'panicked at ',

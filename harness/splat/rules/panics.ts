@@ -52,6 +52,12 @@ export const panicRules: readonly Rule[] = [
     '{1}',
     { corrupted: secondHand },
   ),
+  {
+    // arch/arm64/kernel/traps.c, arm64_serror_panic(): the registers come before the panic, and logs end between them.
+    header: /SError Interrupt on CPU\d+, code 0x[0-9a-f]+ --/,
+    title: 'kernel panic: Asynchronous SError Interrupt',
+    traceOptional: true,
+  },
   panicRow('(?<text>[^\\n]*)', '{text}', {}),
   {
     header: /Kernel panic(?: -[a-z ]{0,14}:?)?\s*$/,

@@ -126,6 +126,8 @@ export function aFullNight(text = 'WARNING in drm_gem_handle_delete'): NightReco
     forks: { hits: 2, trials: 6 },
     boots: { hits: 1, trials: 3 },
     lastGood: { hits: 0, trials: 6 },
+    rate: 1 / 3,
+    interval: [0.07, 0.7] as [number, number],
   };
   const { title, signature } = splat;
   return aNight({

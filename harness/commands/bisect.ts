@@ -2,20 +2,19 @@ import { join, resolve } from 'node:path';
 import { exitCodes, HarnessError } from '../errors.ts';
 import { defaultGuest } from '../guest/recipes.ts';
 import { tryLock } from '../host/lock.ts';
-import { cacheRoot, valueDigest } from '../host/store.ts';
+import { cacheRoot } from '../host/store.ts';
 import { askedModules } from '../kernel/asked-modules.ts';
 import { askedToolchain } from '../kernel/toolchain.ts';
 import { type BisectRequest, bisectPlan } from '../plans/bisection/bisect.ts';
 import { concludeBisect } from '../plans/bisection/conclude.ts';
 import { describeMoment, drawMoment } from '../plans/bisection/describe-moment.ts';
-import { pinInputs } from '../plans/bisection/pin-inputs.ts';
+import { pinRequest } from '../plans/bisection/pin-request.ts';
 import { openRange, type RangeChoice } from '../plans/bisection/range.ts';
 import type { BisectReport } from '../records/bisect.ts';
 import { formatBisectLog } from '../report/bisect-log.ts';
 import { drawPosterior } from '../report/bisect-svg.ts';
 import { describeBisect } from '../report/bisect-text.ts';
 import { type Board, openBoard } from '../report/board.ts';
-import { chooseWorkloads } from '../trial/choose-workloads.ts';
 import { type BisectArguments, bisectOptions } from './bisect-options.ts';
 import { explainEnds, readRangeChoice } from './bisect-range.ts';
 import type { CommandContext } from './context.ts';
@@ -83,24 +82,23 @@ async function readRequest(
   }
   const choice = readRangeChoice(argv, cwd);
   const { withSeries: series, config: configs, configBase, workload: workloads } = argv;
-  const named = { series, configs, configBase, workloads };
-  const { identity, ...inputs } = await pinInputs(named, { cwd, signal });
-  const question = {
-    signature: argv.signature,
-    durationMs: duration === undefined ? undefined : duration * 1000,
-    memoryMiB: argv.memoryMib,
-    cpus: argv.cpus,
-    seed: argv.seed,
-    ...(await askedToolchain(argv)),
-    ...(await askedModules(argv.module, { cwd, cacheRoot: cacheRoot(env), signal })),
-  };
-  const key = valueDigest([question, choice, identity]);
-  return {
-    ...question,
-    ...inputs,
+  const pinned = await pinRequest(
+    {
+      signature: argv.signature,
+      durationMs: duration === undefined ? undefined : duration * 1000,
+      memoryMiB: argv.memoryMib,
+      cpus: argv.cpus,
+      seed: argv.seed,
+      ...(await askedToolchain(argv)),
+      ...(await askedModules(argv.module, { cwd, cacheRoot: cacheRoot(env), signal })),
+    },
     choice,
-    key,
-    workloads: await chooseWorkloads(argv.workload, { cwd, args: [], signal }),
+    { series, configs, configBase, workloads },
+    { cwd, signal },
+  );
+  return {
+    ...pinned,
+    choice,
     confidence: argv.confidence,
     verifyRevert: argv.verifyRevert,
     onDropped: 'record',
@@ -110,7 +108,7 @@ async function readRequest(
     ...(jobs === undefined ? {} : { jobs }),
     cwd,
     cacheRoot: cacheRoot(env),
-    dir: resolve(cwd, argv.out ?? join(runsFolder(context), `bisect-${key.slice(0, 12)}`)),
+    dir: resolve(cwd, argv.out ?? join(runsFolder(context), `bisect-${pinned.key.slice(0, 12)}`)),
     signal,
     emit: board.emit,
     onMoment: (moment) => {

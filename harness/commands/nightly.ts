@@ -182,11 +182,8 @@ function refuseSecond(history: History): never {
 const stalestMs = 20 * 60 * 60 * 1000;
 
 /** A matrix file of a later version is run, but nobody is left to think that more is done than is. */
-function withoutEffect({ bisect = false, retention }: Asked['matrix']['value']): readonly string[] {
-  return [
-    ...(bisect ? ['bisect: true has no effect yet; splat bisect takes the range of a splat'] : []),
-    ...(retention === undefined ? [] : ['retention has no effect yet; every night is kept']),
-  ];
+function withoutEffect({ retention }: Asked['matrix']['value']): readonly string[] {
+  return retention === undefined ? [] : ['retention has no effect yet; every night is kept'];
 }
 
 async function beginOrResume(

@@ -69,6 +69,42 @@ export function pastOf(history: History, cell: string, ranOn: string | null): Ke
   };
 }
 
+/** The kernel and image that a cell ran on in a night; undefined when it ran on none. */
+export function testedKernel(
+  history: History,
+  cell: string,
+  night: string,
+): { readonly id: string; readonly image: string | null } | undefined {
+  const row = history.one(
+    `SELECT r.kernel, r.image FROM results r JOIN nights n ON n.id = r.night JOIN cells c ON c.id = r.cell
+     WHERE c.cell = ? AND n.name = ? AND r.kernel IS NOT NULL`,
+    cell,
+    night,
+  );
+  if (row === undefined) return undefined;
+  return { id: String(row['kernel']), image: textOrNull(row['image']) };
+}
+
+/** The cells in which nights on one accelerator saw a splat, each as JSON as well. */
+export function cellsWithIssue(
+  history: History,
+  key: string,
+  ranOn: string,
+): readonly { readonly cell: string; readonly described: string; readonly isOpen: boolean }[] {
+  return history
+    .all(
+      `SELECT c.cell, c.described, i.state FROM signatures s JOIN issues i ON i.signature = s.id JOIN cells c ON c.id = i.cell
+       WHERE s.key = ? AND i.ran_on = ?`,
+      key,
+      ranOn,
+    )
+    .map((row) => ({
+      cell: String(row['cell']),
+      described: String(row['described']),
+      isOpen: row['state'] === 'open',
+    }));
+}
+
 function textOrNull(value: Row[string] | undefined): string | null {
   return value == null ? null : String(value);
 }

@@ -40,21 +40,54 @@ export interface JudgedCell {
   readonly matched: readonly number[];
 }
 
-/** Judges one cell: against its own past, and nobody else's. */
-export function judgeCell(input: CellInput, past: CellPast, context: NightContext): JudgedCell {
+/** What is known of a cell: by entries that hold, by entries that are over, and by the nights before. */
+interface Knowledge {
+  readonly live: (splat: TrialSplat) => KnownIssue | undefined;
+  readonly expired: (splat: TrialSplat) => KnownIssue | undefined;
+  readonly isKnown: (splat: TrialSplat) => boolean;
+}
+
+function knowledgeOf(
+  { cell }: CellInput,
+  past: CellPast,
+  { known, nowMs }: NightContext,
+): Knowledge {
+  const named = { id: cell.id, name: cellName(cell) };
+  const find = (isOver: boolean) => {
+    const issues = known.filter((issue) => isExpired(issue, nowMs) === isOver);
+    return ({ key, title }: TrialSplat) =>
+      issues.find((issue) => isAbout(issue, { signature: key, title, cell: named }));
+  };
+  const [live, expired] = [find(false), find(true)];
+  const open = new Set(past.issues.filter(({ state }) => state === 'open').map(({ key }) => key));
+  const isKnown = (splat: TrialSplat): boolean =>
+    splat.known ||
+    live(splat) !== undefined ||
+    (open.has(splat.key) && expired(splat) === undefined);
+  return { live, expired, isKnown };
+}
+
+/** Splats that the boots of a machine showed, and that are known: no trial of its cells can have seen anything after them. */
+export function knownAtBoot(
+  input: CellInput,
+  past: CellPast,
+  context: NightContext,
+): readonly TrialSplat[] {
+  return input.bootSplats.filter(knowledgeOf(input, past, context).isKnown);
+}
+
+/** Judges one cell: against its own past, and nobody else's. `atBoot` is of knownAtBoot(). */
+export function judgeCell(
+  input: CellInput,
+  past: CellPast,
+  context: NightContext,
+  atBoot: readonly TrialSplat[],
+): JudgedCell {
   const { cell } = input;
   const early = judgeAbsent(input, past);
   if (early !== undefined) return early;
-  const named = { id: cell.id, name: cellName(cell) };
-  const live = context.known.filter((issue) => !isExpired(issue, context.nowMs));
-  const about = (issues: readonly KnownIssue[], { key, title }: TrialSplat) =>
-    issues.find((issue) => isAbout(issue, { signature: key, title, cell: named }));
-  const expired = context.known.filter((issue) => isExpired(issue, context.nowMs));
-  const open = new Set(past.issues.filter(({ state }) => state === 'open').map(({ key }) => key));
-  const isKnown = (splat: TrialSplat): boolean =>
-    about(live, splat) !== undefined ||
-    (open.has(splat.key) && about(expired, splat) === undefined);
-  const trials = input.trials.map((facts) => judgeKnowing(facts, isKnown));
+  const { live, expired, isKnown } = knowledgeOf(input, past, context);
+  const trials = input.trials.map((facts) => judgeKnowing(facts, isKnown, atBoot));
   const items: { list: CellClass; item: NightItem }[] = [];
   const updates: IssueUpdate[] = [];
   for (const splat of splatsOf(trials, input.bootSplats, past)) {
@@ -62,16 +95,14 @@ export function judgeCell(input: CellInput, past: CellPast, context: NightContex
     const before = past.issues.find(({ key }) => key === splat.key);
     const judgement = judgeIssue(before, { night: context.night, ...seen }, context.tests);
     updates.push(updateOf(splat, seen, before, judgement, input, context));
-    const entry = about(live, splat);
-    const over = entry === undefined ? about(expired, splat) : undefined;
+    const entry = live(splat);
+    const over = entry === undefined ? expired(splat) : undefined;
     const list = listOf(judgement, splat, { isSeen: seen.hits > 0, entry, over });
     if (list === undefined) continue;
     const item = itemOf(splat, seen, { before, judgement, input, past, context });
     items.push({ list, item: { ...item, ...entryFields(entry ?? over, over !== undefined) } });
   }
-  const blind = trials
-    .filter((trial) => trial.blind)
-    .flatMap(({ known }) => known.map((splat) => about(live, splat) ?? { key: splat.key }));
+  const blind = blindTrials(trials, live);
   const rest = judgeRest(input, past, trials, context);
   const classes = [...items.map(({ list }) => list), rest.class];
   const chosen = cellClasses.find((one) => classes.includes(one)) ?? 'clean';
@@ -89,16 +120,45 @@ export function judgeCell(input: CellInput, past: CellPast, context: NightContex
     ...(rest.because === undefined ? {} : { because: rest.because }),
     items,
     updates,
-    blind: [...new Set(blind)].map((issue) => ({
-      issue,
-      blind: blind.filter((one) => one === issue).length,
-    })),
-    matched: live.flatMap((issue) =>
-      trials.some(({ known }) => known.some((splat) => about([issue], splat) !== undefined))
-        ? [context.known.indexOf(issue)]
-        : [],
-    ),
+    blind,
+    matched: matchedEntries(input, trials, context),
   };
+}
+
+/** What left trials blind, and how many. */
+function blindTrials(
+  trials: readonly JudgedTrial[],
+  live: Knowledge['live'],
+): readonly BlindTrials[] {
+  const found = new Map<string, { issue: BlindTrials['issue']; blind: number }>();
+  for (const { blindBy } of trials) {
+    const issues = new Map(
+      blindBy.map((splat) => {
+        const issue = live(splat) ?? { key: splat.key };
+        return [JSON.stringify(issue), issue] as const;
+      }),
+    );
+    for (const [name, issue] of issues) {
+      found.set(name, { issue, blind: (found.get(name)?.blind ?? 0) + 1 });
+    }
+  }
+  return [...found.values()];
+}
+
+/** Indices of the entries that were about a splat of this cell, at boot or in a trial; several may be about one. */
+function matchedEntries(
+  { cell, bootSplats }: CellInput,
+  trials: readonly JudgedTrial[],
+  { known, nowMs }: NightContext,
+): readonly number[] {
+  const named = { id: cell.id, name: cellName(cell) };
+  const seen = [...bootSplats, ...trials.flatMap((trial) => trial.known)];
+  return known.flatMap((issue, at) => {
+    const isMatched = seen.some(({ key, title }) =>
+      isAbout(issue, { signature: key, title, cell: named }),
+    );
+    return isMatched && !isExpired(issue, nowMs) ? [at] : [];
+  });
 }
 
 /** What a cell without splats of its own is listed as. */
@@ -177,7 +237,8 @@ function judgeRest(
   { workloadsNamed }: NightContext,
 ): Rest {
   const { planned, failure, cutShort, missedControls } = input;
-  const sighted = trials.filter(({ blind }) => !blind);
+  const sighted = trials.filter(({ blindBy }) => blindBy.length === 0);
+  const isBlind = trials.length > 0 && sighted.length === 0;
   const verdict = worstVerdict((sighted.length > 0 ? sighted : trials).map((one) => one.verdict));
   if (failure !== undefined) {
     return { class: 'infrastructure', verdict, because: failure.message };
@@ -189,22 +250,30 @@ function judgeRest(
     if (cutShort) return { class: 'notRun', verdict, because: 'the budget is spent' };
     return { class: 'inconclusive', verdict: inconclusive('not-run', because), because };
   }
-  if (missedControls.length > 0) {
+  // A known splat of the boot ends the detectors of its controls as well.
+  const isDeadAtBoot = isBlind && trials.every(({ facts }) => facts.deadBefore.length > 0);
+  if (missedControls.length > 0 && !isDeadAtBoot) {
     const because = `a control was missed: ${missedControls.join('; ')}`;
     return { class: 'inconclusive', verdict: inconclusive('canary-missed', because), because };
   }
   if (trials.length > 0 && trials.every((one) => isNotRun(one.verdict))) {
     return judgeNotThere(verdict, past, workloadsNamed);
   }
-  if (sighted.length === 0 && trials.length > 0) {
-    return { class: 'known', verdict, because: 'blind: a known splat ended every trial' };
+  if (isBlind) {
+    const ended = isDeadAtBoot ? 'the detectors at boot' : 'every trial';
+    return { class: 'known', verdict, because: `blind: a known splat ended ${ended}` };
   }
+  return judgeProof(verdict, past);
+}
+
+/** What trials amount to that all ran, saw, and showed nothing new. */
+function judgeProof(verdict: Verdict, { last }: CellPast): Rest {
   if (verdict.kind === 'inconclusive') {
     const because = `${verdictPhrase(verdict)}: ${verdict.message}`;
     return { class: 'inconclusive', verdict, because };
   }
-  if (past.last?.verdict === 'untestable') {
-    const because = `untestable: ${past.last.because} until ${past.last.night}`;
+  if (last?.verdict === 'untestable') {
+    const because = `untestable: ${last.because} until ${last.night}`;
     return { class: 'repaired', verdict, because };
   }
   return { class: 'clean', verdict };

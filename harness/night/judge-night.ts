@@ -2,8 +2,8 @@ import { exitCodes } from '../errors.ts';
 import type { KnownIssue } from '../records/known-issues.ts';
 import type { CellClass, NightItem, NightRecord } from '../records/night.ts';
 import type { CellInput, CellPast, IssueUpdate, NightContext } from './cell-items.ts';
-import { cellName, kernelKey } from './cells.ts';
-import { type BlindTrials, type JudgedCell, judgeCell } from './judge-cell.ts';
+import { cellName, kernelKey, machineKey } from './cells.ts';
+import { type BlindTrials, type JudgedCell, judgeCell, knownAtBoot } from './judge-cell.ts';
 import { appliesTo, isExpired } from './known-file.ts';
 
 /** Everything that a night is judged by. */
@@ -57,7 +57,18 @@ export function judgeNight(night: NightInput): JudgedNight {
     return count + issues.filter(({ state }) => state === 'open').length;
   }, 0);
   const context: NightContext = { ...night, tests: Math.max(1, open, night.cells.length) };
-  const judged = night.cells.map((input) => judgeCell(input, night.pastOf(input.cell.id), context));
+  const atBoot = new Map(
+    night.cells
+      .filter(({ bootSplats }) => bootSplats.length > 0)
+      .map((input) => [
+        machineKey(input.cell),
+        knownAtBoot(input, night.pastOf(input.cell.id), context),
+      ]),
+  );
+  const judged = night.cells.map((input) => {
+    const { cell } = input;
+    return judgeCell(input, night.pastOf(cell.id), context, atBoot.get(machineKey(cell)) ?? []);
+  });
   const { cells, notes } = tellBlindness(judged);
   const lists = gather(cells);
   const matched = [...new Set(cells.flatMap((cell) => cell.matched))].flatMap(
@@ -139,7 +150,8 @@ function conclude(
 
 /**
  * What known splats left unseen. The share is that of all trials which the entry may apply to; one that is known by the nights
- * before may apply to its own cell's neighbours as well. Above its limit, the cells that it left blind prove nothing.
+ * before may apply to its own cell's neighbours as well. Above its limit, the cells of which it left more blind than that prove
+ * too little: there is at least one.
  */
 function tellBlindness(cells: readonly JudgedCell[]): {
   readonly cells: readonly JudgedCell[];
@@ -169,7 +181,7 @@ function tellBlindness(cells: readonly JudgedCell[]): {
     const percent = `${(share * 100).toFixed(0)} %`;
     notes.push(`${name} left ${blind} of ${all} trials blind (${percent})`);
     if (share <= most) continue;
-    for (const cell of blinded) if (cell.trials.every((trial) => trial.blind)) over.add(cell);
+    for (const cell of blinded) if (blindShare(cell) > most) over.add(cell);
   }
   return {
     notes,
@@ -189,9 +201,13 @@ function tellBlindness(cells: readonly JudgedCell[]): {
   };
 }
 
+function blindShare({ trials }: JudgedCell): number {
+  const blind = trials.filter(({ blindBy }) => blindBy.length > 0);
+  return trials.length === 0 ? 0 : blind.length / trials.length;
+}
+
 function markBlind(cell: JudgedCell): JudgedCell {
-  const isBlind = cell.trials.length > 0 && cell.trials.every((trial) => trial.blind);
-  if (!isBlind) return cell;
+  if (blindShare(cell) < 1) return cell;
   return {
     ...cell,
     items: cell.items.map(({ list, item }) => ({

@@ -1,5 +1,5 @@
 import type { Verdict, WorkloadEnd } from '../records/verdict.ts';
-import { judgeTrial } from '../verdict.ts';
+import { inconclusive, judgeTrial } from '../verdict.ts';
 
 /** A splat of a trial. */
 export interface TrialSplat {
@@ -34,14 +34,18 @@ export interface JudgedTrial {
   readonly verdict: Verdict;
   readonly fresh: readonly TrialSplat[];
   readonly known: readonly TrialSplat[];
-  /** A known splat ended it, or the detectors, and nothing else was seen: it proves nothing about other splats. */
-  readonly blind: boolean;
+  /** Known splats that ended it, or its detectors, where nothing else was seen; empty: it is not blind. */
+  readonly blindBy: readonly TrialSplat[];
 }
 
-/** Judges a trial again, without the splats that are known. Another splat of the same trial decides as ever. */
+/**
+ * Judges a trial again, without the splats that are known. Another splat of the same trial decides as ever. `atBoot` are the known
+ * splats of its boot, which ended the detectors of all copies.
+ */
 export function judgeKnowing(
   facts: TrialFacts,
   isKnown: (splat: TrialSplat) => boolean,
+  atBoot: readonly TrialSplat[] = [],
 ): JudgedTrial {
   const { verdict } = facts;
   // Silence that came twice is told by the verdict alone.
@@ -52,12 +56,31 @@ export function judgeKnowing(
   const all = [...facts.splats, ...unsaid.map((title) => ({ key: title, title, known: false }))];
   const known = all.filter((splat) => splat.known || isKnown(splat));
   const fresh = all.filter((splat) => !known.includes(splat));
-  if (known.every((splat) => splat.known) || facts.end === null) {
-    const blind = known.length > 0 && verdict.kind === 'inconclusive';
-    return { facts, verdict, fresh: verdict.kind === 'splat' ? fresh : [], known, blind };
-  }
-  const again = judgeTrial({ ...facts, end: facts.end, splats: fresh.map(({ title }) => title) });
-  return { facts, verdict: again, fresh, known, blind: again.kind === 'inconclusive' };
+  const again = judgeWithout(facts, known, fresh);
+  const isBlind = again.kind === 'inconclusive';
+  const wasDead =
+    again.kind === 'inconclusive' && again.because === 'blind' && facts.deadBefore.length > 0;
+  const blinding = wasDead ? [...atBoot, ...known] : known;
+  return {
+    facts,
+    verdict: again,
+    fresh: again.kind === 'splat' ? fresh : [],
+    known,
+    blindBy: isBlind ? blinding : [],
+  };
+}
+
+function judgeWithout(
+  facts: TrialFacts,
+  known: readonly TrialSplat[],
+  fresh: readonly TrialSplat[],
+): Verdict {
+  const { verdict, end } = facts;
+  // The trial was judged without what the harness itself knows.
+  if (known.every((splat) => splat.known)) return verdict;
+  if (end !== null) return judgeTrial({ ...facts, end, splats: fresh.map(({ title }) => title) });
+  if (fresh.length > 0 || verdict.kind !== 'splat') return verdict;
+  return inconclusive('blind', 'a known splat ended the guest before its workload');
 }
 
 /** Whether a trial showed a splat. */
@@ -68,4 +91,16 @@ export function didShow({ fresh, known }: JudgedTrial, key: string): boolean {
 /** Whether a trial could have shown a splat: one that another splat ended, or that proves nothing, could not. */
 export function couldShow(trial: JudgedTrial, key: string): boolean {
   return didShow(trial, key) || trial.verdict.kind === 'clean';
+}
+
+/** In how many trials a splat showed, of those that could have shown it. */
+export function countAgain(
+  trials: readonly TrialFacts[],
+  key: string,
+): { readonly hits: number; readonly trials: number } {
+  const judged = trials.map((facts) => judgeKnowing(facts, (splat) => splat.key !== key));
+  return {
+    hits: judged.filter((trial) => didShow(trial, key)).length,
+    trials: judged.filter((trial) => couldShow(trial, key)).length,
+  };
 }

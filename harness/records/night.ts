@@ -67,15 +67,22 @@ const confirmationSchema = v.object({
   boots: described(v.object({ hits: v.number(), trials: v.number() }), 'Boots of their own.'),
   lastGood: described(
     v.nullable(v.object({ hits: v.number(), trials: v.number() })),
-    'The kernel of the last night without it; null when that is not in the cache.',
+    "The kernel of the last night without it; null when that is tonight's, or not in the cache.",
   ),
+  rate: described(
+    v.nullable(rate),
+    'Of copies and boots together, which were not chosen for showing it; null when none could.',
+  ),
+  interval,
 });
 
 const bisectionSchema = v.object({
   culprit: v.nullable(v.string()),
+  subject: v.exactOptional(described(v.string(), 'Of the culprit.')),
   candidates: texts,
   confidence: v.number(),
   dir: described(v.string(), "Below the night's folder."),
+  because: v.exactOptional(described(v.string(), 'Why there is no answer.')),
 });
 
 /** What a list of a night holds. */
@@ -225,5 +232,7 @@ export type NightCell = Recorded<typeof nightCellSchema>;
 export type NightRecord = Recorded<typeof nightSchema>;
 export type CellClass = Recorded<typeof cellClassSchema>;
 export type NightItem = Recorded<typeof nightItemSchema>;
+export type Confirmation = Recorded<typeof confirmationSchema>;
+export type Bisection = Recorded<typeof bisectionSchema>;
 export type NightRange = Recorded<typeof rangeSchema>;
 export type Trend = Recorded<typeof trendSchema>;

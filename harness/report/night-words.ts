@@ -55,14 +55,13 @@ function otherDetails({
   bisection,
   log,
 }: NightItem): readonly string[] {
-  const culprit = bisection?.culprit?.slice(0, 12);
   return [
     blind === true ? 'blind' : '',
     because ?? '',
     reason === undefined ? '' : `${reason} (until ${expires})`,
     owner ?? '',
     link ?? '',
-    culprit === undefined ? '' : `brought by ${culprit}`,
+    bisection === undefined ? '' : bisectionText(bisection),
     log ?? '',
   ];
 }
@@ -84,12 +83,25 @@ function rangeText({ from, fromNight, to, isKnown }: NonNullable<NightItem['rang
   return isKnown ? both : `${both}, moved: the range is unknown`;
 }
 
+/** `brought by 0123456789ab ("mm: x"), 99 % sure`; one of several commits, or why there is no answer. */
+export function bisectionText(bisection: NonNullable<NightItem['bisection']>): string {
+  const { culprit, subject, candidates, confidence, because, dir } = bisection;
+  if (because !== undefined) return `bisection: ${because}, in ${dir}`;
+  const name = subject === undefined ? '' : ` ("${subject}")`;
+  const found =
+    culprit === null
+      ? `one of ${candidates.map((id) => id.slice(0, 12)).join(', ')}`
+      : `${culprit.slice(0, 12)}${name}`;
+  return `brought by ${found}, ${percent(confidence)} sure`;
+}
+
 function confirmationText({
   forks,
   boots,
   lastGood,
+  interval,
 }: NonNullable<NightItem['confirmation']>): string {
   const good =
     lastGood === null ? '' : `, ${lastGood.hits} of ${lastGood.trials} on the last good kernel`;
-  return `again: ${forks.hits} of ${forks.trials} copies, ${boots.hits} of ${boots.trials} boots${good}`;
+  return `again: ${forks.hits} of ${forks.trials} copies, ${boots.hits} of ${boots.trials} boots${inPercent(interval)}${good}`;
 }

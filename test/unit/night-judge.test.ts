@@ -2,7 +2,7 @@ import t from 'tap';
 import type { CellInput, CellPast } from '../../harness/night/cell-items.ts';
 import { cellId, type NamedCell } from '../../harness/night/cells.ts';
 import { judgeNight } from '../../harness/night/judge-night.ts';
-import type { TrialFacts } from '../../harness/night/judge-trial.ts';
+import { countAgain, type TrialFacts } from '../../harness/night/judge-trial.ts';
 import { chanceOfLuck, rateInterval, sameRateChance } from '../../harness/night/statistics.ts';
 import type { KnownIssue } from '../../harness/records/known-issues.ts';
 import { aCell } from '../made-records.ts';
@@ -393,5 +393,111 @@ void t.test('the tests of counts are those of the books', (t) => {
     ['0.0000', '0.7076'],
   );
   t.strictSame(rateInterval({ hits: 0, trials: 0 }), [0, 1]);
+  t.end();
+});
+
+void t.test('trials that were run again count where they could have shown the splat', (t) => {
+  const other = { key: 'other-0123', title: 'BUG: other', known: false };
+  const otherVerdict = { kind: 'splat' as const, titles: [other.title] };
+  const trials = [
+    splatting(),
+    trial(),
+    // Another splat, which ended the detectors: nobody knows whether this one would have come.
+    trial({ verdict: otherVerdict, splats: [other], deadAfter: ['debug_locks'] }),
+    // Another splat that left them alive.
+    trial({ verdict: otherVerdict, splats: [other] }),
+    trial({ verdict: { kind: 'inconclusive', because: 'hung', message: '' }, end: null }),
+  ];
+  t.strictSame(countAgain(trials, key), { hits: 1, trials: 3 });
+  t.strictSame(countAgain([], key), { hits: 0, trials: 0 });
+  // Silence that came twice has no report: its title is its name.
+  const silent = trial({ verdict: { kind: 'splat', titles: ['no output in munmap'] }, end: null });
+  t.strictSame(countAgain([silent], 'no output in munmap'), { hits: 1, trials: 1 });
+  t.end();
+});
+
+const splatsOnly = {
+  verdict: { kind: 'splat' as const, titles: [title] },
+  splats: [{ key, title, known: false }],
+};
+
+/** A cell that saw all there was to see. */
+const sighted = (): readonly CellInput[] => [input({ cell: named({ workload: 'other' }) })];
+
+void t.test(
+  'a known splat of the boot leaves every cell of its machine blind, and no other',
+  (t) => {
+    const dead = (id: string): TrialFacts =>
+      trial({
+        id,
+        verdict: { kind: 'inconclusive', because: 'blind', message: 'lockdep is off' },
+        deadBefore: ['lockdep is off'],
+      });
+    const workloads = ['a', 'b'].map((workload) =>
+      input({
+        cell: named({ workload }),
+        trials: [dead(workload), dead(`${workload}.2`)],
+        missedControls: ['notifier-sleep'],
+      }),
+    );
+    const cells = workloads.map((one, at) =>
+      at === 0 ? { ...one, bootSplats: [{ key, title, known: false }] } : one,
+    );
+    const others = ['c', 'd'].map((workload) =>
+      input({ cell: named({ workload, memoryMib: 2048 }) }),
+    );
+    const quiet = judge([...cells, ...others], testedYesterday, { known: [entry] });
+    t.strictSame(
+      quiet.cells.map((cell) => cell.class),
+      ['known', 'known', 'clean', 'clean'],
+    );
+    t.match(quiet, { exitCode: 0, lists: { known: [{ signature: key, blind: true }] } });
+    t.match(quiet.notes, ['warning-in-f-* left 4 of 8 trials blind (50 %)']);
+    t.match(quiet.matched, [entry], 'the entry is about something');
+    t.equal(
+      judge(cells, testedYesterday, { known: [entry] }).exitCode,
+      125,
+      'all of it is too much',
+    );
+    // Nobody knows it: it is new, and what it left unseen proves nothing.
+    const loud = judge([...cells, ...others]);
+    t.match(loud, { exitCode: 1, lists: { new: [{ signature: key }], inconclusive: [{}] } });
+    // A control that was missed by a machine whose detectors were alive is never excused.
+    const alive = trial({ id: 'a', deadAfter: ['lockdep is off'], ...splatsOnly });
+    const missed = input({ trials: [alive], planned: 1, missedControls: ['notifier-sleep'] });
+    t.equal(judge([missed, ...others], testedYesterday, { known: [entry] }).exitCode, 125);
+    t.end();
+  },
+);
+
+void t.test('a known splat that ends a guest before its workload leaves the trial blind', (t) => {
+  const ended = trial({ ...splatsOnly, end: null });
+  const night = judge([input({ trials: [ended], planned: 1 }), ...sighted()], testedYesterday, {
+    known: [entry],
+  });
+  t.match(night, { exitCode: 0, lists: { known: [{ blind: true }] } });
+  t.match(night.cells[0]?.verdict, { kind: 'inconclusive', because: 'blind' });
+  const both = { ...splatsOnly.verdict, titles: [title, 'WARNING in g'] };
+  const another = { key: 'g', title: 'WARNING in g', known: false };
+  const two = trial({ verdict: both, splats: [...splatsOnly.splats, another], end: null });
+  t.match(judge([input({ trials: [two], planned: 1 })], testedYesterday, { known: [entry] }), {
+    exitCode: 1,
+    lists: { new: [{ signature: 'g' }] },
+  });
+  t.end();
+});
+
+void t.test('above its limit an entry leaves no cell that is more blind than that', (t) => {
+  const partly = ['a', 'b'].map((workload) =>
+    input({
+      cell: named({ workload }),
+      planned: 3,
+      trials: [blinding('1'), blinding('2'), trial({ id: '3' })],
+    }),
+  );
+  t.equal(judge(partly, testedYesterday, { known: [{ ...entry, maxBlind: 0.7 }] }).exitCode, 0);
+  const over = judge(partly, testedYesterday, { known: [entry] });
+  t.equal(over.exitCode, 125);
+  t.match(over.notes, ['warning-in-f-* left 4 of 6 trials blind (67 %)']);
   t.end();
 });

@@ -60,7 +60,10 @@ void t.test('every class has its words; what wakes somebody is first', (t) => {
     'first seen this night; last without it 2026-11-28 19:43 UTC; the kernel changed: ',
   );
   t.match(text, '2 of 6 trials (4 % to 78 %)');
-  t.match(text, '1 of 3 in boots of their own; 0 of 6 on the last good kernel');
+  t.match(
+    text,
+    '1 of 3 in boots of their own, together 33 % (7 % to 70 %); 0 of 6 on the last good kernel',
+  );
   t.match(text, 'aria-label="rate: 67 % last, 0 % to 67 % in 30 nights"');
   t.match(text, 'aria-label="seen in 10 of 30 nights"');
   t.match(text, '<dd><code>./splat replay n/runs/1/</code></dd>');

@@ -57,6 +57,8 @@ void t.test('a night is what was written, with what is told of a new splat', (t)
           forks: { hits: 3, trials: 4 },
           boots: { hits: 2, trials: 2 },
           lastGood: { hits: 0, trials: 4 },
+          rate: 5 / 6,
+          interval: [0.36, 1],
         },
         run: 'runs/1',
       },

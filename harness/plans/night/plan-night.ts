@@ -28,6 +28,8 @@ export interface NightPlan {
   readonly pins: Readonly<Record<string, Pin>>;
   readonly workloadsNamed: boolean;
   readonly repeat: number;
+  /** What is new and has a range of commits is bisected. */
+  readonly bisect: boolean;
   /** Seconds, as the nights before took. */
   readonly estimate: number;
 }
@@ -57,7 +59,7 @@ export async function planNight(
     const sha = pins[kernel]?.sha ?? null;
     past.set(id, { ...cost, changed: sha !== null && sha !== cost.sha });
   }
-  const { repeat = 1, budget } = matrix.value;
+  const { repeat = 1, budget, bisect = false } = matrix.value;
   const chosen = choosePlan(wanted, {
     repeat,
     budgetSeconds: cell === undefined && budget !== undefined ? budget * 60 : undefined,
@@ -65,7 +67,7 @@ export async function planNight(
     secondsOf: (workload) => secondsOf.get(workload) ?? ownSeconds,
   });
   const workloadsNamed = matrix.value.workloads !== undefined;
-  return { ...chosen, pins, workloadsNamed, repeat };
+  return { ...chosen, pins, workloadsNamed, repeat, bisect };
 }
 
 /** A workload's own time, and what a copy of a guest takes besides. */

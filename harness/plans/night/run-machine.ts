@@ -4,11 +4,10 @@ import { HarnessError, isHarnessError } from '../../errors.ts';
 import type { Emit } from '../../events.ts';
 import type { AccelChoice } from '../../guest/accel.ts';
 import type { History } from '../../history/database.ts';
-import { keepMachine, keepTrial, type StoredTrial } from '../../history/results.ts';
+import { keepMachine, keepTrial, type StoredTrial, trialsOf } from '../../history/results.ts';
 import { makeFolder, readIfThere, writeWhole } from '../../host/disk.ts';
 import { cellName, machineKey, type NamedCell } from '../../night/cells.ts';
 import type { PlannedCell } from '../../night/choose.ts';
-import type { TrialFacts } from '../../night/judge-trial.ts';
 import type { TrialResult } from '../../records/trial.ts';
 import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import { trialSeed } from '../../trial/plan-trials.ts';
@@ -111,42 +110,44 @@ export interface ExtraTrials {
   readonly purpose: StoredTrial['purpose'];
   readonly repeat: number;
   readonly cold: boolean;
-  /** Of another night, when the store has it. */
-  readonly kernelId?: string;
+  /** A kernel of another night that the store has, and its name as --kernel takes it; absent: tonight's. */
+  readonly on?: { readonly kernelId: string; readonly kernel: string };
 }
 
-/** Runs a cell's workload again, with other seeds; the trials are in the history, too. */
+/** Runs a cell's workload again, with other seeds; trials of this purpose that are in the history are not run twice. */
 export async function runExtra(
   cell: PlannedCell,
-  { purpose, repeat, cold, kernelId }: ExtraTrials,
+  { purpose, repeat, cold, on }: ExtraTrials,
   work: NightWork,
-): Promise<readonly TrialFacts[]> {
+): Promise<void> {
   const { night, history } = work;
+  const finishedIds = new Set(
+    trialsOf(history, night.id)
+      .filter((one) => one.cell === cell.id && one.purpose === purpose)
+      .map(({ trial }) => trial),
+  );
+  if (finishedIds.size >= repeat) return;
   const { run, dir } = await nextRun(work);
-  const facts: TrialFacts[] = [];
   const names = new Map<string, PlannedCell>();
   const finished = await runAsked(
     {
       ...askedRun([cell], work),
+      ...(on === undefined ? {} : { kernel: on.kernel }),
       repeat,
       cold,
       seed: trialSeed(seedOf(night.name, cell), `${purpose} ${cell.id}`),
     },
     {
       ...runOptions(dir, work),
-      ...(kernelId === undefined ? {} : { kernelId }),
+      ...(on === undefined ? {} : { kernelId: on.kernelId }),
       arrange: (chosen) => arrange(chosen, [cell], names),
       // The controls of this kernel were seen.
-      isWanted: ({ workload }) => workload.canary === undefined,
-      onTrialEnd: async (trial: TrialResult) => {
-        const one = factsOf(trial, run);
-        facts.push(one);
-        await keepTrial(history, night.id, storedCell(cell), storedTrial(one, purpose));
-      },
+      isWanted: ({ id, workload }) => workload.canary === undefined && !finishedIds.has(id),
+      onTrialEnd: async (trial: TrialResult) =>
+        keepTrial(history, night.id, storedCell(cell), storedTrial(factsOf(trial, run), purpose)),
     },
   );
   await work.writeRun(finished);
-  return facts;
 }
 
 /** The workloads in the order of their cells, each with its cell by the name its trials go by. */

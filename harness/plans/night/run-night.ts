@@ -8,8 +8,12 @@ import type { CellInput, CellPast } from '../../night/cell-items.ts';
 import { machineKey } from '../../night/cells.ts';
 import type { PlannedCell } from '../../night/choose.ts';
 import { type JudgedNight, judgeNight, type NightInput } from '../../night/judge-night.ts';
-import type { TrialFacts } from '../../night/judge-trial.ts';
+import type { TrialFacts, TrialSplat } from '../../night/judge-trial.ts';
 import type { KnownIssue } from '../../records/known-issues.ts';
+import { bisectNews } from './bisect-news.ts';
+import { placeBootSplats } from './boot-splats.ts';
+import { confirmNews, withConfirmations } from './confirm-news.ts';
+import { despiteFaults } from './despite-faults.ts';
 import { type MachineFacts, noKernel } from './facts.ts';
 import { type NightWork, runExtra, runMachine } from './run-machine.ts';
 
@@ -29,10 +33,14 @@ export async function runNight(request: NightRequest): Promise<JudgedNight> {
     stop.abort(request.signal.aborted ? request.signal.reason : spent),
   );
   const isSpent = (): boolean => stop.signal.reason === spent;
+  const { plan } = request;
   const work: NightWork = { ...request, signal: stop.signal, isSpent };
   const machines = await runMachines(work);
   await lookAgain(request, work, machines);
-  return gather(request, work, machines);
+  const judged = await gather(request, work, machines);
+  await confirmNews(judged, work);
+  const confirmed = withConfirmations(await gather(request, work, machines), work);
+  return plan.bisect ? bisectNews(confirmed, work) : confirmed;
 }
 
 /** What setTimeout() takes at most: 24 days. */
@@ -73,15 +81,10 @@ async function lookAgain(
   machines: ReadonlyMap<string, MachineFacts>,
 ): Promise<void> {
   const { cells } = await gather(request, work, machines);
-  const again = new Set(
-    trialsOf(request.history, request.night.id)
-      .filter(({ purpose }) => purpose === 'blind')
-      .map(({ cell }) => cell),
-  );
   for (const { trials, input } of cells) {
     const planned = work.plan.cells.find(({ id }) => id === input.cell.id);
-    const isBlind = trials.length > 0 && trials.every(({ blind }) => blind);
-    if (!isBlind || planned === undefined || again.has(planned.id) || work.isSpent()) continue;
+    const isBlind = trials.length > 0 && trials.every(({ blindBy }) => blindBy.length > 0);
+    if (!isBlind || planned === undefined || work.isSpent()) continue;
     await despiteFaults(work, `${planned.workload} once more, for it was blind`, async () =>
       runExtra(
         planned,
@@ -89,22 +92,6 @@ async function lookAgain(
         work,
       ),
     );
-  }
-}
-
-/** What is not of the plan may fail, and is told. */
-async function despiteFaults<T>(
-  work: NightWork,
-  what: string,
-  run: () => Promise<T>,
-): Promise<T | undefined> {
-  try {
-    return await run();
-  } catch (error) {
-    if (isHarnessError(error, 'interrupted') && !work.isSpent()) throw error;
-    const why = error instanceof Error ? error.message : String(error);
-    work.emit({ kind: 'note', text: `${what}: ${why}` });
-    return undefined;
   }
 }
 
@@ -118,19 +105,18 @@ async function gather(
   const trials = judgedTrials(work);
   const pasts = new Map<string, CellPast>();
   const cells: CellInput[] = [];
-  const begun = new Set<string>();
+  const boots = placeBootSplats(plan.cells, machines, history);
   for (const cell of [...plan.cells, ...plan.left]) {
     const key = machineKey(cell);
     const past = pastOf(history, cell.id, machines.get(key)?.kernel.ranOn ?? null);
     pasts.set(cell.id, past);
     const gathered = {
       machine: machines.get(key),
-      isFirst: !begun.has(key),
+      bootSplats: boots.get(cell.id) ?? [],
       trials: trials.get(cell.id) ?? [],
       isForward: await isForward(past, cell, work),
     };
     cells.push(inputOf(cell, gathered, work));
-    begun.add(key);
   }
   const input: NightInput = {
     night: night.name,
@@ -145,11 +131,12 @@ async function gather(
   return judgeNight(input);
 }
 
-/** Trials that a night is judged by, with whether each is of the plan; by cell. */
+/** Trials of tonight's kernels, with whether each is of the plan; by cell. */
 function judgedTrials({ history, night }: NightWork) {
   const found = new Map<string, { readonly isPlanned: boolean; readonly facts: TrialFacts }[]>();
   for (const { cell, purpose, facts } of trialsOf(history, night.id)) {
-    if (purpose !== 'plan' && purpose !== 'blind') continue;
+    // Those of the last good kernel are of another kernel than the night's.
+    if (purpose === 'good') continue;
     const one = { isPlanned: purpose === 'plan', facts: JSON.parse(facts) as TrialFacts };
     found.set(cell, [...(found.get(cell) ?? []), one]);
   }
@@ -160,19 +147,19 @@ function inputOf(
   cell: PlannedCell,
   {
     machine,
-    isFirst,
+    bootSplats,
     trials,
     isForward: goesOn,
   }: {
     readonly machine: MachineFacts | undefined;
-    /** Of the cells of its machine. */
-    readonly isFirst: boolean;
+    /** Those of its machine that this cell tells. */
+    readonly bootSplats: readonly TrialSplat[];
     readonly trials: readonly { readonly isPlanned: boolean; readonly facts: TrialFacts }[];
     readonly isForward: boolean;
   },
   { plan, isSpent }: NightWork,
 ): CellInput {
-  const { untestable, failure, missedControls = [], bootSplats = [] } = machine ?? {};
+  const { untestable, failure, missedControls = [] } = machine ?? {};
   const planned = trials.filter(({ isPlanned }) => isPlanned).length;
   const failed = planned < cell.planned ? failure : undefined;
   return {
@@ -186,7 +173,7 @@ function inputOf(
     ...(untestable === undefined ? {} : { untestable }),
     ...(failed === undefined ? {} : { failure: failed }),
     missedControls,
-    bootSplats: isFirst ? bootSplats : [],
+    bootSplats,
     isForward: goesOn,
   };
 }

@@ -1,5 +1,5 @@
 import type { NightItem } from '../../records/night.ts';
-import { cellTitle } from '../night-words.ts';
+import { bisectionText, cellTitle } from '../night-words.ts';
 import { percent } from '../series-words.ts';
 import { drawChart } from './chart.ts';
 import { type Fact, facts, headline, sourceOf } from './facts.ts';
@@ -76,10 +76,7 @@ function followUps({ confirmation, bisection, blind, ...known }: NightItem): rea
   const told = [reason, owner, link, until].filter((one) => one !== undefined).join('; ');
   const rows: readonly (Fact | false)[] = [
     confirmation !== undefined && ['tried again', confirmationWords(confirmation)],
-    bisection !== undefined && [
-      'bisection',
-      `${bisection.culprit ?? `one of ${bisection.candidates.length} commits`}, ${percent(bisection.confidence)} sure`,
-    ],
+    bisection !== undefined && ['bisection', bisectionText(bisection)],
     reason !== undefined && ['known', told],
     blind === true && ['blind', 'it leaves every trial of the cell blind'],
   ];

@@ -67,10 +67,10 @@ function rangeWords({ from, fromNight, to, isKnown }: NonNullable<NightItem['ran
 
 /** What followed when a new splat was tried again. */
 export function confirmationWords(again: NonNullable<NightItem['confirmation']>): string {
-  const { forks, boots, lastGood } = again;
+  const { forks, boots, lastGood, rate, interval } = again;
+  const [low, high] = interval.map(percent);
   const good =
-    lastGood === null
-      ? 'the last good kernel is not kept'
-      : `${lastGood.hits} of ${lastGood.trials} on the last good kernel`;
-  return `${forks.hits} of ${forks.trials} in copies of saved boots, ${boots.hits} of ${boots.trials} in boots of their own; ${good}`;
+    lastGood === null ? '' : `; ${lastGood.hits} of ${lastGood.trials} on the last good kernel`;
+  const together = rate === null ? '' : `, together ${percent(rate)} (${low} to ${high})`;
+  return `${forks.hits} of ${forks.trials} in copies of saved boots, ${boots.hits} of ${boots.trials} in boots of their own${together}${good}`;
 }

@@ -1,0 +1,143 @@
+import { join } from 'node:path';
+import type { AccelChoice } from '../../guest/accel.ts';
+import { makeFolder, writeWhole } from '../../host/disk.ts';
+import { kernelKey } from '../../night/cells.ts';
+import type { PlannedCell } from '../../night/choose.ts';
+import type { JudgedNight } from '../../night/judge-night.ts';
+import type { BisectReport } from '../../records/bisect.ts';
+import type { Bisection, NightItem } from '../../records/night.ts';
+import { bisectPlan } from '../bisection/bisect.ts';
+import { concludeBisect } from '../bisection/conclude.ts';
+import { describeMoment } from '../bisection/describe-moment.ts';
+import { pinRequest } from '../bisection/pin-request.ts';
+import { openRange } from '../bisection/range.ts';
+import { despiteFaults } from './despite-faults.ts';
+import type { NightWork } from './run-machine.ts';
+
+/** As of `splat bisect` where nothing else is said. */
+const confidence = 0.99;
+const seed = 1;
+
+/**
+ * Bisects what is new, one splat after another, within what is left of the budget. A splat that several cells of one kernel
+ * show is bisected once, in the first of them. A bisection that the budget ended says so; its folder can be gone on with.
+ */
+export async function bisectNews(judged: JudgedNight, work: NightWork): Promise<JudgedNight> {
+  const answers = new Map<string, Bisection>();
+  const bisected = async (item: NightItem): Promise<NightItem> => {
+    const cell = work.plan.cells.find(({ id }) => id === item.cell);
+    const asked = cell === undefined ? undefined : readAsked(item, cell, work);
+    if (asked === undefined) return item;
+    const known = answers.get(asked.name);
+    if (known === undefined && work.isSpent()) return item;
+    const answer = known ?? (await bisectOne(asked, work));
+    answers.set(asked.name, answer);
+    return { ...item, bisection: answer };
+  };
+  const lists = { ...judged.lists };
+  for (const list of ['new', 'back'] as const) {
+    const items: NightItem[] = [];
+    for (const item of lists[list]) items.push(await bisected(item));
+    lists[list] = items;
+  }
+  return { ...judged, lists };
+}
+
+interface Asked {
+  /** Equal for one splat of one kernel. */
+  readonly name: string;
+  readonly cell: PlannedCell;
+  readonly signature: string;
+  readonly tree: string;
+  readonly good: string;
+  readonly bad: string;
+}
+
+/** Undefined for what has no range of commits, and for what the last good kernel shows as well: no commit brought it. */
+function readAsked(item: NightItem, cell: PlannedCell, { plan }: NightWork): Asked | undefined {
+  const { signature, title, confirmation, expires } = item;
+  const sought = signature || title;
+  const { tree } = plan.pins[cell.kernel] ?? {};
+  const ends = endsOf(item);
+  if (sought === undefined || tree === undefined || ends === undefined) return undefined;
+  // An entry of the known file that is over is no change of the kernel.
+  if (expires !== undefined || (confirmation?.lastGood?.hits ?? 0) > 0) return undefined;
+  return { name: `${kernelKey(cell)} ${sought}`, cell, signature: sought, tree, ...ends };
+}
+
+function endsOf({ range }: NightItem): Pick<Asked, 'good' | 'bad'> | undefined {
+  if (range === undefined || !range.isKnown) return undefined;
+  const { from: good, to: bad } = range;
+  return good === null || bad === null || good === bad ? undefined : { good, bad };
+}
+
+async function bisectOne(asked: Asked, work: NightWork): Promise<Bisection> {
+  const dir = `bisect/${asked.cell.id}-${asked.signature.replaceAll(/[^\w-]+/g, '-').slice(0, 80)}`;
+  const report = await despiteFaults(work, `bisecting ${asked.signature}`, async () =>
+    runBisection(asked, join(work.night.dir, dir), work),
+  );
+  if (report === undefined) {
+    const because = work.isSpent() ? 'the budget was spent; it can be gone on with' : 'it failed';
+    return { culprit: null, candidates: [], confidence: 0, dir, because };
+  }
+  const { culprit, candidates, because, commits } = report;
+  const subject = commits.find(({ id }) => id === culprit)?.subject;
+  return {
+    culprit,
+    ...(subject === undefined ? {} : { subject }),
+    candidates,
+    confidence: report.confidence,
+    dir,
+    ...(because === null ? {} : { because }),
+  };
+}
+
+/** As `splat bisect --tree --good --bad --signature --workload --out` would: the same command goes on with it. */
+async function runBisection(
+  { cell, signature, tree, good, bad }: Asked,
+  dir: string,
+  { cwd, cacheRoot, jobs, signal, emit }: NightWork,
+): Promise<BisectReport> {
+  const paths: readonly string[] = [];
+  const choice = {
+    kind: 'commits' as const,
+    tree,
+    good,
+    bad,
+    reverse: false,
+    firstParent: false,
+    paths,
+  };
+  const { memoryMib: memoryMiB, cpus, series, config: configs, configBase, workload } = cell;
+  const question = { signature, durationMs: undefined, memoryMiB, cpus, seed };
+  const named = { series, configs, configBase, workloads: [workload] };
+  const request = {
+    ...(await pinRequest(question, choice, named, { cwd, signal })),
+    confidence,
+    verifyRevert: false,
+    reverse: false,
+    onDropped: 'record' as const,
+    guest: cell.guest,
+    accel: cell.accel as AccelChoice,
+    parallelTrials: jobs,
+    ...(jobs === undefined ? {} : { jobs }),
+    cwd,
+    cacheRoot,
+    dir,
+    signal,
+    emit,
+  };
+  await makeFolder(dir);
+  const range = await openRange(choice, request);
+  const result = await bisectPlan({
+    ...request,
+    range,
+    onMoment: (moment) => {
+      if (!moment.isNew) return;
+      for (const text of describeMoment(moment)) emit({ kind: 'note', text });
+    },
+  });
+  const report = concludeBisect(result);
+  await writeWhole(join(dir, 'bisect.json'), `${JSON.stringify(report)}\n`);
+  return report;
+}

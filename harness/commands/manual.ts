@@ -152,6 +152,7 @@ export const headings: Readonly<Record<string, readonly string[]>> = {
     'bad',
     'series',
     'base-series',
+    'previous',
     'with-series',
     'config',
     'config-base',

@@ -1,6 +1,7 @@
 import { cacheRoot } from '../host/store.ts';
 import { openSource } from '../kernel/source.ts';
 import { parseSeries, readSeries, type Series } from '../patch/series.ts';
+import { compareWith, type PreviousSeries, readPrevious } from '../plans/series/previous.ts';
 import type { SeriesListing } from '../records/series.ts';
 import { progressWriter } from '../report/progress.ts';
 import { describeListing } from '../report/series-list.ts';
@@ -10,7 +11,10 @@ import { readStdin, seriesPath } from './series-stdin.ts';
 
 /** `splat series S --list`: prints the patches found in an input and builds nothing. */
 export async function listSeries(argv: SeriesArguments, context: CommandContext): Promise<number> {
-  const listing = toListing(await readGiven(argv, context));
+  const series = await readGiven(argv, context);
+  const previous =
+    argv.previous === undefined ? undefined : await readPrevious(argv.previous, context.cwd);
+  const listing = toListing(series, previous);
   const text = argv.json ? `${JSON.stringify(listing)}\n` : describeListing(listing);
   context.stdout.write(text);
   return 0;
@@ -37,7 +41,21 @@ async function readGiven(argv: SeriesArguments, context: CommandContext): Promis
   return series;
 }
 
-function toListing({ patches, passedOver = [], trailers }: Series): SeriesListing {
+function toListing(
+  { patches, passedOver = [], trailers }: Series,
+  previous: PreviousSeries | undefined,
+): SeriesListing {
+  const compared = previous === undefined ? undefined : compareWith(previous, patches);
+  const before = (index: number): Pick<SeriesListing['patches'][number], 'previous'> => {
+    const found = compared?.patches[index - 1];
+    return found?.before === undefined || found.change === 'new'
+      ? {}
+      : { previous: { index: found.before, change: found.change } };
+  };
+  const gone = compared?.gone.map((index) => ({
+    index,
+    subject: previous?.patches[index - 1]?.subject ?? '',
+  }));
   return {
     schema: 'splat-series-list/1',
     patches: patches.map(({ index, subject, author, version, messageId, file }) => ({
@@ -47,7 +65,9 @@ function toListing({ patches, passedOver = [], trailers }: Series): SeriesListin
       version: version ?? null,
       ...(messageId === undefined ? {} : { messageId }),
       ...(file === '' ? {} : { file }),
+      ...before(index),
     })),
+    ...(gone === undefined ? {} : { gone }),
     passedOver,
     ...(trailers?.baseCommit === undefined ? {} : { base: trailers.baseCommit }),
   };

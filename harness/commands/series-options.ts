@@ -31,6 +31,7 @@ export interface SeriesArguments extends ToolchainArguments {
   readonly jobs: number | undefined;
   readonly seed: number;
   readonly out: string | undefined;
+  readonly previous: string | undefined;
   readonly list: boolean;
   readonly json: boolean;
   readonly mail: boolean;
@@ -63,6 +64,10 @@ function patchOptions(yargs: Argv): Argv {
     .option(
       'tree',
       text('a git tree that has its base: the base-commit of the series, or the files it changes'),
+    )
+    .option(
+      'previous',
+      text('the folder of an earlier version: its trials count where the kernel is the same'),
     )
     .option('base-series', list('patches that are part of the base; repeatable'))
     .option(

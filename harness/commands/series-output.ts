@@ -83,6 +83,7 @@ export function seriesCommand(argv: SeriesArguments): string {
     isStdin ? '-' : argv.series,
     ...optionWords('base', argv.base),
     ...optionWords('tree', argv.tree),
+    ...optionWords('previous', argv.previous),
     ...argv.baseSeries.flatMap((name) => ['--base-series', name]),
     ...argv.workload.flatMap((name) => ['--workload', name]),
     ...argv.detector.flatMap((index) => ['--detector', String(index)]),

@@ -111,12 +111,14 @@ async function readRequest(
   const stdin = path === '-' ? await readStdin(context) : undefined;
   const base = await chooseBase(argv, { cwd, signal, emit, path, stdin });
   const asked = [key, path, stdin?.toString('latin1'), base, baseSeries, limits, argv.detector];
+  if (argv.previous !== undefined) asked.push(argv.previous);
   const place = valueDigest(asked).slice(0, 12);
   return {
     ...question,
     path,
     ...(stdin === undefined ? {} : { stdin }),
     base,
+    ...(argv.previous === undefined ? {} : { previous: argv.previous }),
     baseSeries,
     detectors: argv.detector,
     limits,

@@ -68,6 +68,10 @@ const branch = v.exactOptional(
 /** A fact of a series, as a line of its journal.jsonl. */
 export const seriesFactSchema = v.variant('kind', [
   questionFactSchema,
+  described(
+    v.object({ kind: v.literal('setting'), key: v.string() }),
+    'The digest of what decides a trial besides its kernel: workloads, guest, seed, splat.',
+  ),
   v.object({
     kind: v.literal('step'),
     step: described(v.number(), 'How many patches it has.'),
@@ -95,6 +99,9 @@ export const seriesFactSchema = v.variant('kind', [
       described(counts, 'Calls of functions of the series, those that were made.'),
     ),
     seconds: v.number(),
+    reused: v.exactOptional(
+      described(v.literal(true), 'The trial is one of an earlier series on the same image.'),
+    ),
     branch,
   }),
   described(

@@ -45,6 +45,30 @@ const changedFunctionSchema = v.object({
   kind: v.picklist(['function', 'macro']),
 });
 
+/** A patch of an earlier version. */
+const beforeSchema = v.object({
+  index: v.number(),
+  change: described(
+    v.picklist(['same', 'changed']),
+    '`same`: the diff is the same without line numbers and white space.',
+  ),
+});
+
+/** The earlier series that `--previous RUN` names. */
+const previousSchema = v.object({
+  run: described(v.string(), 'RUN of the command line.'),
+  series: described(v.string(), 'S of its command line.'),
+  comparable: described(
+    v.boolean(),
+    'It was tried with the same workloads, guest, seed and splat, so its trials on an image count for the same image.',
+  ),
+  reusedTrials: described(v.number(), 'Trials of it that count for this series.'),
+  gone: described(
+    v.array(v.object({ index: v.number(), subject: v.string(), verdict: patchVerdictSchema })),
+    'Its patches that this series has no more.',
+  ),
+});
+
 const reportedPatchSchema = v.object({
   index: described(v.number(), 'From 1.'),
   subject: v.string(),
@@ -77,6 +101,12 @@ const reportedPatchSchema = v.object({
     'Lock dependencies that came with it, as the counts of trials before and since say, at classes where memory management and drivers meet: a hint, no verdict.',
   ),
   build: described(v.nullable(reportedBuildSchema), 'Null when nothing was built of it.'),
+  previous: v.exactOptional(
+    described(
+      v.object({ ...beforeSchema.entries, verdict: patchVerdictSchema }),
+      'The patch of the earlier series whose place it takes, with the verdict there; absent: it is new, or no earlier series was named.',
+    ),
+  ),
 });
 
 /** A function the series changes. */
@@ -140,7 +170,16 @@ export const seriesListSchema = v.object({
       ),
       messageId: v.exactOptional(v.string()),
       file: v.exactOptional(v.string()),
+      previous: v.exactOptional(
+        described(beforeSchema, 'The patch of the earlier series whose place it takes.'),
+      ),
     }),
+  ),
+  gone: v.exactOptional(
+    described(
+      v.array(v.object({ index: v.number(), subject: v.string() })),
+      'Patches of the earlier series that this one has no more; absent: no earlier series was named.',
+    ),
   ),
   passedOver: described(v.array(passedOverSchema), 'What of the input is not tested, and why.'),
   base: v.exactOptional(
@@ -170,6 +209,9 @@ export const seriesReportSchema = v.object({
       [],
     ),
   }),
+  previous: v.exactOptional(
+    described(previousSchema, 'The earlier version it is compared with; absent: none was named.'),
+  ),
   patches: v.array(reportedPatchSchema),
   workloads: v.array(reportedWorkloadSchema),
   coverage: described(
@@ -199,5 +241,6 @@ export type ReportedBase = Recorded<typeof reportedBaseSchema>;
 export type ReportedPatch = Recorded<typeof reportedPatchSchema>;
 export type ReportedFunction = Recorded<typeof reportedFunctionSchema>;
 export type ReportedWorkload = Recorded<typeof reportedWorkloadSchema>;
+export type PreviousFacts = Recorded<typeof previousSchema>;
 export type SeriesListing = Recorded<typeof seriesListSchema>;
 export type SeriesReport = Recorded<typeof seriesReportSchema>;

@@ -1,18 +1,25 @@
 import type { SeriesListing } from '../records/series.ts';
 import { plain } from './plain.ts';
+import { changeWords } from './series-words.ts';
 
 /** The patches found in an input, as text. */
-export function describeListing({ patches, passedOver, base }: SeriesListing): string {
+export function describeListing({ patches, gone, passedOver, base }: SeriesListing): string {
   const width = String(patches.length).length;
-  const lines = patches.map(({ index, subject, author, version }) => {
+  const lines = patches.map(({ index, subject, author, version, previous }) => {
     const of = version === null ? '' : `  v${version}`;
     const by = author === null ? '' : `  ${author}`;
-    return `${String(index).padStart(width)}  ${plain(`${subject}${of}${by}`)}`;
+    const change = gone === undefined ? '' : `  (${changeWords(previous)})`;
+    return `${String(index).padStart(width)}  ${plain(`${subject}${of}${by}${change}`)}`;
   });
+  const lost = (gone ?? []).map(({ index, subject }) => `gone  ${plain(`${index}: ${subject}`)}`);
   const left = passedOver.map(
     ({ subject, file, why }) => `passed over  ${plain(subject || file || '')}: ${plain(why)}`,
   );
-  return [...lines, ...left, ...(base === undefined ? [] : [`base-commit  ${base}`]), ''].join(
-    '\n',
-  );
+  return [
+    ...lines,
+    ...lost,
+    ...left,
+    ...(base === undefined ? [] : [`base-commit  ${base}`]),
+    '',
+  ].join('\n');
 }

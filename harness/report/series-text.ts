@@ -1,7 +1,7 @@
 import type { ReportedFunction, ReportedPatch, SeriesReport } from '../records/series.ts';
 import type { PatchVerdict } from '../verdict.ts';
 import { plain } from './plain.ts';
-import { percent, suspectWords } from './series-words.ts';
+import { percent, previousLines, suspectWords } from './series-words.ts';
 import { type Style, styleFor } from './style.ts';
 
 export interface SeriesTextOptions {
@@ -23,6 +23,7 @@ export function describeSeries(result: SeriesReport, options: SeriesTextOptions)
     ...describeBase(result, style),
     '',
     ...result.patches.flatMap((patch) => patchLines(patch, result.patches.length, style)),
+    ...sinceLines(result, style),
     ...reportLines(result, style),
     ...coverageLines(result, style),
     ...boundLines(result, style),
@@ -70,6 +71,18 @@ function patchLines(patch: ReportedPatch, total: number, style: Style): readonly
     ),
     ...warnings.map(({ place, text }) => `${indent}new warning: ${plain(`${place}: ${text}`)}`),
   ];
+}
+
+/** What changed since the earlier version. */
+function sinceLines(result: SeriesReport, style: Style): readonly string[] {
+  const [first, ...rest] = previousLines(result);
+  return first === undefined
+    ? []
+    : [
+        '',
+        `before   ${plain(first)}`,
+        ...rest.map((line) => style.faint(`         ${plain(line)}`)),
+      ];
 }
 
 function reportLines({ patches }: SeriesReport, style: Style): readonly string[] {

@@ -1,9 +1,10 @@
 import { exitCodes } from '../../errors.ts';
+import type { Comparison } from '../../patch/compare-versions.ts';
 import { detectorPatches } from '../../patch/detector-code.ts';
 import type { NearbySuite } from '../../patch/nearby-suites.ts';
 import type { PatchChanges } from '../../patch/patch-changes.ts';
 import type { Series } from '../../patch/series.ts';
-import type { Diagnostic, ReportedBuild } from '../../records/build.ts';
+import type { ReportedBuild } from '../../records/build.ts';
 import type { NewDependency } from '../../records/lock-order.ts';
 import type {
   ReportedBase,
@@ -21,7 +22,9 @@ import { locateAll } from './decide.ts';
 import { type Evidence, placesOf, trialsOf } from './evidence.ts';
 import { buildOf, type SeriesLog } from './facts.ts';
 import { exitCodeOfSeries, type JudgedPatch } from './judge.ts';
+import { compareWith, type PreviousSeries, previousFacts, type Recall } from './previous.ts';
 import type { Asked, SeriesRequest } from './request.ts';
+import { newWarnings } from './warnings.ts';
 
 /** Everything known about a series after its last trial. */
 export interface Tried extends Asked {
@@ -37,6 +40,8 @@ export interface Tried extends Asked {
   readonly suites: readonly NearbySuite[];
   /** By patch: the lock dependencies that lockdep first learned with it. */
   readonly learned: readonly (readonly NewDependency[])[];
+  /** The trials of an earlier version; undefined: there is none, or its trials do not count. */
+  readonly recall: Recall | undefined;
   /** Names of the workloads, the boot included. */
   readonly names: readonly string[];
 }
@@ -46,7 +51,12 @@ export function concludeSeries(whole: Tried): SeriesReport {
   const tried = { ...whole, log: viewOf(whole.log, undefined) };
   const { request, series, log, evidence, judged } = tried;
   const { limits, seed } = request;
-  const patches = judged.map((patch) => describePatch(patch, tried));
+  const { previous } = tried;
+  const compared = previous === undefined ? undefined : compareWith(previous, series.patches);
+  const patches = judged.map((patch) => ({
+    ...describePatch(patch, tried),
+    ...beforeOf(patch.index, compared, previous),
+  }));
   const coverage = coverageOf(whole.log, whole.watched);
   const verdict = verdictOf(evidence, judged);
   const isOpen = verdict.kind === 'clean' && isUnexercised(coverage);
@@ -65,6 +75,14 @@ export function concludeSeries(whole: Tried): SeriesReport {
       notes: tried.notes,
       passedOver: series.passedOver ?? [],
     },
+    ...(previous === undefined || compared === undefined
+      ? {}
+      : {
+          previous: previousFacts(previous, compared, {
+            isComparable: tried.recall !== undefined,
+            reused: whole.log.facts.filter((fact) => fact.kind === 'trial' && fact.reused).length,
+          }),
+        }),
     patches: told,
     workloads: describeWorkloads(tried),
     coverage,
@@ -74,6 +92,19 @@ export function concludeSeries(whole: Tried): SeriesReport {
     confidence: limits.confidence,
     timings: addTimes(whole.log),
   };
+}
+
+/** The patch of the earlier version whose place a patch takes. */
+function beforeOf(
+  index: number,
+  compared: Comparison | undefined,
+  previous: PreviousSeries | undefined,
+): Pick<ReportedPatch, 'previous'> {
+  const found = compared?.patches[index - 1];
+  if (found?.before === undefined || found.change === 'new') return {};
+  const verdict = previous?.report.patches[found.before - 1]?.verdict;
+  if (verdict === undefined) return {};
+  return { previous: { index: found.before, change: found.change, verdict } };
 }
 
 function withoutProof(patch: ReportedPatch): ReportedPatch {
@@ -195,51 +226,6 @@ function seenNear({ facts }: SeriesLog, key: string, step: number): { readonly s
   return nearest === undefined ? {} : { seenIn: nearest.folder };
 }
 
-/** The identity of a warning: file and text. Its line number is left out, because patches move lines. */
-function nameOf({ place, text }: Diagnostic): string {
-  return `${place.replace(/:\d+$/, '')} ${text}`;
-}
-
-/** Those of the build that no kernel before it had, then those of W=1 that the files of the patch did not have before it. */
-function newWarnings(
-  step: number,
-  log: SeriesLog,
-  changes: PatchChanges | undefined,
-): readonly Diagnostic[] {
-  const known = new Set(
-    log.facts.flatMap((fact) =>
-      fact.kind === 'step' && fact.step < step ? (fact.build?.warnings ?? []).map(nameOf) : [],
-    ),
-  );
-  const told = (buildOf(log, step)?.warnings ?? []).filter(
-    (warning) => !known.has(nameOf(warning)),
-  );
-  const extra = extraWarnings(step, log, changes);
-  const names = new Set([...known, ...told.map(nameOf)]);
-  return [...told, ...extra.filter((warning) => !names.has(nameOf(warning)))];
-}
-
-/** What W=1 says of the files that a patch changes. A file of which nothing was known before it is new, or tells nothing. */
-function extraWarnings(
-  step: number,
-  log: SeriesLog,
-  changes: PatchChanges | undefined,
-): readonly Diagnostic[] {
-  const checked = buildOf(log, step)?.checked;
-  if (checked === undefined) return [];
-  const isNew = new Set(
-    changes?.files.flatMap(({ path, before }) => (before === undefined ? [path] : [])),
-  );
-  const earlier = Array.from({ length: step }, (_, at) => buildOf(log, step - 1 - at)?.checked);
-  return checked.warnings.filter((warning) => {
-    const file = warning.place.replace(/:\d+$/, '');
-    if (!changes?.files.some(({ path }) => path === file)) return false;
-    const before = earlier.find((one) => one?.files.includes(file));
-    if (before === undefined) return isNew.has(file);
-    return !before.warnings.some((one) => nameOf(one) === nameOf(warning));
-  });
-}
-
 function describeWorkloads({ evidence, names }: Tried): readonly ReportedWorkload[] {
   const places = placesOf(evidence);
   const head = places.at(-1);
@@ -268,7 +254,7 @@ function addTimes({ facts }: SeriesLog): SeriesReport['timings'] {
       times.buildSeconds += fact.seconds;
       times.buildCpuSeconds += fact.build?.cpuSeconds ?? 0;
     }
-    if (fact.kind === 'trial') {
+    if (fact.kind === 'trial' && fact.reused !== true) {
       times.trialSeconds += fact.seconds;
       times.trials += 1;
     }

@@ -1,4 +1,5 @@
 import type { FactLog } from '../../host/fact-log.ts';
+import type { BuildOutcome } from '../../kernel/kernel.ts';
 import type { BuildNote, SeriesFact } from '../../records/series-journal.ts';
 import { type Evidence, learnStep, learnTrial, nothingKnown } from './evidence.ts';
 
@@ -18,4 +19,26 @@ export function evidenceOf({ facts }: Pick<SeriesLog, 'facts'>): Evidence {
 export function buildOf({ facts }: Pick<SeriesLog, 'facts'>, step: number): BuildNote | undefined {
   const found = facts.find((fact) => fact.kind === 'step' && fact.step === step);
   return found?.kind === 'step' ? found.build : undefined;
+}
+
+/** The build as the journal has it. */
+export function noteBuild({
+  kernel,
+  checked,
+}: Extract<BuildOutcome, { kind: 'built' }>): BuildNote {
+  const { id, imageDigest, release, facts, fromCache } = kernel;
+  const { compiler, sandbox, objects, cpuSeconds, warnings } = facts;
+  const image = imageDigest;
+  return {
+    kernel: id,
+    image,
+    release,
+    compiler,
+    sandbox,
+    objects,
+    cpuSeconds,
+    fromCache,
+    warnings,
+    ...(checked && { checked }),
+  };
 }

@@ -4,6 +4,7 @@ import type { Series } from '../../patch/series.ts';
 import type { CommitLabRequest } from '../../trial/ready-kernel.ts';
 import type { chooseControls } from './control-workloads.ts';
 import type { Limits } from './decide.ts';
+import type { PreviousSeries } from './previous.ts';
 
 /** The options of `splat series`. */
 export interface SeriesRequest
@@ -28,6 +29,8 @@ export interface SeriesRequest
   /** Indices, from 1, of patches that count as detector code whatever they change. */
   readonly detectors: readonly number[];
   readonly limits: Limits;
+  /** RUN of `--previous RUN`: the folder of an earlier version of the series. */
+  readonly previous?: string;
   /** Digest of everything besides the patches that decides the answer. */
   readonly key: string;
 }
@@ -38,6 +41,8 @@ export interface Asked extends ReturnType<typeof chooseControls> {
   /** The series of `--base-series`. */
   readonly under: readonly Series[];
   readonly source: Source;
+  /** The earlier version of `--previous RUN`. */
+  readonly previous?: PreviousSeries;
   /** The contents of the user's fragments and .config when the series was read. */
   readonly configs: PinnedConfigs;
   /** Notes about the input, one line each. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { HarnessError } from '../../errors.ts';
+import type { Emit } from '../../events.ts';
 import { makeFolder } from '../../host/disk.ts';
 import { openFactLog } from '../../host/fact-log.ts';
 import { valueDigest } from '../../host/store.ts';
@@ -31,6 +32,7 @@ import type { Evidence } from './evidence.ts';
 import { evidenceOf, type SeriesLog } from './facts.ts';
 import { type JudgedPatch, judgePatches } from './judge.ts';
 import { type LockOrders, learnedDependencies, openLockOrders } from './lock-orders.ts';
+import { keepPatches, type Recall, readPrevious, recallTrials } from './previous.ts';
 import type { Asked, SeriesRequest } from './request.ts';
 import { seriesTester } from './tester.ts';
 import { walkSeries } from './walk.ts';
@@ -48,35 +50,26 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
   const changes = await readChanges(source.tree, under, series.patches, { scratch, signal });
   const own = workloads.map(({ upload }) => Buffer.from(upload ?? '').toString('latin1'));
   const diffs = [under, [series]].map((list) => allPatches(list).map(({ diff }) => diff));
+  await keepPatches(dir, series.patches);
   await using log = await openFactLog(dir, {
     key: valueDigest([request.key, source.id, diffs, own, asked.configs]),
     what: 'series',
     schema: seriesFactSchema,
     harness: writtenBy(),
   });
+  const recall = await openRecall(valueDigest([request.key, own, asked.configs, writtenBy()]), {
+    asked,
+    log,
+    emit,
+  });
   const names = [bootWorkload, ...workloads.map(({ workload }) => workload.name)];
   const watched = watchFunctions(changes);
   const locks = openLockOrders(dir);
   const counted = { ...request, profile: functionsToCount(watched) };
-  const walk: Walk = { asked, request: counted, log, changes, names, locks, watched };
+  const walk: Walk = { asked, request: counted, log, changes, names, locks, watched, recall };
   const evidence = await walkBranch(undefined, walk);
   const detectors = findDetectors(series, changes, request.detectors);
-  const judge = openJudge(request, names, detectors);
-  let judged = judge(
-    evidence,
-    series.patches.map(({ index }) => index),
-  );
-  const tried: number[] = [];
-  for (;;) {
-    const branch = nextBranch(evidence, judged, tried);
-    if (branch === undefined) break;
-    tried.push(branch.culprit);
-    emit({
-      kind: 'note',
-      text: `the splat of patch ${branch.culprit} hides later patches: they are tested again without it`,
-    });
-    judged = mergeBranch(judged, branch, judge(await walkBranch(branch, walk), branch.patches));
-  }
+  const judged = await judgeAll(evidence, walk, detectors);
   const steps = series.patches.map(({ index }) => `patch-${index}`);
   const [, ...learned] = await learnedDependencies(
     locks,
@@ -97,7 +90,51 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
     names,
     watched,
     suites,
+    recall,
   });
+}
+
+/** Judges the series, and walks a branch for each patch that another patch's splat hides. */
+async function judgeAll(
+  evidence: Evidence,
+  walk: Walk,
+  detectors: ReadonlySet<number>,
+): Promise<readonly JudgedPatch[]> {
+  const { asked, request, names } = walk;
+  const judge = openJudge(request, names, detectors);
+  let judged = judge(
+    evidence,
+    asked.series.patches.map(({ index }) => index),
+  );
+  const tried: number[] = [];
+  for (;;) {
+    const branch = nextBranch(evidence, judged, tried);
+    if (branch === undefined) break;
+    tried.push(branch.culprit);
+    request.emit({
+      kind: 'note',
+      text: `the splat of patch ${branch.culprit} hides later patches: they are tested again without it`,
+    });
+    judged = mergeBranch(judged, branch, judge(await walkBranch(branch, walk), branch.patches));
+  }
+  return judged;
+}
+
+/** Notes the setting of this series, and returns the trials of the earlier version that had the same. */
+async function openRecall(
+  setting: string,
+  { asked, log, emit }: { readonly asked: Asked; readonly log: SeriesLog; readonly emit: Emit },
+): Promise<Recall | undefined> {
+  if (!log.facts.some(({ kind }) => kind === 'setting')) {
+    await log.append({ kind: 'setting', key: setting });
+  }
+  const { previous } = asked;
+  const recall = previous === undefined ? undefined : recallTrials(previous, setting);
+  if (previous !== undefined && recall === undefined) {
+    const why = 'was tried in another way (workloads, guest, seed or splat)';
+    emit({ kind: 'note', text: `${previous.run} ${why}: its trials do not count` });
+  }
+  return recall;
 }
 
 type Judge = (known: Evidence, indices: readonly number[]) => readonly JudgedPatch[];
@@ -135,6 +172,7 @@ interface Walk {
   readonly names: readonly string[];
   readonly locks: LockOrders;
   readonly watched: readonly WatchedFunction[];
+  readonly recall: Recall | undefined;
 }
 
 /** Walks the series, or a branch of it, and returns its evidence. */
@@ -166,6 +204,7 @@ async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evide
       locks: walk.locks,
       onLocks: walk.locks.add,
       watched: walk.watched,
+      recall: walk.recall,
       changes: indices.map((index) => changes[index - 1]),
       nameOf,
       build: async (step, isFirst) =>
@@ -222,7 +261,10 @@ export async function readAsked(request: SeriesRequest): Promise<Asked> {
   for (const one of below) under.push(await settlePrefixes(source.tree, under, one));
   const series = await settlePrefixes(source.tree, under, read);
   const trailers = await checkTrailers(series, under, { base: source.name, signal });
+  const previous =
+    request.previous === undefined ? undefined : await readPrevious(request.previous, cwd);
   return {
+    ...(previous === undefined ? {} : { previous }),
     series,
     under,
     source,

@@ -18,9 +18,11 @@ import {
 import { isNotRun, verdictPhrase } from '../../verdict.ts';
 import { couldBeHeard, splatsOf } from '../bisection/sought.ts';
 import type { WatchedFunction } from './coverage.ts';
-import { buildOf, type SeriesLog } from './facts.ts';
+import { buildOf, noteBuild, type SeriesLog } from './facts.ts';
 import type { LockOrders } from './lock-orders.ts';
+import type { Recall } from './previous.ts';
 import { mayReach } from './reach.ts';
+import { noteAccel, recallPrefix } from './recall-prefix.ts';
 import type { Tester } from './walk.ts';
 
 export interface SeriesTesterRequest extends CommitLabRequest {
@@ -38,6 +40,8 @@ export interface SeriesTesterRequest extends CommitLabRequest {
   /** The name of a prefix, used for the folders of its trials and for their seeds. */
   readonly nameOf: (step: number) => string;
   readonly locks: LockOrders;
+  /** The trials of an earlier version of the series. */
+  readonly recall: Recall | undefined;
   readonly watched: readonly WatchedFunction[];
 }
 
@@ -66,6 +70,7 @@ export function seriesTester(request: SeriesTesterRequest): Tester {
       await request.log.append({ kind: 'step', step, ...prepared, seconds });
       return prepared.state;
     },
+    recall: async (step) => recallPrefix(step, request, reported),
     trial: async (step, workload, index) => {
       const startedAt = performance.now();
       const prefix = await recall(step);
@@ -140,19 +145,49 @@ async function prepareStep(
   if (built.kind === 'untestable') return { state: { kind: 'broken', verdict: built.verdict } };
   const build = noteBuild(built);
   if (before !== undefined) {
-    if (lastImage(log, step) === build.image)
-      return { state: { kind: 'same', why: 'image' }, build };
-    if (kind === 'comments' && isWhole) return { state: { kind: 'same', why: 'comments' }, build };
+    const why = sameKernel(step, build.image, request);
+    if (why !== undefined) return { state: { kind: 'same', why }, build };
   }
+  const recalled = request.recall?.find(build.image)?.step;
+  if (recalled !== undefined) {
+    await noteAccel(log, request.recall?.accel);
+    const { state, profiled } = recalled;
+    return { state, build, ...(profiled === undefined ? {} : { profiled }) };
+  }
+  return bootFirst(step, { built, build }, request, ready);
+}
+
+/** Why a kernel cannot be told from that of the prefix before it; undefined when it can. */
+function sameKernel(
+  step: number,
+  image: string,
+  { log, changes }: SeriesTesterRequest,
+): 'image' | 'comments' | undefined {
+  if (lastImage(log, step) === image) return 'image';
+  return changes[step - 1]?.kind === 'comments' && isTestable(log, step - 1)
+    ? 'comments'
+    : undefined;
+}
+
+interface BuiltPrefix {
+  readonly built: Extract<BuildOutcome, { kind: 'built' }>;
+  readonly build: BuildNote;
+}
+
+/** Boots a new kernel and proves that it shows seeded bugs. */
+async function bootFirst(
+  step: number,
+  { built, build }: BuiltPrefix,
+  request: SeriesTesterRequest,
+  ready: Map<number, Promise<ReadyPrefix>>,
+): Promise<Prepared> {
   const prepared: Preparation = await prepareCommit(request.nameOf(step), built, request);
   if (prepared.kind === 'untestable') {
     return { state: { kind: 'broken', verdict: prepared.verdict }, build };
   }
   const { commit } = prepared;
   ready.set(step, Promise.resolve({ commit, vmlinux: built.kernel.vmlinux }));
-  if (!log.facts.some((fact) => fact.kind === 'accel')) {
-    await log.append({ kind: 'accel', accel: commit.accel });
-  }
+  await noteAccel(request.log, commit.accel);
   const unproved = await commit.missedCanaries();
   const { profiled } = commit;
   return { state: { kind: 'ready', image: build.image, unproved }, build, profiled };
@@ -171,24 +206,6 @@ function lastImage(log: SeriesLog, step: number): string | undefined {
     if (image !== undefined) return image;
   }
   return undefined;
-}
-
-function noteBuild({ kernel, checked }: Extract<BuildOutcome, { kind: 'built' }>): BuildNote {
-  const { id, imageDigest, release, facts, fromCache } = kernel;
-  const { compiler, sandbox, objects, cpuSeconds, warnings } = facts;
-  const image = imageDigest;
-  return {
-    kernel: id,
-    image,
-    release,
-    compiler,
-    sandbox,
-    objects,
-    cpuSeconds,
-    fromCache,
-    warnings,
-    ...(checked && { checked }),
-  };
 }
 
 interface Tried {

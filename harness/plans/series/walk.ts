@@ -7,6 +7,8 @@ import { type Evidence, learnStep, learnTrial, placesOf, trialsOf } from './evid
 export interface Tester {
   /** Builds and boots a prefix. `before` is the last testable prefix. */
   readonly prepare: (step: number, before: number | undefined) => Promise<StepState>;
+  /** Trials of an earlier series on the image of a prefix, asked for once after prepare(). Absent: there are none. */
+  readonly recall?: (step: number) => Promise<readonly PrefixTrial[]>;
   /** `index` counts the trials of this workload on this prefix. */
   readonly trial: (step: number, workload: string, index: number) => Promise<PrefixTrial>;
   /** False when the trials so far show that this workload does not call the functions that the prefix changes. */
@@ -43,6 +45,9 @@ export async function walkSeries(request: WalkRequest): Promise<Evidence> {
       request.onStep?.(step);
       const before = placesOf(evidence).at(-1);
       evidence = learnStep(evidence, step, await tester.prepare(step, before));
+      for (const trial of (await tester.recall?.(step)) ?? []) {
+        evidence = learnTrial(evidence, trial);
+      }
     }
     // Without a base no patch can be judged.
     if (evidence.steps.get(0)?.kind === 'broken') return evidence;

@@ -1,5 +1,5 @@
 import type { ReportedFunction, ReportedPatch, SeriesReport } from '../../records/series.ts';
-import { percent, shareWords, suspectWords } from '../series-words.ts';
+import { percent, previousLines, shareWords, suspectWords } from '../series-words.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { formatPage } from './page.ts';
 import { type ShownSeries, seenLink, seriesHead, splatId, tones } from './series-head.ts';
@@ -14,6 +14,7 @@ export function formatSeriesPage(report: SeriesReport, page: ShownSeries): strin
 ${[
   baseSection(report),
   patchTable(patches),
+  previousSection(report),
   splatSection(patches, page),
   coverageSection(report),
   boundSection(report),
@@ -23,6 +24,16 @@ ${[
 `,
     html`<footer><a href="series.json">series.json</a> <a href="results.tap">results.tap</a> <a href="junit.xml">junit.xml</a> <a href="kcidb.json">kcidb.json</a></footer>`,
   ]);
+}
+
+/** What changed since the earlier version. */
+function previousSection(report: SeriesReport): Content {
+  const lines = previousLines(report);
+  return lines.length === 0
+    ? null
+    : html`<h2>Since the version before</h2>
+<ul>${lines.map((line) => html`<li>${line}</li>`)}</ul>
+`;
 }
 
 /** What of the input was not tested. */

@@ -1,0 +1,101 @@
+import { changedLines, endOfHunk, readHunk } from './diff.ts';
+
+/** A patch of one version of a series, as far as two versions are compared. */
+export interface VersionedPatch {
+  /** From 1. */
+  readonly index: number;
+  readonly subject: string;
+  /** The unified diff, one character per byte. */
+  readonly diff: string;
+}
+
+/** A patch of the newer version. `before` is the index of the older patch whose place it takes; absent: it is new. */
+export interface ComparedPatch {
+  readonly index: number;
+  readonly change: 'same' | 'changed' | 'new';
+  readonly before?: number;
+}
+
+export interface Comparison {
+  /** By index of the newer version. */
+  readonly patches: readonly ComparedPatch[];
+  /** Indices of the patches of the older version that the newer one lacks. */
+  readonly gone: readonly number[];
+}
+
+/** Two patches are versions of one from this share of common changed lines on, as for git range-diff. */
+const leastCommon = 0.5;
+
+/**
+ * Compares two versions of a series. A patch is the same when its diff is, without line numbers and white space
+ * (git-patch-id(1)); it has changed when a patch of the older version has its subject, or most of its changed lines. Pure.
+ */
+export function compareVersions(
+  older: readonly VersionedPatch[],
+  newer: readonly VersionedPatch[],
+): Comparison {
+  const found = new Map<number, ComparedPatch>();
+  const left = new Set(older);
+  const take = (
+    change: 'same' | 'changed',
+    isLike: (before: VersionedPatch, after: VersionedPatch) => boolean,
+  ): void => {
+    for (const after of newer) {
+      if (found.has(after.index)) continue;
+      const before = [...left].find((one) => isLike(one, after));
+      if (before === undefined) continue;
+      left.delete(before);
+      found.set(after.index, { index: after.index, change, before: before.index });
+    }
+  };
+  const identities = new Map([...older, ...newer].map((one) => [one, identityOf(one.diff)]));
+  take('same', (before, after) => identities.get(before) === identities.get(after));
+  take('changed', (before, after) => wordsOf(before) === wordsOf(after));
+  take('changed', (before, after) => commonShare(before.diff, after.diff) >= leastCommon);
+  return {
+    patches: newer.map(({ index }) => found.get(index) ?? { index, change: 'new' }),
+    gone: older.filter((one) => left.has(one)).map(({ index }) => index),
+  };
+}
+
+function wordsOf({ subject }: VersionedPatch): string {
+  return subject.toLowerCase().replaceAll(/\s+/g, ' ').trim();
+}
+
+const fileLine =
+  /^(?:diff --git |--- |\+\+\+ |rename |copy |new file mode |deleted file mode |old mode |new mode )/;
+
+/** The lines of a diff that make it what it is; a binary patch counts as a whole. */
+function identityOf(diff: string): string {
+  if (/^GIT binary patch$/m.test(diff)) return diff;
+  const kept: string[] = [];
+  const lines = diff.split('\n');
+  for (let at = 0; at < lines.length; at += 1) {
+    const line = lines[at] ?? '';
+    const hunk = readHunk(line);
+    if (hunk !== undefined) {
+      const end = endOfHunk(lines, at + 1, hunk);
+      kept.push('@@', ...lines.slice(at + 1, end).map((one) => one.replaceAll(/\s/g, '')));
+      at = end - 1;
+    } else if (fileLine.test(line)) kept.push(line.replaceAll(/\s/g, ''));
+  }
+  return kept.join('\n');
+}
+
+/** The share of changed lines that two diffs have in common: 1 when one diff is the other. */
+function commonShare(one: string, other: string): number {
+  const [ones, others] = [changedOf(one), changedOf(other)];
+  const common = [...ones].filter((line) => others.has(line)).length;
+  const all = ones.size + others.size - common;
+  return all === 0 ? 0 : common / all;
+}
+
+function changedOf(diff: string): ReadonlySet<string> {
+  const files = changedLines(diff);
+  return new Set(
+    files.flatMap(({ oldPath, newPath, removed, added }) => [
+      ...removed.map(({ text }) => `${oldPath ?? ''} -${text.trim()}`),
+      ...added.map(({ text }) => `${newPath ?? ''} +${text.trim()}`),
+    ]),
+  );
+}

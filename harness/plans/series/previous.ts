@@ -1,0 +1,158 @@
+import { cp, readFile, stat, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { HarnessError } from '../../errors.ts';
+import { makeFolder, readIfThere } from '../../host/disk.ts';
+import { readRecord } from '../../host/record-file.ts';
+import {
+  type Comparison,
+  compareVersions,
+  type VersionedPatch,
+} from '../../patch/compare-versions.ts';
+import type { Patch } from '../../patch/series.ts';
+import { checkValue } from '../../records/schema.ts';
+import { type PreviousFacts, type SeriesReport, seriesReportSchema } from '../../records/series.ts';
+import { type SeriesFact, seriesFactSchema } from '../../records/series-journal.ts';
+
+/** An earlier version of the series, as `--previous RUN` names it. */
+export interface PreviousSeries {
+  /** RUN as the user typed it. */
+  readonly run: string;
+  readonly dir: string;
+  readonly report: SeriesReport;
+  readonly patches: readonly VersionedPatch[];
+  readonly facts: readonly SeriesFact[];
+}
+
+/** Keeps the diffs of a series in its folder, for a later version to be compared with. */
+export async function keepPatches(dir: string, patches: readonly Patch[]): Promise<void> {
+  const folder = join(dir, 'patches');
+  await makeFolder(folder);
+  for (const { index, diff } of patches) {
+    await writeFile(join(folder, fileOf(index)), diff, 'latin1');
+  }
+}
+
+function fileOf(index: number): string {
+  return `${String(index).padStart(4, '0')}.diff`;
+}
+
+/** Reads the folder of an earlier series. Throws `usage` for a folder that holds none, or one without its patches. */
+export async function readPrevious(run: string, cwd: string): Promise<PreviousSeries> {
+  const dir = resolve(cwd, run);
+  const wrong = (what: string): HarnessError =>
+    new HarnessError('usage', `--previous ${run}: ${what}`);
+  const report = await readRecord(join(dir, 'series.json'), seriesReportSchema);
+  if (report === undefined) throw wrong('no series.json; give the folder of a finished series');
+  const patches: VersionedPatch[] = [];
+  for (const { index, subject } of report.patches) {
+    const diff = await readIfThere(readFile(join(dir, 'patches', fileOf(index)), 'latin1'));
+    if (diff === undefined) throw wrong(`no patches/${fileOf(index)}; its splat did not keep them`);
+    patches.push({ index, subject, diff });
+  }
+  return { run, dir, report, patches, facts: await readFacts(join(dir, 'journal.jsonl')) };
+}
+
+/** The facts of a journal; those that this splat does not understand are left out, and nothing is taken from them. */
+async function readFacts(path: string): Promise<readonly SeriesFact[]> {
+  const text = (await readIfThere(readFile(path, 'utf8'))) ?? '';
+  return text.split('\n').flatMap((line) => {
+    try {
+      const checked = checkValue(seriesFactSchema, JSON.parse(line));
+      return checked.isRight ? [checked.value] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** A kernel that an earlier series booted and tried. */
+export interface RecalledImage {
+  readonly step: Extract<SeriesFact, { readonly kind: 'step' }>;
+  readonly trials: readonly Extract<SeriesFact, { readonly kind: 'trial' }>[];
+}
+
+/** The trials of an earlier series, by the image of their kernel. */
+export interface Recall {
+  readonly dir: string;
+  readonly accel: string | undefined;
+  /** Undefined when the earlier series has no kernel with this image. */
+  readonly find: (image: string) => RecalledImage | undefined;
+  /** The first report of a splat. */
+  readonly reportOf: (key: string) => Extract<SeriesFact, { readonly kind: 'report' }> | undefined;
+}
+
+/**
+ * The trials that count for this series: those on the same image, when workloads, guest, seed and splat are the same;
+ * `setting` is the digest of these. Undefined when the earlier series had another setting.
+ */
+export function recallTrials({ dir, facts }: PreviousSeries, setting: string): Recall | undefined {
+  if (!facts.some((fact) => fact.kind === 'setting' && fact.key === setting)) return undefined;
+  const accel = facts.find((fact) => fact.kind === 'accel');
+  const ready = facts.flatMap((fact) =>
+    fact.kind === 'step' && fact.state.kind === 'ready' ? [{ fact, image: fact.state.image }] : [],
+  );
+  const trialsOn = (image: string): RecalledImage['trials'] => {
+    const steps = new Set(
+      ready.filter((one) => one.image === image).map(({ fact }) => placeOf(fact.step, fact.branch)),
+    );
+    return facts.flatMap((fact) =>
+      fact.kind === 'trial' && steps.has(placeOf(fact.trial.step, fact.branch)) ? [fact] : [],
+    );
+  };
+  return {
+    dir,
+    accel: accel?.kind === 'accel' ? accel.accel : undefined,
+    find: (image) => {
+      const found = ready.find((one) => one.image === image);
+      return found === undefined ? undefined : { step: found.fact, trials: trialsOn(image) };
+    },
+    reportOf: (key) =>
+      facts.flatMap((fact) => (fact.kind === 'report' && fact.key === key ? [fact] : []))[0],
+  };
+}
+
+function placeOf(step: number, branch: string | undefined): string {
+  return `${branch ?? ''} ${step}`;
+}
+
+/** A trial's folder, as a journal names it; anything else in a journal is not copied. */
+const trialFolder = /^trials\/[\w.+@=-]+$/;
+
+/** Copies the folder of a trial that showed a splat; returns false when it is gone. */
+export async function copyTrial(from: string, folder: string, to: string): Promise<boolean> {
+  if (!trialFolder.test(folder) || !trialFolder.test(to.slice(to.indexOf('trials/')))) return false;
+  const source = join(from, folder);
+  if ((await readIfThere(stat(source)))?.isDirectory() !== true) return false;
+  await cp(source, to, { recursive: true, errorOnExist: false });
+  return true;
+}
+
+/** Copies what lockdep knew on a prefix, so that patches after it are compared with it. */
+export async function copyLocks(from: string, to: string): Promise<void> {
+  if ((await readIfThere(stat(from)))?.isDirectory() !== true) return;
+  if ((await readIfThere(stat(to))) === undefined) await cp(from, to, { recursive: true });
+}
+
+/** Compares a series with its earlier version. */
+export function compareWith(previous: PreviousSeries, patches: readonly Patch[]): Comparison {
+  return compareVersions(previous.patches, patches);
+}
+
+/** The earlier version as the report names it; `reused` is the number of its trials that count for this series. */
+export function previousFacts(
+  previous: PreviousSeries,
+  { gone }: Comparison,
+  recalled: { readonly isComparable: boolean; readonly reused: number },
+): PreviousFacts {
+  const { run, report } = previous;
+  return {
+    run,
+    series: report.series.name,
+    comparable: recalled.isComparable,
+    reusedTrials: recalled.reused,
+    gone: gone.map((index) => {
+      const patch = report.patches[index - 1];
+      return { index, subject: patch?.subject ?? '', verdict: patch?.verdict ?? 'inconclusive' };
+    }),
+  };
+}

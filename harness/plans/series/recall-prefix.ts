@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import type { PrefixTrial } from '../../records/series-journal.ts';
+import type { SeriesLog } from './facts.ts';
+import { copyLocks, copyTrial, type Recall, type RecalledImage } from './previous.ts';
+
+export interface RecallRequest {
+  readonly log: SeriesLog;
+  /** The folder of the series. */
+  readonly dir: string;
+  readonly recall: Recall | undefined;
+  /** The name of a prefix, used for the folders of its trials. */
+  readonly nameOf: (step: number) => string;
+}
+
+/** Notes how guests run, once. */
+export async function noteAccel(log: SeriesLog, accel: string | undefined): Promise<void> {
+  if (accel === undefined || log.facts.some((fact) => fact.kind === 'accel')) return;
+  await log.append({ kind: 'accel', accel });
+}
+
+/** Takes over the trials of an earlier series on the image of a prefix, with their consoles when they showed a splat. */
+export async function recallPrefix(
+  step: number,
+  request: RecallRequest,
+  reported: Set<string>,
+): Promise<readonly PrefixTrial[]> {
+  const { log, recall, dir, nameOf } = request;
+  const found = recall?.find(imageOf(log, step) ?? '');
+  if (recall === undefined || found === undefined) return [];
+  const counts = new Map<string, number>();
+  const trials: PrefixTrial[] = [];
+  for (const { trial, folder, calls } of found.trials) {
+    const index = counts.get(trial.workload) ?? 0;
+    counts.set(trial.workload, index + 1);
+    const place = `trials/${nameOf(step)}.${index}.${trial.workload}`;
+    const isSeen = trial.splats.length > 0;
+    const isKept = isSeen && (await copyTrial(recall.dir, folder, join(dir, place)));
+    const taken = { ...trial, step };
+    await log.append({
+      kind: 'trial',
+      trial: taken,
+      folder: isKept ? place : '',
+      ...(calls === undefined ? {} : { calls }),
+      seconds: 0,
+      reused: true,
+    });
+    trials.push(taken);
+    await recallReports(taken, { log, recall }, reported);
+  }
+  await recallLocks(found, request, step);
+  return trials;
+}
+
+function imageOf({ facts }: SeriesLog, step: number): string | undefined {
+  const fact = facts.find((one) => one.kind === 'step' && one.step === step);
+  return fact?.kind === 'step' && fact.state.kind === 'ready' ? fact.state.image : undefined;
+}
+
+async function recallReports(
+  { step, splats }: PrefixTrial,
+  { log, recall }: { readonly log: SeriesLog; readonly recall: Recall },
+  reported: Set<string>,
+): Promise<void> {
+  for (const { key } of splats) {
+    const report = recall.reportOf(key);
+    if (report === undefined || reported.has(key)) continue;
+    reported.add(key);
+    await log.append({ ...report, step });
+  }
+}
+
+/** A branch of the earlier series has prefixes of its own, whose names are not known here. */
+async function recallLocks(
+  { step: { step, branch } }: RecalledImage,
+  { recall, dir, nameOf }: RecallRequest,
+  now: number,
+): Promise<void> {
+  if (branch !== undefined || recall === undefined) return;
+  const name = step === 0 ? 'base' : `patch-${step}`;
+  await copyLocks(join(recall.dir, 'locks', name), join(dir, 'locks', nameOf(now)));
+}

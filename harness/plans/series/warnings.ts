@@ -1,0 +1,48 @@
+import type { PatchChanges } from '../../patch/patch-changes.ts';
+import type { Diagnostic } from '../../records/build.ts';
+import { buildOf, type SeriesLog } from './facts.ts';
+
+/** The identity of a warning: file and text. Its line number is left out, because patches move lines. */
+function nameOf({ place, text }: Diagnostic): string {
+  return `${place.replace(/:\d+$/, '')} ${text}`;
+}
+
+/** Those of the build that no kernel before it had, then those of W=1 that the files of the patch did not have before it. */
+export function newWarnings(
+  step: number,
+  log: SeriesLog,
+  changes: PatchChanges | undefined,
+): readonly Diagnostic[] {
+  const known = new Set(
+    log.facts.flatMap((fact) =>
+      fact.kind === 'step' && fact.step < step ? (fact.build?.warnings ?? []).map(nameOf) : [],
+    ),
+  );
+  const told = (buildOf(log, step)?.warnings ?? []).filter(
+    (warning) => !known.has(nameOf(warning)),
+  );
+  const extra = extraWarnings(step, log, changes);
+  const names = new Set([...known, ...told.map(nameOf)]);
+  return [...told, ...extra.filter((warning) => !names.has(nameOf(warning)))];
+}
+
+/** What W=1 says of the files that a patch changes. A file of which nothing was known before it is new, or tells nothing. */
+function extraWarnings(
+  step: number,
+  log: SeriesLog,
+  changes: PatchChanges | undefined,
+): readonly Diagnostic[] {
+  const checked = buildOf(log, step)?.checked;
+  if (checked === undefined) return [];
+  const isNew = new Set(
+    changes?.files.flatMap(({ path, before }) => (before === undefined ? [path] : [])),
+  );
+  const earlier = Array.from({ length: step }, (_, at) => buildOf(log, step - 1 - at)?.checked);
+  return checked.warnings.filter((warning) => {
+    const file = warning.place.replace(/:\d+$/, '');
+    if (!changes?.files.some(({ path }) => path === file)) return false;
+    const before = earlier.find((one) => one?.files.includes(file));
+    if (before === undefined) return isNew.has(file);
+    return !before.warnings.some((one) => nameOf(one) === nameOf(warning));
+  });
+}

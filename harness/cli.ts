@@ -64,6 +64,11 @@ export const commands: Readonly<Record<string, Row>> = {
     load: async () => import('./commands/known.ts'),
     storeless: true,
   },
+  kcidb: {
+    describe: 'submit runs, series and nights to the database of KernelCI',
+    load: async () => import('./commands/kcidb.ts'),
+    storeless: true,
+  },
   list: {
     describe: 'list the runs of a folder, newest first',
     load: async () => import('./commands/list.ts'),

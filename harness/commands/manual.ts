@@ -133,6 +133,14 @@ export const manuals: Readonly<Record<string, Manual>> = {
     ],
     exits: `0 done, 1 an entry has expired, ${harnessExits}`,
   },
+  kcidb: {
+    examples: [
+      ['kcidb submit splat-runs/LAST --dry-run', 'what would be sent'],
+      ['kcidb submit splat-runs/LAST --origin mylab', 'to $KCIDB_REST, which holds the token'],
+      ['kcidb submit', 'what waits since the server did not answer'],
+    ],
+    exits: `0 all was sent, 128 something waits or was refused, or the harness failed, 129 usage, 130 interrupted.`,
+  },
   completion: {
     examples: [
       ['completion bash > /etc/bash_completion.d/splat', 'for every user of bash'],

@@ -29,6 +29,11 @@ export function historyFile(dir: string, env: NodeJS.ProcessEnv): string {
   return join(stateFolder(env), `history-${basename(dir)}-${valueDigest(dir).slice(0, 8)}.db`);
 }
 
+/** What waits to be submitted to a server. */
+export function kcidbSpool(host: string, env: NodeJS.ProcessEnv): string {
+  return join(stateFolder(env), 'kcidb', host.replaceAll(/[^\w.-]/g, '_'));
+}
+
 function stateFolder(env: NodeJS.ProcessEnv): string {
   const state = env['XDG_STATE_HOME'] ?? '';
   // The specification ignores a relative path.

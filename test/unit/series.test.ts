@@ -30,6 +30,8 @@ import { learnedDependencies, openLockOrders } from '../../harness/plans/series/
 import { locate, mostTelling, openBits } from '../../harness/plans/series/presence.ts';
 import { trialState } from '../../harness/plans/series/tester.ts';
 import { type Tester, walkSeries } from '../../harness/plans/series/walk.ts';
+import { kcidbSchema } from '../../harness/records/kcidb.ts';
+import { checkValue } from '../../harness/records/schema.ts';
 import type { ReportedPatch, SeriesReport } from '../../harness/records/series.ts';
 import {
   type PrefixTrial,
@@ -849,6 +851,7 @@ void test('JUnit, KTAP, KCIDB and the checks of b4 say the same', (t) => {
     patchDigests: ['a', 'b'],
     digest,
   };
+  t.match(checkValue(kcidbSchema, formatKcidb(report, options)), { isRight: true });
   const kcidb = formatKcidb(report, options) as Record<string, readonly Record<string, unknown>[]>;
   t.match(kcidb['checkouts'], [
     { patchset_hash: digest('a\nb\n'), message_id: 'c@example.org', valid: true },

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { join, resolve } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import { readRecord } from '../host/record-file.ts';
+import { allPatches, readSeries } from '../patch/series.ts';
+import { readRun } from '../plans/run/run-record.ts';
+import { type Kcidb, kcidbSchema } from '../records/kcidb.ts';
+import type { RunRecord } from '../records/run-request.ts';
+import { checkValue } from '../records/schema.ts';
+import { formatRunKcidb } from '../report/kcidb-run.ts';
+import type { CommandContext } from './context.ts';
+import { isThere } from './report-night.ts';
+
+/** What is to be said of a checkout that no record of ours knows. */
+export interface KcidbFacts {
+  readonly origin: string;
+  readonly treeName: string | undefined;
+  readonly gitUrl: string | undefined;
+}
+
+/**
+ * What a folder has for KCIDB: the kcidb.json of a series or a night, else what its run is. Throws `usage` for another folder, and for
+ * a document that KCIDB's schema refuses.
+ */
+export async function kcidbDocument(
+  dir: string,
+  facts: KcidbFacts,
+  context: CommandContext,
+): Promise<Kcidb> {
+  const file = join(dir, 'kcidb.json');
+  if (await isThere(file)) {
+    const kept = await readRecord(file, kcidbSchema);
+    if (kept !== undefined) return withFacts(kept, facts);
+  }
+  if (!(await isThere(join(dir, 'run.json')))) {
+    throw new HarnessError('usage', `${dir}: neither a run, nor has it a kcidb.json`);
+  }
+  const { record, result } = await readRun(dir);
+  const patchDigests = await digestsOf(dir, record, context);
+  const made = formatRunKcidb(record, result, { origin: facts.origin, patchDigests, digest });
+  const checked = checkValue(kcidbSchema, withFacts(made, facts));
+  if (checked.isRight) return checked.value;
+  throw new HarnessError('usage', `${dir}: its ${checked.field} does not fit KCIDB's schema`);
+}
+
+/** Ours are kept in the run directory; a series of splat's is none of a checkout. */
+async function digestsOf(
+  dir: string,
+  { request }: RunRecord,
+  { signal }: CommandContext,
+): Promise<readonly string[]> {
+  const series = [];
+  for (const { name, copy } of request.series) {
+    const path = copy === null ? resolve(request.cwd, name) : join(dir, copy);
+    series.push(await readSeries(path, { cwd: dir, signal, baseVersion: async () => '0.0' }));
+  }
+  return allPatches(series).map(({ diff }) => digest(diff));
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text, 'latin1').digest('hex');
+}
+
+/** The document under another origin: each id begins with it. */
+function withFacts(document: Kcidb, { origin, treeName, gitUrl }: KcidbFacts): Kcidb {
+  const renamed = JSON.parse(JSON.stringify(document), (key, value: unknown) => {
+    if (typeof value !== 'string') return value;
+    if (key === 'origin') return origin;
+    const isId = key === 'id' || /^(?:checkout|build|test|issue)_id$/.test(key);
+    return isId ? `${origin}${value.slice(value.indexOf(':'))}` : value;
+  }) as Kcidb;
+  const checkouts = renamed.checkouts?.map((checkout) => ({
+    ...checkout,
+    ...(treeName === undefined ? {} : { tree_name: treeName }),
+    ...(gitUrl === undefined ? {} : { git_repository_url: gitUrl }),
+  }));
+  return { ...renamed, ...(checkouts === undefined ? {} : { checkouts }) };
+}

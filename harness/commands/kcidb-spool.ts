@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { explainDiskError, makeFolder, readIfThere, writeWhole } from '../host/disk.ts';
+import { acquireLock } from '../host/lock.ts';
+import { type PostOptions, postJson } from '../host/post-json.ts';
+
+/** What became of a document of the spool. */
+export type Delivery =
+  | { readonly state: 'sent'; readonly file: string; readonly answer: string }
+  | { readonly state: 'waiting' | 'refused'; readonly file: string; readonly why: string };
+
+/** Puts a document into the spool, and returns the name of its file; the same document twice is one file. */
+export async function spoolDocument(spool: string, json: string): Promise<string> {
+  const file = `${createHash('sha256').update(json).digest('hex').slice(0, 32)}.json`;
+  try {
+    await makeFolder(spool);
+    await writeWhole(join(spool, file), json);
+    return file;
+  } catch (error) {
+    throw explainDiskError(error, spool);
+  }
+}
+
+/**
+ * Sends everything that waits in the spool. What is sent leaves it, what the server refuses for good goes to its folder `refused`, and
+ * the first document without an answer ends the attempt: the others wait as well.
+ */
+export async function sendSpool(spool: string, options: PostOptions): Promise<readonly Delivery[]> {
+  await makeFolder(spool);
+  // Two submissions at a time would send each document twice.
+  await using _lock = await acquireLock(join(spool, 'lock'), { signal: options.signal });
+  const files = ((await readIfThere(readdir(spool))) ?? []).filter((name) =>
+    /^\w+\.json$/.test(name),
+  );
+  const deliveries: Delivery[] = [];
+  for (const [at, file] of files.toSorted().entries()) {
+    const delivery = await sendOne(spool, file, options);
+    deliveries.push(delivery);
+    if (delivery.state !== 'waiting') continue;
+    const { why } = delivery;
+    const rest = files.toSorted().slice(at + 1);
+    return [
+      ...deliveries,
+      ...rest.map((other) => ({ state: 'waiting' as const, file: other, why })),
+    ];
+  }
+  return deliveries;
+}
+
+async function sendOne(spool: string, file: string, options: PostOptions): Promise<Delivery> {
+  const path = join(spool, file);
+  const answer = await postJson(await readFile(path, 'utf8'), options);
+  if (!('status' in answer)) return { state: 'waiting', file, why: answer.fault };
+  const { status, text } = answer;
+  if (status >= 200 && status < 300) {
+    await rm(path);
+    return { state: 'sent', file, answer: text };
+  }
+  const why = `HTTP ${status}${text === '' ? '' : `: ${text.replaceAll(/\s+/g, ' ').slice(0, 200)}`}`;
+  // A wrong token, a wrong address or a busy server say nothing of the document.
+  if (![400, 413, 422].includes(status)) return { state: 'waiting', file, why };
+  await makeFolder(join(spool, 'refused'));
+  await rename(path, join(spool, 'refused', file));
+  return { state: 'refused', file, why };
+}

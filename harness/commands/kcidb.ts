@@ -1,0 +1,142 @@
+import { resolve } from 'node:path';
+import type { Argv } from 'yargs';
+import { exitCodes, HarnessError } from '../errors.ts';
+import { requireAddress } from '../host/post-json.ts';
+import type { Kcidb } from '../records/kcidb.ts';
+import { plain } from '../report/plain.ts';
+import type { CommandContext } from './context.ts';
+import { kcidbDocument } from './kcidb-document.ts';
+import { type Delivery, sendSpool, spoolDocument } from './kcidb-spool.ts';
+import { text } from './run-options.ts';
+import { kcidbSpool, shownPath } from './runs-folder.ts';
+
+export interface KcidbArguments {
+  readonly action: 'submit';
+  readonly folders: readonly string[];
+  readonly origin: string;
+  readonly url: string | undefined;
+  readonly spool: string | undefined;
+  readonly treeName: string | undefined;
+  readonly gitUrl: string | undefined;
+  readonly dryRun: boolean;
+  readonly json: boolean;
+}
+
+export const command = 'kcidb <action> [folders..]';
+
+export function builder(yargs: Argv): Argv<KcidbArguments> {
+  return yargs
+    .positional('action', { choices: ['submit'] as const, demandOption: true })
+    .positional('folders', {
+      type: 'string',
+      array: true,
+      describe: 'runs, series and nights; none: what waits in the spool',
+    })
+    .option('origin', { ...text('the submitter as registered with KCIDB'), default: 'splat' })
+    .option('url', text('the server, as https://db.kernelci.org/; default $KCIDB_REST'))
+    .option('tree-name', text('the tree that was tested, as mainline'))
+    .option('git-url', text('its https:// repository'))
+    .option('spool', text('where a document waits for a server that does not answer'))
+    .option('dry-run', {
+      boolean: true,
+      default: false,
+      describe: 'print what would be sent, and send nothing',
+    })
+    .option('json', {
+      boolean: true,
+      default: false,
+      describe: 'print one JSON document',
+    }) as unknown as Argv<KcidbArguments>;
+}
+
+/** Time for an answer, and the waits before each further try. */
+export interface Patience {
+  readonly timeoutMs: number;
+  readonly retryMs: readonly number[];
+}
+
+const patience: Patience = { timeoutMs: 120_000, retryMs: [1000, 5000, 20_000] };
+
+/** 0 when all was sent; 128 when something waits or was refused. */
+export async function run(
+  argv: KcidbArguments,
+  context: CommandContext,
+  { timeoutMs, retryMs }: Patience = patience,
+): Promise<number> {
+  const { origin, treeName, gitUrl } = argv;
+  if (!/^[a-z0-9_]+$/.test(origin)) {
+    throw new HarnessError('usage', `--origin ${origin}: not of a-z, 0-9 and _`);
+  }
+  const documents: Kcidb[] = [];
+  for (const folder of argv.folders ?? []) {
+    const dir = resolve(context.cwd, folder);
+    documents.push(await kcidbDocument(dir, { origin, treeName, gitUrl }, context));
+  }
+  if (argv.dryRun) {
+    for (const one of documents) context.stdout.write(`${JSON.stringify(one, null, 2)}\n`);
+    return exitCodes.clean;
+  }
+  const { url, token } = serverOf(argv, context);
+  const spool =
+    argv.spool === undefined ? kcidbSpool(url.host, context.env) : resolve(context.cwd, argv.spool);
+  for (const one of documents) await spoolDocument(spool, JSON.stringify(one));
+  const { signal } = context;
+  const deliveries = await sendSpool(spool, { url, token, signal, timeoutMs, retryMs });
+  context.stdout.write(
+    argv.json
+      ? `${JSON.stringify({ schema: 'splat-kcidb/1', spool, deliveries })}\n`
+      : describe(deliveries, documents),
+  );
+  const failed = deliveries.find((one) => one.state !== 'sent');
+  if (failed === undefined) return exitCodes.clean;
+  throw new HarnessError('infra', faultIn(deliveries, failed, shownPath(spool, context.cwd)));
+}
+
+/** $KCIDB_REST is `https://TOKEN@HOST/`, as KCIDB's own tools have it. The token goes into a header, and is never shown. */
+function serverOf(
+  { url }: KcidbArguments,
+  { env }: CommandContext,
+): { readonly url: URL; readonly token: string | undefined } {
+  const said = url ?? env['KCIDB_REST'];
+  if (said === undefined || said === '') {
+    throw new HarnessError(
+      'usage',
+      'kcidb submit needs --url, or $KCIDB_REST as https://TOKEN@HOST/',
+    );
+  }
+  const address = requireAddress(said, url === undefined ? '$KCIDB_REST' : '--url');
+  const token = env['KCIDB_TOKEN'] || decodeURIComponent(address.username) || undefined;
+  address.username = '';
+  address.password = '';
+  if (!address.pathname.endsWith('/submit')) {
+    address.pathname = `${address.pathname.replace(/\/$/, '')}/submit`;
+  }
+  return { url: address, token };
+}
+
+function describe(deliveries: readonly Delivery[], documents: readonly Kcidb[]): string {
+  const lines = deliveries.flatMap((one) =>
+    one.state === 'sent' ? [`sent  ${one.file}  ${plain(one.answer.trim())}`] : [],
+  );
+  const count = (key: 'tests' | 'issues' | 'incidents'): number =>
+    documents.reduce((sum, one) => sum + (one[key]?.length ?? 0), 0);
+  const what = `${count('tests')} tests, ${count('issues')} issues, ${count('incidents')} incidents`;
+  const all = documents.length === 0 ? [] : [`${documents.length} documents: ${what}`];
+  return `${[...all, ...lines, ...(deliveries.length === 0 ? ['nothing waits'] : [])].join('\n')}\n`;
+}
+
+function faultIn(
+  deliveries: readonly Delivery[],
+  failed: Exclude<Delivery, { state: 'sent' }>,
+  spool: string,
+): string {
+  const count = (state: Delivery['state']): number =>
+    deliveries.filter((one) => one.state === state).length;
+  const refused =
+    count('refused') === 0 ? [] : [`${count('refused')} refused, kept in ${spool}/refused`];
+  const waiting =
+    count('waiting') === 0
+      ? []
+      : [`${count('waiting')} wait in ${spool} for the next kcidb submit`];
+  return `kcidb: ${plain(failed.why)}; ${[...refused, ...waiting].join('; ')}`;
+}

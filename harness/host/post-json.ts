@@ -1,0 +1,93 @@
+import { HarnessError } from '../errors.ts';
+import { pause, startDeadline } from './deadline.ts';
+import { throwIfAborted } from './process.ts';
+
+/** What came of a request: an answer, or why there is none. */
+export type Answer =
+  | { readonly status: number; readonly text: string }
+  | { readonly fault: string };
+
+export interface PostOptions {
+  readonly url: URL;
+  /** Sent as `Authorization: Bearer TOKEN`, to this address and no other. */
+  readonly token: string | undefined;
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number;
+  /** Waits before each further try. */
+  readonly retryMs: readonly number[];
+}
+
+/** Of an answer's text, this much is read. */
+const longestAnswer = 4096;
+
+/**
+ * Posts JSON. A busy or broken server (408, 429, 5xx), or none, is tried again; resolves to the last answer. Redirections are not
+ * followed: the token is for the address that was named. Throws `interrupted`.
+ */
+export async function postJson(json: string, options: PostOptions): Promise<Answer> {
+  const { signal, retryMs } = options;
+  for (let attempt = 0; ; attempt += 1) {
+    const answer = await postOnce(json, options);
+    throwIfAborted(signal);
+    const wait = retryMs[attempt];
+    const isFinal =
+      'status' in answer && answer.status < 500 && ![408, 429].includes(answer.status);
+    if (isFinal || wait === undefined) return answer;
+    await pause(wait, signal);
+    throwIfAborted(signal);
+  }
+}
+
+async function postOnce(
+  json: string,
+  { url, token, signal, timeoutMs }: PostOptions,
+): Promise<Answer> {
+  const stop = new AbortController();
+  using _deadline = startDeadline(signal, timeoutMs, () => stop.abort());
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      redirect: 'manual',
+      body: json,
+      headers: {
+        'content-type': 'application/json',
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
+      signal: stop.signal,
+    });
+    return { status: response.status, text: await beginningOf(response) };
+  } catch (error) {
+    return {
+      fault: stop.signal.aborted ? `no answer within ${timeoutMs / 1000} s` : faultOf(error),
+    };
+  }
+}
+
+async function beginningOf({ body }: Response): Promise<string> {
+  if (body === null) return '';
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length >= longestAnswer) break;
+  }
+  return text.slice(0, longestAnswer);
+}
+
+/** fetch() itself says only that it failed. */
+function faultOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  if (cause instanceof Error) return 'code' in cause ? String(cause.code) : cause.message;
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** An address for a token: https, or this host. Throws `usage`. */
+export function requireAddress(text: string, flag: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(url?.hostname ?? '');
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLocal)) return url;
+  throw new HarnessError(
+    'usage',
+    `${flag}: not an https:// address; http:// is for this host alone`,
+  );
+}

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pid 1: mounts the pseudo file systems, links the programs into /bin, switches
- * swap on, starts the agent and reaps orphans. A guest without its agent is
- * useless, so the end of the agent is the end of the guest: it reboots, which
- * under QEMU's -no-reboot ends QEMU (without ACPI a power-off would only halt).
+ * Pid 1: mounts the pseudo file systems, enters a distribution where the guest has
+ * one on a disk, links the programs into /bin, switches swap on, starts the agent and
+ * reaps orphans. A guest without its agent is useless, so the end of the agent is the
+ * end of the guest: it reboots, which under QEMU's -no-reboot ends QEMU (without ACPI
+ * a power-off would only halt).
  */
 #include "files.h"
+#include "layers.h"
 #include "program.h"
 #include "swap.h"
 
@@ -39,6 +41,13 @@ static const struct mount_point {
 	{ "/run", "ramfs", "mode=0755" },
 };
 
+/* With all that is mounted below them. */
+static const char *const moved[] = { "/dev", "/proc", "/sys", "/tmp", "/run" };
+static const char *const borrowed[] = { "/bin/insmod", "/bin/modprobe" };
+#define SYSTEM "/system"
+/* A parameter of the kernel that is none of its own is in the environment of init (bootparam(7)). */
+#define SYSTEM_DISK "SPLAT_SYSTEM"
+
 /* The console is the only place where pid 1 can complain. */
 static void complain(const char *what, const char *which)
 {
@@ -71,14 +80,68 @@ static void open_console(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
-/* A program of this binary is there by its own name. */
+/* Where this binary is. */
+static const char *own_path = "/init";
+
+/* A program of this binary is there by its own name, whatever a distribution has of that name. */
 static void link_program(const struct program *program)
 {
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "/bin/%s", program->name);
-	if (symlink("/init", path) < 0 && errno != EEXIST)
+	if (unlink(path) < 0 && errno != ENOENT)
+		complain("replace", path);
+	if (symlink(own_path, path) < 0)
 		complain("link", path);
+}
+
+/*
+ * Makes the distribution on the disk with that serial number the root. What was mounted moves
+ * there, and the root until now, with this binary and busybox, is its /splat. False when there
+ * is no such disk, or a kernel that cannot mount it.
+ */
+static bool enter_system(const char *serial)
+{
+	const char *failed;
+	char disk[300];
+
+	if (!disk_find(serial, disk, sizeof(disk))) {
+		printf("splat-init: no disk has the serial number %s\n", serial);
+		return false;
+	}
+	failed = layers_mount(disk, SYSTEM);
+	if (failed) {
+		complain("mount", failed);
+		return false;
+	}
+	for (size_t i = 0; i < sizeof(moved) / sizeof(moved[0]); i++) {
+		char target[64];
+
+		snprintf(target, sizeof(target), SYSTEM "/root%s", moved[i]);
+		mkdir(target, 0755);
+		if (mount(moved[i], target, NULL, MS_MOVE, NULL) < 0)
+			complain("move", moved[i]);
+	}
+	mkdir(SYSTEM "/root/splat", 0755);
+	if (mount("/", SYSTEM "/root/splat", NULL, MS_BIND, NULL) < 0 ||
+	    chdir(SYSTEM "/root") < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 ||
+	    chroot(".") < 0 || chdir("/") < 0) {
+		complain("enter", SYSTEM "/root");
+		return false;
+	}
+	/* The modules of the kernel, and what loads them, where the distribution has nothing for it. */
+	if (access("/splat/lib/modules", F_OK) == 0) {
+		mkdir("/lib/modules", 0755);
+		if (mount("/splat/lib/modules", "/lib/modules", NULL, MS_BIND, NULL) < 0)
+			complain("mount", "/lib/modules");
+	}
+	for (size_t i = 0; i < sizeof(borrowed) / sizeof(borrowed[0]); i++)
+		if (symlink("/splat/bin/busybox", borrowed[i]) < 0 && errno != EEXIST)
+			complain("link", borrowed[i]);
+	own_path = "/splat/init";
+	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	setenv("HOME", "/root", 1);
+	return true;
 }
 
 static pid_t start_agent(void)
@@ -110,8 +173,16 @@ static int reap_until_end_of(pid_t agent)
 	}
 }
 
+static int end_guest(void)
+{
+	fflush(stdout);
+	reboot(RB_AUTOBOOT);
+	return 1;
+}
+
 static int init_main(int argc, char **argv)
 {
+	const char *system;
 	int status;
 
 	(void)argc;
@@ -124,6 +195,9 @@ static int init_main(int argc, char **argv)
 	setenv("HOME", "/tmp", 1);
 	mount_all();
 	open_console();
+	system = getenv(SYSTEM_DISK);
+	if (system && !enter_system(system))
+		return end_guest();
 	programs_each(link_program);
 	if (!write_file("/sys/fs/cgroup/cgroup.subtree_control", "+memory"))
 		complain("enable", "the memory controller");
@@ -136,9 +210,7 @@ static int init_main(int argc, char **argv)
 		       WTERMSIG(status));
 	else
 		printf("splat-init: the agent exited with %d, rebooting\n", WEXITSTATUS(status));
-	fflush(stdout);
-	reboot(RB_AUTOBOOT);
-	return 1;
+	return end_guest();
 }
 
 PROGRAM("init", init_main);

@@ -2,13 +2,14 @@
 /*
  * Runs programs of the tools disk: programs that others wrote, with their own
  * libraries and loader, in a read-only image on a disk of the virtual machine. What
- * they write goes to a layer in memory.
+ * they write goes to a layer in memory. With --root / they are those of the guest itself.
  *
  *     tools [OPTION VALUE]... -- PROGRAM [ARGUMENT]...
  *     tools [OPTION VALUE]... -- [NAME=VALUE]... PROGRAM [ARGUMENT]... -- ...
  *
  * PROGRAM is a path of the image. Options:
  *
+ *     --root PATH       where PROGRAM is a path; the image of the disk by default
  *     --seed N          decides the order; and IGT's own seed (IGT_SRANDOM, igt_core.c)
  *     --env NAME=VALUE  of every program
  *     --beside WORD     a word of the command line of a program of the guest: it runs
@@ -20,12 +21,11 @@
  *     --witness NAME    a counter that must have moved before that (goal.h),
  *     --limit-ms N      but nobody waits longer for it than so long
  */
-#include "files.h"
 #include "goal.h"
+#include "layers.h"
 #include "program.h"
 #include "tools.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -36,36 +36,11 @@
 #include <unistd.h>
 
 #define DISK_SERIAL "splat-tools"
-#define IMAGE "/tools/image"
-#define LAYER "/tools/layer"
-#define ROOT TOOLS_ROOT
+#define BELOW "/tools"
 
-static const char *const folders[] = { "/tools", IMAGE, LAYER, ROOT };
 /* What the guest's own programs have there, the tools have, too. */
 static const char *const shared[] = { "/dev", "/proc", "/sys", "/tmp", "/run" };
 
-/* Writes the disk's device to path; the order in which disks appear is nobody's promise. */
-static bool find_disk(char *path, size_t size)
-{
-	DIR *disks = opendir("/sys/block");
-	bool found = false;
-	struct dirent *disk;
-
-	if (disks == NULL)
-		return false;
-	while (!found && (disk = readdir(disks)) != NULL) {
-		char file[300], serial[32];
-
-		snprintf(file, sizeof(file), "/sys/block/%s/serial", disk->d_name);
-		found = read_file(file, serial, sizeof(serial)) && strcmp(serial, DISK_SERIAL) == 0;
-		if (found)
-			snprintf(path, size, "/dev/%s", disk->d_name);
-	}
-	closedir(disks);
-	return found;
-}
-
-/* ENODEV: the kernel has no such file system (mount(2)). */
 static int mount_failed(const char *what)
 {
 	if (errno == ENODEV) {
@@ -78,27 +53,20 @@ static int mount_failed(const char *what)
 
 static int mount_root(void)
 {
-	static const char overlay[] = "lowerdir=" IMAGE ",upperdir=" LAYER "/upper,workdir=" LAYER "/work";
+	const char *failed;
 	char disk[300];
 
-	if (!find_disk(disk, sizeof(disk))) {
+	if (!disk_find(DISK_SERIAL, disk, sizeof(disk))) {
 		fputs("tools: no disk has the serial number " DISK_SERIAL "\n", stderr);
 		return 1;
 	}
-	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
-		mkdir(folders[i], 0755);
-	if (mount(disk, IMAGE, "erofs", MS_RDONLY, NULL) < 0)
-		return mount_failed("erofs");
-	if (mount("tmpfs", LAYER, "tmpfs", 0, "mode=0755") < 0)
-		return mount_failed("tmpfs");
-	mkdir(LAYER "/upper", 0755);
-	mkdir(LAYER "/work", 0755);
-	if (mount("overlay", ROOT, "overlay", 0, overlay) < 0)
-		return mount_failed("overlay");
+	failed = layers_mount(disk, BELOW);
+	if (failed)
+		return mount_failed(failed);
 	for (size_t i = 0; i < sizeof(shared) / sizeof(shared[0]); i++) {
 		char target[64];
 
-		snprintf(target, sizeof(target), ROOT "%s", shared[i]);
+		snprintf(target, sizeof(target), TOOLS_ROOT "%s", shared[i]);
 		mkdir(target, 0755);
 		if (mount(shared[i], target, NULL, MS_BIND | MS_REC, NULL) < 0)
 			return mount_failed(shared[i]);
@@ -111,6 +79,10 @@ static bool take_option(struct tools *tools, const char *name, char *value)
 {
 	if (strcmp(name, "--env") == 0)
 		return putenv(value) == 0;
+	if (strcmp(name, "--root") == 0) {
+		tools->root = value;
+		return true;
+	}
 	if (strcmp(name, "--seed") == 0) {
 		tools->seed = strtoull(value, NULL, 10);
 		return setenv("IGT_SRANDOM", value, 1) == 0;
@@ -153,13 +125,9 @@ static bool take_commands(struct tools *tools, char **words)
 
 static int tools_main(int argc, char **argv)
 {
-	static struct tools tools;
-	/* A second program of one guest finds the disk mounted. */
-	int status = access(ROOT "/proc/self", F_OK) == 0 ? 0 : mount_root();
+	static struct tools tools = { .root = TOOLS_ROOT };
 	int at = 1;
 
-	if (status != 0)
-		return status;
 	while (at + 1 < argc && strcmp(argv[at], "--") != 0 &&
 	       take_option(&tools, argv[at], argv[at + 1]))
 		at += 2;
@@ -168,6 +136,13 @@ static int tools_main(int argc, char **argv)
 		return 1;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	/* A second program of one guest finds the disk mounted. */
+	if (strcmp(tools.root, TOOLS_ROOT) == 0 && access(TOOLS_ROOT "/proc/self", F_OK) < 0) {
+		int status = mount_root();
+
+		if (status != 0)
+			return status;
+	}
 	return tools_run(&tools);
 }
 

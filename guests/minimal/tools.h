@@ -14,6 +14,8 @@
 #define TOOLS_WORDS_MAX 64
 
 struct tools {
+	/* Where programs are looked for: they run below it (chroot(2)). */
+	const char *root;
 	uint64_t seed;
 	/* Zero: the commands run in the order in which they are given. */
 	uint64_t order_ms;
@@ -28,7 +30,7 @@ struct tools {
 };
 
 /*
- * Runs them below TOOLS_ROOT. A lone command takes the place of this process. Returns the
+ * Runs them below their root. A lone command takes the place of this process. Returns the
  * exit code: the first that is not 0 nor IGT's for a skip, 128 + N for a program that was
  * killed by signal N. A program that runs beside and skips is a skip of all.
  */

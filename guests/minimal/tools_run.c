@@ -23,9 +23,9 @@
 #define END_PATIENCE_MS 5000
 
 /* Takes the place of this process; returns only when it cannot. */
-static int become(char **words)
+static int become(const struct tools *tools, char **words)
 {
-	if (chroot(TOOLS_ROOT) < 0 || chdir("/") < 0) {
+	if (chroot(tools->root) < 0 || chdir("/") < 0) {
 		perror("tools: chroot");
 		return 1;
 	}
@@ -53,7 +53,7 @@ static int wait_for(pid_t pid)
 }
 
 /* The first line says whose output follows, up to the program: tests of IGT do not say their names. */
-static int run_one(char **words)
+static int run_one(const struct tools *tools, char **words)
 {
 	pid_t pid;
 
@@ -67,7 +67,7 @@ static int run_one(char **words)
 	fflush(stdout);
 	pid = fork();
 	if (pid == 0)
-		_exit(become(words));
+		_exit(become(tools, words));
 	return pid < 0 ? 1 : wait_for(pid);
 }
 
@@ -112,7 +112,7 @@ static int run_in_order(struct tools *tools)
 
 	shuffle(tools);
 	for (size_t i = 0; i < tools->count && monotonic_ns() < end_ns; i++)
-		code = worse(code, run_one(tools->commands[i]));
+		code = worse(code, run_one(tools, tools->commands[i]));
 	return code;
 }
 
@@ -127,7 +127,7 @@ static int run_beside(const struct tools *tools)
 		return 1;
 	while (ended == 0) {
 		for (size_t i = 0; i < tools->count; i++)
-			code = worse(code, run_one(tools->commands[i]));
+			code = worse(code, run_one(tools, tools->commands[i]));
 		ended = waitpid(beside, &status, WNOHANG);
 		if (code == IGT_SKIP)
 			break;
@@ -190,7 +190,7 @@ static int run_and_show(const struct tools *tools)
 		dup2(ends[0], STDIN_FILENO);
 		close(ends[0]);
 		close(ends[1]);
-		_exit(become(tools->commands[0]));
+		_exit(become(tools, tools->commands[0]));
 	}
 	close(ends[0]);
 	if (pid < 0)
@@ -216,5 +216,5 @@ int tools_run(struct tools *tools)
 		return run_in_order(tools);
 	if (tools->beside_words > 0)
 		return run_beside(tools);
-	return become(tools->commands[0]);
+	return become(tools, tools->commands[0]);
 }

@@ -186,7 +186,7 @@ export const headings: Readonly<Record<string, readonly string[]>> = {
     'path',
     'verify-revert',
   ],
-  'Guest:': ['guest', 'accel', 'memory-mib', 'cpus', 'jobs'],
+  'Guest:': ['guest', 'packages', 'accel', 'memory-mib', 'cpus', 'jobs'],
   'Output:': ['out', 'list', 'json', 'batch', 'mail', 'b4'],
   'Notices:': ['notify', 'notify-arg', 'notify-most', 'check-heartbeat', 'heartbeat-hours'],
 };

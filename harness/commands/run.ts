@@ -1,7 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { Argv } from 'yargs';
 import type { AccelChoice } from '../guest/accel.ts';
-import { defaultGuest, guestNames } from '../guest/recipes.ts';
 import { toolsNeeds } from '../host/packages.ts';
 import { cacheRoot } from '../host/store.ts';
 import { askedToolchain } from '../kernel/toolchain.ts';
@@ -12,6 +11,7 @@ import { describeRun } from '../report/run-summary.ts';
 import { isForeignName, requireWorkloads } from '../trial/choose-workloads.ts';
 import { exitCodeOfVerdict } from '../verdict.ts';
 import type { CommandContext } from './context.ts';
+import { askedGuest, type GuestArguments, guestChoice, guestNeeds } from './guest-options.ts';
 import { installPackages } from './install.ts';
 import { abandonRun, openRunDirectory, writeReports } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
@@ -26,8 +26,7 @@ import { replayCommand } from './run-page.ts';
 import { shownPath } from './runs-folder.ts';
 import { requireReports } from './write-record.ts';
 
-export interface RunArguments extends KernelArguments {
-  readonly guest: string;
+export interface RunArguments extends KernelArguments, GuestArguments {
   readonly workload: readonly string[];
   readonly duration: number | undefined;
   readonly igt: string | undefined;
@@ -103,12 +102,7 @@ function workloadOptions<T>(yargs: Argv<T>): Argv<T> {
 }
 
 function guestOptions<T>(yargs: Argv<T>): Argv<T> {
-  return yargs
-    .option('guest', {
-      choices: guestNames,
-      default: defaultGuest,
-      describe: 'what runs on the kernel',
-    })
+  return guestChoice(yargs)
     .option('accel', {
       choices: ['auto', 'kvm', 'tcg'] as const,
       default: 'auto' as const,
@@ -146,33 +140,13 @@ function outputOptions<T>(yargs: Argv<T>): Argv<T> {
 /** Performs a run. Returns the exit code of its verdict. */
 export async function run(argv: RunArguments, context: CommandContext): Promise<number> {
   const limits = checkedLimits(argv);
-  const args = argv['--'] ?? [];
+  const guest = askedGuest(argv);
   await requireWorkloads(argv.workload, context.cwd);
   const events = openEvents(progressWriter(context.stderr, context.live));
   const toolchain = await askedToolchain(argv);
-  await installPackages(context, argv.workload.some(isForeignName) ? toolsNeeds : []);
-  const seed = limits.seed ?? randomInt(2 ** 32 - 1);
-  const asked: AskedRun = {
-    kernel: argv.kernel,
-    cwd: context.cwd,
-    series: argv.series,
-    configs: argv.config,
-    configBase: argv.configBase,
-    ...toolchain,
-    guest: argv.guest,
-    workloads: argv.workload,
-    workloadArgs: args,
-    ...optionalInputs(argv),
-    baseline: argv.baseline,
-    accel: argv.accel,
-    memoryMiB: argv.memoryMib,
-    cpus: argv.cpus,
-    seed,
-    repeat: argv.repeat,
-    cold: argv.cold,
-    durationMs: limits.duration === undefined ? undefined : limits.duration * 1000,
-    trials: undefined,
-  };
+  const foreign = argv.workload.some(isForeignName) ? toolsNeeds : [];
+  await installPackages(context, [...foreign, ...guestNeeds(argv)]);
+  const asked = { ...askedRun(argv, limits, context.cwd), ...toolchain, ...guest };
   let opened: string | undefined;
   try {
     const finished = await runAsked(asked, {
@@ -203,6 +177,33 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
   } catch (error) {
     throw await abandonRun(error, opened, context);
   }
+}
+
+/** What a run is asked for, besides its compiler and its guest. */
+function askedRun(
+  argv: RunArguments,
+  { seed, duration }: ReturnType<typeof checkedLimits>,
+  cwd: string,
+): Omit<AskedRun, 'guest'> {
+  return {
+    kernel: argv.kernel,
+    cwd,
+    series: argv.series,
+    configs: argv.config,
+    configBase: argv.configBase,
+    workloads: argv.workload,
+    workloadArgs: argv['--'] ?? [],
+    ...optionalInputs(argv),
+    baseline: argv.baseline,
+    accel: argv.accel,
+    memoryMiB: argv.memoryMib,
+    cpus: argv.cpus,
+    seed: seed ?? randomInt(2 ** 32 - 1),
+    repeat: argv.repeat,
+    cold: argv.cold,
+    durationMs: duration === undefined ? undefined : duration * 1000,
+    trials: undefined,
+  };
 }
 
 function optionalInputs({

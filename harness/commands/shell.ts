@@ -3,7 +3,6 @@ import { resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError } from '../errors.ts';
 import type { AccelChoice } from '../guest/accel.ts';
-import { defaultGuest } from '../guest/recipes.ts';
 import { readIfThere } from '../host/disk.ts';
 import { shellNeeds } from '../host/packages.ts';
 import { commandLine, throwIfAborted } from '../host/process.ts';
@@ -15,10 +14,11 @@ import { copyOut, parseCopy, type ShellGuest, withShell } from '../plans/shell.t
 import { plain } from '../report/plain.ts';
 import { progressWriter } from '../report/progress.ts';
 import type { CommandContext } from './context.ts';
+import { askedGuest, type GuestArguments, guestChoice, guestNeeds } from './guest-options.ts';
 import { installPackages } from './install.ts';
 import { type KernelArguments, kernelOptions, wholeNumber } from './run-options.ts';
 
-export interface ShellArguments extends KernelArguments {
+export interface ShellArguments extends KernelArguments, GuestArguments {
   readonly run: string | undefined;
   readonly gdb: boolean;
   readonly copyIn: readonly string[];
@@ -32,7 +32,7 @@ export const command = 'shell';
 
 export function builder(yargs: Argv): Argv<ShellArguments> {
   const files = { string: true, array: true, nargs: 1, default: [] } as const;
-  return kernelOptions(yargs)
+  return guestChoice(kernelOptions(yargs))
     .option('run', {
       string: true,
       requiresArg: true,
@@ -58,11 +58,12 @@ export function builder(yargs: Argv): Argv<ShellArguments> {
 export async function run(argv: ShellArguments, context: CommandContext): Promise<number> {
   wholeNumber('memory-mib', argv.memoryMib, 512, 65_536);
   wholeNumber('cpus', argv.cpus, 1, 8);
+  const guest = askedGuest(argv);
   const copiesIn = argv.copyIn.map((text) => parseCopy('copy-in', text));
   const copiesOut = argv.copyOut.map((text) => parseCopy('copy-out', text));
   for (const { host } of copiesIn) await requireFile(resolve(context.cwd, host));
   const toolchain = await askedToolchain(argv);
-  await installPackages(context, shellNeeds);
+  await installPackages(context, [...shellNeeds, ...guestNeeds(argv)]);
   const { signal, stderr } = context;
   const common = {
     cwd: context.cwd,
@@ -80,20 +81,20 @@ export async function run(argv: ShellArguments, context: CommandContext): Promis
   }
   const { kernel } = built;
   const { accel, cpus, memoryMib: memoryMiB, gdb } = argv;
-  const request = { ...common, guest: defaultGuest, accel, cpus, memoryMiB, gdb };
+  const request = { ...common, ...guest, accel, cpus, memoryMiB, gdb };
   return withShell(kernel, request, async (shell) => {
     if (shell.gdbPort !== undefined) {
       const words = ['-ex', `target remote 127.0.0.1:${shell.gdbPort}`];
       stderr.write(`${commandLine('gdb', [kernel.vmlinux, ...words])}\n`);
     }
-    for (const { host, guest } of copiesIn) {
+    for (const { host, guest: target } of copiesIn) {
       const path = resolve(context.cwd, host);
-      await shell.agent.put(guest, (await stat(path)).mode & 0o777, await readFile(path));
+      await shell.agent.put(target, (await stat(path)).mode & 0o777, await readFile(path));
     }
     const code = await logIn(shell, argv.run, context);
     for (const title of shell.splats()) stderr.write(`splat: the kernel says: ${plain(title)}\n`);
-    for (const { guest, host } of copiesOut) {
-      await copyOut(shell.agent, guest, resolve(context.cwd, host));
+    for (const { guest: target, host } of copiesOut) {
+      await copyOut(shell.agent, target, resolve(context.cwd, host));
     }
     return code;
   });

@@ -14,6 +14,13 @@ export interface ToolsDisk {
   readonly warmUp: readonly string[];
 }
 
+/** A read-only image with a distribution, which is the guest's root (guests/minimal/init.c). */
+export interface SystemDisk {
+  /** Equal for disks with the same content. */
+  readonly id: string;
+  readonly path: string;
+}
+
 export interface MachineSpec {
   readonly arch: Architecture;
   readonly gpu: GpuDevice;
@@ -26,6 +33,8 @@ export interface MachineSpec {
   readonly append: string;
   /** A raw disk with a swap signature; the guest writes to a throw-away layer above it. */
   readonly swapDisk: string;
+  /** Absent: the initramfs is the guest's root. */
+  readonly systemDisk?: SystemDisk;
   /** Absent: no such disk. */
   readonly toolsDisk?: ToolsDisk;
   /** For a person's guest: a network in which the only thing that can be reached is its ssh server, from this host. */
@@ -70,7 +79,8 @@ export function qemuArgv(
     spec.gpu.argv,
     ['-drive', `file=${optionValue(spec.swapDisk)},format=raw,if=none,id=swap,snapshot=on`],
     ['-device', 'virtio-blk-pci,drive=swap'],
-    spec.toolsDisk === undefined ? [] : toolsArgv(spec.toolsDisk.path),
+    spec.systemDisk === undefined ? [] : imageArgv('system', spec.systemDisk.path),
+    spec.toolsDisk === undefined ? [] : imageArgv('tools', spec.toolsDisk.path),
     spec.network === true ? networkArgv : [],
     spec.gdbPort === undefined ? [] : ['-gdb', `tcp:127.0.0.1:${spec.gdbPort}`],
     start === 'restore' ? ['-incoming', 'fd:0'] : [],
@@ -78,13 +88,13 @@ export function qemuArgv(
   return options.flat();
 }
 
-/** The serial number is how the guest finds it. Nothing is read of it before a program of it is asked for. */
-function toolsArgv(path: string): readonly string[] {
+/** The serial number is how the guest finds it. Of tools nothing is read before a program of them is asked for. */
+function imageArgv(name: 'system' | 'tools', path: string): readonly string[] {
   return [
     '-drive',
-    `file=${optionValue(path)},format=raw,if=none,id=tools,readonly=on`,
+    `file=${optionValue(path)},format=raw,if=none,id=${name},readonly=on`,
     '-device',
-    'virtio-blk-pci,drive=tools,serial=splat-tools',
+    `virtio-blk-pci,drive=${name},serial=splat-${name}`,
   ];
 }
 

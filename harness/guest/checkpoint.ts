@@ -92,9 +92,10 @@ export async function ensureCheckpoint(request: CheckpointRequest): Promise<Chec
 
 /** Everything a saved machine depends on. QEMU loads a stream only into the same version with the same devices. */
 function checkpointKey(request: CheckpointRequest): string {
-  const { toolsDisk } = request.spec;
+  const { toolsDisk, systemDisk } = request.spec;
   const tools = toolsDisk === undefined ? {} : { toolsDisk: { ...toolsDisk, path: '' } };
-  const spec = { ...request.spec, kernel: '', initrd: '', swapDisk: '', ...tools };
+  const system = systemDisk === undefined ? {} : { systemDisk: { ...systemDisk, path: '' } };
+  const spec = { ...request.spec, kernel: '', initrd: '', swapDisk: '', ...tools, ...system };
   const argv = qemuArgv(spec, '', 'boot');
   return valueDigest([request.identity, request.bootIndex, request.qemu, argv]).slice(0, 32);
 }

@@ -8,13 +8,19 @@ import type { Architecture } from '../arch.ts';
  * - panic=-1 with QEMU's -no-reboot: a panic ends QEMU at once; oops=panic: no workload runs on after an oops
  * - no_hash_pointers: pointers of one report can be compared with those of another
  * - the words of the architecture for its clock
+ * - SPLAT_SYSTEM, which the kernel hands to init: the serial number of the disk that is the guest's root
  */
-export function kernelCommandLine(arch: Architecture, tscKhz: number): string {
+export function kernelCommandLine(
+  arch: Architecture,
+  tscKhz: number,
+  { system }: { readonly system: boolean },
+): string {
   const { console, clockArguments } = arch;
   return [
     `console=${console.device} earlyprintk=${console.early}`,
     'ignore_loglevel printk.devkmsg=on no_hash_pointers',
     'panic=-1 oops=panic softlockup_all_cpu_backtrace=1',
     clockArguments(tscKhz),
+    ...(system ? ['SPLAT_SYSTEM=splat-system'] : []),
   ].join(' ');
 }

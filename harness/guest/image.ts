@@ -82,11 +82,11 @@ export async function ensureImage(
  * The same guest with the modules of a kernel: a second archive behind its own, which the kernel unpacks, too
  * (Documentation/driver-api/early-userspace/buffer-format.rst).
  */
-export async function withModules(
-  image: GuestImage,
+export async function withModules<G extends GuestImage>(
+  image: G,
   archive: string,
   options: { readonly cacheRoot: string; readonly signal: AbortSignal },
-): Promise<GuestImage> {
+): Promise<G> {
   const key = valueDigest([image.id, await fileDigest(archive)]).slice(0, 32);
   const entry = await ensureEntry(options.cacheRoot, {
     kind: 'guest',

@@ -5,6 +5,7 @@ import { HarnessError } from '../errors.ts';
 import { type CpioEntry, writeCpio } from '../host/cpio.ts';
 import { packageRoot } from '../host/package-root.ts';
 import { findProgram, runTool } from '../host/process.ts';
+import type { MachineSpec } from './argv.ts';
 import { makeKeyPair } from './ssh-channel.ts';
 
 /** An initramfs with an ssh server, and what opens it. */
@@ -15,8 +16,13 @@ export interface SshImage {
   readonly hostKey: string;
 }
 
-/** In the guest; guests/shell/start runs what is here. */
-export const shellFolder = '/shell';
+/** In the initramfs; guests/shell/start runs what is here. */
+const shellFolder = '/shell';
+
+/** The command that starts the server. The initramfs of a guest that is a distribution is its /splat (guests/minimal/init.c). */
+export function serverCommand({ systemDisk }: Pick<MachineSpec, 'systemDisk'>): readonly string[] {
+  return [`${systemDisk === undefined ? '' : '/splat'}${shellFolder}/start`];
+}
 
 /**
  * Writes `dir/initrd`: the guest's own with a second archive behind it, which the kernel unpacks over the first
@@ -44,7 +50,7 @@ export async function makeSshImage(
     [`${shellFolder}/dropbear`, 0o755, await readFile(dropbear)],
     [`${shellFolder}/start`, 0o755, await readFile(join(packageRoot(), 'guests/shell/start'))],
     [`${shellFolder}/host-key`, 0o600, await readFile(hostKeyFile)],
-    ['/root/.ssh/authorized_keys', 0o600, Buffer.from(`${publicKey}\n`)],
+    [`${shellFolder}/authorized_keys`, 0o600, Buffer.from(`${publicKey}\n`)],
     ['/etc/passwd', 0o644, Buffer.from('root::0:0:root:/root:/bin/sh\n')],
     ['/etc/group', 0o644, Buffer.from('root:x:0:\n')],
     ...(await Promise.all(
@@ -77,7 +83,7 @@ function withFolders(
     const folders: CpioEntry[] = [];
     for (let dir = dirname(path); dir !== '/' && !made.has(dir); dir = dirname(dir)) {
       made.add(dir);
-      folders.unshift({ type: 'directory', path: dir, mode: dir.endsWith('.ssh') ? 0o700 : 0o755 });
+      folders.unshift({ type: 'directory', path: dir, mode: 0o755 });
     }
     return [...folders, { type: 'file', path, mode, content }];
   });

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
-import { HarnessError } from '../errors.ts';
-import type { Apt } from './apt.ts';
+import { HarnessError, isHarnessError } from '../errors.ts';
 import { fetchPackages, isVersion, type PackageVersion } from './apt-packages.ts';
-import { aptTool } from './apt-tool.ts';
+import { type AptConfig, aptTool } from './apt-tool.ts';
 import { makeFolder } from './disk.ts';
 import { runTool } from './process.ts';
 
@@ -11,6 +10,8 @@ export interface PlannedPackage extends PackageVersion {
   readonly name: string;
   /** Size of the package file. */
   readonly bytes: number;
+  /** Size of its files on a disk, as Debian says. */
+  readonly unpackedBytes: number;
 }
 
 /** What is wanted of Debian. */
@@ -28,14 +29,14 @@ export interface WantedPackages {
  * the digest that Debian signed. Throws `tool` when no suite has one of the packages or apt finds no versions that fit together.
  */
 export async function packageClosure(
-  apt: Pick<Apt, 'dir'>,
+  apt: AptConfig,
   wanted: WantedPackages,
   signal: AbortSignal,
 ): Promise<readonly PlannedPackage[]> {
   const suite = wanted.suite === undefined ? [] : [`--target-release=${wanted.suite}`];
   const args = ['install', '--quiet', '--quiet', '--yes', '--no-install-recommends', ...suite];
   const asked = ['--print-uris', ...wanted.names];
-  const { stdout } = await aptTool(apt, 'apt-get', [...args, ...asked], signal);
+  const stdout = await planInstall(apt, [...args, ...asked], signal);
   const named = stdout.split('\n').flatMap((line) => namesOf(line) ?? []);
   const kept = named.filter(({ name }) => !wanted.without.some((start) => name.startsWith(start)));
   const known = await describePackages(apt, kept, signal);
@@ -57,28 +58,64 @@ function namesOf(line: string): { readonly name: string; readonly version: strin
   return isVersion(version) ? { name, version } : undefined;
 }
 
-async function describePackages(
-  apt: Pick<Apt, 'dir'>,
-  packages: readonly { readonly name: string; readonly version: string }[],
+/** What apt-get(8) would fetch. Its reason is in the message when there is nothing that fits. */
+async function planInstall(
+  apt: AptConfig,
+  args: readonly string[],
   signal: AbortSignal,
-): Promise<ReadonlyMap<string, { readonly sha256: string; readonly bytes: number }>> {
-  const asked = packages.map(({ name, version }) => `${name}=${version}`);
-  const { stdout } = await aptTool(apt, 'apt-cache', ['show', ...asked], signal);
+): Promise<string> {
+  try {
+    return (await aptTool(apt, 'apt-get', args, signal)).stdout;
+  } catch (error) {
+    const why = isHarnessError(error, 'tool') ? /^E: (.+)$/m.exec(error.output ?? '') : null;
+    if (why === null) throw error;
+    throw new HarnessError('tool', `Debian cannot give what is asked for: ${why[1]}`, {
+      cause: error,
+    });
+  }
+}
+
+async function describePackages(
+  apt: AptConfig,
+  packages: readonly Pick<PlannedPackage, 'name' | 'version'>[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Omit<PlannedPackage, 'name' | 'version'>>> {
+  const stanzas = await packageStanzas(apt, packages, signal);
   return new Map(
-    stdout.split(/\n\n+/).flatMap((stanza) => {
-      const field = (key: string): string =>
-        new RegExp(`^${key}: (\\S+)$`, 'm').exec(stanza)?.[1] ?? '';
-      const sha256 = field('SHA256');
+    [...stanzas].flatMap(([key, stanza]) => {
+      const sha256 = fieldOf(stanza, 'SHA256');
       if (!/^[0-9a-f]{64}$/.test(sha256)) return [];
-      const key = `${field('Package')}=${field('Version')}`;
-      return [[key, { sha256, bytes: Number(field('Size')) }] as const];
+      const bytes = Number(fieldOf(stanza, 'Size'));
+      const unpackedBytes = Number(fieldOf(stanza, 'Installed-Size')) * 1024;
+      return [[key, { sha256, bytes, unpackedBytes }] as const];
     }),
   );
 }
 
+/** What Debian's signed lists say of packages, by `NAME=VERSION`: the paragraphs of a Packages file (deb822(5)). */
+export async function packageStanzas(
+  apt: AptConfig,
+  packages: readonly Pick<PlannedPackage, 'name' | 'version'>[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const asked = packages.map(({ name, version }) => `${name}=${version}`);
+  const { stdout } = await aptTool(apt, 'apt-cache', ['show', ...asked], signal);
+  const stanzas = stdout.split(/\n\n+/).map((text) => text.trim());
+  return new Map(
+    stanzas.map((stanza) => [
+      `${fieldOf(stanza, 'Package')}=${fieldOf(stanza, 'Version')}`,
+      stanza,
+    ]),
+  );
+}
+
+function fieldOf(stanza: string, key: string): string {
+  return new RegExp(`^${key}: (\\S+)$`, 'm').exec(stanza)?.[1] ?? '';
+}
+
 /** Fetches packages into `dir/packages`, unpacks all of them into the folder `dir/root`, and returns that folder. */
 export async function unpackPackages(
-  apt: Pick<Apt, 'dir'>,
+  apt: AptConfig,
   packages: readonly PlannedPackage[],
   dir: string,
   signal: AbortSignal,

@@ -1,8 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HarnessError, isHarnessError } from '../errors.ts';
-import type { Apt } from './apt.ts';
-import { aptTool } from './apt-tool.ts';
+import { type AptConfig, aptTool } from './apt-tool.ts';
 import { fileDigest } from './store.ts';
 
 export interface PackageVersion {
@@ -14,7 +13,7 @@ export interface PackageVersion {
 
 /** The names of packages that match a regular expression of apt-cache(8), sorted. */
 export async function packageNames(
-  apt: Pick<Apt, 'dir'>,
+  apt: AptConfig,
   pattern: string,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
@@ -25,7 +24,7 @@ export async function packageNames(
 
 /** Every version of a package in any suite, newest first; empty when no suite has it. */
 export async function packageVersions(
-  apt: Pick<Apt, 'dir'>,
+  apt: AptConfig,
   name: string,
   signal: AbortSignal,
 ): Promise<readonly PackageVersion[]> {
@@ -53,7 +52,7 @@ export function isVersion(text: string): boolean {
  * it.
  */
 export async function downloadPackage(
-  apt: Pick<Apt, 'dir'>,
+  apt: AptConfig,
   wanted: { readonly name: string } & PackageVersion,
   dir: string,
   signal: AbortSignal,
@@ -64,7 +63,7 @@ export async function downloadPackage(
 
 /** Fetches several packages with one run of apt-get(8). The paths are in the order of the packages. */
 export async function fetchPackages(
-  apt: Pick<Apt, 'dir'>,
+  apt: AptConfig,
   wanted: readonly ({ readonly name: string } & PackageVersion)[],
   dir: string,
   signal: AbortSignal,

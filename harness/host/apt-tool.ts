@@ -4,9 +4,15 @@ import { type RunResult, runTool } from './process.ts';
 /** Environment variables that apt uses to reach a mirror, besides its configuration (apt-transport-http(1)). */
 const proxies = ['http_proxy', 'https_proxy', 'ftp_proxy', 'all_proxy', 'no_proxy'];
 
+/** apt's folder, and options for each call, as those of oneRelease(). */
+export interface AptConfig {
+  readonly dir: string;
+  readonly options?: readonly string[];
+}
+
 /** Runs a program of apt(8) with splat's configuration instead of the host's. */
 export async function aptTool(
-  { dir }: { readonly dir: string },
+  { dir, options: own = [] }: AptConfig,
   program: 'apt-get' | 'apt-cache',
   args: readonly string[],
   signal: AbortSignal,
@@ -17,5 +23,5 @@ export async function aptTool(
     return value === undefined ? [] : [[name, value] as const];
   });
   const env = { ...Object.fromEntries(passed), APT_CONFIG: join(dir, 'apt.conf') };
-  return runTool(program, args, { signal, env, ...options });
+  return runTool(program, [...own, ...args], { signal, env, ...options });
 }

@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { type Archive, hostArchive, releases, sourcesList } from './apt-archive.ts';
-import { aptTool } from './apt-tool.ts';
+import { type AptConfig, aptTool } from './apt-tool.ts';
 import { cacheFolder } from './cache-folders.ts';
 import { makeFolder, readIfThere, writeWhole } from './disk.ts';
 import { acquireLock } from './lock.ts';
@@ -72,6 +72,23 @@ export async function openApt(options: AptOptions): Promise<Apt> {
   options.onRefresh?.(archive.mirror);
   await layOut(dir, sources.map(({ line }) => line).join(''), signal);
   return refresh(dir, { key, suites: sources.map(({ suite }) => suite) }, archive.mirror, signal);
+}
+
+/**
+ * The same apt with one release of Debian and its security updates for all there is. Throws `tool` for a release that is not
+ * among those which were read.
+ */
+export async function oneRelease({ dir }: Apt, codename: string): Promise<AptConfig> {
+  const text = await readFile(join(dir, 'sources.list'), 'utf8');
+  const suites = [codename, `${codename}-security`];
+  // `deb [signed-by=FILE] URI SUITE main`
+  const lines = text.split('\n').filter((line) => suites.includes(line.split(' ')[3] ?? ''));
+  if (lines.length === 0) throw new HarnessError('tool', `no mirror has a Debian ${codename}`);
+  const list = join(dir, `sources.${codename}.list`);
+  await writeWhole(list, `${lines.join('\n')}\n`);
+  // The cache of apt is of all suites.
+  const own = [`Dir::Etc::sourcelist=${list}`, 'Dir::Cache::pkgcache='];
+  return { dir, options: own.flatMap((value) => ['-o', value]) };
 }
 
 function isFresh(atMs: number, maxAgeMs: number): boolean {

@@ -47,6 +47,16 @@ export const toolsNeeds: readonly Need[] = [
   { program: 'dpkg-deb', debian: 'dpkg', why: 'unpacks packages of Debian' },
 ];
 
+/** Needed only to make a guest that is a Debian. */
+export const debianNeeds: readonly Need[] = [
+  { program: 'mkfs.erofs', debian: 'erofs-utils', why: 'packs the disk of a Debian' },
+  { program: 'perl', debian: 'perl', why: 'runs mmdebstrap' },
+  { program: 'dpkg-deb', debian: 'dpkg', why: 'unpacks packages of Debian' },
+  ...(process.getuid?.() === 0
+    ? []
+    : [{ program: 'newuidmap', debian: 'uidmap', why: 'gives users to files of a Debian' }]),
+];
+
 /** The Debian packages of the missing programs, without duplicates. */
 export async function missingPackages(wanted = needs): Promise<readonly string[]> {
   const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;

@@ -234,7 +234,7 @@ async function bwrapArgs(sandbox: Sandbox, options: SandboxOptions): Promise<rea
 /**
  * The host's folders that a compiler needs, read-only. On a merged-/usr system /bin and its like are links (UsrMerge).
  */
-async function systemFolders(): Promise<readonly string[]> {
+export async function systemFolders(): Promise<readonly string[]> {
   const links = await Promise.all(
     ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'].map(async (path) => {
       const found = await readIfThere(lstat(path));

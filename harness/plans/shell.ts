@@ -10,7 +10,7 @@ import { awaitBoot, type Guest, type MachineGuest, startGuest } from '../guest/b
 import { BootFailed } from '../guest/checkpoint.ts';
 import { answerTimeoutMs, bootDeadlines, slownessOf } from '../guest/pace.ts';
 import { connectSsh, type SshConnection } from '../guest/ssh-channel.ts';
-import { makeSshImage, shellFolder } from '../guest/ssh-image.ts';
+import { makeSshImage, serverCommand } from '../guest/ssh-image.ts';
 import { tail } from '../host/process.ts';
 import type { KernelModules } from '../kernel/built-kernel.ts';
 import type { BuiltKernel } from '../kernel/kernel.ts';
@@ -77,7 +77,7 @@ export async function withShell<T>(
       () => 'boot: ready',
     );
     if (kernel.modules !== undefined) await loadForPerson(guest, kernel.modules);
-    void serveSsh(guest);
+    void serveSsh(guest, serverCommand(lab.spec));
     await using ssh = await connectSsh({
       port: await guest.sshPort(),
       privateKey: image.privateKey,
@@ -118,8 +118,8 @@ async function bootForPerson(
 }
 
 /** The server lives as long as the guest; that it ended, or the guest did, its sessions notice. */
-async function serveSsh(guest: Guest): Promise<void> {
-  await guest.run([`${shellFolder}/start`], dayMs, () => undefined).catch(() => undefined);
+async function serveSsh(guest: Guest, server: readonly string[]): Promise<void> {
+  await guest.run(server, dayMs, () => undefined).catch(() => undefined);
 }
 
 /** QEMU does not tell which port its gdb stub took, so it is given one that was free a moment ago. */

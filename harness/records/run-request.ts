@@ -36,6 +36,9 @@ export const recordedRequestSchema = v.object({
   toolchain: v.exactOptional(described(toolchainSchema, 'Absent: gcc.')),
   modules: v.exactOptional(described(v.array(keptSchema), 'Of --module; absent: none.')),
   guest: v.string(),
+  packages: v.exactOptional(
+    described(texts, 'Packages of Debian that the guest has besides; absent: none.'),
+  ),
   workloads: v.array(keptSchema),
   workloadArgs: described(texts, "Arguments of the user's own workloads."),
   igt: v.exactOptional(

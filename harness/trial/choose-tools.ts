@@ -1,5 +1,6 @@
 import { HarnessError } from '../errors.ts';
 import { ensureDebianTools } from '../guest/debian-tools.ts';
+import { debianRelease } from '../guest/recipes.ts';
 import { libraryFolder } from '../guest/tools-image.ts';
 import { toolRows, toolWorkload } from '../stress/tool-list.ts';
 import { workloads } from '../stress/workloads.ts';
@@ -34,23 +35,30 @@ export function requireToolName(name: string): void {
 export async function chooseTools(
   names: readonly string[],
   request: IgtRequest,
+  guest: string,
 ): Promise<readonly ChosenWorkload[]> {
   for (const name of names) requireToolName(name);
-  const disk = await ensureDebianTools(request);
-  const folders = [`LD_LIBRARY_PATH=${libraryFolder}`, 'HOME=/tmp', 'XDG_RUNTIME_DIR=/tmp'];
-  const env = folders.flatMap((one) => ['--env', one]);
+  // A guest that is a Debian has them itself.
+  const isDebian = debianRelease(guest) !== undefined;
+  const from = isDebian ? {} : { disk: await ensureDebianTools(request) };
+  const folders = [
+    ...(isDebian ? [] : [`LD_LIBRARY_PATH=${libraryFolder}`]),
+    'HOME=/tmp',
+    'XDG_RUNTIME_DIR=/tmp',
+  ];
+  const env = [...(isDebian ? ['--root', '/'] : []), ...folders.flatMap((one) => ['--env', one])];
   return [...new Set(names)].flatMap((name) => {
     const [own, besideName] = name.split('+');
     const row = toolRows.find((one) => one.name === own);
     if (row === undefined) return [];
     const workload = toolWorkload(row, env);
     const beside = workloads.find((one) => one.name === besideName);
-    if (beside === undefined) return [{ workload, disk }];
+    if (beside === undefined) return [{ workload, ...from }];
     const witnesses = [...workload.witnesses, ...beside.witnesses];
     return [
       {
         workload: { ...workload, name: `${workload.name}+${beside.name}`, witnesses, beside },
-        disk,
+        ...from,
       },
     ];
   });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { defaultArch } from '../arch.ts';
 import { HarnessError, isHarnessError } from '../errors.ts';
+import { debianRelease, defaultGuest } from '../guest/recipes.ts';
 import { readIfThere } from '../host/disk.ts';
 import { runTool } from '../host/process.ts';
 import { type Workload, workloads } from '../stress/workloads.ts';
@@ -15,6 +16,8 @@ export interface WorkloadOptions {
   /** Of the command line, after `--`: for the user's own programs. */
   readonly args: readonly string[];
   readonly signal: AbortSignal;
+  /** As `--guest` takes it; absent: minimal. */
+  readonly guest?: string;
   /** Absent: tests of IGT cannot be named. */
   readonly igt?: IgtRequest;
 }
@@ -57,14 +60,14 @@ export async function chooseWorkloads(
 
 async function chooseTests(
   names: readonly string[],
-  { igt }: WorkloadOptions,
+  { igt, guest = defaultGuest }: WorkloadOptions,
 ): Promise<readonly ChosenWorkload[]> {
   if (names.length === 0) return [];
   if (igt === undefined) {
     const text = `--workload ${names[0]}: only splat run has tests and programs that others wrote`;
     throw new HarnessError('usage', text);
   }
-  return names.every(isIgtName) ? chooseIgt(names, igt) : chooseTools(names, igt);
+  return names.every(isIgtName) ? chooseIgt(names, igt) : chooseTools(names, igt, guest);
 }
 
 /** True for what others wrote: tests of IGT, and programs of Debian. */
@@ -115,7 +118,8 @@ async function readOwn(path: string, options: WorkloadOptions): Promise<Uint8Arr
   const full = resolve(options.cwd, path);
   await requireFile(path, full);
   const bytes = path.endsWith('.c') ? await compileOwn(path, full, options) : await readFile(full);
-  const problem = whyNotRunnable(bytes);
+  const isDebian = debianRelease(options.guest ?? defaultGuest) !== undefined;
+  const problem = whyNotRunnable(bytes, isDebian);
   if (problem !== undefined) throw new HarnessError('usage', `--workload ${path}: ${problem}`);
   return bytes;
 }
@@ -147,8 +151,8 @@ const scriptMagic = '2321';
 /** Offsets and values of elf(5): a 64-bit little-endian file, and its program headers. */
 const elf = { wide: 2, little: 1, typeInterpreter: 3, headerBytes: 64 } as const;
 
-/** Why the guest, which has no dynamic linker, could not run these bytes; undefined when it can. */
-export function whyNotRunnable(bytes: Uint8Array): string | undefined {
+/** Why a guest could not run these bytes; undefined when it can. The minimal one has no dynamic linker. */
+export function whyNotRunnable(bytes: Uint8Array, hasLinker = false): string | undefined {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.toString('hex', 0, 2) === scriptMagic) return undefined;
   if (view.toString('hex', 0, 4) !== elfMagic || view.length < elf.headerBytes) {
@@ -161,7 +165,9 @@ export function whyNotRunnable(bytes: Uint8Array): string | undefined {
   ) {
     return `not a program for ${defaultArch.name}`;
   }
-  return hasInterpreter(view) ? 'dynamically linked; link it with -static' : undefined;
+  return !hasLinker && hasInterpreter(view)
+    ? 'dynamically linked; link it with -static'
+    : undefined;
 }
 
 function hasInterpreter(view: Buffer): boolean {

@@ -28,14 +28,17 @@ export function labNeeds(chosen: readonly ChosenWorkload[]): {
     chosen.flatMap((one) => (one.disk === undefined ? [] : [[one.disk.id, one.disk]])),
   );
   const [disk] = disks.values();
-  if (disk === undefined) return {};
   if (disks.size > 1) {
     const text = 'tests of IGT and programs of Debian are on two disks: ask for them in two runs';
     throw new HarnessError('usage', text);
   }
   const named = chosen
-    .filter((one) => one.disk !== undefined)
+    .filter(({ workload }) => workload.foreign === true)
     .flatMap(({ workload }) => workload.witnesses)
     .flatMap((name) => (name.startsWith('calls.') ? name.slice('calls.'.length) : []));
-  return { disk, profile: [...new Set(named)].toSorted() };
+  const profile = [...new Set(named)].toSorted();
+  return {
+    ...(disk === undefined ? {} : { disk }),
+    ...(profile.length === 0 ? {} : { profile }),
+  };
 }

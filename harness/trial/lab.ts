@@ -7,8 +7,9 @@ import type { MachineSpec, ToolsDisk } from '../guest/argv.ts';
 import { bootGuest, type Checkpoint, ensureCheckpoint, forkGuest } from '../guest/checkpoint.ts';
 import { kernelCommandLine } from '../guest/cmdline.ts';
 import { defaultGpu } from '../guest/devices.ts';
-import { ensureImage, type GuestImage, withModules } from '../guest/image.ts';
+import { withModules } from '../guest/image.ts';
 import { despiteCrash, qemuVersion } from '../guest/machine.ts';
+import { ensureGuest, type MadeGuest } from '../guest/make-guest.ts';
 import { valueDigest } from '../host/store.ts';
 import type { BuiltKernel } from '../kernel/kernel.ts';
 import { countable, driverCounters, profiledFunctions, vmstatFields } from '../stress/counters.ts';
@@ -22,6 +23,8 @@ import type { StartedGuest } from './plan.ts';
 /** How guests are made; the command line's words. */
 export interface LabRequest {
   readonly guest: string;
+  /** Packages of Debian besides those of its recipe; for a guest that is a Debian. Absent: none. */
+  readonly packages?: readonly string[];
   readonly accel: AccelChoice;
   readonly memoryMiB: number;
   readonly cpus: number;
@@ -122,8 +125,8 @@ export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise
   };
 }
 
-async function guestFor(modules: BuiltKernel['modules'], request: LabRequest): Promise<GuestImage> {
-  const plain = await ensureImage(request.guest, request);
+async function guestFor(modules: BuiltKernel['modules'], request: LabRequest): Promise<MadeGuest> {
+  const plain = await ensureGuest(request);
   return modules === undefined ? plain : withModules(plain, modules.archive, request);
 }
 
@@ -146,10 +149,10 @@ function diskIdentity({ disk }: LabRequest): readonly string[] {
 function bareSpec(
   { arch, image }: BuiltKernel,
   { memoryMiB, cpus, disk }: LabRequest,
-  { initrd, swapDisk }: GuestImage,
+  { initrd, swapDisk, systemDisk }: MadeGuest,
   tscKhz: number,
 ): Omit<MachineSpec, 'accel'> {
-  const append = kernelCommandLine(arch, tscKhz);
+  const append = kernelCommandLine(arch, tscKhz, { system: systemDisk !== undefined });
   const tools = disk === undefined ? {} : { toolsDisk: disk };
   return {
     arch,
@@ -160,6 +163,7 @@ function bareSpec(
     initrd,
     append,
     swapDisk,
+    ...(systemDisk === undefined ? {} : { systemDisk }),
     ...tools,
   };
 }

@@ -11,6 +11,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { ensureSystem } from '../../harness/guest/debian-system.ts';
 import type { Archive } from '../../harness/host/apt-archive.ts';
 import { packageRoot } from '../../harness/host/package-root.ts';
 import { fileDigest } from '../../harness/host/store.ts';
@@ -196,3 +197,31 @@ void t.test(
     t.strictSame(readdirSync(join(cacheRoot, 'drafts')), [], 'nothing half made is left');
   },
 );
+
+void t.test('a guest of Debian that cannot be made is one line, and leaves nothing', async (t) => {
+  const mirror = await startMirror(t);
+  const cacheRoot = join(t.testdirName, 'cache');
+  const notes: string[] = [];
+  const make = async (release: string, packages: readonly string[] = []): Promise<unknown> =>
+    ensureSystem({
+      release,
+      packages,
+      cacheRoot,
+      archive: mirror.archive,
+      signal,
+      emit: (event) => void (event.kind === 'note' && notes.push(event.text)),
+    });
+  await t.rejects(make('bookworm'), {
+    code: 'tool',
+    message: 'Debian cannot give what is asked for: Unable to locate package base-files',
+  });
+  t.match(notes, [/^asking http:\/\/127\.0\.0\.1:\d+\/debian for Debian bookworm$/]);
+  await t.rejects(make('hamm'), { code: 'tool', message: 'no mirror has a Debian hamm' });
+  t.strictSame(readdirSync(join(cacheRoot, 'drafts')), []);
+  mirror.server.close();
+  rmSync(join(cacheRoot, 'apt'), { recursive: true });
+  await t.rejects(make('bookworm'), {
+    code: 'tool',
+    message: /^no suite of http:\/\/127\.0\.0\.1:\d+\/debian can be read/,
+  });
+});

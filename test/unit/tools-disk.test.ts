@@ -65,7 +65,7 @@ void t.test('a guest has the disk only where a workload is on it, and never two'
   if (row === undefined) throw new Error('no row');
   const workload = { ...toolWorkload(row, []), witnesses: ['calls.f', 'vm.x'] };
   const disk = { id: 'a', path: '/x,y', warmUp: [] };
-  t.strictSame(labNeeds([{ workload }]), {});
+  t.strictSame(labNeeds([{ workload }]), { profile: ['f'] }, 'a guest of Debian has it itself');
   t.strictSame(labNeeds([{ workload, disk }]), { disk, profile: ['f'] });
   const other = { workload, disk: { ...disk, id: 'b' } };
   t.throws(() => labNeeds([{ workload, disk }, other]), { code: 'usage' });

@@ -43,7 +43,13 @@ export async function runAsked(asked: AskedRun, options: AskedRunOptions): Promi
   const { signal, emit, cacheRoot, jobs, kernelId } = options;
   const { workloadArgs: args, cwd } = asked;
   const igt = { dir: asked.igt, expect: asked.igtExpect, cwd, cacheRoot, signal, emit };
-  const workloads = await chooseWorkloads(asked.workloads, { cwd, args, signal, igt });
+  const workloads = await chooseWorkloads(asked.workloads, {
+    cwd,
+    args,
+    signal,
+    guest: asked.guest,
+    igt,
+  });
   const known = asked.baseline === undefined ? undefined : await readBaseline(asked.baseline, cwd);
   const distrust = known === undefined ? undefined : distrustOf(known.baseline.facts);
   if (distrust !== undefined) emit({ kind: 'note', text: distrust });

@@ -1,0 +1,170 @@
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import type { Emit } from '../events.ts';
+import { oneRelease, openApt } from '../host/apt.ts';
+import type { Archive } from '../host/apt-archive.ts';
+import { type PlannedPackage, packageClosure, packageStanzas } from '../host/apt-closure.ts';
+import { downloadPackage, fetchPackages, packageVersions } from '../host/apt-packages.ts';
+import type { AptConfig } from '../host/apt-tool.ts';
+import { makeFolder } from '../host/disk.ts';
+import { packageRoot } from '../host/package-root.ts';
+import { runTool } from '../host/process.ts';
+import { runAsRoot } from '../host/root-sandbox.ts';
+import { ensureEntry, fileDigest, findEntry, removeTree, valueDigest } from '../host/store.ts';
+import type { SystemDisk } from './argv.ts';
+
+/** guests/debian/recipe.json */
+interface Recipe {
+  readonly required: { readonly packages: readonly string[] };
+  readonly chosen: readonly { readonly packages: readonly string[] }[];
+}
+
+export interface SystemRequest {
+  /** The codename of the release. */
+  readonly release: string;
+  /** Names of packages besides those of the recipe. */
+  readonly packages: readonly string[];
+  readonly cacheRoot: string;
+  /** Default: the host's own mirror. */
+  readonly archive?: Archive;
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+}
+
+/** Raised when the way changes in which a system is made. */
+const making = 1;
+
+/**
+ * A Debian on a disk, from the store, else made: packages are fetched as the signed lists name them, and mmdebstrap(1) of Debian installs
+ * them in the sandbox, where no script of theirs has a network. Then once for all guests. Throws `tool` when Debian cannot be reached,
+ * has one of the packages no more, or cannot be installed.
+ */
+export async function ensureSystem(request: SystemRequest): Promise<SystemDisk> {
+  const { cacheRoot, signal, emit, release } = request;
+  const text = await readFile(join(packageRoot(), 'guests', 'debian', 'recipe.json'), 'utf8');
+  const recipe = JSON.parse(text) as Recipe;
+  const names = [...recipe.required.packages, ...recipe.chosen.flatMap((one) => one.packages)];
+  const wanted = [...new Set([...names, ...request.packages])].toSorted();
+  const key = `debian_${release}_${valueDigest([wanted, making]).slice(0, 16)}`;
+  const known = await findEntry(cacheRoot, 'guest', key);
+  const entry =
+    known.entry ??
+    (await ensureEntry(cacheRoot, {
+      kind: 'guest',
+      key,
+      signal,
+      make: async (dir) => {
+        const apt = await openApt({
+          ...request,
+          onRefresh: (mirror) =>
+            emit({ kind: 'note', text: `asking ${mirror} for Debian ${release}` }),
+        });
+        const packages = await makeDisk(wanted, await oneRelease(apt, release), {
+          dir,
+          release,
+          signal,
+          emit,
+        });
+        const sha256 = await fileDigest(join(dir, 'disk'));
+        return { name: `debian:${release}`, sha256, packages };
+      },
+    }));
+  const { sha256 } = entry.meta as { readonly sha256: string };
+  return { id: `${key}_${sha256.slice(0, 16)}`, path: join(entry.dir, 'disk') };
+}
+
+interface Making {
+  readonly dir: string;
+  readonly release: string;
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+}
+
+/** The paths in the sandbox: packages, what mmdebstrap is in, and where the work is done. */
+const inside = { packages: '/splat/packages', maker: '/splat/maker', work: '/splat/work' } as const;
+
+/** What documents programs is half of some packages, and nobody reads it in a guest. */
+const removeTexts =
+  'cd "$1/usr/share" && rm -rf doc/* doc-base/* info/* locale/* man/* lintian/* bug/*';
+
+/** Leaves `dir/disk`, an EROFS image, and nothing else in `dir`. */
+async function makeDisk(
+  names: readonly string[],
+  apt: AptConfig,
+  { dir, release, signal, emit }: Making,
+): Promise<readonly PlannedPackage[]> {
+  const packages = await packageClosure(apt, { names, without: [] }, signal);
+  const size = `${megabytes(packages.map(({ bytes }) => bytes))} in ${packages.length} packages`;
+  const unpacked = megabytes(packages.map(({ unpackedBytes }) => unpackedBytes));
+  emit({ kind: 'note', text: `fetching Debian ${release}: ${size}, ${unpacked} unpacked` });
+  const [downloads, maker, work] = ['packages', 'maker', 'work'].map((name) => join(dir, name));
+  if (downloads === undefined || maker === undefined || work === undefined) return [];
+  for (const folder of [downloads, maker, work]) await makeFolder(folder);
+  await makeRepository(apt, packages, downloads, signal);
+  await fetchMaker(apt, maker, signal);
+  const mounts = [
+    { host: downloads, inside: inside.packages, writable: false },
+    { host: maker, inside: inside.maker, writable: false },
+    { host: work, inside: inside.work, writable: true },
+  ];
+  const root = `${inside.work}/root`;
+  const asRoot = async (program: string, args: readonly string[]): Promise<void> =>
+    runAsRoot(program, args, { mounts, signal });
+  try {
+    emit({ kind: 'note', text: `installing Debian ${release} in the sandbox` });
+    await asRoot('perl', [
+      `${inside.maker}/usr/bin/mmdebstrap`,
+      // Packages were chosen before; nothing is mounted below the root, since the sandbox cannot mount.
+      '--mode=root',
+      '--variant=custom',
+      '--format=directory',
+      '--skip=chroot/mount,check/qemu,check/empty',
+      `--include=${names.join(',')}`,
+      // What is lost when the host dies is made again.
+      '--dpkgopt=force-unsafe-io',
+      `--customize-hook=${removeTexts}`,
+      release,
+      root,
+      `deb [trusted=yes] copy:${inside.packages} ./`,
+    ]);
+    const image = ['-zlz4', '-C65536', '-T0', '--all-root', '-x-1', '--quiet'];
+    await asRoot('mkfs.erofs', [...image, `${inside.work}/disk`, root]);
+  } finally {
+    // Its files belong to users of the sandbox.
+    await runAsRoot('rm', ['-rf', root], { mounts, signal: new AbortController().signal });
+  }
+  await rename(join(work, 'disk'), join(dir, 'disk'));
+  for (const folder of [downloads, maker, work]) await removeTree(folder);
+  return packages;
+}
+
+function megabytes(sizes: readonly number[]): string {
+  return `${(sizes.reduce((sum, bytes) => sum + bytes, 0) / 1e6).toFixed(0)} MB`;
+}
+
+/** Makes the folder a repository of the fetched packages, with what the signed lists say of them. */
+async function makeRepository(
+  apt: AptConfig,
+  packages: readonly PlannedPackage[],
+  dir: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const files = await fetchPackages(apt, packages, dir, signal);
+  const stanzas = await packageStanzas(apt, packages, signal);
+  const lines = packages.map(({ name, version }, at) => {
+    const stanza = stanzas.get(`${name}=${version}`) ?? '';
+    return stanza.replace(/^Filename: .*$/m, () => `Filename: ./${basename(files[at] ?? '')}`);
+  });
+  await writeFile(join(dir, 'Packages'), `${lines.join('\n\n')}\n`);
+}
+
+/** Unpacks mmdebstrap of that release, which is one script, into the folder. */
+async function fetchMaker(apt: AptConfig, dir: string, signal: AbortSignal): Promise<void> {
+  const name = 'mmdebstrap';
+  const [version] = await packageVersions(apt, name, signal);
+  if (version === undefined) throw new HarnessError('tool', `Debian has no ${name}`);
+  const file = await downloadPackage(apt, { name, ...version }, dir, signal);
+  await runTool('dpkg-deb', ['--extract', file, dir], { signal });
+  await rm(file);
+}

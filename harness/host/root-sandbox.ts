@@ -1,0 +1,85 @@
+import { HarnessError } from '../errors.ts';
+import { findProgram, type RunOptions, startTool, throwIfAborted } from './process.ts';
+import type { Mount } from './sandbox.ts';
+import { systemFolders } from './sandbox.ts';
+
+/**
+ * What the root of the sandbox may do: what dpkg(1) and scripts of packages do to files, and chroot(2). No mounts, no devices, no
+ * network, no other processes.
+ */
+const capabilities = [
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'FOWNER',
+  'FSETID',
+  'SETGID',
+  'SETUID',
+  'SYS_CHROOT',
+];
+
+const ownFolders = ['--proc', '/proc', '--dev', '/dev', '--perms', '1777', '--tmpfs', '/tmp'];
+
+/** Folders that are there and empty. */
+const emptyFolders = [
+  '/etc/apt/apt.conf.d',
+  '/etc/apt/trusted.gpg.d',
+  '/etc/dpkg/dpkg.cfg.d',
+  '/var/lib/dpkg',
+];
+
+/** Needs besides bwrap(1): newuidmap(1), by which a user who is not root has user ids to give to files. */
+const idMapper = 'newuidmap';
+
+/**
+ * Runs a program, to its end, as the root of a world of its own: the host's /usr read-only, `mounts`, and nothing else. For a user who
+ * is not root it is the root of a user namespace. Throws `tool` when that cannot be had, and when the program fails.
+ */
+export async function runAsRoot(
+  program: string,
+  args: readonly string[],
+  options: { readonly mounts: readonly Mount[] } & Pick<RunOptions, 'signal' | 'env' | 'onLine'>,
+): Promise<void> {
+  const { mounts, signal, env, onLine } = options;
+  const isRoot = process.getuid?.() === 0;
+  for (const needed of ['bwrap', ...(isRoot ? [] : [idMapper])]) {
+    if ((await findProgram(needed)) === undefined) {
+      const text = `${needed} is not installed: apt-get install bubblewrap uidmap`;
+      throw new HarnessError('tool', text);
+    }
+  }
+  const mapped = ['unshare', '--user', '--map-root-user', '--map-auto', '--'];
+  const argv = [
+    ...(isRoot ? [] : mapped),
+    'bwrap',
+    ...['ipc', 'pid', 'net', 'uts', 'cgroup-try'].map((name) => `--unshare-${name}`),
+    '--die-with-parent',
+    '--cap-drop',
+    'ALL',
+    ...capabilities.flatMap((name) => ['--cap-add', `CAP_${name}`]),
+    ...(await systemFolders()),
+    ...ownFolders,
+    ...emptyFolders.flatMap((path) => ['--dir', path]),
+    ...mounts.flatMap(({ host, inside, writable }) => [
+      writable ? '--bind' : '--ro-bind',
+      host,
+      inside,
+    ]),
+    '--chdir',
+    '/tmp',
+    '--',
+    program,
+    ...args,
+  ];
+  const [first = '', ...rest] = argv;
+  const end = await startTool(first, rest, {
+    signal,
+    env: { HOME: '/tmp', TMPDIR: '/tmp', USER: 'root', ...env },
+    ...(onLine === undefined ? {} : { onLine }),
+  }).ended;
+  throwIfAborted(signal);
+  if (end.exitCode === 0) return;
+  const why = /^E: (.+)$/m.exec(end.stderr)?.[1] ?? `exit code ${end.exitCode}`;
+  throw new HarnessError('tool', `${program} failed in the sandbox: ${why}`, {
+    output: end.stdout + end.stderr,
+  });
+}

@@ -359,6 +359,31 @@ void test('without a sandbox the same kernel is built', async (t) => {
   t.equal(kernel.facts.objects, 3);
 });
 
+void test('an update of a kernel compiles only what is new in it', async (t) => {
+  const dir = t.testdir();
+  const { build, cacheRoot } = await setUp(dir);
+  const first = await built(build());
+  // The next upload of Debian: another source with another key, and so a workspace of its own.
+  writeFileSync(join(dir, 'tree', 'mm', 'b.c'), 'int b(void) { return 7; }\n');
+  const options = { cacheRoot, cwd: dir, signal: new AbortController().signal };
+  const emit = (): void => undefined;
+  const source = await openSource('tree', { ...options, emit });
+  const hits = (): number => {
+    const [folder = ''] = readdirSync(cacheRoot).filter((name) => name.startsWith('ccache'));
+    const env = { ...process.env, CCACHE_DIR: join(cacheRoot, folder) };
+    const stats = execFileSync('ccache', ['--print-stats'], { env, encoding: 'utf8' });
+    const counted = [...stats.matchAll(/^(?:direct|preprocessed)_cache_hit\t(\d+)$/gm)];
+    return counted.reduce((sum, [, count]) => sum + Number(count), 0);
+  };
+  const before = hits();
+  const base = { kind: 'tinyconfig' } as const;
+  const request = { ...options, emit, source, series: [], base, fragments: [], jobs: 2 };
+  const second = await built(buildKernel(request));
+  t.not(second.imageDigest, first.imageDigest);
+  t.equal(second.facts.objects, 3, 'no object of the other workspace is there');
+  t.equal(hits() - before, 2, 'the two that did not change come out of the compiler cache');
+});
+
 void test('a full disk is the host’s fault, not the kernel’s', async (t) => {
   const dir = t.testdir({ disk: {} });
   const disk = join(dir, 'disk');

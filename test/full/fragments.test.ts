@@ -1,0 +1,47 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { verdictPhrase } from '../../harness/verdict.ts';
+import { root, splatRun } from '../e2e/splat.ts';
+
+/** What `--config NAME` takes; the others are merged by themselves. */
+const optional = ['kasan', 'kcsan', 'kmemleak', 'modules', 'preempt-rt'];
+
+/** Trees that cannot have a fragment say so: real-time preemption is in the tree since 6.12. */
+const lacking: Readonly<Record<string, readonly string[]>> = { 'debian:6.1': ['preempt-rt'] };
+
+void t.test('every optional fragment is tested here', (t) => {
+  const files = readdirSync(join(root, 'kernel-configs')).map((name) =>
+    name.replace('.config', ''),
+  );
+  t.strictSame(
+    optional.filter((name) => !files.includes(name)),
+    [],
+  );
+  t.end();
+});
+
+for (const kernel of ['debian:6.1', 'debian:6.12', 'debian:7.3']) {
+  for (const name of optional) {
+    void t.test(
+      `${name} on ${kernel}: boots without a splat, and every detector is alive`,
+      async (t) => {
+        const args = ['--kernel', kernel, '--config', name, '--workload', 'munmap'];
+        await splatRun(args, ({ exitCode, result, stderr }) => {
+          if (lacking[kernel]?.includes(name) === true) {
+            t.equal(verdictPhrase(result.verdict), 'untestable: config', stderr);
+            return;
+          }
+          t.equal(verdictPhrase(result.verdict), 'clean', JSON.stringify(result.verdict));
+          t.equal(exitCode, 0, stderr);
+          t.strictSame(result.bootSplats, []);
+          for (const { id, ledger, canary } of result.trials) {
+            t.strictSame(ledger.deadBefore, [], id);
+            // A canary's splat is the end of lockdep.
+            if (canary === undefined) t.strictSame(ledger.deadAfter, [], id);
+          }
+        });
+      },
+    );
+  }
+}

@@ -49,14 +49,16 @@ interface Steps {
   readonly total: number;
 }
 
+function span(from: number | undefined, to: number | undefined): number {
+  return ((to ?? Number.NaN) - (from ?? Number.NaN)) / 1000;
+}
+
 /** Seconds of each step of a run. */
 function stepsOf(events: readonly StampedEvent[], total: number): Steps {
   const at = (kind: StampedEvent['kind'], stage: string): number | undefined =>
     events.find((one) => one.kind === kind && 'stage' in one && one.stage === stage)?.atMs;
   const counts = events.filter((one) => one.kind === 'stage-progress' && one.stage === 'build');
   const [first = Number.NaN, last = Number.NaN] = [counts[0]?.atMs, counts.at(-1)?.atMs];
-  const span = (from: number | undefined, to: number | undefined): number =>
-    ((to ?? Number.NaN) - (from ?? Number.NaN)) / 1000;
   return {
     apply: span(at('stage-start', 'build'), first),
     compile: span(first, last),

@@ -89,6 +89,13 @@ void t.test('a splat of a module has its lines', async (t) => {
   });
 });
 
+void t.test('a person finds the module loaded', async (t) => {
+  const words = ['--module', join(folder, 'reloaded'), '--run', 'cat /sys/kernel/debug/reloaded'];
+  const { exitCode, stdout, stderr } = await splat(['shell', ...words]);
+  t.equal(exitCode, 0, stderr);
+  t.equal(stdout, '1');
+});
+
 void t.test('a module of which nothing runs is not proved by silence', async (t) => {
   await withModule('reloaded', 'mrelease', ({ exitCode, result }) => {
     t.equal(exitCode, 125);

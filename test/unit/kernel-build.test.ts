@@ -359,6 +359,8 @@ void test('without a sandbox the same kernel is built', async (t) => {
   t.equal(kernel.facts.objects, 3);
 });
 
+function ignore(): void {}
+
 void test('an update of a kernel compiles only what is new in it', async (t) => {
   const dir = t.testdir();
   const { build, cacheRoot } = await setUp(dir);
@@ -366,8 +368,8 @@ void test('an update of a kernel compiles only what is new in it', async (t) => 
   // The next upload of Debian: another source with another key, and so a workspace of its own.
   writeFileSync(join(dir, 'tree', 'mm', 'b.c'), 'int b(void) { return 7; }\n');
   const options = { cacheRoot, cwd: dir, signal: new AbortController().signal };
-  const emit = (): void => undefined;
-  const source = await openSource('tree', { ...options, emit });
+  const quiet = { ...options, emit: ignore };
+  const source = await openSource('tree', quiet);
   const hits = (): number => {
     const [folder = ''] = readdirSync(cacheRoot).filter((name) => name.startsWith('ccache'));
     const env = { ...process.env, CCACHE_DIR: join(cacheRoot, folder) };
@@ -377,7 +379,7 @@ void test('an update of a kernel compiles only what is new in it', async (t) => 
   };
   const before = hits();
   const base = { kind: 'tinyconfig' } as const;
-  const request = { ...options, emit, source, series: [], base, fragments: [], jobs: 2 };
+  const request = { ...quiet, source, series: [], base, fragments: [], jobs: 2 };
   const second = await built(buildKernel(request));
   t.not(second.imageDigest, first.imageDigest);
   t.equal(second.facts.objects, 3, 'no object of the other workspace is there');

@@ -59,9 +59,13 @@ export const manuals: Readonly<Record<string, Manual>> = {
       ['triage console.log', 'the splats of a log'],
       ['triage logs/ --json', 'all logs below a folder, grouped by signature'],
       ['triage --follow /var/log/serial.log', 'as the console goes on'],
+      [
+        'triage --rescan splat-nights --history splat-history.db',
+        'known splats get the names of today',
+      ],
     ],
     exits:
-      '0 nothing that counts (events and muted reports do not), 1 a splat, 128 the harness failed, 129 usage or no log, 130 interrupted. --batch always gives 0, --follow 0 or 1.',
+      '0 nothing that counts (events and muted reports do not), 1 a splat, 128 the harness failed, 129 usage or no log, 130 interrupted. --batch and --rescan always give 0, --follow 0 or 1.',
   },
   list: {
     examples: [

@@ -6,4 +6,6 @@ export interface TriageArguments {
   readonly source?: string | undefined;
   readonly explain?: number | undefined;
   readonly follow?: boolean | undefined;
+  readonly rescan?: readonly string[] | undefined;
+  readonly history?: string | undefined;
 }

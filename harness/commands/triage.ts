@@ -42,6 +42,18 @@ export function builder(yargs: Argv): Argv<TriageArguments> {
       describe:
         'go on as the file grows, is rotated or truncated, to Ctrl-C; with --json a finding a line',
     })
+    .option('rescan', {
+      type: 'string',
+      array: true,
+      describe:
+        'run directories, or folders of them: which splats have other names by the rules of today',
+    })
+    .option('history', {
+      type: 'string',
+      describe: 'with --rescan: give the splats of this history their new names',
+    })
+    .conflicts('rescan', ['batch', 'explain', 'vmlinux', 'follow'])
+    .implies('history', 'rescan')
     .conflicts('json', 'batch')
     .conflicts('batch', ['explain', 'vmlinux'])
     .conflicts('follow', ['batch', 'explain', 'vmlinux']);
@@ -161,6 +173,10 @@ export async function run(argv: TriageArguments, context: CommandContext): Promi
   const { explain } = argv;
   if (explain !== undefined && (!Number.isInteger(explain) || explain < 1)) {
     throw new HarnessError('usage', `--explain ${explain}: not the number of a finding, from 1`);
+  }
+  if (argv.rescan !== undefined) {
+    const { runRescan } = await import('./triage-rescan.ts');
+    return await runRescan(argv, context);
   }
   if (argv.batch) return runBatch(argv, context);
   if (argv.follow) {

@@ -58,6 +58,8 @@ export interface NightContext {
   readonly known: readonly KnownIssue[];
   /** The matrix names its workloads: one that cannot be run decides. */
   readonly workloadsNamed: boolean;
+  /** Names that a splat had by other rules: an entry of the known file may be of then. */
+  readonly formerKeys?: ReadonlyMap<string, readonly string[]>;
   /** How many tests are made this night. */
   readonly tests: number;
 }

@@ -47,16 +47,11 @@ interface Knowledge {
   readonly isKnown: (splat: TrialSplat) => boolean;
 }
 
-function knowledgeOf(
-  { cell }: CellInput,
-  past: CellPast,
-  { known, nowMs }: NightContext,
-): Knowledge {
-  const named = { id: cell.id, name: cellName(cell) };
+function knowledgeOf({ cell }: CellInput, past: CellPast, context: NightContext): Knowledge {
+  const { known, nowMs } = context;
   const find = (isOver: boolean) => {
     const issues = known.filter((issue) => isExpired(issue, nowMs) === isOver);
-    return ({ key, title }: TrialSplat) =>
-      issues.find((issue) => isAbout(issue, { signature: key, title, cell: named }));
+    return (splat: TrialSplat) => issues.find((issue) => matches(issue, splat, cell, context));
   };
   const [live, expired] = [find(false), find(true)];
   const open = new Set(past.issues.filter(({ state }) => state === 'open').map(({ key }) => key));
@@ -65,6 +60,19 @@ function knowledgeOf(
     live(splat) !== undefined ||
     (open.has(splat.key) && expired(splat) === undefined);
   return { live, expired, isKnown };
+}
+
+/** Whether an entry is about a splat, under the name it has or one it had. */
+function matches(
+  issue: KnownIssue,
+  { key, title }: TrialSplat,
+  cell: CellInput['cell'],
+  { formerKeys }: NightContext,
+): boolean {
+  const named = { id: cell.id, name: cellName(cell) };
+  return [key, ...(formerKeys?.get(key) ?? [])].some((signature) =>
+    isAbout(issue, { signature, title, cell: named }),
+  );
 }
 
 /** Splats that the boots of a machine showed, and that are known: no trial of its cells can have seen anything after them. */
@@ -149,14 +157,12 @@ function blindTrials(
 function matchedEntries(
   { cell, bootSplats }: CellInput,
   trials: readonly JudgedTrial[],
-  { known, nowMs }: NightContext,
+  context: NightContext,
 ): readonly number[] {
-  const named = { id: cell.id, name: cellName(cell) };
+  const { known, nowMs } = context;
   const seen = [...bootSplats, ...trials.flatMap((trial) => trial.known)];
   return known.flatMap((issue, at) => {
-    const isMatched = seen.some(({ key, title }) =>
-      isAbout(issue, { signature: key, title, cell: named }),
-    );
+    const isMatched = seen.some((splat) => matches(issue, splat, cell, context));
     return isMatched && !isExpired(issue, nowMs) ? [at] : [];
   });
 }

@@ -89,6 +89,7 @@ function judge(
     workloadsNamed?: boolean;
     nights?: readonly string[];
     matched?: string;
+    formerKeys?: ReadonlyMap<string, readonly string[]>;
   } = {},
 ) {
   return judgeNight({
@@ -100,6 +101,7 @@ function judge(
     pastOf: typeof past === 'function' ? past : () => past,
     lastMatched: () => over.matched,
     nightsBefore: over.nights ?? [],
+    ...(over.formerKeys === undefined ? {} : { formerKeys: over.formerKeys }),
   });
 }
 
@@ -499,5 +501,16 @@ void t.test('above its limit an entry leaves no cell that is more blind than tha
   const over = judge(partly, testedYesterday, { known: [entry] });
   t.equal(over.exitCode, 125);
   t.match(over.notes, ['warning-in-f-* left 4 of 6 trials blind (67 %)']);
+  t.end();
+});
+
+void t.test('an entry goes on to match a splat that other rules gave another signature', (t) => {
+  const known = [{ ...entry, signature: 'old-name-*' }];
+  const one = input({ trials: [splatting()], planned: 1 });
+  t.equal(judge([one], testedYesterday, { known }).exitCode, 1);
+  const formerKeys = new Map([[key, ['old-name-1']]]);
+  const quiet = judge([one], testedYesterday, { known, formerKeys });
+  t.match(quiet, { exitCode: 0, lists: { known: [{ signature: key, reason: 'r' }] } });
+  t.strictSame(quiet.matched, known);
   t.end();
 });

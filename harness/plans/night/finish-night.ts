@@ -42,7 +42,7 @@ export async function finishNight(
     dropped: droppedCells(history, before, told.matrixCells),
     trends,
     locks: [],
-    notes: [...told.notes, ...movedNotes(judged.cells), ...judged.notes],
+    notes: [...told.notes, ...rulesNotes(before), ...movedNotes(judged.cells), ...judged.notes],
   };
   const end = {
     endedMs: told.nowMs,
@@ -160,6 +160,16 @@ function droppedCells(
       because: `the matrix has no ${String(row['name'])} any more`,
       lastSeen: before.name,
     }));
+}
+
+/** What the night before called by a name of other rules is new by ours. */
+function rulesNotes(before: StoredNight | undefined): readonly string[] {
+  const { signatures } = writtenBy();
+  if (before === undefined || before.harness.signatures === signatures) return [];
+  const both = `rules ${before.harness.signatures}, and this one by rules ${signatures}`;
+  return [
+    `night ${before.name} named splats by ${both}: splat triage --rescan RUNS --history FILE maps them`,
+  ];
 }
 
 /** A branch that was moved elsewhere has no range of commits. */

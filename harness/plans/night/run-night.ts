@@ -1,6 +1,7 @@
 import { HarnessError, isHarnessError } from '../../errors.ts';
 import { closedNights } from '../../history/nights.ts';
 import { lastMatched, pastOf } from '../../history/past.ts';
+import { formerKeys } from '../../history/rename.ts';
 import { machinesOf, trialsOf } from '../../history/results.ts';
 import { startDeadline } from '../../host/deadline.ts';
 import { runGit } from '../../host/git.ts';
@@ -123,6 +124,7 @@ async function gather(
     nowMs: request.now(),
     known: request.known,
     workloadsNamed: plan.workloadsNamed,
+    formerKeys: formerKeys(history),
     cells,
     pastOf: (id) => pasts.get(id) ?? { issues: [] },
     lastMatched: (issue) => lastMatched(history, JSON.stringify(issue)),

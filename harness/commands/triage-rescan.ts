@@ -1,0 +1,173 @@
+import { readdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { exitCodes, HarnessError } from '../errors.ts';
+import { openHistory } from '../history/database.ts';
+import { renameSplats } from '../history/rename.ts';
+import { readEntry } from '../plans/run/run-record.ts';
+import type { Finding } from '../records/finding.ts';
+import type { RunResult } from '../records/run-result.ts';
+import { plain } from '../report/plain.ts';
+import { createScanner } from '../splat/scanner.ts';
+import { signatureScheme } from '../splat/signature.ts';
+import { type ComparedRules, compareRules, type RenamedSplat } from '../trial/compare-rules.ts';
+import type { CommandContext } from './context.ts';
+import { openInside } from './inside-file.ts';
+import { findTrialFolders } from './run-page.ts';
+import { shownPath } from './runs-folder.ts';
+import type { TriageArguments } from './triage-arguments.ts';
+import { throwIfAborted } from './triage-input.ts';
+import { write } from './triage-output.ts';
+
+/** A trial of which today's rules say something else. */
+interface Rescanned extends ComparedRules {
+  readonly run: string;
+  readonly trial: string;
+}
+
+/** Runs are this many folders below what is named: of all nights, a night, `runs`, a run. */
+const deepest = 4;
+
+/**
+ * Looks through the consoles of run directories again, and tells which splats have other titles or signatures by today's rules;
+ * with `--history` they get them there. Returns 0. Throws `usage` for a folder without runs.
+ */
+export async function runRescan(argv: TriageArguments, context: CommandContext): Promise<number> {
+  const { cwd, signal } = context;
+  const changed: Rescanned[] = [];
+  const dirs = new Set<string>();
+  let consoles = 0;
+  for (const named of argv.rescan ?? []) {
+    const before = dirs.size;
+    for await (const { dir, result } of runsBelow(resolve(cwd, named), deepest)) {
+      throwIfAborted(signal);
+      dirs.add(dir);
+      for await (const one of rescanTrials(dir, result)) {
+        consoles++;
+        if (one.renamed.length + one.gone.length + one.appeared.length > 0) {
+          changed.push({ ...one, run: shownPath(dir, cwd) });
+        }
+      }
+    }
+    if (dirs.size === before) throw new HarnessError('usage', `--rescan ${named}: no runs in it`);
+  }
+  const mapped =
+    argv.history === undefined
+      ? null
+      : await mapHistory(resolve(cwd, argv.history), changed, dirs, context);
+  const document = {
+    schema: 'splat-rescan/1',
+    signatures: signatureScheme,
+    runs: dirs.size,
+    consoles,
+    changed: changed.map(({ run, trial, renamed, gone, appeared }) => ({
+      run,
+      trial,
+      renamed,
+      gone: gone.map(nameOf),
+      appeared: appeared.map(nameOf),
+    })),
+    history: mapped,
+  };
+  await write(context, argv.json ? `${JSON.stringify(document)}\n` : describe(document));
+  return exitCodes.clean;
+}
+
+type Named = Pick<Finding, 'title' | 'signature' | 'line'>;
+
+function nameOf({ title, signature, line }: Named): Named {
+  return { title, signature, line };
+}
+
+async function* runsBelow(
+  dir: string,
+  depth: number,
+): AsyncGenerator<{ readonly dir: string; readonly result: RunResult }> {
+  const entry = await readEntry(dir);
+  if (entry.state === 'finished') {
+    yield { dir, result: entry.result };
+    return;
+  }
+  if (depth === 0) return;
+  // Links are not followed: they may lead round.
+  const inside = await readdir(dir, { withFileTypes: true }).catch(() => []);
+  for (const { name } of inside.filter((one) => one.isDirectory() && one.name !== 'trials')) {
+    yield* runsBelow(join(dir, name), depth - 1);
+  }
+}
+
+async function* rescanTrials(
+  dir: string,
+  result: RunResult,
+): AsyncGenerator<ComparedRules & { readonly trial: string }> {
+  const folders = await findTrialFolders(dir, result);
+  for (const { id, canary, splats, hang } of result.trials) {
+    const [folder] = folders.get(id) ?? [];
+    if (folder === undefined || canary !== undefined) continue;
+    const found = await scanInside(dir, join('trials', folder, 'console.log'));
+    if (found === undefined) continue;
+    const compared = compareRules(splats, found);
+    // What SysRq printed on request of the harness is on the console as well, and is none of the kernel's complaints.
+    yield { ...compared, trial: id, appeared: hang?.asked === true ? [] : compared.appeared };
+  }
+}
+
+async function scanInside(dir: string, path: string): Promise<readonly Finding[] | undefined> {
+  const handle = await openInside(dir, path);
+  if (handle === undefined) return undefined;
+  const scanner = createScanner();
+  const found: Finding[] = [];
+  for await (const chunk of handle.createReadStream()) {
+    found.push(...scanner.push(chunk as Uint8Array));
+  }
+  return [...found, ...scanner.end()];
+}
+
+async function mapHistory(
+  path: string,
+  changed: readonly Rescanned[],
+  runs: ReadonlySet<string>,
+  { signal }: CommandContext,
+): Promise<{ readonly signatures: number; readonly issues: number }> {
+  await using history = await openHistory(path, { signal, create: false });
+  const renames = changed.flatMap(({ renamed }) =>
+    renamed.map(({ before, now }: RenamedSplat) => ({
+      before: { key: before.signature, title: before.title },
+      now: { key: now.signature, title: now.title },
+    })),
+  );
+  // The folder of a night is above `runs`; that of an imported run is its own.
+  const nightDirs = [...new Set([...runs].flatMap((dir) => [dir, dirname(dirname(dir))]))];
+  return await renameSplats(history, renames, { number: signatureScheme, nightDirs });
+}
+
+function describe(document: {
+  readonly runs: number;
+  readonly consoles: number;
+  readonly changed: readonly {
+    readonly run: string;
+    readonly trial: string;
+    readonly renamed: readonly RenamedSplat[];
+    readonly gone: readonly Named[];
+    readonly appeared: readonly Named[];
+  }[];
+  readonly history: { readonly signatures: number; readonly issues: number } | null;
+}): string {
+  const { runs, consoles, changed, history } = document;
+  const lines = changed.flatMap(({ run, trial, renamed, gone, appeared }) => {
+    const place = (line: number): string => `${join(run, 'trials', trial)}:${line}: `;
+    return [
+      ...renamed.map(
+        ({ before, now, line }) =>
+          `${place(line)}${before.title} [${before.signature}] is ${now.title} [${now.signature}]`,
+      ),
+      ...gone.map((one) => `${place(one.line)}${one.title} [${one.signature}] is no splat`),
+      ...appeared.map((one) => `${place(one.line)}${one.title} [${one.signature}] was not seen`),
+    ];
+  });
+  const counts = `${consoles} consoles of ${runs} runs, ${changed.length} with another answer`;
+  const told =
+    history === null
+      ? ''
+      : `; in the history ${history.signatures} signatures and ${history.issues} issues are renamed`;
+  return `${[...lines, `${counts}${told}`].map(plain).join('\n')}\n`;
+}

@@ -1,0 +1,130 @@
+import type { History, Row, Run } from './database.ts';
+
+/** A splat that other rules give another signature. */
+export interface Rename {
+  readonly before: { readonly key: string; readonly title: string };
+  readonly now: { readonly key: string; readonly title: string };
+}
+
+/** Numbers of a cell's issue, with those of its nights. */
+interface Kept {
+  readonly issue: Row;
+  readonly sightings: readonly Row[];
+}
+
+/**
+ * Gives splats their new signatures, with all that is known of them, in one transaction. Several that become one are added up: of
+ * each night the hits, of its trials the most. One that becomes several is known under each of them. Nothing is done twice.
+ * Resolves to how many signatures, and issues of cells, were changed.
+ */
+export async function renameSplats(
+  history: History,
+  renames: readonly Rename[],
+  scheme: { readonly number: number; readonly nightDirs: readonly string[] },
+): Promise<{ readonly signatures: number; readonly issues: number }> {
+  const byOld = new Map<string, Map<string, string>>();
+  for (const { before, now } of renames) {
+    const targets = byOld.get(before.key) ?? new Map<string, string>();
+    byOld.set(before.key, targets.set(now.key, now.title));
+  }
+  return history.write((run) => {
+    const taken = [...byOld].flatMap(([key, targets]) => {
+      const row = history.one('SELECT id FROM signatures WHERE key = ?', key);
+      return row === undefined ? [] : [{ key, targets, kept: keptOf(history, Number(row['id'])) }];
+    });
+    // All are read before any is written: what was the name of one may become the name of another.
+    for (const { key } of taken) remove(run, key);
+    for (const { key, targets, kept } of taken) {
+      for (const [newKey, title] of targets) {
+        run(
+          'INSERT INTO signatures (key, title) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET title = excluded.title',
+          newKey,
+          title,
+        );
+        for (const one of kept) put(run, newKey, one);
+        if (newKey !== key) remember(run, key, newKey);
+      }
+    }
+    for (const dir of scheme.nightDirs) {
+      run('UPDATE nights SET signatures = ? WHERE dir = ?', scheme.number, dir);
+    }
+    return {
+      signatures: taken.length,
+      issues: taken.reduce((sum, { kept }) => sum + kept.length, 0),
+    };
+  });
+}
+
+function keptOf(history: History, signature: number): readonly Kept[] {
+  return history.all('SELECT * FROM issues WHERE signature = ?', signature).map((issue) => ({
+    issue,
+    sightings: history.all(
+      'SELECT * FROM sightings WHERE signature = ? AND cell = ? AND ran_on = ?',
+      signature,
+      issue['cell'] ?? null,
+      issue['ran_on'] ?? null,
+    ),
+  }));
+}
+
+function remove(run: Run, key: string): void {
+  for (const table of ['issues', 'sightings']) {
+    run(`DELETE FROM ${table} WHERE signature = (SELECT id FROM signatures WHERE key = ?)`, key);
+  }
+  run('DELETE FROM signatures WHERE key = ?', key);
+}
+
+/** Adds what is known of one name to what is known of another. */
+function put(run: Run, key: string, { issue, sightings }: Kept): void {
+  const [cell = null, ranOn = null] = [issue['cell'], issue['ran_on']];
+  run(
+    `INSERT INTO issues (cell, ran_on, signature, state, first_night, last_night, since_night)
+     VALUES (?, ?, (SELECT id FROM signatures WHERE key = ?), ?, ?, ?, ?)
+     ON CONFLICT (cell, ran_on, signature) DO UPDATE SET
+       state = CASE WHEN 'open' IN (state, excluded.state) THEN 'open' ELSE 'gone' END,
+       first_night = min(first_night, excluded.first_night), last_night = max(last_night, excluded.last_night),
+       since_night = min(since_night, excluded.since_night)`,
+    cell,
+    ranOn,
+    key,
+    issue['state'] ?? null,
+    issue['first_night'] ?? null,
+    issue['last_night'] ?? null,
+    issue['since_night'] ?? null,
+  );
+  for (const { night = null, hits = null, trials = null } of sightings) {
+    run(
+      `INSERT INTO sightings (cell, ran_on, signature, night, hits, trials)
+       VALUES (?, ?, (SELECT id FROM signatures WHERE key = ?), ?, ?, ?)
+       ON CONFLICT (cell, ran_on, signature, night) DO UPDATE SET
+         trials = max(trials, excluded.trials), hits = min(hits + excluded.hits, max(trials, excluded.trials))`,
+      cell,
+      ranOn,
+      key,
+      night,
+      hits,
+      trials,
+    );
+  }
+}
+
+/** Notes the old name, and the older ones that it had. */
+function remember(run: Run, before: string, now: string): void {
+  run(
+    'INSERT OR IGNORE INTO renamed (old_key, new_key) SELECT old_key, ? FROM renamed WHERE new_key = ? AND old_key <> ?',
+    now,
+    before,
+    now,
+  );
+  run('INSERT OR IGNORE INTO renamed (old_key, new_key) VALUES (?, ?)', before, now);
+}
+
+/** The names that a splat had by other rules, by its name of today. */
+export function formerKeys(history: History): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>();
+  for (const row of history.all('SELECT old_key, new_key FROM renamed')) {
+    const now = String(row['new_key']);
+    found.set(now, [...(found.get(now) ?? []), String(row['old_key'])]);
+  }
+  return found;
+}

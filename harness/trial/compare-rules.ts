@@ -1,0 +1,53 @@
+import type { Finding, SeenSplat } from '../records/finding.ts';
+import { isSplat } from './findings.ts';
+
+/** A splat by the rules of a record and by today's. */
+export interface RenamedSplat {
+  readonly before: Pick<SeenSplat, 'title' | 'signature'>;
+  readonly now: Pick<SeenSplat, 'title' | 'signature'>;
+  /** Of the console, counted from 1. */
+  readonly line: number;
+}
+
+export interface ComparedRules {
+  readonly renamed: readonly RenamedSplat[];
+  /** Splats of the record that today's rules do not see. */
+  readonly gone: readonly SeenSplat[];
+  /** Splats that the record does not have. */
+  readonly appeared: readonly Finding[];
+}
+
+/**
+ * Compares the splats that a trial was recorded with to what today's rules find on the same console. A report is one that begins
+ * at the same byte, or else contains it. Records name the first of several equal reports; the others are not looked for.
+ */
+export function compareRules(
+  recorded: readonly SeenSplat[],
+  found: readonly Finding[],
+): ComparedRules {
+  const today = found.filter(isSplat);
+  const renamed: RenamedSplat[] = [];
+  const gone: SeenSplat[] = [];
+  const accounted = new Set<string>();
+  for (const before of recorded) {
+    // What has no line is of no console: a guest that was lost.
+    if (before.line === 0) continue;
+    const { start } = before.bytes;
+    const now =
+      today.find((one) => one.bytes.start === start) ??
+      today.find(({ bytes }) => bytes.start < start && start < bytes.end);
+    if (now === undefined) {
+      gone.push(before);
+      continue;
+    }
+    accounted.add(now.signature);
+    if (now.signature === before.signature && now.title === before.title) continue;
+    const [{ title, signature }, line] = [now, before.line];
+    renamed.push({
+      before: { title: before.title, signature: before.signature },
+      now: { title, signature },
+      line,
+    });
+  }
+  return { renamed, gone, appeared: today.filter(({ signature }) => !accounted.has(signature)) };
+}

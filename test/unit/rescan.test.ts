@@ -1,0 +1,154 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { openHistory } from '../../harness/history/database.ts';
+import { listIssues } from '../../harness/history/list-issues.ts';
+import { pastOf } from '../../harness/history/past.ts';
+import { formerKeys, renameSplats } from '../../harness/history/rename.ts';
+import { importRun } from '../../harness/plans/night/import-run.ts';
+import type { SeenSplat } from '../../harness/records/finding.ts';
+import { compareRules } from '../../harness/trial/compare-rules.ts';
+import { readGolden, scan } from '../golden-log.ts';
+import { aRunRecord, aRunResult, aSplat, aTrialResult } from '../made-records.ts';
+
+const root = new URL('../..', import.meta.url).pathname;
+const { signal } = new AbortController();
+/** A console of ours, with one deadlock on it. */
+const { log } = readGolden('deadlock-interval-notifier-and-reclaim.log');
+
+function seen(): SeenSplat {
+  const found = scan(log).find(({ kind }) => kind === 'splat');
+  if (found === undefined) throw new Error('the golden log has no splat');
+  const { evidence: _evidence, ...finding } = found;
+  return { ...finding, count: 1 };
+}
+
+void t.test(
+  'a splat is the same one when it begins at the same byte, whatever it is called',
+  (t) => {
+    const splat = seen();
+    t.strictSame(compareRules([splat], scan(log)), { renamed: [], gone: [], appeared: [] });
+    const old = { ...splat, title: 'possible deadlock', signature: 'old-1' };
+    const { title, signature, line } = splat;
+    t.strictSame(compareRules([old], scan(log)).renamed, [
+      { before: { title: old.title, signature: 'old-1' }, now: { title, signature }, line },
+    ]);
+    // What lost its first line to a rule of today is inside of what it was.
+    const later = { ...old, bytes: { start: old.bytes.start + 5, end: old.bytes.end } };
+    t.equal(compareRules([later], scan(log)).renamed.length, 1);
+    const elsewhere = { ...old, bytes: { start: 10 ** 9, end: 10 ** 9 + 1 } };
+    t.match(compareRules([elsewhere], scan(log)), { gone: [{}], appeared: [{ title }] });
+    t.strictSame(
+      compareRules([{ ...elsewhere, line: 0 }, splat], scan(log)),
+      { renamed: [], gone: [], appeared: [] },
+      'a guest that was lost is on no console',
+    );
+    t.end();
+  },
+);
+
+void t.test(
+  'consoles are looked through again, and the history gets the names of today',
+  async (t) => {
+    const dir = t.testdir({ runs: { '1': { trials: { munmap: { 'console.log': '' } } } } });
+    const run = join(dir, 'runs/1');
+    writeFileSync(join(run, 'trials/munmap/console.log'), log, 'latin1');
+    const splat = seen();
+    const old = { ...splat, title: 'possible deadlock', signature: 'old-1' };
+    const result = aRunResult({
+      trials: [
+        aTrialResult({ verdict: { kind: 'splat', titles: [old.title] }, splats: [old] }),
+        aTrialResult({ id: 'munmap.2' }),
+      ],
+    });
+    writeFileSync(join(run, 'result.json'), JSON.stringify(result));
+    writeFileSync(join(run, 'run.json'), JSON.stringify(aRunRecord()));
+    const path = join(dir, 'h.db');
+    {
+      await using history = await openHistory(path, { signal, create: true });
+      await importRun(history, run, aRunRecord(), result);
+      await history.write((change) => change('UPDATE nights SET signatures = 1'));
+    }
+    const rescan = (...args: string[]) => {
+      const done = spawnSync(join(root, 'splat'), ['triage', '--rescan', dir, ...args], {
+        cwd: dir,
+        encoding: 'utf8',
+        env: { ...process.env, NODE_V8_COVERAGE: '', NODE_OPTIONS: '' },
+      });
+      return { code: done.status, out: done.stdout, err: done.stderr };
+    };
+    const told = rescan();
+    t.equal(told.code, 0, told.err);
+    t.match(told.out, `possible deadlock [old-1] is ${splat.title} [${splat.signature}]`);
+    t.match(told.out, '1 consoles of 1 runs, 1 with another answer\n');
+    const mapped = rescan('--history', path, '--json');
+    t.equal(mapped.code, 0, mapped.err);
+    t.match(JSON.parse(mapped.out), { history: { signatures: 1, issues: 1 } });
+    t.match(JSON.parse(rescan('--history', path, '--json').out), {
+      history: { signatures: 0, issues: 0 },
+    });
+    await using history = await openHistory(path, { signal, create: false });
+    const [issue, ...others] = listIssues(history, { sought: undefined, sinceMs: 0 });
+    t.match(issue, { signature: splat.signature, title: splat.title, hits: 1, trials: 2 });
+    t.strictSame(others, []);
+    t.strictSame([...formerKeys(history)], [[splat.signature, ['old-1']]]);
+    t.match(history.one('SELECT signatures FROM nights'), { signatures: 2 });
+    mkdirSync(join(dir, 'empty'));
+    const none = spawnSync(join(root, 'splat'), ['triage', '--rescan', join(dir, 'empty')], {
+      encoding: 'utf8',
+    });
+    t.equal(none.status, 129);
+    t.match(none.stderr, /--rescan .*empty: no runs in it/);
+  },
+);
+
+const named = (key: string) => ({ key, title: `T ${key}` });
+
+void t.test('names that become one, several, or each other take their past along', async (t) => {
+  await using history = await openHistory(join(t.testdir(), 'h.db'), { signal, create: true });
+  const night = async (day: number, ...signatures: readonly string[]) => {
+    const splats = signatures.map((signature) => aSplat({ signature, title: `T ${signature}` }));
+    const trial = aTrialResult({
+      verdict: { kind: 'splat', titles: splats.map(({ title }) => title) },
+      splats,
+    });
+    const record = { ...aRunRecord(), startedAt: `2026-01-0${day}T00:00:00.000Z` };
+    const trials = [trial, aTrialResult({ id: 'munmap.2' })];
+    await importRun(history, `/${day}`, record, aRunResult({ trials }));
+  };
+  await night(1, 'a', 'b', 'c');
+  await night(2, 'b', 'c');
+  const rename = async (...pairs: readonly (readonly [string, string])[]) =>
+    renameSplats(
+      history,
+      pairs.map(([before, now]) => ({ before: named(before), now: named(now) })),
+      { number: 2, nightDirs: [] },
+    );
+  const rates = () =>
+    Object.fromEntries(
+      listIssues(history, { sought: undefined, sinceMs: 0 }).map((one) => [
+        one.signature,
+        `${one.hits}/${one.trials} ${one.firstSeen.slice(8, 10)}-${one.lastSeen.slice(8, 10)}`,
+      ]),
+    );
+  t.strictSame(rates(), { a: '1/4 01-01', b: '2/4 01-02', c: '2/4 01-02' });
+  // Names change places.
+  await rename(['a', 'b'], ['b', 'a']);
+  t.strictSame(rates(), { a: '2/4 01-02', b: '1/4 01-01', c: '2/4 01-02' });
+  // One becomes two.
+  await rename(['c', 'c1'], ['c', 'c2']);
+  t.strictSame(rates(), { a: '2/4 01-02', b: '1/4 01-01', c1: '2/4 01-02', c2: '2/4 01-02' });
+  // Two become one: of each night the hits, and never more than there are trials.
+  await rename(['a', 'd'], ['b', 'd']);
+  t.strictSame(rates(), { d: '3/4 01-02', c1: '2/4 01-02', c2: '2/4 01-02' });
+  t.strictSame(formerKeys(history).get('d')?.toSorted(), ['a', 'b'], 'and what they were before');
+  const cell = listIssues(history, { sought: 'd', sinceMs: 0 })[0]?.cell ?? '';
+  t.match(
+    pastOf(history, cell, 'tcg').issues.find(({ key }) => key === 'd'),
+    {
+      state: 'open',
+      nights: [{ hits: 2 }, { hits: 1 }],
+    },
+  );
+});

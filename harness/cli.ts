@@ -4,6 +4,7 @@ import { checkCommandLine, keepTyped, wantsHelp } from './commands/command-line.
 import type { CommandContext } from './commands/context.ts';
 import { explainCommand } from './commands/manual.ts';
 import { didYouMean } from './commands/nearest.ts';
+import type { StoreArguments } from './commands/run-options.ts';
 import { topicNames, topics } from './commands/topics.ts';
 import { exitCodeOfError, exitCodes, HarnessError } from './errors.ts';
 import { explainDiskError } from './host/disk.ts';
@@ -92,6 +93,11 @@ export const commands: Readonly<Record<string, Row>> = {
     describe: 'boot a guest and log in to it',
     load: async () => import('./commands/shell.ts'),
   },
+  store: {
+    describe: 'share kernels with other hosts: make a key, serve, list or prune a store',
+    load: async () => import('./commands/store.ts'),
+    storeless: true,
+  },
   completion: {
     describe: 'print the completion script of a shell',
     load: async () => (await import('./commands/completion.ts')).completionOf(commands),
@@ -177,6 +183,9 @@ async function dispatch(
   parser.command(module.command, chosen.describe, builder as never, async (argv) => {
     try {
       await using _use = chosen.storeless ? undefined : await keepStore(context);
+      await using _shared = chosen.storeless
+        ? undefined
+        : await shareStore(argv as StoreArguments, context);
       exitCode = await module.run((typed ? keepTyped(argv, typed) : argv) as never, context);
     } catch (error) {
       thrown = { error };
@@ -211,6 +220,15 @@ async function keepStore(context: CommandContext): Promise<AsyncDisposable> {
     signal: context.signal,
     onWait: () => context.stderr.write('splat: waiting for splat cache prune\n'),
   });
+}
+
+/** Puts the shared store that a flag or the environment names behind the cache. */
+async function shareStore(
+  argv: StoreArguments,
+  context: CommandContext,
+): Promise<AsyncDisposable | undefined> {
+  const { mountAskedStore } = await import('./commands/store-options.ts');
+  return mountAskedStore(argv, context);
 }
 
 async function overview(

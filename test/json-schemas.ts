@@ -18,6 +18,7 @@ import { runResultSchema } from '../harness/records/run-result.ts';
 import type { RecordSchema } from '../harness/records/schema.ts';
 import { seriesReportSchema } from '../harness/records/series.ts';
 import { seriesFactSchema } from '../harness/records/series-journal.ts';
+import { manifestSchema, sealedManifestSchema } from '../harness/records/store.ts';
 import { trialRecordSchema } from '../harness/records/trial.ts';
 
 /**
@@ -53,6 +54,8 @@ const formats: Readonly<Record<string, { readonly schema: RecordSchema; readonly
       schema: bisectFactSchema,
       what: 'a line of the journal.jsonl of a bisection',
     },
+    store: { schema: sealedManifestSchema, what: 'a manifest of a shared store' },
+    'store-payload': { schema: manifestSchema, what: 'the signed text of such a manifest' },
     triage: { schema: triageSchema, what: '`splat triage --json`' },
   };
 

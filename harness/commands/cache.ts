@@ -9,6 +9,7 @@ import {
   type StoreItem,
 } from '../host/store-use.ts';
 import { describeStored } from '../kernel/built-kernel.ts';
+import type { StoreOrigin } from '../records/store.ts';
 import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';
 
@@ -60,17 +61,19 @@ export async function run(argv: CacheArguments, context: CommandContext): Promis
   return exitCodes.clean;
 }
 
-/** An item of the cache. For a kernel with its release and source; null when they are not known. */
+/** An item of the cache. For a kernel with its release, source and shared store; null when they are not known. */
 interface ListedItem extends StoreItem {
   readonly release: string | null;
   readonly source: string | null;
+  readonly store: StoreOrigin | null;
 }
 
 function describeKernels(items: readonly StoreItem[]): Promise<readonly ListedItem[]> {
   return Promise.all(
     items.map(async (item) => {
       const known = item.kind === 'kernel' ? await describeStored(item.dir) : undefined;
-      return { ...item, release: known?.release ?? null, source: known?.source ?? null };
+      const { release = null, source = null, store = null } = known ?? {};
+      return { ...item, release, source, store };
     }),
   );
 }
@@ -144,12 +147,16 @@ function describeItems(items: readonly (StoreItem | ListedItem)[], where: string
       new Date(item.usedAtMs).toISOString().slice(0, 16).replace('T', ' '),
       plain(item.key),
       ...('release' in item && item.release !== null
-        ? [plain(`${item.release} of ${item.source}`)]
+        ? [plain(`${item.release} of ${item.source}${fromStore(item)}`)]
         : []),
     ].join('  '),
   );
   const total = `${entries(items.length)}, ${size(totalBytes(items))} ${plain(where)}`;
   return [...rows, total, ''].join('\n');
+}
+
+function fromStore({ store }: ListedItem): string {
+  return store === null ? '' : `, from the store ${store.place}`;
 }
 
 function entries(count: number): string {

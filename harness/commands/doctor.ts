@@ -6,8 +6,10 @@ import { plain } from '../report/plain.ts';
 import { progressWriter } from '../report/progress.ts';
 import { styleFor } from '../report/style.ts';
 import type { CommandContext } from './context.ts';
+import { type StoreArguments, storeOptions } from './run-options.ts';
+import { openAskedStore } from './store-options.ts';
 
-export interface DoctorArguments {
+export interface DoctorArguments extends StoreArguments {
   readonly prove: boolean;
   readonly json: boolean;
 }
@@ -15,7 +17,7 @@ export interface DoctorArguments {
 export const command = 'doctor';
 
 export function builder(yargs: Argv): Argv<DoctorArguments> {
-  return yargs
+  return storeOptions(yargs)
     .option('prove', {
       boolean: true,
       default: false,
@@ -29,6 +31,7 @@ export async function run(argv: DoctorArguments, context: CommandContext): Promi
   const checks = await examineHost({
     cacheRoot: cacheRoot(context.env),
     prove: argv.prove,
+    openStore: async () => openAskedStore(argv, context),
     signal: context.signal,
     emit: progressWriter(context.stderr, context.live),
   });

@@ -145,6 +145,15 @@ export const manuals: Readonly<Record<string, Manual>> = {
     ],
     exits: `0 all was sent, 128 something waits or was refused, or the harness failed, 129 usage, 130 interrupted.`,
   },
+  store: {
+    examples: [
+      ['store key ~/.config/splat/store.key', 'a key for a host that puts kernels into a store'],
+      ['store serve /srv/splat-store', 'a server for a lab, on loopback; docs/store.md has TLS'],
+      ['store list /srv/splat-store', 'what a store has, least recently used first'],
+      ['store prune /srv/splat-store --max-size 50', 'keep the 50 GiB used last'],
+    ],
+    exits: plainExits,
+  },
   completion: {
     examples: [
       ['completion bash > /etc/bash_completion.d/splat', 'for every user of bash'],
@@ -172,6 +181,9 @@ export const headings: Readonly<Record<string, readonly string[]>> = {
     'cc',
     'llvm',
     'module',
+    'store',
+    'store-key',
+    'store-trust',
   ],
   'What is tried:': [
     'workload',

@@ -32,7 +32,7 @@ import { describePlan } from './nightly-plan.ts';
 import { reportNight } from './report-night.ts';
 import { abandonJournal, openRunDirectory, writeReports } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
-import { jobsText, number, text, wholeNumber } from './run-options.ts';
+import { jobsText, number, storeOptions, text, wholeNumber } from './run-options.ts';
 import { nightsFolder, shownPath } from './runs-folder.ts';
 import { requireReports, writeRecord } from './write-record.ts';
 
@@ -48,7 +48,7 @@ export interface NightlyArguments extends NoticeArguments, HeartbeatArguments {
 export const command = 'nightly <matrix>';
 
 export function builder(yargs: Argv): Argv<NightlyArguments> {
-  const options = yargs
+  const options = storeOptions(yargs)
     .positional('matrix', {
       type: 'string',
       demandOption: true,

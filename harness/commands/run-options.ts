@@ -13,7 +13,30 @@ export const durationText = `seconds of stress per trial; default ${Math.min(...
 export const jobsText =
   'compilers, and guests, at a time; default as many as the host has cores and memory for';
 
-/** The flags of every command that builds a kernel: its toolchain and modules. */
+/** The flags of a shared store; each has a variable of the environment, which a flag overrides. */
+export interface StoreArguments {
+  readonly store?: string | undefined;
+  readonly storeKey?: string | undefined;
+  readonly storeTrust?: string | undefined;
+}
+
+export function storeOptions<T>(yargs: Argv<T>): Argv<T> {
+  return yargs
+    .option(
+      'store',
+      text('kernels and guests shared with other hosts: DIR or URL; default $SPLAT_STORE'),
+    )
+    .option(
+      'store-key',
+      text('sign what is put into the store with this key; default $SPLAT_STORE_KEY, or only read'),
+    )
+    .option(
+      'store-trust',
+      text('a file of public keys whose signatures count; default $SPLAT_STORE_TRUST'),
+    );
+}
+
+/** The flags of every command that builds a kernel: its toolchain, its modules and the store. */
 export interface ToolchainArguments {
   readonly cc: string | undefined;
   readonly llvm: string | undefined;
@@ -21,7 +44,7 @@ export interface ToolchainArguments {
 }
 
 export function toolchainOptions<T>(yargs: Argv<T>): Argv<T> {
-  return yargs
+  return storeOptions(yargs)
     .option('cc', {
       string: true,
       requiresArg: true,

@@ -3,10 +3,18 @@ import { basename, join } from 'node:path';
 import { openApt } from '../host/apt.ts';
 import { makeFolder } from '../host/disk.ts';
 import { packageRoot } from '../host/package-root.ts';
-import { ensureEntry, findEntry, removeTree, valueDigest } from '../host/store.ts';
+import { ensureShared } from '../host/shared/exchange.ts';
+import { removeTree, valueDigest } from '../host/store.ts';
 import type { ToolsDisk } from './argv.ts';
 import type { IgtOptions } from './igt.ts';
-import { fetchTools, layOutTools, libraryFolder, packTools } from './tools-image.ts';
+import {
+  fetchTools,
+  layOutTools,
+  libraryFolder,
+  noting,
+  packTools,
+  toolsDisk,
+} from './tools-image.ts';
 
 /** guests/tools/bundle.json: what of Debian is packed. Paths are those in Debian's packages, and in the image. */
 interface Bundle {
@@ -31,29 +39,24 @@ export async function ensureDebianTools(options: IgtOptions): Promise<ToolsDisk>
   const path = join(packageRoot(), 'guests', 'tools', 'bundle.json');
   const bundle = JSON.parse(await readFile(path, 'utf8')) as Bundle;
   const key = `debian-tools_${valueDigest([bundle, packing]).slice(0, 16)}`;
-  const known = await findEntry(cacheRoot, 'tool', key);
-  const entry =
-    known.entry ??
-    (await ensureEntry(cacheRoot, {
-      kind: 'tool',
-      key,
-      signal,
-      make: async (dir) => {
-        const text = (mirror: string): string =>
-          `asking ${mirror} for ${bundle.packages.join(', ')}`;
-        const apt = await openApt({
-          cacheRoot,
-          signal,
-          onRefresh: (mirror) => emit({ kind: 'note', text: text(mirror) }),
-        });
-        const { packages, suite } = bundle;
-        const wanted = { names: packages, suite, without: bundle.without.names };
-        const name = `${packages.join(', ')} of Debian ${suite}`;
-        const fetched = await fetchTools(name, wanted, apt, { dir, signal, emit });
-        await pack(bundle, fetched.root, dir, signal);
-        return { name, packages: fetched.packages };
-      },
-    }));
+  const entry = await ensureShared(
+    toolsDisk(key),
+    async (dir) => {
+      const text = (mirror: string): string => `asking ${mirror} for ${bundle.packages.join(', ')}`;
+      const apt = await openApt({
+        cacheRoot,
+        signal,
+        onRefresh: (mirror) => emit({ kind: 'note', text: text(mirror) }),
+      });
+      const { packages, suite } = bundle;
+      const wanted = { names: packages, suite, without: bundle.without.names };
+      const name = `${packages.join(', ')} of Debian ${suite}`;
+      const fetched = await fetchTools(name, wanted, apt, { dir, signal, emit });
+      await pack(bundle, fetched.root, dir, signal);
+      return { name, packages: fetched.packages };
+    },
+    noting(options),
+  );
   const env = ['--env', `LD_LIBRARY_PATH=${libraryFolder}`];
   const warmUp = ['/bin/tools', ...env, '--', '/usr/bin/modetest', '-h'];
   return { id: entry.key, path: join(entry.dir, 'disk'), warmUp };

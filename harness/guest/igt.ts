@@ -6,6 +6,7 @@ import { type Apt, openApt } from '../host/apt.ts';
 import { type PackageVersion, packageVersions } from '../host/apt-packages.ts';
 import { makeFolder, readIfThere } from '../host/disk.ts';
 import { packageRoot } from '../host/package-root.ts';
+import { ensureShared, recallShared } from '../host/shared/exchange.ts';
 import {
   type Entry,
   ensureEntry,
@@ -15,7 +16,15 @@ import {
   valueDigest,
 } from '../host/store.ts';
 import { listSubtests } from './igt-subtests.ts';
-import { fetchTools, layOutTools, loaderPath, packTools, type ToolsTree } from './tools-image.ts';
+import {
+  fetchTools,
+  layOutTools,
+  loaderPath,
+  noting,
+  packTools,
+  type ToolsTree,
+  toolsDisk,
+} from './tools-image.ts';
 
 /** guests/igt/bundle.json: what of Debian is packed. */
 interface Bundle {
@@ -65,8 +74,8 @@ interface Meta {
 export async function ensureIgt(options: IgtOptions): Promise<IgtImage> {
   const bundle = await readBundle();
   const recipe = valueDigest([bundle, packing]).slice(0, 12);
-  const pinned = await findEntry(options.cacheRoot, 'tool', igtKey(bundle.version, recipe));
-  if (pinned.entry !== undefined) return imageOf(pinned.entry);
+  const pinned = await recallShared(toolsDisk(igtKey(bundle.version, recipe)), noting(options));
+  if (pinned !== undefined) return imageOf(pinned);
   try {
     const { apt, found } = await findVersion(bundle, options);
     return await packDebian(bundle, { apt, found, recipe }, options);
@@ -120,18 +129,17 @@ async function packDebian(
 ): Promise<IgtImage> {
   const { apt, found, recipe } = from;
   const name = `${bundle.package} ${found.version} of Debian`;
-  const entry = await ensureEntry(cacheRoot, {
-    kind: 'tool',
-    key: igtKey(found.version, recipe),
-    signal,
-    make: async (dir) => {
+  const entry = await ensureShared(
+    toolsDisk(igtKey(found.version, recipe)),
+    async (dir) => {
       const names = [`${bundle.package}=${found.version}`];
       const wanted = { names, without: bundle.without.names };
       const { root, packages } = await fetchTools(name, wanted, apt, { dir, signal, emit });
       const tests = await pack(await treeOf(bundle, root), dir, signal);
       return { name, tests, packages } satisfies Meta & { packages: unknown };
     },
-  });
+    noting({ cacheRoot, signal, emit }),
+  );
   return imageOf(entry);
 }
 

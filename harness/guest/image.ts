@@ -2,10 +2,13 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { HarnessError } from '../errors.ts';
+import type { Emit } from '../events.ts';
 import { type CpioEntry, writeCpio } from '../host/cpio.ts';
 import { packageRoot } from '../host/package-root.ts';
 import { runTool } from '../host/process.ts';
+import { ensureShared, originOf } from '../host/shared/exchange.ts';
 import { ensureEntry, fileDigest, valueDigest } from '../host/store.ts';
+import type { StoreOrigin } from '../records/store.ts';
 
 /** guests/<name>/recipe.json: what an initramfs is made of. */
 interface Recipe {
@@ -43,39 +46,53 @@ export interface GuestImage {
   readonly initrd: string;
   /** A raw disk of `swapMiB` with a swap signature. */
   readonly swapDisk: string;
+  /** The shared store that had the image; absent: it was made on this host. */
+  readonly store?: StoreOrigin;
 }
 
 /** Enough to be swapped to and little enough to run full within a trial. */
 const swapMiB = 256;
 
-/** The guest of that name from the store, built when its sources, compiler or busybox changed. */
+/** The guest of that name from the cache or the shared store, built when its sources, compiler or busybox changed. */
 export async function ensureImage(
   name: string,
-  options: { readonly cacheRoot: string; readonly signal: AbortSignal },
+  options: { readonly cacheRoot: string; readonly signal: AbortSignal; readonly emit: Emit },
 ): Promise<GuestImage> {
+  const { cacheRoot, signal, emit } = options;
   const folder = join(packageRoot(), 'guests', name);
   const recipe = JSON.parse(await readFile(join(folder, 'recipe.json'), 'utf8')) as Recipe;
   const sources = (await readdir(folder)).filter((file) => /\.[ch]$/.test(file)).toSorted();
   const key = valueDigest([
     recipe,
     swapMiB,
-    await compilerVersion(recipe.program.compiler, options.signal),
+    await compilerVersion(recipe.program.compiler, signal),
     await Promise.all(sources.map(async (file) => [file, await fileDigest(join(folder, file))])),
     await Promise.all(recipe.files.map(async (file) => fileDigest(await requireFile(file)))),
   ]).slice(0, 32);
-  const entry = await ensureEntry(options.cacheRoot, {
-    kind: 'guest',
-    key,
-    signal: options.signal,
-    make: async (dir) => {
-      const program = await compile(recipe, folder, sources, join(dir, 'program'), options.signal);
+  const entry = await ensureShared(
+    {
+      kind: 'guest',
+      key,
+      filesOf: () => ['initrd.gz'],
+      // Empty, and larger than everything else: each host makes its own.
+      finish: async (dir) => makeSwap(join(dir, 'swap'), signal),
+    },
+    async (dir) => {
+      const program = await compile(recipe, folder, sources, join(dir, 'program'), signal);
       const archive = writeCpio(await entriesOf(recipe, program));
       await writeFile(join(dir, 'initrd.gz'), gzipSync(archive, { level: 6 }));
-      await makeSwap(join(dir, 'swap'), options.signal);
+      await makeSwap(join(dir, 'swap'), signal);
       return { name };
     },
-  });
-  return { id: key, initrd: join(entry.dir, 'initrd.gz'), swapDisk: join(entry.dir, 'swap') };
+    { cacheRoot, signal, onFault: (text) => emit({ kind: 'note', text }) },
+  );
+  const store = originOf(entry);
+  return {
+    id: key,
+    initrd: join(entry.dir, 'initrd.gz'),
+    swapDisk: join(entry.dir, 'swap'),
+    ...(store === undefined ? {} : { store }),
+  };
 }
 
 /**

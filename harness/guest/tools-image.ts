@@ -10,6 +10,7 @@ import {
 } from '../host/apt-closure.ts';
 import { makeFolder } from '../host/disk.ts';
 import { runTool } from '../host/process.ts';
+import type { ExchangeOptions, SharedName } from '../host/shared/exchange.ts';
 import { collectLibraries } from '../host/shared-libraries.ts';
 
 /** Programs with all they need, to be packed into the image of a tools disk (guests/minimal/tools.c). */
@@ -35,6 +36,21 @@ export const libraryFolder = '/usr/lib/x86_64-linux-gnu';
 const emptyFolders = ['dev', 'proc', 'sys', 'tmp', 'run', 'etc', 'root', 'var/tmp'];
 /** Loaded by name, and so in no program's list: pthread_exit(3) and pthread_cancel(3) unwind with it. */
 const openedByName = ['libgcc_s.so.1'];
+
+/** A disk of tools as hosts share it. */
+export function toolsDisk(key: string): SharedName {
+  return { kind: 'tool', key, filesOf: () => ['disk'] };
+}
+
+/** Options of an exchange whose failures are notes. */
+export function noting(options: {
+  readonly cacheRoot: string;
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+}): ExchangeOptions {
+  const { cacheRoot, signal, emit } = options;
+  return { cacheRoot, signal, onFault: (text) => emit({ kind: 'note', text }) };
+}
 
 /** Lays the tree out in the empty folder `dir`. Throws `tool` for a library that is not there. */
 export async function layOutTools(

@@ -9,6 +9,7 @@ import { type Entry, ensureEntry, fileDigest, findEntry, valueDigest } from '../
 import type { LeftOut } from '../patch/apply.ts';
 import type { Diagnostic } from '../records/build.ts';
 import type { DroppedLines } from '../records/journal.ts';
+import type { StoreOrigin } from '../records/store.ts';
 import type { MadeModule, MadeModules } from './build-modules.ts';
 import { nothingDropped } from './config.ts';
 import { findBuilt } from './make.ts';
@@ -38,7 +39,10 @@ export interface BuiltKernel {
   readonly facts: BuildFacts;
   /** Absent: the kernel has no loadable modules. */
   readonly modules?: KernelModules;
+  /** False for a kernel that was compiled here and now. */
   readonly fromCache: boolean;
+  /** The origin of a kernel that a shared store had, fetched now or by an earlier run; absent: it was compiled here. */
+  readonly store?: StoreOrigin;
 }
 
 /** The modules of a kernel in the store. */
@@ -81,6 +85,7 @@ export interface BuildFacts {
 }
 
 interface KernelMeta extends BuildFacts {
+  readonly store?: StoreOrigin;
   readonly release: string;
   readonly version: KernelVersion;
   readonly imageDigest: string;
@@ -109,16 +114,24 @@ export async function findKernel(
   return entry === undefined ? undefined : readKernel(arch, entry, true);
 }
 
-/** Release and source of a stored kernel, for a list; undefined when its folder does not have them. Not verified. */
-export async function describeStored(
-  dir: string,
-): Promise<{ readonly release: string; readonly source: string } | undefined> {
+/** What a list says of a kernel in the cache. */
+interface ListedKernel {
+  readonly release: string;
+  readonly source: string;
+  /** The shared store that it was fetched from. */
+  readonly store?: StoreOrigin;
+}
+
+/** Release, source and origin of a stored kernel; undefined when its folder does not have them. Not verified. */
+export async function describeStored(dir: string): Promise<ListedKernel | undefined> {
   try {
     const { meta } = JSON.parse(await readFile(join(dir, 'entry.json'), 'utf8')) as {
       readonly meta: Partial<KernelMeta>;
     };
-    const { release, sourceName: source } = meta;
-    if (typeof release === 'string' && typeof source === 'string') return { release, source };
+    const { release, sourceName: source, store } = meta;
+    if (typeof release === 'string' && typeof source === 'string') {
+      return { release, source, ...(store === undefined ? {} : { store }) };
+    }
   } catch {
     // Removed meanwhile, or damaged; findKernel() reports the latter.
   }
@@ -241,9 +254,18 @@ function readModules({ modules, release }: KernelMeta, dir: string): Pick<BuiltK
   return { modules: { archive: join(dir, archiveName), all, load } };
 }
 
-function readKernel(arch: Architecture, entry: Entry, fromCache: boolean): BuiltKernel {
+/** The files of a kernel that hosts share: all of its entry, whose facts are `meta`. */
+export function kernelFiles(arch: Architecture, meta: unknown): readonly string[] {
+  const { modules } = meta as Partial<KernelMeta>;
+  const made = modules?.all.map(({ path }) => `modules/${path}`) ?? [];
+  const archive = modules === undefined ? [] : [archiveName];
+  return [...Object.keys(keptFiles), arch.imageTarget, 'release', 'build.log', ...archive, ...made];
+}
+
+/** The kernel of an entry of the cache. */
+export function readKernel(arch: Architecture, entry: Entry, fromCache: boolean): BuiltKernel {
   const meta = entry.meta as KernelMeta;
-  const { release, version, imageDigest, modules: _modules, ...known } = meta;
+  const { release, version, imageDigest, store, modules: _modules, ...known } = meta;
   // Entries of earlier versions hold only kernels without dropped lines.
   const facts = { ...known, dropped: known.dropped ?? nothingDropped };
   const inEntry = (name: string): string => join(entry.dir, name);
@@ -262,5 +284,6 @@ function readKernel(arch: Architecture, entry: Entry, fromCache: boolean): Built
     facts,
     ...readModules(meta, entry.dir),
     fromCache,
+    ...(store === undefined ? {} : { store }),
   };
 }

@@ -167,6 +167,7 @@ function aptOrigin(spec: string, apt: Apt, found: Found, signal: AbortSignal): O
     spec,
     key: debianKey(found.series, found.version),
     name: `${spec} (${found.version})`,
+    series: found.series,
     facts: { sha256: found.sha256 },
     fill: (tree) => unpackKernel(apt, found, tree, signal),
   };
@@ -178,6 +179,7 @@ function cachedOnly(key: string, spec: string): Origin {
     spec,
     key,
     name: `${spec} (${key.slice(key.indexOf('_') + 1)})`,
+    series: key.slice('linux-source-'.length, key.indexOf('_')),
     fill: () => {
       throw new HarnessError('infra', `source ${key} was removed from the cache meanwhile`);
     },

@@ -5,7 +5,7 @@ import type { Toolchain } from '../records/run-request.ts';
 import { type AskedModule, modulesIdentity } from './asked-modules.ts';
 import type { ConfigBase } from './config.ts';
 import type { Fragment } from './fragment.ts';
-import type { Source } from './source.ts';
+import type { SourceName } from './source.ts';
 import { programsOf } from './toolchain.ts';
 
 /** Raised when the same request begins to give another image: make arguments, stamps, the merging of configurations. */
@@ -23,7 +23,7 @@ export interface Identity {
 /** The digests of a build's inputs. Of a patch only its diff counts, of a fragment only its demands. */
 export async function identifyBuild(
   request: {
-    readonly source: Source;
+    readonly source: SourceName;
     readonly series: readonly Series[];
     readonly base: ConfigBase;
     readonly fragments: readonly Fragment[];

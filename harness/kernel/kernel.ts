@@ -1,64 +1,32 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Architecture, defaultArch } from '../arch.ts';
-import { type Emit, inStage, type StageEnd } from '../events.ts';
+import { defaultArch } from '../arch.ts';
+import { inStage, type StageEnd } from '../events.ts';
 import { cacheFolder } from '../host/cache-folders.ts';
 import { explainDiskError, readIfThere } from '../host/disk.ts';
 import { acquireLock } from '../host/lock.ts';
 import { throwIfAborted } from '../host/process.ts';
 import { describeSandbox, openSandbox, type Sandbox } from '../host/sandbox.ts';
 import { applySeries, type LeftOut, type PatchedFiles } from '../patch/apply.ts';
-import type { Series } from '../patch/series.ts';
 import type { DroppedLines } from '../records/journal.ts';
-import type { Toolchain } from '../records/run-request.ts';
-import type { Untestable } from '../verdict.ts';
-import type { AskedModule } from './asked-modules.ts';
 import { buildModules, type MadeModules } from './build-modules.ts';
-import { type BuiltKernel, findKernel, storeKernel } from './built-kernel.ts';
+import type { BuildOutcome, BuildRequest } from './build-request.ts';
+import { findKernel, storeKernel } from './built-kernel.ts';
 import { type Compiled, compileKernel, recallTotal, rememberTotal } from './compile.ts';
-import { type ConfigBase, verifyConfig } from './config.ts';
 import { configureTree } from './configure.ts';
-import { type ExtraWarnings, findExtraWarnings } from './extra-warnings.ts';
-import { type Fragment, settleFragments } from './fragment.ts';
-import { type Identity, identifyBuild } from './identity.ts';
+import { findExtraWarnings } from './extra-warnings.ts';
+import { settleFragments } from './fragment.ts';
+import type { Identity } from './identity.ts';
 import { definedSymbols, isKconfigPath } from './kconfig.ts';
 import { countDependents, type MakeSetup, openCcache } from './make.ts';
+import { outcomeOf, recallKernel } from './recall.ts';
+import { offerKernel } from './shared-kernel.ts';
 import type { Source } from './source.ts';
 import { defaultToolchain } from './toolchain.ts';
 import { openWorkspace, syncSource, type Workspace, whileBuilding } from './workspace.ts';
 
+export type { BuildOutcome } from './build-request.ts';
 export type { BuiltKernel } from './built-kernel.ts';
-
-export interface BuildRequest {
-  /** Absent: the default architecture. */
-  readonly arch?: Architecture;
-  readonly source: Source;
-  /** The series in the order of application; splat's driver comes first. */
-  readonly series: readonly Series[];
-  readonly base: ConfigBase;
-  readonly fragments: readonly Fragment[];
-  /** Default gcc and the linker of the host. */
-  readonly toolchain?: Toolchain;
-  readonly cacheRoot: string;
-  /** Number of parallel compilers. */
-  readonly jobs: number;
-  readonly signal: AbortSignal;
-  readonly emit: Emit;
-  /** Default: the strongest confinement that works on this host. */
-  readonly sandbox?: Sandbox;
-  /** The treatment of demands that this tree drops. Default `refuse`: the kernel is untestable. */
-  readonly onDropped?: 'refuse' | 'record';
-  /** The name of a workspace that several configurations share to reuse objects; default one for each configuration. */
-  readonly workspace?: string;
-  /** What is built and loaded besides, in this order; default nothing. */
-  readonly modules?: readonly AskedModule[];
-  /** Sources to compile again with the warnings of `make W=1`; default none. */
-  readonly check?: readonly string[];
-}
-
-export type BuildOutcome =
-  | { readonly kind: 'built'; readonly kernel: BuiltKernel; readonly checked?: ExtraWarnings }
-  | { readonly kind: 'untestable'; readonly verdict: Untestable };
 
 /**
  * Returns the kernel of a request from the store, or builds it in the workspace of its source and configuration. A
@@ -66,11 +34,8 @@ export type BuildOutcome =
  */
 export async function buildKernel(asked: BuildRequest): Promise<BuildOutcome> {
   const request = { ...asked, fragments: settleFragments(asked.fragments) };
-  const { source, cacheRoot, signal, emit } = request;
-  const { toolchain = defaultToolchain } = request;
-  const identity = await identifyBuild({ ...request, toolchain }, signal);
-  const { check = [] } = request;
-  const known = await findKernel(cacheRoot, identity.kernel);
+  const { cacheRoot, signal, emit, check = [] } = request;
+  const { identity, known } = await recallKernel(request);
   if (known !== undefined && check.length === 0) return outcomeOf(known, request);
 
   const sandbox = request.sandbox ?? (await openSandbox(signal));
@@ -87,10 +52,7 @@ export async function buildKernel(asked: BuildRequest): Promise<BuildOutcome> {
   const job: BuildJob = { request, identity, place, sandbox };
   try {
     const meanwhile = known ?? (await findKernel(cacheRoot, identity.kernel));
-    const outcome =
-      meanwhile === undefined
-        ? await inStage(emit, 'build', source.name, () => runJob(job), describeOutcome)
-        : outcomeOf(meanwhile, request);
+    const outcome = meanwhile === undefined ? await build(job) : outcomeOf(meanwhile, request);
     // Awaited here: a returned promise would be settled after the lock is released.
     return await withChecks(outcome, job);
   } catch (error) {
@@ -98,17 +60,12 @@ export async function buildKernel(asked: BuildRequest): Promise<BuildOutcome> {
   }
 }
 
-/**
- * The outcome of a stored kernel. A kernel that was stored although demands were dropped is not returned to a request
- * that refuses drops. Equal trees share an entry under any name; the kernel gets the source name of this request.
- */
-function outcomeOf(
-  stored: BuiltKernel,
-  { onDropped, source }: Pick<BuildRequest, 'onDropped' | 'source'>,
-): BuildOutcome {
-  const kernel = { ...stored, facts: { ...stored.facts, sourceName: source.name } };
-  const verdict = onDropped === 'record' ? undefined : verifyConfig(kernel.facts.dropped);
-  return verdict === undefined ? { kind: 'built', kernel } : { kind: 'untestable', verdict };
+async function build(job: BuildJob): Promise<BuildOutcome> {
+  const { request } = job;
+  const { name } = request.source;
+  const outcome = await inStage(request.emit, 'build', name, () => runJob(job), describeOutcome);
+  if (outcome.kind === 'built') await offerKernel(outcome.kernel, request);
+  return outcome;
 }
 
 interface BuildJob {

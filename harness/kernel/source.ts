@@ -13,14 +13,18 @@ import { kconfigSymbols } from './kconfig.ts';
 import type { Origin } from './origin.ts';
 import { copyWorkingTree, describeWorkingTree } from './working-tree.ts';
 
-/** An unpatched kernel tree in the store. It is never written to: builds use hard links to its files. */
-export interface Source {
+/** What is known of a kernel tree before it is there. */
+export interface SourceName {
   /** The key of the store entry; equal ids are equal trees. */
   readonly id: string;
   /** The name for people: `debian:6.1 (6.1.192-2)`. */
   readonly name: string;
-  readonly tree: string;
   readonly version: KernelVersion;
+}
+
+/** An unpatched kernel tree in the store. It is never written to: builds use hard links to its files. */
+export interface Source extends SourceName {
+  readonly tree: string;
   /** The symbols that its Kconfig files define, without CONFIG_. */
   readonly symbols: ReadonlySet<string>;
 }
@@ -71,6 +75,20 @@ export async function openSource(spec: string, options: SourceOptions): Promise<
     return openDebian(spec, options, (origin) => storeOrigin(origin, options));
   }
   return storeOrigin(await findOrigin(spec, options), options);
+}
+
+/**
+ * Names the tree of a `debian:` kernel without fetching it: its version is in the name of its package. Undefined for every
+ * other spec. Throws as `openSource` does.
+ */
+export async function nameSource(
+  spec: string,
+  options: SourceOptions,
+): Promise<SourceName | undefined> {
+  if (!spec.startsWith('debian:')) return undefined;
+  return openDebian(spec, options, async ({ key, name, series }) =>
+    series === undefined ? undefined : { id: key, name, version: parseVersion(series) },
+  );
 }
 
 async function findOrigin(spec: string, options: SourceOptions): Promise<Origin> {

@@ -12,10 +12,12 @@ import { readSeries, type Series } from '../patch/series.ts';
 import type { AnnotationState } from '../records/controls.ts';
 import type { Toolchain } from '../records/run-request.ts';
 import type { AskedModule } from './asked-modules.ts';
+import type { BuildOutcome, NamedBuild } from './build-request.ts';
 import { type ConfigBase, usableBase } from './config.ts';
 import { type Fragment, parseFragment, readFragments } from './fragment.ts';
-import { type BuildOutcome, buildKernel } from './kernel.ts';
-import { isVersionIn, openSource, type Source } from './source.ts';
+import { buildKernel } from './kernel.ts';
+import { recallBuild } from './recall.ts';
+import { isVersionIn, nameSource, openSource, type Source, type SourceName } from './source.ts';
 
 /** The kernel a command line asks for. Relative paths are relative to `cwd`. */
 export interface TestKernelRequest {
@@ -73,20 +75,17 @@ const ourFragments: readonly {
 
 /**
  * Builds the kernel under test or finds it in the store. It consists of the source, splat's series for its version, the
- * user's series, splat's fragments and the user's. All input is read first, so that a missing file costs no minutes.
+ * user's series, splat's fragments and the user's. All input is read first, so that a missing file costs no minutes. A
+ * kernel of Debian without a series that was built before is found without its source.
  */
 export async function buildTestKernel(request: TestKernelRequest): Promise<BuildOutcome> {
-  const { cwd, signal, modules = [] } = request;
-  const folder = join(packageRoot(), 'kernel-configs');
-  const base = await readBase(request);
-  const theirFragments = await readFragments(
-    await Promise.all(
-      request.configs
-        .filter((one) => typeof one === 'string')
-        .map((name) => locateFragment(name, folder, cwd)),
-    ),
-  );
-  const given = request.configs.filter((one) => typeof one !== 'string');
+  const { cwd, signal, check = [] } = request;
+  const settings = await readSettings(request);
+  if (request.source === undefined && request.series.length === 0 && check.length === 0) {
+    const source = await nameSource(request.kernel, request);
+    const recalled = source && (await recallBuild(await planBuild(source, [], settings, request)));
+    if (recalled !== undefined) return recalled;
+  }
   const opened = async (): Promise<Source> =>
     request.source ?? (await openSource(request.kernel, request));
   const baseVersion = async (): Promise<string> => (await opened()).version.join('.');
@@ -97,6 +96,37 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
   const source = await opened();
   const theirs: Series[] = [];
   for (const one of read) theirs.push(await settlePrefixes(source.tree, theirs, one));
+  return buildKernel({ ...(await planBuild(source, theirs, settings, request)), source });
+}
+
+/** The configuration of the user. */
+interface Settings {
+  readonly base: ConfigBase;
+  readonly fragments: readonly Fragment[];
+}
+
+async function readSettings(request: TestKernelRequest): Promise<Settings> {
+  const folder = join(packageRoot(), 'kernel-configs');
+  const base = await readBase(request);
+  const named = await readFragments(
+    await Promise.all(
+      request.configs
+        .filter((one) => typeof one === 'string')
+        .map((name) => locateFragment(name, folder, request.cwd)),
+    ),
+  );
+  const given = request.configs.filter((one) => typeof one !== 'string');
+  return { base, fragments: [...named, ...given] };
+}
+
+/** The build of a source of this version, with splat's series and fragments before the user's. */
+async function planBuild(
+  source: SourceName,
+  theirs: readonly Series[],
+  { base, fragments: theirFragments }: Settings,
+  request: TestKernelRequest,
+): Promise<NamedBuild> {
+  const { signal, modules = [] } = request;
   const ours = ourFragments.filter(({ from = '0.0', before }) =>
     isVersionIn(source.version, before === undefined ? { from } : { from, before }),
   );
@@ -105,6 +135,7 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
     ...ours.map(({ name }) => name),
     ...modulesFragment(modules),
   ];
+  const folder = join(packageRoot(), 'kernel-configs');
   const fragments = await readFragments(names.map((name) => join(folder, name)));
   const own = [];
   for (const one of seriesFor(source, ownSeries)) {
@@ -113,11 +144,11 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
   for (const { path } of annotationsFor(source, request.annotations ?? 'in')) {
     own.push(await readSeries(path, { cwd: packageRoot(), signal }));
   }
-  return buildKernel({
+  return {
     source,
     series: [...own, ...theirs],
     base,
-    fragments: [...fragments, ...theirFragments, ...given],
+    fragments: [...fragments, ...theirFragments],
     jobs: request.jobs ?? availableParallelism(),
     cacheRoot: request.cacheRoot,
     signal,
@@ -127,7 +158,7 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
     modules,
     ...(request.check === undefined ? {} : { check: request.check }),
     ...(request.workspace === undefined ? {} : { workspace: request.workspace }),
-  });
+  };
 }
 
 /** Reads one of splat's series, with the files that it adds. */
@@ -180,12 +211,12 @@ async function locateFragment(name: string, folder: string, cwd: string): Promis
 }
 
 /** The series of a list for the version of this tree. */
-function seriesFor(source: Source, list: readonly OwnSeries[]): readonly OwnSeries[] {
+function seriesFor(source: SourceName, list: readonly OwnSeries[]): readonly OwnSeries[] {
   return list.filter((one) => isVersionIn(source.version, one));
 }
 
 /** The series that make this state of the annotations. Throws `usage` when there are none for this version. */
-function annotationsFor(source: Source, state: AnnotationState): readonly OwnSeries[] {
+function annotationsFor(source: SourceName, state: AnnotationState): readonly OwnSeries[] {
   const needed = new Set(annotationSeries[state].map(({ name }) => name));
   const found = seriesFor(source, annotationSeries[state]);
   if (found.length === needed.size) return found;

@@ -2,13 +2,15 @@ import { access, constants, readdir, readFile, stat, statfs } from 'node:fs/prom
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { defaultArch } from '../arch.ts';
+import { isHarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { recallAccel } from '../guest/accel.ts';
 import { defaultGuest } from '../guest/recipes.ts';
 import { readIfThere } from '../host/disk.ts';
 import { missingPackages } from '../host/packages.ts';
-import { findProgram, runTool } from '../host/process.ts';
+import { findProgram, runTool, throwIfAborted } from '../host/process.ts';
 import { describeSandbox, openSandbox } from '../host/sandbox.ts';
+import type { SharedStore } from '../host/shared/shared-store.ts';
 import { useStore } from '../host/store-use.ts';
 import { findKernel } from '../kernel/built-kernel.ts';
 import { openLab } from '../trial/lab.ts';
@@ -28,6 +30,8 @@ export interface DoctorRequest {
   readonly cacheRoot: string;
   /** Boot a guest to find out about KVM instead of only recalling what is known. */
   readonly prove: boolean;
+  /** Opens the shared store; undefined when none is configured. */
+  readonly openStore: () => Promise<SharedStore | undefined>;
   readonly signal: AbortSignal;
   readonly emit: Emit;
 }
@@ -48,6 +52,7 @@ export async function examineHost(request: DoctorRequest): Promise<readonly Chec
     await checkSandbox(request.signal),
     await checkAccel(request),
     await checkDisk(request.cacheRoot),
+    ...(await checkStore(request)),
   ];
 }
 
@@ -181,6 +186,30 @@ async function checkDisk(cacheRoot: string): Promise<Check> {
   if (freeMiB >= neededMiB) return { name: 'disk', state: 'good', text };
   const next = `free ${neededMiB} MiB: splat cache prune --max-size, or SPLAT_CACHE on another disk`;
   return { name: 'disk', state: 'bad', text, next };
+}
+
+/** Asks the shared store for a kernel that nobody has. No check where no store is configured. */
+async function checkStore({ openStore, signal }: DoctorRequest): Promise<readonly Check[]> {
+  const name = 'store';
+  try {
+    await using store = await openStore();
+    if (store === undefined) return [];
+    const startedAt = performance.now();
+    try {
+      await using _held = await store.hold(signal);
+      await store.find({ kind: 'kernel', key: '0'.repeat(32) }, signal);
+    } catch (error) {
+      throwIfAborted(signal);
+      const next = 'runs go on without it, and build what it would have given';
+      return [{ name, state: 'doubtful', text: store.explain(error), next }];
+    }
+    const ms = Math.round(performance.now() - startedAt);
+    const how = store.signer === undefined ? 'read-only' : `signed with ${store.signer}`;
+    return [{ name, state: 'good', text: `${store.name} answers in ${ms} ms, ${how}` }];
+  } catch (error) {
+    if (!isHarnessError(error, 'usage')) throw error;
+    return [{ name, state: 'bad', text: error.message, next: 'mend SPLAT_STORE and its keys' }];
+  }
 }
 
 /** The cache may not be there yet: then its nearest folder that is counts. */

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { described, type Recorded } from './schema.ts';
+import { storeOriginSchema } from './store.ts';
 
 /** A complaint of the compiler, assembler, linker or modpost. */
 export const diagnosticSchema = v.object({
@@ -21,6 +22,9 @@ export const reportedBuildSchema = v.object({
   ),
   cpuSeconds: described(v.number(), 'What compiling them took.'),
   fromCache: v.boolean(),
+  store: v.exactOptional(
+    described(storeOriginSchema, 'The shared store that the kernel was fetched from.'),
+  ),
 });
 
 export type Diagnostic = Recorded<typeof diagnosticSchema>;

@@ -3,6 +3,7 @@ import { seenSplatSchema } from './finding.ts';
 import { harnessField } from './harness.ts';
 import { lockNewsSchema } from './lock-order.ts';
 import { described, type Recorded, texts } from './schema.ts';
+import { storeOriginSchema } from './store.ts';
 import { trialResultSchema } from './trial.ts';
 import { verdictSchema } from './verdict.ts';
 
@@ -15,6 +16,12 @@ const kernelFactsSchema = v.object({
   fromCache: v.boolean(),
   imageDigest: described(v.string(), 'SHA-256 of the image, and of the modules where it has any.'),
   vmlinux: v.string(),
+  store: v.exactOptional(
+    described(
+      storeOriginSchema,
+      'The shared store that the kernel was fetched from, now or by an earlier run; absent: it was compiled on this host.',
+    ),
+  ),
 });
 
 const moduleFactsSchema = v.object({

@@ -73,7 +73,7 @@ export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise
       'guest',
       `guest ${request.guest}`,
       async () => guestFor(modules, request),
-      () => `guest ${request.guest}`,
+      ({ store }) => describeGuest(request.guest, store),
     ),
     hostTscKhz(request),
     qemuVersion(kernel.arch, request.signal),
@@ -123,6 +123,10 @@ export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise
       return { guest, slowness, ...symbolsFor(kernel, record.prepared as Prepared) };
     },
   };
+}
+
+function describeGuest(name: string, store: MadeGuest['store']): string {
+  return store === undefined ? `guest ${name}` : `guest ${name}: from the store ${store.place}`;
 }
 
 async function guestFor(modules: BuiltKernel['modules'], request: LabRequest): Promise<MadeGuest> {

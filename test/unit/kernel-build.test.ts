@@ -19,6 +19,10 @@ import { PassThrough } from 'node:stream';
 import { test } from 'tap';
 import { type BuildArguments, run as runBuild } from '../../harness/commands/build.ts';
 import { describeSandbox, openSandbox, type Sandbox } from '../../harness/host/sandbox.ts';
+import { mountStore } from '../../harness/host/shared/exchange.ts';
+import { folderPlace } from '../../harness/host/shared/folder-place.ts';
+import { makeKeyFiles, readSigningKey } from '../../harness/host/shared/keys.ts';
+import { openSharedStore, type SharedStore } from '../../harness/host/shared/shared-store.ts';
 import { parseFragment } from '../../harness/kernel/fragment.ts';
 import { type BuildOutcome, type BuiltKernel, buildKernel } from '../../harness/kernel/kernel.ts';
 import { openSource, type Source } from '../../harness/kernel/source.ts';
@@ -110,6 +114,55 @@ function snapshot(tree: string): string {
     'find',
     [tree, '-type', 'f', '-printf', '%P %i %T@ %m ', '-exec', 'sha256sum', '{}', ';'],
     { encoding: 'utf8' },
+  );
+}
+
+void test('a kernel of the shared store is not built, and one that is poisoned is', async (t) => {
+  const dir = t.testdir({ store: {}, one: {}, two: {}, three: {} });
+  const store = join(dir, 'store');
+  await makeKeyFiles(join(dir, 'key'));
+  const signing = await readSigningKey(join(dir, 'key'));
+  const open = (): SharedStore => openSharedStore(folderPlace(store), { signing, trusted: [] });
+  const one = await setUp(join(dir, 'one'));
+  await using _one = mountStore(one.cacheRoot, open());
+  const made = await built(one.build());
+  t.ok(texts(one.events).includes(`kernel ${made.id}: put into the store`));
+  t.equal(made.store, undefined);
+
+  const two = await setUp(join(dir, 'two'));
+  await using _two = mountStore(two.cacheRoot, open());
+  const fetched = await built(two.build());
+  t.match(fetched, {
+    id: made.id,
+    imageDigest: made.imageDigest,
+    fromCache: true,
+    store: { place: store, signer: signing.id },
+    facts: { objects: made.facts.objects },
+  });
+  for (const file of ['image', 'vmlinux', 'systemMap', 'config', 'buildLog'] as const) {
+    t.same(readFileSync(fetched[file]), readFileSync(made[file]), file);
+  }
+  t.notOk(existsSync(join(two.cacheRoot, 'workspace')), 'nothing was built');
+  t.match((await built(two.build())).store, { signer: signing.id }, 'the cache keeps its origin');
+  const line = `${made.release}: from the store ${store}, signed by ${signing.id}, `;
+  t.ok(texts(two.events).some((text) => text.startsWith(line)));
+
+  writeFileSync(join(store, 'blobs', made.imageDigest), 'another kernel');
+  const three = await setUp(join(dir, 'three'));
+  await using _three = mountStore(three.cacheRoot, open());
+  const own = await built(three.build());
+  t.match(own, { imageDigest: made.imageDigest, fromCache: false, store: undefined });
+  const told = texts(three.events).filter((text) => text.startsWith('store '));
+  const refused = `store ${store}: kernel ${made.id}: blob ${made.imageDigest.slice(0, 16)}: `;
+  t.equal(told.length, 1, told.join('\n'));
+  t.ok(told[0]?.startsWith(refused), told.join());
+  t.match(told, [/refused; this kernel is built here$/]);
+});
+
+/** The texts of all events that have one. */
+function texts(events: readonly HarnessEvent[]): readonly string[] {
+  return events.flatMap((event) =>
+    event.kind === 'note' || event.kind === 'stage-end' ? [event.text] : [],
   );
 }
 

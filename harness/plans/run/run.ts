@@ -239,7 +239,17 @@ async function bootAll(lab: Lab, plans: readonly TrialPlan[]): Promise<Boots> {
 }
 
 function kernelFacts(kernel: BuiltKernel): KernelFacts {
-  const { id, release, imageDigest, vmlinux, fromCache, facts } = kernel;
-  const { sourceName, compiler, sandbox } = facts;
-  return { id, source: sourceName, release, compiler, sandbox, fromCache, imageDigest, vmlinux };
+  const { id, release, imageDigest, vmlinux, fromCache, facts, store } = kernel;
+  const { sourceName: source, compiler, sandbox } = facts;
+  return {
+    id,
+    source,
+    release,
+    compiler,
+    sandbox,
+    fromCache,
+    imageDigest,
+    vmlinux,
+    ...(store === undefined ? {} : { store }),
+  };
 }

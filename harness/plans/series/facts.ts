@@ -26,7 +26,7 @@ export function noteBuild({
   kernel,
   checked,
 }: Extract<BuildOutcome, { kind: 'built' }>): BuildNote {
-  const { id, imageDigest, release, facts, fromCache } = kernel;
+  const { id, imageDigest, release, facts, fromCache, store } = kernel;
   const { compiler, sandbox, objects, cpuSeconds, warnings } = facts;
   const image = imageDigest;
   return {
@@ -40,5 +40,6 @@ export function noteBuild({
     fromCache,
     warnings,
     ...(checked && { checked }),
+    ...(store && { store }),
   };
 }

@@ -1,0 +1,60 @@
+import { resolve } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import { mountStore } from '../host/shared/exchange.ts';
+import { folderPlace } from '../host/shared/folder-place.ts';
+import { httpPlace, parseStoreUrl } from '../host/shared/http-place.ts';
+import { readSigningKey, readTrustedKeys } from '../host/shared/keys.ts';
+import type { StorePlace } from '../host/shared/place.ts';
+import { openSharedStore, type SharedStore } from '../host/shared/shared-store.ts';
+import { cacheRoot } from '../host/store.ts';
+import type { CommandContext } from './context.ts';
+import type { StoreArguments } from './run-options.ts';
+
+/** Opens the shared store of a command line or the environment; undefined when neither names one. Throws `usage`. */
+export async function openAskedStore(
+  argv: StoreArguments,
+  { env, cwd }: Pick<CommandContext, 'env' | 'cwd'>,
+): Promise<SharedStore | undefined> {
+  const asked = argv.store ?? setOf(env['SPLAT_STORE']);
+  const keyFile = argv.storeKey ?? setOf(env['SPLAT_STORE_KEY']);
+  const trustFile = argv.storeTrust ?? setOf(env['SPLAT_STORE_TRUST']);
+  if (asked === undefined) {
+    if (argv.storeKey === undefined && argv.storeTrust === undefined) return undefined;
+    throw new HarnessError('usage', '--store-key and --store-trust belong to --store DIR|URL');
+  }
+  const signing = keyFile === undefined ? undefined : await readSigningKey(resolve(cwd, keyFile));
+  const trusted = trustFile === undefined ? [] : await readTrustedKeys(resolve(cwd, trustFile));
+  if (signing === undefined && trusted.length === 0) {
+    throw new HarnessError(
+      'usage',
+      `--store ${asked}: whose kernels may it give? Name public keys with --store-trust FILE, or a key of yours with --store-key`,
+    );
+  }
+  const keys = { trusted, ...(signing === undefined ? {} : { signing }) };
+  return openSharedStore(openPlace(asked, env, cwd), keys);
+}
+
+function openPlace(asked: string, env: NodeJS.ProcessEnv, cwd: string): StorePlace {
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(asked)) return folderPlace(resolve(cwd, asked));
+  return httpPlace(parseStoreUrl(asked), tokenOf(env, 'SPLAT_STORE_TOKEN'));
+}
+
+/** A token from the environment. Throws `usage` for one that no HTTP header can carry; the message does not show it. */
+export function tokenOf(env: NodeJS.ProcessEnv, name: string): string | undefined {
+  const token = setOf(env[name]);
+  if (token === undefined || /^[\x21-\x7e]{8,1024}$/.test(token)) return token;
+  throw new HarnessError('usage', `${name}: not 8 to 1024 printable characters without a space`);
+}
+
+function setOf(value: string | undefined): string | undefined {
+  return value === undefined || value === '' ? undefined : value;
+}
+
+/** Puts the asked store behind the cache until disposed. */
+export async function mountAskedStore(
+  argv: StoreArguments,
+  context: CommandContext,
+): Promise<AsyncDisposable | undefined> {
+  const store = await openAskedStore(argv, context);
+  return store === undefined ? undefined : mountStore(cacheRoot(context.env), store);
+}

@@ -1,0 +1,213 @@
+import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
+import { rm, stat, statfs } from 'node:fs/promises';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { HarnessError } from '../../errors.ts';
+import { explainDiskError, readIfThere } from '../disk.ts';
+import { adoptBlob, draftsFolder } from './folder-place.ts';
+import type { TrustedKey } from './keys.ts';
+import { largestManifestBytes, openManifest, peekManifest } from './manifest.ts';
+import { blobPath, parseStorePath, type StorePath, type StorePlace } from './place.ts';
+import { receiveBlob } from './receive.ts';
+import { StoreFault } from './store-fault.ts';
+
+/** A vmlinux with the DWARF of a distribution's configuration has 1 GiB. */
+export const largestBlobBytes = 4 * 2 ** 30;
+/** A disk with less space takes no more blobs. */
+const reservedBytes = 2 ** 30;
+
+/** A folder that is served, and to whom. */
+export interface ServedStore {
+  readonly dir: string;
+  readonly place: StorePlace;
+  /** What PUT needs; undefined: nobody may PUT. */
+  readonly writeToken: string | undefined;
+  /** What GET needs; undefined: everybody may GET. The token of PUT is valid for GET, too. */
+  readonly readToken: string | undefined;
+  /** Only manifests that one of these keys signed are taken; empty: those of every key. */
+  readonly trusted: readonly TrustedKey[];
+  /** Gets one line for each PUT and each refusal. Untrusted text. */
+  readonly log: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** What a request gets, when that is not a file. */
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+interface Call {
+  readonly method: string;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** Answers one request. Rejects when the connection breaks. */
+export async function answerRequest(
+  request: IncomingMessage,
+  response: ServerResponse,
+  store: ServedStore,
+): Promise<void> {
+  const { method = '', url = '' } = request;
+  const answer = await tryAnswer({ method, request, response }, store);
+  if (answer === undefined) return;
+  if (method === 'PUT' || answer.status >= 500 || answer.status === 401) {
+    store.log(`${method} ${url}: ${answer.status} ${answer.text}`);
+  }
+  const body = `${answer.text}\n`;
+  // The rest of a refused body is not read.
+  const headers = request.complete ? {} : { connection: 'close' };
+  response.writeHead(answer.status, {
+    ...headers,
+    'content-type': 'text/plain; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+  });
+  response.end(method === 'HEAD' ? undefined : body);
+}
+
+async function tryAnswer(call: Call, store: ServedStore): Promise<Answer | undefined> {
+  try {
+    const { method, request } = call;
+    const isRead = method === 'GET' || method === 'HEAD';
+    if (!isRead && method !== 'PUT') return { status: 405, text: 'GET, HEAD and PUT are valid' };
+    const denied = isRead ? denyRead(request, store) : denyWrite(request, store);
+    if (denied !== undefined) return denied;
+    const path = parseStorePath(request.url ?? '');
+    if (path === undefined) return { status: 404, text: 'no path of a store' };
+    return isRead ? await read(path, call, store) : await put(path, request, store);
+  } catch (error) {
+    if (call.response.headersSent) throw error;
+    return answerOf(error, store);
+  }
+}
+
+function answerOf(error: unknown, { dir }: ServedStore): Answer {
+  if (error instanceof StoreFault) {
+    return { status: error.kind === 'refused' ? 400 : 503, text: error.message };
+  }
+  const told = explainDiskError(error, dir);
+  if (told instanceof HarnessError) return { status: 507, text: told.message };
+  return { status: 500, text: 'internal error' };
+}
+
+async function read(path: StorePath, call: Call, store: ServedStore): Promise<Answer | undefined> {
+  const { place, signal } = store;
+  switch (path.kind) {
+    case 'signers':
+      return { status: 200, text: (await place.signers(path.entry, { signal })).join('\n') };
+    case 'manifest': {
+      const text = await place.readManifest(path.entry, path.signer, { signal });
+      return text === undefined ? absent : { status: 200, text: text.trimEnd() };
+    }
+    case 'blob':
+      return sendBlob(path.sha256, call, store);
+  }
+}
+
+async function put(path: StorePath, request: IncomingMessage, store: ServedStore): Promise<Answer> {
+  switch (path.kind) {
+    case 'signers':
+      return { status: 405, text: 'a manifest is named by its signer' };
+    case 'manifest':
+      return putManifest(request, path, store);
+    case 'blob':
+      return putBlob(request, path.sha256, store);
+  }
+}
+
+const absent: Answer = { status: 404, text: 'not here' };
+
+function denyRead(
+  request: IncomingMessage,
+  { readToken, writeToken }: ServedStore,
+): Answer | undefined {
+  if (readToken === undefined || hasToken(request, readToken)) return undefined;
+  if (writeToken !== undefined && hasToken(request, writeToken)) return undefined;
+  return { status: 401, text: 'GET needs a token' };
+}
+
+function denyWrite(request: IncomingMessage, { writeToken }: ServedStore): Answer | undefined {
+  if (writeToken === undefined) return { status: 403, text: 'this server takes no PUT' };
+  if (hasToken(request, writeToken)) return undefined;
+  return { status: 401, text: 'PUT needs the token' };
+}
+
+/** Compares digests, which takes the same time for every wrong token. */
+function hasToken({ headers }: IncomingMessage, token: string): boolean {
+  return timingSafeEqual(digestOf(headers.authorization ?? ''), digestOf(`Bearer ${token}`));
+}
+
+function digestOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+async function sendBlob(
+  sha256: string,
+  { method, response }: Call,
+  { dir, place, signal }: ServedStore,
+): Promise<Answer | undefined> {
+  const found = await readIfThere(stat(join(dir, blobPath(sha256))));
+  const stream = await place.readBlob({ sha256, bytes: found?.size ?? 0 }, { signal });
+  if (stream === undefined || found === undefined) return absent;
+  response.writeHead(200, {
+    'content-type': 'application/octet-stream',
+    'content-length': found.size,
+  });
+  if (method === 'HEAD') {
+    stream.destroy();
+    response.end();
+  } else await pipeline(stream, response, { signal });
+  return undefined;
+}
+
+async function putBlob(
+  request: IncomingMessage,
+  sha256: string,
+  { dir, signal }: ServedStore,
+): Promise<Answer> {
+  const bytes = Number(request.headers['content-length'] ?? Number.NaN);
+  if (!Number.isSafeInteger(bytes)) return { status: 411, text: 'PUT needs a Content-Length' };
+  if (bytes > largestBlobBytes) return { status: 413, text: `larger than ${largestBlobBytes}` };
+  const target = join(dir, blobPath(sha256));
+  if (request.headers['if-none-match'] === '*') {
+    const found = await readIfThere(stat(target));
+    if (found?.size === bytes) return { status: 412, text: 'there already' };
+  }
+  const { bavail, bsize } = await statfs(dir);
+  if (bavail * bsize < bytes + reservedBytes) return { status: 507, text: 'no space left' };
+  const draft = join(draftsFolder(dir), randomUUID());
+  try {
+    await receiveBlob(request, draft, { sha256, bytes }, { signal });
+    await adoptBlob(draft, target);
+  } finally {
+    await rm(draft, { force: true });
+  }
+  return { status: 201, text: `${bytes} bytes` };
+}
+
+/** Takes a manifest whose blobs are all there. Its signature is checked when the server knows keys; readers check it always. */
+async function putManifest(
+  request: IncomingMessage,
+  { entry, signer }: Extract<StorePath, { kind: 'manifest' }>,
+  { dir, place, trusted, signal }: ServedStore,
+): Promise<Answer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > largestManifestBytes) return { status: 413, text: 'larger than any manifest' };
+    chunks.push(chunk);
+  }
+  const text = Buffer.concat(chunks).toString('utf8');
+  const opened =
+    trusted.length > 0 ? openManifest(text, entry, trusted) : peekManifest(text, entry);
+  if (opened.signer !== signer) return { status: 400, text: `signed by ${opened.signer}` };
+  for (const { sha256 } of opened.manifest.files) {
+    const blob = await readIfThere(stat(join(dir, blobPath(sha256))));
+    if (blob === undefined) return { status: 409, text: `no blob ${sha256}` };
+  }
+  await place.writeManifest(entry, signer, text, { signal });
+  return { status: 201, text: `manifest of ${entry.kind} ${entry.key}` };
+}

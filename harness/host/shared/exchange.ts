@@ -1,0 +1,171 @@
+import { resolve } from 'node:path';
+import type { SharedKind, StoreManifest, StoreOrigin } from '../../records/store.ts';
+import { throwIfAborted } from '../process.ts';
+import { type Entry, ensureEntry, findEntry } from '../store.ts';
+import type { SharedEntry, SharedStore } from './shared-store.ts';
+
+/** The shared stores behind caches, by the root of the cache; one process has one cache, tests have several. */
+const mounted = new Map<string, SharedStore>();
+
+/** Puts a shared store behind a cache, as a file system is mounted, until disposed. */
+export function mountStore(cacheRoot: string, store: SharedStore): AsyncDisposable {
+  const root = resolve(cacheRoot);
+  mounted.set(root, store);
+  return {
+    async [Symbol.asyncDispose]() {
+      mounted.delete(root);
+      await store[Symbol.asyncDispose]();
+    },
+  };
+}
+
+export interface ExchangeOptions {
+  readonly cacheRoot: string;
+  readonly signal: AbortSignal;
+  /** Gets each failure of the store as one line. */
+  readonly onFault: (line: string) => void;
+}
+
+/** An entry as hosts share it. */
+export interface SharedName {
+  readonly kind: SharedKind;
+  readonly key: string;
+  /** The paths of the files that are shared, below the folder of the entry whose facts are `meta`. */
+  readonly filesOf: (meta: unknown) => readonly string[];
+  /** Says what is wrong with the facts of a manifest that is signed well; default nothing. */
+  readonly check?: (manifest: StoreManifest) => string | undefined;
+  /** Makes the files that are not shared in the folder of a fetched entry. */
+  readonly finish?: (dir: string) => Promise<void>;
+}
+
+/** An entry that the shared store has, to be fetched. */
+export interface Offer {
+  readonly origin: StoreOrigin;
+  readonly bytes: number;
+  /** Fetches it into the cache; undefined when the store fails meanwhile. */
+  readonly fetch: () => Promise<Entry | undefined>;
+}
+
+/** The origin of an entry of the cache; undefined for one that this host made. */
+export function originOf({ meta }: Pick<Entry, 'meta'>): StoreOrigin | undefined {
+  return (meta as { readonly store?: StoreOrigin }).store;
+}
+
+/**
+ * Looks for an entry in the store behind the cache; undefined when there is no store, or when the store does not have it or
+ * fails. No failure is thrown but `interrupted`: who gets undefined makes the entry itself.
+ */
+export async function findOffer(
+  name: SharedName,
+  options: ExchangeOptions,
+): Promise<Offer | undefined> {
+  const store = mounted.get(resolve(options.cacheRoot));
+  if (store === undefined || store.isAway()) return undefined;
+  const { kind, key } = name;
+  return tolerant(store, options, async () => {
+    await using _held = await store.hold(options.signal);
+    const found = await store.find({ kind, key }, options.signal);
+    if (found === undefined) return undefined;
+    return {
+      origin: { place: store.name, signer: found.signer },
+      bytes: found.bytes,
+      fetch: async () =>
+        tolerant(store, options, async () => fetchEntry(store, found, name, options)),
+    };
+  });
+}
+
+async function fetchEntry(
+  store: SharedStore,
+  found: SharedEntry,
+  { kind, key, filesOf, check, finish }: SharedName,
+  { cacheRoot, signal }: ExchangeOptions,
+): Promise<Entry> {
+  const wrongFiles = (manifest: StoreManifest): string | undefined => {
+    const names = manifest.files.map(({ name }) => name).toSorted();
+    const isRight = names.join('\n') === filesOf(manifest.meta).toSorted().join('\n');
+    return isRight ? undefined : 'its files are not those of such an entry';
+  };
+  await using _held = await store.hold(signal);
+  return await ensureEntry(cacheRoot, {
+    kind,
+    key,
+    signal,
+    make: async (dir) => {
+      await store.fetch(found, dir, {
+        signal,
+        check: (manifest) => wrongFiles(manifest) ?? check?.(manifest),
+      });
+      await finish?.(dir);
+      const { meta } = found.manifest;
+      return { ...(meta as object), store: { place: store.name, signer: found.signer } };
+    },
+  });
+}
+
+/** True when entries of this cache can be put into a store now. */
+export function isOffering(cacheRoot: string): boolean {
+  const store = mounted.get(resolve(cacheRoot));
+  return store?.signer !== undefined && !store.isAway();
+}
+
+/**
+ * Puts an entry of the cache into the store behind it, when this host signs and has not signed it before. True when the
+ * store did not have it. A failure is one line for `onFault`.
+ */
+export async function offerEntry(
+  entry: Pick<Entry, 'key' | 'dir' | 'meta'>,
+  { kind, filesOf }: Pick<SharedName, 'kind' | 'filesOf'>,
+  options: ExchangeOptions,
+): Promise<boolean> {
+  const store = mounted.get(resolve(options.cacheRoot));
+  if (store?.signer === undefined || store.isAway()) return false;
+  if (originOf(entry)?.place === store.name) return false;
+  const { key, dir, meta } = entry;
+  const done = await tolerant(store, options, async () => {
+    await using _held = await store.hold(options.signal);
+    const offered = { entry: { kind, key, dir, meta }, files: filesOf(meta) };
+    return await store.offer(offered, options.signal);
+  });
+  return done === 'put';
+}
+
+/** Returns the entry from the cache, else from the store behind it, else makes it here; then offers it to the store. */
+export async function ensureShared(
+  name: SharedName,
+  make: (dir: string) => Promise<unknown>,
+  options: ExchangeOptions,
+): Promise<Entry> {
+  const recalled = await recallShared(name, options);
+  if (recalled !== undefined) return recalled;
+  const { kind, key } = name;
+  const { cacheRoot, signal } = options;
+  const made = await ensureEntry(cacheRoot, { kind, key, signal, make });
+  await offerEntry(made, name, options);
+  return made;
+}
+
+/** Returns the entry from the cache, which is offered to the store then, else from the store; undefined when neither has it. */
+export async function recallShared(
+  name: SharedName,
+  options: ExchangeOptions,
+): Promise<Entry | undefined> {
+  const { entry } = await findEntry(options.cacheRoot, name.kind, name.key);
+  if (entry === undefined) return (await findOffer(name, options))?.fetch();
+  await offerEntry(entry, name, options);
+  return entry;
+}
+
+async function tolerant<T>(
+  store: SharedStore,
+  { signal, onFault }: ExchangeOptions,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    throwIfAborted(signal);
+    onFault(store.explain(error));
+    return undefined;
+  }
+}

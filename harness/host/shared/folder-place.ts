@@ -1,0 +1,150 @@
+import { randomUUID } from 'node:crypto';
+import { constants, createReadStream } from 'node:fs';
+import { type FileHandle, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { startDeadline } from '../deadline.ts';
+import { explainDiskError, makeFolder, readIfThere } from '../disk.ts';
+import { acquireLock } from '../lock.ts';
+import { throwIfAborted } from '../process.ts';
+import { largestManifestBytes } from './manifest.ts';
+import { blobPath, manifestPath, manifestsPath, type StorePlace } from './place.ts';
+import { receiveBlob } from './receive.ts';
+import { StoreFault } from './store-fault.ts';
+
+/** The lock file that readers share and that prune takes alone, as flock(2). */
+export function inUseLock(dir: string): string {
+  return join(dir, 'locks', 'in-use');
+}
+
+/** The folder of unfinished files. */
+export function draftsFolder(dir: string): string {
+  return join(dir, 'drafts');
+}
+
+const lockWaitMs = 10_000;
+
+/** A store in a folder, which may be one of several hosts (NFS). Other users may write to it: links in it are not followed. */
+export function folderPlace(dir: string): StorePlace {
+  const at = (path: string): string => join(dir, path);
+  return {
+    name: dir,
+    readManifest: async (entry, signer) =>
+      explained(dir, async () => readSmall(at(manifestPath(entry, signer)))),
+    signers: async (entry) =>
+      explained(dir, async () => {
+        const names = (await readIfThere(readdir(at(manifestsPath(entry))))) ?? [];
+        return names.filter((name) => /^[0-9a-f]{16}$/.test(name));
+      }),
+    writeManifest: async (entry, signer, text) =>
+      explained(dir, async () => writeText(dir, at(manifestPath(entry, signer)), text)),
+    readBlob: async ({ sha256 }) =>
+      explained(dir, async () => {
+        const file = await openPlain(at(blobPath(sha256)));
+        return file?.createReadStream({ highWaterMark: 1 << 20 });
+      }),
+    writeBlob: async (blob, file, { signal, replace }) =>
+      explained(dir, async () => {
+        const path = at(blobPath(blob.sha256));
+        if (!replace && (await touchBlob(path, blob.bytes))) return;
+        const stream = createReadStream(file, { highWaterMark: 1 << 20 });
+        await inDraft(dir, path, async (draft) => receiveBlob(stream, draft, blob, { signal }));
+      }),
+    hold: async ({ signal }) => explained(dir, async () => holdFolder(dir, signal)),
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
+/** Throws every fault of the disk as `unreachable`, with its reason in plain words. */
+async function explained<T>(dir: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const told = explainDiskError(error, dir);
+    if (told === error || !(told instanceof Error)) throw error;
+    throw new StoreFault('unreachable', told.message, { cause: error });
+  }
+}
+
+/** A lock that other users may not take leaves the store readable: what prune removes meanwhile is absent then. */
+async function holdFolder(dir: string, signal: AbortSignal): Promise<AsyncDisposable> {
+  if ((await readIfThere(stat(dir)))?.isDirectory() !== true) {
+    throw new StoreFault('unreachable', 'there is no such folder');
+  }
+  const stop = new AbortController();
+  using _deadline = startDeadline(signal, lockWaitMs, () => stop.abort());
+  try {
+    return await acquireLock(inUseLock(dir), { signal: stop.signal, shared: true });
+  } catch (error) {
+    throwIfAborted(signal);
+    if (stop.signal.aborted) {
+      throw new StoreFault('unreachable', 'splat store prune has it for long', { cause: error });
+    }
+    return { [Symbol.asyncDispose]: async () => undefined };
+  }
+}
+
+/** A plain file, without following a link and without waiting for a FIFO; undefined when it is absent. */
+async function openPlain(path: string): Promise<FileHandle | undefined> {
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const file = await readIfThere(open(path, flags));
+  if (file === undefined) return undefined;
+  if ((await file.stat()).isFile()) return file;
+  await file.close();
+  throw new StoreFault('refused', `${path}: not a plain file`);
+}
+
+/** Prune goes by the time of the last use; a store that this host cannot write to keeps its times. */
+async function touch(path: string): Promise<void> {
+  const now = new Date();
+  await utimes(path, now, now).catch(() => undefined);
+}
+
+async function readSmall(path: string): Promise<string | undefined> {
+  await using file = await openPlain(path);
+  if (file === undefined) return undefined;
+  const { bytesRead, buffer } = await file.read(Buffer.alloc(largestManifestBytes + 1));
+  if (bytesRead > largestManifestBytes) {
+    throw new StoreFault('refused', `${path}: larger than any manifest`);
+  }
+  await touch(path);
+  return buffer.toString('utf8', 0, bytesRead);
+}
+
+/** True when a blob of this size is there; a blob that was cut off is written again. */
+async function touchBlob(path: string, bytes: number): Promise<boolean> {
+  const found = await readIfThere(stat(path));
+  if (found?.isFile() !== true || found.size !== bytes) return false;
+  await touch(path);
+  return true;
+}
+
+/** Moves a finished draft to the place of its blob. */
+export async function adoptBlob(draft: string, path: string): Promise<void> {
+  await makeFolder(dirname(path));
+  await rename(draft, path);
+}
+
+async function writeText(dir: string, path: string, text: string): Promise<void> {
+  await inDraft(dir, path, async (draft) => {
+    await using file = await open(draft, 'wx');
+    await file.writeFile(text);
+  });
+}
+
+/** Writes aside and renames, so that a file is complete or absent, whoever else writes it. */
+async function inDraft(
+  dir: string,
+  path: string,
+  write: (draft: string) => Promise<void>,
+): Promise<void> {
+  await makeFolder(draftsFolder(dir));
+  await makeFolder(dirname(path));
+  const draft = join(draftsFolder(dir), randomUUID());
+  try {
+    await write(draft);
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,233 @@
+import { createReadStream } from 'node:fs';
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { pipeline } from 'node:stream/promises';
+import { HarnessError } from '../../errors.ts';
+import { startDeadline } from '../deadline.ts';
+import { throwIfAborted } from '../process.ts';
+import { largestManifestBytes } from './manifest.ts';
+import { blobPath, manifestPath, manifestsPath, type StorePlace } from './place.ts';
+import { transferLimitMs } from './receive.ts';
+import { StoreFault } from './store-fault.ts';
+
+export interface Patience {
+  /** The time for a connection, a request without a body, and the head of its answer, in milliseconds. */
+  readonly answerMs: number;
+  /** A connection on which nothing moves for this time is closed. */
+  readonly silenceMs: number;
+}
+
+const usualPatience: Patience = { answerMs: 10_000, silenceMs: 15_000 };
+
+/**
+ * Reads the URL of a store. Throws `usage` for one that is not http or https, that names a user, or that goes to another
+ * host without TLS.
+ */
+export function parseStoreUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const wrong = (why: string): HarnessError => new HarnessError('usage', `--store ${text}: ${why}`);
+  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    throw wrong('not a folder and not an http or https URL');
+  }
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    throw new HarnessError(
+      'usage',
+      `--store ${url.host}: a URL without user, query and fragment is valid; the token is in SPLAT_STORE_TOKEN`,
+    );
+  }
+  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
+    throw wrong('http goes to this host alone; use https');
+  }
+  return url;
+}
+
+/** True for the addresses of this host (RFC 6890), and for its name. */
+export function isLoopback(host: string): boolean {
+  return /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/.test(host);
+}
+
+interface Exchange {
+  readonly method: 'GET' | 'HEAD' | 'PUT';
+  readonly path: string;
+  readonly signal: AbortSignal;
+  readonly headers?: Readonly<Record<string, string | number>>;
+  /** A file with its size, or a text. */
+  readonly body?: { readonly file: string; readonly bytes: number } | string;
+  /** Status codes that are an answer; others are thrown. */
+  readonly valid: readonly number[];
+}
+
+/** A store behind GET and PUT. No redirect is followed, so the token and the requests go to this host alone. */
+export function httpPlace(
+  url: URL,
+  token: string | undefined,
+  patience = usualPatience,
+): StorePlace {
+  const isTls = url.protocol === 'https:';
+  const options = { keepAlive: true, maxSockets: 4, timeout: patience.silenceMs };
+  const agent = isTls ? new HttpsAgent(options) : new HttpAgent(options);
+  const base = url.pathname.replace(/\/+$/, '');
+  const ask = async (asked: Exchange): Promise<IncomingMessage> =>
+    exchange(asked, {
+      request: isTls ? httpsRequest : httpRequest,
+      url: new URL(`${base}/${asked.path}`, url),
+      agent,
+      patience,
+      ...(token === undefined ? {} : { token }),
+    });
+  return {
+    name: url.href.replace(/\/+$/, ''),
+    readManifest: async (entry, signer, { signal }) =>
+      readText(
+        await ask({ method: 'GET', path: manifestPath(entry, signer), signal, valid: [200, 404] }),
+        signal,
+        patience.answerMs,
+      ),
+    signers: async (entry, { signal }) => {
+      const path = manifestsPath(entry);
+      const answer = await ask({ method: 'GET', path, signal, valid: [200, 403, 404] });
+      return ((await readText(answer, signal, patience.answerMs)) ?? '').match(signerLine) ?? [];
+    },
+    writeManifest: async (entry, signer, text, { signal }) => {
+      const path = manifestPath(entry, signer);
+      discard(await ask({ method: 'PUT', path, signal, body: text, valid: created }));
+    },
+    readBlob: async ({ sha256 }, { signal }) => {
+      const path = blobPath(sha256);
+      const answer = await ask({ method: 'GET', path, signal, valid: [200, 404] });
+      if (answer.statusCode === 200) return answer;
+      discard(answer);
+      return undefined;
+    },
+    writeBlob: async ({ sha256, bytes }, file, { signal, replace }) => {
+      const path = blobPath(sha256);
+      if (!replace) {
+        const head = await ask({ method: 'HEAD', path, signal, valid: [200, 404] });
+        discard(head);
+        if (head.statusCode === 200) return;
+      }
+      const headers = replace ? {} : { 'if-none-match': '*' };
+      const body = { file, bytes };
+      discard(await ask({ method: 'PUT', path, signal, headers, body, valid: created }));
+    },
+    hold: async () => ({ [Symbol.asyncDispose]: async () => undefined }),
+    [Symbol.asyncDispose]: async () => agent.destroy(),
+  };
+}
+
+const signerLine = /^[0-9a-f]{16}$/gm;
+/** 412: another host has put the same blob meanwhile. */
+const created = [200, 201, 204, 412];
+
+function discard(answer: IncomingMessage): void {
+  answer.on('error', () => undefined);
+  answer.resume();
+}
+
+interface Route {
+  readonly request: typeof httpRequest;
+  readonly url: URL;
+  readonly agent: HttpAgent;
+  readonly patience: Patience;
+  readonly token?: string;
+}
+
+/** Sends a request and resolves with the head of its answer. */
+async function exchange(asked: Exchange, route: Route): Promise<IncomingMessage> {
+  const { method, signal, body, headers = {} } = asked;
+  const { answerMs, silenceMs } = route.patience;
+  throwIfAborted(signal);
+  const bytes = bodyBytes(body);
+  const request = route.request(route.url, {
+    method,
+    agent: route.agent,
+    signal,
+    headers: {
+      accept: '*/*',
+      ...(body === undefined ? {} : { 'content-length': bytes }),
+      ...(route.token === undefined ? {} : { authorization: `Bearer ${route.token}` }),
+      ...headers,
+    },
+  });
+  request.setTimeout(silenceMs, () => request.destroy(late('nothing came', silenceMs)));
+  const limitMs = body === undefined ? answerMs : transferLimitMs(bytes);
+  using _deadline = startDeadline(signal, limitMs, () => request.destroy(late('slow', limitMs)));
+  try {
+    const answered = new Promise<IncomingMessage>((resolve, reject) => {
+      request.once('response', resolve);
+      request.on('error', reject);
+    });
+    // A server may answer before it has read the body, and close the connection then.
+    const sent = send(request, body).catch(() => undefined);
+    const answer = await answered;
+    if (asked.valid.includes(answer.statusCode ?? 0)) return answer;
+    answer.destroy();
+    await sent;
+    throw new StoreFault('unreachable', `${method}: ${describeStatus(answer)}`);
+  } catch (error) {
+    throwIfAborted(signal);
+    throw unreachable(error);
+  }
+}
+
+function bodyBytes(body: Exchange['body']): number {
+  if (body === undefined) return 0;
+  return typeof body === 'string' ? Buffer.byteLength(body) : body.bytes;
+}
+
+async function send(request: ReturnType<typeof httpRequest>, body: Exchange['body']) {
+  if (body === undefined || typeof body === 'string') request.end(body);
+  else await pipeline(createReadStream(body.file, { highWaterMark: 1 << 20 }), request);
+}
+
+function late(what: string, ms: number): StoreFault {
+  return new StoreFault('unreachable', `${what} for ${ms / 1000} s`);
+}
+
+function unreachable(error: unknown): unknown {
+  if (error instanceof StoreFault || !(error instanceof Error)) return error;
+  const code = 'code' in error ? String(error.code) : error.message;
+  return new StoreFault('unreachable', code, { cause: error });
+}
+
+/** An answer that is none of ours, in plain words. */
+function describeStatus({ statusCode = 0 }: IncomingMessage): string {
+  if (statusCode >= 300 && statusCode < 400) {
+    return `it redirects (${statusCode}), and no redirect is followed`;
+  }
+  const known: Readonly<Record<number, string>> = {
+    401: 'it wants another SPLAT_STORE_TOKEN (401)',
+    403: 'it does not allow this (403)',
+    413: 'it takes no file of this size (413)',
+    507: 'it has no space left (507)',
+  };
+  return known[statusCode] ?? `it answers ${statusCode}`;
+}
+
+/** The body as text; undefined for an answer other than 200. Throws `refused` for a body larger than any manifest. */
+async function readText(
+  answer: IncomingMessage,
+  signal: AbortSignal,
+  limitMs: number,
+): Promise<string | undefined> {
+  if (answer.statusCode !== 200) {
+    discard(answer);
+    return undefined;
+  }
+  using _deadline = startDeadline(signal, limitMs, () => answer.destroy(late('slow', limitMs)));
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of answer as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > largestManifestBytes) {
+        throw new StoreFault('refused', 'a manifest larger than any');
+      }
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throwIfAborted(signal);
+    throw unreachable(error);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,105 @@
+import { checkValue } from '../../records/schema.ts';
+import {
+  manifestSchema,
+  type SharedKind,
+  type StoreManifest,
+  sealedManifestSchema,
+} from '../../records/store.ts';
+import { isSignedBy, type SigningKey, signText, type TrustedKey } from './keys.ts';
+import { StoreFault } from './store-fault.ts';
+
+/** A larger manifest is refused unread. That of a kernel has 50 KiB when its build gave many warnings. */
+export const largestManifestBytes = 1024 * 1024;
+/** More than the files of any entry: a kernel with DWARF has 70 MiB, a packed source 250 MiB. */
+const largestEntryBytes = 8 * 2 ** 30;
+
+/** The text before the payload that is signed with it, so that no signature for another purpose fits. */
+const domain = 'splat-store/1';
+
+/** The name of an entry in the store. */
+export interface EntryName {
+  readonly kind: SharedKind;
+  readonly key: string;
+}
+
+/** The manifest as signed text. */
+export function sealManifest(manifest: StoreManifest, key: SigningKey): string {
+  const payload = JSON.stringify(manifest);
+  const signature = signText(`${domain}\n${payload}`, key);
+  return `${JSON.stringify({ schema: domain, signer: key.id, signature, payload })}\n`;
+}
+
+/**
+ * The manifest of an entry, when a trusted key has signed exactly this entry. Throws a `refused` StoreFault otherwise. The
+ * signature is checked before anything of the payload is parsed.
+ */
+export function openManifest(
+  text: string,
+  name: EntryName,
+  trusted: readonly TrustedKey[],
+): { readonly manifest: StoreManifest; readonly signer: string } {
+  const what = describe(name);
+  const { signer, signature, payload } = parseSealed(text, what);
+  const key = trusted.find(({ id }) => id === signer);
+  if (key === undefined) {
+    throw new StoreFault('refused', `${what}: signed by ${signer}, a key that is not trusted`);
+  }
+  if (!isSignedBy(`${domain}\n${payload}`, signature, key)) {
+    throw new StoreFault('refused', `${what}: the signature of ${signer} is wrong`);
+  }
+  return { manifest: parsePayload(payload, name), signer };
+}
+
+/** The same without a look at the signature: for a server or a prune, which only keep the store in order. */
+export function peekManifest(
+  text: string,
+  name: EntryName,
+): { readonly manifest: StoreManifest; readonly signer: string } {
+  const { signer, payload } = parseSealed(text, describe(name));
+  return { manifest: parsePayload(payload, name), signer };
+}
+
+function describe({ kind, key }: EntryName): string {
+  return `manifest of ${kind} ${key}`;
+}
+
+function parseSealed(text: string, what: string) {
+  const sealed = checkValue(sealedManifestSchema, parseJson(text, what));
+  if (sealed.isRight) return sealed.value;
+  throw new StoreFault('refused', `${what}: not a signed manifest`);
+}
+
+function parsePayload(payload: string, name: EntryName): StoreManifest {
+  const what = describe(name);
+  const checked = checkValue(manifestSchema, parseJson(payload, what));
+  if (!checked.isRight) throw new StoreFault('refused', `${what}: ${checked.field} is wrong`);
+  requireSound(checked.value, name, what);
+  return checked.value;
+}
+
+function requireSound(manifest: StoreManifest, { kind, key }: EntryName, what: string): void {
+  if (manifest.kind !== kind || manifest.key !== key) {
+    const other = `${manifest.kind} ${manifest.key}`;
+    throw new StoreFault('refused', `${what}: it is signed for ${other}`);
+  }
+  const names = manifest.files.map((file) => file.name);
+  if (new Set(names).size < names.length || names.includes('entry.json')) {
+    throw new StoreFault('refused', `${what}: its names of files clash`);
+  }
+  if (entryBytes(manifest) > largestEntryBytes) {
+    throw new StoreFault('refused', `${what}: larger than any entry`);
+  }
+}
+
+/** The bytes of all files of an entry. */
+export function entryBytes({ files }: Pick<StoreManifest, 'files'>): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+function parseJson(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new StoreFault('refused', `${what}: not JSON`, { cause });
+  }
+}

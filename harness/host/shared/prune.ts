@@ -1,0 +1,171 @@
+import { readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { HarnessError } from '../../errors.ts';
+import type { SharedKind, StoreManifest } from '../../records/store.ts';
+import { readIfThere } from '../disk.ts';
+import { tryLock } from '../lock.ts';
+import { draftsFolder, inUseLock } from './folder-place.ts';
+import { type EntryName, entryBytes, peekManifest } from './manifest.ts';
+
+/** A manifest in the folder of a store. Its signature is not checked here. */
+export interface StoredEntry {
+  readonly kind: SharedKind;
+  readonly key: string;
+  readonly signer: string;
+  /** The sizes of its blobs. A blob of several entries counts for each. */
+  readonly bytes: number;
+  readonly usedAtMs: number;
+}
+
+interface ListedManifest extends StoredEntry {
+  readonly path: string;
+  readonly blobs: ReadonlyMap<string, number>;
+}
+
+/** What was used within this time stays: a host may be reading its blobs, or be about to sign them. */
+const graceMs = 3_600_000;
+
+/** All entries of a store's folder, least recently used first. Throws `usage` for a folder that is no store. */
+export async function listEntries(dir: string): Promise<readonly StoredEntry[]> {
+  return (await listManifests(dir)).map(({ path: _path, blobs: _blobs, ...entry }) => entry);
+}
+
+/** What a prune removed. */
+export interface Pruned {
+  readonly entries: readonly StoredEntry[];
+  readonly blobs: number;
+  readonly bytes: number;
+}
+
+/**
+ * Removes the manifests of entries that were not used for `olderThanMs`, then those least recently used until the blobs of
+ * the rest fit into `maxBytes`; then each blob that no manifest names, and drafts of writers that died. Nothing of the last
+ * hour is removed. Throws `infra` while a host reads the folder.
+ */
+export async function pruneStore(
+  dir: string,
+  limits: {
+    readonly olderThanMs?: number;
+    readonly maxBytes?: number;
+    readonly nowMs: number;
+    readonly isDry: boolean;
+  },
+  signal: AbortSignal,
+): Promise<Pruned> {
+  const manifests = await listManifests(dir);
+  await using lock = await tryLock(inUseLock(dir), { signal });
+  if (lock === undefined && !limits.isDry) {
+    const message = `${dir} is in use by another splat; nothing was removed`;
+    throw new HarnessError('infra', `${message}: try again when it has ended`);
+  }
+  const removed = chooseManifests(manifests, limits);
+  const kept = manifests.filter((one) => !removed.includes(one));
+  const named = new Set(kept.flatMap(({ blobs }) => [...blobs.keys()]));
+  if (!limits.isDry) for (const { path } of removed) await removeManifest(path);
+  const swept = await sweepBlobs(dir, named, limits);
+  if (!limits.isDry) await sweepDrafts(dir, limits.nowMs);
+  const entries = removed.map(({ path: _path, blobs: _blobs, ...entry }) => entry);
+  return { entries, ...swept };
+}
+
+/** Pure: which manifests go. */
+function chooseManifests(
+  manifests: readonly ListedManifest[],
+  limits: { readonly olderThanMs?: number; readonly maxBytes?: number; readonly nowMs: number },
+): readonly ListedManifest[] {
+  const { olderThanMs = Number.POSITIVE_INFINITY, maxBytes = Number.POSITIVE_INFINITY } = limits;
+  const users = new Map<string, number>();
+  let bytes = 0;
+  for (const { blobs } of manifests) {
+    for (const [sha256, size] of blobs) {
+      if (!users.has(sha256)) bytes += size;
+      users.set(sha256, (users.get(sha256) ?? 0) + 1);
+    }
+  }
+  return manifests.filter(({ usedAtMs, blobs }) => {
+    const idleMs = limits.nowMs - usedAtMs;
+    if (idleMs <= graceMs || !(idleMs > olderThanMs || bytes > maxBytes)) return false;
+    for (const [sha256, size] of blobs) {
+      const left = (users.get(sha256) ?? 1) - 1;
+      users.set(sha256, left);
+      if (left === 0) bytes -= size;
+    }
+    return true;
+  });
+}
+
+async function removeManifest(path: string): Promise<void> {
+  await rm(path, { force: true });
+  // Fails while another key has signed the entry, too.
+  await rmdir(dirname(path)).catch(() => undefined);
+}
+
+async function sweepBlobs(
+  dir: string,
+  named: ReadonlySet<string>,
+  { nowMs, isDry }: { readonly nowMs: number; readonly isDry: boolean },
+): Promise<{ readonly blobs: number; readonly bytes: number }> {
+  let blobs = 0;
+  let bytes = 0;
+  for (const name of (await readIfThere(readdir(join(dir, 'blobs')))) ?? []) {
+    const path = join(dir, 'blobs', name);
+    const found = named.has(name) ? undefined : await readIfThere(stat(path));
+    // A writer touches the blobs that it finds before it signs them.
+    if (found?.isFile() !== true || nowMs - found.mtimeMs <= graceMs) continue;
+    if (!isDry) await rm(path, { force: true });
+    blobs += 1;
+    bytes += found.size;
+  }
+  return { blobs, bytes };
+}
+
+async function sweepDrafts(dir: string, nowMs: number): Promise<void> {
+  for (const name of (await readIfThere(readdir(draftsFolder(dir)))) ?? []) {
+    const path = join(draftsFolder(dir), name);
+    const found = await readIfThere(stat(path));
+    if (found?.isFile() === true && nowMs - found.mtimeMs > graceMs)
+      await rm(path, { force: true });
+  }
+}
+
+async function listManifests(dir: string): Promise<readonly ListedManifest[]> {
+  const folder = join(dir, 'manifests');
+  if ((await readIfThere(stat(dir)))?.isDirectory() !== true) {
+    throw new HarnessError('usage', `${dir}: no such folder`);
+  }
+  const items = await readIfThere(readdir(folder, { recursive: true, withFileTypes: true }));
+  const found: ListedManifest[] = [];
+  for (const item of items ?? []) {
+    if (!item.isFile()) continue;
+    const path = join(item.parentPath, item.name);
+    const listed = await readListed(path);
+    if (listed !== undefined) found.push(listed);
+  }
+  return found.toSorted((a, b) => a.usedAtMs - b.usedAtMs);
+}
+
+/** A damaged manifest counts as one without blobs, so that prune removes it in its time. */
+async function readListed(path: string): Promise<ListedManifest | undefined> {
+  const facts = await readIfThere(stat(path));
+  if (facts === undefined) return undefined;
+  const folder = dirname(path);
+  const name = { kind: basename(dirname(folder)) as SharedKind, key: basename(folder) };
+  const manifest = peekedManifest(await readFile(path, 'utf8'), name);
+  const files = manifest?.files ?? [];
+  return {
+    ...name,
+    signer: basename(path),
+    bytes: entryBytes({ files }),
+    usedAtMs: facts.mtimeMs,
+    path,
+    blobs: new Map(files.map(({ sha256, bytes }) => [sha256, bytes])),
+  };
+}
+
+function peekedManifest(text: string, name: EntryName): StoreManifest | undefined {
+  try {
+    return peekManifest(text, name).manifest;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,216 @@
+import { stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { HarnessError } from '../../errors.ts';
+import type { StoreManifest } from '../../records/store.ts';
+import { makeFolder } from '../disk.ts';
+import { packageVersion } from '../package-root.ts';
+import { throwIfAborted } from '../process.ts';
+import { type Entry, fileDigest } from '../store.ts';
+import type { SigningKey, TrustedKey } from './keys.ts';
+import { type EntryName, entryBytes, openManifest, sealManifest } from './manifest.ts';
+import type { StorePlace } from './place.ts';
+import { receiveBlob } from './receive.ts';
+import { StoreFault } from './store-fault.ts';
+
+/** An entry that the store has, and that a trusted key signed. */
+export interface SharedEntry {
+  readonly manifest: StoreManifest;
+  readonly signer: string;
+  readonly bytes: number;
+}
+
+/** The store of several hosts, seen from this one. */
+export interface SharedStore extends AsyncDisposable {
+  /** The folder or the URL. */
+  readonly name: string;
+  /** The id of the key with which this host signs; undefined: it only reads. */
+  readonly signer: string | undefined;
+  /** Looks for an entry; undefined when no key has signed it, or while the store is given up. */
+  readonly find: (name: EntryName, signal: AbortSignal) => Promise<SharedEntry | undefined>;
+  /** Writes the files of an entry into the empty folder `dir`, each verified; `check` says what is wrong with the manifest. */
+  readonly fetch: (
+    entry: SharedEntry,
+    dir: string,
+    options: {
+      readonly signal: AbortSignal;
+      readonly check: (manifest: StoreManifest) => string | undefined;
+    },
+  ) => Promise<void>;
+  /** Puts an entry of the cache into the store, unless this host's key has signed it already. */
+  readonly offer: (entry: OfferedEntry, signal: AbortSignal) => Promise<'put' | 'there'>;
+  /** Keeps `splat store prune` away until disposed. */
+  readonly hold: (signal: AbortSignal) => Promise<AsyncDisposable>;
+  /** True while the store is given up, after it was unreachable. */
+  readonly isAway: () => boolean;
+  /** Words a failure as one line, and gives an unreachable store up for some minutes. */
+  readonly explain: (error: unknown) => string;
+}
+
+/** An entry of the cache with the names of its files that hosts share. */
+export interface OfferedEntry {
+  readonly entry: Pick<Entry, 'key' | 'dir' | 'meta'> & { readonly kind: EntryName['kind'] };
+  readonly files: readonly string[];
+}
+
+/** An unreachable store is asked again after this time: a night must not lose it for one restart. */
+const awayMs = 5 * 60_000;
+
+/** Believes only manifests that one of the `trusted` keys, or this host's own, has signed. */
+export function openSharedStore(
+  place: StorePlace,
+  keys: { readonly signing?: SigningKey; readonly trusted: readonly TrustedKey[] },
+): SharedStore {
+  const { signing } = keys;
+  const trusted = uniqueKeys(signing === undefined ? keys.trusted : [signing, ...keys.trusted]);
+  /** Entries whose bytes were refused: what lies there is replaced by what this host makes. */
+  const refused = new Set<string>();
+  const offered = new Set<string>();
+  let awayUntilMs = 0;
+  return {
+    name: place.name,
+    signer: signing?.id,
+    find: async (name, signal) => {
+      // Refused once is refused for this run: one line is enough.
+      if (refused.has(idOf(name))) return undefined;
+      try {
+        return await findSigned(place, name, trusted, signal);
+      } catch (error) {
+        if (isRefused(error)) refused.add(idOf(name));
+        throw error;
+      }
+    },
+    fetch: async (entry, dir, { signal, check }) => {
+      try {
+        requireRight(entry.manifest, check);
+        await fetchFiles(place, entry, dir, signal);
+      } catch (error) {
+        if (isRefused(error)) refused.add(idOf(entry.manifest));
+        throw error;
+      }
+    },
+    offer: async (asked, signal) => {
+      const id = idOf(asked.entry);
+      if (signing === undefined || offered.has(id)) return 'there';
+      const replace = refused.has(id);
+      // A manifest that was refused is not read again.
+      const isThere =
+        !replace && (await place.readManifest(asked.entry, signing.id, { signal })) !== undefined;
+      if (!isThere) await putFiles(place, asked, signing, { signal, replace });
+      offered.add(id);
+      refused.delete(id);
+      return isThere ? 'there' : 'put';
+    },
+    hold: async (signal) => {
+      if (signing !== undefined) await makeFolderOf(place);
+      return place.hold({ signal });
+    },
+    isAway: () => performance.now() < awayUntilMs,
+    explain: (error) => {
+      const message = error instanceof Error ? error.message : String(error);
+      if (isRefused(error)) {
+        return `store ${place.name}: ${message}; refused`;
+      }
+      awayUntilMs = performance.now() + awayMs;
+      return `store ${place.name}: ${message}; going on without it for ${awayMs / 60_000} minutes`;
+    },
+    [Symbol.asyncDispose]: async () => place[Symbol.asyncDispose](),
+  };
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof StoreFault && error.kind === 'refused';
+}
+
+function idOf({ kind, key }: EntryName): string {
+  return `${kind} ${key}`;
+}
+
+/** A host that signs may begin a store in a new folder. */
+async function makeFolderOf(place: StorePlace): Promise<void> {
+  if (place.name.startsWith('/')) await makeFolder(place.name);
+}
+
+function uniqueKeys(keys: readonly TrustedKey[]): readonly TrustedKey[] {
+  return [...new Map(keys.map((key) => [key.id, key])).values()];
+}
+
+async function findSigned(
+  place: StorePlace,
+  name: EntryName,
+  trusted: readonly TrustedKey[],
+  signal: AbortSignal,
+): Promise<SharedEntry | undefined> {
+  for (const key of trusted) {
+    const text = await place.readManifest(name, key.id, { signal });
+    if (text === undefined) continue;
+    const { manifest, signer } = openManifest(text, name, [key]);
+    return { manifest, signer, bytes: entryBytes(manifest) };
+  }
+  const others = await place.signers(name, { signal });
+  const strange = others.find((id) => trusted.every((key) => key.id !== id));
+  if (strange === undefined) return undefined;
+  const text = `manifest of ${name.kind} ${name.key}: signed by ${strange}, a key that is not trusted`;
+  throw new StoreFault('refused', text);
+}
+
+function requireRight(
+  manifest: StoreManifest,
+  check: (manifest: StoreManifest) => string | undefined,
+): void {
+  const wrong = check(manifest);
+  if (wrong === undefined) return;
+  throw new StoreFault('refused', `manifest of ${manifest.kind} ${manifest.key}: ${wrong}`);
+}
+
+async function fetchFiles(
+  place: StorePlace,
+  { manifest }: SharedEntry,
+  dir: string,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const { name, sha256, bytes } of manifest.files) {
+    const stream = await place.readBlob({ sha256, bytes }, { signal });
+    if (stream === undefined) {
+      const what = `blob ${sha256.slice(0, 16)} of ${manifest.kind} ${manifest.key}`;
+      throw new StoreFault('refused', `${what}: it is not there`);
+    }
+    try {
+      await makeFolder(dirname(join(dir, name)));
+      await receiveBlob(stream, join(dir, name), { sha256, bytes }, { signal });
+    } catch (error) {
+      throw named(error, manifest);
+    }
+  }
+}
+
+/** A fault of a blob with the entry it belongs to; a stream that breaks is the store's fault, not the disk's. */
+function named(error: unknown, { kind, key }: EntryName): unknown {
+  if (error instanceof StoreFault) {
+    return new StoreFault(error.kind, `${kind} ${key}: ${error.message}`, { cause: error });
+  }
+  if (error instanceof HarnessError || !(error instanceof Error)) return error;
+  return new StoreFault('unreachable', `${kind} ${key}: ${error.message}`, { cause: error });
+}
+
+/** The blobs first: a manifest never names what is not there. */
+async function putFiles(
+  place: StorePlace,
+  { entry, files }: OfferedEntry,
+  signing: SigningKey,
+  options: { readonly signal: AbortSignal; readonly replace: boolean },
+): Promise<void> {
+  const described: StoreManifest['files'][number][] = [];
+  for (const name of files) {
+    throwIfAborted(options.signal);
+    const path = join(entry.dir, name);
+    const blob = { sha256: await fileDigest(path), bytes: (await stat(path)).size };
+    await place.writeBlob(blob, path, options);
+    described.push({ name, ...blob });
+  }
+  const { kind, key } = entry;
+  // Where this host fetched the entry from is no fact of the entry.
+  const { store: _store, ...meta } = entry.meta as { readonly store?: unknown };
+  const manifest = { kind, key, splat: packageVersion(), meta, files: described };
+  const text = sealManifest(manifest, signing);
+  await place.writeManifest({ kind, key }, signing.id, text, options);
+}

@@ -1,0 +1,46 @@
+import type { Architecture } from '../arch.ts';
+import type { Emit } from '../events.ts';
+import type { Sandbox } from '../host/sandbox.ts';
+import type { Series } from '../patch/series.ts';
+import type { Toolchain } from '../records/run-request.ts';
+import type { Untestable } from '../verdict.ts';
+import type { AskedModule } from './asked-modules.ts';
+import type { BuiltKernel } from './built-kernel.ts';
+import type { ConfigBase } from './config.ts';
+import type { ExtraWarnings } from './extra-warnings.ts';
+import type { Fragment } from './fragment.ts';
+import type { Source, SourceName } from './source.ts';
+
+export interface BuildRequest {
+  /** Absent: the default architecture. */
+  readonly arch?: Architecture;
+  readonly source: Source;
+  /** The series in the order of application; splat's driver comes first. */
+  readonly series: readonly Series[];
+  readonly base: ConfigBase;
+  readonly fragments: readonly Fragment[];
+  /** Default gcc and the linker of the host. */
+  readonly toolchain?: Toolchain;
+  readonly cacheRoot: string;
+  /** Number of parallel compilers. */
+  readonly jobs: number;
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+  /** Default: the strongest confinement that works on this host. */
+  readonly sandbox?: Sandbox;
+  /** The treatment of demands that this tree drops. Default `refuse`: the kernel is untestable. */
+  readonly onDropped?: 'refuse' | 'record';
+  /** The name of a workspace that several configurations share to reuse objects; default one for each configuration. */
+  readonly workspace?: string;
+  /** What is built and loaded besides, in this order; default nothing. */
+  readonly modules?: readonly AskedModule[];
+  /** Sources to compile again with the warnings of `make W=1`; default none. */
+  readonly check?: readonly string[];
+}
+
+export type BuildOutcome =
+  | { readonly kind: 'built'; readonly kernel: BuiltKernel; readonly checked?: ExtraWarnings }
+  | { readonly kind: 'untestable'; readonly verdict: Untestable };
+
+/** A build whose source need not be there. */
+export type NamedBuild = Omit<BuildRequest, 'source'> & { readonly source: SourceName };

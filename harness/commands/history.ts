@@ -9,6 +9,7 @@ import { readRun } from '../plans/run/run-record.ts';
 import { plain } from '../report/plain.ts';
 import { openClock } from './clock.ts';
 import type { CommandContext } from './context.ts';
+import { describeEvidence, keptEvidence } from './history-evidence.ts';
 import { text } from './run-options.ts';
 import { historyFile } from './runs-folder.ts';
 
@@ -78,10 +79,12 @@ export async function run(argv: HistoryArguments, context: CommandContext): Prom
     matrix: night.matrixFile,
     harness: night.harness,
   }));
+  const evidence = await keptEvidence(history, issues);
   context.stdout.write(
     argv.json
-      ? `${JSON.stringify({ schema: 'splat-history/1', nights, issues })}\n`
-      : describeHistory(issues, nights, word !== undefined),
+      ? `${JSON.stringify({ schema: 'splat-history/1', nights, issues, evidence })}\n`
+      : describeHistory(issues, nights, word !== undefined) +
+          (word === undefined ? '' : describeEvidence(evidence, context.cwd)),
   );
   return exitCodes.clean;
 }

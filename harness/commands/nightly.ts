@@ -4,11 +4,12 @@ import type { Argv } from 'yargs';
 import { exitCodes, HarnessError, isHarnessError } from '../errors.ts';
 import { type History, openHistory } from '../history/database.ts';
 import { abandonNight, beginNight, openNight, type StoredNight } from '../history/nights.ts';
-import { readIfThere } from '../host/disk.ts';
+import { explainDiskError, readIfThere } from '../host/disk.ts';
 import { tryLock } from '../host/lock.ts';
 import { cacheRoot } from '../host/store.ts';
 import { finishNight } from '../plans/night/finish-night.ts';
 import { type NightPlan, planNight } from '../plans/night/plan-night.ts';
+import { retainNights } from '../plans/night/retain-nights.ts';
 import { runNight } from '../plans/night/run-night.ts';
 import type { NightRecord } from '../records/night.ts';
 import { formatNightJunit } from '../report/night-junit.ts';
@@ -27,10 +28,15 @@ import {
   heartbeatOptions,
   nightLock,
 } from './nightly-heartbeat.ts';
-import { type NoticeArguments, noticeOptions, openNotifier } from './nightly-notices.ts';
+import {
+  type NoticeArguments,
+  type Notifier,
+  noticeOptions,
+  openNotifier,
+} from './nightly-notices.ts';
 import { describePlan } from './nightly-plan.ts';
 import { reportNight } from './report-night.ts';
-import { abandonJournal, openRunDirectory, writeReports } from './run-directory.ts';
+import { openRunDirectory, writeReports } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
 import { jobsText, number, storeOptions, text, wholeNumber } from './run-options.ts';
 import { nightsFolder, shownPath } from './runs-folder.ts';
@@ -85,9 +91,13 @@ export async function run(argv: NightlyArguments, context: CommandContext): Prom
   await using _lock = await lockNight(history, context.signal);
   const events = openEvents(progressWriter(context.stderr, context.live));
   await installPackages(context);
-  const { night, plan, notes } = await beginOrResume(history, asked, argv, { now, context });
+  const begun = await beginOrResume(history, asked, argv, { now, context });
+  const { night, plan } = begun;
+  const about = { current: night.id, nowMs: now() };
+  const notes = [...begun.notes, ...(await makeRoom(history, asked.matrix.value, about))];
   for (const note of notes) events.emit({ kind: 'note', text: note });
   events.keepIn(night.dir);
+  let isClosed = false;
   try {
     const { budget } = asked.matrix.value;
     const judged = await runNight({
@@ -113,22 +123,50 @@ export async function run(argv: NightlyArguments, context: CommandContext): Prom
       notes,
       also: (write, told) => notifier?.queue(write, night, told),
     });
-    const failures = await writeNight(record, night.dir, argv, context);
-    const dir = shownPath(night.dir, context.cwd);
-    context.stdout.write(
-      argv.json
-        ? `${JSON.stringify(record)}\n`
-        : describeNight(record, { colour: context.colour, dir }),
-    );
-    const untold = await notifier?.send(history);
-    if (untold !== undefined) context.stderr.write(`splat: ${untold}\n`);
-    requireReports([...failures, ...events.failures()], 'night.json');
-    return record.exitCode;
+    isClosed = true;
+    return await tellNight(record, { night, notifier, history, events }, argv, context);
   } catch (error) {
-    throw isHarnessError(error, 'interrupted')
-      ? abandonJournal(error, night.dir, context.cwd)
-      : error;
+    throw explainStop(error, { dir: shownPath(night.dir, context.cwd), isClosed });
   }
+}
+
+/** Everything that others see of a night that is closed; its exit code. */
+async function tellNight(
+  record: NightRecord,
+  work: {
+    readonly night: StoredNight;
+    readonly notifier: Notifier | undefined;
+    readonly history: History;
+    readonly events: ReturnType<typeof openEvents>;
+  },
+  argv: NightlyArguments,
+  context: CommandContext,
+): Promise<number> {
+  const { night, notifier, history, events } = work;
+  const failures = await writeNight(record, night.dir, argv, context);
+  const dir = shownPath(night.dir, context.cwd);
+  context.stdout.write(
+    argv.json
+      ? `${JSON.stringify(record)}\n`
+      : describeNight(record, { colour: context.colour, dir }),
+  );
+  const untold = await notifier?.send(history);
+  if (untold !== undefined) context.stderr.write(`splat: ${untold}\n`);
+  requireReports([...failures, ...events.failures()], 'night.json');
+  return record.exitCode;
+}
+
+/** A night that ends early says what is left of it: a disk that is full is no reason to begin anew. */
+function explainStop(
+  error: unknown,
+  { dir, isClosed }: { readonly dir: string; readonly isClosed: boolean },
+): unknown {
+  const explained = explainDiskError(error, dir);
+  if (!isHarnessError(explained, 'infra', 'interrupted')) return explained;
+  const next = isClosed
+    ? 'its results are in the history'
+    : `what is finished is kept, and the same command goes on where it was, in ${dir}`;
+  return new HarnessError(explained.code, `${explained.message}; ${next}`, { cause: error });
 }
 
 /** Writes a night and everything that is made of it: a line for each report that could not be made. */
@@ -181,9 +219,18 @@ function refuseSecond(history: History): never {
 /** A night that was stopped longer ago is not gone on with: its kernels are those of another day. */
 const stalestMs = 20 * 60 * 60 * 1000;
 
-/** A matrix file of a later version is run, but nobody is left to think that more is done than is. */
-function withoutEffect({ retention }: Asked['matrix']['value']): readonly string[] {
-  return retention === undefined ? [] : ['retention has no effect yet; every night is kept'];
+/** Makes room before the night needs it. What fails at it is told, and is no reason not to run. */
+async function makeRoom(
+  history: History,
+  { retention }: Asked['matrix']['value'],
+  about: { readonly current: number; readonly nowMs: number },
+): Promise<readonly string[]> {
+  if (retention === undefined) return [];
+  try {
+    return [(await retainNights(history, retention, about)) ?? []].flat();
+  } catch (error) {
+    return [`retention: ${error instanceof Error ? error.message : String(error)}`];
+  }
 }
 
 async function beginOrResume(
@@ -196,7 +243,7 @@ async function beginOrResume(
   readonly plan: NightPlan;
   readonly notes: readonly string[];
 }> {
-  const notes = [...withoutEffect(asked.matrix.value)];
+  const notes: string[] = [];
   const stopped = openNight(history);
   if (stopped !== undefined) {
     const isSame =

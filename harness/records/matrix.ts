@@ -29,6 +29,16 @@ const cellPatternSchema = v.strictObject({
   workload: v.exactOptional(oneOrMore(word)),
 });
 
+const retentionSchema = v.strictObject({
+  nights: v.exactOptional(
+    described(whole(1, 100_000), 'The newest nights, with the one that runs.'),
+  ),
+  days: v.exactOptional(described(whole(1, 100_000), 'Nights that began so long ago.')),
+  gib: v.exactOptional(
+    described(v.pipe(v.number(), v.minValue(0.001), v.maxValue(1_000_000)), 'GiB, of all nights.'),
+  ),
+});
+
 /**
  * A matrix file, in YAML. Every cell of the product of its lists is run each night. It may have come from somebody else: it
  * names no command, no queue and no store. Paths are relative to the file.
@@ -98,11 +108,12 @@ export const matrixSchema = v.strictObject({
   ),
   retention: v.exactOptional(
     described(
-      v.strictObject({ nights: whole(2, 100_000) }),
-      'Kept for a later version: today every folder of a night stays. Absent: all.',
+      retentionSchema,
+      'What of the nights before stays on the disk, whatever is reached first; runs that show an open splat do always. Absent: all.',
     ),
   ),
 });
 
 export type Matrix = Recorded<typeof matrixSchema>;
+export type Retention = Recorded<typeof retentionSchema>;
 export type CellPattern = Recorded<typeof cellPatternSchema>;

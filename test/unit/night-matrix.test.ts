@@ -81,7 +81,10 @@ void t.test(
         `${minimal}include: [{kernels: x}]\n`,
         /^m\.yaml:3:12: include\[0\]\.kernels: no such key; there are kernel, series/,
       ],
-      [`${minimal}retention: {days: 3}\n`, /^m\.yaml:3:12: retention\.nights: it is missing$/],
+      [
+        `${minimal}retention: {nights: 0}\n`,
+        /^m\.yaml:3:21: retention\.nights: 0 is not valid; it is at least 1$/,
+      ],
       [`${minimal}command: rm\n`, /^m\.yaml:3:1: command: no such key/],
       [`${minimal}repeat: [\n`, /^m\.yaml:4:1: /],
       [`${minimal}repeat: 1\nrepeat: 2\n`, /^m\.yaml:4:1: Map keys must be unique$/],

@@ -4,16 +4,15 @@ import t, { type Test } from 'tap';
 import type { CommandContext } from '../../harness/commands/context.ts';
 import { checkHeartbeat } from '../../harness/commands/nightly-heartbeat.ts';
 import { openNotifier } from '../../harness/commands/nightly-notices.ts';
-import { closeNight } from '../../harness/history/close-night.ts';
-import { type History, openHistory } from '../../harness/history/database.ts';
+import { openHistory } from '../../harness/history/database.ts';
 import { beginNight } from '../../harness/history/nights.ts';
 import { waitingNotices } from '../../harness/history/notices.ts';
 import { noticesOf } from '../../harness/night/notices.ts';
-import { storedCell } from '../../harness/plans/night/run-machine.ts';
 import type { NightItem, NightRecord } from '../../harness/records/night.ts';
 import { type Notice, noticeSchema } from '../../harness/records/notice.ts';
 import { checkValue } from '../../harness/records/schema.ts';
 import { writtenBy } from '../../harness/trial/written-by.ts';
+import { endNight } from '../made-history.ts';
 import { aFullNight, aNight } from '../made-night.ts';
 
 const { signal } = new AbortController();
@@ -47,66 +46,6 @@ function writeNotifier(dir: string): { readonly program: string; readonly told: 
   return { program, told };
 }
 
-/** A night that ends with these lists; its cells' splats are open when they are new, back or known, and gone when they are gone. */
-async function endNight(
-  history: History,
-  day: number,
-  lists: Partial<NightRecord>,
-  queue: NonNullable<Awaited<ReturnType<typeof openNotifier>>>['queue'],
-): Promise<void> {
-  const name = `2027-01-${String(day).padStart(2, '0')}T03:00:00Z`;
-  const record = aNight({ night: name, ...lists });
-  const stored = await beginNight(history, {
-    name,
-    matrixFile: 'matrix.yaml',
-    matrixDigest: 'd',
-    dir: `/nights/${day}`,
-    plan: '{}',
-    startedMs: Date.parse(name),
-    harness: writtenBy(),
-  });
-  const issue = (state: 'open' | 'gone') => (item: NightItem) => ({
-    cell: item.cell,
-    ranOn: 'tcg',
-    key: item.signature || item.title || '',
-    title: item.title ?? '',
-    state,
-    firstSeen: name,
-    lastSeen: name,
-    since: name,
-    hits: 1,
-    trials: 1,
-  });
-  const end = {
-    endedMs: Date.parse(name) + 1000,
-    verdict: JSON.stringify(record.verdict),
-    exitCode: record.exitCode,
-    results: record.cells.map(({ id, sha, kernel, ...cell }) => ({
-      cell: storedCell({ ...cell, id, kernel }),
-      class: cell.class,
-      verdict: cell.verdict.kind,
-      because: '',
-      sha,
-      source: cell.source,
-      release: cell.release,
-      kernel: cell.kernelId,
-      image: cell.image,
-      fragments: null,
-      ranOn: cell.ranOn,
-      trials: 3,
-      totalMs: 1,
-      firstSplatMs: null,
-      witnesses: {},
-    })),
-    issues: [
-      ...[...record.new, ...record.back, ...record.known].map(issue('open')),
-      ...record.gone.map(issue('gone')),
-    ],
-    known: [],
-  };
-  await closeNight(history, stored, end, (run) => queue(run, stored, record));
-}
-
 async function open(t: Test, { most, limitMs }: { most?: number; limitMs?: number } = {}) {
   const dir = t.testdir();
   const history = await openHistory(join(dir, 'h.db'), { signal, create: true });
@@ -129,7 +68,7 @@ void t.test('a splat is told once until it is gone, and again when it is back', 
   const { history, told, notifier } = await open(t);
   const night = async (day: number, lists: Partial<NightRecord>): Promise<readonly string[]> => {
     const before = told().length;
-    await endNight(history, day, lists, notifier.queue);
+    await endNight(history, day, lists, { queue: notifier.queue });
     t.equal(await notifier.send(history), undefined);
     t.equal(await notifier.send(history), undefined, 'twice is once');
     return told()
@@ -164,7 +103,7 @@ void t.test('beyond the limit one summary is told, and nothing of it again', asy
   const { history, told, notifier } = await open(t, { most: 2 });
   const many = Array.from({ length: 7 }, (_, at) => ({ ...seen, signature: `s-${at}` }));
   const disappeared = [{ cell: seen.cell, because: 'planned, and no result came' }];
-  await endNight(history, 1, { new: many, disappeared }, notifier.queue);
+  await endNight(history, 1, { new: many, disappeared }, { queue: notifier.queue });
   t.equal(await notifier.send(history), undefined);
   t.strictSame(
     told().map(({ kind }) => kind),
@@ -180,7 +119,7 @@ void t.test('beyond the limit one summary is told, and nothing of it again', asy
 void t.test('a notifier that fails or hangs is one line, and is tried again', async (t) => {
   const { dir, history, told, notifier } = await open(t, { limitMs: 1500 });
   writeFileSync(join(dir, 'fail'), '');
-  await endNight(history, 1, { new: [seen], broken: [seen] }, notifier.queue);
+  await endNight(history, 1, { new: [seen], broken: [seen] }, { queue: notifier.queue });
   t.match(
     await notifier.send(history),
     /^--notify \S+: exit code 3; 2 of 2 notices wait for the next night$/,
@@ -194,14 +133,14 @@ void t.test('a notifier that fails or hangs is one line, and is tried again', as
   t.equal(await checkHeartbeat(join(dir, 'h.db'), asked, beat.context), 1);
   t.equal(beat.said(), '2 notices were not delivered\n');
   rmSync(join(dir, 'hang'));
-  await endNight(history, 2, {}, notifier.queue);
+  await endNight(history, 2, {}, { queue: notifier.queue });
   t.equal(await notifier.send(history), undefined);
   t.strictSame(
     told().map(({ kind, night }) => `${kind} ${night.slice(0, 10)}`),
     ['new 2027-01-01', 'broken 2027-01-01'],
   );
   rmSync(join(dir, 'notify.sh'));
-  await endNight(history, 3, { back: [seen] }, notifier.queue);
+  await endNight(history, 3, { back: [seen] }, { queue: notifier.queue });
   t.match(await notifier.send(history), /: exit code 127; 1 of 1 notices wait/);
 });
 
@@ -221,7 +160,7 @@ void t.test('a program that reads nothing, or is not there, or is not asked for'
   await using history = await openHistory(join(dir, 'h.db'), { signal, create: true });
   const deaf = await openNotifier({ ...asked, notify: 'true' }, context);
   const items = Array.from({ length: 40 }, () => ({ ...seen, because: 'x'.repeat(10_000) }));
-  await endNight(history, 1, { new: items }, deaf?.queue ?? (() => undefined));
+  await endNight(history, 1, { new: items }, deaf === undefined ? {} : { queue: deaf.queue });
   t.equal(await deaf?.send(history), undefined, 'half a megabyte that nobody reads');
 });
 
@@ -250,7 +189,7 @@ void t.test('the heartbeat tells when no night begins', async (t) => {
   t.match(await at('2027-01-01T03:00:00Z'), [1, /^no night ever began: there is no /]);
   await using history = await openHistory(file, { signal, create: true });
   t.strictSame(await at('2027-01-01T03:00:00Z'), [1, 'no night ever began\n']);
-  await endNight(history, 1, {}, () => undefined);
+  await endNight(history, 1, {});
   t.strictSame(await at('2027-01-02T04:00:00Z'), [0, 'nights go on\n']);
   t.strictSame(await at('2027-01-02T06:00:00Z'), [
     1,

@@ -1,0 +1,78 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { History } from '../history/database.ts';
+import { type EvidenceNight, evidenceOf } from '../history/evidence.ts';
+import type { ListedIssue } from '../history/list-issues.ts';
+import { readIfThere } from '../host/disk.ts';
+import { plain } from '../report/plain.ts';
+import { shownPath } from './runs-folder.ts';
+
+/** A night that proves something, and the run directories of it that are still there. */
+interface KeptNight {
+  readonly night: string;
+  /** Absolute. */
+  readonly runs: readonly string[];
+}
+
+interface KeptEvidence {
+  readonly signature: string;
+  readonly cell: string;
+  readonly ranOn: string;
+  readonly lastPass: KeptNight | null;
+  readonly firstFail: KeptNight | null;
+  readonly newestFail: KeptNight | null;
+}
+
+/** What is kept of the open ones among issues: retention removes none of it. */
+export async function keptEvidence(
+  history: History,
+  issues: readonly ListedIssue[],
+): Promise<readonly KeptEvidence[]> {
+  const wanted = new Set(issues.map(keyOf));
+  const found: KeptEvidence[] = [];
+  for (const { lastPass, firstFail, newestFail, ...issue } of evidenceOf(history)) {
+    if (!wanted.has(keyOf(issue))) continue;
+    found.push({
+      ...issue,
+      lastPass: await keptOf(lastPass),
+      firstFail: await keptOf(firstFail),
+      newestFail: await keptOf(newestFail),
+    });
+  }
+  return found;
+}
+
+function keyOf({
+  signature,
+  cell,
+  ranOn,
+}: Pick<ListedIssue, 'signature' | 'cell' | 'ranOn'>): string {
+  return JSON.stringify([signature, cell, ranOn]);
+}
+
+async function keptOf(evidence: EvidenceNight | null): Promise<KeptNight | null> {
+  if (evidence === null) return null;
+  const runs: string[] = [];
+  for (const run of evidence.runs) {
+    const dir = join(evidence.dir, run);
+    if ((await readIfThere(stat(dir))) !== undefined) runs.push(dir);
+  }
+  return { night: evidence.night, runs };
+}
+
+/** Where to look at each open issue: a line for its last night without, its first and its newest with it. */
+export function describeEvidence(evidence: readonly KeptEvidence[], cwd: string): string {
+  const lines = evidence.flatMap(({ lastPass, firstFail, newestFail }) => [
+    '',
+    lineOf('last without', lastPass, cwd),
+    lineOf('first with', firstFail, cwd),
+    lineOf('newest with', newestFail, cwd),
+  ]);
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+function lineOf(what: string, kept: KeptNight | null, cwd: string): string {
+  const runs = kept?.runs.map((run) => shownPath(run, cwd)) ?? [];
+  const where = runs.length === 0 ? 'not kept' : runs.join(' ');
+  return plain(`${what.padEnd(12)}  ${kept === null ? 'no night' : `${kept.night}  ${where}`}`);
+}

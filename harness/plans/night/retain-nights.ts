@@ -1,0 +1,118 @@
+import type { Dirent } from 'node:fs';
+import { lstat, readdir, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { History } from '../../history/database.ts';
+import { evidenceOf } from '../../history/evidence.ts';
+import { nightsSince, type StoredNight } from '../../history/nights.ts';
+import { readIfThere } from '../../host/disk.ts';
+import { readRecord } from '../../host/record-file.ts';
+import { outlived } from '../../night/retention.ts';
+import type { Retention } from '../../records/matrix.ts';
+import { nightSchema } from '../../records/night.ts';
+
+/** What we write into a night's folder: nothing else is removed. */
+const ours = new Set([
+  'runs',
+  'failures',
+  'bisect',
+  'events.jsonl',
+  'night.json',
+  'night.html',
+  'summary.md',
+  'junit.xml',
+  'results.tap',
+  'kcidb.json',
+]);
+
+/**
+ * Removes what the nights before one have left, by the matrix's `retention`: never a run that shows an open splat for the first or the
+ * newest time, or the last night without it; never the night that begins, and nothing but what a night of this history wrote.
+ * Resolves to a line on what was done; undefined when nothing was.
+ */
+export async function retainNights(
+  history: History,
+  retention: Retention,
+  { current, nowMs }: { readonly current: number; readonly nowMs: number },
+): Promise<string | undefined> {
+  const evidence = runsToKeep(history);
+  const folders = [];
+  for (const night of nightsSince(history, 0)) {
+    if (night.id === current || night.state === 'open' || !(await isOurs(night))) continue;
+    const runs = evidence.get(night.dir) ?? new Set<string>();
+    let evidenceBytes = 0;
+    for (const run of runs) evidenceBytes += await bytesBelow(join(night.dir, run));
+    const bytes = await bytesBelow(night.dir);
+    folders.push({ ...night, runs, bytes, evidenceBytes });
+  }
+  const gone = outlived(folders, retention, nowMs);
+  let [removed, freed, kept] = [0, 0, 0];
+  for (const { id, dir, runs, bytes } of folders) {
+    if (!gone.has(id)) continue;
+    await removeNight(dir, runs);
+    const left = await bytesBelow(dir);
+    if (left < bytes) removed += 1;
+    freed += bytes - left;
+    kept += runs.size;
+  }
+  if (removed === 0) return undefined;
+  const size = `${(freed / 2 ** 20).toFixed(0)} MiB`;
+  const stays = kept === 0 ? '' : `; ${kept} runs that show open splats stay`;
+  return `retention: ${size} of ${removed} nights were removed${stays}`;
+}
+
+/** Runs that show an open splat, below the folders of their nights. */
+function runsToKeep(history: History): ReadonlyMap<string, ReadonlySet<string>> {
+  const kept = new Map<string, Set<string>>();
+  for (const { lastPass, firstFail, newestFail } of evidenceOf(history)) {
+    for (const one of [lastPass, firstFail, newestFail]) {
+      if (one === null) continue;
+      const runs = kept.get(one.dir) ?? new Set();
+      for (const run of one.runs) runs.add(run);
+      kept.set(one.dir, runs);
+    }
+  }
+  return kept;
+}
+
+/** Whether the folder is that of this night: another one may have its name, and an imported run is its owner's. */
+async function isOurs({ dir, name, state }: StoredNight): Promise<boolean> {
+  if ((await readIfThere(lstat(dir)))?.isDirectory() !== true) return false;
+  const record = await readRecord(join(dir, 'night.json'), nightSchema).catch(() => undefined);
+  if (record !== undefined) return record.night === name;
+  const isThere = async (file: string) => (await readIfThere(lstat(join(dir, file)))) !== undefined;
+  // An abandoned night has no record. A run directory has no runs.
+  return state === 'abandoned' && (await isThere('runs')) && !(await isThere('run.json'));
+}
+
+async function removeNight(dir: string, kept: ReadonlySet<string>): Promise<void> {
+  for (const name of await readdir(dir)) {
+    if (!ours.has(name) && !/^console-\d+\.html$/.test(name)) continue;
+    if (kept.size === 0) await rm(join(dir, name), { recursive: true, force: true });
+  }
+  if (kept.size === 0) {
+    // What somebody else put there stays.
+    await rmdir(dir).catch(() => undefined);
+    return;
+  }
+  const runs = join(dir, 'runs');
+  if ((await readIfThere(lstat(runs)))?.isDirectory() !== true) return;
+  for (const name of await readdir(runs)) {
+    if (!kept.has(`runs/${name}`)) await rm(join(runs, name), { recursive: true, force: true });
+  }
+}
+
+/** The sizes of all files below a folder; no link is followed. */
+async function bytesBelow(dir: string): Promise<number> {
+  const entries = (await readIfThere(readdir(dir, { withFileTypes: true }))) ?? [];
+  let sum = 0;
+  for (const entry of entries) {
+    sum += entry.isDirectory()
+      ? await bytesBelow(join(dir, entry.name))
+      : await bytesOf(dir, entry);
+  }
+  return sum;
+}
+
+async function bytesOf(dir: string, { name }: Dirent): Promise<number> {
+  return (await readIfThere(lstat(join(dir, name))))?.size ?? 0;
+}

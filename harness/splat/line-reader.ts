@@ -94,9 +94,9 @@ export class LineReader {
     this.#take = take;
   }
 
-  /** True while the next line matters, whatever it says. */
+  /** True while the next line matters, whatever it says: it is a neighbour of one that may open a report. */
   get isHolding(): boolean {
-    return this.#held.length > 0;
+    return this.#held.some(({ place }) => place.hasTrigger);
   }
 
   /** `raw` is the line as latin1 without its newline; `before` gives the lines above it. */
@@ -187,14 +187,12 @@ export class LineReader {
   }
 
   #hand({ inner, raw, place, before }: Held): void {
-    const { text: own, caller, fromKernel } = this.#read(inner);
-    const isStamped = fromKernel;
-    const isReport = fromKernel || (before !== undefined && this.#hasReport(this.#held));
+    const { text: own, caller, fromKernel: isStamped } = this.#read(inner);
+    const fromKernel = isStamped || (before !== undefined && this.#hasReport(this.#held));
     const { number, start, hasTrigger } = place;
-    const joined = hasTrigger || this.#wrapped > 0 ? this.#unwrap(own, isReport) : undefined;
+    const joined = hasTrigger || this.#wrapped > 0 ? this.#unwrap(own, fromKernel) : undefined;
     const { text, end } = joined ?? { text: own, end: place.end };
-    const read = { text, caller, isStamped, number, start, end };
-    this.#take({ ...read, raw, fromKernel: isReport, hasTrigger });
+    this.#take({ text, caller, isStamped, number, start, end, raw, fromKernel, hasTrigger });
   }
 
   /** The line with the next one, where a mail program or a terminal broke it in two; the next one is used up. */

@@ -112,6 +112,8 @@ class LineScanner implements Scanner {
     while (position < text.length) {
       let at = position;
       if (!this.#tracker.isFollowing && !this.#reader.isHolding) {
+        // What is held is no neighbour of a line that is not the next one.
+        this.#reader.flush();
         if (triggerEnd > text.length) break;
         at = text.lastIndexOf('\n', triggerEnd - 2) + 1;
       }

@@ -53,7 +53,7 @@ export const commands: Readonly<Record<string, Row>> = {
   },
   nightly: {
     describe: 'run a matrix of kernels and workloads, and tell only what is new',
-    load: async () => import('./commands/nightly.ts'),
+    load: async () => import('./commands/nightly-command.ts'),
   },
   history: {
     describe: 'list what the nights have seen, import runs, or back the history up',

@@ -11,6 +11,7 @@ import { knownFileSchema } from '../harness/records/known-issues.ts';
 import { lockOrderSchema } from '../harness/records/lock-order.ts';
 import { matrixSchema } from '../harness/records/matrix.ts';
 import { nightSchema } from '../harness/records/night.ts';
+import { nightPlanSchema } from '../harness/records/night-plan.ts';
 import { nightRowSchema } from '../harness/records/night-row.ts';
 import { noticeSchema } from '../harness/records/notice.ts';
 import { runRecordSchema } from '../harness/records/run-request.ts';
@@ -18,6 +19,7 @@ import { runResultSchema } from '../harness/records/run-result.ts';
 import type { RecordSchema } from '../harness/records/schema.ts';
 import { seriesReportSchema } from '../harness/records/series.ts';
 import { seriesFactSchema } from '../harness/records/series-journal.ts';
+import { shardSchema } from '../harness/records/shard.ts';
 import { manifestSchema, sealedManifestSchema } from '../harness/records/store.ts';
 import { trialRecordSchema } from '../harness/records/trial.ts';
 
@@ -49,6 +51,8 @@ const formats: Readonly<Record<string, { readonly schema: RecordSchema; readonly
       schema: noticeSchema,
       what: 'what the program of `splat nightly --notify` reads from its standard input',
     },
+    plan: { schema: nightPlanSchema, what: 'the plan of a night, and `splat nightly plan --json`' },
+    shard: { schema: shardSchema, what: 'shard.json, and `splat nightly --plan --shard --json`' },
     events: { schema: stampedEventSchema, what: 'a line of events.jsonl' },
     'bisect-journal': {
       schema: bisectFactSchema,

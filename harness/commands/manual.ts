@@ -115,8 +115,11 @@ export const manuals: Readonly<Record<string, Manual>> = {
       ['nightly matrix.yaml --cell 90c491c880232c80 --json', 'one cell alone'],
       ['nightly matrix.yaml --notify ./mail.sh', 'start a program for what is new'],
       ['nightly matrix.yaml --check-heartbeat', 'did a night begin today? 1 when none did'],
+      ['nightly plan matrix.yaml --out plan.json', 'a night that several machines share'],
+      ['nightly --plan plan.json --shard 2/3 --out shard', 'one part of it, on any of them'],
+      ['nightly merge --plan plan.json shards', 'the night, judged and in the history'],
     ],
-    exits: `1 something is new, back, broken or disappeared, else 128 over a tenth of the cells is infrastructure, else 125 something is inconclusive or not run, else 0; ${harnessExits}`,
+    exits: `1 something is new, back, broken or disappeared, else 128 over a tenth of the cells is infrastructure, else 125 something is inconclusive or not run, else 0; of a part 0 when all of its results are there; ${harnessExits}`,
   },
   history: {
     examples: [
@@ -203,6 +206,7 @@ export const headings: Readonly<Record<string, readonly string[]>> = {
     'verify-revert',
   ],
   'Guest:': ['guest', 'packages', 'accel', 'memory-mib', 'cpus', 'jobs'],
+  'More than one machine:': ['plan', 'shard', 'shards'],
   'Output:': ['out', 'list', 'json', 'batch', 'mail', 'b4'],
   'Notices:': ['notify', 'notify-arg', 'notify-most', 'check-heartbeat', 'heartbeat-hours'],
 };

@@ -72,7 +72,8 @@ export async function readAsked(
   };
 }
 
-async function readUsed(path: string, shown: string): Promise<string> {
+/** A file that the user named, as text. Throws `usage` when it cannot be read. */
+export async function readUsed(path: string, shown: string): Promise<string> {
   return readFile(path, 'utf8').catch((cause: unknown) => {
     throw new HarnessError('usage', `${shown}: ${readFaultIn(cause)}`, { cause });
   });

@@ -51,15 +51,8 @@ export interface NightlyArguments extends NoticeArguments, HeartbeatArguments {
   readonly jobs: number | undefined;
 }
 
-export const command = 'nightly <matrix>';
-
-export function builder(yargs: Argv): Argv<NightlyArguments> {
+export function nightOptions(yargs: Argv): Argv<NightlyArguments> {
   const options = storeOptions(yargs)
-    .positional('matrix', {
-      type: 'string',
-      demandOption: true,
-      describe: 'a YAML file of kernels, configurations and workloads (docs/nightly.md)',
-    })
     .option(
       'out',
       text(
@@ -77,8 +70,8 @@ export function builder(yargs: Argv): Argv<NightlyArguments> {
   return heartbeatOptions(noticeOptions(options)) as unknown as Argv<NightlyArguments>;
 }
 
-/** The exit code of the night. The same command goes on with a night that was stopped. */
-export async function run(argv: NightlyArguments, context: CommandContext): Promise<number> {
+/** Runs a night here. The exit code of the night. The same command goes on with a night that was stopped. */
+export async function runNightHere(argv: NightlyArguments, context: CommandContext) {
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
   const now = openClock(context.env);
   if (argv.checkHeartbeat) {
@@ -170,10 +163,10 @@ function explainStop(
 }
 
 /** Writes a night and everything that is made of it: a line for each report that could not be made. */
-async function writeNight(
+export async function writeNight(
   record: NightRecord,
   dir: string,
-  { out }: NightlyArguments,
+  { out }: Pick<NightlyArguments, 'out'>,
   { cwd }: CommandContext,
 ): Promise<readonly string[]> {
   return writeRecord(dir, { file: 'night.json', value: record }, [
@@ -205,7 +198,7 @@ async function dryRun(
   return exitCodes.clean;
 }
 
-async function lockNight(history: History, signal: AbortSignal): Promise<AsyncDisposable> {
+export async function lockNight(history: History, signal: AbortSignal): Promise<AsyncDisposable> {
   return (await tryLock(nightLock(history.path), { signal })) ?? refuseSecond(history);
 }
 

@@ -1,6 +1,6 @@
 import { HarnessError } from '../errors.ts';
 import type { HarnessFacts } from '../records/harness.ts';
-import type { History, Row } from './database.ts';
+import type { History, Row, Run } from './database.ts';
 
 /** A night as the history has it. */
 export interface StoredNight {
@@ -24,35 +24,46 @@ export interface StoredNight {
 const columns = `id, name, state, matrix_file, matrix_digest, dir, plan, started_ms, ended_ms, harness, signatures, verdict,
   exit_code`;
 
+/** What is known of a night when it begins. */
+export type NewNight = Pick<
+  StoredNight,
+  'name' | 'matrixFile' | 'matrixDigest' | 'dir' | 'plan' | 'startedMs' | 'harness'
+>;
+
 /** Begins a night. Throws `usage` for a name that is taken. */
-export async function beginNight(
-  history: History,
-  night: Pick<
-    StoredNight,
-    'name' | 'matrixFile' | 'matrixDigest' | 'dir' | 'plan' | 'startedMs' | 'harness'
-  >,
-): Promise<StoredNight> {
-  const { name, matrixFile, matrixDigest, dir, plan, startedMs, harness } = night;
+export async function beginNight(history: History, night: NewNight): Promise<StoredNight> {
+  const { name } = night;
   await history.write((run) => {
     if (history.one('SELECT 1 FROM nights WHERE name = ?', name) !== undefined) {
       throw new HarnessError('usage', `history ${history.path} has a night ${name} already`);
     }
-    run(
-      `INSERT INTO nights (name, state, matrix_file, matrix_digest, dir, plan, started_ms, harness, signatures)
-       VALUES (?, 'open', ?, ?, ?, ?, ?, ?, ?)`,
-      name,
-      matrixFile,
-      matrixDigest,
-      dir,
-      plan,
-      startedMs,
-      harness.version,
-      harness.signatures,
-    );
+    insertNight(run, night);
   });
-  const [stored] = nightsWhere(history, 'WHERE name = ?', name);
+  const stored = nightNamed(history, name);
   if (stored === undefined) throw new HarnessError('internal', `night ${name} was not kept`);
   return stored;
+}
+
+/** The same inside a transaction. */
+export function insertNight(run: Run, night: NewNight): void {
+  const { name, matrixFile, matrixDigest, dir, plan, startedMs, harness } = night;
+  run(
+    `INSERT INTO nights (name, state, matrix_file, matrix_digest, dir, plan, started_ms, harness, signatures)
+     VALUES (?, 'open', ?, ?, ?, ?, ?, ?, ?)`,
+    name,
+    matrixFile,
+    matrixDigest,
+    dir,
+    plan,
+    startedMs,
+    harness.version,
+    harness.signatures,
+  );
+}
+
+/** A night by its name; undefined when there is none. */
+export function nightNamed(history: History, name: string): StoredNight | undefined {
+  return nightsWhere(history, 'WHERE name = ?', name)[0];
 }
 
 /** The night that is not finished; undefined when the last one is. */

@@ -96,13 +96,16 @@ export async function keepMachine(
   machine: string,
   facts: string,
 ): Promise<void> {
-  await history.write((run) =>
-    run(
-      'INSERT OR REPLACE INTO machines (night, machine, facts) VALUES (?, ?, ?)',
-      night,
-      machine,
-      facts,
-    ),
+  await history.write((run) => insertMachine(run, night, machine, facts));
+}
+
+/** The same inside a transaction. */
+export function insertMachine(run: Run, night: number, machine: string, facts: string): void {
+  run(
+    'INSERT OR REPLACE INTO machines (night, machine, facts) VALUES (?, ?, ?)',
+    night,
+    machine,
+    facts,
   );
 }
 

@@ -132,4 +132,10 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (kind, kernel, subject)
   ) WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE merges (
+    night INTEGER PRIMARY KEY REFERENCES nights,
+    before TEXT NOT NULL
+  );
+  `,
 ];

@@ -86,18 +86,30 @@ export async function openDebian<T>(
   }
 }
 
+/**
+ * The one version that a `debian:` kernel stands for now, with its digest, as `debian:6.1.192-3@sha256:HEX`: every host that takes it
+ * gets the same files. Throws as openDebian() does, also when only the cache has one.
+ */
+export async function pinDebian(spec: string, options: DebianOptions): Promise<string> {
+  const wanted = parseDebianSpec(spec);
+  if (wanted.kind === 'version' && wanted.sha256 !== undefined) return spec;
+  const { found } = await findOrigin(spec, wanted, options);
+  return `debian:${found.version}@sha256:${found.sha256}`;
+}
+
 async function findOrigin(
   spec: string,
   wanted: DebianSpec,
   options: DebianOptions,
   maxAgeMs?: number,
-): Promise<{ readonly origin: Origin; readonly refreshed: boolean }> {
+): Promise<{ readonly origin: Origin; readonly found: Found; readonly refreshed: boolean }> {
   const { signal } = options;
   const first = await readLists(options, maxAgeMs);
   const found = choose(wanted, await knownKernels(first.apt, signal));
   if (found !== undefined) {
     requireDigest(spec, wanted, found);
-    return { origin: aptOrigin(spec, first.apt, found, signal), refreshed: first.refreshed };
+    const origin = aptOrigin(spec, first.apt, found, signal);
+    return { origin, found, refreshed: first.refreshed };
   }
   // The requested kernel may be newer than the lists.
   if (!first.refreshed && maxAgeMs === undefined) return findOrigin(spec, wanted, options, hourMs);

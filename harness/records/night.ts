@@ -4,7 +4,7 @@ import { counts, described, type Recorded, texts } from './schema.ts';
 import { verdictSchema } from './verdict.ts';
 
 /** What is compared with itself night after night, and with nothing else. */
-const cellSchema = v.object({
+export const cellSchema = v.object({
   kernel: described(v.string(), 'As the matrix names it: a branch, not what it stood at.'),
   series: described(texts, 'Applied in this order.'),
   config: described(texts, 'Fragments besides ours.'),

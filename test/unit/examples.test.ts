@@ -50,7 +50,7 @@ async function loadParser(t: Test): Promise<typeof import('@actions/workflow-par
   return createRequire(outfile)(outfile) as typeof import('@actions/workflow-parser');
 }
 
-for (const name of ['splat.yml', 'series.yml']) {
+for (const name of ['splat.yml', 'series.yml', 'nightly.yml']) {
   void t.test(`GitHub would take ${name}, and it installs what a run needs`, async (t) => {
     const { NoOperationTraceWriter, parseWorkflow } = await loadParser(t);
     const content = read(name);
@@ -91,14 +91,19 @@ void t.test('systemd finds nothing wrong with the timer and its service', (t) =>
     t.pass('no systemd-analyze here', { skip: true });
     return t.end();
   }
-  for (const unit of ['splat.service', 'splat.timer']) {
+  for (const unit of ['splat', 'splat-nightly'].flatMap((name) => [
+    `${name}.service`,
+    `${name}.timer`,
+  ])) {
     const done = spawnSync('systemd-analyze', ['verify', '--man=no', join(folder, unit)], {
       encoding: 'utf8',
     });
     t.equal(done.status, 0, done.stderr);
     t.notMatch(done.stderr, /splat\./, 'no warning about ours');
   }
-  const [, when = ''] = /^OnCalendar=(.*)$/m.exec(read('splat.timer')) ?? [];
-  t.match(execFileSync('systemd-analyze', ['calendar', when], { encoding: 'utf8' }), /02:17:00/);
+  for (const timer of ['splat.timer', 'splat-nightly.timer']) {
+    const [, when = ''] = /^OnCalendar=(.*)$/m.exec(read(timer)) ?? [];
+    t.match(execFileSync('systemd-analyze', ['calendar', when], { encoding: 'utf8' }), /02:17:00/);
+  }
   t.end();
 });

@@ -43,10 +43,12 @@ export async function planNight(
     readonly cwd: string;
     /** Only this cell. */
     readonly cell: string | undefined;
+    /** That share the night: each has its whole budget. Default 1. */
+    readonly machines?: number;
     readonly signal: AbortSignal;
   },
 ): Promise<NightPlan> {
-  const { history, cwd, cell, signal } = options;
+  const { history, cwd, cell, machines = 1, signal } = options;
   const wanted = cell === undefined ? matrix.cells : matrix.cells.filter(({ id }) => id === cell);
   const pins: Record<string, Pin> = {};
   for (const kernel of new Set(wanted.map((one) => one.kernel))) {
@@ -62,9 +64,9 @@ export async function planNight(
   const { repeat = 1, budget, bisect = false } = matrix.value;
   const chosen = choosePlan(wanted, {
     repeat,
-    budgetSeconds: cell === undefined && budget !== undefined ? budget * 60 : undefined,
+    budgetSeconds: cell === undefined && budget !== undefined ? budget * 60 * machines : undefined,
     past,
-    secondsOf: (workload) => secondsOf.get(workload) ?? ownSeconds,
+    secondsOf: guessSeconds,
   });
   const workloadsNamed = matrix.value.workloads !== undefined;
   return { ...chosen, pins, workloadsNamed, repeat, bisect };
@@ -76,6 +78,11 @@ const secondsOf = new Map(
 );
 /** A program of the user's is ended after a minute. */
 const ownSeconds = 63;
+
+/** What a trial of a workload takes that was never run. */
+export function guessSeconds(workload: string): number {
+  return secondsOf.get(workload) ?? ownSeconds;
+}
 
 /** A tree that is as it is has no commit; a branch that is not there any more is told when its kernel is built. */
 async function pinKernel(kernel: string, cwd: string, signal: AbortSignal): Promise<Pin> {

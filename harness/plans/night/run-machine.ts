@@ -30,6 +30,8 @@ export interface NightWork {
   readonly signal: AbortSignal;
   readonly isSpent: () => boolean;
   readonly emit: Emit;
+  /** Ids of the cells that are run here; absent: all. The others decide seeds and names, and are run by other machines. */
+  readonly only?: ReadonlySet<string>;
   /** Writes what a run directory holds besides. */
   readonly writeRun: (run: FinishedRun) => Promise<void>;
 }
@@ -82,8 +84,7 @@ async function runOnce(
       ...runOptions(dir, work),
       arrange: (chosen) => arrange(chosen, cells, names),
       isWanted: ({ id, workload }) =>
-        workload.canary !== undefined ||
-        finished.get(names.get(workload.name)?.id ?? '')?.has(id) !== true,
+        workload.canary !== undefined || isLeft(id, names.get(workload.name), finished, work),
       onTrialEnd: async (trial) => {
         const cell = trial.canary === undefined ? names.get(trial.workload) : undefined;
         if (cell === undefined) return;
@@ -103,6 +104,17 @@ async function runOnce(
   const facts = machineFacts(result, plan.pins[first.kernel]?.sha ?? null);
   await keepMachine(history, night.id, machineKey(first), JSON.stringify(facts));
   return facts;
+}
+
+/** Whether a trial is to be run here, and has no result. */
+function isLeft(
+  id: string,
+  cell: PlannedCell | undefined,
+  finished: ReadonlyMap<string, ReadonlySet<string>>,
+  { only }: NightWork,
+): boolean {
+  if (cell === undefined) return true;
+  return only?.has(cell.id) !== false && finished.get(cell.id)?.has(id) !== true;
 }
 
 /** A trial that is run besides the plan. */
@@ -198,7 +210,7 @@ function runOptions(dir: string, work: NightWork) {
 }
 
 /** A seed of the night and the cell: the same when a night is gone on with, another one each night. */
-function seedOf(night: string, cell: PlannedCell): number {
+export function seedOf(night: string, cell: PlannedCell): number {
   return trialSeed(0, `${night} ${machineKey(cell)}`);
 }
 

@@ -28,14 +28,9 @@ export interface NightRequest extends Omit<NightWork, 'signal' | 'isSpent'> {
 
 /** Runs what is left of a night, and judges it. Everything but an interruption ends in a judgement. */
 export async function runNight(request: NightRequest): Promise<JudgedNight> {
-  const stop = new AbortController();
-  const spent = new HarnessError('interrupted', 'the budget is spent');
-  using _deadline = startDeadline(request.signal, request.leftMs ?? longestMs, () =>
-    stop.abort(request.signal.aborted ? request.signal.reason : spent),
-  );
-  const isSpent = (): boolean => stop.signal.reason === spent;
+  using budget = openBudget(request.signal, request.leftMs);
   const { plan } = request;
-  const work: NightWork = { ...request, signal: stop.signal, isSpent };
+  const work: NightWork = { ...request, ...budget };
   const machines = await runMachines(work);
   await lookAgain(request, work, machines);
   const judged = await gather(request, work, machines);
@@ -47,7 +42,23 @@ export async function runNight(request: NightRequest): Promise<JudgedNight> {
 /** What setTimeout() takes at most: 24 days. */
 const longestMs = 2 ** 31 - 1;
 
-async function runMachines(work: NightWork): Promise<Map<string, MachineFacts>> {
+/** A signal that fires when `signal` does, and when the time is up, and whether it was the time. */
+export function openBudget(
+  signal: AbortSignal,
+  leftMs: number | undefined,
+): Pick<NightWork, 'signal' | 'isSpent'> & Disposable {
+  const stop = new AbortController();
+  const spent = new HarnessError('interrupted', 'the budget is spent');
+  const over = (): void => stop.abort(signal.aborted ? signal.reason : spent);
+  return {
+    signal: stop.signal,
+    isSpent: () => stop.signal.reason === spent,
+    ...startDeadline(signal, leftMs ?? longestMs, over),
+  };
+}
+
+/** Runs what is left of each machine of the plan. */
+export async function runMachines(work: NightWork): Promise<Map<string, MachineFacts>> {
   const { history, night, plan } = work;
   const machines = new Map(
     [...machinesOf(history, night.id)].map(
@@ -102,22 +113,44 @@ async function gather(
   work: NightWork,
   machines: ReadonlyMap<string, MachineFacts>,
 ): Promise<JudgedNight> {
-  const { history, night, plan } = work;
-  const trials = judgedTrials(work);
+  return judgeStored({
+    ...request,
+    signal: work.signal,
+    machines,
+    machineOf: (cell) => machines.get(machineKey(cell)),
+    isCut: work.isSpent,
+  });
+}
+
+/** A night whose trials are in the history. */
+export interface StoredTrials
+  extends Pick<NightRequest, 'history' | 'night' | 'plan' | 'known' | 'now' | 'signal'> {
+  /** What is known of each machine, by machineKey(). */
+  readonly machines: ReadonlyMap<string, MachineFacts>;
+  /** What is known of a cell's machine where it ran. Undefined: nothing. */
+  readonly machineOf: (cell: PlannedCell) => MachineFacts | undefined;
+  /** Whether the budget ended before all of a cell was run. */
+  readonly isCut: (cell: PlannedCell) => boolean;
+}
+
+/** Judges what the history has of a night. */
+export async function judgeStored(request: StoredTrials): Promise<JudgedNight> {
+  const { history, night, plan, machines, machineOf } = request;
+  const trials = judgedTrials(request);
   const pasts = new Map<string, CellPast>();
   const cells: CellInput[] = [];
   const boots = placeBootSplats(plan.cells, machines, history);
   for (const cell of [...plan.cells, ...plan.left]) {
-    const key = machineKey(cell);
-    const past = pastOf(history, cell.id, machines.get(key)?.kernel.ranOn ?? null);
+    const machine = machineOf(cell);
+    const past = pastOf(history, cell.id, machine?.kernel.ranOn ?? null);
     pasts.set(cell.id, past);
     const gathered = {
-      machine: machines.get(key),
+      machine,
       bootSplats: boots.get(cell.id) ?? [],
       trials: trials.get(cell.id) ?? [],
-      isForward: await isForward(past, cell, work),
+      isForward: await isForward(past, cell, request),
     };
-    cells.push(inputOf(cell, gathered, work));
+    cells.push(inputOf(cell, gathered, request));
   }
   const input: NightInput = {
     night: night.name,
@@ -134,7 +167,7 @@ async function gather(
 }
 
 /** Trials of tonight's kernels, with whether each is of the plan; by cell. */
-function judgedTrials({ history, night }: NightWork) {
+function judgedTrials({ history, night }: Pick<NightWork, 'history' | 'night'>) {
   const found = new Map<string, { readonly isPlanned: boolean; readonly facts: TrialFacts }[]>();
   for (const { cell, purpose, facts } of trialsOf(history, night.id)) {
     // Those of the last good kernel are of another kernel than the night's.
@@ -159,7 +192,7 @@ function inputOf(
     readonly trials: readonly { readonly isPlanned: boolean; readonly facts: TrialFacts }[];
     readonly isForward: boolean;
   },
-  { plan, isSpent }: NightWork,
+  { plan, isCut }: StoredTrials,
 ): CellInput {
   const { untestable, failure, missedControls = [] } = machine ?? {};
   const planned = trials.filter(({ isPlanned }) => isPlanned).length;
@@ -171,7 +204,7 @@ function inputOf(
       ? 0
       : cell.planned + trials.length - planned,
     trials: trials.map(({ facts }) => facts),
-    cutShort: isSpent(),
+    cutShort: isCut(cell),
     ...(untestable === undefined ? {} : { untestable }),
     ...(failed === undefined ? {} : { failure: failed }),
     missedControls,
@@ -181,12 +214,16 @@ function inputOf(
 }
 
 /** Whether the branch went on from where the cell was last tested, rather than elsewhere. */
-async function isForward(past: CellPast, cell: PlannedCell, work: NightWork): Promise<boolean> {
+async function isForward(
+  past: CellPast,
+  cell: PlannedCell,
+  { plan, signal }: StoredTrials,
+): Promise<boolean> {
   const from = past.tested?.sha ?? null;
-  const { sha, tree } = work.plan.pins[cell.kernel] ?? { sha: null };
+  const { sha, tree } = plan.pins[cell.kernel] ?? { sha: null };
   if (from === null || sha === null || tree === undefined) return false;
   if (from === sha) return true;
   const args = ['merge-base', '--is-ancestor', from, sha];
-  const end = await runGit(args, { signal: work.signal, cwd: tree, okCodes: [0, 1, 128] });
+  const end = await runGit(args, { signal, cwd: tree, okCodes: [0, 1, 128] });
   return end.exitCode === 0;
 }

@@ -1,0 +1,103 @@
+import type { Argv } from 'yargs';
+import { HarnessError } from '../errors.ts';
+import type { CommandContext } from './context.ts';
+import { type NightlyArguments, nightOptions, runNightHere } from './nightly.ts';
+import { mergeNight } from './nightly-merge.ts';
+import { writePlan } from './nightly-plan-file.ts';
+import { runPart } from './nightly-shard.ts';
+import { number, text } from './run-options.ts';
+
+export interface NightlyWords extends Omit<NightlyArguments, 'matrix'> {
+  readonly words: readonly string[];
+  readonly plan: string | undefined;
+  readonly shard: string | undefined;
+  readonly shards: number | undefined;
+}
+
+export const command = 'nightly [words..]';
+
+export function builder(yargs: Argv): Argv<NightlyWords> {
+  return nightOptions(
+    yargs.positional('words', {
+      type: 'string',
+      array: true,
+      describe:
+        'MATRIX, a YAML file of kernels, configurations and workloads (docs/nightly.md); or plan MATRIX, or merge DIR... (docs/machines.md)',
+    }),
+  )
+    .option('plan', text('a plan of `splat nightly plan`, for a part of it or for the merge'))
+    .option('shard', text('I/N: run this part of the plan, and judge nothing'))
+    .option(
+      'shards',
+      number('with plan: how many parts; default one for each kernel'),
+    ) as unknown as Argv<NightlyWords>;
+}
+
+/** Flags that go with only some of what `splat nightly` does. */
+const allowed = {
+  plan: ['shards'],
+  merge: ['plan', 'notify', 'notifyMost'],
+  part: ['jobs', 'plan', 'shard'],
+  night: ['jobs', 'dryRun', 'cell', 'checkHeartbeat', 'heartbeatHours', 'notify', 'notifyMost'],
+} as const;
+
+/** A matrix that is run here, a plan, a part of one, or the merge of the parts. */
+export async function run(argv: NightlyWords, context: CommandContext): Promise<number> {
+  const [word, ...rest] = argv.words ?? [];
+  if (word === 'plan') {
+    requireFlags(argv, 'plan');
+    return writePlan(
+      { ...argv, matrix: requireOne(rest, 'nightly plan takes one MATRIX') },
+      context,
+    );
+  }
+  if (word === 'merge') {
+    requireFlags(argv, 'merge');
+    return mergeNight({ ...argv, dirs: rest }, context);
+  }
+  if (argv.plan !== undefined || argv.shard !== undefined) {
+    requireFlags(argv, 'part');
+    if (word !== undefined) {
+      throw new HarnessError('usage', `nightly --plan: what is ${word}? the plan names its matrix`);
+    }
+    return runPart(argv, context);
+  }
+  requireFlags(argv, 'night');
+  const matrix = requireOne(argv.words ?? [], 'nightly takes one MATRIX');
+  return runNightHere({ ...argv, matrix }, context);
+}
+
+function requireOne(words: readonly string[], what: string): string {
+  const [word, ...more] = words;
+  if (word !== undefined && more.length === 0) return word;
+  throw new HarnessError('usage', `${what}${more.length === 0 ? '' : `; what is ${more[0]}?`}`);
+}
+
+const checked = [
+  'jobs',
+  'dryRun',
+  'cell',
+  'plan',
+  'shard',
+  'shards',
+  'notify',
+  'notifyMost',
+  'checkHeartbeat',
+  'heartbeatHours',
+] as const;
+
+function requireFlags(argv: NightlyWords, what: keyof typeof allowed): void {
+  const names: readonly string[] = allowed[what];
+  const odd = checked.find(
+    (flag) => argv[flag] !== undefined && argv[flag] !== false && !names.includes(flag),
+  );
+  if (odd === undefined) return;
+  const shown = odd.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const where = {
+    plan: 'nightly plan',
+    merge: 'nightly merge',
+    part: 'a part of a plan',
+    night: 'a night',
+  };
+  throw new HarnessError('usage', `--${shown} is not for ${where[what]}`);
+}

@@ -1,0 +1,89 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import { openHistory } from '../history/database.ts';
+import { nightNamed } from '../history/nights.ts';
+import { makeFolder, readIfThere } from '../host/disk.ts';
+import { readRecord } from '../host/record-file.ts';
+import { parseKnown } from '../night/known-file.ts';
+import { mergeShards, readShards } from '../plans/night/merge-shards.ts';
+import { readPlan } from '../plans/night/plan-file.ts';
+import { nightSchema } from '../records/night.ts';
+import { describeNight } from '../report/night-text.ts';
+import { openClock } from './clock.ts';
+import type { CommandContext } from './context.ts';
+import { lockNight, type NightlyArguments, writeNight } from './nightly.ts';
+import { readUsed } from './nightly-asked.ts';
+import { type NoticeArguments, openNotifier } from './nightly-notices.ts';
+import { historyFile, nightsFolder, shownPath } from './runs-folder.ts';
+import { requireReports } from './write-record.ts';
+
+interface MergeArguments extends Pick<NightlyArguments, 'out' | 'json'>, NoticeArguments {
+  readonly plan: string | undefined;
+  readonly dirs: readonly string[];
+}
+
+/** `splat nightly merge --plan PLAN DIR...`: the exit code of the night. */
+export async function mergeNight(argv: MergeArguments, context: CommandContext): Promise<number> {
+  const { cwd, signal, env } = context;
+  if (argv.plan === undefined) throw new HarnessError('usage', 'nightly merge needs --plan');
+  if (argv.dirs.length === 0) {
+    throw new HarnessError('usage', 'nightly merge takes the folders of the shards');
+  }
+  const now = openClock(env);
+  const notifier = await openNotifier(argv, context);
+  const read = await readPlan(resolve(cwd, argv.plan), argv.plan);
+  const { plan } = read;
+  const dirs = argv.dirs.map((shown) => ({ path: resolve(cwd, shown), shown }));
+  const results = await readShards(dirs, read);
+  const known =
+    plan.known === undefined
+      ? []
+      : parseKnown(await readUsed(resolve(read.cwd, plan.known), plan.known), plan.known).value
+          .issues;
+  const path =
+    plan.history === undefined ? historyFile(read.cwd, env) : resolve(read.cwd, plan.history);
+  await using history = await openHistory(path, { signal, create: true });
+  await using _lock = await lockNight(history, signal);
+  const stamp = plan.night.replaceAll(/[-:Z]/g, '').replace('T', '-');
+  const before = nightNamed(history, plan.night)?.dir;
+  const dir =
+    argv.out === undefined
+      ? (before ?? join(nightsFolder(context), stamp))
+      : resolve(cwd, argv.out);
+  await requireNightFolder(dir, plan.night);
+  const record = await mergeShards({
+    ...read,
+    results,
+    history,
+    dir,
+    known,
+    now,
+    signal,
+    also: (run, night, told) => notifier?.queue(run, night, told),
+  });
+  const failures = await writeNight(record, dir, argv, context);
+  context.stdout.write(
+    argv.json
+      ? `${JSON.stringify(record)}\n`
+      : describeNight(record, { colour: context.colour, dir: shownPath(dir, cwd) }),
+  );
+  const untold = await notifier?.send(history);
+  if (untold !== undefined) context.stderr.write(`splat: ${untold}\n`);
+  requireReports(failures, 'night.json');
+  return record.exitCode;
+}
+
+/** A folder that is new, empty, or of a merge of this night. */
+async function requireNightFolder(dir: string, night: string): Promise<void> {
+  const isThere = (await readIfThere(stat(dir)))?.isDirectory() === true;
+  const names = isThere ? await readdir(dir) : [];
+  if (names.includes('night.json')) {
+    const there = await readRecord(join(dir, 'night.json'), nightSchema);
+    if (there?.night === night) return;
+  } else if (names.every((name) => ['runs', 'failures'].includes(name))) {
+    await makeFolder(dir);
+    return;
+  }
+  throw new HarnessError('usage', `--out ${dir}: not empty; name a new folder`);
+}

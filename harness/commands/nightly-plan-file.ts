@@ -1,0 +1,59 @@
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { exitCodes } from '../errors.ts';
+import { openHistory } from '../history/database.ts';
+import { readIfThere, writeWhole } from '../host/disk.ts';
+import { cacheRoot } from '../host/store.ts';
+import { makePlan, mostShards } from '../plans/night/plan-file.ts';
+import type { NightPlanRecord } from '../records/night-plan.ts';
+import { plain } from '../report/plain.ts';
+import { progressWriter } from '../report/progress.ts';
+import { openClock } from './clock.ts';
+import type { CommandContext } from './context.ts';
+import type { NightlyArguments } from './nightly.ts';
+import { readAsked } from './nightly-asked.ts';
+import { openEvents } from './run-events.ts';
+import { wholeNumber } from './run-options.ts';
+
+interface PlanArguments extends Pick<NightlyArguments, 'matrix' | 'out' | 'json'> {
+  readonly shards: number | undefined;
+}
+
+/** `splat nightly plan MATRIX --out plan.json`: 0. */
+export async function writePlan(argv: PlanArguments, context: CommandContext): Promise<number> {
+  const shards = wholeNumber('shards', argv.shards, 1, mostShards);
+  const { signal } = context;
+  const asked = await readAsked({ ...argv, cell: undefined }, context);
+  const isThere = (await readIfThere(stat(asked.historyPath))) !== undefined;
+  await using history = isThere
+    ? await openHistory(asked.historyPath, { signal, create: false })
+    : undefined;
+  const out = argv.out ?? 'plan.json';
+  const path = resolve(context.cwd, out);
+  const { emit } = openEvents(progressWriter(context.stderr, context.live));
+  const plan = await makePlan({
+    matrix: asked.matrix,
+    file: resolve(context.cwd, argv.matrix),
+    digest: asked.digest,
+    out: path,
+    history,
+    shards,
+    nowMs: openClock(context.env)(),
+    cacheRoot: cacheRoot(context.env),
+    signal,
+    emit,
+  });
+  await writeWhole(path, `${JSON.stringify(plan, null, 1)}\n`);
+  context.stdout.write(argv.json ? `${JSON.stringify(plan)}\n` : describe(plan, out));
+  return exitCodes.clean;
+}
+
+function describe({ cells, notRun, shards, night }: NightPlanRecord, out: string): string {
+  const left = notRun.length === 0 ? '' : `, ${notRun.length} left out by the budget`;
+  const rows = shards.map(({ shard, cells: own, seconds }) => {
+    const minutes = Math.max(1, Math.round(seconds / 60));
+    return `  --shard ${shard}  ${own.length} cells, about ${minutes} min`;
+  });
+  const head = `${out}: night ${night}, ${cells.length} cells${left}`;
+  return `${[plain(head), ...rows].join('\n')}\n`;
+}

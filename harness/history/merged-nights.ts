@@ -1,0 +1,86 @@
+import { HarnessError } from '../errors.ts';
+import type { History, Row, Run, Value } from './database.ts';
+import {
+  closedNights,
+  insertNight,
+  type NewNight,
+  nightNamed,
+  type StoredNight,
+} from './nights.ts';
+
+/** Tables of which every row is of one night. */
+const ofNight = ['results', 'trials', 'machines', 'sightings', 'witnesses'] as const;
+
+/** What the end of a night changes of earlier ones, before it does. */
+interface Before {
+  readonly issues: readonly Row[];
+  readonly known_issues: readonly Row[];
+}
+
+/**
+ * Makes a night of the history ready to take the results of a merge, as if none had been taken before: a second merge of a night
+ * gives what the first one would have given with the same results. The night counts when closeNight() has ended it; until then it is
+ * abandoned. Its `plan` tells it from any other; `cells` are the ids of all of its cells. Throws `usage` for a night of another plan, and for one that later nights
+ * were compared with.
+ */
+export async function openMergedNight(
+  history: History,
+  night: NewNight,
+  cells: readonly string[],
+): Promise<StoredNight> {
+  const found = nightNamed(history, night.name);
+  const [newest] = closedNights(history, 1);
+  if (newest !== undefined && newest.name > night.name) {
+    const why = `the history goes up to ${newest.name}: nights are merged in their order`;
+    throw new HarnessError('usage', `the plan is of night ${night.name}, and ${why}`);
+  }
+  if (found !== undefined && found.plan !== night.plan) {
+    const text = `history ${history.path} has a night ${night.name} of another plan`;
+    throw new HarnessError('usage', text);
+  }
+  await history.write((run) => {
+    if (found === undefined) insertNight(run, night);
+    else undo(history, run, found.id);
+    run(
+      `INSERT OR REPLACE INTO merges (night, before) VALUES ((SELECT id FROM nights WHERE name = ?), ?)`,
+      night.name,
+      JSON.stringify(readBefore(history, cells)),
+    );
+    run(
+      "UPDATE nights SET state = 'abandoned', dir = ?, verdict = NULL, exit_code = NULL, ended_ms = NULL WHERE name = ?",
+      night.dir,
+      night.name,
+    );
+  });
+  const stored = nightNamed(history, night.name);
+  if (stored === undefined) throw new HarnessError('internal', `night ${night.name} was not kept`);
+  return stored;
+}
+
+function readBefore(history: History, cells: readonly string[]): Before {
+  return {
+    issues: cells.flatMap((cell) =>
+      history.all('SELECT * FROM issues WHERE cell = (SELECT id FROM cells WHERE cell = ?)', cell),
+    ),
+    known_issues: history.all('SELECT * FROM known_issues'),
+  };
+}
+
+function undo(history: History, run: Run, night: number): void {
+  const kept = history.one('SELECT before FROM merges WHERE night = ?', night);
+  if (kept === undefined) throw new HarnessError('usage', 'this night was run here, not merged');
+  const before = JSON.parse(String(kept['before'])) as Before;
+  run('DELETE FROM issues WHERE cell IN (SELECT cell FROM results WHERE night = ?)', night);
+  run('DELETE FROM known_issues');
+  for (const table of ['issues', 'known_issues'] as const) {
+    for (const row of before[table]) insertRow(run, table, row);
+  }
+  for (const table of ofNight) run(`DELETE FROM ${table} WHERE night = ?`, night);
+}
+
+function insertRow(run: Run, table: keyof Before, row: Row): void {
+  const columns = Object.keys(row);
+  const values: readonly Value[] = Object.values(row);
+  const marks = columns.map(() => '?').join(', ');
+  run(`INSERT OR REPLACE INTO ${table} (${columns.join(', ')}) VALUES (${marks})`, ...values);
+}

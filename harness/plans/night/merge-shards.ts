@@ -1,0 +1,293 @@
+import { createHash } from 'node:crypto';
+import type { Dirent } from 'node:fs';
+import { constants, copyFile, lstat, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HarnessError } from '../../errors.ts';
+import type { History, Run } from '../../history/database.ts';
+import { openMergedNight } from '../../history/merged-nights.ts';
+import type { StoredNight } from '../../history/nights.ts';
+import { insertMachine, insertTrial } from '../../history/results.ts';
+import { makeFolder, readIfThere } from '../../host/disk.ts';
+import { machineKey } from '../../night/cells.ts';
+import type { PlannedCell } from '../../night/choose.ts';
+import type { KnownIssue } from '../../records/known-issues.ts';
+import type { NightRecord } from '../../records/night.ts';
+import { checkValue } from '../../records/schema.ts';
+import { type ShardRecord, shardSchema } from '../../records/shard.ts';
+import { trialSeed } from '../../trial/plan-trials.ts';
+import { writtenBy } from '../../trial/written-by.ts';
+import { judgeTrial } from '../../verdict.ts';
+import { type MachineFacts, storedTrial } from './facts.ts';
+import { finishNight } from './finish-night.ts';
+import { asNightPlan, type ReadPlan } from './plan-file.ts';
+import { seedOf, storedCell } from './run-machine.ts';
+import { judgeStored } from './run-night.ts';
+
+/** Results of a part of the plan, in their folder. */
+export interface ShardResults {
+  readonly dir: string;
+  /** Of shard.json: what its runs are named by among those of others. */
+  readonly digest: string;
+  readonly record: ShardRecord;
+}
+
+const recordFile = 'shard.json';
+const largestRecordBytes = 64 * 1024 * 1024;
+
+/**
+ * Reads the results in these folders, or in the folders of each. Throws `usage` with one line for results that are of another plan,
+ * that no splat with this one's signatures wrote, or that say what their plan cannot have given.
+ */
+export async function readShards(
+  dirs: readonly { readonly path: string; readonly shown: string }[],
+  plan: ReadPlan,
+): Promise<readonly ShardResults[]> {
+  const found: ShardResults[] = [];
+  for (const { path, shown } of dirs) {
+    const folders = await foldersWithResults(path);
+    if (folders.length === 0) throw new HarnessError('usage', `${shown}: no ${recordFile} in it`);
+    for (const folder of folders) {
+      const one = await readShard(folder, plan);
+      if (found.every(({ digest }) => digest !== one.digest)) found.push(one);
+    }
+  }
+  // The first result stands, in whichever order the folders are named.
+  return found.toSorted((a, b) => orderOf(a).localeCompare(orderOf(b), 'en'));
+}
+
+function orderOf({ record, digest }: ShardResults): string {
+  return `${record.endedAt} ${digest}`;
+}
+
+async function foldersWithResults(path: string): Promise<readonly string[]> {
+  if ((await readIfThere(lstat(join(path, recordFile)))) !== undefined) return [path];
+  const names = (await readIfThere(readdir(path))) ?? [];
+  const folders: string[] = [];
+  for (const name of names.toSorted()) {
+    const folder = join(path, name);
+    if ((await readIfThere(lstat(join(folder, recordFile)))) !== undefined) folders.push(folder);
+  }
+  return folders;
+}
+
+async function readShard(dir: string, plan: ReadPlan): Promise<ShardResults> {
+  const file = join(dir, recordFile);
+  const refuse = (why: string): never => {
+    throw new HarnessError('usage', `${file}: ${why}`);
+  };
+  const { size } = await lstat(file);
+  if (size > largestRecordBytes) return refuse('too large for results of a shard');
+  const bytes = await readFile(file);
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return refuse('it is no JSON');
+  }
+  const checked = checkValue(shardSchema, value);
+  if (!checked.isRight) return refuse(`not results of a shard (${checked.field})`);
+  const why = findLie(checked.value, plan);
+  if (why !== undefined) return refuse(why);
+  return { dir, digest: createHash('sha256').update(bytes).digest('hex'), record: checked.value };
+}
+
+/** What results say that their plan cannot have given, in one line; undefined for results that may be true. */
+function findLie(record: ShardRecord, { plan, digest }: ReadPlan): string | undefined {
+  if (record.plan !== digest) {
+    return `results of another plan (${record.plan.slice(0, 12)}, and this one is ${digest.slice(0, 12)})`;
+  }
+  const { signatures } = writtenBy();
+  if (record.harness.signatures !== signatures) {
+    return `its signatures are by other rules (${record.harness.signatures}, and here ${signatures})`;
+  }
+  const planned = new Map(plan.cells.map((cell) => [cell.id, cell]));
+  const own = new Set(record.cells);
+  const foreign = [...own].find((id) => !planned.has(id));
+  if (foreign !== undefined) return `cell ${foreign} is none of the plan`;
+  const counts = new Map<string, number>();
+  const seen = new Set<string>();
+  for (const { cell: id, facts } of record.trials) {
+    const cell = planned.get(id);
+    const name = `trial ${facts.id} of cell ${id}`;
+    if (cell === undefined || !own.has(id)) return `${name}: not one of its cells`;
+    if (facts.seed !== trialSeed(seedOf(plan.night, cell), facts.id)) {
+      return `${name}: seed ${facts.seed} is not the plan's`;
+    }
+    if (seen.has(name)) return `${name} is there twice`;
+    seen.add(name);
+    const count = (counts.get(id) ?? 0) + 1;
+    counts.set(id, count);
+    if (count > cell.planned) return `cell ${id}: more trials than the ${cell.planned} planned`;
+    if (!mayBeClean(facts)) return `${name}: clean without its proofs`;
+  }
+  const stray = record.machines.flatMap(({ cells }) => cells).find((id) => !own.has(id));
+  return stray === undefined ? undefined : `cell ${stray}: a machine of none of its cells`;
+}
+
+/** Whether a trial that says it is clean has the proofs of it. */
+function mayBeClean({ verdict, ...facts }: ShardRecord['trials'][number]['facts']): boolean {
+  if (verdict.kind !== 'clean') return true;
+  const { end, splats } = facts;
+  if (end === null) return false;
+  const fresh = splats.filter(({ known }) => !known).map(({ title }) => title);
+  return judgeTrial({ ...facts, end, splats: fresh }).kind === 'clean';
+}
+
+export interface MergeRequest extends ReadPlan {
+  readonly results: readonly ShardResults[];
+  readonly history: History;
+  /** The night's folder, absolute. */
+  readonly dir: string;
+  readonly known: readonly KnownIssue[];
+  readonly now: () => number;
+  readonly signal: AbortSignal;
+  /** Runs in the transaction that closes the night. */
+  readonly also: (run: Run, night: StoredNight, record: NightRecord) => void;
+}
+
+/** A cell's result: the part that it is taken from, and what is known of its machine there. */
+interface Taken {
+  readonly from: ShardResults;
+  readonly machine: MachineFacts | undefined;
+}
+
+/**
+ * Puts the results of all parts together, judges the night and writes it into the history. The first result of a cell that is no
+ * fault of a host stands; a cell without any has disappeared. A night that is merged again is judged anew.
+ */
+export async function mergeShards(request: MergeRequest): Promise<NightRecord> {
+  const { plan, digest, cwd, history, dir, results, now } = request;
+  const night = await openMergedNight(
+    history,
+    {
+      name: plan.night,
+      matrixFile: plan.matrix.file,
+      matrixDigest: plan.matrix.digest,
+      dir,
+      plan: JSON.stringify({ merged: digest }),
+      startedMs: Date.parse(plan.night),
+      harness: writtenBy(),
+    },
+    [...plan.cells, ...plan.notRun].map(({ id }) => id),
+  );
+  const whole = asNightPlan(plan, cwd);
+  const taken = takeResults(whole.cells, results);
+  for (const one of new Set([...taken.values()].map(({ from }) => from))) await copyRuns(one, dir);
+  await history.write((run) => {
+    for (const cell of whole.cells) {
+      const one = taken.get(cell.id);
+      if (one === undefined) continue;
+      const tag = tagOf(one.from);
+      for (const { facts } of one.from.record.trials.filter((trial) => trial.cell === cell.id)) {
+        const placed = { ...facts, run: facts.run.replace('/', `/${tag}-`) };
+        insertTrial(run, night.id, storedCell(cell), storedTrial(placed, 'plan'));
+      }
+      if (one.machine === undefined) continue;
+      insertMachine(run, night.id, machineKey(cell), JSON.stringify(one.machine));
+    }
+  });
+  const judged = await judgeStored({
+    ...request,
+    night,
+    plan: whole,
+    machines: machinesOf(whole.cells, taken),
+    machineOf: (cell) => taken.get(cell.id)?.machine,
+    isCut: (cell) => taken.get(cell.id)?.from.record.cutShort === true,
+  });
+  return finishNight(history, night, judged, {
+    nowMs: now(),
+    known: request.known,
+    matrixCells: [...whole.cells, ...whole.left],
+    notes: missingNotes(results),
+    also: (run, record) => request.also(run, night, record),
+  });
+}
+
+/** By cell; one that no part has is not in it. */
+function takeResults(
+  cells: readonly PlannedCell[],
+  results: readonly ShardResults[],
+): ReadonlyMap<string, Taken> {
+  const taken = new Map<string, Taken>();
+  for (const { id } of cells) {
+    const offers = results.flatMap((from): readonly Taken[] => {
+      if (!from.record.cells.includes(id)) return [];
+      const found = from.record.machines.find((one) => one.cells.includes(id))?.facts;
+      const failure = found?.failure;
+      const machine =
+        found === undefined || failure === undefined
+          ? found
+          : {
+              ...found,
+              failure: { ...failure, log: failure.log.replace('/', `/${tagOf(from)}-`) },
+            };
+      return [{ from, machine }];
+    });
+    const has = ({ from }: Taken): boolean => from.record.trials.some((one) => one.cell === id);
+    const isWhole = (one: Taken): boolean =>
+      one.machine?.untestable !== undefined || (has(one) && one.machine?.failure === undefined);
+    const first = offers.find(isWhole) ?? offers.find(has) ?? offers[0];
+    if (first !== undefined) taken.set(id, first);
+  }
+  return taken;
+}
+
+/** What is known of each machine: of one that several parts ran, what any of their boots said. */
+function machinesOf(
+  cells: readonly PlannedCell[],
+  taken: ReadonlyMap<string, Taken>,
+): ReadonlyMap<string, MachineFacts> {
+  const machines = new Map<string, MachineFacts>();
+  for (const cell of cells) {
+    const facts = taken.get(cell.id)?.machine;
+    if (facts === undefined) continue;
+    const key = machineKey(cell);
+    const before = machines.get(key) ?? facts;
+    const splats = [...before.bootSplats, ...facts.bootSplats].map(
+      (one) => [one.key, one] as const,
+    );
+    machines.set(key, { ...before, bootSplats: [...new Map(splats).values()] });
+  }
+  return machines;
+}
+
+/** What the runs of a part are named by in the night's folder. */
+function tagOf({ digest }: ShardResults): string {
+  return digest.slice(0, 8);
+}
+
+/** Copies runs and logs. A link, a socket or a device among them is left out: it may lead anywhere. */
+async function copyRuns(results: ShardResults, dir: string): Promise<void> {
+  for (const kind of ['runs', 'failures'] as const) {
+    const from = join(results.dir, kind);
+    // A folder of its own, never a link to one.
+    if ((await readIfThere(lstat(from)))?.isDirectory() !== true) continue;
+    for (const entry of await readdir(from, { withFileTypes: true })) {
+      await copyPlain(from, join(dir, kind), entry, `${tagOf(results)}-${entry.name}`);
+    }
+  }
+}
+
+async function copyPlain(from: string, to: string, entry: Dirent, name: string): Promise<void> {
+  const source = join(from, entry.name);
+  if (entry.isDirectory()) {
+    await makeFolder(join(to, name));
+    for (const one of await readdir(source, { withFileTypes: true })) {
+      await copyPlain(source, join(to, name), one, one.name);
+    }
+  } else if (entry.isFile()) {
+    await makeFolder(to);
+    await copyFile(source, join(to, name), constants.COPYFILE_FICLONE);
+  }
+}
+
+/** Parts that nothing came of, by the numbers of those that came. */
+function missingNotes(results: readonly ShardResults[]): readonly string[] {
+  const shards = new Set(results.map(({ record }) => record.shard));
+  const counts = new Set([...shards].flatMap((one) => /^\d+\/(\d{1,3})$/.exec(one)?.[1] ?? []));
+  return [...counts].flatMap((count) =>
+    Array.from({ length: Number(count) }, (_, at) => `${at + 1}/${count}`)
+      .filter((one) => !shards.has(one))
+      .map((one) => `shard ${one} is missing`),
+  );
+}

@@ -1,0 +1,165 @@
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { basename, dirname, relative, resolve } from 'node:path';
+import { HarnessError } from '../../errors.ts';
+import type { Emit } from '../../events.ts';
+import type { History } from '../../history/database.ts';
+import { costOf } from '../../history/past.ts';
+import { readFaultIn, readIfThere } from '../../host/disk.ts';
+import { cellId } from '../../night/cells.ts';
+import type { PlannedCell } from '../../night/choose.ts';
+import type { ReadMatrix } from '../../night/matrix.ts';
+import { divideCells, type Shard } from '../../night/shards.ts';
+import { type NightPlanRecord, nightPlanSchema, type PlanCell } from '../../records/night-plan.ts';
+import { checkValue } from '../../records/schema.ts';
+import { writtenBy } from '../../trial/written-by.ts';
+import { digestInputs, pinContent } from './plan-inputs.ts';
+import { guessSeconds, type NightPlan, planNight } from './plan-night.ts';
+
+/** More are no help: GitHub takes 256 jobs of one matrix. */
+export const mostShards = 256;
+
+interface PlanRequest {
+  readonly matrix: ReadMatrix;
+  /** The matrix file, absolute, and the SHA-256 of its text. */
+  readonly file: string;
+  readonly digest: string;
+  /** Where the plan will be, absolute. */
+  readonly out: string;
+  readonly history: History | undefined;
+  /** Undefined: one for each kernel. */
+  readonly shards: number | undefined;
+  readonly nowMs: number;
+  readonly cacheRoot: string;
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+}
+
+/** Plans a night for several machines: everything that two of them could read differently is pinned. Nothing is built. */
+export async function makePlan(request: PlanRequest): Promise<NightPlanRecord> {
+  const { matrix, file, history, nowMs } = request;
+  const { budget, known, history: database } = matrix.value;
+  const cwd = dirname(file);
+  const count =
+    request.shards ?? Math.min(mostShards, new Set(matrix.cells.map((one) => one.kernel)).size);
+  const options = { ...request, cwd };
+  const night = await planNight(matrix, { ...options, cell: undefined, machines: count });
+  const timed = (cell: PlannedCell): PlanCell => {
+    const cost = history === undefined ? undefined : costOf(history, cell.id);
+    const each = cost === undefined ? guessSeconds(cell.workload) : cost.msPerTrial / 1000;
+    return { ...cell, seconds: Math.round(each * cell.planned * 10) / 10 };
+  };
+  const cells = night.cells.map(timed);
+  const kernels: Record<string, NightPlanRecord['kernels'][string]> = {};
+  for (const [name, { kernel, sha }] of Object.entries(night.pins)) {
+    kernels[name] = await pinContent({ kernel, sha, digest: null }, options);
+  }
+  return {
+    schema: 'splat-plan/1',
+    harness: writtenBy(),
+    night: `${new Date(nowMs).toISOString().slice(0, 19)}Z`,
+    matrix: {
+      file: basename(file),
+      folder: relative(dirname(request.out), cwd) || '.',
+      digest: request.digest,
+    },
+    ...(known === undefined ? {} : { known }),
+    ...(database === undefined ? {} : { history: database }),
+    repeat: night.repeat,
+    ...(budget === undefined ? {} : { budget }),
+    workloadsNamed: night.workloadsNamed,
+    kernels,
+    inputs: await digestInputs(cells, options),
+    cells,
+    notRun: night.left.map(timed),
+    estimatedSeconds: Math.round(night.estimate),
+    shards: divideCells(cells, count).map((shard, at) => ({
+      shard: `${at + 1}/${count}`,
+      ...shard,
+      seconds: Math.round(shard.seconds),
+    })),
+  };
+}
+
+/** A plan that was read. */
+export interface ReadPlan {
+  readonly plan: NightPlanRecord;
+  /** SHA-256 of the file: results name it. */
+  readonly digest: string;
+  /** The matrix file's folder here, absolute. */
+  readonly cwd: string;
+}
+
+/** Plans of 10,000 cells stay below this. */
+const largestPlanBytes = 32 * 1024 * 1024;
+
+/** Reads a plan. Throws `usage` when there is none, `config` for what is no plan. */
+export async function readPlan(path: string, shown: string): Promise<ReadPlan> {
+  const size = (await readIfThere(stat(path)))?.size ?? 0;
+  if (size > largestPlanBytes) throw new HarnessError('config', `${shown}: too large for a plan`);
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new HarnessError('usage', `--plan ${shown}: ${readFaultIn(cause)}`, { cause });
+  });
+  const plan = parsePlan(bytes, shown);
+  const digest = createHash('sha256').update(bytes).digest('hex');
+  return { plan, digest, cwd: resolve(dirname(path), plan.matrix.folder) };
+}
+
+/** A plan from its bytes. Throws `config`. */
+export function parsePlan(bytes: Buffer, shown: string): NightPlanRecord {
+  const wrong = (what: string): HarnessError =>
+    new HarnessError('config', `${shown}: not a plan of splat nightly plan${what}`);
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString('utf8'));
+  } catch {
+    throw wrong('; it is no JSON');
+  }
+  const checked = checkValue(nightPlanSchema, value);
+  if (!checked.isRight) throw wrong(checked.field === '' ? '' : ` (${checked.field})`);
+  const plan = checked.value;
+  const all = [...plan.cells, ...plan.notRun];
+  const odd = all.find((cell) => cell.id !== cellId(cell));
+  if (odd !== undefined) throw wrong(`; cell ${odd.id} is not what its id says`);
+  if (new Set(all.map(({ id }) => id)).size < all.length) throw wrong('; a cell is there twice');
+  const unpinned = all.find(({ kernel }) => !Object.hasOwn(plan.kernels, kernel));
+  if (unpinned !== undefined) throw wrong(`; kernel ${unpinned.kernel} is not pinned`);
+  const { signatures } = writtenBy();
+  if (plan.harness.signatures !== signatures) {
+    throw wrong(` with this one's signatures (${plan.harness.signatures}, and here ${signatures})`);
+  }
+  return plan;
+}
+
+/** A plan as one machine's night has it. `tree` of a branch is here, when it is. */
+export function asNightPlan(plan: NightPlanRecord, cwd: string): NightPlan {
+  const pins = Object.entries(plan.kernels).map(([name, { kernel, sha }]) => {
+    const tree =
+      sha === null ? {} : { tree: resolve(cwd, kernel.slice(0, kernel.lastIndexOf('@'))) };
+    return [name, { kernel, sha, ...tree }] as const;
+  });
+  return {
+    cells: plan.cells.map(withoutSeconds),
+    left: plan.notRun.map(withoutSeconds),
+    pins: Object.fromEntries(pins),
+    workloadsNamed: plan.workloadsNamed,
+    repeat: plan.repeat,
+    bisect: false,
+    estimate: plan.estimatedSeconds,
+  };
+}
+
+function withoutSeconds({ seconds: _seconds, ...cell }: PlanCell): PlannedCell {
+  return cell;
+}
+
+/** Part I of N of a plan. Throws `usage` for what is no such part. */
+export function shardOf(plan: NightPlanRecord, asked: string): Shard {
+  const match = /^(\d{1,5})\/(\d{1,5})$/.exec(asked);
+  const [at, count] = [Number(match?.[1]), Number(match?.[2])];
+  if (match === null || at < 1 || at > count || count > mostShards) {
+    const valid = `it is I/N, as 2/3, with I from 1 to N and N at most ${mostShards}`;
+    throw new HarnessError('usage', `--shard ${asked}: ${valid}`);
+  }
+  return divideCells(plan.cells, count)[at - 1] ?? { cells: [], seconds: 0 };
+}

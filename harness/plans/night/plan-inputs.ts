@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { HarnessError, isHarnessError } from '../../errors.ts';
+import type { Emit } from '../../events.ts';
+import { readIfThere } from '../../host/disk.ts';
+import { fileDigest, valueDigest } from '../../host/store.ts';
+import { pinDebian } from '../../kernel/debian-source.ts';
+import { pinConfigs } from '../../kernel/test-kernel.ts';
+import { describeWorkingTree } from '../../kernel/working-tree.ts';
+import type { NamedCell } from '../../night/cells.ts';
+import { readSeries } from '../../patch/series.ts';
+import type { NightPlanRecord, PlanInput } from '../../records/night-plan.ts';
+import { workloads } from '../../stress/workloads.ts';
+
+interface InputOptions {
+  /** The matrix file's folder. */
+  readonly cwd: string;
+  readonly cacheRoot: string;
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+}
+
+/** Everything besides kernels that cells are made of, each with the digest of its content: series, fragments, programs. */
+export async function digestInputs(
+  cells: readonly NamedCell[],
+  options: InputOptions,
+): Promise<readonly PlanInput[]> {
+  const named = new Map<string, Pick<PlanInput, 'kind' | 'name'>>();
+  const add = (kind: PlanInput['kind'], name: string): void =>
+    void named.set(`${kind} ${name}`, { kind, name });
+  for (const { series, config, configBase, workload } of cells) {
+    for (const name of series) add('series', name);
+    for (const name of config) add('config', name);
+    if (configBase !== undefined) add('configBase', configBase);
+    if (workloads.every(({ name }) => name !== workload)) add('workload', workload);
+  }
+  const inputs: PlanInput[] = [];
+  for (const one of named.values()) {
+    inputs.push({ ...one, digest: await digestInput(one, options) });
+  }
+  return inputs;
+}
+
+async function digestInput(
+  { kind, name }: Pick<PlanInput, 'kind' | 'name'>,
+  { cwd, signal }: InputOptions,
+): Promise<string> {
+  if (kind === 'workload') {
+    const found = await readIfThere(readFile(resolve(cwd, name)));
+    if (found === undefined) throw new HarnessError('usage', `${name}: no such file`);
+    return createHash('sha256').update(found).digest('hex');
+  }
+  if (kind === 'series') {
+    const { patches } = await readSeries(name, { cwd, signal, baseVersion: async () => '0.0' });
+    return valueDigest(patches.map(({ diff, strip = 1 }) => [diff, strip]));
+  }
+  return valueDigest(
+    await pinConfigs(
+      kind === 'config'
+        ? { configs: [name], configBase: undefined }
+        : { configs: [], configBase: name },
+      cwd,
+    ),
+  );
+}
+
+type PlanPin = NightPlanRecord['kernels'][string];
+
+/** A kernel's pin, when its name is one of Debian's, a folder or a tarball; those of a branch pin themselves. */
+export async function pinContent(pin: PlanPin, options: InputOptions): Promise<PlanPin> {
+  const { kernel, sha } = pin;
+  if (kernel.startsWith('debian:')) {
+    return { ...pin, kernel: await pinDebian(kernel, options) };
+  }
+  return sha === null ? { ...pin, digest: await digestSource(kernel, options) } : pin;
+}
+
+/** Null for what is not there: a branch that was removed is told where its kernel is built. */
+async function digestSource(
+  kernel: string,
+  { cwd, cacheRoot, signal, emit }: InputOptions,
+): Promise<string | null> {
+  const path = resolve(cwd, kernel);
+  const found = await readIfThere(stat(path));
+  if (found?.isFile() === true) return fileDigest(path);
+  if (found?.isDirectory() !== true) return null;
+  const onRead = (): void => emit({ kind: 'note', text: `reading ${path}` });
+  return (await describeWorkingTree(path, { cacheRoot, signal, onRead })).digest;
+}
+
+/**
+ * Throws `config` when something that these cells are made of is here not what it was where the night was planned: the results
+ * would be of another plan.
+ */
+export async function requireSameInputs(
+  plan: NightPlanRecord,
+  cells: readonly NamedCell[],
+  options: InputOptions,
+): Promise<void> {
+  const planned = new Map(plan.inputs.map((one) => [`${one.kind} ${one.name}`, one.digest]));
+  for (const { kind, name, digest } of await digestOrTell(cells, options)) {
+    if (planned.get(`${kind} ${name}`) !== digest) throw differs(`${kind} ${name}`);
+  }
+  for (const named of new Set(cells.map(({ kernel }) => kernel))) {
+    const pin = plan.kernels[named];
+    if (pin === undefined) throw new HarnessError('config', `kernel ${named}: the plan has no pin`);
+    if (pin.digest !== null && (await digestSource(pin.kernel, options)) !== pin.digest) {
+      throw differs(`kernel ${named}`);
+    }
+  }
+}
+
+function differs(what: string): HarnessError {
+  return new HarnessError('config', `${what}: not what the plan has; plan again, or bring it here`);
+}
+
+async function digestOrTell(
+  cells: readonly NamedCell[],
+  options: InputOptions,
+): Promise<readonly PlanInput[]> {
+  try {
+    return await digestInputs(cells, options);
+  } catch (error) {
+    if (!isHarnessError(error, 'usage')) throw error;
+    const text = `${error.message}; the plan's inputs are found from its matrix folder, ${options.cwd}`;
+    throw new HarnessError('config', text, { cause: error });
+  }
+}

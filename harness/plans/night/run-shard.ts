@@ -1,0 +1,95 @@
+import { HarnessError } from '../../errors.ts';
+import type { Emit } from '../../events.ts';
+import type { History } from '../../history/database.ts';
+import { beginNight, closedNights, openNight, type StoredNight } from '../../history/nights.ts';
+import { trialsOf } from '../../history/results.ts';
+import { machineKey } from '../../night/cells.ts';
+import type { TrialFacts } from '../../night/judge-trial.ts';
+import type { ShardRecord } from '../../records/shard.ts';
+import { writtenBy } from '../../trial/written-by.ts';
+import type { FinishedRun } from '../run/asked-run.ts';
+import { asNightPlan, type ReadPlan } from './plan-file.ts';
+import { requireSameInputs } from './plan-inputs.ts';
+import { openBudget, runMachines } from './run-night.ts';
+
+export interface ShardRequest extends ReadPlan {
+  /** As --shard has it, and the ids of its cells. */
+  readonly shard: string;
+  readonly cells: readonly string[];
+  /** Keeps what is finished, so that the same command goes on; no history of nights. */
+  readonly history: History;
+  /** The folder of the results, absolute. */
+  readonly dir: string;
+  readonly cacheRoot: string;
+  readonly jobs: number | undefined;
+  readonly runId: string;
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+  readonly writeRun: (run: FinishedRun) => Promise<void>;
+}
+
+/**
+ * Runs some cells of a plan, as the night of one machine would: same kernels, same seeds. Resolves to their results, which are not
+ * judged. Throws `config` when something that they are made of is not what was planned.
+ */
+export async function runShard(request: ShardRequest): Promise<ShardRecord> {
+  const { plan, digest, cwd, shard, history, dir } = request;
+  const only = new Set(request.cells);
+  const own = plan.cells.filter(({ id }) => only.has(id));
+  await requireSameInputs(plan, own, request);
+  const night = await beginOrFind(request);
+  const keys = new Set(own.map(machineKey));
+  const whole = asNightPlan(plan, cwd);
+  const budgetMs = plan.budget === undefined ? undefined : plan.budget * 60_000;
+  const leftMs = budgetMs && Math.max(1, night.startedMs + budgetMs - Date.now());
+  using budget = openBudget(request.signal, leftMs);
+  const machines = await runMachines({
+    ...request,
+    ...budget,
+    only,
+    night: { id: night.id, name: plan.night, dir },
+    // Its neighbours on the machine decide names and seeds.
+    plan: { ...whole, cells: whole.cells.filter((cell) => keys.has(machineKey(cell))), left: [] },
+  });
+  const trials = trialsOf(history, night.id)
+    .filter(({ purpose }) => purpose === 'plan')
+    .map(({ cell, facts }) => ({ cell, facts: JSON.parse(facts) as TrialFacts }));
+  return {
+    schema: 'splat-shard/1',
+    harness: writtenBy(),
+    plan: digest,
+    shard,
+    startedAt: new Date(night.startedMs).toISOString(),
+    endedAt: new Date().toISOString(),
+    cutShort: budget.isSpent(),
+    cells: own.map(({ id }) => id),
+    machines: [...machines].map(([key, facts]) => ({
+      cells: own.filter((cell) => machineKey(cell) === key).map(({ id }) => id),
+      facts,
+    })),
+    trials,
+  };
+}
+
+async function beginOrFind({
+  plan,
+  digest,
+  shard,
+  history,
+  dir,
+}: ShardRequest): Promise<StoredNight> {
+  const found = openNight(history) ?? closedNights(history, 1)[0];
+  if (found === undefined) {
+    return beginNight(history, {
+      name: plan.night,
+      matrixFile: shard,
+      matrixDigest: digest,
+      dir,
+      plan: '',
+      startedMs: Date.now(),
+      harness: writtenBy(),
+    });
+  }
+  if (found.matrixDigest === digest && found.matrixFile === shard) return found;
+  throw new HarnessError('usage', `--out ${dir}: it has another part or plan; name a new folder`);
+}

@@ -1,0 +1,76 @@
+import * as v from 'valibot';
+import { harnessField } from './harness.ts';
+import { described, type Recorded } from './schema.ts';
+import { untestableSchema, verdictSchema, workloadEndSchema } from './verdict.ts';
+
+const line = v.pipe(v.string(), v.maxLength(65_536));
+const lines = v.pipe(v.array(line), v.maxLength(10_000));
+const id = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/));
+const time = v.pipe(v.string(), v.isoTimestamp());
+const duration = v.pipe(v.number(), v.minValue(0));
+
+/** Of a run directory, and of a log, below the folder of the results: they never leave it. */
+const run = v.pipe(v.string(), v.regex(/^runs\/[A-Za-z0-9][A-Za-z0-9-]*$/));
+const log = v.pipe(v.string(), v.regex(/^failures\/[A-Za-z0-9][A-Za-z0-9-]*\.log$/));
+
+const splatSchema = v.object({
+  key: described(line, 'Its signature; its title, for what has no report.'),
+  title: line,
+  known: v.boolean(),
+});
+
+const trialFactsSchema = v.object({
+  id: v.pipe(v.string(), v.regex(/^[A-Za-z0-9][\w.-]*$/), v.maxLength(256)),
+  run,
+  seed: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 32 - 1)),
+  verdict: verdictSchema,
+  end: v.nullable(workloadEndSchema),
+  deadBefore: lines,
+  deadAfter: lines,
+  incomplete: lines,
+  witnesses: v.record(line, v.number()),
+  absentWitnesses: lines,
+  splats: v.pipe(v.array(splatSchema), v.maxLength(10_000)),
+  totalMs: duration,
+  firstSplatMs: v.nullable(v.number()),
+});
+
+const text = v.nullable(line);
+const machineFactsSchema = v.object({
+  done: described(v.boolean(), 'False: the host failed before all of its trials had a result.'),
+  kernel: v.object({
+    sha: text,
+    source: text,
+    release: text,
+    kernelId: text,
+    image: text,
+    ranOn: text,
+  }),
+  untestable: v.exactOptional(untestableSchema),
+  failure: v.exactOptional(v.object({ message: line, log })),
+  missedControls: lines,
+  bootSplats: v.array(splatSchema),
+  locks: v.exactOptional(v.record(line, lines)),
+});
+
+/**
+ * shard.json: the results of a part of a night. It judges nothing: that is the merge's. It may come from any machine, so each of
+ * its fields has a form and a bound.
+ */
+export const shardSchema = v.object({
+  schema: v.literal('splat-shard/1'),
+  harness: harnessField,
+  plan: described(
+    v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+    'SHA-256 of the plan file: `sha256sum plan.json`.',
+  ),
+  shard: described(v.pipe(v.string(), v.maxLength(64)), '`1/3`.'),
+  startedAt: time,
+  endedAt: time,
+  cutShort: described(v.boolean(), 'The budget ended before all of it was run.'),
+  cells: described(v.array(id), 'That it was to run.'),
+  machines: v.array(v.object({ cells: v.array(id), facts: machineFactsSchema })),
+  trials: v.array(v.object({ cell: id, facts: trialFactsSchema })),
+});
+
+export type ShardRecord = Recorded<typeof shardSchema>;

@@ -6,6 +6,7 @@ import { explainCommand } from './commands/manual.ts';
 import { didYouMean } from './commands/nearest.ts';
 import type { StoreArguments } from './commands/run-options.ts';
 import { topicNames, topics } from './commands/topics.ts';
+import { watchSignals } from './commands/watch-signals.ts';
 import { exitCodeOfError, exitCodes, HarnessError } from './errors.ts';
 import { explainDiskError } from './host/disk.ts';
 import { plain, plainLines } from './report/plain.ts';
@@ -73,6 +74,11 @@ export const commands: Readonly<Record<string, Row>> = {
   list: {
     describe: 'list the runs of a folder, newest first',
     load: async () => import('./commands/list.ts'),
+    storeless: true,
+  },
+  coverage: {
+    describe: 'what of the kernel a run with --coverage has seen run, or how two such runs differ',
+    load: async () => import('./commands/coverage.ts'),
     storeless: true,
   },
   report: {
@@ -272,16 +278,6 @@ async function parseArguments(parser: Argv): Promise<void> {
     // yargs lists invalid values below one another; our messages are one line.
     const message = text.trim().replaceAll(/\s*\n\s*/g, ' ');
     throw new HarnessError('usage', message, { cause: error });
-  }
-}
-
-/** The first SIGINT or SIGTERM stops everything in good order, a second one at once. */
-function watchSignals(stop: AbortController): void {
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(name, () => {
-      if (stop.signal.aborted) process.exit(exitCodes.interrupted);
-      stop.abort(new HarnessError('interrupted', `interrupted by ${name}`));
-    });
   }
 }
 

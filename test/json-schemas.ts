@@ -5,6 +5,7 @@ import { toJsonSchema } from '@valibot/to-json-schema';
 import { bisectReportSchema } from '../harness/records/bisect.ts';
 import { bisectFactSchema } from '../harness/records/bisect-journal.ts';
 import { controlsResultSchema } from '../harness/records/controls.ts';
+import { coverageSchema } from '../harness/records/coverage.ts';
 import { stampedEventSchema } from '../harness/records/event.ts';
 import { triageSchema } from '../harness/records/finding.ts';
 import { knownFileSchema } from '../harness/records/known-issues.ts';
@@ -32,6 +33,7 @@ const formats: Readonly<Record<string, { readonly schema: RecordSchema; readonly
     run: { schema: runResultSchema, what: 'result.json of a run, and `splat run --json`' },
     replay: { schema: runRecordSchema, what: 'run.json of a run' },
     trial: { schema: trialRecordSchema, what: "trial.json of a trial's folder" },
+    coverage: { schema: coverageSchema, what: 'coverage.json of a run with --coverage' },
     locks: { schema: lockOrderSchema, what: 'locks.json of a run' },
     controls: {
       schema: controlsResultSchema,

@@ -18,6 +18,7 @@ export const manuals: Readonly<Record<string, Manual>> = {
     examples: [
       ['run', 'is debian:6.1 clean here?'],
       ['run --kernel ~/linux --series v3.mbox', 'your tree as it is on disk, with a series'],
+      ['run --quick', 'nine workloads instead of all: a first answer'],
       ['run --workload oom-memcg --repeat 20', 'how often does a rare splat fire?'],
       ['run --workload repro.c -- --threads 4', 'your own reproducer and its arguments'],
       ['run --module ~/my-driver', 'your module, built against this kernel and loaded'],
@@ -71,6 +72,14 @@ export const manuals: Readonly<Record<string, Manual>> = {
     examples: [
       ['list', 'the runs below ./splat-runs'],
       ['list /srv/nights --json', 'those of another folder, as JSON'],
+    ],
+    exits: plainExits,
+  },
+  coverage: {
+    examples: [
+      ['coverage splat-runs/LAST', 'functions that ran by file, callers, ioctls'],
+      ['coverage splat-runs/LAST --full', 'with the names of what never ran'],
+      ['coverage splat-runs/LAST --against splat-runs/BEFORE', 'what ran in one of two runs alone'],
     ],
     exits: plainExits,
   },
@@ -194,6 +203,8 @@ export const headings: Readonly<Record<string, readonly string[]>> = {
     'seed',
     'repeat',
     'cold',
+    'quick',
+    'coverage',
     'baseline',
     'confidence',
     'annotations',
@@ -207,7 +218,7 @@ export const headings: Readonly<Record<string, readonly string[]>> = {
   ],
   'Guest:': ['guest', 'packages', 'accel', 'memory-mib', 'cpus', 'jobs'],
   'More than one machine:': ['plan', 'shard', 'shards'],
-  'Output:': ['out', 'list', 'json', 'batch', 'mail', 'b4'],
+  'Output:': ['out', 'against', 'full', 'list', 'json', 'batch', 'mail', 'b4'],
   'Notices:': ['notify', 'notify-arg', 'notify-most', 'check-heartbeat', 'heartbeat-hours'],
 };
 

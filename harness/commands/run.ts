@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { Argv } from 'yargs';
+import { HarnessError } from '../errors.ts';
 import type { AccelChoice } from '../guest/accel.ts';
 import { toolsNeeds } from '../host/packages.ts';
 import { cacheRoot } from '../host/store.ts';
@@ -39,6 +40,8 @@ export interface RunArguments extends KernelArguments, GuestArguments {
   readonly seed: number | undefined;
   readonly repeat: number;
   readonly cold: boolean;
+  readonly quick: boolean;
+  readonly coverage: boolean;
   readonly out: string | undefined;
   readonly json: boolean;
   /** Arguments after `--`, for the user's workload. */
@@ -92,6 +95,16 @@ function workloadOptions<T>(yargs: Argv<T>): Argv<T> {
         requiresArg: true,
         describe: 'trials of each workload, over several boots',
       })
+      .option('quick', {
+        boolean: true,
+        default: false,
+        describe: 'nine workloads instead of all, and every canary: a first answer',
+      })
+      .option('coverage', {
+        boolean: true,
+        default: false,
+        describe: 'count which functions of the kernel run; slower (splat coverage RUN shows it)',
+      })
       .option('cold', { boolean: true, default: false, describe: 'boot for every trial' })
       .option('baseline', {
         string: true,
@@ -142,6 +155,9 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
   const limits = checkedLimits(argv);
   const guest = askedGuest(argv);
   await requireWorkloads(argv.workload, context.cwd);
+  if (argv.quick && argv.workload.length > 0) {
+    throw new HarnessError('usage', '--quick names the workloads: leave out --workload');
+  }
   const events = openEvents(progressWriter(context.stderr, context.live));
   const toolchain = await askedToolchain(argv);
   const foreign = argv.workload.some(isForeignName) ? toolsNeeds : [];
@@ -201,6 +217,8 @@ function askedRun(
     seed: seed ?? randomInt(2 ** 32 - 1),
     repeat: argv.repeat,
     cold: argv.cold,
+    ...(argv.quick ? { quick: true } : {}),
+    ...(argv.coverage ? { coverage: true } : {}),
     durationMs: duration === undefined ? undefined : duration * 1000,
     trials: undefined,
   };

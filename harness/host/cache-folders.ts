@@ -25,8 +25,8 @@ export const wholeFolders = [
   { kind: 'apt', name: 'apt', stamp: 'read.json' },
 ] as const;
 
-/** Small folders: locks, unfinished entries, and the numbers of objects of earlier builds. */
-const workFolders = ['locks', 'drafts', 'totals'] as const;
+/** Small folders: locks, unfinished entries, the numbers of objects of earlier builds, and what coverage runs counted last. */
+const workFolders = ['locks', 'drafts', 'totals', 'coverage'] as const;
 
 /** The kind of a cache entry that has its own folder. */
 type EntryKind = (typeof entryFolders)[number]['kind'];

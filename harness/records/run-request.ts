@@ -54,6 +54,10 @@ export const recordedRequestSchema = v.object({
   seed: v.number(),
   repeat: v.number(),
   cold: v.boolean(),
+  quick: v.exactOptional(
+    described(v.boolean(), 'The short set of workloads; absent: all, or those named.'),
+  ),
+  coverage: v.exactOptional(described(v.boolean(), 'What ran was counted; absent: it was not.')),
   durationMs: v.nullable(v.number()),
   trials: described(v.nullable(texts), 'Ids of the trials to run; null for all.'),
 });

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { coverageFactsSchema } from './coverage.ts';
 import { seenSplatSchema } from './finding.ts';
 import { harnessField } from './harness.ts';
 import { lockNewsSchema } from './lock-order.ts';
@@ -81,6 +82,12 @@ export const runResultSchema = v.object({
     described(
       v.array(moduleFactsSchema),
       'Modules that were loaded before the workloads, in this order; absent: none.',
+    ),
+  ),
+  coverage: v.exactOptional(
+    described(
+      v.nullable(coverageFactsSchema),
+      'The last coverage run of this kernel with this version of splat; null: none. Absent: the record is of before it was noted, or no trial ran.',
     ),
   ),
   locks: described(v.nullable(lockNewsSchema), 'What lockdep learned; null when no trial ran.'),

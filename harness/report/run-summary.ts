@@ -2,6 +2,7 @@ import type { RunResult } from '../records/run-result.ts';
 import type { SubtestResult } from '../records/subtest.ts';
 import type { TrialResult } from '../records/trial.ts';
 import { isNotRun, type Verdict, verdictPhrase } from '../verdict.ts';
+import { coverageLine } from './coverage-text.ts';
 import { lockLines } from './locks-text.ts';
 import { plain, plainLines } from './plain.ts';
 import { counterWord, seconds, seenSplats, splatWords, verdictReason } from './run-words.ts';
@@ -35,6 +36,7 @@ export function describeRun(run: RunResult, options: SummaryOptions): string {
     ...problemLines(run, style),
     '',
     `${style.strong('verdict')}  ${shade(style, run.verdict)(verdictPhrase(run.verdict))}${verdictDetail(run)}`,
+    ...coverageLines(run),
     `run      ${plain(options.dir)}`,
     '',
   ].join('\n');
@@ -187,6 +189,12 @@ function verdictDetail(run: RunResult): string {
       ? `\n${plainLines(verdict.output)}`
       : '';
   return reason === '' ? log : `: ${plain(reason)}${log}`;
+}
+
+/** Below a verdict that says clean: of how much of the kernel. */
+function coverageLines({ verdict, coverage }: RunResult): readonly string[] {
+  if (coverage === undefined || verdict.kind !== 'clean') return [];
+  return [`coverage ${coverageLine(coverage)}`];
 }
 
 function shade(style: Style, verdict: Verdict): (text: string) => string {

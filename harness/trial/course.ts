@@ -9,6 +9,7 @@ import type { HangEvidence, Screen, TrialTimings } from '../records/trial.ts';
 import { witnessesOn } from '../stress/counters.ts';
 import type { IgtReport } from '../stress/igt-end.ts';
 import type { WorkloadEnd } from '../verdict.ts';
+import { readCoverage } from './coverage.ts';
 import { countedBesides, type Prepared, type Reading, takeReading } from './observe.ts';
 import { openOutputLog } from './output-log.ts';
 import type { StartedGuest, TrialContext, TrialPlan } from './plan.ts';
@@ -152,6 +153,10 @@ async function endTrial(guest: Guest, context: PacedContext, course: Progress): 
   }
   const kmsg = await guest.read('/dev/kmsg', kmsgLimitBytes);
   if (kmsg !== undefined) course.kmsg = kmsg.toString('latin1');
+  const { armed } = course.prepared;
+  if (armed !== undefined && context.onCoverage !== undefined) {
+    context.onCoverage(await readCoverage(guest, context.cpus, armed), armed);
+  }
   // It takes a quarter of a second of an emulated guest.
   const dump = context.onLocks === undefined ? undefined : await readLocks(guest);
   if (dump !== undefined) course.locks = dump;

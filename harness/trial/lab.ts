@@ -10,10 +10,12 @@ import { defaultGpu } from '../guest/devices.ts';
 import { withModules } from '../guest/image.ts';
 import { despiteCrash, qemuVersion } from '../guest/machine.ts';
 import { ensureGuest, type MadeGuest } from '../guest/make-guest.ts';
+import { readPlacedFunctions } from '../host/compile-units.ts';
 import { valueDigest } from '../host/store.ts';
 import type { BuiltKernel } from '../kernel/kernel.ts';
 import { countable, driverCounters, profiledFunctions, vmstatFields } from '../stress/counters.ts';
 import { ledgerFiles } from '../stress/ledger.ts';
+import { watchedFiles } from '../stress/watched-files.ts';
 import type { Untestable } from '../verdict.ts';
 import { listen } from './listen.ts';
 import type { LoadedModule } from './load-modules.ts';
@@ -30,6 +32,8 @@ export interface LabRequest {
   readonly cpus: number;
   /** Functions to count besides those witnesses need. Absent: none. */
   readonly profile?: readonly string[];
+  /** Guests count the watched functions, and trace what begins a notifier's range. Absent: they do not. */
+  readonly coverage?: boolean;
   /** A disk of tools that every guest has. Absent: none has one. */
   readonly disk?: ToolsDisk;
   readonly cacheRoot: string;
@@ -79,22 +83,18 @@ export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise
     qemuVersion(kernel.arch, request.signal),
   ]);
   const bare = bareSpec(kernel, request, image, tscKhz);
-  const accel = await inStage(
-    emit,
-    'accel',
-    `acceleration ${request.accel}`,
-    async () => decideAccel(request.accel, bare, { ...request, qemu }),
-    (decision) => `acceleration ${decision.accel} (${decision.reason})`,
-  );
+  const accel = await accelOf(bare, qemu, request);
   const spec = { ...bare, accel: accel.accel };
   const profile = countable(request.profile ?? []);
+  const { coverage = false, signal } = request;
   const prepare = async (agent: Agent): Promise<Prepared> =>
     prepareGuest(agent, request.cpus, {
       more: profile,
       ...(modules === undefined ? {} : { kernelModules: modules }),
+      ...(coverage ? { placed: await readPlacedFunctions(kernel.vmlinux, signal) } : {}),
       ...(request.disk === undefined ? {} : { warmUp: request.disk.warmUp }),
     });
-  const prepared = profile.length === 0 ? preparation : valueDigest([preparation, 2, profile]);
+  const prepared = preparationOf(profile, coverage);
   let loaded: readonly LoadedModule[] = [];
   return {
     spec,
@@ -174,6 +174,26 @@ function bareSpec(
 
 /** What is done to a guest before it is saved; a copy of one that was prepared otherwise counts other things. */
 const preparation = valueDigest([2, profiledFunctions, vmstatFields, driverCounters, ledgerFiles]);
+
+async function accelOf(
+  bare: ReturnType<typeof bareSpec>,
+  qemu: string,
+  request: LabRequest,
+): Promise<AccelDecision> {
+  return inStage(
+    request.emit,
+    'accel',
+    `acceleration ${request.accel}`,
+    async () => decideAccel(request.accel, bare, { ...request, qemu }),
+    (decision) => `acceleration ${decision.accel} (${decision.reason})`,
+  );
+}
+
+function preparationOf(profile: readonly string[], coverage: boolean): string {
+  if (profile.length === 0 && !coverage) return preparation;
+  const watched = coverage ? [watchedFiles.map(({ source }) => source)] : [];
+  return valueDigest([preparation, 2, profile, ...watched]);
+}
 
 async function bootOnce(
   identity: readonly string[],

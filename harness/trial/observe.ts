@@ -1,4 +1,5 @@
 import type { Agent } from '../guest/agent.ts';
+import type { PlacedFunction } from '../host/compile-units.ts';
 import type { KernelModules } from '../kernel/built-kernel.ts';
 import type { LedgerReading } from '../records/ledger.ts';
 import {
@@ -10,6 +11,7 @@ import {
   profileFiles,
 } from '../stress/counters.ts';
 import { ledgerFiles, readLedger } from '../stress/ledger.ts';
+import { type Armed, armCoverage, readCalls } from './coverage.ts';
 import { type LoadedModule, loadModules } from './load-modules.ts';
 
 /** What a guest's kernel says of itself at one moment. */
@@ -30,6 +32,8 @@ export interface Prepared {
   readonly missing?: readonly string[];
   /** The modules that were loaded for it. Absent: none was. */
   readonly modules?: readonly LoadedModule[];
+  /** What a coverage run watches. Absent: the guest is of no coverage run. */
+  readonly armed?: Armed;
 }
 
 /** The functions that are counted besides those of the workloads. */
@@ -51,9 +55,12 @@ export async function prepareGuest(
     more = [],
     warmUp,
     kernelModules,
+    placed,
   }: {
     readonly more?: readonly string[];
     readonly warmUp?: readonly string[];
+    /** The functions of the kernel's image, for a coverage run. */
+    readonly placed?: readonly PlacedFunction[];
     readonly kernelModules?: KernelModules;
   } = {},
 ): Promise<Prepared> {
@@ -68,6 +75,7 @@ export async function prepareGuest(
     if (await profile(agent, name)) profiled.push(name);
     else missing.push(`calls.${name}`);
   }
+  const functions = placed === undefined ? undefined : await armCoverage(agent, placed);
   await agent.write(profileFiles.enabled, '1');
   // The first program patches kernel code (cgroup and memcg static keys). Under TCG a patch can race with another CPU that
   // runs the code; better in the one boot that is looked at than in a copy.
@@ -76,9 +84,12 @@ export async function prepareGuest(
   if (warmUp !== undefined) await agent.run(warmUp, warmUpTimeoutMs, () => undefined);
   const warnOnceArmed = await agent.write('/sys/kernel/debug/clear_warn_once', '1');
   const before = await takeReading(agent, cpus, countedBesides({ profiled, modules }));
+  const armed =
+    functions === undefined ? undefined : { functions, before: await readCalls(agent, cpus) };
   return {
     before,
     warnOnceArmed,
+    ...(armed === undefined ? {} : { armed }),
     ...(modules.length === 0 ? {} : { modules }),
     ...(profiled.length === 0 ? {} : { profiled }),
     ...(missing.length === 0 ? {} : { missing }),

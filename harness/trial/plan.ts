@@ -4,6 +4,7 @@ import type { LockDump } from '../locks/dependencies.ts';
 import type { Finding } from '../records/finding.ts';
 import type { Workload } from '../stress/workloads.ts';
 import type { TestReader } from './chosen-workload.ts';
+import type { Armed, TrialCoverage } from './coverage.ts';
 import type { Prepared } from './observe.ts';
 
 /** One workload with one seed in one fresh guest. */
@@ -54,6 +55,8 @@ export interface TrialContext {
   readonly onNote: (text: string) => void;
   /** Gets what the guest's lockdep knew at the end of the trial; absent: it is not asked. */
   readonly onLocks?: (dump: LockDump) => void;
+  /** Gets what ran in the trial, where its guest was prepared for that. */
+  readonly onCoverage?: (seen: TrialCoverage, armed: Armed) => void;
   /** True for a splat of the baseline, or one this kernel is known for: it is reported, and does not decide. Absent: none is. */
   readonly isKnown?: (finding: Pick<Finding, 'signature' | 'title' | 'stack' | 'text'>) => boolean;
 }

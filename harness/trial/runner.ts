@@ -31,7 +31,8 @@ export interface RunnerRequest {
 }
 
 /** Where a trial's guest comes from. */
-export type TrialOrigin = Pick<TrialContext, 'start'> & Partial<Pick<TrialContext, 'onLocks'>>;
+export type TrialOrigin = Pick<TrialContext, 'start'> &
+  Partial<Pick<TrialContext, 'onLocks' | 'onCoverage'>>;
 
 /** Runs trials of one kernel, for whichever plan: one policy for runs, series, bisections and controls. */
 export interface TrialRunner {

@@ -26,6 +26,8 @@ export interface TrialsRequest {
   readonly emit: Emit;
   /** Gets what the guest's lockdep knew at the end of a trial; undefined: it is not asked. */
   readonly locksOf?: (plan: TrialPlan) => TrialContext['onLocks'];
+  /** The same for what ran in a trial. */
+  readonly coverageOf?: (plan: TrialPlan) => TrialContext['onCoverage'];
   /** Gets each result as soon as there is one; the next trial of its lane waits for it. */
   readonly onResult?: (result: TrialResult) => Promise<void>;
 }
@@ -37,7 +39,7 @@ export async function runTrials(
   checkpoints: readonly (Checkpoint | undefined)[],
   request: TrialsRequest,
 ): Promise<readonly TrialResult[]> {
-  const { emit, signal, cold, locksOf } = request;
+  const { emit, signal, cold, locksOf, coverageOf } = request;
   const total = plans.length;
   const title = total === 1 ? '1 trial' : `${total} trials`;
   const scheduler = openScheduler({ ...request, jobs: request.parallelTrials });
@@ -50,6 +52,7 @@ export async function runTrials(
       inParallel(plans, scheduler.lanes, async (plan, index) => {
         emit({ kind: 'trial-start', id: plan.id, index, total });
         const onLocks = locksOf?.(plan);
+        const onCoverage = coverageOf?.(plan);
         const result = await runner.run(plan, {
           start: async (consolePath, onConsole) => {
             const options = { consolePath, onConsole, signal };
@@ -59,6 +62,7 @@ export async function runTrials(
             throw new HarnessError('internal', `no boot ${plan.bootIndex}`);
           },
           ...(onLocks === undefined ? {} : { onLocks }),
+          ...(onCoverage === undefined ? {} : { onCoverage }),
         });
         await request.onResult?.(result);
         const phrase = verdictPhrase(result.verdict);

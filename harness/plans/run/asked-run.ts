@@ -5,6 +5,7 @@ import { pinnedModules } from '../../kernel/asked-modules.ts';
 import { pinConfigs } from '../../kernel/test-kernel.ts';
 import type { RunRecord } from '../../records/run-request.ts';
 import type { RunResult } from '../../records/run-result.ts';
+import { quickWorkloads } from '../../stress/quick-workloads.ts';
 import { chooseWorkloads } from '../../trial/choose-workloads.ts';
 import { type ChosenWorkload, labNeeds } from '../../trial/chosen-workload.ts';
 import { writtenBy } from '../../trial/written-by.ts';
@@ -43,7 +44,8 @@ export async function runAsked(asked: AskedRun, options: AskedRunOptions): Promi
   const { signal, emit, cacheRoot, jobs, kernelId } = options;
   const { workloadArgs: args, cwd } = asked;
   const igt = { dir: asked.igt, expect: asked.igtExpect, cwd, cacheRoot, signal, emit };
-  const workloads = await chooseWorkloads(asked.workloads, {
+  const names = asked.quick === true ? quickWorkloads : asked.workloads;
+  const workloads = await chooseWorkloads(names, {
     cwd,
     args,
     signal,

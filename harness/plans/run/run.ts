@@ -7,20 +7,17 @@ import { buildTestKernel, type TestKernelRequest } from '../../kernel/test-kerne
 import type { SeenSplat } from '../../records/finding.ts';
 import type { KernelFacts, RunResult } from '../../records/run-result.ts';
 import type { TrialResult } from '../../records/trial.ts';
-import { scanLog } from '../../splat/scanner.ts';
 import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
-import { decodeSplats } from '../../trial/decode.ts';
-import { countSplats } from '../../trial/findings.ts';
 import { type Lab, type LabRequest, openLab } from '../../trial/lab.ts';
-import { markKnown } from '../../trial/listen.ts';
 import { openLockRecord, writeLockOrder } from '../../trial/lock-record.ts';
 import type { TrialPlan } from '../../trial/plan.ts';
 import { planTrials } from '../../trial/plan-trials.ts';
-import { isKnownTo } from '../../trial/runner.ts';
 import { runTrials } from '../../trial/trials.ts';
 import { writtenBy } from '../../trial/written-by.ts';
 import { isNotRun, type Verdict, worstVerdict } from '../../verdict.ts';
 import { type Baseline, knownIn } from './baseline.ts';
+import { coverageOf, openCoverageRecord } from './coverage.ts';
+import { decodeAll } from './decode-all.ts';
 import { moduleFacts, unexercisedModules } from './module-coverage.ts';
 
 /** The request of `splat run`. */
@@ -117,6 +114,7 @@ async function testKernel(
   if (boots.kind === 'failed') return { ...untested, ...facts, verdict: boots.verdict };
   const known = knownIn(built.version, request.baseline);
   const locks = openLockRecord();
+  const covered = openCoverageRecord();
   const { onTrialEnd } = request;
   const { kernel, accel } = facts;
   const finished = await runTrials(plans, lab, boots.checkpoints, {
@@ -125,26 +123,20 @@ async function testKernel(
     // A canary takes locks in a seeded order, which is no order of the kernel.
     locksOf: ({ id, workload: { canary } }) =>
       canary === undefined ? (dump) => locks.add(id, dump) : undefined,
+    coverageOf:
+      ({ id }) =>
+      (seen, armed) =>
+        covered.add(id, seen, armed),
     ...(onTrialEnd === undefined
       ? {}
       : { onResult: async (trial: TrialResult) => onTrialEnd(trial, { kernel, accel }) }),
   });
   clock.lap('trialsMs');
   await writeLockOrder(request.dir, locks.order());
-  const spoken = countSplats(boots.logs.flatMap((log) => scanLog(log)));
-  // The expected splat of a canary is seeded; its stack need not be decoded.
-  const seen = finished.flatMap(({ verdict, splats }) => (verdict.kind === 'splat' ? splats : []));
-  const reports: readonly SeenSplat[] = [
-    ...markKnown(spoken, (splat) => isKnownTo(known, splat)),
-    ...seen,
-  ];
-  const decoded = await decodeSplats(reports, built.vmlinux, request.signal);
-  const bootSplats = decoded.slice(0, spoken.length);
-  const byReport = new Map(reports.map((report, index) => [report, decoded[index]]));
-  const trials = finished.map((trial) => ({
-    ...trial,
-    splats: trial.splats.map((splat) => byReport.get(splat) ?? splat),
-  }));
+  const { bootSplats, trials } = await decodeAll(boots.logs, finished, known, {
+    vmlinux: built.vmlinux,
+    signal: request.signal,
+  });
   const { modules = [] } = moduleFacts(built.modules, lab.loaded(), trials);
   return {
     ...facts,
@@ -156,6 +148,7 @@ async function testKernel(
     trials,
     ...(modules.length === 0 ? {} : { modules }),
     ...uncheckedIn(plans, trials),
+    coverage: await coverageOf(covered, facts.kernel, finished, request),
     locks: locks.news(request.baseline?.locks),
   };
 }

@@ -1,0 +1,64 @@
+import { resolve } from 'node:path';
+import type { Argv } from 'yargs';
+import { exitCodes, HarnessError } from '../errors.ts';
+import { coverageFile, readCoverageOf } from '../plans/run/coverage.ts';
+import type { Coverage } from '../records/coverage.ts';
+import { compareCoverage, describeCoverage, describeDifference } from '../report/coverage-text.ts';
+import type { CommandContext } from './context.ts';
+import { text } from './run-options.ts';
+
+export interface CoverageArguments {
+  readonly run: string;
+  readonly against: string | undefined;
+  readonly full: boolean;
+  readonly json: boolean;
+}
+
+export const command = 'coverage <run>';
+
+export function builder(yargs: Argv): Argv<CoverageArguments> {
+  return yargs
+    .positional('run', {
+      type: 'string',
+      demandOption: true,
+      describe: 'the run directory of a run with --coverage',
+    })
+    .option('against', text('an earlier such run: what ran in one of the two alone'))
+    .option('full', {
+      boolean: true,
+      default: false,
+      describe: 'name the functions that never ran',
+    })
+    .option('json', {
+      boolean: true,
+      default: false,
+      describe: 'print one JSON document',
+    });
+}
+
+/** Returns 0. A run without coverage is a usage error. */
+export async function run(argv: CoverageArguments, context: CommandContext): Promise<number> {
+  const coverage = await requireCoverage(argv.run, context.cwd);
+  if (argv.against === undefined) {
+    context.stdout.write(
+      argv.json ? `${JSON.stringify(coverage)}\n` : describeCoverage(coverage, argv),
+    );
+    return exitCodes.clean;
+  }
+  const difference = compareCoverage(await requireCoverage(argv.against, context.cwd), coverage);
+  context.stdout.write(
+    argv.json
+      ? `${JSON.stringify({ schema: 'splat-coverage-difference/1', ...difference })}\n`
+      : describeDifference(difference),
+  );
+  return exitCodes.clean;
+}
+
+async function requireCoverage(dir: string, cwd: string): Promise<Coverage> {
+  const coverage = await readCoverageOf(resolve(cwd, dir));
+  if (coverage !== undefined) return coverage;
+  throw new HarnessError(
+    'usage',
+    `${dir}: no ${coverageFile} in it; splat run --coverage makes one`,
+  );
+}

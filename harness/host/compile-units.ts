@@ -1,0 +1,89 @@
+import { runTool } from './process.ts';
+
+/** A function of a linked image. */
+export interface PlacedFunction {
+  /** As in the image's symbol table, with the compiler's marks: `foo.isra.0`. */
+  readonly name: string;
+  /** The file that was compiled, as the compiler was told it: `/splat/src/mm/memory.c`. */
+  readonly file: string;
+}
+
+/** Names a compilation unit of DWARF, by its place in .debug_info. */
+const unitOffset = /^ {2}Compilation Unit @ offset (?:0x)?([0-9a-f]+):$/;
+const unitName = /^ {4}<[0-9a-f]+> {3}DW_AT_name +: (?:\([^)]*\): )?(.*\S)\s*$/;
+const rangesOwner = /^ {2}Offset into \.debug_info: +(?:0x)?([0-9a-f]+)$/;
+const rangeRow = /^ {4}([0-9a-f]{16}) ([0-9a-f]{16})$/;
+const functionRow = /^([0-9a-f]{16}) [tT] (\S+)$/;
+
+interface Range {
+  readonly start: bigint;
+  readonly end: bigint;
+  readonly file: string;
+}
+
+/**
+ * Pure. The functions with the files they were compiled in, in the order of their addresses; those that no range covers are left out.
+ * The texts are what binutils print: `nm --numeric-sort`, `readelf --debug-dump=aranges` and `readelf --debug-dump=info
+ * --dwarf-depth=1`.
+ */
+export function placeFunctions(
+  symbols: string,
+  aranges: string,
+  units: string,
+): readonly PlacedFunction[] {
+  const ranges = readRanges(aranges, readUnitNames(units));
+  const placed: PlacedFunction[] = [];
+  let at = 0;
+  for (const line of symbols.split('\n')) {
+    const [, digits = '', name = ''] = functionRow.exec(line) ?? [];
+    if (digits === '') continue;
+    const address = BigInt(`0x${digits}`);
+    while (at < ranges.length && (ranges[at]?.end ?? 0n) <= address) at += 1;
+    const range = ranges[at];
+    if (range !== undefined && range.start <= address) placed.push({ name, file: range.file });
+  }
+  return placed;
+}
+
+function readUnitNames(units: string): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  let offset: string | undefined;
+  for (const line of units.split('\n')) {
+    const begun = unitOffset.exec(line)?.[1];
+    if (begun !== undefined) offset = begun;
+    const name = unitName.exec(line)?.[1];
+    if (name === undefined || offset === undefined || names.has(offset)) continue;
+    names.set(offset, name);
+  }
+  return names;
+}
+
+function readRanges(aranges: string, names: ReadonlyMap<string, string>): readonly Range[] {
+  const ranges: Range[] = [];
+  let file: string | undefined;
+  for (const line of aranges.split('\n')) {
+    const owner = rangesOwner.exec(line)?.[1];
+    if (owner !== undefined) file = names.get(owner);
+    const [, digits = '', length = ''] = rangeRow.exec(line) ?? [];
+    if (digits === '' || file === undefined) continue;
+    const start = BigInt(`0x${digits}`);
+    const bytes = BigInt(`0x${length}`);
+    if (bytes > 0n) ranges.push({ start, end: start + bytes, file });
+  }
+  return ranges.toSorted((a, b) => (a.start < b.start ? -1 : 1));
+}
+
+/** The same of an image. It takes a second of CPU time. Throws `tool` when binutils are missing or the file is no image. */
+export async function readPlacedFunctions(
+  image: string,
+  signal: AbortSignal,
+): Promise<readonly PlacedFunction[]> {
+  const run = async (program: string, args: readonly string[]): Promise<string> =>
+    (await runTool(program, [...args, '--', image], { signal })).stdout;
+  const [symbols, aranges, units] = await Promise.all([
+    run('nm', ['--numeric-sort']),
+    run('readelf', ['--debug-dump=aranges']),
+    run('readelf', ['--debug-dump=info', '--dwarf-depth=1']),
+  ]);
+  return placeFunctions(symbols, aranges, units);
+}

@@ -1,0 +1,174 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { makeFolder, writeWhole } from '../../host/disk.ts';
+import { readRecord } from '../../host/record-file.ts';
+import {
+  type Coverage,
+  type CoverageFacts,
+  type CoveredFile,
+  coverageFactsSchema,
+  coverageSchema,
+} from '../../records/coverage.ts';
+import type { KernelFacts } from '../../records/run-result.ts';
+import type { TrialResult } from '../../records/trial.ts';
+import { plainName, shownName, type WatchedFunction } from '../../stress/watched-files.ts';
+import type { Armed, TrialCoverage } from '../../trial/coverage.ts';
+import { writtenBy } from '../../trial/written-by.ts';
+
+/** What the trials of a coverage run have seen, by trial. */
+export interface CoverageRecord {
+  readonly add: (trial: string, seen: TrialCoverage, armed: Armed) => void;
+  readonly seen: ReadonlyMap<string, TrialCoverage>;
+  /** All functions that a guest of the run watched; boots of one kernel watch the same. */
+  readonly functions: () => readonly WatchedFunction[];
+}
+
+export function openCoverageRecord(): CoverageRecord {
+  const seen = new Map<string, TrialCoverage>();
+  let functions: readonly WatchedFunction[] = [];
+  return {
+    seen,
+    functions: () => functions,
+    // A trial that was tried twice counts by its second guest.
+    add: (trial, one, armed) => {
+      seen.set(trial, one);
+      functions = armed.functions;
+    },
+  };
+}
+
+const eventPrefix = 'driver.event_';
+
+/** Gathers what the trials of one kernel have seen. */
+export function gatherCoverage(
+  { seen, functions }: Pick<CoverageRecord, 'seen' | 'functions'>,
+  kernel: Pick<KernelFacts, 'id' | 'release' | 'source'>,
+  trials: readonly Pick<TrialResult, 'counters'>[],
+): Coverage {
+  const { id, release, source } = kernel;
+  const events: Record<string, number> = {};
+  for (const [name, count] of trials.flatMap(({ counters }) => Object.entries(counters))) {
+    if (!name.startsWith(eventPrefix)) continue;
+    const event = name.slice(eventPrefix.length);
+    events[event] = (events[event] ?? 0) + count;
+  }
+  const byShown = trialsBy(seen, ({ calls }) => Object.keys(calls));
+  return {
+    schema: 'splat-coverage/1',
+    harness: writtenBy(),
+    measuredAt: new Date().toISOString(),
+    kernel: { id, release, source },
+    files: gatherFiles(functions(), byShown),
+    callers: [...trialsBy(seen, ({ callers }) => callers)]
+      .map(([name, ids]) => ({ name, trials: ids }))
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    ioctls: [...trialsBy(seen, ({ ioctls }) => ioctls)]
+      .map(([request, ids]) => ({ request, trials: ids }))
+      .toSorted((a, b) => a.request - b.request),
+    events,
+  };
+}
+
+function trialsBy<T>(
+  seen: ReadonlyMap<string, TrialCoverage>,
+  namesOf: (one: TrialCoverage) => readonly T[],
+): ReadonlyMap<T, string[]> {
+  const found = new Map<T, string[]>();
+  for (const [trial, one] of [...seen].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    for (const name of namesOf(one)) found.set(name, [...(found.get(name) ?? []), trial]);
+  }
+  return found;
+}
+
+/** Functions whose names the profiler cuts to the same are unclear when a call of that name was counted. */
+function gatherFiles(
+  functions: readonly WatchedFunction[],
+  byShown: ReadonlyMap<string, readonly string[]>,
+): readonly CoveredFile[] {
+  const sharing = new Map<string, Set<string>>();
+  for (const { name } of functions) {
+    const shown = shownName(name);
+    sharing.set(shown, (sharing.get(shown) ?? new Set()).add(name));
+  }
+  const files = new Map<string, Map<string, readonly string[] | 'unclear'>>();
+  for (const { name, file } of functions) {
+    const own = files.get(file) ?? new Map<string, readonly string[] | 'unclear'>();
+    files.set(file, own);
+    const ids = byShown.get(shownName(name)) ?? [];
+    const isShared = (sharing.get(shownName(name))?.size ?? 1) > 1;
+    const before = own.get(plainName(name));
+    if (before === undefined || before === 'unclear' || before.length === 0) {
+      own.set(plainName(name), ids.length > 0 && isShared ? 'unclear' : ids);
+    }
+  }
+  return [...files]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([file, own]) => {
+      const rows = [...own].toSorted(([a], [b]) => (a < b ? -1 : 1));
+      return {
+        file,
+        ran: rows.flatMap(([name, ids]) =>
+          ids === 'unclear' || ids.length === 0 ? [] : [{ name, trials: [...ids] }],
+        ),
+        never: rows.flatMap(([name, ids]) => (ids.length === 0 ? [name] : [])),
+        unclear: rows.flatMap(([name, ids]) => (ids === 'unclear' ? [name] : [])),
+      };
+    });
+}
+
+export const coverageFile = 'coverage.json';
+
+/** Reads coverage.json of a run directory; undefined when the run has none. Throws `usage` for what is not one. */
+export async function readCoverageOf(dir: string): Promise<Coverage | undefined> {
+  return readRecord(join(dir, coverageFile), coverageSchema);
+}
+
+/** Where the last coverage run of a kernel with this version of splat is noted; it may be deleted at any time. */
+function noteFile(cacheRoot: string, kernelId: string): string {
+  const name = createHash('sha256').update(`${kernelId} ${writtenBy().version}`).digest('hex');
+  return join(cacheRoot, 'coverage', `${name.slice(0, 32)}.json`);
+}
+
+/** Writes coverage.json, and notes it as the last of this kernel. */
+async function keepCoverage(
+  coverage: Coverage,
+  { dir, cacheRoot }: { readonly dir: string; readonly cacheRoot: string },
+): Promise<CoverageFacts> {
+  await writeWhole(join(dir, coverageFile), `${JSON.stringify(coverage, null, 1)}\n`);
+  const facts = { measuredAt: coverage.measuredAt, ...countFunctions(coverage), run: dir };
+  await makeFolder(join(cacheRoot, 'coverage'));
+  await writeWhole(noteFile(cacheRoot, coverage.kernel.id), `${JSON.stringify(facts)}\n`);
+  return facts;
+}
+
+/** The last coverage run of that kernel with this version of splat; null when there was none. */
+async function recallCoverage(kernelId: string, cacheRoot: string): Promise<CoverageFacts | null> {
+  const facts = await readRecord(noteFile(cacheRoot, kernelId), coverageFactsSchema).catch(
+    () => null,
+  );
+  return facts ?? null;
+}
+
+/** Of the functions of all files; an unclear one counts as watched alone. */
+export function countFunctions({ files }: Pick<Coverage, 'files'>): {
+  readonly ran: number;
+  readonly watched: number;
+} {
+  const sum = (count: (file: CoveredFile) => number): number =>
+    files.reduce((total, file) => total + count(file), 0);
+  return {
+    ran: sum(({ ran }) => ran.length),
+    watched: sum(({ ran, never, unclear }) => ran.length + never.length + unclear.length),
+  };
+}
+
+/** What this run measured of its kernel, or the last run that did. */
+export async function coverageOf(
+  covered: CoverageRecord,
+  kernel: Pick<KernelFacts, 'id' | 'release' | 'source'>,
+  trials: readonly Pick<TrialResult, 'counters'>[],
+  request: { readonly dir: string; readonly cacheRoot: string },
+): Promise<CoverageFacts | null> {
+  if (covered.seen.size === 0) return recallCoverage(kernel.id, request.cacheRoot);
+  return keepCoverage(gatherCoverage(covered, kernel, trials), request);
+}

@@ -1,0 +1,32 @@
+import type { SeenSplat } from '../../records/finding.ts';
+import type { RunResult } from '../../records/run-result.ts';
+import type { TrialResult } from '../../records/trial.ts';
+import { scanLog } from '../../splat/scanner.ts';
+import { decodeSplats } from '../../trial/decode.ts';
+import { countSplats } from '../../trial/findings.ts';
+import { markKnown } from '../../trial/listen.ts';
+import { isKnownTo, type KnownSplats } from '../../trial/runner.ts';
+
+/** The splats of the boots and of the trials, with their stacks decoded. */
+export async function decodeAll(
+  logs: readonly string[],
+  finished: readonly TrialResult[],
+  known: KnownSplats,
+  { vmlinux, signal }: { readonly vmlinux: string; readonly signal: AbortSignal },
+): Promise<Pick<RunResult, 'bootSplats' | 'trials'>> {
+  const spoken = countSplats(logs.flatMap((log) => scanLog(log)));
+  // The expected splat of a canary is seeded; its stack need not be decoded.
+  const seen = finished.flatMap(({ verdict, splats }) => (verdict.kind === 'splat' ? splats : []));
+  const reports: readonly SeenSplat[] = [
+    ...markKnown(spoken, (splat) => isKnownTo(known, splat)),
+    ...seen,
+  ];
+  const decoded = await decodeSplats(reports, vmlinux, signal);
+  const bootSplats = decoded.slice(0, spoken.length);
+  const byReport = new Map(reports.map((report, index) => [report, decoded[index]]));
+  const trials = finished.map((trial) => ({
+    ...trial,
+    splats: trial.splats.map((splat) => byReport.get(splat) ?? splat),
+  }));
+  return { bootSplats, trials };
+}

@@ -1,0 +1,54 @@
+import * as v from 'valibot';
+import { harnessField } from './harness.ts';
+import { described, type Recorded, texts } from './schema.ts';
+
+const ranSchema = v.object({
+  name: v.string(),
+  trials: described(texts, 'Ids of the trials that ran it.'),
+});
+
+const fileSchema = v.object({
+  file: v.string(),
+  ran: v.array(ranSchema),
+  never: texts,
+  unclear: described(
+    texts,
+    'One of them at least ran: the names that the kernel shows of them are cut, and alike.',
+  ),
+});
+
+/** Of how much of a kernel a run has seen run, in one line. */
+export const coverageFactsSchema = v.object({
+  measuredAt: described(v.string(), 'ISO 8601, UTC.'),
+  ran: described(v.number(), 'Watched functions that ran.'),
+  watched: v.number(),
+  run: described(v.string(), 'Its run directory.'),
+});
+
+/** coverage.json of a run with --coverage. */
+export const coverageSchema = v.object({
+  schema: v.literal('splat-coverage/1'),
+  harness: harnessField,
+  measuredAt: described(v.string(), 'ISO 8601, UTC.'),
+  kernel: v.object({ id: v.string(), release: v.string(), source: v.string() }),
+  files: described(
+    v.array(fileSchema),
+    'Watched files with their functions that can be traced, by path. Functions whose names end in _show or _store are left out.',
+  ),
+  callers: described(
+    v.array(ranSchema),
+    'Functions from which __mmu_notifier_invalidate_range_start() was called, by the newest calls of each trial.',
+  ),
+  ioctls: described(
+    v.array(v.object({ request: v.number(), trials: texts })),
+    'Requests of ioctl(2) that returned 0 or more to a workload, as numbers.',
+  ),
+  events: described(
+    v.record(v.string(), v.number()),
+    "Calls of the seeded-bug driver's callback by range->event (include/linux/mmu_notifier.h).",
+  ),
+});
+
+export type Coverage = Recorded<typeof coverageSchema>;
+export type CoverageFacts = Recorded<typeof coverageFactsSchema>;
+export type CoveredFile = Recorded<typeof fileSchema>;

@@ -1,0 +1,94 @@
+import type { Coverage, CoverageFacts, CoveredFile } from '../records/coverage.ts';
+import { plain } from './plain.ts';
+
+/** The line below a run's verdict: what the last coverage run of its kernel has seen run. */
+export function coverageLine(facts: CoverageFacts | null): string {
+  if (facts === null) return 'not measured (splat run --coverage)';
+  const { ran, watched, measuredAt, run } = facts;
+  return `${ran} of ${watched} watched functions ran on ${measuredAt.slice(0, 10)} (${plain(run)})`;
+}
+
+/** A file's numbers; an unclear function may have run. */
+function fileLine({ file, ran, never, unclear }: CoveredFile): string {
+  const maybe = unclear.length === 0 ? '' : `, ${unclear.length} unclear`;
+  return `${String(ran.length).padStart(5)} of ${String(ran.length + never.length + unclear.length).padEnd(5)}${plain(file)}${maybe}`;
+}
+
+/** A coverage as text: files with their numbers, callers, ioctls, events; with `full` the names of what never ran. */
+export function describeCoverage(
+  { files, callers, ioctls, events, kernel, measuredAt }: Coverage,
+  { full }: { readonly full: boolean },
+): string {
+  const ran = files.reduce((sum, file) => sum + file.ran.length, 0);
+  return [
+    `kernel   ${plain(kernel.release)} from ${plain(kernel.source)}, ${measuredAt}`,
+    '',
+    'functions that ran, of those that can be traced:',
+    ...files.flatMap((file) => [
+      fileLine(file),
+      ...(full && file.never.length > 0
+        ? [`       never: ${file.never.map(plain).join(' ')}`]
+        : []),
+    ]),
+    `${String(ran).padStart(5)} in all`,
+    '',
+    `callers of invalidate_range_start: ${callers.map(({ name }) => plain(name)).join(', ') || 'none'}`,
+    `ioctls that succeeded: ${ioctls.map(({ request }) => ioctlWords(request)).join('; ') || 'none'}`,
+    `events of ranges: ${Object.entries(events)
+      .map(([name, count]) => `${plain(name)} ${count}`)
+      .join(', ')}`,
+    '',
+  ].join('\n');
+}
+
+/** What one list has and the other lacks. */
+export interface CoverageChange {
+  readonly more: readonly string[];
+  readonly less: readonly string[];
+}
+
+/** What ran in one run and not in the other. */
+export interface CoverageDifference {
+  /** As `mm/memory.c: do_wp_page`. */
+  readonly functions: CoverageChange;
+  readonly callers: CoverageChange;
+  readonly ioctls: CoverageChange;
+}
+
+function functionsOf({ files }: Coverage): readonly string[] {
+  return files.flatMap(({ file, ran }) => ran.map(({ name }) => `${file}: ${name}`));
+}
+
+/** `more` is what `now` has and `before` lacks. */
+export function compareCoverage(before: Coverage, now: Coverage): CoverageDifference {
+  const change = (namesOf: (one: Coverage) => readonly string[]): CoverageChange => {
+    const [old, young] = [new Set(namesOf(before)), new Set(namesOf(now))];
+    return {
+      more: [...young].filter((name) => !old.has(name)),
+      less: [...old].filter((name) => !young.has(name)),
+    };
+  };
+  return {
+    functions: change(functionsOf),
+    callers: change(({ callers }) => callers.map(({ name }) => name)),
+    ioctls: change(({ ioctls }) => ioctls.map(({ request }) => ioctlWords(request))),
+  };
+}
+
+export function describeDifference(difference: CoverageDifference): string {
+  const lines = Object.entries(difference).flatMap(([what, { more, less }]) => [
+    `${what}: ${more.length} more, ${less.length} less`,
+    ...more.map((name: string) => `  + ${plain(name)}`),
+    ...less.map((name: string) => `  - ${plain(name)}`),
+  ]);
+  return `${lines.join('\n')}\n`;
+}
+
+/** A request of ioctl(2), taken apart as _IOC() puts it together (include/uapi/asm-generic/ioctl.h): `'d' 0x41, 24 bytes`. */
+function ioctlWords(request: number): string {
+  const type = (request >>> 8) & 0xff;
+  const bytes = (request >>> 16) & 0x3fff;
+  const letter =
+    type > 0x20 && type < 0x7f ? `'${String.fromCodePoint(type)}'` : `0x${type.toString(16)}`;
+  return `${letter} 0x${(request & 0xff).toString(16).padStart(2, '0')}${bytes === 0 ? '' : `, ${bytes} bytes`}`;
+}

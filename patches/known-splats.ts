@@ -35,6 +35,12 @@ export const knownSplats: readonly KnownSplat[] = Object.freeze([
     what: 'vkms_set_composer() puts a vblank reference that drm_crtc_vblank_get() refused',
   },
   {
+    title: 'WARNING in disable_outputs',
+    where: { within: ['vkms_atomic_commit_tail'] },
+    from: '6.1',
+    what: 'the reference that vkms_set_composer() puts too often was that of drm_crtc_vblank_off()',
+  },
+  {
     title: 'WARNING in drm_atomic_helper_wait_for_vblanks',
     // vkms has a commit_tail of its own.
     where: { within: ['drm_atomic_helper_commit_tail'] },

@@ -3,6 +3,7 @@ import type { SubtestResult } from '../records/subtest.ts';
 import type { TrialResult } from '../records/trial.ts';
 import { isNotRun, type Verdict, verdictPhrase } from '../verdict.ts';
 import { coverageLine } from './coverage-text.ts';
+import { fullTableLines } from './lockdep-tables.ts';
 import { lockLines } from './locks-text.ts';
 import { plain, plainLines } from './plain.ts';
 import { counterWord, seconds, seenSplats, splatWords, verdictReason } from './run-words.ts';
@@ -34,6 +35,7 @@ export function describeRun(run: RunResult, options: SummaryOptions): string {
     ...knownLines(run, style),
     ...lockLines(run.locks, style),
     ...problemLines(run, style),
+    ...fullTableLines(run.trials).map((line) => `${style.doubtful('ledger')}   ${line}`),
     '',
     `${style.strong('verdict')}  ${shade(style, run.verdict)(verdictPhrase(run.verdict))}${verdictDetail(run)}`,
     ...coverageLines(run),

@@ -29,6 +29,15 @@ void t.test(
   },
 );
 
+const commit = (driver: string) => [frame('disable_outputs'), frame(driver)];
+
+void t.test('a follow-on of a known bug is known where that driver is on the stack', async (t) => {
+  const seen = { title: 'WARNING in disable_outputs', signature: 'warning-3', text: [] };
+  const known = knownIn([6, 1], undefined);
+  t.equal(isKnownTo(known, { ...seen, stack: commit('vkms_atomic_commit_tail') }), true);
+  t.equal(isKnownTo(known, { ...seen, stack: commit('drm_atomic_helper_commit_tail') }), false);
+});
+
 const said = (type: string, val: number) => ({
   title: 'BUG: Bad rss-counter state',
   signature: 'rss-1',

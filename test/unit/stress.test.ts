@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { LedgerReading } from '../../harness/records/ledger.ts';
+import { fullTableLines } from '../../harness/report/lockdep-tables.ts';
 import {
   countable,
   countersSince,
@@ -277,4 +278,18 @@ void t.test('a lockdep that ran out of room is a dead detector, no finding', asy
   t.notOk(isSplat({ ...finding, title: 'BUG: MAX_LOCKDEP_CHAINS too low!' }));
   t.ok(isSplat({ ...finding, title: 'BUG: MAX_LOCK_DEPTH too low!' }), 'a task holds 48 locks');
   t.notOk(isSplat({ ...finding, suppressed: true, title: 'WARNING in x' }));
+});
+
+const endingWith = (id: string, used: number) => ({
+  id,
+  ledger: { ...closeLedger(alive), after: ledgerOf(stats(1, used), '0\n') },
+});
+
+void t.test("lockdep's tables are told of when one is nearly full, by the fullest trial", (t) => {
+  t.strictSame(fullTableLines([endingWith('munmap', 565)]), []);
+  t.strictSame(
+    fullTableLines([endingWith('munmap', 6000), endingWith('hmm', 7000), endingWith('kvm', 6500)]),
+    ["lockdep's table of lock-classes was 85 % full in hmm (7000 of 8192)"],
+  );
+  t.end();
 });

@@ -1,0 +1,30 @@
+import type { TrialResult } from '../records/trial.ts';
+import { plain } from './plain.ts';
+
+/** A table that is full turns lockdep off; from this share on a run says so. */
+const toldShare = 0.7;
+
+/**
+ * The tables of lockdep that were nearly full at the end of a trial, each with its fullest trial, as lines. None is the rule: of
+ * 8,192 classes these runs use some 600.
+ */
+export function fullTableLines(
+  trials: readonly Pick<TrialResult, 'id' | 'ledger'>[],
+): readonly string[] {
+  const peaks = new Map<
+    string,
+    { readonly id: string; readonly used: number; readonly max: number }
+  >();
+  for (const { id, ledger } of trials) {
+    for (const [name, { used, max }] of Object.entries(ledger.after?.tables ?? {})) {
+      if (used / max > (peaks.get(name)?.used ?? 0) / max) peaks.set(name, { id, used, max });
+    }
+  }
+  return [...peaks].flatMap(([name, { id, used, max }]) =>
+    used / max > toldShare
+      ? [
+          `lockdep's table of ${plain(name)} was ${Math.round((100 * used) / max)} % full in ${plain(id)} (${used} of ${max})`,
+        ]
+      : [],
+  );
+}

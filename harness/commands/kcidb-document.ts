@@ -57,7 +57,8 @@ async function digestsOf(
   return allPatches(series).map(({ diff }) => digest(diff));
 }
 
-function digest(text: string): string {
+/** SHA-256, in hexadecimal digits, of a text with a byte a character. */
+export function digest(text: string): string {
   return createHash('sha256').update(text, 'latin1').digest('hex');
 }
 

@@ -13,6 +13,7 @@ import { retainNights } from '../plans/night/retain-nights.ts';
 import { runNight } from '../plans/night/run-night.ts';
 import type { NightRecord } from '../records/night.ts';
 import { formatNightJunit } from '../report/night-junit.ts';
+import { formatNightKcidb } from '../report/night-kcidb.ts';
 import { formatNightKtap } from '../report/night-ktap.ts';
 import { formatNightMarkdown } from '../report/night-markdown.ts';
 import { describeNight } from '../report/night-text.ts';
@@ -21,6 +22,7 @@ import { writtenBy } from '../trial/written-by.ts';
 import { openClock } from './clock.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
+import { digest } from './kcidb-document.ts';
 import { type Asked, readAsked, readMatrix } from './nightly-asked.ts';
 import {
   checkHeartbeat,
@@ -173,6 +175,11 @@ export async function writeNight(
     { file: 'summary.md', make: () => formatNightMarkdown(record) },
     { file: 'junit.xml', make: () => formatNightJunit(record) },
     { file: 'results.tap', make: () => formatNightKtap(record) },
+    {
+      file: 'kcidb.json',
+      make: () =>
+        `${JSON.stringify(formatNightKcidb(record, { origin: 'splat', digest }), null, 2)}\n`,
+    },
     {
       file: 'night.html',
       make: async () => {

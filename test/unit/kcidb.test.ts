@@ -7,7 +7,9 @@ import type { CommandContext } from '../../harness/commands/context.ts';
 import { type KcidbArguments, run } from '../../harness/commands/kcidb.ts';
 import { type Kcidb, kcidbSchema } from '../../harness/records/kcidb.ts';
 import { checkValue } from '../../harness/records/schema.ts';
+import { formatNightKcidb } from '../../harness/report/night-kcidb.ts';
 import { inconclusive } from '../../harness/verdict.ts';
+import { aFullNight } from '../made-night.ts';
 import { aRunRecord, aRunResult, aSplat, aTrialResult } from '../made-records.ts';
 
 const patch = `diff --git a/f b/f
@@ -266,4 +268,50 @@ void t.test('what cannot be sent is told before anything is', async (t) => {
   t.match((await submit(dir, 'http://example.org/', none)).exitCode, /not an https:\/\/ address/);
   t.match((await submit(dir, at, { ...none, origin: 'My-Lab' })).exitCode, /not of a-z/);
   t.ok(readFileSync(join(dir, 'run', 'kcidb.json')));
+});
+
+void t.test('a night is a test a cell, and its issues are those of its runs', async (t) => {
+  const full = aFullNight('WARNING in f\u001b[31m\0');
+  const [first, ...others] = full.cells;
+  if (first === undefined) throw new Error('a night without cells');
+  const stopped = (because: 'apply' | 'build') => ({
+    ...first,
+    id: because,
+    kernel: because,
+    source: null,
+    kernelId: null,
+    class: 'broken' as const,
+    because: `${because}: no`,
+    verdict: { kind: 'untestable' as const, because, message: 'no' },
+    splats: [],
+  });
+  const cells = [first, ...others, stopped('apply'), stopped('build')];
+  const night = { ...full, cells };
+  const { createHash } = await import('node:crypto');
+  const digest = (text: string) => createHash('sha256').update(text).digest('hex');
+  const made = formatNightKcidb(night, { origin: 'splat', digest });
+  const checked = checkValue(kcidbSchema, JSON.parse(JSON.stringify(made)));
+  t.ok(checked.isRight, checked.isRight ? '' : checked.field);
+  const { checkouts = [], builds = [], tests = [], issues = [], incidents = [] } = made;
+  t.equal(tests.length, full.cells.length, 'a kernel that was not built has no test');
+  t.strictSame(
+    checkouts.map(({ valid }) => valid),
+    [true, false, true],
+    'kernels of one source are one checkout',
+  );
+  t.match(
+    builds.filter(({ status }) => status === 'FAIL'),
+    [{ log_excerpt: 'build: no' }],
+  );
+  t.ok(issues.length > 0 && incidents.length >= issues.length);
+  const ids = new Set(tests.map(({ id }) => id));
+  t.ok(incidents.every(({ test_id: test = '' }) => ids.has(test)));
+  const statusOf = (kind: string) => tests.find(({ misc }) => misc?.['class'] === kind)?.status;
+  t.strictSame(['new', 'clean', 'infrastructure', 'disappeared', 'notThere'].map(statusOf), [
+    'FAIL',
+    'PASS',
+    'ERROR',
+    'MISS',
+    'SKIP',
+  ]);
 });

@@ -1,0 +1,183 @@
+import { defaultArch } from '../arch.ts';
+import { kernelKey } from '../night/cells.ts';
+import type { Kcidb, KcidbStatus } from '../records/kcidb.ts';
+import type { CellClass, NightCell, NightRecord } from '../records/night.ts';
+import { verdictPhrase } from '../verdict.ts';
+import { cellTitle, itemDetails, nightLists } from './night-words.ts';
+import { plainLines } from './plain.ts';
+
+export interface NightKcidbOptions {
+  /** The submitter as registered with KCIDB: [a-z0-9_]+. */
+  readonly origin: string;
+  /** SHA-256 of a text. */
+  readonly digest: (text: string) => string;
+}
+
+/** KCIDB's limit for a part of a log, in characters (`log_excerpt`). */
+const longestExcerpt = 16_384;
+
+/**
+ * A night in KCIDB's schema 5.3: a checkout and a build for each kernel, a test for each cell, an issue for each splat and an
+ * incident for each cell that showed it, known or not. Checkouts without patches, builds and issues have the ids that the runs of
+ * the night give them; ids of tests are of this night, and equal when it is submitted again.
+ */
+export function formatNightKcidb(night: NightRecord, options: NightKcidbOptions): Kcidb {
+  const ids = idsOf(night, options);
+  // What was never tried is no build.
+  const built = night.cells.filter(
+    (cell) => isApplied(cell) && (cell.kernelId !== null || cell.verdict.kind === 'untestable'),
+  );
+  const tested = built.filter(({ kernelId }) => kernelId !== null);
+  const seen = tested.flatMap((cell) => cell.splats.map((splat) => ({ cell, splat })));
+  return {
+    version: { major: 5, minor: 3 },
+    checkouts: uniqueBy(night.cells, ids.checkout).map((cell) => checkoutOf(cell, ids)),
+    builds: uniqueBy(built, ids.build).map((cell) => buildOf(cell, ids)),
+    tests: tested.map((cell) => testOf(cell, night, ids)),
+    issues: uniqueBy(seen, ({ splat }) => ids.issue(splat)).map(({ splat }) => ({
+      id: ids.issue(splat),
+      version: 1,
+      origin: ids.origin,
+      comment: plainLines(splat.title),
+      culprit: { code: true, tool: false, harness: false },
+    })),
+    incidents: seen.map(({ cell, splat }) => ({
+      id: ids.incident(cell, splat),
+      origin: ids.origin,
+      issue_id: ids.issue(splat),
+      issue_version: 1,
+      test_id: ids.test(cell),
+      present: true,
+      comment: `${splat.hits} of ${cell.trials.length} trials${splat.known ? ', known' : ''}`,
+    })),
+  };
+}
+
+type CellSplat = NightCell['splats'][number];
+
+/** Ids, which are equal when a night is submitted again. */
+interface Ids {
+  readonly origin: string;
+  readonly startedAt: string;
+  readonly checkout: (cell: NightCell) => string;
+  readonly build: (cell: NightCell) => string;
+  readonly test: (cell: NightCell) => string;
+  readonly issue: (splat: CellSplat) => string;
+  readonly incident: (cell: NightCell, splat: CellSplat) => string;
+}
+
+function idsOf({ night }: NightRecord, { origin, digest }: NightKcidbOptions): Ids {
+  const id = (...parts: readonly string[]): string => `${origin}:${parts.join('-')}`;
+  const short = (text: string): string => digest(text).slice(0, 32);
+  const checkout = (cell: NightCell): string =>
+    id(short(`${cell.source ?? cell.kernel}\n${cell.series.join('\n')}`));
+  return {
+    origin,
+    startedAt: night,
+    checkout,
+    build: (cell) =>
+      cell.kernelId === null
+        ? id('night', short(`${night} ${kernelKey(cell)}`), 'build')
+        : id('kernel', short(`${checkout(cell)} ${cell.kernelId}`)),
+    test: (cell) => id('night', short(`${night} ${cell.id}`)),
+    issue: ({ signature, title }) => id('splat', short(signature || title)),
+    incident: (cell, { signature, title }) =>
+      id('night', short(`${night} ${cell.id} ${signature || title}`), 'incident'),
+  };
+}
+
+function isApplied({ verdict }: NightCell): boolean {
+  return verdict.kind !== 'untestable' || verdict.because !== 'apply';
+}
+
+function checkoutOf(cell: NightCell, ids: Ids): NonNullable<Kcidb['checkouts']>[number] {
+  const { source, kernel, series, sha } = cell;
+  return {
+    id: ids.checkout(cell),
+    origin: ids.origin,
+    start_time: ids.startedAt,
+    comment: plainLines(source ?? kernel),
+    // Of patches only the files are known here.
+    ...(series.length === 0 ? { patchset_hash: '' } : {}),
+    ...(sha !== null && /^[0-9a-f]{40}$/.test(sha) ? { git_commit_hash: sha } : {}),
+    valid: isApplied(cell),
+    misc: { series },
+  };
+}
+
+function buildOf(cell: NightCell, ids: Ids): NonNullable<Kcidb['builds']>[number] {
+  const { kernelId, because = '', release, image, config } = cell;
+  return {
+    id: ids.build(cell),
+    checkout_id: ids.checkout(cell),
+    origin: ids.origin,
+    start_time: ids.startedAt,
+    architecture: defaultArch.kcidbName,
+    config_name: plainLines(['splat', ...config].join('+')),
+    status: kernelId === null ? 'FAIL' : 'PASS',
+    ...(kernelId === null ? { log_excerpt: plainLines(because).slice(0, longestExcerpt) } : {}),
+    misc: { release, image },
+  };
+}
+
+function testOf(
+  cell: NightCell,
+  night: NightRecord,
+  ids: Ids,
+): NonNullable<Kcidb['tests']>[number] {
+  const { guest, memoryMib, cpus, ranOn } = cell;
+  return {
+    id: ids.test(cell),
+    build_id: ids.build(cell),
+    origin: ids.origin,
+    start_time: ids.startedAt,
+    path: `splat.${cell.workload.replaceAll(/[^\w-]/g, '_') || '_'}`,
+    status: statusOf(cell),
+    comment: plainLines(commentOf(cell, night)),
+    duration: cell.durationMs / 1000,
+    environment: {
+      comment: `QEMU, ${ranOn ?? 'not booted'}`,
+      misc: { guest, memoryMib, cpus },
+    },
+    misc: { cell: cell.id, class: cell.class, trials: cell.trials.length },
+  };
+}
+
+/** A known splat fails the test as ever: its incident says that it is known. */
+function statusOf({ class: kind, splats }: NightCell): KcidbStatus {
+  return splats.length > 0 && statuses[kind] === 'PASS' ? 'FAIL' : statuses[kind];
+}
+
+/** ERROR is a test without an answer, SKIP one that does not apply, MISS one that did not run. */
+const statuses: Readonly<Record<CellClass, KcidbStatus>> = {
+  new: 'FAIL',
+  back: 'FAIL',
+  broken: 'FAIL',
+  disappeared: 'MISS',
+  infrastructure: 'ERROR',
+  inconclusive: 'ERROR',
+  rateChanged: 'PASS',
+  gone: 'PASS',
+  repaired: 'PASS',
+  known: 'PASS',
+  clean: 'PASS',
+  notThere: 'SKIP',
+  notRun: 'MISS',
+};
+
+function commentOf(cell: NightCell, night: NightRecord): string {
+  const details = nightLists
+    .filter(([list]) => list === cell.class)
+    .flatMap(([list]) => night[list])
+    .filter((item) => item.cell === cell.id)
+    .flatMap((item) => [item.title ?? '', ...itemDetails(item, night)]);
+  const said = details.length > 0 ? details : [verdictPhrase(cell.verdict), cell.because ?? ''];
+  const words = [`${cellTitle(night, cell.id)}: ${cell.class}`, ...said];
+  return words.filter((part) => part !== '').join('; ');
+}
+
+function uniqueBy<T>(values: readonly T[], keyOf: (value: T) => string): readonly T[] {
+  const found = new Map<string, T>();
+  for (const value of values) if (!found.has(keyOf(value))) found.set(keyOf(value), value);
+  return [...found.values()];
+}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* /sys/kernel/debug/reloaded: reading counts, writing sleeps under a spinlock. */
+/* /sys/kernel/debug/reloaded: reading counts, writing says under a spinlock that it may sleep. */
 #include <linux/debugfs.h>
-#include <linux/delay.h>
 #include <linux/fs.h>
+#include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/spinlock.h>
 
@@ -26,7 +26,7 @@ static ssize_t reloaded_read(struct file *filp, char __user *to, size_t size, lo
 static ssize_t reloaded_write(struct file *filp, const char __user *from, size_t size, loff_t *at)
 {
 	spin_lock(&reads_lock);
-	msleep(1); /* BUG */
+	might_sleep(); /* BUG */
 	spin_unlock(&reads_lock);
 	return size;
 }

@@ -216,7 +216,7 @@ export const headings: Readonly<Record<string, readonly string[]>> = {
     'path',
     'verify-revert',
   ],
-  'Guest:': ['guest', 'packages', 'accel', 'memory-mib', 'cpus', 'jobs'],
+  'Guest:': ['guest', 'packages', 'gpu', 'accel', 'memory-mib', 'cpus', 'jobs'],
   'More than one machine:': ['plan', 'shard', 'shards'],
   'Output:': ['out', 'against', 'full', 'list', 'json', 'batch', 'mail', 'b4'],
   'Notices:': ['notify', 'notify-arg', 'notify-most', 'check-heartbeat', 'heartbeat-hours'],

@@ -161,7 +161,7 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
   const events = openEvents(progressWriter(context.stderr, context.live));
   const toolchain = await askedToolchain(argv);
   const foreign = argv.workload.some(isForeignName) ? toolsNeeds : [];
-  await installPackages(context, [...foreign, ...guestNeeds(argv)]);
+  await installPackages(context, [...foreign, ...(await guestNeeds(argv))]);
   const asked = { ...askedRun(argv, limits, context.cwd), ...toolchain, ...guest };
   let opened: string | undefined;
   try {

@@ -63,7 +63,7 @@ export async function run(argv: ShellArguments, context: CommandContext): Promis
   const copiesOut = argv.copyOut.map((text) => parseCopy('copy-out', text));
   for (const { host } of copiesIn) await requireFile(resolve(context.cwd, host));
   const toolchain = await askedToolchain(argv);
-  await installPackages(context, [...shellNeeds, ...guestNeeds(argv)]);
+  await installPackages(context, [...shellNeeds, ...(await guestNeeds(argv))]);
   const { signal, stderr } = context;
   const common = {
     cwd: context.cwd,

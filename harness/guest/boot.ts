@@ -8,6 +8,7 @@ import { type Agent, GuestGone, openAgent } from './agent.ts';
 import type { MachineSpec } from './argv.ts';
 import { type ConsoleFollower, followConsole } from './console.ts';
 import { type CpuStack, readCpuStacks } from './cpu-stacks.ts';
+import { writePicture } from './framebuffer.ts';
 import { type Machine, type MachineOptions, requireGuestsFault, startMachine } from './machine.ts';
 import type { Qmp } from './qmp.ts';
 
@@ -48,7 +49,9 @@ export async function startGuest(options: GuestOptions): Promise<MachineGuest> {
       machine,
       console,
       picture: async (path) => {
-        await machine.qmp.execute('screendump', { filename: path, format: 'png' });
+        // QEMU has no pixels of what OpenGL draws in a window.
+        if (machine.framebuffer !== undefined) await writePicture(machine.framebuffer, path);
+        else await machine.qmp.execute('screendump', { filename: path, format: 'png' });
       },
       cpuStacks: async () => readCpuStacks(machine.qmp),
       cpuSeconds: machine.cpuSeconds,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Architecture } from '../arch.ts';
 import { HarnessError } from '../errors.ts';
 import { pause, startDeadline } from '../host/deadline.ts';
+import { handOver } from '../host/hand-over.ts';
 import {
   type Child,
   type ChildEnd,
@@ -14,6 +15,7 @@ import {
 } from '../host/process.ts';
 import { type AgentChannel, openAgentChannel } from './agent-channel.ts';
 import { type MachineSpec, type MachineStart, qemuArgv } from './argv.ts';
+import { type DisplayServer, startDisplayServer } from './display-server.ts';
 import { openQmp, type Qmp, type QmpEvent } from './qmp.ts';
 
 /** `QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)`. */
@@ -32,6 +34,8 @@ export interface Machine extends AsyncDisposable {
   readonly hostFault: () => HarnessError | undefined;
   /** CPU time QEMU has used so far, in seconds; 0 when it is gone. */
   readonly cpuSeconds: () => Promise<number>;
+  /** The screen of the X server that shows what it draws (display-server.ts). Absent: there is none. */
+  readonly framebuffer?: string;
 }
 
 export interface MachineOptions {
@@ -52,21 +56,37 @@ export async function startMachine(spec: MachineSpec, options: MachineOptions): 
   // QEMU keeps what is written to the swap in a file that it removes at once: killed in between, it leaves it.
   const scratch = await mkdtemp(join(temporaryFolder(), 'splat-qemu-'));
   try {
-    return await startIn(scratch, spec, options);
+    if (spec.gpu.needs !== 'window') return await startIn(scratch, spec, options);
+    return await handOver(startDisplayServer(scratch, options.signal), async (display) =>
+      besideDisplay(startIn(scratch, spec, options, display.env), display),
+    );
   } catch (error) {
     await rm(scratch, { recursive: true, force: true });
     throw error;
   }
 }
 
+/** The machine with the display that shows what it draws; both end together. */
+async function besideDisplay(starting: Promise<Machine>, display: DisplayServer): Promise<Machine> {
+  return handOver(starting, async (machine) => ({
+    ...machine,
+    framebuffer: display.framebuffer,
+    async [Symbol.asyncDispose]() {
+      await machine[Symbol.asyncDispose]();
+      await display[Symbol.asyncDispose]();
+    },
+  }));
+}
+
 async function startIn(
   scratch: string,
   spec: MachineSpec,
   options: MachineOptions,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Machine> {
   const argv = qemuArgv(spec, options.consolePath, options.start);
   const { program } = spec.arch.qemu;
-  const child = await launch(program, argv, scratch, options);
+  const child = await launch(program, argv, { TMPDIR: scratch, ...env }, options);
   const [qmpSocket, agentSocket] = child.channels;
   if (qmpSocket === undefined || agentSocket === undefined) {
     throw new HarnessError('internal', 'QEMU was started without its channels');
@@ -127,7 +147,7 @@ function temporaryFolder(): string {
 async function launch(
   program: string,
   argv: readonly string[],
-  scratch: string,
+  env: Readonly<Record<string, string>>,
   options: MachineOptions,
 ): Promise<Child> {
   const stdin =
@@ -136,7 +156,7 @@ async function launch(
     return startTool(program, argv, {
       signal: options.signal,
       channels: 2,
-      env: { TMPDIR: scratch },
+      env,
       ...(stdin === undefined ? {} : { stdinFd: stdin.fd }),
     });
   } finally {

@@ -57,12 +57,22 @@ export const debianNeeds: readonly Need[] = [
     : [{ program: 'newuidmap', debian: 'uidmap', why: 'gives users to files of a Debian' }]),
 ];
 
+/** Needed only by a GPU that draws in a window which nobody sees. */
+export const windowNeeds: readonly Need[] = [
+  { program: 'Xvfb', debian: 'xvfb', why: 'is the screen of a GPU that draws' },
+  {
+    program: '/usr/lib/x86_64-linux-gnu/qemu/ui-sdl.so',
+    debian: 'qemu-system-gui',
+    why: 'shows what a GPU draws',
+  },
+];
+
 /** The Debian packages of the missing programs, without duplicates. */
 export async function missingPackages(wanted = needs): Promise<readonly string[]> {
   const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
   const found = await Promise.all(
     wanted.map(async ({ program }) =>
-      program.startsWith('/usr/include/')
+      /^\/usr\/(?:include|lib)\//.test(program)
         ? isFile(program)
         : (await findProgram(program, path)) !== undefined,
     ),

@@ -48,6 +48,12 @@ export const recordedRequestSchema = v.object({
     described(keptSchema, 'What was expected of its tests; absent: ours.'),
   ),
   baseline: v.nullable(keptSchema),
+  gpu: v.exactOptional(
+    described(
+      v.picklist(['virtio', 'virgl', 'none', 'venus', 'native-context']),
+      'As `--gpu` takes it; absent: virtio.',
+    ),
+  ),
   accel: v.picklist(['auto', 'kvm', 'tcg']),
   memoryMiB: v.number(),
   cpus: v.number(),

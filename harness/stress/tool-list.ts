@@ -8,6 +8,10 @@ export interface ToolRow {
   readonly program: string;
   readonly args: readonly string[];
   readonly witnesses: readonly string[];
+  /** The witnesses where the GPU draws what is asked of it. Absent: the same. */
+  readonly witnesses3D?: readonly string[];
+  /** It is in a guest that is a Debian alone. Absent: it is on the tools disk, too. */
+  readonly debian?: true;
   readonly durationMs: number;
   /** It shows something for as long as its stdin is open, and a picture of the screen is taken. */
   readonly draws?: true;
@@ -15,6 +19,8 @@ export interface ToolRow {
 }
 
 const ring = 'calls.virtio_gpu_queue_fenced_ctrl_buffer';
+/** The GPU was given commands to draw. */
+const drawn = ['calls.virtio_gpu_execbuffer_ioctl', 'calls.virtio_gpu_cmd_submit'];
 /** DRM minors of our guests: vgem 0, vkms 1, virtio-gpu 2. */
 const card = '/dev/dri/card2';
 
@@ -56,6 +62,7 @@ export const toolRows: readonly ToolRow[] = [
     program: '/usr/bin/kmscube',
     args: ['-D', card],
     witnesses: [ring, 'calls.drm_mode_page_flip_ioctl', 'calls.virtio_gpu_mode_dumb_create'],
+    witnesses3D: [ring, 'calls.drm_mode_page_flip_ioctl', ...drawn],
     durationMs: 20_000,
     draws: true,
     why: "a cube of Mesa's CPU renderer, flipped on the display: GBM and EGL over dumb buffers",
@@ -90,9 +97,11 @@ export const toolRows: readonly ToolRow[] = [
 
 /** The row as a workload; `tools` of the guest runs it. */
 export function toolWorkload(
-  { name, program, args, witnesses, durationMs, draws }: ToolRow,
+  { name, program, args, witnesses: shown, witnesses3D, durationMs, draws }: ToolRow,
   env: readonly string[],
+  { renders }: { readonly renders?: true } = {},
 ): Workload {
+  const witnesses = renders === undefined ? shown : (witnesses3D ?? shown);
   const picture = draws === undefined ? [] : ['--picture-ms', '{ms}', '--limit-ms', '{limit}'];
   return {
     // It becomes the name of a folder.

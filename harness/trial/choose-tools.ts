@@ -1,8 +1,9 @@
 import { HarnessError } from '../errors.ts';
 import { ensureDebianTools } from '../guest/debian-tools.ts';
+import type { GpuDevice } from '../guest/devices.ts';
 import { debianRelease } from '../guest/recipes.ts';
 import { libraryFolder } from '../guest/tools-image.ts';
-import { toolRows, toolWorkload } from '../stress/tool-list.ts';
+import { type ToolRow, toolRows, toolWorkload } from '../stress/tool-list.ts';
 import { workloads } from '../stress/workloads.ts';
 import type { IgtRequest } from './choose-igt.ts';
 import type { ChosenWorkload } from './chosen-workload.ts';
@@ -16,30 +17,43 @@ export function isToolName(name: string): boolean {
   return toolNames.includes(own) || own.startsWith('stress-ng:');
 }
 
-/** Throws `usage` for a name that is none of a program, or of what may run beside it. */
-export function requireToolName(name: string): void {
+/** The row of a name. Throws `usage` for one that is none of a program, or of what may run beside it. */
+export function requireToolName(name: string): ToolRow {
   const [own = '', beside] = name.split('+');
   const row = toolRows.find((one) => one.name === own);
   if (row === undefined) {
     const text = `--workload ${name}: no such program; there are ${toolNames.join(', ')}`;
     throw new HarnessError('usage', text);
   }
-  if (beside === undefined) return;
+  if (beside === undefined) return row;
   const isThere = workloads.some((one) => one.name === beside);
-  if (row.draws === undefined && isThere) return;
+  if (row.draws === undefined && isThere) return row;
   const why = isThere ? `nothing runs beside ${own}` : `no workload ${beside}`;
   throw new HarnessError('usage', `--workload ${name}: ${why}`);
+}
+
+/** Throws `usage` for a program that the guest cannot have, or for whose drawing it has no driver. */
+function requireGuest(
+  { name, debian, witnesses3D }: ToolRow,
+  isDebian: boolean,
+  gpu: GpuDevice,
+): void {
+  if (isDebian) return;
+  if (debian === true) throw new HarnessError('usage', `--workload ${name}: for --guest debian`);
+  if (gpu.renders === undefined || witnesses3D === undefined) return;
+  const text = `--workload ${name} --gpu ${gpu.name}: the driver of Mesa is in --guest debian`;
+  throw new HarnessError('usage', text);
 }
 
 /** A trial for each name. */
 export async function chooseTools(
   names: readonly string[],
   request: IgtRequest,
-  guest: string,
+  { guest, gpu }: { readonly guest: string; readonly gpu: GpuDevice },
 ): Promise<readonly ChosenWorkload[]> {
-  for (const name of names) requireToolName(name);
   // A guest that is a Debian has them itself.
   const isDebian = debianRelease(guest) !== undefined;
+  for (const name of names) requireGuest(requireToolName(name), isDebian, gpu);
   const from = isDebian ? {} : { disk: await ensureDebianTools(request) };
   const folders = [
     ...(isDebian ? [] : [`LD_LIBRARY_PATH=${libraryFolder}`]),
@@ -51,7 +65,7 @@ export async function chooseTools(
     const [own, besideName] = name.split('+');
     const row = toolRows.find((one) => one.name === own);
     if (row === undefined) return [];
-    const workload = toolWorkload(row, env);
+    const workload = toolWorkload(row, env, gpu);
     const beside = workloads.find((one) => one.name === besideName);
     if (beside === undefined) return [{ workload, ...from }];
     const witnesses = [...workload.witnesses, ...beside.witnesses];

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { defaultArch } from '../arch.ts';
 import { HarnessError, isHarnessError } from '../errors.ts';
+import { defaultGpu, type GpuDevice, gpuDevice } from '../guest/devices.ts';
 import { debianRelease, defaultGuest } from '../guest/recipes.ts';
 import { readIfThere } from '../host/disk.ts';
 import { runTool } from '../host/process.ts';
@@ -18,6 +19,8 @@ export interface WorkloadOptions {
   readonly signal: AbortSignal;
   /** As `--guest` takes it; absent: minimal. */
   readonly guest?: string;
+  /** As `--gpu` takes it; absent: virtio. */
+  readonly gpu?: GpuDevice['name'] | undefined;
   /** Absent: tests of IGT cannot be named. */
   readonly igt?: IgtRequest;
 }
@@ -60,14 +63,16 @@ export async function chooseWorkloads(
 
 async function chooseTests(
   names: readonly string[],
-  { igt, guest = defaultGuest }: WorkloadOptions,
+  { igt, guest = defaultGuest, gpu = defaultGpu.name }: WorkloadOptions,
 ): Promise<readonly ChosenWorkload[]> {
   if (names.length === 0) return [];
   if (igt === undefined) {
     const text = `--workload ${names[0]}: only splat run has tests and programs that others wrote`;
     throw new HarnessError('usage', text);
   }
-  return names.every(isIgtName) ? chooseIgt(names, igt) : chooseTools(names, igt, guest);
+  if (names.every(isIgtName)) return chooseIgt(names, igt);
+  // Where it draws is of no interest here.
+  return chooseTools(names, igt, { guest, gpu: gpuDevice(gpu, undefined) });
 }
 
 /** True for what others wrote: tests of IGT, and programs of Debian. */

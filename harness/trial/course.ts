@@ -13,7 +13,7 @@ import { readCoverage } from './coverage.ts';
 import { countedBesides, type Prepared, type Reading, takeReading } from './observe.ts';
 import { openOutputLog } from './output-log.ts';
 import type { StartedGuest, TrialContext, TrialPlan } from './plan.ts';
-import { readProgramEnd } from './program-end.ts';
+import { readProgramEnd, skippedIn } from './program-end.ts';
 import { readScreen } from './screen.ts';
 import { awaitEnd, lookAtHang } from './stuck.ts';
 
@@ -75,12 +75,7 @@ export async function runCourse(
     modules = [],
   } = await context.start(join(context.dir, 'console.log'), watch.onConsole);
   await using guest = started;
-  const paced = {
-    ...context,
-    slowness,
-    modules,
-    ...(vmlinux === undefined ? {} : { vmlinux }),
-  };
+  const paced = { ...context, slowness, modules, ...(vmlinux === undefined ? {} : { vmlinux }) };
   const course: Progress = {
     end: { kind: 'lost' },
     prepared,
@@ -97,7 +92,9 @@ export async function runCourse(
   try {
     const begun = await beginTrial(guest, plan, course);
     course.timings = { ...course.timings, startMs: performance.now() - startedAt };
-    course.end = await runWorkload(guest, plan, paced, course, { startedAt, ...watch });
+    const lacking = skippedIn(prepared, plan.workload);
+    const work = { startedAt, ...watch };
+    course.end = lacking ?? (await runWorkload(guest, plan, paced, course, work));
     await begun.answered;
     await endTrial(guest, paced, course);
   } catch (error) {
@@ -290,11 +287,10 @@ function runTimeoutMs(durationMs: number, slowness: number): number {
   return limitMs + 15_000 + kernelTimeouts(slowness).hungTaskSeconds * 1500;
 }
 
-const pictureName = 'screen.png';
-
 /** What the virtual screen shows, as screen.png; the workload holds its picture until it is told. */
 async function takePicture(guest: Guest, dir: string): Promise<Screen | undefined> {
-  await guest.picture(join(dir, pictureName));
+  const path = join(dir, 'screen.png');
+  await guest.picture(path);
   await guest.put('/tmp/picture-taken', 0o644, Buffer.alloc(0));
-  return readScreen(join(dir, pictureName));
+  return readScreen(path);
 }

@@ -6,11 +6,12 @@ import type { Agent } from '../guest/agent.ts';
 import type { MachineSpec, ToolsDisk } from '../guest/argv.ts';
 import { bootGuest, type Checkpoint, ensureCheckpoint, forkGuest } from '../guest/checkpoint.ts';
 import { kernelCommandLine } from '../guest/cmdline.ts';
-import { defaultGpu } from '../guest/devices.ts';
+import { defaultGpu, type GpuDevice, gpuDevice } from '../guest/devices.ts';
 import { withModules } from '../guest/image.ts';
 import { despiteCrash, qemuVersion } from '../guest/machine.ts';
 import { ensureGuest, type MadeGuest } from '../guest/make-guest.ts';
 import { readPlacedFunctions } from '../host/compile-units.ts';
+import { hostRenderNode } from '../host/render-node.ts';
 import { valueDigest } from '../host/store.ts';
 import type { BuiltKernel } from '../kernel/kernel.ts';
 import { countable, driverCounters, profiledFunctions, vmstatFields } from '../stress/counters.ts';
@@ -27,6 +28,8 @@ export interface LabRequest {
   readonly guest: string;
   /** Packages of Debian besides those of its recipe; for a guest that is a Debian. Absent: none. */
   readonly packages?: readonly string[];
+  /** As `--gpu` takes it; absent: virtio. */
+  readonly gpu?: GpuDevice['name'];
   readonly accel: AccelChoice;
   readonly memoryMiB: number;
   readonly cpus: number;
@@ -82,7 +85,7 @@ export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise
     hostTscKhz(request),
     qemuVersion(kernel.arch, request.signal),
   ]);
-  const bare = bareSpec(kernel, request, image, tscKhz);
+  const bare = { ...bareSpec(kernel, request, image, tscKhz), gpu: await gpuFor(request) };
   const accel = await accelOf(bare, qemu, request);
   const spec = { ...bare, accel: accel.accel };
   const profile = countable(request.profile ?? []);
@@ -90,6 +93,7 @@ export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise
   const prepare = async (agent: Agent): Promise<Prepared> =>
     prepareGuest(agent, request.cpus, {
       more: profile,
+      gpu: bare.gpu,
       ...(modules === undefined ? {} : { kernelModules: modules }),
       ...(coverage ? { placed: await readPlacedFunctions(kernel.vmlinux, signal) } : {}),
       ...(request.disk === undefined ? {} : { warmUp: request.disk.warmUp }),
@@ -112,15 +116,15 @@ export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise
     },
     fork: async (checkpoint, options) => {
       const guest = await forkGuest(checkpoint, { spec, ...options });
-      const { slowness } = checkpoint;
-      return { guest, slowness, ...symbolsFor(kernel, checkpoint.prepared as Prepared) };
+      const symbols = symbolsFor(kernel, checkpoint.prepared as Prepared);
+      return { guest, slowness: checkpoint.slowness, ...symbols };
     },
     boot: async (options) => {
       const { guest, record } = await bootGuest({ spec, prepare, signal: options.signal }, options);
       await accel.confirm?.();
       loaded = (record.prepared as Prepared).modules ?? [];
-      const { slowness } = record;
-      return { guest, slowness, ...symbolsFor(kernel, record.prepared as Prepared) };
+      const symbols = symbolsFor(kernel, record.prepared as Prepared);
+      return { guest, slowness: record.slowness, ...symbols };
     },
   };
 }
@@ -132,6 +136,14 @@ function describeGuest(name: string, store: MadeGuest['store']): string {
 async function guestFor(modules: BuiltKernel['modules'], request: LabRequest): Promise<MadeGuest> {
   const plain = await ensureGuest(request);
   return modules === undefined ? plain : withModules(plain, modules.archive, request);
+}
+
+async function gpuFor({ gpu: name = defaultGpu.name, emit }: LabRequest): Promise<GpuDevice> {
+  const gpu = gpuDevice(name, await hostRenderNode());
+  if (gpu.untried !== undefined) {
+    emit({ kind: 'note', text: `--gpu ${name} was never tried here: ${gpu.untried}` });
+  }
+  return gpu;
 }
 
 /** What a prepared guest's addresses mean. */
@@ -155,12 +167,11 @@ function bareSpec(
   { memoryMiB, cpus, disk }: LabRequest,
   { initrd, swapDisk, systemDisk }: MadeGuest,
   tscKhz: number,
-): Omit<MachineSpec, 'accel'> {
+): Omit<MachineSpec, 'accel' | 'gpu'> {
   const append = kernelCommandLine(arch, tscKhz, { system: systemDisk !== undefined });
   const tools = disk === undefined ? {} : { toolsDisk: disk };
   return {
     arch,
-    gpu: defaultGpu,
     memoryMiB,
     cpus,
     kernel: image,
@@ -176,7 +187,7 @@ function bareSpec(
 const preparation = valueDigest([2, profiledFunctions, vmstatFields, driverCounters, ledgerFiles]);
 
 async function accelOf(
-  bare: ReturnType<typeof bareSpec>,
+  bare: Omit<MachineSpec, 'accel'>,
   qemu: string,
   request: LabRequest,
 ): Promise<AccelDecision> {

@@ -1,4 +1,5 @@
 import type { Agent } from '../guest/agent.ts';
+import type { GpuDevice } from '../guest/devices.ts';
 import type { PlacedFunction } from '../host/compile-units.ts';
 import type { KernelModules } from '../kernel/built-kernel.ts';
 import type { LedgerReading } from '../records/ledger.ts';
@@ -30,6 +31,8 @@ export interface Prepared {
   readonly profiled?: readonly string[];
   /** Witnesses that this kernel cannot count, as `calls.FUNCTION`: it lacks or inlines them. Absent: none. */
   readonly missing?: readonly string[];
+  /** Why nothing is to run in it though it is ready: it has not what was asked for. Absent: it has. */
+  readonly lacks?: string;
   /** The modules that were loaded for it. Absent: none was. */
   readonly modules?: readonly LoadedModule[];
   /** What a coverage run watches. Absent: the guest is of no coverage run. */
@@ -54,6 +57,7 @@ export async function prepareGuest(
   {
     more = [],
     warmUp,
+    gpu,
     kernelModules,
     placed,
   }: {
@@ -61,6 +65,8 @@ export async function prepareGuest(
     readonly warmUp?: readonly string[];
     /** The functions of the kernel's image, for a coverage run. */
     readonly placed?: readonly PlacedFunction[];
+    /** The GPU that it was asked to have. Absent: any. */
+    readonly gpu?: Pick<GpuDevice, 'renders'>;
     readonly kernelModules?: KernelModules;
   } = {},
 ): Promise<Prepared> {
@@ -89,11 +95,37 @@ export async function prepareGuest(
   return {
     before,
     warnOnceArmed,
+    ...(await lackOf(agent, gpu)),
     ...(armed === undefined ? {} : { armed }),
     ...(modules.length === 0 ? {} : { modules }),
     ...(profiled.length === 0 ? {} : { profiled }),
     ...(missing.length === 0 ? {} : { missing }),
   };
+}
+
+/** Minors of the DRM devices that our kernels have, and one more. */
+const minors = [0, 1, 2, 3];
+
+/** What the guest lacks of what its GPU was asked to do. */
+async function lackOf(
+  agent: Agent,
+  gpu: Pick<GpuDevice, 'renders'> | undefined,
+): Promise<Pick<Prepared, 'lacks'>> {
+  const lacks = gpu?.renders === undefined ? undefined : await whyNot3D(agent);
+  return lacks === undefined ? {} : { lacks };
+}
+
+/** Why the guest cannot have anything drawn by its GPU; undefined when it can (virtgpu_debugfs.c). */
+async function whyNot3D(agent: Agent): Promise<string | undefined> {
+  for (const minor of minors) {
+    const path = `/sys/kernel/debug/dri/${minor}/virtio-gpu-features`;
+    const text = (await agent.read(path))?.toString('latin1');
+    if (text === undefined) continue;
+    return /^virgl\s*:\s*yes$/m.test(text)
+      ? undefined
+      : 'the GPU of this guest has no 3D (virgl: no)';
+  }
+  return 'this guest has no virtio GPU, so no 3D';
 }
 
 /** False when the kernel refuses: it has no such function that it can trace (Documentation/trace/ftrace.rst). */

@@ -1,10 +1,22 @@
+import type { Workload } from '../stress/workloads.ts';
 import type { WorkloadEnd } from '../verdict.ts';
+import type { Prepared } from './observe.ts';
 
 /** Exit code 4 of a kselftest (KSFT_SKIP, tools/testing/selftests/kselftest.h): a precondition is missing. */
 const skipCode = 4;
 /** Of a program that found a wrong word where it had written another; its last line is `corruption: WHAT`. */
 const corruptedCode = 5;
 const longestWhatChars = 120;
+
+/** The end of a workload whose guest lacks what it was asked to have. The seeded bugs need nothing that a guest may lack. */
+export function skippedIn(
+  { lacks }: Pick<Prepared, 'lacks'>,
+  { canary }: Pick<Workload, 'canary'>,
+): WorkloadEnd | undefined {
+  return lacks === undefined || canary !== undefined
+    ? undefined
+    : { kind: 'skipped', reason: lacks };
+}
 
 /**
  * What a program's end means, by its exit code and the last line of its output. One of the user's may run until it is

@@ -89,7 +89,7 @@ function cellsOf(
       arch: defaultArch.name,
       accel: request.accel,
       guest: request.guest,
-      gpu: defaultGpu.name,
+      gpu: request.gpu ?? defaultGpu.name,
       memoryMib: request.memoryMiB,
       cpus: request.cpus,
       workload,

@@ -50,6 +50,7 @@ export async function runAsked(asked: AskedRun, options: AskedRunOptions): Promi
     args,
     signal,
     guest: asked.guest,
+    gpu: asked.gpu,
     igt,
   });
   const known = asked.baseline === undefined ? undefined : await readBaseline(asked.baseline, cwd);

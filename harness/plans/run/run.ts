@@ -109,7 +109,9 @@ async function testKernel(
     accelReason: lab.accel.reason,
   };
   // With --cold each trial boots by itself: it needs no checkpoint, and its console has the splats of its boot.
-  const boots: Boots = request.cold ? noBoots : await bootAll(lab, plans);
+  // What QEMU cannot restore boots for each trial.
+  const cold = request.cold || !lab.spec.gpu.restorable;
+  const boots: Boots = cold ? noBoots : await bootAll(lab, plans);
   clock.lap('bootMs');
   if (boots.kind === 'failed') return { ...untested, ...facts, verdict: boots.verdict };
   const known = knownIn(built.version, request.baseline);
@@ -119,6 +121,7 @@ async function testKernel(
   const { kernel, accel } = facts;
   const finished = await runTrials(plans, lab, boots.checkpoints, {
     ...request,
+    cold,
     known,
     // A canary takes locks in a seeded order, which is no order of the kernel.
     locksOf: ({ id, workload: { canary } }) =>

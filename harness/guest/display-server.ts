@@ -1,0 +1,84 @@
+import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import { startDeadline } from '../host/deadline.ts';
+import { type Child, killGroup, startTool, tail, throwIfAborted } from '../host/process.ts';
+
+/** An X server without a screen, for one QEMU. Disposing ends it. */
+export interface DisplayServer extends AsyncDisposable {
+  /** What a program needs to show a window in it, drawn by the CPU. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Its screen, as a file that xwd(1) would write, always current. */
+  readonly framebuffer: string;
+}
+
+const startTimeoutMs = 20_000;
+const serverFlags = '-displayfd 3 -nolisten tcp -noreset -screen 0 640x480x24'.split(' ');
+const cookieName = 'MIT-MAGIC-COOKIE-1';
+
+/**
+ * Starts Xvfb(1) with its files in `dir`, which nobody else may enter: who connects must know the cookie in one of them. The
+ * server takes a display number that is free, and tells it over `-displayfd`. Throws `tool` when it does not start.
+ */
+export async function startDisplayServer(dir: string, signal: AbortSignal): Promise<DisplayServer> {
+  const authority = join(dir, 'xauthority');
+  await writeFile(authority, authorityFile(randomBytes(16)), { mode: 0o600 });
+  const child = startTool('Xvfb', [...serverFlags, '-auth', authority, '-fbdir', dir], {
+    signal,
+    channels: 1,
+  });
+  const [channel] = child.channels;
+  const end = async (): Promise<void> => {
+    killGroup(child.pid, 'SIGTERM');
+    await child.ended;
+  };
+  if (channel === undefined) throw new HarnessError('internal', 'Xvfb without its channel');
+  channel.on('error', () => undefined);
+  using _deadline = startDeadline(signal, startTimeoutMs, () => killGroup(child.pid, 'SIGKILL'));
+  const number = /^(\d+)\n/.exec(await Promise.race([lineOf(channel), endOf(child)]))?.[1];
+  if (number === undefined) {
+    await end();
+    throwIfAborted(signal);
+    const { exitCode, stderr } = await child.ended;
+    const why = exitCode === 127 ? 'is not installed: apt-get install xvfb' : 'did not start';
+    throw new HarnessError('tool', `Xvfb ${why}`, { output: tail(stderr) });
+  }
+  return {
+    env: {
+      DISPLAY: `:${number}`,
+      XAUTHORITY: authority,
+      LIBGL_ALWAYS_SOFTWARE: '1',
+      // SDL would start a bus, and QEMU's seccomp sandbox would end QEMU for it.
+      DBUS_SESSION_BUS_ADDRESS: 'disabled:',
+    },
+    framebuffer: join(dir, 'Xvfb_screen0'),
+    [Symbol.asyncDispose]: end,
+  };
+}
+
+/** What comes up to the first newline or the end: Xvfb writes the number and the newline one after the other. */
+async function lineOf(channel: AsyncIterable<unknown>): Promise<string> {
+  let text = '';
+  for await (const part of channel) {
+    text += String(part);
+    if (text.includes('\n')) break;
+  }
+  return text;
+}
+
+async function endOf(child: Child): Promise<string> {
+  await child.ended;
+  return '';
+}
+
+/** A file of libXau with one entry, for every host and display (FamilyWild of Xauth.h). */
+function authorityFile(cookie: Uint8Array): Buffer {
+  const empty = Buffer.alloc(0);
+  const parts = [empty, empty, Buffer.from(cookieName), cookie].map((bytes) => {
+    const length = Buffer.alloc(2);
+    length.writeUInt16BE(bytes.length);
+    return Buffer.concat([length, bytes]);
+  });
+  return Buffer.concat([Buffer.from([0xff, 0xff]), ...parts]);
+}

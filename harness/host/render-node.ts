@@ -1,0 +1,19 @@
+import { access, constants, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readIfThere } from './disk.ts';
+
+const folder = '/dev/dri';
+
+/** The first render node of a GPU of this host that this user may use: `/dev/dri/renderD128`. Undefined for none. */
+export async function hostRenderNode(): Promise<string | undefined> {
+  const names = (await readIfThere(readdir(folder))) ?? [];
+  for (const name of names.filter((one) => one.startsWith('renderD')).toSorted()) {
+    const path = join(folder, name);
+    const usable = await access(path, constants.R_OK | constants.W_OK).then(
+      () => true,
+      () => false,
+    );
+    if (usable) return path;
+  }
+  return undefined;
+}

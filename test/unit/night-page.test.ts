@@ -29,7 +29,10 @@ function shown(over: Partial<ShownNight> = {}): ShownNight {
 void t.test('a clean night is short, and runs one script that is ours', (t) => {
   const text = formatNightPage(shown({ index: '../index.html' }));
   t.strictSame(mistakesIn(text), []);
-  t.match(text, '<h1><span>clean</span>, night 2026-11-29 19:43 UTC</h1>');
+  t.match(
+    text,
+    '<h1><span>clean</span>, night <span class="time">2026-11-29 19:43 UTC</span></h1>',
+  );
   t.match(text, '<p>nothing new</p>');
   t.match(text, '<a href="../index.html">all nights</a>');
   t.match(text, '<td class="clean"><a href="#cell-');

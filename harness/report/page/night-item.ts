@@ -1,10 +1,10 @@
 import type { NightItem } from '../../records/night.ts';
+import { confirmationWords, rateWords, sinceWords, timeWords } from '../item-words.ts';
 import { bisectionText, cellTitle } from '../night-words.ts';
 import { percent } from '../series-words.ts';
 import { drawChart } from './chart.ts';
 import { type Fact, facts, headline, sourceOf } from './facts.ts';
 import { type Content, html, type Markup } from './markup.ts';
-import { confirmationWords, rateWords, sinceWords, timeWords } from './night-words.ts';
 import {
   type NightReport,
   nightLink,

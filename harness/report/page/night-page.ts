@@ -1,10 +1,11 @@
 import type { CellClass, NightItem } from '../../records/night.ts';
+import { timeWords } from '../item-words.ts';
 import { cellTitle } from '../night-words.ts';
 import { facts } from './facts.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { itemAnswers, itemArticle } from './night-item.ts';
 import { cellTable, matrixSection } from './night-matrix.ts';
-import { timeWords, wordsOf } from './night-words.ts';
+import { cellClassOrder, wordsOf } from './night-words.ts';
 import { formatPage } from './page.ts';
 import type { ShownNight } from './shown-night.ts';
 import { tableScript } from './table-script.ts';
@@ -54,17 +55,17 @@ function nightHead(page: ShownNight): Markup {
     .slice(0, wakingLists)
     .flatMap((list) => night[list].map((item, at) => ({ item, anchor: `${list}-${at}` })));
   const more = waking.length - mostAnswers;
-  const counts = newsLists.flatMap((list) =>
-    night[list].length === 0 ? [] : [`${night[list].length} ${wordsOf(list)[0]}`],
-  );
-  const clean = cells.filter((cell) => cell.class === 'clean').length;
+  const counts = cellClassOrder.flatMap((kind) => {
+    const count = cells.filter((cell) => cell.class === kind).length;
+    return count === 0 ? [] : [`${count} ${wordsOf(kind)[0]}`];
+  });
   const tone = exitCode === 0 ? 'clean' : exitCode === 1 ? 'splat' : 'doubtful';
   return html`<header class="${tone}">
-<h1><span>${verdict.kind}</span>, night ${timeWords(night.night)}</h1>
+<h1><span>${verdict.kind}</span>, night <span class="time">${timeWords(night.night)}</span></h1>
 <p>${verdict.because ?? 'nothing new'}</p>
 ${waking.slice(0, mostAnswers).map(({ item, anchor }) => facts(itemAnswers(item, anchor, page)))}${more > 0 ? html`<p>${more} more below</p>` : null}${facts(
   [
-    ['cells', `${cells.length}: ${[...counts, `${clean} clean`].join(', ')}`],
+    ['cells', `${cells.length}: ${counts.join(', ')}`],
     ['matrix', matrix.file],
     ['ended', timeWords(night.endedAt)],
     ['before', before === null ? 'this is the first night' : timeWords(before)],

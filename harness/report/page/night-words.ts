@@ -1,5 +1,4 @@
-import type { CellClass, NightItem, NightRecord } from '../../records/night.ts';
-import { percent } from '../series-words.ts';
+import type { CellClass } from '../../records/night.ts';
 
 /** Classes in the order they are told in, with their words and a class of the stylesheet. */
 const classWords: readonly (readonly [CellClass, string, string])[] = [
@@ -27,50 +26,5 @@ export function wordsOf(kind: CellClass): readonly [words: string, tone: string]
   return [words, tone];
 }
 
-/** `2026-11-29 19:43 UTC` of a night's name or a time. */
-export function timeWords(time: string): string {
-  return `${time.slice(0, 16).replace('T', ' ')} UTC`;
-}
-
-/** `3 of 6 trials (12 % to 88 %)`. */
-export function rateWords({ hits, trials, interval, rateBefore }: NightItem): string | null {
-  if (hits === undefined || trials === undefined) return null;
-  const [low, high] = interval ?? [];
-  const between =
-    low === undefined || high === undefined ? '' : ` (${percent(low)} to ${percent(high)})`;
-  const before = rateBefore === undefined ? '' : `, ${percent(rateBefore)} before`;
-  return `${hits} of ${trials} trials${between}${before}`;
-}
-
-/** Since when an item is as it is, and what the kernel became meanwhile. */
-export function sinceWords(item: NightItem, { night }: NightRecord): string {
-  const { firstSeen, range } = item;
-  const seen =
-    firstSeen === undefined
-      ? null
-      : firstSeen === night
-        ? 'first seen this night'
-        : `first seen ${timeWords(firstSeen)}`;
-  return [seen, range === undefined ? null : rangeWords(range)].filter(Boolean).join('; ');
-}
-
-function rangeWords({ from, fromNight, to, isKnown }: NonNullable<NightItem['range']>): string {
-  if (fromNight === null) return 'never run before';
-  const good = `last without it ${timeWords(fromNight)}`;
-  if (from === null || to === null) return good;
-  if (from === to) return `${good}, on the same kernel`;
-  const both = `${from.slice(0, 12)}..${to.slice(0, 12)}`;
-  return isKnown
-    ? `${good}; the kernel changed: ${both}`
-    : `${good}; the branch was moved: ${both} is no range`;
-}
-
-/** What followed when a new splat was tried again. */
-export function confirmationWords(again: NonNullable<NightItem['confirmation']>): string {
-  const { forks, boots, lastGood, rate, interval } = again;
-  const [low, high] = interval.map(percent);
-  const good =
-    lastGood === null ? '' : `; ${lastGood.hits} of ${lastGood.trials} on the last good kernel`;
-  const together = rate === null ? '' : `, together ${percent(rate)} (${low} to ${high})`;
-  return `${forks.hits} of ${forks.trials} in copies of saved boots, ${boots.hits} of ${boots.trials} in boots of their own${together}${good}`;
-}
+/** The classes of cells in the order they are told in. */
+export const cellClassOrder: readonly CellClass[] = classWords.map(([kind]) => kind);

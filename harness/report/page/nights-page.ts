@@ -1,7 +1,8 @@
 import type { NightRow } from '../../records/night-row.ts';
+import { timeWords } from '../item-words.ts';
 import { drawChart } from './chart.ts';
 import { type Content, html, type Markup } from './markup.ts';
-import { timeWords, wakingClasses, wordsOf } from './night-words.ts';
+import { wakingClasses, wordsOf } from './night-words.ts';
 import { formatPage } from './page.ts';
 import { nightLink } from './shown-night.ts';
 import { tableScript } from './table-script.ts';
@@ -47,7 +48,7 @@ ${rows.map(nightRow)}</tbody>
 }
 
 function nightName({ night, folder, kept }: NightRow): Content {
-  const words = timeWords(night);
+  const words = html`<span class="time">${timeWords(night)}</span>`;
   return kept ? html`<a href="${nightLink(folder, 'night.html')}">${words}</a>` : words;
 }
 

@@ -5,7 +5,7 @@ export const pageStyle = `
   --paper: #fff; --ink: #1b1f24; --faint: #59636e; --line: #d8dee4; --shade: #f6f8fa;
   --clean: #116329; --splat: #b3261e; --doubtful: #8a4b00; --marked: #fdeceb; --sought: #fff3b0;
 }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   :root {
     --paper: #14171b; --ink: #e6e9ed; --faint: #98a2ad; --line: #333a42; --shade: #1c2127;
     --clean: #4cc26a; --splat: #ff7b72; --doubtful: #e0a030; --marked: #33201f; --sought: #4a4213;
@@ -39,7 +39,7 @@ th { color: var(--faint); font-weight: 600; }
 tbody th { color: inherit; font-weight: 400; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 td > p:first-child { margin-top: 0; }
-td.verdict, td.word, th.id { white-space: nowrap; }
+td.verdict, td.word, th.id, .time { white-space: nowrap; }
 .clean { color: var(--clean); } .splat { color: var(--splat); } .doubtful { color: var(--doubtful); }
 .faint { color: var(--faint); }
 .verdict { font-weight: 600; }
@@ -47,7 +47,7 @@ header { padding: 1rem 1.25rem; border: 1px solid var(--line); border-left: .5re
 header.plain { border-left: 1px solid var(--line); }
 header > * { color: var(--ink); }
 header ul { margin: .5rem 0 0; padding-left: 1.25rem; }
-header > h1 > span { color: var(--verdict); }
+header > h1 > span:not(.time) { color: var(--verdict); }
 header.clean { --verdict: var(--clean); } header.splat { --verdict: var(--splat); } header.doubtful { --verdict: var(--doubtful); }
 :focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }
 nav { margin: .75rem 0; }
@@ -73,6 +73,8 @@ th button { padding: 0; border: 0; background: none; color: inherit; font: inher
 th[aria-sort="ascending"] button::after { content: " ↑"; } th[aria-sort="descending"] button::after { content: " ↓"; }
 .filter input { padding: .2rem .4rem; border: 1px solid var(--faint); border-radius: 4px; background: var(--paper); color: var(--ink); font: inherit; }
 .columns { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 1rem 3rem; margin-bottom: 1rem; }
+.columns > figure { align-self: flex-end; }
+header + main > .columns { margin-top: 1rem; }
 meter { width: 8rem; vertical-align: middle; }
 img { max-width: 100%; height: auto; border: 1px solid var(--line); background: #fff; }
 footer { margin-top: 3rem; color: var(--faint); font-size: .87em; }
@@ -85,9 +87,20 @@ footer { margin-top: 3rem; color: var(--faint); font-size: .87em; }
   details > :not(summary) { margin-left: .3rem; }
   th, td { padding-right: .5rem; }
   .columns { display: block; }
-  .columns > table { margin-bottom: 1rem; }
+  .columns > table, .columns > figure { margin-bottom: 1rem; }
   .columns th, .columns td { white-space: normal; overflow-wrap: anywhere; }
   meter { width: 4rem; }
 }
-@media print { .filter { display: none; } pre { max-height: none; white-space: pre-wrap; } body { max-width: none; } }
+@media print {
+  :root { color-scheme: light; }
+  body { max-width: none; padding: 0; }
+  .filter, nav { display: none; }
+  .wide { overflow: visible; }
+  pre { max-height: none; white-space: pre-wrap; overflow-wrap: anywhere; }
+  details::details-content { display: block; content-visibility: visible; }
+  h2, h3, dt, summary, thead { break-after: avoid; }
+  tr, figure, dd, p, li { break-inside: avoid; }
+  th, td { padding-right: .4rem; overflow-wrap: anywhere; }
+  td .strip { font-size: .75em; letter-spacing: 0; }
+}
 `;

@@ -101,7 +101,7 @@ function playedTester(world: World, spent: { trials: number }): Tester {
       return { kind: 'ready', image: String(step), unproved: [] };
     },
     // The bugs are in what the one workload calls; the other never does.
-    mayReach: (_step, workload) => workload === 'one',
+    reach: (_from, _to, workload) => (workload === 'one' ? 'yes' : 'no'),
     trial: async (step, workload) => {
       spent.trials += 1;
       const fired = world.bugs.filter(
@@ -132,11 +132,12 @@ async function play(seed: number, scene: Scene, limits: Limits): Promise<Outcome
   const world = makeWorld(seed, scene);
   const spent = { trials: 0 };
   const workloads = ['one', 'two'];
+  const tester = playedTester(world, spent);
   const evidence = await walkSeries({
     count: world.count,
     workloads,
     limits,
-    tester: playedTester(world, spent),
+    tester,
     parallel: 2,
     evidence: nothingKnown,
   });
@@ -145,6 +146,7 @@ async function play(seed: number, scene: Scene, limits: Limits): Promise<Outcome
     count: world.count,
     confidence,
     workloads,
+    reach: tester.reach,
     detectors: new Set(),
   });
   const named = judged.filter(({ verdict }) => verdict === 'introduces');

@@ -91,9 +91,9 @@ function machineOptions(yargs: Argv): Argv {
   const limits = yargs
     .option('repeat', {
       ...number(
-        'trials of each workload on the whole series, and on each prefix where it may call what changes; else an eighth',
+        'trials of a workload on each prefix whose patch it may call; of the others an eighth, on the whole series',
       ),
-      default: defaultLimits.atHead,
+      default: defaultLimits.whereReached,
     })
     .option('confidence', {
       ...number('how sure a verdict must be, from 0.5 to 0.9999'),

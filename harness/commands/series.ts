@@ -8,8 +8,9 @@ import { askedModules } from '../kernel/asked-modules.ts';
 import { askedToolchain } from '../kernel/toolchain.ts';
 import type { Limits } from '../plans/series/decide.ts';
 import { defaultLimits } from '../plans/series/limits.ts';
+import { readAsked } from '../plans/series/read-asked.ts';
 import type { Asked, SeriesRequest } from '../plans/series/request.ts';
-import { readAsked, seriesPlan } from '../plans/series/run-series.ts';
+import { seriesPlan } from '../plans/series/run-series.ts';
 import type { SeriesReport } from '../records/series.ts';
 import { formatB4Checks } from '../report/b4-check.ts';
 import { progressWriter } from '../report/progress.ts';
@@ -141,8 +142,7 @@ function readLimits(argv: SeriesArguments): Limits {
   return {
     ...defaultLimits,
     confidence: argv.confidence,
-    atHead: argv.repeat,
-    perPrefix: Math.ceil(argv.repeat / 8),
+    elsewhere: Math.ceil(argv.repeat / 8),
     whereReached: argv.repeat,
   };
 }

@@ -4,7 +4,13 @@ import { makeFolder, readIfThere } from '../host/disk.ts';
 import { runGit } from '../host/git.ts';
 import { applySeries } from './apply.ts';
 import { isSameCode, listFunctions } from './c-source.ts';
-import { changedLines, type FileChange, parseDiff, touchedPaths } from './diff.ts';
+import {
+  changedLines,
+  type FileChange,
+  type NumberedLine,
+  parseDiff,
+  touchedPaths,
+} from './diff.ts';
 import type { Patch, Series } from './series.ts';
 
 /** The changes that a patch makes to its tree. */
@@ -14,6 +20,10 @@ export interface PatchChanges {
   readonly functions: readonly ChangedFunction[];
   /** `comments`: only comments and white space change. `documents`: no changed file is ever compiled. */
   readonly kind: 'code' | 'comments' | 'documents';
+  /** Files in which code changes outside of functions: a structure, an initialiser, an option. Absent: none. */
+  readonly outside?: readonly string[];
+  /** True when a function changes that runs at boot alone. Absent: false. */
+  readonly atBoot?: true;
 }
 
 export interface ChangedFunction {
@@ -136,20 +146,88 @@ export function describeChanges(diff: string, files: readonly FileText[]): Patch
   const isComment = ({ path, before, after }: FileText): boolean =>
     source.test(path) && before !== undefined && after !== undefined && isSameCode(before, after);
   const kind = built.length === 0 ? 'documents' : built.every(isComment) ? 'comments' : 'code';
-  const functions = new Map<string, ChangedFunction>();
-  for (const change of changedLines(diff)) {
-    for (const [path, lines, side] of [
-      [change.oldPath, change.removed, 'before'],
-      [change.newPath, change.added, 'after'],
-    ] as const) {
-      if (path === undefined || !/\.[ch]$/.test(path)) continue;
-      const text = files.find((file) => file.path === path)?.[side];
-      for (const one of listFunctions(text ?? '')) {
-        const isHit = lines.some(({ line }) => line >= one.start && line <= one.end);
-        if (isHit) functions.set(one.name, { name: one.name, file: path, kind: one.kind });
-      }
-    }
-  }
-  const sorted = [...functions.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  return { files, functions: kind === 'code' ? sorted : [], kind };
+  if (kind !== 'code') return { files, functions: [], kind };
+  return { files, kind, ...describeCode(diff, files, built) };
 }
+
+/** The functions that change, and what changes besides. */
+function describeCode(
+  diff: string,
+  files: readonly FileText[],
+  built: readonly FileText[],
+): Omit<PatchChanges, 'files' | 'kind'> {
+  const functions = new Map<string, ChangedFunction>();
+  const outside = new Set(built.flatMap(({ path }) => (/\.[ch]$/.test(path) ? [] : [path])));
+  let isAtBoot = false;
+  for (const { path, text, lines } of sidesOf(diff, files)) {
+    const found = readSide(text, lines);
+    for (const { name, kind } of found.hit) functions.set(name, { name, file: path, kind });
+    isAtBoot ||= found.isAtBoot;
+    if (found.isOutside) outside.add(path);
+  }
+  return {
+    functions: [...functions.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    ...(outside.size > 0 ? { outside: [...outside] } : {}),
+    ...(isAtBoot ? { atBoot: true } : {}),
+  };
+}
+
+interface Side {
+  readonly path: string;
+  readonly text: string;
+  /** The lines that the patch removes from this side, or adds to it. */
+  readonly lines: readonly NumberedLine[];
+}
+
+/** Both sides of every C file that changes. */
+function sidesOf(diff: string, files: readonly FileText[]): readonly Side[] {
+  return changedLines(diff).flatMap(({ oldPath, newPath, removed, added }) =>
+    (
+      [
+        [oldPath, removed, 'before'],
+        [newPath, added, 'after'],
+      ] as const
+    ).flatMap(([path, lines, side]) => {
+      if (path === undefined || !/\.[ch]$/.test(path)) return [];
+      return [{ path, lines, text: files.find((file) => file.path === path)?.[side] ?? '' }];
+    }),
+  );
+}
+
+/** The changed functions of one side of a file. */
+function readSide(
+  text: string,
+  lines: readonly NumberedLine[],
+): {
+  readonly hit: ReturnType<typeof listFunctions>;
+  readonly isAtBoot: boolean;
+  readonly isOutside: boolean;
+} {
+  const all = listFunctions(text);
+  const hit = all.filter((one) => lines.some(({ line }) => isIn(one, line)));
+  const rows = text.split('\n');
+  return {
+    hit,
+    isAtBoot: hit.some(({ start }) => ofBoot.test(rows.slice(start - 1, start + 2).join(' '))),
+    isOutside: lines.some(
+      (one) => !isIdle.test(one.text) && !all.some((place) => isIn(place, one.line)),
+    ),
+  };
+}
+
+function isIn(
+  { start, end }: { readonly start: number; readonly end: number },
+  line: number,
+): boolean {
+  return line >= start && line <= end;
+}
+
+/** Functions that are gone when workloads run. */
+const ofBoot = /\b__(?:init|meminit|exit|cpuinit)\b|_initcall\b/;
+
+/**
+ * Lines outside of functions that change nothing by themselves: empty, comments, includes, declarations of functions,
+ * and new variables of a file.
+ */
+const isIdle =
+  /^\s*(?:$|\/\*|\*|\/\/|#\s*include\b|(?:static|extern)\s[^={]*\);$|static\s[\w\s*]+(?:\[\w*\])?(?:\s*=\s*[\w-]+)?;$|static\s+DEFINE_\w+\([^{}]*\);$)/;

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { described, type Recorded } from './schema.ts';
+import { patchVerdictSchema } from './verdict.ts';
 
 const stageSchema = v.picklist(['source', 'build', 'guest', 'accel', 'boot', 'trials']);
 const durationMs = described(v.number(), 'Milliseconds.');
@@ -41,6 +42,25 @@ export const eventSchema = v.variant('kind', [
   }),
   v.object({ kind: v.literal('trial-end'), id: trialId, phrase: v.string(), durationMs }),
   v.object({ kind: v.literal('splat'), trial: trialId, title: v.string() }),
+  described(
+    v.object({
+      kind: v.literal('so-far'),
+      patches: described(
+        v.array(v.object({ index: v.number(), verdict: patchVerdictSchema })),
+        'The verdicts of a series if no further trial were run.',
+      ),
+      trials: described(v.number(), 'Trials that count until now.'),
+      seenAbove: described(
+        v.nullable(v.number()),
+        'A splat of any prefix that fires more often than this would have been seen with a chance of 95 %; null: nothing was heard.',
+      ),
+      left: described(v.number(), 'Trials to come, should none of them show a splat.'),
+      leftMs: v.exactOptional(
+        described(v.number(), 'Milliseconds they take at the pace of the trials before.'),
+      ),
+    }),
+    'What is known of a series, each time every prefix is surer.',
+  ),
 ]);
 
 const stampSchema = v.object({

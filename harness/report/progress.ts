@@ -1,5 +1,6 @@
 import type { HarnessEvent } from '../records/event.ts';
 import { plain } from './plain.ts';
+import { percent } from './series-words.ts';
 
 /**
  * Writes events to the stream: one line for each stage that ends and each note or finding, and on a terminal a live
@@ -49,6 +50,8 @@ export function progressWriter(
         finished += 1;
         if (!live) line(`${event.id}: ${event.phrase} ${seconds(event.durationMs)}`);
         return trialStatus();
+      case 'so-far':
+        return line(soFarWords(event));
       case 'splat':
         return status(`${event.trial}: ${event.title}`);
     }
@@ -79,4 +82,20 @@ function countPhrase(
   const leftMin = ((elapsedMs / Math.max(done, 1)) * Math.max(total - done, 0)) / 60_000;
   const left = done < 20 ? '' : `, ${leftMin < 1 ? 'less than 1' : Math.round(leftMin)} min left`;
   return `${done} of about ${Math.max(total, done)} ${unit}${left}`;
+}
+
+/** `so far, after 71 trials: patch 3 introduces; a splat in more than 78 % ... ; 96 trials left, about 3 min`. */
+function soFarWords(event: Extract<HarnessEvent, { kind: 'so-far' }>): string {
+  const { patches, trials, seenAbove, left, leftMs } = event;
+  const told = patches
+    .filter(({ verdict }) => verdict !== 'unaffected')
+    .map(({ index, verdict }) => `patch ${index} ${verdict}`);
+  const words = told.length === 0 ? 'no patch changes anything' : told.join(', ');
+  const bound =
+    seenAbove === null
+      ? ''
+      : `; a splat in more than ${percent(seenAbove)} of trials of a prefix would have been seen`;
+  const time =
+    leftMs === undefined || left === 0 ? '' : `, about ${Math.ceil(leftMs / 60_000)} min`;
+  return `so far, after ${trials} trials: ${words}${bound}; ${left} trials left${time}`;
 }

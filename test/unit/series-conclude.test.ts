@@ -82,6 +82,7 @@ function conclude(
     judged,
     detectors,
     names,
+    reach: () => 'unknown',
   } as unknown as Tried);
 }
 

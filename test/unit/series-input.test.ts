@@ -418,6 +418,49 @@ void test('functions are found where hunks touch them', (t) => {
   t.end();
 });
 
+void test('what changes besides functions that workloads call is known', (t) => {
+  const before = [
+    'static struct file_operations fops = {',
+    '\t.open = f,',
+    '};',
+    '',
+    'static int __init start(void)',
+    '{',
+    '\treturn 0;',
+    '}',
+    '',
+    'static int f(void)',
+    '{',
+    '\treturn 0;',
+    '}',
+    '',
+  ];
+  const change = (line: number, word: string, path = 'mm/x.c') => {
+    const after = before.with(line - 1, word);
+    const head = `--- a/${path}\n+++ b/${path}\n@@ -${line} +${line} @@\n`;
+    const diff = `${head}-${before[line - 1]}\n+${word}\n`;
+    const text = { path, before: before.join('\n'), after: after.join('\n') };
+    const { functions, outside = [], atBoot = false } = describeChanges(diff, [text]);
+    return [functions.map(({ name }) => name).join(), outside.join(), atBoot];
+  };
+  t.strictSame(change(12, '\treturn 1;'), ['f', '', false]);
+  t.strictSame(change(2, '\t.open = g,'), ['', 'mm/x.c', false], 'an initialiser');
+  t.strictSame(change(7, '\treturn 1;'), ['start', '', true], 'it runs at boot alone');
+  for (const idle of [
+    '#include <linux/mm.h>',
+    '/* more */',
+    'static int g(void);',
+    'static atomic_long_t count;',
+    'static unsigned int limit = 16;',
+    'static DEFINE_MUTEX(lock);',
+  ]) {
+    t.strictSame(change(14, idle), ['', '', false], idle);
+  }
+  t.strictSame(change(14, 'EXPORT_SYMBOL(f);'), ['', 'mm/x.c', false]);
+  t.strictSame(change(14, 'config X', 'mm/Kconfig'), ['', 'mm/Kconfig', false]);
+  t.end();
+});
+
 void test('changes are read patch by patch, each on those before', async (t) => {
   const dir = t.testdir();
   const tree = join(dir, 'tree');

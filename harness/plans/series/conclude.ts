@@ -6,20 +6,15 @@ import type { PatchChanges } from '../../patch/patch-changes.ts';
 import type { Series } from '../../patch/series.ts';
 import type { ReportedBuild } from '../../records/build.ts';
 import type { NewDependency } from '../../records/lock-order.ts';
-import type {
-  ReportedBase,
-  ReportedPatch,
-  ReportedWorkload,
-  SeriesReport,
-} from '../../records/series.ts';
+import type { ReportedBase, ReportedPatch, SeriesReport } from '../../records/series.ts';
 import type { BuildNote } from '../../records/series-journal.ts';
-import { highestUnseenRate } from '../../trial/rate.ts';
-import { bootWorkload } from '../../trial/ready-kernel.ts';
 import { writtenBy } from '../../trial/written-by.ts';
+import { describeWorkloads } from './bounds.ts';
 import { viewOf } from './branch.ts';
+import type { ReachOf } from './classes.ts';
 import { coverageOf, isUnexercised, type WatchedFunction } from './coverage.ts';
 import { locateAll } from './decide.ts';
-import { type Evidence, placesOf, trialsOf } from './evidence.ts';
+import type { Evidence } from './evidence.ts';
 import { buildOf, type SeriesLog } from './facts.ts';
 import { exitCodeOfSeries, type JudgedPatch } from './judge.ts';
 import { compareWith, type PreviousSeries, previousFacts, type Recall } from './previous.ts';
@@ -42,6 +37,7 @@ export interface Tried extends Asked {
   readonly learned: readonly (readonly NewDependency[])[];
   /** The trials of an earlier version; undefined: there is none, or its trials do not count. */
   readonly recall: Recall | undefined;
+  readonly reach: ReachOf;
   /** Names of the workloads, the boot included. */
   readonly names: readonly string[];
 }
@@ -224,27 +220,6 @@ function seenNear({ facts }: SeriesLog, key: string, step: number): { readonly s
   );
   const [nearest] = seen.toSorted((one, other) => one.far - other.far);
   return nearest === undefined ? {} : { seenIn: nearest.folder };
-}
-
-function describeWorkloads({ evidence, names }: Tried): readonly ReportedWorkload[] {
-  const places = placesOf(evidence);
-  const head = places.at(-1);
-  if (head === undefined) return [];
-  const heardAt = (place: number, name: string): number =>
-    trialsOf(evidence, place).filter(
-      ({ workload, state }) => workload === name && state === 'heard',
-    ).length;
-  return names
-    .filter((name) => name !== bootWorkload)
-    .map((name) => {
-      const heard = heardAt(head, name);
-      const least = Math.min(...places.map((place) => heardAt(place, name)));
-      return { name, heard, seenAbove: seenAbove(heard), curedSeenAbove: seenAbove(least) };
-    });
-}
-
-function seenAbove(heard: number): number | null {
-  return heard === 0 ? null : highestUnseenRate(heard);
 }
 
 function addTimes({ facts }: SeriesLog): SeriesReport['timings'] {

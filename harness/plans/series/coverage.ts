@@ -40,6 +40,27 @@ export function watchFunctions(changes: readonly PatchChanges[]): readonly Watch
   return [...watched.values()];
 }
 
+/**
+ * By file: functions of other files that it calls. Where its own functions cannot be traced, a workload that calls none
+ * of them that not every workload calls hardly runs the file.
+ */
+export function standInsOf(
+  changes: readonly PatchChanges[],
+): ReadonlyMap<string, readonly string[]> {
+  const standIns = new Map<string, readonly string[]>();
+  for (const { path, after } of changes.flatMap(({ files }) => files)) {
+    if (!path.endsWith('.c') || after === undefined) continue;
+    const { names, callers } = readCalls(after);
+    const others = [...callers.keys()].filter((name) => !names.has(name) && isName.test(name));
+    standIns.set(path, others.slice(0, mostStandIns));
+  }
+  return standIns;
+}
+
+/** No macro, whose name is in capitals, and no word of C. */
+const isName = /^(?!(?:if|for|while|switch|return|sizeof|typeof|defined)$)[a-z]\w{3,}$/;
+const mostStandIns = 80;
+
 /** The calls in one file. */
 interface CallMap {
   /** Names of the functions and macros that the file defines. */

@@ -9,11 +9,10 @@ import {
 } from './evidence.ts';
 import { locate, mostTelling, type Presence } from './presence.ts';
 
-/** The next trials to run. */
+/** The next trial to run. */
 export interface Ask {
   readonly step: number;
   readonly workload: string;
-  readonly runs: number;
   /** `floor`: the trials that every prefix gets. `locate`: trials that find the patch behind a splat. */
   readonly why: 'floor' | 'locate';
 }
@@ -21,12 +20,11 @@ export interface Ask {
 export interface Limits {
   /** A patch counts as the cause or the cure of a splat from this probability on; between 0.5 and 1. */
   readonly confidence: number;
-  /** Trials of each workload on each prefix, and on the last testable prefix. */
-  readonly perPrefix: number;
-  readonly atHead: number;
+  /** Trials of each workload on the last testable prefix, whatever it calls. */
+  readonly elsewhere: number;
   /**
-   * Trials on each prefix of a workload that may call the changed functions: a splat that a later patch cures shows
-   * nowhere else.
+   * Trials on each prefix of a workload that may call the functions that its patch changes: a splat that a later patch
+   * cures shows nowhere else.
    */
   readonly whereReached: number;
   /** Trials spent on one splat on all prefixes together before its search is given up. */
@@ -34,31 +32,34 @@ export interface Limits {
 }
 
 /** A workload is given up after this many trials when none of them could have shown a splat. */
-const mostVoids = 6;
+const mostVoids = 4;
 
 /**
- * The next trials that a prefix needs: each workload gets `floorOf(workload)` trials that could have shown a splat.
- * Undefined when nothing is missing.
+ * The next trial of a workload in a class of prefixes, on the prefix `step`, until `floor` trials of the class could have
+ * shown a splat. Undefined when nothing is missing.
  */
 export function nextFloor(
   evidence: Evidence,
-  step: number,
-  workloads: readonly string[],
-  floorOf: (workload: string) => number,
+  { step, workload, places = [step] }: Floor,
+  floor: number,
 ): Ask | undefined {
-  const trials = trialsOf(evidence, step);
-  for (const workload of workloads) {
-    const floor = floorOf(workload);
-    const own = trials.filter((trial) => trial.workload === workload);
-    const heard = own.filter(({ state }) => state === 'heard').length;
-    // A boot takes as long as ten copies. Further boots only follow a splat that the first boot showed.
-    if (workload === bootWorkload && own.length > 0) continue;
-    const isHopeless = heard === 0 && own.length >= mostVoids;
-    if (heard >= floor || isHopeless || own.length >= 2 * floor + mostVoids) continue;
-    if (own.some(({ state }) => state === 'not-run')) continue;
-    return { step, workload, runs: workload === bootWorkload ? 1 : floor - heard, why: 'floor' };
-  }
-  return undefined;
+  const own = places
+    .flatMap((place) => trialsOf(evidence, place))
+    .filter((trial) => trial.workload === workload);
+  const heard = own.filter(({ state }) => state === 'heard').length;
+  // A boot takes as long as ten copies. Further boots only follow a splat that the first boot showed.
+  if (workload === bootWorkload && own.length > 0) return undefined;
+  const isHopeless = heard === 0 && own.length >= mostVoids;
+  if (heard >= floor || isHopeless || own.length >= 2 * floor + mostVoids) return undefined;
+  if (own.some(({ state, step: at }) => state === 'not-run' && at === step)) return undefined;
+  return { step, workload, why: 'floor' };
+}
+
+/** A workload on a prefix; `places` is its class. Absent: the prefix alone. */
+export interface Floor {
+  readonly step: number;
+  readonly workload: string;
+  readonly places?: readonly number[];
 }
 
 /** A splat with its probable place in the series. */
@@ -96,7 +97,7 @@ export function nextLocate(evidence: Evidence, limits: Limits): Ask | undefined 
     });
     const step = place === undefined ? undefined : places[place];
     if (step === undefined) continue;
-    return { step, workload: bestWorkload(evidence, suspect), runs: 1, why: 'locate' };
+    return { step, workload: bestWorkload(evidence, suspect), why: 'locate' };
   }
   return undefined;
 }

@@ -1,6 +1,8 @@
 import { exitCodes } from '../../errors.ts';
 import type { StepState } from '../../records/series-journal.ts';
+import { bootWorkload } from '../../trial/ready-kernel.ts';
 import type { PatchVerdict, Untestable } from '../../verdict.ts';
+import { classesOf, heardIn, type ReachOf } from './classes.ts';
 import { type Located, locateAll } from './decide.ts';
 import { type Evidence, placesOf, trialsOf } from './evidence.ts';
 
@@ -39,6 +41,8 @@ export interface JudgeOptions {
    * itself.
    */
   readonly patchOf?: (step: number) => number;
+  /** Whether a workload calls what patches change. Absent: not known. */
+  readonly reach?: ReachOf;
   /**
    * Indices, from 1, of the patches that only change detector code: a splat that appears with them was there before.
    */
@@ -202,12 +206,20 @@ function percent(chance: number): string {
 /** The reasons why workloads had no trial on this prefix that could have shown a splat, one line for each. */
 function unheard(index: number, { evidence, options }: Bench): readonly string[] {
   const trials = trialsOf(evidence, index);
-  const before = placesOf(evidence)
+  const places = placesOf(evidence);
+  const last = places[places.indexOf(index) - 1] ?? 0;
+  const before = places
     .filter((place) => place < index)
     .flatMap((place) => trialsOf(evidence, place));
+  const reach: ReachOf = options.reach ?? (() => 'unknown');
   return options.workloads.flatMap((workload) => {
     const own = trials.filter((trial) => trial.workload === workload);
     if (own.some(({ state }) => state === 'heard')) return [];
+    const isGone = own.some(({ state }) => state === 'not-run');
+    const classes = classesOf(evidence, workload, reach);
+    const like = classes.find((one) => one.includes(index)) ?? [];
+    if (!isGone && heardIn(evidence, workload, like) > 0) return [];
+    if (!isGone && workload !== bootWorkload && reach(last, index, workload) === 'no') return [];
     const skipped = own.find(({ state }) => state === 'not-run');
     if (skipped !== undefined) {
       // A workload that never ran is no fault of a patch; a patch that removes what the workload needs is not clean.
@@ -216,9 +228,10 @@ function unheard(index: number, { evidence, options }: Bench): readonly string[]
         ? [`${workload}: ran before, and now cannot (${skipped.because ?? 'not run'})`]
         : [];
     }
-    const last = own.findLast(({ because }) => because !== undefined);
+    const latest = own.findLast(({ because }) => because !== undefined);
     const masked = own.find(({ state }) => state === 'masked');
-    const why = masked === undefined ? (last?.because ?? 'not tried') : `masked: ${masked.because}`;
+    const why =
+      masked === undefined ? (latest?.because ?? 'not tried') : `masked: ${masked.because}`;
     return [`${workload}: ${why}`];
   });
 }

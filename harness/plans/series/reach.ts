@@ -1,45 +1,100 @@
 import type { PatchChanges } from '../../patch/patch-changes.ts';
+import type { Reach, ReachOf } from './classes.ts';
 import type { WatchedFunction } from './coverage.ts';
 import type { SeriesLog } from './facts.ts';
 
-/** The question whether a workload reaches the changes of a prefix. */
 export interface ReachRequest {
   readonly log: SeriesLog;
-  readonly step: number;
-  readonly workload: string;
-  /** The changes of each patch of the prefix; undefined for a patch that does not apply. */
+  /** The changes of each patch, by index from 0; undefined for a patch that does not apply. */
   readonly changes: readonly (PatchChanges | undefined)[];
   /** The functions of the whole series whose calls can be counted. */
   readonly watched: readonly WatchedFunction[];
+  /** By file: functions of other files that it calls. */
+  readonly standIns: ReadonlyMap<string, readonly string[]>;
+  /** Workloads of which nothing is concluded: their seeded bugs are what a patch makes visible. */
+  readonly apart: ReadonlySet<string>;
 }
 
 /**
- * False when the calls of every function that the prefix changes are counted, directly or through a caller, and no
- * trial of this workload called one: the workload then cannot show an effect of the patches. True also when this cannot
- * be decided, as for a macro, a structure, an option, or a function that ftrace cannot trace.
+ * Asks the counters of all kernels of the series so far. `no` when the calls of every function that the patches change
+ * were counted, directly or through a caller, and no trial of the workload called one: the workload then cannot show an
+ * effect of the patches. For what is not counted in a .c file (a macro, a structure, a function that ftrace cannot trace)
+ * the file's stand-ins are asked. `unknown` where neither tells, as for a header, an option, and what runs at boot.
  */
-export function mayReach({ log, step, workload, changes, watched }: ReachRequest): boolean {
-  const profiled = new Set(
-    log.facts.flatMap((fact) =>
-      fact.kind === 'step' && fact.step === step ? (fact.profiled ?? []) : [],
-    ),
+export function openReach(request: ReachRequest): ReachOf {
+  const { log, changes, apart } = request;
+  let known = { facts: -1, calls: new Map<string, Calls>() };
+  return (from, to, workload) => {
+    if (apart.has(workload)) return 'unknown';
+    if (known.facts !== log.facts.length) {
+      known = { facts: log.facts.length, calls: countCalls(log) };
+    }
+    const reaches = changes
+      .slice(from, to)
+      .map((change) => reachOfPatch(change, workload, { ...request, calls: known.calls }));
+    if (reaches.includes('yes')) return 'yes';
+    return reaches.includes('unknown') ? 'unknown' : 'no';
+  };
+}
+
+/** The functions whose calls were counted in trials of a workload, and those that were called. */
+interface Calls {
+  readonly counted: Set<string>;
+  readonly called: Set<string>;
+}
+
+function countCalls({ facts }: SeriesLog): Map<string, Calls> {
+  const kernels = new Map<string, readonly string[]>();
+  for (const fact of facts) {
+    if (fact.kind === 'step') kernels.set(`${fact.branch ?? ''} ${fact.step}`, fact.profiled ?? []);
+  }
+  const calls = new Map<string, Calls>();
+  for (const fact of facts) {
+    if (fact.kind !== 'trial' || fact.trial.state === 'not-run') continue;
+    const { workload, step } = fact.trial;
+    const own = calls.get(workload) ?? { counted: new Set(), called: new Set() };
+    calls.set(workload, own);
+    for (const name of kernels.get(`${fact.branch ?? ''} ${step}`) ?? []) own.counted.add(name);
+    for (const name of Object.keys(fact.calls ?? {})) own.called.add(name);
+  }
+  return calls;
+}
+
+interface Counted extends ReachRequest {
+  readonly calls: ReadonlyMap<string, Calls>;
+}
+
+function reachOfPatch(change: PatchChanges | undefined, workload: string, request: Counted): Reach {
+  if (change === undefined) return 'unknown';
+  if (change.kind !== 'code') return 'no';
+  const calls = request.calls.get(workload);
+  if (calls === undefined || change.atBoot === true) return 'unknown';
+  const uncounted = new Set(change.outside);
+  for (const { name, file, kind } of change.functions) {
+    const found = request.watched.find((one) => one.name === name && one.file === file);
+    const through = [name, ...(found?.callers ?? [])].find((one) => calls.counted.has(one));
+    if (kind !== 'function' || found === undefined || through === undefined) uncounted.add(file);
+    else if (calls.called.has(through)) return 'yes';
+  }
+  if (change.functions.length + uncounted.size === 0) return 'unknown';
+  return [...uncounted].every((file) => isLeftAlone(file, workload, request)) ? 'no' : 'unknown';
+}
+
+/** Fewer functions or workloads than these tell nothing. */
+const leastStandIns = 3;
+const leastWorkloads = 3;
+
+/**
+ * True when other workloads call functions that the file calls, and this one calls none but those that every workload
+ * calls.
+ */
+function isLeftAlone(file: string, workload: string, { standIns, calls }: Counted): boolean {
+  const others = [...calls.values()];
+  const telling = (standIns.get(file) ?? []).filter(
+    (name) =>
+      others.some(({ called }) => called.has(name)) &&
+      others.some(({ counted, called }) => counted.has(name) && !called.has(name)),
   );
-  const called = new Set(
-    log.facts.flatMap((fact) =>
-      fact.kind === 'trial' && fact.trial.step === step && fact.trial.workload === workload
-        ? Object.keys(fact.calls ?? {})
-        : [],
-    ),
-  );
-  return changes.some((change) => {
-    if (change === undefined) return true;
-    if (change.kind !== 'code') return false;
-    if (change.functions.length === 0) return true;
-    return change.functions.some(({ name, file, kind }) => {
-      const found = watched.find((one) => one.name === name && one.file === file);
-      if (kind !== 'function' || found === undefined) return true;
-      const through = [name, ...found.callers].find((one) => profiled.has(one));
-      return through === undefined || called.has(through);
-    });
-  });
+  if (telling.length < leastStandIns || others.length < leastWorkloads) return false;
+  return !telling.some((name) => calls.get(workload)?.called.has(name) === true);
 }

@@ -1,41 +1,32 @@
 import { join } from 'node:path';
-import { HarnessError } from '../../errors.ts';
 import type { Emit } from '../../events.ts';
 import { makeFolder } from '../../host/disk.ts';
 import { openFactLog } from '../../host/fact-log.ts';
 import { valueDigest } from '../../host/store.ts';
 import type { BuildOutcome } from '../../kernel/kernel.ts';
-import { openSource } from '../../kernel/source.ts';
-import { buildTestKernel, pinConfigs } from '../../kernel/test-kernel.ts';
+import { buildTestKernel } from '../../kernel/test-kernel.ts';
 import { findNearbySuites } from '../../patch/nearby-suites.ts';
 import { type PatchChanges, readChanges } from '../../patch/patch-changes.ts';
-import { settlePrefixes } from '../../patch/prefix.ts';
-import {
-  allPatches,
-  type Patch,
-  parseSeries,
-  readSeries,
-  type Series,
-} from '../../patch/series.ts';
-import { checkTrailers } from '../../patch/trailers.ts';
+import { allPatches, type Patch, type Series } from '../../patch/series.ts';
 import type { SeriesReport } from '../../records/series.ts';
 import { seriesFactSchema } from '../../records/series-journal.ts';
-import { chooseWorkloads } from '../../trial/choose-workloads.ts';
 import { bootWorkload } from '../../trial/ready-kernel.ts';
 import { openScheduler } from '../../trial/scheduler.ts';
 import { writtenBy } from '../../trial/written-by.ts';
+import { describeWorkloads } from './bounds.ts';
 import { type Branch, mergeBranch, nextBranch, viewOf } from './branch.ts';
+import type { ReachOf } from './classes.ts';
 import { concludeSeries, findDetectors } from './conclude.ts';
-import { chooseControls } from './control-workloads.ts';
-import { type WatchedFunction, watchFunctions } from './coverage.ts';
+import { standInsOf, type WatchedFunction, watchFunctions } from './coverage.ts';
 import type { Evidence } from './evidence.ts';
 import { evidenceOf, type SeriesLog } from './facts.ts';
 import { type JudgedPatch, judgePatches } from './judge.ts';
 import { type LockOrders, learnedDependencies, openLockOrders } from './lock-orders.ts';
-import { keepPatches, type Recall, readPrevious, recallTrials } from './previous.ts';
+import { keepPatches, type Recall, recallTrials } from './previous.ts';
+import { openReach } from './reach.ts';
 import type { Asked, SeriesRequest } from './request.ts';
 import { seriesTester } from './tester.ts';
-import { walkSeries } from './walk.ts';
+import { type WalkRequest, walkSeries } from './walk.ts';
 
 /** Limit of counted functions: each costs a prepared guest a few milliseconds. */
 const mostCounted = 120;
@@ -65,11 +56,13 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
   const names = [bootWorkload, ...workloads.map(({ workload }) => workload.name)];
   const watched = watchFunctions(changes);
   const locks = openLockOrders(dir);
-  const counted = { ...request, profile: functionsToCount(watched) };
-  const walk: Walk = { asked, request: counted, log, changes, names, locks, watched, recall };
-  const evidence = await walkBranch(undefined, walk);
+  const standIns = standInsOf(changes);
+  const counted = { ...request, profile: functionsToCount(watched, standIns) };
   const detectors = findDetectors(series, changes, request.detectors);
-  const judged = await judgeAll(evidence, walk, detectors);
+  const facts = { changes, names, locks, watched, standIns, recall, detectors };
+  const walk: Walk = { asked, request: counted, log, ...facts };
+  const evidence = await walkBranch(undefined, walk);
+  const judged = await judgeAll(evidence, walk);
   const steps = series.patches.map(({ index }) => `patch-${index}`);
   const [, ...learned] = await learnedDependencies(
     locks,
@@ -91,21 +84,15 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
     watched,
     suites,
     recall,
+    reach: reachOf(undefined, walk),
   });
 }
 
 /** Judges the series, and walks a branch for each patch that another patch's splat hides. */
-async function judgeAll(
-  evidence: Evidence,
-  walk: Walk,
-  detectors: ReadonlySet<number>,
-): Promise<readonly JudgedPatch[]> {
-  const { asked, request, names } = walk;
-  const judge = openJudge(request, names, detectors);
-  let judged = judge(
-    evidence,
-    asked.series.patches.map(({ index }) => index),
-  );
+async function judgeAll(evidence: Evidence, walk: Walk): Promise<readonly JudgedPatch[]> {
+  const { request } = walk;
+  const judge = openJudge(walk);
+  let judged = judge(evidence, undefined);
   const tried: number[] = [];
   for (;;) {
     const branch = nextBranch(evidence, judged, tried);
@@ -115,7 +102,7 @@ async function judgeAll(
       kind: 'note',
       text: `the splat of patch ${branch.culprit} hides later patches: they are tested again without it`,
     });
-    judged = mergeBranch(judged, branch, judge(await walkBranch(branch, walk), branch.patches));
+    judged = mergeBranch(judged, branch, judge(await walkBranch(branch, walk), branch));
   }
   return judged;
 }
@@ -137,31 +124,33 @@ async function openRecall(
   return recall;
 }
 
-type Judge = (known: Evidence, indices: readonly number[]) => readonly JudgedPatch[];
+type Judge = (known: Evidence, branch: Branch | undefined) => readonly JudgedPatch[];
 
-/**
- * Returns a function that judges the patches of the series or of a branch; `indices` are the patches that the steps
- * add.
- */
-function openJudge(
-  { limits }: SeriesRequest,
-  workloads: readonly string[],
-  detectors: ReadonlySet<number>,
-): Judge {
-  return (known, indices) =>
-    judgePatches(known, {
+/** Returns a function that judges the patches of the series, or those of a branch. */
+function openJudge(walk: Walk): Judge {
+  const { request, names, asked, detectors } = walk;
+  return (known, branch) => {
+    const indices = branch?.patches ?? asked.series.patches.map(({ index }) => index);
+    return judgePatches(known, {
       count: indices.length,
       patchOf: (step) => indices[step - 1] ?? step,
-      confidence: limits.confidence,
-      workloads,
+      confidence: request.limits.confidence,
+      workloads: names,
+      reach: reachOf(branch, walk),
       detectors: new Set(indices.flatMap((index, at) => (detectors.has(index) ? [at + 1] : []))),
     });
+  };
 }
 
-/** The changed functions first, then their callers. */
-function functionsToCount(watched: readonly WatchedFunction[]): readonly string[] {
+/** The changed functions first, then their callers, then what their files call. */
+function functionsToCount(
+  watched: readonly WatchedFunction[],
+  standIns: ReadonlyMap<string, readonly string[]>,
+): readonly string[] {
   const called = watched.flatMap(({ callers }) => callers);
-  return [...new Set([...watched.map(({ name }) => name), ...called])].slice(0, mostCounted);
+  const own = [...new Set([...watched.map(({ name }) => name), ...called])].slice(0, mostCounted);
+  const others = [...standIns.values()].flat().slice(0, mostCounted);
+  return [...new Set([...own, ...others])];
 }
 
 interface Walk {
@@ -172,7 +161,9 @@ interface Walk {
   readonly names: readonly string[];
   readonly locks: LockOrders;
   readonly watched: readonly WatchedFunction[];
+  readonly standIns: ReadonlyMap<string, readonly string[]>;
   readonly recall: Recall | undefined;
+  readonly detectors: ReadonlySet<number>;
 }
 
 /** Walks the series, or a branch of it, and returns its evidence. */
@@ -203,7 +194,7 @@ async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evide
       log: view,
       locks: walk.locks,
       onLocks: walk.locks.add,
-      watched: walk.watched,
+      reach: reachOf(branch, walk),
       recall: walk.recall,
       changes: indices.map((index) => changes[index - 1]),
       nameOf,
@@ -215,12 +206,50 @@ async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evide
     }),
     parallel: openScheduler({ ...request, jobs: request.parallelTrials }).lanes,
     evidence: evidenceOf(view),
+    ...(branch === undefined ? { onSoFar: soFarTeller(walk) } : {}),
     onStep: (step) => {
       const subject = patches[(indices[step - 1] ?? 0) - 1]?.subject ?? '';
       const text = `${nameOf(step)} of ${patches.length}: ${subject}`;
       request.emit({ kind: 'note', text: step === 0 ? 'the base' : text });
     },
   });
+}
+
+/** Tells what is known of the series, and how long the rest takes at the pace of the latest trials. */
+function soFarTeller(walk: Walk): NonNullable<WalkRequest['onSoFar']> {
+  const { request, log, names } = walk;
+  const judge = openJudge(walk);
+  const { lanes } = openScheduler({ ...request, jobs: request.parallelTrials });
+  return (evidence, left) => {
+    const heard = describeWorkloads({ evidence, names, reach: reachOf(undefined, walk) });
+    const bounds = heard.flatMap(({ curedSeenAbove }) => curedSeenAbove ?? []);
+    const paces = log.facts
+      .flatMap((fact) => (fact.kind === 'trial' && fact.reused !== true ? [fact.seconds] : []))
+      .slice(-latestTrials);
+    const pace = paces.reduce((sum, seconds) => sum + seconds, 0) / paces.length;
+    request.emit({
+      kind: 'so-far',
+      patches: judge(evidence, undefined).map(({ index, verdict }) => ({ index, verdict })),
+      trials: evidence.trials.length,
+      seenAbove: bounds.length === 0 ? null : Math.max(...bounds),
+      left,
+      ...(paces.length === 0 ? {} : { leftMs: Math.round((left * pace * 1000) / lanes) }),
+    });
+  };
+}
+
+/** The trials whose pace an estimate follows. */
+const latestTrials = 20;
+
+/** Whether a workload calls what the steps of the series, or of a branch, change: told by all kernels so far. */
+function reachOf(
+  branch: Branch | undefined,
+  { asked, log, changes, watched, standIns }: Walk,
+): ReachOf {
+  const { series, apart } = asked;
+  const indices = branch?.patches ?? series.patches.map(({ index }) => index);
+  const own = indices.map((index) => changes[index - 1]);
+  return openReach({ log, changes: own, watched, standIns, apart });
 }
 
 /** The C files that a step changes, and those that the next one will: what the compiler says of them before. */
@@ -236,42 +265,6 @@ function sourcesAround(
   return [
     ...new Set([...sources(indices[step - 1], 'after'), ...sources(indices[step], 'before')]),
   ];
-}
-
-/** Reads the inputs that a request names. Throws `usage` for a missing or unsuitable input. */
-export async function readAsked(request: SeriesRequest): Promise<Asked> {
-  const { cwd, signal } = request;
-  const { path, stdin } = request;
-  const configs = await pinConfigs(request, cwd);
-  const baseVersion = async (): Promise<string> =>
-    (await openSource(request.base, request)).version.join('.');
-  const reading = { cwd, signal, baseVersion };
-  const read =
-    stdin === undefined ? await readSeries(path, reading) : await parseSeries(stdin, path, reading);
-  const below: Series[] = [];
-  for (const one of request.baseSeries) below.push(await readSeries(one, reading));
-  const last = read.patches.length;
-  const wrong = request.detectors.find((index) => !(index >= 1 && index <= last));
-  if (wrong !== undefined) {
-    throw new HarnessError('usage', `--detector ${wrong}: the series has patches 1 to ${last}`);
-  }
-  const chosen = await chooseWorkloads(request.workloads, { cwd, args: [], signal });
-  const source = await openSource(request.base, request);
-  const under: Series[] = [];
-  for (const one of below) under.push(await settlePrefixes(source.tree, under, one));
-  const series = await settlePrefixes(source.tree, under, read);
-  const trailers = await checkTrailers(series, under, { base: source.name, signal });
-  const previous =
-    request.previous === undefined ? undefined : await readPrevious(request.previous, cwd);
-  return {
-    ...(previous === undefined ? {} : { previous }),
-    series,
-    under,
-    source,
-    configs,
-    ...chooseControls(chosen, request.workloads, source.version),
-    notes: [...(series.notes ?? []), ...trailers],
-  };
 }
 
 /** Builds the base with these patches of the series. */

@@ -17,11 +17,10 @@ import {
 } from '../../trial/ready-kernel.ts';
 import { isNotRun, verdictPhrase } from '../../verdict.ts';
 import { couldBeHeard, splatsOf } from '../bisection/sought.ts';
-import type { WatchedFunction } from './coverage.ts';
+import type { ReachOf } from './classes.ts';
 import { buildOf, noteBuild, type SeriesLog } from './facts.ts';
 import type { LockOrders } from './lock-orders.ts';
 import type { Recall } from './previous.ts';
-import { mayReach } from './reach.ts';
 import { noteAccel, recallPrefix } from './recall-prefix.ts';
 import type { Tester } from './walk.ts';
 
@@ -42,7 +41,7 @@ export interface SeriesTesterRequest extends CommitLabRequest {
   readonly locks: LockOrders;
   /** The trials of an earlier version of the series. */
   readonly recall: Recall | undefined;
-  readonly watched: readonly WatchedFunction[];
+  readonly reach: ReachOf;
 }
 
 /** The tester that builds, boots and tries the kernels of a series and writes each step to the journal. */
@@ -59,10 +58,8 @@ export function seriesTester(request: SeriesTesterRequest): Tester {
   const reported = new Set(
     request.log.facts.flatMap((fact) => (fact.kind === 'report' ? [fact.key] : [])),
   );
-  const { log, changes, watched } = request;
   return {
-    mayReach: (step, workload) =>
-      mayReach({ log, step, workload, changes: changes.slice(0, step), watched }),
+    reach: request.reach,
     prepare: async (step, before) => {
       const startedAt = performance.now();
       const prepared = await prepareStep(step, before, request, ready);

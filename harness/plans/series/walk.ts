@@ -1,5 +1,7 @@
 import type { PrefixTrial, StepState } from '../../records/series-journal.ts';
 import { inParallel } from '../../trial/parallel.ts';
+import { bootWorkload } from '../../trial/ready-kernel.ts';
+import { classesOf, type ReachOf } from './classes.ts';
 import { type Ask, type Limits, nextFloor, nextLocate } from './decide.ts';
 import { type Evidence, learnStep, learnTrial, placesOf, trialsOf } from './evidence.ts';
 
@@ -11,8 +13,8 @@ export interface Tester {
   readonly recall?: (step: number) => Promise<readonly PrefixTrial[]>;
   /** `index` counts the trials of this workload on this prefix. */
   readonly trial: (step: number, workload: string, index: number) => Promise<PrefixTrial>;
-  /** False when the trials so far show that this workload does not call the functions that the prefix changes. */
-  readonly mayReach: (step: number, workload: string) => boolean;
+  /** Whether a workload calls what patches change, as far as the trials so far tell. */
+  readonly reach: ReachOf;
 }
 
 export interface WalkRequest {
@@ -27,61 +29,195 @@ export interface WalkRequest {
   readonly evidence: Evidence;
   /** Called before a prefix is built. */
   readonly onStep?: (step: number) => void;
+  /** Called when every prefix has its first answer, and each time the answer is surer; `left` is in trials. */
+  readonly onSoFar?: (evidence: Evidence, left: number) => void;
 }
 
-/** Walks the series patch by patch, then returns to the prefixes where the splats that were seen can be located. */
+type Next = (known: Evidence) => Ask | undefined;
+
+/**
+ * Builds and boots all prefixes, one after another, and tries those that are ready meanwhile; then the last prefix, then
+ * the prefixes whose patches a workload may call, and at last those that tell most about the splats that were seen.
+ */
 export async function walkSeries(request: WalkRequest): Promise<Evidence> {
-  const { count, limits, tester, workloads } = request;
+  const walk = openWalk(request);
+  await walk.prepareAll();
+  const { workloads, limits, onSoFar } = request;
+  // Without a base no patch can be judged.
+  if (walk.known().steps.get(0)?.kind === 'broken') return walk.known();
+  const head = placesOf(walk.known()).at(-1) ?? 0;
+  await walk.run((known) =>
+    firstOf(workloads, (workload) => nextFloor(known, { step: head, workload }, limits.elsewhere)),
+  );
+  await walk.run((known) => nextVanished(known, head, workloads));
+  for (const floor of floorsUpTo(limits)) {
+    onSoFar?.(walk.known(), trialsLeft(walk.known(), request));
+    await walk.run((known) => nextInClasses(known, floor, request));
+  }
+  await walk.run((known) => nextLocate(known, limits));
+  return walk.known();
+}
+
+/** 4, 8, 16: all prefixes become surer together. */
+function floorsUpTo({ elsewhere, whereReached }: Limits): readonly number[] {
+  const floors: number[] = [];
+  for (let floor = 2 * elsewhere; floor < whereReached; floor *= 2) floors.push(floor);
+  return [...floors, whereReached];
+}
+
+function firstOf<T>(items: readonly T[], pick: (item: T) => Ask | undefined): Ask | undefined {
+  for (const item of items) {
+    const ask = pick(item);
+    if (ask !== undefined) return ask;
+  }
+  return undefined;
+}
+
+/**
+ * The trials that are needed whatever later trials show: one of each workload on the base, whose counters tell what it
+ * calls, the boot of every prefix, and the prefixes of patches that a workload is known to call.
+ */
+function nextEarly(known: Evidence, { workloads, limits, tester }: WalkRequest): Ask | undefined {
+  const places = placesOf(known);
+  const early = (step: number, workload: string): Ask | undefined =>
+    nextFloor(known, { step, workload }, 1);
+  return firstOf(places, (step) => {
+    const before = places[places.indexOf(step) - 1];
+    if (before === undefined) return firstOf(workloads, (workload) => early(step, workload));
+    return firstOf(workloads, (workload) => {
+      if (workload === bootWorkload) return early(step, workload);
+      const isReached = tester.reach(before, step, workload) === 'yes';
+      return isReached ? nextFloor(known, { step, workload }, limits.whereReached) : undefined;
+    });
+  });
+}
+
+/** A workload that ran on the base and cannot on the last prefix is tried on every prefix. */
+function nextVanished(
+  known: Evidence,
+  head: number,
+  workloads: readonly string[],
+): Ask | undefined {
+  const has = (step: number, name: string, state: PrefixTrial['state']): boolean =>
+    trialsOf(known, step).some((trial) => trial.workload === name && trial.state === state);
+  const gone = workloads.filter((name) => has(head, name, 'not-run') && has(0, name, 'heard'));
+  return firstOf(placesOf(known), (step) =>
+    firstOf(gone, (workload) => nextFloor(known, { step, workload }, 1)),
+  );
+}
+
+/** The base is no patch's work: it gets further trials only when a splat must be told from an old one. */
+function nextInClasses(known: Evidence, floor: number, request: WalkRequest): Ask | undefined {
+  return firstOf(request.workloads, (workload) => {
+    if (workload === bootWorkload) return undefined;
+    return firstOf(classesOf(known, workload, request.tester.reach), (places) => {
+      const [step = 0] = places;
+      return step === 0 ? undefined : nextFloor(known, { step, workload, places }, floor);
+    });
+  });
+}
+
+/** The trials that all floors still ask for, should none of them show a splat. */
+function trialsLeft(known: Evidence, request: WalkRequest): number {
+  const missing = request.workloads.flatMap((workload) =>
+    workload === bootWorkload
+      ? []
+      : classesOf(known, workload, request.tester.reach).map((places) => {
+          const own = places.flatMap((place) =>
+            trialsOf(known, place).filter((trial) => trial.workload === workload),
+          );
+          const heard = own.filter(({ state }) => state === 'heard').length;
+          const [step = 0] = places;
+          const ask = nextFloor(known, { step, workload, places }, request.limits.whereReached);
+          return step === 0 || ask === undefined ? 0 : request.limits.whereReached - heard;
+        }),
+  );
+  return missing.reduce((sum, one) => sum + one, 0);
+}
+
+interface OpenWalk {
+  readonly known: () => Evidence;
+  /** Prepares all prefixes and runs early trials meanwhile. */
+  readonly prepareAll: () => Promise<void>;
+  /** Runs trials until `next` asks for none. */
+  readonly run: (next: Next) => Promise<void>;
+}
+
+function openWalk(request: WalkRequest): OpenWalk {
+  const { count, tester, parallel } = request;
   let { evidence } = request;
-  const run = async (next: (known: Evidence) => Ask | undefined): Promise<void> => {
-    for (let ask = next(evidence); ask !== undefined; ask = next(evidence)) {
-      for (const trial of await tryAll(ask, evidence, request)) {
-        evidence = learnTrial(evidence, trial);
-      }
+  const state = { news: 0, isOver: false, isStopped: false };
+  let wake: (() => void) | undefined;
+  const tell = (): void => {
+    state.news += 1;
+    wake?.();
+  };
+  const prepare = async (step: number): Promise<void> => {
+    request.onStep?.(step);
+    const prepared = await tester.prepare(step, placesOf(evidence).at(-1));
+    evidence = learnStep(evidence, step, prepared);
+    for (const trial of (await tester.recall?.(step)) ?? []) evidence = learnTrial(evidence, trial);
+  };
+  const prepareEach = async (): Promise<void> => {
+    for (let step = 0; step <= count && !state.isStopped; step += 1) {
+      if (!evidence.steps.has(step)) await prepare(step);
+      tell();
+      if (evidence.steps.get(0)?.kind === 'broken') return;
     }
   };
-  for (let step = 0; step <= count; step += 1) {
-    if (!evidence.steps.has(step)) {
-      request.onStep?.(step);
-      const before = placesOf(evidence).at(-1);
-      evidence = learnStep(evidence, step, await tester.prepare(step, before));
-      for (const trial of (await tester.recall?.(step)) ?? []) {
-        evidence = learnTrial(evidence, trial);
-      }
+  const runBatch = async (next: Next): Promise<boolean> => {
+    const asks = planBatch(evidence, next, parallel);
+    const trials = await inParallel(asks, parallel, async ({ step, workload, index }) =>
+      tester.trial(step, workload, index),
+    );
+    for (const trial of trials) evidence = learnTrial(evidence, trial);
+    return asks.length > 0;
+  };
+  const runEarly = async (): Promise<void> => {
+    for (;;) {
+      const seen = state.news;
+      // A prefix may have become ready meanwhile.
+      if ((await runBatch((known) => nextEarly(known, request))) || state.news !== seen) continue;
+      if (state.isOver) return;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
     }
-    // Without a base no patch can be judged.
-    if (evidence.steps.get(0)?.kind === 'broken') return evidence;
-    if (evidence.steps.get(step)?.kind !== 'ready') continue;
-    await run((known) => nextFloor(known, step, workloads, () => limits.perPrefix));
-    if (step === 0) continue;
-    const deepFloor = (workload: string): number =>
-      tester.mayReach(step, workload) ? limits.whereReached : limits.perPrefix;
-    await run((known) => nextFloor(known, step, workloads, deepFloor));
-  }
-  // A rare splat of the base must not be blamed on a patch, so the base gets as many trials as the prefixes.
-  const reached = (workload: string): boolean =>
-    placesOf(evidence).some((step) => step > 0 && tester.mayReach(step, workload));
-  const baseFloor = (workload: string): number =>
-    reached(workload) ? limits.whereReached : limits.perPrefix;
-  await run((known) => nextFloor(known, 0, workloads, baseFloor));
-  const head = placesOf(evidence).at(-1);
-  if (head !== undefined) {
-    await run((known) => nextFloor(known, head, workloads, () => limits.atHead));
-  }
-  await run((known) => nextLocate(known, limits));
-  return evidence;
+  };
+  return {
+    known: () => evidence,
+    prepareAll: async () => {
+      const preparing = prepareEach().finally(() => {
+        state.isOver = true;
+        tell();
+      });
+      const trying = runEarly().finally(() => {
+        state.isStopped = true;
+      });
+      const ends = await Promise.allSettled([preparing, trying]);
+      for (const end of ends) if (end.status === 'rejected') throw end.reason;
+    },
+    run: async (next) => {
+      while (await runBatch(next));
+    },
+  };
 }
 
-async function tryAll(
-  ask: Ask,
+/** The next trials at a time, each as if those before it had shown nothing: what is run does not depend on who is faster. */
+function planBatch(
   evidence: Evidence,
-  { tester, parallel }: WalkRequest,
-): Promise<readonly PrefixTrial[]> {
-  const own = trialsOf(evidence, ask.step).filter(({ workload }) => workload === ask.workload);
-  const first = own.length;
-  const wanted = ask.why === 'floor' ? Math.min(ask.runs, parallel) : parallel;
-  const indices = Array.from({ length: wanted }, (_, at) => first + at);
-  return inParallel(indices, parallel, async (index) =>
-    tester.trial(ask.step, ask.workload, index),
-  );
+  next: Next,
+  size: number,
+): readonly (Ask & { readonly index: number })[] {
+  const asks: (Ask & { readonly index: number })[] = [];
+  let known = evidence;
+  while (asks.length < size) {
+    const ask = next(known);
+    if (ask === undefined) break;
+    const { step, workload } = ask;
+    const own = trialsOf(known, step).filter((trial) => trial.workload === workload);
+    asks.push({ ...ask, index: own.length });
+    known = learnTrial(known, { step, workload, state: 'heard', splats: [] });
+  }
+  return asks;
 }

@@ -79,6 +79,8 @@ function judgeEnd(end: WorkloadEnd): Verdict {
     // The splat decides; where a baseline knows it, the trial was still cut short.
     case 'corrupted':
       return inconclusive('workload-failed', `the workload ended at a wrong word: ${end.what}`);
+    case 'leaked':
+      return inconclusive('workload-failed', `the workload ended at a leak: ${end.what}`);
     case 'stopped':
       return { kind: 'clean' };
     case 'exit':

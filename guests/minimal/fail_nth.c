@@ -2,11 +2,13 @@
 /*
  * fail-nth: each call of the tables with its first allocation failing, its second, and so on until it
  * has no further one; and once more without a free file descriptor. Which of them and in what order is
- * decided by the seed, and never by a clock: the same seed does the same again.
+ * decided by the seed, and never by a clock: the same seed does the same again. What a call made must be gone with
+ * its process, however it failed.
  */
 #include "fail_nth.h"
 
 #include "files.h"
+#include "leaks.h"
 #include "program.h"
 #include "random.h"
 #include "workload.h"
@@ -191,6 +193,7 @@ static void sweep(const struct failing_call *call, struct tally *tally)
  */
 static void sweep_apart(const struct failing_call *call, struct tally *tally)
 {
+	long buffers = leaks_buffers();
 	int status;
 	pid_t pid;
 
@@ -209,6 +212,7 @@ static void sweep_apart(const struct failing_call *call, struct tally *tally)
 		workload_fail("%s ended by signal %d", call->name, WTERMSIG(status));
 	if (WEXITSTATUS(status) != 0)
 		exit(WEXITSTATUS(status));
+	leaks_check_buffers(buffers, call->name);
 }
 
 /* How often the kernel says that it has let an allocation fail. */

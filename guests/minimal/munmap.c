@@ -9,6 +9,7 @@
 #include "program.h"
 #include "racers.h"
 #include "random.h"
+#include "rare_calls.h"
 #include "workload.h"
 
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #define THREADS 4
+#define RARE_CALLS 4
 #define FILE_BYTES (4 * MIB)
 /* On a ramfs: plain page cache, where tmpfs would be shmem again. */
 #define FILE_PATH "/run/munmap"
@@ -169,6 +171,15 @@ static void renotify(struct racer *racer)
 	pthread_mutex_unlock(&shared->interval_lock);
 }
 
+/* Several: each is one of many. */
+static void call_rarely(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+
+	for (int i = 0; i < RARE_CALLS; i++)
+		rare_call(&shared->arena, shared->shmem_fd, &racer->random);
+}
+
 static const struct operation operations[] = {
 	{ "map-anonymous", map_anonymous }, { "map-file", map_file },
 	{ "map-shmem", map_shmem },	    { "map-huge", map_huge },
@@ -176,6 +187,7 @@ static const struct operation operations[] = {
 	{ "protect", protect },		    { "advise", advise },
 	{ "touch", touch },		    { "fork", fork_child },
 	{ "punch", punch },		    { "renotify", renotify },
+	{ "rare", call_rarely },	    { "rare", call_rarely },
 };
 
 static void prepare(struct shared *shared, unsigned long memory_mib)

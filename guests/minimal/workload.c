@@ -116,14 +116,24 @@ void workload_fail(const char *format, ...)
 	exit(EXIT_FAILED);
 }
 
-void workload_corrupted(const char *what)
+/* Not through stdio: in a child of one thread another one may have held its lock. */
+_Noreturn static void end_with(const char *kind, const char *what, int status)
 {
 	char text[256];
-	int length = snprintf(text, sizeof(text), "corruption: %s\n", what);
+	int length = snprintf(text, sizeof(text), "%s: %s\n", kind, what);
 
-	/* Not through stdio: in a child of one thread another one may have held its lock. */
 	write_all(STDOUT_FILENO, text, (size_t)length);
-	_exit(EXIT_CORRUPTED);
+	_exit(status);
+}
+
+void workload_corrupted(const char *what)
+{
+	end_with("corruption", what, EXIT_CORRUPTED);
+}
+
+void workload_leaked(const char *what)
+{
+	end_with("leak", what, EXIT_LEAKED);
 }
 
 void workload_skip(const char *format, ...)

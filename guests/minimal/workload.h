@@ -2,7 +2,8 @@
 /*
  * What all workloads share: their options, their end, and the rule that "start ..." is the
  * first line on stdout. Exit status as in kselftest: 0 done, 1 failed (a line on stderr),
- * 4 something it needs is missing (the reason on stdout); besides, 5 memory has a wrong content.
+ * 4 something it needs is missing (the reason on stdout); besides, 5 memory has a wrong content, 6 the
+ * kernel keeps what nobody has.
  */
 #ifndef SPLAT_WORKLOAD_H
 #define SPLAT_WORKLOAD_H
@@ -15,6 +16,8 @@
 #define PAGE_BYTES 4096ul
 /* Exit status of workload_corrupted(). */
 #define EXIT_CORRUPTED 5
+/* The same of workload_leaked(). */
+#define EXIT_LEAKED 6
 
 struct workload {
 	const char *name;
@@ -56,6 +59,9 @@ _Noreturn void workload_fail(const char *format, ...) __attribute__((format(prin
  * has lost what was written there. `what` tells one such bug from another, without numbers.
  */
 _Noreturn void workload_corrupted(const char *what);
+
+/* The same for "leak: WHAT" and 6: the kernel has not given back what nobody can reach any more. */
+_Noreturn void workload_leaked(const char *what);
 
 /* Prints "skip: MESSAGE" to stdout and exits with 4. */
 _Noreturn void workload_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));

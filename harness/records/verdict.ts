@@ -76,6 +76,10 @@ export const workloadEndSchema = v.variant('kind', [
     'It found a wrong word where it had written another; `what` says where and what it was, without numbers.',
   ),
   described(
+    v.object({ kind: v.literal('leaked'), what: v.string() }),
+    'It found that the kernel keeps what nobody can reach any more; `what` says what and who made it, without numbers.',
+  ),
+  described(
     v.object({ kind: v.literal('stopped') }),
     "A program of the user's that had no end of its own, ended after the time it was given.",
   ),

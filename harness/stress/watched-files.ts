@@ -16,9 +16,14 @@ export const watchedFiles: readonly RegExp[] = [
 /** Of our builds, and of builds in the tree itself. */
 const rootOfSources = /^(?:.*\/splat\/src\/|\.\/)/;
 
-/** `mm/memory.c` of `/splat/src/mm/memory.c`; undefined for a file that is not watched. */
+/** `virt/kvm/eventfd.c` of `/splat/src/arch/x86/kvm/../../../virt/kvm/eventfd.c`; undefined for a file that is not watched. */
 function watchedFile(compiled: string): string | undefined {
-  const path = compiled.replace(rootOfSources, '');
+  const steps: string[] = [];
+  for (const step of compiled.replace(rootOfSources, '').split('/')) {
+    if (step === '..') steps.pop();
+    else steps.push(step);
+  }
+  const path = steps.join('/');
   return watchedFiles.some((pattern) => pattern.test(path)) ? path : undefined;
 }
 

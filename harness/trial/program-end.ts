@@ -6,6 +6,8 @@ import type { Prepared } from './observe.ts';
 const skipCode = 4;
 /** Of a program that found a wrong word where it had written another; its last line is `corruption: WHAT`. */
 const corruptedCode = 5;
+/** Of a program that found something that the kernel kept; its last line is `leak: WHAT`. */
+const leakedCode = 6;
 const longestWhatChars = 120;
 
 /** The end of a workload whose guest lacks what it was asked to have. The seeded bugs need nothing that a guest may lack. */
@@ -31,6 +33,10 @@ export function readProgramEnd(end: WorkloadEnd, lastWords: string, isOwn: boole
   if (end.kind === 'exit' && end.code === corruptedCode) {
     const what = /^corruption: *(.+)$/i.exec(lastLine)?.[1];
     if (what !== undefined) return { kind: 'corrupted', what: plainWords(what) };
+  }
+  if (end.kind === 'exit' && end.code === leakedCode) {
+    const what = /^leak: *(.+)$/i.exec(lastLine)?.[1];
+    if (what !== undefined) return { kind: 'leaked', what: plainWords(what) };
   }
   return end.kind === 'silent' && isOwn ? { kind: 'stopped' } : end;
 }

@@ -4,11 +4,12 @@ import type { WorkloadEnd } from '../verdict.ts';
 import type { Heard } from './listen.ts';
 
 /**
- * Adds the splat that an end of a workload is by itself, though no console says it: memory with a wrong word, and a
- * guest that ended without having said anything.
+ * Adds the splat that an end of a workload is by itself, though no console says it: memory with a wrong word, what is
+ * never given back, and a guest that ended without having said anything.
  */
 export function hearUnsaid(end: WorkloadEnd, heard: Pick<Heard, 'add' | 'splats'>): void {
-  if (end.kind === 'corrupted') heard.add(corruption(end.what));
+  if (end.kind === 'corrupted') heard.add(worded('data corruption', end.what));
+  if (end.kind === 'leaked') heard.add(worded('memory leak', end.what));
   if (end.kind === 'lost' && heard.splats().length === 0) heard.add(lostGuest);
 }
 
@@ -17,9 +18,9 @@ const lostTitle = 'lost connection to test machine';
 const lostGuest = unsaid(lostTitle, lostTitle, lostTitle);
 
 /** `what`, as the workload words it: `shared memory after mremap has zeros`. */
-function corruption(what: string): Finding {
-  const title = `data corruption: ${what}`;
-  return unsaid(title, 'data corruption', signatureOf('data corruption', [title]));
+function worded(bugClass: string, what: string): Finding {
+  const title = `${bugClass}: ${what}`;
+  return unsaid(title, bugClass, signatureOf(bugClass, [title]));
 }
 
 function unsaid(title: string, bugClass: string, signature: string): Finding {

@@ -87,6 +87,10 @@ void t.test(
       ['do_wp_page'],
       'which helper it is cannot be told: it is left out',
     );
+    const joined = watchFunctions('kvm_init\n', [
+      { name: 'kvm_init', file: '/splat/src/arch/x86/kvm/../../../virt/kvm/kvm_main.c' },
+    ]);
+    t.equal(joined[0]?.file, 'virt/kvm/kvm_main.c');
     const left = watchFunctions(
       'x_show\nx_store\nx_show.isra.0\nx_shown\n',
       ['x_show', 'x_store', 'x_show.isra.0', 'x_shown'].map((name) => ({

@@ -154,6 +154,7 @@ void t.test('a wrong word that a workload found is a splat without numbers', asy
     ['start\npage 7\ncorruption: page 7 of shared\x1b memory has zeros\n', 5, kinds],
     // An exit code alone may mean anything, and so may a word.
     ['start\n', 5, { verdict: { kind: 'inconclusive' }, splats: [] }],
+    ['leak: of the boat\n', 5, { verdict: { kind: 'inconclusive' }, splats: [] }],
     ['corruption: of the young\n', 1, { verdict: { kind: 'inconclusive' }, splats: [] }],
   ] as const) {
     const { outcome } = await runMade(join(t.testdir(), 'trial'), () => async (_argv, _ms, say) => {
@@ -162,6 +163,17 @@ void t.test('a wrong word that a workload found is a splat without numbers', asy
     });
     t.match(outcome, expected, said);
   }
+});
+
+void t.test('a leak that a workload found is a splat that names its maker', async (t) => {
+  const { outcome } = await runMade(join(t.testdir(), 'trial'), () => async (_argv, _ms, say) => {
+    say(1, Buffer.from('call make-udmabuf\nleak: a dma-buf of make-udmabuf\n'));
+    return Promise.resolve({ kind: 'exit', code: 6 });
+  });
+  t.match(outcome, {
+    verdict: { kind: 'splat', titles: ['memory leak: a dma-buf of make-udmabuf'] },
+    splats: [{ class: 'memory leak' }],
+  });
 });
 
 void t.test('only a crash is worth another try', async (t) => {

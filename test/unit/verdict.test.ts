@@ -145,6 +145,12 @@ const rows: readonly {
     message: /wrong word: shared memory/,
   },
   {
+    name: 'a workload that ended at a leak which a baseline knows did not do its work',
+    evidence: { end: { kind: 'leaked', what: 'a dma-buf of make-udmabuf' } },
+    phrase: 'inconclusive: workload-failed',
+    message: /at a leak: a dma-buf/,
+  },
+  {
     name: 'a workload killed by a signal is workload-failed',
     evidence: { end: { kind: 'signal', signal: 11 } },
     phrase: 'inconclusive: workload-failed',

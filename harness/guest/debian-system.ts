@@ -11,8 +11,10 @@ import { makeFolder } from '../host/disk.ts';
 import { packageRoot } from '../host/package-root.ts';
 import { runTool } from '../host/process.ts';
 import { runAsRoot } from '../host/root-sandbox.ts';
-import { ensureEntry, fileDigest, findEntry, removeTree, valueDigest } from '../host/store.ts';
+import { ensureShared } from '../host/shared/exchange.ts';
+import { fileDigest, removeTree, valueDigest } from '../host/store.ts';
 import type { SystemDisk } from './argv.ts';
+import { noting } from './tools-image.ts';
 
 /** guests/debian/recipe.json */
 interface Recipe {
@@ -47,31 +49,37 @@ export async function ensureSystem(request: SystemRequest): Promise<SystemDisk> 
   const names = [...recipe.required.packages, ...recipe.chosen.flatMap((one) => one.packages)];
   const wanted = [...new Set([...names, ...request.packages])].toSorted();
   const key = `debian_${release}_${valueDigest([wanted, making]).slice(0, 16)}`;
-  const known = await findEntry(cacheRoot, 'guest', key);
-  const entry =
-    known.entry ??
-    (await ensureEntry(cacheRoot, {
+  const entry = await ensureShared(
+    {
       kind: 'guest',
       key,
-      signal,
-      make: async (dir) => {
-        const apt = await openApt({
-          ...request,
-          onRefresh: (mirror) =>
-            emit({ kind: 'note', text: `asking ${mirror} for Debian ${release}` }),
-        });
-        const packages = await makeDisk(wanted, await oneRelease(apt, release), {
-          dir,
-          release,
-          signal,
-          emit,
-        });
-        const sha256 = await fileDigest(join(dir, 'disk'));
-        return { name: `debian:${release}`, sha256, packages };
-      },
-    }));
-  const { sha256 } = entry.meta as { readonly sha256: string };
+      filesOf: () => ['disk'],
+      check: ({ meta, files }) =>
+        digestIn(meta) === files[0]?.sha256 ? undefined : 'its facts name another disk',
+    },
+    async (dir) => {
+      const apt = await openApt({
+        ...request,
+        onRefresh: (mirror) =>
+          emit({ kind: 'note', text: `asking ${mirror} for Debian ${release}` }),
+      });
+      const packages = await makeDisk(wanted, await oneRelease(apt, release), {
+        dir,
+        release,
+        signal,
+        emit,
+      });
+      const sha256 = await fileDigest(join(dir, 'disk'));
+      return { name: `debian:${release}`, sha256, packages };
+    },
+    noting({ cacheRoot, signal, emit }),
+  );
+  const sha256 = digestIn(entry.meta);
   return { id: `${key}_${sha256.slice(0, 16)}`, path: join(entry.dir, 'disk') };
+}
+
+function digestIn(meta: unknown): string {
+  return (meta as { readonly sha256: string }).sha256;
 }
 
 interface Making {

@@ -7,6 +7,7 @@ import type { Archive } from '../host/apt-archive.ts';
 import { isVersion, type PackageVersion } from '../host/apt-packages.ts';
 import { type DebianKernels, knownKernels, unpackKernel } from '../host/debian.ts';
 import { readIfThere } from '../host/disk.ts';
+import { hasStore } from '../host/shared/exchange.ts';
 import { findEntry } from '../host/store.ts';
 import type { Origin } from './origin.ts';
 
@@ -79,6 +80,10 @@ export async function openDebian<T>(
     return await store((await findOrigin(spec, wanted, options, 0)).origin);
   } catch (error) {
     const series = wanted.kind === 'series' ? wanted.series : undefined;
+    // Debian deletes what it replaced; the store of a lab may still have it.
+    if (wanted.kind === 'version' && hasStore(cacheRoot)) {
+      return store(sharedOnly(wanted, spec, error));
+    }
     const cached = series === undefined ? undefined : await newestCached(cacheRoot, series);
     if (!isHarnessError(error, 'tool') || cached === undefined) throw error;
     emit({ kind: 'note', text: `${spec}: ${error.message}; using ${cached} of the cache` });
@@ -196,6 +201,18 @@ function cachedOnly(key: string, spec: string): Origin {
       throw new HarnessError('infra', `source ${key} was removed from the cache meanwhile`);
     },
   };
+}
+
+/** An origin that only a shared store may have; where none has it, the error of Debian counts. */
+function sharedOnly(
+  { series, version, sha256 }: Extract<DebianSpec, { kind: 'version' }>,
+  spec: string,
+  error: unknown,
+): Origin {
+  const fill = async (): Promise<never> => Promise.reject(error);
+  const origin = { spec, key: debianKey(series, version), name: `${spec} (${version})`, fill };
+  // A kernel does not know the digest of its package: with a pinned one, the tree itself is needed.
+  return sha256 === undefined ? { ...origin, series } : { ...origin, facts: { sha256 } };
 }
 
 /** The key of a version in the store: `linux-source-7.3_7.3.4-1_bpo13_1`. */

@@ -21,6 +21,7 @@ import { definedSymbols, isKconfigPath } from './kconfig.ts';
 import { countDependents, type MakeSetup, openCcache } from './make.ts';
 import { outcomeOf, recallKernel } from './recall.ts';
 import { offerKernel } from './shared-kernel.ts';
+import { offerSource } from './shared-source.ts';
 import type { Source } from './source.ts';
 import { defaultToolchain } from './toolchain.ts';
 import { openWorkspace, syncSource, type Workspace, whileBuilding } from './workspace.ts';
@@ -64,7 +65,10 @@ async function build(job: BuildJob): Promise<BuildOutcome> {
   const { request } = job;
   const { name } = request.source;
   const outcome = await inStage(request.emit, 'build', name, () => runJob(job), describeOutcome);
-  if (outcome.kind === 'built') await offerKernel(outcome.kernel, request);
+  if (outcome.kind === 'built') {
+    await offerKernel(outcome.kernel, request);
+    await offerSource(request.source, request);
+  }
   return outcome;
 }
 

@@ -11,6 +11,7 @@ import { type Entry, ensureEntry, fileDigest, findEntry } from '../host/store.ts
 import { openDebian } from './debian-source.ts';
 import { kconfigSymbols } from './kconfig.ts';
 import type { Origin } from './origin.ts';
+import { fetchSource } from './shared-source.ts';
 import { copyWorkingTree, describeWorkingTree } from './working-tree.ts';
 
 /** What is known of a kernel tree before it is there. */
@@ -148,7 +149,8 @@ async function tarballOrigin(path: string, spec: string, signal: AbortSignal): P
 async function storeOrigin(origin: Origin, options: SourceOptions): Promise<Source> {
   const { cacheRoot, signal, emit } = options;
   const known = (await findEntry(cacheRoot, 'source', origin.key)).entry;
-  if (known !== undefined) return readSource(known, origin.name);
+  const there = known ?? (await fetchSource(origin, options, completeTree(origin)));
+  if (there !== undefined) return readSource(there, origin.name);
   const entry = await inStage(
     emit,
     'source',
@@ -168,11 +170,18 @@ async function storeOrigin(origin: Origin, options: SourceOptions): Promise<Sour
 }
 
 async function makeSource(origin: Origin, dir: string): Promise<unknown> {
-  const tree = join(dir, 'tree');
-  await origin.fill(tree);
-  const version = await requireKernel(tree, origin.spec);
-  await writeFile(join(dir, 'symbols.json'), JSON.stringify(await kconfigSymbols(tree)));
-  return { version, ...origin.facts };
+  await origin.fill(join(dir, 'tree'));
+  return { version: await completeTree(origin)(dir), ...origin.facts };
+}
+
+/** Lists the symbols of the tree in an entry's folder, and returns its version. */
+function completeTree({ spec }: Origin): (dir: string) => Promise<KernelVersion> {
+  return async (dir) => {
+    const tree = join(dir, 'tree');
+    const version = await requireKernel(tree, spec);
+    await writeFile(join(dir, 'symbols.json'), JSON.stringify(await kconfigSymbols(tree)));
+    return version;
+  };
 }
 
 async function readSource(entry: Entry, name: string): Promise<Source> {

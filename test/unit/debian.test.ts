@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
   cpSync,
@@ -9,12 +10,17 @@ import {
 } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ensureSystem } from '../../harness/guest/debian-system.ts';
 import type { Archive } from '../../harness/host/apt-archive.ts';
 import { packageRoot } from '../../harness/host/package-root.ts';
+import { mountStore } from '../../harness/host/shared/exchange.ts';
+import { folderPlace } from '../../harness/host/shared/folder-place.ts';
+import { makeKeyFiles, readSigningKey } from '../../harness/host/shared/keys.ts';
+import { openSharedStore } from '../../harness/host/shared/shared-store.ts';
 import { fileDigest } from '../../harness/host/store.ts';
+import { offerSource } from '../../harness/kernel/shared-source.ts';
 import { openSource, type Source } from '../../harness/kernel/source.ts';
 import type { HarnessEvent } from '../../harness/records/event.ts';
 
@@ -54,8 +60,8 @@ interface Opener {
   readonly cacheRoot: string;
 }
 
-function openerOf(t: Test, { archive }: Mirror): Opener {
-  const cacheRoot = join(t.testdirName, 'cache');
+function openerOf(t: Test, { archive }: Mirror, cache = 'cache'): Opener {
+  const cacheRoot = join(t.testdirName, cache);
   const notes: string[] = [];
   const emit = (event: HarnessEvent): void => {
     if (event.kind === 'note') notes.push(event.text);
@@ -116,6 +122,48 @@ void t.test(
     await open(`debian:7.3.4-1~bpo13+1@sha256:${digest}`);
   },
 );
+
+void t.test('a version that Debian has no more comes from the store of a lab', async (t) => {
+  const mirror = await startMirror(t);
+  const store = join(t.testdirName, 'store');
+  await makeKeyFiles(join(t.testdirName, 'key'));
+  const signing = await readSigningKey(join(t.testdirName, 'key'));
+  const mounted = ({ cacheRoot }: Opener): AsyncDisposable =>
+    mountStore(cacheRoot, openSharedStore(folderPlace(store), { signing, trusted: [] }));
+  const one = openerOf(t, mirror, 'one');
+  await using _one = mounted(one);
+  const source = await one.open('debian:6.1.9-1');
+  const { cacheRoot } = one;
+  await offerSource(source, { cacheRoot, signal, emit: () => undefined });
+  t.strictSame(readdirSync(join(store, 'manifests/source')), [source.id]);
+  t.strictSame(readdirSync(join(one.cacheRoot, 'drafts')), []);
+
+  mirror.server.close();
+  const pool = join(mirror.folder, 'debian/pool/linux-source-6.1_6.1.9-1_all.deb');
+  const digest = await fileDigest(pool);
+  for (const [cache, spec] of [
+    ['two', 'debian:6.1.9-1'],
+    ['three', `debian:6.1.9-1@sha256:${digest}`],
+  ] as const) {
+    const host = openerOf(t, mirror, cache);
+    await using _host = mounted(host);
+    const fetched = await host.open(spec);
+    t.strictSame([fetched.id, fetched.version], [source.id, source.version]);
+    t.strictSame([...fetched.symbols], [...source.symbols]);
+    execFileSync('diff', ['--recursive', source.tree, fetched.tree]);
+    t.strictSame(readdirSync(dirname(fetched.tree)).toSorted(), [
+      'entry.json',
+      'symbols.json',
+      'tree',
+    ]);
+  }
+  const strict = openerOf(t, mirror, 'four');
+  await using _strict = mounted(strict);
+  const pinned = strict.open(`debian:6.1.9-1@sha256:${'0'.repeat(64)}`);
+  await t.rejects(pinned, { code: 'tool' }, 'what Debian said counts');
+  const line = strict.notes.find((note) => note.startsWith('store '));
+  t.match(line, /it is of a package with another digest than 0{64}; refused$/);
+});
 
 void t.test('a kernel that no suite has is one line with what there is', async (t) => {
   const { open } = openerOf(t, await startMirror(t));

@@ -3,6 +3,7 @@ import type { SharedKind, StoreManifest, StoreOrigin } from '../../records/store
 import { throwIfAborted } from '../process.ts';
 import { type Entry, ensureEntry, findEntry } from '../store.ts';
 import type { SharedEntry, SharedStore } from './shared-store.ts';
+import { StoreFault } from './store-fault.ts';
 
 /** The shared stores behind caches, by the root of the cache; one process has one cache, tests have several. */
 const mounted = new Map<string, SharedStore>();
@@ -36,6 +37,8 @@ export interface SharedName {
   readonly check?: (manifest: StoreManifest) => string | undefined;
   /** Makes the files that are not shared in the folder of a fetched entry. */
   readonly finish?: (dir: string) => Promise<void>;
+  /** As of EntryRequest. */
+  readonly digests?: boolean;
 }
 
 /** An entry that the shared store has, to be fetched. */
@@ -78,7 +81,7 @@ export async function findOffer(
 async function fetchEntry(
   store: SharedStore,
   found: SharedEntry,
-  { kind, key, filesOf, check, finish }: SharedName,
+  { kind, key, filesOf, check, finish, digests = true }: SharedName,
   { cacheRoot, signal }: ExchangeOptions,
 ): Promise<Entry> {
   const wrongFiles = (manifest: StoreManifest): string | undefined => {
@@ -86,21 +89,36 @@ async function fetchEntry(
     const isRight = names.join('\n') === filesOf(manifest.meta).toSorted().join('\n');
     return isRight ? undefined : 'its files are not those of such an entry';
   };
+  const finishEntry = async (dir: string): Promise<void> => {
+    try {
+      await finish?.(dir);
+    } catch (error) {
+      throwIfAborted(signal);
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new StoreFault('refused', `${kind} ${key}: ${reason}`, { cause: error });
+    }
+  };
   await using _held = await store.hold(signal);
   return await ensureEntry(cacheRoot, {
     kind,
     key,
     signal,
+    digests,
     make: async (dir) => {
       await store.fetch(found, dir, {
         signal,
         check: (manifest) => wrongFiles(manifest) ?? check?.(manifest),
       });
-      await finish?.(dir);
+      await finishEntry(dir);
       const { meta } = found.manifest;
       return { ...(meta as object), store: { place: store.name, signer: found.signer } };
     },
   });
+}
+
+/** True when a store is behind this cache. */
+export function hasStore(cacheRoot: string): boolean {
+  return mounted.has(resolve(cacheRoot));
 }
 
 /** True when entries of this cache can be put into a store now. */
@@ -114,17 +132,20 @@ export function isOffering(cacheRoot: string): boolean {
  * store did not have it. A failure is one line for `onFault`.
  */
 export async function offerEntry(
-  entry: Pick<Entry, 'key' | 'dir' | 'meta'>,
+  entry: Pick<Entry, 'key' | 'dir' | 'meta'> & {
+    /** Makes the files in another folder, which it returns, when the store does not have them; default `dir`. */
+    readonly pack?: () => Promise<string>;
+  },
   { kind, filesOf }: Pick<SharedName, 'kind' | 'filesOf'>,
   options: ExchangeOptions,
 ): Promise<boolean> {
   const store = mounted.get(resolve(options.cacheRoot));
   if (store?.signer === undefined || store.isAway()) return false;
   if (originOf(entry)?.place === store.name) return false;
-  const { key, dir, meta } = entry;
+  const { key, dir, meta, pack = async () => dir } = entry;
   const done = await tolerant(store, options, async () => {
     await using _held = await store.hold(options.signal);
-    const offered = { entry: { kind, key, dir, meta }, files: filesOf(meta) };
+    const offered = { entry: { kind, key, meta }, files: filesOf(meta), pack };
     return await store.offer(offered, options.signal);
   });
   return done === 'put';

@@ -48,8 +48,10 @@ export interface SharedStore extends AsyncDisposable {
 
 /** An entry of the cache with the names of its files that hosts share. */
 export interface OfferedEntry {
-  readonly entry: Pick<Entry, 'key' | 'dir' | 'meta'> & { readonly kind: EntryName['kind'] };
+  readonly entry: Pick<Entry, 'key' | 'meta'> & { readonly kind: EntryName['kind'] };
   readonly files: readonly string[];
+  /** Returns the folder of the files; called when the store does not have them. */
+  readonly pack: () => Promise<string>;
 }
 
 /** An unreachable store is asked again after this time: a night must not lose it for one restart. */
@@ -195,14 +197,15 @@ function named(error: unknown, { kind, key }: EntryName): unknown {
 /** The blobs first: a manifest never names what is not there. */
 async function putFiles(
   place: StorePlace,
-  { entry, files }: OfferedEntry,
+  { entry, files, pack }: OfferedEntry,
   signing: SigningKey,
   options: { readonly signal: AbortSignal; readonly replace: boolean },
 ): Promise<void> {
   const described: StoreManifest['files'][number][] = [];
+  const dir = await pack();
   for (const name of files) {
     throwIfAborted(options.signal);
-    const path = join(entry.dir, name);
+    const path = join(dir, name);
     const blob = { sha256: await fileDigest(path), bytes: (await stat(path)).size };
     await place.writeBlob(blob, path, options);
     described.push({ name, ...blob });

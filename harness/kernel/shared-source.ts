@@ -1,0 +1,113 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Emit, inStage } from '../events.ts';
+import { extractTarball } from '../host/archive.ts';
+import { cacheFolder } from '../host/cache-folders.ts';
+import { makeFolder } from '../host/disk.ts';
+import { runTool } from '../host/process.ts';
+import { findOffer, isOffering, offerEntry, type SharedName } from '../host/shared/exchange.ts';
+import { type Entry, findEntry } from '../host/store.ts';
+import type { Origin } from './origin.ts';
+
+interface SourceExchange {
+  readonly cacheRoot: string;
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+}
+
+const packedName = 'source.tar.xz';
+const mib = 2 ** 20;
+
+/**
+ * Fetches the tree of a Debian kernel from the store behind the cache; undefined when it is not there. `finish` completes
+ * the entry in whose folder `tree` lies then. A package that Debian has replaced is still there.
+ */
+export async function fetchSource(
+  origin: Origin,
+  { cacheRoot, signal, emit }: SourceExchange,
+  finish: (dir: string) => Promise<unknown>,
+): Promise<Entry | undefined> {
+  if (!isShared(origin.key)) return undefined;
+  const onFault = (text: string): void => emit({ kind: 'note', text });
+  const name: SharedName = {
+    ...nameOf(origin.key),
+    digests: false,
+    check: ({ meta }) => wrongPackage(meta, origin),
+    finish: async (dir) => {
+      const packed = join(dir, packedName);
+      await extractTarball(packed, join(dir, 'tree'), signal);
+      await rm(packed);
+      await finish(dir);
+    },
+  };
+  const offer = await findOffer(name, { cacheRoot, signal, onFault });
+  if (offer === undefined) return undefined;
+  const { place, signer } = offer.origin;
+  const from = `${origin.name}: from the store ${place}, signed by ${signer}`;
+  return inStage(
+    emit,
+    'source',
+    `${origin.name} from the store ${place}`,
+    offer.fetch,
+    (fetched) =>
+      fetched === undefined ? origin.name : `${from}, ${Math.round(offer.bytes / mib)} MiB`,
+  );
+}
+
+/** Packs the tree of a Debian kernel and puts it into the store behind the cache, when this host signs. */
+export async function offerSource(
+  { id, name }: { readonly id: string; readonly name: string },
+  { cacheRoot, signal, emit }: SourceExchange,
+): Promise<void> {
+  if (!isShared(id) || !isOffering(cacheRoot)) return;
+  const { entry } = await findEntry(cacheRoot, 'source', id);
+  // Trees of earlier versions do not know their package.
+  if (entry === undefined || digestIn(entry.meta) === undefined) return;
+  const drafts = cacheFolder(cacheRoot, 'drafts');
+  await makeFolder(drafts);
+  const scratch = await mkdtemp(join(drafts, 'pack-'));
+  const pack = async (): Promise<string> =>
+    inStage(
+      emit,
+      'source',
+      `packing ${name} for the store`,
+      async () => packTree(entry.dir, scratch, signal),
+      () => `${name}: packed for the store`,
+    );
+  const onFault = (text: string): void => emit({ kind: 'note', text });
+  try {
+    await offerEntry({ ...entry, pack }, nameOf(id), { cacheRoot, signal, onFault });
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** Only packages of Debian: a directory, a commit and a tarball are where they were named. */
+function isShared(key: string): boolean {
+  return key.startsWith('linux-source-');
+}
+
+function nameOf(key: string): SharedName {
+  return { kind: 'source', key, filesOf: () => [packedName] };
+}
+
+function digestIn(meta: unknown): string | undefined {
+  return (meta as { readonly sha256?: string }).sha256;
+}
+
+/** The package of a tree must be the one that Debian's lists name now, or that was pinned. */
+function wrongPackage(meta: unknown, { facts }: Origin): string | undefined {
+  const wanted = facts?.['sha256'];
+  if (wanted === undefined || digestIn(meta) === wanted) return undefined;
+  return `it is of a package with another digest than ${wanted}`;
+}
+
+/** The same tree gives the same bytes: names are sorted, times and owners are left out. */
+async function packTree(dir: string, scratch: string, signal: AbortSignal): Promise<string> {
+  const packed = join(scratch, packedName);
+  const same = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner'];
+  const flags = ['--create', '--format=gnu', ...same, '--file', packed, '--directory', dir];
+  // Two threads of xz at its fastest: 1.4 GB become 200 MB.
+  await runTool('tar', [...flags, '--use-compress-program=xz -0 -T0', 'tree'], { signal });
+  return scratch;
+}

@@ -51,19 +51,27 @@ export interface WatchedFunction {
 /**
  * The watched functions of a kernel, by its list of those that ftrace can trace and by the functions of its image. Both lists
  * are in the order of addresses: of functions with one name the n-th of one is the n-th of the other where both have as many, and
- * where they have not these are left out.
+ * where they have not these are left out. Of the named modules all functions are watched, as those of the file `NAME.ko`.
  */
 export function watchFunctions(
   traceable: string,
   placed: readonly { readonly name: string; readonly file: string }[],
+  modules: readonly string[] = [],
 ): readonly WatchedFunction[] {
   const files = new Map<string, string[]>();
   for (const { name, file } of placed) files.set(name, [...(files.get(name) ?? []), file]);
-  const lines = traceable.split('\n').map((line) => line.split(' ')[0] ?? '');
+  const lines = traceable.split('\n').map((line) => {
+    // A function of a module: `vkms_fill [vkms]`.
+    const [, name = '', module = ''] = /^(\S*)(?: \[(\w+)\])?/.exec(line) ?? [];
+    return { name, module: modules.find((one) => one === module) };
+  });
   const counts = new Map<string, number>();
-  for (const name of lines) counts.set(name, (counts.get(name) ?? 0) + 1);
+  for (const { name, module } of lines) {
+    if (module === undefined) counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
   const seen = new Map<string, number>();
-  return lines.flatMap((name, at) => {
+  return lines.flatMap(({ name, module }, at) => {
+    if (module !== undefined) return [{ name, file: `${module}.ko`, index: at + 1 }];
     const nth = seen.get(name) ?? 0;
     seen.set(name, nth + 1);
     const own = files.get(name) ?? [];

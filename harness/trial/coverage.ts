@@ -40,13 +40,14 @@ const run = async (agent: Agent, script: string): Promise<void> => {
   await agent.run(['/bin/sh', '-c', script], armTimeoutMs, () => undefined);
 };
 
-/** Adds the watched functions to those that the profiler counts, and has the callers of range starts traced. */
+/** Adds the watched functions, and those of the modules, to those that the profiler counts; has the callers of range starts traced. */
 export async function armCoverage(
   agent: Agent,
   placed: readonly PlacedFunction[],
+  modules: readonly string[],
 ): Promise<readonly WatchedFunction[]> {
   const list = await agent.read(`${tracing}/available_filter_functions`, listLimitBytes);
-  const functions = watchFunctions(list?.toString('latin1') ?? '', placed);
+  const functions = watchFunctions(list?.toString('latin1') ?? '', placed, modules);
   const text = functions.map(({ index }) => `${index}\n`).join('');
   await agent.put(listFile, 0o600, Buffer.from(text));
   await run(

@@ -81,7 +81,11 @@ export async function prepareGuest(
     if (await profile(agent, name)) profiled.push(name);
     else missing.push(`calls.${name}`);
   }
-  const functions = placed === undefined ? undefined : await armCoverage(agent, placed);
+  // Modules of the user's; those of the tree are watched in no file.
+  const own = modules.flatMap(({ name, functions: counted }) =>
+    counted.length === 0 ? [] : [name],
+  );
+  const functions = placed === undefined ? undefined : await armCoverage(agent, placed, own);
   await agent.write(profileFiles.enabled, '1');
   // The first program patches kernel code (cgroup and memcg static keys). Under TCG a patch can race with another CPU that
   // runs the code; better in the one boot that is looked at than in a copy.

@@ -81,6 +81,12 @@ void t.test(
         '5 drm_open drivers/gpu/drm/drm_file.c',
       ],
     );
+    const own = watchFunctions('do_wp_page\nhelper [mine]\nhelper [other]\n', placed, ['mine']);
+    t.strictSame(
+      own.map(({ name, file, index }) => `${index} ${name} ${file}`),
+      ['1 do_wp_page mm/memory.c', '2 helper mine.ko'],
+      "a module of the user's is a file of its own",
+    );
     const one = watchFunctions('helper\ndo_wp_page\n', placed);
     t.strictSame(
       one.map(({ name }) => name),

@@ -10,6 +10,7 @@ import type { ShownRun } from '../report/page/shown-run.ts';
 import { type ShownConsoles, writeConsolePages } from './console-pages.ts';
 import { openInside } from './inside-file.ts';
 import { guestDefaults, optionWords } from './run-options.ts';
+import { seenByNights } from './run-since.ts';
 import { shownPath } from './runs-folder.ts';
 
 /** The folders of each trial in `trials`, the one with its verdict first. */
@@ -61,6 +62,7 @@ export async function formatRunAt(
     folders,
     consoles,
     locksSvg,
+    seen: await seenByNights(result, cwd),
     beside,
   });
 }

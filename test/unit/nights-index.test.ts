@@ -56,7 +56,10 @@ void t.test('nights are paged, and a new one changes the newest pages alone', as
   const gone = await writeNightsIndex(dir);
   t.equal(gone[2]?.kept, false);
   t.notMatch(read(dir, 'nights-1.html'), 'n3/night.html', 'no link to what is gone');
-  t.match(read(dir, 'nights-1.html'), `<th scope="row">${timeOf(3).slice(0, 10)}`);
+  t.match(
+    read(dir, 'nights-1.html'),
+    `<th scope="row"><span class="time">${timeOf(3).slice(0, 10)}`,
+  );
 });
 
 void t.test('the page that was the newest gets its link to the next', async (t) => {

@@ -37,6 +37,7 @@ const page: ShownRun = {
   consoles: new Map([['munmap', 40]]),
   series: [],
   locksSvg: null,
+  seen: new Map(),
   beside: true,
 };
 

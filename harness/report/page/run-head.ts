@@ -1,4 +1,5 @@
 import { verdictPhrase } from '../../verdict.ts';
+import { timeWords } from '../item-words.ts';
 import {
   type GatheredSplat,
   type Silence,
@@ -56,7 +57,7 @@ function splatFacts(
         link === null ? null : [': ', link],
       ],
     ],
-    ['since', since(page)],
+    ['since', since(page, splat.signature)],
     ['again', html`<code>${page.reproduce(trial)}</code>`],
   ];
 }
@@ -65,16 +66,23 @@ function silenceFacts({ id, title }: Silence, page: ShownRun): readonly Fact[] {
   return [
     ['what', html`<b class="splat">${title}</b>`],
     ['where', id],
-    ['since', since(page)],
+    ['since', since(page, '')],
     ['again', html`<code>${page.reproduce(id)}</code>`],
   ];
 }
 
-/** One run knows nothing of others, but for its baseline. */
-function since({ run, series }: ShownRun): string {
-  const { baseline } = run;
+/** One run knows nothing of others, but for its baseline, and what nights have seen. */
+function since({ run, series, seen }: ShownRun, signature: string): string {
   const patched = series.length === 0 ? '' : `; with ${series.join(', ')}`;
-  if (baseline?.trusted === true) return `not in the baseline ${baseline.run}${patched}`;
+  const before = seen.get(signature);
+  const nights =
+    before === undefined
+      ? ''
+      : `; nights saw it from ${timeWords(before.firstSeen)} to ${timeWords(before.lastSeen)}, first in ${before.cell}`;
+  if (run.baseline?.trusted === true) {
+    return `not in the baseline ${run.baseline.run}${patched}${nights}`;
+  }
+  if (nights !== '') return `${nights.slice(2)}${patched}`;
   const next = series.length === 0 ? 'bisect finds the commit' : 'series finds the patch';
   return `not known: this run had no baseline to compare with; splat ${next}${patched}`;
 }

@@ -21,6 +21,11 @@ export interface ShownRun {
   readonly locksSvg: string | null;
   /** Lines of each console that has pages, by its folder in `trials`. */
   readonly consoles: ReadonlyMap<string, number>;
+  /** What nights know of its splats, by signature; nights by name. */
+  readonly seen: ReadonlyMap<
+    string,
+    { readonly firstSeen: string; readonly lastSeen: string; readonly cell: string }
+  >;
   /** The page is in the run directory: its files can be linked to. */
   readonly beside: boolean;
 }

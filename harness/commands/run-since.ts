@@ -1,0 +1,33 @@
+import { stat } from 'node:fs/promises';
+import { openHistory } from '../history/database.ts';
+import { type SeenBefore, seenBefore } from '../history/first-seen.ts';
+import { readIfThere } from '../host/disk.ts';
+import type { RunResult } from '../records/run-result.ts';
+import { historyFile } from './runs-folder.ts';
+
+/**
+ * What the nights of this folder know of the splats of a run, by signature. A history that is not there, or cannot be read, knows
+ * nothing: a page is no reason to fail.
+ */
+export async function seenByNights(
+  { bootSplats, trials }: RunResult,
+  cwd: string,
+): Promise<ReadonlyMap<string, SeenBefore>> {
+  const found = new Map<string, SeenBefore>();
+  const signatures = new Set(
+    [...bootSplats, ...trials.flatMap(({ splats }) => splats)].map(({ signature }) => signature),
+  );
+  try {
+    const path = historyFile(cwd, {});
+    if (signatures.size === 0 || (await readIfThere(stat(path))) === undefined) return found;
+    const { signal } = new AbortController();
+    await using history = await openHistory(path, { signal, create: false });
+    for (const signature of signatures) {
+      const seen = seenBefore(history, signature);
+      if (seen !== undefined) found.set(signature, seen);
+    }
+  } catch {
+    found.clear();
+  }
+  return found;
+}

@@ -1,0 +1,39 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import t from 'tap';
+import type { CommandContext } from '../../harness/commands/context.ts';
+import { run as report } from '../../harness/commands/report.ts';
+import { openHistory } from '../../harness/history/database.ts';
+import { importRun } from '../../harness/plans/night/import-run.ts';
+import { aRunRecord, aRunResult, aSplat, aTrialResult } from '../made-records.ts';
+
+void t.test('the page of a run says since when nights saw its splat', async (t) => {
+  const cwd = t.testdir();
+  const splat = aSplat({ title: 'WARNING in f', signature: 'warning-in-f-1' });
+  const verdict = { kind: 'splat' as const, titles: [splat.title] };
+  const result = aRunResult({ verdict, trials: [aTrialResult({ verdict, splats: [splat] })] });
+  mkdirSync(join(cwd, 'run'));
+  writeFileSync(join(cwd, 'run', 'run.json'), JSON.stringify(aRunRecord()));
+  writeFileSync(join(cwd, 'run', 'result.json'), JSON.stringify(result));
+  const page = async (): Promise<string> => {
+    const context = { cwd, stdout: new PassThrough() } as unknown as CommandContext;
+    t.equal(await report({ run: 'run', out: undefined }, context), 0);
+    return readFileSync(join(cwd, 'run', 'report.html'), 'utf8');
+  };
+  t.match(await page(), 'not known: this run had no baseline to compare with');
+  const file = join(cwd, 'splat-history.db');
+  {
+    const { signal } = new AbortController();
+    await using history = await openHistory(file, { signal, create: true });
+    for (const day of [1, 2]) {
+      const record = { ...aRunRecord(), startedAt: `2026-01-0${day}T03:00:00.000Z` };
+      await importRun(history, join(cwd, `${day}`), record, result);
+    }
+  }
+  const told =
+    /nights saw it from 2026-01-01 03:00 UTC to 2026-01-02 03:00 UTC, first in debian:6\.1[^<]* munmap/;
+  t.match(await page(), told);
+  writeFileSync(file, 'no history');
+  t.match(await page(), 'not known: this run had no baseline', 'a page is no reason to fail');
+});

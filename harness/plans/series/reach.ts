@@ -83,18 +83,21 @@ function reachOfPatch(change: PatchChanges | undefined, workload: string, reques
 /** Fewer functions or workloads than these tell nothing. */
 const leastStandIns = 3;
 const leastWorkloads = 3;
+/** A workload that runs a file calls at least this share of the stand-ins that the workload with most of them calls. */
+const leastShare = 1 / 3;
 
 /**
- * True when other workloads call functions that the file calls, and this one calls none but those that every workload
- * calls.
+ * True when another workload calls several functions that the file calls, besides those that every workload calls, and
+ * this one calls hardly any of them.
  */
 function isLeftAlone(file: string, workload: string, { standIns, calls }: Counted): boolean {
-  const others = [...calls.values()];
-  const telling = (standIns.get(file) ?? []).filter(
-    (name) =>
-      others.some(({ called }) => called.has(name)) &&
-      others.some(({ counted, called }) => counted.has(name) && !called.has(name)),
+  const all = [...calls.values()];
+  const telling = (standIns.get(file) ?? []).filter((name) =>
+    all.some(({ counted, called }) => counted.has(name) && !called.has(name)),
   );
-  if (telling.length < leastStandIns || others.length < leastWorkloads) return false;
-  return !telling.some((name) => calls.get(workload)?.called.has(name) === true);
+  const countOf = ({ called }: Pick<Calls, 'called'>): number =>
+    telling.filter((name) => called.has(name)).length;
+  const most = Math.max(0, ...all.map(countOf));
+  const own = countOf(calls.get(workload) ?? { called: new Set() });
+  return most >= leastStandIns && all.length >= leastWorkloads && own < leastShare * most;
 }

@@ -22,6 +22,8 @@ import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import t, { type Test } from 'tap';
+import type { StoreArguments } from '../../harness/commands/run-options.ts';
+import { openAskedStore } from '../../harness/commands/store-options.ts';
 import {
   ensureShared,
   findOffer,
@@ -47,6 +49,7 @@ import { receiveBlob } from '../../harness/host/shared/receive.ts';
 import { serveStore } from '../../harness/host/shared/server.ts';
 import { openSharedStore } from '../../harness/host/shared/shared-store.ts';
 import type { Entry } from '../../harness/host/store.ts';
+import { examineHost } from '../../harness/plans/doctor.ts';
 import type { StoreManifest } from '../../harness/records/store.ts';
 
 const { signal } = new AbortController();
@@ -695,6 +698,32 @@ void t.test('prune keeps what is in use, what is new, and what others name', asy
   await pruneStore(store, { maxBytes: 1500, nowMs, isDry: false }, signal);
   t.strictSame(await keys(), ['new']);
   t.strictSame(readdirSync(join(store, 'blobs')), [digest('c'.repeat(1000))]);
+});
+
+void t.test('splat doctor asks the store that is configured', async (t) => {
+  const dir = t.testdir({ store: {}, text: 'no key' });
+  await makeKeyFiles(join(dir, 'key'));
+  const check = async (argv: StoreArguments): Promise<unknown> => {
+    const checks = await examineHost({
+      cacheRoot: join(dir, 'cache'),
+      prove: false,
+      openStore: async () => openAskedStore(argv, { env: {}, cwd: dir }),
+      signal,
+      emit: () => undefined,
+    });
+    const found = checks.find(({ name }) => name === 'store');
+    return found && `${found.state}: ${found.text}`;
+  };
+  const storeTrust = 'key.pub';
+  t.equal(await check({}), undefined);
+  t.match(
+    await check({ store: 'store', storeTrust }),
+    /^good: .*store answers in \d+ ms, read-only$/,
+  );
+  t.match(await check({ store: 'store', storeKey: 'key' }), /^good: .*signed with [0-9a-f]{16}$/);
+  t.match(await check({ store: 'none', storeTrust }), /^doubtful: store .*none: there is no such/);
+  t.match(await check({ store: 'store' }), /^bad: --store store: whose kernels may it give\?/);
+  t.match(await check({ store: 'store', storeTrust: 'text' }), /^bad: .*line 1: not a line like/);
 });
 
 void t.test('what hosts share is found before it is fetched, with its size', async (t) => {

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -91,6 +91,30 @@ async function neededKib(t: Test, home: Home): Promise<number> {
   // Awaited here: at the return the disk is gone.
   return await usedKib(mounts.seen(disk));
 }
+
+void t.test('a disk that fills during a night', async (t) => {
+  await using home = await openHome();
+  await using mounts = await openMounts();
+  const matrix = join(home.dir, 'm.yaml');
+  writeFileSync(
+    matrix,
+    'schema: splat-matrix/1\nkernels: [debian:6.1]\nworkloads: [munmap, mrelease]\n',
+  );
+  const disk = join(home.dir, 'disk');
+  await mountSmall(mounts, disk, { kib: 140 });
+  const args = ['nightly', matrix, '--out', join(disk, 'night')];
+  const full = await runIn(home, args, mounts);
+  t.equal(full.exitCode, 128, full.stderr);
+  t.match(
+    complaintsOf(full).at(-1),
+    /no space left; what is finished is kept, and the same command goes on where it was, in /,
+  );
+  t.strictSame(brokenJson(mounts.seen(disk)), [], 'no file is half-written');
+  await mounts.run('mount', '-o', 'remount,size=100m', disk);
+  const resumed = await runIn(home, args, mounts);
+  t.equal(resumed.exitCode, 0, resumed.stderr);
+  t.match(resumed.stderr, 'going on with night');
+});
 
 /** Puts a small disk in the place of a home's cache, with all that it shares but the guests. */
 async function mountCache(home: Home, mounts: Mounts, kib: number): Promise<void> {

@@ -57,7 +57,7 @@ function cellRow(cell: NightCell, page: ShownNight): Markup {
       html`<p${known ? html` class="faint"` : null}>${title}, ${hits} of ${cell.trials.length}${known ? ' (known)' : ''}</p>`,
   );
   const name = cellName(cell);
-  return html`<tr id="cell-${cell.id}"><th scope="row" class="id">${run === undefined ? name : html`<a href="${nightLink(run, 'report.html')}">${name}</a>`}</th><td class="verdict ${tone}">${words}</td><td>${splats}${cell.because === undefined ? null : html`<p>${cell.because}</p>`}</td><td class="number">${cell.trials.length}</td><td class="number">${seconds(cell.durationMs)}</td><td>${cell.release ?? cell.source ?? ''}</td><td class="word">${cellStrip(cell, page)}</td></tr>
+  return html`<tr id="cell-${cell.id}"><th scope="row" class="id">${run === undefined ? name : html`<a href="${nightLink(run, 'report.html')}">${name}</a>`}</th><td class="verdict ${tone}">${words}</td><td>${splats}${cell.because === undefined ? null : html`<p>${cell.because}</p>`}</td><td class="number">${cell.trials.length}</td><td class="number">${seconds(cell.durationMs)}</td><td class="word">${cell.release ?? cell.source ?? ''}</td><td class="word">${cellStrip(cell, page)}</td></tr>
 `;
 }
 

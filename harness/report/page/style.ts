@@ -100,7 +100,7 @@ footer { margin-top: 3rem; color: var(--faint); font-size: .87em; }
   details::details-content { display: block; content-visibility: visible; }
   h2, h3, dt, summary, thead { break-after: avoid; }
   tr, figure, dd, p, li { break-inside: avoid; }
-  th, td { padding-right: .4rem; overflow-wrap: anywhere; }
+  th, td { padding-right: .4rem; overflow-wrap: break-word; }
   td .strip { font-size: .75em; letter-spacing: 0; }
 }
 `;

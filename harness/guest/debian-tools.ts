@@ -4,7 +4,7 @@ import { openApt } from '../host/apt.ts';
 import { makeFolder } from '../host/disk.ts';
 import { packageRoot } from '../host/package-root.ts';
 import { ensureShared } from '../host/shared/exchange.ts';
-import { removeTree, valueDigest } from '../host/store.ts';
+import { fileDigest, removeTree, valueDigest } from '../host/store.ts';
 import type { ToolsDisk } from './argv.ts';
 import type { IgtOptions } from './igt.ts';
 import {
@@ -53,13 +53,16 @@ export async function ensureDebianTools(options: IgtOptions): Promise<ToolsDisk>
       const name = `${packages.join(', ')} of Debian ${suite}`;
       const fetched = await fetchTools(name, wanted, apt, { dir, signal, emit });
       await pack(bundle, fetched.root, dir, signal);
-      return { name, packages: fetched.packages };
+      const sha256 = await fileDigest(join(dir, 'disk'));
+      return { name, packages: fetched.packages, sha256 };
     },
     noting(options),
   );
   const env = ['--env', `LD_LIBRARY_PATH=${libraryFolder}`];
   const warmUp = ['/bin/tools', ...env, '--', '/usr/bin/modetest', '-h'];
-  return { id: entry.key, path: join(entry.dir, 'disk'), warmUp };
+  // A saved guest has read of its disk: one that is made again, of newer packages, is another disk.
+  const { sha256 = '' } = entry.meta as { readonly sha256?: string };
+  return { id: `${entry.key}_${sha256.slice(0, 16)}`, path: join(entry.dir, 'disk'), warmUp };
 }
 
 async function pack(bundle: Bundle, root: string, dir: string, signal: AbortSignal): Promise<void> {

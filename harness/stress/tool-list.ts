@@ -24,6 +24,36 @@ const drawn = ['calls.virtio_gpu_execbuffer_ioctl', 'calls.virtio_gpu_cmd_submit
 /** DRM minors of our guests: vgem 0, vkms 1, virtio-gpu 2. */
 const card = '/dev/dri/card2';
 
+/**
+ * Starts weston on the display, with the CPU where the GPU does not draw, and then a client of it, "$@". seatd stands for the
+ * session that a login would have; our kernels have no virtual terminals.
+ */
+const westonScript = [
+  'export XDG_RUNTIME_DIR=/tmp/weston',
+  'mkdir -m 700 -p "$XDG_RUNTIME_DIR"',
+  'renderer=--use-pixman',
+  'grep -q "^virgl *: yes" /sys/kernel/debug/dri/2/virtio-gpu-features && renderer=--no-config',
+  'SEATD_VTBOUND=0 seatd-launch -- weston --backend=drm-backend.so --drm-device=card2 --continue-without-input \\',
+  '  --socket=splat "$renderer" </dev/null >/tmp/weston.log 2>&1 &',
+  'until [ -S "$XDG_RUNTIME_DIR/splat" ]; do',
+  '  kill -0 $! || { tail -n 20 /tmp/weston.log >&2; exit 1; }',
+  '  sleep 0.2',
+  'done',
+  'WAYLAND_DISPLAY=splat exec "$@"',
+].join('\n');
+
+const inWeston = (name: string, client: readonly string[], why: string): ToolRow => ({
+  name,
+  program: '/bin/sh',
+  args: ['-c', westonScript, 'sh', ...client],
+  witnesses: [ring, 'calls.drm_mode_atomic_ioctl', 'calls.virtio_gpu_mode_dumb_create'],
+  witnesses3D: [ring, 'calls.drm_mode_atomic_ioctl', ...drawn],
+  debian: true,
+  durationMs: 20_000,
+  draws: true,
+  why,
+});
+
 const stress = (
   name: string,
   options: readonly string[],
@@ -67,6 +97,28 @@ export const toolRows: readonly ToolRow[] = [
     draws: true,
     why: "a cube of Mesa's CPU renderer, flipped on the display: GBM and EGL over dumb buffers",
   },
+  inWeston(
+    'weston',
+    ['weston-flower'],
+    'a Wayland compositor on atomic KMS, with a client that draws itself',
+  ),
+  inWeston(
+    'glmark2',
+    [
+      'glmark2-es2-wayland',
+      '--size',
+      '320x240',
+      // Without alpha: what it draws would be transparent.
+      '--visual-config',
+      'red=8:green=8:blue=8:alpha=0',
+      '--run-forever',
+      '-b',
+      'build',
+      '-b',
+      'texture',
+    ],
+    'scenes of OpenGL ES in a window of weston, one after the other; its DRM flavour takes the largest mode of the EDID, which the device refuses',
+  ),
   stress(
     'vm',
     ['2', '--vm-bytes', '96m'],

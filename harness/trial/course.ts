@@ -14,7 +14,7 @@ import { countedBesides, type Prepared, type Reading, takeReading } from './obse
 import { openOutputLog } from './output-log.ts';
 import type { StartedGuest, TrialContext, TrialPlan } from './plan.ts';
 import { readProgramEnd, skippedIn } from './program-end.ts';
-import { readScreen } from './screen.ts';
+import { takePicture } from './screen.ts';
 import { awaitEnd, lookAtHang } from './stuck.ts';
 
 /** What happened in a trial's guest, before anything is concluded from it. */
@@ -190,7 +190,7 @@ async function runWorkload(
     else output.write(bytes);
     if (workload.draws !== true || picture !== undefined || stream !== 1) return;
     if (Buffer.from(bytes).includes('picture\n')) {
-      picture = takePicture(guest, context.dir);
+      picture = takePicture(guest, context);
       // It is awaited below; a guest that panics meanwhile rejects it before.
       picture.catch(() => undefined);
     }
@@ -285,12 +285,4 @@ const lookMs = 15_000;
 function runTimeoutMs(durationMs: number, slowness: number): number {
   const limitMs = workloadLimitMs(durationMs, slowness);
   return limitMs + 15_000 + kernelTimeouts(slowness).hungTaskSeconds * 1500;
-}
-
-/** What the virtual screen shows, as screen.png; the workload holds its picture until it is told. */
-async function takePicture(guest: Guest, dir: string): Promise<Screen | undefined> {
-  const path = join(dir, 'screen.png');
-  await guest.picture(path);
-  await guest.put('/tmp/picture-taken', 0o644, Buffer.alloc(0));
-  return readScreen(path);
 }

@@ -1,7 +1,30 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { inflateSync } from 'node:zlib';
+import type { Guest } from '../guest/boot.ts';
+import { pause } from '../host/deadline.ts';
 import type { Screen } from '../records/trial.ts';
+
+/** Looks at a screen of one colour, a second apart: on a busy host what draws may be at its first frame. The guest waits 20 s. */
+const mostLooks = 15;
+
+/** What the virtual screen shows, as screen.png; the workload holds its picture until it is told. */
+export async function takePicture(
+  guest: Guest,
+  { dir, signal }: { readonly dir: string; readonly signal: AbortSignal },
+): Promise<Screen | undefined> {
+  const path = join(dir, 'screen.png');
+  let screen: Screen | undefined;
+  for (let look = 1; look <= mostLooks; look++) {
+    await guest.picture(path);
+    screen = await readScreen(path);
+    if (screen === undefined || screen.colours > 1 || signal.aborted) break;
+    await pause(1000, signal);
+  }
+  await guest.put('/tmp/picture-taken', 0o644, Buffer.alloc(0));
+  return screen;
+}
 
 /** Offsets and names of the PNG specification (W3C, third edition): a signature, then chunks of length, type, data, CRC. */
 const signatureBytes = 8;

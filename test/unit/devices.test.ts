@@ -8,6 +8,7 @@ import { defaultGpu, gpuDevice, gpuNames } from '../../harness/guest/devices.ts'
 import { framebufferAsPng } from '../../harness/guest/framebuffer.ts';
 import { toolRows } from '../../harness/stress/tool-list.ts';
 import { chooseTools } from '../../harness/trial/choose-tools.ts';
+import { skippedIn } from '../../harness/trial/program-end.ts';
 import { readScreen } from '../../harness/trial/screen.ts';
 
 const node = '/dev/dri/renderD129';
@@ -103,6 +104,16 @@ void t.test(
     );
     t.strictSame(drawn?.workload.args.slice(0, 2), ['--picture-ms', '{ms}']);
     t.equal(drawn?.disk, undefined, 'the guest has it itself');
+  },
+);
+
+void t.test(
+  'what asks for 3D in a guest that has none is not run, and the seeded bugs are',
+  async (t) => {
+    const lacks = 'the GPU of this guest has no 3D (virgl: no)';
+    t.strictSame(skippedIn({ lacks }, {}), { kind: 'skipped', reason: lacks });
+    t.equal(skippedIn({ lacks }, { canary: 'fail-blockable' }), undefined);
+    t.equal(skippedIn({}, {}), undefined);
   },
 );
 

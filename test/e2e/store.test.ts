@@ -86,7 +86,7 @@ void t.test(
         const { signer } = result.kernel?.store ?? {};
         t.strictSame(result.kernel?.store, { place, signer });
         t.equal(result.kernel?.imageDigest, kernel.imageDigest, 'the same kernel');
-        t.equal(result.verdict.kind, first.result.verdict.kind);
+        t.equal(result.verdict.kind, first.result.verdict.kind, JSON.stringify(result.verdict));
         t.match(stderr, `from the store ${place}, signed by ${signer}`);
         t.match(stderr, `guest minimal: from the store ${place}`);
       }

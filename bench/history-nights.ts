@@ -1,0 +1,247 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { closeNight } from '../harness/history/close-night.ts';
+import { type History, openHistory, type Run, requireIntact } from '../harness/history/database.ts';
+import { beginNight, closedNights, type StoredNight } from '../harness/history/nights.ts';
+import { lastMatched, pastOf } from '../harness/history/past.ts';
+import { formerKeys } from '../harness/history/rename.ts';
+import { insertTrial } from '../harness/history/results.ts';
+import type { CellInput } from '../harness/night/cell-items.ts';
+import { cellId, type NamedCell } from '../harness/night/cells.ts';
+import { judgeNight } from '../harness/night/judge-night.ts';
+import type { TrialFacts } from '../harness/night/judge-trial.ts';
+import { storedTrial } from '../harness/plans/night/facts.ts';
+import { finishNight } from '../harness/plans/night/finish-night.ts';
+import { storedCell } from '../harness/plans/night/run-machine.ts';
+import { writtenBy } from '../harness/trial/written-by.ts';
+
+/**
+ * Fills a history with nights of 200 trials, as they are kept, and judges one more as `splat nightly` does:
+ * `npm run bench:history -- NIGHTS`. Every tenth cell has a splat, in every third of its trials.
+ */
+
+const cellCount = 100;
+const perCell = 2;
+const witnesses = { notifier_calls: 12_345, nonblock_calls: 678, oom_reaps: 9 };
+const kernel = {
+  sha: 'b'.repeat(40),
+  source: 'linux@master',
+  release: '7.3.4',
+  kernelId: 'k'.repeat(32),
+  image: 'c'.repeat(64),
+  ranOn: 'tcg',
+};
+
+const cells: readonly NamedCell[] = Array.from({ length: cellCount }, (_, at) => {
+  const cell = {
+    kernel: 'linux@master',
+    series: [],
+    config: [],
+    arch: 'x86-64',
+    accel: 'auto',
+    guest: 'minimal',
+    gpu: 'virtio',
+    memoryMib: 1024,
+    cpus: 2,
+    workload: `workload-${at}`,
+  };
+  return { id: cellId(cell), ...cell };
+});
+
+function splatOf(at: number): TrialFacts['splats'][number] {
+  const title = `WARNING in function_${at}`;
+  return { key: `warning-in-function-${at}-0123456789ab`, title, known: false };
+}
+
+function shows(at: number, night: number, trial: number): boolean {
+  return at % 10 === 0 && (night * perCell + trial) % 3 === 0;
+}
+
+function trialsOf(at: number, night: number): readonly TrialFacts[] {
+  return Array.from({ length: perCell }, (_, trial) => {
+    const splats = shows(at, night, trial) ? [splatOf(at)] : [];
+    const titles = splats.map(({ title }) => title);
+    return {
+      id: trial === 0 ? `workload-${at}` : `workload-${at}.${trial + 1}`,
+      run: 'runs/1',
+      seed: 123_456_789,
+      verdict: titles.length > 0 ? { kind: 'splat', titles } : { kind: 'clean' },
+      end: { kind: 'exit', code: 0 },
+      deadBefore: [],
+      deadAfter: [],
+      incomplete: [],
+      witnesses,
+      absentWitnesses: [],
+      splats,
+      totalMs: 12_345.678,
+      firstSplatMs: titles.length > 0 ? 2_345.678 : null,
+    };
+  });
+}
+
+function nameOf(night: number): string {
+  return `${new Date(Date.UTC(2000, 0, 1 + night)).toISOString().slice(0, 19)}Z`;
+}
+
+async function beginWithTrials(history: History, night: number): Promise<StoredNight> {
+  const stored = await beginNight(history, {
+    name: nameOf(night),
+    matrixFile: 'matrix.yaml',
+    matrixDigest: 'd'.repeat(64),
+    dir: `/nights/${night}`,
+    plan: JSON.stringify({ cells: cells.map(({ id }) => id) }),
+    startedMs: Date.UTC(2000, 0, 1 + night),
+    harness: writtenBy(),
+  });
+  await history.write((run) => {
+    for (const [at, cell] of cells.entries()) {
+      for (const facts of trialsOf(at, night)) {
+        insertTrial(run, stored.id, storedCell(cell), storedTrial(facts, 'plan'));
+      }
+    }
+  });
+  return stored;
+}
+
+/** A night as it is kept; that it was judged makes no other rows. */
+async function keepNight(history: History, night: number): Promise<void> {
+  const stored = await beginWithTrials(history, night);
+  const { kernelId, ...rest } = kernel;
+  await closeNight(history, stored, {
+    endedMs: stored.startedMs + 3_600_000,
+    verdict: '{"kind":"clean"}',
+    exitCode: 0,
+    results: cells.map((cell, at) => ({
+      cell: storedCell(cell),
+      class: at % 10 === 0 ? 'known' : 'clean',
+      verdict: 'clean',
+      because: '',
+      ...rest,
+      kernel: kernelId,
+      fragments: null,
+      trials: perCell,
+      totalMs: 24_691,
+      firstSplatMs: null,
+      witnesses,
+    })),
+    issues: cells.flatMap((cell, at) => {
+      if (at % 10 !== 0) return [];
+      const { key, title } = splatOf(at);
+      const hits = trialsOf(at, night).filter(({ splats }) => splats.length > 0).length;
+      const seen = { firstSeen: nameOf(0), lastSeen: nameOf(night), since: nameOf(0) };
+      const counts = { hits, trials: perCell };
+      return [
+        { cell: cell.id, ranOn: 'tcg', key, title, state: 'open' as const, ...seen, ...counts },
+      ];
+    }),
+    known: [],
+  });
+}
+
+async function judgeOne(history: History, night: number): Promise<number> {
+  const stored = await beginWithTrials(history, night);
+  const startedAt = performance.now();
+  const inputs: readonly CellInput[] = cells.map((cell, at) => ({
+    cell,
+    kernel,
+    planned: perCell,
+    trials: trialsOf(at, night),
+    cutShort: false,
+    missedControls: [],
+    bootSplats: [],
+    isForward: true,
+  }));
+  const pasts = new Map(cells.map(({ id }) => [id, pastOf(history, id, 'tcg')]));
+  const judged = judgeNight({
+    night: stored.name,
+    nowMs: stored.startedMs,
+    known: [],
+    workloadsNamed: true,
+    formerKeys: formerKeys(history),
+    cells: inputs,
+    pastOf: (id) => pasts.get(id) ?? { issues: [] },
+    lastMatched: (issue) => lastMatched(history, JSON.stringify(issue)),
+    nightsBefore: closedNights(history, 14, stored.id).map(({ name }) => name),
+  });
+  await finishNight(history, stored, judged, {
+    nowMs: stored.startedMs,
+    known: [],
+    matrixCells: cells,
+    notes: [],
+  });
+  return performance.now() - startedAt;
+}
+
+/** So many nights are kept one by one; what follows has the rows of these again. */
+const written = 30;
+
+/** Adds the nights from `written` on, many in a transaction. */
+async function copyNights(history: History, nights: number): Promise<void> {
+  for (let first = written; first < nights; first += 200) {
+    await history.write((run) => {
+      for (let night = first; night < Math.min(nights, first + 200); night += 1) {
+        copyNight(run, (night % written) + 1, night + 1);
+      }
+    });
+  }
+  await history.write((run) => run('UPDATE issues SET last_night = ?', nights));
+}
+
+function copyNight(run: Run, from: number, to: number): void {
+  run(
+    `INSERT INTO nights SELECT ?, ?, state, matrix_file, matrix_digest, dir, plan, ?, ended_ms, harness, signatures, verdict, exit_code
+     FROM nights WHERE id = ?`,
+    to,
+    nameOf(to - 1),
+    Date.UTC(2000, 0, to),
+    from,
+  );
+  for (const [table, columns] of Object.entries(copied)) {
+    run(
+      `INSERT INTO ${table} (night, ${columns}) SELECT ?, ${columns} FROM ${table} WHERE night = ?`,
+      to,
+      from,
+    );
+  }
+}
+
+const copied = {
+  trials: 'cell, purpose, trial, run, seed, verdict, because, total_ms, first_splat_ms, facts',
+  results:
+    'cell, class, verdict, because, sha, source, release, kernel, image, fragments, ran_on, trials, total_ms, first_splat_ms',
+  sightings: 'cell, ran_on, signature, hits, trials',
+  witnesses: 'cell, ran_on, name, per_trial',
+};
+
+/** What a history of so many nights costs. Times are of this host, as busy as it is. */
+export async function measureHistory(nights: number): Promise<{
+  readonly judgeMs: number;
+  readonly bytesPerNight: number;
+  readonly keepMs: number;
+}> {
+  const dir = mkdtempSync(join(tmpdir(), 'splat-history-'));
+  try {
+    const path = join(dir, 'h.db');
+    const { signal } = new AbortController();
+    await using history = await openHistory(path, { signal, create: true });
+    const startedAt = performance.now();
+    for (let night = 0; night < written; night += 1) await keepNight(history, night);
+    const keepMs = (performance.now() - startedAt) / written;
+    await copyNights(history, nights);
+    const bytesPerNight = statSync(path).size / nights;
+    const judgeMs = await judgeOne(history, nights);
+    requireIntact(history);
+    return { judgeMs, bytesPerNight, keepMs };
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const nights = Number(process.argv[2] ?? 10_000);
+  const { judgeMs, bytesPerNight, keepMs } = await measureHistory(nights);
+  console.log(
+    `${nights} nights of ${cellCount * perCell} trials: ${Math.round(bytesPerNight)} bytes a night, ${keepMs.toFixed(1)} ms to keep one, ${judgeMs.toFixed(0)} ms to judge one more`,
+  );
+}

@@ -83,7 +83,7 @@ void t.test('a splat of a module has its lines', async (t) => {
     const text = splat1?.text.join('\n') ?? '';
     t.match(text, /reloaded_write\+0x[0-9a-f]+\/0x[0-9a-f]+ \[reloaded\] \(reloaded\.c:\d+\)/);
     const out = join(t.testdir({}), 'again');
-    const again = await splat(['replay', `${first.dir}/sleep.sh`, '--out', out]);
+    const again = await splat(['replay', `${first.dir}/sleep_sh`, '--out', out]);
     t.equal(again.exitCode, 0, `${again.stdout} ${again.stderr}`);
     t.match(again.stdout, /the verdict repeated/);
   });

@@ -56,6 +56,10 @@ export const commands: Readonly<Record<string, Row>> = {
     describe: 'run a matrix of kernels and workloads, and tell only what is new',
     load: async () => import('./commands/nightly-command.ts'),
   },
+  worker: {
+    describe: 'run the cells of nights that others put into a queue',
+    load: async () => import('./commands/worker.ts'),
+  },
   history: {
     describe: 'list what the nights have seen, import runs, or back the history up',
     load: async () => import('./commands/history.ts'),
@@ -229,12 +233,8 @@ async function keepStore(context: CommandContext): Promise<AsyncDisposable> {
 }
 
 /** Puts the shared store that a flag or the environment names behind the cache. */
-async function shareStore(
-  argv: StoreArguments,
-  context: CommandContext,
-): Promise<AsyncDisposable | undefined> {
-  const { mountAskedStore } = await import('./commands/store-options.ts');
-  return mountAskedStore(argv, context);
+async function shareStore(argv: StoreArguments, context: CommandContext) {
+  return (await import('./commands/store-options.ts')).mountAskedStore(argv, context);
 }
 
 async function overview(

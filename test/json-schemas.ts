@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { toJsonSchema } from '@valibot/to-json-schema';
 import { bisectReportSchema } from '../harness/records/bisect.ts';
 import { bisectFactSchema } from '../harness/records/bisect-journal.ts';
+import { cellJobSchema, cellResultSchema } from '../harness/records/cell-job.ts';
 import { controlsResultSchema } from '../harness/records/controls.ts';
 import { coverageSchema } from '../harness/records/coverage.ts';
 import { stampedEventSchema } from '../harness/records/event.ts';
@@ -54,6 +55,8 @@ const formats: Readonly<Record<string, { readonly schema: RecordSchema; readonly
       what: 'what the program of `splat nightly --notify` reads from its standard input',
     },
     plan: { schema: nightPlanSchema, what: 'the plan of a night, and `splat nightly plan --json`' },
+    job: { schema: cellJobSchema, what: 'a job of a queue: one cell, for `splat worker`' },
+    'job-result': { schema: cellResultSchema, what: 'what a worker gives back' },
     shard: { schema: shardSchema, what: 'shard.json, and `splat nightly --plan --shard --json`' },
     events: { schema: stampedEventSchema, what: 'a line of events.jsonl' },
     'bisect-journal': {

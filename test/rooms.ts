@@ -49,6 +49,8 @@ export const walls: Readonly<Record<string, Room>> = {
     ],
   },
   history: { rooms: [...words, 'host'], packages: ['libsql@database.ts'] },
+  // Only the queue's own commands load it, and the library with it.
+  queue: { rooms: words, packages: ['bullmq@queue.ts'] },
   patch: { rooms: [...words, 'host'] },
   kernel: { rooms: [...words, 'host', 'patch', 'patches'] },
   guest: { rooms: [...words, 'host'], packages: ['ssh2@ssh-channel.ts'] },
@@ -56,14 +58,14 @@ export const walls: Readonly<Record<string, Room>> = {
   trial: {
     rooms: [...words, ...leaves, 'locks'],
   },
-  plans: { rooms: [...words, ...leaves, 'locks', 'patch', 'night', 'history', 'trial'] },
+  plans: { rooms: [...words, ...leaves, 'locks', 'patch', 'night', 'history', 'trial', 'queue'] },
   report: {
     rooms: [...words, 'splat', 'night'],
     packages: ['@hpcc-js/wasm-graphviz', 'd3-scale@chart.ts', 'd3-shape@chart.ts'],
     node: ['crypto'],
   },
   commands: {
-    rooms: [...words, ...leaves, 'patch', 'night', 'history', 'trial', 'plans', 'report'],
+    rooms: [...words, ...leaves, 'patch', 'night', 'history', 'queue', 'trial', 'plans', 'report'],
     packages: ['yargs'],
   },
   'cli.ts': { rooms: [...words, 'host', 'commands', 'report'], packages: ['yargs'] },

@@ -127,8 +127,16 @@ export const manuals: Readonly<Record<string, Manual>> = {
       ['nightly plan matrix.yaml --out plan.json', 'a night that several machines share'],
       ['nightly --plan plan.json --shard 2/3 --out shard', 'one part of it, on any of them'],
       ['nightly merge --plan plan.json shards', 'the night, judged and in the history'],
+      ['nightly --plan plan.json --queue redis://127.0.0.1', 'a night that workers run'],
     ],
     exits: `1 something is new, back, broken or disappeared, else 128 over a tenth of the cells is infrastructure, else 125 something is inconclusive or not run, else 0; of a part 0 when all of its results are there; ${harnessExits}`,
+  },
+  worker: {
+    examples: [
+      ['worker --queue rediss://splat@lab.example', 'what a lab has to do, cell by cell'],
+      ['worker --queue redis://127.0.0.1 --idle-minutes 10', 'and no longer than there is any'],
+    ],
+    exits: `0 it was idle for as long as --idle-minutes says, ${harnessExits}`,
   },
   history: {
     examples: [
@@ -217,7 +225,7 @@ export const headings: Readonly<Record<string, readonly string[]>> = {
     'verify-revert',
   ],
   'Guest:': ['guest', 'packages', 'gpu', 'accel', 'memory-mib', 'cpus', 'jobs'],
-  'More than one machine:': ['plan', 'shard', 'shards'],
+  'More than one machine:': ['plan', 'shard', 'shards', 'queue', 'idle-minutes'],
   'Output:': ['out', 'against', 'full', 'list', 'json', 'batch', 'mail', 'b4'],
   'Notices:': ['notify', 'notify-arg', 'notify-most', 'check-heartbeat', 'heartbeat-hours'],
 };

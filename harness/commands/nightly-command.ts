@@ -12,6 +12,7 @@ export interface NightlyWords extends Omit<NightlyArguments, 'matrix'> {
   readonly plan: string | undefined;
   readonly shard: string | undefined;
   readonly shards: number | undefined;
+  readonly queue: string | undefined;
 }
 
 export const command = 'nightly [words..]';
@@ -27,6 +28,7 @@ export function builder(yargs: Argv): Argv<NightlyWords> {
   )
     .option('plan', text('a plan of `splat nightly plan`, for a part of it or for the merge'))
     .option('shard', text('I/N: run this part of the plan, and judge nothing'))
+    .option('queue', text('let workers run the plan: redis://HOST or postgres://HOST/DATABASE'))
     .option(
       'shards',
       number('with plan: how many parts; default one for each kernel'),
@@ -37,6 +39,7 @@ export function builder(yargs: Argv): Argv<NightlyWords> {
 const allowed = {
   plan: ['shards'],
   merge: ['plan', 'notify', 'notifyMost'],
+  queued: ['plan', 'queue', 'notify', 'notifyMost'],
   part: ['jobs', 'plan', 'shard'],
   night: ['jobs', 'dryRun', 'cell', 'checkHeartbeat', 'heartbeatHours', 'notify', 'notifyMost'],
 } as const;
@@ -55,11 +58,19 @@ export async function run(argv: NightlyWords, context: CommandContext): Promise<
     requireFlags(argv, 'merge');
     return mergeNight({ ...argv, dirs: rest }, context);
   }
+  if (word !== undefined && argv.plan !== undefined) {
+    throw new HarnessError('usage', `nightly --plan: what is ${word}? the plan names its matrix`);
+  }
+  if (argv.queue !== undefined) {
+    requireFlags(argv, 'queued');
+    const { plan, queue } = argv;
+    if (plan === undefined) throw new HarnessError('usage', '--queue needs --plan');
+    // The library of the queue is loaded for nobody else.
+    const { runQueuedNight } = await import('./nightly-queue.ts');
+    return runQueuedNight({ ...argv, plan, queue }, context);
+  }
   if (argv.plan !== undefined || argv.shard !== undefined) {
     requireFlags(argv, 'part');
-    if (word !== undefined) {
-      throw new HarnessError('usage', `nightly --plan: what is ${word}? the plan names its matrix`);
-    }
     return runPart(argv, context);
   }
   requireFlags(argv, 'night');
@@ -80,6 +91,7 @@ const checked = [
   'plan',
   'shard',
   'shards',
+  'queue',
   'notify',
   'notifyMost',
   'checkHeartbeat',
@@ -96,6 +108,7 @@ function requireFlags(argv: NightlyWords, what: keyof typeof allowed): void {
   const where = {
     plan: 'nightly plan',
     merge: 'nightly merge',
+    queued: 'a night of a queue',
     part: 'a part of a plan',
     night: 'a night',
   };

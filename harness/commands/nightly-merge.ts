@@ -18,7 +18,7 @@ import { type NoticeArguments, openNotifier } from './nightly-notices.ts';
 import { historyFile, nightsFolder, shownPath } from './runs-folder.ts';
 import { requireReports } from './write-record.ts';
 
-interface MergeArguments extends Pick<NightlyArguments, 'out' | 'json'>, NoticeArguments {
+export interface MergeArguments extends Pick<NightlyArguments, 'out' | 'json'>, NoticeArguments {
   readonly plan: string | undefined;
   readonly dirs: readonly string[];
 }

@@ -8,7 +8,7 @@ const id = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/));
 const seconds = v.pipe(v.number(), v.minValue(0));
 const trials = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000));
 
-const plannedCellSchema = v.object({
+export const plannedCellSchema = v.object({
   id: described(id, 'The digest of the cell.'),
   ...cellSchema.entries,
   planned: described(trials, 'Trials.'),

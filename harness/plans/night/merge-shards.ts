@@ -92,7 +92,7 @@ async function readShard(dir: string, plan: ReadPlan): Promise<ShardResults> {
 }
 
 /** What results say that their plan cannot have given, in one line; undefined for results that may be true. */
-function findLie(record: ShardRecord, { plan, digest }: ReadPlan): string | undefined {
+export function findLie(record: ShardRecord, { plan, digest }: ReadPlan): string | undefined {
   if (record.plan !== digest) {
     return `results of another plan (${record.plan.slice(0, 12)}, and this one is ${digest.slice(0, 12)})`;
   }

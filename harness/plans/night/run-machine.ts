@@ -32,6 +32,8 @@ export interface NightWork {
   readonly emit: Emit;
   /** Ids of the cells that are run here; absent: all. The others decide seeds and names, and are run by other machines. */
   readonly only?: ReadonlySet<string>;
+  /** The controls of this machine were seen before. */
+  readonly withoutControls?: boolean;
   /** Writes what a run directory holds besides. */
   readonly writeRun: (run: FinishedRun) => Promise<void>;
 }
@@ -84,7 +86,9 @@ async function runOnce(
       ...runOptions(dir, work),
       arrange: (chosen) => arrange(chosen, cells, names),
       isWanted: ({ id, workload }) =>
-        workload.canary !== undefined || isLeft(id, names.get(workload.name), finished, work),
+        workload.canary === undefined
+          ? isLeft(id, names.get(workload.name), finished, work)
+          : work.withoutControls !== true,
       onTrialEnd: async (trial) => {
         const cell = trial.canary === undefined ? names.get(trial.workload) : undefined;
         if (cell === undefined) return;

@@ -1,0 +1,139 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { freemem, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Argv } from 'yargs';
+import { defaultArch } from '../arch.ts';
+import { exitCodes, HarnessError, isHarnessError } from '../errors.ts';
+import { defaultGpu } from '../guest/devices.ts';
+import { pause } from '../host/deadline.ts';
+import { cacheRoot } from '../host/store.ts';
+import { queueName, smallMib } from '../plans/night/pack-cells.ts';
+import { type ProvedMachines, readJob, runCellJob } from '../plans/night/run-job.ts';
+import { type QueueAddress, readQueueAddress } from '../queue/address.ts';
+import { type JobQueue, openQueues, type TakenJob } from '../queue/queue.ts';
+import { plain } from '../report/plain.ts';
+import { progressWriter } from '../report/progress.ts';
+import type { CommandContext } from './context.ts';
+import { installPackages } from './install.ts';
+import { writeReports } from './run-directory.ts';
+import { openEvents } from './run-events.ts';
+import { jobsText, number, storeOptions, text, wholeNumber } from './run-options.ts';
+
+export interface WorkerArguments {
+  readonly queue: string | undefined;
+  readonly accel: readonly string[];
+  readonly memoryMib: number | undefined;
+  readonly idleMinutes: number | undefined;
+  readonly jobs: number | undefined;
+}
+
+export const command = 'worker';
+
+export function builder(yargs: Argv): Argv<WorkerArguments> {
+  return storeOptions(yargs)
+    .option('queue', text('redis://HOST or postgres://HOST/DATABASE; default $SPLAT_QUEUE'))
+    .option('accel', {
+      type: 'string',
+      array: true,
+      nargs: 1,
+      choices: ['auto', 'kvm', 'tcg'],
+      default: ['auto', 'tcg'],
+      describe: 'which cells it takes, by their acceleration; repeatable',
+    })
+    .option(
+      'memory-mib',
+      number('take cells of guests up to this size; default half of what is free'),
+    )
+    .option('idle-minutes', number('end when there was nothing to do for so long; default never'))
+    .option('jobs', number(jobsText)) as unknown as Argv<WorkerArguments>;
+}
+
+/** Runs cells from a queue until it is interrupted; 0 when it ends because it was idle. */
+export async function run(argv: WorkerArguments, context: CommandContext): Promise<number> {
+  const { env, signal } = context;
+  const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
+  const idle = wholeNumber('idle-minutes', argv.idleMinutes, 1, 100_000);
+  const most = wholeNumber('memory-mib', argv.memoryMib, 512, 65_536) ?? freemem() / 2 ** 21;
+  const address = queueOf(argv.queue, env);
+  await installPackages(context);
+  await using queues = await openQueues(namesFor(argv.accel, most), address);
+  context.stderr.write(`splat: a worker of ${plain(address.shown)}\n`);
+  const proved: ProvedMachines = new Map();
+  let lastMs = performance.now();
+  while (!signal.aborted) {
+    await using job = await takeOne([...queues.open.values()]);
+    if (job !== undefined) {
+      await runOne(job, { proved, jobs, context });
+      lastMs = performance.now();
+    } else if (idle !== undefined && performance.now() - lastMs > idle * 60_000) {
+      return exitCodes.clean;
+    } else await pause(1000, signal);
+  }
+  throw signal.reason;
+}
+
+/** URL of --queue, or $SPLAT_QUEUE: a command line is seen by everybody on a host. */
+export function queueOf(asked: string | undefined, env: NodeJS.ProcessEnv): QueueAddress {
+  const url = asked ?? env['SPLAT_QUEUE'];
+  if (!url) throw new HarnessError('usage', 'no queue: give --queue URL, or set $SPLAT_QUEUE');
+  return readQueueAddress(url, env);
+}
+
+function namesFor(accels: readonly string[], mostMib: number): readonly string[] {
+  const sizes = mostMib > smallMib ? [smallMib, smallMib + 1] : [smallMib];
+  const base = { arch: defaultArch.name, gpu: defaultGpu.name };
+  return accels.flatMap((accel) =>
+    sizes.map((memoryMib) => queueName({ ...base, accel, memoryMib })),
+  );
+}
+
+async function takeOne(queues: readonly JobQueue[]): Promise<TakenJob | undefined> {
+  for (const queue of queues) {
+    // A server that restarts is asked again.
+    const job = await queue.take().catch(() => undefined);
+    if (job !== undefined) return job;
+  }
+  return undefined;
+}
+
+async function runOne(
+  job: TakenJob,
+  {
+    proved,
+    jobs,
+    context,
+  }: {
+    readonly proved: ProvedMachines;
+    readonly jobs: number | undefined;
+    readonly context: CommandContext;
+  },
+): Promise<void> {
+  const { stderr, live, env, cwd } = context;
+  const say = (line: string): void => void stderr.write(`splat: ${plain(line)}\n`);
+  const dir = await mkdtemp(join(tmpdir(), 'splat-worker-'));
+  const signal = AbortSignal.any([context.signal, job.lost]);
+  try {
+    const asked = readJob(job.data);
+    const { id, kernel, workload } = asked.cell;
+    const events = openEvents(progressWriter(stderr, live));
+    const result = await runCellJob(asked, {
+      dir,
+      proved,
+      cacheRoot: cacheRoot(env),
+      jobs,
+      runId: events.runId,
+      signal,
+      emit: events.emit,
+      writeRun: async (one) => void (await writeReports(one, cwd)),
+    });
+    const stands = await job.finish(result);
+    say(`${id} ${kernel} ${workload}: ${stands ? 'done' : 'another worker was first'}`);
+  } catch (error) {
+    if (context.signal.aborted) throw error;
+    const why = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+    say(`refused or failed: ${why}`);
+    await job.fail(why, isHarnessError(error, 'usage', 'config')).catch(() => false);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,108 @@
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import { HarnessError } from '../../errors.ts';
+import { readIfThere } from '../../host/disk.ts';
+import { machineKey } from '../../night/cells.ts';
+import { type CellJob, cellJobSchema } from '../../records/cell-job.ts';
+import type { PlanCell } from '../../records/night-plan.ts';
+import { checkValue } from '../../records/schema.ts';
+import { workloads } from '../../stress/workloads.ts';
+import { writtenBy } from '../../trial/written-by.ts';
+import type { ReadPlan } from './plan-file.ts';
+
+/** Of the files of one cell together. */
+const largestFilesBytes = 8 * 1024 * 1024;
+
+/** A cell as a job, with the queue for workers that can run it. */
+export interface PackedCell {
+  readonly id: string;
+  readonly queue: string;
+  readonly job: CellJob;
+}
+
+/** What a guest of these needs of a host, as the name of a queue. */
+export function queueName(needs: Pick<PlanCell, 'arch' | 'accel' | 'gpu' | 'memoryMib'>): string {
+  const { arch, accel, gpu, memoryMib } = needs;
+  return `cells-${arch}-${accel}-${gpu}-${memoryMib <= smallMib ? 'small' : 'large'}`;
+}
+
+/** A guest with more memory goes to hosts that say they have it. */
+export const smallMib = 4096;
+
+/**
+ * Makes a job of each cell, with all that it is made of: no worker needs a file of this host. Throws `usage` for a cell that cannot
+ * be sent.
+ */
+export async function packCells({ plan, digest, cwd }: ReadPlan): Promise<readonly PackedCell[]> {
+  requireNames(plan.cells);
+  const packed: PackedCell[] = [];
+  for (const cell of plan.cells) {
+    const job = {
+      schema: 'splat-job/1' as const,
+      harness: writtenBy(),
+      plan: digest,
+      night: plan.night,
+      cell,
+      kernel: plan.kernels[cell.kernel]?.kernel ?? '',
+      files: await packFiles(cell, cwd),
+    };
+    const checked = checkValue(cellJobSchema, job);
+    if (!checked.isRight) throw new HarnessError('usage', whyNot(checked.field, cell));
+    const id = `${digest.slice(0, 16)}-${cell.id}`;
+    packed.push({ id, queue: queueName(cell), job: checked.value });
+  }
+  return packed;
+}
+
+function whyNot(field: string, { kernel, workload }: PlanCell): string {
+  if (field === 'kernel') {
+    return `kernel ${kernel}: a queue takes kernels of Debian; a tree or tarball is for --shard`;
+  }
+  return `the files of workload ${workload} on ${kernel} cannot be sent (${field}): a queue takes plain names below the matrix's folder`;
+}
+
+/** Two programs of one name would go by other names on one host than on two. */
+function requireNames(cells: readonly PlanCell[]): void {
+  const seen = new Map<string, string>();
+  for (const cell of cells) {
+    if (workloads.some(({ name }) => name === cell.workload)) continue;
+    const key = `${machineKey(cell)} ${basename(cell.workload, '.c')}`;
+    const other = seen.get(key);
+    if (other !== undefined) {
+      const text = `workloads ${other} and ${cell.workload}: one name; a queue needs two`;
+      throw new HarnessError('usage', text);
+    }
+    seen.set(key, cell.workload);
+  }
+}
+
+async function packFiles(cell: PlanCell, cwd: string): Promise<CellJob['files']> {
+  const { series, config, configBase, workload } = cell;
+  const isOwn = workloads.every(({ name }) => name !== workload);
+  const names = new Set([
+    ...series,
+    ...config,
+    ...(configBase === undefined ? [] : [configBase]),
+    ...(isOwn ? [workload] : []),
+  ]);
+  const files: CellJob['files'][number][] = [];
+  let bytes = 0;
+  for (const name of names) {
+    const path = resolve(cwd, name);
+    const found = await readIfThere(stat(path));
+    // A fragment of splat's own is there on each worker.
+    if (found === undefined && config.includes(name)) continue;
+    if (found?.isFile() !== true) {
+      throw new HarnessError('usage', `${name}: a queue takes single files; this is for --shard`);
+    }
+    bytes += found.size;
+    if (bytes > largestFilesBytes) {
+      throw new HarnessError('usage', `${name}: the files of a cell are larger than 8 MiB`);
+    }
+    const content = await readFile(path);
+    const digest = createHash('sha256').update(content).digest('hex');
+    files.push({ name, digest, content: content.toString('base64') });
+  }
+  return files;
+}

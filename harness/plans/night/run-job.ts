@@ -1,0 +1,166 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { HarnessError } from '../../errors.ts';
+import type { Emit } from '../../events.ts';
+import { openHistory } from '../../history/database.ts';
+import { beginNight } from '../../history/nights.ts';
+import { trialsOf } from '../../history/results.ts';
+import { makeFolder, readIfThere } from '../../host/disk.ts';
+import { cellId, machineKey } from '../../night/cells.ts';
+import type { TrialFacts } from '../../night/judge-trial.ts';
+import { type CellJob, type CellResult, cellJobSchema } from '../../records/cell-job.ts';
+import { checkValue } from '../../records/schema.ts';
+import { workloads } from '../../stress/workloads.ts';
+import { writtenBy } from '../../trial/written-by.ts';
+import type { FinishedRun } from '../run/asked-run.ts';
+import type { MachineFacts } from './facts.ts';
+import { runMachines } from './run-night.ts';
+
+/** Controls that this worker has run, by plan and machine: those that were missed. */
+export type ProvedMachines = Map<string, readonly string[]>;
+
+export interface JobRequest {
+  /** A new folder of this job's alone. */
+  readonly dir: string;
+  readonly proved: ProvedMachines;
+  readonly cacheRoot: string;
+  readonly jobs: number | undefined;
+  readonly runId: string;
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+  readonly writeRun: (run: FinishedRun) => Promise<void>;
+}
+
+/** A job from a queue, which may come from anybody. Throws `config` with one line for what is none of ours. */
+export function readJob(data: unknown): CellJob {
+  const checked = checkValue(cellJobSchema, data);
+  if (!checked.isRight) {
+    throw new HarnessError('config', `not a job of this version of splat (${checked.field})`);
+  }
+  const job = checked.value;
+  const odd = job.files.find(
+    ({ content, digest }) =>
+      createHash('sha256').update(Buffer.from(content, 'base64')).digest('hex') !== digest,
+  );
+  if (odd !== undefined) throw new HarnessError('config', `${odd.name}: not what its digest says`);
+  requireOwnFiles(job);
+  const { signatures } = writtenBy();
+  if (job.harness.signatures !== signatures) {
+    throw new HarnessError(
+      'config',
+      `its signatures are by other rules (${job.harness.signatures})`,
+    );
+  }
+  return job;
+}
+
+/** A name that no file of the job has could be any file of this host. */
+function requireOwnFiles({ cell, files }: CellJob): void {
+  if (cell.id !== cellId(cell)) {
+    throw new HarnessError('config', `cell ${cell.id} is not what its id says`);
+  }
+  const there = new Set(files.map(({ name }) => name));
+  const refuse = (what: string, name: string): void => {
+    if (!there.has(name))
+      throw new HarnessError('config', `${what} ${name}: not a file of the job`);
+  };
+  for (const name of cell.series) refuse('series', name);
+  if (cell.configBase !== undefined) refuse('configBase', cell.configBase);
+  // A fragment of splat's own has a plain name, and is no file of the job.
+  for (const name of cell.config) if (!/^[a-z0-9-]+$/.test(name)) refuse('config', name);
+  if (workloads.every(({ name }) => name !== cell.workload)) refuse('workload', cell.workload);
+}
+
+/** Runs a cell, with the seeds that one process would have used. Throws when the host fails, and then nothing is known of the cell. */
+export async function runCellJob(job: CellJob, request: JobRequest): Promise<CellResult> {
+  const { dir, proved, signal } = request;
+  const { cell, plan } = job;
+  const begun = { name: job.night, matrixFile: cell.id, matrixDigest: plan, dir, plan: '' };
+  const cwd = await writeInputs(job, dir);
+  const startedMs = Date.now();
+  await using history = await openHistory(join(dir, 'job.db'), { signal, create: true });
+  const night = await beginNight(history, { ...begun, startedMs, harness: writtenBy() });
+  const key = `${plan} ${machineKey(cell)}`;
+  const missed = proved.get(key);
+  const { seconds: _seconds, ...planned } = cell;
+  const machines = await runMachines({
+    ...request,
+    history,
+    night: { id: night.id, name: job.night, dir },
+    cwd,
+    isSpent: () => false,
+    withoutControls: missed !== undefined,
+    plan: {
+      cells: [planned],
+      left: [],
+      pins: { [cell.kernel]: { kernel: job.kernel, sha: null } },
+      workloadsNamed: true,
+      repeat: cell.planned,
+      bisect: false,
+      estimate: 0,
+    },
+  });
+  const found = machines.get(machineKey(cell));
+  if (found === undefined || found.failure !== undefined) {
+    throw new HarnessError('infra', found?.failure?.message ?? 'no result');
+  }
+  const facts: MachineFacts = { ...found, missedControls: missed ?? found.missedControls };
+  if (facts.untestable === undefined) proved.set(key, facts.missedControls);
+  const trials = trialsOf(history, night.id).map((one) => ({
+    cell: one.cell,
+    facts: JSON.parse(one.facts) as TrialFacts,
+  }));
+  const kept = trials.map((one) => one.facts);
+  return {
+    schema: 'splat-job-result/1',
+    record: {
+      schema: 'splat-shard/1',
+      harness: writtenBy(),
+      plan,
+      shard: `cell ${cell.id}`,
+      startedAt: new Date(startedMs).toISOString(),
+      endedAt: new Date().toISOString(),
+      cutShort: false,
+      cells: [cell.id],
+      machines: [{ cells: [cell.id], facts }],
+      trials,
+    },
+    files: await packRuns(dir, kept),
+  };
+}
+
+/** Writes the files of a job into a folder of its own. Resolves to that folder. */
+async function writeInputs({ files }: CellJob, dir: string): Promise<string> {
+  const cwd = join(dir, 'inputs');
+  await makeFolder(cwd);
+  for (const { name, content } of files) {
+    await makeFolder(dirname(join(cwd, name)));
+    await writeFile(join(cwd, name), Buffer.from(content, 'base64'), { flag: 'wx' });
+  }
+  return cwd;
+}
+
+/** Larger ones stay with the worker. */
+const largestFileBytes = 4 * 1024 * 1024;
+
+/** What a person needs of a run: its records, and the consoles of trials that were not clean. */
+async function packRuns(dir: string, trials: readonly TrialFacts[]): Promise<CellResult['files']> {
+  const names: string[] = [];
+  for (const run of (await readIfThere(readdir(join(dir, 'runs')))) ?? []) {
+    names.push(`runs/${run}/run.json`, `runs/${run}/result.json`, `runs/${run}/junit.xml`);
+  }
+  for (const { id, run, verdict } of trials) {
+    if (verdict.kind === 'clean') continue;
+    names.push(`${run}/trials/${id}/console.log`, `${run}/trials/${id}/hang.txt`);
+  }
+  const files: CellResult['files'][number][] = [];
+  for (const name of names) {
+    const bytes = await readIfThere(readFile(join(dir, name)));
+    if (bytes === undefined) continue;
+    const gzip = gzipSync(bytes);
+    if (gzip.length <= largestFileBytes) files.push({ name, gzip: gzip.toString('base64') });
+  }
+  return files;
+}

@@ -1,0 +1,63 @@
+import * as v from 'valibot';
+import { harnessField } from './harness.ts';
+import { plannedCellSchema } from './night-plan.ts';
+import { described, type Recorded } from './schema.ts';
+import { shardSchema } from './shard.ts';
+
+const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+/** Below a folder that is the job's alone: no part of it is hidden, empty, or leads up. */
+const below = v.pipe(
+  v.string(),
+  v.maxLength(512),
+  v.regex(/^[A-Za-z0-9_][\w.+-]*(?:\/[A-Za-z0-9_][\w.+-]*)*$/),
+);
+const base64 = v.pipe(v.string(), v.maxLength(16 * 1024 * 1024), v.regex(/^[A-Za-z0-9+/]*={0,2}$/));
+
+/** One version of a kernel of Debian, with the digest of its package: whoever writes jobs names no other source. */
+const pinnedDebian = v.pipe(v.string(), v.regex(/^debian:[\w.+~-]+@sha256:[0-9a-f]{64}$/));
+
+/** A file that a cell is made of. */
+const jobFileSchema = v.object({
+  name: described(below, 'As the matrix names it, from its folder.'),
+  digest: described(sha256, 'Of its content.'),
+  content: base64,
+});
+
+/**
+ * What a worker is asked to do: one cell of a plan. Nothing in it is a command line, an environment, or a path of the host that
+ * wrote it.
+ */
+export const cellJobSchema = v.strictObject({
+  schema: v.literal('splat-job/1'),
+  harness: harnessField,
+  plan: described(sha256, 'Of the plan that the cell is of.'),
+  night: v.pipe(v.string(), v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)),
+  cell: plannedCellSchema,
+  kernel: pinnedDebian,
+  files: v.pipe(v.array(jobFileSchema), v.maxLength(64)),
+});
+
+/** What a worker gives back. It judges nothing. */
+export const cellResultSchema = v.object({
+  schema: v.literal('splat-job-result/1'),
+  record: shardSchema,
+  files: described(
+    v.pipe(
+      v.array(
+        v.object({
+          name: v.pipe(
+            v.string(),
+            v.maxLength(512),
+            v.regex(/^(?:runs|failures)(?:\/[A-Za-z0-9_][\w.+-]*)+$/),
+          ),
+          gzip: base64,
+        }),
+      ),
+      v.maxLength(4096),
+    ),
+    'Of its run directories: results, and consoles of what was not clean.',
+  ),
+});
+
+export type CellJob = Recorded<typeof cellJobSchema>;
+export type CellResult = Recorded<typeof cellResultSchema>;

@@ -22,16 +22,22 @@ function essence(night: NightRecord): object {
   return {
     verdict: night.verdict,
     exitCode: night.exitCode,
-    cells: night.cells.map(({ id, kernelId, image, class: kind, verdict, trials }) => ({
+    cells: night.cells.map(({ id, kernelId, image, class: kind, verdict }) => ({
       id,
       kernelId,
       image,
       kind,
       verdict,
-      trials: trials.map((trial) => [trial.id, trial.seed, trial.verdict.kind]),
     })),
     new: night.new.map(({ signature, cell }) => [signature, cell]),
   };
+}
+
+/** Trials by cell, seed and verdict. */
+function trialsOf(night: NightRecord): readonly string[] {
+  return night.cells.flatMap(({ id, trials }) =>
+    trials.map((trial) => `${id} ${trial.id} ${trial.seed} ${trial.verdict.kind}`),
+  );
 }
 
 void t.test(
@@ -87,6 +93,9 @@ void t.test(
     t.equal(merged.exitCode, 1, merged.stderr);
     const night = asNight(merged.stdout);
     t.strictSame(essence(night), essence(single));
+    t.equal(trialsOf(night).length, 3);
+    // One process tries a new splat again before it tells it; the merge runs no guest.
+    for (const trial of trialsOf(night)) t.ok(trialsOf(single).includes(trial), trial);
     const run = join(dir, 'merged', night.new[0]?.run ?? '');
     const page = await splat(['report', run, '--out', join(dir, 'page.html')]);
     t.equal(page.exitCode, 0, 'a run of a part is a run');

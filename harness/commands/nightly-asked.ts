@@ -39,9 +39,7 @@ export async function readMatrix(
     gpus: [defaultGpu.name],
     workloads: workloads.map(({ name }) => name),
   });
-  const { history } = matrix.value;
-  const historyPath = history === undefined ? historyFile(cwd, context.env) : resolve(cwd, history);
-  return { source, matrix, cwd, historyPath };
+  return { source, matrix, cwd, historyPath: historyPathOf(matrix.value, cwd, context.env) };
 }
 
 /** Reads all that a night needs of the user's, and looks for what the matrix names. */
@@ -51,7 +49,6 @@ export async function readAsked(
 ): Promise<Asked> {
   const { source, matrix, cwd, historyPath } = await readMatrix(argv, context);
   await requireInputs(matrix, { cwd, signal: context.signal });
-  const { known } = matrix.value;
   const { cell } = argv;
   if (cell !== undefined && matrix.cells.every(({ id }) => id !== cell)) {
     throw new HarnessError(
@@ -64,16 +61,31 @@ export async function readAsked(
     digest: createHash('sha256').update(source).digest('hex'),
     file: argv.matrix,
     cwd,
-    known:
-      known === undefined
-        ? []
-        : parseKnown(await readUsed(resolve(cwd, known), known), known).value.issues,
+    known: await readKnown(matrix.value, cwd),
     historyPath,
   };
 }
 
+/** The history that a matrix or a plan in `cwd` names, else the default of that folder. */
+export function historyPathOf(
+  { history }: { readonly history?: string | undefined },
+  cwd: string,
+  env: NodeJS.ProcessEnv,
+): string {
+  return history === undefined ? historyFile(cwd, env) : resolve(cwd, history);
+}
+
+/** The known issues that a matrix or a plan in `cwd` names. Throws `usage` when the file cannot be used. */
+export async function readKnown(
+  { known }: { readonly known?: string | undefined },
+  cwd: string,
+): Promise<readonly KnownIssue[]> {
+  if (known === undefined) return [];
+  return parseKnown(await readUsed(resolve(cwd, known), known), known).value.issues;
+}
+
 /** A file that the user named, as text. Throws `usage` when it cannot be read. */
-export async function readUsed(path: string, shown: string): Promise<string> {
+async function readUsed(path: string, shown: string): Promise<string> {
   return readFile(path, 'utf8').catch((cause: unknown) => {
     throw new HarnessError('usage', `${shown}: ${readFaultIn(cause)}`, { cause });
   });

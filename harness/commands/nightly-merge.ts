@@ -5,18 +5,15 @@ import { openHistory } from '../history/database.ts';
 import { nightNamed } from '../history/nights.ts';
 import { makeFolder, readIfThere } from '../host/disk.ts';
 import { readRecord } from '../host/record-file.ts';
-import { parseKnown } from '../night/known-file.ts';
 import { mergeShards, readShards } from '../plans/night/merge-shards.ts';
 import { readPlan } from '../plans/night/plan-file.ts';
 import { nightSchema } from '../records/night.ts';
-import { describeNight } from '../report/night-text.ts';
 import { openClock } from './clock.ts';
 import type { CommandContext } from './context.ts';
-import { lockNight, type NightlyArguments, writeNight } from './nightly.ts';
-import { readUsed } from './nightly-asked.ts';
+import { lockNight, type NightlyArguments, tellNight } from './nightly.ts';
+import { historyPathOf, readKnown } from './nightly-asked.ts';
 import { type NoticeArguments, openNotifier } from './nightly-notices.ts';
-import { historyFile, nightsFolder, shownPath } from './runs-folder.ts';
-import { requireReports } from './write-record.ts';
+import { nightStamp, nightsFolder } from './runs-folder.ts';
 
 export interface MergeArguments extends Pick<NightlyArguments, 'out' | 'json'>, NoticeArguments {
   readonly plan: string | undefined;
@@ -36,20 +33,14 @@ export async function mergeNight(argv: MergeArguments, context: CommandContext):
   const { plan } = read;
   const dirs = argv.dirs.map((shown) => ({ path: resolve(cwd, shown), shown }));
   const results = await readShards(dirs, read);
-  const known =
-    plan.known === undefined
-      ? []
-      : parseKnown(await readUsed(resolve(read.cwd, plan.known), plan.known), plan.known).value
-          .issues;
-  const path =
-    plan.history === undefined ? historyFile(read.cwd, env) : resolve(read.cwd, plan.history);
+  const known = await readKnown(plan, read.cwd);
+  const path = historyPathOf(plan, read.cwd, env);
   await using history = await openHistory(path, { signal, create: true });
   await using _lock = await lockNight(history, signal);
-  const stamp = plan.night.replaceAll(/[-:Z]/g, '').replace('T', '-');
   const before = nightNamed(history, plan.night)?.dir;
   const dir =
     argv.out === undefined
-      ? (before ?? join(nightsFolder(context), stamp))
+      ? (before ?? join(nightsFolder(context), nightStamp(plan.night)))
       : resolve(cwd, argv.out);
   await requireNightFolder(dir, plan.night);
   const record = await mergeShards({
@@ -62,16 +53,7 @@ export async function mergeNight(argv: MergeArguments, context: CommandContext):
     signal,
     also: (run, night, told) => notifier?.queue(run, night, told),
   });
-  const failures = await writeNight(record, dir, argv, context);
-  context.stdout.write(
-    argv.json
-      ? `${JSON.stringify(record)}\n`
-      : describeNight(record, { colour: context.colour, dir: shownPath(dir, cwd) }),
-  );
-  const untold = await notifier?.send(history);
-  if (untold !== undefined) context.stderr.write(`splat: ${untold}\n`);
-  requireReports(failures, 'night.json');
-  return record.exitCode;
+  return tellNight(record, { dir, notifier, history }, argv, context);
 }
 
 /** A folder that is new, empty, or of a merge of this night. */

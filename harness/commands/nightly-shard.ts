@@ -16,7 +16,7 @@ import { installPackages } from './install.ts';
 import { abandonJournal, openRunDirectory, writeReports } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
 import { wholeNumber } from './run-options.ts';
-import { nightsFolder, shownPath } from './runs-folder.ts';
+import { nightStamp, nightsFolder, shownPath } from './runs-folder.ts';
 import { requireReports, writeRecord } from './write-record.ts';
 
 interface PartArguments {
@@ -43,7 +43,11 @@ export async function runPart(argv: PartArguments, context: CommandContext): Pro
   }
   const shard = argv.shard ?? '1/1';
   const { cells } = shardOf(read.plan, shard);
-  const dir = await openPart(argv.out, `${night} shard ${shard}`, context);
+  const dir = await openPart(
+    argv.out,
+    `${nightStamp(night)}-shard-${shard.replace('/', '-of-')}`,
+    context,
+  );
   const done = await readRecord(join(dir, 'shard.json'), shardSchema);
   if (done?.plan === read.digest && done.shard === shard && isWhole(done)) {
     return tell(done, dir, argv, context);
@@ -84,9 +88,7 @@ async function openPart(
   context: CommandContext,
 ): Promise<string> {
   const { cwd } = context;
-  const stem = name.replaceAll(/[-:Z]/g, '').replace('T', '-').replace('/', '-of-');
-  const dir =
-    out === undefined ? join(nightsFolder(context), stem.replaceAll(' ', '-')) : resolve(cwd, out);
+  const dir = out === undefined ? join(nightsFolder(context), name) : resolve(cwd, out);
   if ((await readIfThere(stat(join(dir, progressFile)))) !== undefined) return dir;
   await makeFolder(dir);
   return openRunDirectory(dir, context);

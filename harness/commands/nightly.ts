@@ -41,7 +41,7 @@ import { reportNight } from './report-night.ts';
 import { openRunDirectory, writeReports } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
 import { jobsText, number, storeOptions, text, wholeNumber } from './run-options.ts';
-import { nightsFolder, shownPath } from './runs-folder.ts';
+import { nightStamp, nightsFolder, shownPath } from './runs-folder.ts';
 import { requireReports, writeRecord } from './write-record.ts';
 
 export interface NightlyArguments extends NoticeArguments, HeartbeatArguments {
@@ -119,27 +119,29 @@ export async function runNightHere(argv: NightlyArguments, context: CommandConte
       also: (write, told) => notifier?.queue(write, night, told),
     });
     isClosed = true;
-    return await tellNight(record, { night, notifier, history, events }, argv, context);
+    const work = { dir: night.dir, notifier, history, journalFailures: events.failures };
+    return await tellNight(record, work, argv, context);
   } catch (error) {
     throw explainStop(error, { dir: shownPath(night.dir, context.cwd), isClosed });
   }
 }
 
 /** Everything that others see of a night that is closed; its exit code. */
-async function tellNight(
+export async function tellNight(
   record: NightRecord,
   work: {
-    readonly night: StoredNight;
+    readonly dir: string;
     readonly notifier: Notifier | undefined;
     readonly history: History;
-    readonly events: ReturnType<typeof openEvents>;
+    /** What the journal of the night could not keep; asked for when all else is told. */
+    readonly journalFailures?: () => readonly string[];
   },
-  argv: NightlyArguments,
+  argv: Pick<NightlyArguments, 'out' | 'json'>,
   context: CommandContext,
 ): Promise<number> {
-  const { night, notifier, history, events } = work;
-  const failures = await writeNight(record, night.dir, argv, context);
-  const dir = shownPath(night.dir, context.cwd);
+  const { notifier, history, journalFailures = () => [] } = work;
+  const failures = await writeNight(record, work.dir, argv, context);
+  const dir = shownPath(work.dir, context.cwd);
   context.stdout.write(
     argv.json
       ? `${JSON.stringify(record)}\n`
@@ -147,7 +149,7 @@ async function tellNight(
   );
   const untold = await notifier?.send(history);
   if (untold !== undefined) context.stderr.write(`splat: ${untold}\n`);
-  requireReports([...failures, ...events.failures()], 'night.json');
+  requireReports([...failures, ...journalFailures()], 'night.json');
   return record.exitCode;
 }
 
@@ -165,7 +167,7 @@ function explainStop(
 }
 
 /** Writes a night and everything that is made of it: a line for each report that could not be made. */
-export async function writeNight(
+async function writeNight(
   record: NightRecord,
   dir: string,
   { out }: Pick<NightlyArguments, 'out'>,
@@ -267,8 +269,7 @@ async function beginOrResume(
     cell,
     signal: context.signal,
   });
-  const stamp = name.replaceAll(/[-:Z]/g, '').replace('T', '-');
-  const dir = await openRunDirectory(out ?? join(nightsFolder(context), stamp), context);
+  const dir = await openRunDirectory(out ?? join(nightsFolder(context), nightStamp(name)), context);
   const night = await beginNight(history, {
     name,
     matrixFile: asked.file,

@@ -20,6 +20,11 @@ export function nightsFolder({ cwd, env }: Pick<CommandContext, 'cwd' | 'env'>):
   return isInKernelTree(cwd) ? join(stateFolder(env), 'nights') : join(cwd, 'splat-nights');
 }
 
+/** A night's name, as `2026-11-29T19:43:00Z`, as its folder has it: `20261129-194300`. */
+export function nightStamp(name: string): string {
+  return name.replaceAll(/[-:Z]/g, '').replace('T', '-');
+}
+
 /**
  * The default history of a folder: `splat-history.db` in it. For a kernel tree it is in the state folder, under a name of this
  * folder alone: cells of two trees may have one name.

@@ -6,6 +6,7 @@ import type { RunResult } from '../records/run-result.ts';
 import type { SubtestResult } from '../records/subtest.ts';
 import type { TrialResult } from '../records/trial.ts';
 import { type Verdict, verdictPhrase } from '../verdict.ts';
+import { issueKey, issueOf, kcidbVersion, longestExcerpt, wordOf } from './kcidb-words.ts';
 import { plainLines } from './plain.ts';
 
 /** What the records of a run do not hold. */
@@ -17,9 +18,6 @@ export interface RunKcidbOptions {
   /** SHA-256 of a text. */
   readonly digest: (text: string) => string;
 }
-
-/** KCIDB's limit for a part of a log, in characters (`log_excerpt`). */
-const longestExcerpt = 16_384;
 
 /**
  * A run in KCIDB's schema 5.3: its checkout, its build, a test for the boot and for each trial and its subtests, and an issue with
@@ -58,13 +56,13 @@ export function formatRunKcidb(
     ),
   ];
   return {
-    version: { major: 5, minor: 3 },
+    version: kcidbVersion,
     checkouts: [
       {
         id: checkoutId,
         origin,
         start_time: record.startedAt,
-        comment: cleanText(source),
+        comment: plainLines(source),
         patchset_hash: patchset === '' ? '' : digest(patchset),
         ...(commit === undefined ? {} : { git_commit_hash: commit }),
         valid: isApplied,
@@ -83,30 +81,18 @@ function complaintsOf(
   { origin, digest, prefix }: Omit<RunKcidbOptions, 'patchDigests'> & { readonly prefix: string },
 ): Required<Pick<Kcidb, 'issues' | 'incidents'>> {
   const issues = new Map(seen.map(({ splat }) => [issueKey(splat), splat]));
-  const idOf = (splat: SeenSplat): string =>
-    `${origin}:splat-${digest(issueKey(splat)).slice(0, 32)}`;
   return {
-    issues: [...issues.values()].map((splat) => ({
-      id: idOf(splat),
-      version: 1,
-      origin,
-      comment: cleanText(splat.title),
-      culprit: { code: true, tool: false, harness: false },
-    })),
+    issues: [...issues.values()].map((splat) => issueOf(splat, { origin, digest })),
     incidents: seen.map(({ test, splat }) => ({
       id: `${prefix}-${digest(`${test} ${issueKey(splat)}`).slice(0, 32)}`,
       origin,
-      issue_id: idOf(splat),
+      issue_id: issueOf(splat, { origin, digest }).id,
       issue_version: 1,
       test_id: test,
       present: true,
       ...(splat.known === true ? { comment: 'known before this run' } : {}),
     })),
   };
-}
-
-function issueKey({ signature, title }: SeenSplat): string {
-  return signature || title;
 }
 
 function environmentOf({ request }: RunRecord): Record<string, unknown> {
@@ -126,7 +112,7 @@ function buildOf(
     origin,
     start_time: startedAt,
     architecture: defaultArch.kcidbName,
-    config_name: cleanText(['splat', ...configs].join('+')),
+    config_name: plainLines(['splat', ...configs].join('+')),
   };
   if (kernel === null) {
     const log = verdict.kind === 'untestable' ? { log_excerpt: excerptOf(verdict) } : {};
@@ -136,7 +122,7 @@ function buildOf(
   return {
     ...base,
     ...(fromCache ? {} : { duration: timings.kernelMs / 1000 }),
-    compiler: cleanText(compiler),
+    compiler: plainLines(compiler),
     status: 'PASS',
     misc: { release, image: imageDigest },
   };
@@ -216,7 +202,7 @@ const subtestStatuses: Readonly<Record<SubtestResult, KcidbStatus>> = {
 
 function commentOf(verdict: Verdict): string {
   const details = verdict.kind === 'splat' ? verdict.titles.join('; ') : messageOf(verdict);
-  return cleanText([verdictPhrase(verdict), details].filter((part) => part !== '').join(': '));
+  return plainLines([verdictPhrase(verdict), details].filter((part) => part !== '').join(': '));
 }
 
 function messageOf(verdict: Verdict): string {
@@ -224,19 +210,9 @@ function messageOf(verdict: Verdict): string {
 }
 
 function excerptOf({ message, output = '' }: { message: string; output?: string }): string {
-  return cleanText(`${message}\n${output}`).slice(-longestExcerpt);
+  return plainLines(`${message}\n${output}`).slice(-longestExcerpt);
 }
 
 function logOf({ text }: SeenSplat): string {
-  return cleanText(text.join('\n')).slice(0, longestExcerpt);
-}
-
-/** What a kernel or a stranger wrote, without what no terminal should see. */
-function cleanText(text: string): string {
-  return plainLines(text);
-}
-
-/** A part of a test's path and id. */
-function wordOf(name: string): string {
-  return name.replaceAll(/[^\w-]/g, '_') || '_';
+  return plainLines(text.join('\n')).slice(0, longestExcerpt);
 }

@@ -3,6 +3,7 @@ import { kernelKey } from '../night/cells.ts';
 import type { Kcidb, KcidbStatus } from '../records/kcidb.ts';
 import type { CellClass, NightCell, NightRecord } from '../records/night.ts';
 import { verdictPhrase } from '../verdict.ts';
+import { issueKey, issueOf, kcidbVersion, longestExcerpt, wordOf } from './kcidb-words.ts';
 import { cellTitle, itemDetails, nightLists } from './night-words.ts';
 import { plainLines } from './plain.ts';
 
@@ -12,9 +13,6 @@ export interface NightKcidbOptions {
   /** SHA-256 of a text. */
   readonly digest: (text: string) => string;
 }
-
-/** KCIDB's limit for a part of a log, in characters (`log_excerpt`). */
-const longestExcerpt = 16_384;
 
 /**
  * A night in KCIDB's schema 5.3: a checkout and a build for each kernel, a test for each cell, an issue for each splat and an
@@ -30,21 +28,17 @@ export function formatNightKcidb(night: NightRecord, options: NightKcidbOptions)
   const tested = built.filter(({ kernelId }) => kernelId !== null);
   const seen = tested.flatMap((cell) => cell.splats.map((splat) => ({ cell, splat })));
   return {
-    version: { major: 5, minor: 3 },
+    version: kcidbVersion,
     checkouts: uniqueBy(night.cells, ids.checkout).map((cell) => checkoutOf(cell, ids)),
     builds: uniqueBy(built, ids.build).map((cell) => buildOf(cell, ids)),
     tests: tested.map((cell) => testOf(cell, night, ids)),
-    issues: uniqueBy(seen, ({ splat }) => ids.issue(splat)).map(({ splat }) => ({
-      id: ids.issue(splat),
-      version: 1,
-      origin: ids.origin,
-      comment: plainLines(splat.title),
-      culprit: { code: true, tool: false, harness: false },
-    })),
+    issues: uniqueBy(seen, ({ splat }) => issueKey(splat)).map(({ splat }) =>
+      issueOf(splat, options),
+    ),
     incidents: seen.map(({ cell, splat }) => ({
       id: ids.incident(cell, splat),
       origin: ids.origin,
-      issue_id: ids.issue(splat),
+      issue_id: issueOf(splat, options).id,
       issue_version: 1,
       test_id: ids.test(cell),
       present: true,
@@ -62,7 +56,6 @@ interface Ids {
   readonly checkout: (cell: NightCell) => string;
   readonly build: (cell: NightCell) => string;
   readonly test: (cell: NightCell) => string;
-  readonly issue: (splat: CellSplat) => string;
   readonly incident: (cell: NightCell, splat: CellSplat) => string;
 }
 
@@ -80,9 +73,8 @@ function idsOf({ night }: NightRecord, { origin, digest }: NightKcidbOptions): I
         ? id('night', short(`${night} ${kernelKey(cell)}`), 'build')
         : id('kernel', short(`${checkout(cell)} ${cell.kernelId}`)),
     test: (cell) => id('night', short(`${night} ${cell.id}`)),
-    issue: ({ signature, title }) => id('splat', short(signature || title)),
-    incident: (cell, { signature, title }) =>
-      id('night', short(`${night} ${cell.id} ${signature || title}`), 'incident'),
+    incident: (cell, splat) =>
+      id('night', short(`${night} ${cell.id} ${issueKey(splat)}`), 'incident'),
   };
 }
 
@@ -131,7 +123,7 @@ function testOf(
     build_id: ids.build(cell),
     origin: ids.origin,
     start_time: ids.startedAt,
-    path: `splat.${cell.workload.replaceAll(/[^\w-]/g, '_') || '_'}`,
+    path: `splat.${wordOf(cell.workload)}`,
     status: statusOf(cell),
     comment: plainLines(commentOf(cell, night)),
     duration: cell.durationMs / 1000,

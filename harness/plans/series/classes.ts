@@ -17,8 +17,9 @@ export function classesOf(
   reach: ReachOf,
 ): readonly (readonly number[])[] {
   const classes: number[][] = [];
-  for (const [at, place] of placesOf(evidence).entries()) {
-    const before = placesOf(evidence)[at - 1];
+  const places = placesOf(evidence);
+  for (const [at, place] of places.entries()) {
+    const before = places[at - 1];
     const last = classes.at(-1);
     const isSame =
       workload !== bootWorkload && before !== undefined && reach(before, place, workload) === 'no';

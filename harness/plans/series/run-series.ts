@@ -129,6 +129,7 @@ type Judge = (known: Evidence, branch: Branch | undefined) => readonly JudgedPat
 /** Returns a function that judges the patches of the series, or those of a branch. */
 function openJudge(walk: Walk): Judge {
   const { request, names, asked, detectors } = walk;
+  const ofSeries = reachOf(undefined, walk);
   return (known, branch) => {
     const indices = branch?.patches ?? asked.series.patches.map(({ index }) => index);
     return judgePatches(known, {
@@ -136,7 +137,7 @@ function openJudge(walk: Walk): Judge {
       patchOf: (step) => indices[step - 1] ?? step,
       confidence: request.limits.confidence,
       workloads: names,
-      reach: reachOf(branch, walk),
+      reach: branch === undefined ? ofSeries : reachOf(branch, walk),
       detectors: new Set(indices.flatMap((index, at) => (detectors.has(index) ? [at + 1] : []))),
     });
   };
@@ -219,9 +220,10 @@ async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evide
 function soFarTeller(walk: Walk): NonNullable<WalkRequest['onSoFar']> {
   const { request, log, names } = walk;
   const judge = openJudge(walk);
+  const reach = reachOf(undefined, walk);
   const { lanes } = openScheduler({ ...request, jobs: request.parallelTrials });
   return (evidence, left) => {
-    const heard = describeWorkloads({ evidence, names, reach: reachOf(undefined, walk) });
+    const heard = describeWorkloads({ evidence, names, reach });
     const bounds = heard.flatMap(({ curedSeenAbove }) => curedSeenAbove ?? []);
     const paces = log.facts
       .flatMap((fact) => (fact.kind === 'trial' && fact.reused !== true ? [fact.seconds] : []))

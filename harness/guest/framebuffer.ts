@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { deflateSync } from 'node:zlib';
+import { crc32, deflateSync } from 'node:zlib';
 import { HarnessError } from '../errors.ts';
 
 /** Places of numbers in the header of a file of xwd(1) (XWDFile.h, version 7); each has four bytes, the highest first. */
@@ -58,16 +58,6 @@ function chunk(type: string, data: Buffer): Buffer {
   length.writeUInt32BE(data.length);
   sum.writeUInt32BE(crc32(body));
   return Buffer.concat([length, body, sum]);
-}
-
-/** The CRC of the PNG specification, annex D. */
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xff_ff_ff_ff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xed_b8_83_20 : 0);
-  }
-  return (crc ^ 0xff_ff_ff_ff) >>> 0;
 }
 
 /** Writes what the screen in the file `framebuffer` shows to `path`. */

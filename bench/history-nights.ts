@@ -15,6 +15,7 @@ import { storedTrial } from '../harness/plans/night/facts.ts';
 import { finishNight } from '../harness/plans/night/finish-night.ts';
 import { storedCell } from '../harness/plans/night/run-machine.ts';
 import { writtenBy } from '../harness/trial/written-by.ts';
+import { aCell } from '../test/made-records.ts';
 
 /**
  * Fills a history with nights of 200 trials, as they are kept, and judges one more as `splat nightly` does:
@@ -34,18 +35,7 @@ const kernel = {
 };
 
 const cells: readonly NamedCell[] = Array.from({ length: cellCount }, (_, at) => {
-  const cell = {
-    kernel: 'linux@master',
-    series: [],
-    config: [],
-    arch: 'x86-64',
-    accel: 'auto',
-    guest: 'minimal',
-    gpu: 'virtio',
-    memoryMib: 1024,
-    cpus: 2,
-    workload: `workload-${at}`,
-  };
+  const cell = aCell({ workload: `workload-${at}` });
   return { id: cellId(cell), ...cell };
 });
 

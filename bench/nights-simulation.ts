@@ -3,6 +3,7 @@ import { cellId, type NamedCell } from '../harness/night/cells.ts';
 import type { IssuePast } from '../harness/night/judge-issue.ts';
 import { type JudgedNight, judgeNight } from '../harness/night/judge-night.ts';
 import type { TrialFacts } from '../harness/night/judge-trial.ts';
+import { aCell } from '../test/made-records.ts';
 import { dice as diceOf } from './dice.ts';
 
 /**
@@ -40,18 +41,7 @@ interface Tally {
 }
 
 const cells: readonly NamedCell[] = Array.from({ length: cellCount }, (_, at) => {
-  const cell = {
-    kernel: 'linux@master',
-    series: [],
-    config: [],
-    arch: 'x86-64',
-    accel: 'tcg',
-    guest: 'minimal',
-    gpu: 'virtio',
-    memoryMib: 1024,
-    cpus: 2,
-    workload: `w${at}`,
-  };
+  const cell = aCell({ accel: 'tcg', workload: `w${at}` });
   return { id: cellId(cell), ...cell };
 });
 

@@ -6,26 +6,20 @@ import type { CellClass, NightCell, NightItem, NightRecord } from '../harness/re
 import type { NightPast } from '../harness/report/page/shown-night.ts';
 import { writtenBy } from '../harness/trial/written-by.ts';
 import { readGolden, scan } from './golden-log.ts';
-import { aRunRecord, aRunResult, aTrialResult, emptyLists } from './made-records.ts';
+import {
+  aCell as aPlainCell,
+  aRunRecord,
+  aRunResult,
+  aTrialResult,
+  emptyLists,
+} from './made-records.ts';
 
 /** Nights as splat would record them, but for what a test says of them. */
 
 const nightName = '2026-11-29T19:43:00Z';
 
 function aCell(over: Partial<NightCell> = {}): NightCell {
-  const cell = {
-    kernel: 'linux@master',
-    series: [],
-    config: [],
-    arch: 'x86-64',
-    accel: 'auto',
-    guest: 'minimal',
-    gpu: 'virtio',
-    memoryMib: 1024,
-    cpus: 2,
-    workload: 'munmap',
-    ...over,
-  };
+  const cell = aPlainCell(over);
   return {
     id: cellId(cell),
     sha: 'b'.repeat(40),

@@ -5,10 +5,10 @@ import { defaultArch } from '../../harness/arch.ts';
 import { askedGuest } from '../../harness/commands/guest-options.ts';
 import { qemuArgv } from '../../harness/guest/argv.ts';
 import { kernelCommandLine } from '../../harness/guest/cmdline.ts';
-import { defaultGpu } from '../../harness/guest/devices.ts';
 import { debianRelease, guestNames } from '../../harness/guest/recipes.ts';
 import { serverCommand } from '../../harness/guest/ssh-image.ts';
 import { runAsRoot } from '../../harness/host/root-sandbox.ts';
+import { plainMachine } from '../made-machine.ts';
 
 const { signal } = new AbortController();
 
@@ -31,20 +31,9 @@ void t.test('a guest is asked for by its name, and a Debian with more packages',
 });
 
 void t.test('a system is a read-only disk that init finds by its serial number', async (t) => {
-  const spec = {
-    arch: defaultArch,
-    gpu: defaultGpu,
-    accel: 'tcg',
-    memoryMiB: 1024,
-    cpus: 2,
-    kernel: 'k',
-    initrd: 'i',
-    append: '',
-    swapDisk: 's',
-  } as const;
-  t.notMatch(qemuArgv(spec, 'c', 'boot').join(' '), 'system');
+  t.notMatch(qemuArgv(plainMachine, 'c', 'boot').join(' '), 'system');
   const systemDisk = { id: 'd', path: '/x,y' };
-  const words = qemuArgv({ ...spec, systemDisk }, 'c', 'boot');
+  const words = qemuArgv({ ...plainMachine, systemDisk }, 'c', 'boot');
   t.ok(words.includes('file=/x,,y,format=raw,if=none,id=system,readonly=on'));
   t.ok(words.includes('virtio-blk-pci,drive=system,serial=splat-system'));
   t.match(kernelCommandLine(defaultArch, 1, { system: true }), / SPLAT_SYSTEM=splat-system$/);

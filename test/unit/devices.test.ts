@@ -1,7 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { defaultArch } from '../../harness/arch.ts';
 import { askedGuest } from '../../harness/commands/guest-options.ts';
 import { qemuArgv } from '../../harness/guest/argv.ts';
 import { defaultGpu, gpuDevice, gpuNames } from '../../harness/guest/devices.ts';
@@ -10,6 +9,7 @@ import { toolRows } from '../../harness/stress/tool-list.ts';
 import { chooseTools } from '../../harness/trial/choose-tools.ts';
 import { skippedIn } from '../../harness/trial/program-end.ts';
 import { readScreen } from '../../harness/trial/screen.ts';
+import { plainMachine } from '../made-machine.ts';
 
 const node = '/dev/dri/renderD129';
 
@@ -47,21 +47,15 @@ void t.test('each GPU has its device, its display and what can be done with it',
   t.equal(words('native-context'), `${blobs},drm_native_context=on ${headless}`);
 });
 
+function machineWords(gpu: 'none' | 'virgl'): string {
+  return qemuArgv({ ...plainMachine, gpu: gpuDevice(gpu, undefined) }, 'c', 'boot').join(' ');
+}
+
 void t.test('a machine has the GPU and the display of its row', async (t) => {
-  const spec = {
-    arch: defaultArch,
-    accel: 'tcg',
-    memoryMiB: 1024,
-    cpus: 2,
-    kernel: 'k',
-    initrd: 'i',
-    append: '',
-    swapDisk: 's',
-  } as const;
-  const none = qemuArgv({ ...spec, gpu: gpuDevice('none', undefined) }, 'c', 'boot').join(' ');
+  const none = machineWords('none');
   t.notMatch(none, 'gpu');
   t.match(none, '-display none');
-  const virgl = qemuArgv({ ...spec, gpu: gpuDevice('virgl', undefined) }, 'c', 'boot').join(' ');
+  const virgl = machineWords('virgl');
   t.match(virgl, /-display sdl,gl=on -no-reboot -sandbox on,.*-device virtio-gpu-gl-pci,/);
 });
 

@@ -2,13 +2,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 import t from 'tap';
-import { defaultArch } from '../../harness/arch.ts';
 import { qemuArgv } from '../../harness/guest/argv.ts';
-import { defaultGpu } from '../../harness/guest/devices.ts';
 import { toolRows, toolWorkload } from '../../harness/stress/tool-list.ts';
 import { isToolName, requireToolName } from '../../harness/trial/choose-tools.ts';
 import { labNeeds } from '../../harness/trial/chosen-workload.ts';
 import { readScreen } from '../../harness/trial/screen.ts';
+import { plainMachine } from '../made-machine.ts';
 
 function chunk(type: string, data: Buffer): Buffer {
   const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
@@ -69,19 +68,8 @@ void t.test('a guest has the disk only where a workload is on it, and never two'
   t.strictSame(labNeeds([{ workload, disk }]), { disk, profile: ['f'] });
   const other = { workload, disk: { ...disk, id: 'b' } };
   t.throws(() => labNeeds([{ workload, disk }, other]), { code: 'usage' });
-  const spec = {
-    arch: defaultArch,
-    gpu: defaultGpu,
-    accel: 'tcg',
-    memoryMiB: 1024,
-    cpus: 2,
-    kernel: 'k',
-    initrd: 'i',
-    append: '',
-    swapDisk: 's',
-  } as const;
-  const without = qemuArgv(spec, 'c', 'boot');
+  const without = qemuArgv(plainMachine, 'c', 'boot');
   t.notMatch(without.join(' '), 'tools');
   const drive = 'file=/x,,y,format=raw,if=none,id=tools,readonly=on';
-  t.ok(qemuArgv({ ...spec, toolsDisk: disk }, 'c', 'boot').includes(drive));
+  t.ok(qemuArgv({ ...plainMachine, toolsDisk: disk }, 'c', 'boot').includes(drive));
 });

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { closeNight } from '../harness/history/close-night.ts';
 import { type History, openHistory, type Run, requireIntact } from '../harness/history/database.ts';
 import { beginNight, closedNights, type StoredNight } from '../harness/history/nights.ts';
-import { lastMatched, pastOf } from '../harness/history/past.ts';
 import { formerKeys } from '../harness/history/rename.ts';
 import { insertTrial } from '../harness/history/results.ts';
+import { lastMatched, readStoredCell } from '../harness/history/stored-cell.ts';
 import type { CellInput } from '../harness/night/cell-items.ts';
 import { cellId, type NamedCell } from '../harness/night/cells.ts';
 import { judgeNight } from '../harness/night/judge-night.ts';
@@ -14,7 +14,7 @@ import type { TrialFacts } from '../harness/night/judge-trial.ts';
 import { storedTrial } from '../harness/plans/night/facts.ts';
 import { finishNight } from '../harness/plans/night/finish-night.ts';
 import { storedCell } from '../harness/plans/night/run-machine.ts';
-import { writtenBy } from '../harness/trial/written-by.ts';
+import { writtenBy } from '../harness/trial/harness-facts.ts';
 import { aCell } from '../test/made-records.ts';
 
 /**
@@ -142,7 +142,7 @@ async function judgeOne(history: History, night: number): Promise<number> {
     bootSplats: [],
     isForward: true,
   }));
-  const pasts = new Map(cells.map(({ id }) => [id, pastOf(history, id, 'tcg')]));
+  const pasts = new Map(cells.map(({ id }) => [id, readStoredCell(history, id, 'tcg')]));
   const judged = judgeNight({
     night: stored.name,
     nowMs: stored.startedMs,

@@ -4,7 +4,7 @@ import { beginNight, type StoredNight } from '../harness/history/nights.ts';
 import { insertTrial } from '../harness/history/results.ts';
 import { storedCell } from '../harness/plans/night/run-machine.ts';
 import type { NightItem, NightRecord } from '../harness/records/night.ts';
-import { writtenBy } from '../harness/trial/written-by.ts';
+import { writtenBy } from '../harness/trial/harness-facts.ts';
 import { aNight } from './made-night.ts';
 
 interface EndOptions {

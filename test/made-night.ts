@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { cellId } from '../harness/night/cells.ts';
 import type { SeenSplat } from '../harness/records/finding.ts';
 import type { CellClass, NightCell, NightItem, NightRecord } from '../harness/records/night.ts';
-import type { NightPast } from '../harness/report/page/shown-night.ts';
-import { writtenBy } from '../harness/trial/written-by.ts';
+import type { NightPast } from '../harness/report/page/night-page-input.ts';
+import { writtenBy } from '../harness/trial/harness-facts.ts';
 import { readGolden, scan } from './golden-log.ts';
 import {
   aCell as aPlainCell,

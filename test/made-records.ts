@@ -6,7 +6,7 @@ import type { RunRecord } from '../harness/records/run-request.ts';
 import type { KernelFacts, RunResult } from '../harness/records/run-result.ts';
 import type { SeriesReport } from '../harness/records/series.ts';
 import type { TrialResult } from '../harness/records/trial.ts';
-import { writtenBy } from '../harness/trial/written-by.ts';
+import { writtenBy } from '../harness/trial/harness-facts.ts';
 
 /** Records as a run of ours would write them, but for what a test says of them. */
 

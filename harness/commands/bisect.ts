@@ -3,8 +3,8 @@ import { exitCodes, HarnessError } from '../errors.ts';
 import { defaultGuest } from '../guest/recipes.ts';
 import { tryLock } from '../host/lock.ts';
 import { cacheRoot } from '../host/store.ts';
-import { askedModules } from '../kernel/asked-modules.ts';
-import { askedToolchain } from '../kernel/toolchain.ts';
+import { requestedModules } from '../kernel/requested-modules.ts';
+import { requestedToolchain } from '../kernel/toolchain.ts';
 import { type BisectRequest, bisectPlan } from '../plans/bisection/bisect.ts';
 import { concludeBisect } from '../plans/bisection/conclude.ts';
 import { describeMoment, drawMoment } from '../plans/bisection/describe-moment.ts';
@@ -89,8 +89,8 @@ async function readRequest(
       memoryMiB: argv.memoryMib,
       cpus: argv.cpus,
       seed: argv.seed,
-      ...(await askedToolchain(argv)),
-      ...(await askedModules(argv.module, { cwd, cacheRoot: cacheRoot(env), signal })),
+      ...(await requestedToolchain(argv)),
+      ...(await requestedModules(argv.module, { cwd, cacheRoot: cacheRoot(env), signal })),
     },
     choice,
     { series, configs, configBase, workloads },

@@ -1,10 +1,10 @@
 import type { Argv } from 'yargs';
 import { exitCodes } from '../errors.ts';
 import { cacheRoot } from '../host/store.ts';
-import { askedModules } from '../kernel/asked-modules.ts';
 import type { BuildOutcome, BuiltKernel } from '../kernel/kernel.ts';
+import { requestedModules } from '../kernel/requested-modules.ts';
 import { buildTestKernel } from '../kernel/test-kernel.ts';
-import { askedToolchain } from '../kernel/toolchain.ts';
+import { requestedToolchain } from '../kernel/toolchain.ts';
 import { plain, plainLines } from '../report/plain.ts';
 import { progressWriter } from '../report/progress.ts';
 import type { CommandContext } from './context.ts';
@@ -35,10 +35,10 @@ export function builder(yargs: Argv): Argv<BuildArguments> {
 /** Builds a kernel. Returns 0 when it exists, 125 when it cannot be built. */
 export async function run(argv: BuildArguments, context: CommandContext): Promise<number> {
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
-  const toolchain = await askedToolchain(argv);
+  const toolchain = await requestedToolchain(argv);
   await installPackages(context);
   const place = { cwd: context.cwd, cacheRoot: cacheRoot(context.env), signal: context.signal };
-  const modules = await askedModules(argv.module, place);
+  const modules = await requestedModules(argv.module, place);
   const outcome = await buildTestKernel({
     kernel: argv.kernel,
     series: argv.series,

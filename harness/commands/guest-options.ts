@@ -35,7 +35,7 @@ export function guestChoice<T>(yargs: Argv<T>) {
 const packageName = /^[a-z0-9][a-z0-9+.-]+$/;
 
 /** The guest that is asked for. Throws `usage` for what is no name of a package, and for packages of a guest that is no Debian. */
-export function askedGuest({
+export function requestedGuest({
   guest,
   packages,
   gpu,

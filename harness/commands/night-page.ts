@@ -8,9 +8,9 @@ import type { NightRow } from '../records/night-row.ts';
 import { type RunResult, runResultSchema } from '../records/run-result.ts';
 import { consolePlace } from '../report/page/console-page.ts';
 import { formatNightPage } from '../report/page/night-page.ts';
-import { type NightReport, nightLink, reportKey } from '../report/page/shown-night.ts';
+import { type NightReport, nightLink, reportKey } from '../report/page/night-page-input.ts';
+import { findPast } from './earlier-nights.ts';
 import { isInside } from './inside-file.ts';
-import { findPast } from './night-past.ts';
 import { findTrialFolders, readPicture, replayCommand } from './run-page.ts';
 
 /** Larger results are not shown in full: a run of a night holds all workloads of one machine. */

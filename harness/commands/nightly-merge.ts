@@ -11,7 +11,7 @@ import { nightSchema } from '../records/night.ts';
 import { openClock } from './clock.ts';
 import type { CommandContext } from './context.ts';
 import { lockNight, type NightlyArguments, tellNight } from './nightly.ts';
-import { historyPathOf, readKnown } from './nightly-asked.ts';
+import { historyPathOf, readKnown } from './nightly-inputs.ts';
 import { type NoticeArguments, openNotifier } from './nightly-notices.ts';
 import { nightStamp, nightsFolder } from './runs-folder.ts';
 

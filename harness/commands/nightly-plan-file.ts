@@ -11,7 +11,7 @@ import { progressWriter } from '../report/progress.ts';
 import { openClock } from './clock.ts';
 import type { CommandContext } from './context.ts';
 import type { NightlyArguments } from './nightly.ts';
-import { readAsked } from './nightly-asked.ts';
+import { readNightInputs } from './nightly-inputs.ts';
 import { openEvents } from './run-events.ts';
 import { wholeNumber } from './run-options.ts';
 
@@ -23,18 +23,18 @@ interface PlanArguments extends Pick<NightlyArguments, 'matrix' | 'out' | 'json'
 export async function writePlan(argv: PlanArguments, context: CommandContext): Promise<number> {
   const shards = wholeNumber('shards', argv.shards, 1, mostShards);
   const { signal } = context;
-  const asked = await readAsked({ ...argv, cell: undefined }, context);
-  const isThere = (await readIfThere(stat(asked.historyPath))) !== undefined;
+  const inputs = await readNightInputs({ ...argv, cell: undefined }, context);
+  const isThere = (await readIfThere(stat(inputs.historyPath))) !== undefined;
   await using history = isThere
-    ? await openHistory(asked.historyPath, { signal, create: false })
+    ? await openHistory(inputs.historyPath, { signal, create: false })
     : undefined;
   const out = argv.out ?? 'plan.json';
   const path = resolve(context.cwd, out);
   const { emit } = openEvents(progressWriter(context.stderr, context.live));
   const plan = await makePlan({
-    matrix: asked.matrix,
+    matrix: inputs.matrix,
     file: resolve(context.cwd, argv.matrix),
-    digest: asked.digest,
+    digest: inputs.digest,
     out: path,
     history,
     shards,

@@ -18,18 +18,18 @@ import { formatNightKtap } from '../report/night-ktap.ts';
 import { formatNightMarkdown } from '../report/night-markdown.ts';
 import { describeNight } from '../report/night-text.ts';
 import { progressWriter } from '../report/progress.ts';
-import { writtenBy } from '../trial/written-by.ts';
+import { writtenBy } from '../trial/harness-facts.ts';
 import { openClock } from './clock.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
 import { digest } from './kcidb-document.ts';
-import { type Asked, readAsked, readMatrix } from './nightly-asked.ts';
 import {
   checkHeartbeat,
   type HeartbeatArguments,
   heartbeatOptions,
   nightLock,
 } from './nightly-heartbeat.ts';
+import { type NightInputs, readMatrix, readNightInputs } from './nightly-inputs.ts';
 import {
   type NoticeArguments,
   type Notifier,
@@ -80,41 +80,41 @@ export async function runNightHere(argv: NightlyArguments, context: CommandConte
     return checkHeartbeat((await readMatrix(argv, context)).historyPath, argv, context);
   }
   const notifier = await openNotifier(argv, context);
-  const asked = await readAsked(argv, context);
-  if (argv.dryRun) return dryRun(asked, argv, context);
-  await using history = await openHistory(asked.historyPath, { ...context, create: true });
+  const inputs = await readNightInputs(argv, context);
+  if (argv.dryRun) return dryRun(inputs, argv, context);
+  await using history = await openHistory(inputs.historyPath, { ...context, create: true });
   await using _lock = await lockNight(history, context.signal);
   const events = openEvents(progressWriter(context.stderr, context.live));
   await installPackages(context);
-  const begun = await beginOrResume(history, asked, argv, { now, context });
+  const begun = await beginOrResume(history, inputs, argv, { now, context });
   const { night, plan } = begun;
   const about = { current: night.id, nowMs: now() };
-  const notes = [...begun.notes, ...(await makeRoom(history, asked.matrix.value, about))];
+  const notes = [...begun.notes, ...(await makeRoom(history, inputs.matrix.value, about))];
   for (const note of notes) events.emit({ kind: 'note', text: note });
   events.keepIn(night.dir);
   let isClosed = false;
   try {
-    const { budget } = asked.matrix.value;
+    const { budget } = inputs.matrix.value;
     const judged = await runNight({
       history,
       night,
       plan,
-      cwd: asked.cwd,
+      cwd: inputs.cwd,
       cacheRoot: cacheRoot(context.env),
       jobs,
       runId: events.runId,
       signal: context.signal,
       leftMs:
         budget === undefined ? undefined : Math.max(1, night.startedMs + budget * 60_000 - now()),
-      known: asked.known,
+      known: inputs.known,
       now,
       emit: events.emit,
       writeRun: async (one) => void (await writeReports(one, context.cwd)),
     });
     const record = await finishNight(history, night, judged, {
       nowMs: now(),
-      known: asked.known,
-      matrixCells: asked.matrix.cells,
+      known: inputs.known,
+      matrixCells: inputs.matrix.cells,
       notes,
       also: (write, told) => notifier?.queue(write, night, told),
     });
@@ -194,7 +194,7 @@ async function writeNight(
 }
 
 async function dryRun(
-  { matrix, cwd, historyPath }: Asked,
+  { matrix, cwd, historyPath }: NightInputs,
   { cell, json }: NightlyArguments,
   { signal, stdout }: CommandContext,
 ): Promise<number> {
@@ -224,7 +224,7 @@ const stalestMs = 20 * 60 * 60 * 1000;
 /** Makes room before the night needs it. What fails at it is told, and is no reason not to run. */
 async function makeRoom(
   history: History,
-  { retention }: Asked['matrix']['value'],
+  { retention }: NightInputs['matrix']['value'],
   about: { readonly current: number; readonly nowMs: number },
 ): Promise<readonly string[]> {
   if (retention === undefined) return [];
@@ -237,7 +237,7 @@ async function makeRoom(
 
 async function beginOrResume(
   history: History,
-  asked: Asked,
+  inputs: NightInputs,
   { out, cell }: NightlyArguments,
   { now, context }: { readonly now: () => number; readonly context: CommandContext },
 ): Promise<{
@@ -249,7 +249,7 @@ async function beginOrResume(
   const stopped = openNight(history);
   if (stopped !== undefined) {
     const isSame =
-      stopped.matrixDigest === asked.digest &&
+      stopped.matrixDigest === inputs.digest &&
       now() - stopped.startedMs < stalestMs &&
       cell === undefined &&
       (out === undefined || resolve(context.cwd, out) === stopped.dir) &&
@@ -263,17 +263,17 @@ async function beginOrResume(
   }
   const startedMs = now();
   const name = `${new Date(startedMs).toISOString().slice(0, 19)}Z`;
-  const plan = await planNight(asked.matrix, {
+  const plan = await planNight(inputs.matrix, {
     history,
-    cwd: asked.cwd,
+    cwd: inputs.cwd,
     cell,
     signal: context.signal,
   });
   const dir = await openRunDirectory(out ?? join(nightsFolder(context), nightStamp(name)), context);
   const night = await beginNight(history, {
     name,
-    matrixFile: asked.file,
-    matrixDigest: asked.digest,
+    matrixFile: inputs.file,
+    matrixDigest: inputs.digest,
     dir,
     plan: JSON.stringify(plan),
     startedMs,

@@ -1,9 +1,9 @@
 import type { Argv } from 'yargs';
 import { exitCodes } from '../errors.ts';
 import { cacheRoot } from '../host/store.ts';
-import { runAsked } from '../plans/run/asked-run.ts';
 import { askAgain } from '../plans/run/keep-inputs.ts';
 import { type Comparison, compareRuns, findReplayed } from '../plans/run/replay.ts';
+import { runRequested } from '../plans/run/requested-run.ts';
 import { plain } from '../report/plain.ts';
 import { progressWriter } from '../report/progress.ts';
 import { type Verdict, verdictPhrase } from '../verdict.ts';
@@ -58,7 +58,7 @@ export async function run(argv: ReplayArguments, context: CommandContext): Promi
   const events = openEvents(progressWriter(context.stderr, context.live));
   let opened: string | undefined;
   try {
-    const finished = await runAsked(asked, {
+    const finished = await runRequested(asked, {
       openDirectory: async () => {
         opened = await openRunDirectory(argv.out, context);
         events.keepIn(opened);

@@ -2,7 +2,7 @@ import { readdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { HarnessError, isHarnessError } from '../errors.ts';
 import { explainDiskError, makeFolder } from '../host/disk.ts';
-import type { FinishedRun } from '../plans/run/asked-run.ts';
+import type { FinishedRun } from '../plans/run/requested-run.ts';
 import { formatJunit } from '../report/junit.ts';
 import { formatKtap } from '../report/ktap.ts';
 import { drawLocks } from '../report/locks-svg.ts';

@@ -2,11 +2,11 @@ import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { commandLine } from '../host/process.ts';
 import { toolchainFlags } from '../kernel/toolchain.ts';
-import type { FinishedRun } from '../plans/run/asked-run.ts';
+import type { FinishedRun } from '../plans/run/requested-run.ts';
 import type { RecordedRequest } from '../records/run-request.ts';
 import type { RunResult } from '../records/run-result.ts';
 import { formatRunPage } from '../report/page/run-page.ts';
-import type { ShownRun } from '../report/page/shown-run.ts';
+import type { RunPageInput } from '../report/page/run-page-input.ts';
 import { type ShownConsoles, writeConsolePages } from './console-pages.ts';
 import { openInside } from './inside-file.ts';
 import { guestDefaults, optionWords } from './run-options.ts';
@@ -14,7 +14,7 @@ import { seenByNights } from './run-since.ts';
 import { shownPath } from './runs-folder.ts';
 
 /** The folders of each trial in `trials`, the one with its verdict first. */
-type TrialFolders = ShownRun['folders'];
+type TrialFolders = RunPageInput['folders'];
 
 /**
  * Finds the folders of the trials in a run directory. The last guest of a trial has its verdict; the first guest's
@@ -43,7 +43,7 @@ export async function writeRunConsoles(dir: string, result: RunResult): Promise<
 export async function formatRunAt(
   { dir, record, result }: FinishedRun,
   cwd: string,
-  { locksSvg, consoles, beside }: Pick<ShownRun, 'locksSvg' | 'consoles' | 'beside'>,
+  { locksSvg, consoles, beside }: Pick<RunPageInput, 'locksSvg' | 'consoles' | 'beside'>,
 ): Promise<string> {
   const folders = await findTrialFolders(dir, result);
   const pictures = new Map<string, Uint8Array>();

@@ -4,15 +4,15 @@ import { HarnessError } from '../errors.ts';
 import type { AccelChoice } from '../guest/accel.ts';
 import { toolsNeeds } from '../host/packages.ts';
 import { cacheRoot } from '../host/store.ts';
-import { askedToolchain } from '../kernel/toolchain.ts';
-import { runAsked } from '../plans/run/asked-run.ts';
-import type { AskedRun } from '../plans/run/keep-inputs.ts';
+import { requestedToolchain } from '../kernel/toolchain.ts';
+import type { RequestedRun } from '../plans/run/keep-inputs.ts';
+import { runRequested } from '../plans/run/requested-run.ts';
 import { progressWriter } from '../report/progress.ts';
 import { describeRun } from '../report/run-summary.ts';
 import { isForeignName, requireWorkloads } from '../trial/choose-workloads.ts';
 import { exitCodeOfVerdict } from '../verdict.ts';
 import type { CommandContext } from './context.ts';
-import { askedGuest, type GuestArguments, guestChoice, guestNeeds } from './guest-options.ts';
+import { type GuestArguments, guestChoice, guestNeeds, requestedGuest } from './guest-options.ts';
 import { installPackages } from './install.ts';
 import { abandonRun, openRunDirectory, writeReports } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
@@ -153,19 +153,19 @@ function outputOptions<T>(yargs: Argv<T>): Argv<T> {
 /** Performs a run. Returns the exit code of its verdict. */
 export async function run(argv: RunArguments, context: CommandContext): Promise<number> {
   const limits = checkedLimits(argv);
-  const guest = askedGuest(argv);
+  const guest = requestedGuest(argv);
   await requireWorkloads(argv.workload, context.cwd);
   if (argv.quick && argv.workload.length > 0) {
     throw new HarnessError('usage', '--quick names the workloads: leave out --workload');
   }
   const events = openEvents(progressWriter(context.stderr, context.live));
-  const toolchain = await askedToolchain(argv);
+  const toolchain = await requestedToolchain(argv);
   const foreign = argv.workload.some(isForeignName) ? toolsNeeds : [];
   await installPackages(context, [...foreign, ...(await guestNeeds(argv))]);
-  const asked = { ...askedRun(argv, limits, context.cwd), ...toolchain, ...guest };
+  const asked = { ...requestedRun(argv, limits, context.cwd), ...toolchain, ...guest };
   let opened: string | undefined;
   try {
-    const finished = await runAsked(asked, {
+    const finished = await runRequested(asked, {
       openDirectory: async () => {
         opened = await openRunDirectory(argv.out, context);
         events.keepIn(opened);
@@ -196,11 +196,11 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
 }
 
 /** What a run is asked for, besides its compiler and its guest. */
-function askedRun(
+function requestedRun(
   argv: RunArguments,
   { seed, duration }: ReturnType<typeof checkedLimits>,
   cwd: string,
-): Omit<AskedRun, 'guest'> {
+): Omit<RequestedRun, 'guest'> {
   return {
     kernel: argv.kernel,
     cwd,
@@ -228,7 +228,7 @@ function optionalInputs({
   module: modules,
   igt,
   igtExpect,
-}: RunArguments): Pick<AskedRun, 'modules' | 'igt' | 'igtExpect'> {
+}: RunArguments): Pick<RequestedRun, 'modules' | 'igt' | 'igtExpect'> {
   return {
     ...(modules.length === 0 ? {} : { modules }),
     ...(igt === undefined ? {} : { igt }),

@@ -5,7 +5,7 @@ import { openSandbox } from '../host/sandbox.ts';
 import { parseDiff, touchedPaths } from '../patch/diff.ts';
 import { findMaintainers } from '../patch/maintainers.ts';
 import { defaultLimits } from '../plans/series/limits.ts';
-import type { Asked } from '../plans/series/request.ts';
+import type { SeriesInputs } from '../plans/series/request.ts';
 import type { SeriesReport } from '../records/series.ts';
 import { formatKcidb } from '../report/kcidb.ts';
 import { nowhere, type PlaceOf } from '../report/page/series-head.ts';
@@ -22,7 +22,7 @@ import { writeRecord } from './write-record.ts';
 /** Writes the files of a series' folder that derive from the report; returns one line for each that failed. */
 export async function writeSeriesReports(
   report: SeriesReport,
-  { series }: Asked,
+  { series }: SeriesInputs,
   options: { readonly dir: string; readonly startedAt: string; readonly command: string },
 ): Promise<readonly string[]> {
   const { dir, startedAt, command } = options;
@@ -54,7 +54,7 @@ function digest(text: string): string {
 /** Writes the mail of --mail. Nothing is sent. The recipients come from the base's get_maintainer.pl alone. */
 export async function writeSeriesMail(
   report: SeriesReport,
-  { series, source }: Asked,
+  { series, source }: SeriesInputs,
   argv: SeriesArguments,
   { signal }: CommandContext,
 ): Promise<string> {
@@ -106,8 +106,8 @@ export function seriesCommand(argv: SeriesArguments): string {
 /** The identity of the user's git configuration; without a name the tag must be completed by hand. */
 async function gitIdentity(signal: AbortSignal): Promise<string> {
   const get = async (name: string): Promise<string> => {
-    const asked = ['config', '--global', '--get', name];
-    const end = await runTool('git', asked, { signal, okCodes: [0, 1, 128] });
+    const inputs = ['config', '--global', '--get', name];
+    const end = await runTool('git', inputs, { signal, okCodes: [0, 1, 128] });
     return end.stdout.trim();
   };
   const [name, email] = [await get('user.name'), await get('user.email')];

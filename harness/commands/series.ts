@@ -4,12 +4,12 @@ import type { Emit } from '../events.ts';
 import { defaultGuest } from '../guest/recipes.ts';
 import { tryLock } from '../host/lock.ts';
 import { cacheRoot, valueDigest } from '../host/store.ts';
-import { askedModules } from '../kernel/asked-modules.ts';
-import { askedToolchain } from '../kernel/toolchain.ts';
+import { requestedModules } from '../kernel/requested-modules.ts';
+import { requestedToolchain } from '../kernel/toolchain.ts';
 import type { Limits } from '../plans/series/decide.ts';
 import { defaultLimits } from '../plans/series/limits.ts';
-import { readAsked } from '../plans/series/read-asked.ts';
-import type { Asked, SeriesRequest } from '../plans/series/request.ts';
+import { readSeriesInputs } from '../plans/series/read-series-inputs.ts';
+import type { SeriesInputs, SeriesRequest } from '../plans/series/request.ts';
 import { seriesPlan } from '../plans/series/run-series.ts';
 import type { SeriesReport } from '../records/series.ts';
 import { formatB4Checks } from '../report/b4-check.ts';
@@ -45,7 +45,7 @@ export async function run(given: SeriesArguments, context: CommandContext): Prom
   await installPackages(context);
   const { dir } = request;
   try {
-    const asked = await readAsked(request);
+    const inputs = await readSeriesInputs(request);
     await openJournalDirectory(dir, 'series');
     await using lock = await tryLock(join(dir, 'lock'), { signal: context.signal });
     if (lock === undefined) {
@@ -53,10 +53,10 @@ export async function run(given: SeriesArguments, context: CommandContext): Prom
     }
     events.keepIn(dir);
     const startedAt = new Date().toISOString();
-    const report = await seriesPlan(request, asked);
+    const report = await seriesPlan(request, inputs);
     const place = { dir, startedAt, command: seriesCommand(argv) };
-    const failures = await writeSeriesReports(report, asked, place);
-    context.stdout.write(await formatReport(report, asked, argv, { ...context, dir }));
+    const failures = await writeSeriesReports(report, inputs, place);
+    context.stdout.write(await formatReport(report, inputs, argv, { ...context, dir }));
     requireReports([...failures, ...events.failures()], 'series.json');
     return report.exitCode;
   } catch (error) {
@@ -66,13 +66,13 @@ export async function run(given: SeriesArguments, context: CommandContext): Prom
 
 async function formatReport(
   report: SeriesReport,
-  asked: Asked,
+  inputs: SeriesInputs,
   argv: SeriesArguments,
   context: CommandContext & { readonly dir: string },
 ): Promise<string> {
   if (argv.json) return `${JSON.stringify(report)}\n`;
   if (argv.b4) return `${JSON.stringify(formatB4Checks(report))}\n`;
-  if (argv.mail) return writeSeriesMail(report, asked, argv, context);
+  if (argv.mail) return writeSeriesMail(report, inputs, argv, context);
   const dir = shownPath(context.dir, context.cwd);
   return describeSeries(report, { colour: context.colour, dir });
 }
@@ -103,17 +103,17 @@ async function readRequest(
     cpus: argv.cpus,
     seed: argv.seed,
     workloads: argv.workload,
-    ...(await askedToolchain(argv)),
-    ...(await askedModules(argv.module, { cwd, cacheRoot: cacheRoot(env), signal })),
+    ...(await requestedToolchain(argv)),
+    ...(await requestedModules(argv.module, { cwd, cacheRoot: cacheRoot(env), signal })),
   };
   const key = valueDigest([question, argv.accel]);
   const { baseSeries } = argv;
   const path = seriesPath(argv);
   const stdin = path === '-' ? await readStdin(context) : undefined;
   const base = await chooseBase(argv, { cwd, signal, emit, path, stdin });
-  const asked = [key, path, stdin?.toString('latin1'), base, baseSeries, limits, argv.detector];
-  if (argv.previous !== undefined) asked.push(argv.previous);
-  const place = valueDigest(asked).slice(0, 12);
+  const inputs = [key, path, stdin?.toString('latin1'), base, baseSeries, limits, argv.detector];
+  if (argv.previous !== undefined) inputs.push(argv.previous);
+  const place = valueDigest(inputs).slice(0, 12);
   return {
     ...question,
     path,

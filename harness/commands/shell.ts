@@ -7,14 +7,14 @@ import { readIfThere } from '../host/disk.ts';
 import { shellNeeds } from '../host/packages.ts';
 import { commandLine, throwIfAborted } from '../host/process.ts';
 import { cacheRoot } from '../host/store.ts';
-import { askedModules } from '../kernel/asked-modules.ts';
+import { requestedModules } from '../kernel/requested-modules.ts';
 import { buildTestKernel } from '../kernel/test-kernel.ts';
-import { askedToolchain } from '../kernel/toolchain.ts';
+import { requestedToolchain } from '../kernel/toolchain.ts';
 import { copyOut, parseCopy, type ShellGuest, withShell } from '../plans/shell.ts';
 import { plain } from '../report/plain.ts';
 import { progressWriter } from '../report/progress.ts';
 import type { CommandContext } from './context.ts';
-import { askedGuest, type GuestArguments, guestChoice, guestNeeds } from './guest-options.ts';
+import { type GuestArguments, guestChoice, guestNeeds, requestedGuest } from './guest-options.ts';
 import { installPackages } from './install.ts';
 import { type KernelArguments, kernelOptions, wholeNumber } from './run-options.ts';
 
@@ -58,11 +58,11 @@ export function builder(yargs: Argv): Argv<ShellArguments> {
 export async function run(argv: ShellArguments, context: CommandContext): Promise<number> {
   wholeNumber('memory-mib', argv.memoryMib, 512, 65_536);
   wholeNumber('cpus', argv.cpus, 1, 8);
-  const guest = askedGuest(argv);
+  const guest = requestedGuest(argv);
   const copiesIn = argv.copyIn.map((text) => parseCopy('copy-in', text));
   const copiesOut = argv.copyOut.map((text) => parseCopy('copy-out', text));
   for (const { host } of copiesIn) await requireFile(resolve(context.cwd, host));
-  const toolchain = await askedToolchain(argv);
+  const toolchain = await requestedToolchain(argv);
   await installPackages(context, [...shellNeeds, ...(await guestNeeds(argv))]);
   const { signal, stderr } = context;
   const common = {
@@ -72,7 +72,7 @@ export async function run(argv: ShellArguments, context: CommandContext): Promis
     emit: progressWriter(stderr, context.live),
   };
   const { kernel: source, series, config: configs, configBase } = argv;
-  const modules = await askedModules(argv.module, common);
+  const modules = await requestedModules(argv.module, common);
   const asked = { kernel: source, series, configs, configBase, ...toolchain, ...modules };
   const built = await buildTestKernel({ ...common, ...asked });
   if (built.kind === 'untestable') {

@@ -5,7 +5,6 @@ import { makeFolder } from '../host/disk.ts';
 import { runTool, throwIfAborted } from '../host/process.ts';
 import { type Mount, pathInside, runSandboxed } from '../host/sandbox.ts';
 import type { Untestable } from '../verdict.ts';
-import { type AskedModule, moduleSource } from './asked-modules.ts';
 import { explainBuildFailure } from './build-log.ts';
 import { findBuilt, type MakeSetup, runMake } from './make.ts';
 import {
@@ -15,6 +14,7 @@ import {
   type PlacedModule,
   readModuleInfo,
 } from './module-info.ts';
+import { moduleSource, type RequestedModule } from './requested-modules.ts';
 
 /** A module as make left it, with its place in the guest. */
 export interface MadeModule extends PlacedModule {
@@ -41,7 +41,7 @@ type Made<T> = { readonly made: T } | { readonly verdict: Untestable };
  */
 export async function buildModules(
   setup: MakeSetup,
-  asked: readonly AskedModule[],
+  asked: readonly RequestedModule[],
   cacheRoot: string,
 ): Promise<Made<MadeModules>> {
   const found: FoundModule[] = await modulesOfTree(setup);

@@ -4,11 +4,11 @@ import type { Sandbox } from '../host/sandbox.ts';
 import type { Series } from '../patch/series.ts';
 import type { Toolchain } from '../records/run-request.ts';
 import type { Untestable } from '../verdict.ts';
-import type { AskedModule } from './asked-modules.ts';
 import type { BuiltKernel } from './built-kernel.ts';
 import type { ConfigBase } from './config.ts';
 import type { ExtraWarnings } from './extra-warnings.ts';
 import type { Fragment } from './fragment.ts';
+import type { RequestedModule } from './requested-modules.ts';
 import type { Source, SourceName } from './source.ts';
 
 export interface BuildRequest {
@@ -33,7 +33,7 @@ export interface BuildRequest {
   /** The name of a workspace that several configurations share to reuse objects; default one for each configuration. */
   readonly workspace?: string;
   /** What is built and loaded besides, in this order; default nothing. */
-  readonly modules?: readonly AskedModule[];
+  readonly modules?: readonly RequestedModule[];
   /** Sources to compile again with the warnings of `make W=1`; default none. */
   readonly check?: readonly string[];
 }

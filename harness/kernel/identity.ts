@@ -2,9 +2,9 @@ import { runTool } from '../host/process.ts';
 import { valueDigest } from '../host/store.ts';
 import { allPatches, type Series } from '../patch/series.ts';
 import type { Toolchain } from '../records/run-request.ts';
-import { type AskedModule, modulesIdentity } from './asked-modules.ts';
 import type { ConfigBase } from './config.ts';
 import type { Fragment } from './fragment.ts';
+import { modulesIdentity, type RequestedModule } from './requested-modules.ts';
 import type { SourceName } from './source.ts';
 import { programsOf } from './toolchain.ts';
 
@@ -28,7 +28,7 @@ export async function identifyBuild(
     readonly base: ConfigBase;
     readonly fragments: readonly Fragment[];
     readonly toolchain: Toolchain;
-    readonly modules?: readonly AskedModule[];
+    readonly modules?: readonly RequestedModule[];
   },
   signal: AbortSignal,
 ): Promise<Identity> {

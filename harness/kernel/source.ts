@@ -4,7 +4,7 @@ import { HarnessError } from '../errors.ts';
 import { type Emit, inStage } from '../events.ts';
 import type { Archive } from '../host/apt-archive.ts';
 import { extractTarball } from '../host/archive.ts';
-import { exportRevision } from '../host/borrowed.ts';
+import { exportRevision } from '../host/borrow-repository.ts';
 import { readIfThere } from '../host/disk.ts';
 import { resolveRevision } from '../host/revision.ts';
 import { type Entry, ensureEntry, fileDigest, findEntry } from '../host/store.ts';

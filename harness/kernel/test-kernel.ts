@@ -11,12 +11,12 @@ import { settlePrefixes } from '../patch/prefix.ts';
 import { readSeries, type Series } from '../patch/series.ts';
 import type { AnnotationState } from '../records/controls.ts';
 import type { Toolchain } from '../records/run-request.ts';
-import type { AskedModule } from './asked-modules.ts';
 import type { BuildOutcome, NamedBuild } from './build-request.ts';
 import { type ConfigBase, usableBase } from './config.ts';
 import { type Fragment, parseFragment, readFragments } from './fragment.ts';
 import { buildKernel } from './kernel.ts';
 import { recallBuild } from './recall.ts';
+import type { RequestedModule } from './requested-modules.ts';
 import { isVersionIn, nameSource, openSource, type Source, type SourceName } from './source.ts';
 
 /** The kernel a command line asks for. Relative paths are relative to `cwd`. */
@@ -34,7 +34,7 @@ export interface TestKernelRequest {
   /** Default gcc. */
   readonly toolchain?: Toolchain;
   /** Each `--module`, from pinModules(); absent: none. */
-  readonly modules?: readonly AskedModule[];
+  readonly modules?: readonly RequestedModule[];
   /** The change of the tree's notifier annotations before the user's series; absent: none. */
   readonly annotations?: AnnotationState;
   readonly cwd: string;
@@ -50,7 +50,7 @@ export interface TestKernelRequest {
 }
 
 /** The optional fragment that `--module` brings. */
-function modulesFragment(modules: readonly AskedModule[]): readonly string[] {
+function modulesFragment(modules: readonly RequestedModule[]): readonly string[] {
   return modules.length === 0 ? [] : ['modules.config'];
 }
 

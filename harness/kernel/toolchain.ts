@@ -8,7 +8,7 @@ export const defaultToolchain: Toolchain = { kind: 'compiler', cc: 'gcc' };
  * The toolchain of --cc or --llvm; empty for the default. Throws `usage` for an invalid value, for both options
  * together, and for a program that is not installed.
  */
-export async function askedToolchain(asked: {
+export async function requestedToolchain(asked: {
   readonly cc: string | undefined;
   readonly llvm: string | undefined;
 }): Promise<{ readonly toolchain?: Toolchain }> {

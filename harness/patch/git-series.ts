@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
-import { borrowRepository } from '../host/borrowed.ts';
+import { borrowRepository } from '../host/borrow-repository.ts';
 import { runGit } from '../host/git.ts';
 import { resolveRevision } from '../host/revision.ts';
 import { oneLine, type PassedOver } from './thread-words.ts';

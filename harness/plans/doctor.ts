@@ -13,7 +13,7 @@ import { describeSandbox, openSandbox } from '../host/sandbox.ts';
 import type { SharedStore } from '../host/shared/shared-store.ts';
 import { useStore } from '../host/store-use.ts';
 import { findKernel } from '../kernel/built-kernel.ts';
-import { openLab } from '../trial/lab.ts';
+import { openGuestSource } from '../trial/guest-source.ts';
 
 /** One thing a run needs of this host. */
 export interface Check {
@@ -169,7 +169,7 @@ async function proveAccel(
     const kernel = await findKernel(request.cacheRoot, key);
     if (kernel === undefined) continue;
     const guest = { guest: defaultGuest, accel: 'auto', memoryMiB: 1024, cpus: 2 } as const;
-    return (await openLab(kernel, { ...request, ...guest })).accel;
+    return (await openGuestSource(kernel, { ...request, ...guest })).accel;
   }
   return undefined;
 }

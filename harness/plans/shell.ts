@@ -16,10 +16,10 @@ import type { KernelModules } from '../kernel/built-kernel.ts';
 import type { BuiltKernel } from '../kernel/kernel.ts';
 import { createScanner } from '../splat/scanner.ts';
 import { isSplat } from '../trial/findings.ts';
-import { type LabRequest, openLab } from '../trial/lab.ts';
+import { type GuestRequest, openGuestSource } from '../trial/guest-source.ts';
 import { loadModules } from '../trial/load-modules.ts';
 
-export interface ShellRequest extends LabRequest {
+export interface ShellRequest extends GuestRequest {
   /** Start QEMU's gdb stub. */
   readonly gdb: boolean;
 }
@@ -45,17 +45,17 @@ export async function withShell<T>(
   use: (shell: ShellGuest) => Promise<T>,
 ): Promise<T> {
   const { signal, emit } = request;
-  const lab = await openLab(kernel, request);
+  const guests = await openGuestSource(kernel, request);
   const dir = await mkdtemp(join(tmpdir(), 'splat-shell-'));
   try {
-    const image = await makeSshImage(lab.spec.initrd, dir, signal);
+    const image = await makeSshImage(guests.spec.initrd, dir, signal);
     const gdbPort = request.gdb ? await freePort() : undefined;
     const consolePath = join(dir, 'console.log');
     const titles = new Set<string>();
     const scanner = createScanner();
     await using guest = await startGuest({
       spec: {
-        ...lab.spec,
+        ...guests.spec,
         initrd: image.initrd,
         network: true,
         ...(gdbPort === undefined ? {} : { gdbPort }),
@@ -66,18 +66,18 @@ export async function withShell<T>(
       onConsole: (bytes) => {
         for (const finding of scanner.push(bytes)) if (isSplat(finding)) titles.add(finding.title);
       },
-      answerTimeoutMs: bootDeadlines(lab.spec.accel).silenceMs,
+      answerTimeoutMs: bootDeadlines(guests.spec.accel).silenceMs,
     });
     const consoleTail = async (): Promise<string> => tail(await readFile(consolePath, 'latin1'));
     const slowness = await inStage(
       emit,
       'boot',
       'boot',
-      async () => bootForPerson(guest, lab.spec.accel, consoleTail, signal),
+      async () => bootForPerson(guest, guests.spec.accel, consoleTail, signal),
       () => 'boot: ready',
     );
     if (kernel.modules !== undefined) await loadForPerson(guest, kernel.modules);
-    void serveSsh(guest, serverCommand(lab.spec));
+    void serveSsh(guest, serverCommand(guests.spec));
     await using ssh = await connectSsh({
       port: await guest.sshPort(),
       privateKey: image.privateKey,

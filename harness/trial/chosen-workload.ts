@@ -20,7 +20,7 @@ export interface ChosenWorkload {
 export type TestReader = (stdout: string, end: WorkloadEnd) => IgtReport;
 
 /** What guests must have, beyond what all have, for these workloads. */
-export function labNeeds(chosen: readonly ChosenWorkload[]): {
+export function guestRequirements(chosen: readonly ChosenWorkload[]): {
   readonly disk?: ToolsDisk;
   readonly profile?: readonly string[];
 } {

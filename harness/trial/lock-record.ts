@@ -12,7 +12,7 @@ import {
   type SeenDependencies,
   type UnreportedCycle,
 } from '../records/lock-order.ts';
-import { writtenBy } from './written-by.ts';
+import { writtenBy } from './harness-facts.ts';
 
 export interface LockRecord {
   readonly add: (trial: string, dump: LockDump) => void;

@@ -3,7 +3,7 @@ import { HarnessError } from '../errors.ts';
 import type { KernelVersion } from '../kernel/source.ts';
 import { canariesFor, holesOf } from './canaries.ts';
 import type { ChosenWorkload } from './chosen-workload.ts';
-import type { TrialPlan } from './plan.ts';
+import type { TrialPlan } from './trial-plan.ts';
 
 /** What decides which trials there are, besides their workloads. */
 export interface TrialChoice {

@@ -10,7 +10,7 @@ export const rates: readonly { readonly rate: number; readonly weight: number }[
 ];
 
 /** Trials of kernels that have the bug. */
-export interface Shown {
+export interface TrialCounts {
   readonly hits: number;
   /** Silent by luck. */
   readonly misses: number;
@@ -24,7 +24,7 @@ export interface Shown {
  * before the other, which happens to half of those in which both fire: without it, kernels that have the other bug, too,
  * would show this one among the trials that count more often than it is.
  */
-export function logEvidence({ hits, misses, masked }: Shown): number {
+export function logEvidence({ hits, misses, masked }: TrialCounts): number {
   const terms = rates.map(({ rate, weight }) => {
     // 0 × log 0 is 0 here: a certain bug that was never missed.
     const missed = misses === 0 ? 0 : misses * Math.log(1 - rate);
@@ -35,12 +35,12 @@ export function logEvidence({ hits, misses, masked }: Shown): number {
 }
 
 /** The rate to be expected after these trials. */
-export function expectedRate(shown: Shown): number {
+export function expectedRate(shown: TrialCounts): number {
   return Math.exp(logEvidence({ ...shown, hits: shown.hits + 1 }) - logEvidence(shown));
 }
 
 /** The chance that `runs` more trials of a commit that has the bug all miss it, after these trials. */
-export function chanceOfSilence(shown: Shown, runs: number): number {
+export function chanceOfSilence(shown: TrialCounts, runs: number): number {
   const silent = { ...shown, misses: shown.misses + runs };
   return Math.exp(logEvidence(silent) - logEvidence(shown));
 }

@@ -9,16 +9,16 @@ import { inconclusive, type Untestable, type Verdict, verdictPhrase } from '../v
 import { canariesFor } from './canaries.ts';
 import type { ChosenWorkload } from './chosen-workload.ts';
 import { countSplats } from './findings.ts';
-import { type Lab, type LabRequest, openLab } from './lab.ts';
+import { type GuestRequest, type GuestSource, openGuestSource } from './guest-source.ts';
 import type { Prepared } from './observe.ts';
 import { inParallel } from './parallel.ts';
-import type { TrialContext } from './plan.ts';
 import { trialSeed } from './plan-trials.ts';
 import { openRunner, type TrialRunner } from './runner.ts';
 import { openScheduler } from './scheduler.ts';
 import { shortName } from './short-name.ts';
+import type { TrialContext } from './trial-plan.ts';
 
-export interface CommitLabRequest extends LabRequest {
+export interface CommitTrialsRequest extends GuestRequest {
   readonly seed: number;
   /** Milliseconds of stress; undefined: each workload's own. */
   readonly durationMs: number | undefined;
@@ -72,23 +72,23 @@ export type Preparation =
 export async function prepareCommit(
   id: string,
   built: BuildOutcome,
-  request: CommitLabRequest,
+  request: CommitTrialsRequest,
 ): Promise<Preparation> {
   if (built.kind === 'untestable') return built;
   const { kernel } = built;
   const scheduler = openScheduler({ ...request, jobs: request.parallelTrials });
   const runner = openRunner({ ...request, scheduler });
-  const lab = { ...rememberBoots(await openLab(kernel, request)), runner };
-  const boot = await lab.boots(0);
+  const source = { ...rememberBoots(await openGuestSource(kernel, request)), runner };
+  const boot = await source.boots(0);
   if (boot.kind === 'failed') return { kind: 'untestable', verdict: boot.verdict };
   const { onLocks } = request;
   const listen = onLocks === undefined ? {} : { onLocks: (dump: LockDump) => onLocks(id, dump) };
   const run: ReadyCommit['run'] = async (chosen, index) =>
-    runOne(`${shortName(id)}.${index}`, { ...chosen, ...listen, index }, lab, request);
+    runOne(`${shortName(id)}.${index}`, { ...chosen, ...listen, index }, source, request);
   const commit = {
     id,
     image: kernel.imageDigest,
-    accel: lab.lab.accel.accel,
+    accel: source.source.accel.accel,
     compiled: !kernel.fromCache,
     dropped: kernel.facts.dropped,
     profiled: (boot.checkpoint.prepared as Prepared).profiled ?? [],
@@ -98,7 +98,7 @@ export async function prepareCommit(
       if (kernel.facts.leftOut.length > 0 || canaries.length === 0) return 'unproved';
       for (const { workload, expected } of canaries) {
         const name = `${shortName(id)}.canary-${workload.canary}`;
-        const { verdict } = await runOne(name, { workload, index: 0, expected }, lab, request);
+        const { verdict } = await runOne(name, { workload, index: 0, expected }, source, request);
         if (verdict.kind === 'splat') {
           return inconclusive('canary-missed', `${workload.canary}: ${verdict.titles.join('; ')}`);
         }
@@ -113,7 +113,7 @@ export async function prepareCommit(
         scheduler.lanes,
         async ({ workload, expected }): Promise<readonly string[]> => {
           const name = `${shortName(id)}.canary-${workload.canary}`;
-          const { verdict } = await runOne(name, { workload, index: 0, expected }, lab, request);
+          const { verdict } = await runOne(name, { workload, index: 0, expected }, source, request);
           if (verdict.kind === 'clean') return [];
           const why = 'titles' in verdict ? verdict.titles.join('; ') : verdictPhrase(verdict);
           return [`${workload.canary} (${why})`];
@@ -121,27 +121,27 @@ export async function prepareCommit(
       );
       return missed.flat();
     },
-    bootAgain: lab.bootSplats,
+    bootAgain: source.bootSplats,
   } satisfies ReadyCommit;
   return { kind: 'ready', commit };
 }
 
-/** A lab that remembers its boots: the store reads an entry whole each time it is asked for it. */
-interface BootedLab {
-  readonly lab: Lab;
+/** A guest source that remembers its boots: the store reads an entry whole each time it is asked for it. */
+interface BootedSource {
+  readonly source: GuestSource;
   readonly runner: TrialRunner;
-  readonly boots: Lab['checkpoint'];
+  readonly boots: GuestSource['checkpoint'];
   /** As of ReadyCommit's bootAgain: each log is read through once, however many copies ask. */
   readonly bootSplats: ReadyCommit['bootAgain'];
 }
 
-function rememberBoots(lab: Lab): Omit<BootedLab, 'runner'> {
-  const boots = remember(lab.checkpoint);
+function rememberBoots(source: GuestSource): Omit<BootedSource, 'runner'> {
+  const boots = remember(source.checkpoint);
   const bootSplats = remember(async (bootIndex) => {
     const boot = await boots(bootIndex);
     return boot.kind === 'failed' ? undefined : countSplats(scanLog(boot.bootLog));
   });
-  return { lab, boots, bootSplats };
+  return { source, boots, bootSplats };
 }
 
 function remember<T>(ask: (bootIndex: number) => Promise<T>): (bootIndex: number) => Promise<T> {
@@ -162,8 +162,8 @@ interface OneTrial extends ChosenWorkload, Pick<TrialContext, 'onLocks'> {
 async function runOne(
   id: string,
   trial: OneTrial,
-  { lab, boots, runner }: BootedLab,
-  request: CommitLabRequest,
+  { source, boots, runner }: BootedSource,
+  request: CommitTrialsRequest,
 ): Promise<TrialResult> {
   const { workload, index, onLocks, ...rest } = trial;
   const bootIndex = bootOf(index);
@@ -182,7 +182,7 @@ async function runOne(
   };
   return runner.run(plan, {
     start: async (consolePath, onConsole) =>
-      lab.fork(boot.checkpoint, { consolePath, onConsole, signal }),
+      source.fork(boot.checkpoint, { consolePath, onConsole, signal }),
     ...(onLocks === undefined ? {} : { onLocks }),
   });
 }

@@ -5,10 +5,10 @@ import { writeWhole } from '../host/disk.ts';
 import type { Finding } from '../records/finding.ts';
 import type { TrialRecord, TrialResult } from '../records/trial.ts';
 import { verdictPhrase } from '../verdict.ts';
-import type { TrialContext, TrialPlan } from './plan.ts';
+import { writtenBy } from './harness-facts.ts';
 import type { Scheduler } from './scheduler.ts';
 import { runTrial } from './trial.ts';
-import { writtenBy } from './written-by.ts';
+import type { TrialContext, TrialPlan } from './trial-plan.ts';
 
 /** Splats that an earlier run has seen, or that this kernel is known to print. */
 export interface KnownSplats {

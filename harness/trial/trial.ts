@@ -10,10 +10,10 @@ import type { TrialResult } from '../records/trial.ts';
 import { countersSince, witnessesOn } from '../stress/counters.ts';
 import { closeLedger, countDrops } from '../stress/ledger.ts';
 import { judgeTrial, type Untestable } from '../verdict.ts';
-import { type Course, runCourse } from './course.ts';
-import { listen } from './listen.ts';
-import type { TrialContext, TrialPlan } from './plan.ts';
-import { hearUnsaid } from './unsaid-finding.ts';
+import { listen } from './console-findings.ts';
+import { addEndFinding } from './end-finding.ts';
+import { collectEvidence, type TrialEvidence } from './trial-evidence.ts';
+import type { TrialContext, TrialPlan } from './trial-plan.ts';
 
 /**
  * Runs a trial to its verdict. A kernel that dies or hangs is data; only our own faults are thrown. A QEMU that crashes
@@ -50,56 +50,56 @@ async function observeTrial(
 ): Promise<TrialResult> {
   await makeFolder(context.dir);
   const drops = countDrops();
-  const heard = listen(context, startedAt);
-  const course = await runCourse(plan, context, {
+  const findings = listen(context, startedAt);
+  const evidence = await collectEvidence(plan, context, {
     onConsole: (bytes) => {
       drops.push(bytes);
-      heard.push(bytes);
+      findings.push(bytes);
     },
-    onAsked: (when) => heard.mute(when === 'begin'),
-    hasSplat: () => heard.hasSplat({ atOnce: plan.endAtSplat === true }),
+    onAsked: (when) => findings.mute(when === 'begin'),
+    hasSplat: () => findings.hasSplat({ atOnce: plan.endAtSplat === true }),
   }).catch((error: unknown) => {
     // A report that was still being printed counts.
-    if (error instanceof QemuCrashed) heard.end();
+    if (error instanceof QemuCrashed) findings.end();
     throw error;
   });
-  heard.end();
-  if (course.locks !== undefined) context.onLocks?.(course.locks);
-  hearUnsaid(course.end, heard);
-  const splats = heard.splats();
-  const ledger = await ledgerOf(course, join(context.dir, 'console.log'), {
+  findings.end();
+  if (evidence.locks !== undefined) context.onLocks?.(evidence.locks);
+  addEndFinding(evidence.end, findings);
+  const splats = findings.splats();
+  const ledger = await ledgerOf(evidence, join(context.dir, 'console.log'), {
     dropped: drops.total(),
     spoke: splats.length > 0,
   });
   const counters = countersSince(
-    course.prepared.before.counters,
-    course.after?.counters ?? course.prepared.before.counters,
+    evidence.prepared.before.counters,
+    evidence.after?.counters ?? evidence.prepared.before.counters,
   );
-  const witnessed = witnessCounts(plan, course, counters);
+  const witnessed = witnessCounts(plan, evidence, counters);
   const expected = expectedOf(plan, splats);
   const verdict = judgeTrial({
     splats: decisiveTitles(splats, expected ?? []),
     ...deadOf(ledger),
     ...witnessed,
-    failures: failuresOf(plan, course),
-    end: course.end,
+    failures: failuresOf(plan, evidence),
+    end: evidence.end,
     ...(expected === undefined ? {} : { expected }),
   });
   return {
     ...headOf(plan),
     verdict,
-    end: course.end,
-    ...shownBy(course),
+    end: evidence.end,
+    ...shownBy(evidence),
     ledger,
     ...witnessed,
     counters,
     splats,
-    events: heard.events(),
-    unreportedCycles: course.locks === undefined ? [] : unreportedCycles(course.locks),
-    ...(course.hang === undefined ? {} : { hang: course.hang }),
+    events: findings.events(),
+    unreportedCycles: evidence.locks === undefined ? [] : unreportedCycles(evidence.locks),
+    ...(evidence.hang === undefined ? {} : { hang: evidence.hang }),
     timings: {
-      ...course.timings,
-      firstSplatMs: heard.firstSplatMs(),
+      ...evidence.timings,
+      firstSplatMs: findings.firstSplatMs(),
       totalMs: performance.now() - startedAt,
     },
   };
@@ -124,7 +124,7 @@ function deadOf({
   return { deadBefore, deadAfter, incomplete };
 }
 
-function shownBy({ tests, screen }: Course): Pick<TrialResult, 'subtests' | 'screen'> {
+function shownBy({ tests, screen }: TrialEvidence): Pick<TrialResult, 'subtests' | 'screen'> {
   return {
     ...(tests === undefined ? {} : { subtests: tests.subtests }),
     ...(screen === undefined ? {} : { screen }),
@@ -132,7 +132,7 @@ function shownBy({ tests, screen }: Course): Pick<TrialResult, 'subtests' | 'scr
 }
 
 /** Tests that failed unexpectedly. A program that draws and shows one colour has drawn nothing. */
-function failuresOf({ workload }: TrialPlan, { tests, screen }: Course): readonly string[] {
+function failuresOf({ workload }: TrialPlan, { tests, screen }: TrialEvidence): readonly string[] {
   const failures = tests?.failures ?? [];
   const isBlank = workload.draws === true && screen !== undefined && screen.colours < 2;
   return isBlank ? [...failures, 'the screen shows one colour'] : failures;
@@ -193,18 +193,18 @@ function decisiveTitles(
 const comparedBytes = 32 * 1024 * 1024;
 
 async function ledgerOf(
-  course: Course,
+  evidence: TrialEvidence,
   consolePath: string,
   seen: { readonly dropped: number; readonly spoke: boolean },
 ): Promise<Ledger> {
   return closeLedger({
-    before: course.prepared.before.ledger,
-    after: course.after?.ledger ?? null,
-    warnOnceArmed: course.prepared.warnOnceArmed,
-    markersSeen: course.markersSeen,
-    kmsg: course.kmsg ?? null,
+    before: evidence.prepared.before.ledger,
+    after: evidence.after?.ledger ?? null,
+    warnOnceArmed: evidence.prepared.warnOnceArmed,
+    markersSeen: evidence.markersSeen,
+    kmsg: evidence.kmsg ?? null,
     console: await readEnd(consolePath, comparedBytes),
-    marker: course.marker,
+    marker: evidence.marker,
     ...seen,
   });
 }
@@ -219,7 +219,7 @@ async function readEnd(path: string, bytes: number): Promise<string> {
 
 function witnessCounts(
   { workload }: TrialPlan,
-  { prepared }: Course,
+  { prepared }: TrialEvidence,
   counters: Readonly<Record<string, number>>,
 ): Pick<TrialResult, 'witnesses' | 'absentWitnesses'> {
   // What did not move since boot is known to the first reading alone.

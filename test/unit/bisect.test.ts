@@ -18,13 +18,13 @@ import {
   mostVoids,
   nothingKnown,
 } from '../../harness/plans/bisection/evidence.ts';
-import { findSought } from '../../harness/plans/bisection/find-sought.ts';
+import { findTargetSplat } from '../../harness/plans/bisection/find-target-splat.ts';
 import { condense, readRange, writeDiff } from '../../harness/plans/bisection/git-range.ts';
 import { buildHistory, type History } from '../../harness/plans/bisection/history.ts';
 import { costsOf, evidenceOf, openJournal } from '../../harness/plans/bisection/journal.ts';
 import { posteriorOf, undecidable } from '../../harness/plans/bisection/posterior.ts';
 import { search, type Tester } from '../../harness/plans/bisection/search.ts';
-import { outcomeOf } from '../../harness/plans/bisection/sought.ts';
+import { outcomeOf } from '../../harness/plans/bisection/target-splat.ts';
 import type { KnownCommit } from '../../harness/plans/bisection/tester.ts';
 import type { BisectReport } from '../../harness/records/bisect.ts';
 import type { Stage } from '../../harness/records/event.ts';
@@ -35,9 +35,9 @@ import { describeBisect } from '../../harness/report/bisect-text.ts';
 import { openBoard } from '../../harness/report/board.ts';
 import { progressWriter } from '../../harness/report/progress.ts';
 import type { ChosenWorkload } from '../../harness/trial/chosen-workload.ts';
+import { writtenBy } from '../../harness/trial/harness-facts.ts';
 import { chanceOfSilence, expectedRate } from '../../harness/trial/rate.ts';
 import { bootOf } from '../../harness/trial/ready-kernel.ts';
-import { writtenBy } from '../../harness/trial/written-by.ts';
 import type { Verdict } from '../../harness/verdict.ts';
 import { aLedger, aSplat, aTrialResult } from '../made-records.ts';
 
@@ -444,9 +444,9 @@ void t.test('what shows it is looked for where a killed process stopped', async 
     },
   };
   const known = { ready, isDoubtful: false } as unknown as KnownCommit;
-  const look = async (): ReturnType<typeof findSought> => {
+  const look = async (): ReturnType<typeof findTargetSplat> => {
     await using journal = await openJournal(dir, 'k');
-    return await findSought('deadlock', {
+    return await findTargetSplat('deadlock', {
       candidates: ['a', 'b'].map((name) => ({ workload: { name } })) as ChosenWorkload[],
       rounds: 3,
       journal,

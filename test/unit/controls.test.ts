@@ -6,7 +6,7 @@ import { planForks, summarizeForks } from '../../harness/plans/controls/timed.ts
 import type { TrialResult } from '../../harness/records/trial.ts';
 import { tabulateControls } from '../../harness/report/controls-markdown.ts';
 import { describeControls } from '../../harness/report/controls-text.ts';
-import { writtenBy } from '../../harness/trial/written-by.ts';
+import { writtenBy } from '../../harness/trial/harness-facts.ts';
 import type { Verdict } from '../../harness/verdict.ts';
 import { annotationStates } from '../../patches/index.ts';
 import { rules } from '../../patches/seeded-bugs.ts';

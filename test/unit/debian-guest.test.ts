@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { defaultArch } from '../../harness/arch.ts';
-import { askedGuest } from '../../harness/commands/guest-options.ts';
+import { requestedGuest } from '../../harness/commands/guest-options.ts';
 import { qemuArgv } from '../../harness/guest/argv.ts';
 import { kernelCommandLine } from '../../harness/guest/cmdline.ts';
 import { debianRelease, guestNames } from '../../harness/guest/recipes.ts';
@@ -12,7 +12,7 @@ import { plainMachine } from '../made-machine.ts';
 
 const { signal } = new AbortController();
 
-const asked = (guest: string, packages?: string): unknown => askedGuest({ guest, packages });
+const asked = (guest: string, packages?: string): unknown => requestedGuest({ guest, packages });
 
 void t.test('a guest is asked for by its name, and a Debian with more packages', async (t) => {
   t.strictSame(

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { askedGuest } from '../../harness/commands/guest-options.ts';
+import { requestedGuest } from '../../harness/commands/guest-options.ts';
 import { qemuArgv } from '../../harness/guest/argv.ts';
 import { defaultGpu, gpuDevice, gpuNames } from '../../harness/guest/devices.ts';
 import { framebufferAsPng } from '../../harness/guest/framebuffer.ts';
@@ -61,8 +61,8 @@ void t.test('a machine has the GPU and the display of its row', async (t) => {
 
 void t.test('the usual GPU is not written down, another one is', async (t) => {
   const asked = { guest: 'minimal', packages: undefined };
-  t.strictSame(askedGuest({ ...asked, gpu: defaultGpu.name }), { guest: 'minimal' });
-  t.strictSame(askedGuest({ ...asked, gpu: 'none' }), { guest: 'minimal', gpu: 'none' });
+  t.strictSame(requestedGuest({ ...asked, gpu: defaultGpu.name }), { guest: 'minimal' });
+  t.strictSame(requestedGuest({ ...asked, gpu: 'none' }), { guest: 'minimal', gpu: 'none' });
 });
 
 void t.test(

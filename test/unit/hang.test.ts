@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { parseRegisters } from '../../harness/guest/cpu-stacks.ts';
 import { blockedFrame } from '../../harness/splat/blocked.ts';
-import { loopingFrame } from '../../harness/trial/hang.ts';
+import { loopingFrame } from '../../harness/trial/hang-evidence.ts';
 import { settle } from '../../harness/trial/runner.ts';
 import { inconclusive } from '../../harness/verdict.ts';
 import { aTrialResult } from '../made-records.ts';

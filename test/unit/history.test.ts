@@ -11,7 +11,7 @@ import {
   requireIntact,
 } from '../../harness/history/database.ts';
 import { listIssues } from '../../harness/history/list-issues.ts';
-import { pastOf } from '../../harness/history/past.ts';
+import { readStoredCell } from '../../harness/history/stored-cell.ts';
 import { importRun } from '../../harness/plans/night/import-run.ts';
 import { aRunRecord, aRunResult, aSplat, aTrialResult } from '../made-records.ts';
 
@@ -165,7 +165,7 @@ void t.test('runs are imported as nights, and what they saw is listed', async (t
   t.equal(listIssues(history, { sought: 'in f', sinceMs: 0 }).length, 1);
   t.equal(listIssues(history, { sought: 'in g', sinceMs: 0 }).length, 0);
   const cell = issues[0]?.cell ?? '';
-  t.match(pastOf(history, cell, 'tcg'), {
+  t.match(readStoredCell(history, cell, 'tcg'), {
     tested: { night: '2026-01-02T00:00:00Z' },
     issues: [
       {
@@ -176,5 +176,5 @@ void t.test('runs are imported as nights, and what they saw is listed', async (t
       },
     ],
   });
-  t.strictSame(pastOf(history, cell, 'kvm').issues, [], 'KVM is another past');
+  t.strictSame(readStoredCell(history, cell, 'kvm').issues, [], 'KVM is another past');
 });

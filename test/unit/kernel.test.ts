@@ -30,8 +30,8 @@ import { parseFragment, settleFragments } from '../../harness/kernel/fragment.ts
 import { definedSymbols } from '../../harness/kernel/kconfig.ts';
 import { compareVersions, openSource, parseVersion } from '../../harness/kernel/source.ts';
 import {
-  askedToolchain,
   refusedTool,
+  requestedToolchain,
   toolchainFlags,
   toolchainWords,
 } from '../../harness/kernel/toolchain.ts';
@@ -454,26 +454,26 @@ void test('every committed fragment parses and none disagrees with another', asy
 });
 
 void test('a toolchain is a name that is looked up, never a command line', async (t) => {
-  t.strictSame(await askedToolchain({ cc: undefined, llvm: undefined }), {}, 'the default');
-  t.strictSame(await askedToolchain({ cc: 'gcc', llvm: undefined }), {
+  t.strictSame(await requestedToolchain({ cc: undefined, llvm: undefined }), {}, 'the default');
+  t.strictSame(await requestedToolchain({ cc: 'gcc', llvm: undefined }), {
     toolchain: { kind: 'compiler', cc: 'gcc' },
   });
   for (const cc of ['gcc -O0', '../gcc', '/usr/bin/gcc', 'gcc;ls', 'tcc', '', 'gcc-']) {
-    await t.rejects(askedToolchain({ cc, llvm: undefined }), {
+    await t.rejects(requestedToolchain({ cc, llvm: undefined }), {
       code: 'usage',
       message: `--cc ${cc}: not gcc, gcc-VERSION, clang or clang-VERSION`,
     });
   }
-  await t.rejects(askedToolchain({ cc: 'gcc-99', llvm: undefined }), {
+  await t.rejects(requestedToolchain({ cc: 'gcc-99', llvm: undefined }), {
     code: 'usage',
     message: '--cc gcc-99: gcc-99 is not installed; on Debian: gcc-99',
   });
-  await t.rejects(askedToolchain({ cc: undefined, llvm: '-99' }), {
+  await t.rejects(requestedToolchain({ cc: undefined, llvm: '-99' }), {
     code: 'usage',
     message: '--llvm=-99: clang-99 is not installed; on Debian: clang-99',
   });
-  await t.rejects(askedToolchain({ cc: undefined, llvm: '19' }), { code: 'usage' });
-  await t.rejects(askedToolchain({ cc: 'gcc', llvm: '' }), { code: 'usage' });
+  await t.rejects(requestedToolchain({ cc: undefined, llvm: '19' }), { code: 'usage' });
+  await t.rejects(requestedToolchain({ cc: 'gcc', llvm: '' }), { code: 'usage' });
   const llvm = { kind: 'llvm', suffix: '-19' } as const;
   t.strictSame(toolchainWords({ kind: 'compiler', cc: 'gcc' }, false), []);
   t.strictSame(toolchainWords({ kind: 'compiler', cc: 'gcc' }, true), ['CC=ccache gcc']);

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { knownIn } from '../../harness/plans/run/baseline.ts';
+import { writtenBy } from '../../harness/trial/harness-facts.ts';
 import { isKnownTo } from '../../harness/trial/runner.ts';
-import { writtenBy } from '../../harness/trial/written-by.ts';
 import { knownSplats } from '../../patches/known-splats.ts';
 
 const frame = (name: string) => ({ function: name, symbol: name });

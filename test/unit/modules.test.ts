@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { assert, property, uint8Array } from 'fast-check';
 import { test } from 'tap';
 import { readCodeSymbols } from '../../harness/host/code-symbols.ts';
-import { type AskedModule, askedModules } from '../../harness/kernel/asked-modules.ts';
 import { usableBase } from '../../harness/kernel/config.ts';
 import { parseFragment } from '../../harness/kernel/fragment.ts';
 import { type BuildOutcome, buildKernel } from '../../harness/kernel/kernel.ts';
@@ -15,6 +14,7 @@ import {
   moduleIndex,
   readModuleInfo,
 } from '../../harness/kernel/module-info.ts';
+import { type RequestedModule, requestedModules } from '../../harness/kernel/requested-modules.ts';
 import { openSource } from '../../harness/kernel/source.ts';
 import { moduleFacts, unexercisedModules } from '../../harness/plans/run/module-coverage.ts';
 import { parseModules } from '../../harness/trial/load-modules.ts';
@@ -157,9 +157,9 @@ async function setUp(dir: string) {
   cpSync('test/fakes/mini-kernel', join(dir, 'tree'), { recursive: true });
   const options = { cacheRoot: join(dir, 'cache'), cwd: dir, signal, emit: () => undefined };
   const source = await openSource('tree', options);
-  const ask = async (...named: readonly string[]): Promise<readonly AskedModule[]> =>
-    (await askedModules(named, options)).modules ?? [];
-  const build = async (modules: readonly AskedModule[]): Promise<BuildOutcome> =>
+  const ask = async (...named: readonly string[]): Promise<readonly RequestedModule[]> =>
+    (await requestedModules(named, options)).modules ?? [];
+  const build = async (modules: readonly RequestedModule[]): Promise<BuildOutcome> =>
     buildKernel({
       ...options,
       source,

@@ -7,14 +7,14 @@ import type { CommandContext } from '../../harness/commands/context.ts';
 import { run as report } from '../../harness/commands/report.ts';
 import { drawChart } from '../../harness/report/page/chart.ts';
 import { formatNightPage } from '../../harness/report/page/night-page.ts';
-import type { ShownNight } from '../../harness/report/page/shown-night.ts';
+import type { NightPageInput } from '../../harness/report/page/night-page-input.ts';
 import { tableScript } from '../../harness/report/page/table-script.ts';
 import { aFullNight, aNight, aPast, writeMadeNight } from '../made-night.ts';
 import { mistakesIn } from '../page-mistakes.ts';
 
 const hostile = `</pre></style></script><script>alert(1)</script>'"&lt;\u001B[31m\u202Eok`;
 
-function shown(over: Partial<ShownNight> = {}): ShownNight {
+function shown(over: Partial<NightPageInput> = {}): NightPageInput {
   return {
     night: aNight(),
     past: null,

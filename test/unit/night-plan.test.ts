@@ -25,8 +25,8 @@ import {
 } from '../../harness/records/night-plan.ts';
 import { checkValue } from '../../harness/records/schema.ts';
 import type { ShardRecord } from '../../harness/records/shard.ts';
+import { writtenBy } from '../../harness/trial/harness-facts.ts';
 import { trialSeed } from '../../harness/trial/plan-trials.ts';
-import { writtenBy } from '../../harness/trial/written-by.ts';
 import { splat } from '../e2e/splat.ts';
 import { aCell } from '../made-records.ts';
 

@@ -11,7 +11,7 @@ import { noticesOf } from '../../harness/night/notices.ts';
 import type { NightItem, NightRecord } from '../../harness/records/night.ts';
 import { type Notice, noticeSchema } from '../../harness/records/notice.ts';
 import { checkValue } from '../../harness/records/schema.ts';
-import { writtenBy } from '../../harness/trial/written-by.ts';
+import { writtenBy } from '../../harness/trial/harness-facts.ts';
 import { endNight } from '../made-history.ts';
 import { aFullNight, aNight } from '../made-night.ts';
 

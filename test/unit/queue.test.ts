@@ -7,7 +7,7 @@ import { readJob } from '../../harness/plans/night/run-job.ts';
 import { type QueueAddress, readQueueAddress } from '../../harness/queue/address.ts';
 import { openQueues } from '../../harness/queue/queue.ts';
 import type { Cell } from '../../harness/records/night.ts';
-import { writtenBy } from '../../harness/trial/written-by.ts';
+import { writtenBy } from '../../harness/trial/harness-facts.ts';
 import { aCell } from '../made-records.ts';
 import {
   hasPostgres,

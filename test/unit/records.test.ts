@@ -126,9 +126,9 @@ void t.test(
 
     writeFileSync(
       join(copy, 'harness/uses.ts'),
-      `import type { ShownRun } from './report/page/shown-run.ts';
-export const moodOf = (page: ShownRun): string | undefined => page.run.trials[0]?.mood;
-export const wrong = (page: ShownRun): number | undefined => page.run.trials[0]?.mood;
+      `import type { RunPageInput } from './report/page/run-page-input.ts';
+export const moodOf = (page: RunPageInput): string | undefined => page.run.trials[0]?.mood;
+export const wrong = (page: RunPageInput): number | undefined => page.run.trials[0]?.mood;
 `,
     );
     const { options } = ts.parseJsonConfigFileContent(

@@ -9,7 +9,7 @@ import { run as report } from '../../harness/commands/report.ts';
 import { isHarnessError } from '../../harness/errors.ts';
 import { html } from '../../harness/report/page/markup.ts';
 import { formatRunPage } from '../../harness/report/page/run-page.ts';
-import type { ShownRun } from '../../harness/report/page/shown-run.ts';
+import type { RunPageInput } from '../../harness/report/page/run-page-input.ts';
 import {
   aReading,
   aRunRecord,
@@ -26,7 +26,7 @@ const plainHostile = `&lt;/pre&gt;&lt;/style&gt;&lt;script&gt;alert(1)&lt;/scrip
 
 const trial = aTrialResult();
 const splat = aSplat({ count: 2, signature: 'possible-deadlock-0123' });
-const page: ShownRun = {
+const page: RunPageInput = {
   run: aRunResult(),
   name: 'run1',
   startedAt: '2026-01-02T03:04:05.678Z',
@@ -42,12 +42,12 @@ const page: ShownRun = {
 };
 
 /** A page of what is given and, for the rest, what is above. */
-function pageWith(run: Partial<ShownRun['run']>, more: Partial<ShownRun> = {}): string {
+function pageWith(run: Partial<RunPageInput['run']>, more: Partial<RunPageInput> = {}): string {
   return formatRunPage({ ...page, ...more, run: { ...page.run, ...run } });
 }
 
 /** Its first screen. */
-function headOf(run: Partial<ShownRun['run']>, more: Partial<ShownRun> = {}): string {
+function headOf(run: Partial<RunPageInput['run']>, more: Partial<RunPageInput> = {}): string {
   return /<header[^]*<\/header>/.exec(pageWith(run, more))?.[0] ?? '';
 }
 

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { openHistory } from '../../harness/history/database.ts';
 import { listIssues } from '../../harness/history/list-issues.ts';
-import { pastOf } from '../../harness/history/past.ts';
 import { formerKeys, renameSplats } from '../../harness/history/rename.ts';
+import { readStoredCell } from '../../harness/history/stored-cell.ts';
 import { importRun } from '../../harness/plans/night/import-run.ts';
 import type { SeenSplat } from '../../harness/records/finding.ts';
 import { compareRules } from '../../harness/trial/compare-rules.ts';
@@ -145,7 +145,7 @@ void t.test('names that become one, several, or each other take their past along
   t.strictSame(formerKeys(history).get('d')?.toSorted(), ['a', 'b'], 'and what they were before');
   const cell = listIssues(history, { sought: 'd', sinceMs: 0 })[0]?.cell ?? '';
   t.match(
-    pastOf(history, cell, 'tcg').issues.find(({ key }) => key === 'd'),
+    readStoredCell(history, cell, 'tcg').issues.find(({ key }) => key === 'd'),
     {
       state: 'open',
       nights: [{ hits: 2 }, { hits: 1 }],

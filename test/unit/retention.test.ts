@@ -8,7 +8,7 @@ import { beginNight } from '../../harness/history/nights.ts';
 import { outlived } from '../../harness/night/retention.ts';
 import { retainNights } from '../../harness/plans/night/retain-nights.ts';
 import type { NightItem, NightRecord } from '../../harness/records/night.ts';
-import { writtenBy } from '../../harness/trial/written-by.ts';
+import { writtenBy } from '../../harness/trial/harness-facts.ts';
 import { endNight } from '../made-history.ts';
 import { aNight } from '../made-night.ts';
 

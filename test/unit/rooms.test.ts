@@ -5,8 +5,16 @@ const root = new URL('../..', import.meta.url).pathname;
 
 /** A file, a line that it must not contain, and a word of the refusal. */
 const planted: readonly (readonly [string, string, string])[] = [
-  ['harness/report/page/page.ts', "import { openLab } from '../../trial/lab.ts';", 'report'],
-  ['harness/report/plain.ts', "import type { Lab } from '../trial/lab.ts';", 'report'],
+  [
+    'harness/report/page/page.ts',
+    "import { openGuestSource } from '../../trial/guest-source.ts';",
+    'report',
+  ],
+  [
+    'harness/report/plain.ts',
+    "import type { GuestSource } from '../trial/guest-source.ts';",
+    'report',
+  ],
   ['harness/report/junit.ts', "export { runPlan } from '../plans/run/run.ts';", 'report'],
   ['harness/splat/rules/rule.ts', "import { ensureEntry } from '../../host/store.ts';", 'splat'],
   ['harness/splat/scanner.ts', "import { readFile } from 'node:fs/promises';", 'node:fs'],
@@ -21,7 +29,7 @@ const planted: readonly (readonly [string, string, string])[] = [
   ['harness/guest/boot.ts', "import { workloads } from '../stress/workloads.ts';", 'guest'],
   ['harness/stress/ledger.ts', "import { createScanner } from '../splat/scanner.ts';", 'stress'],
   ['harness/patch/mail.ts', "import { openSource } from '../kernel/source.ts';", 'patch'],
-  ['harness/trial/lab.ts', "const plan = await import('../plans/run/run.ts');", 'trial'],
+  ['harness/trial/guest-source.ts', "const plan = await import('../plans/run/run.ts');", 'trial'],
   ['harness/verdict.ts', "import type { HarnessEvent } from './events.ts';", 'verdict.ts'],
   ['harness/errors.ts', "import { readdir } from 'node:fs';", 'node:fs'],
   ['harness/guest/qmp.ts', "import { execa } from 'execa';", 'package execa'],
@@ -45,7 +53,7 @@ void t.test('every planted import is refused, in one line that says what to edit
 void t.test('an import inside a room, and one through a door, is allowed', async (t) => {
   const allowed: readonly (readonly [string, string])[] = [
     ['harness/report/page/page.ts', "import { plain } from '../plain.ts';"],
-    ['harness/trial/lab.ts', "import type { Guest } from '../guest/boot.ts';"],
+    ['harness/trial/guest-source.ts', "import type { Guest } from '../guest/boot.ts';"],
     ['harness/host/process.ts', "import { execa } from 'execa';"],
   ];
   for (const [file, line] of allowed) {
@@ -56,7 +64,7 @@ void t.test('an import inside a room, and one through a door, is allowed', async
 
 void t.test('this checkout keeps its walls', async (t) => {
   t.same(checkRooms(root), []);
-  t.equal(roomOf('harness/trial/lab.ts'), 'trial');
+  t.equal(roomOf('harness/trial/guest-source.ts'), 'trial');
   t.equal(roomOf('test/rooms.ts'), undefined);
   t.ok(Object.keys(walls).length > 10);
 });

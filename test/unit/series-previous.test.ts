@@ -14,7 +14,7 @@ import type { PrefixTrial, SeriesFact, StepState } from '../../harness/records/s
 import { seriesFactSchema } from '../../harness/records/series-journal.ts';
 import { formatSeriesPage } from '../../harness/report/page/series-page.ts';
 import { describeSeries } from '../../harness/report/series-text.ts';
-import { writtenBy } from '../../harness/trial/written-by.ts';
+import { writtenBy } from '../../harness/trial/harness-facts.ts';
 import { aReportedPatch, aSeriesReport } from '../made-records.ts';
 
 const diffOf = (file: string, line: number, words: readonly string[]): string =>

@@ -5,7 +5,7 @@ import t from 'tap';
 import { qemuArgv } from '../../harness/guest/argv.ts';
 import { toolRows, toolWorkload } from '../../harness/stress/tool-list.ts';
 import { isToolName, requireToolName } from '../../harness/trial/choose-tools.ts';
-import { labNeeds } from '../../harness/trial/chosen-workload.ts';
+import { guestRequirements } from '../../harness/trial/chosen-workload.ts';
 import { readScreen } from '../../harness/trial/screen.ts';
 import { plainMachine } from '../made-machine.ts';
 
@@ -64,10 +64,14 @@ void t.test('a guest has the disk only where a workload is on it, and never two'
   if (row === undefined) throw new Error('no row');
   const workload = { ...toolWorkload(row, []), witnesses: ['calls.f', 'vm.x'] };
   const disk = { id: 'a', path: '/x,y', warmUp: [] };
-  t.strictSame(labNeeds([{ workload }]), { profile: ['f'] }, 'a guest of Debian has it itself');
-  t.strictSame(labNeeds([{ workload, disk }]), { disk, profile: ['f'] });
+  t.strictSame(
+    guestRequirements([{ workload }]),
+    { profile: ['f'] },
+    'a guest of Debian has it itself',
+  );
+  t.strictSame(guestRequirements([{ workload, disk }]), { disk, profile: ['f'] });
   const other = { workload, disk: { ...disk, id: 'b' } };
-  t.throws(() => labNeeds([{ workload, disk }, other]), { code: 'usage' });
+  t.throws(() => guestRequirements([{ workload, disk }, other]), { code: 'usage' });
   const without = qemuArgv(plainMachine, 'c', 'boot');
   t.notMatch(without.join(' '), 'tools');
   const drive = 'file=/x,,y,format=raw,if=none,id=tools,readonly=on';

@@ -23,7 +23,7 @@ import {
 import { readSeries } from '../../harness/patch/series.ts';
 import { type Check, canRun, parseToolVersion } from '../../harness/plans/doctor.ts';
 import { baselineOf, distrustOf, readBaseline } from '../../harness/plans/run/baseline.ts';
-import { type AskedRun, askAgain, keepInputs } from '../../harness/plans/run/keep-inputs.ts';
+import { askAgain, keepInputs, type RequestedRun } from '../../harness/plans/run/keep-inputs.ts';
 import { compareRuns } from '../../harness/plans/run/replay.ts';
 import { listRuns } from '../../harness/plans/run/run-list.ts';
 import { parseCopy } from '../../harness/plans/shell.ts';
@@ -402,7 +402,7 @@ void t.test('what a run read is kept, and is what a replay reads', async (t) => 
     run: {},
   });
   const { igtExpect: _none, modules: _modules, ...request } = recorded.request;
-  const asked: AskedRun = {
+  const asked: RequestedRun = {
     ...request,
     accel: 'auto',
     cwd: dir,
@@ -460,7 +460,7 @@ void t.test('patches of a list and of a range are kept in their order', async (t
   writeFileSync(join(dir, 'tree/f'), 'b\r\n');
   git('commit', '-qam', 'change');
   const { igtExpect: _none, modules: _modules, ...request } = recorded.request;
-  const asked: AskedRun = {
+  const asked: RequestedRun = {
     ...request,
     accel: 'auto',
     cwd: dir,

@@ -9,8 +9,8 @@ import { despiteCrash, QemuCrashed } from '../../harness/guest/machine.ts';
 import { receiveStream } from '../../harness/guest/receive-stream.ts';
 import type { ChildEnd } from '../../harness/host/process.ts';
 import { workloads } from '../../harness/stress/workloads.ts';
-import type { TrialContext, TrialPlan } from '../../harness/trial/plan.ts';
 import { runTrial } from '../../harness/trial/trial.ts';
+import type { TrialContext, TrialPlan } from '../../harness/trial/trial-plan.ts';
 import { readGolden } from '../golden-log.ts';
 
 const crash: ChildEnd = {

@@ -2,10 +2,10 @@ import { HarnessError } from '../../errors.ts';
 import { valueDigest } from '../../host/store.ts';
 import type { RevertCheck } from '../../records/bisect.ts';
 import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
-import { bootWorkload, type CommitLabRequest } from '../../trial/ready-kernel.ts';
+import { bootWorkload, type CommitTrialsRequest } from '../../trial/ready-kernel.ts';
 import { type Decision, endsOf } from './decide.ts';
 import { countsOf, type Evidence } from './evidence.ts';
-import { findSought, type Sought } from './find-sought.ts';
+import { findTargetSplat, type TargetSplat } from './find-target-splat.ts';
 import { costsOf, evidenceOf, type Journal, openJournal } from './journal.ts';
 import type { KernelWork } from './kernel-work.ts';
 import { type Posterior, posteriorOf, type Question } from './posterior.ts';
@@ -15,7 +15,7 @@ import { type Commits, commitCache, realTester, SeenAtBoot } from './tester.ts';
 import { verifyRevert } from './verify-revert.ts';
 
 /** The options of a bisection, as `splat bisect` reads them from its command line. */
-export interface BisectRequest extends KernelWork, Omit<CommitLabRequest, 'signal' | 'dir'> {
+export interface BisectRequest extends KernelWork, Omit<CommitTrialsRequest, 'signal' | 'dir'> {
   readonly range: Range;
   /** True to search for the commit that removed the splat instead of the commit that introduced it. */
   readonly reverse: boolean;
@@ -52,7 +52,7 @@ export interface BisectResult extends SearchEnd {
   readonly posterior: Posterior | undefined;
   readonly facts: Journal['facts'];
   /** Undefined when the bad end never showed the splat. */
-  readonly sought: Sought | undefined;
+  readonly sought: TargetSplat | undefined;
   /** Undefined when the request has no `verifyRevert`, or when no single culprit was found. */
   readonly revert?: RevertCheck;
   /** The changes that the culprit makes to the final .config; empty unless configurations were bisected. */
@@ -77,7 +77,7 @@ export async function bisectPlan(request: BisectRequest): Promise<BisectResult> 
   const commits = commitCache({ ...request, build: range.build }, journal, question);
   const base = { question, range, facts: journal.facts, configChanges: [] };
   for (;;) {
-    const sought = await findSought(request.signature, {
+    const sought = await findTargetSplat(request.signature, {
       candidates: request.workloads,
       rounds: endTrials,
       journal,
@@ -98,7 +98,7 @@ export async function bisectPlan(request: BisectRequest): Promise<BisectResult> 
  * names the boot as the workload.
  */
 async function searchFor(
-  sought: Sought,
+  sought: TargetSplat,
   known: {
     readonly request: BisectRequest;
     readonly journal: Journal;

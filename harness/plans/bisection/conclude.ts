@@ -1,7 +1,7 @@
 import type { BisectReport, ReportedCommit } from '../../records/bisect.ts';
+import { writtenBy } from '../../trial/harness-facts.ts';
 import { highestUnseenRate } from '../../trial/rate.ts';
 import { shortName } from '../../trial/short-name.ts';
-import { writtenBy } from '../../trial/written-by.ts';
 import { type BisectResult, standing } from './bisect.ts';
 import { endsOf, type Refusal } from './decide.ts';
 import { countsOf } from './evidence.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { borrowRepository } from '../../host/borrowed.ts';
+import { borrowRepository } from '../../host/borrow-repository.ts';
 import { runGit } from '../../host/git.ts';
 import { resolveRevision } from '../../host/revision.ts';
 import type { Conflict } from './range.ts';

@@ -1,6 +1,6 @@
 import { type FactLog, openFactLog } from '../../host/fact-log.ts';
 import { type BisectFact, bisectFactSchema } from '../../records/bisect-journal.ts';
-import { writtenBy } from '../../trial/written-by.ts';
+import { writtenBy } from '../../trial/harness-facts.ts';
 import { type Evidence, learn, nothingKnown } from './evidence.ts';
 import type { History } from './history.ts';
 

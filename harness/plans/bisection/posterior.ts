@@ -1,4 +1,4 @@
-import { expectedRate, logEvidence, type Shown } from '../../trial/rate.ts';
+import { expectedRate, logEvidence, type TrialCounts } from '../../trial/rate.ts';
 import { type Evidence, observations } from './evidence.ts';
 import type { History } from './history.ts';
 
@@ -23,7 +23,7 @@ export interface Posterior {
 }
 
 /** The counts from which the bug's rate is estimated, if `culprit` is the culprit. */
-export function shownIf({ hits, misses, masked }: Posterior, culprit: number): Shown {
+export function shownIf({ hits, misses, masked }: Posterior, culprit: number): TrialCounts {
   return { hits, misses: misses[culprit] ?? 0, masked };
 }
 

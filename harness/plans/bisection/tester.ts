@@ -3,7 +3,7 @@ import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import {
   bootOf,
   bootWorkload,
-  type CommitLabRequest,
+  type CommitTrialsRequest,
   prepareCommit,
   type ReadyCommit,
 } from '../../trial/ready-kernel.ts';
@@ -13,7 +13,7 @@ import { costsOf, type Journal } from './journal.ts';
 import type { Question } from './posterior.ts';
 import type { Range } from './range.ts';
 import type { Tester } from './search.ts';
-import { isSought, outcomeOf, splatsOf } from './sought.ts';
+import { isTargetSplat, outcomeOf, splatsOf } from './target-splat.ts';
 
 /** A commit that this process has booted, and whether its silence counts. */
 export interface KnownCommit {
@@ -33,7 +33,7 @@ export interface Commits {
 }
 
 export function commitCache(
-  request: CommitLabRequest & Pick<Range, 'build'>,
+  request: CommitTrialsRequest & Pick<Range, 'build'>,
   journal: Journal,
   question: Question,
 ): Commits {
@@ -60,7 +60,7 @@ export function commitCache(
 export async function prepareNoted(
   id: string,
   context: {
-    readonly request: CommitLabRequest;
+    readonly request: CommitTrialsRequest;
     readonly journal: Journal;
     readonly build: Range['build'];
     /** True to try the seeded bugs once, before the silence of this commit counts. */
@@ -154,14 +154,14 @@ async function tryCopy(
 ): Promise<Tried> {
   const trial = await ready.run(chosen, index);
   const atBoot = (await ready.bootAgain(bootOf(index))) ?? [];
-  if (atBoot.some((splat) => isSought(splat, text))) throw new SeenAtBoot();
-  const others = [...atBoot, ...splatsOf(trial)].filter((splat) => !isSought(splat, text));
+  if (atBoot.some((splat) => isTargetSplat(splat, text))) throw new SeenAtBoot();
+  const others = [...atBoot, ...splatsOf(trial)].filter((splat) => !isTargetSplat(splat, text));
   return { outcome: outcomeOf(trial, text), others: others.map(({ title }) => title) };
 }
 
 async function tryBoot(index: number, ready: ReadyCommit, text: string): Promise<Tried> {
   const splats = await ready.bootAgain(index);
-  const others = (splats ?? []).filter((splat) => !isSought(splat, text));
+  const others = (splats ?? []).filter((splat) => !isTargetSplat(splat, text));
   const isHit = splats !== undefined && others.length < splats.length;
   // After another splat, or in a boot that failed, the bug may have been there unseen.
   const missed = splats?.length === 0 ? 'miss' : 'void';

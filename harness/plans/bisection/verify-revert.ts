@@ -1,7 +1,7 @@
 import type { BuildOutcome } from '../../kernel/kernel.ts';
 import type { RevertCheck } from '../../records/bisect.ts';
 import type { TrialOutcome } from '../../records/bisect-journal.ts';
-import type { CommitLabRequest } from '../../trial/ready-kernel.ts';
+import type { CommitTrialsRequest } from '../../trial/ready-kernel.ts';
 import { shortName } from '../../trial/short-name.ts';
 import { quietRuns } from './decide.ts';
 import { mostVoids } from './evidence.ts';
@@ -11,7 +11,7 @@ import type { Range } from './range.ts';
 import { prepareNoted, type TrialOf, tryOnce } from './tester.ts';
 
 export interface RevertContext extends TrialOf {
-  readonly request: CommitLabRequest;
+  readonly request: CommitTrialsRequest;
   readonly buildWithout: Range['buildWithout'];
   readonly reverse: boolean;
   readonly posterior: Posterior;

@@ -6,8 +6,8 @@ import type { AnnotationState, Cell, CellOutcome } from '../../records/controls.
 import type { TrialResult } from '../../records/trial.ts';
 import { type Workload, workloads } from '../../stress/workloads.ts';
 import { expectationOf } from '../../trial/expectation.ts';
-import type { TrialPlan } from '../../trial/plan.ts';
 import { trialSeed } from '../../trial/plan-trials.ts';
+import type { TrialPlan } from '../../trial/trial-plan.ts';
 import { verdictPhrase } from '../../verdict.ts';
 
 /** A cell of the detection matrix before its trial. */

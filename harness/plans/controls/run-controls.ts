@@ -13,18 +13,18 @@ import type {
   TimedCell,
 } from '../../records/controls.ts';
 import type { TrialResult } from '../../records/trial.ts';
-import { type LabRequest, openLab } from '../../trial/lab.ts';
+import { type GuestRequest, openGuestSource } from '../../trial/guest-source.ts';
+import { writtenBy } from '../../trial/harness-facts.ts';
 import { openLockRecord } from '../../trial/lock-record.ts';
-import type { TrialPlan } from '../../trial/plan.ts';
-import { runTrials, type TrialsRequest } from '../../trial/trials.ts';
-import { writtenBy } from '../../trial/written-by.ts';
+import { runTrials, type TrialsRequest } from '../../trial/run-trials.ts';
+import type { TrialPlan } from '../../trial/trial-plan.ts';
 import type { Untestable } from '../../verdict.ts';
 import { judgeCell, planCells, untriedCell } from './cell.ts';
 import { planForks, summarizeForks } from './timed.ts';
 
 /** The options of `splat controls`. */
 export interface ControlsRequest
-  extends LabRequest,
+  extends GuestRequest,
     Omit<TestKernelRequest, 'kernel' | 'annotations'>,
     Pick<TrialsRequest, 'parallelTrials'> {
   readonly kernels: readonly string[];
@@ -117,8 +117,8 @@ async function tryColumn(
 ): Promise<Tried> {
   const { release, imageDigest, version } = built;
   const plans = planCells(version, name.annotations, { seed: request.seed, only: request.rows });
-  const lab = await openLab(built, request);
-  const booted = await lab.checkpoint(0);
+  const guests = await openGuestSource(built, request);
+  const booted = await guests.checkpoint(0);
   if (booted.kind === 'failed') {
     const because = verdictLine(booted.verdict);
     const cells = plans.map((plan) => ({
@@ -133,7 +133,7 @@ async function tryColumn(
     trials: readonly TrialPlan[],
     locksOf?: TrialsRequest['locksOf'],
   ): Promise<readonly TrialResult[]> =>
-    runTrials(trials, lab, [booted.checkpoint], {
+    runTrials(trials, guests, [booted.checkpoint], {
       ...request,
       cold: false,
       dir,

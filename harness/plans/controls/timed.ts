@@ -1,7 +1,7 @@
 import type { AnnotationState, TimedCell } from '../../records/controls.ts';
 import type { TrialResult } from '../../records/trial.ts';
-import type { TrialPlan } from '../../trial/plan.ts';
 import { trialSeed } from '../../trial/plan-trials.ts';
+import type { TrialPlan } from '../../trial/trial-plan.ts';
 import type { CellPlan } from './cell.ts';
 import { summarizeTimes } from './detect-time.ts';
 

@@ -26,7 +26,7 @@ export async function bisectNews(judged: JudgedNight, work: NightWork): Promise<
   const answers = new Map<string, Bisection>();
   const bisected = async (item: NightItem): Promise<NightItem> => {
     const cell = work.plan.cells.find(({ id }) => id === item.cell);
-    const asked = cell === undefined ? undefined : readAsked(item, cell, work);
+    const asked = cell === undefined ? undefined : readBisectionRequest(item, cell, work);
     if (asked === undefined) return item;
     const known = answers.get(asked.name);
     if (known === undefined && work.isSpent()) return item;
@@ -43,7 +43,7 @@ export async function bisectNews(judged: JudgedNight, work: NightWork): Promise<
   return { ...judged, lists };
 }
 
-interface Asked {
+interface BisectionRequest {
   /** Equal for one splat of one kernel. */
   readonly name: string;
   readonly cell: PlannedCell;
@@ -54,7 +54,11 @@ interface Asked {
 }
 
 /** Undefined for what has no range of commits, and for what the last good kernel shows as well: no commit brought it. */
-function readAsked(item: NightItem, cell: PlannedCell, { plan }: NightWork): Asked | undefined {
+function readBisectionRequest(
+  item: NightItem,
+  cell: PlannedCell,
+  { plan }: NightWork,
+): BisectionRequest | undefined {
   const { signature, title, confirmation, expires } = item;
   const sought = signature || title;
   const { tree } = plan.pins[cell.kernel] ?? {};
@@ -65,13 +69,13 @@ function readAsked(item: NightItem, cell: PlannedCell, { plan }: NightWork): Ask
   return { name: `${kernelKey(cell)} ${sought}`, cell, signature: sought, tree, ...ends };
 }
 
-function endsOf({ range }: NightItem): Pick<Asked, 'good' | 'bad'> | undefined {
+function endsOf({ range }: NightItem): Pick<BisectionRequest, 'good' | 'bad'> | undefined {
   if (range === undefined || !range.isKnown) return undefined;
   const { from: good, to: bad } = range;
   return good === null || bad === null || good === bad ? undefined : { good, bad };
 }
 
-async function bisectOne(asked: Asked, work: NightWork): Promise<Bisection> {
+async function bisectOne(asked: BisectionRequest, work: NightWork): Promise<Bisection> {
   const dir = `bisect/${asked.cell.id}-${asked.signature.replaceAll(/[^\w-]+/g, '-').slice(0, 80)}`;
   const report = await despiteFaults(work, `bisecting ${asked.signature}`, async () =>
     runBisection(asked, join(work.night.dir, dir), work),
@@ -94,7 +98,7 @@ async function bisectOne(asked: Asked, work: NightWork): Promise<Bisection> {
 
 /** As `splat bisect --tree --good --bad --signature --workload --out` would: the same command goes on with it. */
 async function runBisection(
-  { cell, signature, tree, good, bad }: Asked,
+  { cell, signature, tree, good, bad }: BisectionRequest,
   dir: string,
   { cwd, cacheRoot, jobs, signal, emit }: NightWork,
 ): Promise<BisectReport> {

@@ -1,5 +1,5 @@
 import type { History } from '../../history/database.ts';
-import { cellsWithIssue } from '../../history/past.ts';
+import { cellsWithIssue } from '../../history/stored-cell.ts';
 import { machineKey, type NamedCell } from '../../night/cells.ts';
 import type { PlannedCell } from '../../night/choose.ts';
 import type { TrialSplat } from '../../night/judge-trial.ts';

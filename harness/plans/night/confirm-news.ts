@@ -1,5 +1,5 @@
-import { testedKernel } from '../../history/past.ts';
 import { type StoredTrial, trialsOf } from '../../history/results.ts';
+import { testedKernel } from '../../history/stored-cell.ts';
 import { findKernel } from '../../kernel/built-kernel.ts';
 import type { CellKernel } from '../../night/cell-items.ts';
 import type { PlannedCell } from '../../night/choose.ts';

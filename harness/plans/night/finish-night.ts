@@ -7,7 +7,7 @@ import type { JudgedNight } from '../../night/judge-night.ts';
 import { median } from '../../night/statistics.ts';
 import type { KnownIssue } from '../../records/known-issues.ts';
 import type { NightCell, NightItem, NightRecord } from '../../records/night.ts';
-import { writtenBy } from '../../trial/written-by.ts';
+import { writtenBy } from '../../trial/harness-facts.ts';
 import { storedCell } from './run-machine.ts';
 import { trendsOf } from './trends.ts';
 

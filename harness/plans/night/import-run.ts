@@ -3,8 +3,8 @@ import { HarnessError } from '../../errors.ts';
 import { defaultGpu } from '../../guest/devices.ts';
 import type { History } from '../../history/database.ts';
 import { beginNight, closedNights } from '../../history/nights.ts';
-import { pastOf } from '../../history/past.ts';
 import { insertTrial } from '../../history/results.ts';
+import { readStoredCell } from '../../history/stored-cell.ts';
 import type { CellInput } from '../../night/cell-items.ts';
 import { cellId } from '../../night/cells.ts';
 import type { PlannedCell } from '../../night/choose.ts';
@@ -62,7 +62,7 @@ export async function importRun(
     known: [],
     workloadsNamed: false,
     cells: inputs,
-    pastOf: (id) => pastOf(history, id, kernel.ranOn),
+    pastOf: (id) => readStoredCell(history, id, kernel.ranOn),
     lastMatched: () => undefined,
     nightsBefore: [],
   });

@@ -8,7 +8,7 @@ import { type CellJob, cellJobSchema } from '../../records/cell-job.ts';
 import type { PlanCell } from '../../records/night-plan.ts';
 import { checkValue } from '../../records/schema.ts';
 import { workloads } from '../../stress/workloads.ts';
-import { writtenBy } from '../../trial/written-by.ts';
+import { writtenBy } from '../../trial/harness-facts.ts';
 import type { ReadPlan } from './plan-file.ts';
 
 /** Of the files of one cell together. */

@@ -4,7 +4,7 @@ import { basename, dirname, relative, resolve } from 'node:path';
 import { HarnessError } from '../../errors.ts';
 import type { Emit } from '../../events.ts';
 import type { History } from '../../history/database.ts';
-import { costOf } from '../../history/past.ts';
+import { costOf } from '../../history/stored-cell.ts';
 import { readFaultIn, readIfThere } from '../../host/disk.ts';
 import { cellId } from '../../night/cells.ts';
 import type { PlannedCell } from '../../night/choose.ts';
@@ -12,7 +12,7 @@ import type { ReadMatrix } from '../../night/matrix.ts';
 import { divideCells, type Shard } from '../../night/shards.ts';
 import { type NightPlanRecord, nightPlanSchema, type PlanCell } from '../../records/night-plan.ts';
 import { checkValue } from '../../records/schema.ts';
-import { writtenBy } from '../../trial/written-by.ts';
+import { writtenBy } from '../../trial/harness-facts.ts';
 import { digestInputs, pinContent } from './plan-inputs.ts';
 import { guessSeconds, type NightPlan, planNight } from './plan-night.ts';
 

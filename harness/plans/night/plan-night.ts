@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { isHarnessError } from '../../errors.ts';
 import type { History } from '../../history/database.ts';
-import { costOf } from '../../history/past.ts';
+import { costOf } from '../../history/stored-cell.ts';
 import { readIfThere } from '../../host/disk.ts';
 import { resolveRevision } from '../../host/revision.ts';
 import { type CellHistory, choosePlan, type PlannedCell } from '../../night/choose.ts';

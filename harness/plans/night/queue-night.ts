@@ -9,7 +9,7 @@ import type { QueueAddress } from '../../queue/address.ts';
 import { type JobEnd, openQueues } from '../../queue/queue.ts';
 import { type CellResult, cellResultSchema } from '../../records/cell-job.ts';
 import { checkValue } from '../../records/schema.ts';
-import { writtenBy } from '../../trial/written-by.ts';
+import { writtenBy } from '../../trial/harness-facts.ts';
 import { noKernel } from './facts.ts';
 import { findLie } from './merge-shards.ts';
 import { type PackedCell, packCells } from './pack-cells.ts';

@@ -13,8 +13,8 @@ import type { TrialFacts } from '../../night/judge-trial.ts';
 import { type CellJob, type CellResult, cellJobSchema } from '../../records/cell-job.ts';
 import { checkValue } from '../../records/schema.ts';
 import { workloads } from '../../stress/workloads.ts';
-import { writtenBy } from '../../trial/written-by.ts';
-import type { FinishedRun } from '../run/asked-run.ts';
+import { writtenBy } from '../../trial/harness-facts.ts';
+import type { FinishedRun } from '../run/requested-run.ts';
 import type { MachineFacts } from './facts.ts';
 import { runMachines } from './run-night.ts';
 

@@ -11,8 +11,8 @@ import type { PlannedCell } from '../../night/choose.ts';
 import type { TrialResult } from '../../records/trial.ts';
 import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import { trialSeed } from '../../trial/plan-trials.ts';
-import { type FinishedRun, runAsked } from '../run/asked-run.ts';
-import type { AskedRun } from '../run/keep-inputs.ts';
+import type { RequestedRun } from '../run/keep-inputs.ts';
+import { type FinishedRun, runRequested } from '../run/requested-run.ts';
 import { factsOf, type MachineFacts, machineFacts, noKernel, storedTrial } from './facts.ts';
 import type { NightPlan } from './plan-night.ts';
 
@@ -80,8 +80,8 @@ async function runOnce(
   const { plan, night, history } = work;
   const { run, dir } = await nextRun(work);
   const names = new Map<string, PlannedCell>();
-  const { result } = await runAsked(
-    { ...askedRun(cells, work), repeat: plan.repeat, seed: seedOf(night.name, first) },
+  const { result } = await runRequested(
+    { ...requestedRun(cells, work), repeat: plan.repeat, seed: seedOf(night.name, first) },
     {
       ...runOptions(dir, work),
       arrange: (chosen) => arrange(chosen, cells, names),
@@ -145,9 +145,9 @@ export async function runExtra(
   if (finishedIds.size >= repeat) return;
   const { run, dir } = await nextRun(work);
   const names = new Map<string, PlannedCell>();
-  const finished = await runAsked(
+  const finished = await runRequested(
     {
-      ...askedRun([cell], work),
+      ...requestedRun([cell], work),
       ...(on === undefined ? {} : { kernel: on.kernel }),
       repeat,
       cold,
@@ -185,7 +185,7 @@ function arrange(
   });
 }
 
-function askedRun(cells: readonly PlannedCell[], { plan, cwd }: NightWork): AskedRun {
+function requestedRun(cells: readonly PlannedCell[], { plan, cwd }: NightWork): RequestedRun {
   const [first] = cells as readonly [PlannedCell];
   return {
     kernel: plan.pins[first.kernel]?.kernel ?? first.kernel,

@@ -1,8 +1,8 @@
 import { HarnessError, isHarnessError } from '../../errors.ts';
 import { closedNights } from '../../history/nights.ts';
-import { lastMatched, pastOf } from '../../history/past.ts';
 import { formerKeys } from '../../history/rename.ts';
 import { machinesOf, trialsOf } from '../../history/results.ts';
+import { lastMatched, readStoredCell } from '../../history/stored-cell.ts';
 import { startDeadline } from '../../host/deadline.ts';
 import { runGit } from '../../host/git.ts';
 import type { CellInput, CellPast } from '../../night/cell-items.ts';
@@ -142,7 +142,7 @@ export async function judgeStored(request: StoredTrials): Promise<JudgedNight> {
   const boots = placeBootSplats(plan.cells, machines, history);
   for (const cell of [...plan.cells, ...plan.left]) {
     const machine = machineOf(cell);
-    const past = pastOf(history, cell.id, machine?.kernel.ranOn ?? null);
+    const past = readStoredCell(history, cell.id, machine?.kernel.ranOn ?? null);
     pasts.set(cell.id, past);
     const gathered = {
       machine,

@@ -1,5 +1,5 @@
 import type { History } from '../../history/database.ts';
-import { witnessesOf } from '../../history/past.ts';
+import { witnessesOf } from '../../history/stored-cell.ts';
 import type { JudgedCell } from '../../night/judge-cell.ts';
 import { median } from '../../night/statistics.ts';
 import type { Trend } from '../../records/night.ts';

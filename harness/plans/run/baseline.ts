@@ -7,9 +7,9 @@ import { readRecord } from '../../host/record-file.ts';
 import { isVersionIn, type KernelVersion } from '../../kernel/source.ts';
 import type { LockOrder } from '../../locks/dependencies.ts';
 import { type BaselineFacts, type RunResult, runResultSchema } from '../../records/run-result.ts';
+import { writtenBy } from '../../trial/harness-facts.ts';
 import { readLockOrder } from '../../trial/lock-record.ts';
 import type { KnownSplats } from '../../trial/runner.ts';
-import { writtenBy } from '../../trial/written-by.ts';
 
 /** The splats of an earlier run. They count as known and do not decide the verdict. */
 export interface Baseline extends KnownSplats {

@@ -13,7 +13,7 @@ import type { KernelFacts } from '../../records/run-result.ts';
 import type { TrialResult } from '../../records/trial.ts';
 import { plainName, shownName, type WatchedFunction } from '../../stress/watched-files.ts';
 import type { Armed, TrialCoverage } from '../../trial/coverage.ts';
-import { writtenBy } from '../../trial/written-by.ts';
+import { writtenBy } from '../../trial/harness-facts.ts';
 
 /** What the trials of a coverage run have seen, by trial. */
 export interface CoverageRecord {

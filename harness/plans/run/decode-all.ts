@@ -2,9 +2,9 @@ import type { SeenSplat } from '../../records/finding.ts';
 import type { RunResult } from '../../records/run-result.ts';
 import type { TrialResult } from '../../records/trial.ts';
 import { scanLog } from '../../splat/scanner.ts';
+import { markKnown } from '../../trial/console-findings.ts';
 import { decodeSplats } from '../../trial/decode.ts';
 import { countSplats } from '../../trial/findings.ts';
-import { markKnown } from '../../trial/listen.ts';
 import { isKnownTo, type KnownSplats } from '../../trial/runner.ts';
 
 /** The splats of the boots and of the trials, with their stacks decoded. */

@@ -9,7 +9,7 @@ import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import { copyLockOrder } from '../../trial/lock-record.ts';
 
 /** The options of `splat run`, with all names resolved that need no kernel. */
-export interface AskedRun
+export interface RequestedRun
   extends Omit<
     RecordedRequest,
     | 'series'
@@ -43,7 +43,7 @@ export interface AskedRun
  * Copies the user's files that a run reads into `inputs/` of its directory. Files that come with splat are not copied.
  */
 export async function keepInputs(
-  asked: AskedRun,
+  asked: RequestedRun,
   found: {
     readonly workloads: readonly ChosenWorkload[];
     readonly baselineFile?: string;
@@ -188,7 +188,7 @@ function copyName(file: string): string {
 
 /** Copies the programs that ran as the user's workloads; a .c file is kept beside its program. */
 async function keepWorkloads(
-  { workloads, cwd }: AskedRun,
+  { workloads, cwd }: RequestedRun,
   chosen: readonly ChosenWorkload[],
   dir: string,
 ): Promise<readonly Kept[]> {
@@ -215,7 +215,7 @@ async function keepWorkloads(
 }
 
 /** The request recorded in a run directory, with every path pointing to the copies in the directory. */
-export function askAgain(dir: string, recorded: RecordedRequest): AskedRun {
+export function askAgain(dir: string, recorded: RecordedRequest): RequestedRun {
   const path = ({ name, copy }: Kept): string => (copy === null ? name : resolve(dir, copy));
   const { igtExpect, modules, ...rest } = recorded;
   return {

@@ -8,12 +8,12 @@ import type { SeenSplat } from '../../records/finding.ts';
 import type { KernelFacts, RunResult } from '../../records/run-result.ts';
 import type { TrialResult } from '../../records/trial.ts';
 import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
-import { type Lab, type LabRequest, openLab } from '../../trial/lab.ts';
+import { type GuestRequest, type GuestSource, openGuestSource } from '../../trial/guest-source.ts';
+import { writtenBy } from '../../trial/harness-facts.ts';
 import { openLockRecord, writeLockOrder } from '../../trial/lock-record.ts';
-import type { TrialPlan } from '../../trial/plan.ts';
 import { planTrials } from '../../trial/plan-trials.ts';
-import { runTrials } from '../../trial/trials.ts';
-import { writtenBy } from '../../trial/written-by.ts';
+import { runTrials } from '../../trial/run-trials.ts';
+import type { TrialPlan } from '../../trial/trial-plan.ts';
 import { isNotRun, type Verdict, worstVerdict } from '../../verdict.ts';
 import { type Baseline, knownIn } from './baseline.ts';
 import { coverageOf, openCoverageRecord } from './coverage.ts';
@@ -21,7 +21,7 @@ import { decodeAll } from './decode-all.ts';
 import { moduleFacts, unexercisedModules } from './module-coverage.ts';
 
 /** The request of `splat run`. */
-export interface RunRequest extends LabRequest, TestKernelRequest {
+export interface RunRequest extends GuestRequest, TestKernelRequest {
   /** The workloads from chooseWorkloads(). Canaries always run besides them. */
   readonly workloads: readonly ChosenWorkload[];
   /** True when the user named the workloads, false for the default set. */
@@ -102,16 +102,16 @@ async function testKernel(
 ): Promise<Tested> {
   await copyFile(built.config, join(request.dir, 'kernel.config'));
   const plans = planTrials(request.workloads, built.version, request);
-  const lab = await openLab(built, request);
+  const guests = await openGuestSource(built, request);
   const facts = {
     kernel: kernelFacts(built),
-    accel: lab.accel.accel,
-    accelReason: lab.accel.reason,
+    accel: guests.accel.accel,
+    accelReason: guests.accel.reason,
   };
   // With --cold each trial boots by itself: it needs no checkpoint, and its console has the splats of its boot.
   // What QEMU cannot restore boots for each trial.
-  const cold = request.cold || !lab.spec.gpu.restorable;
-  const boots: Boots = cold ? noBoots : await bootAll(lab, plans);
+  const cold = request.cold || !guests.spec.gpu.restorable;
+  const boots: Boots = cold ? noBoots : await bootAll(guests, plans);
   clock.lap('bootMs');
   if (boots.kind === 'failed') return { ...untested, ...facts, verdict: boots.verdict };
   const known = knownIn(built.version, request.baseline);
@@ -119,7 +119,7 @@ async function testKernel(
   const covered = openCoverageRecord();
   const { onTrialEnd } = request;
   const { kernel, accel } = facts;
-  const finished = await runTrials(plans, lab, boots.checkpoints, {
+  const finished = await runTrials(plans, guests, boots.checkpoints, {
     ...request,
     cold,
     known,
@@ -140,7 +140,7 @@ async function testKernel(
     vmlinux: built.vmlinux,
     signal: request.signal,
   });
-  const { modules = [] } = moduleFacts(built.modules, lab.loaded(), trials);
+  const { modules = [] } = moduleFacts(built.modules, guests.loaded(), trials);
   return {
     ...facts,
     verdict: worstVerdict([
@@ -217,16 +217,16 @@ type Boots =
       readonly checkpoints: readonly (Checkpoint | undefined)[];
       readonly logs: readonly string[];
     }
-  | Extract<Awaited<ReturnType<Lab['checkpoint']>>, { kind: 'failed' }>;
+  | Extract<Awaited<ReturnType<GuestSource['checkpoint']>>, { kind: 'failed' }>;
 
 const noBoots: Boots = { kind: 'booted', checkpoints: [], logs: [] };
 
 /** Boots every guest of which a plan needs a copy. */
-async function bootAll(lab: Lab, plans: readonly TrialPlan[]): Promise<Boots> {
+async function bootAll(guests: GuestSource, plans: readonly TrialPlan[]): Promise<Boots> {
   const checkpoints: Checkpoint[] = [];
   const logs: string[] = [];
   for (const index of new Set(plans.map(({ bootIndex }) => bootIndex))) {
-    const boot = await lab.checkpoint(index);
+    const boot = await guests.checkpoint(index);
     if (boot.kind === 'failed') return boot;
     checkpoints[index] = boot.checkpoint;
     logs.push(boot.bootLog);

@@ -30,7 +30,11 @@ export function classesOf(
 }
 
 /** Trials of the workload on all prefixes of the class that could have shown a splat. */
-export function heardIn(evidence: Evidence, workload: string, places: readonly number[]): number {
+export function countHeard(
+  evidence: Evidence,
+  workload: string,
+  places: readonly number[],
+): number {
   return places
     .flatMap((place) => trialsOf(evidence, place))
     .filter((trial) => trial.workload === workload && trial.state === 'heard').length;

@@ -8,8 +8,7 @@ import type { ReportedBuild } from '../../records/build.ts';
 import type { NewDependency } from '../../records/lock-order.ts';
 import type { ReportedBase, ReportedPatch, SeriesReport } from '../../records/series.ts';
 import type { BuildNote } from '../../records/series-journal.ts';
-import { writtenBy } from '../../trial/written-by.ts';
-import { describeWorkloads } from './bounds.ts';
+import { writtenBy } from '../../trial/harness-facts.ts';
 import { viewOf } from './branch.ts';
 import type { ReachOf } from './classes.ts';
 import { coverageOf, isUnexercised, type WatchedFunction } from './coverage.ts';
@@ -18,11 +17,12 @@ import type { Evidence } from './evidence.ts';
 import { buildOf, type SeriesLog } from './facts.ts';
 import { exitCodeOfSeries, type JudgedPatch } from './judge.ts';
 import { compareWith, type PreviousSeries, previousFacts, type Recall } from './previous.ts';
-import type { Asked, SeriesRequest } from './request.ts';
+import type { SeriesInputs, SeriesRequest } from './request.ts';
 import { newWarnings } from './warnings.ts';
+import { describeWorkloads } from './workload-trials.ts';
 
 /** Everything known about a series after its last trial. */
-export interface Tried extends Asked {
+export interface Tried extends SeriesInputs {
   readonly request: SeriesRequest;
   readonly changes: readonly PatchChanges[];
   readonly log: SeriesLog;

@@ -2,7 +2,7 @@ import { exitCodes } from '../../errors.ts';
 import type { StepState } from '../../records/series-journal.ts';
 import { bootWorkload } from '../../trial/ready-kernel.ts';
 import type { PatchVerdict, Untestable } from '../../verdict.ts';
-import { classesOf, heardIn, type ReachOf } from './classes.ts';
+import { classesOf, countHeard, type ReachOf } from './classes.ts';
 import { type Located, locateAll } from './decide.ts';
 import { type Evidence, placesOf, trialsOf } from './evidence.ts';
 
@@ -218,7 +218,7 @@ function unheard(index: number, { evidence, options }: Bench): readonly string[]
     const isGone = own.some(({ state }) => state === 'not-run');
     const classes = classesOf(evidence, workload, reach);
     const like = classes.find((one) => one.includes(index)) ?? [];
-    if (!isGone && heardIn(evidence, workload, like) > 0) return [];
+    if (!isGone && countHeard(evidence, workload, like) > 0) return [];
     if (!isGone && workload !== bootWorkload && reach(last, index, workload) === 'no') return [];
     const skipped = own.find(({ state }) => state === 'not-run');
     if (skipped !== undefined) {

@@ -1,14 +1,14 @@
 import type { Source } from '../../kernel/source.ts';
 import type { PinnedConfigs, TestKernelRequest } from '../../kernel/test-kernel.ts';
 import type { Series } from '../../patch/series.ts';
-import type { CommitLabRequest } from '../../trial/ready-kernel.ts';
+import type { CommitTrialsRequest } from '../../trial/ready-kernel.ts';
 import type { chooseControls } from './control-workloads.ts';
 import type { Limits } from './decide.ts';
 import type { PreviousSeries } from './previous.ts';
 
 /** The options of `splat series`. */
 export interface SeriesRequest
-  extends CommitLabRequest,
+  extends CommitTrialsRequest,
     Omit<
       TestKernelRequest,
       'kernel' | 'source' | 'series' | 'annotations' | 'configs' | 'configBase'
@@ -36,7 +36,7 @@ export interface SeriesRequest
 }
 
 /** The input, read and checked before anything is built. */
-export interface Asked extends ReturnType<typeof chooseControls> {
+export interface SeriesInputs extends ReturnType<typeof chooseControls> {
   readonly series: Series;
   /** The series of `--base-series`. */
   readonly under: readonly Series[];

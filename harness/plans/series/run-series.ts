@@ -10,10 +10,9 @@ import { type PatchChanges, readChanges } from '../../patch/patch-changes.ts';
 import { allPatches, type Patch, type Series } from '../../patch/series.ts';
 import type { SeriesReport } from '../../records/series.ts';
 import { seriesFactSchema } from '../../records/series-journal.ts';
+import { writtenBy } from '../../trial/harness-facts.ts';
 import { bootWorkload } from '../../trial/ready-kernel.ts';
 import { openScheduler } from '../../trial/scheduler.ts';
-import { writtenBy } from '../../trial/written-by.ts';
-import { describeWorkloads } from './bounds.ts';
 import { type Branch, mergeBranch, nextBranch, viewOf } from './branch.ts';
 import type { ReachOf } from './classes.ts';
 import { concludeSeries, findDetectors } from './conclude.ts';
@@ -24,17 +23,21 @@ import { type JudgedPatch, judgePatches } from './judge.ts';
 import { type LockOrders, learnedDependencies, openLockOrders } from './lock-orders.ts';
 import { keepPatches, type Recall, recallTrials } from './previous.ts';
 import { openReach } from './reach.ts';
-import type { Asked, SeriesRequest } from './request.ts';
+import type { SeriesInputs, SeriesRequest } from './request.ts';
 import { seriesTester } from './tester.ts';
 import { type WalkRequest, walkSeries } from './walk.ts';
+import { describeWorkloads } from './workload-trials.ts';
 
 /** Limit of counted functions: each costs a prepared guest a few milliseconds. */
 const mostCounted = 120;
 
 /** Tests a series, or continues the series whose journal is in `dir`. */
-export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<SeriesReport> {
+export async function seriesPlan(
+  request: SeriesRequest,
+  inputs: SeriesInputs,
+): Promise<SeriesReport> {
   const { signal, emit, dir } = request;
-  const { series, under, source, workloads, notes } = asked;
+  const { series, under, source, workloads, notes } = inputs;
   for (const text of notes) emit({ kind: 'note', text });
   await makeFolder(dir);
   const scratch = join(dir, 'scratch');
@@ -43,13 +46,13 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
   const diffs = [under, [series]].map((list) => allPatches(list).map(({ diff }) => diff));
   await keepPatches(dir, series.patches);
   await using log = await openFactLog(dir, {
-    key: valueDigest([request.key, source.id, diffs, own, asked.configs]),
+    key: valueDigest([request.key, source.id, diffs, own, inputs.configs]),
     what: 'series',
     schema: seriesFactSchema,
     harness: writtenBy(),
   });
-  const recall = await openRecall(valueDigest([request.key, own, asked.configs, writtenBy()]), {
-    asked,
+  const recall = await openRecall(valueDigest([request.key, own, inputs.configs, writtenBy()]), {
+    inputs,
     log,
     emit,
   });
@@ -60,7 +63,7 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
   const counted = { ...request, profile: functionsToCount(watched, standIns) };
   const detectors = findDetectors(series, changes, request.detectors);
   const facts = { changes, names, locks, watched, standIns, recall, detectors };
-  const walk: Walk = { asked, request: counted, log, ...facts };
+  const walk: Walk = { inputs, request: counted, log, ...facts };
   const evidence = await walkBranch(undefined, walk);
   const judged = await judgeAll(evidence, walk);
   const steps = series.patches.map(({ index }) => `patch-${index}`);
@@ -72,7 +75,7 @@ export async function seriesPlan(request: SeriesRequest, asked: Asked): Promise<
   const paths = new Set(changes.flatMap(({ files }) => files.map(({ path }) => path)));
   const suites = await findNearbySuites(source.tree, [...paths]);
   return concludeSeries({
-    ...asked,
+    ...inputs,
     learned,
     request,
     changes,
@@ -110,12 +113,16 @@ async function judgeAll(evidence: Evidence, walk: Walk): Promise<readonly Judged
 /** Notes the setting of this series, and returns the trials of the earlier version that had the same. */
 async function openRecall(
   setting: string,
-  { asked, log, emit }: { readonly asked: Asked; readonly log: SeriesLog; readonly emit: Emit },
+  {
+    inputs,
+    log,
+    emit,
+  }: { readonly inputs: SeriesInputs; readonly log: SeriesLog; readonly emit: Emit },
 ): Promise<Recall | undefined> {
   if (!log.facts.some(({ kind }) => kind === 'setting')) {
     await log.append({ kind: 'setting', key: setting });
   }
-  const { previous } = asked;
+  const { previous } = inputs;
   const recall = previous === undefined ? undefined : recallTrials(previous, setting);
   if (previous !== undefined && recall === undefined) {
     const why = 'was tried in another way (workloads, guest, seed or splat)';
@@ -128,10 +135,10 @@ type Judge = (known: Evidence, branch: Branch | undefined) => readonly JudgedPat
 
 /** Returns a function that judges the patches of the series, or those of a branch. */
 function openJudge(walk: Walk): Judge {
-  const { request, names, asked, detectors } = walk;
+  const { request, names, inputs, detectors } = walk;
   const ofSeries = reachOf(undefined, walk);
   return (known, branch) => {
-    const indices = branch?.patches ?? asked.series.patches.map(({ index }) => index);
+    const indices = branch?.patches ?? inputs.series.patches.map(({ index }) => index);
     return judgePatches(known, {
       count: indices.length,
       patchOf: (step) => indices[step - 1] ?? step,
@@ -155,7 +162,7 @@ function functionsToCount(
 }
 
 interface Walk {
-  readonly asked: Asked;
+  readonly inputs: SeriesInputs;
   readonly request: SeriesRequest;
   readonly log: SeriesLog;
   readonly changes: readonly PatchChanges[];
@@ -169,8 +176,8 @@ interface Walk {
 
 /** Walks the series, or a branch of it, and returns its evidence. */
 async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evidence> {
-  const { asked, request, changes, names } = walk;
-  const { patches } = asked.series;
+  const { inputs, request, changes, names } = walk;
+  const { patches } = inputs.series;
   const view = viewOf(walk.log, branch);
   const indices = branch?.patches ?? patches.map(({ index }) => index);
   /** The patches of a prefix. */
@@ -191,7 +198,7 @@ async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evide
     limits: request.limits,
     tester: seriesTester({
       ...request,
-      ...asked,
+      ...inputs,
       log: view,
       locks: walk.locks,
       onLocks: walk.locks.add,
@@ -200,7 +207,7 @@ async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evide
       changes: indices.map((index) => changes[index - 1]),
       nameOf,
       build: async (step, isFirst) =>
-        buildPatches(patchesOf(step), asked, {
+        buildPatches(patchesOf(step), inputs, {
           ...request,
           check: isFirst ? sourcesAround(step, indices, changes) : [],
         }),
@@ -246,9 +253,9 @@ const latestTrials = 20;
 /** Whether a workload calls what the steps of the series, or of a branch, change: told by all kernels so far. */
 function reachOf(
   branch: Branch | undefined,
-  { asked, log, changes, watched, standIns }: Walk,
+  { inputs, log, changes, watched, standIns }: Walk,
 ): ReachOf {
-  const { series, apart } = asked;
+  const { series, apart } = inputs;
   const indices = branch?.patches ?? series.patches.map(({ index }) => index);
   const own = indices.map((index) => changes[index - 1]);
   return openReach({ log, changes: own, watched, standIns, apart });
@@ -272,7 +279,7 @@ function sourcesAround(
 /** Builds the base with these patches of the series. */
 async function buildPatches(
   patches: readonly Patch[],
-  { series, under, source, configs }: Asked,
+  { series, under, source, configs }: SeriesInputs,
   request: SeriesRequest & { readonly check: readonly string[] },
 ): Promise<BuildOutcome> {
   const one: Series = { name: series.name, patches };

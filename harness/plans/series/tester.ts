@@ -10,13 +10,13 @@ import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import { decodeSplats } from '../../trial/decode.ts';
 import {
   bootWorkload,
-  type CommitLabRequest,
+  type CommitTrialsRequest,
   type Preparation,
   prepareCommit,
   type ReadyCommit,
 } from '../../trial/ready-kernel.ts';
 import { isNotRun, verdictPhrase } from '../../verdict.ts';
-import { couldBeHeard, splatsOf } from '../bisection/sought.ts';
+import { couldShowSplat, splatsOf } from '../bisection/target-splat.ts';
 import type { ReachOf } from './classes.ts';
 import { buildOf, noteBuild, type SeriesLog } from './facts.ts';
 import type { LockOrders } from './lock-orders.ts';
@@ -24,7 +24,7 @@ import type { Recall } from './previous.ts';
 import { noteAccel, recallPrefix } from './recall-prefix.ts';
 import type { Tester } from './walk.ts';
 
-export interface SeriesTesterRequest extends CommitLabRequest {
+export interface SeriesTesterRequest extends CommitTrialsRequest {
   readonly log: SeriesLog;
   readonly workloads: readonly ChosenWorkload[];
   /**
@@ -276,5 +276,5 @@ export function trialState(
   if (verdict.kind !== 'splat') {
     return { state: 'void', because: `${verdictPhrase(verdict)}: ${verdict.message}` };
   }
-  return couldBeHeard(trial) ? { state: 'heard' } : { state: 'masked', because: titles };
+  return couldShowSplat(trial) ? { state: 'heard' } : { state: 'masked', because: titles };
 }

@@ -6,15 +6,19 @@ import { drawChart } from './chart.ts';
 import { type Fact, facts, headline, sourceOf } from './facts.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import {
+  type NightPageInput,
   type NightReport,
   nightLink,
   pastOfIssue,
   reportKey,
-  type ShownNight,
-} from './shown-night.ts';
+} from './night-page-input.ts';
 
 /** The first screen's four answers for one item. */
-export function itemAnswers(item: NightItem, anchor: string, page: ShownNight): readonly Fact[] {
+export function itemAnswers(
+  item: NightItem,
+  anchor: string,
+  page: NightPageInput,
+): readonly Fact[] {
   const report = page.reports.get(reportKey(item));
   const [first] = report?.splat.text ?? [];
   const since = sinceWords(item, page.night);
@@ -32,7 +36,7 @@ export function itemArticle(
   item: NightItem,
   anchor: string,
   tone: string,
-  page: ShownNight,
+  page: NightPageInput,
 ): Markup {
   const report = page.reports.get(reportKey(item));
   return html`<article id="${anchor}">
@@ -49,7 +53,7 @@ function titleOf({ title, because }: NightItem): string {
 function itemFacts(
   item: NightItem,
   report: NightReport | undefined,
-  page: ShownNight,
+  page: NightPageInput,
 ): readonly Fact[] {
   const rate = rateWords(item);
   const since = sinceWords(item, page.night);
@@ -83,7 +87,7 @@ function followUps({ confirmation, bisection, blind, ...known }: NightItem): rea
   return rows.filter((row) => row !== false);
 }
 
-function whereOf(item: NightItem, report: NightReport | undefined, page: ShownNight): Content {
+function whereOf(item: NightItem, report: NightReport | undefined, page: NightPageInput): Content {
   const splat = report?.splat;
   const source = splat === undefined ? undefined : sourceOf(splat.frame, splat.text);
   return [
@@ -98,7 +102,7 @@ function whereOf(item: NightItem, report: NightReport | undefined, page: ShownNi
   ];
 }
 
-function commandOf(item: NightItem, report: NightReport | undefined, page: ShownNight): string {
+function commandOf(item: NightItem, report: NightReport | undefined, page: NightPageInput): string {
   if (report !== undefined) return page.reproduce(report.run, report.trial);
   return item.run === undefined ? page.cellCommand(item.cell) : page.reproduce(item.run, '');
 }
@@ -123,7 +127,7 @@ function reportOf({ splat, picture, trial }: NightReport): Content {
 }
 
 /** A letter a night: how often it showed. */
-function strip(item: NightItem, page: ShownNight): Content {
+function strip(item: NightItem, page: NightPageInput): Content {
   const past = pastOfIssue(page, item);
   if (past === undefined || past.nights.length < 2) return null;
   const shown = past.nights.slice(-60);
@@ -136,7 +140,7 @@ function strip(item: NightItem, page: ShownNight): Content {
 `;
 }
 
-function charts(item: NightItem, page: ShownNight): Content {
+function charts(item: NightItem, page: NightPageInput): Content {
   const issue = pastOfIssue(page, item)?.nights ?? [];
   const cell = page.past?.cells.find((one) => one.cell === item.cell)?.nights ?? [];
   if (issue.length < 2) return null;

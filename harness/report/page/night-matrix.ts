@@ -2,14 +2,14 @@ import { cellName } from '../../night/cells.ts';
 import type { NightCell } from '../../records/night.ts';
 import { seconds } from '../run-words.ts';
 import { type Content, html, type Markup } from './markup.ts';
+import { type NightPageInput, nightLink } from './night-page-input.ts';
 import { wordsOf } from './night-words.ts';
-import { nightLink, type ShownNight } from './shown-night.ts';
 
 /** Machines side by side that a screen has room for; more of them are in the table below alone. */
 const mostMachines = 12;
 
 /** The whole night at a glance: a row a workload, a column a kernel and machine, each result as a word and a colour. */
-export function matrixSection({ night: { cells } }: ShownNight): Content {
+export function matrixSection({ night: { cells } }: NightPageInput): Content {
   const machines = [...new Set(cells.map(machineName))];
   const workloads = [...new Set(cells.map(({ workload }) => workload))];
   if (cells.length === 0 || machines.length > mostMachines) return null;
@@ -37,7 +37,7 @@ function machineName(cell: NightCell): string {
 }
 
 /** Every cell, to be filtered and sorted. */
-export function cellTable(page: ShownNight): Content {
+export function cellTable(page: NightPageInput): Content {
   const { cells } = page.night;
   if (cells.length === 0) return null;
   return html`<h2>Cells</h2>
@@ -49,7 +49,7 @@ ${cells.map((cell) => cellRow(cell, page))}</tbody>
 `;
 }
 
-function cellRow(cell: NightCell, page: ShownNight): Markup {
+function cellRow(cell: NightCell, page: NightPageInput): Markup {
   const [words, tone] = wordsOf(cell.class);
   const run = cell.trials[0]?.run;
   const splats = cell.splats.map(
@@ -68,7 +68,7 @@ const letters: Readonly<Record<string, string>> = {
   faint: '-',
 };
 
-function cellStrip({ id }: NightCell, { past }: ShownNight): Content {
+function cellStrip({ id }: NightCell, { past }: NightPageInput): Content {
   const nights =
     past?.cells
       .find(({ cell }) => cell === id)

@@ -5,9 +5,9 @@ import { facts } from './facts.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { itemAnswers, itemArticle } from './night-item.ts';
 import { cellTable, matrixSection } from './night-matrix.ts';
+import type { NightPageInput } from './night-page-input.ts';
 import { cellClassOrder, wordsOf } from './night-words.ts';
 import { formatPage } from './page.ts';
-import type { ShownNight } from './shown-night.ts';
 import { tableScript } from './table-script.ts';
 
 /** Lists whose items are told one by one, as they are news; the first four wake somebody. */
@@ -34,7 +34,7 @@ const mostArticles = 40;
 const mostAnswers = 3;
 
 /** The page of a night, for a browser. It needs no script; with its own, tables are filtered and sorted. */
-export function formatNightPage(page: ShownNight): string {
+export function formatNightPage(page: NightPageInput): string {
   const { night } = page;
   return formatPage(
     `${night.verdict.kind}: night ${timeWords(night.night)}`,
@@ -48,7 +48,7 @@ ${newsLists.slice(0, wakingLists).map((list) => newsSection(list, page))}${matri
   );
 }
 
-function nightHead(page: ShownNight): Markup {
+function nightHead(page: NightPageInput): Markup {
   const { night } = page;
   const { verdict, exitCode, matrix, harness, cells, before } = night;
   const waking = newsLists
@@ -78,7 +78,7 @@ ${waking.slice(0, mostAnswers).map(({ item, anchor }) => facts(itemAnswers(item,
 `;
 }
 
-function newsSection(list: (typeof newsLists)[number], page: ShownNight): Content {
+function newsSection(list: (typeof newsLists)[number], page: NightPageInput): Content {
   const items: readonly NightItem[] = page.night[list];
   if (items.length === 0) return null;
   const [words, tone] = wordsOf(list);
@@ -87,7 +87,7 @@ function newsSection(list: (typeof newsLists)[number], page: ShownNight): Conten
 ${items.slice(0, mostArticles).map((item, at) => itemArticle(item, `${list}-${at}`, tone, page))}${more > 0 ? html`<p>${more} more in night.json</p>` : null}`;
 }
 
-function quietSection(list: (typeof quietLists)[number], { night }: ShownNight): Content {
+function quietSection(list: (typeof quietLists)[number], { night }: NightPageInput): Content {
   const items: readonly NightItem[] = night[list];
   if (items.length === 0) return null;
   const words = list === 'dropped' ? 'dropped' : wordsOf(list)[0];
@@ -106,7 +106,7 @@ ${items.map(
 `;
 }
 
-function trendSection({ night }: ShownNight): Content {
+function trendSection({ night }: NightPageInput): Content {
   return night.trends.length === 0
     ? null
     : html`<h2>Less than usual</h2>
@@ -126,7 +126,7 @@ ${night.trends.map(
 `;
 }
 
-function lockSection({ night }: ShownNight): Content {
+function lockSection({ night }: NightPageInput): Content {
   return night.locks.length === 0
     ? null
     : html`<h2>New lock order</h2>
@@ -134,7 +134,7 @@ function lockSection({ night }: ShownNight): Content {
 `;
 }
 
-function noteSection({ night }: ShownNight): Content {
+function noteSection({ night }: NightPageInput): Content {
   return night.notes.length === 0
     ? null
     : html`<h2>Notes</h2>

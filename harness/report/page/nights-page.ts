@@ -2,9 +2,9 @@ import type { NightRow } from '../../records/night-row.ts';
 import { timeWords } from '../item-words.ts';
 import { drawChart } from './chart.ts';
 import { type Content, html, type Markup } from './markup.ts';
+import { nightLink } from './night-page-input.ts';
 import { wakingClasses, wordsOf } from './night-words.ts';
 import { formatPage } from './page.ts';
-import { nightLink } from './shown-night.ts';
 import { tableScript } from './table-script.ts';
 
 /** Nights on a page. A page is full for ever: night N is on page N / 100, and no night changes an older page. */

@@ -11,14 +11,14 @@ import {
 import { consoleLink } from './console-link.ts';
 import { type Fact, facts, headline, sourceOf } from './facts.ts';
 import { html, type Markup } from './markup.ts';
-import type { ShownRun } from './shown-run.ts';
+import type { RunPageInput } from './run-page-input.ts';
 import { tone } from './words.ts';
 
 /** Splats that are told on the first screen; the others are just below. */
 const toldSplats = 3;
 
 /** The first screen of a run: what was seen, where, since when, how to see it again; then what ran. */
-export function runHead(page: ShownRun): Markup {
+export function runHead(page: RunPageInput): Markup {
   const { run } = page;
   const { verdict } = run;
   const log =
@@ -41,7 +41,7 @@ ${told.slice(0, toldSplats).map(facts)}${more > 0 ? html`<p>${more} more below</
 function splatFacts(
   { splat, where, trial }: GatheredSplat,
   at: number,
-  page: ShownRun,
+  page: RunPageInput,
 ): readonly Fact[] {
   const link = consoleLink(page, trial, splat.line, `line ${splat.line} of its console`);
   const [first] = splat.text;
@@ -62,7 +62,7 @@ function splatFacts(
   ];
 }
 
-function silenceFacts({ id, title }: Silence, page: ShownRun): readonly Fact[] {
+function silenceFacts({ id, title }: Silence, page: RunPageInput): readonly Fact[] {
   return [
     ['what', html`<b class="splat">${title}</b>`],
     ['where', id],
@@ -72,7 +72,7 @@ function silenceFacts({ id, title }: Silence, page: ShownRun): readonly Fact[] {
 }
 
 /** One run knows nothing of others, but for its baseline, and what nights have seen. */
-function since({ run, series, seen }: ShownRun, signature: string): string {
+function since({ run, series, seen }: RunPageInput, signature: string): string {
   const patched = series.length === 0 ? '' : `; with ${series.join(', ')}`;
   const before = seen.get(signature);
   const nights =
@@ -87,7 +87,7 @@ function since({ run, series, seen }: ShownRun, signature: string): string {
   return `not known: this run had no baseline to compare with; splat ${next}${patched}`;
 }
 
-function runFacts({ run, name, startedAt, command, reproduce }: ShownRun): readonly Fact[] {
+function runFacts({ run, name, startedAt, command, reproduce }: RunPageInput): readonly Fact[] {
   const { kernel, accel, accelReason } = run;
   return [
     ...(kernel === null

@@ -15,12 +15,12 @@ import { consoleLink } from './console-link.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { formatPage } from './page.ts';
 import { runHead } from './run-head.ts';
-import type { ShownRun } from './shown-run.ts';
+import type { RunPageInput } from './run-page-input.ts';
 import { trialDetails } from './trial-details.ts';
 import { missing, tone } from './words.ts';
 
 /** The page of a run, for a browser: everything of result.json that a person asks for. */
-export function formatRunPage(page: ShownRun): string {
+export function formatRunPage(page: RunPageInput): string {
   const { run } = page;
   const title = `${verdictPhrase(run.verdict)}: ${run.kernel?.release ?? page.name}`;
   return formatPage(title, [
@@ -42,7 +42,7 @@ ${[
   ]);
 }
 
-function splatSection(page: ShownRun): Content {
+function splatSection(page: RunPageInput): Content {
   const seen = seenSplats(page.run, ({ known }) => known !== true);
   const silent = silencesOf(page.run.trials);
   if (seen.length + silent.length === 0) return null;
@@ -50,7 +50,7 @@ function splatSection(page: ShownRun): Content {
 ${seen.map((one, at) => splatArticle(one, at, page))}${silent.map((one) => silenceArticle(one, page))}`;
 }
 
-function silenceArticle({ id, title }: Silence, { reproduce }: ShownRun): Markup {
+function silenceArticle({ id, title }: Silence, { reproduce }: RunPageInput): Markup {
   return html`<article>
 <h3 class="splat">${title}</h3>
 <p>seen in ${id}; again: <code>${reproduce(id)}</code></p>
@@ -58,7 +58,11 @@ function silenceArticle({ id, title }: Silence, { reproduce }: ShownRun): Markup
 `;
 }
 
-function splatArticle({ splat, where, trial }: GatheredSplat, at: number, page: ShownRun): Markup {
+function splatArticle(
+  { splat, where, trial }: GatheredSplat,
+  at: number,
+  page: RunPageInput,
+): Markup {
   const link = consoleLink(page, trial, splat.line, `line ${splat.line} of its console`);
   return html`<article id="splat-${at}">
 <h3 class="splat">${splat.title}</h3>
@@ -69,7 +73,7 @@ ${reportText(splat)}
 `;
 }
 
-function knownSection({ run }: ShownRun): Content {
+function knownSection({ run }: RunPageInput): Content {
   const seen = seenSplats(run, ({ known }) => known === true);
   return seen.length === 0
     ? null
@@ -161,7 +165,7 @@ function closed(cycle: readonly string[]): string {
   return [...cycle, ...cycle.slice(0, 1)].join(' → ');
 }
 
-function pageFoot({ run, beside }: ShownRun): Markup {
+function pageFoot({ run, beside }: RunPageInput): Markup {
   const config = run.kernel === null ? [] : ['kernel.config'];
   const files = ['result.json', 'results.tap', 'junit.xml', ...config, 'run.json'].map(
     (name) => html` <a href="${name}">${name}</a>`,

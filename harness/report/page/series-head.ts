@@ -7,7 +7,7 @@ import { type Fact, facts, headline, sourceOf } from './facts.ts';
 import { html, type Markup } from './markup.ts';
 
 /** What the page of a series is made of, besides its report. */
-export interface ShownSeries {
+export interface SeriesPageInput {
   /** The command that asks for the same. */
   readonly command: string;
   /** ISO 8601, UTC. */
@@ -47,7 +47,7 @@ export const tones: Readonly<Record<PatchVerdict, string>> = {
 const toldSplats = 3;
 
 /** The first screen of a series: what appeared, where, since which patch, how to see it again; then what was tested. */
-export function seriesHead(report: SeriesReport, page: ShownSeries): Markup {
+export function seriesHead(report: SeriesReport, page: SeriesPageInput): Markup {
   const { verdict, exitCode, patches, series } = report;
   const guilty = patches.filter((patch) => tones[patch.verdict] === 'splat');
   const told = guilty.flatMap((patch) =>
@@ -65,7 +65,7 @@ function splatFacts(
   splat: ReportedSuspect,
   at: number,
   patch: ReportedPatch,
-  page: ShownSeries,
+  page: SeriesPageInput,
 ): readonly Fact[] {
   const [first] = splat.report;
   const place = sourceOf(/ in (\S+)$/.exec(splat.title)?.[1] ?? '', splat.report);
@@ -95,7 +95,7 @@ export function splatId({ index }: Pick<ReportedPatch, 'index'>, at: number): st
 }
 
 /** A link to where a splat is on a console; null when that is not kept. */
-export function seenLink(splat: SeenSuspect, page: ShownSeries): Markup | null {
+export function seenLink(splat: SeenSuspect, page: SeriesPageInput): Markup | null {
   const found = page.placeOf(splat);
   const place = found === undefined ? null : consolePlace(found.line, found.lines);
   if (found === undefined || place === null) return null;
@@ -103,7 +103,10 @@ export function seenLink(splat: SeenSuspect, page: ShownSeries): Markup | null {
   return html`<a href="${folderLink(found.folder)}/${place}">${words}</a>`;
 }
 
-function seriesFacts(report: SeriesReport, { command, startedAt }: ShownSeries): readonly Fact[] {
+function seriesFacts(
+  report: SeriesReport,
+  { command, startedAt }: SeriesPageInput,
+): readonly Fact[] {
   const { series, base, accel, timings, patches } = report;
   return [
     [

@@ -2,10 +2,10 @@ import type { ReportedFunction, ReportedPatch, SeriesReport } from '../../record
 import { percent, previousLines, shareWords, suspectWords } from '../series-words.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { formatPage } from './page.ts';
-import { type ShownSeries, seenLink, seriesHead, splatId, tones } from './series-head.ts';
+import { type SeriesPageInput, seenLink, seriesHead, splatId, tones } from './series-head.ts';
 
 /** The page of a series, for a browser. */
-export function formatSeriesPage(report: SeriesReport, page: ShownSeries): string {
+export function formatSeriesPage(report: SeriesReport, page: SeriesPageInput): string {
   const { verdict, series, patches } = report;
   const title = `${verdict.kind}: ${series.cover?.subject ?? series.name}`;
   return formatPage(title, [
@@ -84,7 +84,7 @@ ${rows}</tbody>
 }
 
 /** What appeared and what went; a report that is above is not printed again. */
-function splatSection(patches: readonly ReportedPatch[], page: ShownSeries): Content {
+function splatSection(patches: readonly ReportedPatch[], page: SeriesPageInput): Content {
   const printed = new Set<string>();
   const articles = patches.flatMap((patch) =>
     patch.splats.map((splat, at) => {

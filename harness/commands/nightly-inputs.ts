@@ -15,7 +15,7 @@ import type { CommandContext } from './context.ts';
 import { historyFile } from './runs-folder.ts';
 
 /** What the command line and its files say. */
-export interface Asked {
+export interface NightInputs {
   readonly matrix: ReadMatrix;
   readonly digest: string;
   readonly file: string;
@@ -29,7 +29,7 @@ export interface Asked {
 export async function readMatrix(
   argv: { readonly matrix: string },
   context: CommandContext,
-): Promise<Pick<Asked, 'matrix' | 'cwd' | 'historyPath'> & { readonly source: string }> {
+): Promise<Pick<NightInputs, 'matrix' | 'cwd' | 'historyPath'> & { readonly source: string }> {
   const path = resolve(context.cwd, argv.matrix);
   const cwd = dirname(path);
   const source = await readUsed(path, argv.matrix);
@@ -43,10 +43,10 @@ export async function readMatrix(
 }
 
 /** Reads all that a night needs of the user's, and looks for what the matrix names. */
-export async function readAsked(
+export async function readNightInputs(
   argv: { readonly matrix: string; readonly cell: string | undefined },
   context: CommandContext,
-): Promise<Asked> {
+): Promise<NightInputs> {
   const { source, matrix, cwd, historyPath } = await readMatrix(argv, context);
   await requireInputs(matrix, { cwd, signal: context.signal });
   const { cell } = argv;

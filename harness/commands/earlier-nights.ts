@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import type { NightItem, NightRecord } from '../records/night.ts';
 import type { NightRow } from '../records/night-row.ts';
-import type { IssuePast, NightPast } from '../report/page/shown-night.ts';
+import type { IssuePast, NightPast } from '../report/page/night-page-input.ts';
 import { readNight } from './nights-index.ts';
 
 /** Nights before that a page shows. */

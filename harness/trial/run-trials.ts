@@ -3,11 +3,11 @@ import { type Emit, inStage } from '../events.ts';
 import type { Checkpoint } from '../guest/checkpoint.ts';
 import type { TrialResult } from '../records/trial.ts';
 import { verdictPhrase } from '../verdict.ts';
-import type { Lab } from './lab.ts';
+import type { GuestSource } from './guest-source.ts';
 import { inParallel } from './parallel.ts';
-import type { TrialContext, TrialPlan } from './plan.ts';
 import { type KnownSplats, openRunner } from './runner.ts';
 import { openScheduler } from './scheduler.ts';
+import type { TrialContext, TrialPlan } from './trial-plan.ts';
 
 /** How trials are run. */
 export interface TrialsRequest {
@@ -35,7 +35,7 @@ export interface TrialsRequest {
 /** Runs all trials, several at a time; results in the order of the plans. */
 export async function runTrials(
   plans: readonly TrialPlan[],
-  lab: Lab,
+  source: GuestSource,
   checkpoints: readonly (Checkpoint | undefined)[],
   request: TrialsRequest,
 ): Promise<readonly TrialResult[]> {
@@ -56,9 +56,9 @@ export async function runTrials(
         const result = await runner.run(plan, {
           start: async (consolePath, onConsole) => {
             const options = { consolePath, onConsole, signal };
-            if (cold) return lab.boot(options);
+            if (cold) return source.boot(options);
             const checkpoint = checkpoints[plan.bootIndex];
-            if (checkpoint !== undefined) return lab.fork(checkpoint, options);
+            if (checkpoint !== undefined) return source.fork(checkpoint, options);
             throw new HarnessError('internal', `no boot ${plan.bootIndex}`);
           },
           ...(onLocks === undefined ? {} : { onLocks }),

@@ -1,10 +1,10 @@
 import type { ReportedWorkload } from '../../records/series.ts';
 import { highestUnseenRate } from '../../trial/rate.ts';
 import { bootWorkload } from '../../trial/ready-kernel.ts';
-import { classesOf, heardIn, type ReachOf } from './classes.ts';
+import { classesOf, countHeard, type ReachOf } from './classes.ts';
 import { type Evidence, placesOf } from './evidence.ts';
 
-export interface Heard {
+export interface WorkloadTrials {
   readonly evidence: Evidence;
   /** Names of the workloads, the boot included. */
   readonly names: readonly string[];
@@ -12,13 +12,17 @@ export interface Heard {
 }
 
 /** How often a splat would have to fire to be seen in the trials of each workload. */
-export function describeWorkloads({ evidence, names, reach }: Heard): readonly ReportedWorkload[] {
+export function describeWorkloads({
+  evidence,
+  names,
+  reach,
+}: WorkloadTrials): readonly ReportedWorkload[] {
   if (placesOf(evidence).length === 0) return [];
   return names
     .filter((name) => name !== bootWorkload)
     .map((name) => {
       const counts = classesOf(evidence, name, reach).map((places) =>
-        heardIn(evidence, name, places),
+        countHeard(evidence, name, places),
       );
       const heard = counts.at(-1) ?? 0;
       // What the base alone shows is no patch's.

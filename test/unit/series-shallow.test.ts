@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { exportRevision } from '../../harness/host/borrowed.ts';
+import { exportRevision } from '../../harness/host/borrow-repository.ts';
 import { resolveRevision } from '../../harness/host/revision.ts';
 import { readSeries } from '../../harness/patch/series.ts';
 import { revertCommit } from '../../harness/plans/bisection/git-revert.ts';

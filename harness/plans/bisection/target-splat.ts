@@ -7,7 +7,7 @@ import type { WorkloadEnd } from '../../verdict.ts';
 type Named = Pick<SplatCount, 'title' | 'altTitles' | 'signature'>;
 
 /** True when `text` is the splat's full signature or a part of one of its titles. */
-export function isSought(splat: Named, text: string): boolean {
+export function isTargetSplat(splat: Named, text: string): boolean {
   return (
     splat.signature === text ||
     [splat.title, ...splat.altTitles].some((title) => title.includes(text))
@@ -33,16 +33,16 @@ function isWholeRun(end: WorkloadEnd): boolean {
  */
 export function outcomeOf(trial: TrialResult, text: string): TrialOutcome {
   const splats = splatsOf(trial);
-  if (splats.some((splat) => isSought(splat, text))) return 'hit';
+  if (splats.some((splat) => isTargetSplat(splat, text))) return 'hit';
   if (trial.verdict.kind === 'clean') return 'miss';
-  return trial.verdict.kind === 'splat' && couldBeHeard(trial) ? 'miss' : 'void';
+  return trial.verdict.kind === 'splat' && couldShowSplat(trial) ? 'miss' : 'void';
 }
 
 /**
  * For a trial with a splat: true when a second splat would have been seen too. It needs live detectors, a whole
  * console, non-zero witnesses and a workload that ran to its end.
  */
-export function couldBeHeard({
+export function couldShowSplat({
   ledger,
   witnesses,
   end,

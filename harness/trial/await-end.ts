@@ -4,7 +4,7 @@ import { pause } from '../host/deadline.ts';
 import { throwIfAborted } from '../host/process.ts';
 import type { HangEvidence } from '../records/trial.ts';
 import type { WorkloadEnd } from '../verdict.ts';
-import { gatherHang, type HangWatch } from './hang.ts';
+import { gatherHang, type HangWatch } from './hang-evidence.ts';
 
 /** What is known of a workload that runs. */
 interface EndWatch extends Pick<HangWatch, 'vmlinux' | 'modules' | 'dir' | 'signal' | 'onAsked'> {

@@ -1,19 +1,19 @@
 import { join } from 'node:path';
 import type { Emit } from '../../events.ts';
 import { writeWhole } from '../../host/disk.ts';
-import { pinnedModules } from '../../kernel/asked-modules.ts';
+import { pinnedModules } from '../../kernel/requested-modules.ts';
 import { pinConfigs } from '../../kernel/test-kernel.ts';
 import type { RunRecord } from '../../records/run-request.ts';
 import type { RunResult } from '../../records/run-result.ts';
 import { quickWorkloads } from '../../stress/quick-workloads.ts';
 import { chooseWorkloads } from '../../trial/choose-workloads.ts';
-import { type ChosenWorkload, labNeeds } from '../../trial/chosen-workload.ts';
-import { writtenBy } from '../../trial/written-by.ts';
+import { type ChosenWorkload, guestRequirements } from '../../trial/chosen-workload.ts';
+import { writtenBy } from '../../trial/harness-facts.ts';
 import { distrustOf, readBaseline } from './baseline.ts';
-import { type AskedRun, keepInputs } from './keep-inputs.ts';
+import { keepInputs, type RequestedRun } from './keep-inputs.ts';
 import { type RunRequest, runPlan } from './run.ts';
 
-export interface AskedRunOptions {
+export interface RequestedRunOptions {
   /** Returns the run directory, new or empty. Called after all named inputs were found. */
   readonly openDirectory: () => Promise<string>;
   /** The id that the events of this run carry. */
@@ -40,7 +40,10 @@ export interface FinishedRun {
 }
 
 /** Performs a run and leaves a run directory from which `splat replay` can repeat it. */
-export async function runAsked(asked: AskedRun, options: AskedRunOptions): Promise<FinishedRun> {
+export async function runRequested(
+  asked: RequestedRun,
+  options: RequestedRunOptions,
+): Promise<FinishedRun> {
   const { signal, emit, cacheRoot, jobs, kernelId } = options;
   const { workloadArgs: args, cwd } = asked;
   const igt = { dir: asked.igt, expect: asked.igtExpect, cwd, cacheRoot, signal, emit };
@@ -77,7 +80,7 @@ export async function runAsked(asked: AskedRun, options: AskedRunOptions): Promi
     ...configs,
     modules,
     workloads: options.arrange?.(workloads) ?? workloads,
-    ...labNeeds(workloads),
+    ...guestRequirements(workloads),
     // `igt` alone names a default set too: the curated IGT tests.
     workloadsNamed: asked.workloads.some((name) => name !== 'igt'),
     ...(known === undefined ? {} : { baseline: known.baseline }),
@@ -97,8 +100,8 @@ export async function runAsked(asked: AskedRun, options: AskedRunOptions): Promi
 
 /** The fields of a request that a run takes unchanged. */
 function pickBuild(
-  asked: AskedRun,
-): Omit<AskedRun, 'workloads' | 'modules' | 'baseline' | 'trials'> {
+  asked: RequestedRun,
+): Omit<RequestedRun, 'workloads' | 'modules' | 'baseline' | 'trials'> {
   const {
     workloads: _workloads,
     modules: _modules,

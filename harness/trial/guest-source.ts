@@ -18,13 +18,13 @@ import { countable, driverCounters, profiledFunctions, vmstatFields } from '../s
 import { ledgerFiles } from '../stress/ledger.ts';
 import { watchedFiles } from '../stress/watched-files.ts';
 import type { Untestable } from '../verdict.ts';
-import { listen } from './listen.ts';
+import { listen } from './console-findings.ts';
 import type { LoadedModule } from './load-modules.ts';
 import { type Prepared, prepareGuest } from './observe.ts';
-import type { StartedGuest } from './plan.ts';
+import type { StartedGuest } from './trial-plan.ts';
 
 /** How guests are made; the command line's words. */
-export interface LabRequest {
+export interface GuestRequest {
   readonly guest: string;
   /** Packages of Debian besides those of its recipe; for a guest that is a Debian. Absent: none. */
   readonly packages?: readonly string[];
@@ -45,12 +45,12 @@ export interface LabRequest {
 }
 
 /** A kernel with everything its trials need besides themselves. */
-export interface Lab {
+export interface GuestSource {
   readonly spec: MachineSpec;
   readonly accel: AccelDecision;
   readonly guestId: string;
   /** The ready guest of one boot, saved; from the store when it has been booted before. */
-  readonly checkpoint: (bootIndex: number) => Promise<LabCheckpoint>;
+  readonly checkpoint: (bootIndex: number) => Promise<CheckpointOutcome>;
   /** The modules of the last guest that was booted; none before. */
   readonly loaded: () => readonly LoadedModule[];
   /** A fresh copy of that guest. */
@@ -59,7 +59,7 @@ export interface Lab {
   readonly boot: (options: StartOptions) => Promise<StartedGuest>;
 }
 
-export type LabCheckpoint =
+export type CheckpointOutcome =
   /** `bootLog` is the console from the first line to the save, as latin1. */
   | { readonly kind: 'saved'; readonly checkpoint: Checkpoint; readonly bootLog: string }
   | { readonly kind: 'failed'; readonly verdict: Untestable };
@@ -71,7 +71,10 @@ export interface StartOptions {
 }
 
 /** Builds the guest image and decides how to run it. */
-export async function openLab(kernel: BuiltKernel, request: LabRequest): Promise<Lab> {
+export async function openGuestSource(
+  kernel: BuiltKernel,
+  request: GuestRequest,
+): Promise<GuestSource> {
   const { emit } = request;
   const { modules } = kernel;
   const [image, tscKhz, qemu] = await Promise.all([
@@ -133,12 +136,15 @@ function describeGuest(name: string, store: MadeGuest['store']): string {
   return store === undefined ? `guest ${name}` : `guest ${name}: from the store ${store.place}`;
 }
 
-async function guestFor(modules: BuiltKernel['modules'], request: LabRequest): Promise<MadeGuest> {
+async function guestFor(
+  modules: BuiltKernel['modules'],
+  request: GuestRequest,
+): Promise<MadeGuest> {
   const plain = await ensureGuest(request);
   return modules === undefined ? plain : withModules(plain, modules.archive, request);
 }
 
-async function gpuFor({ gpu: name = defaultGpu.name, emit }: LabRequest): Promise<GpuDevice> {
+async function gpuFor({ gpu: name = defaultGpu.name, emit }: GuestRequest): Promise<GpuDevice> {
   const gpu = gpuDevice(name, await hostRenderNode());
   if (gpu.untried !== undefined) {
     emit({ kind: 'note', text: `--gpu ${name} was never tried here: ${gpu.untried}` });
@@ -158,13 +164,13 @@ function symbolsFor(
   return { prepared, vmlinux, ...(loaded.length === 0 ? {} : { modules: loaded }) };
 }
 
-function diskIdentity({ disk }: LabRequest): readonly string[] {
+function diskIdentity({ disk }: GuestRequest): readonly string[] {
   return disk === undefined ? [] : [disk.id, ...disk.warmUp];
 }
 
 function bareSpec(
   { arch, image }: BuiltKernel,
-  { memoryMiB, cpus, disk }: LabRequest,
+  { memoryMiB, cpus, disk }: GuestRequest,
   { initrd, swapDisk, systemDisk }: MadeGuest,
   tscKhz: number,
 ): Omit<MachineSpec, 'accel' | 'gpu'> {
@@ -189,7 +195,7 @@ const preparation = valueDigest([2, profiledFunctions, vmstatFields, driverCount
 async function accelOf(
   bare: Omit<MachineSpec, 'accel'>,
   qemu: string,
-  request: LabRequest,
+  request: GuestRequest,
 ): Promise<AccelDecision> {
   return inStage(
     request.emit,
@@ -211,15 +217,15 @@ async function bootOnce(
   machine: { readonly spec: MachineSpec; readonly qemu: string },
   bootIndex: number,
   prepare: (agent: Agent) => Promise<Prepared>,
-  request: LabRequest,
-): Promise<LabCheckpoint> {
+  request: GuestRequest,
+): Promise<CheckpointOutcome> {
   const { emit } = request;
   const saved = await inStage(
     emit,
     'boot',
     'boot',
     async () => {
-      const heard = listen({ onSplat: () => undefined }, performance.now());
+      const console = listen({ onSplat: () => undefined }, performance.now());
       return despiteCrash(
         async () =>
           ensureCheckpoint({
@@ -227,15 +233,15 @@ async function bootOnce(
             ...machine,
             identity,
             bootIndex,
-            onConsole: heard.push,
+            onConsole: console.push,
             prepare,
             signal: request.signal,
             onCorrupt: (text) => emit({ kind: 'note', text: `${text}; booting again` }),
           }),
         (crash) => {
-          heard.end();
+          console.end();
           // Another boot may not show it.
-          if (heard.splats().length > 0) throw crash;
+          if (console.splats().length > 0) throw crash;
           emit({ kind: 'note', text: `${crash.message}; booting again` });
         },
       );

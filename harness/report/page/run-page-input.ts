@@ -1,7 +1,7 @@
 import type { RunResult } from '../../records/run-result.ts';
 
 /** What the page of a run is made of. */
-export interface ShownRun {
+export interface RunPageInput {
   readonly run: RunResult;
   /** The run directory's name. */
   readonly name: string;

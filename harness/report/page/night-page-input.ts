@@ -2,7 +2,7 @@ import type { SeenSplat } from '../../records/finding.ts';
 import type { CellClass, NightItem, NightRecord } from '../../records/night.ts';
 
 /** What the page of a night is made of. */
-export interface ShownNight {
+export interface NightPageInput {
   readonly night: NightRecord;
   /** The nights before; null when nothing is kept of them. */
   readonly past: NightPast | null;
@@ -36,7 +36,7 @@ export function reportKey({ cell, signature = '', title = '' }: Named): string {
 }
 
 /** What is known of a splat's nights. */
-export function pastOfIssue({ past }: ShownNight, item: Named): IssuePast | undefined {
+export function pastOfIssue({ past }: NightPageInput, item: Named): IssuePast | undefined {
   const name = item.signature || item.title;
   return past?.issues.find(({ cell, signature }) => cell === item.cell && signature === name);
 }

@@ -1,7 +1,7 @@
 import type { History, Row } from './database.ts';
 
 /** An issue of a cell, with the newest nights since its rate is counted, oldest first. Nights by name. */
-export interface KeptIssue {
+export interface StoredIssue {
   readonly key: string;
   readonly title: string;
   readonly state: 'open' | 'gone';
@@ -16,10 +16,10 @@ export interface KeptIssue {
 }
 
 /** What the history has of a cell. */
-export interface KeptPast {
+export interface StoredCell {
   readonly tested?: { readonly night: string; readonly sha: string | null };
   readonly last?: { readonly night: string; readonly verdict: string; readonly because: string };
-  readonly issues: readonly KeptIssue[];
+  readonly issues: readonly StoredIssue[];
 }
 
 /** Nights of an issue that are looked at: what is older than a year tells nothing of a rate. */
@@ -32,7 +32,7 @@ const unsaid = "('infrastructure', 'notRun', 'disappeared')";
  * The past of a cell, as nights on one accelerator have it: one of KVM is never compared with one of TCG. `ranOn` null, as of a
  * kernel that was not booted, is of both.
  */
-export function pastOf(history: History, cell: string, ranOn: string | null): KeptPast {
+export function readStoredCell(history: History, cell: string, ranOn: string | null): StoredCell {
   const found = history.one('SELECT id FROM cells WHERE cell = ?', cell);
   if (found === undefined) return { issues: [] };
   const id = Number(found['id']);
@@ -109,7 +109,7 @@ function textOrNull(value: Row[string] | undefined): string | null {
   return value == null ? null : String(value);
 }
 
-function issuesOf(history: History, cell: number, ranOn: string): readonly KeptIssue[] {
+function issuesOf(history: History, cell: number, ranOn: string): readonly StoredIssue[] {
   return history
     .all(
       `SELECT i.signature, i.state, i.since_night, s.key, s.title, f.name AS first_seen, l.name AS last_seen, b.name AS since
@@ -139,7 +139,7 @@ function nightsOf(
   ranOn: string,
   signature: number,
   since: number,
-): KeptIssue['nights'] {
+): StoredIssue['nights'] {
   return history
     .all(
       `SELECT n.name, g.hits, g.trials FROM sightings g JOIN nights n ON n.id = g.night

@@ -7,10 +7,10 @@ import { checkTrailers } from '../../patch/trailers.ts';
 import { chooseWorkloads } from '../../trial/choose-workloads.ts';
 import { chooseControls } from './control-workloads.ts';
 import { readPrevious } from './previous.ts';
-import type { Asked, SeriesRequest } from './request.ts';
+import type { SeriesInputs, SeriesRequest } from './request.ts';
 
 /** Reads the inputs that a request names. Throws `usage` for a missing or unsuitable input. */
-export async function readAsked(request: SeriesRequest): Promise<Asked> {
+export async function readSeriesInputs(request: SeriesRequest): Promise<SeriesInputs> {
   const { cwd, signal } = request;
   const { path, stdin } = request;
   const configs = await pinConfigs(request, cwd);

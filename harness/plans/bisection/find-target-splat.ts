@@ -4,11 +4,11 @@ import { bootOf, bootWorkload } from '../../trial/ready-kernel.ts';
 import { endsOf } from './decide.ts';
 import type { Journal } from './journal.ts';
 import type { Question } from './posterior.ts';
-import { isSought, splatsOf } from './sought.ts';
+import { isTargetSplat, splatsOf } from './target-splat.ts';
 import type { Commits } from './tester.ts';
 
 /** The splat that the bisection looks for, and the workload that shows it (`boot` for a boot alone). */
-export interface Sought {
+export interface TargetSplat {
   readonly text: string;
   readonly workload: string;
 }
@@ -22,7 +22,7 @@ function isLook({ kind }: BisectFact): boolean {
  * undefined when no workload shows it within `rounds`. These trials do not count for the rate: they ended because they
  * showed the splat.
  */
-export async function findSought(
+export async function findTargetSplat(
   signature: string | undefined,
   context: {
     readonly candidates: readonly ChosenWorkload[];
@@ -32,16 +32,16 @@ export async function findSought(
     readonly commits: Commits;
     readonly question: Question;
   },
-): Promise<Sought | undefined> {
+): Promise<TargetSplat | undefined> {
   const { candidates, rounds, journal, commits, question } = context;
   const before = journal.facts.findLast((fact) => fact.kind === 'sought');
   if (before !== undefined) return before;
   const [only, ...more] = candidates;
   const { bad } = endsOf(question);
   if (signature !== undefined && only !== undefined && more.length === 0) {
-    const sought = { text: signature, workload: only.workload.name };
-    await journal.append({ kind: 'sought', ...sought });
-    return sought;
+    const target = { text: signature, workload: only.workload.name };
+    await journal.append({ kind: 'sought', ...target });
+    return target;
   }
   const known = await commits.prepare(bad);
   if (known === undefined) return undefined;
@@ -58,14 +58,14 @@ export async function findSought(
     const { name: workload } = chosen.workload;
     await journal.append({ kind: 'looked', commit, workload, seconds });
     const atBoot = (await ready.bootAgain(bootOf(round))) ?? [];
-    const isOne = (splat: Parameters<typeof isSought>[0]): boolean =>
-      signature === undefined || isSought(splat, signature);
+    const isOne = (splat: Parameters<typeof isTargetSplat>[0]): boolean =>
+      signature === undefined || isTargetSplat(splat, signature);
     const booted = atBoot.find(isOne);
     const first = booted ?? splatsOf(trial).find(isOne);
     if (first === undefined) continue;
     const shownBy = booted === undefined ? workload : bootWorkload;
-    const sought = { text: signature ?? first.title, workload: shownBy };
-    await journal.append({ kind: 'sought', ...sought });
-    return sought;
+    const target = { text: signature ?? first.title, workload: shownBy };
+    await journal.append({ kind: 'sought', ...target });
+    return target;
   }
 }

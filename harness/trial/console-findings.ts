@@ -3,7 +3,7 @@ import { createScanner } from '../splat/scanner.ts';
 import { isSplat, startTally } from './findings.ts';
 
 /** What was found on a console so far. */
-export interface Heard {
+export interface ConsoleFindings {
   readonly push: (bytes: Uint8Array) => void;
   /** While it is muted, what is pushed is printed because somebody asked for it. */
   readonly mute: (isMuted: boolean) => void;
@@ -19,7 +19,7 @@ export interface Heard {
   readonly firstSplatMs: () => number | null;
 }
 
-export interface Listener {
+export interface FindingListener {
   readonly onSplat: (finding: Finding) => void;
   /** True for a splat of the baseline, or one this kernel is known for. */
   readonly isKnown?: (finding: Pick<Finding, 'signature' | 'title' | 'stack' | 'text'>) => boolean;
@@ -29,7 +29,7 @@ export interface Listener {
 const silenceMs = 1_000;
 
 /** Listens to a console, with times of performance.now() since `startedAt`. */
-export function listen(listener: Listener, startedAt: number): Heard {
+export function listen(listener: FindingListener, startedAt: number): ConsoleFindings {
   const tally = { splats: startTally(), events: startTally() };
   const isKnown = listener.isKnown ?? (() => false);
   const scanner = createScanner();
@@ -90,7 +90,7 @@ export function listen(listener: Listener, startedAt: number): Heard {
 /** The same splats, the known ones marked. */
 export function markKnown(
   splats: readonly SplatCount[],
-  isKnown: NonNullable<Listener['isKnown']>,
+  isKnown: NonNullable<FindingListener['isKnown']>,
 ): readonly SeenSplat[] {
   return splats.map((splat) => (isKnown(splat) ? { ...splat, known: true } : splat));
 }

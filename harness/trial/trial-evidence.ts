@@ -9,16 +9,16 @@ import type { HangEvidence, Screen, TrialTimings } from '../records/trial.ts';
 import { witnessesOn } from '../stress/counters.ts';
 import type { IgtReport } from '../stress/igt-end.ts';
 import type { WorkloadEnd } from '../verdict.ts';
+import { awaitEnd, lookAtHang } from './await-end.ts';
 import { readCoverage } from './coverage.ts';
 import { countedBesides, type Prepared, type Reading, takeReading } from './observe.ts';
 import { openOutputLog } from './output-log.ts';
-import type { StartedGuest, TrialContext, TrialPlan } from './plan.ts';
 import { readProgramEnd, skippedIn } from './program-end.ts';
 import { takePicture } from './screen.ts';
-import { awaitEnd, lookAtHang } from './stuck.ts';
+import type { StartedGuest, TrialContext, TrialPlan } from './trial-plan.ts';
 
 /** What happened in a trial's guest, before anything is concluded from it. */
-export interface Course {
+export interface TrialEvidence {
   readonly end: WorkloadEnd;
   /** What the guest was before the workload. */
   readonly prepared: Prepared;
@@ -42,14 +42,14 @@ export interface Course {
 
 /** Everything a course learns on its way; a guest that goes away leaves it as far as it got. */
 type Progress = {
-  -readonly [K in keyof Course]: Course[K];
+  -readonly [K in keyof TrialEvidence]: TrialEvidence[K];
 };
 
 /** A trial's context once its guest runs and its speed is known. */
 type PacedContext = TrialContext & Pick<StartedGuest, 'slowness' | 'vmlinux' | 'modules'>;
 
 /** What a course tells while it goes on. */
-export interface CourseWatch {
+export interface EvidenceWatch {
   readonly onConsole: (bytes: Uint8Array) => void;
   readonly hasSplat: () => boolean;
   /** The kernel prints what we ask for: no finding. */
@@ -60,11 +60,11 @@ export interface CourseWatch {
 const kmsgLimitBytes = 4 * 1024 * 1024;
 
 /** Runs the workload in a fresh guest and observes it from outside. */
-export async function runCourse(
+export async function collectEvidence(
   plan: TrialPlan,
   context: TrialContext,
-  watch: CourseWatch,
-): Promise<Course> {
+  watch: EvidenceWatch,
+): Promise<TrialEvidence> {
   const startedAt = performance.now();
   const marker = `splat: trial ${plan.id} ${randomBytes(8).toString('hex')}`;
   const {
@@ -76,7 +76,7 @@ export async function runCourse(
   } = await context.start(join(context.dir, 'console.log'), watch.onConsole);
   await using guest = started;
   const paced = { ...context, slowness, modules, ...(vmlinux === undefined ? {} : { vmlinux }) };
-  const course: Progress = {
+  const evidence: Progress = {
     end: { kind: 'lost' },
     prepared,
     marker,
@@ -87,76 +87,76 @@ export async function runCourse(
   const markerSeen = guest.console
     .waitFor(`${marker} begins`, runTimeoutMs(plan.durationMs, slowness), over.signal)
     .then((begin) => {
-      course.markersSeen = { ...course.markersSeen, begin };
+      evidence.markersSeen = { ...evidence.markersSeen, begin };
     });
   try {
-    const begun = await beginTrial(guest, plan, course);
-    course.timings = { ...course.timings, startMs: performance.now() - startedAt };
+    const begun = await beginTrial(guest, plan, evidence);
+    evidence.timings = { ...evidence.timings, startMs: performance.now() - startedAt };
     const lacking = skippedIn(prepared, plan.workload);
     const work = { startedAt, ...watch };
-    course.end = lacking ?? (await runWorkload(guest, plan, paced, course, work));
+    evidence.end = lacking ?? (await runWorkload(guest, plan, paced, evidence, work));
     await begun.answered;
-    await endTrial(guest, paced, course);
+    await endTrial(guest, paced, evidence);
   } catch (error) {
     throwIfAborted(context.signal);
     if (!(error instanceof GuestGone)) throw error;
     if (error.how === 'lost') {
-      course.end = { kind: 'lost' };
+      evidence.end = { kind: 'lost' };
       await guest.requireOwnEnd();
     } else {
-      course.end = { kind: 'silent', afterMs: performance.now() - startedAt };
-      const hang = course.hang ?? (await lookAtHang(guest, { ...paced, ...watch }));
-      if (hang !== undefined) course.hang = hang;
+      evidence.end = { kind: 'silent', afterMs: performance.now() - startedAt };
+      const hang = evidence.hang ?? (await lookAtHang(guest, { ...paced, ...watch }));
+      if (hang !== undefined) evidence.hang = hang;
     }
   } finally {
     over.abort();
     await markerSeen;
   }
-  course.timings = { ...course.timings, qemuCpuSeconds: await guest.cpuSeconds() };
-  return course;
+  evidence.timings = { ...evidence.timings, qemuCpuSeconds: await guest.cpuSeconds() };
+  return evidence;
 }
 
 /** Only what cannot be done before the guest was saved: a copy must be at its workload in no time. */
 async function beginTrial(
   guest: Guest,
   plan: TrialPlan,
-  course: Progress,
+  evidence: Progress,
 ): Promise<{ readonly answered: Promise<unknown> }> {
   await guest.hello();
   // Copies of a checkpoint share their random state; the trial's seed makes them differ, and repeat. The agent serves in
   // order, so the workload can be asked for before these are answered.
   const asked = Promise.all([
     guest.reseed(createHash('sha512').update(`splat trial seed ${plan.seed}`).digest()),
-    guest.write('/dev/kmsg', `<6>${course.marker} begins\n`),
+    guest.write('/dev/kmsg', `<6>${evidence.marker} begins\n`),
   ]);
   // A guest that goes away rejects the workload first; this one is awaited after it.
   asked.catch(() => undefined);
   return { answered: asked };
 }
 
-async function endTrial(guest: Guest, context: PacedContext, course: Progress): Promise<void> {
-  course.after = await takeReading(guest, context.cpus, countedBesides(course.prepared));
+async function endTrial(guest: Guest, context: PacedContext, evidence: Progress): Promise<void> {
+  evidence.after = await takeReading(guest, context.cpus, countedBesides(evidence.prepared));
   // A console that floods is behind; the marker still comes, after everything before it.
   // One that has not printed the first marker by now hardly prints anything.
-  const isMute = !course.markersSeen.begin;
+  const isMute = !evidence.markersSeen.begin;
   const patienceMs = answerTimeoutMs(context.slowness) / (isMute ? 4 : 1);
   const over = new AbortController();
-  const printed = guest.console.waitFor(`${course.marker} ends`, patienceMs, over.signal);
+  const printed = guest.console.waitFor(`${evidence.marker} ends`, patienceMs, over.signal);
   try {
-    await guest.write('/dev/kmsg', `<6>${course.marker} ends\n`);
-    course.markersSeen = { ...course.markersSeen, end: await printed };
+    await guest.write('/dev/kmsg', `<6>${evidence.marker} ends\n`);
+    evidence.markersSeen = { ...evidence.markersSeen, end: await printed };
   } finally {
     over.abort();
   }
   const kmsg = await guest.read('/dev/kmsg', kmsgLimitBytes);
-  if (kmsg !== undefined) course.kmsg = kmsg.toString('latin1');
-  const { armed } = course.prepared;
+  if (kmsg !== undefined) evidence.kmsg = kmsg.toString('latin1');
+  const { armed } = evidence.prepared;
   if (armed !== undefined && context.onCoverage !== undefined) {
     context.onCoverage(await readCoverage(guest, context.cpus, armed), armed);
   }
   // It takes a quarter of a second of an emulated guest.
   const dump = context.onLocks === undefined ? undefined : await readLocks(guest);
-  if (dump !== undefined) course.locks = dump;
+  if (dump !== undefined) evidence.locks = dump;
 }
 
 /** A class is at most a few hundred bytes of these files, and there are at most 8192 (MAX_LOCKDEP_KEYS). */
@@ -173,8 +173,8 @@ async function runWorkload(
   guest: Guest,
   plan: TrialPlan,
   context: PacedContext,
-  course: Progress,
-  watch: CourseWatch & { readonly startedAt: number },
+  evidence: Progress,
+  watch: EvidenceWatch & { readonly startedAt: number },
 ): Promise<WorkloadEnd> {
   const { workload, durationMs, upload } = plan;
   if (upload !== undefined) await guest.put(workload.program, 0o755, upload);
@@ -183,8 +183,8 @@ async function runWorkload(
   const over = new AbortController();
   let picture: Promise<Screen | undefined> | undefined;
   const onOutput = (stream: 1 | 2, bytes: Uint8Array): void => {
-    if (course.timings.firstLineMs === null) {
-      course.timings = { ...course.timings, firstLineMs: performance.now() - watch.startedAt };
+    if (evidence.timings.firstLineMs === null) {
+      evidence.timings = { ...evidence.timings, firstLineMs: performance.now() - watch.startedAt };
     }
     if (stream === 1) output.writeStdout(bytes);
     else output.write(bytes);
@@ -201,7 +201,7 @@ async function runWorkload(
     // A test that is still running when its time is over is told by its tests, not by its silence: the agent has answered.
     const isOwn = upload !== undefined || plan.readTests !== undefined;
     const running = guest
-      .run(programArgv(plan, context, course.prepared), timeoutMs, onOutput)
+      .run(programArgv(plan, context, evidence.prepared), timeoutMs, onOutput)
       .then((end) => readProgramEnd(end, output.lastWords(), isOwn));
     const patienceMs =
       plan.endAtSplat === true ? 0 : durationMs * 2 + 5_000 * Math.sqrt(context.slowness);
@@ -211,22 +211,22 @@ async function runWorkload(
     try {
       const seen = await awaitEnd(guest, running, { ...watched, patienceMs, lookAfterMs });
       end = seen.end;
-      if (seen.hang !== undefined) course.hang = seen.hang;
+      if (seen.hang !== undefined) evidence.hang = seen.hang;
     } finally {
       // Also of a guest that went away.
       const report = plan.readTests?.(output.stdout(), end);
       if (report !== undefined) {
-        course.tests = report;
+        evidence.tests = report;
         end = report.end;
       }
     }
     const screen = await picture;
-    if (screen !== undefined) course.screen = screen;
+    if (screen !== undefined) evidence.screen = screen;
     return end;
   } finally {
     over.abort();
     await output.close();
-    course.timings = { ...course.timings, workloadMs: performance.now() - beganAt };
+    evidence.timings = { ...evidence.timings, workloadMs: performance.now() - beganAt };
   }
 }
 

@@ -7,7 +7,7 @@ import { isModuleName } from './module-info.ts';
 import { copyWorkingTree, describeWorkingTree } from './working-tree.ts';
 
 /** What `--module` names. */
-export type AskedModule =
+export type RequestedModule =
   /** A folder with the sources of modules; the store has a copy of it under `digest`. */
   | { readonly kind: 'folder'; readonly name: string; readonly digest: string }
   /** A module of the kernel's tree, as `vkms`. */
@@ -26,21 +26,21 @@ interface PinOptions {
 async function pinModules(
   named: readonly string[],
   options: PinOptions,
-): Promise<readonly AskedModule[]> {
-  const asked: AskedModule[] = [];
+): Promise<readonly RequestedModule[]> {
+  const asked: RequestedModule[] = [];
   for (const value of named) asked.push(await pinModule(value, options));
   return asked;
 }
 
 /** The fields of a request for the values of `--module`; none without any. */
-export async function askedModules(
+export async function requestedModules(
   named: readonly string[],
   options: PinOptions,
-): Promise<{ readonly modules?: readonly AskedModule[] }> {
+): Promise<{ readonly modules?: readonly RequestedModule[] }> {
   return named.length === 0 ? {} : { modules: await pinModules(named, options) };
 }
 
-async function pinModule(value: string, options: PinOptions): Promise<AskedModule> {
+async function pinModule(value: string, options: PinOptions): Promise<RequestedModule> {
   const dir = resolve(options.cwd, value);
   const found = await readIfThere(stat(dir));
   if (found === undefined && isModuleName(value)) {
@@ -74,7 +74,7 @@ export async function pinnedModules(
   named: readonly string[],
   options: PinOptions,
 ): Promise<{
-  readonly modules: readonly AskedModule[];
+  readonly modules: readonly RequestedModule[];
   readonly trees: readonly (string | undefined)[];
 }> {
   const modules = await pinModules(named, options);
@@ -98,6 +98,6 @@ function keyOf(digest: string): string {
 }
 
 /** The part of a kernel's identity that its modules are: not where a folder lay, nor its name. */
-export function modulesIdentity(modules: readonly AskedModule[]): readonly string[] {
+export function modulesIdentity(modules: readonly RequestedModule[]): readonly string[] {
   return modules.map((one) => (one.kind === 'tree' ? one.name : `=${one.digest}`));
 }

@@ -1,16 +1,19 @@
 import type { Finding } from '../records/finding.ts';
 import { signatureOf } from '../splat/signature.ts';
 import type { WorkloadEnd } from '../verdict.ts';
-import type { Heard } from './listen.ts';
+import type { ConsoleFindings } from './console-findings.ts';
 
 /**
  * Adds the splat that an end of a workload is by itself, though no console says it: memory with a wrong word, what is
  * never given back, and a guest that ended without having said anything.
  */
-export function hearUnsaid(end: WorkloadEnd, heard: Pick<Heard, 'add' | 'splats'>): void {
-  if (end.kind === 'corrupted') heard.add(worded('data corruption', end.what));
-  if (end.kind === 'leaked') heard.add(worded('memory leak', end.what));
-  if (end.kind === 'lost' && heard.splats().length === 0) heard.add(lostGuest);
+export function addEndFinding(
+  end: WorkloadEnd,
+  findings: Pick<ConsoleFindings, 'add' | 'splats'>,
+): void {
+  if (end.kind === 'corrupted') findings.add(worded('data corruption', end.what));
+  if (end.kind === 'leaked') findings.add(worded('memory leak', end.what));
+  if (end.kind === 'lost' && findings.splats().length === 0) findings.add(lostGuest);
 }
 
 /** syzbot's name for it. */

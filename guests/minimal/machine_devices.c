@@ -217,7 +217,7 @@ void device_interrupt(struct racer *racer)
 	struct kvm_irq_level level = { .irq = (uint32_t)random_below(&racer->random, 16) };
 	struct kvm_msi message = { .address_lo = APIC_AT, .data = 0x4031 };
 
-	switch (random_below(&racer->random, 6)) {
+	switch (racer_way(racer, 6)) {
 	case 0:
 	case 5:
 		connect(racer);

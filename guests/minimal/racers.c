@@ -60,6 +60,7 @@ uint64_t race(const struct workload *workload, unsigned count, const struct oper
 			.racer = { .workload = workload,
 				   .shared = shared,
 				   .index = i,
+				   .table = operation_count,
 				   .random = random_stream(workload->seed, i) },
 		};
 		errno = pthread_create(&lanes[i].thread, NULL, run_lane, &lanes[i]);
@@ -73,6 +74,12 @@ uint64_t race(const struct workload *workload, unsigned count, const struct oper
 	if (workload->disturbed)
 		readers_stop(reader);
 	return total;
+}
+
+uint64_t racer_way(struct racer *racer, uint64_t count)
+{
+	return racer->operations < racer->table ? racer->index % count :
+						  random_below(&racer->random, count);
 }
 
 void race_in_child(struct racer *racer, void (*apply)(struct racer *racer))

@@ -16,6 +16,7 @@ struct racer {
 	unsigned index;
 	uint64_t random;
 	uint64_t operations;
+	size_t table; /* operations in the table */
 };
 
 struct operation {
@@ -32,6 +33,13 @@ struct operation {
  */
 uint64_t race(const struct workload *workload, unsigned count, const struct operation *operations,
 	      size_t operation_count, void *shared);
+
+/*
+ * One of count ways to do an operation. On its way through the table each thread takes the one
+ * that its index names, then any: what only one way does is done on the slowest host, too, by
+ * every seed.
+ */
+uint64_t racer_way(struct racer *racer, uint64_t count);
 
 /* Does it in a child, which has a copy of every mapping, while the other threads go on. */
 void race_in_child(struct racer *racer, void (*apply)(struct racer *racer));

@@ -5,7 +5,7 @@ import { type ReportLine, readSections, type Section } from './body.ts';
 import { type Composition, compose, inlinedHeader } from './compose.ts';
 import { corruptionOf } from './corruption.ts';
 import { readBlocker, readFacts, readNonBlock } from './facts.ts';
-import { withoutSymbols } from './markup.ts';
+import { hasSymbols, withoutSymbols } from './markup.ts';
 import type { OpenReport } from './open-report.ts';
 import { rules } from './rules/index.ts';
 import type { Rule } from './rules/rule.ts';
@@ -23,6 +23,13 @@ export function decodeText(latin1: string): string {
 /** The line's words as a person reads them. */
 function readableText(latin1: string): string {
   return decodeText(withoutSymbols(latin1));
+}
+
+function readableLines(lines: readonly ReportLine[]): string[] {
+  const texts = lines.map((line) => line.text);
+  // Most reports are plain text as they stand: one look at all of it is cheaper than a look at each line.
+  const whole = texts.join('\n');
+  return hasSymbols(whole) || highBytes.test(whole) ? texts.map(readableText) : texts;
 }
 
 function evidenceOf(composition: Composition, lines: readonly ReportLine[]): Evidence[] {
@@ -65,6 +72,7 @@ function candidates({ rule, lines }: OpenReport): readonly Rule[] {
 const wrapped = /\bat: *$/;
 
 function unwrap(lines: readonly ReportLine[]): readonly ReportLine[] {
+  if (!lines.some((line) => wrapped.test(line.text))) return lines;
   return lines.map((line, index) => {
     const next = wrapped.test(line.text) ? lines[index + 1] : undefined;
     return next ? { ...line, text: `${line.text.trimEnd()} ${next.text.trim()}` } : line;
@@ -145,6 +153,6 @@ function makeFinding(report: OpenReport, { lines, sections, composition }: Readi
     ...identity,
     signature: signatureOf(composition.class, identityOf(identity, composition)),
     evidence: evidenceOf(composition, lines),
-    text: lines.map((line) => readableText(line.text)),
+    text: readableLines(lines),
   };
 }

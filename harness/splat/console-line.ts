@@ -101,7 +101,7 @@ function afterProtocol(text: string): string | undefined {
 function afterStamp(text: string, match: RegExpExecArray, isPlain: boolean): ConsoleLine {
   let rest = text.slice(match[0].length);
   let caller = match[1] ?? '';
-  if (isPlain && !rest.includes(' kernel:')) return { text: rest, caller, fromKernel: true };
+  if (isPlain && !rest.includes('kernel:')) return { text: rest, caller, fromKernel: true };
   for (let round = 0; round < 4; round++) {
     const next = nextStamp.exec(rest) ?? hostBelow.exec(rest) ?? facility.exec(rest);
     if (!next) break;
@@ -116,7 +116,9 @@ export function readConsoleLine(raw: string): ConsoleLine {
   let text = controls.test(raw) ? raw.replace(escapes, '') : raw;
   if (hasMarkup.test(text)) text = withoutMarkup(text);
   const line = withoutPrefix(text);
-  return line.text.includes(' (') ? { ...line, text: withSymbols(line.text) } : line;
+  if (!line.text.includes('(')) return line;
+  const named = withSymbols(line.text);
+  return named === line.text ? line : { ...line, text: named };
 }
 
 function withoutPrefix(whole: string): ConsoleLine {

@@ -12,6 +12,16 @@ const refusal =
 const callback =
   /(?:[\w.]{1,128}\+0x[0-9a-f]+\/0x[0-9a-f]+ )?callback failed with (-\d+) in (non-)?blockable context/;
 
+/** A cheap look before the dear ones. */
+function isOfMemory(text: string): boolean {
+  return text.includes('ut of memory');
+}
+
+/** A cheap look before one that goes back from each word of the line. */
+function isOfCallback(text: string): boolean {
+  return text.includes('callback failed with');
+}
+
 function event(line: ReportLine, title: string, bugClass: string): Finding {
   return {
     kind: 'event',
@@ -38,7 +48,9 @@ function event(line: ReportLine, title: string, bugClass: string): Finding {
  * - `kvm_mmu_notifier_invalidate_range_start+0x0/0x60 callback failed with -11 in non-blockable context.`, legal when alone
  */
 export function readEvent(line: ReportLine): Finding | undefined {
-  const killed = killOther.exec(line.text) ?? kill.exec(line.text);
+  const killed = isOfMemory(line.text)
+    ? (killOther.exec(line.text) ?? kill.exec(line.text))
+    : undefined;
   if (killed) {
     const comm = decodeText(killed[3] ?? '');
     return {
@@ -51,7 +63,7 @@ export function readEvent(line: ReportLine): Finding | undefined {
     const kind = `virtio-gpu: error response ${refused[1]}`;
     return event(line, `${kind} to command ${refused[2]}`, kind);
   }
-  const failed = callback.exec(line.text);
+  const failed = isOfCallback(line.text) ? callback.exec(line.text) : undefined;
   if (!failed) return undefined;
   const kind = `mmu notifier callback failed with ${failed[1]} in ${failed[2] ?? ''}blockable context`;
   const symbol = /([\w.]+)\+0x/.exec(line.text)?.[1];
@@ -60,11 +72,10 @@ export function readEvent(line: ReportLine): Finding | undefined {
 
 /** Where in a line an event is told of, or the end of a report; -1 where neither is. */
 export function eventAt(text: string): number {
-  for (const words of [kill, callback, refusal, reportEnd]) {
-    const match = words.exec(text);
-    if (match) return match.index;
-  }
-  return -1;
+  const at = isOfMemory(text) ? text.search(kill) : -1;
+  if (at >= 0) return at;
+  const words = isOfCallback(text) ? [callback, refusal, reportEnd] : [refusal, reportEnd];
+  return words.map((expression) => text.search(expression)).find((found) => found >= 0) ?? -1;
 }
 
 const chosen = /Kill process \d+/;

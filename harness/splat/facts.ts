@@ -75,7 +75,7 @@ function readPidLine(text: string): Facts | undefined {
 }
 
 function readLesserLine(text: string): Facts | undefined {
-  const stuck = text.includes(' stuck for ') ? lockupLine.exec(text) : null;
+  const stuck = text.includes('stuck for ') ? lockupLine.exec(text) : null;
   if (stuck) return { cpu: Number(stuck[1]), task: `${stuck[2]}/${stuck[3]}` };
   if (text.includes('Pid: ')) return readPidLine(text);
   const cpu = warningLine.exec(text);
@@ -93,7 +93,9 @@ export function readFacts(lines: readonly ReportLine[]): Facts {
     best ??= text.includes('Comm: ') ? readCpuLine(text) : undefined;
     hardware ??= hardwareLine.exec(text)?.[1];
     if (best && hardware !== undefined) break;
-    lesser = { ...readLesserLine(text), ...lesser };
+    // The CPU line says all that a lesser one may.
+    const more = best ? undefined : readLesserLine(text);
+    if (more) lesser = { ...more, ...lesser };
   }
   return { ...lesser, ...best, ...(hardware !== undefined && { hardware }) };
 }

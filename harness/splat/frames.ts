@@ -31,6 +31,8 @@ const armFrame = new RegExp(
 const decodedPlaces =
   /\+0x0\/0x0 \((?:\S+ (?:\(discriminator \d+\) )?)*?([\w./+-]+:\d+)(?: \(discriminator \d+\))?\)(?: \[?([\w-]+)\]?)?/;
 
+const symbolWithOffset = new RegExp(withOffset);
+
 const compilerSuffix =
   /\.(?:isra|constprop|part|cold|llvm|lto_priv|clone|resolved)(?:\.\d+)*(?=\.|$)/g;
 
@@ -51,18 +53,20 @@ export function makeFrame(
   location?: string,
 ): StackFrame {
   const isDecoded = size === '0x0';
-  return {
+  const frame: { -readonly [Key in keyof StackFrame]: StackFrame[Key] } = {
     function: functionOfSymbol(symbol),
     symbol,
-    ...(offset !== undefined && !isDecoded && { offset: Number.parseInt(offset, 16) }),
-    ...(size !== undefined && !isDecoded && { size: Number.parseInt(size, 16) }),
-    ...(module !== undefined && { module }),
-    ...(location !== undefined && { location }),
   };
+  // One by one, not by spreading: of a big log a million frames are made.
+  if (offset !== undefined && !isDecoded) frame.offset = Number.parseInt(offset, 16);
+  if (size !== undefined && !isDecoded) frame.size = Number.parseInt(size, 16);
+  if (module !== undefined) frame.module = module;
+  if (location !== undefined) frame.location = location;
+  return frame;
 }
 
 function readArmFrame(text: string): FrameLine | undefined {
-  const match = text.includes(' from ') ? armFrame.exec(text) : null;
+  const match = text.includes('from ') ? armFrame.exec(text) : null;
   if (!match) return undefined;
   const frame = makeFrame(match[1] ?? '', match[2], match[3]);
   const caller = match[4] === undefined ? {} : { caller: makeFrame(match[4], match[5], match[6]) };
@@ -72,11 +76,12 @@ function readArmFrame(text: string): FrameLine | undefined {
 function readOffsetFrame(text: string): FrameLine | undefined {
   const match = text.includes('+0x') ? offsetFrame.exec(text) : null;
   if (!match) return undefined;
-  const [, doubt, laterDoubt, symbol = '', offset, size, module, location] = match;
+  const size = match[5];
   const places = size === '0x0' ? decodedPlaces.exec(text) : null;
+  const module = match[6] ?? places?.[2];
   return {
-    frame: makeFrame(symbol, offset, size, module ?? places?.[2], places?.[1] ?? location),
-    questionable: Boolean(doubt ?? laterDoubt) || text.includes('(unreliable)'),
+    frame: makeFrame(match[3] ?? '', match[4], size, module, places?.[1] ?? match[7]),
+    questionable: Boolean(match[1] ?? match[2]) || text.includes('(unreliable)'),
   };
 }
 
@@ -91,6 +96,6 @@ export function readFrame(text: string): FrameLine | undefined {
 
 /** The first `symbol+0x1/0x2` anywhere in a line, as in `BUG: KASAN: x in memcpy+0x1/0x2 at addr`. */
 export function frameWithin(text: string): StackFrame | undefined {
-  const match = new RegExp(withOffset).exec(text);
+  const match = text.includes('+0x') ? symbolWithOffset.exec(text) : null;
   return match ? makeFrame(match[1] ?? '', match[2], match[3], match[4]) : undefined;
 }

@@ -3,6 +3,7 @@ import { type ConsoleLine, isRelayed, readConsoleLine } from './console-line.ts'
 import { learnPrefix } from './learnt-prefix.ts';
 import { fromJsonString } from './markup.ts';
 import { ofReport } from './open-report.ts';
+import type { Rule } from './rules/rule.ts';
 
 /** Where a line stands in the log. */
 export interface LinePlace {
@@ -61,6 +62,11 @@ interface Held {
   readonly before: readonly string[] | undefined;
 }
 
+/** Empty lines tell nothing. */
+function isTold({ inner }: Held): boolean {
+  return /\S/.test(inner);
+}
+
 /** Lines below a header that was broken in two in which others may be. */
 const wrappedLines = 100;
 
@@ -68,6 +74,8 @@ const wrappedLines = 100;
 export interface HeaderPlace {
   readonly at: number;
   readonly rank: number;
+  /** Undefined for an event, and for the end of a report. */
+  readonly rule?: Rule;
 }
 
 /** How a line reader asks whether a line opens a report. */
@@ -111,8 +119,20 @@ export class LineReader {
       return;
     }
     const isStrange = place.hasTrigger && !this.#isPlain(inner);
-    this.#held.push({ inner, raw, place, before: isStrange ? before() : undefined });
-    this.#release(false);
+    this.#hold({ inner, raw, place, before: isStrange ? before() : undefined });
+  }
+
+  #hold(line: Held): void {
+    const [only] = this.#held;
+    // The usual case, without a queue: one line is held that waits for the next alone.
+    const isNext = only !== undefined && this.#held.length === 1 && only.before === undefined;
+    if (isNext && isTold(only) && isTold(line)) {
+      this.#held[0] = line;
+      this.#hand(only);
+    } else {
+      this.#held.push(line);
+      this.#release(false);
+    }
   }
 
   /** Hands on what is held. */
@@ -164,8 +184,9 @@ export class LineReader {
   /** Whether so many lines are held below the first; empty ones tell nothing, but do not hold up for ever. */
   #hasBelow(wanted: number): boolean {
     if (this.#held.length <= wanted) return false;
-    const told = this.#held.filter(({ inner }) => inner.trim() !== '').length;
-    return told > wanted || this.#held.length > 2 * neighbours;
+    if (this.#held.length > 2 * neighbours) return true;
+    const told = this.#held.filter(isTold).length;
+    return told > wanted;
   }
 
   #learn(header: Held, before: readonly string[], below: readonly Held[]): void {

@@ -74,6 +74,11 @@ export function withSymbols(text: string): string {
   );
 }
 
+/** Whether `withSymbols` may have written into a text. */
+export function hasSymbols(text: string): boolean {
+  return text.includes(`${stands} (`);
+}
+
 /** The words that the log has. */
 export function withoutSymbols(text: string): string {
   return text.replaceAll(`${stands} (`, ' (');

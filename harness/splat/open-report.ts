@@ -19,10 +19,9 @@ const reportLike =
 export const ofReport =
   /^\s*(?:\[<[0-9a-f]+>\] )?(?:\? )?[\w.$]+\+0x[0-9a-f]+\/0x|^\s*(?:CPU: \d+ |Call [Tt]race:|Modules linked in:|Hardware name:|<TASK>|<IRQ>)/;
 const frameLike = /^[\s[(?].*\+0x[0-9a-f]+\/0x/;
-const traceEnd = /---\[ end trace/;
+const traceEnd = '---[ end trace';
 const taskEnd = /^\s*<\/TASK>/;
-const wholeEnd = /---\[ end Kernel panic|^Rebooting in /;
-const panicLine = /Kernel panic - not syncing/;
+const panicLine = 'Kernel panic - not syncing';
 
 /** Under what circumstances a report began. */
 export interface ReportOrigin {
@@ -72,7 +71,7 @@ export function openReport(rule: Rule, header: ReportLine, origin: ReportOrigin)
     tasksEnd: false,
     complete: rule.oneLine === true,
     tentative: rule.needsReport === true,
-    panicked: panicLine.test(header.text),
+    panicked: header.text.includes(panicLine),
     interrupted: false,
     held: undefined,
   };
@@ -106,6 +105,10 @@ export function feed(report: OpenReport, line: ReportLine, fromKernel: boolean):
   }
 }
 
+function isWholeEnd(text: string): boolean {
+  return text.startsWith('Rebooting in ') || text.includes('---[ end Kernel panic');
+}
+
 /** What a program wrote on the same console: a kernel that stamps its lines stamps them all. */
 function isOfProgram(line: ReportLine, header: ReportLine): boolean {
   return header.isStamped && !line.isStamped && !reportLike.test(line.text);
@@ -122,7 +125,7 @@ function feedOwn(report: OpenReport, line: ReportLine): void {
     report.tentative = !ofReport.test(line.text);
     if (report.tentative && report.lines.length > tentativePatience) report.complete = true;
   }
-  if (panicLine.test(line.text)) report.panicked = true;
+  if (line.text.includes(panicLine)) report.panicked = true;
   else if (!reportLike.test(line.text)) {
     if (++report.quiet >= patienceOf(report)) report.complete = true;
     return;
@@ -130,7 +133,7 @@ function feedOwn(report: OpenReport, line: ReportLine): void {
   report.quiet = 0;
   if (line.text !== '') report.belonging = report.lines.length;
   report.tasksEnd = taskEnd.test(line.text);
-  if (traceEnd.test(line.text)) report.ended = true;
-  else if (wholeEnd.test(line.text)) report.complete = true;
+  if (line.text.includes(traceEnd)) report.ended = true;
+  else if (isWholeEnd(line.text)) report.complete = true;
   else if (frameLike.test(line.text)) report.frames++;
 }

@@ -6,8 +6,11 @@ import { createWordSearch } from './word-search.ts';
 
 /** Bytes of a line that are looked at; the rest is skipped. printk's own lines end at 1 KiB (LOG_LINE_MAX). */
 const longestLine = 4 * 1024;
-/** Bytes turned into text at once. V8 keeps a whole slice alive for any substring of it, so a kept finding costs this much. */
-const sliceBytes = 64 * 1024;
+/**
+ * Bytes turned into text at once: so many stay in the first cache of a processor. V8 keeps a whole slice alive for any
+ * substring of it, so a kept finding costs this much.
+ */
+const sliceBytes = 16 * 1024;
 /** Characters kept of a line for its neighbours. */
 const neighbourCharacters = 512;
 const newline = 0x0a;
@@ -45,8 +48,9 @@ interface Stretch {
 }
 
 class LineScanner implements Scanner {
-  readonly #tracker = new Tracker();
-  readonly #reader = new LineReader(createHeaderTest(), (line) => this.#tracker.take(line));
+  readonly #headerAt = createHeaderTest();
+  readonly #tracker = new Tracker(this.#headerAt);
+  readonly #reader = new LineReader(this.#headerAt, (line) => this.#tracker.take(line));
   /** The last lines of what was scanned, for the first ones of what comes. */
   #tail: readonly string[] = [];
   /** The first `#carried` bytes of the line that is not finished. */
@@ -89,6 +93,11 @@ class LineScanner implements Scanner {
     return this.#tracker.drain();
   }
 
+  /** Gives the lines above one. It is a function of its own: what it closes over is made for each line. */
+  #above(text: string, at: number): () => readonly string[] {
+    return () => linesBefore(text, at, this.#tail);
+  }
+
   #carryOn(part: Buffer): void {
     const kept = part.copy(this.#carry, this.#carried, 0, longestLine - this.#carried);
     this.#carried += kept;
@@ -128,7 +137,7 @@ class LineScanner implements Scanner {
         end: this.#offset + end + 1 + missing,
         hasTrigger: triggerEnd <= (isWhole ? end + 1 : seen),
       };
-      this.#reader.push(text.slice(at, seen), place, () => linesBefore(text, at, this.#tail));
+      this.#reader.push(text.slice(at, seen), place, this.#above(text, at));
       position = end + 1;
       if (triggerEnd <= position) {
         triggerEnd = triggers.endOfNext(bytes, from + position, to) - from;

@@ -1,11 +1,17 @@
-/** FNV-1a, 64 bits, as 16 hexadecimal digits: short, stable across platforms, not for secrets. */
+/**
+ * FNV-1a, 64 bits, as 16 hexadecimal digits: short, stable across platforms, not for secrets. The hash is two numbers of 32
+ * bits, for a BigInt would be made of each character; the prime is 2^40 + 0x1b3.
+ */
 function digest(text: string): string {
-  let hash = 0xcbf29ce484222325n;
+  let high = 0xcbf29ce4;
+  let low = 0x84222325;
   for (let index = 0; index < text.length; index++) {
-    hash ^= BigInt(text.charCodeAt(index));
-    hash = BigInt.asUintN(64, hash * 0x100000001b3n);
+    low = (low ^ text.charCodeAt(index)) >>> 0;
+    const product = low * 0x1b3;
+    high = (high * 0x1b3 + Math.floor(product / 2 ** 32) + low * 2 ** 8) % 2 ** 32;
+    low = product >>> 0;
   }
-  return hash.toString(16).padStart(16, '0');
+  return [high, low].map((half) => half.toString(16).padStart(8, '0')).join('');
 }
 
 /**

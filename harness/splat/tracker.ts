@@ -58,16 +58,17 @@ export function createHeaderTest(): HeaderTest {
 }
 
 function headerAt(text: string, fromKernel: boolean): HeaderPlace | undefined {
-  for (const [rank, rule] of rules.entries()) {
-    const match = fitsHeader(rule, text, fromKernel);
-    if (match) return { at: match.index, rank };
-  }
+  const rank = rules.findIndex((candidate) => fitsHeader(candidate, text, fromKernel) !== null);
+  const rule = rules[rank];
+  const match = rule && fitsHeader(rule, text, fromKernel);
+  if (match) return { at: match.index, rank, rule };
   const at = eventAt(text);
   return at < 0 ? undefined : { at, rank: 0 };
 }
 
 /** Follows the reports of a console line by line, one for each printk caller at a time. */
 export class Tracker {
+  readonly #headerAt: HeaderTest;
   readonly #boots = new BootWatch();
   #found: Finding[] = [];
   #open: OpenReport[] = [];
@@ -75,6 +76,10 @@ export class Tracker {
   #lastSplatLine = Number.NEGATIVE_INFINITY;
   /** `comm/pid` of the last OOM kill: on whose behalf the oom_reaper works. */
   #victim: string | undefined;
+
+  constructor(headerTest: HeaderTest) {
+    this.#headerAt = headerTest;
+  }
 
   /** False while only lines with a trigger matter. */
   get isFollowing(): boolean {
@@ -124,7 +129,7 @@ export class Tracker {
     this.#remember(event);
     if (isRelayed(line.text)) return;
     if (isTail(line.text) && this.#isUnknown(line)) this.#found.push(tailFinding(line));
-    const rule = rules.find((candidate) => fitsHeader(candidate, line.text, fromKernel));
+    const rule = this.#headerAt(line.text, fromKernel)?.rule;
     if (!rule || isAftermath(line, this.#lastSplatLine)) return;
     const mine = this.#open.filter(
       (report) => report.lines[0]?.caller === line.caller && !report.tentative,

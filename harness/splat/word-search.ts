@@ -4,27 +4,40 @@ export interface WordSearch {
   endOfNext(bytes: Uint8Array, from: number, to: number): number;
 }
 
-/** Two neighbouring bytes as a number. */
+/** Seven bits of each of two neighbouring bytes: tables of so many entries stay in the first cache of a processor. */
+const pairs = 2 ** 14;
+
+/** Two neighbouring bytes as a number below `pairs`. */
 function pairAt(bytes: Uint8Array, at: number): number {
-  return ((bytes[at - 1] ?? 0) << 8) | (bytes[at] ?? 0);
+  return (((bytes[at - 1] ?? 0) & 0x7f) << 7) | ((bytes[at] ?? 0) & 0x7f);
+}
+
+/** One number below `pairs` for two. */
+function mixed(first: number, last: number): number {
+  return ((first * 31) ^ last) & (pairs - 1);
 }
 
 /**
  * Wu and Manber's search ("A fast algorithm for multi-pattern searching", 1994): a window as long as the shortest word moves
- * over the bytes; its last two bytes tell how far it may jump. Words are latin1, of two characters or more.
+ * over the bytes; its last two bytes tell how far it may jump. Where it may not, its first two are looked at before the words
+ * are. Words are latin1, of three characters or more.
  */
 export function createWordSearch(words: readonly string[]): WordSearch {
   const encoded = words.map((word) => Buffer.from(word, 'latin1'));
   const window = Math.min(...encoded.map((word) => word.length));
-  const jumps = new Uint8Array(0x10000).fill(window - 1);
+  const jumps = new Uint8Array(pairs).fill(window - 1);
+  /** Whether the first and the last pair of a window are a word's; of others hardly ever. */
+  const likely = new Uint8Array(pairs);
   /** By the last pair of their first `window` bytes. */
-  const ending: (Uint8Array[] | undefined)[] = Array.from({ length: jumps.length });
+  const ending = new Map<number, Uint8Array[]>();
   for (const word of encoded) {
     for (let at = 1; at < window; at++) {
       const pair = pairAt(word, at);
       jumps[pair] = Math.min(jumps[pair] ?? 0, window - 1 - at);
     }
-    (ending[pairAt(word, window - 1)] ??= []).push(word);
+    const last = pairAt(word, window - 1);
+    likely[mixed(pairAt(word, 1), last)] = 1;
+    ending.set(last, [...(ending.get(last) ?? []), word]);
   }
   return {
     endOfNext(bytes, from, to) {
@@ -35,9 +48,11 @@ export function createWordSearch(words: readonly string[]): WordSearch {
           last += jump;
           continue;
         }
-        for (const word of ending[pair] ?? []) {
-          const end = last + 1 - window + word.length;
-          if (end <= to && endsWith(bytes, end, word)) return end;
+        if (likely[mixed(pairAt(bytes, last + 2 - window), pair)] === 1) {
+          for (const word of ending.get(pair) ?? []) {
+            const end = last + 1 - window + word.length;
+            if (end <= to && endsWith(bytes, end, word)) return end;
+          }
         }
         last++;
       }

@@ -164,7 +164,8 @@ export const memoryRules: readonly Rule[] = [
   },
   {
     // pgd_bad() and kin, mm/pgtable-generic.c
-    header: /\S+\.[ch]:\d+: bad (pgd|p4d|pud|pmd) [0-9a-f(]/,
+    // Tried at the first character of a word alone: a search from each one is quadratic.
+    header: /(?<!\S)\S+\.[ch]:\d+: bad (pgd|p4d|pud|pmd) [0-9a-f(]/,
     title: 'bad {1}',
     oneLine: true,
   },

@@ -57,3 +57,22 @@ export const knownSplats: readonly KnownSplat[] = Object.freeze([
     what: 'dmirror_migrate_to_system() finishes a migration that stopped half-way as if its pages had been moved',
   },
 ]);
+
+/** A hang of kernels in [from, before) that nobody patched. */
+export interface KnownHang {
+  /** Functions in each of which some CPU is, or has gone through, when nothing more is heard. */
+  readonly stuck: readonly string[];
+  readonly from: string;
+  readonly before?: string;
+  /** The cause, in one sentence. */
+  readonly what: string;
+}
+
+/** Races that stop the guest now and then: the workload is tried in other guests, until one is not stopped. */
+export const knownHangs: readonly KnownHang[] = Object.freeze([
+  {
+    stuck: ['vkms_disable_vblank', 'vkms_vblank_simulate'],
+    from: '6.1',
+    what: 'vkms waits for its vblank timer under the lock that the timer waits for',
+  },
+]);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { KnownPlace, KnownSplat } from '../../patches/known-splats.ts';
+import type { KnownHang, KnownPlace, KnownSplat } from '../../patches/known-splats.ts';
 import type { Emit } from '../events.ts';
 import { writeWhole } from '../host/disk.ts';
 import type { Finding } from '../records/finding.ts';
@@ -17,7 +17,12 @@ export interface KnownSplats {
   readonly reports?: readonly Pick<KnownSplat, 'title' | 'where'>[];
   /** Of splats that have no report, as "no output in munmap". */
   readonly titles: ReadonlySet<string>;
+  /** Bugs that stop a guest now and then. Absent: none. */
+  readonly hangs?: readonly Pick<KnownHang, 'stuck' | 'what'>[];
 }
+
+/** Guests that a workload is tried in while a known bug stops each. */
+const mostGuests = 5;
 
 export interface RunnerRequest {
   readonly scheduler: Scheduler;
@@ -51,7 +56,8 @@ export function silenceTitle({ workload, hang }: Pick<TrialResult, 'workload' | 
 /**
  * Opens the runner of one kernel. What may be the host's doing is looked at once more, in a fresh guest with the same seed:
  *
- * - silence: twice, and it is the kernel's, a splat;
+ * - silence: twice, and it is the kernel's, a splat. A known bug that stops guests now and then is no reason to leave the
+ *   workload untried: up to five guests are;
  * - a witness that is still zero at the workload's limit: twice, and the trial is `unexercised`. After that the same
  *   workload gets no second look on this kernel: a cause that two guests in a row lack will be lacking in the third.
  *
@@ -71,9 +77,16 @@ export function openRunner(request: RunnerRequest): TrialRunner {
     if (doubt === undefined || (doubt === 'unexercised' && hopeless.has(name))) return first;
     const text = `${plan.id}: ${verdictPhrase(first.verdict)}; trying once more in a fresh guest`;
     request.emit({ kind: 'note', text });
-    const second = await runIn(`${plan.id}.again`, plan, origin);
-    if (doubtOf(second) === 'unexercised') hopeless.add(name);
-    return settle(doubt, second, request.known);
+    const again = async (guest: number, before: TrialResult): Promise<TrialResult> => {
+      const bug = knownHang(request.known, before);
+      if (bug) request.emit({ kind: 'note', text: `${plan.id}: stopped by a known bug: ${bug}` });
+      const result = await runIn(`${plan.id}.again${guest === 2 ? '' : guest}`, plan, origin);
+      const isStopped = knownHang(request.known, result) !== undefined && guest < mostGuests;
+      return isStopped ? await again(guest + 1, result) : result;
+    };
+    const last = await again(2, first);
+    if (doubtOf(last) === 'unexercised') hopeless.add(name);
+    return settle(doubt, last, request.known);
   };
   return {
     run: async (plan, origin) => {
@@ -102,17 +115,29 @@ export function doubtOf({
     : undefined;
 }
 
-/** What the second guest's result amounts to, after a first one that was doubted. */
+/** What the last guest's result amounts to, after a first one that was doubted. */
 export function settle(
   doubt: Doubt,
-  second: TrialResult,
-  known: Pick<KnownSplats, 'titles'> | undefined,
+  last: TrialResult,
+  known: Pick<KnownSplats, 'titles' | 'hangs'> | undefined,
 ): TrialResult {
-  const retried = { ...second, retried: doubt };
-  const title = silenceTitle(second);
-  const isSilent = doubt === 'hung' && doubtOf(second) === 'hung';
-  if (!isSilent || known?.titles.has(title) === true) return retried;
+  const retried = { ...last, retried: doubt };
+  const title = silenceTitle(last);
+  const isSilent = doubt === 'hung' && doubtOf(last) === 'hung';
+  const isKnown = known?.titles.has(title) === true || knownHang(known, last) !== undefined;
+  if (!isSilent || isKnown) return retried;
   return { ...retried, verdict: { kind: 'splat', titles: [title] } };
+}
+
+/** The known bug that stopped a trial's guest, in a sentence; undefined when none did. */
+export function knownHang(
+  known: Pick<KnownSplats, 'hangs'> | undefined,
+  result: Pick<TrialResult, 'verdict' | 'hang'>,
+): string | undefined {
+  if (doubtOf(result) !== 'hung') return undefined;
+  const frames = result.hang?.stacks.flatMap((stack) => stack.frames) ?? [];
+  const names = new Set(frames.map((frame) => frame.replace(/\+0x.*/, '')));
+  return known?.hangs?.find(({ stuck }) => stuck.every((name) => names.has(name)))?.what;
 }
 
 /** True for a splat that does not decide, in a trial of that workload or, without one, at boot. */

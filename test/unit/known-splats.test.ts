@@ -2,8 +2,10 @@ import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { knownIn } from '../../harness/plans/run/baseline.ts';
 import { writtenBy } from '../../harness/trial/harness-facts.ts';
-import { isKnownTo } from '../../harness/trial/runner.ts';
-import { knownSplats } from '../../patches/known-splats.ts';
+import { isKnownTo, knownHang, settle } from '../../harness/trial/runner.ts';
+import { inconclusive } from '../../harness/verdict.ts';
+import { knownHangs, knownSplats } from '../../patches/known-splats.ts';
+import { aTrialResult } from '../made-records.ts';
 
 const frame = (name: string) => ({ function: name, symbol: name });
 const composed = {
@@ -74,4 +76,54 @@ void t.test('a baseline is known on every kernel, by its signatures', async (t) 
 void t.test('every known splat has its story', async (t) => {
   const stories = readFileSync(new URL('../../docs/found.md', import.meta.url), 'utf8');
   for (const { title } of knownSplats) t.ok(stories.includes(title), title);
+});
+
+// What QEMU showed of both CPUs when vkms said nothing for 290 s on debian:6.1, shortened.
+const disabling = [
+  '_raw_spin_lock_irqsave+0x3e/0x60',
+  'hrtimer_try_to_cancel+0x4b/0x120',
+  'hrtimer_cancel+0x15/0x30',
+  'vkms_disable_vblank+0x15/0x20',
+  'drm_vblank_disable_and_save+0xbe/0x100',
+  'drm_crtc_vblank_off+0xcf/0x280',
+];
+const timing = [
+  'queued_spin_lock_slowpath+0x3b/0x310',
+  'do_raw_spin_lock+0x9b/0xa0',
+  '_raw_spin_lock_irqsave+0x46/0x60',
+  'drm_handle_vblank+0x61/0x370',
+  'drm_crtc_handle_vblank+0x17/0x20',
+  'vkms_vblank_simulate+0x5b/0x140',
+];
+const stuck = (...stacks: readonly string[][]) =>
+  aTrialResult({
+    id: 'vkms',
+    workload: 'vkms',
+    verdict: inconclusive('hung', 'no result after 290 s'),
+    hang: {
+      frame: 'vkms_disable_vblank',
+      asked: false,
+      stacks: stacks.map((frames, cpu) => ({ cpu, mode: 'kernel', frames })),
+    },
+  });
+
+void t.test('a guest that a known bug stopped is no splat; any other hang is one', async (t) => {
+  const known = knownIn([6, 1], undefined);
+  const both = stuck(disabling, timing);
+  t.match(knownHang(known, both), /vblank timer/);
+  t.match(settle('hung', both, known).verdict, { kind: 'inconclusive', because: 'hung' });
+  const alone = stuck(disabling, ['do_swap_page+0x12/0x8b0']);
+  t.equal(knownHang(known, alone), undefined, 'the timer is not in it');
+  t.same(settle('hung', alone, known).verdict, {
+    kind: 'splat',
+    titles: ['no output in vkms (vkms_disable_vblank)'],
+  });
+  t.equal(knownHang(knownIn([5, 10], undefined), both), undefined, 'an older kernel');
+  t.equal(knownHang(known, { ...both, verdict: { kind: 'clean' } }), undefined);
+  t.equal(knownHang(undefined, both), undefined);
+});
+
+void t.test('each known hang is told in docs/found.md', async (t) => {
+  const found = readFileSync(new URL('../../docs/found.md', import.meta.url), 'utf8');
+  for (const { stuck } of knownHangs) for (const name of stuck) t.match(found, `\`${name}()\``);
 });

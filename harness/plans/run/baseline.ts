@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { knownSplats } from '../../../patches/known-splats.ts';
+import { knownHangs, knownSplats } from '../../../patches/known-splats.ts';
 import { HarnessError } from '../../errors.ts';
 import { readIfThere } from '../../host/disk.ts';
 import { readRecord } from '../../host/record-file.ts';
@@ -81,5 +81,6 @@ export function knownIn(version: KernelVersion, baseline: Baseline | undefined):
     signatures: baseline?.signatures ?? new Set(),
     titles: baseline?.titles ?? new Set(),
     reports: ofVersion,
+    hangs: knownHangs.filter((hang) => isVersionIn(version, hang)),
   };
 }

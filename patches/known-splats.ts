@@ -14,11 +14,13 @@ export interface KnownSplat {
   readonly before?: string;
   /** The cause, in one sentence; docs/found.md has the whole story. */
   readonly what: string;
+  /** What the report tells of stops the guest: the workload is tried in others, as after a known hang. */
+  readonly stops?: true;
 }
 
 /**
  * What our workloads make an unpatched kernel say, and leaves its detectors alive: a run reports it as known, and it does
- * not decide. A bug that kills lockdep or the guest is none of these: its workload does not run there
+ * not decide. A bug that always kills lockdep or the guest is none of these: its workload does not run there
  * (workload_skip_known() in guests/minimal/workload.h).
  */
 export const knownSplats: readonly KnownSplat[] = Object.freeze([
@@ -46,6 +48,14 @@ export const knownSplats: readonly KnownSplat[] = Object.freeze([
     where: { within: ['drm_atomic_helper_commit_tail'] },
     from: '7.3',
     what: 'a commit of virtio-gpu waits a second for a vblank, which the driver has of late, and none comes',
+  },
+  {
+    title: 'INFO: task hung in userfaultfd_release',
+    where: { within: ['userfaultfd_release'] },
+    from: '6.1',
+    before: '6.12',
+    what: 'while a userfaultfd is closed, MADV_POPULATE faults for ever and never lets go of mmap_lock',
+    stops: true,
   },
   {
     title: 'BUG: Bad rss-counter state',

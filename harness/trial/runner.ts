@@ -14,7 +14,7 @@ import type { TrialContext, TrialPlan } from './trial-plan.ts';
 export interface KnownSplats {
   readonly signatures: ReadonlySet<string>;
   /** Reports by their title and where they come from, whatever their signatures. Absent: none. */
-  readonly reports?: readonly Pick<KnownSplat, 'title' | 'where'>[];
+  readonly reports?: readonly Pick<KnownSplat, 'title' | 'where' | 'what' | 'stops'>[];
   /** Of splats that have no report, as "no output in munmap". */
   readonly titles: ReadonlySet<string>;
   /** Bugs that stop a guest now and then. Absent: none. */
@@ -119,7 +119,7 @@ export function doubtOf({
 export function settle(
   doubt: Doubt,
   last: TrialResult,
-  known: Pick<KnownSplats, 'titles' | 'hangs'> | undefined,
+  known: Pick<KnownSplats, 'titles' | 'hangs' | 'reports'> | undefined,
 ): TrialResult {
   const retried = { ...last, retried: doubt };
   const title = silenceTitle(last);
@@ -131,10 +131,15 @@ export function settle(
 
 /** The known bug that stopped a trial's guest, in a sentence; undefined when none did. */
 export function knownHang(
-  known: Pick<KnownSplats, 'hangs'> | undefined,
-  result: Pick<TrialResult, 'verdict' | 'hang'>,
+  known: Pick<KnownSplats, 'hangs' | 'reports'> | undefined,
+  result: Pick<TrialResult, 'workload' | 'verdict' | 'splats' | 'hang'>,
 ): string | undefined {
   if (doubtOf(result) !== 'hung') return undefined;
+  const told = known?.reports?.find(
+    (report) =>
+      report.stops && result.splats.some((splat) => isReport(report, splat, result.workload)),
+  );
+  if (told) return told.what;
   const frames = result.hang?.stacks.flatMap((stack) => stack.frames) ?? [];
   const names = new Set(frames.map((frame) => frame.replace(/\+0x.*/, '')));
   return known?.hangs?.find(({ stuck }) => stuck.every((name) => names.has(name)))?.what;
@@ -146,10 +151,16 @@ export function isKnownTo(
   finding: Pick<Finding, 'signature' | 'title' | 'stack' | 'text'>,
   workload?: string,
 ): boolean {
-  const isListed = reports?.some(
-    ({ title, where }) => title === finding.title && isFrom(where, finding, workload),
-  );
+  const isListed = reports?.some((report) => isReport(report, finding, workload));
   return signatures.has(finding.signature) || isListed === true;
+}
+
+function isReport(
+  { title, where }: Pick<KnownSplat, 'title' | 'where'>,
+  finding: Pick<Finding, 'title' | 'stack' | 'text'>,
+  workload: string | undefined,
+): boolean {
+  return title === finding.title && isFrom(where, finding, workload);
 }
 
 function isFrom(

@@ -5,7 +5,7 @@ import { writtenBy } from '../../harness/trial/harness-facts.ts';
 import { isKnownTo, knownHang, settle } from '../../harness/trial/runner.ts';
 import { inconclusive } from '../../harness/verdict.ts';
 import { knownHangs, knownSplats } from '../../patches/known-splats.ts';
-import { aTrialResult } from '../made-records.ts';
+import { aSplat, aTrialResult } from '../made-records.ts';
 
 const frame = (name: string) => ({ function: name, symbol: name });
 const composed = {
@@ -121,6 +121,24 @@ void t.test('a guest that a known bug stopped is no splat; any other hang is one
   t.equal(knownHang(knownIn([5, 10], undefined), both), undefined, 'an older kernel');
   t.equal(knownHang(known, { ...both, verdict: { kind: 'clean' } }), undefined);
   t.equal(knownHang(undefined, both), undefined);
+});
+
+void t.test('a known report of what stops the guest stands for the stacks', async (t) => {
+  const known = knownIn([6, 1], undefined);
+  const report = {
+    title: 'INFO: task hung in userfaultfd_release',
+    stack: [frame('__schedule'), frame('down_write'), frame('userfaultfd_release')],
+  };
+  const silent = (title: string) =>
+    aTrialResult({
+      id: 'userfaultfd',
+      workload: 'userfaultfd',
+      verdict: inconclusive('hung', 'no result after 231 s'),
+      splats: [aSplat({ ...report, title })],
+    });
+  t.match(knownHang(known, silent(report.title)), /MADV_POPULATE/);
+  t.equal(knownHang(known, silent('INFO: task hung in m_start')), undefined);
+  t.equal(knownHang(knownIn([6, 12], undefined), silent(report.title)), undefined, 'cured there');
 });
 
 void t.test('each known hang is told in docs/found.md', async (t) => {

@@ -80,8 +80,8 @@ export async function endNight(
       ranOn: cell.ranOn,
       trials: 3,
       totalMs: 1,
-      firstSplatMs: null,
-      witnesses: {},
+      firstSplatMs: cell.firstSplatMs,
+      witnesses: cell.witnesses,
     })),
     issues: [
       ...[...record.new, ...record.back, ...record.known].map(issue('open')),

@@ -73,128 +73,194 @@ function deadlock(): SeenSplat {
   const found = scan(deadlockLog).find(({ kind }) => kind === 'splat');
   if (found === undefined) throw new Error('the golden log has no splat');
   const { evidence: _evidence, ...finding } = found;
-  return { ...finding, count: 1 };
+  // As decodeFindings() writes a place; the line is made up.
+  const text = finding.text.map((line) =>
+    line.endsWith('splat_mn_invalidate+0x60/0x80')
+      ? `${line} (drivers/misc/splat/notifiers.c:118)`
+      : line,
+  );
+  return { ...finding, text, count: 1 };
 }
 
-const classes: readonly CellClass[] = [
-  'new',
-  'back',
-  'broken',
-  'disappeared',
-  'infrastructure',
-  'inconclusive',
-  'rateChanged',
-  'gone',
-  'repaired',
-  'known',
-  'notThere',
-  'notRun',
-  'clean',
+const noResult = {
+  trials: [],
+  durationMs: 0,
+  verdict: { kind: 'inconclusive', because: 'not-run', message: 'no result' },
+} as const satisfies Partial<NightCell>;
+const noKernel = { source: null, release: null, kernelId: null, image: null, ranOn: null };
+
+/** Every class, each of a workload of its own. */
+const classes: readonly (readonly [CellClass, string, Partial<NightCell>?])[] = [
+  ['new', 'hmm'],
+  ['back', 'oom-memcg'],
+  [
+    'broken',
+    'kvm',
+    {
+      ...noResult,
+      ...noKernel,
+      verdict: { kind: 'untestable', because: 'build', message: 'mm/mmap.c:12:3: error' },
+    },
+  ],
+  ['disappeared', 'gpu-unbind', noResult],
+  ['infrastructure', 'reclaim', { ...noResult, ranOn: null }],
+  ['inconclusive', 'munmap'],
+  ['rateChanged', 'mrelease'],
+  ['gone', 'virtio-gpu'],
+  ['repaired', 'dma-buf'],
+  ['known', 'fences'],
+  ['known', 'vkms'],
+  ['notThere', 'hmm-closed'],
+  ['notRun', 'gpu-objects', { ...noResult, ranOn: null, planned: 0 }],
+  ['clean', 'oom-global'],
 ];
 
-/** A night with every class, each in a cell of its own, on two kernels. `text` is what a kernel or a stranger may have for any. */
+const seen = { hits: 2, trials: 6, rate: 1 / 3, interval: [0.04, 0.78] as [number, number] };
+const range = {
+  from: '4f671fe2f952e5fd4e8b5b2c1c39e1d5c5a5cf1c',
+  fromNight: '2026-11-28T19:43:00Z',
+  to: 'b'.repeat(40),
+  isKnown: true,
+};
+
+/** What each list has, but for the cell. */
+function fullItems(text: string): Partial<Record<CellClass, Omit<NightItem, 'cell'>>> {
+  const { title, signature } = deadlock();
+  const named = { title: text, signature: 'warning-in-drm-0123' };
+  return {
+    new: {
+      title,
+      signature,
+      ...seen,
+      firstSeen: nightName,
+      lastSeen: nightName,
+      range,
+      confirmation: {
+        forks: { hits: 2, trials: 6 },
+        boots: { hits: 1, trials: 3 },
+        lastGood: { hits: 0, trials: 6 },
+        rate: 1 / 3,
+        interval: [0.07, 0.7],
+      },
+      run: 'runs/1',
+    },
+    back: { ...named, ...seen, firstSeen: '2026-10-02T19:43:00Z', lastSeen: nightName, range },
+    broken: {
+      because: `untestable: build: mm/mmap.c:12:3: error: ${text}`,
+      range,
+      log: 'runs/2/build.log',
+    },
+    disappeared: { because: 'none of 3 trials has a result', lastSeen: '2026-11-28T19:43:00Z' },
+    infrastructure: { because: 'qemu-system-x86_64: not there', log: 'failures/1.log' },
+    inconclusive: { because: 'inconclusive: blind: console lines were lost' },
+    rateChanged: {
+      ...named,
+      ...seen,
+      rateBefore: 0.02,
+      sure: 0.9991,
+      firstSeen: '2026-10-02T19:43:00Z',
+    },
+    gone: {
+      ...named,
+      hits: 0,
+      trials: 3,
+      rateBefore: 0.4,
+      sure: 0.998,
+      lastSeen: '2026-11-20T19:43:00Z',
+    },
+    repaired: { because: 'untestable: build until 2026-11-28T19:43:00Z' },
+    known: {
+      ...named,
+      ...seen,
+      firstSeen: '2026-10-02T19:43:00Z',
+      reason: `flaky upstream: ${text}`,
+      owner: 'dri-devel',
+      link: 'https://lore.kernel.org/r/1',
+      expires: '2027-01-31',
+    },
+    notThere: { because: 'no test_hmm in this kernel' },
+    notRun: { because: 'the budget is spent' },
+  };
+}
+
+/** A night with every class on the first of two kernels. `text` is what a kernel or a stranger may have for any. */
 export function aFullNight(text = 'WARNING in drm_gem_handle_delete'): NightRecord {
-  const splat = deadlock();
+  const items = fullItems(text);
   const cells = ['linux@master', 'debian:6.1'].flatMap((kernel) =>
-    classes.map((one, at) => {
-      const kind = kernel === 'debian:6.1' && at % 3 !== 0 ? 'clean' : one;
-      const workload = ['hmm', 'oom-memcg', 'kvm', 'gpu-unbind', 'reclaim', 'swap'][at] ?? `w${at}`;
-      return aCell({ kernel, workload, class: kind });
+    classes.map(([one, workload, over]) => {
+      if (kernel === 'debian:6.1' && one !== 'known') return aCell({ kernel, workload });
+      const { because, title = '', signature = '', hits = 0 } = items[one] ?? {};
+      const splats = hits === 0 ? [] : [{ signature, title, hits, known: one === 'known' }];
+      const said = because === undefined ? {} : { because };
+      return { ...aCell({ kernel, workload, class: one, splats, ...said }), ...over };
     }),
   );
-  const cellOf = (kind: CellClass): string => cells.find((one) => one.class === kind)?.id ?? '';
-  const seen = { hits: 2, trials: 6, rate: 1 / 3, interval: [0.04, 0.78] as [number, number] };
-  const range = {
-    from: 'a'.repeat(40),
-    fromNight: '2026-11-28T19:43:00Z',
-    to: 'b'.repeat(40),
-    isKnown: true,
-  };
-  const item = (kind: CellClass, over: Partial<NightItem> = {}): NightItem => ({
-    cell: cellOf(kind),
-    title: text,
-    signature: 'warning-in-drm-0123',
-    ...over,
-  });
-  const confirmation = {
-    forks: { hits: 2, trials: 6 },
-    boots: { hits: 1, trials: 3 },
-    lastGood: { hits: 0, trials: 6 },
-    rate: 1 / 3,
-    interval: [0.07, 0.7] as [number, number],
-  };
-  const { title, signature } = splat;
+  const listOf = (kind: CellClass): NightItem[] =>
+    cells
+      .filter((cell) => cell.class === kind)
+      .map(({ id, workload }) => {
+        const blind = workload === 'vkms' ? { blind: true } : {};
+        return { ...items[kind], ...blind, cell: id };
+      });
+  const lists = Object.fromEntries(
+    classes.flatMap(([kind]) => (kind === 'clean' ? [] : [[kind, listOf(kind)]])),
+  );
+  const quiet = cells.find((cell) => cell.class === 'clean')?.id ?? '';
   return aNight({
     verdict: { kind: 'splat', because: '1 new, 1 back, 1 broken, 1 disappeared' },
     exitCode: 1,
-    cells: cells.map((cell) =>
-      cell.class === 'new'
-        ? { ...cell, splats: [{ signature, title, hits: 2, known: false }] }
-        : cell,
-    ),
-    new: [
-      item('new', {
-        title,
-        signature,
-        ...seen,
-        firstSeen: nightName,
-        range,
-        confirmation,
-        run: 'runs/1',
-      }),
-    ],
-    back: [
-      item('back', {
-        ...seen,
-        firstSeen: '2026-10-02T19:43:00Z',
-        lastSeen: '2026-10-30T19:43:00Z',
-      }),
-    ],
-    broken: [
-      {
-        cell: cellOf('broken'),
-        because: `build: mm/mmap.c:12:3: error: ${text}`,
-        range,
-        log: 'runs/2/build.log',
-      },
-    ],
-    disappeared: [{ cell: cellOf('disappeared'), because: 'planned, and no result came' }],
-    infrastructure: [
-      {
-        cell: cellOf('infrastructure'),
-        because: 'qemu-system-x86_64: not there',
-        log: 'runs/3/failure.log',
-      },
-    ],
-    inconclusive: [{ cell: cellOf('inconclusive'), because: 'blind: console lines were lost' }],
-    rateChanged: [item('rateChanged', { ...seen, rateBefore: 0.02, sure: 0.9991 })],
-    gone: [item('gone', { sure: 0.998, lastSeen: '2026-11-20T19:43:00Z' })],
-    repaired: [{ cell: cellOf('repaired'), because: 'it builds again' }],
-    known: [
-      item('known', {
-        reason: `flaky upstream: ${text}`,
-        owner: 'dri-devel',
-        expires: '2027-01-31',
-        blind: true,
-      }),
-    ],
-    notThere: [{ cell: cellOf('notThere'), because: 'no test_hmm in this kernel' }],
-    notRun: [{ cell: cellOf('notRun'), because: 'the budget' }],
+    cells,
+    ...lists,
     dropped: [{ cell: 'gone-cell', because: 'the matrix has no debian:5.10 hmm any more' }],
     trends: [
-      {
-        cell: cellOf('clean'),
-        what: 'driver.hlist_start_blockable',
-        before: 120,
-        now: 55,
-        nights: 20,
-      },
+      { cell: quiet, what: 'driver.hlist_start_blockable', before: 120, now: 55, nights: 15 },
+      { cell: quiet, what: 'firstSplatMs', before: 1200, now: 2900, nights: 8 },
     ],
     locks: [
-      { cell: cellOf('clean'), from: text, to: 'fs_reclaim', cycle: ['mmap_lock', 'fs_reclaim'] },
+      { cell: quiet, from: text, to: 'fs_reclaim', cycle: ['mmap_lock', 'fs_reclaim'], range },
     ],
     notes: [`a known issue matched nothing for 14 nights: ${text}`],
   });
+}
+
+/** Thirty nights before a full one: what is back tonight was seen in the first ones, what is known in every third. */
+function nightsBefore(full: NightRecord): readonly NightRecord[] {
+  const plain = aCell();
+  return Array.from({ length: 30 }, (_, at) => {
+    const time = new Date(Date.parse(nightName) - (30 - at) * 86_400_000).toISOString();
+    const night = time.replace('.000', '');
+    const isDoubtful = at % 9 === 4;
+    const cells = full.cells.map((cell, index) => {
+      const shows = cell.class === 'back' ? at < 8 : cell.class === 'known' && at % 3 === 0;
+      const kind: CellClass = shows
+        ? 'known'
+        : isDoubtful && index % 7 === 6
+          ? 'inconclusive'
+          : 'clean';
+      return {
+        ...aCell(cell),
+        trials: plain.trials,
+        class: kind,
+        splats: shows ? cell.splats : [],
+        durationMs: 12_000 + ((at * 37 + index * 11) % 17) * 200,
+        firstSplatMs: shows ? 900 + ((at * 53) % 40) * 10 : null,
+      };
+    });
+    const verdict = isDoubtful
+      ? { kind: 'inconclusive' as const, because: '4 inconclusive' }
+      : { kind: 'clean' as const };
+    const told = { verdict, exitCode: isDoubtful ? 125 : 0 };
+    return aNight({ night, endedAt: night.replace('T19', 'T23'), cells, ...told });
+  });
+}
+
+/** Folders of the nights before, beside that of a full one. */
+export function writeNightsBefore(dir: string, full = aFullNight()): void {
+  for (const night of nightsBefore(full)) {
+    const folder = join(dir, night.night.slice(0, 10));
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'night.json'), JSON.stringify(night));
+  }
 }
 
 /** Thirty nights of a full one. */

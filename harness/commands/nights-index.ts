@@ -8,6 +8,8 @@ import { checkValue } from '../records/schema.ts';
 import { formatNightsPage, nightsPageName, nightsPerPage } from '../report/page/nights-page.ts';
 
 export const rowsFile = 'nights.jsonl';
+/** Titles of a night that its row has: a page shows a hundred nights. */
+const mostNews = 3;
 /** A night of thousands of cells stays below this. */
 const largestNightBytes = 64 * 1024 * 1024;
 
@@ -80,6 +82,9 @@ async function readRow(dir: string, folder: string): Promise<NightRow | undefine
   const classes: Record<string, number> = {};
   for (const cell of night.cells) classes[cell.class] = (classes[cell.class] ?? 0) + 1;
   const { verdict, exitCode, endedAt, cells } = night;
+  const told = [night.new, night.back, night.broken].flat();
+  const titles = told.flatMap(({ title, because }) => title ?? because ?? []);
+  const news = [...new Set(titles)].slice(0, mostNews).map((one) => one.slice(0, 200));
   return {
     folder,
     night: night.night,
@@ -89,6 +94,7 @@ async function readRow(dir: string, folder: string): Promise<NightRow | undefine
     exitCode,
     cells: cells.length,
     classes,
+    ...(news.length === 0 ? {} : { news }),
     kept: true,
   };
 }

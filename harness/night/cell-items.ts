@@ -46,7 +46,12 @@ export interface CellInput {
 /** What the nights before know of a cell. */
 export interface CellPast {
   /** The last night in which it ran. */
-  readonly tested?: { readonly night: string; readonly sha: string | null };
+  readonly tested?: {
+    readonly night: string;
+    readonly sha: string | null;
+    readonly source?: string | null;
+    readonly kernelId?: string | null;
+  };
   /** The last night with a result of any kind but those of the harness. */
   readonly last?: { readonly night: string; readonly verdict: string; readonly because: string };
   readonly issues: readonly IssuePast[];
@@ -139,7 +144,20 @@ export function rangeOf({ kernel, isForward }: CellInput, { tested }: CellPast):
     fromNight: tested?.night ?? null,
     to: kernel.sha,
     isKnown: isForward,
+    ...changeOf(kernel, tested),
   };
+}
+
+/** What the kernel was made of then and now, where that tells more than its commit. */
+function changeOf(now: CellKernel, then: CellPast['tested']): Pick<NightRange, 'change'> {
+  const { source = null, kernelId = null, sha = null } = then ?? {};
+  if (kernelId === null || now.kernelId === null) return {};
+  if (kernelId === now.kernelId) return { change: 'none' };
+  if (sha !== now.sha) return {};
+  if (source === now.source || source === null || now.source === null) {
+    return { change: 'its configuration, its patches or the compiler' };
+  }
+  return { change: `${source} became ${now.source}` };
 }
 
 export function itemOf(

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { described, type Recorded } from './schema.ts';
+import { described, type Recorded, texts } from './schema.ts';
 
 /** A line of nights.jsonl, which lies beside the folders of nights: what the pages over all nights tell of one. */
 export const nightRowSchema = v.object({
@@ -11,6 +11,9 @@ export const nightRowSchema = v.object({
   exitCode: v.number(),
   cells: v.number(),
   classes: described(v.record(v.string(), v.number()), 'How many cells are of each class.'),
+  news: v.exactOptional(
+    described(texts, 'What is new, back or broken: the first titles or reasons, each once.'),
+  ),
   kept: described(v.boolean(), 'False: its folder is gone.'),
 });
 

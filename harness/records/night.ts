@@ -56,6 +56,12 @@ const rangeSchema = v.object({
     v.boolean(),
     'False where `from` is no ancestor of `to`: the branch was moved or forced.',
   ),
+  change: v.exactOptional(
+    described(
+      v.string(),
+      'What else is not as it was: `debian:6.1 (6.1.190-1) became debian:6.1 (6.1.192-3)`; `none`: it is the same kernel.',
+    ),
+  ),
 });
 
 /** A new splat that was tried again. Each is trials and how many of them showed it. */

@@ -28,15 +28,35 @@ export function sinceWords(item: NightItem, { night }: NightRecord): string {
   return [seen, range === undefined ? null : rangeWords(range)].filter(Boolean).join('; ');
 }
 
-function rangeWords({ from, fromNight, to, isKnown }: NonNullable<NightItem['range']>): string {
+function rangeWords({
+  from,
+  fromNight,
+  to,
+  isKnown,
+  change,
+}: NonNullable<NightItem['range']>): string {
   if (fromNight === null) return 'never run before';
   const good = `last without it ${timeWords(fromNight)}`;
+  if (change === 'none') return `${good}, on the same kernel`;
+  if (change !== undefined) return `${good}; what changed: ${change}`;
   if (from === null || to === null) return good;
-  if (from === to) return `${good}, on the same kernel`;
+  if (from === to) return `${good}, on the same commit`;
   const both = `${from.slice(0, 12)}..${to.slice(0, 12)}`;
   return isKnown
     ? `${good}; the kernel changed: ${both}`
     : `${good}; the branch was moved: ${both} is no range`;
+}
+
+/** What a known splat that hides the others does. */
+export const blindWords = 'it leaves every trial of the cell blind';
+
+/** Why a splat is known: `flaky; dri-devel; until 2027-01-31`, or since when nights have seen it. */
+export function knownWords({ reason, owner, link, expires, firstSeen }: NightItem): string {
+  if (reason === undefined) {
+    return firstSeen === undefined ? '' : `nights saw it since ${timeWords(firstSeen)}`;
+  }
+  const until = expires === undefined ? undefined : `until ${expires}`;
+  return [reason, owner, link, until].filter((one) => one !== undefined).join('; ');
 }
 
 /** What followed when a new splat was tried again. */

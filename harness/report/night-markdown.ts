@@ -1,5 +1,5 @@
 import type { NightItem, NightRecord } from '../records/night.ts';
-import { cellTitle, itemDetails, nightLists } from './night-words.ts';
+import { cellTitle, itemDetails, lockWords, nightLists, trendWords } from './night-words.ts';
 import { plain } from './plain.ts';
 
 /** Rows of a list: a mail or a pull request with more of them is not read. */
@@ -29,16 +29,19 @@ export function formatNightMarkdown(night: NightRecord): string {
   if (night.trends.length > 0) {
     lines.push(
       '',
-      '## Less than usual',
+      '## Unlike the nights before',
       '',
-      '| cell | witness | now | usually |',
+      '| cell | what | now | usually |',
       '|---|---|---|---|',
     );
-    for (const { cell, what, now, before } of night.trends) {
-      lines.push(
-        `| ${text(cellTitle(night, cell))} | ${text(what)} | ${now.toFixed(0)} | ${before.toFixed(0)} |`,
-      );
+    for (const trend of night.trends) {
+      const row = [cellTitle(night, trend.cell), ...trendWords(trend)];
+      lines.push(`| ${row.map(text).join(' | ')} |`);
     }
+  }
+  if (night.locks.length > 0) {
+    lines.push('', '## New lock order', '');
+    for (const lock of night.locks) lines.push(`- ${text(lockWords(lock, night))}`);
   }
   if (night.notes.length > 0)
     lines.push('', '## Notes', '', ...night.notes.map((one) => `- ${text(one)}`));

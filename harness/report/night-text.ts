@@ -1,5 +1,5 @@
 import type { NightItem, NightRecord } from '../records/night.ts';
-import { cellTitle, itemDetails, nightLists } from './night-words.ts';
+import { cellTitle, itemDetails, lockWords, nightLists, trendWords } from './night-words.ts';
 import { plain } from './plain.ts';
 import { styleFor } from './style.ts';
 
@@ -24,12 +24,11 @@ export function describeNight(
     }
     if (!isBrief && items.length > mostShown) lines.push(`  and ${items.length - mostShown} more`);
   }
-  for (const { cell, what, before, now } of night.trends) {
-    lines.push(
-      `less: ${cellTitle(night, cell)}: ${what} ${Math.round(now)}, usually ${Math.round(before)}`,
-    );
+  for (const trend of night.trends) {
+    const [what, now, before] = trendWords(trend);
+    lines.push(`trend: ${cellTitle(night, trend.cell)}: ${what} ${now}, usually ${before}`);
   }
-  for (const { from, to } of night.locks) lines.push(`lock order: ${from} -> ${to}`);
+  for (const lock of night.locks) lines.push(`new lock order: ${lockWords(lock, night)}`);
   for (const note of night.notes) lines.push(`note: ${note}`);
   const clean = night.cells.filter((cell) => cell.class === 'clean').length;
   const { kind, because } = night.verdict;

@@ -1,6 +1,7 @@
 import { cellName } from '../night/cells.ts';
-import type { NightItem, NightRecord } from '../records/night.ts';
+import type { NightItem, NightRecord, Trend } from '../records/night.ts';
 import { confirmationWords, rateWords, sinceWords } from './item-words.ts';
+import { seconds } from './run-words.ts';
 import { percent } from './series-words.ts';
 
 /** Lists of a night in the order they are told in; the first four wake somebody. */
@@ -43,6 +44,25 @@ export function itemDetails(item: NightItem, night: NightRecord): readonly strin
     log,
   ];
   return told.filter((text): text is string => typeof text === 'string' && text !== '');
+}
+
+/** What moved, as it is this night and as it was: `time to detect`, `2.9 s`, `1.2 s`. */
+export function trendWords({
+  what,
+  now,
+  before,
+}: Trend): readonly [what: string, now: string, before: string] {
+  if (what !== 'firstSplatMs') return [what, String(Math.round(now)), String(Math.round(before))];
+  return ['time to detect', seconds(now), seconds(before)];
+}
+
+/** `mmap_lock -> fs_reclaim; linux@master hmm; last without it 2026-11-28 19:43 UTC; ...`. */
+export function lockWords(lock: NightRecord['locks'][number], night: NightRecord): string {
+  const { from, to, cycle, cell, range } = lock;
+  const round = cycle === undefined ? '' : `in the cycle ${[...cycle, cycle[0]].join(' -> ')}`;
+  const since = range === undefined ? '' : sinceWords({ cell, range }, night);
+  const told = [`${from} -> ${to}`, round, cellTitle(night, cell), since];
+  return told.filter((part) => part !== '').join('; ');
 }
 
 /** `brought by 0123456789ab ("mm: x"), 99 % sure`; one of several commits, or why there is no answer. */

@@ -1,7 +1,10 @@
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import t from 'tap';
-import { aFullNight, writeMadeNight } from '../made-night.ts';
+import { formatSeriesPage } from '../../harness/report/page/series-page.ts';
+import { aFullNight, writeMadeNight, writeNightsBefore } from '../made-night.ts';
+import { aFullSeries } from '../made-series-report.ts';
 import { fits, openBrowser, openPage, seriousFaults, views } from './browser.ts';
 import { hostileLines, writeMadeRun } from './made-run.ts';
 import { splat } from './splat.ts';
@@ -54,45 +57,71 @@ void t.test('pages of a run in a browser', async (t) => {
   const lines = await page.locator('pre.console > span').allTextContents();
   t.equal(lines[0], `1${hostileLines[0]}\n`, 'markup is text');
   t.match(lines[2], /^3\?\]0;owned\?\?\[2J\?gnp\.exe/);
+  t.equal(lines[4], '5\uFFFD\uFFFD(\uFFFD\n', 'bytes that are no text');
   t.equal(lines[5]?.length, 1 + 2048 + ' ... 9997952 more bytes'.length + 1);
+  const found = page.locator('header a', { hasText: 'possible deadlock' });
+  t.ok(await found.first().isVisible(), 'what follows the attack is found');
   await context.close();
 });
 
-void t.test('the page of a night in a browser', async (t) => {
+void t.test('the pages of nights and of a series in a browser', async (t) => {
   const [evil = ''] = hostileLines;
-  const dir = join(t.testdir(), 'night');
-  writeMadeNight(dir, aFullNight(evil));
-  for (const part of ['runs/1', '.']) {
-    const made = await splat(['report', join(dir, part)]);
+  const nights = t.testdir();
+  const dir = join(nights, '2026-11-29');
+  const full = aFullNight(evil);
+  writeMadeNight(dir, full);
+  writeNightsBefore(nights, full);
+  for (const part of [join(dir, 'runs/1'), nights]) {
+    const made = await splat(['report', part]);
     t.equal(made.exitCode, 0, made.stderr);
   }
+  const series = join(nights, 'series.html');
+  const placeOf = () => ({ folder: evil, line: 1, lines: 2 });
+  writeFileSync(series, formatSeriesPage(aFullSeries(), { command: evil, startedAt: '', placeOf }));
   const browser = await openBrowser();
   t.teardown(async () => browser.close());
-  const url = pathToFileURL(join(dir, 'night.html')).href;
+  const night = join(dir, 'night.html');
 
   for (const [name, view] of Object.entries(views)) {
-    for (const javaScriptEnabled of [true, false]) {
-      const context = await browser.newContext({ ...view, javaScriptEnabled });
-      const page = await openPage(t, context);
-      await page.goto(url);
-      const which = `${name}, ${javaScriptEnabled ? 'with' : 'without'} JavaScript`;
-      if (javaScriptEnabled) t.strictSame(await seriousFaults(page), [], which);
-      t.ok(await fits(page), `it fits, ${which}`);
-      t.ok(await page.locator('header dd a').first().isVisible(), which);
-      t.equal(await page.locator('tbody tr[id^="cell-"]').count(), 26, which);
-      t.equal(await page.locator('input').count(), javaScriptEnabled ? 6 : 0, which);
-      await context.close();
+    await using context = await browser.newContext(view);
+    const page = await openPage(t, context);
+    for (const path of [night, join(nights, 'index.html'), series]) {
+      await page.goto(pathToFileURL(path).href);
+      t.strictSame(await seriousFaults(page), [], `${basename(path)}, ${name}`);
+      t.ok(await fits(page), `${basename(path)} fits, ${name}`);
+      t.ok(await page.locator('header h1').isVisible(), `${basename(path)}, ${name}`);
+      t.not(await page.title(), 'owned');
     }
   }
 
-  const context = await browser.newContext(views.desktop);
+  await using still = await browser.newContext({ ...views.desktop, javaScriptEnabled: false });
+  const plain = await openPage(t, still);
+  await plain.goto(pathToFileURL(night).href);
+  t.equal(await plain.locator('tbody tr[id^="cell-"]').count(), 28);
+  t.equal(await plain.locator('input').count(), 0);
+  t.match(await plain.locator('header dd').first().textContent(), 'new: possible deadlock in');
+  for (const words of ['known, blind', 'not there', 'rate changed', 'infrastructure']) {
+    t.ok(await plain.locator('table.matrix td', { hasText: words }).first().isVisible(), words);
+  }
+  t.equal(await plain.locator('article#new-0 svg').count(), 2, 'its rate, and the time of a trial');
+  t.match(await plain.locator('article#back-0').textContent(), 'seen in 9 of 31 nights');
+  // Whoever prints a page reads what is closed on a screen.
+  const closed = plain
+    .locator('td', { hasText: 'it leaves every trial of the cell blind' })
+    .first();
+  t.notOk(await closed.isVisible());
+  await plain.emulateMedia({ media: 'print' });
+  t.ok(await closed.isVisible(), 'on paper');
+
+  await using context = await browser.newContext(views.desktop);
   const page = await openPage(t, context);
-  await page.goto(url);
+  await page.goto(pathToFileURL(night).href);
+  t.equal(await page.locator('input').count(), 1, 'a short table has no filter');
   const rows = page.locator('tr[id^="cell-"]');
-  const filter = page.locator('.filter', { has: page.locator('input') }).first();
+  const filter = page.locator('.filter', { has: page.locator('input') });
   await filter.locator('input').fill('debian:6.1 known');
-  t.equal(await rows.filter({ visible: true }).count(), 1);
-  t.match(await filter.textContent(), '1 of 26');
+  t.equal(await rows.filter({ visible: true }).count(), 2);
+  t.match(await filter.textContent(), '2 of 28');
   await filter.locator('input').fill('');
   const heading = page.getByRole('button', { name: 'result' });
   await heading.focus();
@@ -105,5 +134,4 @@ void t.test('the page of a night in a browser', async (t) => {
     .first()
     .click();
   t.match(await page.locator(':target').textContent(), 'possible circular locking dependency');
-  await context.close();
 });

@@ -126,6 +126,17 @@ void t.test('a splat that no night saw is new, with its rate and its range', (t)
   t.match(judge([input({ isForward: false, trials: [splatting()], planned: 1 })]).lists.new, [
     { range: { isKnown: false } },
   ]);
+  const changes = [
+    ['b', 's', 'k', 'none'],
+    ['b', 's', 'other', 'its configuration, its patches or the compiler'],
+    ['b', 'r', 'other', 'r became s'],
+    ['a', 'r', 'other', undefined],
+  ] as const;
+  for (const [sha, source, kernelId, change] of changes) {
+    const before = { tested: { night: yesterday, sha, source, kernelId }, issues: [] };
+    const [item] = judge([input({ trials: [splatting()], planned: 1 })], before).lists.new;
+    t.equal(item?.range?.change, change);
+  }
   t.end();
 });
 

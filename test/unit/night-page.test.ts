@@ -62,6 +62,16 @@ void t.test('every class has its words; what wakes somebody is first', (t) => {
     text,
     'first seen this night; last without it 2026-11-28 19:43 UTC; the kernel changed: ',
   );
+  const [fresh] = night.new;
+  const rebuilt = { from: null, fromNight: night.before, to: null, isKnown: false };
+  for (const [change, words] of [
+    ['none', 'on the same kernel'],
+    ['a became b', 'what changed: a became b'],
+  ] as const) {
+    const range = { ...rebuilt, change };
+    const items = fresh === undefined ? [] : [{ ...fresh, range }];
+    t.match(formatNightPage(shown({ night: { ...night, new: items } })), words);
+  }
   t.match(text, '2 of 6 trials (4 % to 78 %)');
   t.match(
     text,

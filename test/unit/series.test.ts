@@ -32,7 +32,6 @@ import { trialState } from '../../harness/plans/series/tester.ts';
 import { type Tester, walkSeries } from '../../harness/plans/series/walk.ts';
 import { kcidbSchema } from '../../harness/records/kcidb.ts';
 import { checkValue } from '../../harness/records/schema.ts';
-import type { ReportedPatch, SeriesReport } from '../../harness/records/series.ts';
 import {
   type PrefixTrial,
   type SeriesFact,
@@ -57,6 +56,7 @@ import { writtenBy } from '../../harness/trial/harness-facts.ts';
 import { prepareGuest } from '../../harness/trial/observe.ts';
 import { inconclusive, type Untestable, type Verdict } from '../../harness/verdict.ts';
 import { aLedger } from '../made-records.ts';
+import { aFullSeries } from '../made-series-report.ts';
 import { mistakesIn } from '../page-mistakes.ts';
 
 const tally = (hits: number, misses: number) => ({ hits, misses });
@@ -573,99 +573,6 @@ void test('trailers ask for a base, and what is not there is said', async (t) =>
   t.match(said, [/made for base-commit abcdef012345; tested on debian:6.1/, /: ffffffffffff$/]);
 });
 
-/** A report with one patch of every kind; texts are a stranger's. */
-function sampleReport(): SeriesReport {
-  const splat = {
-    title: 'possible deadlock in f',
-    signature: 'possible-deadlock-1',
-    rate: 0.2,
-    confidence: 0.996,
-    workloads: ['hmm'],
-    report: [`WARNING: ${'x'.repeat(90)}`, ' <TASK> & more'],
-  };
-  const build = {
-    kernel: 'k',
-    image: 'i',
-    release: '6.1.192',
-    compiler: 'gcc 12',
-    sandbox: 'bwrap',
-    objects: 1,
-    cpuSeconds: 1,
-    fromCache: false,
-  };
-  const patch = (index: number, more: Partial<ReportedPatch>): ReportedPatch => ({
-    index,
-    subject: `mm: change number ${index} with a subject that is longer than any column of a table may be`,
-    subjectLine: null,
-    author: 'Ada L. <ada@example.org>',
-    messageId: `p${index}@example.org`,
-    verdict: 'unaffected',
-    breaks: false,
-    splats: [],
-    functions: [],
-    detector: false,
-    warnings: [],
-    locks: [],
-    build,
-    ...more,
-  });
-  return {
-    schema: 'splat-series/1',
-    harness: writtenBy(),
-    verdict: { kind: 'splat', because: 'patch 2 introduces' },
-    exitCode: 1,
-    base: {
-      kernel: 'debian:6.1',
-      source: 'debian:6.1 (6.1.192-2)',
-      series: [],
-      state: 'ready',
-      build,
-      unproved: [],
-      splats: [],
-    },
-    series: {
-      name: 'x.mbox',
-      cover: {
-        subject: 'all of it',
-        subjectLine: '[RFC PATCH v2 0/5] all of it',
-        messageId: 'c@example.org',
-      },
-      notes: [],
-      passedOver: [],
-    },
-    patches: [
-      patch(1, { subject: 'evil \u001b[31m\r\nBcc: x@example.org # <&' }),
-      patch(2, { verdict: 'introduces', splats: [splat] }),
-      patch(3, {
-        verdict: 'untestable',
-        because: 'build: a.c:1: no',
-        broken: 'build',
-        breaks: true,
-        build: null,
-      }),
-      patch(4, { verdict: 'inconclusive', because: 'hmm: masked: x' }),
-      patch(5, { verdict: 'fixes', splats: [splat] }),
-    ],
-    workloads: [{ name: 'hmm', heard: 16, seenAbove: 0.17, curedSeenAbove: 0.78 }],
-    coverage: [
-      { name: 'f', file: 'a.c', state: 'ran', calls: { hmm: 3 } },
-      { name: 'g', file: 'a.c', state: 'not-run', through: 'h', calls: {} },
-    ],
-    suites: [
-      {
-        kind: 'kselftest',
-        name: 'tools/testing/selftests/mm',
-        files: ['mm/a.c'],
-        command: 'make -C tools/testing/selftests TARGETS=mm run_tests',
-      },
-    ],
-    accel: 'tcg',
-    seed: 1,
-    confidence: 0.99,
-    timings: { buildSeconds: 1, buildCpuSeconds: 1, trialSeconds: 1, trials: 1 },
-  };
-}
-
 /** Not SHA-256, but as long, and the text can be told from it. */
 const digest = (text: string): string =>
   Buffer.from(text).toString('hex').padEnd(64, '0').slice(0, 64);
@@ -680,7 +587,7 @@ const mailOptions = {
 };
 
 void test('a mail to the list: headers no stranger can add to, 72 columns, tags', (t) => {
-  const report = sampleReport();
+  const report = aFullSeries();
   const mail = formatSeriesMail(report, mailOptions);
   const [head = '', ...rest] = mail.split('\n\n');
   t.match(head, /^To: "Ada L\." <ada@example\.org>$/m);
@@ -721,7 +628,7 @@ void test('a mail to the list: headers no stranger can add to, 72 columns, tags'
 });
 
 void test('headers of a mail are ASCII, short and of whom they name', (t) => {
-  const report = sampleReport();
+  const report = aFullSeries();
   const line = `[RFC PATCH mm-unstable v3 03/12] mm: d\u00e9j\u00e0 vu ${'again '.repeat(9)}`;
   const answerTo = (author: string | null, splat: string): string => {
     const [, guilty] = report.patches;
@@ -828,7 +735,7 @@ void test('maintainers are asked for files of the base, and for folders of new o
 });
 
 void test('JUnit, KTAP, KCIDB and the checks of b4 say the same', (t) => {
-  const report = sampleReport();
+  const report = aFullSeries();
   const junit = formatSeriesJunit(report);
   t.match(junit, 'tests="6" failures="2" errors="1"');
   t.match(junit, '&lt;TASK&gt; &amp; more');
@@ -876,7 +783,7 @@ void test('JUnit, KTAP, KCIDB and the checks of b4 say the same', (t) => {
 });
 
 void test('a person sees a line a patch, and no escape sequence of a stranger', (t) => {
-  const text = describeSeries(sampleReport(), { colour: false, dir: 'splat-runs/x' });
+  const text = describeSeries(aFullSeries(), { colour: false, dir: 'splat-runs/x' });
   t.match(text, /^2 {2}introduces {4}mm: change number 2/m);
   t.match(text, 'possible deadlock in f  (20 % of trials of hmm; confidence 99.6 %)');
   t.match(text, /^ {3}build: a\.c:1: no$/m);
@@ -886,7 +793,7 @@ void test('a person sees a line a patch, and no escape sequence of a stranger', 
   t.match(text, /^never ran {3}g \(in h\)$/m);
   t.match(text, /^verdict {2}splat {2}patch 2 introduces$/m);
   t.notMatch(text, '\u001b');
-  t.match(describeSeries(sampleReport(), { colour: true, dir: '' }), '\u001b[31mintroduces');
+  t.match(describeSeries(aFullSeries(), { colour: true, dir: '' }), '\u001b[31mintroduces');
   t.end();
 });
 
@@ -1114,7 +1021,7 @@ void test('a guest counts what it is asked to besides, compilers\u2019 versions 
 });
 
 void test('the page of a series has every patch, and no markup of anybody else', (t) => {
-  const report = sampleReport();
+  const report = aFullSeries();
   const evil = '</pre><script>a()</script>"';
   const page = formatSeriesPage(
     {

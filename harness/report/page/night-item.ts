@@ -1,9 +1,17 @@
-import type { NightItem } from '../../records/night.ts';
-import { confirmationWords, rateWords, sinceWords, timeWords } from '../item-words.ts';
+import type { CellClass, NightItem } from '../../records/night.ts';
+import {
+  blindWords,
+  confirmationWords,
+  knownWords,
+  rateWords,
+  sinceWords,
+  timeWords,
+} from '../item-words.ts';
 import { bisectionText, cellTitle } from '../night-words.ts';
 import { percent } from '../series-words.ts';
 import { drawChart } from './chart.ts';
 import { type Fact, facts, headline, sourceOf } from './facts.ts';
+import { lockCycle } from './lock-cycle.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import {
   type NightPageInput,
@@ -12,10 +20,12 @@ import {
   pastOfIssue,
   reportKey,
 } from './night-page-input.ts';
+import { wordsOf } from './night-words.ts';
 
-/** The first screen's four answers for one item. */
+/** The first screen's four answers for one item of a list. */
 export function itemAnswers(
   item: NightItem,
+  list: CellClass,
   anchor: string,
   page: NightPageInput,
 ): readonly Fact[] {
@@ -23,7 +33,10 @@ export function itemAnswers(
   const [first] = report?.splat.text ?? [];
   const since = sinceWords(item, page.night);
   return [
-    ['what', html`<a href="#${anchor}"><b class="splat">${titleOf(item)}</b></a>`],
+    [
+      'what',
+      html`${wordsOf(list)[0]}: <a href="#${anchor}"><b class="splat">${titleOf(item)}</b></a>`,
+    ],
     ...(first === undefined ? [] : [['', html`<code>${headline(first)}</code>`] as const]),
     ['where', whereOf(item, report, page)],
     ...(since === '' ? [] : [['since', since] as const]),
@@ -62,7 +75,11 @@ function itemFacts(
     ['where', whereOf(item, report, page)],
     rate !== null && ['rate', rate],
     since !== '' && ['since', since],
-    item.lastSeen !== undefined && ['last seen', timeWords(item.lastSeen)],
+    item.lastSeen !== undefined &&
+      item.lastSeen !== page.night.night && [
+        item.title === undefined ? 'last run' : 'last seen',
+        timeWords(item.lastSeen),
+      ],
     sure !== undefined && ['sure', percent(sure)],
     because !== undefined && item.title !== undefined && ['because', because],
     ...followUps(item),
@@ -74,15 +91,13 @@ function itemFacts(
 }
 
 /** What was done about it already, by the night or by people. */
-function followUps({ confirmation, bisection, blind, ...known }: NightItem): readonly Fact[] {
-  const { reason, owner, link, expires } = known;
-  const until = expires === undefined ? undefined : `until ${expires}`;
-  const told = [reason, owner, link, until].filter((one) => one !== undefined).join('; ');
+function followUps(item: NightItem): readonly Fact[] {
+  const { confirmation, bisection, blind, reason } = item;
   const rows: readonly (Fact | false)[] = [
     confirmation !== undefined && ['tried again', confirmationWords(confirmation)],
     bisection !== undefined && ['bisection', bisectionText(bisection)],
-    reason !== undefined && ['known', told],
-    blind === true && ['blind', 'it leaves every trial of the cell blind'],
+    reason !== undefined && ['known', knownWords(item)],
+    blind === true && ['blind', blindWords],
   ];
   return rows.filter((row) => row !== false);
 }
@@ -109,12 +124,8 @@ function commandOf(item: NightItem, report: NightReport | undefined, page: Night
 
 /** The decoded report, the cycle of its locks, and what was on the screen. */
 function reportOf({ splat, picture, trial }: NightReport): Content {
-  const cycle = splat.locks?.cycle ?? [];
   return [
-    cycle.length === 0
-      ? null
-      : html`<p>lock cycle: <code>${[...cycle, ...cycle.slice(0, 1)].join(' → ')}</code></p>
-`,
+    lockCycle(splat),
     splat.text.length === 0
       ? null
       : html`<pre tabindex="0">${splat.text.join('\n')}</pre>

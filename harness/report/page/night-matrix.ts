@@ -1,5 +1,5 @@
 import { cellName } from '../../night/cells.ts';
-import type { NightCell } from '../../records/night.ts';
+import type { NightCell, NightRecord } from '../../records/night.ts';
 import { seconds } from '../run-words.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { type NightPageInput, nightLink } from './night-page-input.ts';
@@ -9,26 +9,37 @@ import { wordsOf } from './night-words.ts';
 const mostMachines = 12;
 
 /** The whole night at a glance: a row a workload, a column a kernel and machine, each result as a word and a colour. */
-export function matrixSection({ night: { cells } }: NightPageInput): Content {
+export function matrixSection({ night }: NightPageInput): Content {
+  const { cells } = night;
   const machines = [...new Set(cells.map(machineName))];
   const workloads = [...new Set(cells.map(({ workload }) => workload))];
   if (cells.length === 0 || machines.length > mostMachines) return null;
   const byPlace = new Map(cells.map((cell) => [`${cell.workload}\n${machineName(cell)}`, cell]));
   return html`<h2>The matrix</h2>
-<div class="wide" tabindex="0"><table>
+<div class="wide" tabindex="0"><table class="matrix">
 <thead><tr><th scope="col">workload</th>${machines.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
 <tbody>
 ${workloads.map(
   (workload) => html`<tr><th scope="row" class="id">${workload}</th>${machines.map((machine) => {
     const cell = byPlace.get(`${workload}\n${machine}`);
     if (cell === undefined) return html`<td></td>`;
-    const [words, tone] = wordsOf(cell.class);
+    const [words, tone] = resultWords(cell, night);
     return html`<td class="${tone}"><a href="#cell-${cell.id}">${words}</a></td>`;
   })}</tr>
 `,
 )}</tbody>
 </table></div>
 `;
+}
+
+/** The words of a cell's class; a cell that a known splat leaves blind was not seen to be anything else. */
+function resultWords(
+  { id, class: kind }: NightCell,
+  night: NightRecord,
+): readonly [string, string] {
+  const [words, tone] = wordsOf(kind);
+  const isBlind = kind === 'known' && night.known.some((item) => item.cell === id && item.blind);
+  return [isBlind ? `${words}, blind` : words, tone];
 }
 
 /** The name of a cell without its workload. */
@@ -50,7 +61,7 @@ ${cells.map((cell) => cellRow(cell, page))}</tbody>
 }
 
 function cellRow(cell: NightCell, page: NightPageInput): Markup {
-  const [words, tone] = wordsOf(cell.class);
+  const [words, tone] = resultWords(cell, page.night);
   const run = cell.trials[0]?.run;
   const splats = cell.splats.map(
     ({ title, hits, known }) =>

@@ -1,6 +1,6 @@
-import type { CellClass, NightItem } from '../../records/night.ts';
-import { timeWords } from '../item-words.ts';
-import { cellTitle } from '../night-words.ts';
+import type { CellClass, NightItem, NightRecord } from '../../records/night.ts';
+import { blindWords, knownWords, rateWords, sinceWords, timeWords } from '../item-words.ts';
+import { cellTitle, trendWords } from '../night-words.ts';
 import { facts } from './facts.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { itemAnswers, itemArticle } from './night-item.ts';
@@ -53,7 +53,7 @@ function nightHead(page: NightPageInput): Markup {
   const { verdict, exitCode, matrix, harness, cells, before } = night;
   const waking = newsLists
     .slice(0, wakingLists)
-    .flatMap((list) => night[list].map((item, at) => ({ item, anchor: `${list}-${at}` })));
+    .flatMap((list) => night[list].map((item, at) => ({ item, list, anchor: `${list}-${at}` })));
   const more = waking.length - mostAnswers;
   const counts = cellClassOrder.flatMap((kind) => {
     const count = cells.filter((cell) => cell.class === kind).length;
@@ -63,7 +63,7 @@ function nightHead(page: NightPageInput): Markup {
   return html`<header class="${tone}">
 <h1><span>${verdict.kind}</span>, night <span class="time">${timeWords(night.night)}</span></h1>
 <p>${verdict.because ?? 'nothing new'}</p>
-${waking.slice(0, mostAnswers).map(({ item, anchor }) => facts(itemAnswers(item, anchor, page)))}${more > 0 ? html`<p>${more} more below</p>` : null}${facts(
+${waking.slice(0, mostAnswers).map(({ item, list, anchor }) => facts(itemAnswers(item, list, anchor, page)))}${more > 0 ? html`<p><a href="#${waking[mostAnswers]?.anchor ?? ''}">${more} more below</a></p>` : null}${facts(
   [
     ['cells', `${cells.length}: ${counts.join(', ')}`],
     ['matrix', matrix.file],
@@ -94,11 +94,11 @@ function quietSection(list: (typeof quietLists)[number], { night }: NightPageInp
   return html`<details>
 <summary>${capital(words)}: ${items.length}</summary>
 <div class="wide" tabindex="0"><table class="sortable">
-<thead><tr><th scope="col">cell</th><th scope="col">what</th><th scope="col">why</th></tr></thead>
+<thead><tr><th scope="col">cell</th><th scope="col">what</th><th scope="col">rate</th><th scope="col">why</th></tr></thead>
 <tbody>
 ${items.map(
   (item) =>
-    html`<tr><th scope="row" class="id">${cellTitle(night, item.cell)}</th><td>${item.title ?? ''}</td><td>${[item.reason, item.because, item.owner, item.link].filter(Boolean).join('; ')}</td></tr>
+    html`<tr><th scope="row" class="id">${cellLink(item.cell, night)}</th><td>${item.title ?? ''}</td><td>${rateWords(item)}</td><td>${[item.blind === true ? blindWords : '', item.because, knownWords(item)].filter(Boolean).join('; ')}</td></tr>
 `,
 )}</tbody>
 </table></div>
@@ -109,19 +109,15 @@ ${items.map(
 function trendSection({ night }: NightPageInput): Content {
   return night.trends.length === 0
     ? null
-    : html`<h2>Less than usual</h2>
+    : html`<h2>Unlike the nights before</h2>
 <div class="wide" tabindex="0"><table class="sortable">
-<thead><tr><th scope="col">cell</th><th scope="col">what</th><th scope="col" class="number">this night</th><th scope="col" class="number">usually</th></tr></thead>
+<thead><tr><th scope="col">cell</th><th scope="col">what</th><th scope="col" class="number">this night</th><th scope="col" class="number">usually</th><th scope="col" class="number">nights</th></tr></thead>
 <tbody>
-${night.trends.map(
-  ({
-    cell,
-    what,
-    now,
-    before,
-  }) => html`<tr><th scope="row" class="id">${cellTitle(night, cell)}</th><td>${what}</td><td class="number">${Math.round(now)}</td><td class="number">${Math.round(before)}</td></tr>
-`,
-)}</tbody>
+${night.trends.map((trend) => {
+  const [what, now, before] = trendWords(trend);
+  return html`<tr><th scope="row" class="id">${cellLink(trend.cell, night)}</th><td>${what}</td><td class="number">${now}</td><td class="number">${before}</td><td class="number">${trend.nights}</td></tr>
+`;
+})}</tbody>
 </table></div>
 `;
 }
@@ -130,8 +126,14 @@ function lockSection({ night }: NightPageInput): Content {
   return night.locks.length === 0
     ? null
     : html`<h2>New lock order</h2>
-<ul>${night.locks.map(({ cell, from, to, cycle }) => html`<li><code>${from} → ${to}</code>${cycle === undefined ? null : html`, in the cycle <code>${[...cycle, ...cycle.slice(0, 1)].join(' → ')}</code>`}; in ${cellTitle(night, cell)}</li>`)}</ul>
+<ul>${night.locks.map(({ cell, from, to, cycle, range }) => html`<li><code>${from} → ${to}</code>${cycle === undefined ? null : html`, in the cycle <code>${[...cycle, ...cycle.slice(0, 1)].join(' → ')}</code>`}; in ${cellLink(cell, night)}${range === undefined ? null : `; ${sinceWords({ cell, range }, night)}`}</li>`)}</ul>
 `;
+}
+
+/** The row of a cell, if the night has it. */
+function cellLink(id: string, night: NightRecord): Content {
+  const title = cellTitle(night, id);
+  return title === id ? id : html`<a href="#cell-${id}">${title}</a>`;
 }
 
 function noteSection({ night }: NightPageInput): Content {

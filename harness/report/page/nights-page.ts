@@ -53,9 +53,13 @@ function nightName({ night, folder, kept }: NightRow): Content {
 }
 
 function nightRow(row: NightRow): Markup {
-  const { verdict, because, classes, cells } = row;
+  const { verdict, because, classes, cells, news = [] } = row;
   const count = (kind: string): number => classes[kind] ?? 0;
-  return html`<tr><th scope="row">${nightName(row)}</th><td><b class="${toneOf(row)}">${verdict}</b>${because === undefined ? null : html`<br>${because}`}</td>${wakingClasses.map((kind) => html`<td class="number">${count(kind)}</td>`)}<td class="number">${count('clean')}</td><td class="number">${cells}</td><td class="number">${Math.round(minutesOf(row))}</td></tr>
+  const counted = (kind: string): Markup =>
+    count(kind) === 0
+      ? html`<span class="none">0</span>`
+      : html`<b class="splat">${count(kind)}</b>`;
+  return html`<tr><th scope="row">${nightName(row)}</th><td><b class="${toneOf(row)}">${verdict}</b>${because === undefined ? null : html`<br>${because}`}${news.map((title) => html`<p class="faint">${title}</p>`)}</td>${wakingClasses.map((kind) => html`<td class="number">${counted(kind)}</td>`)}<td class="number">${count('clean')}</td><td class="number">${cells}</td><td class="number">${Math.round(minutesOf(row))}</td></tr>
 `;
 }
 

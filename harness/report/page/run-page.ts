@@ -12,6 +12,7 @@ import {
   splatWords,
 } from '../run-words.ts';
 import { consoleLink } from './console-link.ts';
+import { lockCycle } from './lock-cycle.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { formatPage } from './page.ts';
 import { runHead } from './run-head.ts';
@@ -89,8 +90,12 @@ ${reportText(splat)}
 }
 
 /** A guest that was lost printed none. */
-function reportText({ text }: SeenSplat): Content {
-  return text.length === 0 ? null : html`<pre tabindex="0">${text.join('\n')}</pre>`;
+function reportText(splat: SeenSplat): Content {
+  const { text } = splat;
+  return [
+    lockCycle(splat),
+    text.length === 0 ? null : html`<pre tabindex="0">${text.join('\n')}</pre>`,
+  ];
 }
 
 /** What stands between this run and a clean; or, of what could not run here, does not. */

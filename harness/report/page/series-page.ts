@@ -142,11 +142,11 @@ function boundSection({ workloads }: SeriesReport): Content {
   );
   return html`<h2>How rare a splat may be and still be seen</h2>
 <p class="faint">One that fires in more than this share of trials would have been seen with a chance of 95 %.</p>
-<table>
+<div class="wide" tabindex="0"><table>
 <thead><tr><th scope="col">workload</th><th scope="col" class="number">trials of the whole series</th><th scope="col" class="number">one that stays</th><th scope="col" class="number">one that a later patch cures</th></tr></thead>
 <tbody>
 ${rows}</tbody>
-</table>
+</table></div>
 `;
 }
 

@@ -3,12 +3,12 @@ export const pageStyle = `
 :root {
   color-scheme: light dark;
   --paper: #fff; --ink: #1b1f24; --faint: #59636e; --line: #d8dee4; --shade: #f6f8fa;
-  --clean: #116329; --splat: #b3261e; --doubtful: #8a4b00; --marked: #fdeceb; --sought: #fff3b0;
+  --clean: #116329; --splat: #b3261e; --doubtful: #8a4b00; --marked: #fdeceb; --warned: #fdf3e1; --sought: #fff3b0;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --paper: #14171b; --ink: #e6e9ed; --faint: #98a2ad; --line: #333a42; --shade: #1c2127;
-    --clean: #4cc26a; --splat: #ff7b72; --doubtful: #e0a030; --marked: #33201f; --sought: #4a4213;
+    --clean: #4cc26a; --splat: #ff7b72; --doubtful: #e0a030; --marked: #33201f; --warned: #2d2514; --sought: #4a4213;
   }
 }
 * { box-sizing: border-box; }
@@ -27,7 +27,7 @@ pre {
   margin: .5rem 0; padding: .75rem; overflow: auto; max-height: 34rem;
   background: var(--shade); border: 1px solid var(--line); border-radius: 4px; line-height: 1.4;
 }
-dl { display: grid; grid-template-columns: minmax(4.5rem, max-content) 1fr; gap: .15rem 1rem; margin: 1rem 0 0; }
+dl { display: grid; grid-template-columns: minmax(5.75rem, max-content) 1fr; gap: .15rem 1rem; margin: 1rem 0 0; }
 dt { color: var(--faint); }
 dl + dl, dl + p { margin-top: 1rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
@@ -38,11 +38,13 @@ th, td { padding: .3rem .9rem .3rem 0; text-align: left; vertical-align: top; bo
 th { color: var(--faint); font-weight: 600; }
 tbody th { color: inherit; font-weight: 400; }
 td.number, th.number { text-align: right; white-space: nowrap; }
+td.number > .none { color: var(--faint); }
 td > p:first-child { margin-top: 0; }
 td.verdict, td.word, th.id, .time { white-space: nowrap; }
 .clean { color: var(--clean); } .splat { color: var(--splat); } .doubtful { color: var(--doubtful); }
 .faint { color: var(--faint); }
 .verdict { font-weight: 600; }
+.matrix td { padding-left: .5rem; } .matrix td.splat { background: var(--marked); } .matrix td.doubtful { background: var(--warned); }
 header { padding: 1rem 1.25rem; border: 1px solid var(--line); border-left: .5rem solid currentColor; border-radius: 4px; }
 header.plain { border-left: 1px solid var(--line); }
 header > * { color: var(--ink); }
@@ -98,7 +100,7 @@ footer { margin-top: 3rem; color: var(--faint); font-size: .87em; }
   .wide { overflow: visible; }
   pre { max-height: none; white-space: pre-wrap; overflow-wrap: anywhere; }
   details::details-content { display: block; content-visibility: visible; }
-  h2, h3, dt, summary, thead { break-after: avoid; }
+  h2, h3, summary, thead { break-after: avoid; }
   tr, figure, dd, p, li { break-inside: avoid; }
   th, td { padding-right: .4rem; overflow-wrap: break-word; }
   td .strip { font-size: .75em; letter-spacing: 0; }

@@ -1,6 +1,6 @@
 /**
  * The one script of our pages: tables with the class `sortable` are sorted by a click on a heading, and filtered by what is typed
- * above them. It is allowed by its digest, reads the page it is in, and touches nothing else. Without it the page is whole.
+ * above them, when they are long. It is allowed by its digest, reads the page it is in, and touches nothing else. Without it the page is whole.
  */
 export const tableScript = `
 for (const table of document.querySelectorAll('table.sortable')) {
@@ -15,7 +15,7 @@ for (const table of document.querySelectorAll('table.sortable')) {
   const line = document.createElement('p');
   line.className = 'filter';
   line.append(label, ' ', told);
-  table.parentNode.before(line);
+  if (rows.length > 8) table.parentNode.before(line);
   field.addEventListener('input', () => {
     const words = field.value.toLowerCase().split(/\\s+/);
     let left = 0;

@@ -88,11 +88,11 @@ function subtestTable({ subtests = [] }: TrialResult): Content {
   });
   return html`<details>
 <summary>${subtests.length} subtests</summary>
-<table>
+<div class="wide" tabindex="0"><table>
 <thead><tr><th scope="col">subtest</th><th scope="col">result</th><th scope="col">expected</th></tr></thead>
 <tbody>
 ${rows}</tbody>
-</table>
+</table></div>
 </details>
 `;
 }

@@ -17,7 +17,12 @@ export interface StoredIssue {
 
 /** What the history has of a cell. */
 export interface StoredCell {
-  readonly tested?: { readonly night: string; readonly sha: string | null };
+  readonly tested?: {
+    readonly night: string;
+    readonly sha: string | null;
+    readonly source: string | null;
+    readonly kernelId: string | null;
+  };
   readonly last?: { readonly night: string; readonly verdict: string; readonly because: string };
   readonly issues: readonly StoredIssue[];
 }
@@ -37,7 +42,7 @@ export function readStoredCell(history: History, cell: string, ranOn: string | n
   if (found === undefined) return { issues: [] };
   const id = Number(found['id']);
   const tested = history.one(
-    `SELECT n.name, r.sha FROM results r JOIN nights n ON n.id = r.night
+    `SELECT n.name, r.sha, r.source, r.kernel FROM results r JOIN nights n ON n.id = r.night
      WHERE r.cell = ? AND r.ran_on = coalesce(?, r.ran_on) AND r.trials > 0 AND n.state = 'closed'
      ORDER BY r.night DESC LIMIT 1`,
     id,
@@ -55,7 +60,14 @@ export function readStoredCell(history: History, cell: string, ranOn: string | n
   return {
     ...(tested === undefined
       ? {}
-      : { tested: { night: String(tested['name']), sha: textOrNull(tested['sha']) } }),
+      : {
+          tested: {
+            night: String(tested['name']),
+            sha: textOrNull(tested['sha']),
+            source: textOrNull(tested['source']),
+            kernelId: textOrNull(tested['kernel']),
+          },
+        }),
     ...(last === undefined
       ? {}
       : {
@@ -180,6 +192,24 @@ export function witnessesOf(
     byName.set(name, [...(byName.get(name) ?? []), Number(row['per_trial'])]);
   }
   return byName;
+}
+
+/** How long a cell took to show a splat, in its newest nights that had one; the newest first, milliseconds. */
+export function firstSplatsOf(
+  history: History,
+  cell: string,
+  ranOn: string,
+  nights: number,
+): readonly number[] {
+  return history
+    .all(
+      `SELECT first_splat_ms FROM results WHERE cell = (SELECT id FROM cells WHERE cell = ?) AND ran_on = ?
+         AND first_splat_ms IS NOT NULL ORDER BY night DESC LIMIT ?`,
+      cell,
+      ranOn,
+      nights,
+    )
+    .map((row) => Number(row['first_splat_ms']));
 }
 
 /** When an entry of a known file, as JSON, was last about a splat, or first there; undefined for a new one. */

@@ -12,7 +12,12 @@ import {
 } from '../../harness/history/database.ts';
 import { listIssues } from '../../harness/history/list-issues.ts';
 import { readStoredCell } from '../../harness/history/stored-cell.ts';
+import type { JudgedCell } from '../../harness/night/judge-cell.ts';
 import { importRun } from '../../harness/plans/night/import-run.ts';
+import { trendsOf } from '../../harness/plans/night/trends.ts';
+import type { NightCell } from '../../harness/records/night.ts';
+import { endNight } from '../made-history.ts';
+import { aNight } from '../made-night.ts';
 import { aRunRecord, aRunResult, aSplat, aTrialResult } from '../made-records.ts';
 
 const { signal } = new AbortController();
@@ -177,4 +182,38 @@ void t.test('runs are imported as nights, and what they saw is listed', async (t
     ],
   });
   t.strictSame(readStoredCell(history, cell, 'kvm').issues, [], 'KVM is another past');
+});
+
+/** As a night judged it, with what trends are made of. */
+function judged(cell: NightCell, firstSplatMs: number | null, witness: number): JudgedCell {
+  const facts = { firstSplatMs, witnesses: { calls: witness } };
+  const input = { cell, kernel: { ranOn: 'tcg' } };
+  return { input, trials: [{ facts }] } as unknown as JudgedCell;
+}
+
+void t.test('a workload that does half of what it did, or finds later, is told', async (t) => {
+  await using history = await openHistory(join(folder(t), 'h.db'), { signal, create: true });
+  const [cell] = aNight().cells;
+  if (cell === undefined) throw new Error('a night without cells');
+  let day = 0;
+  const keep = async (firstSplatMs: number | null, calls: number): Promise<void> => {
+    day += 1;
+    await endNight(history, day, { cells: [{ ...cell, firstSplatMs, witnesses: { calls } }] });
+  };
+  for (let at = 0; at < 4; at += 1) await keep(1000 + at * 100, 90 + at * 5);
+  t.strictSame(trendsOf(history, judged(cell, 9000, 10)), [], 'four nights are no past');
+  for (let at = 0; at < 7; at += 1) await keep(at === 3 ? null : 1100 + at * 20, 100);
+  t.strictSame(trendsOf(history, judged(cell, 1100, 60)), []);
+  t.match(trendsOf(history, judged(cell, 1100, 50)), [
+    { cell: cell.id, what: 'calls', before: 100, now: 50, nights: 11 },
+  ]);
+  t.strictSame(trendsOf(history, judged(cell, 9000, 100)), [], 'one slow night is luck');
+  await keep(2500, 100);
+  await keep(2600, 100);
+  t.match(trendsOf(history, judged(cell, 2700, 100)), [
+    { cell: cell.id, what: 'firstSplatMs', before: 1160, now: 2700, nights: 10 },
+  ]);
+  t.strictSame(trendsOf(history, judged(cell, 2200, 100)), [], 'less than twice as long');
+  await keep(40, 100);
+  t.strictSame(trendsOf(history, judged(cell, 2700, 100)), [], 'two of three nights are luck');
 });

@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { hasStore } from '../host/shared/exchange.ts';
+import { cacheRoot } from '../host/store.ts';
 import { readPlan } from '../plans/night/plan-file.ts';
 import { runQueued } from '../plans/night/queue-night.ts';
 import { progressWriter } from '../report/progress.ts';
@@ -25,7 +27,8 @@ export async function runQueuedNight(
   const dir = await mkdtemp(join(tmpdir(), 'splat-queue-'));
   try {
     const { emit } = openEvents(progressWriter(context.stderr, context.live));
-    await runQueued({ ...read, address, dir, signal: context.signal, emit });
+    const sharesKernels = hasStore(cacheRoot(context.env));
+    await runQueued({ ...read, address, sharesKernels, dir, signal: context.signal, emit });
     return await mergeNight({ ...argv, dirs: [dir] }, context);
   } finally {
     await rm(dir, { recursive: true, force: true });

@@ -6,11 +6,14 @@ import { defaultArch } from '../arch.ts';
 import { exitCodes, HarnessError, isHarnessError } from '../errors.ts';
 import { defaultGpu } from '../guest/devices.ts';
 import { pause } from '../host/deadline.ts';
+import { explainDiskError } from '../host/disk.ts';
+import { isOffering } from '../host/shared/exchange.ts';
 import { cacheRoot } from '../host/store.ts';
-import { queueName, smallMib } from '../plans/night/pack-cells.ts';
-import { type ProvedMachines, readJob, runCellJob } from '../plans/night/run-job.ts';
+import { buildQueueName, queueName, smallMib } from '../plans/night/pack-cells.ts';
+import { type ProvedMachines, readJob, runJob } from '../plans/night/run-job.ts';
 import { type QueueAddress, readQueueAddress } from '../queue/address.ts';
-import { type JobQueue, openQueues, type TakenJob } from '../queue/queue.ts';
+import { type JobQueue, openQueues } from '../queue/queue.ts';
+import type { TakenJob } from '../queue/taken-job.ts';
 import { plain } from '../report/plain.ts';
 import { progressWriter } from '../report/progress.ts';
 import type { CommandContext } from './context.ts';
@@ -18,6 +21,7 @@ import { installPackages } from './install.ts';
 import { writeReports } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
 import { jobsText, number, storeOptions, text, wholeNumber } from './run-options.ts';
+import { openFitness } from './worker-fitness.ts';
 
 export interface WorkerArguments {
   readonly queue: string | undefined;
@@ -56,18 +60,29 @@ export async function run(argv: WorkerArguments, context: CommandContext): Promi
   const most = wholeNumber('memory-mib', argv.memoryMib, 512, 65_536) ?? freemem() / 2 ** 21;
   const address = queueOf(argv.queue, env);
   await installPackages(context);
-  await using queues = await openQueues(namesFor(argv.accel, most), address);
-  context.stderr.write(`splat: a worker of ${plain(address.shown)}\n`);
+  const root = cacheRoot(env);
+  const say = (line: string): void => void context.stderr.write(`splat: ${plain(line)}\n`);
+  // Kernels are built for all by who can give them to all; cells wait for them.
+  const names = [...(isOffering(root) ? [buildsHere] : []), ...namesFor(argv.accel, most)];
+  await using queues = await openQueues(names, address);
+  say(`a worker of ${address.shown}`);
+  const fitness = openFitness([tmpdir(), root], say);
   const proved: ProvedMachines = new Map();
   let lastMs = performance.now();
+  let idleRounds = 0;
   while (!signal.aborted) {
+    await fitness.wait(signal);
+    if (signal.aborted) break;
     await using job = await takeOne([...queues.open.values()]);
     if (job !== undefined) {
-      await runOne(job, { proved, jobs, context });
+      const isFit = await runOne(job, { proved, jobs, context, say });
+      if (isFit) fitness.succeeded();
+      else fitness.failed();
       lastMs = performance.now();
+      idleRounds = 0;
     } else if (idle !== undefined && performance.now() - lastMs > idle * 60_000) {
       return exitCodes.clean;
-    } else await pause(1000, signal);
+    } else await pause(Math.min(longestIdleMs, 500 * ++idleRounds), signal);
   }
   throw signal.reason;
 }
@@ -78,6 +93,11 @@ export function queueOf(asked: string | undefined, env: NodeJS.ProcessEnv): Queu
   if (!url) throw new HarnessError('usage', 'no queue: give --queue URL, or set $SPLAT_QUEUE');
   return readQueueAddress(url, env);
 }
+
+/** Between two looks at queues with nothing in them: hundreds of idle workers ask one server. */
+const longestIdleMs = 5000;
+
+const buildsHere = buildQueueName({ arch: defaultArch.name });
 
 function namesFor(accels: readonly string[], mostMib: number): readonly string[] {
   const sizes = mostMib > smallMib ? [smallMib, smallMib + 1] : [smallMib];
@@ -96,27 +116,32 @@ async function takeOne(queues: readonly JobQueue[]): Promise<TakenJob | undefine
   return undefined;
 }
 
+/** False when this host failed. What is wrong with the job itself is told, and is no failure of the host. */
 async function runOne(
   job: TakenJob,
   {
     proved,
     jobs,
     context,
+    say,
   }: {
     readonly proved: ProvedMachines;
     readonly jobs: number | undefined;
     readonly context: CommandContext;
+    readonly say: (line: string) => void;
   },
-): Promise<void> {
+): Promise<boolean> {
   const { stderr, live, env, cwd } = context;
-  const say = (line: string): void => void stderr.write(`splat: ${plain(line)}\n`);
-  const dir = await mkdtemp(join(tmpdir(), 'splat-worker-'));
   const signal = AbortSignal.any([context.signal, job.lost]);
+  let dir: string | undefined;
   try {
     const asked = readJob(job.data);
     const { id, kernel, workload } = asked.cell;
+    const what = asked.only === 'build' ? `kernel ${kernel}` : `cell ${id} (${kernel} ${workload})`;
+    say(`${what}: taken${job.attempt > 1 ? `, after ${job.attempt - 1} failures` : ''}`);
+    dir = await mkdtemp(join(tmpdir(), 'splat-worker-'));
     const events = openEvents(progressWriter(stderr, live));
-    const result = await runCellJob(asked, {
+    const result = await runJob(asked, {
       dir,
       proved,
       cacheRoot: cacheRoot(env),
@@ -127,13 +152,25 @@ async function runOne(
       writeRun: async (one) => void (await writeReports(one, cwd)),
     });
     const stands = await job.finish(result);
-    say(`${id} ${kernel} ${workload}: ${stands ? 'done' : 'another worker was first'}`);
-  } catch (error) {
-    if (context.signal.aborted) throw error;
-    const why = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
-    say(`refused or failed: ${why}`);
-    await job.fail(why, isHarnessError(error, 'usage', 'config')).catch(() => false);
+    say(`${what}: ${stands ? 'done' : 'another worker was first'}`);
+    return true;
+  } catch (cause) {
+    if (context.signal.aborted) throw cause;
+    // Whatever came of it, it is not this worker's to tell.
+    if (job.lost.aborted) {
+      say(firstLine(job.lost.reason));
+      return true;
+    }
+    const error = explainDiskError(cause, tmpdir());
+    const isRefused = isHarnessError(error, 'usage', 'config');
+    say(`${isRefused ? 'refused' : 'failed'}: ${firstLine(error)}`);
+    await job.fail(firstLine(error), isRefused).catch(() => false);
+    return isRefused;
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    if (dir !== undefined) await rm(dir, { recursive: true, force: true });
   }
+}
+
+function firstLine(error: unknown): string {
+  return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
 }

@@ -70,7 +70,8 @@ function secondsOf(cells: readonly PlanCell[]): number {
   return cells.reduce((sum, { seconds }) => sum + seconds, kernels + machines);
 }
 
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+/** The items by what `keyOf` says of each, in their order. */
+export function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
   for (const item of items) {
     const key = keyOf(item);

@@ -24,7 +24,7 @@ const jobFileSchema = v.object({
 });
 
 /**
- * What a worker is asked to do: one cell of a plan. Nothing in it is a command line, an environment, or a path of the host that
+ * What a worker is asked to do: one cell of a plan, or its kernel alone. Nothing in it is a command line, an environment, or a path of the host that
  * wrote it.
  */
 export const cellJobSchema = v.strictObject({
@@ -33,6 +33,12 @@ export const cellJobSchema = v.strictObject({
   plan: described(sha256, 'Of the plan that the cell is of.'),
   night: v.pipe(v.string(), v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)),
   cell: plannedCellSchema,
+  only: v.exactOptional(
+    described(
+      v.literal('build'),
+      'Only the kernel of the cell is wanted, in the store that the workers share.',
+    ),
+  ),
   kernel: pinnedDebian,
   files: v.pipe(v.array(jobFileSchema), v.maxLength(64)),
 });

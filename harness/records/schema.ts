@@ -47,3 +47,21 @@ export function checkValue<S extends RecordSchema>(
   );
   return { isRight: false, field: words.join('').replace(/^\./, '') };
 }
+
+/** The same of text that should be JSON; `why` goes after the words that say what it is not. */
+export function checkJson<S extends RecordSchema>(
+  schema: S,
+  text: string,
+):
+  | { readonly isRight: true; readonly value: Recorded<S> }
+  | { readonly isRight: false; readonly why: string } {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { isRight: false, why: '; it is no JSON' };
+  }
+  const checked = checkValue(schema, value);
+  if (checked.isRight) return checked;
+  return { isRight: false, why: checked.field === '' ? '' : ` (${checked.field})` };
+}

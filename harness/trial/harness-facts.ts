@@ -6,3 +6,9 @@ import { signatureScheme } from '../splat/signature.ts';
 export function writtenBy(): HarnessFacts {
   return { version: packageVersion(), signatures: signatureScheme };
 }
+
+/** Why the signatures of a record are not this splat's; undefined when they are. */
+export function otherSignatures({ signatures }: HarnessFacts): string | undefined {
+  if (signatures === signatureScheme) return undefined;
+  return `its signatures are by other rules (${signatures}, and here ${signatureScheme})`;
+}

@@ -1,19 +1,29 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import t from 'tap';
 import { nightSchema } from '../../harness/records/night.ts';
-import { checkValue } from '../../harness/records/schema.ts';
+import { checkJson } from '../../harness/records/schema.ts';
 import { hasRedis, startRedis } from '../queue/server.ts';
+import { newHost } from './new-host.ts';
 import { root, splat } from './splat.ts';
 
 const loud =
   '#!/bin/sh\n/bin/controls --mode sleep-mutex --trigger mrelease --seed 1 --duration-ms 500\n';
 
+function start(args: readonly string[], env: Readonly<Record<string, string>>) {
+  const child = execa(join(root, 'splat'), args, { reject: false, stdin: 'ignore', env });
+  let said = '';
+  child.stderr.on('data', (bytes: Buffer) => {
+    said += bytes.toString();
+  });
+  return { child, said: () => said };
+}
+
 void t.test(
-  'two workers run a night, one of them is killed, Redis is restarted: each cell has one result',
+  'a kernel is built once for all workers; one is killed, Redis is restarted, and each cell has one result',
   { skip: !hasRedis },
   async (t) => {
     const dir = mkdtempSync(join(tmpdir(), 'splat-queue-'));
@@ -28,37 +38,27 @@ void t.test(
     );
     writeFileSync(join(dir, 'repro.sh'), loud);
     t.equal((await splat(['nightly', 'plan', matrix, '--out', plan])).exitCode, 0);
-    const env = { SPLAT_QUEUE: server.url };
-    const start = (args: readonly string[]) => {
-      const child = execa(join(root, 'splat'), args, { reject: false, stdin: 'ignore', env });
-      let said = '';
-      child.stderr.on('data', (bytes: Buffer) => {
-        said += bytes.toString();
-      });
-      return { child, said: () => said };
-    };
-    const workers = [start(['worker']), start(['worker'])];
-    t.teardown(() => workers.map(({ child }) => child.kill('SIGTERM')));
-    const asked = [
-      'nightly',
-      '--plan',
-      plan,
-      '--queue',
-      server.url,
-      '--json',
-      '--out',
-      join(dir, 'night'),
-    ];
-    const night = start(asked);
-    const [first] = workers as [ReturnType<typeof start>];
-    // It has a job when it says the first thing of a guest.
-    while (!/trial|boot|accel/.test(first.said()) && night.child.exitCode === null)
-      await sleep(100);
-    first.child.kill('SIGKILL');
+    const key = join(dir, 'lab.key');
+    t.equal((await splat(['store', 'key', key])).exitCode, 0);
+    const store = join(dir, 'store');
+    mkdirSync(store);
+    const shared = { SPLAT_QUEUE: server.url, SPLAT_STORE: store, SPLAT_STORE_TRUST: `${key}.pub` };
+    // This one has built the kernel before and may put it into the store; the others have nothing.
+    const builder = start(['worker'], { ...shared, SPLAT_STORE_KEY: key });
+    const reader = start(['worker'], { ...shared, ...newHost(join(dir, 'reader')) });
+    t.teardown(() => [builder, reader].map(({ child }) => child.kill('SIGTERM')));
+    const asked = ['nightly', '--plan', plan, '--queue', server.url, '--json'];
+    const out = ['--out', join(dir, 'night')];
+    const night = start([...asked, ...out], shared);
+    while (!/from the store/.test(reader.said()) && night.child.exitCode === null) await sleep(100);
+    reader.child.kill('SIGKILL');
     await server.restart();
     const { stdout, exitCode, stderr } = await night.child;
-    const read = checkValue(nightSchema, JSON.parse(stdout || 'null'));
+    const read = checkJson(nightSchema, stdout);
     if (!read.isRight) throw new Error(stderr);
+    t.match(builder.said(), /kernel debian:6\.1: taken\n[^]*kernel debian:6\.1: done\n/);
+    t.notMatch(reader.said(), 'kernel debian:6.1: taken', 'without a key it builds for nobody');
+    t.match(stderr, /0 cells are in redis:\S+, and 4 wait until 1 kernels are built/);
     t.equal(exitCode, 1);
     t.match(read.value.new, [{ title: /^BUG: sleeping function called from invalid context/ }]);
     t.strictSame(
@@ -71,7 +71,7 @@ void t.test(
       ],
     );
     t.equal(new Set(read.value.cells.map(({ image }) => image)).size, 1, 'one kernel');
-    const again = await splat(asked);
+    const again = await splat([...asked, ...out], shared);
     t.equal(again.exitCode, 1, 'the queue keeps the results, and the merge is the same');
   },
 );

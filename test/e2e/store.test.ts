@@ -1,21 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { execa } from 'execa';
 import t from 'tap';
 import type { RunResult } from '../../harness/records/run-result.ts';
+import { newHost, usualCache } from './new-host.ts';
 import { root, splat } from './splat.ts';
-
-const usualCache = process.env['SPLAT_CACHE'] ?? join(homedir(), '.cache', 'splat');
-
-/** A cache of its own with nothing in it but Debian's lists: no source, and nothing that was built. */
-function newHost(dir: string): Readonly<Record<string, string>> {
-  mkdirSync(dir);
-  execFileSync('cp', ['-al', join(usualCache, 'apt'), join(dir, 'apt')]);
-  return { SPLAT_CACHE: dir };
-}
 
 void t.test(
   'a second host builds nothing: the kernel comes from a folder, and through a server',

@@ -1,5 +1,16 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +19,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** A server of a queue on a free port of loopback, with a password. */
 export interface QueueServer {
   readonly url: string;
+  /** Of its processes, user and system. */
+  readonly cpuMs: () => number;
   /** Ends it, without a chance to say anything, and starts it again with what is on its disk. */
   readonly restart: () => Promise<void>;
   readonly stop: () => Promise<void>;
@@ -48,6 +61,7 @@ async function keepRunning(url: string, dir: string, program: Program): Promise<
   };
   return {
     url,
+    cpuMs: () => cpuMsOf(running.pid ?? 0),
     restart: async () => {
       await kill();
       running = await start();
@@ -57,6 +71,22 @@ async function keepRunning(url: string, dir: string, program: Program): Promise<
       rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** utime, stime, cutime and cstime of a process and its children (proc(5)), whose unit is 10 ms. */
+function cpuMsOf(pid: number): number {
+  let ms = 0;
+  for (const name of readdirSync('/proc').filter((one) => /^\d+$/.test(one))) {
+    const text = existsSync(`/proc/${name}/stat`) ? readFileSync(`/proc/${name}/stat`, 'utf8') : '';
+    const fields = text
+      .slice(text.lastIndexOf(')') + 2)
+      .split(' ')
+      .map(Number);
+    const isOwn = Number(name) === pid || fields[1] === pid;
+    if (isOwn) ms += 10 * ((fields[11] ?? 0) + (fields[12] ?? 0));
+    if (Number(name) === pid) ms += 10 * ((fields[13] ?? 0) + (fields[14] ?? 0));
+  }
+  return ms;
 }
 
 function answers(command: string, args: readonly string[]): boolean {
@@ -70,21 +100,47 @@ function answers(command: string, args: readonly string[]): boolean {
 
 export const hasRedis = existsSync('/usr/bin/redis-server');
 
-/** Redis of Debian's package redis-server. */
-export async function startRedis(): Promise<QueueServer> {
+/** A certificate of localhost by an authority of its own. */
+export interface Certificate {
+  readonly authority: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+export function makeCertificate(dir: string): Certificate {
+  const [authority, cert, key] = ['ca.pem', 'cert.pem', 'key.pem'].map((name) => join(dir, name));
+  const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+  const openssl = (...args: readonly string[]): void =>
+    void execFileSync('openssl', ['req', '-x509', ...ec, ...args], { stdio: 'ignore' });
+  const caKey = join(dir, 'ca-key.pem');
+  openssl('-subj', '/CN=a lab', '-keyout', caKey, '-out', authority as string);
+  const by = ['-CA', authority as string, '-CAkey', caKey];
+  const of = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
+  openssl(...by, ...of, '-keyout', key as string, '-out', cert as string);
+  return { authority, cert, key } as Certificate;
+}
+
+/** Redis of Debian's package redis-server. With a certificate it speaks TLS alone. */
+export async function startRedis(tls?: Certificate): Promise<QueueServer> {
   const dir = mkdtempSync(join(tmpdir(), 'splat-redis-'));
   const port = await freePort();
   const password = 'not-a-secret-1';
   const file = join(dir, 'redis.conf');
+  const ports =
+    tls === undefined
+      ? `port ${port}\n`
+      : `port 0\ntls-port ${port}\ntls-cert-file ${tls.cert}\ntls-key-file ${tls.key}\ntls-ca-cert-file ${tls.authority}\ntls-auth-clients no\n`;
   writeFileSync(
     file,
-    `bind 127.0.0.1\nport ${port}\nrequirepass ${password}\ndir ${dir}\nappendonly yes\nappendfsync always\nsave ""\nmaxmemory-policy noeviction\n`,
+    `bind 127.0.0.1\n${ports}requirepass ${password}\ndir ${dir}\nappendonly yes\nappendfsync always\nsave ""\nmaxmemory-policy noeviction\n`,
   );
-  return keepRunning(`redis://:${password}@127.0.0.1:${port}`, dir, {
+  const secure = tls === undefined ? [] : ['--tls', '--cacert', tls.authority];
+  const at = tls === undefined ? '127.0.0.1' : 'localhost';
+  const login = ['-h', at, '-p', String(port), '-a', password, '--no-auth-warning', ...secure];
+  return keepRunning(`redis${tls === undefined ? '' : 's'}://:${password}@${at}:${port}`, dir, {
     command: '/usr/bin/redis-server',
     args: [file],
-    isUp: () =>
-      answers('redis-cli', ['-p', String(port), '-a', password, '--no-auth-warning', 'get', 'x']),
+    isUp: () => answers('redis-cli', [...login, 'get', 'x']),
   });
 }
 
@@ -95,8 +151,11 @@ function idOf(flag: string): number {
   return Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
 }
 
-/** PostgreSQL 15 of Debian's package, as the user `postgres` when this process is root, which it refuses to be. */
-export async function startPostgres(): Promise<QueueServer> {
+/**
+ * PostgreSQL 15 of Debian's package, as the user `postgres` when this process is root, which it refuses to be. With a certificate it
+ * takes TLS alone.
+ */
+export async function startPostgres(tls?: Certificate): Promise<QueueServer> {
   const dir = mkdtempSync(join(tmpdir(), 'splat-postgres-'));
   const port = await freePort();
   const password = 'not-a-secret-2';
@@ -104,16 +163,32 @@ export async function startPostgres(): Promise<QueueServer> {
   const data = join(dir, 'data');
   mkdirSync(data, { mode: 0o700 });
   writeFileSync(passwordFile, `${password}\n`);
+  const own = (name: string): string => join(dir, name);
+  if (tls !== undefined) {
+    copyFileSync(tls.cert, own('cert.pem'));
+    copyFileSync(tls.key, own('key.pem'));
+    chmodSync(own('key.pem'), 0o600);
+  }
   const ids = process.getuid?.() === 0 ? { uid: idOf('-u'), gid: idOf('-g') } : {};
   if (ids.uid !== undefined) {
-    for (const path of [dir, data, passwordFile]) chownSync(path, ids.uid, ids.gid ?? 0);
+    const pems = tls === undefined ? [] : [own('cert.pem'), own('key.pem')];
+    for (const path of [dir, data, passwordFile, ...pems]) chownSync(path, ids.uid, ids.gid ?? 0);
   }
   execFileSync(
     `${postgresPrograms}/initdb`,
     ['-D', data, '-U', 'splat', '--auth=scram-sha-256', `--pwfile=${passwordFile}`, '--no-sync'],
     { stdio: 'ignore', cwd: dir, ...ids },
   );
-  return keepRunning(`postgres://splat:${password}@127.0.0.1:${port}/postgres`, dir, {
+  const secure =
+    tls === undefined
+      ? []
+      : ['ssl=on', `ssl_cert_file=${own('cert.pem')}`, `ssl_key_file=${own('key.pem')}`];
+  if (tls !== undefined) {
+    writeFileSync(join(data, 'pg_hba.conf'), 'hostssl all all 127.0.0.1/32 scram-sha-256\n');
+  }
+  const at = tls === undefined ? '127.0.0.1' : 'localhost';
+  const query = tls === undefined ? '' : '?sslmode=verify-full';
+  return keepRunning(`postgres://splat:${password}@${at}:${port}/postgres${query}`, dir, {
     command: `${postgresPrograms}/postgres`,
     args: [
       '-D',
@@ -124,8 +199,7 @@ export async function startPostgres(): Promise<QueueServer> {
       String(port),
       '-k',
       dir,
-      '-c',
-      'max_connections=200',
+      ...['max_connections=200', ...secure].flatMap((one) => ['-c', one]),
     ],
     ...ids,
     isUp: () => answers(`${postgresPrograms}/pg_isready`, ['-h', '127.0.0.1', '-p', String(port)]),

@@ -10,12 +10,17 @@ import type { Cell } from '../../harness/records/night.ts';
 import { writtenBy } from '../../harness/trial/harness-facts.ts';
 import { aCell } from '../made-records.ts';
 import {
+  type Certificate,
   hasPostgres,
   hasRedis,
+  makeCertificate,
   type QueueServer,
   startPostgres,
   startRedis,
 } from '../queue/server.ts';
+
+// Most of their time they wait.
+t.jobs = 5;
 
 function read(url: string, env = {}): QueueAddress {
   return readQueueAddress(url, env);
@@ -156,14 +161,57 @@ async function surviveAll(t: Test, server: QueueServer): Promise<void> {
   t.match(ends.get(late), { value: { pid: three.pid } }, 'the result that came first stands');
 }
 
-void t.test('every job has exactly one result: Redis', { skip: !hasRedis }, async (t) =>
-  surviveAll(t, await startRedis()),
+void t.test(
+  'every job has exactly one result: Redis',
+  { skip: !hasRedis, buffered: true },
+  async (t) => surviveAll(t, await startRedis()),
 );
-void t.test('every job has exactly one result: PostgreSQL', { skip: !hasPostgres }, async (t) =>
-  surviveAll(t, await startPostgres()),
+void t.test(
+  'every job has exactly one result: PostgreSQL',
+  { skip: !hasPostgres, buffered: true },
+  async (t) => surviveAll(t, await startPostgres()),
 );
 
-void t.test('a queue that is not there is told in one line', async (t) => {
+/** A worker that trusts the authority works; one that does not is told so in one line, and so is one with another password. */
+async function checkTls(t: Test, start: (tls: Certificate) => Promise<QueueServer>): Promise<void> {
+  const certificate = makeCertificate(t.testdir());
+  const server = await start(certificate);
+  t.teardown(async () => server.stop());
+  const run = (url: string, trusts: boolean) => {
+    const env = { ...process.env, NODE_EXTRA_CA_CERTS: trusts ? certificate.authority : '' };
+    const args = ['--import', 'tsx', worker, url, '3000', 'one'];
+    return new Promise<string>((resolve) => {
+      const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
+      let said = '';
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.on('data', (bytes: Buffer) => {
+          said += bytes.toString();
+        });
+      }
+      child.on('close', () => resolve(said));
+    });
+  };
+  const wrong = new URL(server.url);
+  wrong.password = 'wrong';
+  const [trusting, doubting, unknown] = await Promise.all([
+    run(server.url, true),
+    run(server.url, false),
+    run(wrong.href, true),
+  ]);
+  t.match(trusting, /^nothing there$/m);
+  t.match(doubting, /^--queue \S+: (?:unable to verify|self-signed|unable to get)[^\n]+\n$/);
+  t.match(unknown, /^--queue \S+: [^\n]*(?:password|WRONGPASS)[^\n]*\n$/);
+  t.notMatch(doubting + unknown, /not-a-secret/);
+}
+
+void t.test('TLS is checked: Redis', { skip: !hasRedis, buffered: true }, async (t) =>
+  checkTls(t, startRedis),
+);
+void t.test('TLS is checked: PostgreSQL', { skip: !hasPostgres, buffered: true }, async (t) =>
+  checkTls(t, startPostgres),
+);
+
+void t.test('a queue that is not there is told in one line', { buffered: true }, async (t) => {
   const address = readQueueAddress('redis://:x@127.0.0.1:1', {});
   await t.rejects(openQueues(['cells-test'], address), {
     code: 'infra',

@@ -12,9 +12,9 @@ import { machineKey } from '../../night/cells.ts';
 import type { PlannedCell } from '../../night/choose.ts';
 import type { KnownIssue } from '../../records/known-issues.ts';
 import type { NightRecord } from '../../records/night.ts';
-import { checkValue } from '../../records/schema.ts';
+import { checkJson } from '../../records/schema.ts';
 import { type ShardRecord, shardSchema } from '../../records/shard.ts';
-import { writtenBy } from '../../trial/harness-facts.ts';
+import { otherSignatures, writtenBy } from '../../trial/harness-facts.ts';
 import { trialSeed } from '../../trial/plan-trials.ts';
 import { judgeTrial } from '../../verdict.ts';
 import { type MachineFacts, storedTrial } from './facts.ts';
@@ -78,14 +78,8 @@ async function readShard(dir: string, plan: ReadPlan): Promise<ShardResults> {
   const { size } = await lstat(file);
   if (size > largestRecordBytes) return refuse('too large for results of a shard');
   const bytes = await readFile(file);
-  let value: unknown;
-  try {
-    value = JSON.parse(bytes.toString('utf8'));
-  } catch {
-    return refuse('it is no JSON');
-  }
-  const checked = checkValue(shardSchema, value);
-  if (!checked.isRight) return refuse(`not results of a shard (${checked.field})`);
+  const checked = checkJson(shardSchema, bytes.toString('utf8'));
+  if (!checked.isRight) return refuse(`not results of a shard${checked.why}`);
   const why = findLie(checked.value, plan);
   if (why !== undefined) return refuse(why);
   return { dir, digest: createHash('sha256').update(bytes).digest('hex'), record: checked.value };
@@ -96,10 +90,8 @@ export function findLie(record: ShardRecord, { plan, digest }: ReadPlan): string
   if (record.plan !== digest) {
     return `results of another plan (${record.plan.slice(0, 12)}, and this one is ${digest.slice(0, 12)})`;
   }
-  const { signatures } = writtenBy();
-  if (record.harness.signatures !== signatures) {
-    return `its signatures are by other rules (${record.harness.signatures}, and here ${signatures})`;
-  }
+  const other = otherSignatures(record.harness);
+  if (other !== undefined) return other;
   const planned = new Map(plan.cells.map((cell) => [cell.id, cell]));
   const own = new Set(record.cells);
   const foreign = [...own].find((id) => !planned.has(id));

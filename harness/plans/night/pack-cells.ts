@@ -3,7 +3,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { HarnessError } from '../../errors.ts';
 import { readIfThere } from '../../host/disk.ts';
-import { machineKey } from '../../night/cells.ts';
+import { kernelKey, machineKey } from '../../night/cells.ts';
+import { groupBy } from '../../night/shards.ts';
 import { type CellJob, cellJobSchema } from '../../records/cell-job.ts';
 import type { PlanCell } from '../../records/night-plan.ts';
 import { checkValue } from '../../records/schema.ts';
@@ -53,6 +54,35 @@ export async function packCells({ plan, digest, cwd }: ReadPlan): Promise<readon
     packed.push({ id, queue: queueName(cell), job: checked.value });
   }
   return packed;
+}
+
+/** A kernel that several cells are of, as a job of its own. */
+export interface PackedBuild extends PackedCell {
+  /** The ids of the jobs that wait for it. */
+  readonly waiting: readonly string[];
+}
+
+/** A build for each kernel that more than one cell needs. */
+export function packBuilds(cells: readonly PackedCell[]): readonly PackedBuild[] {
+  const groups = groupBy(cells, ({ job }) => kernelKey(job.cell));
+  return [...groups.values()].flatMap((group): readonly PackedBuild[] => {
+    const [first, ...more] = group;
+    if (first === undefined || more.length === 0) return [];
+    const { job } = first;
+    return [
+      {
+        id: `${job.plan.slice(0, 16)}-build-${job.cell.id}`,
+        queue: buildQueueName(job.cell),
+        job: { ...job, only: 'build' },
+        waiting: group.map(({ id }) => id),
+      },
+    ];
+  });
+}
+
+/** The queue of kernels that are to be built for all: for workers who may put them into the store. */
+export function buildQueueName({ arch }: Pick<PlanCell, 'arch'>): string {
+  return `builds-${arch}`;
 }
 
 function whyNot(field: string, { kernel, workload }: PlanCell): string {

@@ -11,8 +11,8 @@ import type { PlannedCell } from '../../night/choose.ts';
 import type { ReadMatrix } from '../../night/matrix.ts';
 import { divideCells, type Shard } from '../../night/shards.ts';
 import { type NightPlanRecord, nightPlanSchema, type PlanCell } from '../../records/night-plan.ts';
-import { checkValue } from '../../records/schema.ts';
-import { writtenBy } from '../../trial/harness-facts.ts';
+import { checkJson } from '../../records/schema.ts';
+import { otherSignatures, writtenBy } from '../../trial/harness-facts.ts';
 import { digestInputs, pinContent } from './plan-inputs.ts';
 import { guessSeconds, type NightPlan, planNight } from './plan-night.ts';
 
@@ -109,14 +109,8 @@ export async function readPlan(path: string, shown: string): Promise<ReadPlan> {
 export function parsePlan(bytes: Buffer, shown: string): NightPlanRecord {
   const wrong = (what: string): HarnessError =>
     new HarnessError('config', `${shown}: not a plan of splat nightly plan${what}`);
-  let value: unknown;
-  try {
-    value = JSON.parse(bytes.toString('utf8'));
-  } catch {
-    throw wrong('; it is no JSON');
-  }
-  const checked = checkValue(nightPlanSchema, value);
-  if (!checked.isRight) throw wrong(checked.field === '' ? '' : ` (${checked.field})`);
+  const checked = checkJson(nightPlanSchema, bytes.toString('utf8'));
+  if (!checked.isRight) throw wrong(checked.why);
   const plan = checked.value;
   const all = [...plan.cells, ...plan.notRun];
   const odd = all.find((cell) => cell.id !== cellId(cell));
@@ -124,10 +118,8 @@ export function parsePlan(bytes: Buffer, shown: string): NightPlanRecord {
   if (new Set(all.map(({ id }) => id)).size < all.length) throw wrong('; a cell is there twice');
   const unpinned = all.find(({ kernel }) => !Object.hasOwn(plan.kernels, kernel));
   if (unpinned !== undefined) throw wrong(`; kernel ${unpinned.kernel} is not pinned`);
-  const { signatures } = writtenBy();
-  if (plan.harness.signatures !== signatures) {
-    throw wrong(` with this one's signatures (${plan.harness.signatures}, and here ${signatures})`);
-  }
+  const other = otherSignatures(plan.harness);
+  if (other !== undefined) throw wrong(`; ${other}`);
   return plan;
 }
 
@@ -149,7 +141,7 @@ export function asNightPlan(plan: NightPlanRecord, cwd: string): NightPlan {
   };
 }
 
-function withoutSeconds({ seconds: _seconds, ...cell }: PlanCell): PlannedCell {
+export function withoutSeconds({ seconds: _seconds, ...cell }: PlanCell): PlannedCell {
   return cell;
 }
 

@@ -1,27 +1,24 @@
-import { writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { gunzipSync, gzipSync } from 'node:zlib';
 import type { Emit } from '../../events.ts';
 import { pause } from '../../host/deadline.ts';
-import { makeFolder } from '../../host/disk.ts';
 import { throwIfAborted } from '../../host/process.ts';
 import type { QueueAddress } from '../../queue/address.ts';
-import { type JobEnd, openQueues } from '../../queue/queue.ts';
-import { type CellResult, cellResultSchema } from '../../records/cell-job.ts';
-import { checkValue } from '../../records/schema.ts';
-import { writtenBy } from '../../trial/harness-facts.ts';
-import { noKernel } from './facts.ts';
-import { findLie } from './merge-shards.ts';
-import { type PackedCell, packCells } from './pack-cells.ts';
+import { type JobEnd, type OpenQueues, openQueues } from '../../queue/queue.ts';
+import { type PackedBuild, type PackedCell, packBuilds, packCells } from './pack-cells.ts';
 import type { ReadPlan } from './plan-file.ts';
+import { keepEnd, keepUntestable, readBuild } from './queue-results.ts';
 
 interface QueuedNight extends ReadPlan {
   readonly address: QueueAddress;
+  /** The workers share a store: a kernel of several cells is built once, and they wait for it. */
+  readonly sharesKernels: boolean;
   /** Where a folder of results is made for each cell. */
   readonly dir: string;
   readonly signal: AbortSignal;
   readonly emit: Emit;
 }
+
+/** A queue that loses a job so often will not keep it. */
+const mostLosses = 3;
 
 /**
  * Puts the cells of a plan into queues and waits until each has a result, or until no worker could give one. The same plan goes on
@@ -30,86 +27,77 @@ interface QueuedNight extends ReadPlan {
 export async function runQueued(request: QueuedNight): Promise<void> {
   const { address, signal, emit } = request;
   const cells = await packCells(request);
-  await using queues = await openQueues([...new Set(cells.map(({ queue }) => queue))], address);
-  for (const [name, queue] of queues.open) {
-    const own = cells.filter((one) => one.queue === name);
-    await queue.add(own.map(({ id, job }) => ({ id, data: job })));
-  }
-  emit({ kind: 'note', text: `${cells.length} cells are in ${address.shown}` });
-  const left = new Map(cells.map((cell) => [cell.id, cell]));
-  while (left.size > 0) {
+  let builds = request.sharesKernels ? packBuilds(cells) : [];
+  const names = new Set([...builds, ...cells].map(({ queue }) => queue));
+  await using queues = await openQueues([...names], address);
+  const kept = new Set(builds.flatMap(({ waiting }) => waiting));
+  let open: readonly PackedCell[] = cells.filter(({ id }) => !kept.has(id));
+  await addJobs(queues, [...builds, ...open]);
+  const later =
+    kept.size === 0 ? '' : `, and ${kept.size} wait until ${builds.length} kernels are built`;
+  emit({ kind: 'note', text: `${open.length} cells are in ${address.shown}${later}` });
+  const losses = new Map<string, number>();
+  for (let done = 0; ; ) {
     throwIfAborted(signal);
-    const before = left.size;
-    for (const [name, queue] of queues.open) {
-      const own = [...left.values()].filter((one) => one.queue === name);
-      const ends = await queue.ends(own.map(({ id }) => id)).catch(() => new Map<string, JobEnd>());
-      for (const [id, end] of ends) {
-        const cell = left.get(id);
-        if (cell !== undefined) await keepEnd(cell, end, request);
-        left.delete(id);
+    for (const [build, end] of await endsOf(queues, builds, losses)) {
+      builds = builds.filter((one) => one !== build);
+      const own = cells.filter(({ id }) => build.waiting.includes(id));
+      const untestable = readBuild(end, build, request);
+      if (untestable === undefined) {
+        await addJobs(queues, own);
+        open = [...open, ...own];
+      } else {
+        for (const cell of own) await keepUntestable(cell, untestable, request);
+        done += own.length;
       }
     }
-    if (left.size < before) {
-      emit({ kind: 'note', text: `${cells.length - left.size} of ${cells.length} cells` });
+    const before = done;
+    for (const [cell, end] of await endsOf(queues, open, losses)) {
+      await keepEnd(cell, end, request);
+      open = open.filter((one) => one !== cell);
+      done += 1;
     }
+    if (done > before) emit({ kind: 'note', text: `${done} of ${cells.length} cells` });
+    if (done === cells.length) return;
     // Looking at 5,000 cells takes a second of the server's time.
-    if (left.size > 0) await pause(500 + left.size * 2, signal);
+    await pause(500 + open.length * 2, signal);
   }
 }
 
-/** Writes what came of a cell, as a part of one cell writes it. */
-async function keepEnd(cell: PackedCell, end: JobEnd, request: QueuedNight): Promise<void> {
-  const dir = join(request.dir, cell.job.cell.id);
-  const read = end.kind === 'done' ? readResult(end.value, cell, request) : end.why;
-  const { record, files } = typeof read === 'string' ? failed(read, cell) : read;
-  await makeFolder(dir);
-  for (const { name, gzip } of files) {
-    await makeFolder(dirname(join(dir, name)));
-    const bytes = gunzipSync(Buffer.from(gzip, 'base64'), { maxOutputLength: largestFileBytes });
-    await writeFile(join(dir, name), bytes);
+async function addJobs(
+  queues: OpenQueues,
+  jobs: readonly (PackedCell | PackedBuild)[],
+): Promise<void> {
+  for (const [name, queue] of queues.open) {
+    const own = jobs.filter((one) => one.queue === name);
+    if (own.length > 0) await queue.add(own.map(({ id, job }) => ({ id, data: job })));
   }
-  await writeFile(join(dir, 'shard.json'), JSON.stringify(record));
-  if (typeof read === 'string')
-    request.emit({ kind: 'note', text: `${cell.job.cell.id}: ${read}` });
 }
 
-const largestFileBytes = 256 * 1024 * 1024;
-
-/** A worker's result, or why it is none. */
-function readResult(value: unknown, { job }: PackedCell, plan: ReadPlan): CellResult | string {
-  const checked = checkValue(cellResultSchema, value);
-  if (!checked.isRight) return `refused: not a result of a worker (${checked.field})`;
-  const { record } = checked.value;
-  const [cell, ...more] = record.cells;
-  if (cell !== job.cell.id || more.length > 0) return 'refused: a result of another cell';
-  const lie = findLie(record, plan);
-  return lie === undefined ? checked.value : `refused: ${lie}`;
+/** What came of those of the jobs that are over. A server that restarts is asked later; what it lost is put into it again. */
+async function endsOf<T extends PackedCell>(
+  queues: OpenQueues,
+  jobs: readonly T[],
+  losses: Map<string, number>,
+): Promise<readonly (readonly [T, JobEnd])[]> {
+  const over: (readonly [T, JobEnd])[] = [];
+  for (const [name, queue] of queues.open) {
+    const own = jobs.filter((one) => one.queue === name);
+    if (own.length === 0) continue;
+    const ends = await queue.ends(own.map(({ id }) => id)).catch(() => new Map<string, JobEnd>());
+    for (const one of own) {
+      const end = ends.get(one.id);
+      if (end === undefined) continue;
+      if (end.kind === 'lost' && countUp(losses, one.id) <= mostLosses) {
+        await queue.add([{ id: one.id, data: one.job }]).catch(() => undefined);
+      } else over.push([one, end]);
+    }
+  }
+  return over;
 }
 
-/** A cell that no worker could run. */
-function failed(why: string, { job }: PackedCell): CellResult {
-  const log = `failures/${job.cell.id}.log`;
-  const now = new Date().toISOString();
-  const failure = { message: why.split('\n')[0]?.slice(0, 1000) ?? '', log };
-  return {
-    schema: 'splat-job-result/1',
-    record: {
-      schema: 'splat-shard/1',
-      harness: writtenBy(),
-      plan: job.plan,
-      shard: `cell ${job.cell.id}`,
-      startedAt: now,
-      endedAt: now,
-      cutShort: false,
-      cells: [job.cell.id],
-      machines: [
-        {
-          cells: [job.cell.id],
-          facts: { done: false, kernel: noKernel, failure, missedControls: [], bootSplats: [] },
-        },
-      ],
-      trials: [],
-    },
-    files: [{ name: log, gzip: gzipSync(`${why}\n`).toString('base64') }],
-  };
+function countUp(counts: Map<string, number>, id: string): number {
+  const count = (counts.get(id) ?? 0) + 1;
+  counts.set(id, count);
+  return count;
 }

@@ -8,15 +8,18 @@ import { openHistory } from '../../history/database.ts';
 import { beginNight } from '../../history/nights.ts';
 import { trialsOf } from '../../history/results.ts';
 import { makeFolder, readIfThere } from '../../host/disk.ts';
+import { buildTestKernel, pinConfigs } from '../../kernel/test-kernel.ts';
 import { cellId, machineKey } from '../../night/cells.ts';
 import type { TrialFacts } from '../../night/judge-trial.ts';
 import { type CellJob, type CellResult, cellJobSchema } from '../../records/cell-job.ts';
 import { checkValue } from '../../records/schema.ts';
 import { workloads } from '../../stress/workloads.ts';
-import { writtenBy } from '../../trial/harness-facts.ts';
+import { otherSignatures, writtenBy } from '../../trial/harness-facts.ts';
 import type { FinishedRun } from '../run/requested-run.ts';
-import type { MachineFacts } from './facts.ts';
+import { type MachineFacts, noKernel } from './facts.ts';
+import { withoutSeconds } from './plan-file.ts';
 import { runMachines } from './run-night.ts';
+import { cellRecord } from './shard-record.ts';
 
 /** Controls that this worker has run, by plan and machine: those that were missed. */
 export type ProvedMachines = Map<string, readonly string[]>;
@@ -46,13 +49,8 @@ export function readJob(data: unknown): CellJob {
   );
   if (odd !== undefined) throw new HarnessError('config', `${odd.name}: not what its digest says`);
   requireOwnFiles(job);
-  const { signatures } = writtenBy();
-  if (job.harness.signatures !== signatures) {
-    throw new HarnessError(
-      'config',
-      `its signatures are by other rules (${job.harness.signatures})`,
-    );
-  }
+  const other = otherSignatures(job.harness);
+  if (other !== undefined) throw new HarnessError('config', other);
   return job;
 }
 
@@ -73,8 +71,43 @@ function requireOwnFiles({ cell, files }: CellJob): void {
   if (workloads.every(({ name }) => name !== cell.workload)) refuse('workload', cell.workload);
 }
 
-/** Runs a cell, with the seeds that one process would have used. Throws when the host fails, and then nothing is known of the cell. */
-export async function runCellJob(job: CellJob, request: JobRequest): Promise<CellResult> {
+/** Does what a job asks for. Throws when the host fails, and then nothing is known of the cell. */
+export async function runJob(job: CellJob, request: JobRequest): Promise<CellResult> {
+  return job.only === 'build' ? buildOnly(job, request) : runCell(job, request);
+}
+
+/** Builds the kernel of a cell, which goes into the store behind the cache. A kernel that cannot be built is a result. */
+async function buildOnly(job: CellJob, request: JobRequest): Promise<CellResult> {
+  const { dir, cacheRoot, jobs, signal, emit } = request;
+  const { series, config: configs, configBase } = job.cell;
+  const startedMs = Date.now();
+  const cwd = await writeInputs(job, dir);
+  const outcome = await buildTestKernel({
+    kernel: job.kernel,
+    series,
+    ...(await pinConfigs({ configs, configBase }, cwd)),
+    cwd,
+    cacheRoot,
+    ...(jobs === undefined ? {} : { jobs }),
+    signal,
+    emit,
+  });
+  const facts: MachineFacts | undefined =
+    outcome.kind === 'built'
+      ? undefined
+      : {
+          done: true,
+          kernel: noKernel,
+          untestable: outcome.verdict,
+          missedControls: [],
+          bootSplats: [],
+        };
+  const record = cellRecord(job, { startedMs, ...(facts === undefined ? {} : { facts }) });
+  return { schema: 'splat-job-result/1', record, files: [] };
+}
+
+/** Runs a cell, with the seeds that one process would have used. */
+async function runCell(job: CellJob, request: JobRequest): Promise<CellResult> {
   const { dir, proved, signal } = request;
   const { cell, plan } = job;
   const begun = { name: job.night, matrixFile: cell.id, matrixDigest: plan, dir, plan: '' };
@@ -84,7 +117,6 @@ export async function runCellJob(job: CellJob, request: JobRequest): Promise<Cel
   const night = await beginNight(history, { ...begun, startedMs, harness: writtenBy() });
   const key = `${plan} ${machineKey(cell)}`;
   const missed = proved.get(key);
-  const { seconds: _seconds, ...planned } = cell;
   const machines = await runMachines({
     ...request,
     history,
@@ -93,7 +125,7 @@ export async function runCellJob(job: CellJob, request: JobRequest): Promise<Cel
     isSpent: () => false,
     withoutControls: missed !== undefined,
     plan: {
-      cells: [planned],
+      cells: [withoutSeconds(cell)],
       left: [],
       pins: { [cell.kernel]: { kernel: job.kernel, sha: null } },
       workloadsNamed: true,
@@ -115,18 +147,7 @@ export async function runCellJob(job: CellJob, request: JobRequest): Promise<Cel
   const kept = trials.map((one) => one.facts);
   return {
     schema: 'splat-job-result/1',
-    record: {
-      schema: 'splat-shard/1',
-      harness: writtenBy(),
-      plan,
-      shard: `cell ${cell.id}`,
-      startedAt: new Date(startedMs).toISOString(),
-      endedAt: new Date().toISOString(),
-      cutShort: false,
-      cells: [cell.id],
-      machines: [{ cells: [cell.id], facts }],
-      trials,
-    },
+    record: cellRecord(job, { startedMs, facts, trials }),
     files: await packRuns(dir, kept),
   };
 }

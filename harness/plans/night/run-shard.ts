@@ -11,6 +11,7 @@ import type { FinishedRun } from '../run/requested-run.ts';
 import { asNightPlan, type ReadPlan } from './plan-file.ts';
 import { requireSameInputs } from './plan-inputs.ts';
 import { openBudget, runMachines } from './run-night.ts';
+import { shardRecord } from './shard-record.ts';
 
 export interface ShardRequest extends ReadPlan {
   /** As --shard has it, and the ids of its cells. */
@@ -54,13 +55,10 @@ export async function runShard(request: ShardRequest): Promise<ShardRecord> {
   const trials = trialsOf(history, night.id)
     .filter(({ purpose }) => purpose === 'plan')
     .map(({ cell, facts }) => ({ cell, facts: JSON.parse(facts) as TrialFacts }));
-  return {
-    schema: 'splat-shard/1',
-    harness: writtenBy(),
+  return shardRecord({
     plan: digest,
     shard,
-    startedAt: new Date(night.startedMs).toISOString(),
-    endedAt: new Date().toISOString(),
+    startedMs: night.startedMs,
     cutShort: budget.isSpent(),
     cells: own.map(({ id }) => id),
     machines: [...machines].map(([key, facts]) => ({
@@ -68,7 +66,7 @@ export async function runShard(request: ShardRequest): Promise<ShardRecord> {
       facts,
     })),
     trials,
-  };
+  });
 }
 
 async function beginOrFind({

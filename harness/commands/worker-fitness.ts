@@ -1,0 +1,64 @@
+import { stat, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { pause } from '../host/deadline.ts';
+import { readIfThere } from '../host/disk.ts';
+
+/** Keeps a worker whose host fails from taking job after job, which others could do. */
+export interface Fitness {
+  /** Waits until this host can take a job, or until the signal fires; says what it waits for. */
+  readonly wait: (signal: AbortSignal) => Promise<void>;
+  readonly succeeded: () => void;
+  readonly failed: () => void;
+}
+
+/** A run and its results need less. */
+const leastFreeMib = 512;
+const lookAgainMs = 10_000;
+/** After a failure, twice as long after each further one, up to the longest. */
+const restMs = 30_000;
+const longestRestMs = 600_000;
+
+/** `folders`: where a worker writes. */
+export function openFitness(folders: readonly string[], say: (line: string) => void): Fitness {
+  let failures = 0;
+  let rested = true;
+  return {
+    wait: async (signal) => {
+      if (!rested) {
+        const ms = Math.min(longestRestMs, restMs * 2 ** (failures - 1));
+        say(`this host has failed ${failures} times in a row; it takes no job for ${ms / 1000} s`);
+        await pause(ms, signal);
+        rested = true;
+      }
+      let said = false;
+      while (!signal.aborted) {
+        const full = await fullFolder(folders);
+        if (full === undefined) return;
+        if (!said) say(`${full}; this worker takes no job until there is room`);
+        said = true;
+        await pause(lookAgainMs, signal);
+      }
+    },
+    succeeded: () => {
+      failures = 0;
+    },
+    failed: () => {
+      failures += 1;
+      rested = false;
+    },
+  };
+}
+
+async function fullFolder(folders: readonly string[]): Promise<string | undefined> {
+  for (const folder of folders) {
+    const { bavail, bsize } = await statfs(await nearestFolder(folder));
+    const mib = (bavail * bsize) / 2 ** 20;
+    if (mib < leastFreeMib) return `${folder}: ${Math.floor(mib)} MiB are free`;
+  }
+  return undefined;
+}
+
+async function nearestFolder(path: string): Promise<string> {
+  const found = await readIfThere(stat(path));
+  return found !== undefined || dirname(path) === path ? path : nearestFolder(dirname(path));
+}

@@ -1,0 +1,99 @@
+import { writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import type { Emit } from '../../events.ts';
+import { makeFolder } from '../../host/disk.ts';
+import type { JobEnd } from '../../queue/queue.ts';
+import { type CellResult, cellResultSchema } from '../../records/cell-job.ts';
+import { checkValue } from '../../records/schema.ts';
+import type { ShardRecord } from '../../records/shard.ts';
+import { noKernel } from './facts.ts';
+import { findLie } from './merge-shards.ts';
+import type { PackedCell } from './pack-cells.ts';
+import type { ReadPlan } from './plan-file.ts';
+import { cellRecord } from './shard-record.ts';
+
+interface Keeping extends ReadPlan {
+  readonly dir: string;
+  readonly emit: Emit;
+}
+
+/** Writes what came of a cell, as a part of one cell writes it. */
+export async function keepEnd(cell: PackedCell, end: JobEnd, request: Keeping): Promise<void> {
+  const read = readEnd(end, cell, request);
+  await keep(cell, typeof read === 'string' ? failed(read, cell) : read, request);
+  if (typeof read !== 'string') return;
+  request.emit({ kind: 'note', text: `${cell.job.cell.id}: ${read}` });
+}
+
+type MachineFacts = ShardRecord['machines'][number]['facts'];
+
+/** Writes that the kernel of a cell cannot be built, as a run of the cell would have found. */
+export async function keepUntestable(
+  cell: PackedCell,
+  facts: MachineFacts,
+  request: Keeping,
+): Promise<void> {
+  const record = cellRecord(cell.job, { startedMs: Date.now(), facts });
+  await keep(cell, { schema: 'splat-job-result/1', record, files: [] }, request);
+}
+
+/** What a build says of its kernel, when nothing can run on it. Undefined: the cells can be tried. */
+export function readBuild(
+  end: JobEnd,
+  build: PackedCell,
+  request: Keeping,
+): MachineFacts | undefined {
+  const read = readEnd(end, build, request);
+  if (typeof read !== 'string') {
+    return read.record.machines.find(({ facts }) => facts.untestable !== undefined)?.facts;
+  }
+  const text = `a kernel was not built ahead: ${read}; each worker builds its own`;
+  request.emit({ kind: 'note', text });
+  return undefined;
+}
+
+async function keep(
+  { job }: PackedCell,
+  { record, files }: CellResult,
+  request: Keeping,
+): Promise<void> {
+  const dir = join(request.dir, job.cell.id);
+  await makeFolder(dir);
+  for (const { name, gzip } of files) {
+    await makeFolder(dirname(join(dir, name)));
+    const bytes = gunzipSync(Buffer.from(gzip, 'base64'), { maxOutputLength: largestFileBytes });
+    await writeFile(join(dir, name), bytes);
+  }
+  await writeFile(join(dir, 'shard.json'), JSON.stringify(record));
+}
+
+const largestFileBytes = 256 * 1024 * 1024;
+
+function readEnd(end: JobEnd, cell: PackedCell, plan: ReadPlan): CellResult | string {
+  if (end.kind === 'lost') return 'the queue has lost it';
+  return end.kind === 'done' ? readResult(end.value, cell, plan) : end.why;
+}
+
+/** A worker's result, or why it is none. */
+function readResult(value: unknown, { job }: PackedCell, plan: ReadPlan): CellResult | string {
+  const checked = checkValue(cellResultSchema, value);
+  if (!checked.isRight) return `refused: not a result of a worker (${checked.field})`;
+  const { record } = checked.value;
+  const [cell, ...more] = record.cells;
+  if (cell !== job.cell.id || more.length > 0) return 'refused: a result of another cell';
+  const lie = findLie(record, plan);
+  return lie === undefined ? checked.value : `refused: ${lie}`;
+}
+
+/** A cell that no worker could run. */
+function failed(why: string, { job }: PackedCell): CellResult {
+  const log = `failures/${job.cell.id}.log`;
+  const failure = { message: why.split('\n')[0]?.slice(0, 1000) ?? '', log };
+  const facts = { done: false, kernel: noKernel, failure, missedControls: [], bootSplats: [] };
+  return {
+    schema: 'splat-job-result/1',
+    record: cellRecord(job, { startedMs: Date.now(), facts }),
+    files: [{ name: log, gzip: gzipSync(`${why}\n`).toString('base64') }],
+  };
+}

@@ -1,0 +1,54 @@
+import { connect, createServer, type Socket } from 'node:net';
+
+/** A wire of our own to a port of this host, that can be cut: bytes are swallowed, and nobody is told. */
+export interface Wire extends AsyncDisposable {
+  readonly port: number;
+  readonly cut: () => void;
+  /** Joins it. Connections that were there while it was cut stay dead; new ones work. */
+  readonly mend: () => void;
+}
+
+export async function openWire(to: number): Promise<Wire> {
+  let isCut = false;
+  const open = new Set<Socket>();
+  const server = createServer((near) => {
+    open.add(near.on('error', () => undefined));
+    near.on('close', () => open.delete(near));
+    if (isCut) return void near.resume();
+    const far = connect(to, '127.0.0.1');
+    open.add(far.on('error', () => undefined));
+    let isDead = false;
+    const relay = (from: Socket, into: Socket): void => {
+      from.on('data', (bytes) => {
+        isDead ||= isCut;
+        if (!isDead) into.write(bytes);
+      });
+      from.on('close', () => {
+        open.delete(from);
+        isDead ||= isCut;
+        if (!isDead) into.destroy();
+      });
+    };
+    relay(near, far);
+    relay(far, near);
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return {
+    port: address.port,
+    cut: () => void (isCut = true),
+    mend: () => void (isCut = false),
+    async [Symbol.asyncDispose]() {
+      for (const socket of open) socket.destroy();
+      await new Promise((resolve) => void server.close(resolve));
+    },
+  };
+}
+
+/** The URL of a server through a wire to it. */
+export function through(url: string, wire: Wire): string {
+  const changed = new URL(url);
+  changed.port = String(wire.port);
+  return changed.href;
+}

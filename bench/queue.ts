@@ -1,47 +1,98 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 import { readQueueAddress } from '../harness/queue/address.ts';
-import { openQueues } from '../harness/queue/queue.ts';
-import { startRedis } from '../test/queue/server.ts';
+import { type JobQueue, openQueues } from '../harness/queue/queue.ts';
+import type { TakenJob } from '../harness/queue/taken-job.ts';
+import { type QueueServer, startPostgres, startRedis } from '../test/queue/server.ts';
+import { dice } from './dice.ts';
 
 /**
- * `npm run bench:queue -- [HOSTS] [CELLS] [SECONDS]`: how a queue fares when many hosts take many cells. The queue, Redis and the locks are
- * real; a cell is a pause of about SECONDS, and all hosts are in this process. One taking in fifty ends without a word, as
- * by SIGKILL; one in a hundred fails. A line for each number of hosts: cells a second, against what the hosts could do at most.
+ * `npm run bench:queue -- [--jobs N] [--hosts N] [--cells N] [--seconds S]`: what a job costs a queue, over a real Redis and a real
+ * PostgreSQL: how long each call takes one worker, and the processor time of the server for it. Then how Redis fares when many
+ * hosts take many cells: a cell is a pause of about SECONDS, all hosts are in this process, one taking in fifty ends without a
+ * word, as by SIGKILL, and one in a hundred fails. `--hosts 0` leaves that out.
  */
-const [hosts = 200, cells = 5000, seconds = 1] = process.argv.slice(2).map(Number);
-const lockMs = 10_000;
+const { values } = parseArgs({
+  options: {
+    jobs: { type: 'string', default: '500' },
+    hosts: { type: 'string', default: '200' },
+    cells: { type: 'string', default: '5000' },
+    seconds: { type: 'string', default: '10' },
+  },
+});
+const [jobs, hosts, cells, seconds] = [values.jobs, values.hosts, values.cells, values.seconds].map(
+  Number,
+) as [number, number, number, number];
 
-/** The same dice every time. */
-function dice(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
+const name = 'cells-bench';
+/** About what a job of a workload of splat's has, and its result without a console. */
+const jobBytes = 1500;
+const resultBytes = 20_000;
+
+async function openOne(server: QueueServer, lockMs: number): Promise<JobQueue & AsyncDisposable> {
+  const opened = await openQueues([name], readQueueAddress(server.url, {}), lockMs);
+  const [queue] = opened.open.values();
+  if (queue === undefined) throw new Error('no queue');
+  return { ...queue, [Symbol.asyncDispose]: async () => opened[Symbol.asyncDispose]() };
+}
+
+async function measureCalls(what: string, start: () => Promise<QueueServer>): Promise<void> {
+  const server = await start();
+  try {
+    const lockMs = 3000;
+    await using queue = await openOne(server, lockMs);
+    const measure = async (call: string, count: number, work: () => Promise<unknown>) => {
+      const [cpuMs, startMs] = [server.cpuMs(), performance.now()];
+      await work();
+      const [tookMs, usedMs] = [performance.now() - startMs, server.cpuMs() - cpuMs];
+      const each = (ms: number): string => (ms / count).toFixed(2);
+      console.log(
+        `${what} ${call}: ${each(tookMs)} ms, of the server's processor ${each(usedMs)} ms`,
+      );
+    };
+    const ids = Array.from({ length: jobs }, (_, at) => `bench-${at}`);
+    const data = { padding: 'x'.repeat(jobBytes) };
+    await measure('add', jobs, async () => queue.add(ids.map((id) => ({ id, data }))));
+    const taken: TakenJob[] = [];
+    await measure('take', jobs, async () => {
+      for (const _ of ids) {
+        const job = await queue.take();
+        if (job !== undefined) taken.push(job);
+      }
+    });
+    const heldMs = 10_000;
+    await measure('renew', (taken.length * heldMs) / (lockMs / 3), async () => sleep(heldMs));
+    const result = { padding: 'x'.repeat(resultBytes) };
+    await measure('finish', taken.length, async () => {
+      for (const job of taken) await job.finish(result);
+    });
+    await measure('look for nothing', jobs, async () => {
+      for (const _ of ids) await queue.take();
+    });
+    await measure('ask for an end', jobs, async () => queue.ends(ids));
+  } finally {
+    await server.stop();
+  }
 }
 
 async function simulate(count: number): Promise<void> {
   const server = await startRedis();
+  const lockMs = 10_000;
   try {
-    const address = readQueueAddress(server.url, {});
-    const name = 'cells-bench';
     const ids = Array.from({ length: cells }, (_, at) => `bench-${at}`);
-    await using submitter = await openQueues([name], address, lockMs);
-    const queue = submitter.open.get(name);
-    if (queue === undefined) throw new Error('no queue');
-    await queue.add(ids.map((id) => ({ id, data: { id, padding: 'x'.repeat(1500) } })));
+    await using queue = await openOne(server, lockMs);
+    const padding = 'x'.repeat(jobBytes);
+    await queue.add(ids.map((id) => ({ id, data: { id, padding } })));
     const stop = new AbortController();
     let waitedMs = 0;
     let taken = 0;
     const host = async (seed: number): Promise<void> => {
       const roll = dice(seed);
-      await using own = await openQueues([name], address, lockMs);
-      const mine = own.open.get(name);
-      if (mine === undefined) throw new Error('no queue');
+      await using own = await openOne(server, lockMs);
       while (!stop.signal.aborted) {
         const askedMs = performance.now();
-        const job = await mine.take();
+        const job = await own.take();
         if (job === undefined) {
           await sleep(1000);
           continue;
@@ -55,25 +106,30 @@ async function simulate(count: number): Promise<void> {
         else await job.finish({ id: (job.data as { readonly id: string }).id });
       }
     };
-    const startedMs = performance.now();
+    const [startedMs, cpuMs] = [performance.now(), server.cpuMs()];
     const running = Array.from({ length: count }, async (_, at) => host(at + 1));
-    let ends = await queue.ends([]);
-    for (let left = ids; left.length > 0; left = ids.filter((id) => !ends.has(id))) {
+    const ended = new Map<string, boolean>();
+    while (ended.size < cells) {
       await sleep(2000);
-      ends = await queue.ends(ids);
+      const ends = await queue.ends(ids.filter((id) => !ended.has(id)));
+      for (const [id, { kind }] of ends) ended.set(id, kind === 'done');
     }
     const tookS = (performance.now() - startedMs) / 1000;
+    const serverShare = (server.cpuMs() - cpuMs) / 10 / tookS;
     stop.abort();
     await Promise.all(running);
-    const failed = [...ends.values()].filter(({ kind }) => kind === 'failed').length;
-    const most = count / seconds;
+    const failed = [...ended.values()].filter((isDone) => !isDone).length;
     console.log(
-      `${count} hosts: ${cells} cells in ${tookS.toFixed(0)} s, ${(cells / tookS).toFixed(0)} a second of at most ${most.toFixed(0)}; ` +
-        `${taken} taken, ${failed} without a result, ${(waitedMs / taken).toFixed(1)} ms to take one`,
+      `${count} hosts: ${cells} cells of ${seconds} s in ${tookS.toFixed(0)} s, at best ${((cells * seconds) / count).toFixed(0)} s; ` +
+        `${taken} taken, ${failed} without a result, ${(waitedMs / taken).toFixed(1)} ms to take one, Redis ${serverShare.toFixed(1)} % busy`,
     );
   } finally {
     await server.stop();
   }
 }
 
-for (const count of [hosts / 8, hosts / 4, hosts / 2, hosts].map(Math.ceil)) await simulate(count);
+await measureCalls('Redis', startRedis);
+await measureCalls('PostgreSQL', startPostgres);
+if (hosts > 0) {
+  for (const count of [hosts / 4, hosts / 2, hosts].map(Math.ceil)) await simulate(count);
+}

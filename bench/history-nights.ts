@@ -2,7 +2,13 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { closeNight } from '../harness/history/close-night.ts';
-import { type History, openHistory, type Run, requireIntact } from '../harness/history/database.ts';
+import {
+  backupHistory,
+  type History,
+  openHistory,
+  type Run,
+  requireIntact,
+} from '../harness/history/database.ts';
 import { beginNight, closedNights, type StoredNight } from '../harness/history/nights.ts';
 import { formerKeys } from '../harness/history/rename.ts';
 import { insertTrial } from '../harness/history/results.ts';
@@ -204,9 +210,10 @@ const copied = {
   witnesses: 'cell, ran_on, name, per_trial',
 };
 
-/** What a history of so many nights costs. Times are of this host, as busy as it is. */
+/** What a history of so many nights costs. Times are of this host, as busy as it is: `youngMs` is of a history of 30 nights. */
 export async function measureHistory(nights: number): Promise<{
   readonly judgeMs: number;
+  readonly youngMs: number;
   readonly bytesPerNight: number;
   readonly keepMs: number;
 }> {
@@ -218,11 +225,15 @@ export async function measureHistory(nights: number): Promise<{
     const startedAt = performance.now();
     for (let night = 0; night < written; night += 1) await keepNight(history, night);
     const keepMs = (performance.now() - startedAt) / written;
+    const young = join(dir, 'young.db');
+    await backupHistory(history, young);
     await copyNights(history, nights);
     const bytesPerNight = statSync(path).size / nights;
+    await using other = await openHistory(young, { signal, create: false });
+    const youngMs = await judgeOne(other, written);
     const judgeMs = await judgeOne(history, nights);
     requireIntact(history);
-    return { judgeMs, bytesPerNight, keepMs };
+    return { judgeMs, youngMs, bytesPerNight, keepMs };
   } finally {
     rmSync(dir, { recursive: true });
   }
@@ -230,8 +241,8 @@ export async function measureHistory(nights: number): Promise<{
 
 if (process.argv[1] === import.meta.filename) {
   const nights = Number(process.argv[2] ?? 10_000);
-  const { judgeMs, bytesPerNight, keepMs } = await measureHistory(nights);
+  const { judgeMs, youngMs, bytesPerNight, keepMs } = await measureHistory(nights);
   console.log(
-    `${nights} nights of ${cellCount * perCell} trials: ${Math.round(bytesPerNight)} bytes a night, ${keepMs.toFixed(1)} ms to keep one, ${judgeMs.toFixed(0)} ms to judge one more`,
+    `${nights} nights of ${cellCount * perCell} trials: ${Math.round(bytesPerNight)} bytes a night, ${keepMs.toFixed(1)} ms to keep one, ${judgeMs.toFixed(0)} ms to judge one more; ${youngMs.toFixed(0)} ms where there are ${written}`,
   );
 }

@@ -8,7 +8,10 @@ import type { NightRecord } from '../harness/records/night.ts';
 import type { NightRow } from '../harness/records/night-row.ts';
 import { aFullNight } from '../test/made-night.ts';
 
-/** Seconds that the pages take when a night of 200 cells comes to 10,000 others; those of the last month are as large. */
+/**
+ * Seconds that the pages take when a night of 200 cells comes to 10,000 others; those of the last month are as large. Beside them,
+ * on the same host in the same minute: the page of that night alone, where no other night is.
+ */
 const [nights, cells, month] = [10_000, 200, 30];
 
 const full = aFullNight();
@@ -26,13 +29,16 @@ try {
     rows.push({ folder, night: night.night, endedAt, ...told });
   }
   writeFileSync(join(dir, rowsFile), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
-  for (const [what, number] of [
-    ['all pages', nights],
-    ['one more night', nights + 1],
+  for (const [what, parent, number] of [
+    ['a night alone', join(dir, 'alone'), 0],
+    ['all pages', dir, nights],
+    ['one more night', dir, nights + 1],
+    ['a night alone', join(dir, 'alone'), 1],
+    ['one more night', dir, nights + 2],
   ] as const) {
-    const folder = join(dir, `n${number}`);
-    mkdirSync(folder);
-    writeFileSync(join(folder, 'night.json'), JSON.stringify(nightAt(number)));
+    const folder = join(parent, `n${number}`);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'night.json'), JSON.stringify(nightAt(nights + number)));
     const startedAt = performance.now();
     const cpu = process.cpuUsage();
     await reportNight(folder, dir);

@@ -98,7 +98,7 @@ function quietSection(list: (typeof quietLists)[number], { night }: NightPageInp
 <tbody>
 ${items.map(
   (item) =>
-    html`<tr><th scope="row" class="id">${cellLink(item.cell, night)}</th><td>${item.title ?? ''}</td><td>${rateWords(item)}</td><td>${[item.blind === true ? blindWords : '', item.because, knownWords(item)].filter(Boolean).join('; ')}</td></tr>
+    html`<tr><th scope="row" class="id">${cellLink(item.cell, night)}</th><td>${item.title ?? ''}</td><td class="word">${rateWords(item)}</td><td>${[item.blind === true ? blindWords : '', item.because, knownWords(item)].filter(Boolean).join('; ')}</td></tr>
 `,
 )}</tbody>
 </table></div>

@@ -20,8 +20,8 @@ const kernels = Number(values.kernels);
 
 /** Seconds of the server's processor for a call, by `npm run bench:queue` on two busy cores of 2026. */
 const measured = {
-  redis: { take: 0.0004, renew: 0.000_09, finish: 0.0006, look: 0.0001, ask: 0.000_03 },
-  postgres: { take: 0.0019, renew: 0.000_58, finish: 0.0025, look: 0.000_57, ask: 0.0003 },
+  redis: { take: 0.0004, renew: 0.0001, finish: 0.0006, look: 0.0001, ask: 0.000_06 },
+  postgres: { take: 0.001, renew: 0.0007, finish: 0.0013, look: 0.0008, ask: 0.0004 },
 } as const;
 /** A kernel of 65 MiB over the line of the store; its build on eight cores, of 1,000 CPU seconds. */
 const fetchS = 0.55 / Number(values.gbit);

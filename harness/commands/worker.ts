@@ -5,7 +5,7 @@ import type { Argv } from 'yargs';
 import { defaultArch } from '../arch.ts';
 import { exitCodes, HarnessError, isHarnessError } from '../errors.ts';
 import { defaultGpu } from '../guest/devices.ts';
-import { pause } from '../host/deadline.ts';
+import { pause, unlessAborted } from '../host/deadline.ts';
 import { explainDiskError } from '../host/disk.ts';
 import { isOffering } from '../host/shared/exchange.ts';
 import { cacheRoot } from '../host/store.ts';
@@ -73,7 +73,7 @@ export async function run(argv: WorkerArguments, context: CommandContext): Promi
   while (!signal.aborted) {
     await fitness.wait(signal);
     if (signal.aborted) break;
-    await using job = await takeOne([...queues.open.values()]);
+    await using job = await takeOne([...queues.open.values()], signal);
     if (job !== undefined) {
       const isFit = await runOne(job, { proved, jobs, context, say });
       if (isFit) fitness.succeeded();
@@ -107,10 +107,14 @@ function namesFor(accels: readonly string[], mostMib: number): readonly string[]
   );
 }
 
-async function takeOne(queues: readonly JobQueue[]): Promise<TakenJob | undefined> {
+async function takeOne(
+  queues: readonly JobQueue[],
+  signal: AbortSignal,
+): Promise<TakenJob | undefined> {
   for (const queue of queues) {
     // A server that restarts is asked again.
-    const job = await queue.take().catch(() => undefined);
+    const job = await unlessAborted(queue.take(), signal).catch(() => undefined);
+    if (signal.aborted) return job;
     if (job !== undefined) return job;
   }
   return undefined;
@@ -151,7 +155,7 @@ async function runOne(
       emit: events.emit,
       writeRun: async (one) => void (await writeReports(one, cwd)),
     });
-    const stands = await job.finish(result);
+    const stands = await unlessAborted(job.finish(result), context.signal);
     say(`${what}: ${stands ? 'done' : 'another worker was first'}`);
     return true;
   } catch (cause) {
@@ -164,7 +168,7 @@ async function runOne(
     const error = explainDiskError(cause, tmpdir());
     const isRefused = isHarnessError(error, 'usage', 'config');
     say(`${isRefused ? 'refused' : 'failed'}: ${firstLine(error)}`);
-    await job.fail(firstLine(error), isRefused).catch(() => false);
+    await unlessAborted(job.fail(firstLine(error), isRefused), context.signal).catch(() => false);
     return isRefused;
   } finally {
     if (dir !== undefined) await rm(dir, { recursive: true, force: true });

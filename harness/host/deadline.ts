@@ -23,3 +23,13 @@ export function startDeadline(signal: AbortSignal, ms: number, onOver: () => voi
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => void startDeadline(signal, ms, resolve));
 }
+
+/** What `work` gives, or a rejection when the signal fires before: for calls that cannot be interrupted themselves. */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const over = (): void => reject(signal.reason as Error);
+    if (signal.aborted) over();
+    signal.addEventListener('abort', over, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', over));
+  });
+}

@@ -36,7 +36,7 @@ export const commands: Readonly<Record<string, Row>> = {
     load: async () => import('./commands/build.ts'),
   },
   series: {
-    describe: 'give every patch of a series its verdict',
+    describe: 'test every patch of a series, and print a verdict for each',
     load: async () => import('./commands/series.ts'),
   },
   bisect: {
@@ -44,7 +44,7 @@ export const commands: Readonly<Record<string, Row>> = {
     load: async () => import('./commands/bisect.ts'),
   },
   controls: {
-    describe: 'break every rule of the mmu-notifier contract, and tell what the kernel said',
+    describe: 'break every rule of the mmu-notifier contract, and print what the kernel reported',
     load: async () => import('./commands/controls.ts'),
   },
   triage: {
@@ -53,11 +53,11 @@ export const commands: Readonly<Record<string, Row>> = {
     storeless: true,
   },
   nightly: {
-    describe: 'run a matrix of kernels and workloads, and tell only what is new',
+    describe: 'run a matrix of kernels and workloads, and report only what is new',
     load: async () => import('./commands/nightly-command.ts'),
   },
   worker: {
-    describe: 'run the cells of nights that others put into a queue',
+    describe: 'run the cells of nights that other hosts put into a queue',
     load: async () => import('./commands/worker.ts'),
   },
   history: {
@@ -81,12 +81,13 @@ export const commands: Readonly<Record<string, Row>> = {
     storeless: true,
   },
   coverage: {
-    describe: 'what of the kernel a run with --coverage has seen run, or how two such runs differ',
+    describe:
+      'show which kernel functions ran in a run with --coverage, or how two such runs differ',
     load: async () => import('./commands/coverage.ts'),
     storeless: true,
   },
   report: {
-    describe: "make a run's page for a browser again, or somewhere else",
+    describe: 'write the HTML page of a run again, or to another place',
     load: async () => import('./commands/report.ts'),
     storeless: true,
   },
@@ -96,7 +97,7 @@ export const commands: Readonly<Record<string, Row>> = {
     storeless: true,
   },
   replay: {
-    describe: 'run a run, or one trial of it, again: same kernel, same seed',
+    describe: 'repeat a run, or one of its trials, with the same kernel and the same seed',
     load: async () => import('./commands/replay.ts'),
   },
   shell: {
@@ -114,7 +115,7 @@ export const commands: Readonly<Record<string, Row>> = {
     storeless: true,
   },
   doctor: {
-    describe: 'tell what a run needs of this host, and what to do next',
+    describe: 'check what a run needs from this host, and print what to do next',
     load: async () => import('./commands/doctor.ts'),
     storeless: true,
   },

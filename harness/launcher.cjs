@@ -233,7 +233,7 @@ function describeVersion() {
   });
 }
 
-/** `splat setup [--dev]`: only makes everything ready; `npm test` begins with it. */
+/** `splat setup [--dev]` only makes everything ready; `npm test` begins with it. An installed package is ready. */
 function main() {
   checkNode();
   optimizeLater();
@@ -243,6 +243,7 @@ function main() {
     installModules(true);
     return compile();
   }
+  if (args[0] === 'setup' && sources() === undefined) return say('an installed package needs no setup; splat doctor tells what this host lacks');
   if (args[0] === 'setup') return locked(args[1] === '--dev' ? '--set-up-locked-dev' : '--set-up-locked');
   if (args.length === 2 && args.indexOf('--version') >= 0 && args.indexOf('--verbose') >= 0) return describeVersion();
   if (args.length === 1 && args[0] === '--version') return void process.stdout.write(packageJson().version + '\n');

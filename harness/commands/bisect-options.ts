@@ -42,23 +42,30 @@ export function bisectOptions(yargs: Argv): Argv<BisectArguments> {
   return machineOptions(rangeOptions(yargs))
     .option(
       'signature',
-      text('its signature or a part of its title; default what the bad end shows first'),
+      text(
+        'the signature of the splat, or a part of its title; default the first splat that the bad end shows',
+      ),
     )
     .option(
       'workload',
       list(
-        'the workload that shows it (splat help workloads lists them), or a program of yours; repeatable, default all',
+        'the workload that shows the splat (splat help workloads lists them), or your own program; repeatable, default all',
       ),
     )
-    .option('confidence', { ...number('when to stop, from 0.5 to 0.9999'), default: 0.99 })
+    .option('confidence', {
+      ...number('how sure the answer must be before the search stops, from 0.5 to 0.9999'),
+      default: 0.99,
+    })
     .option('verify-revert', {
       boolean: true,
       default: false,
-      describe: 'take the culprit away from the new end and see that it is cured',
+      describe: 'undo the culprit at the newer end, and check that the splat is gone',
     })
     .option(
       'out',
-      text('its folder; the same command goes on there; default ./splat-runs/bisect-DIGEST'),
+      text(
+        'the results folder; the same command continues there after an interruption; default ./splat-runs/bisect-DIGEST',
+      ),
     )
     .option('json', {
       boolean: true,
@@ -71,24 +78,34 @@ export function bisectOptions(yargs: Argv): Argv<BisectArguments> {
 function rangeOptions(yargs: Argv): Argv {
   return yargs
     .option('tree', text('a git repository of the kernel; with --good and --bad'))
-    .option('good', text('a revision without the splat; with --series how many patches, default 0'))
-    .option('bad', text('a revision with it; with --series how many patches, default all'))
+    .option(
+      'good',
+      text('a revision without the splat; with --series, a number of patches, default 0'),
+    )
+    .option(
+      'bad',
+      text('a revision with the splat; with --series, a number of patches, default all'),
+    )
     .option('series', list('bisect the patches of an mbox, a folder or a quilt folder'))
     .option('configs', {
       string: true,
       array: true,
       nargs: 2,
-      describe: 'bisect the lines two .config files or fragments differ in: GOOD BAD',
+      describe: 'bisect the lines in which two .config files or fragments differ: GOOD BAD',
     })
     .option(
       'kernel',
-      text('the kernel --series or --configs are for; default debian:6.1, as of splat run'),
+      text('the kernel that --series or --configs apply to, as in splat run; default debian:6.1'),
     )
-    .option('reverse', { boolean: true, default: false, describe: 'find the fix: good is newer' })
+    .option('reverse', {
+      boolean: true,
+      default: false,
+      describe: 'find the commit that fixed the splat: the good revision is the newer one',
+    })
     .option('first-parent', {
       boolean: true,
       default: false,
-      describe: 'blame merges, not what they merge',
+      describe: 'blame a merge as a whole, not a commit that it merged',
     })
     .option('path', list('only commits that touch this path; repeatable'));
 }
@@ -96,8 +113,11 @@ function rangeOptions(yargs: Argv): Argv {
 /** The flags of the kernels and guests. */
 function machineOptions(yargs: Argv): Argv {
   const kernels = yargs
-    .option('with-series', list('patches on top of every kernel; repeatable'))
+    .option('with-series', list('patches to apply on top of every tested kernel; repeatable'))
     .option('config', list(fragmentText))
     .option('config-base', text('your own .config, in place of tinyconfig and base.config'));
-  return guestOptions(toolchainOptions(kernels), 'compilers at a time; default one per core');
+  return guestOptions(
+    toolchainOptions(kernels),
+    'how many compilers run at a time; default one per core',
+  );
 }

@@ -20,7 +20,7 @@ export function readRangeChoice(argv: RangeArguments, cwd: string): RangeChoice 
   const [one, other] = named;
   if (other !== undefined) {
     const hint = named.includes('--series') ? '; patches on top of all are --with-series' : '';
-    throw new HarnessError('usage', `${one} and ${other}: one bisection has one of them${hint}`);
+    throw new HarnessError('usage', `${one} and ${other}: give only one of them${hint}`);
   }
   const kernel = argv.kernel ?? 'debian:6.1';
   if (argv.tree !== undefined) return readCommits({ ...argv, tree: argv.tree }, cwd);
@@ -39,7 +39,7 @@ export function readRangeChoice(argv: RangeArguments, cwd: string): RangeChoice 
   }
   if (argv.series.length === 0) {
     const choice = '--tree DIR --good REV --bad REV, --series S, or --configs GOOD BAD';
-    throw new HarnessError('usage', `what is to be bisected: ${choice}`);
+    throw new HarnessError('usage', `nothing to bisect: give ${choice}`);
   }
   return { kind: 'patches', kernel, patches: argv.series, good, bad, reverse };
 }
@@ -97,5 +97,5 @@ function readCommits(argv: RangeArguments & { readonly tree: string }, cwd: stri
 }
 
 function refuse(isGiven: boolean, flag: string, place: string): void {
-  if (isGiven) throw new HarnessError('usage', `${flag} belongs to ${place}`);
+  if (isGiven) throw new HarnessError('usage', `${flag} is only valid with ${place}`);
 }

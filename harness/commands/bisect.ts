@@ -78,7 +78,7 @@ async function readRequest(
   const duration = wholeNumber('duration', argv.duration, 1, 43_200);
   requireConfidence(argv.confidence);
   if (argv.signature === '') {
-    throw new HarnessError('usage', '--signature: it is empty, and would be in every title');
+    throw new HarnessError('usage', '--signature is empty; every title would match it');
   }
   const choice = readRangeChoice(argv, cwd);
   const { withSeries: series, config: configs, configBase, workload: workloads } = argv;

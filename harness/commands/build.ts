@@ -23,7 +23,7 @@ export function builder(yargs: Argv): Argv<BuildArguments> {
     .option('jobs', {
       number: true,
       requiresArg: true,
-      describe: 'compilers at a time; default one per core',
+      describe: 'how many compilers run at a time; default one per core',
     })
     .option('json', {
       boolean: true,

@@ -5,6 +5,7 @@ import {
   choosePrunable,
   claimStore,
   listStore,
+  removeCache,
   removeItems,
   type StoreItem,
 } from '../host/store-use.ts';
@@ -17,6 +18,7 @@ export interface CacheArguments {
   readonly action: 'list' | 'prune';
   readonly olderThan: number | undefined;
   readonly maxSize: number | undefined;
+  readonly all: boolean;
   readonly dryRun: boolean;
   readonly json: boolean;
 }
@@ -28,19 +30,28 @@ export function builder(yargs: Argv): Argv<CacheArguments> {
     .positional('action', {
       choices: ['list', 'prune'] as const,
       default: 'list' as const,
-      describe: 'prune needs --older-than or --max-size',
+      describe: 'prune needs --older-than, --max-size or --all',
     })
     .option('older-than', {
       number: true,
       requiresArg: true,
-      describe: 'prune what was not used for this many days',
+      describe: 'prune entries that were not used for this many days',
     })
     .option('max-size', {
       number: true,
       requiresArg: true,
       describe: 'prune the least recently used until this many GiB are left',
     })
-    .option('dry-run', { boolean: true, default: false, describe: 'remove nothing, only say what' })
+    .option('all', {
+      boolean: true,
+      default: false,
+      describe: 'prune every entry and remove the cache folder: all that an uninstall leaves',
+    })
+    .option('dry-run', {
+      boolean: true,
+      default: false,
+      describe: 'print what would be removed, and remove nothing',
+    })
     .option('json', {
       boolean: true,
       default: false,
@@ -82,16 +93,7 @@ const dayMs = 24 * 3600 * 1000;
 const gib = 2 ** 30;
 
 async function prune(root: string, argv: CacheArguments, context: CommandContext): Promise<number> {
-  const limits = {
-    ...(argv.olderThan === undefined
-      ? {}
-      : { olderThanMs: amount('older-than', argv.olderThan) * dayMs }),
-    ...(argv.maxSize === undefined ? {} : { maxBytes: amount('max-size', argv.maxSize) * gib }),
-    nowMs: Date.now(),
-  };
-  if (argv.olderThan === undefined && argv.maxSize === undefined) {
-    throw new HarnessError('usage', 'cache prune needs --older-than DAYS or --max-size GIB');
-  }
+  const choose = chooserOf(argv);
   await using claim = await claimStore(root, context.signal);
   if (claim === undefined && !argv.dryRun) {
     const message = `${root} is in use by another splat; nothing was removed`;
@@ -99,17 +101,47 @@ async function prune(root: string, argv: CacheArguments, context: CommandContext
   }
   const removed: StoreItem[] = [];
   for (;;) {
-    const chosen = choosePrunable(await listStore(root, context.signal), limits);
+    const chosen = choose(await listStore(root, context.signal));
     removed.push(...chosen);
     if (argv.dryRun || chosen.length === 0) break;
     // Listed again: files that a removed source shared with a workspace now count with the workspace.
     await removeItems(root, chosen);
   }
+  if (argv.all && !argv.dryRun) await removeRest(root, context);
   const what = argv.dryRun ? 'would be removed' : 'removed';
   context.stdout.write(
     argv.json ? toJson('removed', root, removed) : describeItems(removed, `${what} from ${root}`),
   );
   return exitCodes.clean;
+}
+
+/** Returns what chooses the items to remove. Throws `usage` when the flags do not say which. */
+function chooserOf({
+  all,
+  olderThan,
+  maxSize,
+}: CacheArguments): (items: readonly StoreItem[]) => readonly StoreItem[] {
+  const isLimited = olderThan !== undefined || maxSize !== undefined;
+  if (all && isLimited) {
+    const next = 'leave out --older-than and --max-size';
+    throw new HarnessError('usage', `--all removes everything: ${next}`);
+  }
+  if (all) return (items) => items;
+  if (!isLimited) {
+    throw new HarnessError('usage', 'cache prune needs --older-than DAYS, --max-size GIB or --all');
+  }
+  const limits = {
+    ...(olderThan === undefined ? {} : { olderThanMs: amount('older-than', olderThan) * dayMs }),
+    ...(maxSize === undefined ? {} : { maxBytes: amount('max-size', maxSize) * gib }),
+    nowMs: Date.now(),
+  };
+  return (items) => choosePrunable(items, limits);
+}
+
+async function removeRest(root: string, { stderr }: CommandContext): Promise<void> {
+  const left = await removeCache(root);
+  if (left.length === 0) return;
+  stderr.write(`${plain(root)} stays: it holds what is not of splat: ${plain(left.join(', '))}\n`);
 }
 
 function amount(flag: string, value: number): number {

@@ -231,7 +231,10 @@ function checkPositionals(
   }
   const extra = typed[positionals.length];
   if (extra === undefined || isVariadic) return;
-  throw new HarnessError('usage', `${name}: what is ${extra}? ${expects(name, positionals)}`);
+  throw new HarnessError(
+    'usage',
+    `${name}: unexpected argument ${extra}; ${expects(name, positionals)}`,
+  );
 }
 
 function expects(name: string, positionals: Grammar['positionals']): string {

@@ -79,7 +79,7 @@ function kernelsOptions<T>(yargs: Argv<T>): Argv<T> {
       array: true,
       nargs: 1,
       default: [],
-      describe: 'patches to apply on top: do the detectors survive them? repeatable',
+      describe: 'patches to apply on top, to see whether the detectors still work; repeatable',
     })
     .option('config', {
       string: true,
@@ -97,7 +97,7 @@ function outputOptions<T>(yargs: Argv<T>): Argv<T> {
       default: 1,
       requiresArg: true,
       describe:
-        'forks of each timed cell (rows 3, 9, 10, 13) for the time to detect; 1 measures none',
+        'measure the time to detect in the timed cells (rows 3, 9, 10, 13) on this many copies of the guest; 1 measures nothing',
     })
     .option('seed', {
       number: true,
@@ -107,7 +107,8 @@ function outputOptions<T>(yargs: Argv<T>): Argv<T> {
     .option('accel', {
       choices: ['auto', 'kvm', 'tcg'] as const,
       default: 'auto' as const,
-      describe: 'KVM, emulation, or KVM once it is proved',
+      describe:
+        'how the guest runs: kvm, tcg (emulation), or auto: KVM if a test boot shows that it works, else emulation',
     })
     .option('jobs', {
       number: true,

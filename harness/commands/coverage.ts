@@ -23,11 +23,14 @@ export function builder(yargs: Argv): Argv<CoverageArguments> {
       demandOption: true,
       describe: 'the run directory of a run with --coverage',
     })
-    .option('against', text('an earlier such run: what ran in one of the two alone'))
+    .option(
+      'against',
+      text('an earlier run with --coverage: show the functions that ran in only one of the two'),
+    )
     .option('full', {
       boolean: true,
       default: false,
-      describe: 'name the functions that never ran',
+      describe: 'also name the functions that never ran',
     })
     .option('json', {
       boolean: true,

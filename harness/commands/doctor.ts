@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import { exitCodes } from '../errors.ts';
+import { typedCommand } from '../host/package-root.ts';
 import { cacheRoot } from '../host/store.ts';
 import { type Check, canRun, examineHost } from '../plans/doctor.ts';
 import { plain } from '../report/plain.ts';
@@ -61,7 +62,7 @@ function describeChecks(checks: readonly Check[], ready: boolean, colour: boolea
     ...lines,
     ...(todo.length === 0 ? [] : ['', 'what to do:', ...todo]),
     '',
-    ready ? 'ready: ./splat run' : 'not ready: see what is bad above',
+    ready ? `ready: ${typedCommand()} run` : 'not ready: see what is bad above',
     '',
   ].join('\n');
 }

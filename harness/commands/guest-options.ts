@@ -17,24 +17,27 @@ export function guestChoice<T>(yargs: Argv<T>) {
     .option('guest', {
       choices: guestNames,
       default: defaultGuest,
-      describe: 'what runs on the kernel: an initramfs of ours, or a Debian',
+      describe:
+        "the programs on top of the kernel: minimal is an initramfs of splat's own, the others are Debian",
     })
     .option('packages', {
       string: true,
       requiresArg: true,
-      describe: 'A,B: packages that a guest of Debian has besides its own',
+      describe:
+        'A,B: Debian packages to install in a Debian guest, besides those that it always has',
     })
     .option('gpu', {
       choices: gpuNames,
       default: defaultGpu.name,
-      describe: 'virtio shows what the guest draws; virgl draws for it, and each trial boots',
+      describe:
+        'the virtual GPU: with virtio the guest draws itself; with virgl the host draws, and every trial boots its own guest',
     });
 }
 
 /** Names of packages (Debian policy, 5.6.7). */
 const packageName = /^[a-z0-9][a-z0-9+.-]+$/;
 
-/** The guest that is asked for. Throws `usage` for what is no name of a package, and for packages of a guest that is no Debian. */
+/** The guest that is asked for. Throws `usage` for what is not the name of a package, and for packages of a guest that is no Debian. */
 export function requestedGuest({
   guest,
   packages,
@@ -47,12 +50,15 @@ export function requestedGuest({
   const device = gpu === undefined || gpu === defaultGpu.name ? {} : { gpu };
   if (packages === undefined) return { guest, ...device };
   if (debianRelease(guest) === undefined) {
-    throw new HarnessError('usage', `--packages ${packages}: for --guest debian`);
+    throw new HarnessError('usage', `--packages ${packages} is only valid with --guest debian`);
   }
   const names = packages.split(',');
   const wrong = names.find((name) => !packageName.test(name));
   if (wrong !== undefined) {
-    throw new HarnessError('usage', `--packages ${packages}: "${wrong}" is no name of a package`);
+    throw new HarnessError(
+      'usage',
+      `--packages ${packages}: "${wrong}" is not the name of a package`,
+    );
   }
   return { guest, ...device, packages: [...new Set(names)].toSorted() };
 }

@@ -35,7 +35,10 @@ export function builder(yargs: Argv): Argv<HistoryArguments> {
         'the database of nights; default ./splat-history.db, in a kernel tree below $XDG_STATE_HOME/splat',
       ),
     )
-    .option('since', text('only what was seen since: a day as 2027-01-31, or 14d'))
+    .option(
+      'since',
+      text('only splats seen since then: a day such as 2027-01-31, or 14d for two weeks'),
+    )
     .option('json', {
       boolean: true,
       default: false,
@@ -60,7 +63,10 @@ export async function run(argv: HistoryArguments, context: CommandContext): Prom
     return exitCodes.clean;
   }
   if (rest.length > 0) {
-    throw new HarnessError('usage', `history: what is ${rest.join(' ')}? it takes one SIGNATURE`);
+    throw new HarnessError(
+      'usage',
+      `history: unexpected argument ${rest.join(' ')}; it takes one SIGNATURE`,
+    );
   }
   const sinceMs = argv.since === undefined ? 0 : sinceOf(argv.since, openClock(context.env)());
   const issues = listIssues(history, { sought: word, sinceMs });

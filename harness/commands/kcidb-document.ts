@@ -33,7 +33,7 @@ export async function kcidbDocument(
     if (kept !== undefined) return withFacts(kept, facts);
   }
   if (!(await isThere(join(dir, 'run.json')))) {
-    throw new HarnessError('usage', `${dir}: neither a run, nor has it a kcidb.json`);
+    throw new HarnessError('usage', `${dir} is not a run directory and has no kcidb.json`);
   }
   const { record, result } = await readRun(dir);
   const patchDigests = await digestsOf(dir, record, context);

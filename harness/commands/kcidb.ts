@@ -30,13 +30,20 @@ export function builder(yargs: Argv): Argv<KcidbArguments> {
     .positional('folders', {
       type: 'string',
       array: true,
-      describe: 'runs, series and nights; none: what waits in the spool',
+      describe:
+        'folders of runs, series and nights; without any, the documents that wait in the spool',
     })
-    .option('origin', { ...text('the submitter as registered with KCIDB'), default: 'splat' })
-    .option('url', text('the server, as https://db.kernelci.org/; default $KCIDB_REST'))
-    .option('tree-name', text('the tree that was tested, as mainline'))
-    .option('git-url', text('its https:// repository'))
-    .option('spool', text('where a document waits for a server that does not answer'))
+    .option('origin', {
+      ...text('the name under which KCIDB knows this submitter'),
+      default: 'splat',
+    })
+    .option(
+      'url',
+      text('the URL of the server, such as https://db.kernelci.org/; default $KCIDB_REST'),
+    )
+    .option('tree-name', text('the name of the tested tree, such as mainline'))
+    .option('git-url', text('the https:// address of the repository of the tree'))
+    .option('spool', text('the folder in which documents wait while the server does not answer'))
     .option('dry-run', {
       boolean: true,
       default: false,
@@ -65,7 +72,7 @@ export async function run(
 ): Promise<number> {
   const { origin, treeName, gitUrl } = argv;
   if (!/^[a-z0-9_]+$/.test(origin)) {
-    throw new HarnessError('usage', `--origin ${origin}: not of a-z, 0-9 and _`);
+    throw new HarnessError('usage', `--origin ${origin}: an origin has only a-z, 0-9 and _`);
   }
   const documents: Kcidb[] = [];
   for (const folder of argv.folders ?? []) {

@@ -31,19 +31,25 @@ export const command = 'known <action> [signature]';
 export function builder(yargs: Argv): Argv<KnownArguments> {
   return yargs
     .positional('action', { choices: ['add', 'check'] as const, demandOption: true })
-    .positional('signature', { type: 'string', describe: 'of add: the splat that is known' })
+    .positional('signature', {
+      type: 'string',
+      describe: 'with add: the signature of the known splat',
+    })
     .option('known', { ...text('the known file'), default: 'splat-known.yaml' })
     .option('title', {
       boolean: true,
       default: false,
-      describe: 'SIGNATURE is a title, for what has no signature',
+      describe: 'the given SIGNATURE is a title, for a splat that has no signature',
     })
-    .option('until', text('the last day it counts, as 2027-01-31'))
-    .option('reason', text('why this is not to wake anyone'))
-    .option('link', text('where it is being dealt with'))
-    .option('owner', text('who does'))
-    .option('cell', text('a glob of the cells it is known in; default all'))
-    .option('max-blind', number('share of trials it may leave blind, 0 to 1; default 0.5'))
+    .option('until', text('the last day on which the entry counts, such as 2027-01-31'))
+    .option('reason', text('why nobody needs to be woken for this splat'))
+    .option('link', text('where people discuss or fix it'))
+    .option('owner', text('who deals with it'))
+    .option('cell', text('a glob that names the cells where the splat is known; default all'))
+    .option(
+      'max-blind',
+      number('the share of trials that this splat may leave blind, 0 to 1; default 0.5'),
+    )
     .option('json', {
       boolean: true,
       default: false,
@@ -94,7 +100,7 @@ async function checkFile(argv: KnownArguments, context: CommandContext): Promise
   if (argv.signature !== undefined) {
     throw new HarnessError(
       'usage',
-      `known check: what is ${argv.signature}? --known names the file`,
+      `known check: unexpected argument ${argv.signature}; --known names the file`,
     );
   }
   const path = resolve(context.cwd, argv.known);

@@ -59,10 +59,10 @@ export const manuals: Readonly<Record<string, Manual>> = {
     examples: [
       ['triage console.log', 'the splats of a log'],
       ['triage logs/ --json', 'all logs below a folder, grouped by signature'],
-      ['triage --follow /var/log/serial.log', 'as the console goes on'],
+      ['triage --follow /var/log/serial.log', 'a log that is still being written'],
       [
         'triage --rescan splat-nights --history splat-history.db',
-        'known splats get the names of today',
+        "rename known splats as today's rules name them",
       ],
     ],
     exits:
@@ -71,27 +71,32 @@ export const manuals: Readonly<Record<string, Manual>> = {
   list: {
     examples: [
       ['list', 'the runs below ./splat-runs'],
-      ['list /srv/nights --json', 'those of another folder, as JSON'],
+      ['list /srv/nights --json', 'the runs in another folder, as JSON'],
     ],
     exits: plainExits,
   },
   coverage: {
     examples: [
       ['coverage splat-runs/LAST', 'functions that ran by file, callers, ioctls'],
-      ['coverage splat-runs/LAST --full', 'with the names of what never ran'],
-      ['coverage splat-runs/LAST --against splat-runs/BEFORE', 'what ran in one of two runs alone'],
+      ['coverage splat-runs/LAST --full', 'also the names of functions that never ran'],
+      [
+        'coverage splat-runs/LAST --against splat-runs/BEFORE',
+        'the functions that ran in only one of two runs',
+      ],
     ],
     exits: plainExits,
   },
   report: {
-    examples: [['report splat-runs/LAST --out night.html', 'one file to pass on']],
+    examples: [
+      ['report splat-runs/LAST --out night.html', 'a single file that can be sent to others'],
+    ],
     exits: plainExits,
   },
   cache: {
     examples: [
       ['cache', 'what the cache holds, with sizes'],
       ['cache prune --max-size 10', 'keep the 10 GiB used last'],
-      ['cache prune --older-than 30 --dry-run', 'what a month of rest would remove'],
+      ['cache prune --older-than 30 --dry-run', 'list the entries that nobody used for a month'],
     ],
     exits: plainExits,
   },
@@ -120,8 +125,8 @@ export const manuals: Readonly<Record<string, Manual>> = {
   nightly: {
     examples: [
       ['nightly matrix.yaml --dry-run', 'which cells, and how long they take'],
-      ['nightly matrix.yaml', 'a night; the same command goes on with one that was stopped'],
-      ['nightly matrix.yaml --cell 90c491c880232c80 --json', 'one cell alone'],
+      ['nightly matrix.yaml', 'a night; the same command continues a night that was stopped'],
+      ['nightly matrix.yaml --cell 90c491c880232c80 --json', 'only one cell'],
       ['nightly matrix.yaml --notify ./mail.sh', 'start a program for what is new'],
       ['nightly matrix.yaml --check-heartbeat', 'did a night begin today? 1 when none did'],
       ['nightly plan matrix.yaml --out plan.json', 'a night that several machines share'],
@@ -133,17 +138,20 @@ export const manuals: Readonly<Record<string, Manual>> = {
   },
   worker: {
     examples: [
-      ['worker --queue rediss://splat@lab.example', 'what a lab has to do, cell by cell'],
-      ['worker --queue redis://127.0.0.1 --idle-minutes 10', 'and no longer than there is any'],
+      [
+        'worker --queue rediss://splat@lab.example',
+        "work for the lab's queue, one cell after another",
+      ],
+      ['worker --queue redis://127.0.0.1 --idle-minutes 10', 'end after ten minutes without work'],
     ],
     exits: `0 it was idle for as long as --idle-minutes says, ${harnessExits}`,
   },
   history: {
     examples: [
       ['history', 'every splat by cell: state, first and last seen, rate'],
-      ['history "possible deadlock" --since 14d', 'those with this in their title'],
+      ['history "possible deadlock" --since 14d', 'the splats with these words in their title'],
       ['history import splat-runs/20261129-191013-6631', 'a run as a night of its own'],
-      ['history backup nights.db', 'a whole copy, while nights go on'],
+      ['history backup nights.db', 'a complete copy, even while a night runs'],
     ],
     exits: plainExits,
   },
@@ -152,7 +160,7 @@ export const manuals: Readonly<Record<string, Manual>> = {
       ['known check', 'which entries of the file have expired'],
       [
         'known add SIGNATURE --until 2027-01-31 --reason WHY',
-        'a splat that wakes nobody till then',
+        'a splat that wakes nobody until that day',
       ],
     ],
     exits: `0 done, 1 an entry has expired, ${harnessExits}`,
@@ -161,15 +169,18 @@ export const manuals: Readonly<Record<string, Manual>> = {
     examples: [
       ['kcidb submit splat-runs/LAST --dry-run', 'what would be sent'],
       ['kcidb submit splat-runs/LAST --origin mylab', 'to $KCIDB_REST, which holds the token'],
-      ['kcidb submit', 'what waits since the server did not answer'],
+      ['kcidb submit', 'the documents that wait since the server did not answer'],
     ],
     exits: `0 all was sent, 128 something waits or was refused, or the harness failed, 129 usage, 130 interrupted.`,
   },
   store: {
     examples: [
-      ['store key ~/.config/splat/store.key', 'a key for a host that puts kernels into a store'],
+      [
+        'store key ~/.config/splat/store.key',
+        'make a key for a host that puts kernels into a store',
+      ],
       ['store serve /srv/splat-store', 'a server for a lab, on loopback; docs/store.md has TLS'],
-      ['store list /srv/splat-store', 'what a store has, least recently used first'],
+      ['store list /srv/splat-store', 'the contents of a store, least recently used first'],
       ['store prune /srv/splat-store --max-size 50', 'keep the 50 GiB used last'],
     ],
     exits: plainExits,
@@ -207,6 +218,8 @@ export const headings: Readonly<Record<string, readonly string[]>> = {
   ],
   'What is tried:': [
     'workload',
+    'igt',
+    'igt-expect',
     'duration',
     'seed',
     'repeat',

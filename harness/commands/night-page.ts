@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { readIfThere } from '../host/disk.ts';
+import { typedCommand } from '../host/package-root.ts';
 import { commandLine } from '../host/process.ts';
 import { readRecord } from '../host/record-file.ts';
 import type { NightItem, NightRecord } from '../records/night.ts';
@@ -26,7 +27,8 @@ export async function formatNightAt(
     night,
     past: await findPast(dir, night, rows),
     reproduce: (run, trial) => replayCommand(join(dir, run), trial, cwd),
-    cellCommand: (cell) => commandLine('./splat', ['nightly', night.matrix.file, '--cell', cell]),
+    cellCommand: (cell) =>
+      commandLine(typedCommand(), ['nightly', night.matrix.file, '--cell', cell]),
     reports: await findReports(dir, night),
     index: rows.length === 0 ? null : '../index.html',
   });

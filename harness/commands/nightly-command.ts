@@ -26,12 +26,18 @@ export function builder(yargs: Argv): Argv<NightlyWords> {
         'MATRIX, a YAML file of kernels, configurations and workloads (docs/nightly.md); or plan MATRIX, or merge DIR... (docs/machines.md)',
     }),
   )
-    .option('plan', text('a plan of `splat nightly plan`, for a part of it or for the merge'))
-    .option('shard', text('I/N: run this part of the plan, and judge nothing'))
+    .option(
+      'plan',
+      text('a file that `splat nightly plan` wrote; needed by --shard, --queue and merge'),
+    )
+    .option(
+      'shard',
+      text('I/N: run part I of the N parts of the plan; the merge gives the verdict'),
+    )
     .option('queue', text('let workers run the plan: redis://HOST or postgres://HOST/DATABASE'))
     .option(
       'shards',
-      number('with plan: how many parts; default one for each kernel'),
+      number('with plan: the number of parts; default one for each kernel'),
     ) as unknown as Argv<NightlyWords>;
 }
 
@@ -59,7 +65,10 @@ export async function run(argv: NightlyWords, context: CommandContext): Promise<
     return mergeNight({ ...argv, dirs: rest }, context);
   }
   if (word !== undefined && argv.plan !== undefined) {
-    throw new HarnessError('usage', `nightly --plan: what is ${word}? the plan names its matrix`);
+    throw new HarnessError(
+      'usage',
+      `nightly --plan: unexpected argument ${word}; the plan names its matrix`,
+    );
   }
   if (argv.queue !== undefined) {
     requireFlags(argv, 'queued');
@@ -81,7 +90,10 @@ export async function run(argv: NightlyWords, context: CommandContext): Promise<
 function requireOne(words: readonly string[], what: string): string {
   const [word, ...more] = words;
   if (word !== undefined && more.length === 0) return word;
-  throw new HarnessError('usage', `${what}${more.length === 0 ? '' : `; what is ${more[0]}?`}`);
+  throw new HarnessError(
+    'usage',
+    `${what}${more.length === 0 ? '' : `; unexpected argument ${more[0]}`}`,
+  );
 }
 
 const checked = [
@@ -112,5 +124,5 @@ function requireFlags(argv: NightlyWords, what: keyof typeof allowed): void {
     part: 'a part of a plan',
     night: 'a night',
   };
-  throw new HarnessError('usage', `--${shown} is not for ${where[what]}`);
+  throw new HarnessError('usage', `--${shown} is not valid for ${where[what]}`);
 }

@@ -21,9 +21,13 @@ export function heartbeatOptions<T>(yargs: Argv<T>): Argv<T> {
     .option('check-heartbeat', {
       boolean: true,
       default: false,
-      describe: 'run nothing; 1 when no night began lately, or the last one was left behind',
+      describe:
+        'run nothing; exit with 1 when no night began lately, or when the last night was not finished',
     })
-    .option('heartbeat-hours', number('how long ago a night must have begun; default 26'));
+    .option(
+      'heartbeat-hours',
+      number('with --check-heartbeat: the hours within which a night must have begun; default 26'),
+    );
 }
 
 /** Held while a night runs on a history. */

@@ -25,13 +25,13 @@ export function noticeOptions<T>(yargs: Argv<T>): Argv<T> {
     .option(
       'notify',
       text(
-        'start PROGRAM, with JSON on stdin, for what is new, back, broken, disappeared or infrastructure',
+        'start PROGRAM, with JSON on stdin, for each item that is new, back, broken, disappeared or infrastructure',
       ),
     )
     .option('notify-arg', list('an argument of that program; repeatable'))
     .option(
       'notify-most',
-      number('notices of a night; one summary stands for the others; default 10'),
+      number('the most notices of a night, default 10; one summary stands for the rest'),
     );
 }
 

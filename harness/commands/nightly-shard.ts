@@ -53,7 +53,8 @@ export async function runPart(argv: PartArguments, context: CommandContext): Pro
     return tell(done, dir, argv, context);
   }
   await using lock = await tryLock(join(dir, 'shard.lock'), { signal });
-  if (lock === undefined) throw new HarnessError('infra', `${dir}: another splat runs this part`);
+  if (lock === undefined)
+    throw new HarnessError('infra', `${dir}: another splat process is running this part`);
   await using history = await openHistory(join(dir, progressFile), { signal, create: true });
   const events = openEvents(progressWriter(context.stderr, context.live));
   await installPackages(context);

@@ -67,7 +67,7 @@ export function nightOptions(yargs: Argv): Argv<NightlyArguments> {
       default: false,
       describe: 'print the cells, the kernels and the time they take, and run nothing',
     })
-    .option('cell', text('run this cell alone, by its id'))
+    .option('cell', text('run only the cell with this id'))
     .option('jobs', number(jobsText));
   return heartbeatOptions(noticeOptions(options)) as unknown as Argv<NightlyArguments>;
 }

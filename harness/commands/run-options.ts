@@ -11,7 +11,7 @@ export const durationText = `seconds of stress per trial; default ${Math.min(...
 
 /** The help of --jobs for commands that also run guests. */
 export const jobsText =
-  'compilers, and guests, at a time; default as many as the host has cores and memory for';
+  'how many compilers, and how many guests, run at a time; default as many as cores and memory allow';
 
 /** The flags of a shared store; each has a variable of the environment, which a flag overrides. */
 export interface StoreArguments {
@@ -24,15 +24,17 @@ export function storeOptions<T>(yargs: Argv<T>): Argv<T> {
   return yargs
     .option(
       'store',
-      text('kernels and guests shared with other hosts: DIR or URL; default $SPLAT_STORE'),
+      text('a store of kernels and guests that hosts share: DIR or URL; default $SPLAT_STORE'),
     )
     .option(
       'store-key',
-      text('sign what is put into the store with this key; default $SPLAT_STORE_KEY, or only read'),
+      text(
+        'the private key that signs what this host puts into the store; default $SPLAT_STORE_KEY; without a key the store is only read',
+      ),
     )
     .option(
       'store-trust',
-      text('a file of public keys whose signatures count; default $SPLAT_STORE_TRUST'),
+      text('a file of public keys whose signatures are accepted; default $SPLAT_STORE_TRUST'),
     );
 }
 
@@ -48,12 +50,12 @@ export function toolchainOptions<T>(yargs: Argv<T>): Argv<T> {
     .option('cc', {
       string: true,
       requiresArg: true,
-      describe: 'the compiler: gcc-11, clang-19; default gcc',
+      describe: 'the compiler, such as gcc-11 or clang-19; default gcc',
     })
     .option('llvm', {
       string: true,
       skipValidation: true,
-      describe: 'compiler, linker and tools of LLVM; --llvm=-19 of that version',
+      describe: 'build with the compiler, linker and tools of LLVM; --llvm=-19 chooses version 19',
     })
     .option('module', {
       string: true,
@@ -61,7 +63,7 @@ export function toolchainOptions<T>(yargs: Argv<T>): Argv<T> {
       nargs: 1,
       default: [],
       describe:
-        'a folder with the sources of modules, or the name of a module of the tree: built, and loaded before the workloads; repeatable',
+        'a folder with module sources, or the name of a module of the kernel tree; it is built, and loaded before the workloads; repeatable',
     });
 }
 
@@ -135,7 +137,8 @@ export function guestOptions(yargs: Argv, jobs: string): Argv {
     .option('accel', {
       choices: ['auto', 'kvm', 'tcg'] as const,
       default: guestDefaults.accel,
-      describe: 'KVM, emulation, or KVM once it is proved',
+      describe:
+        'how the guest runs: kvm, tcg (emulation), or auto: KVM if a test boot shows that it works, else emulation',
     })
     .option('memory-mib', { ...number('memory of a guest'), default: guestDefaults.memoryMib })
     .option('cpus', { ...number('CPUs of a guest'), default: guestDefaults.cpus })

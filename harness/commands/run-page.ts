@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { typedCommand } from '../host/package-root.ts';
 import { commandLine } from '../host/process.ts';
 import { toolchainFlags } from '../kernel/toolchain.ts';
 import type { FinishedRun } from '../plans/run/requested-run.ts';
@@ -86,7 +87,7 @@ export async function readPicture(dir: string, path: string): Promise<Uint8Array
 function askedCommand(request: RecordedRequest, seed: number): string | null {
   if (request.trials !== null) return null;
   const { durationMs, configBase, baseline, workloadArgs } = request;
-  return commandLine('./splat', [
+  return commandLine(typedCommand(), [
     'run',
     ...optionWords('kernel', request.kernel),
     ...request.series.flatMap(({ name }) => optionWords('series', name)),
@@ -112,5 +113,5 @@ function askedCommand(request: RecordedRequest, seed: number): string | null {
 /** The command that replays one trial, or the whole run for an empty id, for a person in `cwd`. */
 export function replayCommand(dir: string, trial: string, cwd: string): string {
   const runDir = shownPath(dir, cwd);
-  return commandLine('./splat', ['replay', trial === '' ? runDir : `${runDir}/${trial}`]);
+  return commandLine(typedCommand(), ['replay', trial === '' ? runDir : `${runDir}/${trial}`]);
 }

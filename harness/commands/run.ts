@@ -77,7 +77,8 @@ function workloadOptions<T>(yargs: Argv<T>): Argv<T> {
       .option('igt-expect', {
         string: true,
         requiresArg: true,
-        describe: 'a folder of expectations, named as in drivers/gpu/drm/ci/xfails; default ours',
+        describe:
+          'a folder of expected results, named as in drivers/gpu/drm/ci/xfails; default ours',
       })
       .option('duration', {
         number: true,
@@ -105,11 +106,11 @@ function workloadOptions<T>(yargs: Argv<T>): Argv<T> {
         default: false,
         describe: 'count which functions of the kernel run; slower (splat coverage RUN shows it)',
       })
-      .option('cold', { boolean: true, default: false, describe: 'boot for every trial' })
+      .option('cold', { boolean: true, default: false, describe: 'boot a guest for every trial' })
       .option('baseline', {
         string: true,
         requiresArg: true,
-        describe: 'a run directory or result.json: splats of that run are known and do not decide',
+        describe: 'a run directory or result.json: its splats count as known and do not decide',
       })
   );
 }
@@ -119,7 +120,8 @@ function guestOptions<T>(yargs: Argv<T>): Argv<T> {
     .option('accel', {
       choices: ['auto', 'kvm', 'tcg'] as const,
       default: 'auto' as const,
-      describe: 'KVM, emulation, or KVM once it is proved',
+      describe:
+        'how the guest runs: kvm, tcg (emulation), or auto: KVM if a test boot shows that it works, else emulation',
     })
     .option('memory-mib', {
       number: true,
@@ -156,7 +158,7 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
   const guest = requestedGuest(argv);
   await requireWorkloads(argv.workload, context.cwd);
   if (argv.quick && argv.workload.length > 0) {
-    throw new HarnessError('usage', '--quick names the workloads: leave out --workload');
+    throw new HarnessError('usage', '--quick chooses the workloads: leave out --workload');
   }
   const events = openEvents(progressWriter(context.stderr, context.live));
   const toolchain = await requestedToolchain(argv);

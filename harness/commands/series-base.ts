@@ -20,9 +20,13 @@ export async function chooseBase(
   },
 ): Promise<string> {
   if (base !== undefined && tree === undefined) return base;
-  if (base !== undefined) throw new HarnessError('usage', '--base and --tree: one of them says it');
+  if (base !== undefined)
+    throw new HarnessError('usage', '--base and --tree: give only one of them');
   if (tree === undefined) {
-    throw new HarnessError('usage', 'series needs --base, or --tree DIR that has its base');
+    throw new HarnessError(
+      'usage',
+      'series needs --base KERNEL, or --tree DIR in which the base can be found',
+    );
   }
   const { cwd, signal, emit, path, stdin } = options;
   const series =

@@ -55,19 +55,25 @@ function patchOptions(yargs: Argv): Argv {
     .option('list', {
       boolean: true,
       default: false,
-      describe: 'print what was understood of the input, and stop; needs no --base',
+      describe: 'print the patches that were read from the input, and stop; needs no --base',
     })
     .option(
       'base',
-      text('the kernel it is for: debian:6.1, debian:newest, DIR, DIR@REV or a tarball'),
+      text(
+        'the kernel that the series is for: debian:6.1, debian:newest, DIR, DIR@REV or a tarball',
+      ),
     )
     .option(
       'tree',
-      text('a git tree that has its base: the base-commit of the series, or the files it changes'),
+      text(
+        'a git tree in which splat finds the base: the base-commit of the series, or a commit with the files that it changes',
+      ),
     )
     .option(
       'previous',
-      text('the folder of an earlier version: its trials count where the kernel is the same'),
+      text(
+        'the results folder of an earlier version of the series: its trials are reused where the kernel image is the same',
+      ),
     )
     .option('base-series', list('patches that are part of the base; repeatable'))
     .option(
@@ -81,7 +87,8 @@ function patchOptions(yargs: Argv): Argv {
       array: true,
       nargs: 1,
       default: [],
-      describe: 'this patch changes detector code: what appears with it was there; repeatable',
+      describe:
+        'the number of a patch that changes detector code: a splat that appears with it is exposed, not introduced; repeatable',
     })
     .option('config', list(fragmentText))
     .option('config-base', text('your own .config, in place of tinyconfig and base.config'));
@@ -91,7 +98,7 @@ function machineOptions(yargs: Argv): Argv {
   const limits = yargs
     .option('repeat', {
       ...number(
-        'trials of a workload on each prefix whose patch it may call; of the others an eighth, on the whole series',
+        'trials of each workload that may reach the changed code, on every prefix; the other workloads run an eighth of this number, on the whole series only',
       ),
       default: defaultLimits.whereReached,
     })
@@ -106,7 +113,9 @@ function outputOptions(yargs: Argv): Argv {
   return yargs
     .option(
       'out',
-      text('its folder; the same command goes on there; default ./splat-runs/series-DIGEST'),
+      text(
+        'the results folder; the same command continues there after an interruption; default ./splat-runs/series-DIGEST',
+      ),
     )
     .option('json', {
       boolean: true,
@@ -116,11 +125,12 @@ function outputOptions(yargs: Argv): Argv {
     .option('mail', {
       boolean: true,
       default: false,
-      describe: 'print a reply to the list; it is never sent',
+      describe: 'print a reply to the mailing list; splat never sends it',
     })
     .option('b4', {
       boolean: true,
       default: false,
-      describe: 'print the checks b4 review asks for; with - it gives the patch on stdin',
+      describe:
+        'print the checks that b4 review expects; b4 passes the patch on stdin, so give - as the series',
     });
 }

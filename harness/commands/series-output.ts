@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
+import { typedCommand } from '../host/package-root.ts';
 import { commandLine, runTool } from '../host/process.ts';
 import { openSandbox } from '../host/sandbox.ts';
 import { parseDiff, touchedPaths } from '../patch/diff.ts';
@@ -78,7 +79,7 @@ export async function writeSeriesMail(
  */
 export function seriesCommand(argv: SeriesArguments): string {
   const isStdin = argv.series === '' || argv.series === '-';
-  const typed = commandLine('./splat', [
+  const typed = commandLine(typedCommand(), [
     'series',
     isStdin ? '-' : argv.series,
     ...optionWords('base', argv.base),

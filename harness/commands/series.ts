@@ -86,7 +86,7 @@ async function readRequest(
   const limits = readLimits(argv);
   const [one, other] = (['json', 'mail', 'b4'] as const).filter((flag) => argv[flag]);
   if (other !== undefined) {
-    throw new HarnessError('usage', `--${one} and --${other}: stdout carries one of them`);
+    throw new HarnessError('usage', `--${one} and --${other}: only one of them can be printed`);
   }
   wholeNumber('memory-mib', argv.memoryMib, 512, 65_536);
   wholeNumber('cpus', argv.cpus, 1, 8);

@@ -39,12 +39,19 @@ export function builder(yargs: Argv): Argv<ShellArguments> {
       describe: "run this command line in the guest's shell and end with its exit status",
     })
     .option('gdb', { boolean: true, default: false, describe: "start QEMU's gdb stub" })
-    .option('copy-in', { ...files, describe: 'HOST:/GUEST: a file to copy before; repeatable' })
-    .option('copy-out', { ...files, describe: '/GUEST:HOST: a file to copy after; repeatable' })
+    .option('copy-in', {
+      ...files,
+      describe: 'HOST:/GUEST: copy this file into the guest before the session; repeatable',
+    })
+    .option('copy-out', {
+      ...files,
+      describe: '/GUEST:HOST: copy this file out of the guest after the session; repeatable',
+    })
     .option('accel', {
       choices: ['auto', 'kvm', 'tcg'] as const,
       default: 'auto' as const,
-      describe: 'KVM, emulation, or KVM once it is proved',
+      describe:
+        'how the guest runs: kvm, tcg (emulation), or auto: KVM if a test boot shows that it works, else emulation',
     })
     .option('memory-mib', { number: true, default: 1024, describe: 'memory of the guest' })
     .option('cpus', {

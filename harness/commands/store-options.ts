@@ -20,14 +20,17 @@ export async function openAskedStore(
   const trustFile = argv.storeTrust ?? setOf(env['SPLAT_STORE_TRUST']);
   if (asked === undefined) {
     if (argv.storeKey === undefined && argv.storeTrust === undefined) return undefined;
-    throw new HarnessError('usage', '--store-key and --store-trust belong to --store DIR|URL');
+    throw new HarnessError(
+      'usage',
+      '--store-key and --store-trust are only valid with --store DIR|URL',
+    );
   }
   const signing = keyFile === undefined ? undefined : await readSigningKey(resolve(cwd, keyFile));
   const trusted = trustFile === undefined ? [] : await readTrustedKeys(resolve(cwd, trustFile));
   if (signing === undefined && trusted.length === 0) {
     throw new HarnessError(
       'usage',
-      `--store ${asked}: whose kernels may it give? Name public keys with --store-trust FILE, or a key of yours with --store-key`,
+      `--store ${asked}: no key is trusted; name public keys with --store-trust FILE, or your own key with --store-key`,
     );
   }
   const keys = { trusted, ...(signing === undefined ? {} : { signing }) };

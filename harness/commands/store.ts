@@ -39,11 +39,17 @@ export function builder(yargs: Argv): Argv<StoreCommandArguments> {
       demandOption: true,
       describe: 'the new key file, or the folder of the store',
     })
-    .option('listen', { ...text('serve: HOST:PORT'), default: '127.0.0.1:8417' })
-    .option('tls-cert', text('serve: the certificate, PEM; other hosts need TLS'))
-    .option('tls-key', text('serve: its private key, PEM'))
+    .option('listen', {
+      ...text('with serve: the address to listen on, HOST:PORT'),
+      default: '127.0.0.1:8417',
+    })
+    .option(
+      'tls-cert',
+      text('with serve: the TLS certificate, PEM; needed when other hosts connect'),
+    )
+    .option('tls-key', text('with serve: the private key of the certificate, PEM'))
     .option('store-trust', text('serve: take only what keys of this file signed'))
-    .option('older-than', number('prune what was not used for this many days'))
+    .option('older-than', number('prune entries that were not used for this many days'))
     .option('max-size', number('prune the least recently used until this many GiB are left'))
     .option('dry-run', { boolean: true, default: false, describe: 'remove nothing, only say what' })
     .option('json', {
@@ -89,7 +95,10 @@ async function serve(
   const tls = await readTls(argv, context.cwd);
   if (tls === undefined && !isLoopback(host)) {
     const next = '--tls-cert and --tls-key make it reachable for other hosts';
-    throw new HarnessError('usage', `--listen ${argv.listen}: only this host without TLS; ${next}`);
+    throw new HarnessError(
+      'usage',
+      `--listen ${argv.listen}: without TLS only addresses of this host are allowed; ${next}`,
+    );
   }
   const trusted =
     argv.storeTrust === undefined

@@ -31,26 +31,26 @@ export function builder(yargs: Argv): Argv<TriageArguments> {
     .option('source', {
       type: 'string',
       describe:
-        'the folder that vmlinux was built from, here or elsewhere: paths are told from there',
+        'the folder that vmlinux was built in, on this host or another; paths are printed relative to it',
     })
     .option('explain', {
       type: 'number',
-      describe: 'which lines led to finding N (from 1); with --json as data',
+      describe: 'print the lines that led to finding N (from 1); with --json, as data',
     })
     .option('follow', {
       type: 'boolean',
       describe:
-        'go on as the file grows, is rotated or truncated, to Ctrl-C; with --json a finding a line',
+        'keep reading until Ctrl-C while the file grows, is rotated or truncated; with --json, print one finding per line',
     })
     .option('rescan', {
       type: 'string',
       array: true,
       describe:
-        'run directories, or folders of them: which splats have other names by the rules of today',
+        "run directories, or folders of them: print which splats get another name under today's rules",
     })
     .option('history', {
       type: 'string',
-      describe: 'with --rescan: give the splats of this history their new names',
+      describe: 'with --rescan: write the new names into this history database',
     })
     .conflicts('rescan', ['batch', 'explain', 'vmlinux', 'follow'])
     .implies('history', 'rescan')

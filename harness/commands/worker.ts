@@ -42,13 +42,15 @@ export function builder(yargs: Argv): Argv<WorkerArguments> {
       nargs: 1,
       choices: ['auto', 'kvm', 'tcg'],
       default: ['auto', 'tcg'],
-      describe: 'which cells it takes, by their acceleration; repeatable',
+      describe: 'take only cells with this acceleration; repeatable',
     })
     .option(
       'memory-mib',
-      number('take cells of guests up to this size; default half of what is free'),
+      number(
+        'take only cells whose guest has at most this much memory; default half of the free memory',
+      ),
     )
-    .option('idle-minutes', number('end when there was nothing to do for so long; default never'))
+    .option('idle-minutes', number('end after this many minutes without work; default never'))
     .option('jobs', number(jobsText)) as unknown as Argv<WorkerArguments>;
 }
 

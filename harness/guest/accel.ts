@@ -186,7 +186,10 @@ export async function hostTscKhz(options: HostOptions): Promise<number> {
   });
   const { khz } = entry.meta as { khz: number };
   if (!(khz > 100_000))
-    throw new HarnessError('internal', `the time stamp counter runs at ${khz} kHz?`);
+    throw new HarnessError(
+      'internal',
+      `the time stamp counter was measured at ${khz} kHz, which cannot be right`,
+    );
   // A boot's measurement differs from the next one's in the last digits; a checkpoint's key must not.
   return Math.round(khz / 100) * 100;
 }

@@ -33,7 +33,8 @@ export async function startDisplayServer(dir: string, signal: AbortSignal): Prom
     killGroup(child.pid, 'SIGTERM');
     await child.ended;
   };
-  if (channel === undefined) throw new HarnessError('internal', 'Xvfb without its channel');
+  if (channel === undefined)
+    throw new HarnessError('internal', 'Xvfb was started without its channel');
   channel.on('error', () => undefined);
   using _deadline = startDeadline(signal, startTimeoutMs, () => killGroup(child.pid, 'SIGKILL'));
   const number = /^(\d+)\n/.exec(await Promise.race([lineOf(channel), endOf(child)]))?.[1];

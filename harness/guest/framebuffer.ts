@@ -28,7 +28,8 @@ export function framebufferAsPng(xwd: Buffer): Buffer {
   const isWhole = width > 0 && height > 0 && xwd.length >= start + lineBytes * height;
   const isKnown =
     field(place.byteOrder) === supported.byteOrder && field(place.bits) === supported.bits;
-  if (!isWhole || !isKnown) throw new HarnessError('tool', 'Xvfb has a screen of another shape');
+  if (!isWhole || !isKnown)
+    throw new HarnessError('tool', 'the screen of Xvfb has an unexpected size or pixel format');
   // Each row begins with the number of its filter: none.
   const rows = Buffer.alloc((width * 3 + 1) * height);
   for (let y = 0; y < height; y++) {

@@ -31,7 +31,7 @@ export async function listSubtests(
   const end = await runSandboxed(sandbox, 'sh', args, { signal, mounts: [mount], cwd: mount });
   throwIfAborted(signal);
   if (end.exitCode !== 0) {
-    throw new HarnessError('tool', 'the tests of IGT could not be asked for their subtests', {
+    throw new HarnessError('tool', 'the test programs of IGT could not list their subtests', {
       output: end.stderr,
     });
   }

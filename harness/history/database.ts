@@ -78,7 +78,7 @@ async function prepareFile(path: string, create: boolean): Promise<void> {
   try {
     const found = await readIfThere(stat(path));
     if (found === undefined && !create) {
-      throw new HarnessError('usage', `history ${path}: no such file; a night makes it`);
+      throw new HarnessError('usage', `history ${path}: no such file; the first night creates it`);
     }
     if (found !== undefined && !found.isFile()) {
       throw new HarnessError('usage', `history ${path}: not a file`);
@@ -188,7 +188,10 @@ async function bringUpToDate(history: Tables): Promise<void> {
   if (!isEmpty && pragma('application_id') !== applicationId) throw notOurs(history.path);
   if (version > migrations.length) {
     const both = `version ${version}, and this splat reads up to ${migrations.length}`;
-    throw new HarnessError('config', `history ${history.path} is of a later splat: ${both}`);
+    throw new HarnessError(
+      'config',
+      `history ${history.path} was written by a later version of splat: ${both}`,
+    );
   }
   if (version === migrations.length) return;
   await history.write((run) => {

@@ -53,7 +53,8 @@ export async function openMergedNight(
     );
   });
   const stored = nightNamed(history, night.name);
-  if (stored === undefined) throw new HarnessError('internal', `night ${night.name} was not kept`);
+  if (stored === undefined)
+    throw new HarnessError('internal', `night ${night.name} could not be stored`);
   return stored;
 }
 
@@ -68,7 +69,8 @@ function readBefore(history: History, cells: readonly string[]): Before {
 
 function undo(history: History, run: Run, night: number): void {
   const kept = history.one('SELECT before FROM merges WHERE night = ?', night);
-  if (kept === undefined) throw new HarnessError('usage', 'this night was run here, not merged');
+  if (kept === undefined)
+    throw new HarnessError('usage', 'this night ran here; it was not merged from parts');
   const before = JSON.parse(String(kept['before'])) as Before;
   run('DELETE FROM issues WHERE cell IN (SELECT cell FROM results WHERE night = ?)', night);
   run('DELETE FROM known_issues');

@@ -40,7 +40,7 @@ export async function beginNight(history: History, night: NewNight): Promise<Sto
     insertNight(run, night);
   });
   const stored = nightNamed(history, name);
-  if (stored === undefined) throw new HarnessError('internal', `night ${name} was not kept`);
+  if (stored === undefined) throw new HarnessError('internal', `night ${name} could not be stored`);
   return stored;
 }
 

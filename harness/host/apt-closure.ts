@@ -69,7 +69,7 @@ async function planInstall(
   } catch (error) {
     const why = isHarnessError(error, 'tool') ? /^E: (.+)$/m.exec(error.output ?? '') : null;
     if (why === null) throw error;
-    throw new HarnessError('tool', `Debian cannot give what is asked for: ${why[1]}`, {
+    throw new HarnessError('tool', `Debian cannot provide the requested packages: ${why[1]}`, {
       cause: error,
     });
   }

@@ -25,13 +25,23 @@ export const wholeFolders = [
   { kind: 'apt', name: 'apt', stamp: 'read.json' },
 ] as const;
 
-/** Small folders: locks, unfinished entries, the numbers of objects of earlier builds, and what coverage runs counted last. */
-const workFolders = ['locks', 'drafts', 'totals', 'coverage'] as const;
+/**
+ * Small folders: locks, unfinished entries, digests of working trees, the numbers of objects of earlier builds, and what
+ * coverage runs counted last.
+ */
+const workFolders = ['locks', 'drafts', 'digests', 'totals', 'coverage'] as const;
 
 /** The kind of a cache entry that has its own folder. */
 type EntryKind = (typeof entryFolders)[number]['kind'];
 
 type CacheFolder = EntryKind | (typeof wholeFolders)[number]['name'] | (typeof workFolders)[number];
+
+/** Every folder of the cache; the cache holds nothing else. */
+export const cacheFolders: readonly CacheFolder[] = [
+  ...entryFolders.map(({ kind }) => kind),
+  ...wholeFolders.map(({ name }) => name),
+  ...workFolders,
+];
 
 /** The path of a folder of the cache at `root`. */
 export function cacheFolder(root: string, name: CacheFolder): string {

@@ -80,7 +80,7 @@ function requireQuestion(
   if (signatures === harness.signatures) return;
   throw new HarnessError(
     'usage',
-    `${dir} holds a ${what} of splat ${version}, whose signatures (${signatures}) are not ours (${harness.signatures}); ${next}`,
+    `${dir} holds a ${what} of splat ${version}, whose signature rules (${signatures}) differ from those of this version (${harness.signatures}); ${next}`,
   );
 }
 

@@ -23,3 +23,8 @@ export function packageVersion(): string {
   const { version } = JSON.parse(readFileSync(file, 'utf8')) as { readonly version: string };
   return version;
 }
+
+/** The command that a person types to start this splat: `./splat` in a checkout, `splat` from an installed package. */
+export function typedCommand(): string {
+  return existsSync(join(packageRoot(), 'harness', 'cli.ts')) ? './splat' : 'splat';
+}

@@ -29,7 +29,7 @@ function requireRecord<S extends RecordSchema>(
   const checked = checkValue(schema, value);
   if (checked.isRight) return checked.value;
   const where = checked.field === '' ? '' : ` (${checked.field})`;
-  throw new HarnessError('usage', `${file} is not of this version of splat${where}`);
+  throw new HarnessError('usage', `${file} is from another version of splat${where}`);
 }
 
 async function readJson(

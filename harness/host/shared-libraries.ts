@@ -55,7 +55,7 @@ export async function collectLibraries(
         if (found.has(name) || fresh.has(name)) continue;
         const path = await findIn(folders, name);
         if (path === undefined)
-          throw new HarnessError('tool', `${file} needs ${name}, which is not there`);
+          throw new HarnessError('tool', `${file} needs ${name}, which is not installed`);
         fresh.set(name, path);
       }
     }

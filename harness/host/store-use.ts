@@ -1,7 +1,7 @@
-import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HarnessError } from '../errors.ts';
-import { cacheFolder, entryFolders, wholeFolders } from './cache-folders.ts';
+import { cacheFolder, cacheFolders, entryFolders, wholeFolders } from './cache-folders.ts';
 import { explainDiskError, makeFolder, readIfThere } from './disk.ts';
 import { acquireLock, type LockOptions, tryLock } from './lock.ts';
 import { runTool } from './process.ts';
@@ -128,6 +128,23 @@ export async function removeItems(root: string, items: readonly StoreItem[]): Pr
       await rm(grave, { recursive: true, force: true, maxRetries: 3 });
       await rm(join(cacheFolder(root, 'locks'), `${kind}-${key}`), { force: true });
     }
+  } catch (error) {
+    throw explainDiskError(error, root);
+  }
+}
+
+/**
+ * Removes the folders of the cache, its locks included, and the cache itself when nothing else is in it. Returns the names
+ * that are not of the cache and stay. Only with the store claimed.
+ */
+export async function removeCache(root: string): Promise<readonly string[]> {
+  try {
+    for (const name of cacheFolders) {
+      await rm(cacheFolder(root, name), { recursive: true, force: true, maxRetries: 3 });
+    }
+    const left = (await readIfThere(readdir(root))) ?? [];
+    if (left.length === 0) await readIfThere(rmdir(root));
+    return left;
   } catch (error) {
     throw explainDiskError(error, root);
   }

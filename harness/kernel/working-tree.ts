@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { chmod, copyFile, lstat, readdir, readFile, readlink, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { cacheFolder } from '../host/cache-folders.ts';
 import { makeFolder, readIfThere, writeWhole } from '../host/disk.ts';
 import { runGit } from '../host/git.ts';
 import { throwIfAborted } from '../host/process.ts';
@@ -36,7 +37,7 @@ export async function describeWorkingTree(
   const facts = await inParallel(listed.toSorted(), (file) => fileFacts(dir, file));
   const present = facts.filter((fact) => fact !== undefined);
   const files = present.map((fact) => fact.file);
-  const memo = join(options.cacheRoot, 'digests', valueDigest([dir, present]));
+  const memo = join(cacheFolder(options.cacheRoot, 'digests'), valueDigest([dir, present]));
   const remembered = await readIfThere(readFile(memo, 'utf8'));
   if (remembered !== undefined && isDigest(remembered)) return { files, digest: remembered };
   options.onRead();

@@ -56,7 +56,10 @@ export function readCommitLog(text: string, where: string): CommitLog {
   const order = orderOf(commits.map(({ diff }) => diff));
   const better = 'give DIR@A..B, or what git format-patch writes';
   if (order === 'neither') {
-    throw new HarnessError('usage', `${where}: the order of its commits cannot be told; ${better}`);
+    throw new HarnessError(
+      'usage',
+      `${where}: the order of its commits cannot be determined; ${better}`,
+    );
   }
   const isForward = order === 'oldest-first' || (order === 'unknown' && areDatesRising(commits));
   return {

@@ -153,6 +153,7 @@ const longestCopyBytes = 1024 ** 3;
 /** Copies a file out of the guest; throws `usage` when it has none of that name. */
 export async function copyOut(agent: Agent, guest: string, host: string): Promise<void> {
   const bytes = await agent.read(guest, longestCopyBytes);
-  if (bytes === undefined) throw new HarnessError('usage', `--copy-out: no file ${guest}`);
+  if (bytes === undefined)
+    throw new HarnessError('usage', `--copy-out: no file ${guest} in the guest`);
   await writeFile(host, bytes);
 }

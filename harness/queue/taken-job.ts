@@ -28,7 +28,7 @@ export function holdJob(job: Job, token: string, lockMs: number): TakenJob {
   let over = false;
   let renewedMs = performance.now();
   const lose = (): void => {
-    if (!over) lost.abort(new HarnessError('infra', "the job is another worker's by now"));
+    if (!over) lost.abort(new HarnessError('infra', 'another worker has taken the job over'));
   };
   const renew = setInterval(() => {
     const askedMs = performance.now();

@@ -59,7 +59,7 @@ export function checkJson<S extends RecordSchema>(
   try {
     value = JSON.parse(text);
   } catch {
-    return { isRight: false, why: '; it is no JSON' };
+    return { isRight: false, why: '; it is not JSON' };
   }
   const checked = checkValue(schema, value);
   if (checked.isRight) return checked;

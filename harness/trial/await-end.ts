@@ -6,18 +6,18 @@ import type { HangEvidence } from '../records/trial.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 import { gatherHang, type HangWatch } from './hang-evidence.ts';
 
-/** What is known of a workload that runs. */
+/** How long a running workload may go on, and what tells that it should end. */
 interface EndWatch extends Pick<HangWatch, 'vmlinux' | 'modules' | 'dir' | 'signal' | 'onAsked'> {
   readonly hasSplat: () => boolean;
-  /** How long it may go on after a splat. */
+  /** Milliseconds that the workload may go on after a splat. */
   readonly patienceMs: number;
-  /** When it is looked at for what it hangs in; undefined: it may run until it is stopped. */
+  /** The time after which the guest is examined for a hang; undefined: the workload may run until it is stopped. */
   readonly lookAfterMs: number | undefined;
   /** Aborted when the trial is over. */
   readonly over: AbortSignal;
 }
 
-/** The end of a running workload; `hang` when it came to none by itself. */
+/** Waits for the end of a running workload. `hang` is set when the workload did not end by itself. */
 export async function awaitEnd(
   guest: Guest,
   running: Promise<WorkloadEnd>,
@@ -30,14 +30,14 @@ export async function awaitEnd(
   return hang === undefined ? { end } : { end, hang };
 }
 
-/** The guest ends a program of ours at its timeout, and with it what it hung in. A splat that was heard is reason enough. */
+/** The guest kills a workload of splat at its timeout, and the stack of the hang is lost with it, so the guest is examined before. A splat already explains the hang. */
 async function lookLater(guest: Guest, watch: EndWatch): Promise<HangEvidence | undefined> {
   if (watch.lookAfterMs === undefined) return undefined;
   await pause(watch.lookAfterMs, watch.over);
   return watch.over.aborted || watch.hasSplat() ? undefined : lookAtHang(guest, watch);
 }
 
-/** Undefined when QEMU has gone away meanwhile. */
+/** Gathers evidence of a hang; undefined when QEMU ended meanwhile. */
 export async function lookAtHang(
   guest: Guest,
   watch: HangWatch,
@@ -51,7 +51,7 @@ export async function lookAtHang(
   }
 }
 
-/** A workload that hangs after a splat has been heard needs no more patience: the splat is the reason. */
+/** A workload that hangs after a splat gets no more time: the splat is the reason. */
 async function stuckAfterSplat(
   running: Promise<WorkloadEnd>,
   { patienceMs, hasSplat, over: signal }: EndWatch,

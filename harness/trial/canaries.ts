@@ -5,13 +5,13 @@ import { compareVersions, type KernelVersion } from '../kernel/source.ts';
 import { type Canary, canaries, canaryWorkload, type Workload } from '../stress/workloads.ts';
 import { expectationOf } from './expectation.ts';
 
-/** A canary with what it must make this kernel say: these titles, all of them, and no others. */
+/** A canary and the titles of the splats that this kernel must print for it: all of them, and no others. */
 export interface PlannedCanary {
   readonly workload: Workload;
   readonly expected: readonly string[];
 }
 
-/** The canaries that mean something on a kernel of that version: one it is known not to see proves nothing. */
+/** The canaries that a kernel of this version can detect. A canary that the kernel is known to miss proves nothing. */
 export function canariesFor(version: KernelVersion): readonly PlannedCanary[] {
   return canaries
     .map((canary) => triggerFor(canary, version))
@@ -22,12 +22,12 @@ export function canariesFor(version: KernelVersion): readonly PlannedCanary[] {
     .filter(({ expected }) => expected.length > 0);
 }
 
-/** A canary that this kernel is known not to see. */
+/** A canary that this kernel is known to miss. */
 export interface PlannedHole {
   readonly workload: Workload;
-  /** What it says all the same when somebody has closed the hole. */
+  /** The titles that the kernel prints if someone has fixed the gap in its detectors. */
   readonly closedBy: readonly string[];
-  /** What is not checked here otherwise. */
+  /** What this kernel does not check because of that gap. */
   readonly unchecked: string;
 }
 

@@ -19,11 +19,11 @@ import { readIgtRuns } from '../stress/igt-runs.ts';
 import { type Workload, workloads } from '../stress/workloads.ts';
 import type { ChosenWorkload, TestReader } from './chosen-workload.ts';
 
-/** Where IGT and what is expected of it come from. */
+/** Where the IGT programs and the expected results come from. */
 export interface IgtRequest {
-  /** A build of the user's; undefined: Debian's. */
+  /** The user's own build; undefined: Debian's IGT. */
   readonly dir: string | undefined;
-  /** A folder of expectations of the user's; undefined: ours. */
+  /** The user's folder of expected results; undefined: the files of splat. */
   readonly expect: string | undefined;
   readonly cwd: string;
   readonly cacheRoot: string;
@@ -36,23 +36,23 @@ export function isIgtName(name: string): boolean {
   return /^igt(?:$|[:+])/.test(name);
 }
 
-/** What a name asks for. */
+/** The parts of a name such as `igt:vkms/kms_atomic@*+reclaim`. */
 interface IgtAsked {
   readonly name: string;
-  /** `curated`: our list, each test in a guest of its own. `order`: all of it in one guest. */
+  /** `curated`: the tests of splat's list, each in its own guest. `order`: all of them in one guest. */
   readonly kind: 'curated' | 'order' | 'pattern';
   readonly driver?: IgtDriver;
   readonly test: string;
   readonly subtest?: string;
-  /** What runs beside. */
+  /** The workload that runs beside the tests. */
   readonly beside?: Workload;
 }
 
-/** `igt:[DRIVER/]TEST[@SUBTEST]` with `*` and `?`, and what runs beside. */
+/** `igt:[DRIVER/]TEST[@SUBTEST]` with `*` and `?`, and the workload that runs beside it. */
 const nameForm =
   /^igt(?::(?:(virtio_gpu|vgem|vkms|none)\/)?([\w*?-]+)(?:@([\w.*?-]+))?)?(?:\+([\w-]+))?$/;
 
-/** Throws `usage` for what is no name of tests, or names a workload that there is not. */
+/** Parses such a name. Throws `usage` for a name in another form, and for an unknown workload after `+`. */
 export function parseIgtName(name: string): IgtAsked {
   const [whole, driver, test = '', subtest, besideName] = nameForm.exec(name) ?? [];
   const beside = workloads.find((one) => one.name === besideName);
@@ -78,14 +78,14 @@ export function parseIgtName(name: string): IgtAsked {
   };
 }
 
-/** Milliseconds that a test may take before it is asked whether it hangs; the guest's slowness comes on top (guest/pace.ts). */
+/** Milliseconds that a test may take before it is examined for a hang; a slow guest gets more (guest/pace.ts). */
 const testDurationMs = 60_000;
 
-/** How long tests run in one guest, and a workload beside one, when nobody says it. */
+/** Without --duration: how long tests run in one shared guest, and a workload beside a test. */
 const orderDurationMs = 120_000;
 const besideDurationMs = 10_000;
 
-/** A trial for each test that the names ask for. Throws `usage` for a pattern that fits no test. */
+/** Returns a trial for each test that matches the names. Throws `usage` for a pattern that matches no test. */
 export async function chooseIgt(
   names: readonly string[],
   request: IgtRequest,
@@ -138,7 +138,7 @@ function matching(asked: IgtAsked, image: IgtImage): readonly IgtRow[] {
     const drivers = driver === undefined ? known.map((row) => row.driver) : [driver];
     return (drivers.length === 0 ? (['virtio_gpu'] as const) : drivers).map((each) => {
       const row = known.find((two) => two.driver === each);
-      // What was asked for by name need not reach what the whole test reaches.
+      // A subtest that the user named may not reach everything that the whole test reaches.
       const witnesses = only === undefined ? (row?.witnesses ?? []) : [];
       const rest = { driver: each, test: one, witnesses, why: 'asked for by name' };
       return only === undefined ? rest : { ...rest, only };
@@ -227,7 +227,7 @@ function chosenOrder(
 /** A test as guests/minimal/tools.c runs it. */
 interface TestCommand {
   readonly words: readonly string[];
-  /** What is printed before its output, where several share a guest. */
+  /** The line that is printed before the test's output when several tests share a guest. */
   readonly head: string;
   readonly program: IgtProgram & { readonly driver: IgtDriver };
 }

@@ -8,7 +8,7 @@ import { workloads } from '../stress/workloads.ts';
 import type { IgtRequest } from './choose-igt.ts';
 import type { ChosenWorkload } from './chosen-workload.ts';
 
-/** Names of programs of Debian that `--workload` takes. */
+/** The programs of Debian that `--workload` accepts. */
 export const toolNames: readonly string[] = toolRows.map(({ name }) => name);
 
 /** True for a program of Debian, or what begins like one: `kmscube`, `stress-ng:vm`, `stress-ng:vm+oom-memcg`. */
@@ -17,7 +17,7 @@ export function isToolName(name: string): boolean {
   return toolNames.includes(own) || own.startsWith('stress-ng:');
 }
 
-/** The row of a name. Throws `usage` for one that is none of a program, or of what may run beside it. */
+/** Returns the table row of a name. Throws `usage` for an unknown program, and for an unknown workload after `+`. */
 export function requireToolName(name: string): ToolRow {
   const [own = '', beside] = name.split('+');
   const row = toolRows.find((one) => one.name === own);
@@ -32,20 +32,20 @@ export function requireToolName(name: string): ToolRow {
   throw new HarnessError('usage', `--workload ${name}: ${why}`);
 }
 
-/** Throws `usage` for a program that the guest cannot have, or for whose drawing it has no driver. */
+/** Throws `usage` for a program that the guest does not have, or that draws with a driver that the guest does not have. */
 function requireGuest(
   { name, debian, witnesses3D }: ToolRow,
   isDebian: boolean,
   gpu: GpuDevice,
 ): void {
   if (isDebian) return;
-  if (debian === true) throw new HarnessError('usage', `--workload ${name}: for --guest debian`);
+  if (debian === true) throw new HarnessError('usage', `--workload ${name} needs --guest debian`);
   if (gpu.renders === undefined || witnesses3D === undefined) return;
   const text = `--workload ${name} --gpu ${gpu.name}: the driver of Mesa is in --guest debian`;
   throw new HarnessError('usage', text);
 }
 
-/** A trial for each name. */
+/** Returns a trial for each name. */
 export async function chooseTools(
   names: readonly string[],
   request: IgtRequest,

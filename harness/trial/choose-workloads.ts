@@ -14,7 +14,7 @@ import type { ChosenWorkload } from './chosen-workload.ts';
 
 export interface WorkloadOptions {
   readonly cwd: string;
-  /** Of the command line, after `--`: for the user's own programs. */
+  /** The arguments after `--` on the command line, for the user's own programs. */
   readonly args: readonly string[];
   readonly signal: AbortSignal;
   /** As `--guest` takes it; absent: minimal. */
@@ -25,9 +25,9 @@ export interface WorkloadOptions {
   readonly igt?: IgtRequest;
 }
 
-/** How long a program of the user's may run when no --duration says so; one that is still running then is ended. */
+/** How long the user's own program may run without --duration; after this time it is killed. */
 const ownDurationMs = 60_000;
-/** It is held in the guest's memory. */
+/** The program is held in the guest's memory. */
 const largestProgramBytes = 64 * 1024 * 1024;
 
 /**
@@ -71,11 +71,11 @@ async function chooseTests(
     throw new HarnessError('usage', text);
   }
   if (names.every(isIgtName)) return chooseIgt(names, igt);
-  // Where it draws is of no interest here.
+  // Where the workload draws does not matter here.
   return chooseTools(names, igt, { guest, gpu: gpuDevice(gpu, undefined) });
 }
 
-/** True for what others wrote: tests of IGT, and programs of Debian. */
+/** True for programs that are not part of splat: tests of IGT, and programs of Debian. */
 export function isForeignName(name: string): boolean {
   return isIgtName(name) || isToolName(name);
 }
@@ -84,7 +84,7 @@ function ownWorkload(name: string, args: readonly string[]): Workload {
   return { name, program: `/root/${name}`, args, witnesses: [], durationMs: ownDurationMs };
 }
 
-/** `reproducer` of `/home/me/reproducer.c`: becomes the id of a trial and so a folder. */
+/** `reproducer` for `/home/me/reproducer.c`; it becomes the id of a trial, and so the name of a folder. */
 function freeName(path: string, taken: ReadonlySet<string>): string {
   const plain = basename(path, '.c').replaceAll(/[^A-Za-z0-9_-]/g, '_');
   const stem = /^[A-Za-z0-9]/.test(plain) && !plain.startsWith('canary-') ? plain : `own_${plain}`;

@@ -5,21 +5,21 @@ import type { IgtReport } from '../stress/igt-end.ts';
 import type { Workload } from '../stress/workloads.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 
-/** A workload of the table, or a program of the user's with the bytes to put into the guest. */
+/** A workload of the table, or the user's own program with the bytes to copy into the guest. */
 export interface ChosenWorkload {
   readonly workload: Workload;
   readonly upload?: Uint8Array;
-  /** Its program is on this disk of tools, which the guest must have. */
+  /** The disk with the workload's program, which the guest must have. */
   readonly disk?: ToolsDisk;
-  /** It is many tests: what they printed and how their program ended -> a result each. */
+  /** Set for a workload that consists of many tests: reads the result of each test from the output and from the end of the program. */
   readonly readTests?: TestReader;
-  /** What it is on a kernel of that version; undefined: nothing of it is to run there. Absent: the same everywhere. */
+  /** Returns the workload as it runs on a kernel of this version; undefined: no part of it runs there. Absent: the workload is the same on all kernels. */
   readonly forKernel?: (version: KernelVersion) => ChosenWorkload | undefined;
 }
 
 export type TestReader = (stdout: string, end: WorkloadEnd) => IgtReport;
 
-/** What guests must have, beyond what all have, for these workloads. */
+/** What guests need for these workloads in addition to what every guest has. */
 export function guestRequirements(chosen: readonly ChosenWorkload[]): {
   readonly disk?: ToolsDisk;
   readonly profile?: readonly string[];

@@ -1,19 +1,19 @@
 import type { Finding, SeenSplat } from '../records/finding.ts';
 import { isSplat } from './findings.ts';
 
-/** A splat by the rules of a record and by today's. */
+/** A splat as the rules of a record name it, and as today's rules name it. */
 export interface RenamedSplat {
   readonly before: Pick<SeenSplat, 'title' | 'signature'>;
   readonly now: Pick<SeenSplat, 'title' | 'signature'>;
-  /** Of the console, counted from 1. */
+  /** The line of the console, counted from 1. */
   readonly line: number;
 }
 
 export interface ComparedRules {
   readonly renamed: readonly RenamedSplat[];
-  /** Splats of the record that today's rules do not see. */
+  /** Splats of the record that today's rules do not find. */
   readonly gone: readonly SeenSplat[];
-  /** Splats that the record does not have. */
+  /** Splats that today's rules find and that the record does not have. */
   readonly appeared: readonly Finding[];
 }
 
@@ -30,7 +30,7 @@ export function compareRules(
   const gone: SeenSplat[] = [];
   const accounted = new Set<string>();
   for (const before of recorded) {
-    // What has no line is of no console: a guest that was lost.
+    // A splat without a line is not on the console: the guest was lost.
     if (before.line === 0) continue;
     const { start } = before.bytes;
     const now =

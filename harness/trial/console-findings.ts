@@ -2,16 +2,16 @@ import type { Finding, SeenSplat, SplatCount } from '../records/finding.ts';
 import { createScanner } from '../splat/scanner.ts';
 import { isSplat, startTally } from './findings.ts';
 
-/** What was found on a console so far. */
+/** Collects the findings on one console while the guest runs. */
 export interface ConsoleFindings {
   readonly push: (bytes: Uint8Array) => void;
-  /** While it is muted, what is pushed is printed because somebody asked for it. */
+  /** While muted, pushed bytes are no findings: splat made the kernel print them. */
   readonly mute: (isMuted: boolean) => void;
-  /** One that is not known. `atOnce`: a report that is open while the console is silent counts; it may be cut short by that. */
+  /** True after a splat that is not known. With `atOnce` an unfinished report counts as soon as the console is silent; the report may then be cut short. */
   readonly hasSplat: (options: { readonly atOnce: boolean }) => boolean;
-  /** The console is over. */
+  /** Ends the console. */
   readonly end: () => void;
-  /** Takes what is on no console. */
+  /** Adds a finding that is not on the console. */
   readonly add: (finding: Finding) => void;
   readonly splats: () => readonly SeenSplat[];
   readonly events: () => readonly SplatCount[];
@@ -25,7 +25,7 @@ export interface FindingListener {
   readonly isKnown?: (finding: Pick<Finding, 'signature' | 'title' | 'stack' | 'text'>) => boolean;
 }
 
-/** A report is printed in one go; a pause as long as this is none of it, on a guest that has the host to itself. */
+/** A kernel prints a report without pauses. A pause of this length ends the report, on a host that runs nothing else. */
 const silenceMs = 1_000;
 
 /** Listens to a console, with times of performance.now() since `startedAt`. */
@@ -50,7 +50,7 @@ export function listen(listener: FindingListener, startedAt: number): ConsoleFin
     listener.onSplat(finding);
     return true;
   };
-  // The end of a report shows in what comes after it, which may be long after: the time is that of its beginning.
+  // Only a later line shows that a report has ended, so the time of the report is the time of its first line.
   const take = (found: readonly Finding[]): void => {
     for (const finding of found) {
       const { start } = finding.bytes;
@@ -87,7 +87,7 @@ export function listen(listener: FindingListener, startedAt: number): ConsoleFin
   };
 }
 
-/** The same splats, the known ones marked. */
+/** Returns the same splats, with the known ones marked. */
 export function markKnown(
   splats: readonly SplatCount[],
   isKnown: NonNullable<FindingListener['isKnown']>,

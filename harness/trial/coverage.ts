@@ -9,9 +9,9 @@ import {
   watchFunctions,
 } from '../stress/watched-files.ts';
 
-/** What a coverage run learns of one trial. */
+/** What a coverage run learns from one trial. */
 export interface TrialCoverage {
-  /** Calls by the names that the profiler shows, since the guest was prepared. */
+  /** The number of calls since the guest was prepared, by the names that the profiler shows. */
   readonly calls: Readonly<Record<string, number>>;
   /** Functions that called __mmu_notifier_invalidate_range_start(). */
   readonly callers: readonly string[];
@@ -19,10 +19,10 @@ export interface TrialCoverage {
   readonly ioctls: readonly number[];
 }
 
-/** Of a guest that was prepared to count the watched functions. */
+/** The counters of a guest that counts the watched functions. */
 export interface Armed {
   readonly functions: readonly WatchedFunction[];
-  /** Their calls at that moment, by the names that the profiler shows. */
+  /** The number of calls at that moment, by the names that the profiler shows. */
   readonly before: Readonly<Record<string, number>>;
 }
 
@@ -30,7 +30,7 @@ const tracing = '/sys/kernel/tracing';
 /** A tracer of its own, so that its filter is not the profiler's. */
 const instance = `${tracing}/instances/splat`;
 const listFile = '/tmp/watched-functions';
-/** Written by every program of the guest that is told to (guests/minimal/ioctls.c). */
+/** Written by every program of the guest that gets this path (guests/minimal/ioctls.c). */
 const ioctlFile = '/tmp/ioctls';
 const armTimeoutMs = 300_000;
 /** The list of all functions is about 1 MiB, the trace of a trial at most the ring buffer's 1.4 MiB a CPU, which grows when printed. */
@@ -64,7 +64,7 @@ export async function armCoverage(
   return functions;
 }
 
-/** The calls so far of all that the profiler counts. */
+/** The number of calls so far of each function that the profiler counts. */
 export async function readCalls(agent: Agent, cpus: number): Promise<Record<string, number>> {
   const tables: string[] = [];
   for (let cpu = 0; cpu < cpus; cpu++) {

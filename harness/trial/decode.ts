@@ -25,7 +25,7 @@ export async function decodeSplats<T extends Pick<SplatCount, 'text'>>(
     }
     return decoded;
   } catch (error) {
-    // A report without line numbers is worth more than none.
+    // A report without line numbers is better than no report.
     if (isHarnessError(error, 'tool')) return splats;
     throw error;
   }
@@ -38,7 +38,7 @@ async function decodeLine(line: string, symbolizer: Symbolizer): Promise<string>
     symbol,
     offset: Number.parseInt(offset, 16),
     size: Number.parseInt(size, 16),
-    // What is on a stack is where a call returns to; the instruction pointer is where it is.
+    // An address on the stack is a return address, one after the call; the instruction pointer is exact.
     isReturn: !line.includes('RIP:'),
     ...(module === undefined ? {} : { module }),
   });

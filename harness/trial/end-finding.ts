@@ -20,7 +20,7 @@ export function addEndFinding(
 const lostTitle = 'lost connection to test machine';
 const lostGuest = unsaid(lostTitle, lostTitle, lostTitle);
 
-/** `what`, as the workload words it: `shared memory after mremap has zeros`. */
+/** A splat with the title and the workload's own words, such as `shared memory after mremap has zeros`. */
 function worded(bugClass: string, what: string): Finding {
   const title = `${bugClass}: ${what}`;
   return unsaid(title, bugClass, signatureOf(bugClass, [title]));

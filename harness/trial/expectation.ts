@@ -3,7 +3,7 @@ import { HarnessError } from '../errors.ts';
 import { isVersionIn, type KernelVersion } from '../kernel/source.ts';
 import type { AnnotationState } from '../records/controls.ts';
 
-/** What a control must make a kernel of that version say with its annotations in that state. */
+/** Returns the titles that a kernel of this version must print for a control, with its annotations in this state. */
 export function expectationOf(
   { mode, expectations }: Pick<Control, 'mode' | 'expectations'>,
   version: KernelVersion,

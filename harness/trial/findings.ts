@@ -1,9 +1,9 @@
 import type { Finding, SplatCount } from '../records/finding.ts';
 
-/** Collects findings as they come; a kernel that says one thing a thousand times costs the memory of one. */
+/** Collects findings. A kernel that prints the same splat a thousand times costs the memory of one. */
 export interface FindingTally {
   readonly add: (finding: Finding) => void;
-  /** In the order of their first appearance. */
+  /** The findings in the order of their first appearance. */
   readonly all: () => readonly SplatCount[];
 }
 
@@ -35,7 +35,7 @@ export function isSplat(finding: Pick<Finding, 'kind' | 'suppressed' | 'title'>)
   return finding.kind === 'splat' && !finding.suppressed && !outOfRoom.test(finding.title);
 }
 
-/** The splats among findings, each once. */
+/** Returns the splats among the findings, each once. */
 export function countSplats(findings: readonly Finding[]): readonly SplatCount[] {
   const tally = startTally();
   for (const finding of findings) if (isSplat(finding)) tally.add(finding);

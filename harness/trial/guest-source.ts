@@ -23,39 +23,39 @@ import type { LoadedModule } from './load-modules.ts';
 import { type Prepared, prepareGuest } from './observe.ts';
 import type { StartedGuest } from './trial-plan.ts';
 
-/** How guests are made; the command line's words. */
+/** How guests are made, in the words of the command line. */
 export interface GuestRequest {
   readonly guest: string;
-  /** Packages of Debian besides those of its recipe; for a guest that is a Debian. Absent: none. */
+  /** Debian packages to install besides those of the recipe, for a Debian guest. Absent: no package. */
   readonly packages?: readonly string[];
   /** As `--gpu` takes it; absent: virtio. */
   readonly gpu?: GpuDevice['name'];
   readonly accel: AccelChoice;
   readonly memoryMiB: number;
   readonly cpus: number;
-  /** Functions to count besides those witnesses need. Absent: none. */
+  /** Functions to count in addition to those of the witnesses. Absent: no function. */
   readonly profile?: readonly string[];
-  /** Guests count the watched functions, and trace what begins a notifier's range. Absent: they do not. */
+  /** True: guests count the watched functions, and trace which functions start a notifier's range. Absent: false. */
   readonly coverage?: boolean;
-  /** A disk of tools that every guest has. Absent: none has one. */
+  /** A disk of tools for every guest. Absent: no disk. */
   readonly disk?: ToolsDisk;
   readonly cacheRoot: string;
   readonly signal: AbortSignal;
   readonly emit: Emit;
 }
 
-/** A kernel with everything its trials need besides themselves. */
+/** Makes the guests of one kernel: saved, copied or freshly booted. */
 export interface GuestSource {
   readonly spec: MachineSpec;
   readonly accel: AccelDecision;
   readonly guestId: string;
-  /** The ready guest of one boot, saved; from the store when it has been booted before. */
+  /** Boots a guest and saves it; returns the saved guest of the store when there is one. */
   readonly checkpoint: (bootIndex: number) => Promise<CheckpointOutcome>;
-  /** The modules of the last guest that was booted; none before. */
+  /** The modules of the guest that was booted last; empty before the first boot. */
   readonly loaded: () => readonly LoadedModule[];
-  /** A fresh copy of that guest. */
+  /** Starts a fresh copy of a saved guest. */
   readonly fork: (checkpoint: Checkpoint, options: StartOptions) => Promise<StartedGuest>;
-  /** A fresh boot instead of a copy (--cold). */
+  /** Boots a fresh guest instead of copying a saved one (--cold). */
   readonly boot: (options: StartOptions) => Promise<StartedGuest>;
 }
 
@@ -152,7 +152,7 @@ async function gpuFor({ gpu: name = defaultGpu.name, emit }: GuestRequest): Prom
   return gpu;
 }
 
-/** What a prepared guest's addresses mean. */
+/** What is needed to turn addresses of a prepared guest into functions. */
 function symbolsFor(
   { vmlinux, modules }: BuiltKernel,
   prepared: Prepared,
@@ -189,7 +189,7 @@ function bareSpec(
   };
 }
 
-/** What is done to a guest before it is saved; a copy of one that was prepared otherwise counts other things. */
+/** The digest of the preparation of a guest before it is saved. A guest that was prepared differently counts other functions, so its copies cannot be used. */
 const preparation = valueDigest([2, profiledFunctions, vmstatFields, driverCounters, ledgerFiles]);
 
 async function accelOf(
@@ -240,7 +240,7 @@ async function bootOnce(
           }),
         (crash) => {
           console.end();
-          // Another boot may not show it.
+          // Another boot may not show the splat again.
           if (console.splats().length > 0) throw crash;
           emit({ kind: 'note', text: `${crash.message}; booting again` });
         },

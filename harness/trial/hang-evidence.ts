@@ -9,28 +9,28 @@ import { pause } from '../host/deadline.ts';
 import type { HangEvidence } from '../records/trial.ts';
 import { blockedFrame, mayHang } from '../splat/blocked.ts';
 
-/** So often, and so far apart: what a loop does is what it does each time. */
+/** The number of samples of the CPUs' stacks, and the time between two: a loop shows the same function in nearly all of them. */
 const samples = 10;
 const sampleMs = 150;
-/** What the kernel prints of itself takes an emulated guest seconds. */
+/** An emulated guest needs seconds to print its own stacks. */
 const printMs = 10_000;
 const quietMs = 1_000;
 /** Backtraces of all CPUs, blocked tasks, locks, all tasks (Documentation/admin-guide/sysrq.rst). */
 const keys = ['l', 'w', 'd', 't'];
 
 export interface HangWatch {
-  /** The image with symbols; absent: addresses stay numbers, and nothing is named. */
+  /** The kernel image with symbols. Absent: addresses stay numbers, and no function is named. */
   readonly vmlinux?: string;
   /** The modules of the guest; absent: none. */
   readonly modules?: readonly ModuleCode[];
-  /** The trial's folder: its console.log is read, and hang.txt written. */
+  /** The trial's folder: console.log is read there, and hang.txt is written there. */
   readonly dir: string;
   readonly signal: AbortSignal;
-  /** Until it is over, nothing on the console is a finding: it is printed because we asked. */
+  /** Called before and after splat makes the kernel print its stacks: nothing on the console in between is a finding. */
   readonly onAsked: (asked: 'begin' | 'end') => void;
 }
 
-/** What a guest that gives no result is doing: stacks of its CPUs as QEMU sees them, and what the kernel says of itself when asked. */
+/** Gathers what a guest without a result is doing: the stacks of its CPUs as QEMU sees them, and the stacks that the kernel prints on request. */
 export async function gatherHang(guest: Guest, watch: HangWatch): Promise<HangEvidence> {
   const symbols = await symbolsOf(watch);
   const seen: (readonly NamedStack[])[] = [];
@@ -60,7 +60,7 @@ async function symbolsOf({
   try {
     return await readCodeSymbols(vmlinux, signal, modules);
   } catch (error) {
-    // Evidence without names is worth more than none.
+    // Evidence without function names is better than no evidence.
     if (isHarnessError(error, 'tool')) return undefined;
     throw error;
   }
@@ -92,7 +92,7 @@ export function loopingFrame(
       .flatMap(({ frames }) =>
         frames.map((frame, index) => [functionOf(frame), frames.length - index] as const),
       );
-    // Of a function that is there twice, the inner one is set last.
+    // A function may be on the stack twice; its inner frame is stored last.
     for (const [name, depth] of new Map(depths.toSorted((a, b) => a[1] - b[1]))) {
       const { count, depth: sum } = found.get(name) ?? { count: 0, depth: 0 };
       found.set(name, { count: count + 1, depth: sum + depth });
@@ -104,12 +104,12 @@ export function loopingFrame(
   return innermost?.[0];
 }
 
-/** Without offset and compiler's suffix. */
+/** The function's name without the offset and the compiler's suffix. */
 function functionOf(frame: string): string {
   return /^[^+.]*/.exec(frame)?.[0] ?? '';
 }
 
-/** Asks for what SysRq prints, through the agent; a guest whose agent is gone, too, answers nothing. */
+/** Makes the kernel print through SysRq, by the agent. A guest whose agent is gone does not answer. */
 async function askKernel(
   guest: Guest,
   { dir, signal, onAsked }: HangWatch,
@@ -143,7 +143,7 @@ async function untilQuiet({ console }: Guest, signal: AbortSignal): Promise<void
   }
 }
 
-/** All tasks of a guest are some hundred KiB of stacks. */
+/** The stacks of all tasks of a guest are some hundred KiB. */
 const mostBytes = 4 * 1024 * 1024;
 
 async function readFrom(path: string, from: number): Promise<string> {

@@ -10,5 +10,5 @@ export function writtenBy(): HarnessFacts {
 /** Why the signatures of a record are not this splat's; undefined when they are. */
 export function otherSignatures({ signatures }: HarnessFacts): string | undefined {
   if (signatures === signatureScheme) return undefined;
-  return `its signatures are by other rules (${signatures}, and here ${signatureScheme})`;
+  return `its signature rules (${signatures}) differ from those of this splat (${signatureScheme})`;
 }

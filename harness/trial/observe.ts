@@ -15,7 +15,7 @@ import { ledgerFiles, readLedger } from '../stress/ledger.ts';
 import { type Armed, armCoverage, readCalls } from './coverage.ts';
 import { type LoadedModule, loadModules } from './load-modules.ts';
 
-/** What a guest's kernel says of itself at one moment. */
+/** The ledger and the counters of a guest's kernel at one moment. */
 export interface Reading {
   readonly ledger: LedgerReading;
   /** Since boot; compare two readings. */
@@ -27,19 +27,19 @@ export interface Prepared {
   readonly before: Reading;
   /** clear_warn_once was written: warnings that fire once can fire (Documentation/admin-guide/clearing-warn-once.rst). */
   readonly warnOnceArmed: boolean;
-  /** Functions that were asked for besides, and that this kernel can count. Absent: none was. */
+  /** Functions that were requested in addition to those of witnesses, and that this kernel can count. Absent: no function. */
   readonly profiled?: readonly string[];
   /** Witnesses that this kernel cannot count, as `calls.FUNCTION`: it lacks or inlines them. Absent: none. */
   readonly missing?: readonly string[];
-  /** Why nothing is to run in it though it is ready: it has not what was asked for. Absent: it has. */
+  /** Why no workload may run although the guest is ready: the guest lacks something that was requested. Absent: it lacks nothing. */
   readonly lacks?: string;
-  /** The modules that were loaded for it. Absent: none was. */
+  /** The modules that were loaded. Absent: no module. */
   readonly modules?: readonly LoadedModule[];
-  /** What a coverage run watches. Absent: the guest is of no coverage run. */
+  /** What a coverage run watches. Absent: this is not a coverage run. */
   readonly armed?: Armed;
 }
 
-/** The functions that are counted besides those of the workloads. */
+/** The functions that are counted in addition to those of the workloads. */
 export function countedBesides({
   profiled = [],
   modules = [],
@@ -50,7 +50,7 @@ export function countedBesides({
 const prepareTimeoutMs = 30_000;
 const warmUpTimeoutMs = 120_000;
 
-/** Loads modules, makes a ready guest count what witnesses need, and `more` functions; runs `warmUp`; reads where it starts from. */
+/** Prepares a ready guest: loads modules, starts the counters of the witnesses and of the functions in `more`, runs `warmUp`, and takes the first reading. */
 export async function prepareGuest(
   agent: Agent,
   cpus: number,
@@ -65,7 +65,7 @@ export async function prepareGuest(
     readonly warmUp?: readonly string[];
     /** The functions of the kernel's image, for a coverage run. */
     readonly placed?: readonly PlacedFunction[];
-    /** The GPU that it was asked to have. Absent: any. */
+    /** The GPU that was requested for the guest. Absent: any GPU. */
     readonly gpu?: Pick<GpuDevice, 'renders'>;
     readonly kernelModules?: KernelModules;
   } = {},
@@ -81,7 +81,7 @@ export async function prepareGuest(
     if (await profile(agent, name)) profiled.push(name);
     else missing.push(`calls.${name}`);
   }
-  // Modules of the user's; those of the tree are watched in no file.
+  // Only the user's modules: no file of the tree's modules is watched.
   const own = modules.flatMap(({ name, functions: counted }) =>
     counted.length === 0 ? [] : [name],
   );
@@ -110,7 +110,7 @@ export async function prepareGuest(
 /** Minors of the DRM devices that our kernels have, and one more. */
 const minors = [0, 1, 2, 3];
 
-/** What the guest lacks of what its GPU was asked to do. */
+/** What the guest lacks for the GPU that was requested; undefined when it lacks nothing. */
 async function lackOf(
   agent: Agent,
   gpu: Pick<GpuDevice, 'renders'> | undefined,
@@ -119,7 +119,7 @@ async function lackOf(
   return lacks === undefined ? {} : { lacks };
 }
 
-/** Why the guest cannot have anything drawn by its GPU; undefined when it can (virtgpu_debugfs.c). */
+/** Why the GPU of the guest cannot draw; undefined when it can (virtgpu_debugfs.c). */
 async function whyNot3D(agent: Agent): Promise<string | undefined> {
   for (const minor of minors) {
     const path = `/sys/kernel/debug/dri/${minor}/virtio-gpu-features`;
@@ -132,7 +132,7 @@ async function whyNot3D(agent: Agent): Promise<string | undefined> {
   return 'this guest has no virtio GPU, so no 3D';
 }
 
-/** False when the kernel refuses: it has no such function that it can trace (Documentation/trace/ftrace.rst). */
+/** Starts counting a function. Returns false when the kernel has no such function that ftrace can trace (Documentation/trace/ftrace.rst). */
 async function profile(agent: Agent, name: string): Promise<boolean> {
   // A compiler's version of it counts, too (set_ftrace_filter takes globs).
   const plain = await agent.append(profileFiles.filter, `${name}\n`);
@@ -140,7 +140,7 @@ async function profile(agent: Agent, name: string): Promise<boolean> {
   return plain || versions;
 }
 
-/** Reads the ledger and all counters; `more` are functions that are counted besides. */
+/** Reads the ledger and all counters. `more` names additional functions that are counted. */
 export async function takeReading(
   agent: Agent,
   cpus: number,

@@ -2,15 +2,15 @@ import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { explainDiskError } from '../host/disk.ts';
 
-/** A workload's output on its way to a file. */
+/** Writes a workload's output to a file. */
 export interface OutputLog {
   readonly write: (bytes: Uint8Array) => void;
-  /** The same, of its stdout; what of it comes after 4 MiB is not in stdout(). */
+  /** Writes output of stdout, and keeps its first 4 MiB for stdout(). */
   readonly writeStdout: (bytes: Uint8Array) => void;
   readonly stdout: () => string;
   /** The last characters of its stdout, as latin1. */
   readonly lastWords: () => string;
-  /** Throws what went wrong with the file, if anything did. */
+  /** Closes the file; throws when writing it failed. */
   readonly close: () => Promise<void>;
 }
 
@@ -18,7 +18,7 @@ const keptBytes = 16 * 1024 * 1024;
 const lastWordsChars = 4096;
 const keptStdoutBytes = 4 * 1024 * 1024;
 
-/** Opens the file; what comes after 16 MiB is not kept. */
+/** Opens the file; output after 16 MiB is dropped. */
 export function openOutputLog(path: string): OutputLog {
   const file = createWriteStream(path);
   let failure: unknown;

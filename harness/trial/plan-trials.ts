@@ -5,7 +5,7 @@ import { canariesFor, holesOf } from './canaries.ts';
 import type { ChosenWorkload } from './chosen-workload.ts';
 import type { TrialPlan } from './trial-plan.ts';
 
-/** What decides which trials there are, besides their workloads. */
+/** What decides, besides the workloads, which trials are planned. */
 export interface TrialChoice {
   readonly seed: number;
   readonly repeat: number;
@@ -13,11 +13,11 @@ export interface TrialChoice {
   readonly durationMs: number | undefined;
   /** The ids of the only trials to run; absent: all. */
   readonly trials?: readonly string[];
-  /** Which of these are wanted; absent: all. */
+  /** True for a trial that is to be run; absent: all are run. */
   readonly isWanted?: (plan: TrialPlan) => boolean;
 }
 
-/** Boots are expensive and their decisions few: more repeats than this share boots. */
+/** The most boots of a run. A boot is expensive and decides little, so further repeats share these boots. */
 const mostBoots = 4;
 
 /**
@@ -64,7 +64,7 @@ export function planTrials(
   return choice.isWanted === undefined ? wanted : wanted.filter(choice.isWanted);
 }
 
-/** A workload as it is on a kernel of that version; undefined where nothing of it is to run. */
+/** Returns the workload as it runs on a kernel of this version; undefined when no part of it runs there. */
 function forKernel(chosen: ChosenWorkload, version: KernelVersion): ChosenWorkload | undefined {
   return chosen.forKernel === undefined ? chosen : chosen.forKernel(version);
 }
@@ -80,7 +80,7 @@ function onlyTrials(
   throw new HarnessError('usage', `no trial ${unknown}; there are ${known}`);
 }
 
-/** A trial's seed is decided by the run's seed and its id alone, so that one trial can be run again by itself. */
+/** Returns the seed of a trial. It depends only on the run's seed and the trial's id, so that a single trial can be repeated. */
 export function trialSeed(runSeed: number, id: string): number {
   return createHash('sha256').update(`${runSeed} ${id}`).digest().readUInt32BE(0);
 }

@@ -4,13 +4,13 @@ import type { Prepared } from './observe.ts';
 
 /** Exit code 4 of a kselftest (KSFT_SKIP, tools/testing/selftests/kselftest.h): a precondition is missing. */
 const skipCode = 4;
-/** Of a program that found a wrong word where it had written another; its last line is `corruption: WHAT`. */
+/** The exit code of a program that read a wrong word from memory; its last line is `corruption: WHAT`. */
 const corruptedCode = 5;
-/** Of a program that found something that the kernel kept; its last line is `leak: WHAT`. */
+/** The exit code of a program that found a leak of the kernel; its last line is `leak: WHAT`. */
 const leakedCode = 6;
 const longestWhatChars = 120;
 
-/** The end of a workload whose guest lacks what it was asked to have. The seeded bugs need nothing that a guest may lack. */
+/** The end of a workload that cannot run because the guest lacks something that was requested; undefined when it can run. Seeded bugs need nothing that a guest may lack. */
 export function skippedIn(
   { lacks }: Pick<Prepared, 'lacks'>,
   { canary }: Pick<Workload, 'canary'>,
@@ -41,7 +41,7 @@ export function readProgramEnd(end: WorkloadEnd, lastWords: string, isOwn: boole
   return end.kind === 'silent' && isOwn ? { kind: 'stopped' } : end;
 }
 
-/** A title is compared between runs, and printed: numbers differ, and a guest may say anything. */
+/** Cleans the text for a title, which is compared between runs and printed: numbers differ, and the guest is not trusted. */
 function plainWords(text: string): string {
   return text
     .replaceAll(/[^ -~]+/g, ' ')

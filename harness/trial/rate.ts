@@ -12,7 +12,7 @@ export const rates: readonly { readonly rate: number; readonly weight: number }[
 /** Trials of kernels that have the bug. */
 export interface TrialCounts {
   readonly hits: number;
-  /** Silent by luck. */
+  /** Trials that missed the bug by luck. */
   readonly misses: number;
   /** Those in which another bug came first and left nothing to see, of kernels that showed this one in other trials. */
   readonly masked: number;
@@ -34,7 +34,7 @@ export function logEvidence({ hits, misses, masked }: TrialCounts): number {
   return largest + Math.log(terms.reduce((sum, term) => sum + Math.exp(term - largest), 0));
 }
 
-/** The rate to be expected after these trials. */
+/** The expected rate of the bug after these trials. */
 export function expectedRate(shown: TrialCounts): number {
   return Math.exp(logEvidence({ ...shown, hits: shown.hits + 1 }) - logEvidence(shown));
 }

@@ -24,13 +24,13 @@ export interface CommitTrialsRequest extends GuestRequest {
   readonly durationMs: number | undefined;
   /** Trials at a time; undefined: as many as the host carries. */
   readonly parallelTrials: number | undefined;
-  /** Where consoles are kept. */
+  /** The folder for the consoles. */
   readonly dir: string;
   /** Gets what lockdep knew at the end of a trial of the commit that `id` names; absent: it is not asked. */
   readonly onLocks?: (id: string, dump: LockDump) => void;
 }
 
-/** What stands for the boot among the workloads: its splats are in the past of every copy. */
+/** The name that stands for the boot among the workloads. Every copy of a guest has the splats of its boot behind it. */
 export const bootWorkload = 'boot';
 
 /** Trials that share a boot before the next one is used, round and round: copies are twins in all their boot decided. */
@@ -52,7 +52,7 @@ export interface ReadyCommit {
   readonly compiled: boolean;
   /** Lines of the configuration that this commit's Kconfig did not keep. */
   readonly dropped: DroppedLines;
-  /** Of the functions that were to be counted besides, those that can be. */
+  /** Those of the additional functions that this kernel can count. */
   readonly profiled: readonly string[];
   /** One trial; `index` counts the trials of this commit. */
   readonly run: (chosen: ChosenWorkload, index: number) => Promise<TrialResult>;
@@ -60,7 +60,7 @@ export interface ReadyCommit {
   readonly proveDetectors: () => Promise<'proved' | 'unproved' | Verdict>;
   /** Every seeded bug that is not seen in this kernel, with the reason. */
   readonly missedCanaries: () => Promise<readonly string[]>;
-  /** Splats of a boot of its own: copies of one boot are twins in all it decided. Undefined: that boot failed. */
+  /** Boots the kernel once more and returns the splats of that boot; undefined when the boot failed. A new boot decides anew what all copies of one boot share. */
   readonly bootAgain: (bootIndex: number) => Promise<readonly SplatCount[] | undefined>;
 }
 
@@ -126,7 +126,7 @@ export async function prepareCommit(
   return { kind: 'ready', commit };
 }
 
-/** A guest source that remembers its boots: the store reads an entry whole each time it is asked for it. */
+/** A guest source that remembers its boots, because the store reads a whole entry for each request. */
 interface BootedSource {
   readonly source: GuestSource;
   readonly runner: TrialRunner;
@@ -168,7 +168,7 @@ async function runOne(
   const { workload, index, onLocks, ...rest } = trial;
   const bootIndex = bootOf(index);
   const asked = await boots(bootIndex);
-  // A kernel that boots most times is tested in the boot that worked.
+  // A kernel that boots only sometimes is tested in the boot that worked.
   const boot = asked.kind === 'saved' ? asked : await boots(0);
   if (boot.kind === 'failed') throw new HarnessError('internal', `${id}: the first boot is gone`);
   const { signal } = request;

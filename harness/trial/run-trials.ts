@@ -24,11 +24,11 @@ export interface TrialsRequest {
   readonly dir: string;
   readonly signal: AbortSignal;
   readonly emit: Emit;
-  /** Gets what the guest's lockdep knew at the end of a trial; undefined: it is not asked. */
+  /** Receives lockdep's tables at the end of each trial; undefined: the tables are not read. */
   readonly locksOf?: (plan: TrialPlan) => TrialContext['onLocks'];
-  /** The same for what ran in a trial. */
+  /** Receives the functions that ran in each trial; undefined: they are not read. */
   readonly coverageOf?: (plan: TrialPlan) => TrialContext['onCoverage'];
-  /** Gets each result as soon as there is one; the next trial of its lane waits for it. */
+  /** Receives each result at once; the next trial of the same lane waits until it returns. */
   readonly onResult?: (result: TrialResult) => Promise<void>;
 }
 

@@ -10,12 +10,12 @@ import type { Scheduler } from './scheduler.ts';
 import { runTrial } from './trial.ts';
 import type { TrialContext, TrialPlan } from './trial-plan.ts';
 
-/** Splats that an earlier run has seen, or that this kernel is known to print. */
+/** Splats of an earlier run, and splats that this kernel is known to print. */
 export interface KnownSplats {
   readonly signatures: ReadonlySet<string>;
-  /** Reports by their title and where they come from, whatever their signatures. Absent: none. */
+  /** Matches reports by their title and their origin, whatever their signature. Absent: no such report. */
   readonly reports?: readonly Pick<KnownSplat, 'title' | 'where' | 'what' | 'stops'>[];
-  /** Of splats that have no report, as "no output in munmap". */
+  /** Titles of splats without a report, such as "no output in munmap". */
   readonly titles: ReadonlySet<string>;
   /** Bugs that stop a guest now and then. Absent: none. */
   readonly hangs?: readonly Pick<KnownHang, 'stuck' | 'what'>[];
@@ -26,7 +26,7 @@ const mostGuests = 5;
 
 export interface RunnerRequest {
   readonly scheduler: Scheduler;
-  /** The trials of this runner are in folders below `DIR/trials`. */
+  /** The run directory; trials get folders below `DIR/trials`. */
   readonly dir: string;
   readonly cpus: number;
   readonly signal: AbortSignal;
@@ -99,16 +99,16 @@ export function openRunner(request: RunnerRequest): TrialRunner {
   };
 }
 
-/** Why a result may be the host's doing. */
+/** Why the host may have caused a result. */
 export type Doubt = 'hung' | 'unexercised';
 
-/** The doubt that a second guest must settle; undefined for a result that stands. */
+/** The doubt that a second guest must settle; undefined for a result without doubt. */
 export function doubtOf({
   verdict,
   absentWitnesses = [],
 }: Pick<TrialResult, 'verdict' | 'absentWitnesses'>): Doubt | undefined {
   if (verdict.kind !== 'inconclusive') return undefined;
-  // What a kernel does not have it will not have in a second guest.
+  // A feature that the kernel lacks is missing in a second guest, too.
   if (verdict.because === 'unexercised' && absentWitnesses.length > 0) return undefined;
   return verdict.because === 'hung' || verdict.because === 'unexercised'
     ? verdict.because

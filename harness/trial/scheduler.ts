@@ -33,24 +33,24 @@ export interface SchedulerRequest {
   readonly memoryMiB: number;
   /** The most guests at a time, by --jobs; undefined: as many as the host carries. */
   readonly jobs: number | undefined;
-  /** Names this run to those that wait for it: its folder. */
+  /** The folder of this run, which names it to other runs that wait. */
   readonly dir: string;
   readonly signal: AbortSignal;
   readonly emit: Emit;
 }
 
-/** What QEMU itself needs beside the guest's memory. */
+/** Memory that QEMU itself needs in addition to the guest's memory. */
 const qemuOverheadMiB = 256;
-/** A guest of the default size, with QEMU's own need, is two of these. */
+/** The size of a memory token: a guest of the default size, with QEMU's own memory, takes two. */
 const chunkMiB = 640;
-/** What is left to the host of its memory. */
+/** Memory that is left to the host. */
 const usableShare = 7 / 8;
 
 const pollMs = 200;
-/** A wait that is shorter than this needs no words. */
+/** A shorter wait than this is not reported. */
 const quietMs = 10_000;
 
-/** Opens the scheduler of one run. It holds nothing until a guest is asked for. */
+/** Opens the scheduler of one run. It takes no token before the first guest is requested. */
 export function openScheduler(request: SchedulerRequest): Scheduler {
   const { cacheRoot, memoryMiB, jobs, dir, signal, emit } = request;
   const folder = join(cacheFolder(cacheRoot, 'locks'), 'tokens');
@@ -58,7 +58,7 @@ export function openScheduler(request: SchedulerRequest): Scheduler {
   const memory: TokenPool = {
     dir: folder,
     name: 'memory',
-    // A host that is smaller than one guest runs one all the same, and swaps.
+    // A host with less memory than one guest needs still runs one guest, and swaps.
     count: Math.max(chunks, Math.floor((totalmem() / 2 ** 20 / chunkMiB) * usableShare)),
   };
   const lanes = Math.max(
@@ -90,13 +90,13 @@ export function openScheduler(request: SchedulerRequest): Scheduler {
   return {
     lanes,
     takeGuest: async () => {
-      // One at a time in this process, too: two that each held a half would wait for each other.
+      // One request at a time in this process, too: two requests that each hold one kind of token would wait for each other.
       const mine = last.then(async () => (await tryGuest()) ?? waitForGuest());
       last = mine.catch(() => undefined);
       try {
         return disposable(await mine);
       } catch (error) {
-        // A cache that cannot be written to is shared with nobody.
+        // No other run shares a cache that cannot be written.
         if (isCode(error, 'EROFS')) return disposable(noToken);
         throw error;
       }
@@ -138,7 +138,7 @@ function disposable({ giveBack }: Token): AsyncDisposable {
 }
 
 async function sayWhoIsWaitedFor(pools: readonly TokenPool[], emit: Emit): Promise<void> {
-  // What cannot be read names nobody.
+  // An unreadable lock file names no run.
   const named = await Promise.all(pools.map(async (pool) => holdersOf(pool).catch(() => [])));
   const holders = [...new Set(named.flat())];
   emit({ kind: 'note', text: `waiting for run ${holders.join(', ') || 'of another process'}` });

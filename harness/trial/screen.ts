@@ -9,7 +9,7 @@ import type { Screen } from '../records/trial.ts';
 /** Looks at a screen of one colour, a second apart: on a busy host what draws may be at its first frame. The guest waits 20 s. */
 const mostLooks = 15;
 
-/** What the virtual screen shows, as screen.png; the workload holds its picture until it is told. */
+/** Stores the virtual screen as screen.png. The workload keeps its picture on the screen until the agent lets it go on. */
 export async function takePicture(
   guest: Guest,
   { dir, signal }: { readonly dir: string; readonly signal: AbortSignal },

@@ -20,16 +20,16 @@ import type { StartedGuest, TrialContext, TrialPlan } from './trial-plan.ts';
 /** What happened in a trial's guest, before anything is concluded from it. */
 export interface TrialEvidence {
   readonly end: WorkloadEnd;
-  /** What the guest was before the workload. */
+  /** The state of the guest before the workload. */
   readonly prepared: Prepared;
   readonly after?: Reading;
   /** The kernel's own log at the end, as /dev/kmsg has it. */
   readonly kmsg?: string;
-  /** What came of each test, where the workload is many. */
+  /** The result of each test, for a workload that consists of many tests. */
   readonly tests?: Pick<IgtReport, 'subtests' | 'failures'>;
   /** What the virtual screen showed when the workload asked for a picture. */
   readonly screen?: Screen;
-  /** What its lockdep knew at the end. */
+  /** Lockdep's tables at the end. */
   readonly locks?: LockDump;
   /** The line both the kernel's log and the console carry from the moment before the workload. */
   readonly marker: string;
@@ -40,7 +40,7 @@ export interface TrialEvidence {
   readonly hang?: HangEvidence;
 }
 
-/** Everything a course learns on its way; a guest that goes away leaves it as far as it got. */
+/** The evidence while it is collected. When the guest goes away, what was collected so far remains. */
 type Progress = {
   -readonly [K in keyof TrialEvidence]: TrialEvidence[K];
 };
@@ -48,11 +48,11 @@ type Progress = {
 /** A trial's context once its guest runs and its speed is known. */
 type PacedContext = TrialContext & Pick<StartedGuest, 'slowness' | 'vmlinux' | 'modules'>;
 
-/** What a course tells while it goes on. */
+/** Callbacks during a trial. */
 export interface EvidenceWatch {
   readonly onConsole: (bytes: Uint8Array) => void;
   readonly hasSplat: () => boolean;
-  /** The kernel prints what we ask for: no finding. */
+  /** Called before and after splat makes the kernel print: that output is no finding. */
   readonly onAsked: (asked: 'begin' | 'end') => void;
 }
 
@@ -116,7 +116,7 @@ export async function collectEvidence(
   return evidence;
 }
 
-/** Only what cannot be done before the guest was saved: a copy must be at its workload in no time. */
+/** Does what cannot be done before the guest is saved, and nothing else: a copy must start its workload at once. */
 async function beginTrial(
   guest: Guest,
   plan: TrialPlan,
@@ -129,7 +129,7 @@ async function beginTrial(
     guest.reseed(createHash('sha512').update(`splat trial seed ${plan.seed}`).digest()),
     guest.write('/dev/kmsg', `<6>${evidence.marker} begins\n`),
   ]);
-  // A guest that goes away rejects the workload first; this one is awaited after it.
+  // When the guest goes away, the workload's promise rejects first; this promise is awaited after it.
   asked.catch(() => undefined);
   return { answered: asked };
 }
@@ -137,7 +137,7 @@ async function beginTrial(
 async function endTrial(guest: Guest, context: PacedContext, evidence: Progress): Promise<void> {
   evidence.after = await takeReading(guest, context.cpus, countedBesides(evidence.prepared));
   // A console that floods is behind; the marker still comes, after everything before it.
-  // One that has not printed the first marker by now hardly prints anything.
+  // A console that has not printed the first marker by now prints hardly anything.
   const isMute = !evidence.markersSeen.begin;
   const patienceMs = answerTimeoutMs(context.slowness) / (isMute ? 4 : 1);
   const over = new AbortController();
@@ -154,7 +154,7 @@ async function endTrial(guest: Guest, context: PacedContext, evidence: Progress)
   if (armed !== undefined && context.onCoverage !== undefined) {
     context.onCoverage(await readCoverage(guest, context.cpus, armed), armed);
   }
-  // It takes a quarter of a second of an emulated guest.
+  // Reading the tables takes a quarter of a second in an emulated guest.
   const dump = context.onLocks === undefined ? undefined : await readLocks(guest);
   if (dump !== undefined) evidence.locks = dump;
 }
@@ -191,14 +191,14 @@ async function runWorkload(
     if (workload.draws !== true || picture !== undefined || stream !== 1) return;
     if (Buffer.from(bytes).includes('picture\n')) {
       picture = takePicture(guest, context);
-      // It is awaited below; a guest that panics meanwhile rejects it before.
+      // The promise is awaited below; it rejects earlier when the guest panics meanwhile.
       picture.catch(() => undefined);
     }
   };
   try {
     const timeoutMs =
       upload === undefined ? runTimeoutMs(durationMs, context.slowness) : durationMs;
-    // A test that is still running when its time is over is told by its tests, not by its silence: the agent has answered.
+    // A test program that is still running at its limit is no silent guest: its tests are judged, and the agent has answered.
     const isOwn = upload !== undefined || plan.readTests !== undefined;
     const running = guest
       .run(programArgv(plan, context, evidence.prepared), timeoutMs, onOutput)
@@ -213,7 +213,7 @@ async function runWorkload(
       end = seen.end;
       if (seen.hang !== undefined) evidence.hang = seen.hang;
     } finally {
-      // Also of a guest that went away.
+      // The tests are read even when the guest went away.
       const report = plan.readTests?.(output.stdout(), end);
       if (report !== undefined) {
         evidence.tests = report;
@@ -278,7 +278,7 @@ function ownArgv(
   return [workload.program, ...shared, ...goal, ...workload.args];
 }
 
-/** So long before its timeout a workload of ours is looked at; it should have ended half a minute ago at least. */
+/** The time before the timeout at which a workload of splat is examined for a hang; it should have ended half a minute earlier. */
 const lookMs = 15_000;
 
 /** Long enough for the kernel to find a hung task by itself, which says more than our own silence. */

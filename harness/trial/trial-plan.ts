@@ -15,34 +15,34 @@ export interface TrialPlan {
   readonly seed: number;
   /** How long the workload stresses, in milliseconds of the guest. */
   readonly durationMs: number;
-  /** Which of the boots it is a copy of. */
+  /** The index of the boot that the guest is a copy of. */
   readonly bootIndex: number;
   /** The splats a canary must produce on this kernel. */
   readonly expected?: readonly string[];
-  /** Set for a canary that this kernel is known to miss: what it says all the same where the hole is closed, and what is not checked else. */
+  /** Set for a canary that this kernel is known to miss: the titles it prints if the gap is fixed, and what is not checked because of the gap. */
   readonly hole?: { readonly closedBy: readonly string[]; readonly unchecked: string };
-  /** The user's own program, put into the guest as the workload's; it gets the workload's arguments and no others. */
+  /** The user's own program, which is copied into the guest in place of the workload's program; it gets only the workload's arguments. */
   readonly upload?: Uint8Array;
-  /** The workload is many tests: what they printed and how their program ended -> a result each. */
+  /** Set for a workload that consists of many tests: reads the result of each test from the output and from the end of the program. */
   readonly readTests?: TestReader;
-  /** Nothing after the first splat is of interest. */
+  /** True: the trial ends at the first splat. */
   readonly endAtSplat?: true;
 }
 
-/** A guest that runs, with what its boot told of it. */
+/** A running guest, with what is known from its boot. */
 export interface StartedGuest {
   readonly guest: Guest;
   readonly prepared: Prepared;
   /** As of guest/pace.ts. */
   readonly slowness: number;
-  /** Its kernel's image with symbols; absent: none is at hand. */
+  /** The kernel image with symbols; absent: there is no such image. */
   readonly vmlinux?: string;
-  /** The modules in it, where their code lies. Absent: none. */
+  /** The loaded modules, with the addresses of their code. Absent: no module. */
   readonly modules?: readonly ModuleCode[];
 }
 
 export interface TrialContext {
-  /** Starts this trial's guest: a copy of a checkpoint, or a boot of its own. */
+  /** Starts the guest of this trial: a copy of a checkpoint, or a fresh boot. */
   readonly start: (
     consolePath: string,
     onConsole: (bytes: Uint8Array) => void,
@@ -53,10 +53,10 @@ export interface TrialContext {
   readonly signal: AbortSignal;
   readonly onSplat: (finding: Finding) => void;
   readonly onNote: (text: string) => void;
-  /** Gets what the guest's lockdep knew at the end of the trial; absent: it is not asked. */
+  /** Receives lockdep's tables at the end of the trial; absent: the tables are not read. */
   readonly onLocks?: (dump: LockDump) => void;
-  /** Gets what ran in the trial, where its guest was prepared for that. */
+  /** Receives the functions that ran in the trial, when the guest was prepared to count them. */
   readonly onCoverage?: (seen: TrialCoverage, armed: Armed) => void;
-  /** True for a splat of the baseline, or one this kernel is known for: it is reported, and does not decide. Absent: none is. */
+  /** True for a splat of the baseline, and for a splat that this kernel is known to print: it is reported, but does not decide. Absent: no splat is known. */
   readonly isKnown?: (finding: Pick<Finding, 'signature' | 'title' | 'stack' | 'text'>) => boolean;
 }

@@ -59,7 +59,7 @@ async function observeTrial(
     onAsked: (when) => findings.mute(when === 'begin'),
     hasSplat: () => findings.hasSplat({ atOnce: plan.endAtSplat === true }),
   }).catch((error: unknown) => {
-    // A report that was still being printed counts.
+    // An unfinished report counts, too.
     if (error instanceof QemuCrashed) findings.end();
     throw error;
   });
@@ -105,7 +105,7 @@ async function observeTrial(
   };
 }
 
-/** What a canary may say. */
+/** The titles that a canary may print. */
 function seededTitles({ expected = [], hole }: TrialPlan): readonly string[] {
   return [...expected, ...(hole?.closedBy ?? [])];
 }

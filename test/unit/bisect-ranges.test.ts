@@ -303,18 +303,18 @@ const noRange = {
 };
 const tree = { tree: 't', good: 'a', bad: 'b' };
 const usage: readonly (readonly [object, RegExp])[] = [
-  [{}, /^what is to be bisected: --tree DIR /],
+  [{}, /^nothing to bisect: give --tree DIR /],
   [{ tree: 't', good: 'a' }, /^--tree t: --bad REV is missing$/],
   [
     { ...tree, series: ['s'] },
     /^--tree and --series: .*; patches on top of all are --with-series$/,
   ],
-  [{ ...tree, configs: ['a', 'b'] }, /^--tree and --configs: one bisection has one of them$/],
-  [{ ...tree, kernel: 'debian:6.1' }, /^--kernel belongs to --series or --configs; /],
-  [{ series: ['s'], path: ['mm'] }, /^--path belongs to --tree$/],
-  [{ series: ['s'], firstParent: true }, /^--first-parent belongs to --tree$/],
-  [{ configs: ['a', 'b'], good: 'x' }, /^--good belongs to .*; --configs takes GOOD BAD$/],
-  [{ configs: ['a', 'b'], reverse: true }, /^--reverse belongs to /],
+  [{ ...tree, configs: ['a', 'b'] }, /^--tree and --configs: give only one of them$/],
+  [{ ...tree, kernel: 'debian:6.1' }, /^--kernel is only valid with --series or --configs; /],
+  [{ series: ['s'], path: ['mm'] }, /^--path is only valid with --tree$/],
+  [{ series: ['s'], firstParent: true }, /^--first-parent is only valid with --tree$/],
+  [{ configs: ['a', 'b'], good: 'x' }, /^--good is only valid with .*; --configs takes GOOD BAD$/],
+  [{ configs: ['a', 'b'], reverse: true }, /^--reverse is only valid with /],
   [{ configs: ['a'] }, /^--configs takes two files: GOOD BAD$/],
 ];
 for (const [change, message] of usage) {

@@ -81,6 +81,8 @@ const mistakes: readonly { readonly args: readonly string[]; readonly says: RegE
   { args: ['--json', 'run'], says: /--json: flags are named after the command/ },
   { args: ['run', '--frobnicate'], says: /--frobnicate: no such flag; splat run --help/ },
   { args: ['run', '--kernel', 'a', '--kernel', 'b'], says: /--kernel was given twice/ },
+  { args: ['cache', 'prune'], says: /needs --older-than DAYS, --max-size GIB or --all/ },
+  { args: ['cache', 'prune', '--all', '--max-size', '1'], says: /--all removes everything/ },
   { args: ['cache', 'prune', '--max-size', '1G'], says: /--max-size 1G: not a number/ },
   { args: ['run', '--workload', 'nope'], says: /--workload nope: .*munmap, mrelease/ },
   { args: ['run', '--cpus', '99'], says: /--cpus 99: not a whole number from 1 to 8/ },

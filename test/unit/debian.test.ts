@@ -261,7 +261,7 @@ void t.test('a guest of Debian that cannot be made is one line, and leaves nothi
     });
   await t.rejects(make('bookworm'), {
     code: 'tool',
-    message: 'Debian cannot give what is asked for: Unable to locate package base-files',
+    message: 'Debian cannot provide the requested packages: Unable to locate package base-files',
   });
   t.match(notes, [/^asking http:\/\/127\.0\.0\.1:\d+\/debian for Debian bookworm$/]);
   await t.rejects(make('hamm'), { code: 'tool', message: 'no mirror has a Debian hamm' });

@@ -86,7 +86,7 @@ void t.test(
     for (const { name } of toolRows.filter(({ debian }) => debian === true)) {
       await t.rejects(choose(name, 'virtio', 'minimal'), {
         code: 'usage',
-        message: `--workload ${name}: for --guest debian`,
+        message: `--workload ${name} needs --guest debian`,
       });
     }
     const [shown] = await choose('kmscube', 'virtio', 'debian');

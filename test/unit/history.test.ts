@@ -41,7 +41,10 @@ void t.test(
     const path = join(dir, 'h.db');
     const open = async () =>
       (await openHistory(path, { signal, create: false }))[Symbol.asyncDispose]();
-    await t.rejects(open(), { code: 'usage', message: /no such file; a night makes it$/ });
+    await t.rejects(open(), {
+      code: 'usage',
+      message: /no such file; the first night creates it$/,
+    });
     writeFileSync(path, 'root:x:0:0:root:/root:/bin/bash\n');
     await t.rejects(open(), {
       code: 'config',
@@ -73,7 +76,8 @@ void t.test(
     await copy.write((run) => run('PRAGMA user_version = 99'));
     await t.rejects(openHistory(join(dir, 'copy.db'), { signal, create: false }), {
       code: 'config',
-      message: /is of a later splat: version 99, and this splat reads up to \d+$/,
+      message:
+        /was written by a later version of splat: version 99, and this splat reads up to \d+$/,
     });
   },
 );
@@ -154,7 +158,7 @@ void t.test('runs are imported as nights, and what they saw is listed', async (t
   await importRun(history, '/b', record(2), aRunResult({ trials: [aTrialResult(), clean] }));
   await t.rejects(importRun(history, '/a', record(1), aRunResult()), {
     code: 'usage',
-    message: /runs are imported in their order/,
+    message: /import runs in the order of their dates/,
   });
   const issues = listIssues(history, { sought: undefined, sinceMs: 0 });
   t.match(issues, [

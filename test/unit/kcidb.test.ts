@@ -256,7 +256,7 @@ void t.test('what cannot be sent is told before anything is', async (t) => {
   const dir = t.testdir();
   mkdirSync(join(dir, 'run'));
   const at = 'https://127.0.0.1:1/';
-  t.match((await submit(dir, at)).exitCode, /neither a run, nor has it a kcidb\.json$/);
+  t.match((await submit(dir, at)).exitCode, /is not a run directory and has no kcidb\.json$/);
   const wrong = {
     version: { major: 5 },
     tests: [{ id: 'a:1', origin: 'a', build_id: 'a:2', nul: 1 }],
@@ -266,7 +266,10 @@ void t.test('what cannot be sent is told before anything is', async (t) => {
   const none = { folders: [] };
   t.match((await submit(dir, '', none)).exitCode, /needs --url, or \$KCIDB_REST/);
   t.match((await submit(dir, 'http://example.org/', none)).exitCode, /not an https:\/\/ address/);
-  t.match((await submit(dir, at, { ...none, origin: 'My-Lab' })).exitCode, /not of a-z/);
+  t.match(
+    (await submit(dir, at, { ...none, origin: 'My-Lab' })).exitCode,
+    /an origin has only a-z/,
+  );
   t.ok(readFileSync(join(dir, 'run', 'kcidb.json')));
 });
 

@@ -232,11 +232,14 @@ async function refusePoison(t: Test, parts: readonly ShardRecord[]): Promise<voi
   };
   const foreign = 'f'.repeat(16);
   const poisoned: readonly (readonly [unknown, RegExp])[] = [
-    ['{"schema":', /it is no JSON$/],
+    ['{"schema":', /it is not JSON$/],
     [{ ...good, schema: 'splat-shard/2' }, /not results of a shard \(schema\)$/],
     [{ ...good, plan: 'f'.repeat(64) }, /results of another plan \(ffffffffffff, and this one is/],
-    [{ ...good, cells: [...good.cells, foreign] }, /cell f{16} is none of the plan$/],
-    [{ ...good, harness: { version: '9', signatures: 0 } }, /signatures are by other rules/],
+    [{ ...good, cells: [...good.cells, foreign] }, /cell f{16} is not in the plan$/],
+    [
+      { ...good, harness: { version: '9', signatures: 0 } },
+      /its signature rules \(0\) differ from those of this splat/,
+    ],
     [{ ...good, trials: trial({ seed: 1 }) }, /seed 1 is not the plan's$/],
     [{ ...good, trials: trial({ run: 'runs/../../../etc' }) }, /\(trials\[0\]\.facts\.run\)$/],
     [{ ...good, trials: trial({ id: '../x' }) }, /\(trials\[0\]\.facts\.id\)$/],
@@ -290,13 +293,13 @@ void t.test('a part is refused that is none, and inputs that were not planned', 
     parsePlan(Buffer.from(edit(bytes.toString())), 'plan.json');
   t.throws(
     broken((text) => text.slice(9)),
-    { code: 'config', message: /it is no JSON$/ },
+    { code: 'config', message: /it is not JSON$/ },
   );
   t.throws(
     broken((text) => text.replace('"munmap"', '"mrelease"')),
     {
       code: 'config',
-      message: /is not what its id says$/,
+      message: /do not match its id$/,
     },
   );
   t.throws(
@@ -312,9 +315,12 @@ void t.test('a part is refused that is none, and inputs that were not planned', 
   writeFileSync(join(folder, 'repro.sh'), '#!/bin/sh\nexit 1\n');
   const other = await part('--shard', '1/1');
   t.equal(other.exitCode, 129);
-  t.match(other.stderr, /workload repro\.sh: not what the plan has; plan again, or bring it here/);
+  t.match(
+    other.stderr,
+    /workload repro\.sh differs from the one in the plan; make a new plan, or copy that version/,
+  );
   writeFileSync(join(folder, 'repro.sh'), '#!/bin/sh\nexit 0\n');
   writeFileSync(join(folder, 'b.tar'), 'an edited kernel');
   const moved = await part('--shard', '1/1');
-  t.match(moved.stderr, /kernel b\.tar: not what the plan has/);
+  t.match(moved.stderr, /kernel b\.tar differs from the one in the plan/);
 });

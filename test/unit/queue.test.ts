@@ -80,11 +80,11 @@ void t.test(
       [file({ name: '/etc/cron.d/x' }), /\(files\[0\]\.name\)$/],
       [file({ name: 'a/../../x' }), /\(files\[0\]\.name\)$/],
       [file({ name: '.ssh/config' }), /\(files\[0\]\.name\)$/],
-      [file({ content: 'AAAA' }), /^repro\.sh: not what its digest says$/],
+      [file({ content: 'AAAA' }), /^repro\.sh does not match its digest$/],
       [of({ workload: '/bin/sh' }), /workload \/bin\/sh: not a file of the job$/],
       [of({ series: ['/etc/passwd'] }), /series \/etc\/passwd: not a file of the job$/],
-      [{ ...job, cell: { ...job.cell, id: 'f'.repeat(16) } }, /is not what its id says$/],
-      [{ ...job, harness: { version: '9', signatures: 0 } }, /signatures are by other rules/],
+      [{ ...job, cell: { ...job.cell, id: 'f'.repeat(16) } }, /do not match its id$/],
+      [{ ...job, harness: { version: '9', signatures: 0 } }, /its signature rules \(0\) differ/],
     ];
     for (const [value, message] of poisoned) {
       t.throws(() => readJob(value), { code: 'config', message }, String(message));

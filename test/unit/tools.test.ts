@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import ssh2 from 'ssh2';
@@ -91,7 +91,7 @@ void t.test(
       const stdout = new PassThrough();
       const env = { SPLAT_CACHE: join(dir, root) };
       const context = { ...talk(), stdout, signal, env, cwd: dir, colour: false, live: false };
-      const flags = { olderThan: undefined, maxSize: undefined, dryRun: false, json };
+      const flags = { olderThan: undefined, maxSize: undefined, all: false, dryRun: false, json };
       t.equal(await runCache({ action: 'list', ...flags }, context), 0);
       return String(stdout.read());
     };
@@ -112,6 +112,33 @@ void t.test(
     t.match(await list('none', false), /^0 entries/);
     const message = `the cache ${join(dir, 'file')} is not a folder; set SPLAT_CACHE to a folder`;
     await t.rejects(list('file', false), { code: 'infra', message });
+  },
+);
+
+void t.test(
+  'prune --all removes the cache folder, but never a file that is not of splat',
+  async (t) => {
+    const dir = t.testdir({
+      cache: { kernel: { k: entry({}) }, digests: { d: 'x' }, drafts: {}, apt: { lists: {} } },
+      home: { kernel: { k: entry({}) }, 'thesis.tex': 'mine' },
+    });
+    const prune = async (root: string, dryRun: boolean): Promise<string> => {
+      const stderr = new PassThrough();
+      const env = { SPLAT_CACHE: join(dir, root) };
+      const rest = { stdout: new PassThrough(), stderr, signal, env, cwd: dir };
+      const context = { ...talk(), ...rest, colour: false, live: false };
+      const flags = { olderThan: undefined, maxSize: undefined, all: true, dryRun, json: false };
+      t.equal(await runCache({ action: 'prune', ...flags }, context), 0);
+      return String(stderr.read() ?? '');
+    };
+    await prune('cache', true);
+    t.ok(existsSync(join(dir, 'cache/kernel/k/entry.json')), 'a dry run removes nothing');
+    t.equal(await prune('cache', false), '');
+    t.notOk(existsSync(join(dir, 'cache')));
+    t.match(await prune('home', false), /home stays: it holds what is not of splat: thesis\.tex/);
+    t.strictSame(readdirSync(join(dir, 'home')), ['thesis.tex']);
+    await prune('missing', false);
+    t.notOk(existsSync(join(dir, 'missing')), 'a cache that is not there stays away');
   },
 );
 
@@ -284,7 +311,7 @@ void t.test('a baseline whose signatures are made otherwise is told, and not tru
 
 const badBaselines: readonly { readonly text: string; readonly says: RegExp }[] = [
   { text: '{', says: /result\.json is not readable as JSON/ },
-  { text: '{"schema":"splat-run/9"}', says: /not of this version/ },
+  { text: '{"schema":"splat-run/9"}', says: /from another version/ },
   {
     text: JSON.stringify({ ...aRunResult(), verdict: { kind: 'odd' } }),
     says: /\(verdict\.kind\)/,
@@ -373,9 +400,9 @@ void t.test(
     t.match(text, /broken: series\.json is not readable as JSON .* cut$/m);
     t.match(
       text,
-      /broken: series\.json is not of this version of splat \(verdict\.kind\) .* odd$/m,
+      /broken: series\.json is from another version of splat \(verdict\.kind\) .* odd$/m,
     );
-    t.match(text, /broken: bisect\.json is not of this version of splat .* list$/m);
+    t.match(text, /broken: bisect\.json is from another version of splat .* list$/m);
     t.match(text, /broken: bisect\.json is not readable as JSON .* folder$/m);
     const { runs } = JSON.parse(await listing(true)) as { runs: Record<string, unknown>[] };
     const of = (name: string): unknown => runs.find((run) => run['dir'] === join(dir, name));

@@ -40,7 +40,7 @@ export async function openConfigs(request: ConfigsRequest, work: KernelWork): Pr
   if (isWhole(good) && work.configBase !== undefined) {
     throw new HarnessError(
       'usage',
-      '--config-base does not go with whole .config files at --configs: use one of them',
+      '--config-base and whole .config files in --configs: give only one of them',
     );
   }
   const lines = differences(good, bad);

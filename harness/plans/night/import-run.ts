@@ -32,7 +32,7 @@ export async function importRun(
   if (newest !== undefined && newest.name >= name) {
     throw new HarnessError(
       'usage',
-      `${dir} is of ${name}, and the history goes up to ${newest.name}: runs are imported in their order`,
+      `${dir} is from ${name}, and the history already has ${newest.name}: import runs in the order of their dates`,
     );
   }
   const trials = result.trials.filter(({ canary }) => canary === undefined);

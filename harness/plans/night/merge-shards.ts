@@ -95,7 +95,7 @@ export function findLie(record: ShardRecord, { plan, digest }: ReadPlan): string
   const planned = new Map(plan.cells.map((cell) => [cell.id, cell]));
   const own = new Set(record.cells);
   const foreign = [...own].find((id) => !planned.has(id));
-  if (foreign !== undefined) return `cell ${foreign} is none of the plan`;
+  if (foreign !== undefined) return `cell ${foreign} is not in the plan`;
   const counts = new Map<string, number>();
   const seen = new Set<string>();
   for (const { cell: id, facts } of record.trials) {
@@ -113,7 +113,9 @@ export function findLie(record: ShardRecord, { plan, digest }: ReadPlan): string
     if (!mayBeClean(facts)) return `${name}: clean without its proofs`;
   }
   const stray = record.machines.flatMap(({ cells }) => cells).find((id) => !own.has(id));
-  return stray === undefined ? undefined : `cell ${stray}: a machine of none of its cells`;
+  return stray === undefined
+    ? undefined
+    : `cell ${stray}: a machine ran it, but it is not among the cells of this part`;
 }
 
 /** Whether a trial that says it is clean has the proofs of it. */

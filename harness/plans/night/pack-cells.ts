@@ -124,7 +124,10 @@ async function packFiles(cell: PlanCell, cwd: string): Promise<CellJob['files']>
     // A fragment of splat's own is there on each worker.
     if (found === undefined && config.includes(name)) continue;
     if (found?.isFile() !== true) {
-      throw new HarnessError('usage', `${name}: a queue takes single files; this is for --shard`);
+      throw new HarnessError(
+        'usage',
+        `${name} is a folder; a queue can only carry single files, use --shard`,
+      );
     }
     bytes += found.size;
     if (bytes > largestFilesBytes) {

@@ -104,7 +104,11 @@ export async function requireSameInputs(
   }
   for (const named of new Set(cells.map(({ kernel }) => kernel))) {
     const pin = plan.kernels[named];
-    if (pin === undefined) throw new HarnessError('config', `kernel ${named}: the plan has no pin`);
+    if (pin === undefined)
+      throw new HarnessError(
+        'config',
+        `kernel ${named}: the plan does not say which version; make a new plan`,
+      );
     if (pin.digest !== null && (await digestSource(pin.kernel, options)) !== pin.digest) {
       throw differs(`kernel ${named}`);
     }
@@ -112,7 +116,10 @@ export async function requireSameInputs(
 }
 
 function differs(what: string): HarnessError {
-  return new HarnessError('config', `${what}: not what the plan has; plan again, or bring it here`);
+  return new HarnessError(
+    'config',
+    `${what} differs from the one in the plan; make a new plan, or copy that version to this machine`,
+  );
 }
 
 async function digestOrTell(

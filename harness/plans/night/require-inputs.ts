@@ -38,7 +38,7 @@ export async function requireInputs(
     if (isIgtName(name)) {
       throw new HarnessError(
         'usage',
-        `${name}: tests of IGT are no cells yet; splat run takes them`,
+        `${name}: a night cannot run tests of IGT yet; splat run can`,
       );
     }
     await requireWorkloads([name], cwd);

@@ -47,7 +47,7 @@ export function readJob(data: unknown): CellJob {
     ({ content, digest }) =>
       createHash('sha256').update(Buffer.from(content, 'base64')).digest('hex') !== digest,
   );
-  if (odd !== undefined) throw new HarnessError('config', `${odd.name}: not what its digest says`);
+  if (odd !== undefined) throw new HarnessError('config', `${odd.name} does not match its digest`);
   requireOwnFiles(job);
   const other = otherSignatures(job.harness);
   if (other !== undefined) throw new HarnessError('config', other);
@@ -57,7 +57,7 @@ export function readJob(data: unknown): CellJob {
 /** A name that no file of the job has could be any file of this host. */
 function requireOwnFiles({ cell, files }: CellJob): void {
   if (cell.id !== cellId(cell)) {
-    throw new HarnessError('config', `cell ${cell.id} is not what its id says`);
+    throw new HarnessError('config', `the contents of cell ${cell.id} do not match its id`);
   }
   const there = new Set(files.map(({ name }) => name));
   const refuse = (what: string, name: string): void => {

@@ -89,5 +89,8 @@ async function beginOrFind({
     });
   }
   if (found.matrixDigest === digest && found.matrixFile === shard) return found;
-  throw new HarnessError('usage', `--out ${dir}: it has another part or plan; name a new folder`);
+  throw new HarnessError(
+    'usage',
+    `--out ${dir}: it holds results of another part or plan; name a new folder`,
+  );
 }

@@ -178,7 +178,8 @@ async function checkDisk(cacheRoot: string): Promise<Check> {
   const kernels = (await readIfThere(readdir(join(cacheRoot, 'kernel')))) ?? [];
   const neededMiB = kernels.length === 0 ? neededDiskMiB.build : neededDiskMiB.run;
   const freeMiB = await freeDiskMiB(cacheRoot);
-  const text = `${freeMiB} MiB free for ${cacheRoot}, which has ${kernels.length} kernels`;
+  const built = kernels.length === 1 ? '1 kernel' : `${kernels.length} kernels`;
+  const text = `${freeMiB} MiB free for ${cacheRoot}, which has ${built}`;
   if (!(await isWritable(cacheRoot))) {
     const next = 'make it writable, or name another folder in SPLAT_CACHE';
     return { name: 'disk', state: 'bad', text: `${cacheRoot} cannot be written to`, next };

@@ -9,14 +9,18 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { array, assert, integer, property, record } from 'fast-check';
 import t, { type Test } from 'tap';
+import type { Emit } from '../../harness/events.ts';
 import { openHistory } from '../../harness/history/database.ts';
 import { cellId, kernelKey } from '../../harness/night/cells.ts';
 import { divideCells } from '../../harness/night/shards.ts';
 import { readShards } from '../../harness/plans/night/merge-shards.ts';
 import { parsePlan, readPlan, shardOf } from '../../harness/plans/night/plan-file.ts';
+import { keepEnd } from '../../harness/plans/night/queue-results.ts';
 import { seedOf } from '../../harness/plans/night/run-machine.ts';
+import type { CellResult } from '../../harness/records/cell-job.ts';
 import { type NightRecord, nightSchema } from '../../harness/records/night.ts';
 import {
   type NightPlanRecord,
@@ -219,6 +223,7 @@ void t.test(
     }
 
     await refusePoison(t, parts);
+    await refuseFromQueue(t, parts[0] as ShardRecord);
     await mergeNext(t, plan, two);
   },
 );
@@ -256,6 +261,70 @@ async function refusePoison(t: Test, parts: readonly ShardRecord[]): Promise<voi
   const refused = await merge([folder], '2027-01-01');
   t.equal(refused.exitCode, 129, 'one of its folders is poisoned');
   t.match(refused.stderr, /^splat: \S+shard\.json: trial \S+ of cell \w+ is there twice$/m);
+}
+
+/** A poisoned result that a queue hands over is a failure of its cell, said in one line; a true one stands. */
+async function refuseFromQueue(t: Test, part: ShardRecord): Promise<void> {
+  const read = await readPlan(planFile, 'plan.json');
+  const [mine, other] = part.trials as [ShardRecord['trials'][number], ...ShardRecord['trials']];
+  const cell = read.plan.cells.find(({ id }) => id === mine.cell);
+  if (cell === undefined) throw new Error('the trial has no cell');
+  const record: ShardRecord = {
+    ...part,
+    cells: [cell.id],
+    machines: part.machines.map((machine) => ({ ...machine, cells: [cell.id] })).slice(0, 1),
+    trials: [mine],
+  };
+  const files = [{ name: 'runs/1/result.json', gzip: gzipSync('{}').toString('base64') }];
+  const good: CellResult = { schema: 'splat-job-result/1', record, files };
+  const dir = join(folder, 'from-queue');
+  const job = {
+    schema: 'splat-job/1' as const,
+    harness: writtenBy(),
+    plan: read.digest,
+    night: read.plan.night,
+    cell,
+    kernel: `debian:6.1.192-3@sha256:${'a'.repeat(64)}`,
+    files: [],
+  };
+  const keep = async (value: unknown): Promise<string[]> => {
+    const said: string[] = [];
+    const emit: Emit = (event) => {
+      if (event.kind === 'note') said.push(event.text);
+    };
+    const end = { kind: 'done' as const, value };
+    await keepEnd({ id: 'j', queue: 'q', job }, end, { ...read, dir, emit });
+    return said;
+  };
+  const kept = (): ShardRecord =>
+    JSON.parse(readFileSync(join(dir, cell.id, 'shard.json'), 'utf8')) as ShardRecord;
+  t.strictSame(await keep(good), [], 'a true result is said nothing of');
+  t.equal(kept().trials.length, 1);
+  const facts = (over: object) => ({
+    ...record,
+    trials: [{ ...mine, facts: { ...mine.facts, ...over } }],
+  });
+  const poisoned: readonly (readonly [unknown, RegExp])[] = [
+    [null, /not a result of a worker \(\)$/],
+    [{ ...good, files: [{ ...files[0], name: '/etc/cron.d/x' }] }, /\(files\[0\]\.name\)$/],
+    [{ ...good, files: [{ ...files[0], name: 'runs/../../x' }] }, /\(files\[0\]\.name\)$/],
+    [{ ...good, record: { ...record, plan: 'f'.repeat(64) } }, /results of another plan/],
+    [{ ...good, record: facts({ seed: 1 }) }, /seed 1 is not the plan's$/],
+    [{ ...good, record: facts({ end: null }) }, /clean without its proofs$/],
+    [
+      { ...good, record: { ...record, cells: [other?.cell ?? 'f'.repeat(16)] } },
+      /of another cell$/,
+    ],
+  ];
+  for (const [value, says] of poisoned) {
+    const said = await keep(value);
+    t.equal(said.length, 1);
+    t.match(said[0], new RegExp(`^${cell.id}: refused: `));
+    t.match(said[0], says);
+    t.notMatch(said[0], '\n');
+    t.strictSame(kept().trials, [], 'nothing of it is taken');
+    t.match(kept().machines, [{ facts: { failure: { message: says } } }]);
+  }
 }
 
 /** The next night has news, however often it is merged; results of the night before are of another plan. */

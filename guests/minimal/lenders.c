@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/dma-heap.h>
 #include <linux/udmabuf.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -18,8 +19,22 @@ static const char *const names[LENDERS] = {
 	[UDMABUF] = "udmabuf",	     [HEAP] = "heap",
 };
 
+/* Held while a memfd is open that a child would inherit, and over each fork. */
+static pthread_mutex_t memory_is_open = PTHREAD_MUTEX_INITIALIZER;
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&memory_is_open);
+}
+
+static void after_fork(void)
+{
+	pthread_mutex_unlock(&memory_is_open);
+}
+
 void lenders_open(struct lenders *lenders)
 {
+	pthread_atfork(before_fork, after_fork, after_fork);
 	for (int i = 0; i < CARDS_LENDING; i++) {
 		lenders->devices[i] = gpu_open(names[i]);
 		if (lenders->devices[i] < 0)
@@ -39,19 +54,25 @@ enum lender lenders_pick(struct lenders *lenders, uint64_t *random)
 	return (enum lender)(picks < there ? picks : random_below(random, there));
 }
 
+/*
+ * The memfd is gone before anybody maps the buffer. One that lived on in a child would die with it
+ * under the mapping, which is a known bug (udmabuf-outlived).
+ */
 int udmabuf_create(int device, size_t bytes)
 {
 	struct udmabuf_create request = { .flags = UDMABUF_FLAGS_CLOEXEC, .size = bytes };
-	int prime_fd = -1;
-	int memory = memfd_create("udmabuf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int prime_fd = -1, memory;
 
-	if (memory < 0)
-		return -1;
-	request.memfd = (uint32_t)memory;
-	if (ftruncate(memory, (off_t)bytes) == 0 &&
-	    fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK) == 0)
-		prime_fd = ioctl(device, UDMABUF_CREATE, &request);
-	close(memory);
+	pthread_mutex_lock(&memory_is_open);
+	memory = memfd_create("udmabuf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (memory >= 0) {
+		request.memfd = (uint32_t)memory;
+		if (ftruncate(memory, (off_t)bytes) == 0 &&
+		    fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK) == 0)
+			prime_fd = ioctl(device, UDMABUF_CREATE, &request);
+		close(memory);
+	}
+	pthread_mutex_unlock(&memory_is_open);
 	return prime_fd;
 }
 

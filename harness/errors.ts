@@ -62,3 +62,8 @@ export function exitCodeOfError(error: unknown): number {
       return exitCodes.harness;
   }
 }
+
+/** What an error says, in one line. */
+export function firstLineOf(error: unknown): string {
+  return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+}

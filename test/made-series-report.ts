@@ -1,5 +1,6 @@
 import type { ReportedPatch, SeriesReport } from '../harness/records/series.ts';
 import { writtenBy } from '../harness/trial/harness-facts.ts';
+import { aReportedPatch } from './made-records.ts';
 
 /** A report with one patch of every kind; texts are a stranger's. */
 export function aFullSeries(): SeriesReport {
@@ -21,22 +22,16 @@ export function aFullSeries(): SeriesReport {
     cpuSeconds: 1,
     fromCache: false,
   };
-  const patch = (index: number, more: Partial<ReportedPatch>): ReportedPatch => ({
-    index,
-    subject: `mm: change number ${index} with a subject that is longer than any column of a table may be`,
-    subjectLine: null,
-    author: 'Ada L. <ada@example.org>',
-    messageId: `p${index}@example.org`,
-    verdict: 'unaffected',
-    breaks: false,
-    splats: [],
-    functions: [],
-    detector: false,
-    warnings: [],
-    locks: [],
-    build,
-    ...more,
-  });
+  const patch = (index: number, more: Partial<ReportedPatch>): ReportedPatch =>
+    aReportedPatch({
+      index,
+      subject: `mm: change number ${index} with a subject that is longer than any column of a table may be`,
+      subjectLine: null,
+      author: 'Ada L. <ada@example.org>',
+      messageId: `p${index}@example.org`,
+      build,
+      ...more,
+    });
   return {
     schema: 'splat-series/1',
     harness: writtenBy(),

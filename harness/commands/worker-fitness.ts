@@ -1,7 +1,5 @@
-import { stat, statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { pause } from '../host/deadline.ts';
-import { readIfThere } from '../host/disk.ts';
+import { freeDiskMib } from '../host/disk.ts';
 
 /** Keeps a worker whose host fails from taking job after job, which others could do. */
 export interface Fitness {
@@ -51,14 +49,8 @@ export function openFitness(folders: readonly string[], say: (line: string) => v
 
 async function fullFolder(folders: readonly string[]): Promise<string | undefined> {
   for (const folder of folders) {
-    const { bavail, bsize } = await statfs(await nearestFolder(folder));
-    const mib = (bavail * bsize) / 2 ** 20;
-    if (mib < leastFreeMib) return `${folder}: ${Math.floor(mib)} MiB are free`;
+    const mib = await freeDiskMib(folder);
+    if (mib < leastFreeMib) return `${folder}: ${mib} MiB are free`;
   }
   return undefined;
-}
-
-async function nearestFolder(path: string): Promise<string> {
-  const found = await readIfThere(stat(path));
-  return found !== undefined || dirname(path) === path ? path : nearestFolder(dirname(path));
 }

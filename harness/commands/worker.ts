@@ -3,7 +3,7 @@ import { freemem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Argv } from 'yargs';
 import { defaultArch } from '../arch.ts';
-import { exitCodes, HarnessError, isHarnessError } from '../errors.ts';
+import { exitCodes, firstLineOf, HarnessError, isHarnessError } from '../errors.ts';
 import { defaultGpu } from '../guest/devices.ts';
 import { pause, unlessAborted } from '../host/deadline.ts';
 import { explainDiskError } from '../host/disk.ts';
@@ -164,19 +164,15 @@ async function runOne(
     if (context.signal.aborted) throw cause;
     // Whatever came of it, it is not this worker's to tell.
     if (job.lost.aborted) {
-      say(firstLine(job.lost.reason));
+      say(firstLineOf(job.lost.reason));
       return true;
     }
     const error = explainDiskError(cause, tmpdir());
     const isRefused = isHarnessError(error, 'usage', 'config');
-    say(`${isRefused ? 'refused' : 'failed'}: ${firstLine(error)}`);
-    await unlessAborted(job.fail(firstLine(error), isRefused), context.signal).catch(() => false);
+    say(`${isRefused ? 'refused' : 'failed'}: ${firstLineOf(error)}`);
+    await unlessAborted(job.fail(firstLineOf(error), isRefused), context.signal).catch(() => false);
     return isRefused;
   } finally {
     if (dir !== undefined) await rm(dir, { recursive: true, force: true });
   }
-}
-
-function firstLine(error: unknown): string {
-  return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
 }

@@ -1,13 +1,8 @@
+import type { StoredIssue } from './close-night.ts';
 import type { History, Row } from './database.ts';
 
-/** An issue of a cell, with the newest nights since its rate is counted, oldest first. Nights by name. */
-export interface StoredIssue {
-  readonly key: string;
-  readonly title: string;
-  readonly state: 'open' | 'gone';
-  readonly firstSeen: string;
-  readonly lastSeen: string;
-  readonly since: string;
+/** An issue of a cell, with the newest nights since its rate is counted, oldest first. */
+interface IssueHistory extends Omit<StoredIssue, 'cell' | 'ranOn' | 'hits' | 'trials'> {
   readonly nights: readonly {
     readonly night: string;
     readonly hits: number;
@@ -16,7 +11,7 @@ export interface StoredIssue {
 }
 
 /** What the history has of a cell. */
-export interface StoredCell {
+interface CellHistory {
   readonly tested?: {
     readonly night: string;
     readonly sha: string | null;
@@ -24,7 +19,7 @@ export interface StoredCell {
     readonly kernelId: string | null;
   };
   readonly last?: { readonly night: string; readonly verdict: string; readonly because: string };
-  readonly issues: readonly StoredIssue[];
+  readonly issues: readonly IssueHistory[];
 }
 
 /** Nights of an issue that are looked at: what is older than a year tells nothing of a rate. */
@@ -37,7 +32,7 @@ const unsaid = "('infrastructure', 'notRun', 'disappeared')";
  * The past of a cell, as nights on one accelerator have it: one of KVM is never compared with one of TCG. `ranOn` null, as of a
  * kernel that was not booted, is of both.
  */
-export function readStoredCell(history: History, cell: string, ranOn: string | null): StoredCell {
+export function readStoredCell(history: History, cell: string, ranOn: string | null): CellHistory {
   const found = history.one('SELECT id FROM cells WHERE cell = ?', cell);
   if (found === undefined) return { issues: [] };
   const id = Number(found['id']);
@@ -121,7 +116,7 @@ function textOrNull(value: Row[string] | undefined): string | null {
   return value == null ? null : String(value);
 }
 
-function issuesOf(history: History, cell: number, ranOn: string): readonly StoredIssue[] {
+function issuesOf(history: History, cell: number, ranOn: string): readonly IssueHistory[] {
   return history
     .all(
       `SELECT i.signature, i.state, i.since_night, s.key, s.title, f.name AS first_seen, l.name AS last_seen, b.name AS since
@@ -151,7 +146,7 @@ function nightsOf(
   ranOn: string,
   signature: number,
   since: number,
-): StoredIssue['nights'] {
+): IssueHistory['nights'] {
   return history
     .all(
       `SELECT n.name, g.hits, g.trials FROM sightings g JOIN nights n ON n.id = g.night

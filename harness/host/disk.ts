@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { HarnessError } from '../errors.ts';
 
@@ -123,4 +123,16 @@ export async function writeWhole(path: string, text: string): Promise<void> {
     await rm(draft, { force: true });
     throw explainDiskError(error, path);
   }
+}
+
+/** A path, or the nearest folder above it that is there: a cache may not be there yet. */
+export async function nearestFolder(path: string): Promise<string> {
+  const found = await readIfThere(stat(path));
+  return found !== undefined || dirname(path) === path ? path : nearestFolder(dirname(path));
+}
+
+/** Whole MiB that a user without privileges can still write at a path. */
+export async function freeDiskMib(path: string): Promise<number> {
+  const { bavail, bsize } = await statfs(await nearestFolder(path));
+  return Math.floor((bavail * bsize) / 2 ** 20);
 }

@@ -1,12 +1,12 @@
-import { access, constants, readdir, readFile, stat, statfs } from 'node:fs/promises';
+import { access, constants, readdir, readFile } from 'node:fs/promises';
 import { availableParallelism, freemem, totalmem } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { defaultArch } from '../arch.ts';
 import { isHarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { recallAccel } from '../guest/accel.ts';
 import { defaultGuest } from '../guest/recipes.ts';
-import { readIfThere } from '../host/disk.ts';
+import { freeDiskMib, nearestFolder, readIfThere } from '../host/disk.ts';
 import { missingPackages } from '../host/packages.ts';
 import { findProgram, runTool, throwIfAborted } from '../host/process.ts';
 import { describeSandbox, openSandbox } from '../host/sandbox.ts';
@@ -177,7 +177,7 @@ async function proveAccel(
 async function checkDisk(cacheRoot: string): Promise<Check> {
   const kernels = (await readIfThere(readdir(join(cacheRoot, 'kernel')))) ?? [];
   const neededMiB = kernels.length === 0 ? neededDiskMiB.build : neededDiskMiB.run;
-  const freeMiB = await freeDiskMiB(cacheRoot);
+  const freeMiB = await freeDiskMib(cacheRoot);
   const built = kernels.length === 1 ? '1 kernel' : `${kernels.length} kernels`;
   const text = `${freeMiB} MiB free for ${cacheRoot}, which has ${built}`;
   if (!(await isWritable(cacheRoot))) {
@@ -211,17 +211,6 @@ async function checkStore({ openStore, signal }: DoctorRequest): Promise<readonl
     if (!isHarnessError(error, 'usage')) throw error;
     return [{ name, state: 'bad', text: error.message, next: 'mend SPLAT_STORE and its keys' }];
   }
-}
-
-/** The cache may not be there yet: then its nearest folder that is counts. */
-async function nearestFolder(path: string): Promise<string> {
-  const found = await readIfThere(stat(path));
-  return found !== undefined || dirname(path) === path ? path : nearestFolder(dirname(path));
-}
-
-async function freeDiskMiB(cacheRoot: string): Promise<number> {
-  const { bavail, bsize } = await statfs(await nearestFolder(cacheRoot));
-  return Math.floor((bavail * bsize) / mib);
 }
 
 async function isWritable(cacheRoot: string): Promise<boolean> {

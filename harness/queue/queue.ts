@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Queue, Worker } from 'bullmq';
-import { HarnessError } from '../errors.ts';
+import { firstLineOf, HarnessError } from '../errors.ts';
 import type { QueueAddress } from './address.ts';
 import { holdJob, type TakenJob } from './taken-job.ts';
 
@@ -151,7 +151,7 @@ async function connect(
 }
 
 function unreachable({ shown }: QueueAddress, cause: unknown): HarnessError {
-  const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
+  const why = firstLineOf(cause);
   return new HarnessError('infra', `--queue ${shown}: ${why}`, { cause });
 }
 

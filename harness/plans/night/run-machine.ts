@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HarnessError, isHarnessError } from '../../errors.ts';
+import { firstLineOf, HarnessError, isHarnessError } from '../../errors.ts';
 import type { Emit } from '../../events.ts';
 import type { AccelChoice } from '../../guest/accel.ts';
 import type { History } from '../../history/database.ts';
@@ -244,7 +244,7 @@ async function keepFailure(
   cell: PlannedCell,
   { night, plan }: NightWork,
 ): Promise<MachineFacts> {
-  const message = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+  const message = firstLineOf(error);
   const output = error instanceof HarnessError ? (error.output ?? '') : '';
   const stack = error instanceof Error ? (error.stack ?? '') : '';
   await makeFolder(join(night.dir, 'failures'));

@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { HarnessError } from '../errors.ts';
 import { cacheFolder } from './cache-folders.ts';
 import { explainDiskError, makeFolder, readIfThere } from './disk.ts';
@@ -44,6 +42,8 @@ interface Manifest {
 const manifestName = 'entry.json';
 /** Larger files are checked only by size: reading a vmlinux of half a gigabyte takes too long. */
 const hashedFileBytes = 160 * 1024 * 1024;
+/** At a time, when a file is hashed. It fits into the cache of a core. */
+const readBytes = 256 * 1024;
 
 /** The cache root: $SPLAT_CACHE, else $XDG_CACHE_HOME/splat, else ~/.cache/splat. */
 export function cacheRoot(env: NodeJS.ProcessEnv = process.env): string {
@@ -157,10 +157,25 @@ async function describeFiles(dir: string): Promise<Manifest['files']> {
   return files;
 }
 
-/** The SHA-256 of a file's content, in hex. */
+/**
+ * The SHA-256 of a file's content, in hex. Two buffers take turns: one is read into while the other is hashed. A warm run hashes
+ * 100 MB before its first guest, and a stream takes half as long again for it.
+ */
 export async function fileDigest(path: string): Promise<string> {
   const hash = createHash('sha256');
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
+  const file = await open(path);
+  try {
+    let [filling, hashing] = [Buffer.allocUnsafe(readBytes), Buffer.allocUnsafe(readBytes)];
+    let { bytesRead } = await file.read(filling, 0, readBytes);
+    while (bytesRead > 0) {
+      [filling, hashing] = [hashing, filling];
+      const next = file.read(filling, 0, readBytes);
+      hash.update(hashing.subarray(0, bytesRead));
+      ({ bytesRead } = await next);
+    }
+  } finally {
+    await file.close();
+  }
   return hash.digest('hex');
 }
 

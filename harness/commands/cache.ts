@@ -45,7 +45,8 @@ export function builder(yargs: Argv): Argv<CacheArguments> {
     .option('all', {
       boolean: true,
       default: false,
-      describe: 'prune every entry and remove the cache folder: all that an uninstall leaves',
+      describe:
+        'prune every entry and remove the cache folder, as before an uninstall; runs, histories and keys stay',
     })
     .option('dry-run', {
       boolean: true,

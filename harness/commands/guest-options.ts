@@ -57,7 +57,7 @@ export function requestedGuest({
   if (wrong !== undefined) {
     throw new HarnessError(
       'usage',
-      `--packages ${packages}: "${wrong}" is not the name of a package`,
+      `--packages ${packages}: "${wrong}" is not a valid package name`,
     );
   }
   return { guest, ...device, packages: [...new Set(names)].toSorted() };

@@ -187,7 +187,10 @@ export const manuals: Readonly<Record<string, Manual>> = {
   },
   completion: {
     examples: [
-      ['completion bash > /etc/bash_completion.d/splat', 'for every user of bash'],
+      [
+        'completion bash > FILE',
+        'for bash; FILE is in /etc/bash_completion.d or ~/.bash_completion.d',
+      ],
       ['completion zsh > ~/.zfunc/_splat', 'for zsh, with ~/.zfunc in fpath'],
     ],
     exits: plainExits,
@@ -237,7 +240,8 @@ export const headings: Readonly<Record<string, readonly string[]>> = {
     'path',
     'verify-revert',
   ],
-  'Guest:': ['guest', 'packages', 'gpu', 'accel', 'memory-mib', 'cpus', 'jobs'],
+  'Guest:': ['guest', 'packages', 'gpu', 'memory-mib', 'cpus'],
+  'Host:': ['accel', 'jobs'],
   'More than one machine:': ['plan', 'shard', 'shards', 'queue', 'idle-minutes'],
   'Output:': ['out', 'against', 'full', 'list', 'json', 'batch', 'mail', 'b4'],
   'Notices:': ['notify', 'notify-arg', 'notify-most', 'check-heartbeat', 'heartbeat-hours'],

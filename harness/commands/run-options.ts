@@ -29,7 +29,7 @@ export function storeOptions<T>(yargs: Argv<T>): Argv<T> {
     .option(
       'store-key',
       text(
-        'the private key that signs what this host puts into the store; default $SPLAT_STORE_KEY; without a key the store is only read',
+        'the file of the private key that signs what this host puts into the store; default $SPLAT_STORE_KEY; without a key this host takes from the store and puts nothing there',
       ),
     )
     .option(

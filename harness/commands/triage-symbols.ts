@@ -92,7 +92,7 @@ async function checkSizes(
   if (other < leastOther || other * 2 < known.length) return;
   throw new HarnessError(
     'usage',
-    `${vmlinux} is of another build: ${other} of ${known.length} functions on the stack of the splat at line ${line} have another size in it`,
+    `${vmlinux} is of another build: it has other sizes for ${other} of the ${known.length} functions on the stack of the splat at line ${line}`,
   );
 }
 

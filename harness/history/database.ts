@@ -98,7 +98,9 @@ async function prepareFile(path: string, create: boolean): Promise<void> {
     if (buffer.toString('latin1') !== 'SQLite format 3\0') throw notOurs(path);
   } catch (error) {
     throw isCode(error, 'ENOENT')
-      ? new HarnessError('usage', `history ${path}: no such folder`, { cause: error })
+      ? new HarnessError('usage', `history ${path}: its folder ${dirname(path)} cannot be made`, {
+          cause: error,
+        })
       : explainDiskError(error, path);
   }
 }

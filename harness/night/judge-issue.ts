@@ -83,7 +83,10 @@ function changeOf(nights: readonly IssueNight[], tests: number): IssueJudgement 
   return undefined;
 }
 
-/** The trials of these nights, without the hit that began the count: nobody would have counted without it. */
+/**
+ * The hits and trials of `nights`. With two hits or more, one hit and its trial are left out: without that hit nobody would have
+ * begun to count. A single hit is kept.
+ */
 function counted(nights: readonly IssueNight[]): Shows {
   const { hits, trials } = sum(nights);
   return hits <= 1 ? { hits, trials } : { hits: hits - 1, trials: trials - 1 };

@@ -141,7 +141,7 @@ export interface LedgerEvidence {
   /** Messages the kernel said it dropped, counted over the whole console. */
   readonly dropped: number;
   readonly marker: string;
-  /** A splat was seen, which explains a taint. */
+  /** Whether this trial showed a splat. If so, a taint that appeared during the trial needs no other explanation. */
   readonly spoke: boolean;
 }
 

@@ -80,7 +80,10 @@ void t.test(
       [file({ name: '/etc/cron.d/x' }), /\(files\[0\]\.name\)$/],
       [file({ name: 'a/../../x' }), /\(files\[0\]\.name\)$/],
       [file({ name: '.ssh/config' }), /\(files\[0\]\.name\)$/],
-      [file({ content: 'AAAA' }), /^repro\.sh does not match its digest$/],
+      [
+        file({ content: 'AAAA' }),
+        /^repro\.sh, a file of this job, does not have the digest that the job names$/,
+      ],
       [of({ workload: '/bin/sh' }), /workload \/bin\/sh: not a file of the job$/],
       [of({ series: ['/etc/passwd'] }), /series \/etc\/passwd: not a file of the job$/],
       [{ ...job, cell: { ...job.cell, id: 'f'.repeat(16) } }, /do not match its id$/],

@@ -45,7 +45,7 @@ export function buildHistory(
     const next = 'narrow the ends, or use --first-parent or --path';
     throw new HarnessError(
       'usage',
-      `${size - 1} commits are more than ${mostCommits - 1}: ${next}`,
+      `${size - 1} commits lie between the ends, and splat bisects at most ${mostCommits - 1}: ${next}`,
     );
   }
   const indices = new Map([[oldEnd, 0]]);

@@ -27,7 +27,7 @@ export function shownIf({ hits, misses, masked }: Posterior, culprit: number): T
   return { hits, misses: misses[culprit] ?? 0, masked };
 }
 
-/** Prior chance of each end that the user was wrong about it. */
+/** For each of the two ends: the prior chance that the user named it wrongly (the old end splats already, or the new end does not). */
 const priorOfWrongEnd = 0.02;
 /** Prior chance that the culprit is a commit left out by --path. */
 const priorOfOutside = 0.05;

@@ -47,7 +47,11 @@ export function readJob(data: unknown): CellJob {
     ({ content, digest }) =>
       createHash('sha256').update(Buffer.from(content, 'base64')).digest('hex') !== digest,
   );
-  if (odd !== undefined) throw new HarnessError('config', `${odd.name} does not match its digest`);
+  if (odd !== undefined)
+    throw new HarnessError(
+      'config',
+      `${odd.name}, a file of this job, does not have the digest that the job names`,
+    );
   requireOwnFiles(job);
   const other = otherSignatures(job.harness);
   if (other !== undefined) throw new HarnessError('config', other);

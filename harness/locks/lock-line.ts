@@ -12,7 +12,7 @@ const mention = /\((.+)\)\{([^}]{4,8})\}(?:-\{(\d+:\d+)\})?/;
 const bareMention = /lock \((.+)\) at:/;
 const call = /(?:^|[\s\]])([A-Za-z_][\w.]*)\+(0x[0-9a-f]+)\/(0x[0-9a-f]+)/;
 
-/** The call site at the end of a line, or the line itself. */
+/** Reads the call site that a line contains; undefined when it contains none. */
 export function readSite(text: string): LockSite | undefined {
   const match = call.exec(text);
   if (!match) return undefined;

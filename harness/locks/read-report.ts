@@ -97,7 +97,7 @@ const headings: readonly (readonly [
   ],
 ];
 
-/** Stores a class and returns its printed name. */
+/** Stores the class that a line mentions and returns its printed name. */
 function note(state: State, mention: LockMention | undefined): string {
   if (!mention) return '';
   if (!state.classes.has(mention.name)) state.classes.set(mention.name, { mention, marks: [] });

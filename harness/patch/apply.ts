@@ -29,9 +29,9 @@ export type ApplyResult =
   | { readonly kind: 'untestable'; readonly verdict: Untestable };
 
 /**
- * Applies the series in order to copies, in the folder `dir`, of the files they touch; `tree` is only read. The patches
- * are untrusted: git applies them outside of any repository, so it follows no link, leaves no folder and runs nothing.
- * As `git am` does, it allows no fuzz: a hunk that fits elsewhere by chance proves nothing about the series.
+ * Applies the series in order to copies of the files that they touch. The copies are made in the folder `dir`; `tree` is only read.
+ * The patches are untrusted: git applies them outside of any repository, so it follows no link, leaves no folder and runs nothing.
+ * As with `git am`, no fuzz is allowed: a hunk that fits elsewhere by chance proves nothing about the series.
  */
 export async function applySeries(
   tree: string,
@@ -58,7 +58,7 @@ export async function applySeries(
 
 interface Ground {
   readonly dir: string;
-  /** Grows with every patch. */
+  /** The paths touched so far; applyOne() adds those of every patch. */
   readonly touched: Set<string>;
   readonly signal: AbortSignal;
 }
@@ -90,8 +90,8 @@ async function applyOne(
 }
 
 /**
- * Number of leading patches of a series that the tree already contains: the largest number that can be reverted, last
- * patch first. A check patch by patch would fail where a later patch changes the same lines again.
+ * The number of leading patches of a series that the tree already contains: the largest number that can be reverted, last patch
+ * first. Each patch by itself could not be checked, because a later patch may change the same lines again.
  */
 async function countThere(tree: string, { patches }: Series, ground: Ground): Promise<number> {
   const dir = `${ground.dir}-reversed`;
@@ -107,8 +107,8 @@ async function countThere(tree: string, { patches }: Series, ground: Ground): Pr
 }
 
 /**
- * True when all patches can be reverted, last patch first, in a copy in the folder `dir` of the tree with the patches
- * applied so far.
+ * True when all `patches` can be reverted, last patch first. They are reverted in the folder `dir`, in a copy of the tree with the
+ * patches that were applied so far.
  */
 async function canTakeBack(
   tree: string,
@@ -130,7 +130,7 @@ async function canTakeBack(
   return true;
 }
 
-/** `patch 2/3 "mm: foo"`. */
+/** Names a patch in messages, as `patch 2/3 "mm: foo"`. */
 function patchPlace(series: Series, patch: Patch): string {
   return `patch ${patch.index}/${series.patches.length} "${patch.subject}"`;
 }
@@ -168,7 +168,7 @@ async function linkInPath(tree: string, path: string): Promise<string | undefine
   return undefined;
 }
 
-/** A path of the changes that exists and is no regular file. It must not be copied, whatever created it. */
+/** A path of the changes that exists and is not a regular file. Whatever created it, it must not be copied. */
 async function findOddFile(
   dir: string,
   changes: readonly FileChange[],
@@ -202,7 +202,9 @@ async function applyPatch(
   return { message: explainFailure(end.stderr, changes, patch) + hint, output: end.stderr };
 }
 
-/** A hint for a patch that does not apply. The harness does not act on it: a hunk that nearly fits proves nothing. */
+/**
+ * A hint for the message about a patch that does not apply. The harness does not act on it: a hunk that nearly fits proves nothing.
+ */
 async function hintAt(
   patch: Patch,
   ground: Pick<Ground, 'dir' | 'signal'>,

@@ -16,9 +16,9 @@ const blanks = /[ \t\r\f\v]+|\\[ \t]*\r?\n/y;
 const word = /[A-Za-z_$][\w$]*|<<=|>>=|\.\.\.|->|\+\+|--|<<|>>|[<>=!*/%+&|^-]=|&&|\|\||##|[\s\S]/y;
 
 /**
- * The tokens of a file without comments and white space. The end of a preprocessor directive is the token `\n`, because
- * it has a meaning there. An empty token marks the missing white space in `#define f(x)`. Never throws; text that is
- * not C becomes single characters.
+ * The tokens of a file without comments and white space. The end of a preprocessor directive is the token `\n`, because it has a
+ * meaning in a directive. An empty token marks the missing white space in `#define f(x)`. Never throws; text that is not C becomes
+ * single characters.
  */
 export function tokenize(source: string): readonly Token[] {
   const tokens: Token[] = [];
@@ -123,8 +123,9 @@ export interface CFunction {
 }
 
 /**
- * The functions and macros that a file defines, in order. Both arms of an #if are read. When braces match in only one
- * arm, the next line that begins with a closing brace, where the kernel's style ends a function, resets the count.
+ * The functions and macros that a file defines, in order. Both arms of an #if are read. When the braces match in only one arm, the
+ * count of open braces starts again at the next line that begins with a closing brace: in the kernel's style such a line ends a
+ * function.
  */
 export function listFunctions(source: string): readonly CFunction[] {
   const tokens = tokenize(source);
@@ -185,7 +186,7 @@ function directiveEnd(tokens: readonly Token[], from: number): number {
   return at;
 }
 
-/** The name in `static int foo(int a) {`: the word before the parentheses that the body follows. */
+/** The name of the function in `static int foo(int a) {`: the word before the parentheses that stand before the body. */
 function definitionAt(
   tokens: readonly Token[],
   brace: number,
@@ -210,7 +211,7 @@ function isAttribute(name: string): boolean {
   return name.startsWith('__');
 }
 
-/** `SYSCALL_DEFINE1(brk, ...)` defines __do_sys_brk(); it goes by sys_brk here. */
+/** Returns the name of a function. SYSCALL_DEFINE1(brk, ...) defines several functions, of which __do_sys_brk() has the body. */
 function nameOf(name: string, tokens: readonly Token[], open: number): string {
   return /^(?:COMPAT_)?SYSCALL_DEFINE\d$/.test(name) ? `__do_sys_${tokens[open + 1]?.text}` : name;
 }

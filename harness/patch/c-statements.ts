@@ -6,26 +6,26 @@ import { listFunctions, type Token, tokenize } from './c-source.ts';
  */
 
 export type Statement =
-  /** Up to its semicolon, with the braces of initializers and expressions. */
+  /** A statement up to its semicolon, including the braces of initializers and of expressions. */
   | { readonly kind: 'simple'; readonly words: Words }
   | { readonly kind: 'label'; readonly words: Words }
-  /** A directive without the end of its line. */
+  /** A preprocessor directive, without the end of its line. */
   | { readonly kind: 'directive'; readonly words: Words }
-  /** `if (x)`, `else`, `for (...)`, `while (x)`, `do`, `switch (x)`: braces around one statement make no difference. */
+  /** `if (x)`, `else`, `for (...)`, `while (x)`, `do` or `switch (x)`. Braces around a single statement make no difference. */
   | {
       readonly kind: 'control';
       readonly head: Words;
       readonly inner: readonly Statement[];
       readonly otherwise?: readonly Statement[];
     }
-  /** Any other braces; those of a function's body have the function's name. */
+  /** Any other braces. The braces of a function's body have the name of the function. */
   | {
       readonly kind: 'braces';
       readonly head: Words;
       readonly inner: readonly Statement[];
       readonly name?: string;
     }
-  /** From an #if to its #endif; #else and #elif are among the inner statements. */
+  /** The lines from an #if to its #endif; #else and #elif are among the inner statements. */
   | {
       readonly kind: 'arms';
       readonly head: Words;
@@ -35,7 +35,7 @@ export type Statement =
 
 export type Words = readonly string[];
 
-/** Hand-written C is not nested deeper. */
+/** The deepest nesting that is read; hand-written C is not nested deeper. */
 const deepest = 200;
 
 interface Reader {
@@ -236,7 +236,7 @@ function isValue(words: Words): boolean {
   return words[0] === 'return' || words.includes('=');
 }
 
-/** True where a statement ends without a semicolon. */
+/** True where a statement ends although no semicolon follows. */
 function isCut(reader: Reader, words: Words, depth: number): boolean {
   const isInside = reader.depth > 0;
   if (textAt(reader) === '}') return depth <= 0 || (isInside && isFunctionEnd(reader));

@@ -21,7 +21,9 @@ export interface CommitLog {
   readonly passedOver: readonly PassedOver[];
 }
 
-/** The first line of a commit, in full (`commit 7a1c33d (HEAD)`) and of `--oneline` (`7a1c33d mm: unmap less`). */
+/**
+ * The first line of a commit in the full format (`commit 7a1c33d (HEAD)`) and in that of `--oneline` (`7a1c33d mm: unmap less`).
+ */
 const startOfCommit = /^commit ([0-9a-f]{7,64})(?: .*)?$/;
 const startOfShort = /^([0-9a-f]{7,64}) (?!\d+$)(?:\(.*?\) )?(\S.*)$/;
 
@@ -32,12 +34,12 @@ export function isCommitLog(text: string): boolean {
   return isFull || isRawLog(head) || isShortLog(head);
 }
 
-/** `git log --format=raw` prints the commit object itself. */
+/** True for output of `git log --format=raw`, which prints the commit object itself. */
 function isRawLog(head: string): boolean {
   return /^commit [0-9a-f]{7,64}(?: .*)?\ntree [0-9a-f]{40,64}\n/.test(head);
 }
 
-/** `git log --oneline -p`: a line for a commit, then its diff, with a diffstat before it or not. */
+/** True for output of `git log --oneline -p`: one line for the commit, then its diff, possibly with a diffstat before it. */
 function isShortLog(head: string): boolean {
   const [first = '', ...rest] = head.split('\n');
   const next = rest.find((line) => line !== '') ?? '';

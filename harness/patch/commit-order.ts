@@ -3,7 +3,7 @@ import { changedLines } from './diff.ts';
 /** How a list of diffs is ordered. `unknown`: the diffs show no order. `neither`: they contradict both orders. */
 export type DiffOrder = 'oldest-first' | 'newest-first' | 'unknown' | 'neither';
 
-/** Tells the order of diffs from what they take from each other. Pure. */
+/** Determines the order of diffs: a later diff removes or keeps what an earlier diff added. Pure. */
 export function orderOf(diffs: readonly string[]): DiffOrder {
   const forward = evidence(diffs) > 0;
   const backward = evidence(diffs.toReversed()) > 0;
@@ -12,15 +12,17 @@ export function orderOf(diffs: readonly string[]): DiffOrder {
 }
 
 /**
- * Number of signs that the list is in order: a commit begins with a file, or removes a line, as an earlier commit left
- * it.
+ * The number of signs that the list is in order. A sign is a commit that starts from a file, or removes a line, just as an earlier
+ * commit left it.
  */
 function evidence(diffs: readonly string[]): number {
   const hasBlobs = diffs.every((diff) => blobLine.test(diff));
   return hasBlobs ? sharedBlobs(diffs) : sharedLines(diffs);
 }
 
-/** git-diff(1), "Generating patch text with -p": `index 7a1c33d..b0f2d4e 100644`. */
+/**
+ * The line of git-diff(1), "Generating patch text with -p", that names the blobs before and after: `index 7a1c33d..b0f2d4e 100644`.
+ */
 const blobLine = /^index ([0-9a-f]{7,})\.\.([0-9a-f]{7,})/m;
 
 function sharedBlobs(diffs: readonly string[]): number {
@@ -30,7 +32,7 @@ function sharedBlobs(diffs: readonly string[]): number {
     for (const line of diff.split('\n')) {
       const [, old = '', young = ''] = blobLine.exec(line) ?? [];
       if (old === '') continue;
-      // git abbreviates each object name to its own length.
+      // git abbreviates different object names to different lengths, so only the first seven digits are compared.
       if (left.has(old.slice(0, 7)) && !/^0+$/.test(old)) signs += 1;
       left.add(young.slice(0, 7));
     }

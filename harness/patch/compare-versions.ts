@@ -1,6 +1,6 @@
 import { changedLines, endOfHunk, readHunk } from './diff.ts';
 
-/** A patch of one version of a series, as far as two versions are compared. */
+/** A patch of one version of a series, with the facts by which two versions are compared. */
 export interface VersionedPatch {
   /** From 1. */
   readonly index: number;
@@ -9,7 +9,7 @@ export interface VersionedPatch {
   readonly diff: string;
 }
 
-/** A patch of the newer version. `before` is the index of the older patch whose place it takes; absent: it is new. */
+/** A patch of the newer version. `before` is the index of the older patch that it replaces; absent for a new patch. */
 export interface ComparedPatch {
   readonly index: number;
   readonly change: 'same' | 'changed' | 'new';
@@ -17,18 +17,18 @@ export interface ComparedPatch {
 }
 
 export interface Comparison {
-  /** By index of the newer version. */
+  /** The patches of the newer version, in order. */
   readonly patches: readonly ComparedPatch[];
   /** Indices of the patches of the older version that the newer one lacks. */
   readonly gone: readonly number[];
 }
 
-/** Two patches are versions of one from this share of common changed lines on, as for git range-diff. */
+/** Two patches whose share of common changed lines is at least this are versions of the same patch, as in git range-diff. */
 const leastCommon = 0.5;
 
 /**
- * Compares two versions of a series. A patch is the same when its diff is, without line numbers and white space
- * (git-patch-id(1)); it has changed when a patch of the older version has its subject, or most of its changed lines. Pure.
+ * Compares two versions of a series. `same`: an older patch has the same diff, apart from line numbers and white space (as for
+ * git-patch-id(1)). `changed`: an older patch has the same subject or most of the changed lines. Pure.
  */
 export function compareVersions(
   older: readonly VersionedPatch[],
@@ -65,7 +65,7 @@ function wordsOf({ subject }: VersionedPatch): string {
 const fileLine =
   /^(?:diff --git |--- |\+\+\+ |rename |copy |new file mode |deleted file mode |old mode |new mode )/;
 
-/** The lines of a diff that make it what it is; a binary patch counts as a whole. */
+/** The lines of a diff that identify it: without line numbers and white space. A binary patch is kept whole. */
 function identityOf(diff: string): string {
   if (/^GIT binary patch$/m.test(diff)) return diff;
   const kept: string[] = [];
@@ -82,7 +82,7 @@ function identityOf(diff: string): string {
   return kept.join('\n');
 }
 
-/** The share of changed lines that two diffs have in common: 1 when one diff is the other. */
+/** The share of changed lines that two diffs have in common: 1 when the diffs change the same lines. */
 function commonShare(one: string, other: string): number {
   const [ones, others] = [changedOf(one), changedOf(other)];
   const common = [...ones].filter((line) => others.has(line)).length;

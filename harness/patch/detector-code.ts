@@ -44,7 +44,7 @@ interface Read {
   readonly list: readonly Statement[] | undefined;
 }
 
-/** `last` holds each file as the previous patch left it. */
+/** Reads both sides of a file as statements. `last` holds each file as the previous patch left it, so that it is read only once. */
 function readFile({ path, before, after }: FileText, last: Map<string, Read>): ReadFile {
   if (isDetectorFile(path) || !/\.[ch]$/.test(path)) return { path, sides: undefined };
   const known = last.get(path);
@@ -77,7 +77,7 @@ function judgeDefinitions(files: readonly ReadFile[], judged: Map<string, boolea
     const own = [...was, ...is];
     const isDefined = own.some(({ body }) => body !== undefined);
     if (isDefined && (was.length === 0 || judged.has(name))) judged.set(name, false);
-    // A name that is used on a side where nothing defines it has another definition there.
+    // A name that is used on a side where these files do not define it is defined elsewhere there, so nothing is known about it.
     const isOther =
       (was.length === 0 && before.words.has(name)) || (is.length === 0 && after.words.has(name));
     if (!isOther && !isOtherValue(was, is)) open.set(name, own);
@@ -116,7 +116,7 @@ function readSide(files: readonly ReadFile[], side: keyof Sides<unknown>): Side 
   return { definitions, words: new Set(list.flatMap(wordsOf)) };
 }
 
-/** The list under a key, added when missing. */
+/** Returns the list under a key; adds an empty list when the key is missing. */
 function listAt<K, V>(lists: Map<K, V[]>, key: K): V[] {
   const list = lists.get(key) ?? [];
   lists.set(key, list);
@@ -157,7 +157,10 @@ function macroIn(words: Words): readonly Definition[] {
   return [{ name, body: readStatements(`${body} ;`), isValue: true }];
 }
 
-/** A side after the removal of detector code; `detectors` holds the removed code by the number of words before it. */
+/**
+ * One side of a file after the removal of detector code. The keys of `detectors` are numbers of words: the removed code stood after
+ * so many words of the side.
+ */
 interface Residue {
   readonly words: string[];
   readonly detectors: Map<number, Taken[]>;
@@ -166,8 +169,8 @@ interface Residue {
 interface Taken {
   readonly text: string;
   /**
-   * One mark for each detector named in it: the enclosing function and the detector. For a warning the mark holds its
-   * whole text.
+   * One mark for each detector that the code names, made of the enclosing function and the detector. For a warning the mark holds
+   * the whole text of the warning.
    */
   readonly marks: Words;
 }
@@ -192,7 +195,7 @@ function changeOf({ path, sides }: ReadFile, judged: Judged): 'detector' | 'code
   return isChanged ? 'detector' : 'same';
 }
 
-/** The marks of which `many` has more than `few`. */
+/** The marks that occur more often in `many` than in `few`. */
 function surplus(many: readonly Taken[], few: readonly Taken[]): Words {
   const rest = new Map<string, number>();
   for (const mark of few.flatMap(({ marks }) => marks)) rest.set(mark, (rest.get(mark) ?? 0) + 1);

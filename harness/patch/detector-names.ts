@@ -27,10 +27,10 @@ const detectorSymbols: readonly RegExp[] = [
   /^(?:cant_sleep|cant_migrate|add_taint|dump_stack|rcu_lock_map|rwsem_acquire|mutex_acquire)/,
 ];
 
-/** Config options without which lockdep does not exist, so nothing uses what it is taught. */
+/** The config options without which lockdep does not exist, so that nothing reads what the code inside teaches lockdep. */
 export const lockdepOption = /^CONFIG_(?:LOCKDEP|PROVE_LOCKING|DEBUG_LOCK_ALLOC)$/;
 
-/** Calls without side effects, which a condition may have besides detectors. */
+/** Calls without side effects, which the condition of detector code may contain besides detectors. */
 const harmlessCalls =
   /^(?:if|sizeof|typeof|likely|unlikely|defined|IS_ENABLED|READ_ONCE|\w+_(?:blockable|enabled))$/;
 
@@ -54,7 +54,7 @@ export function isHarmless(words: Words, judged: Judged): boolean {
   return words.every((word, at) => {
     if (/^(?:#|;|\+\+|--|(?:[-+*/%&|^]|<<|>>)?=)$/.test(word)) return false;
     if (words[at + 1] !== '(') return true;
-    // `(*call)(x)`, `calls[at](x)`
+    // A call through a pointer, such as `(*call)(x)` or `calls[at](x)`, may do anything.
     if (word === ')' || word === ']') return false;
     return !/^[A-Za-z_]/.test(word) || harmlessCalls.test(word) || isDetector(word, judged);
   });

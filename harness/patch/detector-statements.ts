@@ -31,7 +31,7 @@ export function looksOnly(list: readonly Statement[], judged: Judged): boolean {
   });
 }
 
-/** `;`, `return;`, `bool is = a > b;`, `pr_err("%d", a);` */
+/** True for a statement that only reads or reports: `;`, `return;`, `bool is = a > b;`, `pr_err("%d", a);` */
 function looks(words: Words, judged: Judged): boolean {
   if (/^(?:return )?;$/.test(words.join(' '))) return true;
   if (/^(?:pr_\w+|printk(?:_\w+)?)$/.test(words[0] ?? '')) {
@@ -90,7 +90,7 @@ function isDetectorStatement(words: Words, judged: Judged): boolean {
   return type.some((word) => isDetector(word, judged)) && isHarmless(value, judged);
 }
 
-/** Index of the word that closes the parenthesis in the second word. */
+/** The index of the word that closes the parenthesis which the second word opens. */
 function closeOf(words: Words): number {
   let depth = 0;
   return words.findIndex((word, at) => {
@@ -101,8 +101,8 @@ function closeOf(words: Words): number {
 }
 
 /**
- * For `struct lockdep_map *map = &x;` or `extern void f(int);`: the words of type and name, and those of the value.
- * Both are empty for other statements.
+ * Splits a declaration such as `struct lockdep_map *map = &x;` or `extern void f(int);` into the words of its type and name, and
+ * the words of its value. Both are empty for other statements.
  */
 function declarationOf(words: Words): { readonly type: Words; readonly value: Words } {
   const equals = words.indexOf('=');
@@ -116,7 +116,7 @@ function declarationOf(words: Words): { readonly type: Words; readonly value: Wo
     )?.[1];
   if (type === undefined) return none;
   const value = words.slice(end + 1, -1);
-  // `.name = "x"` in braces is no assignment.
+  // In an initializer, `.name = "x"` is not an assignment.
   const isNamed = (at: number): boolean => value[0] === '{' && value[at - 2] === '.';
   return { type: type.split(' '), value: value.filter((word, at) => word !== '=' || !isNamed(at)) };
 }
@@ -132,9 +132,8 @@ function isDetectorLine(words: Words, judged: Judged): boolean {
 }
 
 /**
- * True for code that exists only with a detector and runs only at boot to teach it: `#if IS_ENABLED(CONFIG_LOCKDEP)`
- * around a static function that names a detector, and its initcall. Other code cannot call that function without
- * showing the call.
+ * True for code that exists only with a detector and runs only at boot to teach the detector: `#if IS_ENABLED(CONFIG_LOCKDEP)`
+ * around a static function that names a detector, and its initcall. Other code cannot call that function without showing the call.
  */
 function isSelfTest(
   { head, inner }: Extract<Statement, { kind: 'arms' }>,

@@ -1,4 +1,4 @@
-/** Reads a unified diff to find the files and lines that it changes; git applies it. Pure. */
+/** Reads a unified diff to find the files and lines that it changes. Only git applies diffs. Pure. */
 
 /** The change of one file. A path is undefined on the side where the file does not exist. */
 export interface FileChange {
@@ -68,8 +68,8 @@ export function touchedPaths(changes: readonly FileChange[]): readonly string[] 
 }
 
 /**
- * The reason to refuse a change, or undefined. Refused: a path that leaves the tree or enters a .git folder, a name
- * that git had to quote, and a symbolic link or submodule, whose target would be followed when the tree is copied.
+ * The reason why a change is refused; undefined for a permitted change. Refused are: a path that leaves the tree or enters a .git
+ * folder, a name that git had to quote, and a symbolic link or submodule, whose target would be followed when the tree is copied.
  */
 export function refuseChange(change: FileChange): string | undefined {
   for (const path of touchedPaths([change])) {
@@ -81,7 +81,10 @@ export function refuseChange(change: FileChange): string | undefined {
   return refuseMode(change);
 }
 
-/** git reads a mode as strtoul(3) does (apply.c, parse_mode_line), so 0120000 is a symbolic link too. */
+/**
+ * Refuses everything other than a regular file. git reads a mode as strtoul(3) does (apply.c, parse_mode_line), so 0120000 is a
+ * symbolic link as well.
+ */
 function refuseMode({ newMode, newPath }: FileChange): string | undefined {
   if (newMode === undefined) return undefined;
   const type = /^[0-7]+$/.test(newMode) ? Number.parseInt(newMode, 8) & 0o170000 : undefined;
@@ -93,13 +96,13 @@ function refuseMode({ newMode, newPath }: FileChange): string | undefined {
   return `${newPath}: is ${names.get(type ?? 0) ?? `of mode ${newMode}, no regular file`}`;
 }
 
-/** `diff --git a/X b/X`: the paths of a change that has no `---` line, as a mode change or an empty file. */
+/** Begins a change with the paths of `diff --git a/X b/X`. A change of the mode and an empty file have no `---` line with paths. */
 function startGitChange(line: string): Draft {
   const same = /^diff --git a\/(.+) b\/\1\r?$/.exec(line)?.[1];
   return { oldPath: same, newPath: same, newMode: undefined, hunks: [] };
 }
 
-/** The extended headers (git-diff(1), "Generating patch text with -p") that add to the paths. */
+/** The extended headers (git-diff(1), "Generating patch text with -p") that say more about the paths or the mode. */
 const extendedHeaders: readonly (readonly [string, (change: Draft, value: string) => void])[] = [
   ['rename from ', (change, value) => (change.oldPath = value)],
   ['rename to ', (change, value) => (change.newPath = value)],
@@ -121,7 +124,7 @@ function readExtendedHeader(line: string, change: Draft): void {
   header?.[1](change, line.slice(header[0].length).trimEnd());
 }
 
-/** `a/mm/mmap.c\t2022-10-10`: the path without its first folder and time stamp, as `patch -p1` reads it. */
+/** The path in a field such as `a/mm/mmap.c\t2022-10-10`: without its first folder and its time stamp, as `patch -p1` reads it. */
 function pathOf(field: string): string | undefined {
   const name = field.replace(/\t.*$/s, '').trimEnd();
   if (name === '/dev/null') return undefined;

@@ -3,13 +3,13 @@ import { runGit } from '../host/git.ts';
 import type { Series } from './patch.ts';
 import { count } from './thread-words.ts';
 
-/** Limit of branches and tags that are searched, newest first. */
+/** The largest number of branches and tags that are searched, newest first. */
 const mostRefs = 400;
 
 /**
- * Finds the commit of the git tree at `dir` on which a series was made: its base-commit, else the newest of HEAD,
- * branches and tags in which every file has the blob that the series' first diff of it names (`index
- * 7a1c33d..b0f2d4e`). Throws `usage` when there is no such commit.
+ * Finds the commit of the git tree at `dir` on which a series was made: the base-commit that the series names, or else the newest
+ * commit among HEAD, branches and tags with the files from which the series starts. A file is compared by its blob, which the first
+ * diff of the file in the series names (`index 7a1c33d..b0f2d4e`). Throws `usage` when there is no such commit.
  */
 export async function findBase(
   series: Series,

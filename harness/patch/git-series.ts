@@ -16,8 +16,8 @@ export interface GitRange {
 }
 
 /**
- * Parses `DIR@A..B`, `DIR@A..` (up to HEAD) or `DIR@..B`. Undefined when `spec` is a file or names no folder. Throws
- * `usage` when it names a folder without a range: a single commit, or `A...B`.
+ * Parses `DIR@A..B`, `DIR@A..` (up to HEAD) or `DIR@..B` (from HEAD). Undefined when `spec` is a file, or when DIR is not a folder.
+ * Throws `usage` when DIR is a folder but no range follows: a single commit, or `A...B`.
  */
 export async function parseGitRange(spec: string, cwd: string): Promise<GitRange | undefined> {
   const [, folder, words] = /^(.+)@([^@]+(?:@\{[^}]*\}[^@]*)*)$/s.exec(spec) ?? [];
@@ -55,7 +55,7 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** A commit, read from git directly: a mail would not preserve every message and line end. */
+/** A commit, read from git directly, because a mail would change some messages and line ends. */
 export interface Commit {
   readonly subject: string;
   /** `Name <address>`. */
@@ -126,7 +126,7 @@ async function readCommitDiff(
   id: string,
   { scratch, signal }: { readonly scratch: string; readonly signal: AbortSignal },
 ): Promise<string> {
-  // Written to a file, because printed output would be decoded and sources are in any encoding.
+  // git writes the diff to a file: its printed output would be decoded, but sources are in any encoding.
   const out = join(scratch, 'diff');
   const shape = ['-p', '--root', '-M', '--binary', '--full-index', '--no-commit-id'];
   const flags = [...shape, '--no-ext-diff', '--no-textconv', `--output=${out}`];

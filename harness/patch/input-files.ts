@@ -9,7 +9,7 @@ import type { PassedOver } from './thread-words.ts';
 
 /** A file of the input, decompressed. */
 export interface InputFile {
-  /** Where a person finds it. */
+  /** The path or place shown to people. */
   readonly file: string;
   readonly bytes: Buffer;
   /** Number of leading path components to strip, when the list of a queue gives it. */
@@ -27,12 +27,12 @@ export interface Input {
   readonly passedOver: readonly PassedOver[];
 }
 
-/** Larger than any series that was posted; stops a decompression bomb. */
+/** The largest input that is read. It is larger than any series that was ever posted, and stops a decompression bomb. */
 const largestSeriesBytes = 128 * 1024 * 1024;
 
 /** The files of a folder or archive, by their path below it. */
 interface Shelf {
-  /** Where a person finds it. */
+  /** The path or place shown to people. */
   readonly place: string;
   /** Paths of regular files in this folder and its subfolders, sorted by name. */
   readonly paths: readonly string[];
@@ -117,7 +117,7 @@ function byName(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });
 }
 
-/** Limit of files in a folder; no list names more. */
+/** The largest number of files in a folder; no real list names more. */
 const mostFiles = 50_000;
 
 async function diskShelf(dir: string): Promise<Shelf> {
@@ -186,7 +186,7 @@ function isMail(path: string): boolean {
   return /^(?:new|cur)\/[^/]+$/.test(path);
 }
 
-/** The one folder that holds all paths, as in most archives, with a slash; else empty. */
+/** The folder that holds all paths, as in most archives, with a slash at its end; empty when there is no such folder. */
 function topOf(paths: readonly string[]): string {
   const [first = ''] = paths;
   const top = first.slice(0, first.indexOf('/') + 1);
@@ -211,7 +211,7 @@ async function readAll(
   return files;
 }
 
-/** `isGivenWhole`: the folder or archive was given, not the list in it. */
+/** A list of patches with the folder or archive it lies in. `isGivenWhole`: the user named the folder or archive, not the list. */
 interface ListPlace {
   readonly shelf: Shelf;
   readonly list: string;
@@ -244,9 +244,9 @@ async function openList(place: ListPlace, bytes: Buffer, signal: AbortSignal): P
   };
 }
 
-/** File names of patches; a compressed patch has a second suffix. */
+/** Matches the file names of patches; a compressed patch has a second suffix. */
 const ofPatch = /\.(?:patch|diff|mbox|mbx|eml|mail|am)(?:\.(?:gz|xz|bz2|zst))?$/i;
-/** Files left by editors, patch(1) and quilt, which are no patches. */
+/** Matches files left behind by editors, patch(1) and quilt, which are not patches. */
 const leftover = /(?:~|\.(?:orig|rej|bak|old|swp|swo|tmp|save))$|^#.*#$/i;
 const readmes = /^(?:readme|changelog|copying|license|todo|news)\b/i;
 
@@ -271,8 +271,8 @@ async function openFolder(shelf: Shelf, top: string, signal: AbortSignal): Promi
 }
 
 /**
- * The likely patches in a folder without a patch's file name: the files that git mailsplit, an MH folder or
- * `--suffix=.txt` write.
+ * The likely patches in a folder where no file has the name of a patch: files as git mailsplit, an MH folder or `--suffix=.txt`
+ * write them.
  */
 function likelyPatches(paths: readonly string[]): readonly string[] {
   const numbered = paths.filter((path) => /^\d+(?:[-_.].*)?$/.test(basename(path)));

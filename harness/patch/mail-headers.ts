@@ -7,10 +7,10 @@ export interface Headers {
   readonly text: (name: string) => string;
 }
 
-/** Longer than the header of any delivered mail; the rest is ignored. */
+/** The largest header that is read: the header of a delivered mail is never longer. The rest is ignored. */
 const longestHeader = 256 * 1024;
 
-/** `mail` has one character per byte. */
+/** Reads the header of a mail. `mail` has one character per byte. */
 export function readHeaders(mail: string): Headers {
   const fields = new Map<string, string>();
   let last: string | undefined;
@@ -41,7 +41,7 @@ export function messageIds(field: string): readonly string[] {
   return [...field.slice(0, 64 * 1024).matchAll(/<([^<>\s]{1,998})>/g)].map(([, id = '']) => id);
 }
 
-/** `=?utf-8?q?Andr=C3=A9?=`. White space between two encoded words is dropped (RFC 2047, 6.2). */
+/** An encoded word, such as `=?utf-8?q?Andr=C3=A9?=`. White space between two encoded words is dropped (RFC 2047, 6.2). */
 const encodedWord = /=\?([\w-]{1,40})(?:\*[\w-]*)?\?([bq])\?([^?\s]*)\?=/gi;
 
 function decodeWords(field: string): string {
@@ -80,7 +80,7 @@ function fromQ(text: string): string {
     );
 }
 
-/** In an unknown charset, and for bytes that are invalid in it, each byte becomes one character. */
+/** Decodes bytes in `charset`. When the charset is unknown or the bytes are invalid in it, each byte becomes one character. */
 function decodeBytes(latin1: string, charset: string): string {
   try {
     return new TextDecoder(charset, { fatal: true }).decode(Buffer.from(latin1, 'latin1'));

@@ -16,7 +16,7 @@ export interface Mail {
   readonly messageId: string | undefined;
   /** Message-ID of the mail that this mail answers. */
   readonly inReplyTo?: string;
-  /** Message-IDs of the mails above it in the thread. Absent: the mail has no References. */
+  /** Message-IDs of the mails above this mail in the thread. Absent: the mail has no References. */
   readonly references?: readonly string[];
   /**
    * `Name <address>` of the patch's author: from a `From:` line in the text, else from the header. Absent: the mail
@@ -25,7 +25,7 @@ export interface Mail {
   readonly author?: string;
   /** Address of the sender, in lower case. */
   readonly sender?: string;
-  /** Time of its Date header, in milliseconds since 1970. */
+  /** The time of the mail's Date header, in milliseconds since 1970. */
   readonly sentAtMs?: number;
   /** The text before the diff. */
   readonly text?: string;
@@ -51,8 +51,8 @@ export interface Trailers {
 const parallelDecodes = 4;
 
 /**
- * Splits an mbox (or one mail) with git and decodes each mail. git decodes MIME, quoted-printable and charsets; a mail
- * in 7bit or 8bit (RFC 2045, 6.2) is read without git.
+ * Splits an mbox (or one mail) with git and decodes each mail. git decodes MIME, quoted-printable and charsets; a mail in 7bit or
+ * 8bit (RFC 2045, 6.2) needs none of this and is decoded here.
  */
 export async function readMails(
   bytes: Uint8Array,
@@ -97,7 +97,7 @@ function countLines(raw: Buffer): number {
 interface Place {
   readonly dir: string;
   readonly signal: AbortSignal;
-  /** Line of the mbox at which the mail begins. */
+  /** The line of the mbox, from 1, at which the mail begins. */
   readonly line: number;
 }
 
@@ -114,7 +114,7 @@ async function decodeMail(bytes: Buffer, file: string, place: Place): Promise<Ma
   const { subject, tag } = parseSubject(subjectLine);
   const diffLine = lineOfDiff(raw, parts.diff);
   return {
-    // A subject in the text is the patch's; the place in the series comes from the mail's own subject.
+    // A `Subject:` line in the text names the patch; the place in the series comes from the mail's own subject.
     subject: parts.subject === undefined ? subject : parseSubject(parts.subject).subject,
     subjectLine,
     tag: { ...tag, reply: tag.reply || (tag.mayReply && inReplyTo !== undefined) },
@@ -146,7 +146,7 @@ interface MailParts {
   readonly diff: string;
 }
 
-/** The beginning of a patch as git sees it (mailinfo.c, patchbreak()). */
+/** The line with which a patch begins, as git sees it (mailinfo.c, patchbreak()). */
 const patchBreak = /^(?:diff -|Index: |---(?:[ \t]*$| [^ \t\n]))/m;
 const inBody = /^\s*(?:>?From|Subject|Date):/;
 const plainAddress = /^([^"<>(),@]*[^"<>(),@\s])\s+<([^<>\s]+@[^<>\s]+)>$/;
@@ -200,7 +200,7 @@ async function runMailinfo(raw: Buffer, file: string, { dir, signal }: Place): P
   return { author: undefined, text: '', diff: '' };
 }
 
-/** The file, one character per byte; empty when there is no such file. */
+/** The content of a file, one character per byte; empty when there is no such file. */
 async function readBytes(path: string): Promise<string> {
   return (await readIfThere(readFile(path, 'latin1'))) ?? '';
 }

@@ -4,9 +4,9 @@ import { readIfThere } from '../host/disk.ts';
 import { runSandboxed, type Sandbox } from '../host/sandbox.ts';
 
 /**
- * The recipients for a change of these files according to the base's own scripts/get_maintainer.pl: addresses of
- * maintainers, reviewers and lists. A file that the base lacks counts as its nearest existing folder. The script is
- * code of the tree, so it runs confined. Empty without the script or without perl.
+ * The recipients for a change of these files, as scripts/get_maintainer.pl of the base tree names them: addresses of maintainers,
+ * reviewers and lists. For a file that the base lacks, the nearest existing folder is used. The script is code of the tree, so it
+ * runs confined. The list is empty without the script or without perl.
  */
 export async function findMaintainers(
   tree: string,

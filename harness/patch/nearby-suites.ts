@@ -43,7 +43,7 @@ async function findKunit(tree: string, path: string): Promise<readonly Suite[]> 
   const file = parts.pop() ?? '';
   const own = await findOwnKunit(tree, parts.join('/'), file.replace(/\.[chS]$/, ''));
   if (own !== undefined) return [own];
-  // A suite for all of drivers/ or arch/ is not near to a file.
+  // A suite for the whole of drivers/ or arch/ is not near to a file.
   const last = parts[0] === 'drivers' || parts[0] === 'arch' ? 2 : 1;
   for (let depth = parts.length; depth >= last; depth -= 1) {
     const place = parts.slice(0, depth).join('/');
@@ -108,7 +108,7 @@ async function findSelftests(
   return suites;
 }
 
-/** A pattern for a folder directly below selftests, or for something in it. */
+/** Matches a pattern for a folder directly below tools/testing/selftests, or for something inside such a folder. */
 const selftest = /^tools\/testing\/selftests\/([\w-]+)\//;
 
 /** The F: patterns of each section of MAINTAINERS. The head of that file explains them. */
@@ -131,7 +131,7 @@ export function covers(pattern: string, path: string): boolean {
   return want.every((part, at) => matchesName(part, have[at] ?? ''));
 }
 
-/** Matches `*` and `?` within one name. The time is linear in the product of both lengths for every pattern. */
+/** Matches `*` and `?` within one name. The time is at most proportional to the product of both lengths, for every pattern. */
 function matchesName(pattern: string, name: string): boolean {
   let row = [true, ...Array.from(name, () => false)];
   for (const char of pattern) {

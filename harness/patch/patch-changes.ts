@@ -20,9 +20,9 @@ export interface PatchChanges {
   readonly functions: readonly ChangedFunction[];
   /** `comments`: only comments and white space change. `documents`: no changed file is ever compiled. */
   readonly kind: 'code' | 'comments' | 'documents';
-  /** Files in which code changes outside of functions: a structure, an initialiser, an option. Absent: none. */
+  /** Files in which the patch changes code outside of functions: a structure, an initialiser, an option. Absent: none. */
   readonly outside?: readonly string[];
-  /** True when a function changes that runs at boot alone. Absent: false. */
+  /** True when the patch changes a function that runs only at boot. Absent: false. */
   readonly atBoot?: true;
 }
 
@@ -88,7 +88,7 @@ interface Patched {
 }
 
 /**
- * The effect of a patch as a diff with the line numbers of the files. The numbers in the patch are wrong where git
+ * The effect of a patch as a diff with the true line numbers of the files. The numbers in the patch itself are wrong where git
  * found its hunks at other lines.
  */
 async function diffFiles(
@@ -136,7 +136,7 @@ async function readText(path: string): Promise<string | undefined> {
 /** Files of a tree that no compiler reads. */
 const documents =
   /^(?:Documentation|LICENSES)\/|(?:^|\/)(?:MAINTAINERS|README|\.mailmap|\.gitignore)$/;
-/** Files that a build reads in any folder: `Documentation/Kconfig` is part of the configuration. */
+/** Files that a build reads in any folder; `Documentation/Kconfig`, for example, is part of the configuration. */
 const ofBuilds = /(?:^|\/)(?:Kconfig|Makefile|Kbuild)[^/]*$|\.(?:[chS]|mk|lds)$/;
 const source = /\.[chS]$/;
 
@@ -150,7 +150,7 @@ export function describeChanges(diff: string, files: readonly FileText[]): Patch
   return { files, kind, ...describeCode(diff, files, built) };
 }
 
-/** The functions that change, and what changes besides. */
+/** The functions that a patch changes, and the files in which it changes code outside of functions. */
 function describeCode(
   diff: string,
   files: readonly FileText[],
@@ -175,11 +175,11 @@ function describeCode(
 interface Side {
   readonly path: string;
   readonly text: string;
-  /** The lines that the patch removes from this side, or adds to it. */
+  /** The lines that the patch removes from this side (the old file) or adds to it (the new file). */
   readonly lines: readonly NumberedLine[];
 }
 
-/** Both sides of every C file that changes. */
+/** The old and the new side of every C file that the patch changes. */
 function sidesOf(diff: string, files: readonly FileText[]): readonly Side[] {
   return changedLines(diff).flatMap(({ oldPath, newPath, removed, added }) =>
     (
@@ -222,12 +222,12 @@ function isIn(
   return line >= start && line <= end;
 }
 
-/** Functions that are gone when workloads run. */
+/** Matches functions that no longer exist when workloads run. */
 const ofBoot = /\b__(?:init|meminit|exit|cpuinit)\b|_initcall\b/;
 
 /**
- * Lines outside of functions that change nothing by themselves: empty, comments, includes, declarations of functions,
- * and new variables of a file.
+ * Matches lines outside of functions that change nothing by themselves: empty lines, comments, includes, declarations of functions,
+ * and new variables of one file.
  */
 const isIdle =
   /^\s*(?:$|\/\*|\*|\/\/|#\s*include\b|(?:static|extern)\s[^={]*\);$|static\s[\w\s*]+(?:\[\w*\])?(?:\s*=\s*[\w-]+)?;$|static\s+DEFINE_\w+\([^{}]*\);$)/;

@@ -9,7 +9,7 @@ import { oneLine, type PassedOver } from './thread-words.ts';
 /** A patch without its index in the series. */
 export type Unplaced = Omit<Patch, 'index'>;
 
-/** The patches of a file: mails, or diffs without mails. */
+/** The patches of one file: either mails, or diffs without mails. */
 export interface PatchFile {
   readonly mails: readonly Mail[];
   readonly plain: readonly Unplaced[];
@@ -77,9 +77,7 @@ function withoutByteOrderMark(bytes: Buffer): Buffer {
   return Buffer.from(Buffer.from(even).swap16().toString('utf16le'), 'utf8');
 }
 
-/**
- * The line before a mail in an mbox, as git recognises it (mailsplit.c, is_from_line()): it holds a time and a year.
- */
+/** The line before a mail in an mbox, as git recognises it (mailsplit.c, is_from_line()): it contains a time and a year. */
 const fromLine = /^From \S.*\d{1,2}:\d{2}.* \d{4}/;
 
 /** Cuts off text before the first mail of an mbox, unless a diff or commit is in it. */
@@ -95,7 +93,7 @@ function atFirstMail(bytes: Buffer): { readonly bytes: Buffer; readonly skippedL
   return { bytes: bytes.subarray(length), skippedLines: at };
 }
 
-/** An mbox starts with `From `, a mail or a quilt patch with a header field (RFC 5322, 2.2). */
+/** True when a file looks like mail: an mbox starts with `From `, a mail or a quilt patch with a header field (RFC 5322, 2.2). */
 function looksLikeMail(bytes: Buffer): boolean {
   const head = bytes.toString('latin1', 0, 1024).trimStart();
   return /^(?:From |[A-Za-z][A-Za-z-]*:[ \t])/.test(head) && !head.startsWith('Index: ');

@@ -3,7 +3,7 @@ import type { PassedOver } from './thread-words.ts';
 
 /** Patches that are applied in order. */
 export interface Series {
-  /** The file or folder it came from, as the user named it. */
+  /** The file or folder of the series, as the user named it. */
   readonly name: string;
   readonly patches: readonly Patch[];
   /** Notes about how the input was read, one line each. Absent: no notes. */
@@ -18,16 +18,18 @@ export interface Series {
   };
   /** The base that the series names; absent for input without mail headers. */
   readonly trailers?: Trailers;
-  /** True when a list gives the order of the patches; each patch then counts whatever its mail says. Default false. */
+  /**
+   * True when a list gives the order of the patches. Each patch then belongs to the series, whatever its mail says. Default false.
+   */
   readonly listed?: boolean;
   /**
-   * True to leave the series out, with a note, when it does not apply: splat's driver on a tree for which it was not
-   * written. Default false.
+   * True to leave the series out, with a note, when it does not apply. This is for splat's own driver, on a tree that it was not
+   * written for. Default false.
    */
   readonly optional?: boolean;
   /**
-   * True when the tree may already contain leading patches, which are then skipped; for a back-port over many commits.
-   * Default false.
+   * True when the tree may already contain the first patches of the series, which are then skipped, as when a back-port is tried on
+   * many commits. Default false.
    */
   readonly maybeThere?: boolean;
 }
@@ -44,15 +46,15 @@ export interface Patch {
   readonly messageId?: string;
   /** `Name <address>`, as the mail has it: escape before printing. */
   readonly author?: string;
-  /** Version of the posting. Absent: the subject names no version. */
+  /** The version of the posting, from the subject. Absent: the subject names no version. */
   readonly version?: number;
   /** The unified diff, one character per byte (latin1): a patch may be in any encoding. */
   readonly diff: string;
   /** Line of `file`, from 1, at which the diff begins. Absent when the mail is encoded. */
   readonly diffLine?: number;
   /**
-   * Number of leading path components to strip (-pN of patch(1)), when the list of a queue gives it. Absent: 1, or what
-   * the tree shows.
+   * Number of leading path components to strip (-pN of patch(1)), when the list of a queue gives it. Absent: 1, or the number that
+   * fits the tree.
    */
   readonly strip?: number;
 }

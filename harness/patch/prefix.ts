@@ -5,7 +5,7 @@ import { endOfHunk, parseDiff, readHunk } from './diff.ts';
 import type { Patch, Series } from './patch.ts';
 
 /**
- * Rewrites the paths of diffs by `git diff --no-prefix`, svn, CVS and `-p0` lists to `a/PATH` and `b/PATH`, the only
+ * Rewrites the paths in diffs that `git diff --no-prefix`, svn, CVS and lists with `-p0` make to `a/PATH` and `b/PATH`, the only
  * form that the rest of the harness reads.
  */
 
@@ -14,11 +14,11 @@ interface HeadLine {
   /** Index into the lines of the diff, from 0. */
   readonly at: number;
   readonly kind: 'git' | 'old' | 'new';
-  /** Two for `diff --git`. */
+  /** The names on the line: two for `diff --git`. */
   readonly names: readonly string[];
 }
 
-/** Number of path components before the tree; `unknown` when only the tree can show it. */
+/** The number of path components before the tree's own path; `unknown` when only the tree can show it. */
 type Strip = number | 'unknown';
 
 /** Writes `a/` and `b/` before every path of a patch, as far as that is certain without a tree. Pure. */
@@ -31,8 +31,8 @@ export function withKnownPrefixes(patch: Omit<Patch, 'index'>): Omit<Patch, 'ind
 }
 
 /**
- * Decides the remaining paths by the files of `tree` with the series `under` applied. Throws `usage` for a patch whose
- * paths can be read in two ways.
+ * Completes the paths that withKnownPrefixes() left unchanged, by the files of `tree` with the series `under` applied. Throws
+ * `usage` for a patch whose paths can be read in two ways.
  */
 export async function settlePrefixes(
   tree: string,
@@ -100,7 +100,7 @@ function readHeads(diff: string): readonly HeadLine[] {
   return heads;
 }
 
-/** `--- mm/x.c.orig` beside `+++ mm/x.c` names the same file before it was edited. */
+/** The two names without a suffix of a backup: `--- mm/x.c.orig` beside `+++ mm/x.c` names the same file before it was edited. */
 function withoutSuffix(old: string, young: string): readonly [string, string] {
   const isBackup = ['.orig', '.old', '.bak', '~'].some((suffix) => old === `${young}${suffix}`);
   return [isBackup ? young : old, young];

@@ -8,7 +8,7 @@ import { passOver, sameWords, shown } from './thread-words.ts';
 
 /** How to read several mails. */
 export type Reading =
-  /** All mails, in their order, as git am takes them. */
+  /** `queue`: all mails in their order, as git am takes them. `thread`: one series is chosen from them. */
   { readonly kind: 'queue' } | { readonly kind: 'thread' };
 
 export interface QueueOptions {
@@ -34,7 +34,7 @@ export function readingOf(mails: readonly Mail[], options: QueueOptions): Readin
     return { kind: isThread ? 'thread' : 'queue' };
   }
   if (threads.length === 1 && kind !== 'listed') return { kind: 'thread' };
-  // When every patch of every thread is taken, nothing is in doubt: a person ordered mails from several threads.
+  // Every patch of every thread is taken, so nothing is in doubt: a person put mails from several threads in order.
   const isOrdered = kind === 'folder' || kind === 'listed';
   if (isOrdered && threads.every((thread) => takesAll(thread, options))) return { kind: 'queue' };
   if (threads.length === 1 || isOneSeries(patches)) return { kind: 'thread' };
@@ -45,7 +45,7 @@ function readUnnamed(patches: readonly Mail[], kind: Input['kind']): Reading {
   return { kind: kind !== 'listed' && areVersionsOfOne(patches) ? 'thread' : 'queue' };
 }
 
-/** True for a lone reply. A patch of a larger series counts by itself in a list, and a reply does not. */
+/** True for a single reply that was not given by a list. Any other single mail is taken as it is. */
 function isReplyAlone([only]: readonly Mail[], kind: Input['kind']): boolean {
   return only?.tag.reply === true && only.messageId !== undefined && kind !== 'listed';
 }
@@ -64,7 +64,7 @@ function takesAll(thread: readonly Mail[], { where, base }: QueueOptions): boole
     ({ tag }) => `${tag.version} ${tag.rfc} ${tag.index} ${tag.trees.join()}`,
   );
   const isNumbered = thread.every(({ tag }) => tag.index !== undefined);
-  // A queue may hold some patches of a series without the others.
+  // A queue may hold some of the patches of a numbered series without the others.
   if (isNumbered) {
     const versions = new Set(thread.map(({ tag }) => `${tag.version} ${tag.total}`));
     return versions.size === 1 && new Set(places).size === thread.length;
@@ -79,8 +79,8 @@ function takesAll(thread: readonly Mail[], { where, base }: QueueOptions): boole
 }
 
 /**
- * True for mails of `git format-patch -v2` beside those of the first version: each version is whole by its numbers, and
- * has a patch of the same author and subject as the newest.
+ * True when mails of `git format-patch -v2` lie beside those of the first version: each version is complete by its numbers, and
+ * shares a patch of the same author and subject with the newest version.
  */
 function areVersionsOfOne(patches: readonly Mail[]): boolean {
   const numbers = [...new Set(patches.map(({ tag }) => tag.version))];
@@ -116,8 +116,9 @@ function versionKey({ tag }: Mail): string {
 }
 
 /**
- * True for mails without their In-Reply-To, as some archives store them, that hold a whole series by the numbers in
- * their subjects, out of order or with replies among them. Nobody applies such a file from its first mail to its last.
+ * True for a whole series whose mails are out of order or have replies among them, and lack their In-Reply-To, as some archives
+ * store them. The numbers in the subjects show that the series is whole. Nobody applies such a file from its first mail to its
+ * last.
  */
 function isJumbledSeries(patches: readonly Mail[]): boolean {
   const posted = patches.filter(({ tag }) => !tag.reply);
@@ -172,8 +173,8 @@ function threadsOf(mails: readonly Mail[], patches: readonly Mail[]): readonly (
 }
 
 /**
- * A queue as a posting: a cover letter is no patch, all other mails with a diff are taken. `git log --format=email`
- * prints mails without numbers, newest first; their diffs tell, and they are taken oldest first.
+ * Takes a queue as a posting: all mails with a diff, except cover letters. `git log --format=email` prints mails without numbers,
+ * newest first; their diffs show that order, and they are then taken oldest first.
  */
 export function takeQueue(mails: readonly Mail[]): Posting {
   const inOrder = mails.filter((mail) => mail.tag.index !== 0 && isPatchMail(mail));

@@ -4,11 +4,11 @@ import { HarnessError } from '../errors.ts';
 /** A line of a quilt(1) `series` file. */
 export interface QuiltLine {
   readonly name: string;
-  /** N of its `-pN`; absent for 1, quilt's default. */
+  /** N of the line's `-pN`; absent for 1, quilt's default. */
   readonly strip?: number;
 }
 
-/** Limit for a list of patches; real lists are shorter. */
+/** The largest list of patches that is read; real lists are shorter. */
 const largestListBytes = 4 * 1024 * 1024;
 
 /**
@@ -61,9 +61,9 @@ export function isQuiltList(bytes: Buffer, paths: readonly string[], folder = ''
 }
 
 /**
- * Finds the list in a folder of patches and returns its path of `paths`; undefined when there is none. Distributions
- * use other names than `series`, so `others`, the files without a patch's name, are all tried. Throws `usage` with the
- * names of several lists that differ.
+ * Finds the list in a folder of patches and returns its path as `paths` has it; undefined when there is no list. `others` are the
+ * files without the name of a patch. All of them are tried, because distributions use other names than `series`. Throws `usage`,
+ * with the names, when there are several lists that differ.
  */
 export async function findQuiltSeries(
   paths: readonly string[],

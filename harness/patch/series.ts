@@ -171,7 +171,7 @@ function fromThread(mails: readonly Mail[], { where, base }: QueueOptions): Part
   };
 }
 
-/** Number of passed-over items that the notes name. */
+/** The number of passed-over items that the notes name one by one. */
 const mostNamed = 5;
 
 function notesOf(passedOver: readonly PassedOver[]): readonly string[] {

@@ -2,10 +2,11 @@
 
 /** The information in the brackets of a subject: `Re: [RFC PATCH v2 3/7] mm: x`. */
 export interface SubjectTag {
-  /** True when a reply word such as `Re:` stands before the patch's brackets. */
+  /** True when a reply word such as `Re:` stands before the brackets of the patch. */
   readonly reply: boolean;
   /**
-   * True when a word is a reply prefix in some language, provided that the mail answers another: `SV:`, `R:`, `Odp:`.
+   * True when a word before the subject is a reply prefix in some language, such as `SV:`, `R:` or `Odp:`. The mail is then a reply
+   * if it answers another mail.
    */
   readonly mayReply: boolean;
   readonly rfc: boolean;
@@ -21,19 +22,22 @@ export interface SubjectTag {
    * v6.1]`.
    */
   readonly trees: readonly string[];
-  /** From `v3.1`: a corrected third version when the thread has a third version, else the kernel in `trees`. */
+  /**
+   * The two numbers of a word such as `v3.1`. It means a corrected third version when the thread has a third version, and otherwise
+   * the kernel in `trees`.
+   */
   readonly dotted?: readonly [major: number, minor: number];
   /** True for a RESEND or REPOST. */
   readonly resend: boolean;
 }
 
-/** Words for a reply or a forwarded mail that are no name of a subsystem. */
+/** Words that mark a reply or a forwarded mail, and that do not name a subsystem. */
 const replyWords = new Set(
   're aw antw antwort sv fw fwd wg tr rép odp 回复 回覆 答复 答覆 转发 轉寄 返信 转寄 회신 отв ответ'.split(
     ' ',
   ),
 );
-/** `Re[2]: `, `RE : `, `回复：`. */
+/** A word before the subject, such as `Re[2]: `, `RE : `, `回复：`. */
 const leadWord = /^([\p{L}\p{M}]{1,10})(?:\[\d+\]|\(\d+\)|\^\d+|\d+)?\s*[:：]\s*/u;
 const bracket = /^\[((?:[^[\]]|\[[^[\]]*\])*)\][\s:：]*/u;
 /** A bracket that describes a patch; other brackets name a list. */
@@ -42,16 +46,19 @@ const ofPatch =
 /** Separators between the words of brackets: `[RFC] [PATCH v2,3/7]`. */
 const betweenWords = /[\s,;()[\]]+/;
 const marks = '(?:(?:PATCH|RFC|RESEND)[-_/]?)*-*';
-/** `v2`, `PATCHv2`, `RFC-PATCH-v2`, `-v2`, `v2:`, `v2-RESEND`, `try2`, `take3`. */
+/** Words that name a version: `v2`, `PATCHv2`, `RFC-PATCH-v2`, `-v2`, `v2:`, `v2-RESEND`, `try2`, `take3`. */
 const versionWord = new RegExp(
   `^${marks}(?:v(?:er)?\\.?|try|take)(\\d{1,3})(?:$|:$|[-_](?:resend|repost|rfc|rebased?|fix(?:ed)?|stable)\\b)`,
   'i',
 );
 const dottedWord = new RegExp(`^${marks}v(\\d{1,3})\\.(\\d{1,3})(?:\\.\\d+)?$`, 'i');
-/** `6.1`, `v6.1`, `6.1.y`, `linux-6.1.y`, `stable-6.1`, `6.1-stable`, `for-6.1`, `OLK-5.10`. */
+/** Words that name a kernel: `6.1`, `v6.1`, `6.1.y`, `linux-6.1.y`, `stable-6.1`, `6.1-stable`, `for-6.1`, `OLK-5.10`. */
 const treeWord =
   /^(?:(?!patch|rfc|resend)[a-z][a-z\d]*[-_])*v?([2-9]|[1-9]\d)\.(\d{1,2})(?:\.\d+|\.y|-y|-stable|-lts)*$/i;
-/** Other ways to write a version and a place, and the usual way: `take 2`, `rev2`, `#2`, `2nd try`, `1 of 3`, `1 / 3`. */
+/**
+ * Unusual spellings of a version (`take 2`, `rev2`, `#2`, `2nd try`) and of a place (`1 of 3`, `1 / 3`), each with the usual
+ * spelling.
+ */
 const spellings: readonly (readonly [RegExp, string])[] = [
   [
     /(^|[\s,;(])(?:v|ver|version|rev|revision|take|try|#)[\s.#]{0,4}(\d{1,3})(?=$|[\s,;:)])/gi,
@@ -60,7 +67,7 @@ const spellings: readonly (readonly [RegExp, string])[] = [
   [/(^|[\s,;(])(\d{1,3})(?:st|nd|rd|th)\s+(?:version|revision|take|try)(?=$|[\s,;:)])/gi, '$1v$2'],
   [/(^|[\s,;(])(\d{1,4})(?:\s+of\s+|\s*\/\s*)(\d{1,4})(?=$|[\s,;:)])/gi, '$1$2/$3'],
 ];
-/** A series has no more patches; a larger number means something else. */
+/** The largest number of patches in a series; a larger number in a subject means something else. */
 const largestTotal = 9999;
 
 /** Splits a subject such as `Re: [RFC PATCH v2 3/7] mm: unmap less`. */
@@ -104,8 +111,8 @@ interface Lead {
 }
 
 /**
- * Reads leading brackets and reply words in any order: lists put their tag before `Re:`, mail programs after it. After
- * a patch's bracket such a word belongs to the subject itself.
+ * Reads leading brackets and reply words in any order: lists put their tag before `Re:`, mail programs after it. After the bracket
+ * of a patch a reply word belongs to the subject itself.
  */
 function readLead(text: string): Lead {
   const words: string[] = [];

@@ -7,11 +7,11 @@ interface Family {
   readonly first: Mail;
   readonly taken: Set<number | undefined>;
   readonly byId: Map<string, Mail>;
-  /** By the mail that is answered: one mail that answers it. */
+  /** By the Message-ID of a mail: one mail that answers it. */
   readonly byParent: Map<string, Mail>;
 }
 
-/** Limit of passes, one for each patch that answers a later one; real threads need fewer. */
+/** The largest number of passes. A pass is needed for each patch that answers a later one; real threads need fewer. */
 const mostPasses = 50;
 
 /**
@@ -65,7 +65,8 @@ function isOf(mail: Mail, { first, taken, byId, byParent }: Family): boolean {
   if (taken.has(tag.index) || tag.total !== first.tag.total || !isSameSender(first, mail)) {
     return false;
   }
-  // The mail's parent, a mail that answers it, and a mail with the same parent, as patches have their cover letter.
+  // The mail's parent, a mail that answers it, and a mail with the same parent: all patches of a posting usually answer its cover
+  // letter.
   const ties = [
     inReplyTo === undefined ? undefined : byId.get(inReplyTo),
     messageId === undefined ? undefined : byParent.get(messageId),

@@ -10,7 +10,7 @@ import {
   shown,
 } from './thread-words.ts';
 
-/** The unnumbered patches of one version that are taken. */
+/** The unnumbered patches of one version that were chosen. */
 interface Loose {
   readonly patches: readonly Mail[];
   readonly passedOver: readonly PassedOver[];
@@ -52,7 +52,7 @@ export function chooseLoose(loose: readonly Mail[], answers: readonly Mail[], na
   return { patches, passedOver, notes: [] };
 }
 
-/** Groups of mails sent at once, in order. A repeated subject or a RESEND begins a new group. */
+/** Groups of mails that were sent at once, in order. A repeated subject begins a new group, and so does a change to or from RESEND. */
 function batchesOf(mails: readonly Mail[]): readonly (readonly Mail[])[] {
   const batches: Mail[][] = [];
   let words = new Set<string>();

@@ -2,7 +2,7 @@ import type { Mail } from './mail.ts';
 import type { Version } from './thread-version.ts';
 import { isSameSender, patchRanges, sameWords } from './thread-words.ts';
 
-/** A version of which only some patches were sent, completed with patches of the version before. */
+/** A version of which only some patches were sent; patches of the version before complete it. */
 export interface Reroll {
   readonly version: Version;
   /** The versions whose patches it contains. */
@@ -10,7 +10,7 @@ export interface Reroll {
   readonly note: string;
 }
 
-/** Limit of answers between a patch and the patch that it replaces. */
+/** The largest number of answers between a patch and the patch that it replaces. */
 const deepest = 20;
 
 /**
@@ -25,7 +25,7 @@ export function findReroll(
   const byId = new Map(mails.map((mail) => [mail.messageId, mail]));
   const parts: Version[] = [];
   let whole: Version | undefined;
-  // From the oldest complete version upwards: a second reroll builds on the first.
+  // The versions are read from the oldest upwards, because a second reroll builds on the first.
   for (const next of versions.toReversed()) {
     if (next.doubt !== undefined) continue;
     if (next.missing.length === 0 && !(next.total === undefined && (whole?.total ?? 1) > 1)) {
@@ -71,7 +71,7 @@ function merge(
   };
 }
 
-/** Index of the patch that the mail replaces, from 0. */
+/** The index, from 0, of the patch that the mail replaces. */
 function placeIn(
   whole: Version,
   mail: Mail,

@@ -5,7 +5,7 @@ import { type PassedOver, passOver } from './thread-words.ts';
 
 type IsPatch = (mail: Mail) => boolean;
 
-/** The kernels for which a thread has patches. With fewer than two there is nothing to choose. */
+/** The kernels for which a thread has patches, sorted. With fewer than two there is nothing to choose. */
 export function treesOf(mails: readonly Mail[], isPatch: IsPatch): readonly string[] {
   const patches = settleDotted(mails).filter((mail) => !mail.tag.reply && isPatch(mail));
   return [...new Set(patches.map(treeOf))].toSorted();
@@ -61,8 +61,8 @@ function arePartsOfOne(patches: readonly Mail[], keyOf: (mail: Mail) => string):
 }
 
 /**
- * Decides whether `v3.1` is a kernel or a version of the series: it is a version when the thread has a v3, and for 1.x
- * and for 2.x other than 2.4 and 2.6.
+ * Decides whether `v3.1` is a kernel or a version of the series: it is a version when the thread has a v3, and it is always a
+ * version for v1.x, and for v2.x other than v2.4 and v2.6.
  */
 function settleDotted(mails: readonly Mail[]): readonly Mail[] {
   const versions = new Set(

@@ -12,7 +12,7 @@ import {
   versionName,
 } from './thread-words.ts';
 
-/** One version of a series with the mails of it that the thread contains. */
+/** One version of a series, with those of its mails that the thread contains. */
 export interface Version {
   /** `v2`, `RFC v1`. */
   readonly name: string;
@@ -30,14 +30,14 @@ export interface Version {
   readonly notes: readonly string[];
 }
 
-/** The thread, as the reader of its versions needs it. */
+/** The facts about the whole thread that readVersion() needs. */
 export interface ThreadView {
   readonly ids: ReadonlySet<string | undefined>;
   readonly isPatch: (mail: Mail) => boolean;
 }
 
 /**
- * The mails of each version, newest first. A version without RFC is newer than every RFC, except for an RFC with a higher
+ * Splits mails into versions, newest first. A version without RFC counts as newer than every RFC, except an RFC with a higher
  * number that was sent later.
  */
 export function splitVersions(posted: readonly Mail[]): readonly (readonly Mail[])[] {
@@ -63,7 +63,7 @@ function isLaterThanAll(own: readonly Mail[], finals: readonly (readonly Mail[])
   });
 }
 
-/** True for one series of which only some patches are marked RFC: no index occurs in both parts. */
+/** True for a series of which only some patches are marked RFC: no index occurs both with and without the mark. */
 function complement(one: readonly Mail[], other: readonly Mail[]): boolean {
   const ones = one.filter(({ tag }) => tag.index !== undefined);
   const others = other.filter(({ tag }) => tag.index !== undefined);
@@ -122,8 +122,8 @@ export function readVersion(own: readonly Mail[], view: ThreadView): Version {
 export const sentInto = 'sent into the thread';
 
 /**
- * Separates strangers' patches: a numbered patch from another sender that answers a mail of the thread and has an index
- * that is taken.
+ * Separates patches of strangers: numbered patches of another sender that answer a mail of the thread and whose index is already
+ * taken.
  */
 function withoutStrangers(
   numbered: readonly Mail[],
@@ -140,7 +140,7 @@ function withoutStrangers(
   return { numbered: numbered.filter((mail) => !strangers.has(mail)), strangers: [...strangers] };
 }
 
-/** The cover letter that the taken patches answer; of several, the one sent last. */
+/** The cover letter that the taken patches answer. When they answer several, the cover letter that was sent last. */
 function chooseCover(covers: readonly Mail[], numbered: readonly Mail[]): Mail | undefined {
   const total = numbered[0]?.tag.total;
   const fitting = covers.filter(({ tag }) => tag.total === total);

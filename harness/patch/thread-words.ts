@@ -18,8 +18,8 @@ export function passOver({ subjectLine, messageId, file }: Mail, why: string): P
   };
 }
 
-/** Control characters, and those that turn the direction of a line (Unicode, UAX 9). */
-// oxlint-disable-next-line no-control-regex -- they are what is removed
+/** Control characters, and characters that change the direction of a line (Unicode, UAX 9). */
+// oxlint-disable-next-line no-control-regex -- the function removes exactly these
 const unprintable = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g;
 
 /** Makes untrusted text safe for a terminal: control characters become spaces. */
@@ -37,7 +37,7 @@ export function count(number: number, one: string, many = `${one}s`): string {
   return `${number} ${number === 1 ? one : many}`;
 }
 
-/** `patch 3`, `patches 1-3, 7`. */
+/** Names patches in a message, as `patch 3` or `patches 1-3, 7`. */
 export function patchRanges(indices: readonly number[]): string {
   const ranges: [number, number][] = [];
   for (const index of indices) {
@@ -52,12 +52,12 @@ export function patchRanges(indices: readonly number[]): string {
   return `${indices.length === 1 ? 'patch' : 'patches'} ${named.join(', ')}${more}`;
 }
 
-/** The subject in a form that two postings of one patch share. */
+/** The subject in a form that is equal for two postings of the same patch. */
 export function sameWords({ subject }: Mail): string {
   return subject.toLowerCase().replaceAll(/\s+/g, ' ').trim();
 }
 
-/** False when a mail has no sender. */
+/** True when both mails have the same sender; false when a mail names no sender. */
 export function isSameSender(one: Mail, other: Mail): boolean {
   return one.sender !== undefined && one.sender === other.sender;
 }
@@ -66,7 +66,10 @@ export function isOtherSender(one: Mail, other: Mail): boolean {
   return one.sender !== undefined && other.sender !== undefined && one.sender !== other.sender;
 }
 
-/** git send-email takes a second for each patch; a person needs longer to rework a series. */
+/**
+ * Mails that are sent within this time belong to one posting: git send-email takes a second for each patch, and reworking a series
+ * takes a person longer.
+ */
 const atOnceMs = 10 * 60_000;
 
 export function isAtOnce(one: Mail, other: Mail): boolean {
@@ -77,7 +80,7 @@ export function isWithinAMinute(one: Mail, other: Mail): boolean {
   return isWithin(60_000, one, other);
 }
 
-/** True when a mail has no date. */
+/** True when two mails were sent within `spanMs`, or when one of them has no date. */
 function isWithin(spanMs: number, one: Mail, other: Mail): boolean {
   if (one.sentAtMs === undefined || other.sentAtMs === undefined) return true;
   return Math.abs(one.sentAtMs - other.sentAtMs) <= spanMs;
@@ -89,7 +92,7 @@ export function bySentTime(mails: readonly Mail[]): readonly Mail[] {
   return mails.toSorted((a, b) => (a.sentAtMs ?? 0) - (b.sentAtMs ?? 0));
 }
 
-/** 2.001 is v2.1. */
+/** The name of a version without its `v`: 2.001 becomes `2.1`. */
 export function versionName(version: number): string {
   const whole = Math.floor(version);
   const minor = Math.round((version - whole) * 1000);

@@ -40,11 +40,11 @@ export interface ThreadOptions {
 }
 
 /**
- * Chooses one series from a thread by telling versions, cover letters and replies apart. The newest complete version is
- * taken; a version without RFC is newer than every RFC. The indices in the subjects give the order, because archives
- * store mails as they arrived. Patches of a newer version that answer patches of an older one replace them (b4 does so
- * too). A single patch is taken without the rest of its series. Pure. Throws `usage`, with `where` first, when no
- * version is complete or the choice is ambiguous.
+ * Chooses one series from a thread by telling versions, cover letters and replies apart. The newest complete version is taken; a
+ * version without RFC is newer than every RFC. The indices in the subjects give the order, because archives store mails as they
+ * arrived. Patches of a newer version that answer patches of an older one replace them (b4 does so too). When the thread has a
+ * single patch, it is taken without the rest of its series. Pure. Throws `usage`, with `where` first, when no version is complete
+ * or the choice is ambiguous.
  */
 export function choosePosting(mails: readonly Mail[], options: ThreadOptions): Posting {
   const { isPatch, where } = options;
@@ -99,7 +99,7 @@ export function choosePosting(mails: readonly Mail[], options: ThreadOptions): P
   };
 }
 
-/** Removes copies: a mail in the archives of several lists is one mail. */
+/** Removes copies: the archives of several lists may each hold the same mail. */
 function withoutCopies(mails: readonly Mail[]): readonly Mail[] {
   const ids = new Set<string>();
   return mails.filter(({ messageId }) => {
@@ -111,7 +111,8 @@ function withoutCopies(mails: readonly Mail[]): readonly Mail[] {
 }
 
 /**
- * When a thread has numbered patches, unnumbered answers to other mails are no series, unless they are a newer version.
+ * Separates strays: when a thread has numbered patches, a version of unnumbered patches that all answer other mails is not a
+ * series, unless it is a newer version.
  */
 function withoutStrays(all: readonly Version[]): {
   readonly versions: readonly Version[];
@@ -143,9 +144,7 @@ function isNewer({ version, patches }: Version, numbered: readonly Version[]): b
   });
 }
 
-/**
- * The newest complete version. An incomplete version is taken only when `isAlone`: the user then gave a single mail.
- */
+/** The newest complete version. An incomplete version is taken only when `isAlone`, that is, when the user gave a single mail. */
 function chooseVersion(
   versions: readonly Version[],
   isAlone: boolean,

@@ -2,8 +2,8 @@ import { patchId } from './git-series.ts';
 import { allPatches, type Series } from './series.ts';
 
 /**
- * Compares the trailers of git format-patch --base with the given base. Returns one note for another base-commit and
- * one for prerequisite patches that the base series lack.
+ * Compares the trailers of git format-patch --base with the base that the user gave. Returns a note when the base-commit differs,
+ * and a note for the prerequisite patches that the series of the base lack.
  */
 export async function checkTrailers(
   { trailers }: Series,

@@ -60,7 +60,8 @@ export interface BisectResult extends SearchEnd {
 }
 
 /**
- * The bad end is given up after so many trials without the bug: a rate below 2 % costs too many trials to search for.
+ * The bisection gives up after so many trials of the bad end without the bug: finding a bug with a rate below 2 % takes too many
+ * trials.
  */
 const endTrials = 150;
 const mostTrials = 3_000;

@@ -46,7 +46,7 @@ const suspicion = 0.1;
 /** Commits with a lower probability are ignored. */
 const negligible = 1e-7;
 
-/** The trials with the most expected information for each second; undefined when no trial would give any. */
+/** The trials that promise the most information for each second of their cost; undefined when no trial would give any. */
 export function chooseTrials(
   question: Question,
   evidence: Evidence,
@@ -116,8 +116,8 @@ function shortList(question: Question, evidence: Evidence, posterior: Posterior)
 const nobody: Share = { byMisses: new Map(), mass: 0, suspects: 0 };
 
 /**
- * The split of every commit. A commit with one parent has its parent's share and itself; only a merge is summed over
- * all commits. A merge window of 15,000 commits is split in a fraction of a second.
+ * The split of every commit. The share of a commit with one parent is its parent's share plus the commit itself; only for a merge
+ * all commits are summed. So a merge window of 15,000 commits is split in a fraction of a second.
  */
 function splitsOf({ history, reverse }: Question, posterior: Posterior): readonly Split[] {
   const { mass, misses } = posterior;
@@ -232,7 +232,7 @@ function buildChance({ history }: Question, { broken }: Evidence, commit: number
 }
 
 /**
- * Expected number of trials for one valid trial. It grows where another bug often comes first. A commit without trials
+ * The expected number of trials that yield one valid trial. It grows where another bug often comes first. A commit without trials
  * gets the mean of all commits.
  */
 function trialsForOne(evidence: Evidence, commit: number): number {

@@ -50,15 +50,15 @@ export interface Limits {
 /** Number of hits wanted at the bad end: enough for a first estimate of the rate, which later trials refine. */
 const wantedSightings = 6;
 /**
- * The good end is first tried until a kernel with the bug would stay silent with this chance. The search comes back to
- * the good end when another trial there pays.
+ * Before the search, the good end is tried until a kernel with the bug would have stayed silent with this probability only. Later
+ * the search tries the good end again when a trial there promises the most information for its cost.
  */
 const firstDoubt = 0.5;
 
 /**
- * The search ends when the doubt falls to this share of the allowed doubt: the rate differs a little between kernels,
- * and the first hits may have been luck. With this share the simulated answers are right as often as the confidence
- * says.
+ * The search ends when the doubt (1 minus the confidence) falls to this share of the doubt that the user allows, because the rate
+ * differs a little between kernels, and the first hits may have been luck. With this share the simulated answers are right as often
+ * as the confidence says.
  */
 const keptDoubt = 0.5;
 
@@ -120,8 +120,8 @@ function proveEnds(question: Question, evidence: Evidence, limits: Limits): Deci
 }
 
 /**
- * Number of silent trials after which a kernel with the bug would have shown it except for a chance of `doubt`; at most
- * 500.
+ * The smallest number of trials, at most 500, that would all be silent on a kernel with the bug with a probability of at most
+ * `doubt`.
  */
 export function quietRuns(posterior: Posterior, doubt: number): number {
   const shown = shownIf(posterior, mostProbable(posterior));

@@ -7,7 +7,10 @@ import { estimatedRate } from './posterior.ts';
 const shown = 5;
 /** Commits with a lower probability are left out of a log, where a list of equal suspects says nothing. */
 const leastShown = 0.04;
-/** Trials that halve the candidates, times the rate: measured with the simulation for rates from 1 down to 0.05. */
+/**
+ * The mean number of trials that halve the candidates, multiplied by the rate of the bug: measured with the simulation for rates
+ * from 1 down to 0.05.
+ */
 const trialsPerHalving = 3.4;
 
 /** The state of a search as lines of a log: the remaining candidates, the next step and the suspects. */

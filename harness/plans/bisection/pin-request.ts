@@ -15,8 +15,8 @@ export type PinnedRequest = Question &
   Pick<BisectRequest, 'series' | 'configs' | 'configBase' | 'workloads' | 'key'>;
 
 /**
- * Reads everything that a bisection is about. Two requests with one key may go on with one journal. Throws `usage` for what is not
- * there and `config` for what is malformed.
+ * Reads everything that decides a bisection. Requests with the same key can continue the same journal. Throws `usage` for a missing
+ * file and `config` for a malformed file.
  */
 export async function pinRequest(
   question: Question,

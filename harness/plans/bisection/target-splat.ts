@@ -28,8 +28,8 @@ function isWholeRun(end: WorkloadEnd): boolean {
 }
 
 /**
- * The outcome of a trial for the splat `text`: `hit`, `miss`, or `void` when the trial could not have shown the splat.
- * A trial with another splat is a miss only when couldBeHeard() holds.
+ * The outcome of a trial for the splat `text`: `hit`, `miss`, or `void` when the trial could not have shown the splat. A trial with
+ * another splat is a miss only when couldShowSplat() holds.
  */
 export function outcomeOf(trial: TrialResult, text: string): TrialOutcome {
   const splats = splatsOf(trial);

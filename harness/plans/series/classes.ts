@@ -1,15 +1,18 @@
 import { bootWorkload } from '../../trial/ready-kernel.ts';
 import { type Evidence, placesOf, trialsOf } from './evidence.ts';
 
-/** Whether a workload calls what patches change: `yes` and `no` as the counters of its trials say. */
+/**
+ * Whether a workload calls code that certain patches change: `yes` or `no` according to the call counters of its trials, `unknown`
+ * when the counters do not tell.
+ */
 export type Reach = 'yes' | 'no' | 'unknown';
 
-/** The patches of the prefixes after `from`, up to `to`. */
+/** Tells whether `workload` calls code that the patches after prefix `from`, up to and including prefix `to`, change. */
 export type ReachOf = (from: number, to: number, workload: string) => Reach;
 
 /**
- * The prefixes between which a workload cannot tell a difference: their kernels differ only in what it does not call.
- * What one of them shows, all show. Prefixes in order, the first of each class first.
+ * Classes of prefixes whose kernels differ only in code that the workload does not call: a splat that one prefix of a class shows,
+ * all of them show. Prefixes are in order, so the first class begins with the base.
  */
 export function classesOf(
   evidence: Evidence,
@@ -29,7 +32,7 @@ export function classesOf(
   return classes;
 }
 
-/** Trials of the workload on all prefixes of the class that could have shown a splat. */
+/** The number of trials of the workload, on all prefixes of the class, that could have shown a splat. */
 export function countHeard(
   evidence: Evidence,
   workload: string,

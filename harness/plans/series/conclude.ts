@@ -35,7 +35,10 @@ export interface Tried extends SeriesInputs {
   readonly suites: readonly NearbySuite[];
   /** By patch: the lock dependencies that lockdep first learned with it. */
   readonly learned: readonly (readonly NewDependency[])[];
-  /** The trials of an earlier version; undefined: there is none, or its trials do not count. */
+  /**
+   * The reusable trials of an earlier version of the series. Undefined when there is no earlier version, or when its trials do not
+   * count.
+   */
   readonly recall: Recall | undefined;
   readonly reach: ReachOf;
   /** Names of the workloads, the boot included. */
@@ -90,7 +93,7 @@ export function concludeSeries(whole: Tried): SeriesReport {
   };
 }
 
-/** The patch of the earlier version whose place a patch takes. */
+/** For a patch: the patch of the earlier version that it replaces, with that patch's verdict. */
 function beforeOf(
   index: number,
   compared: Comparison | undefined,
@@ -128,7 +131,7 @@ const unexercised: SeriesReport['verdict'] = {
   because: 'unexercised: none of the functions it changes ran',
 };
 
-/** The verdict on the whole series. The exit code is computed apart: a broken patch makes it 1. */
+/** The verdict on the whole series. The exit code is computed separately, because a broken patch makes it 1. */
 function verdictOf({ steps }: Evidence, patches: readonly JudgedPatch[]): SeriesReport['verdict'] {
   const base = steps.get(0);
   if (base?.kind === 'broken') {

@@ -41,8 +41,8 @@ export function watchFunctions(changes: readonly PatchChanges[]): readonly Watch
 }
 
 /**
- * By file: functions of other files that it calls. Where its own functions cannot be traced, a workload that calls none
- * of them that not every workload calls hardly runs the file.
+ * By path of a changed .c file: the functions of other files that it calls. They stand in for functions of the file that cannot be
+ * traced: a workload that calls none of the stand-ins hardly runs the file (stand-ins that every workload calls do not count).
  */
 export function standInsOf(
   changes: readonly PatchChanges[],
@@ -57,7 +57,7 @@ export function standInsOf(
   return standIns;
 }
 
-/** No macro, whose name is in capitals, and no word of C. */
+/** Matches the name of a function: not a macro, whose name is in capitals, and not a keyword of C. */
 const isName = /^(?!(?:if|for|while|switch|return|sizeof|typeof|defined)$)[a-z]\w{3,}$/;
 const mostStandIns = 80;
 
@@ -84,7 +84,7 @@ function readCalls(text: string): CallMap {
   return { names: new Set(defined.map(({ name }) => name)), callers };
 }
 
-/** Limit of callers counted for one function. */
+/** The largest number of callers that are counted for one function. */
 const mostCallers = 16;
 
 /** Direct and indirect callers of `name` in its file, at most 16. */

@@ -20,23 +20,23 @@ export interface Ask {
 export interface Limits {
   /** A patch counts as the cause or the cure of a splat from this probability on; between 0.5 and 1. */
   readonly confidence: number;
-  /** Trials of each workload on the last testable prefix, whatever it calls. */
+  /** The number of trials of each workload on the last testable prefix, whichever functions the workload calls. */
   readonly elsewhere: number;
   /**
-   * Trials on each prefix of a workload that may call the functions that its patch changes: a splat that a later patch
-   * cures shows nowhere else.
+   * The number of trials on each prefix for a workload that may call a function which the patch of the prefix changes. A splat that
+   * a later patch cures shows on these prefixes only.
    */
   readonly whereReached: number;
-  /** Trials spent on one splat on all prefixes together before its search is given up. */
+  /** The largest number of trials, over all prefixes together, that the search for the origin of one splat may take. */
   readonly perSplat: number;
 }
 
-/** A workload is given up after this many trials when none of them could have shown a splat. */
+/** A workload with this many trials, of which none could have shown a splat, gets no further trial. */
 const mostVoids = 4;
 
 /**
- * The next trial of a workload in a class of prefixes, on the prefix `step`, until `floor` trials of the class could have
- * shown a splat. Undefined when nothing is missing.
+ * The next trial for the floor of a workload in a class of prefixes, on the prefix `step`, until `floor` trials of the class could
+ * have shown a splat. Undefined when nothing is missing.
  */
 export function nextFloor(
   evidence: Evidence,
@@ -55,7 +55,7 @@ export function nextFloor(
   return { step, workload, why: 'floor' };
 }
 
-/** A workload on a prefix; `places` is its class. Absent: the prefix alone. */
+/** A workload on a prefix. `places` is the class of the prefix; absent: the class is the prefix alone. */
 export interface Floor {
   readonly step: number;
   readonly workload: string;

@@ -18,7 +18,7 @@ export function learnTrial(evidence: Evidence, trial: PrefixTrial): Evidence {
   return { ...evidence, trials: [...evidence.trials, trial] };
 }
 
-/** The testable prefixes whose kernel differs from the one before, in order. Index into this list: a place. */
+/** The testable prefixes whose kernel differs from that of the prefix before, in order. A "place" is an index into this list. */
 export function placesOf({ steps }: Evidence): readonly number[] {
   return [...steps]
     .filter(([, state]) => state.kind === 'ready')
@@ -26,7 +26,7 @@ export function placesOf({ steps }: Evidence): readonly number[] {
     .toSorted((a, b) => a - b);
 }
 
-/** All trials of a prefix's image. */
+/** All trials of kernels with the same image as the kernel of this prefix. */
 export function trialsOf(evidence: Evidence, step: number): readonly PrefixTrial[] {
   const image = imageOf(evidence, step);
   return evidence.trials.filter((trial) => imageOf(evidence, trial.step) === image);
@@ -57,7 +57,7 @@ export function suspectsOf({ trials }: Evidence): readonly Suspect[] {
   }));
 }
 
-/** The trials of one place by their outcome for a suspect. `voids` could not have shown it. */
+/** The trials of one place, counted by their outcome for a suspect. `voids` counts the trials that could not have shown it. */
 export interface SuspectTally extends Tally {
   readonly voids: number;
 }

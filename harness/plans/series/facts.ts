@@ -21,7 +21,7 @@ export function buildOf({ facts }: Pick<SeriesLog, 'facts'>, step: number): Buil
   return found?.kind === 'step' ? found.build : undefined;
 }
 
-/** The build as the journal has it. */
+/** Converts a build to the form in which the journal stores it. */
 export function noteBuild({
   kernel,
   checked,

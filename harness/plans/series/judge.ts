@@ -49,7 +49,7 @@ export interface JudgeOptions {
   readonly detectors: ReadonlySet<number>;
 }
 
-/** A patch is not suspected of a splat below this probability. */
+/** A patch whose probability of having brought or cured a splat is below this value is not suspected. */
 const doubt = 0.05;
 
 /** The verdict of every patch, each compared with the last testable prefix before it. Pure. */
@@ -167,7 +167,7 @@ function sameLine({ why }: Extract<StepState, { kind: 'same' }>): string {
   return sameWords[why];
 }
 
-/** The splats that the patch at a place brought or cured, and those that it may have brought or cured. */
+/** The splats that the patch at a place brought or cured, and a line for each splat that it may have brought or cured. */
 function findChanges(
   place: number,
   { located, options }: Bench,
@@ -222,7 +222,8 @@ function unheard(index: number, { evidence, options }: Bench): readonly string[]
     if (!isGone && workload !== bootWorkload && reach(last, index, workload) === 'no') return [];
     const skipped = own.find(({ state }) => state === 'not-run');
     if (skipped !== undefined) {
-      // A workload that never ran is no fault of a patch; a patch that removes what the workload needs is not clean.
+      // A workload that could never run says nothing against a patch. When the workload ran before and a patch removes what it
+      // needs, the patch is not clean.
       const ran = before.some((one) => one.workload === workload && one.state === 'heard');
       return ran
         ? [`${workload}: ran before, and now cannot (${skipped.because ?? 'not run'})`]

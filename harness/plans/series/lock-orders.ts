@@ -5,7 +5,7 @@ import { newDependencies, uniteOrders, watchedDependencies } from '../../locks/d
 import type { Dependency, NewDependency, SeenDependencies } from '../../records/lock-order.ts';
 import { readLockOrder, readSeenDependencies, writeLockOrder } from '../../trial/lock-record.ts';
 
-/** The lock order that the guests of each prefix learned, kept beside the journal so that a continued series has it. */
+/** The lock order that lockdep learned on each prefix. It is stored beside the journal so that a continued series has it. */
 export interface LockOrders {
   /** Adds the dump of a trial to the prefix `name`. */
   readonly add: (name: string, dump: LockDump) => void;
@@ -13,7 +13,10 @@ export interface LockOrders {
   readonly save: () => Promise<void>;
   /** The lock order of a prefix; undefined when no trial of it had a dump. */
   readonly of: (name: string) => Promise<LockOrder | undefined>;
-  /** The number of trials of the prefix that knew each dependency at the watched classes; undefined when no trial told. */
+  /**
+   * For each dependency at a watched lock class, the number of trials of the prefix whose dump has it; undefined when no trial had
+   * a dump.
+   */
   readonly seenIn: (name: string) => Promise<SeenDependencies | undefined>;
 }
 
@@ -52,7 +55,7 @@ export function openLockOrders(dir: string): LockOrders {
       await writeLockOrder(folderOf(name), all, seen);
     }
   };
-  // Trials end at any time: writes follow one another, so two never write one file.
+  // Several trials can end at the same time. Each write waits for the one before it, so that no two write the same file.
   let saved: Promise<void> = Promise.resolve();
   return {
     add: (name, { order }) => void fresh.set(name, [...(fresh.get(name) ?? []), order]),
@@ -66,9 +69,9 @@ export function openLockOrders(dir: string): LockOrders {
 }
 
 /**
- * By index in `names`: the dependencies at the watched classes that came with a prefix. The counts of trials before the prefix
- * and from it on must say so at `confidence`, for all candidates together: a trial meets only a part of what a kernel can do.
- * The list is a hint and decides no verdict.
+ * By index in `names`: the dependencies at the watched lock classes that came with a prefix. One trial meets only a part of what a
+ * kernel can do, so a dependency is listed only if chance explains with a probability below 1 - `confidence`, divided by the number
+ * of candidates, why no trial before the prefix had it. The list is a hint and decides no verdict.
  */
 export async function learnedDependencies(
   orders: LockOrders,
@@ -90,8 +93,8 @@ export async function learnedDependencies(
 }
 
 /**
- * How likely it is that all trials that knew a dependency fall behind the place `at` when it has nothing to do with that: of
- * `before` + `after` trials, `known` are drawn, and all are of the `after`. 1 where nobody counted.
+ * The probability that, by chance alone, all trials whose dump has the dependency are on prefixes from the place `at` on: `known`
+ * trials are drawn from `before` + `after` trials, and all of them fall into `after`. 1 when no trials were counted.
  */
 function chanceOf(
   dependency: Dependency,

@@ -16,7 +16,7 @@ export interface Presence {
   /** By place: the chance that the prefix has the splat. */
   readonly present: readonly number[];
   /**
-   * By place: the chance that the splat came, or went, between the previous place and this one; 0 for the first place.
+   * By place: the probability that the splat came, or that it went, between the previous place and this one; 0 for the first place.
    */
   readonly came: readonly number[];
   readonly went: readonly number[];
@@ -29,13 +29,13 @@ const priorOfBase = 0.5;
 const priorOfComing = 0.5;
 const priorOfGoing = 0.2;
 
-/** The chances of the chain under one rate, with the log of that rate's weight. */
+/** The probabilities of the chain for one assumed rate, and the logarithm of the weight of that rate. */
 interface UnderRate extends Omit<Presence, 'rate'> {
   readonly rate: number;
   readonly logWeight: number;
 }
 
-/** The chances after these trials; `tallies` has one entry for each testable prefix, in order. */
+/** The probabilities after these trials; `tallies` has one entry for each testable prefix, in order. */
 export function locate(tallies: readonly Tally[]): Presence {
   const under = rates.map(({ rate, weight }) => followChain(tallies, rate, Math.log(weight)));
   const largest = Math.max(...under.map(({ logWeight }) => logWeight));
@@ -107,8 +107,8 @@ function followChain(tallies: readonly Tally[], rate: number, logPrior: number):
 type Pair = readonly [absent: number, present: number];
 
 /**
- * The likelihood of a tally if the splat is absent and if it is present, divided by exp of the third value, for which
- * the larger is 1.
+ * The likelihood of a tally if the splat is absent, and if it is present. Both are divided by exp(third value), so that the larger
+ * is 1.
  */
 function likelihood({ hits, misses }: Tally, rate: number): readonly [number, number, number] {
   // 0 × log 0 is 0 here: a certain splat that was never missed.

@@ -23,7 +23,7 @@ export interface PreviousSeries {
   readonly facts: readonly SeriesFact[];
 }
 
-/** Keeps the diffs of a series in its folder, for a later version to be compared with. */
+/** Stores the diffs of a series in its folder, so that a later version can be compared with it. */
 export async function keepPatches(dir: string, patches: readonly Patch[]): Promise<void> {
   const folder = join(dir, 'patches');
   await makeFolder(folder);
@@ -36,7 +36,7 @@ function fileOf(index: number): string {
   return `${String(index).padStart(4, '0')}.diff`;
 }
 
-/** Reads the folder of an earlier series. Throws `usage` for a folder that holds none, or one without its patches. */
+/** Reads the folder of an earlier series. Throws `usage` for a folder without a series.json or without the diffs of the patches. */
 export async function readPrevious(run: string, cwd: string): Promise<PreviousSeries> {
   const dir = resolve(cwd, run);
   const wrong = (what: string): HarnessError =>
@@ -52,7 +52,7 @@ export async function readPrevious(run: string, cwd: string): Promise<PreviousSe
   return { run, dir, report, patches, facts: await readFacts(join(dir, 'journal.jsonl')) };
 }
 
-/** The facts of a journal; those that this splat does not understand are left out, and nothing is taken from them. */
+/** The facts of a journal. Facts that this version of splat does not understand are left out, so that nothing of them is reused. */
 async function readFacts(path: string): Promise<readonly SeriesFact[]> {
   const text = (await readIfThere(readFile(path, 'utf8'))) ?? '';
   return text.split('\n').flatMap((line) => {
@@ -71,7 +71,7 @@ export interface RecalledImage {
   readonly trials: readonly Extract<SeriesFact, { readonly kind: 'trial' }>[];
 }
 
-/** The trials of an earlier series, by the image of their kernel. */
+/** The trials of an earlier series, found by the image of their kernel. */
 export interface Recall {
   readonly dir: string;
   readonly accel: string | undefined;
@@ -82,8 +82,8 @@ export interface Recall {
 }
 
 /**
- * The trials that count for this series: those on the same image, when workloads, guest, seed and splat are the same;
- * `setting` is the digest of these. Undefined when the earlier series had another setting.
+ * The trials of the earlier series that count for this one: those on the same image. Undefined unless the earlier series had the
+ * same setting; `setting` is the digest of workloads, guest, seed and splat's version.
  */
 export function recallTrials({ dir, facts }: PreviousSeries, setting: string): Recall | undefined {
   if (!facts.some((fact) => fact.kind === 'setting' && fact.key === setting)) return undefined;
@@ -115,7 +115,7 @@ function placeOf(step: number, branch: string | undefined): string {
   return `${branch ?? ''} ${step}`;
 }
 
-/** A trial's folder, as a journal names it; anything else in a journal is not copied. */
+/** A trial's folder as a journal names it. copyTrial() copies no other path that a journal contains. */
 const trialFolder = /^trials\/[\w.+@=-]+$/;
 
 /** Copies the folder of a trial that showed a splat; returns false when it is gone. */
@@ -127,7 +127,7 @@ export async function copyTrial(from: string, folder: string, to: string): Promi
   return true;
 }
 
-/** Copies what lockdep knew on a prefix, so that patches after it are compared with it. */
+/** Copies the lock order that lockdep learned on a prefix, so that later prefixes can be compared with it. */
 export async function copyLocks(from: string, to: string): Promise<void> {
   if ((await readIfThere(stat(from)))?.isDirectory() !== true) return;
   if ((await readIfThere(stat(to))) === undefined) await cp(from, to, { recursive: true });
@@ -138,7 +138,7 @@ export function compareWith(previous: PreviousSeries, patches: readonly Patch[])
   return compareVersions(previous.patches, patches);
 }
 
-/** The earlier version as the report names it; `reused` is the number of its trials that count for this series. */
+/** The earlier version of the series, in the form in which the report names it. */
 export function previousFacts(
   previous: PreviousSeries,
   { gone }: Comparison,

@@ -11,15 +11,16 @@ export interface ReachRequest {
   readonly watched: readonly WatchedFunction[];
   /** By file: functions of other files that it calls. */
   readonly standIns: ReadonlyMap<string, readonly string[]>;
-  /** Workloads of which nothing is concluded: their seeded bugs are what a patch makes visible. */
+  /** Workloads about which nothing is concluded, because a patch may make their seeded bugs visible. */
   readonly apart: ReadonlySet<string>;
 }
 
 /**
- * Asks the counters of all kernels of the series so far. `no` when the calls of every function that the patches change
- * were counted, directly or through a caller, and no trial of the workload called one: the workload then cannot show an
- * effect of the patches. For what is not counted in a .c file (a macro, a structure, a function that ftrace cannot trace)
- * the file's stand-ins are asked. `unknown` where neither tells, as for a header, an option, and what runs at boot.
+ * Returns a function that tells, from the call counters of all kernels of the series so far, whether a workload can show an effect
+ * of patches. `no`: the calls of every function that the patches change were counted, directly or through a caller, and no trial of
+ * the workload called one. For a change in a .c file that is not counted (a macro, a structure, a function that ftrace cannot
+ * trace), the calls of the file's stand-ins decide. `unknown`: neither tells, as for a header, an option, or code that runs at
+ * boot.
  */
 export function openReach(request: ReachRequest): ReachOf {
   const { log, changes, apart } = request;
@@ -37,7 +38,7 @@ export function openReach(request: ReachRequest): ReachOf {
   };
 }
 
-/** The functions whose calls were counted in trials of a workload, and those that were called. */
+/** By counters: the functions whose calls were counted in trials of one workload, and those of them that were called. */
 interface Calls {
   readonly counted: Set<string>;
   readonly called: Set<string>;
@@ -80,15 +81,15 @@ function reachOfPatch(change: PatchChanges | undefined, workload: string, reques
   return [...uncounted].every((file) => isLeftAlone(file, workload, request)) ? 'no' : 'unknown';
 }
 
-/** Fewer functions or workloads than these tell nothing. */
+/** With fewer stand-ins or fewer workloads than these, nothing is concluded. */
 const leastStandIns = 3;
 const leastWorkloads = 3;
-/** A workload that runs a file calls at least this share of the stand-ins that the workload with most of them calls. */
+/** A workload runs a file if it calls at least this share of the stand-ins that the workload with the most of them calls. */
 const leastShare = 1 / 3;
 
 /**
- * True when another workload calls several functions that the file calls, besides those that every workload calls, and
- * this one calls hardly any of them.
+ * True when the workload calls hardly any stand-in of the file while another workload calls several. Stand-ins that every workload
+ * calls do not count.
  */
 function isLeftAlone(file: string, workload: string, { standIns, calls }: Counted): boolean {
   const all = [...calls.values()];

@@ -12,7 +12,7 @@ export interface RecallRequest {
   readonly nameOf: (step: number) => string;
 }
 
-/** Notes how guests run, once. */
+/** Writes the acceleration of the guests (`kvm` or `tcg`) to the journal, unless it is there already. */
 export async function noteAccel(log: SeriesLog, accel: string | undefined): Promise<void> {
   if (accel === undefined || log.facts.some((fact) => fact.kind === 'accel')) return;
   await log.append({ kind: 'accel', accel });
@@ -69,7 +69,10 @@ async function recallReports(
   }
 }
 
-/** A branch of the earlier series has prefixes of its own, whose names are not known here. */
+/**
+ * Copies the lock order of a recalled prefix. For a prefix of a branch nothing is copied: this series does not know the branch's
+ * names.
+ */
 async function recallLocks(
   { step: { step, branch } }: RecalledImage,
   { recall, dir, nameOf }: RecallRequest,

@@ -91,7 +91,9 @@ export async function seriesPlan(
   });
 }
 
-/** Judges the series, and walks a branch for each patch that another patch's splat hides. */
+/**
+ * Judges the series. Where the splat of one patch hides others, their prefixes are tested again without that patch, as a branch.
+ */
 async function judgeAll(evidence: Evidence, walk: Walk): Promise<readonly JudgedPatch[]> {
   const { request } = walk;
   const judge = openJudge(walk);
@@ -110,7 +112,7 @@ async function judgeAll(evidence: Evidence, walk: Walk): Promise<readonly Judged
   return judged;
 }
 
-/** Notes the setting of this series, and returns the trials of the earlier version that had the same. */
+/** Writes the setting of this series to the journal. Returns the trials of the earlier version if it had the same setting. */
 async function openRecall(
   setting: string,
   {
@@ -150,7 +152,9 @@ function openJudge(walk: Walk): Judge {
   };
 }
 
-/** The changed functions first, then their callers, then what their files call. */
+/**
+ * The names of the functions whose calls are counted: the changed functions first, then their callers, then their files' stand-ins.
+ */
 function functionsToCount(
   watched: readonly WatchedFunction[],
   standIns: ReadonlyMap<string, readonly string[]>,
@@ -174,7 +178,7 @@ interface Walk {
   readonly detectors: ReadonlySet<number>;
 }
 
-/** Walks the series, or a branch of it, and returns its evidence. */
+/** Tests the prefixes of the series, or of a branch of it, and returns the evidence. */
 async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evidence> {
   const { inputs, request, changes, names } = walk;
   const { patches } = inputs.series;
@@ -223,7 +227,7 @@ async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evide
   });
 }
 
-/** Tells what is known of the series, and how long the rest takes at the pace of the latest trials. */
+/** Returns a function that reports the verdicts so far, and how long the rest takes at the pace of the latest trials. */
 function soFarTeller(walk: Walk): NonNullable<WalkRequest['onSoFar']> {
   const { request, log, names } = walk;
   const judge = openJudge(walk);
@@ -247,10 +251,13 @@ function soFarTeller(walk: Walk): NonNullable<WalkRequest['onSoFar']> {
   };
 }
 
-/** The trials whose pace an estimate follows. */
+/** The number of latest trials from whose duration the remaining time is estimated. */
 const latestTrials = 20;
 
-/** Whether a workload calls what the steps of the series, or of a branch, change: told by all kernels so far. */
+/**
+ * Tells whether a workload calls code that the steps of the series, or of a branch, change, from the counters of all kernels so
+ * far.
+ */
 function reachOf(
   branch: Branch | undefined,
   { inputs, log, changes, watched, standIns }: Walk,
@@ -261,7 +268,10 @@ function reachOf(
   return openReach({ log, changes: own, watched, standIns, apart });
 }
 
-/** The C files that a step changes, and those that the next one will: what the compiler says of them before. */
+/**
+ * The C files that the patch of a step changes, and those that the next patch will change. The compiler's warnings about the latter
+ * must be known before that patch.
+ */
 function sourcesAround(
   step: number,
   indices: readonly number[],

@@ -154,7 +154,7 @@ async function prepareStep(
   return bootFirst(step, { built, build }, request, ready);
 }
 
-/** Why a kernel cannot be told from that of the prefix before it; undefined when it can. */
+/** The reason why a kernel counts as equal to the kernel of the prefix before it; undefined when the two can differ. */
 function sameKernel(
   step: number,
   image: string,
@@ -237,7 +237,7 @@ async function tryOnce(
   if (chosen === undefined) throw new HarnessError('internal', `no workload ${workload}`);
   const result = await commit.run(chosen, index);
   const named = splatsOf(result);
-  // The splat of a control row answers that row completely; no other bug is searched for in it.
+  // A splat in a row of the controls is all that the row is run for; no other bug is searched for in it.
   const isAnswer = request.apart.has(workload) && named.length > 0;
   const state = isAnswer ? ({ state: 'heard' } as const) : trialState(result, named);
   const trial = { step, workload, ...state, splats: sightings(named) };
@@ -261,8 +261,8 @@ function bootState(
 }
 
 /**
- * The state of a trial: `heard` when a missing splat is evidence that the kernel lacks it. After another splat that
- * holds only with live detectors and a workload that ran to its end; from a blind or unexercised guest nothing follows.
+ * The state of a trial. `heard`: that the trial did not show a splat is evidence that the kernel lacks it. After another splat,
+ * this needs live detectors and a workload that ran to its end. A blind or unexercised guest is no such evidence.
  */
 export function trialState(
   trial: Pick<TrialResult, 'verdict' | 'ledger' | 'witnesses' | 'end'>,

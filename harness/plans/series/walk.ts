@@ -5,7 +5,7 @@ import { classesOf, type ReachOf } from './classes.ts';
 import { type Ask, type Limits, nextFloor, nextLocate } from './decide.ts';
 import { type Evidence, learnStep, learnTrial, placesOf, trialsOf } from './evidence.ts';
 
-/** Builds, boots and tries prefixes; real kernels, or those of a simulation. */
+/** Builds, boots and tries prefixes: of real kernels, or of a simulation. */
 export interface Tester {
   /** Builds and boots a prefix. `before` is the last testable prefix. */
   readonly prepare: (step: number, before: number | undefined) => Promise<StepState>;
@@ -13,7 +13,7 @@ export interface Tester {
   readonly recall?: (step: number) => Promise<readonly PrefixTrial[]>;
   /** `index` counts the trials of this workload on this prefix. */
   readonly trial: (step: number, workload: string, index: number) => Promise<PrefixTrial>;
-  /** Whether a workload calls what patches change, as far as the trials so far tell. */
+  /** Tells whether a workload calls code that patches change, as far as the trials so far show it. */
   readonly reach: ReachOf;
 }
 
@@ -29,15 +29,16 @@ export interface WalkRequest {
   readonly evidence: Evidence;
   /** Called before a prefix is built. */
   readonly onStep?: (step: number) => void;
-  /** Called when every prefix has its first answer, and each time the answer is surer; `left` is in trials. */
+  /** Called when every prefix has its first trials, and again after each floor. `left` is the number of trials that remain. */
   readonly onSoFar?: (evidence: Evidence, left: number) => void;
 }
 
 type Next = (known: Evidence) => Ask | undefined;
 
 /**
- * Builds and boots all prefixes, one after another, and tries those that are ready meanwhile; then the last prefix, then
- * the prefixes whose patches a workload may call, and at last those that tell most about the splats that were seen.
+ * Builds and boots all prefixes, one after another. Meanwhile it runs early trials on the prefixes that are ready. Then it tries
+ * the last prefix, then the prefixes whose patches a workload may call, and at last the prefixes that tell most about the splats
+ * seen so far.
  */
 export async function walkSeries(request: WalkRequest): Promise<Evidence> {
   const walk = openWalk(request);
@@ -58,7 +59,7 @@ export async function walkSeries(request: WalkRequest): Promise<Evidence> {
   return walk.known();
 }
 
-/** 4, 8, 16: all prefixes become surer together. */
+/** The numbers of trials to which all prefixes are brought, one number after the other, for example 4, 8, 16. */
 function floorsUpTo({ elsewhere, whereReached }: Limits): readonly number[] {
   const floors: number[] = [];
   for (let floor = 2 * elsewhere; floor < whereReached; floor *= 2) floors.push(floor);
@@ -106,7 +107,10 @@ function nextVanished(
   );
 }
 
-/** The base is no patch's work: it gets further trials only when a splat must be told from an old one. */
+/**
+ * The next trial that brings a class of prefixes to `floor` trials. The base gets none, because no patch made it; it is tried again
+ * only to locate a splat.
+ */
 function nextInClasses(known: Evidence, floor: number, request: WalkRequest): Ask | undefined {
   return firstOf(request.workloads, (workload) => {
     if (workload === bootWorkload) return undefined;
@@ -117,7 +121,7 @@ function nextInClasses(known: Evidence, floor: number, request: WalkRequest): As
   });
 }
 
-/** The trials that all floors still ask for, should none of them show a splat. */
+/** The number of trials that remain up to the last floor, provided that none of them shows a splat. */
 function trialsLeft(known: Evidence, request: WalkRequest): number {
   const missing = request.workloads.flatMap((workload) =>
     workload === bootWorkload
@@ -203,7 +207,10 @@ function openWalk(request: WalkRequest): OpenWalk {
   };
 }
 
-/** The next trials at a time, each as if those before it had shown nothing: what is run does not depend on who is faster. */
+/**
+ * The next trials to run at the same time. Each is chosen as if those before it had shown nothing, so the choice does not depend on
+ * which trial ends first.
+ */
 function planBatch(
   evidence: Evidence,
   next: Next,

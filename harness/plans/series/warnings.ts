@@ -7,7 +7,10 @@ function nameOf({ place, text }: Diagnostic): string {
   return `${place.replace(/:\d+$/, '')} ${text}`;
 }
 
-/** Those of the build that no kernel before it had, then those of W=1 that the files of the patch did not have before it. */
+/**
+ * The warnings of a build that the build of no earlier prefix had, then those warnings of W=1 about the files of its patch that
+ * came with the patch.
+ */
 export function newWarnings(
   step: number,
   log: SeriesLog,
@@ -26,7 +29,10 @@ export function newWarnings(
   return [...told, ...extra.filter((warning) => !names.has(nameOf(warning)))];
 }
 
-/** What W=1 says of the files that a patch changes. A file of which nothing was known before it is new, or tells nothing. */
+/**
+ * The warnings of `make W=1` about the files that a patch changes, without those that the files had before the patch. When the
+ * warnings before the patch are not known, only a file that the patch adds has any.
+ */
 function extraWarnings(
   step: number,
   log: SeriesLog,

@@ -11,7 +11,7 @@ export interface WorkloadTrials {
   readonly reach: ReachOf;
 }
 
-/** How often a splat would have to fire to be seen in the trials of each workload. */
+/** For each workload: the lowest rate of a splat that its trials would have shown with a confidence of 95 %. */
 export function describeWorkloads({
   evidence,
   names,
@@ -25,7 +25,7 @@ export function describeWorkloads({
         countHeard(evidence, name, places),
       );
       const heard = counts.at(-1) ?? 0;
-      // What the base alone shows is no patch's.
+      // A splat of the base is not caused by a patch, so the base's class does not count, unless it is the only class.
       const least = Math.min(...(counts.length > 1 ? counts.slice(1) : counts));
       return { name, heard, seenAbove: seenAbove(heard), curedSeenAbove: seenAbove(least) };
     });

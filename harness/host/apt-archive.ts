@@ -26,7 +26,7 @@ const defaultArchive: Archive = {
   keyring: debianKeyring,
 };
 
-/** The lines of sources.list(5), one a suite. */
+/** The lines of sources.list(5), one for each suite. */
 export function sourcesList({
   mirror,
   security,

@@ -10,17 +10,17 @@ export interface PlannedPackage extends PackageVersion {
   readonly name: string;
   /** Size of the package file. */
   readonly bytes: number;
-  /** Size of its files on a disk, as Debian says. */
+  /** The size of its files on a disk, as its control file says. */
   readonly unpackedBytes: number;
 }
 
-/** What is wanted of Debian. */
+/** The packages that are wanted, and how they are chosen. */
 export interface WantedPackages {
   /** `NAME` or `NAME=VERSION`. */
   readonly names: readonly string[];
-  /** The suite that is preferred; absent: whichever has the newest. */
+  /** The preferred suite; absent: the suite with the newest version is used. */
   readonly suite?: string;
-  /** Packages whose names begin so are left out, with no regard to who depends on them. */
+  /** Packages whose names begin with one of these words are left out, even when other packages depend on them. */
   readonly without: readonly string[];
 }
 
@@ -58,7 +58,9 @@ function namesOf(line: string): { readonly name: string; readonly version: strin
   return isVersion(version) ? { name, version } : undefined;
 }
 
-/** What apt-get(8) would fetch. Its reason is in the message when there is nothing that fits. */
+/**
+ * Returns the list of packages that apt-get(8) would fetch. When no versions fit together, the error's message has apt's reason.
+ */
 async function planInstall(
   apt: AptConfig,
   args: readonly string[],
@@ -92,7 +94,7 @@ async function describePackages(
   );
 }
 
-/** What Debian's signed lists say of packages, by `NAME=VERSION`: the paragraphs of a Packages file (deb822(5)). */
+/** The paragraphs (deb822(5)) that Debian's signed lists have for packages, by `NAME=VERSION`. */
 export async function packageStanzas(
   apt: AptConfig,
   packages: readonly Pick<PlannedPackage, 'name' | 'version'>[],

@@ -42,7 +42,7 @@ export async function packageVersions(
   );
 }
 
-/** Version strings of deb-version(7). */
+/** True for a version as deb-version(7) describes it. */
 export function isVersion(text: string): boolean {
   return /^[0-9][A-Za-z0-9.+~:-]*$/.test(text);
 }

@@ -4,7 +4,7 @@ import { type RunResult, runTool } from './process.ts';
 /** Environment variables that apt uses to reach a mirror, besides its configuration (apt-transport-http(1)). */
 const proxies = ['http_proxy', 'https_proxy', 'ftp_proxy', 'all_proxy', 'no_proxy'];
 
-/** apt's folder, and options for each call, as those of oneRelease(). */
+/** apt's folder, and options to add to each call, such as those of oneRelease(). */
 export interface AptConfig {
   readonly dir: string;
   readonly options?: readonly string[];

@@ -10,8 +10,8 @@ import { findProgram, runTool } from './process.ts';
 import { valueDigest } from './store.ts';
 
 /**
- * apt(8) with its own lists, sources and cache: it changes nothing of the host's apt and needs no root. Of the host's
- * configuration only `Acquire::` is used: how to reach a mirror, and what to trust.
+ * An apt(8) with its own lists, sources and cache. It changes nothing of the host's apt and needs no root. Of the host's
+ * configuration it uses only `Acquire::`, which says how to reach a mirror and what to trust.
  */
 export interface Apt {
   readonly dir: string;
@@ -28,7 +28,7 @@ export interface AptOptions {
   readonly maxAgeMs?: number;
   /** Called once before an update. */
   readonly onRefresh?: (mirror: string) => void;
-  /** Default: the host's own mirror. */
+  /** The archive to read; default: the archive that the host uses. */
   readonly archive?: Archive;
 }
 
@@ -75,18 +75,18 @@ export async function openApt(options: AptOptions): Promise<Apt> {
 }
 
 /**
- * The same apt with one release of Debian and its security updates for all there is. Throws `tool` for a release that is not
- * among those which were read.
+ * Returns the options with which apt sees one release of Debian and its security updates only. Throws `tool` for a release whose
+ * lists were not read.
  */
 export async function oneRelease({ dir }: Apt, codename: string): Promise<AptConfig> {
   const text = await readFile(join(dir, 'sources.list'), 'utf8');
   const suites = [codename, `${codename}-security`];
-  // `deb [signed-by=FILE] URI SUITE main`
+  // The lines have the form `deb [signed-by=FILE] URI SUITE main`.
   const lines = text.split('\n').filter((line) => suites.includes(line.split(' ')[3] ?? ''));
   if (lines.length === 0) throw new HarnessError('tool', `no mirror has a Debian ${codename}`);
   const list = join(dir, `sources.${codename}.list`);
   await writeWhole(list, `${lines.join('\n')}\n`);
-  // The cache of apt is of all suites.
+  // The file of apt's package cache covers all suites, so it is not used.
   const own = [`Dir::Etc::sourcelist=${list}`, 'Dir::Cache::pkgcache='];
   return { dir, options: own.flatMap((value) => ['-o', value]) };
 }
@@ -105,8 +105,8 @@ async function layOut(dir: string, sources: string, signal: AbortSignal): Promis
 }
 
 /**
- * The text of a complete apt.conf(5). The host's folders of snippets are not read: they may hold hooks
- * (APT::Update::Post-Invoke), which would run with splat's lists instead of the host's.
+ * The text of a complete apt.conf(5). The host's folders of configuration snippets are not read, because they may contain hooks
+ * (APT::Update::Post-Invoke) that would run with splat's lists instead of the host's.
  */
 async function configuration(dir: string, signal: AbortSignal): Promise<string> {
   const { stdout } = await runTool('apt-config', ['dump'], { signal });

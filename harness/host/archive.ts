@@ -11,14 +11,14 @@ import { makeFolder } from './disk.ts';
 import { cleanEnv, throwIfAborted } from './process.ts';
 import { compressions, gzipMagic } from './unpack.ts';
 
-/** More than any kernel tree holds (6.12: 87,000 files, 1.5 GB). */
+/** The largest number of files and bytes that are unpacked: more than any kernel tree holds (6.12: 87,000 files, 1.5 GB). */
 const entryLimit = 400_000;
 const byteLimit = 6 * 1024 ** 3;
 
 /**
- * Unpacks the user's tarball (plain, .gz, .xz, .zst, .bz2) into the empty folder `dir`, without its top folder. Only
- * files, folders and links that stay inside are taken: nothing is written outside of `dir`, no file gets an owner or a
- * set-id bit, and a decompression bomb is stopped. Throws `usage` for a file that is not a tarball.
+ * Unpacks the user's tarball (plain, .gz, .xz, .zst, .bz2) into the empty folder `dir`, without its top folder. Only files,
+ * folders, and links that stay inside `dir` are unpacked: nothing is written outside of `dir`, no file gets an owner or a set-id
+ * bit, and a decompression bomb is stopped. Throws `usage` for a file that is not a tarball.
  */
 export async function extractTarball(
   file: string,
@@ -43,8 +43,7 @@ export async function extractTarball(
     strict: true,
     preserveOwner: false,
     noMtime: true,
-    // With `strict` an error thrown here ends the stream. tar itself refuses `..`, absolute names and writes through
-    // links.
+    // With `strict`, an error thrown here ends the stream. tar itself refuses `..`, absolute names and writing through links.
     filter: (path, entry) => take(path, entry as ReadEntry),
   });
   try {

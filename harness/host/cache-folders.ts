@@ -3,8 +3,8 @@ import { join } from 'node:path';
 /** The names of the cache's folders, for the code that creates them and the code that lists and prunes them. */
 
 /**
- * Folders with one subfolder for each entry; the time of the file `stamp` is the time of the entry's last use. The
- * order is that of counting: sources come before the workspaces that share files with them.
+ * Folders with one subfolder for each entry. The time of the file `stamp` is the time of the entry's last use. Sizes are counted in
+ * this order: sources come before the workspaces that share files with them.
  */
 export const entryFolders = [
   { kind: 'source', stamp: 'entry.json' },
@@ -16,8 +16,8 @@ export const entryFolders = [
 ] as const;
 
 /**
- * Folders that are one entry each. A user cannot replace files that another user's compilers wrote: compilers that run
- * as nobody use `ccache`, compilers of a user other than root `ccache-self`.
+ * Folders that are a single entry. Compilers that run as nobody use `ccache`, compilers of a user other than root `ccache-self`,
+ * because a user cannot replace files that another user's compilers wrote.
  */
 export const wholeFolders = [
   { kind: 'ccache', name: 'ccache', stamp: 'tmp' },
@@ -26,8 +26,8 @@ export const wholeFolders = [
 ] as const;
 
 /**
- * Small folders: locks, unfinished entries, digests of working trees, the numbers of objects of earlier builds, and what
- * coverage runs counted last.
+ * Small folders: locks, unfinished entries, digests of working trees, the numbers of objects in earlier builds, and the counts of
+ * the last coverage runs.
  */
 const workFolders = ['locks', 'drafts', 'digests', 'totals', 'coverage'] as const;
 

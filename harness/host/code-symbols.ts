@@ -1,14 +1,14 @@
 import { runTool } from './process.ts';
 
-/** Returns `do_swap_page+0x12/0x8b0` for an address in a function; undefined for any other address. */
+/** Names the function at an address, as `do_swap_page+0x12/0x8b0`; undefined for an address outside of any function. */
 export type CodeSymbols = (address: bigint) => string | undefined;
 
 /** A module in a running kernel. */
 export interface ModuleCode {
   readonly name: string;
-  /** Its object file. */
+  /** The path of the module's object file. */
   readonly file: string;
-  /** Where its section .text is, in hex: `0xffffffffc0000000`. */
+  /** The address of the module's section .text, in hex: `0xffffffffc0000000`. */
   readonly text: string;
 }
 
@@ -20,8 +20,8 @@ export interface SymbolRow {
 }
 
 /**
- * Reads the functions of a linked image, and of modules; those end in ` [NAME]`. Throws `tool` when binutils are missing
- * or the file is no image.
+ * Reads the functions of a linked image and of modules. The name of a module's function ends in ` [NAME]`. Throws `tool` when
+ * binutils are missing or when the file is not an image.
  */
 export async function readCodeSymbols(
   image: string,
@@ -55,7 +55,7 @@ export async function readCodeSymbols(
   };
 }
 
-/** `rows` are in the order of their addresses. */
+/** Returns a function that searches the rows, which must be sorted by address. */
 function symbolsOf(rows: readonly SymbolRow[]): CodeSymbols {
   return (address) => {
     let low = 0;
@@ -73,8 +73,8 @@ function symbolsOf(rows: readonly SymbolRow[]): CodeSymbols {
 }
 
 /**
- * The symbols of a module's `.text`, by address, and its end as the last row. In a relocatable file every section begins
- * at address 0, so symbols of other sections are left out.
+ * The symbols in the `.text` of a module, sorted by address, with the end of the section as the last row. In a relocatable file
+ * every section begins at address 0, so symbols of other sections are left out.
  */
 export async function readModuleText(
   path: string,

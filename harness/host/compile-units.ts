@@ -2,13 +2,13 @@ import { runTool } from './process.ts';
 
 /** A function of a linked image. */
 export interface PlacedFunction {
-  /** As in the image's symbol table, with the compiler's marks: `foo.isra.0`. */
+  /** The name in the image's symbol table, with the marks that the compiler added: `foo.isra.0`. */
   readonly name: string;
-  /** The file that was compiled, as the compiler was told it: `/splat/src/mm/memory.c`. */
+  /** The path of the compiled file, as the compiler got it: `/splat/src/mm/memory.c`. */
   readonly file: string;
 }
 
-/** Names a compilation unit of DWARF, by its place in .debug_info. */
+/** The line that names a compilation unit of DWARF by its offset in .debug_info. */
 const unitOffset = /^ {2}Compilation Unit @ offset (?:0x)?([0-9a-f]+):$/;
 const unitName = /^ {4}<[0-9a-f]+> {3}DW_AT_name +: (?:\([^)]*\): )?(.*\S)\s*$/;
 const rangesOwner = /^ {2}Offset into \.debug_info: +(?:0x)?([0-9a-f]+)$/;
@@ -22,9 +22,9 @@ interface Range {
 }
 
 /**
- * Pure. The functions with the files they were compiled in, in the order of their addresses; those that no range covers are left out.
- * The texts are what binutils print: `nm --numeric-sort`, `readelf --debug-dump=aranges` and `readelf --debug-dump=info
- * --dwarf-depth=1`.
+ * Returns the functions with the files that they were compiled in, sorted by address. A function that no address range covers is
+ * left out. The texts are the output of binutils: `nm --numeric-sort`, `readelf --debug-dump=aranges` and
+ * `readelf --debug-dump=info --dwarf-depth=1`. Pure.
  */
 export function placeFunctions(
   symbols: string,
@@ -73,7 +73,10 @@ function readRanges(aranges: string, names: ReadonlyMap<string, string>): readon
   return ranges.toSorted((a, b) => (a.start < b.start ? -1 : 1));
 }
 
-/** The same of an image. It takes a second of CPU time. Throws `tool` when binutils are missing or the file is no image. */
+/**
+ * Reads the functions of an image with the files that they were compiled in, as placeFunctions() does. It takes about a second of
+ * CPU time. Throws `tool` when binutils are missing or when the file is not an image.
+ */
 export async function readPlacedFunctions(
   image: string,
   signal: AbortSignal,

@@ -1,4 +1,7 @@
-/** Writes the "newc" archives the kernel unpacks as its initramfs (Documentation/driver-api/early-userspace/buffer-format.rst). */
+/**
+ * One member of an archive in the "newc" format, which the kernel unpacks as its initramfs
+ * (Documentation/driver-api/early-userspace/buffer-format.rst).
+ */
 
 export type CpioEntry =
   | {
@@ -20,8 +23,8 @@ export type CpioEntry =
 const typeBits = { file: 0o100000, directory: 0o040000, link: 0o120000, device: 0o020000 } as const;
 
 /**
- * An archive of the entries in their order, owned by root and dated 1970, so equal entries give equal bytes. Not by
- * cpio(1): device nodes for it would first have to be created as root.
+ * Writes an archive of the entries, in their order. They belong to root and are dated 1970, so equal entries give equal bytes.
+ * cpio(1) is not used because only root could create the device nodes that it would need as files.
  */
 export function writeCpio(entries: readonly CpioEntry[]): Buffer {
   const members = entries.map((entry, index) => member(entry, index + 1));
@@ -65,7 +68,7 @@ interface HeaderFields {
 
 function header(name: string, inode: number, { mode, size, major, minor }: HeaderFields): Buffer {
   const nameBytes = Buffer.from(`${name}\0`);
-  // ino mode uid gid nlink mtime filesize devmajor devminor rdevmajor rdevminor namesize check
+  // The fields are: ino mode uid gid nlink mtime filesize devmajor devminor rdevmajor rdevminor namesize check.
   const fields = [inode, mode, 0, 0, 1, 0, size, 0, 0, major, minor, nameBytes.length, 0];
   const head = `070701${fields.map((field) => field.toString(16).padStart(8, '0')).join('')}`;
   return pad(Buffer.concat([Buffer.from(head), nameBytes]));

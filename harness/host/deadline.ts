@@ -1,7 +1,7 @@
 /**
- * Calls `onOver` once when the time is up or the signal fires, unless disposed before. Used instead of
- * `AbortSignal.any([signal, AbortSignal.timeout(ms)])`: on Node 20 the timeout of such a combination can be garbage
- * collected before it fires, and then it never fires.
+ * Calls `onOver` once, when the time is up or when the signal fires, unless the deadline is disposed before. It is used instead of
+ * `AbortSignal.any([signal, AbortSignal.timeout(ms)])`: Node 20 can collect the timeout of such a combination as garbage, and then
+ * it never fires.
  */
 export function startDeadline(signal: AbortSignal, ms: number, onOver: () => void): Disposable {
   const over = (): void => {
@@ -14,7 +14,7 @@ export function startDeadline(signal: AbortSignal, ms: number, onOver: () => voi
     signal.removeEventListener('abort', over);
   };
   signal.addEventListener('abort', over, { once: true });
-  // Not at once: the caller does not yet have the value that it disposes.
+  // The call is delayed, because the caller does not have the value yet that it disposes.
   if (signal.aborted) queueMicrotask(over);
   return { [Symbol.dispose]: stop };
 }
@@ -24,7 +24,9 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => void startDeadline(signal, ms, resolve));
 }
 
-/** What `work` gives, or a rejection when the signal fires before: for calls that cannot be interrupted themselves. */
+/**
+ * Resolves to the result of `work`, or rejects when the signal fires first. It is for calls that cannot be interrupted themselves.
+ */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const over = (): void => reject(signal.reason as Error);

@@ -10,15 +10,15 @@ import {
 import { makeFolder, writeWhole } from './disk.ts';
 import { runTool } from './process.ts';
 
-/** The kernel sources of one `X.Y` in all suites, newest first. */
+/** The versions of the kernel source of one `X.Y` in all suites, newest first. */
 export interface DebianKernels {
   readonly series: string;
   readonly versions: readonly PackageVersion[];
 }
 
 /**
- * Every linux-source-X.Y in apt's lists, oldest X.Y first. Cached beside the lists, because apt needs most of a second
- * for it.
+ * Every linux-source-X.Y in apt's lists, oldest X.Y first. The result is stored beside the lists, because reading it with apt takes
+ * most of a second.
  */
 export async function knownKernels(
   apt: Apt,
@@ -70,7 +70,7 @@ export async function unpackKernel(
     const content = join(scratch, 'package');
     await runTool('dpkg-deb', ['--extract', deb, content], { signal });
     await makeFolder(tree);
-    // tar(1) for speed: the archive is signed by Debian, and GNU tar refuses names that leave the folder.
+    // tar(1) is used because it is fast. The archive is signed by Debian, and GNU tar refuses names that leave the folder.
     const tarball = join(content, 'usr', 'src', `${name}.tar.xz`);
     const from = ['--extract', '--xz', '--file', tarball, '--strip-components=1'];
     await runTool('tar', [...from, '--no-same-owner', '--directory', tree], { signal });

@@ -29,7 +29,7 @@ const reading = /^(read|readlink|scandir|opendir|l?stat|realpath)$/;
 /** The reason for ENOENT of mkdir(2) when the parent folder exists: a file system that makes no folders. */
 const noFolders = 'no folder can be made there';
 
-/** The same reasons by the texts of strerror(3), as programs print them. */
+/** The same reasons, by the texts of strerror(3) that programs print. */
 const toldFaults: Readonly<Record<string, string>> = {
   'No space left on device': 'no space left',
   'Disk quota exceeded': 'disk quota exceeded',
@@ -84,18 +84,21 @@ async function makeOne(path: string): Promise<void> {
   try {
     await mkdir(path);
   } catch (error) {
-    // A dangling link exists already and is no folder.
+    // A dangling link has the folder's name, so there is no folder.
     const found = isCode(error, 'EEXIST') ? await readIfThere(stat(path)) : undefined;
     if (found?.isDirectory() !== true) throw error;
   }
 }
 
-/** True for a system error with this code, as `ENOENT`. */
+/** True for a system error with this code, such as `ENOENT`. */
 export function isCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }
 
-/** The path does not exist or cannot exist: a parent is no folder, or the name is too long or holds a NUL. */
+/**
+ * The codes of errors which say that a path does not exist or cannot exist: a parent is not a folder, or the name is too long or
+ * contains a NUL.
+ */
 const absentCodes = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE'];
 
 /**
@@ -115,7 +118,7 @@ export async function readIfThere<T>(lookup: Promise<T>): Promise<T | undefined>
 export async function writeWhole(path: string, text: string): Promise<void> {
   const draft = `${path}.part`;
   try {
-    // The folder may be another person's: a link in the draft's place must not be followed.
+    // The folder may belong to another user, so a link in the place of the draft must not be followed.
     await rm(draft, { force: true });
     await writeFile(draft, text, { flag: 'wx' });
     await rename(draft, path);
@@ -125,13 +128,13 @@ export async function writeWhole(path: string, text: string): Promise<void> {
   }
 }
 
-/** A path, or the nearest folder above it that is there: a cache may not be there yet. */
+/** The path itself if it exists, else the nearest folder above it that exists: a cache may not have been created yet. */
 export async function nearestFolder(path: string): Promise<string> {
   const found = await readIfThere(stat(path));
   return found !== undefined || dirname(path) === path ? path : nearestFolder(dirname(path));
 }
 
-/** Whole MiB that a user without privileges can still write at a path. */
+/** The free space at a path, in whole MiB, for a user without privileges. */
 export async function freeDiskMib(path: string): Promise<number> {
   const { bavail, bsize } = await statfs(await nearestFolder(path));
   return Math.floor((bavail * bsize) / 2 ** 20);

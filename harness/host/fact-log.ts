@@ -6,8 +6,8 @@ import { type QuestionFact, questionFactSchema } from '../records/journal.ts';
 import { checkValue, type Recorded, type RecordSchema } from '../records/schema.ts';
 
 /**
- * The facts of a series or a bisection, one line of journal.jsonl each, written as they arise. Work that was stopped
- * continues from them.
+ * The facts of a series or a bisection, each written as a line of journal.jsonl as soon as it is known. Stopped work continues from
+ * them.
  */
 export interface FactLog<F> {
   readonly facts: readonly F[];
@@ -16,8 +16,8 @@ export interface FactLog<F> {
 }
 
 /**
- * Opens the log in `dir`, or begins one; `what` names the work, as "bisection". Throws `usage` when the log belongs to
- * another question or its signatures follow other rules, `config` when it cannot be read.
+ * Opens the log in `dir`, or begins one. `what` names the work in messages, such as "bisection". Throws `usage` when the log
+ * belongs to another question or when its signatures follow other rules, and `config` when it cannot be read.
  */
 export async function openFactLog<S extends RecordSchema>(
   dir: string,
@@ -31,7 +31,7 @@ export async function openFactLog<S extends RecordSchema>(
   type Fact = Recorded<S> | QuestionFact;
   const path = join(dir, 'journal.jsonl');
   const text = await readLog(path);
-  // A last line without its end was being written when the power failed.
+  // A last line without its end was being written when the process or the power failed.
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
   const facts: Fact[] = whole
     .split('\n')
@@ -56,7 +56,7 @@ async function readLog(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    // Any other error must not count as an empty log, whose content would be truncated.
+    // Any other error must be thrown: an unreadable log would count as empty, and its content would be truncated.
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
     throw error;
   }

@@ -1,8 +1,8 @@
 import { type RunOptions, type RunResult, runTool } from './process.ts';
 
 /**
- * Settings that keep a repository's own configuration from running anything: no hooks, no file-system monitor, no
- * attributes of the machine, no prompts. `safe.directory` is only obeyed from the command line and system files.
+ * Settings that keep git from running anything that a repository's own configuration names: no hooks, no file-system monitor, no
+ * attributes of the machine, no prompts. git obeys `safe.directory` only on the command line and in system files.
  */
 const guards = [
   'core.hooksPath=/dev/null',
@@ -22,7 +22,7 @@ const guardedEnv = {
   GIT_LITERAL_PATHSPECS: '1',
 };
 
-/** Runs git with only splat's configuration. Options and errors as of `runTool`. */
+/** Runs git with splat's configuration only. Options and errors are those of runTool(). */
 export function runGit(args: readonly string[], options: RunOptions): Promise<RunResult> {
   return runTool('git', [...guards, ...args], {
     ...options,

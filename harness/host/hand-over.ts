@@ -1,6 +1,6 @@
 /**
- * Builds a value that then owns a resource. When building fails the resource is disposed, so a caller gets either a
- * live value or nothing.
+ * Acquires a resource and builds a value that owns it. When building fails, the resource is disposed, so a caller gets a live value
+ * or nothing.
  */
 export async function handOver<R extends AsyncDisposable, T>(
   acquiring: Promise<R>,

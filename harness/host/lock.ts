@@ -10,7 +10,7 @@ export interface LockOptions {
   readonly signal: AbortSignal;
   /** Called once when another process holds the lock and the wait begins. */
   readonly onWait?: () => void;
-  /** True for a shared lock, which only excludes an exclusive one. Default false. */
+  /** True for a shared lock, which excludes only exclusive locks. Default false. */
   readonly shared?: boolean;
 }
 
@@ -45,8 +45,8 @@ export async function tryLock(
 ): Promise<AsyncDisposable | undefined> {
   try {
     await makeFolder(dirname(path));
-    // Opened as flock(1) will open it, to get the reason when that fails. Read-only: an existing lock file works on a
-    // read-only disk.
+    // The file is opened as flock(1) will open it, so that a failure has its reason. It is opened read-only, because an existing
+    // lock file must work on a read-only disk.
     await using _file = await open(path, constants.O_RDONLY | constants.O_CREAT);
   } catch (error) {
     throw explainDiskError(error, path);

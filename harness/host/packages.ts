@@ -11,7 +11,7 @@ export interface Need {
   readonly why: string;
 }
 
-/** Everything that a build, a boot and a workload need on Debian 12. */
+/** Everything that a build, a boot and a workload need, by its package in Debian 12. */
 export const needs: readonly Need[] = [
   { program: 'git', debian: 'git', why: 'reads mails and applies patches' },
   { program: 'make', debian: 'make', why: 'builds kernels' },
@@ -40,7 +40,7 @@ export const shellNeeds: readonly Need[] = [
   { program: 'dropbear', debian: 'dropbear-bin', why: 'lets a person into the guest' },
 ];
 
-/** Needed only for the disk with IGT's tests. */
+/** Needed only for the disk with the tests of IGT. */
 export const toolsNeeds: readonly Need[] = [
   { program: 'mkfs.erofs', debian: 'erofs-utils', why: 'packs the disk of IGT' },
   { program: 'readelf', debian: 'binutils', why: 'finds the libraries of tests' },
@@ -57,7 +57,7 @@ export const debianNeeds: readonly Need[] = [
     : [{ program: 'newuidmap', debian: 'uidmap', why: 'gives users to files of a Debian' }]),
 ];
 
-/** Needed only by a GPU that draws in a window which nobody sees. */
+/** Needed only by a GPU that draws in a window; the window is on a screen that nobody sees. */
 export const windowNeeds: readonly Need[] = [
   { program: 'Xvfb', debian: 'xvfb', why: 'is the screen of a GPU that draws' },
   {
@@ -90,7 +90,7 @@ async function isFile(path: string): Promise<boolean> {
 export interface InstallOptions {
   readonly needs: readonly Need[];
   readonly signal: AbortSignal;
-  /** True when no question can be asked: no terminal, or CI=true. */
+  /** True when nobody can be asked: there is no terminal, or CI=true. */
   readonly unattended: boolean;
   /** Asks the person at the terminal; not called when unattended. */
   readonly ask: (question: string) => Promise<boolean>;
@@ -99,8 +99,8 @@ export interface InstallOptions {
 }
 
 /**
- * Installs the missing packages: without a question only as root when unattended, else after a yes. Without the rights
- * or without apt it throws `tool` with the command to run.
+ * Installs the missing packages, after a yes from the person at the terminal. When unattended, no question is asked. Throws `tool`,
+ * with the command to run, without root, without apt, or after a no.
  */
 export async function installMissing(options: InstallOptions): Promise<void> {
   const missing = await missingPackages(options.needs);

@@ -2,27 +2,27 @@ import { HarnessError } from '../errors.ts';
 import { pause, startDeadline } from './deadline.ts';
 import { throwIfAborted } from './process.ts';
 
-/** What came of a request: an answer, or why there is none. */
+/** The result of a request: an answer, or the reason why there is no answer. */
 export type Answer =
   | { readonly status: number; readonly text: string }
   | { readonly fault: string };
 
 export interface PostOptions {
   readonly url: URL;
-  /** Sent as `Authorization: Bearer TOKEN`, to this address and no other. */
+  /** The token, which is sent as `Authorization: Bearer TOKEN` to this address only. */
   readonly token: string | undefined;
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
-  /** Waits before each further try. */
+  /** The waits before each further try, in milliseconds. */
   readonly retryMs: readonly number[];
 }
 
-/** Of an answer's text, this much is read. */
+/** The number of characters of an answer that are read. */
 const longestAnswer = 4096;
 
 /**
- * Posts JSON. A busy or broken server (408, 429, 5xx), or none, is tried again; resolves to the last answer. Redirections are not
- * followed: the token is for the address that was named. Throws `interrupted`.
+ * Posts JSON and resolves to the last answer. When there is no answer, or the server is busy or broken (408, 429, 5xx), the request
+ * is tried again. Redirections are not followed: the token is meant only for the address that the user named. Throws `interrupted`.
  */
 export async function postJson(json: string, options: PostOptions): Promise<Answer> {
   const { signal, retryMs } = options;
@@ -74,14 +74,14 @@ async function beginningOf({ body }: Response): Promise<string> {
   return text.slice(0, longestAnswer);
 }
 
-/** fetch() itself says only that it failed. */
+/** The reason why a request failed, from the error's cause: the error of fetch() says only that it failed. */
 function faultOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined;
   if (cause instanceof Error) return 'code' in cause ? String(cause.code) : cause.message;
   return error instanceof Error ? error.message : String(error);
 }
 
-/** An address for a token: https, or this host. Throws `usage`. */
+/** Checks an address to which a token may be sent: https, or this host. Throws `usage`. */
 export function requireAddress(text: string, flag: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(url?.hostname ?? '');

@@ -6,7 +6,7 @@ import { execa } from 'execa';
 import { HarnessError } from '../errors.ts';
 import { diskFaultIn } from './disk.ts';
 
-/** How to run a program. Each runs in its own session, so that Ctrl-C reaches only the harness. */
+/** The options for running a program. Each program runs in its own session, so that Ctrl-C reaches only the harness. */
 export interface RunOptions {
   readonly signal: AbortSignal;
   readonly cwd?: string;
@@ -23,7 +23,7 @@ export interface RunOptions {
   readonly stdinFd?: number;
   /** Number of socket pairs of which the program gets one end, as descriptors from 3 on; default 0. */
   readonly channels?: number;
-  /** Exit codes that are no failure; default only 0. */
+  /** Exit codes that do not count as a failure; default only 0. */
   readonly okCodes?: readonly number[];
 }
 
@@ -34,9 +34,9 @@ export interface RunResult {
   readonly durationMs: number;
 }
 
-/** Time between SIGTERM and SIGKILL. */
+/** The time between SIGTERM and SIGKILL. */
 const killDelayMs = 5_000;
-/** Output kept for the caller; a program that prints more is ended. */
+/** The largest line, and the largest output, that are kept for the caller. A program that prints more is ended. */
 const longestLineChars = 65_536;
 const keptOutputBytes = 64 * 1024 * 1024;
 
@@ -112,7 +112,8 @@ export function startTool(program: string, args: readonly string[], options: Run
   throwIfAborted(options.signal);
   const startedAt = performance.now();
   const channels = Array.from({ length: options.channels ?? 0 }, (_, at) => 3 + at);
-  // The kernel sends pdeathsig when the thread that forked the child ends (prctl(2)); Node forks on its main thread.
+  // The kernel sends the pdeathsig when the thread that forked the child ends (prctl(2)). Node forks on its main thread, so this is
+  // when the harness ends.
   const child = execa('setpriv', ['--pdeathsig', 'KILL', '--', program, ...args], {
     reject: false,
     detached: true,
@@ -123,10 +124,10 @@ export function startTool(program: string, args: readonly string[], options: Run
     env: cleanEnv(options.env),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
-    // A `pipe` beyond stderr is a socket pair (child_process.spawn, options.stdio); execa buffers only what it reads
+    // A `pipe` beyond stderr is a socket pair (child_process.spawn, options.stdio). execa buffers only the streams that it reads
     // itself.
     stdio: [
-      // execa's types know the low descriptors only; node:child_process takes any open one.
+      // The types of execa know only the low descriptors; node:child_process takes any open descriptor.
       (options.stdinFd as 3 | undefined) ?? (options.input === undefined ? 'ignore' : 'pipe'),
       'pipe',
       'pipe',
@@ -160,7 +161,7 @@ export function startTool(program: string, args: readonly string[], options: Run
   };
 }
 
-/** This process's end of a `pipe` beyond stderr; a closed socket when the program could not be started. */
+/** This process's end of a `pipe` beyond stderr. It is a closed socket when the program could not be started. */
 function socketAt(stdio: readonly unknown[], fd: number): Socket {
   const found = stdio[fd];
   return found instanceof Socket ? found : new Socket().destroy();
@@ -183,13 +184,13 @@ function killGroupOnAbort(
   });
 }
 
-/** Sends a signal to a process group; a group that has ended is no error. */
+/** Sends a signal to a process group. A group that has ended already is not an error. */
 export function killGroup(pid: number | undefined, name: NodeJS.Signals): void {
   if (pid === undefined) return;
   try {
     process.kill(-pid, name);
   } catch {
-    // ESRCH: it ended by itself.
+    // ESRCH: the group ended by itself.
   }
 }
 

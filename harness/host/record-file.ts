@@ -4,7 +4,7 @@ import { HarnessError } from '../errors.ts';
 import { checkValue, type Recorded, type RecordSchema } from '../records/schema.ts';
 import { isCode } from './disk.ts';
 
-/** Results of thousands of trials stay below this size. */
+/** The largest record that is read; results of thousands of trials are smaller. */
 const largestRecordBytes = 256 * 1024 * 1024;
 
 /**

@@ -4,7 +4,10 @@ import { readIfThere } from './disk.ts';
 
 const folder = '/dev/dri';
 
-/** The first render node of a GPU of this host that this user may use: `/dev/dri/renderD128`. Undefined for none. */
+/**
+ * The first render node among the GPUs of this host that this user may use, such as `/dev/dri/renderD128`. Undefined when there is
+ * none.
+ */
 export async function hostRenderNode(): Promise<string | undefined> {
   const names = (await readIfThere(readdir(folder))) ?? [];
   for (const name of names.filter((one) => one.startsWith('renderD')).toSorted()) {

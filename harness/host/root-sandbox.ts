@@ -4,8 +4,8 @@ import type { Mount } from './sandbox.ts';
 import { systemFolders } from './sandbox.ts';
 
 /**
- * What the root of the sandbox may do: what dpkg(1) and scripts of packages do to files, and chroot(2). No mounts, no devices, no
- * network, no other processes.
+ * The capabilities of the sandbox's root: those that dpkg(1) and the scripts of packages need for files, and chroot(2). It cannot
+ * mount, and reaches no devices, no network and no other processes.
  */
 const capabilities = [
   'CHOWN',
@@ -19,7 +19,7 @@ const capabilities = [
 
 const ownFolders = ['--proc', '/proc', '--dev', '/dev', '--perms', '1777', '--tmpfs', '/tmp'];
 
-/** Folders that are there and empty. */
+/** Folders that exist in the sandbox and are empty. */
 const emptyFolders = [
   '/etc/apt/apt.conf.d',
   '/etc/apt/trusted.gpg.d',
@@ -27,12 +27,16 @@ const emptyFolders = [
   '/var/lib/dpkg',
 ];
 
-/** Needs besides bwrap(1): newuidmap(1), by which a user who is not root has user ids to give to files. */
+/**
+ * The program that is needed besides bwrap(1) for a user who is not root: newuidmap(1) gives this user the user ids that files
+ * need.
+ */
 const idMapper = 'newuidmap';
 
 /**
- * Runs a program, to its end, as the root of a world of its own: the host's /usr read-only, `mounts`, and nothing else. For a user who
- * is not root it is the root of a user namespace. Throws `tool` when that cannot be had, and when the program fails.
+ * Runs a program to its end as root of a sandbox that contains the host's /usr, read-only, `mounts`, and nothing else. For a user
+ * who is not root, it is the root of a user namespace. Throws `tool` when the host does not allow such a sandbox, and when the
+ * program fails.
  */
 export async function runAsRoot(
   program: string,

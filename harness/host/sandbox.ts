@@ -34,14 +34,14 @@ export interface SandboxOptions extends Pick<RunOptions, 'signal' | 'env' | 'onL
 export interface SandboxEnd extends ChildEnd {
   /** User and system time of the program and of its descendants. */
   readonly cpuSeconds: number;
-  /** False when an abort had to kill the program: files that it was writing may be incomplete. */
+  /** False when the program had to be killed after an abort, so that files which it was writing may be incomplete. */
   readonly graceful: boolean;
 }
 
-/** The user of builds when splat runs as root: `nobody` (Debian policy, 9.2.2). */
+/** The user id of builds when splat runs as root: `nobody` (Debian policy, 9.2.2). */
 const nobodyUid = 65_534;
 const probeTimeoutMs = 10_000;
-/** Time that an aborted program has to clean up. */
+/** The time that a program gets to clean up after an abort. */
 const graceMs = 5_000;
 
 /** The path of a mount as the confined program sees it. */
@@ -143,13 +143,13 @@ function stopGently(
 }
 
 /**
- * Runs "$@" and prints its CPU time. The shell survives the SIGTERM of an abort to do so; exec resets the trap for the
- * program.
+ * Runs "$@" and prints its CPU time. To print it, the shell survives the SIGTERM of an abort. The program does not inherit the
+ * trap.
  */
 const timesScript = 'trap : TERM; "$@"; status=$?; times >&2; exit $status';
 const timesLine = /^(\d+)m([\d.]+)s (\d+)m([\d.]+)s$/;
 
-/** CPU seconds from the second line of times(1p), the children's: `16m54.120000s 2m3.500000s`. */
+/** The CPU seconds of child processes, from the second line that times(1p) prints: `16m54.120000s 2m3.500000s`. */
 function parseTimes(stderr: string): number {
   const match = timesLine.exec(stderr.trimEnd().split('\n').at(-1) ?? '');
   if (match === null) return 0;
@@ -194,14 +194,17 @@ async function wrapCommand(
   }
 }
 
-/** bwrap makes the mounts as root, because a cache under /root is closed to others. The user changes afterwards. */
+/**
+ * The program that changes the user. bwrap makes the mounts as root, because other users cannot enter a cache under /root; the user
+ * changes afterwards.
+ */
 function dropUser(sandbox: Sandbox): readonly string[] {
   if (sandbox.uid === undefined) return [];
   const ids = [`--reuid=${sandbox.uid}`, `--regid=${sandbox.uid}`, '--clear-groups'];
   return ['setpriv', ...ids, '--bounding-set=-all', '--inh-caps=-all', '--no-new-privs', '--'];
 }
 
-/** The modes are explicit because bwrap's default is 0700 and the user inside is not their creator. */
+/** The modes are explicit, because bwrap's default is 0700 and the user inside did not create the folders. */
 const ownFolders =
   '--proc /proc --dev /dev --perms 1777 --tmpfs /tmp --perms 0755 --dir /splat --perms 0755 --dir /etc'.split(
     ' ',
@@ -231,9 +234,7 @@ async function bwrapArgs(sandbox: Sandbox, options: SandboxOptions): Promise<rea
   ];
 }
 
-/**
- * The host's folders that a compiler needs, read-only. On a merged-/usr system /bin and its like are links (UsrMerge).
- */
+/** The host's folders that a compiler needs, read-only. On a system with merged /usr, /bin and similar folders are links. */
 export async function systemFolders(): Promise<readonly string[]> {
   const links = await Promise.all(
     ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'].map(async (path) => {

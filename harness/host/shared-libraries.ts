@@ -7,11 +7,11 @@ import { runTool } from './process.ts';
 /** A file with the libraries that the dynamic linker must load for it (ld.so(8)). */
 export interface Linked {
   readonly file: string;
-  /** Names of shared libraries, as in DT_NEEDED; empty for a static program and for a file that is no program. */
+  /** The names of the shared libraries, as in DT_NEEDED. Empty for a static program, and for a file that is not a program. */
   readonly needed: readonly string[];
 }
 
-/** Limit of files in one command line, some 100 KiB of names. */
+/** The largest number of files in one command line: some 100 KiB of names. */
 const filesAtOnce = 200;
 
 /** The libraries of each file, from readelf(1). A file that is not ELF needs none. */
@@ -24,7 +24,7 @@ async function readLinked(
     const some = files.slice(at, at + filesAtOnce);
     const args = ['--dynamic', '--wide', '--', ...some];
     const { stdout } = await runTool('readelf', args, { signal, okCodes: [0, 1] });
-    // With one file it prints no heading.
+    // With a single file, readelf prints no heading.
     const text = some.length === 1 ? `\nFile: ${some.join('')}\n${stdout}` : stdout;
     for (const part of text.split(/^File: /m).slice(1)) {
       const file = part.slice(0, part.indexOf('\n'));

@@ -11,7 +11,7 @@ import { runTool } from './process.ts';
  * lists.
  */
 export interface StoreItem {
-  /** `kernel`, `source`, `workspace`: the folder of the cache it is in. */
+  /** The folder of the cache that contains it: `kernel`, `source`, `workspace` ... */
   readonly kind: string;
   readonly key: string;
   readonly dir: string;
@@ -34,7 +34,7 @@ export async function useStore(root: string, options: LockOptions): Promise<Asyn
   }
 }
 
-/** Takes the cache exclusively; undefined while any process uses it. */
+/** Locks the cache exclusively; undefined while any process uses it. */
 export async function claimStore(
   root: string,
   signal: AbortSignal,
@@ -46,7 +46,7 @@ function useLock(root: string): string {
   return join(cacheFolder(root, 'locks'), 'in-use');
 }
 
-/** All items of the cache, least recently used first. Throws `infra` when the cache is no folder. */
+/** All items of the cache, least recently used first. Throws `infra` when the cache is not a folder. */
 export async function listStore(root: string, signal: AbortSignal): Promise<readonly StoreItem[]> {
   await requireRoot(root);
   const found: Omit<StoreItem, 'bytes'>[] = [];
@@ -79,7 +79,10 @@ async function requireRoot(root: string): Promise<void> {
   throw new HarnessError('infra', `the cache ${root} is not a folder; set SPLAT_CACHE to a folder`);
 }
 
-/** Sizes from du(1), which counts a file once however many folders link to it, and half a million files in seconds. */
+/**
+ * The sizes of folders, from du(1). It counts a file once, however many folders link to it, and counts half a million files in
+ * seconds.
+ */
 async function diskUse(
   dirs: readonly string[],
   signal: AbortSignal,
@@ -115,14 +118,14 @@ export function choosePrunable(
     });
 }
 
-/** Removes the items and the drafts of killed processes. Only with the store claimed. */
+/** Removes the items and the drafts of killed processes. The caller must hold claimStore(). */
 export async function removeItems(root: string, items: readonly StoreItem[]): Promise<void> {
   const drafts = cacheFolder(root, 'drafts');
   try {
     await rm(drafts, { recursive: true, force: true });
     await makeFolder(drafts);
     for (const { kind, key, dir } of items) {
-      // Renamed first: a kill half-way then leaves no incomplete entry.
+      // The folder is renamed first, so that a kill during the removal leaves no incomplete entry.
       const grave = join(drafts, `${kind}-${key}.removed`);
       await rename(dir, grave);
       await rm(grave, { recursive: true, force: true, maxRetries: 3 });
@@ -134,8 +137,8 @@ export async function removeItems(root: string, items: readonly StoreItem[]): Pr
 }
 
 /**
- * Removes the folders of the cache, its locks included, and the cache itself when nothing else is in it. Returns the names
- * that are not of the cache and stay. Only with the store claimed.
+ * Removes the folders of the cache, with its locks, and the cache itself if nothing else is in it. Returns the names of files and
+ * folders that do not belong to the cache and therefore stay. The caller must hold claimStore().
  */
 export async function removeCache(root: string): Promise<readonly string[]> {
   try {

@@ -40,9 +40,12 @@ interface Manifest {
 }
 
 const manifestName = 'entry.json';
-/** Larger files are checked only by size: reading a vmlinux of half a gigabyte takes too long. */
+/**
+ * The largest file that is checked by its digest; larger files are checked only by size, because reading a vmlinux of half a
+ * gigabyte takes too long.
+ */
 const hashedFileBytes = 160 * 1024 * 1024;
-/** At a time, when a file is hashed. It fits into the cache of a core. */
+/** The number of bytes that are read at once when a file is hashed. They fit into the cache of a core. */
 const readBytes = 256 * 1024;
 
 /** The cache root: $SPLAT_CACHE, else $XDG_CACHE_HOME/splat, else ~/.cache/splat. */
@@ -51,7 +54,7 @@ export function cacheRoot(env: NodeJS.ProcessEnv = process.env): string {
   return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'splat');
 }
 
-/** Returns the entry when its bytes are as stored, else makes it. Two callers make it only once. */
+/** Returns the entry if its stored bytes are intact, else makes it. When several callers want it at once, it is made only once. */
 export async function ensureEntry(root: string, request: EntryRequest): Promise<Entry> {
   const found = await findEntry(root, request.kind, request.key);
   if (found.entry !== undefined) return found.entry;
@@ -59,20 +62,20 @@ export async function ensureEntry(root: string, request: EntryRequest): Promise<
     join(cacheFolder(root, 'locks'), `${request.kind}-${request.key}`),
     request,
   );
-  // Another process may have made it during the wait.
+  // Another process may have made the entry during the wait.
   const again = await findEntry(root, request.kind, request.key);
   if (again.entry !== undefined) return again.entry;
   if (again.corrupt !== undefined) {
     request.onCorrupt?.(again.corrupt);
     await removeEntry(root, request.kind, request.key);
   }
-  // Awaited here: a returned promise would be settled after the lock is released.
+  // The entry is awaited here, because the lock is released when this function returns.
   return await makeEntry(root, request);
 }
 
 async function makeEntry(root: string, request: EntryRequest): Promise<Entry> {
   const finalDir = entryDir(root, request.kind, request.key);
-  // One name for each key: the next maker removes the draft of a killed one, under the same lock.
+  // The draft's name follows from the key: the next maker removes the draft of a killed one, under the same lock.
   const draftDir = join(cacheFolder(root, 'drafts'), `${request.kind}-${request.key}`);
   await removeTree(draftDir);
   try {
@@ -113,7 +116,7 @@ export async function findEntry(
     if (problem !== undefined) return { corrupt: `cache entry ${dir}: ${name} ${problem}` };
   }
   const now = new Date();
-  // `splat cache prune` goes by the time of the last use.
+  // The time of the last use is stored for `splat cache prune`.
   await utimes(join(dir, manifestName), now, now).catch(() => undefined);
   return { entry: { kind, key, dir, meta: manifest.meta } };
 }
@@ -126,7 +129,7 @@ async function checkFile(path: string, bytes: number, sha256: string): Promise<s
   return undefined;
 }
 
-/** Removes an entry so that an incomplete entry is never visible. */
+/** Removes an entry. It is renamed first, so that an incomplete entry is never visible. */
 async function removeEntry(root: string, kind: EntryKind, key: string): Promise<void> {
   const grave = join(cacheFolder(root, 'drafts'), `${kind}-${key}.removed`);
   await removeTree(grave);
@@ -158,8 +161,8 @@ async function describeFiles(dir: string): Promise<Manifest['files']> {
 }
 
 /**
- * The SHA-256 of a file's content, in hex. Two buffers take turns: one is read into while the other is hashed. A warm run hashes
- * 100 MB before its first guest, and a stream takes half as long again for it.
+ * The SHA-256 of a file's content, in hex. One of two buffers is filled while the other is hashed. This matters because a warm run
+ * hashes 100 MB before its first guest, and a stream takes 1.5 times as long.
  */
 export async function fileDigest(path: string): Promise<string> {
   const hash = createHash('sha256');

@@ -6,7 +6,7 @@ import { HarnessError } from '../errors.ts';
 import { readModuleText, type SymbolRow } from './code-symbols.ts';
 import { cleanEnv, findProgram, runTool } from './process.ts';
 
-/** A place in the source, `fs/ext4/inode.c:123`. */
+/** A line of the source, with its function: `fs/ext4/inode.c:123`. */
 export interface SourcePlace {
   readonly function: string;
   readonly location: string;
@@ -16,7 +16,7 @@ export interface SourcePlace {
 export interface FrameQuery {
   readonly symbol: string;
   readonly offset: number;
-  /** Distinguishes symbols of one name, and images of another build. */
+  /** The size of the function, which tells symbols of the same name apart, and images of other builds. */
   readonly size: number;
   readonly module?: string;
   /** True for a return address, which points after the call. */
@@ -29,13 +29,13 @@ export interface Symbolizer extends AsyncDisposable {
   /** The GNU build id in hex; empty when the image has none. */
   readonly buildId: string;
   /**
-   * The places of a frame, innermost first; all but the last are inlined into the next. Empty when the image does not
-   * have the frame.
+   * The source lines of a frame, innermost first. Each function but the last is inlined into the next. Empty when the image does
+   * not have the frame.
    */
   locate(query: FrameQuery): Promise<readonly SourcePlace[]>;
   /**
-   * True when a function of this name has this size, false when none has; undefined when the image has no such function
-   * or its size is unknown.
+   * True when a function of this name has this size, false when all functions of this name have other sizes. Undefined when the
+   * image has no such function, or when its size is unknown.
    */
   hasSize(query: FrameQuery): Promise<boolean | undefined>;
 }
@@ -46,7 +46,7 @@ interface SymbolTable {
 
 interface SymbolRange {
   readonly address: bigint;
-  /** Bytes up to the next symbol, as kallsyms counts. */
+  /** The number of bytes up to the next symbol, as kallsyms counts. */
   readonly size: number;
 }
 
@@ -58,7 +58,7 @@ interface ObjectFile extends AsyncDisposable {
 
 const textTypes = /^[tTwWvV]$/;
 
-/** The symbols of a linked image, by address. */
+/** The symbols of a linked image, sorted by address. */
 async function readLinked(path: string, signal: AbortSignal): Promise<readonly SymbolRow[]> {
   const { stdout } = await runTool('nm', ['--numeric-sort', '--', path], { signal });
   return stdout.split('\n').flatMap((line) => {
@@ -92,8 +92,8 @@ async function readSymbols(
 }
 
 /**
- * Opens an object file. For each address its process prints `0xADDRESS`, then pairs of `function` and `path:line`, up
- * to the echo of the sentinel address 0.
+ * Opens an object file and starts a process for it. For each address the process prints `0xADDRESS`, then pairs of `function` and
+ * `path:line`, up to the echo of the sentinel address 0.
  */
 async function openObject(
   path: string,
@@ -101,7 +101,7 @@ async function openObject(
   signal: AbortSignal,
 ): Promise<ObjectFile> {
   const symbols = await readSymbols(path, isModule, signal);
-  // llvm-symbolizer is ten times faster on a big image, but does not support sections of relocatable modules.
+  // llvm-symbolizer is ten times as fast on a big image, but it does not support the sections of relocatable modules.
   const llvm = isModule ? undefined : await findProgram('llvm-symbolizer');
   const style = llvm
     ? ['--output-style=GNU', '--functions=linkage', '--inlines', '--addresses']
@@ -181,8 +181,8 @@ async function findModule(root: string, module: string): Promise<string | undefi
 }
 
 /**
- * Opens a kernel image. Modules are searched below its directory when a frame names one. Throws `usage` for a file that
- * is no kernel image, `tool` when binutils are missing.
+ * Opens a kernel image. Modules are searched below its folder when a frame names one. Throws `usage` for a file that is not a
+ * kernel image, and `tool` when binutils are missing.
  */
 export async function openSymbolizer(
   image: string,
@@ -234,7 +234,7 @@ export async function openSymbolizer(
   };
 }
 
-/** The directory of the kernel's build: start_kernel() is in its init/main.c. */
+/** The folder in which the kernel was built: start_kernel() is in its init/main.c. */
 async function sourcePrefix(kernel: ObjectFile, source: string | undefined): Promise<string> {
   if (source !== undefined) return source.endsWith('/') ? source : `${source}/`;
   const [start] = kernel.symbols.byName.get('start_kernel') ?? [];

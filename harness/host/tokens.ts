@@ -5,19 +5,19 @@ import { makeFolder, readIfThere } from './disk.ts';
 import { runTool } from './process.ts';
 
 /**
- * Tokens shared by all processes of a user: files, each held by an flock(2). The lock belongs to an open file of this
- * process, so the kernel releases it when the process dies in any way. The file of a held token names its holder.
+ * A pool of tokens that all processes of a user share. A token is a file, and its holder has an flock(2) on it. The lock belongs to
+ * an open file of the holding process, so the kernel releases it when that process dies in any way. The file names the holder.
  */
 export interface TokenPool {
   /** The folder of the files. */
   readonly dir: string;
-  /** The prefix of the files' names, as `memory`. */
+  /** The prefix of the files' names, such as `memory`. */
   readonly name: string;
   readonly count: number;
 }
 
 export interface TokenOptions {
-  /** The holder in one line, for processes that wait. */
+  /** A line that names the holder to processes that wait. */
   readonly holder: string;
   readonly signal: AbortSignal;
 }
@@ -72,7 +72,7 @@ export async function holdersOf(pool: TokenPool): Promise<readonly string[]> {
   return [...holders];
 }
 
-/** Tokens that this process holds; its own lock would not exclude it. */
+/** Files of the tokens that this process holds. They are kept here because a process's own lock does not exclude itself. */
 const ours = new Set<string>();
 
 async function tryFile(path: string, { holder, signal }: TokenOptions): Promise<Token | undefined> {
@@ -82,7 +82,7 @@ async function tryFile(path: string, { holder, signal }: TokenOptions): Promise<
   let isHeld = false;
   try {
     file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-    // flock(1) locks the open file that it is given; the lock stays when flock has ended.
+    // flock(1) locks the open file that it inherits. The lock stays when flock has ended.
     const flags = ['--exclusive', '--nonblock', '--conflict-exit-code', '75', '0'];
     const end = await runTool('flock', flags, { signal, stdinFd: file.fd, okCodes: [0, 75] });
     isHeld = end.exitCode === 0;

@@ -16,12 +16,12 @@ export const gzipMagic = '1f8b';
 export interface UnpackOptions {
   /** The name of the file for messages. */
   readonly name: string;
-  /** A larger result is a decompression bomb. */
+  /** The largest permitted result; a larger one is taken for a decompression bomb. */
   readonly limitBytes: number;
   readonly signal: AbortSignal;
 }
 
-/** Limit of nested compressions. */
+/** The largest number of nested compressions. */
 const deepest = 3;
 
 /**
@@ -58,7 +58,7 @@ async function runDecompressor(
   { name, limitBytes, signal }: UnpackOptions,
 ): Promise<Buffer> {
   throwIfAborted(signal);
-  // execa would quote its buffered output in errors; that of a bomb is longer than a string can be.
+  // The output is not buffered by execa, which would quote it in errors: the output of a bomb is longer than a string can be.
   const child = execa(program, ['--decompress', '--stdout'], {
     input,
     buffer: false,
@@ -101,7 +101,7 @@ export interface Member {
   readonly bytes: Buffer;
 }
 
-/** Limit of files; no queue of patches has more. */
+/** The largest number of files in an archive; no queue of patches has more. */
 const mostMembers = 50_000;
 
 /** True for a tar archive: POSIX and GNU archives have a magic word in the first header. */

@@ -1,7 +1,10 @@
 import type { Diagnostic } from '../records/build.ts';
 /** Reads the output of make(1) and the compiler line by line. Pure. */
 
-/** True for lines such as `  CC      mm/mmap.o` and `  AS [M]  lib/x.o`: an object of the kernel. Host tools have absolute paths. */
+/**
+ * True for lines such as `  CC      mm/mmap.o` and `  AS [M]  lib/x.o`, which name an object of the kernel. Objects of host tools
+ * have absolute paths and are not counted.
+ */
 export function isObjectLine(line: string): boolean {
   return /^ {2}(?:CC|AS)(?: \[M\])? +[^\s/]\S*\.o$/.test(line);
 }
@@ -14,10 +17,13 @@ const linker =
 const linkerIn =
   /^(?:\S*ld(?:\.bfd)?: )?(?:\/splat\/src\/)?([^\s:]+):\(\.[^)]*\): (undefined reference to .+)$/;
 const modpost = /^(ERROR|WARNING): (modpost: .+)$/;
-/** `make[2]: *** [scripts/Makefile.build:250: mm/mmap.o] Error 1`: the reason when no tool printed one. */
+/**
+ * The line with which make stops, `make[2]: *** [scripts/Makefile.build:250: mm/mmap.o] Error 1`. It is the reason of a failure
+ * when no tool printed an error.
+ */
 const makeStop = /^make(?:\[\d+\])?: \*\*\* (.+)$/;
 
-/** The diagnostic on one line of the build's output, or undefined. */
+/** The diagnostic on one line of the build's output; undefined for other lines. */
 export function parseDiagnostic(line: string): Diagnostic | undefined {
   const compiled = located.exec(line) ?? assembler.exec(line);
   if (compiled !== null) {
@@ -51,9 +57,12 @@ export function explainBuildFailure(lines: readonly string[]): string {
   return stop ?? 'make failed without an error message';
 }
 
-/** The host's fault that a build log names, or undefined. It is a claim: a patch can print any line. */
+/**
+ * The host's fault that a build log names; undefined when it names none. The log only claims it, because a patch can print any
+ * line.
+ */
 export function hostFault(lines: readonly string[]): 'disk' | 'memory' | undefined {
-  // The assembler puts the text in quotes, and each tool has another prefix.
+  // The tools print different prefixes, and the assembler puts the text in quotes.
   if (lines.some((line) => /No space left on device|Disk quota exceeded/.test(line))) {
     return 'disk';
   }
@@ -61,7 +70,7 @@ export function hostFault(lines: readonly string[]): 'disk' | 'memory' | undefin
   return lines.some((line) => killed.test(line)) ? 'memory' : undefined;
 }
 
-/** `unused variable 'x' [-Wunused-variable]` without the flag. */
+/** Removes the compiler's flag from a text such as `unused variable 'x' [-Wunused-variable]`. */
 function withoutFlag(text: string): string {
   return text.replace(/ \[-W[\w=+-]+\]$/, '');
 }

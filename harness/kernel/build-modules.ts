@@ -16,28 +16,28 @@ import {
 } from './module-info.ts';
 import { moduleSource, type RequestedModule } from './requested-modules.ts';
 
-/** A module as make left it, with its place in the guest. */
+/** A module that make has built, with its place in the guest. */
 export interface MadeModule extends PlacedModule {
-  /** With debug information. */
+  /** The file with debug information. */
   readonly file: string;
-  /** Without, for the guest. */
+  /** The file without debug information, for the guest. */
   readonly stripped: string;
-  /** The folder of `--module` that it is of; absent: the kernel's tree. */
+  /** The folder of `--module` that the module was built from; absent: the kernel's tree. */
   readonly folder?: string;
 }
 
-/** What `make modules` made. */
+/** The modules that were built. */
 export interface MadeModules {
   readonly modules: readonly MadeModule[];
-  /** Names of those that a guest loads before it is saved, in this order. */
+  /** The names of the modules that a guest loads before its checkpoint is saved, in this order. */
   readonly load: readonly string[];
 }
 
 type Made<T> = { readonly made: T } | { readonly verdict: Untestable };
 
 /**
- * Builds the folders of `--module` against the kernel in obj/, and gathers all modules. A module that does not build, or
- * needs another one that is not there, makes the kernel untestable.
+ * Builds the folders of `--module` against the kernel in obj/, and collects all modules. The kernel is untestable when a module
+ * does not build, or needs a module that does not exist.
  */
 export async function buildModules(
   setup: MakeSetup,
@@ -66,9 +66,9 @@ export async function buildModules(
   return concludeModules(setup, found, load);
 }
 
-/** Where make left a module, before it was read. */
+/** The place of a built module that was not read yet. */
 interface FoundModule {
-  /** The folder it was built in, and its path below that. */
+  /** The folder that the module was built in, and the module's path below it. */
   readonly mount: Mount;
   readonly below: string;
   readonly path: string;
@@ -104,7 +104,10 @@ function refused(because: 'config' | 'build', message: string): { readonly verdi
   return { verdict: { kind: 'untestable', because, message } };
 }
 
-/** The modules of the tree: modules.order lists them, as `.ko` until 6.2 and as `.o` since (scripts/Makefile.build). */
+/**
+ * The modules of the tree. They are listed in modules.order, which names `.ko` files until 6.2 and `.o` files since
+ * (scripts/Makefile.build).
+ */
 async function modulesOfTree(setup: MakeSetup): Promise<FoundModule[]> {
   const order = await findBuilt(setup.workspace, 'modules.order');
   if (order === undefined) return [];
@@ -131,12 +134,12 @@ function isModulePath(path: string): boolean {
 interface FolderToBuild {
   readonly name: string;
   readonly digest: string;
-  /** From 1. */
+  /** The number of the folder, from 1. */
   readonly at: number;
   readonly cacheRoot: string;
 }
 
-/** `make M=` in a fresh copy of the folder (Documentation/kbuild/modules.rst). */
+/** Builds a fresh copy of a folder with `make M=` (Documentation/kbuild/modules.rst). */
 async function buildFolder(
   setup: MakeSetup,
   { name, digest, at, cacheRoot }: FolderToBuild,
@@ -174,7 +177,7 @@ async function buildFolder(
   };
 }
 
-/** Paths of the regular files below a folder; no link is followed. */
+/** The paths of the regular files below a folder. Links are not followed. */
 async function walk(dir: string, below = ''): Promise<readonly string[]> {
   const found: string[] = [];
   for (const item of await readdir(join(dir, below), { withFileTypes: true })) {
@@ -185,7 +188,7 @@ async function walk(dir: string, below = ''): Promise<readonly string[]> {
   return found;
 }
 
-/** Debug information is nine tenths of a module, and would be in the guest's memory. */
+/** Removes the debug information of a module. It is nine tenths of the file and would lie in the guest's memory. */
 async function strip(
   { workspace, sandbox, signal }: MakeSetup,
   { mount, below }: FoundModule,

@@ -28,11 +28,14 @@ export interface BuildRequest {
   readonly emit: Emit;
   /** Default: the strongest confinement that works on this host. */
   readonly sandbox?: Sandbox;
-  /** The treatment of demands that this tree drops. Default `refuse`: the kernel is untestable. */
+  /**
+   * What happens when this tree drops demanded config lines. `refuse` (default): the kernel is untestable. `record`: the lines are
+   * recorded with the kernel.
+   */
   readonly onDropped?: 'refuse' | 'record';
   /** The name of a workspace that several configurations share to reuse objects; default one for each configuration. */
   readonly workspace?: string;
-  /** What is built and loaded besides, in this order; default nothing. */
+  /** The modules to build and load, in this order; default none. */
   readonly modules?: readonly RequestedModule[];
   /** Sources to compile again with the warnings of `make W=1`; default none. */
   readonly check?: readonly string[];
@@ -42,5 +45,5 @@ export type BuildOutcome =
   | { readonly kind: 'built'; readonly kernel: BuiltKernel; readonly checked?: ExtraWarnings }
   | { readonly kind: 'untestable'; readonly verdict: Untestable };
 
-/** A build whose source need not be there. */
+/** A request for a build whose source tree need not be in the cache. */
 export type NamedBuild = Omit<BuildRequest, 'source'> & { readonly source: SourceName };

@@ -23,16 +23,16 @@ export interface CompileOptions {
   readonly emit: Emit;
   /** Expected number of objects, when it is known. */
   readonly total: number | undefined;
-  /** Whether the configuration has modules, which are compiled, too. */
+  /** True when the configuration has modules, which are then compiled as well. */
   readonly modules: boolean;
 }
 
-/** A file system with less free space counts as full. */
+/** A file system with less free space than this counts as full. */
 const fullDiskBytes = 512 * 1024 * 1024;
 
 /**
- * Compiles the image, vmlinux and modules, with an event for each object. A compiler's error is a verdict. A full disk, or a
- * compiler killed for lack of memory, is the host's fault and thrown as `infra`.
+ * Compiles the image, vmlinux and modules, and emits an event for each object. An error of the compiler becomes a verdict. A full
+ * disk, or a compiler that was killed for lack of memory, is the host's fault and is thrown as `infra`.
  */
 export async function compileKernel(setup: MakeSetup, options: CompileOptions): Promise<Compiled> {
   const { emit, total, modules } = options;
@@ -40,7 +40,7 @@ export async function compileKernel(setup: MakeSetup, options: CompileOptions): 
   let objects = 0;
   const lines: string[] = [];
   const progress = (): void => {
-    // With more objects than expected the total is unknown.
+    // When more objects are compiled than expected, the expected total was wrong and is no longer reported.
     const known = total !== undefined && objects <= total ? total : undefined;
     const ofTotal = known === undefined ? {} : { total: known };
     emit({ kind: 'stage-progress', stage: 'build', done: objects, ...ofTotal, unit: 'objects' });
@@ -74,8 +74,8 @@ function warningsOf(lines: readonly string[]): readonly Diagnostic[] {
 }
 
 /**
- * Throws `infra` when the log and the host agree on a fault of the host: a patch can print any line, so the log alone
- * proves nothing.
+ * Throws `infra` when both the log and the host show a fault of the host. The log alone proves nothing, because a patch can print
+ * any line.
  */
 async function throwHostFault(
   setup: MakeSetup,
@@ -96,19 +96,21 @@ async function throwHostFault(
   }
 }
 
-/** OOM kills since boot: `oom_kill 3` in /proc/vmstat (since 4.13). */
+/** The number of OOM kills since the host booted, from the line `oom_kill 3` in /proc/vmstat (since 4.13). */
 async function countOomKills(): Promise<number> {
   const vmstat = (await readIfThere(readFile('/proc/vmstat', 'utf8'))) ?? '';
   return Number(/^oom_kill (\d+)$/m.exec(vmstat)?.[1] ?? 0);
 }
 
-/** Measured numbers of objects in whole builds of the default fragments, for an estimate of the time. */
+/**
+ * The numbers of objects in whole builds with the default fragments, as measured. They serve to estimate the time of a first build.
+ */
 const typicalTotals: readonly { readonly before: KernelVersion; readonly objects: number }[] = [
   { before: [6, 7], objects: 1080 },
   { before: [Number.POSITIVE_INFINITY, 0], objects: 1175 },
 ];
 
-/** The number of objects in the last whole build of this configuration; before the first build a typical number. */
+/** The number of objects in the last whole build of this configuration. Before the first build, a typical number is returned. */
 export async function recallTotal(
   memo: string,
   version: KernelVersion,
@@ -118,7 +120,7 @@ export async function recallTotal(
   return typicalTotals.find(({ before }) => compareVersions(version, before) < 0)?.objects;
 }
 
-/** Stores that number for the next build. */
+/** Stores the number of objects for recallTotal(). */
 export async function rememberTotal(memo: string, objects: number): Promise<void> {
   await makeFolder(dirname(memo));
   await writeWhole(memo, String(objects));

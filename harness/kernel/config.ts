@@ -7,22 +7,25 @@ export type ConfigBase =
   | { readonly kind: 'tinyconfig' }
   | { readonly kind: 'file'; readonly name: string; readonly text: string };
 
-/** Options of distributions that a test kernel cannot have, with the values that it gets. */
+/** Options of distributions that a test kernel cannot have, each with the value that it gets instead. */
 const unusable: readonly (readonly [symbol: string, value: string])[] = [
-  // Certificates in the distribution's own tree; certs/Makefile stops without them.
+  // Files with certificates that exist only in the distribution's own tree; certs/Makefile stops without them.
   ['SYSTEM_TRUSTED_KEYS', '""'],
   ['SYSTEM_REVOCATION_KEYS', '""'],
-  // Signing makes a key with openssl; these two select it.
+  // Signing would make a key with openssl; the first two options select signing.
   ['SECURITY_LOCKDOWN_LSM', 'n'],
   ['IMA_APPRAISE_MODSIG', 'n'],
   ['MODULE_SIG', 'n'],
-  // pahole turns all debug information into types, for minutes, and nobody here reads them.
+  // pahole would spend minutes on converting all debug information to BTF types, which splat does not read.
   ['DEBUG_INFO_BTF', 'n'],
-  // Addresses on the console are those of vmlinux.
+  // With a fixed base, addresses on the console are those of vmlinux.
   ['RANDOMIZE_BASE', 'n'],
 ];
 
-/** The user's .config without what only its distribution can build, and fixed in memory; `cleared` names what this changed. */
+/**
+ * Removes from the user's .config what only its distribution can build, and turns off address randomization. `cleared` names the
+ * changed lines.
+ */
 export function usableBase(base: ConfigBase): {
   readonly base: ConfigBase;
   readonly cleared: readonly string[];
@@ -41,9 +44,9 @@ export function usableBase(base: ConfigBase): {
 }
 
 /**
- * Merges the fragments over `base`; `make olddefconfig` completes the result. Earlier settings of a symbol are removed,
- * as scripts/kconfig/merge_config.sh does: within a choice the last `=y` would otherwise win over an earlier `is not
- * set` only by luck. The tree's script is not used because it differs between versions.
+ * Merges the fragments over `base`; `make olddefconfig` completes the result. Earlier settings of a symbol are removed, as
+ * scripts/kconfig/merge_config.sh does. Otherwise it would be luck which of two settings counts within a choice. The tree's script
+ * is not used because it differs between versions.
  */
 export function mergeConfig(
   base: string,
@@ -66,7 +69,7 @@ export function mergeConfig(
 
 export const nothingDropped: DroppedLines = { demanded: [], base: [] };
 
-/** The verdict on dropped demands; undefined when there are none. Its message names the first, its output all. */
+/** The verdict for dropped demands; undefined when none was dropped. Its message names the first demand, its output all of them. */
 export function verifyConfig({ demanded }: Pick<DroppedLines, 'demanded'>): Untestable | undefined {
   const [first] = demanded;
   if (first === undefined) return undefined;
@@ -80,9 +83,9 @@ export function verifyConfig({ demanded }: Pick<DroppedLines, 'demanded'>): Unte
 }
 
 /**
- * The demands that olddefconfig dropped, with their reasons, as `fragment lockdep.config:12: CONFIG_PROVE_LOCKING=y was
- * dropped by olddefconfig (is n); missing dependency? For: ...`. `lean` holds those that only keep a kernel small; they
- * decide nothing.
+ * The demands that olddefconfig dropped, with their reasons: `fragment lockdep.config:12: CONFIG_PROVE_LOCKING=y was dropped by
+ * olddefconfig (is n); missing dependency? For: ...`. The demands in `lean` only keep a kernel small; they do not affect the
+ * verdict.
  */
 export function droppedDemands(
   final: string,
@@ -122,7 +125,7 @@ function faultOf(
   return ` was dropped by olddefconfig (is ${got}); missing dependency?`;
 }
 
-/** The lines of a base with another value in the final config, except symbols that a fragment sets. */
+/** The lines of the base that have another value in the final config. Symbols that a fragment sets are left out. */
 export function droppedOfBase(
   final: string,
   base: ConfigBase,

@@ -25,9 +25,9 @@ export interface ConfigureRequest {
   readonly fragments: readonly Fragment[];
   /** The symbols that the patched tree's Kconfig files define. */
   readonly known: ReadonlySet<string>;
-  /** The treatment of dropped demands: `refuse` makes a verdict, `record` a note among the facts. */
+  /** What happens to dropped demands: `refuse` gives a verdict, `record` puts them into the kernel's facts. */
   readonly onDropped: 'refuse' | 'record';
-  /** Modules that stay when a large .config is reduced to what is needed. */
+  /** Names of modules that stay when a large .config is reduced to the needed modules. */
   readonly neededModules: readonly string[];
 }
 
@@ -36,15 +36,15 @@ export interface Configured {
   readonly dropped: DroppedLines;
   readonly cpuSeconds: number;
   readonly usable: boolean;
-  /** Whether the configuration has loadable modules. */
+  /** True when the configuration has loadable modules. */
   readonly modules: boolean;
-  /** How many modules of the user's .config are not built, because nobody named them. */
+  /** The number of modules in the user's .config that are not built, because nothing needs them. */
   readonly leftModules: number;
 }
 
 /**
- * Writes obj/.config: the base with the fragments merged over it, completed by `make olddefconfig`, with every demand
- * checked in the result. `tinyconfig` rather than `allnoconfig`: the kernel itself keeps it bootable and small.
+ * Writes obj/.config: the fragments are merged over the base, `make olddefconfig` completes the result, and every demand is checked
+ * in it. `tinyconfig` is used rather than `allnoconfig` because the kernel's developers keep it bootable and small.
  */
 export async function configureTree(
   setup: MakeSetup,
@@ -104,12 +104,12 @@ function concludeConfig(
   return { verdict, dropped, modules, leftModules: left.filter(isModule).length, ...made };
 }
 
-/** True for `CONFIG_XFS_FS=m (is n)`. */
+/** True for a dropped line of a module, such as `CONFIG_XFS_FS=m (is n)`. */
 function isModule(line: string): boolean {
   return line.includes('=m ');
 }
 
-/** Digest of the result and of the request, because several configurations may share a workspace. */
+/** The digest of a .config and of the request for it. Both count, because several configurations may share a workspace. */
 function configuredDigest(
   config: string,
   { base, fragments, neededModules }: ConfigureRequest,
@@ -118,19 +118,22 @@ function configuredDigest(
   return valueDigest([config, base, fragments, ...needed]);
 }
 
-/** True when this workspace has this configuration and no patch has changed since what decides it. */
+/** True when this workspace has this configuration already, and no patch has changed a file that decides it since. */
 async function isConfigured(setup: MakeSetup, request: ConfigureRequest): Promise<boolean> {
   const { configured } = setup.workspace.state;
   if (configured === undefined) return false;
   return configuredDigest(await readConfig(setup), request) === configured;
 }
 
-/** A .config with more modules than that is a distribution's: to build them all takes hours, to boot it none of them. */
+/**
+ * A .config with more modules than this comes from a distribution. Building all of its modules takes hours, and a guest needs
+ * almost none.
+ */
 const mostModules = 100;
 
 /**
- * Takes the modules that nobody needs out of a distribution's .config, with the kernel's own tool: it keeps what a list
- * of loaded modules names, and what that depends on (scripts/kconfig/streamline_config.pl). True when it did.
+ * Removes the modules that nothing needs from a distribution's .config, with the kernel's own tool: it keeps the modules in a list
+ * of loaded modules, and what they depend on (scripts/kconfig/streamline_config.pl). Returns true when it removed them.
  */
 async function reduceModules(setup: MakeSetup, request: ConfigureRequest): Promise<boolean> {
   const { base, neededModules } = request;

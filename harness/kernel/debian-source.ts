@@ -49,15 +49,15 @@ interface DebianOptions {
 
 const hourMs = 60 * 60_000;
 
-/** A package in the lists of some suite that fits the request. */
+/** A package in some suite's lists that fits the request. */
 interface Found extends PackageVersion {
   readonly series: string;
 }
 
 /**
- * Opens the tree of a `debian:` kernel; `store` puts it into the store. A cached version needs no network. When an X.Y
- * cannot be looked up or fetched, the newest cached version is used, with a note. Throws `usage` for a kernel that no
- * suite has, with the valid ones, and `tool` when Debian cannot be reached.
+ * Opens the tree of a `debian:` kernel; `store` puts the tree into the store. A version in the cache needs no network. When an X.Y
+ * cannot be looked up or fetched, the newest version in the cache is used, with a note. Throws `usage`, with the valid kernels, for
+ * a kernel that no suite has, and `tool` when Debian cannot be reached.
  */
 export async function openDebian<T>(
   spec: string,
@@ -76,11 +76,11 @@ export async function openDebian<T>(
     } catch (error) {
       if (!isHarnessError(error, 'tool') || refreshed) throw error;
     }
-    // A mirror deletes replaced packages: older lists may name a deleted file.
+    // A mirror deletes packages that were replaced, so an older list may name a deleted file.
     return await store((await findOrigin(spec, wanted, options, 0)).origin);
   } catch (error) {
     const series = wanted.kind === 'series' ? wanted.series : undefined;
-    // Debian deletes what it replaced; the store of a lab may still have it.
+    // Debian has deleted the replaced package, but the shared store may still have it.
     if (wanted.kind === 'version' && hasStore(cacheRoot)) {
       return store(sharedOnly(wanted, spec, error));
     }
@@ -92,8 +92,8 @@ export async function openDebian<T>(
 }
 
 /**
- * The one version that a `debian:` kernel stands for now, with its digest, as `debian:6.1.192-3@sha256:HEX`: every host that takes it
- * gets the same files. Throws as openDebian() does, also when only the cache has one.
+ * The version that a `debian:` kernel stands for now, with its digest, as `debian:6.1.192-3@sha256:HEX`. Every host that opens it
+ * gets the same files. Throws as openDebian() does, and also when only the cache has a version.
  */
 export async function pinDebian(spec: string, options: DebianOptions): Promise<string> {
   const wanted = parseDebianSpec(spec);
@@ -174,7 +174,7 @@ function describeMissing(wanted: DebianSpec, kernels: readonly DebianKernels[], 
   return `no suite of Debian has it; there is ${there.join(', ')}${unread}`;
 }
 
-/** The first reason with the number of others; usually all fail for one reason, the network. */
+/** Shortens a list of reasons to the first one and the number of others: usually all fail for the same reason, the network. */
 function shorten([first = '', ...more]: readonly string[]): string {
   return more.length === 0 ? first : `${first}, and ${more.length} more`;
 }
@@ -190,7 +190,7 @@ function aptOrigin(spec: string, apt: Apt, found: Found, signal: AbortSignal): O
   };
 }
 
-/** An origin that is in the store already, with the name of this request. */
+/** An origin whose tree the cache already has, under the name of this request. */
 function cachedOnly(key: string, spec: string): Origin {
   return {
     spec,
@@ -203,7 +203,7 @@ function cachedOnly(key: string, spec: string): Origin {
   };
 }
 
-/** An origin that only a shared store may have; where none has it, the error of Debian counts. */
+/** An origin that only a shared store may have. When the store does not have it, Debian's error is thrown. */
 function sharedOnly(
   { series, version, sha256 }: Extract<DebianSpec, { kind: 'version' }>,
   spec: string,
@@ -211,7 +211,8 @@ function sharedOnly(
 ): Origin {
   const fill = async (): Promise<never> => Promise.reject(error);
   const origin = { spec, key: debianKey(series, version), name: `${spec} (${version})`, fill };
-  // A kernel does not know the digest of its package: with a pinned one, the tree itself is needed.
+  // A stored kernel does not record the digest of its source package. So for a pinned digest the kernel is not looked up by its
+  // version: the tree itself is needed.
   return sha256 === undefined ? { ...origin, series } : { ...origin, facts: { sha256 } };
 }
 

@@ -7,19 +7,19 @@ import { findBuilt, type MakeSetup } from './make.ts';
 
 /** The compiler's warnings for some sources with the flags of `make W=1`. */
 export interface ExtraWarnings {
-  /** The sources that this configuration compiles and that could be compiled again. */
+  /** The sources that were compiled again. */
   readonly files: readonly string[];
   readonly warnings: readonly Diagnostic[];
 }
 
-/** Limit of sources; further ones are not compiled again. */
+/** The largest number of sources that are compiled again. */
 const mostFiles = 40;
-/** A header can bring one warning for every file. */
+/** The largest number of warnings that are kept: a header can cause a warning in every file. */
 const keptWarnings = 200;
-/** A path of the tree that is safe for a compiler's command line: neither an option nor outside of the tree. */
+/** A path of the tree that may stand on a compiler's command line: it is not an option and does not leave the tree. */
 const source = /^(?!.*(?:^|\/)\.\.?(?:\/|$))\w[\w./+-]*\.c$/;
 
-/** The flags of W=1 in scripts/Makefile.extrawarn of 5.10 to 7.3 that both gcc 8 and clang support. */
+/** The flags of W=1 in scripts/Makefile.extrawarn (5.10 to 7.3) that both gcc 8 and clang support. */
 const ofBoth = [
   '-Wextra',
   '-Wunused',
@@ -46,8 +46,8 @@ const ofGcc = [
 ];
 
 /**
- * Compiles sources of the workspace again with the commands that the last build saved and the warnings of W=1, into a
- * file that is deleted: obj/ does not change. Sources that were not built there are left out.
+ * Compiles sources of the workspace again, with the commands that the last build saved and with the warnings of W=1. The objects
+ * are deleted, so obj/ does not change. Sources that the last build did not compile are left out.
  */
 export async function findExtraWarnings(
   setup: MakeSetup,
@@ -107,8 +107,8 @@ async function compileAgain(
 }
 
 /**
- * The compiler and its flags from a record of kbuild, `savedcmd_mm/mmap.o := gcc ... -c -o mm/mmap.o mm/mmap.c ;
- * objtool ...` (`cmd_` before Linux 6.3), without source, object and the list of headers. Undefined for other text.
+ * The compiler and its flags, from a record of kbuild: `savedcmd_mm/mmap.o := gcc ... -c -o mm/mmap.o mm/mmap.c ; objtool ...`
+ * (`cmd_` before Linux 6.3). The source, the object and the list of headers are left out. Undefined for other text.
  */
 export function compileWords(record: string): readonly string[] | undefined {
   const line = /^(?:saved)?cmd_\S+ := (.*)$/m.exec(record)?.[1] ?? '';
@@ -118,7 +118,7 @@ export function compileWords(record: string): readonly string[] | undefined {
   const [first = ''] = words ?? [];
   const own = basename(first) === 'ccache' ? words?.slice(1) : words;
   const [compiler = ''] = own ?? [];
-  // Backquotes, variables and several commands would need a shell.
+  // Only a shell could run a command with backquotes, variables or several programs.
   if (!/^[\w./+-]+$/.test(compiler)) return undefined;
   return own?.filter((word) => !/^-Wp,-MM?D,/.test(word));
 }

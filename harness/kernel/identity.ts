@@ -8,19 +8,22 @@ import { modulesIdentity, type RequestedModule } from './requested-modules.ts';
 import type { SourceName } from './source.ts';
 import { programsOf } from './toolchain.ts';
 
-/** Raised when the same request begins to give another image: make arguments, stamps, the merging of configurations. */
+/**
+ * The number of the recipe. It must be raised when the same request begins to give another image: by other make arguments, stamps,
+ * or merging of configurations.
+ */
 const recipe = 1;
 
 export interface Identity {
-  /** Digest of the kernel: source, patches, configuration and compiler. */
+  /** The digest of the kernel: source, patches, configuration, compiler and modules. */
   readonly kernel: string;
-  /** Digest without the patches, shared by all kernels that can be built from each other's objects. */
+  /** The digest without patches and modules. Kernels with the same one can be built from each other's objects. */
   readonly family: string;
   /** First lines of the compiler's and linker's versions: `gcc (Debian 12.2.0-14+deb12u1) 12.2.0; GNU ld ...`. */
   readonly compiler: string;
 }
 
-/** The digests of a build's inputs. Of a patch only its diff counts, of a fragment only its demands. */
+/** The digests of a build's inputs. They cover only the diff of a patch, and only the demands of a fragment. */
 export async function identifyBuild(
   request: {
     readonly source: SourceName;
@@ -44,7 +47,8 @@ export async function identifyBuild(
   const base = request.base.kind === 'file' ? request.base.text : request.base.kind;
   const family = valueDigest([recipe, request.source.id, base, demands, compiler]);
   const diffs = allPatches(request.series).map((patch) => patch.diff);
-  // With `maybeThere` a tree that already has the patches gives a kernel; without it the patches do not apply.
+  // With `maybeThere`, a tree that already has the patches gives a kernel. Without it, the patches would not apply. So the two must
+  // have different digests.
   const passed = request.series
     .filter(({ maybeThere }) => maybeThere === true)
     .map(({ patches }) => patches.length);
@@ -55,7 +59,7 @@ export async function identifyBuild(
 }
 
 async function compilerLine(toolchain: Toolchain, signal: AbortSignal): Promise<string> {
-  // Only compiler and linker count; their other tools have the same version.
+  // Only compiler and linker are asked, because the other tools come with them and have the same versions.
   const programs = programsOf(toolchain).slice(0, 2);
   const tools = await Promise.all(
     programs.map(({ program }) => runTool(program, ['--version'], { signal })),

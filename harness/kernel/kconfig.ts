@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Folders without any Kconfig, a third of the tree's files. */
+/** Folders without any Kconfig file. They hold a third of the tree's files. */
 const skipped = new Set(['Documentation', 'tools', '.git']);
 
 /** Every symbol the tree's Kconfig files define, sorted, without CONFIG_. The files are named Kconfig or Kconfig.*. */

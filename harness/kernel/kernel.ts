@@ -30,8 +30,8 @@ export type { BuildOutcome } from './build-request.ts';
 export type { BuiltKernel } from './built-kernel.ts';
 
 /**
- * Returns the kernel of a request from the store, or builds it in the workspace of its source and configuration. A
- * fault of the kernel is a verdict; faults of the host and bad fragments are thrown.
+ * Returns the kernel of a request from the store, or builds it in the workspace of its source and configuration. A fault of the
+ * kernel becomes a verdict. Faults of the host and invalid fragments are thrown.
  */
 export async function buildKernel(asked: BuildRequest): Promise<BuildOutcome> {
   const request = { ...asked, fragments: settleFragments(asked.fragments) };
@@ -41,7 +41,7 @@ export async function buildKernel(asked: BuildRequest): Promise<BuildOutcome> {
 
   const sandbox = request.sandbox ?? (await openSandbox(signal));
   if (sandbox.missing.length > 0) emit({ kind: 'note', text: describeSandbox(sandbox) });
-  // Another user's objects could not be overwritten.
+  // The workspace's name contains the user id, because objects of another user could not be overwritten.
   const place = `${request.workspace ?? identity.family}-${sandbox.uid ?? process.getuid?.() ?? 'self'}`;
   await using _lock = await acquireLock(
     join(cacheFolder(cacheRoot, 'locks'), `workspace-${place}`),
@@ -54,7 +54,7 @@ export async function buildKernel(asked: BuildRequest): Promise<BuildOutcome> {
   try {
     const meanwhile = known ?? (await findKernel(cacheRoot, identity.kernel));
     const outcome = meanwhile === undefined ? await build(job) : outcomeOf(meanwhile, request);
-    // Awaited here: a returned promise would be settled after the lock is released.
+    // The result is awaited here, because the lock is released when this function returns.
     return await withChecks(outcome, job);
   } catch (error) {
     throw explainDiskError(error, cacheRoot);
@@ -86,7 +86,7 @@ function describeOutcome(outcome: BuildOutcome): StageEnd {
   return `${release}: ${facts.objects} objects, ${Math.round(facts.cpuSeconds)} CPU seconds`;
 }
 
-/** Adds the W=1 warnings for the requested sources, when a workspace has compiled them. */
+/** Adds the W=1 warnings for the requested sources, if a workspace has compiled these sources. */
 async function withChecks(outcome: BuildOutcome, job: BuildJob): Promise<BuildOutcome> {
   const { source, series, cacheRoot, signal, check = [] } = job.request;
   if (outcome.kind === 'untestable' || check.length === 0) return outcome;
@@ -102,7 +102,7 @@ async function withChecks(outcome: BuildOutcome, job: BuildJob): Promise<BuildOu
   });
 }
 
-/** Calls `work` with a folder for patched files and removes the folder afterwards. */
+/** Calls `work` with a folder for patched files, and removes that folder afterwards. */
 async function inScratch<T>(dir: string, work: (files: string) => Promise<T>): Promise<T> {
   const scratch = join(dir, 'patching');
   try {
@@ -184,7 +184,7 @@ async function makeKernel(
   return { kind: 'untestable', verdict: { kind: 'untestable', because: 'build', message } };
 }
 
-/** Measured: two cores of 2026 need ten minutes for the 1,080 objects of a 6.1. */
+/** The CPU seconds for one object, as measured: two cores of 2026 need ten minutes for the 1,080 objects of a 6.1. */
 const cpuSecondsPerObject = 1.1;
 
 function describeWholeBuild(objects: number, jobs: number): string {
@@ -193,10 +193,10 @@ function describeWholeBuild(objects: number, jobs: number): string {
   return `a whole kernel is compiled, ${objects} objects: ${most}; meanwhile splat triage reads any console log`;
 }
 
-/** A patch to a header can bring one warning for every file. */
+/** The largest number of warnings that are kept: a patch to a header can cause a warning in every file. */
 const keptWarnings = 200;
 
-/** Configures, then compiles. */
+/** Configures the tree and then compiles it. */
 async function makeTargets(
   job: BuildJob,
   setup: MakeSetup,

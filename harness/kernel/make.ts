@@ -22,20 +22,20 @@ export interface MakeSetup {
   readonly toolchain: Toolchain;
   /** The file to which make's output is appended. */
   readonly log: string;
-  /** A folder of modules outside of the tree, to be built in place of it (`M=`). */
+  /** A folder of modules outside of the tree, which is built instead of the tree (`M=`). */
   readonly module?: Mount;
 }
 
 export interface MakeEnd {
   readonly exitCode: number;
   readonly cpuSeconds: number;
-  /** False when make was killed in the middle: files in obj/ may be cut short. */
+  /** False when make was killed while it ran, so that files in obj/ may be cut off. */
   readonly usable: boolean;
   /** True when make was stopped because it printed nothing for `silenceMs`. */
   readonly silent: boolean;
 }
 
-/** Limit for a make without output. The longest silent step, linking with debug info, takes a minute or two. */
+/** make is stopped after this time without output. The longest silent step, linking with debug info, takes a minute or two. */
 export const silenceMs = 20 * 60_000;
 
 /**
@@ -49,21 +49,24 @@ const stamps = [
   'LOCALVERSION=',
 ];
 
-/** Room for a few hundred builds of a small kernel, at 60 MB each less shared objects. */
+/**
+ * The size of the compiler cache: room for a few hundred builds of a small kernel, which take 60 MB each minus the objects that
+ * they share.
+ */
 const ccacheSize = '3G';
 
 /** The folder of the compiler cache; undefined without ccache(1) on the host or with CCACHE_DISABLE set. */
 export async function openCcache(cacheRoot: string, sandbox: Sandbox): Promise<Mount | undefined> {
   if ((process.env['CCACHE_DISABLE'] ?? '') !== '') return undefined;
   if ((await findProgram('ccache')) === undefined) return undefined;
-  // A user could not replace another user's files.
+  // Each user has a folder, because a user could not replace files of another user.
   const host = cacheFolder(cacheRoot, sandbox.uid === undefined ? 'ccache-self' : 'ccache');
   await makeFolder(host);
   if (sandbox.uid !== undefined) await chown(host, sandbox.uid, sandbox.uid);
   return { host, inside: '/splat/ccache', writable: true };
 }
 
-/** Runs make confined in the workspace. Never throws `interrupted`: the caller must first close the workspace. */
+/** Runs make confined in the workspace. It does not throw `interrupted`, because the caller must close the workspace first. */
 export async function runMake(
   setup: MakeSetup,
   targets: readonly string[],
@@ -119,8 +122,8 @@ function ccacheEnv(dir: string): Readonly<Record<string, string>> {
 }
 
 /**
- * The path of a built file, or undefined. A link counts as missing: code of the build may have put it there, and the
- * harness would copy its target with its own rights.
+ * The path of a file that make built; undefined when there is none. A link counts as missing: code of the build may have put it
+ * there, and the harness would copy its target with the harness's own rights.
  */
 export async function findBuilt(workspace: Workspace, name: string): Promise<string | undefined> {
   const root = await realpath(workspace.obj.host);
@@ -129,7 +132,7 @@ export async function findBuilt(workspace: Workspace, name: string): Promise<str
   return found === path && (await lstat(path)).isFile() ? path : undefined;
 }
 
-/** Writes a file into obj/, never through an existing link. */
+/** Writes a file into obj/. It never writes through an existing link. */
 export async function placeFile(
   workspace: Workspace,
   name: string,

@@ -1,12 +1,12 @@
-/** What a kernel module says of itself, and the order in which modules are loaded. Pure. */
+/** Reads a module's own description, and finds the order in which modules are loaded. Pure. */
 
 /** The fields of a module's section `.modinfo` (include/linux/module.h, include/linux/moduleparam.h). */
 export interface ModuleInfo {
-  /** As the kernel calls it: `-` has become `_`. */
+  /** The name that the kernel uses, in which `-` has become `_`. */
   readonly name: string;
-  /** Modules whose symbols it uses, as modpost wrote them (scripts/mod/modpost.c, `depends=`). */
+  /** The modules whose symbols it uses, as modpost recorded them (scripts/mod/modpost.c, `depends=`). */
   readonly depends: readonly string[];
-  /** MODULE_SOFTDEP(): modules that modprobe(8) loads before and after it, where they exist. */
+  /** From MODULE_SOFTDEP(): the modules that modprobe(8) loads before it and after it, if they exist. */
   readonly before: readonly string[];
   readonly after: readonly string[];
   /** Patterns of the devices it drives: `pci:v00001AF4d*`. */
@@ -14,8 +14,8 @@ export interface ModuleInfo {
 }
 
 /**
- * Reads the module in a file called `path`; undefined for a file that is no relocatable 64-bit little-endian ELF object
- * with a section `.modinfo` (elf(5)). The bytes may be hostile.
+ * Reads the module in the bytes of a file; `path` gives its name. Undefined for a file that is not a relocatable 64-bit
+ * little-endian ELF object with a section `.modinfo` (elf(5)). The bytes may be hostile.
  */
 export function readModuleInfo(path: string, bytes: Buffer): ModuleInfo | undefined {
   const text = findSection(bytes, '.modinfo')?.toString('latin1');
@@ -39,12 +39,12 @@ export function readModuleInfo(path: string, bytes: Buffer): ModuleInfo | undefi
   };
 }
 
-/** `drivers/misc/foo-bar.ko` is the module foo_bar. */
+/** The name of the module in a file: `drivers/misc/foo-bar.ko` contains foo_bar. */
 export function moduleName(path: string): string {
   return plainName(path.slice(path.lastIndexOf('/') + 1).replace(/\.ko$/, ''));
 }
 
-/** True for what a file of a module may be called; no name leaves its folder, or is taken for an option. */
+/** True for a name that the file of a module may have. Such a name leaves no folder and is not taken for an option. */
 export function isModuleName(name: string): boolean {
   return /^\w[\w-]{0,54}$/.test(name);
 }
@@ -53,7 +53,7 @@ function plainName(name: string): string {
   return name.replaceAll('-', '_');
 }
 
-/** `pre: libcrc32c crc32c post: nfs` (modprobe.d(5)). */
+/** Reads a soft dependency such as `pre: libcrc32c crc32c post: nfs` (modprobe.d(5)). */
 function parseSoftdep(text: string): { readonly pre: string[]; readonly post: string[] } {
   const found = { pre: [] as string[], post: [] as string[] };
   let list: string[] | undefined;
@@ -86,21 +86,21 @@ function findSection(bytes: Buffer, wanted: string): Buffer | undefined {
       if (names.startsWith(`${wanted}\0`, at)) return content(index);
     }
   } catch (error) {
-    // An offset of the file points outside of it.
+    // An offset in the file points outside of the file.
     if (!(error instanceof RangeError)) throw error;
   }
   return undefined;
 }
 
-/** A module that another one needs, and that is nowhere. */
+/** A module that another module needs and that does not exist. */
 export interface MissingModule {
   readonly module: string;
   readonly needs: string;
 }
 
 /**
- * The wanted modules with all they need, in the order in which modprobe(8) loads them: a module's dependencies, what it
- * softly wants before it, itself, what it softly wants after it.
+ * The wanted modules and all modules that they need, in the order in which modprobe(8) loads them. For each module: its
+ * dependencies, its soft dependencies before it, the module itself, its soft dependencies after it.
  */
 export function loadOrder(
   modules: readonly ModuleInfo[],
@@ -126,15 +126,15 @@ export function loadOrder(
   return missing ?? order;
 }
 
-/** A module at its path below `/lib/modules/RELEASE`. */
+/** A module with its path below `/lib/modules/RELEASE`. */
 export interface PlacedModule extends ModuleInfo {
-  /** `kernel/drivers/misc/foo.ko` of the tree, `extra/foo.ko` of a folder of the user's. */
+  /** `kernel/drivers/misc/foo.ko` for a module of the tree, `extra/foo.ko` for a module of a user's folder. */
   readonly path: string;
 }
 
 /**
- * modules.dep and modules.alias for modprobe of busybox, which knows no soft dependencies: those that come before are
- * among the dependencies.
+ * The contents of modules.dep and modules.alias for busybox's modprobe. It does not know soft dependencies, so those that are
+ * loaded before a module are listed as its dependencies.
  */
 export function moduleIndex(modules: readonly PlacedModule[]): {
   readonly dep: string;
@@ -144,7 +144,7 @@ export function moduleIndex(modules: readonly PlacedModule[]): {
   const dep = modules.map(({ name, path }) => {
     const order = loadOrder(modules, [name]);
     const earlier = 'needs' in order ? [] : order.slice(0, order.indexOf(name));
-    // The file lists what is loaded last first (modules.dep(5)).
+    // The line lists the modules in the reverse order of loading (modules.dep(5)).
     const others = earlier.toReversed().flatMap((one) => paths.get(one) ?? []);
     return `${[`${path}:`, ...others].join(' ')}\n`;
   });

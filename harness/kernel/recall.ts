@@ -7,8 +7,8 @@ import { fetchKernel, offerKernel } from './shared-kernel.ts';
 import { defaultToolchain } from './toolchain.ts';
 
 /**
- * The outcome of a build that was done before, here or by another host; undefined when the kernel is to be built. It needs
- * no source tree.
+ * The outcome of a build that this host or another one has done before; undefined when the kernel must be built. No source tree is
+ * needed.
  */
 export async function recallBuild(asked: NamedBuild): Promise<BuildOutcome | undefined> {
   const request = { ...asked, fragments: settleFragments(asked.fragments) };
@@ -16,7 +16,7 @@ export async function recallBuild(asked: NamedBuild): Promise<BuildOutcome | und
   return known === undefined ? undefined : outcomeOf(known, request);
 }
 
-/** The kernel from the cache, else from the store behind it. */
+/** The kernel from the cache or from the store behind it, with its identity. */
 export async function recallKernel(
   request: NamedBuild,
 ): Promise<{ readonly identity: Identity; readonly known: BuiltKernel | undefined }> {

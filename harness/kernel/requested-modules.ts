@@ -6,11 +6,11 @@ import { ensureEntry, findEntry } from '../host/store.ts';
 import { isModuleName } from './module-info.ts';
 import { copyWorkingTree, describeWorkingTree } from './working-tree.ts';
 
-/** What `--module` names. */
+/** The value of one `--module`. */
 export type RequestedModule =
   /** A folder with the sources of modules; the store has a copy of it under `digest`. */
   | { readonly kind: 'folder'; readonly name: string; readonly digest: string }
-  /** A module of the kernel's tree, as `vkms`. */
+  /** A module of the kernel's tree, such as `vkms`. */
   | { readonly kind: 'tree'; readonly name: string };
 
 interface PinOptions {
@@ -32,7 +32,7 @@ async function pinModules(
   return asked;
 }
 
-/** The fields of a request for the values of `--module`; none without any. */
+/** The field `modules` of a request, for the values of `--module`; no field when there is no value. */
 export async function requestedModules(
   named: readonly string[],
   options: PinOptions,
@@ -69,7 +69,7 @@ async function pinModule(value: string, options: PinOptions): Promise<RequestedM
   return { kind: 'folder', name: basename(dir), digest: tree.digest };
 }
 
-/** Modules with the copies of their folders; undefined for a module of the kernel's tree. */
+/** Modules, with the path of each folder's copy in `trees`; undefined there for a module of the kernel's tree. */
 export async function pinnedModules(
   named: readonly string[],
   options: PinOptions,
@@ -86,7 +86,7 @@ export async function pinnedModules(
   return { modules, trees };
 }
 
-/** The copy of a folder of modules. */
+/** The path of the copy of a folder of modules. Throws `infra` when the copy was removed. */
 export async function moduleSource(cacheRoot: string, digest: string): Promise<string> {
   const { entry } = await findEntry(cacheRoot, 'source', keyOf(digest));
   if (entry !== undefined) return join(entry.dir, 'tree');
@@ -97,7 +97,9 @@ function keyOf(digest: string): string {
   return `module_${digest.slice(0, 32)}`;
 }
 
-/** The part of a kernel's identity that its modules are: not where a folder lay, nor its name. */
+/**
+ * The part of a kernel's identity that stands for its modules. The path and the name of a folder do not count, only its content.
+ */
 export function modulesIdentity(modules: readonly RequestedModule[]): readonly string[] {
   return modules.map((one) => (one.kind === 'tree' ? one.name : `=${one.digest}`));
 }

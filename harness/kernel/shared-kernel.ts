@@ -15,8 +15,8 @@ interface KernelExchange {
 const mib = 2 ** 20;
 
 /**
- * Fetches a kernel from the store behind the cache; undefined when there is none, or when it fails: then the kernel is built
- * here. `name` is the name of its source.
+ * Fetches a kernel from the store behind the cache; `name` is the name of its source. Undefined when the store does not have it or
+ * fails; the kernel is then built here.
  */
 export async function fetchKernel(
   key: string,
@@ -44,7 +44,7 @@ export async function fetchKernel(
   return entry === undefined ? undefined : readKernel(arch, entry, true);
 }
 
-/** Puts a kernel of the cache into the store behind it, when this host signs. */
+/** Puts a kernel from the cache into the store behind it, if this host has a key. */
 export async function offerKernel(
   kernel: BuiltKernel,
   { cacheRoot, signal, emit }: KernelExchange,
@@ -68,8 +68,9 @@ function nameOf(key: string, arch: Architecture): SharedName {
 }
 
 /**
- * The facts of a kernel are its maker's; the digest of its image must be that of the image that came. That of a kernel with
- * modules covers these as they are without debug information, which are in the archive alone.
+ * Returns what is wrong with a kernel's facts; undefined when nothing is. The facts come from the host that built the kernel, and
+ * their image digest must be that of the fetched image. For a kernel with modules this is not checked: its digest also covers the
+ * modules without debug information, which exist only in the archive.
  */
 function wrongFacts({ meta, files }: StoreManifest, arch: Architecture): string | undefined {
   const { imageDigest, modules } = meta as {

@@ -19,8 +19,8 @@ const packedName = 'source.tar.xz';
 const mib = 2 ** 20;
 
 /**
- * Fetches the tree of a Debian kernel from the store behind the cache; undefined when it is not there. `finish` completes
- * the entry in whose folder `tree` lies then. A package that Debian has replaced is still there.
+ * Fetches the tree of a Debian kernel from the store behind the cache; undefined when the store does not have it. `finish`
+ * completes the entry, in whose folder the tree then lies. The store may have packages that Debian has replaced.
  */
 export async function fetchSource(
   origin: Origin,
@@ -54,14 +54,14 @@ export async function fetchSource(
   );
 }
 
-/** Packs the tree of a Debian kernel and puts it into the store behind the cache, when this host signs. */
+/** Packs the tree of a Debian kernel and puts it into the store behind the cache, if this host has a key. */
 export async function offerSource(
   { id, name }: { readonly id: string; readonly name: string },
   { cacheRoot, signal, emit }: SourceExchange,
 ): Promise<void> {
   if (!isShared(id) || !isOffering(cacheRoot)) return;
   const { entry } = await findEntry(cacheRoot, 'source', id);
-  // Trees of earlier versions do not know their package.
+  // Trees that earlier versions of splat stored do not record their package.
   if (entry === undefined || digestIn(entry.meta) === undefined) return;
   const drafts = cacheFolder(cacheRoot, 'drafts');
   await makeFolder(drafts);
@@ -82,7 +82,9 @@ export async function offerSource(
   }
 }
 
-/** Only packages of Debian: a directory, a commit and a tarball are where they were named. */
+/**
+ * True for packages of Debian. Directories, commits and tarballs are not shared: each host reads them where the user named them.
+ */
 function isShared(key: string): boolean {
   return key.startsWith('linux-source-');
 }
@@ -95,19 +97,22 @@ function digestIn(meta: unknown): string | undefined {
   return (meta as { readonly sha256?: string }).sha256;
 }
 
-/** The package of a tree must be the one that Debian's lists name now, or that was pinned. */
+/**
+ * Returns what is wrong with a fetched tree; undefined when nothing is. Its package must be the one that Debian's lists name now,
+ * or the pinned one.
+ */
 function wrongPackage(meta: unknown, { facts }: Origin): string | undefined {
   const wanted = facts?.['sha256'];
   if (wanted === undefined || digestIn(meta) === wanted) return undefined;
   return `it is of a package with another digest than ${wanted}`;
 }
 
-/** The same tree gives the same bytes: names are sorted, times and owners are left out. */
+/** Packs a tree. The same tree gives the same bytes, because names are sorted, and times and owners are left out. */
 async function packTree(dir: string, scratch: string, signal: AbortSignal): Promise<string> {
   const packed = join(scratch, packedName);
   const same = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner'];
   const flags = ['--create', '--format=gnu', ...same, '--file', packed, '--directory', dir];
-  // Two threads of xz at its fastest: 1.4 GB become 200 MB.
+  // xz compresses at its fastest level, with a thread for each core: 1.4 GB become 200 MB.
   await runTool('tar', [...flags, '--use-compress-program=xz -0 -T0', 'tree'], { signal });
   return scratch;
 }

@@ -14,9 +14,9 @@ import type { Origin } from './origin.ts';
 import { fetchSource } from './shared-source.ts';
 import { copyWorkingTree, describeWorkingTree } from './working-tree.ts';
 
-/** What is known of a kernel tree before it is there. */
+/** The facts about a kernel tree that are known before the tree is in the cache. */
 export interface SourceName {
-  /** The key of the store entry; equal ids are equal trees. */
+  /** The key of the store entry. Trees with the same id are equal. */
   readonly id: string;
   /** The name for people: `debian:6.1 (6.1.192-2)`. */
   readonly name: string;
@@ -33,12 +33,15 @@ export interface Source extends SourceName {
 /** VERSION and PATCHLEVEL of the top Makefile: [6, 12] for 6.12.117. 6.12 is later than 6.2. */
 export type KernelVersion = readonly [major: number, minor: number];
 
-/** Negative, zero or positive, as a comparison for sorting. */
+/** Compares two versions for sorting: negative, zero or positive. */
 export function compareVersions(a: KernelVersion, b: KernelVersion): number {
   return a[0] - b[0] || a[1] - b[1];
 }
 
-/** True for a version in the half-open range [from, before), "MAJOR.MINOR" each; no `before`: every later one. */
+/**
+ * True for a version in the half-open range [from, before). Both are "MAJOR.MINOR"; without `before`, every later version is in the
+ * range.
+ */
 export function isVersionIn(
   version: KernelVersion,
   range: { readonly from: string; readonly before?: string },
@@ -60,16 +63,16 @@ export function parseVersion(text: string): KernelVersion {
 export interface SourceOptions {
   readonly cacheRoot: string;
   readonly cwd: string;
-  /** The archive of Debian's kernels; default the host's mirror. */
+  /** The archive with Debian's kernels; default: the archive that the host uses. */
   readonly archive?: Archive;
   readonly signal: AbortSignal;
   readonly emit: Emit;
 }
 
 /**
- * Opens the tree that `spec` names, fetched and unpacked when the store does not have it: `debian:6.1` (the newest
- * linux-source-6.1 of any suite), a directory (its tracked files as they are on disk), `DIR@REV` (a commit of a git
- * tree), or a tarball. Throws `usage` when it does not exist or is no kernel, `tool` when it cannot be fetched.
+ * Opens the tree that `spec` names. When the store does not have it, the tree is fetched and unpacked. `spec` is `debian:6.1` (the
+ * newest linux-source-6.1 of any suite), a directory (its tracked files as they are on disk), `DIR@REV` (a commit of a git tree),
+ * or a tarball. Throws `usage` when it does not exist or is not a kernel, and `tool` when it cannot be fetched.
  */
 export async function openSource(spec: string, options: SourceOptions): Promise<Source> {
   if (spec.startsWith('debian:')) {
@@ -79,8 +82,8 @@ export async function openSource(spec: string, options: SourceOptions): Promise<
 }
 
 /**
- * Names the tree of a `debian:` kernel without fetching it: its version is in the name of its package. Undefined for every
- * other spec. Throws as `openSource` does.
+ * Names the tree of a `debian:` kernel without fetching the tree, because the package's name has the version. Undefined for every
+ * other spec. Throws as openSource() does.
  */
 export async function nameSource(
   spec: string,
@@ -174,7 +177,7 @@ async function makeSource(origin: Origin, dir: string): Promise<unknown> {
   return { version: await completeTree(origin)(dir), ...origin.facts };
 }
 
-/** Lists the symbols of the tree in an entry's folder, and returns its version. */
+/** Returns a function that lists the symbols of the tree in an entry's folder and returns the tree's version. */
 function completeTree({ spec }: Origin): (dir: string) => Promise<KernelVersion> {
   return async (dir) => {
     const tree = join(dir, 'tree');
@@ -198,7 +201,9 @@ async function readSource(entry: Entry, name: string): Promise<Source> {
   };
 }
 
-/** The version in the top Makefile: `VERSION = 6` and `PATCHLEVEL = 1` on lines of their own. */
+/**
+ * Reads the version in the top Makefile, where `VERSION = 6` and `PATCHLEVEL = 1` are lines. Throws `usage` when they are missing.
+ */
 async function requireKernel(tree: string, spec: string): Promise<KernelVersion> {
   const makefile = (await readIfThere(readFile(join(tree, 'Makefile'), 'utf8'))) ?? '';
   const major = /^VERSION\s*=\s*(\d+)\s*$/m.exec(makefile)?.[1];

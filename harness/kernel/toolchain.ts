@@ -70,7 +70,7 @@ export function programsOf(toolchain: Toolchain): readonly ToolProgram[] {
   ];
 }
 
-/** The variables of make that choose this toolchain; ccache precedes the compiler. */
+/** The variables of make that choose this toolchain. With `cached`, ccache runs the compiler. */
 export function toolchainWords(toolchain: Toolchain, cached: boolean): readonly string[] {
   const [compiler] = programsOf(toolchain);
   const name = compiler?.program ?? 'gcc';
@@ -83,13 +83,12 @@ export function toolchainWords(toolchain: Toolchain, cached: boolean): readonly 
 }
 
 /**
- * Why a tree refuses the compiler, of what scripts/cc-version.sh says before Kconfig gives up:
+ * The reason why a tree refuses the compiler; undefined when it does not. The reason is made from what scripts/cc-version.sh prints
+ * before Kconfig gives up:
  *
  *     *** C compiler is too old.
  *     ***   Your Clang version:    16.0.6
  *     ***   Minimum Clang version: 17.0.1
- *
- * Undefined when it does not.
  */
 export function refusedTool(log: string): string | undefined {
   const [, what] = /^\*\*\* (.+) is too old\.$/m.exec(log) ?? [];

@@ -14,15 +14,17 @@ export interface WorkingTree {
   readonly digest: string;
 }
 
-/** Number of files read at a time: enough to keep the disk busy within the limit of descriptors. */
+/** The number of files that are read at the same time: enough to keep the disk busy, and fewer than a process may open. */
 const parallelFiles = 64;
-/** Two writes within this time can leave the same modification time (racy-git.txt), so such a state is not cached. */
+/**
+ * Two writes within this time can leave the same modification time (racy-git.txt). The digest of a tree with such a recent change
+ * is not cached.
+ */
 const racyMs = 2_000;
 
 /**
- * Lists and digests the files of a directory: the files that git tracks, with uncommitted edits, or without git all
- * files except build products. Reading a whole kernel takes seconds, so the digest is cached by the size, times and
- * inode of every file.
+ * Lists and digests the files of a directory: with git, the tracked files with their uncommitted edits; without git, all files
+ * except build products. Reading a whole kernel takes seconds, so the digest is cached by the size, times and inode of every file.
  */
 export async function describeWorkingTree(
   dir: string,
@@ -44,7 +46,7 @@ export async function describeWorkingTree(
   const contents = await inParallel(present, async ({ file, kind }) => {
     throwIfAborted(options.signal);
     const path = join(dir, file);
-    // Read whole: streams are ten times slower on files this small.
+    // The whole file is read at once: a stream is ten times slower for files this small.
     const bytes = kind === 'link' ? await readlink(path) : await readFile(path);
     return [file, kind, createHash('sha256').update(bytes).digest('hex')];
   });
@@ -62,7 +64,7 @@ function isDigest(text: string): boolean {
   return /^[0-9a-f]{64}$/.test(text);
 }
 
-/** Copies the listed files to `tree`, which shares blocks with them where the file system can. */
+/** Copies the listed files to `tree`. The copies share disk blocks with the originals if the file system supports that. */
 export async function copyWorkingTree(
   dir: string,
   tree: string,
@@ -93,7 +95,7 @@ interface FileFacts {
   readonly changedMs: number;
 }
 
-/** Undefined for a tracked file that was deleted, and for submodules and devices. */
+/** The facts about a file; undefined for a tracked file that was deleted, and for submodules and devices. */
 async function fileFacts(dir: string, file: string): Promise<FileFacts | undefined> {
   const found = await readIfThere(lstat(join(dir, file)));
   if (found === undefined || !(found.isFile() || found.isSymbolicLink())) return undefined;
@@ -108,7 +110,7 @@ async function fileFacts(dir: string, file: string): Promise<FileFacts | undefin
   };
 }
 
-/** Undefined when the directory is not the top of a git tree. */
+/** The files that git tracks; undefined when the directory is not the top of a git tree. */
 async function trackedFiles(
   dir: string,
   signal: AbortSignal,

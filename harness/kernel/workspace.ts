@@ -18,13 +18,13 @@ import type { PatchedFiles } from '../patch/apply.ts';
 import { isKconfigPath } from './kconfig.ts';
 
 /**
- * Where the kernels of one source and configuration are built, one after the other, so that a series costs only what it
- * changes. Mutable, and used under a lock:
+ * The folders in which the kernels of one source and configuration are built, one after the other, so that each patch of a series
+ * compiles only what it changes. It changes with each build, and is used under a lock. It contains:
  *
- *     src/        hard links of the pristine tree; patched files are files of their own
- *     obj/        make's O=, all that a build may write to
- *     state.json  which files of src/ are not the pristine ones; its time is that of the last build's end
- *     building    there while make runs; found later, obj/ may hold half-written files and is dropped
+ *     src/        hard links to the pristine tree; patched files are files of their own
+ *     obj/        make's O=, the only place that a build may write to
+ *     state.json  the files of src/ that are not pristine; its time is the time at which the last build ended
+ *     building    exists while make runs; when it is found later, obj/ may have half-written files and is removed
  */
 export interface Workspace {
   readonly dir: string;
@@ -36,9 +36,7 @@ export interface Workspace {
 export interface WorkspaceState {
   /** Paths that may differ from the pristine tree. */
   readonly touched: readonly string[];
-  /**
-   * Digest of obj/.config and of the request for it, valid for the files in src/; absent when obj/ is not configured.
-   */
+  /** The digest of obj/.config and of the request for it, valid for the files in src/. Absent when obj/ is not configured. */
   readonly configured?: string;
 }
 
@@ -81,8 +79,8 @@ export interface Synced {
 }
 
 /**
- * Updates src/ to the patched tree. An unchanged file keeps its inode and time, so make skips it. A file that changes
- * or becomes pristine again is rewritten: its new time is later than that of every object made from its old content.
+ * Updates src/ to the patched tree. A file that does not change keeps its inode and time, so make skips it. A file that changes, or
+ * becomes pristine again, is rewritten, and its new time is later than that of every object made from its old content.
  */
 export async function syncSource(
   workspace: Workspace,
@@ -91,7 +89,7 @@ export async function syncSource(
 ): Promise<Synced> {
   const { dir, src, state } = workspace;
   const paths = [...new Set([...state.touched, ...patched.touched])];
-  // Saved first: after a crash the list may name pristine files, but it never misses a changed one.
+  // The list is saved first. After a crash it may name files that are pristine, but it never misses a changed file.
   await saveState(dir, { touched: paths });
   const now = new Set(patched.touched);
   const changed: string[] = [];
@@ -107,16 +105,15 @@ export async function syncSource(
 }
 
 /**
- * Records that obj/.config belongs to the files in src/ and the demands; the digest covers the configuration and the
- * demands.
+ * Records that obj/.config belongs to the files in src/. `configured` is the digest of the configuration and of the request for it.
  */
 export async function markConfigured(workspace: Workspace, configured: string): Promise<void> {
   await saveState(workspace.dir, { touched: workspace.state.touched, configured });
 }
 
 /**
- * True for files that decide a configuration: Kconfig files, the programs that they run (scripts/), and the Makefiles
- * with the compiler flags that they test.
+ * True for files that decide a configuration: Kconfig files, the programs that Kconfig runs (scripts/), and the Makefiles with the
+ * compiler flags that Kconfig tests.
  */
 function decidesConfig(path: string): boolean {
   return (
@@ -128,7 +125,7 @@ function decidesConfig(path: string): boolean {
   );
 }
 
-/** Runs `work` with the marker `building` in place. The marker stays when `work` says that obj/ is not usable. */
+/** Runs `work` while the marker `building` exists. The marker stays when `work` reports that obj/ is not usable. */
 export async function whileBuilding<T extends { readonly usable: boolean }>(
   workspace: Workspace,
   work: () => Promise<T>,
@@ -142,16 +139,14 @@ export async function whileBuilding<T extends { readonly usable: boolean }>(
   return result;
 }
 
-/**
- * True after the clock was set back: objects would be newer than the next sources, and make would keep stale objects.
- */
+/** True after the clock was set back. The objects would then be newer than the next sources, and make would keep stale objects. */
 async function isFromFuture(path: string): Promise<boolean> {
   const found = await readIfThere(stat(path));
   return found !== undefined && found.mtimeMs > Date.now();
 }
 
 /**
- * Makes `to` equal to `from`, by removal when `from` is absent, and returns whether it changed. Never writes into a
+ * Makes the file `to` equal to `from`, or removes it when `from` is absent. Returns true when `to` changed. It never writes into a
  * shared inode.
  */
 async function replaceFile(from: string, to: string): Promise<boolean> {

@@ -13,7 +13,10 @@ import {
   stallReporters,
 } from './stall-lists.ts';
 
-/** Who is blamed: the name for the title, the frame it came from, and those passed over on the way. */
+/**
+ * The function that a report is blamed on: its name for the title, the frame that has the name, and the skipped frames above that
+ * frame.
+ */
 export interface Blame {
   readonly name: string;
   readonly frame?: SectionFrame;
@@ -30,7 +33,7 @@ function first(rule: FrameRule, frames: readonly SectionFrame[]): Blame | undefi
   return frame && { name: frame.frame.function, frame, passed: frames.slice(0, at) };
 }
 
-/** The frames of what was interrupted, without the tick or IPI that reported the stall. */
+/** The frames of the interrupted code: those below the timer tick or IPI that reported the stall. */
 function belowTick(frames: readonly SectionFrame[], cut: boolean): readonly SectionFrame[] {
   const boundary = frames.findIndex((entry) => interruptBoundary.test(entry.frame.function));
   const reporter = frames.findLastIndex((entry) => stallReporters.test(entry.frame.function));
@@ -44,7 +47,7 @@ function stalled(rule: FrameRule, all: readonly SectionFrame[]): Blame | undefin
   if (rule.confirmed && below.length === all.length && !all.some((entry) => entry.pc))
     return undefined;
   if (below.length === all.length) return stalledIn(below);
-  // A stack that is cut before it reaches a dispatcher still tells what was interrupted.
+  // A stack that is cut before it reaches a dispatcher still shows the interrupted code.
   return stalledIn(below) ?? stalledIn(all) ?? first(rule, below);
 }
 
@@ -55,7 +58,7 @@ function stalledIn(frames: readonly SectionFrame[]): Blame | undefined {
     .find((entry) => stallBuckets.test(entry.frame.function));
   if (bucket) return { name: bucket.frame.function, frame: bucket, passed: [] };
   if (anchor < 0) return undefined;
-  // A dispatcher that was interrupted itself has nobody above it to blame.
+  // A dispatcher that was itself interrupted called no frame that could be blamed instead.
   const at = Math.max(0, anchor - 1);
   const frame = frames[at];
   return frame && { name: frame.frame.function, frame, passed: frames.slice(0, at) };
@@ -76,17 +79,17 @@ function hung(frames: readonly SectionFrame[]): Blame | undefined {
 const pickers = {
   first,
   stall: stalled,
-  // Who entered what recurses, else who used up the stack.
+  // For a recursion: blames the function through which the recursion was entered, else the function that used up the stack.
   deep: (rule: FrameRule, f: readonly SectionFrame[]) => stalled(rule, f) ?? first(rule, f),
   hang: (_: FrameRule, f: readonly SectionFrame[]) => hung(f),
 };
 
-/** Whether a trace got past the frames of the reporting itself. */
+/** True when a trace has frames other than those of the reporting itself. */
 function isWhole(frames: readonly SectionFrame[]): boolean {
   return frames.some((entry) => !reportingOnly.test(entry.frame.function));
 }
 
-/** The register line of the fault: the first one, unless a trace comes before it. */
+/** The program counter at the fault: the frame of the first register line, unless a trace with frames comes before it. */
 export function pcOf(sections: readonly Section[]): SectionFrame | undefined {
   for (const section of sections) {
     const pc = section.frames.find((entry) => entry.pc);
@@ -96,7 +99,10 @@ export function pcOf(sections: readonly Section[]): SectionFrame | undefined {
   return undefined;
 }
 
-/** Candidates per source of the rule, one list a stack: the head's own frames lead the first stack. */
+/**
+ * The frames that may be blamed, from the sources that the rule names, as one list for each stack. The frames that the header, the
+ * detail line and the program counter name stand first in the first list.
+ */
 function candidates(
   rule: FrameRule,
   sections: readonly Section[],
@@ -121,12 +127,13 @@ function candidates(
   return lists;
 }
 
-/** A frame with its address, as kernels print it that have no unwinder to be sure (before Linux 4.10). */
+/** A frame line with an address, as kernels print it whose unwinder cannot tell whether a frame is certain (before Linux 4.10). */
 const withAddress = /\[<[0-9a-f]{8,16}>\]/;
 
 /**
- * The frames that the unwinder is sure of; all of them where it is sure of none, for want of frame pointers. Not so in a kernel
- * with an unwinder: there they are what was left on the stack of a task that runs, a function twice or a checker's own.
+ * The frames of which the unwinder is certain. When it is certain of none, because the kernel has no frame pointers, all frames are
+ * returned. But when a function occurs twice or belongs to a checker, the uncertain frames are leftovers on the stack of a running
+ * task, and they are not returned.
  */
 export function believable(frames: readonly SectionFrame[]): readonly SectionFrame[] {
   const certain = frames.filter((entry) => !entry.questionable);
@@ -158,11 +165,13 @@ export function findBlame(
   return rule.pick === 'stall' ? dumped(rule, sections) : undefined;
 }
 
-/** On a stalled CPU whose task was dumped without an interrupt to see where it was. */
+/**
+ * The guilty frame of a stalled CPU whose task was dumped without an interrupt that would show its position; undefined otherwise.
+ */
 function dumped(rule: FrameRule, sections: readonly Section[]): Blame | undefined {
   const traces = sections.filter(({ kind, frames }) => kind === 'trace' && frames.length > 0);
   const [dump, ...others] = traces;
-  // Where there are other stacks, the dump is of whom they wait for.
+  // When there are other stacks, they are those of the waiting tasks, and the dump is of the CPU that they wait for.
   if (!dump?.isDump || others.length > 0) return undefined;
   const certain = believable(dump.frames);
   const frames = belowTick(certain.length > 0 ? certain : dump.frames, true);
@@ -172,10 +181,10 @@ function dumped(rule: FrameRule, sections: readonly Section[]): Blame | undefine
   );
 }
 
-/** Where a CPU waits for the console, or for its turn. */
+/** Functions in which a CPU waits for the console or for its turn. */
 const waiting = /^_*schedule$|^console_|^call_console_drivers$|^_?v?printk/;
 
-/** The frame a header or detail line names by itself. */
+/** The frame for a function that a header or detail line names. */
 export function namedFrame(symbol: string, line: SectionFrame['line']): SectionFrame {
   return { frame: makeFrame(symbol), line, questionable: false, pc: false };
 }

@@ -1,14 +1,14 @@
 import type { StackFrame } from '../records/finding.ts';
 import { type FrameLine, frameWithin, readFrame } from './frames.ts';
 
-/** One line of a report, as it stands in the log. */
+/** One line of a report, as the log has it. */
 export interface ReportLine {
   readonly text: string;
-  /** printk caller, or the empty string. */
+  /** The printk caller, or the empty string. */
   readonly caller: string;
-  /** It has printk's time or level. */
+  /** True when the line has printk's time or level. */
   readonly isStamped: boolean;
-  /** 1-based. */
+  /** The number of the line in the log, from 1. */
   readonly number: number;
   readonly start: number;
   readonly end: number;
@@ -20,7 +20,7 @@ export interface SectionFrame {
   readonly frame: StackFrame;
   readonly line: ReportLine;
   readonly questionable: boolean;
-  /** From a register line (RIP, pc), not from the unwinder. */
+  /** True when the frame comes from a register line (RIP, pc), not from the unwinder. */
   readonly pc: boolean;
 }
 
@@ -29,13 +29,13 @@ export interface Section {
   readonly kind: SectionKind;
   readonly heading: ReportLine;
   readonly frames: SectionFrame[];
-  /** Lines between the heading and the section's end. */
+  /** The number of lines between the heading and the end of the section. */
   length: number;
-  /** Of a CPU that does not answer, shown as it left off: `Task dump for CPU 1:`, kernel/rcu/tree_stall.h */
+  /** True for the stack of a CPU that does not answer, as the CPU left it: `Task dump for CPU 1:` (kernel/rcu/tree_stall.h). */
   readonly isDump?: true;
 }
 
-/** What opens a section. First match wins. */
+/** The lines that begin a section; the first match wins. */
 const headings: readonly (readonly [RegExp, SectionKind])[] = [
   [
     /^\s*(?:<\w+>)?\s*(?:Call [Tt]race|Trace|CPU: \d+ .* Call Trace):?|^NMI backtrace for cpu/,
@@ -67,14 +67,17 @@ const headings: readonly (readonly [RegExp, SectionKind])[] = [
 const sectionEnd =
   /---\[ end trace|^Kernel panic - |^Rebooting in|^\s*<\/TASK>|^\s*RIP: (?:0033|0023|002b):/;
 
-/** `RIP: 0010:f+0x1/0x2`, `pc : f+0x1/0x2`, `PC is at f+0x1/0x2`, `NIP [c0001234] f+0x1/0x2`, `epc : f+0x1/0x2`, PSW of s390. */
+/**
+ * The lines that name the program counter: `RIP: 0010:f+0x1/0x2`, `pc : f+0x1/0x2`, `PC is at f+0x1/0x2`,
+ * `NIP [c0001234] f+0x1/0x2`, `epc : f+0x1/0x2`, and the PSW of s390.
+ */
 const programCounter =
   /^\s*(?:RIP: (?:0010|e030|0060):|RIP: +\[<|RIP +\[<|EIP: |EIP is at |IP: |pc : |PC is at |NIP \[|epc ?: |epc   : |ERA: |TPC: <|Krnl PSW : .*\(|RIP: 0010:\[<)/;
 
 const headingHint =
   /race|llocated|Freed|Trace|freed|Uninit|Local|->|state was|acquired|which|lock|kfence|read|write|page last|irq|Preempt|Showing|tentially|last|the |page_owner|origin|kthread|NMI/;
 
-/** The grace-period kthread's own stack says who waits for the stalled CPU, not who stalls. */
+/** The stack of the grace-period kthread shows who waits for the stalled CPU, not what the CPU does. */
 const kthreadDump = /RCU grace-period kthread stack dump/;
 
 const taskDump = /^(?:rcu: )?Task dump for CPU \d+/;
@@ -86,7 +89,10 @@ function headingOf(text: string, above: Section): SectionKind | undefined {
   return kind === 'trace' && isKthread ? 'other' : kind;
 }
 
-/** 32-bit ARM names each frame twice, as the caller of one line and as the callee of the next. */
+/**
+ * Adds the frame of a line to a section. On 32-bit ARM each frame is printed twice, as the caller on one line and as the callee on
+ * the next; it is added once.
+ */
 function pushFrame(section: Section, read: FrameLine, line: ReportLine): void {
   const { frame, caller, questionable } = read;
   const last = section.frames.at(-1)?.frame;
@@ -96,12 +102,12 @@ function pushFrame(section: Section, read: FrameLine, line: ReportLine): void {
   if (caller) section.frames.push({ frame: caller, line, questionable, pc: false });
 }
 
-/** The frame of a register line. */
+/** The frame that a register line names; undefined for other lines. */
 function readCounter(text: string): StackFrame | undefined {
   return text.includes('+0x') && programCounter.test(text) ? frameWithin(text) : undefined;
 }
 
-/** Splits a report into its stack traces. The first section is the head: header, registers, facts. */
+/** Splits a report into sections. The first section is the head: header, registers and facts. The others are its stack traces. */
 export function readSections(lines: readonly ReportLine[]): Section[] {
   const [header, ...rest] = lines;
   if (!header) return [];

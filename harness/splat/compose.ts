@@ -7,13 +7,16 @@ import type { Rule } from './rules/rule.ts';
 import { sanitizeText } from './sanitize.ts';
 import { neverBlamed, syscallName } from './skip-lists.ts';
 
-/** `BUG: KASAN: x in f file.c:12 [inline]` */
+/** A header of an inlined function, as symbolizers print it: `BUG: KASAN: x in f file.c:12 [inline]`. */
 export const inlinedHeader = /(?:BUG|WARNING): .* \[inline\]\s*$/;
 
-/** What syzbot calls the frame of a report that has none; it stays among the other titles of one that names somebody. */
+/**
+ * syzbot's word for the frame of a report that has none. A report with a guilty function keeps the title with this word among its
+ * alternative titles.
+ */
 const unknown = 'corrupted';
 
-/** What a rule makes of a report. */
+/** The title, class and guilty frame that a rule gives to a report. */
 export interface Composition {
   readonly rule: Rule;
   readonly title: string;
@@ -22,9 +25,9 @@ export interface Composition {
   readonly frame: string;
   readonly blame: Blame | undefined;
   readonly detail: ReportLine | undefined;
-  /** A frame was wanted, and no stack has one. */
+  /** True when the rule needs a guilty frame and no stack has one. */
   readonly frameless: boolean;
-  /** The source file it names where it names nobody. */
+  /** The source file that the report names, when it names no function. */
   readonly place?: string | undefined;
 }
 
@@ -35,7 +38,10 @@ interface Fit {
   readonly detailLine?: ReportLine;
 }
 
-/** Whether a rule's header fits a line; printk's stamp decides where the rule asks who wrote it. */
+/**
+ * Matches a line against a rule's header. `fromKernel` tells whether the line has printk's stamp; some rules require it, others
+ * forbid it.
+ */
 export function fitsHeader(rule: Rule, text: string, fromKernel: boolean): RegExpExecArray | null {
   if (rule.fromKernel && !fromKernel) return null;
   if (rule.fromProgram && fromKernel) return null;
@@ -61,8 +67,8 @@ function fit(
 }
 
 /**
- * The line that names the report. Symbolizers print a header once for every inlined function; the last one has the
- * function that was in the log before.
+ * The line by which the report is named. A symbolizer prints a header once for every inlined function; the last of these headers
+ * has the function that the log had before.
  */
 function headerLine(lines: readonly ReportLine[]): ReportLine | undefined {
   const [first] = lines;
@@ -70,7 +76,7 @@ function headerLine(lines: readonly ReportLine[]): ReportLine | undefined {
   return lines.slice(0, 12).find((line) => !inlinedHeader.test(line.text)) ?? first;
 }
 
-/** The function the detail line names. */
+/** The function that the detail line names. */
 function detailSymbol({ detail, detailLine }: Fit): string | undefined {
   return detail?.groups?.['frame'] ?? frameWithin(detailLine?.text ?? '')?.symbol;
 }
@@ -86,7 +92,7 @@ function namedBlame(symbol: string, line: ReportLine): Blame {
   return { name: frame.frame.function, frame, passed: [] };
 }
 
-/** The function the header names, as a candidate. */
+/** The frame of the function that the header names; empty when it names none. */
 function headerFrames({ rule, header }: Fit, line: ReportLine): SectionFrame[] {
   if (!rule.frame?.from.includes('header')) return [];
   const symbol = header.groups?.['frame'] ?? frameWithin(line.text.slice(header.index))?.symbol;
@@ -109,12 +115,12 @@ function blameOf(
   return findBlame(rule.frame, own, headerFrames(found, first)) ?? site;
 }
 
-/** Its place is the culprit's own. */
+/** The titles of reports whose source file is the file with the bug. */
 const placed =
   /^(?:WARNING|kernel BUG|UBSAN: .*|BUG: sleeping function .*|BUG: assuming .*) in \{frame\}$/;
 /**
- * Whom a report without its stack names itself: the function of the header, else of the program counter, else of the lock's
- * site, else the file. Nobody where others printed into it.
+ * The blame for a report without its stack: the function of the header, else of the program counter, else of the site where a lock
+ * was taken, else the source file, else the module. Undefined when another task printed into the report.
  */
 function lastResort(
   found: Fit,
@@ -126,7 +132,7 @@ function lastResort(
   if (found.rule.frame.confirmed && found.rule.frame.pick === 'stall') return undefined;
   const own = namedFrames(found, first, lines, sections);
   const frame = own.find((entry) => !isPassedOver(found.rule, entry.frame.function));
-  // A WARN() of no particular kind is named by its function, whose ever helper that is.
+  // A WARN() of no particular kind is named after the function that calls it, even when this is a helper.
   const helper = found.rule.title === 'WARNING in {frame}' ? own[0] : undefined;
   const chosen = frame ?? helper;
   if (chosen) return { name: chosen.frame.function, frame: chosen, passed: [] };
@@ -136,7 +142,10 @@ function lastResort(
   return module === undefined ? undefined : { name: `[${module}]`, passed: [] };
 }
 
-/** The functions a report names outside of its stacks: the header's, the program counter's, that of the lock's site. */
+/**
+ * The functions that a report names outside of its stacks: in the header, as the program counter, and as the site where a lock was
+ * taken.
+ */
 function namedFrames(
   { rule, header }: Fit,
   first: ReportLine,
@@ -170,7 +179,10 @@ const families: readonly (readonly [RegExp, string])[] = [
   [/^rtnl_lock/, 'rtnl_lock'],
 ];
 
-/** `__x64_sys_rmdir` is called `sys_rmdir`, `SyS_pause` `pause`; the wrapper's name differs between architectures. */
+/**
+ * The name of a function without the wrapper's prefix, which differs between architectures: `__x64_sys_rmdir` becomes `sys_rmdir`,
+ * `SyS_pause` becomes `pause`.
+ */
 function commonName(name: string): string {
   const match = /^__(?:x64|ia32|arm64|s390x?|riscv|powerpc)_((?:compat_)?sys_\w+)$/.exec(name);
   if (match) return match[1] ?? name;
@@ -178,14 +190,14 @@ function commonName(name: string): string {
   return syscallName.exec(name)?.[1] ?? name;
 }
 
-/** The two functions of a race, in the order of their names: either may be printed first. */
+/** The two functions of a race, sorted by name, because the kernel may print either first. */
 function pairOf({ header }: Fit): string[] {
   return [header[2] ?? '', header[3] ?? ''].toSorted();
 }
 
 function expand(template: string, found: Fit, frame: string): string {
   const { header, detail } = found;
-  // A file is no function: `kernel BUG at fs/demo/set.h:LINE`.
+  // A file is not a function, so the title says "at": `kernel BUG at fs/demo/set.h:LINE`.
   const place = frame.endsWith(':LINE') ? template.replace(' in {frame}', ' at {frame}') : template;
   return place
     .replace(/\{(\w+)\}/g, (_, key: string) => {
@@ -198,7 +210,7 @@ function expand(template: string, found: Fit, frame: string): string {
     .trim();
 }
 
-/** Names a report by the first rule that fits it as a whole; undefined when none does. */
+/** Names a report by the first rule whose header and detail fit it; undefined when no rule fits. */
 export function compose(
   rules: readonly Rule[],
   lines: readonly ReportLine[],
@@ -246,7 +258,7 @@ function nameOf(
   };
 }
 
-/** The title without ` in FUNCTION`; a title that names no function is its own class. */
+/** The class of a report: its title without ` in FUNCTION`. A title that names no function is a class of its own. */
 function classOf(found: Fit, title: string): string {
   const { rule } = found;
   if (rule.class !== undefined) return rule.class;

@@ -14,20 +14,20 @@ import { signatureOf } from './signature.ts';
 const utf8 = new TextDecoder();
 const highBytes = /[\x80-\xff]/;
 
-/** The scanner works on bytes as latin1; what leaves it is text again. */
+/** Decodes the scanner's latin1 (one character per byte) as UTF-8. Text that leaves the scanner goes through this function. */
 export function decodeText(latin1: string): string {
   if (!highBytes.test(latin1)) return latin1;
   return utf8.decode(Uint8Array.from(latin1, (character) => character.charCodeAt(0)));
 }
 
-/** The line's words as a person reads them. */
+/** The text of a line as a person should read it: decoded, and without what withSymbols() added. */
 function readableText(latin1: string): string {
   return decodeText(withoutSymbols(latin1));
 }
 
 function readableLines(lines: readonly ReportLine[]): string[] {
   const texts = lines.map((line) => line.text);
-  // Most reports are plain text as they stand: one look at all of it is cheaper than a look at each line.
+  // Most reports are plain text and need no change: one check of the whole report is cheaper than one of each line.
   const whole = texts.join('\n');
   return hasSymbols(whole) || highBytes.test(whole) ? texts.map(readableText) : texts;
 }
@@ -63,12 +63,15 @@ interface Reading {
   readonly composition: Composition;
 }
 
-/** The rule of the first header line, and those after it: the ones before do not fit that line. */
+/**
+ * The rule that opened the report and those after it; the rules before it do not fit the first header line. For the header of an
+ * inlined function, all rules are tried.
+ */
 function candidates({ rule, lines }: OpenReport): readonly Rule[] {
   return inlinedHeader.test(lines[0]?.text ?? '') ? rules : rules.slice(rules.indexOf(rule));
 }
 
-/** `(lock){+.+.}, at:` whose function a mail program, or the kernel itself, put on the next line. */
+/** The end of a line such as `(lock){+.+.}, at:` whose function a mail program or the kernel put on the next line. */
 const wrapped = /\bat: *$/;
 
 function unwrap(lines: readonly ReportLine[]): readonly ReportLine[] {
@@ -85,7 +88,7 @@ function read(report: OpenReport, lines: readonly ReportLine[]): Reading | undef
   return composition && { lines, sections, composition };
 }
 
-/** Makes the finding of a report that is over; undefined when no rule fits it as a whole. */
+/** Converts a report that has ended to a finding; undefined when no rule fits the whole report. */
 export function conclude(report: OpenReport): Finding | undefined {
   const [header] = report.lines;
   if (!header) return undefined;
@@ -100,7 +103,7 @@ export function conclude(report: OpenReport): Finding | undefined {
   return reading && makeFinding(report, reading);
 }
 
-/** What tells two bugs of one class apart. */
+/** The values that tell two bugs of one class apart, from which the signature is made. */
 function identityOf(
   finding: Pick<Finding, 'frame' | 'locks' | 'nonBlock' | 'events'>,
   { place }: Composition,

@@ -1,14 +1,17 @@
 import { hasMarkup, withoutMarkup, withSymbols } from './markup.ts';
 
 /**
- * One line of a console log without what transports wrapped around it: ANSI escapes, mail quoting, syslog, journald,
- * Android, netconsole and harness prefixes, printk's level, time and caller.
+ * One line of a console log after the removal of ANSI escapes, printk's level, time and caller, and whatever carried the line:
+ * quotes of a mail, syslog, journald, Android, netconsole and prefixes of test harnesses.
  */
 export interface ConsoleLine {
   readonly text: string;
-  /** printk's caller, `T123` (task) or `C1` (CPU in interrupt); CONFIG_PRINTK_CALLER, Linux 5.0 and later. */
+  /**
+   * The printk caller, `T123` (a task) or `C1` (a CPU in an interrupt), with CONFIG_PRINTK_CALLER of Linux 5.0 and later; else
+   * empty.
+   */
   readonly caller: string;
-  /** True when printk's time stamp or level was there: the kernel wrote this line, not a program. */
+  /** True when the line had printk's time stamp or level, so that the kernel wrote it and not a program. */
   readonly fromKernel: boolean;
 }
 
@@ -19,35 +22,41 @@ const escapes = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\
 const controls = /[\0\r\x07\x1b]/;
 
 /**
- * `12.345678`, `+0.000003`, `12.345678s`; what dmesg and journalctl add of the time since, `12.345678 <    0.000003>`; the first
- * line of a minute by `dmesg -e`, `Jan 2 03:04`.
+ * A clock: `12.345678`, `+0.000003`, `12.345678s`; the same with the time since the last line, which dmesg and journalctl add,
+ * `12.345678 <    0.000003>`; the first line of a minute in `dmesg -e`, `Jan 2 03:04`.
  */
 const clock = String.raw`(?: {0,8}\+?\d{1,9}\.\d{3,9}s?(?: {1,2}<[ \d.]{1,20}>?| {4,24})? ?>?|[A-Z][a-z]{2} {0,2}\d{1,2} \d\d:\d\d)`;
-/** `[  T123]` glued, as the kernel prints it, or apart, as dmesg does. */
+/** The caller, directly behind the clock as the kernel prints it (`[  T123]`), or after a blank as dmesg prints it. */
 const callerColumn = String.raw`(?: ?\[ {0,12}([TC]\d{1,10})\])?`;
-/** What is before the clock: anything short, without a clock of its own. */
+/** The text before the clock: anything short that does not contain a clock. */
 const stampHead = String.raw`(?:[^[]|\[(?! *\+?\d+\.\d)){0,160}?`;
 
-/** `<6>[   12.345678][  T123] text`; android also `[   12.345678] (0)[123:comm] text` and `[T123]` glued. */
+/** A stamp, as in `<6>[   12.345678][  T123] text`. Android also prints `[   12.345678] (0)[123:comm] text`. */
 const stamp = new RegExp(
   String.raw`^${stampHead}(?:<\d{1,3}>)?\[${clock}\]${callerColumn}(?:\([0-9]\)\[\d+:[^\]]{1,20}\])? ?`,
 );
-/** The usual line: nothing before the stamp. */
+/** The usual stamp, with nothing before it. */
 const plainStamp = /^\[ {0,8}\d{1,9}\.\d{6}\](?:\[ {0,8}([TC]\d{1,10})\])? (?! ?\[)/;
-/** A second clock, of a program that read the serial line, or of the kernel below it; the first bracket lost in copying. */
+/**
+ * A second clock, from a program that read the serial line or from a kernel below this one. For `bareStamp`: a stamp whose first
+ * bracket was lost in copying.
+ */
 const nextStamp = new RegExp(String.raw`^(?:<\d{1,3}>)?\[${clock}\]${callerColumn} ?`);
 const bareStamp = /^ {0,8}\d{1,9}\.\d{6}\](?: ?\[ {0,12}([TC]\d{1,10})\])? ?/;
-/** journalctl puts the machine's clock before the name of the host. */
+/** The name of the host behind a clock: journalctl puts the machine's clock before it. */
 const hostBelow = /^[\w.<>*-]{1,64} kernel(?:\[\d+\])?:(?: |$)/;
 
-/** Levels and facilities by their names: `kern  :warn  : `, `kern.warn `. */
+/** The names of level and facility before a line: `kern  :warn  : `, `kern.warn `. */
 const facility =
   /^(?:kern|user|daemon|syslog|local\d) *[.:] *(?:emerg|panic|alert|crit|err(?:or)?|warn(?:ing)?|notice|info|debug) *:? /;
-/** syslog of RFC 5424, its structured data empty or not. */
+/** The header of a syslog line (RFC 5424), with or without structured data. */
 const rfc5424 =
   /^(?:<\d{1,3}>)?1 \S{1,40} \S{1,255} kernel \S{1,128} \S{1,32} (?:-|\[[^\]]{0,400}\])(?: (?:\xef\xbb\xbf)?|$)/;
 
-/** Where no printk stamp is: what loggers put in front. Tried in order, repeatedly, each at the start of the line. */
+/**
+ * The prefixes that loggers put before a line without a printk stamp. They are removed repeatedly, in this order, at the start of
+ * the line.
+ */
 const wrappers: readonly RegExp[] = [
   /^(?:> ?)+/,
   /^\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)? /,
@@ -64,17 +73,20 @@ const wrappers: readonly RegExp[] = [
   /^\[[^\][]{0,40}\d\d:\d\d:\d\d[^\][]{0,20}\] /,
 ];
 
-/** The name of the kernel among the services of syslog and the journal. */
+/** The kernel's tag in a line of syslog or of the journal. */
 const kernelTag = /(?:^| )kernel(?:\[\d+\])?:(?: |$)/;
-/** Before it: at most so many characters and words, one of them a time; or one word, the host. */
+/** The largest size of the text before the kernel's tag. One of its words must be a time, or it must be one word, the host. */
 const mostBefore = { characters: 160, words: 9 };
 const hasTime = /\d{1,2}:\d\d|\d{4,}\.\d/;
 
-/** What the kernel prints of others: audit records, its command line, programs writing to /dev/kmsg, test comments. */
+/**
+ * Lines in which the kernel prints the words of others: audit records, its command line, programs that write to /dev/kmsg, test
+ * comments.
+ */
 const relayed =
   /^(?:audit: |audit\(|(?:Kernel )?[Cc]ommand line: |\s*# |\+ |(?:[\w.-]{1,64} )?(?!kernel\b)[\w@.-]{1,32}\[\d+\]: )/;
 
-/** Whether a line's words are not the kernel's own, though the kernel may have printed it. */
+/** True when the words of a line are not the kernel's own, although the kernel may have printed them. */
 export function isRelayed(text: string): boolean {
   return relayed.test(text);
 }
@@ -83,7 +95,7 @@ const startsWrapped =
   /^(?:[>\d<[]|[A-Z][a-z]{2} [ \d]|[\w.-]{0,64} ?kernel: |std(?:out|err) |(?:kern|user|daemon|syslog|local\d) *[.:])/;
 const levelMark = /^(?:.{0,20})<\d{1,3}>/;
 
-/** The line from behind its first `kernel: `, when a time or a host stands before that. */
+/** The line behind its first `kernel: `, provided that a time or a host stands before that tag; undefined otherwise. */
 function afterKernelTag(text: string): string | undefined {
   const match = text.includes('kernel') ? kernelTag.exec(text) : null;
   if (!match || match.index > mostBefore.characters) return undefined;
@@ -111,7 +123,10 @@ function afterStamp(text: string, match: RegExpExecArray, isPlain: boolean): Con
   return { text: rest, caller, fromKernel: true };
 }
 
-/** `raw` is one line without its newline, as latin1 or real text; cost is linear in its length. */
+/**
+ * Removes prefix, escapes and markup from a line. `raw` is one line without its newline, as latin1 or as decoded text. The time is
+ * linear in its length.
+ */
 export function readConsoleLine(raw: string): ConsoleLine {
   let text = controls.test(raw) ? raw.replace(escapes, '') : raw;
   if (hasMarkup.test(text)) text = withoutMarkup(text);

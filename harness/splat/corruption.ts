@@ -1,13 +1,16 @@
 import type { ReportLine, Section } from './body.ts';
 import type { Composition } from './compose.ts';
 
-/** A damaged title: printk stamps or control characters got into it. */
+/** A damaged title, into which printk stamps or control characters got. */
 const damagedTitle = /\[ *\d+\.\d{6}\]|\bin \d|:$/;
 
-/** Other tasks that print stacks of their own; without printk callers they end up in the middle of a report. */
+/** Lines with which other tasks begin stacks of their own. Without printk callers these stacks end up in the middle of a report. */
 const intruder = /^FAULT_INJECTION: forcing a failure|: (?:page|vmalloc:) allocation failure/;
 
-/** The line from which another task's output is mixed into a report whose lines carry no caller; undefined where none is. */
+/**
+ * The number of the line from which the output of another task is mixed into a report whose lines have no caller; undefined when
+ * there is no such line.
+ */
 export function intrusionOf(
   lines: readonly ReportLine[],
   sections: readonly Section[],
@@ -22,7 +25,7 @@ export function intrusionOf(
   return said?.number ?? seen?.line.number;
 }
 
-/** What a report had said before its line `end`. */
+/** The sections of a report as they were before its line `end`. */
 export function sectionsBefore(sections: readonly Section[], end: number): Section[] {
   const before = sections.filter(({ heading }) => heading.number < end);
   return before.map((section) => ({
@@ -31,12 +34,15 @@ export function sectionsBefore(sections: readonly Section[], end: number): Secti
   }));
 }
 
-/** KMSAN and 32-bit ARM print frames without a heading. */
+/** The number of frames without a heading that count as a stack: KMSAN and 32-bit ARM print no heading. */
 export const leastBareFrames = 3;
-/** lockdep announces its trace twice: `stack backtrace:`, then the CPU line, then `Call Trace:`. */
+/**
+ * Headings that announce a trace whose own heading follows: lockdep prints `stack backtrace:`, then the CPU line, then
+ * `Call Trace:`.
+ */
 const announces = /stack backtrace:|NMI backtrace/;
 
-/** `Allocated by task 12:` with nothing below it, where a stack or `(stack is not available)` belongs. */
+/** True for `Allocated by task 12:` with nothing below it, where a stack or `(stack is not available)` belongs. */
 function isEmptyHistory(section: Section): boolean {
   return (
     (section.kind === 'alloc' || section.kind === 'free') &&
@@ -47,8 +53,8 @@ function isEmptyHistory(section: Section): boolean {
 }
 
 /**
- * Why a report cannot be trusted to be whole, or undefined when it can. Consoles drop lines, mix CPUs and are cut by reboots;
- * a name made from such a report would split one bug into many.
+ * The reason why a report may be incomplete; undefined for a report that can be trusted. Consoles drop lines, mix the output of
+ * CPUs and are cut by reboots. A title made from such a report would split one bug into many.
  */
 export function corruptionOf(
   composition: Composition,

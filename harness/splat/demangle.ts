@@ -1,10 +1,10 @@
-/** Mangled names start so: Rust v0 `_R`, Itanium C++ `_Z`. */
+/** The prefixes of mangled names: `_R` for Rust v0, `_Z` for Itanium C++. */
 const mangled = /^_(?:R|Z)/;
 
 /**
- * The readable name of a Rust (RFC 2603, `_RNvMs4_NtCs1_11rust_binder7processNtB5_7Process10update_ref`) or C++
- * (`_Z8fakeNameiii`) symbol; any other symbol, and one that cannot be read, is returned as it is. Paths, inherent and trait
- * impls and back references are understood; generic arguments, constants and closures end the reading.
+ * The readable name of a Rust (RFC 2603, `_RNvMs4_NtCs1_11rust_binder7processNtB5_7Process10update_ref`) or C++ (`_Z8fakeNameiii`)
+ * symbol; any other symbol, and one that cannot be read, is returned as it is. Paths, inherent and trait impls and back references
+ * are understood; generic arguments, constants and closures are not read: the name ends before them.
  */
 export function demangle(symbol: string): string {
   if (!mangled.test(symbol)) return symbol;
@@ -24,12 +24,12 @@ function readCpp(symbol: string): string {
     parts.push(rest.slice(match[0].length, match[0].length + length));
     rest = rest.slice(match[0].length + length);
   }
-  // Legacy Rust ends its paths in a hash of 16 digits.
+  // Older Rust ends its paths in a hash of 16 digits.
   if (/^h[0-9a-f]{16}$/.test(parts.at(-1) ?? '')) parts.pop();
   return parts.length > 0 ? parts.join('::') : symbol;
 }
 
-/** A reading position in a v0 symbol; `depth` bounds what back references may unfold to. */
+/** A reading position in a v0 symbol. `depth` limits how far back references are followed. */
 interface Reader {
   readonly text: string;
   at: number;
@@ -47,7 +47,7 @@ function take(reader: Reader): string {
   return character;
 }
 
-/** `_` is 0, `0_` is 1, digits are base 62. */
+/** Reads a number of base 62: `_` is 0, `0_` is 1. */
 function readBase62(reader: Reader): number {
   const end = reader.text.indexOf('_', reader.at);
   if (end < 0) throw new RangeError('number without end');

@@ -6,18 +6,18 @@ import { signatureOf } from './signature.ts';
 const kill =
   /(Memory cgroup out|[Oo]ut) of memory(?: \([^)]*\))?: Kill(?:ed)? process (\d+),? \(?([^),]*(?:\([^)]*\))?)\)?/;
 const killOther = /(Memory cgroup out|Out) of memory: Killed process (\d+) \((.*?)\)/;
-/** drivers/gpu/drm/virtio/virtgpu_vq.c: the device refused a command. A program may have asked for nonsense. */
+/** The virtio GPU refused a command (drivers/gpu/drm/virtio/virtgpu_vq.c). The command itself may have been invalid. */
 const refusal =
   /(?:\[drm[^\]]{0,80}\]{1,2} )?\*ERROR\* response (0x12[0-9a-f]{2}) \(command (0x[0-9a-f]{3,4})\)/;
 const callback =
   /(?:[\w.]{1,128}\+0x[0-9a-f]+\/0x[0-9a-f]+ )?callback failed with (-\d+) in (non-)?blockable context/;
 
-/** A cheap look before the dear ones. */
+/** A cheap check before the expensive expressions. */
 function isOfMemory(text: string): boolean {
   return text.includes('ut of memory');
 }
 
-/** A cheap look before one that goes back from each word of the line. */
+/** A cheap check before an expression that backtracks at each word of the line. */
 function isOfCallback(text: string): boolean {
   return text.includes('callback failed with');
 }
@@ -42,7 +42,7 @@ function event(line: ReportLine, title: string, bugClass: string): Finding {
 }
 
 /**
- * The event a line tells of, if any:
+ * The event that a line reports; undefined when it reports none. The lines are:
  * - `Out of memory: Killed process 123 (comm) total-vm:...`, `Memory cgroup out of memory: Kill process 123 (comm) score 9`
  * - `[drm:virtio_gpu_dequeue_ctrl_func] *ERROR* response 0x1203 (command 0x105)`
  * - `kvm_mmu_notifier_invalidate_range_start+0x0/0x60 callback failed with -11 in non-blockable context.`, legal when alone
@@ -70,7 +70,7 @@ export function readEvent(line: ReportLine): Finding | undefined {
   return event(line, symbol === undefined ? kind : `${kind}: ${symbol}`, kind);
 }
 
-/** Where in a line an event is told of, or the end of a report; -1 where neither is. */
+/** The position in a line at which an event or the end of a report begins; -1 when the line has neither. */
 export function eventAt(text: string): number {
   const at = isOfMemory(text) ? text.search(kill) : -1;
   if (at >= 0) return at;
@@ -81,12 +81,15 @@ export function eventAt(text: string): number {
 const chosen = /Kill process \d+/;
 const killed = /^Killed process (\d+),? \(?(?:vsz:\S+ )?([^),]{1,16}(?:\([^)]*\))?)\)?/;
 
-/** Whether an event names the process that was chosen, not yet the one that is killed: mm/oom_kill.c before Linux 4.20. */
+/**
+ * True when an event names the process that was chosen, which need not be the process that is killed (mm/oom_kill.c before Linux
+ * 4.20).
+ */
 export function isChoice(found: Finding, text: string): boolean {
   return found.oom !== undefined && chosen.test(text);
 }
 
-/** The event of a choice with the process that the line below it names; undefined when the line names none. */
+/** The event of an OOM kill, with the killed process that the line below the choice names; undefined when that line names none. */
 export function readKilled(choice: Finding, line: ReportLine): Finding | undefined {
   const match = choice.oom ? killed.exec(line.text) : null;
   if (!match || !choice.oom) return undefined;
@@ -97,22 +100,22 @@ export function readKilled(choice: Finding, line: ReportLine): Finding | undefin
 
 const reportEnd = /---\[ end trace [0-9a-f]+ \]---/;
 
-/** Whether a line ends a report. */
+/** True for the line that ends a report, `---[ end trace 0123456789abcdef ]---`. */
 export function isTail(text: string): boolean {
   return text.startsWith('---') && reportEnd.test(text);
 }
 
-/** An end without a beginning: what led to it is not in the log. */
+/** The event for the end of a report whose beginning is not in the log. */
 export function tailFinding(line: ReportLine): Finding {
   return event(line, 'the end of a report whose beginning is not in this log', 'cut report');
 }
 
-/** Whether an event belongs to a splat right below it and must wait a few lines for it. */
+/** True when an event belongs to a splat directly below it, so that it must wait a few lines for that splat. */
 export function attachesToSplat(found: Finding): boolean {
   return found.class.startsWith('mmu notifier callback');
 }
 
-/** A second boot banner without a planned restart before it. */
+/** The finding for a second boot banner without a planned restart before it. */
 export function rebootFinding(line: ReportLine): Finding {
   return { ...event(line, 'unexpected kernel reboot', 'unexpected kernel reboot'), kind: 'splat' };
 }

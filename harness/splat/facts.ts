@@ -8,19 +8,22 @@ export interface TaskFacts {
 
 type Facts = TaskFacts & HardwareFacts;
 
-/** `CPU: 1 [UID: 0] PID: 2 Comm: x Not tainted 6.1.0 #1`, `... Tainted: G    W   6.1.0`, `... Tainted: [W]=WARN 6.12.0`. */
+/**
+ * The CPU line: `CPU: 1 [UID: 0] PID: 2 Comm: x Not tainted 6.1.0 #1`, `... Tainted: G    W   6.1.0`,
+ * `... Tainted: [W]=WARN 6.12.0`.
+ */
 const cpuLine =
   /\bCPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.*?) (?:Kdump: loaded )?(?:Not tainted|Tainted: ([^0-9]*?)) +(?:[A-Za-z]\S*-)?(\d+\.\d+\S*)(?:.* ([0-9a-f]{40})\b)?/;
-/** `Pid: 1679, comm: x Not tainted 2.6.32 #1`: before Linux 3.9, where no CPU line was. */
+/** The line that kernels before Linux 3.9 print instead: `Pid: 1679, comm: x Not tainted 2.6.32 #1`. */
 const pidLine =
   /\bPid: (\d+), comm: (.*?) (?:Not tainted|Tainted: ([^0-9]*?)) +\(?(?:[A-Za-z]\S*-)?(\d+\.\d+[^\s)]*)/;
-/** `BUG: soft lockup - CPU#4 stuck for 22s! [docker:2374]`, kernel/watchdog.c */
+/** The line of a lockup: `BUG: soft lockup - CPU#4 stuck for 22s! [docker:2374]` (kernel/watchdog.c). */
 const lockupLine = /CPU#(\d+) stuck for \d+s! \[(.*):(\d+)\]/;
 const warningLine = /WARNING: CPU: (\d+) PID: \d+ at |, CPU#(\d+): /;
 const commLine = /\bcomm[: ]+"?([^",]{1,15})"?,? pid[: ]+(\d+)/i;
 const hardwareLine = /^\s*Hardware name: (.*?)\s*$/;
 
-/** Lines that name the task in other words, where no CPU line is: the name, then the pid. */
+/** Lines that name the task, first its name and then its pid, in reports without a CPU line. */
 const taskLines: readonly RegExp[] = [
   /INFO: task (.{1,40}):(\d+) (?:blocked|can't die)/,
   /\bby task (.{1,40})\/(\d+)\s*$/,
@@ -31,7 +34,7 @@ const namedLast = /\bpid: (\d+), name: (.{1,40}?)\s*$/;
 const ownerLine =
   /INFO: task .{1,60} blocked on an? ([\w-]+)(?: likely (?:owned|last held) by task (.{1,40}):(\d+))?/;
 
-/** Who holds what the task of a hung-task report waits for. */
+/** The lock that the task of a hung-task report waits for, and the task that holds it if the report names one. */
 export function readBlocker(lines: readonly ReportLine[]): Blocker | undefined {
   for (const { text } of lines) {
     const match = text.includes(' blocked on a') ? ownerLine.exec(text) : null;
@@ -84,7 +87,7 @@ function readLesserLine(text: string): Facts | undefined {
   return comm ? { task: `${comm[1]}/${comm[2]}` } : readTask(text);
 }
 
-/** What the CPU line and the `Hardware name:` line of a report say; lesser lines where there is no CPU line. */
+/** The facts in the CPU line and the `Hardware name:` line of a report. Without a CPU line, other lines give some of them. */
 export function readFacts(lines: readonly ReportLine[]): Facts {
   let best: Facts | undefined;
   let lesser: Facts = {};
@@ -93,7 +96,7 @@ export function readFacts(lines: readonly ReportLine[]): Facts {
     best ??= text.includes('Comm: ') ? readCpuLine(text) : undefined;
     hardware ??= hardwareLine.exec(text)?.[1];
     if (best && hardware !== undefined) break;
-    // The CPU line says all that a lesser one may.
+    // The CPU line has every fact that another line may have.
     const more = best ? undefined : readLesserLine(text);
     if (more) lesser = { ...more, ...lesser };
   }
@@ -102,11 +105,11 @@ export function readFacts(lines: readonly ReportLine[]): Facts {
 
 const atomicLine = /in_atomic\(\): .*?(?:non_block: (\d+), )?pid: (\d+), name: (.*)$/;
 const nonBlockHeader = /scheduling in a non-blocking section: (.*)\/(\d+)\/(\d+)/;
-/** The mm's own dispatcher; the frame above it is the notifier callback. */
+/** The dispatcher of mmu notifiers; the frame above it is the notifier's callback. */
 const dispatcher = /^(?:__)?mmu_notifier_invalidate_range|^mn_(?:hlist|itree)_invalidate/;
 const sleepers = /^(?:dump_stack|show_stack|_*might|__schedule|schedule)/;
 
-/** The two forms in which a kernel says that somebody slept where non_block_start() forbade it. */
+/** Reads the two forms in which a kernel reports a function that slept where non_block_start() forbade it. */
 function readNonBlockLine(text: string): { count?: number; task: string } | undefined {
   const header = nonBlockHeader.exec(text);
   if (header) return { task: `${header[1]}/${header[2]}` };
@@ -116,9 +119,9 @@ function readNonBlockLine(text: string): { count?: number; task: string } | unde
 }
 
 /**
- * The facts of a report by non_block_start() (Linux 5.4): `non_block: 1` on the in_atomic() line, or the header
- * `scheduling in a non-blocking section: comm/pid/count`. Undefined when the count is 0 or neither is there.
- * `victim` is the process killed last; the oom_reaper works for it.
+ * The facts of a report by non_block_start() (Linux 5.4): `non_block: 1` on the in_atomic() line, or the header `scheduling in a
+ * non-blocking section: comm/pid/count`. Undefined when the count is 0 or when the report has neither. `victim` is the process
+ * killed last; the oom_reaper works for it.
  */
 export function readNonBlock(
   lines: readonly ReportLine[],

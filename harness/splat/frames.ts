@@ -1,33 +1,39 @@
 import type { StackFrame } from '../records/finding.ts';
 import { demangle } from './demangle.ts';
 
-/** A frame line, and whether the unwinder doubted it (`? func+0x1/0x2`). */
+/** A frame line. `questionable`: the unwinder marked the frame as uncertain (`? func+0x1/0x2`). */
 export interface FrameLine {
   readonly frame: StackFrame;
   readonly questionable: boolean;
-  /** Where the line also names the frame below: `(f) from [<8062eec8>] (g+0x1/0x2)`. */
+  /** The caller, when the line names it as well: `(f) from [<8062eec8>] (g+0x1/0x2)`. */
   readonly caller?: StackFrame;
 }
 
-// Lengths are bounded: an unbounded name would make the search for one quadratic on damaged lines.
+// The lengths are bounded: with a name of any length the search would take quadratic time on damaged lines.
 const name = String.raw`(?:[A-Za-z_$][\w$.]{0,255}|<[\w: <>,&]{1,255}>(?:::[\w<>:]{1,255})?|(?:\w{1,64}::){1,8}[\w<>]{1,64})`;
 const place = String.raw`\(?((?:[\w.+-]*\/)*[\w.+-]+\.(?:[chSs]|rs|cpp|cc):\d+)(?::\d+)?\)?`;
 const withOffset = String.raw`(${name})\+(0x[0-9a-f]+)\/(0x[0-9a-f]+)(?: (?:\[([\w-]+)(?: [0-9a-f]+)?\]))?`;
 
-/** ` ? [<ffffffff81234567>] ? ext4_iget+0x10/0x200 [ext4] fs/ext4/inode.c:123`, x86 and most others. */
+/**
+ * A frame with an offset, as x86 and most other architectures print it:
+ * ` ? [<ffffffff81234567>] ? ext4_iget+0x10/0x200 [ext4] fs/ext4/inode.c:123`.
+ */
 const offsetFrame = new RegExp(
   String.raw`^[\s|]*(?:\(|\[)?(\? )?(?:\(?\[?<?(?:0x)?[0-9a-fx]{8,16}>?\]?\)? ){0,2}(?:\.)?(\? )?\(?${withOffset}\)?(?: ${place})?`,
 );
-/** ` ext4_iget fs/ext4/inode.c:123 [inline]`: an inlined frame of a symbolized log. */
+/** An inlined frame of a symbolized log: ` ext4_iget fs/ext4/inode.c:123 [inline]`. */
 const inlineFrame = new RegExp(String.raw`^\s+(${name}) ${place}(?: \[inline\])?\s*$`);
 /**
- * `[<8062eec8>] (n_tty_set_termios) from [<80632588>] (tty_set_termios+0x150/0x2f0)`: 32-bit ARM, since Linux 5.18 without the
- * addresses. Prose has no offset behind its "from".
+ * A frame of 32-bit ARM: `[<8062eec8>] (n_tty_set_termios) from [<80632588>] (tty_set_termios+0x150/0x2f0)`, since Linux 5.18
+ * without the addresses. The offset behind "from" tells a frame from prose.
  */
 const armFrame = new RegExp(
   String.raw`^\s*(?:\[<[0-9a-f]+>\] )?\(?(${name})(?:\+(0x[0-9a-f]+)\/(0x[0-9a-f]+))?(?: \[[\w-]+\])?\)?(?: \[[\w-]+\])? from (?:(?:\[<[0-9a-f]+>\] )?\(?(?:(${name})\+(0x[0-9a-f]+)\/(0x[0-9a-f]+))|\[<[0-9a-f]+>\]|0x[0-9a-f]+\b)`,
 );
-/** The places of `function+0x0/0x0 (a.h:1 b.c:12) module` (markup.ts); the last one is the function's own. */
+/**
+ * The source lines in `function+0x0/0x0 (a.h:1 b.c:12) module`, which withSymbols() of markup.ts makes. The last one is the line of
+ * the function itself.
+ */
 const decodedPlaces =
   /\+0x0\/0x0 \((?:\S+ (?:\(discriminator \d+\) )?)*?([\w./+-]+:\d+)(?: \(discriminator \d+\))?\)(?: \[?([\w-]+)\]?)?/;
 
@@ -36,7 +42,10 @@ const symbolWithOffset = new RegExp(withOffset);
 const compilerSuffix =
   /\.(?:isra|constprop|part|cold|llvm|lto_priv|clone|resolved)(?:\.\d+)*(?=\.|$)/g;
 
-/** `do_con_write.part.23` becomes `do_con_write`; `foo.cold` becomes `foo`. */
+/**
+ * The function of a symbol, without suffixes of the compiler: `do_con_write.part.23` becomes `do_con_write`, `foo.cold` becomes
+ * `foo`.
+ */
 export function functionOfSymbol(symbol: string): string {
   if (symbol.startsWith('_R') || symbol.startsWith('_Z')) return demangle(symbol);
   const dot = symbol.indexOf('.');
@@ -44,7 +53,7 @@ export function functionOfSymbol(symbol: string): string {
   return symbol.replace(compilerSuffix, '').replace(/\.\d+$/, '');
 }
 
-/** A frame of `symbol+offset/size`; numbers are hexadecimal with 0x. */
+/** Makes a frame for `symbol+offset/size`; the numbers are hexadecimal, with 0x. */
 export function makeFrame(
   symbol: string,
   offset?: string,
@@ -57,7 +66,7 @@ export function makeFrame(
     function: functionOfSymbol(symbol),
     symbol,
   };
-  // One by one, not by spreading: of a big log a million frames are made.
+  // The fields are assigned one by one because spreading is slow: a big log has a million frames.
   if (offset !== undefined && !isDecoded) frame.offset = Number.parseInt(offset, 16);
   if (size !== undefined && !isDecoded) frame.size = Number.parseInt(size, 16);
   if (module !== undefined) frame.module = module;
@@ -85,7 +94,7 @@ function readOffsetFrame(text: string): FrameLine | undefined {
   };
 }
 
-/** The frame a line of a stack trace holds, or undefined when the line is something else. */
+/** Reads the frame in a line of a stack trace; undefined when the line is something else. */
 export function readFrame(text: string): FrameLine | undefined {
   const read = readArmFrame(text) ?? readOffsetFrame(text);
   const inline = !read && text.includes(':') ? inlineFrame.exec(text) : null;

@@ -2,29 +2,35 @@ import type { ReportLine } from './body.ts';
 import { inlinedHeader } from './compose.ts';
 import type { OpenReport } from './open-report.ts';
 
-/** Part of whatever report is open: SLUB's owners, the panic at the end. */
+/** Lines that continue whatever report is open: the owners that SLUB prints, and the panic at the end. */
 const continuesAny =
   /INFO: (?:(?:Allocated|Freed) in |(?:Slab|Object) 0x)|Kernel panic - not syncing/;
 /** The second line of a fault, before its stack. */
 const continuesFault =
   /^(?:\S+: )?(?:Oops|Internal error|invalid opcode|[A-Z][\w ]{3,30}\[#\d+\]|stack guard page|kernel stack overflow|double fault: [0-9a-f]{4} |Unhandled fault: alignment)|^[\w -]{3,40}: [0-9a-f]{4} ilc:\d \[#/;
-/** Who holds what a hung task waits for, and that one's stack: CONFIG_DETECT_HUNG_TASK_BLOCKER, kernel/hung_task.c */
+/**
+ * The line before the stack of the task that holds what a hung task waits for (CONFIG_DETECT_HUNG_TASK_BLOCKER,
+ * kernel/hung_task.c).
+ */
 const owner = /INFO: task .{1,60} blocked on an? [\w-]+/;
-/** Below a header of the first kind, before its stack, a line of the second is more of it. */
+/**
+ * Pairs of lines: below a header that fits the first expression, and before its stack, a line that fits the second continues the
+ * report.
+ */
 const continuesOwn: readonly (readonly [RegExp, RegExp])[] = [
-  // kmemleak's own line below that of a test system
+  // kmemleak's own line below the header that a test system prints
   [/BUG: memory leak/, /^unreferenced object /],
-  // its own WARN(), since Linux 6.13 (mm/slab_common.c)
+  // the WARN() of the slab cache itself, since Linux 6.13 (mm/slab_common.c)
   [/Slab cache still has objects/, /WARNING: .*mm\/slab_common\.c/],
   [/rust_kernel/, /kernel BUG at rust\//],
 ];
-/** A panic, or the end of a task that faulted again, that only says that something before it was fatal. */
+/** A panic, or the end of a task that faulted again, which only says that an earlier report was fatal. */
 const secondHand =
   /Kernel panic - not syncing:? (?:[\w-]+: ){0,3}(?:panic_on_warn set|\w+\.(?:panic|fault)(?:=panic)? set|Fatal exception|hung_task: |softlockup: |RCU Stall|Aiee)|Attempted to kill (?:init|the idle)|Fixing recursive fault but reboot is needed/;
-/** A panic so many lines after a splat is its end, not another splat. */
+/** A panic within this many lines after a splat is the end of that splat, not another splat. */
 const aftermathLines = 400;
 
-/** Whether a line that looks like a header is only more of a report that is open already. */
+/** True when a line that looks like a header only continues the report that is open. */
 export function continues(report: OpenReport, text: string): boolean {
   if (continuesAny.test(text)) return true;
   if (owner.test(text)) return (report.lines[0]?.text ?? '').includes('INFO: task ');
@@ -35,33 +41,33 @@ export function continues(report: OpenReport, text: string): boolean {
   return continuesFault.test(text) || inlinedHeader.test(report.lines.at(-1)?.text ?? '');
 }
 
-/** Whether a panic belongs to a splat that ended at `lastSplatLine`. */
+/** True when a panic belongs to a splat that ended at `lastSplatLine`. */
 export function isAftermath(line: ReportLine, lastSplatLine: number): boolean {
   return line.number - lastSplatLine < aftermathLines && secondHand.test(line.text);
 }
 
-/** What the decompressor says; a running kernel never does. */
+/** A line of the decompressor; a running kernel never prints it. */
 const banner = /^Booting the kernel\b/;
 const planned = /^reboot: (?:Restarting|Power down|machine restart|System halted)/;
 const runningClock = /\[ *\d{2,}\.\d{6}\]/;
 
-/** A system call as strace and fuzzers write it: a program ran, so a kernel did. */
+/** A system call as strace and fuzzers write it. It shows that a program ran, and therefore a kernel. */
 const programLine = /^(?:r\d+ = )?[a-z]\w*(?:\$\w+)?\(.*\)(?: = .*)?\s*$/;
 
-/** Lines at the start of a log that are looked at for a clock that runs already. */
+/** The number of lines at the start of a log that are searched for a clock that already runs. */
 const firstLines = 4;
 
-/** Notices a kernel that starts again although nobody asked it to. */
+/** Detects that a kernel boots again although nothing asked it to. */
 export class BootWatch {
   #hasRun = false;
   #linesSeen = 0;
 
-  /** True until the first lines have been looked at. */
+  /** True until the first lines have been searched. */
   get isCurious(): boolean {
     return this.#linesSeen < firstLines;
   }
 
-  /** True when the line is the banner of an unexpected boot. `raw` still has its stamp. */
+  /** True when the line is the banner of an unexpected boot. `raw` is the line with its stamp. */
   isReboot(raw: string, text: string): boolean {
     if (this.#linesSeen++ < firstLines) {
       this.#hasRun ||= runningClock.test(raw) || programLine.test(raw);

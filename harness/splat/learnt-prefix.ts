@@ -1,22 +1,28 @@
 /**
- * What a logger that nobody knows puts before each line: columns, names, clocks. It is learnt from the line that may open a
- * report and its neighbours: the longest beginning whose shape they share and behind which the line is a header.
+ * Learns the prefix that an unknown logger puts before each line: columns, names, clocks. It is learnt from the line that may open
+ * a report, and from the lines around it: the longest beginning whose shape they share and after which the line is a header.
  */
 
-/** Characters of a line in which a prefix ends. */
+/** A prefix ends within this many characters of a line. */
 const longest = 160;
-/** Neighbours that must share it: so many where there are more, and this part of them. */
+/** The smallest number, and the smallest share, of the lines around a header that must have its prefix. */
 const fewest = 2;
 const share = 3 / 4;
 
-/** The byte order mark that RFC 5424 puts before a message of UTF-8 (as latin1) ends a prefix, and is no letter of a word. */
+/**
+ * The parts of a prefix. The byte order mark (here as latin1) that RFC 5424 puts before a message in UTF-8 ends a prefix and is not
+ * part of a word.
+ */
 const part =
   /\xef\xbb\xbf|\[[^\][]{1,60}\]|\([^()]{1,60}\)|<[^<>]{1,60}>|[A-Za-z0-9_\x80-\xff]+| +|\t+|[^A-Za-z0-9_\x80-\xff \t]/g;
 const levels =
   '(?:emerg|panic|alert|critical|crit|fatal|error|err|warning|warn|notice|info|debug|trace)';
 const isLevel = new RegExp(`^${levels}$`, 'i');
 
-/** What any line has in the place of one part of a header's prefix: numbers and what is in brackets differ, words do not. */
+/**
+ * An expression for what other lines have in place of one part of the header's prefix. Numbers, and text in brackets that contains
+ * a digit, may differ; words may not.
+ */
 function shapeOf(text: string): string {
   const closing = { '[': '\\]', '(': '\\)', '<': '>' }[text.charAt(0)];
   if (closing !== undefined && text.length > 1) {
@@ -31,7 +37,7 @@ function shapeOf(text: string): string {
 
 const identifier = /^(?:0x)?(?=.*\d)[0-9a-f]{6,}$/;
 
-/** `CPU3`, `T902`, a hash: another number in the same words. */
+/** An expression for a part with a number, such as `CPU3`, `T902` or a hash: the number may differ, the words may not. */
 function numbered(text: string): string {
   if (identifier.test(text)) return '(?:0x)?[0-9a-f]{4,64}';
   return text.replace(/\d+/g, '\\d{1,20}').replace(/^[A-Z](?=\\d)/, '[A-Z]');
@@ -41,7 +47,10 @@ function literal(text: string): string {
   return text.replace(/[$()*+.?[\\\]^{|}/-]/g, '\\$&');
 }
 
-/** The blanks at the end of a prefix are counted: the text may begin with some. A logger may leave them out of an empty line. */
+/**
+ * An expression for the last part of a prefix. Blanks there are counted exactly, because the text itself may begin with blanks. A
+ * logger may leave them out of an empty line.
+ */
 function lastShapeOf(text: string): string {
   return /^\s/.test(text) ? `(?:${literal(text)}|$)` : shapeOf(text);
 }
@@ -59,20 +68,20 @@ function sticky(shape: string): RegExp {
   return expression;
 }
 
-/** Where `shape` ends in `text` when it begins at `from`; -1 when it does not. */
+/** The position in `text` at which `shape` ends when it begins at `from`; -1 when it does not fit there. */
 function endOf(shape: string, text: string, from: number): number {
   const expression = sticky(shape);
   expression.lastIndex = from;
   return expression.test(text) ? expression.lastIndex : -1;
 }
 
-/** What a service of its own says; a line of syslog has `name[12]: ` before it. */
+/** The tag of another service: a line of syslog has `name[12]: ` before its text. */
 const service = /(?:^|\s)(?!kernel\b)[\w@.-]{1,32}\[\d+\]: ?$/;
 const endsField = /(?:[\s\])>|:,;=-]|\xef\xbb\xbf)$/;
 
 /**
- * The prefix of `header` that `others` share and behind which `opens` holds, as an expression; undefined when there is none.
- * `others` are lines before and after it, cleaned of what is known as this one was.
+ * The prefix of `header` as an expression; undefined when there is none. `others` (the lines before and after the header) share the
+ * prefix, and `opens` holds for the text after it. All lines have lost their known prefixes already.
  */
 export function learnPrefix(
   header: string,

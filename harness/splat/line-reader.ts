@@ -5,35 +5,35 @@ import { fromJsonString } from './markup.ts';
 import { ofReport } from './open-report.ts';
 import type { Rule } from './rules/rule.ts';
 
-/** Where a line stands in the log. */
+/** The place of a line in the log. */
 export interface LinePlace {
-  /** 1-based. */
+  /** The number of the line, from 1. */
   readonly number: number;
-  /** Its bytes, newline included. */
+  /** The positions of its first byte and after its newline. */
   readonly start: number;
   readonly end: number;
-  /** It has a word of triggers.ts. */
+  /** True when the line contains a word of triggers.ts. */
   readonly hasTrigger: boolean;
 }
 
-/** A line without its prefix, and where it stands. */
+/** A line without its prefix, with its place in the log. */
 export interface ReadLine extends ReportLine {
-  /** As it stands in the log. */
+  /** The line as the log has it. */
   readonly raw: string;
   readonly fromKernel: boolean;
   readonly hasTrigger: boolean;
 }
 
-/** Lines on each side of one whose prefix is learnt. */
+/** The number of lines on each side from which the prefix of a line is learnt. */
 export const neighbours = 8;
 
 /**
- * An nbcon console (Linux 7.3) that was taken away in the middle of a line prints the line again below this one
- * (kernel/printk/nbcon.c). What was printed of it before never happened.
+ * The line with which an nbcon console (Linux 7.3) announces that it prints a message again, after another owner took the console
+ * away in the middle of the message (kernel/printk/nbcon.c). The part that was printed before is dropped.
  */
 const replay = /\*\* replaying previous printk message \*\*\W*$/;
 
-/** Formats that spend several lines on a message: `dmesg --json`, `journalctl -o json-pretty`, `verbose`, `export`. */
+/** Formats that use several lines for a message: `dmesg --json`, and `journalctl -o` with json-pretty, verbose or export. */
 const formats: readonly {
   readonly message: RegExp;
   readonly other: RegExp;
@@ -50,40 +50,43 @@ const formats: readonly {
     isJson: false,
   },
 ];
-/** Lines of neither kind in a row: then the format is another one. */
+/** After this many lines in a row that do not fit the format, the log is no longer read in that format. */
 const formatPatience = 3;
 
 interface Held {
-  /** Taken out of the envelope of its record. */
+  /** The message of the line, taken out of the format of its record. */
   readonly inner: string;
   readonly raw: string;
   readonly place: LinePlace;
-  /** Lines before it; undefined when its prefix is known. */
+  /** The lines above it; undefined when the prefix of the line is known. */
   readonly before: readonly string[] | undefined;
 }
 
-/** Empty lines tell nothing. */
+/** False for an empty line, from which nothing can be learnt. */
 function isTold({ inner }: Held): boolean {
   return /\S/.test(inner);
 }
 
-/** Lines below a header that was broken in two in which others may be. */
+/** For this many lines below a header that was broken in two, other broken lines are joined as well. */
 const wrappedLines = 100;
 
-/** Where in a text a header begins, and how particular it is: 0 is the most. */
+/**
+ * The position in a text at which a header begins. `rank` is the number of its rule: a smaller number is a more particular rule.
+ */
 export interface HeaderPlace {
   readonly at: number;
   readonly rank: number;
-  /** Undefined for an event, and for the end of a report. */
+  /** Undefined for an event and for the end of a report. */
   readonly rule?: Rule;
 }
 
-/** How a line reader asks whether a line opens a report. */
+/** Tells whether a line opens a report, and where in the line. */
 export type HeaderTest = (text: string, fromKernel: boolean) => HeaderPlace | undefined;
 
 /**
- * Frees the lines of a console of what carried them, and hands them on in order: each one line late, for the next may say that
- * it is printed again, and one that may open a report under an unknown prefix `neighbours` lines late.
+ * Removes prefixes and formats from the lines of a console and passes the lines on in order. Each line is passed on one line late,
+ * because the next line may say that it is printed again. A line that may open a report behind an unknown prefix is passed on
+ * `neighbours` lines late.
  */
 export class LineReader {
   readonly #take: (line: ReadLine) => void;
@@ -92,9 +95,11 @@ export class LineReader {
   #learnt: RegExp | undefined;
   #format: (typeof formats)[number] | undefined;
   #strangers = 0;
-  /** Lines for which it is known that long ones are broken. */
+  /** The number of further lines for which broken lines are joined. */
   #wrapped = 0;
-  /** The line before was a server-sent event (journalctl -o json-sse); the empty line behind it is no line of the log. */
+  /**
+   * True when the line before was a server-sent event (journalctl -o json-sse). The empty line after it does not belong to the log.
+   */
   #wasEvent = false;
 
   constructor(headerAt: HeaderTest, take: (line: ReadLine) => void) {
@@ -102,12 +107,12 @@ export class LineReader {
     this.#take = take;
   }
 
-  /** True while the next line matters, whatever it says: it is a neighbour of one that may open a report. */
+  /** True while the next line is needed whatever it says, because it is near a line that may open a report. */
   get isHolding(): boolean {
     return this.#held.some(({ place }) => place.hasTrigger);
   }
 
-  /** `raw` is the line as latin1 without its newline; `before` gives the lines above it. */
+  /** Takes the next line. `raw` is the line as latin1 without its newline; `before` returns the lines above it. */
   push(raw: string, place: LinePlace, before: () => readonly string[]): void {
     const isGap = this.#wasEvent && raw.trim() === '';
     this.#wasEvent = raw.startsWith('data: {');
@@ -124,7 +129,7 @@ export class LineReader {
 
   #hold(line: Held): void {
     const [only] = this.#held;
-    // The usual case, without a queue: one line is held that waits for the next alone.
+    // The usual case, without a queue: a single line is held, and it waits only for the next one.
     const isNext = only !== undefined && this.#held.length === 1 && only.before === undefined;
     if (isNext && isTold(only) && isTold(line)) {
       this.#held[0] = line;
@@ -135,7 +140,7 @@ export class LineReader {
     }
   }
 
-  /** Hands on what is held. */
+  /** Passes on all lines that are held. */
   flush(): void {
     this.#release(true);
   }
@@ -154,7 +159,7 @@ export class LineReader {
     return text !== undefined && isJson ? fromJsonString(text) : text;
   }
 
-  /** A line without its prefix, as far as that is known by now. */
+  /** The line without its prefix, as far as the prefix is known by now. */
   #read(inner: string): ConsoleLine {
     const line = readConsoleLine(inner);
     const match = this.#learnt?.exec(line.text);
@@ -163,7 +168,9 @@ export class LineReader {
     return { ...line, text: line.text.slice(match[0].length), caller: line.caller || caller };
   }
 
-  /** A header that begins where the text begins, or words that are not the kernel's. */
+  /**
+   * True when a header begins at the start of the text, or when the words are not the kernel's own: no prefix needs to be learnt.
+   */
   #isPlain(inner: string): boolean {
     const { text, fromKernel } = this.#read(inner);
     return isRelayed(text) || this.#headerAt(text, fromKernel)?.at === 0;
@@ -181,7 +188,7 @@ export class LineReader {
     }
   }
 
-  /** Whether so many lines are held below the first; empty ones tell nothing, but do not hold up for ever. */
+  /** True when `wanted` lines with text are held below the first line. To bound the wait, many empty lines count as well. */
   #hasBelow(wanted: number): boolean {
     if (this.#held.length <= wanted) return false;
     if (this.#held.length > 2 * neighbours) return true;
@@ -193,7 +200,8 @@ export class LineReader {
     const { text, fromKernel } = readConsoleLine(header.inner);
     if (isRelayed(text)) return;
     const after = below.map(({ inner }) => readConsoleLine(inner).text);
-    // A column that names the task is the same below the header, and another above it.
+    // A column that names the task is the same in the lines below the header and different above, so the lines below are tried
+    // alone first.
     const others = [after, [...before.map((raw) => readConsoleLine(raw).text), ...after]];
     const headerAt = (rest: string) => this.#headerAt(rest, fromKernel || after.length > 0)?.at;
     const most = headerAt(text) ?? text.length;
@@ -216,7 +224,7 @@ export class LineReader {
     this.#take({ text, caller, isStamped, number, start, end, raw, fromKernel, hasTrigger });
   }
 
-  /** The line with the next one, where a mail program or a terminal broke it in two; the next one is used up. */
+  /** The line joined with the next one, if a mail program or a terminal broke it in two. The next line is then consumed. */
   #unwrap(text: string, fromKernel: boolean): { text: string; end: number } | undefined {
     const [next] = this.#held;
     const more = next && this.#read(next.inner);
@@ -234,7 +242,7 @@ export class LineReader {
     return { text: whole ?? `${text.trimEnd()} ${more.text.trimStart()}`, end: next.place.end };
   }
 
-  /** Whether the lines below one without a stamp are a report's, and no other header is before it. */
+  /** True when the lines below a header without a stamp belong to a report and no other header comes before them. */
   #hasReport(below: readonly Held[]): boolean {
     for (const { inner } of below) {
       const { text, fromKernel } = this.#read(inner);

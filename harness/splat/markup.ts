@@ -1,14 +1,17 @@
 /**
- * What tools make of a line's own characters: JSON strings, HTML entities, `#011` of rsyslog, and `function (file.c:12)` that
- * scripts/decode_stacktrace.sh of the kernel prints in the place of `function+0x1/0x2`.
+ * Undoes what tools did to the characters of a line: JSON strings, HTML entities, `#011` of rsyslog, and `function (file.c:12)`,
+ * which the kernel's scripts/decode_stacktrace.sh prints in place of `function+0x1/0x2`.
  */
 
-/** A line that may be JSON, HTML, or have escapes of rsyslog in it: a cheap look before the dear ones. */
+/** True for a line that may contain JSON, HTML or escapes of rsyslog: a cheap check before the expensive ones. */
 export const hasMarkup = /\{"|&[a-z#]|#011|<[/bcdlpst][rpoiadr>]/;
-/** Before it: `data: ` of server-sent events, a record separator, the time and tag of a collector. */
+/**
+ * The text up to the first field of a JSON object. Before the object may stand `data: ` of server-sent events, a record separator,
+ * or the time and tag of a collector.
+ */
 const jsonStart = /^[^{"]{0,120}\{"/;
 
-/** The field of a JSON object that holds the console's line: docker, journald, loki, logfmt collectors. */
+/** The field of a JSON object that holds the console's line, as docker, journald, loki and logfmt collectors name it. */
 const jsonField =
   /"(?:log|MESSAGE|message|msg|_raw|text|line|content)" ?: ?(?:"((?:[^"\\]|\\.)*)"|\[((?: ?\d{1,3},?)+)\])/;
 const jsonEscape = /\\(?:u([0-9a-fA-F]{4})|(.))/g;
@@ -25,7 +28,7 @@ const entities: Readonly<Record<string, string>> = {
 const entity = /&(?:(amp|lt|gt|quot|apos|nbsp)|#(\d{2,3})|#x([0-9a-f]{2}));/g;
 const tags = /<\/?(?:pre|code|br|span|div|td|tr|p|li)\b[^>]{0,200}>/g;
 
-/** The characters of a JSON string between its quotes, as latin1; the newline at its end is dropped. */
+/** Decodes the characters between the quotes of a JSON string to latin1. A newline is dropped. */
 export function fromJsonString(text: string): string {
   return text.replace(jsonEscape, (_, code: string | undefined, letter: string) =>
     code === undefined
@@ -38,7 +41,7 @@ function fromNumbers(list: string): string {
   return Buffer.from(list.split(',').map(Number)).toString('latin1');
 }
 
-/** The line without its markup. A JSON object without such a field stays as it is. */
+/** The line without its markup. A JSON object without one of those fields stays as it is. */
 export function withoutMarkup(line: string): string {
   const json = jsonStart.test(line) ? jsonField.exec(line) : null;
   const text = json
@@ -57,14 +60,20 @@ export function withoutMarkup(line: string): string {
 }
 
 const place = String.raw`[\w./+-]{1,200}\.(?:[chSs]|rs):\d+(?: \(discriminator \d+\))?`;
-/** Of several places the last is the function's own; those before it were inlined into it. */
+/**
+ * A function with source lines in parentheses. The last one is the line of the function itself; functions of the others were
+ * inlined into it.
+ */
 const decoded = new RegExp(
   String.raw`(?<![\w.$+])([A-Za-z_$][\w$.]{1,255}) \(((?:${place} ){0,24}${place})\)`,
   'g',
 );
 const stands = '+0x0/0x0';
 
-/** `f (a.h:1 b.c:12)` becomes `f+0x0/0x0 (a.h:1 b.c:12)`: a frame as in a log that nobody decoded. */
+/**
+ * Converts `f (a.h:1 b.c:12)` to `f+0x0/0x0 (a.h:1 b.c:12)`, so that a decoded frame looks like one of a log that was never
+ * decoded.
+ */
 export function withSymbols(text: string): string {
   if (!/\.(?:[chSs]|rs):\d/.test(text)) return text;
   return text.replace(decoded, (whole, name: string, places: string) =>
@@ -74,12 +83,12 @@ export function withSymbols(text: string): string {
   );
 }
 
-/** Whether `withSymbols` may have written into a text. */
+/** True when withSymbols() may have changed the text. */
 export function hasSymbols(text: string): boolean {
   return text.includes(`${stands} (`);
 }
 
-/** The words that the log has. */
+/** Undoes withSymbols(): returns the words as the log has them. */
 export function withoutSymbols(text: string): string {
   return text.replaceAll(`${stands} (`, ' (');
 }

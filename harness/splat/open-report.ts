@@ -2,20 +2,23 @@ import type { Finding } from '../records/finding.ts';
 import type { ReportLine } from './body.ts';
 import type { Rule } from './rules/rule.ts';
 
-/** Lines kept of one report, its own and those of others in between; a longer one is cut. */
+/** The largest number of lines kept for one report, including lines of other callers in between. A longer report is cut. */
 const mostLines = 3000;
-/** Own lines in a row that belong to no report: then the report is over. */
+/** A report ends after this many of its caller's lines in a row that do not look like a report. */
 const patience = { beforeTrace: 60, afterTrace: 14, afterEnd: 3 };
-/** Own lines within which the lines of a report follow words that need them. */
+/** Some headers count only when lines of a report follow within this many lines of the same caller. */
 const tentativePatience = 4;
-/** Lines of other callers in a row: then the report is given up waiting for. */
+/** A report ends after this many lines in a row of other callers. */
 const foreignPatience = 1500;
-/** Kernel lines without a caller below a header with one: a kernel prints all its callers or none, so this is another one. */
+/**
+ * A report whose header names a caller ends after this many kernel lines without a caller. A kernel prints the caller on all lines
+ * or on none, so these are lines of another kernel.
+ */
 const callerlessPatience = 20;
 
 const reportLike =
   /^\s|^$|\+0x[0-9a-f]|^[A-Za-z]{1,4}\d{0,2} ?: ?[[<(]?[0-9a-f]{4}|^(?:RIP|EIP|RSP|Code|CPU|Hardware|Modules|Call |Backtrace|[Ss]tack|Process|Internal|Oops|PGD|\*pde|Mem abort|pgd|Data abort|user pgtable|Kernel|Rebooting|page|flags|raw|head|read|write|Read|Write|Allocated|Freed|Uninit|Local|The buggy|Memory|which|Object|Bytes|Redzone|Padding|rcu|NMI|Sending|in_atomic|Preempt|irq|hardirq|softirq|other info|the |but |and |-> |Possible|Chain|\(|\d+ locks? held|no locks held|locks held by |handlers:$|Disabling IRQ|Mem-Info|Task dump|Showing|#\d|={5}|-{4}|---\[|\*{3}|\.\.\.|\[|<|Dumping|FS:|CS:|DR\d|CR\d|Workqueue|task|comm|RBP|SMP|Tainted|unwind|kfence|Krnl|LR|NIP|MSR|GPR|CFAR|REGS|epc|ra |status|Flags|Control|INFO: (?:lockdep|task .{1,60} blocked on an? )|preempt|value changed|unreferenced|backtrace|hex dump)/;
-/** Only a report has such lines. */
+/** Matches lines that occur only in reports. */
 export const ofReport =
   /^\s*(?:\[<[0-9a-f]+>\] )?(?:\? )?[\w.$]+\+0x[0-9a-f]+\/0x|^\s*(?:CPU: \d+ |Call [Tt]race:|Modules linked in:|Hardware name:|<TASK>|<IRQ>)/;
 const frameLike = /^[\s[(?].*\+0x[0-9a-f]+\/0x/;
@@ -23,36 +26,36 @@ const traceEnd = '---[ end trace';
 const taskEnd = /^\s*<\/TASK>/;
 const panicLine = 'Kernel panic - not syncing';
 
-/** Under what circumstances a report began. */
+/** The circumstances under which a report began. */
 export interface ReportOrigin {
-  /** The header carried printk's stamp. */
+  /** True when the header had printk's stamp. */
   readonly fromKernel: boolean;
-  /** Events just above the header that belong to it. */
+  /** Events directly above the header that belong to the report. */
   readonly events: readonly Finding[];
-  /** `comm/pid` of the last process the OOM killer chose. */
+  /** `comm/pid` of the last process that the OOM killer chose. */
   readonly victim: string | undefined;
 }
 
-/** A report still being read: its lines so far, and whether it can be over. */
+/** A report that is still being read: its lines so far, and the facts by which its end is detected. */
 export interface OpenReport extends ReportOrigin {
   readonly rule: Rule;
   readonly lines: ReportLine[];
-  /** Index in `lines` after the last one that belongs. */
+  /** The index in `lines` after the last line that belongs to the report. */
   belonging: number;
   quiet: number;
   foreign: number;
   callerless: number;
   frames: number;
   ended: boolean;
-  /** Its last line was the end of a task's trace. */
+  /** True when the report's last line was the end of a task's trace. */
   tasksEnd: boolean;
   complete: boolean;
-  /** What its rule needs has not come yet. */
+  /** True while lines that the rule needs have not come yet. */
   tentative: boolean;
   panicked: boolean;
-  /** Another report began in the middle of this one. */
+  /** True when another report began in the middle of this one. */
   interrupted: boolean;
-  /** The one that this one interrupted, on a console that does not say who prints. */
+  /** The report that this one interrupted, on a console whose lines do not name the caller. */
   held: OpenReport | undefined;
 }
 
@@ -77,7 +80,7 @@ export function openReport(rule: Rule, header: ReportLine, origin: ReportOrigin)
   };
 }
 
-/** The report with other lines, all of which belong to it. */
+/** The report with other lines, all of which count as its own. */
 export function withLines(report: OpenReport, lines: readonly ReportLine[]): OpenReport {
   return { ...report, lines: [...lines], belonging: lines.length };
 }
@@ -87,10 +90,10 @@ function patienceOf(report: OpenReport): number {
   return report.frames > 0 ? patience.afterTrace : patience.beforeTrace;
 }
 
-/** The task's next trouble has a trace of its own, and is no part of this (mm/oom_kill.c, dump_header). */
+/** The first line of the task's next report, of the OOM killer, which has a trace of its own (mm/oom_kill.c, dump_header()). */
 const oomDump = / invoked oom-killer: gfp_mask=/;
 
-/** Hands a report the next line of the console, its own or another caller's. */
+/** Passes the next line of the console to a report, whichever caller printed the line. */
 export function feed(report: OpenReport, line: ReportLine, fromKernel: boolean): void {
   report.lines.push(line);
   if (report.lines.length >= mostLines) report.complete = true;
@@ -109,7 +112,7 @@ function isWholeEnd(text: string): boolean {
   return text.startsWith('Rebooting in ') || text.includes('---[ end Kernel panic');
 }
 
-/** What a program wrote on the same console: a kernel that stamps its lines stamps them all. */
+/** True for a line of a program on the same console: a kernel that stamps its lines stamps all of them. */
 function isOfProgram(line: ReportLine, header: ReportLine): boolean {
   return header.isStamped && !line.isStamped && !reportLike.test(line.text);
 }

@@ -1,17 +1,20 @@
 import type { ReportLine } from './body.ts';
 
-/** Where a report was printed that names nobody: its source file, or the module on top of a stack of addresses. */
+/** Finds where a report was printed that names no function: its source file, or the module on top of a stack of addresses. */
 
-/** `kernel BUG at fs/demo/set.h:224!`, `UBSAN: shift-out-of-bounds in fs/demo/set.h:224:3`, `fs/demo/set.h:224 suspicious ...` */
+/**
+ * A source line in a header: `kernel BUG at fs/demo/set.h:224!`, `UBSAN: shift-out-of-bounds in fs/demo/set.h:224:3`,
+ * `fs/demo/set.h:224 suspicious ...`
+ */
 const sourcePlace =
   /(?:kernel BUG|WARNING:?|context|UBSAN: [\w -]{1,40})(?: CPU: \d+ PID: \d+)? (?:at|in) ([\w./-]{1,120}\.(?:[chS]|rs)):\d+|^([\w./-]{1,120}\.[ch]):\d+ \w/;
-/** Lines of a report in which its place may be. */
+/** The number of lines of a report that are searched for the source line. */
 const placeWithin = 6;
 
-/** `0xffffffc000c81e2c [demo@000000006b7888f1+0x12000]`: what OpenWrt prints without CONFIG_KALLSYMS. */
+/** A frame as OpenWrt prints it without CONFIG_KALLSYMS: `0xffffffc000c81e2c [demo@000000006b7888f1+0x12000]`. */
 const moduleFrame = /(?:^|[ \]])0x[0-9a-f]{8,16} \[([\w-]{1,64})@[0-9a-f]{6,16}\+0x[0-9a-f]+\]/;
 
-/** The module on top of a stack that has addresses alone. */
+/** The module on top of a stack that consists of addresses only. */
 export function moduleOf(lines: readonly ReportLine[]): string | undefined {
   for (const { text } of lines) {
     const frame = text.includes('@') && !/^(?:lr|ra)\b/.test(text) ? moduleFrame.exec(text) : null;
@@ -32,7 +35,7 @@ export function placeOf(lines: readonly ReportLine[]): string | undefined {
 const topFolders =
   /\/((?:arch|block|crypto|drivers|fs|include|init|io_uring|ipc|kernel|lib|mm|net|rust|security|sound|virt)\/.*)$/;
 
-/** A file as it is called in its own tree, wherever that was built: `/build/linux-6.5/fs/x.c` is `fs/x.c`. */
+/** The path of a file within its kernel tree, wherever the tree was built: `/build/linux-6.5/fs/x.c` becomes `fs/x.c`. */
 function inTree(path: string): string {
   if (!path.startsWith('/')) return path;
   const isTree = !path.includes('/dkms/');

@@ -1,4 +1,4 @@
-/** Makes free text of a header comparable between boots. */
+/** Replaces the parts of a header's text that differ between boots. */
 const replacements: readonly (readonly [RegExp, string])[] = [
   [/\+0x[0-9a-f]+\/0x[0-9a-f]+/g, ''],
   [/\bsyz-executor[\d.:]*\d/g, 'syz-executor'],
@@ -15,7 +15,10 @@ const replacements: readonly (readonly [RegExp, string])[] = [
 ];
 const longestTitle = 160;
 
-/** `do_con_write.part.23+0x1c50/0x1cb0 at addr ffff8800` becomes `do_con_write.part.NUM at addr ADDR`. */
+/**
+ * Makes text comparable between boots: `do_con_write.part.23+0x1c50/0x1cb0 at addr ffff8800` becomes
+ * `do_con_write.part.NUM at addr ADDR`.
+ */
 export function sanitizeText(text: string): string {
   let result = text.slice(0, 4 * longestTitle);
   for (const [pattern, replacement] of replacements) result = result.replace(pattern, replacement);

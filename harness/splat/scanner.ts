@@ -4,46 +4,51 @@ import { createHeaderTest, Tracker } from './tracker.ts';
 import { triggerWords } from './triggers.ts';
 import { createWordSearch } from './word-search.ts';
 
-/** Bytes of a line that are looked at; the rest is skipped. printk's own lines end at 1 KiB (LOG_LINE_MAX). */
+/**
+ * The number of bytes of a line that are scanned; the rest of the line is skipped. printk's own lines end at 1 KiB (LOG_LINE_MAX).
+ */
 const longestLine = 4 * 1024;
 /**
- * Bytes turned into text at once: so many stay in the first cache of a processor. V8 keeps a whole slice alive for any
- * substring of it, so a kept finding costs this much.
+ * The number of bytes that are decoded to text at once: a slice of this size stays in the first-level cache of a processor. V8
+ * keeps a whole slice alive for any substring of it, so each finding that is kept holds this much memory.
  */
 const sliceBytes = 16 * 1024;
-/** Characters kept of a line for its neighbours. */
+/** The number of characters that are kept of a line from which a prefix may be learnt. */
 const neighbourCharacters = 512;
 const newline = 0x0a;
 const triggers = createWordSearch(triggerWords);
 
 export interface Scanner {
-  /** Takes the next bytes of the console and returns the findings they complete, in the order of completion. */
+  /** Takes the next bytes of the console. Returns the findings that these bytes complete, in the order of completion. */
   push(chunk: Uint8Array | string): Finding[];
-  /** The console is over, or has been silent for long: returns what was still open. Pushing on is allowed. */
+  /**
+   * To be called when the console has ended or has been silent for long. Returns the findings that were still open. push() may
+   * follow.
+   */
   end(): Finding[];
 }
 
 /**
- * Finds splats in a console log as it arrives. Memory is bounded: a slice, a line, and the open reports. What is found does
- * not depend on how the input is cut into chunks.
+ * Opens a scanner, which finds splats in a console log as it arrives. Its memory is bounded: a slice, a line, and the open reports.
+ * The findings do not depend on how the input is cut into chunks.
  */
 export function createScanner(): Scanner {
   return new LineScanner();
 }
 
-/** All findings of a whole log, in the order of the lines they start at. */
+/** All findings in a whole log, in the order of their first lines. */
 export function scanLog(log: Uint8Array | string): Finding[] {
   const scanner = createScanner();
   const findings = [...scanner.push(log), ...scanner.end()];
   return findings.toSorted((a, b) => a.line - b.line);
 }
 
-/** Whole lines; `to` is after the newline of the last one. */
+/** A piece of input that consists of whole lines; `to` is the position after the newline of the last line. */
 interface Stretch {
   readonly bytes: Buffer;
   readonly from: number;
   readonly to: number;
-  /** How many bytes more the input had before that newline. */
+  /** The number of bytes that were dropped before that newline. */
   readonly missing: number;
 }
 
@@ -51,14 +56,14 @@ class LineScanner implements Scanner {
   readonly #headerAt = createHeaderTest();
   readonly #tracker = new Tracker(this.#headerAt);
   readonly #reader = new LineReader(this.#headerAt, (line) => this.#tracker.take(line));
-  /** The last lines of what was scanned, for the first ones of what comes. */
+  /** The last lines of the input so far, from which prefixes of the next lines may be learnt. */
   #tail: readonly string[] = [];
-  /** The first `#carried` bytes of the line that is not finished. */
+  /** The first `#carried` bytes of the unfinished line. */
   readonly #carry = Buffer.alloc(longestLine + 1);
   #carried = 0;
-  /** Bytes of it beyond them. */
+  /** The number of bytes of the unfinished line after those in `#carry`. */
   #dropped = 0;
-  /** Bytes before what is looked at, and the number of its first line. */
+  /** The position in the log of the bytes that are being scanned, and the number of their first line. */
   #offset = 0;
   #lineNumber = 1;
 
@@ -86,14 +91,17 @@ class LineScanner implements Scanner {
   }
 
   end(): Finding[] {
-    // The newline that ends the line here is none of the input.
+    // The newline that ends the unfinished line here is not part of the input.
     if (this.#carried > 0) this.#finishCarried(this.#dropped - 1);
     this.#reader.flush();
     this.#tracker.settle();
     return this.#tracker.drain();
   }
 
-  /** Gives the lines above one. It is a function of its own: what it closes over is made for each line. */
+  /**
+   * Returns a function that gives the lines above a line. This is a separate method so that a closure made for each line holds
+   * little.
+   */
   #above(text: string, at: number): () => readonly string[] {
     return () => linesBefore(text, at, this.#tail);
   }
@@ -104,7 +112,7 @@ class LineScanner implements Scanner {
     this.#dropped += part.length - kept;
   }
 
-  /** The line that was not finished ends here. What was dropped of it is never looked at. */
+  /** Ends the unfinished line here and scans it, without the bytes that were dropped. */
   #finishCarried(missing = this.#dropped): void {
     const bytes = this.#carry;
     bytes[this.#carried] = newline;
@@ -121,7 +129,7 @@ class LineScanner implements Scanner {
     while (position < text.length) {
       let at = position;
       if (!this.#tracker.isFollowing && !this.#reader.isHolding) {
-        // What is held is no neighbour of a line that is not the next one.
+        // The next lines are skipped, so nothing can be learnt from them for the lines that are held.
         this.#reader.flush();
         if (triggerEnd > text.length) break;
         at = text.lastIndexOf('\n', triggerEnd - 2) + 1;
@@ -149,13 +157,16 @@ class LineScanner implements Scanner {
   }
 }
 
-/** Where whole lines of about `sliceBytes` end that begin at `from`; there is a newline after it. */
+/** The position after whole lines of about `sliceBytes` that begin at `from`. A newline must follow `from`. */
 function endOfSlice(bytes: Buffer, from: number): number {
   const last = bytes.lastIndexOf(newline, from + sliceBytes - 1);
   return (last < from ? bytes.indexOf(newline, from) : last) + 1;
 }
 
-/** The lines that end before `end` in whole lines, cut to what a prefix takes; where they are too few, `tail` goes before them. */
+/**
+ * The lines that end before `end`, each cut to the length that a prefix may have. When they are too few, lines of `tail` go before
+ * them.
+ */
 function linesBefore(text: string, end: number, tail: readonly string[]): string[] {
   const lines: string[] = [];
   let at = end;

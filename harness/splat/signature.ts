@@ -1,6 +1,6 @@
 /**
- * FNV-1a, 64 bits, as 16 hexadecimal digits: short, stable across platforms, not for secrets. The hash is two numbers of 32
- * bits, for a BigInt would be made of each character; the prime is 2^40 + 0x1b3.
+ * FNV-1a with 64 bits, as 16 hexadecimal digits: short, equal on all platforms, not for secrets. The hash is kept as two numbers of
+ * 32 bits, because a BigInt for each character would be slow; the prime is 2^40 + 0x1b3.
  */
 function digest(text: string): string {
   let high = 0xcbf29ce4;
@@ -15,12 +15,12 @@ function digest(text: string): string {
 }
 
 /**
- * The rules that signatures are made by, as a number: raised when a change of a rule gives a splat that had a signature
- * another one. Records carry it, and signatures of another number are not compared with ours.
+ * The version of the rules that make signatures. It is raised when a change of a rule gives a splat another signature than before.
+ * Records carry it, and signatures of different versions are not compared.
  */
 export const signatureScheme = 2;
 
-/** A readable, stable name of a bug: words of its class, then a digest of everything that tells it apart. */
+/** A readable, stable name of a bug: words of its class, then a digest of all values that tell it apart. */
 export function signatureOf(bugClass: string, parts: readonly string[]): string {
   const words = bugClass
     .toLowerCase()

@@ -1,10 +1,10 @@
 /**
- * Functions that are on the stack of a report without being its cause. Each entry is a regular expression over the bare
- * function name; blame goes to the first frame that none of them matches. A list is a reason; a comment names the sources an
- * entry covers. Names are spelled out to their end where a driver or file system uses the same first words.
+ * Functions that are on the stack of a report without being its cause. Each entry is a regular expression for the bare name of a
+ * function. The first frame that matches none of them is blamed. Each list has one reason; a comment names the sources that an
+ * entry covers. Names are spelled to their end when a driver or file system uses the same first words.
  */
 
-/** Prints the report. */
+/** Functions that print the report. */
 const reporting = [
   // lib/dump_stack.c, kernel/stacktrace.c, the unwinders
   '^_*(?:dump_stack|show_stack|dump_backtrace|show_trace|unwind_backtrace|walk_stack|stack_trace_|save_stack|arch_stack_walk|show_regs|dump_page(?:_owner)?$)',
@@ -20,7 +20,7 @@ const reporting = [
   '^nmi_(?:cpu_backtrace|trigger|raise)|^dump_cpu_task|^trigger_\\w*backtrace|^arch_trigger',
 ];
 
-/** Notices the bug. */
+/** Functions that detect the bug. */
 const checkers = [
   // mm/kasan, mm/kmsan, kernel/kcsan, mm/kfence, lib/ubsan.c, kernel/kcov.c
   '^_*(?:kasan|kmsan|kcsan|kfence|[hk]?w?asan|msan|tsan|ubsan)_|_(?:kasan|kmsan)_|^_*sanitizer_|^write_comp_data|^check_kcov_mode',
@@ -36,14 +36,14 @@ const checkers = [
   '^_*(?:lock_acquire|lock_release|lock_acquired|lock_(?:sync|contended|downgrade|repin|unpin|pin|set_class|is_held)|lockdep_|mark_(?:lock|held|usage|irqflags)|validate_chain|valid_state|register_lock_class|assign_lock_key|look_?up_lock|hlock_class|check_lock_chain_key|check_(?:flags|prevs?_add|noncircular|irq_usage|deadlock|usage|wait_context|chain_key|redundant)|add_lock_to|trace_(?:hardirqs|softirqs|lock))|^__?bfs$|^__lock_(?:acquire|release)|^reacquire_held|^find_(?:held_lock|usage_)|^(?:add|lookup)_chain_cache|^graph_(?:un)?lock|^rcu_lock_(?:acquire|release)',
   // kernel/rcu, lib/refcount.c, include/linux/kref.h, lib/kobject.c, lib/ref_tracker.c, lib/fault-inject.c
   '^rcu_(?:dynticks|is_watching)|^_*s?rcu_read_|^_*refcount_(?:add|inc|dec|sub|read|set|warn)|^_*kref_(?:init|get|put|read|sub)|^_*kobject_|^kset_|^ref_tracker_|^_*should_fail|^fault_create|^fail_dump',
-  // What holds and drops a reference for others: drivers/base/core.c, fs/inode.c, lib/dec_and_lock.c
+  // Functions that hold and drop a reference for their callers: drivers/base/core.c, fs/inode.c, lib/dec_and_lock.c
   '^(?:get|put)_device$|^iput$|^_atomic_dec_and_(?:raw_)?lock',
   // Assertions of file systems: fs/btrfs/messages.c, fs/xfs/xfs_message.c; lib/kunit/assert.c
   '^(?:btrfs_)?assertfail$|^(?:xfs_)?ass(?:fail|warn)$|^f2fs_(?:bug_on|handle_error)$|^_*kunit_(?:do_failed_assertion|fail|abort)',
   '^(?:timer|work|rcuhead|hrtimer)_is_static|^stub_timer|^_*seqprop_',
 ];
 
-/** Locks, waits and memory barriers everybody uses. */
+/** Locks, waits and memory barriers, which all code uses. */
 const locking = [
   '^(?:_raw_|__raw_|do_raw_|raw_|native_|queued_|pv_|__pv_|virt_|arch_|debug_)*_*(?:spin|read|write|rt_spin|rt_read|rt_write|seqcount|seq|bit_spin|hlist_bl|reiserfs_write|reiserfs_write_un)_?_?(?:lock|unlock|trylock|seqbegin|seqlock|seqretry|_lock)(?!_(?:fs|ip|bucket)$)',
   '^_*(?:rt_|ww_)?mutex_|^_*rwsem_|^_*percpu_(?:down|up|rwsem)|^_*(?:down|up)(?:_(?:read|write|interruptible|killable|timeout|trylock|common|non_owner|nested|nest_lock))*$|^_*(?:rwbase|rt_mutex)_|_rt_mutex(?:$|_)',
@@ -51,11 +51,11 @@ const locking = [
   '^(?:_*local|trace)_(?:bh|irq|preempt|hardirqs|softirqs)_?|^cpus_(?:read|write)_|^(?:un)?lock_page$|^__(?:un)?lock_page|^folio_(?:un)?lock|^__folio_lock',
 ];
 
-/** Allocators and their callers by another name. */
+/** Allocators and the functions that wrap them. */
 const allocation = [
   // mm/slub.c, mm/slab.c, mm/vmalloc.c, mm/util.c
   '^(?:_*do_|_*)(?:k|kv|v|vz|kz|kvz|vm|kvm|devm_k|devm_kz)(?:m|z|c)?alloc(?:$|_(?!to_|fault|info|dump|sync|nr_))|^_*(?:k|kv)realloc|^kv?free$|^kfree_sensitive$|^kzfree$|^_{2,4}(?:do_)?cache_alloc|^cache_alloc_(?:refill|debugcheck)|^_*kmem_cache|^_*slab_(?:alloc|post|pre|free)|^_*new_slab$|^_*allocate_slab$|^alloc_slab_page|^_*get_(?:any_)?partial|^_*(?:put|unfreeze|deactivate)_(?:cpu_)?(?:partials?|slab)$|^_+cache_free$|^fallback_alloc|^cache_(?:grow|free_block|free_alien|flusharray)|^do_slab_free|^_*k\\w*malloc_',
-  // mm/truncate.c, mm/filemap.c: whoever drops a file's pages
+  // mm/truncate.c, mm/filemap.c: functions that drop the pages of a file
   '^truncate_(?:inode_pages|inode_folio|pagecache|setsize|folio_batch)|^(?:__)?invalidate_(?:inode|mapping)_(?:pages|folio)|^find_(?:lock|get)_entries$|^pagevec_lookup_entries$',
   // mm/page_alloc.c, mm/filemap.c, mm/mempolicy.c
   '^_*alloc_(?:frozen_)?pages?(?:$|_(?:noprof|mpol|node|nodemask|current|vma|interleave|slowpath|bulk|exact|preferred))|^_*rmqueue|^prepare_alloc_pages|^_*get_free_pages|^_*folio_alloc(?:$|_(?:noprof|mpol))|^vma_alloc_folio|^_*filemap_alloc_folio|^_*filemap_get_folio|^pagecache_get_page|^_*page_cache_alloc',
@@ -95,7 +95,7 @@ const scheduling = [
   '^_*wake_up(?:$|_all$|_(?:bit|common|common_lock|interruptible|locked|sync|nr|var|pollfree|on_current_cpu|klogd)(?:_|$))|^swake_up|^_*queue_(?:delayed_|rcu_)?work(?:$|_(?:on|node))|^_*mod_(?:timer|delayed_work)|^lock_timer_base|^_*kfree_skb(?:_list)?(?:_reason)?$|^sk_skb_reason_drop$|^_*(?:flush|destroy|drain)_workqueue$|^_*(?:flush|cancel)_(?:delayed_)?work(?:_sync|_timer|$)|^start_flush_work|^try_to_grab_pending|^grab_pending|^_*(?:del|try_to_del)_timer|^_*timer_(?:delete|shutdown)|^add_timer(?:_on)?$|^sk_(?:stop|reset)_timer(?:_sync)?$|^hrtimer_(?:try_to_)?cancel(?:_wait_running)?$',
 ];
 
-/** How traps and system calls come in. */
+/** Functions through which traps and system calls enter the kernel. */
 const entries = [
   // x86
   '^(?:asm_|sysvec_|_*exc_|fred_|xen_page_fault|idtentry_|error_(?:entry|return)|paranoid_(?:entry|exit)|retint_|ret_from_|common_interrupt|apic_timer_interrupt|smp_apic_timer|interrupt_entry|ret_to_|irqentry_|raw_irqentry_|page_fault$|async_page_fault|general_protection$|do_general_protection|entry_(?:SYS|INT80|FRED|sys)|nmi$|(?:do_)?double_fault|end_repeat_nmi|do_kern_addr_fault|math_error|(?:do_)?divide_error|(?:do_|exc_)?int3$|_*do_syscall_|_*do_syscall$|x64_sys_call|handle_page_fault)',
@@ -105,7 +105,10 @@ const entries = [
   '^(?:handle_exception$|do_trap_|_*do_pgm_check|pgm_check_handler|do_(?:dat|protection)_exception|_*hash__do_page_fault|do_hash_fault|data_access_|instruction_access_|interrupt_(?:exit|return)|(?:program_check|alignment)_exception|tlb_do_page_fault|do_tlb_fault|handle_(?:ri|bp|tr|cpu|ov|adel|ades|tlbl|tlbs|tlbm|ale)(?:_int)?$|do_(?:ade|ale|ri|ov|cpu|tr)$|system_call_exception$|stub_(?:execve|clone|v?fork|rt_sigreturn|ptregs))',
 ];
 
-/** Between a traced function and its caller: lockdep notes the graph tracer's trampoline as where a lock was taken. */
+/**
+ * Functions between a traced function and its caller: lockdep records the trampoline of the graph tracer as the site where a lock
+ * was taken.
+ */
 const tracing = [
   // arch/*/kernel/ftrace_64.S, mcount.S, entry-ftrace.S; kernel/trace
   '^return_to_handler$|^ftrace_(?:stub|call|caller|graph_caller|graph_call|regs_call|regs_caller)(?:_\\w+)?$|^_*(?:fentry__|mcount)$|^prepare_ftrace_return$|^(?:arch_)?ftrace_ops_(?:list|assist)_func$|^function_(?:trace|graph|profile|stack_trace)_(?:call|enter)$|^function_graph_enter_regs$|^profile_graph_(?:entry|return)$|^trace_graph_(?:entry|return)$|^ftrace_(?:return|push_return)_to_?\\w*$',
@@ -115,7 +118,7 @@ function union(...groups: readonly (readonly string[])[]): RegExp {
   return new RegExp(groups.flat().join('|'));
 }
 
-/** Never blamed, in any class. */
+/** Functions that are never blamed, in any class. */
 export const neverBlamed = union(
   reporting,
   checkers,
@@ -128,19 +131,19 @@ export const neverBlamed = union(
   tracing,
 );
 
-/** The machinery that prints a report; a trace of nothing else broke off. */
+/** The functions that print a report; a trace that has no others broke off. */
 export const reportingOnly = union(reporting, ['^\\(null\\)$']);
 
 const machinery = union(reporting, checkers);
 
 const checking = union(checkers);
 
-/** Whether a function is one of a sanitizer or another checker. */
+/** True for a function of a sanitizer or of another checker. */
 export function isChecker(name: string): boolean {
   return checking.test(name);
 }
 
-/** A stack without the frames on top that notice and print the bug; whole when nothing else is in it. */
+/** The stack without the frames on top that detect and print the bug. A stack that has no other frames is returned whole. */
 export function withoutMachinery<T extends { readonly function: string }>(
   stack: readonly T[],
 ): readonly T[] {
@@ -148,6 +151,6 @@ export function withoutMachinery<T extends { readonly function: string }>(
   return stack.slice(Math.max(first, 0));
 }
 
-/** A syscall's name under all its compiler wrappers; the first group is the bare name. */
+/** The name of a system call with any prefix that the compiler's wrappers give it; the first group is the bare name. */
 export const syscallName =
   /^(?:__(?:x64|ia32|arm64|s390x?|riscv|se|do|ia32_compat)_)?(?:compat_)?(?:__?se_|__?do_)?(?:sys|SyS|SYSC|C_SYSC|ksys)_(\w+)$/;

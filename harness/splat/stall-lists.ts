@@ -1,12 +1,15 @@
-/** How stalls and hangs are named: by where a CPU entered what it does not leave, or by what a task waits for. */
+/**
+ * Names stalls and hangs: a stall by the function through which a CPU entered the code that it does not leave, a hang by what a
+ * task waits for.
+ */
 
 function union(patterns: readonly string[]): RegExp {
   return new RegExp(patterns.join('|'));
 }
 
 /**
- * Where a looping or stuck CPU entered the kernel or a subsystem's dispatcher. A stall shows a random point of the loop, so
- * the frame called by the dispatcher names it better than the innermost one.
+ * Functions through which a looping CPU entered the kernel or the dispatcher of a subsystem. A stall shows a random point of the
+ * loop, so the frame that the dispatcher called names the stall better than the innermost frame.
  */
 export const stallAnchors = union([
   '^process_one_work$|^process_scheduled_works$|^worker_thread$|^kthread$|^kthread_worker_fn$|^smpboot_thread_fn$|^run_ksoftirqd$|^ret_from_fork|^ret_from_kernel_thread$|^kernel_thread_helper$',
@@ -19,28 +22,28 @@ export const stallAnchors = union([
   '^_{0,2}sock_(?:sendmsg|release|close)(?:_nosec)?$|^sock_(?:write)_iter$|^kernel_(?:sendmsg|setsockopt|connect|bind|listen)$|^sock_(?:common_)?setsockopt$|^__sys_(?:setsockopt|getsockopt|bind|connect|listen|accept|shutdown)|^do_sock_setsockopt',
   '^__fput$|^fput$|^task_work_run',
   '^_{0,2}do_fault$|^_{0,3}do_page_fault$|^exit_to_user|^do_notify_resume$|^prepare_exit_to|^syscall_exit_to|^mmap_region$',
-  // net: messages of user space come in here, whatever they ask for
+  // net: messages of user space enter here, whatever they ask for
   '^rtnetlink_rcv_msg$|^nfnetlink_rcv(?:_msg|_batch|_skb_batch)?$',
 ]);
 
-/** Hangs show up wherever somebody waits for a popular lock; these waits name the bug, whoever is the victim. */
+/** Waits that name a hang whichever task waits: tasks hang wherever they wait for a popular lock. */
 export const hangBuckets = /^rtnl_lock|^_*synchronize_(?:rcu|srcu|net|sched)(?:_expedited)?$/;
 
-/** A CPU that waits for others to answer an IPI names the wait, whoever waits. */
+/** The wait that names a stall whichever function waits: a CPU waits for other CPUs to answer an IPI. */
 export const stallBuckets = /^smp_call_function/;
 
-/** The tick, watchdog or NMI that found the stall: what it interrupted is below it. */
+/** Functions of the tick, watchdog or NMI that detected the stall; the interrupted code is below them. */
 export const stallReporters =
   /^(?:update_process_times|tick_|rcu_sched_clock_irq|rcu_check_callbacks|check_cpu_stall|print_cpu_stall|watchdog_timer_fn|sched_show_task|nmi_cpu_backtrace|handle_backtrace|rcu_dump_cpu_stacks|show_stack|dump_stack|unwind_backtrace|arch_timer_handler|timer_handler|local_apic_timer_interrupt|scheduler_tick|perf_event_task_tick)/;
 
-/** The frame between an interrupt and what it interrupted. */
+/** The frame between an interrupt and the interrupted code. */
 export const interruptBoundary =
   /^(?:asm_)?(?:sysvec_|smp_|trace_)?(?:apic_timer_interrupt|reschedule_interrupt|call_function\w*interrupt)|^smp_apic_timer_interrupt|^asm_sysvec_|^el1h?_(?:64_)?irq|^__irq_svc$|^common_interrupt$|^asm_common_interrupt$|^ret_from_intr|^decrementer_common|^handle_int$|^ret_from_irq|^timer_interrupt$/;
 
-/** Between that tick and the interrupted code. */
+/** The frames between the tick and the interrupted code. */
 export const interruptEntries =
   /hrtimer|timer_interrupt|apic_timer|_irq(?:$|_svc|_el)|irq_svc|handle_percpu_devid|gic_|domain_irq|generic_handle|handle_irq|irq_handler|el1_|el1h_|common_interrupt|arch_timer|tick_|sysvec_|retint_|ret_from_intr|timer_interrupt|decrementer|do_IRQ|ipi_|_interrupt$|interrupt_exit|exc_interrupt|call_on_(?:irq_)?stack|handle_exception|ret_from_exception/;
 
-/** Waiting and locking as such, in hung tasks. */
+/** Functions that only wait or lock, in the stack of a hung task. */
 export const hangSkip =
   /sched|_lock|_slowlock|_slowpath|(?:^|_)down(?:_|$)|rwsem|completion|kthread|wait|synchronize|context_switch|__switch_to|^_*(?:rt_)?mutex_|cancel_(?:delayed_)?work|rcu_barrier|^ret_from|^(?:0x)?[0-9a-f]+$/;

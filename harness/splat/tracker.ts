@@ -20,11 +20,11 @@ import { rules } from './rules/index.ts';
 import type { Rule } from './rules/rule.ts';
 import { untangle } from './untangle.ts';
 
-/** An event waits so many lines of its caller for the splat it belongs to, or so many of anybody. */
+/** An event waits for the splat that it belongs to: for this many lines of its own caller, or this many lines of all callers. */
 const eventPatience = { own: 4, anybody: 200 };
-/** An end so many lines below the last report that was found is another one's. */
+/** The end of a report that is this many lines below the last report is the end of an unknown report. */
 const tailLines = 400;
-/** Reports open at once; a console that opens more is noise. */
+/** The largest number of reports that are open at once; a console that opens more is noise. */
 const mostOpen = 16;
 
 interface WaitingEvent {
@@ -38,10 +38,16 @@ function isOver({ own, anybody }: WaitingEvent): boolean {
   return own < 0 || anybody < 0;
 }
 
-/** Texts whose answer is kept: a line is asked about by each of its neighbours. They keep what they were cut from alive. */
+/**
+ * The largest number of texts for which the answer is kept, because a line is checked again for each line near it. The texts keep
+ * the slice that they were cut from alive.
+ */
 const mostAsked = 48;
 
-/** Where in a text the header of a report begins; undefined where none does. Events and ends of reports count. */
+/**
+ * Returns a function that gives the position at which the header of a report begins in a text; undefined for a text without a
+ * header. Events and ends of reports count as headers.
+ */
 export function createHeaderTest(): HeaderTest {
   const asked = [
     new Map<string, HeaderPlace | undefined>(),
@@ -74,14 +80,14 @@ export class Tracker {
   #open: OpenReport[] = [];
   #waiting: WaitingEvent[] = [];
   #lastSplatLine = Number.NEGATIVE_INFINITY;
-  /** `comm/pid` of the last OOM kill: on whose behalf the oom_reaper works. */
+  /** `comm/pid` of the process that was killed last by the OOM killer, for which the oom_reaper works. */
   #victim: string | undefined;
 
   constructor(headerTest: HeaderTest) {
     this.#headerAt = headerTest;
   }
 
-  /** False while only lines with a trigger matter. */
+  /** False while only lines with a trigger word are needed. */
   get isFollowing(): boolean {
     return this.#open.length > 0 || this.#waiting.length > 0 || this.#boots.isCurious;
   }
@@ -103,14 +109,14 @@ export class Tracker {
     if (this.#waiting.length > 0) this.#expireEvents(line.caller);
   }
 
-  /** Gives up waiting for more lines. */
+  /** Closes all open reports without waiting for more lines. */
   settle(): void {
     this.#closeAll();
     this.#found.push(...this.#waiting.map((entry) => entry.event));
     this.#waiting = [];
   }
 
-  /** The findings since the last call. */
+  /** Returns the findings since the last call. */
   drain(): Finding[] {
     const found = this.#found;
     this.#found = [];
@@ -142,7 +148,7 @@ export class Tracker {
     if (event?.oom) this.#victim = `${event.oom.comm}/${event.oom.pid}`;
   }
 
-  /** Old kernels say first whom they choose, then whom of its children they kill instead. */
+  /** Corrects the event of an OOM kill: old kernels name the chosen process first, and then the child that is killed instead. */
   #correctKill(line: ReportLine): void {
     const at = this.#waiting.findIndex(
       (entry) => entry.event.oom !== undefined && entry.caller === line.caller,
@@ -155,7 +161,7 @@ export class Tracker {
     this.#remember(event);
   }
 
-  /** Whether nothing that was found, or is open, can be what ends here. */
+  /** True when the line ends a report that was neither found nor is open. */
   #isUnknown({ number, caller }: ReportLine): boolean {
     const isOpen = this.#open.some((report) => report.lines[0]?.caller === caller);
     return !isOpen && number - this.#lastSplatLine > tailLines;

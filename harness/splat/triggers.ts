@@ -1,9 +1,9 @@
 const hexadecimal = '0123456789abcdef'.split('');
 
 /**
- * Words of which every header and event has at least one. Only lines with a trigger are cleaned and tried against the rules
- * while no report is open, so the search for them decides the throughput on quiet logs. It jumps ahead by up to the length of
- * the shortest: none has fewer than five characters.
+ * Words of which every header and every event contains at least one. While no report is open, only lines with such a word are
+ * cleaned and tried against the rules, so the search for them decides the throughput on quiet logs. The search jumps ahead by up to
+ * the length of the shortest word, so no word has fewer than five characters.
  */
 export const triggerWords: readonly string[] = [
   'BUG: ',
@@ -82,6 +82,6 @@ export const triggerWords: readonly string[] = [
   'huh, entered softirq',
   'unchecked MSR access',
   'cannot create duplicate filename',
-  // `Oops: 0002 [#1] SMP`: the last digit of the error code and the first of the count of oopses
+  // `Oops: 0002 [#1] SMP`: the last digit of the error code, and the first digit of the number of oopses
   ...hexadecimal.flatMap((digit) => '123456789'.split('').map((count) => `${digit} [#${count}`)),
 ];

@@ -2,21 +2,21 @@ import type { ReportLine } from './body.ts';
 import { readFrame } from './frames.ts';
 import type { OpenReport } from './open-report.ts';
 
-/** Lines of which a report has one before its stack, by the words they begin with. */
+/** The first words of lines that a report has only once before its stack. */
 const landmarks =
   /^(?:CPU: \d|Hardware name:|RIP: 00(?:10|60)|E?IP is at|pc : |lr : |sp : |Code:|[RE]SP: 00|[RE][ABCDS][XPI]: |R0[89]: |R1[0-5]: |[FCD]S: |CR[02]: |DR[036]: |Call Trace:|Backtrace:)/;
 const traceHeading = /(?:Call Trace|[Bb]acktrace):/;
 const traceEnd = /---\[ end trace|^\s*<\/TASK>/;
-/** So many landmarks of both reports mean that two CPUs printed at once; one may be chance. */
+/** When two reports share at least this many landmarks, two CPUs printed at once; one or two may be chance. */
 const leastDoubled = 3;
 
-/** The lines of two reports told apart. */
+/** The lines of two reports, separated. */
 export interface Untangled {
   readonly first: readonly ReportLine[];
   readonly second: readonly ReportLine[];
 }
 
-/** `CPU: 1` and `CPU: 0` are one landmark. */
+/** The landmark of a line, without the number of a CPU: `CPU: 1` and `CPU: 0` are the same landmark. */
 function landmarkOf({ text }: ReportLine): string | undefined {
   return landmarks.exec(text)?.[0].replace(/(?<=^CPU: )\d/, '');
 }
@@ -25,7 +25,10 @@ function ownLines(report: OpenReport): ReportLine[] {
   return report.lines.slice(0, report.belonging);
 }
 
-/** The first report was in the middle of its stack: frames go on with it until the second announces a stack of its own. */
+/**
+ * Separates two reports when the first was in the middle of its stack: frames belong to the first report until the second announces
+ * its own stack.
+ */
 function splitTrace(first: ReportLine[], second: ReportLine[]): Untangled | undefined {
   const announced = second.findIndex((line) => traceHeading.test(line.text));
   if (announced < 0) return undefined;
@@ -42,8 +45,8 @@ function splitTrace(first: ReportLine[], second: ReportLine[]): Untangled | unde
 }
 
 /**
- * Neither had its stack yet: of each landmark the first is of the report that began first. Frames below two headings are
- * anybody's and are given to nobody.
+ * Separates two reports of which neither had its stack yet: the first line of each landmark belongs to the report that began first.
+ * Frames below two headings could belong to either, so neither report gets them.
  */
 function splitHeads(first: ReportLine[], second: ReportLine[]): Untangled | undefined {
   const firstFrame = second.findIndex((line) => readFrame(line.text) !== undefined);
@@ -74,9 +77,9 @@ function splitHeads(first: ReportLine[], second: ReportLine[]): Untangled | unde
 }
 
 /**
- * Tells the lines of two reports apart that were printed at the same time by a kernel without CONFIG_PRINTK_CALLER. `first`
- * is as far as it had come when the header of `second` was printed; `second` has all lines from there on. Undefined when
- * nothing says that the first one went on: then it was cut.
+ * Separates the lines of two reports that a kernel without CONFIG_PRINTK_CALLER printed at the same time. `first` is the report as
+ * far as it had come when the header of `second` was printed; `second` has all lines from there on. Undefined when no line shows
+ * that the first report went on; it was then cut.
  */
 export function untangle(first: OpenReport, second: OpenReport): Untangled | undefined {
   const lines = [ownLines(first), ownLines(second)] as const;

@@ -1,10 +1,13 @@
-/** Finds the first of many words in bytes. */
+/** Searches bytes for the first of many words. */
 export interface WordSearch {
-  /** Index after the first word that begins at or after `from` and ends by `to`; `to` + 1 when there is none. */
+  /** The index after the first word that begins at or after `from` and ends by `to`; `to` + 1 when there is none. */
   endOfNext(bytes: Uint8Array, from: number, to: number): number;
 }
 
-/** Seven bits of each of two neighbouring bytes: tables of so many entries stay in the first cache of a processor. */
+/**
+ * The number of pairs of two neighbouring bytes, with seven bits of each: tables of this size stay in the first-level cache of a
+ * processor.
+ */
 const pairs = 2 ** 14;
 
 /** Two neighbouring bytes as a number below `pairs`. */
@@ -12,23 +15,23 @@ function pairAt(bytes: Uint8Array, at: number): number {
   return (((bytes[at - 1] ?? 0) & 0x7f) << 7) | ((bytes[at] ?? 0) & 0x7f);
 }
 
-/** One number below `pairs` for two. */
+/** Mixes two pairs to one number below `pairs`. */
 function mixed(first: number, last: number): number {
   return ((first * 31) ^ last) & (pairs - 1);
 }
 
 /**
- * Wu and Manber's search ("A fast algorithm for multi-pattern searching", 1994): a window as long as the shortest word moves
- * over the bytes; its last two bytes tell how far it may jump. Where it may not, its first two are looked at before the words
- * are. Words are latin1, of three characters or more.
+ * Wu and Manber's search ("A fast algorithm for multi-pattern searching", 1994). A window as long as the shortest word moves over
+ * the bytes; its last two bytes decide how far it may jump. When it may not jump, its first two bytes are checked before the words
+ * are compared. Words are latin1 and have three characters or more.
  */
 export function createWordSearch(words: readonly string[]): WordSearch {
   const encoded = words.map((word) => Buffer.from(word, 'latin1'));
   const window = Math.min(...encoded.map((word) => word.length));
   const jumps = new Uint8Array(pairs).fill(window - 1);
-  /** Whether the first and the last pair of a window are a word's; of others hardly ever. */
+  /** Marks the first and last pair of each word's window; few other windows have marked pairs. */
   const likely = new Uint8Array(pairs);
-  /** By the last pair of their first `window` bytes. */
+  /** By the last pair of the first `window` bytes of a word: the words with this pair. */
   const ending = new Map<number, Uint8Array[]>();
   for (const word of encoded) {
     for (let at = 1; at < window; at++) {

@@ -12,27 +12,27 @@ import { blobPath, parseStorePath, type StorePath, type StorePlace } from './pla
 import { receiveBlob } from './receive.ts';
 import { StoreFault } from './store-fault.ts';
 
-/** A vmlinux with the DWARF of a distribution's configuration has 1 GiB. */
+/** The largest file that is taken. A vmlinux with the DWARF of a distribution's configuration has 1 GiB. */
 export const largestBlobBytes = 4 * 2 ** 30;
-/** A disk with less space takes no more blobs. */
+/** The free space that is left on the disk: a server with less takes no more files. */
 const reservedBytes = 2 ** 30;
 
-/** A folder that is served, and to whom. */
+/** The folder that is served, and who may read and write it. */
 export interface ServedStore {
   readonly dir: string;
   readonly place: StorePlace;
-  /** What PUT needs; undefined: nobody may PUT. */
+  /** The token that PUT needs; undefined: nobody may PUT. */
   readonly writeToken: string | undefined;
-  /** What GET needs; undefined: everybody may GET. The token of PUT is valid for GET, too. */
+  /** The token that GET needs; undefined: everybody may GET. The token of PUT is valid for GET as well. */
   readonly readToken: string | undefined;
-  /** Only manifests that one of these keys signed are taken; empty: those of every key. */
+  /** Only manifests that one of these keys signed are taken. Empty: manifests of every key are taken. */
   readonly trusted: readonly TrustedKey[];
-  /** Gets one line for each PUT and each refusal. Untrusted text. */
+  /** Called with one line for each PUT and each refusal. The line is untrusted text. */
   readonly log: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
-/** What a request gets, when that is not a file. */
+/** An answer other than a file. */
 interface Answer {
   readonly status: number;
   readonly text: string;
@@ -57,7 +57,7 @@ export async function answerRequest(
     store.log(`${method} ${url}: ${answer.status} ${answer.text}`);
   }
   const body = `${answer.text}\n`;
-  // The rest of a refused body is not read.
+  // The connection is closed, because the rest of a refused body is not read.
   const headers = request.complete ? {} : { connection: 'close' };
   response.writeHead(answer.status, {
     ...headers,
@@ -134,7 +134,7 @@ function denyWrite(request: IncomingMessage, { writeToken }: ServedStore): Answe
   return { status: 401, text: 'PUT needs the token' };
 }
 
-/** Compares digests, which takes the same time for every wrong token. */
+/** True when the request has the token. Digests are compared, which takes the same time for every wrong token. */
 function hasToken({ headers }: IncomingMessage, token: string): boolean {
   return timingSafeEqual(digestOf(headers.authorization ?? ''), digestOf(`Bearer ${token}`));
 }
@@ -187,7 +187,10 @@ async function putBlob(
   return { status: 201, text: `${bytes} bytes` };
 }
 
-/** Takes a manifest whose blobs are all there. Its signature is checked when the server knows keys; readers check it always. */
+/**
+ * Stores a manifest, provided that all blobs it names are there. A server with keys checks the signature; readers check it in any
+ * case.
+ */
 async function putManifest(
   request: IncomingMessage,
   { entry, signer }: Extract<StorePath, { kind: 'manifest' }>,

@@ -5,7 +5,7 @@ import { type Entry, ensureEntry, findEntry } from '../store.ts';
 import type { SharedEntry, SharedStore } from './shared-store.ts';
 import { StoreFault } from './store-fault.ts';
 
-/** The shared stores behind caches, by the root of the cache; one process has one cache, tests have several. */
+/** The shared store behind each cache, by the root of the cache. A process has one cache; tests have several. */
 const mounted = new Map<string, SharedStore>();
 
 /** Puts a shared store behind a cache, as a file system is mounted, until disposed. */
@@ -23,40 +23,43 @@ export function mountStore(cacheRoot: string, store: SharedStore): AsyncDisposab
 export interface ExchangeOptions {
   readonly cacheRoot: string;
   readonly signal: AbortSignal;
-  /** Gets each failure of the store as one line. */
+  /** Called with one line for each failure of the store. */
   readonly onFault: (line: string) => void;
 }
 
-/** An entry as hosts share it. */
+/** A cache entry under the name by which hosts share it. */
 export interface SharedName {
   readonly kind: SharedKind;
   readonly key: string;
-  /** The paths of the files that are shared, below the folder of the entry whose facts are `meta`. */
+  /** Returns the paths of the shared files, below the folder of the entry. `meta` are the entry's facts. */
   readonly filesOf: (meta: unknown) => readonly string[];
-  /** Says what is wrong with the facts of a manifest that is signed well; default nothing. */
+  /**
+   * Returns what is wrong with the facts in a manifest whose signature is valid; undefined when nothing is. Default: nothing is
+   * checked.
+   */
   readonly check?: (manifest: StoreManifest) => string | undefined;
-  /** Makes the files that are not shared in the folder of a fetched entry. */
+  /** Makes the files that are not shared, in the folder of an entry that was fetched. */
   readonly finish?: (dir: string) => Promise<void>;
-  /** As of EntryRequest. */
+  /** The same as in EntryRequest. */
   readonly digests?: boolean;
 }
 
-/** An entry that the shared store has, to be fetched. */
+/** An entry that the shared store has and that can be fetched. */
 export interface Offer {
   readonly origin: StoreOrigin;
   readonly bytes: number;
-  /** Fetches it into the cache; undefined when the store fails meanwhile. */
+  /** Fetches the entry into the cache; undefined when the store fails meanwhile. */
   readonly fetch: () => Promise<Entry | undefined>;
 }
 
-/** The origin of an entry of the cache; undefined for one that this host made. */
+/** The origin of a cache entry; undefined for an entry that this host made. */
 export function originOf({ meta }: Pick<Entry, 'meta'>): StoreOrigin | undefined {
   return (meta as { readonly store?: StoreOrigin }).store;
 }
 
 /**
- * Looks for an entry in the store behind the cache; undefined when there is no store, or when the store does not have it or
- * fails. No failure is thrown but `interrupted`: who gets undefined makes the entry itself.
+ * Looks for an entry in the store behind the cache. Undefined when there is no store, when the store does not have the entry, or
+ * when it fails; the caller then makes the entry itself. Throws nothing but `interrupted`.
  */
 export async function findOffer(
   name: SharedName,
@@ -128,12 +131,15 @@ export function isOffering(cacheRoot: string): boolean {
 }
 
 /**
- * Puts an entry of the cache into the store behind it, when this host signs and has not signed it before. True when the
- * store did not have it. A failure is one line for `onFault`.
+ * Puts a cache entry into the store behind the cache, if this host has a key and has not signed the entry before. Returns true when
+ * the store did not have it. A failure is reported as one line to `onFault`.
  */
 export async function offerEntry(
   entry: Pick<Entry, 'key' | 'dir' | 'meta'> & {
-    /** Makes the files in another folder, which it returns, when the store does not have them; default `dir`. */
+    /**
+     * Called when the store does not have the entry: makes its files in another folder and returns that folder. Default: the files
+     * in `dir`.
+     */
     readonly pack?: () => Promise<string>;
   },
   { kind, filesOf }: Pick<SharedName, 'kind' | 'filesOf'>,
@@ -151,7 +157,10 @@ export async function offerEntry(
   return done === 'put';
 }
 
-/** Returns the entry from the cache, else from the store behind it, else makes it here; then offers it to the store. */
+/**
+ * Returns the entry from the cache, else from the store behind it, else makes the entry. An entry that was made is then offered to
+ * the store.
+ */
 export async function ensureShared(
   name: SharedName,
   make: (dir: string) => Promise<unknown>,
@@ -166,7 +175,7 @@ export async function ensureShared(
   return made;
 }
 
-/** Returns the entry from the cache, which is offered to the store then, else from the store; undefined when neither has it. */
+/** Returns the entry from the cache, and offers it to the store; else returns it from the store; undefined when neither has it. */
 export async function recallShared(
   name: SharedName,
   options: ExchangeOptions,

@@ -11,7 +11,7 @@ import { blobPath, manifestPath, manifestsPath, type StorePlace } from './place.
 import { receiveBlob } from './receive.ts';
 import { StoreFault } from './store-fault.ts';
 
-/** The lock file that readers share and that prune takes alone, as flock(2). */
+/** The lock file of a store: readers take it shared and prune takes it exclusively, with flock(2). */
 export function inUseLock(dir: string): string {
   return join(dir, 'locks', 'in-use');
 }
@@ -23,7 +23,7 @@ export function draftsFolder(dir: string): string {
 
 const lockWaitMs = 10_000;
 
-/** A store in a folder, which may be one of several hosts (NFS). Other users may write to it: links in it are not followed. */
+/** A store in a folder, which several hosts may share (NFS). Other users may write to it, so links in it are not followed. */
 export function folderPlace(dir: string): StorePlace {
   const at = (path: string): string => join(dir, path);
   return {
@@ -54,7 +54,7 @@ export function folderPlace(dir: string): StorePlace {
   };
 }
 
-/** Throws every fault of the disk as `unreachable`, with its reason in plain words. */
+/** Runs `work` and throws every disk error as a StoreFault `unreachable`, with its reason in plain words. */
 async function explained<T>(dir: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -65,7 +65,10 @@ async function explained<T>(dir: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A lock that other users may not take leaves the store readable: what prune removes meanwhile is absent then. */
+/**
+ * Takes the lock of the store. A store whose lock this user may not take stays readable: what a prune removes meanwhile is then
+ * absent.
+ */
 async function holdFolder(dir: string, signal: AbortSignal): Promise<AsyncDisposable> {
   if ((await readIfThere(stat(dir)))?.isDirectory() !== true) {
     throw new StoreFault('unreachable', 'there is no such folder');
@@ -83,7 +86,7 @@ async function holdFolder(dir: string, signal: AbortSignal): Promise<AsyncDispos
   }
 }
 
-/** A plain file, without following a link and without waiting for a FIFO; undefined when it is absent. */
+/** Opens a plain file without following a link and without waiting for a FIFO; undefined when the file is absent. */
 async function openPlain(path: string): Promise<FileHandle | undefined> {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   const file = await readIfThere(open(path, flags));
@@ -93,7 +96,7 @@ async function openPlain(path: string): Promise<FileHandle | undefined> {
   throw new StoreFault('refused', `${path}: not a plain file`);
 }
 
-/** Prune goes by the time of the last use; a store that this host cannot write to keeps its times. */
+/** Marks a file as used now, for prune. Where this host cannot write to the store, the times stay as they are. */
 async function touch(path: string): Promise<void> {
   const now = new Date();
   await utimes(path, now, now).catch(() => undefined);
@@ -110,7 +113,7 @@ async function readSmall(path: string): Promise<string | undefined> {
   return buffer.toString('utf8', 0, bytesRead);
 }
 
-/** True when a blob of this size is there; a blob that was cut off is written again. */
+/** True when the store has a blob of this size. A blob that was cut off is written again. */
 async function touchBlob(path: string, bytes: number): Promise<boolean> {
   const found = await readIfThere(stat(path));
   if (found?.isFile() !== true || found.size !== bytes) return false;
@@ -131,7 +134,10 @@ async function writeText(dir: string, path: string, text: string): Promise<void>
   });
 }
 
-/** Writes aside and renames, so that a file is complete or absent, whoever else writes it. */
+/**
+ * Writes a file aside and renames it, so that the file is either complete or absent, whichever other host writes it at the same
+ * time.
+ */
 async function inDraft(
   dir: string,
   path: string,

@@ -20,8 +20,8 @@ export interface Patience {
 const usualPatience: Patience = { answerMs: 10_000, silenceMs: 15_000 };
 
 /**
- * Reads the URL of a store. Throws `usage` for one that is not http or https, that names a user, or that goes to another
- * host without TLS.
+ * Reads the URL of a store. Throws `usage` for a URL that is not http or https, that has a user, a query or a fragment, or that
+ * leads to another host without TLS.
  */
 export function parseStoreUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -51,13 +51,16 @@ interface Exchange {
   readonly path: string;
   readonly signal: AbortSignal;
   readonly headers?: Readonly<Record<string, string | number>>;
-  /** A file with its size, or a text. */
+  /** The body: a file with its size, or a text. */
   readonly body?: { readonly file: string; readonly bytes: number } | string;
-  /** Status codes that are an answer; others are thrown. */
+  /** The status codes that count as an answer; other codes are thrown. */
   readonly valid: readonly number[];
 }
 
-/** A store behind GET and PUT. No redirect is followed, so the token and the requests go to this host alone. */
+/**
+ * A store that is read with GET and written with PUT. Redirects are not followed, so the token and the requests go to this host
+ * only.
+ */
 export function httpPlace(
   url: URL,
   token: string | undefined,
@@ -116,7 +119,7 @@ export function httpPlace(
 }
 
 const signerLine = /^[0-9a-f]{16}$/gm;
-/** 412: another host has put the same blob meanwhile. */
+/** The status codes of a successful PUT. 412: another host has put the same blob meanwhile. */
 const created = [200, 201, 204, 412];
 
 function discard(answer: IncomingMessage): void {
@@ -157,7 +160,7 @@ async function exchange(asked: Exchange, route: Route): Promise<IncomingMessage>
       request.once('response', resolve);
       request.on('error', reject);
     });
-    // A server may answer before it has read the body, and close the connection then.
+    // A server may answer, and close the connection, before it has read the body.
     const sent = send(request, body).catch(() => undefined);
     const answer = await answered;
     if (asked.valid.includes(answer.statusCode ?? 0)) return answer;
@@ -190,7 +193,7 @@ function unreachable(error: unknown): unknown {
   return new StoreFault('unreachable', code, { cause: error });
 }
 
-/** An answer that is none of ours, in plain words. */
+/** Words an unexpected answer. */
 function describeStatus({ statusCode = 0 }: IncomingMessage): string {
   if (statusCode >= 300 && statusCode < 400) {
     return `it redirects (${statusCode}), and no redirect is followed`;
@@ -204,7 +207,7 @@ function describeStatus({ statusCode = 0 }: IncomingMessage): string {
   return known[statusCode] ?? `it answers ${statusCode}`;
 }
 
-/** The body as text; undefined for an answer other than 200. Throws `refused` for a body larger than any manifest. */
+/** Reads the body as text; undefined for an answer other than 200. Throws `refused` for a body that is larger than any manifest. */
 async function readText(
   answer: IncomingMessage,
   signal: AbortSignal,

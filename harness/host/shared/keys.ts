@@ -11,7 +11,7 @@ import { open } from 'node:fs/promises';
 import { HarnessError } from '../../errors.ts';
 import { explainDiskError, isCode, readFaultIn } from '../disk.ts';
 
-/** An Ed25519 key whose signatures this host believes. */
+/** An Ed25519 key whose signatures this host trusts. */
 export interface TrustedKey {
   /** The first 16 hex digits of the SHA-256 of the raw public key. */
   readonly id: string;
@@ -28,8 +28,8 @@ const lineWord = 'splat-ed25519';
 const largestKeyFileBytes = 64 * 1024;
 
 /**
- * Makes a key pair: the private key goes to `file` (PKCS #8, PEM, readable by its owner alone), the public one to
- * `file`.pub as one line. Returns that line. Throws `usage` when one of the files exists.
+ * Makes a key pair. The private key goes to `file` (PKCS #8, PEM, readable by its owner only), the public key to `file`.pub as one
+ * line. Returns that line. Throws `usage` when one of the files exists.
  */
 export async function makeKeyFiles(file: string): Promise<{ id: string; line: string }> {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
@@ -54,7 +54,9 @@ async function writeNew(path: string, text: string, mode: number): Promise<void>
   }
 }
 
-/** Reads the private key of `--store-key`. Throws `usage` for a file that is none, or that other users can read. */
+/**
+ * Reads the private key of `--store-key`. Throws `usage` for a file without such a key, and for a file that other users can read.
+ */
 export async function readSigningKey(path: string): Promise<SigningKey> {
   const { text, mode } = await readKeyFile('--store-key', path);
   if ((mode & 0o077) !== 0) {
@@ -74,8 +76,8 @@ export async function readSigningKey(path: string): Promise<SigningKey> {
 }
 
 /**
- * Reads the public keys of `--store-trust`, one on each line as in the .pub file of `splat store key`. Empty lines and
- * lines that begin with # count not. Throws `usage` with the number of the first line that is no key.
+ * Reads the public keys of `--store-trust`: one on each line, as `splat store key` writes them to a .pub file. Empty lines and
+ * lines that begin with # are skipped. Throws `usage`, with the number of the line, for a line without a key.
  */
 export async function readTrustedKeys(path: string): Promise<readonly TrustedKey[]> {
   const { text } = await readKeyFile('--store-trust', path);
@@ -115,7 +117,7 @@ async function readKeyFile(
   throw new HarnessError('usage', `${flag} ${path}: larger than any file of keys`);
 }
 
-/** The raw public key, 32 bytes in base64url (RFC 8037). */
+/** The raw public key: 32 bytes in base64url (RFC 8037). */
 function rawKey(publicKey: KeyObject): string {
   return publicKey.export({ format: 'jwk' }).x ?? '';
 }
@@ -129,7 +131,7 @@ function keyId(publicKey: KeyObject): string {
   return createHash('sha256').update(raw).digest('hex').slice(0, 16);
 }
 
-/** The signature in base64. */
+/** Signs a text; returns the signature in base64. */
 export function signText(text: string, { privateKey }: SigningKey): string {
   return sign(null, Buffer.from(text), privateKey).toString('base64');
 }

@@ -8,12 +8,15 @@ import {
 import { isSignedBy, type SigningKey, signText, type TrustedKey } from './keys.ts';
 import { StoreFault } from './store-fault.ts';
 
-/** A larger manifest is refused unread. That of a kernel has 50 KiB when its build gave many warnings. */
+/**
+ * The largest manifest; a larger one is refused without reading it. The manifest of a kernel has 50 KiB if its build gave many
+ * warnings.
+ */
 export const largestManifestBytes = 1024 * 1024;
-/** More than the files of any entry: a kernel with DWARF has 70 MiB, a packed source 250 MiB. */
+/** The largest sum of an entry's files. A kernel with DWARF has 70 MiB, a packed source 250 MiB. */
 const largestEntryBytes = 8 * 2 ** 30;
 
-/** The text before the payload that is signed with it, so that no signature for another purpose fits. */
+/** A text that is signed together with the payload, so that a signature made for another purpose is not valid here. */
 const domain = 'splat-store/1';
 
 /** The name of an entry in the store. */
@@ -22,7 +25,7 @@ export interface EntryName {
   readonly key: string;
 }
 
-/** The manifest as signed text. */
+/** Converts a manifest to a signed text. */
 export function sealManifest(manifest: StoreManifest, key: SigningKey): string {
   const payload = JSON.stringify(manifest);
   const signature = signText(`${domain}\n${payload}`, key);
@@ -30,8 +33,8 @@ export function sealManifest(manifest: StoreManifest, key: SigningKey): string {
 }
 
 /**
- * The manifest of an entry, when a trusted key has signed exactly this entry. Throws a `refused` StoreFault otherwise. The
- * signature is checked before anything of the payload is parsed.
+ * Opens the manifest of an entry, if a trusted key has signed it for exactly this entry. Otherwise throws a StoreFault `refused`.
+ * The signature is checked before anything in the payload is parsed.
  */
 export function openManifest(
   text: string,
@@ -50,7 +53,7 @@ export function openManifest(
   return { manifest: parsePayload(payload, name), signer };
 }
 
-/** The same without a look at the signature: for a server or a prune, which only keep the store in order. */
+/** Opens a manifest without checking its signature: for a server or a prune, which only keep the store in order. */
 export function peekManifest(
   text: string,
   name: EntryName,

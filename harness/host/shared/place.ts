@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream';
 import type { EntryName } from './manifest.ts';
 
-/** A file's content by its digest. */
+/** The digest and the size of a file's content. */
 export interface Blob {
-  /** In hex. */
+  /** The SHA-256 in hex. */
   readonly sha256: string;
   readonly bytes: number;
 }
@@ -13,19 +13,19 @@ export interface Waiting {
 }
 
 /**
- * Where a shared store lies: a folder, or an HTTP server. It moves bytes and believes nothing: who reads checks digests and
- * signatures. Everything throws StoreFault, and `interrupted` when the signal fires.
+ * Where a shared store lies: a folder, or an HTTP server. A place only moves bytes and checks nothing: its callers check digests
+ * and signatures. All functions throw StoreFault, and `interrupted` when the signal fires.
  */
 export interface StorePlace extends AsyncDisposable {
   /** The absolute folder or the URL. */
   readonly name: string;
-  /** The text of the manifest that the key `signer` signed; undefined when there is none. */
+  /** Returns the text of the manifest that the key `signer` signed; undefined when there is no such manifest. */
   readonly readManifest: (
     entry: EntryName,
     signer: string,
     options: Waiting,
   ) => Promise<string | undefined>;
-  /** The ids of all keys that have signed a manifest of the entry; empty where the place cannot tell. */
+  /** Returns the ids of all keys that have signed a manifest of the entry; empty when the place cannot list them. */
   readonly signers: (entry: EntryName, options: Waiting) => Promise<readonly string[]>;
   /** Writes or replaces the manifest of `signer`. */
   readonly writeManifest: (
@@ -34,15 +34,18 @@ export interface StorePlace extends AsyncDisposable {
     text: string,
     options: Waiting,
   ) => Promise<void>;
-  /** The bytes of a blob, not verified; undefined when there is none. */
+  /** Returns the bytes of a blob, which are not verified; undefined when there is no such blob. */
   readonly readBlob: (blob: Blob, options: Waiting) => Promise<Readable | undefined>;
-  /** Puts the content of a local file when the blob is absent; `replace`: in any case, because what is there was refused. */
+  /**
+   * Stores the content of a local file if the blob is absent. With `replace`, stores it in any case, because the stored blob was
+   * refused.
+   */
   readonly writeBlob: (
     blob: Blob,
     file: string,
     options: Waiting & { readonly replace: boolean },
   ) => Promise<void>;
-  /** Keeps `splat store prune` away until disposed, where this host can. */
+  /** Keeps `splat store prune` from running until disposed, if this host can take the lock. */
   readonly hold: (options: Waiting) => Promise<AsyncDisposable>;
 }
 
@@ -60,13 +63,13 @@ export function manifestPath(entry: EntryName, signer: string): string {
   return `${manifestsPath(entry)}/${signer}`;
 }
 
-/** What the path of a URL means. */
+/** The meaning of a URL's path. */
 export type StorePath =
   | { readonly kind: 'blob'; readonly sha256: string }
   | { readonly kind: 'manifest'; readonly entry: EntryName; readonly signer: string }
   | { readonly kind: 'signers'; readonly entry: EntryName };
 
-/** Undefined for every path that is none of these, so that no request leaves the folders of a store. */
+/** Reads the path of a URL. Undefined for every other path, so that no request leaves the folders of a store. */
 export function parseStorePath(path: string): StorePath | undefined {
   const sha256 = /^\/blobs\/([0-9a-f]{64})$/.exec(path)?.[1];
   if (sha256 !== undefined) return { kind: 'blob', sha256 };

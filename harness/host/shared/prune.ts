@@ -12,7 +12,7 @@ export interface StoredEntry {
   readonly kind: SharedKind;
   readonly key: string;
   readonly signer: string;
-  /** The sizes of its blobs. A blob of several entries counts for each. */
+  /** The sum of the sizes of the entry's blobs. A blob that several entries share counts for each of them. */
   readonly bytes: number;
   readonly usedAtMs: number;
 }
@@ -22,15 +22,15 @@ interface ListedManifest extends StoredEntry {
   readonly blobs: ReadonlyMap<string, number>;
 }
 
-/** What was used within this time stays: a host may be reading its blobs, or be about to sign them. */
+/** What was used within this time is not removed: a host may be reading its blobs, or may be about to sign them. */
 const graceMs = 3_600_000;
 
-/** All entries of a store's folder, least recently used first. Throws `usage` for a folder that is no store. */
+/** All entries in the folder of a store, least recently used first. Throws `usage` for a folder that is not a store. */
 export async function listEntries(dir: string): Promise<readonly StoredEntry[]> {
   return (await listManifests(dir)).map(({ path: _path, blobs: _blobs, ...entry }) => entry);
 }
 
-/** What a prune removed. */
+/** What a prune removed, or would remove. */
 export interface Pruned {
   readonly entries: readonly StoredEntry[];
   readonly blobs: number;
@@ -38,9 +38,9 @@ export interface Pruned {
 }
 
 /**
- * Removes the manifests of entries that were not used for `olderThanMs`, then those least recently used until the blobs of
- * the rest fit into `maxBytes`; then each blob that no manifest names, and drafts of writers that died. Nothing of the last
- * hour is removed. Throws `infra` while a host reads the folder.
+ * Removes manifests that were not used for `olderThanMs`, then the least recently used manifests until the blobs of the others fit
+ * into `maxBytes`. After that it removes each blob that no manifest names, and drafts of writers that died. Nothing that was used
+ * within the last hour is removed. Throws `infra` while a host reads the folder.
  */
 export async function pruneStore(
   dir: string,
@@ -68,7 +68,7 @@ export async function pruneStore(
   return { entries, ...swept };
 }
 
-/** Pure: which manifests go. */
+/** Chooses the manifests to remove. Pure. */
 function chooseManifests(
   manifests: readonly ListedManifest[],
   limits: { readonly olderThanMs?: number; readonly maxBytes?: number; readonly nowMs: number },
@@ -96,7 +96,7 @@ function chooseManifests(
 
 async function removeManifest(path: string): Promise<void> {
   await rm(path, { force: true });
-  // Fails while another key has signed the entry, too.
+  // This fails when another key has signed the entry as well, and the folder stays.
   await rmdir(dirname(path)).catch(() => undefined);
 }
 
@@ -110,7 +110,7 @@ async function sweepBlobs(
   for (const name of (await readIfThere(readdir(join(dir, 'blobs')))) ?? []) {
     const path = join(dir, 'blobs', name);
     const found = named.has(name) ? undefined : await readIfThere(stat(path));
-    // A writer touches the blobs that it finds before it signs them.
+    // A writer marks the blobs that it finds as used before it signs them.
     if (found?.isFile() !== true || nowMs - found.mtimeMs <= graceMs) continue;
     if (!isDry) await rm(path, { force: true });
     blobs += 1;
@@ -144,7 +144,7 @@ async function listManifests(dir: string): Promise<readonly ListedManifest[]> {
   return found.toSorted((a, b) => a.usedAtMs - b.usedAtMs);
 }
 
-/** A damaged manifest counts as one without blobs, so that prune removes it in its time. */
+/** Reads a manifest. A damaged manifest counts as a manifest without blobs, so that prune removes it when it is old. */
 async function readListed(path: string): Promise<ListedManifest | undefined> {
   const facts = await readIfThere(stat(path));
   if (facts === undefined) return undefined;

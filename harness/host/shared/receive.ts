@@ -6,19 +6,19 @@ import { throwIfAborted } from '../process.ts';
 import type { Blob } from './place.ts';
 import { StoreFault } from './store-fault.ts';
 
-/** A store that moves less than this is slower than a build on this host. */
+/** The lowest rate of a transfer: with a slower store, a build on this host is faster. */
 const slowestBytesPerSecond = 512 * 1024;
 const patienceMs = 30_000;
 
-/** The time that moving these bytes may take, in milliseconds. */
+/** The time limit for transferring these bytes, in milliseconds. */
 export function transferLimitMs(bytes: number): number {
   return patienceMs + (bytes / slowestBytesPerSecond) * 1000;
 }
 
 /**
- * Writes a stream to the new file `path` and digests it on the way. When it resolves, the file has exactly the bytes of
- * `blob`. The first byte too many ends the stream. Otherwise the file is removed and a StoreFault thrown: `refused` for
- * other bytes, `unreachable` for a stream that breaks or takes too long.
+ * Writes a stream to the new file `path` and digests it on the way. When it resolves, the file has exactly the bytes of `blob`. The
+ * first byte too many ends the stream. On a failure the file is removed and a StoreFault is thrown: `refused` for other bytes,
+ * `unreachable` for a stream that breaks or takes too long.
  */
 export async function receiveBlob(
   stream: Readable,
@@ -27,7 +27,7 @@ export async function receiveBlob(
   { signal, limitMs = transferLimitMs(bytes) }: { signal: AbortSignal; limitMs?: number },
 ): Promise<void> {
   const what = `blob ${sha256.slice(0, 16)}`;
-  // The stream may fail before it is read; the reading throws the same error.
+  // The stream may fail before it is read. Reading it then throws the same error.
   stream.on('error', () => undefined);
   using _deadline = startDeadline(signal, limitMs, () => {
     const text = `${what}: not complete after ${Math.round(limitMs / 1000)} s`;

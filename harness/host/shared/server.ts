@@ -11,12 +11,12 @@ import { transferLimitMs } from './receive.ts';
 
 const mostConnections = 128;
 const silenceLimitMs = 30_000;
-/** The time that requests get to end after the server was told to. */
+/** The time that running requests get to end after the server was told to stop. */
 const graceMs = 5_000;
 
 export interface ServeOptions extends Omit<ServedStore, 'place'> {
   readonly host: string;
-  /** 0: any free port. */
+  /** The port; 0 for any free port. */
   readonly port: number;
   readonly tls?: { readonly cert: string; readonly key: string };
 }
@@ -80,6 +80,6 @@ async function closeOn(
     server.closeAllConnections(),
   );
   await closed;
-  // An upload that was cut removes its draft.
+  // An upload that was cut off removes its draft before its request ends.
   await Promise.all(running);
 }

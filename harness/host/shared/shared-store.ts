@@ -23,11 +23,14 @@ export interface SharedEntry {
 export interface SharedStore extends AsyncDisposable {
   /** The folder or the URL. */
   readonly name: string;
-  /** The id of the key with which this host signs; undefined: it only reads. */
+  /** The id of the key with which this host signs; undefined: this host only reads the store. */
   readonly signer: string | undefined;
-  /** Looks for an entry; undefined when no key has signed it, or while the store is given up. */
+  /** Looks for an entry; undefined when no trusted key has signed it, or while the store counts as unreachable. */
   readonly find: (name: EntryName, signal: AbortSignal) => Promise<SharedEntry | undefined>;
-  /** Writes the files of an entry into the empty folder `dir`, each verified; `check` says what is wrong with the manifest. */
+  /**
+   * Writes the files of an entry into the empty folder `dir` and verifies each of them. `check` returns what is wrong with the
+   * manifest.
+   */
   readonly fetch: (
     entry: SharedEntry,
     dir: string,
@@ -40,13 +43,13 @@ export interface SharedStore extends AsyncDisposable {
   readonly offer: (entry: OfferedEntry, signal: AbortSignal) => Promise<'put' | 'there'>;
   /** Keeps `splat store prune` away until disposed. */
   readonly hold: (signal: AbortSignal) => Promise<AsyncDisposable>;
-  /** True while the store is given up, after it was unreachable. */
+  /** True while the store counts as unreachable. */
   readonly isAway: () => boolean;
-  /** Words a failure as one line, and gives an unreachable store up for some minutes. */
+  /** Describes a failure in one line. After an unreachable store, the store is not used for some minutes. */
   readonly explain: (error: unknown) => string;
 }
 
-/** An entry of the cache with the names of its files that hosts share. */
+/** A cache entry, with the names of those of its files that hosts share. */
 export interface OfferedEntry {
   readonly entry: Pick<Entry, 'key' | 'meta'> & { readonly kind: EntryName['kind'] };
   readonly files: readonly string[];
@@ -54,17 +57,17 @@ export interface OfferedEntry {
   readonly pack: () => Promise<string>;
 }
 
-/** An unreachable store is asked again after this time: a night must not lose it for one restart. */
+/** An unreachable store is used again after this time, so that a night does not lose it because of one restart. */
 const awayMs = 5 * 60_000;
 
-/** Believes only manifests that one of the `trusted` keys, or this host's own, has signed. */
+/** Opens a store. It accepts only manifests that were signed by one of the `trusted` keys or by this host's own key. */
 export function openSharedStore(
   place: StorePlace,
   keys: { readonly signing?: SigningKey; readonly trusted: readonly TrustedKey[] },
 ): SharedStore {
   const { signing } = keys;
   const trusted = uniqueKeys(signing === undefined ? keys.trusted : [signing, ...keys.trusted]);
-  /** Entries whose bytes were refused: what lies there is replaced by what this host makes. */
+  /** Entries whose bytes were refused. When this host makes such an entry, it replaces the bytes in the store. */
   const refused = new Set<string>();
   const offered = new Set<string>();
   let awayUntilMs = 0;
@@ -72,7 +75,7 @@ export function openSharedStore(
     name: place.name,
     signer: signing?.id,
     find: async (name, signal) => {
-      // Refused once is refused for this run: one line is enough.
+      // An entry that was refused once is refused for the whole run, so that its failure is reported in one line.
       if (refused.has(idOf(name))) return undefined;
       try {
         return await findSigned(place, name, trusted, signal);
@@ -94,7 +97,7 @@ export function openSharedStore(
       const id = idOf(asked.entry);
       if (signing === undefined || offered.has(id)) return 'there';
       const replace = refused.has(id);
-      // A manifest that was refused is not read again.
+      // A manifest that was refused is replaced without reading it again.
       const isThere =
         !replace && (await place.readManifest(asked.entry, signing.id, { signal })) !== undefined;
       if (!isThere) await putFiles(place, asked, signing, { signal, replace });
@@ -127,7 +130,7 @@ function idOf({ kind, key }: EntryName): string {
   return `${kind} ${key}`;
 }
 
-/** A host that signs may begin a store in a new folder. */
+/** Creates the folder of a store: a host with a key may begin a store in a new folder. */
 async function makeFolderOf(place: StorePlace): Promise<void> {
   if (place.name.startsWith('/')) await makeFolder(place.name);
 }
@@ -185,7 +188,7 @@ async function fetchFiles(
   }
 }
 
-/** A fault of a blob with the entry it belongs to; a stream that breaks is the store's fault, not the disk's. */
+/** Adds the name of the entry to a fault. A stream that breaks is a fault of the store, not of the disk. */
 function named(error: unknown, { kind, key }: EntryName): unknown {
   if (error instanceof StoreFault) {
     return new StoreFault(error.kind, `${kind} ${key}: ${error.message}`, { cause: error });
@@ -194,7 +197,7 @@ function named(error: unknown, { kind, key }: EntryName): unknown {
   return new StoreFault('unreachable', `${kind} ${key}: ${error.message}`, { cause: error });
 }
 
-/** The blobs first: a manifest never names what is not there. */
+/** Stores the blobs of an entry and then its manifest, so that a manifest never names a missing blob. */
 async function putFiles(
   place: StorePlace,
   { entry, files, pack }: OfferedEntry,
@@ -211,7 +214,7 @@ async function putFiles(
     described.push({ name, ...blob });
   }
   const { kind, key } = entry;
-  // Where this host fetched the entry from is no fact of the entry.
+  // The manifest does not say from where this host fetched the entry.
   const { store: _store, ...meta } = entry.meta as { readonly store?: unknown };
   const manifest = { kind, key, splat: packageVersion(), meta, files: described };
   const text = sealManifest(manifest, signing);

@@ -1,6 +1,6 @@
 /**
- * A failure of a shared store. It never leaves the store's code: the work goes on without the store. `refused`: bytes that
- * are not what a trusted key signed. `unreachable`: the store is down, slow, full or does not let us in.
+ * A failure of a shared store. The store's code catches it, and the work goes on without the store. `refused`: the bytes are not
+ * those that a trusted key signed. `unreachable`: the store is down, slow or full, or it denies access.
  */
 export class StoreFault extends Error {
   override readonly name = 'StoreFault';

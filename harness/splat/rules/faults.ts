@@ -149,7 +149,7 @@ export const faultRules: readonly Rule[] = [
     header: /Fixing recursive fault but reboot is needed/,
     title: 'BUG: recursive fault in {frame}',
     frame: trace,
-    // The fault itself is told above it; alone it says nothing of a bug.
+    // The fault itself is reported above this line; the line alone says nothing about a bug.
     suppressed: true,
   },
 ];

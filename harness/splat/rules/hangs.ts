@@ -2,7 +2,7 @@ import { hang, type Rule, stall } from './rule.ts';
 
 const stalled = ['stall in {frame}'];
 
-/** Something does not come back: RCU stalls, lockups, hung tasks, lost devices. */
+/** Rules for what does not come back: RCU stalls, lockups, hung tasks, lost devices. */
 export const hangRules: readonly Rule[] = [
   {
     header: /INFO: rcu_tasks\w* detected stalls on tasks/,
@@ -56,7 +56,7 @@ export const hangRules: readonly Rule[] = [
     frame: { from: ['trace'], skip: /irq|^note_interrupt/ },
   },
   {
-    // kernel/smp.c: another CPU does not do what it was asked to
+    // kernel/smp.c: another CPU does not answer an IPI
     header: /csd: Detected non-responsive CSD lock/,
     title: 'csd: non-responsive CSD lock',
     traceOptional: true,

@@ -6,10 +6,10 @@ import { panicRules } from './panics.ts';
 import type { Rule } from './rule.ts';
 import { warningRules } from './warnings.ts';
 
-/** What fits no better row. */
+/** Rules for headers that fit no more particular rule. */
 const otherRules: readonly Rule[] = [
   {
-    // Deprecations, hints at the hardware and the firmware begin so as well, and nothing follows them.
+    // Deprecations and hints about hardware or firmware begin with the same word, but no lines of a report follow them.
     header: /^WARNING: (?<text>\S+ \S+ \S.*)/,
     title: 'WARNING: {text}',
     fromKernel: true,
@@ -48,8 +48,8 @@ const known: readonly Rule[] = [
 ];
 
 /**
- * Every class splat knows, most particular first. Adding one is adding a row and a golden log. Where an event and a splat are on
- * one line, because two CPUs printed, the splat counts.
+ * A row for every class of splats, most particular first. To add a class, add a row and a golden log. When an event and a splat are
+ * on one line, because two CPUs printed at once, the splat counts, so the events come last.
  */
 export const rules: readonly Rule[] = [
   ...known.filter((rule) => !rule.event),

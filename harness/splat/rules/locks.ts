@@ -1,18 +1,21 @@
 import { type FrameRule, named, type Rule, trace } from './rule.ts';
 
-/** lockdep prints the acquisition site as `(lock){+.+.}, at: [<pc>] function+0x1/0x2`. */
+/** A rule for lockdep's reports, which name the site where a lock was taken: `(lock){+.+.}, at: [<pc>] function+0x1/0x2`. */
 const site: FrameRule = {
   from: ['detail', 'chain', 'trace'],
   skip: /^process_one_work$|^_*fs_reclaim_|^v?printk|^vprintk|^perf_trace_|^alloc_super$/,
 };
-/** A state is inconsistent for whoever reclaims memory, too. */
+/**
+ * Functions skipped for an inconsistent lock state. Unlike above, fs_reclaim_acquire() is not skipped: there the state is
+ * inconsistent for every task that reclaims memory.
+ */
 const notTaken = /^process_one_work$|^v?printk|^vprintk|^perf_trace_|^alloc_super$/;
-/** An irq-safe lock is named after what made it so. */
+/** An irq-safe lock is named after the code that made it irq-safe. */
 const irqSafe: FrameRule = { from: ['chain', 'trace'] };
 const at = /\bat: (?:\[<[^>]*>\] )?(?<frame>[\w.]+)\+0x/;
 const begun = 'the report breaks off before its locks';
 
-/** lockdep, RCU's and spinlocks' own checks, sleeping in atomic context. */
+/** Rules for reports of lockdep, RCU and the checks of spinlocks, and for sleeping in atomic context. */
 export const lockRules: readonly Rule[] = [
   {
     header: /[Ii][Rr][Qq](?:-READ|-read)?-safe -> \S*[Ii][Rr][Qq]\S*-unsafe lock order detected/,

@@ -5,19 +5,19 @@ const accessed = /\b(Read|Write) (?:of size \d|at addr )/;
 const symbol = /[\w.$]+\+0x[0-9a-f]+\/0x[0-9a-f]+/.source;
 
 /**
- * Allocators of objects and ids, whoever asked for one: their names begin or end so. A driver's own function with the word in
- * its middle may be the one that forgets.
+ * Skips allocators of objects and ids, whoever called them: their names begin or end with these words. A driver's own function with
+ * such a word in the middle of its name may be the function that leaks.
  */
 const leak: FrameRule = {
   from: ['trace'],
   skip: /^_*k?v?m?alloc(?:_|$)|alloc(?:_(?:inode|node|noprof|trace|cache|skb|sock|lru|bulk|percpu|track_caller))*$|memdup|^idr_|^ida_|list_lru_init|^sget_userns|strn?dup|kv?asprintf|create_object|^mmap|_dup$/,
 };
 
-/** Ciphers, digests, copies and netlink's dispatcher pass on the uninitialized bytes they were given. */
+/** Ciphers, digests, copies and netlink's dispatcher, which pass on uninitialized bytes that they were given. */
 const passedOn =
   /^copy_(?:page|folio)_(?:to|from)_iter|alloc_skb|^netlink_(?:ack|rcv_skb)$|^_*(?:crypto|rng|drbg|jent)_|^_*(?:cipher|skcipher|shash|ahash|aead|xts|cbc|ctr|ecb|gcm|ccm|aes\w*|chacha\w*|poly1305|sha\d\w*|blake2s|des3?|adiantum)_\w*(?:crypt|update|final|digest|block|transform|walk|arch|generic)/;
 
-/** Sanitizers and checkers of memory: KASAN, KMSAN, KCSAN, KFENCE, UBSAN, kmemleak, SLUB. */
+/** Rules for sanitizers and checkers of memory: KASAN, KMSAN, KCSAN, KFENCE, UBSAN, kmemleak, SLUB. */
 export const memoryRules: readonly Rule[] = [
   {
     // `double-free or invalid-free` until Linux 6.1
@@ -90,7 +90,7 @@ export const memoryRules: readonly Rule[] = [
     frame: fault,
   },
   {
-    // CONFIG_UBSAN_TRAP: what failed in words, then an invalid opcode.
+    // CONFIG_UBSAN_TRAP: first the failure in words, then an invalid opcode.
     header: /UBSAN: ([a-z ]+) at /,
     title: 'UBSAN: {1} in {frame}',
     frame: named,
@@ -157,14 +157,14 @@ export const memoryRules: readonly Rule[] = [
     oneLine: true,
   },
   {
-    // mm/swapfile.c, mm/swap_state.c: a page table entry that is no place in swap
+    // mm/swapfile.c, mm/swap_state.c: a page table entry that does not name a place in swap
     header: /(Bad swap (?:file|offset) entry|Unused swap (?:file|offset) entry) [0-9a-f]+/,
     title: '{1}',
     oneLine: true,
   },
   {
-    // pgd_bad() and kin, mm/pgtable-generic.c
-    // Tried at the first character of a word alone: a search from each one is quadratic.
+    // pgd_bad() and similar functions, mm/pgtable-generic.c. The expression is tried only at the first character of a word: trying
+    // it at each character would take quadratic time.
     header: /(?<!\S)\S+\.[ch]:\d+: bad (pgd|p4d|pud|pmd) [0-9a-f(]/,
     title: 'bad {1}',
     oneLine: true,

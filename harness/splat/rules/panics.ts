@@ -8,7 +8,7 @@ function panicRow(pattern: string, title: string, more: Partial<Rule> = {}): Rul
   return { header: new RegExp(panic + pattern), title: `kernel panic: ${title}`, ...more };
 }
 
-/** The end of a kernel, of a boot, or of the program that tests it. */
+/** Rules for the end of a kernel, of a boot, or of the program that tests the kernel. */
 export const panicRules: readonly Rule[] = [
   panicRow('Attempted to kill init!', 'Attempted to kill init!'),
   panicRow('Attempted to kill the idle task!', 'Attempted to kill the idle task!'),
@@ -53,7 +53,8 @@ export const panicRules: readonly Rule[] = [
     { corrupted: secondHand },
   ),
   {
-    // arch/arm64/kernel/traps.c, arm64_serror_panic(): the registers come before the panic, and logs end between them.
+    // arch/arm64/kernel/traps.c, arm64_serror_panic(): the registers are printed before the panic, and some logs end between the
+    // two.
     header: /SError Interrupt on CPU\d+, code 0x[0-9a-f]+ --/,
     title: 'kernel panic: Asynchronous SError Interrupt',
     traceOptional: true,

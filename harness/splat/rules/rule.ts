@@ -1,36 +1,37 @@
 /**
- * One splat class is one row. A row says which console line opens a report, what must follow it, how the report is called
- * and where its guilty function is found. Rows are tried in the order of rules/index.ts; the first that fits wins.
+ * One row for each splat class. A row says which console line opens a report, what must follow that line, how the report is titled,
+ * and where its guilty function is found. Rows are tried in the order of rules/index.ts; the first row that fits wins.
  *
- * Titles are templates: `{1}` is a group of `header`, `{a}` `{b}` are groups of `detail`, `{frame}` the guilty function,
- * `{text}` the header from its first group on, with numbers and addresses replaced by NUM and ADDR.
+ * Titles are templates: `{1}` is the first group of `header`, `{a}` the first group of `detail`, `{frame}` the guilty function,
+ * `{pair}` the two functions of a race, and `{text}` the group `text` of the header with numbers and addresses replaced by NUM and
+ * ADDR.
  */
 export interface Rule {
   readonly header: RegExp;
-  /** Must match one later line of the report (or the header itself); without it the next row is tried. */
+  /** Must match a later line of the report, or the header itself. When no line matches, the next row is tried. */
   readonly detail?: RegExp;
   readonly title: string;
   readonly alt?: readonly string[];
-  /** Where it is not the title without ` in {frame}`. */
+  /** The class, when it differs from the title without ` in {frame}`. */
   readonly class?: string;
   readonly frame?: FrameRule;
-  /** A report in this form is cut or mixed up, whatever follows. */
+  /** The reason why a report in this form counts as cut or mixed up, whatever follows. */
   readonly corrupted?: string;
-  /** Complete in one line: no stack trace follows. */
+  /** True when the report is one line: no stack trace follows. */
   readonly oneLine?: true;
   /** A stack trace may be missing without the report being damaged. */
   readonly traceOptional?: true;
-  /** Words that are a report only where the lines of one follow at once: a CPU, modules, a stack. */
+  /** True when the header is a report only if lines of a report follow it at once: a CPU, modules, a stack. */
   readonly needsReport?: true;
-  /** The report right below it has its stack trace. */
+  /** True when the stack trace is part of the report directly below. */
   readonly sharesTrace?: true;
-  /** About the test program, not the kernel. */
+  /** True when the report is about the test program, not about the kernel. */
   readonly suppressed?: true;
-  /** Worth noting, and no complaint: never a splat, and no end of a report it is printed into. */
+  /** True for an event: it is worth noting but never a splat, and it does not end a report into which it is printed. */
   readonly event?: true;
-  /** Written by a program, not by the kernel: fits only lines without a printk stamp. */
+  /** True when a program writes the line, not the kernel: the row fits only lines without a printk stamp. */
   readonly fromProgram?: true;
-  /** Fits only lines that carry a printk stamp or level. */
+  /** True when the row fits only lines with a printk stamp or level. */
   readonly fromKernel?: true;
 }
 
@@ -45,22 +46,24 @@ export interface FrameRule {
    * - chain: lockdep's stacks of earlier acquisitions
    */
   readonly from: readonly FrameSource[];
-  /** Functions never blamed in this class, besides those of skip-lists.ts. */
+  /** Functions that are never blamed in this class, besides those of skip-lists.ts. */
   readonly skip?: RegExp;
-  /** Only the first line that fits `detail` says where; those below name other locks that are held. */
+  /** True when only the first line that fits `detail` names the site; the lines below it name other locks that are held. */
   readonly firstDetail?: true;
-  /** The header's name is not enough without a whole stack trace; a stall's trace must be of what was interrupted. */
+  /**
+   * True when the header's name is not enough without a whole stack trace. For a stall, the trace must be of the interrupted code.
+   */
   readonly confirmed?: true;
   readonly pick?: 'first' | 'stall' | 'hang' | 'deep';
-  /** Only the first stack is of the task in question; those below are of others. */
+  /** True when only the first stack is of the task in question; the stacks below it are of other tasks. */
   readonly ownStack?: true;
 }
 
 export type FrameSource = 'header' | 'detail' | 'pc' | 'trace' | 'alloc' | 'chain';
 
-/** Faults: the instruction that trapped, then its callers. */
+/** For faults: the instruction that trapped, then its callers. */
 export const fault: FrameRule = { from: ['pc', 'trace'] };
-/** Sanitizers name the function themselves. */
+/** For sanitizers, which name the function in their header. */
 export const named: FrameRule = { from: ['header', 'trace'] };
 export const trace: FrameRule = { from: ['trace'] };
 export const stall: FrameRule = { from: ['trace'], pick: 'stall' };

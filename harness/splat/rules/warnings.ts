@@ -2,11 +2,11 @@ import { type FrameRule, named, type Rule } from './rule.ts';
 
 const warned: FrameRule = { from: ['header', 'trace'], confirmed: true };
 
-/** The condition that failed, `[ptr == NULL && 1] ` (CONFIG_DEBUG_BUGVERBOSE_DETAILED, Linux 6.18). */
+/** The condition that failed, such as `[ptr == NULL && 1] ` (CONFIG_DEBUG_BUGVERBOSE_DETAILED, Linux 6.18). */
 const condition = String.raw`(?:\[.{1,300}?\] )?`;
 
 /**
- * `WARNING: CPU: 1 PID: 2 at mm/mmu_notifier.c:502 f+0x1/0x2`, and since Linux 6.18
+ * The header of a WARN() in a source file: `WARNING: CPU: 1 PID: 2 at mm/mmu_notifier.c:502 f+0x1/0x2`, and since Linux 6.18
  * `WARNING: fs/dcache.c:829 at fast_dput+0x334/0x430, CPU#0: comm/123`.
  */
 function at(path: string, functionName = ''): RegExp {
@@ -16,7 +16,7 @@ function at(path: string, functionName = ''): RegExp {
   );
 }
 
-/** A warning in shared code, named after what it means; the guilty one is its caller. */
+/** Warnings in shared code: each is titled after its meaning, and the caller of the shared code is blamed. */
 const places: readonly (readonly [RegExp, string, RegExp?])[] = [
   [
     at(String.raw`lib/debugobjects\.c`),
@@ -40,7 +40,7 @@ const places: readonly (readonly [RegExp, string, RegExp?])[] = [
   [at(String.raw`drivers/usb/core/urb\.c`), 'WARNING in {frame}/usb_submit_urb', /^usb_/],
 ];
 
-/** WARN() and its relatives. */
+/** Rules for WARN() and related macros. */
 export const warningRules: readonly Rule[] = [
   ...places.map(
     ([header, title, skip]): Rule => ({
@@ -60,7 +60,7 @@ export const warningRules: readonly Rule[] = [
     frame: { ...warned, from: ['header', 'pc', 'trace'] },
   },
   {
-    // ex_handler_msr_mce() and kin, arch/x86/mm/extable.c: worth noting, common below hypervisors
+    // ex_handler_msr_mce() and similar functions, arch/x86/mm/extable.c: worth noting, but common under hypervisors
     header: /unchecked MSR access error: (RDMSR|WRMSR) /,
     title: 'unchecked MSR access error: {1} in {frame}',
     frame: named,

@@ -31,7 +31,7 @@ const jobBytes = 1500;
 const resultBytes = 20_000;
 
 async function openOne(server: QueueServer, lockMs: number): Promise<JobQueue & AsyncDisposable> {
-  const opened = await openQueues([name], readQueueAddress(server.url, {}), lockMs);
+  const opened = await openQueues([name], readQueueAddress(server.url, {}), { lockMs });
   const [queue] = opened.open.values();
   if (queue === undefined) throw new Error('no queue');
   return { ...queue, [Symbol.asyncDispose]: async () => opened[Symbol.asyncDispose]() };

@@ -50,7 +50,10 @@ export const walls: Readonly<Record<string, Room>> = {
   },
   history: { rooms: [...words, 'host'], packages: ['libsql@database.ts'] },
   // Only the queue's own commands load it, and the library with it.
-  queue: { rooms: words, packages: ['bullmq@queue.ts', 'bullmq@taken-job.ts'] },
+  queue: {
+    rooms: [...words, 'host'],
+    packages: ['bullmq@connection.ts', 'bullmq@taken-job.ts', 'ioredis@connection.ts'],
+  },
   patch: { rooms: [...words, 'host'] },
   kernel: { rooms: [...words, 'host', 'patch', 'patches'] },
   guest: { rooms: [...words, 'host'], packages: ['ssh2@ssh-channel.ts'] },

@@ -5,7 +5,7 @@ import type { Argv } from 'yargs';
 import { defaultArch } from '../arch.ts';
 import { exitCodes, firstLineOf, HarnessError, isHarnessError } from '../errors.ts';
 import { defaultGpu } from '../guest/devices.ts';
-import { pause, unlessAborted } from '../host/deadline.ts';
+import { pause } from '../host/deadline.ts';
 import { explainDiskError } from '../host/disk.ts';
 import { isOffering } from '../host/shared/exchange.ts';
 import { cacheRoot } from '../host/store.ts';
@@ -66,7 +66,7 @@ export async function run(argv: WorkerArguments, context: CommandContext): Promi
   const say = (line: string): void => void context.stderr.write(`splat: ${plain(line)}\n`);
   // Kernels are built for all by who can give them to all; cells wait for them.
   const names = [...(isOffering(root) ? [buildsHere] : []), ...namesFor(argv.accel, most)];
-  await using queues = await openQueues(names, address);
+  await using queues = await openQueues(names, address, { signal });
   say(`a worker of ${address.shown}`);
   const fitness = openFitness([tmpdir(), root], say);
   const proved: ProvedMachines = new Map();
@@ -115,9 +115,8 @@ async function takeOne(
 ): Promise<TakenJob | undefined> {
   for (const queue of queues) {
     // A server that restarts is asked again.
-    const job = await unlessAborted(queue.take(), signal).catch(() => undefined);
-    if (signal.aborted) return job;
-    if (job !== undefined) return job;
+    const job = await queue.take().catch(() => undefined);
+    if (job !== undefined || signal.aborted) return job;
   }
   return undefined;
 }
@@ -157,7 +156,7 @@ async function runOne(
       emit: events.emit,
       writeRun: async (one) => void (await writeReports(one, cwd)),
     });
-    const stands = await unlessAborted(job.finish(result), context.signal);
+    const stands = await job.finish(result);
     say(`${what}: ${stands ? 'done' : 'another worker was first'}`);
     return true;
   } catch (cause) {
@@ -170,7 +169,7 @@ async function runOne(
     const error = explainDiskError(cause, tmpdir());
     const isRefused = isHarnessError(error, 'usage', 'config');
     say(`${isRefused ? 'refused' : 'failed'}: ${firstLineOf(error)}`);
-    await unlessAborted(job.fail(firstLineOf(error), isRefused), context.signal).catch(() => false);
+    await job.fail(firstLineOf(error), isRefused).catch(() => false);
     return isRefused;
   } finally {
     if (dir !== undefined) await rm(dir, { recursive: true, force: true });

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Job } from 'bullmq';
 import { HarnessError } from '../errors.ts';
+import { unlessAborted } from '../host/deadline.ts';
+import type { SharedJob } from './connection.ts';
 
 /** A job that this process has taken, until it says what came of it. Disposed before, it is given back. */
 export interface TakenJob extends AsyncDisposable {
@@ -20,10 +21,18 @@ export interface TakenJob extends AsyncDisposable {
 /** Of what came of a job, half a second apart. */
 const mostTries = 60;
 /** To give a job back, when the process ends. */
-const farewellMs = 3000;
+const farewellMs = 1500;
+
+interface Hold {
+  /** Of this taking. */
+  readonly token: string;
+  readonly lockMs: number;
+  /** When it fires, nothing more is said of the job but that it is given back. */
+  readonly signal: AbortSignal;
+}
 
 /** Renews the lock of a job until it is over. */
-export function holdJob(job: Job, token: string, lockMs: number): TakenJob {
+export function holdJob(job: SharedJob, { token, lockMs, signal }: Hold): TakenJob {
   const lost = new AbortController();
   let over = false;
   let renewedMs = performance.now();
@@ -47,19 +56,10 @@ export function holdJob(job: Job, token: string, lockMs: number): TakenJob {
   }, lockMs / 3);
   const end = async (work: () => Promise<unknown>): Promise<boolean> => {
     try {
-      for (let tries = 1; ; tries++) {
-        try {
-          await work();
-          return true;
-        } catch (error) {
-          if (isOthers(error) || lost.signal.aborted) return false;
-          // A server that restarts answers soon; the lock is renewed meanwhile.
-          if (tries === mostTries) throw error;
-          await sleep(500);
-        }
-      }
+      return await say(work, { signal, isLost: () => lost.signal.aborted });
     } finally {
-      over = true;
+      // Who is interrupted gives it back.
+      over = !signal.aborted;
       clearInterval(renew);
     }
   };
@@ -85,6 +85,24 @@ export function holdJob(job: Job, token: string, lockMs: number): TakenJob {
       await Promise.race([given, sleep(farewellMs, undefined, { ref: false })]);
     },
   };
+}
+
+/** Tells the server what came of a job, which may restart meanwhile; the lock is renewed. False: the job is another worker's. */
+async function say(
+  work: () => Promise<unknown>,
+  { signal, isLost }: { readonly signal: AbortSignal; readonly isLost: () => boolean },
+): Promise<boolean> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await unlessAborted(work(), signal);
+      return true;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      if (isOthers(error) || isLost()) return false;
+      if (tries === mostTries) throw error;
+      await sleep(500);
+    }
+  }
 }
 
 /** BullMQ's codes for a job whose lock is not this token's: the job is gone, its lock is, it is not active, it is another's. */

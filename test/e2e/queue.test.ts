@@ -6,7 +6,8 @@ import { execa } from 'execa';
 import t from 'tap';
 import { nightSchema } from '../../harness/records/night.ts';
 import { checkJson } from '../../harness/records/schema.ts';
-import { hasRedis, startRedis } from '../queue/server.ts';
+import { hasPostgres, hasRedis, startPostgres, startRedis } from '../queue/server.ts';
+import { openWire, through } from '../queue/wire.ts';
 import { newHost } from './new-host.ts';
 import { root, splat } from './splat.ts';
 
@@ -75,3 +76,60 @@ void t.test(
     t.equal(again.exitCode, 1, 'the queue keeps the results, and the merge is the same');
   },
 );
+
+/** Far less than a connection may be silent (20 s), and more than a busy host needs for the 3 s that it takes at most. */
+const soonMs = 12_000;
+
+for (const { what, skip, startServer } of [
+  { what: 'Redis', skip: !hasRedis, startServer: startRedis },
+  { what: 'PostgreSQL', skip: !hasPostgres, startServer: startPostgres },
+]) {
+  void t.test(
+    `Ctrl-C ends a worker and a submitter that are cut off from ${what}`,
+    { skip },
+    async (t) => {
+      const dir = t.testdir({
+        'matrix.yaml':
+          'schema: splat-matrix/1\nkernels: [debian:6.1]\nworkloads: [repro.sh, repro-2.sh]\n',
+        'repro.sh': '#!/bin/sh\n/bin/munmap --seed 1 --duration-ms 60000\n',
+        'repro-2.sh': '#!/bin/sh\n/bin/munmap --seed 2 --duration-ms 60000\n',
+      });
+      const server = await startServer();
+      t.teardown(async () => server.stop());
+      await using wire = await openWire(Number(new URL(server.url).port));
+      const plan = join(dir, 'plan.json');
+      const matrix = join(dir, 'matrix.yaml');
+      t.equal((await splat(['nightly', 'plan', matrix, '--out', plan])).exitCode, 0);
+      const env = { SPLAT_QUEUE: through(server.url, wire) };
+      const args = ['--plan', plan, '--queue', env.SPLAT_QUEUE, '--out', join(dir, 'night')];
+      const night = start(['nightly', ...args], env);
+      const busy = start(['worker'], env);
+      // It takes no cell: there are none for it.
+      const idle = start(['worker', '--accel', 'kvm'], env);
+      const all = { night, busy, idle };
+      t.teardown(() => Object.values(all).map(({ child }) => child.kill('SIGKILL')));
+      const isReady = (): boolean =>
+        / cells are in /.test(night.said()) &&
+        /: taken\n/.test(busy.said()) &&
+        /a worker of /.test(idle.said());
+      while (!isReady()) {
+        const ended = Object.values(all).find(({ child }) => child.exitCode !== null);
+        if (ended !== undefined) throw new Error(ended.said());
+        await sleep(100);
+      }
+      wire.cut();
+      // Until each of them waits for an answer.
+      await sleep(6000);
+      for (const [name, { child, said }] of Object.entries(all)) {
+        const startMs = performance.now();
+        child.kill('SIGINT');
+        const { exitCode } = await child;
+        const tookMs = performance.now() - startMs;
+        t.equal(exitCode, 130, name);
+        t.match(said(), /^splat: interrupted by SIGINT$/m);
+        t.notMatch(said(), 'internal error');
+        t.ok(tookMs < soonMs, `${name}: ${tookMs.toFixed(0)} ms`);
+      }
+    },
+  );
+}

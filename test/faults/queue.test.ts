@@ -169,10 +169,7 @@ async function survive(t: Test, start: () => Promise<QueueServer>): Promise<void
   await server.restart();
   wire.cut();
   cut.kill('SIGINT');
-  const interruptedMs = performance.now();
   t.equal(await cut.ended, 130, 'Ctrl-C ends a worker that is cut off');
-  // The library waits 20 s for an answer of a dead connection.
-  t.ok(performance.now() - interruptedMs < 40_000);
   const { stdout, stderr, exitCode } = await night;
   const read = checkJson(nightSchema, stdout);
   if (!read.isRight) throw new Error(stderr);

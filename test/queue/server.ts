@@ -21,6 +21,10 @@ export interface QueueServer {
   readonly url: string;
   /** Of its processes, user and system. */
   readonly cpuMs: () => number;
+  /** How many connections it has now, but for the one that asks. */
+  readonly connections: () => number;
+  /** Removes every job from its storage, as if by somebody else. */
+  readonly loseJobs: () => void;
   /** Ends it, without a chance to say anything, and starts it again with what is on its disk. */
   readonly restart: () => Promise<void>;
   readonly stop: () => Promise<void>;
@@ -41,10 +45,12 @@ interface Program {
   readonly uid?: number;
   readonly gid?: number;
   readonly isUp: () => boolean;
+  readonly connections: () => number;
+  readonly loseJobs: () => void;
 }
 
 async function keepRunning(url: string, dir: string, program: Program): Promise<QueueServer> {
-  const { command, args, isUp, ...ids } = program;
+  const { command, args, isUp, connections, loseJobs, ...ids } = program;
   const start = async () => {
     const child = spawn(command, args, { stdio: 'ignore', cwd: dir, ...ids });
     for (let tries = 0; !isUp(); tries++) {
@@ -61,6 +67,8 @@ async function keepRunning(url: string, dir: string, program: Program): Promise<
   };
   return {
     url,
+    connections,
+    loseJobs,
     cpuMs: () => cpuMsOf(running.pid ?? 0),
     restart: async () => {
       await kill();
@@ -137,9 +145,13 @@ export async function startRedis(tls?: Certificate): Promise<QueueServer> {
   const secure = tls === undefined ? [] : ['--tls', '--cacert', tls.authority];
   const at = tls === undefined ? '127.0.0.1' : 'localhost';
   const login = ['-h', at, '-p', String(port), '-a', password, '--no-auth-warning', ...secure];
+  const ask = (...words: readonly string[]): string =>
+    execFileSync('redis-cli', [...login, ...words], { encoding: 'utf8' });
   return keepRunning(`redis${tls === undefined ? '' : 's'}://:${password}@${at}:${port}`, dir, {
     command: '/usr/bin/redis-server',
     args: [file],
+    connections: () => ask('client', 'list').trim().split('\n').length - 1,
+    loseJobs: () => void ask('flushall'),
     isUp: () => answers('redis-cli', [...login, 'get', 'x']),
   });
 }
@@ -155,7 +167,7 @@ function idOf(flag: string): number {
  * PostgreSQL 15 of Debian's package, as the user `postgres` when this process is root, which it refuses to be. With a certificate it
  * takes TLS alone.
  */
-export async function startPostgres(tls?: Certificate): Promise<QueueServer> {
+export async function startPostgres(tls?: Certificate, maxConnections = 200): Promise<QueueServer> {
   const dir = mkdtempSync(join(tmpdir(), 'splat-postgres-'));
   const port = await freePort();
   const password = 'not-a-secret-2';
@@ -188,7 +200,11 @@ export async function startPostgres(tls?: Certificate): Promise<QueueServer> {
   }
   const at = tls === undefined ? '127.0.0.1' : 'localhost';
   const query = tls === undefined ? '' : '?sslmode=verify-full';
-  return keepRunning(`postgres://splat:${password}@${at}:${port}/postgres${query}`, dir, {
+  const url = `postgres://splat:${password}@${at}:${port}/postgres${query}`;
+  const ask = (sql: string): string =>
+    execFileSync(`${postgresPrograms}/psql`, [url, '-Atc', sql], { encoding: 'utf8' });
+  const others = "backend_type = 'client backend' AND pid <> pg_backend_pid()";
+  return keepRunning(url, dir, {
     command: `${postgresPrograms}/postgres`,
     args: [
       '-D',
@@ -199,9 +215,11 @@ export async function startPostgres(tls?: Certificate): Promise<QueueServer> {
       String(port),
       '-k',
       dir,
-      ...['max_connections=200', ...secure].flatMap((one) => ['-c', one]),
+      ...[`max_connections=${maxConnections}`, ...secure].flatMap((one) => ['-c', one]),
     ],
     ...ids,
+    connections: () => Number(ask(`SELECT count(*) FROM pg_stat_activity WHERE ${others}`)),
+    loseJobs: () => void ask('DELETE FROM splat.job'),
     isUp: () => answers(`${postgresPrograms}/pg_isready`, ['-h', '127.0.0.1', '-p', String(port)]),
   });
 }

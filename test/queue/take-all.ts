@@ -9,7 +9,9 @@ import { openQueues } from '../../harness/queue/queue.ts';
  */
 const [url = '', lockMs = '', untilEmpty] = process.argv.slice(2);
 try {
-  await using queues = await openQueues(['cells-test'], readQueueAddress(url, {}), Number(lockMs));
+  await using queues = await openQueues(['cells-test'], readQueueAddress(url, {}), {
+    lockMs: Number(lockMs),
+  });
   const [queue] = queues.open.values();
   for (;;) {
     const job = await queue?.take().catch(() => undefined);

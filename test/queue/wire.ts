@@ -1,6 +1,6 @@
 import { connect, createServer, type Socket } from 'node:net';
 
-/** A wire of our own to a port of this host, that can be cut: bytes are swallowed, and nobody is told. */
+/** A wire of our own to a port of this host, that can be cut: bytes and farewells are swallowed, and nobody is told. */
 export interface Wire extends AsyncDisposable {
   readonly port: number;
   readonly cut: () => void;
@@ -11,17 +11,21 @@ export interface Wire extends AsyncDisposable {
 export async function openWire(to: number): Promise<Wire> {
   let isCut = false;
   const open = new Set<Socket>();
-  const server = createServer((near) => {
+  const server = createServer({ allowHalfOpen: true }, (near) => {
     open.add(near.on('error', () => undefined));
     near.on('close', () => open.delete(near));
     if (isCut) return void near.resume();
-    const far = connect(to, '127.0.0.1');
+    const far = connect({ port: to, host: '127.0.0.1', allowHalfOpen: true });
     open.add(far.on('error', () => undefined));
     let isDead = false;
     const relay = (from: Socket, into: Socket): void => {
       from.on('data', (bytes) => {
         isDead ||= isCut;
         if (!isDead) into.write(bytes);
+      });
+      from.on('end', () => {
+        isDead ||= isCut;
+        if (!isDead) from.end();
       });
       from.on('close', () => {
         open.delete(from);

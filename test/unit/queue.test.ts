@@ -124,7 +124,9 @@ async function surviveAll(t: Test, server: QueueServer): Promise<void> {
   const lockMs = 3000;
   const count = 16;
   const ids = Array.from({ length: count }, (_, at) => `plan-${at}`);
-  await using queues = await openQueues(['cells-test'], readQueueAddress(server.url, {}), lockMs);
+  await using queues = await openQueues(['cells-test'], readQueueAddress(server.url, {}), {
+    lockMs,
+  });
   const [queue] = queues.open.values();
   if (queue === undefined) throw new Error('no queue');
   const add = async (): Promise<void> => queue.add(ids.map((id) => ({ id, data: id })));

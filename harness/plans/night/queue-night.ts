@@ -29,7 +29,7 @@ export async function runQueued(request: QueuedNight): Promise<void> {
   const cells = await packCells(request);
   let builds = request.sharesKernels ? packBuilds(cells) : [];
   const names = new Set([...builds, ...cells].map(({ queue }) => queue));
-  await using queues = await openQueues([...names], address);
+  await using queues = await openQueues([...names], address, { signal });
   const kept = new Set(builds.flatMap(({ waiting }) => waiting));
   let open: readonly PackedCell[] = cells.filter(({ id }) => !kept.has(id));
   await addJobs(queues, [...builds, ...open]);

@@ -14,9 +14,9 @@ export type AccelChoice = 'auto' | Accel;
 
 export interface AccelDecision {
   readonly accel: Accel;
-  /** Why, in words: "no /dev/kvm", "proved by a guest that booted in 900 ms". */
+  /** The reason in words: "no /dev/kvm", "proved: a guest was ready after 900 ms". */
   readonly reason: string;
-  /** To be called when the same kernel has booted emulated: only then is its silence under KVM the host's fault. */
+  /** To be called when the same kernel has booted under TCG: only then was its silence under KVM a fault of the host. */
   readonly confirm?: () => Promise<void>;
 }
 
@@ -26,19 +26,22 @@ interface HostOptions {
 }
 
 const kvmDevice = '/dev/kvm';
-/** A lean kernel is ready within a second under KVM; where KVM only pretends, it never prints a line. */
+/**
+ * The time that a kernel gets to boot under KVM. A lean kernel is ready within a second; on a host where KVM does not run guests,
+ * it never prints a line.
+ */
 const proofMs = 20_000;
 
 /**
- * Decides between KVM and TCG. KVM is only believed after a kernel has printed a line under it: there are machines where
- * /dev/kvm opens, virtual machines are created, and none of them runs. The answer is remembered until the host reboots.
- * Asked for by name, KVM is used without a proof: a kernel that does not boot then is the kernel's fault.
+ * Decides between KVM and TCG. On some machines /dev/kvm opens and virtual machines are created, but none of them runs. So KVM is
+ * used only after a kernel has printed a line under it; the answer is stored for this boot of the host and this version of QEMU.
+ * With `--accel kvm`, KVM is used without such a proof: a kernel that then does not boot is at fault itself.
  */
 export async function decideAccel(
   choice: AccelChoice,
   spec: Omit<MachineSpec, 'accel'>,
   options: HostOptions & {
-    /** What qemuVersion() said. */
+    /** The result of qemuVersion(). */
     readonly qemu: string;
   },
 ): Promise<AccelDecision> {
@@ -76,11 +79,11 @@ async function whyNoDevice(): Promise<string | undefined> {
 interface KvmProof {
   readonly works: boolean;
   readonly reason: string;
-  /** The kernel that was tried may be to blame, not the host. */
+  /** True when the tried kernel may be at fault, and not the host. */
   readonly kernelDecides: boolean;
 }
 
-/** What `--accel auto` would decide, as far as that is known without starting a guest; undefined when it is not. */
+/** The decision of `--accel auto`, as far as it is known without starting a guest; undefined when it is not known. */
 export async function recallAccel(options: HostOptions): Promise<AccelDecision | undefined> {
   const missing = await whyNoDevice();
   if (missing !== undefined) return { accel: 'tcg', reason: missing };
@@ -91,7 +94,7 @@ export async function recallAccel(options: HostOptions): Promise<AccelDecision |
   return { accel: works ? 'kvm' : 'tcg', reason };
 }
 
-/** A proof holds for one boot of the host and one version of QEMU. */
+/** The key of a proof, which is valid for one boot of the host and one version of QEMU. */
 async function proofKey(qemu: string): Promise<string> {
   return `kvm-proof-${valueDigest([await hostIdentity(), qemu]).slice(0, 16)}`;
 }
@@ -151,7 +154,7 @@ async function bootUnderKvm(
       kernelDecides: false,
     };
   }
-  // Whatever became of this kernel: it ran.
+  // The kernel ran, although it did not become ready.
   if (guest.console.bytes() > 0)
     return { works: true, reason: 'proved: a kernel printed', kernelDecides: true };
   return {
@@ -161,12 +164,12 @@ async function bootUnderKvm(
   };
 }
 
-/** Changes when the host is rebooted; its CPU, kernel and nesting cannot change before. */
+/** Identifies this boot of the host: its CPU, kernel and nesting cannot change before the next boot. */
 async function hostIdentity(): Promise<string> {
   return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
 }
 
-/** The rate of the host's time stamp counter in kHz, measured once per boot of the host. */
+/** The rate of the host's time stamp counter in kHz, which is measured once for each boot of the host. */
 export async function hostTscKhz(options: HostOptions): Promise<number> {
   const source = join(packageRoot(), 'guests', 'host', 'tsc.c');
   const key = valueDigest([await hostIdentity(), await fileDigest(source)]).slice(0, 16);
@@ -190,6 +193,6 @@ export async function hostTscKhz(options: HostOptions): Promise<number> {
       'internal',
       `the time stamp counter was measured at ${khz} kHz, which cannot be right`,
     );
-  // A boot's measurement differs from the next one's in the last digits; a checkpoint's key must not.
+  // Measurements in two boots of the host differ in the last digits. They are rounded, so that a checkpoint's key stays the same.
   return Math.round(khz / 100) * 100;
 }

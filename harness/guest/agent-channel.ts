@@ -4,8 +4,8 @@ import { startDeadline } from '../host/deadline.ts';
 import { streamLines } from './lines.ts';
 
 /**
- * The host's end of the agent's protocol, spoken over its own virtio-serial port. Lines of words separated by one
- * space, each word percent-encoded, at most 64 KiB:
+ * The harness's end of the agent's protocol, over a virtio-serial port of the agent's own. A line has at most 64 KiB and consists
+ * of words separated by one space; each word is percent-encoded:
  *
  *     7 run 5000 /splat/munmap --seed 1          a request: id, verb, words
  *     7 out 1 start%0A                           what the program printed, as it prints it
@@ -14,7 +14,7 @@ import { streamLines } from './lines.ts';
  * The other end is guests/minimal/agent.c, where the verbs are described.
  */
 export interface AgentChannel {
-  /** Sends one request. `onPart` gets the words of every line before the last one. */
+  /** Sends a request. `onPart` gets the words of every line of the answer except the last line. */
   readonly request: (
     verb: string,
     words: readonly (string | Uint8Array)[],
@@ -26,7 +26,7 @@ export interface AgentChannel {
 
 export interface RequestOptions {
   readonly signal: AbortSignal;
-  /** No answer within this long is `silent`, not an error. */
+  /** Without an answer within this time, the answer is `silent`; no error is thrown. */
   readonly timeoutMs: number;
   readonly onPart?: (kind: string, words: readonly Buffer[]) => void;
 }
@@ -46,7 +46,7 @@ interface Pending {
   readonly onPart: RequestOptions['onPart'];
 }
 
-/** Wraps a connected socket. */
+/** Opens the protocol on a connected socket. */
 export function openAgentChannel(socket: Socket): AgentChannel {
   const pending = new Map<number, Pending>();
   let nextId = 1;
@@ -93,13 +93,13 @@ async function readAnswers(socket: Socket, pending: Map<number, Pending>): Promi
       } else asked.onPart?.(kind, words.map(decodeWord));
     }
   } catch {
-    // A guest that breaks the protocol, or a reset connection: whoever waits is told that the guest is lost.
+    // The guest broke the protocol, or the connection was reset: every waiting request gets `lost`.
   }
 }
 
 const plainByte = /[A-Za-z0-9_./:=+,@-]/;
 
-/** One word of the protocol; the empty word is a lone percent sign. */
+/** Encodes a word of the protocol. The empty word is encoded as a single percent sign. */
 export function encodeWord(word: string | Uint8Array): string {
   const bytes = typeof word === 'string' ? Buffer.from(word) : word;
   if (bytes.length === 0) return '%';
@@ -111,13 +111,13 @@ export function encodeWord(word: string | Uint8Array): string {
   return encoded;
 }
 
-/** The bytes of a word; bytes that are no valid encoding stand for themselves. */
+/** The bytes of an encoded word. Bytes that are not a valid encoding stay as they are. */
 export function decodeWord(word: string): Buffer {
   if (word === '%') return Buffer.alloc(0);
   const bytes = Buffer.from(word, 'latin1');
   let length = bytes.indexOf(percentSign);
   if (length === -1) return bytes;
-  // In place: a word is never shorter than its bytes. Whole lock tables come this way.
+  // The word is decoded in place, because its bytes never need more room. This is fast enough for whole lock tables.
   for (let at = length; at < bytes.length; at++) {
     const high = hexDigit(bytes[at + 1]);
     const low = hexDigit(bytes[at + 2]);
@@ -130,7 +130,7 @@ export function decodeWord(word: string): Buffer {
 
 const percentSign = 0x25;
 
-/** -1 for what is none. */
+/** The value of a hexadecimal digit; -1 for any other character. */
 function hexDigit(code: number | undefined): number {
   if (code === undefined) return -1;
   if (code >= 0x30 && code <= 0x39) return code - 0x30;

@@ -2,10 +2,10 @@ import { HarnessError } from '../errors.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 import type { AgentAnswer, AgentChannel } from './agent-channel.ts';
 
-/** The protocol of guests/minimal/agent.c this harness speaks. */
+/** The version of the protocol in guests/minimal/agent.c that this harness uses. */
 const protocolVersion = '1';
 
-/** Thrown when the guest stops answering; the trial plan turns it into evidence, it never reaches a user. */
+/** Thrown when the guest stops answering. The code that runs a trial turns it into evidence; it never reaches a user. */
 export class GuestGone extends Error {
   override readonly name = 'GuestGone';
   /** `silent`: no answer in time. `lost`: the connection ended. */
@@ -16,21 +16,24 @@ export class GuestGone extends Error {
   }
 }
 
-/** The agent's verbs as functions. All throw GuestGone; times are those of the host. */
+/** The verbs of the agent as functions. All of them throw GuestGone; times are in milliseconds. */
 export interface Agent {
-  /** The running kernel's release, as `uname -r` has it. Asked again and again: a restored guest may lose the first bytes. */
+  /**
+   * Returns the release of the running kernel, as `uname -r` prints it. The request is repeated, because a restored guest may lose
+   * the first bytes.
+   */
   readonly hello: () => Promise<string>;
   /** Mixes `bytes` into the guest's random pool and reseeds its generator from it. */
   readonly reseed: (bytes: Uint8Array) => Promise<void>;
-  /** A file of the guest, up to `limitBytes`; undefined when it cannot be opened or read. */
+  /** Returns the content of a file in the guest, up to `limitBytes`; undefined when the file cannot be opened or read. */
   readonly read: (path: string, limitBytes?: number) => Promise<Buffer | undefined>;
-  /** One write(2) to an existing file; false when the kernel refused it. */
+  /** Writes to an existing file with one write(2); false when the kernel refused it. */
   readonly write: (path: string, data: string) => Promise<boolean>;
-  /** The same without replacing what the file holds: one more function in an ftrace filter. */
+  /** Writes as write() does, but keeps what the file contains, for example to add a function to an ftrace filter. */
   readonly append: (path: string, data: string) => Promise<boolean>;
   /** Creates a file in the guest. */
   readonly put: (path: string, mode: number, content: Uint8Array) => Promise<void>;
-  /** Runs a program in its own cgroup; the guest kills it after `timeoutMs` of its own time. */
+  /** Runs a program in its own cgroup. The guest kills it after `timeoutMs` on the guest's clock. */
   readonly run: (
     argv: readonly string[],
     timeoutMs: number,
@@ -38,7 +41,7 @@ export interface Agent {
   ) => Promise<WorkloadEnd>;
 }
 
-/** `timeoutMs` is how long an answer to anything but `run` may take. */
+/** Opens the agent of a guest. `timeoutMs` is the time limit for an answer to any request but `run`. */
 export function openAgent(channel: AgentChannel, signal: AbortSignal, timeoutMs: number): Agent {
   const ask = async (
     verb: string,
@@ -80,7 +83,7 @@ export function openAgent(channel: AgentChannel, signal: AbortSignal, timeoutMs:
         if (kind === 'out' && bytes !== undefined)
           onOutput(stream?.toString() === '2' ? 2 : 1, bytes);
       };
-      // The guest's own deadline comes first; the extra time is for a guest too busy to say that it passed.
+      // The guest's own deadline comes first. The extra time is for a guest that is too busy to report the end.
       const answer = await ask(
         'run',
         [String(Math.ceil(runTimeoutMs)), ...argv],
@@ -92,7 +95,10 @@ export function openAgent(channel: AgentChannel, signal: AbortSignal, timeoutMs:
   };
 }
 
-/** A port that another host just left drops what comes before the guest's driver knows of the new one. */
+/**
+ * The time after which hello is sent again. A port drops what arrives before the guest's driver knows that a new host end is
+ * connected.
+ */
 const helloRetryMs = 2_000;
 
 async function greet(ask: Ask, timeoutMs: number, signal: AbortSignal): Promise<AgentAnswer> {
@@ -102,7 +108,7 @@ async function greet(ask: Ask, timeoutMs: number, signal: AbortSignal): Promise<
     try {
       return await ask('hello', [], undefined, Math.min(helloRetryMs, Math.max(1, leftMs)));
     } catch (error) {
-      // An aborted signal settles every request at once: asking again would never yield to the event loop.
+      // An aborted signal settles every request at once, so that another request would never yield to the event loop.
       const over = signal.aborted || leftMs <= helloRetryMs;
       if (over || !(error instanceof GuestGone) || error.how === 'lost') throw error;
     }
@@ -121,13 +127,16 @@ async function readAll(ask: Ask, path: string, limitBytes: number): Promise<Buff
   let bytes = 0;
   const answer = await ask('read', [path, String(limitBytes)], (kind, [chunk]) => {
     bytes += chunk?.length ?? 0;
-    // The agent keeps to the limit; a guest that has taken its place need not.
+    // The agent keeps to the limit, but another program in the guest may have taken its place.
     if (kind === 'data' && chunk !== undefined && bytes <= limitBytes) chunks.push(chunk);
   });
   return answer.kind === 'ok' ? Buffer.concat(chunks) : undefined;
 }
 
-/** Encoded three to one at worst, so a chunk stays below the protocol's longest line. */
+/**
+ * The size of a part of a file. A byte becomes three at worst when encoded, so an encoded part is shorter than the protocol's
+ * longest line.
+ */
 const putChunkBytes = 16 * 1024;
 
 async function putAll(ask: Ask, path: string, mode: number, content: Uint8Array): Promise<void> {

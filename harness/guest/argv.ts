@@ -1,20 +1,23 @@
-/** The QEMU command line as a pure function of what the machine is. */
+/** Makes the command line of QEMU from the description of a machine. Pure. */
 
 import type { Architecture } from '../arch.ts';
 import type { GpuDevice } from './devices.ts';
 
 export type Accel = 'kvm' | 'tcg';
 
-/** A read-only image with programs that others wrote (guests/minimal/tools.c). */
+/** A read-only image with programs that are not splat's own, such as IGT (guests/minimal/tools.c). */
 export interface ToolsDisk {
   /** Equal for disks with the same content. */
   readonly id: string;
   readonly path: string;
-  /** A command that a guest runs before it is saved: its copies have the disk mounted and the libraries in memory. */
+  /**
+   * A command that a guest runs before its checkpoint is saved, so that its copies have the disk mounted and the libraries in
+   * memory.
+   */
   readonly warmUp: readonly string[];
 }
 
-/** A read-only image with a distribution, which is the guest's root (guests/minimal/init.c). */
+/** A read-only image with a distribution, which becomes the root of the guest (guests/minimal/init.c). */
 export interface SystemDisk {
   /** Equal for disks with the same content. */
   readonly id: string;
@@ -27,37 +30,42 @@ export interface MachineSpec {
   readonly accel: Accel;
   readonly memoryMiB: number;
   readonly cpus: number;
-  /** Absolute paths. */
+  /** The paths are absolute. */
   readonly kernel: string;
   readonly initrd: string;
   readonly append: string;
-  /** A raw disk with a swap signature; the guest writes to a throw-away layer above it. */
+  /** A raw disk with a swap signature. What the guest writes to it goes to a temporary layer above the file. */
   readonly swapDisk: string;
   /** Absent: the initramfs is the guest's root. */
   readonly systemDisk?: SystemDisk;
-  /** Absent: no such disk. */
+  /** Absent: the guest has no such disk. */
   readonly toolsDisk?: ToolsDisk;
-  /** For a person's guest: a network in which the only thing that can be reached is its ssh server, from this host. */
+  /** Set for a guest that a person logs in to. Its network only lets this host reach the guest's ssh server. */
   readonly network?: true;
-  /** A port of the loopback for QEMU's gdb stub. */
+  /** The port of the loopback interface for QEMU's gdb stub. */
   readonly gdbPort?: number;
 }
 
-/** Descriptors at which QEMU finds its ends of two socket pairs: no path, so nothing to race for or to leave behind. */
+/**
+ * The descriptors at which QEMU finds its ends of two socket pairs. They have no path, which another program could use or which
+ * could be left behind.
+ */
 const qmpFd = 3;
 const agentFd = 4;
 
-/** `boot`: start the kernel. `restore`: wait for a migration stream on stdin and go on where it was saved. */
+/**
+ * `boot`: QEMU starts the kernel. `restore`: QEMU waits for a migration stream on stdin, and the guest goes on where it was saved.
+ */
 export type MachineStart = 'boot' | 'restore';
 
-/** Name of the agent's virtio-serial port, as the guest sees it in /sys/class/virtio-ports. */
+/** The name of the agent's virtio-serial port, as the guest sees it in /sys/class/virtio-ports. */
 const agentPortName = 'org.splat.agent';
 
 /**
- * The arguments of QEMU; the console goes raw and complete into the file at `consolePath`. Every device that must be the same for a checkpoint to load is here, so the
- * digest of this list with its paths left out belongs to the checkpoint's key.
+ * The arguments of QEMU. The console goes raw and complete into the file at `consolePath`. A checkpoint loads only into a machine
+ * with the same devices. All of them are here, so the checkpoint's key has the digest of this list without its paths.
  *
- * `-smp N,sockets=N,cores=1`: without ACPI the kernel finds CPUs in SeaBIOS's MP table, which lists packages only.
+ * `-smp N,sockets=N,cores=1`: without ACPI, the kernel finds CPUs in SeaBIOS's MP table, which lists only packages.
  */
 export function qemuArgv(
   spec: MachineSpec,
@@ -88,7 +96,10 @@ export function qemuArgv(
   return options.flat();
 }
 
-/** The serial number is how the guest finds it. Of tools nothing is read before a program of them is asked for. */
+/**
+ * The arguments for a disk with a read-only image. The guest finds it by its serial number. A disk of tools is not read before one
+ * of its programs runs.
+ */
 function imageArgv(name: 'system' | 'tools', path: string): readonly string[] {
   return [
     '-drive',
@@ -98,7 +109,10 @@ function imageArgv(name: 'system' | 'tools', path: string): readonly string[] {
   ];
 }
 
-/** Port 0: QEMU takes a free one and tells it (`info usernet`). The boot ROM is in a package nobody else needs. */
+/**
+ * The arguments for the network. With port 0, QEMU takes a free port, which `info usernet` shows. No boot ROM is loaded, because
+ * only the network would need its package.
+ */
 const networkArgv = [
   '-netdev',
   'user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-10.0.2.15:22',
@@ -106,7 +120,9 @@ const networkArgv = [
   'virtio-net-pci,netdev=net,romfile=',
 ] as const;
 
-/** QEMU splits option strings at commas; a doubled comma is a comma of the value (qemu(1), "-chardev"). */
+/**
+ * Escapes a path for an option of QEMU, which splits options at commas: a doubled comma stands for a comma (qemu(1), "-chardev").
+ */
 function optionValue(path: string): string {
   return path.replaceAll(',', ',,');
 }

@@ -1,14 +1,14 @@
 import type { Architecture } from '../arch.ts';
 
 /**
- * The kernel command line of every guest (Documentation/admin-guide/kernel-parameters.txt).
+ * The kernel command line of every guest (Documentation/admin-guide/kernel-parameters.txt):
  *
- * - console, earlyprintk: the serial port is the witness from the first line to the last
- * - ignore_loglevel, printk.devkmsg: whatever a console loglevel says, splats and our markers are printed
+ * - console, earlyprintk: the serial port gets all lines, from the first to the last
+ * - ignore_loglevel, printk.devkmsg: splats and splat's own markers are printed, whatever the console loglevel is
  * - panic=-1 with QEMU's -no-reboot: a panic ends QEMU at once; oops=panic: no workload runs on after an oops
- * - no_hash_pointers: pointers of one report can be compared with those of another
- * - the words of the architecture for its clock
- * - SPLAT_SYSTEM, which the kernel hands to init: the serial number of the disk that is the guest's root
+ * - no_hash_pointers: pointers in one report can be compared with pointers in another
+ * - the words for the clock of the architecture
+ * - SPLAT_SYSTEM, which the kernel passes to init: the serial number of the disk that becomes the guest's root
  */
 export function kernelCommandLine(
   arch: Architecture,

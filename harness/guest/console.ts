@@ -1,23 +1,25 @@
 import { open } from 'node:fs/promises';
 import { pause, startDeadline } from '../host/deadline.ts';
 
-/** Follows a console file that QEMU writes. The file is the record; this only reads along. */
+/** Follows the console file that QEMU writes. QEMU's file is the record; the follower only reads it. */
 export interface ConsoleFollower extends AsyncDisposable {
-  /** Bytes seen so far. */
+  /** The number of bytes read so far. */
   readonly bytes: () => number;
-  /** When the last byte was seen, in performance.now() milliseconds; the start before the first. */
+  /** The time at which the last byte was read, in performance.now() milliseconds; before the first byte, the time of the start. */
   readonly lastByteAtMs: () => number;
-  /** Reads everything that is in the file now. */
+  /** Reads everything that the file contains now. */
   readonly catchUp: () => Promise<void>;
-  /** True once `text` has passed, false when it has not within the time. A text may span two reads. */
+  /**
+   * Resolves to true as soon as `text` was read, to false when that does not happen within the time. The text may span two reads.
+   */
   readonly waitFor: (text: string, timeoutMs: number, signal: AbortSignal) => Promise<boolean>;
 }
 
-/** 20 reads a second of an idle file cost nothing that can be measured beside an emulated machine. */
+/** The time between two reads. 20 reads of an idle file per second take no measurable time beside an emulated machine. */
 const pollMs = 50;
 const readBytes = 1 << 18;
 
-/** Begins to follow `path`, which must exist; `onBytes` gets every byte once, in order. */
+/** Begins to follow the file `path`, which must exist. `onBytes` gets every byte once, in order. */
 export async function followConsole(
   path: string,
   onBytes: (bytes: Uint8Array) => void,
@@ -42,7 +44,7 @@ export async function followConsole(
       carry = notify(awaited, carry, chunk);
     }
   };
-  // One read at a time: two would take the same bytes.
+  // Reads follow one another, because two reads at the same time would get the same bytes.
   const catchUp = async (): Promise<void> => {
     reading = reading.then(readOnce);
     return reading;
@@ -74,7 +76,7 @@ export async function followConsole(
   };
 }
 
-/** Wakes who waits for a text that is complete now; returns the tail in which the next one may have begun. */
+/** Wakes all waiters whose text is complete now. Returns the tail of the input, in which another text may have begun. */
 function notify(
   awaited: Map<string, () => void>,
   carry: Buffer,

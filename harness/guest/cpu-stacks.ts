@@ -1,14 +1,14 @@
 import type { Qmp } from './qmp.ts';
 
-/** What one CPU of a guest was doing at one moment, as QEMU sees it: nothing in the guest has to answer. */
+/** The state of one CPU of a guest at one moment. QEMU reads it, so nothing in the guest has to answer. */
 export interface CpuStack {
   readonly cpu: number;
   readonly mode: 'kernel' | 'user' | 'halted';
-  /** The instruction pointer, then return addresses, innermost first. */
+  /** The instruction pointer, then the return addresses, innermost first. */
   readonly addresses: readonly bigint[];
 }
 
-/** The registers that matter, of one CPU of `info registers -a` (QEMU's target/i386/cpu-dump.c). */
+/** The registers of one CPU that are needed, from `info registers -a` (QEMU's target/i386/cpu-dump.c). */
 interface Registers {
   readonly cpu: number;
   readonly instruction: bigint;
@@ -17,12 +17,15 @@ interface Registers {
   readonly halted: boolean;
 }
 
-/** Deeper than any stack of our kernels; a chain of frames that was overwritten may be a circle. */
+/** The largest number of frames. No stack of a splat kernel is deeper, but overwritten frames may form a circle. */
 const mostFrames = 48;
-/** x86-64's kernel half begins here; with five levels of page tables it reaches down to 0xff00... */
+/** The lowest address of x86-64's kernel half with five levels of page tables. */
 const lowestKernelAddress = 0xff00_0000_0000_0000n;
 
-/** Stops the guest for some milliseconds. An architecture whose registers go by other names has no stacks. */
+/**
+ * Reads the stacks of all CPUs, for which the guest is stopped for some milliseconds. Empty for an architecture with other names of
+ * registers.
+ */
 export async function readCpuStacks(qmp: Qmp): Promise<readonly CpuStack[]> {
   await qmp.execute('stop');
   try {
@@ -35,7 +38,7 @@ export async function readCpuStacks(qmp: Qmp): Promise<readonly CpuStack[]> {
   }
 }
 
-/** Exported for what a test knows of QEMU's words. */
+/** Reads the registers in QEMU's output. Exported for its test. */
 export function parseRegisters(text: string): readonly Registers[] {
   return text.split(/^CPU#/m).flatMap((block) => {
     const value = (name: string): string | undefined =>
@@ -61,7 +64,7 @@ async function stackOf(qmp: Qmp, registers: Registers): Promise<CpuStack> {
   const addresses = [instruction];
   await monitor(qmp, `cpu ${cpu}`);
   let { frame } = registers;
-  // Kernels of ours keep frame pointers: each frame begins with the caller's and the address to return to.
+  // splat's kernels keep frame pointers: each frame begins with the address of the caller's frame and the return address.
   while (frame >= lowestKernelAddress && addresses.length < mostFrames) {
     const words = /: 0x([0-9a-f]{16}) 0x([0-9a-f]{16})/.exec(
       await monitor(qmp, `x /2gx 0x${frame.toString(16)}`),
@@ -69,7 +72,7 @@ async function stackOf(qmp: Qmp, registers: Registers): Promise<CpuStack> {
     if (words === null) break;
     const caller = BigInt(`0x${words[1]}`);
     addresses.push(BigInt(`0x${words[2]}`));
-    // Stacks grow down: a caller's frame is above.
+    // The stack grows down, so the frame of the caller is at a higher address.
     if (caller <= frame) break;
     frame = caller;
   }

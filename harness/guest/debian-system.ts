@@ -16,31 +16,31 @@ import { fileDigest, removeTree, valueDigest } from '../host/store.ts';
 import type { SystemDisk } from './argv.ts';
 import { noting } from './tools-image.ts';
 
-/** guests/debian/recipe.json */
+/** The content of guests/debian/recipe.json. */
 interface Recipe {
   readonly required: { readonly packages: readonly string[] };
   readonly chosen: readonly { readonly packages: readonly string[] }[];
 }
 
 export interface SystemRequest {
-  /** The codename of the release. */
+  /** The codename of the Debian release. */
   readonly release: string;
-  /** Names of packages besides those of the recipe. */
+  /** Names of packages in addition to those of the recipe. */
   readonly packages: readonly string[];
   readonly cacheRoot: string;
-  /** Default: the host's own mirror. */
+  /** The archive to fetch from; default: the archive that the host uses. */
   readonly archive?: Archive;
   readonly signal: AbortSignal;
   readonly emit: Emit;
 }
 
-/** Raised when the way changes in which a system is made. */
+/** The number of the procedure; it must be raised when disks are made in another way. */
 const making = 1;
 
 /**
- * A Debian on a disk, from the store, else made: packages are fetched as the signed lists name them, and mmdebstrap(1) of Debian installs
- * them in the sandbox, where no script of theirs has a network. Then once for all guests. Throws `tool` when Debian cannot be reached,
- * has one of the packages no more, or cannot be installed.
+ * Returns a disk with a Debian, from the cache or a shared store; otherwise makes it, once for all guests. Packages are fetched as
+ * the signed lists name them. Debian's mmdebstrap(1) installs them in the sandbox, so that their scripts have no network. Throws
+ * `tool` when Debian cannot be reached, no longer has one of the packages, or cannot be installed.
  */
 export async function ensureSystem(request: SystemRequest): Promise<SystemDisk> {
   const { cacheRoot, signal, emit, release } = request;
@@ -89,14 +89,14 @@ interface Making {
   readonly emit: Emit;
 }
 
-/** The paths in the sandbox: packages, what mmdebstrap is in, and where the work is done. */
+/** The paths in the sandbox: the packages, the folder with mmdebstrap, and the working folder. */
 const inside = { packages: '/splat/packages', maker: '/splat/maker', work: '/splat/work' } as const;
 
-/** What documents programs is half of some packages, and nobody reads it in a guest. */
+/** Removes documentation: it is half of some packages, and nobody reads it in a guest. */
 const removeTexts =
   'cd "$1/usr/share" && rm -rf doc/* doc-base/* info/* locale/* man/* lintian/* bug/*';
 
-/** Leaves `dir/disk`, an EROFS image, and nothing else in `dir`. */
+/** Makes `dir/disk`, an EROFS image, and leaves nothing else in `dir`. Returns the packages in it. */
 async function makeDisk(
   names: readonly string[],
   apt: AptConfig,
@@ -123,13 +123,13 @@ async function makeDisk(
     emit({ kind: 'note', text: `installing Debian ${release} in the sandbox` });
     await asRoot('perl', [
       `${inside.maker}/usr/bin/mmdebstrap`,
-      // Packages were chosen before; nothing is mounted below the root, since the sandbox cannot mount.
+      // The packages were chosen before. Nothing is mounted below the root, because the sandbox cannot mount.
       '--mode=root',
       '--variant=custom',
       '--format=directory',
       '--skip=chroot/mount,check/qemu,check/empty',
       `--include=${names.join(',')}`,
-      // What is lost when the host dies is made again.
+      // Writes need not be synced: if the host dies, the disk is made again.
       '--dpkgopt=force-unsafe-io',
       `--customize-hook=${removeTexts}`,
       release,
@@ -139,7 +139,7 @@ async function makeDisk(
     const image = ['-zlz4', '-C65536', '-T0', '--all-root', '-x-1', '--quiet'];
     await asRoot('mkfs.erofs', [...image, `${inside.work}/disk`, root]);
   } finally {
-    // Its files belong to users of the sandbox.
+    // The files belong to users of the sandbox, so only the sandbox's root can remove them.
     await runAsRoot('rm', ['-rf', root], { mounts, signal: new AbortController().signal });
   }
   await rename(join(work, 'disk'), join(dir, 'disk'));
@@ -151,7 +151,7 @@ function megabytes(sizes: readonly number[]): string {
   return `${(sizes.reduce((sum, bytes) => sum + bytes, 0) / 1e6).toFixed(0)} MB`;
 }
 
-/** Makes the folder a repository of the fetched packages, with what the signed lists say of them. */
+/** Makes a folder a Debian repository: it gets the fetched packages, and what the signed lists say of them. */
 async function makeRepository(
   apt: AptConfig,
   packages: readonly PlannedPackage[],
@@ -167,7 +167,7 @@ async function makeRepository(
   await writeFile(join(dir, 'Packages'), `${lines.join('\n\n')}\n`);
 }
 
-/** Unpacks mmdebstrap of that release, which is one script, into the folder. */
+/** Fetches mmdebstrap of that release, which is a single script, and unpacks it into the folder. */
 async function fetchMaker(apt: AptConfig, dir: string, signal: AbortSignal): Promise<void> {
   const name = 'mmdebstrap';
   const [version] = await packageVersions(apt, name, signal);

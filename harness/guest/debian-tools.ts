@@ -16,7 +16,10 @@ import {
   toolsDisk,
 } from './tools-image.ts';
 
-/** guests/tools/bundle.json: what of Debian is packed. Paths are those in Debian's packages, and in the image. */
+/**
+ * The content of guests/tools/bundle.json: the files of Debian packages that are packed. Paths are the same in the packages and in
+ * the image.
+ */
 interface Bundle {
   readonly suite: string;
   readonly packages: readonly string[];
@@ -27,12 +30,13 @@ interface Bundle {
   readonly without: { readonly names: readonly string[] };
 }
 
-/** Raised when what is packed, or how, changes. */
+/** The number of the packing; it must be raised when other files are packed, or in another way. */
 const packing = 1;
 
 /**
- * The disk with the programs of guests/tools/bundle.json, from the store, else fetched from Debian and packed: then once for all
- * guests, and without the network from then on. Throws `tool` when Debian cannot be reached or has a package no more.
+ * Returns the disk with the programs of guests/tools/bundle.json, from the cache or a shared store; otherwise fetches and packs it,
+ * once for all guests. A disk in the cache needs no network. Throws `tool` when Debian cannot be reached or no longer has a
+ * package.
  */
 export async function ensureDebianTools(options: IgtOptions): Promise<ToolsDisk> {
   const { cacheRoot, signal, emit } = options;
@@ -60,7 +64,7 @@ export async function ensureDebianTools(options: IgtOptions): Promise<ToolsDisk>
   );
   const env = ['--env', `LD_LIBRARY_PATH=${libraryFolder}`];
   const warmUp = ['/bin/tools', ...env, '--', '/usr/bin/modetest', '-h'];
-  // A saved guest has read of its disk: one that is made again, of newer packages, is another disk.
+  // A saved guest has already read from its disk. A disk that was made again, with newer packages, must have another id.
   const { sha256 = '' } = entry.meta as { readonly sha256?: string };
   return { id: `${entry.key}_${sha256.slice(0, 16)}`, path: join(entry.dir, 'disk'), warmUp };
 }

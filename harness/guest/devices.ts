@@ -1,17 +1,20 @@
-/** GPUs a guest can have, as QEMU makes them. */
+/** A GPU that a guest can have, as an emulated device of QEMU. */
 export interface GpuDevice {
-  /** As `--gpu` takes it. */
+  /** The name for `--gpu`. */
   readonly name: 'virtio' | 'virgl' | 'none' | 'venus' | 'native-context';
-  /** Arguments of QEMU for the device and for the display behind it. */
+  /** The arguments of QEMU for the device, and for the display that the device draws on. */
   readonly argv: readonly string[];
   readonly display: readonly string[];
-  /** QEMU can save and restore a guest that has it: its trials are copies of a checkpoint. Else each trial boots. */
+  /**
+   * True when QEMU can save and restore a guest with this device, so that trials are copies of a checkpoint. Otherwise each trial
+   * boots.
+   */
   readonly restorable: boolean;
-  /** Programs of a Debian host that it needs besides QEMU, by the rows of host/packages.ts. Absent: none. */
+  /** The programs that the host needs besides QEMU, as rows of host/packages.ts. Absent: none. */
   readonly needs?: 'window' | 'host-gpu';
-  /** It draws what the guest asks it to draw; absent: it shows what the guest has drawn. */
+  /** True for a GPU that draws what the guest asks it to draw. Absent: it only shows what the guest has drawn itself. */
   readonly renders?: true;
-  /** Why nobody has seen it work. Absent: it works. */
+  /** The reason why this device was never tried. Absent: it was seen to work. */
   readonly untried?: string;
 }
 
@@ -26,7 +29,7 @@ const virtio: GpuDevice = Object.freeze({
 
 const none: GpuDevice = { name: 'none', argv: [], display: ['-display', 'none'], restorable: true };
 
-/** OpenGL of Mesa's CPU renderer, in a window of an X server that nobody sees. */
+/** OpenGL drawn by Mesa on the CPU, in a window on an X server without a screen. */
 const virglOnCpu: GpuDevice = {
   name: 'virgl',
   argv: ['-device', `virtio-gpu-gl-pci,${size}`],
@@ -36,12 +39,12 @@ const virglOnCpu: GpuDevice = {
   renders: true,
 };
 
-/** OpenGL of the host's GPU, by the first render node there is. */
+/** OpenGL drawn by the host's GPU, through the given render node. */
 function onHostGpu(renderNode: string): Pick<GpuDevice, 'display' | 'needs'> {
   return { display: ['-display', `egl-headless,rendernode=${renderNode}`], needs: 'host-gpu' };
 }
 
-/** Memory of the host that the guest maps blobs in (virtio specification 1.3, 5.7.4). */
+/** The host's memory in which the guest maps blobs (virtio specification 1.3, 5.7.4). */
 const blobs = 'hostmem=1G,blob=true';
 
 function venus(renderNode: string): GpuDevice {
@@ -66,16 +69,16 @@ function nativeContext(renderNode: string): GpuDevice {
   };
 }
 
-/** The render node that a host without any is told to open: QEMU says that it is not there. */
+/** The render node that QEMU is told to open on a host without one. QEMU then reports that it does not exist. */
 const firstNode = '/dev/dri/renderD128';
 
-/** What `--gpu` takes. */
+/** The names that `--gpu` takes. */
 export const gpuNames = ['virtio', 'virgl', 'none', 'venus', 'native-context'] as const;
 
-/** The GPU of a guest that names none. */
+/** The GPU of a guest when the user names none. */
 export const defaultGpu: GpuDevice = virtio;
 
-/** The row of a name, on a host with that render node or with none. */
+/** The device with a name, for a host with this render node; undefined: the host has none. */
 export function gpuDevice(name: GpuDevice['name'], renderNode: string | undefined): GpuDevice {
   switch (name) {
     case 'virtio':

@@ -5,11 +5,11 @@ import { HarnessError } from '../errors.ts';
 import { startDeadline } from '../host/deadline.ts';
 import { type Child, killGroup, startTool, tail, throwIfAborted } from '../host/process.ts';
 
-/** An X server without a screen, for one QEMU. Disposing ends it. */
+/** An X server without a screen, for one QEMU. Disposing ends the server. */
 export interface DisplayServer extends AsyncDisposable {
-  /** What a program needs to show a window in it, drawn by the CPU. */
+  /** The environment that a program needs to open a window on the server, drawn by the CPU. */
   readonly env: Readonly<Record<string, string>>;
-  /** Its screen, as a file that xwd(1) would write, always current. */
+  /** The path of a file with the server's screen, in the format of xwd(1). The file is always current. */
   readonly framebuffer: string;
 }
 
@@ -18,8 +18,8 @@ const serverFlags = '-displayfd 3 -nolisten tcp -noreset -screen 0 640x480x24'.s
 const cookieName = 'MIT-MAGIC-COOKIE-1';
 
 /**
- * Starts Xvfb(1) with its files in `dir`, which nobody else may enter: who connects must know the cookie in one of them. The
- * server takes a display number that is free, and tells it over `-displayfd`. Throws `tool` when it does not start.
+ * Starts Xvfb(1) with its files in `dir`, which no other user may enter. A client must know the cookie in one of these files. The
+ * server takes a free display number and reports it over `-displayfd`. Throws `tool` when it does not start.
  */
 export async function startDisplayServer(dir: string, signal: AbortSignal): Promise<DisplayServer> {
   const authority = join(dir, 'xauthority');
@@ -50,7 +50,7 @@ export async function startDisplayServer(dir: string, signal: AbortSignal): Prom
       DISPLAY: `:${number}`,
       XAUTHORITY: authority,
       LIBGL_ALWAYS_SOFTWARE: '1',
-      // SDL would start a bus, and QEMU's seccomp sandbox would end QEMU for it.
+      // SDL would otherwise start a bus, and QEMU's seccomp sandbox would then end QEMU.
       DBUS_SESSION_BUS_ADDRESS: 'disabled:',
     },
     framebuffer: join(dir, 'Xvfb_screen0'),
@@ -58,7 +58,10 @@ export async function startDisplayServer(dir: string, signal: AbortSignal): Prom
   };
 }
 
-/** What comes up to the first newline or the end: Xvfb writes the number and the newline one after the other. */
+/**
+ * The text up to the first newline or the end. Xvfb writes the number and the newline with two calls, so more than one read may be
+ * needed.
+ */
 async function lineOf(channel: AsyncIterable<unknown>): Promise<string> {
   let text = '';
   for await (const part of channel) {
@@ -73,7 +76,7 @@ async function endOf(child: Child): Promise<string> {
   return '';
 }
 
-/** A file of libXau with one entry, for every host and display (FamilyWild of Xauth.h). */
+/** The content of an authority file (libXau) with one entry, which is valid for every host and display (FamilyWild of Xauth.h). */
 function authorityFile(cookie: Uint8Array): Buffer {
   const empty = Buffer.alloc(0);
   const parts = [empty, empty, Buffer.from(cookieName), cookie].map((bytes) => {

@@ -2,7 +2,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { crc32, deflateSync } from 'node:zlib';
 import { HarnessError } from '../errors.ts';
 
-/** Places of numbers in the header of a file of xwd(1) (XWDFile.h, version 7); each has four bytes, the highest first. */
+/**
+ * The indices of numbers in the header of an xwd(1) file (XWDFile.h, version 7). Each number has four bytes, the most significant
+ * first.
+ */
 const place = {
   headerBytes: 0,
   width: 4,
@@ -13,10 +16,10 @@ const place = {
   colours: 19,
 };
 const colourBytes = 12;
-/** Xvfb on the hosts there are: blue, green, red and one unused byte. */
+/** The layout that Xvfb uses on little-endian hosts: blue, green, red and one unused byte. */
 const supported = { byteOrder: 0, bits: 32 } as const;
 
-/** The screen of an X server as a PNG of 8-bit RGB. Throws `tool` for a file of another shape. */
+/** Converts the screen of an X server to a PNG of 8-bit RGB. Throws `tool` for a file with another layout. */
 export function framebufferAsPng(xwd: Buffer): Buffer {
   const field = (at: number): number => (xwd.length < 100 ? 0 : xwd.readUInt32BE(at * 4));
   const [width, height, lineBytes] = [
@@ -30,7 +33,7 @@ export function framebufferAsPng(xwd: Buffer): Buffer {
     field(place.byteOrder) === supported.byteOrder && field(place.bits) === supported.bits;
   if (!isWhole || !isKnown)
     throw new HarnessError('tool', 'the screen of Xvfb has an unexpected size or pixel format');
-  // Each row begins with the number of its filter: none.
+  // Each row begins with the number of its filter; 0 is no filter.
   const rows = Buffer.alloc((width * 3 + 1) * height);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
@@ -42,7 +45,7 @@ export function framebufferAsPng(xwd: Buffer): Buffer {
   const head = Buffer.alloc(13);
   head.writeUInt32BE(width, 0);
   head.writeUInt32BE(height, 4);
-  // Bit depth 8, colour type 2 (RGB).
+  // The bit depth is 8, and the colour type 2 is RGB.
   head.set([8, 2], 8);
   return Buffer.concat([
     Buffer.from('89504e470d0a1a0a', 'hex'),
@@ -52,7 +55,7 @@ export function framebufferAsPng(xwd: Buffer): Buffer {
   ]);
 }
 
-/** A chunk of the PNG specification (W3C, third edition): length, type, data, CRC of type and data. */
+/** A chunk of a PNG (W3C specification, third edition): length, type, data, and the CRC of type and data. */
 function chunk(type: string, data: Buffer): Buffer {
   const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
   const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
@@ -61,7 +64,7 @@ function chunk(type: string, data: Buffer): Buffer {
   return Buffer.concat([length, body, sum]);
 }
 
-/** Writes what the screen in the file `framebuffer` shows to `path`. */
+/** Writes the screen in the file `framebuffer` to `path`, as PNG. */
 export async function writePicture(framebuffer: string, path: string): Promise<void> {
   await writeFile(path, framebufferAsPng(await readFile(framebuffer)));
 }

@@ -3,10 +3,10 @@ import { throwIfAborted } from '../host/process.ts';
 import { openSandbox, pathInside, runSandboxed } from '../host/sandbox.ts';
 import { libraryFolder, loaderPath } from './tools-image.ts';
 
-/** One that needs longer to list its subtests would rather run them. */
+/** The time limit for one program. A program that needs longer runs its subtests instead of listing them. */
 const listSeconds = 20;
 
-/** Prints `== NAME` and then the subtests of every program in $2; $1 is the root of the image. */
+/** A script that prints `== NAME` and then the subtests, for every program in the folder $2. $1 is the root of the image. */
 const listScript = `
 for test in "$1$2"/*; do
   [ -f "$test" ] && [ -x "$test" ] || continue
@@ -17,8 +17,9 @@ true
 `;
 
 /**
- * The subtests of every test program in `folder` of an image that is laid out at `tree`: each is asked, in the sandbox, by
- * `--list-subtests` (igt_core.c). What is no test of IGT says nothing, and has an empty list like a test without subtests.
+ * The subtests of every test program in `folder` of the image that is laid out at `tree`. Each program is run in the sandbox with
+ * `--list-subtests` (igt_core.c). A program that is not a test of IGT prints nothing; its list is empty, like that of a test
+ * without subtests.
  */
 export async function listSubtests(
   tree: string,

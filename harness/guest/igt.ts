@@ -26,27 +26,27 @@ import {
   toolsDisk,
 } from './tools-image.ts';
 
-/** guests/igt/bundle.json: what of Debian is packed. */
+/** The content of guests/igt/bundle.json: the files of Debian's package that are packed. */
 interface Bundle {
   readonly package: string;
   readonly version: string;
   readonly sha256: string;
   readonly programs: string;
-  /** Regular expressions of how names of tests begin that need other hardware. */
+  /** Regular expressions for the beginnings of the names of tests that need other hardware. */
   readonly hardware: { readonly names: readonly string[] };
   readonly data: readonly string[];
   readonly without: { readonly names: readonly string[] };
 }
 
-/** IGT on a disk for a guest. */
+/** A disk with IGT for a guest. */
 export interface IgtImage {
   /** Equal for images with the same content. */
   readonly id: string;
-  /** An EROFS image. */
+  /** The path of an EROFS image. */
   readonly disk: string;
-  /** `igt-gpu-tools-tests 2.5-1 of Debian`, or the folder of the user's own build. */
+  /** The name for people: `igt-gpu-tools-tests 2.5-1 of Debian`, or the folder of the user's own build. */
   readonly name: string;
-  /** The subtests of each test program; of one that has none, an empty list. */
+  /** By test program: the names of its subtests; empty for a program without subtests. */
   readonly tests: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -56,9 +56,9 @@ export interface IgtOptions {
   readonly emit: Emit;
 }
 
-/** Where test programs are in every image. */
+/** The folder of test programs in every image. */
 export const igtFolder = '/usr/libexec/igt-gpu-tools';
-/** Raised when what is packed, or how, changes. */
+/** The number of the packing; it must be raised when other files are packed, or in another way. */
 const packing = 1;
 
 interface Meta {
@@ -67,9 +67,9 @@ interface Meta {
 }
 
 /**
- * Debian's IGT from the store, else fetched and packed. The version of guests/igt/bundle.json needs no network once it is
- * there. Where Debian has it no more the newest version is taken, with a note; where Debian cannot be reached, the newest of
- * the store. Throws `tool` when there is neither.
+ * Returns a disk with Debian's IGT, from the cache or a shared store; otherwise fetches and packs it. When the version of
+ * guests/igt/bundle.json is in the cache, no network is needed. When Debian no longer has that version, the newest version is used,
+ * with a note; when Debian cannot be reached, the newest version in the cache. Throws `tool` when there is neither.
  */
 export async function ensureIgt(options: IgtOptions): Promise<IgtImage> {
   const bundle = await readBundle();
@@ -159,7 +159,7 @@ async function treeOf(bundle: Bundle, root: string): Promise<ToolsTree> {
   };
 }
 
-/** Lays out, asks every test for its subtests, packs; only the image stays in `dir`. */
+/** Lays out the files, lists the subtests of every test, and packs the image. Only the image stays in `dir`. */
 async function pack(tree: ToolsTree, dir: string, signal: AbortSignal): Promise<IgtImage['tests']> {
   const folder = join(dir, 'tree');
   await makeFolder(folder);
@@ -171,7 +171,7 @@ async function pack(tree: ToolsTree, dir: string, signal: AbortSignal): Promise<
   return tests;
 }
 
-/** Test programs and their data by their paths in the image. */
+/** Test programs and their data files, by their paths in the image. Tests for other hardware are left out. */
 async function testsIn(
   folder: string,
   { hardware }: Bundle,
@@ -202,7 +202,7 @@ function imageOf(entry: Entry): IgtImage {
   return { id: entry.key, disk: join(entry.dir, 'disk'), name, tests };
 }
 
-/** Where builds of IGT have their tests: an installation below its prefix, a build folder of meson. */
+/** The folders in which builds of IGT have their tests: below the prefix of an installation, or in a build folder of meson. */
 const ownFolders = [
   'libexec/igt-gpu-tools',
   'usr/libexec/igt-gpu-tools',
@@ -210,7 +210,10 @@ const ownFolders = [
   'tests',
   '.',
 ];
-/** Where they have their libraries, and where this host has those it built them with. */
+/**
+ * The folders in which builds of IGT have their libraries. For `hostLibraries`: the folders in which this host has the libraries
+ * that they were built with.
+ */
 const ownLibraries = ['lib/x86_64-linux-gnu', 'lib64', 'lib', 'usr/lib/x86_64-linux-gnu'];
 const hostLibraries = [
   '/lib/x86_64-linux-gnu',
@@ -219,10 +222,10 @@ const hostLibraries = [
   '/usr/lib64',
   '/usr/local/lib',
 ];
-/** Every IGT has this test. */
+/** A test that every IGT has. */
 const markTest = 'core_getversion';
 
-/** The user's own build, packed with the libraries of this host. Throws `usage` for a folder that is none. */
+/** Packs the user's own build, with the libraries of this host. Throws `usage` for a folder without a build of IGT. */
 export async function ensureOwnIgt(dir: string, options: IgtOptions): Promise<IgtImage> {
   const { cacheRoot, signal } = options;
   const folder = await findOwn(dir);

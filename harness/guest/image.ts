@@ -10,7 +10,7 @@ import { ensureShared, originOf } from '../host/shared/exchange.ts';
 import { ensureEntry, fileDigest, valueDigest } from '../host/store.ts';
 import type { StoreOrigin } from '../records/store.ts';
 
-/** guests/<name>/recipe.json: what an initramfs is made of. */
+/** The content of guests/NAME/recipe.json: the files of an initramfs. */
 interface Recipe {
   readonly name: string;
   readonly program: {
@@ -39,21 +39,24 @@ interface Recipe {
   }[];
 }
 
-/** A guest's root file system, ready to boot. */
+/** The root file system of a guest, ready to boot. */
 export interface GuestImage {
   /** Equal for images with the same content. */
   readonly id: string;
   readonly initrd: string;
-  /** A raw disk of `swapMiB` with a swap signature. */
+  /** The path of a raw disk of `swapMiB` with a swap signature. */
   readonly swapDisk: string;
-  /** The shared store that had the image; absent: it was made on this host. */
+  /** The shared store that the image came from; absent: this host made the image. */
   readonly store?: StoreOrigin;
 }
 
-/** Enough to be swapped to and little enough to run full within a trial. */
+/** The size of the swap: enough to swap, and small enough to be filled within a trial. */
 const swapMiB = 256;
 
-/** The guest of that name from the cache or the shared store, built when its sources, compiler or busybox changed. */
+/**
+ * Returns the image of the guest `name` from the cache or the shared store. It is built when its sources, the compiler or busybox
+ * have changed.
+ */
 export async function ensureImage(
   name: string,
   options: { readonly cacheRoot: string; readonly signal: AbortSignal; readonly emit: Emit },
@@ -74,7 +77,7 @@ export async function ensureImage(
       kind: 'guest',
       key,
       filesOf: () => ['initrd.gz'],
-      // Empty, and larger than everything else: each host makes its own.
+      // The swap disk is empty and larger than everything else, so it is not shared: each host makes its own.
       finish: async (dir) => makeSwap(join(dir, 'swap'), signal),
     },
     async (dir) => {
@@ -96,7 +99,7 @@ export async function ensureImage(
 }
 
 /**
- * The same guest with the modules of a kernel: a second archive behind its own, which the kernel unpacks, too
+ * The image together with the modules of a kernel. They are a second archive behind the image's own; the kernel unpacks both
  * (Documentation/driver-api/early-userspace/buffer-format.rst).
  */
 export async function withModules<G extends GuestImage>(
@@ -111,7 +114,7 @@ export async function withModules<G extends GuestImage>(
     signal: options.signal,
     make: async (dir) => {
       const own = await readFile(image.initrd);
-      // An archive begins at a multiple of four bytes.
+      // An archive must begin at a multiple of four bytes.
       const gap = Buffer.alloc((4 - (own.length % 4)) % 4);
       await writeFile(join(dir, 'initrd.gz'), Buffer.concat([own, gap, await readFile(archive)]));
       return { name: 'with modules' };
@@ -145,7 +148,7 @@ async function compile(
   await runTool(recipe.program.compiler, [...recipe.program.flags, '-o', program, ...units], {
     signal,
     cwd: folder,
-    // A compiler that is killed leaves its temporary files; those of a draft are removed by who makes it next.
+    // A compiler that is killed leaves its temporary files. In the folder of the draft, the next maker of the entry removes them.
     env: { TMPDIR: dirname(program) },
   });
   const content = await readFile(program);
@@ -188,7 +191,7 @@ async function entriesOf(recipe: Recipe, program: Buffer): Promise<readonly Cpio
   ];
 }
 
-/** A disk whose signature has a fixed UUID, so that equal images are equal files. */
+/** Makes the swap disk. Its signature has a fixed UUID, so that equal images are equal files. */
 async function makeSwap(path: string, signal: AbortSignal): Promise<void> {
   await runTool('truncate', ['--size', `${swapMiB}M`, path], { signal });
   const uuid = '5b1a7000-0000-4000-8000-000000000000';

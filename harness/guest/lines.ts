@@ -1,7 +1,10 @@
 import type { Readable } from 'node:stream';
 import { HarnessError } from '../errors.ts';
 
-/** Splits a byte stream into lines without their ends. A line longer than the limit is a fault of the sender. */
+/**
+ * Splits a byte stream into lines without their line ends. A line above the limit is a fault of the sender, and is thrown as
+ * `infra`.
+ */
 export async function* streamLines(stream: Readable, limitBytes: number): AsyncGenerator<string> {
   let rest: Buffer = Buffer.alloc(0);
   for await (const chunk of stream as AsyncIterable<Buffer>) {

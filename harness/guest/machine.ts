@@ -18,42 +18,46 @@ import { type MachineSpec, type MachineStart, qemuArgv } from './argv.ts';
 import { type DisplayServer, startDisplayServer } from './display-server.ts';
 import { openQmp, type Qmp, type QmpEvent } from './qmp.ts';
 
-/** `QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)`. */
+/** The version of QEMU as it prints it: `QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)`. */
 export async function qemuVersion({ qemu }: Architecture, signal: AbortSignal): Promise<string> {
   const { stdout } = await runTool(qemu.program, ['--version'], { signal });
   return stdout.split('\n')[0] ?? '';
 }
 
-/** A running QEMU with its two channels. Disposing kills it: nothing in it is worth a shutdown. */
+/** A running QEMU with its two channels. Disposing kills it, because nothing in it needs a shutdown. */
 export interface Machine extends AsyncDisposable {
   readonly qmp: Qmp;
   readonly agent: AgentChannel;
-  /** Resolves when QEMU has ended; exit code 0 when the guest ended it, by a reboot or a panic. Never rejects. */
+  /** Resolves when QEMU has ended; never rejects. The exit code is 0 when the guest ended it by a reboot or a panic. */
   readonly ended: Promise<ChildEnd>;
-  /** Why the guest could not go on though nothing was wrong with it; QEMU is killed then. */
+  /**
+   * The fault of the host by which a healthy guest could not go on; undefined when there is none. QEMU is killed after such a
+   * fault.
+   */
   readonly hostFault: () => HarnessError | undefined;
-  /** CPU time QEMU has used so far, in seconds; 0 when it is gone. */
+  /** The CPU time that QEMU has used so far, in seconds; 0 when QEMU is gone. */
   readonly cpuSeconds: () => Promise<number>;
-  /** The screen of the X server that shows what it draws (display-server.ts). Absent: there is none. */
+  /** The screen of the X server that shows what the guest draws (display-server.ts). Absent: there is no X server. */
   readonly framebuffer?: string;
 }
 
 export interface MachineOptions {
   readonly start: MachineStart;
   readonly consolePath: string;
-  /** The stream to restore from. */
+  /** The migration stream to restore from. Absent for a boot. */
   readonly restoreFrom?: string;
   readonly signal: AbortSignal;
 }
 
-/** QEMU greets before it touches the guest, so this has nothing to do with the guest's speed. */
+/** The time in which QEMU must send its greeting. It does so before it starts the guest, so the guest's speed does not matter. */
 const greetTimeoutMs = 20_000;
-/** USER_HZ, fixed for user space on x86 (times(2)). */
+/** USER_HZ, which is fixed for user space on x86 (times(2)). */
 const ticksPerSecond = 100;
 
-/** Starts QEMU with both channels; throws HarnessError `tool` with QEMU's own words when it does not start. */
+/** Starts QEMU with both channels. Throws `tool`, with QEMU's own output, when it does not start. */
 export async function startMachine(spec: MachineSpec, options: MachineOptions): Promise<Machine> {
-  // QEMU keeps what is written to the swap in a file that it removes at once: killed in between, it leaves it.
+  // QEMU creates files for the guest's writes to the swap and removes their names at once. If it is killed in between, the file
+  // stays here and is removed with the folder.
   const scratch = await mkdtemp(join(temporaryFolder(), 'splat-qemu-'));
   try {
     if (spec.gpu.needs !== 'window') return await startIn(scratch, spec, options);
@@ -66,7 +70,7 @@ export async function startMachine(spec: MachineSpec, options: MachineOptions): 
   }
 }
 
-/** The machine with the display that shows what it draws; both end together. */
+/** Combines a machine with the display that shows what it draws. Both end together. */
 async function besideDisplay(starting: Promise<Machine>, display: DisplayServer): Promise<Machine> {
   return handOver(starting, async (machine) => ({
     ...machine,
@@ -92,12 +96,12 @@ async function startIn(
     throw new HarnessError('internal', 'QEMU was started without its channels');
   }
   for (const socket of child.channels) {
-    // Errors of a socket end its reader, which is how they are noticed.
+    // An error of the socket ends its reader, which reports it.
     socket.on('error', () => undefined);
   }
   const agent = openAgentChannel(agentSocket);
   const fault: { found?: HarnessError } = {};
-  // Never to be awaited in vain: a QEMU that does not greet is killed, and then its socket ends.
+  // A QEMU without a greeting is killed at the deadline. Its socket then ends, so that nothing waits for ever.
   using _deadline = startDeadline(options.signal, greetTimeoutMs, () => {
     fault.found ??= new HarnessError('tool', `QEMU did not greet within ${greetTimeoutMs} ms`);
     killGroup(child.pid, 'SIGKILL');
@@ -130,8 +134,8 @@ async function startIn(
 }
 
 /**
- * A host's fault that QEMU tells of. It stops a guest that writes to a full disk (`werror=enospc`, qemu(1)) until somebody
- * makes room: from outside that looks like a kernel that hangs.
+ * The fault of the host that QEMU reports; undefined for other events. QEMU stops a guest that writes to a full disk
+ * (`werror=enospc`, qemu(1)) until there is room again. Without this check, the kernel would seem to hang.
  */
 function hostFaultOf({ event, data }: QmpEvent): HarnessError | undefined {
   if (event !== 'BLOCK_IO_ERROR' || data['action'] !== 'stop') return undefined;
@@ -139,7 +143,10 @@ function hostFaultOf({ event, data }: QmpEvent): HarnessError | undefined {
   return new HarnessError('infra', `cannot write the guest's swap to ${temporaryFolder()}: ${why}`);
 }
 
-/** Where QEMU keeps temporary files (util/oslib-posix.c, get_tmp_filename): for gigabytes of swap, no tmpfs. */
+/**
+ * The folder for QEMU's temporary files (util/oslib-posix.c, get_tmp_filename). They take gigabytes for swap, so it is not on a
+ * tmpfs.
+ */
 function temporaryFolder(): string {
   return process.env['TMPDIR'] || '/var/tmp';
 }
@@ -164,7 +171,7 @@ async function launch(
   }
 }
 
-/** QEMU's own words are below the message. */
+/** The error for a QEMU that did not start. QEMU's own output is below the message. */
 function didNotStart(program: string, end: ChildEnd, cause?: unknown): HarnessError {
   if (isCrash(end)) return new QemuCrashed(end);
   const message =
@@ -174,14 +181,14 @@ function didNotStart(program: string, end: ChildEnd, cause?: unknown): HarnessEr
 
 async function cpuSecondsOf(pid: number | undefined): Promise<number> {
   const line = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  // Fields 14 and 15 (utime, stime) of proc(5), counted after the command name, which may contain anything.
+  // The fields 14 and 15 of proc(5) (utime, stime) are counted after the command name, because that may contain anything.
   const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / ticksPerSecond;
 }
 
 /**
- * A guest that ended by itself is the kernel's doing; throws `infra` for a QEMU that crashed, was killed or met a full disk.
- * One that has not ended after `patienceMs` is the kernel's, too.
+ * Throws `infra` when QEMU crashed, was killed, or met a full disk. Otherwise the end of the guest was the kernel's doing, and
+ * nothing is thrown. A QEMU that still runs after `patienceMs` milliseconds also counts as the kernel's doing.
  */
 export async function requireGuestsFault(machine: Machine, patienceMs = 5_000): Promise<void> {
   const fault = machine.hostFault();
@@ -198,21 +205,24 @@ export async function requireGuestsFault(machine: Machine, patienceMs = 5_000): 
   throw new HarnessError('infra', `QEMU ended on its own: ${howEnded(end)}`, { output });
 }
 
-/** QEMU died of a bug of its own; its translator has some that one run in thousands meets. */
+/** QEMU crashed because of a bug of its own. Its translator has some that one run in thousands meets. */
 export class QemuCrashed extends HarnessError {
   constructor(end: ChildEnd) {
     super('infra', `QEMU crashed: ${howEnded(end)}`, { output: tail(end.stderr) });
   }
 }
 
-/** Signals a program ends itself with (signal(7)). SIGKILL is somebody else's. */
+/** The signals by which a program crashes (signal(7)). SIGKILL is not among them, because another process sends it. */
 const crashSignals = new Set(['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGTRAP']);
 
 function isCrash({ killedBy }: ChildEnd): boolean {
   return killedBy !== undefined && crashSignals.has(killedBy);
 }
 
-/** Makes one more attempt when QEMU crashed during the first; `onCrash` throws where that would hide something. */
+/**
+ * Makes a second attempt when QEMU crashed during the first. Before it, `onCrash` is called; it throws when a second attempt would
+ * hide something.
+ */
 export async function despiteCrash<T>(
   attempt: () => Promise<T>,
   onCrash: (crash: QemuCrashed) => void | Promise<void>,

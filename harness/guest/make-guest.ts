@@ -4,13 +4,13 @@ import { ensureSystem } from './debian-system.ts';
 import { ensureImage, type GuestImage } from './image.ts';
 import { debianRelease } from './recipes.ts';
 
-/** What a guest is made from, ready to boot. */
+/** A guest that is ready to boot. */
 export interface MadeGuest extends GuestImage {
-  /** Absent: its initramfs is all there is. */
+  /** The disk of the guest's root. Absent: the initramfs is its root. */
   readonly systemDisk?: SystemDisk;
 }
 
-/** The guest of a name that `--guest` takes. A Debian is a disk behind the initramfs of the minimal guest. */
+/** Makes the guest with a name that `--guest` takes. A Debian is a disk that is mounted by the initramfs of the minimal guest. */
 export async function ensureGuest(request: {
   readonly guest: string;
   readonly packages?: readonly string[];

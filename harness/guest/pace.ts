@@ -3,22 +3,24 @@ import type { Accel } from './argv.ts';
 import type { BootDeadlines } from './boot.ts';
 
 /**
- * How much slower a guest is than one that is ready half a second after its QEMU started, which a lean kernel is under
- * KVM; at least 1. The boot is the measure because it is kernel code, page faults and devices, like what follows; an
- * arithmetic loop is only three times slower under emulation, a boot ten times. Every deadline is scaled by it.
+ * How many times slower a guest boots than one that is ready half a second after its QEMU was started; at least 1. Under KVM a lean
+ * kernel needs half a second. Every deadline is multiplied by this factor. The boot is the measure because it is kernel code, page
+ * faults and devices, like the workloads: under TCG an arithmetic loop is only three times slower, but a boot ten times.
  */
 export function slownessOf(bootMs: number): number {
   return Math.max(1, bootMs / 500);
 }
 
-/** Before a guest has booted its speed is not known; emulated ones get the patience of a slow, shared host. */
+/**
+ * The deadlines of a boot, before the guest's speed is known. An emulated guest gets the time that it needs on a slow, shared host.
+ */
 export function bootDeadlines(accel: Accel): BootDeadlines {
   return accel === 'kvm'
     ? { bootMs: 60_000, silenceMs: 20_000 }
     : { bootMs: 300_000, silenceMs: 90_000 };
 }
 
-/** The kernel's own timeouts in seconds, so that a slow guest is not taken for a hung one. */
+/** The kernel's own timeouts in seconds. They are scaled so that a slow guest does not count as hung. */
 export interface KernelTimeouts {
   readonly hungTaskSeconds: number;
   readonly watchdogSeconds: number;
@@ -26,8 +28,9 @@ export interface KernelTimeouts {
 }
 
 /**
- * Scaled from 10 s each on a fast machine. The kernel's limits: watchdog_thresh at most 60
- * (Documentation/admin-guide/sysctl/kernel.rst), rcu_cpu_stall_timeout 3 to 300 (kernel/rcu/Kconfig.debug).
+ * The timeouts for a guest, scaled from those for a fast machine: 10 s, and 21 s for RCU stalls. The kernel has limits:
+ * watchdog_thresh is at most 60 (Documentation/admin-guide/sysctl/kernel.rst), rcu_cpu_stall_timeout 3 to 300
+ * (kernel/rcu/Kconfig.debug).
  */
 export function kernelTimeouts(slowness: number): KernelTimeouts {
   return {
@@ -37,7 +40,9 @@ export function kernelTimeouts(slowness: number): KernelTimeouts {
   };
 }
 
-/** Writes the timeouts into a running kernel; a kernel built without one of the detectors has no such file. */
+/**
+ * Writes the timeouts into a running kernel. A file of a detector that the kernel was built without does not exist and is skipped.
+ */
 export async function setKernelTimeouts(agent: Agent, timeouts: KernelTimeouts): Promise<void> {
   await agent.write('/proc/sys/kernel/hung_task_timeout_secs', String(timeouts.hungTaskSeconds));
   await agent.write('/proc/sys/kernel/watchdog_thresh', String(timeouts.watchdogSeconds));
@@ -48,14 +53,14 @@ export async function setKernelTimeouts(agent: Agent, timeouts: KernelTimeouts):
 }
 
 /**
- * How long a workload may go on for want of a witness, its duration included, in milliseconds of the guest: what takes
- * 2.5 s on a fast machine, scaled by how slow this one is, and a minute at most.
+ * The longest time, in milliseconds of the guest, that a workload may run to make its witnesses non-zero. It is the workload's
+ * duration plus 2.5 s, scaled by the guest's slowness to at most a minute.
  */
 export function workloadLimitMs(durationMs: number, slowness: number): number {
   return durationMs + Math.round(between(2_500, 2_500 * slowness, 60_000));
 }
 
-/** How long the agent may take for an answer before the guest counts as silent. */
+/** The time that the agent may take for an answer, in milliseconds, before the guest counts as silent. */
 export function answerTimeoutMs(slowness: number): number {
   return 10_000 + 2_000 * slowness;
 }

@@ -2,15 +2,15 @@ import type { Socket } from 'node:net';
 import { HarnessError } from '../errors.ts';
 import { streamLines } from './lines.ts';
 
-/** One QMP connection (QEMU's docs/interop/qmp-spec.txt): JSON objects, one a line. */
+/** A QMP connection (QEMU's docs/interop/qmp-spec.txt): each line is a JSON object. */
 export interface Qmp {
-  /** Runs a command and returns its `return` value; throws HarnessError `tool` with QEMU's words when it fails. */
+  /** Runs a command and returns its `return` value. Throws `tool`, with QEMU's words, when the command fails. */
   readonly execute: (command: string, args?: Readonly<Record<string, unknown>>) => Promise<unknown>;
   /** Resolves when the connection is gone; never rejects. */
   readonly closed: Promise<void>;
 }
 
-/** What QEMU says unasked (QEMU's docs/interop/qmp-intro.txt). */
+/** An event that QEMU sends without a request (QEMU's docs/interop/qmp-intro.txt). */
 export interface QmpEvent {
   readonly event: string;
   readonly data: Readonly<Record<string, unknown>>;
@@ -32,7 +32,7 @@ interface Waiting {
 
 const longestMessageBytes = 4 * 1024 * 1024;
 
-/** Negotiates and returns a usable connection over a connected socket. */
+/** Negotiates QMP over a connected socket and returns the usable connection. */
 export async function openQmp(
   socket: Socket,
   onEvent: (event: QmpEvent) => void = () => undefined,
@@ -78,6 +78,6 @@ async function readMessages(
       else asked.reject(new HarnessError('tool', `QEMU ${asked.command}: ${message.error.desc}`));
     }
   } catch {
-    // A reset connection ends the same way as a closed one: nobody answers any more.
+    // A reset connection ends like a closed one: all waiting commands are rejected.
   }
 }

@@ -6,17 +6,25 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { explainDiskError } from '../host/disk.ts';
 
-/** sun_path of unix(7), with its last byte; and what mkdtemp(3) and the socket add to a folder's name. */
+/**
+ * The size of sun_path in unix(7) without its last byte. `socketName` is what mkdtemp(3) and the socket add to the path of a
+ * folder.
+ */
 const longestPath = 107;
 const socketName = '/splat-XXXXXX/stream';
 
-/** Beside the file, which whoever finds it half-written removes with all that is there; elsewhere if that path is too long. */
+/**
+ * The folder for the socket: that of the file, because whoever removes a half-written file removes its folder. If that path is too
+ * long, the folder for temporary files.
+ */
 function placeFor(file: string): string {
   const dir = dirname(file);
   return Buffer.byteLength(dir) + socketName.length <= longestPath ? dir : tmpdir();
 }
 
-/** Listens on a private socket, hands its path to `send`, and writes what arrives there to `file` until the sender ends. */
+/**
+ * Listens on a private socket and passes its path to `send`. What arrives on the socket is written to `file` until the sender ends.
+ */
 export async function receiveStream(
   file: string,
   send: (socketPath: string) => Promise<void>,
@@ -36,12 +44,12 @@ export async function receiveStream(
     const listening = new Promise<void>((resolve) => server.listen(socketPath, resolve));
     await Promise.race([listening, received]);
     const sending = send(socketPath).catch((error: unknown) => {
-      // A sender that fails before it connects never will.
+      // When the sender fails before it connects, no connection will come.
       if (!connected) server.emit('error', error);
       throw error;
     });
     const [stored, sent] = await Promise.allSettled([received, sending]);
-    // A disk that is full ends the sender too; its own complaint comes second.
+    // A full disk makes the sender fail as well. The disk's error is the cause, so it is thrown first.
     if (stored.status === 'rejected') throw stored.reason;
     if (sent.status === 'rejected') throw sent.reason;
   } catch (error) {

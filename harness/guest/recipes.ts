@@ -1,10 +1,10 @@
-/** Guests there are: `--guest` takes these names. guests/minimal and guests/debian say what they are made of. */
+/** The names that `--guest` takes. guests/minimal and guests/debian describe the content of these guests. */
 export const guestNames = ['minimal', 'debian', 'debian:bookworm', 'debian:trixie'] as const;
 
-/** The guest of a command line that names none. */
+/** The guest when the user names none. */
 export const defaultGuest: (typeof guestNames)[number] = 'minimal';
 
-/** The release of Debian that a guest is, by its codename; undefined for one that is no Debian. */
+/** The codename of the Debian release that a guest runs; undefined for a guest that is not a Debian. */
 export function debianRelease(guest: string): string | undefined {
   if (guest === 'debian') return 'bookworm';
   const [name, codename] = guest.split(':');

@@ -4,41 +4,46 @@ import { HarnessError } from '../errors.ts';
 import { pause } from '../host/deadline.ts';
 import { throwIfAborted } from '../host/process.ts';
 
-/** The only importer of ssh2. Sessions are for people; what the harness wants of a guest goes over the agent. */
+/** A key pair for ssh. This file is the only importer of ssh2. Sessions are for people; the harness itself uses the agent. */
 
 export interface KeyPair {
-  /** OpenSSH formats; the public one as a line of authorized_keys. */
+  /** Both keys are in OpenSSH formats; the public key is a line of authorized_keys. */
   readonly privateKey: string;
   readonly publicKey: string;
 }
 
-/** A key for one guest. */
+/** Makes a key pair for one guest. */
 export function makeKeyPair(): KeyPair {
   const { private: privateKey, public: publicKey } = ssh2.utils.generateKeyPairSync('ed25519');
   return { privateKey, publicKey };
 }
 
-/** What a session reads and writes. */
+/** The streams that a session reads and writes. */
 export interface SessionStreams {
   readonly stdin: NodeJS.ReadableStream;
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
 }
 
-/** A terminal as big as this, or none. */
+/** The size of a terminal. */
 export interface TerminalSize {
   readonly columns: number;
   readonly rows: number;
 }
 
 export interface SshSession {
-  /** Its exit status, 128 and the signal's number when one ended it; undefined when the connection went first. */
+  /**
+   * The exit status of the program; 128 plus the signal's number when a signal ended it; undefined when the connection ended first.
+   */
   readonly ended: Promise<number | undefined>;
   readonly resize: (size: TerminalSize) => void;
 }
 
 export interface SshConnection extends AsyncDisposable {
-  /** Runs a command line in the guest's shell; `terminal` gives it one. No command: a login shell. */
+  /**
+   * Runs a command line in the guest's shell, or a login shell without a command line. With `terminal`, the program gets a
+   * terminal.
+   */
   readonly open: (
     commandLine: string | undefined,
     streams: SessionStreams,
@@ -49,17 +54,17 @@ export interface SshConnection extends AsyncDisposable {
 export interface SshTarget {
   readonly port: number;
   readonly privateKey: string;
-  /** The server's key as its public file has it, base64. Another one is refused. */
+  /** The server's public key in base64, as its file has it. A server with another key is refused. */
   readonly hostKey: string;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
 const retryMs = 200;
-/** The handshake takes 2 s in an emulated guest. */
+/** The time limit for the handshake, which takes 2 s in an emulated guest. */
 const handshakeMs = 60_000;
 
-/** Connects as root, trying again while the server is not up yet; throws `infra` when the time is over. */
+/** Connects as root. While the server is not up yet, it tries again. Throws `infra` when the time is over. */
 export async function connectSsh(target: SshTarget): Promise<SshConnection> {
   const deadlineAtMs = performance.now() + target.timeoutMs;
   for (;;) {
@@ -97,7 +102,7 @@ async function connectOnce({ port, privateKey, hostKey, signal }: SshTarget): Pr
     return client;
   } finally {
     signal.removeEventListener('abort', stop);
-    // A connection that breaks later ends its sessions, which is how it is noticed.
+    // A connection that breaks later ends its sessions, and they report it.
     client.on('error', () => undefined);
   }
 }
@@ -138,7 +143,7 @@ function sessionOf(
   return {
     ended: Promise.race([over, closed]).then(() => {
       stdin.unpipe(channel);
-      // A terminal that is still read keeps the process alive.
+      // While a terminal is being read, the process would not end.
       stdin.pause();
       return status;
     }),

@@ -8,25 +8,28 @@ import { findProgram, runTool } from '../host/process.ts';
 import type { MachineSpec } from './argv.ts';
 import { makeKeyPair } from './ssh-channel.ts';
 
-/** An initramfs with an ssh server, and what opens it. */
+/** An initramfs with an ssh server, and the keys for it. */
 export interface SshImage {
   readonly initrd: string;
   readonly privateKey: string;
-  /** Of the server, base64. */
+  /** The public key of the server, in base64. */
   readonly hostKey: string;
 }
 
-/** In the initramfs; guests/shell/start runs what is here. */
+/** The server's folder in the initramfs; guests/shell/start starts the programs in it. */
 const shellFolder = '/shell';
 
-/** The command that starts the server. The initramfs of a guest that is a distribution is its /splat (guests/minimal/init.c). */
+/**
+ * The command that starts the server. In a guest that is a distribution, the initramfs is mounted at /splat
+ * (guests/minimal/init.c).
+ */
 export function serverCommand({ systemDisk }: Pick<MachineSpec, 'systemDisk'>): readonly string[] {
   return [`${systemDisk === undefined ? '' : '/splat'}${shellFolder}/start`];
 }
 
 /**
- * Writes `dir/initrd`: the guest's own with a second archive behind it, which the kernel unpacks over the first
- * (Documentation/driver-api/early-userspace/buffer-format.rst). Both keys are made for this guest and live as long as `dir`.
+ * Writes `dir/initrd`: the guest's initramfs with a second archive behind it, which the kernel unpacks over the first one
+ * (Documentation/driver-api/early-userspace/buffer-format.rst). Both keys are made for this guest and exist as long as `dir`.
  */
 export async function makeSshImage(
   base: string,
@@ -59,14 +62,14 @@ export async function makeSshImage(
   ];
   const overlay = gzipSync(writeCpio(withFolders(files)), { level: 1 });
   const own = await readFile(base);
-  // An archive begins at a multiple of four bytes; zeros between two are passed over.
+  // An archive must begin at a multiple of four bytes; the kernel skips zeros between two archives.
   const padding = Buffer.alloc((4 - (own.length % 4)) % 4);
   const initrd = join(dir, 'initrd');
   await writeFile(initrd, Buffer.concat([own, padding, overlay]));
   return { initrd, privateKey, hostKey };
 }
 
-/** The files ldd(1) names: `libz.so.1 => /lib/libz.so.1 (0x7f0)` and `/lib64/ld-linux-x86-64.so.2 (0x7f1)`. */
+/** The files that ldd(1) names: `libz.so.1 => /lib/libz.so.1 (0x7f0)` and `/lib64/ld-linux-x86-64.so.2 (0x7f1)`. */
 export function parseLdd(stdout: string): readonly string[] {
   return stdout.split('\n').flatMap((line) => {
     const path = /^\s*(?:\S+ => )?(\/\S+) \(0x/.exec(line)?.[1];
@@ -74,7 +77,7 @@ export function parseLdd(stdout: string): readonly string[] {
   });
 }
 
-/** Every folder before what is in it. */
+/** Adds the folders of the files; every folder stands before its content. */
 function withFolders(
   files: readonly (readonly [path: string, mode: number, content: Uint8Array])[],
 ): readonly CpioEntry[] {

@@ -13,36 +13,42 @@ import { runTool } from '../host/process.ts';
 import type { ExchangeOptions, SharedName } from '../host/shared/exchange.ts';
 import { collectLibraries } from '../host/shared-libraries.ts';
 
-/** Programs with all they need, to be packed into the image of a tools disk (guests/minimal/tools.c). */
+/** Programs with all files that they need, to be packed into the image of a disk of tools (guests/minimal/tools.c). */
 export interface ToolsTree {
-  /** Files, links and folders that are copied whole, by their paths in the image. */
+  /** By path in the image: the files, links and folders of this host that are copied whole. */
   readonly copies: Readonly<Record<string, string>>;
-  /** The programs among them whose libraries are added. */
+  /** The programs among the copies. The libraries that they need are added. */
   readonly programs: readonly string[];
-  /** Where libraries are looked for, in this order. */
+  /** The folders in which libraries are searched, in this order. */
   readonly libraryFolders: readonly string[];
-  /** The dynamic linker. */
+  /** The path of the dynamic linker. */
   readonly loader: string;
-  /** Libraries that are opened by name, and so in no program's list. Absent: none but the C compiler's. */
+  /**
+   * Names of libraries that programs open at run time, so that they are in no program's list of libraries. Absent: only that of the
+   * C compiler.
+   */
   readonly opened?: readonly string[];
 }
 
 /** The path of the dynamic linker that x86-64 programs name (System V ABI, AMD64 supplement). */
 export const loaderPath = 'lib64/ld-linux-x86-64.so.2';
-/** Where the image has its libraries; programs are started with LD_LIBRARY_PATH set to it. */
+/** The folder of libraries in the image. Programs are started with LD_LIBRARY_PATH set to it. */
 export const libraryFolder = '/usr/lib/x86_64-linux-gnu';
 
-/** Folders that the guest's are mounted on, and that programs expect. */
+/** Folders that programs expect and on which the guest's folders are mounted. */
 const emptyFolders = ['dev', 'proc', 'sys', 'tmp', 'run', 'etc', 'root', 'var/tmp'];
-/** Loaded by name, and so in no program's list: pthread_exit(3) and pthread_cancel(3) unwind with it. */
+/**
+ * The library of the C compiler, which pthread_exit(3) and pthread_cancel(3) open by name, so that it is in no program's list of
+ * libraries.
+ */
 const openedByName = ['libgcc_s.so.1'];
 
-/** A disk of tools as hosts share it. */
+/** The name by which hosts share a disk of tools. */
 export function toolsDisk(key: string): SharedName {
   return { kind: 'tool', key, filesOf: () => ['disk'] };
 }
 
-/** Options of an exchange whose failures are notes. */
+/** Options of an exchange with a shared store, whose failures become notes. */
 export function noting(options: {
   readonly cacheRoot: string;
   readonly signal: AbortSignal;
@@ -52,7 +58,7 @@ export function noting(options: {
   return { cacheRoot, signal, onFault: (text) => emit({ kind: 'note', text }) };
 }
 
-/** Lays the tree out in the empty folder `dir`. Throws `tool` for a library that is not there. */
+/** Lays out the tree in the empty folder `dir`. Throws `tool` for a missing library. */
 export async function layOutTools(
   tree: ToolsTree,
   dir: string,
@@ -81,7 +87,7 @@ export async function layOutTools(
   await symlink('usr/lib', join(dir, 'lib'));
 }
 
-/** What a link leads to, under the link's name. */
+/** Copies the file that a link leads to, under the name of the link. */
 async function copyFile(from: string, to: string): Promise<void> {
   await cp(await realpath(from), to);
   await chmod(to, 0o755);
@@ -95,7 +101,7 @@ async function folderOf(name: string, folders: readonly string[]): Promise<strin
   return undefined;
 }
 
-/** Fetches packages and all they depend on, and unpacks them below `dir/scratch`; says first how much that is. */
+/** Fetches packages with all their dependencies and unpacks them below `dir/scratch`. A note first says how much is fetched. */
 export async function fetchTools(
   name: string,
   wanted: WantedPackages,
@@ -114,13 +120,16 @@ export async function fetchTools(
   return { root, packages };
 }
 
-/** Of every image, so that equal trees are equal images. */
+/** The UUID of every image, so that equal trees give equal images. */
 const imageUuid = '5b1a7000-0000-4000-8000-000000000001';
 
-/** Packs a folder into an EROFS image: read where it is used, compressed with LZ4 in clusters of 64 KiB (mkfs.erofs(1)). */
+/**
+ * Packs a folder into an EROFS image, compressed with LZ4 in clusters of 64 KiB (mkfs.erofs(1)). A guest reads such an image in
+ * place.
+ */
 export async function packTools(dir: string, image: string, signal: AbortSignal): Promise<void> {
   const compression = ['-zlz4hc', '-C65536'];
-  // A fixed time and owner; attributes are left out because base.config leaves them out.
+  // Times and owners are fixed. Extended attributes are left out, because base.config has no support for them.
   const fixed = ['-T0', '-U', imageUuid, '--all-root', '-x-1', '--quiet'];
   await runTool('mkfs.erofs', [...compression, ...fixed, image, dir], {
     signal,

@@ -1,7 +1,7 @@
 import type { ReportedPatch, SeriesReport } from '../records/series.ts';
 import { plain } from './plain.ts';
 
-/** A result in the check protocol of `b4 review`: a patch on stdin, a list of these on stdout. */
+/** A result in the check protocol of `b4 review`: the checker gets a patch on stdin and prints a list of results on stdout. */
 export interface B4Check {
   readonly tool: 'splat';
   readonly status: 'pass' | 'warn' | 'fail';
@@ -10,7 +10,7 @@ export interface B4Check {
   readonly details?: string;
 }
 
-/** One check for each patch. A patch that exposes an old splat gets a warning, because the fault is not the patch's. */
+/** One check for each patch. A patch that exposes an old splat gets a warning, because the patch is not at fault. */
 export function formatB4Checks({ patches, base }: SeriesReport): readonly B4Check[] {
   if (base.state === 'broken') {
     return [{ tool: 'splat', status: 'warn', summary: plain(`the base: ${base.because ?? ''}`) }];

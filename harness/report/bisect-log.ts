@@ -2,8 +2,8 @@ import type { BisectReport, ReportedCommit } from '../records/bisect.ts';
 import { plain } from './plain.ts';
 
 /**
- * The bisection in the format of `git bisect log`, for `git bisect replay FILE` and `git bisect visualize`. Commits
- * without a certain verdict are left out, because git has no doubtful ones.
+ * The bisection in the format of `git bisect log`, for `git bisect replay FILE` and `git bisect visualize`. Commits without a
+ * certain verdict are left out, because a log of git has no doubtful commits.
  */
 export function formatBisectLog(report: BisectReport): string {
   const { good, bad, reverse, culprit, commits } = report;

@@ -9,19 +9,19 @@ export interface Board {
   readonly show: (lines: readonly string[]) => void;
 }
 
-/** The used parts of a terminal. `columns` is absent when the stream is no terminal. */
+/** The parts of a terminal that are needed. `columns` is absent when the stream is not a terminal. */
 interface Screen {
   readonly write: (text: string) => unknown;
   readonly columns?: number;
 }
 
-/** ECMA-48: moves to the start of a line above, and erases from the cursor to the end of the screen. */
+/** Codes of ECMA-48: `up` moves to the start of a line above, `erase` clears the screen from the cursor on. */
 const up = (lines: number): string => (lines === 0 ? '' : `\u001B[${lines}F`);
 const erase = '\r\u001B[J';
 
 /**
- * The output of progressWriter() with a block below it on a terminal. Lines are cut at its width, because none may
- * wrap.
+ * Opens the output of progressWriter() with a block of lines below it on a terminal. Lines are cut at the terminal's width, because
+ * a wrapped line would spoil the redrawing.
  */
 export function openBoard(screen: Screen, live: boolean): Board {
   if (!live) return { emit: progressWriter(screen, false), show: () => undefined };
@@ -37,7 +37,7 @@ export function openBoard(screen: Screen, live: boolean): Board {
   const emit = progressWriter(
     {
       write: (text) => {
-        // progressWriter() begins all it writes with its own code to clear a line.
+        // progressWriter() begins every text with its own code for clearing a line.
         const said = text.replace('\r\u001B[K', '');
         const clear = `${up(board.length)}${erase}`;
         if (said.endsWith('\n')) {

@@ -18,7 +18,7 @@ export function tabulateControls({
     .join('');
 }
 
-/** One word when all ways and triggers of a rule agree, else the number that were caught. */
+/** The result that all ways and triggers of a rule share, else the number of those that were caught. */
 function cellWords(cells: readonly Cell[]): string {
   const [first] = cells;
   if (first === undefined) return '';

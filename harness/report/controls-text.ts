@@ -73,7 +73,7 @@ function cellLines(
   });
 }
 
-/** `refuse 25 times, hlist oom-memcg`. */
+/** The name of a cell: `refuse 25 times, hlist oom-memcg`. */
 export function cellLabel({ mode, notifier, trigger, refusals }: Cell): string {
   const often = refusals === undefined ? '' : refusals > 1000 ? ' always' : ` ${refusals} times`;
   return `${mode}${often}, ${notifier} ${trigger}`;
@@ -110,7 +110,7 @@ function oddLines({ rows }: ControlsResult, style: Style): readonly string[] {
 function lockOrderLines({ columns, rows }: ControlsResult, style: Style): readonly string[] {
   const unseen = rows.flatMap(({ id, cells }) =>
     cells.flatMap((cell) => {
-      // With a splat the lock tables add nothing.
+      // After a splat the lock tables say nothing more.
       const [cycle] = cell.result === 'caught' ? [] : (cell.unreportedCycles ?? []);
       return cycle === undefined
         ? []

@@ -1,20 +1,23 @@
 import type { Coverage, CoverageFacts, CoveredFile } from '../records/coverage.ts';
 import { plain } from './plain.ts';
 
-/** The line below a run's verdict: what the last coverage run of its kernel has seen run. */
+/** The line below a run's verdict with the result of the last coverage run on the same kernel. */
 export function coverageLine(facts: CoverageFacts | null): string {
   if (facts === null) return 'not measured (splat run --coverage)';
   const { ran, watched, measuredAt, run } = facts;
   return `${ran} of ${watched} watched functions ran on ${measuredAt.slice(0, 10)} (${plain(run)})`;
 }
 
-/** A file's numbers; an unclear function may have run. */
+/** The line of one file: its number of functions that ran. An unclear function may have run. */
 function fileLine({ file, ran, never, unclear }: CoveredFile): string {
   const maybe = unclear.length === 0 ? '' : `, ${unclear.length} unclear`;
   return `${String(ran.length).padStart(5)} of ${String(ran.length + never.length + unclear.length).padEnd(5)}${plain(file)}${maybe}`;
 }
 
-/** A coverage as text: files with their numbers, callers, ioctls, events; with `full` the names of what never ran. */
+/**
+ * A coverage as text: the files with their numbers of functions, then callers, ioctls and events. With `full`, it names the
+ * functions that never ran.
+ */
 export function describeCoverage(
   { files, callers, ioctls, events, kernel, measuredAt }: Coverage,
   { full }: { readonly full: boolean },
@@ -41,15 +44,15 @@ export function describeCoverage(
   ].join('\n');
 }
 
-/** What one list has and the other lacks. */
+/** The names that one list has and the other lacks. */
 export interface CoverageChange {
   readonly more: readonly string[];
   readonly less: readonly string[];
 }
 
-/** What ran in one run and not in the other. */
+/** The differences between two coverage runs in what was executed. */
 export interface CoverageDifference {
-  /** As `mm/memory.c: do_wp_page`. */
+  /** Functions, named as `mm/memory.c: do_wp_page`. */
   readonly functions: CoverageChange;
   readonly callers: CoverageChange;
   readonly ioctls: CoverageChange;
@@ -59,7 +62,7 @@ function functionsOf({ files }: Coverage): readonly string[] {
   return files.flatMap(({ file, ran }) => ran.map(({ name }) => `${file}: ${name}`));
 }
 
-/** `more` is what `now` has and `before` lacks. */
+/** Compares two coverages: `more` has what only `now` has, `less` what only `before` has. */
 export function compareCoverage(before: Coverage, now: Coverage): CoverageDifference {
   const change = (namesOf: (one: Coverage) => readonly string[]): CoverageChange => {
     const [old, young] = [new Set(namesOf(before)), new Set(namesOf(now))];
@@ -84,7 +87,7 @@ export function describeDifference(difference: CoverageDifference): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** A request of ioctl(2), taken apart as _IOC() puts it together (include/uapi/asm-generic/ioctl.h): `'d' 0x41, 24 bytes`. */
+/** The parts of an ioctl(2) request, as _IOC() combines them (include/uapi/asm-generic/ioctl.h): `'d' 0x41, 24 bytes`. */
 function ioctlWords(request: number): string {
   const type = (request >>> 8) & 0xff;
   const bytes = (request >>> 16) & 0x3fff;

@@ -1,12 +1,12 @@
 import type { NightItem, NightRecord } from '../records/night.ts';
 import { percent } from './series-words.ts';
 
-/** `2026-11-29 19:43 UTC` of a night's name or a time. */
+/** The name of a night, or a time, in words: `2026-11-29 19:43 UTC`. */
 export function timeWords(time: string): string {
   return `${time.slice(0, 16).replace('T', ' ')} UTC`;
 }
 
-/** `3 of 6 trials (12 % to 88 %)`. */
+/** The rate of an item: `3 of 6 trials (12 % to 88 %)`. */
 export function rateWords({ hits, trials, interval, rateBefore }: NightItem): string | null {
   if (hits === undefined || trials === undefined) return null;
   const [low, high] = interval ?? [];
@@ -16,7 +16,7 @@ export function rateWords({ hits, trials, interval, rateBefore }: NightItem): st
   return `${hits} of ${trials} trials${between}${before}`;
 }
 
-/** Since when an item is as it is, and what the kernel became meanwhile. */
+/** The night in which an item was first seen, and how the kernel has changed since the last night without it. */
 export function sinceWords(item: NightItem, { night }: NightRecord): string {
   const { firstSeen, range } = item;
   const seen =
@@ -47,10 +47,13 @@ function rangeWords({
     : `${good}; the branch was moved: ${both} is no range`;
 }
 
-/** What a known splat that hides the others does. */
+/** The words for a known splat that makes every trial of its cell blind. */
 export const blindWords = 'it leaves every trial of the cell blind';
 
-/** Why a splat is known: `flaky; dri-devel; until 2027-01-31`, or since when nights have seen it. */
+/**
+ * The words for a known splat: its entry in the file of known issues, `flaky; dri-devel; until 2027-01-31`, or the first night that
+ * saw it.
+ */
 export function knownWords({ reason, owner, link, expires, firstSeen }: NightItem): string {
   if (reason === undefined) {
     return firstSeen === undefined ? '' : `nights saw it since ${timeWords(firstSeen)}`;
@@ -59,7 +62,7 @@ export function knownWords({ reason, owner, link, expires, firstSeen }: NightIte
   return [reason, owner, link, until].filter((one) => one !== undefined).join('; ');
 }
 
-/** What followed when a new splat was tried again. */
+/** The results of the trials with which a night confirmed a new splat. */
 export function confirmationWords(again: NonNullable<NightItem['confirmation']>): string {
   const { forks, boots, lastGood, rate, interval } = again;
   const [low, high] = interval.map(percent);

@@ -60,7 +60,7 @@ function trialCase({ id, verdict, splats, timings }: TrialResult): string {
   }
 }
 
-/** The tests inside a trial: one class named after the trial, without times, because single tests are not timed. */
+/** The tests inside a trial, as one class that is named after the trial. They have no times, because single tests are not timed. */
 function subtestCases({ id, subtests = [] }: TrialResult): readonly string[] {
   return subtests.map(({ name, result, expected }) => {
     const isSkipped = result === 'skip' || result === 'notrun';

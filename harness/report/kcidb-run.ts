@@ -9,20 +9,20 @@ import { type Verdict, verdictPhrase } from '../verdict.ts';
 import { issueKey, issueOf, kcidbVersion, longestExcerpt, wordOf } from './kcidb-words.ts';
 import { plainLines } from './plain.ts';
 
-/** What the records of a run do not hold. */
+/** Facts that the records of a run do not have. */
 export interface RunKcidbOptions {
-  /** The submitter as registered with KCIDB: [a-z0-9_]+. */
+  /** The submitter's name as registered with KCIDB: [a-z0-9_]+. */
   readonly origin: string;
   /** SHA-256 of each patch in order, as hexadecimal digits. */
   readonly patchDigests: readonly string[];
-  /** SHA-256 of a text. */
+  /** Returns the SHA-256 of a text. */
   readonly digest: (text: string) => string;
 }
 
 /**
- * A run in KCIDB's schema 5.3: its checkout, its build, a test for the boot and for each trial and its subtests, and an issue with
- * its incidents for each splat, known or not. Checkouts, builds and issues have one id in all runs of the same; ids of tests are
- * of this run, and equal when it is submitted again.
+ * A run in KCIDB's schema 5.3: its checkout, its build, a test for the boot, tests for each trial and its subtests, and an issue
+ * with its incidents for each splat, known or not. The same checkout, build or issue has the same id in all runs. The ids of tests
+ * belong to this run, and stay the same when it is submitted again.
  */
 export function formatRunKcidb(
   record: RunRecord,
@@ -49,7 +49,7 @@ export function formatRunKcidb(
   const seen = [
     ...result.bootSplats.map((splat) => ({ test: id(run, 'boot'), splat })),
     ...result.trials.flatMap(({ id: trial, canary, splats }) =>
-      // The splat of a control is what it is for.
+      // The splat of a canary is intended, so it is no issue.
       canary === undefined
         ? splats.map((splat) => ({ test: id(run, 'trial', wordOf(trial)), splat }))
         : [],
@@ -75,7 +75,7 @@ export function formatRunKcidb(
   };
 }
 
-/** The issues of splats, each once, with an incident for each test that showed it. */
+/** The issue of each different splat, and an incident for each test that showed it. */
 function complaintsOf(
   seen: readonly { readonly test: string; readonly splat: SeenSplat }[],
   { origin, digest, prefix }: Omit<RunKcidbOptions, 'patchDigests'> & { readonly prefix: string },
@@ -128,7 +128,7 @@ function buildOf(
   };
 }
 
-/** A kernel that was built is booted; absent when there was none. */
+/** The test for the boot of the kernel; undefined when no kernel was built. */
 function bootTest(
   { kernel, verdict, bootSplats, timings }: RunResult,
   common: Omit<KcidbTest, 'path' | 'status'>,
@@ -176,7 +176,10 @@ function trialTests(
   ];
 }
 
-/** KCIDB's statuses: ERROR is a test without an answer, SKIP one that does not apply, MISS one that did not run. */
+/**
+ * The KCIDB status for a verdict: ERROR for a test without an answer, SKIP for a test that does not apply, MISS for a test that did
+ * not run.
+ */
 function statusOf(verdict: Verdict): KcidbStatus {
   switch (verdict.kind) {
     case 'clean':

@@ -1,18 +1,18 @@
 import type { Kcidb } from '../records/kcidb.ts';
 import { plainLines } from './plain.ts';
 
-/** The schema of every document here. */
+/** The version of KCIDB's schema that all documents use. */
 export const kcidbVersion = { major: 5, minor: 3 } as const;
 
-/** KCIDB's limit for a part of a log, in characters (`log_excerpt`). */
+/** KCIDB's limit for an excerpt of a log (`log_excerpt`), in characters. */
 export const longestExcerpt = 16_384;
 
-/** A part of a test's path and id. */
+/** Converts a name to a part of a test's path and id. */
 export function wordOf(name: string): string {
   return name.replaceAll(/[^\w-]/g, '_') || '_';
 }
 
-/** What makes two splats one issue. */
+/** The key of a splat's issue: two splats with the same key are one issue. */
 export function issueKey({ signature, title }: Complaint): string {
   return signature || title;
 }
@@ -22,7 +22,7 @@ interface Complaint {
   readonly title: string;
 }
 
-/** The issue of a splat, with one id in every document that shows it. `digest` is the SHA-256 of a text. */
+/** The issue of a splat. It has the same id in every document. `digest` returns the SHA-256 of a text. */
 export function issueOf(
   splat: Complaint,
   { origin, digest }: { readonly origin: string; readonly digest: (text: string) => string },

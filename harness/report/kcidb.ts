@@ -2,15 +2,15 @@ import { defaultArch } from '../arch.ts';
 import type { ReportedBuild } from '../records/build.ts';
 import type { ReportedPatch, ReportedSuspect, SeriesReport } from '../records/series.ts';
 
-/** Facts that the report does not hold. */
+/** Facts that the report does not have. */
 export interface KcidbOptions {
-  /** The submitter as registered with KCIDB: [a-z0-9_]+. */
+  /** The submitter's name as registered with KCIDB: [a-z0-9_]+. */
   readonly origin: string;
-  /** RFC 3339, with a zone. */
+  /** The start of the test as RFC 3339, with a time zone. */
   readonly startedAt: string;
   /** SHA-256 of each patch in order, as hexadecimal digits. */
   readonly patchDigests: readonly string[];
-  /** SHA-256 of a text. */
+  /** Returns the SHA-256 of a text. */
   readonly digest: (text: string) => string;
 }
 
@@ -23,7 +23,7 @@ export function formatKcidb(report: SeriesReport, options: KcidbOptions): unknow
   const { origin, startedAt, patchDigests, digest } = options;
   const { base, series, patches } = report;
   const id = (...parts: readonly (string | number)[]): string => `${origin}:${parts.join('-')}`;
-  // KCIDB: the SHA-256 of the patches' digests, each on a line of its own.
+  // KCIDB defines the hash of a patch set as the SHA-256 of the patches' digests, each on its own line.
   const patchsetHash = digest(patchDigests.map((one) => `${one}\n`).join(''));
   const name = digest(`${base.source}\n${base.series.join('\n')}\n${patchsetHash}`).slice(0, 32);
   const messageId = series.cover?.messageId ?? patches[0]?.messageId ?? undefined;
@@ -99,7 +99,7 @@ function buildOf(
   };
 }
 
-/** The build of a prefix, or its failure; absent for a patch that changes nothing that is built. */
+/** The build of a prefix, or its failure. Empty for a patch that changes nothing that is built. */
 function patchBuild(
   { build, broken, because = '', subject, index }: ReportedPatch,
   id: string,
@@ -119,7 +119,7 @@ function patchBuild(
   return [{ ...failed, comment, log_excerpt: because.slice(0, 16_384) }];
 }
 
-/** KCIDB's statuses: ERROR is a test without an answer, MISS a test that was not run. */
+/** The KCIDB status for a patch: ERROR stands for a test without an answer. */
 function statusOf({ verdict }: ReportedPatch): 'PASS' | 'FAIL' | 'ERROR' {
   switch (verdict) {
     case 'introduces':

@@ -4,12 +4,12 @@ import { isNotRun, verdictPhrase } from '../verdict.ts';
 import { plain } from './plain.ts';
 
 /**
- * KTAP version 1 (Documentation/dev-tools/ktap.rst), a test a trial:
+ * A run as KTAP version 1 (Documentation/dev-tools/ktap.rst), with one test for each trial:
  *
  *     not ok 3 munmap # possible deadlock in foo
  *
- * A kernel that could not be tested and a trial that proves nothing are not ok either: a reader of TAP must not take a dead
- * detector for a pass. Only what was never meant to run here is a skip.
+ * A kernel that could not be tested and a trial without a proof are not ok either, because a reader of TAP must not take a dead
+ * detector for a pass. Only a trial that does not apply to this kernel or guest is a skip.
  */
 export function formatKtap(run: RunResult): string {
   const { verdict } = run;
@@ -33,7 +33,10 @@ export function formatKtap(run: RunResult): string {
   return ['KTAP version 1', plan, ...results, ''].join('\n');
 }
 
-/** The tests inside a trial, nested: indented, with their own version and plan, before the line of the trial. */
+/**
+ * The tests inside a trial. KTAP nests them: they are indented, have their own version and plan, and stand before the line of the
+ * trial.
+ */
 function subtestLines(subtests: readonly Subtest[]): readonly string[] {
   if (subtests.length === 0) return [];
   const lines = subtests.map((subtest, at) => subtestLine(subtest, at + 1));
@@ -73,7 +76,7 @@ function trialLine({ id, verdict }: RunResult['trials'][number], number: number)
   }
 }
 
-/** A second `#` would begin a directive. */
+/** Untrusted text for a line, without `#`: a second `#` would begin a directive. */
 function comment(text: string): string {
   return plain(text).replaceAll('#', '.');
 }

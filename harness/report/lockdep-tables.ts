@@ -1,12 +1,12 @@
 import type { TrialResult } from '../records/trial.ts';
 import { plain } from './plain.ts';
 
-/** A table that is full turns lockdep off; from this share on a run says so. */
+/** A full table turns lockdep off. A run names the tables that were filled to at least this share. */
 const toldShare = 0.7;
 
 /**
- * The tables of lockdep that were nearly full at the end of a trial, each with its fullest trial, as lines. None is the rule: of
- * 8,192 classes these runs use some 600.
+ * Lines about those of lockdep's tables that were nearly full at the end of a trial, each with its fullest trial. Usually there are
+ * none: these runs use some 600 of 8,192 classes.
  */
 export function fullTableLines(
   trials: readonly Pick<TrialResult, 'id' | 'ledger'>[],

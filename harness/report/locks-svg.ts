@@ -11,7 +11,7 @@ const looks: Readonly<Record<EdgeKind, string>> = {
   missing: 'color="#d55e00" style=dashed label="would close it" fontcolor="#d55e00"',
 };
 
-/** Limit of edges: a larger graph is unreadable and takes graphviz minutes. */
+/** The largest number of edges: a larger graph is unreadable and takes graphviz minutes. */
 const drawnEdges = 300;
 
 /** Draws new lock dependencies and the cycles that they close or nearly close. Null when there are none or too many. */
@@ -24,7 +24,7 @@ export async function drawLocks(locks: LockNews | null): Promise<string | null> 
   return graphviz.dot(dot);
 }
 
-/** The graph in graphviz' language. */
+/** The graph in graphviz' language; null when there are no edges or too many. */
 export function locksDot({ learned, unreported }: LockNews): string | null {
   const edges = new Map<string, EdgeKind>();
   const note = (path: readonly string[], kind: EdgeKind): void => {

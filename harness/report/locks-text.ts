@@ -2,11 +2,11 @@ import type { LearnedDependency, LockNews } from '../records/lock-order.ts';
 import { plain } from './plain.ts';
 import type { Style } from './style.ts';
 
-/** Limit of dependencies: one screen. */
+/** The number of dependencies that the text lists: one screen. */
 const shownDependencies = 20;
 
 /**
- * The dependencies that the baseline does not have, and the cycles that lockdep cannot find; empty when there are
+ * Lines about the dependencies that the baseline does not have, and about the cycles that lockdep cannot find. Empty when there are
  * neither.
  */
 export function lockLines(locks: LockNews | null, style: Style): readonly string[] {

@@ -1,12 +1,12 @@
 import { plain } from './plain.ts';
 
-/** Columns of a header's line; RFC 5322, 2.1.1, asks for no more than 78. */
+/** The width of a header's line. RFC 5322, 2.1.1, recommends at most 78 columns. */
 const width = 77;
-/** Limit for any line in bytes (RFC 5322, 2.1.1). */
+/** The longest permitted line of a mail, in bytes (RFC 5322, 2.1.1). */
 const longestLineBytes = 998;
-/** Limit for an encoded word with its delimiters (RFC 2047, 2). */
+/** The longest permitted encoded word, with its delimiters (RFC 2047, 2). */
 const longestEncodedWord = 75;
-/** Length of a line of quoted-printable, without the `=` of a soft line break (RFC 2045, 6.7). */
+/** The length of a line in quoted-printable, without the `=` of a soft line break (RFC 2045, 6.7). */
 const longestQuotedLine = 75;
 
 /** The address of a person or a list. */
@@ -37,7 +37,7 @@ export function givenName(name: string): string | undefined {
   return (isInitial ? person : first) || undefined;
 }
 
-/** `Cc: "Huang, Ying" <ying@example.org>, linux-mm@kvack.org`, folded. */
+/** A header with addresses, folded: `Cc: "Huang, Ying" <ying@example.org>, linux-mm@kvack.org`. */
 export function addressHeader(name: string, boxes: readonly Mailbox[]): string {
   const words = boxes.flatMap((box, at) => {
     const own = box.name === '' ? [box.address] : [...phrase(box.name), `<${box.address}>`];
@@ -48,7 +48,7 @@ export function addressHeader(name: string, boxes: readonly Mailbox[]): string {
   return fold(name, words);
 }
 
-/** `Subject: Re: [PATCH] mm: x`, folded; non-ASCII text becomes encoded words (RFC 2047). */
+/** A header with text, folded: `Subject: Re: [PATCH] mm: x`. Text that is not ASCII becomes encoded words (RFC 2047). */
 export function textHeader(name: string, text: string): string {
   const words = splitWords(headerText(text));
   const first = words.findIndex(mustEncode);
@@ -58,22 +58,22 @@ export function textHeader(name: string, text: string): string {
   return fold(name, [...words.slice(0, first), ...encoded, ...words.slice(end)]);
 }
 
-/** A header that must stay one line, as `Message-ID: <x@y>`. */
+/** A header that must stay on one line: `Message-ID: <x@y>`. */
 export function plainHeader(name: string, text: string): string {
   return `${name}: ${headerText(text).replaceAll(/[^ -~]/g, '?')}`;
 }
 
-/** `Thu, 01 Jan 2026 00:00:00 +0000`. */
+/** The header with a date: `Date: Thu, 01 Jan 2026 00:00:00 +0000`. */
 export function dateHeader(date: Date): string {
   return `Date: ${date.toUTCString().replace('GMT', '+0000')}`;
 }
 
-/** Untrusted text for a header: no line end in it can begin another header. */
+/** Makes untrusted text safe for a header: no line end in it can begin another header. */
 export function headerText(text: string): string {
   return plain(text).replaceAll('\t', ' ').trim();
 }
 
-/** A body with its Content-Transfer-Encoding; unencoded unless a line is longer than a mail allows. */
+/** A mail's body with its Content-Transfer-Encoding. It is encoded only when a line is longer than a mail may have. */
 export function encodeBody(text: string): { readonly encoding: string; readonly body: string } {
   const lines = text.split('\n');
   const isShort = lines.every((line) => Buffer.byteLength(line) <= longestLineBytes);
@@ -93,7 +93,7 @@ function mustEncode(text: string): boolean {
   return /[^ -~]|=\?|\S{900}/.test(text);
 }
 
-/** The text as encoded words of RFC 2047; a reader joins them without the space between them. */
+/** The text as encoded words (RFC 2047). A reader joins them without the spaces between them. */
 function encodeWords(text: string): readonly string[] {
   const [start, end] = ['=?UTF-8?Q?', '?='];
   const room = longestEncodedWord - start.length - end.length;

@@ -2,7 +2,10 @@ import type { NightCell, NightRecord } from '../records/night.ts';
 import { cellTitle, itemDetails, nightLists } from './night-words.ts';
 import { escapeXml } from './xml.ts';
 
-/** JUnit XML of a night, a test a cell: what wakes somebody fails, what proves nothing is an error, what was not run is skipped. */
+/**
+ * A night as JUnit XML, with one test for each cell. A cell with something new, back, broken or disappeared is a failure, a cell
+ * without a proof is an error, and a cell that did not run is skipped.
+ */
 export function formatNightJunit(night: NightRecord): string {
   const cases = night.cells.map((cell) => cellCase(cell, night));
   const count = (element: string): number =>

@@ -8,20 +8,20 @@ import { cellTitle, itemDetails, nightLists } from './night-words.ts';
 import { plainLines } from './plain.ts';
 
 export interface NightKcidbOptions {
-  /** The submitter as registered with KCIDB: [a-z0-9_]+. */
+  /** The submitter's name as registered with KCIDB: [a-z0-9_]+. */
   readonly origin: string;
-  /** SHA-256 of a text. */
+  /** Returns the SHA-256 of a text. */
   readonly digest: (text: string) => string;
 }
 
 /**
- * A night in KCIDB's schema 5.3: a checkout and a build for each kernel, a test for each cell, an issue for each splat and an
- * incident for each cell that showed it, known or not. Checkouts without patches, builds and issues have the ids that the runs of
- * the night give them; ids of tests are of this night, and equal when it is submitted again.
+ * A night in KCIDB's schema 5.3: a checkout and a build for each kernel, a test for each cell, an issue for each splat, known or
+ * not, and an incident for each cell that showed it. Checkouts without patches, builds and issues have the same ids as in the runs
+ * of the night. The ids of tests belong to this night, and stay the same when it is submitted again.
  */
 export function formatNightKcidb(night: NightRecord, options: NightKcidbOptions): Kcidb {
   const ids = idsOf(night, options);
-  // What was never tried is no build.
+  // A kernel that was never tried has no build.
   const built = night.cells.filter(
     (cell) => isApplied(cell) && (cell.kernelId !== null || cell.verdict.kind === 'untestable'),
   );
@@ -49,7 +49,7 @@ export function formatNightKcidb(night: NightRecord, options: NightKcidbOptions)
 
 type CellSplat = NightCell['splats'][number];
 
-/** Ids, which are equal when a night is submitted again. */
+/** The functions that make ids. The ids stay the same when a night is submitted again. */
 interface Ids {
   readonly origin: string;
   readonly startedAt: string;
@@ -89,7 +89,7 @@ function checkoutOf(cell: NightCell, ids: Ids): NonNullable<Kcidb['checkouts']>[
     origin: ids.origin,
     start_time: ids.startedAt,
     comment: plainLines(source ?? kernel),
-    // Of patches only the files are known here.
+    // The record of a night names only the files of patches, so their hash is unknown.
     ...(series.length === 0 ? { patchset_hash: '' } : {}),
     ...(sha !== null && /^[0-9a-f]{40}$/.test(sha) ? { git_commit_hash: sha } : {}),
     valid: isApplied(cell),
@@ -135,12 +135,15 @@ function testOf(
   };
 }
 
-/** A known splat fails the test as ever: its incident says that it is known. */
+/** The KCIDB status of a cell. A known splat fails its test as well; its incident says that it is known. */
 function statusOf({ class: kind, splats }: NightCell): KcidbStatus {
   return splats.length > 0 && statuses[kind] === 'PASS' ? 'FAIL' : statuses[kind];
 }
 
-/** ERROR is a test without an answer, SKIP one that does not apply, MISS one that did not run. */
+/**
+ * The KCIDB status for each class: ERROR for a test without an answer, SKIP for a test that does not apply, MISS for a test that
+ * did not run.
+ */
 const statuses: Readonly<Record<CellClass, KcidbStatus>> = {
   new: 'FAIL',
   back: 'FAIL',

@@ -2,7 +2,7 @@ import type { NightCell, NightRecord } from '../records/night.ts';
 import { cellTitle } from './night-words.ts';
 import { plain } from './plain.ts';
 
-/** KTAP version 1 of a night, a test a cell; what is new, and what proves nothing, is not ok. */
+/** A night as KTAP version 1, with one test for each cell. A cell with something new, and a cell without a proof, are not ok. */
 export function formatNightKtap(night: NightRecord): string {
   const lines = night.cells.map((cell, index) => cellLine(cell, index + 1, night));
   return ['KTAP version 1', `1..${lines.length}`, ...lines, ''].join('\n');
@@ -21,7 +21,7 @@ function cellLine(cell: NightCell, number: number, night: NightRecord): string {
 const passing: readonly NightCell['class'][] = ['known', 'gone', 'repaired', 'rateChanged'];
 const skipped: readonly NightCell['class'][] = ['notRun', 'notThere'];
 
-/** A second `#` would begin a directive. */
+/** Untrusted text for a line, without `#`: a second `#` would begin a directive. */
 function comment(text: string): string {
   return plain(text).replaceAll('#', '.');
 }

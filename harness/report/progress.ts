@@ -3,8 +3,8 @@ import { plain } from './plain.ts';
 import { percent } from './series-words.ts';
 
 /**
- * Writes events to the stream: one line for each stage that ends and each note or finding, and on a terminal a live
- * line for progress.
+ * Returns a function that writes events to the stream: one line for each stage that ends, each note and each finding. On a terminal
+ * it also draws a live line for progress.
  */
 export function progressWriter(
   stream: { write: (text: string) => unknown },
@@ -32,7 +32,7 @@ export function progressWriter(
         return live ? status(`${event.text} ...`) : line(`${event.text} ...`);
       case 'stage-progress': {
         const now = performance.now();
-        // A log file gets one line every 30 seconds, for CI servers with an output timeout.
+        // A log file gets a progress line every 30 seconds, for CI servers that end a job without output.
         const everyMs = live ? 100 : 30_000;
         if (now - lastProgressAtMs < everyMs) return;
         lastProgressAtMs = now;
@@ -73,7 +73,7 @@ function seconds(ms: number): string {
   return `(${(ms / 1000).toFixed(1)} s)`;
 }
 
-/** `412 of about 1153 objects, 6 min left`; without a total only the count. */
+/** The progress of a stage: `412 of about 1153 objects, 6 min left`; without a total, only the count. */
 function countPhrase(
   { done, total, unit }: Extract<HarnessEvent, { kind: 'stage-progress' }>,
   elapsedMs: number,
@@ -84,7 +84,10 @@ function countPhrase(
   return `${done} of about ${Math.max(total, done)} ${unit}${left}`;
 }
 
-/** `so far, after 71 trials: patch 3 introduces; a splat in more than 78 % ... ; 96 trials left, about 3 min`. */
+/**
+ * The state of a series: `so far, after 71 trials: patch 3 introduces; a splat in more than 78 % ... ; 96 trials left, about 3
+ * min`.
+ */
 function soFarWords(event: Extract<HarnessEvent, { kind: 'so-far' }>): string {
   const { patches, trials, seenAbove, left, leftMs } = event;
   const told = patches

@@ -17,12 +17,12 @@ export interface SummaryOptions {
   readonly reproduce: (trial: string) => string;
 }
 
-/** Limit for the witnesses, so that the table fits a terminal. */
+/** The largest width of the witnesses, so that the table fits a terminal. */
 const witnessChars = 50;
-/** Number of lines of a report that are printed; the run directory has all. */
+/** The number of lines of a report that are printed; the run directory has all of them. */
 const shownReportLines = 60;
 
-/** The text at the end of a run: a table, each splat once, the verdict. */
+/** The text at the end of a run: a table of trials, each different splat, the verdict. */
 export function describeRun(run: RunResult, options: SummaryOptions): string {
   const style = styleFor(options.colour);
   return [
@@ -86,7 +86,7 @@ function verdictCell(verdict: Verdict): string {
   return isNotRun(verdict) ? 'not run' : verdictPhrase(verdict);
 }
 
-/** The modules that were loaded, and how much of them ran. */
+/** The loaded modules, and how many functions of each ran. */
 function moduleLines({ modules = [] }: RunResult, style: Style): readonly string[] {
   const lines = modules.map(({ name, taint, folder, functions, ran }) => {
     const tainted = taint === '' ? '' : ` (taint ${taint})`;
@@ -96,7 +96,7 @@ function moduleLines({ modules = [] }: RunResult, style: Style): readonly string
   return lines.length === 0 ? [] : ['', ...lines];
 }
 
-/** All non-zero counters of trials without required witnesses, which are those of the user's own workloads. */
+/** All non-zero counters of trials without required witnesses. Such trials run the user's own workloads. */
 function counterLines({ trials }: RunResult, style: Style): readonly string[] {
   const lines = trials
     .filter(({ witnesses, verdict }) => Object.keys(witnesses).length === 0 && !isNotRun(verdict))
@@ -136,7 +136,7 @@ function isFailure(result: SubtestResult): boolean {
   return result !== 'pass' && result !== 'skip' && result !== 'notrun';
 }
 
-/** As many witnesses as fit, missing ones first; result.json has all. */
+/** As many witnesses as fit, those that are zero first; result.json has all of them. */
 function witnessCell({ witnesses }: TrialResult): string {
   const shown: string[] = [];
   const sorted = Object.entries(witnesses).toSorted(
@@ -193,7 +193,7 @@ function verdictDetail(run: RunResult): string {
   return reason === '' ? log : `: ${plain(reason)}${log}`;
 }
 
-/** Below a verdict that says clean: of how much of the kernel. */
+/** Lines below a verdict `clean`: how much of the kernel it covers. */
 function coverageLines({ verdict, coverage }: RunResult): readonly string[] {
   if (coverage === undefined || verdict.kind !== 'clean') return [];
   return [`coverage ${coverageLine(coverage)}`];

@@ -5,13 +5,13 @@ import { isNotRun } from '../verdict.ts';
 
 export interface GatheredSplat {
   readonly splat: SeenSplat;
-  /** The boot or the trials that showed the splat, as "munmap (3 times)". */
+  /** The boot or the trials that showed the splat, for example "munmap (3 times)". */
   readonly where: readonly string[];
-  /** The first trial that showed it; empty for the boot. */
+  /** The id of the first trial that showed the splat; empty for the boot. */
   readonly trial: string;
 }
 
-/** Every splat of a run once, by title and signature, without the seeded splats of canaries. */
+/** Each different splat of a run, by title and signature. The seeded splats of canaries are left out. */
 export function seenSplats(
   run: Pick<RunResult, 'bootSplats' | 'trials'>,
   isWanted: (splat: SeenSplat) => boolean,
@@ -33,7 +33,7 @@ export function seenSplats(
   return [...seen.values()];
 }
 
-/** A guest that was silent twice: a splat without a report. */
+/** A guest that was silent twice: this counts as a splat, but has no report. */
 export interface Silence {
   readonly id: string;
   readonly title: string;
@@ -54,7 +54,7 @@ export function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** The name of a counter without its group: `oom_kill` of `vm.oom_kill`. */
+/** The name of a counter without its group: `oom_kill` for `vm.oom_kill`. */
 export function counterWord(name: string): string {
   return name.replace(/^\w+\./, '');
 }
@@ -69,12 +69,15 @@ export function splatWords({ splats, canary, verdict }: TrialResult): string {
   return splats.length === 0 ? '-' : `${splats.length}${known > 0 ? ` (${known} known)` : ''}`;
 }
 
-/** `; not checked on this kernel: lock order inside hlist callbacks`: silence about these proves nothing. */
+/**
+ * The rules that this kernel does not check, about which its silence proves nothing: `; not checked on this kernel: lock order
+ * inside hlist callbacks`.
+ */
 function uncheckedWords(unchecked: readonly string[]): string {
   return unchecked.length === 0 ? '' : `; not checked on this kernel: ${unchecked.join(', ')}`;
 }
 
-/** The reason of a run's verdict, one line of untrusted text. */
+/** The reason for a run's verdict: one line of untrusted text. */
 export function verdictReason({
   verdict,
   trials,

@@ -2,8 +2,8 @@ import type { ReportedPatch, SeriesReport } from '../records/series.ts';
 import { escapeXml } from './xml.ts';
 
 /**
- * JUnit XML of a series, one test for each patch: a patch that brings a splat fails, an untestable or inconclusive one
- * is an error. The base is a test too: without it nothing is proved.
+ * A series as JUnit XML, with one test for each patch. A patch that brings a splat is a failure, an untestable or inconclusive
+ * patch is an error. The base is a test as well, because without it nothing is proved.
  */
 export function formatSeriesJunit(report: SeriesReport): string {
   const { timings, patches } = report;

@@ -2,8 +2,7 @@ import type { ReportedPatch, SeriesReport } from '../records/series.ts';
 import { plain } from './plain.ts';
 
 /**
- * KTAP version 1 (Documentation/dev-tools/ktap.rst) of a series, one test for each patch. A patch without a proof is
- * not ok.
+ * A series as KTAP version 1 (Documentation/dev-tools/ktap.rst), with one test for each patch. A patch without a proof is not ok.
  */
 export function formatSeriesKtap({ base, patches }: SeriesReport): string {
   const lines = [
@@ -21,7 +20,7 @@ function patchLine({ verdict, splats, because, subject }: ReportedPatch, number:
   return `${ok} ${number} ${comment(subject)} # ${comment(detail)}`;
 }
 
-/** A second `#` would begin a directive. */
+/** Untrusted text for a line, without `#`: a second `#` would begin a directive. */
 function comment(text: string): string {
   return plain(text).replaceAll('#', '.');
 }

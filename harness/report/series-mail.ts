@@ -13,7 +13,7 @@ import {
 } from './mail-format.ts';
 import { plain } from './plain.ts';
 
-/** Facts for the mail that the report does not hold. */
+/** Facts that the mail needs and the report does not have. */
 export interface SeriesMailOptions {
   /** `Name <address>` of the sender. */
   readonly from: string;
@@ -28,13 +28,12 @@ export interface SeriesMailOptions {
   readonly config: readonly string[];
 }
 
-/** Columns of running text (Documentation/process/email-clients.rst); the lines of a splat are never cut or wrapped. */
+/** The width of running text (Documentation/process/email-clients.rst). Lines of a splat are never cut or wrapped. */
 const width = 72;
 
 /**
- * A reply to the first guilty patch, else to the cover letter, in the style of the 0day robot: plain text with the
- * tested kernels, the verdict of every patch, each splat in full, the command to reproduce it, and tags. It is printed,
- * never sent.
+ * A reply to the first guilty patch, or else to the cover letter, in the style of the 0day robot. It is plain text: the tested
+ * kernels, the verdict of every patch, each splat in full, the command that repeats the test, and tags. It is printed, never sent.
  */
 export function formatSeriesMail(report: SeriesReport, options: SeriesMailOptions): string {
   const guilty = report.patches.filter((patch) => isGuilty(patch));
@@ -69,7 +68,7 @@ function isGuilty({ verdict, breaks }: ReportedPatch): boolean {
   return verdict === 'introduces' || verdict === 'exposes' || breaks;
 }
 
-/** The mail to answer: that of a guilty patch, or the head of the thread. */
+/** The mail to answer: the mail of a guilty patch, or the first mail of the thread. */
 function answered(
   { series, patches }: SeriesReport,
   first: ReportedPatch | undefined,
@@ -197,7 +196,7 @@ function table({ patches }: SeriesReport): readonly string[] {
   });
 }
 
-/** The evidence against a guilty patch, in full. */
+/** The splats of a guilty patch in full; for a patch without splats, the reason of its verdict. */
 function evidence({ index, splats, because }: ReportedPatch): readonly string[] {
   if (splats.length === 0) return wrap(`[${index}] ${one(because ?? '')}`);
   return splats.flatMap((splat) => [

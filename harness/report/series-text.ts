@@ -10,7 +10,7 @@ export interface SeriesTextOptions {
   readonly dir: string;
 }
 
-/** Number of lines of a report that are printed; series.json has all. */
+/** The number of lines of a report that are printed; series.json has all of them. */
 const shownReportLines = 60;
 
 /** The text at the end of a series: one line for each patch, its splats, and the conclusion. */
@@ -73,7 +73,7 @@ function patchLines(patch: ReportedPatch, total: number, style: Style): readonly
   ];
 }
 
-/** What changed since the earlier version. */
+/** The differences from the earlier version of the series. */
 function sinceLines(result: SeriesReport, style: Style): readonly string[] {
   const [first, ...rest] = previousLines(result);
   return first === undefined
@@ -142,7 +142,7 @@ function boundLine(stays: string, goes: string | undefined): string {
   return `on the whole series ${sure}${later}`;
 }
 
-/** The tree's own tests near the change. splat does not run them. */
+/** The commands for the tree's own tests near the change. splat does not run them. */
 function suiteLines({ suites }: SeriesReport, style: Style): readonly string[] {
   if (suites.length === 0) return [];
   return [

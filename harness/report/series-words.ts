@@ -2,24 +2,24 @@ import type { ReportedPatch, ReportedSuspect, SeriesReport } from '../records/se
 
 type Suspect = Omit<ReportedSuspect, 'confidence'> & { readonly confidence?: number };
 
-/** `possible deadlock in f  (95 % of trials of hmm; confidence 99.6 %)`. */
+/** A splat in words: `possible deadlock in f  (95 % of trials of hmm; confidence 99.6 %)`. */
 export function suspectWords(splat: Suspect): string {
   return `${splat.title}  (${shareWords(splat)})`;
 }
 
-/** `95 % of trials of hmm; confidence 99.6 %`. */
+/** The rate of a splat in words: `95 % of trials of hmm; confidence 99.6 %`. */
 export function shareWords({ rate, confidence, workloads }: Suspect): string {
   const sure = confidence === undefined ? '' : `; confidence ${percent(confidence)}`;
   return `${percent(rate)} of trials of ${workloads.join(', ')}${sure}`;
 }
 
-/** A share in percent; 100 % only for certainty. */
+/** A share in percent. Only a certainty is printed as 100 %. */
 export function percent(share: number): string {
   if (share > 0.995 && share < 1) return `${(Math.floor(share * 1000) / 10).toFixed(1)} %`;
   return `${Math.round(share * 100)} %`;
 }
 
-/** `the same as patch 3 before`, `patch 3 before, changed`, `new`. */
+/** The difference of a patch from the earlier version: `the same as patch 3 before`, `patch 3 before, changed`, `new`. */
 export function changeWords(
   before: Pick<NonNullable<ReportedPatch['previous']>, 'index' | 'change'> | undefined,
 ): string {
@@ -28,7 +28,10 @@ export function changeWords(
   return change === 'same' ? `the same as patch ${index} before` : `patch ${index} before, changed`;
 }
 
-/** What changed since the earlier version, a line each; the first line counts. Empty: no earlier version was named. */
+/**
+ * The differences from the earlier version: the first line has their numbers, then a line for each. Empty when no earlier version
+ * was named.
+ */
 export function previousLines({ previous, patches }: SeriesReport): readonly string[] {
   if (previous === undefined) return [];
   const { run, series, comparable, reusedTrials, gone } = previous;

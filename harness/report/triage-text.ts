@@ -4,7 +4,7 @@ import { withoutMachinery } from '../splat/skip-lists.ts';
 /** The options of the text output. */
 export interface TriageStyle {
   readonly colour: boolean;
-  /** Number of frames shown of each stack; the rest is counted. */
+  /** The number of frames of each stack that are shown; the others are only counted. */
   readonly frames: number;
 }
 
@@ -30,7 +30,7 @@ function hex(value: number): string {
   return `0x${value.toString(16)}`;
 }
 
-/** `ext4_iget+0x10/0x200 [ext4] fs/ext4/inode.c:123`. */
+/** A frame in words: `ext4_iget+0x10/0x200 [ext4] fs/ext4/inode.c:123`. */
 function formatFrame(frame: StackFrame): string {
   const offset = frame.offset === undefined ? '' : `+${hex(frame.offset)}`;
   const size = frame.size === undefined ? '' : `/${hex(frame.size)}`;
@@ -89,7 +89,7 @@ function damageOf({ corrupted, corruptedReason = 'damaged' }: Finding): string {
   return noStack.test(corruptedReason) ? ' (no stack in the log)' : ` (cut: ${corruptedReason})`;
 }
 
-/** The header of the report, when the title does not contain all of it. */
+/** The header line of a report; empty when the title has all of it. */
 function headerOf({ title, text }: Finding): string[] {
   const header = text[0]?.trim().slice(0, longestHeader) ?? '';
   return header === '' || header === title ? [] : [header];
@@ -124,7 +124,7 @@ export function formatFinding(finding: Finding, style: TriageStyle): string {
   return lines.join('\n');
 }
 
-/** One line for each signature: its count and first place. */
+/** A line for each signature, with the number of its findings and the place of the first. */
 export function formatSummary(groups: readonly FindingGroup[], style: TriageStyle): string {
   if (groups.length === 0) return 'no splats';
   const rows = groups.map(({ first, count }) => {
@@ -134,7 +134,7 @@ export function formatSummary(groups: readonly FindingGroup[], style: TriageStyl
   return [paint(style, 'bold', ' count  kind   first'), ...rows].join('\n');
 }
 
-/** Findings of one signature. */
+/** The findings with one signature. */
 export interface FindingGroup {
   readonly first: Finding;
   readonly count: number;

@@ -9,8 +9,8 @@ const entities: Readonly<Record<string, string>> = {
 };
 
 /**
- * Escapes text for content or attributes. XML 1.0 has no way to write control characters, even escaped; they become
- * question marks.
+ * Escapes text for content or attributes. Control characters become question marks, because XML 1.0 cannot contain them, even
+ * escaped.
  */
 export function escapeXml(text: string): string {
   return plainLines(text)

@@ -2,22 +2,25 @@ import { scaleLinear, scalePoint } from 'd3-scale';
 import { line } from 'd3-shape';
 import { html, type Markup } from './markup.ts';
 
-/** A number that was measured night after night. */
+/** A value that was measured in many nights. */
 export interface Chart {
-  /** `rate`, as its heading says. */
+  /** The heading of the chart, for example `rate`. */
   readonly name: string;
-  /** Oldest first; null: nothing was measured that night. */
+  /** The values, oldest first; null for a night without a measurement. */
   readonly points: readonly { readonly night: string; readonly value: number | null }[];
-  /** The words of a value: `3.2 s`. */
+  /** Returns the words for a value: `3.2 s`. */
   readonly words: (value: number) => string;
-  /** What the axis ends at; absent: the largest value. */
+  /** The largest value of the axis; absent: the largest value of the points. */
   readonly top?: number;
 }
 
 const [width, height] = [260, 72];
 const room = { left: 4, right: 4, top: 6, bottom: 6 };
 
-/** A small chart with its last value and its bounds in words: nobody needs its colours to read it. */
+/**
+ * Draws a small chart with its last value and its bounds in words, so that nobody needs its colours to read it. Null without a
+ * value.
+ */
 export function drawChart({ name, points, words, top }: Chart): Markup | null {
   const values = points.flatMap(({ value }) => value ?? []);
   const last = values.at(-1);

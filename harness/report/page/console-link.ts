@@ -1,15 +1,15 @@
 import { consolePlace } from './console-page.ts';
 import { html, type Markup } from './markup.ts';
 
-/** What a link into a console needs of its page. */
+/** The facts about a page's consoles that a link into a console needs. */
 export interface LinkedConsoles {
-  /** Folders of each trial in `trials`, that of its verdict first. */
+  /** The folders of each trial below `trials`; the first one belongs to the try that decided the trial's verdict. */
   readonly folders: ReadonlyMap<string, readonly string[]>;
-  /** Lines of each console that has pages, by its folder. */
+  /** The number of lines of each console that has pages, by its folder. */
   readonly consoles: ReadonlyMap<string, number>;
 }
 
-/** The URL of a trial's folder. A name that a URL cannot have is a stranger's. */
+/** The URL of a trial's folder. A name that no URL can have comes from a stranger's file; its characters are replaced. */
 export function folderLink(name: string): string {
   return `trials/${encodeURIComponent(name.replaceAll(/\p{Surrogate}/gu, '?'))}`;
 }

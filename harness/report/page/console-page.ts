@@ -2,33 +2,33 @@ import { escapeXml } from '../xml.ts';
 import { type Content, html, Markup } from './markup.ts';
 import { formatPage } from './page.ts';
 
-/** Lines of a console on one of its pages: a browser lays them out in a tenth of a second. */
+/** The number of lines of a console on one page: a browser lays them out in a tenth of a second. */
 export const linesPerPage = 5_000;
-/** Nobody turns more pages; what is further down is in console.log. */
+/** The largest number of pages. Nobody turns more pages; console.log has all lines. */
 const mostPages = 2_000;
 
-/** printk's records are shorter (PRINTK_MESSAGE_MAX, Linux 7.3: 2048). Bytes. */
+/** The longest line that is shown, in bytes. Records of printk are shorter (PRINTK_MESSAGE_MAX, Linux 7.3: 2048). */
 const longestLine = 2 * 1024;
-/** Bytes of a page whose lines are all long; then the rest of its lines is cut short. */
+/** The number of bytes after which the remaining lines of a page are shortened. */
 const pageBytes = 1024 * 1024;
 const shortLine = 80;
 
-/** A splat that is on a console. Lines are counted from 1. */
+/** A splat on a console. Lines are counted from 1. */
 export interface ConsoleMark {
   readonly title: string;
   readonly line: number;
   readonly endLine: number;
 }
 
-/** What the pages of a console are made of, besides its lines. */
+/** The facts that the pages of a console need besides its lines. */
 export interface ConsolePages {
-  /** What printed it, as `munmap`. */
+  /** The trial that printed the console, for example `munmap`. */
   readonly name: string;
-  /** How many lines it has. */
+  /** The number of its lines. */
   readonly lines: number;
-  /** Sorted by line. */
+  /** The splats on the console, sorted by line. */
   readonly marks: readonly ConsoleMark[];
-  /** The report that links here, as seen from the page. */
+  /** The URL of the report that links to the console, relative to the page. */
   readonly report: string;
 }
 
@@ -37,7 +37,7 @@ export function consolePageName(page: number): string {
   return `console-${page}.html`;
 }
 
-/** Where a line is, as `console-2.html#L7001`; null for one that is on no page. */
+/** The place of a line, as `console-2.html#L7001`; null for a line that is on no page. */
 export function consolePlace(line: number, lines: number): string | null {
   if (line < 1 || line > Math.min(lines, mostPages * linesPerPage)) return null;
   return `${consolePageName(Math.ceil(line / linesPerPage))}#L${line}`;
@@ -47,7 +47,7 @@ function pageCount(lines: number): number {
   return Math.min(mostPages, Math.max(1, Math.ceil(lines / linesPerPage)));
 }
 
-/** How many lines bytes are: the last one needs no newline. */
+/** Counts the lines of a file. The last line needs no newline. */
 export async function countLines(chunks: AsyncIterable<Buffer>): Promise<number> {
   let lines = 0;
   let last = newline;
@@ -61,8 +61,8 @@ export async function countLines(chunks: AsyncIterable<Buffer>): Promise<number>
 const newline = 0x0a;
 
 /**
- * The pages of a console in order. Whatever was printed is text there: control characters are question marks, bytes that are
- * no UTF-8 are U+FFFD, and of a line that is too long for any kernel the beginning is shown. Memory is that of a page.
+ * The pages of a console, in order. Everything that was printed is shown as text: control characters become question marks, bytes
+ * that are not UTF-8 become U+FFFD, and a line that is too long for any kernel is cut. The memory needed is that of one page.
  */
 export async function* formatConsole(
   chunks: AsyncIterable<Buffer>,
@@ -77,7 +77,7 @@ export async function* formatConsole(
   }
 }
 
-/** Lines without their ends, `linesPerPage` at a time; at least one page. */
+/** The lines without their ends, `linesPerPage` at a time; at least one page. */
 async function* linesByPage(chunks: AsyncIterable<Buffer>): AsyncGenerator<readonly string[]> {
   let page: string[] = [];
   let room = pageBytes;
@@ -135,13 +135,13 @@ ${here.length === 0 ? null : html`<ul>${here.map((mark) => html`<li><a href="#L$
   ]);
 }
 
-/** Each line has its number as its anchor; what a splat printed is shaded. */
+/** The lines of a page. The anchor of a line is its number. Lines of a splat are shaded. */
 function formatLines(
   lines: readonly string[],
   first: number,
   marks: readonly ConsoleMark[],
 ): Markup {
-  // Escaped at once: a page is escaped faster than its lines.
+  // The whole page is escaped at once, which is faster than each line by itself.
   const texts = escapeXml(lines.join('\n')).split('\n');
   return new Markup(
     lines

@@ -1,6 +1,6 @@
 import { type Content, html, type Markup } from './markup.ts';
 
-/** A term and what it stands for. */
+/** A term and its explanation. */
 export type Fact = readonly [term: string, content: Content];
 
 export function facts(rows: readonly Fact[]): Markup {
@@ -8,18 +8,20 @@ export function facts(rows: readonly Fact[]): Markup {
 `;
 }
 
-/** What a decoded line of a report ends in: its places in the source, the innermost first. */
+/** The end of a decoded line of a report: its places in the source, the innermost first. */
 const decoded = / \([^()]+:\d+(?: < [^()]+:\d+)*\)$/;
 
-/** The line that a report begins with, without its places. */
+/** The first line of a report, without places in the source. */
 export function headline(line: string): string {
   return line.replace(decoded, '');
 }
 
-/** `drivers/gpu/drm/virtio/virtgpu_object.c:106`: where in a function, when a report was decoded. */
+/**
+ * The place in the source of a function, `drivers/gpu/drm/virtio/virtgpu_object.c:106`; undefined when the report was not decoded.
+ */
 export function sourceOf(frame: string, report: readonly string[]): string | undefined {
   if (frame === '') return undefined;
   const line = report.find((one) => one.includes(`${frame}+0x`) && one.endsWith(')'));
-  // What was inlined comes first; the last place is in the function itself.
+  // Inlined functions come first; the last place is in the function itself.
   return /(?:\(| < )([^()<> ]+:\d+)\)$/.exec(line ?? '')?.[1];
 }

@@ -1,6 +1,6 @@
 import { escapeXml } from '../xml.ts';
 
-/** HTML that is safe as it is: what `html` made, or text of ours. Everything else is escaped. */
+/** HTML that is safe: made by `html`, or splat's own text. Everything else is escaped. */
 export class Markup {
   readonly text: string;
   constructor(text: string) {
@@ -8,7 +8,7 @@ export class Markup {
   }
 }
 
-/** What a template takes: text is escaped, lists are joined, null is nothing. */
+/** The content that a template takes: text is escaped, lists are joined, null is nothing. */
 export type Content = Markup | string | number | null | readonly Content[];
 
 /** A piece of a page: html`<b title="${text}">${text}</b>`. Attributes are to be in double quotes. */
@@ -27,7 +27,7 @@ function flatten(content: Content): string {
   return content.map(flatten).join('');
 }
 
-/** The longest report that was ever printed is a tenth of this. */
+/** The longest text on a page. The longest report that was ever seen is a tenth of this. */
 const longestText = 256 * 1024;
 
 function shortened(text: string): string {

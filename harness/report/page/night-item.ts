@@ -22,7 +22,7 @@ import {
 } from './night-page-input.ts';
 import { wordsOf } from './night-words.ts';
 
-/** The first screen's four answers for one item of a list. */
+/** The four answers of the first screen for one item of a list: what, where, since when, and how to see it again. */
 export function itemAnswers(
   item: NightItem,
   list: CellClass,
@@ -44,7 +44,7 @@ export function itemAnswers(
   ];
 }
 
-/** Everything a night knows of one item. */
+/** All facts that a night has about one item. */
 export function itemArticle(
   item: NightItem,
   anchor: string,
@@ -58,7 +58,7 @@ ${facts(itemFacts(item, report, page))}${strip(item, page)}${charts(item, page)}
 `;
 }
 
-/** What has no title is an event of a whole cell. */
+/** The title of an item. An item without a title is an event of a whole cell. */
 function titleOf({ title, because }: NightItem): string {
   return title ?? because ?? 'no result';
 }
@@ -90,7 +90,7 @@ function itemFacts(
   return rows.filter((row) => row !== false);
 }
 
-/** What was done about it already, by the night or by people. */
+/** The follow-ups of an item, by the night or by people. */
 function followUps(item: NightItem): readonly Fact[] {
   const { confirmation, bisection, blind, reason } = item;
   const rows: readonly (Fact | false)[] = [
@@ -122,7 +122,7 @@ function commandOf(item: NightItem, report: NightReport | undefined, page: Night
   return item.run === undefined ? page.cellCommand(item.cell) : page.reproduce(item.run, '');
 }
 
-/** The decoded report, the cycle of its locks, and what was on the screen. */
+/** The decoded report, the cycle of its locks, and the picture of the screen. */
 function reportOf({ splat, picture, trial }: NightReport): Content {
   return [
     lockCycle(splat),
@@ -137,7 +137,7 @@ function reportOf({ splat, picture, trial }: NightReport): Content {
   ];
 }
 
-/** A letter a night: how often it showed. */
+/** A line with one letter for each night: whether the night saw the splat. */
 function strip(item: NightItem, page: NightPageInput): Content {
   const past = pastOfIssue(page, item);
   if (past === undefined || past.nights.length < 2) return null;

@@ -5,10 +5,13 @@ import { type Content, html, type Markup } from './markup.ts';
 import { type NightPageInput, nightLink } from './night-page-input.ts';
 import { wordsOf } from './night-words.ts';
 
-/** Machines side by side that a screen has room for; more of them are in the table below alone. */
+/** The largest number of machines side by side that a screen has room for. A night with more of them has only the table below. */
 const mostMachines = 12;
 
-/** The whole night at a glance: a row a workload, a column a kernel and machine, each result as a word and a colour. */
+/**
+ * The whole night at a glance: a row for each workload, a column for each kernel and machine, and each result as a word and a
+ * colour.
+ */
 export function matrixSection({ night }: NightPageInput): Content {
   const { cells } = night;
   const machines = [...new Set(cells.map(machineName))];
@@ -32,7 +35,7 @@ ${workloads.map(
 `;
 }
 
-/** The words of a cell's class; a cell that a known splat leaves blind was not seen to be anything else. */
+/** The words for a cell's class, and its tone. They say so when a known splat leaves the cell blind. */
 function resultWords(
   { id, class: kind }: NightCell,
   night: NightRecord,
@@ -47,7 +50,7 @@ function machineName(cell: NightCell): string {
   return cellName({ ...cell, workload: '' }).trimEnd();
 }
 
-/** Every cell, to be filtered and sorted. */
+/** The table of all cells, which can be filtered and sorted. */
 export function cellTable(page: NightPageInput): Content {
   const { cells } = page.night;
   if (cells.length === 0) return null;

@@ -1,47 +1,47 @@
 import type { SeenSplat } from '../../records/finding.ts';
 import type { CellClass, NightItem, NightRecord } from '../../records/night.ts';
 
-/** What the page of a night is made of. */
+/** The facts from which the page of a night is made. */
 export interface NightPageInput {
   readonly night: NightRecord;
-  /** The nights before; null when nothing is kept of them. */
+  /** The nights before; null when no history is kept. */
   readonly past: NightPast | null;
-  /** The command that runs a trial of a run below the night's folder again. */
+  /** Returns the command that repeats a trial of a run below the night's folder. */
   readonly reproduce: (run: string, trial: string) => string;
-  /** The command that runs one cell again. */
+  /** Returns the command that runs one cell again. */
   readonly cellCommand: (cell: string) => string;
-  /** Reports of its splats, by `reportKey()`. */
+  /** The reports of the night's splats, by reportKey(). */
   readonly reports: ReadonlyMap<string, NightReport>;
-  /** The page over all nights, as seen from this one; null when there is none. */
+  /** The URL of the page over all nights, relative to this page; null when there is none. */
   readonly index: string | null;
 }
 
-/** A splat as one of the night's runs has it. */
+/** A splat, as one of the night's runs recorded it. */
 export interface NightReport {
-  /** The run directory, below the night's folder. */
+  /** The path of the run directory below the night's folder. */
   readonly run: string;
   readonly trial: string;
   readonly splat: SeenSplat;
-  /** Where it begins on the trial's console: a URL below the night's folder. */
+  /** The URL, below the night's folder, of the line at which the splat begins on the trial's console. */
   readonly console: string | null;
-  /** The virtual screen, as PNG. */
+  /** The picture of the virtual screen, as PNG. */
   readonly picture: Uint8Array | null;
 }
 
 type Named = Pick<NightItem, 'cell' | 'signature' | 'title'>;
 
-/** What tells a splat of a cell from others: its signature, or its title where it has none. */
+/** The key of a splat in a cell: its signature, or its title when it has none. */
 export function reportKey({ cell, signature = '', title = '' }: Named): string {
   return `${cell}\n${signature || title}`;
 }
 
-/** What is known of a splat's nights. */
+/** The nights of a splat before; undefined when there were none. */
 export function pastOfIssue({ past }: NightPageInput, item: Named): IssuePast | undefined {
   const name = item.signature || item.title;
   return past?.issues.find(({ cell, signature }) => cell === item.cell && signature === name);
 }
 
-/** A URL of a file below the night's folder: each part may be a stranger's. */
+/** The URL of a file below the night's folder. Each part is encoded, because it may come from a stranger. */
 export function nightLink(...parts: readonly string[]): string {
   return parts
     .join('/')
@@ -50,7 +50,7 @@ export function nightLink(...parts: readonly string[]): string {
     .join('/');
 }
 
-/** The night and those before it, the oldest first. */
+/** This night and those before it, the oldest first. */
 export interface NightPast {
   readonly cells: readonly {
     readonly cell: string;
@@ -58,7 +58,7 @@ export interface NightPast {
       readonly night: string;
       readonly class: CellClass;
       readonly trials: number;
-      /** Of its trials together. */
+      /** The sum of the durations of its trials. */
       readonly totalMs: number;
       readonly firstSplatMs: number | null;
     }[];
@@ -68,9 +68,9 @@ export interface NightPast {
 
 export interface IssuePast {
   readonly cell: string;
-  /** Its title, for what has no signature. */
+  /** The signature, or the title of an issue without one. */
   readonly signature: string;
-  /** `trials`: those of the cell. */
+  /** By night: `trials` counts all trials of the cell. */
   readonly nights: readonly {
     readonly night: string;
     readonly hits: number;

@@ -1,6 +1,6 @@
 import type { CellClass } from '../../records/night.ts';
 
-/** Classes in the order they are told in, with their words and a class of the stylesheet. */
+/** The classes of a night in the order of reports, each with its words and its class in the stylesheet. */
 const classWords: readonly (readonly [CellClass, string, string])[] = [
   ['new', 'new', 'splat'],
   ['back', 'back', 'splat'],
@@ -17,14 +17,14 @@ const classWords: readonly (readonly [CellClass, string, string])[] = [
   ['clean', 'clean', 'clean'],
 ];
 
-/** Those that wake somebody. */
+/** The classes that make a night fail, so that somebody must look at them. */
 export const wakingClasses = ['new', 'back', 'broken', 'disappeared'] as const;
 
-/** The words of a class, and its tone. */
+/** The words for a class, and its class in the stylesheet. */
 export function wordsOf(kind: CellClass): readonly [words: string, tone: string] {
   const [, words, tone] = classWords.find(([one]) => one === kind) ?? [kind, kind, 'faint'];
   return [words, tone];
 }
 
-/** The classes of cells in the order they are told in. */
+/** The classes of cells, in the order of reports. */
 export const cellClassOrder: readonly CellClass[] = classWords.map(([kind]) => kind);

@@ -7,14 +7,14 @@ import { wakingClasses, wordsOf } from './night-words.ts';
 import { formatPage } from './page.ts';
 import { tableScript } from './table-script.ts';
 
-/** Nights on a page. A page is full for ever: night N is on page N / 100, and no night changes an older page. */
+/** The number of nights on a page. A full page never changes: night N is on page N / 100. */
 export const nightsPerPage = 100;
 
 export function nightsPageName(page: number): string {
   return `nights-${page}.html`;
 }
 
-/** A page over nights, the newest first. `newest`: it is index.html, and names all pages. */
+/** A page with the nights of `rows`, the newest first. With `newest`, it is index.html and links to all pages. */
 export function formatNightsPage(
   rows: readonly NightRow[],
   { page, newest }: { readonly page: number; readonly newest: boolean },
@@ -71,7 +71,7 @@ function minutesOf({ night, endedAt }: NightRow): number {
   return (Date.parse(endedAt) - Date.parse(night)) / 60_000;
 }
 
-/** Of the nights of this page, the oldest first. */
+/** Charts over the nights of this page, the oldest first. */
 function charts(rows: readonly NightRow[]): Content {
   const pointsOf = (valueOf: (row: NightRow) => number) =>
     rows.map((row) => ({ night: row.night, value: valueOf(row) }));
@@ -94,7 +94,7 @@ function charts(rows: readonly NightRow[]): Content {
 function turning(page: number, newest: boolean): Content {
   const older = page > 1 ? html` <a href="${nightsPageName(page - 1)}">older</a>` : null;
   const oldest = page > 2 ? html` <a href="${nightsPageName(1)}">oldest</a>` : null;
-  // The page that follows is there: a page of its own is only written once the next one has begun.
+  // The next page exists, because a page gets a file of its own only when the next page has begun.
   const newer = newest
     ? null
     : html` <a href="${nightsPageName(page + 1)}">newer</a> <a href="index.html">newest</a>`;

@@ -14,10 +14,10 @@ import { html, type Markup } from './markup.ts';
 import type { RunPageInput } from './run-page-input.ts';
 import { tone } from './words.ts';
 
-/** Splats that are told on the first screen; the others are just below. */
+/** The number of splats on the first screen; the others are just below. */
 const toldSplats = 3;
 
-/** The first screen of a run: what was seen, where, since when, how to see it again; then what ran. */
+/** The first screen of a run: which splats, where, since when, how to see them again; then what was run. */
 export function runHead(page: RunPageInput): Markup {
   const { run } = page;
   const { verdict } = run;
@@ -71,7 +71,7 @@ function silenceFacts({ id, title }: Silence, page: RunPageInput): readonly Fact
   ];
 }
 
-/** One run knows nothing of others, but for its baseline, and what nights have seen. */
+/** The words for how long a splat is known. A run by itself knows only its baseline and what nights have recorded. */
 function since({ run, series, seen }: RunPageInput, signature: string): string {
   const patched = series.length === 0 ? '' : `; with ${series.join(', ')}`;
   const before = seen.get(signature);

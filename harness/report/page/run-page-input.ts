@@ -1,31 +1,31 @@
 import type { RunResult } from '../../records/run-result.ts';
 
-/** What the page of a run is made of. */
+/** The facts from which the page of a run is made. */
 export interface RunPageInput {
   readonly run: RunResult;
-  /** The run directory's name. */
+  /** The name of the run directory. */
   readonly name: string;
-  /** ISO 8601, UTC. */
+  /** The start of the run: ISO 8601, UTC. */
   readonly startedAt: string;
-  /** The series that were applied, as they were asked for. */
+  /** The applied series, as the user named them. */
   readonly series: readonly string[];
-  /** The command that asks for the same; null for a part of another run. */
+  /** The command that repeats the run; null for a run that is a part of another one. */
   readonly command: string | null;
-  /** The command that runs one trial again, or the whole run for an empty id. */
+  /** Returns the command that repeats one trial, or the whole run for an empty id. */
   readonly reproduce: (trial: string) => string;
-  /** PNGs of the virtual screen by trial. */
+  /** PNGs of the virtual screen, by trial. */
   readonly pictures: ReadonlyMap<string, Uint8Array>;
-  /** Folders of each trial in `trials`, that of its verdict first. */
+  /** The folders of each trial below `trials`; the first one belongs to the try that decided the trial's verdict. */
   readonly folders: ReadonlyMap<string, readonly string[]>;
-  /** What drawLocks() drew. */
+  /** The drawing by drawLocks(). */
   readonly locksSvg: string | null;
-  /** Lines of each console that has pages, by its folder in `trials`. */
+  /** The number of lines of each console that has pages, by its folder below `trials`. */
   readonly consoles: ReadonlyMap<string, number>;
-  /** What nights know of its splats, by signature; nights by name. */
+  /** What the history of nights has about the run's splats, by signature. `firstSeen` and `lastSeen` are names of nights. */
   readonly seen: ReadonlyMap<
     string,
     { readonly firstSeen: string; readonly lastSeen: string; readonly cell: string }
   >;
-  /** The page is in the run directory: its files can be linked to. */
+  /** True when the page is in the run directory, so that it can link to the run's files. */
   readonly beside: boolean;
 }

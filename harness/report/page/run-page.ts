@@ -20,7 +20,7 @@ import type { RunPageInput } from './run-page-input.ts';
 import { trialDetails } from './trial-details.ts';
 import { missing, tone } from './words.ts';
 
-/** The page of a run, for a browser: everything of result.json that a person asks for. */
+/** The page of a run, for a browser, with everything in result.json that a person needs. */
 export function formatRunPage(page: RunPageInput): string {
   const { run } = page;
   const title = `${verdictPhrase(run.verdict)}: ${run.kernel?.release ?? page.name}`;
@@ -89,7 +89,7 @@ ${reportText(splat)}
 )}`;
 }
 
-/** A guest that was lost printed none. */
+/** The report of a splat. A guest that was lost printed none. */
 function reportText(splat: SeenSplat): Content {
   const { text } = splat;
   return [
@@ -98,7 +98,7 @@ function reportText(splat: SeenSplat): Content {
   ];
 }
 
-/** What stands between this run and a clean; or, of what could not run here, does not. */
+/** The trials that keep this run from being clean (`Not proved`), or those that could not run here and do not (`Not run`). */
 function openSection(trials: readonly TrialResult[], heading: 'Not proved' | 'Not run'): Content {
   const open = trials.flatMap(({ id, verdict }, at) =>
     'because' in verdict && isNotRun(verdict) === (heading === 'Not run')
@@ -139,7 +139,7 @@ function verdictCell(verdict: Verdict): Markup {
   return html`<td class="verdict ${tone(verdict)}">${words}</td>`;
 }
 
-/** More than this is no news. */
+/** The largest number of dependencies that are listed; a longer list is no news. */
 const listedDependencies = 100;
 
 function lockSection(locks: LockNews | null, svg: string | null): Content {

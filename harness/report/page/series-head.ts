@@ -6,19 +6,19 @@ import { consolePlace } from './console-page.ts';
 import { type Fact, facts, headline, sourceOf } from './facts.ts';
 import { html, type Markup } from './markup.ts';
 
-/** What the page of a series is made of, besides its report. */
+/** The facts from which the page of a series is made, besides its report. */
 export interface SeriesPageInput {
-  /** The command that asks for the same. */
+  /** The command that repeats the series. */
   readonly command: string;
-  /** ISO 8601, UTC. */
+  /** The start of the test: ISO 8601, UTC. */
   readonly startedAt: string;
-  /** Where a splat is on the console of the trial it was seen in. */
+  /** Returns the place of a splat on the console of the trial that showed it; undefined when no console is kept. */
   readonly placeOf: PlaceOf;
 }
 
 export type PlaceOf = (splat: SeenSuspect) => SplatPlace | undefined;
 
-/** No console is kept. */
+/** A PlaceOf for a series without consoles. */
 export function nowhere(): undefined {
   return undefined;
 }
@@ -26,10 +26,10 @@ export function nowhere(): undefined {
 export type SeenSuspect = Pick<ReportedSuspect, 'seenIn' | 'signature' | 'title'>;
 
 export interface SplatPlace {
-  /** The trial's folder in `trials`. */
+  /** The trial's folder below `trials`. */
   readonly folder: string;
   readonly line: number;
-  /** Lines of the whole console. */
+  /** The number of lines of the whole console. */
   readonly lines: number;
 }
 
@@ -43,10 +43,10 @@ export const tones: Readonly<Record<PatchVerdict, string>> = {
   unaffected: 'clean',
 };
 
-/** Splats that are told on the first screen; the others are just below. */
+/** The number of splats on the first screen; the others are just below. */
 const toldSplats = 3;
 
-/** The first screen of a series: what appeared, where, since which patch, how to see it again; then what was tested. */
+/** The first screen of a series: which splats, where, since which patch, how to see them again; then what was tested. */
 export function seriesHead(report: SeriesReport, page: SeriesPageInput): Markup {
   const { verdict, exitCode, patches, series } = report;
   const guilty = patches.filter((patch) => tones[patch.verdict] === 'splat');
@@ -94,7 +94,7 @@ export function splatId({ index }: Pick<ReportedPatch, 'index'>, at: number): st
   return `splat-${index}-${at}`;
 }
 
-/** A link to where a splat is on a console; null when that is not kept. */
+/** A link to the place of a splat on a console; null when no console is kept. */
 export function seenLink(splat: SeenSuspect, page: SeriesPageInput): Markup | null {
   const found = page.placeOf(splat);
   const place = found === undefined ? null : consolePlace(found.line, found.lines);

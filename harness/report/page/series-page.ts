@@ -26,7 +26,7 @@ ${[
   ]);
 }
 
-/** What changed since the earlier version. */
+/** The differences from the earlier version of the series. */
 function previousSection(report: SeriesReport): Content {
   const lines = previousLines(report);
   return lines.length === 0
@@ -36,7 +36,7 @@ function previousSection(report: SeriesReport): Content {
 `;
 }
 
-/** What of the input was not tested. */
+/** The parts of the input that were not tested. */
 function passedOverSection({ series }: SeriesReport): Content {
   return series.passedOver.length === 0
     ? null
@@ -45,7 +45,7 @@ function passedOverSection({ series }: SeriesReport): Content {
 `;
 }
 
-/** What is wrong with the base, and nobody's in the series. */
+/** The faults of the base, which no patch of the series causes. */
 function baseSection({ base }: SeriesReport): Content {
   const lines = [
     ...(base.because === undefined ? [] : [html`<li>${base.because}</li>`]),
@@ -83,7 +83,7 @@ ${rows}</tbody>
 `;
 }
 
-/** What appeared and what went; a report that is above is not printed again. */
+/** The splats that appeared and those that went. A report that the page already has above is not repeated. */
 function splatSection(patches: readonly ReportedPatch[], page: SeriesPageInput): Content {
   const printed = new Set<string>();
   const articles = patches.flatMap((patch) =>
@@ -132,7 +132,7 @@ ${rows}</tbody>
 `;
 }
 
-/** How rare a splat may be and still have been seen. */
+/** For each workload: the rate above which a splat would have been seen. */
 function boundSection({ workloads }: SeriesReport): Content {
   if (workloads.length === 0) return null;
   const rows = workloads.map(

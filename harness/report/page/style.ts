@@ -1,4 +1,4 @@
-/** The one stylesheet of our pages; allowed by its digest, so that nothing else can style or run. */
+/** The only stylesheet of splat's pages. The policy of a page allows it by its digest, so that no other style is used. */
 export const pageStyle = `
 :root {
   color-scheme: light dark;

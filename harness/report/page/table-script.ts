@@ -1,6 +1,7 @@
 /**
- * The one script of our pages: tables with the class `sortable` are sorted by a click on a heading, and filtered by what is typed
- * above them, when they are long. It is allowed by its digest, reads the page it is in, and touches nothing else. Without it the page is whole.
+ * The only script of splat's pages. A click on a heading sorts a table of the class `sortable`; a long table is also filtered by
+ * what is typed above it. The policy of a page allows the script by its digest. It reads and changes only its own page. Without it
+ * the page is complete.
  */
 export const tableScript = `
 for (const table of document.querySelectorAll('table.sortable')) {

@@ -7,21 +7,21 @@ import { consolePageName } from './console-page.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { missing, tone } from './words.ts';
 
-/** What the details of a trial need of their page. */
+/** The facts about the page that the details of a trial need. */
 interface DetailsPage {
-  /** The command that runs one trial again. */
+  /** Returns the command that repeats one trial. */
   readonly reproduce: (trial: string) => string;
-  /** PNGs of the virtual screen by trial. */
+  /** PNGs of the virtual screen, by trial. */
   readonly pictures: ReadonlyMap<string, Uint8Array>;
-  /** Folders of each trial in `trials`, that of its verdict first. */
+  /** The folders of each trial below `trials`; the first one belongs to the try that decided the trial's verdict. */
   readonly folders: ReadonlyMap<string, readonly string[]>;
-  /** Lines of each console that has pages, by its folder in `trials`. */
+  /** The number of lines of each console that has pages, by its folder below `trials`. */
   readonly consoles: ReadonlyMap<string, number>;
-  /** The page is in the run directory: its files can be linked to. */
+  /** True when the page is in the run directory, so that it can link to the run's files. */
   readonly beside: boolean;
 }
 
-/** One trial, folded while it is clean; `#trial-AT` unfolds it. */
+/** The details of one trial. They are folded while the trial is clean; a link to `#trial-AT` unfolds them. */
 export function trialDetails(trial: TrialResult, at: number, page: DetailsPage): Markup {
   const { id, verdict, seed, timings, events } = trial;
   const picture = page.pictures.get(id);
@@ -63,7 +63,7 @@ function reasonOf(verdict: Verdict): Content {
   return 'message' in verdict ? html`<p>${verdict.message}</p>` : null;
 }
 
-/** Reports of splats that are above are not printed again; those of a canary are not above. */
+/** The splats of a trial. Only the report of a canary's splat is printed here, because the others are printed above. */
 function splatDetails({ id, canary, verdict, splats }: TrialResult, page: DetailsPage): Content {
   if (splats.length === 0) return null;
   const linked = ({ title, line }: SeenSplat): Content =>

@@ -35,7 +35,7 @@ export async function run(argv: BisectArguments, context: CommandContext): Promi
   const events = openEvents(board.emit);
   const { choice, ...asked } = await readRequest(argv, context, { ...board, ...events });
   await installPackages(context);
-  // Before the folder is made, so that wrong ends leave nothing behind.
+  // The range is opened before the folder is made, so that wrong ends leave nothing behind.
   const range = await openRange(choice, asked).catch(async (error: unknown) => {
     throw await explainEnds(error, choice, context.signal);
   });

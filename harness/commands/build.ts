@@ -56,7 +56,7 @@ export async function run(argv: BuildArguments, context: CommandContext): Promis
   return outcome.kind === 'built' ? exitCodes.clean : exitCodes.skip;
 }
 
-/** The outcome as `--json` prints it. The image is there also under the name of its make target. */
+/** The outcome in the form that `--json` prints. The image is also there under the name of its make target. */
 function recordOf(outcome: BuildOutcome): object {
   if (outcome.kind === 'untestable') return outcome;
   const { kernel } = outcome;

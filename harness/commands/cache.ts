@@ -60,7 +60,7 @@ export function builder(yargs: Argv): Argv<CacheArguments> {
     }) as unknown as Argv<CacheArguments>;
 }
 
-/** Returns 0, or 128 when the cache is in use and cannot be pruned. */
+/** Lists or prunes the cache. Returns 0, or 128 when the cache is in use and cannot be pruned. */
 export async function run(argv: CacheArguments, context: CommandContext): Promise<number> {
   const root = cacheRoot(context.env);
   if (argv.action === 'prune') return prune(root, argv, context);
@@ -73,7 +73,7 @@ export async function run(argv: CacheArguments, context: CommandContext): Promis
   return exitCodes.clean;
 }
 
-/** An item of the cache. For a kernel with its release, source and shared store; null when they are not known. */
+/** An item of the cache. The three fields are null for an item other than a kernel, and when they are not known. */
 interface ListedItem extends StoreItem {
   readonly release: string | null;
   readonly source: string | null;
@@ -105,7 +105,7 @@ async function prune(root: string, argv: CacheArguments, context: CommandContext
     const chosen = choose(await listStore(root, context.signal));
     removed.push(...chosen);
     if (argv.dryRun || chosen.length === 0) break;
-    // Listed again: files that a removed source shared with a workspace now count with the workspace.
+    // The cache is listed again: files that a removed source shared with a workspace now count with the workspace.
     await removeItems(root, chosen);
   }
   if (argv.all && !argv.dryRun) await removeRest(root, context);
@@ -116,7 +116,7 @@ async function prune(root: string, argv: CacheArguments, context: CommandContext
   return exitCodes.clean;
 }
 
-/** Returns what chooses the items to remove. Throws `usage` when the flags do not say which. */
+/** Returns a function that chooses the items to remove. Throws `usage` when the flags do not say which. */
 function chooserOf({
   all,
   olderThan,
@@ -158,7 +158,7 @@ function toJson(field: string, root: string, items: readonly (StoreItem | Listed
   return `${JSON.stringify({ schema: 'splat-cache/1', root, [field]: rows })}\n`;
 }
 
-/** One line for each kind, largest first, and an empty line. */
+/** A line for each kind with its number and size, the largest first, and then an empty line. */
 function summarize(items: readonly StoreItem[]): string {
   const kinds = [...new Set(items.map(({ kind }) => kind))].map((kind) => {
     const own = items.filter((item) => item.kind === kind);

@@ -41,15 +41,15 @@ export interface CommandShape {
   readonly builder: (yargs: Argv) => unknown;
 }
 
-/** A command's grammar: its usage line, as `triage [file]`, and the flags of its builder. */
+/** The grammar of a command: its usage line, for example `triage [file]`, and the flags of its builder. */
 interface Grammar {
   readonly name: string;
   readonly declared: Declared;
   readonly descriptions: Readonly<Record<string, string>>;
-  /** Names of flags, without dashes. */
+  /** The names of flags, without dashes. */
   readonly flags: readonly string[];
   readonly positionals: readonly { readonly name: string; readonly isRequired: boolean }[];
-  /** The last positional takes any number of words. */
+  /** True when the last positional takes any number of words. */
   readonly isVariadic: boolean;
   /** True when the words after -- belong to another program. */
   readonly passesOn: boolean;
@@ -169,7 +169,7 @@ function takeFlag(
   return { flag, values };
 }
 
-/** Finds a flag. `no-cold` is valid because `cold` takes no value. */
+/** Finds a flag by its name. `no-cold` is a valid name because the flag `cold` takes no value. */
 function findFlag(word: string, { flags, declared }: Grammar): string | undefined {
   const positive = word.replace(/^no-/, '');
   return flags.find(
@@ -177,7 +177,10 @@ function findFlag(word: string, { flags, declared }: Grammar): string | undefine
   );
 }
 
-/** Takes the values of a flag. As in yargs a value may not look like a flag; a negative number does not. */
+/**
+ * Takes the values of a flag from the queue. As in yargs, a value must not look like a flag; a negative number does not look like
+ * one.
+ */
 function takeValues(flag: string, values: string[], queue: string[], { declared }: Grammar): void {
   const count = Math.max(declared.narg[flag] || 1, 1);
   while (values.length < count && queue[0] !== undefined && !isFlag(queue[0])) {

@@ -23,7 +23,7 @@ type Commands = Readonly<
   >
 >;
 
-/** A flag or a positional (`name` without dashes) with its valid words; empty when a file may follow. */
+/** A flag or a positional; `name` has no dashes. `choices` are its valid words; empty when a file may follow. */
 interface Word {
   readonly name: string;
   readonly describe: string;
@@ -71,7 +71,7 @@ const completionWords = {
   positionals: [{ name: 'shell', describe: 'shell', takesValue: true, choices: ['bash', 'zsh'] }],
 };
 
-/** --workload also takes a path, so yargs has no list of its words. */
+/** Adds the names of workloads to --workload. yargs has no list of them, because the flag also takes a path. */
 function withWorkloads(words: Pick<Described, 'flags' | 'positionals'>) {
   const names = workloads.map(({ name }) => name);
   const flags = words.flags.map((word) =>

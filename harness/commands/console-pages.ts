@@ -9,13 +9,13 @@ import {
 } from '../report/page/console-page.ts';
 import { openInside } from './inside-file.ts';
 
-/** A trial's folder in `trials`, with the findings on its console. */
+/** The folder of a trial below `trials`, with the findings on its console. */
 export interface ConsoleFolder {
   readonly folder: string;
   readonly marks: readonly ConsoleMark[];
 }
 
-/** By folder: the number of lines of a console that has pages. */
+/** By folder of a trial: the number of lines of its console. Only consoles that have pages are in it. */
 export type ShownConsoles = ReadonlyMap<string, number>;
 
 /** Writes the consoles of trials as pages beside them. A folder without a console gets no page. */
@@ -43,7 +43,7 @@ export async function writeConsolePages(
 
 const chunkBytes = 1024 * 1024;
 
-/** The chunks of a file. Each chunk reuses the buffer of the one before. */
+/** The chunks of a file. Each chunk uses the buffer of the chunk before, so it is valid only until the next one. */
 async function* chunksOf(file: FileHandle): AsyncGenerator<Buffer> {
   const buffer = Buffer.alloc(chunkBytes);
   for (let at = 0; ; ) {

@@ -4,10 +4,13 @@ import type { NightRow } from '../records/night-row.ts';
 import type { IssuePast, NightPast } from '../report/page/night-page-input.ts';
 import { readNight } from './nights-index.ts';
 
-/** Nights before that a page shows. */
+/** The number of earlier nights that a page shows. */
 const shownNights = 30;
 
-/** What the nights before this one, in the folders beside its own, say of its cells and splats. */
+/**
+ * The results of earlier nights for the cells and splats of this night, read from the folders beside its own; null when there are
+ * none.
+ */
 export async function findPast(
   dir: string,
   night: NightRecord,

@@ -5,7 +5,7 @@ import { debianRelease, defaultGuest, guestNames } from '../guest/recipes.ts';
 import { debianNeeds, type Need, windowNeeds } from '../host/packages.ts';
 import { hostRenderNode } from '../host/render-node.ts';
 
-/** The flags that say which guest it is. */
+/** The flags that choose the guest. */
 export interface GuestArguments {
   readonly guest: string;
   readonly packages: string | undefined;
@@ -34,10 +34,10 @@ export function guestChoice<T>(yargs: Argv<T>) {
     });
 }
 
-/** Names of packages (Debian policy, 5.6.7). */
+/** A valid name of a Debian package (Debian policy, 5.6.7). */
 const packageName = /^[a-z0-9][a-z0-9+.-]+$/;
 
-/** The guest that is asked for. Throws `usage` for what is not the name of a package, and for packages of a guest that is no Debian. */
+/** The guest that the user chose. Throws `usage` for an invalid package name, and for packages of a guest that is not a Debian. */
 export function requestedGuest({
   guest,
   packages,
@@ -63,7 +63,7 @@ export function requestedGuest({
   return { guest, ...device, packages: [...new Set(names)].toSorted() };
 }
 
-/** What a host needs for a guest besides what all need. */
+/** The programs that a host needs for this guest, in addition to those for every guest. */
 export async function guestNeeds({ guest, gpu }: GuestArguments): Promise<readonly Need[]> {
   const { needs } = gpuDevice(gpu, await hostRenderNode());
   const system = debianRelease(guest) === undefined ? [] : debianNeeds;

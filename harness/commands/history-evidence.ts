@@ -7,10 +7,10 @@ import { readIfThere } from '../host/disk.ts';
 import { plain } from '../report/plain.ts';
 import { shownPath } from './runs-folder.ts';
 
-/** A night that proves something, and the run directories of it that are still there. */
+/** A night that is evidence for an issue, with those of its run directories that still exist. */
 interface KeptNight {
   readonly night: string;
-  /** Absolute. */
+  /** Absolute paths. */
   readonly runs: readonly string[];
 }
 
@@ -23,7 +23,7 @@ interface KeptEvidence {
   readonly newestFail: KeptNight | null;
 }
 
-/** What is kept of the open ones among issues: retention removes none of it. */
+/** The evidence that is kept for those of the issues that are open. Retention never removes it. */
 export async function keptEvidence(
   history: History,
   issues: readonly ListedIssue[],
@@ -60,7 +60,9 @@ async function keptOf(evidence: EvidenceNight | null): Promise<KeptNight | null>
   return { night: evidence.night, runs };
 }
 
-/** Where to look at each open issue: a line for its last night without, its first and its newest with it. */
+/**
+ * For each open issue, a line with the kept folders of its last night without the splat, its first night with it, and its newest.
+ */
 export function describeEvidence(evidence: readonly KeptEvidence[], cwd: string): string {
   const lines = evidence.flatMap(({ lastPass, firstFail, newestFail }) => [
     '',

@@ -46,7 +46,7 @@ export function builder(yargs: Argv): Argv<HistoryArguments> {
     }) as unknown as Argv<HistoryArguments>;
 }
 
-/** 0; a signature that no night saw is a usage error. */
+/** Shows, fills or backs up a history. Returns 0. Throws `usage` for a signature that no night saw. */
 export async function run(argv: HistoryArguments, context: CommandContext): Promise<number> {
   const [word, ...rest] = argv.words ?? [];
   const { cwd, env } = context;
@@ -114,7 +114,7 @@ async function importRuns(
   return exitCodes.clean;
 }
 
-/** `2027-01-31`, `14d`, as milliseconds since 1970. */
+/** The time that --since names, in milliseconds since 1970: a day such as `2027-01-31`, or a number of days such as `14d`. */
 function sinceOf(since: string, nowMs: number): number {
   const days = /^(\d{1,5})d$/.exec(since)?.[1];
   if (days !== undefined) return nowMs - Number(days) * 24 * 60 * 60 * 1000;

@@ -24,7 +24,7 @@ export async function installPackages(
         const answer = await Promise.race([terminal.question(question, { signal }), closed]);
         return /^y(es)?$/i.test(answer.trim());
       } catch (cause) {
-        // Readline handles Ctrl-C itself while it asks.
+        // While readline asks, it handles Ctrl-C itself.
         throw new HarnessError('interrupted', 'interrupted', { cause });
       } finally {
         terminal.close();

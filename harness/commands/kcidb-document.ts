@@ -11,7 +11,7 @@ import { formatRunKcidb } from '../report/kcidb-run.ts';
 import type { CommandContext } from './context.ts';
 import { isThere } from './report-night.ts';
 
-/** What is to be said of a checkout that no record of ours knows. */
+/** Facts about a checkout that no record of splat has. */
 export interface KcidbFacts {
   readonly origin: string;
   readonly treeName: string | undefined;
@@ -19,8 +19,8 @@ export interface KcidbFacts {
 }
 
 /**
- * What a folder has for KCIDB: the kcidb.json of a series or a night, else what its run is. Throws `usage` for another folder, and for
- * a document that KCIDB's schema refuses.
+ * The KCIDB document of a folder: the kcidb.json of a series or a night, or a document made from the records of a run. Throws
+ * `usage` for another folder, and for a document that KCIDB's schema refuses.
  */
 export async function kcidbDocument(
   dir: string,
@@ -43,7 +43,10 @@ export async function kcidbDocument(
   throw new HarnessError('usage', `${dir}: its ${checked.field} does not fit KCIDB's schema`);
 }
 
-/** Ours are kept in the run directory; a series of splat's is none of a checkout. */
+/**
+ * The digests of the patches of a run. The run directory has a copy of each series of the user; splat's own series do not belong to
+ * a checkout.
+ */
 async function digestsOf(
   dir: string,
   { request }: RunRecord,
@@ -57,12 +60,12 @@ async function digestsOf(
   return allPatches(series).map(({ diff }) => digest(diff));
 }
 
-/** SHA-256, in hexadecimal digits, of a text with a byte a character. */
+/** The SHA-256, in hexadecimal digits, of a text with one character per byte. */
 export function digest(text: string): string {
   return createHash('sha256').update(text, 'latin1').digest('hex');
 }
 
-/** The document under another origin: each id begins with it. */
+/** The document with another origin, which is also the prefix of every id. */
 function withFacts(document: Kcidb, { origin, treeName, gitUrl }: KcidbFacts): Kcidb {
   const renamed = JSON.parse(JSON.stringify(document), (key, value: unknown) => {
     if (typeof value !== 'string') return value;

@@ -5,12 +5,12 @@ import { explainDiskError, makeFolder, readIfThere, writeWhole } from '../host/d
 import { acquireLock } from '../host/lock.ts';
 import { type PostOptions, postJson } from '../host/post-json.ts';
 
-/** What became of a document of the spool. */
+/** The state of a document of the spool after an attempt to send it. */
 export type Delivery =
   | { readonly state: 'sent'; readonly file: string; readonly answer: string }
   | { readonly state: 'waiting' | 'refused'; readonly file: string; readonly why: string };
 
-/** Puts a document into the spool, and returns the name of its file; the same document twice is one file. */
+/** Puts a document into the spool and returns the name of its file. The same document twice gives one file. */
 export async function spoolDocument(spool: string, json: string): Promise<string> {
   const file = `${createHash('sha256').update(json).digest('hex').slice(0, 32)}.json`;
   try {
@@ -23,12 +23,12 @@ export async function spoolDocument(spool: string, json: string): Promise<string
 }
 
 /**
- * Sends everything that waits in the spool. What is sent leaves it, what the server refuses for good goes to its folder `refused`, and
- * the first document without an answer ends the attempt: the others wait as well.
+ * Sends all documents in the spool. A sent document is removed from the spool; a document that the server refuses for good is moved
+ * to the spool's folder `refused`. The first document without an answer ends the attempt, and the documents after it wait as well.
  */
 export async function sendSpool(spool: string, options: PostOptions): Promise<readonly Delivery[]> {
   await makeFolder(spool);
-  // Two submissions at a time would send each document twice.
+  // Without the lock, two submissions at the same time would send each document twice.
   await using _lock = await acquireLock(join(spool, 'lock'), { signal: options.signal });
   const files = ((await readIfThere(readdir(spool))) ?? []).filter((name) =>
     /^\w+\.json$/.test(name),
@@ -58,7 +58,7 @@ async function sendOne(spool: string, file: string, options: PostOptions): Promi
     return { state: 'sent', file, answer: text };
   }
   const why = `HTTP ${status}${text === '' ? '' : `: ${text.replaceAll(/\s+/g, ' ').slice(0, 200)}`}`;
-  // A wrong token, a wrong address or a busy server say nothing of the document.
+  // A wrong token, a wrong address or a busy server says nothing about the document.
   if (![400, 413, 422].includes(status)) return { state: 'waiting', file, why };
   await makeFolder(join(spool, 'refused'));
   await rename(path, join(spool, 'refused', file));

@@ -56,7 +56,7 @@ export function builder(yargs: Argv): Argv<KcidbArguments> {
     }) as unknown as Argv<KcidbArguments>;
 }
 
-/** Time for an answer, and the waits before each further try. */
+/** The time limit for an answer, and the waits before each further try, in milliseconds. */
 export interface Patience {
   readonly timeoutMs: number;
   readonly retryMs: readonly number[];
@@ -64,7 +64,7 @@ export interface Patience {
 
 const patience: Patience = { timeoutMs: 120_000, retryMs: [1000, 5000, 20_000] };
 
-/** 0 when all was sent; 128 when something waits or was refused. */
+/** Submits documents to KCIDB. Returns 0 when all were sent, 128 when one waits or was refused. */
 export async function run(
   argv: KcidbArguments,
   context: CommandContext,
@@ -99,7 +99,10 @@ export async function run(
   throw new HarnessError('infra', faultIn(deliveries, failed, shownPath(spool, context.cwd)));
 }
 
-/** $KCIDB_REST is `https://TOKEN@HOST/`, as KCIDB's own tools have it. The token goes into a header, and is never shown. */
+/**
+ * Reads the server's address and token. $KCIDB_REST is `https://TOKEN@HOST/`, as for KCIDB's own tools. The token is sent in a
+ * header and never shown.
+ */
 function serverOf(
   { url }: KcidbArguments,
   { env }: CommandContext,

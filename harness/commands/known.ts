@@ -57,7 +57,10 @@ export function builder(yargs: Argv): Argv<KnownArguments> {
     }) as unknown as Argv<KnownArguments>;
 }
 
-/** add: 0. check: 0, or 1 when an entry has expired; a file that is malformed is 129. */
+/**
+ * Adds an entry to the file of known issues, or checks the file. `add` returns 0. `check` returns 0, or 1 when an entry has
+ * expired. Throws `usage` for a malformed file.
+ */
 export async function run(argv: KnownArguments, context: CommandContext): Promise<number> {
   return argv.action === 'add' ? addEntry(argv, context) : checkFile(argv, context);
 }
@@ -82,7 +85,7 @@ async function addEntry(argv: KnownArguments, context: CommandContext): Promise<
   const before = await readKnown(path, argv.known, '');
   parseKnown(before === '' ? 'issues: []' : before, basename(path));
   const after = addKnown(before, issue);
-  // What is wrong with the new entry is told before anything is written.
+  // The new entry is checked before anything is written.
   parseKnown(after, basename(path));
   await writeWhole(path, after);
   if (isExpired(issue, openClock(context.env)())) {

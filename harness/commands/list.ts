@@ -24,9 +24,9 @@ export function builder(yargs: Argv): Argv<ListArguments> {
     .option('json', { boolean: true, default: false, describe: 'print one JSON document' });
 }
 
-/** One row of `splat list --json`. */
+/** A row of `splat list --json`. */
 interface ListedRun {
-  /** Null for a folder that only has a journal. */
+  /** Null for a folder that has only a journal. */
   readonly kind: ListEntry['kind'];
   readonly dir: string;
   readonly state: ListEntry['state'];
@@ -95,7 +95,7 @@ const blank = {
   message: null,
 };
 
-/** The outcome in words: `clean`, `series of 3 patches: splat`, `bisect: 1a2b3c4d5e6f`, `unfinished`. */
+/** The outcome of a run in words: `clean`, `series of 3 patches: splat`, `bisect: 1a2b3c4d5e6f`, `unfinished`. */
 function outcome({
   kind,
   state,
@@ -116,7 +116,10 @@ function outcome({
   return `series of ${patches} ${patches === 1 ? 'patch' : 'patches'}: ${verdict}`;
 }
 
-/** The names of a run's series, shortened: a long list would push the folder's name off the screen. --json has all. */
+/**
+ * The names of a run's series, shortened, because a long list would push the name of the folder off the screen. --json has all of
+ * them.
+ */
 function shownSeries([first, ...others]: readonly string[]): string {
   if (first === undefined) return '-';
   const name = first.length > 40 ? `${first.slice(0, 37)}...` : first;

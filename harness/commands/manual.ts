@@ -3,7 +3,7 @@ import type { Argv } from 'yargs';
 import { type CommandShape, describeFlags } from './command-line.ts';
 
 interface Manual {
-  /** Command lines without `splat`, each with its purpose. */
+  /** Command lines without the leading `splat`, each with its purpose. */
   readonly examples: readonly (readonly [line: string, purpose: string])[];
   readonly exits: string;
 }

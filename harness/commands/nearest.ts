@@ -12,7 +12,7 @@ function bare(word: string): string {
   return word.replace(/^-+/, '').slice(0, 64).toLowerCase();
 }
 
-/** Number of letters added, left out, replaced, or swapped with the next. */
+/** The number of letters that must be added, left out, replaced, or swapped with the next letter. */
 function editDistance(a: string, b: string): number {
   let before: number[] = [];
   let above = [...Array(b.length + 1).keys()];

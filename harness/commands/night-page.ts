@@ -14,10 +14,10 @@ import { findPast } from './earlier-nights.ts';
 import { isInside } from './inside-file.ts';
 import { findTrialFolders, readPicture, replayCommand } from './run-page.ts';
 
-/** Larger results are not shown in full: a run of a night holds all workloads of one machine. */
+/** The largest result that is read for the page: in a night, one run has all workloads of a machine. */
 const largestShownBytes = 16 * 1024 * 1024;
 
-/** The HTML page of a night's folder. Facts that its runs no longer hold are left out. */
+/** The HTML page of a night's folder. Facts that were removed from its runs are left out. */
 export async function formatNightAt(
   dir: string,
   night: NightRecord,
@@ -54,13 +54,16 @@ async function findReports(
   return found;
 }
 
-/** Run directories that may hold the report of an item, the one that it names first. */
+/** The run directories that may hold the report of an item. The run that the item names comes first. */
 function runsOf(item: NightItem, { cells }: NightRecord): ReadonlySet<string> {
   const trials = cells.find(({ id }) => id === item.cell)?.trials ?? [];
   return new Set([...(item.run === undefined ? [] : [item.run]), ...trials.map(({ run }) => run)]);
 }
 
-/** A night may be untrusted: its runs are only searched inside of its folder. */
+/**
+ * The result of a run of the night; undefined when it cannot be read. A night may be untrusted, so its runs are only searched
+ * inside its folder.
+ */
 async function readResult(dir: string, run: string): Promise<RunResult | undefined> {
   if (relative(dir, join(dir, run)).startsWith('..') || !(await isInside(dir, run))) {
     return undefined;

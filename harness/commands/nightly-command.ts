@@ -41,7 +41,7 @@ export function builder(yargs: Argv): Argv<NightlyWords> {
     ) as unknown as Argv<NightlyWords>;
 }
 
-/** Flags that go with only some of what `splat nightly` does. */
+/** For each form of `splat nightly`: the flags that only some forms take and this one does. */
 const allowed = {
   plan: ['shards'],
   merge: ['plan', 'notify', 'notifyMost'],
@@ -50,7 +50,7 @@ const allowed = {
   night: ['jobs', 'dryRun', 'cell', 'checkHeartbeat', 'heartbeatHours', 'notify', 'notifyMost'],
 } as const;
 
-/** A matrix that is run here, a plan, a part of one, or the merge of the parts. */
+/** Runs one form of `splat nightly`: a matrix on this host, a plan, one part of a plan, or the merge of the parts. */
 export async function run(argv: NightlyWords, context: CommandContext): Promise<number> {
   const [word, ...rest] = argv.words ?? [];
   if (word === 'plan') {
@@ -74,7 +74,7 @@ export async function run(argv: NightlyWords, context: CommandContext): Promise<
     requireFlags(argv, 'queued');
     const { plan, queue } = argv;
     if (plan === undefined) throw new HarnessError('usage', '--queue needs --plan');
-    // The library of the queue is loaded for nobody else.
+    // The library of the queue is loaded only here, because the other forms do not need it.
     const { runQueuedNight } = await import('./nightly-queue.ts');
     return runQueuedNight({ ...argv, plan, queue }, context);
   }

@@ -30,12 +30,12 @@ export function heartbeatOptions<T>(yargs: Argv<T>): Argv<T> {
     );
 }
 
-/** Held while a night runs on a history. */
+/** The path of the lock that is held while a night with this history runs. */
 export function nightLock(historyPath: string): string {
   return `${historyPath}.night.lock`;
 }
 
-/** Tells whether nights go on: 0, or 1 with one line that says what is wrong. */
+/** Checks that nights still run. Returns 0, or prints a line that says what is wrong and returns 1. */
 export async function checkHeartbeat(
   historyPath: string,
   { heartbeatHours }: HeartbeatArguments,

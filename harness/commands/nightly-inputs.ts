@@ -14,18 +14,18 @@ import { workloads } from '../stress/workloads.ts';
 import type { CommandContext } from './context.ts';
 import { historyFile } from './runs-folder.ts';
 
-/** What the command line and its files say. */
+/** The inputs of a night, from the command line and the files that it names. */
 export interface NightInputs {
   readonly matrix: ReadMatrix;
   readonly digest: string;
   readonly file: string;
-  /** Of the matrix file. */
+  /** The folder of the matrix file. */
   readonly cwd: string;
   readonly known: readonly KnownIssue[];
   readonly historyPath: string;
 }
 
-/** The matrix file, and the history that it names. */
+/** Reads the matrix file, and finds the history that it names. */
 export async function readMatrix(
   argv: { readonly matrix: string },
   context: CommandContext,
@@ -42,7 +42,7 @@ export async function readMatrix(
   return { source, matrix, cwd, historyPath: historyPathOf(matrix.value, cwd, context.env) };
 }
 
-/** Reads all that a night needs of the user's, and looks for what the matrix names. */
+/** Reads all inputs that a night needs, and checks that everything the matrix names exists. */
 export async function readNightInputs(
   argv: { readonly matrix: string; readonly cell: string | undefined },
   context: CommandContext,
@@ -66,7 +66,7 @@ export async function readNightInputs(
   };
 }
 
-/** The history that a matrix or a plan in `cwd` names, else the default of that folder. */
+/** The path of the history that a matrix or plan in the folder `cwd` names, else of the default history of that folder. */
 export function historyPathOf(
   { history }: { readonly history?: string | undefined },
   cwd: string,
@@ -75,7 +75,7 @@ export function historyPathOf(
   return history === undefined ? historyFile(cwd, env) : resolve(cwd, history);
 }
 
-/** The known issues that a matrix or a plan in `cwd` names. Throws `usage` when the file cannot be used. */
+/** The known issues in the file that a matrix or plan in the folder `cwd` names. Throws `usage` when the file cannot be used. */
 export async function readKnown(
   { known }: { readonly known?: string | undefined },
   cwd: string,
@@ -84,7 +84,7 @@ export async function readKnown(
   return parseKnown(await readUsed(resolve(cwd, known), known), known).value.issues;
 }
 
-/** A file that the user named, as text. Throws `usage` when it cannot be read. */
+/** Reads a text file that the user named. Throws `usage` when it cannot be read. */
 async function readUsed(path: string, shown: string): Promise<string> {
   return readFile(path, 'utf8').catch((cause: unknown) => {
     throw new HarnessError('usage', `${shown}: ${readFaultIn(cause)}`, { cause });

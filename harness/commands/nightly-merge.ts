@@ -20,7 +20,7 @@ export interface MergeArguments extends Pick<NightlyArguments, 'out' | 'json'>, 
   readonly dirs: readonly string[];
 }
 
-/** `splat nightly merge --plan PLAN DIR...`: the exit code of the night. */
+/** `splat nightly merge --plan PLAN DIR...`: merges the parts of a night. Returns the exit code of the night. */
 export async function mergeNight(argv: MergeArguments, context: CommandContext): Promise<number> {
   const { cwd, signal, env } = context;
   if (argv.plan === undefined) throw new HarnessError('usage', 'nightly merge needs --plan');
@@ -56,7 +56,7 @@ export async function mergeNight(argv: MergeArguments, context: CommandContext):
   return tellNight(record, { dir, notifier, history }, argv, context);
 }
 
-/** A folder that is new, empty, or of a merge of this night. */
+/** Checks that --out is a new or empty folder, or that of an earlier merge of this night. Throws `usage` otherwise. */
 async function requireNightFolder(dir: string, night: string): Promise<void> {
   const isThere = (await readIfThere(stat(dir)))?.isDirectory() === true;
   const names = isThere ? await readdir(dir) : [];

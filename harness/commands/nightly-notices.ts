@@ -35,18 +35,21 @@ export function noticeOptions<T>(yargs: Argv<T>): Argv<T> {
     );
 }
 
-/** Who is told what a night found. */
+/** Notifies people of what a night found, through the program of --notify. */
 export interface Notifier {
-  /** Queues what is to be told of a night, in the transaction that closes it. */
+  /** Stores the notices of a night, in the database transaction that closes the night. */
   readonly queue: (run: Run, night: Pick<StoredNight, 'id' | 'dir'>, record: NightRecord) => void;
-  /** Tells what waits. Resolves to one line when that failed; what was not told waits for the next night. */
+  /**
+   * Sends the stored notices. When that fails, it resolves to a line with the reason, and the unsent notices wait for the next
+   * night.
+   */
   readonly send: (history: History) => Promise<string | undefined>;
 }
 
-/** The program has this long for one notice. */
+/** The time limit for one call of the program. */
 const longestMs = 60_000;
 
-/** The notifier of a command line; undefined when it names none. Throws `usage` for a program that is not there. */
+/** The notifier of a command line; undefined when the command line names none. Throws `usage` for a program that does not exist. */
 export async function openNotifier(
   { notify, notifyArg, notifyMost }: NoticeArguments,
   context: CommandContext,
@@ -94,7 +97,7 @@ export async function openNotifier(
   };
 }
 
-/** What a later splat has written is left to it. */
+/** Reads a stored notice. A notice that a later version of splat has written is left to that version. */
 function readNotice(json: string): readonly Notice[] {
   const checked = checkValue(noticeSchema, JSON.parse(json));
   return checked.isRight ? [checked.value] : [];
@@ -106,7 +109,10 @@ function byUrgency(one: Notice, other: Notice): number {
   return one.night.localeCompare(other.night) || place(one) - place(other);
 }
 
-/** Starts the program once, with this process's environment; resolves to why it failed. It and its children are ended when it is late. */
+/**
+ * Calls the program once, with the environment of this process. Resolves to the reason of a failure. At the time limit the program
+ * and its children are ended.
+ */
 async function tellOne(
   program: string,
   args: readonly string[],
@@ -127,7 +133,7 @@ async function tellOne(
   );
   const input = `${JSON.stringify(notice)}\n`;
   const child = startTool(program, args, { signal: stop.signal, cwd: context.cwd, env, input });
-  // A child of its own session may keep its output open for ever.
+  // A child of the program in a session of its own may keep the program's output open for ever.
   const over = new AbortController();
   const end = await Promise.race([child.ended, pause(limitMs + 10_000, over.signal)]);
   over.abort();

@@ -19,7 +19,7 @@ interface PlanArguments extends Pick<NightlyArguments, 'matrix' | 'out' | 'json'
   readonly shards: number | undefined;
 }
 
-/** `splat nightly plan MATRIX --out plan.json`: 0. */
+/** `splat nightly plan MATRIX --out plan.json`: writes the plan of a night. Returns 0. */
 export async function writePlan(argv: PlanArguments, context: CommandContext): Promise<number> {
   const shards = wholeNumber('shards', argv.shards, 1, mostShards);
   const { signal } = context;

@@ -2,7 +2,7 @@ import { cellName, kernelKey } from '../night/cells.ts';
 import type { NightPlan } from '../plans/night/plan-night.ts';
 import { plain } from '../report/plain.ts';
 
-/** What `--dry-run` prints: cells with their ids, in the order they would be run, and how long they would take. */
+/** The text of `--dry-run`: the cells with their ids, in the order in which they would run, and the time that they would take. */
 export function describePlan(plan: NightPlan, json: boolean): string {
   const { cells, left, estimate } = plan;
   const kernels = new Set(cells.map(kernelKey)).size;

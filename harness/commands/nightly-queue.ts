@@ -16,14 +16,14 @@ export interface QueueArguments extends Omit<MergeArguments, 'dirs'> {
   readonly queue: string;
 }
 
-/** `splat nightly --plan PLAN --queue URL`: workers run the cells; the exit code of the night. */
+/** `splat nightly --plan PLAN --queue URL`: workers run the cells. Returns the exit code of the night. */
 export async function runQueuedNight(
   argv: QueueArguments,
   context: CommandContext,
 ): Promise<number> {
   const address = queueOf(argv.queue, context.env);
   const read = await readPlan(resolve(context.cwd, argv.plan), argv.plan);
-  // The queue keeps the results, so the same command goes on after it was killed.
+  // The queue keeps the results, so this folder may be temporary: the same command continues even after a kill.
   const dir = await mkdtemp(join(tmpdir(), 'splat-queue-'));
   try {
     const { emit } = openEvents(progressWriter(context.stderr, context.live));

@@ -27,10 +27,13 @@ interface PartArguments {
   readonly jobs: number | undefined;
 }
 
-/** Keeps what is finished until shard.json is written, so that the same command goes on. */
+/** The file that keeps finished results until shard.json is written, so that the same command can continue. */
 const progressFile = 'shard.db';
 
-/** `splat nightly --plan PLAN --shard I/N`: 0 when every cell has its result, whatever it is; else 125 or 128. */
+/**
+ * `splat nightly --plan PLAN --shard I/N`: runs a part of a night. Returns 0 when every cell has a result, whatever the result is;
+ * else 125 or 128.
+ */
 export async function runPart(argv: PartArguments, context: CommandContext): Promise<number> {
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
   const { signal, cwd } = context;
@@ -82,7 +85,7 @@ export async function runPart(argv: PartArguments, context: CommandContext): Pro
   }
 }
 
-/** The folder of a part: new, or one that a part was begun in. */
+/** Opens the folder of a part: a new folder, or one in which this part was begun. */
 async function openPart(
   out: string | undefined,
   name: string,

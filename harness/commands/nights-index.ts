@@ -8,14 +8,15 @@ import { checkValue } from '../records/schema.ts';
 import { formatNightsPage, nightsPageName, nightsPerPage } from '../report/page/nights-page.ts';
 
 export const rowsFile = 'nights.jsonl';
-/** Titles of a night that its row has: a page shows a hundred nights. */
+/** The number of titles of a night that its row has, because a page shows a hundred nights. */
 const mostNews = 3;
-/** A night of thousands of cells stays below this. */
+/** The largest record of a night that is read. A night of thousands of cells has less. */
 const largestNightBytes = 64 * 1024 * 1024;
 
 /**
- * Writes the pages over all nights whose folders are in `dir`: index.html has the newest. What is known of a night is kept in
- * nights.jsonl, so that each is read once; pages that nothing changed are left alone. Resolves to the nights, oldest first.
+ * Writes the pages over all nights whose folders are in `dir`; index.html has the newest nights. nights.jsonl keeps the facts of
+ * each night, so that each record is read only once. Pages that did not change are not written. Resolves to the nights, oldest
+ * first.
  */
 export async function writeNightsIndex(dir: string): Promise<readonly NightRow[]> {
   const names = await readdir(dir);
@@ -32,7 +33,7 @@ export async function writeNightsIndex(dir: string): Promise<readonly NightRow[]
   const rows = [...kept, ...fresh].toSorted((one, other) => (one.night < other.night ? -1 : 1));
   const isSame = (row: NightRow, at: number): boolean =>
     known[at]?.folder === row.folder && known[at]?.kept === row.kept;
-  // Nights that went change one page; one that came in the middle changes all from there on.
+  // A night that was removed changes one page. A night that was added in between changes every page from its own on.
   const changed = new Set(
     rows.flatMap((row, at) => (isSame(row, at) ? [] : [Math.floor(at / nightsPerPage)])),
   );
@@ -40,12 +41,12 @@ export async function writeNightsIndex(dir: string): Promise<readonly NightRow[]
   const newest = Math.max(0, Math.ceil(rows.length / nightsPerPage) - 1);
   for (let page = 0; page < newest; page += 1) {
     const file = nightsPageName(page + 1);
-    // The last of them may have been the newest page until now.
+    // The last of these pages may have been the newest page until now.
     if (page < newest - 1 && !changed.has(page) && there.has(file)) continue;
     await writeWhole(join(dir, file), formatNightsPage(rowsOf(rows, page), placeOf(page, false)));
   }
   const index = formatNightsPage(rowsOf(rows, newest), placeOf(newest, true));
-  // What the page before calls newer is there before it has a name of its own for ever.
+  // The newest page also gets its final name, because the page before it links to it by that name.
   await writeWhole(join(dir, nightsPageName(newest + 1)), index);
   await writeWhole(join(dir, 'index.html'), index);
   return rows;
@@ -58,12 +59,12 @@ function placeOf(
   return { page: page + 1, newest };
 }
 
-/** The newest first. */
+/** The nights of one page, the newest first. */
 function rowsOf(rows: readonly NightRow[], page: number): readonly NightRow[] {
   return rows.slice(page * nightsPerPage, (page + 1) * nightsPerPage).toReversed();
 }
 
-/** What cannot be read is read from its night again. */
+/** Reads the stored facts of nights. When a line cannot be read, the night's record is read again. */
 async function readRows(dir: string): Promise<readonly NightRow[]> {
   const text = (await readIfThere(readFile(join(dir, rowsFile), 'utf8'))) ?? '';
   return text.split('\n').flatMap((line) => {
@@ -99,7 +100,7 @@ async function readRow(dir: string, folder: string): Promise<NightRow | undefine
   };
 }
 
-/** The night of a folder; undefined for another folder, and for one that is damaged. */
+/** The record of a night's folder; undefined for another folder, and for a damaged record. */
 export async function readNight(dir: string): Promise<NightRecord | undefined> {
   const file = join(dir, 'night.json');
   return readRecord(file, nightSchema, largestNightBytes).catch(() => undefined);

@@ -8,14 +8,14 @@ import type { NightRow } from '../records/night-row.ts';
 import { formatNightAt } from './night-page.ts';
 import { rowsFile, writeNightsIndex } from './nights-index.ts';
 
-/** A night of this size has some 20,000 cells. */
+/** The largest record of a night that is shown: it has some 20,000 cells. */
 const largestShownBytes = 64 * 1024 * 1024;
 
 export async function isThere(path: string): Promise<boolean> {
   return (await readIfThere(lstat(path))) !== undefined;
 }
 
-/** Whether nights are in a folder, or were. */
+/** True when the folder contains nights, or contained some before. */
 export async function holdsNights(dir: string): Promise<boolean> {
   if (await isThere(join(dir, rowsFile))) return true;
   if (await isThere(join(dir, 'run.json'))) return false;
@@ -26,7 +26,8 @@ export async function holdsNights(dir: string): Promise<boolean> {
 }
 
 /**
- * Writes the page of a night; where there are pages over all nights, or there shall be, those as well. Resolves to its file.
+ * Writes the page of a night. With `inIndex`, or when the folder above already has pages over all nights, those are written as
+ * well. Resolves to the page's file.
  */
 export async function reportNight(
   dir: string,
@@ -39,7 +40,9 @@ export async function reportNight(
   return writeNightPage(dir, cwd, rows);
 }
 
-/** Writes the pages over all nights of a folder, and the page of each night that has none. Resolves to the first file. */
+/**
+ * Writes the pages over all nights of a folder, and the page of each night that has none. Resolves to the file of the first page.
+ */
 export async function reportNights(dir: string, cwd: string): Promise<string> {
   const rows = await writeNightsIndex(dir);
   for (const { folder, kept } of rows) {

@@ -32,10 +32,10 @@ export function builder(yargs: Argv): Argv<ReportArguments> {
     });
 }
 
-/** The size of a result of 2,000 trials; a browser is slow with more. */
+/** The largest result that is shown: some 2,000 trials. A browser is slow with more. */
 const largestShownBytes = 16 * 1024 * 1024;
 
-/** Writes the page of a run. Returns 0 whatever its verdict is. */
+/** Writes the page of a run or a night. Returns 0, whatever the verdict is. */
 export async function run(argv: ReportArguments, context: CommandContext): Promise<number> {
   const { cwd } = context;
   const dir = resolve(cwd, argv.run);
@@ -64,7 +64,7 @@ export async function run(argv: ReportArguments, context: CommandContext): Promi
   return exitCodes.clean;
 }
 
-/** Throws when the page would replace a device, a link or a folder. */
+/** Throws `usage` when the page would replace a device, a link or a folder. */
 async function requireFileOrNothing(file: string, out: string | undefined): Promise<void> {
   const found = await readIfThere(lstat(file));
   if (found === undefined || found.isFile()) return;

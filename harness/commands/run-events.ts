@@ -15,7 +15,7 @@ export interface RunEvents {
    */
   readonly keepIn: (dir: string) => void;
   /**
-   * Reasons why events are missing in the file, as "events.jsonl: no space left"; empty when none is missing. The run
+   * The reasons why events are missing in the file, for example "events.jsonl: no space left"; empty when none is missing. The run
    * continues without them.
    */
   readonly failures: () => readonly string[];
@@ -32,7 +32,7 @@ export function openEvents(report: (event: StampedEvent) => void): RunEvents {
     if (file === undefined) early.push(...lines);
     else if (failures.length === 0 && lines.length > 0) {
       try {
-        // At once: the last event of a killed run tells most.
+        // Each event is written at once, because the last event of a killed run says most.
         appendFileSync(file, lines.join(''));
       } catch (error) {
         failures.push(`${eventsFile}: ${error instanceof Error ? error.message : String(error)}`);

@@ -14,7 +14,7 @@ import { guestDefaults, optionWords } from './run-options.ts';
 import { seenByNights } from './run-since.ts';
 import { shownPath } from './runs-folder.ts';
 
-/** The folders of each trial in `trials`, the one with its verdict first. */
+/** The folders of each trial below `trials`; the first one belongs to the try that decided the trial's verdict. */
 type TrialFolders = RunPageInput['folders'];
 
 /**
@@ -68,7 +68,7 @@ export async function formatRunAt(
   });
 }
 
-/** Ten times the size of a 640 x 480 screenshot. */
+/** The largest picture that is read: ten times the size of a 640 x 480 screenshot. */
 const largestPictureBytes = 2 * 1024 * 1024;
 const pngSignature = Buffer.from('89504e470d0a1a0a', 'hex');
 
@@ -81,8 +81,8 @@ export async function readPicture(dir: string, path: string): Promise<Uint8Array
 }
 
 /**
- * The command line of a run, with the options that differ from their defaults. Null for a replay of single trials,
- * which has no such command line.
+ * The command line of a run, with the options that differ from their defaults. Null for a replay of single trials, which no such
+ * command line could repeat.
  */
 function askedCommand(request: RecordedRequest, seed: number): string | null {
   if (request.trials !== null) return null;
@@ -110,7 +110,7 @@ function askedCommand(request: RecordedRequest, seed: number): string | null {
   ]);
 }
 
-/** The command that replays one trial, or the whole run for an empty id, for a person in `cwd`. */
+/** The command that replays one trial, or the whole run for an empty id. Its paths are for a person in the folder `cwd`. */
 export function replayCommand(dir: string, trial: string, cwd: string): string {
   const runDir = shownPath(dir, cwd);
   return commandLine(typedCommand(), ['replay', trial === '' ? runDir : `${runDir}/${trial}`]);

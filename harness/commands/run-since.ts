@@ -6,8 +6,8 @@ import type { RunResult } from '../records/run-result.ts';
 import { historyFile } from './runs-folder.ts';
 
 /**
- * What the nights of this folder know of the splats of a run, by signature. A history that is not there, or cannot be read, knows
- * nothing: a page is no reason to fail.
+ * By signature: what the history of this folder has about the splats of a run. Empty when the history does not exist or cannot be
+ * read, because a page should not fail for that.
  */
 export async function seenByNights(
   { bootSplats, trials }: RunResult,

@@ -59,7 +59,7 @@ export function builder(yargs: Argv): Argv<RunArguments> {
 function workloadOptions<T>(yargs: Argv<T>): Argv<T> {
   return (
     yargs
-      // The words after -- reach the program as typed: 007 is no number.
+      // The words after -- reach the program as they were typed: 007 does not become a number.
       .parserConfiguration({ 'populate--': true, 'parse-positional-numbers': false })
       .option('workload', {
         string: true,
@@ -197,7 +197,7 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
   }
 }
 
-/** What a run is asked for, besides its compiler and its guest. */
+/** The request for a run, without its compiler and its guest. */
 function requestedRun(
   argv: RunArguments,
   { seed, duration }: ReturnType<typeof checkedLimits>,

@@ -4,7 +4,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import { valueDigest } from '../host/store.ts';
 import type { CommandContext } from './context.ts';
 
-/** Files that only the top folder of a Linux tree has together. */
+/** Files that, together, only the top folder of a Linux tree has. */
 const marksOfTree = ['Kbuild', 'Kconfig', 'MAINTAINERS', 'include/linux/kernel.h'];
 
 /**
@@ -20,21 +20,21 @@ export function nightsFolder({ cwd, env }: Pick<CommandContext, 'cwd' | 'env'>):
   return isInKernelTree(cwd) ? join(stateFolder(env), 'nights') : join(cwd, 'splat-nights');
 }
 
-/** A night's name, as `2026-11-29T19:43:00Z`, as its folder has it: `20261129-194300`. */
+/** The name of a night's folder, `20261129-194300`, from the name of the night, `2026-11-29T19:43:00Z`. */
 export function nightStamp(name: string): string {
   return name.replaceAll(/[-:Z]/g, '').replace('T', '-');
 }
 
 /**
- * The default history of a folder: `splat-history.db` in it. For a kernel tree it is in the state folder, under a name of this
- * folder alone: cells of two trees may have one name.
+ * The path of a folder's default history: `splat-history.db` in the folder. The history of a kernel tree is in the state folder,
+ * with the tree's path in its name as a digest, because cells of two trees may have the same name.
  */
 export function historyFile(dir: string, env: NodeJS.ProcessEnv): string {
   if (!isInKernelTree(dir)) return join(dir, 'splat-history.db');
   return join(stateFolder(env), `history-${basename(dir)}-${valueDigest(dir).slice(0, 8)}.db`);
 }
 
-/** What waits to be submitted to a server. */
+/** The folder of the documents that wait to be submitted to a server. */
 export function kcidbSpool(host: string, env: NodeJS.ProcessEnv): string {
   return join(stateFolder(env), 'kcidb', host.replaceAll(/[^\w.-]/g, '_'));
 }

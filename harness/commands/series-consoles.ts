@@ -5,7 +5,7 @@ import { type TrialResult, trialRecordSchema } from '../records/trial.ts';
 import type { PlaceOf, SeenSuspect } from '../report/page/series-head.ts';
 import { writeConsolePages } from './console-pages.ts';
 
-/** Writes the consoles with splats of a series as pages; returns the place of each splat on them. */
+/** Writes those consoles of a series that show splats as pages. Returns a function that gives the place of a splat on them. */
 export async function writeSeriesConsoles(
   dir: string,
   { base, patches }: SeriesReport,
@@ -19,7 +19,7 @@ export async function writeSeriesConsoles(
   );
   const trials = new Map<string, TrialResult>();
   for (const folder of folders) {
-    // An old or damaged record only costs its links.
+    // With an old or damaged record, only its links are missing.
     const trial = await readRecord(join(dir, folder, 'trial.json'), trialRecordSchema).catch(
       () => undefined,
     );

@@ -2,9 +2,9 @@ import { buffer } from 'node:stream/consumers';
 import type { CommandContext } from './context.ts';
 import type { SeriesArguments } from './series-options.ts';
 
-/** S of the command line; `-` is stdin. */
+/** S of the command line; `-` stands for stdin. */
 export function seriesPath({ series }: Pick<SeriesArguments, 'series'>): string {
-  // yargs-parser hands a bare - of a positional over as the empty string.
+  // yargs-parser turns a positional that is a single dash into the empty string.
   return series === '' ? '-' : series;
 }
 

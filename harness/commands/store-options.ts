@@ -10,7 +10,7 @@ import { cacheRoot } from '../host/store.ts';
 import type { CommandContext } from './context.ts';
 import type { StoreArguments } from './run-options.ts';
 
-/** Opens the shared store of a command line or the environment; undefined when neither names one. Throws `usage`. */
+/** Opens the shared store that the command line or the environment names; undefined when neither names one. Throws `usage`. */
 export async function openAskedStore(
   argv: StoreArguments,
   { env, cwd }: Pick<CommandContext, 'env' | 'cwd'>,
@@ -42,7 +42,10 @@ function openPlace(asked: string, env: NodeJS.ProcessEnv, cwd: string): StorePla
   return httpPlace(parseStoreUrl(asked), tokenOf(env, 'SPLAT_STORE_TOKEN'));
 }
 
-/** A token from the environment. Throws `usage` for one that no HTTP header can carry; the message does not show it. */
+/**
+ * A token from the environment; undefined when it is not set. Throws `usage` for a token that no HTTP header can carry; the message
+ * does not show the token.
+ */
 export function tokenOf(env: NodeJS.ProcessEnv, name: string): string | undefined {
   const token = setOf(env[name]);
   if (token === undefined || /^[\x21-\x7e]{8,1024}$/.test(token)) return token;
@@ -53,7 +56,7 @@ function setOf(value: string | undefined): string | undefined {
   return value === undefined || value === '' ? undefined : value;
 }
 
-/** Puts the asked store behind the cache until disposed. */
+/** Puts the store that the user named behind the cache until disposed; undefined when no store is named. */
 export async function mountAskedStore(
   argv: StoreArguments,
   context: CommandContext,

@@ -59,7 +59,7 @@ export function builder(yargs: Argv): Argv<StoreCommandArguments> {
     }) as unknown as Argv<StoreCommandArguments>;
 }
 
-/** Returns 0; of `serve` when it was stopped. */
+/** Runs an action on a shared store. Returns 0; `serve` returns when it is stopped. */
 export async function run(argv: StoreCommandArguments, context: CommandContext): Promise<number> {
   const path = resolve(context.cwd, argv.path);
   switch (argv.action) {

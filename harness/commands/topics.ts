@@ -55,7 +55,7 @@ ${workloads.map(({ name, witnesses }) => wrapList(name, witnesses)).join('\n')}
 
 export const topicNames = Object.keys(topics);
 
-/** `  name   a, b, c`, folded below the first item at 98 columns. */
+/** A list with its name, `  name   a, b, c`, folded below its first item at 98 columns. */
 function wrapList(name: string, items: readonly string[]): string {
   const indent = ' '.repeat(20);
   const lines: string[] = [];

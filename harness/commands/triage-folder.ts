@@ -10,13 +10,13 @@ import type { TriageArguments } from './triage-arguments.ts';
 import { readLog, throwIfAborted } from './triage-input.ts';
 import { isDecisive, write } from './triage-output.ts';
 
-/** Where a finding stands: a file's path below the folder, and its line. */
+/** The place of a finding: the path of a file below the folder, and the line. */
 interface Place {
   readonly file: string;
   readonly line: number;
 }
 
-/** Findings of one signature in all files. */
+/** The findings with one signature in all files. */
 interface Group {
   readonly finding: Finding;
   readonly files: Set<string>;
@@ -30,7 +30,10 @@ interface Unreadable {
   readonly why: string;
 }
 
-/** The regular files below a folder, by name; links are not followed. What cannot be listed goes to `unreadable`. */
+/**
+ * The regular files below a folder, sorted by name. Links are not followed. A folder that cannot be listed is added to
+ * `unreadable`.
+ */
 async function* filesBelow(
   folder: string,
   root: string,
@@ -51,16 +54,16 @@ async function* filesBelow(
   }
 }
 
-/** What a file says, and why it could not be read to its end. */
+/** The findings of a file, and the reason why it could not be read to its end. */
 interface Scanned {
   readonly found: readonly Finding[];
   readonly fault?: HarnessError;
 }
 
-/** Only what can be read counts: a file that is cut off has findings and a fault. An interruption is thrown. */
+/** Scans a file as far as it can be read: a file that is cut off has findings and a fault. An interruption is thrown. */
 async function scanFile(path: string, context: CommandContext): Promise<Scanned> {
   if (path.endsWith('.xz')) {
-    // What runs programs is loaded only for files that need one.
+    // The module that runs programs is loaded only for files that need a program.
     const { runTool } = await import('../host/process.ts');
     const args = ['--decompress', '--stdout', '--keep', '--', path];
     try {
@@ -87,7 +90,7 @@ function faultIn(error: unknown): HarnessError {
   return error;
 }
 
-/** A clone owns its strings; the finding's are parts of the log. */
+/** A copy of a finding with strings of its own. Strings of the finding itself are parts of the log and would keep it in memory. */
 function kept(finding: Finding): Finding {
   return structuredClone({ ...finding, text: finding.text.slice(0, 1), evidence: [] });
 }
@@ -112,9 +115,9 @@ function note(groups: Map<string, Group>, finding: Finding, file: string): void 
 }
 
 /**
- * Looks through every log below a folder and groups what is found by signature. With `--json` prints
- * `{groups: [{signature, title, kind, count, files, first, last}], unreadable: [{file, why}]}`, most frequent first; `files` are
- * paths below the folder, `first` and `last` are `{file, line}` in the order of the names. Returns 1 when a splat was found.
+ * Scans every log below a folder and groups the findings by signature. With `--json`, prints `{groups: [{signature, title, kind,
+ * count, files, first, last}], unreadable: [{file, why}]}`, the most frequent group first. `files` are paths below the folder;
+ * `first` and `last` are `{file, line}`, by the order of the paths. Returns 1 when a splat was found.
  */
 export async function runFolder(argv: TriageArguments, context: CommandContext): Promise<number> {
   const root = resolve(context.cwd, argv.file ?? '.');

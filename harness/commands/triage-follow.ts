@@ -10,15 +10,16 @@ import type { CommandContext } from './context.ts';
 import type { TriageArguments } from './triage-arguments.ts';
 import { isDecisive, toJson, write } from './triage-output.ts';
 
-/** Between two looks at the file. */
+/** The time between two checks of the file. */
 const lookMs = 200;
-/** A console that says nothing for so long has ended its report. */
+/** After this time without a new line, an open report counts as complete. */
 const silenceMs = 2_000;
 const chunkBytes = 1024 * 1024;
 
 /**
- * Reads a log that grows until the user stops it, and prints each finding when its report is over. A file that is rotated
- * (another one has its name) is read to its end first; one that is truncated is begun again. Returns 1 when a splat was seen.
+ * Reads a growing log until the user stops it, and prints each finding when its report is complete. When the file is rotated
+ * (another file gets its name), it is read to its end first; when it is truncated, reading starts again at its beginning. Returns 1
+ * when a splat was seen.
  */
 export async function runFollow(argv: TriageArguments, context: CommandContext): Promise<number> {
   const { file } = argv;
@@ -79,7 +80,10 @@ async function openFirst(path: string, file: string): Promise<FileHandle> {
   );
 }
 
-/** What is to be read instead, once the file is read to its end: nothing else yet, the same one from its start, or another. */
+/**
+ * How reading continues at the end of the file: undefined when nothing has changed, `truncated` to read the same file from its
+ * start, or the file that has replaced it.
+ */
 async function replacement(
   path: string,
   handle: FileHandle,
@@ -87,7 +91,7 @@ async function replacement(
 ): Promise<FileHandle | 'truncated' | undefined> {
   const own = await handle.stat();
   if (own.size < position) return 'truncated';
-  // While it is being rotated no file has the name.
+  // During a rotation, no file may have the name.
   const named = await stat(path).catch(() => undefined);
   if (!named?.isFile() || (named.ino === own.ino && named.dev === own.dev)) return undefined;
   return await open(path).catch(() => undefined);
@@ -114,7 +118,7 @@ function openTeller({ json }: TriageArguments, context: CommandContext): Teller 
   };
 }
 
-/** The whole of a new finding, one line of one that was seen before. */
+/** The text for a finding: the whole report for the first of its signature, a line for each further one. */
 function textOf(finding: Finding, count: number, { colour }: CommandContext): string {
   return count === 1
     ? `${formatFinding(finding, { colour, frames: 8 })}\n\n`

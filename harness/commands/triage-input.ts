@@ -10,15 +10,15 @@ import type { CommandContext } from './context.ts';
 
 type Chunk = Uint8Array | string;
 
-/** Bytes of a read. */
+/** The number of bytes of one read. */
 const chunkBytes = 1024 * 1024;
 
-/** Standard input when the log is to come from there; undefined when a file is named. */
+/** Standard input when the log comes from there; undefined when the user named a file. */
 function standardInput(
   file: string | undefined,
   { stdin }: CommandContext,
 ): NodeJS.ReadableStream | undefined {
-  // yargs-parser hands a bare - of a positional over as the empty string.
+  // yargs-parser turns a positional that is a single dash into the empty string.
   if (file === '-' || file === '') return stdin;
   if (file !== undefined) return undefined;
   if ('isTTY' in stdin && stdin.isTTY) {
@@ -27,7 +27,7 @@ function standardInput(
   return stdin;
 }
 
-/** Whether what is named is a folder; a link to one is followed. */
+/** True when the user named a folder, or a link to a folder. */
 export function isFolder(file: string | undefined, { cwd }: CommandContext): boolean {
   if (file === undefined || file === '-' || file === '') return false;
   return statSync(resolve(cwd, file), { throwIfNoEntry: false })?.isDirectory() === true;
@@ -69,7 +69,7 @@ async function* readBytes(
   }
 }
 
-/** Reads a pipe or a device to its end; an interrupt ends the wait for more. */
+/** Reads a pipe or a device to its end. An interrupt ends the wait for more. */
 async function* readStream(
   stream: NodeJS.ReadableStream,
   { signal }: CommandContext,
@@ -89,7 +89,10 @@ async function* readStream(
   }
 }
 
-/** Reads a named pipe without the thread that open(2) would hold until somebody writes: it could not be interrupted. */
+/**
+ * Reads a named pipe. open(2) would hold a thread until another process writes, and could not be interrupted, so the pipe is opened
+ * without waiting.
+ */
 async function* readFifo(path: string, context: CommandContext): AsyncGenerator<Chunk> {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const socket = new Socket({ fd, readable: true, writable: false });
@@ -100,15 +103,15 @@ async function* readFifo(path: string, context: CommandContext): AsyncGenerator<
   }
 }
 
-/** The descriptor of a standard input that is a file: `splat triage - < console.log`. */
+/** The descriptor of stdin when it is a file, as in `splat triage - < console.log`; undefined otherwise. */
 function regularFile(stdin: NodeJS.ReadableStream): number | undefined {
   if (!('fd' in stdin) || typeof stdin.fd !== 'number') return undefined;
   return fstatSync(stdin.fd).isFile() ? stdin.fd : undefined;
 }
 
 /**
- * Reads a regular file to its end, from where its descriptor stands. A read of the page cache takes less time than handing it
- * to another thread; signals are looked at between two of them.
+ * Reads a regular file to its end, from the current position of its descriptor. Reads are synchronous, because a read from the page
+ * cache takes less time than passing it to another thread. Between two reads, signals are handled.
  */
 async function* readWhole(fd: number, { signal }: CommandContext): AsyncGenerator<Uint8Array> {
   const buffer = Buffer.allocUnsafe(chunkBytes);
@@ -126,7 +129,7 @@ export function throwIfAborted(signal: AbortSignal): void {
     throw new HarnessError('interrupted', 'interrupted', { cause: signal.reason });
 }
 
-/** First bytes of what holds a log but is none. */
+/** The first bytes of files that may contain a log but are not one, with the name of their format. */
 const packed: readonly { readonly magic: string; readonly name: string }[] = [
   { magic: 'fd377a585a00', name: 'xz' },
   { magic: '28b52ffd', name: 'zstd' },
@@ -139,12 +142,12 @@ const packed: readonly { readonly magic: string; readonly name: string }[] = [
 const gzipMagic = '1f8b08';
 const longestMagic = 10;
 
-/** A log in messages. */
+/** The name of the log in messages. */
 export function nameOfLog(file: string | undefined): string {
   return file === undefined || file === '-' || file === '' ? 'standard input' : file;
 }
 
-/** The bytes of the log, unpacked when it is gzip data. Each chunk is valid until the next is asked for. */
+/** The bytes of the log; gzip data is unpacked. Each chunk is valid until the next one is read. */
 export async function* readLog(
   file: string | undefined,
   context: CommandContext,
@@ -162,7 +165,7 @@ export async function* readLog(
   yield* magic.startsWith(gzipMagic) ? unzip(whole, nameOfLog(file)) : whole;
 }
 
-/** The first chunks, until they are as long as any magic number. */
+/** The first chunks, until together they are as long as any magic number. */
 async function readStart(chunks: AsyncGenerator<Chunk>): Promise<readonly Chunk[]> {
   const start: Chunk[] = [];
   for (let bytes = 0; bytes < longestMagic; ) {
@@ -170,7 +173,7 @@ async function readStart(chunks: AsyncGenerator<Chunk>): Promise<readonly Chunk[
     if (next.done === true) break;
     const { value } = next;
     bytes += value.length;
-    // What is followed by another is not valid any more.
+    // A chunk becomes invalid when the next one is read, so it is copied.
     start.push(bytes < longestMagic ? Buffer.from(value) : value);
   }
   return start;
@@ -197,7 +200,7 @@ async function* unzip(chunks: AsyncIterable<Chunk>, name: string): AsyncGenerato
     for await (const chunk of chunks) yield Buffer.from(chunk);
   }
   const packedBytes = Readable.from(copies(), { highWaterMark: 1 });
-  // Its errors are thrown where the other end is read.
+  // Errors of the pipeline are thrown where its other end is read.
   const plainBytes = pipeline(
     packedBytes,
     createGunzip({ chunkSize: chunkBytes }),

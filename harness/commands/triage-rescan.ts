@@ -18,18 +18,18 @@ import type { TriageArguments } from './triage-arguments.ts';
 import { throwIfAborted } from './triage-input.ts';
 import { write } from './triage-output.ts';
 
-/** A trial of which today's rules say something else. */
+/** A trial about which today's rules say something else than its record. */
 interface Rescanned extends ComparedRules {
   readonly run: string;
   readonly trial: string;
 }
 
-/** Runs are this many folders below what is named: of all nights, a night, `runs`, a run. */
+/** The largest depth at which runs are searched: a folder of nights, a night, its `runs`, a run. */
 const deepest = 4;
 
 /**
- * Looks through the consoles of run directories again, and tells which splats have other titles or signatures by today's rules;
- * with `--history` they get them there. Returns 0. Throws `usage` for a folder without runs.
+ * Scans the consoles of run directories again, and reports the splats whose title or signature differs by today's rules. With
+ * `--history`, it also changes them in the history. Returns 0. Throws `usage` for a folder without runs.
  */
 export async function runRescan(argv: TriageArguments, context: CommandContext): Promise<number> {
   const { cwd, signal } = context;
@@ -88,7 +88,7 @@ async function* runsBelow(
     return;
   }
   if (depth === 0) return;
-  // Links are not followed: they may lead round.
+  // Links are not followed, because they may form a circle.
   const inside = await readdir(dir, { withFileTypes: true }).catch(() => []);
   for (const { name } of inside.filter((one) => one.isDirectory() && one.name !== 'trials')) {
     yield* runsBelow(join(dir, name), depth - 1);
@@ -106,7 +106,8 @@ async function* rescanTrials(
     const found = await scanInside(dir, join('trials', folder, 'console.log'));
     if (found === undefined) continue;
     const compared = compareRules(splats, found);
-    // What SysRq printed on request of the harness is on the console as well, and is none of the kernel's complaints.
+    // The console also has what the kernel printed on a SysRq by the harness. That is not a complaint of the kernel, so it does not
+    // count as new.
     yield { ...compared, trial: id, appeared: hang?.asked === true ? [] : compared.appeared };
   }
 }
@@ -135,7 +136,7 @@ async function mapHistory(
       now: { key: now.signature, title: now.title },
     })),
   );
-  // The folder of a night is above `runs`; that of an imported run is its own.
+  // The folder of a night is two levels above its runs. An imported run has only its own folder.
   const nightDirs = [...new Set([...runs].flatMap((dir) => [dir, dirname(dirname(dir))]))];
   return await renameSplats(history, renames, { number: signatureScheme, nightDirs });
 }

@@ -1,15 +1,15 @@
-/** What was read, as far as it takes to tell a log from what is none. */
+/** A sample of the input, just large enough to tell a console log from other data. */
 export interface Sample {
   add(chunk: Uint8Array | string): void;
-  /** What it is, when that is no log: `is binary data, not a console log`. */
+  /** Says what the input is when it is not a log: `is binary data, not a console log`. Undefined for a log. */
   fault(): string | undefined;
 }
 
-/** Of each chunk: all of it would cost as much as looking for splats. */
+/** The number of bytes taken from each chunk: checking all bytes would take as long as the search for splats. */
 const sampleBytes = 4096;
 /**
- * Noise on a serial line, and what a crash left of a file's last block, are in real logs; a third of one they are not.
- * Random bytes have 57 % odd ones, a kernel image 40 % or more.
+ * The share of odd characters (control characters and invalid UTF-8) from which the input is not a log. A log has some, from noise
+ * on a serial line and from what a crash left in the last block of a file. Random bytes have 57 %, a kernel image 40 % or more.
  */
 const mostOdd = 1 / 3;
 const odd = /(?!\s)[\p{Cc}\uFFFD]/gu;
@@ -17,7 +17,7 @@ const odd = /(?!\s)[\p{Cc}\uFFFD]/gu;
 export function openSample(): Sample {
   let characters = 0;
   let oddOnes = 0;
-  // NULs at even and at odd places: UTF-16 has them at one of the two.
+  // The numbers of NULs at even and at odd positions: UTF-16 has NULs at only one of the two.
   const nuls: [number, number] = [0, 0];
   return {
     add(chunk) {

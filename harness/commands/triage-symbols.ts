@@ -11,17 +11,17 @@ import {
 import type { Finding, StackFrame } from '../records/finding.ts';
 import type { CommandContext } from './context.ts';
 
-/** So many functions of another size are no patches of one. */
+/** When at least this many functions have other sizes, the image is of another build. Fewer may have been patched at run time. */
 const leastOther = 3;
 
-/** Adds file:line and inlined frames to findings. */
+/** Adds source lines and inlined frames to findings. */
 export interface Symbols extends AsyncDisposable {
   decorate(finding: Finding): Promise<Finding>;
 }
 
 /**
- * Opens the image of `--vmlinux`. Its `decorate` throws `usage` for a finding of another kernel: addresses of one build say
- * nothing about another.
+ * Opens the image of `--vmlinux`. decorate() throws `usage` for a finding of another kernel, because the addresses of one build say
+ * nothing about another build.
  */
 export async function openSymbols(
   vmlinux: string,
@@ -77,8 +77,8 @@ function checkBuild(finding: Finding, symbolizer: Symbolizer, vmlinux: string): 
 }
 
 /**
- * Two builds of one release, where neither the log nor the image has a build id, differ in the sizes of their functions. One
- * that differs may be patched at run time; most of a stack is not.
+ * Throws `usage` when the sizes of functions show that the image is another build. This check is for builds of one release when the
+ * log or the image has no build id. A single other size may come from patching at run time, which does not change most of a stack.
  */
 async function checkSizes(
   { stack, line }: Finding,
@@ -96,7 +96,7 @@ async function checkSizes(
   );
 }
 
-/** What to ask about a frame; undefined when it has its place already, or no numbers to ask with. */
+/** The query for a frame; undefined when the frame has a source line already, or no offset and size to look it up. */
 function queryOf(
   { symbol, offset, size, module, location }: StackFrame,
   isReturn: boolean,

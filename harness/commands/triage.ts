@@ -59,7 +59,7 @@ export function builder(yargs: Argv): Argv<TriageArguments> {
     .conflicts('follow', ['batch', 'explain', 'vmlinux']);
 }
 
-/** Findings as they complete. Throws `usage` at the end of what has none because it is no log. */
+/** Yields the findings as they complete. At the end of an input without findings, throws `usage` when the input is not a log. */
 async function* findSplats(
   argv: TriageArguments,
   context: CommandContext,
@@ -85,7 +85,7 @@ async function* findSplats(
 
 async function printJson(found: AsyncIterable<Finding>, context: CommandContext): Promise<number> {
   let code: number = exitCodes.clean;
-  // Kept as text, not as objects: a log may hold a hundred thousand findings.
+  // The findings are kept as text, because objects of a hundred thousand findings would take much memory.
   const rows: string[] = [];
   const lines: number[] = [];
   for await (const finding of found) {
@@ -105,7 +105,7 @@ async function printText(found: AsyncIterable<Finding>, context: CommandContext)
     const group = groups.get(finding.signature);
     if (group) group.count++;
     else {
-      // A clone owns its strings; the finding's are parts of the log.
+      // A copy has strings of its own. Strings of the finding itself are parts of the log and would keep it in memory.
       const first = structuredClone({ ...finding, text: [], evidence: [] });
       groups.set(finding.signature, { first, count: 1 });
       await write(context, `${formatFinding(finding, style)}\n\n`);
@@ -116,7 +116,7 @@ async function printText(found: AsyncIterable<Finding>, context: CommandContext)
   return all.some(({ first }) => isDecisive(first)) ? exitCodes.splat : exitCodes.clean;
 }
 
-/** Prints finding `wanted` (from 1, in the order of completion) with the lines behind it. */
+/** Prints the finding with the number `wanted` (from 1, in the order of completion) and the lines that it was made from. */
 async function printExplanation(
   found: AsyncIterable<Finding>,
   wanted: number,
@@ -168,7 +168,7 @@ async function* decorated(
   for await (const finding of found) yield await symbols.decorate(finding);
 }
 
-/** Exit codes: 0 nothing that counts, 1 a splat; `--batch` always 0. */
+/** Scans a log or a folder for splats. Returns 0 when no finding counts, 1 for a splat; with `--batch` always 0. */
 export async function run(argv: TriageArguments, context: CommandContext): Promise<number> {
   const { explain } = argv;
   if (explain !== undefined && (!Number.isInteger(explain) || explain < 1)) {
@@ -186,7 +186,7 @@ export async function run(argv: TriageArguments, context: CommandContext): Promi
   if (isFolder(argv.file, context)) return await runOnFolder(argv, context);
   const found = findSplats(argv, context);
   if (argv.vmlinux === undefined) return print(argv, found, context);
-  // What runs programs is loaded only here: start-up counts.
+  // The module that runs programs is loaded only here, because it makes the start slower.
   const { openSymbols } = await import('./triage-symbols.ts');
   await using symbols = await openSymbols(argv.vmlinux, argv.source, context);
   return await print(argv, decorated(found, symbols), context);

@@ -1,6 +1,6 @@
 import { exitCodes, HarnessError } from '../errors.ts';
 
-/** The first SIGINT or SIGTERM stops everything in good order, a second one at once. */
+/** Lets the first SIGINT, SIGTERM or SIGHUP abort the work in good order, and the second one end the process at once. */
 export function watchSignals(stop: AbortController): void {
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {

@@ -1,22 +1,22 @@
 import { pause } from '../host/deadline.ts';
 import { freeDiskMib } from '../host/disk.ts';
 
-/** Keeps a worker whose host fails from taking job after job, which others could do. */
+/** Keeps a worker whose host fails from taking one job after the other that other workers could do. */
 export interface Fitness {
-  /** Waits until this host can take a job, or until the signal fires; says what it waits for. */
+  /** Waits until this host can take a job, or until the signal fires. Reports what it waits for. */
   readonly wait: (signal: AbortSignal) => Promise<void>;
   readonly succeeded: () => void;
   readonly failed: () => void;
 }
 
-/** A run and its results need less. */
+/** The least free space for taking a job, in MiB: a run and its results need less. */
 const leastFreeMib = 512;
 const lookAgainMs = 10_000;
-/** After a failure, twice as long after each further one, up to the longest. */
+/** The wait after a failure. It doubles with each further failure in a row, up to the longest wait. */
 const restMs = 30_000;
 const longestRestMs = 600_000;
 
-/** `folders`: where a worker writes. */
+/** Opens the fitness of a worker that writes to `folders`. */
 export function openFitness(folders: readonly string[], say: (line: string) => void): Fitness {
   let failures = 0;
   let rested = true;

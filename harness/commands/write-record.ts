@@ -9,8 +9,8 @@ export interface Report {
 }
 
 /**
- * Writes a record as JSON, and then each report on its own: a report that throws harms neither the record nor the other
- * reports. Returns one line, with the file's name, for each that threw. Throws when the record cannot be written.
+ * Writes a record as JSON, and then each report by itself, so that a report that throws harms neither the record nor the other
+ * reports. Returns a line with the file's name for each report that threw. Throws when the record cannot be written.
  */
 export async function writeRecord(
   dir: string,

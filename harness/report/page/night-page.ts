@@ -10,7 +10,7 @@ import { cellClassOrder, wordsOf } from './night-words.ts';
 import { formatPage } from './page.ts';
 import { tableScript } from './table-script.ts';
 
-/** Lists whose items are shown one by one. The first four make a night fail. */
+/** Lists whose items are told one by one, as they are news; the first four wake somebody. */
 const newsLists = [
   'new',
   'back',
@@ -23,20 +23,17 @@ const newsLists = [
   'repaired',
 ] as const satisfies readonly CellClass[];
 
-/** The number of these lists that come before everything else on the page. */
+/** So many of them come before everything else. */
 const wakingLists = 4;
 
-/** Lists that are shown as a table. */
+/** Lists of which a table is enough. */
 const quietLists = ['known', 'notRun', 'notThere', 'dropped'] as const;
 
-/**
- * The largest number of items that are shown in full. A night that breaks more usually has one cause, and the page must not grow
- * too long.
- */
+/** What is told in full of a list; a night that breaks more has one cause, and a page has its limits. */
 const mostArticles = 40;
 const mostAnswers = 3;
 
-/** The page of a night, for a browser. It is complete without a script; its own script filters and sorts the tables. */
+/** The page of a night, for a browser. It needs no script; with its own, tables are filtered and sorted. */
 export function formatNightPage(page: NightPageInput): string {
   const { night } = page;
   return formatPage(
@@ -133,7 +130,7 @@ function lockSection({ night }: NightPageInput): Content {
 `;
 }
 
-/** A link to the row of a cell; its id when the night does not have the cell. */
+/** The row of a cell, if the night has it. */
 function cellLink(id: string, night: NightRecord): Content {
   const title = cellTitle(night, id);
   return title === id ? id : html`<a href="#cell-${id}">${title}</a>`;

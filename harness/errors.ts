@@ -1,22 +1,25 @@
 /**
- * Whose fault a failure is. A kernel's fault is a Verdict and never thrown; these are the harness's own.
+ * Says who is at fault for a failure. A kernel's fault is a Verdict and never thrown; errors are faults of the harness, the user or
+ * the host.
  *
  * - `usage`: the user named something that does not exist or cannot be combined (exit 129)
- * - `config`: a file of the user's is malformed (exit 129)
- * - `tool`: a program the harness runs is missing or failed (exit 128)
- * - `infra`: the host let us down: disk full, no memory, a lost socket (exit 128)
+ * - `config`: a file of the user is malformed (exit 129)
+ * - `tool`: a program that the harness runs is missing or failed (exit 128)
+ * - `infra`: the host failed: a full disk, no memory, a lost socket (exit 128)
  * - `interrupted`: SIGINT or SIGTERM (exit 130)
- * - `internal`: a bug of ours (exit 128)
+ * - `internal`: a bug of splat (exit 128)
  */
 export type ErrorCode = 'usage' | 'config' | 'tool' | 'infra' | 'interrupted' | 'internal';
 
 export interface HarnessErrorOptions {
   readonly cause?: unknown;
-  /** The tail of a log that explains the failure, shown below the message. Raw: escape before printing. */
+  /** The tail of a log that explains the failure, printed below the message. It is raw text: escape it before printing. */
   readonly output?: string;
 }
 
-/** The only error the harness throws on purpose. `message` is one line: what, with which value, what would be valid. */
+/**
+ * The only error that the harness throws on purpose. `message` is one line: what failed, with which value, and what would be valid.
+ */
 export class HarnessError extends Error {
   override readonly name = 'HarnessError';
   readonly code: ErrorCode;
@@ -37,7 +40,7 @@ export function isHarnessError(
   return error instanceof HarnessError && (codes.length === 0 || codes.includes(error.code));
 }
 
-/** Exit codes fit `git bisect run` (git-bisect(1)): 125 skips, 128 and above abort. */
+/** The exit codes. They fit `git bisect run` (git-bisect(1)): 125 skips a commit, 128 and above abort the bisection. */
 export const exitCodes = {
   clean: 0,
   splat: 1,
@@ -47,7 +50,7 @@ export const exitCodes = {
   interrupted: 130,
 } as const;
 
-/** The exit code of a thrown error; anything that is not a HarnessError is a bug of ours. */
+/** The exit code for a thrown error. An error that is not a HarnessError is a bug of splat. */
 export function exitCodeOfError(error: unknown): number {
   if (!(error instanceof HarnessError)) return exitCodes.harness;
   switch (error.code) {
@@ -63,7 +66,7 @@ export function exitCodeOfError(error: unknown): number {
   }
 }
 
-/** What an error says, in one line. */
+/** The first line of an error's message. */
 export function firstLineOf(error: unknown): string {
   return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
 }

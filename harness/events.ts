@@ -1,15 +1,15 @@
 import { isHarnessError } from './errors.ts';
 import type { HarnessEvent, Stage } from './records/event.ts';
 
-/** Plans emit, reporters listen (records/event.ts). */
+/** The function with which plans report events (records/event.ts); reporters get them. */
 export type Emit = (event: HarnessEvent) => void;
 
-/** How a stage ended, in words; a bare string is a success. */
+/** The end of a stage in words. A bare string is a success. */
 export type StageEnd = string | { readonly text: string; readonly failed: boolean };
 
 /**
- * Runs `work` as a stage: one start, one end, whether it succeeds or throws. `done` words the end from the result, which
- * may be a kernel's failure.
+ * Runs `work` as a stage with one start and one end event, whether it succeeds or throws. `done` makes the words of the end from
+ * the result, which may be a kernel's failure.
  */
 export async function inStage<T>(
   emit: Emit,

@@ -35,8 +35,9 @@ function checkNode() {
 }
 
 /**
- * V8 of Node 20 compiles a function again, optimized, after 3 times 66 KiB of its bytecode. In a triage of 100 MB that
- * compiler took a fifth of the time and never earned it back. Later versions have Maglev in between and are left alone.
+ * Makes V8 of Node 20 optimize functions later. It compiles a function again, optimized, after 3 times 66 KiB of its bytecode. In a
+ * triage of 100 MB that compiler took a fifth of the time, which faster code did not make up for. Later versions of Node have the
+ * compiler Maglev in between and keep their setting.
  */
 function optimizeLater() {
   if (process.versions.node.split('.')[0] === '20') v8.setFlagsFromString('--interrupt-budget=600000');
@@ -46,7 +47,7 @@ function packageJson() {
   return JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
 }
 
-/** All sources of the harness, in a fixed order. */
+/** The paths of all sources of the harness, in a fixed order. */
 function sourcesBelow(dir, found) {
   fs.readdirSync(dir, { withFileTypes: true }).forEach(function (item) {
     var file = path.join(dir, item.name);
@@ -56,7 +57,7 @@ function sourcesBelow(dir, found) {
   return found.sort();
 }
 
-/** What the compiled harness is made of; undefined in an installed package, which carries it compiled. */
+/** The files from which the harness is compiled; undefined in an installed package, which contains the compiled harness. */
 function sources() {
   if (!fs.existsSync(path.join(root, 'harness', 'cli.ts'))) return undefined;
   var found = [];
@@ -76,13 +77,16 @@ function digestOf(files, describe) {
   return hash.digest('hex');
 }
 
-/** Nobody can set the time at which a file was changed last: what is of the same one need not be read again. */
+/**
+ * The facts about a file that change whenever its content does: no program can set the time of the last change (ctime). A file with
+ * the same facts need not be read again.
+ */
 function changeOf(file) {
   var stat = fs.statSync(file);
   return [stat.size, stat.mtimeMs, stat.ctimeMs, stat.ino].join(' ');
 }
 
-/** The digest of all sources. What they were when they were read last is kept beside it. */
+/** The digest of all sources. It is stored together with the facts about the files at that time. */
 function sourceDigest() {
   var files = sources();
   if (files === undefined) return undefined;
@@ -95,7 +99,8 @@ function sourceDigest() {
   try {
     writeDist('seen', seen + ' ' + digest);
   } catch (error) {
-    // A folder that cannot be written to is told of where something must be: the sources are read each time.
+    // When the folder cannot be written to, the digest is not stored and the sources are read each time. Where something must be
+    // stored, the error is reported.
   }
   return digest;
 }
@@ -126,7 +131,7 @@ function mustRun(program, args, what) {
   if (done.status !== 0) give(what + ' failed: ' + [program].concat(args).join(' '));
 }
 
-/** Runs `work` while nobody else sets up this checkout. The lock is released with this process, however it ends. */
+/** Runs `work` while no other process sets up this checkout. The lock is released with this process, however it ends. */
 function locked(work) {
   try {
     fs.mkdirSync(dist, { recursive: true });
@@ -139,8 +144,8 @@ function locked(work) {
 }
 
 /**
- * What is there already, complete and of this lock file, is left alone. `dev`: with the tools for tests, which a folder that
- * has them keeps.
+ * Installs the node modules, unless they are complete and fit this lock file. With `dev`, the tools for tests are installed as
+ * well; a folder that has them keeps them.
  */
 function installModules(dev) {
   var modules = path.join(root, 'node_modules');
@@ -180,7 +185,7 @@ function compile() {
   removeOld(digest);
 }
 
-/** A long run may still load parts of the harness it was started from: what was compiled today stays. */
+/** Removes compiled versions of the harness that are older than a day. A long run may still load parts of a newer one. */
 function removeOld(digest) {
   fs.readdirSync(dist).forEach(function (name) {
     var dir = path.join(dist, name);
@@ -190,7 +195,7 @@ function removeOld(digest) {
 }
 
 function launch(digest) {
-  // Node 22 and later keep what V8 made of the modules.
+  // Node 22 and later can store the code that V8 compiled from the modules.
   if (nodeModule.enableCompileCache) nodeModule.enableCompileCache(path.join(dist, digest, 'v8'));
   var cli = path.join(dist, digest, 'cli.js');
   if (process.sourceMapsEnabled === undefined && process.setSourceMapsEnabled) process.setSourceMapsEnabled(true);
@@ -211,13 +216,13 @@ function launch(digest) {
   );
 }
 
-/** Of what a program prints of itself. */
+/** The first line that a program prints about its version. */
 function firstLine(program) {
   var done = childProcess.spawnSync(program, ['--version'], { encoding: 'utf8' });
   return done.status === 0 ? done.stdout.split('\n')[0] : 'not found';
 }
 
-/** What a report of a bug should begin with. */
+/** Prints the versions that a report of a bug should begin with. */
 function describeVersion() {
   var digest = sourceDigest();
   var rows = [
@@ -233,7 +238,10 @@ function describeVersion() {
   });
 }
 
-/** `splat setup [--dev]` only makes everything ready; `npm test` begins with it. An installed package is ready. */
+/**
+ * Starts the harness. `splat setup [--dev]` only prepares everything, and `npm test` begins with it; an installed package needs no
+ * preparation.
+ */
 function main() {
   checkNode();
   optimizeLater();

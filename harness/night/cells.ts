@@ -7,16 +7,16 @@ export interface NamedCell extends Cell {
   readonly id: string;
 }
 
-/** What a matrix stands for where it says nothing. */
+/** The values of a matrix that its file leaves out. */
 export interface MatrixDefaults {
   readonly arch: string;
   readonly guest: string;
   readonly gpu: string;
-  /** Names of our own workloads. */
+  /** The names of splat's own workloads. */
   readonly workloads: readonly string[];
 }
 
-/** The axes of a matrix: lists of which the cells are the product. */
+/** The axes of a matrix: lists, whose product is the set of cells. */
 interface Axes {
   readonly kernel: readonly string[];
   readonly series: readonly (readonly string[])[];
@@ -31,8 +31,8 @@ interface Axes {
 }
 
 /**
- * The cells of a matrix, each once: the product of its lists, without what `exclude` names, with what `include` names. Workloads
- * of one kernel and machine are next to each other.
+ * The cells of a matrix, each once: the product of its lists, without those that `exclude` names, with those that `include` names.
+ * The workloads of one kernel and machine are next to each other.
  */
 export function expandCells(matrix: Matrix, defaults: MatrixDefaults): readonly NamedCell[] {
   const axes = axesOf(matrix, defaults);
@@ -50,7 +50,7 @@ export function expandCells(matrix: Matrix, defaults: MatrixDefaults): readonly 
   return unique.toSorted((a, b) => order.indexOf(machineKey(a)) - order.indexOf(machineKey(b)));
 }
 
-/** How many cells there are at most, without making them. */
+/** An upper bound for the number of cells, found without making them. */
 export function countCells(matrix: Matrix, defaults: MatrixDefaults): number {
   const axes = axesOf(matrix, defaults);
   return (matrix.include ?? []).reduce(
@@ -104,7 +104,7 @@ function productOf(axes: Axes): readonly Cell[] {
 function isLike(cell: Cell, pattern: CellPattern): boolean {
   return Object.entries(pattern).every(([key, wanted]) => {
     const value = cell[key as keyof Cell];
-    // A list of series or fragments is one value.
+    // A list of series or fragments is a single value.
     if (Array.isArray(value)) return JSON.stringify(value) === JSON.stringify(listOf(wanted));
     return listOf<unknown>(wanted).includes(value);
   });
@@ -129,18 +129,18 @@ export function cellId(cell: Cell): string {
   return createHash('sha256').update(JSON.stringify(values)).digest('hex').slice(0, 16);
 }
 
-/** Equal for cells of one kernel. */
+/** A key that is equal for cells with the same kernel. */
 export function kernelKey(cell: Cell): string {
   const { kernel, series, config, configBase = null, arch } = cell;
   return JSON.stringify([kernel, series, config, configBase, arch]);
 }
 
-/** Equal for cells that differ in their workload alone: they are trials of one run. */
+/** A key that is equal for cells which differ only in their workload. These cells are trials of one run. */
 export function machineKey(cell: Cell): string {
   return JSON.stringify(keys.map((key) => cell[key] ?? null));
 }
 
-/** `debian:6.1 kasan munmap`: what differs from a default is said, and nothing else. */
+/** The name of a cell, `debian:6.1 kasan munmap`. It contains only the values that differ from their defaults. */
 export function cellName(cell: Cell): string {
   const { kernel, series, config, configBase, arch, accel, guest, gpu, memoryMib, cpus } = cell;
   return [

@@ -2,17 +2,17 @@ import { machineKey, type NamedCell } from './cells.ts';
 
 /** A cell of a night's plan. */
 export interface PlannedCell extends NamedCell {
-  /** Trials. */
+  /** The number of trials to run. */
   readonly planned: number;
 }
 
-/** What the nights before tell of a cell. */
+/** The facts that earlier nights have about a cell. */
 export interface CellHistory {
-  /** When it last ran. */
+  /** The last night in which the cell ran. */
   readonly night: string;
   readonly msPerTrial: number;
   readonly flaky: boolean;
-  /** Its kernel has moved since. */
+  /** True when its kernel has changed since then. */
   readonly changed: boolean;
 }
 
@@ -20,19 +20,19 @@ export interface Choice {
   readonly repeat: number;
   /** Undefined: everything is run. */
   readonly budgetSeconds: number | undefined;
-  /** By cell; a cell that was never run is not in it. */
+  /** By cell; a cell that has never run is not in it. */
   readonly past: ReadonlyMap<string, CellHistory>;
-  /** A guess for a workload that was never run. */
+  /** Returns an estimate for a workload that has never run, in seconds. */
   readonly secondsOf: (workload: string) => number;
 }
 
-/** The kernel, the boot and the controls of a machine. */
+/** The time that a machine needs besides its trials: kernel, boot and controls. */
 const secondsPerMachine = 60;
 
 /**
- * Which cells a night runs, those first that most likely tell something new: never run, then of a kernel that moved, then with
- * a splat that comes and goes, then by how long ago they ran. Under a budget the rest is left. A machine is booted once: its cells
- * stand together, where the first of them does.
+ * Chooses the cells of a night. Cells that most likely tell something new come first: cells that have never run, then those whose
+ * kernel has changed, then those with a splat that comes and goes, then those that have not run for the longest time. What does not
+ * fit the budget is left out. A machine is booted once, so its cells are run together, at the place of the first of them.
  */
 export function choosePlan(
   cells: readonly NamedCell[],
@@ -62,7 +62,7 @@ export function choosePlan(
     const seconds = each === undefined ? choice.secondsOf(cell.workload) : each.msPerTrial / 1000;
     const cost = seconds * repeat + (machines.has(key) ? 0 : secondsPerMachine);
     const planned = { ...cell, planned: repeat };
-    // The first one always: a budget that is too small for anything would never tell anything.
+    // The first cell is always run, because a budget that is too small for any cell would never give a result.
     if (budgetSeconds !== undefined && machines.size > 0 && estimate + cost > budgetSeconds) {
       left.push(planned);
       continue;

@@ -15,13 +15,16 @@ function piecesOf(glob: string): readonly Piece[] {
   return pieces;
 }
 
-/** Whether all of a text is as a glob says: `*` is any text, `?` one character, `\` takes the next literally. Linear in practice, never worse than the product of both lengths. */
+/**
+ * True when the glob matches the whole text: `*` matches any text, `?` one character, and `\` takes the next character literally.
+ * The time is linear in practice, and at most proportional to the product of both lengths.
+ */
 export function matchesGlob(glob: string, text: string): boolean {
   const pieces = piecesOf(glob);
   const characters = Array.from(text);
   let piece = 0;
   let at = 0;
-  // Where the last `*` stands, and from where on it takes one more character when what follows does not fit.
+  // The place of the last `*`, and the place from which it takes one more character when the rest does not fit.
   let star = -1;
   let from = 0;
   while (at < characters.length) {
@@ -40,14 +43,14 @@ export function matchesGlob(glob: string, text: string): boolean {
   return pieces.slice(piece).every((one) => one === 'any');
 }
 
-/** How many letters and digits a glob asks for by name: one that asks for hardly any matches everything. */
+/** The number of letters and digits that a glob names literally. A glob with hardly any of them matches everything. */
 export function literalLetters(glob: string): number {
   return piecesOf(glob).filter(
     (one) => typeof one === 'object' && /[\p{L}\p{N}]/u.test(one.literal),
   ).length;
 }
 
-/** The glob that matches this text and nothing else. */
+/** A glob that matches only this text. */
 export function literalGlob(text: string): string {
   return text.replaceAll(/[*?\\]/g, (character) => `\\${character}`);
 }

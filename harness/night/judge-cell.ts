@@ -20,7 +20,10 @@ import { judgeIssue } from './judge-issue.ts';
 import { type JudgedTrial, judgeKnowing, type TrialSplat } from './judge-trial.ts';
 import { isAbout, isExpired } from './known-file.ts';
 
-/** Why a splat is known: by the entry of a file, or by the nights before. */
+/**
+ * The number of trials that a known splat made blind. The splat is known by an entry of the file of known issues, or by earlier
+ * nights.
+ */
 export interface BlindTrials {
   readonly issue: KnownIssue | { readonly key: string };
   readonly blind: number;
@@ -32,15 +35,15 @@ export interface JudgedCell {
   readonly verdict: Verdict;
   readonly class: CellClass;
   readonly because?: string;
-  /** By list. */
+  /** Items, each with the list that it belongs to. */
   readonly items: readonly { readonly list: CellClass; readonly item: NightItem }[];
   readonly updates: readonly IssueUpdate[];
   readonly blind: readonly BlindTrials[];
-  /** Indices of entries of the known file that were about a splat. */
+  /** The indices of entries of the file of known issues that are about a splat of this cell. */
   readonly matched: readonly number[];
 }
 
-/** What is known of a cell: by entries that hold, by entries that are over, and by the nights before. */
+/** The knowledge about a cell: from entries that are valid, from entries that have expired, and from earlier nights. */
 interface Knowledge {
   readonly live: (splat: TrialSplat) => KnownIssue | undefined;
   readonly expired: (splat: TrialSplat) => KnownIssue | undefined;
@@ -62,7 +65,7 @@ function knowledgeOf({ cell }: CellInput, past: CellPast, context: NightContext)
   return { live, expired, isKnown };
 }
 
-/** Whether an entry is about a splat, under the name it has or one it had. */
+/** True when an entry is about a splat, by the splat's present signature or a former one. */
 function matches(
   issue: KnownIssue,
   { key, title }: TrialSplat,
@@ -75,7 +78,7 @@ function matches(
   );
 }
 
-/** Splats that the boots of a machine showed, and that are known: no trial of its cells can have seen anything after them. */
+/** The known splats that the boots of a machine showed. No trial of the machine's cells can show anything after them. */
 export function knownAtBoot(
   input: CellInput,
   past: CellPast,
@@ -84,7 +87,7 @@ export function knownAtBoot(
   return input.bootSplats.filter(knowledgeOf(input, past, context).isKnown);
 }
 
-/** Judges one cell: against its own past, and nobody else's. `atBoot` is of knownAtBoot(). */
+/** Judges a cell by its own past only. `atBoot` is the result of knownAtBoot(). */
 export function judgeCell(
   input: CellInput,
   past: CellPast,
@@ -133,7 +136,7 @@ export function judgeCell(
   };
 }
 
-/** What left trials blind, and how many. */
+/** The known splats that made trials blind, each with the number of these trials. */
 function blindTrials(
   trials: readonly JudgedTrial[],
   live: Knowledge['live'],
@@ -153,7 +156,10 @@ function blindTrials(
   return [...found.values()];
 }
 
-/** Indices of the entries that were about a splat of this cell, at boot or in a trial; several may be about one. */
+/**
+ * The indices of the entries that are about a splat of this cell, at boot or in a trial. Several entries may be about the same
+ * splat.
+ */
 function matchedEntries(
   { cell, bootSplats }: CellInput,
   trials: readonly JudgedTrial[],
@@ -167,7 +173,7 @@ function matchedEntries(
   });
 }
 
-/** What a cell without splats of its own is listed as. */
+/** The classes under which a cell without items for splats is listed. */
 const listed: readonly CellClass[] = [
   'disappeared',
   'infrastructure',
@@ -177,7 +183,7 @@ const listed: readonly CellClass[] = [
   'notThere',
 ];
 
-/** A cell of which there is nothing to judge. */
+/** The judgement of a cell without trials that could be judged; undefined for any other cell. */
 function judgeAbsent(input: CellInput, past: CellPast): JudgedCell | undefined {
   const { cell, untestable, failure, planned, trials, cutShort, bootSplats } = input;
   const whole = (
@@ -225,7 +231,7 @@ interface Rest {
   readonly because?: string;
 }
 
-/** A workload that said it cannot run on this kernel. */
+/** The judgement of a cell whose workload reported that it cannot run on this kernel. */
 function judgeNotThere(verdict: Verdict, { last }: CellPast, workloadsNamed: boolean): Rest {
   const because = 'message' in verdict ? verdict.message : '';
   if (last !== undefined && last.because !== 'not-run') {
@@ -235,7 +241,7 @@ function judgeNotThere(verdict: Verdict, { last }: CellPast, workloadsNamed: boo
   return { class: workloadsNamed ? 'inconclusive' : 'notThere', verdict, because };
 }
 
-/** Everything but splats: what the rest of the cell's trials prove. */
+/** Judges the rest of a cell, besides its splats: what its trials prove. */
 function judgeRest(
   input: CellInput,
   past: CellPast,
@@ -256,7 +262,7 @@ function judgeRest(
     if (cutShort) return { class: 'notRun', verdict, because: 'the budget is spent' };
     return { class: 'inconclusive', verdict: inconclusive('not-run', because), because };
   }
-  // A known splat of the boot ends the detectors of its controls as well.
+  // A known splat at boot also ends the detectors of the machine's controls.
   const isDeadAtBoot = isBlind && trials.every(({ facts }) => facts.deadBefore.length > 0);
   if (missedControls.length > 0 && !isDeadAtBoot) {
     const because = `a control was missed: ${missedControls.join('; ')}`;
@@ -272,7 +278,7 @@ function judgeRest(
   return judgeProof(verdict, past);
 }
 
-/** What trials amount to that all ran, saw, and showed nothing new. */
+/** Judges a cell whose trials all ran, could have shown a splat, and showed nothing new. */
 function judgeProof(verdict: Verdict, { last }: CellPast): Rest {
   if (verdict.kind === 'inconclusive') {
     const because = `${verdictPhrase(verdict)}: ${verdict.message}`;

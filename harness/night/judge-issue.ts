@@ -1,28 +1,28 @@
 import { chanceOfLuck, type Shows, sameRateChance } from './statistics.ts';
 
-/** What one night saw of an issue: of the trials that could have shown it, how many did. */
+/** The counts of an issue in one night: the trials that could have shown it, and those that did. */
 export interface IssueNight extends Shows {
   readonly night: string;
 }
 
-/** A splat of a cell, as the nights before know it. */
+/** A splat of a cell, with its past in earlier nights. */
 export interface IssuePast {
-  /** Its signature; its title, for what has no report. */
+  /** Its signature, or its title when there is no report. */
   readonly key: string;
   readonly title: string;
   readonly state: 'open' | 'gone';
   readonly firstSeen: string;
   readonly lastSeen: string;
-  /** From when its rate is counted: it was first seen then, or its rate changed. */
+  /** The night from which its rate is counted: it was first seen then, or its rate changed then. */
   readonly since: string;
-  /** Each night since then, oldest first. */
+  /** The nights since then, oldest first. */
   readonly nights: readonly IssueNight[];
 }
 
-/** What a night says of an issue. `seen` and `silent` are no news. */
+/** The judgement on an issue in one night. `seen` and `silent` are no news. */
 export type IssueJudgement =
   | { readonly class: 'new' | 'back' | 'seen' | 'silent' }
-  /** `sure` is the chance that it is none of luck. */
+  /** `sure` is the probability that the silence is not chance. */
   | { readonly class: 'gone'; readonly sure: number; readonly before: Shows }
   | {
       readonly class: 'rateChanged';
@@ -34,17 +34,17 @@ export type IssueJudgement =
     };
 
 /**
- * How often a night may be wrong, over all its cells together: one false `gone` in 500 nights, and one false `rateChanged` in 500.
- * A false `gone` comes back, and wakes somebody.
+ * The allowed probability of an error in one night, over all its cells together: one false `gone` in 500 nights, and one false
+ * `rateChanged` in 500. An issue that was falsely called `gone` comes back, and makes a night fail.
  */
 const allowedErrors = { gone: 0.002, rateChanged: 0.002 } as const;
 
-/** Nights that are held against those before them; of each a test. */
+/** The numbers of latest nights that are compared with the nights before them. Each number needs a test of its own. */
 const windows = [3, 10] as const;
 
 /**
- * Judges an issue of a cell. `tests` is how many issues and cells are looked at this night: an error among any of them counts
- * (Bonferroni). Each night allows itself its own errors, so looking every night does not add any beyond them.
+ * Judges an issue of a cell. `tests` is the number of issues and cells that are tested in this night, because an error in any of
+ * them counts (Bonferroni). Each night has its own allowance for errors.
  */
 export function judgeIssue(
   past: IssuePast | undefined,
@@ -71,7 +71,7 @@ function changeOf(nights: readonly IssueNight[], tests: number): IssueJudgement 
     const before = counted(nights.slice(0, -window));
     const recent = nights.slice(-window);
     const now = sum(recent);
-    // A rate that is silence is judged as such.
+    // A rate that became silence is judged separately.
     if (before.trials === 0 || now.hits === 0) continue;
     const chance = sameRateChance(before, now);
     const allowed = allowedErrors.rateChanged / windows.length / tests;
@@ -92,7 +92,7 @@ function counted(nights: readonly IssueNight[]): Shows {
   return hits <= 1 ? { hits, trials } : { hits: hits - 1, trials: trials - 1 };
 }
 
-/** Counts of several nights together. */
+/** The sum of the counts of several nights. */
 function sum(nights: readonly Shows[]): Shows {
   return {
     hits: nights.reduce((all, { hits }) => all + hits, 0),

@@ -6,14 +6,17 @@ import { cellName, kernelKey, machineKey } from './cells.ts';
 import { type BlindTrials, type JudgedCell, judgeCell, knownAtBoot } from './judge-cell.ts';
 import { appliesTo, isExpired } from './known-file.ts';
 
-/** Everything that a night is judged by. */
+/** Everything from which a night is judged. */
 export interface NightInput extends Omit<NightContext, 'tests'> {
   readonly cells: readonly CellInput[];
-  /** By the cell's id. */
+  /** Returns the past of a cell, by the cell's id. */
   readonly pastOf: (cell: string) => CellPast;
-  /** When an entry of the known file was last about a splat, or first there: a night; undefined: it is new. */
+  /**
+   * Returns the night in which an entry of the file of known issues last matched a splat, or in which it was first there.
+   * Undefined: the entry is new.
+   */
   readonly lastMatched: (issue: KnownIssue) => string | undefined;
-  /** Nights that are known of, the newest first: an entry that matched none of the last is told. */
+  /** The earlier nights, the newest first. When an entry has matched nothing in the last of them, a note says so. */
   readonly nightsBefore: readonly string[];
 }
 
@@ -33,7 +36,7 @@ type Lists = Pick<
   | 'inconclusive'
 >;
 
-/** What a night amounts to. */
+/** The judgement on a night. */
 export interface JudgedNight {
   readonly cells: readonly JudgedCell[];
   readonly lists: Lists;
@@ -41,16 +44,16 @@ export interface JudgedNight {
   readonly exitCode: number;
   readonly notes: readonly string[];
   readonly updates: readonly IssueUpdate[];
-  /** Entries of the known file that were about a splat of this night. */
+  /** The entries of the file of known issues that matched a splat of this night. */
   readonly matched: readonly KnownIssue[];
 }
 
-/** The share of trials that a known splat may leave blind where nothing else is said. */
+/** The share of trials that a known splat may make blind, when its entry does not set another share. */
 const defaultMaxBlind = 0.5;
-/** Nights after which an entry that matched nothing is told. */
+/** After this many nights without a match, a note names the entry. */
 const quietNights = 14;
 
-/** Judges a night: each cell against its own past, then all of them together. */
+/** Judges a night: first each cell by its own past, then all of them together. */
 export function judgeNight(night: NightInput): JudgedNight {
   const open = night.cells.reduce((count, { cell }) => {
     const { issues } = night.pastOf(cell.id);
@@ -84,7 +87,7 @@ export function judgeNight(night: NightInput): JudgedNight {
   };
 }
 
-/** The lists; of what is one and the same for all cells of a kernel, the first. */
+/** The lists of a night. An event that is the same for all cells of a kernel is listed once, for the first of them. */
 function gather(cells: readonly JudgedCell[]): Lists {
   const of = (list: CellClass): NightItem[] =>
     cells.flatMap(({ items }) => items.flatMap((one) => (one.list === list ? [one.item] : [])));
@@ -149,9 +152,9 @@ function conclude(
 }
 
 /**
- * What known splats left unseen. The share is that of all trials which the entry may apply to; one that is known by the nights
- * before may apply to its own cell's neighbours as well. Above its limit, the cells of which it left more blind than that prove
- * too little: there is at least one.
+ * Handles the trials that known splats made blind. Their share is that of all trials to which the entry may apply; a splat that is
+ * known by earlier nights may also apply to the other cells of its kernel. When a share is above its limit, those cells in which it
+ * is above the limit prove too little; there is always at least one.
  */
 function tellBlindness(cells: readonly JudgedCell[]): {
   readonly cells: readonly JudgedCell[];
@@ -221,7 +224,7 @@ function nameOf(issue: BlindTrials['issue']): string {
   return 'key' in issue ? issue.key : (issue.signature ?? issue.title ?? '');
 }
 
-/** What is to be said of the known file itself. */
+/** Notes about the file of known issues itself. */
 function entryNotes(
   { known, nowMs, lastMatched, nightsBefore }: NightInput,
   matched: readonly KnownIssue[],

@@ -3,17 +3,17 @@ import { inconclusive, judgeTrial } from '../verdict.ts';
 
 /** A splat of a trial. */
 export interface TrialSplat {
-  /** Its signature; its title, for what has no report. */
+  /** Its signature, or its title when there is no report. */
   readonly key: string;
   readonly title: string;
-  /** The harness itself knows it of this kernel. */
+  /** True when the harness itself knows this splat of this kernel. */
   readonly known: boolean;
 }
 
-/** What a night keeps of a trial. */
+/** The facts about a trial that a night keeps. */
 export interface TrialFacts {
   readonly id: string;
-  /** Below the night's folder. */
+  /** The path of the run directory below the night's folder. */
   readonly run: string;
   readonly seed: number;
   readonly verdict: Verdict;
@@ -28,18 +28,18 @@ export interface TrialFacts {
   readonly firstSplatMs: number | null;
 }
 
-/** A trial when what is known does not decide. */
+/** A trial that was judged without the splats that are known. */
 export interface JudgedTrial {
   readonly facts: TrialFacts;
   readonly verdict: Verdict;
   readonly fresh: readonly TrialSplat[];
   readonly known: readonly TrialSplat[];
-  /** Known splats that ended it, or its detectors, where nothing else was seen; empty: it is not blind. */
+  /** The known splats that ended the trial or its detectors, when nothing else was seen; empty when the trial is not blind. */
   readonly blindBy: readonly TrialSplat[];
 }
 
 /**
- * Judges a trial again, without the splats that are known. Another splat of the same trial decides as ever. `atBoot` are the known
+ * Judges a trial again, without the splats that are known. Any other splat of the trial still decides. `atBoot` are the known
  * splats of its boot, which ended the detectors of all copies.
  */
 export function judgeKnowing(
@@ -48,7 +48,7 @@ export function judgeKnowing(
   atBoot: readonly TrialSplat[] = [],
 ): JudgedTrial {
   const { verdict } = facts;
-  // Silence that came twice is told by the verdict alone.
+  // Repeated silence is only in the verdict, not among the splats.
   const unsaid =
     verdict.kind === 'splat'
       ? verdict.titles.filter((title) => facts.splats.every((splat) => splat.title !== title))
@@ -76,24 +76,24 @@ function judgeWithout(
   fresh: readonly TrialSplat[],
 ): Verdict {
   const { verdict, end } = facts;
-  // The trial was judged without what the harness itself knows.
+  // The trial was judged from the start without the splats that the harness itself knows.
   if (known.every((splat) => splat.known)) return verdict;
   if (end !== null) return judgeTrial({ ...facts, end, splats: fresh.map(({ title }) => title) });
   if (fresh.length > 0 || verdict.kind !== 'splat') return verdict;
   return inconclusive('blind', 'a known splat ended the guest before its workload');
 }
 
-/** Whether a trial showed a splat. */
+/** True when a trial showed a splat. */
 export function didShow({ fresh, known }: JudgedTrial, key: string): boolean {
   return fresh.some((splat) => splat.key === key) || known.some((splat) => splat.key === key);
 }
 
-/** Whether a trial could have shown a splat: one that another splat ended, or that proves nothing, could not. */
+/** True when a trial could have shown a splat. A trial that another splat ended, or that proves nothing, could not. */
 export function couldShow(trial: JudgedTrial, key: string): boolean {
   return didShow(trial, key) || trial.verdict.kind === 'clean';
 }
 
-/** In how many trials a splat showed, of those that could have shown it. */
+/** The number of trials that showed a splat, and of those that could have shown it. */
 export function countAgain(
   trials: readonly TrialFacts[],
   key: string,

@@ -4,10 +4,10 @@ import { type KnownIssue, knownFileSchema } from '../records/known-issues.ts';
 import { literalLetters, matchesGlob } from './glob.ts';
 import { readYaml, type YamlFile } from './yaml-file.ts';
 
-/** A glob that names fewer letters and digits than this is one of everything. */
+/** A glob that names fewer letters and digits than this would match everything. */
 const fewestLetters = 3;
 
-/** Reads a file of known issues. Throws `config` with the place of what is wrong and what would be valid. */
+/** Reads a file of known issues. Throws `config` with the place of the error and what would be valid. */
 export function parseKnown(
   text: string,
   file: string,
@@ -41,25 +41,25 @@ export function parseKnown(
   return read;
 }
 
-/** A day of the calendar, `2027-01-31`. */
+/** True for a day of the calendar, such as `2027-01-31`. */
 function isDay(text: string): boolean {
   const time = Date.parse(`${text}T00:00:00Z`);
   return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
 }
 
-/** Whether an entry is over: its last day, UTC, is. */
+/** True when the last day of an entry, in UTC, is over. */
 export function isExpired({ expires }: Pick<KnownIssue, 'expires'>, nowMs: number): boolean {
   return nowMs >= Date.parse(`${expires}T00:00:00Z`) + 24 * 60 * 60 * 1000;
 }
 
-/** A splat of a cell, as entries look at it. */
+/** A splat of a cell, with the fields that entries match. */
 export interface SplatInCell {
   readonly signature: string;
   readonly title: string;
   readonly cell: { readonly id: string; readonly name: string };
 }
 
-/** Whether an entry is about this splat. */
+/** True when an entry is about this splat. */
 export function isAbout(issue: KnownIssue, { signature, title, cell }: SplatInCell): boolean {
   return (
     (issue.signature === undefined || matchesGlob(issue.signature, signature)) &&
@@ -68,12 +68,12 @@ export function isAbout(issue: KnownIssue, { signature, title, cell }: SplatInCe
   );
 }
 
-/** Whether an entry may be about a splat of this cell. */
+/** True when an entry may be about a splat of this cell. */
 export function appliesTo({ cell: glob }: KnownIssue, cell: SplatInCell['cell']): boolean {
   return glob === undefined || matchesGlob(glob, cell.id) || matchesGlob(glob, cell.name);
 }
 
-/** The text of a known file with one more entry; comments and the order of what is there are kept. */
+/** The text of a file of known issues with one more entry. Comments and the order of the other entries are kept. */
 export function addKnown(text: string, issue: KnownIssue): string {
   const document = parseDocument(text.trim() === '' ? 'issues: []\n' : text);
   const issues = document.get('issues');

@@ -3,7 +3,7 @@ import { type Matrix, matrixSchema } from '../records/matrix.ts';
 import { countCells, expandCells, type MatrixDefaults, type NamedCell } from './cells.ts';
 import { readYaml, type YamlFile } from './yaml-file.ts';
 
-/** What there is in this version of splat; the first of a list is the default. */
+/** The values that this version of splat offers; the first of a list is the default. */
 export interface Offers {
   readonly archs: readonly string[];
   readonly guests: readonly string[];
@@ -11,12 +11,12 @@ export interface Offers {
   readonly workloads: readonly string[];
 }
 
-/** A matrix file that was read: everything that can be seen wrong without looking at other files is seen. */
+/** A matrix file that was read. Everything that can be checked without other files was checked. */
 export interface ReadMatrix extends YamlFile<Matrix> {
   readonly cells: readonly NamedCell[];
 }
 
-/** More than this is a mistake: at a second a cell it is three hours. */
+/** The largest number of cells. More of them are a mistake: with one second for each, they would take three hours. */
 const mostCells = 10_000;
 
 /** Reads a matrix. Throws `config` with file, line, column, value, and what would be valid. */

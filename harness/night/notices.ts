@@ -3,27 +3,30 @@ import type { NightItem, NightRecord } from '../records/night.ts';
 import { type Notice, type NoticeKind, noticeKinds } from '../records/notice.ts';
 import { cellName } from './cells.ts';
 
-/** What a notice is remembered by: nobody hears twice of one subject on one kernel while it goes on. */
+/** The key of a notice. While a matter of one subject on one kernel goes on, only one notice is sent about it. */
 export interface Matter {
   readonly kind: NoticeKind;
-  /** As the matrix names it; empty for a cell that the night does not have. */
+  /** The kernel as the matrix names it; empty for a cell that the night does not have. */
   readonly kernel: string;
-  /** A signature or a title, with the day its entry ended; of what is no splat, why, without its numbers. */
+  /**
+   * For a splat: its signature or title, with the day on which its entry expired. For anything else: the reason, without its
+   * numbers.
+   */
   readonly subject: string;
-  /** What the history knows a splat by; null for what is none. */
+  /** The key of the splat in the history; null when the matter is not a splat. */
   readonly signature: string | null;
 }
 
-/** A notice, and what it is about. */
+/** A notice, with the matters that it is about. */
 export interface MadeNotice {
   readonly notice: Notice;
   readonly matters: readonly Matter[];
 }
 
-/** Cells that a notice names. */
+/** The largest number of cells that a notice names. */
 const mostCells = 50;
 
-/** The notices of a night, what is new first: one for each splat or reason, whatever the number of its cells. */
+/** The notices of a night, new splats first: one for each splat or reason, whatever the number of its cells. */
 export function noticesOf(night: NightRecord, dir: string): readonly MadeNotice[] {
   const cells = new Map(night.cells.map((cell) => [cell.id, cell]));
   return noticeKinds.flatMap((kind) => {
@@ -63,7 +66,7 @@ export function noticesOf(night: NightRecord, dir: string): readonly MadeNotice[
   });
 }
 
-/** One notice for many. */
+/** A notice that stands for several. */
 export function summaryOf(notices: readonly Notice[]): Notice {
   const first = notices[0];
   const told = notices.flatMap(({ id, kind, text }) =>

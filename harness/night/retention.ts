@@ -1,11 +1,11 @@
 import type { Retention } from '../records/matrix.ts';
 
-/** A night's folder as it is on the disk. */
+/** The folder of a night, with its sizes on the disk. */
 export interface KeptFolder {
   readonly id: number;
   readonly startedMs: number;
   readonly bytes: number;
-  /** Bytes of the runs that must stay. */
+  /** The bytes of the runs that must stay. */
   readonly evidenceBytes: number;
 }
 
@@ -13,8 +13,8 @@ const dayMs = 24 * 60 * 60 * 1000;
 const gibBytes = 2 ** 30;
 
 /**
- * The nights of which only the evidence may stay: all beyond a number, an age, or the size of the newer ones. The night that begins
- * counts as one, and is not among `folders`.
+ * The nights of which only the evidence may stay: nights beyond the permitted number or age, and nights that no longer fit into the
+ * permitted size together with newer ones. The night that begins counts as one, although it is not among `folders`.
  */
 export function outlived(
   folders: readonly KeptFolder[],
@@ -22,7 +22,7 @@ export function outlived(
   nowMs: number,
 ): ReadonlySet<number> {
   const gone = new Set<number>();
-  // What must stay takes its share first.
+  // The evidence that must stay is subtracted from the permitted size first.
   let left = (gib ?? Number.POSITIVE_INFINITY) * gibBytes;
   for (const { evidenceBytes } of folders) left -= evidenceBytes;
   const newestFirst = folders.toSorted((one, other) => other.startedMs - one.startedMs);

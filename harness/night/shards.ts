@@ -1,23 +1,26 @@
 import type { PlanCell } from '../records/night-plan.ts';
 import { kernelKey, machineKey } from './cells.ts';
 
-/** A part of a night, for one machine. */
+/** A part of a night, which one machine runs. */
 export interface Shard {
-  /** Ids of cells, those of one kernel and machine next to each other. */
+  /** The ids of its cells. Cells with the same kernel and machine are next to each other. */
   readonly cells: readonly string[];
-  /** That it takes, with its boots and what stands for a build. */
+  /** The time that it takes, with its boots and an estimate for building. */
   readonly seconds: number;
 }
 
-/** A kernel that a shard does not share with another is built there once; a machine is booted, and its controls are run. */
+/**
+ * The estimated seconds for building a kernel, once for each part that has it, and for booting a machine and running its controls.
+ */
 const secondsPerKernel = 120;
 const secondsPerMachine = 60;
-/** A shard may take this many times the mean before a kernel is built on one more machine for it. */
+/** A part may take this many times the mean, before a kernel is built on a further machine to relieve it. */
 const tolerance = 1.2;
 
 /**
- * Divides the cells of a night into `count` parts: whole kernels, as long as no part takes much longer than the mean; then kernels in
- * pieces of about the same time. The same cells and count always give the same parts. With more parts than cells some are empty.
+ * Divides the cells of a night into `count` parts: first whole kernels, as long as no part takes much longer than the mean; then
+ * kernels in pieces of about equal time. The same cells and the same count always give the same parts. With more parts than cells,
+ * some parts are empty.
  */
 export function divideCells(cells: readonly PlanCell[], count: number): readonly Shard[] {
   const kernels = [...groupBy(cells, kernelKey).values()].map((group) => {
@@ -47,13 +50,13 @@ export function divideCells(cells: readonly PlanCell[], count: number): readonly
   return shards;
 }
 
-/** Consecutive cells, in pieces of about the same time; never an empty one. */
+/** Cuts the cells, in their order, into pieces of about equal time. No piece is empty. */
 function cut(cells: readonly PlanCell[], pieces: number): readonly (readonly PlanCell[])[] {
   const total = cells.reduce((sum, { seconds }) => sum + seconds, 0);
   const parts = Array.from({ length: pieces }, (): PlanCell[] => []);
   let taken = 0;
   for (const [at, cell] of cells.entries()) {
-    // The piece in which the cell's middle lies, but one that leaves no piece before or after it without a cell.
+    // A cell belongs to the piece in which its middle lies, unless that would leave another piece without a cell.
     const wanted = total === 0 ? 0 : Math.floor(((taken + cell.seconds / 2) / total) * pieces);
     const filled = parts.findIndex(({ length }) => length === 0);
     const most = filled < 0 ? pieces - 1 : filled;
@@ -70,7 +73,7 @@ function secondsOf(cells: readonly PlanCell[]): number {
   return cells.reduce((sum, { seconds }) => sum + seconds, kernels + machines);
 }
 
-/** The items by what `keyOf` says of each, in their order. */
+/** Groups items by the key that `keyOf` returns. The order of the items is kept. */
 export function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
   for (const item of items) {

@@ -1,4 +1,4 @@
-/** Counts of trials: how many there were, and how many showed what is looked for. */
+/** Counts of trials: their number, and the number of those that showed the splat in question. */
 export interface Shows {
   readonly hits: number;
   readonly trials: number;
@@ -18,14 +18,14 @@ function logChoose(n: number, k: number): number {
 }
 
 /**
- * The chance that the next `silent` trials show nothing when nothing has changed: all hits of all trials fell into the first
- * ones (Fisher's exact test for a second row without hits). 1 where there was no hit.
+ * The probability that the next `silent` trials show nothing although nothing has changed, that is, that all hits fall into the
+ * earlier trials (Fisher's exact test for a second row without hits). 1 when there was no hit.
  */
 export function chanceOfLuck({ hits, trials }: Shows, silent: number): number {
   return Math.exp(logChoose(trials, hits) - logChoose(trials + silent, hits));
 }
 
-/** The p-value of two counts having one rate (Fisher's exact test, two-sided by the point probabilities). */
+/** The p-value for two counts that have the same rate (Fisher's exact test, two-sided by the point probabilities). */
 export function sameRateChance(before: Shows, now: Shows): number {
   const hits = before.hits + now.hits;
   const trials = before.trials + now.trials;
@@ -38,13 +38,13 @@ export function sameRateChance(before: Shows, now: Shows): number {
   const least = Math.max(0, hits - before.trials);
   for (let one = least; one <= Math.min(now.trials, hits); one++) {
     const each = chance(one);
-    // What rounding makes of equal chances.
+    // The tolerance makes equal probabilities equal in spite of rounding.
     if (each <= seen * (1 + 1e-9)) sum += each;
   }
   return Math.min(1, sum);
 }
 
-/** The interval of a rate with a confidence of 95 % (Clopper and Pearson, Biometrika 26, 1934). */
+/** The interval of a rate, with a confidence of 95 % (Clopper and Pearson, Biometrika 26, 1934). */
 export function rateInterval({ hits, trials }: Shows): [number, number] {
   if (trials === 0) return [0, 1];
   const low = hits === 0 ? 0 : solve((rate) => 1 - atMost(hits - 1, trials, rate));
@@ -52,7 +52,7 @@ export function rateInterval({ hits, trials }: Shows): [number, number] {
   return [low, high];
 }
 
-/** The chance of at most so many hits at a rate. */
+/** The probability of at most `hits` hits, for a given rate. */
 function atMost(hits: number, trials: number, rate: number): number {
   if (rate <= 0) return 1;
   if (rate >= 1) return hits >= trials ? 1 : 0;
@@ -65,7 +65,7 @@ function atMost(hits: number, trials: number, rate: number): number {
   return sum;
 }
 
-/** Where a growing function of a rate reaches a value. */
+/** The rate at which a growing function reaches `value`. */
 function solve(grows: (rate: number) => number, value = 0.025): number {
   let [low, high] = [0, 1];
   for (let step = 0; step < 50; step++) {
@@ -76,7 +76,7 @@ function solve(grows: (rate: number) => number, value = 0.025): number {
   return (low + high) / 2;
 }
 
-/** The middle one, or the mean of both; null of none. */
+/** The median: the middle value, or the mean of the two middle values. Null for an empty list. */
 export function median(values: readonly number[]): number | null {
   const sorted = values.toSorted((a, b) => a - b);
   const half = Math.floor(sorted.length / 2);

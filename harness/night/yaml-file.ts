@@ -3,19 +3,19 @@ import { isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
 import { HarnessError } from '../errors.ts';
 import type { Recorded, RecordSchema } from '../records/schema.ts';
 
-/** A YAML file of the user's, checked, with the places of what is in it. */
+/** A checked YAML file of the user, with the places of its values. */
 export interface YamlFile<T> {
   readonly value: T;
-  /** `matrix.yaml:3:7` of the value at a path, or of the nearest above it. */
+  /** Returns the place of the value at a path, or of the nearest value above it: `matrix.yaml:3:7`. */
   readonly placeOf: (path: readonly (string | number)[]) => string;
 }
 
-/** Larger than any matrix that a night could work through. */
+/** The largest file that is read. A matrix that a night could work through is smaller. */
 const largestChars = 1024 * 1024;
 
 /**
- * Reads one YAML document (YAML 1.2, core schema: no tags of its own). Throws `config` for what is no YAML or not as the schema
- * says: file, line, column, the value, and what would be valid. `file` names it in messages.
+ * Reads a YAML document (YAML 1.2, core schema: no tags of its own). For a document that is not YAML or does not fit the schema,
+ * throws `config` with file, line, column, the value, and what would be valid. `file` is the name of the file in messages.
  */
 export function readYaml<S extends RecordSchema>(
   text: string,
@@ -58,12 +58,12 @@ function toValue(document: Document, file: string): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 });
   } catch (cause) {
-    // An alias that is used again and again grows without end.
+    // A document that uses an alias again and again would grow without end.
     throw new HarnessError('config', `${file}: too many aliases`, { cause });
   }
 }
 
-/** Where a value begins, or its key in the map above. Undefined: it is not there. */
+/** The position at which a value, or its key in the map above, begins. Undefined: there is no such value. */
 function startOf(
   document: Document,
   path: readonly (string | number)[],
@@ -77,13 +77,13 @@ function startOf(
   return isNode(key) ? key.range?.[0] : undefined;
 }
 
-/** `include[0].cpus` */
+/** A path in words: `include[0].cpus`. */
 function showPath(path: readonly (string | number)[]): string {
   const words = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${key.slice(0, 60)}`));
   return words.join('').replace(/^\./, '');
 }
 
-/** What is wrong with the value, and what would be valid. */
+/** Says what is wrong with the value, and what would be valid. */
 function complaint(
   issue: v.BaseIssue<unknown>,
   schema: RecordSchema,

@@ -15,20 +15,20 @@ import { useStore } from '../host/store-use.ts';
 import { findKernel } from '../kernel/built-kernel.ts';
 import { openGuestSource } from '../trial/guest-source.ts';
 
-/** One thing a run needs of this host. */
+/** A check of one thing that a run needs on this host. */
 export interface Check {
   readonly name: string;
   /** `doubtful`: a run works, but slower or less confined than it could. */
   readonly state: 'good' | 'doubtful' | 'bad';
-  /** What was found, one line. */
+  /** The result in one line. */
   readonly text: string;
-  /** What to do about it; absent where there is nothing to do. */
+  /** What the user can do about it; absent when there is nothing to do. */
   readonly next?: string;
 }
 
 export interface DoctorRequest {
   readonly cacheRoot: string;
-  /** Boot a guest to find out about KVM instead of only recalling what is known. */
+  /** True to boot a guest that proves KVM, instead of only using an earlier proof. */
   readonly prove: boolean;
   /** Opens the shared store; undefined when none is configured. */
   readonly openStore: () => Promise<SharedStore | undefined>;
@@ -37,12 +37,15 @@ export interface DoctorRequest {
 }
 
 const mib = 2 ** 20;
-/** A guest of the default size and its QEMU. */
+/** The memory of a guest of the default size and of its QEMU, in MiB. */
 const neededMemoryMiB = 1024 + 256;
-/** A source tree and its workspace take 2.1 GB, measured with 6.1 and 6.12; a run from the cache little. */
+/**
+ * The space that is needed, in MiB. A source tree and its workspace take 2.1 GB, as measured with 6.1 and 6.12; a run with a kernel
+ * from the cache takes little.
+ */
 const neededDiskMiB = { build: 3 * 1024, run: 512 } as const;
 
-/** Looks at everything a run depends on. Installs and changes nothing but the cache, and that only for `prove`. */
+/** Checks everything that a run depends on. It installs and changes nothing, except that `prove` writes to the cache. */
 export async function examineHost(request: DoctorRequest): Promise<readonly Check[]> {
   return [
     await checkHost(),
@@ -115,7 +118,7 @@ async function checkTools(signal: AbortSignal): Promise<Check> {
   };
 }
 
-/** `12.2.0` of `gcc (Debian 12.2.0-14) 12.2.0`: the first dotted number outside of parentheses. */
+/** Reads the version in a line such as `gcc (Debian 12.2.0-14) 12.2.0`: the first dotted number outside of parentheses. */
 export function parseToolVersion(stdout: string): string | undefined {
   const [line = ''] = stdout.split('\n', 1);
   return /(\d+(?:\.\d+)+)/.exec(line.replace(/\(.*?\)/g, ''))?.[1];
@@ -159,7 +162,10 @@ async function checkAccel(request: DoctorRequest): Promise<Check> {
   return { name, state: 'doubtful', text, next };
 }
 
-/** Boots a guest of any kernel of the cache, when that was asked for and there is one. */
+/**
+ * Proves KVM with a guest on any kernel in the cache. Undefined when the user did not ask for a proof, or when the cache has no
+ * kernel.
+ */
 async function proveAccel(
   request: DoctorRequest,
 ): Promise<{ readonly accel: string; readonly reason: string } | undefined> {
@@ -189,7 +195,7 @@ async function checkDisk(cacheRoot: string): Promise<Check> {
   return { name: 'disk', state: 'bad', text, next };
 }
 
-/** Asks the shared store for a kernel that nobody has. No check where no store is configured. */
+/** Checks the shared store by asking it for a kernel that nobody has. No check when no store is configured. */
 async function checkStore({ openStore, signal }: DoctorRequest): Promise<readonly Check[]> {
   const name = 'store';
   try {

@@ -1,11 +1,11 @@
 import { HarnessError } from '../errors.ts';
 
-/** Where a queue is, and how it is reached. */
+/** The address of a queue. */
 export interface QueueAddress {
   readonly kind: 'redis' | 'postgres';
-  /** With its password: never shown. */
+  /** The URL with its password. It must never be shown. */
   readonly url: string;
-  /** For people: without user and password. */
+  /** The address for people, without user and password. */
   readonly shown: string;
 }
 
@@ -18,8 +18,9 @@ const schemes: Readonly<Record<string, QueueAddress['kind']>> = {
 };
 
 /**
- * Reads URL of `--queue`. Who may write to a queue runs programs on its workers, so a password is required, and encryption on any
- * host but this one: `rediss://`, or `postgres://` with `sslmode=verify-full`. The password is the URL's, or $SPLAT_QUEUE_PASSWORD. Throws `usage`.
+ * Reads the URL of `--queue`. A process that can write to a queue runs programs on the queue's workers. So a password is required,
+ * and on any host but this one encryption as well: `rediss://`, or `postgres://` with `sslmode=verify-full`. The password is in the
+ * URL or in $SPLAT_QUEUE_PASSWORD. Throws `usage`.
  */
 export function readQueueAddress(text: string, env: NodeJS.ProcessEnv): QueueAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined;

@@ -2,10 +2,12 @@ import * as v from 'valibot';
 import { droppedLinesSchema, questionFactSchema } from './journal.ts';
 import { described, type Recorded, texts } from './schema.ts';
 
-/** `void`: the trial could not have seen the bug, as after another splat that turned lockdep off. */
+/**
+ * The outcome of a trial. `void`: the trial could not have shown the bug, for example after another splat that turned lockdep off.
+ */
 const trialOutcomeSchema = v.picklist(['hit', 'miss', 'void']);
 
-/** A fact of a bisection, as a line of its journal.jsonl. Commits by id; times in seconds. */
+/** A fact of a bisection: a line of its journal.jsonl. Commits are ids; times are in seconds. */
 export const bisectFactSchema = v.variant('kind', [
   questionFactSchema,
   described(

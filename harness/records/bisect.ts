@@ -20,9 +20,9 @@ const reportedCommitSchema = v.object({
 });
 
 /**
- * What the new end does without the culprit. `confirmed`: it does not show the splat any more, with `reverse` it shows it
- * again; `refuted` is the opposite, as when a later commit brings it, too. `conflict`, `untestable`, `blind`: the culprit
- * cannot be taken away, the rest cannot be tested without it, or no trial could have seen anything.
+ * The result of testing the new end without the culprit. `confirmed`: it no longer shows the splat (with `reverse`: it shows the
+ * splat again). `refuted`: the opposite, for example because a later commit brings the splat as well. `conflict`: the culprit
+ * cannot be removed. `untestable`: the rest cannot be tested without it. `blind`: no trial could have shown the splat.
  */
 const revertSchema = v.variant('kind', [
   v.object({ kind: v.picklist(['confirmed', 'refuted']), hits: v.number(), misses: v.number() }),
@@ -30,8 +30,8 @@ const revertSchema = v.variant('kind', [
 ]);
 
 /**
- * bisect.json, as `splat bisect --json` prints it. Commits are full ids, patches `patch-3`, lines of a configuration
- * `CONFIG_X`; subjects and titles are other people's text.
+ * bisect.json, which `splat bisect --json` prints. The ids of commits are complete; patches are `patch-3`, lines of a configuration
+ * `CONFIG_X`. Subjects and titles are untrusted text.
  */
 export const bisectReportSchema = v.object({
   schema: v.literal('splat-bisect/1'),

@@ -2,14 +2,14 @@ import * as v from 'valibot';
 import { described, type Recorded } from './schema.ts';
 import { storeOriginSchema } from './store.ts';
 
-/** A complaint of the compiler, assembler, linker or modpost. */
+/** A message of the compiler, assembler, linker or modpost. */
 export const diagnosticSchema = v.object({
   severity: v.picklist(['error', 'warning']),
   place: described(v.string(), '`mm/mmap.c:12`, or the tool when no line is named.'),
   text: v.string(),
 });
 
-/** A kernel of a series, as it was built. */
+/** The build of a kernel in a series. */
 export const reportedBuildSchema = v.object({
   kernel: described(v.string(), 'The key of the kernel in the store.'),
   image: described(v.string(), 'SHA-256 of the image.'),

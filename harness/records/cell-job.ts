@@ -5,7 +5,7 @@ import { described, type Recorded } from './schema.ts';
 import { shardSchema } from './shard.ts';
 
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
-/** Below a folder that is the job's alone: no part of it is hidden, empty, or leads up. */
+/** A path below the job's own folder: no part of it is hidden, empty or `..`. */
 const below = v.pipe(
   v.string(),
   v.maxLength(512),
@@ -13,10 +13,10 @@ const below = v.pipe(
 );
 const base64 = v.pipe(v.string(), v.maxLength(16 * 1024 * 1024), v.regex(/^[A-Za-z0-9+/]*={0,2}$/));
 
-/** One version of a kernel of Debian, with the digest of its package: whoever writes jobs names no other source. */
+/** A version of a Debian kernel with the digest of its package. A job can name no other source. */
 const pinnedDebian = v.pipe(v.string(), v.regex(/^debian:[\w.+~-]+@sha256:[0-9a-f]{64}$/));
 
-/** A file that a cell is made of. */
+/** A file that a cell needs. */
 const jobFileSchema = v.object({
   name: described(below, 'As the matrix names it, from its folder.'),
   digest: described(sha256, 'Of its content.'),
@@ -24,8 +24,8 @@ const jobFileSchema = v.object({
 });
 
 /**
- * What a worker is asked to do: one cell of a plan, or its kernel alone. Nothing in it is a command line, an environment, or a path of the host that
- * wrote it.
+ * The job for a worker: one cell of a plan, or only its kernel. It contains no command line, no environment, and no path of the
+ * host that wrote it.
  */
 export const cellJobSchema = v.strictObject({
   schema: v.literal('splat-job/1'),
@@ -43,7 +43,7 @@ export const cellJobSchema = v.strictObject({
   files: v.pipe(v.array(jobFileSchema), v.maxLength(64)),
 });
 
-/** What a worker gives back. It judges nothing. */
+/** The result that a worker returns. It contains no judgement. */
 export const cellResultSchema = v.object({
   schema: v.literal('splat-job-result/1'),
   record: shardSchema,

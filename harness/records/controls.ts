@@ -4,8 +4,8 @@ import { dependencySchema, newDependencySchema } from './lock-order.ts';
 import { counts, described, type Recorded, texts } from './schema.ts';
 
 /**
- * What became of a broken rule, or of one that was kept. `caught`: there was a splat. `missed`: it was broken, the code
- * ran, the detectors were alive, and nothing was said. `silent`: it was kept, and nothing was said. `not-exercised`:
+ * The outcome of a cell, in which a rule was broken or kept. `caught`: there was a splat. `missed`: the rule was broken, the code
+ * ran and the detectors were alive, but there was no splat. `silent`: the rule was kept, and there was no splat. `not-exercised`:
  * nothing is proved.
  */
 const cellOutcomeSchema = v.picklist(['caught', 'missed', 'silent', 'not-exercised']);
@@ -18,7 +18,7 @@ const columnName = {
   annotations: annotationStateSchema,
 };
 
-/** How a rule is broken or kept. */
+/** The way in which a rule is broken or kept. */
 const way = { mode: v.string(), notifier: v.string(), trigger: v.string() };
 
 const cellSchema = v.object({
@@ -57,7 +57,7 @@ const cellSchema = v.object({
   ),
 });
 
-/** What `controls --repeat` measured of one cell. */
+/** The times of one cell that `controls --repeat` measured. */
 const detectTimeSchema = v.object({
   forks: v.number(),
   detected: described(
@@ -96,7 +96,7 @@ const columnSchema = v.object({
   ),
 });
 
-/** controls.json, as `splat controls --json` prints it. */
+/** controls.json, which `splat controls --json` prints. */
 export const controlsResultSchema = v.object({
   schema: v.literal('splat-controls/1'),
   harness: harnessField,

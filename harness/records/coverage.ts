@@ -17,7 +17,7 @@ const fileSchema = v.object({
   ),
 });
 
-/** Of how much of a kernel a run has seen run, in one line. */
+/** How much of a kernel ran, in one line: the result of a coverage run. */
 export const coverageFactsSchema = v.object({
   measuredAt: described(v.string(), 'ISO 8601, UTC.'),
   ran: described(v.number(), 'Watched functions that ran.'),

@@ -7,8 +7,8 @@ const durationMs = described(v.number(), 'Milliseconds.');
 const trialId = described(v.string(), 'Id of the trial.');
 
 /**
- * What happens during a run, as it happens. A state machine: a stage starts, makes progress, ends; stages do not overlap but
- * for `trials`, inside which trials start and end, several at a time. A failure is the last event of its stage. A note may
+ * An event of a run. The events form a state machine: a stage starts, makes progress and ends. Stages do not overlap, except that
+ * trials start and end inside the stage `trials`, several at the same time. A failure is the last event of its stage. A note may
  * come at any time, a splat while its trial runs.
  */
 export const eventSchema = v.variant('kind', [

@@ -3,11 +3,11 @@ import { lockGraphSchema } from './lock-graph.ts';
 import { described, type Recorded, texts } from './schema.ts';
 
 /**
- * What the console said, as values. A finding is one kernel complaint (a splat) or one thing worth noting (an event).
- * Everything in it comes from the log and is therefore untrusted: whoever prints it escapes it.
+ * Findings on a console. A finding is a complaint of the kernel (a splat) or something worth noting (an event). All its text comes
+ * from the log and is therefore untrusted: it must be escaped before printing.
  */
 
-/** One entry of a stack trace, as `vfs_read+0x9bd/0xbc0 [ext4]`. */
+/** An entry of a stack trace, such as `vfs_read+0x9bd/0xbc0 [ext4]`. */
 const stackFrameSchema = v.object({
   function: described(
     v.string(),
@@ -66,7 +66,7 @@ const blockerSchema = described(
 
 const oomSchema = v.object({ pid: v.number(), comm: v.string(), memcg: v.boolean() });
 
-/** What printk's surroundings said about the machine at the time of the report. */
+/** The facts about machine and kernel that printk puts around a report. */
 const hardwareEntries = {
   hardware: v.exactOptional(described(v.string(), 'The text after `Hardware name:`.')),
   kernel: v.exactOptional(
@@ -85,7 +85,7 @@ const hardwareEntries = {
 
 const hardwareSchema = v.object(hardwareEntries);
 
-/** One line that led to a part of the answer; `triage --explain` shows them. */
+/** A line of the log from which a part of the finding was made; `triage --explain` shows these lines. */
 const evidenceSchema = v.object({
   line: v.number(),
   text: v.string(),
@@ -138,13 +138,13 @@ const text = described(
   "The report's own lines, printk prefixes removed; symbolized where there was a vmlinux.",
 );
 
-/** A finding as `triage --json` prints it. */
+/** A finding in the form that `triage --json` prints. */
 const printedFindingSchema = v.object(entries);
 
-/** A finding with all that explains it, as `triage --explain N --json` prints it. */
+/** A finding with the lines that explain it, in the form that `triage --explain N --json` prints. */
 export const findingSchema = v.object({ ...entries, evidence: v.array(evidenceSchema), text });
 
-/** One splat or event with how often it was printed; the report is that of the first time. */
+/** A splat or event with the number of times it was printed. The report is that of the first time. */
 export const splatCountSchema = v.object({ ...entries, text, count: v.number() });
 
 /** A splat of a trial or a boot. */
@@ -158,7 +158,7 @@ export const seenSplatSchema = v.object({
   ),
 });
 
-/** What `triage --json` puts on stdout. */
+/** The document that `triage --json` prints. */
 export const triageSchema = v.object({ findings: v.array(printedFindingSchema) });
 
 export type StackFrame = Recorded<typeof stackFrameSchema>;

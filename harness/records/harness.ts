@@ -9,7 +9,7 @@ const harnessSchema = v.object({
   ),
 });
 
-/** Which splat wrote a record: each record has it. */
+/** The version of splat that wrote the record. Every record has this field. */
 export const harnessField = v.optional(harnessSchema, { version: 'unknown', signatures: 0 });
 
 export type HarnessFacts = Recorded<typeof harnessSchema>;

@@ -5,7 +5,7 @@ const text = v.pipe(v.string(), v.nonEmpty());
 const glob = described(text, 'A glob: * is any text, ? any character; \\ takes one literally.');
 const day = v.pipe(v.string(), v.regex(/^\d{4}-\d{2}-\d{2}$/, 'a day as 2027-01-31'));
 
-/** A splat that is expected for a while, and why. It has a signature or a title, and not both. */
+/** A splat that is expected for a while, and the reason. It has either a signature or a title. */
 const knownIssueSchema = v.strictObject({
   signature: v.exactOptional(glob),
   title: v.exactOptional(glob),
@@ -24,7 +24,7 @@ const knownIssueSchema = v.strictObject({
   ),
 });
 
-/** A known file, in YAML. */
+/** A file of known issues, in YAML. */
 export const knownFileSchema = v.strictObject({ issues: v.array(knownIssueSchema) });
 
 export type KnownIssue = Recorded<typeof knownIssueSchema>;

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { described, type Recorded, texts } from './schema.ts';
 
-/** One reading of the detectors' health. A value the kernel does not have is null. */
+/** One reading of the detectors' health. A value that the kernel does not have is null. */
 export const ledgerReadingSchema = v.object({
   debugLocks: described(
     v.nullable(v.number()),

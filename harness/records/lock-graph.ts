@@ -1,9 +1,9 @@
 import * as v from 'valibot';
 import { described, type Recorded, texts } from './schema.ts';
 
-/** What lockdep says in a report, as data (Documentation/locking/lockdep-design.rst). */
+/** The content of a lockdep report as data (Documentation/locking/lockdep-design.rst). */
 
-/** A call site, `rtnl_lock+0x17/0x20`. */
+/** A call site, such as `rtnl_lock+0x17/0x20`. */
 export const lockSiteSchema = v.object({
   function: described(v.string(), 'Without compiler suffixes.'),
   symbol: v.string(),
@@ -16,7 +16,7 @@ const usageMarkSchema = v.object({
   stack: described(v.array(lockSiteSchema), 'What did it.'),
 });
 
-/** A lock class as printed, `(&xt[i].mutex){+.+.}-{3:3}`. */
+/** A lock class as it is printed, such as `(&xt[i].mutex){+.+.}-{3:3}`. */
 const lockClassSchema = v.object({
   name: described(
     v.string(),
@@ -34,7 +34,7 @@ const lockClassSchema = v.object({
   marks: v.array(usageMarkSchema),
 });
 
-/** A lock in the hands of a task, or wanted by it. */
+/** A lock that a task holds or wants. */
 const lockHoldingSchema = v.object({
   lock: v.string(),
   role: v.picklist(['wanted', 'held', 'listed']),
@@ -42,7 +42,7 @@ const lockHoldingSchema = v.object({
   task: v.exactOptional(described(v.string(), '`comm/pid`')),
 });
 
-/** `lock` was acquired while `holding` was held, at `stack`. */
+/** A dependency: `lock` was acquired while `holding` was held, at `stack`. */
 const lockEdgeSchema = v.object({
   holding: v.string(),
   lock: v.string(),

@@ -3,7 +3,9 @@ import { described, type Recorded } from './schema.ts';
 
 const word = v.pipe(v.string(), v.nonEmpty());
 const words = v.pipe(v.array(word), v.minLength(1));
-/** One word, or several that belong together, as two series on top of one another; the empty list is none. */
+/**
+ * A word, or several words that belong together, for example two series, one on top of the other. The empty list stands for none.
+ */
 const bundle = v.union([word, v.array(word)]);
 const bundles = v.pipe(v.array(bundle), v.minLength(1));
 const whole = (low: number, high: number) =>
@@ -15,7 +17,7 @@ const oneOrMore = <S extends v.GenericSchema>(schema: S) =>
 
 const accelSchema = v.picklist(['auto', 'kvm', 'tcg']);
 
-/** Some cells by the values of their keys: a key with a list is any of them, a key that is left out is any at all. */
+/** A pattern for cells. A key with a list matches any value of the list; an absent key matches every value. */
 const cellPatternSchema = v.strictObject({
   kernel: v.exactOptional(oneOrMore(word)),
   series: v.exactOptional(bundle),
@@ -40,8 +42,8 @@ const retentionSchema = v.strictObject({
 });
 
 /**
- * A matrix file, in YAML. Every cell of the product of its lists is run each night. It may have come from somebody else: it
- * names no command, no queue and no store. Paths are relative to the file.
+ * A matrix file, in YAML. A night runs every cell of the product of its lists. The file may come from a stranger, so it can name no
+ * command, no queue and no store. Paths are relative to the file.
  */
 export const matrixSchema = v.strictObject({
   schema: v.literal('splat-matrix/1'),

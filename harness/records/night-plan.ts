@@ -15,7 +15,7 @@ export const plannedCellSchema = v.object({
   seconds: described(seconds, 'That they take, as the nights before did.'),
 });
 
-/** What a kernel of the matrix stands for in this night, on every machine. */
+/** The exact version that a kernel of the matrix has in this night, on every machine. */
 const pinSchema = v.object({
   kernel: described(
     v.string(),
@@ -40,7 +40,7 @@ const shardSchema = v.object({
   seconds,
 });
 
-/** What `splat nightly plan` writes: a night that several machines run, each a part. */
+/** The plan that `splat nightly plan` writes: a night whose parts run on several machines. */
 export const nightPlanSchema = v.object({
   schema: v.literal('splat-plan/1'),
   harness: harnessField,

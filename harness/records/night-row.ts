@@ -1,7 +1,9 @@
 import * as v from 'valibot';
 import { described, type Recorded, texts } from './schema.ts';
 
-/** A line of nights.jsonl, which lies beside the folders of nights: what the pages over all nights tell of one. */
+/**
+ * A line of nights.jsonl, which lies beside the folders of nights: the facts about one night that the pages over all nights show.
+ */
 export const nightRowSchema = v.object({
   folder: described(v.string(), 'Its name.'),
   night: described(v.string(), 'When it began, UTC: `2026-11-29T19:43:00Z`.'),

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { nightItemSchema } from './night.ts';
 import { described, type Recorded } from './schema.ts';
 
-/** What a notice can be about: the lists of a night that somebody must hear of. `summary` stands for all beyond the limit. */
+/** The kinds of notices: the lists of a night that people must hear about. `summary` stands for all notices beyond the limit. */
 export const noticeKinds = ['new', 'back', 'broken', 'disappeared', 'infrastructure'] as const;
 
 const id = described(
@@ -19,7 +19,7 @@ const common = {
   text,
 };
 
-/** What `splat nightly --notify PROGRAM` writes to the standard input of PROGRAM, once for each start of it. */
+/** A notice. `splat nightly --notify PROGRAM` starts PROGRAM for each notice and writes it to the program's stdin. */
 export const noticeSchema = v.variant('kind', [
   v.object({
     ...common,

@@ -2,10 +2,10 @@ import * as v from 'valibot';
 import { harnessField } from './harness.ts';
 import { described, type Recorded, texts } from './schema.ts';
 
-/** A run directory may have come from somebody else: its copies are looked for in it and nowhere else. */
+/** A path inside the run directory. The directory may come from a stranger, so copies are searched only in it. */
 const insidePath = v.pipe(v.string(), v.regex(/^inputs(?:\/(?!\.\.)[^/]+)+$/));
 
-/** A file or folder the user named, and the copy of it that the run directory keeps. */
+/** A file or folder that the user named, with the copy of it in the run directory. */
 const keptSchema = v.object({
   name: described(v.string(), 'As it was asked for.'),
   copy: described(
@@ -14,7 +14,7 @@ const keptSchema = v.object({
   ),
 });
 
-/** What compiles and links a kernel (Documentation/kbuild/llvm.rst). */
+/** The programs that compile and link a kernel (Documentation/kbuild/llvm.rst). */
 const toolchainSchema = v.variant('kind', [
   v.object({
     kind: v.literal('compiler'),
@@ -26,7 +26,7 @@ const toolchainSchema = v.variant('kind', [
   }),
 ]);
 
-/** The command line of `splat run`, with defaults filled in. */
+/** The command line of `splat run`, with its defaults filled in. */
 export const recordedRequestSchema = v.object({
   kernel: v.string(),
   cwd: described(v.string(), 'Where a relative `kernel` is relative to.'),
@@ -68,7 +68,7 @@ export const recordedRequestSchema = v.object({
   trials: described(v.nullable(texts), 'Ids of the trials to run; null for all.'),
 });
 
-/** run.json: what it takes to run a run again. Paths are relative to the run directory. */
+/** run.json: everything that is needed to repeat a run. Paths are relative to the run directory. */
 export const runRecordSchema = v.object({
   schema: v.literal('splat-replay/1'),
   harness: harnessField,

@@ -1,9 +1,9 @@
 import * as v from 'valibot';
 
-/** What every schema of this room is; its type is Recorded<typeof schema>. */
+/** The type of every schema in this room. The type of a record is Recorded<typeof schema>. */
 export type RecordSchema = v.GenericSchema;
 
-/** The type of what a schema accepts, unchangeable to its depth. */
+/** The type of the values that a schema accepts, read-only at every depth. */
 export type Recorded<S extends RecordSchema> = Frozen<v.InferOutput<S>>;
 
 type Frozen<T> = T extends readonly (infer Item)[]
@@ -12,7 +12,7 @@ type Frozen<T> = T extends readonly (infer Item)[]
     ? { readonly [Key in keyof T]: Frozen<T[Key]> }
     : T;
 
-/** The schema with a description, which its JSON Schema carries, too. */
+/** The schema with a description, which is also in its JSON Schema. */
 export function described<S extends RecordSchema>(
   schema: S,
   text: string,
@@ -23,17 +23,20 @@ export function described<S extends RecordSchema>(
 /** A list of texts. */
 export const texts = v.array(v.string());
 
-/** Numbers by name, as counters are. */
+/** Numbers by name, such as counters. */
 export const counts = v.record(v.string(), v.number());
 
-/** A value that was checked, or the path of the first field that is wrong, as `trials[0].ledger.before`; empty for the whole. */
+/**
+ * A value that was checked, or the path of its first wrong field, for example `trials[0].ledger.before`; empty when the value as a
+ * whole is wrong.
+ */
 export type Checked<T> =
   | { readonly isRight: true; readonly value: T }
   | { readonly isRight: false; readonly field: string };
 
 /**
- * Checks a value that may have come from anybody. Fields that a schema does not name are left out of the value: a later
- * version may have added them.
+ * Checks a value that may come from anywhere. Fields that the schema does not name are left out of the result, because a later
+ * version of splat may have added them.
  */
 export function checkValue<S extends RecordSchema>(
   schema: S,
@@ -48,7 +51,7 @@ export function checkValue<S extends RecordSchema>(
   return { isRight: false, field: words.join('').replace(/^\./, '') };
 }
 
-/** The same of text that should be JSON; `why` goes after the words that say what it is not. */
+/** Checks a text that should be JSON, as checkValue() does. `why` completes a sentence about what the text is not. */
 export function checkJson<S extends RecordSchema>(
   schema: S,
   text: string,

@@ -4,7 +4,7 @@ import { questionFactSchema } from './journal.ts';
 import { counts, described, type Recorded, texts } from './schema.ts';
 import { untestableSchema } from './verdict.ts';
 
-/** A splat of a trial. */
+/** A splat that a trial showed. */
 const sightingSchema = v.object({
   key: described(v.string(), 'Equal for what counts as one splat.'),
   title: v.string(),
@@ -23,10 +23,13 @@ const prefixTrialSchema = v.object({
   splats: v.array(sightingSchema),
 });
 
-/** `image`: the same to the byte. Else its code is the same: what differs is line numbers, or nothing that is built. */
+/**
+ * The reason why a kernel counts as the kernel of the prefix before it. `image`: the images are equal. Otherwise the code is equal:
+ * only line numbers differ, or only files that are not built.
+ */
 const sameReasonSchema = v.picklist(['image', 'comments', 'documents']);
 
-/** What became of a prefix of the series: 0 is the base, n the base with the first n patches. */
+/** The state of a prefix of the series: 0 is the base, n the base with the first n patches. */
 const stepStateSchema = v.variant('kind', [
   v.object({ kind: v.literal('broken'), verdict: untestableSchema }),
   described(
@@ -46,7 +49,7 @@ const stepStateSchema = v.variant('kind', [
   }),
 ]);
 
-/** A kernel of the series, as it was built, with what its compiler complained of. */
+/** The build of a kernel in the series, with the warnings of its compiler. */
 const buildNoteSchema = v.object({
   ...reportedBuildSchema.entries,
   warnings: v.array(diagnosticSchema),
@@ -65,7 +68,7 @@ const branch = v.exactOptional(
   ),
 );
 
-/** A fact of a series, as a line of its journal.jsonl. */
+/** A fact of a series: a line of its journal.jsonl. */
 export const seriesFactSchema = v.variant('kind', [
   questionFactSchema,
   described(

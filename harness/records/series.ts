@@ -5,7 +5,7 @@ import { newDependencySchema } from './lock-order.ts';
 import { counts, described, type Recorded, texts } from './schema.ts';
 import { obstacleSchema, patchVerdictSchema } from './verdict.ts';
 
-/** A splat with what is known of it. */
+/** A splat, with the rate and the confidence that its trials give. */
 const reportedSuspectSchema = v.object({
   title: v.string(),
   signature: v.string(),
@@ -24,7 +24,7 @@ const reportedSuspectSchema = v.object({
   ),
 });
 
-/** The base: the kernel, our own and the user's base series. */
+/** The base: the kernel, with splat's own series and the user's base series. */
 const reportedBaseSchema = v.object({
   kernel: described(v.string(), 'K of the command line.'),
   source: v.string(),
@@ -109,7 +109,7 @@ const reportedPatchSchema = v.object({
   ),
 });
 
-/** A function the series changes. */
+/** A function that the series changes. */
 const reportedFunctionSchema = v.object({
   name: v.string(),
   file: v.string(),
@@ -156,7 +156,7 @@ const passedOverSchema = v.object({
   why: v.string(),
 });
 
-/** What `splat series S --list --json` prints: what was understood of an input, before anything is built. */
+/** The document that `splat series S --list --json` prints: how an input was understood, before anything is built. */
 export const seriesListSchema = v.object({
   schema: v.literal('splat-series-list/1'),
   patches: v.array(
@@ -187,7 +187,7 @@ export const seriesListSchema = v.object({
   ),
 });
 
-/** series.json, as `splat series --json` prints it. Subjects, titles and names are other people's text. */
+/** series.json, which `splat series --json` prints. Subjects, titles and names are untrusted text. */
 export const seriesReportSchema = v.object({
   schema: v.literal('splat-series/1'),
   harness: harnessField,

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { described, type Recorded } from './schema.ts';
 
-/** How one subtest of a test that others wrote ended. */
+/** The result of one subtest in a test suite that is not splat's own. */
 export const subtestResultSchema = v.picklist([
   'pass',
   'fail',

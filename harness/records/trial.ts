@@ -6,7 +6,7 @@ import { counts, described, type Recorded, texts } from './schema.ts';
 import { subtestSchema } from './subtest.ts';
 import { verdictSchema, workloadEndSchema } from './verdict.ts';
 
-/** Milliseconds of the host; null when the trial did not get that far. */
+/** Times in milliseconds of the host; null when the trial did not get that far. */
 export const trialTimingsSchema = v.object({
   startMs: described(v.nullable(v.number()), "From the start of QEMU to the agent's first answer."),
   firstLineMs: described(
@@ -28,7 +28,7 @@ const cpuStackSchema = v.object({
   frames: described(texts, 'Innermost first, as `do_swap_page+0x12/0x8b0`.'),
 });
 
-/** What a guest did that gave no result. */
+/** The evidence about a guest that gave no result. */
 export const hangEvidenceSchema = v.object({
   frame: described(
     v.string(),
@@ -48,7 +48,7 @@ const screenSchema = v.object({
   sha256: described(v.string(), 'Of its pixels, in hex.'),
 });
 
-/** A trial as result.json carries it. */
+/** A trial, in the form in which result.json has it. */
 export const trialResultSchema = v.object({
   id: v.string(),
   workload: v.string(),

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { described, type Recorded, texts } from './schema.ts';
 
-/** Where a kernel is stopped that never gets to the workload. */
+/** The stage that stopped a kernel before it reached a workload. */
 export const obstacleSchema = v.picklist(['apply', 'config', 'build', 'boot']);
 
 export const untestableSchema = described(
@@ -45,7 +45,7 @@ const splatSeenSchema = described(
 
 const cleanSchema = v.object({ kind: v.literal('clean') });
 
-/** What a trial, a kernel, a patch or a night amounts to. */
+/** The verdict on a trial, a kernel, a patch or a night. */
 export const verdictSchema = v.variant('kind', [
   splatSeenSchema,
   untestableSchema,
@@ -53,7 +53,7 @@ export const verdictSchema = v.variant('kind', [
   cleanSchema,
 ]);
 
-/** In this precedence; against the last testable prefix before the patch. */
+/** The verdict on a patch, in this precedence. The patch is compared with the last testable prefix before it. */
 export const patchVerdictSchema = v.picklist([
   'untestable',
   'inconclusive',
@@ -63,7 +63,7 @@ export const patchVerdictSchema = v.picklist([
   'unaffected',
 ]);
 
-/** How the workload's process ended, as the agent saw it. */
+/** The end of the workload's process, as the agent reported it. */
 export const workloadEndSchema = v.variant('kind', [
   v.object({ kind: v.literal('exit'), code: v.number() }),
   v.object({ kind: v.literal('signal'), signal: v.number() }),

@@ -25,12 +25,11 @@ export interface CellPlan {
   readonly trial: TrialPlan;
 }
 
-/** Guest milliseconds of a control's trial. */
+/** The duration of a control's trial, in milliseconds of the guest. */
 const durationMs = 1000;
 
 /**
- * All cells of one kernel and annotation state, in the order of the rows. `only` restricts them to these row ids;
- * empty: all rows.
+ * The cells of one kernel and annotation state, in the order of the rows. `only` has the ids of the wanted rows; empty: all rows.
  */
 export function planCells(
   version: KernelVersion,
@@ -108,7 +107,7 @@ function findRule(id: number): Rule {
   return rule;
 }
 
-/** The control as a folder name; no two controls share it. */
+/** The name of a control's folder. No two controls have the same name. */
 function controlId({ mode, notifier, trigger, refusals }: Control): string {
   return [mode, notifier, trigger, ...(refusals === undefined ? [] : [refusals])].join('-');
 }

@@ -1,11 +1,10 @@
-/** The time that detection takes, over several forks. A fork may see nothing. Pure. */
+/** Summarizes how long detection takes, over several forks. Some forks may show no splat. Pure. */
 
 import type { DetectTime } from '../../records/controls.ts';
 
 /**
- * Summarizes the times of several forks. `times` holds milliseconds, null for a fork that saw no splat before `capMs`.
- * The interval comes from order statistics: it holds for every distribution, and a censored time only has to be the
- * larger one.
+ * Summarizes the times of several forks. `times` are in milliseconds; null stands for a fork without a splat before `capMs`. The
+ * interval comes from order statistics, so it holds for every distribution, and for a censored time only its being larger matters.
  */
 export function summarizeTimes(times: readonly (number | null)[], capMs: number): DetectTime {
   const sorted = times.map((ms) => ms ?? Number.POSITIVE_INFINITY).toSorted((a, b) => a - b);

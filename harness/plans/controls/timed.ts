@@ -5,9 +5,9 @@ import type { TrialPlan } from '../../trial/trial-plan.ts';
 import type { CellPlan } from './cell.ts';
 import { summarizeTimes } from './detect-time.ts';
 
-/** A fork without a splat is given up after this many milliseconds. */
+/** The time limit of a fork without a splat, in milliseconds. */
 const capMs = 20_000;
-/** The claim of the annotation series is the difference between these two states. */
+/** The states in which times are measured: the annotation series claims a difference between these two. */
 const timedStates: readonly AnnotationState[] = ['in', 'removed'];
 
 /** A fork of a timed cell. */
@@ -46,7 +46,7 @@ export function planForks(
     );
 }
 
-/** Summarizes the forks of one column, one entry a cell. `results` are in the order of `forks`. */
+/** Summarizes the forks of one column, with an entry for each cell. `results` are in the order of `forks`. */
 export function summarizeForks(
   forks: readonly TimedFork[],
   results: readonly TrialResult[],

@@ -125,7 +125,8 @@ class LineScanner implements Scanner {
     const text = bytes.toString('latin1', from, to);
     let position = 0;
     let counted = 0;
-    let triggerEnd = triggers.endOfNext(bytes, from, to) - from;
+    triggers.load(bytes.subarray(from, to));
+    let triggerEnd = triggers.endOfNext(0);
     while (position < text.length) {
       let at = position;
       if (!this.#tracker.isFollowing && !this.#reader.isHolding) {
@@ -137,7 +138,7 @@ class LineScanner implements Scanner {
       const end = text.indexOf('\n', at);
       const seen = Math.min(end, at + longestLine);
       const isWhole = seen < at + longestLine;
-      this.#lineNumber += newlinesBetween(text, counted, at);
+      this.#lineNumber += triggers.newlines(counted, at);
       counted = at;
       const place = {
         number: this.#lineNumber,
@@ -148,10 +149,10 @@ class LineScanner implements Scanner {
       this.#reader.push(text.slice(at, seen), place, this.#above(text, at));
       position = end + 1;
       if (triggerEnd <= position) {
-        triggerEnd = triggers.endOfNext(bytes, from + position, to) - from;
+        triggerEnd = triggers.endOfNext(position);
       }
     }
-    this.#lineNumber += newlinesBetween(text, counted, text.length);
+    this.#lineNumber += triggers.newlines(counted, text.length);
     this.#tail = linesBefore(text, text.length, this.#tail);
     this.#offset += text.length + missing;
   }
@@ -176,12 +177,4 @@ function linesBefore(text: string, end: number, tail: readonly string[]): string
     at = start;
   }
   return [...tail.slice(lines.length - neighbours), ...lines].slice(-neighbours);
-}
-
-function newlinesBetween(text: string, from: number, to: number): number {
-  let count = 0;
-  for (let at = text.indexOf('\n', from); at >= 0 && at < to; at = text.indexOf('\n', at + 1)) {
-    count++;
-  }
-  return count;
 }

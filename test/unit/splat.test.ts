@@ -421,25 +421,59 @@ void t.test('a line longer than is looked at gives the same, however it is cut',
   );
 });
 
-void t.test('words are found where a search for each would find the first', async () => {
-  const letters = fc.string({ unit: fc.constantFrom('a', 'b', '\n', '\xff'), maxLength: 300 });
-  const words = fc.array(
-    fc.string({ unit: fc.constantFrom('a', 'b', '\n', '\xff'), minLength: 2, maxLength: 6 }),
-    { minLength: 1, maxLength: 5 },
-  );
+void t.test('of many words the search finds one, and none that lies before it', async () => {
+  const letter = fc.constantFrom('a', 'b', '\n', '\xff');
+  const letters = fc.string({ unit: letter, maxLength: 300 });
+  const words = fc.array(fc.string({ unit: letter, minLength: 4, maxLength: 8 }), {
+    minLength: 1,
+    maxLength: 40,
+  });
   fc.assert(
-    fc.property(words, letters, fc.nat(40), (wanted, text, from) => {
-      const starts = wanted.map((word) => text.indexOf(word, from)).filter((at) => at >= 0);
-      const first = Math.min(...starts);
-      const ends = wanted
-        .filter((word) => text.startsWith(word, first))
-        .map((word) => first + word.length);
-      const bytes = Buffer.from(text, 'latin1');
-      const end = createWordSearch(wanted).endOfNext(bytes, from, bytes.length);
-      return starts.length === 0 ? end === bytes.length + 1 : ends.includes(end);
+    fc.property(words, letters, fc.nat(40), (wanted, text, skipped) => {
+      const from = Math.min(skipped, text.length);
+      const search = createWordSearch(wanted);
+      // What an earlier text leaves in the memory is no part of this one.
+      search.load(Buffer.from(wanted.join('').repeat(20), 'latin1'));
+      search.load(Buffer.from(text, 'latin1'));
+      const end = search.endOfNext(from);
+      const starts = (word: string): number[] =>
+        Array.from({ length: text.length }, (_, at) => at).filter(
+          (at) => at >= from && text.startsWith(word, at),
+        );
+      if (wanted.every((word) => starts(word).length === 0)) return end === text.length + 1;
+      const begins = wanted
+        .filter((word) => starts(word).includes(end - word.length))
+        .map((word) => end - word.length);
+      const earliest = Math.min(
+        ...wanted.flatMap((word) => starts(word).map((at) => at + word.length)),
+      );
+      return begins.length > 0 && earliest > Math.min(...begins);
     }),
-    { numRuns: 300 },
+    { numRuns: 500 },
   );
+});
+
+void t.test('newlines between any two positions of a text are counted', async () => {
+  const texts = fc.string({ unit: fc.constantFrom('a', '\n'), maxLength: 100 });
+  const search = createWordSearch(['needle']);
+  fc.assert(
+    fc.property(texts, fc.nat(100), fc.nat(100), (text, one, other) => {
+      const [from, to] = [one, other]
+        .map((at) => Math.min(at, text.length))
+        .toSorted((a, b) => a - b);
+      search.load(Buffer.from(text));
+      const counted = search.newlines(from ?? 0, to ?? 0);
+      return counted === text.slice(from, to).split('\n').length - 1;
+    }),
+  );
+});
+
+void t.test('a text longer than the memory is searched to its end', async (t) => {
+  const search = createWordSearch(['needle: ']);
+  const text = Buffer.from(`${'needle '.repeat(30_000)}needle: `);
+  search.load(text);
+  t.equal(search.endOfNext(0), text.length);
+  t.equal(search.endOfNext(text.length - 7), text.length + 1);
 });
 
 void t.test('a report with a caller is over when a kernel without callers goes on', async (t) => {

@@ -184,7 +184,8 @@ function describe(row: Row): string {
   const by = row.workloads.map(({ name, found, of }) => `${name} ${found} of ${of}`).join(', ');
   const where = `${row.trials} trials, ${row.seconds} s of guests, built in ${row.buildSeconds} s`;
   const what = row.state === 'found' ? `${row.titles.join('; ')} (${by})` : row.verdict;
-  return `${row.state.padEnd(9)} ${row.name}: ${what}; ${where}`;
+  const state = row.name === unpatched ? 'control' : row.state;
+  return `${state.padEnd(9)} ${row.name}: ${what}; ${where}`;
 }
 
 function readRows(file: string): ReadonlyMap<string, Row> {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * kvm: a machine runs in an arena that is mapped, unmapped, moved, paged out and taken from its
- * memory slots under its feet, in a guest short of memory; meanwhile another process that owns a
- * machine is killed for its memory, and reaped. Only KVM's own notifier is registered. Calls may
- * fail because another thread was faster.
+ * memory slots under its feet, in a guest short of memory, while a slow notifier draws out the
+ * invalidations; meanwhile another process that owns a machine, and no other notifier, is killed
+ * for its memory, and reaped. Calls may fail because another thread was faster.
  */
 #include "arena.h"
 #include "doomed.h"
@@ -12,6 +12,7 @@
 #include "program.h"
 #include "racers.h"
 #include "random.h"
+#include "slow_notifier.h"
 #include "virtual_machine.h"
 #include "workload.h"
 
@@ -21,9 +22,11 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define THREADS 3
 #define PAGES_A_RUN 16
+#define UNPLUGGED_US 4000 /* at most */
 #define VICTIM_BYTES (2 * MIB)
 #define VICTIM_LIMIT_KIB (6ul << 10)
 
@@ -31,6 +34,7 @@ struct shared {
 	struct arena arena;
 	struct virtual_machine machine;
 	pthread_mutex_t cpu_lock;
+	pthread_mutex_t slot_lock;
 	atomic_uint_fast64_t runs; /* that reached their end */
 };
 
@@ -99,22 +103,27 @@ static void touch(struct racer *racer)
 	range_write(pick(racer), (unsigned char)random_next(&racer->random));
 }
 
-/* One thread at a time: a slot that is there cannot be made again. */
+/*
+ * One thread at a time: a slot that is there cannot be made again. The machine is without memory for a moment, so that an
+ * invalidation may begin before the slot goes or comes and end after that.
+ */
 static void replug(struct racer *racer)
 {
 	struct shared *shared = racer->shared;
 
-	if (racer->index != 0)
+	if (pthread_mutex_trylock(&shared->slot_lock) != 0)
 		return;
 	machine_set_memory(&shared->machine, shared->arena.base, 0);
+	usleep((useconds_t)random_below(&racer->random, UNPLUGGED_US));
 	machine_set_memory(&shared->machine, shared->arena.base,
 			   shared->arena.cells * ARENA_CELL_BYTES);
+	pthread_mutex_unlock(&shared->slot_lock);
 }
 
 static const struct operation operations[] = {
 	{ "map", map },	    { "run", run },	    { "unmap", unmap },	      { "touch", touch },
 	{ "move", move },   { "run", run },	    { "protect", protect },   { "page-out", page_out },
-	{ "replug", replug },
+	{ "replug", replug }, { "hold", slow_notifier_hold },
 };
 
 static void prepare_victim(const void *context)
@@ -141,10 +150,12 @@ static void prepare(struct shared *shared, unsigned long memory_mib)
 	size_t bytes;
 
 	pthread_mutex_init(&shared->cpu_lock, NULL);
+	pthread_mutex_init(&shared->slot_lock, NULL);
 	arena_reserve(&shared->arena, memory_mib * MIB);
 	bytes = shared->arena.cells * ARENA_CELL_BYTES;
 	if (!range_map((struct range){ .start = shared->arena.base, .length = bytes }))
 		workload_fail("map the arena");
+	slow_notifier_register();
 	machine_create(&shared->machine, &machine_plain);
 	machine_set_memory(&shared->machine, shared->arena.base, bytes);
 }

@@ -9,6 +9,7 @@
 #include "machines.h"
 #include "program.h"
 #include "random.h"
+#include "slow_notifier.h"
 #include "ticks.h"
 #include "workload.h"
 
@@ -254,6 +255,7 @@ static const struct operation operations[] = {
 	{ "shrink", state_shrink },
 	{ "call-host", call_host },
 	{ "fork", fork_child },
+	{ "hold", slow_notifier_hold },
 };
 
 static void prepare(struct machines *machines)
@@ -266,6 +268,7 @@ static void prepare(struct machines *machines)
 				       .length = machines->arena.cells * ARENA_CELL_BYTES }))
 		workload_fail("map the arena");
 	machines_open_devices(machines);
+	slow_notifier_register();
 	machine_create(&machines->machine, &plan);
 	machines_plug_all(machines);
 }

@@ -7,25 +7,28 @@ import { acquireLock } from '../host/lock.ts';
 import { applicationId, migrations } from './tables.ts';
 
 export type Value = string | number | null;
-/** A row, by its columns. */
+/** A row: the value of each column, by the column's name. */
 export type Row = Readonly<Record<string, Value>>;
 
-/** A history that is open. Reads may be made at any time; writes are made inside `write`. */
+/** An open history. It may be read at any time; it is changed only inside `write`. */
 export interface History extends AsyncDisposable {
   readonly path: string;
   readonly all: (sql: string, ...values: readonly Value[]) => readonly Row[];
   readonly one: (sql: string, ...values: readonly Value[]) => Row | undefined;
   /**
-   * Runs `work` as one transaction, on disk when it resolves: all of it survives a SIGKILL and a power cut, or none. Writers of
-   * other processes wait for one another at a flock of ours beside the file.
+   * Runs `work` in one transaction. When the promise resolves, the transaction is on disk: either all of it survives a SIGKILL and
+   * a power cut, or none of it. Writers in other processes wait for one another: each takes a flock on a lock file beside the
+   * history.
    */
   readonly write: <T>(work: (run: Run) => T) => Promise<T>;
 }
 
-/** Changes rows. */
+/** Runs a statement that changes rows. */
 export type Run = (sql: string, ...values: readonly Value[]) => void;
 
-/** What statfs(2) says of file systems whose locks are another host's (linux/magic.h, fs/smb/client). */
+/**
+ * The type numbers, as statfs(2) returns them, of file systems whose locks are kept by another host (linux/magic.h, fs/smb/client).
+ */
 const networkFileSystems: ReadonlyMap<number, string> = new Map([
   [0x6969, 'NFS'],
   [0x517b, 'SMB'],
@@ -40,14 +43,15 @@ const networkFileSystems: ReadonlyMap<number, string> = new Map([
   [0x786f4256, 'vboxsf'],
 ]);
 
-/** The name of a file system over a network, by its type of statfs(2); undefined for one of this host. */
+/** The name of a network file system, by its type number from statfs(2); undefined for a file system that is not in the table. */
 export function networkFileSystem(type: number): string | undefined {
   return networkFileSystems.get(type >>> 0);
 }
 
 /**
- * Opens the history at `path`, made when there is none and `create` says so. Throws `usage` when there is none, or it is on a
- * network file system; `config` for a file that is no history, is damaged, or was made by a later splat.
+ * Opens the history at `path`. When the file does not exist, it is made if `create` is true. Throws `usage` for a file that does
+ * not exist and is not to be made, and for a network file system; throws `config` for a file that is not a history, is damaged, or
+ * was made by a later splat.
  */
 export async function openHistory(
   path: string,
@@ -67,7 +71,7 @@ export async function openHistory(
 
 type Connection = InstanceType<typeof Sqlite>;
 
-/** As its documentation has it; its types know one count of values. */
+/** A prepared statement as libsql documents it. The package's own types fix the number of values of a statement. */
 interface Statement {
   readonly run: (...values: readonly Value[]) => unknown;
   readonly get: (...values: readonly Value[]) => unknown;
@@ -121,7 +125,7 @@ function connect(path: string): Connection {
   }
 }
 
-/** SQLite's own words for what it cannot read, as what to do next. */
+/** Turns an error of SQLite into one that says what to do next; any other error is returned as it is. */
 function explained(error: unknown, path: string): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === 'SQLITE_NOTADB') return notOurs(path, error);
@@ -143,7 +147,7 @@ function damaged(path: string, cause?: unknown): HarnessError {
   return new HarnessError('config', `history ${path} is damaged; ${next}`, { cause });
 }
 
-/** A history but for its end. */
+/** A history without the method that closes it. */
 type Tables = Omit<History, typeof Symbol.asyncDispose>;
 
 function tablesOf(path: string, connection: Connection, signal: AbortSignal): Tables {
@@ -197,7 +201,7 @@ async function bringUpToDate(history: Tables): Promise<void> {
   }
   if (version === migrations.length) return;
   await history.write((run) => {
-    // Another process may have done it meanwhile.
+    // Another process may have brought the history up to date in the meantime.
     const at = pragma('user_version');
     for (const step of migrations.slice(at)) {
       for (const sql of step.split(';').filter((one) => one.trim() !== '')) run(sql);
@@ -207,13 +211,13 @@ async function bringUpToDate(history: Tables): Promise<void> {
   });
 }
 
-/** Reads every page. Throws `config` when something in it is not as it was written. */
+/** Reads every page of the history. Throws `config` when SQLite finds damage. */
 export function requireIntact(history: History): void {
   const [answer] = Object.values(history.one('PRAGMA quick_check(1)') ?? {});
   if (answer !== 'ok') throw damaged(history.path);
 }
 
-/** Copies a history, as one file that is whole, while others write to it. Throws `usage` for a file that is there. */
+/** Copies a history into one complete file while other processes may write to it. Throws `usage` when the file exists already. */
 export async function backupHistory(history: History, file: string): Promise<void> {
   if ((await readIfThere(stat(file))) !== undefined) {
     throw new HarnessError('usage', `${file} is there already; name a new file`);

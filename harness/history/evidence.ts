@@ -1,27 +1,27 @@
 import type { History } from './database.ts';
 
-/** A night that tells of an open issue, and the runs, below its folder, that show it. */
+/** A night that is part of the evidence of an open issue, and its runs that show it, as paths below the night's folder. */
 export interface EvidenceNight {
   readonly id: number;
   readonly night: string;
-  /** Absolute. */
+  /** The night's folder, as an absolute path. */
   readonly dir: string;
   readonly runs: readonly string[];
 }
 
-/** What an open issue is proved by; null: no night was that. */
+/** The nights that prove an open issue; each is null when there is no such night. */
 export interface Evidence {
-  /** Empty for what has no report, as silence. */
+  /** The splat's signature; empty for an issue without a report, such as silence. */
   readonly signature: string;
   readonly cell: string;
-  /** kvm or tcg. */
+  /** The accelerator, `kvm` or `tcg`. */
   readonly ranOn: string;
   readonly lastPass: EvidenceNight | null;
   readonly firstFail: EvidenceNight | null;
   readonly newestFail: EvidenceNight | null;
 }
 
-/** The evidence of all issues that are open: as long as one is, its runs are not removed. */
+/** The evidence of all issues that are open. While an issue is open, the runs that prove it are not removed. */
 export function evidenceOf(history: History): readonly Evidence[] {
   return history
     .all(
@@ -68,7 +68,7 @@ function numberIn(row: ReturnType<History['one']>): number | undefined {
   return row?.['night'] == null ? undefined : Number(row['night']);
 }
 
-/** A night with the runs of a cell in it whose trials name the splat; the empty key is named by all. */
+/** A night with the runs of one cell in it: those with a trial that names the splat `key`, or all runs when `key` is empty. */
 function nightOf(
   history: History,
   night: number | undefined,

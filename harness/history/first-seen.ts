@@ -1,14 +1,14 @@
 import type { History } from './database.ts';
 
-/** When a splat was first and last seen by any night, and in which cell first. */
+/** The first and the last night that saw a splat, and the first cell that showed it. */
 export interface SeenBefore {
   readonly firstSeen: string;
   readonly lastSeen: string;
-  /** `linux@master munmap`. */
+  /** The cell's name, such as `linux@master munmap`. */
   readonly cell: string;
 }
 
-/** What the nights know of a splat, by its signature; undefined when none saw it. */
+/** What earlier nights saw of a splat, by its signature; undefined when no night saw it. */
 export function seenBefore(history: History, signature: string): SeenBefore | undefined {
   const row = history.one(
     `SELECT f.name AS first_seen, c.name AS cell,

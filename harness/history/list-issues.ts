@@ -1,23 +1,26 @@
 import type { History } from './database.ts';
 
-/** An issue of a cell, as a list shows it. Nights by name. */
+/** An issue of a cell, as `splat history issues` lists it. `firstSeen` and `lastSeen` are names of nights. */
 export interface ListedIssue {
-  /** Empty for what has no report, as silence. */
+  /** The splat's signature; empty for an issue without a report, such as silence. */
   readonly signature: string;
   readonly title: string;
   readonly cell: string;
   readonly name: string;
-  /** kvm or tcg. */
+  /** The accelerator, `kvm` or `tcg`. */
   readonly ranOn: string;
   readonly state: string;
   readonly firstSeen: string;
   readonly lastSeen: string;
-  /** Over all nights since it was first seen. */
+  /** `hits` of `trials` showed the issue, over all nights since it was first seen. */
   readonly hits: number;
   readonly trials: number;
 }
 
-/** Issues that were seen since a time, the newest first; of one signature, or with a part of a title, when one is sought. */
+/**
+ * The issues that were seen since a time, the newest first. With `sought`, only the issues whose signature is `sought`, or whose
+ * title contains it.
+ */
 export function listIssues(
   history: History,
   { sought, sinceMs }: { readonly sought: string | undefined; readonly sinceMs: number },

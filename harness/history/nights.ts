@@ -2,17 +2,17 @@ import { HarnessError } from '../errors.ts';
 import type { HarnessFacts } from '../records/harness.ts';
 import type { History, Row, Run } from './database.ts';
 
-/** A night as the history has it. */
+/** A night as the history stores it. */
 export interface StoredNight {
   readonly id: number;
-  /** When it began, UTC. */
+  /** When the night began, in UTC; no two nights have the same name. */
   readonly name: string;
   readonly state: 'open' | 'closed' | 'abandoned';
   readonly matrixFile: string;
   readonly matrixDigest: string;
-  /** Its folder, absolute. */
+  /** The night's folder, as an absolute path. */
   readonly dir: string;
-  /** What it set out to do, as JSON of its planner's. */
+  /** The plan of the night, as the JSON that its planner wrote. */
   readonly plan: string;
   readonly startedMs: number;
   readonly endedMs: number | null;
@@ -30,7 +30,7 @@ export type NewNight = Pick<
   'name' | 'matrixFile' | 'matrixDigest' | 'dir' | 'plan' | 'startedMs' | 'harness'
 >;
 
-/** Begins a night. Throws `usage` for a name that is taken. */
+/** Begins a night. Throws `usage` when the history has a night with this name already. */
 export async function beginNight(history: History, night: NewNight): Promise<StoredNight> {
   const { name } = night;
   await history.write((run) => {
@@ -44,7 +44,7 @@ export async function beginNight(history: History, night: NewNight): Promise<Sto
   return stored;
 }
 
-/** The same inside a transaction. */
+/** Does the same as beginNight(), inside a transaction of the caller. */
 export function insertNight(run: Run, night: NewNight): void {
   const { name, matrixFile, matrixDigest, dir, plan, startedMs, harness } = night;
   run(
@@ -61,22 +61,22 @@ export function insertNight(run: Run, night: NewNight): void {
   );
 }
 
-/** A night by its name; undefined when there is none. */
+/** The night with this name; undefined when there is none. */
 export function nightNamed(history: History, name: string): StoredNight | undefined {
   return nightsWhere(history, 'WHERE name = ?', name)[0];
 }
 
-/** The night that is not finished; undefined when the last one is. */
+/** The newest night that is neither closed nor abandoned; undefined when there is none. */
 export function openNight(history: History): StoredNight | undefined {
   return nightsWhere(history, "WHERE state = 'open' ORDER BY id DESC LIMIT 1")[0];
 }
 
-/** A night that nobody goes on with: its results count, and its verdict is none. */
+/** Marks a night as abandoned: nobody goes on with it. Its results still count, but it has no verdict. */
 export async function abandonNight(history: History, { id }: StoredNight): Promise<void> {
   await history.write((run) => run("UPDATE nights SET state = 'abandoned' WHERE id = ?", id));
 }
 
-/** The newest nights that came to an end, the newest first; of those before a night, when one is given. */
+/** The newest closed nights, the newest first; with `before`, only nights that began before the night of that id. */
 export function closedNights(
   history: History,
   most: number,
@@ -90,7 +90,7 @@ export function closedNights(
   );
 }
 
-/** Nights since a time, newest first. */
+/** The nights that began at or after a time, the newest first. */
 export function nightsSince(history: History, sinceMs: number): readonly StoredNight[] {
   return nightsWhere(history, 'WHERE started_ms >= ? ORDER BY id DESC', sinceMs);
 }

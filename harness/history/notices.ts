@@ -1,6 +1,6 @@
 import type { History, Run } from './database.ts';
 
-/** A notice to send, as JSON of its writer's, and what it is about. */
+/** A notice to send, as the JSON that its writer made, and the matters that it is about. */
 export interface QueuedNotice {
   readonly id: string;
   readonly notice: string;
@@ -8,15 +8,15 @@ export interface QueuedNotice {
     readonly kind: string;
     readonly kernel: string;
     readonly subject: string;
-    /** Of a splat; null of what is none. */
+    /** The splat's signature; null for a matter that is not a splat. */
     readonly signature: string | null;
   }[];
 }
 
 /**
- * Queues the notices of a night that ends, but for those whose every matter waits or was told, and forgets matters that are over:
- * a splat when it is open in no cell of its kernel, anything else when a night that ran its kernel does not list it. Called in
- * the transaction that closes the night, behind its results and issues.
+ * Queues the notices of a night that ends, except those whose every matter is queued or sent already. It also forgets the matters
+ * that are over: a splat is over when it is open in no cell of its kernel; any other matter is over when a night ran its kernel and
+ * does not list the matter. Call it in the transaction that closes the night, after the results and the issues are written.
  */
 export function queueNotices(run: Run, night: number, notices: readonly QueuedNotice[]): void {
   for (const { id, notice, matters } of notices) {
@@ -47,14 +47,14 @@ export function queueNotices(run: Run, night: number, notices: readonly QueuedNo
   );
 }
 
-/** Notices that nobody was told of, those of the oldest night first. */
+/** The notices that have not been sent, each as JSON; those of the oldest night come first. */
 export function waitingNotices(history: History): readonly string[] {
   return history
     .all("SELECT notice FROM notices WHERE state = 'waiting' GROUP BY id ORDER BY min(night), id")
     .map((row) => String(row['notice']));
 }
 
-/** Notes that notices were told, by their ids. */
+/** Marks the notices with these ids as sent. */
 export async function keepTold(history: History, ids: readonly string[]): Promise<void> {
   await history.write((run) => {
     for (const id of ids) run("UPDATE notices SET state = 'told' WHERE id = ?", id);

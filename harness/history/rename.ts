@@ -1,21 +1,22 @@
 import type { History, Row, Run } from './database.ts';
 
-/** A splat that other rules give another signature. */
+/** A splat whose signature changed because the rules changed. */
 export interface Rename {
   readonly before: { readonly key: string; readonly title: string };
   readonly now: { readonly key: string; readonly title: string };
 }
 
-/** Numbers of a cell's issue, with those of its nights. */
+/** The row of a cell's issue, and the rows of its counts in each night. */
 interface Kept {
   readonly issue: Row;
   readonly sightings: readonly Row[];
 }
 
 /**
- * Gives splats their new signatures, with all that is known of them, in one transaction. Several that become one are added up: of
- * each night the hits, of its trials the most. One that becomes several is known under each of them. Nothing is done twice.
- * Resolves to how many signatures, and issues of cells, were changed.
+ * Gives splats their new signatures in one transaction, and keeps everything that is known of them. When several splats become one,
+ * the hits of each night are added up, and the largest number of trials is taken. When one splat becomes several, each of them
+ * takes over all that is known. A rename that was done before does nothing. Resolves to the numbers of signatures and of issues
+ * that were changed.
  */
 export async function renameSplats(
   history: History,
@@ -32,7 +33,7 @@ export async function renameSplats(
       const row = history.one('SELECT id FROM signatures WHERE key = ?', key);
       return row === undefined ? [] : [{ key, targets, kept: keptOf(history, Number(row['id'])) }];
     });
-    // All are read before any is written: what was the name of one may become the name of another.
+    // All rows are read before any is written: the old name of one splat may be the new name of another.
     for (const { key } of taken) remove(run, key);
     for (const { key, targets, kept } of taken) {
       for (const [newKey, title] of targets) {
@@ -74,7 +75,7 @@ function remove(run: Run, key: string): void {
   run('DELETE FROM signatures WHERE key = ?', key);
 }
 
-/** Adds what is known of one name to what is known of another. */
+/** Adds the issue and the counts of one signature to those of the signature `key`. */
 function put(run: Run, key: string, { issue, sightings }: Kept): void {
   const [cell = null, ranOn = null] = [issue['cell'], issue['ran_on']];
   run(
@@ -108,7 +109,7 @@ function put(run: Run, key: string, { issue, sightings }: Kept): void {
   }
 }
 
-/** Notes the old name, and the older ones that it had. */
+/** Notes that `now` was called `before`, and that it had the older names of `before` as well. */
 function remember(run: Run, before: string, now: string): void {
   run(
     'INSERT OR IGNORE INTO renamed (old_key, new_key) SELECT old_key, ? FROM renamed WHERE new_key = ? AND old_key <> ?',
@@ -119,7 +120,7 @@ function remember(run: Run, before: string, now: string): void {
   run('INSERT OR IGNORE INTO renamed (old_key, new_key) VALUES (?, ?)', before, now);
 }
 
-/** The names that a splat had by other rules, by its name of today. */
+/** The signatures that splats had under earlier rules, by their present signature. */
 export function formerKeys(history: History): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>();
   for (const row of history.all('SELECT old_key, new_key FROM renamed')) {

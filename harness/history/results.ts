@@ -1,16 +1,19 @@
 import type { History, Run } from './database.ts';
 
-/** A cell as the history keeps it. */
+/** A cell as the history stores it. */
 export interface StoredCell {
   readonly id: string;
   readonly name: string;
-  /** The whole of it, as JSON. */
+  /** The whole cell, as JSON. */
   readonly described: string;
 }
 
-/** A trial as it is kept when it ends. */
+/** A trial as it is stored when it ends. */
 export interface StoredTrial {
-  /** `plan` of the night's plan, `blind` for one with another seed, `fork`, `boot` and `good` of a splat that is looked at again. */
+  /**
+   * Why the trial was run: `plan` for a trial of the night's plan, `blind` for one that was repeated with another seed, and `fork`,
+   * `boot` or `good` for one that looks at a splat again.
+   */
   readonly purpose: 'plan' | 'blind' | 'fork' | 'boot' | 'good';
   readonly trial: string;
   readonly run: string;
@@ -19,11 +22,11 @@ export interface StoredTrial {
   readonly because: string;
   readonly totalMs: number;
   readonly firstSplatMs: number | null;
-  /** Everything it is judged by, as JSON of its writer's. */
+  /** Everything that the trial is judged by, as the JSON that its writer made. */
   readonly facts: string;
 }
 
-/** Keeps a trial. A second result of one trial takes the place of the first. */
+/** Stores a trial. A second result of the same trial replaces the first. */
 export async function keepTrial(
   history: History,
   night: number,
@@ -33,7 +36,7 @@ export async function keepTrial(
   await history.write((run) => insertTrial(run, night, cell, trial));
 }
 
-/** The same inside a transaction. */
+/** Does the same as keepTrial(), inside a transaction of the caller. */
 export function insertTrial(run: Run, night: number, cell: StoredCell, trial: StoredTrial): void {
   keepCell(run, cell);
   run(
@@ -54,7 +57,7 @@ export function insertTrial(run: Run, night: number, cell: StoredCell, trial: St
   );
 }
 
-/** Notes that there is a cell. */
+/** Stores a cell, unless it is there already. */
 export function keepCell(run: Run, { id, name, described }: StoredCell): void {
   run(
     'INSERT INTO cells (cell, name, described) VALUES (?, ?, ?) ON CONFLICT (cell) DO NOTHING',
@@ -89,7 +92,7 @@ export function trialsOf(
     }));
 }
 
-/** What is known of a machine of a night, as JSON of its writer's. */
+/** Stores the facts about a machine that took part in a night, as the JSON that their writer made. */
 export async function keepMachine(
   history: History,
   night: number,
@@ -99,7 +102,7 @@ export async function keepMachine(
   await history.write((run) => insertMachine(run, night, machine, facts));
 }
 
-/** The same inside a transaction. */
+/** Does the same as keepMachine(), inside a transaction of the caller. */
 export function insertMachine(run: Run, night: number, machine: string, facts: string): void {
   run(
     'INSERT OR REPLACE INTO machines (night, machine, facts) VALUES (?, ?, ?)',
@@ -109,7 +112,7 @@ export function insertMachine(run: Run, night: number, machine: string, facts: s
   );
 }
 
-/** The machines of a night. */
+/** The facts about the machines of a night, by the machine's name. */
 export function machinesOf(history: History, night: number): ReadonlyMap<string, string> {
   return new Map(
     history

@@ -1,7 +1,7 @@
 import type { StoredIssue } from './close-night.ts';
 import type { History, Row } from './database.ts';
 
-/** An issue of a cell, with the newest nights since its rate is counted, oldest first. */
+/** An issue of a cell with its counts in each night since it last appeared, the oldest night first. */
 interface IssueHistory extends Omit<StoredIssue, 'cell' | 'ranOn' | 'hits' | 'trials'> {
   readonly nights: readonly {
     readonly night: string;
@@ -10,7 +10,7 @@ interface IssueHistory extends Omit<StoredIssue, 'cell' | 'ranOn' | 'hits' | 'tr
   }[];
 }
 
-/** What the history has of a cell. */
+/** What the history knows of a cell. */
 interface CellHistory {
   readonly tested?: {
     readonly night: string;
@@ -22,15 +22,15 @@ interface CellHistory {
   readonly issues: readonly IssueHistory[];
 }
 
-/** Nights of an issue that are looked at: what is older than a year tells nothing of a rate. */
+/** How many nights of an issue are read: the counts of more than a year ago say nothing about its rate today. */
 const mostNights = 365;
 
-/** Classes of nights that say nothing of the kernel. */
+/** Classes of results that say nothing about the kernel. */
 const unsaid = "('infrastructure', 'notRun', 'disappeared')";
 
 /**
- * The past of a cell, as nights on one accelerator have it: one of KVM is never compared with one of TCG. `ranOn` null, as of a
- * kernel that was not booted, is of both.
+ * What earlier nights found in a cell on one accelerator: results of KVM are never compared with results of TCG. When `ranOn` is
+ * null, as for a kernel that was not booted, the nights of both accelerators count.
  */
 export function readStoredCell(history: History, cell: string, ranOn: string | null): CellHistory {
   const found = history.one('SELECT id FROM cells WHERE cell = ?', cell);
@@ -76,7 +76,7 @@ export function readStoredCell(history: History, cell: string, ranOn: string | n
   };
 }
 
-/** The kernel and image that a cell ran on in a night; undefined when it ran on none. */
+/** The kernel and the image that a cell ran on in a night; undefined when the cell ran on no kernel. */
 export function testedKernel(
   history: History,
   cell: string,
@@ -92,7 +92,7 @@ export function testedKernel(
   return { id: String(row['kernel']), image: textOrNull(row['image']) };
 }
 
-/** The cells in which nights on one accelerator saw a splat, each as JSON as well. */
+/** The cells in which nights on one accelerator saw a splat; `described` is the whole cell as JSON. */
 export function cellsWithIssue(
   history: History,
   key: string,
@@ -164,7 +164,10 @@ function nightsOf(
     }));
 }
 
-/** Counts of a cell's witnesses a trial, in its newest nights, by name; the newest first. */
+/**
+ * How often the witnesses of a cell were counted, per trial, in its newest nights: for each witness, by name, the newest count
+ * first.
+ */
 export function witnessesOf(
   history: History,
   cell: string,
@@ -189,7 +192,7 @@ export function witnessesOf(
   return byName;
 }
 
-/** How long a cell took to show a splat, in its newest nights that had one; the newest first, milliseconds. */
+/** How many milliseconds a cell took to show a splat, in its newest nights that had one, the newest first. */
 export function firstSplatsOf(
   history: History,
   cell: string,
@@ -207,7 +210,10 @@ export function firstSplatsOf(
     .map((row) => Number(row['first_splat_ms']));
 }
 
-/** When an entry of a known file, as JSON, was last about a splat, or first there; undefined for a new one. */
+/**
+ * The last night in which an entry of a known-issues file described a splat, or the first night that read the entry when it never
+ * did; undefined for an entry that no night has read. `entry` is JSON.
+ */
 export function lastMatched(history: History, entry: string): string | undefined {
   const row = history.one(
     'SELECT n.name FROM known_issues k JOIN nights n ON n.id = k.last_night WHERE k.entry = ?',
@@ -216,16 +222,16 @@ export function lastMatched(history: History, entry: string): string | undefined
   return row === undefined ? undefined : String(row['name']);
 }
 
-/** What a cell took and when it last ran, to plan by. */
+/** When a cell last ran and how long its trials took; a plan is made from this. */
 export interface CellCost {
   readonly night: string;
   readonly sha: string | null;
   readonly msPerTrial: number;
-  /** It has an issue that shows in some trials and not in others. */
+  /** True when the cell has an issue that some trials show and others do not. */
   readonly flaky: boolean;
 }
 
-/** The newest result of a cell that has trials; undefined: it was never run. */
+/** The cost of a cell, from its newest result that has trials; undefined when the cell never ran. */
 export function costOf(history: History, cell: string): CellCost | undefined {
   const row = history.one(
     `SELECT n.name, r.sha, r.total_ms, r.trials, c.id FROM results r JOIN cells c ON c.id = r.cell JOIN nights n ON n.id = r.night

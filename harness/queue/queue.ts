@@ -4,25 +4,30 @@ import type { QueueAddress } from './address.ts';
 import { openConnection, type SharedQueue, serverFault } from './connection.ts';
 import { holdJob, type TakenJob } from './taken-job.ts';
 
-/** A job as it is put into a queue. `id` is the same for the same job: a second one with it is none. */
+/**
+ * A job as it is put into a queue. The same job always has the same `id`; a job whose id the queue has already is not added again.
+ */
 export interface NewJob {
   readonly id: string;
   readonly data: unknown;
 }
 
-/** A job that is done, that nobody could do, or that the queue does not have: its server lost it, or it never was there. */
+/**
+ * How a job ended: `done` with a value, `failed`, or `lost` when the queue does not have the job, because its server lost it or it
+ * was never added.
+ */
 export type JobEnd =
   | { readonly kind: 'lost' }
   | { readonly kind: 'done'; readonly value: unknown }
   | { readonly kind: 'failed'; readonly why: string };
 
-/** The queue of one capability. */
+/** The queue of the jobs that need one capability. */
 export interface JobQueue {
-  /** Throws `infra`; then some of the jobs may be there. */
+  /** Adds jobs. When it throws `infra`, some of the jobs may have been added. */
   readonly add: (jobs: readonly NewJob[]) => Promise<void>;
-  /** The ends of those of the jobs that have one, by id. */
+  /** The ends of those of the jobs that have ended, by id. */
   readonly ends: (ids: readonly string[]) => Promise<ReadonlyMap<string, JobEnd>>;
-  /** The next job; undefined when there is none. */
+  /** Takes the next job; undefined when no job waits. */
   readonly take: () => Promise<TakenJob | undefined>;
 }
 
@@ -32,15 +37,16 @@ export interface OpenQueues extends AsyncDisposable {
 }
 
 interface QueueOptions {
-  /** When it fires, calls are not waited for. */
+  /** When it fires, no call waits any longer. */
   readonly signal?: AbortSignal;
-  /** A worker that says nothing for this long has lost its job. */
+  /** How long a worker may go without renewing its lock before its job is given to another; the default is 30 s. */
   readonly lockMs?: number;
 }
 
 /**
- * Opens a queue of BullMQ over Redis or PostgreSQL for each name; the library is loaded here. A job is given to one worker at a time;
- * its lock, with a token of this process, is renewed while it runs, and only who holds it may end the job: that is the fence.
+ * Opens a queue of BullMQ over Redis or PostgreSQL for each name; the library is loaded here. A job is given to one worker at a
+ * time. The worker holds a lock on the job, marked with a token of its own, and renews it while the job runs. Only the holder of
+ * the lock can end the job, so the result of a worker that lost its lock cannot overwrite another's.
  */
 export async function openQueues(
   names: readonly string[],
@@ -99,10 +105,10 @@ export async function openQueues(
   };
 }
 
-/** A job is tried so often when the host of a worker fails; so often it may be lost with its worker. */
+/** How many times a job is tried when the hosts of its workers fail, and how many times it may be lost together with its worker. */
 const attempts = 3;
 const mostLosses = 5;
-/** Before a job is tried again, and twice as long before the third time: another host may be free by then. */
+/** How long a job waits before its second try, and half the wait before its third: another host may be free by then. */
 const retryMs = 15_000;
 const keptSeconds = 7 * 24 * 60 * 60;
 
@@ -120,7 +126,7 @@ function asBullJob({ id, data }: NewJob) {
   };
 }
 
-/** In one call, or at the same time. */
+/** How many jobs are added in one call, or asked about at the same time. */
 const chunkLength = 100;
 
 function chunksOf<T>(all: readonly T[]): readonly (readonly T[])[] {
@@ -130,7 +136,8 @@ function chunksOf<T>(all: readonly T[]): readonly (readonly T[])[] {
 }
 
 async function endOf(queue: SharedQueue, id: string): Promise<JobEnd | undefined> {
-  // The state before the rest: a job that is read first may end in between, and then its result is not in it.
+  // The state is read before the job: a job that was read first might end in between, and would then be taken for done though it
+  // has no result yet.
   const state = await queue.getJobState(id);
   if (state === 'unknown') return { kind: 'lost' };
   if (state !== 'completed' && state !== 'failed') return undefined;

@@ -3,35 +3,38 @@ import { HarnessError } from '../errors.ts';
 import { unlessAborted } from '../host/deadline.ts';
 import type { SharedJob } from './connection.ts';
 
-/** A job that this process has taken, until it says what came of it. Disposed before, it is given back. */
+/** A job that this process has taken and not ended yet. Disposing of it gives it back to the queue, unless it has ended. */
 export interface TakenJob extends AsyncDisposable {
   readonly data: unknown;
-  /** From 1. */
+  /** The number of this try, from 1. */
   readonly attempt: number;
-  /** Fires when the job is another worker's: this process was stopped, or cut off, for too long. */
+  /** Fires when another worker has the job, because this process was stopped, or cut off from the server, for too long. */
   readonly lost: AbortSignal;
-  /** False: the job is another worker's by now, and this result counts for nothing. */
+  /** Ends the job with a value. Resolves to false when another worker has the job by now: then this value counts for nothing. */
   readonly finish: (value: unknown) => Promise<boolean>;
-  /** Says nothing more of it, as if this process had been killed; for simulations. */
+  /** Sends nothing more about the job, as if this process had been killed. It is for simulations. */
   readonly forget: () => void;
-  /** One attempt is over; when `final`, or after the last attempt, nobody takes the job again. */
+  /**
+   * Ends this try as failed. With `final`, or after the last try, nobody takes the job again. Resolves to false when another worker
+   * has the job by now.
+   */
   readonly fail: (why: string, final: boolean) => Promise<boolean>;
 }
 
-/** Of what came of a job, half a second apart. */
+/** How many times the server is told how a job ended; the tries are half a second apart. */
 const mostTries = 60;
-/** To give a job back, when the process ends. */
+/** How long a process that ends waits for the server to take a job back. */
 const farewellMs = 1500;
 
 interface Hold {
-  /** Of this taking. */
+  /** The token that marks the lock of this worker on this job. */
   readonly token: string;
   readonly lockMs: number;
-  /** When it fires, nothing more is said of the job but that it is given back. */
+  /** When it fires, the server is told nothing more about the job, except that it is given back. */
   readonly signal: AbortSignal;
 }
 
-/** Renews the lock of a job until it is over. */
+/** Renews the lock of a job until the job has ended. */
 export function holdJob(job: SharedJob, { token, lockMs, signal }: Hold): TakenJob {
   const lost = new AbortController();
   let over = false;
@@ -41,14 +44,15 @@ export function holdJob(job: SharedJob, { token, lockMs, signal }: Hold): TakenJ
   };
   const renew = setInterval(() => {
     const askedMs = performance.now();
-    // No answer at all: who is cut off is told nothing. The clock goes on while this process is stopped.
+    // The server did not answer at all: a process that is cut off is told nothing. The clock also runs while this process is
+    // stopped.
     if (askedMs - renewedMs > lockMs) lose();
     job.extendLock(token, lockMs).then(
       (isMine) => {
         if (isMine === 1) renewedMs = askedMs;
         else lose();
       },
-      // A server that restarts is no loss yet.
+      // A server that cannot be reached may be restarting, so the job is not lost yet.
       (error: unknown) => {
         if (isOthers(error)) lose();
       },
@@ -58,7 +62,7 @@ export function holdJob(job: SharedJob, { token, lockMs, signal }: Hold): TakenJ
     try {
       return await say(work, { signal, isLost: () => lost.signal.aborted });
     } finally {
-      // Who is interrupted gives it back.
+      // A job whose process is interrupted is given back, so it has not ended.
       over = !signal.aborted;
       clearInterval(renew);
     }
@@ -87,7 +91,10 @@ export function holdJob(job: SharedJob, { token, lockMs, signal }: Hold): TakenJ
   };
 }
 
-/** Tells the server what came of a job, which may restart meanwhile; the lock is renewed. False: the job is another worker's. */
+/**
+ * Tells the server how a job ended, again and again while the server cannot be reached; the lock is renewed in the meantime.
+ * Resolves to false when another worker has the job.
+ */
 async function say(
   work: () => Promise<unknown>,
   { signal, isLost }: { readonly signal: AbortSignal; readonly isLost: () => boolean },
@@ -105,7 +112,10 @@ async function say(
   }
 }
 
-/** BullMQ's codes for a job whose lock is not this token's: the job is gone, its lock is, it is not active, it is another's. */
+/**
+ * BullMQ's error codes for a job whose lock this token does not hold: the job does not exist, its lock does not exist, the job is
+ * not active, another token holds the lock.
+ */
 const codesOfOthers = new Set([-1, -2, -3, -6]);
 
 function isOthers(error: unknown): boolean {

@@ -1,11 +1,11 @@
-/** Counters a guest's kernel keeps, and how they are read. Names are `where.what`, as they appear in reports. Pure. */
+/** The counters that a guest's kernel keeps, and how they are read. A counter's name is `where.what`, as reports print it. Pure. */
 import { otherForms, workloads } from './workloads.ts';
 
 const counted = workloads
   .flatMap(({ witnesses, alsoCounts = [] }) => [...witnesses, ...alsoCounts])
   .flatMap((name) => [name, ...(otherForms[name] ?? [])]);
 
-/** What the rows of the workloads name of one kind, and `more`; no name twice. */
+/** The names of one kind of counter: those in `more`, then those that the table of workloads names, without repeats. */
 function countedOf(kind: 'calls' | 'vm', more: readonly string[]): readonly string[] {
   const prefix = `${kind}.`;
   const named = counted.filter((name) => name.startsWith(prefix));
@@ -13,10 +13,10 @@ function countedOf(kind: 'calls' | 'vm', more: readonly string[]): readonly stri
 }
 
 /**
- * Functions whose calls the function profiler counts (Documentation/trace/ftrace.rst, "function_profile_enabled"): those
- * of the workloads' rows, and what says of any workload how far it got. Its output cuts names at 30 characters
- * (kernel/trace/ftrace.c, function_stat_show), so no two may begin alike; those of them that a kernel cannot trace
- * (inlined, not configured) are simply not counted.
+ * Functions whose calls the kernel's function profiler counts (Documentation/trace/ftrace.rst, "function_profile_enabled"): the
+ * functions that the table of workloads names, and a few that show how far any workload got. The profiler prints the first 30
+ * characters of a name (kernel/trace/ftrace.c, function_stat_show), so no two of these names may begin with the same 30. A function
+ * that a kernel cannot trace, because it is inlined or not configured, is not counted.
  */
 export const profiledFunctions: readonly string[] = countedOf('calls', [
   '__mmu_notifier_invalidate_range_start',
@@ -27,7 +27,10 @@ export const profiledFunctions: readonly string[] = countedOf('calls', [
 
 const shownNameChars = 30;
 
-/** Those of `names` whose counts can be told from one another and from those of `profiledFunctions`; first come, first served. */
+/**
+ * Those of `names` whose counts the profiler can tell apart from one another and from those of `profiledFunctions`. Of two names
+ * that begin with the same 30 characters, the first is taken.
+ */
 export function countable(names: readonly string[]): readonly string[] {
   const taken = new Map<string, string>(
     profiledFunctions.map((name) => [name.slice(0, shownNameChars), name]),
@@ -40,20 +43,26 @@ export function countable(names: readonly string[]): readonly string[] {
   });
 }
 
-/** Files of the seeded-bug driver's debugfs folder; each holds one number. */
+/** The debugfs folder of the seeded-bug driver. Each file in it holds one number. */
 export const driverFolder = '/sys/kernel/debug/splat_mn';
 
 export const profileFiles = {
   filter: '/sys/kernel/tracing/set_ftrace_filter',
   enabled: '/sys/kernel/tracing/function_profile_enabled',
-  /** One per CPU, its number appended. */
+  /** There is one file per CPU: the CPU's number is appended to this path. */
   statistics: '/sys/kernel/tracing/trace_stat/function',
 } as const;
 
-/** What a compiler appends to the name of a function it made a version of: `foo.isra.0`, `foo.constprop.0.cold`. */
+/**
+ * The suffix that a compiler appends to the name of a function that it made a version of, such as `foo.isra.0` or
+ * `foo.constprop.0.cold`.
+ */
 const versionMark = /\.(?:isra|constprop|part|cold|llvm)\b.*$/;
 
-/** Adds up the calls in the per-CPU tables of the function profiler, by full function name; `more` are counted besides. */
+/**
+ * Adds up the calls in the per-CPU tables of the function profiler, by the full name of each function. Functions in `more` are
+ * counted in addition to `profiledFunctions`.
+ */
 export function parseProfile(
   tables: readonly string[],
   more: readonly string[] = [],
@@ -72,7 +81,7 @@ export function parseProfile(
   return counts;
 }
 
-/** Fields of /proc/vmstat that are counted: those of the workloads' rows, and events of memory pressure. */
+/** The fields of /proc/vmstat that are counted: those that the table of workloads names, and some events of memory pressure. */
 export const vmstatFields: readonly string[] = countedOf('vm', [
   'thp_fault_alloc',
   'thp_split_page',
@@ -80,21 +89,25 @@ export const vmstatFields: readonly string[] = countedOf('vm', [
   'ksm_swpin_copy',
 ]);
 
-/** Counters that kernels before 5.19 do not keep (94bfe85bde18): there a witness of that name cannot be asked for. */
+/** Counters that kernels before 5.19 (94bfe85bde18) do not keep. On such a kernel, none of them can be required as a witness. */
 const youngCounters: ReadonlySet<string> = new Set(['vm.cow_ksm', 'vm.ksm_swpin_copy']);
 
 /** The witnesses of a workload on one kernel. */
 export interface KernelWitnesses {
-  /** What is asked for, each by the name it has on this kernel. */
+  /** The witnesses that must have been counted, each by the name that it has on this kernel. */
   readonly required: readonly string[];
-  /** What this kernel has by no name: a function that it lacks or inlines, a counter it does not keep. */
+  /**
+   * The witnesses that this kernel has under none of their names: functions that it lacks or inlines, and counters that it does not
+   * keep.
+   */
   readonly absent: readonly string[];
 }
 
 /**
- * What a kernel can be asked for. `counters` are those it has; `missing` are functions it cannot count, by their names as
- * witnesses. Of several names the one that has moved most is asked for, else the last, which is the youngest kernel's. A counter
- * of youngCounters that a kernel lacks is nobody's fault and left out.
+ * Which witnesses a kernel can be required to count. `counters` are the counters that were read; `missing` are the functions that
+ * the kernel cannot count, by their names as witnesses. Of a witness with several names, the name that counted most is required;
+ * when none counted, the last name, which is that of the youngest kernels. A counter of youngCounters that the kernel lacks is left
+ * out: that is no fault.
  */
 export function witnessesOn(
   { witnesses }: { readonly witnesses: readonly string[] },
@@ -122,7 +135,7 @@ function mostMoved(
     .slice(0, 1);
 }
 
-/** The counted fields of /proc/vmstat; of `FIELD_*` the sum of all fields that begin with `FIELD_`. */
+/** The counted fields of /proc/vmstat. The value of `FIELD_*` is the sum of all fields whose names begin with `FIELD_`. */
 export function parseVmstat(text: string): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const line of text.split('\n')) {
@@ -136,7 +149,7 @@ export function parseVmstat(text: string): Record<string, number> {
   return counts;
 }
 
-/** What was counted between two readings; a counter that was reset in between counts from zero. */
+/** How much each counter grew between two readings. A counter that was reset in between counts from zero. */
 export function countersSince(
   before: Readonly<Record<string, number>>,
   after: Readonly<Record<string, number>>,
@@ -149,7 +162,7 @@ export function countersSince(
   );
 }
 
-/** Counters of the seeded-bug driver (guests/minimal/splat_mn.h says what each counts). */
+/** The counters of the seeded-bug driver; guests/minimal/splat_mn.h says what each one counts. */
 export const driverCounters = [
   'hlist_start_blockable',
   'hlist_start_nonblockable',

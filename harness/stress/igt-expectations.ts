@@ -1,25 +1,27 @@
-/** What is expected of IGT's subtests: files in the format of drm-ci (drivers/gpu/drm/ci/xfails). Pure. */
+/**
+ * The results that IGT's subtests are expected to have, read from files in the format of drm-ci (drivers/gpu/drm/ci/xfails). Pure.
+ */
 import type { Subtest, SubtestResult } from '../records/subtest.ts';
 
-/** A file of expectations as it was read. */
+/** The text of a file of expectations. */
 export interface ExpectationFile {
-  /** As an error names it. */
+  /** The file's path, as error messages print it. */
   readonly path: string;
   readonly kind: 'fails' | 'flakes' | 'skips';
   readonly text: string;
 }
 
-/** Expectations of one driver on one kernel. */
+/** The expectations of one driver on one kernel. */
 export interface Expectations {
-  /** Results by the exact name of a subtest. */
+  /** The results that are expected, by the full name of the subtest. */
   readonly fails: ReadonlyMap<string, ReadonlySet<SubtestResult>>;
-  /** Subtests that may pass or fail. */
+  /** Patterns for the names of subtests that may pass or fail. */
   readonly flakes: readonly RegExp[];
-  /** Subtests that are not run. */
+  /** Patterns for the names of subtests that are not run. */
   readonly skips: readonly RegExp[];
 }
 
-/** A line that cannot be read: one line of text, with the file and the line's number. */
+/** A line that cannot be read. `problem` is one line of text that names the file and the line's number. */
 export interface BadLine {
   readonly problem: string;
 }
@@ -32,13 +34,16 @@ const words: Readonly<Record<string, SubtestResult>> = {
   Pass: 'pass',
 };
 
-/** `# linux: from 6.5, before 6.12` above a paragraph: it is for these kernels alone. A comment to everybody but us. */
+/**
+ * `# linux: from 6.5, before 6.12` above a paragraph limits the paragraph to these kernels. Other readers of the format take the
+ * line as a comment.
+ */
 const rangeLine = /^#\s*linux:\s*(?:from (\d+)\.(\d+))?,?\s*(?:before (\d+)\.(\d+))?\s*$/;
 
 /**
- * Reads files of one driver for a kernel of that version. Lines of `fails` are `test@subtest,Fail` (or Crash, Timeout); of
- * the others regular expressions that are looked for in the name. `#` begins a comment; an empty line ends the range of
- * kernels of a paragraph.
+ * Reads the files of one driver for a kernel of the given version. A line of a `fails` file is `test@subtest,Fail` (or Crash,
+ * Timeout, Skip and so on); a line of the other files is a regular expression that is searched for in the subtest's name. `#`
+ * begins a comment. A range of kernels ends at the next empty line.
  */
 export function readExpectations(
   files: readonly ExpectationFile[],
@@ -112,8 +117,8 @@ export function isSkipped(name: string, { skips }: Expectations): boolean {
 const bad: ReadonlySet<SubtestResult> = new Set(['fail', 'crash', 'timeout', 'incomplete']);
 
 /**
- * The subtest with what was expected of it; a dynamic one is covered by an entry of its subtest. One that passes and is
- * expected to fail says so: the entry is old.
+ * The subtest with the result that was expected of it. The entry of a subtest also covers its dynamic subtests. A subtest that
+ * passes though it is expected to fail has `expected: 'fail'`: its entry is out of date.
  */
 export function expectSubtest(subtest: Subtest, { fails, flakes }: Expectations): Subtest {
   const { name, result } = subtest;
@@ -128,7 +133,7 @@ export function expectSubtest(subtest: Subtest, { fails, flakes }: Expectations)
   return flakes.some((pattern) => pattern.test(name)) ? { ...subtest, expected: 'flake' } : subtest;
 }
 
-/** Subtests that failed and were not expected to, as `kms_atomic@x: fail`. */
+/** The subtests that failed though they were not expected to, each as `kms_atomic@x: fail`. */
 export function unexpectedFailures(subtests: readonly Subtest[]): readonly string[] {
   return subtests
     .filter(({ result, expected }) => bad.has(result) && expected === undefined)

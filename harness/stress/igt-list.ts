@@ -1,23 +1,29 @@
-/** The tests of IGT that `--workload igt` runs, as data: per device, what each must have moved, and why it is in the list. */
+/**
+ * The tests that `--workload igt` runs, as data: for each device, what each test must have made the kernel do, and why it is in the
+ * list.
+ */
 
-/** Devices of our guests as IGT names them (IGT_FORCE_DRIVER, lib/drmtest.c); `none` for tests that open none. */
+/** The devices of our guests, by IGT's names for them (IGT_FORCE_DRIVER, lib/drmtest.c); `none` for tests that open no device. */
 export type IgtDriver = 'virtio_gpu' | 'vgem' | 'vkms' | 'none';
 
 export interface IgtRow {
   readonly driver: IgtDriver;
   readonly test: string;
-  /** Counters that must not be zero. Groups of tests share them: what they all do, in the kernel's own words. */
+  /** The counters that must not be zero. Tests of one group share the counters of the functions that all of them call. */
   readonly witnesses: readonly string[];
   readonly why: string;
-  /** The only subtests to run; absent: all that the expectations do not skip. */
+  /** The pattern for the only subtests to run; absent when all run that the expectations do not skip. */
   readonly only?: RegExp;
-  /** Nothing may run beside it or after it in one guest. */
+  /** Present when no other test may run beside this one, or after it, in one guest. */
   readonly alone?: true;
 }
 
-/** Every client's way in and out: what tests of the core do and the workloads' own programs do not. */
+/**
+ * Functions that every client calls when it opens and closes a device. Tests of the DRM core call them; the programs of the other
+ * workloads do not.
+ */
 const client = ['calls.drm_open', 'calls.drm_release'];
-/** A state that the checks let pass, carried out. */
+/** The function that carries out a new display state after the checks have passed it. */
 const commit = ['calls.drm_atomic_helper_swap_state'];
 const virtioCommit = [...commit, 'calls.virtio_gpu_queue_fenced_ctrl_buffer'];
 const vkmsCommit = [...commit, 'calls.vkms_atomic_commit_tail'];
@@ -115,7 +121,7 @@ export const igtRows: readonly IgtRow[] = [
     [...commit, 'calls.virtio_gpu_cursor_ping'],
     'cursors that move, from many threads; drm-ci skips it for an underflow of a count',
     {
-      // The others compare with vblanks, which there are not.
+      // The other subtests compare with vblanks, and this device has none.
       only: /^(?:single|forked|torture)-(?:bo|move)$|^modeset-atomic-cursor-hotspot/,
     },
   ),
@@ -137,7 +143,7 @@ export const igtRows: readonly IgtRow[] = [
   ),
   row('virtio_gpu', 'kms_feature_discovery', client, 'what the device says of itself'),
   row('vkms', 'drm_read', client, 'events of vblanks read in whole, in parts and by threads', {
-    // short-buffer-wakeup waits for a timer of half a minute.
+    // short-buffer-wakeup waits half a minute for a timer.
     only: /^(?!short-buffer-wakeup$)/,
   }),
   row(
@@ -172,7 +178,7 @@ export const igtRows: readonly IgtRow[] = [
     [...vkmsCommit, 'calls.vkms_composer_worker'],
     'what planes show, checked by the sums of the composer',
     {
-      // The others go through every format and take minutes of an emulated CPU.
+      // The other subtests go through every format, which takes minutes on an emulated CPU.
       only: /^plane-/,
     },
   ),

@@ -1,7 +1,7 @@
-/** What a test program of IGT printed -> its subtests. Pure: text in, values out. */
+/** What a test program of IGT printed -> its subtests. Pure. */
 import type { Subtest, SubtestResult } from '../records/subtest.ts';
 
-/** IGT's words (igt_core.c, subtest_result and igt_exit). */
+/** The words that IGT prints for results (igt_core.c, subtest_result and igt_exit). */
 const results: Readonly<Record<string, SubtestResult>> = {
   SUCCESS: 'pass',
   SKIP: 'skip',
@@ -11,13 +11,13 @@ const results: Readonly<Record<string, SubtestResult>> = {
   ABORT: 'crash',
 };
 
-/** What was read of a test program's stdout. */
+/** What was read from the stdout of a test program. */
 export interface IgtOutput {
-  /** In the order in which they ended; of a test without subtests the test itself. */
+  /** The subtests in the order in which they ended; for a test without subtests, the test itself. */
   readonly subtests: readonly Subtest[];
-  /** The innermost subtest that began and did not end; absent: none. */
+  /** The innermost subtest that began and did not end; absent when there is none. */
   readonly running?: string;
-  /** Why the first one was skipped, as `Test requirement: ...` says; absent: nothing says it. */
+  /** Why the first skipped subtest was skipped, from its line `Test requirement: ...`; absent when no line says it. */
   readonly whySkipped?: string;
 }
 
@@ -27,15 +27,19 @@ const wholeLine = /^(SUCCESS|SKIP|FAIL|CRASH|TIMEOUT) \(\d/;
 const requirementLine = /^Test requirement: *(.*)$/;
 
 /**
- * Reads lines of the forms
+ * Reads the output of the test `test`: lines of the forms
  *
  *     Starting subtest: basic
+ *
  *     Starting dynamic subtest: pipe-A
+ *
  *     Dynamic subtest pipe-A: SUCCESS (0.102s)
+ *
  *     Subtest basic: FAIL (0.110s)
+ *
  *     SUCCESS (0.001s)
  *
- * of the test `test`. A dynamic subtest is named below its subtest: `kms_flip@basic@pipe-a`.
+ * A dynamic subtest is named below its subtest: `kms_flip@basic@pipe-a`.
  */
 export function readIgtOutput(test: string, stdout: string): IgtOutput {
   const reading: Reading = { test, subtests: [] };
@@ -51,14 +55,14 @@ export function readIgtOutput(test: string, stdout: string): IgtOutput {
   };
 }
 
-/** How far the output has been read. */
+/** What has been read so far. */
 interface Reading {
   readonly test: string;
   readonly subtests: Subtest[];
-  /** Those that began and did not end. */
+  /** The subtest, and the dynamic subtest, that began and did not end. */
   subtest?: string | undefined;
   dynamic?: string | undefined;
-  /** Of a test without subtests. */
+  /** The result of a test without subtests. */
   whole?: SubtestResult | undefined;
   whySkipped?: string | undefined;
 }

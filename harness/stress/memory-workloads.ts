@@ -1,4 +1,4 @@
-/** Rows of the table (workloads.ts): what is done to memory beyond mapping, touching and unmapping it. */
+/** Rows of the table of workloads (workloads.ts): what is done to memory other than mapping, touching and unmapping it. */
 import type { Workload } from './workload.ts';
 
 export const memoryWorkloads: readonly Workload[] = [
@@ -22,7 +22,7 @@ export const memoryWorkloads: readonly Workload[] = [
     name: 'content',
     program: '/bin/content',
     args: [],
-    // Whole huge pages go to a swap device that does not rotate only: the zram disk was used.
+    // The kernel writes whole huge pages only to a swap device that does not rotate, so this shows that the zram disk was used.
     witnesses: ['vm.pswpout', 'vm.pswpin', 'vm.thp_swpout'],
     durationMs: 1500,
   },
@@ -44,7 +44,7 @@ export const memoryWorkloads: readonly Workload[] = [
     name: 'hotplug',
     program: '/bin/hotplug',
     args: [],
-    // A block is given back only where one was taken.
+    // A memory block is put online only after one was taken offline.
     witnesses: ['calls.offline_pages', 'calls.online_pages', 'vm.pgmigrate_success'],
     durationMs: 1500,
   },

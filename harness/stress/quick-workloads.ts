@@ -1,4 +1,4 @@
-/** The rows of the table that `splat run --quick` takes: each kind of user of mmu notifiers and of buffers once. */
+/** The workloads that `splat run --quick` runs: one of each kind of user of mmu notifiers and of buffers. */
 export const quickWorkloads: readonly string[] = [
   'munmap',
   'mrelease',

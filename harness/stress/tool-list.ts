@@ -1,32 +1,32 @@
-/** Programs of guests/tools/bundle.json as workloads, as data: they are asked for by name. */
+/** The programs of guests/tools/bundle.json as workloads, as data. They run only when `--workload` names them. */
 import type { Workload } from './workload.ts';
 
-/** `{seed}`, `{seconds}`, `{ms}` and `{limit}` in the arguments are those of the trial. */
+/** A program of the tools disk. `{seed}`, `{seconds}`, `{ms}` and `{limit}` in its arguments stand for values of the trial. */
 export interface ToolRow {
-  /** What `--workload` takes. */
+  /** The name that `--workload` takes. */
   readonly name: string;
   readonly program: string;
   readonly args: readonly string[];
   readonly witnesses: readonly string[];
-  /** The witnesses where the GPU draws what is asked of it. Absent: the same. */
+  /** The witnesses on a GPU that draws what it is asked to; absent when they are the same. */
   readonly witnesses3D?: readonly string[];
-  /** It is in a guest that is a Debian alone. Absent: it is on the tools disk, too. */
+  /** Present for a program that only the Debian guest has; absent for one that is on the tools disk as well. */
   readonly debian?: true;
   readonly durationMs: number;
-  /** It shows something for as long as its stdin is open, and a picture of the screen is taken. */
+  /** Present for a program that shows a picture until its stdin is closed; the trial takes a picture of the screen. */
   readonly draws?: true;
   readonly why: string;
 }
 
 const ring = 'calls.virtio_gpu_queue_fenced_ctrl_buffer';
-/** The GPU was given commands to draw. */
+/** The functions through which the GPU gets commands to draw. */
 const drawn = ['calls.virtio_gpu_execbuffer_ioctl', 'calls.virtio_gpu_cmd_submit'];
-/** DRM minors of our guests: vgem 0, vkms 1, virtio-gpu 2. */
+/** The DRM device of the virtio-gpu. The minor numbers in our guests are: vgem 0, vkms 1, virtio-gpu 2. */
 const card = '/dev/dri/card2';
 
 /**
- * Starts weston on the display, with the CPU where the GPU does not draw, and then a client of it, "$@". seatd stands for the
- * session that a login would have; our kernels have no virtual terminals.
+ * Starts weston on the display, and then the client "$@". Weston draws with the CPU when the GPU cannot draw. seatd takes the place
+ * of a login session; our kernels have no virtual terminals.
  */
 const westonScript = [
   'export XDG_RUNTIME_DIR=/tmp/weston',
@@ -108,7 +108,7 @@ export const toolRows: readonly ToolRow[] = [
       'glmark2-es2-wayland',
       '--size',
       '320x240',
-      // Without alpha: what it draws would be transparent.
+      // The visual has no alpha: with it, what the client draws would be transparent.
       '--visual-config',
       'red=8:green=8:blue=8:alpha=0',
       '--run-forever',
@@ -147,7 +147,7 @@ export const toolRows: readonly ToolRow[] = [
   stress('physpage', ['1'], ['calls.pagemap_read'], 'physical pages of its own memory, looked up'),
 ];
 
-/** The row as a workload; `tools` of the guest runs it. */
+/** The row as a workload; the guest's program `tools` runs it. */
 export function toolWorkload(
   { name, program, args, witnesses: shown, witnesses3D, durationMs, draws }: ToolRow,
   env: readonly string[],
@@ -156,7 +156,7 @@ export function toolWorkload(
   const witnesses = renders === undefined ? shown : (witnesses3D ?? shown);
   const picture = draws === undefined ? [] : ['--picture-ms', '{ms}', '--limit-ms', '{limit}'];
   return {
-    // It becomes the name of a folder.
+    // The name becomes the name of a folder, which must not contain a colon.
     name: name.replace(':', '.'),
     program: '/bin/tools',
     args: [...picture, ...env, '--', program, ...args],

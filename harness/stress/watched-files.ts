@@ -1,6 +1,9 @@
-/** Which functions of a kernel a coverage run watches. Pure. */
+/** Which functions of a kernel a coverage run counts. Pure. */
 
-/** Files whose functions are watched, by their path in the kernel's tree. Those of lib/ cannot be traced (lib/Makefile). */
+/**
+ * The files whose functions are counted, by their path in the kernel's tree. Files in lib/ are not among them: they cannot be
+ * traced (lib/Makefile).
+ */
 export const watchedFiles: readonly RegExp[] = [
   /^mm\/[^/]+\.c$/,
   /^virt\/kvm\/[^/]+\.c$/,
@@ -13,10 +16,13 @@ export const watchedFiles: readonly RegExp[] = [
   /^fs\/proc\/task_mmu\.c$/,
 ];
 
-/** Of our builds, and of builds in the tree itself. */
+/** What stands before the path of a source file, in our builds and in builds inside the tree. */
 const rootOfSources = /^(?:.*\/splat\/src\/|\.\/)/;
 
-/** `virt/kvm/eventfd.c` of `/splat/src/arch/x86/kvm/../../../virt/kvm/eventfd.c`; undefined for a file that is not watched. */
+/**
+ * The path of a watched file in the tree: for `/splat/src/arch/x86/kvm/../../../virt/kvm/eventfd.c`, `virt/kvm/eventfd.c`.
+ * Undefined for a file that is not watched.
+ */
 function watchedFile(compiled: string): string | undefined {
   const steps: string[] = [];
   for (const step of compiled.replace(rootOfSources, '').split('/')) {
@@ -27,31 +33,38 @@ function watchedFile(compiled: string): string | undefined {
   return watchedFiles.some((pattern) => pattern.test(path)) ? path : undefined;
 }
 
-/** Reading and writing sysfs and debugfs by the hundreds is what no workload is for. */
+/**
+ * True for functions that read or write a file of sysfs or debugfs: there are hundreds of them, and no workload is meant to call
+ * them.
+ */
 function isLeftOut(name: string): boolean {
   return /_(?:show|store)(?:\.|$)/.test(name);
 }
 
-/** Without what a compiler appends to the name of a function it made a version of. */
+/** The name of a function without the suffix that a compiler appends to a version of it. */
 export function plainName(name: string): string {
   return name.replace(/\.(?:isra|constprop|part|cold|llvm)\b.*$/, '');
 }
 
-/** Where an mmu notifier's range begins; its callers are counted by name (include/linux/mmu_notifier.h). */
+/** The function that begins an mmu notifier's range. Its callers are recorded by name (include/linux/mmu_notifier.h). */
 export const rangeStart = '__mmu_notifier_invalidate_range_start';
 
 export interface WatchedFunction {
-  /** As the kernel's lists have it, with the compiler's marks. */
+  /** The name as the kernel's lists have it, with the compiler's suffixes. */
   readonly name: string;
   readonly file: string;
-  /** Its line in available_filter_functions, from 1: what set_ftrace_filter takes for it (Documentation/trace/ftrace.rst). */
+  /**
+   * The number of its line in available_filter_functions, from 1; set_ftrace_filter takes this number for the function
+   * (Documentation/trace/ftrace.rst).
+   */
   readonly index: number;
 }
 
 /**
- * The watched functions of a kernel, by its list of those that ftrace can trace and by the functions of its image. Both lists
- * are in the order of addresses: of functions with one name the n-th of one is the n-th of the other where both have as many, and
- * where they have not these are left out. Of the named modules all functions are watched, as those of the file `NAME.ko`.
+ * The watched functions of a kernel. `traceable` is the kernel's list of the functions that ftrace can trace; `placed` are the
+ * functions of its image with their files. Both are in the order of addresses, so the n-th function with a name in one list is the
+ * n-th with that name in the other, if both lists have it equally often; otherwise the functions with that name are left out. All
+ * functions of the modules in `modules` are watched; their file is `NAME.ko`.
  */
 export function watchFunctions(
   traceable: string,
@@ -61,7 +74,7 @@ export function watchFunctions(
   const files = new Map<string, string[]>();
   for (const { name, file } of placed) files.set(name, [...(files.get(name) ?? []), file]);
   const lines = traceable.split('\n').map((line) => {
-    // A function of a module: `vkms_fill [vkms]`.
+    // The line of a function in a module has the form `vkms_fill [vkms]`.
     const [, name = '', module = ''] = /^(\S*)(?: \[(\w+)\])?/.exec(line) ?? [];
     return { name, module: modules.find((one) => one === module) };
   });
@@ -82,14 +95,14 @@ export function watchFunctions(
   });
 }
 
-/** The function profiler's tables show so much of a name (kernel/trace/ftrace.c, function_stat_show). */
+/** The number of characters of a name that the function profiler prints (kernel/trace/ftrace.c, function_stat_show). */
 const shownNameChars = 30;
 
 export function shownName(name: string): string {
   return name.slice(0, shownNameChars);
 }
 
-/** Adds up the calls in the per-CPU tables of the function profiler, by the names that they show. */
+/** Adds up the calls in the per-CPU tables of the function profiler, by the names as the tables print them. */
 export function readShownCalls(tables: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const line of tables.flatMap((table) => table.split('\n'))) {
@@ -99,7 +112,10 @@ export function readShownCalls(tables: readonly string[]): Record<string, number
   return counts;
 }
 
-/** Functions that called rangeStart, by the lines of the function tracer: `hmm-52 [001] ..... 12.3: __mmu_... <-zap_page_range`. */
+/**
+ * The functions that called rangeStart, from lines of the function tracer such as `hmm-52 [001] ..... 12.3: __mmu_...
+ * <-zap_page_range`.
+ */
 export function readCallers(trace: string): readonly string[] {
   const names = new Set<string>();
   for (const match of trace.matchAll(/ <-([\w.]+)$/gm)) names.add(plainName(match[1] ?? ''));

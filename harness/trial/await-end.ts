@@ -6,18 +6,18 @@ import type { HangEvidence } from '../records/trial.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 import { gatherHang, type HangWatch } from './hang-evidence.ts';
 
-/** How long a running workload may go on, and what tells that it should end. */
+/** How long a running workload may go on, and what shows that it should end. */
 interface EndWatch extends Pick<HangWatch, 'vmlinux' | 'modules' | 'dir' | 'signal' | 'onAsked'> {
   readonly hasSplat: () => boolean;
   /** Milliseconds that the workload may go on after a splat. */
   readonly patienceMs: number;
   /** The time after which the guest is examined for a hang; undefined: the workload may run until it is stopped. */
   readonly lookAfterMs: number | undefined;
-  /** Aborted when the trial is over. */
+  /** Fires when the trial is over. */
   readonly over: AbortSignal;
 }
 
-/** Waits for the end of a running workload. `hang` is set when the workload did not end by itself. */
+/** Waits until a running workload ends. `hang` is set when it did not end by itself. */
 export async function awaitEnd(
   guest: Guest,
   running: Promise<WorkloadEnd>,
@@ -30,14 +30,17 @@ export async function awaitEnd(
   return hang === undefined ? { end } : { end, hang };
 }
 
-/** The guest kills a workload of splat at its timeout, and the stack of the hang is lost with it, so the guest is examined before. A splat already explains the hang. */
+/**
+ * Examines the guest for a hang before the timeout: at the timeout the guest kills a workload of splat, and the stack of the hang
+ * is lost with it. After a splat nothing is examined, because the splat explains the hang.
+ */
 async function lookLater(guest: Guest, watch: EndWatch): Promise<HangEvidence | undefined> {
   if (watch.lookAfterMs === undefined) return undefined;
   await pause(watch.lookAfterMs, watch.over);
   return watch.over.aborted || watch.hasSplat() ? undefined : lookAtHang(guest, watch);
 }
 
-/** Gathers evidence of a hang; undefined when QEMU ended meanwhile. */
+/** Gathers evidence of a hang; undefined when QEMU ended in the meantime. */
 export async function lookAtHang(
   guest: Guest,
   watch: HangWatch,
@@ -51,7 +54,7 @@ export async function lookAtHang(
   }
 }
 
-/** A workload that hangs after a splat gets no more time: the splat is the reason. */
+/** Ends the wait for a workload that hangs after a splat: it gets no more time, since the splat is the reason. */
 async function stuckAfterSplat(
   running: Promise<WorkloadEnd>,
   { patienceMs, hasSplat, over: signal }: EndWatch,

@@ -31,7 +31,7 @@ export interface IgtRequest {
   readonly emit: Emit;
 }
 
-/** True for what `--workload` takes of IGT: `igt`, `igt:PATTERN`, `igt:order`, and each with `+WORKLOAD`. */
+/** True for the names of IGT tests that `--workload` takes: `igt`, `igt:PATTERN` and `igt:order`, each also with `+WORKLOAD`. */
 export function isIgtName(name: string): boolean {
   return /^igt(?:$|[:+])/.test(name);
 }
@@ -48,11 +48,11 @@ interface IgtAsked {
   readonly beside?: Workload;
 }
 
-/** `igt:[DRIVER/]TEST[@SUBTEST]` with `*` and `?`, and the workload that runs beside it. */
+/** The form `igt:[DRIVER/]TEST[@SUBTEST]+WORKLOAD`; `*` and `?` are wildcards, and all parts but `igt` may be absent. */
 const nameForm =
   /^igt(?::(?:(virtio_gpu|vgem|vkms|none)\/)?([\w*?-]+)(?:@([\w.*?-]+))?)?(?:\+([\w-]+))?$/;
 
-/** Parses such a name. Throws `usage` for a name in another form, and for an unknown workload after `+`. */
+/** Parses such a name. Throws `usage` for a name of any other form, and for an unknown workload after `+`. */
 export function parseIgtName(name: string): IgtAsked {
   const [whole, driver, test = '', subtest, besideName] = nameForm.exec(name) ?? [];
   const beside = workloads.find((one) => one.name === besideName);
@@ -78,10 +78,10 @@ export function parseIgtName(name: string): IgtAsked {
   };
 }
 
-/** Milliseconds that a test may take before it is examined for a hang; a slow guest gets more (guest/pace.ts). */
+/** How many milliseconds a test may take before it is examined for a hang. A slow guest gets more (guest/pace.ts). */
 const testDurationMs = 60_000;
 
-/** Without --duration: how long tests run in one shared guest, and a workload beside a test. */
+/** Without --duration: how many milliseconds tests run in one shared guest, and how many a workload runs beside a test. */
 const orderDurationMs = 120_000;
 const besideDurationMs = 10_000;
 
@@ -108,7 +108,7 @@ export async function chooseIgt(
   return [...once.values()];
 }
 
-/** The smallest test has all libraries that every test has. */
+/** The disk of an image. Its warm-up runs the smallest test, which loads every library that any test loads. */
 function diskOf({ id, disk }: IgtImage): ToolsDisk {
   const test = [...envOptions(), '--', `${igtFolder}/core_getversion`, '--list-subtests'];
   return { id, path: disk, warmUp: ['/bin/tools', ...test] };
@@ -154,7 +154,7 @@ function globOf(pattern: string): RegExp {
   return new RegExp(`^${text}$`);
 }
 
-/** One test of an image, with what runs beside it. */
+/** A test of an image, with the workload that runs beside it. */
 interface TestChoice {
   readonly row: IgtRow;
   readonly image: IgtImage;
@@ -165,7 +165,7 @@ interface TestChoice {
 function chosenTest(choice: TestChoice, files: readonly ExpectationFile[]): ChosenWorkload {
   const { row, image, beside, subtest } = choice;
   const driver = row.driver === 'none' ? '' : `${row.driver}.`;
-  // It becomes the name of a folder.
+  // The subtest's name becomes part of the name of a folder.
   const some = subtest === undefined ? '' : `@${subtest.replaceAll(/[^\w-]/g, '_')}`;
   const pressure = beside === undefined ? '' : `+${beside.name}`;
   const workload: Workload = {
@@ -195,7 +195,7 @@ function chosenTest(choice: TestChoice, files: readonly ExpectationFile[]): Chos
   };
 }
 
-/** All tests of the rows in one guest; their order is the seed's. */
+/** All tests of the rows in one guest, in an order that the seed decides. */
 function chosenOrder(
   rows: readonly IgtRow[],
   image: IgtImage,
@@ -232,7 +232,7 @@ interface TestCommand {
   readonly program: IgtProgram & { readonly driver: IgtDriver };
 }
 
-/** The test with the subtests that this kernel's expectations do not skip; undefined where none is left. */
+/** Runs a test with the subtests that this kernel's expectations do not skip; undefined when no subtest is left. */
 function commandFor(
   { driver, test, only }: IgtRow,
   image: IgtImage,
@@ -261,7 +261,7 @@ function requireReadable(files: readonly ExpectationFile[], version: KernelVersi
   return read;
 }
 
-/** `virtio_gpu-none-fails.txt`, as in the kernel's drivers/gpu/drm/ci/xfails; `any` is for tests that open no device. */
+/** The name of a file, such as `virtio_gpu-none-fails.txt`. `any` in place of the driver is for tests that open no device. */
 const fileForm = /^(\w+?)(?:-[\w-]+?)?-(fails|flakes|skips)\.txt$/;
 
 async function readFiles(request: IgtRequest): Promise<readonly ExpectationFile[]> {
@@ -282,7 +282,7 @@ async function readFiles(request: IgtRequest): Promise<readonly ExpectationFile[
       return { path: join(dir, name), kind, text: await readFile(join(dir, name), 'utf8') };
     }),
   );
-  // Lines that cannot be read are said before a kernel is built.
+  // Lines that cannot be read are reported here, before a kernel is built.
   requireReadable(files, [99, 0]);
   return files;
 }

@@ -11,7 +11,10 @@ import type { ChosenWorkload } from './chosen-workload.ts';
 /** The programs of Debian that `--workload` accepts. */
 export const toolNames: readonly string[] = toolRows.map(({ name }) => name);
 
-/** True for a program of Debian, or what begins like one: `kmscube`, `stress-ng:vm`, `stress-ng:vm+oom-memcg`. */
+/**
+ * True for the name of a Debian program, also with `+WORKLOAD`: `kmscube`, `stress-ng:vm`, `stress-ng:vm+oom-memcg`. Every name
+ * that begins with `stress-ng:` counts.
+ */
 export function isToolName(name: string): boolean {
   const [own = ''] = name.split('+');
   return toolNames.includes(own) || own.startsWith('stress-ng:');
@@ -51,7 +54,7 @@ export async function chooseTools(
   request: IgtRequest,
   { guest, gpu }: { readonly guest: string; readonly gpu: GpuDevice },
 ): Promise<readonly ChosenWorkload[]> {
-  // A guest that is a Debian has them itself.
+  // A Debian guest has the programs itself, so it needs no disk.
   const isDebian = debianRelease(guest) !== undefined;
   for (const name of names) requireGuest(requireToolName(name), isDebian, gpu);
   const from = isDebian ? {} : { disk: await ensureDebianTools(request) };

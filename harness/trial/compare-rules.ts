@@ -1,7 +1,7 @@
 import type { Finding, SeenSplat } from '../records/finding.ts';
 import { isSplat } from './findings.ts';
 
-/** A splat as the rules of a record name it, and as today's rules name it. */
+/** A splat that today's rules name differently than the rules with which it was recorded. */
 export interface RenamedSplat {
   readonly before: Pick<SeenSplat, 'title' | 'signature'>;
   readonly now: Pick<SeenSplat, 'title' | 'signature'>;
@@ -18,8 +18,9 @@ export interface ComparedRules {
 }
 
 /**
- * Compares the splats that a trial was recorded with to what today's rules find on the same console. A report is one that begins
- * at the same byte, or else contains it. Records name the first of several equal reports; the others are not looked for.
+ * Compares the splats that a trial was recorded with to those that today's rules find on the same console. A recorded splat and a
+ * finding are one report when they begin at the same byte, or when the recorded one begins inside the other. A record names only
+ * the first of several equal reports; the others are not looked for.
  */
 export function compareRules(
   recorded: readonly SeenSplat[],
@@ -30,7 +31,7 @@ export function compareRules(
   const gone: SeenSplat[] = [];
   const accounted = new Set<string>();
   for (const before of recorded) {
-    // A splat without a line is not on the console: the guest was lost.
+    // A recorded splat with line 0 was not on the console: the guest was lost.
     if (before.line === 0) continue;
     const { start } = before.bytes;
     const now =

@@ -5,7 +5,7 @@ import { isSplat, startTally } from './findings.ts';
 /** Collects the findings on one console while the guest runs. */
 export interface ConsoleFindings {
   readonly push: (bytes: Uint8Array) => void;
-  /** While muted, pushed bytes are no findings: splat made the kernel print them. */
+  /** While muted, the bytes pushed are not searched for findings, because splat itself makes the kernel print them. */
   readonly mute: (isMuted: boolean) => void;
   /** True after a splat that is not known. With `atOnce` an unfinished report counts as soon as the console is silent; the report may then be cut short. */
   readonly hasSplat: (options: { readonly atOnce: boolean }) => boolean;
@@ -25,10 +25,10 @@ export interface FindingListener {
   readonly isKnown?: (finding: Pick<Finding, 'signature' | 'title' | 'stack' | 'text'>) => boolean;
 }
 
-/** A kernel prints a report without pauses. A pause of this length ends the report, on a host that runs nothing else. */
+/** How many milliseconds of silence end a report, on a host that runs nothing else: a kernel prints a report without pauses. */
 const silenceMs = 1_000;
 
-/** Listens to a console, with times of performance.now() since `startedAt`. */
+/** Starts to listen to a console. Times are milliseconds since `startedAt`, a time of performance.now(). */
 export function listen(listener: FindingListener, startedAt: number): ConsoleFindings {
   const tally = { splats: startTally(), events: startTally() };
   const isKnown = listener.isKnown ?? (() => false);

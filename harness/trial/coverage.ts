@@ -11,11 +11,11 @@ import {
 
 /** What a coverage run learns from one trial. */
 export interface TrialCoverage {
-  /** The number of calls since the guest was prepared, by the names that the profiler shows. */
+  /** How many calls were counted since the guest was prepared, by the names that the profiler shows. */
   readonly calls: Readonly<Record<string, number>>;
   /** Functions that called __mmu_notifier_invalidate_range_start(). */
   readonly callers: readonly string[];
-  /** Requests of ioctl(2) that did not fail. */
+  /** The request numbers of ioctl(2) calls that did not fail. */
   readonly ioctls: readonly number[];
 }
 
@@ -27,20 +27,26 @@ export interface Armed {
 }
 
 const tracing = '/sys/kernel/tracing';
-/** A tracer of its own, so that its filter is not the profiler's. */
+/** The tracer has an instance of its own, so its filter does not change that of the profiler. */
 const instance = `${tracing}/instances/splat`;
 const listFile = '/tmp/watched-functions';
-/** Written by every program of the guest that gets this path (guests/minimal/ioctls.c). */
+/** A file that every program of the guest writes when it is given this path (guests/minimal/ioctls.c). */
 const ioctlFile = '/tmp/ioctls';
 const armTimeoutMs = 300_000;
-/** The list of all functions is about 1 MiB, the trace of a trial at most the ring buffer's 1.4 MiB a CPU, which grows when printed. */
+/**
+ * The most bytes that are read of a list. The list of all functions has about 1 MiB; the trace of a trial fits into the ring
+ * buffer, 1.4 MiB for each CPU, and grows when it is printed.
+ */
 const listLimitBytes = 16 * 1024 * 1024;
 
 const run = async (agent: Agent, script: string): Promise<void> => {
   await agent.run(['/bin/sh', '-c', script], armTimeoutMs, () => undefined);
 };
 
-/** Adds the watched functions, and those of the modules, to those that the profiler counts; has the callers of range starts traced. */
+/**
+ * Makes the profiler also count the watched functions and those of the modules, and traces the callers of the function that begins
+ * a notifier's range.
+ */
 export async function armCoverage(
   agent: Agent,
   placed: readonly PlacedFunction[],
@@ -64,7 +70,7 @@ export async function armCoverage(
   return functions;
 }
 
-/** The number of calls so far of each function that the profiler counts. */
+/** How many calls of each function the profiler has counted so far. */
 export async function readCalls(agent: Agent, cpus: number): Promise<Record<string, number>> {
   const tables: string[] = [];
   for (let cpu = 0; cpu < cpus; cpu++) {
@@ -93,7 +99,7 @@ export async function readCoverage(
   };
 }
 
-/** The file is a table of 32-bit numbers, of which those that are not 0 are requests. */
+/** The requests in a file of ioctls.c: a table of 32-bit numbers, in which 0 is an empty entry. */
 function readIoctls(table: Buffer): readonly number[] {
   const requests = new Set<number>();
   for (let at = 0; at + 4 <= table.length; at += 4) requests.add(table.readUInt32LE(at));

@@ -2,13 +2,15 @@ import { isHarnessError } from '../errors.ts';
 import { openSymbolizer, type Symbolizer } from '../host/symbolizer.ts';
 import type { SplatCount } from '../records/finding.ts';
 
-/** The kernel room's builds see their sources there; a reader knows them by their path in the tree. */
+/**
+ * The folder in which kernels were built, as symbol files name it. It is cut off, so that readers see paths in the kernel's tree.
+ */
 const buildFolder = /^\/splat\/(?:src|module-\d+)\/|^(\.\.\/)+/;
 
-/** `vfs_read+0x9bd/0xbc0`, as every trace prints it; of a module ` [NAME]` follows. */
+/** An address as traces print it: `vfs_read+0x9bd/0xbc0`; ` [NAME]` follows for an address in a module. */
 const printedAddress = /([A-Za-z_][\w.]*)\+0x([0-9a-f]+)\/0x([0-9a-f]+)(?: \[(\w+)\])?/;
 
-/** The same splats with file and line after each address of their reports, as scripts/decode_stacktrace.sh would. */
+/** The same splats with file and line after each address in their reports, as scripts/decode_stacktrace.sh prints them. */
 export async function decodeSplats<T extends Pick<SplatCount, 'text'>>(
   splats: readonly T[],
   vmlinux: string,

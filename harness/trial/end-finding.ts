@@ -4,8 +4,8 @@ import type { WorkloadEnd } from '../verdict.ts';
 import type { ConsoleFindings } from './console-findings.ts';
 
 /**
- * Adds the splat that an end of a workload is by itself, though no console says it: memory with a wrong word, what is
- * never given back, and a guest that ended without having said anything.
+ * Adds the splat that the end of a workload stands for, though no console shows it: memory with wrong contents, memory that is
+ * never given back, and a guest that ended without any splat.
  */
 export function addEndFinding(
   end: WorkloadEnd,
@@ -16,11 +16,11 @@ export function addEndFinding(
   if (end.kind === 'lost' && findings.splats().length === 0) findings.add(lostGuest);
 }
 
-/** syzbot's name for it. */
+/** The title that syzbot gives such a crash. */
 const lostTitle = 'lost connection to test machine';
 const lostGuest = unsaid(lostTitle, lostTitle, lostTitle);
 
-/** A splat with the title and the workload's own words, such as `shared memory after mremap has zeros`. */
+/** A splat whose title is the bug's class and the workload's own words, such as `shared memory after mremap has zeros`. */
 function worded(bugClass: string, what: string): Finding {
   const title = `${bugClass}: ${what}`;
   return unsaid(title, bugClass, signatureOf(bugClass, [title]));

@@ -3,7 +3,7 @@ import { HarnessError } from '../errors.ts';
 import { isVersionIn, type KernelVersion } from '../kernel/source.ts';
 import type { AnnotationState } from '../records/controls.ts';
 
-/** Returns the titles that a kernel of this version must print for a control, with its annotations in this state. */
+/** The titles that a kernel of this version must print for a control while its annotations are in this state. */
 export function expectationOf(
   { mode, expectations }: Pick<Control, 'mode' | 'expectations'>,
   version: KernelVersion,

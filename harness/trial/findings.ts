@@ -1,6 +1,6 @@
 import type { Finding, SplatCount } from '../records/finding.ts';
 
-/** Collects findings. A kernel that prints the same splat a thousand times costs the memory of one. */
+/** Collects findings. A splat that a kernel prints a thousand times takes the memory of one. */
 export interface FindingTally {
   readonly add: (finding: Finding) => void;
   /** The findings in the order of their first appearance. */
@@ -24,18 +24,18 @@ export function startTally(): FindingTally {
   };
 }
 
-/** lockdep's word that it ends for want of room (kernel/locking/lockdep.c, print_lockdep_off()). */
+/** The message with which lockdep says that it stops for want of room (kernel/locking/lockdep.c, print_lockdep_off()). */
 const outOfRoom = /^BUG: MAX_(?:LOCKDEP_\w+|STACK_TRACE_ENTRIES) too low!$/;
 
 /**
- * True for what decides a verdict. A suppressed complaint is about a test program, not about the kernel; and a lockdep that
- * ran out of room is a dead detector, which the ledger sees: the run was blind.
+ * True for a finding that decides a verdict. A suppressed complaint is about a test program, not about the kernel. The message of a
+ * lockdep that ran out of room is left out, because the ledger sees that lockdep is off: the verdict is `blind`.
  */
 export function isSplat(finding: Pick<Finding, 'kind' | 'suppressed' | 'title'>): boolean {
   return finding.kind === 'splat' && !finding.suppressed && !outOfRoom.test(finding.title);
 }
 
-/** Returns the splats among the findings, each once. */
+/** The splats among the findings, each once, with its count. */
 export function countSplats(findings: readonly Finding[]): readonly SplatCount[] {
   const tally = startTally();
   for (const finding of findings) if (isSplat(finding)) tally.add(finding);

@@ -9,28 +9,36 @@ import { pause } from '../host/deadline.ts';
 import type { HangEvidence } from '../records/trial.ts';
 import { blockedFrame, mayHang } from '../splat/blocked.ts';
 
-/** The number of samples of the CPUs' stacks, and the time between two: a loop shows the same function in nearly all of them. */
+/**
+ * How many samples of the CPUs' stacks are taken, and the milliseconds between two. A loop shows the same function in nearly all of
+ * them.
+ */
 const samples = 10;
 const sampleMs = 150;
-/** An emulated guest needs seconds to print its own stacks. */
+/** How long the kernel may print: an emulated guest needs seconds to print its own stacks. */
 const printMs = 10_000;
 const quietMs = 1_000;
-/** Backtraces of all CPUs, blocked tasks, locks, all tasks (Documentation/admin-guide/sysrq.rst). */
+/** The SysRq keys for the backtraces of all CPUs, blocked tasks, locks and all tasks (Documentation/admin-guide/sysrq.rst). */
 const keys = ['l', 'w', 'd', 't'];
 
 export interface HangWatch {
-  /** The kernel image with symbols. Absent: addresses stay numbers, and no function is named. */
+  /** The kernel image with symbols. Without it, addresses stay numbers and no function is named. */
   readonly vmlinux?: string;
-  /** The modules of the guest; absent: none. */
+  /** The modules of the guest; absent when it has none. */
   readonly modules?: readonly ModuleCode[];
   /** The trial's folder: console.log is read there, and hang.txt is written there. */
   readonly dir: string;
   readonly signal: AbortSignal;
-  /** Called before and after splat makes the kernel print its stacks: nothing on the console in between is a finding. */
+  /**
+   * Called before and after splat makes the kernel print its stacks, so that nothing on the console in between counts as a finding.
+   */
   readonly onAsked: (asked: 'begin' | 'end') => void;
 }
 
-/** Gathers what a guest without a result is doing: the stacks of its CPUs as QEMU sees them, and the stacks that the kernel prints on request. */
+/**
+ * Gathers what a guest that gives no result is doing: the stacks of its CPUs as QEMU sees them, and the stacks that the kernel
+ * prints on request.
+ */
 export async function gatherHang(guest: Guest, watch: HangWatch): Promise<HangEvidence> {
   const symbols = await symbolsOf(watch);
   const seen: (readonly NamedStack[])[] = [];
@@ -47,7 +55,7 @@ export async function gatherHang(guest: Guest, watch: HangWatch): Promise<HangEv
 }
 
 interface NamedStack extends Pick<CpuStack, 'cpu' | 'mode'> {
-  /** Innermost first, as `do_swap_page+0x12/0x8b0`. */
+  /** The frames of a stack, such as `do_swap_page+0x12/0x8b0`, the innermost first. */
   readonly frames: readonly string[];
 }
 
@@ -75,12 +83,12 @@ function nameStack(stack: CpuStack, symbols: CodeSymbols | undefined): NamedStac
   };
 }
 
-/** Share of the samples in which a function must be on some CPU's stack. */
+/** The share of the samples in which a function must be on some CPU's stack to count as the loop. */
 const steady = 0.9;
 
 /**
- * The innermost function that CPUs are in nearly always, helpers apart; undefined when they are idle, or do many things. A loop
- * may be moved from CPU to CPU.
+ * The innermost function that is on some CPU's stack in nearly all samples, helpers left out. Undefined when the CPUs are idle or
+ * do many things. The scheduler may move a loop from CPU to CPU.
  */
 export function loopingFrame(
   seen: readonly (readonly Pick<NamedStack, 'mode' | 'frames'>[])[],
@@ -109,7 +117,7 @@ function functionOf(frame: string): string {
   return /^[^+.]*/.exec(frame)?.[0] ?? '';
 }
 
-/** Makes the kernel print through SysRq, by the agent. A guest whose agent is gone does not answer. */
+/** Has the agent make the kernel print its stacks through SysRq. A guest whose agent is gone does not answer. */
 async function askKernel(
   guest: Guest,
   { dir, signal, onAsked }: HangWatch,
@@ -143,7 +151,7 @@ async function untilQuiet({ console }: Guest, signal: AbortSignal): Promise<void
   }
 }
 
-/** The stacks of all tasks of a guest are some hundred KiB. */
+/** The most bytes that are read; the stacks of all tasks of a guest have some hundred KiB. */
 const mostBytes = 4 * 1024 * 1024;
 
 async function readFrom(path: string, from: number): Promise<string> {

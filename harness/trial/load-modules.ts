@@ -3,30 +3,36 @@ import { BootFailed } from '../guest/checkpoint.ts';
 import type { KernelModules, StoredModule } from '../kernel/built-kernel.ts';
 import { countable, profileFiles } from '../stress/counters.ts';
 
-/** A module in a guest that is ready, and in all its copies. */
+/** A module that is loaded in a prepared guest, and so in all copies of it. */
 export interface LoadedModule {
   readonly name: string;
-  /** Letters of its taint (Documentation/admin-guide/tainted-kernels.rst): `O` was built out of tree. */
+  /**
+   * The letters of the module's taint (Documentation/admin-guide/tainted-kernels.rst), such as `O` for a module that was built out
+   * of tree.
+   */
   readonly taint: string;
-  /** Address of its section .text in hex; absent: the kernel does not tell. */
+  /** The address of the module's .text section in hex; absent when the kernel does not tell it. */
   readonly text?: string;
-  /** The functions whose calls are counted: all of a folder of `--module`, none of the kernel's own modules. */
+  /**
+   * The functions whose calls are counted: all functions of a module from a folder of `--module`, and none of the kernel's own
+   * modules.
+   */
   readonly functions: readonly string[];
 }
 
 const loadTimeoutMs = 60_000;
-/** A kernel of a distribution has some 60,000 functions that it can trace, and as many lines. */
+/** The most bytes that are read of the list of functions: the kernel of a distribution can trace some 60,000, one on each line. */
 const functionsLimitBytes = 16 * 1024 * 1024;
 
 /**
- * Loads the modules of a kernel, counts the functions of the user's own, and lets the kernel ask for more by itself.
- * Throws BootFailed for a module that does not load, and for one that turns lockdep off.
+ * Loads the modules that were requested, counts the calls of functions in the user's own modules, and lets the kernel load further
+ * modules by itself. Throws BootFailed when a module does not load, or turns lockdep off.
  */
 export async function loadModules(
   agent: Agent,
   { load }: Pick<KernelModules, 'load'>,
 ): Promise<readonly LoadedModule[]> {
-  // request_module() starts it (Documentation/admin-guide/sysctl/kernel.rst, "modprobe").
+  // request_module() starts this program (Documentation/admin-guide/sysctl/kernel.rst, "modprobe").
   await agent.write('/proc/sys/kernel/modprobe', '/bin/modprobe');
   for (const module of load) await loadOne(agent, module);
   if (load.length === 0) return [];
@@ -50,7 +56,7 @@ async function readText(agent: Agent, path: string, limitBytes?: number): Promis
   return (await agent.read(path, limitBytes))?.toString('latin1') ?? '';
 }
 
-/** Has the calls of the user's modules counted; their functions, by module. */
+/** Starts counting the calls of the user's modules. Resolves to the counted functions, by module. */
 async function countFunctions(
   agent: Agent,
   load: readonly StoredModule[],
@@ -68,7 +74,7 @@ async function loadOne(agent: Agent, { name, guestPath }: StoredModule): Promise
     said += Buffer.from(bytes).toString('latin1');
   });
   if (end.kind === 'exit' && end.code === 0) return;
-  // `insmod: can't insert '/lib/modules/6.1.192/extra/foo.ko': No such device`.
+  // The line looks like `insmod: can't insert '/lib/modules/6.1.192/extra/foo.ko': No such device`.
   const why =
     said
       .trim()
@@ -78,7 +84,10 @@ async function loadOne(agent: Agent, { name, guestPath }: StoredModule): Promise
   throw failed(`module ${name} does not load: ${why}`);
 }
 
-/** What add_taint_module() does for these makes lockdep's silence worth nothing (LOCKDEP_NOW_UNRELIABLE, kernel/module). */
+/**
+ * Modules with these taint letters switch lockdep off (LOCKDEP_NOW_UNRELIABLE in add_taint_module(), kernel/module), so its silence
+ * would prove nothing.
+ */
 const deafening: Readonly<Record<string, string>> = {
   P: 'its licence is proprietary',
   F: 'it was loaded by force',
@@ -97,7 +106,9 @@ function failed(message: string): BootFailed {
   return new BootFailed({ kind: 'untestable', because: 'boot', message });
 }
 
-/** Reads /proc/modules: `splat 65536 0 - Live 0xffffffffc0000000 (O)`, the taint only where there is one. */
+/**
+ * Reads /proc/modules. A line looks like `splat 65536 0 - Live 0xffffffffc0000000 (O)`; the taint stands only where there is one.
+ */
 export function parseModules(text: string): ReadonlyMap<string, { readonly taint: string }> {
   const rows = text.split('\n').flatMap((line): [string, { taint: string }][] => {
     const [, name, taint = ''] = /^(\w+) \d+ \d+ \S+ \w+ \S+(?: \(([A-Z+-]+)\))?$/.exec(line) ?? [];
@@ -106,7 +117,7 @@ export function parseModules(text: string): ReadonlyMap<string, { readonly taint
   return new Map(rows);
 }
 
-/** Functions by module: `splat_mn_open [splat]` is a line of available_filter_functions. */
+/** The functions that can be traced in each module. A line of available_filter_functions looks like `splat_mn_open [splat]`. */
 async function tracedFunctions(agent: Agent): Promise<ReadonlyMap<string, readonly string[]>> {
   const path = '/sys/kernel/tracing/available_filter_functions';
   const text = await readText(agent, path, functionsLimitBytes);

@@ -2,15 +2,15 @@ import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { explainDiskError } from '../host/disk.ts';
 
-/** Writes a workload's output to a file. */
+/** Writes the output of a workload to a file. */
 export interface OutputLog {
   readonly write: (bytes: Uint8Array) => void;
-  /** Writes output of stdout, and keeps its first 4 MiB for stdout(). */
+  /** Writes output of stdout to the file, and keeps the first 4 MiB for stdout(). */
   readonly writeStdout: (bytes: Uint8Array) => void;
   readonly stdout: () => string;
-  /** The last characters of its stdout, as latin1. */
+  /** The last characters of stdout, as latin1. */
   readonly lastWords: () => string;
-  /** Closes the file; throws when writing it failed. */
+  /** Closes the file. Throws when a write has failed. */
   readonly close: () => Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Runs `work` on every item, at most `limit` at a time, and returns the results in the order of the items. When one
- * throws no further item is begun, those under way are waited for, and the first error is thrown.
+ * Runs `work` on every item, at most `limit` at a time, and returns the results in the order of the items. After an error no
+ * further item is started; the items that were started are waited for, and the first error is thrown.
  */
 export async function inParallel<T, R>(
   items: readonly T[],

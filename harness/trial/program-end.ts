@@ -2,15 +2,20 @@ import type { Workload } from '../stress/workloads.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 import type { Prepared } from './observe.ts';
 
-/** Exit code 4 of a kselftest (KSFT_SKIP, tools/testing/selftests/kselftest.h): a precondition is missing. */
+/**
+ * The exit code with which a kselftest says that something it needs is missing (KSFT_SKIP, tools/testing/selftests/kselftest.h).
+ */
 const skipCode = 4;
-/** The exit code of a program that read a wrong word from memory; its last line is `corruption: WHAT`. */
+/** The exit code of a program that read wrong contents from memory. Its last line is `corruption: WHAT`. */
 const corruptedCode = 5;
-/** The exit code of a program that found a leak of the kernel; its last line is `leak: WHAT`. */
+/** The exit code of a program that found a leak in the kernel. Its last line is `leak: WHAT`. */
 const leakedCode = 6;
 const longestWhatChars = 120;
 
-/** The end of a workload that cannot run because the guest lacks something that was requested; undefined when it can run. Seeded bugs need nothing that a guest may lack. */
+/**
+ * The end of a workload that cannot run because the guest lacks what was requested; undefined when it can run. A canary can always
+ * run: seeded bugs need nothing that a guest may lack.
+ */
 export function skippedIn(
   { lacks }: Pick<Prepared, 'lacks'>,
   { canary }: Pick<Workload, 'canary'>,
@@ -21,8 +26,8 @@ export function skippedIn(
 }
 
 /**
- * What a program's end means, by its exit code and the last line of its output. One of the user's may run until it is
- * stopped: the agent answered, so the guest is alive.
+ * What the end of a program means, from its exit code and the last line of its output. With `isOwn`, the program may still run when
+ * its time is over: the agent answered, so the guest is alive.
  */
 export function readProgramEnd(end: WorkloadEnd, lastWords: string, isOwn: boolean): WorkloadEnd {
   const lastLine = lastWords.trimEnd().split('\n').at(-1) ?? '';
@@ -41,7 +46,10 @@ export function readProgramEnd(end: WorkloadEnd, lastWords: string, isOwn: boole
   return end.kind === 'silent' && isOwn ? { kind: 'stopped' } : end;
 }
 
-/** Cleans the text for a title, which is compared between runs and printed: numbers differ, and the guest is not trusted. */
+/**
+ * Makes the text fit for a title. Titles are compared between runs, so numbers become N; they are printed, and the guest is not
+ * trusted, so other characters become spaces.
+ */
 function plainWords(text: string): string {
   return text
     .replaceAll(/[^ -~]+/g, ' ')

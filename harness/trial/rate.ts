@@ -1,6 +1,6 @@
 /**
- * How often a commit that has the bug shows it in a trial: unknown, the same for all commits, and estimated from all
- * trials together. A mixture: most bugs worth a bisection fire always or nearly so, the rest at any rate.
+ * How likely a trial shows the bug on a commit that has it. The rate is unknown but the same for all commits, and is estimated from
+ * all trials together. The prior is a mixture: most bugs worth bisecting show always or nearly always, the others at any rate.
  */
 export const rates: readonly { readonly rate: number; readonly weight: number }[] = [
   { rate: 1, weight: 0.15 },
@@ -9,24 +9,27 @@ export const rates: readonly { readonly rate: number; readonly weight: number }[
   ].map((rate, _at, all) => ({ rate, weight: 0.85 / all.length })),
 ];
 
-/** Trials of kernels that have the bug. */
+/** Counts of the trials of kernels that have the bug. */
 export interface TrialCounts {
   readonly hits: number;
-  /** Trials that missed the bug by luck. */
+  /** Trials that did not show the bug, by chance. */
   readonly misses: number;
-  /** Those in which another bug came first and left nothing to see, of kernels that showed this one in other trials. */
+  /**
+   * Trials in which another bug came first, so that this one could not show. Only trials of kernels that showed this bug in other
+   * trials are counted.
+   */
   readonly masked: number;
 }
 
 /**
- * The natural logarithm of the chance of a given sequence of trials on commits that have the bug, over all rates;
- * -Infinity is never reached, because no rate but one excludes a miss. A masked trial says that the bug did not come
- * before the other, which happens to half of those in which both fire: without it, kernels that have the other bug, too,
- * would show this one among the trials that count more often than it is.
+ * The natural logarithm of the chance of a given sequence of trials on commits that have the bug, over all rates. It is never
+ * -Infinity, because only the rate 1 excludes a miss. In a masked trial this bug did not come before the other; when both would
+ * show, that happens in half of the trials. If masked trials were ignored, kernels with both bugs would seem to show this one more
+ * often than they do.
  */
 export function logEvidence({ hits, misses, masked }: TrialCounts): number {
   const terms = rates.map(({ rate, weight }) => {
-    // 0 × log 0 is 0 here: a certain bug that was never missed.
+    // A bug with the rate 1 that was never missed: 0 × log 0 counts as 0.
     const missed = misses === 0 ? 0 : misses * Math.log(1 - rate);
     return Math.log(weight) + hits * Math.log(rate) + missed + masked * Math.log(1 - rate / 2);
   });
@@ -34,18 +37,18 @@ export function logEvidence({ hits, misses, masked }: TrialCounts): number {
   return largest + Math.log(terms.reduce((sum, term) => sum + Math.exp(term - largest), 0));
 }
 
-/** The expected rate of the bug after these trials. */
+/** The expected rate of the bug, given these trials. */
 export function expectedRate(shown: TrialCounts): number {
   return Math.exp(logEvidence({ ...shown, hits: shown.hits + 1 }) - logEvidence(shown));
 }
 
-/** The chance that `runs` more trials of a commit that has the bug all miss it, after these trials. */
+/** The chance that `runs` further trials of a commit that has the bug all miss it, given these trials. */
 export function chanceOfSilence(shown: TrialCounts, runs: number): number {
   const silent = { ...shown, misses: shown.misses + runs };
   return Math.exp(logEvidence(silent) - logEvidence(shown));
 }
 
-/** The rate a bug has at most, with a confidence of 95 %, that was not seen in so many trials. */
+/** The highest rate that a bug can have, with 95 % confidence, when `runs` trials did not show it. */
 export function highestUnseenRate(runs: number): number {
   return 1 - 0.05 ** (1 / runs);
 }

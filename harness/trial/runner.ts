@@ -10,28 +10,28 @@ import type { Scheduler } from './scheduler.ts';
 import { runTrial } from './trial.ts';
 import type { TrialContext, TrialPlan } from './trial-plan.ts';
 
-/** Splats of an earlier run, and splats that this kernel is known to print. */
+/** The splats that do not decide a verdict: those of an earlier run, and those that this kernel is known to print. */
 export interface KnownSplats {
   readonly signatures: ReadonlySet<string>;
-  /** Matches reports by their title and their origin, whatever their signature. Absent: no such report. */
+  /** Reports that are known by their title and their origin, whatever their signature is; absent when there are none. */
   readonly reports?: readonly Pick<KnownSplat, 'title' | 'where' | 'what' | 'stops'>[];
   /** Titles of splats without a report, such as "no output in munmap". */
   readonly titles: ReadonlySet<string>;
-  /** Bugs that stop a guest now and then. Absent: none. */
+  /** Known bugs that stop a guest now and then; absent when there are none. */
   readonly hangs?: readonly Pick<KnownHang, 'stuck' | 'what'>[];
 }
 
-/** Guests that a workload is tried in while a known bug stops each. */
+/** How many guests a workload is tried in, while a known bug stops each of them. */
 const mostGuests = 5;
 
 export interface RunnerRequest {
   readonly scheduler: Scheduler;
-  /** The run directory; trials get folders below `DIR/trials`. */
+  /** The run directory. The trials get folders below `DIR/trials`. */
   readonly dir: string;
   readonly cpus: number;
   readonly signal: AbortSignal;
   readonly emit: Emit;
-  /** Splats that are known do not decide; absent: none is. */
+  /** Known splats, which do not decide a verdict; absent when there are none. */
   readonly known?: KnownSplats;
 }
 
@@ -39,14 +39,14 @@ export interface RunnerRequest {
 export type TrialOrigin = Pick<TrialContext, 'start'> &
   Partial<Pick<TrialContext, 'onLocks' | 'onCoverage'>>;
 
-/** Runs trials of one kernel, for whichever plan: one policy for runs, series, bisections and controls. */
+/** Runs the trials of one kernel. Runs, series, bisections and controls all use it, so they share one policy. */
 export interface TrialRunner {
   readonly run: (plan: TrialPlan, origin: TrialOrigin) => Promise<TrialResult>;
 }
 
 /**
- * The title of a workload that said nothing more in two fresh guests: syzbot's word, with the workload for its place and, where
- * it is known, what the kernel did not come back from. Two hangs are two bugs.
+ * The title for a workload that fell silent in two fresh guests: syzbot's words, then the workload, then the kernel function that
+ * never returned, if it is known. Hangs of two workloads, or in two functions, have different titles.
  */
 export function silenceTitle({ workload, hang }: Pick<TrialResult, 'workload' | 'hang'>): string {
   const { frame = '' } = hang ?? {};
@@ -54,15 +54,15 @@ export function silenceTitle({ workload, hang }: Pick<TrialResult, 'workload' | 
 }
 
 /**
- * Opens the runner of one kernel. What may be the host's doing is looked at once more, in a fresh guest with the same seed:
+ * Opens the runner of one kernel. A result that the host may have caused is checked once more, in a fresh guest with the same seed:
  *
- * - silence: twice, and it is the kernel's, a splat. A known bug that stops guests now and then is no reason to leave the
- *   workload untried: up to five guests are;
- * - a witness that is still zero at the workload's limit: twice, and the trial is `unexercised`. After that the same
- *   workload gets no second look on this kernel: a cause that two guests in a row lack will be lacking in the third.
+ * - silence: when the second guest falls silent too, it is the kernel's fault, and a splat. A known bug that stops guests now and
+ *   then is no reason to leave the workload untried: it is tried in up to five guests.
+ * - a witness that is still zero at the workload's limit: when it is zero in the second guest too, the trial is `unexercised`.
+ *   From then on the same workload gets no second guest on this kernel: what two guests in a row lack, a third one will lack too.
  *
- * The result of the second guest counts; `retried` says why there was one. Each result is written to the trial's folder
- * at once, so that it is not lost when a later trial, or the host, fails.
+ * The result of the last guest counts; `retried` says why there was more than one. Each result is written to the trial's folder at
+ * once, so it is not lost when a later trial, or the host, fails.
  */
 export function openRunner(request: RunnerRequest): TrialRunner {
   const hopeless = new Set<string>();
@@ -99,23 +99,23 @@ export function openRunner(request: RunnerRequest): TrialRunner {
   };
 }
 
-/** Why the host may have caused a result. */
+/** The reason to suspect that the host caused a result. */
 export type Doubt = 'hung' | 'unexercised';
 
-/** The doubt that a second guest must settle; undefined for a result without doubt. */
+/** The doubt about a result that a second guest must settle; undefined when there is none. */
 export function doubtOf({
   verdict,
   absentWitnesses = [],
 }: Pick<TrialResult, 'verdict' | 'absentWitnesses'>): Doubt | undefined {
   if (verdict.kind !== 'inconclusive') return undefined;
-  // A feature that the kernel lacks is missing in a second guest, too.
+  // A feature that the kernel lacks would be missing in a second guest, too.
   if (verdict.because === 'unexercised' && absentWitnesses.length > 0) return undefined;
   return verdict.because === 'hung' || verdict.because === 'unexercised'
     ? verdict.because
     : undefined;
 }
 
-/** What the last guest's result amounts to, after a first one that was doubted. */
+/** The result of the last guest, after the result of an earlier one was doubted. */
 export function settle(
   doubt: Doubt,
   last: TrialResult,
@@ -129,7 +129,7 @@ export function settle(
   return { ...retried, verdict: { kind: 'splat', titles: [title] } };
 }
 
-/** The known bug that stopped a trial's guest, in a sentence; undefined when none did. */
+/** A sentence about the known bug that stopped a trial's guest; undefined when no known bug did. */
 export function knownHang(
   known: Pick<KnownSplats, 'hangs' | 'reports'> | undefined,
   result: Pick<TrialResult, 'workload' | 'verdict' | 'splats' | 'hang'>,
@@ -145,7 +145,7 @@ export function knownHang(
   return known?.hangs?.find(({ stuck }) => stuck.every((name) => names.has(name)))?.what;
 }
 
-/** True for a splat that does not decide, in a trial of that workload or, without one, at boot. */
+/** True for a splat that does not decide the verdict: of a trial of `workload`, or of a boot when `workload` is absent. */
 export function isKnownTo(
   { signatures, reports }: KnownSplats,
   finding: Pick<Finding, 'signature' | 'title' | 'stack' | 'text'>,

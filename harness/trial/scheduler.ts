@@ -16,24 +16,24 @@ import {
 } from '../host/tokens.ts';
 
 /**
- * Decides how many guests run at a time: never more than the cores and the memory of this host carry, counted over all
- * runs of a user (of a cache folder). A guest holds one processor token and as many memory tokens as it needs; both are
- * flocks, so a run that is killed gives them back. Tokens are always taken in one order, processor before memory, and by
- * one process at a time, so no two runs wait for each other. A kernel build holds no token of these while it waits.
+ * Decides how many guests run at a time: never more than the cores and the memory of this host can carry, counted over all runs
+ * that share a cache folder. A guest holds one processor token and as many memory tokens as it needs. Both are flocks, so a run
+ * that is killed gives them back. Tokens are always taken in one order, processor before memory, and by one process at a time, so
+ * no two runs wait for each other. A kernel build that waits holds none of these tokens.
  */
 export interface Scheduler {
-  /** How many guests of this run are worth starting at a time. */
+  /** How many guests of this run can be running at a time. */
   readonly lanes: number;
-  /** Waits until there is room for one more guest; disposing gives the room back. */
+  /** Waits until there is room for one more guest. Disposing of the result gives the room back. */
   readonly takeGuest: () => Promise<AsyncDisposable>;
 }
 
 export interface SchedulerRequest {
   readonly cacheRoot: string;
   readonly memoryMiB: number;
-  /** The most guests at a time, by --jobs; undefined: as many as the host carries. */
+  /** The most guests at a time, from --jobs; undefined for as many as the host can carry. */
   readonly jobs: number | undefined;
-  /** The folder of this run, which names it to other runs that wait. */
+  /** The folder of this run. Other runs that wait for it print this path. */
   readonly dir: string;
   readonly signal: AbortSignal;
   readonly emit: Emit;
@@ -43,11 +43,11 @@ export interface SchedulerRequest {
 const qemuOverheadMiB = 256;
 /** The size of a memory token: a guest of the default size, with QEMU's own memory, takes two. */
 const chunkMiB = 640;
-/** Memory that is left to the host. */
+/** The share of the memory that guests may use; the rest is left to the host. */
 const usableShare = 7 / 8;
 
 const pollMs = 200;
-/** A shorter wait than this is not reported. */
+/** A wait that is shorter than this, in milliseconds, is not reported. */
 const quietMs = 10_000;
 
 /** Opens the scheduler of one run. It takes no token before the first guest is requested. */
@@ -58,7 +58,7 @@ export function openScheduler(request: SchedulerRequest): Scheduler {
   const memory: TokenPool = {
     dir: folder,
     name: 'memory',
-    // A host with less memory than one guest needs still runs one guest, and swaps.
+    // A host with less memory than one guest needs still runs one guest, which makes it swap.
     count: Math.max(chunks, Math.floor((totalmem() / 2 ** 20 / chunkMiB) * usableShare)),
   };
   const lanes = Math.max(
@@ -107,11 +107,11 @@ export function openScheduler(request: SchedulerRequest): Scheduler {
 interface GuestPools {
   readonly processors: TokenPool;
   readonly memory: TokenPool;
-  /** Memory tokens of one guest. */
+  /** How many memory tokens one guest holds. */
   readonly chunks: number;
 }
 
-/** Both kinds of token, or neither. */
+/** Takes both kinds of token, or neither. */
 async function tryRoom(
   { processors, memory, chunks }: GuestPools,
   holder: TokenOptions,

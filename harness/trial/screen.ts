@@ -6,7 +6,10 @@ import type { Guest } from '../guest/boot.ts';
 import { pause } from '../host/deadline.ts';
 import type { Screen } from '../records/trial.ts';
 
-/** Looks at a screen of one colour, a second apart: on a busy host what draws may be at its first frame. The guest waits 20 s. */
+/**
+ * How many times a screen of one colour is looked at, a second apart: on a busy host a workload may still draw its first frame. The
+ * guest waits 20 s for the picture.
+ */
 const mostLooks = 15;
 
 /** Stores the virtual screen as screen.png. The workload keeps its picture on the screen until the agent lets it go on. */
@@ -31,8 +34,8 @@ const signatureBytes = 8;
 const rgb = { bitDepth: 8, colourType: 2, bytes: 3 } as const;
 
 /**
- * What a picture of the virtual screen shows: the digest of its pixels and how many colours they have. Undefined for what is
- * no PNG of 8-bit RGB, as QEMU writes them.
+ * The digest of the pixels of a picture, and how many colours they have. Undefined for a file that is not a PNG of 8-bit RGB, which
+ * QEMU writes.
  */
 export async function readScreen(path: string): Promise<Screen | undefined> {
   const file = await readFile(path);
@@ -74,7 +77,7 @@ function chunksOf(file: Buffer): readonly Chunk[] {
   return chunks;
 }
 
-/** Undoes the filters of the rows (PNG, "Filtering"): each begins with the number of its filter. */
+/** Undoes the filters of the rows (PNG, "Filtering"): each row begins with the number of its filter. */
 function unfilter(raw: Buffer, rowBytes: number, height: number): Buffer | undefined {
   if (raw.length < (rowBytes + 1) * height) return undefined;
   const pixels = Buffer.alloc(rowBytes * height);

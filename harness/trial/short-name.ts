@@ -1,4 +1,4 @@
-/** A commit's id as people write it; the ids of patches and lines are short. */
+/** The id of a commit, shortened to 12 characters for people; ids of patches and lines are short already. */
 export function shortName(id: string): string {
   return /^[0-9a-f]{40,64}$/.test(id) ? id.slice(0, 12) : id;
 }

@@ -14,13 +14,14 @@ import { openRange } from '../bisection/range.ts';
 import { despiteFaults } from './despite-faults.ts';
 import type { NightWork } from './run-machine.ts';
 
-/** As of `splat bisect` where nothing else is said. */
+/** The default of `splat bisect`. */
 const confidence = 0.99;
 const seed = 1;
 
 /**
- * Bisects what is new, one splat after another, within what is left of the budget. A splat that several cells of one kernel
- * show is bisected once, in the first of them. A bisection that the budget ended says so; its folder can be gone on with.
+ * Bisects the new splats, one after another, within what is left of the budget. A splat that several cells of one kernel show is
+ * bisected once, in the first of these cells. When the budget ends a bisection, its result says so; `splat bisect` can go on with
+ * its folder.
  */
 export async function bisectNews(judged: JudgedNight, work: NightWork): Promise<JudgedNight> {
   const answers = new Map<string, Bisection>();
@@ -44,7 +45,7 @@ export async function bisectNews(judged: JudgedNight, work: NightWork): Promise<
 }
 
 interface BisectionRequest {
-  /** Equal for one splat of one kernel. */
+  /** The same name for the same splat on the same kernel. */
   readonly name: string;
   readonly cell: PlannedCell;
   readonly signature: string;
@@ -53,7 +54,10 @@ interface BisectionRequest {
   readonly bad: string;
 }
 
-/** Undefined for what has no range of commits, and for what the last good kernel shows as well: no commit brought it. */
+/**
+ * The bisection of an item; undefined when no range of commits is known, and when the last good kernel shows the splat as well,
+ * because then no commit brought it.
+ */
 function readBisectionRequest(
   item: NightItem,
   cell: PlannedCell,
@@ -64,7 +68,7 @@ function readBisectionRequest(
   const { tree } = plan.pins[cell.kernel] ?? {};
   const ends = endsOf(item);
   if (sought === undefined || tree === undefined || ends === undefined) return undefined;
-  // An entry of the known file that is over is no change of the kernel.
+  // When an entry of the known-issues file has expired, the kernel did not change.
   if (expires !== undefined || (confirmation?.lastGood?.hits ?? 0) > 0) return undefined;
   return { name: `${kernelKey(cell)} ${sought}`, cell, signature: sought, tree, ...ends };
 }
@@ -96,7 +100,7 @@ async function bisectOne(asked: BisectionRequest, work: NightWork): Promise<Bise
   };
 }
 
-/** As `splat bisect --tree --good --bad --signature --workload --out` would: the same command goes on with it. */
+/** Runs `splat bisect` with --tree, --good, --bad, --signature, --workload and --out; the same command can go on with it. */
 async function runBisection(
   { cell, signature, tree, good, bad }: BisectionRequest,
   dir: string,

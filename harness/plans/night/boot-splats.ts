@@ -7,8 +7,9 @@ import type { Cell } from '../../records/night.ts';
 import type { MachineFacts } from './facts.ts';
 
 /**
- * What the boots of a machine said, by the cell that tells it: a splat is told once, by the cell that told it in nights before,
- * else by the one with the lowest id. So it is not new again in a night with another order of cells, or with one cell alone.
+ * The splats of the machines' boots, by the cell that reports them. Each splat is reported by one cell: the one that reported it in
+ * earlier nights, or else the cell with the lowest id. So the splat does not count as new in a night with another order of cells,
+ * or with one cell alone.
  */
 export function placeBootSplats(
   cells: readonly PlannedCell[],

@@ -10,14 +10,17 @@ import type { Confirmation, NightItem } from '../../records/night.ts';
 import { despiteFaults } from './despite-faults.ts';
 import { type ExtraTrials, type NightWork, runExtra } from './run-machine.ts';
 
-/** Trials in copies of saved boots, in boots of their own, and on the kernel of the last night without the splat. */
+/**
+ * How many trials are run again: in copies of saved boots, in boots of their own, and on the kernel of the last night without the
+ * splat.
+ */
 const again = { forks: 4, boots: 2, lastGood: 4 } as const;
-/** A night with news in more cells than this has another cause than each of them. */
+/** When more cells than this have something new, they probably have one common cause. */
 const mostCells = 10;
 
 /**
- * Tries cells with new splats again, before anybody is woken. What is finished is in the history: a night that is gone on with
- * runs the rest. Judging the night once more counts these trials; `withConfirmations()` tells them apart.
+ * Tries the cells with new splats again, before anybody is notified. Finished trials are in the history, so a night that is
+ * continued runs only the rest. Judging the night again counts these trials; `withConfirmations()` tells them apart.
  */
 export async function confirmNews(judged: JudgedNight, work: NightWork): Promise<void> {
   for (const { cell, kernel, items } of newsOf(judged, work).slice(0, mostCells)) {
@@ -36,7 +39,10 @@ export async function confirmNews(judged: JudgedNight, work: NightWork): Promise
   }
 }
 
-/** Cells with a splat that is new, or that is back without an entry that ended, in the order of the plan. */
+/**
+ * The cells with a splat that is new, or that came back without an expired entry of the known-issues file, in the order of the
+ * plan.
+ */
 function newsOf(
   { lists, cells }: JudgedNight,
   { plan }: NightWork,
@@ -58,7 +64,7 @@ function isNews({ title, expires }: NightItem): boolean {
   return title !== undefined && expires === undefined;
 }
 
-/** The kernel of the last night without the splat; undefined when it is tonight's, or the store has lost it. */
+/** The kernel of the last night without the splat; undefined when it is tonight's kernel, or when the store no longer has it. */
 async function lastGood(
   { range, cell }: NightItem,
   { kernelId, image }: CellKernel,
@@ -75,7 +81,9 @@ async function lastGood(
   return { kernelId: tested.id, kernel: from === null ? name : `${dir}@${from}` };
 }
 
-/** The night with what came of the trials that were run again. A splat that did not repeat stays new: it was seen. */
+/**
+ * The judged night with the results of the trials that were run again. A splat that did not repeat stays new, because it was seen.
+ */
 export function withConfirmations(judged: JudgedNight, work: NightWork): JudgedNight {
   const trials = trialsOf(work.history, work.night.id);
   const notes: string[] = [];

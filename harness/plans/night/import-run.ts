@@ -17,9 +17,9 @@ import { finishNight } from './finish-night.ts';
 import { storedCell } from './run-machine.ts';
 
 /**
- * Takes a run of `splat run` into the history, as a night of its own: its cells are those of a matrix that names the same. Runs are
- * imported in the order in which they were run. Resolves to the name of the night; throws `usage` for a run that is older than
- * what the history has, or whose signatures were made by other rules.
+ * Adds a run of `splat run` to the history, as a night of its own. Its cells are those of a matrix that names the same kernel,
+ * options and workloads. Runs must be imported in the order in which they were run. Resolves to the name of the night. Throws
+ * `usage` for a run that is older than the newest night, or whose signatures were made by other rules.
  */
 export async function importRun(
   history: History,
@@ -75,7 +75,7 @@ export async function importRun(
   return name;
 }
 
-/** The cells of a run, as a matrix that names the same has them. */
+/** The cells of a run, as a matrix that names the same kernel, options and workloads has them. */
 function cellsOf(
   request: RunRecord['request'],
   trials: readonly TrialResult[],

@@ -12,28 +12,28 @@ import { workloads } from '../../stress/workloads.ts';
 import { writtenBy } from '../../trial/harness-facts.ts';
 import type { ReadPlan } from './plan-file.ts';
 
-/** Of the files of one cell together. */
+/** The largest sum of the sizes of the files of one cell. */
 const largestFilesBytes = 8 * 1024 * 1024;
 
-/** A cell as a job, with the queue for workers that can run it. */
+/** A cell as a job, and the queue for the workers that can run it. */
 export interface PackedCell {
   readonly id: string;
   readonly queue: string;
   readonly job: CellJob;
 }
 
-/** What a guest of these needs of a host, as the name of a queue. */
+/** The name of the queue for guests with these needs; it says what they need of a host. */
 export function queueName(needs: Pick<PlanCell, 'arch' | 'accel' | 'gpu' | 'memoryMib'>): string {
   const { arch, accel, gpu, memoryMib } = needs;
   return `cells-${arch}-${accel}-${gpu}-${memoryMib <= smallMib ? 'small' : 'large'}`;
 }
 
-/** A guest with more memory goes to hosts that say they have it. */
+/** A guest with more memory than this goes to workers whose hosts have that much. */
 export const smallMib = 4096;
 
 /**
- * Makes a job of each cell, with all that it is made of: no worker needs a file of this host. Throws `usage` for a cell that cannot
- * be sent.
+ * Makes a job of each cell, with all the files that the cell needs, so that no worker needs a file of this host. Throws `usage` for
+ * a cell that cannot be sent.
  */
 export async function packCells({ plan, digest, cwd }: ReadPlan): Promise<readonly PackedCell[]> {
   requireNames(plan.cells);
@@ -56,9 +56,9 @@ export async function packCells({ plan, digest, cwd }: ReadPlan): Promise<readon
   return packed;
 }
 
-/** A kernel that several cells are of, as a job of its own. */
+/** The kernel of several cells, as a job of its own. */
 export interface PackedBuild extends PackedCell {
-  /** The ids of the jobs that wait for it. */
+  /** The ids of the jobs that wait for this build. */
   readonly waiting: readonly string[];
 }
 
@@ -80,7 +80,7 @@ export function packBuilds(cells: readonly PackedCell[]): readonly PackedBuild[]
   });
 }
 
-/** The queue of kernels that are to be built for all: for workers who may put them into the store. */
+/** The queue of the kernels that are built for several cells. Its workers may put kernels into the store. */
 export function buildQueueName({ arch }: Pick<PlanCell, 'arch'>): string {
   return `builds-${arch}`;
 }
@@ -92,7 +92,10 @@ function whyNot(field: string, { kernel, workload }: PlanCell): string {
   return `the files of workload ${workload} on ${kernel} cannot be sent (${field}): a queue takes plain names below the matrix's folder`;
 }
 
-/** Two programs of one name would go by other names on one host than on two. */
+/**
+ * Throws `usage` when two of the user's programs on one machine have the same name: on one host the second would get another name,
+ * and on two hosts it would not.
+ */
 function requireNames(cells: readonly PlanCell[]): void {
   const seen = new Map<string, string>();
   for (const cell of cells) {
@@ -121,7 +124,7 @@ async function packFiles(cell: PlanCell, cwd: string): Promise<CellJob['files']>
   for (const name of names) {
     const path = resolve(cwd, name);
     const found = await readIfThere(stat(path));
-    // A fragment of splat's own is there on each worker.
+    // Every worker has splat's own fragments already.
     if (found === undefined && config.includes(name)) continue;
     if (found?.isFile() !== true) {
       throw new HarnessError(

@@ -16,18 +16,18 @@ import { otherSignatures, writtenBy } from '../../trial/harness-facts.ts';
 import { digestInputs, pinContent } from './plan-inputs.ts';
 import { guessSeconds, type NightPlan, planNight } from './plan-night.ts';
 
-/** More are no help: GitHub takes 256 jobs of one matrix. */
+/** The most parts of a plan: GitHub runs at most 256 jobs of one matrix. */
 export const mostShards = 256;
 
 interface PlanRequest {
   readonly matrix: ReadMatrix;
-  /** The matrix file, absolute, and the SHA-256 of its text. */
+  /** The absolute path of the matrix file, and the SHA-256 of its text. */
   readonly file: string;
   readonly digest: string;
-  /** Where the plan will be, absolute. */
+  /** The absolute path at which the plan will be written. */
   readonly out: string;
   readonly history: History | undefined;
-  /** Undefined: one for each kernel. */
+  /** How many parts the plan has; undefined for one part for each kernel. */
   readonly shards: number | undefined;
   readonly nowMs: number;
   readonly cacheRoot: string;
@@ -35,7 +35,7 @@ interface PlanRequest {
   readonly emit: Emit;
 }
 
-/** Plans a night for several machines: everything that two of them could read differently is pinned. Nothing is built. */
+/** Plans a night for several machines. Everything that two machines could read differently is pinned. Nothing is built. */
 export async function makePlan(request: PlanRequest): Promise<NightPlanRecord> {
   const { matrix, file, history, nowMs } = request;
   const { budget, known, history: database } = matrix.value;
@@ -81,19 +81,19 @@ export async function makePlan(request: PlanRequest): Promise<NightPlanRecord> {
   };
 }
 
-/** A plan that was read. */
+/** A plan that was read from a file. */
 export interface ReadPlan {
   readonly plan: NightPlanRecord;
-  /** SHA-256 of the file: results name it. */
+  /** The SHA-256 of the plan's file, by which results name the plan. */
   readonly digest: string;
-  /** The matrix file's folder here, absolute. */
+  /** The absolute path of the matrix file's folder on this host. */
   readonly cwd: string;
 }
 
-/** Plans of 10,000 cells stay below this. */
+/** The most bytes of a plan; a plan of 10,000 cells is smaller. */
 const largestPlanBytes = 32 * 1024 * 1024;
 
-/** Reads a plan. Throws `usage` when there is none, `config` for what is no plan. */
+/** Reads a plan. Throws `usage` when the file does not exist, and `config` when it is not a plan. */
 export async function readPlan(path: string, shown: string): Promise<ReadPlan> {
   const size = (await readIfThere(stat(path)))?.size ?? 0;
   if (size > largestPlanBytes) throw new HarnessError('config', `${shown}: too large for a plan`);
@@ -105,7 +105,7 @@ export async function readPlan(path: string, shown: string): Promise<ReadPlan> {
   return { plan, digest, cwd: resolve(dirname(path), plan.matrix.folder) };
 }
 
-/** A plan from its bytes. Throws `config`. */
+/** Reads a plan from its bytes. Throws `config` for bytes that are not a plan. */
 export function parsePlan(bytes: Buffer, shown: string): NightPlanRecord {
   const wrong = (what: string): HarnessError =>
     new HarnessError('config', `${shown}: not a plan of splat nightly plan${what}`);
@@ -123,7 +123,7 @@ export function parsePlan(bytes: Buffer, shown: string): NightPlanRecord {
   return plan;
 }
 
-/** A plan as one machine's night has it. `tree` of a branch is here, when it is. */
+/** The plan in the form that the night of one machine has. `tree` is set for the pin of a branch; it is a path on this host. */
 export function asNightPlan(plan: NightPlanRecord, cwd: string): NightPlan {
   const pins = Object.entries(plan.kernels).map(([name, { kernel, sha }]) => {
     const tree =
@@ -145,7 +145,7 @@ export function withoutSeconds({ seconds: _seconds, ...cell }: PlanCell): Planne
   return cell;
 }
 
-/** Part I of N of a plan. Throws `usage` for what is no such part. */
+/** Part I of N of a plan. Throws `usage` when `asked` is not I/N. */
 export function shardOf(plan: NightPlanRecord, asked: string): Shard {
   const match = /^(\d{1,5})\/(\d{1,5})$/.exec(asked);
   const [at, count] = [Number(match?.[1]), Number(match?.[2])];

@@ -14,14 +14,14 @@ import type { NightPlanRecord, PlanInput } from '../../records/night-plan.ts';
 import { workloads } from '../../stress/workloads.ts';
 
 interface InputOptions {
-  /** The matrix file's folder. */
+  /** The folder of the matrix file. */
   readonly cwd: string;
   readonly cacheRoot: string;
   readonly signal: AbortSignal;
   readonly emit: Emit;
 }
 
-/** Everything besides kernels that cells are made of, each with the digest of its content: series, fragments, programs. */
+/** Everything except kernels that the cells are made of (series, fragments and programs), each with the digest of its content. */
 export async function digestInputs(
   cells: readonly NamedCell[],
   options: InputOptions,
@@ -67,7 +67,10 @@ async function digestInput(
 
 type PlanPin = NightPlanRecord['kernels'][string];
 
-/** A kernel's pin, when its name is one of Debian's, a folder or a tarball; those of a branch pin themselves. */
+/**
+ * The pin of a kernel with the digest of its content, for a folder or a tarball, or with the exact version, for a Debian kernel.
+ * The pin of a branch is returned as it is: its commit identifies it.
+ */
 export async function pinContent(pin: PlanPin, options: InputOptions): Promise<PlanPin> {
   const { kernel, sha } = pin;
   if (kernel.startsWith('debian:')) {
@@ -76,7 +79,7 @@ export async function pinContent(pin: PlanPin, options: InputOptions): Promise<P
   return sha === null ? { ...pin, digest: await digestSource(kernel, options) } : pin;
 }
 
-/** Null for what is not there: a branch that was removed is told where its kernel is built. */
+/** The digest of a folder or a tarball; null when the path does not exist, which is reported when the kernel is built. */
 async function digestSource(
   kernel: string,
   { cwd, cacheRoot, signal, emit }: InputOptions,
@@ -90,8 +93,8 @@ async function digestSource(
 }
 
 /**
- * Throws `config` when something that these cells are made of is here not what it was where the night was planned: the results
- * would be of another plan.
+ * Throws `config` when something that these cells are made of differs here from what it was where the night was planned: the
+ * results would belong to another plan.
  */
 export async function requireSameInputs(
   plan: NightPlanRecord,

@@ -9,41 +9,44 @@ import { type CellHistory, choosePlan, type PlannedCell } from '../../night/choo
 import type { ReadMatrix } from '../../night/matrix.ts';
 import { workloads } from '../../stress/workloads.ts';
 
-/** What a kernel of the matrix stands for in a night: what a branch stood at when the night began. */
+/**
+ * The exact kernel that a name in the matrix stands for in a night; for a branch, the commit at which it stood when the night
+ * began.
+ */
 export interface Pin {
-  /** As --kernel takes it: `DIR@COMMIT` of a branch. */
+  /** The kernel as --kernel takes it; `DIR@COMMIT` for a branch. */
   readonly kernel: string;
   readonly sha: string | null;
-  /** Absolute; of a git tree. */
+  /** The absolute path of the git tree; absent for kernels that do not come from one. */
   readonly tree?: string;
 }
 
-/** What a night set out to do; kept, so that the same command goes on with it. */
+/** What a night sets out to do. It is stored, so that the same command can continue the night. */
 export interface NightPlan {
-  /** The cells to run, in this order; those of one machine are next to each other. */
+  /** The cells to run, in this order. The cells of one machine are next to each other. */
   readonly cells: readonly PlannedCell[];
-  /** Cells of the matrix that the budget leaves out. */
+  /** The cells of the matrix that the budget leaves out. */
   readonly left: readonly PlannedCell[];
-  /** By what the matrix names. */
+  /** The pin of each kernel, by its name in the matrix. */
   readonly pins: Readonly<Record<string, Pin>>;
   readonly workloadsNamed: boolean;
   readonly repeat: number;
-  /** What is new and has a range of commits is bisected. */
+  /** True when new splats with a known range of commits are bisected. */
   readonly bisect: boolean;
-  /** Seconds, as the nights before took. */
+  /** How many seconds the night will take, judging by the nights before. */
   readonly estimate: number;
 }
 
-/** Plans a night: which cells, in which order, on what. Nothing is built or fetched. */
+/** Plans a night: which cells run, in which order, and on which kernels. Nothing is built or fetched. */
 export async function planNight(
   matrix: ReadMatrix,
   options: {
     readonly history: History | undefined;
-    /** The matrix file's folder. */
+    /** The folder of the matrix file. */
     readonly cwd: string;
-    /** Only this cell. */
+    /** The id of the only cell to run; undefined for all cells. */
     readonly cell: string | undefined;
-    /** That share the night: each has its whole budget. Default 1. */
+    /** How many machines share the night, each with the whole budget; 1 by default. */
     readonly machines?: number;
     readonly signal: AbortSignal;
   },
@@ -72,19 +75,19 @@ export async function planNight(
   return { ...chosen, pins, workloadsNamed, repeat, bisect };
 }
 
-/** A workload's own time, and what a copy of a guest takes besides. */
+/** How many seconds a trial of each workload takes: the workload's own time, and about 3 s for a copy of a guest. */
 const secondsOf = new Map(
   workloads.map(({ name, durationMs }) => [name, durationMs / 1000 + 3] as const),
 );
-/** A program of the user's is ended after a minute. */
+/** The same for a program of the user's, which is ended after a minute. */
 const ownSeconds = 63;
 
-/** What a trial of a workload takes that was never run. */
+/** An estimate in seconds for a trial of a workload that never ran. */
 export function guessSeconds(workload: string): number {
   return secondsOf.get(workload) ?? ownSeconds;
 }
 
-/** A tree that is as it is has no commit; a branch that is not there any more is told when its kernel is built. */
+/** The pin of a kernel. A plain tree has no commit. A branch that no longer exists is reported when its kernel is built. */
 async function pinKernel(kernel: string, cwd: string, signal: AbortSignal): Promise<Pin> {
   const unpinned = { kernel, sha: null };
   const at = kernel.lastIndexOf('@');

@@ -9,20 +9,20 @@ import { keepEnd, keepUntestable, readBuild } from './queue-results.ts';
 
 interface QueuedNight extends ReadPlan {
   readonly address: QueueAddress;
-  /** The workers share a store: a kernel of several cells is built once, and they wait for it. */
+  /** True when the workers share a store. Then a kernel that several cells need is built once, and these cells wait for it. */
   readonly sharesKernels: boolean;
-  /** Where a folder of results is made for each cell. */
+  /** The folder in which a folder of results is made for each cell. */
   readonly dir: string;
   readonly signal: AbortSignal;
   readonly emit: Emit;
 }
 
-/** A queue that loses a job so often will not keep it. */
+/** How many times a job may be lost; a queue that loses a job more often will not keep it. */
 const mostLosses = 3;
 
 /**
- * Puts the cells of a plan into queues and waits until each has a result, or until no worker could give one. The same plan goes on
- * with what is there: a job with its id is never added twice.
+ * Puts the cells of a plan into queues and waits until each cell has a result, or no worker could give one. The same plan continues
+ * with the jobs that are there: a job is never added twice under the same id.
  */
 export async function runQueued(request: QueuedNight): Promise<void> {
   const { address, signal, emit } = request;
@@ -59,7 +59,7 @@ export async function runQueued(request: QueuedNight): Promise<void> {
     }
     if (done > before) emit({ kind: 'note', text: `${done} of ${cells.length} cells` });
     if (done === cells.length) return;
-    // Looking at 5,000 cells takes a second of the server's time.
+    // The server needs about a second to look at 5,000 cells.
     await pause(500 + open.length * 2, signal);
   }
 }
@@ -74,7 +74,10 @@ async function addJobs(
   }
 }
 
-/** What came of those of the jobs that are over. A server that restarts is asked later; what it lost is put into it again. */
+/**
+ * The ends of those of the jobs that have ended. A server that restarts is asked again later, and the jobs that it lost are added
+ * again.
+ */
 async function endsOf<T extends PackedCell>(
   queues: OpenQueues,
   jobs: readonly T[],

@@ -18,7 +18,7 @@ interface Keeping extends ReadPlan {
   readonly emit: Emit;
 }
 
-/** Writes what came of a cell, as a part of one cell writes it. */
+/** Writes the result of a cell into a folder, as a part of the plan with this one cell would. */
 export async function keepEnd(cell: PackedCell, end: JobEnd, request: Keeping): Promise<void> {
   const read = readEnd(end, cell, request);
   await keep(cell, typeof read === 'string' ? failed(read, cell) : read, request);
@@ -28,7 +28,7 @@ export async function keepEnd(cell: PackedCell, end: JobEnd, request: Keeping): 
 
 type MachineFacts = ShardRecord['machines'][number]['facts'];
 
-/** Writes that the kernel of a cell cannot be built, as a run of the cell would have found. */
+/** Writes that the kernel of a cell cannot be built, as a run of the cell would have found out. */
 export async function keepUntestable(
   cell: PackedCell,
   facts: MachineFacts,
@@ -38,7 +38,7 @@ export async function keepUntestable(
   await keep(cell, { schema: 'splat-job-result/1', record, files: [] }, request);
 }
 
-/** What a build says of its kernel, when nothing can run on it. Undefined: the cells can be tried. */
+/** What a build says of its kernel when nothing can run on it; undefined when the cells can be tried. */
 export function readBuild(
   end: JobEnd,
   build: PackedCell,
@@ -75,7 +75,7 @@ function readEnd(end: JobEnd, cell: PackedCell, plan: ReadPlan): CellResult | st
   return end.kind === 'done' ? readResult(end.value, cell, plan) : end.why;
 }
 
-/** A worker's result, or why it is none. */
+/** The result of a worker, or a sentence that says why it is refused. */
 function readResult(value: unknown, { job }: PackedCell, plan: ReadPlan): CellResult | string {
   const checked = checkValue(cellResultSchema, value);
   if (!checked.isRight) return `refused: not a result of a worker (${checked.field})`;
@@ -86,7 +86,7 @@ function readResult(value: unknown, { job }: PackedCell, plan: ReadPlan): CellRe
   return lie === undefined ? checked.value : `refused: ${lie}`;
 }
 
-/** A cell that no worker could run. */
+/** The result of a cell that no worker could run. */
 function failed(why: string, { job }: PackedCell): CellResult {
   const log = `failures/${job.cell.id}.log`;
   const failure = { message: why.split('\n')[0]?.slice(0, 1000) ?? '', log };

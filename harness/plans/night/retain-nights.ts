@@ -10,7 +10,7 @@ import { outlived } from '../../night/retention.ts';
 import type { Retention } from '../../records/matrix.ts';
 import { nightSchema } from '../../records/night.ts';
 
-/** What we write into a night's folder: nothing else is removed. */
+/** The files and folders that splat writes into a night's folder. Nothing else is removed. */
 const ours = new Set([
   'runs',
   'failures',
@@ -25,9 +25,9 @@ const ours = new Set([
 ]);
 
 /**
- * Removes what the nights before one have left, by the matrix's `retention`: never a run that shows an open splat for the first or the
- * newest time, or the last night without it; never the night that begins, and nothing but what a night of this history wrote.
- * Resolves to a line on what was done; undefined when nothing was.
+ * Removes what earlier nights left, as the matrix's `retention` says. It never removes a run that shows an open splat for the first
+ * or the newest time, a run of the last night without that splat, the night that begins, or anything that no night of this history
+ * wrote. Resolves to a line that says what was removed; undefined when nothing was.
  */
 export async function retainNights(
   history: History,
@@ -60,7 +60,7 @@ export async function retainNights(
   return `retention: ${size} of ${removed} nights were removed${stays}`;
 }
 
-/** Runs that show an open splat, below the folders of their nights. */
+/** The runs that prove an open splat, as paths below the night's folder, by that folder. */
 function runsToKeep(history: History): ReadonlyMap<string, ReadonlySet<string>> {
   const kept = new Map<string, Set<string>>();
   for (const { lastPass, firstFail, newestFail } of evidenceOf(history)) {
@@ -74,13 +74,16 @@ function runsToKeep(history: History): ReadonlyMap<string, ReadonlySet<string>> 
   return kept;
 }
 
-/** Whether the folder is that of this night: another one may have its name, and an imported run is its owner's. */
+/**
+ * True when the folder is that of this night. Another night may have a folder of the same name, and the folder of an imported run
+ * belongs to its owner.
+ */
 async function isOurs({ dir, name, state }: StoredNight): Promise<boolean> {
   if ((await readIfThere(lstat(dir)))?.isDirectory() !== true) return false;
   const record = await readRecord(join(dir, 'night.json'), nightSchema).catch(() => undefined);
   if (record !== undefined) return record.night === name;
   const isThere = async (file: string) => (await readIfThere(lstat(join(dir, file)))) !== undefined;
-  // An abandoned night has no record. A run directory has no runs.
+  // An abandoned night has no record. A run directory has no folder `runs`, but the file run.json.
   return state === 'abandoned' && (await isThere('runs')) && !(await isThere('run.json'));
 }
 
@@ -90,7 +93,7 @@ async function removeNight(dir: string, kept: ReadonlySet<string>): Promise<void
     if (kept.size === 0) await rm(join(dir, name), { recursive: true, force: true });
   }
   if (kept.size === 0) {
-    // What somebody else put there stays.
+    // Files that somebody else put there stay, and so does the folder.
     await rmdir(dir).catch(() => undefined);
     return;
   }
@@ -101,7 +104,7 @@ async function removeNight(dir: string, kept: ReadonlySet<string>): Promise<void
   }
 }
 
-/** The sizes of all files below a folder; no link is followed. */
+/** The sum of the sizes of all files below a folder; links are not followed. */
 async function bytesBelow(dir: string): Promise<number> {
   const entries = (await readIfThere(readdir(dir, { withFileTypes: true }))) ?? [];
   let sum = 0;

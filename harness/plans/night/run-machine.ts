@@ -16,12 +16,12 @@ import { type FinishedRun, runRequested } from '../run/requested-run.ts';
 import { factsOf, type MachineFacts, machineFacts, noKernel, storedTrial } from './facts.ts';
 import type { NightPlan } from './plan-night.ts';
 
-/** A night that runs. */
+/** The work of a night while it runs. */
 export interface NightWork {
   readonly history: History;
   readonly night: { readonly id: number; readonly name: string; readonly dir: string };
   readonly plan: NightPlan;
-  /** The matrix file's folder. */
+  /** The folder of the matrix file. */
   readonly cwd: string;
   readonly cacheRoot: string;
   readonly jobs: number | undefined;
@@ -30,20 +30,24 @@ export interface NightWork {
   readonly signal: AbortSignal;
   readonly isSpent: () => boolean;
   readonly emit: Emit;
-  /** Ids of the cells that are run here; absent: all. The others decide seeds and names, and are run by other machines. */
+  /**
+   * The ids of the cells that are run here; absent for all cells. The other cells are run by other machines, but take part in
+   * deciding seeds and names.
+   */
   readonly only?: ReadonlySet<string>;
-  /** The controls of this machine were seen before. */
+  /** Present when the controls of this machine were run and seen before. */
   readonly withoutControls?: boolean;
-  /** Writes what a run directory holds besides. */
+  /** Writes the further files of a run directory. */
   readonly writeRun: (run: FinishedRun) => Promise<void>;
 }
 
-/** Tries again after a fault of the host, as long as each try gets some trials further. */
+/** How many times a machine is tried after faults of the host, as long as each try finishes some trials. */
 const mostTries = 4;
 
 /**
- * Runs what is left of the cells of one machine, as `splat run` would: one kernel, one boot, its controls, all workloads. Each trial
- * is in the history as it ends. Resolves to what is known of the machine; a fault of the host is in it and is not thrown.
+ * Runs the remaining trials of one machine's cells, as `splat run` would: one kernel, one boot, its controls, all workloads. Each
+ * trial is written to the history when it ends. Resolves to what is known of the machine; a fault of the host is part of that and
+ * is not thrown.
  */
 export async function runMachine(
   cells: readonly PlannedCell[],
@@ -110,7 +114,7 @@ async function runOnce(
   return facts;
 }
 
-/** Whether a trial is to be run here, and has no result. */
+/** True for a trial that is to be run here and has no result yet. */
 function isLeft(
   id: string,
   cell: PlannedCell | undefined,
@@ -121,16 +125,16 @@ function isLeft(
   return only?.has(cell.id) !== false && finished.get(cell.id)?.has(id) !== true;
 }
 
-/** A trial that is run besides the plan. */
+/** Trials that are run in addition to the plan. */
 export interface ExtraTrials {
   readonly purpose: StoredTrial['purpose'];
   readonly repeat: number;
   readonly cold: boolean;
-  /** A kernel of another night that the store has, and its name as --kernel takes it; absent: tonight's. */
+  /** The kernel of another night, by its id in the store and its name for --kernel; absent for tonight's kernel. */
   readonly on?: { readonly kernelId: string; readonly kernel: string };
 }
 
-/** Runs a cell's workload again, with other seeds; trials of this purpose that are in the history are not run twice. */
+/** Runs a cell's workload again with other seeds. Trials of this purpose that are in the history already are not run twice. */
 export async function runExtra(
   cell: PlannedCell,
   { purpose, repeat, cold, on }: ExtraTrials,
@@ -157,7 +161,7 @@ export async function runExtra(
       ...runOptions(dir, work),
       ...(on === undefined ? {} : { kernelId: on.kernelId }),
       arrange: (chosen) => arrange(chosen, [cell], names),
-      // The controls of this kernel were seen.
+      // The controls of this kernel were run and seen before.
       isWanted: ({ id, workload }) => workload.canary === undefined && !finishedIds.has(id),
       onTrialEnd: async (trial: TrialResult) =>
         keepTrial(history, night.id, storedCell(cell), storedTrial(factsOf(trial, run), purpose)),
@@ -166,7 +170,7 @@ export async function runExtra(
   await work.writeRun(finished);
 }
 
-/** The workloads in the order of their cells, each with its cell by the name its trials go by. */
+/** The workloads in the order of their cells. `names` receives the cell of each workload, by the workload's name in the trials. */
 function arrange(
   chosen: readonly ChosenWorkload[],
   cells: readonly PlannedCell[],
@@ -175,7 +179,7 @@ function arrange(
   const table = new Map(
     chosen.flatMap((one) => (one.upload === undefined ? [[one.workload.name, one] as const] : [])),
   );
-  // The user's own come in the order they were named in.
+  // The user's own programs come in the order in which they were named.
   const own = chosen.filter(({ upload }) => upload !== undefined);
   return cells.flatMap((cell) => {
     const one = table.get(cell.workload) ?? own.shift();
@@ -213,7 +217,7 @@ function runOptions(dir: string, work: NightWork) {
   return { openDirectory: async () => dir, runId, cacheRoot, jobs, signal, emit };
 }
 
-/** A seed of the night and the cell: the same when a night is gone on with, another one each night. */
+/** The seed of a night and a cell: the same when a night is continued, and another one each night. */
 export function seedOf(night: string, cell: PlannedCell): number {
   return trialSeed(0, `${night} ${machineKey(cell)}`);
 }
@@ -238,7 +242,7 @@ async function nextRun({
   return { run, dir };
 }
 
-/** Whatever was thrown, as a log in the night's folder and as facts of the machine. */
+/** Writes what was thrown to a log in the night's folder, and returns it as facts of the machine. */
 async function keepFailure(
   error: unknown,
   cell: PlannedCell,

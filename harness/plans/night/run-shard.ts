@@ -14,12 +14,12 @@ import { openBudget, runMachines } from './run-night.ts';
 import { shardRecord } from './shard-record.ts';
 
 export interface ShardRequest extends ReadPlan {
-  /** As --shard has it, and the ids of its cells. */
+  /** The value of --shard, and the ids of the part's cells. */
   readonly shard: string;
   readonly cells: readonly string[];
-  /** Keeps what is finished, so that the same command goes on; no history of nights. */
+  /** A file that stores the finished trials, so that the same command can continue. It is not the history of the nights. */
   readonly history: History;
-  /** The folder of the results, absolute. */
+  /** The folder of the results, as an absolute path. */
   readonly dir: string;
   readonly cacheRoot: string;
   readonly jobs: number | undefined;
@@ -30,8 +30,8 @@ export interface ShardRequest extends ReadPlan {
 }
 
 /**
- * Runs some cells of a plan, as the night of one machine would: same kernels, same seeds. Resolves to their results, which are not
- * judged. Throws `config` when something that they are made of is not what was planned.
+ * Runs some cells of a plan as the night of one machine would, with the same kernels and seeds. Resolves to their results, which
+ * are not judged yet. Throws `config` when something that the cells are made of differs from what was planned.
  */
 export async function runShard(request: ShardRequest): Promise<ShardRecord> {
   const { plan, digest, cwd, shard, history, dir } = request;
@@ -49,7 +49,7 @@ export async function runShard(request: ShardRequest): Promise<ShardRecord> {
     ...budget,
     only,
     night: { id: night.id, name: plan.night, dir },
-    // Its neighbours on the machine decide names and seeds.
+    // The other cells of a machine take part in deciding names and seeds.
     plan: { ...whole, cells: whole.cells.filter((cell) => keys.has(machineKey(cell))), left: [] },
   });
   const trials = trialsOf(history, night.id)

@@ -4,7 +4,7 @@ import { writtenBy } from '../../trial/harness-facts.ts';
 
 type Facts = Omit<ShardRecord, 'schema' | 'harness' | 'startedAt' | 'endedAt' | 'cutShort'>;
 
-/** What shard.json says of a part that ends now. */
+/** The contents of shard.json for a part that ends now. */
 export function shardRecord(
   facts: Facts & { readonly startedMs: number; readonly cutShort?: boolean },
 ): ShardRecord {
@@ -21,7 +21,7 @@ export function shardRecord(
   };
 }
 
-/** The same of a job: a part of one cell. Without facts of its machine nothing came of it but a kernel. */
+/** The same for a job, which is a part with one cell. Without `facts`, the job built a kernel and ran nothing. */
 export function cellRecord(
   { cell, plan }: Pick<CellJob, 'cell' | 'plan'>,
   result: {

@@ -9,18 +9,22 @@ import type { Trend } from '../../records/night.ts';
 const fewestNights = 5;
 const mostNights = 15;
 
-/** A splat shows when it likes: so many nights in a row must be slower, by chance once in 286 nights or more. */
+/**
+ * How many nights in a row must be slower before it is reported: the time to a splat varies, and by chance this happens once in 286
+ * nights or less often.
+ */
 const slowNights = 3;
 const fewestToCompare = 10;
 
-/** What a cell does less of, or slower, than in the nights before. */
+/** The witnesses that a cell counted less often than in the nights before, and the splats that it showed later. */
 export function trendsOf(history: History, cell: JudgedCell): readonly Trend[] {
   return [...witnessTrends(history, cell), ...slowerSplats(history, cell)];
 }
 
 /**
- * Witnesses of a cell that reach half of what they did, or less: a workload that quietly does less finds less. Its median of at
- * least 5 nights before is what they did, and no night of those was as low: counts of a busy host vary.
+ * The witnesses of a cell that reached at most half of their usual count: a workload that quietly does less finds less. The usual
+ * count is the median of at least 5 earlier nights. Because counts vary on a busy host, it is reported only when no earlier night
+ * was as low.
  */
 function witnessTrends(history: History, { input, trials }: JudgedCell): readonly Trend[] {
   const { cell, kernel } = input;
@@ -37,8 +41,8 @@ function witnessTrends(history: History, { input, trials }: JudgedCell): readonl
 }
 
 /**
- * A splat that shows later than it did is found by fewer runs. Tonight and the last two nights that had one took longer than any
- * of 10 to 15 before, and tonight took twice as long as they usually did.
+ * The splats that a cell shows later than before, since fewer runs find such a splat. It is reported when tonight and the last two
+ * nights with a splat all took longer than each of the 10 to 15 nights before, and tonight took at least twice as long as usual.
  */
 function slowerSplats(history: History, { input, trials }: JudgedCell): readonly Trend[] {
   const { cell, kernel } = input;

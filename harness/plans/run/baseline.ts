@@ -49,9 +49,9 @@ export async function readBaseline(
 }
 
 /**
- * The splats that a result makes known: its boot splats and those of its trials, including the splats that its own
- * baseline made known. Of a canary only unexpected splats are known. A result whose signatures follow other rules makes
- * nothing known: equal signatures could then be two bugs, and one bug could have two signatures.
+ * The splats that a result makes known: those of its boots and of its trials, including those that its own baseline made known. Of
+ * a canary's splats, only the unexpected ones become known. A result whose signatures follow other rules makes nothing known: equal
+ * signatures could then be two bugs, and one bug could have two signatures.
  */
 export function baselineOf({ harness, bootSplats, trials }: RunResult, run: string): Baseline {
   const trusted = harness.signatures === writtenBy().signatures;
@@ -72,8 +72,8 @@ export function baselineOf({ harness, bootSplats, trials }: RunResult, run: stri
 }
 
 /**
- * The splats that do not decide the verdict on a kernel of this version: the baseline's, and those that the unpatched
- * version is known to show.
+ * The splats that do not decide the verdict on a kernel of this version: those of the baseline, and those that this version is
+ * known to print without any patch.
  */
 export function knownIn(version: KernelVersion, baseline: Baseline | undefined): KnownSplats {
   const ofVersion = knownSplats.filter((splat) => isVersionIn(version, splat));

@@ -19,7 +19,7 @@ import { writtenBy } from '../../trial/harness-facts.ts';
 export interface CoverageRecord {
   readonly add: (trial: string, seen: TrialCoverage, armed: Armed) => void;
   readonly seen: ReadonlyMap<string, TrialCoverage>;
-  /** All functions that a guest of the run watched; boots of one kernel watch the same. */
+  /** All functions that were watched; every boot of one kernel watches the same ones. */
   readonly functions: () => readonly WatchedFunction[];
 }
 
@@ -29,7 +29,7 @@ export function openCoverageRecord(): CoverageRecord {
   return {
     seen,
     functions: () => functions,
-    // A trial that was tried twice counts by its second guest.
+    // The record of a trial that was tried in two guests is that of the second.
     add: (trial, one, armed) => {
       seen.set(trial, one);
       functions = armed.functions;
@@ -80,7 +80,10 @@ function trialsBy<T>(
   return found;
 }
 
-/** Functions whose names the profiler cuts to the same are unclear when a call of that name was counted. */
+/**
+ * The coverage of each file. The profiler cuts long names, so several functions may share one shown name; when calls of that name
+ * were counted, these functions are unclear.
+ */
 function gatherFiles(
   functions: readonly WatchedFunction[],
   byShown: ReadonlyMap<string, readonly string[]>,
@@ -118,18 +121,18 @@ function gatherFiles(
 
 export const coverageFile = 'coverage.json';
 
-/** Reads coverage.json of a run directory; undefined when the run has none. Throws `usage` for what is not one. */
+/** Reads coverage.json of a run directory; undefined when the run has none. Throws `usage` for a file that is not such a record. */
 export async function readCoverageOf(dir: string): Promise<Coverage | undefined> {
   return readRecord(join(dir, coverageFile), coverageSchema);
 }
 
-/** Where the last coverage run of a kernel with this version of splat is noted; it may be deleted at any time. */
+/** The file that notes the last coverage run of a kernel with this version of splat. It may be deleted at any time. */
 function noteFile(cacheRoot: string, kernelId: string): string {
   const name = createHash('sha256').update(`${kernelId} ${writtenBy().version}`).digest('hex');
   return join(cacheRoot, 'coverage', `${name.slice(0, 32)}.json`);
 }
 
-/** Writes coverage.json, and notes it as the last of this kernel. */
+/** Writes coverage.json, and notes it as the last coverage of this kernel. */
 async function keepCoverage(
   coverage: Coverage,
   { dir, cacheRoot }: { readonly dir: string; readonly cacheRoot: string },
@@ -141,7 +144,7 @@ async function keepCoverage(
   return facts;
 }
 
-/** The last coverage run of that kernel with this version of splat; null when there was none. */
+/** The last coverage of a kernel with this version of splat; null when there is none. */
 async function recallCoverage(kernelId: string, cacheRoot: string): Promise<CoverageFacts | null> {
   const facts = await readRecord(noteFile(cacheRoot, kernelId), coverageFactsSchema).catch(
     () => null,
@@ -149,7 +152,7 @@ async function recallCoverage(kernelId: string, cacheRoot: string): Promise<Cove
   return facts ?? null;
 }
 
-/** Of the functions of all files; an unclear one counts as watched alone. */
+/** The counts over all files. An unclear function counts as watched, but not as run. */
 export function countFunctions({ files }: Pick<Coverage, 'files'>): {
   readonly ran: number;
   readonly watched: number;
@@ -162,7 +165,7 @@ export function countFunctions({ files }: Pick<Coverage, 'files'>): {
   };
 }
 
-/** What this run measured of its kernel, or the last run that did. */
+/** The coverage that this run measured, or else the last coverage of this kernel. */
 export async function coverageOf(
   covered: CoverageRecord,
   kernel: Pick<KernelFacts, 'id' | 'release' | 'source'>,

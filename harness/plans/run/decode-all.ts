@@ -15,7 +15,7 @@ export async function decodeAll(
   { vmlinux, signal }: { readonly vmlinux: string; readonly signal: AbortSignal },
 ): Promise<Pick<RunResult, 'bootSplats' | 'trials'>> {
   const spoken = countSplats(logs.flatMap((log) => scanLog(log)));
-  // The expected splat of a canary is seeded; its stack need not be decoded.
+  // The expected splat of a canary comes from a seeded bug; its stack need not be decoded.
   const seen = finished.flatMap(({ verdict, splats }) => (verdict.kind === 'splat' ? splats : []));
   const reports: readonly SeenSplat[] = [
     ...markKnown(spoken, (splat) => isKnownTo(known, splat)),

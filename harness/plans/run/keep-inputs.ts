@@ -26,10 +26,10 @@ export interface RequestedRun
   readonly series: readonly string[];
   readonly configs: readonly string[];
   readonly configBase: string | undefined;
-  /** Each `--module`; absent: none. */
+  /** The values of --module; absent for none. */
   readonly modules?: readonly string[];
   readonly workloads: readonly string[];
-  /** RUN of --baseline. */
+  /** The value of --baseline. */
   readonly baseline: string | undefined;
   /** The folder of the user's build of IGT; absent: Debian's package. */
   readonly igt?: string;
@@ -47,7 +47,7 @@ export async function keepInputs(
   found: {
     readonly workloads: readonly ChosenWorkload[];
     readonly baselineFile?: string;
-    /** Of each `--module` the copy of its folder; undefined for a name. */
+    /** For each `--module`, the copy of its folder; undefined for a module that was given by name. */
     readonly modules?: readonly (string | undefined)[];
   },
   options: { readonly dir: string; readonly signal: AbortSignal },

@@ -4,7 +4,7 @@ import type { TrialResult } from '../../records/trial.ts';
 import type { LoadedModule } from '../../trial/load-modules.ts';
 import { inconclusive, isNotRun, type Verdict } from '../../verdict.ts';
 
-/** What the trials ran of each module that was loaded for them; pure. */
+/** What the trials ran of each module that was loaded for them. Pure. */
 export function moduleFacts(
   modules: KernelModules | undefined,
   loaded: readonly LoadedModule[],
@@ -22,7 +22,7 @@ export function moduleFacts(
   };
 }
 
-/** A module of the user's of which nothing ran is not proved by silence. */
+/** A verdict for each of the user's modules of which no function ran: its silence proves nothing. */
 export function unexercisedModules(
   modules: readonly ModuleFacts[],
   trials: readonly Pick<TrialResult, 'verdict'>[],

@@ -1,10 +1,10 @@
 /**
- * splat bisect against other ways of bisecting a bug that fires sometimes, on random histories: `npm run bench:bisect`.
- * Prints a table in markdown. Every way gets the same histories; nothing is built.
+ * Compares splat bisect with other ways to bisect a bug that does not show in every trial, on random histories:
+ * `npm run bench:bisect`. Prints a table in markdown. Every way gets the same histories; nothing is built.
  *
- * A history has 32 to 256 commits, every other one with merges. A tenth of the commits does not build, half of them in
- * runs. In half of the histories a second bug with another signature comes in somewhere and fires in 3 of 10 trials; when
- * it fires first lockdep is off, and the bug that is sought cannot be seen. Trials that prove the ends are counted too.
+ * A history has 32 to 256 commits; every other history has merges. A tenth of the commits does not build, half of them in runs. In
+ * half of the histories a second bug with another signature appears at some commit and shows in 3 of 10 trials; when it shows
+ * first, lockdep is off and the bug that is sought cannot be seen. Trials that prove the ends of the range are counted too.
  */
 import { parseArgs } from 'node:util';
 import {
@@ -20,7 +20,7 @@ interface World {
   readonly culprit: number;
   readonly rate: number;
   readonly broken: ReadonlySet<number>;
-  /** The second bug: where it came in; 0 is nowhere. */
+  /** The commit that brought the second bug; 0 when there is none. */
   readonly other: number;
   readonly random: () => number;
 }
@@ -43,7 +43,7 @@ function makeWorld(seed: number, rate: number): World {
   return { history, culprit, rate, broken, other: random() < 0.5 ? 1 + below(size) : 0, random };
 }
 
-/** A line of commits, or one where branches of up to 12 commits fork off and are merged. */
+/** A linear history, or one in which branches of up to 12 commits fork off and are merged. */
 function makeCommits(
   size: number,
   merges: boolean,
@@ -71,7 +71,7 @@ function makeCommits(
 
 type Fired = 'sought' | 'other' | 'nothing';
 
-/** One trial: at most one bug is seen, because the first to fire turns lockdep off. */
+/** The bug that a trial shows: at most one, because the first to show turns lockdep off. */
 function fire({ history, culprit, rate, other, random }: World, commit: number): Fired {
   const sought = history.contains(commit, culprit) && random() < rate;
   const second = other > 0 && history.contains(commit, other) && random() < otherRate;
@@ -86,7 +86,7 @@ interface Found {
   readonly builds: number;
 }
 
-/** What a step and a trial of the end-to-end history cost on two cores without KVM. */
+/** What a step and a trial of the end-to-end history took on two cores without KVM. */
 const measured = { setupSeconds: 25, trialSeconds: 2.7 };
 
 async function splatBisect(world: World): Promise<Found> {
@@ -109,10 +109,10 @@ async function splatBisect(world: World): Promise<Found> {
   return { commits: end.kind === 'found' ? end.commits : [], trials: evidence.trials, builds };
 }
 
-/** good, bad or neither, with the trials it took. */
+/** Judges a commit, and says how many trials that took. */
 type Judge = (world: World, commit: number) => { verdict: 'good' | 'bad' | 'skip'; trials: number };
 
-/** Bad at the first sighting, good after so many trials without one. */
+/** A commit is bad when one trial shows the bug, and good when `count` trials do not. */
 function repeats(count: number): Judge {
   return (world, commit) => {
     for (let trials = 1; trials <= count; trials++) {
@@ -123,8 +123,9 @@ function repeats(count: number): Judge {
 }
 
 /**
- * syzkaller's rule (pkg/bisect): 10 runs, 20 when fewer than half of the first show it; bad needs the larger of two and a
- * sixth of the runs. A run with another crash counts for neither side; too few sightings for bad are no answer.
+ * syzkaller's rule (pkg/bisect): 10 runs, and 20 when fewer than half of the first 10 show the bug. A commit is bad when at least 2
+ * runs, and at least a sixth of them, show it. A run with another crash counts for neither side; when fewer runs show the bug, but
+ * some do, the commit is skipped.
  */
 function crashThreshold(count: number, least = Math.max(2, Math.floor(count / 6))): Judge {
   return (world, commit) => {
@@ -135,7 +136,7 @@ function crashThreshold(count: number, least = Math.max(2, Math.floor(count / 6)
   };
 }
 
-/** git bisect: the commit that halves the candidates best, away from those that were skipped. */
+/** git bisect: tests the commit that halves the candidates best, and that is away from skipped commits. */
 function gitBisect(world: World, judge: Judge, ends: number): Found {
   const { history } = world;
   let candidates = history.ids.map((_, at) => at).slice(1);
@@ -171,7 +172,7 @@ function half(below: number, { length }: { readonly length: number }): number {
   return Math.min(below, length - below);
 }
 
-/** Right: the culprit alone, or a set with it that none of its own commits that build can split. */
+/** True for a correct answer: the culprit alone, or a set with the culprit that no commit of the set that builds could split. */
 function isRight({ culprit, broken, history }: World, { commits }: Found): boolean {
   const splits = (commit: number): boolean =>
     !broken.has(commit) && commits.some((other) => !history.contains(commit, other));
@@ -183,7 +184,7 @@ interface Way {
   readonly find: (world: World) => Promise<Found>;
 }
 
-/** Each scheme tries both ends first, as splat does. */
+/** git bisect with a fixed number of repeats. It first tests both ends, as splat does. */
 function fixed(count: number): Way {
   return {
     name: `git bisect, ${count} repeats`,
@@ -223,7 +224,7 @@ async function score(way: Way, rate: number, count: number): Promise<Score> {
   return { right: right / count, trials: trials / count, builds: builds / count };
 }
 
-/** Its two crashes with more runs: for rates at which a sixth of the runs is too much to ask. */
+/** The rule of two crashes, with more runs: for rates at which a sixth of the runs is too many. */
 function twoCrashes(count: number): Way {
   return {
     name: `two crashes of ${count} runs`,
@@ -231,12 +232,12 @@ function twoCrashes(count: number): Way {
   };
 }
 
-/** Trials of one commit that are tried for another way until it is right as often as splat. */
+/** How many trials of a commit are tried for another way, until it is right as often as splat. */
 const ladder = [
   2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 125, 150, 200,
 ] as const;
 
-/** A way with the fewest trials with which it is as often right; undefined when none of the ladder is. */
+/** The way with the fewest trials that is right as often; undefined when no number of the ladder is enough. */
 async function atEqualAccuracy(
   way: (count: number) => Way,
   {
@@ -246,7 +247,7 @@ async function atEqualAccuracy(
   }: { readonly rate: number; readonly histories: number; readonly wanted: number },
 ): Promise<readonly [Way, Score] | undefined> {
   for (const count of ladder) {
-    // A look at some histories is enough to see that it is far off.
+    // A sample of the histories shows that this number is far from enough.
     const sample = await score(way(count), rate, Math.ceil(histories / 10));
     if (sample.right < wanted - 0.05) continue;
     const whole = await score(way(count), rate, histories);
@@ -259,7 +260,7 @@ const { values } = parseArgs({
   options: {
     histories: { type: 'string', default: '500' },
     rates: { type: 'string', default: '1,0.5,0.2,0.05' },
-    /** Where the seeds start: others than those the constants were chosen with. */
+    /** The first seed; it differs from the seeds with which the constants were chosen. */
     first: { type: 'string', default: '1' },
   },
 });

@@ -1,12 +1,12 @@
 /**
- * Whether a verdict depends on how busy the host is: default runs beside a kernel build with four jobs and a tarball that
- * is unpacked, again and again, which press processor, page cache and disk. Every run must be clean. The negative control
- * is a kernel whose OOM reaper returns at once: its witnesses never move, and the run must say so all the same. The
- * directory of a run that is not as it must be stays, and its path is printed.
+ * Whether a verdict depends on how busy the host is. Default runs are done beside a kernel build with four jobs and a tarball that
+ * is unpacked again and again, which load the processors, the page cache and the disk. Every run must be clean. The negative
+ * control is a kernel whose OOM reaper returns at once: its witnesses never count, and the run must still say so. The directory of
+ * a run with another result is kept, and its path is printed.
  *
  *     npm run bench:busy -- --runs 30 [--first 8] [--kernel debian:6.1]
  *
- * With --first it goes on where another one stopped: the number of a run is its seed.
+ * `--first` continues an earlier command: the number of a run is its seed.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -31,7 +31,7 @@ const { values } = parseArgs({
 });
 const scratch = mkdtempSync(join(tmpdir(), 'splat-busy-'));
 
-/** Keeps the host busy until it is told to stop. */
+/** Starts to keep the host busy. The function that it resolves to stops that. */
 async function startLoad(): Promise<() => void> {
   const { tree } = await openSource(values.kernel, {
     cwd: process.cwd(),
@@ -60,7 +60,7 @@ function keep(name: string): void {
   console.log(`kept in ${kept}`);
 }
 
-/** One run as a user starts it. */
+/** Does one run as a user would. */
 async function runOnce(name: string, more: readonly string[]): Promise<RunResult> {
   const out = join(scratch, name);
   const args = ['run', '--kernel', values.kernel, '--out', out, '--seed', name, ...more];

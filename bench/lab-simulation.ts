@@ -2,10 +2,10 @@ import { parseArgs } from 'node:util';
 import { dice } from './dice.ts';
 
 /**
- * `npm run bench:lab -- [--cells N] [--kernels N] [--queue redis|postgres] [--gbit N]`: a night of 5,000 cells on 25 to 3,200 hosts, as a
- * simulation of events: nothing is run. It says how long the night takes, and what is busy: the hosts, the queue's server, the
- * line of the store. What a call costs the server is measured (`npm run bench:queue`), as is what a kernel takes to build and to
- * fetch; how long cells take, and how often hosts fail, is assumed. A line for each number of hosts.
+ * Simulates a night of 5,000 cells on 25 to 3,200 hosts, as events: nothing is run. `npm run bench:lab -- [--cells N] [--kernels N]
+ * [--queue redis|postgres] [--gbit N]` prints a line for each number of hosts: how long the night takes, and how busy the hosts,
+ * the queue's server and the store's network line are. What a call costs the server (`npm run bench:queue`), and what a kernel
+ * takes to build and to fetch, was measured; how long cells take, and how often hosts fail, is assumed.
  */
 const { values } = parseArgs({
   options: {
@@ -18,26 +18,28 @@ const { values } = parseArgs({
 const cells = Number(values.cells);
 const kernels = Number(values.kernels);
 
-/** Seconds of the server's processor for a call, by `npm run bench:queue` on two busy cores of 2026. */
+/** Seconds of the server's processor for each call, measured by `npm run bench:queue` on two busy cores of 2026. */
 const measured = {
   redis: { take: 0.0004, renew: 0.0001, finish: 0.0006, look: 0.0001, ask: 0.000_06 },
   postgres: { take: 0.001, renew: 0.0007, finish: 0.0013, look: 0.0008, ask: 0.0004 },
 } as const;
-/** A kernel of 65 MiB over the line of the store; its build on eight cores, of 1,000 CPU seconds. */
+/** Seconds to fetch a kernel of 65 MiB over the store's line, and to build it on eight cores (1,000 CPU seconds). */
 const fetchS = 0.55 / Number(values.gbit);
 const buildS = 150;
 
-/** Assumed. A cell with its copy of a checkpoint; the boot and the controls of a host's first cell of a kernel. */
+/**
+ * Assumed seconds for a cell with its copy of a checkpoint, and for the boot and the controls of a host's first cell of a kernel.
+ */
 const cellS = 45;
 const bootS = 40;
-/** Of the takings: the host dies without a word and is back later; a cell fails by its host. */
+/** Shares of the cells taken: the host dies silently and is back after `awayS` seconds; a cell fails because of its host. */
 const dies = 0.02;
 const awayS = 300;
 const fails = 0.01;
-/** Of the hosts: each of their cells fails. */
+/** The share of the hosts on which every cell fails. */
 const sick = 0.005;
 
-/** As harness/queue and splat worker have it. */
+/** The same values as in harness/queue and `splat worker`. */
 const lockS = 30;
 const stalledS = 30;
 const retryS = 15;
@@ -50,7 +52,7 @@ interface Event {
   readonly run: () => void;
 }
 
-/** Events by their time. */
+/** A clock that runs events in the order of their times. */
 function openClock() {
   const heap: Event[] = [];
   const up = (at: number): void => {
@@ -80,7 +82,7 @@ function openClock() {
       heap.push({ at: now + seconds, run });
       up(heap.length - 1);
     },
-    /** The next event; false when there is none. */
+    /** Runs the next event; false when there is none. */
     step: (): boolean => {
       const [first] = heap;
       const last = heap.pop();
@@ -96,13 +98,13 @@ function openClock() {
   };
 }
 
-/** What serves one after another. */
+/** A server that does one thing after another. */
 function openServer(clock: ReturnType<typeof openClock>) {
   let freeAt = 0;
   let busyS = 0;
   return {
     busyS: () => busyS,
-    /** Seconds until it has served this, those before it included. */
+    /** The seconds until the server has done this, including what was asked of it before. */
     serve: (seconds: number): number => {
       freeAt = Math.max(freeAt, clock.now()) + seconds;
       busyS += seconds;
@@ -119,7 +121,7 @@ interface Job {
 
 interface Night {
   readonly seconds: number;
-  /** Of the hosts' time, on cells that count. */
+  /** The share of the hosts' time that went into cells that count. */
   readonly useful: number;
   readonly builds: number;
   readonly queue: number;
@@ -128,7 +130,7 @@ interface Night {
   readonly lost: number;
 }
 
-/** One night. Without `buildsFirst` whoever takes a cell builds what the store does not have. */
+/** Simulates one night. Without `buildsFirst`, a worker that takes a cell builds the kernel if the store does not have it. */
 function simulate(hosts: number, buildsFirst: boolean): Night {
   const cost = values.queue === 'postgres' ? measured.postgres : measured.redis;
   const clock = openClock();

@@ -7,8 +7,8 @@ import { aCell } from '../test/made-records.ts';
 import { dice as diceOf } from './dice.ts';
 
 /**
- * Throws dice for nights of 200 cells with 3 trials each, and judges them as real ones are: how often a night is wrong, how many
- * nights a splat of each rate takes to be seen, and to be gone. `npm run bench:nights -- HISTORIES NIGHTS`.
+ * Simulates nights of 200 cells with 3 trials each and judges them as real ones: how often a night is wrong, and how many nights it
+ * takes until a splat of each rate is seen, and until it is gone. `npm run bench:nights -- HISTORIES NIGHTS`.
  */
 
 const cellCount = 200;
@@ -23,7 +23,7 @@ const kernel = {
   ranOn: 'tcg',
 };
 
-/** A splat of a cell: its rate, and the nights it is in the kernel. */
+/** A splat of a cell: its rate, and the nights in which the kernel has it. */
 interface Bug {
   readonly cell: number;
   readonly key: string;
@@ -64,7 +64,7 @@ function trialOf(splats: TrialFacts['splats']): TrialFacts {
   };
 }
 
-/** A fifth of the cells has a bug from some night on; half of those are repaired later. */
+/** The bugs of a history: a fifth of the cells has one from some night on, and half of these are repaired later. */
 function throwBugs(nights: number, dice: () => number): readonly Bug[] {
   return Array.from({ length: cellCount / 5 }, (_, cell) => {
     const from = Math.floor((dice() * nights) / 4);
@@ -73,7 +73,7 @@ function throwBugs(nights: number, dice: () => number): readonly Bug[] {
   });
 }
 
-/** One history, night after night. */
+/** Simulates one history, night after night. */
 function playHistory(nights: number, dice: () => number, tally: Tally): void {
   const bugs = throwBugs(nights, dice);
   const pasts = new Map<string, CellPast>();
@@ -122,7 +122,10 @@ function throwTrials(
   );
 }
 
-/** The bugs never change their rate, and nothing but their repair makes them go: all else is a false alarm. */
+/**
+ * Counts the alarms of a night. The bugs never change their rate, and only a repair makes one go away, so every other alarm is
+ * false.
+ */
 function countNight(
   { lists }: JudgedNight,
   {
@@ -160,7 +163,7 @@ function countNight(
   }
 }
 
-/** What the history would keep. */
+/** Keeps what the history would store of an issue. */
 function remember(pasts: Map<string, CellPast>, update: IssueUpdate, night: string): void {
   const { cell, hits, trials, ...rest } = update;
   const past = pasts.get(cell) ?? { issues: [] };

@@ -1,11 +1,12 @@
 /**
- * What a developer waits for most: one changed file of mm/, warm, from `splat run --series` to its verdict, by step.
+ * What a developer waits for most often: one changed file of mm/ with a warm cache, from `splat run --series` to the verdict, step
+ * by step.
  *
  *     npm run bench:one-file -- [--kernel debian:6.1]... [--times 3] [--workload munmap]... [--build-lock FILE]
  *
- * The kernel without the patch must have been built before. Each time the patch is another one, so that nothing but the
- * rest of the kernel comes from a cache. Steps are told by events.jsonl: `apply` ends with the first count of objects, and
- * `link` begins with the last object; it includes the copy of the kernel into the store.
+ * The kernel without the patch must have been built before. The patch differs each time, so only the rest of the kernel comes from
+ * a cache. The steps are read from events.jsonl: `apply` ends with the first count of objects, and `link` begins with the last
+ * object; it includes the copy of the kernel into the store.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -28,7 +29,7 @@ const { values } = parseArgs({
   },
 });
 
-/** A patch that adds a variable at the end of the file; another number is another object. */
+/** A patch that adds a variable at the end of the file; another number gives another object. */
 function patchOf(tree: string, dir: string, number: number): string {
   const text = readFileSync(join(tree, changed), 'utf8');
   const more = `\nstatic int __used splat_bench_one_file = ${number};\n`;
@@ -53,7 +54,7 @@ function span(from: number | undefined, to: number | undefined): number {
   return ((to ?? Number.NaN) - (from ?? Number.NaN)) / 1000;
 }
 
-/** Seconds of each step of a run. */
+/** How many seconds each step of a run took. */
 function stepsOf(events: readonly StampedEvent[], total: number): Steps {
   const at = (kind: StampedEvent['kind'], stage: string): number | undefined =>
     events.find((one) => one.kind === kind && 'stage' in one && one.stage === stage)?.atMs;

@@ -9,8 +9,8 @@ import type { NightRow } from '../harness/records/night-row.ts';
 import { aFullNight } from '../test/made-night.ts';
 
 /**
- * Seconds that the pages take when a night of 200 cells comes to 10,000 others; those of the last month are as large. Beside them,
- * on the same host in the same minute: the page of that night alone, where no other night is.
+ * How many seconds the pages take when a night of 200 cells is added to 10,000 others, of which those of the last month are as
+ * large. For comparison, on the same host in the same minute: the page of that night when there is no other night.
  */
 const [nights, cells, month] = [10_000, 200, 30];
 

@@ -8,10 +8,10 @@ import { type QueueServer, startPostgres, startRedis } from '../test/queue/serve
 import { dice } from './dice.ts';
 
 /**
- * `npm run bench:queue -- [--jobs N] [--hosts N] [--cells N] [--seconds S]`: what a job costs a queue, over a real Redis and a real
- * PostgreSQL: how long each call takes one worker, and the processor time of the server for it. Then how Redis fares when many
- * hosts take many cells: a cell is a pause of about SECONDS, all hosts are in this process, one taking in fifty ends without a
- * word, as by SIGKILL, and one in a hundred fails. `--hosts 0` leaves that out.
+ * What a job costs a queue, with a real Redis and a real PostgreSQL: `npm run bench:queue -- [--jobs N] [--hosts N] [--cells N]
+ * [--seconds S]`. Measures how long each call takes one worker, and the server's processor time for it. Then it measures Redis when
+ * many hosts take many cells: a cell is a pause of about SECONDS, all hosts are in this process, one in fifty cells ends silently,
+ * as by SIGKILL, and one in a hundred fails. `--hosts 0` leaves that out.
  */
 const { values } = parseArgs({
   options: {
@@ -26,7 +26,7 @@ const [jobs, hosts, cells, seconds] = [values.jobs, values.hosts, values.cells, 
 ) as [number, number, number, number];
 
 const name = 'cells-bench';
-/** About what a job of a workload of splat's has, and its result without a console. */
+/** The approximate sizes of a job with one of splat's workloads, and of its result without a console. */
 const jobBytes = 1500;
 const resultBytes = 20_000;
 
@@ -40,7 +40,7 @@ async function openOne(server: QueueServer, lockMs: number): Promise<JobQueue & 
 async function measureCalls(what: string, start: () => Promise<QueueServer>): Promise<void> {
   const server = await start();
   try {
-    // Nothing is renewed meanwhile.
+    // No lock is renewed in the meantime.
     await using queue = await openOne(server, 600_000);
     const measure = async (call: string, count: number, work: () => Promise<unknown>) => {
       const [cpuMs, startMs] = [server.cpuMs(), performance.now()];

@@ -1,6 +1,6 @@
 /**
- * What a run costs, as ratios measured side by side on this machine: `npm run bench`. Needs the default kernel; builds it
- * when it is not in the cache.
+ * What a run costs, as ratios that are measured side by side on this machine: `npm run bench`. The default kernel is built when the
+ * cache does not have it.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -49,7 +49,7 @@ function cpuRatio({ result }: Measured): string {
 }
 
 const rows: (readonly [string, string])[] = [];
-// One guest at a time: two would measure each other.
+// One guest at a time: two guests would disturb each other's measurement.
 await run('--jobs', '1', '--workload', 'mrelease');
 const forks: number[] = [];
 const boots: number[] = [];

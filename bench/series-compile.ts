@@ -1,6 +1,7 @@
 /**
- * What the kernels of a series cost beside as many clean builds: `npm run bench:compile [BASE]`, default debian:6.1. Twelve
- * patches that a machine made (test/e2e/made-series.ts), each on those before it, in an empty cache and without ccache.
+ * What building the kernels of a series costs, compared with as many clean builds: `npm run bench:compile [BASE]`, by default
+ * debian:6.1. The series has twelve generated patches (test/e2e/made-series.ts), each on top of those before it. The cache is empty
+ * and ccache is off.
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -18,7 +19,7 @@ process.once('SIGINT', () => interrupt.abort());
 const { signal } = interrupt;
 const home = dirname(usualCache());
 await mkdir(home, { recursive: true });
-// On the disk of the usual cache: compilers write gigabytes.
+// The folder is on the disk of the usual cache, because compilers write gigabytes.
 const dir = await mkdtemp(join(home, 'splat-bench-'));
 try {
   await mkdir(join(dir, 'patches'));
@@ -73,7 +74,7 @@ try {
 interface Built {
   readonly state: 'built' | 'does not build';
   readonly objects: number;
-  /** Of everything from the patches to the stored image. */
+  /** From the patches to the stored image. */
   readonly seconds: number;
   readonly cpuSeconds: number;
 }

@@ -1,7 +1,7 @@
 /**
- * The reading of series against others': threads against Debian's b4 (`apt-get install b4`), queues against `git am`.
- * `npx tsx bench/series-differential.ts [--threads 400] [--queues 60] [--first 0]` prints tables in markdown and exits 1
- * for a difference that no row of `allowed` explains.
+ * Compares how splat and other tools read series: threads with Debian's b4 (`apt-get install b4`), queues with `git am`. `npx tsx
+ * bench/series-differential.ts [--threads 400] [--queues 60] [--first 0]` prints tables in markdown, and exits with 1 for a
+ * difference that no row of `allowed` explains.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { type PlayedThread, playThread, toMbox } from './series-threads.ts';
 
 const { signal } = new AbortController();
 
-/** Where b4 0.12 differs, and why ours is meant so. */
+/** Differences from b4 0.12 that are intended, with the reason for each. */
 const allowed: readonly (readonly [trait: string, reason: string])[] = [
   ['reply', 'b4 knows Re, Aw, Fwd and words of two or three letters, before a list tag alone'],
   [
@@ -34,7 +34,7 @@ const allowed: readonly (readonly [trait: string, reason: string])[] = [
 
 const reasons = new Map(allowed);
 
-/** What b4 am would take: reads paths from stdin, prints a line of JSON for each. */
+/** A program that prints what `b4 am` would take: it reads paths from stdin and prints a line of JSON for each. */
 const askB4 = `
 import sys, json, logging, mailbox, email
 import b4

@@ -1,9 +1,9 @@
 /**
- * splat series against random series whose truth is known: `npm run bench:series`. Prints a table in markdown. The decision
- * code is the one that runs kernels; only building and running them is played.
+ * Tests splat series on random series whose true answers are known: `npm run bench:series`. Prints a table in markdown. The code
+ * that decides is the real one; only building and running kernels is simulated.
  *
- * A series has 3 to 20 patches. A tenth of them does not build, some of those in runs; a seventh changes no image. Two
- * workloads: the bugs show in one of them, and of two bugs that would fire in a trial the first turns the detectors off.
+ * A series has 3 to 20 patches. A tenth of them does not build, some of those in runs; a seventh changes no image. There are two
+ * workloads, and the bugs show in only one. When two bugs would show in one trial, the first turns the detectors off.
  */
 import { parseArgs } from 'node:util';
 import type { Limits } from '../harness/plans/series/decide.ts';
@@ -14,7 +14,7 @@ import { type Tester, walkSeries } from '../harness/plans/series/walk.ts';
 import type { Sighting } from '../harness/records/series-journal.ts';
 import { dice } from './dice.ts';
 
-/** A bug: in the prefixes from `from` on, before `to`. */
+/** A bug in the kernels of the prefixes from `from` to before `to`. */
 interface Bug {
   readonly title: string;
   readonly rate: number;
@@ -30,14 +30,14 @@ interface World {
   readonly random: () => number;
 }
 
-/** What a row of the table plays. */
+/** What a row of the table simulates. */
 interface Scene {
   readonly name: string;
-  /** Rate of a bug of the series; absent: it is clean. */
+  /** The rate of the series' bug; absent when the series is clean. */
   readonly rate?: number;
-  /** A later patch of the series cures it. */
+  /** Present when a later patch of the series repairs the bug. */
   readonly cured?: true;
-  /** Rates of the base's own bug; empty: the base is clean. */
+  /** The rates of the base's own bugs; empty when the base is clean. */
   readonly old: readonly number[];
 }
 
@@ -100,7 +100,7 @@ function playedTester(world: World, spent: { trials: number }): Tester {
       if (world.same.has(step)) return { kind: 'same', why: 'image' };
       return { kind: 'ready', image: String(step), unproved: [] };
     },
-    // The bugs are in what the one workload calls; the other never does.
+    // The bugs are in code that workload `one` calls and the other never does.
     reach: (_from, _to, workload) => (workload === 'one' ? 'yes' : 'no'),
     trial: async (step, workload) => {
       spent.trials += 1;
@@ -117,13 +117,13 @@ function playedTester(world: World, spent: { trials: number }): Tester {
   };
 }
 
-/** What became of one series. */
+/** The result of one series. */
 interface Outcome {
-  /** The patch that brought the bug is named, and no other; for a clean series no patch is. */
+  /** True when exactly the patch with the bug is named; for a clean series, when no patch is named. */
   readonly right: boolean;
-  /** A patch is blamed that brought nothing. */
+  /** True when a patch without a bug is blamed. */
   readonly blamed: boolean;
-  /** Some patch is inconclusive, so the series is not called clean. */
+  /** True when a patch is inconclusive, so the series is not called clean. */
   readonly open: boolean;
   readonly trials: number;
 }
@@ -164,9 +164,9 @@ async function play(seed: number, scene: Scene, limits: Limits): Promise<Outcome
 const { values } = parseArgs({
   options: {
     series: { type: 'string', default: '2000' },
-    /** Only rows whose name has this in it. */
+    /** Only rows whose name contains this text. */
     only: { type: 'string', default: '' },
-    /** Where the seeds start: others than those the constants were chosen with. */
+    /** The first seed; it differs from the seeds with which the constants were chosen. */
     first: { type: 'string', default: '0' },
   },
 });

@@ -1,4 +1,4 @@
-/** Threads as lists have them, made up with noise, and the mails a careful person would take of each. */
+/** Generates threads like those on mailing lists, with noise, and the mails that a careful person would take from each. */
 import { dice } from './dice.ts';
 
 export interface PlayedMail {
@@ -6,16 +6,16 @@ export interface PlayedMail {
   readonly subject: string;
   readonly from: string;
   readonly to?: string;
-  /** Minutes after the first. */
+  /** Minutes after the first mail. */
   readonly at: number;
   readonly diff: boolean;
 }
 
 export interface PlayedThread {
   readonly mails: readonly PlayedMail[];
-  /** Ids, in order. */
+  /** The ids of the mails to take, in order. */
   readonly right: readonly string[];
-  /** What is odd about it: rows of the table of differences are keyed by these. */
+  /** What is unusual about the thread; the rows of the table of differences are keyed by these. */
   readonly traits: ReadonlySet<string>;
 }
 
@@ -36,19 +36,19 @@ const replyWords = [
 ];
 const day = 24 * 60;
 
-/** A thread while it is made up. */
+/** A thread while it is generated. */
 interface Play {
   readonly below: (limit: number) => number;
   readonly chance: (share: number) => boolean;
   readonly send: (mail: Omit<PlayedMail, 'id'>) => string;
   readonly mails: readonly PlayedMail[];
   readonly traits: Set<string>;
-  /** The tag of its list, with a space. */
+  /** The tag of the list, with a space after it. */
   readonly list: string;
   readonly words: readonly string[];
   readonly isNumbered: boolean;
   readonly hasCover: boolean;
-  /** How its author writes a version. */
+  /** How the author writes the version of a series. */
   readonly style: number;
 }
 

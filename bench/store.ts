@@ -14,8 +14,9 @@ import { fetchKernel, offerKernel } from '../harness/kernel/shared-kernel.ts';
 import { buildTestKernel } from '../harness/kernel/test-kernel.ts';
 
 /**
- * What a kernel costs from a shared store, against its build: `tsx bench/store.ts --kernel debian:6.1 --times 5`. The kernel
- * is taken from the cache, or built first. Each fetch goes into an empty cache. Prints seconds.
+ * What it costs to fetch a kernel from a shared store, compared with building it:
+ * `tsx bench/store.ts --kernel debian:6.1 --times 5`. The kernel is taken from the cache, or built first. Each fetch goes into an
+ * empty cache. Prints seconds.
  */
 const { values } = parseArgs({
   options: {

@@ -1,6 +1,6 @@
 /**
- * What `splat triage` costs: throughput against grep, peak memory, findings in a big log, and the worst time per byte on
- * damaged input. `npm run bench:triage`. The big log is made of ../shared/corpus, which is not part of the project.
+ * What `splat triage` costs: its throughput compared with grep, its peak memory, its findings in a large log, and the worst time
+ * per byte on damaged input. `npm run bench:triage`. The large log is made from ../shared/corpus, which is not part of the project.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -24,7 +24,10 @@ interface Cost {
   readonly output: string;
 }
 
-/** Runs a program, hands its output on and says what it cost. grep stops early when its output is /dev/null, not a pipe. */
+/**
+ * A program that runs another one, passes its output on and prints what it cost. grep stops early when its output is /dev/null, but
+ * not when it is a pipe.
+ */
 const meter = `
 import resource, subprocess, sys
 output = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE).stdout

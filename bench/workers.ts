@@ -8,9 +8,9 @@ import { root, splat } from '../test/e2e/splat.ts';
 import { type QueueServer, startPostgres, startRedis } from '../test/queue/server.ts';
 
 /**
- * `npm run bench:workers -- [--cells N]`: the same plan by one process, by one worker and by two workers on this host, over Redis
- * and over PostgreSQL: seconds, seconds a cell, and the speed-up of the second worker. The kernel is built before, each plan is
- * new, and every way starts with the checkpoints that the one before made.
+ * Runs the same plan with one process, with one worker and with two workers on this host, over Redis and over PostgreSQL:
+ * `npm run bench:workers -- [--cells N]`. Prints seconds, seconds per cell, and the speed-up of the second worker. The kernel is
+ * built before, each plan is new, and each way starts with the checkpoints that the one before made.
  */
 const { values } = parseArgs({ options: { cells: { type: 'string', default: '8' } } });
 const cells = Number(values.cells);
@@ -30,7 +30,7 @@ async function makePlan(name: string): Promise<string> {
   return plan;
 }
 
-/** Seconds that a command takes, which must end with 0. */
+/** How many seconds a command takes, which must exit with 0. */
 async function secondsOf(args: readonly string[], env = {}): Promise<number> {
   const startMs = performance.now();
   const { exitCode, stderr } = await splat(args, env);
@@ -75,7 +75,7 @@ try {
     const plan = await makePlan(name);
     const args = ['nightly', '--plan', plan, '--shard', '1/1', '--out', join(dir, name)];
     const seconds = await secondsOf(args);
-    // The first one boots what the others copy.
+    // The first way boots the guests that the other ways copy.
     if (name === 'alone') tell('one process', seconds);
   }
   for (const [what, startServer] of [

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Prints the rate of this machine's time stamp counter in kHz. An emulated guest reads the
- * host's counter; without ACPI it has nothing to calibrate it with, so it is told the rate
+ * host's counter but, without ACPI, has nothing to calibrate it with, so it is told the rate
  * (tsc_early_khz=, Documentation/admin-guide/kernel-parameters.txt).
  */
 #include <stdint.h>
@@ -17,7 +17,10 @@ static uint64_t monotonic_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Reads both clocks at one instant: of several tries the one that took the fewest cycles. */
+/*
+ * Reads both clocks at nearly the same instant: of several tries, the one that took the fewest
+ * cycles counts.
+ */
 static uint64_t read_both(uint64_t *ns)
 {
 	uint64_t best_cycles = UINT64_MAX, tsc = 0;

@@ -15,9 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How long a virtio-serial port may take to appear after boot. */
+/* How many milliseconds a virtio-serial port may take to appear after boot. */
 #define PORT_PATIENCE_MS 10000
-/* Wake-ups come from events; this bounds the loss if one is ever missed. */
+/* The longest wait for an event; it limits the delay if a wake-up is missed. */
 #define IDLE_MS 50
 
 static bool harden(void)
@@ -40,8 +40,8 @@ static bool wait_for_port(struct port *port)
 }
 
 /*
- * Edge-triggered, because a port without a host is hung up for as long as it lasts and
- * level-triggered waiting would spin on that.
+ * Watches edge-triggered: a port without a host reports a hang-up all the time, and
+ * level-triggered waiting would spin on it.
  */
 static bool watch(const struct agent *agent, int fd, uint32_t events)
 {
@@ -66,7 +66,7 @@ static bool set_up(struct agent *agent)
 	       watch(agent, agent->port.fd, EPOLLIN | EPOLLOUT);
 }
 
-/* A request lives no longer than the connection it came by. */
+/* Drops all requests, which end together with the connection that they came by. */
 static void drop_requests(struct agent *agent)
 {
 	if (agent->reading.fd >= 0)
@@ -78,7 +78,10 @@ static void drop_requests(struct agent *agent)
 	}
 }
 
-/* Serves at most one line, and none while a reading or unread replies are in the way. */
+/*
+ * Serves at most one line, and none while a "read" is under way or replies still have to be
+ * sent.
+ */
 static bool serve_next(struct agent *agent)
 {
 	char *line;
@@ -92,7 +95,10 @@ static bool serve_next(struct agent *agent)
 		reply_error(&agent->port, 0, E2BIG, "line too long");
 		return true;
 	case PORT_LINE_READY:
-		/* An empty line is no request: with it a new host ends what an old one began. */
+		/*
+		 * An empty line is no request. A new host sends one to end a line that an
+		 * earlier host began.
+		 */
 		if (line[0] != '\0')
 			agent_serve(agent, line);
 		return true;
@@ -100,7 +106,7 @@ static bool serve_next(struct agent *agent)
 	return false;
 }
 
-/* Tries everything that could go on; true if anything did. */
+/* Tries everything that may be able to go on. True if anything did. */
 static bool step(struct agent *agent)
 {
 	struct signalfd_siginfo signals[8];
@@ -134,7 +140,7 @@ static int wait_ms(const struct trial *trial)
 
 static int agent_main(int argc, char **argv)
 {
-	/* Static: its buffers are locked into memory before there is any pressure. */
+	/* Static, so that its buffers are locked into memory before memory runs short. */
 	static struct agent agent;
 	struct epoll_event events[8];
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The agent: the host's hand inside the guest. One loop, no threads, and no allocation
- * once it serves, so that it lives on when there is no memory left for anybody else.
+ * The agent, through which the host works inside the guest. It is one loop without threads, and
+ * allocates nothing once it serves, so that it survives when no memory is left.
  *
- * A request is a line "ID VERB WORD..." (ID decimal) and ends with exactly one
- * "ID ok WORD..." or "ID err ERRNO-NAME TEXT". Before that may come "ID data CHUNK"
- * (read), "ID out 1|2 CHUNK" (run: stdout or stderr) and "ID out-lost BYTES" (run: output
- * dropped because the host did not read). A line that is no request gets "0 err ...".
- * Requests are served in order; a run goes on beside them. They die with the connection they
- * came by, without an answer. A new host should not reuse the IDs of the one before it, and
- * may begin with an empty line, which is no request but ends one that was cut off.
+ * A request is a line "ID VERB WORD..." (ID decimal) and ends with exactly one "ID ok WORD..."
+ * or "ID err ERRNO-NAME TEXT". Before that may come "ID data CHUNK" (read), "ID out 1|2 CHUNK"
+ * (run: stdout or stderr) and "ID out-lost BYTES" (run: output that was dropped because the
+ * host did not read it). A line that is not a request is answered "0 err ...". Requests are
+ * served in order, but a run goes on while later requests are served. When a connection ends,
+ * its requests end without an answer. A new host should not reuse the IDs of the host before
+ * it. It may begin with an empty line, which is not a request but ends a line that was cut off.
  */
 #ifndef SPLAT_AGENT_H
 #define SPLAT_AGENT_H
@@ -42,7 +42,7 @@ struct agent {
 /* Serves one line of the host: replies at once, or starts a reading or a trial. */
 void agent_serve(struct agent *agent, char *line);
 
-/* Sends the next chunk, or the end, of the reading. True if it did something. */
+/* Sends the next chunk, or the end, of the file that is read. True if it did something. */
 bool reading_step(struct reading *reading, struct port *port);
 
 /* Queues "ID err NAME TEXT" for an errno value. */

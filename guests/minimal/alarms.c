@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* glibc 2.36 has no name for the member of the union (timer_create(2)). */
+/* glibc 2.36 has no name for this member of the union (timer_create(2)). */
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
 #endif

@@ -10,8 +10,8 @@ struct alarms {
 };
 
 /*
- * Interrupts the calling thread every so many microseconds; system calls are not restarted
- * (signal(7), SA_RESTART). Exits on failure.
+ * Interrupts the calling thread every period_us microseconds. System calls that are interrupted
+ * are not restarted (signal(7), SA_RESTART). Exits on failure.
  */
 void alarms_start(struct alarms *alarms, unsigned long period_us);
 void alarms_stop(struct alarms *alarms);

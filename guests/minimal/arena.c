@@ -10,12 +10,12 @@
 #include <sys/mman.h>
 
 /*
- * Far below where the kernel looks first for room: whoever maps something without an address gets none
- * of the holes that unmapping leaves here.
+ * Far below the address where the kernel begins to look for free space, so that a mapping
+ * without an address never lands in a hole that unmapping leaves in the arena.
  */
 #define ARENA_NEAR ((void *)(1ul << 40))
 
-/* Where this thread's fault goes; NULL outside of range_read() and range_write(). */
+/* Where this thread jumps to from a fault; NULL outside of range_read() and range_write(). */
 static _Thread_local sigjmp_buf *volatile escape;
 
 static void leave_touch(int number)
@@ -72,7 +72,10 @@ struct range arena_pick(const struct arena *arena, uint64_t *random)
 	struct range range = arena_pick_cell(arena, random);
 	size_t pages = ARENA_CELL_BYTES / PAGE_BYTES;
 	size_t first = random_below(random, pages);
-	/* Mostly short ones: a fault costs most of the time of a page. */
+	/*
+	 * Mostly short ranges, because nearly all the time that a page takes goes into its
+	 * fault.
+	 */
 	size_t limit = 1ul << random_below(random, 8);
 	size_t count = 1 + random_below(random, limit);
 

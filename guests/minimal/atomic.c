@@ -17,7 +17,10 @@ static const char *const plane_property_names[PLANE_PROPERTIES] = {
 	[PLANE_IN_FENCE] = "IN_FENCE_FD",
 };
 
-/* The id of an object's property, and its value; 0 where it has none of that name. */
+/*
+ * The id of a property of an object, and the property's value; 0 if the object has no property
+ * of that name.
+ */
 static uint32_t find_property(int fd, uint32_t object, uint32_t type, const char *name,
 			      uint64_t *value)
 {
@@ -61,7 +64,7 @@ static bool find_planes(int fd, struct pipe *pipe)
 		find_property(fd, ids[i], DRM_MODE_OBJECT_PLANE, "type", &type);
 		if (pipe->plane_count == PLANES_MAX)
 			break;
-		/* 1 is a primary plane (drm_plane.h, DRM_PLANE_TYPE_PRIMARY). */
+		/* The type 1 means a primary plane (drm_plane.h, DRM_PLANE_TYPE_PRIMARY). */
 		if (type == 1) {
 			pipe->planes[pipe->plane_count++] = pipe->planes[0];
 			pipe->planes[0] = plane;

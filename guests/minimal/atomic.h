@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Atomic modesetting (DRM_IOCTL_MODE_ATOMIC): properties by name, and requests of several objects. */
+/*
+ * Atomic modesetting (DRM_IOCTL_MODE_ATOMIC): finds properties by name, and makes requests for
+ * several objects.
+ */
 #ifndef SPLAT_ATOMIC_H
 #define SPLAT_ATOMIC_H
 
@@ -19,7 +22,7 @@ struct plane {
 	uint32_t properties[PLANE_PROPERTIES];
 };
 
-/* One CRTC with what can be shown on it; an id is 0 where the driver has no such thing. */
+/* A CRTC with the objects that it can show. An id is 0 if the driver has no such object. */
 struct pipe {
 	uint32_t crtc_id, crtc_active, crtc_mode, crtc_out_fence;
 	uint32_t connector_id, connector_crtc;
@@ -28,7 +31,7 @@ struct pipe {
 	uint32_t plane_count;
 };
 
-/* Values in the order of their objects. */
+/* The values of a request, sorted by object. */
 struct atomic {
 	uint32_t objects[ATOMIC_VALUES_MAX], counts[ATOMIC_VALUES_MAX];
 	uint32_t properties[ATOMIC_VALUES_MAX];
@@ -36,20 +39,29 @@ struct atomic {
 	uint32_t object_count, value_count;
 };
 
-/* Asks for all planes and writeback connectors, and finds the first CRTC's. False with errno set. */
+/*
+ * Finds the planes, the connector and the writeback connector of the first CRTC. False with
+ * errno set on failure.
+ */
 bool pipe_find(int fd, struct pipe *pipe);
 
-/* Adds one value; those of an object follow one another. A property of 0 is left out. */
+/*
+ * Adds one value; the values of one object must be added one after another. A property with the
+ * id 0 is left out.
+ */
 void atomic_add(struct atomic *atomic, uint32_t object, uint32_t property, uint64_t value);
 
-/* The whole plane: a rectangle of a framebuffer at its own size, at x and y of the CRTC. */
+/* Adds all values of a plane: it shows a framebuffer in its own size, at x and y of the CRTC. */
 void atomic_add_plane(struct atomic *atomic, const struct pipe *pipe, uint32_t plane,
 		      uint32_t framebuffer, int x, int y, uint32_t width, uint32_t height);
 
-/* 0 or -1 with errno set: EBUSY where an earlier commit is under way and this one may not wait. */
+/*
+ * Returns 0, or -1 with errno set: EBUSY if an earlier commit is under way and this one may not
+ * wait.
+ */
 int atomic_commit(int fd, const struct atomic *atomic, uint32_t flags);
 
-/* A mode as a blob; 0 with errno set on failure. */
+/* Makes a blob of a mode. Returns its id; 0 with errno set on failure. */
 uint32_t mode_blob(int fd, const struct drm_mode_modeinfo *mode);
 
 #endif

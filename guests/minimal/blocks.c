@@ -57,7 +57,7 @@ bool blocks_take(const struct blocks *blocks, size_t index, unsigned alarm_ms)
 	pid_t pid;
 
 	path_of(blocks, index, path);
-	/* A child, since the alarm is for this alone. */
+	/* In a child, because the alarm must interrupt only this write. */
 	pid = fork();
 	if (pid == 0) {
 		sigaction(SIGALRM, &action, NULL);
@@ -75,7 +75,10 @@ void blocks_return(const struct blocks *blocks, size_t index, bool movable_only)
 	char path[PATH_MAX];
 
 	path_of(blocks, index, path);
-	/* Not every block may become memory for what moves; every one was memory for everything. */
+	/*
+	 * Not every block can be put online as movable memory. Every block can be put online as
+	 * normal memory, as it was before.
+	 */
 	if (movable_only && write_file(path, "online_movable"))
 		return;
 	for (int tries = 0; !write_file(path, "online"); tries++) {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Blocks of the guest's memory, taken away and given back (Documentation/admin-guide/mm/memory-hotplug.rst). */
+/*
+ * Blocks of the guest's memory that are set offline and online again
+ * (Documentation/admin-guide/mm/memory-hotplug.rst).
+ */
 #ifndef SPLAT_BLOCKS_H
 #define SPLAT_BLOCKS_H
 
@@ -14,16 +17,20 @@ struct blocks {
 	unsigned number[BLOCKS_MAX]; /* as in the names of their folders */
 };
 
-/* All blocks that are online and could be taken away; none where the kernel cannot. */
+/* Finds all blocks that are online and removable; none if the kernel lacks memory hotplug. */
 void blocks_find(struct blocks *blocks);
 
 /*
- * Tries to take one away for as long as an alarm lets it: what is in it moves elsewhere, and what
- * cannot move keeps it. Whether that succeeded; it is given back by blocks_return().
+ * Tries to set a block offline until the alarm ends the try. The kernel moves the block's
+ * contents elsewhere, and gives up when something cannot be moved. True if the block is
+ * offline; blocks_return() sets it online again.
  */
 bool blocks_take(const struct blocks *blocks, size_t index, unsigned alarm_ms);
 
-/* Gives one back, as memory for what can be moved only or for everything. Exits on failure. */
+/*
+ * Sets a block online again, as memory for movable pages only, or as normal memory. Exits on
+ * failure.
+ */
 void blocks_return(const struct blocks *blocks, size_t index, bool movable_only);
 
 #endif

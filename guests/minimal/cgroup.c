@@ -26,7 +26,7 @@ static void remove_child(int directory, const char *name, int depth)
 	unlinkat(directory, name, AT_REMOVEDIR);
 }
 
-/* opendir() allocates, the system call under it does not. */
+/* opendir() allocates memory; the system call that it uses does not. */
 static void remove_children(int directory, int depth)
 {
 	_Alignas(struct dirent64) char buffer[1024];
@@ -62,7 +62,7 @@ bool cgroup_parent(char *path, size_t size)
 	char own[PATH_MAX];
 	char *slash;
 
-	/* One line "0::/trial/program" in a guest that has cgroup v2 only. */
+	/* In a guest that has only cgroup v2, the file is one line "0::/trial/program". */
 	if (!read_file("/proc/self/cgroup", own, sizeof(own)))
 		return false;
 	if (strncmp(own, "0::/", 4) != 0) {

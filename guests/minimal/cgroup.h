@@ -8,19 +8,20 @@
 #define CGROUP_ROOT "/sys/fs/cgroup"
 
 /*
- * Removes a cgroup and all below it, which must hold no processes any more; without
- * allocation. False with errno set if it is still there afterwards.
+ * Removes a cgroup and all cgroups below it, which must not hold processes any more. Allocates
+ * nothing. False with errno set if the cgroup is still there afterwards.
  */
 bool cgroup_remove(const char *path);
 
 /*
- * Writes the path of the cgroup under which a workload may make children with the memory
- * controller: the parent of its own (TRIAL_CGROUP under the agent), since a cgroup that has
- * processes cannot give controllers to children; the root when it runs there.
+ * Writes the path of the cgroup below which a workload may make cgroups with the memory
+ * controller. This is the parent of the workload's own cgroup (TRIAL_CGROUP under the agent),
+ * since a cgroup with processes cannot give controllers to its children; it is the root cgroup
+ * when the workload runs there.
  */
 bool cgroup_parent(char *path, size_t size);
 
-/* Writes text to an entry ("memory.max") of a cgroup. */
+/* Writes text to a file of a cgroup, such as "memory.max". */
 bool cgroup_write(const char *cgroup, const char *entry, const char *text);
 
 #endif

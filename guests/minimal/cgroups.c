@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * cgroups: memory cgroups in two levels, whose processes touch more than their limits let them have and
- * give some of it back, every other one at a low priority, while threads write the limits and
- * guarantees, reclaim from each level and from above both, freeze and kill, move processes from one to the
- * other, make and remove them, and change how the kernel ages pages.
+ * cgroups: memory cgroups in two levels. Their processes touch more memory than their limits
+ * allow and give some of it back; every other process has a low priority. At the same time
+ * threads write limits and guarantees, reclaim memory from both levels and from above, freeze
+ * and kill cgroups, move processes between cgroups, make and remove cgroups, and change how the
+ * kernel ages pages.
  */
 #include "cgroup.h"
 #include "files.h"
@@ -42,7 +43,10 @@ static void path_of(const struct shared *shared, size_t group, char *path)
 	snprintf(path, PATH_MAX, "%s/%zu", shared->parent, group);
 }
 
-/* A few pages here and there: what is charged and what is given back at once differ in size. */
+/*
+ * Gives back a few pages here and there, so that the amounts that are charged and given back
+ * differ.
+ */
 static void give_back(char *memory, uint64_t *random)
 {
 	for (int i = 0; i < GIVEN_BACK_AT_MOST; i++) {
@@ -55,8 +59,9 @@ static void give_back(char *memory, uint64_t *random)
 }
 
 /*
- * Two that touch their memory again and again until they are killed. The second is preempted anywhere, also between two
- * steps of the kernel's accounts, and for long.
+ * The life of two processes that touch their memory again and again until they are killed. The
+ * second has a low priority: it is preempted anywhere, for example between two steps of the
+ * kernel's accounting, and for long.
  */
 _Noreturn static void dwell(const char *path, uint64_t random)
 {
@@ -77,7 +82,10 @@ _Noreturn static void dwell(const char *path, uint64_t random)
 	}
 }
 
-/* By name: it may have moved, or not yet be where it was sent. */
+/*
+ * Kills a process by its pid: it may have moved to another cgroup, or not yet have arrived
+ * where it was moved.
+ */
 static void end_dweller(struct shared *shared, size_t group)
 {
 	pid_t pid = shared->dwellers[group];
@@ -104,7 +112,7 @@ static void settle(struct shared *shared, size_t group, uint64_t random)
 
 #define MOST_MIB 6
 
-/* Some MiB, from so many on, or all. */
+/* Writes some MiB, at least `least`, or "max". */
 static void write_amount(struct racer *racer, const char *entry, uint64_t least)
 {
 	struct shared *shared = racer->shared;
@@ -121,7 +129,7 @@ static void write_amount(struct racer *racer, const char *entry, uint64_t least)
 #define FLIPS 32
 #define RECLAIMS 8
 
-/* Everything and nothing in turn: whoever reclaims meanwhile reads some of it before and some after. */
+/* Writes "max" and 0 in turn, so that a reclaim that runs meanwhile reads both values. */
 static void flip(struct racer *racer, const char *entry)
 {
 	struct shared *shared = racer->shared;
@@ -144,14 +152,20 @@ static void guarantee(struct racer *racer)
 
 static void limit(struct racer *racer)
 {
-	/* With less than that a limit is a kill, and its report takes an emulated console's time. */
+	/*
+	 * A lower limit would kill at once, and the report of a kill takes long on an emulated
+	 * console.
+	 */
 	if (random_below(&racer->random, 2))
 		write_amount(racer, "memory.high", 0);
 	else
 		write_amount(racer, "memory.max", 3);
 }
 
-/* From above, where the tree's guarantee is shared out among the groups; from the tree; or from a group. */
+/*
+ * Reclaims from above the tree, where its guarantee is distributed among the groups; from the
+ * tree; or from one group.
+ */
 static void reclaim(struct racer *racer)
 {
 	struct shared *shared = racer->shared;
@@ -164,12 +178,18 @@ static void reclaim(struct racer *racer)
 		snprintf(path, sizeof(path), "%s", shared->parent);
 	else
 		path_of(shared, random_below(&racer->random, GROUPS), path);
-	/* Absent before Linux 5.19. Little at once, so that the guarantees are read often. */
+	/*
+	 * The file does not exist before Linux 5.19. Each write reclaims little, so that the
+	 * guarantees are read often.
+	 */
 	for (int i = 0; i < RECLAIMS; i++)
 		cgroup_write(path, "memory.reclaim", "64K");
 }
 
-/* All that the tree has is guaranteed to it, and all that each group but one has; what is guaranteed to that one comes and goes. */
+/*
+ * Guarantees to the tree, and to each group except one, all the memory that it has; the
+ * guarantee of that one group comes and goes.
+ */
 static void guarantee_all(struct racer *racer)
 {
 	struct shared *shared = racer->shared;
@@ -218,12 +238,15 @@ static void renew(struct racer *racer)
 	path_of(shared, group, path);
 	cgroup_write(path, "cgroup.kill", "1");
 	end_dweller(shared, group);
-	/* EBUSY while somebody who moved in is there or still dying. */
+	/* The call fails with EBUSY while a process that moved in is there, or is dying. */
 	rmdir(path);
 	settle(shared, group, random_next(&racer->random));
 }
 
-/* How old pages are found: by two lists or by generations, which then are made by hand. */
+/*
+ * Switches between the two ways of ageing pages: with two lists, or with generations, which are
+ * then made by hand.
+ */
 static void age(struct racer *racer)
 {
 	static const char *const bits[] = { "0", "1", "3", "7" };
@@ -233,7 +256,7 @@ static void age(struct racer *racer)
 		write_file(LRU_GEN "enabled", bits[random_below(&racer->random, 4)]);
 		return;
 	}
-	/* "+ cgroup node newest-generation can-swap force" */
+	/* The format is "+ cgroup node newest-generation can-swap force". */
 	snprintf(command, sizeof(command), "+ %lu 0 %lu 1 1",
 		 1 + (unsigned long)random_below(&racer->random, 64),
 		 (unsigned long)random_below(&racer->random, 16));

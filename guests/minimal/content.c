@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * content: memory that is swapped, split, collapsed, moved, copied and migrated, and must still say
- * what was written to it. Each thread has plots of its own (plot.h), of anonymous memory and of
- * shmem, and nobody else writes to them; reclaim, compaction, khugepaged and swapoff belong to all.
- * Swap is a zram disk where there is one: it does not rotate, so huge pages go there in one piece.
+ * content: memory that is swapped, split, collapsed, moved, copied and migrated, and must still
+ * contain what was written to it. Each thread has plots of its own (plot.h), of anonymous
+ * memory and of shmem, which only it writes to. Reclaim, compaction, khugepaged and swapoff
+ * affect the plots of all threads. Swap is on a zram disk if there is one: such a disk does not
+ * rotate, so huge pages are swapped to it as a whole.
  */
 #include "content_ways.h"
 #include "files.h"
@@ -93,7 +94,7 @@ struct peeker {
 	atomic_bool over;
 };
 
-/* Reads what its owner has swapped out, while it may still be on its way. */
+/* The life of a thread that reads what the owner swaps out, while it may still be on its way. */
 static void *peek(void *argument)
 {
 	struct peeker *peeker = argument;
@@ -105,9 +106,9 @@ static void *peek(void *argument)
 }
 
 /*
- * One huge page, in one piece, to swap and back in small pages, while another thread looks at it: some
- * of it then stays mapped, and what is swapped the next time is cut first. The mapping is new, since
- * one that was swapped once keeps its table of small pages.
+ * Swaps one huge page out as a whole and back in as small pages, while another thread reads it.
+ * Some of it then stays mapped, and is split before it is swapped again. The mapping is new
+ * each time, because a mapping that was swapped once keeps its table of small pages.
  */
 static void swap_huge_page(struct racer *racer)
 {
@@ -165,9 +166,9 @@ static void read_maps(void)
 }
 
 /*
- * A file in swap, mapped once more as a private copy that may be written to: for such a mapping the
- * kernel counts what is in swap page by page, where there is a table of pages, and threads that want
- * the processor as well interrupt it there. Then it is read.
+ * Maps a swapped file once more as a private writable copy. For such a mapping the kernel
+ * counts the pages in swap one by one if there is a page table, and threads that also want the
+ * processor interrupt it there. Then the copy is read.
  */
 static void look_at_maps(struct racer *racer)
 {
@@ -186,7 +187,10 @@ static void look_at_maps(struct racer *racer)
 	for (size_t at = 0; at < bytes; at += ARENA_CELL_BYTES)
 		(void)*(volatile char *)(copy + at);
 	start_peekers(plot_of(racer, ANONYMOUS), peekers);
-	/* More than once the first time: whether it is interrupted is decided by the clock. */
+	/*
+	 * More than once at the first time, since chance decides whether the kernel is
+	 * interrupted.
+	 */
 	for (int i = racer->operations < OPERATIONS ? 6 : 2; i > 0; i--)
 		read_maps();
 	stop_peekers(peekers);
@@ -218,8 +222,9 @@ static bool move_piece(char *from, size_t length, char *to)
 }
 
 /*
- * To the spare place: the page tables change, the pages stay. In two pieces, of which the second may
- * lie across huge pages. One that is several mappings by now is not moved by kernels before 6.17.
+ * Moves memory to the spare addresses: the page tables change, the pages stay. It moves in two
+ * pieces, and the second may lie across huge pages. Kernels before 6.17 do not move a piece
+ * that consists of several mappings.
  */
 static void move(struct racer *racer)
 {
@@ -247,7 +252,10 @@ static void move(struct racer *racer)
 	plot_check(plot, 0, plot->pages, "after mremap");
 }
 
-/* The child has a copy of what is anonymous and shares the rest; what it writes there is its own. */
+/*
+ * Checks the plots in a child, which has a copy of the anonymous plots and shares the others.
+ * What it writes to the copies is not seen by the parent.
+ */
 static void check_in_child(struct racer *racer)
 {
 	struct plot *plots = plot_of(racer, ANONYMOUS);
@@ -275,7 +283,7 @@ static void fork_child(struct racer *racer)
 	plot_check(plot, 0, plot->pages, "after a child wrote to its copy");
 }
 
-/* What belongs to all; one thread at a time does it. */
+/* Disturbs what all threads share; only one thread does it. */
 static void disturb(struct racer *racer)
 {
 	struct shared *shared = racer->shared;

@@ -26,7 +26,7 @@
 
 enum { READING, MIGRATING };
 
-/* Some pages of a plot, or one whole huge page, seldom all. */
+/* A part of a plot: some pages, or one whole huge page, or now and then all. */
 struct part {
 	size_t first, count;
 	char *start;
@@ -59,7 +59,7 @@ static void check(const struct turn *turn, const char *after)
 static void page_out(struct turn *turn)
 {
 	madvise(turn->part.start, turn->part.length, MADV_PAGEOUT);
-	/* What is left out there is met by somebody else later. */
+	/* A page that is not checked here comes back from swap at some later access. */
 	if (random_below(turn->random, 2))
 		check(turn, "after it was paged out");
 }
@@ -96,7 +96,7 @@ static void drop(struct turn *turn)
 
 static void set_free(struct turn *turn)
 {
-	/* Some of it may have gone before the call fails. */
+	/* Some pages may have been dropped before the call fails. */
 	plot_may_drop(turn->plot, turn->part.first, turn->kind == ANONYMOUS ? turn->part.count : 0);
 	madvise(turn->part.start, turn->part.length, MADV_FREE);
 	check(turn, "after MADV_FREE");
@@ -113,7 +113,7 @@ static void punch(struct turn *turn)
 	check(turn, "after MADV_REMOVE");
 }
 
-/* A place of each thread for copies, of a huge page at most. */
+/* Room for copies, as large as a huge page; each thread has its own. */
 static char *copy_room(void)
 {
 	static _Thread_local char *room;
@@ -158,7 +158,7 @@ static void migrate(struct turn *turn)
 	char *copy = copy_room();
 	size_t count = turn->part.count < CELL_PAGES ? turn->part.count : CELL_PAGES;
 
-	/* It copies what it has migrated. Pages of files do not move. */
+	/* The device reads what was migrated to it. Pages of files do not migrate. */
 	if (turn->kind != SHARED && command(turn, MIGRATING, HMM_MIGRATE_TO_DEVICE, count, copy))
 		plot_check_copy(turn->plot, turn->part.first, count, copy, "in device memory");
 	check(turn, "after a migration to a device");
@@ -215,7 +215,7 @@ static void reclaim_own_cgroup(uint64_t *random)
 	if (!cgroup_parent(parent, sizeof(parent)))
 		return;
 	snprintf(amount, sizeof(amount), "%luM", 1 + (unsigned long)random_below(random, 4));
-	/* Absent before Linux 5.19. */
+	/* The file does not exist before Linux 5.19. */
 	cgroup_write(parent, "memory.reclaim", amount);
 }
 

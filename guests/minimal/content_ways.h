@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What is done to a plot (plot.h), each followed by a look at whether it still says what it must. */
+/*
+ * The things that are done to a plot (plot.h). After each, the contents of the plot are
+ * checked.
+ */
 #ifndef SPLAT_CONTENT_WAYS_H
 #define SPLAT_CONTENT_WAYS_H
 
@@ -8,21 +11,24 @@
 
 #include <stdint.h>
 
-/* Where the pages of a plot come from. */
+/* The kinds of memory of a plot. */
 enum plot_kind { ANONYMOUS, SHARED, PRIVATE_FILE, PLOT_KINDS };
 
 struct content_ways {
 	int devices[2];	/* of the HMM test driver: one reads, one migrates; -1: none */
 };
 
-/* Opens what some ways need; what the kernel lacks is left out. */
+/* Opens the files that some of the ways need; a way that the kernel lacks is left out. */
 void content_ways_open(struct content_ways *ways);
 
-/* One random way, by the thread that owns the plot. */
+/* Does one random thing to a plot. Only the thread that owns the plot may call it. */
 void content_treat(const struct content_ways *ways, struct plot *plot, enum plot_kind kind,
 		   uint64_t *random);
 
-/* Something of the whole guest: compaction, reclaim of the own cgroup, swap switched off and on. */
+/*
+ * Does one thing to the whole guest: compaction, reclaim from the workload's cgroup, or swap
+ * switched off and on.
+ */
 void content_disturb(struct zram *zram, uint64_t *random);
 
 #endif

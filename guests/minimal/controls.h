@@ -7,7 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One control: what is armed, on what it is registered, and how long its trigger may take. */
+/*
+ * A control: the mode that is armed, the notifier and memory that it is registered on, and how
+ * long its trigger may take.
+ */
 struct control {
 	enum splat_mn_mode mode;
 	enum splat_mn_kind kind;
@@ -17,24 +20,28 @@ struct control {
 	unsigned long timeout_ms;
 };
 
-/* Anonymous memory of the calling process and the armed notifier on it. */
+/* Anonymous memory of the calling process, with the armed notifier on it. */
 struct mirror {
 	int device;
 	char *memory;
 };
 
-/* Maps and touches, arms, registers, then runs the mode's half in process context if it has one. Exits on failure. */
+/*
+ * Maps and touches the memory, arms the mode and registers the notifier; then runs the part of
+ * the mode that belongs in process context, if it has one. Exits on failure.
+ */
 struct mirror mirror_begin(const struct control *control);
 
 /*
- * Unregisters before it unmaps: what a refusing notifier sees is the trigger's invalidation
- * and no other (at exit the core warns about a refusing interval notifier by itself).
+ * Unregisters the notifier before it unmaps the memory, so that a notifier that refuses sees
+ * only the invalidation of the trigger. (At exit, the kernel itself warns about an interval
+ * notifier that refuses.)
  */
 void mirror_end(const struct mirror *mirror, const struct control *control);
 
 /*
- * Sets a control off once, and exits with a line on stderr if that did not come about.
- * What the kernel thought of it is not asked.
+ * Triggers a control once. Exits with a line on stderr if the trigger did not come about. What
+ * the kernel printed is not checked.
  */
 typedef void trigger_function(const struct control *control);
 

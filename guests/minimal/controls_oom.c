@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Triggers that need the oom_reaper. It comes 2 s after the kill, so the victim is held at its
- * exit stop until it is done.
+ * exit stop until the oom_reaper is done.
  */
 #include "controls_victim.h"
 #include "doomed.h"

@@ -15,7 +15,10 @@
 #ifndef SYS_process_mrelease
 #define SYS_process_mrelease 448 /* Linux 5.15 */
 #endif
-/* A refused process_mrelease() is repeated as often as the oom_reaper tries one victim. */
+/*
+ * How many times a refused process_mrelease() is repeated; the oom_reaper tries a victim as
+ * often.
+ */
 #define REAP_ATTEMPTS 10
 #define ROOM_BYTES (16 * MIB)
 
@@ -30,7 +33,7 @@ void trigger_munmap(const struct control *control)
 {
 	struct mirror mirror = mirror_begin(control);
 
-	/* The middle: one invalidation, and the mapping is split around it. */
+	/* Unmaps the middle: this is one invalidation, and splits the mapping. */
 	munmap(mirror.memory + PAGE_BYTES, control->bytes - 2 * PAGE_BYTES);
 	mirror_end(&mirror, control);
 }
@@ -43,7 +46,7 @@ void trigger_dontneed(const struct control *control)
 	mirror_end(&mirror, control);
 }
 
-/* Of all pages of the guest: those of the mirror are among them. */
+/* Clears the marks of all pages of the guest, and so those of the mirror. */
 void trigger_idle(const struct control *control)
 {
 	struct mirror mirror = mirror_begin(control);
@@ -59,7 +62,7 @@ void trigger_idle(const struct control *control)
 	mirror_end(&mirror, control);
 }
 
-/* Started, prepared and traced. */
+/* Starts, prepares and traces a victim. */
 static void start_armed(struct victim *victim, const struct armed *armed)
 {
 	struct victim_life life = armed_life(armed);
@@ -83,13 +86,13 @@ void trigger_mrelease(const struct control *control)
 	while (result < 0 && (errno == EINTR || (errno == EAGAIN && --attempts > 0)));
 	if (result < 0 && errno == ENOSYS)
 		workload_skip("no process_mrelease(2): the kernel is older than 5.15");
-	/* EAGAIN: it ran and a notifier refused. */
+	/* EAGAIN means that it ran, and a notifier refused. */
 	if (result < 0 && errno != EAGAIN)
 		workload_fail("process_mrelease");
 	victim_bury(&victim);
 }
 
-/* Waits until a counter of the driver has left a value. */
+/* Waits until a counter of the driver changes. */
 static void await_callback(const char *counter, uint64_t before, unsigned long timeout_ms)
 {
 	uint64_t end_ns = monotonic_ns() + timeout_ms * 1000000u;
@@ -102,7 +105,7 @@ static void await_callback(const char *counter, uint64_t before, unsigned long t
 	}
 }
 
-/* The driver's counter of the callback that reclaim makes run. */
+/* The driver's counter of the callback that reclaim runs. */
 static const char *called_by_reclaim(const struct control *control)
 {
 	if (control->mode == SPLAT_MN_SLEEP_TLB)
@@ -111,9 +114,9 @@ static const char *called_by_reclaim(const struct control *control)
 }
 
 /*
- * In a squeezed guest (memory.h) kswapd starts at the next allocation; if it has given up, the victim,
- * which takes more than there is room for, reclaims itself. memory.reclaim would not do: it does not
- * hold fs_reclaim.
+ * In a squeezed guest (memory.h) kswapd starts at the next allocation. If it has given up, the
+ * victim reclaims by itself, because it takes more than there is room for. memory.reclaim would
+ * not do, since it does not hold fs_reclaim.
  */
 void trigger_reclaim(const struct control *control)
 {

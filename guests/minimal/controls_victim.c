@@ -11,7 +11,10 @@ static void prepare(const void *context)
 	const struct armed *armed = context;
 	struct mirror mirror = mirror_begin(armed->control);
 
-	/* To the end of the list that reclaim takes from; EINVAL before Linux 5.4. */
+	/*
+	 * Moves the pages to the end of the list from which reclaim takes; EINVAL before Linux
+	 * 5.4.
+	 */
 	madvise(mirror.memory, armed->control->bytes, MADV_COLD);
 }
 

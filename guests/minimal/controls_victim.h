@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The life of a victim with an armed notifier on it, first in line for the OOM killer. */
+/* The life of a victim that has an armed notifier, and that the OOM killer prefers. */
 #ifndef SPLAT_CONTROLS_VICTIM_H
 #define SPLAT_CONTROLS_VICTIM_H
 
@@ -11,7 +11,7 @@ struct armed {
 	size_t appetite; /* bytes it touches when provoked; it then waits for what comes */
 };
 
-/* For victim_start(); armed must outlive that call. */
+/* The life of such a victim, for victim_start(). `armed` must exist until that call returns. */
 struct victim_life armed_life(const struct armed *armed);
 
 #endif

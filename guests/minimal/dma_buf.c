@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * dma-buf: buffers of virtio-gpu, vgem, vkms, udmabuf and the system heap lent to one another in a guest short of
- * memory. Threads import, map, draw, fence, wait and let go while the buffers' pages, where nobody
- * has pinned them, and all other memory are reclaimed. virtio-gpu imports no buffers but its own.
+ * dma-buf: buffers of virtio-gpu, vgem, vkms, udmabuf and the system heap are shared between
+ * these drivers in a guest that is short of memory. Threads import, map, draw, fence, wait and
+ * release, while the buffers' pages that are not pinned, and all other memory, are reclaimed.
+ * virtio-gpu imports only its own buffers.
  */
 #include "fence.h"
 #include "gpu.h"
@@ -40,8 +41,8 @@ static void write_pixels(void *pixels, size_t bytes)
 }
 
 /*
- * Attached to another driver, which has the pages mapped for its device meanwhile; handle and
- * dma-buf are given back in either order.
+ * Attaches a buffer to another driver, which then has its pages mapped for its device. Handle
+ * and dma-buf are released in either order.
  */
 static void lend(struct racer *racer)
 {
@@ -70,7 +71,10 @@ static void lend(struct racer *racer)
 	shared->lent++;
 }
 
-/* What a CPU that wants to read or write has to do first: it sleeps until the fence is signalled. */
+/*
+ * The life of a thread that begins CPU access to a buffer: it sleeps until the buffer's fence
+ * is signalled.
+ */
 static void *wait_in_kernel(void *prime_fd)
 {
 	struct dma_buf_sync sync = { .flags = DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW };
@@ -81,7 +85,10 @@ static void *wait_in_kernel(void *prime_fd)
 	return NULL;
 }
 
-/* Between attach and signal somebody waits, memory is short, and the buffer is written to. */
+/*
+ * Attaches a fence to a buffer, and signals it later. In between, a thread waits for it, memory
+ * is short, and the buffer is written to.
+ */
 static void use_fence(struct racer *racer, int prime_fd, const struct canvas *canvas)
 {
 	struct shared *shared = racer->shared;
@@ -114,7 +121,7 @@ static void use_fence(struct racer *racer, int prime_fd, const struct canvas *ca
 	close(sync_fd);
 }
 
-/* The fence lies in the buffer's own dma_resv, whoever lent it. */
+/* The fence is in the dma_resv of the buffer, whichever driver the buffer is from. */
 static void fence(struct racer *racer)
 {
 	struct shared *shared = racer->shared;
@@ -129,7 +136,10 @@ static void fence(struct racer *racer)
 	close(prime_fd);
 }
 
-/* A mapping that outlives handle and dma-buf, swapped out and in again. */
+/*
+ * Draws into a mapping that outlives its handle and dma-buf, while its pages are swapped out
+ * and in.
+ */
 static void draw_unpinned(struct racer *racer)
 {
 	struct shared *shared = racer->shared;
@@ -148,7 +158,7 @@ static void draw_unpinned(struct racer *racer)
 	write_pixels(pixels, canvas.bytes);
 }
 
-/* More than what is left: whoever allocates next reclaims. */
+/* Takes more memory than is left, so that the next allocation reclaims. */
 static void press(struct racer *racer)
 {
 	struct shared *shared = racer->shared;
@@ -163,8 +173,8 @@ static const struct operation operations[] = {
 };
 
 /*
- * What this kernel cannot lend is known before anybody borrows: vkms of 5.10 exports nothing, and
- * warns of every buffer that it imported.
+ * Checks what this kernel's drivers can lend, before anything is borrowed: vkms of 5.10 exports
+ * nothing, and warns about every buffer that it imported.
  */
 static void try_lenders(const struct shared *shared)
 {

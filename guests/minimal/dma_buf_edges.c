@@ -20,7 +20,7 @@
 #define PIECE_PAGES 16
 #define PIECE_BYTES (PIECE_PAGES * PAGE_BYTES)
 
-/* The wait status of a child that has ended. */
+/* Waits for a child, and returns its wait status. */
 static int end_of(pid_t child)
 {
 	int status = 0;
@@ -55,7 +55,7 @@ void read_past_end(struct racer *racer)
 	struct source late = *source;
 	pid_t pid;
 
-	/* Also from the middle: the end is then found by the offset of the file. */
+	/* Also maps from the middle: then the end is found by the offset in the file. */
 	if (late.offset == 0 && random_below(&racer->random, 2)) {
 		late.offset = (off_t)PIECE_BYTES;
 		late.bytes -= PIECE_BYTES;
@@ -82,7 +82,10 @@ static int sealed_memory(size_t bytes)
 	return memory;
 }
 
-/* Pages in any order; now and then one behind the end of its memfd, which must fail whole. */
+/*
+ * Chooses pages in any order. Now and then a page lies behind the end of its memfd; then the
+ * whole call must fail.
+ */
 static void choose_pieces(struct racer *racer, struct list *list, const int *memories)
 {
 	bool too_far = random_below(&racer->random, 4) == 0;
@@ -140,7 +143,10 @@ void gather_pages(struct racer *racer)
 		close(memories[i]);
 }
 
-/* In a child whose table of descriptors is full. Whatever succeeds all the same is a fault of this program. */
+/*
+ * Runs in a child whose table of descriptors is full. A call that succeeds all the same is a
+ * fault of this program.
+ */
 static int try_everything(const struct maps *maps, int timeline, int sync_fd, int memory)
 {
 	struct udmabuf_create one = { .memfd = (uint32_t)memory, .size = PIECE_BYTES };

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * dma-buf-maps: every way to map what a GPU driver, udmabuf or a heap gives out: shared and private,
- * moved, split, forked under signals, read past its end; buffers of several memfds whose pages are punched
- * out meanwhile; all that makes a descriptor, with none left.
+ * dma-buf-maps: every way to map buffers of a GPU driver, udmabuf or a heap: shared and
+ * private, moved, split, forked under signals, read past the end; udmabufs of several memfds
+ * from which pages are punched out meanwhile; and every call that makes a descriptor, when no
+ * descriptor is left.
  */
 #include "dma_buf_maps.h"
 
@@ -50,8 +51,8 @@ static char *map_shared(const struct source *source)
 }
 
 /*
- * A copy on write of pages that the kernel does not manage cannot be: a mapping that may be written to has
- * to be refused. Where it was not, it is used.
+ * The kernel cannot copy on write pages that it does not manage, so it must refuse a private
+ * writable mapping of them. If it does not refuse, the mapping is used.
  */
 static void map_private(struct racer *racer)
 {
@@ -76,7 +77,10 @@ static void map_private(struct racer *racer)
 	munmap(memory, source->bytes);
 }
 
-/* Halves that part, one of which moves over the other; a refused move may have unmapped the other already. */
+/*
+ * Splits a mapping in two and moves one half over the other. A move that is refused may already
+ * have unmapped the other half.
+ */
 static void move(struct racer *racer)
 {
 	struct maps *maps = racer->shared;
@@ -96,7 +100,10 @@ static void move(struct racer *racer)
 	}
 }
 
-/* Protected, split, emptied, locked and paged out piece by piece; a driver may refuse any of it. */
+/*
+ * Protects, splits, empties, locks and pages out a mapping piece by piece; a driver may refuse
+ * any of this.
+ */
 static void change(struct racer *racer)
 {
 	static const int advices[] = { MADV_DONTNEED, MADV_PAGEOUT, MADV_COLD, MADV_POPULATE_WRITE,
@@ -117,12 +124,15 @@ static void change(struct racer *racer)
 		mprotect(at, count * PAGE_BYTES, PROT_READ | PROT_WRITE);
 		*(volatile char *)at = 1;
 	}
-	/* What was unmapped may be somebody else's at once. */
+	/* What is unmapped may at once belong to another thread. */
 	munmap(memory, half);
 	munmap(memory + half, source->bytes - half);
 }
 
-/* The kernel reads and writes it for others, which only works where there are pages. */
+/*
+ * Has the kernel read and write the mapping on behalf of another process, which works only for
+ * memory with struct pages.
+ */
 static void copy_by_kernel(struct racer *racer)
 {
 	const struct source *source = pick_source(racer);
@@ -145,8 +155,8 @@ static void copy_by_kernel(struct racer *racer)
 }
 
 /*
- * Copies of one mapping are copied to a child while signals come in and other threads fault in the same
- * buffer: whatever lock the copy takes, it may not give up.
+ * Forks again and again, which copies a mapping to the child, while signals come in and other
+ * threads fault in the same buffer. Whatever lock the copy takes, it must not give up.
  */
 static void fork_under_signals(struct racer *racer)
 {
@@ -176,7 +186,7 @@ static void fork_under_signals(struct racer *racer)
 		;
 }
 
-/* CPU access of a mapping in one direction; the buffer is not another lender's afterwards. */
+/* Begins and ends CPU access in one direction. */
 static void access_in_one_direction(struct racer *racer)
 {
 	struct maps *maps = racer->shared;
@@ -209,7 +219,7 @@ static const struct operation operations[] = {
 	{ "fork", fork_under_signals },	      { "without-descriptors", live_without_descriptors },
 };
 
-/* A buffer's card, and the same buffer as a dma-buf. */
+/* Adds a card's buffer, and the same buffer as a dma-buf. */
 static void add_canvas(struct maps *maps, enum lender lender)
 {
 	static const char *const names[] = { [VIRTIO_GPU] = "a virtio-gpu object",

@@ -25,21 +25,30 @@ struct maps {
 };
 
 /*
- * A process of low priority that uses the same buffers all the time: a lock of theirs is taken more often than not, also by
- * somebody whom no thread of the workload knows.
+ * Starts a process of low priority that uses the same buffers all the time, so that their locks
+ * are usually held, also by a process that is none of the workload's threads.
  */
 pid_t neighbour_start(const struct maps *maps);
 void neighbour_stop(pid_t pid);
 
-/* Operations that end in a child, or need one. */
+/* Operations that run in a child, or end one. */
 
-/* A mapping that grew beyond its buffer is read there: SIGBUS, never a page of somebody else. */
+/*
+ * Reads beyond the end of a buffer, in a mapping that grew: this must raise SIGBUS, and never
+ * read a page of something else.
+ */
 void read_past_end(struct racer *racer);
 
-/* A udmabuf of pieces of several memfds, one of which may end too early; pages are punched out of them. */
+/*
+ * Makes a udmabuf of pieces of several memfds, one of which may end too early, and punches
+ * pages out of the memfds.
+ */
 void gather_pages(struct racer *racer);
 
-/* Everything that makes a descriptor, where none is left: each has to give back what it had begun. */
+/*
+ * Makes every call that creates a descriptor when no descriptor is left: each must undo what it
+ * had begun.
+ */
 void live_without_descriptors(struct racer *racer);
 
 #endif

@@ -10,7 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Faults come one by one: each takes the buffer's lock, and this process may be preempted with it. */
+/*
+ * Faults pages in one by one: each fault takes the buffer's lock, and this process may be
+ * preempted while it holds it.
+ */
 static void use(const struct source *source)
 {
 	char *memory = mmap(NULL, source->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, source->fd,

@@ -24,7 +24,10 @@ void doomed_make_cgroup(char path[PATH_MAX], const char *name, unsigned long lim
 		workload_fail("make %s", path);
 	if (!cgroup_write(path, "memory.max", limit))
 		workload_fail("limit the memory of %s", path);
-	/* Absent where the kernel accounts no swap; then there is none to deny. */
+	/*
+	 * The file does not exist if the kernel accounts no swap; then there is no swap to
+	 * deny.
+	 */
 	if (!cgroup_write(path, "memory.swap.max", "0") && errno != ENOENT)
 		workload_fail("deny swap to %s", path);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A victim (victim.h) in a memory cgroup of its own that it is going to outgrow: the kernel kills
- * it, and the OOM reaper takes its memory while it is held at its exit stop.
+ * A victim (victim.h) in a memory cgroup of its own, whose limit it exceeds when it is
+ * provoked. The kernel kills it, and the OOM reaper takes its memory while it is held at its
+ * exit stop.
  */
 #ifndef SPLAT_DOOMED_H
 #define SPLAT_DOOMED_H
@@ -17,27 +18,30 @@ struct doomed {
 	char cgroup[PATH_MAX];
 };
 
-/* Makes the cgroup `name` without swap and writes its path. Exits as doomed_start() does. */
+/* Makes the cgroup `name` without swap, and writes its path. Exits as doomed_start() does. */
 void doomed_make_cgroup(char path[PATH_MAX], const char *name, unsigned long limit_kib);
 
 /*
- * Makes the cgroup `name` without swap, starts the victim in it, traced and prepared, its limit in
- * KiB or DOOMED_NO_LIMIT; the life's own cgroup is not looked at. Exits on failure, with "skip"
- * where there is no cgroup v2.
+ * Makes the cgroup `name` without swap and starts the victim in it, traced and prepared. The
+ * limit is in KiB, or DOOMED_NO_LIMIT. The cgroup in `life` is ignored. Exits on failure, with
+ * "skip" if there is no cgroup v2.
  */
 void doomed_start(struct doomed *doomed, const char *name, unsigned long limit_kib,
 		  const struct victim_life *life);
 
-/* Provokes the kill and returns at once: the reaper takes 2 s to come. */
+/* Provokes the kill and returns at once; the reaper comes 2 s later. */
 void doomed_release(struct doomed *doomed);
 
-/* Waits for kill and reaper; the victim is still held where it died, with its address space. */
+/*
+ * Waits for the kill and the reaper. Afterwards the victim is still held at its exit stop, with
+ * its address space.
+ */
 void doomed_await(const struct doomed *doomed, unsigned long reap_timeout_ms);
 
-/* Lets it go and removes the cgroup. */
+/* Lets the victim die and removes its cgroup. */
 void doomed_bury(struct doomed *doomed);
 
-/* Both. */
+/* Waits as doomed_await() does, and then does what doomed_bury() does. */
 void doomed_finish(struct doomed *doomed, unsigned long reap_timeout_ms);
 
 #endif

@@ -37,7 +37,10 @@ bool events_count(const char *event, const char *filter)
 	return true;
 }
 
-/* A line "entries: 12" of a CPU's statistics; those overwritten since are in "overrun: 0". */
+/*
+ * Reads a field such as "entries: 12" from a CPU's statistics; "overrun: 0" counts the entries
+ * that were overwritten.
+ */
 static uint64_t field(const char *statistics, const char *label)
 {
 	const char *at = strstr(statistics, label);

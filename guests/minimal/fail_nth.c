@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * fail-nth: each call of the tables with its first allocation failing, its second, and so on until it
- * has no further one; and once more without a free file descriptor. Which of them and in what order is
- * decided by the seed, and never by a clock: the same seed does the same again. What a call made must be gone with
- * its process, however it failed.
+ * fail-nth: makes each call of the tables with its first allocation failing, then with its
+ * second, and so on until the call has no further allocation; then once more when no file
+ * descriptor is free. The seed alone decides which calls are made and in which order, never a
+ * clock, so that the same seed does the same again. What a call made must be gone when its
+ * process has ended, however the call failed.
  */
 #include "fail_nth.h"
 
@@ -26,11 +27,17 @@
 #include <unistd.h>
 
 #define DEBUGFS "/sys/kernel/debug"
-/* Each failure takes one away, of fail-nth as well (lib/fault-inject.c, should_fail_ex()). */
+/*
+ * Each failure lowers this count by one, also a failure of fail-nth (lib/fault-inject.c,
+ * should_fail_ex()).
+ */
 #define SLAB_TIMES DEBUGFS "/failslab/times"
 #define PAGE_TIMES DEBUGFS "/fail_page_alloc/times"
 #define TIMES "100000000"
-/* Of one call: a fork has hundreds. After every so many the distance grows. */
+/*
+ * The most attempts for one call: a fork has hundreds of allocations. After every NEAR_ATTEMPTS
+ * attempts the distance between them grows.
+ */
 #define MOST_ATTEMPTS 24
 #define NEAR_ATTEMPTS 8
 #define CALLS_MAX 96
@@ -44,7 +51,7 @@ struct tally {
 
 static int switch_fd;
 
-/* Of the calling thread; a child has one of its own. */
+/* Opens the switch of the calling thread; a child has to open its own. */
 static void open_switch(void)
 {
 	switch_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
@@ -52,7 +59,10 @@ static void open_switch(void)
 		workload_skip("no /proc/thread-self/fail-nth: the kernel lacks CONFIG_FAULT_INJECTION");
 }
 
-/* Every kind of allocation may fail, and only where fail-nth says so; nothing is printed of it. */
+/*
+ * Allows every kind of allocation to fail, but only when fail-nth says so, and without a
+ * message.
+ */
 static void set_up(void)
 {
 	static const char *const settings[][2] = {
@@ -83,7 +93,7 @@ static void fail_at(unsigned n)
 		workload_fail("write fail-nth");
 }
 
-/* What is left of the count: 0 when the allocation was come to, and failed. */
+/* What is left of the count: 0 when the n-th allocation was reached, and failed. */
 static unsigned left(void)
 {
 	char text[16] = "";
@@ -120,7 +130,10 @@ static void clear_stage(struct stage *stage)
 	munmap(stage->memory, STAGE_BYTES);
 }
 
-/* The lowest descriptor that is free is the first that is not allowed. */
+/*
+ * Sets the limit so that no further descriptor can be opened: the lowest free descriptor is the
+ * first one that is not allowed.
+ */
 static struct rlimit forbid_descriptors(void)
 {
 	struct rlimit former, none;
@@ -137,7 +150,7 @@ static struct rlimit forbid_descriptors(void)
 
 enum attempt { ABSENT, NOT_REACHED, FAILED };
 
-/* n 0: no allocation fails, but there is no descriptor to be had. */
+/* Makes a call once. With n 0 no allocation fails, but no descriptor is free. */
 static enum attempt attempt(const struct failing_call *call, unsigned n)
 {
 	enum attempt result = ABSENT;
@@ -163,7 +176,10 @@ static enum attempt attempt(const struct failing_call *call, unsigned n)
 	return result;
 }
 
-/* Prints first what is coming: a kernel that does not come back from it is told by its last line. */
+/*
+ * Tries all allocations of a call. Prints the call first, so that the last line of the output
+ * names the call from which a kernel did not return.
+ */
 static void sweep(const struct failing_call *call, struct tally *tally)
 {
 	unsigned attempts = 0, n = 1;
@@ -188,8 +204,8 @@ static void sweep(const struct failing_call *call, struct tally *tally)
 }
 
 /*
- * In a process of its own that is named after the call: what the kernel says of a process, or when its
- * memory is given back, has that name.
+ * Runs a sweep in a process that is named after the call, so that a message of the kernel about
+ * the process, also when its memory is freed, contains that name.
  */
 static void sweep_apart(const struct failing_call *call, struct tally *tally)
 {
@@ -215,7 +231,7 @@ static void sweep_apart(const struct failing_call *call, struct tally *tally)
 	leaks_check_buffers(buffers, call->name);
 }
 
-/* How often the kernel says that it has let an allocation fail. */
+/* How many allocations the kernel says it has made fail. */
 static uint64_t failed(const char *times)
 {
 	char text[32];
@@ -236,7 +252,7 @@ static void shuffle(const struct failing_call **calls, size_t count, uint64_t *r
 	}
 }
 
-/* Those of this trial, in its order. */
+/* Draws the calls of this trial, in the order in which they are made. */
 static size_t draw(const struct failing_call *all[CALLS_MAX], uint64_t *random)
 {
 	const struct failing_calls *const tables[] = { &failing_memory_calls, &failing_notifier_calls,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls whose n-th allocation fails, for every n (Documentation/fault-injection/
- * fault-injection.rst, "/proc/<pid>/task/<tid>/fail-nth"): what is decided is decided by n alone, on
- * any host at any speed.
+ * System calls whose n-th allocation fails, for every n
+ * (Documentation/fault-injection/fault-injection.rst, "/proc/<pid>/task/<tid>/fail-nth"). Only
+ * n decides what fails, on any host at any speed.
  */
 #ifndef SPLAT_FAIL_NTH_H
 #define SPLAT_FAIL_NTH_H
@@ -12,10 +12,10 @@
 #include <stdint.h>
 
 #define STAGE_FDS 4
-/* What a stage's memory has in all of them: mapped, private and anonymous. */
+/* The size of the memory that every stage has; it is private, anonymous and mapped. */
 #define STAGE_BYTES (4ul << 20)
 
-/* What a call works on; made anew for each n. */
+/* What a call works on. It is made anew for each n. */
 struct stage {
 	int fds[STAGE_FDS]; /* closed afterwards, -1: none */
 	char *memory;	    /* STAGE_BYTES at a multiple of 2 MiB, unmapped afterwards */
@@ -24,10 +24,13 @@ struct stage {
 
 struct failing_call {
 	const char *name;
-	/* Without failures. False: what it needs is not there, and the call is left out. NULL: nothing to do. */
+	/*
+	 * Runs without failures. False if something that the call needs is missing; then the
+	 * call is left out. NULL if there is nothing to prepare.
+	 */
 	bool (*prepare)(struct stage *stage);
 	void (*call)(struct stage *stage);
-	/* Undoes what closing and unmapping does not; may be NULL. */
+	/* Undoes what closing and unmapping does not undo. May be NULL. */
 	void (*undo)(struct stage *stage);
 };
 

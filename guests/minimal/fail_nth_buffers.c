@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Calls of GPU drivers and of what lends buffers for fail-nth: fds[0] is the card or the device. */
+/*
+ * Calls of GPU drivers and other exporters of buffers, for fail-nth. fds[0] is the card or the
+ * device.
+ */
 #include "fail_nth.h"
 #include "gpu.h"
 
@@ -16,7 +19,7 @@
 #define HEIGHT 64u
 #define MEMFD_BYTES 16384u
 
-/* One call after the other: that of the stage in hand. */
+/* What the present stage uses; only one call is made at a time. */
 static struct canvas canvas;
 static uint32_t framebuffer;
 
@@ -44,10 +47,13 @@ static bool have_framebuffer(struct stage *stage)
 	       canvas_add_framebuffer(stage->fds[0], &canvas, &framebuffer);
 }
 
-/* Ids begin with 1: one more than a multiple of this is the first of a new node of their table (XA_CHUNK_SIZE). */
+/*
+ * Ids begin with 1, so an id that is one more than a multiple of this is the first in a new
+ * node of the table (XA_CHUNK_SIZE).
+ */
 #define NODE_IDS 64u
 
-/* So many that the next one's id needs memory, too. */
+/* Makes so many framebuffers that the id of the next one needs memory, too. */
 static bool have_framebuffers(struct stage *stage)
 {
 	bool added = have_virtio_canvas(stage);
@@ -145,7 +151,7 @@ static void export_fence(struct stage *stage)
 		int32_t fd;
 	} request = { .flags = DMA_BUF_SYNC_RW, .fd = -1 };
 
-	/* DMA_BUF_IOCTL_EXPORT_SYNC_FILE, 6.0 and newer: this system's header may be older. */
+	/* DMA_BUF_IOCTL_EXPORT_SYNC_FILE, of Linux 6.0; this system's header may be older. */
 	if (ioctl(stage->fds[1], _IOWR('b', 2, request), &request) == 0)
 		stage->fds[2] = request.fd;
 }
@@ -177,7 +183,10 @@ static void make_udmabuf(struct stage *stage)
 		*(volatile char *)shared_memory = 1;
 }
 
-/* Not left to a call that may fail: what happens when the memfd is closed first is in docs/found.md. */
+/*
+ * Unmaps before the call that may fail: docs/found.md tells what happens when the memfd is
+ * closed first.
+ */
 static void unmap_udmabuf(struct stage *stage)
 {
 	(void)stage;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Calls of KVM for fail-nth: fds[0] is a machine, fds[1] a CPU of it. */
+/* Calls of KVM, for fail-nth. fds[0] is a machine, fds[1] a CPU of it. */
 #include "fail_nth.h"
 #include "virtual_machine.h"
 
@@ -162,7 +162,10 @@ static void route(struct stage *stage)
 	ioctl(stage->fds[0], KVM_SET_GSI_ROUTING, &routing);
 }
 
-/* In real mode from an address that is in no slot, or in one: a few faults, then an exit. */
+/*
+ * Runs in real mode, at an address with or without a memory slot: this gives a few faults, then
+ * an exit.
+ */
 static void run(struct stage *stage)
 {
 	struct kvm_sregs system;
@@ -205,7 +208,10 @@ static const struct failing_call calls[] = {
 	{ "name-cpu", have_cpu, name_cpu, NULL },
 };
 
-/* To make and destroy a machine takes longer than all that the other tables do with one n. */
+/*
+ * Making and destroying a machine takes longer than everything that the other tables do for one
+ * n.
+ */
 #define DRAWN 4
 
 const struct failing_calls failing_machine_calls = { calls, sizeof(calls) / sizeof(calls[0]), DRAWN };

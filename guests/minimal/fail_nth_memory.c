@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Calls of memory management for fail-nth. */
+/* Calls of memory management, for fail-nth. */
 #include "fail_nth.h"
 
 #include <fcntl.h>

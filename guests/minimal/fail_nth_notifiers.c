@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Calls of users of mmu notifiers for fail-nth: the seeded-bug driver, and the HMM test driver. */
+/* Calls of users of mmu notifiers, for fail-nth: the seeded-bug driver and the HMM test driver. */
 #include "fail_nth.h"
 #include "hmm_abi.h"
 #include "splat_mn.h"

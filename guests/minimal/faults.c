@@ -66,8 +66,8 @@ static bool add(struct faults_monitor *monitor, int fd, bool of_child)
 }
 
 /*
- * A child's descriptor does not tell when the child has gone: once there is no room left, all of
- * those are given up. A child that is still there goes on by itself.
+ * Adds the descriptor of a child. It does not tell when the child has ended, so all descriptors
+ * of children are closed when there is no room left; a child that still runs goes on by itself.
  */
 static void add_child(struct faults_monitor *monitor, int fd)
 {
@@ -80,7 +80,7 @@ static void add_child(struct faults_monitor *monitor, int fd)
 	close(fd);
 }
 
-/* In one of the ways that end a wait for a missing page. */
+/* Ends the wait for a missing page, in one of several ways. */
 static bool give_page(struct faults_monitor *monitor, int fd, uint64_t address)
 {
 	struct uffdio_copy copy = {
@@ -100,7 +100,7 @@ static bool give_page(struct faults_monitor *monitor, int fd, uint64_t address)
 	return ioctl(fd, UFFDIO_COPY, &copy) == 0;
 }
 
-/* Whether who faulted goes on by itself. */
+/* Answers a fault. True if the thread that faulted goes on by itself. */
 static bool answer_fault(struct faults_monitor *monitor, int fd, const struct uffd_msg *message)
 {
 	uint64_t address = message->arg.pagefault.address & ~(PAGE_BYTES - 1);
@@ -117,9 +117,10 @@ static bool answer_fault(struct faults_monitor *monitor, int fd, const struct uf
 }
 
 /*
- * A fault that cannot be answered, because the mapping changes or has gone, is tried again by who
- * waits in it, but not before all messages are read: the kernel hands out faults before events, and
- * nothing can be answered while a change waits for its event to be read.
+ * Answers all messages of a descriptor. A fault that cannot be answered, because the mapping
+ * changes or is gone, is tried again by the thread that waits in it, but only after all
+ * messages are read: the kernel hands out faults before events, and nothing can be answered
+ * while a change waits for its event to be read.
  */
 static void answer(struct faults_monitor *monitor, int fd)
 {
@@ -143,7 +144,7 @@ static void answer(struct faults_monitor *monitor, int fd)
 		ioctl(fd, UFFDIO_WAKE, &postponed[--count]);
 }
 
-/* Those to be closed are closed, and the others put into a list for poll(2). */
+/* Closes the descriptors that are to be closed, and lists the others for poll(2). */
 static nfds_t list(struct faults_monitor *monitor, struct pollfd *polled)
 {
 	nfds_t count = 0;

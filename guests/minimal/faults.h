@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Userfaultfds and the thread that answers them. It never touches what they watch, so everybody who
- * faults there gets on in the end: by a page, by a wake-up, or because the descriptor is closed.
+ * Userfaultfds, and the thread that answers their faults. This thread never touches the memory
+ * that they watch, so every thread that faults there goes on in the end: by a page, by a
+ * wake-up, or because the descriptor is closed.
  */
 #ifndef SPLAT_FAULTS_H
 #define SPLAT_FAULTS_H
@@ -12,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What Linux has gained since the headers of Debian 12. */
+/* Interfaces that Linux has gained since the headers of Debian 12. */
 #define FAULTS_MOVE_IOCTL _IOWR(UFFDIO, 0x05, struct faults_move)	/* UFFDIO_MOVE, 6.8 */
 #define FAULTS_POISON_IOCTL _IOWR(UFFDIO, 0x08, struct faults_poison)	/* UFFDIO_POISON, 6.6 */
 
@@ -37,13 +38,16 @@ struct faults {
 /* Starts the thread. Exits with "skip" where the kernel lacks userfaultfd. */
 void faults_start(struct faults *faults, uint64_t seed);
 
-/* A new descriptor, answered from now on; it tells of forks, moves and unmaps. -1 while there are too many. */
+/*
+ * Opens a descriptor whose faults are answered from now on, and which reports forks, moves and
+ * unmaps. -1 while there are too many.
+ */
 int faults_open(struct faults *faults);
 
 /*
- * Has the thread close it, and waits until it has: who waits in a fault goes on without. No child may
- * be there or be made meanwhile: fork(2) waits for its event to be read, and the unborn child
- * already holds the descriptor open.
+ * Has the thread close a descriptor, and waits until it has. A thread that waits in one of its
+ * faults goes on. No child may exist or be made meanwhile: fork(2) waits until its event is
+ * read, and the new child already holds the descriptor open.
  */
 void faults_close(struct faults *faults, int fd);
 

@@ -8,7 +8,7 @@
 #include <linux/sync_file.h>
 #include <poll.h>
 
-/* libdrm does not install vgem_drm.h. */
+/* libdrm does not install vgem_drm.h, so its structs are repeated here. */
 struct vgem_attach {
 	uint32_t handle;
 	uint32_t flags; /* 1: a write */
@@ -60,7 +60,7 @@ bool fence_wait(int sync_fd, int timeout_ms)
 	struct pollfd signalled = { .fd = sync_fd, .events = POLLIN };
 	int result;
 
-	/* A signal ends the call whatever its handler was made with (signal(7)). */
+	/* A signal ends poll() even if its handler was installed with SA_RESTART (signal(7)). */
 	do
 		result = poll(&signalled, 1, timeout_ms);
 	while (result < 0 && errno == EINTR);

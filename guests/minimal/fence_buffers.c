@@ -44,7 +44,10 @@ static int pick_buffer(struct racer *racer)
 	return fences->buffers[random_below(&racer->random, fences->buffer_count)];
 }
 
-/* Each direction alone, both, into a buffer that others poll and wait for at the same time. */
+/*
+ * Imports a fence for reading, for writing or for both, into a buffer that other threads poll
+ * and wait for at the same time.
+ */
 void import_fence(struct racer *racer)
 {
 	struct fences *fences = racer->shared;
@@ -79,7 +82,10 @@ void export_fences(struct racer *racer)
 	fences->exported++;
 }
 
-/* A CPU that reads waits for writers, one that writes for all; a signal may end the wait. */
+/*
+ * Begins CPU access: a reader waits for writers, a writer waits for all. A signal may end the
+ * wait.
+ */
 void access_alone(struct racer *racer)
 {
 	uint64_t direction = 1 + random_below(&racer->random, 3);
@@ -109,7 +115,10 @@ void poll_buffers(struct racer *racer)
 	lseek(pick_buffer(racer), 0, SEEK_END);
 }
 
-/* A buffer comes and goes while its last opening is polled: the poll keeps the file. */
+/*
+ * Makes and releases a buffer while it is polled through its last descriptor: the poll keeps
+ * the file open.
+ */
 void replace_buffer(struct racer *racer)
 {
 	struct fences *fences = racer->shared;
@@ -127,7 +136,7 @@ void replace_buffer(struct racer *racer)
 	close(buffer);
 }
 
-/* What the kernel tells of all buffers and timelines, with their locks held. */
+/* Reads what the kernel prints about all buffers and timelines; it holds their locks meanwhile. */
 void read_all(struct racer *racer)
 {
 	static const char *const paths[] = { "/sys/kernel/debug/dma_buf/bufinfo",

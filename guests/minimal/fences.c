@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * fences: timelines that several threads signal in every order, their fences merged, polled, imported
- * into buffers of every lender, exported from them, waited for by CPU access, and closed at any point
- * of that. A pacer advances the shared timelines, so nobody waits for long.
+ * fences: timelines that several threads signal in every order. Their fences are merged,
+ * polled, imported into buffers of every lender, exported from them, waited for by CPU access,
+ * and closed at any point. A pacer advances the shared timelines, so no thread waits for long.
  */
 #include "fence.h"
 #include "files.h"
@@ -21,7 +21,10 @@
 
 #define THREADS 3
 
-/* A timeline of one's own: fences made in one order, waited for in another, half of them left to its end. */
+/*
+ * Makes a timeline, makes fences in one order and waits for them in another. Half of them are
+ * left until the timeline ends.
+ */
 static void signal_in_order(struct racer *racer)
 {
 	struct fences *fences = racer->shared;
@@ -49,7 +52,10 @@ static void signal_in_order(struct racer *racer)
 	fences->signalled += BATCH;
 }
 
-/* Fences of several timelines as one sync file: an array, in which signalled ones are left out. */
+/*
+ * Merges fences of several timelines into one sync file: the kernel makes an array, and leaves
+ * out signalled fences.
+ */
 static void merge(struct racer *racer)
 {
 	struct fences *fences = racer->shared;
@@ -63,7 +69,7 @@ static void merge(struct racer *racer)
 		merged = merge_and_close(merged, pace_fence(&fences->pace, &racer->random));
 	}
 	ask_about(merged);
-	/* The other half is closed with a callback in it. */
+	/* Otherwise the sync file is closed while it has a callback. */
 	if (random_below(&racer->random, 2) && !fence_wait(merged, FENCE_WAIT_MS))
 		workload_fail("a merged fence stayed busy");
 	ask_about(merged);
@@ -71,7 +77,7 @@ static void merge(struct racer *racer)
 	fences->merged++;
 }
 
-/* A timeline ends with fences on it, while others make more and signal them. */
+/* Ends a timeline that has fences, while other threads make more fences and signal them. */
 static void replace_timeline(struct racer *racer)
 {
 	struct fences *fences = racer->shared;
@@ -124,7 +130,7 @@ static int fences_main(int argc, char **argv)
 
 PROGRAM("fences", fences_main);
 
-/* The same with timelines that end, and fences that are closed, before they are signalled. */
+/* The same, but timelines end, and fences are closed, before they are signalled. */
 static int fences_abandoned_main(int argc, char **argv)
 {
 	struct workload workload = { .name = "fences-abandoned", .duration_ms = 1500,

@@ -25,16 +25,19 @@ struct fences {
 	atomic_uint_fast64_t signalled, merged, imported, exported, objects;
 };
 
-/* One sync file of two, which are closed; exits on failure. */
+/* Merges two sync files into one, and closes both. Exits on failure. */
 int merge_and_close(int first, int second);
 
-/* The kernel's own words about a sync file and all its fences; exits when it has none. */
+/*
+ * Asks the kernel for its description of a sync file and of all its fences. Exits when there is
+ * none.
+ */
 void ask_about(int sync_fd);
 
 /*
- * Operations on the shared buffers: a fence imported for either direction or both; what is in it exported;
- * CPU access in one direction, which a signal may end; polls; one more buffer that dies while it is polled;
- * all that debugfs and fdinfo tell of them.
+ * Operations on the shared buffers: import a fence for reading, writing or both; export the
+ * fences of a buffer; CPU access in one direction, which a signal may end; poll; one more
+ * buffer that is released while it is polled; read what debugfs and fdinfo print about buffers.
  */
 void import_fence(struct racer *racer);
 void export_fences(struct racer *racer);
@@ -43,10 +46,13 @@ void poll_buffers(struct racer *racer);
 void replace_buffer(struct racer *racer);
 void read_all(struct racer *racer);
 
-/* Looks for a card with timeline sync objects: virtio-gpu from Linux 6.6 on. */
+/* Looks for a card with timeline sync objects; virtio-gpu has them from Linux 6.6 on. */
 void sync_objects_find(struct fences *fences);
 
-/* An operation: points of one sync object signalled, imported, moved, waited for. Nothing where no card has any. */
+/*
+ * An operation: signals, imports, moves and waits for points of a sync object. Does nothing if
+ * no card has sync objects.
+ */
 void use_sync_objects(struct racer *racer);
 
 #endif

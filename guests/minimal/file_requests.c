@@ -11,7 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* read PATH [LIMIT] -> data CHUNK... ok BYTES; up to the end of file or what there is now. */
+/*
+ * read PATH [LIMIT] -> data CHUNK... ok BYTES. Reads up to the end of the file, or what is
+ * there now.
+ */
 void serve_read(const struct request *request)
 {
 	struct reading *reading = &request->agent->reading;
@@ -47,7 +50,7 @@ bool reading_step(struct reading *reading, struct port *port)
 		reading->bytes += (uint64_t)length;
 		return true;
 	}
-	/* /dev/kmsg says EPIPE once when records were overwritten before they were read. */
+	/* /dev/kmsg returns EPIPE once when records were overwritten before they were read. */
 	if (length < 0 && errno == EPIPE)
 		return true;
 	if (length == 0 || errno == EAGAIN)
@@ -64,7 +67,10 @@ static bool has_choice(const struct word *word, const char *choice)
 	return strcmp(word->text, choice) == 0;
 }
 
-/* write PATH DATA [append|create] -> ok BYTES; one write(2), as kernel files want it. */
+/*
+ * write PATH DATA [append|create] -> ok BYTES. Uses one write(2), as the kernel's files need
+ * it.
+ */
 void serve_write(const struct request *request)
 {
 	const char *path = word_string(&request->words[0]);
@@ -96,7 +102,7 @@ void serve_write(const struct request *request)
 	close(fd);
 }
 
-/* put PATH MODE trunc|append CHUNK -> ok BYTES; MODE is octal. */
+/* put PATH MODE trunc|append CHUNK -> ok BYTES. MODE is octal. */
 void serve_put(const struct request *request)
 {
 	const char *path = word_string(&request->words[0]);

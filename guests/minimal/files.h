@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Whole small files (proc, sysfs, cgroup and debugfs entries), without allocation. */
+/*
+ * Reads and writes whole small files (entries of proc, sysfs, cgroup and debugfs), without
+ * allocation.
+ */
 #ifndef SPLAT_FILES_H
 #define SPLAT_FILES_H
 
@@ -7,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Nanoseconds of CLOCK_MONOTONIC. */
+/* The time of CLOCK_MONOTONIC in nanoseconds. */
 uint64_t monotonic_ns(void);
 
 /* Writes text to an existing file in one write(2); false with errno set on failure. */
@@ -19,7 +22,7 @@ bool write_file(const char *path, const char *text);
  */
 bool read_file(const char *path, char *text, size_t size);
 
-/* Writes all bytes to fd, across short writes and EINTR; false with errno set on failure. */
+/* Writes all bytes to fd, also after short writes and EINTR. False with errno set on failure. */
 bool write_all(int fd, const void *bytes, size_t length);
 
 #endif

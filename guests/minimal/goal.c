@@ -15,7 +15,7 @@
 
 #define COUNTERS_MAX 24
 #define PROFILE "/sys/kernel/tracing/trace_stat/function"
-/* function_stat_show() in kernel/trace/ftrace.c cuts names there. */
+/* function_stat_show() in kernel/trace/ftrace.c cuts names to this many characters. */
 #define PROFILE_NAME_CHARS 30
 #define CPUS_MAX 64
 #define PERIOD_NS 100000000u
@@ -26,7 +26,7 @@ struct counter {
 	bool moved;
 };
 
-/* In a shared mapping: what a child found out holds for all. */
+/* This is in a shared mapping, so that what a child finds out holds for all processes. */
 struct goal {
 	_Atomic uint64_t next_look_ns;
 	_Atomic bool met;
@@ -47,7 +47,7 @@ static bool read_driver(const char *name, uint64_t *value)
 	return true;
 }
 
-/* "allocstall_*" is the sum of the fields that begin alike. */
+/* Reads a field; "allocstall_*" is the sum of the fields that begin with "allocstall_". */
 static bool read_vmstat(const char *name, uint64_t *value)
 {
 	FILE *file = fopen("/proc/vmstat", "re");
@@ -68,7 +68,7 @@ static bool read_vmstat(const char *name, uint64_t *value)
 	return is_there;
 }
 
-/* A compiler's own version of a function ("foo.isra.0") counts, too. */
+/* A version of a function that the compiler made ("foo.isra.0") counts, too. */
 static bool is_function(const char *shown, const char *name)
 {
 	size_t length = strnlen(name, PROFILE_NAME_CHARS);
@@ -153,7 +153,7 @@ bool goal_is_met(void)
 	if (!goal || atomic_load(&goal->met))
 		return true;
 	next = atomic_load(&goal->next_look_ns);
-	/* Whoever takes this look may die in it: the next one is another's. */
+	/* The thread that looks may die while it does so; then another one takes the next look. */
 	if (now < next || !atomic_compare_exchange_strong(&goal->next_look_ns, &next, now + PERIOD_NS))
 		return false;
 	if (look())

@@ -133,13 +133,13 @@ static bool is_better(const struct drm_mode_modeinfo *mode, const struct drm_mod
 		mode->hdisplay * mode->vdisplay < best->hdisplay * best->vdisplay);
 }
 
-/* False where nothing is connected or no mode is large enough. */
+/* False if nothing is connected, or no mode is large enough. */
 static bool find_mode(int fd, uint32_t connector_id, struct display *display)
 {
 	static struct drm_mode_modeinfo modes[MODES_MAX];
 	struct drm_mode_get_connector connector = { .connector_id = connector_id };
 
-	/* The first call probes and counts, the second fetches. */
+	/* The first call probes the connector and counts its modes, the second reads them. */
 	if (gpu_ioctl(fd, DRM_IOCTL_MODE_GETCONNECTOR, &connector) < 0)
 		return false;
 	connector = (struct drm_mode_get_connector){
@@ -203,7 +203,7 @@ bool display_hide(int fd, const struct display *display)
 	return gpu_ioctl(fd, DRM_IOCTL_MODE_SETCRTC, &crtc) == 0;
 }
 
-/* Reads what debugfs tells of the card in the files that match, but for one name. */
+/* Reads the card's debugfs files that match, except those with one name. */
 static void read_debugfs(int fd, const char *match, const char *but)
 {
 	char pattern[64], text[1024];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Dumb buffers, framebuffers and the scanout of a DRM device, by its plain ioctls. */
+/* Dumb buffers, framebuffers and the scanout of a DRM device, with plain ioctls. */
 #ifndef SPLAT_GPU_H
 #define SPLAT_GPU_H
 
-/* Debian has the DRM headers in libdrm-dev, other systems in the kernel's own headers. */
+/* On Debian the DRM headers come with libdrm-dev, on other systems with the kernel's headers. */
 #if __has_include(<libdrm/drm.h>)
 #include <libdrm/drm.h>
 #include <libdrm/drm_fourcc.h>
@@ -30,14 +30,14 @@ struct display {
 };
 
 /*
- * ioctl() that is tried again after EINTR and EAGAIN, as the kernel's documentation of DRM
- * asks for. 0, or -1 with errno set.
+ * Does an ioctl, again after EINTR and EAGAIN, as the kernel's DRM documentation asks. 0, or -1
+ * with errno set.
  */
 int gpu_ioctl(int fd, unsigned long number, void *argument);
 
 /*
- * Opens the first card whose driver has this name ("virtio_gpu"); the minor says nothing
- * about the driver. -1 with errno ENODEV where there is none.
+ * Opens the first card whose driver has this name ("virtio_gpu"); the minor number does not
+ * tell the driver. -1 with errno ENODEV if there is none.
  */
 int gpu_open(const char *driver);
 
@@ -48,34 +48,34 @@ bool canvas_export(int fd, const struct canvas *canvas, int *prime_fd);
 bool canvas_import(int fd, int prime_fd, uint32_t *handle);
 bool canvas_add_framebuffer(int fd, const struct canvas *canvas, uint32_t *framebuffer);
 
-/* Its pixels, shared and writable, to be unmapped with munmap(); NULL with errno set. */
+/* Maps the pixels, shared and writable; unmap them with munmap(). NULL with errno set. */
 uint32_t *canvas_map(int fd, const struct canvas *canvas);
 
-/* The first connected connector with the smallest mode of at least 640x480 pixels. */
+/* Finds the first connected connector, and its smallest mode of at least 640x480 pixels. */
 bool display_find(int fd, struct display *display);
 
-/* Sets the mode and scans the framebuffer out. */
+/* Sets the mode, and shows the framebuffer. */
 bool display_show(int fd, const struct display *display, uint32_t framebuffer);
 
-/* Switches the CRTC off: nothing is scanned out. */
+/* Switches the CRTC off, so that nothing is shown. */
 bool display_hide(int fd, const struct display *display);
 
 /*
- * The file of debugfs that lists a card's framebuffers. It reads buffers that are freed
- * (docs/found.md): gpu-listed alone reads it.
+ * The debugfs file that lists a card's framebuffers. Reading it reads freed buffers
+ * (docs/found.md), so only gpu-listed reads it.
  */
 #define GPU_FRAMEBUFFERS_FILE "framebuffer"
 
-/* Reads all else that debugfs tells of the card: objects, clients, the atomic state. */
+/* Reads the other debugfs files of the card: objects, clients, the atomic state. */
 void gpu_read_state(int fd);
 
 /* Reads the list of framebuffers. */
 void gpu_read_framebuffers(int fd);
 
-/* Flips to the framebuffer and waits, at most 10 s, until it is on the screen. */
+/* Flips to the framebuffer, and waits at most 10 s until it is shown. */
 bool display_flip(int fd, const struct display *display, uint32_t framebuffer);
 
-/* Sends what was drawn into a framebuffer that is being scanned out. */
+/* Tells the driver that a framebuffer which is shown has been drawn into. */
 bool framebuffer_flush(int fd, uint32_t framebuffer);
 
 #endif

@@ -18,7 +18,7 @@
 #define MADE 24
 #define GUESSES 6 /* handles are given out from 1 on */
 
-/* The cursor's own pixels may be in use by the last one; whoever waits is interrupted. */
+/* The last cursor may still use the cursor's pixels; a wait for them is interrupted by signals. */
 void move_cursor(struct racer *racer)
 {
 	struct objects *objects = racer->shared;
@@ -44,7 +44,10 @@ void move_cursor(struct racer *racer)
 	alarms_stop(&alarms);
 }
 
-/* Its buffer's lock is taken for a fence, signalled or not, just when the cursor wants it. */
+/*
+ * Imports a fence, signalled or not, into the cursor's buffer, whose lock is taken just when
+ * the cursor needs it.
+ */
 void import_into_cursor(struct racer *racer)
 {
 	struct objects *objects = racer->shared;
@@ -64,7 +67,7 @@ void import_into_cursor(struct racer *racer)
 	close(timeline);
 }
 
-/* Another flip may be under way (EBUSY), and the connector off (EINVAL). */
+/* Another flip may be under way (EBUSY), or the connector may be off (EINVAL). */
 void flip(struct racer *racer)
 {
 	struct objects *objects = racer->shared;
@@ -88,7 +91,7 @@ void read_state(struct racer *racer)
 	gpu_read_state(objects->fd);
 }
 
-/* What a monitor that is unplugged and plugged again makes the kernel do. */
+/* Makes the kernel do what it does when a monitor is unplugged and plugged in again. */
 void probe_connector(struct racer *racer)
 {
 	static const char *const states[] = { "off", "detect", "on", "detect" };
@@ -144,7 +147,10 @@ static void *guess(void *argument)
 	return NULL;
 }
 
-/* Every way to get a handle; any of them may be gone before its maker knows it. */
+/*
+ * Makes handles in every way; any of them may be closed by another thread before the call
+ * returns.
+ */
 static void make_handles(struct racer *racer)
 {
 	struct objects *objects = racer->shared;
@@ -175,7 +181,10 @@ void close_by_guess(struct racer *racer)
 	pthread_join(thread, NULL);
 }
 
-/* The fence of an object's creation, as a sync file: the driver's own words about it while the host is behind. */
+/*
+ * Reads the driver's description of the fence of an object's creation, as a sync file, while
+ * the host is behind.
+ */
 static void ask_about_fence(int prime_fd)
 {
 	struct sync_fence_info fence[4];
@@ -188,7 +197,7 @@ static void ask_about_fence(int prime_fd)
 	close(sync_fd);
 }
 
-/* A dma-buf that outlives its handle, and comes back as a handle of both openings of the card. */
+/* Makes a dma-buf that outlives its handle, and imports it in both openings of the card. */
 void export_and_import(struct racer *racer)
 {
 	struct objects *objects = racer->shared;
@@ -209,7 +218,10 @@ void export_and_import(struct racer *racer)
 		workload_fail("close an imported object");
 }
 
-/* A global name (flink), opened and closed while the object goes. */
+/*
+ * Gives an object a global name (flink), which is opened and closed while the object is
+ * released.
+ */
 void name_object(struct racer *racer)
 {
 	struct objects *objects = racer->shared;

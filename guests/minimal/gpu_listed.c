@@ -31,7 +31,10 @@ static void *list(void *argument)
 	return NULL;
 }
 
-/* Buffers that only their framebuffers keep: the two end together, and new buffers take their memory. */
+/*
+ * Makes buffers that only their framebuffers keep alive: both end together, and new buffers
+ * take their memory.
+ */
 static void *make(void *argument)
 {
 	struct listed *listed = argument;
@@ -49,7 +52,7 @@ static void *make(void *argument)
 	return NULL;
 }
 
-/* Framebuffers that stay make the list long: the lock of the list is held for longer. */
+/* Makes framebuffers that stay, so that the list is long and its lock is held for longer. */
 static void stand(int fd)
 {
 	struct canvas canvas;

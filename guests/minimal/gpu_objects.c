@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * gpu-objects: virtio-gpu's own ioctls on a device without 3D. Objects are made, mapped, drawn into,
- * sent to the host, waited for, exported, imported, named and closed, some by guess, while the cursor is
- * set and moved under signals, the display flips and its connector is probed.
+ * gpu-objects: virtio-gpu's own ioctls on a device without 3D. Objects are made, mapped, drawn
+ * into, sent to the host, waited for, exported, imported, named and closed, some of them by
+ * guessed handles. Meanwhile the cursor is set and moved under signals, the display flips, and
+ * its connector is probed.
  */
 #include "gpu_objects.h"
 
@@ -96,7 +97,10 @@ static int pick_card(struct racer *racer)
 	return random_below(&racer->random, 2) ? objects->fd : objects->render_fd;
 }
 
-/* From its creation, whose fence is waited for, to its end; handle and mapping go in either order. */
+/*
+ * The whole life of an object: waits for the fence of its creation, and releases handle and
+ * mapping in either order.
+ */
 static void live(struct racer *racer)
 {
 	struct objects *objects = racer->shared;
@@ -126,7 +130,10 @@ static void live(struct racer *racer)
 	objects->created++;
 }
 
-/* More commands than the host takes at once: whoever sends waits for a place. */
+/*
+ * Sends more commands than the host takes at once, so that a sender waits for room in the
+ * queue.
+ */
 static void burst(struct racer *racer)
 {
 	struct objects *objects = racer->shared;
@@ -141,7 +148,7 @@ static void burst(struct racer *racer)
 		workload_fail("close a large object");
 }
 
-/* An opening of its own that ends with everything in it. */
+/* Opens the card and closes it while objects exist in it. */
 static void open_and_leave(struct racer *racer)
 {
 	struct objects *objects = racer->shared;
@@ -185,7 +192,7 @@ static const struct operation operations[] = {
 	{ "move-cursor", move_cursor },
 };
 
-/* The render node of a card, which needs no master. */
+/* Opens the render node of a card; it does not need to be master. */
 static int open_render_node(int fd)
 {
 	char path[32];

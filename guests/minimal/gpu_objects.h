@@ -26,18 +26,30 @@ struct objects {
 	atomic_uint_fast64_t created, transferred, waited, cursors_set, closed_by_guess, flips;
 };
 
-/* A buffer made by the driver's own ioctl; false with errno set. Its size is told in the canvas. */
+/*
+ * Makes a buffer with the driver's own ioctl; its size is stored in the canvas. False with
+ * errno set.
+ */
 bool object_create(int fd, uint32_t side, struct canvas *canvas);
 bool object_close(int fd, uint32_t handle);
 
-/* Waits at most 15 s; asked whether it is over now, EBUSY is an answer. Exits on other failures. */
+/*
+ * Waits at most 15 s for the host; with `now`, only asks, and EBUSY is an answer. Exits on
+ * other failures.
+ */
 void wait_for_host(struct objects *objects, int fd, uint32_t handle, bool now);
 
-/* An object that outlives its handle as a dma-buf, and one with a global name that is opened. */
+/*
+ * Makes an object that outlives its handle as a dma-buf, or one with a global name that is
+ * opened.
+ */
 void export_and_import(struct racer *racer);
 void name_object(struct racer *racer);
 
-/* Operations on the display: a cursor set and moved under signals, a flip, the connector probed and told to be off, the state read. */
+/*
+ * Operations on the display: set and move a cursor under signals, flip, probe the connector and
+ * switch it off, read the state.
+ */
 void move_cursor(struct racer *racer);
 void import_into_cursor(struct racer *racer);
 void flip(struct racer *racer);
@@ -45,10 +57,13 @@ void probe_connector(struct racer *racer);
 
 void read_state(struct racer *racer);
 
-/* A framebuffer whose handle is closed, exported or guessed while it is made, flushed and removed. */
+/*
+ * Makes, flushes and removes a framebuffer whose handle is closed, exported or guessed
+ * meanwhile.
+ */
 void frame_and_close(struct racer *racer);
 
-/* Handles closed by guess while another thread makes them. */
+/* Closes guessed handles while another thread makes handles. */
 void close_by_guess(struct racer *racer);
 
 #endif

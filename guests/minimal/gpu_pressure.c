@@ -7,8 +7,8 @@
 #include <sys/mman.h>
 
 /*
- * Two kinds of reclaim: of this process's own pages (MADV_PAGEOUT), and of whatever the
- * cgroup of all GPU processes has (memory.reclaim, Linux 5.19).
+ * Reclaims in two ways: pages of this process (MADV_PAGEOUT), and anything in the cgroup of all
+ * GPU processes (memory.reclaim, Linux 5.19).
  */
 void press_memory(const struct workload *workload)
 {
@@ -25,7 +25,7 @@ void press_memory(const struct workload *workload)
 		for (size_t page = 0; page < length; page += PAGE_BYTES)
 			*(volatile char *)(memory + at + page) = 1;
 		madvise(memory + at, length, MADV_PAGEOUT);
-		/* EAGAIN: less could be reclaimed than was asked for. */
+		/* EAGAIN means that less could be reclaimed than was asked for. */
 		if (has_parent && !cgroup_write(parent, "memory.reclaim", "2M") && errno != EAGAIN)
 			has_parent = false;
 	}

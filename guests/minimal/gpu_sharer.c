@@ -21,7 +21,7 @@ static const struct pool *pool_of(const struct racer *racer)
 	return ((const struct sharer *)racer->shared)->pool;
 }
 
-/* Writes one pixel a page into a random half of the buffer. */
+/* Writes one pixel of each page in a random half of the buffer. */
 static void scribble(struct racer *racer, uint32_t *pixels, size_t bytes)
 {
 	size_t half = bytes / 2 / PAGE_BYTES * PAGE_BYTES;
@@ -40,7 +40,10 @@ static void unmap_in_halves(uint32_t *pixels, size_t bytes)
 	munmap((char *)pixels + half, bytes - half);
 }
 
-/* Every process has it mapped at some time; each unmaps its own view. */
+/*
+ * Maps a buffer through the card and draws into it. Every process has it mapped at some time,
+ * and unmaps only its own mapping.
+ */
 static void draw_through_card(struct racer *racer)
 {
 	const struct pool *pool = pool_of(racer);
@@ -72,8 +75,9 @@ static void draw_through_dma_buf(struct racer *racer)
 }
 
 /*
- * Two threads that import one buffer through one file get the same handle, and the first
- * to close it closes it for both: then the other's map or close fails, as it should.
+ * Imports a buffer and draws into it. Two threads that import one buffer through one file get
+ * the same handle, and the first to close it closes it for both; then mapping or closing fails
+ * in the other, as it should.
  */
 static void draw_imported(struct racer *racer)
 {
@@ -94,7 +98,7 @@ static void draw_imported(struct racer *racer)
 	munmap(pixels, canvas.bytes);
 }
 
-/* The mapping outlives the handle. */
+/* Draws into a mapping that outlives its handle. */
 static void draw_destroyed(struct racer *racer)
 {
 	const struct sharer *sharer = racer->shared;
@@ -113,7 +117,7 @@ static void draw_destroyed(struct racer *racer)
 	munmap(pixels, canvas.bytes);
 }
 
-/* The parent draws on while the child unmaps its copy of the mapping. */
+/* Draws in the parent while the child unmaps its copy of the mapping. */
 static void draw_across_fork(struct racer *racer)
 {
 	const struct pool *pool = pool_of(racer);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * gpu-unbind: the driver is taken from the device, and given back, while threads hold files of it and go on
- * asking. gpu-unbind-held: they hold mappings, dma-bufs and framebuffers as well.
+ * gpu-unbind: the driver is unbound from the device and bound again, while threads hold files
+ * of the device open and go on using them. gpu-unbind-held: they hold mappings, dma-bufs and
+ * framebuffers as well.
  */
 #include "files.h"
 #include "gpu_objects.h"
@@ -34,7 +35,7 @@ struct asker {
 	uint64_t answered;
 };
 
-/* Asks with objects: half of them stay with the file. False: there was none to be had. */
+/* Uses objects, half of which stay with the file. False if no object could be made. */
 static bool ask_for_objects(struct asker *asker)
 {
 	struct canvas canvas;
@@ -60,7 +61,7 @@ static bool ask_for_objects(struct asker *asker)
 	return true;
 }
 
-/* The file that takes its place has no objects. */
+/* Closes the file and opens another, which has no objects. */
 static void let_go(struct asker *asker)
 {
 	close(asker->fd);
@@ -70,7 +71,10 @@ static void let_go(struct asker *asker)
 	asker->round->bare_askers++;
 }
 
-/* Whatever it asks may fail (ENODEV), and whatever it maps may be gone: it reads nothing from it. */
+/*
+ * The life of a thread that uses the device. Any call may fail (ENODEV), and any mapping may be
+ * gone, so it reads nothing from a mapping.
+ */
 static void *ask(void *argument)
 {
 	struct asker *asker = argument;
@@ -96,7 +100,7 @@ static void *ask(void *argument)
 	return NULL;
 }
 
-/* The device's name on its bus, as the driver's folder has it. */
+/* The device's name on its bus, as it stands in the driver's folder. */
 static void find_device(char *name, size_t size)
 {
 	glob_t found;
@@ -119,7 +123,10 @@ static void start_asking(struct asker *asker, const struct workload *workload, u
 		workload_fail("start asker %u", index);
 }
 
-/* What was let go of is freed by the host's answer, and by a work queue after it. */
+/*
+ * Waits until all objects are released: they are freed when the host has answered, and then by
+ * a work queue.
+ */
 static void wait_until_bare(struct round *round)
 {
 	round->bare = true;

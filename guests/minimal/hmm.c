@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * hmm: an arena mirrored by two devices of the kernel's HMM test driver, each of which has
- * an interval notifier on it. Device accesses, migration to device memory and back, and the
- * CPU's own faults race with unmapping; meanwhile a mirrored process is killed for its memory, and
+ * hmm: an arena that two devices of the kernel's HMM test driver mirror; each device has an
+ * interval notifier on it. Device accesses, migration to device memory and back, and the CPU's
+ * own faults race with unmapping. Meanwhile a mirrored process is killed for its memory, and
  * reaped. Calls may fail because another thread was faster.
  *
- * Only the second device migrates and only the first reads and writes. A device of that
- * driver that is asked to access pages which have migrated to its own memory, and whose mirror
- * entries an invalidation has dropped since, takes the unmapped device pages themselves for
- * its backing store and oopses in dmirror_do_read() or dmirror_do_write() (seen in Linux 6.1,
- * lib/test_hmm.c is the same there in 6.12). Pages of another device are faulted back first.
+ * Only the second device migrates and only the first reads and writes. The reason is a bug:
+ * when a device of that driver is asked to access pages that have migrated to its own memory,
+ * and an invalidation has dropped its mirror entries since, it takes the unmapped device pages
+ * themselves for its backing store and oopses in dmirror_do_read() or dmirror_do_write() (seen
+ * in Linux 6.1; lib/test_hmm.c of 6.12 is the same there). Pages of another device are faulted
+ * back first.
  */
 #include "arena.h"
 #include "doomed.h"
@@ -53,7 +54,7 @@ static struct range pick(struct racer *racer)
 	return arena_pick(&shared->arena, &racer->random);
 }
 
-/* Pages the device handled in the range. */
+/* Has a device handle a range. Returns the number of pages that it handled. */
 static uint64_t command_in(struct racer *racer, enum device device, unsigned long number,
 			   struct range range)
 {
@@ -124,12 +125,12 @@ static void map(struct racer *racer)
 	range_write(range, (unsigned char)random_next(&racer->random));
 }
 
-/* Pages of a private mapping of a file, of which those that were written are anonymous and may migrate. */
+/* Maps a file privately; those of its pages that were written are anonymous, and may migrate. */
 static void map_file(struct racer *racer)
 {
 	struct shared *shared = racer->shared;
 	struct range range = pick(racer);
-	/* In step with the address, so that it is always inside the file. */
+	/* The offset follows the address, so that it is always inside the file. */
 	off_t offset = (off_t)((uintptr_t)range.start % ARENA_CELL_BYTES);
 
 	mmap(range.start, range.length, PROT_READ | PROT_WRITE,
@@ -168,14 +169,14 @@ static void move(struct racer *racer)
 	range_move(from, to);
 }
 
-/* A CPU fault on device memory migrates it back. */
+/* Touches memory: a CPU fault on device memory migrates it back. */
 static void touch(struct racer *racer)
 {
 	range_read(pick(racer));
 	range_write(pick(racer), (unsigned char)random_next(&racer->random));
 }
 
-/* Pages of device memory are duplicated into the child, which faults them back. */
+/* Forks: pages of device memory are duplicated into the child, which faults them back. */
 static void fork_child(struct racer *racer)
 {
 	race_in_child(racer, touch);
@@ -200,11 +201,14 @@ static const struct operation operations[] = {
 	{ "close-early", close_early },
 };
 
-/* The last two close mirrors beside pages on the device, which ends one guest of forty (docs/found.md): with --anyway. */
+/*
+ * The last two close mirrors while pages are on the device, which ends one guest in forty
+ * (docs/found.md), so they need --anyway.
+ */
 #define OPERATIONS (sizeof(operations) / sizeof(operations[0]))
 #define CLOSING_OPERATIONS 2
 
-/* Each mirrors the address space of the process that opens it. */
+/* Opens the devices; each mirrors the address space of the process that opens it. */
 static void open_devices(int devices[DEVICES])
 {
 	for (int i = 0; i < DEVICES; i++) {
@@ -220,9 +224,10 @@ static void open_devices(int devices[DEVICES])
 }
 
 /*
- * A process whose memory is half mirrored by the accessing device, half in the memory of the
- * migrating one when it is killed for it. An interval notifier of the driver that counts lies
- * on the same range: where the OOM reaper invalidated that, it did so for the devices' own.
+ * Prepares a victim. When it is killed, half of its memory is mirrored by the accessing device,
+ * and half is in the memory of the migrating device. An interval notifier of the driver that
+ * counts is on the same range: if the OOM reaper invalidated that notifier, it invalidated the
+ * devices' notifiers as well.
  */
 static void prepare_victim(const void *context)
 {

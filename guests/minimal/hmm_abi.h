@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The part of the ioctl ABI of the kernel's HMM test driver (CONFIG_TEST_HMM) that the hmm
- * workload uses, as of Linux 5.19: until then a single MIGRATE had the number 2 and those
- * after it were one lower. The driver is no uapi, so no system header declares it.
+ * workload uses, as of Linux 5.19. Before, a single MIGRATE had the number 2, and the numbers
+ * after it were one lower. The driver has no uapi header, so no system header declares this.
  */
 #ifndef SPLAT_HMM_ABI_H
 #define SPLAT_HMM_ABI_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * hmm-closed: a mirror of the HMM test driver is closed for the last time by one process while
- * another one faults back a page that its device has.
+ * hmm-closed: one process closes a mirror of the HMM test driver for the last time, while
+ * another one faults back a page that is on the device.
  */
 #include "hmm_lives.h"
 #include "program.h"

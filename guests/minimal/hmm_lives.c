@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define DEVICE "/dev/hmm_dmirror1"
-/* Nothing migrates to its memory. */
+/* The device to whose memory nothing migrates. */
 #define READING_DEVICE "/dev/hmm_dmirror0"
 #define PAGES 64ul
 #define WRONG 2 /* exit status of who found another content */
@@ -32,7 +32,7 @@ static bool command(int device, unsigned long number, char *memory, char *buffer
 	return ioctl(device, number, &request) == 0;
 }
 
-/* Two pieces of memory, of which the first is written to; NULL when there is no room. */
+/* Maps two pieces of memory and writes to the first; NULL when there is no room. */
 static char *map_two(void)
 {
 	char *memory = mmap(NULL, 2 * PAGES * PAGE_BYTES, PROT_READ | PROT_WRITE,
@@ -45,7 +45,10 @@ static char *map_two(void)
 	return memory;
 }
 
-/* Opens a mirror of itself, has it read or migrate, tells its number, and stays until it is killed. */
+/*
+ * The life of a child that opens a mirror of itself, has it read or migrate, reports the
+ * descriptor's number, and stays until it is killed.
+ */
 _Noreturn static void be_mirrored(const char *path, bool migrates, int number_fd)
 {
 	int device = open(path, O_RDWR | O_CLOEXEC);
@@ -61,7 +64,7 @@ _Noreturn static void be_mirrored(const char *path, bool migrates, int number_fd
 	_exit(1);
 }
 
-/* All of it answers in the end, most of it with an error. */
+/* Uses a mirror whose process is gone. Every call must return, most of them with an error. */
 static void use_dead_mirror(int device, uint64_t *random)
 {
 	static const unsigned long commands[] = { HMM_READ, HMM_WRITE, HMM_MIGRATE_TO_DEVICE,
@@ -82,7 +85,10 @@ static void bury(pid_t pid)
 		;
 }
 
-/* The other process's descriptor, by the number that it tells; -1 when it has ended instead. */
+/*
+ * Takes the descriptor of the other process by the number that it reports; -1 when the process
+ * has ended instead.
+ */
 static int take_descriptor(pid_t pid, int number_fd)
 {
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), number = -1, taken = -1;
@@ -141,7 +147,7 @@ _Noreturn static void close_and_touch(bool forks)
 	if (device < 0 || !memory)
 		_exit(1);
 	moved = command(device, HMM_MIGRATE_TO_DEVICE, memory, memory + PAGES * PAGE_BYTES);
-	/* The child of a process with pages on a device has them there as well. */
+	/* The child of a process with pages on a device has these pages there as well. */
 	if (forks && fork() == 0)
 		pause_ms(1);
 	close(device);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * hotplug: blocks of the guest's memory are taken away under threads that map, touch, swap and fork in
- * an arena, so that its pages are moved out of them, and are given back. A block that has something
- * which cannot be moved stays; all are there again at the end.
+ * hotplug: blocks of the guest's memory are set offline while threads map, touch, swap and fork
+ * in an arena, so that the arena's pages are moved, and are set online again. A block with
+ * something that cannot be moved stays online; at the end all blocks are online again.
  */
 #include "arena.h"
 #include "blocks.h"
@@ -79,7 +79,7 @@ static bool take_and_return(struct shared *shared, size_t index, unsigned alarm_
 	return true;
 }
 
-/* However far the race gets on a slow host. */
+/* Takes one block, however slow the host is. */
 static void take_one(struct shared *shared)
 {
 	for (size_t index = shared->blocks.count; index-- > 0;)
@@ -87,7 +87,10 @@ static void take_one(struct shared *shared)
 			return;
 }
 
-/* One thread does it, the higher blocks first and more often: the kernel's own lies in the lower ones. */
+/*
+ * Takes a block. Only one thread does it; it takes higher blocks first and more often, since
+ * the kernel's own memory is in the lower ones.
+ */
 static void take_block(struct racer *racer)
 {
 	struct shared *shared = racer->shared;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * huge: what is done to huge pages as a whole, and to several at once: ranges are multiples of
- * 2 MiB at such an address, so that the kernel moves, protects, drops, locks and copies the entry
- * of the huge page itself; some operations then cut one. khugepaged never rests, and one huge page
- * in small pieces is always there to be collapsed again. Calls may fail because another thread was
+ * huge: what is done to whole huge pages, and to several at once. Ranges are aligned multiples
+ * of 2 MiB, so that the kernel moves, protects, drops, locks and copies the entry of the huge
+ * page itself; some operations then split one. khugepaged never rests, and one huge page in
+ * small pieces is always there to be collapsed again. Calls may fail because another thread was
  * faster, or because this kernel does not have them.
  */
 #include "arena.h"
@@ -53,7 +53,7 @@ static unsigned char any_byte(struct racer *racer)
 	return (unsigned char)random_next(&racer->random);
 }
 
-/* One byte of every huge page: the whole of it is then there. */
+/* Touches one byte of every huge page, which makes the whole page present. */
 static void touch_cells(struct racer *racer, struct range range)
 {
 	for (size_t at = 0; at < range.length; at += ARENA_CELL_BYTES)
@@ -69,7 +69,7 @@ static void map_huge(struct racer *racer)
 	touch_cells(racer, range);
 }
 
-/* Small pages first, then one huge page in their place. */
+/* Touches small pages first, and then has one huge page put in their place. */
 static void collapse(struct racer *racer)
 {
 	struct range range = pick(racer), piece = { range.start, 16 * PAGE_BYTES };
@@ -102,7 +102,7 @@ static void map_shmem(struct racer *racer)
 		madvise(range.start, range.length, MADV_COLLAPSE);
 }
 
-/* Huge pages of the other kind, from a pool that grows by as many as are wanted. */
+/* Maps huge pages of hugetlbfs, from a pool that grows as needed. */
 static void map_hugetlb(struct racer *racer)
 {
 	struct shared *shared = racer->shared;
@@ -123,7 +123,7 @@ static void map_hugetlb(struct racer *racer)
 	touch_cells(racer, range);
 }
 
-/* Takes a huge page of shmem, or some pages of it, away under its mappings. */
+/* Punches a huge page of shmem, or some pages of it, out of the file while it is mapped. */
 static void punch(struct racer *racer)
 {
 	struct shared *shared = racer->shared;
@@ -170,7 +170,7 @@ static void advise(struct racer *racer)
 	madvise(range.start, range.length, advice[which]);
 }
 
-/* One call for one page of a huge one. */
+/* Makes one call on one small page of a huge page. */
 static void cut(struct racer *racer)
 {
 	struct shared *shared = racer->shared;
@@ -224,7 +224,7 @@ static void touch_and_cut(struct racer *racer)
 	touch(racer);
 }
 
-/* Parent and child share the huge pages until one of them writes. */
+/* Forks: parent and child share the huge pages until one of them writes. */
 static void fork_child(struct racer *racer)
 {
 	race_in_child(racer, touch_and_cut);
@@ -247,8 +247,8 @@ static const struct operation operations[] = {
 };
 
 /*
- * Nobody else reads huge pages of zeros before their first write: with its last user the huge
- * zero page may go, and the shrinker that takes it runs.
+ * Has a process read huge pages before it writes to them, which maps the huge zero page. No
+ * other code does that. When the last user is gone, a shrinker may free the huge zero page.
  */
 static void use_huge_zero_page(void)
 {
@@ -275,7 +275,10 @@ static void use_huge_zero_page(void)
 		workload_fail("drop caches");
 }
 
-/* Pages come and go as they are wanted; a write beyond that many ends in a SIGBUS that is caught. */
+/*
+ * Opens hugetlbfs. Pages come and go as needed; a write to more than exist raises a SIGBUS,
+ * which is caught.
+ */
 static int open_hugetlb(void)
 {
 	int fd;
@@ -288,7 +291,7 @@ static int open_hugetlb(void)
 	return fd;
 }
 
-/* However far the race gets on a slow host: a file is collapsed, a huge page moved and cut. */
+/* Does once, however slow the host is: collapses a file, moves a huge page and splits it. */
 static void do_once(struct shared *shared)
 {
 	struct range first = { shared->arena.base, ARENA_CELL_BYTES };

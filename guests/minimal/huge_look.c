@@ -21,7 +21,7 @@
 #define MADV_COLLAPSE 25
 #endif
 
-/* PAGEMAP_SCAN of <linux/fs.h>, Linux 6.7 (Documentation/admin-guide/mm/pagemap.rst). */
+/* PAGEMAP_SCAN of <linux/fs.h>, of Linux 6.7 (Documentation/admin-guide/mm/pagemap.rst). */
 struct scan_region {
 	__u64 start, end, categories;
 };
@@ -74,7 +74,7 @@ static void advise_from_outside(const struct huge_look *look, struct range range
 	syscall(SYS_process_madvise, look->pidfd, &vector, 1ul, advice[random_below(random, 4)], 0);
 }
 
-/* The kernel finds the huge pages of a range by their addresses, and splits them. */
+/* Has the kernel split the huge pages of a range, by their addresses. */
 static void split(struct range range)
 {
 	char request[96];
@@ -92,7 +92,10 @@ static void look_for_residents(struct range range)
 	mincore(range.start, range.length, there);
 }
 
-/* Another file page at each address of a shared mapping; the kernel does it with two mappings. */
+/*
+ * Puts other file pages at the addresses of a shared mapping; the kernel does it with two
+ * mappings.
+ */
 static void remap(struct range range, uint64_t *random)
 {
 	remap_file_pages(range.start, PAGE_BYTES, 0, random_below(random, CELL_PAGES), 0);

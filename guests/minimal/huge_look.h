@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Ways to look at a range of one's own mappings, or to treat it from outside, that walk its page tables. */
+/*
+ * Ways to look at a range of the process's own mappings, or to change it from outside, that
+ * walk its page tables.
+ */
 #ifndef SPLAT_HUGE_LOOK_H
 #define SPLAT_HUGE_LOOK_H
 
@@ -12,10 +15,13 @@ struct huge_look {
 	int pidfd;	/* of this process */
 };
 
-/* Opens what looking needs; what the kernel lacks is left out. */
+/* Opens the files that these ways need; a way that the kernel lacks is left out. */
 void huge_look_open(struct huge_look *look);
 
-/* One random look at the range, which other threads may change meanwhile; nothing is concluded from it. */
+/*
+ * Looks at the range in one random way, while other threads may change it. The result is not
+ * used.
+ */
 void huge_look_at(const struct huge_look *look, struct range range, uint64_t *random);
 
 #endif

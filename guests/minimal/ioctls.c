@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which requests of ioctl(2) did not fail, for a coverage run: all programs are linked with --wrap=ioctl. Where
- * /tmp/ioctls is there it becomes a table that the program and its children share: 32-bit numbers, 0 for a free
- * place. Without the file nothing is noted.
+ * Records which requests of ioctl(2) did not fail, for a coverage run. All programs are linked
+ * with --wrap=ioctl. If /tmp/ioctls exists, it becomes a table that the program and its
+ * children share: 32-bit numbers, with 0 for a free place. Without the file nothing is
+ * recorded.
  */
 #include <fcntl.h>
 #include <stdarg.h>

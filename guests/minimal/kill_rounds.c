@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* What a round takes at least: the reaper's delay of 2 s. */
+/* The least time of a round, because the reaper waits 2 s. */
 #define ROUND_NS 2250000000u
 
 void kill_until_end(const struct workload *workload, kill_round *round)

@@ -7,12 +7,12 @@
 
 #include <stdint.h>
 
-/* Kills and waits for the reaper; returns the number of victims. */
+/* Kills victims and waits for the reaper. Returns the number of victims. */
 typedef unsigned kill_round(uint64_t *random, const struct workload *workload);
 
 /*
- * One round, and more while the workload's time lasts; the random stream depends on the seed
- * alone. Exits with a failure if the OOM reaper ran no callback in all of them.
+ * Runs one round, and more while the workload's time lasts. The random stream depends on the
+ * seed alone. Exits with a failure if the OOM reaper ran no callback in any round.
  */
 void kill_until_end(const struct workload *workload, kill_round *round);
 

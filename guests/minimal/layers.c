@@ -12,7 +12,10 @@
 
 bool disk_find(const char *serial, char *path, size_t size)
 {
-	/* The order in which disks appear is nobody's promise. */
+	/*
+	 * The order in which disks appear is not defined, so the disk is found by its serial
+	 * number.
+	 */
 	DIR *disks = opendir("/sys/block");
 	bool found = false;
 	struct dirent *disk;

@@ -11,7 +11,10 @@
 #define PATIENCE_MS 2000
 #define STEP_MS 20
 
-/* Its last line is "Total 3 objects, 196608 bytes" (drivers/dma-buf/dma-buf.c, dma_buf_debug_show()). */
+/*
+ * The last line of the file is "Total 3 objects, 196608 bytes" (drivers/dma-buf/dma-buf.c,
+ * dma_buf_debug_show()).
+ */
 long leaks_buffers(void)
 {
 	char line[256];

@@ -19,7 +19,7 @@ static const char *const names[LENDERS] = {
 	[UDMABUF] = "udmabuf",	     [HEAP] = "heap",
 };
 
-/* Held while a memfd is open that a child would inherit, and over each fork. */
+/* Held while a memfd is open that a child would inherit, and during each fork. */
 static pthread_mutex_t memory_is_open = PTHREAD_MUTEX_INITIALIZER;
 
 static void before_fork(void)
@@ -55,8 +55,9 @@ enum lender lenders_pick(struct lenders *lenders, uint64_t *random)
 }
 
 /*
- * The memfd is gone before anybody maps the buffer. One that lived on in a child would die with it
- * under the mapping, which is a known bug (udmabuf-outlived).
+ * The memfd is closed before the buffer is mapped. A memfd that a child inherited would be
+ * closed at the child's end while the buffer is mapped, which is a known bug
+ * (udmabuf-outlived).
  */
 int udmabuf_create(int device, size_t bytes)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who makes dma-bufs in a guest: three drivers, udmabuf, and the system heap. */
+/* The sources of dma-bufs in a guest: three drivers, udmabuf, and the system heap. */
 #ifndef SPLAT_LENDERS_H
 #define SPLAT_LENDERS_H
 
@@ -18,22 +18,23 @@ struct lenders {
 	_Atomic unsigned picks;
 };
 
-/* Opens them all; skips the workload where one that every kernel of ours has is missing. */
+/* Opens them all. Skips the workload if a source is missing that every kernel of splat has. */
 void lenders_open(struct lenders *lenders);
 
 /*
- * A lender that is there. The first picks of a workload take each lender once, so that no witness is left to
- * chance where a busy host allows few of them; the later ones follow the stream.
+ * A source that exists. The first picks of a workload take each source once, so that on a busy
+ * host with few picks no witness depends on chance; later picks follow the random stream.
  */
 enum lender lenders_pick(struct lenders *lenders, uint64_t *random);
 
 /*
- * A new buffer of LENT_SIDE pixels a side that only its dma-buf keeps alive; its size is told in the canvas.
- * Skips the workload where the lender's driver exports nothing, exits on other failures.
+ * Makes a buffer, LENT_SIDE pixels wide and high, that only its dma-buf keeps alive; its size
+ * is stored in the canvas. Skips the workload if the source's driver exports nothing. Exits on
+ * other failures.
  */
 int lender_buffer(const struct lenders *lenders, enum lender lender, struct canvas *canvas);
 
-/* Pages of a memfd that must not shrink, as a dma-buf; -1 with errno set. */
+/* Makes a dma-buf of the pages of a memfd that must not shrink; -1 with errno set. */
 int udmabuf_create(int device, size_t bytes);
 
 #endif

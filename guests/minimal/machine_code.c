@@ -3,7 +3,10 @@
 
 #include <string.h>
 
-/* Page tables: where each kind begins, and what its entries say (Intel SDM, volume 3, chapter 4). */
+/*
+ * Page tables: where each kind begins, and the bits of its entries (Intel SDM, volume 3,
+ * chapter 4).
+ */
 #define TWO_LEVEL_ROOT 0x10000u
 #define THREE_LEVEL_ROOT 0x11000u
 #define DIRECTORIES 0x12000u /* of 2 MiB pages, four of them for 4 GiB */
@@ -18,7 +21,7 @@
 
 #define END_PROGRAM "out %al, $0xf4\n 9: jmp 9b\n"
 
-/* Nothing here depends on where it lies. The label's number is that of the program. */
+/* The code does not depend on its address. Each label's number is that of its program. */
 __asm__(".pushsection .rodata.machine_code, \"a\", @progbits\n"
 	".code32\n"
 	".globl machine_code_begin, machine_code_end, machine_interrupt\n"
@@ -49,7 +52,10 @@ __asm__(".pushsection .rodata.machine_code, \"a\", @progbits\n"
 	"halt: sti\n hlt\n cli\n" END_PROGRAM
 	"call_host: vmmcall\n" END_PROGRAM
 
-	/* The first interrupt controller's end of interrupt; an NMI needs none and minds none. */
+	/*
+	 * Sends the end of interrupt to the first interrupt controller; after an NMI this is
+	 * not needed and does no harm.
+	 */
 	"machine_interrupt: push %eax\n mov $0x20, %al\n out %al, $0x20\n pop %eax\n iret\n"
 	"machine_code_end:\n"
 
@@ -82,7 +88,7 @@ static void put_descriptors(unsigned char *low)
 {
 	uint32_t handler = MACHINE_CODE_AT + (uint32_t)(machine_interrupt - machine_code_begin);
 
-	/* Flat, 32-bit; code, then data. */
+	/* Flat 32-bit segments: code, then data. */
 	put(low, MACHINE_GDT_AT + MACHINE_CODE_SELECTOR, 0x00cf9b000000ffffull, 8);
 	put(low, MACHINE_GDT_AT + MACHINE_DATA_SELECTOR, 0x00cf93000000ffffull, 8);
 	/* 32-bit interrupt gates. */

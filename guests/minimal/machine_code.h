@@ -1,24 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the CPUs of a virtual machine (virtual_machine.h) run: 32-bit code that lies at the same
- * place in the low memory of every machine, and what that memory holds besides: descriptor
- * tables, page tables, a handler for interrupts, and one for system management mode. All page
- * tables map an address to itself.
+ * What the CPUs of a virtual machine (virtual_machine.h) run: 32-bit code at the same place in
+ * the low memory of every machine. That memory also holds descriptor tables, page tables, a
+ * handler for interrupts, and one for system management mode. All page tables map an address to
+ * itself.
  */
 #ifndef SPLAT_MACHINE_CODE_H
 #define SPLAT_MACHINE_CODE_H
 
 #include <stdint.h>
 
-/* Low memory of a machine: from address 0 on. System management code is at 0x38000 after a reset. */
+/*
+ * The size of a machine's low memory, which begins at address 0. After a reset, system
+ * management code is at 0x38000.
+ */
 #define MACHINE_LOW_BYTES 0x40000ul
 
-/* Every program ends by a byte written to this port, and this is the only use of the port. */
+/* Every program ends with a byte to this port, which is used for nothing else. */
 #define MACHINE_END_PORT 0xf4
 
 /*
- * Programs. Addresses are in EBX (first) and ECX (end) unless said otherwise; AL or EAX is what
- * is written.
+ * The programs. EBX is the first address and ECX the end unless said otherwise; AL or EAX is
+ * what is written.
  */
 enum machine_program {
 	MACHINE_WRITE_PAGES,	/* a byte every EDX bytes of [EBX, ECX) */
@@ -39,7 +42,7 @@ enum machine_program {
 	MACHINE_PROGRAMS
 };
 
-/* How the CPU translates addresses. Compatibility mode is 32-bit code under 4-level tables. */
+/* How the CPU translates addresses. Compatibility mode is 32-bit code with 4-level page tables. */
 enum machine_paging {
 	MACHINE_UNPAGED,
 	MACHINE_TWO_LEVELS,
@@ -48,7 +51,7 @@ enum machine_paging {
 	MACHINE_PAGINGS
 };
 
-/* Descriptor tables and page tables in low memory. */
+/* Where descriptor tables and page tables are in low memory. */
 #define MACHINE_CODE_AT 0x1000u
 #define MACHINE_IDT_AT 0x2000u
 #define MACHINE_IDT_ENTRIES 256u
@@ -59,20 +62,26 @@ enum machine_paging {
 #define MACHINE_CODE_SELECTOR 8u
 #define MACHINE_DATA_SELECTOR 16u
 
-/* The 16 MiB around 1 GiB are mapped by 4 KiB pages where there is paging, all else by large ones. */
+/*
+ * With paging, the 16 MiB around 1 GiB are mapped with 4 KiB pages, and everything else with
+ * large pages.
+ */
 #define MACHINE_SMALL_PAGES_AT ((1ul << 30) - (8ul << 20))
 #define MACHINE_SMALL_PAGES_BYTES (16ul << 20)
 
-/* Fills the low memory of a machine, all zero before. */
+/* Fills the low memory of a machine, which must be all zero before. */
 void machine_load(unsigned char *low);
 
-/* Where a program begins. */
+/* The address at which a program begins. */
 uint32_t machine_entry(enum machine_program program);
 
-/* CR3 of a mode with paging. */
+/* The value of CR3 for a mode with paging. */
 uint32_t machine_root(enum machine_paging paging);
 
-/* The entry of a 4 KiB page of the small ones, in low memory; 0 in MACHINE_UNPAGED. */
+/*
+ * The address in low memory of the page table entry for an address that is mapped by 4 KiB
+ * pages; 0 in MACHINE_UNPAGED.
+ */
 uint32_t machine_page_entry(enum machine_paging paging, uint32_t address);
 
 #endif

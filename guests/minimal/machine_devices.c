@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* What a machine reaches besides memory: registers of devices, ports, interrupts, and the host's eventfds behind them. */
+/*
+ * What a machine reaches other than memory: device registers, ports, interrupts, and the host's
+ * eventfds behind them.
+ */
 #include "machines.h"
 #include "random.h"
 #include "workload.h"
@@ -9,7 +12,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* No slot is here. Stores before it that are long enough are split at it: it begins a page. */
+/*
+ * An address without a slot, at the beginning of a page: long enough stores that begin before
+ * it are split there.
+ */
 #define DEVICE_AT 0x20001000u
 #define DEVICE_PORT 0x510u
 #define SPLIT_AT 0x20008000u
@@ -33,7 +39,7 @@ static uint32_t any_length(struct racer *racer)
 	return lengths[random_below(&racer->random, 5)];
 }
 
-/* An eventfd or a coalesced zone appears at an address, or goes away. */
+/* Adds an eventfd or a coalesced zone at an address, or removes it. */
 void device_io_signal(struct racer *racer)
 {
 	struct machines *machines = racer->shared;
@@ -62,7 +68,10 @@ void device_io_signal(struct racer *racer)
 		errno = 0; /* nobody wrote */
 }
 
-/* Stores and loads of every width at every alignment, around the device and around the ends of memory. */
+/*
+ * Stores and loads of every width and alignment, around the device and around the ends of
+ * memory.
+ */
 void device_store(struct racer *racer)
 {
 	struct machines *machines = racer->shared;
@@ -86,8 +95,9 @@ void device_store(struct racer *racer)
 }
 
 /*
- * Every store that crosses into a page which begins with an eventfd's address, for every width such an
- * address may have: what is compared there is the rest of a store, at any alignment.
+ * Makes every store that crosses into a page which begins with an eventfd's address, for every
+ * width that such an address may have. KVM compares the rest of the store with it, at any
+ * alignment.
  */
 void device_split(struct racer *racer)
 {
@@ -116,7 +126,7 @@ void device_split(struct racer *racer)
 	pthread_mutex_unlock(&busy);
 }
 
-/* Some are a device of nobody's, some those of the interrupt controllers and the timer. */
+/* Uses ports: some belong to no device, some to the interrupt controllers and the timer. */
 void device_ports(struct racer *racer)
 {
 	static const uint32_t ports[] = { DEVICE_PORT, 0x40, 0x42, 0x43, 0x61, 0x21, 0xa1, 0x4d0, 0x80 };
@@ -131,13 +141,13 @@ void device_ports(struct racer *racer)
 		.eax = (uint32_t)random_below(&racer->random, 2),
 	};
 
-	/* A string to a controller would be as many commands. */
+	/* A string that is written to a controller's port would be as many commands. */
 	if (job.program == MACHINE_PORT_STRINGS)
 		job.ebx = DEVICE_PORT;
 	machines_run(racer, job);
 }
 
-/* Between memory and a device, and inside of memory across the end of a page. */
+/* Copies between memory and a device, or in memory across the end of a page. */
 void device_copy(struct racer *racer)
 {
 	struct machines *machines = racer->shared;
@@ -239,7 +249,7 @@ void device_interrupt(struct racer *racer)
 	}
 }
 
-/* Halted in the kernel until an interrupt or a signal comes. */
+/* Halts in the kernel until an interrupt or a signal comes. */
 void device_halt(struct racer *racer)
 {
 	if (random_below(&racer->random, 2))
@@ -247,7 +257,10 @@ void device_halt(struct racer *racer)
 	machines_run(racer, (struct machine_job){ .program = MACHINE_HALT });
 }
 
-/* The CPU's next run begins in system management mode, and a non-maskable interrupt may come on top. */
+/*
+ * Makes the CPU's next run begin in system management mode, sometimes with a non-maskable
+ * interrupt as well.
+ */
 void device_system_management(struct racer *racer)
 {
 	struct machines *machines = racer->shared;

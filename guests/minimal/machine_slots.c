@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Memory slots that come, go, move, cut huge pages and log what is written. */
+/*
+ * Memory slots that are added, removed and moved, that split huge pages, and that log what is
+ * written.
+ */
 #include "machines.h"
 #include "random.h"
 #include "workload.h"
@@ -49,8 +52,8 @@ void machines_plug_all(struct machines *machines)
 }
 
 /*
- * A part of a quarter that begins and ends inside of huge pages, mostly at addresses that have no
- * huge page's distance from those of the process: neither may then be mapped as a huge page.
+ * A part of a quarter that begins and ends inside huge pages, usually with another offset in a
+ * huge page than the process's address has: then KVM may not map huge pages there.
  */
 static struct machine_slot any_slot(struct racer *racer, unsigned index)
 {
@@ -81,7 +84,7 @@ void slot_plug(struct racer *racer)
 	if (random_below(&racer->random, 4) == 0) {
 		machines_plug_all(machines);
 	} else {
-		/* One of all the arena is in the way of every other. */
+		/* A slot that covers the whole arena excludes every other slot. */
 		unplug(machines, 0);
 		unplug(machines, index);
 		set(machines, index, &slot);
@@ -99,7 +102,7 @@ void slot_unplug(struct racer *racer)
 	pthread_mutex_unlock(&machines->slots_lock);
 }
 
-/* The slot that is there with something changed. */
+/* Replaces a slot by the same one with something changed. */
 static void change(struct racer *racer, uint64_t move_by, uint32_t flip)
 {
 	struct machines *machines = racer->shared;
@@ -128,7 +131,7 @@ void slot_move(struct racer *racer)
 	       0);
 }
 
-/* With the log on huge pages are split, with the log off they are made whole again. */
+/* Logging splits huge pages; without logging they are made whole again. */
 void slot_log(struct racer *racer)
 {
 	change(racer, 0, KVM_MEM_LOG_DIRTY_PAGES);

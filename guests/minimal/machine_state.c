@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What can be read and written of a machine and of its CPUs while they run. */
+/* What can be read and written of a machine and its CPUs while they run. */
 #include "machines.h"
 #include "random.h"
 #include "workload.h"
@@ -17,8 +17,9 @@ static struct machine_cpu *any_cpu(struct racer *racer)
 }
 
 /*
- * Pages that the kernel writes the time into by way of a cached translation of its own, in memory
- * that comes and goes: kvmclock, the wall clock, stolen time, and the end of interrupts.
+ * Points the kernel to pages into which it writes the time (kvmclock, the wall clock, stolen
+ * time) and the end of interrupts. It caches the translation of their addresses, while the
+ * memory behind them comes and goes.
  */
 void state_clocks(struct racer *racer)
 {
@@ -60,7 +61,10 @@ static void read_statistics(int fd)
 	close(fd);
 }
 
-/* CPUs that run are waited for: each of these takes the lock a run holds. */
+/*
+ * Reads state of a CPU. Each of these calls takes the lock that a run holds, so it waits for
+ * CPUs that run.
+ */
 void state_read(struct racer *racer)
 {
 	struct machines *machines = racer->shared;
@@ -97,7 +101,7 @@ void state_read(struct racer *racer)
 	}
 }
 
-/* Few page tables for a shadow of the machine's own: the oldest are thrown out. */
+/* Allows few page tables for shadow paging, so that the oldest are dropped. */
 void state_shrink(struct racer *racer)
 {
 	struct machines *machines = racer->shared;

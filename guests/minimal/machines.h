@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One machine that all threads of the workload kvm-machines share: its CPUs run programs while its
- * memory slots, its devices and the arena behind its memory change. Calls may fail because another
- * thread was faster.
+ * A machine that all threads of the workload kvm-machines share. Its CPUs run programs while
+ * its memory slots, its devices and the arena behind its memory change. Calls may fail because
+ * another thread was faster.
  */
 #ifndef SPLAT_MACHINES_H
 #define SPLAT_MACHINES_H
@@ -15,7 +15,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* A quarter of the arena each; the first may also be all of it. */
+/* The slots: each covers a quarter of the arena; the first may also cover all of it. */
 #define MACHINES_SLOTS 4
 
 struct machine_slot {
@@ -36,13 +36,16 @@ struct machines {
 	atomic_uint_fast64_t lives;			/* machines made and destroyed */
 };
 
-/* A physical address of the arena's memory. The arena lies around 1 GiB, and half of it above. */
+/*
+ * The physical address of a place in the arena's memory. The arena is around 1 GiB, half of it
+ * above.
+ */
 uint32_t machines_address(const struct machines *machines, const char *start);
 
-/* A job on whichever CPU is idle, with a random paging; nothing happens when none is. */
+/* Runs a job on an idle CPU, with random paging; does nothing when no CPU is idle. */
 enum machine_end machines_run(struct racer *racer, struct machine_job job);
 
-/* Operations on the slots, one machine's (machine_slots.c). */
+/* Operations on the slots of the machine (machine_slots.c). */
 void machines_plug_all(struct machines *machines);
 void slot_plug(struct racer *racer);
 void slot_unplug(struct racer *racer);
@@ -50,7 +53,7 @@ void slot_move(struct racer *racer);
 void slot_log(struct racer *racer);
 void slot_read_log(struct racer *racer);
 
-/* Operations on what is no memory (machine_devices.c). */
+/* Operations on devices, ports and interrupts (machine_devices.c). */
 void machines_open_devices(struct machines *machines);
 void device_io_signal(struct racer *racer);
 void device_store(struct racer *racer);

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * One static binary is every program of the guest: the name it was called by
- * selects the program ("/init", "munmap"), or else the first argument does
- * ("/init munmap --seed 7").
+ * One static binary contains all programs of the guest. The name by which it was called selects
+ * the program ("/init", "munmap"), or else its first argument does ("/init munmap --seed 7").
  */
 #include "program.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* The section of PROGRAM(), as GNU ld names its ends (ld, "Orphan Sections"). */
+/* The ends of PROGRAM()'s section, as GNU ld names them (ld, "Orphan Sections"). */
 extern const struct program *const __start_programs[];
 extern const struct program *const __stop_programs[];
 

@@ -19,10 +19,11 @@ struct setting {
 static struct setting reserve = { .path = "/proc/sys/vm/min_free_kbytes" };
 
 /*
- * A CPU may keep as many freed pages for itself as the watermarks are high (zone_highsize() in
- * mm/page_alloc.c). With those of a squeezed guest it keeps all that an OOM kill gave back, and
- * the other CPU kills on: 30 MiB, then a panic, were seen on 6.12. This much of a zone is enough.
- * Before 5.14 there is no such file: a list did not grow with the watermarks.
+ * A CPU may keep freed pages for itself, the more the higher the watermarks are
+ * (zone_highsize() in mm/page_alloc.c). In a squeezed guest it would keep all that an OOM kill
+ * gave back, and the other CPU would go on killing: 30 MiB, then a panic, were seen on 6.12.
+ * This fraction of a zone is enough. Kernels before 5.14 have no such file; there the list did
+ * not grow with the watermarks.
  */
 static struct setting list_fraction = { .path = "/proc/sys/vm/percpu_pagelist_high_fraction" };
 #define LIST_FRACTION "1000"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * mrelease: process_mrelease(2) on dying processes that own hlist notifiers, which runs
- * the OOM reaper's non-blockable pass in the caller. Alternately on a victim held at its
- * exit stop, where the pass always finds the notifiers, and on one that is free to go, where
- * it races with exit_mmap() and may find nothing (ESRCH); half of those are hindered, or the
- * kernel would win nearly every race. Goes on past its time, within a patience, until one
- * held victim's callbacks really ran.
+ * mrelease: process_mrelease(2) on dying processes that own hlist notifiers, which runs the OOM
+ * reaper's non-blockable pass in the caller. Every other victim is held at its exit stop, where
+ * the pass always finds the notifiers. The others are free to die: there the pass races with
+ * exit_mmap() and may find nothing (ESRCH); half of those are slowed down, or the kernel would
+ * win nearly every race. The workload goes on past its time, up to a limit, until the callbacks
+ * of one held victim have run.
  */
 #include "files.h"
 #include "notifiers.h"

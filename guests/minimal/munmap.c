@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * munmap: threads map, unmap, move, protect, advise and fork anonymous, file, shmem and
- * huge memory in one arena that is under an hlist notifier and a changing interval one.
- * Any system call here may fail because another thread was faster: that is the point.
+ * munmap: threads map, unmap, move, protect, advise and fork anonymous, file, shmem and huge
+ * memory in one arena, on which an hlist notifier and a changing interval notifier are
+ * registered. Any system call here may fail because another thread was faster; that is
+ * intended.
  */
 #include "arena.h"
 #include "notifiers.h"
@@ -22,7 +23,7 @@
 #define THREADS 4
 #define RARE_CALLS 4
 #define FILE_BYTES (4 * MIB)
-/* On a ramfs: plain page cache, where tmpfs would be shmem again. */
+/* The file is on a ramfs, which is plain page cache; tmpfs would be shmem again. */
 #define FILE_PATH "/run/munmap"
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* Linux 6.1 */
@@ -60,7 +61,7 @@ static void map_anonymous(struct racer *racer)
 static void map_fd(struct racer *racer, int fd)
 {
 	struct range range = pick(racer);
-	/* In step with the address, so that it is always inside the file. */
+	/* The offset follows the address, so that it is always inside the file. */
 	off_t offset = (off_t)((uintptr_t)range.start % ARENA_CELL_BYTES);
 	int sharing = random_below(&racer->random, 2) ? MAP_SHARED : MAP_PRIVATE;
 
@@ -136,13 +137,13 @@ static void touch_and_unmap(struct racer *racer)
 	touch(racer);
 }
 
-/* The child breaks sharing. */
+/* Forks: the child writes and so ends the sharing of pages. */
 static void fork_child(struct racer *racer)
 {
 	race_in_child(racer, touch_and_unmap);
 }
 
-/* Takes pages away under the mappings of a file, through its i_mmap. */
+/* Punches pages out of a file while it is mapped; the kernel finds the mappings through i_mmap. */
 static void punch(struct racer *racer)
 {
 	struct shared *shared = racer->shared;
@@ -158,7 +159,7 @@ static void punch(struct racer *racer)
 		workload_fail("truncate " FILE_PATH);
 }
 
-/* Moves the interval notifier elsewhere, against the invalidations of the other threads. */
+/* Moves the interval notifier, which races with the invalidations of the other threads. */
 static void renotify(struct racer *racer)
 {
 	struct shared *shared = racer->shared;
@@ -171,7 +172,7 @@ static void renotify(struct racer *racer)
 	pthread_mutex_unlock(&shared->interval_lock);
 }
 
-/* Several: each is one of many. */
+/* Makes several calls, because each is one of many kinds. */
 static void call_rarely(struct racer *racer)
 {
 	struct shared *shared = racer->shared;

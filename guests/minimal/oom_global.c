@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * oom-global: the guest as a whole runs out of memory and of swap, the kernel kills, and the
- * oom_reaper takes the victim's memory through its notifiers while it is held at its exit stop.
- * One victim at a time: while one is dying the kernel kills nobody else. It is preferred, so that
- * neither this supervisor nor anything else of the guest has to go; the agent is exempt. Nothing
- * denies it swap: the kernel does not kill while there is swap left to reclaim to.
+ * oom-global: the whole guest runs out of memory and swap, the kernel kills, and the oom_reaper
+ * takes the victim's memory through its notifiers while the victim is held at its exit stop.
+ * There is one victim at a time, because the kernel kills nobody else while one is dying. The
+ * OOM killer prefers the victim, so that it kills neither this supervisor nor anything else;
+ * the agent is exempt. The victim may use swap, because the kernel does not kill while it can
+ * swap out.
  */
 #include "kill_rounds.h"
 #include "memory.h"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * oom-memcg: out-of-memory kills by memory cgroups whose victims the kernel thread
- * oom_reaper really reaps. Left alone, a victim is gone long before the reaper comes, 2 s
- * after the kill; so a supervisor holds each at its exit stop until the reap is seen. The
- * victims of a round die side by side, each in a cgroup of its own, because within one
+ * oom-memcg: out-of-memory kills by memory cgroups, whose victims are really reaped by the
+ * kernel thread oom_reaper. Without help, a victim is gone long before the reaper comes, 2 s
+ * after the kill, so a supervisor holds each victim at its exit stop until it is reaped. The
+ * victims of a round die at the same time, each in a cgroup of its own, because within one
  * cgroup the kernel kills nobody else while a victim is dying.
  */
 #include "doomed.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The life of a victim that owns hlist notifiers of the driver and memory under them. */
+/* The life of a victim that owns hlist notifiers of the driver, and memory below them. */
 #ifndef SPLAT_OWNER_H
 #define SPLAT_OWNER_H
 
@@ -11,7 +11,7 @@ struct owner {
 	size_t appetite;	/* bytes it touches when provoked */
 };
 
-/* For struct victim_life, with a struct owner as context. */
+/* For struct victim_life; the context is a struct owner. */
 void owner_prepare(const void *owner);
 void owner_provoke(const void *owner);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A low priority: the kernel preempts such a process wherever it is, with a lock held or between two steps of an account, and
- * lets others wait for it. Not the lowest, so that nobody waits for more than a tenth of a second or so.
+ * A low priority. The kernel preempts such a process anywhere, for example while it holds a
+ * lock or between two steps of accounting, and lets others wait for it. It is not the lowest
+ * priority, so that nobody waits for more than about a tenth of a second.
  */
 #ifndef SPLAT_PATIENCE_H
 #define SPLAT_PATIENCE_H
@@ -10,7 +11,7 @@
 
 #define PATIENT_NICE 10
 
-/* Of the calling process; one that may not is left as it is. */
+/* Lowers the priority of the calling process, if it may. */
 static inline void be_patient(void)
 {
 	setpriority(PRIO_PROCESS, 0, PATIENT_NICE);

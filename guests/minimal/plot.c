@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Each may have to come back from swap first, which takes most of an emulated guest's time. */
+/*
+ * How many pages a check reads: each may have to come back from swap first, which takes most of
+ * the time in an emulated guest.
+ */
 #define CHECKED_PAGES 48
 #define LAST_WORD (PAGE_BYTES - sizeof(uint64_t))
 
@@ -59,7 +62,10 @@ void plot_zeroed(struct plot *plot, size_t first, size_t count)
 		plot->page[i] = (struct plot_page){ 0 };
 }
 
-/* What it was like tells the reader more than the number: an old generation, or somebody else's page. */
+/*
+ * Describes a wrong word: whether it is an old generation or belongs to another page tells a
+ * reader more than its number.
+ */
 static const char *kind_of(const struct plot *plot, size_t index, uint64_t found)
 {
 	if (found == 0)
@@ -92,7 +98,7 @@ static void check_page(const struct plot *plot, size_t index, const char *page, 
 
 	if (head != wanted && !(may_be_zero && head == 0))
 		report(plot, index, head, after);
-	/* One of them may be from before the page was dropped. */
+	/* The last word may be from before the page was dropped. */
 	if (tail != wanted && !(may_be_zero && tail == 0))
 		report(plot, index, tail, after);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory whose content is known: the first and the last word of each page tell which page it is and
- * how often it was written. Each plot has one writer, the thread that owns it, and is checked by it
- * while that thread writes nothing, so whatever the kernel did to it meanwhile, there is one right
- * answer: what was written last, or zero once the owner has let the kernel drop it.
+ * Memory with known contents: the first and the last word of each page say which page it is,
+ * and how many times it was written. Each plot has one writer, the thread that owns it. That
+ * thread also checks it, while it writes nothing. So whatever the kernel did meanwhile, there
+ * is one right answer: what was written last, or zero once the owner has allowed the kernel to
+ * drop the page.
  */
 #ifndef SPLAT_PLOT_H
 #define SPLAT_PLOT_H
@@ -23,22 +24,23 @@ struct plot {
 	struct plot_page *page;	/* what is known of each */
 };
 
-/* Makes a plot of so many pages at base, all of which read as zero now. Exits on failure. */
+/* Makes a plot of `pages` pages at `base`, all of which read as zero now. Exits on failure. */
 void plot_make(struct plot *plot, unsigned id, const char *what, char *base, size_t pages);
 
-/* Writes the next generation of these pages. */
+/* Writes the next generation into these pages. */
 void plot_write(struct plot *plot, size_t first, size_t count);
 
-/* They may read as zero from now until they are written again, or already do. */
+/* Notes that these pages may read as zero until they are written again. */
 void plot_may_drop(struct plot *plot, size_t first, size_t count);
 
-/* They read as zero now. */
+/* Notes that these pages read as zero now. */
 void plot_zeroed(struct plot *plot, size_t first, size_t count);
 
 /*
- * Reads the pages where they are, some tens of them where there are many (plot_check_all(): all),
- * or a copy of them that somebody else made (copy: of page first), and ends the whole program by
- * workload_corrupted() at a wrong word. `after` says what came between, as in "after fork".
+ * Checks pages where they are (plot_check(): only some tens of them when there are many;
+ * plot_check_all(): all), or a copy of them that somebody else made (plot_check_copy(): `copy`
+ * begins with page `first`). At a wrong word it ends the program with workload_corrupted().
+ * `after` says what happened before, such as "after fork".
  */
 void plot_check(struct plot *plot, size_t first, size_t count, const char *after);
 void plot_check_all(struct plot *plot, const char *after);

@@ -64,8 +64,8 @@ bool port_receive(struct port *port)
 
 	length = read(port->fd, port->in + port->in_end, sizeof(port->in) - port->in_end);
 	/*
-	 * Data is no proof of a connection: the driver hears of a new host from a work
-	 * queue, often after that host's first bytes, and reports end of file until then.
+	 * Data does not prove a connection: the driver learns of a new host from a work queue,
+	 * often after the host's first bytes, and reports end of file until then.
 	 */
 	if (length > 0)
 		port->in_end += (size_t)length;
@@ -76,7 +76,7 @@ bool port_receive(struct port *port)
 	return length > 0;
 }
 
-/* A line that does not fit the buffer is dropped up to its newline and reported once. */
+/* A line that does not fit into the buffer is dropped up to its newline, and reported once. */
 enum port_line port_next_line(struct port *port, char **line)
 {
 	char *start = port->in + port->in_start;
@@ -97,7 +97,7 @@ enum port_line port_next_line(struct port *port, char **line)
 	if (was_skipping)
 		return PORT_LINE_TOO_LONG;
 	*line = start;
-	/* A NUL would hide the rest of the line; as '%' it makes the line no request. */
+	/* A NUL would hide the rest of the line. It becomes '%', which makes the line invalid. */
 	for (char *nul; (nul = memchr(start, '\0', (size_t)(newline - start)));)
 		*nul = '%';
 	return PORT_LINE_READY;
@@ -139,7 +139,7 @@ void port_print(struct port *port, const char *format, ...)
 	va_start(arguments, format);
 	length = vsnprintf(port->out + port->out_end, space, format, arguments);
 	va_end(arguments);
-	/* Half a line would be taken for the start of the next one. */
+	/* Half a line would be taken for the start of the next line. */
 	if (length < 0 || (size_t)length >= space)
 		return;
 	port->out_end += (size_t)length;

@@ -15,16 +15,19 @@ struct program {
 	int (*main)(int argc, char **argv);
 };
 
-/* Pointers to them lie side by side in a section, whose ends the linker names. */
+/* Pointers to the programs lie side by side in a section; the linker names its ends. */
 #define PROGRAM(program_name, function)                                                           \
 	static const struct program function##_program = { program_name, function };             \
 	static const struct program *const function##_entry                                       \
 		__attribute__((used, section("programs"))) = &function##_program
 
-/* Calls back with each of them. */
+/* Calls `visit` for each program. */
 void programs_each(void (*visit)(const struct program *program));
 
-/* The program of this name, or of this path's last part; NULL for none. */
+/*
+ * The program with this name, or whose name is the last part of this path; NULL if there is
+ * none.
+ */
 const struct program *program_find(const char *path);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* SplitMix64 (Steele, Lea, Flood 2014): a stream of decisions that depends on the seed alone. */
+/*
+ * SplitMix64 (Steele, Lea, Flood 2014): a stream of random numbers that depends on the seed
+ * alone.
+ */
 #ifndef SPLAT_RANDOM_H
 #define SPLAT_RANDOM_H
 
@@ -15,13 +18,13 @@ static inline uint64_t random_next(uint64_t *state)
 	return mixed ^ mixed >> 31;
 }
 
-/* A number in [0, bound), bound > 0; the bias of the remainder does not matter here. */
+/* A number in [0, bound), for bound > 0. The slight bias of the remainder does not matter here. */
 static inline uint64_t random_below(uint64_t *state, uint64_t bound)
 {
 	return random_next(state) % bound;
 }
 
-/* The start of stream number index of a seed, unrelated to its neighbours. */
+/* The start of stream number `index` of a seed; streams are unrelated to each other. */
 static inline uint64_t random_stream(uint64_t seed, uint64_t index)
 {
 	uint64_t state = seed ^ index << 32;

@@ -12,7 +12,10 @@
 
 #define STACK_PAGES 16
 
-/* All of the program's memory, present and to come, as it is touched; not for long, for locked memory is never reclaimed. */
+/*
+ * Locks all memory of the program, present and future, as it is touched. It is unlocked soon,
+ * because locked memory is never reclaimed.
+ */
 static void lock_all(const struct arena *arena, int fd, uint64_t *random)
 {
 	struct range range = arena_pick(arena, random);
@@ -24,7 +27,7 @@ static void lock_all(const struct arena *arena, int fd, uint64_t *random)
 	munlockall();
 }
 
-/* By a descriptor of the process, as a manager of memory does it to others. */
+/* Advises the kernel through a pidfd, as a memory manager does for other processes. */
 static void advise_remotely(const struct arena *arena, int fd, uint64_t *random)
 {
 	static const int advice[] = { MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED, MADV_COLD };
@@ -39,7 +42,10 @@ static void advise_remotely(const struct arena *arena, int fd, uint64_t *random)
 	close(self);
 }
 
-/* Pages of a file in another order than their addresses: the kernel makes a mapping of each. */
+/*
+ * Puts pages of a file in another order than their addresses; the kernel makes a mapping of
+ * each.
+ */
 static void remap_pages(const struct arena *arena, int fd, uint64_t *random)
 {
 	struct range range = arena_pick(arena, random);
@@ -66,7 +72,7 @@ static void advise_file(const struct arena *arena, int fd, uint64_t *random)
 	lseek(fd, offset, SEEK_HOLE);
 }
 
-/* Touched from its top down, and then far below. */
+/* Touches a stack from its top downwards, and then far below. */
 static void grow_stack(const struct arena *arena, int fd, uint64_t *random)
 {
 	struct range range = arena_pick_cell(arena, random);

@@ -22,13 +22,13 @@
 #define PATH_BYTES 256
 #define DEPTH_MAX 2
 
-/* Of the workload; what changes nothing when it is read. */
+/* Files of the workload's process; reading them changes nothing. */
 static const char *const own_files[] = {
 	"smaps", "smaps_rollup", "maps", "numa_maps", "stat", "status", "statm", "oom_score",
 	"smaps", "fdinfo",
 };
 
-/* A file, or a folder of which one random file is read, at most two folders down. */
+/* A file, or a folder of which one random file is read, at most two folders below. */
 static const char *const kernel_files[] = {
 	"/proc/buddyinfo",
 	"/proc/meminfo",
@@ -83,7 +83,7 @@ static bool is_read(const char *name)
 	return name[0] != '.' && strcmp(name, GPU_FRAMEBUFFERS_FILE) != 0;
 }
 
-/* The name of one entry that is read, each as likely as the others; false for none. */
+/* The name of one readable entry, each with the same chance; false if there is none. */
 static bool pick_entry(struct reader *reader, const char *folder, char *name, size_t size)
 {
 	DIR *directory = opendir(folder);
@@ -115,7 +115,7 @@ static void read_path(struct reader *reader, const char *path, unsigned depth)
 		read_path(reader, below, depth + 1);
 }
 
-/* Where one of the subject's mappings begins, 0 for none. */
+/* The start of one of the subject's mappings; 0 if there is none. */
 static unsigned long pick_mapping(struct reader *reader)
 {
 	char path[PATH_BYTES], line[512];
@@ -144,7 +144,7 @@ static void write_text(const char *path, const void *text, size_t length, off_t 
 	close(fd);
 }
 
-/* Page tables are walked entry by entry, and old ones are made of young ones. */
+/* Has the kernel walk page tables entry by entry, and make old pages of young ones. */
 static void read_pages(struct reader *reader)
 {
 	static const char *const kinds[] = { "1", "2", "3", "4" };
@@ -197,11 +197,11 @@ pid_t readers_start(uint64_t seed)
 	if (pid > 0)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* What the workload closes shall be closed. */
+	/* Files that the workload closes must not stay open here. */
 	close_range(STDERR_FILENO + 1, ~0u, 0);
 	setpriority(PRIO_PROCESS, 0, 19);
 	reader.buffer = malloc(MOST_BYTES);
-	/* Its parent may have gone before the line above that ends it with its parent. */
+	/* The parent may have ended before prctl() above could tie this process to it. */
 	while (reader.buffer && getppid() == reader.subject)
 		read_round(&reader);
 	_exit(0);

@@ -35,13 +35,16 @@
 
 #define MEMORY_BYTES MIB
 #define LIMIT_KIB (6ul << 10)
-/* A score of 1000 counts as so many pages as there are whole thousands of: those two are more than the eater has. */
+/*
+ * A score of 1000 adds as many pages as a fixed share of all memory: more than the process that
+ * outgrows the cgroup has, so these two are killed first.
+ */
 #define STUCK_LIMIT_KIB (8ul << 10)
 #define APPETITE (2 * LIMIT_KIB * 1024)
 #define REFUSALS 3
 #define GROUP 2
 #define STACK_BYTES (64ul << 10)
-/* What oom_reap_task() in mm/oom_kill.c tries (MAX_OOM_REAP_RETRIES). */
+/* How many times oom_reap_task() in mm/oom_kill.c tries (MAX_OOM_REAP_RETRIES). */
 #define REAPER_TRIES 10
 #define HOLD_MS 60000ul
 
@@ -121,7 +124,10 @@ static void mirror_memory(void)
 		workload_fail("read through a device");
 }
 
-/* The device may not touch what it has not seen yet, so the machine has written every page before. */
+/*
+ * The device must not touch pages that it has not seen yet, so the machine has written every
+ * page before.
+ */
 static void prepare_owner(const void *context)
 {
 	const struct cast *cast = context;
@@ -167,7 +173,10 @@ static void prepare_stuck(const void *context)
 	add(cast->stubborn_fd, 0);
 }
 
-/* mprotect() notifies with mmap_lock held for writing, and the notifier waits for whoever holds its lock. */
+/*
+ * mprotect() notifies while mmap_lock is held for writing, and the notifier waits for the
+ * process that holds its lock.
+ */
 static void provoke_stuck(const void *context)
 {
 	(void)context;
@@ -182,7 +191,10 @@ static void start(struct doomed *doomed, const char *name, const struct cast *ca
 	doomed_start(doomed, name, LIMIT_KIB, &life);
 }
 
-/* A cgroup, and a victim in it that the kernel kills when another process there has taken too much. */
+/*
+ * Makes a cgroup, and a victim in it, which the kernel kills when another process in the cgroup
+ * takes too much.
+ */
 static void start_stuck(struct cast *cast)
 {
 	struct victim_life life = { .cgroup = cast->stuck_cgroup,
@@ -195,7 +207,10 @@ static void start_stuck(struct cast *cast)
 	victim_start(&cast->stuck, &life);
 }
 
-/* Each member of the group in turn outlives the first that dies no longer than the kernel takes. */
+/*
+ * Each other member of the group survives the first one only for as long as the kernel needs to
+ * kill it.
+ */
 static void start_group(struct cast *cast)
 {
 	struct victim_life life = { .prepare = prepare_member, .provoke = eat, .context = cast };
@@ -241,14 +256,17 @@ static void end_child(pid_t pid)
 		;
 }
 
-/* Returns how often the reaper came upon a lock it could not have, after the victim is dead. */
+/* Returns how many times the reaper failed to take a lock, after the victim is dead. */
 static uint64_t stick(struct cast *cast, const struct workload *workload)
 {
 	uint64_t end_ns = monotonic_ns() + workload->reap_timeout_ms * 1000000u;
 	pid_t holder = in_child(cast, hold_lock), eater;
 	uint64_t tries;
 
-	/* Until the notifier waits: the child took its lock before, and the victim's callback waits for it. */
+	/*
+	 * Waits until the notifier waits: the child took its lock before, and the victim's
+	 * callback waits for it.
+	 */
 	pause_ms(200);
 	victim_release(&cast->stuck);
 	pause_ms(200);
@@ -256,7 +274,7 @@ static uint64_t stick(struct cast *cast, const struct workload *workload)
 	do
 		pause_ms(20);
 	while ((tries = events_counted()) < REAPER_TRIES && monotonic_ns() < end_ns);
-	/* It rests once more, and only then says that it gives up. */
+	/* The reaper waits once more before it says that it gives up. */
 	pause_ms(300);
 	end_child(holder);
 	end_child(eater);
@@ -309,7 +327,10 @@ static uint64_t kill_all(struct cast *cast, const struct workload *workload)
 	tries = stick(cast, workload);
 
 	doomed_await(&cast->refused, patience);
-	/* While the victim still has its address space: the driver compares starts and ends. */
+	/*
+	 * This is done while the victim still has its address space: the driver compares starts
+	 * and ends.
+	 */
 	notifiers_remove(cast->accepting_fd, 1);
 	doomed_bury(&cast->refused);
 	doomed_finish(&cast->sharer, patience);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * reclaim: pressure on the whole guest, since neither memory.reclaim nor MADV_PAGEOUT holds
- * fs_reclaim. Threads touch an arena twice as large as what is left to allocate: kswapd and the
- * threads themselves swap it out, compaction migrates it, KSM merges it. It lies under both kinds
- * of notifier and nobody maps or unmaps in it, so every callback there is the kernel's own doing.
+ * reclaim: memory pressure on the whole guest, since neither memory.reclaim nor MADV_PAGEOUT
+ * holds fs_reclaim. Threads touch an arena twice as large as the memory that is left: kswapd
+ * and the threads themselves swap it out, compaction migrates it, and KSM merges it. It is
+ * below both kinds of notifier, and nothing in it is mapped or unmapped, so the kernel alone
+ * causes every callback.
  */
 #include "arena.h"
 #include "files.h"
@@ -37,7 +38,7 @@ static void write_some(struct racer *racer)
 		    (unsigned char)random_next(&racer->random));
 }
 
-/* The last cell alone is merged: ksmd must get round it within the short life of a trial. */
+/* Only the last cell is merged, so that ksmd gets through it during a short trial. */
 static struct range merged_cell(const struct arena *arena)
 {
 	return (struct range){ arena->base + (arena->cells - 1) * ARENA_CELL_BYTES,
@@ -67,7 +68,7 @@ static void write_equal(struct racer *racer)
 	make_equal(pick_merged(racer));
 }
 
-/* A write to a merged page copies it. */
+/* Writes to a merged page, which copies it. */
 static void break_merged(struct racer *racer)
 {
 	range_write(pick_merged(racer), (unsigned char)random_next(&racer->random));
@@ -86,7 +87,7 @@ static void compact(struct racer *racer)
 
 #define LEAVING 3
 #define OPERATIONS 6
-/* How long the first look may wait until something is merged. */
+/* How many milliseconds the first look waits until something is merged. */
 #define MERGING_MS 3000
 
 static bool is_merged(unsigned long patience_ms)
@@ -101,7 +102,10 @@ static bool is_merged(unsigned long patience_ms)
 	return false;
 }
 
-/* Children that have copies of the merged pages, and leave some ms after the pipe was closed. */
+/*
+ * Starts children that have copies of the merged pages, and that end some milliseconds after
+ * the pipe is closed.
+ */
 static void start_sharing(const int pipe_fds[2], pid_t children[LEAVING])
 {
 	for (useconds_t i = 0; i < LEAVING; i++) {
@@ -119,9 +123,10 @@ static void start_sharing(const int pipe_fds[2], pid_t children[LEAVING])
 }
 
 /*
- * Everything is taken apart while processes that share some of it leave: their copies are the only ones
- * by then, whoever takes one apart goes on as soon as its owner leaves, and looks in the end whether
- * anybody is left. A signal would end the undoing early. Then it is merged anew.
+ * Unmerges everything while processes that share some of the pages end. By then their copies
+ * are the only ones; the unmerging goes on as soon as a page's owner ends, and checks in the
+ * end whether any owner is left. A signal would stop the unmerging early. Then the pages are
+ * merged again.
  */
 static void unmerge_once(struct racer *racer)
 {
@@ -147,7 +152,10 @@ static void unmerge_once(struct racer *racer)
 	pthread_sigmask(SIG_SETMASK, &former, NULL);
 }
 
-/* Some times for sure; then seldom, since merging takes longer than a trial leaves. */
+/*
+ * Unmerges a few times for certain, and later seldom, because merging takes longer than the
+ * rest of a trial.
+ */
 static void unmerge(struct racer *racer)
 {
 	bool is_first = racer->operations < OPERATIONS;
@@ -163,7 +171,7 @@ static const struct operation operations[] = {
 	{ "break-merged", break_merged }, { "compact", compact },     { "unmerge", unmerge },
 };
 
-/* One row a setting, so that it is merged within the short life of a trial. */
+/* Starts KSM, with settings that merge the cell during a short trial. */
 static void start_merging(void)
 {
 	static const struct {
@@ -188,7 +196,7 @@ static void prepare(struct arena *arena, size_t bytes)
 	length = arena->cells * ARENA_CELL_BYTES;
 	if (!range_map((struct range){ .start = arena->base, .length = length }))
 		workload_fail("map the arena");
-	/* Half of it in huge pages: they are split to be swapped. */
+	/* Half of the arena is in huge pages, which are split when they are swapped. */
 	madvise(arena->base, length / ARENA_CELL_BYTES / 2 * ARENA_CELL_BYTES, MADV_HUGEPAGE);
 	if (madvise(merged_cell(arena).start, ARENA_CELL_BYTES, MADV_MERGEABLE) < 0)
 		workload_skip("no KSM");
@@ -208,13 +216,16 @@ static int reclaim_main(int argc, char **argv)
 	errno = 0;
 	if (meminfo_kib("SwapTotal") == 0)
 		workload_skip("no swap: anonymous memory cannot be reclaimed");
-	/* Half of all seeds swap to compressed memory, where huge pages need not be split before. */
+	/*
+	 * Half of all seeds swap to compressed memory, where huge pages need not be split
+	 * first.
+	 */
 	if (workload.seed % 2)
 		zram_swap_on(&zram, 2 * workload.memory_mib * MIB);
 	prepare(&arena, workload.memory_mib * MIB);
 	start_merging();
 	memory_squeeze(workload.memory_mib / 2 * MIB);
-	/* However far the race gets on a slow host. */
+	/* This happens however slow the host is. */
 	touch_pages(arena.base, arena.cells * ARENA_CELL_BYTES);
 	write_file(COMPACT, "1");
 	done = race(&workload, THREADS, operations, sizeof(operations) / sizeof(operations[0]),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One request on its way through a verb's function, which answers it exactly once. */
+/* A request, as it is passed to the function of its verb, which answers it exactly once. */
 #ifndef SPLAT_REQUEST_H
 #define SPLAT_REQUEST_H
 
@@ -13,7 +13,7 @@ struct request {
 	size_t count;
 };
 
-/* Answers "err" with an errno value and what it was about. */
+/* Answers "err" with an errno value and a text that says what failed. */
 void request_fail(const struct request *request, int error, const char *text);
 
 /* Answers "ok NUMBER". */

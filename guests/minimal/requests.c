@@ -67,7 +67,10 @@ static size_t decode_hex(const struct word *word, unsigned char *bytes, size_t m
 	return word->length / 2;
 }
 
-/* entropy HEX -> ok BYTES. Credits the bytes and reseeds at once, so that copies part ways. */
+/*
+ * entropy HEX -> ok BYTES. Credits the bytes and reseeds at once, so that copies of a guest
+ * differ from then on.
+ */
 static void serve_entropy(const struct request *request)
 {
 	_Alignas(struct rand_pool_info) unsigned char

@@ -17,7 +17,7 @@
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
-/* Of this thread; only its own handler and itself touch it. */
+/* State of this thread; only the thread and its own signal handler touch it. */
 static _Thread_local struct {
 	const volatile uint64_t *progress;
 	uint64_t seen;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Signals that come every 1 to 50 ms to a thread and do nothing, so that what the kernel does when a
- * signal is pending happens: faults and system calls that are given up, half done, or begun again.
+ * Signals that a thread gets every 1 to 50 ms and that do nothing, so that the kernel does what
+ * it does when a signal is pending: faults and system calls are given up, half done, or begun
+ * again.
  */
 #ifndef SPLAT_SIGNALS_H
 #define SPLAT_SIGNALS_H
@@ -10,14 +11,14 @@
 #include <stdint.h>
 
 /*
- * Begins to interrupt the calling thread, at a period that random decides, with SA_RESTART or without.
- * While *progress stands still from one signal to the next the period doubles, and halves again after
- * that: fork(2) with many pages begins anew at each signal and would otherwise never end. Exits on
- * failure.
+ * Begins to interrupt the calling thread. `random` decides the period; `restarts` says whether
+ * SA_RESTART is set. When *progress does not change from one signal to the next, the period
+ * doubles, and halves again later: fork(2) with many pages begins anew at each signal and would
+ * otherwise never end. Exits on failure.
  */
 void signals_start(const uint64_t *progress, uint64_t random, bool restarts);
 
-/* Ends it; the same thread. */
+/* Ends the signals. The same thread must call it. */
 void signals_stop(void);
 
 #endif

@@ -12,7 +12,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What the agent has and a program must not inherit: its OOM immunity, its signal mask. */
+/*
+ * Undoes what the agent has and a program must not inherit: its OOM immunity and its signal
+ * mask.
+ */
 static bool become_ordinary(const int *standard_fds)
 {
 	sigset_t none;
@@ -41,7 +44,10 @@ static void exec_program(char **argv, const int *standard_fds, int error_fd)
 	_exit(127);
 }
 
-/* Like fork(), but born inside the cgroup, so that no kill of it can come too early. */
+/*
+ * Like fork(), but the child is born inside the cgroup, so that killing the cgroup always
+ * reaches it.
+ */
 static pid_t fork_into(const char *path)
 {
 	struct clone_args arguments = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD };
@@ -66,7 +72,10 @@ static void close_fds(int *fds, size_t count)
 	}
 }
 
-/* Pipes 0 and 1 carry stdout and stderr, pipe 2 the errno of exec; [0] reads, [1] writes. */
+/*
+ * Opens the pipes: 0 and 1 carry stdout and stderr, 2 carries the errno of exec. [0] is the end
+ * to read, [1] the end to write.
+ */
 static int open_pipes(int pipes[3][2], int *null_fd)
 {
 	*null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);

@@ -11,8 +11,8 @@ struct spawned {
 };
 
 /*
- * Starts argv (NULL-terminated, found along PATH) inside a cgroup, in a session of its own,
- * with stdin from /dev/null, default signals and an oom_score_adj of 0. Allocates nothing.
+ * Starts argv (NULL-terminated, searched for in PATH) inside a cgroup, in a session of its own,
+ * with /dev/null as stdin, default signals and an oom_score_adj of 0. Allocates nothing.
  * Returns 0 or an errno value.
  */
 int spawn(const char *cgroup, char **argv, struct spawned *spawned);

@@ -39,7 +39,7 @@ static bool write_signature(int fd, unsigned char *page, uint64_t bytes)
 	return pwrite(fd, page, PAGE_BYTES, 0) == PAGE_BYTES && fsync(fd) == 0;
 }
 
-/* A device that has no other content gets a signature over all of it. */
+/* Writes a signature for the whole device if the device is blank. */
 static bool prepare(int fd)
 {
 	unsigned char page[PAGE_BYTES];
@@ -62,7 +62,10 @@ static bool resize(int fd, uint64_t bytes)
 	return pread(fd, page, PAGE_BYTES, 0) == PAGE_BYTES && write_signature(fd, page, bytes);
 }
 
-/* With a signature for so many bytes, or 0: with the one it has or can have. */
+/*
+ * Switches swap on: with a signature for `bytes` bytes or, for 0, with the signature that the
+ * device has or can get.
+ */
 static bool enable(const char *device, uint64_t bytes, int flags)
 {
 	bool prepared;

@@ -52,7 +52,10 @@ static void import_into(int fd, uint32_t object, int sync_fd)
 	close(sync_fd);
 }
 
-/* The binary object's fence becomes a point of the timeline: a link of a chain. */
+/*
+ * Moves the fence of the binary object to a point of the timeline, which makes a link of a
+ * chain.
+ */
 static void move_to_point(int fd, uint32_t binary, uint32_t timeline, uint64_t point)
 {
 	struct drm_syncobj_transfer request = { .src_handle = binary, .dst_handle = timeline,
@@ -124,7 +127,7 @@ void use_sync_objects(struct racer *racer)
 	export_and_query(fd, binary, timeline);
 	wait_for_point(fd, timeline, 1 + random_below(&racer->random, POINTS),
 		       DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT);
-	/* A point that nobody will reach: it waits for a submission until its time is over. */
+	/* Nobody will submit this point, so the wait for a submission lasts until its timeout. */
 	if (random_below(&racer->random, 4) == 0)
 		wait_for_point(fd, timeline, POINTS + 1, DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT);
 	destroy(fd, timeline);

@@ -39,7 +39,7 @@ bool timeline_advance(int timeline, uint32_t by)
 	return ioctl(timeline, ADVANCE, &by) == 0;
 }
 
-/* Gives a fence a second descriptor, in the place of the oldest one. */
+/* Gives a fence a second descriptor, in the place of the oldest kept one. */
 static void keep(struct pace *pace, int fence)
 {
 	int oldest;

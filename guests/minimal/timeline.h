@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Timelines of fences that user space signals (drivers/dma-buf/sw_sync.c; the kernel installs no header for it). */
+/*
+ * Timelines whose fences user space signals (drivers/dma-buf/sw_sync.c; the kernel installs no
+ * header for it).
+ */
 #ifndef SPLAT_TIMELINE_H
 #define SPLAT_TIMELINE_H
 
@@ -8,10 +11,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A timeline at 0, which ends with its descriptor: whoever waits for it is then woken. -1 with errno set. */
+/*
+ * Opens a timeline at 0. It ends with its descriptor, which wakes every waiter. -1 with errno
+ * set.
+ */
 int timeline_open(void);
 
-/* A sync file that is signalled once the timeline has reached value; -1 with errno set. */
+/* Makes a sync file that is signalled once the timeline has reached `value`; -1 with errno set. */
 int timeline_fence(int timeline, uint32_t value);
 
 bool timeline_advance(int timeline, uint32_t by);
@@ -22,12 +28,14 @@ bool timeline_advance(int timeline, uint32_t by);
 #define FENCES_KEPT 384
 
 /*
- * Timelines that threads of their own advance all the time. Whoever makes a fence may then wait for whatever
- * waits for it: the fence does not depend on its maker.
+ * Timelines that threads of their own advance all the time. So a thread may make a fence and
+ * then wait for anything that waits for it: the fence does not depend on the thread that made
+ * it.
  *
- * A fence whose last reference goes while its timeline, or that of a fence merged with it, is advanced meets
- * bugs of the kernel (docs/found.md). So the latest fences have a second descriptor here, and the oldest of
- * them is closed only once it is signalled.
+ * Bugs of the kernel (docs/found.md) show when the last reference of a fence goes while its
+ * timeline, or the timeline of a fence that is merged with it, is advanced. So the latest
+ * fences have a second descriptor here, and the oldest of them is closed only once it is
+ * signalled.
  */
 struct pace {
 	struct paced {
@@ -45,16 +53,19 @@ struct pace {
 	atomic_bool over;
 };
 
-/* Skips the workload where the kernel has no timelines, exits on failure. */
+/*
+ * Starts the pacers. Skips the workload if the kernel has no timelines. Exits on other
+ * failures.
+ */
 void pace_start(struct pace *pace, uint64_t seed);
 void pace_stop(struct pace *pace);
 
-/* A new sync file that is signalled soon, perhaps already. Exits on failure. */
+/* Makes a sync file that is signalled soon, and may be signalled already. Exits on failure. */
 int pace_fence(struct pace *pace, uint64_t *random);
 
 /*
- * Begins another timeline in the place of one, which ends with all its fences signalled, or, abandoned, with
- * some that get an error.
+ * Replaces a timeline by a new one. The fences of the old one are all signalled; with
+ * `abandoned`, some of them get an error instead.
  */
 void pace_replace(struct pace *pace, uint64_t *random, bool abandoned);
 

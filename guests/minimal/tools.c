@@ -38,7 +38,7 @@
 #define DISK_SERIAL "splat-tools"
 #define BELOW "/tools"
 
-/* What the guest's own programs have there, the tools have, too. */
+/* The guest's folders that the tools see at the same paths. */
 static const char *const shared[] = { "/dev", "/proc", "/sys", "/tmp", "/run" };
 
 static int mount_failed(const char *what)
@@ -74,7 +74,7 @@ static int mount_root(void)
 	return 0;
 }
 
-/* False for what is no option, or one too many. */
+/* False for a word that is no option, or for one option too many. */
 static bool take_option(struct tools *tools, const char *name, char *value)
 {
 	if (strcmp(name, "--env") == 0)
@@ -109,7 +109,7 @@ static bool take_option(struct tools *tools, const char *name, char *value)
 	return true;
 }
 
-/* Commands follow one another behind words "--", which become the ends of their lists. */
+/* Each command follows a word "--", which becomes the end of the list before it. */
 static bool take_commands(struct tools *tools, char **words)
 {
 	while (*words != NULL) {
@@ -136,7 +136,7 @@ static int tools_main(int argc, char **argv)
 		return 1;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	/* A second program of one guest finds the disk mounted. */
+	/* For a second program in one guest, the disk is mounted already. */
 	if (strcmp(tools.root, TOOLS_ROOT) == 0 && access(TOOLS_ROOT "/proc/self", F_OK) < 0) {
 		int status = mount_root();
 

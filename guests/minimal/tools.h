@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Programs of the tools disk: what is run, and how. */
+/* Programs of the tools disk: which are run, and how. */
 #ifndef SPLAT_TOOLS_H
 #define SPLAT_TOOLS_H
 
@@ -7,32 +7,38 @@
 #include <stdint.h>
 
 #define TOOLS_ROOT "/tools/root"
-/* Exit code 4 of a kselftest: what this kernel lacks is no failure of the test. */
+/*
+ * Exit code 4 of a kselftest, a skip: that this kernel lacks something is not a failure of the
+ * test.
+ */
 #define TOOLS_SKIP 4
-/* The agent takes no more words than 512 in all. */
+/* The agent takes at most 512 words in all. */
 #define TOOLS_COMMANDS_MAX 128
 #define TOOLS_WORDS_MAX 64
 
 struct tools {
-	/* Where programs are looked for: they run below it (chroot(2)). */
+	/* The folder that programs are run in (chroot(2)). */
 	const char *root;
 	uint64_t seed;
-	/* Zero: the commands run in the order in which they are given. */
+	/* Zero when the commands run in the order in which they are given. */
 	uint64_t order_ms;
-	/* Not zero: after so long a picture of the screen is taken, and the program's stdin closed. */
+	/*
+	 * Unless zero, a picture of the screen is taken after picture_ms, and the program's
+	 * stdin is closed.
+	 */
 	uint64_t picture_ms, limit_ms;
-	/* The command line of what runs beside; no words: nothing does. */
+	/* The command that runs beside the others; no words when there is none. */
 	char *beside[TOOLS_WORDS_MAX];
 	size_t beside_words;
-	/* Each a NULL-terminated list: [NAME=VALUE]... PROGRAM [ARGUMENT]... */
+	/* Each is a NULL-terminated list: [NAME=VALUE]... PROGRAM [ARGUMENT]... */
 	char **commands[TOOLS_COMMANDS_MAX];
 	size_t count;
 };
 
 /*
- * Runs them below their root. A lone command takes the place of this process. Returns the
- * exit code: the first that is not 0 nor IGT's for a skip, 128 + N for a program that was
- * killed by signal N. A program that runs beside and skips is a skip of all.
+ * Runs the commands below their root. A single command replaces this process. Returns the first
+ * exit code that is neither 0 nor IGT's code for a skip; 128 + N stands for a program that
+ * signal N killed. When the program that runs beside the others skips, the result is a skip.
  */
 int tools_run(struct tools *tools);
 

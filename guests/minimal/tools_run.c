@@ -15,14 +15,14 @@
 #include <time.h>
 #include <unistd.h>
 
-/* igt_core.h */
+/* IGT's exit code for a skip (igt_core.h). */
 #define IGT_SKIP 77
-/* The host writes it when it has the picture. */
+/* The host writes this file when it has the picture. */
 #define PICTURE_TAKEN "/tmp/picture-taken"
 #define PICTURE_PATIENCE_MS 20000
 #define END_PATIENCE_MS 5000
 
-/* Takes the place of this process; returns only when it cannot. */
+/* Replaces this process by a program. Returns only on failure. */
 static int become(const struct tools *tools, char **words)
 {
 	if (chroot(tools->root) < 0 || chdir("/") < 0) {
@@ -41,7 +41,7 @@ static int code_of(int status)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* Waits for one child; orphans of others are the agent's. */
+/* Waits for one child. Orphans of other programs are reaped by the agent. */
 static int wait_for(pid_t pid)
 {
 	int status;
@@ -52,7 +52,10 @@ static int wait_for(pid_t pid)
 	return code_of(status);
 }
 
-/* The first line says whose output follows, up to the program: tests of IGT do not say their names. */
+/*
+ * Runs a program. The first line names the program whose output follows, since tests of IGT do
+ * not print their names.
+ */
 static int run_one(const struct tools *tools, char **words)
 {
 	pid_t pid;
@@ -71,7 +74,7 @@ static int run_one(const struct tools *tools, char **words)
 	return pid < 0 ? 1 : wait_for(pid);
 }
 
-/* What it prints is no test's output. */
+/* Starts the program that runs beside the others. Its output is kept apart from theirs. */
 static pid_t start_beside(const struct tools *tools)
 {
 	pid_t pid = fork();
@@ -85,7 +88,7 @@ static pid_t start_beside(const struct tools *tools)
 	return pid;
 }
 
-/* Fisher and Yates: every order is as likely as another, and one seed has one. */
+/* Fisher and Yates: every order is equally likely, and the seed decides which one it is. */
 static void shuffle(struct tools *tools)
 {
 	uint64_t state = random_stream(tools->seed, 0);
@@ -99,7 +102,7 @@ static void shuffle(struct tools *tools)
 	}
 }
 
-/* A skip is neither good nor bad. */
+/* The worse of two exit codes; a skip is neither good nor bad. */
 static int worse(int code, int other)
 {
 	return code == 0 || code == IGT_SKIP ? other : code;
@@ -116,7 +119,7 @@ static int run_in_order(struct tools *tools)
 	return code;
 }
 
-/* At least once, and again until what runs beside has done what it is for. */
+/* Runs the commands at least once, and again until the program beside them has ended. */
 static int run_beside(const struct tools *tools)
 {
 	pid_t beside = start_beside(tools);
@@ -151,7 +154,7 @@ static void sleep_ms(uint64_t ms)
 		;
 }
 
-/* Asks the host for a picture and waits until it was taken. */
+/* Asks the host for a picture, and waits until it is taken. */
 static void show(void)
 {
 	puts("picture");
@@ -160,7 +163,10 @@ static void show(void)
 		sleep_ms(50);
 }
 
-/* One that waits at its stdin ends when that ends; the others are asked, then killed, and have done their part. */
+/*
+ * Ends a program. One that reads its stdin ends when stdin is closed; others get SIGTERM, then
+ * SIGKILL, and have succeeded.
+ */
 static int end_program(pid_t pid)
 {
 	static const int signals[] = { 0, SIGTERM, SIGKILL };
@@ -198,7 +204,7 @@ static int run_and_show(const struct tools *tools)
 	sleep_ms(tools->picture_ms);
 	while (!goal_is_met() && monotonic_ns() < limit_ns && kill(pid, 0) == 0)
 		sleep_ms(200);
-	/* What has ended by now shows nothing any more. */
+	/* A program that has ended by now shows nothing any more. */
 	if (waitpid(pid, &status, WNOHANG) == pid) {
 		fputs("tools: it ended before there was a picture\n", stderr);
 		return code_of(status) == 0 ? 1 : code_of(status);

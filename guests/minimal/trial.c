@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define PROGRAM_CGROUP TRIAL_CGROUP "/program"
-/* A host that takes nothing for so long is not reading; one that is slow only slows down. */
+/* A host that takes no byte for so long does not read; a slow host only slows the program down. */
 #define STALL_NS 1000000000u
 
 static int make_cgroup(void)
@@ -58,8 +58,8 @@ void trial_kill(void)
 }
 
 /*
- * The agent is the subreaper of all that a program leaves behind, so "no child left"
- * means that the run is over. Returns whether that is so.
+ * Reaps children. The agent is the subreaper of everything that a program leaves behind, so "no
+ * child left" means that the run is over. Returns whether that is so.
  */
 static bool reap(struct trial *trial)
 {
@@ -85,8 +85,9 @@ static void close_output(int *fd)
 }
 
 /*
- * While the host reads, a full buffer holds the program back; once it has stopped reading,
- * output is read all the same, dropped and counted. True if anything was read.
+ * Forwards output. While the host reads, a full buffer makes the program wait. Once the host
+ * has stopped reading, output is still read, but dropped and counted. True if anything was
+ * read.
  */
 static bool forward_output(struct trial *trial, struct port *port, int stream)
 {
@@ -151,7 +152,10 @@ bool trial_step(struct trial *trial, struct port *port)
 		trial->timed_out = true;
 		trial_kill();
 	}
-	/* In this order: what was written before the last writer died is still in the pipe. */
+	/*
+	 * The order matters: what was written before the last writer ended is still in the
+	 * pipe.
+	 */
 	reaped_all = reap(trial);
 	moved = forward_output(trial, port, 0);
 	moved = forward_output(trial, port, 1) || moved;

@@ -31,12 +31,15 @@ struct trial {
 };
 
 /*
- * Starts argv (NULL-terminated) with a timeout; epoll_fd gets to watch its output.
- * Returns 0 or an errno value: EBUSY while another one runs.
+ * Starts argv (NULL-terminated) with a timeout; epoll_fd then watches its output. Returns 0 or
+ * an errno value: EBUSY while another run goes on.
  */
 int trial_start(struct trial *trial, int epoll_fd, uint64_t id, uint64_t timeout_ms, char **argv);
 
-/* Reaps, forwards output, enforces the deadline, replies at the end. True if anything moved. */
+/*
+ * Reaps, forwards output, enforces the deadline, and replies at the end. True if it did
+ * anything.
+ */
 bool trial_step(struct trial *trial, struct port *port);
 
 /* Kills everything in the cgroup; trial_step() then ends the run. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* udmabuf-outlived: a mapping of a udmabuf is still there when the memfd it was made of is closed. */
+/* udmabuf-outlived: a mapping of a udmabuf still exists when the memfd behind it is closed. */
 #include "program.h"
 #include "workload.h"
 

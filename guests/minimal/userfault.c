@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * userfaultfd: an arena of anonymous memory, shmem and huge pages whose faults another thread
- * answers (faults.h), while it is mapped, unmapped, moved, dropped, collapsed, paged out, protected
- * and forked under both of them. A process that waits in such a fault is killed for its memory
- * meanwhile, and reaped. Calls may fail because another thread was faster.
+ * userfaultfd: an arena of anonymous memory, shmem and huge pages, whose faults another thread
+ * answers (faults.h). At the same time the arena is mapped, unmapped, moved, dropped,
+ * collapsed, paged out, protected and forked. Meanwhile a process that waits in such a fault is
+ * killed for its memory, and reaped. Calls may fail because another thread was faster.
  */
 #include "arena.h"
 #include "doomed.h"
@@ -76,7 +76,7 @@ static void watch(struct racer *racer)
 	};
 	struct shared *shared = racer->shared;
 	struct range range = pick(racer);
-	/* In step with the address, so that it is always inside the file. */
+	/* The offset follows the address, so that it is always inside the file. */
 	off_t offset = (off_t)((uintptr_t)range.start % ARENA_CELL_BYTES);
 	struct uffdio_register request = { .range = watched(range) };
 
@@ -88,7 +88,10 @@ static void watch(struct racer *racer)
 		     shared->shmem_fd, offset);
 	if (random_below(&racer->random, 2))
 		madvise(range.start, range.length, MADV_HUGEPAGE);
-	/* Some of it is there already: then it is protected, or mapped anew from the file's page. */
+	/*
+	 * Some pages exist already; they are then protected, or mapped anew from the file's
+	 * pages.
+	 */
 	range_write((struct range){ range.start, PAGE_BYTES }, 1);
 	request.mode = modes[random_below(&racer->random, sizeof(modes) / sizeof(modes[0]))];
 	ioctl(watcher_of(racer), UFFDIO_REGISTER, &request);
@@ -117,7 +120,7 @@ static void protect(struct racer *racer)
 	range_write((struct range){ range.start, PAGE_BYTES }, 1);
 }
 
-/* Pages nobody waits for yet. */
+/* Fills pages that nobody waits for yet. */
 static void fill(struct racer *racer)
 {
 	struct shared *shared = racer->shared;
@@ -195,7 +198,7 @@ static void fork_child(struct racer *racer)
 	pthread_rwlock_unlock(&shared->children);
 }
 
-/* Closed while others may wait in its faults. */
+/* Closes a descriptor while threads may wait in its faults. */
 static void renew(struct racer *racer)
 {
 	struct shared *shared = racer->shared;
@@ -222,7 +225,10 @@ static void *wait_in_fault(void *page)
 	return NULL;
 }
 
-/* Half of its memory is protected from writing; one of its threads waits for a page that nobody gives. */
+/*
+ * Prepares a victim: half of its memory is write-protected, and one of its threads waits for a
+ * page that never comes.
+ */
 static void prepare_victim(const void *context)
 {
 	char *memory = map_small_pages(VICTIM_BYTES);
@@ -269,7 +275,7 @@ static void prepare(struct shared *shared, const struct workload *workload)
 	shared->shmem_fd = memfd_create("userfault", MFD_CLOEXEC);
 	if (shared->shmem_fd < 0 || ftruncate(shared->shmem_fd, (off_t)SHMEM_BYTES) < 0)
 		workload_fail("memfd");
-	/* A small one: what one thread has watched another one touches. */
+	/* The arena is small, so that threads touch what other threads watch. */
 	arena_reserve(&shared->arena, 4 * ARENA_CELL_BYTES);
 }
 

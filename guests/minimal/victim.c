@@ -33,7 +33,10 @@ _Noreturn static void live(const struct victim_life *life, int ready_fd, int go_
 		workload_fail("say ready");
 	close(ready_fd);
 
-	/* A byte and not the end of the pipe: victims started later hold its other end, too. */
+	/*
+	 * The signal to go on is a byte, not the end of the pipe, because victims that are
+	 * started later hold the pipe open, too.
+	 */
 	if (read(go_fd, &byte, 1) == 1 && life->provoke)
 		life->provoke(life->context);
 	_exit(1);
@@ -137,7 +140,7 @@ void victim_bury(struct victim *victim)
 	if (victim->go_fd >= 0)
 		close(victim->go_fd);
 	close(victim->pidfd);
-	/* ESRCH: not traced, or it got away from its stop by itself. */
+	/* ESRCH means that the victim is not traced, or left its stop by itself. */
 	ptrace(PTRACE_CONT, victim->pid, NULL, NULL);
 	while (waitpid(victim->pid, NULL, __WALL) < 0 && errno == EINTR)
 		;

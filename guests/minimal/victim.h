@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A process that is there to be killed. A supervisor that traces it holds it at its exit
- * stop (PTRACE_EVENT_EXIT): it is dying, but its address space and its notifiers are all
- * still there, and stay for as long as the supervisor wants.
+ * A process that exists to be killed. A supervisor that traces it holds it at its exit stop
+ * (PTRACE_EVENT_EXIT): it is dying, but its address space and its notifiers are all still
+ * there, and stay as long as the supervisor wants.
  */
 #ifndef SPLAT_VICTIM_H
 #define SPLAT_VICTIM_H
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* What it does with its life. It exits with 1 when it has outlived that. */
+/* What the victim does. It exits with 1 if it is still alive after that. */
 struct victim_life {
 	const char *cgroup;			/* where, or NULL: with its parent */
 	bool preferred;				/* the OOM killer takes it before anyone else */
@@ -26,34 +26,34 @@ struct victim {
 	int go_fd;
 };
 
-/* Starts one and waits until it is prepared. Exits on failure. */
+/* Starts a victim and waits until it is prepared. Exits on failure. */
 void victim_start(struct victim *victim, const struct victim_life *life);
 
-/* Traces it, so that its death stops at the exit stop. */
+/* Traces the victim, so that its death stops at the exit stop. */
 void victim_trace(const struct victim *victim);
 
-/* Lets it go on to what provokes its death. */
+/* Lets the victim go on to what provokes its death. */
 void victim_release(struct victim *victim);
 
 void victim_kill(const struct victim *victim);
 
 /*
- * Ties it to the caller's CPU at the lowest priority, so that after a kill it dies only as
- * fast as the caller lets it.
+ * Pins the victim to the caller's CPU at the lowest priority, so that after a kill it dies only
+ * as fast as the caller lets it.
  */
 void victim_hinder(const struct victim *victim);
 
-/* Waits until a traced victim is at its exit stop; exits if it has got away instead. */
+/* Waits until a traced victim is at its exit stop. Exits if the victim got past it. */
 void victim_await_exit_stop(const struct victim *victim);
 
 /*
- * Waits, at most so long, until the OOM reaper is done with a victim at its exit stop, reaped or
- * given up: it then no longer counts for the OOM killer (MMF_OOM_SKIP), which the kernel shows
- * as an oom_score of 0. Exits if the reaper does not come.
+ * Waits at most timeout_ms until the OOM reaper is done with a victim at its exit stop, whether
+ * it reaped it or gave up. The victim then no longer counts for the OOM killer (MMF_OOM_SKIP),
+ * which the kernel shows as an oom_score of 0. Exits if the reaper does not come.
  */
 void victim_await_reaper(const struct victim *victim, unsigned long timeout_ms);
 
-/* Lets it go on dying where it is stopped, and reaps it. */
+/* Lets a stopped victim die, and reaps it. */
 void victim_bury(struct victim *victim);
 
 #endif

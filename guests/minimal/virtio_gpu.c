@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * virtio-gpu: several processes draw into shared dumb buffers and unmap, destroy, frame and
+ * virtio-gpu: several processes draw into shared dumb buffers, and unmap, destroy, frame and
  * flip them under memory pressure. At the end a picture that depends on the seed alone is
- * left on the scanout: 8 x 6 cells of equal size (the last row and column take what is
- * left), cell number k, row by row, in the low 24 bits (RRGGBB) of the k-th output of
- * SplitMix64 started at the seed. The workload prints the line "picture" and keeps it on
- * the screen until PICTURE_TAKEN exists, or for 3 s.
+ * shown: 8 x 6 cells of equal size (the last row and column take what is left), where the
+ * colour of cell number k, counted row by row, is the low 24 bits (RRGGBB) of the k-th output
+ * of SplitMix64 started at the seed. The workload prints the line "picture" and shows the
+ * picture until PICTURE_TAKEN exists, or for 3 s.
  */
 #include "virtio_gpu.h"
 
@@ -66,7 +66,7 @@ static void fill(const struct painter *painter, int which, uint32_t colour)
 	munmap(pixels, canvas->bytes);
 }
 
-/* Returns the number of flips. */
+/* Flips until the workload's time is over. Returns the number of flips. */
 static uint64_t flip_until_end(const struct painter *painter, const struct workload *workload)
 {
 	uint64_t random = random_stream(workload->seed, 0);
@@ -125,7 +125,10 @@ static void show_picture(const struct painter *painter, uint64_t seed)
 		pause_ms(20);
 }
 
-/* Exits with the first failure of a child, whose own line on stderr said why. */
+/*
+ * Waits for all children. Exits with the exit status of the first child that failed; the
+ * child's own line on stderr said why.
+ */
 static void join(const pid_t *children, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the processes of the virtio-gpu workload share: a pool of canvases and the card. */
+/* What the processes of the virtio-gpu workload share: the card, and a pool of canvases. */
 #ifndef SPLAT_VIRTIO_GPU_H
 #define SPLAT_VIRTIO_GPU_H
 
@@ -16,13 +16,13 @@ struct pool {
 };
 
 /*
- * The life of a process that draws into canvases it shares with others while it unmaps,
- * destroys and frames them, until the workload's time is over. Stream number index of the
- * seed makes its decisions. Exits on failure.
+ * The life of a process that draws into shared canvases while it unmaps, destroys and frames
+ * them, until the workload's time is over. Stream number `index` of the seed makes its
+ * decisions. Exits on failure.
  */
 void share_canvases(const struct pool *pool, const struct workload *workload, unsigned index);
 
-/* The life of a process that keeps the kernel reclaiming memory. */
+/* The life of a process that makes the kernel reclaim memory all the time. */
 void press_memory(const struct workload *workload);
 
 #endif

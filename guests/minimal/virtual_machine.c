@@ -13,14 +13,17 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-/* Intel's CPUs want three pages of the machine's addresses for a task state segment, and one for a page table. */
+/*
+ * Intel's CPUs need three pages of the machine's address space for a task state segment, and
+ * one for a page table.
+ */
 #define TSS_AT 0xfffbd000ul
 #define IDENTITY_MAP_AT 0xfffbc000ull
 #define MEMORY_SLOT 1u
 
-/* A program that has so many exits does not end. */
+/* A program with more exits than this counts as one that does not end. */
 #define EXITS_MAX 600
-/* One that halts ends with the first signal, any other after so many. */
+/* A program that halts ends with the first signal, any other program after this many. */
 #define SIGNALS_MAX 8
 
 #define CR0_PROTECTED 1u
@@ -33,7 +36,7 @@
 
 const struct machine_plan machine_plain = { .cpus = 1 };
 
-/* An ioctl that a signal may interrupt before it has done anything. */
+/* Does an ioctl, again when a signal interrupted it before it had done anything. */
 static int insist(int fd, unsigned long request, unsigned long argument)
 {
 	int result;
@@ -64,7 +67,10 @@ void machine_set_memory(const struct virtual_machine *machine, void *start, size
 		workload_fail("set the memory of a machine");
 }
 
-/* Pages of its own: what happens to other memory must not take the code away. */
+/*
+ * Adds low memory in pages of its own, since what happens to other memory must not remove the
+ * code.
+ */
 static void add_low_memory(struct virtual_machine *machine)
 {
 	machine->low = mmap(NULL, MACHINE_LOW_BYTES, PROT_READ | PROT_WRITE,
@@ -81,7 +87,10 @@ static void add_low_memory(struct virtual_machine *machine)
 		workload_fail("set the memory of system management");
 }
 
-/* QEMU's own emulation says so there (target/i386/cpu.c, cpu_x86_cpuid(), leaf 0x40000000). */
+/*
+ * True under QEMU's own emulation, which identifies itself there (target/i386/cpu.c,
+ * cpu_x86_cpuid(), leaf 0x40000000).
+ */
 static bool is_emulated(void)
 {
 	unsigned int leaf, signature[3];
@@ -118,7 +127,7 @@ static int open_kvm(void)
 	return kvm;
 }
 
-/* Before there is any CPU. */
+/* Adds devices. This must happen before there is any CPU. */
 static void add_devices(struct virtual_machine *machine)
 {
 	struct kvm_enable_cap ring = {
@@ -213,7 +222,7 @@ static void set_segments(struct kvm_sregs *registers)
 	registers->idt.limit = MACHINE_IDT_ENTRIES * 8 - 1;
 }
 
-/* A job that was stopped in system management mode left the CPU there. */
+/* Leaves system management mode, in which a job that was stopped may have left the CPU. */
 static void leave_system_management(const struct machine_cpu *cpu)
 {
 	struct kvm_vcpu_events events;
@@ -225,7 +234,10 @@ static void leave_system_management(const struct machine_cpu *cpu)
 	ioctl(cpu->fd, KVM_SET_VCPU_EVENTS, &events);
 }
 
-/* All of it again for every job: the one before may have been stopped anywhere. */
+/*
+ * Sets all of a CPU's mode for every job, because the job before may have been stopped
+ * anywhere.
+ */
 static bool set_mode(const struct machine_cpu *cpu, enum machine_paging paging)
 {
 	struct kvm_sregs registers;
@@ -254,7 +266,10 @@ static bool set_registers(const struct machine_cpu *cpu, const struct machine_jo
 	return ioctl(cpu->fd, KVM_SET_REGS, &registers) == 0;
 }
 
-/* What KVM is in the middle of (a read that wants its answer) is over before registers are set again. */
+/*
+ * Lets KVM complete what it is in the middle of (such as a read that waits for its value)
+ * before registers are set again.
+ */
 static void complete(const struct machine_cpu *cpu)
 {
 	cpu->run->immediate_exit = 1;
@@ -303,7 +318,10 @@ static enum machine_end run_until_end(const struct machine_cpu *cpu, unsigned si
 enum machine_end machine_run(const struct virtual_machine *machine, unsigned index,
 			     const struct machine_job *job)
 {
-	/* The second CPU waits for the first at the start, and any that a signal stopped in a halt halts on. */
+	/*
+	 * At first the second CPU waits for the first, and a CPU that a signal stopped in a
+	 * halt would halt again.
+	 */
 	struct kvm_mp_state runnable = { .mp_state = KVM_MP_STATE_RUNNABLE };
 	const struct machine_cpu *cpu = &machine->cpus[index];
 	enum machine_end end;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A virtual machine inside the guest (Documentation/virt/kvm/api.rst). KVM registers an hlist
- * notifier on the process that creates it, and unmaps from the machine what is invalidated in the
- * process. What its CPUs run is in machine_code.h.
+ * notifier on the process that creates a machine, and unmaps from the machine what is
+ * invalidated in the process. machine_code.h has what its CPUs run.
  */
 #ifndef SPLAT_VIRTUAL_MACHINE_H
 #define SPLAT_VIRTUAL_MACHINE_H
@@ -16,11 +16,14 @@
 #include <stdint.h>
 
 #define MACHINE_CPUS_MAX 2
-/* Below everything else that has an address. */
+/* The slot of the low memory, which is below everything else that has an address. */
 #define MACHINE_LOW_SLOT 0u
-/* Or'ed to the number of a slot: as a CPU in system management mode sees it. */
+/*
+ * Added to the number of a slot, it selects the slot as a CPU in system management mode sees
+ * it.
+ */
 #define MACHINE_SMM_SPACE (1u << 16)
-/* Where machine_set_memory() puts it. */
+/* The machine's address of what machine_set_memory() adds. */
 #define MACHINE_MEMORY_AT (16ul << 20)
 
 struct machine_cpu {
@@ -45,32 +48,34 @@ struct virtual_machine {
 	struct machine_cpu cpus[MACHINE_CPUS_MAX];
 };
 
-/* One CPU and nothing else. */
+/* A plan with one CPU and nothing else. */
 extern const struct machine_plan machine_plain;
 
-/* Whether machine_create() would not skip. */
+/* True if machine_create() would not skip. */
 bool machine_is_there(void);
 
 /*
- * Makes a machine with its low memory. Exits on failure, with "skip" where the kernel offers no
- * virtualisation. What a kernel may lack of the plan (a dirty ring) is left out of machine->plan.
+ * Makes a machine with its low memory. Exits on failure, with "skip" if the kernel offers no
+ * virtualisation. What the kernel lacks of the plan (a dirty ring) is removed from
+ * machine->plan.
  */
 void machine_create(struct virtual_machine *machine, const struct machine_plan *plan);
 
-/* No thread may use it any more. */
+/* Destroys a machine. No thread may use it any more. */
 void machine_destroy(struct virtual_machine *machine);
 
 /*
- * Makes [start, start + length) of the process the memory slot at the machine's address `at`, with
- * the flags KVM_MEM_..., in place of any before; length 0 takes it away. False where KVM refuses.
+ * Makes [start, start + length) of the process the memory slot at the machine's address `at`,
+ * with flags KVM_MEM_..., and replaces the slot that was there. Length 0 removes the slot.
+ * False if KVM refuses.
  */
 bool machine_set_slot(const struct virtual_machine *machine, uint32_t slot, uint64_t at,
 		      const void *start, size_t length, uint32_t flags);
 
-/* Slot 1 at MACHINE_MEMORY_AT. Exits on failure. */
+/* Makes memory of the process slot 1 at MACHINE_MEMORY_AT. Exits on failure. */
 void machine_set_memory(const struct virtual_machine *machine, void *start, size_t length);
 
-/* A program with its registers. */
+/* A program, and the values of its registers. */
 struct machine_job {
 	enum machine_program program;
 	enum machine_paging paging;
@@ -85,24 +90,24 @@ enum machine_end {
 };
 
 /*
- * Runs a job on a CPU of the machine. Memory that is in no slot reads as zeros, and ports as well.
- * One caller a CPU at a time.
+ * Runs a job on a CPU of the machine. Memory without a slot reads as zeros, and so do ports.
+ * Only one caller at a time may use a CPU.
  */
 enum machine_end machine_run(const struct virtual_machine *machine, unsigned cpu,
 			     const struct machine_job *job);
 
 /*
- * Writes at most `pages` pages, evenly spread over [offset, offset + length) of machine_set_memory():
- * true if the program ended. Each page that KVM has to fault in costs a millisecond or two under
- * emulation.
+ * Writes at most `pages` pages, evenly spread over [offset, offset + length) of
+ * machine_set_memory(). True if the program ended. Each page that KVM has to fault in takes a
+ * millisecond or two under emulation.
  */
 bool machine_touch(const struct virtual_machine *machine, size_t offset, size_t length,
 		   size_t pages);
 
-/* The distance at which a program touches at most so many pages of a length, in whole pages. */
+/* The distance, in whole pages, at which a program touches at most `pages` pages of a length. */
 uint32_t machine_stride(size_t length, size_t pages);
 
-/* Empties the ring of a CPU; returns how many entries there were. */
+/* Empties the dirty ring of a CPU. Returns how many entries it had. */
 unsigned machine_harvest(struct virtual_machine *machine, unsigned cpu);
 
 #endif

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * vkms: a display without hardware, driven by several threads through atomic commits that wait and that do
- * not: planes in several formats and of several drivers, fences in and out, writeback, vblank waits and
- * events, checksums, leases, the old ioctls, and the CRTC switched off and on among all that.
+ * vkms: a display without hardware that several threads drive through atomic commits, with and
+ * without waiting. They use planes in several formats and of several drivers, fences in and
+ * out, writeback, vblank waits and events, checksums, leases and the old ioctls, and switch the
+ * CRTC off and on meanwhile.
  */
 #include "vkms.h"
 
@@ -86,7 +87,10 @@ void choose_planes(struct racer *racer, struct atomic *atomic)
 	}
 }
 
-/* With or without waiting, an event, and leave for a full modeset. */
+/*
+ * Commits with or without waiting, with or without an event, and with or without permission for
+ * a full modeset.
+ */
 static void commit(struct racer *racer)
 {
 	struct screen *screen = racer->shared;
@@ -123,7 +127,7 @@ static bool switch_screen(struct screen *screen, bool on)
 	return show(screen, &atomic, DRM_MODE_ATOMIC_ALLOW_MODESET);
 }
 
-/* Mode, connector and planes away; or only the power. Then all of it again. */
+/* Takes away mode, connector and planes, or only the power; then restores everything. */
 static void switch_off_and_on(struct racer *racer)
 {
 	struct screen *screen = racer->shared;
@@ -138,7 +142,10 @@ static void switch_off_and_on(struct racer *racer)
 	switch_screen(screen, true);
 }
 
-/* A wait that a signal may end, and events for later. The CRTC may be off: EINVAL. */
+/*
+ * Waits for a vblank, which a signal may end, or asks for an event later. When the CRTC is off,
+ * the call fails with EINVAL.
+ */
 static void wait_for_vblank(struct racer *racer)
 {
 	struct screen *screen = racer->shared;
@@ -184,7 +191,10 @@ static const struct operation operations[] = {
 	{ "commit", commit },
 };
 
-/* Kernels that know what encoders may share a CRTC let vkms' connector and its writeback be there in turn only. */
+/*
+ * True for kernels that know which encoders may share a CRTC: they allow only one of vkms'
+ * connector and its writeback connector at a time.
+ */
 static bool refuses_both(struct screen *screen)
 {
 	const struct pipe *pipe = &screen->pipe;
@@ -206,7 +216,10 @@ static void prepare(struct screen *screen)
 	    fcntl(screen->fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
 		workload_fail("find what vkms can show");
 	screen->minor = minor(card.st_rdev);
-	/* 40 Hz: 1040 kHz over 200 x 130 pixels. A busy host holds a guest up for longer than 10 ms. */
+	/*
+	 * 40 Hz: 1040 kHz over 200 x 130 pixels. A busy host stops a guest for longer than the
+	 * 10 ms of 100 Hz.
+	 */
 	screen->mode = (struct drm_mode_modeinfo){
 		.clock = 1040, .hdisplay = SCREEN_WIDTH, .hsync_start = 168, .hsync_end = 184,
 		.htotal = 200, .vdisplay = SCREEN_HEIGHT, .vsync_start = 122, .vsync_end = 126,
@@ -238,7 +251,7 @@ static int run(struct workload *workload, struct screen *screen)
 	return 0;
 }
 
-/* It kills the guest: 1 of 5 at first, 1 of 17 later (docs/found.md). */
+/* This kills the guest in 1 of 5 runs at first, and later in 1 of 17 (docs/found.md). */
 static const char freed_state[] = "vkms composes from a state that is freed";
 
 static int vkms_main(int argc, char **argv)
@@ -253,7 +266,7 @@ static int vkms_main(int argc, char **argv)
 
 PROGRAM("vkms", vkms_main);
 
-/* The same with frames that other drivers lent. */
+/* The same with frames from other drivers. */
 static int vkms_borrow_main(int argc, char **argv)
 {
 	struct workload workload = { .name = "vkms-borrow", .duration_ms = 1000, .memory_mib = 16 };

@@ -38,31 +38,40 @@ struct screen {
 	atomic_uint_fast64_t commits, busy, refused, fenced, written_back, vblanks, leased, checksums;
 };
 
-/* Makes what is shown and written: of vkms in several formats, and of other drivers where it borrows. Exits on failure. */
+/*
+ * Makes the frames that are shown and written: those of vkms in several formats and, if it
+ * borrows, those of other drivers. Exits on failure.
+ */
 void make_frames(struct screen *screen);
 
-/* Reads what events have come, without waiting: the kernel keeps 4 KiB of them. */
+/* Reads the events that have come, without waiting; the kernel keeps 4 KiB of them. */
 void drain_events(int fd);
 
-/* The primary plane, and the others somewhere or off, by the racer's decisions. */
+/* Sets the primary plane, and puts the other planes somewhere or off, as the racer decides. */
 void choose_planes(struct racer *racer, struct atomic *atomic);
 
 /*
- * Commits, and counts it: true when it went through. One under way, an inactive CRTC and a full event queue are
- * answers; exits on others.
+ * Commits, and counts the commit. True when it succeeded. A commit that is under way, an
+ * inactive CRTC and a full event queue are expected answers; exits on other failures.
  */
 bool show(struct screen *screen, const struct atomic *atomic, uint32_t flags);
 
-/* From the first to the second no commit begins, unless races are wanted. */
+/* Between these two calls no commit begins, unless races are wanted. */
 void screen_hold(struct screen *screen);
 void screen_release(struct screen *screen);
 
-/* Operations: fences in and out, by property and by the buffer; the screen written back into a buffer. */
+/*
+ * Operations: fences in and out, through a property or through the buffer; the screen written
+ * back into a buffer.
+ */
 void flip_with_fences(struct racer *racer);
 void flip_behind_buffer(struct racer *racer);
 void write_back(struct racer *racer);
 
-/* Operations: a second master of the same objects, revoked at work; the old ioctls; checksums of frames. */
+/*
+ * Operations: a second master of the same objects, revoked while it works; the old ioctls;
+ * checksums of frames.
+ */
 void lease(struct racer *racer);
 void use_old_calls(struct racer *racer);
 void read_checksums(struct racer *racer);

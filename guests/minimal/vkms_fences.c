@@ -11,7 +11,10 @@
 #define SHOWN_MS 20000
 #define WRITTEN_MS 150
 
-/* Not before its fence, which somebody else signals: a commit may wait for one that waits for it. */
+/*
+ * Waits for the fence first, which another thread signals: otherwise a commit might wait for a
+ * fence that waits for the commit.
+ */
 void flip_with_fences(struct racer *racer)
 {
 	struct screen *screen = racer->shared;
@@ -40,7 +43,7 @@ void flip_with_fences(struct racer *racer)
 	}
 }
 
-/* The fence lies in the buffer, as a driver's would that still draws into it. */
+/* The fence is in the buffer, like that of a driver that still draws into it. */
 void flip_behind_buffer(struct racer *racer)
 {
 	struct screen *screen = racer->shared;
@@ -59,8 +62,8 @@ void flip_behind_buffer(struct racer *racer)
 }
 
 /*
- * The next commits are held up until the frame is written: of one that they replace before it was shown nobody
- * writes anything, nor says so (docs/found.md).
+ * Holds up further commits until the frame is written: when a later commit replaces this one
+ * before it is shown, the frame is never written, and nothing reports that (docs/found.md).
  */
 void write_back(struct racer *racer)
 {

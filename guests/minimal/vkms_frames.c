@@ -19,7 +19,7 @@ static struct frame frame_canvas(int fd, const struct canvas *canvas, uint32_t f
 	return (struct frame){ .framebuffer = add.fb_id, .buffer = buffer };
 }
 
-/* Twice as wide as 32 bits need: 16 bits a colour fit as well. */
+/* Twice as wide as 32 bits a pixel need, so that 16 bits a colour fit as well. */
 static struct frame make_frame(int fd, uint32_t format, uint32_t width, uint32_t height)
 {
 	struct canvas canvas;
@@ -30,7 +30,7 @@ static struct frame make_frame(int fd, uint32_t format, uint32_t width, uint32_t
 	return frame_canvas(fd, &canvas, format, width, buffer);
 }
 
-/* Pixels of another driver, which vkms maps for itself. */
+/* Takes pixels of another driver, which vkms maps. */
 static struct frame borrow_frame(int fd, const char *driver)
 {
 	int lender = gpu_open(driver);

@@ -13,7 +13,7 @@
 
 #define LEASED 4
 
-/* One commit of the lessee's, through its own descriptor. */
+/* Makes a commit as the lessee, through the lessee's descriptor. */
 static void use_lease(struct racer *racer, int fd)
 {
 	struct screen *screen = racer->shared;
@@ -31,7 +31,10 @@ static void use_lease(struct racer *racer, int fd)
 		screen->leased++;
 }
 
-/* Somebody else may hold one already (EBUSY). It ends by its descriptor or is taken back. */
+/*
+ * Another thread may hold a lease already (EBUSY). The lease ends with its descriptor, or is
+ * revoked.
+ */
 void lease(struct racer *racer)
 {
 	struct screen *screen = racer->shared;
@@ -75,7 +78,10 @@ static void set_cursor(struct racer *racer, const struct canvas *canvas)
 	gpu_ioctl(screen->fd, DRM_IOCTL_MODE_CURSOR2, &cursor);
 }
 
-/* Set, moved and shown the way programs did before atomic commits; a shown frame is removed. */
+/*
+ * Sets, moves and shows as programs did before atomic commits; a frame is removed while it is
+ * shown.
+ */
 void use_old_calls(struct racer *racer)
 {
 	struct screen *screen = racer->shared;
@@ -109,8 +115,9 @@ static int open_checksums(const struct screen *screen, const char *name, int fla
 }
 
 /*
- * The composer sums every frame while somebody reads (one at a time: EBUSY). It is switched on and off while no
- * CRTC is: vkms would count the vblanks it was refused (docs/found.md).
+ * The composer sums every frame while a thread reads (only one can: EBUSY). It is switched on
+ * and off while no CRTC is switched, since vkms would otherwise count the vblanks that it was
+ * refused (docs/found.md).
  */
 void read_checksums(struct racer *racer)
 {

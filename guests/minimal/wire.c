@@ -44,7 +44,7 @@ static int hex_value(char digit)
 	return -1;
 }
 
-/* Decodes the NUL-terminated word in place; decoding never makes it longer. */
+/* Decodes the NUL-terminated word in place; it never becomes longer. */
 static bool decode(char *encoded, struct word *word)
 {
 	const char *in = encoded;
@@ -112,7 +112,7 @@ bool word_number(const struct word *word, int base, uint64_t max, uint64_t *numb
 	const char *text = word_string(word);
 	char *end;
 
-	/* strtoull() takes signs and spaces, which are no part of a number here. */
+	/* strtoull() accepts signs and spaces, which are not allowed in a number here. */
 	if (text && hex_value(text[0]) >= 0) {
 		errno = 0;
 		*number = strtoull(text, &end, base);

@@ -116,7 +116,10 @@ void workload_fail(const char *format, ...)
 	exit(EXIT_FAILED);
 }
 
-/* Not through stdio: in a child of one thread another one may have held its lock. */
+/*
+ * Does not use stdio: in the child of one thread, another thread may have held stdio's lock at
+ * the fork.
+ */
 _Noreturn static void end_with(const char *kind, const char *what, int status)
 {
 	char text[256];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What all workloads share: their options, their end, and the rule that "start ..." is the
- * first line on stdout. Exit status as in kselftest: 0 done, 1 failed (a line on stderr),
- * 4 something it needs is missing (the reason on stdout); besides, 5 memory has a wrong content, 6 the
- * kernel keeps what nobody has.
+ * What all workloads share: their options, their end, and the rule that the first line on
+ * stdout is "start ...". The exit status is as in kselftest: 0 done; 1 failed (with a line on
+ * stderr); 4 something that it needs is missing (with the reason on stdout). Further values are
+ * 5, memory has wrong contents, and 6, the kernel keeps what nobody uses.
  */
 #ifndef SPLAT_WORKLOAD_H
 #define SPLAT_WORKLOAD_H
@@ -14,9 +14,9 @@
 
 #define MIB (1024ul * 1024ul)
 #define PAGE_BYTES 4096ul
-/* Exit status of workload_corrupted(). */
+/* The exit status of workload_corrupted(). */
 #define EXIT_CORRUPTED 5
-/* The same of workload_leaked(). */
+/* The exit status of workload_leaked(). */
 #define EXIT_LEAKED 6
 
 struct workload {
@@ -34,42 +34,50 @@ struct workload {
 
 /*
  * Parses --seed N, --duration-ms N, --limit-ms N, --witness COUNTER, --memory-mib N and
- * --reap-timeout-ms N over the defaults already in the struct, prints the start line and starts
- * the clock. Exits on a bad option.
+ * --reap-timeout-ms N; the struct holds the defaults. Prints the start line and starts the
+ * clock. Exits on a bad option.
  */
 void workload_start(struct workload *workload, int argc, char **argv);
 
 /*
- * Whether to go on: until the duration is over and every --witness has moved (goal.h), but never
- * past the limit.
+ * True while the workload should go on: until the duration is over and every --witness has
+ * counted (goal.h), but never past the limit.
  */
 bool workload_time_is_left(const struct workload *workload);
 
-/* The same for a workload that counts its time otherwise: a witness is missing, and there is time for it. */
+/*
+ * For a workload that measures its time itself: true while a witness is missing and the limit
+ * is not reached.
+ */
 bool workload_goal_is_open(const struct workload *workload);
 
-/* Sleeps; for polling and pacing. */
+/* Sleeps; it is used for polling and pacing. */
 void pause_ms(unsigned long ms);
 
 /* Prints "NAME: MESSAGE" (": ERRNO-TEXT" where errno is set) to stderr and exits with 1. */
 _Noreturn void workload_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * Prints "corruption: WHAT" as the last line of stdout and ends the whole program with 5: the kernel
- * has lost what was written there. `what` tells one such bug from another, without numbers.
+ * Prints "corruption: WHAT" as the last line of stdout and ends the whole program with 5: the
+ * kernel has lost what was written to memory. `what` tells one such bug from another, and
+ * contains no numbers.
  */
 _Noreturn void workload_corrupted(const char *what);
 
-/* The same for "leak: WHAT" and 6: the kernel has not given back what nobody can reach any more. */
+/*
+ * Prints "leak: WHAT" in the same way and ends with 6: the kernel keeps something that nobody
+ * can reach any more.
+ */
 _Noreturn void workload_leaked(const char *what);
 
 /* Prints "skip: MESSAGE" to stdout and exits with 4. */
 _Noreturn void workload_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * Skips where a known bug of the kernel would speak at once and leave lockdep off, or hang the guest
- * (docs/found.md tells of it): from the version "6.1" that brought it until before the version "6.5" that
- * fixed it; NULL: from every one, in every later one. --anyway runs it.
+ * Skips the workload on kernels with a known bug that would show at once and leave lockdep off,
+ * or hang the guest (docs/found.md describes it). `since` is the version that brought the bug,
+ * such as "6.1", or NULL for every earlier one; `fixed_in` is the version that fixed it, such
+ * as "6.5", or NULL for none. --anyway runs the workload all the same.
  */
 void workload_skip_known(const struct workload *workload, const char *since, const char *fixed_in,
 			 const char *bug);

@@ -36,7 +36,7 @@ bool zram_swap_on(struct zram *zram, uint64_t bytes)
 	return true;
 }
 
-/* The device is still open for a moment after swapoff(2). */
+/* The device stays open for a moment after swapoff(2). */
 static void reset(void)
 {
 	for (int tries = 0; !write_file(SYSFS "reset", "1"); tries++) {
@@ -59,7 +59,7 @@ static void end_child(int number)
 	(void)number;
 }
 
-/* In a child: a signal of ours must not reach anybody else. */
+/* Runs in a child, so that its signal reaches no other process. */
 static void switch_off_until_alarm(unsigned alarm_ms)
 {
 	struct itimerval timer = { .it_value = { 0, (suseconds_t)alarm_ms * 1000 } };

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Swap in compressed memory (/dev/zram0): a device that does not rotate, so that huge pages are swapped whole. */
+/*
+ * Swap in compressed memory (/dev/zram0). The device does not rotate, so huge pages are swapped
+ * as a whole.
+ */
 #ifndef SPLAT_ZRAM_H
 #define SPLAT_ZRAM_H
 
@@ -11,15 +14,18 @@ struct zram {
 	bool is_on;
 };
 
-/* Makes the device so large and swaps to it before any other. False where the kernel has no zram. */
+/*
+ * Gives the device this size, and swaps to it before any other. False if the kernel has no
+ * zram.
+ */
 bool zram_swap_on(struct zram *zram, uint64_t bytes);
 
-/* Switches it off, where all of it can come back to memory, and gives its memory back. */
+/* Switches the swap off, if all of it fits into memory, and frees the device's memory. */
 void zram_swap_off(struct zram *zram);
 
 /*
- * Switches it off for as long as an alarm lets it; what has come back to memory by then stays there.
- * If all of it has, the device is reset and swapped to anew.
+ * Switches the swap off until an alarm stops that; what has come back to memory by then stays
+ * there. If everything has come back, the device is reset and used for swap anew.
  */
 void zram_swap_renew(struct zram *zram, unsigned alarm_ms);
 

@@ -1,13 +1,13 @@
 /**
- * Which real bugs a run finds: each patch of a folder brings a fixed bug back into a kernel, which then is built and run as a
- * user's kernel is. A row tells what was found, by which workload, in how many trials, and after how much of guests' time; the
- * unpatched kernel is the first row, and what it says is no finding. The same command goes on where it was; rows whose patch or
- * options changed are done again.
+ * Which real bugs a run finds. Each patch in a folder brings a fixed bug back into a kernel, which is then built and run as a
+ * user's kernel is. A row of the table says what was found, by which workloads, in how many trials, and after how much time of the
+ * guests. The first row is the unpatched kernel; what it shows does not count as found. The same command continues an interrupted
+ * one, and repeats rows whose patch or options changed.
  *
  *     npm run bench:backtest -- DIR [--only 05,13]... [--kernel debian:6.1] [--config kasan]... [--workload content]...
  *                               [--repeat 1] [--duration S] [--seed 1] [--out DIR-results] [--build-lock FILE]
  *
- * `--build-lock` names a file that is flocked while a kernel is built, for hosts where one build at a time is enough.
+ * `--build-lock` names a file that is flocked while a kernel is built, for hosts that should build one kernel at a time.
  */
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -37,32 +37,32 @@ const { values, positionals } = parseArgs({
   },
 });
 
-/** A bug, or the kernel without one. */
+/** The kernel with a bug, or without one. */
 interface Subject {
   readonly name: string;
-  /** Of the kernel: `mm`, `kvm`, `drivers/gpu`. */
+  /** The part of the kernel that the bug is in: `mm`, `kvm`, `drivers/gpu`. */
   readonly class: string;
-  /** Undefined: the unpatched kernel. */
+  /** The patch; undefined for the unpatched kernel. */
   readonly file: string | undefined;
-  /** Equal rows are equal work. */
+  /** Identifies the work of a row: a row with the same key need not be done again. */
   readonly key: string;
 }
 
 interface Row extends Pick<Subject, 'name' | 'class' | 'key'> {
-  /** Of the run, in words. */
+  /** The verdict of the run, in words. */
   readonly verdict: string;
-  /** `undecided`: its kernel could not be tried. */
+  /** `undecided` when the kernel could not be tried. */
   readonly state: 'found' | 'missed' | 'undecided';
   readonly titles: readonly string[];
-  /** Workloads that showed it, with the trials of each that did and that were. */
+  /** The workloads that showed the bug, with the number of trials that showed it and of all trials. */
   readonly workloads: readonly {
     readonly name: string;
     readonly found: number;
     readonly of: number;
   }[];
-  /** Up to and with the first trial that showed it, in the order of the run; of all when none did. */
+  /** How many trials ran until one showed the bug, in the order of the run; all trials when none did. */
   readonly trials: number;
-  /** Of guests, added up over those trials. */
+  /** The time of the guests in seconds, added up over those trials. */
   readonly seconds: number;
   readonly buildSeconds: number;
 }
@@ -110,7 +110,7 @@ function kernelFlags({ file }: Subject): readonly string[] {
   ];
 }
 
-/** Seconds. What is wrong with the kernel is said by the run that follows. */
+/** Builds the kernel, and returns how many seconds it took. What is wrong with the kernel is shown by the run that follows. */
 function build(subject: Subject): number {
   const lock = values['build-lock'];
   const startedAt = performance.now();
@@ -140,7 +140,10 @@ function runOnce(subject: Subject, out: string): RunResult | undefined {
 
 type Said = Pick<TrialResult, 'splats' | 'canary' | 'verdict'>;
 
-/** Titles of a trial that decide and that the unpatched kernel does not say; a canary's are as seeded unless it was spoilt. */
+/**
+ * The titles of a trial that decide a verdict and that the unpatched kernel does not print. The titles of a canary count only when
+ * they are not the seeded ones.
+ */
 function newTitles({ splats, canary, verdict }: Said, old: ReadonlySet<string>): readonly string[] {
   if (canary !== undefined && verdict.kind !== 'splat') return [];
   return splats
@@ -190,7 +193,7 @@ function describe(row: Row): string {
 
 function readRows(file: string): ReadonlyMap<string, Row> {
   const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
-  // The last line of a run that was killed may be half a line.
+  // The last line is incomplete when the run was killed while it wrote the line.
   const whole = lines.flatMap((line) => {
     try {
       return [JSON.parse(line) as Row];

@@ -4,9 +4,10 @@ import type { Finding } from '../harness/records/finding.ts';
 import { scanLog } from '../harness/splat/scanner.ts';
 
 /**
- * Each log of golden/logs/ starts with headers, `NAME: value`, then an empty line, then the raw log. TITLE, TYPE (the class), FRAME,
- * CORRUPTED and KIND describe its first finding, splats before events; a quiet log has no TITLE. ORIGIN says whether a kernel
- * of ours printed it (`captured`) or a person wrote it (`written`). `tap --snapshot test/golden` rewrites all but ORIGIN.
+ * Reads a log of golden/logs/. It starts with headers, `NAME: value`, then an empty line, then the raw log. TITLE, TYPE (the
+ * class), FRAME, CORRUPTED and KIND describe the log's first finding, where splats come before events; a log without findings has
+ * no TITLE. ORIGIN says whether one of our kernels printed the log (`captured`) or a person wrote it (`written`).
+ * `tap --snapshot test/golden` rewrites all headers except ORIGIN.
  */
 export interface GoldenLog {
   readonly headers: ReadonlyMap<string, string>;

@@ -26,8 +26,8 @@ import { manifestSchema, sealedManifestSchema } from '../harness/records/store.t
 import { trialRecordSchema } from '../harness/records/trial.ts';
 
 /**
- * The JSON Schemas of schemas/ (draft-07), made of harness/records/, and the table of docs/formats.md: `npm run schemas` writes them;
- * with --check the files are compared with what would be written, and the exit code is 1 when one differs.
+ * Makes the JSON Schemas of schemas/ (draft-07) from harness/records/, and the table of docs/formats.md. `npm run schemas` writes
+ * them. With --check the files are only compared, and the exit code is 1 when one differs.
  */
 const formats: Readonly<Record<string, { readonly schema: RecordSchema; readonly what: string }>> =
   {
@@ -82,7 +82,7 @@ const folder = fileURLToPath(new URL('../schemas', import.meta.url));
 
 const page = fileURLToPath(new URL('../docs/formats.md', import.meta.url));
 
-/** docs/formats.md with a row for each schema. */
+/** The text of docs/formats.md with a table row for each schema. */
 function pageWithTable(): string {
   const rows = Object.entries(formats).map(
     ([name, { what }]) => `| [\`${name}.json\`](../schemas/${name}.json) | ${what} |\n`,
@@ -92,7 +92,7 @@ function pageWithTable(): string {
   );
 }
 
-/** Names of the files of schemas/ that are not what harness/records/ says. */
+/** The names of the files in schemas/ that differ from what harness/records/ says. */
 function staleSchemas(made: ReadonlyMap<string, string>): readonly string[] {
   const there = readdirSync(folder);
   const isStale = (name: string): boolean =>

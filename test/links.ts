@@ -1,8 +1,8 @@
-/** Every link of a document of the project leads to a file and a heading that are there. Part of `npm run check`. */
+/** Checks that every link in the project's documents leads to a file and a heading that exist. Part of `npm run check`. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 
-/** The anchor that GitHub and GitLab give a heading: lower case, spaces to hyphens, no punctuation. */
+/** The anchor that GitHub and GitLab make for a heading: lower case, hyphens for spaces, no punctuation. */
 export function anchorOf(heading: string): string {
   return heading
     .trim()
@@ -15,7 +15,7 @@ function anchorsOf(text: string): ReadonlySet<string> {
   return new Set([...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => anchorOf(heading)));
 }
 
-/** Links that lead nowhere, a line each: `README.md: docs/x.md: no such file`. Links to other hosts are not followed. */
+/** The broken links, one line each: `README.md: docs/x.md: no such file`. Links to other hosts are not checked. */
 export function brokenLinks(root: string, pages: readonly string[]): readonly string[] {
   return pages.flatMap((page) => {
     const text = readFileSync(join(root, page), 'utf8');

@@ -12,7 +12,10 @@ interface EndOptions {
   readonly queue?: (run: Run, night: StoredNight, record: NightRecord) => void;
 }
 
-/** A night that ends with these lists; its cells' splats are open when they are new, back or known, and gone when they are gone. */
+/**
+ * Stores a night that ends with these lists. A splat of a cell is open when it is in the list `new`, `back` or `known`, and gone
+ * when it is in `gone`.
+ */
 export async function endNight(
   history: History,
   day: number,

@@ -2,7 +2,7 @@ import { defaultArch } from '../harness/arch.ts';
 import type { MachineSpec } from '../harness/guest/argv.ts';
 import { defaultGpu } from '../harness/guest/devices.ts';
 
-/** The least that a machine needs; its files are names alone. */
+/** The simplest machine. Its files need not exist. */
 export const plainMachine: MachineSpec = {
   arch: defaultArch,
   gpu: defaultGpu,

@@ -8,7 +8,7 @@ import type { SeriesReport } from '../harness/records/series.ts';
 import type { TrialResult } from '../harness/records/trial.ts';
 import { writtenBy } from '../harness/trial/harness-facts.ts';
 
-/** Records as a run of ours would write them, but for what a test says of them. */
+/** Records as one of our runs would write them, except for the fields that a test gives. */
 
 function aFinding(over: Partial<Finding> = {}): Finding {
   const title = over.title ?? 'possible deadlock in f';
@@ -149,7 +149,7 @@ export function aRunRecord(over: Partial<RunRecord['request']> = {}): RunRecord 
   };
 }
 
-/** A series without a patch, on a base that is ready. */
+/** The report of a series without patches, on a base that is ready. */
 export function aSeriesReport(over: Partial<SeriesReport> = {}): SeriesReport {
   return {
     schema: 'splat-series/1',
@@ -178,7 +178,7 @@ export function aSeriesReport(over: Partial<SeriesReport> = {}): SeriesReport {
   };
 }
 
-/** A patch of which nothing is known to be wrong. */
+/** A patch without any known fault. */
 export function aReportedPatch(
   over: Partial<SeriesReport['patches'][number]> = {},
 ): SeriesReport['patches'][number] {
@@ -200,7 +200,7 @@ export function aReportedPatch(
   };
 }
 
-/** A bisection that found nothing yet. */
+/** A bisection that has found nothing yet. */
 export function aBisectReport(over: Partial<BisectReport> = {}): BisectReport {
   return {
     schema: 'splat-bisect/1',
@@ -244,7 +244,7 @@ export function aCell(over: Partial<Cell> = {}): Cell {
   };
 }
 
-/** A clean cell of two trials. */
+/** A clean cell with two trials. */
 export function aNightCell(over: Partial<NightCell> = {}): NightCell {
   const trial = { run: 'runs/1', seed: 7, verdict: { kind: 'clean' as const }, totalMs: 2500 };
   return {
@@ -271,7 +271,7 @@ export function aNightCell(over: Partial<NightCell> = {}): NightCell {
   };
 }
 
-/** The lists of a night in which nothing happened. */
+/** The lists of a night without any events. */
 export const emptyLists = {
   new: [],
   back: [],
@@ -288,7 +288,7 @@ export const emptyLists = {
   inconclusive: [],
 };
 
-/** A night of one clean cell. */
+/** A night with one clean cell. */
 export function aNight(over: Partial<NightRecord> = {}): NightRecord {
   return {
     schema: 'splat-night/1',

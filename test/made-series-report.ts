@@ -2,7 +2,7 @@ import type { ReportedPatch, SeriesReport } from '../harness/records/series.ts';
 import { writtenBy } from '../harness/trial/harness-facts.ts';
 import { aReportedPatch } from './made-records.ts';
 
-/** A report with one patch of every kind; texts are a stranger's. */
+/** A report with one patch of every kind. Its texts may come from a stranger. */
 export function aFullSeries(): SeriesReport {
   const splat = {
     title: 'possible deadlock in f',

@@ -1,6 +1,6 @@
 /**
- * Takes each row out of the table of splat classes and asks whether a test would notice: `npm run test:mutations`. The tests are
- * the golden logs and the reports written by hand, run in this process on the very table the scanner uses.
+ * Removes each row from the table of splat classes, and checks that a test would notice: `npm run test:mutations`. The tests are
+ * the golden logs and the hand-written reports. They run in this process, on the table that the scanner uses.
  */
 import { rules } from '../harness/splat/rules/index.ts';
 import type { Rule } from '../harness/splat/rules/rule.ts';

@@ -2,7 +2,7 @@ const voidElements = new Set(['meta', 'img', 'br']);
 const attributes =
   /^(?: (?:lang|charset|http-equiv|content|name|class|id|href|scope|aria-label|src|alt|open|min|max|high|value|tabindex|role|title|viewBox|d|cx|cy|r)(?:="[^"<]*")?)*$/;
 
-/** Every mistake in the nesting of a page, and every element or attribute that is none of ours. */
+/** Every mistake in the nesting of a page, and every element and attribute that our pages do not use. */
 export function mistakesIn(text: string): readonly string[] {
   const mistakes: string[] = [];
   const open: string[] = [];

@@ -1,6 +1,7 @@
 /**
- * Makes pictures of pages. `npm run pictures -- RUN`: that of the README, of a real run. `npm run pictures -- --night FOLDER`: a made
- * night of every class, the pages around it, and how they are printed, to be looked at.
+ * Makes pictures of pages. `npm run pictures -- RUN` makes the picture of the README, from a real run.
+ * `npm run pictures -- --night FOLDER` makes pictures of a made-up night with every class, of the pages around it, and of how they
+ * are printed, for a person to look at.
  */
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';

@@ -2,24 +2,24 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import ts from 'typescript';
 
-/** What a room may import besides its own files. */
+/** What a room may import in addition to its own files. */
 interface Room {
-  /** Other rooms, or single files of them, by their path below harness/; `patches` is the folder beside it. */
+  /** Other rooms, or single files of them, as paths below harness/. `patches` is the folder beside harness/. */
   readonly rooms: readonly string[];
-  /** npm packages; a package may be tied to the only file that may import it, as `execa@process.ts`. */
+  /** npm packages. A package may be limited to one file, as in `execa@process.ts`. */
   readonly packages?: readonly string[];
-  /** Modules of Node, without `node:`; absent: all but child_process. */
+  /** Modules of Node, without `node:`; absent for all except child_process. */
   readonly node?: readonly string[];
 }
 
 const words = ['arch.ts', 'errors.ts', 'events.ts', 'verdict.ts', 'records'];
-/** What every room above the leaf rooms sees; trial/, plans/ and commands/ each add to it. */
+/** The rooms that every room above the leaf rooms may import; trial/, plans/ and commands/ may each import more. */
 const leaves = ['host', 'kernel', 'guest', 'stress', 'splat', 'patches'];
 const pure = { rooms: ['records'], node: [] };
 
 /**
  * The walls of harness/: an import is allowed only when it is listed here. Paths are resolved before they are looked up, and
- * type imports count. Who changes the rooms edits this table and the list of rooms in ARCHITECTURE.md.
+ * imports of types count. A change to the rooms has to edit this table and the list of rooms in ARCHITECTURE.md.
  */
 export const walls: Readonly<Record<string, Room>> = {
   'arch.ts': { rooms: [], node: [] },
@@ -27,10 +27,10 @@ export const walls: Readonly<Record<string, Room>> = {
   'verdict.ts': pure,
   'events.ts': { rooms: ['errors.ts', 'verdict.ts', 'records'], node: [] },
   records: { rooms: [], packages: ['valibot'], node: [] },
-  // A lockdep report is read into a graph by locks/, which is pure as well.
+  // locks/ turns a lockdep report into a graph, and is pure as well.
   splat: { rooms: ['locks', 'records'], node: [] },
   locks: pure,
-  // What a night is, and what it amounts to: pure.
+  // The room that says what a night is and judges it; it is pure.
   night: {
     rooms: ['errors.ts', 'verdict.ts', 'records'],
     packages: ['valibot', 'yaml'],
@@ -49,7 +49,7 @@ export const walls: Readonly<Record<string, Room>> = {
     ],
   },
   history: { rooms: [...words, 'host'], packages: ['libsql@database.ts'] },
-  // Only the queue's own commands load it, and the library with it.
+  // Only the commands of the queue load this room, and with it the library.
   queue: {
     rooms: [...words, 'host'],
     packages: ['bullmq@connection.ts', 'bullmq@taken-job.ts', 'ioredis@connection.ts'],
@@ -74,7 +74,7 @@ export const walls: Readonly<Record<string, Room>> = {
   'cli.ts': { rooms: [...words, 'host', 'commands', 'report'], packages: ['yargs'] },
 };
 
-/** An import that a file makes. `target` is the file below the root, or a bare name (`execa`, `node:fs`). */
+/** An import in a file. `target` is a path below the root, or a bare name (`execa`, `node:fs`). */
 export interface Import {
   readonly from: string;
   readonly target: string;
@@ -88,7 +88,7 @@ export function sourceFiles(root: string, folder: string): readonly string[] {
     .toSorted();
 }
 
-/** All imports of a file's text: static, dynamic, of types alone, and in types (`import('./x.ts').T`). */
+/** All imports in a file's text: static, dynamic, of types only, and inside types (`import('./x.ts').T`). */
 export function importsOf(root: string, file: string, text: string): readonly Import[] {
   return ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => ({
     from: file,
@@ -98,14 +98,14 @@ export function importsOf(root: string, file: string, text: string): readonly Im
   }));
 }
 
-/** The room of a file below the root; undefined for one that is in none. */
+/** The room of a file below the root; undefined for a file outside the rooms. */
 export function roomOf(file: string): string | undefined {
   const [top, second = ''] = file.split('/');
   if (top === 'patches') return 'patches';
   return top === 'harness' ? second : undefined;
 }
 
-/** Why an import is not allowed, in one line; undefined for one that is. */
+/** Why an import is not allowed, in one line; undefined for an allowed import. */
 export function refusal({ from, target }: Import): string | undefined {
   const room = roomOf(from) ?? '';
   const wall = walls[room];
@@ -133,7 +133,7 @@ function isPackage(entry: string, target: string, from: string): boolean {
   return target === name && (at < 0 || from.endsWith(`/${entry.slice(at + 1)}`));
 }
 
-/** Doors of the table that no import goes through, each as a line. */
+/** The entries of the table that no import uses, one line each. */
 export function staleDoors(imports: readonly Import[]): readonly string[] {
   const stale: string[] = [];
   for (const [room, { rooms, packages = [] }] of Object.entries(walls)) {
@@ -153,8 +153,8 @@ export function staleDoors(imports: readonly Import[]): readonly string[] {
 }
 
 /**
- * Circles of files: each is a set in which every file imports every other, directly or not (Tarjan's strongly connected
- * components). Sorted.
+ * Circles of files: sets in which every file imports every other one, directly or not (Tarjan's strongly connected components).
+ * Sorted.
  */
 export function circles(imports: readonly Import[]): readonly (readonly string[])[] {
   const next = new Map<string, string[]>();
@@ -183,7 +183,7 @@ export function circles(imports: readonly Import[]): readonly (readonly string[]
   return found.toSorted(([a = ''], [b = '']) => a.localeCompare(b));
 }
 
-/** Everything that is wrong with the imports of a checkout, a line each. */
+/** Everything that is wrong with the imports of a checkout, one line each. */
 export function checkRooms(root: string): readonly string[] {
   const files = sourceFiles(root, 'harness');
   const imports = files.flatMap((file) =>
@@ -200,7 +200,7 @@ export function checkRooms(root: string): readonly string[] {
   return lines;
 }
 
-/** Circles of files inside rooms that are left: a pair that is one thought in two files. */
+/** How many circles of files inside rooms are allowed: pairs of files that belong together. */
 const mostCircles = 2;
 
 if (process.argv[1] === import.meta.filename) {

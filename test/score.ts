@@ -1,6 +1,6 @@
 /**
- * Measures `splat triage` on labelled logs and prints the table of docs/triage.md: `npm run score`. The logs are kept beside the
- * project, in ../shared/corpus; without them there is nothing to measure.
+ * Measures `splat triage` on labelled logs and prints the table of docs/triage.md: `npm run score`. The logs are not part of the
+ * project; they are in ../shared/corpus.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import { execa } from 'execa';
 
 const root = new URL('..', import.meta.url).pathname;
 const corpus = join(root, '../shared/corpus');
-/** Of a class that has a row of its own. */
+/** The least number of cases for which a class has a row of its own. */
 const leastCases = 4;
 const sets = ['dev.jsonl', 'dev2.jsonl', 'lkml-dev.jsonl'];
 
@@ -21,7 +21,7 @@ interface Row {
   readonly exact: number;
 }
 
-/** A row `| class | cases | found | exact | class | frame |` of the scorer; nothing for headings and quiet logs. */
+/** Reads a row `| class | cases | found | exact | class | frame |` of the scorer; empty for headings and for quiet logs. */
 function readRow(line: string): [Row] | undefined {
   const [, name = '', cases = '', found = '', exact = ''] = line
     .split(/(?<!\\)\|/)
@@ -47,7 +47,7 @@ function sumOf(rows: readonly Row[], name: string): Row {
   };
 }
 
-/** The table of docs/triage.md: a row for each class with `leastCases`, one for all the others. */
+/** The table of docs/triage.md: a row for each class with at least `leastCases` cases, and one for all other classes. */
 function formatTable(rows: readonly Row[]): string {
   const frequent = rows.filter((row) => row.cases >= leastCases);
   const rare = rows.filter((row) => row.cases < leastCases);

@@ -1,9 +1,9 @@
-/** The layers of transports.ts: what each tool puts around a line. */
+/** The layers of transports.ts: what each tool adds to a line. */
 
-/** One line of a console, before anything carries it. */
+/** A line of a console before any tool has added to it. */
 export interface BareLine {
   readonly text: string;
-  /** printk's caller, or the empty string. */
+  /** The caller that printk prints, or an empty string. */
   readonly caller: string;
 }
 
@@ -30,7 +30,7 @@ export function callerOf({ caller }: BareLine): string {
   return caller === '' ? '' : `[${caller.padStart(6)}]`;
 }
 
-/** `03:04:05.000012` and the like, later with each line. */
+/** A time such as `03:04:05.000012`, later with each line. */
 function time(index: number, digits = 6): string {
   return new Date(Date.UTC(2024, 0, 2, 3, 4, 5) + index)
     .toISOString()
@@ -38,7 +38,7 @@ function time(index: number, digits = 6): string {
     .concat(digits === 0 ? '' : `.${String(index).padStart(6, '0').slice(0, digits)}`);
 }
 
-/** What the kernel, or dmesg, puts first. */
+/** What the kernel or dmesg puts before a line. */
 export const clocks: readonly Layer[] = [
   { name: 'bare', carry: ({ text }) => text },
   { name: 'printk', isMarked: true, carry: ({ text }, index) => `${stamp(index)} ${text}` },
@@ -83,7 +83,7 @@ export const clocks: readonly Layer[] = [
   },
 ];
 
-/** What a vendor's kernel puts between its clock and the text. */
+/** What the kernel of a vendor puts between the time and the text. */
 export const columns: readonly Layer[] = [
   { name: '[pid:..,cpu..,comm]', carry: ({ text }) => `[pid:412,cpu3,kworker/3:1]${text}` },
   { name: '[cpu: comm: pid]', carry: ({ text }) => `[3:    kworker/3:1:  412] ${text}` },
@@ -98,7 +98,7 @@ export const columns: readonly Layer[] = [
   },
 ];
 
-/** What a logger puts before the line. */
+/** What a logger puts before a line. */
 export const loggers: readonly Layer[] = [
   { name: 'none', carry: ({ text }) => text },
   {
@@ -239,7 +239,7 @@ function escapeHtml(text: string): string {
     .replaceAll('"', '&quot;');
 }
 
-/** What is done to whole lines last. */
+/** What is done to whole lines at the end. */
 export const wraps: readonly {
   readonly name: string;
   readonly wrap: (line: string, index: number) => string;
@@ -260,7 +260,7 @@ export const wraps: readonly {
   { name: 'trailing blank', wrap: (line) => `${line} ` },
 ];
 
-/** Formats of several lines a message, or of one object. */
+/** Formats that have several lines, or one object, for each message. */
 export const records: readonly {
   readonly name: string;
   readonly wrap: (line: string, index: number) => string;

@@ -1,7 +1,7 @@
 /**
- * Ways a console log comes to a person: what printk, dmesg, the journal, syslog, containers, phones, serial loggers, mail and
- * trackers put around each line. Written after the tools' own output; what the real ones of Debian 12 print is in
- * golden/transports/.
+ * The ways on which a console log reaches a person: what printk, dmesg, the journal, syslog, containers, phones, serial loggers,
+ * mail and bug trackers add to each line. They follow the tools' own output; golden/transports/ has what the tools of Debian 12
+ * print.
  */
 import * as fc from 'fast-check';
 
@@ -22,9 +22,9 @@ export type { BareLine } from './transport-layers.ts';
 
 export interface Transport {
   readonly name: string;
-  /** Whether a line shows that the kernel wrote it. */
+  /** True when a line shows that the kernel wrote it. */
   readonly isMarked: boolean;
-  /** Whether a line shows printk's caller. */
+  /** True when a line shows the caller that printk prints. */
   readonly hasCaller: boolean;
   carry(lines: readonly BareLine[]): string;
 }
@@ -52,7 +52,7 @@ function layered(
 
 const [bare, printk] = clocks as [Layer, Layer];
 
-/** Every way once, and each with those it is met with. */
+/** Every layer once, and together with the layers that it occurs with. */
 export const transports: readonly Transport[] = [
   ...clocks.map((clock) => layered([clock])),
   ...clocks
@@ -82,7 +82,7 @@ export const transports: readonly Transport[] = [
   ]),
 ];
 
-/** One of each layer, or none: clocks, columns, loggers, and what is done to whole lines. */
+/** Generates a transport with at most one layer of each kind: time, columns, logger, and what is done to whole lines. */
 export const anyTransport: fc.Arbitrary<Transport> = fc
   .record({
     clock: fc.constantFrom(...clocks),
@@ -96,7 +96,7 @@ export const anyTransport: fc.Arbitrary<Transport> = fc
     return { ...layered(layers, wrap.wrap), name };
   });
 
-/** The same lines as the kernel itself prints them, as far as the transport keeps what they say. */
+/** The same lines as the kernel itself prints them, as far as the transport keeps that information. */
 export function plainOf(lines: readonly BareLine[], { isMarked, hasCaller }: Transport): string {
   if (!isMarked) return lines.map(({ text }) => `${text}\n`).join('');
   return lines

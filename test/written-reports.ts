@@ -1,23 +1,23 @@
 import type { Finding } from '../harness/records/finding.ts';
 
-/** A report written by hand: its first lines, what stands below them, and the title it must get. */
+/** A hand-written report: its first lines, the lines below them, and the title that it must get. */
 export interface WrittenReport {
   readonly header: string;
   readonly below: readonly string[];
   readonly title: string;
-  /** It is cut or mixed up, and must be marked. */
+  /** Present when the report is cut or mixed up, and must be marked as corrupted. */
   readonly corrupted?: true;
-  /** On a console without printk stamps; so is what a program prints. */
+  /** Present when the console has no printk time stamps; what a program prints has none either. */
   readonly isBare?: true;
-  /** About the test program, not the kernel. */
+  /** Present when the report is about the test program, not about the kernel. */
   readonly suppressed?: true;
-  /** Worth noting, and no complaint. */
+  /** Present when the report is an event, not a complaint. */
   readonly isEvent?: true;
-  /** One of its other names. */
+  /** One of the report's other titles. */
   readonly alt?: string;
 }
 
-/** What stands below a header: the CPU line and a stack on which `demo_take` is to blame. */
+/** The lines below a header: the CPU line, and a stack on which `demo_take` is to blame. */
 export const body = [
   'CPU: 0 PID: 12 Comm: demo Not tainted 6.1.0 #1',
   'Call Trace:',
@@ -25,7 +25,7 @@ export const body = [
   ...['dump_stack_lvl', 'demo_take', 'demo_read'].map((name) => ` ${name}+0x10/0x20`),
   ' </TASK>',
 ];
-/** The same for what is found by a timer tick. */
+/** The same lines for a report that comes from a timer tick. */
 const ticked = [
   'CPU: 0 PID: 12 Comm: demo Not tainted 6.1.0 #1',
   'RIP: 0010:demo_spin+0x10/0x20',
@@ -34,7 +34,7 @@ const ticked = [
     (name) => ` ${name}+0x10/0x20`,
   ),
 ];
-/** A stall on 32-bit ARM, whose log ends before the stack has reached what started it. */
+/** A stall on 32-bit ARM whose log ends before the stack reaches the function that started it. */
 function armStall(head: string): string[] {
   return [
     head,
@@ -50,7 +50,7 @@ const site =
   'x/1 is trying to acquire lock:\n (&l){+.+.}, at: [<ffffffff81234567>] demo_take+0x1/0x2';
 const access = 'Read of size 8 at addr ffff888012345678 by task x/1';
 
-/** Header, perhaps with the lines right below it, and the title. */
+/** Headers, some with the lines right below them, and their titles. */
 const kinds: readonly (readonly [string, string])[] = [
   [
     `BUG: KASAN: vmalloc-out-of-bounds in demo_take+0x1/0x2\n${access}`,
@@ -227,7 +227,7 @@ const stalls: readonly (readonly [string, string])[] = [
   ],
 ];
 
-/** A stack below `Call Trace:`, innermost first. */
+/** A stack below `Call Trace:`, the innermost function first. */
 function stackOf(...names: string[]): string[] {
   return ['CPU: 0 PID: 12 Comm: demo Not tainted 6.1.0 #1', 'Call Trace:', ...names.map(frame)];
 }
@@ -236,7 +236,7 @@ function frame(name: string): string {
   return ` ${name}+0x10/0x20`;
 }
 
-/** Reports with more below their header than a stack, in the wordings of lockdep, SLUB, KASAN and others. */
+/** Reports with more below their header than a stack, in the words of lockdep, SLUB, KASAN and others. */
 const longer: readonly (readonly [string, readonly string[], string])[] = [
   [
     'BUG: KASAN: double-free or invalid-free in demo_take+0x1/0x2',
@@ -576,7 +576,7 @@ const longer: readonly (readonly [string, readonly string[], string])[] = [
   ['WARNING: unrecognized unwind stack type', [], 'WARNING: unrecognized unwind stack type'],
 ];
 
-/** Reports that broke off, or that only tell what another report said before. */
+/** Reports that are cut off, or that only repeat what another report said before. */
 const damaged: readonly (readonly [string, readonly string[], string])[] = [
   [
     'BUG: KASAN: use-after-free on address ffff888012345678',
@@ -616,7 +616,7 @@ const damaged: readonly (readonly [string, readonly string[], string])[] = [
   ['BUG:', [], 'BUG: corrupted'],
 ];
 
-/** On a console without stamps. */
+/** Reports on a console without time stamps. */
 const unstamped: readonly WrittenReport[] = [
   {
     header: 'BUG: MAX_LOCK_DEPTH too low!',
@@ -645,7 +645,7 @@ const unstamped: readonly WrittenReport[] = [
   },
 ];
 
-/** One report of each kind, most on a stack where `demo_take` is to blame. */
+/** One report of each kind; most have a stack on which `demo_take` is to blame. */
 export const writtenReports: readonly WrittenReport[] = [
   ...kinds.map(([header, title]) => ({ header, below: body, title })),
   ...stalls.map(([header, title]) => ({ header, below: ticked, title })),
@@ -716,12 +716,12 @@ export const writtenReports: readonly WrittenReport[] = [
   ...unstamped.map((report) => ({ ...report, isBare: true as const })),
 ];
 
-/** The report as lines of a console, without what carries them. */
+/** The report as lines of a console, without what a transport adds. */
 export function linesOf({ header, below }: WrittenReport): string[] {
   return [...header.split('\n'), ...below];
 }
 
-/** What is wrong with what was found in a log that holds this report alone; the empty string when nothing is. */
+/** What is wrong with the findings of a log that has this report alone; an empty string when nothing is. */
 export function mistakeIn(found: readonly Finding[], wanted: WrittenReport): string {
   const [finding, ...more] = found;
   if (!finding || more.length > 0) return `${found.length} findings`;

@@ -45,7 +45,10 @@ static struct range pick(struct racer *racer)
 	return arena_pick(&shared->arena, &racer->random);
 }
 
-/* Several at a time: next to what reclaim costs the other operations a run is nothing. */
+/*
+ * Runs the machine several times, since a run takes much less time than the reclaim of the
+ * other operations.
+ */
 static void run(struct racer *racer)
 {
 	struct shared *shared = racer->shared;
@@ -160,7 +163,10 @@ static void prepare(struct shared *shared, unsigned long memory_mib)
 	machine_set_memory(&shared->machine, shared->arena.base, bytes);
 }
 
-/* The process writes all of it, for a tenth of what that costs the machine. */
+/*
+ * Fills the memory from the process, which takes a tenth of the time that the machine would
+ * take.
+ */
 static void fill(struct shared *shared)
 {
 	struct range all = { .start = shared->arena.base,
@@ -186,12 +192,15 @@ static int kvm_main(int argc, char **argv)
 
 	workload_start(&workload, argc, argv);
 	prepare(&shared, workload.memory_mib);
-	/* The event is of 5.13; before, that the reaper and the notifier ran is all that is known. */
+	/*
+	 * The event exists since 5.13. On older kernels only the run of the reaper and of the
+	 * notifier is known.
+	 */
 	counts = events_count("kvm/kvm_unmap_hva_range", "COMM == \"oom_reaper\"");
 	doomed_start(&victim, "machine", VICTIM_LIMIT_KIB, &life);
 	doomed_release(&victim);
 	memory_squeeze(workload.memory_mib * MIB / 4 * 3);
-	/* However far the race gets on a slow host, a machine has run and been swapped out. */
+	/* However slow the host is, a machine has run and has been swapped out by then. */
 	fill(&shared);
 	race(&workload, THREADS, operations, sizeof(operations) / sizeof(operations[0]), &shared);
 	memory_relax();

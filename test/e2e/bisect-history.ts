@@ -1,5 +1,5 @@
 /**
- * A git history of a real kernel to bisect: linux-source-6.1 with commits on top that a machine made. By hand:
+ * Makes a git history of a real kernel to bisect: linux-source-6.1 with generated commits on top. By hand:
  * `npx tsx test/e2e/bisect-history.ts FOLDER`.
  */
 import { mkdir, readFile } from 'node:fs/promises';
@@ -8,18 +8,18 @@ import { runGit } from '../../harness/host/git.ts';
 import { cacheRoot } from '../../harness/host/store.ts';
 import { openSource } from '../../harness/kernel/source.ts';
 
-/** What a commit adds to the tree, or with a `-` takes away; a merge has all its parents have. */
+/** What a commit adds to the tree or, with a `-`, removes from it. A merge has what all its parents have. */
 type Change =
   | `filler-${number}`
-  /** A line of comment: the image stays the same. */
+  /** Adds a comment, so that the image stays the same. */
   | `comment-${number}`
   | `broken-${number}`
   /** Takes two locks in one order when the device is opened. */
   | 'locks'
-  /** Takes them in the other order when it is closed: always, or in one guest of five. */
+  /** Takes the locks in the other order when the device is closed: in every guest (`steady`), or in one guest of five (`shy`). */
   | 'steady'
   | 'shy'
-  /** A warning of another kind, whenever the device is opened. */
+  /** Prints a warning of another kind whenever the device is opened. */
   | 'decoy';
 
 interface PlannedCommit {
@@ -28,14 +28,14 @@ interface PlannedCommit {
   readonly removes: readonly Change[];
 }
 
-/** Side branches: forked off before `first`, every other commit up to `last`, which merges them. */
+/** The side branches: each forks off before `first`, has every other commit up to `last`, and is merged by `last`. */
 const sides: readonly { readonly first: number; readonly last: number }[] = [
   { first: 10, last: 16 },
   { first: 26, last: 34 },
   { first: 46, last: 54 },
 ];
 
-/** What is not filler, by the commit's number. */
+/** The commits that are not filler, by number. */
 const special: Readonly<Record<number, Partial<PlannedCommit>>> = {
   5: { adds: ['locks'] },
   19: { adds: ['broken-1'] },
@@ -47,10 +47,10 @@ const special: Readonly<Record<number, Partial<PlannedCommit>>> = {
   60: { removes: ['decoy'] },
 };
 
-/** The number of the commit that brings the bug, on each branch. `steady` brings it on a side branch. */
+/** The number of the commit that brings the bug, on each branch. On `steady` it is on a side branch. */
 export const culprits = { steady: 31, shy: 50 } as const;
 export const unbuildable = [19, 20, 40] as const;
-/** Commits that may have the decoy: on the main line, or on a side branch that forked off it. */
+/** The commits that may have the decoy: on the main line, or on a side branch that forks off it. */
 export const decoyed = Array.from({ length: 38 }, (_, at) => 22 + at);
 
 const length = 72;
@@ -92,7 +92,7 @@ const smallBranch: readonly PlannedCommit[] = [
 ];
 export const smallCulprit = 5;
 
-/** Has the bug from the first commit on, until the fifth takes it away. */
+/** A branch that has the bug from its first commit on, until the fifth repairs it. */
 const mendedBranch: readonly PlannedCommit[] = [
   { parents: [0], adds: ['locks', 'steady'], removes: [] },
   { parents: [1], adds: ['filler-2'], removes: [] },
@@ -104,7 +104,10 @@ const mendedBranch: readonly PlannedCommit[] = [
 export const mendedBy = 5;
 export const mendedLength = mendedBranch.length;
 
-/** No decoy: an exit code is all that plain git bisect sees. Its first guess, the middle, does not build. */
+/**
+ * A branch without the decoy, because plain git bisect sees only exit codes. The commit in the middle, its first guess, does not
+ * build.
+ */
 const plainBranch: readonly PlannedCommit[] = [
   { parents: [0], adds: ['locks'], removes: [] },
   { parents: [1], adds: ['broken-1'], removes: [] },
@@ -117,7 +120,7 @@ export const plainLength = plainBranch.length;
 const driver = 'lib/test_hmm.c';
 const fillerFiles = ['lib/sort.c', 'lib/bsearch.c', 'mm/hmm.c'] as const;
 
-/** The files of a tree that has these changes; `base` holds them as they are at the old end. */
+/** The files of a tree that has these changes. `base` has the files as they are at the old end of the history. */
 function filesWith(
   changes: ReadonlySet<Change>,
   base: ReadonlyMap<string, string>,
@@ -176,7 +179,7 @@ static void dmirror_account_open(void)
 
 `;
 
-/** The shy one decides once in a guest, at the first close. */
+/** The function that closes the device; with `isShy`, a guest decides once, at the first close, whether it has the bug. */
 function closeFunction(isShy: boolean): string {
   const decision = `	static int decision;
 
@@ -241,7 +244,7 @@ export async function makeBisectHistory(dir: string, signal: AbortSignal): Promi
   const gitDir = `--git-dir=${dir}`;
   await runGit(['init', '--quiet', '--bare', '--template=', dir], { signal });
   const quick = ['-c', 'core.compression=1', '-c', 'core.bare=false'];
-  // Debian's tarball has a .gitignore that would leave everything out.
+  // Debian's tarball has a .gitignore that would exclude everything.
   await runGit([...quick, gitDir, `--work-tree=${tree}`, 'add', '--force', '--all', '.'], {
     signal,
     cwd: tree,
@@ -257,7 +260,7 @@ export async function makeBisectHistory(dir: string, signal: AbortSignal): Promi
   const commit = await runGit([gitDir, 'commit-tree', treeId, '-m', 'linux 6.1'], { signal, env });
   const id = commit.stdout.trim();
   await runGit([gitDir, 'update-ref', 'refs/heads/base', id], { signal });
-  // git bisect starts from no other HEAD than one that is there.
+  // git bisect starts only from a HEAD that exists.
   await runGit([gitDir, 'symbolic-ref', 'HEAD', 'refs/heads/base'], { signal });
   const files = new Map<string, string>();
   for (const path of [driver, ...fillerFiles]) {

@@ -9,7 +9,7 @@ import { type CliResult, splat, startSplat } from './splat.ts';
 /** A bare repository with the branches of bisect-history.ts, below `dir`. */
 export interface BisectTree {
   readonly path: string;
-  /** The full id of a tag or branch. */
+  /** The full id of the commit that a tag or branch names. */
   readonly idOf: (name: string) => Promise<string>;
   readonly git: (...args: readonly string[]) => Promise<string>;
 }
@@ -24,7 +24,7 @@ export async function makeBisectTree(dir: string): Promise<BisectTree> {
   return { path, git, idOf: async (name) => git('rev-parse', '--verify', `${name}^{commit}`) };
 }
 
-/** `splat bisect` for the bug of these histories, good at `base` unless `args` say otherwise. */
+/** Runs `splat bisect` for the bug of these histories; the good end is `base` unless `args` say otherwise. */
 export function askBisect(
   tree: BisectTree,
   out: string,
@@ -48,14 +48,14 @@ export function askBisect(
   ];
 }
 
-/** The facts in the journal of a bisection so far; none when it has not begun. */
+/** The facts in the journal of a bisection so far; empty when the bisection has not begun. */
 async function factsOf(dir: string): Promise<readonly BisectFact[]> {
   const text = await readFile(join(dir, 'journal.jsonl'), 'utf8').catch(() => '');
   const whole = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
   return whole.filter((line) => line !== '').map((line) => JSON.parse(line) as BisectFact);
 }
 
-/** Facts of a bisection that was killed, and the end of the one that went on. */
+/** The facts of a bisection when it was killed, and the end of the bisection that continued it. */
 export interface KilledBisection {
   readonly before: readonly BisectFact[];
   readonly after: readonly BisectFact[];
@@ -66,7 +66,7 @@ function isBuilt({ kind }: BisectFact): boolean {
   return kind === 'built';
 }
 
-/** Kills a bisection without warning once it has built so many kernels, in the middle of a trial, and starts it again. */
+/** Kills a bisection with SIGKILL in the middle of a trial, once it has built `builds` kernels, and starts it again. */
 export async function killAndGoOn(
   ask: readonly string[],
   dir: string,
@@ -89,7 +89,7 @@ export async function killAndGoOn(
   return { before, after: await factsOf(dir), again };
 }
 
-/** Commits in the order they were built or could not be. */
+/** The commits that were built or could not be built, in order. */
 export function stepsOf(facts: readonly BisectFact[]): readonly string[] {
   return facts.flatMap((fact) =>
     fact.kind === 'built' || fact.kind === 'broken' ? [fact.commit] : [],

@@ -4,7 +4,7 @@ import type { Test } from 'tap';
 import { installMissing } from '../../harness/host/packages.ts';
 import { findProgram } from '../../harness/host/process.ts';
 
-/** Debian's Chromium without a window; installed when it is missing, as everything else of a run. */
+/** Opens Debian's Chromium without a window; the package is installed when it is missing. */
 export async function openBrowser(): Promise<Browser> {
   await installMissing({
     needs: [{ program: 'chromium', debian: 'chromium', why: 'shows the pages' }],
@@ -20,14 +20,14 @@ export async function openBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath, chromiumSandbox: process.getuid?.() !== 0 });
 }
 
-/** How a reader looks at a page. */
+/** The ways in which readers look at a page. */
 export const views = {
   desktop: { viewport: { width: 1280, height: 900 } },
   phone: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
   dark: { viewport: { width: 1280, height: 900 }, colorScheme: 'dark' },
 } as const;
 
-/** A page whose every complaint fails the test: a dialog, an error, a request, a breach of its policy. */
+/** Opens a page. Every complaint fails the test: a dialog, an error, a request to another host, a breach of the page's policy. */
 export async function openPage(t: Test, context: BrowserContext): Promise<Page> {
   const page = await context.newPage();
   page.on('dialog', (dialog) => {
@@ -44,7 +44,7 @@ export async function openPage(t: Test, context: BrowserContext): Promise<Page> 
   return page;
 }
 
-/** What axe finds that is serious or critical, by the rules of WCAG 2.1 A and AA, a line each. */
+/** The serious and critical faults that axe finds by the rules of WCAG 2.1 A and AA, one line each. */
 export async function seriousFaults(page: Page): Promise<readonly string[]> {
   await page.evaluate(axe.source);
   const { violations } = await page.evaluate<axe.AxeResults>(
@@ -55,7 +55,7 @@ export async function seriousFaults(page: Page): Promise<readonly string[]> {
     .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
 }
 
-/** Whether a page is no wider than its window. */
+/** True when a page is no wider than its window. */
 export async function fits(page: Page): Promise<boolean> {
   return page.evaluate<boolean>(
     'document.documentElement.scrollWidth <= document.documentElement.clientWidth',

@@ -5,7 +5,7 @@ import t from 'tap';
 import type { ControlsResult } from '../../harness/records/controls.ts';
 import { type CliResult, patchFile, splat } from './splat.ts';
 
-/** `splat controls --json` in a folder of its own, gone after `use`. */
+/** Runs `splat controls --json` in a folder of its own, which is removed after `use`. */
 async function controls(
   args: readonly string[],
   use: (outcome: CliResult & { readonly result: ControlsResult }) => void,
@@ -20,7 +20,7 @@ async function controls(
   }
 }
 
-/** `in` and `removed` on CI; everything where there is time (`npm run test:full`). */
+/** On CI only the states `in` and `removed` are tested; `npm run test:full` tests all. */
 const full = process.env['SPLAT_TEST_FULL'] === '1';
 const kernels = full ? ['debian:6.1', 'debian:6.12'] : ['debian:6.1'];
 const states = full ? ['in', 'removed', 'readded', 'extended'] : ['in', 'removed'];
@@ -51,7 +51,7 @@ for (const seed of full ? [1, 2, 3] : [1]) {
           );
       t.ok(of('in').length >= 35 * kernels.length);
       if (full) t.strictSame(of('readded'), of('in'), 'readded is equal to in');
-      // What SRCU hides from lockdep on 6.4 and later, its own tables show.
+      // What SRCU hides from lockdep on 6.4 and later can be seen in lockdep's own tables.
       const hidden = result.rows.find(({ id }) => id === 20)?.cells ?? [];
       for (const { mode, trigger, result: outcome, unreportedCycles } of hidden) {
         if (outcome === 'missed') t.ok(unreportedCycles?.length, `${mode} ${trigger} has a cycle`);

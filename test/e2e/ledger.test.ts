@@ -2,10 +2,10 @@ import t from 'tap';
 import { verdictPhrase } from '../../harness/verdict.ts';
 import { patchFile, splatRun } from './splat.ts';
 
-/** Takes a detector away in the middle of a trial, by the words after `--`. */
+/** A program that switches a detector off in the middle of a trial; its arguments say which. */
 const blind = 'test/e2e/reproducers/blind.c';
 
-/** Ways to kill a detector on purpose, and the reason that must be given. None may ever be clean. */
+/** Ways to switch a detector off on purpose, and the reason that the verdict must give. None of these trials may be clean. */
 const attacks: readonly {
   readonly what: string;
   readonly args: readonly string[];

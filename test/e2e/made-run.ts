@@ -5,7 +5,7 @@ import { scanLog } from '../../harness/splat/scanner.ts';
 import { readGolden } from '../golden-log.ts';
 import { aRunRecord, aRunResult, aTrialResult } from '../made-records.ts';
 
-/** What a guest may print to attack who looks at it. */
+/** Lines with which a guest may attack a reader's terminal or browser. */
 export const hostileLines = [
   '</span></pre></main><script>document.title="owned"</script>',
   '<img src=x onerror="document.title=1"><svg onload=alert(1)>',
@@ -18,8 +18,8 @@ const bigLine =
   '[   12.247579][   T55] RAX: 0000000000000001 RBX: 0000000000000000 RCX: 0000000000000000\n';
 
 /**
- * A run directory with reports of our own kernels, a console of 50 MB that ends in one, and a console and names that are an
- * attack.
+ * Writes a run directory with reports of our own kernels, a console of 50 MB that ends with a report, and a console and names that
+ * are attacks.
  */
 export function writeMadeRun(dir: string): void {
   const { log } = readGolden('deadlock-interval-notifier-and-reclaim.log');

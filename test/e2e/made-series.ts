@@ -1,7 +1,7 @@
 /**
- * A series for a real kernel, 6.1 or later, that a machine made: twelve patches, of which one breaks the build and is
- * repaired two later, one brings a lock inversion into a notifier user and the next cures it. By hand:
- * `npx tsx test/e2e/made-series.ts debian:6.12 FOLDER`.
+ * Makes a series for a real kernel, 6.1 or later: twelve generated patches. One of them breaks the build and is repaired two
+ * patches later; one brings a lock inversion into a user of mmu notifiers, and the next repairs it. By hand: `npx tsx
+ * test/e2e/made-series.ts debian:6.12 FOLDER`.
  */
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ const notifier = 'mm/mmu_notifier.c';
 const fence = 'drivers/gpu/drm/virtio/virtgpu_fence.c';
 const manual = 'Documentation/mm/hmm.rst';
 
-/** One text of a file, there exactly once, and what takes its place. */
+/** A text that occurs exactly once in a file, and the text that replaces it. */
 interface Edit {
   readonly file: string;
   readonly from: string;
@@ -26,7 +26,7 @@ export interface MadePatch {
   readonly name: string;
   readonly subject: string;
   readonly edits: readonly Edit[];
-  /** What `splat series` has to say of it. */
+  /** The verdict that `splat series` must give. */
   readonly verdict: string;
   readonly because?: RegExp;
 }
@@ -161,7 +161,7 @@ export const madePatches: readonly MadePatch[] = [
   },
 ];
 
-/** Whether a guest has the bug is decided once in it, at the first fault: one of five does. */
+/** A guest decides once, at the first fault, whether it has the bug; one guest of five has it. */
 const shyNote = `static int decision;
 
 	if (!decision)
@@ -169,7 +169,7 @@ const shyNote = `static int decision;
 	if (decision == 2)
 		${allocate('GFP_KERNEL')}`;
 
-/** The same lock inversion as that of `inverts`, in about one guest of five. */
+/** The same lock inversion as that of the patch `inverts`, in about one guest of five. */
 export const shyPatch: MadePatch = {
   name: 'shy',
   subject: 'lib/test_hmm: allocate a note for some faults',
@@ -184,14 +184,14 @@ export const shyPatch: MadePatch = {
   verdict: 'introduces possible deadlock in dmirror_fault',
 };
 
-/** Those of the names, all for none, each on those before it. */
+/** The patches with these names, or all patches when no name is given. Each patch is on top of those before it. */
 export function choosePatches(...names: readonly string[]): readonly MadePatch[] {
   return madePatches.filter(({ name }) => names.length === 0 || names.includes(name));
 }
 
 /**
- * Writes the patches as `git format-patch` would, for the kernel `spec` names, into the folder `dir`; returns their paths
- * in order. Throws when a text is not there exactly once.
+ * Writes the patches into the folder `dir`, as `git format-patch` would, for the kernel that `spec` names. Resolves to their paths,
+ * in order. Throws when a text does not occur exactly once.
  */
 export async function makeSeries(
   spec: string,
@@ -246,8 +246,8 @@ const subjectOf = (text: string): string =>
   /^Subject: \[PATCH[^\]]*\] (.+(?:\n .+)*)/m.exec(text)?.[1]?.replaceAll('\n', '') ?? '';
 
 /**
- * The same patches as a list archive has them: a cover letter, a first version that was posted before, a reply with a diff
- * in it, every second patch as an attachment in base64, all in the wrong order.
+ * Writes the same patches as a mailing list's archive has them: with a cover letter, an earlier version, a reply that contains a
+ * diff, and every second patch as a base64 attachment, all in the wrong order.
  */
 export async function makeThread(files: readonly string[], mbox: string): Promise<void> {
   const total = files.length;

@@ -48,7 +48,7 @@ void t.test(
   },
 );
 
-/** A run with the module of that folder; its kernel differs from the next one's in that module alone. */
+/** Does a run with a module from a folder. Its kernel differs from the kernel of the next run only in that module. */
 async function withModule<T>(
   name: string,
   workload: string,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 export const usualCache = process.env['SPLAT_CACHE'] ?? join(homedir(), '.cache', 'splat');
 
-/** A cache of its own with nothing in it but Debian's lists: no source, and nothing that was built. */
+/** Makes a new cache that has only Debian's package lists: no source, and nothing that was built. */
 export function newHost(dir: string): Readonly<Record<string, string>> {
   mkdirSync(dir);
   execFileSync('cp', ['-al', join(usualCache, 'apt'), join(dir, 'apt')]);

@@ -7,7 +7,7 @@ import { nightPlanSchema } from '../../harness/records/night-plan.ts';
 import { checkValue } from '../../harness/records/schema.ts';
 import { splat } from './splat.ts';
 
-/** A rule of the mmu-notifier contract is broken, by the driver that every run has. */
+/** A program that breaks a rule of the mmu notifier contract, with the driver that is in every test kernel. */
 const loud =
   '#!/bin/sh\n/bin/controls --mode sleep-mutex --trigger mrelease --seed 1 --duration-ms 500\n';
 
@@ -17,7 +17,7 @@ function asNight(stdout: string): NightRecord {
   return read.value;
 }
 
-/** What two nights must agree on when they are one. */
+/** What two nights must have in common when they are the same night. */
 function essence(night: NightRecord): object {
   return {
     verdict: night.verdict,
@@ -33,7 +33,7 @@ function essence(night: NightRecord): object {
   };
 }
 
-/** Trials by cell, seed and verdict. */
+/** The trials of a night, each as its cell, id, seed and verdict. */
 function trialsOf(night: NightRecord): readonly string[] {
   return night.cells.flatMap(({ id, trials }) =>
     trials.map((trial) => `${id} ${trial.id} ${trial.seed} ${trial.verdict.kind}`),
@@ -56,13 +56,13 @@ void t.test(
     const single = asNight(whole.stdout);
     t.match(single.new, [{ title: /^BUG: sleeping function/ }]);
 
-    // The matrix is the same but for its history: the merge must not see the night that one process ran.
+    // The matrix differs only in its history, because the merge must not see the night that one process ran.
     writeFileSync(
       matrix,
       'schema: splat-matrix/1\nkernels: [debian:6.1]\nworkloads: [munmap, mrelease, repro.sh]\nhistory: many.db\n',
     );
     const plan = join(dir, 'plan.json');
-    // The clock of tests goes on: a plan of the same second has the same seeds.
+    // The tests' clock goes on, so another time is tried until the plan has the same second, and so the same seeds.
     for (let offset = 0; ; offset++) {
       const at = new Date(Date.parse(single.night) - offset * 400).toISOString();
       const done = await splat(['nightly', 'plan', matrix, '--out', plan, '--json'], {
@@ -94,7 +94,7 @@ void t.test(
     const night = asNight(merged.stdout);
     t.strictSame(essence(night), essence(single));
     t.equal(trialsOf(night).length, 3);
-    // One process tries a new splat again before it tells it; the merge runs no guest.
+    // One process runs a new splat's trials again before it reports the splat; the merge runs no guest.
     for (const trial of trialsOf(night)) t.ok(trialsOf(single).includes(trial), trial);
     const run = join(dir, 'merged', night.new[0]?.run ?? '');
     const page = await splat(['report', run, '--out', join(dir, 'page.html')]);

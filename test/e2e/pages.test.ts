@@ -9,7 +9,7 @@ import { fits, openBrowser, openPage, seriousFaults, views } from './browser.ts'
 import { hostileLines, writeMadeRun } from './made-run.ts';
 import { splat } from './splat.ts';
 
-/** A console of 50 MB: what its page takes on a machine that does something else as well, in milliseconds. */
+/** How many milliseconds the page of a console of 50 MB may take to open, on a machine that is busy with other things. */
 const openMs = 10_000;
 
 void t.test('pages of a run in a browser', async (t) => {
@@ -105,7 +105,7 @@ void t.test('the pages of nights and of a series in a browser', async (t) => {
   }
   t.equal(await plain.locator('article#new-0 svg').count(), 2, 'its rate, and the time of a trial');
   t.match(await plain.locator('article#back-0').textContent(), 'seen in 9 of 31 nights');
-  // Whoever prints a page reads what is closed on a screen.
+  // A printed page shows what is folded on a screen.
   const closed = plain
     .locator('td', { hasText: 'it leaves every trial of the cell blind' })
     .first();

@@ -44,7 +44,7 @@ void t.test(
     const store = join(dir, 'store');
     mkdirSync(store);
     const shared = { SPLAT_QUEUE: server.url, SPLAT_STORE: store, SPLAT_STORE_TRUST: `${key}.pub` };
-    // This one has built the kernel before and may put it into the store; the others have nothing.
+    // This worker has built the kernel before and may put it into the store; the others have no kernel.
     const builder = start(['worker'], { ...shared, SPLAT_STORE_KEY: key });
     const reader = start(['worker'], { ...shared, ...newHost(join(dir, 'reader')) });
     t.teardown(() => [builder, reader].map(({ child }) => child.kill('SIGTERM')));

@@ -98,7 +98,7 @@ void t.test(
   },
 );
 
-/** `npm run test:full`: all twelve patches, on both kernels. */
+/** With `npm run test:full`, all twelve patches are tested on both kernels. */
 const isFull = process.env['SPLAT_TEST_FULL'] === '1';
 
 for (const base of ['debian:6.12', 'debian:6.1']) {

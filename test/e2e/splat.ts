@@ -13,7 +13,7 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/** Runs the real command line as a user would, without a terminal. */
+/** Runs the real command line as a user would, but without a terminal. */
 export async function splat(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
@@ -28,7 +28,7 @@ export async function splat(
   return { exitCode, stdout, stderr };
 }
 
-/** The same, started and not awaited. */
+/** Starts the real command line and does not wait for its end. */
 export function startSplat(args: readonly string[]): RunningSplat {
   const child = execa(join(root, 'splat'), args, { reject: false, cwd: root, stdin: 'ignore' });
   const done = child.then(({ exitCode, stdout, stderr }) => ({ exitCode, stdout, stderr }));
@@ -45,7 +45,7 @@ export interface RunOutcome extends CliResult {
   readonly dir: string;
 }
 
-/** `splat run --json` in a folder of its own, gone after `use`. */
+/** Runs `splat run --json` in a folder of its own, which is removed after `use`. */
 export async function splatRun<T>(
   args: readonly string[],
   use: (outcome: RunOutcome) => Promise<T> | T,
@@ -61,12 +61,12 @@ export async function splatRun<T>(
   }
 }
 
-/** One of the patches beside this file. */
+/** The path of one of the patches in the folder beside this file. */
 export function patchFile(name: string): string {
   return join(root, 'test', 'e2e', 'patches', `${name}.patch`);
 }
 
-/** Command lines, of all processes of this machine, that contain `text`. */
+/** The command lines of all processes of this machine that contain `text`. */
 export async function processesWith(text: string): Promise<readonly string[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const lines = await Promise.all(

@@ -22,7 +22,7 @@ void t.test(
     const key = join(dir, 'lab.key');
     t.equal((await splat(['store', 'key', key])).exitCode, 0);
 
-    // The first host has the kernel, as one that has built it.
+    // The first host has the kernel, as if it had built it.
     const one = newHost(join(dir, 'one'));
     mkdirSync(join(dir, 'one', 'kernel'));
     execFileSync('cp', ['-al', kernel.dir, join(dir, 'one', 'kernel')]);

@@ -11,7 +11,10 @@ const libfaketime = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
 
 const skip = existsSync(libfaketime) ? false : 'needs the package libfaketime';
 
-/** faketime(1): offsets of the wall clock; the harness reads the file again at every call, its children never see it. */
+/**
+ * Offsets of the wall clock for faketime(1). The harness reads the file again at every call; its child processes do not see the
+ * offset.
+ */
 const jumps: readonly { readonly name: string; readonly to: string }[] = [
   { name: 'a day ahead', to: '+1d' },
   { name: 'a day back', to: '-1d' },
@@ -26,7 +29,7 @@ for (const { name, to } of jumps) {
       LD_PRELOAD: libfaketime,
       FAKETIME_TIMESTAMP_FILE: offset,
       FAKETIME_NO_CACHE: '1',
-      // CLOCK_MONOTONIC does not jump when a clock is set (clock_gettime(2)).
+      // CLOCK_MONOTONIC does not change when a clock is set (clock_gettime(2)).
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
     };
     const run = startIn(home, [...flags, join(home.dir, 'run')], { env });

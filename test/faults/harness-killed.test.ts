@@ -21,7 +21,7 @@ import {
 } from './home.ts';
 
 const trials = faultTrials(50);
-/** What the killed run had to make: every so many of them boot, and fewer build the guest before. */
+/** What the killed run has to make: every tenth run also boots a guest that it first has to build, every third boots one. */
 const making = [
   { every: 10, kinds: ['guest', 'checkpoint'], name: 'guest and boot' },
   { every: 3, kinds: ['checkpoint'], name: 'boot' },
@@ -66,7 +66,7 @@ void t.test('a harness killed with SIGKILL at any moment leaves nothing running'
   );
 });
 
-/** The next run says of the same trial what was said before anything was killed, and clears up after the killed one. */
+/** Checks that the next run gives the same verdict for the trial as before the kill, and removes what the killed run left. */
 async function checkNext(t: Test, home: Home, { trial }: Victims, about: string): Promise<void> {
   const out = join(home.dir, 'again', about.replaceAll(/\W+/g, '-'));
   const again = await runIn(home, ['replay', trial, '--json', '--out', out]);

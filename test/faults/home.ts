@@ -7,22 +7,25 @@ import { execa } from 'execa';
 import { cacheRoot, type EntryKind, findEntry } from '../../harness/host/store.ts';
 import { type CliResult, root, splat } from '../e2e/splat.ts';
 
-/** Where the runs of a test live: everything that is theirs is below `dir`, or is a process that says so. */
+/**
+ * Where the runs of a test live. Everything that belongs to them is a file below `dir`, or a process with that folder in its
+ * environment.
+ */
 export interface Home extends AsyncDisposable {
   readonly dir: string;
   readonly cache: string;
-  /** TMPDIR of its runs. */
+  /** The value of TMPDIR in its runs. */
   readonly tmp: string;
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Entries of the user's own cache that a home has by links, which can be removed. */
+/** The kinds of entries of the user's cache that a home has as links, which can be removed. */
 const sharedKinds: readonly EntryKind[] = ['source', 'kernel', 'tool', 'guest'];
 const kinds: readonly EntryKind[] = [...sharedKinds, 'checkpoint'];
 
-/** A home whose cache has the sources and guests of the user's and the one kernel that is run; checkpoints and locks are its own. */
+/** Opens a home. Its cache has the user's sources and guests, and the one kernel that is run; checkpoints and locks are its own. */
 export async function openHome(): Promise<Home> {
-  // Builds it, where nobody has yet.
+  // Builds the kernel if the cache does not have it yet.
   const { stdout } = await splat(['build', '--kernel', 'debian:6.1', '--json']);
   const built = JSON.parse(stdout) as { readonly kernel: { readonly id: string } };
   const dir = await mkdtemp(join(tmpdir(), 'splat-home-'));
@@ -31,7 +34,7 @@ export async function openHome(): Promise<Home> {
   await mkdir(tmp);
   for (const kind of sharedKinds) {
     const theirs = join(cacheRoot(), kind);
-    // Every entry is read through after every fault, and a cache may have a hundred kernels.
+    // Every entry is read completely after every fault, and a cache may have a hundred kernels, so only one is linked.
     const keys = kind === 'kernel' ? [built.kernel.id] : await readdir(theirs).catch(() => []);
     await mkdir(join(cache, kind), { recursive: true });
     for (const key of keys) await symlink(join(theirs, key), join(cache, kind, key));
@@ -45,7 +48,7 @@ export async function openHome(): Promise<Home> {
   };
 }
 
-/** Removes the entries of a kind: the next run makes its own. Of shared ones only the links go. */
+/** Removes the entries of one kind, so that the next run makes its own. Of shared entries only the links are removed. */
 export async function forgetEntries(cache: string, kind: EntryKind): Promise<void> {
   await rm(join(cache, kind), { recursive: true, force: true });
 }
@@ -56,7 +59,7 @@ export interface HomeRun {
   readonly done: Promise<CliResult & { readonly peakMiB: number }>;
 }
 
-/** The real command line in a home, with its memory watched. `through`: a program that becomes it, as nsenter(1). */
+/** Starts the real command line in a home and watches its memory. `through` is a program that runs it, such as nsenter(1). */
 export function startIn(
   home: Home,
   args: readonly string[],
@@ -84,7 +87,7 @@ export function startIn(
   return { pid, done };
 }
 
-/** The same, to its end. */
+/** Runs the command line as startIn() does, and waits for its end. */
 export async function runIn(
   home: Home,
   args: readonly string[],
@@ -93,7 +96,7 @@ export async function runIn(
   return startIn(home, args, options).done;
 }
 
-/** Looks at VmHWM (proc_pid_status(5)) until stopped; the peak only grows, so the last look before the end is it. */
+/** Reads VmHWM (proc_pid_status(5)) until it is stopped. The peak only grows, so the last value before the end is the result. */
 function watchMemory(pid: number): { readonly stop: () => Promise<number> } {
   const stop = new AbortController();
   let peakMiB = 0;
@@ -114,7 +117,10 @@ function watchMemory(pid: number): { readonly stop: () => Promise<number> } {
   };
 }
 
-/** Processes of a home, all of which have its TMPDIR, or a folder in it, in their environment. Zombies have no environment any more. */
+/**
+ * The processes of a home: those whose TMPDIR is the home's folder, or a folder in it. Zombies have no environment any more, so
+ * they are not found.
+ */
 async function processesOf(
   home: Home,
 ): Promise<readonly { readonly pid: number; readonly name: string }[]> {
@@ -122,7 +128,7 @@ async function processesOf(
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
     const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
     const folder = environment.split('\0').find((one) => one.startsWith('TMPDIR='));
-    // QEMU has a folder of its own in it.
+    // QEMU's TMPDIR is a folder inside the home's.
     if (!`${folder}/`.startsWith(`TMPDIR=${home.tmp}/`)) continue;
     const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => 'gone');
     found.push({ pid: Number(pid), name: name.trim() });
@@ -130,25 +136,25 @@ async function processesOf(
   return found;
 }
 
-/** QEMUs of a home. comm holds 15 characters. */
+/** The QEMU processes of a home. /proc/PID/comm holds only 15 characters of the name. */
 export async function guestsOf(home: Home): Promise<readonly number[]> {
   return (await processesOf(home))
     .filter(({ name }) => name === 'qemu-system-x86')
     .map(({ pid }) => pid);
 }
 
-/** True for a QEMU that has a guest, and was not asked for its version. */
+/** True for a QEMU that runs a guest, and was not only asked for its version. */
 export async function hasGuest(pid: number): Promise<boolean> {
   const words = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');
   return words.split('\0').includes('-nodefaults');
 }
 
-/** How long the kernel and flock(1) may take to notice a death. */
+/** How many milliseconds the kernel and flock(1) may take to notice that a process has died. */
 const settleMs = 3_000;
 
 /**
- * What a run that is over has left in its home: processes, held locks, mounts, and entries of the store that are not whole.
- * `files` are folders of the home that must be empty: a killed harness cannot remove its drafts.
+ * What a finished run has left in its home: processes, held locks, mounts, and incomplete entries of the store. `files` are folders
+ * of the home that must be empty; a killed harness cannot remove its drafts.
  */
 export async function leftOvers(
   home: Home,
@@ -186,7 +192,7 @@ async function mountsBelow(dir: string): Promise<readonly string[]> {
   return mounts.split('\n').filter((line) => line.includes(dir));
 }
 
-/** Entries of a cache that are not what was stored. */
+/** The entries of a cache whose contents differ from what was stored. */
 export async function halfEntries(cache: string): Promise<readonly string[]> {
   const half: string[] = [];
   for (const kind of kinds) {
@@ -207,7 +213,7 @@ async function filesIn({ dir }: Home, folders: readonly string[]): Promise<reado
   return found.flat();
 }
 
-/** Everything below a folder, as paths in it; nothing when it is not there. */
+/** The paths of everything below a folder; empty when the folder does not exist. */
 export function filesBelow(dir: string): readonly string[] {
   try {
     return readdirSync(dir, { recursive: true, encoding: 'utf8' });
@@ -216,7 +222,7 @@ export function filesBelow(dir: string): readonly string[] {
   }
 }
 
-/** Files below a folder that are no JSON though they are called so. */
+/** The files below a folder that have names of JSON files and are not JSON. */
 export function brokenJson(dir: string): readonly string[] {
   return filesBelow(dir)
     .filter((name) => name.endsWith('.json'))
@@ -230,7 +236,7 @@ export function brokenJson(dir: string): readonly string[] {
     });
 }
 
-/** Waits that long, or for the run's end; true when it has ended. */
+/** Waits `ms` milliseconds, or until the run ends; true when it has ended. */
 export async function endsWithin(run: HomeRun, ms: number): Promise<boolean> {
   const stop = new AbortController();
   const waited = sleep(ms, false, { signal: stop.signal }).catch(() => false);
@@ -240,19 +246,19 @@ export async function endsWithin(run: HomeRun, ms: number): Promise<boolean> {
 }
 
 /**
- * The command lines that are hit, without the folder each writes to: a whole run, and one trial of it again, which is
- * cheaper. Times are of runs that find everything in the cache.
+ * The command lines that the tests kill, without the folder each writes to: a whole run, and a repetition of one of its trials,
+ * which takes less time. The times are those of runs that find everything in the cache.
  */
 export interface Victims {
   readonly whole: readonly string[];
   readonly one: readonly string[];
-  /** The trial that is run again, as `splat replay` names it. */
+  /** The trial that is repeated, as `splat replay` names it. */
   readonly trial: string;
   readonly wholeMs: number;
   readonly oneMs: number;
 }
 
-/** Runs both once, with everything made, and times them; throws when they do not end well. */
+/** Runs both command lines once, so that everything is in the cache, and measures them. Throws when one fails. */
 export async function openVictims(home: Home): Promise<Victims> {
   const whole = ['run', '--workload', 'munmap', '--duration', '1', '--seed', '7', '--out'];
   const trial = join(home.dir, 'first', 'munmap');
@@ -263,7 +269,7 @@ export async function openVictims(home: Home): Promise<Victims> {
   return { whole, one, trial, wholeMs, oneMs };
 }
 
-/** How long a run that ends well takes, in milliseconds. */
+/** How many milliseconds a successful run takes. */
 export async function timeRun(home: Home, args: readonly string[]): Promise<number> {
   const startedAt = performance.now();
   const { exitCode, stderr } = await runIn(home, args);
@@ -281,18 +287,21 @@ export function victimOf(
     : { args: victims.one, ms: victims.oneMs };
 }
 
-/** What a run said besides its progress: the lines of its errors. */
+/** The lines of a run's stderr that are errors, not progress. */
 export function complaintsOf({ stderr }: CliResult): readonly string[] {
   return stderr.split('\n').filter((line) => line.startsWith('splat: '));
 }
 
-/** SPLAT_FAULT_SEED, else one from the clock. Print it: it is what repeats a failure, as far as a moment can. */
+/**
+ * The seed of the faults: SPLAT_FAULT_SEED, or one from the clock. Print it, because it repeats a failure, as far as a moment can
+ * be repeated.
+ */
 export function faultSeed(): number {
   const given = process.env['SPLAT_FAULT_SEED'];
   return given === undefined ? Date.now() % 2 ** 32 : Number(given);
 }
 
-/** SPLAT_FAULT_TRIALS, for a shorter look, else `usual`. */
+/** How many faults to try: SPLAT_FAULT_TRIALS, or `usual`. */
 export function faultTrials(usual: number): number {
   return Number(process.env['SPLAT_FAULT_TRIALS'] ?? usual);
 }

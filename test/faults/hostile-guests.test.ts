@@ -8,10 +8,10 @@ import { complaintsOf, leftOvers, openHome, runIn } from './home.ts';
 
 const guests = join(root, 'test', 'faults', 'guests');
 const mib = 2 ** 20;
-/** Bytes of a workload's output that are kept. */
+/** How many bytes of a workload's output are kept. */
 const keptOutput = 16 * mib;
 
-/** Control characters other than line ends and tabs: what makes a terminal do things. */
+/** Control characters other than line ends and tabs, which can control a terminal. */
 const control = /[^\P{Cc}\n\t]/u;
 
 interface HostileRun {
@@ -23,7 +23,7 @@ interface HostileRun {
   readonly dir: string;
 }
 
-/** One run with a program of `guests`, in a home of its own. */
+/** Does a run with one of the hostile programs, in a home of its own. */
 async function runHostile<T>(
   program: string,
   flags: readonly string[],
@@ -39,7 +39,7 @@ async function runHostile<T>(
   return await use({ ...done, dir, result: JSON.parse(done.stdout) as RunResult });
 }
 
-/** The verdict of the trial; of the run when it had none. */
+/** The verdict of a trial, or that of the run when the trial has no result. */
 function verdictOf({ result }: HostileRun, id: string): Verdict {
   return result.trials.find((trial) => trial.id === id)?.verdict ?? result.verdict;
 }
@@ -48,9 +48,9 @@ const floods: readonly {
   readonly name: string;
   readonly program: string;
   readonly args: readonly string[];
-  /** What the trial may be. */
+  /** The verdicts that the trial may have. */
   readonly verdicts: readonly string[];
-  /** The file of the trial's folder that the flood ends up in, and bytes it must have at least. */
+  /** The file in the trial's folder that receives the flood, and the bytes that it must have at least. */
   readonly file: string;
   readonly leastBytes: number;
 }[] = [

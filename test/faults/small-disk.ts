@@ -4,13 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { root } from '../e2e/splat.ts';
 
-/** A mount namespace of its own: what is mounted in it is gone with it, however the test ends. Needs root. */
+/** A mount namespace of its own. What is mounted in it disappears with it, however the test ends. Needs root. */
 export interface Mounts extends AsyncDisposable {
-  /** Put before a command line, runs it in there, in the checkout. */
+  /** Put before a command line, these words run it inside the namespace, in the checkout. */
   readonly through: readonly string[];
-  /** Where a path of in there can be looked at from out here. */
+  /** The path outside the namespace at which a path inside it can be read. */
   readonly seen: (path: string) => string;
-  /** Runs a program in there; throws when it fails. */
+  /** Runs a program inside the namespace. Throws when it fails. */
   readonly run: (program: string, ...args: readonly string[]) => Promise<void>;
 }
 
@@ -22,7 +22,7 @@ export async function openMounts(): Promise<Mounts> {
   });
   await once(holder, 'spawn');
   const { pid } = holder;
-  // Until unshare(1) has become sleep(1) its namespace is ours.
+  // Until unshare(1) has become sleep(1), it is still in our namespace.
   while ((await readFile(`/proc/${pid}/comm`, 'utf8')).trim() !== 'sleep') await sleep(10);
   const through = ['nsenter', `--mount=/proc/${pid}/ns/mnt`, 'env', `--chdir=${root}`];
   return {
@@ -39,7 +39,7 @@ export async function openMounts(): Promise<Mounts> {
   };
 }
 
-/** Mounts a file system of that size (tmpfs(5)) in there; 0 inodes are as many as it likes. */
+/** Mounts a tmpfs(5) of a given size inside the namespace. 0 inodes means no limit. */
 export async function mountSmall(
   mounts: Mounts,
   path: string,

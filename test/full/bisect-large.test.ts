@@ -1,4 +1,4 @@
-/** Bisections that take too long for a CI run; `npm run test:full`. */
+/** Bisections that take too long for CI: `npm run test:full`. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ const dir = await mkdtemp(join(tmpdir(), 'splat-bisect-'));
 t.teardown(() => rm(dir, { recursive: true, force: true }));
 const tree = await makeBisectTree(dir);
 
-/** Their ids, by the numbers of commits of a branch. */
+/** The ids of commits of a branch, by their numbers. */
 async function idsOf(name: string, numbers: readonly number[]): Promise<readonly string[]> {
   return Promise.all(numbers.map(async (number) => tree.idOf(`${name}-${number}`)));
 }
@@ -31,7 +31,7 @@ function figures(report: BisectReport, startedAt: number): string {
   return `${report.steps} commits, ${report.builds} builds, ${report.trials} trials, ${minutes} min`;
 }
 
-/** What holds of a bisection of a large history, whatever the bug's rate. */
+/** Checks what must be true of every bisection of a large history, whatever the bug's rate. */
 async function checkLarge(t: Test, bug: 'steady' | 'shy', report: BisectReport): Promise<void> {
   t.equal(report.culprit, await tree.idOf(`${bug}-${culprits[bug]}`));
   t.ok(report.confidence >= 0.99);
@@ -42,7 +42,7 @@ async function checkLarge(t: Test, bug: 'steady' | 'shy', report: BisectReport):
     [],
   );
   const withDecoy = await idsOf(bug, decoyed);
-  // A host that is busy makes guests complain of other things, too; none of them is taken for the bug.
+  // On a busy host guests show other splats as well; none of them must be taken for the bug.
   const decoy = report.others.find(({ title }) => title === 'WARNING in dmirror_fops_open');
   t.ok(decoy !== undefined && decoy.commits.length > 0, 'the decoy was met');
   t.strictSame(
@@ -62,7 +62,7 @@ void t.test(
     t.equal(again.exitCode, 0, again.stderr);
     const report = JSON.parse(again.stdout) as BisectReport;
     await checkLarge(t, 'steady', report);
-    // Halving 72 commits takes at least 7 builds; two ends and a commit that does not build come on top.
+    // Halving 72 commits takes at least 7 builds; two ends and commits that do not build are added to that.
     t.ok(report.steps <= 12, `${report.steps} steps`);
     t.match(report.revert, { kind: 'confirmed', hits: 0 });
     t.strictSame(after.slice(0, before.length), before, 'what was known stays');

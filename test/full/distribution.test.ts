@@ -5,7 +5,7 @@ import t from 'tap';
 import { verdictPhrase } from '../../harness/verdict.ts';
 import { splatRun } from '../e2e/splat.ts';
 
-/** Debian's own .config of its 6.1, from the package of the host's mirror. */
+/** Debian's .config of its kernel 6.1, from the package on the host's mirror. */
 function debianConfig(dir: string): string {
   execFileSync('apt-get', ['download', 'linux-config-6.1'], { cwd: dir, stdio: 'pipe' });
   const [file = ''] = readdirSync(dir).filter((name) => name.endsWith('.deb'));
@@ -30,7 +30,7 @@ void t.test("Debian's configuration is built, with one of its modules, and runs"
       result.modules?.some(({ name }) => name === 'xfs'),
       JSON.stringify(result.modules),
     );
-    // What it depends on was built and loaded before it.
+    // The module that it depends on was built, and loaded before it.
     t.ok((result.modules ?? []).findIndex(({ name }) => name === 'libcrc32c') === 0);
   });
 });

@@ -1,4 +1,6 @@
-/** Nights for real: quiet ones in a row, what breaks and is repaired, a regression that the night bisects; `npm run test:full`. */
+/**
+ * Real nights: quiet nights in a row, what breaks and is repaired, and a regression that the night bisects. `npm run test:full`.
+ */
 import {
   chmodSync,
   existsSync,
@@ -19,7 +21,7 @@ import { makeBisectTree } from '../e2e/bisect-run.ts';
 import { choosePatches, makeSeries } from '../e2e/made-series.ts';
 import { splat } from '../e2e/splat.ts';
 
-/** A folder with a matrix, and its nights, one a day. */
+/** Makes a folder with a matrix; each call of the returned function runs the night of the next day. */
 function openNights(t: Test, matrix: string) {
   const dir = mkdtempSync(join(tmpdir(), 'splat-nights-'));
   t.teardown(() => rmSync(dir, { recursive: true, force: true }));
@@ -60,7 +62,7 @@ void t.test(
     const first = await night();
     t.equal(first.exitCode, 0, JSON.stringify(first.verdict));
 
-    // A name that is declared nowhere, in a line that the patch adds.
+    // A name that is declared nowhere, in a line that the patch adds, breaks the build.
     writeFileSync(patch, good.replace(/^\+(?!\+)(.*;)$/m, '+$1 splat_nowhere();'));
     const broken = await night();
     t.equal(broken.exitCode, 1);
@@ -77,7 +79,7 @@ void t.test(
     if (qemu === undefined) throw new Error('no QEMU on PATH');
     const bin = join(dir, 'bin');
     mkdirSync(bin);
-    // It answers questions, and is killed when it is to run a guest.
+    // This QEMU answers questions, but is killed when it has to run a guest.
     const program = `#!/bin/sh\ncase "$*" in *-kernel*|*-incoming*) kill -9 $$;; esac\nexec ${qemu} "$@"\n`;
     writeFileSync(join(bin, 'qemu-system-x86_64'), program);
     chmodSync(join(bin, 'qemu-system-x86_64'), 0o755);

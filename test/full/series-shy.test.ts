@@ -1,4 +1,4 @@
-/** A splat in one guest of five, three times each way; `npm run test:full`. */
+/** A splat that one guest of five shows, judged in several ways with three seeds each. `npm run test:full`. */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -58,7 +58,7 @@ void t.test('a clean series is not blamed for that of its base', async (t) => {
   const made = choosePatches('range', 'comment', 'bool');
   const files = await write('all', [shyPatch, ...made]);
   const [base = '', ...series] = files;
-  // A list somebody wrote: the patch that is missing from it is in the base.
+  // The series file lists all patches but one; that patch is in the base.
   const names = series.map((file) => `${basename(file)}\n`);
   await writeFile(join(dir, 'all', 'series'), names.join(''));
   for (const seed of seeds) {

@@ -30,7 +30,7 @@ for (const name of files) {
   });
 }
 
-/** Parsing again from where a report starts finds it, from where it ends does not. */
+/** Checks that scanning from a report's start finds the report, and that scanning from its end does not. */
 function checkExtent(t: Test, log: string, finding: Finding, all: readonly Finding[]): void {
   const { start, end } = finding.bytes;
   const again = scan(log.slice(start));
@@ -60,7 +60,7 @@ void t.test('every header has a word that makes the scanner look at it', async (
 
 const logs = files.map((name) => readGolden(name).log);
 
-/** A log with some of its bytes changed, and a part of it cut out or doubled. */
+/** Generates a log with some of its bytes changed, and with a part cut out or doubled. */
 const damaged = fc
   .tuple(
     fc.constantFrom(...logs),
@@ -106,7 +106,7 @@ void t.test('whatever is found in a damaged log is found again from where it sta
   );
 });
 
-/** The log as a kernel with CONFIG_PRINTK_CALLER prints it for one task. */
+/** The lines of a log as a kernel with CONFIG_PRINTK_CALLER prints them for one task. */
 function withCaller(log: string, caller: string): string[] {
   return scanLines(log).map((text, index) => `[${stamp(index)}][${caller.padStart(6)}] ${text}`);
 }
@@ -122,9 +122,9 @@ function scanLines(log: string): string[] {
 const splatLogs = files
   .map(readGolden)
   .filter(({ headers, log }) => headers.get('KIND') === 'splat' && scan(log).length === 1)
-  // One that names nobody takes what others say.
+  // A report that names no task would take over lines of other reports.
   .filter(({ headers }) => headers.get('FRAME') !== '' || headers.get('CORRUPTED') === 'no')
-  // A line that is printed again, or was broken in two, is told by the very next one.
+  // A line that is printed again, or that was broken in two, is recognised by the line right after it.
   .filter(({ log }) => !/replaying previous|^> [^[]/m.test(log))
   .map(({ log }) => log);
 

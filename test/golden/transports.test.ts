@@ -13,12 +13,12 @@ interface Sample {
   readonly lines: readonly BareLine[];
 }
 
-/** What a transport broke already is no sample for another. */
+/** A log that one transport has broken already cannot be a sample for another. */
 const whole = files.filter((name) => name !== 'soft-lockup-broken-by-a-mail-program.log');
 
 const samples = whole.map((name): Sample => {
   const raws = readGolden(name).log.split('\n').slice(0, -1);
-  // The console is bytes to the scanner; what is carried here is text.
+  // The scanner reads bytes, while a transport here carries text.
   const texts = raws.map((raw) => readConsoleLine(Buffer.from(raw, 'latin1').toString()));
   return { name, lines: texts.map(({ text, caller }) => ({ text, caller })) };
 });
@@ -43,7 +43,7 @@ function essence(log: string | Uint8Array): string[] {
 
 const known = new Map<string, readonly string[]>();
 
-/** What the same lines give as the kernel prints them. */
+/** The findings in the same lines as the kernel prints them. */
 function wanted(sample: Sample, transport: Transport): readonly string[] {
   const plain = plainOf(sample.lines, transport);
   const found = known.get(plain) ?? essence(plain);
@@ -57,7 +57,7 @@ function mistakeOf(sample: Sample, transport: Transport): string {
   return want === got ? '' : `${sample.name} by ${transport.name}:\n${want}\n!=\n${got}`;
 }
 
-/** Every report goes through each transport in the end: a run takes those of its turn. */
+/** The number of turns in which every report goes through each transport; a run of the tests takes one turn. */
 const turns = 9;
 
 void t.test('a report is the same over every transport', async (t) => {
@@ -83,7 +83,7 @@ void t.test('a report is the same over any transport', async () => {
   );
 });
 
-/** What a boot says between two reports. */
+/** What a boot prints between two reports. */
 const between = Array.from({ length: 30 }, (_, index) => ({
   text: `device ${index} is there`,
   caller: '',
@@ -116,7 +116,7 @@ void t.test(
       const source = /^FROM: (.*)$/m.exec(head)?.[1];
       const sample = samples.find((candidate) => candidate.name === source);
       if (!sample) throw new Error(`${name}: no golden log ${source}`);
-      // A journal has no callers; a log without any mark of the kernel's is judged as such.
+      // A journal has no callers; a log without any mark of the kernel is judged without them.
       const log = content.subarray(split + 2);
       const hasCaller = /\[ {0,4}T50\]/.test(log.toString('latin1'));
       const want = wanted(sample, { name, isMarked: true, hasCaller, carry: () => '' });

@@ -4,8 +4,8 @@ import { readQueueAddress } from '../../harness/queue/address.ts';
 import { openQueues } from '../../harness/queue/queue.ts';
 
 /**
- * A worker that does nothing: takes each job, waits, and gives its number and its own pid back; a line on stdout for each. With a
- * third argument it ends when there is no job.
+ * A worker that does no work: it takes each job, waits, and returns the job's number and its own pid; it prints a line for each
+ * job. With a third argument it ends when there is no job.
  */
 const [url = '', lockMs = '', untilEmpty] = process.argv.slice(2);
 try {

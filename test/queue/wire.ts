@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from 'node:net';
 export interface Wire extends AsyncDisposable {
   readonly port: number;
   readonly cut: () => void;
-  /** Joins it. Connections that were there while it was cut stay dead; new ones work. */
+  /** Ends the cut. Connections that existed during the cut stay dead; new ones work. */
   readonly mend: () => void;
 }
 

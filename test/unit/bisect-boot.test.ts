@@ -1,4 +1,4 @@
-/** Bisections of a splat that a boot shows, in some of its boots; only the guests are played. */
+/** Bisections of a splat that some boots show; only the guests are simulated. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
@@ -26,7 +26,7 @@ const history = buildHistory(
 const question = { history, reverse: false };
 const limits = { confidence: 0.99, endTrials: 150, trials: 3000 };
 
-/** A trial that is clean. */
+/** A clean trial. */
 const run = async (): Promise<unknown> => ({
   workload: 'hmm',
   splats: [],
@@ -36,7 +36,7 @@ const run = async (): Promise<unknown> => ({
   end: { kind: 'exit', code: 0 },
 });
 
-/** A commit some of whose boots show the splat; a boot of a number is always the same. */
+/** A commit of which some boots show the splat. A boot with the same number always gives the same result. */
 function played(commit: number, shows: () => boolean): KnownCommit {
   const boots = new Map<number, boolean>();
   const bootAgain = async (index: number): Promise<readonly (typeof splat)[]> => {
@@ -85,7 +85,7 @@ void t.test('copies of a boot that shows it are no trials', async (t) => {
   const chosen = { workload: { name: 'hmm' } } as ChosenWorkload;
   const context = { journal, chosen, text };
   let asked = 0;
-  // The second of its boots shows it.
+  // The second boot of the commit shows the splat.
   const known = played(1, () => (asked += 1) === 2);
   const perBoot = Array.from({ length: 100 }, (_, at) => bootOf(at)).indexOf(1);
   for (let at = 0; at < perBoot; at += 1) t.equal(await tryOnce('c1', known, context), 'miss');

@@ -61,7 +61,7 @@ const forked = buildHistory('0', [
   { id: '6', parents: ['5'] },
 ]);
 
-/** A world where the bug always fires. */
+/** A tester for a history in which the bug always shows. */
 function certain(
   history: History,
   hasBug: (commit: number) => boolean,
@@ -161,7 +161,7 @@ void t.test(
   },
 );
 
-/** Facts of a few commits, and why there is no answer. */
+/** The facts of a few commits, and the reason why there is no answer. */
 const refusals: readonly {
   readonly title: string;
   readonly hasBug: (commit: number) => boolean;
@@ -294,7 +294,7 @@ void t.test('the rate is learnt, and silence weighs accordingly', async (t) => {
   const often = { hits: 20, misses: 0, masked: 0 };
   t.ok(chanceOfSilence(often, 3) < 0.001, 'a bug that always fired does not stay silent');
   t.ok(chanceOfSilence({ hits: 2, misses: 40, masked: 0 }, 3) > 0.7, 'a rare one does');
-  // Fires in 1 of 5 trials; in 3 of 10 another does, and which comes first is left to chance.
+  // The bug shows in 1 of 5 trials; another shows in 3 of 10, and chance decides which one comes first.
   t.ok(rateAfter(170, 560) > 0.22, 'among the trials that count it is seen more often');
   t.ok(Math.abs(rateAfter(170, 560, 270) - 0.2) < 0.01, 'the masked ones put that right');
 });
@@ -334,7 +334,7 @@ void t.test('decisions depend on nothing but evidence and costs', async (t) => {
   t.match(first, { kind: 'test', why: 'end', commit: 30 });
 });
 
-/** A trial of hmm; `change` says what is not as it should be. */
+/** A trial of hmm; `change` has the fields that differ from the usual ones. */
 function trial(
   verdict: Verdict,
   titles: readonly string[] = [],
@@ -496,7 +496,7 @@ void t.test(
   },
 );
 
-/** 0 - 1 - a - 2 - b - 3: what touches the path are 1, 2 and 3; a and b stand for what does not. */
+/** The history 0 - 1 - a - 2 - b - 3: commits 1, 2 and 3 touch the path; a and b stand for the commits that do not. */
 const sparse = condense(
   ['1', 'x', 'a', '2', 'y', 'b', '3'].map((id, at, all) => ({ id, parents: [all[at - 1] ?? '0'] })),
   new Set(['1', '2', '3']),
@@ -781,7 +781,7 @@ void t.test(
   },
 );
 
-/** What a terminal shows after such writes; knows the sequences a board is made of. */
+/** The text that a terminal shows after such writes; it knows the escape sequences that a board uses. */
 function screenOf(writes: readonly string[]): readonly string[] {
   let lines = [''];
   let at = 0;

@@ -22,7 +22,7 @@ const find = (mode: string, notifier: string, trigger: string, among = plans): C
   return found;
 };
 
-/** A trial that a cell is made of. */
+/** A trial of a cell. */
 function trial(verdict: Verdict, titles: readonly string[], splatMs: number | null): TrialResult {
   return aTrialResult({
     verdict,

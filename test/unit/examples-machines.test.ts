@@ -13,7 +13,7 @@ function read(name: string): string {
   return readFileSync(join(folder, name), 'utf8');
 }
 
-/** Words of every `splat nightly` of an example, as a shell would pass them on. */
+/** The words of every `splat nightly` command in an example, as a shell would pass them on. */
 function nightlyLines(text: string): readonly (readonly string[])[] {
   return [...text.matchAll(/splat nightly ((?:"[^"]*"|[^'"\n])*)/g)].map(([, words = '']) =>
     (words.match(/"[^"]*"|\S+/g) ?? []).map((word) => word.replaceAll('"', '')),

@@ -95,7 +95,7 @@ void t.test('what is no encoding stands for itself', (t) => {
   t.end();
 });
 
-/** Two ends of a socket; the second one plays the guest. */
+/** The two ends of a socket; the second end plays the guest. */
 async function socketPair(t: Test): Promise<[Socket, Socket]> {
   // Not a testdir(): the path of a socket has at most 108 characters.
   const dir = mkdtempSync(join(tmpdir(), 'splat-test-'));
@@ -142,7 +142,7 @@ void t.test('an agent that answers, refuses, floods, stays silent and goes away'
   await t.rejects(agent.hello(), new GuestGone('lost', 'hello'));
 });
 
-/** A guest's side of the protocol, by verb and first word. */
+/** What a guest answers, by the verb and the first word of a request. */
 function answer(guest: Socket, line: string): void {
   const [id, verb, word] = line.split(' ');
   const replies: Readonly<Record<string, string>> = {
@@ -215,7 +215,7 @@ void t.test(
   },
 );
 
-/** A guest that has started and of which nothing is heard but its console. */
+/** A guest that has started, but of which only the console can be read. */
 async function muteGuest(
   t: Test,
   console: string,

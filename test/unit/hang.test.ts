@@ -7,7 +7,7 @@ import { settle } from '../../harness/trial/runner.ts';
 import { inconclusive } from '../../harness/verdict.ts';
 import { aTrialResult } from '../made-records.ts';
 
-/** Of `info registers -a` of QEMU 7.2, shortened. */
+/** A shortened output of `info registers -a` of QEMU 7.2. */
 const registers = `CPU#0
 RAX=0000000000000000 RBX=ff11000003a40000 RCX=0000000000000001 RDX=0000000000000000
 RSI=ffffffff81c0a2e1 RDI=ffffffff81c1b5c6 RBP=ffa00000000cbe80 RSP=ffa00000000cbe78

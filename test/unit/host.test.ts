@@ -20,7 +20,7 @@ import { type EntryRequest, ensureEntry, entryDir, findEntry } from '../../harne
 
 const { signal } = new AbortController();
 
-/** An entry that counts how often it was made. */
+/** A request for an entry that records each time the entry is made. */
 function request(made: string[], over: Partial<EntryRequest> = {}): EntryRequest {
   return {
     kind: 'tool',
@@ -93,7 +93,7 @@ void t.test('a full disk is one line, and leaves the old entries', async (t) => 
   const big = request([], {
     key: 'k2',
     make: async (dir) => {
-      // full(4): every write to it fails with ENOSPC.
+      // Every write to /dev/full fails with ENOSPC (full(4)).
       await symlink('/dev/full', join(dir, 'big'));
       await writeFile(join(dir, 'big'), 'x');
     },
@@ -227,7 +227,7 @@ void t.test(
     });
     const stop = new AbortController();
     const mark = join(t.testdir(), 'alive');
-    // A grandchild: the whole group has to go.
+    // The command starts a grandchild, so the whole process group must be killed.
     const running = runTool('sh', ['-c', `(sleep 2; touch ${mark}) & wait`], {
       signal: stop.signal,
     });
@@ -274,7 +274,7 @@ void t.test('a folder is made with all above it, or it is said that it cannot be
   await t.rejects(makeFolder(join(dir, 'dangling')), { code: 'EEXIST' });
   await t.rejects(makeFolder(join(dir, 'file')), { code: 'EEXIST' });
   await t.rejects(makeFolder(join(dir, 'file', 'x')), { code: 'ENOTDIR' });
-  // Node's own tries for ever there.
+  // Node's own recursive mkdir() would try for ever there.
   const error: unknown = await makeFolder('/proc/x/y').catch((cause: unknown) => cause);
   t.match(explainDiskError(error, dir), { message: /^cannot write to \/proc\/x: no folder can/ });
 });

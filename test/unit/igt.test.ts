@@ -17,7 +17,7 @@ import { readIgtRuns } from '../../harness/stress/igt-runs.ts';
 import { isIgtName, parseIgtName } from '../../harness/trial/choose-igt.ts';
 import { aRunResult, aTrialResult } from '../made-records.ts';
 
-/** Captured: IGT 2.5 in a guest of ours on 6.1.192; lines between are left out. */
+/** Captured from IGT 2.5 in one of our guests on 6.1.192, with lines left out. */
 const vgem = `IGT-Version: 2.5-NO-GIT (x86_64) (Linux: 6.1.192 x86_64)
 Using IGT_SRANDOM=296480059 for randomisation
 Starting subtest: unload
@@ -208,7 +208,7 @@ void t.test('tests that share a guest are told by the line before their output',
   const output = [
     `tools: ${heads[0]}\nStarting subtest: a\nSubtest a: SUCCESS (0.1s)\nSubtest b: SKIP (0.1s)\n`,
     `tools: ${heads[1]}\nSUCCESS (0.1s)\n`,
-    // The OOM killer came.
+    // Output of a program that the OOM killer ended.
     `tools: ${heads[0]}\nStarting subtest: a\n`,
     `tools: ${heads[0]}\nStarting subtest: a\nSubtest a: FAIL (0.1s)\nStarting subtest: b\n`,
   ];

@@ -51,7 +51,9 @@ function writeRun(dir: string): void {
   writeFileSync(join(dir, 'result.json'), JSON.stringify(aRunResult({ verdict, trials })));
 }
 
-/** A server as KCIDB's is: a token, the published schema, an id. What it answers first is taken from `faults`. */
+/**
+ * A server like KCIDB's: it checks the token and the published schema, and returns an id. Its first answers are those in `faults`.
+ */
 async function startServer(t: Test, faults: (number | 'hang' | 'close')[] = []) {
   const documents: Kcidb[] = [];
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -80,7 +82,7 @@ async function startServer(t: Test, faults: (number | 'hang' | 'close')[] = []) 
   return { documents, address: `http://s3cret@127.0.0.1:${port}/` };
 }
 
-/** Nobody listens there. */
+/** An address at which no server listens. */
 async function closedAddress(): Promise<string> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -89,7 +91,7 @@ async function closedAddress(): Promise<string> {
   return `http://127.0.0.1:${port}/`;
 }
 
-/** Each id is there once and of this origin, and no reference leads nowhere. */
+/** Checks that each id occurs once and has this origin, and that every reference leads to an id. */
 function checkIds(t: Test, document: Kcidb): void {
   const { checkouts = [], builds = [], tests = [], issues = [], incidents = [] } = document;
   const ids = [checkouts, builds, tests, issues, incidents].flat().map(({ id }) => id);

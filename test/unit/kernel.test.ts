@@ -51,7 +51,7 @@ function plant(dir: string, files: Readonly<Record<string, string | Buffer>>): s
   return dir;
 }
 
-/** git in a repository of the test's, as its user would run it. */
+/** Runs git in a repository of the test, as its user would. */
 function git(cwd: string, ...args: readonly string[]): string {
   const who = ['-c', 'user.name=t', '-c', 'user.email=t@example.org'];
   return execFileSync('git', [...who, ...args], { cwd, encoding: 'utf8', stdio: 'pipe' });
@@ -484,7 +484,7 @@ void test('a toolchain is a name that is looked up, never a command line', async
 });
 
 void test('a compiler that a tree refuses is one line', async (t) => {
-  // As 7.3.4 says of clang-16.
+  // What Linux 7.3.4 says about clang-16.
   const said = [
     '***',
     '*** C compiler is too old.',

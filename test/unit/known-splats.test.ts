@@ -78,7 +78,7 @@ void t.test('every known splat has its story', async (t) => {
   for (const { title } of knownSplats) t.ok(stories.includes(title), title);
 });
 
-// What QEMU showed of both CPUs when vkms said nothing for 290 s on debian:6.1, shortened.
+// The stacks of both CPUs as QEMU showed them, shortened, when vkms was silent for 290 s on debian:6.1.
 const disabling = [
   '_raw_spin_lock_irqsave+0x3e/0x60',
   'hrtimer_try_to_cancel+0x4b/0x120',

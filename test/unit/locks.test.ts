@@ -4,7 +4,7 @@ import { canonicalCycle, canonicalRotation } from '../../harness/locks/cycle.ts'
 import { canonicalLockName, readMention, readSite } from '../../harness/locks/lock-line.ts';
 import { readLockReport } from '../../harness/locks/read-report.ts';
 
-/** lockdep's report of a cycle: `order[0]` is wanted while the last is held. */
+/** lockdep's report of a cycle: a task wants `order[0]` while it holds the last lock. */
 function circular(order: readonly string[], address = 'ffff888101'): string[] {
   const wanted = order[0] ?? '';
   const held = order.at(-1) ?? '';

@@ -31,7 +31,7 @@ function trial(over: Partial<TrialFacts> = {}): TrialFacts {
   };
 }
 
-/** A splat that leaves the detectors alive. */
+/** A trial with a splat that leaves the detectors on. */
 const splatting = (over: Partial<TrialFacts> = {}): TrialFacts =>
   trial({
     verdict: { kind: 'splat', titles: [title] },
@@ -197,7 +197,7 @@ void t.test('an entry makes a splat quiet, says why, and is loud when it is over
   t.end();
 });
 
-/** A known splat that killed lockdep. */
+/** A trial with a known splat that switched lockdep off. */
 const blinding = (id: string): TrialFacts => splatting({ id, deadAfter: ['lockdep is off'] });
 
 void t.test(
@@ -395,7 +395,7 @@ void t.test(
 void t.test('the tests of counts are those of the books', (t) => {
   t.equal(chanceOfLuck({ hits: 3, trials: 3 }, 3).toFixed(6), (1 / 20).toFixed(6));
   t.equal(chanceOfLuck({ hits: 0, trials: 3 }, 3), 1);
-  // Fisher's tea: 3 of 4 against 1 of 4.
+  // Fisher's tea experiment: 3 of 4 against 1 of 4.
   t.equal(sameRateChance({ hits: 3, trials: 4 }, { hits: 1, trials: 4 }).toFixed(4), '0.4857');
   t.strictSame(
     rateInterval({ hits: 2, trials: 10 }).map((end) => end.toFixed(4)),
@@ -415,15 +415,15 @@ void t.test('trials that were run again count where they could have shown the sp
   const trials = [
     splatting(),
     trial(),
-    // Another splat, which ended the detectors: nobody knows whether this one would have come.
+    // Another splat ended the detectors, so nobody knows whether this splat would have appeared.
     trial({ verdict: otherVerdict, splats: [other], deadAfter: ['debug_locks'] }),
-    // Another splat that left them alive.
+    // Another splat left the detectors on.
     trial({ verdict: otherVerdict, splats: [other] }),
     trial({ verdict: { kind: 'inconclusive', because: 'hung', message: '' }, end: null }),
   ];
   t.strictSame(countAgain(trials, key), { hits: 1, trials: 3 });
   t.strictSame(countAgain([], key), { hits: 0, trials: 0 });
-  // Silence that came twice has no report: its title is its name.
+  // A guest that was silent twice has no report; its title serves as its signature.
   const silent = trial({ verdict: { kind: 'splat', titles: ['no output in munmap'] }, end: null });
   t.strictSame(countAgain([silent], 'no output in munmap'), { hits: 1, trials: 1 });
   t.end();
@@ -434,7 +434,7 @@ const splatsOnly = {
   splats: [{ key, title, known: false }],
 };
 
-/** A cell that saw all there was to see. */
+/** A cell whose detectors stayed on in every trial. */
 const sighted = (): readonly CellInput[] => [input({ cell: named({ workload: 'other' }) })];
 
 void t.test(
@@ -472,10 +472,10 @@ void t.test(
       125,
       'all of it is too much',
     );
-    // Nobody knows it: it is new, and what it left unseen proves nothing.
+    // The splat is not known, so it is new, and trials that it left blind prove nothing.
     const loud = judge([...cells, ...others]);
     t.match(loud, { exitCode: 1, lists: { new: [{ signature: key }], inconclusive: [{}] } });
-    // A control that was missed by a machine whose detectors were alive is never excused.
+    // A missed control is never excused when the machine's detectors were on.
     const alive = trial({ id: 'a', deadAfter: ['lockdep is off'], ...splatsOnly });
     const missed = input({ trials: [alive], planned: 1, missedControls: ['notifier-sleep'] });
     t.equal(judge([missed, ...others], testedYesterday, { known: [entry] }).exitCode, 125);

@@ -14,7 +14,7 @@ function timeOf(at: number): string {
 
 const [full, clean] = [aFullNight(), aNight()];
 
-/** Folders of nights number `from` to `to`; each tenth is a full one. */
+/** Writes the folders of the nights number `from` to `to`; every tenth is a full night. */
 function writeNights(dir: string, from: number, to: number): void {
   for (let at = from; at <= to; at += 1) {
     const night = timeOf(at);
@@ -51,7 +51,7 @@ void t.test('nights are paged, and a new one changes the newest pages alone', as
   t.match(read(dir, 'index.html'), 'aria-label="duration: 120 min last, 120 min to 120 min');
 
   const before = ['nights-1.html', 'nights-2.html'].map((file) => statSync(join(dir, file)).ino);
-  // What is in the file already is not read again.
+  // A night that is in the index already is not read again.
   writeFileSync(join(dir, 'n5', 'night.json'), 'damaged');
   writeNights(dir, 211, 211);
   t.equal((await writeNightsIndex(dir)).length, 211);

@@ -165,14 +165,14 @@ void t.test('splat triage loads no schema', async (t) => {
     write: false,
     absWorkingDir: root,
   });
-  /** What Node loads before the command of that file runs: sources and packages. */
+  /** What Node loads before the command in a file runs: source files and packages. */
   const loadedBy = (command: string): readonly string[] => {
     const { outputs } = metafile;
     const isNeeded = ({ entryPoint = '' }: { entryPoint?: string }): boolean =>
       entryPoint === 'harness/cli.ts' || entryPoint === `harness/commands/${command}.ts`;
     const chunks = new Set(Object.keys(outputs).filter((name) => isNeeded(outputs[name] ?? {})));
     const loaded = new Set<string>();
-    // A set that grows while it is walked is walked to its end.
+    // A Set that grows during the loop is walked to its end.
     for (const name of chunks) {
       const { imports = [], inputs = {} } = outputs[name] ?? {};
       for (const input of Object.keys(inputs)) loaded.add(input);

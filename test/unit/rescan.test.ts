@@ -14,7 +14,7 @@ import { aRunRecord, aRunResult, aSplat, aTrialResult } from '../made-records.ts
 
 const root = new URL('../..', import.meta.url).pathname;
 const { signal } = new AbortController();
-/** A console of ours, with one deadlock on it. */
+/** A console of one of our runs, with one deadlock on it. */
 const { log } = readGolden('deadlock-interval-notifier-and-reclaim.log');
 
 function seen(): SeenSplat {
@@ -34,7 +34,7 @@ void t.test(
     t.strictSame(compareRules([old], scan(log)).renamed, [
       { before: { title: old.title, signature: 'old-1' }, now: { title, signature }, line },
     ]);
-    // What lost its first line to a rule of today is inside of what it was.
+    // A report that lost its first line under today's rules is inside the report as it was recorded.
     const later = { ...old, bytes: { start: old.bytes.start + 5, end: old.bytes.end } };
     t.equal(compareRules([later], scan(log)).renamed.length, 1);
     const elsewhere = { ...old, bytes: { start: 10 ** 9, end: 10 ** 9 + 1 } };
@@ -133,13 +133,13 @@ void t.test('names that become one, several, or each other take their past along
       ]),
     );
   t.strictSame(rates(), { a: '1/4 01-01', b: '2/4 01-02', c: '2/4 01-02' });
-  // Names change places.
+  // Two signatures are swapped.
   await rename(['a', 'b'], ['b', 'a']);
   t.strictSame(rates(), { a: '2/4 01-02', b: '1/4 01-01', c: '2/4 01-02' });
-  // One becomes two.
+  // One signature becomes two.
   await rename(['c', 'c1'], ['c', 'c2']);
   t.strictSame(rates(), { a: '2/4 01-02', b: '1/4 01-01', c1: '2/4 01-02', c2: '2/4 01-02' });
-  // Two become one: of each night the hits, and never more than there are trials.
+  // Two signatures become one: the hits of each night are added up, but never exceed the trials.
   await rename(['a', 'd'], ['b', 'd']);
   t.strictSame(rates(), { d: '3/4 01-02', c1: '2/4 01-02', c2: '2/4 01-02' });
   t.strictSame(formerKeys(history).get('d')?.toSorted(), ['a', 'b'], 'and what they were before');

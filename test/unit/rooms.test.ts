@@ -3,7 +3,7 @@ import { checkRooms, circles, importsOf, refusal, roomOf, walls } from '../rooms
 
 const root = new URL('../..', import.meta.url).pathname;
 
-/** A file, a line that it must not contain, and a word of the refusal. */
+/** A file, an import that it must not have, and a word of the refusal. */
 const planted: readonly (readonly [string, string, string])[] = [
   [
     'harness/report/page/page.ts',

@@ -10,7 +10,7 @@ import { openScheduler } from '../../harness/trial/scheduler.ts';
 
 const { signal } = new AbortController();
 
-/** Another process that holds every processor token of a cache, until it is killed. */
+/** Starts another process that holds every processor token of a cache until it is killed. */
 async function holdAll(cacheRoot: string, holder: string) {
   const tokens = new URL('../../harness/host/tokens.ts', import.meta.url).href;
   const program = `import { tryTokens } from '${tokens}';

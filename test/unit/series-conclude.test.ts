@@ -11,7 +11,7 @@ import { formatSeriesKtap } from '../../harness/report/series-ktap.ts';
 
 type BuildNote = NonNullable<Extract<SeriesFact, { kind: 'step' }>['build']>;
 
-/** The files of the patch, and what W=1 said in both kernels. */
+/** The files of the patch, and what a build with W=1 said about both kernels. */
 interface Compiled {
   readonly files?: readonly { readonly path: string; readonly before: string | undefined }[];
   readonly checked?: readonly BuildNote['checked'][];
@@ -29,7 +29,10 @@ const build: BuildNote = {
   warnings: [],
 };
 
-/** A series of one patch to f(), heard in both kernels; `calls` and `seen` are of the trials of the second. */
+/**
+ * Judges a series with one patch to f(), for which the detectors were on in both kernels. `calls` and `seen` are those of the
+ * second kernel's trials.
+ */
 function conclude(
   calls: Readonly<Record<string, number>>,
   seen: readonly Sighting[] = [],

@@ -18,7 +18,7 @@ import { parseSeries } from '../../harness/patch/series.ts';
 import { parseSubject } from '../../harness/patch/subject.ts';
 
 const { signal } = new AbortController();
-/** SPLAT_TEST_FULL: what the machine of a night can afford. */
+/** The number of runs: more with SPLAT_TEST_FULL, which a nightly machine has time for. */
 const runs = process.env['SPLAT_TEST_FULL'] === undefined ? 30 : 1000;
 
 const words = [
@@ -112,7 +112,7 @@ void test('subjects in a refusal carry no escapes', async (t) => {
   }
 });
 
-/** A thread of patches and answers; every third answer has a diff. */
+/** A thread of patches and replies; every third reply has a diff. */
 function largeThread(patches: number, replies: number): Buffer {
   const diff = '---\n--- a/x.c\n+++ b/x.c\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n';
   const own = Array.from({ length: patches }, (_, at) =>

@@ -76,7 +76,7 @@ const trialOf = (step: number, at: number): SeriesFact => ({
   seconds: 5,
 });
 
-/** The journal of an earlier series of two patches, of which the second brings a splat. */
+/** The journal of an earlier series with two patches, of which the second brings a splat. */
 function earlierFacts(): readonly SeriesFact[] {
   const sixteen = Array.from({ length: 16 }, (_, at) => at);
   return [

@@ -124,7 +124,7 @@ void test('what a file calls stands for what ftrace cannot trace in it', (t) => 
   t.end();
 });
 
-/** Walks four kernels, of which the second patch is what hmm calls; `quiet` may be reached by nothing. */
+/** Walks four kernels; the second patch changes what hmm calls, and nothing may call what `quiet` changes. */
 async function walkPlayed(reach: Tester['reach'], order: string[] = []) {
   const tried: string[] = [];
   const tester: Tester = {
@@ -156,7 +156,7 @@ async function walkPlayed(reach: Tester['reach'], order: string[] = []) {
   return { table, sure, evidence };
 }
 
-/** The second patch is what hmm calls. */
+/** The second patch changes what hmm calls. */
 const called: Tester['reach'] = (from, to, workload) =>
   workload === 'hmm' && from < 2 && to >= 2 ? 'yes' : 'no';
 

@@ -103,7 +103,7 @@ void test('the next trial is where it tells most', (t) => {
   t.end();
 });
 
-/** What a made-up kernel does in each of its trials: titles it prints; `deaf` is a trial that proves nothing. */
+/** What a simulated kernel does in each of its trials: the titles that it prints, or `deaf` for a trial that proves nothing. */
 type Behaviour = 'broken' | 'boot' | 'same' | 'deaf' | readonly string[];
 
 const untestable: Untestable = { kind: 'untestable', because: 'build', message: 'a.c:1: no' };
@@ -327,7 +327,7 @@ void test('controls are rows, each apart; other workloads stay as they are', (t)
   t.end();
 });
 
-/** A patch of one file, as detectorPatches() gets it. */
+/** A patch to one file, as detectorPatches() gets it. */
 function edit(before: string, after: string, path = 'mm/x.c') {
   return { kind: 'code' as const, files: [{ path, before, after }] };
 }
@@ -469,7 +469,7 @@ void test('code that moves, or runs on another condition, is no detector code', 
   t.end();
 });
 
-// Excerpts of the series annotations-readded, and of the kernel it is for.
+// Excerpts of the series annotations-readded, and of the kernel that it is for.
 const header = (inner: string): string =>
   `#ifdef CONFIG_MMU_NOTIFIER\n${inner}struct range {\n\tint flags;\n};\n#endif\n`;
 const notifier = (helpers: string, around: readonly [string, string], refusal: string): string =>
@@ -573,7 +573,7 @@ void test('trailers ask for a base, and what is not there is said', async (t) =>
   t.match(said, [/made for base-commit abcdef012345; tested on debian:6.1/, /: ffffffffffff$/]);
 });
 
-/** Not SHA-256, but as long, and the text can be told from it. */
+/** A text as long as a SHA-256, from which the original text can be read back. */
 const digest = (text: string): string =>
   Buffer.from(text).toString('hex').padEnd(64, '0').slice(0, 64);
 
@@ -964,7 +964,7 @@ void test('callers are found in one pass', (t) => {
   t.end();
 });
 
-/** What a guest's lockdep knew. */
+/** What the lockdep of a guest knew. */
 const dump = (...pairs: readonly (readonly [string, string])[]) => {
   const order = new Map<string, Set<string>>();
   for (const [from, to] of pairs) order.set(from, (order.get(from) ?? new Set()).add(to));
@@ -985,7 +985,7 @@ void test('what a patch teaches lockdep is told by the counts of trials before i
   await orders.save();
   const again = openLockOrders(dir);
   add(again, 'patch-3', 7, ['&c', 'fs_reclaim'], ['&mm->mmap_lock', '&b']);
-  // Chance: one trial of eight met it, and none of sixteen before.
+  // By chance, one trial of eight met the dependency, and none of the sixteen before.
   add(again, 'patch-3', 1, ['&c', 'fs_reclaim'], ['&mm->mmap_lock', '&huge']);
   await again.save();
   const names = ['base', 'patch-1', 'patch-2', 'patch-3'];

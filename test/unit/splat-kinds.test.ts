@@ -2,7 +2,7 @@ import t from 'tap';
 import { scanLog } from '../../harness/splat/scanner.ts';
 import { body, linesOf, mistakeIn, writtenReports } from '../written-reports.ts';
 
-/** Ways a console carries one report. */
+/** The ways in which a console may carry a report. */
 const transports: readonly (readonly [string, (line: string, index: number) => string])[] = [
   ['printk time', (line, index) => `[  100.${String(index).padStart(6, '0')}] ${line}`],
   ['printk caller', (line, index) => `[  100.${String(index).padStart(6, '0')}][   T12] ${line}`],
@@ -10,7 +10,7 @@ const transports: readonly (readonly [string, (line: string, index: number) => s
   ['syslog', (line) => `Jan  2 03:04:05 host kernel: ${line}`],
 ];
 
-/** What a program writes to the console. */
+/** What a program itself writes to the console. */
 const bare: typeof transports = [['nothing', (line) => line]];
 
 void t.test('a warning of the unwinder is named by its words', async (t) => {
@@ -34,7 +34,7 @@ void t.test('a CPU that stalls in idle or in a dispatcher is named after it', as
   t.match(scanLog(soft), [{ title: 'INFO: rcu detected stall in __do_softirq' }]);
 });
 
-/** A stall whose tick interrupted the first of `stack`. */
+/** A report of a stall whose timer tick interrupted the first function of `stack`. */
 function stallAbove(...stack: string[]): string {
   const lines = [
     'rcu: INFO: rcu_sched self-detected stall on CPU',
@@ -73,7 +73,7 @@ void t.test('a report cut before its stack is found and marked', async (t) => {
   }
 });
 
-/** Lines with the words of a report that are none. */
+/** Lines with words that reports have, but that are no reports. */
 const quiet = [
   'WARNING: CPU does not support IBPB.',
   "WARNING: fbcon: Driver 'demo' missed to adjust virtual screen size (0x0 vs. 640x480)",
@@ -221,7 +221,7 @@ void t.test('traps, allocators and checkers of any version are passed over', asy
   for (const name of above) t.equal(blamedBelow(name), 'demo_take', name);
 });
 
-/** Who is blamed for a trap whose innermost frame is `name`. */
+/** The function that is blamed for a trap whose innermost frame is `name`. */
 function blamedBelow(name: string): string | undefined {
   const lines = [
     'divide error: 0000 [#1] SMP',
@@ -271,7 +271,7 @@ void t.test('functions whose names begin like a helper are blamed', async (t) =>
   for (const name of own) t.equal(blamedBelow(name), name);
 });
 
-/** A report with its frames, each line under a stamp; a line that begins with `>` is a program's own and has none. */
+/** A report with its frames, each line with a time stamp. A line that begins with `>` is from a program and has no stamp. */
 function console(...lines: readonly string[]): string {
   return lines
     .map((line) => (line.startsWith('>') ? `${line.slice(1)}\n` : `[  100.000000] ${line}\n`))

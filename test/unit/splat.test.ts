@@ -13,7 +13,7 @@ interface Report {
   readonly stack: readonly string[];
 }
 
-/** A report as a kernel with or without CONFIG_PRINTK_CALLER prints it. */
+/** A report as a kernel prints it; `caller` is empty for a kernel without CONFIG_PRINTK_CALLER. */
 function print(lines: readonly string[], at = 100, caller = ''): string {
   const stamp = (index: number) => `[${(at + index / 1000).toFixed(6).padStart(12)}]`;
   const who = caller === '' ? '' : `[${caller.padStart(6)}]`;
@@ -506,7 +506,7 @@ void t.test('two reports interleaved by callers are both found whole', async () 
   );
 });
 
-/** An oops of one CPU with its registers, as far as two of them differ. */
+/** An oops of one CPU with its registers; two such reports differ in them. */
 function dump(header: string, cpu: number, name: string): string[] {
   return [
     header,
@@ -625,7 +625,7 @@ void t.test('no line is worth a second, whatever is repeated in it', async (t) =
   }
 });
 
-/** Words on which the rules, the frames and the prefixes of lines turn. */
+/** Words that decide in the rules, the frames and the prefixes of lines. */
 const tokens = fc.constantFrom(
   'BUG: ',
   'WARNING: ',
@@ -661,7 +661,7 @@ const tokens = fc.constantFrom(
   ' ',
 );
 
-/** CPU time of scanning so many characters of one unit, in seconds. */
+/** How many seconds of CPU time it takes to scan `chars` characters of one repeated text. */
 function cpuSecondsFor(start: string, unit: string, chars: number): number {
   const log = `${start}${unit.repeat(Math.ceil(chars / unit.length))}\n`;
   const before = process.cpuUsage();
@@ -677,7 +677,7 @@ void t.test('time grows with the length of the input, not faster', async () => {
       fc.boolean(),
       (words, isOneLine) => {
         const unit = `${words.join('')}${isOneLine ? '' : '\n'}`;
-        // Four times as long may take eight times as long, and what a busy host adds.
+        // A log that is four times as long may take eight times as long, plus what a busy host adds.
         const short = cpuSecondsFor(words[0] ?? '', unit, 10_000);
         return cpuSecondsFor(words[0] ?? '', unit, 40_000) < 8 * short + 0.5;
       },

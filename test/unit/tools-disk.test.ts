@@ -13,7 +13,7 @@ function chunk(type: string, data: Buffer): Buffer {
   const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
   const length = Buffer.alloc(4);
   length.writeUInt32BE(data.length);
-  // Nobody compares it.
+  // The CRC of a chunk is never checked.
   const sum = Buffer.alloc(4);
   return Buffer.concat([length, body, sum]);
 }

@@ -10,7 +10,7 @@ import { shownPath } from './runs-folder.ts';
 /** A night that is evidence for an issue, with those of its run directories that still exist. */
 interface KeptNight {
   readonly night: string;
-  /** Absolute paths. */
+  /** The absolute paths of the runs. */
   readonly runs: readonly string[];
 }
 

@@ -30,7 +30,7 @@ export interface MachineSpec {
   readonly accel: Accel;
   readonly memoryMiB: number;
   readonly cpus: number;
-  /** The paths are absolute. */
+  /** The kernel image. All paths of a machine are absolute. */
   readonly kernel: string;
   readonly initrd: string;
   readonly append: string;

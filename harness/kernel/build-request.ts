@@ -12,7 +12,7 @@ import type { RequestedModule } from './requested-modules.ts';
 import type { Source, SourceName } from './source.ts';
 
 export interface BuildRequest {
-  /** Absent: the default architecture. */
+  /** Absent for the default architecture. */
   readonly arch?: Architecture;
   readonly source: Source;
   /** The series in the order of application; splat's driver comes first. */
@@ -22,7 +22,7 @@ export interface BuildRequest {
   /** Default gcc and the linker of the host. */
   readonly toolchain?: Toolchain;
   readonly cacheRoot: string;
-  /** Number of parallel compilers. */
+  /** How many compilers run at a time. */
   readonly jobs: number;
   readonly signal: AbortSignal;
   readonly emit: Emit;

@@ -1,6 +1,6 @@
 /** Where a kernel tree comes from, for one K of `--kernel K`. `fill` writes the tree to an empty folder. */
 export interface Origin {
-  /** K as the user wrote it. */
+  /** The value of --kernel, as the user wrote it. */
   readonly spec: string;
   readonly key: string;
   readonly name: string;

@@ -18,7 +18,7 @@ export interface CellHistory {
 
 export interface Choice {
   readonly repeat: number;
-  /** Undefined: everything is run. */
+  /** The time for a night in seconds; undefined when every cell is run. */
   readonly budgetSeconds: number | undefined;
   /** By cell; a cell that has never run is not in it. */
   readonly past: ReadonlyMap<string, CellHistory>;

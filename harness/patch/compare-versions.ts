@@ -2,7 +2,7 @@ import { changedLines, endOfHunk, readHunk } from './diff.ts';
 
 /** A patch of one version of a series, with the facts by which two versions are compared. */
 export interface VersionedPatch {
-  /** From 1. */
+  /** The number of the patch in its version, from 1. */
   readonly index: number;
   readonly subject: string;
   /** The unified diff, one character per byte. */

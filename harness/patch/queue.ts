@@ -6,7 +6,7 @@ import { isPatchMail } from './patch-file.ts';
 import { choosePosting, type Posting } from './thread.ts';
 import { passOver, sameWords, shown } from './thread-words.ts';
 
-/** How to read several mails. */
+/** How several mails are read: as one queue, or as a thread from which patches are chosen. */
 export type Reading =
   /** `queue`: all mails in their order, as git am takes them. `thread`: one series is chosen from them. */
   { readonly kind: 'queue' } | { readonly kind: 'thread' };

@@ -14,7 +14,7 @@ export interface SubjectTag {
   readonly version: number;
   /** True when the subject names a version. */
   readonly isVersioned: boolean;
-  /** 0 is a cover letter. */
+  /** The number of the patch; 0 for a cover letter; undefined when the subject has none. */
   readonly index: number | undefined;
   readonly total: number | undefined;
   /**

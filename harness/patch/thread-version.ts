@@ -14,13 +14,13 @@ import {
 
 /** One version of a series, with those of its mails that the thread contains. */
 export interface Version {
-  /** `v2`, `RFC v1`. */
+  /** The version as people write it: `v2`, `RFC v1`. */
   readonly name: string;
   readonly version: number;
   readonly total: number | undefined;
   readonly cover: Mail | undefined;
   readonly patches: readonly Mail[];
-  /** Indices of missing patches. */
+  /** The numbers of the patches that are missing. */
   readonly missing: readonly number[];
   /** The reason why the patches of this version cannot be chosen. */
   readonly doubt?: string;

@@ -2,7 +2,7 @@ import type { Mail } from './mail.ts';
 
 /** A mail or a file of the input that is passed over, with the reason. */
 export interface PassedOver {
-  /** One line, no control characters. */
+  /** The subject in one line, without control characters. */
   readonly subject: string;
   readonly messageId?: string;
   readonly file?: string;

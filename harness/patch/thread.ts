@@ -21,7 +21,7 @@ import {
 
 /** The series that was chosen from a thread. */
 export interface Posting {
-  /** In the order of application. */
+  /** The patches, in the order in which they are applied. */
   readonly patches: readonly Mail[];
   readonly cover?: Mail;
   readonly version: number;

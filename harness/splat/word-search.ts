@@ -157,7 +157,7 @@ function bits(mask: number): number {
   return count;
 }
 
-/** As word-search.wat hashes. */
+/** The same hash as in word-search.wat. */
 function hashOf(fragment: number): number {
   return Math.imul(fragment, 0x9e3779b1) >>> 20;
 }

@@ -9,7 +9,7 @@ export interface ConsoleFindings {
   readonly mute: (isMuted: boolean) => void;
   /** True after a splat that is not known. With `atOnce` an unfinished report counts as soon as the console is silent; the report may then be cut short. */
   readonly hasSplat: (options: { readonly atOnce: boolean }) => boolean;
-  /** Ends the console. */
+  /** Ends the console: a report that is not finished yet becomes a finding. */
   readonly end: () => void;
   /** Adds a finding that is not on the console. */
   readonly add: (finding: Finding) => void;

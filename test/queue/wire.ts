@@ -1,6 +1,9 @@
 import { connect, createServer, type Socket } from 'node:net';
 
-/** A wire of our own to a port of this host, that can be cut: bytes and farewells are swallowed, and nobody is told. */
+/**
+ * A relay to a port of this host that can be cut: then all bytes, also those that close a connection, are swallowed, and no side
+ * learns of it.
+ */
 export interface Wire extends AsyncDisposable {
   readonly port: number;
   readonly cut: () => void;

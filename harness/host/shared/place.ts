@@ -63,7 +63,7 @@ export function manifestPath(entry: EntryName, signer: string): string {
   return `${manifestsPath(entry)}/${signer}`;
 }
 
-/** The meaning of a URL's path. */
+/** What the path of a URL names. */
 export type StorePath =
   | { readonly kind: 'blob'; readonly sha256: string }
   | { readonly kind: 'manifest'; readonly entry: EntryName; readonly signer: string }

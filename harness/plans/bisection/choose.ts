@@ -79,7 +79,7 @@ export function chooseTrials(
 }
 
 interface Scored extends Choice {
-  /** Expected bits per second. */
+  /** How many bits of information the trial is expected to give per second. */
   readonly score: number;
   readonly imbalance: number;
 }

@@ -1,6 +1,6 @@
 /** A symbol that two configurations set differently. */
 export interface ConfigLine {
-  /** `CONFIG_X`. */
+  /** The name of the option, `CONFIG_X`. */
   readonly id: string;
   /** The symbol's values. `n` stands for "is not set", null for a fragment that does not mention the symbol. */
   readonly from: string | null;

@@ -40,7 +40,7 @@ export type Decision =
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 export interface Limits {
-  /** Between 0.5 and 1. */
+  /** The confidence that an answer must reach, between 0.5 and 1. */
   readonly confidence: number;
   /** Maximum of valid trials at the bad end while the rate of the bug is estimated. */
   readonly endTrials: number;

@@ -5,7 +5,7 @@ import { estimatedRate } from './posterior.ts';
 
 /** Number of commits that are shown with their probability. */
 const shown = 5;
-/** Commits with a lower probability are left out of a log, where a list of equal suspects says nothing. */
+/** The lowest probability with which a commit is named in a log: a list of many equally likely commits would say nothing. */
 const leastShown = 0.04;
 /**
  * The mean number of trials that halve the candidates, multiplied by the rate of the bug: measured with the simulation for rates

@@ -27,7 +27,7 @@ export interface Range extends Candidates {
 /** The candidate cannot be removed, because later changes depend on it. */
 export interface Conflict {
   readonly kind: 'conflict';
-  /** One line. */
+  /** The reason in one line. */
   readonly message: string;
 }
 

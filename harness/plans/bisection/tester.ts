@@ -103,7 +103,7 @@ export async function prepareNoted(
 /** The subject of a trial: a workload in a copy of a boot, or a boot alone. */
 export interface TrialOf {
   readonly journal: Journal;
-  /** Undefined for a boot alone. */
+  /** The workload to run; undefined for a boot alone. */
   readonly chosen: ChosenWorkload | undefined;
   /** A full signature or a part of a title. */
   readonly text: string;

@@ -13,7 +13,7 @@ export interface Branch {
   readonly name: string;
   /** The index of the left-out patch, from 1. */
   readonly culprit: number;
-  /** Number of patches in prefix 0. */
+  /** How many patches of the series prefix 0 has. */
   readonly base: number;
   /** Indices of the patches after the left-out patch, from 1, up to the patch before the one that cures its splat. */
   readonly patches: readonly number[];

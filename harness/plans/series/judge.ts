@@ -7,7 +7,7 @@ import { type Located, locateAll } from './decide.ts';
 import { type Evidence, placesOf, trialsOf } from './evidence.ts';
 
 export interface JudgedPatch {
-  /** From 1. */
+  /** The number of the patch in the series, from 1. */
   readonly index: number;
   readonly verdict: PatchVerdict;
   /** One line; absent when the verdict needs no reason. */

@@ -15,7 +15,7 @@ import { type SeriesFact, seriesFactSchema } from '../../records/series-journal.
 
 /** An earlier version of the series, as `--previous RUN` names it. */
 export interface PreviousSeries {
-  /** RUN as the user typed it. */
+  /** The run, as the user typed it. */
   readonly run: string;
   readonly dir: string;
   readonly report: SeriesReport;

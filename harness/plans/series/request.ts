@@ -20,7 +20,7 @@ export interface SeriesRequest
   readonly path: string;
   /** The bytes of the series when it came on stdin. */
   readonly stdin?: Buffer;
-  /** K of `--base K`. */
+  /** The kernel of `--base`, as the user typed it. */
   readonly base: string;
   /** Each S0 of `--base-series S0`, which is part of the base. */
   readonly baseSeries: readonly string[];
@@ -31,7 +31,7 @@ export interface SeriesRequest
   readonly limits: Limits;
   /** RUN of `--previous RUN`: the folder of an earlier version of the series. */
   readonly previous?: string;
-  /** Digest of everything besides the patches that decides the answer. */
+  /** The digest of everything that decides the answer, except the patches. */
   readonly key: string;
 }
 

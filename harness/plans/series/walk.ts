@@ -18,12 +18,12 @@ export interface Tester {
 }
 
 export interface WalkRequest {
-  /** Number of patches. */
+  /** How many patches the series has. */
   readonly count: number;
   readonly workloads: readonly string[];
   readonly limits: Limits;
   readonly tester: Tester;
-  /** Number of trials at a time. */
+  /** How many trials run at a time. */
   readonly parallel: number;
   /** The evidence from which the walk continues. */
   readonly evidence: Evidence;

@@ -24,7 +24,7 @@ export interface ConsoleMark {
 export interface ConsolePages {
   /** The trial that printed the console, for example `munmap`. */
   readonly name: string;
-  /** The number of its lines. */
+  /** How many lines the console has. */
   readonly lines: number;
   /** The splats on the console, sorted by line. */
   readonly marks: readonly ConsoleMark[];

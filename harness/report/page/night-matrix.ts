@@ -35,7 +35,7 @@ ${workloads.map(
 `;
 }
 
-/** The words for a cell's class, and its tone. They say so when a known splat leaves the cell blind. */
+/** The words for a cell's class, and their tone. The words end with `, blind` when a known splat leaves the cell blind. */
 function resultWords(
   { id, class: kind }: NightCell,
   night: NightRecord,

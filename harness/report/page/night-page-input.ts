@@ -70,7 +70,7 @@ export interface IssuePast {
   readonly cell: string;
   /** The signature, or the title of an issue without one. */
   readonly signature: string;
-  /** By night: `trials` counts all trials of the cell. */
+  /** In each night, how many trials showed the issue, and how many trials the cell had. */
   readonly nights: readonly {
     readonly night: string;
     readonly hits: number;

@@ -28,7 +28,7 @@ export interface Connection {
   readonly close: () => Promise<void>;
 }
 
-/** Who does not answer for so long at the beginning is not there. */
+/** A Redis that does not answer for so long at the beginning is not there: its library asks for ever. */
 const readyMs = 15_000;
 /** A connection on which nothing comes or goes for so long, though something should, is made anew: what it was cut off from never says so. */
 const silentMs = 20_000;
@@ -45,14 +45,8 @@ export async function openConnection(
   const bull = await import('bullmq');
   const backend =
     address.kind === 'redis' ? await openRedis(bull, address) : openPostgres(bull, address);
-  let fault = new Error('no answer');
-  // A connection that breaks is made again by the library; a call that fails says so itself.
-  const note = (error: Error): void => void (fault = error);
-  backend.onError(note);
   try {
-    const ready = backend.ready().then(() => true);
-    const asked = Promise.race([ready, sleep(readyMs, false, { ref: false })]);
-    if (!(await unlessAborted(asked, signal))) throw fault;
+    await unlessAborted(backend.ready(), signal);
   } catch (cause) {
     await backend.close();
     if (signal.aborted) throw cause;
@@ -62,9 +56,9 @@ export async function openConnection(
   // The backends have it already.
   const options = { connection: {}, prefix };
   return {
-    openQueue: (name) => new Queue(name, options).on('error', note),
+    openQueue: (name) => new Queue(name, options).on('error', ignore),
     openWorker: (name, losses) =>
-      new Worker(name, null, { ...options, autorun: false, ...losses }).on('error', note),
+      new Worker(name, null, { ...options, autorun: false, ...losses }).on('error', ignore),
     close: backend.close,
   };
 }
@@ -75,10 +69,12 @@ const prefix = 'splat';
 /** What the queues of a process share. */
 interface Backend {
   readonly factory: BackendFactory;
-  readonly onError: (listener: (error: Error) => void) => void;
   readonly ready: () => Promise<unknown>;
   readonly close: () => Promise<void>;
 }
+
+/** A connection that breaks is made again by the library; a call that fails says so itself. */
+function ignore(): void {}
 
 type Library = typeof import('bullmq');
 
@@ -92,6 +88,8 @@ async function openRedis(bull: Library, { url }: QueueAddress): Promise<Backend>
   // The library's own socketTimeout keeps the process alive after the connection was closed.
   client.on('connect', () => endSilence(client));
   const connection = new bull.RedisConnection(client, { shared: true, blocking: false });
+  let fault = new Error('no answer');
+  connection.on('error', (error: Error) => void (fault = error));
   const keys = new bull.QueueKeys(prefix);
   return {
     factory: (name, opts) =>
@@ -104,8 +102,11 @@ async function openRedis(bull: Library, { url }: QueueAddress): Promise<Backend>
         undefined,
         false,
       ),
-    onError: (listener) => void connection.on('error', listener),
-    ready: async () => connection.client,
+    ready: async () => {
+      const late = sleep(readyMs, undefined, { ref: false });
+      const ready = await Promise.race([connection.client, late]);
+      if (ready === undefined) throw fault;
+    },
     close: async () => {
       await connection.close();
       client.disconnect();
@@ -145,9 +146,11 @@ function openPostgres(bull: Library, { url }: QueueAddress): Backend {
       return socket.setTimeout(silentMs, () => void socket.destroy(noAnswer()));
     },
   });
+  connection.on('error', ignore);
+  // Nobody else listens while the tables are made.
+  connection.pool.on('connect', (client) => client.on('error', ignore));
   return {
     factory: (name, opts) => new bull.PostgresQueueBackend(connection, name, opts as never, false),
-    onError: (listener) => void connection.on('error', listener),
     ready: async () => connection.waitUntilReady(),
     close: async () => {
       await Promise.race([

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -15,16 +15,17 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 
 /** A server of a queue on a free port of loopback, with a password. */
 export interface QueueServer {
   readonly url: string;
   /** Of its processes, user and system. */
   readonly cpuMs: () => number;
-  /** How many connections it has now, but for the one that asks. */
-  readonly connections: () => number;
+  /** How many connections its user has now. */
+  readonly connections: () => Promise<number>;
   /** Removes every job from its storage, as if by somebody else. */
-  readonly loseJobs: () => void;
+  readonly loseJobs: () => Promise<void>;
   /** Ends it, without a chance to say anything, and starts it again with what is on its disk. */
   readonly restart: () => Promise<void>;
   readonly stop: () => Promise<void>;
@@ -45,8 +46,8 @@ interface Program {
   readonly uid?: number;
   readonly gid?: number;
   readonly isUp: () => boolean;
-  readonly connections: () => number;
-  readonly loseJobs: () => void;
+  readonly connections: () => Promise<number>;
+  readonly loseJobs: () => Promise<void>;
 }
 
 async function keepRunning(url: string, dir: string, program: Program): Promise<QueueServer> {
@@ -106,6 +107,16 @@ function answers(command: string, args: readonly string[]): boolean {
   }
 }
 
+/** A line of the documentation that makes the user of a lab, with a password: whoever follows it can run nights. */
+function documentedLine(begin: string, password: string): string {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/machines.md'), 'utf8');
+  const line = page.split('\n').find((one) => one.startsWith(`    ${begin} `));
+  if (line === undefined) throw new Error(`docs/machines.md has no line ${begin}`);
+  return line.trim().replace('PASSWORD_OF_SPLAT', password);
+}
+
+const run = promisify(execFile);
+
 export const hasRedis = existsSync('/usr/bin/redis-server');
 
 /** A certificate of localhost by an authority of its own. */
@@ -133,6 +144,7 @@ export async function startRedis(tls?: Certificate): Promise<QueueServer> {
   const dir = mkdtempSync(join(tmpdir(), 'splat-redis-'));
   const port = await freePort();
   const password = 'not-a-secret-1';
+  const usersPassword = 'not-a-secret-3';
   const file = join(dir, 'redis.conf');
   const ports =
     tls === undefined
@@ -140,18 +152,19 @@ export async function startRedis(tls?: Certificate): Promise<QueueServer> {
       : `port 0\ntls-port ${port}\ntls-cert-file ${tls.cert}\ntls-key-file ${tls.key}\ntls-ca-cert-file ${tls.authority}\ntls-auth-clients no\n`;
   writeFileSync(
     file,
-    `bind 127.0.0.1\n${ports}requirepass ${password}\ndir ${dir}\nappendonly yes\nappendfsync always\nsave ""\nmaxmemory-policy noeviction\n`,
+    `bind 127.0.0.1\n${ports}requirepass ${password}\n${documentedLine('user', usersPassword)}\ndir ${dir}\nappendonly yes\nappendfsync always\nsave ""\nmaxmemory-policy noeviction\n`,
   );
   const secure = tls === undefined ? [] : ['--tls', '--cacert', tls.authority];
   const at = tls === undefined ? '127.0.0.1' : 'localhost';
   const login = ['-h', at, '-p', String(port), '-a', password, '--no-auth-warning', ...secure];
-  const ask = (...words: readonly string[]): string =>
-    execFileSync('redis-cli', [...login, ...words], { encoding: 'utf8' });
-  return keepRunning(`redis${tls === undefined ? '' : 's'}://:${password}@${at}:${port}`, dir, {
+  const ask = async (...words: readonly string[]): Promise<string> =>
+    (await run('redis-cli', [...login, ...words])).stdout;
+  const scheme = tls === undefined ? 'redis' : 'rediss';
+  return keepRunning(`${scheme}://splat:${usersPassword}@${at}:${port}`, dir, {
     command: '/usr/bin/redis-server',
     args: [file],
-    connections: () => ask('client', 'list').trim().split('\n').length - 1,
-    loseJobs: () => void ask('flushall'),
+    connections: async () => (await ask('client', 'list')).split(' user=splat ').length - 1,
+    loseJobs: async () => void (await ask('flushall')),
     isUp: () => answers('redis-cli', [...login, 'get', 'x']),
   });
 }
@@ -171,6 +184,7 @@ export async function startPostgres(tls?: Certificate, maxConnections = 200): Pr
   const dir = mkdtempSync(join(tmpdir(), 'splat-postgres-'));
   const port = await freePort();
   const password = 'not-a-secret-2';
+  const usersPassword = 'not-a-secret-4';
   const passwordFile = join(dir, 'password');
   const data = join(dir, 'data');
   mkdirSync(data, { mode: 0o700 });
@@ -188,7 +202,7 @@ export async function startPostgres(tls?: Certificate, maxConnections = 200): Pr
   }
   execFileSync(
     `${postgresPrograms}/initdb`,
-    ['-D', data, '-U', 'splat', '--auth=scram-sha-256', `--pwfile=${passwordFile}`, '--no-sync'],
+    ['-D', data, '-U', 'admin', '--auth=scram-sha-256', `--pwfile=${passwordFile}`, '--no-sync'],
     { stdio: 'ignore', cwd: dir, ...ids },
   );
   const secure =
@@ -200,11 +214,12 @@ export async function startPostgres(tls?: Certificate, maxConnections = 200): Pr
   }
   const at = tls === undefined ? '127.0.0.1' : 'localhost';
   const query = tls === undefined ? '' : '?sslmode=verify-full';
-  const url = `postgres://splat:${password}@${at}:${port}/postgres${query}`;
-  const ask = (sql: string): string =>
-    execFileSync(`${postgresPrograms}/psql`, [url, '-Atc', sql], { encoding: 'utf8' });
-  const others = "backend_type = 'client backend' AND pid <> pg_backend_pid()";
-  return keepRunning(url, dir, {
+  const url = `postgres://splat:${usersPassword}@${at}:${port}/splat${query}`;
+  const ask = async (sql: string, database = 'splat'): Promise<string> => {
+    const admin = `postgres://admin:${password}@127.0.0.1:${port}/${database}`;
+    return (await run(`${postgresPrograms}/psql`, [admin, '-Atc', sql])).stdout;
+  };
+  const server = await keepRunning(url, dir, {
     command: `${postgresPrograms}/postgres`,
     args: [
       '-D',
@@ -218,8 +233,13 @@ export async function startPostgres(tls?: Certificate, maxConnections = 200): Pr
       ...[`max_connections=${maxConnections}`, ...secure].flatMap((one) => ['-c', one]),
     ],
     ...ids,
-    connections: () => Number(ask(`SELECT count(*) FROM pg_stat_activity WHERE ${others}`)),
-    loseJobs: () => void ask('DELETE FROM splat.job'),
+    connections: async () =>
+      Number(await ask("SELECT count(*) FROM pg_stat_activity WHERE usename = 'splat'")),
+    loseJobs: async () => void (await ask('DELETE FROM splat.job')),
     isUp: () => answers(`${postgresPrograms}/pg_isready`, ['-h', '127.0.0.1', '-p', String(port)]),
   });
+  for (const begin of ['CREATE ROLE', 'CREATE DATABASE']) {
+    await ask(documentedLine(begin, usersPassword), 'postgres');
+  }
+  return server;
 }

@@ -82,6 +82,24 @@ void t.test('a flag of a heading is a flag of some command', async (t) => {
   for (const name of Object.values(headings).flat()) t.ok(flags.has(name), `--${name}`);
 });
 
+void t.test('what a page calls a flag or a script of npm is one', async (t) => {
+  const modules = await Promise.all(Object.values(commands).map(async ({ load }) => load()));
+  const flags = new Set(
+    modules.flatMap((module) => describeFlags(module).flags.map(({ name }) => name)),
+  );
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    readonly scripts: Readonly<Record<string, string>>;
+  };
+  const page = readFileSync(join(root, 'docs/machines.md'), 'utf8');
+  const spans = [...page.matchAll(/`([^`\n]+)`/g)].map(([, span = '']) => span);
+  const named = spans.flatMap((span) => /^--([a-z-]+)/.exec(span)?.[1] ?? []);
+  t.ok(named.length > 10, `${named.length} flags`);
+  for (const name of named) t.ok(flags.has(name), `--${name}`);
+  const runs = spans.flatMap((span) => /^npm run ([a-z:-]+)/.exec(span)?.[1] ?? []);
+  t.ok(runs.length > 2);
+  for (const name of runs) t.ok(Object.hasOwn(scripts, name), `npm run ${name}`);
+});
+
 void t.test('the completion script of bash completes', (t) => {
   const script = execFileSync(join(root, 'splat'), ['completion', 'bash'], { encoding: 'utf8' });
   const complete = (...words: readonly string[]): string => {

@@ -41,6 +41,8 @@ export interface BuiltKernel {
   readonly modules?: KernelModules;
   /** False for a kernel that was compiled here and now. */
   readonly fromCache: boolean;
+  /** Digests of what it was configured with, by name: fragments, and the file of `--config-base`. Absent: it was found by its key alone. */
+  readonly fragments?: Readonly<Record<string, string>>;
   /** The origin of a kernel that a shared store had, fetched now or by an earlier run; absent: it was compiled here. */
   readonly store?: StoreOrigin;
 }

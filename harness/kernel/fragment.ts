@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { HarnessError } from '../errors.ts';
+import { valueDigest } from '../host/store.ts';
 
 /** A piece of a .config, as a list of demands. */
 export interface Fragment {
@@ -73,6 +74,11 @@ function parseDemand(line: string): Omit<FragmentLine, 'line'> | undefined {
   const [, demand, symbol, wanted, reason = ''] = directive.exec(line) ?? [];
   if (symbol === undefined || wanted === undefined) return undefined;
   return { demand: demand as Demand, symbol, value: wanted, reason };
+}
+
+/** The digest of what a fragment demands; its comments, and where its lines stand, are not in it. */
+export function fragmentDigest({ lines }: Fragment): string {
+  return valueDigest(lines.map(({ demand, symbol, value }) => [demand, symbol, value]));
 }
 
 /** Reads fragments from files, in order. Throws `usage` when one is not there. */

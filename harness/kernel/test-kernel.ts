@@ -6,6 +6,7 @@ import { HarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { readFaultIn, readIfThere } from '../host/disk.ts';
 import { packageRoot } from '../host/package-root.ts';
+import { valueDigest } from '../host/store.ts';
 import { withAddedFiles } from '../patch/added-files.ts';
 import { settlePrefixes } from '../patch/prefix.ts';
 import { readSeries, type Series } from '../patch/series.ts';
@@ -13,7 +14,7 @@ import type { AnnotationState } from '../records/controls.ts';
 import type { Toolchain } from '../records/run-request.ts';
 import type { BuildOutcome, NamedBuild } from './build-request.ts';
 import { type ConfigBase, usableBase } from './config.ts';
-import { type Fragment, parseFragment, readFragments } from './fragment.ts';
+import { type Fragment, fragmentDigest, parseFragment, readFragments } from './fragment.ts';
 import { buildKernel } from './kernel.ts';
 import { recallBuild } from './recall.ts';
 import type { RequestedModule } from './requested-modules.ts';
@@ -83,8 +84,11 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
   const settings = await readSettings(request);
   if (request.source === undefined && request.series.length === 0 && check.length === 0) {
     const source = await nameSource(request.kernel, request);
-    const recalled = source && (await recallBuild(await planBuild(source, [], settings, request)));
-    if (recalled !== undefined) return recalled;
+    if (source !== undefined) {
+      const plan = await planBuild(source, [], settings, request);
+      const recalled = await recallBuild(plan);
+      if (recalled !== undefined) return withFragments(recalled, plan);
+    }
   }
   const opened = async (): Promise<Source> =>
     request.source ?? (await openSource(request.kernel, request));
@@ -96,7 +100,24 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
   const source = await opened();
   const theirs: Series[] = [];
   for (const one of read) theirs.push(await settlePrefixes(source.tree, theirs, one));
-  return buildKernel({ ...(await planBuild(source, theirs, settings, request)), source });
+  const plan = await planBuild(source, theirs, settings, request);
+  return withFragments(await buildKernel({ ...plan, source }), plan);
+}
+
+/** A kernel with the digests of what it was configured with. */
+function withFragments(
+  outcome: BuildOutcome,
+  { fragments, base }: Pick<NamedBuild, 'fragments' | 'base'>,
+): BuildOutcome {
+  if (outcome.kind !== 'built') return outcome;
+  const digests: Record<string, string> =
+    base.kind === 'file' ? { [base.name]: valueDigest(base.text) } : {};
+  for (const one of fragments) {
+    const [digest, before] = [fragmentDigest(one), digests[one.name]];
+    // Ours and the user's may have one name.
+    digests[one.name] = before === undefined ? digest : valueDigest([before, digest]);
+  }
+  return { ...outcome, kernel: { ...outcome.kernel, fragments: digests } };
 }
 
 /** The configuration of the user. */

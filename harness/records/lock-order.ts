@@ -5,9 +5,28 @@ import { described, type Recorded, texts } from './schema.ts';
 /** `to` was acquired while `from` was held. */
 export const dependencySchema = v.object({ from: v.string(), to: v.string() });
 
+const index = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+/** What one trial knew at its end. */
+const lockLookSchema = v.object({
+  trial: v.string(),
+  boot: described(
+    v.nullable(index),
+    'Which of the saved boots it was a copy of; null: it booted for itself.',
+  ),
+  setting: described(
+    v.string(),
+    'The digest of all that decides, besides the kernel, what it can know: splat, guest, QEMU, machine, fragments, workload.',
+  ),
+  lacks: described(v.array(index), 'Indices of the dependencies that it did not know.'),
+});
+
 const seenSchema = v.object({
   trials: v.number(),
   dependencies: v.array(v.object({ ...dependencySchema.entries, count: v.number() })),
+  looks: v.exactOptional(
+    described(v.array(lockLookSchema), 'Of a run: its trials. Absent: of a prefix of a series.'),
+  ),
 });
 
 /** locks.json of a run directory: what its guests learned of lock order, canaries left out. */
@@ -21,7 +40,7 @@ export const lockOrderSchema = v.object({
   seen: v.exactOptional(
     described(
       seenSchema,
-      'Of a prefix of a series: in how many of its trials each dependency at the watched classes was known.',
+      'In how many trials each dependency at the watched classes was known: of the run, or of the prefix of a series.',
     ),
   ),
 });
@@ -60,6 +79,7 @@ export const lockNewsSchema = v.object({
   ),
 });
 
+export type LockLook = Recorded<typeof lockLookSchema>;
 export type SeenDependencies = Recorded<typeof seenSchema>;
 export type LockOrderFile = Recorded<typeof lockOrderSchema>;
 export type Dependency = Recorded<typeof dependencySchema>;

@@ -17,6 +17,12 @@ const kernelFactsSchema = v.object({
   fromCache: v.boolean(),
   imageDigest: described(v.string(), 'SHA-256 of the image, and of the modules where it has any.'),
   vmlinux: v.string(),
+  fragments: v.exactOptional(
+    described(
+      v.record(v.string(), v.string()),
+      'By name, the digests of the demands of each fragment it was configured with, and of the file of --config-base. Absent: it was found by its id alone.',
+    ),
+  ),
   store: v.exactOptional(
     described(
       storeOriginSchema,

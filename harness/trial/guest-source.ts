@@ -49,6 +49,8 @@ export interface GuestSource {
   readonly spec: MachineSpec;
   readonly accel: AccelDecision;
   readonly guestId: string;
+  /** The digest of the guest and its machine, without the kernel and its modules. */
+  readonly setting: string;
   /** Boots a guest and saves it; returns the saved guest of the store when there is one. */
   readonly checkpoint: (bootIndex: number) => Promise<CheckpointOutcome>;
   /** The modules of the guest that was booted last; empty before the first boot. */
@@ -75,7 +77,7 @@ export async function openGuestSource(
   kernel: BuiltKernel,
   request: GuestRequest,
 ): Promise<GuestSource> {
-  const { emit } = request;
+  const { emit, coverage = false, signal } = request;
   const { modules } = kernel;
   const [image, tscKhz, qemu] = await Promise.all([
     inStage(
@@ -92,7 +94,6 @@ export async function openGuestSource(
   const accel = await accelOf(bare, qemu, request);
   const spec = { ...bare, accel: accel.accel };
   const profile = countable(request.profile ?? []);
-  const { coverage = false, signal } = request;
   const prepare = async (agent: Agent): Promise<Prepared> =>
     prepareGuest(agent, request.cpus, {
       more: profile,
@@ -108,6 +109,7 @@ export async function openGuestSource(
     accel,
     loaded: () => loaded,
     guestId: image.id,
+    setting: settingOf(image.plainId, { prepared, qemu, spec }, request),
     checkpoint: async (bootIndex) => {
       const identity = [kernel.id, image.id, prepared, ...diskIdentity(request)];
       const booted = await bootOnce(identity, { spec, qemu }, bootIndex, prepare, request);
@@ -132,6 +134,17 @@ export async function openGuestSource(
   };
 }
 
+/** The digest of a guest and its machine, without the kernel. */
+function settingOf(
+  guest: string,
+  { prepared, qemu, spec }: { prepared: string; qemu: string; spec: MachineSpec },
+  request: GuestRequest,
+): string {
+  const { accel, gpu, memoryMiB, cpus } = spec;
+  const machine = [qemu, accel, gpu.name, memoryMiB, cpus];
+  return valueDigest([guest, prepared, machine, ...diskIdentity(request)]);
+}
+
 function describeGuest(name: string, store: MadeGuest['store']): string {
   return store === undefined ? `guest ${name}` : `guest ${name}: from the store ${store.place}`;
 }
@@ -139,8 +152,9 @@ function describeGuest(name: string, store: MadeGuest['store']): string {
 async function guestFor(
   modules: BuiltKernel['modules'],
   request: GuestRequest,
-): Promise<MadeGuest> {
-  const plain = await ensureGuest(request);
+): Promise<MadeGuest & { readonly plainId: string }> {
+  const guest = await ensureGuest(request);
+  const plain = { ...guest, plainId: guest.id };
   return modules === undefined ? plain : withModules(plain, modules.archive, request);
 }
 

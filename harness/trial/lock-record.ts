@@ -3,9 +3,15 @@ import { dirname, join } from 'node:path';
 import { writeWhole } from '../host/disk.ts';
 import { readRecord } from '../host/record-file.ts';
 import type { LockDump, LockOrder } from '../locks/dependencies.ts';
-import { newDependencies, uniteOrders, unreportedCycles } from '../locks/difference.ts';
+import {
+  newDependencies,
+  uniteOrders,
+  unreportedCycles,
+  watchedDependencies,
+} from '../locks/difference.ts';
 import {
   type Dependency,
+  type LockLook,
   type LockNews,
   type LockOrderFile,
   lockOrderSchema,
@@ -15,14 +21,21 @@ import {
 import { writtenBy } from './harness-facts.ts';
 
 export interface LockRecord {
-  readonly add: (trial: string, dump: LockDump) => void;
+  readonly add: (trial: LookedAt, dump: LockDump) => void;
   readonly order: () => LockOrder;
+  /** In which trials each dependency at the watched classes was known. */
+  readonly seen: () => SeenDependencies;
   readonly news: (baseline: LockOrder | undefined) => LockNews;
 }
+
+/** A trial of which lockdep's tables were read. */
+export type LookedAt = Pick<LockLook, 'trial' | 'boot' | 'setting'>;
 
 /** Collects what trials learned; their order does not matter. */
 export function openLockRecord(): LockRecord {
   const dumps: { readonly trial: string; readonly dump: LockDump }[] = [];
+  // A trial that was repeated counts once, as it ended.
+  const last = new Map<string, { readonly look: LookedAt; readonly order: LockOrder }>();
   const order = (): LockOrder => uniteOrders(dumps.map(({ dump }) => dump.order));
   const trialsWith = ({ from, to }: Dependency): readonly string[] =>
     dumps
@@ -30,8 +43,12 @@ export function openLockRecord(): LockRecord {
       .map(({ trial }) => trial)
       .toSorted();
   return {
-    add: (trial, dump) => void dumps.push({ trial, dump }),
+    add: (look, dump) => {
+      dumps.push({ trial: look.trial, dump });
+      last.set(look.trial, { look, order: dump.order });
+    },
     order,
+    seen: () => countSeen([...last.values()]),
     news: (baseline) => {
       const now = order();
       const learned = baseline === undefined ? null : newDependencies(baseline, now);
@@ -41,6 +58,26 @@ export function openLockRecord(): LockRecord {
         unreported: gatherCycles(dumps),
       };
     },
+  };
+}
+
+function countSeen(
+  trials: readonly { readonly look: LookedAt; readonly order: LockOrder }[],
+): SeenDependencies {
+  const sorted = trials.toSorted((a, b) => (a.look.trial < b.look.trial ? -1 : 1));
+  const dependencies = watchedDependencies(uniteOrders(sorted.map(({ order }) => order)));
+  const looks = sorted.map(({ look, order }) => ({
+    ...look,
+    lacks: dependencies.flatMap(({ from, to }, at) =>
+      order.get(from)?.has(to) === true ? [] : [at],
+    ),
+  }));
+  const counts = dependencies.map(() => looks.length);
+  for (const { lacks } of looks) for (const at of lacks) counts[at] = (counts[at] ?? 0) - 1;
+  return {
+    trials: looks.length,
+    dependencies: dependencies.map((one, at) => ({ ...one, count: counts[at] ?? 0 })),
+    looks,
   };
 }
 

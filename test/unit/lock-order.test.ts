@@ -110,20 +110,45 @@ void t.test(
   },
 );
 
+function look(trial: string) {
+  return { trial, boot: 0, setting: 's' };
+}
+
 void t.test('a run tells which trials learned it, on the terminal and as a picture', async (t) => {
   const record = openLockRecord();
-  record.add('munmap', dump([['fs_reclaim', map]]));
+  record.add(look('munmap'), dump([['fs_reclaim', map]]));
+  record.add(look('hmm'), dump([[map, 'of an attempt before']]));
   record.add(
-    'hmm',
+    look('hmm'),
     dump([
       ['fs_reclaim', map],
       [map, '&dev<lock>\u001b'],
     ]),
   );
   t.equal(record.news(undefined).learned, null, 'nothing to compare with');
-  const news = record.news(dump([['fs_reclaim', map]]).order);
-  t.equal(news.dependencies, 2);
+  const news = record.news(
+    dump([
+      ['fs_reclaim', map],
+      [map, 'of an attempt before'],
+    ]).order,
+  );
+  t.equal(news.dependencies, 3);
   t.match(news.learned, [{ from: map, trials: ['hmm'] }]);
+  t.strictSame(
+    record.seen(),
+    {
+      trials: 2,
+      dependencies: [
+        { from: 'fs_reclaim', to: map, count: 2 },
+        { from: map, to: '&dev<lock>\u001b', count: 1 },
+      ],
+      looks: [
+        { ...look('hmm'), lacks: [] },
+        { ...look('munmap'), lacks: [1] },
+      ],
+    },
+    'of a trial that was repeated, the last attempt counts',
+  );
   const text = lockLines(news, styleFor(false)).join('\n');
   t.match(text, /a deadlock if fs_reclaim is ever entered under &dev<lock>\?/);
   t.notMatch(text, '\u001b');

@@ -142,9 +142,9 @@ async function tryColumn(
   const locks = openLockRecord();
   const results = await run(
     plans.map(({ trial }) => trial),
-    ({ id }) =>
+    ({ id, bootIndex }) =>
       (dump) =>
-        locks.add(id, dump),
+        locks.add({ trial: id, boot: bootIndex, setting: '' }, dump),
   );
   const cells = results.flatMap((trial, index) => {
     const plan = plans[index];

@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Checkpoint } from '../../guest/checkpoint.ts';
+import { valueDigest } from '../../host/store.ts';
 import { findKernel } from '../../kernel/built-kernel.ts';
 import type { BuildOutcome, BuiltKernel } from '../../kernel/kernel.ts';
 import { buildTestKernel, type TestKernelRequest } from '../../kernel/test-kernel.ts';
@@ -10,7 +12,7 @@ import type { TrialResult } from '../../records/trial.ts';
 import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import { type GuestRequest, type GuestSource, openGuestSource } from '../../trial/guest-source.ts';
 import { writtenBy } from '../../trial/harness-facts.ts';
-import { openLockRecord, writeLockOrder } from '../../trial/lock-record.ts';
+import { type LookedAt, openLockRecord, writeLockOrder } from '../../trial/lock-record.ts';
 import { planTrials } from '../../trial/plan-trials.ts';
 import { runTrials } from '../../trial/run-trials.ts';
 import type { TrialPlan } from '../../trial/trial-plan.ts';
@@ -124,8 +126,10 @@ async function testKernel(
     cold,
     known,
     // A canary takes locks in a seeded order, which is no order of the kernel.
-    locksOf: ({ id, workload: { canary } }) =>
-      canary === undefined ? (dump) => locks.add(id, dump) : undefined,
+    locksOf: (plan) =>
+      plan.workload.canary === undefined
+        ? (dump) => locks.add(lookedAt(plan, { cold, guests, kernel }), dump)
+        : undefined,
     coverageOf:
       ({ id }) =>
       (seen, armed) =>
@@ -135,7 +139,7 @@ async function testKernel(
       : { onResult: async (trial: TrialResult) => onTrialEnd(trial, { kernel, accel }) }),
   });
   clock.lap('trialsMs');
-  await writeLockOrder(request.dir, locks.order());
+  await writeLockOrder(request.dir, locks.order(), locks.seen());
   const { bootSplats, trials } = await decodeAll(boots.logs, finished, known, {
     vmlinux: built.vmlinux,
     signal: request.signal,
@@ -154,6 +158,24 @@ async function testKernel(
     coverage: await coverageOf(covered, facts.kernel, finished, request),
     locks: locks.news(request.baseline?.locks),
   };
+}
+
+/** What a trial's lock order is to be compared with: that of the same program, in the same guest, on other kernels. */
+function lookedAt(
+  { id, bootIndex, workload, durationMs, upload }: TrialPlan,
+  from: {
+    readonly cold: boolean;
+    readonly guests: GuestSource;
+    readonly kernel: KernelFacts;
+  },
+): LookedAt {
+  const { cold, guests, kernel } = from;
+  const setting = valueDigest([
+    [writtenBy().version, guests.setting, cold, kernel.fragments],
+    [workload.name, workload.program, workload.args, durationMs],
+    upload === undefined ? null : createHash('sha256').update(upload).digest('hex'),
+  ]);
+  return { trial: id, boot: cold ? null : bootIndex, setting: setting.slice(0, 16) };
 }
 
 /**
@@ -235,7 +257,7 @@ async function bootAll(guests: GuestSource, plans: readonly TrialPlan[]): Promis
 }
 
 function kernelFacts(kernel: BuiltKernel): KernelFacts {
-  const { id, release, imageDigest, vmlinux, fromCache, facts, store } = kernel;
+  const { id, release, imageDigest, vmlinux, fromCache, facts, fragments, store } = kernel;
   const { sourceName: source, compiler, sandbox } = facts;
   return {
     id,
@@ -246,6 +268,7 @@ function kernelFacts(kernel: BuiltKernel): KernelFacts {
     fromCache,
     imageDigest,
     vmlinux,
+    ...(fragments === undefined ? {} : { fragments }),
     ...(store === undefined ? {} : { store }),
   };
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { closeNight } from '../harness/history/close-night.ts';
@@ -9,6 +9,7 @@ import {
   type Run,
   requireIntact,
 } from '../harness/history/database.ts';
+import { keepLockOrders, type LockUpdate } from '../harness/history/lock-orders.ts';
 import { beginNight, closedNights, type StoredNight } from '../harness/history/nights.ts';
 import { formerKeys } from '../harness/history/rename.ts';
 import { insertTrial } from '../harness/history/results.ts';
@@ -21,24 +22,75 @@ import { storedTrial } from '../harness/plans/night/facts.ts';
 import { finishNight } from '../harness/plans/night/finish-night.ts';
 import { storedCell } from '../harness/plans/night/run-machine.ts';
 import { writtenBy } from '../harness/trial/harness-facts.ts';
+import { openLockRecord, writeLockOrder } from '../harness/trial/lock-record.ts';
 import { aCell } from '../test/made-records.ts';
 
 /**
  * Fills a history with nights of 200 trials, as they are kept, and judges one more as `splat nightly` does:
- * `npm run bench:history -- NIGHTS`. Every tenth cell has a splat, in every third of its trials.
+ * `npm run bench:history -- NIGHTS`. Every tenth cell has a splat, in every third of its trials. Each night has another kernel, and each
+ * cell 130 dependencies between locks; three of them show seldom.
  */
 
 const cellCount = 100;
 const perCell = 2;
 const witnesses = { notifier_calls: 12_345, nonblock_calls: 678, oom_reaps: 9 };
-const kernel = {
+const kernelOf = (night: number) => ({
   sha: 'b'.repeat(40),
   source: 'linux@master',
   release: '7.3.4',
   kernelId: 'k'.repeat(32),
-  image: 'c'.repeat(64),
+  image: imageOf(night),
   ranOn: 'tcg',
-};
+  fragments: Object.fromEntries(
+    Array.from({ length: 9 }, (_, at) => [`fragment-${at}.config`, 'f'.repeat(64)]),
+  ),
+});
+
+function imageOf(night: number): string {
+  return night.toString(16).padStart(12, '0').padEnd(64, '0');
+}
+
+const setting = 'e'.repeat(16);
+const dependencies = Array.from({ length: 130 }, (_, at) => ({
+  from: 'fs_reclaim',
+  to: `&driver_${at}->lock`,
+}));
+
+/** What a trial of a night knows: three of its cell's show in every seventh trial, from another night on each. */
+function knows(at: number, night: number, trial: number) {
+  return dependencies.filter(
+    (_, one) => one > 2 || (night > 3 && (at + one + night * perCell + trial) % 7 === 0),
+  );
+}
+
+function lockUpdate(at: number, cell: string, night: number): LockUpdate {
+  const hits = Array.from({ length: perCell }, (_, trial) => knows(at, night, trial)).flat();
+  const counted = night === 0 ? dependencies : dependencies.slice(0, 3);
+  return {
+    subject: { cell, ranOn: 'tcg', setting },
+    image: imageOf(night),
+    looks: perCell,
+    seen: counted.flatMap((one) => {
+      const count = hits.filter(({ to }) => to === one.to).length;
+      return count === 0 ? [] : [{ ...one, hits: count }];
+    }),
+    told: [],
+  };
+}
+
+/** locks.json of a night's run, as the run writes it. */
+async function writeLocks(dir: string, night: number): Promise<void> {
+  const record = openLockRecord();
+  for (const [at] of cells.entries()) {
+    for (const [trial, { id }] of trialsOf(at, night).entries()) {
+      const inner = new Set(knows(at, night, trial).map(({ to }) => to));
+      const order = new Map([['fs_reclaim', inner]]);
+      record.add({ trial: id, boot: trial, setting }, { order, hidden: [] });
+    }
+  }
+  mkdirSync(join(dir, 'runs', '1'), { recursive: true });
+  await writeLockOrder(join(dir, 'runs', '1'), record.order(), record.seen());
+}
 
 const cells: readonly NamedCell[] = Array.from({ length: cellCount }, (_, at) => {
   const cell = aCell({ workload: `workload-${at}` });
@@ -80,12 +132,16 @@ function nameOf(night: number): string {
   return `${new Date(Date.UTC(2000, 0, 1 + night)).toISOString().slice(0, 19)}Z`;
 }
 
-async function beginWithTrials(history: History, night: number): Promise<StoredNight> {
+async function beginWithTrials(
+  history: History,
+  night: number,
+  dir = `/nights/${night}`,
+): Promise<StoredNight> {
   const stored = await beginNight(history, {
     name: nameOf(night),
     matrixFile: 'matrix.yaml',
     matrixDigest: 'd'.repeat(64),
-    dir: `/nights/${night}`,
+    dir,
     plan: JSON.stringify({ cells: cells.map(({ id }) => id) }),
     startedMs: Date.UTC(2000, 0, 1 + night),
     harness: writtenBy(),
@@ -103,8 +159,8 @@ async function beginWithTrials(history: History, night: number): Promise<StoredN
 /** A night as it is kept; that it was judged makes no other rows. */
 async function keepNight(history: History, night: number): Promise<void> {
   const stored = await beginWithTrials(history, night);
-  const { kernelId, ...rest } = kernel;
-  await closeNight(history, stored, {
+  const { kernelId, fragments, ...rest } = kernelOf(night);
+  const end = {
     endedMs: stored.startedMs + 3_600_000,
     verdict: '{"kind":"clean"}',
     exitCode: 0,
@@ -115,7 +171,7 @@ async function keepNight(history: History, night: number): Promise<void> {
       because: '',
       ...rest,
       kernel: kernelId,
-      fragments: null,
+      fragments: JSON.stringify(fragments),
       trials: perCell,
       totalMs: 24_691,
       firstSplatMs: null,
@@ -132,15 +188,32 @@ async function keepNight(history: History, night: number): Promise<void> {
       ];
     }),
     known: [],
-  });
+  };
+  await closeNight(history, stored, end, (run) =>
+    keepLockOrders(
+      run,
+      stored.id,
+      cells.map(({ id }, at) => lockUpdate(at, id, night)),
+    ),
+  );
 }
 
 async function judgeOne(history: History, night: number): Promise<number> {
-  const stored = await beginWithTrials(history, night);
+  const dir = mkdtempSync(join(tmpdir(), 'splat-night-'));
+  try {
+    await writeLocks(dir, night);
+    return await judgeIn(history, night, dir);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+async function judgeIn(history: History, night: number, dir: string): Promise<number> {
+  const stored = await beginWithTrials(history, night, dir);
   const startedAt = performance.now();
   const inputs: readonly CellInput[] = cells.map((cell, at) => ({
     cell,
-    kernel,
+    kernel: kernelOf(night),
     planned: perCell,
     trials: trialsOf(at, night),
     cutShort: false,
@@ -191,6 +264,12 @@ function copyNight(run: Run, from: number, to: number): void {
     to,
     nameOf(to - 1),
     Date.UTC(2000, 0, to),
+    from,
+  );
+  run(
+    'INSERT INTO lock_looks (setting, night, image, looks) SELECT setting, ?, ?, looks FROM lock_looks WHERE night = ?',
+    to,
+    imageOf(to).slice(0, 12),
     from,
   );
   for (const [table, columns] of Object.entries(copied)) {

@@ -218,6 +218,19 @@ export function aFullNight(text = 'WARNING in drm_gem_handle_delete'): NightReco
     ],
     locks: [
       { cell: quiet, from: text, to: 'fs_reclaim', cycle: ['mmap_lock', 'fs_reclaim'], range },
+      {
+        cell: quiet,
+        from: text,
+        to: 'driver',
+        almost: ['fs_reclaim', text, 'driver'],
+        range,
+        firstSeen: nightName,
+        hits: 3,
+        trials: 3,
+        before: 90,
+        sure: 1 - 1 / 129_766,
+        run: 'runs/1',
+      },
     ],
     notes: [`a known issue matched nothing for 14 nights: ${text}`],
   });

@@ -7,6 +7,7 @@ import { abandonNight, beginNight, openNight, type StoredNight } from '../histor
 import { explainDiskError, readIfThere } from '../host/disk.ts';
 import { tryLock } from '../host/lock.ts';
 import { cacheRoot } from '../host/store.ts';
+import { ancestryIn } from '../plans/night/ancestry.ts';
 import { finishNight } from '../plans/night/finish-night.ts';
 import { type NightPlan, planNight } from '../plans/night/plan-night.ts';
 import { retainNights } from '../plans/night/retain-nights.ts';
@@ -116,6 +117,7 @@ export async function runNightHere(argv: NightlyArguments, context: CommandConte
       known: inputs.known,
       matrixCells: inputs.matrix.cells,
       notes,
+      isAncestor: ancestryIn(plan, context.signal),
       also: (write, told) => notifier?.queue(write, night, told),
     });
     isClosed = true;

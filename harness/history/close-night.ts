@@ -13,7 +13,7 @@ export interface StoredResult {
   readonly release: string | null;
   readonly kernel: string | null;
   readonly image: string | null;
-  /** Digests of what the kernel was configured with, as JSON. */
+  /** Digests of what the kernel was configured with, as JSON; kept once for all results that have the same. */
   readonly fragments: string | null;
   readonly ranOn: string | null;
   readonly trials: number;
@@ -81,10 +81,14 @@ export async function closeNight(
 
 function insertResult(run: Run, night: number, result: StoredResult): void {
   keepCell(run, result.cell);
+  const { fragments } = result;
+  if (fragments !== null) {
+    run('INSERT INTO fragments (digests) VALUES (?) ON CONFLICT DO NOTHING', fragments);
+  }
   run(
     `INSERT OR REPLACE INTO results (night, cell, class, verdict, because, sha, source, release, kernel, image, fragments, ran_on,
        trials, total_ms, first_splat_ms)
-     VALUES (?, (SELECT id FROM cells WHERE cell = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     VALUES (?, (SELECT id FROM cells WHERE cell = ?), ?, ?, ?, ?, ?, ?, ?, ?, (SELECT id FROM fragments WHERE digests = ?), ?, ?, ?, ?)`,
     night,
     result.cell.id,
     result.class,

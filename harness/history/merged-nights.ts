@@ -1,5 +1,6 @@
 import { HarnessError } from '../errors.ts';
 import type { History, Row, Run, Value } from './database.ts';
+import { undoLockOrders } from './lock-orders.ts';
 import {
   closedNights,
   insertNight,
@@ -78,6 +79,7 @@ function undo(history: History, run: Run, night: number): void {
     for (const row of before[table]) insertRow(run, table, row);
   }
   for (const table of ofNight) run(`DELETE FROM ${table} WHERE night = ?`, night);
+  undoLockOrders(run, night);
 }
 
 function insertRow(run: Run, table: keyof Before, row: Row): void {

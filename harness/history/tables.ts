@@ -138,4 +138,43 @@ export const migrations: readonly string[] = [
     before TEXT NOT NULL
   );
   `,
+  `
+  CREATE TABLE fragments (
+    id INTEGER PRIMARY KEY,
+    digests TEXT NOT NULL UNIQUE
+  );
+  DROP TABLE lock_orders;
+  CREATE TABLE lock_edges (
+    id INTEGER PRIMARY KEY,
+    outer_class TEXT NOT NULL,
+    inner_class TEXT NOT NULL,
+    UNIQUE (outer_class, inner_class)
+  );
+  CREATE TABLE lock_settings (
+    id INTEGER PRIMARY KEY,
+    cell INTEGER NOT NULL REFERENCES cells,
+    ran_on TEXT NOT NULL,
+    setting TEXT NOT NULL,
+    UNIQUE (cell, ran_on, setting)
+  );
+  CREATE TABLE lock_looks (
+    setting INTEGER NOT NULL REFERENCES lock_settings,
+    night INTEGER NOT NULL REFERENCES nights,
+    image TEXT NOT NULL,
+    looks INTEGER NOT NULL,
+    PRIMARY KEY (setting, night),
+    UNIQUE (setting, image)
+  ) WITHOUT ROWID;
+  CREATE TABLE lock_orders (
+    setting INTEGER NOT NULL REFERENCES lock_settings,
+    edge INTEGER NOT NULL REFERENCES lock_edges,
+    first_night INTEGER NOT NULL REFERENCES nights,
+    hits INTEGER NOT NULL,
+    last_night INTEGER NOT NULL REFERENCES nights,
+    last_hits INTEGER NOT NULL,
+    told_night INTEGER REFERENCES nights,
+    PRIMARY KEY (setting, edge)
+  ) WITHOUT ROWID;
+  CREATE INDEX lock_orders_told ON lock_orders (told_night) WHERE told_night IS NOT NULL;
+  `,
 ];

@@ -38,7 +38,8 @@ export function newDependencies(before: LockOrder, now: LockOrder): readonly New
   return found.toSorted((a, b) => compareNames(a.from, b.from) || compareNames(a.to, b.to));
 }
 
-function describeDependency(order: LockOrder, { from, to }: Dependency): NewDependency {
+/** A dependency with the cycle that it closes in an order, or nearly does. */
+export function describeDependency(order: LockOrder, { from, to }: Dependency): NewDependency {
   const back = shortestPath(order, to, from);
   if (back !== undefined) return { from, to, cycle: [from, ...back.slice(0, -1)] };
   const paths = ordinary.flatMap((entry) => {

@@ -20,6 +20,8 @@ export interface CellKernel {
   readonly kernelId: string | null;
   readonly image: string | null;
   readonly ranOn: string | null;
+  /** Digests of what it was configured with, by name; absent: not known. */
+  readonly fragments?: Readonly<Record<string, string>>;
 }
 
 /** What a night has of a cell. */
@@ -149,7 +151,10 @@ export function rangeOf({ kernel, isForward }: CellInput, { tested }: CellPast):
 }
 
 /** What the kernel was made of then and now, where that tells more than its commit. */
-function changeOf(now: CellKernel, then: CellPast['tested']): Pick<NightRange, 'change'> {
+export function changeOf(
+  now: Pick<CellKernel, 'sha' | 'source' | 'kernelId'>,
+  then: Omit<NonNullable<CellPast['tested']>, 'night'> | undefined,
+): Pick<NightRange, 'change'> {
   const { source = null, kernelId = null, sha = null } = then ?? {};
   if (kernelId === null || now.kernelId === null) return {};
   if (kernelId === now.kernelId) return { change: 'none' };

@@ -182,13 +182,31 @@ const trendSchema = v.object({
   nights: described(v.number(), 'Nights before that were compared.'),
 });
 
-/** A lock order that no night before knew, at the classes that matter here. */
+/**
+ * A lock order that no night before knew, at the classes that matter here, where the counts of trials say that a change of the
+ * kernel brought it. It decides nothing. Each is told once on a kernel of the matrix.
+ */
 const nightLockSchema = v.object({
   cell: described(cellId, 'One of the cells of its kernel.'),
   from: v.string(),
   to: v.string(),
   cycle: v.exactOptional(texts),
+  almost: v.exactOptional(
+    described(texts, 'The shortest path that needs one dependency more to be a cycle.'),
+  ),
   range: v.exactOptional(rangeSchema),
+  firstSeen: v.exactOptional(described(v.string(), 'A night.')),
+  hits: v.exactOptional(v.number()),
+  trials: v.exactOptional(
+    described(v.number(), 'Those since it was first seen, one a boot: `hits` of them showed it.'),
+  ),
+  before: v.exactOptional(described(v.number(), 'The same of the nights before, without it.')),
+  sure: v.exactOptional(
+    described(v.number(), 'That it was not there before, of this one dependency: 1 is certain.'),
+  ),
+  run: v.exactOptional(
+    described(v.string(), "A run directory that shows it, below the night's folder."),
+  ),
 });
 
 const nightVerdictSchema = v.object({
@@ -241,4 +259,5 @@ export type NightItem = Recorded<typeof nightItemSchema>;
 export type Confirmation = Recorded<typeof confirmationSchema>;
 export type Bisection = Recorded<typeof bisectionSchema>;
 export type NightRange = Recorded<typeof rangeSchema>;
+export type NightLock = Recorded<typeof nightLockSchema>;
 export type Trend = Recorded<typeof trendSchema>;

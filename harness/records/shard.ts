@@ -45,6 +45,7 @@ const machineFactsSchema = v.object({
     kernelId: text,
     image: text,
     ranOn: text,
+    fragments: v.exactOptional(v.record(line, line)),
   }),
   untestable: v.exactOptional(untestableSchema),
   failure: v.exactOptional(v.object({ message: line, log })),

@@ -40,8 +40,13 @@ export function formatNightMarkdown(night: NightRecord): string {
     }
   }
   if (night.locks.length > 0) {
-    lines.push('', '## New lock order', '');
-    for (const lock of night.locks) lines.push(`- ${text(lockWords(lock, night))}`);
+    lines.push('', `## New lock order: ${night.locks.length}`, '');
+    for (const lock of night.locks.slice(0, mostRows)) {
+      lines.push(`- ${text(lockWords(lock, night))}`);
+    }
+    if (night.locks.length > mostRows) {
+      lines.push('', `and ${night.locks.length - mostRows} more`);
+    }
   }
   if (night.notes.length > 0)
     lines.push('', '## Notes', '', ...night.notes.map((one) => `- ${text(one)}`));

@@ -28,7 +28,12 @@ export function describeNight(
     const [what, now, before] = trendWords(trend);
     lines.push(`trend: ${cellTitle(night, trend.cell)}: ${what} ${now}, usually ${before}`);
   }
-  for (const lock of night.locks) lines.push(`new lock order: ${lockWords(lock, night)}`);
+  for (const lock of night.locks.slice(0, mostShown)) {
+    lines.push(`new lock order: ${lockWords(lock, night)}`);
+  }
+  if (night.locks.length > mostShown) {
+    lines.push(`new lock order: and ${night.locks.length - mostShown} more`);
+  }
   for (const note of night.notes) lines.push(`note: ${note}`);
   const clean = night.cells.filter((cell) => cell.class === 'clean').length;
   const { kind, because } = night.verdict;

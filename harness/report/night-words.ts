@@ -1,5 +1,5 @@
 import { cellName } from '../night/cells.ts';
-import type { NightItem, NightRecord, Trend } from '../records/night.ts';
+import type { NightItem, NightLock, NightRecord, Trend } from '../records/night.ts';
 import { confirmationWords, rateWords, sinceWords } from './item-words.ts';
 import { seconds } from './run-words.ts';
 import { percent } from './series-words.ts';
@@ -56,13 +56,42 @@ export function trendWords({
   return ['time to detect', seconds(now), seconds(before)];
 }
 
-/** `mmap_lock -> fs_reclaim; linux@master hmm; last without it 2026-11-28 19:43 UTC; ...`. */
-export function lockWords(lock: NightRecord['locks'][number], night: NightRecord): string {
-  const { from, to, cycle, cell, range } = lock;
-  const round = cycle === undefined ? '' : `in the cycle ${[...cycle, cycle[0]].join(' -> ')}`;
-  const since = range === undefined ? '' : sinceWords({ cell, range }, night);
-  const told = [`${from} -> ${to}`, round, cellTitle(night, cell), since];
+/** `mmap_lock -> fs_reclaim; linux@master hmm; in 3 of 3 trials, none of 30 before; last without it 2026-11-28 19:43 UTC; ...`. */
+export function lockWords(lock: NightLock, night: NightRecord): string {
+  const { from, to, cell } = lock;
+  const told = [
+    `${from} -> ${to}`,
+    cycleWords(lock),
+    cellTitle(night, cell),
+    ...lockDetails(lock, night),
+  ];
   return told.filter((part) => part !== '').join('; ');
+}
+
+/** What a dependency means for a deadlock; empty: nothing. */
+export function cycleWords({ to, cycle, almost }: NightLock): string {
+  if (cycle !== undefined) return `in the cycle ${[...cycle, cycle[0]].join(' -> ')}`;
+  if (almost === undefined) return '';
+  return `${almost.join(' -> ')}: a deadlock if ${almost[0]} is ever entered under ${to}`;
+}
+
+/** What the counts say of a dependency, and since when it is there. */
+export function lockDetails(
+  { cell, hits, trials, before, firstSeen, range, run }: NightLock,
+  night: NightRecord,
+): readonly string[] {
+  const counts =
+    hits === undefined || trials === undefined || before === undefined
+      ? ''
+      : `in ${hits} of ${trials} trials, none of ${before} before`;
+  const seen = {
+    cell,
+    ...(firstSeen === undefined ? {} : { firstSeen }),
+    ...(range === undefined ? {} : { range }),
+  };
+  return [counts, sinceWords(seen, night), run === undefined ? '' : `seen in ${run}`].filter(
+    (part) => part !== '',
+  );
 }
 
 /** `brought by 0123456789ab ("mm: x"), 99 % sure`; one of several commits, or why there is no answer. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import t from 'tap';
+import { openHistory } from '../../harness/history/database.ts';
 import { type NightRecord, nightSchema } from '../../harness/records/night.ts';
 import { checkValue } from '../../harness/records/schema.ts';
 import { root, splat } from './splat.ts';
@@ -46,6 +47,24 @@ void t.test(
     t.ok(
       first.night.cells.every(({ trials, image, ranOn }) => trials.length === 1 && image && ranOn),
     );
+
+    {
+      const path = join(dir, 'splat-history.db');
+      await using history = await openHistory(path, {
+        signal: new AbortController().signal,
+        create: false,
+      });
+      t.match(
+        history.one('SELECT count(*) AS n, sum(looks) AS looks FROM lock_looks'),
+        { n: 3, looks: 3 },
+        'the lock order of each trial was looked at',
+      );
+      const known = history.one('SELECT count(*) AS n FROM lock_orders');
+      t.ok(Number(known?.['n']) > 3 * 50, 'and kept');
+      const [row] = history.all('SELECT DISTINCT digests FROM fragments');
+      t.match(row?.['digests'], /"lockdep\.config":"[0-9a-f]{64}"/);
+    }
+    t.strictSame(first.night.locks, [], 'a first night has nothing to compare with');
 
     // The reproducer finds something, and the night is killed when its first trial is over.
     writeFileSync(program, loud);
@@ -107,6 +126,11 @@ void t.test(
     ]);
     const over = await night('2027-01-05');
     t.equal(over.exitCode, 1, 'its last day is over');
+    t.strictSame(
+      [resumed, held, over].flatMap((one) => one.night.locks),
+      [],
+      'a kernel that did not change brought no lock order',
+    );
     t.match(over.night, { new: [], back: [{ signature: news?.signature, expires: '2027-01-04' }] });
 
     const listed = await splat(['history', '--history', join(dir, 'splat-history.db'), '--json']);

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import Sqlite from 'libsql';
 import t from 'tap';
 import {
   backupHistory,
@@ -12,13 +13,15 @@ import {
 } from '../../harness/history/database.ts';
 import { listIssues } from '../../harness/history/list-issues.ts';
 import { readStoredCell } from '../../harness/history/stored-cell.ts';
+import { applicationId, migrations } from '../../harness/history/tables.ts';
 import type { JudgedCell } from '../../harness/night/judge-cell.ts';
 import { importRun } from '../../harness/plans/night/import-run.ts';
 import { trendsOf } from '../../harness/plans/night/trends.ts';
 import type { NightCell } from '../../harness/records/night.ts';
+import { openLockRecord, writeLockOrder } from '../../harness/trial/lock-record.ts';
 import { endNight } from '../made-history.ts';
 import { aNight } from '../made-night.ts';
-import { aRunRecord, aRunResult, aSplat, aTrialResult } from '../made-records.ts';
+import { aRunRecord, aRunResult, aSplat, aTrialResult, someKernelFacts } from '../made-records.ts';
 
 const { signal } = new AbortController();
 
@@ -186,6 +189,62 @@ void t.test('runs are imported as nights, and what they saw is listed', async (t
     ],
   });
   t.strictSame(readStoredCell(history, cell, 'kvm').issues, [], 'KVM is another past');
+});
+
+void t.test('of a run that is imported, fragments and lock order are kept', async (t) => {
+  const dir = folder(t);
+  await using history = await openHistory(join(dir, 'h.db'), { signal, create: true });
+  const fragments = { 'lockdep.config': 'a'.repeat(64), kasan: 'b'.repeat(64) };
+  for (const day of [1, 2, 3]) {
+    const run = join(dir, String(day));
+    mkdirSync(run);
+    const locks = openLockRecord();
+    const order = new Map([['fs_reclaim', new Set(['a', ...(day === 3 ? ['b'] : [])])]]);
+    const look = { boot: 0, setting: 'c'.repeat(16) };
+    locks.add({ ...look, trial: 'munmap' }, { order, hidden: [] });
+    locks.add({ ...look, trial: 'munmap.2' }, { order, hidden: [] });
+    await writeLockOrder(run, locks.order(), locks.seen());
+    const kernel = someKernelFacts({ fragments, imageDigest: String(day).repeat(64) });
+    const trials = [aTrialResult(), aTrialResult({ id: 'munmap.2' })];
+    await importRun(history, run, record(day), aRunResult({ kernel, trials }));
+  }
+  t.match(history.all('SELECT digests FROM fragments'), [{ digests: JSON.stringify(fragments) }]);
+  t.match(
+    history.one('SELECT count(*) AS n FROM results r JOIN fragments f ON f.id = r.fragments'),
+    {
+      n: 3,
+    },
+  );
+  t.match(
+    history.all('SELECT looks FROM lock_looks ORDER BY night'),
+    [{ looks: 1 }, { looks: 1 }, { looks: 1 }],
+    'two copies of one boot are one look',
+  );
+  const orders = history.all(
+    'SELECT e.inner_class, o.first_night, o.hits FROM lock_orders o JOIN lock_edges e ON e.id = o.edge ORDER BY 1',
+  );
+  t.match(orders, [
+    { inner_class: 'a', first_night: 1, hits: 1 },
+    { inner_class: 'b', first_night: 3, hits: 1 },
+  ]);
+});
+
+void t.test('a history of an earlier splat goes on', async (t) => {
+  const path = join(folder(t), 'h.db');
+  const before = new Sqlite(path);
+  for (const step of migrations.slice(0, 3)) before.exec(step);
+  before.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = 3;
+    INSERT INTO signatures (key, title) VALUES ('k', 'kept');`);
+  before.close();
+  await using history = await openHistory(path, { signal, create: false });
+  t.match(history.one('SELECT title FROM signatures'), { title: 'kept' });
+  t.match(history.one('PRAGMA user_version'), { user_version: migrations.length });
+  const [cell] = aNight().cells;
+  if (cell === undefined) throw new Error('a night without cells');
+  await endNight(history, 1, { cells: [cell] });
+  requireIntact(history);
+  t.match(history.one('SELECT count(*) AS n FROM results'), { n: 1 });
+  t.match(history.one('SELECT count(*) AS n FROM lock_looks'), { n: 0 });
 });
 
 /** As a night judged it, with what trends are made of. */

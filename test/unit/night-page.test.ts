@@ -5,6 +5,8 @@ import { PassThrough } from 'node:stream';
 import t from 'tap';
 import type { CommandContext } from '../../harness/commands/context.ts';
 import { run as report } from '../../harness/commands/report.ts';
+import { formatNightMarkdown } from '../../harness/report/night-markdown.ts';
+import { describeNight } from '../../harness/report/night-text.ts';
 import { drawChart } from '../../harness/report/page/chart.ts';
 import { formatNightPage } from '../../harness/report/page/night-page.ts';
 import type { NightPageInput } from '../../harness/report/page/night-page-input.ts';
@@ -77,6 +79,22 @@ void t.test('every class has its words; what wakes somebody is first', (t) => {
     text,
     '1 of 3 in boots of their own, together 33 % (7 % to 70 %); 0 of 6 on the last good kernel',
   );
+  const lock = 'in 3 of 3 trials, none of 90 before; first seen this night; last without it';
+  t.match(text, '<h2>New lock order</h2>');
+  t.match(text, `: a deadlock if fs_reclaim is ever entered under driver; ${lock}`);
+  for (const told of [
+    formatNightMarkdown(night).replaceAll('\\', ''),
+    describeNight(night, { colour: false, dir: 'n' }),
+  ]) {
+    t.match(told, `: a deadlock if fs_reclaim is ever entered under driver; `);
+    t.match(told, lock);
+  }
+  const many = {
+    ...night,
+    locks: Array.from({ length: 99 }, () => night.locks[1]) as typeof night.locks,
+  };
+  t.match(formatNightMarkdown(many), '\nand 49 more\n');
+  t.match(describeNight(many, { colour: false, dir: 'n' }), 'new lock order: and 79 more\n');
   t.match(text, 'aria-label="rate: 67 % last, 0 % to 67 % in 30 nights"');
   t.match(text, 'aria-label="seen in 10 of 30 nights"');
   t.match(text, '<dd><code>./splat replay n/runs/1/</code></dd>');

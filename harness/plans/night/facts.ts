@@ -85,8 +85,16 @@ export function kernelOf(
   sha: string | null,
 ): CellKernel {
   if (facts === null) return { ...noKernel, sha };
-  const { source, release, id, imageDigest } = facts;
-  return { sha, source, release, kernelId: id, image: imageDigest, ranOn };
+  const { source, release, id, imageDigest, fragments } = facts;
+  return {
+    sha,
+    source,
+    release,
+    kernelId: id,
+    image: imageDigest,
+    ranOn,
+    ...(fragments === undefined ? {} : { fragments }),
+  };
 }
 
 /** What a run tells of its machine; `sha` is what its kernel stood at. */

@@ -1,5 +1,6 @@
 import { closeNight, type StoredResult } from '../../history/close-night.ts';
 import type { History, Run } from '../../history/database.ts';
+import { keepLockOrders } from '../../history/lock-orders.ts';
 import { closedNights, type StoredNight } from '../../history/nights.ts';
 import type { NamedCell } from '../../night/cells.ts';
 import type { JudgedCell } from '../../night/judge-cell.ts';
@@ -8,6 +9,7 @@ import { median } from '../../night/statistics.ts';
 import type { KnownIssue } from '../../records/known-issues.ts';
 import type { NightCell, NightItem, NightRecord } from '../../records/night.ts';
 import { writtenBy } from '../../trial/harness-facts.ts';
+import { type IsAncestor, judgeLockOrders } from './lock-news.ts';
 import { storedCell } from './run-machine.ts';
 import { trendsOf } from './trends.ts';
 
@@ -22,12 +24,16 @@ export async function finishNight(
     /** All cells of the matrix. */
     readonly matrixCells: readonly NamedCell[];
     readonly notes: readonly string[];
+    /** Absent: no kernel is of a tree that is here. */
+    readonly isAncestor?: IsAncestor;
     /** Writes to the history in the transaction that closes the night. */
     readonly also?: (run: Run, record: NightRecord) => void;
   },
 ): Promise<NightRecord> {
   const [before] = closedNights(history, 1, night.id);
   const trends = judged.cells.flatMap((cell) => trendsOf(history, cell));
+  const { isAncestor = async () => false } = told;
+  const locks = await judgeLockOrders(history, night, judged.cells, isAncestor);
   const record: NightRecord = {
     schema: 'splat-night/1',
     harness: writtenBy(),
@@ -41,8 +47,14 @@ export async function finishNight(
     ...judged.lists,
     dropped: droppedCells(history, before, told.matrixCells),
     trends,
-    locks: [],
-    notes: [...told.notes, ...rulesNotes(before), ...movedNotes(judged.cells), ...judged.notes],
+    locks: locks.news,
+    notes: [
+      ...told.notes,
+      ...rulesNotes(before),
+      ...movedNotes(judged.cells),
+      ...judged.notes,
+      ...locks.notes,
+    ],
   };
   const end = {
     endedMs: told.nowMs,
@@ -57,12 +69,16 @@ export async function finishNight(
       matched: judged.matched.includes(issue),
     })),
   };
-  await closeNight(history, night, end, (run) => told.also?.(run, record));
+  await closeNight(history, night, end, (run) => {
+    keepLockOrders(run, night.id, locks.updates);
+    told.also?.(run, record);
+  });
   return record;
 }
 
 function nightCell({ input, trials, verdict, class: kind, because }: JudgedCell): NightCell {
-  const { cell, kernel, planned } = input;
+  const { cell, planned } = input;
+  const { fragments: _fragments, ...kernel } = input.kernel;
   const splats = new Map<string, NightCell['splats'][number]>();
   for (const trial of trials) {
     for (const splat of [...trial.fresh, ...trial.known]) {
@@ -122,7 +138,7 @@ function firstSplat(trials: JudgedCell['trials']): number | null {
 
 function storedResult(cell: JudgedCell): StoredResult {
   const { input, trials, verdict, because = '' } = cell;
-  const { kernelId, ...kernel } = input.kernel;
+  const { kernelId, fragments, ...kernel } = input.kernel;
   const sums = sumWitnesses(trials);
   return {
     cell: storedCell(input.cell),
@@ -131,7 +147,7 @@ function storedResult(cell: JudgedCell): StoredResult {
     because: 'because' in verdict ? verdict.because : because,
     ...kernel,
     kernel: kernelId,
-    fragments: null,
+    fragments: fragments === undefined ? null : JSON.stringify(fragments),
     trials: trials.length,
     totalMs: Math.round(trials.reduce((sum, { facts }) => sum + facts.totalMs, 0)),
     firstSplatMs: firstSplat(trials),

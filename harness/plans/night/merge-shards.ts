@@ -17,6 +17,7 @@ import { type ShardRecord, shardSchema } from '../../records/shard.ts';
 import { otherSignatures, writtenBy } from '../../trial/harness-facts.ts';
 import { trialSeed } from '../../trial/plan-trials.ts';
 import { judgeTrial } from '../../verdict.ts';
+import { ancestryIn } from './ancestry.ts';
 import { type MachineFacts, storedTrial } from './facts.ts';
 import { finishNight } from './finish-night.ts';
 import { asNightPlan, type ReadPlan } from './plan-file.ts';
@@ -192,6 +193,7 @@ export async function mergeShards(request: MergeRequest): Promise<NightRecord> {
     nowMs: now(),
     known: request.known,
     matrixCells: [...whole.cells, ...whole.left],
+    isAncestor: ancestryIn(whole, request.signal),
     notes: missingNotes(results),
     also: (run, record) => request.also(run, night, record),
   });

@@ -175,6 +175,8 @@ async function packRuns(dir: string, trials: readonly TrialFacts[]): Promise<Cel
   const names: string[] = [];
   for (const run of (await readIfThere(readdir(join(dir, 'runs')))) ?? []) {
     names.push(`runs/${run}/run.json`, `runs/${run}/result.json`, `runs/${run}/junit.xml`);
+    // Counted by the merge.
+    names.push(`runs/${run}/locks.json`);
   }
   for (const { id, run, verdict } of trials) {
     if (verdict.kind === 'clean') continue;

@@ -4,13 +4,13 @@ import { formerKeys } from '../../history/rename.ts';
 import { machinesOf, trialsOf } from '../../history/results.ts';
 import { lastMatched, readStoredCell } from '../../history/stored-cell.ts';
 import { startDeadline } from '../../host/deadline.ts';
-import { runGit } from '../../host/git.ts';
 import type { CellInput, CellPast } from '../../night/cell-items.ts';
 import { machineKey } from '../../night/cells.ts';
 import type { PlannedCell } from '../../night/choose.ts';
 import { type JudgedNight, judgeNight, type NightInput } from '../../night/judge-night.ts';
 import type { TrialFacts, TrialSplat } from '../../night/judge-trial.ts';
 import type { KnownIssue } from '../../records/known-issues.ts';
+import { ancestryIn } from './ancestry.ts';
 import { bisectNews } from './bisect-news.ts';
 import { placeBootSplats } from './boot-splats.ts';
 import { confirmNews, withConfirmations } from './confirm-news.ts';
@@ -220,10 +220,7 @@ async function isForward(
   { plan, signal }: StoredTrials,
 ): Promise<boolean> {
   const from = past.tested?.sha ?? null;
-  const { sha, tree } = plan.pins[cell.kernel] ?? { sha: null };
-  if (from === null || sha === null || tree === undefined) return false;
-  if (from === sha) return true;
-  const args = ['merge-base', '--is-ancestor', from, sha];
-  const end = await runGit(args, { signal, cwd: tree, okCodes: [0, 1, 128] });
-  return end.exitCode === 0;
+  const sha = plan.pins[cell.kernel]?.sha ?? null;
+  if (from === null || sha === null) return false;
+  return ancestryIn(plan, signal)(cell, from, sha);
 }

@@ -1,6 +1,6 @@
 import type { CellClass, NightItem, NightRecord } from '../../records/night.ts';
-import { blindWords, knownWords, rateWords, sinceWords, timeWords } from '../item-words.ts';
-import { cellTitle, trendWords } from '../night-words.ts';
+import { blindWords, knownWords, rateWords, timeWords } from '../item-words.ts';
+import { cellTitle, cycleWords, lockDetails, trendWords } from '../night-words.ts';
 import { facts } from './facts.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { itemAnswers, itemArticle } from './night-item.ts';
@@ -126,7 +126,7 @@ function lockSection({ night }: NightPageInput): Content {
   return night.locks.length === 0
     ? null
     : html`<h2>New lock order</h2>
-<ul>${night.locks.map(({ cell, from, to, cycle, range }) => html`<li><code>${from} → ${to}</code>${cycle === undefined ? null : html`, in the cycle <code>${[...cycle, ...cycle.slice(0, 1)].join(' → ')}</code>`}; in ${cellLink(cell, night)}${range === undefined ? null : `; ${sinceWords({ cell, range }, night)}`}</li>`)}</ul>
+<ul>${night.locks.map((lock) => html`<li><code>${lock.from} → ${lock.to}</code>; in ${cellLink(lock.cell, night)}${[cycleWords(lock), ...lockDetails(lock, night)].filter((part) => part !== '').map((part) => `; ${part}`)}</li>`)}</ul>
 `;
 }
 

@@ -1,0 +1,193 @@
+import type { Dependency } from '../records/lock-order.ts';
+import type { History, Run } from './database.ts';
+
+/** Whose lock order is compared: a cell on one accelerator, under one setting. */
+export interface LockSubject {
+  /** Its id. */
+  readonly cell: string;
+  readonly ranOn: string;
+  readonly setting: string;
+}
+
+/** A dependency of a subject. */
+export interface StoredOrder extends Dependency {
+  /** A night's row. */
+  readonly firstNight: number;
+  /** Looks that showed it; counted for one that came late, and until it is settled. */
+  readonly hits: number;
+}
+
+/** What the history has of a subject. */
+export interface LockPast {
+  readonly orders: readonly StoredOrder[];
+  /** Looks of the newest nights, oldest first, by the night's row. */
+  readonly nights: readonly { readonly night: number; readonly looks: number }[];
+  /** The row of the first night with a look; undefined: there is none. */
+  readonly firstNight: number | undefined;
+}
+
+/** Nights that are looked at: what is older than a year tells nothing of a rate. */
+const mostNights = 365;
+
+export function readLockPast(history: History, subject: LockSubject): LockPast {
+  const id = subjectId(history, subject);
+  if (id === undefined) return { orders: [], nights: [], firstNight: undefined };
+  const first = history.one('SELECT min(night) AS night FROM lock_looks WHERE setting = ?', id);
+  return {
+    firstNight: first?.['night'] == null ? undefined : Number(first['night']),
+    nights: history
+      .all(
+        'SELECT night, looks FROM lock_looks WHERE setting = ? ORDER BY night DESC LIMIT ?',
+        id,
+        mostNights,
+      )
+      .toReversed()
+      .map((row) => ({ night: Number(row['night']), looks: Number(row['looks']) })),
+    orders: history
+      .all(
+        `SELECT e.outer_class, e.inner_class, o.first_night, o.hits FROM lock_orders o JOIN lock_edges e ON e.id = o.edge
+         WHERE o.setting = ?`,
+        id,
+      )
+      .map((row) => ({
+        from: String(row['outer_class']),
+        to: String(row['inner_class']),
+        firstNight: Number(row['first_night']),
+        hits: Number(row['hits']),
+      })),
+  };
+}
+
+function subjectId(history: History, subject: LockSubject): number | undefined {
+  const row = history.one(
+    'SELECT id FROM lock_settings WHERE cell = (SELECT id FROM cells WHERE cell = ?) AND ran_on = ? AND setting = ?',
+    subject.cell,
+    subject.ranOn,
+    subject.setting,
+  );
+  return row === undefined ? undefined : Number(row['id']);
+}
+
+/** Whether a night looked at a subject on this image: its saved boots may be in use still. */
+export function wasLookedAt(history: History, subject: LockSubject, image: string): boolean {
+  const id = subjectId(history, subject);
+  if (id === undefined) return false;
+  const sql = 'SELECT 1 FROM lock_looks WHERE setting = ? AND image = ?';
+  return history.one(sql, id, shortImage(image)) !== undefined;
+}
+
+/** As much of an image's digest as tells it from the others of a cell. */
+function shortImage(image: string): string {
+  return image.slice(0, 12);
+}
+
+/** What was told already, and of which cell; that as JSON. */
+export function toldOrders(
+  history: History,
+): readonly (Dependency & { readonly described: string })[] {
+  return history
+    .all(
+      `SELECT c.described, e.outer_class, e.inner_class FROM lock_orders o JOIN lock_edges e ON e.id = o.edge
+         JOIN lock_settings s ON s.id = o.setting JOIN cells c ON c.id = s.cell WHERE o.told_night IS NOT NULL`,
+    )
+    .map((row) => ({
+      described: String(row['described']),
+      from: String(row['outer_class']),
+      to: String(row['inner_class']),
+    }));
+}
+
+/** The night of a row, and what a cell's kernel was then. */
+export function kernelAt(
+  history: History,
+  cell: string,
+  night: number,
+): {
+  readonly night: string;
+  readonly sha: string | null;
+  readonly source: string | null;
+  readonly kernelId: string | null;
+} {
+  const row = history.one(
+    `SELECT n.name, r.sha, r.source, r.kernel FROM nights n
+       LEFT JOIN results r ON r.night = n.id AND r.cell = (SELECT id FROM cells WHERE cell = ?)
+     WHERE n.id = ?`,
+    cell,
+    night,
+  );
+  const text = (name: string): string | null => (row?.[name] == null ? null : String(row[name]));
+  return {
+    night: text('name') ?? '',
+    sha: text('sha'),
+    source: text('source'),
+    kernelId: text('kernel'),
+  };
+}
+
+/** What a night adds to a subject. */
+export interface LockUpdate {
+  readonly subject: LockSubject;
+  /** The digest of what it ran on: one that no night looked at. */
+  readonly image: string;
+  readonly looks: number;
+  /** Those that are new to the subject, and those that are counted still, with the looks of this night that showed them. */
+  readonly seen: readonly (Dependency & { readonly hits: number })[];
+  readonly told: readonly Dependency[];
+}
+
+/** Writes what a night adds, in the transaction that closes it. Its cells are in the history. */
+export function keepLockOrders(run: Run, night: number, updates: readonly LockUpdate[]): void {
+  for (const { subject, image, looks, seen, told } of updates) {
+    const key = [subject.cell, subject.ranOn, subject.setting];
+    run(
+      'INSERT INTO lock_settings (cell, ran_on, setting) VALUES ((SELECT id FROM cells WHERE cell = ?), ?, ?) ON CONFLICT DO NOTHING',
+      ...key,
+    );
+    const id =
+      '(SELECT id FROM lock_settings WHERE cell = (SELECT id FROM cells WHERE cell = ?) AND ran_on = ? AND setting = ?)';
+    run(
+      `INSERT OR REPLACE INTO lock_looks (setting, night, image, looks) VALUES (${id}, ?, ?, ?)`,
+      ...key,
+      night,
+      shortImage(image),
+      looks,
+    );
+    const edge = '(SELECT id FROM lock_edges WHERE outer_class = ? AND inner_class = ?)';
+    for (const { from, to, hits } of seen) {
+      run(
+        'INSERT INTO lock_edges (outer_class, inner_class) VALUES (?, ?) ON CONFLICT DO NOTHING',
+        from,
+        to,
+      );
+      run(
+        `INSERT INTO lock_orders (setting, edge, first_night, hits, last_night, last_hits) VALUES (${id}, ${edge}, ?, ?, ?, ?)
+         ON CONFLICT (setting, edge) DO UPDATE SET
+           hits = hits + excluded.hits, last_night = excluded.last_night, last_hits = excluded.last_hits`,
+        ...key,
+        from,
+        to,
+        night,
+        hits,
+        night,
+        hits,
+      );
+    }
+    for (const { from, to } of told) {
+      run(
+        `UPDATE lock_orders SET told_night = ? WHERE setting = ${id} AND edge = ${edge}`,
+        night,
+        ...key,
+        from,
+        to,
+      );
+    }
+  }
+}
+
+/** Takes back what a night added: the last one that did. */
+export function undoLockOrders(run: Run, night: number): void {
+  run('DELETE FROM lock_looks WHERE night = ?', night);
+  run('DELETE FROM lock_orders WHERE first_night = ?', night);
+  run('UPDATE lock_orders SET hits = hits - last_hits, last_hits = 0 WHERE last_night = ?', night);
+  run('UPDATE lock_orders SET told_night = NULL WHERE told_night = ?', night);
+}

@@ -1,0 +1,15 @@
+import { runGit } from '../../host/git.ts';
+import type { IsAncestor } from './lock-news.ts';
+import type { NightPlan } from './plan-night.ts';
+
+/** Looks commits up in the trees of a plan; a kernel without one has no ancestors. */
+export function ancestryIn({ pins }: Pick<NightPlan, 'pins'>, signal: AbortSignal): IsAncestor {
+  return async ({ kernel }, from, to) => {
+    const tree = pins[kernel]?.tree;
+    if (tree === undefined) return false;
+    if (from === to) return true;
+    const args = ['merge-base', '--is-ancestor', from, to];
+    const end = await runGit(args, { signal, cwd: tree, okCodes: [0, 1, 128] });
+    return end.exitCode === 0;
+  };
+}

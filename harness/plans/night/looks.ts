@@ -1,0 +1,155 @@
+import { join } from 'node:path';
+import { isHarnessError } from '../../errors.ts';
+import type { StoredNight } from '../../history/nights.ts';
+import type { StoredTrial } from '../../history/results.ts';
+import { readRecord } from '../../host/record-file.ts';
+import type { LockOrder } from '../../locks/dependencies.ts';
+import type { TrialFacts } from '../../night/judge-trial.ts';
+import {
+  type Dependency,
+  type LockLook,
+  type LockOrderFile,
+  lockOrderSchema,
+} from '../../records/lock-order.ts';
+
+/** What the first trials of a cell on their boots knew of lock order. */
+export interface CellLooks {
+  readonly cell: string;
+  readonly setting: string;
+  readonly looks: number;
+  /** By dependency: how many of them knew it, and the run of one that did. */
+  readonly seen: readonly (Dependency & { readonly hits: number; readonly run: string })[];
+}
+
+/** The looks of a night. */
+export interface NightLooks {
+  readonly cells: readonly CellLooks[];
+  /** The whole lock order that the guests of a run learned. */
+  readonly orderOf: (run: string) => LockOrder;
+  /** Records that cannot be used, a line each. */
+  readonly notes: readonly string[];
+}
+
+type Trial = StoredTrial & { readonly cell: string };
+
+/**
+ * Reads what the trials of a night's plan learned, from locks.json of its runs. Those that were run again for what they showed are left
+ * out, for they were chosen; so are those that did not run to their end, or whose lockdep was off, for they could not have learned all.
+ */
+export async function readLooks(
+  { dir }: Pick<StoredNight, 'dir'>,
+  trials: readonly Trial[],
+): Promise<NightLooks> {
+  const notes: string[] = [];
+  const whole = trials.filter(({ purpose, facts }) => purpose === 'plan' && isWhole(facts));
+  const records = new Map<string, ReadLocks>();
+  for (const run of new Set(whole.map((one) => one.run))) {
+    try {
+      const read = await readLocks(join(dir, run));
+      if (read !== undefined) records.set(run, read);
+    } catch (error) {
+      if (!isHarnessError(error, 'usage')) throw error;
+      notes.push(`${run}: ${error.message}: its lock order is not counted`);
+    }
+  }
+  return {
+    cells: groupLooks(whole, records),
+    orderOf: (run) => records.get(run)?.order() ?? new Map<string, never>(),
+    notes,
+  };
+}
+
+function isWhole(json: string): boolean {
+  const { end, deadBefore, deadAfter } = JSON.parse(json) as TrialFacts;
+  const isEnded = end?.kind === 'exit' && end.code === 0;
+  return isEnded && deadBefore.length + deadAfter.length === 0;
+}
+
+interface ReadLocks {
+  readonly looks: ReadonlyMap<string, LockLook>;
+  readonly dependencies: readonly Dependency[];
+  readonly order: () => LockOrder;
+}
+
+/** Those of hundreds of trials stay below it; a record may come from any machine. */
+const largestBytes = 16 * 1024 * 1024;
+const mostDependencies = 20_000;
+const longestName = 256;
+
+async function readLocks(runDir: string): Promise<ReadLocks | undefined> {
+  const record = await readRecord(join(runDir, 'locks.json'), lockOrderSchema, largestBytes);
+  const { dependencies = [], looks } = record?.seen ?? {};
+  if (record === undefined || looks === undefined || !isPlausible(dependencies, looks)) {
+    return undefined;
+  }
+  return {
+    looks: new Map(looks.map((look) => [look.trial, look])),
+    dependencies,
+    order: () => orderOf(record),
+  };
+}
+
+function isPlausible(dependencies: readonly Dependency[], looks: readonly LockLook[]): boolean {
+  return (
+    dependencies.length <= mostDependencies &&
+    dependencies.every(({ from, to }) => Math.max(from.length, to.length) <= longestName) &&
+    looks.every(({ setting }) => /^[0-9a-f]{16}$/.test(setting))
+  );
+}
+
+function orderOf({ order }: LockOrderFile): LockOrder {
+  return new Map(Object.entries(order).map(([lock, inner]) => [lock, new Set(inner)]));
+}
+
+interface Group {
+  readonly cell: string;
+  readonly setting: string;
+  readonly boots: Set<number>;
+  looks: number;
+  readonly seen: Map<string, Dependency & { hits: number; run: string }>;
+}
+
+function groupLooks(
+  trials: readonly Trial[],
+  records: ReadonlyMap<string, ReadLocks>,
+): readonly CellLooks[] {
+  const groups = new Map<string, Group>();
+  for (const { cell, run, trial } of trials) {
+    const read = records.get(run);
+    const look = read?.looks.get(trial);
+    if (read === undefined || look === undefined) continue;
+    const { setting, boot } = look;
+    const key = `${cell} ${setting}`;
+    const group = groups.get(key) ?? {
+      cell,
+      setting,
+      boots: new Set(),
+      looks: 0,
+      seen: new Map(),
+    };
+    groups.set(key, group);
+    // A night that was gone on with copies the boots that it saved.
+    if (boot !== null && group.boots.has(boot)) continue;
+    if (boot !== null) group.boots.add(boot);
+    group.looks += 1;
+    countKnown(group, read, { lacks: new Set(look.lacks), run });
+  }
+  return [...groups.values()].map(({ seen, boots: _boots, ...group }) => ({
+    ...group,
+    seen: [...seen.values()],
+  }));
+}
+
+function countKnown(
+  { seen }: Group,
+  { dependencies }: ReadLocks,
+  { lacks, run }: { readonly lacks: ReadonlySet<number>; readonly run: string },
+): void {
+  for (const [at, { from, to }] of dependencies.entries()) {
+    if (lacks.has(at)) continue;
+    const name = `${from}\0${to}`;
+    const one = seen.get(name) ?? { from, to, hits: 0, run };
+    one.hits += 1;
+    seen.set(name, one);
+  }
+}

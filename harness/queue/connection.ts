@@ -17,27 +17,33 @@ export type SharedQueue = InstanceType<Classes['Queue']>;
 export type SharedWorker = InstanceType<Classes['Worker']>;
 export type SharedJob = Awaited<ReturnType<SharedWorker['getNextJob']>>;
 
-/** The connection of a process to the server of its queues, whatever their number. */
+/** The connection of a process to the server of its queues. All queues share it. */
 export interface Connection {
   readonly openQueue: (name: string) => SharedQueue;
   readonly openWorker: (
     name: string,
     losses: Pick<WorkerOptions, 'lockDuration' | 'stalledInterval' | 'maxStalledCount'>,
   ) => SharedWorker;
-  /** After its queues and workers. */
+  /** Closes the connection; the queues and workers must be closed before. */
   readonly close: () => Promise<void>;
 }
 
-/** A Redis that does not answer for so long at the beginning is not there: its library asks for ever. */
+/** How long a Redis may take for its first answer. After that it counts as absent, because its library would ask for ever. */
 const readyMs = 15_000;
-/** A connection on which nothing comes or goes for so long, though something should, is made anew: what it was cut off from never says so. */
+/**
+ * How long a connection may be silent though an answer is due. After that it is replaced, because a connection that is cut off
+ * never reports it.
+ */
 const silentMs = 20_000;
-/** A server that is away answers no farewell. */
+/** How long the end of a connection may take; a server that cannot be reached never confirms it. */
 const farewellMs = 500;
-/** PostgreSQL takes 100 connections by default. The second one is for what must not wait for a long result: the renewal of a lock. */
+/**
+ * How many connections a process takes; PostgreSQL allows 100 by default. The second is for the renewal of locks, which must not
+ * wait for a long result.
+ */
 const mostConnections = 2;
 
-/** Throws `infra` when the server does not answer, or refuses us. */
+/** Opens the connection. Throws `infra` when the server does not answer or refuses it. */
 export async function openConnection(
   address: QueueAddress,
   signal: AbortSignal,
@@ -53,7 +59,7 @@ export async function openConnection(
     throw serverFault(address, cause);
   }
   const { Queue, Worker } = bull.withBackend<IQueueBackend, ConnectionOptions>(backend.factory);
-  // The backends have it already.
+  // The backends have the connection already, so the options contain none.
   const options = { connection: {}, prefix };
   return {
     openQueue: (name) => new Queue(name, options).on('error', ignore),
@@ -63,7 +69,7 @@ export async function openConnection(
   };
 }
 
-/** Of the keys in Redis; the tables of PostgreSQL are in a schema of this name. */
+/** The prefix of the keys in Redis, and the name of the schema in PostgreSQL. */
 const prefix = 'splat';
 
 /** What the queues of a process share. */
@@ -73,7 +79,7 @@ interface Backend {
   readonly close: () => Promise<void>;
 }
 
-/** A connection that breaks is made again by the library; a call that fails says so itself. */
+/** The library replaces a connection that breaks, and a call that fails reports that itself, so these errors are ignored. */
 function ignore(): void {}
 
 type Library = typeof import('bullmq');
@@ -85,7 +91,7 @@ async function openRedis(bull: Library, { url }: QueueAddress): Promise<Backend>
     retryStrategy: (times) => Math.min(times * 500, 5000),
     disconnectTimeout: farewellMs,
   });
-  // The library's own socketTimeout keeps the process alive after the connection was closed.
+  // The library's own socketTimeout would keep the process alive after the connection is closed.
   client.on('connect', () => endSilence(client));
   const connection = new bull.RedisConnection(client, { shared: true, blocking: false });
   let fault = new Error('no answer');
@@ -114,7 +120,7 @@ async function openRedis(bull: Library, { url }: QueueAddress): Promise<Backend>
   };
 }
 
-/** Ends the socket of a client on which no answer comes; the client makes another. */
+/** Closes the socket of a client when no answer comes; the client then opens another. */
 function endSilence(client: Redis): void {
   const { stream } = client;
   let heardMs = performance.now();
@@ -147,7 +153,7 @@ function openPostgres(bull: Library, { url }: QueueAddress): Backend {
     },
   });
   connection.on('error', ignore);
-  // Nobody else listens while the tables are made.
+  // While the tables are made, no other code listens for errors.
   connection.pool.on('connect', (client) => client.on('error', ignore));
   return {
     factory: (name, opts) => new bull.PostgresQueueBackend(connection, name, opts as never, false),
@@ -162,10 +168,10 @@ function openPostgres(bull: Library, { url }: QueueAddress): Backend {
   };
 }
 
-/** PostgreSQL's code for a server that takes no more connections (its manual, appendix A). */
+/** PostgreSQL's error code when it accepts no more connections (its manual, appendix A). */
 const tooManyConnections = '53300';
 
-/** `infra`, in one line, for a call that failed. */
+/** The error for a failed call: `infra`, in one line. */
 export function serverFault({ shown }: QueueAddress, cause: unknown): HarnessError {
   const isFull = cause instanceof Error && 'code' in cause && cause.code === tooManyConnections;
   const next = isFull ? `; each worker takes up to ${mostConnections} of its max_connections` : '';

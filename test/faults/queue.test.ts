@@ -19,10 +19,10 @@ import { openWire, through, type Wire } from '../queue/wire.ts';
 import { type Home, openHome } from './home.ts';
 import { mountSmall, openMounts } from './small-disk.ts';
 
-// Most of the time they wait for locks.
+// These tests mostly wait for locks, so two of them run at a time.
 t.jobs = 2;
 
-/** Longer than the lock of a job, after which a worker that says nothing has lost it. */
+/** A time longer than the lock of a job; a silent worker loses its job in this time. */
 const silenceMs = 45_000;
 const cells = 14;
 
@@ -35,7 +35,7 @@ interface StartedWorker {
   readonly kill: (signal: NodeJS.Signals) => void;
   readonly said: () => string;
   readonly ended: Promise<number | undefined>;
-  /** Resolves when it takes its next job. */
+  /** Resolves when the worker takes its next job. */
   readonly takesOne: () => Promise<void>;
 }
 
@@ -99,7 +99,7 @@ async function makePlan(dir: string): Promise<string> {
   return plan;
 }
 
-/** The night of one process: its kernel, seeds and verdicts by cell. */
+/** The night as one process runs it: its kernel, and the seeds and verdicts by cell. */
 async function runAlone(home: Home, plan: string): Promise<readonly string[]> {
   const out = join(home.dir, 'alone');
   const done = await splat(['nightly', '--plan', plan, '--shard', '1/1', '--out', out], home.env);
@@ -123,7 +123,7 @@ function resultsOf(night: NightRecord): readonly string[] {
     .toSorted();
 }
 
-/** Takes two workers through everything that can happen to them, one fault after another. */
+/** Puts two workers through all faults that can happen to them, one after another. */
 async function survive(t: Test, start: () => Promise<QueueServer>): Promise<void> {
   await using home = await openHome();
   await using mounts = await openMounts();
@@ -158,7 +158,7 @@ async function survive(t: Test, start: () => Promise<QueueServer>): Promise<void
   await until('who was stopped is told', () => late.test(stopped.said()), stopped.said);
   await until('who was cut off is told', () => late.test(cut.said()), cut.said);
 
-  // Its folder fills while it works; it takes nothing more until there is room, and the cell is another's.
+  // The worker's disk fills while it works. It takes no more jobs until there is room, and another worker gets the cell.
   const disk = join(home.dir, 'disk');
   await mountSmall(mounts, disk, { kib: 600 * 1024 });
   const full = startWorker(t, home, server.url, { before: mounts.through, env: { TMPDIR: disk } });

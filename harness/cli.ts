@@ -248,7 +248,7 @@ async function overview(
   if (asked !== undefined && known.includes(asked)) {
     throw new HarnessError(
       'usage',
-      `${args[0]}: flags are named after the command: splat ${asked}`,
+      `${args[0]} is in front of the command; flags come after it: splat ${asked} ${args[0]}`,
     );
   }
   if (asked !== undefined) {

@@ -63,9 +63,7 @@ export function bisectOptions(yargs: Argv): Argv<BisectArguments> {
     })
     .option(
       'out',
-      text(
-        'the results folder; the same command continues there after an interruption; default ./splat-runs/bisect-DIGEST',
-      ),
+      text('the folder to write to, or to continue; default ./splat-runs/bisect-DIGEST'),
     )
     .option('json', {
       boolean: true,
@@ -107,7 +105,7 @@ function rangeOptions(yargs: Argv): Argv {
       default: false,
       describe: 'blame a merge as a whole, not a commit that it merged',
     })
-    .option('path', list('only commits that touch this path; repeatable'));
+    .option('path', list('bisect only commits that touch this path; repeatable'));
 }
 
 /** The flags of the kernels and guests. */
@@ -115,7 +113,10 @@ function machineOptions(yargs: Argv): Argv {
   const kernels = yargs
     .option('with-series', list('patches to apply on top of every tested kernel; repeatable'))
     .option('config', list(fragmentText))
-    .option('config-base', text('your own .config, in place of tinyconfig and base.config'));
+    .option(
+      'config-base',
+      text('your own .config; splat starts from it instead of tinyconfig and its own base.config'),
+    );
   return guestOptions(
     toolchainOptions(kernels),
     'how many compilers run at a time; default one per core',

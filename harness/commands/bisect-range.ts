@@ -19,7 +19,9 @@ export function readRangeChoice(argv: RangeArguments, cwd: string): RangeChoice 
   ];
   const [one, other] = named;
   if (other !== undefined) {
-    const hint = named.includes('--series') ? '; patches on top of all are --with-series' : '';
+    const hint = named.includes('--series')
+      ? '; --with-series puts patches on top of every tested kernel'
+      : '';
     throw new HarnessError('usage', `${one} and ${other}: give only one of them${hint}`);
   }
   const kernel = argv.kernel ?? 'debian:6.1';
@@ -30,7 +32,7 @@ export function readRangeChoice(argv: RangeArguments, cwd: string): RangeChoice 
   if (argv.configs !== undefined) {
     refuse(good !== undefined, '--good', '--tree or --series; --configs takes GOOD BAD');
     refuse(bad !== undefined, '--bad', '--tree or --series; --configs takes GOOD BAD');
-    refuse(reverse, '--reverse', '--tree or --series; turn the two of --configs round');
+    refuse(reverse, '--reverse', '--tree or --series; with --configs, swap the two files');
     const [goodFile = '', badFile = '', more] = argv.configs;
     if (badFile === '' || more !== undefined) {
       throw new HarnessError('usage', '--configs takes two files: GOOD BAD');
@@ -79,11 +81,11 @@ function readCommits(argv: RangeArguments & { readonly tree: string }, cwd: stri
   refuse(
     argv.kernel !== undefined,
     '--kernel',
-    '--series or --configs; --tree has its own kernels',
+    '--series or --configs; with --tree, the kernels are the commits of that tree',
   );
   if (good === undefined || bad === undefined) {
     const missing = good === undefined ? '--good' : '--bad';
-    throw new HarnessError('usage', `--tree ${tree}: ${missing} REV is missing`);
+    throw new HarnessError('usage', `--tree ${tree} needs ${missing} REV too`);
   }
   return {
     kind: 'commits',

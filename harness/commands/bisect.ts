@@ -44,7 +44,10 @@ export async function run(argv: BisectArguments, context: CommandContext): Promi
     await openJournalDirectory(dir, 'bisection');
     await using lock = await tryLock(join(dir, 'lock'), { signal: context.signal });
     if (lock === undefined) {
-      throw new HarnessError('usage', `another splat is bisecting in ${dir}; wait, or use --out`);
+      throw new HarnessError(
+        'usage',
+        `another splat process is bisecting in ${dir}; wait for it, or name another folder with --out`,
+      );
     }
     events.keepIn(dir);
     const reverse = 'reverse' in choice && choice.reverse;

@@ -30,23 +30,23 @@ export function builder(yargs: Argv): Argv<CacheArguments> {
     .positional('action', {
       choices: ['list', 'prune'] as const,
       default: 'list' as const,
-      describe: 'prune needs --older-than, --max-size or --all',
+      describe: 'list prints the entries; prune needs --older-than, --max-size or --all',
     })
     .option('older-than', {
       number: true,
       requiresArg: true,
-      describe: 'prune entries that were not used for this many days',
+      describe: 'with prune: remove entries that were not used for this many days',
     })
     .option('max-size', {
       number: true,
       requiresArg: true,
-      describe: 'prune the least recently used until this many GiB are left',
+      describe: 'with prune: remove the least recently used entries until this many GiB are left',
     })
     .option('all', {
       boolean: true,
       default: false,
       describe:
-        'prune every entry and remove the cache folder, as before an uninstall; runs, histories and keys stay',
+        'with prune: remove every entry and the cache folder, as before an uninstall; runs, histories and keys stay',
     })
     .option('dry-run', {
       boolean: true,
@@ -97,8 +97,8 @@ async function prune(root: string, argv: CacheArguments, context: CommandContext
   const choose = chooserOf(argv);
   await using claim = await claimStore(root, context.signal);
   if (claim === undefined && !argv.dryRun) {
-    const message = `${root} is in use by another splat; nothing was removed`;
-    throw new HarnessError('infra', `${message}: try again when it has ended`);
+    const message = `another splat process is using ${root}; nothing was removed`;
+    throw new HarnessError('infra', `${message}; try again when that process has ended`);
   }
   const removed: StoreItem[] = [];
   for (;;) {
@@ -147,7 +147,7 @@ async function removeRest(root: string, { stderr }: CommandContext): Promise<voi
 
 function amount(flag: string, value: number): number {
   if (Number.isFinite(value) && value >= 0) return value;
-  throw new HarnessError('usage', `--${flag} ${value}: not a number from 0`);
+  throw new HarnessError('usage', `--${flag} ${value}: it must be a number, 0 or more`);
 }
 
 function toJson(field: string, root: string, items: readonly (StoreItem | ListedItem)[]): string {

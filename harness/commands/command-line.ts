@@ -200,7 +200,7 @@ function noSuchFlag(typed: string, { name, flags }: Grammar): HarnessError {
   const positive = typed.replace(/^--no-/, '--');
   const next =
     positive !== typed && known.includes(positive)
-      ? `; without ${positive} it is as by default`
+      ? `; to do without ${positive}, leave it out`
       : didYouMean(typed, known) || `; splat ${name} --help lists them`;
   return new HarnessError('usage', `${typed}: no such flag${next}`);
 }
@@ -209,13 +209,16 @@ function checkFlag(flag: string, values: readonly string[], { declared }: Gramma
   if (declared.boolean.includes(flag)) {
     const wrong = values.find((value) => value !== 'true' && value !== 'false');
     if (wrong === undefined) return;
-    throw new HarnessError('usage', `--${flag}=${wrong}: it takes no value, or true or false`);
+    throw new HarnessError(
+      'usage',
+      `--${flag}=${wrong}: this flag needs no value; true and false are allowed`,
+    );
   }
   if (values.length > 1 && !declared.array.includes(flag)) {
     throw new HarnessError('usage', `--${flag} was given twice`);
   }
   if (values.some((value) => value.trim() === '')) {
-    throw new HarnessError('usage', `--${flag}: it is empty`);
+    throw new HarnessError('usage', `--${flag}: its value is empty`);
   }
   for (const value of values) requireChoice(`--${flag}`, value, declared.choices[flag]);
 }

@@ -46,7 +46,7 @@ export function completionOf(commands: Commands) {
       yargs.positional('shell', {
         choices: ['bash', 'zsh'] as const,
         demandOption: true,
-        describe: 'whose script is printed',
+        describe: 'the shell that will read the script',
       }),
     run: async ({ shell }: CompletionArguments, context: CommandContext): Promise<number> => {
       const described = await describeAll(commands);

@@ -57,7 +57,7 @@ function kernelsOptions<T>(yargs: Argv<T>): Argv<T> {
       array: true,
       nargs: 1,
       default: ['debian:6.1', 'debian:6.12'],
-      describe: 'debian:6.1, DIR, DIR@REV or a tarball, 6.1 or later; repeatable',
+      describe: 'a kernel to test, 6.1 or later: debian:6.1, DIR, DIR@REV or a tarball; repeatable',
     })
     .option('annotations', {
       string: true,
@@ -65,21 +65,23 @@ function kernelsOptions<T>(yargs: Argv<T>): Argv<T> {
       nargs: 1,
       choices: annotationStates,
       default: [...annotationStates],
-      describe: 'states of the annotations to try; repeatable',
+      describe:
+        'states of the mmu-notifier debug annotations to try: as the kernel has them, taken out, put back, or with more of them; repeatable',
     })
     .option('row', {
       number: true,
       array: true,
       nargs: 1,
       default: [],
-      describe: `rows of the matrix to try, 1 to ${rules.length}; repeatable, default all`,
+      describe: `a row of the detection matrix (docs/controls.md) to try, 1 to ${rules.length}; repeatable, default all`,
     })
     .option('series', {
       string: true,
       array: true,
       nargs: 1,
       default: [],
-      describe: 'patches to apply on top, to see whether the detectors still work; repeatable',
+      describe:
+        'patches to apply to each kernel, to see whether its detectors still work; repeatable',
     })
     .option('config', {
       string: true,
@@ -102,13 +104,12 @@ function outputOptions<T>(yargs: Argv<T>): Argv<T> {
     .option('seed', {
       number: true,
       requiresArg: true,
-      describe: 'decides everything random in the controls; default a random one',
+      describe: 'the seed of everything random in the controls; default a random number',
     })
     .option('accel', {
       choices: ['auto', 'kvm', 'tcg'] as const,
       default: 'auto' as const,
-      describe:
-        'how the guest runs: kvm, tcg (emulation), or auto: KVM if a test boot shows that it works, else emulation',
+      describe: 'kvm, tcg (emulation), or auto: KVM if a test boot works with it, else tcg',
     })
     .option('jobs', {
       number: true,
@@ -130,7 +131,7 @@ export async function run(argv: ControlsArguments, context: CommandContext): Pro
   wholeNumber('repeat', argv.repeat, 1, 1000);
   for (const row of argv.row) wholeNumber('row', row, 1, rules.length);
   const twice = argv.kernel.find((kernel, at) => argv.kernel.indexOf(kernel) !== at);
-  if (twice !== undefined) throw new HarnessError('usage', `--kernel ${twice}: named twice`);
+  if (twice !== undefined) throw new HarnessError('usage', `--kernel ${twice} was given twice`);
   const toolchain = await requestedToolchain(argv);
   const place = { cwd: context.cwd, cacheRoot: cacheRoot(context.env), signal: context.signal };
   const modules = await requestedModules(argv.module, place);

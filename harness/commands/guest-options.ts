@@ -18,19 +18,18 @@ export function guestChoice<T>(yargs: Argv<T>) {
       choices: guestNames,
       default: defaultGuest,
       describe:
-        "the programs on top of the kernel: minimal is an initramfs of splat's own, the others are Debian",
+        "the root file system of the guest: minimal is an initramfs of splat's own, the others are Debian systems",
     })
     .option('packages', {
       string: true,
       requiresArg: true,
-      describe:
-        'A,B: Debian packages to install in a Debian guest, besides those that it always has',
+      describe: 'A,B: further Debian packages to install in a Debian guest',
     })
     .option('gpu', {
       choices: gpuNames,
       default: defaultGpu.name,
       describe:
-        'the virtual GPU: with virtio the guest draws itself; with virgl the host draws, and every trial boots its own guest',
+        'the virtual GPU: with virtio the guest renders on its CPUs; with virgl, venus and native-context the host renders, and every trial boots its own guest',
     });
 }
 

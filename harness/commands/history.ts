@@ -27,18 +27,10 @@ export function builder(yargs: Argv): Argv<HistoryArguments> {
     .positional('words', {
       type: 'string',
       array: true,
-      describe: 'SIGNATURE, a part of its title, import RUN..., or backup FILE',
+      describe: 'SIGNATURE or a part of a title; or import RUN...; or backup FILE',
     })
-    .option(
-      'history',
-      text(
-        'the database of nights; default ./splat-history.db, in a kernel tree below $XDG_STATE_HOME/splat',
-      ),
-    )
-    .option(
-      'since',
-      text('only splats seen since then: a day such as 2027-01-31, or 14d for two weeks'),
-    )
+    .option('history', text('the history file; default ./splat-history.db'))
+    .option('since', text('only splats seen since a day such as 2027-01-31, or in the last 14d'))
     .option('json', {
       boolean: true,
       default: false,
@@ -56,7 +48,7 @@ export async function run(argv: HistoryArguments, context: CommandContext): Prom
   if (word === 'backup') {
     const [file, ...more] = rest;
     if (file === undefined || more.length > 0) {
-      throw new HarnessError('usage', 'history backup takes one FILE');
+      throw new HarnessError('usage', 'history backup needs one FILE, the name of the copy');
     }
     await backupHistory(history, resolve(context.cwd, file));
     context.stdout.write(argv.json ? `${JSON.stringify({ backup: file })}\n` : `${plain(file)}\n`);
@@ -65,7 +57,7 @@ export async function run(argv: HistoryArguments, context: CommandContext): Prom
   if (rest.length > 0) {
     throw new HarnessError(
       'usage',
-      `history: unexpected argument ${rest.join(' ')}; it takes one SIGNATURE`,
+      `history: unexpected argument ${rest.join(' ')}; splat history takes one SIGNATURE`,
     );
   }
   const sinceMs = argv.since === undefined ? 0 : sinceOf(argv.since, openClock(context.env)());
@@ -73,7 +65,7 @@ export async function run(argv: HistoryArguments, context: CommandContext): Prom
   if (word !== undefined && issues.length === 0) {
     throw new HarnessError(
       'usage',
-      `history: no night saw ${word}; splat history lists what was seen`,
+      `history: no night saw a splat with the signature or title ${word}; splat history lists all splats`,
     );
   }
   const nights = nightsSince(history, sinceMs).map((night) => ({
@@ -101,7 +93,8 @@ async function importRuns(
   argv: HistoryArguments,
   context: CommandContext,
 ): Promise<number> {
-  if (runs.length === 0) throw new HarnessError('usage', 'history import takes run directories');
+  if (runs.length === 0)
+    throw new HarnessError('usage', 'history import needs at least one run directory');
   const nights: string[] = [];
   for (const one of runs) {
     const dir = resolve(context.cwd, one);
@@ -120,7 +113,10 @@ function sinceOf(since: string, nowMs: number): number {
   if (days !== undefined) return nowMs - Number(days) * 24 * 60 * 60 * 1000;
   const time = /^\d{4}-\d\d-\d\d/.test(since) ? Date.parse(since) : Number.NaN;
   if (!Number.isNaN(time)) return time;
-  throw new HarnessError('usage', `--since ${since}: not a day as 2027-01-31, nor as 14d`);
+  throw new HarnessError(
+    'usage',
+    `--since ${since}: neither a day such as 2027-01-31 nor an age such as 14d`,
+  );
 }
 
 function describeHistory(

@@ -40,7 +40,10 @@ export async function kcidbDocument(
   const made = formatRunKcidb(record, result, { origin: facts.origin, patchDigests, digest });
   const checked = checkValue(kcidbSchema, withFacts(made, facts));
   if (checked.isRight) return checked.value;
-  throw new HarnessError('usage', `${dir}: its ${checked.field} does not fit KCIDB's schema`);
+  throw new HarnessError(
+    'usage',
+    `${dir}: ${checked.field} of its KCIDB document does not fit KCIDB's schema`,
+  );
 }
 
 /**

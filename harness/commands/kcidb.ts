@@ -26,12 +26,15 @@ export const command = 'kcidb <action> [folders..]';
 
 export function builder(yargs: Argv): Argv<KcidbArguments> {
   return yargs
-    .positional('action', { choices: ['submit'] as const, demandOption: true })
+    .positional('action', {
+      choices: ['submit'] as const,
+      demandOption: true,
+      describe: 'submit sends documents to the database of KernelCI',
+    })
     .positional('folders', {
       type: 'string',
       array: true,
-      describe:
-        'folders of runs, series and nights; without any, the documents that wait in the spool',
+      describe: 'runs, series or nights to send; none: send what waits in the spool',
     })
     .option('origin', {
       ...text('the name under which KCIDB knows this submitter'),
@@ -41,8 +44,8 @@ export function builder(yargs: Argv): Argv<KcidbArguments> {
       'url',
       text('the URL of the server, such as https://db.kernelci.org/; default $KCIDB_REST'),
     )
-    .option('tree-name', text('the name of the tested tree, such as mainline'))
-    .option('git-url', text('the https:// address of the repository of the tree'))
+    .option('tree-name', text('the name under which KCIDB lists the tested tree, such as mainline'))
+    .option('git-url', text("the https:// address of that tree's git repository"))
     .option('spool', text('the folder in which documents wait while the server does not answer'))
     .option('dry-run', {
       boolean: true,

@@ -30,25 +30,32 @@ export const command = 'known <action> [signature]';
 
 export function builder(yargs: Argv): Argv<KnownArguments> {
   return yargs
-    .positional('action', { choices: ['add', 'check'] as const, demandOption: true })
+    .positional('action', {
+      choices: ['add', 'check'] as const,
+      demandOption: true,
+      describe: 'add adds an entry to the known file; check prints which entries have expired',
+    })
     .positional('signature', {
       type: 'string',
       describe: 'with add: the signature of the known splat',
     })
-    .option('known', { ...text('the known file'), default: 'splat-known.yaml' })
+    .option('known', {
+      ...text('the file of the splats that wake nobody'),
+      default: 'splat-known.yaml',
+    })
     .option('title', {
       boolean: true,
       default: false,
-      describe: 'the given SIGNATURE is a title, for a splat that has no signature',
+      describe: 'take SIGNATURE as the title of the splat, for a splat that has no signature',
     })
     .option('until', text('the last day on which the entry counts, such as 2027-01-31'))
     .option('reason', text('why nobody needs to be woken for this splat'))
-    .option('link', text('where people discuss or fix it'))
-    .option('owner', text('who deals with it'))
+    .option('link', text('the link to where people discuss or fix the splat'))
+    .option('owner', text('the name of the person who deals with the splat'))
     .option('cell', text('a glob that names the cells where the splat is known; default all'))
     .option(
       'max-blind',
-      number('the share of trials that this splat may leave blind, 0 to 1; default 0.5'),
+      number('the share of blind trials (0 to 1) allowed with this splat; default 0.5'),
     )
     .option('json', {
       boolean: true,

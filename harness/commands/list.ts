@@ -18,8 +18,7 @@ export function builder(yargs: Argv): Argv<ListArguments> {
   return yargs
     .positional('folder', {
       type: 'string',
-      describe:
-        'where the run directories are; default ./splat-runs, in a kernel tree $XDG_STATE_HOME/splat',
+      describe: 'the folder with the runs; default ./splat-runs',
     })
     .option('json', { boolean: true, default: false, describe: 'print one JSON document' });
 }

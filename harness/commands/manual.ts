@@ -16,182 +16,173 @@ const plainExits = `0 done, ${harnessExits}`;
 export const manuals: Readonly<Record<string, Manual>> = {
   run: {
     examples: [
-      ['run', 'is debian:6.1 clean here?'],
-      ['run --kernel ~/linux --series v3.mbox', 'your tree as it is on disk, with a series'],
-      ['run --quick', 'nine workloads instead of all: a first answer'],
-      ['run --workload oom-memcg --repeat 20', 'how often does a rare splat fire?'],
-      ['run --workload repro.c -- --threads 4', 'your own reproducer and its arguments'],
-      ['run --module ~/my-driver', 'your module, built against this kernel and loaded'],
+      ['run', 'build debian:6.1 and test it'],
+      ['run --kernel ~/linux --series v3.mbox', 'test your tree as it is on disk, with a series'],
+      ['run --quick', 'run only nine workloads, for a first answer'],
+      ['run --workload oom-memcg --repeat 20', 'see how often a rare splat shows'],
+      ['run --workload repro.c -- --threads 4', 'run your own reproducer with arguments'],
+      ['run --module ~/my-driver', 'build your module for the kernel, and load it'],
     ],
     exits: verdictExits,
   },
   build: {
     examples: [
-      ['build --kernel debian:newest', 'the newest kernel of the mirror'],
-      ['build --kernel ~/linux@v6.12 --llvm --json', 'with LLVM; where the image is, as JSON'],
+      ['build --kernel debian:newest', 'build the newest kernel of the Debian mirror'],
+      ['build --kernel ~/linux@v6.12 --llvm --json', 'build with LLVM; print JSON'],
     ],
     exits: `0 built, 125 untestable, ${harnessExits}`,
   },
   series: {
     examples: [
-      ['series v3.mbox --list', 'the patches that are read from the mail thread'],
-      ['series v3.mbox --base ~/linux@v6.12', 'a verdict for each patch'],
-      ['series ~/linux@origin/master..HEAD --tree ~/linux --mail', 'a reply to the list'],
+      ['series v3.mbox --list', 'print the patches that splat reads from it'],
+      ['series v3.mbox --base ~/linux@v6.12', 'test each patch'],
+      ['series ~/linux@origin/master..HEAD --tree ~/linux --mail', 'print a reply to the list'],
     ],
-    exits: `0 no patch brings a splat or breaks the build, 1 a patch does, 125 untestable or inconclusive, ${harnessExits}`,
+    exits: `0 no patch brings a splat or breaks a build or boot, 1 a patch does, 125 the base or a patch is untestable or inconclusive, ${harnessExits}`,
   },
   bisect: {
     examples: [
-      ['bisect --tree ~/linux --good v6.11 --bad v6.12', 'the commit that brought the splat'],
-      ['bisect --series v3.mbox --workload hmm', 'the patch that brought it'],
-      ['bisect --configs good.config bad.config', 'the option that shows it'],
+      ['bisect --tree ~/linux --good v6.11 --bad v6.12', 'find the commit that brought the splat'],
+      ['bisect --series v3.mbox --workload hmm', 'find the patch that brought it'],
+      ['bisect --configs good.config bad.config', 'find the option that makes it show'],
     ],
     exits: `0 culprit found, 125 not found, ${harnessExits}`,
   },
   controls: {
     examples: [
-      ['controls', 'the whole detection matrix'],
-      ['controls --kernel ~/linux --annotations in --row 3', 'one rule on your kernel'],
+      ['controls', 'try the whole detection matrix'],
+      ['controls --kernel ~/linux --annotations in --row 3', 'try one row of it on your kernel'],
     ],
     exits: `0 every cell is as expected, 1 a cell is not, ${harnessExits}`,
   },
   triage: {
     examples: [
-      ['triage console.log', 'the splats of a log'],
-      ['triage logs/ --json', 'all logs below a folder, grouped by signature'],
-      ['triage --follow /var/log/serial.log', 'a log that is still being written'],
+      ['triage console.log', 'print the splats of a log'],
+      ['triage logs/ --json', 'group the splats of all logs of a folder'],
+      ['triage --follow /var/log/serial.log', 'follow a log that is still written'],
       [
         'triage --rescan splat-nights --history splat-history.db',
-        "rename known splats as today's rules name them",
+        'rename the splats of old runs, where this version names them differently',
       ],
     ],
     exits:
-      '0 nothing that counts (events and muted reports do not), 1 a splat, 128 the harness failed, 129 usage or no log, 130 interrupted. --batch and --rescan always give 0, --follow 0 or 1.',
+      '0 no splat (an event such as an OOM kill is none, nor is a report about a test program), 1 a splat, 128 the harness failed, 129 usage or no log, 130 interrupted. --batch and --rescan end with 0 whatever they find, --follow with 0 or 1.',
   },
   list: {
     examples: [
-      ['list', 'the runs below ./splat-runs'],
-      ['list /srv/nights --json', 'the runs in another folder, as JSON'],
+      ['list', 'list the runs below ./splat-runs'],
+      ['list /srv/nights --json', 'list the runs of another folder, as JSON'],
     ],
     exits: plainExits,
   },
   coverage: {
     examples: [
-      ['coverage splat-runs/LAST', 'functions that ran by file, callers, ioctls'],
-      ['coverage splat-runs/LAST --full', 'also the names of functions that never ran'],
+      ['coverage splat-runs/LAST', 'show which functions ran, by file'],
+      ['coverage splat-runs/LAST --full', 'also name the functions that never ran'],
       [
         'coverage splat-runs/LAST --against splat-runs/BEFORE',
-        'the functions that ran in only one of two runs',
+        'show the functions that ran in only one of two runs',
       ],
     ],
     exits: plainExits,
   },
   report: {
     examples: [
-      ['report splat-runs/LAST --out night.html', 'a single file that can be sent to others'],
+      ['report splat-runs/LAST --out night.html', 'write a single file to send to others'],
     ],
     exits: plainExits,
   },
   cache: {
     examples: [
-      ['cache', 'what the cache holds, with sizes'],
-      ['cache prune --max-size 10', 'keep the 10 GiB used last'],
-      ['cache prune --older-than 30 --dry-run', 'list the entries that nobody used for a month'],
+      ['cache', 'list the entries of the cache, with sizes'],
+      ['cache prune --max-size 10', 'keep the 10 GiB that were used last'],
+      ['cache prune --older-than 30 --dry-run', 'list what nobody used for 30 days'],
     ],
     exits: plainExits,
   },
   replay: {
     examples: [
-      ['replay splat-runs/LAST/hmm', 'one trial: same kernel, same seed'],
-      ['replay splat-runs/LAST', 'the whole run'],
+      ['replay splat-runs/LAST/hmm', 'repeat one trial: same kernel, same seed'],
+      ['replay splat-runs/LAST', 'repeat the whole run'],
     ],
     exits: `0 the verdicts repeated, 1 they did not, ${harnessExits}`,
   },
   shell: {
     examples: [
-      ['shell', 'a terminal in the guest'],
-      ["shell --run 'cat /proc/version'", 'one command, and its exit status'],
-      ['shell --kernel ~/linux --gdb', 'with a gdb stub'],
+      ['shell', 'open a terminal in a guest'],
+      ["shell --run 'cat /proc/version'", 'run one command in a guest'],
+      ['shell --kernel ~/linux --gdb', 'boot your tree with a gdb stub'],
     ],
-    exits: `that of the guest's shell or of --run; 125 the kernel is untestable, ${harnessExits}`,
+    exits: `the exit status of the guest's shell or of the --run command; 125 the kernel is untestable, ${harnessExits}`,
   },
   doctor: {
     examples: [
-      ['doctor', 'what a run needs of this host'],
-      ['doctor --prove', 'does KVM really run a guest here?'],
+      ['doctor', 'check what a run needs of this host'],
+      ['doctor --prove', 'also find out whether KVM runs a guest'],
     ],
-    exits: '0 a run can start here, 128 it cannot, 129 usage, 130 interrupted.',
+    exits: '0 a run can start on this host, 128 it cannot, 129 usage, 130 interrupted.',
   },
   nightly: {
     examples: [
-      ['nightly matrix.yaml --dry-run', 'which cells, and how long they take'],
-      ['nightly matrix.yaml', 'a night; the same command continues a night that was stopped'],
-      ['nightly matrix.yaml --cell 90c491c880232c80 --json', 'only one cell'],
-      ['nightly matrix.yaml --notify ./mail.sh', 'start a program for what is new'],
-      ['nightly matrix.yaml --check-heartbeat', 'did a night begin today? 1 when none did'],
-      ['nightly plan matrix.yaml --out plan.json', 'a night that several machines share'],
-      ['nightly --plan plan.json --shard 2/3 --out shard', 'one part of it, on any of them'],
-      ['nightly merge --plan plan.json shards', 'the night, judged and in the history'],
-      ['nightly --plan plan.json --queue redis://127.0.0.1', 'a night that workers run'],
+      ['nightly matrix.yaml --dry-run', 'list the cells and their expected time'],
+      ['nightly matrix.yaml', 'run a night, or continue the one that was stopped'],
+      ['nightly matrix.yaml --cell 90c491c880232c80 --json', 'run only this cell'],
+      ['nightly matrix.yaml --notify ./mail.sh', 'start a program for each new splat'],
+      ['nightly matrix.yaml --check-heartbeat', 'exit with 1 when no night began lately'],
+      ['nightly plan matrix.yaml --out plan.json', 'plan a night for several machines'],
+      ['nightly --plan plan.json --shard 2/3 --out shard', 'run the second of 3 parts'],
+      ['nightly merge --plan plan.json shards', 'judge the night from its parts'],
+      ['nightly --plan plan.json --queue redis://127.0.0.1', 'let workers run the plan'],
     ],
-    exits: `1 something is new, back, broken or disappeared, else 128 over a tenth of the cells is infrastructure, else 125 something is inconclusive or not run, else 0; of a part 0 when all of its results are there; ${harnessExits}`,
+    exits: `1 a cell is new, back, broken or disappeared; else 128 over a tenth of the cells failed for a fault of the host; else 125 a cell is inconclusive or was not run; else 0. A part ends with 0 when each of its cells has a result. Also ${harnessExits}`,
   },
   worker: {
     examples: [
-      [
-        'worker --queue rediss://splat@lab.example',
-        "work for the lab's queue, one cell after another",
-      ],
-      ['worker --queue redis://127.0.0.1 --idle-minutes 10', 'end after ten minutes without work'],
+      ['worker --queue rediss://splat@lab.example', "run cells of the lab's queue"],
+      ['worker --queue redis://127.0.0.1 --idle-minutes 10', 'stop after ten idle minutes'],
     ],
-    exits: `0 it was idle for as long as --idle-minutes says, ${harnessExits}`,
+    exits: `0 the worker was idle for --idle-minutes, ${harnessExits}`,
   },
   history: {
     examples: [
-      ['history', 'every splat by cell: state, first and last seen, rate'],
-      ['history "possible deadlock" --since 14d', 'the splats with these words in their title'],
-      ['history import splat-runs/20261129-191013-6631', 'a run as a night of its own'],
-      ['history backup nights.db', 'a complete copy, even while a night runs'],
+      ['history', 'list all splats, with state and rate'],
+      ['history "possible deadlock" --since 14d', 'list those with these words in the title'],
+      ['history import splat-runs/20261129-191013-6631', 'add a run to the history as a night'],
+      ['history backup nights.db', 'copy the history, even while a night runs'],
     ],
     exits: plainExits,
   },
   known: {
     examples: [
-      ['known check', 'which entries of the file have expired'],
+      ['known check', 'print which entries have expired'],
       [
         'known add SIGNATURE --until 2027-01-31 --reason WHY',
-        'a splat that wakes nobody until that day',
+        'let a splat wake nobody until that day',
       ],
     ],
     exits: `0 done, 1 an entry has expired, ${harnessExits}`,
   },
   kcidb: {
     examples: [
-      ['kcidb submit splat-runs/LAST --dry-run', 'what would be sent'],
-      ['kcidb submit splat-runs/LAST --origin mylab', 'to $KCIDB_REST, which holds the token'],
-      ['kcidb submit', 'the documents that wait since the server did not answer'],
+      ['kcidb submit splat-runs/LAST --dry-run', 'print what would be sent'],
+      ['kcidb submit splat-runs/LAST --origin mylab', 'send a run to the server of $KCIDB_REST'],
+      ['kcidb submit', 'send again what the server did not take'],
     ],
-    exits: `0 all was sent, 128 something waits or was refused, or the harness failed, 129 usage, 130 interrupted.`,
+    exits: `0 every document was sent, 128 a document waits or was refused, or the harness failed, 129 usage, 130 interrupted.`,
   },
   store: {
     examples: [
-      [
-        'store key ~/.config/splat/store.key',
-        'make a key for a host that puts kernels into a store',
-      ],
-      ['store serve /srv/splat-store', 'a server for a lab, on loopback; docs/store.md has TLS'],
-      ['store list /srv/splat-store', 'the contents of a store, least recently used first'],
-      ['store prune /srv/splat-store --max-size 50', 'keep the 50 GiB used last'],
+      ['store key ~/.config/splat/store.key', 'make a key that signs kernels for a store'],
+      ['store serve /srv/splat-store', 'serve a store on loopback'],
+      ['store list /srv/splat-store', 'list a store, least recently used first'],
+      ['store prune /srv/splat-store --max-size 50', 'keep the 50 GiB that were used last'],
     ],
     exits: plainExits,
   },
   completion: {
     examples: [
-      [
-        'completion bash > FILE',
-        'for bash; FILE is in /etc/bash_completion.d or ~/.bash_completion.d',
-      ],
-      ['completion zsh > ~/.zfunc/_splat', 'for zsh, with ~/.zfunc in fpath'],
+      ['completion bash > FILE', 'write the script to a FILE that bash sources'],
+      ['completion zsh > ~/.zfunc/_splat', 'write it for zsh, with ~/.zfunc in fpath'],
     ],
     exits: plainExits,
   },
@@ -256,6 +247,33 @@ export function explainCommand(parser: Argv, name: string, command: CommandShape
   }
   const manual = manuals[name];
   if (manual === undefined) return;
-  for (const [line, purpose] of manual.examples) parser.example(`splat ${line}`, purpose);
+  parser.example(describeExamples(manual.examples), '');
+  if (inTreeElsewhere.has(name)) parser.epilogue(stateFolderText);
   parser.epilogue(`Exit codes: ${manual.exits}`);
+}
+
+/** Commands whose default folder or history is not in the working directory when this is in a kernel tree. */
+const inTreeElsewhere = new Set([
+  'run',
+  'controls',
+  'replay',
+  'series',
+  'bisect',
+  'nightly',
+  'history',
+  'list',
+]);
+const stateFolderText =
+  'In a kernel tree the defaults are below $XDG_STATE_HOME/splat: splat writes nothing to the tree.';
+const exampleColumns = 96;
+
+/** A line for each example. A purpose that does not fit beside its command is a comment above it: a folded command could not be copied. */
+function describeExamples(examples: Manual['examples']): string {
+  const width = Math.max(...examples.map(([line]) => line.length).filter((length) => length < 46));
+  return examples
+    .map(([line, purpose]) => {
+      const folded = `splat ${line.padEnd(width)}  # ${purpose}`;
+      return folded.length <= exampleColumns ? folded : `# ${purpose}\nsplat ${line}`;
+    })
+    .join('\n');
 }

@@ -22,8 +22,7 @@ export function builder(yargs: Argv): Argv<NightlyWords> {
     yargs.positional('words', {
       type: 'string',
       array: true,
-      describe:
-        'MATRIX, a YAML file of kernels, configurations and workloads (docs/nightly.md); or plan MATRIX, or merge DIR... (docs/machines.md)',
+      describe: 'MATRIX, a YAML file (docs/nightly.md); or plan MATRIX; or merge DIR...',
     }),
   )
     .option(
@@ -67,13 +66,13 @@ export async function run(argv: NightlyWords, context: CommandContext): Promise<
   if (word !== undefined && argv.plan !== undefined) {
     throw new HarnessError(
       'usage',
-      `nightly --plan: unexpected argument ${word}; the plan names its matrix`,
+      `nightly --plan: unexpected argument ${word}; the plan file already has the matrix`,
     );
   }
   if (argv.queue !== undefined) {
     requireFlags(argv, 'queued');
     const { plan, queue } = argv;
-    if (plan === undefined) throw new HarnessError('usage', '--queue needs --plan');
+    if (plan === undefined) throw new HarnessError('usage', '--queue needs --plan FILE');
     // The library of the queue is loaded only here, because the other forms do not need it.
     const { runQueuedNight } = await import('./nightly-queue.ts');
     return runQueuedNight({ ...argv, plan, queue }, context);
@@ -120,9 +119,9 @@ function requireFlags(argv: NightlyWords, what: keyof typeof allowed): void {
   const where = {
     plan: 'nightly plan',
     merge: 'nightly merge',
-    queued: 'a night of a queue',
-    part: 'a part of a plan',
-    night: 'a night',
+    queued: 'nightly --queue',
+    part: 'nightly --plan',
+    night: 'nightly MATRIX',
   };
   throw new HarnessError('usage', `--${shown} is not valid for ${where[what]}`);
 }

@@ -25,7 +25,7 @@ export async function mergeNight(argv: MergeArguments, context: CommandContext):
   const { cwd, signal, env } = context;
   if (argv.plan === undefined) throw new HarnessError('usage', 'nightly merge needs --plan');
   if (argv.dirs.length === 0) {
-    throw new HarnessError('usage', 'nightly merge takes the folders of the shards');
+    throw new HarnessError('usage', 'nightly merge needs the folders that the shards wrote');
   }
   const now = openClock(env);
   const notifier = await openNotifier(argv, context);

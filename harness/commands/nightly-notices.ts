@@ -62,7 +62,10 @@ export async function openNotifier(
   }
   const program = notify.includes('/') ? resolve(context.cwd, notify) : notify;
   if ((await findProgram(program)) === undefined) {
-    throw new HarnessError('usage', `--notify ${notify}: no such program, or it may not be run`);
+    throw new HarnessError(
+      'usage',
+      `--notify ${notify}: no such program, or no permission to run it`,
+    );
   }
   const tell = async (notice: Notice): Promise<string | undefined> =>
     tellOne(program, notifyArg, notice, { context, limitMs });

@@ -42,7 +42,10 @@ export async function runPart(argv: PartArguments, context: CommandContext): Pro
   const { shards, night } = read.plan;
   if (argv.shard === undefined && shards.length !== 1) {
     const named = shards.map(({ shard }) => shard).join(', ');
-    throw new HarnessError('usage', `--plan ${argv.plan} needs --shard; it has ${named}`);
+    throw new HarnessError(
+      'usage',
+      `--plan ${argv.plan} needs --shard; the shards of this plan are ${named}`,
+    );
   }
   const shard = argv.shard ?? '1/1';
   const { cells } = shardOf(read.plan, shard);
@@ -57,7 +60,7 @@ export async function runPart(argv: PartArguments, context: CommandContext): Pro
   }
   await using lock = await tryLock(join(dir, 'shard.lock'), { signal });
   if (lock === undefined)
-    throw new HarnessError('infra', `${dir}: another splat process is running this part`);
+    throw new HarnessError('infra', `${dir}: another splat process is running this shard`);
   await using history = await openHistory(join(dir, progressFile), { signal, create: true });
   const events = openEvents(progressWriter(context.stderr, context.live));
   await installPackages(context);

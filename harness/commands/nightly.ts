@@ -56,17 +56,12 @@ export interface NightlyArguments extends NoticeArguments, HeartbeatArguments {
 
 export function nightOptions(yargs: Argv): Argv<NightlyArguments> {
   const options = storeOptions(yargs)
-    .option(
-      'out',
-      text(
-        "the night's folder; default ./splat-nights/DATE, in a kernel tree below $XDG_STATE_HOME/splat",
-      ),
-    )
+    .option('out', text("the night's folder; default ./splat-nights/DATE"))
     .option('json', { boolean: true, default: false, describe: 'print night.json on stdout' })
     .option('dry-run', {
       boolean: true,
       default: false,
-      describe: 'print the cells, the kernels and the time they take, and run nothing',
+      describe: 'print cells, kernels and expected time, and run nothing',
     })
     .option('cell', text('run only the cell with this id'))
     .option('jobs', number(jobsText));
@@ -164,7 +159,7 @@ function explainStop(
   if (!isHarnessError(explained, 'infra', 'interrupted')) return explained;
   const next = isClosed
     ? 'its results are in the history'
-    : `what is finished is kept, and the same command goes on where it was, in ${dir}`;
+    : `finished results are kept in ${dir}, and the same command continues there`;
   return new HarnessError(explained.code, `${explained.message}; ${next}`, { cause: error });
 }
 
@@ -216,7 +211,7 @@ export async function lockNight(history: History, signal: AbortSignal): Promise<
 function refuseSecond(history: History): never {
   const night = openNight(history);
   const which = night === undefined ? 'a night' : `night ${night.name}, in ${night.dir},`;
-  const why = `${which} is running on history ${history.path}; one runs at a time`;
+  const why = `${which} is running with history ${history.path}; a history can serve one night at a time`;
   throw new HarnessError('infra', why);
 }
 

@@ -29,7 +29,7 @@ export function builder(yargs: Argv): Argv<ReplayArguments> {
     .positional('run', {
       type: 'string',
       demandOption: true,
-      describe: 'a run directory, or DIRECTORY/TRIAL',
+      describe: 'a run directory, or RUN/TRIAL for one of its trials',
     })
     .option('out', {
       string: true,

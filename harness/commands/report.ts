@@ -28,7 +28,7 @@ export function builder(yargs: Argv): Argv<ReportArguments> {
       string: true,
       requiresArg: true,
       describe:
-        'the file to write; default RUN/report.html, with consoles as pages beside their logs',
+        'the file to write; default RUN/report.html, with a page for each console beside its log',
     });
 }
 
@@ -42,7 +42,10 @@ export async function run(argv: ReportArguments, context: CommandContext): Promi
   const isNight = await isThere(join(dir, 'night.json'));
   if (isNight || (await holdsNights(dir))) {
     if (argv.out !== undefined) {
-      throw new HarnessError('usage', '--out: the pages of nights are in their folders');
+      throw new HarnessError(
+        'usage',
+        '--out is only valid for a run; the pages of a night are written into its folder',
+      );
     }
     const file = isNight ? await reportNight(dir, cwd) : await reportNights(dir, cwd);
     context.stdout.write(`${plain(relative(cwd, file))}\n`);
@@ -72,7 +75,7 @@ async function requireFileOrNothing(file: string, out: string | undefined): Prom
     ? 'a folder'
     : found.isSymbolicLink()
       ? 'a link'
-      : 'no plain file';
+      : 'not a regular file';
   throw new HarnessError(
     'usage',
     `${out === undefined ? file : `--out ${out}`}: ${what}; name a file`,

@@ -44,7 +44,7 @@ export async function abandonRun(
     if (dirname(dir) === runsFolder(context)) await rmdir(dirname(dir)).catch(() => undefined);
   }
   if (dir !== undefined && isHarnessError(failure, 'interrupted')) {
-    const kept = `${failure.message}; what is finished is in ${shownPath(dir, cwd)}`;
+    const kept = `${failure.message}; finished trials are in ${shownPath(dir, cwd)}`;
     return new HarnessError('interrupted', kept, { cause: failure });
   }
   return explainDiskError(failure, dir ?? cwd);
@@ -53,7 +53,7 @@ export async function abandonRun(
 /** The error for a series or bisection that ends early. After an interrupt it names the command that continues it. */
 export function abandonJournal(failure: unknown, dir: string, cwd: string): unknown {
   if (!isHarnessError(failure, 'interrupted')) return explainDiskError(failure, dir);
-  const next = `the same command goes on where it was, in ${shownPath(dir, cwd)}`;
+  const next = `the same command continues in ${shownPath(dir, cwd)}`;
   return new HarnessError('interrupted', `${failure.message}; ${next}`, { cause: failure });
 }
 
@@ -70,7 +70,10 @@ export async function openJournalDirectory(
 ): Promise<void> {
   const names = await namesIn(dir, `--out ${dir}`);
   if (names.includes('journal.jsonl') || names.every((name) => beforeJournal.has(name))) return;
-  throw new HarnessError('usage', `--out ${dir}: not empty, and no ${what}; name a new folder`);
+  throw new HarnessError(
+    'usage',
+    `--out ${dir}: not empty, and it holds no ${what}; name a new folder`,
+  );
 }
 
 /** The names in a folder, which is made when missing. `shown` names it in messages. */

@@ -4,14 +4,13 @@ import { workloads } from '../stress/workloads.ts';
 
 /** The help of --config; the names are those of the optional fragments in kernel-configs/. */
 export const fragmentText =
-  'a .config fragment to merge and verify, or one of ours: kasan, kcsan, kmemleak, modules, preempt-rt; repeatable';
+  'a .config fragment to merge and verify, or the name of a fragment that splat has: kasan, kcsan, kmemleak, modules, preempt-rt; repeatable';
 
 const ownSeconds = workloads.map(({ durationMs }) => durationMs / 1000);
 export const durationText = `seconds of stress per trial; default ${Math.min(...ownSeconds)} to ${Math.max(...ownSeconds)}, by workload`;
 
 /** The help of --jobs for commands that also run guests. */
-export const jobsText =
-  'how many compilers, and how many guests, run at a time; default as many as cores and memory allow';
+export const jobsText = 'how many compilers, or guests, run at a time; default by cores and memory';
 
 /** The flags of a shared store; each has a variable of the environment, which a flag overrides. */
 export interface StoreArguments {
@@ -24,7 +23,9 @@ export function storeOptions<T>(yargs: Argv<T>): Argv<T> {
   return yargs
     .option(
       'store',
-      text('a store of kernels and guests that hosts share: DIR or URL; default $SPLAT_STORE'),
+      text(
+        'the store of kernels and guests that this host shares with others: DIR or URL; default $SPLAT_STORE',
+      ),
     )
     .option(
       'store-key',
@@ -34,7 +35,9 @@ export function storeOptions<T>(yargs: Argv<T>): Argv<T> {
     )
     .option(
       'store-trust',
-      text('a file of public keys whose signatures are accepted; default $SPLAT_STORE_TRUST'),
+      text(
+        'a file of public keys: splat takes from the store only what one of them, or the key of --store-key, has signed; default $SPLAT_STORE_TRUST',
+      ),
     );
 }
 
@@ -63,7 +66,7 @@ export function toolchainOptions<T>(yargs: Argv<T>): Argv<T> {
       nargs: 1,
       default: [],
       describe:
-        'a folder with module sources, or the name of a module of the kernel tree; it is built, and loaded before the workloads; repeatable',
+        'a folder with the sources of a module, or the name of a module of the kernel tree; splat builds it, and loads it before the workloads; repeatable',
     });
 }
 
@@ -80,7 +83,8 @@ export function kernelOptions<T>(yargs: Argv<T>): Argv<T & KernelArguments> {
     .option('kernel', {
       string: true,
       default: 'debian:6.1',
-      describe: 'debian:6.1, debian:newest, DIR, DIR@REV or a tarball',
+      describe:
+        'the kernel to test: debian:6.1, debian:newest, DIR, DIR@REV or a tarball (splat help kernels)',
       requiresArg: true,
     })
     .option('series', {
@@ -101,7 +105,8 @@ export function kernelOptions<T>(yargs: Argv<T>): Argv<T & KernelArguments> {
     .option('config-base', {
       string: true,
       requiresArg: true,
-      describe: 'your own .config, in place of tinyconfig and base.config',
+      describe:
+        'your own .config; splat starts from it instead of tinyconfig and its own base.config',
     });
   return toolchainOptions(options) as unknown as Argv<T & KernelArguments>;
 }
@@ -137,14 +142,16 @@ export function guestOptions(yargs: Argv, jobs: string): Argv {
     .option('accel', {
       choices: ['auto', 'kvm', 'tcg'] as const,
       default: guestDefaults.accel,
-      describe:
-        'how the guest runs: kvm, tcg (emulation), or auto: KVM if a test boot shows that it works, else emulation',
+      describe: 'kvm, tcg (emulation), or auto: KVM if a test boot works with it, else tcg',
     })
-    .option('memory-mib', { ...number('memory of a guest'), default: guestDefaults.memoryMib })
+    .option('memory-mib', {
+      ...number('memory of a guest in MiB'),
+      default: guestDefaults.memoryMib,
+    })
     .option('cpus', { ...number('CPUs of a guest'), default: guestDefaults.cpus })
     .option('jobs', number(jobs))
     .option('seed', {
-      ...number('decides everything random in the workloads'),
+      ...number('the seed of everything random in the workloads'),
       default: guestDefaults.seed,
     });
 }
@@ -152,7 +159,7 @@ export function guestOptions(yargs: Argv, jobs: string): Argv {
 /** Throws `usage` for a --confidence outside of 0.5 to 0.9999. */
 export function requireConfidence(confidence: number): void {
   if (confidence >= 0.5 && confidence <= 0.9999) return;
-  throw new HarnessError('usage', `--confidence ${confidence}: not from 0.5 to 0.9999`);
+  throw new HarnessError('usage', `--confidence ${confidence}: it must be from 0.5 to 0.9999`);
 }
 
 /** A whole number within limits. Throws `usage` with the flag, the value and the valid range. */

@@ -21,6 +21,7 @@ import {
   jobsText,
   type KernelArguments,
   kernelOptions,
+  number,
   wholeNumber,
 } from './run-options.ts';
 import { replayCommand } from './run-page.ts';
@@ -72,45 +73,48 @@ function workloadOptions<T>(yargs: Argv<T>): Argv<T> {
       .option('igt', {
         string: true,
         requiresArg: true,
-        describe: 'your own build of IGT, a prefix or a meson folder; default the one of Debian',
+        describe:
+          'your own build of IGT: its installation prefix or its meson build folder; default the package of Debian',
       })
       .option('igt-expect', {
         string: true,
         requiresArg: true,
         describe:
-          'a folder of expected results, named as in drivers/gpu/drm/ci/xfails; default ours',
+          "a folder of expected results of IGT, with files named as in drivers/gpu/drm/ci/xfails; default splat's own",
       })
-      .option('duration', {
-        number: true,
-        requiresArg: true,
-        describe: durationText,
-      })
-      .option('seed', {
-        number: true,
-        requiresArg: true,
-        describe: 'decides everything random in the workloads; default a random one',
-      })
+      .option('duration', number(durationText))
+      .option(
+        'seed',
+        number('the seed of everything random in the workloads; default a random number'),
+      )
       .option('repeat', {
         number: true,
         default: 1,
         requiresArg: true,
-        describe: 'trials of each workload, over several boots',
+        describe: 'the number of trials of each workload; splat spreads them over several boots',
       })
       .option('quick', {
         boolean: true,
         default: false,
-        describe: 'nine workloads instead of all, and every canary: a first answer',
+        describe:
+          'a first answer: run only nine workloads, and every canary (seeded bug that must be caught)',
       })
       .option('coverage', {
         boolean: true,
         default: false,
-        describe: 'count which functions of the kernel run; slower (splat coverage RUN shows it)',
+        describe:
+          'count the calls of the kernel functions that splat watches (docs/run.md); trials are slower; splat coverage RUN shows the counts',
       })
-      .option('cold', { boolean: true, default: false, describe: 'boot a guest for every trial' })
+      .option('cold', {
+        boolean: true,
+        default: false,
+        describe: 'boot a guest for every trial, instead of copying a booted guest',
+      })
       .option('baseline', {
         string: true,
         requiresArg: true,
-        describe: 'a run directory or result.json: its splats count as known and do not decide',
+        describe:
+          'an earlier run directory or result.json: its splats are listed as known and do not decide the verdict',
       })
   );
 }
@@ -120,14 +124,13 @@ function guestOptions<T>(yargs: Argv<T>): Argv<T> {
     .option('accel', {
       choices: ['auto', 'kvm', 'tcg'] as const,
       default: 'auto' as const,
-      describe:
-        'how the guest runs: kvm, tcg (emulation), or auto: KVM if a test boot shows that it works, else emulation',
+      describe: 'kvm, tcg (emulation), or auto: KVM if a test boot works with it, else tcg',
     })
     .option('memory-mib', {
       number: true,
       default: 1024,
       requiresArg: true,
-      describe: 'memory of a guest',
+      describe: 'memory of a guest in MiB',
     })
     .option('cpus', { number: true, default: 2, requiresArg: true, describe: 'CPUs of a guest' });
 }
@@ -142,8 +145,7 @@ function outputOptions<T>(yargs: Argv<T>): Argv<T> {
     .option('out', {
       string: true,
       requiresArg: true,
-      describe:
-        'the run directory, new or empty; default ./splat-runs/DATE, in a kernel tree $XDG_STATE_HOME/splat/DATE',
+      describe: 'the run directory, new or empty; default ./splat-runs/DATE',
     })
     .option('json', {
       boolean: true,
@@ -158,7 +160,7 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
   const guest = requestedGuest(argv);
   await requireWorkloads(argv.workload, context.cwd);
   if (argv.quick && argv.workload.length > 0) {
-    throw new HarnessError('usage', '--quick chooses the workloads: leave out --workload');
+    throw new HarnessError('usage', '--quick chooses the workloads itself: leave out --workload');
   }
   const events = openEvents(progressWriter(context.stderr, context.live));
   const toolchain = await requestedToolchain(argv);

@@ -49,8 +49,7 @@ function patchOptions(yargs: Argv): Argv {
     .positional('series', {
       type: 'string',
       demandOption: true,
-      describe:
-        'an mbox, a patch, a folder of them, a quilt series, a maildir, a tar archive (any of them compressed), DIR@A..B, or - for stdin',
+      describe: 'an mbox, patch, folder, quilt, maildir, tar, DIR@A..B, or - for stdin',
     })
     .option('list', {
       boolean: true,
@@ -79,7 +78,7 @@ function patchOptions(yargs: Argv): Argv {
     .option(
       'workload',
       list(
-        'a workload (splat help workloads lists them), or a program of yours; controls is every row of splat controls; repeatable, default all',
+        'a workload (splat help workloads lists them), or the path of your own program; the name controls stands for every row of splat controls; repeatable, default all',
       ),
     )
     .option('detector', {
@@ -91,7 +90,10 @@ function patchOptions(yargs: Argv): Argv {
         'the number of a patch that changes detector code: a splat that appears with it is exposed, not introduced; repeatable',
     })
     .option('config', list(fragmentText))
-    .option('config-base', text('your own .config, in place of tinyconfig and base.config'));
+    .option(
+      'config-base',
+      text('your own .config; splat starts from it instead of tinyconfig and its own base.config'),
+    );
 }
 
 function machineOptions(yargs: Argv): Argv {
@@ -113,9 +115,7 @@ function outputOptions(yargs: Argv): Argv {
   return yargs
     .option(
       'out',
-      text(
-        'the results folder; the same command continues there after an interruption; default ./splat-runs/series-DIGEST',
-      ),
+      text('the folder to write to, or to continue; default ./splat-runs/series-DIGEST'),
     )
     .option('json', {
       boolean: true,
@@ -130,7 +130,6 @@ function outputOptions(yargs: Argv): Argv {
     .option('b4', {
       boolean: true,
       default: false,
-      describe:
-        'print the checks that b4 review expects; b4 passes the patch on stdin, so give - as the series',
+      describe: 'print the checks that b4 review reads; use - as SERIES',
     });
 }

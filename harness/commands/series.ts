@@ -49,7 +49,10 @@ export async function run(given: SeriesArguments, context: CommandContext): Prom
     await openJournalDirectory(dir, 'series');
     await using lock = await tryLock(join(dir, 'lock'), { signal: context.signal });
     if (lock === undefined) {
-      throw new HarnessError('usage', `another splat tests a series in ${dir}; wait, or use --out`);
+      throw new HarnessError(
+        'usage',
+        `another splat process is testing a series in ${dir}; wait for it, or name another folder with --out`,
+      );
     }
     events.keepIn(dir);
     const startedAt = new Date().toISOString();

@@ -38,7 +38,11 @@ export function builder(yargs: Argv): Argv<ShellArguments> {
       requiresArg: true,
       describe: "run this command line in the guest's shell and end with its exit status",
     })
-    .option('gdb', { boolean: true, default: false, describe: "start QEMU's gdb stub" })
+    .option('gdb', {
+      boolean: true,
+      default: false,
+      describe: "start QEMU's gdb stub, and print the command that connects gdb to it",
+    })
     .option('copy-in', {
       ...files,
       describe: 'HOST:/GUEST: copy this file into the guest before the session; repeatable',
@@ -50,10 +54,9 @@ export function builder(yargs: Argv): Argv<ShellArguments> {
     .option('accel', {
       choices: ['auto', 'kvm', 'tcg'] as const,
       default: 'auto' as const,
-      describe:
-        'how the guest runs: kvm, tcg (emulation), or auto: KVM if a test boot shows that it works, else emulation',
+      describe: 'kvm, tcg (emulation), or auto: KVM if a test boot works with it, else tcg',
     })
-    .option('memory-mib', { number: true, default: 1024, describe: 'memory of the guest' })
+    .option('memory-mib', { number: true, default: 1024, describe: 'memory of the guest in MiB' })
     .option('cpus', {
       number: true,
       default: 2,
@@ -137,7 +140,7 @@ async function logIn(
   }
   throwIfAborted(context.signal);
   const output = await shell.consoleTail();
-  throw new HarnessError('infra', 'the guest ended before the session did', { output });
+  throw new HarnessError('infra', 'the guest stopped before the session had ended', { output });
 }
 
 interface Terminal {

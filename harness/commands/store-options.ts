@@ -49,7 +49,10 @@ function openPlace(asked: string, env: NodeJS.ProcessEnv, cwd: string): StorePla
 export function tokenOf(env: NodeJS.ProcessEnv, name: string): string | undefined {
   const token = setOf(env[name]);
   if (token === undefined || /^[\x21-\x7e]{8,1024}$/.test(token)) return token;
-  throw new HarnessError('usage', `${name}: not 8 to 1024 printable characters without a space`);
+  throw new HarnessError(
+    'usage',
+    `${name}: a token has 8 to 1024 printable ASCII characters and no space`,
+  );
 }
 
 function setOf(value: string | undefined): string | undefined {

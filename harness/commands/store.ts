@@ -32,12 +32,12 @@ export function builder(yargs: Argv): Argv<StoreCommandArguments> {
     .positional('action', {
       choices: ['key', 'serve', 'list', 'prune'] as const,
       demandOption: true,
-      describe: 'make a key; serve a folder; list or prune one',
+      describe: 'key makes a key, serve serves a store, list lists it, prune removes old entries',
     })
     .positional('path', {
       type: 'string',
       demandOption: true,
-      describe: 'the new key file, or the folder of the store',
+      describe: 'with key: the new key file; else the folder of the store',
     })
     .option('listen', {
       ...text('with serve: the address to listen on, HOST:PORT'),
@@ -45,13 +45,28 @@ export function builder(yargs: Argv): Argv<StoreCommandArguments> {
     })
     .option(
       'tls-cert',
-      text('with serve: the TLS certificate, PEM; needed when other hosts connect'),
+      text(
+        'with serve: the PEM file of the TLS certificate; needed when other hosts are to connect',
+      ),
     )
-    .option('tls-key', text('with serve: the private key of the certificate, PEM'))
-    .option('store-trust', text('serve: take only what keys of this file signed'))
-    .option('older-than', number('prune entries that were not used for this many days'))
-    .option('max-size', number('prune the least recently used until this many GiB are left'))
-    .option('dry-run', { boolean: true, default: false, describe: 'remove nothing, only say what' })
+    .option('tls-key', text('with serve: the PEM file of the private key of that certificate'))
+    .option(
+      'store-trust',
+      text('with serve: a file of public keys; the server takes only what one of them has signed'),
+    )
+    .option(
+      'older-than',
+      number('with prune: remove entries that were not used for this many days'),
+    )
+    .option(
+      'max-size',
+      number('with prune: remove the least recently used entries until this many GiB are left'),
+    )
+    .option('dry-run', {
+      boolean: true,
+      default: false,
+      describe: 'with prune: print what would be removed, and remove nothing',
+    })
     .option('json', {
       boolean: true,
       default: false,
@@ -94,10 +109,10 @@ async function serve(
   const { host, port } = parseListen(argv.listen);
   const tls = await readTls(argv, context.cwd);
   if (tls === undefined && !isLoopback(host)) {
-    const next = '--tls-cert and --tls-key make it reachable for other hosts';
+    const next = 'other hosts can be served with --tls-cert and --tls-key';
     throw new HarnessError(
       'usage',
-      `--listen ${argv.listen}: without TLS only addresses of this host are allowed; ${next}`,
+      `--listen ${argv.listen}: without TLS the server only listens on loopback addresses; ${next}`,
     );
   }
   const trusted =
@@ -130,7 +145,7 @@ function parseListen(listen: string): { readonly host: string; readonly port: nu
   const host = bracketed ?? plainHost;
   const port = Number(digits);
   if (host === undefined || port > 65_535) {
-    throw new HarnessError('usage', `--listen ${listen}: not HOST:PORT, as 127.0.0.1:8417`);
+    throw new HarnessError('usage', `--listen ${listen}: not HOST:PORT, such as 127.0.0.1:8417`);
   }
   return { host, port };
 }
@@ -200,7 +215,7 @@ async function prune(
 
 function amount(flag: string, value: number): number {
   if (Number.isFinite(value) && value >= 0) return value;
-  throw new HarnessError('usage', `--${flag} ${value}: not a number from 0`);
+  throw new HarnessError('usage', `--${flag} ${value}: it must be a number, 0 or more`);
 }
 
 function toJson(fields: object): string {

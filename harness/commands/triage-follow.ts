@@ -24,7 +24,10 @@ const chunkBytes = 1024 * 1024;
 export async function runFollow(argv: TriageArguments, context: CommandContext): Promise<number> {
   const { file } = argv;
   if (file === undefined || file === '-' || file === '') {
-    throw new HarnessError('usage', '--follow needs FILE; a pipe is followed without it');
+    throw new HarnessError(
+      'usage',
+      '--follow needs FILE; a pipe is read to its end without --follow',
+    );
   }
   const path = resolve(context.cwd, file);
   let handle = await openFirst(path, file);
@@ -76,7 +79,7 @@ async function openFirst(path: string, file: string): Promise<FileHandle> {
   }
   throw new HarnessError(
     'usage',
-    `${file} is no regular file; a pipe is followed without --follow`,
+    `${file} is not a regular file; a pipe is read to its end without --follow`,
   );
 }
 

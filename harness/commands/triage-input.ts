@@ -160,7 +160,7 @@ export async function* readLog(
   if (found !== undefined) {
     await chunks.return(undefined);
     const name = nameOfLog(file);
-    throw new HarnessError('usage', `${name}: is ${found.name} data; unpack it first`);
+    throw new HarnessError('usage', `${name} is ${found.name} data; unpack it first`);
   }
   yield* magic.startsWith(gzipMagic) ? unzip(whole, nameOfLog(file)) : whole;
 }

@@ -1,7 +1,7 @@
 /** A sample of the input, just large enough to tell a console log from other data. */
 export interface Sample {
   add(chunk: Uint8Array | string): void;
-  /** Says what the input is when it is not a log: `is binary data, not a console log`. Undefined for a log. */
+  /** Says what the input is when it is not a log: `binary data, not a console log`. Undefined for a log. */
   fault(): string | undefined;
 }
 
@@ -36,10 +36,10 @@ export function openSample(): Sample {
       if (oddOnes / characters <= mostOdd) return undefined;
       const [less = 0, more = 0] = nuls.toSorted((a, b) => a - b);
       const share = (less + more) / characters;
-      if (share > 0.6) return 'is mostly NUL bytes, not a console log';
+      if (share > 0.6) return 'mostly NUL bytes, not a console log';
       return share > 0.3 && less * 20 < more
-        ? 'is UTF-16 text; convert it first: iconv -f UTF-16 -t UTF-8'
-        : 'is binary data, not a console log';
+        ? 'UTF-16 text; convert it first: iconv -f UTF-16 -t UTF-8'
+        : 'binary data, not a console log';
     },
   };
 }

@@ -65,13 +65,13 @@ function checkBuild(finding: Finding, symbolizer: Symbolizer, vmlinux: string): 
   if (buildId !== undefined && symbolizer.buildId !== '' && buildId !== symbolizer.buildId) {
     throw new HarnessError(
       'usage',
-      `${vmlinux} has build id ${symbolizer.buildId}, the splat at line ${line} is of build ${buildId}`,
+      `${vmlinux} has build id ${symbolizer.buildId}, but the kernel that printed the splat at line ${line} has build id ${buildId}`,
     );
   }
   if (kernel !== undefined && kernel !== symbolizer.release) {
     throw new HarnessError(
       'usage',
-      `${vmlinux} is Linux ${symbolizer.release}, the splat at line ${line} is of Linux ${kernel}`,
+      `${vmlinux} is Linux ${symbolizer.release}, but Linux ${kernel} printed the splat at line ${line}`,
     );
   }
 }

@@ -23,30 +23,33 @@ export function builder(yargs: Argv): Argv<TriageArguments> {
   return yargs
     .positional('file', {
       type: 'string',
-      describe: 'console log, - for stdin, or a folder: every log below it, .gz and .xz too',
+      describe: 'a console log (.gz too), - for stdin, or a folder with logs (.gz and .xz too)',
     })
-    .option('json', { type: 'boolean', describe: 'one JSON document with all findings' })
-    .option('batch', { type: 'boolean', describe: 'JSON lines {id, log} in, {id, findings} out' })
-    .option('vmlinux', { type: 'string', describe: 'add file:line with this kernel image' })
+    .option('json', { type: 'boolean', describe: 'print one JSON document with all findings' })
+    .option('batch', {
+      type: 'boolean',
+      describe: 'read JSON lines {id, log}, and print a JSON line {id, findings} for each',
+    })
+    .option('vmlinux', {
+      type: 'string',
+      describe: 'vmlinux of the logged kernel, with debug info; adds file:line to stacks',
+    })
     .option('source', {
       type: 'string',
-      describe:
-        'the folder that vmlinux was built in, on this host or another; paths are printed relative to it',
+      describe: 'the build folder of vmlinux, on any host; paths are printed relative to it',
     })
     .option('explain', {
       type: 'number',
-      describe: 'print the lines that led to finding N (from 1); with --json, as data',
+      describe: 'print the lines of the log that led to finding N (from 1); with --json, as data',
     })
     .option('follow', {
       type: 'boolean',
-      describe:
-        'keep reading until Ctrl-C while the file grows, is rotated or truncated; with --json, print one finding per line',
+      describe: 'follow FILE as it grows or is rotated; with --json, one finding per line',
     })
     .option('rescan', {
       type: 'string',
       array: true,
-      describe:
-        "run directories, or folders of them: print which splats get another name under today's rules",
+      describe: 'runs, or folders of runs: print the splats that this version names differently',
     })
     .option('history', {
       type: 'string',
@@ -132,7 +135,10 @@ async function printExplanation(
     await write(context, `${text}\n`);
     return isDecisive(finding) ? exitCodes.splat : exitCodes.clean;
   }
-  throw new HarnessError('usage', `there is no finding ${wanted}; the log has ${count}`);
+  throw new HarnessError(
+    'usage',
+    `--explain ${wanted}: the log has ${count === 1 ? '1 finding' : `${count} findings`}`,
+  );
 }
 
 async function runBatch(argv: TriageArguments, context: CommandContext): Promise<number> {
@@ -153,12 +159,15 @@ function readBatchLine(line: string, number: number): { id: unknown; log: string
   try {
     value = JSON.parse(line);
   } catch (cause) {
-    throw new HarnessError('config', `line ${number}: not JSON`, { cause });
+    throw new HarnessError('config', `line ${number} of the --batch input: not JSON`, { cause });
   }
   if (typeof value === 'object' && value !== null && 'id' in value && 'log' in value) {
     if (typeof value.log === 'string') return { id: value.id, log: value.log };
   }
-  throw new HarnessError('config', `line ${number}: needs {"id": ..., "log": "text"}`);
+  throw new HarnessError(
+    'config',
+    `line ${number} of the --batch input: not like {"id": ..., "log": "text"}`,
+  );
 }
 
 async function* decorated(
@@ -172,7 +181,10 @@ async function* decorated(
 export async function run(argv: TriageArguments, context: CommandContext): Promise<number> {
   const { explain } = argv;
   if (explain !== undefined && (!Number.isInteger(explain) || explain < 1)) {
-    throw new HarnessError('usage', `--explain ${explain}: not the number of a finding, from 1`);
+    throw new HarnessError(
+      'usage',
+      `--explain ${explain}: it must be the number of a finding, 1 or more`,
+    );
   }
   if (argv.rescan !== undefined) {
     const { runRescan } = await import('./triage-rescan.ts');

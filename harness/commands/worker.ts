@@ -35,7 +35,10 @@ export const command = 'worker';
 
 export function builder(yargs: Argv): Argv<WorkerArguments> {
   return storeOptions(yargs)
-    .option('queue', text('redis://HOST or postgres://HOST/DATABASE; default $SPLAT_QUEUE'))
+    .option(
+      'queue',
+      text('the queue to serve: redis://HOST or postgres://HOST/DATABASE; default $SPLAT_QUEUE'),
+    )
     .option('accel', {
       type: 'string',
       array: true,

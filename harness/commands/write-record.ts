@@ -39,6 +39,6 @@ export function requireReports(failures: readonly string[], recordFile: string):
   const what = failures.length === 1 ? 'a report' : `${failures.length} reports`;
   throw new HarnessError(
     'infra',
-    `${recordFile} is whole, but ${what} could not be made: ${failures.join('; ')}`,
+    `${recordFile} is complete, but ${what} could not be written: ${failures.join('; ')}`,
   );
 }

@@ -191,7 +191,7 @@ export async function hostTscKhz(options: HostOptions): Promise<number> {
   if (!(khz > 100_000))
     throw new HarnessError(
       'internal',
-      `the time stamp counter was measured at ${khz} kHz, which cannot be right`,
+      `splat measured the time stamp counter of this host at ${khz} kHz, which cannot be right`,
     );
   // Measurements in two boots of the host differ in the last digits. They are rounded, so that a checkpoint's key stays the same.
   return Math.round(khz / 100) * 100;

@@ -59,7 +59,10 @@ export function openAgentChannel(socket: Socket): AgentChannel {
     const id = nextId++;
     const line = [String(id), verb, ...words.map(encodeWord)].join(' ');
     if (line.length >= longestLineBytes) {
-      throw new HarnessError('internal', `agent request ${verb} is ${line.length} bytes long`);
+      throw new HarnessError(
+        'internal',
+        `agent request ${verb} has ${line.length} bytes; it must have fewer than ${longestLineBytes}`,
+      );
     }
     if (socket.destroyed) return { kind: 'lost' };
     return new Promise<AgentAnswer>((resolve) => {

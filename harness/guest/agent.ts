@@ -66,7 +66,7 @@ export function openAgent(channel: AgentChannel, signal: AbortSignal, timeoutMs:
       if (name !== 'splat-agent' || version !== protocolVersion) {
         throw new HarnessError(
           'internal',
-          `the guest speaks ${name} ${version}, not splat-agent ${protocolVersion}`,
+          `the guest's agent is ${name} ${version}; this splat needs splat-agent ${protocolVersion}`,
         );
       }
       return release;

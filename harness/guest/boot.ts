@@ -135,6 +135,7 @@ export function parseForwardedPort(text: string): number | undefined {
 async function forwardedPort(qmp: Qmp): Promise<number> {
   const text = await qmp.execute('human-monitor-command', { 'command-line': 'info usernet' });
   const port = parseForwardedPort(String(text));
-  if (port === undefined) throw new HarnessError('internal', 'QEMU forwards no port');
+  if (port === undefined)
+    throw new HarnessError('internal', 'QEMU forwards no port to the guest, though it was told to');
   return port;
 }

@@ -171,7 +171,8 @@ async function makeRepository(
 async function fetchMaker(apt: AptConfig, dir: string, signal: AbortSignal): Promise<void> {
   const name = 'mmdebstrap';
   const [version] = await packageVersions(apt, name, signal);
-  if (version === undefined) throw new HarnessError('tool', `Debian has no ${name}`);
+  if (version === undefined)
+    throw new HarnessError('tool', `the package lists of Debian have no ${name}`);
   const file = await downloadPackage(apt, { name, ...version }, dir, signal);
   await runTool('dpkg-deb', ['--extract', file, dir], { signal });
   await rm(file);

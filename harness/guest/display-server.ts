@@ -34,7 +34,7 @@ export async function startDisplayServer(dir: string, signal: AbortSignal): Prom
     await child.ended;
   };
   if (channel === undefined)
-    throw new HarnessError('internal', 'Xvfb was started without its channel');
+    throw new HarnessError('internal', 'Xvfb was started without the pipe for its display number');
   channel.on('error', () => undefined);
   using _deadline = startDeadline(signal, startTimeoutMs, () => killGroup(child.pid, 'SIGKILL'));
   const number = /^(\d+)\n/.exec(await Promise.race([lineOf(channel), endOf(child)]))?.[1];

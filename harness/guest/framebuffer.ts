@@ -32,7 +32,10 @@ export function framebufferAsPng(xwd: Buffer): Buffer {
   const isKnown =
     field(place.byteOrder) === supported.byteOrder && field(place.bits) === supported.bits;
   if (!isWhole || !isKnown)
-    throw new HarnessError('tool', 'the screen of Xvfb has an unexpected size or pixel format');
+    throw new HarnessError(
+      'tool',
+      'the screen dump of Xvfb has a size or pixel format that splat does not read',
+    );
   // Each row begins with the number of its filter; 0 is no filter.
   const rows = Buffer.alloc((width * 3 + 1) * height);
   for (let y = 0; y < height; y++) {

@@ -109,7 +109,7 @@ async function findVersion(
   const wanted = versions.find(({ version }) => version === bundle.version);
   const found = wanted ?? versions[0];
   if (found === undefined) {
-    throw new HarnessError('tool', `no suite of Debian has the package ${bundle.package}`);
+    throw new HarnessError('tool', `no Debian suite has the package ${bundle.package}`);
   }
   if (wanted !== undefined && wanted.sha256 !== bundle.sha256) {
     const text = `${bundle.package} ${bundle.version} has SHA-256 ${wanted.sha256} in Debian's lists, not ${bundle.sha256}`;
@@ -258,6 +258,6 @@ async function findOwn(dir: string): Promise<string> {
     const found = await readIfThere(stat(join(folder, markTest)));
     if (found?.isFile() === true) return folder;
   }
-  const text = `--igt ${dir}: no ${markTest} in it, so it is no build and no installation of IGT`;
+  const text = `--igt ${dir}: neither a build nor an installation of IGT, since it has no ${markTest}`;
   throw new HarnessError('usage', text);
 }

@@ -16,7 +16,7 @@ export async function* streamLines(stream: Readable, limitBytes: number): AsyncG
     if (data.length > limitBytes) {
       throw new HarnessError(
         'infra',
-        `a line of more than ${limitBytes} bytes on a control channel`,
+        `a control channel of QEMU or of the guest sent a line of more than ${limitBytes} bytes`,
       );
     }
     rest = data;

@@ -93,7 +93,7 @@ async function startIn(
   const child = await launch(program, argv, { TMPDIR: scratch, ...env }, options);
   const [qmpSocket, agentSocket] = child.channels;
   if (qmpSocket === undefined || agentSocket === undefined) {
-    throw new HarnessError('internal', 'QEMU was started without its channels');
+    throw new HarnessError('internal', 'QEMU was started without its control sockets');
   }
   for (const socket of child.channels) {
     // An error of the socket ends its reader, which reports it.
@@ -103,7 +103,10 @@ async function startIn(
   const fault: { found?: HarnessError } = {};
   // A QEMU without a greeting is killed at the deadline. Its socket then ends, so that nothing waits for ever.
   using _deadline = startDeadline(options.signal, greetTimeoutMs, () => {
-    fault.found ??= new HarnessError('tool', `QEMU did not greet within ${greetTimeoutMs} ms`);
+    fault.found ??= new HarnessError(
+      'tool',
+      `QEMU sent no QMP greeting within ${greetTimeoutMs} ms`,
+    );
     killGroup(child.pid, 'SIGKILL');
   });
   try {

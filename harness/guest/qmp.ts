@@ -42,7 +42,12 @@ export async function openQmp(
   const closed = readMessages(socket, waiting, onEvent).finally(() => {
     socket.destroy();
     for (const { command, reject } of waiting.values()) {
-      reject(new HarnessError('infra', `QEMU went away during ${command}`));
+      reject(
+        new HarnessError(
+          'infra',
+          `the QMP socket of QEMU was closed during the command ${command}`,
+        ),
+      );
     }
     waiting.clear();
   });
@@ -53,7 +58,10 @@ export async function openQmp(
     });
     if (socket.destroyed) {
       waiting.delete(id);
-      throw new HarnessError('infra', `QEMU went away before ${command}`);
+      throw new HarnessError(
+        'infra',
+        `the QMP socket of QEMU was closed before the command ${command}`,
+      );
     }
     socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
     return answer;
@@ -75,7 +83,10 @@ async function readMessages(
       if (asked === undefined || message.id === undefined) continue;
       waiting.delete(message.id);
       if (message.error === undefined) asked.resolve(message.return);
-      else asked.reject(new HarnessError('tool', `QEMU ${asked.command}: ${message.error.desc}`));
+      else
+        asked.reject(
+          new HarnessError('tool', `QMP command ${asked.command} failed: ${message.error.desc}`),
+        );
     }
   } catch {
     // A reset connection ends like a closed one: all waiting commands are rejected.

@@ -85,7 +85,7 @@ async function prepareFile(path: string, create: boolean): Promise<void> {
       throw new HarnessError('usage', `history ${path}: no such file; the first night creates it`);
     }
     if (found !== undefined && !found.isFile()) {
-      throw new HarnessError('usage', `history ${path}: not a file`);
+      throw new HarnessError('usage', `history ${path}: not a regular file`);
     }
     if (create) await makeFolder(dirname(path));
     const where = networkFileSystem((await statfs(dirname(path))).type);
@@ -111,7 +111,9 @@ async function prepareFile(path: string, create: boolean): Promise<void> {
 
 function notOurs(path: string, cause?: unknown): HarnessError {
   const next = 'name another file, or move it away';
-  return new HarnessError('config', `history ${path}: not a history of splat; ${next}`, { cause });
+  return new HarnessError('config', `history ${path}: not a history database of splat; ${next}`, {
+    cause,
+  });
 }
 
 function connect(path: string): Connection {
@@ -193,7 +195,7 @@ async function bringUpToDate(history: Tables): Promise<void> {
   const isEmpty = history.one('SELECT 1 FROM sqlite_schema LIMIT 1') === undefined;
   if (!isEmpty && pragma('application_id') !== applicationId) throw notOurs(history.path);
   if (version > migrations.length) {
-    const both = `version ${version}, and this splat reads up to ${migrations.length}`;
+    const both = `it has format ${version}, and this version reads formats up to ${migrations.length}`;
     throw new HarnessError(
       'config',
       `history ${history.path} was written by a later version of splat: ${both}`,
@@ -220,7 +222,7 @@ export function requireIntact(history: History): void {
 /** Copies a history into one complete file while other processes may write to it. Throws `usage` when the file exists already. */
 export async function backupHistory(history: History, file: string): Promise<void> {
   if ((await readIfThere(stat(file))) !== undefined) {
-    throw new HarnessError('usage', `${file} is there already; name a new file`);
+    throw new HarnessError('usage', `${file} exists already; name a new file`);
   }
   requireIntact(history);
   history.all('VACUUM INTO ?', file);

@@ -32,11 +32,11 @@ export async function openMergedNight(
   const found = nightNamed(history, night.name);
   const [newest] = closedNights(history, 1);
   if (newest !== undefined && newest.name > night.name) {
-    const why = `the history goes up to ${newest.name}: nights are merged in their order`;
-    throw new HarnessError('usage', `the plan is of night ${night.name}, and ${why}`);
+    const why = `the history already has night ${newest.name}: merge nights in the order of their dates`;
+    throw new HarnessError('usage', `the plan is for night ${night.name}, and ${why}`);
   }
   if (found !== undefined && found.plan !== night.plan) {
-    const text = `history ${history.path} has a night ${night.name} of another plan`;
+    const text = `history ${history.path} already has night ${night.name}, from another plan`;
     throw new HarnessError('usage', text);
   }
   await history.write((run) => {
@@ -55,7 +55,10 @@ export async function openMergedNight(
   });
   const stored = nightNamed(history, night.name);
   if (stored === undefined)
-    throw new HarnessError('internal', `night ${night.name} could not be stored`);
+    throw new HarnessError(
+      'internal',
+      `night ${night.name} is not in the history after it was written`,
+    );
   return stored;
 }
 
@@ -71,7 +74,10 @@ function readBefore(history: History, cells: readonly string[]): Before {
 function undo(history: History, run: Run, night: number): void {
   const kept = history.one('SELECT before FROM merges WHERE night = ?', night);
   if (kept === undefined)
-    throw new HarnessError('usage', 'this night ran here; it was not merged from parts');
+    throw new HarnessError(
+      'usage',
+      'the history already has this night, which was run with it and not merged from parts',
+    );
   const before = JSON.parse(String(kept['before'])) as Before;
   run('DELETE FROM issues WHERE cell IN (SELECT cell FROM results WHERE night = ?)', night);
   run('DELETE FROM known_issues');

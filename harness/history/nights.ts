@@ -35,12 +35,13 @@ export async function beginNight(history: History, night: NewNight): Promise<Sto
   const { name } = night;
   await history.write((run) => {
     if (history.one('SELECT 1 FROM nights WHERE name = ?', name) !== undefined) {
-      throw new HarnessError('usage', `history ${history.path} has a night ${name} already`);
+      throw new HarnessError('usage', `history ${history.path} already has night ${name}`);
     }
     insertNight(run, night);
   });
   const stored = nightNamed(history, name);
-  if (stored === undefined) throw new HarnessError('internal', `night ${name} could not be stored`);
+  if (stored === undefined)
+    throw new HarnessError('internal', `night ${name} is not in the history after it was written`);
   return stored;
 }
 

@@ -42,7 +42,8 @@ export async function packageClosure(
   const known = await describePackages(apt, kept, signal);
   return kept.map(({ name, version }) => {
     const found = known.get(`${name}=${version}`);
-    if (found === undefined) throw new HarnessError('tool', `apt knows no ${name} ${version}`);
+    if (found === undefined)
+      throw new HarnessError('tool', `the package lists of apt have no ${name} ${version}`);
     return { name, version, ...found };
   });
 }

@@ -84,13 +84,16 @@ export async function fetchPackages(
   for (const [at, { name, sha256 }] of wanted.entries()) {
     const file = files.find((one) => one.startsWith(`${name}_`) && one.endsWith('.deb'));
     if (file === undefined)
-      throw new HarnessError('tool', `apt-get download ${asked[at]} left no package`);
+      throw new HarnessError('tool', `apt-get download ${asked[at]} wrote no package file`);
     const path = join(dir, file);
     // apt checks the digest of its lists; this check is against the digest that the caller gave.
     const got = await fileDigest(path);
     if (got !== sha256) {
       await rm(path);
-      throw new HarnessError('tool', `${asked[at]} has SHA-256 ${got}, not ${sha256}`);
+      throw new HarnessError(
+        'tool',
+        `the downloaded package ${asked[at]} has SHA-256 ${got}, not ${sha256}`,
+      );
     }
     paths.push(path);
   }

@@ -51,7 +51,7 @@ export async function openApt(options: AptOptions): Promise<Apt> {
   if ((await findProgram('apt-get')) === undefined) {
     throw new HarnessError(
       'tool',
-      'apt-get is not installed: packages of Debian cannot be fetched',
+      'apt-get is not installed, and splat fetches Debian packages with it',
     );
   }
   const dir = cacheFolder(cacheRoot, 'apt');
@@ -66,7 +66,7 @@ export async function openApt(options: AptOptions): Promise<Apt> {
   if ((await readIfThere(stat(archive.keyring))) === undefined) {
     throw new HarnessError(
       'tool',
-      `${archive.keyring} is not there: install the package debian-archive-keyring`,
+      `${archive.keyring} does not exist: install the package debian-archive-keyring`,
     );
   }
   options.onRefresh?.(archive.mirror);
@@ -83,7 +83,8 @@ export async function oneRelease({ dir }: Apt, codename: string): Promise<AptCon
   const suites = [codename, `${codename}-security`];
   // The lines have the form `deb [signed-by=FILE] URI SUITE main`.
   const lines = text.split('\n').filter((line) => suites.includes(line.split(' ')[3] ?? ''));
-  if (lines.length === 0) throw new HarnessError('tool', `no mirror has a Debian ${codename}`);
+  if (lines.length === 0)
+    throw new HarnessError('tool', `no mirror in the sources of apt has Debian ${codename}`);
   const list = join(dir, `sources.${codename}.list`);
   await writeWhole(list, `${lines.join('\n')}\n`);
   // The file of apt's package cache covers all suites, so it is not used.

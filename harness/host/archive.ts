@@ -32,7 +32,10 @@ export async function extractTarball(
     entries += 1;
     bytes += entry.size;
     if (entries > entryLimit || bytes > byteLimit) {
-      throw new HarnessError('usage', `${file} is larger than any kernel source`);
+      throw new HarnessError(
+        'usage',
+        `${file} holds more than ${entryLimit} entries or ${byteLimit / 1024 ** 3} GiB, and no kernel source does`,
+      );
     }
     entry.mode = (entry.mode ?? 0o644) & 0o755;
     return staysInside(path, entry);

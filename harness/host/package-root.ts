@@ -11,7 +11,11 @@ export function packageRoot(): string {
   let dir = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(dir, 'kernel-configs'))) {
     const parent = dirname(dir);
-    if (parent === dir) throw new HarnessError('internal', 'kernel-configs/ is not in the package');
+    if (parent === dir)
+      throw new HarnessError(
+        'internal',
+        'the package of splat is incomplete: it has no kernel-configs/',
+      );
     dir = parent;
   }
   return dir;

@@ -109,16 +109,16 @@ export async function installMissing(options: InstallOptions): Promise<void> {
   if ((await findProgram('apt-get')) === undefined) {
     throw new HarnessError(
       'tool',
-      `missing programs, on Debian in the packages: ${missing.join(' ')}`,
+      `programs are missing; on Debian, these packages have them: ${missing.join(' ')}`,
     );
   }
   if (process.getuid?.() !== 0)
-    throw new HarnessError('tool', `missing packages; run: sudo ${line}`);
+    throw new HarnessError('tool', `packages are missing; run: sudo ${line}`);
   if (
     !options.unattended &&
     !(await options.ask(`splat needs ${missing.join(' ')}. Install them now? [y/N] `))
   ) {
-    throw new HarnessError('tool', `missing packages; run: ${line}`);
+    throw new HarnessError('tool', `packages are missing; run: ${line}`);
   }
   options.onStart(missing);
   const apt = {
@@ -130,5 +130,8 @@ export async function installMissing(options: InstallOptions): Promise<void> {
   await runTool('apt-get', ['install', '--yes', '--no-install-recommends', ...missing], apt);
   const still = await missingPackages(options.needs);
   if (still.length > 0)
-    throw new HarnessError('tool', `still missing after apt-get install: ${still.join(' ')}`);
+    throw new HarnessError(
+      'tool',
+      `apt-get install succeeded, yet packages are missing: ${still.join(' ')}`,
+    );
 }

@@ -88,6 +88,6 @@ export function requireAddress(text: string, flag: string): URL {
   if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLocal)) return url;
   throw new HarnessError(
     'usage',
-    `${flag}: not an https:// address; http:// is for this host alone`,
+    `${flag}: not an https:// address; http:// is only allowed to this host (localhost)`,
   );
 }

@@ -29,7 +29,10 @@ function requireRecord<S extends RecordSchema>(
   const checked = checkValue(schema, value);
   if (checked.isRight) return checked.value;
   const where = checked.field === '' ? '' : ` (${checked.field})`;
-  throw new HarnessError('usage', `${file} is from another version of splat${where}`);
+  throw new HarnessError(
+    'usage',
+    `${file} does not have the format of this version of splat${where}`,
+  );
 }
 
 async function readJson(
@@ -39,7 +42,8 @@ async function readJson(
   try {
     await using file = await open(path, 'r');
     const { size } = await file.stat();
-    if (size > largestBytes) throw new HarnessError('usage', `${basename(path)} is too large`);
+    if (size > largestBytes)
+      throw new HarnessError('usage', `${basename(path)} is larger than ${largestBytes} bytes`);
     return { value: JSON.parse(await file.readFile('utf8')) };
   } catch (error) {
     if (error instanceof HarnessError) throw error;

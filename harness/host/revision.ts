@@ -33,9 +33,9 @@ export async function resolveRevision(
     firstLine(['rev-parse', '--path-format=absolute', '--git-path', name], dir, signal);
   const objects = await pathOf('objects');
   if (objects === '')
-    throw new HarnessError('usage', `${what} ${dir}@${rev}: ${dir} is no git tree`);
+    throw new HarnessError('usage', `${what} ${dir}@${rev}: ${dir} is not a git repository`);
   if (!commitId || !treeId) {
-    throw new HarnessError('usage', `${what} ${dir}@${rev}: no commit ${rev} in ${dir}`);
+    throw new HarnessError('usage', `${what} ${dir}@${rev}: ${dir} has no commit ${rev}`);
   }
   const shallow = await pathOf('shallow');
   const isShallow = (await readIfThere(stat(shallow)))?.isFile() === true;

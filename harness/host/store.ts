@@ -141,7 +141,7 @@ async function removeEntry(root: string, kind: EntryKind, key: string): Promise<
 /** The folder of an entry. The key must be a plain file name. */
 export function entryDir(root: string, kind: EntryKind, key: string): string {
   if (!/^[a-z0-9][a-z0-9._-]*$/i.test(key)) {
-    throw new HarnessError('internal', `not a store key: ${JSON.stringify(key)}`);
+    throw new HarnessError('internal', `not a key of a cache entry: ${JSON.stringify(key)}`);
   }
   return join(root, kind, key);
 }

@@ -91,7 +91,10 @@ async function runDecompressor(
 
 function tooLarge(name: string, limitBytes: number): HarnessError {
   const most = `${Math.floor(limitBytes / 1024 / 1024)} MiB`;
-  return new HarnessError('usage', `${name} holds more than ${most}: larger than any series`);
+  return new HarnessError(
+    'usage',
+    `${name} holds more than ${most}, and splat reads no larger series`,
+  );
 }
 
 /** A regular file of an archive. */
@@ -136,7 +139,10 @@ export function readTar(bytes: Buffer, name: string): readonly Member[] {
     throw new HarnessError('usage', `${name} is not an archive that can be read`, { cause: fault });
   }
   if (members.length >= mostMembers) {
-    throw new HarnessError('usage', `${name} holds ${mostMembers} files: no queue of patches does`);
+    throw new HarnessError(
+      'usage',
+      `${name} holds ${mostMembers} files or more, and splat reads no larger series`,
+    );
   }
   return members;
 }

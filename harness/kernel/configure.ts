@@ -164,7 +164,11 @@ async function reduceModules(setup: MakeSetup, request: ConfigureRequest): Promi
   throwIfAborted(signal);
   if (end.exitCode !== 0 || kept.length === 0) {
     const output = tail(end.stderr);
-    throw new HarnessError('tool', 'the modules of --config-base could not be reduced', { output });
+    throw new HarnessError(
+      'tool',
+      'streamline_config.pl of the kernel could not take unneeded modules out of --config-base',
+      { output },
+    );
   }
   await placeFile(workspace, '.config', `${kept.join('\n')}\n`, sandbox.uid);
   return true;

@@ -35,7 +35,10 @@ function parseDebianSpec(spec: string): DebianSpec {
   const sha256 = digest === undefined ? undefined : /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1];
   const damaged = rest.length > 0 || (digest !== undefined && sha256 === undefined);
   if (series === undefined || !isVersion(version) || damaged) {
-    throw new HarnessError('usage', `kernel ${spec}: not a version; valid are ${forms}`);
+    throw new HarnessError(
+      'usage',
+      `kernel ${spec}: not a version of Debian's kernels; valid are ${forms}`,
+    );
   }
   return { kind: 'version', series, version, sha256 };
 }
@@ -124,7 +127,7 @@ async function findOrigin(
 
 function requireDigest(spec: string, wanted: DebianSpec, found: Found): void {
   if (wanted.kind !== 'version' || (wanted.sha256 ?? found.sha256) === found.sha256) return;
-  const message = `kernel ${spec}: Debian has signed it with SHA-256 ${found.sha256}`;
+  const message = `kernel ${spec}: the signed lists of Debian give this version the SHA-256 ${found.sha256}`;
   throw new HarnessError('usage', message);
 }
 
@@ -198,7 +201,10 @@ function cachedOnly(key: string, spec: string): Origin {
     name: `${spec} (${key.slice(key.indexOf('_') + 1)})`,
     series: key.slice('linux-source-'.length, key.indexOf('_')),
     fill: () => {
-      throw new HarnessError('infra', `source ${key} was removed from the cache meanwhile`);
+      throw new HarnessError(
+        'infra',
+        `the kernel source ${key} was removed from the cache while splat used it`,
+      );
     },
   };
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { HarnessError } from '../errors.ts';
+import { readFaultIn } from '../host/disk.ts';
 import { valueDigest } from '../host/store.ts';
 
 /** A piece of a .config, as a list of demands. */
@@ -86,7 +87,9 @@ export async function readFragments(paths: readonly string[]): Promise<readonly 
   return Promise.all(
     paths.map(async (path) => {
       const text = await readFile(path, 'utf8').catch((error: unknown) => {
-        throw new HarnessError('usage', `config fragment ${path}: no such file`, { cause: error });
+        throw new HarnessError('usage', `config fragment ${path}: ${readFaultIn(error)}`, {
+          cause: error,
+        });
       });
       return parseFragment(text, basename(path));
     }),

@@ -47,13 +47,16 @@ async function pinModule(value: string, options: PinOptions): Promise<RequestedM
     return { kind: 'tree', name: value.replaceAll('-', '_') };
   }
   if (found?.isDirectory() !== true) {
-    const what = `neither a folder nor the name of a module`;
+    const what = `neither a folder nor the name of a module of the kernel tree`;
     throw new HarnessError('usage', `--module ${value}: ${what}`);
   }
   const files = await readdir(dir);
   if (!files.includes('Makefile') && !files.includes('Kbuild')) {
     const wanted = 'a Makefile with a line such as obj-m += NAME.o';
-    throw new HarnessError('usage', `--module ${value}: no Makefile is in it; it needs ${wanted}`);
+    throw new HarnessError(
+      'usage',
+      `--module ${value}: the folder has no Makefile; it needs ${wanted}`,
+    );
   }
   const { cacheRoot, signal } = options;
   const tree = await describeWorkingTree(dir, { cacheRoot, signal, onRead: () => undefined });
@@ -90,7 +93,10 @@ export async function pinnedModules(
 export async function moduleSource(cacheRoot: string, digest: string): Promise<string> {
   const { entry } = await findEntry(cacheRoot, 'source', keyOf(digest));
   if (entry !== undefined) return join(entry.dir, 'tree');
-  throw new HarnessError('infra', `the copy of a --module folder was removed from ${cacheRoot}`);
+  throw new HarnessError(
+    'infra',
+    `the copy of a --module folder was removed from ${cacheRoot} while splat used it`,
+  );
 }
 
 function keyOf(digest: string): string {

@@ -228,7 +228,7 @@ async function locateFragment(name: string, folder: string, cwd: string): Promis
     .toSorted();
   if (optional.includes(name)) return join(folder, `${name}.config`);
   const known = `a file, or one of ${optional.join(', ')}`;
-  throw new HarnessError('usage', `--config ${name}: no such fragment; it is ${known}`);
+  throw new HarnessError('usage', `--config ${name}: no such fragment; give ${known}`);
 }
 
 /** The series of a list for the version of this tree. */
@@ -243,7 +243,7 @@ function annotationsFor(source: SourceName, state: AnnotationState): readonly Ow
   if (found.length === needed.size) return found;
   throw new HarnessError(
     'usage',
-    `${source.name}: annotations ${state}: our patches are for 6.1 and later`,
+    `${source.name}: splat's patches for annotations ${state} are for 6.1 and later`,
   );
 }
 

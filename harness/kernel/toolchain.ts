@@ -38,7 +38,10 @@ function readCompiler(cc: string): Toolchain {
 function readLlvm(suffix: string): Toolchain {
   if (suffix === '' || suffix === '1') return { kind: 'llvm', suffix: '' };
   if (/^-[0-9]+$/.test(suffix)) return { kind: 'llvm', suffix };
-  throw new HarnessError('usage', `--llvm=${suffix}: not a version, as in --llvm or --llvm=-19`);
+  throw new HarnessError(
+    'usage',
+    `--llvm=${suffix}: not a version such as --llvm=-19; plain --llvm is valid too`,
+  );
 }
 
 /** The flags that choose this toolchain. */

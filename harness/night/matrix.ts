@@ -40,11 +40,17 @@ export function parseMatrix(text: string, file: string, offers: Offers): ReadMat
   const defaults = defaultsOf(offers);
   const count = countCells(value, defaults);
   if (count > mostCells) {
-    throw new HarnessError('config', `${file}:1:1: ${count} cells; at most ${mostCells} are run`);
+    throw new HarnessError(
+      'config',
+      `${file}:1:1: the matrix has ${count} cells, and splat runs at most ${mostCells}`,
+    );
   }
   const cells = expandCells(value, defaults);
   if (cells.length === 0) {
-    throw new HarnessError('config', `${placeOf(['exclude'])}: exclude: no cell is left`);
+    throw new HarnessError(
+      'config',
+      `${placeOf(['exclude'])}: exclude: it leaves no cell of the matrix`,
+    );
   }
   return { value, placeOf, cells };
 }

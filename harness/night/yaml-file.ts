@@ -23,7 +23,10 @@ export function readYaml<S extends RecordSchema>(
   schema: S,
 ): YamlFile<Recorded<S>> {
   if (text.length > largestChars) {
-    throw new HarnessError('config', `${file}: larger than 1 MiB`);
+    throw new HarnessError(
+      'config',
+      `${file}: larger than 1 MiB, and splat reads no larger YAML file`,
+    );
   }
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
@@ -59,7 +62,7 @@ function toValue(document: Document, file: string): unknown {
     return document.toJS({ maxAliasCount: 100 });
   } catch (cause) {
     // A document that uses an alias again and again would grow without end.
-    throw new HarnessError('config', `${file}: too many aliases`, { cause });
+    throw new HarnessError('config', `${file}: its YAML aliases expand to too much`, { cause });
   }
 }
 

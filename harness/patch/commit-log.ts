@@ -91,8 +91,8 @@ function splitCommits(text: string, where: string): readonly PrintedCommit[] {
     const [, id = '', short = ''] = start.exec(own[0] ?? '') ?? [];
     const diff = end < 0 ? '' : own.slice(end).join('\n');
     if (isMerge(head) && diff !== '') {
-      const what = `commit ${id.slice(0, 12)} is a merge`;
-      throw new HarnessError('usage', `${where}: ${what}; a series is a line of commits`);
+      const what = `commit ${id.slice(0, 12)} is a merge with a diff`;
+      throw new HarnessError('usage', `${where}: ${what}; a series must not have merges`);
     }
     commits.push({
       id,

@@ -27,7 +27,9 @@ export async function findBase(
   }
   const blobs = firstBlobs(series);
   const lacks =
-    said === undefined ? 'no base-commit' : `base-commit ${said.slice(0, 12)} is not there`;
+    said === undefined
+      ? 'it names no base-commit'
+      : `${dir} lacks its base-commit ${said.slice(0, 12)}`;
   if (blobs.size === 0) {
     const what = `${lacks}, and its diffs name no blobs`;
     throw new HarnessError('usage', `series ${series.name}: ${what}; give --base`);

@@ -84,10 +84,14 @@ export async function readGitRange(
     const between = `${first.commitId}..${last.commitId}`;
     const count = async (...flags: readonly string[]): Promise<number> =>
       Number((await runGit([gitDir, 'rev-list', '--count', ...flags, between], { signal })).stdout);
-    if ((await count()) === 0) throw new HarnessError('usage', `${shown}: no commit`);
+    if ((await count()) === 0)
+      throw new HarnessError('usage', `${shown}: there is no commit in this range`);
     const merges = await count('--merges');
     if (merges > 0) {
-      throw new HarnessError('usage', `${shown}: ${merges} merges; a series is a line of commits`);
+      throw new HarnessError(
+        'usage',
+        `${shown}: this range has merges (${merges}), and a series must not`,
+      );
     }
     const commits: Commit[] = [];
     for (const { id, ...commit } of await listCommits(gitDir, between, signal)) {

@@ -29,6 +29,7 @@ export interface Input {
 
 /** The largest input that is read. It is larger than any series that was ever posted, and stops a decompression bomb. */
 const largestSeriesBytes = 128 * 1024 * 1024;
+const tooLarge = `larger than ${largestSeriesBytes / 1024 / 1024} MiB, and splat reads no larger series`;
 
 /** The files of a folder or archive, by their path below it. */
 interface Shelf {
@@ -69,7 +70,7 @@ export async function openBytes(raw: Buffer, path: string, signal: AbortSignal):
         read: async (name) => {
           const member = members.get(name);
           if (member !== undefined) return member;
-          throw new HarnessError('usage', `${path} has no ${name}`);
+          throw new HarnessError('usage', `the archive ${path} has no file ${name}`);
         },
       },
       signal,
@@ -107,7 +108,7 @@ async function readWhole(path: string, signal: AbortSignal): Promise<Buffer> {
   for await (const chunk of createReadStream(path, { signal })) {
     chunks.push(chunk as Buffer);
     length += (chunk as Buffer).length;
-    if (length > largestSeriesBytes) throw new HarnessError('usage', `${path} is too large`);
+    if (length > largestSeriesBytes) throw new HarnessError('usage', `${path} is ${tooLarge}`);
   }
   throwIfAborted(signal);
   return Buffer.concat(chunks);
@@ -148,7 +149,7 @@ async function diskShelf(dir: string): Promise<Shelf> {
         throw new HarnessError('usage', `patch ${join(dir, path)}: no such file`);
       }
       if (found.size > largestSeriesBytes) {
-        throw new HarnessError('usage', `${join(dir, path)} is too large`);
+        throw new HarnessError('usage', `${join(dir, path)} is ${tooLarge}`);
       }
       return readFile(join(dir, path));
     },
@@ -205,7 +206,7 @@ async function readAll(
     const raw = await shelf.read(path);
     const bytes = await decompress(raw, { name: file, limitBytes: largestSeriesBytes, signal });
     left -= bytes.length;
-    if (left < 0) throw new HarnessError('usage', `series ${shelf.place} is too large`);
+    if (left < 0) throw new HarnessError('usage', `series ${shelf.place} is ${tooLarge}`);
     files.push({ file, bytes });
   }
   return files;

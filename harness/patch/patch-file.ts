@@ -111,10 +111,16 @@ function refuseOther(bytes: Buffer, file: string): void {
   }
   const hasColour = head.startsWith('\u001b[') && /^.\[[\d;]*m(?:commit|diff)/.test(head);
   if (hasColour) {
-    throw new HarnessError('usage', `${file} has the colours of a terminal; use git --no-color`);
+    throw new HarnessError(
+      'usage',
+      `${file} has colour codes of a terminal; make it with git --no-color`,
+    );
   }
   if (/^[*|][ *|\\/]*(?:commit )?[0-9a-f]{7,64}\b/.test(head)) {
-    throw new HarnessError('usage', `${file} has the lines of git log --graph; leave --graph out`);
+    throw new HarnessError(
+      'usage',
+      `${file} is the output of git log --graph; make it without --graph`,
+    );
   }
 }
 

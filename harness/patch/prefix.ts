@@ -68,11 +68,11 @@ async function settleOne(tree: string, made: ReadonlySet<string>, patch: Patch):
   if (below && !bare) return patch;
   if (bare && !below) return rewrite(patch, heads, 0);
   const [name = ''] = heads.flatMap(({ names }) => names.filter((one) => one !== nowhere));
-  const why = bare ? 'the tree has both' : 'the tree has neither';
-  const meant = `${name} or ${stripped(name, 1) ?? ''}`;
+  const [both, and] = bare ? ['both', 'and'] : ['neither', 'nor'];
+  const paths = `${both} ${name} ${and} ${stripped(name, 1) ?? ''}`;
   throw new HarnessError(
     'usage',
-    `patch ${patch.index} "${patch.subject}": paths lack a/ and b/, and ${why} ${meant}; give it with them, as git diff does by default`,
+    `patch ${patch.index} "${patch.subject}": its paths lack a/ and b/, and the tree has ${paths}; make the patch with a/ and b/, as git diff does by default`,
   );
 }
 

@@ -85,7 +85,10 @@ export async function findQuiltSeries(
   if (new Set(near.map(({ order }) => order)).size > 1) {
     const names = near.map(({ path }) => path).join(', ');
     const next = 'give one of them';
-    throw new HarnessError('usage', `series ${options.where} has several lists: ${names}; ${next}`);
+    throw new HarnessError(
+      'usage',
+      `series ${options.where} has several lists of patches that differ: ${names}; ${next}`,
+    );
   }
   return near.find(({ path }) => basename(path) === 'series')?.path ?? near[0]?.path;
 }

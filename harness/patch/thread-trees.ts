@@ -31,16 +31,20 @@ export function chooseTree(
   const isOneSeries =
     trees.length === 2 && plain === '' && arePartsOfOne(settled.filter(isPatch), treeOf);
   if (trees.length < 2 || isOneSeries) return { mails: settled, passedOver: [] };
-  const names = trees.map((tree) => tree || 'no kernel by name').join(' and ');
-  const what = `${where}: one thread has patches for ${names}`;
+  const named = `patches for ${trees.filter((tree) => tree !== '').join(' and ')}`;
+  const unnamed = plain === '' ? ', and patches that name no kernel' : '';
+  const what = `${where}: one thread has ${named}${unnamed}`;
   if (base === undefined) {
-    throw new HarnessError('usage', `${what}; give --base, or the mails for one of them`);
+    throw new HarnessError('usage', `${what}; give --base, or the mails for one kernel`);
   }
   const version = /^\d+\.\d+/.exec(base)?.[0] ?? base;
   const fitting = trees.filter((tree) => tree.split(', ').includes(version));
   const chosen = fitting.length === 0 ? trees.find((tree) => tree === '') : fitting[0];
   if (chosen === undefined || fitting.length > 1) {
-    throw new HarnessError('usage', `${what}, and the base is ${version}; give the mails for one`);
+    throw new HarnessError(
+      'usage',
+      `${what}, and the base is ${version}; give the mails for one kernel`,
+    );
   }
   const isOther = (mail: Mail): boolean => trees.includes(treeOf(mail)) && treeOf(mail) !== chosen;
   return {

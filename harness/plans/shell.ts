@@ -129,7 +129,7 @@ async function freePort(): Promise<number> {
   const address = server.address();
   await new Promise((resolve) => server.close(resolve));
   if (address === null || typeof address === 'string') {
-    throw new HarnessError('internal', 'a TCP server without a port');
+    throw new HarnessError('internal', 'the TCP server that looks for a free port has no port');
   }
   return address.port;
 }
@@ -154,6 +154,6 @@ const longestCopyBytes = 1024 ** 3;
 export async function copyOut(agent: Agent, guest: string, host: string): Promise<void> {
   const bytes = await agent.read(guest, longestCopyBytes);
   if (bytes === undefined)
-    throw new HarnessError('usage', `--copy-out: no file ${guest} in the guest`);
+    throw new HarnessError('usage', `--copy-out: the guest has no file ${guest}`);
   await writeFile(host, bytes);
 }

@@ -28,7 +28,7 @@ export function readQueueAddress(text: string, env: NodeJS.ProcessEnv): QueueAdd
   if (url === undefined || kind === undefined || url.hostname === '') {
     throw new HarnessError(
       'usage',
-      '--queue: it is redis://HOST, rediss://HOST or postgres://HOST/DATABASE',
+      '--queue: it must be redis://HOST, rediss://HOST or postgres://HOST/DATABASE',
     );
   }
   const shown = `${url.protocol}//${url.host}${url.pathname === '/' ? '' : url.pathname}`;
@@ -37,14 +37,14 @@ export function readQueueAddress(text: string, env: NodeJS.ProcessEnv): QueueAdd
   if (url.password === '') {
     throw new HarnessError(
       'usage',
-      `--queue ${shown}: it needs a password, in the URL or in $SPLAT_QUEUE_PASSWORD`,
+      `--queue ${shown}: a queue needs a password, in the URL or in $SPLAT_QUEUE_PASSWORD`,
     );
   }
   if (!loopback.has(url.hostname) && !isEncrypted(url)) {
     const valid = kind === 'redis' ? 'rediss://' : 'sslmode=verify-full in the URL';
     throw new HarnessError(
       'usage',
-      `--queue ${shown}: not encrypted; on another host it needs ${valid}`,
+      `--queue ${shown}: not encrypted; a queue on another host needs ${valid}`,
     );
   }
   return { kind, url: url.href, shown };

@@ -5,6 +5,7 @@ import type { Emit } from '../events.ts';
 import type { ToolsDisk } from '../guest/argv.ts';
 import { ensureIgt, ensureOwnIgt, type IgtImage, igtFolder } from '../guest/igt.ts';
 import { libraryFolder } from '../guest/tools-image.ts';
+import { readFaultIn } from '../host/disk.ts';
 import { packageRoot } from '../host/package-root.ts';
 import type { KernelVersion } from '../kernel/source.ts';
 import { type IgtProgram, readIgtEnd } from '../stress/igt-end.ts';
@@ -65,7 +66,7 @@ export function parseIgtName(name: string): IgtAsked {
     const known = workloads.map((one) => one.name).join(', ');
     throw new HarnessError(
       'usage',
-      `--workload ${name}: no workload ${besideName}; there are ${known}`,
+      `--workload ${name}: there is no workload ${besideName}; the workloads are ${known}`,
     );
   }
   return {
@@ -131,7 +132,7 @@ function matching(asked: IgtAsked, image: IgtImage): readonly IgtRow[] {
       wanted.test(one) && (only === undefined || subtests.some((two) => only.test(two))),
   );
   if (found.length === 0) {
-    throw new HarnessError('usage', `--workload ${name}: ${image.name} has no such test`);
+    throw new HarnessError('usage', `--workload ${name}: no test of ${image.name} matches`);
   }
   return found.flatMap(([one]) => {
     const known = igtRows.filter((row) => row.test === one);
@@ -269,11 +270,13 @@ async function readFiles(request: IgtRequest): Promise<readonly ExpectationFile[
   const dir =
     expect === undefined ? join(packageRoot(), 'guests/igt/expectations') : resolve(cwd, expect);
   const names = await readdir(dir).catch((cause: unknown) => {
-    throw new HarnessError('usage', `--igt-expect ${expect ?? dir}: no such folder`, { cause });
+    throw new HarnessError('usage', `--igt-expect ${expect ?? dir}: ${readFaultIn(cause)}`, {
+      cause,
+    });
   });
   const known = names.filter((name) => fileForm.test(name)).toSorted();
   if (known.length === 0) {
-    const text = `--igt-expect ${expect ?? dir}: no file in it is named as DRIVER-fails.txt, -flakes.txt or -skips.txt`;
+    const text = `--igt-expect ${expect ?? dir}: the folder has no file with a name such as DRIVER-fails.txt, DRIVER-flakes.txt or DRIVER-skips.txt`;
     throw new HarnessError('usage', text);
   }
   const files = await Promise.all(

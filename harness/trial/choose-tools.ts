@@ -25,13 +25,13 @@ export function requireToolName(name: string): ToolRow {
   const [own = '', beside] = name.split('+');
   const row = toolRows.find((one) => one.name === own);
   if (row === undefined) {
-    const text = `--workload ${name}: no such program; there are ${toolNames.join(', ')}`;
+    const text = `--workload ${name}: no such program; the programs are ${toolNames.join(', ')}`;
     throw new HarnessError('usage', text);
   }
   if (beside === undefined) return row;
   const isThere = workloads.some((one) => one.name === beside);
   if (row.draws === undefined && isThere) return row;
-  const why = isThere ? `nothing runs beside ${own}` : `no workload ${beside}`;
+  const why = isThere ? `no workload can run beside ${own}` : `there is no workload ${beside}`;
   throw new HarnessError('usage', `--workload ${name}: ${why}`);
 }
 
@@ -44,7 +44,7 @@ function requireGuest(
   if (isDebian) return;
   if (debian === true) throw new HarnessError('usage', `--workload ${name} needs --guest debian`);
   if (gpu.renders === undefined || witnesses3D === undefined) return;
-  const text = `--workload ${name} --gpu ${gpu.name}: the driver of Mesa is in --guest debian`;
+  const text = `--workload ${name} --gpu ${gpu.name}: this needs --guest debian, which has Mesa's driver for that GPU`;
   throw new HarnessError('usage', text);
 }
 

@@ -48,7 +48,10 @@ export async function chooseWorkloads(
   ];
   const paths = names.filter((name) => !known.includes(name) && !isForeignName(name));
   if (paths.length === 0 && options.args.length > 0) {
-    throw new HarnessError('usage', 'arguments after -- are for a --workload PATH of your own');
+    throw new HarnessError(
+      'usage',
+      'arguments after -- go to a program of your own: give its path with --workload',
+    );
   }
   const table = workloads.filter(({ name }) => names.length === 0 || names.includes(name));
   const taken = new Set(known);
@@ -67,7 +70,7 @@ async function chooseTests(
 ): Promise<readonly ChosenWorkload[]> {
   if (names.length === 0) return [];
   if (igt === undefined) {
-    const text = `--workload ${names[0]}: only splat run has tests and programs that others wrote`;
+    const text = `--workload ${names[0]}: only splat run can run tests of IGT and programs of Debian`;
     throw new HarnessError('usage', text);
   }
   if (names.every(isIgtName)) return chooseIgt(names, igt);
@@ -111,11 +114,14 @@ async function requireFile(path: string, full: string): Promise<void> {
     const known = workloads.map(({ name }) => name).join(', ');
     throw new HarnessError(
       'usage',
-      `--workload ${path}: no such file, and no such workload; there are ${known}, igt, igt:PATTERN, ${toolNames.join(', ')}`,
+      `--workload ${path}: neither a file nor a workload; the workloads are ${known}, igt, igt:PATTERN, ${toolNames.join(', ')}`,
     );
   }
   if (found.size > largestProgramBytes) {
-    throw new HarnessError('usage', `--workload ${path}: larger than 64 MiB`);
+    throw new HarnessError(
+      'usage',
+      `--workload ${path}: larger than 64 MiB, the most that splat copies into a guest`,
+    );
   }
 }
 

@@ -29,7 +29,8 @@ export function guestRequirements(chosen: readonly ChosenWorkload[]): {
   );
   const [disk] = disks.values();
   if (disks.size > 1) {
-    const text = 'tests of IGT and programs of Debian are on two disks: ask for them in two runs';
+    const text =
+      'tests of IGT and programs of Debian are on different disks, and a guest can have only one: use two runs';
     throw new HarnessError('usage', text);
   }
   const named = chosen

@@ -14,5 +14,8 @@ export function expectationOf(
   );
   if (found !== undefined) return found;
   const release = version.join('.');
-  throw new HarnessError('internal', `control ${mode}: nothing is expected on ${release} ${state}`);
+  throw new HarnessError(
+    'internal',
+    `control ${mode}: patches/controls.ts has no expected splat for ${release} in state ${state}`,
+  );
 }

@@ -77,7 +77,7 @@ function onlyTrials(
   const unknown = ids.find((id) => plans.every((plan) => plan.id !== id));
   if (unknown === undefined) return plans.filter(({ id }) => ids.includes(id));
   const known = plans.map(({ id }) => id).join(', ');
-  throw new HarnessError('usage', `no trial ${unknown}; there are ${known}`);
+  throw new HarnessError('usage', `the run has no trial ${unknown}; its trials are ${known}`);
 }
 
 /** Returns the seed of a trial. It depends only on the run's seed and the trial's id, so that a single trial can be repeated. */

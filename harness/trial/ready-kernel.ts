@@ -170,7 +170,11 @@ async function runOne(
   const asked = await boots(bootIndex);
   // A kernel that boots only sometimes is tested in the boot that worked.
   const boot = asked.kind === 'saved' ? asked : await boots(0);
-  if (boot.kind === 'failed') throw new HarnessError('internal', `${id}: the first boot is gone`);
+  if (boot.kind === 'failed')
+    throw new HarnessError(
+      'internal',
+      `${id}: the first boot of the kernel worked and is now missing`,
+    );
   const { signal } = request;
   const plan = {
     id: `${id}.${workload.name}`,

@@ -59,7 +59,10 @@ export async function runTrials(
             if (cold) return source.boot(options);
             const checkpoint = checkpoints[plan.bootIndex];
             if (checkpoint !== undefined) return source.fork(checkpoint, options);
-            throw new HarnessError('internal', `no boot ${plan.bootIndex}`);
+            throw new HarnessError(
+              'internal',
+              `trial ${plan.id} needs boot ${plan.bootIndex}, which has no checkpoint`,
+            );
           },
           ...(onLocks === undefined ? {} : { onLocks }),
           ...(onCoverage === undefined ? {} : { onCoverage }),

@@ -33,7 +33,11 @@ void t.test('a real history, killed in the middle, ends with its culprit', async
 
 const refused: readonly (readonly [title: string, args: readonly string[], says: RegExp])[] = [
   ['no tree', ['--good', 'a', '--bad', 'b'], /tree/],
-  ['a tree that is none', ['--tree', '/tmp', '--good', 'a', '--bad', 'b'], /no git tree/],
+  [
+    'a tree that is none',
+    ['--tree', '/tmp', '--good', 'a', '--bad', 'b'],
+    /is not a git repository/,
+  ],
   ['no such revision', ['--tree', '.', '--good', 'HEAD', '--bad', 'nowhere'], /nowhere/],
   [
     'ends the wrong way round',

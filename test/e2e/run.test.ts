@@ -254,7 +254,7 @@ void t.test('Ctrl-C in the middle of trials leaves no QEMU, and exit code 130', 
   running.kill('SIGINT');
   const { exitCode, stderr } = await running.done;
   t.equal(exitCode, 130);
-  t.match(stderr, /^splat: interrupted by SIGINT; what is finished is in .*run$/m);
+  t.match(stderr, /^splat: interrupted by SIGINT; finished trials are in .*run$/m);
   t.strictSame(await processesWith(dir), [], 'nothing is left');
 });
 

@@ -72,7 +72,7 @@ void t.test('QEMU killed at any moment is the host’s fault, never a verdict', 
       told += 1;
       const complaints = complaintsOf(done);
       t.equal(complaints.length, 1, `${about}: ${complaints.join(' | ')}`);
-      t.match(complaints[0], /qemu.*(SIGKILL|went away)/i, about);
+      t.match(complaints[0], /qemu.*(SIGKILL|was closed)/i, about);
       t.notOk(readdirSync(out).includes('result.json'), `${about}: no result`);
     } else {
       // It was at its end already, or there was none any more.

@@ -201,9 +201,9 @@ void t.test('patches of a series are built as its prefixes', async (t) => {
   t.strictSame(part.history.ids, ['patch-1', 'patch-2']);
   t.not(JSON.stringify(part.identity), JSON.stringify(range.identity));
   const refused: readonly (readonly [Partial<typeof choice> | object, RegExp])[] = [
-    [{ bad: '4' }, /^--bad 4: with --series it is a number of patches from 0 to 3$/],
+    [{ bad: '4' }, /^--bad 4: with --series it must be a number of patches from 0 to 3$/],
     [{ good: 'v6.1' }, /^--good v6\.1: /],
-    [{ good: '3' }, /^no patch lies between an end with 3 and an end with 3 patches$/],
+    [{ good: '3' }, /^no patch lies between an end with 3 patches applied and an end with 3$/],
     [{ good: '1', bad: '2', reverse: true }, /with --reverse the good end is the later one$/],
     [{ patches: ['nowhere'] }, /^series nowhere: no such file$/],
     [{ kernel: 'nowhere' }, /^kernel nowhere: /],
@@ -255,7 +255,7 @@ void t.test('lines of two configurations are taken over one by one', async (t) =
     [{ bad: 'good' }, /^no line differs between good and good$/],
     [
       { bad: 'piece' },
-      /the good file is a whole \.config, the bad file a fragment; give two of a kind$/,
+      /the good file is a whole \.config, the bad file a fragment; give two files of the same kind$/,
     ],
   ];
   for (const [change, message] of refused) {
@@ -304,10 +304,10 @@ const noRange = {
 const tree = { tree: 't', good: 'a', bad: 'b' };
 const usage: readonly (readonly [object, RegExp])[] = [
   [{}, /^nothing to bisect: give --tree DIR /],
-  [{ tree: 't', good: 'a' }, /^--tree t: --bad REV is missing$/],
+  [{ tree: 't', good: 'a' }, /^--tree t needs --bad REV too$/],
   [
     { ...tree, series: ['s'] },
-    /^--tree and --series: .*; patches on top of all are --with-series$/,
+    /^--tree and --series: .*; --with-series puts patches on top of every tested kernel$/,
   ],
   [{ ...tree, configs: ['a', 'b'] }, /^--tree and --configs: give only one of them$/],
   [{ ...tree, kernel: 'debian:6.1' }, /^--kernel is only valid with --series or --configs; /],
@@ -392,7 +392,7 @@ void t.test('the folder of a bisection or series is new, empty, or its own', asy
     await openJournalDirectory(join(dir, name), 'series');
   }
   for (const [name, message] of [
-    ['other', /other: not empty, and no bisection; name a new folder$/],
+    ['other', /other: not empty, and it holds no bisection; name a new folder$/],
     ['file', /file: not a folder$/],
   ] as const) {
     await t.rejects(openJournalDirectory(join(dir, name), 'bisection'), { code: 'usage', message });

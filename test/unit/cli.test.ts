@@ -49,7 +49,10 @@ void t.test('help is had with -h, with help COMMAND, and beside a mistake', (t) 
   }
   t.equal(splat(['help']).out, splat(['--help']).out);
   const run = splat(['run', '-h']).out.replaceAll(/\s+/g, ' ');
-  t.match(run, /--config a .* or one of ours: kasan, kcsan, kmemleak, modules, preempt-rt;/);
+  t.match(
+    run,
+    /--config a .* or the name of a fragment that splat has: kasan, kcsan, kmemleak, modules, preempt-rt;/,
+  );
   t.end();
 });
 
@@ -78,22 +81,25 @@ void t.test('output that cannot be written is one line and exit code 128', (t) =
 const mistakes: readonly { readonly args: readonly string[]; readonly says: RegExp }[] = [
   { args: ['frobnicate'], says: /no such command: frobnicate; there are run, build/ },
   { args: ['rnu'], says: /no such command: rnu; did you mean run\?/ },
-  { args: ['--json', 'run'], says: /--json: flags are named after the command/ },
+  { args: ['--json', 'run'], says: /--json is in front of the command/ },
   { args: ['run', '--frobnicate'], says: /--frobnicate: no such flag; splat run --help/ },
   { args: ['run', '--kernel', 'a', '--kernel', 'b'], says: /--kernel was given twice/ },
   { args: ['cache', 'prune'], says: /needs --older-than DAYS, --max-size GIB or --all/ },
   { args: ['cache', 'prune', '--all', '--max-size', '1'], says: /--all removes everything/ },
-  { args: ['cache', 'prune', '--max-size', '1G'], says: /--max-size 1G: not a number/ },
+  { args: ['cache', 'prune', '--max-size', '1G'], says: /--max-size 1G: it must be a number/ },
   { args: ['run', '--workload', 'nope'], says: /--workload nope: .*munmap, mrelease/ },
   { args: ['run', '--cpus', '99'], says: /--cpus 99: not a whole number from 1 to 8/ },
   { args: ['run', '--duration', '30s'], says: /--duration 30s: not a whole number from 1/ },
   {
     args: ['build', '--config', 'nope'],
-    says: /no such fragment; it is a file, or one of kasan, kcsan, kmemleak, modules, preempt-rt/,
+    says: /no such fragment; give a file, or one of kasan, kcsan, kmemleak, modules, preempt-rt/,
   },
   { args: ['build', '--cc', 'gcc -O0'], says: /--cc gcc -O0: not gcc, gcc-VERSION, clang or/ },
   { args: ['build', '--cc', 'gcc', '--llvm'], says: /--cc and --llvm: use one of them/ },
-  { args: ['run', '--llvm=19'], says: /--llvm=19: not a version, as in --llvm or --llvm=-19/ },
+  {
+    args: ['run', '--llvm=19'],
+    says: /--llvm=19: not a version such as --llvm=-19; plain --llvm is valid too/,
+  },
   {
     args: ['series', 'a.mbox', '--base', 'debian:6.1', '--cc', 'gcc-99'],
     says: /gcc-99 is not inst/,
@@ -153,7 +159,10 @@ void t.test(
     }
     const { code, err } = splat(['run'], { PATH: bin });
     t.equal(code, 128);
-    t.match(err, /^splat: missing programs, on Debian in the packages: qemu-system-x86$/m);
+    t.match(
+      err,
+      /^splat: programs are missing; on Debian, these packages have them: qemu-system-x86$/m,
+    );
     t.end();
   },
 );

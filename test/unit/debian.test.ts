@@ -112,7 +112,7 @@ void t.test(
     );
     await t.rejects(open(`debian:7.3.4-1~bpo13+1@sha256:${'0'.repeat(64)}`), {
       code: 'usage',
-      message: new RegExp(`Debian has signed it with SHA-256 ${digest}$`),
+      message: new RegExp(`give this version the SHA-256 ${digest}$`),
     });
     const before = mirror.asked.length;
     await open('debian:6.1');
@@ -187,7 +187,7 @@ void t.test('a kernel that no suite has is one line with what there is', async (
   ]) {
     await t.rejects(open(spec), {
       code: 'usage',
-      message: /not a version; valid are debian:6\.1/,
+      message: /not a version of Debian's kernels; valid are debian:6\.1/,
     });
   }
 });
@@ -264,7 +264,10 @@ void t.test('a guest of Debian that cannot be made is one line, and leaves nothi
     message: 'Debian cannot provide the requested packages: Unable to locate package base-files',
   });
   t.match(notes, [/^asking http:\/\/127\.0\.0\.1:\d+\/debian for Debian bookworm$/]);
-  await t.rejects(make('hamm'), { code: 'tool', message: 'no mirror has a Debian hamm' });
+  await t.rejects(make('hamm'), {
+    code: 'tool',
+    message: 'no mirror in the sources of apt has Debian hamm',
+  });
   t.strictSame(readdirSync(join(cacheRoot, 'drafts')), []);
   mirror.server.close();
   rmSync(join(cacheRoot, 'apt'), { recursive: true });

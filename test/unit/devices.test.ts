@@ -81,7 +81,8 @@ void t.test(
       chooseTools([name], request, { guest, gpu: gpuDevice(gpu, undefined) });
     await t.rejects(choose('kmscube', 'virgl', 'minimal'), {
       code: 'usage',
-      message: '--workload kmscube --gpu virgl: the driver of Mesa is in --guest debian',
+      message:
+        "--workload kmscube --gpu virgl: this needs --guest debian, which has Mesa's driver for that GPU",
     });
     for (const { name } of toolRows.filter(({ debian }) => debian === true)) {
       await t.rejects(choose(name, 'virtio', 'minimal'), {

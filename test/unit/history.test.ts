@@ -51,7 +51,7 @@ void t.test(
     writeFileSync(path, 'root:x:0:0:root:/root:/bin/bash\n');
     await t.rejects(open(), {
       code: 'config',
-      message: /not a history of splat; name another file, or move it away$/,
+      message: /not a history database of splat; name another file, or move it away$/,
     });
     rmSync(path);
     {
@@ -64,7 +64,7 @@ void t.test(
       await backupHistory(history, join(dir, 'copy.db'));
       await t.rejects(backupHistory(history, join(dir, 'copy.db')), {
         code: 'usage',
-        message: /is there already/,
+        message: /exists already/,
       });
     }
     await open();
@@ -80,7 +80,7 @@ void t.test(
     await t.rejects(openHistory(join(dir, 'copy.db'), { signal, create: false }), {
       code: 'config',
       message:
-        /was written by a later version of splat: version 99, and this splat reads up to \d+$/,
+        /was written by a later version of splat: it has format 99, and this version reads formats up to \d+$/,
     });
   },
 );

@@ -505,10 +505,7 @@ void test('splat build says why there is no kernel, in words and in JSON', async
     [{ kernel: 'nowhere' }, /kernel nowhere: no such directory/],
     [{ series: ['nowhere'] }, /series nowhere: no such file/],
     [{ series: ['tree'] }, /series tree holds no patch/],
-    [
-      { config: ['nowhere'] },
-      /--config nowhere: no such fragment; it is a file, or one of .*kasan/,
-    ],
+    [{ config: ['nowhere'] }, /--config nowhere: no such fragment; give a file, or one of .*kasan/],
     [{ jobs: 0 }, /--jobs 0: not a whole number/],
     [{ configBase: 'nowhere' }, /--config-base nowhere: no such file/],
   ];

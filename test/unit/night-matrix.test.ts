@@ -89,7 +89,10 @@ void t.test(
       [`${minimal}repeat: [\n`, /^m\.yaml:4:1: /],
       [`${minimal}repeat: 1\nrepeat: 2\n`, /^m\.yaml:4:1: Map keys must be unique$/],
       [`${minimal}known: !!js/function x\n`, /^m\.yaml:3:8: Unresolved tag/],
-      [`${minimal}exclude: [{arch: x86-64}]\n`, /^m\.yaml:3:10: exclude: no cell is left$/],
+      [
+        `${minimal}exclude: [{arch: x86-64}]\n`,
+        /^m\.yaml:3:10: exclude: it leaves no cell of the matrix$/,
+      ],
       [
         'schema: splat-matrix/2\nkernels: [a]\n',
         /^m\.yaml:1:9: schema: "splat-matrix\/2" is not valid; it is splat-matrix\/1$/,
@@ -122,11 +125,13 @@ void t.test(
       return `a${at}: &a${at} [${above}]`;
     });
     t.throws(() => read(`${minimal}${levels.join('\n')}\n`), {
-      message: /too many aliases|no such key/,
+      message: /aliases expand to too much|no such key/,
     });
     const many = Array.from({ length: 300 }, (_, at) => `k${at}`).join(', ');
     const text = `schema: splat-matrix/1\nkernels: [${many}]\nworkloads: [${many}]\n`;
-    t.throws(() => read(text), { message: 'm.yaml:1:1: 90000 cells; at most 10000 are run' });
+    t.throws(() => read(text), {
+      message: 'm.yaml:1:1: the matrix has 90000 cells, and splat runs at most 10000',
+    });
     t.end();
   },
 );

@@ -349,13 +349,20 @@ async function mergeNext(t: Test, plan: NightPlanRecord, two: string): Promise<v
   writeFileSync(planFile, JSON.stringify({ ...next, night: plan.night }));
   const older = await readPlan(planFile, 'plan.json');
   const early = write('early', resultsOf(older.plan, older.digest, '1/1'));
-  t.match((await merge([early], '2027-01-01')).stderr, /nights are merged in their order$/m);
+  t.match(
+    (await merge([early], '2027-01-01')).stderr,
+    /merge nights in the order of their dates$/m,
+  );
 }
 
 void t.test('a part is refused that is none, and inputs that were not planned', async (t) => {
   const plan = await makePlan('2027-01-03');
   for (const odd of ['0/3', '4/3', '1/0', 'x', '1/999', '1']) {
-    t.throws(() => shardOf(plan, odd), { code: 'usage', message: /it is I\/N, as 2\/3/ }, odd);
+    t.throws(
+      () => shardOf(plan, odd),
+      { code: 'usage', message: /it must be I\/N, such as 2\/3/ },
+      odd,
+    );
   }
   const bytes = readFileSync(planFile);
   const broken = (edit: (text: string) => string) => () =>
@@ -380,7 +387,7 @@ void t.test('a part is refused that is none, and inputs that were not planned', 
   );
   const part = async (...more: readonly string[]) =>
     splat(['nightly', '--plan', planFile, '--out', join(folder, 'part'), ...more]);
-  t.match((await part()).stderr, /needs --shard; it has 1\/3, 2\/3, 3\/3$/m);
+  t.match((await part()).stderr, /needs --shard; the shards of this plan are 1\/3, 2\/3, 3\/3$/m);
   writeFileSync(join(folder, 'repro.sh'), '#!/bin/sh\nexit 1\n');
   const other = await part('--shard', '1/1');
   t.equal(other.exitCode, 129);

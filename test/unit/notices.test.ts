@@ -152,7 +152,7 @@ void t.test('a program that reads nothing, or is not there, or is not asked for'
   await t.rejects(openNotifier({ ...asked, notifyArg: ['x'] }, context), { code: 'usage' });
   await t.rejects(openNotifier({ ...asked, notify: './gone' }, context), {
     code: 'usage',
-    message: '--notify ./gone: no such program, or it may not be run',
+    message: '--notify ./gone: no such program, or no permission to run it',
   });
   await t.rejects(openNotifier({ ...asked, notify: 'true', notifyMost: 0 }, context), {
     code: 'usage',

@@ -22,7 +22,7 @@ void t.test('a fragment or a .config that is not there is told before anything e
   const dir = t.testdir();
   await t.rejects(pinConfigs({ configs: ['nope'], configBase: undefined }, dir), {
     code: 'usage',
-    message: /^--config nope: no such fragment; it is a file, or one of .*kasan/,
+    message: /^--config nope: no such fragment; give a file, or one of .*kasan/,
   });
   await t.rejects(pinConfigs({ configs: [], configBase: 'nope' }, dir), { code: 'usage' });
 });

@@ -37,10 +37,10 @@ void t.test('a queue has a password, and is encrypted on any other host', (t) =>
   t.equal(read('postgres://me:x@db/splat?sslmode=verify-full').kind, 'postgres');
   t.equal(read('rediss://me:x@lab.example').kind, 'redis');
   const refused: readonly (readonly [string, RegExp])[] = [
-    ['http://x', /it is redis:\/\/HOST, rediss:\/\/HOST or postgres:\/\/HOST\/DATABASE$/],
-    ['127.0.0.1', /it is redis:/],
-    ['redis://127.0.0.1', /--queue redis:\/\/127\.0\.0\.1: it needs a password/],
-    ['redis://:secret@lab.example', /not encrypted; on another host it needs rediss:\/\/$/],
+    ['http://x', /it must be redis:\/\/HOST, rediss:\/\/HOST or postgres:\/\/HOST\/DATABASE$/],
+    ['127.0.0.1', /it must be redis:/],
+    ['redis://127.0.0.1', /--queue redis:\/\/127\.0\.0\.1: a queue needs a password/],
+    ['redis://:secret@lab.example', /not encrypted; a queue on another host needs rediss:\/\/$/],
     ['postgres://me:x@db/splat', /not encrypted; .* sslmode=verify-full in the URL$/],
     ['postgres://me:x@db/splat?sslmode=require', /not encrypted/],
   ];
@@ -71,7 +71,7 @@ void t.test(
       return { ...job, cell: { id: cellId(changed), ...changed, planned: 1, seconds: 5 } };
     };
     const poisoned: readonly (readonly [unknown, RegExp])[] = [
-      [null, /not a job of this version of splat \(\)$/],
+      [null, /the job does not have the format of this version of splat \(\)$/],
       [{ ...job, schema: 'splat-job/2' }, /\(schema\)$/],
       [{ ...job, command: 'rm -rf /' }, /\(command\)$/],
       [{ ...job, kernel: '/etc' }, /\(kernel\)$/],
@@ -84,8 +84,8 @@ void t.test(
         file({ content: 'AAAA' }),
         /^repro\.sh, a file of this job, does not have the digest that the job names$/,
       ],
-      [of({ workload: '/bin/sh' }), /workload \/bin\/sh: not a file of the job$/],
-      [of({ series: ['/etc/passwd'] }), /series \/etc\/passwd: not a file of the job$/],
+      [of({ workload: '/bin/sh' }), /workload \/bin\/sh: the job has no file of this name$/],
+      [of({ series: ['/etc/passwd'] }), /series \/etc\/passwd: the job has no file of this name$/],
       [{ ...job, cell: { ...job.cell, id: 'f'.repeat(16) } }, /do not match its id$/],
       [{ ...job, harness: { version: '9', signatures: 0 } }, /its signature rules \(0\) differ/],
     ];

@@ -402,10 +402,10 @@ void t.test('a result that is not whole is refused by name, and no page is writt
       },
       /\(trials\[0\]\.ledger\.before\.tables\)/,
     ],
-    [{ text: 'x'.repeat(17 * 1024 * 1024) }, /result.json is too large/],
+    [{ text: 'x'.repeat(17 * 1024 * 1024) }, /result.json is larger than/],
     [{ timings: null }, /\(timings\)/],
     [{ seed: '7' }, /\(seed\)/],
-    [{ schema: 'splat-run/2' }, /from another version/],
+    [{ schema: 'splat-run/2' }, /does not have the format of this version/],
   ];
   for (const [result, says] of rows) {
     const dir = runDirectory(t, result);
@@ -423,7 +423,7 @@ void t.test('where the page cannot be written is a matter of --out', async (t) =
     ['no/such/page.html', '--out no/such/page.html: no such folder; name a file'],
     ['.', '--out .: a folder; name a file'],
     ['link', '--out link: a link; name a file'],
-    ['/dev/null', '--out /dev/null: no plain file; name a file'],
+    ['/dev/null', '--out /dev/null: not a regular file; name a file'],
   ] as const) {
     const failed = await runReport(dir, out).catch((error: unknown) => error);
     t.ok(isHarnessError(failed, 'usage'), out);

@@ -418,7 +418,7 @@ void test('quilt lists have any name, and strip levels', async (t) => {
   }
   await t.rejects(summary(dir, 'two'), {
     code: 'usage',
-    message: /several lists: series, series-rt/,
+    message: /several lists of patches that differ: series, series-rt/,
   });
   t.match(await summary(dir, 'two/series-rt'), { lines: '2 1' });
   await t.rejects(summary(dir, 'guarded'), { code: 'usage', message: /series:1: .*guards/ });
@@ -483,7 +483,7 @@ void test('what git log -p prints is a series, the oldest first', async (t) => {
     t.strictSame((await summary(dir, name)).patches, want, name);
   }
   writeFileSync(join(dir, 'graph'), git('log', '-p', '--graph', '-2'));
-  await t.rejects(summary(dir, 'graph'), { code: 'usage', message: /leave --graph out/ });
+  await t.rejects(summary(dir, 'graph'), { code: 'usage', message: /make it without --graph/ });
   const apart = ['b.c', 'a.c'].map((name, at) => {
     const day = `2024-01-0${2 - at}T10:00:00Z`;
     return `commit ${String(at).repeat(40)}\nAuthor: A <a@x>\nDate:   ${day}\n\n    ${name}\n\n${change(name, 1)}`;

@@ -311,7 +311,7 @@ void t.test('a baseline whose signatures are made otherwise is told, and not tru
 
 const badBaselines: readonly { readonly text: string; readonly says: RegExp }[] = [
   { text: '{', says: /result\.json is not readable as JSON/ },
-  { text: '{"schema":"splat-run/9"}', says: /from another version/ },
+  { text: '{"schema":"splat-run/9"}', says: /does not have the format of this version/ },
   {
     text: JSON.stringify({ ...aRunResult(), verdict: { kind: 'odd' } }),
     says: /\(verdict\.kind\)/,
@@ -400,9 +400,12 @@ void t.test(
     t.match(text, /broken: series\.json is not readable as JSON .* cut$/m);
     t.match(
       text,
-      /broken: series\.json is from another version of splat \(verdict\.kind\) .* odd$/m,
+      /broken: series\.json does not have the format of this version of splat \(verdict\.kind\) .* odd$/m,
     );
-    t.match(text, /broken: bisect\.json is from another version of splat .* list$/m);
+    t.match(
+      text,
+      /broken: bisect\.json does not have the format of this version of splat .* list$/m,
+    );
     t.match(text, /broken: bisect\.json is not readable as JSON .* folder$/m);
     const { runs } = JSON.parse(await listing(true)) as { runs: Record<string, unknown>[] };
     const of = (name: string): unknown => runs.find((run) => run['dir'] === join(dir, name));
@@ -533,7 +536,7 @@ void t.test(
     );
     for (const [wanted, message] of [
       [['hmm'], /arguments after --/],
-      [['none.c'], /no such file, and no such workload; there are munmap/],
+      [['none.c'], /neither a file nor a workload; the workloads are munmap/],
       [['text'], /neither a program nor a script/],
       [['sub'], /no such file/],
     ] as const) {
@@ -600,7 +603,7 @@ void t.test("a trial's plan does not depend on which others are run", (t) => {
   t.match(only, { bootIndex: 1, durationMs: 500 });
   t.throws(() => planTrials([{ workload }], [6, 1], { ...choice, trials: ['nope'] }), {
     code: 'usage',
-    message: /no trial nope; there are canary-/,
+    message: /the run has no trial nope; its trials are canary-/,
   });
   t.end();
 });

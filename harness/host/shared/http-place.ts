@@ -32,7 +32,7 @@ export function parseStoreUrl(text: string): URL {
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
     throw new HarnessError(
       'usage',
-      `--store ${url.host}: a URL without user, query and fragment is valid; the token is in SPLAT_STORE_TOKEN`,
+      `--store ${url.host}: the URL must not have a user, query or fragment; put the token into SPLAT_STORE_TOKEN`,
     );
   }
   if (url.protocol === 'http:' && !isLoopback(url.hostname)) {

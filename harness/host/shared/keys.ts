@@ -48,7 +48,7 @@ async function writeNew(path: string, text: string, mode: number): Promise<void>
       throw new HarnessError('usage', `${path} exists already; name a new file`);
     }
     if (isCode(error, 'ENOENT')) {
-      throw new HarnessError('usage', `${path}: there is no such folder`);
+      throw new HarnessError('usage', `${path}: its folder does not exist`);
     }
     throw explainDiskError(error, path);
   }
@@ -92,7 +92,7 @@ export async function readTrustedKeys(path: string): Promise<readonly TrustedKey
     );
   });
   if (keys.length > 0) return keys;
-  throw new HarnessError('usage', `--store-trust ${path}: it has no public key`);
+  throw new HarnessError('usage', `--store-trust ${path}: the file has no public key`);
 }
 
 function parsePublicLine(line: string): TrustedKey | undefined {
@@ -114,7 +114,10 @@ async function readKeyFile(
   } catch (error) {
     throw new HarnessError('usage', `${flag} ${path}: ${readFaultIn(error)}`, { cause: error });
   }
-  throw new HarnessError('usage', `${flag} ${path}: larger than any file of keys`);
+  throw new HarnessError(
+    'usage',
+    `${flag} ${path}: larger than ${largestKeyFileBytes / 1024} KiB, and no file of keys is`,
+  );
 }
 
 /** The raw public key: 32 bytes in base64url (RFC 8037). */

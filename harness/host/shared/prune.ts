@@ -55,8 +55,8 @@ export async function pruneStore(
   const manifests = await listManifests(dir);
   await using lock = await tryLock(inUseLock(dir), { signal });
   if (lock === undefined && !limits.isDry) {
-    const message = `${dir} is in use by another splat; nothing was removed`;
-    throw new HarnessError('infra', `${message}: try again when it has ended`);
+    const message = `another splat process is using ${dir}; nothing was removed`;
+    throw new HarnessError('infra', `${message}; try again when that process has ended`);
   }
   const removed = chooseManifests(manifests, limits);
   const kept = manifests.filter((one) => !removed.includes(one));

@@ -111,7 +111,7 @@ async function searchFor(
   const { range } = request;
   const chosen = request.workloads.find(({ workload }) => workload.name === sought.workload);
   if (chosen === undefined && sought.workload !== bootWorkload)
-    throw new HarnessError('internal', `no workload ${sought.workload}`);
+    throw new HarnessError('internal', `the bisection has no workload ${sought.workload}`);
   const context = { commits, journal, question, chosen, text: sought.text };
   const report = (decision: Decision, evidence: Evidence, isNew: boolean): void =>
     request.onMoment({

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { HarnessError } from '../../errors.ts';
+import { readFaultIn } from '../../host/disk.ts';
 import { valueDigest } from '../../host/store.ts';
 import { parseConfig } from '../../kernel/config.ts';
 import { parseFragment } from '../../kernel/fragment.ts';
@@ -34,7 +35,7 @@ export async function openConfigs(request: ConfigsRequest, work: KernelWork): Pr
   const [good = '', bad = ''] = texts;
   if (isWhole(good) !== isWhole(bad)) {
     const [whole, piece] = isWhole(good) ? ['good', 'bad'] : ['bad', 'good'];
-    const reason = `the ${whole} file is a whole .config, the ${piece} file a fragment; give two of a kind`;
+    const reason = `the ${whole} file is a whole .config, the ${piece} file a fragment; give two files of the same kind`;
     throw new HarnessError('usage', `--configs ${request.good} ${request.bad}: ${reason}`);
   }
   if (isWhole(good) && work.configBase !== undefined) {
@@ -88,7 +89,7 @@ async function read(path: string): Promise<string> {
 
 async function readIt(path: string, { cwd }: Pick<KernelWork, 'cwd'>): Promise<string> {
   const text = await read(resolve(cwd, path)).catch((error: unknown) => {
-    throw new HarnessError('usage', `--configs ${path}: no such file`, { cause: error });
+    throw new HarnessError('usage', `--configs ${path}: ${readFaultIn(error)}`, { cause: error });
   });
   if (parseConfig(text).size === 0 && !/^# CONFIG_\w+ is not set$/m.test(text)) {
     throw new HarnessError('usage', `--configs ${path}: the file has no line like CONFIG_X=y`);

@@ -40,7 +40,9 @@ export async function readRange(request: RangeRequest): Promise<Candidates> {
     okCodes: [0, 1],
   });
   if (isAncestor.exitCode !== 0) {
-    const hint = reverse ? 'with --reverse the good end is the newer one' : 'take their merge base';
+    const hint = reverse
+      ? 'with --reverse the good end is the newer one'
+      : `give their merge base in place of ${oldName}`;
     throw new HarnessError('usage', `${oldName} is not an ancestor of ${newName}; ${hint}`);
   }
   const listed = await listCommits(request, oldEnd, newEnd);

@@ -80,7 +80,7 @@ function endsOf(
     if (text === undefined) return otherwise;
     if (/^\d{1,6}$/.test(text) && Number(text) <= count) return Number(text);
     const valid = `a number of patches from 0 to ${count}`;
-    throw new HarnessError('usage', `--${flag} ${text}: with --series it is ${valid}`);
+    throw new HarnessError('usage', `--${flag} ${text}: with --series it must be ${valid}`);
   };
   const [old, young] = reverse
     ? ([
@@ -97,6 +97,6 @@ function endsOf(
   const hint = reverse ? '; with --reverse the good end is the later one' : '';
   throw new HarnessError(
     'usage',
-    `no patch lies between an end with ${first} and an end with ${last} patches${hint}`,
+    `no patch lies between an end with ${first} patches applied and an end with ${last}${hint}`,
   );
 }

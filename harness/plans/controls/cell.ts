@@ -81,7 +81,8 @@ function planControl(
 function planUser(user: (typeof realUsers)[number], seed: number): CellPlan {
   const { row, workload: name, notifier, trigger, because } = user;
   const workload = workloads.find((known) => known.name === name);
-  if (workload === undefined) throw new HarnessError('internal', `no workload ${name}`);
+  if (workload === undefined)
+    throw new HarnessError('internal', `the table of workloads has no ${name}`);
   return {
     rule: findRule(row),
     mode: name,

@@ -103,7 +103,7 @@ function requireNames(cells: readonly PlanCell[]): void {
     const key = `${machineKey(cell)} ${basename(cell.workload, '.c')}`;
     const other = seen.get(key);
     if (other !== undefined) {
-      const text = `workloads ${other} and ${cell.workload}: one name; a queue needs two`;
+      const text = `workloads ${other} and ${cell.workload} have the same name without folder and .c; a queue needs two different names`;
       throw new HarnessError('usage', text);
     }
     seen.set(key, cell.workload);
@@ -129,12 +129,15 @@ async function packFiles(cell: PlanCell, cwd: string): Promise<CellJob['files']>
     if (found?.isFile() !== true) {
       throw new HarnessError(
         'usage',
-        `${name} is a folder; a queue can only carry single files, use --shard`,
+        `${name} is not a single file, and a queue can only carry single files; use --shard`,
       );
     }
     bytes += found.size;
     if (bytes > largestFilesBytes) {
-      throw new HarnessError('usage', `${name}: the files of a cell are larger than 8 MiB`);
+      throw new HarnessError(
+        'usage',
+        `${name}: with this file, the files of a cell are larger than 8 MiB, and a queue carries no more`,
+      );
     }
     const content = await readFile(path);
     const digest = createHash('sha256').update(content).digest('hex');

@@ -96,7 +96,11 @@ const largestPlanBytes = 32 * 1024 * 1024;
 /** Reads a plan. Throws `usage` when the file does not exist, and `config` when it is not a plan. */
 export async function readPlan(path: string, shown: string): Promise<ReadPlan> {
   const size = (await readIfThere(stat(path)))?.size ?? 0;
-  if (size > largestPlanBytes) throw new HarnessError('config', `${shown}: too large for a plan`);
+  if (size > largestPlanBytes)
+    throw new HarnessError(
+      'config',
+      `${shown}: larger than ${largestPlanBytes / 1024 / 1024} MiB, and no plan is`,
+    );
   const bytes = await readFile(path).catch((cause: unknown) => {
     throw new HarnessError('usage', `--plan ${shown}: ${readFaultIn(cause)}`, { cause });
   });
@@ -150,7 +154,7 @@ export function shardOf(plan: NightPlanRecord, asked: string): Shard {
   const match = /^(\d{1,5})\/(\d{1,5})$/.exec(asked);
   const [at, count] = [Number(match?.[1]), Number(match?.[2])];
   if (match === null || at < 1 || at > count || count > mostShards) {
-    const valid = `it is I/N, as 2/3, with I from 1 to N and N at most ${mostShards}`;
+    const valid = `it must be I/N, such as 2/3, with I from 1 to N and N at most ${mostShards}`;
     throw new HarnessError('usage', `--shard ${asked}: ${valid}`);
   }
   return divideCells(plan.cells, count)[at - 1] ?? { cells: [], seconds: 0 };

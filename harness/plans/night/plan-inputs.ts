@@ -110,7 +110,7 @@ export async function requireSameInputs(
     if (pin === undefined)
       throw new HarnessError(
         'config',
-        `kernel ${named}: the plan does not say which version; make a new plan`,
+        `kernel ${named}: the plan does not pin its version; make a new plan`,
       );
     if (pin.digest !== null && (await digestSource(pin.kernel, options)) !== pin.digest) {
       throw differs(`kernel ${named}`);
@@ -133,7 +133,7 @@ async function digestOrTell(
     return await digestInputs(cells, options);
   } catch (error) {
     if (!isHarnessError(error, 'usage')) throw error;
-    const text = `${error.message}; the plan's inputs are found from its matrix folder, ${options.cwd}`;
+    const text = `${error.message}; splat looks for the files of the plan in the folder of its matrix, ${options.cwd}`;
     throw new HarnessError('config', text, { cause: error });
   }
 }

@@ -40,7 +40,10 @@ export interface JobRequest {
 export function readJob(data: unknown): CellJob {
   const checked = checkValue(cellJobSchema, data);
   if (!checked.isRight) {
-    throw new HarnessError('config', `not a job of this version of splat (${checked.field})`);
+    throw new HarnessError(
+      'config',
+      `the job does not have the format of this version of splat (${checked.field})`,
+    );
   }
   const job = checked.value;
   const odd = job.files.find(
@@ -66,7 +69,7 @@ function requireOwnFiles({ cell, files }: CellJob): void {
   const there = new Set(files.map(({ name }) => name));
   const refuse = (what: string, name: string): void => {
     if (!there.has(name))
-      throw new HarnessError('config', `${what} ${name}: not a file of the job`);
+      throw new HarnessError('config', `${what} ${name}: the job has no file of this name`);
   };
   for (const name of cell.series) refuse('series', name);
   if (cell.configBase !== undefined) refuse('configBase', cell.configBase);

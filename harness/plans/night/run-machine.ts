@@ -55,7 +55,8 @@ export async function runMachine(
   work: NightWork,
 ): Promise<MachineFacts> {
   const [first] = cells;
-  if (first === undefined) throw new HarnessError('internal', 'a machine without cells');
+  if (first === undefined)
+    throw new HarnessError('internal', 'a machine of the night has no cells');
   const finished = new Map(cells.map(({ id }) => [id, new Set(done.get(id))]));
   const count = (): number => [...finished.values()].reduce((sum, ids) => sum + ids.size, 0);
   for (let attempt = 1; ; attempt++) {

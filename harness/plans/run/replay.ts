@@ -45,7 +45,7 @@ export async function findReplayed(target: string, cwd: string): Promise<Replaye
   if (!(await isFile(join(dir, 'run.json')))) {
     throw new HarnessError(
       'usage',
-      `${target}: neither a run directory nor a trial in one; see splat list`,
+      `${target}: neither a run directory nor a trial of one; splat list shows the runs`,
     );
   }
   const { record, result } = await readRun(dir);

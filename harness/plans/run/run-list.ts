@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HarnessError } from '../../errors.ts';
+import { readFaultIn } from '../../host/disk.ts';
 import { readRecord } from '../../host/record-file.ts';
 import { type BisectReport, bisectReportSchema } from '../../records/bisect.ts';
 import type { Recorded, RecordSchema } from '../../records/schema.ts';
@@ -51,7 +52,11 @@ export async function listRuns(
   const names = await readdir(folder, { withFileTypes: true }).catch(
     (error: NodeJS.ErrnoException) => {
       if (options.absentIsEmpty && error.code === 'ENOENT') return [];
-      throw new HarnessError('usage', `${folder}: no such folder`, { cause: error });
+      throw new HarnessError(
+        'usage',
+        `${folder}: ${error.code === 'ENOENT' ? 'no such folder' : readFaultIn(error)}`,
+        { cause: error },
+      );
     },
   );
   const dirs = names.filter((item) => item.isDirectory()).map(({ name }) => join(folder, name));

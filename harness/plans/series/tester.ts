@@ -112,10 +112,10 @@ async function boot(
     );
   }
   if (buildOf(request.log, step)?.image !== built.kernel.imageDigest) {
-    const next = 'another compiler, or another splat? name a new folder with --out';
+    const next = 'the compiler or splat may have changed; name a new folder with --out';
     throw new HarnessError(
       'usage',
-      `the kernel of ${request.nameOf(step)} differs from that in the journal: ${next}`,
+      `the kernel image of ${request.nameOf(step)} differs from the image in the journal: ${next}`,
     );
   }
   return { commit: prepared.commit, vmlinux: built.kernel.vmlinux };
@@ -234,7 +234,8 @@ async function tryOnce(
     return { trial, folder: '', splats: splats ?? [], calls: {} };
   }
   const chosen = request.workloads.find((one) => one.workload.name === workload);
-  if (chosen === undefined) throw new HarnessError('internal', `no workload ${workload}`);
+  if (chosen === undefined)
+    throw new HarnessError('internal', `the series run has no workload ${workload}`);
   const result = await commit.run(chosen, index);
   const named = splatsOf(result);
   // A splat in a row of the controls is all that the row is run for; no other bug is searched for in it.

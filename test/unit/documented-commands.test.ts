@@ -18,7 +18,10 @@ const pages = [
   ...readdirSync(join(root, 'examples')).map((name) => `examples/${name}`),
 ];
 
-/** The words of a command line as a shell reads it, up to a comment, a pipe or a redirection; undefined for none. */
+/**
+ * The words of a command line as a shell reads them, up to a comment, a pipe or a redirection; undefined when the line has no
+ * command.
+ */
 function wordsOf(line: string): readonly string[] | undefined {
   const words = line.match(/'[^']*'|"[^"]*"|[^\s'"]+/g) ?? [];
   const end = words.findIndex((word) => /^[#|>&;]|^2>|^\.\.\.$/.test(word));
@@ -28,7 +31,7 @@ function wordsOf(line: string): readonly string[] | undefined {
   return command.length > 1 ? command.slice(1) : undefined;
 }
 
-/** Lines of a page that begin, but for a prompt, with our command. */
+/** The lines of a page that begin with our command, after a prompt if there is one. */
 function commandLines(page: string): readonly string[] {
   const lines = readFileSync(join(root, page), 'utf8')
     .replaceAll(/\\\n\s*/g, ' ')

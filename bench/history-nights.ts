@@ -156,7 +156,7 @@ async function beginWithTrials(
   return stored;
 }
 
-/** A night as it is kept; that it was judged makes no other rows. */
+/** Stores a night. It is not judged first, since that would give the same rows. */
 async function keepNight(history: History, night: number): Promise<void> {
   const stored = await beginWithTrials(history, night);
   const { kernelId, fragments, ...rest } = kernelOf(night);
@@ -242,10 +242,10 @@ async function judgeIn(history: History, night: number, dir: string): Promise<nu
   return performance.now() - startedAt;
 }
 
-/** So many nights are kept one by one; what follows has the rows of these again. */
+/** How many nights are stored one by one; the following ones are copies of their rows. */
 const written = 30;
 
-/** Adds the nights from `written` on, many in a transaction. */
+/** Adds the nights from `written` on, many in one transaction. */
 async function copyNights(history: History, nights: number): Promise<void> {
   for (let first = written; first < nights; first += 200) {
     await history.write((run) => {
@@ -289,7 +289,10 @@ const copied = {
   witnesses: 'cell, ran_on, name, per_trial',
 };
 
-/** What a history of so many nights costs. Times are of this host, as busy as it is: `youngMs` is of a history of 30 nights. */
+/**
+ * What a history of so many nights costs. The times depend on this host and its load; `youngMs` is the time with a history of 30
+ * nights.
+ */
 export async function measureHistory(nights: number): Promise<{
   readonly judgeMs: number;
   readonly youngMs: number;

@@ -14,7 +14,7 @@ import {
   emptyLists,
 } from './made-records.ts';
 
-/** Nights as splat would record them, but for what a test says of them. */
+/** Records of nights as splat would write them, except for the fields that a test gives. */
 
 const nightName = '2026-11-29T19:43:00Z';
 
@@ -46,7 +46,7 @@ function aCell(over: Partial<NightCell> = {}): NightCell {
   };
 }
 
-/** A clean night of one cell. */
+/** A clean night with one cell. */
 export function aNight(over: Partial<NightRecord> = {}): NightRecord {
   return {
     schema: 'splat-night/1',
@@ -66,14 +66,14 @@ export function aNight(over: Partial<NightRecord> = {}): NightRecord {
   };
 }
 
-/** What a run of ours said of a deadlock, as captured from it. */
+/** A report of a deadlock that one of our runs captured. */
 const deadlockLog = readGolden('deadlock-interval-notifier-and-reclaim.log').log;
 
 function deadlock(): SeenSplat {
   const found = scan(deadlockLog).find(({ kind }) => kind === 'splat');
   if (found === undefined) throw new Error('the golden log has no splat');
   const { evidence: _evidence, ...finding } = found;
-  // As decodeFindings() writes a place; the line is made up.
+  // A place as decodeFindings() writes it; the line number is invented.
   const text = finding.text.map((line) =>
     line.endsWith('splat_mn_invalidate+0x60/0x80')
       ? `${line} (drivers/misc/splat/notifiers.c:118)`
@@ -89,7 +89,7 @@ const noResult = {
 } as const satisfies Partial<NightCell>;
 const noKernel = { source: null, release: null, kernelId: null, image: null, ranOn: null };
 
-/** Every class, each of a workload of its own. */
+/** Every class of results, each with a workload of its own. */
 const classes: readonly (readonly [CellClass, string, Partial<NightCell>?])[] = [
   ['new', 'hmm'],
   ['back', 'oom-memcg'],
@@ -123,7 +123,7 @@ const range = {
   isKnown: true,
 };
 
-/** What each list has, but for the cell. */
+/** The item of each list, without its cell. */
 function fullItems(text: string): Partial<Record<CellClass, Omit<NightItem, 'cell'>>> {
   const { title, signature } = deadlock();
   const named = { title: text, signature: 'warning-in-drm-0123' };
@@ -183,7 +183,10 @@ function fullItems(text: string): Partial<Record<CellClass, Omit<NightItem, 'cel
   };
 }
 
-/** A night with every class on the first of two kernels. `text` is what a kernel or a stranger may have for any. */
+/**
+ * A night in which the cells of the first of two kernels have every class. `text` stands for any text that comes from a kernel or a
+ * stranger.
+ */
 export function aFullNight(text = 'WARNING in drm_gem_handle_delete'): NightRecord {
   const items = fullItems(text);
   const cells = ['linux@master', 'debian:6.1'].flatMap((kernel) =>
@@ -236,7 +239,10 @@ export function aFullNight(text = 'WARNING in drm_gem_handle_delete'): NightReco
   });
 }
 
-/** Thirty nights before a full one: what is back tonight was seen in the first ones, what is known in every third. */
+/**
+ * The thirty nights before a full night. What is back in the full night was seen in the first of them; what is known was seen in
+ * every third.
+ */
 function nightsBefore(full: NightRecord): readonly NightRecord[] {
   const plain = aCell();
   return Array.from({ length: 30 }, (_, at) => {
@@ -267,7 +273,7 @@ function nightsBefore(full: NightRecord): readonly NightRecord[] {
   });
 }
 
-/** Folders of the nights before, beside that of a full one. */
+/** Writes the folders of the nights before, beside that of a full night. */
 export function writeNightsBefore(dir: string, full = aFullNight()): void {
   for (const night of nightsBefore(full)) {
     const folder = join(dir, night.night.slice(0, 10));
@@ -276,7 +282,7 @@ export function writeNightsBefore(dir: string, full = aFullNight()): void {
   }
 }
 
-/** Thirty nights of a full one. */
+/** The past of a full night: thirty nights. */
 export function aPast({ cells, new: fresh, back }: NightRecord): NightPast {
   const nights = Array.from({ length: 30 }, (_, at) =>
     new Date(Date.parse(nightName) - (29 - at) * 86_400_000).toISOString().replace('.000', ''),
@@ -304,7 +310,7 @@ export function aPast({ cells, new: fresh, back }: NightRecord): NightPast {
   };
 }
 
-/** The folder of a full night, with the run of what is new in it. */
+/** Writes the folder of a full night, with the run that shows what is new in it. */
 export function writeMadeNight(dir: string, night = aFullNight()): void {
   const run = join(dir, 'runs', '1');
   const trial = join(run, 'trials', 'hmm');

@@ -20,17 +20,17 @@ import {
 import type { Qmp } from './qmp.ts';
 import { receiveStream } from './receive-stream.ts';
 
-/** What is known of a boot once its guest is ready; `meta` of a checkpoint's store entry. */
+/** What is known of a boot once its guest is ready. It is the `meta` of the checkpoint's store entry. */
 export interface BootRecord {
   readonly release: string;
-  /** From the start of QEMU to the agent's hello. */
+  /** How many milliseconds passed from the start of QEMU to the agent's answer. */
   readonly bootMs: number;
   readonly slowness: number;
-  /** What `prepare` returned of the ready guest: JSON, the same for every copy. */
+  /** What `prepare` returned for the ready guest, as JSON; it is the same for every copy. */
   readonly prepared: unknown;
 }
 
-/** A ready guest on disk: `memory` is QEMU's migration stream, `boot.log` the console up to the save. */
+/** A ready guest on disk. `memory` is QEMU's migration stream; `boot.log` is the console until the guest was saved. */
 export interface Checkpoint extends BootRecord {
   readonly dir: string;
 }
@@ -38,15 +38,15 @@ export interface Checkpoint extends BootRecord {
 export interface CheckpointRequest {
   readonly cacheRoot: string;
   readonly spec: MachineSpec;
-  /** What qemuVersion() said. */
+  /** The version of QEMU, from qemuVersion(). */
   readonly qemu: string;
-  /** What identifies the kernel and the guest image; paths do not. */
+  /** What identifies the kernel and the guest image; paths cannot. */
   readonly identity: readonly string[];
-  /** Which of several boots of one kernel; forks of one boot are twins in all that boot decided. */
+  /** The number of the boot. Copies of one boot are alike in everything that the boot decided. */
   readonly bootIndex: number;
-  /** Gets what a boot prints; a boot from the store prints nothing. */
+  /** Receives what a boot prints. A boot from the store prints nothing. */
   readonly onConsole: (bytes: Uint8Array) => void;
-  /** Prepares the ready guest, once for all its copies; what it returns is kept with them. */
+  /** Prepares the ready guest, once for all its copies. Its result is stored with the checkpoint. */
   readonly prepare: (agent: Agent) => Promise<unknown>;
   readonly signal: AbortSignal;
   readonly onCorrupt?: (message: string) => void;
@@ -56,7 +56,7 @@ export type CheckpointOutcome =
   | { readonly kind: 'saved'; readonly checkpoint: Checkpoint; readonly fromCache: boolean }
   | { readonly kind: 'failed'; readonly verdict: Untestable };
 
-/** An untestable boot on its way through code that only knows success: the store, a trial that boots for itself. */
+/** An untestable boot, thrown through code that returns only a success: the store, and a trial that boots by itself. */
 export class BootFailed extends Error {
   override readonly name = 'BootFailed';
   readonly verdict: Untestable;
@@ -66,7 +66,9 @@ export class BootFailed extends Error {
   }
 }
 
-/** The checkpoint from the store, else a boot that is saved there; a new one is restored once before it is trusted. */
+/**
+ * The checkpoint from the store, or else of a new boot that is saved there. A new checkpoint is restored once before it is used.
+ */
 export async function ensureCheckpoint(request: CheckpointRequest): Promise<CheckpointOutcome> {
   const key = checkpointKey(request);
   let fromCache = true;
@@ -90,7 +92,10 @@ export async function ensureCheckpoint(request: CheckpointRequest): Promise<Chec
   }
 }
 
-/** Everything a saved machine depends on. QEMU loads a stream only into the same version with the same devices. */
+/**
+ * The key of a checkpoint: everything that a saved machine depends on. QEMU loads a stream only into the same version with the same
+ * devices.
+ */
 function checkpointKey(request: CheckpointRequest): string {
   const { toolsDisk, systemDisk } = request.spec;
   const tools = toolsDisk === undefined ? {} : { toolsDisk: { ...toolsDisk, path: '' } };
@@ -120,7 +125,7 @@ async function bootAndSave(request: CheckpointRequest, dir: string): Promise<Boo
   return booted.record;
 }
 
-/** A booted, prepared guest with its timeouts set; throws BootFailed when the kernel did not get there. */
+/** Boots a guest, sets its timeouts and prepares it. Throws BootFailed when the kernel does not get that far. */
 export async function bootGuest(
   request: Pick<CheckpointRequest, 'spec' | 'signal' | 'prepare'>,
   files: {
@@ -184,12 +189,13 @@ interface MigrationStatus {
   readonly 'error-desc'?: string;
 }
 
-/** QEMU's default of 128 MiB/s was chosen for networks. */
+/** The bandwidth for saving; QEMU's default of 128 MiB/s was chosen for networks. */
 const saveBytesPerSecond = 8 * 1024 ** 3;
 
 /**
- * Writes the guest to `file`; it stops by itself at the end, and copies of it run on by themselves. Over a socket: QEMU 7.2 has no file: URI, takes fd: only for descriptors sent
- * to its monitor, and exec: would be a shell string.
+ * Writes the guest to `file`. The guest stops at the end by itself, and copies of it run on by themselves. The stream goes through
+ * a socket, because QEMU 7.2 has no file: URI, takes fd: only for descriptors that were sent to its monitor, and would run exec:
+ * through a shell.
  */
 async function save(qmp: Qmp, file: string): Promise<void> {
   await qmp.execute('migrate-set-parameters', { 'max-bandwidth': saveBytesPerSecond });
@@ -243,7 +249,7 @@ export interface ForkOptions {
   readonly signal: AbortSignal;
 }
 
-/** A fresh copy of the checkpoint, running. */
+/** A running copy of a checkpoint. */
 export async function forkGuest(
   checkpoint: Checkpoint,
   options: ForkOptions,

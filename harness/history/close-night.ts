@@ -2,7 +2,7 @@ import type { History, Run } from './database.ts';
 import type { StoredNight } from './nights.ts';
 import { keepCell, type StoredCell } from './results.ts';
 
-/** A cell's result of a night that ends. */
+/** The result of a cell in a night, as it is written when the night ends. */
 export interface StoredResult {
   readonly cell: StoredCell;
   readonly class: string;
@@ -19,11 +19,11 @@ export interface StoredResult {
   readonly trials: number;
   readonly totalMs: number;
   readonly firstSplatMs: number | null;
-  /** Counts a trial, by witness. */
+  /** How many times each witness was counted, per trial, by the witness's name. */
   readonly witnesses: Readonly<Record<string, number>>;
 }
 
-/** What becomes of an issue. Nights by name. */
+/** The state of an issue of a cell after the night. `firstSeen` and `lastSeen` are names of nights. */
 export interface StoredIssue {
   readonly cell: string;
   readonly ranOn: string;
@@ -33,7 +33,7 @@ export interface StoredIssue {
   readonly firstSeen: string;
   readonly lastSeen: string;
   readonly since: string;
-  /** Of this night. */
+  /** In this night alone. */
   readonly hits: number;
   readonly trials: number;
 }
@@ -44,11 +44,11 @@ export interface NightEnd {
   readonly exitCode: number;
   readonly results: readonly StoredResult[];
   readonly issues: readonly StoredIssue[];
-  /** Entries of the known file, as JSON, and whether each was about a splat. */
+  /** The entries of the known-issues file, each as JSON, and whether the night had a splat that the entry describes. */
   readonly known: readonly { readonly entry: string; readonly matched: boolean }[];
 }
 
-/** Ends a night: everything that it amounts to, and what `also` writes, or nothing of it. */
+/** Ends a night in one transaction: it writes the night's results and issues and whatever `also` writes, or nothing of them. */
 export async function closeNight(
   history: History,
   { id }: Pick<StoredNight, 'id'>,

@@ -1,9 +1,9 @@
-/** "splt": what marks a SQLite file as a history of ours (PRAGMA application_id). */
+/** The number that marks a SQLite file as a history of splat (PRAGMA application_id): the letters "splt". */
 export const applicationId = 0x73706c74;
 
 /**
- * What brings a history from one version to the next, oldest first; the version is PRAGMA user_version. A step that was
- * released is never edited: another one follows it. docs/nightly.md explains the tables.
+ * The statements that bring a history from each version to the next, the oldest first; a history's version is its PRAGMA
+ * user_version. A step that was released is never edited; a new step follows it. docs/nightly.md explains the tables.
  */
 export const migrations: readonly string[] = [
   `

@@ -17,7 +17,7 @@ import { moduleIndex } from './module-info.ts';
 import type { KernelVersion } from './source.ts';
 import type { Workspace } from './workspace.ts';
 
-/** A kernel in the store. Paths are absolute and stay until the entry is pruned. */
+/** A kernel in the store. Its paths are absolute, and stay valid until the entry is pruned. */
 export interface BuiltKernel {
   /** The key of the store entry. */
   readonly id: string;
@@ -25,34 +25,34 @@ export interface BuiltKernel {
   readonly arch: Architecture;
   /** The file for QEMU's -kernel. */
   readonly image: string;
-  /** With DWARF; its source paths begin with /splat/src/. */
+  /** The image with DWARF. The paths of its sources begin with /splat/src/. */
   readonly vmlinux: string;
   readonly systemMap: string;
   /** The final .config. */
   readonly config: string;
   readonly buildLog: string;
-  /** `uname -r`: `6.1.192`. */
+  /** The output of `uname -r`, such as `6.1.192`. */
   readonly release: string;
   readonly version: KernelVersion;
-  /** SHA-256 of the image, and of the modules where there are any. Kernels with equal images are the same to a guest. */
+  /** The SHA-256 of the image, and of the modules if there are any. To a guest, kernels with equal digests are the same. */
   readonly imageDigest: string;
   readonly facts: BuildFacts;
-  /** Absent: the kernel has no loadable modules. */
+  /** Absent when the kernel has no loadable modules. */
   readonly modules?: KernelModules;
   /** False for a kernel that was compiled here and now. */
   readonly fromCache: boolean;
   /** Digests of what it was configured with, by name: fragments, and the file of `--config-base`. Absent: it was found by its key alone. */
   readonly fragments?: Readonly<Record<string, string>>;
-  /** The origin of a kernel that a shared store had, fetched now or by an earlier run; absent: it was compiled here. */
+  /** The origin of a kernel that came from a shared store, now or in an earlier run; absent for a kernel that was compiled here. */
   readonly store?: StoreOrigin;
 }
 
 /** The modules of a kernel in the store. */
 export interface KernelModules {
-  /** An archive, as the kernel unpacks its initramfs from, with the folder /lib/modules/RELEASE. */
+  /** An archive like those from which the kernel unpacks its initramfs, with the folder /lib/modules/RELEASE. */
   readonly archive: string;
   readonly all: readonly StoredModule[];
-  /** Those that a guest loads before it is saved, in this order. */
+  /** The modules that a guest loads before it is saved, in this order. */
   readonly load: readonly StoredModule[];
 }
 
@@ -62,7 +62,7 @@ export interface StoredModule {
   readonly file: string;
   /** Its path in the guest. */
   readonly guestPath: string;
-  /** The folder of `--module` that it was built from; absent: the kernel's tree. */
+  /** The folder of `--module` from which it was built; absent for a module of the kernel's tree. */
   readonly folder?: string;
 }
 
@@ -75,11 +75,11 @@ export interface BuildFacts {
   /** Optional series that were left out. */
   readonly leftOut: readonly LeftOut[];
   /**
-   * The config lines that this tree's Kconfig dropped. When demands are among them, only a request with `onDropped:
-   * 'record'` gets the kernel.
+   * The config lines that this tree's Kconfig dropped. When one of them was demanded, only a request with `onDropped: 'record'`
+   * gets the kernel.
    */
   readonly dropped: DroppedLines;
-  /** Number of compiled objects, those from ccache included; an incremental build compiles few. */
+  /** How many objects were compiled, including those from ccache; an incremental build compiles few. */
   readonly objects: number;
   readonly cpuSeconds: number;
   readonly durationMs: number;
@@ -93,12 +93,12 @@ interface KernelMeta extends BuildFacts {
   readonly imageDigest: string;
   readonly modules?: {
     readonly all: readonly (Pick<MadeModule, 'name' | 'path'> & { readonly folder?: string })[];
-    /** Names. */
+    /** The names of the modules that a guest loads. */
     readonly load: readonly string[];
   };
 }
 
-/** By name in the entry: the path below obj/. The image is added by its architecture. */
+/** The files that are kept: for each name in the entry, the path below obj/. The name of the image depends on the architecture. */
 const keptFiles: Readonly<Record<string, string>> = {
   vmlinux: 'vmlinux',
   'System.map': 'System.map',
@@ -116,15 +116,15 @@ export async function findKernel(
   return entry === undefined ? undefined : readKernel(arch, entry, true);
 }
 
-/** What a list says of a kernel in the cache. */
+/** The facts about a stored kernel that `splat cache` lists. */
 interface ListedKernel {
   readonly release: string;
   readonly source: string;
-  /** The shared store that it was fetched from. */
+  /** The shared store from which it was fetched. */
   readonly store?: StoreOrigin;
 }
 
-/** Release, source and origin of a stored kernel; undefined when its folder does not have them. Not verified. */
+/** The release, source and origin of a stored kernel; undefined when its folder does not have them. Nothing is verified. */
 export async function describeStored(dir: string): Promise<ListedKernel | undefined> {
   try {
     const { meta } = JSON.parse(await readFile(join(dir, 'entry.json'), 'utf8')) as {
@@ -135,7 +135,7 @@ export async function describeStored(dir: string): Promise<ListedKernel | undefi
       return { release, source, ...(store === undefined ? {} : { store }) };
     }
   } catch {
-    // Removed meanwhile, or damaged; findKernel() reports the latter.
+    // The entry was removed in the meantime, or it is damaged, which findKernel() reports.
   }
   return undefined;
 }
@@ -152,7 +152,7 @@ export interface KernelToStore {
   readonly signal: AbortSignal;
 }
 
-/** Copies the results of make in obj/ into the store, or names the first missing file. */
+/** Copies the results of make from obj/ into the store. Resolves to the first missing file, if one is missing. */
 export async function storeKernel(
   request: KernelToStore,
 ): Promise<BuiltKernel | { readonly missing: string }> {
@@ -179,7 +179,7 @@ export async function storeKernel(
       const known = { ...facts, release, version };
       if (modules === undefined) return { ...known, imageDigest: image };
       const { digests, ...kept } = await storeModules(modules, release, dir);
-      // A patch of a module alone leaves the image as it was.
+      // A patch that changes only a module leaves the image as it was.
       const imageDigest = digests.length === 0 ? image : valueDigest([image, digests]);
       return { ...known, imageDigest, modules: kept };
     },
@@ -238,7 +238,7 @@ function guestFolder(release: string): string {
   return `/lib/modules/${release}`;
 }
 
-/** `/lib`, `/lib/modules`, ... of `/lib/modules/6.1.192/extra/foo.ko`. */
+/** The folders above a path: `/lib`, `/lib/modules`, ... for `/lib/modules/6.1.192/extra/foo.ko`. */
 function parentsOf(path: string): readonly string[] {
   const parts = path.split('/').slice(1, -1);
   return parts.map((_, at) => `/${parts.slice(0, at + 1).join('/')}`);
@@ -256,7 +256,7 @@ function readModules({ modules, release }: KernelMeta, dir: string): Pick<BuiltK
   return { modules: { archive: join(dir, archiveName), all, load } };
 }
 
-/** The files of a kernel that hosts share: all of its entry, whose facts are `meta`. */
+/** The files of a kernel that hosts share: all files of its entry. `meta` are the facts of the entry. */
 export function kernelFiles(arch: Architecture, meta: unknown): readonly string[] {
   const { modules } = meta as Partial<KernelMeta>;
   const made = modules?.all.map(({ path }) => `modules/${path}`) ?? [];

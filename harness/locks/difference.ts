@@ -3,8 +3,8 @@ import { canonicalRotation } from './cycle.ts';
 import { type LockDump, type LockOrder, shortestPath } from './dependencies.ts';
 
 /**
- * The classes where memory management and drivers meet; a new dependency from or to one of them is reported. A task
- * enters the first three by ordinary actions while it holds a lock.
+ * The lock classes at which memory management and drivers meet. A new dependency from or to one of them is reported. A task that
+ * holds a lock enters the first three through ordinary actions.
  */
 const watchedLocks = [
   'fs_reclaim',

@@ -12,7 +12,7 @@ import {
 } from './judge-trial.ts';
 import { rateInterval } from './statistics.ts';
 
-/** What a cell's kernel was, this night. Null where it did not get that far. */
+/** The kernel of a cell in this night. A field is null when the night did not get that far. */
 export interface CellKernel {
   readonly sha: string | null;
   readonly source: string | null;
@@ -24,37 +24,37 @@ export interface CellKernel {
   readonly fragments?: Readonly<Record<string, string>>;
 }
 
-/** What a night has of a cell. */
+/** What a night found in a cell. */
 export interface CellInput {
   readonly cell: NamedCell;
   readonly kernel: CellKernel;
-  /** Trials that were to be run; 0: the budget left the cell out. */
+  /** How many trials were planned; 0 when the budget left the cell out. */
   readonly planned: number;
   readonly trials: readonly TrialFacts[];
-  /** The budget ended before all of them were run. */
+  /** True when the budget ended before all planned trials had run. */
   readonly cutShort: boolean;
-  /** The kernel never got to a workload. */
+  /** Set when no workload could run on the kernel. */
   readonly untestable?: Untestable;
-  /** The harness or the host failed. */
+  /** Set when the harness or the host failed. */
   readonly failure?: { readonly message: string; readonly log: string };
-  /** Controls of its guests that were missed, and why. */
+  /** The controls that its guests missed, with the reasons. */
   readonly missedControls: readonly string[];
-  /** What its guests said at boot; given for one cell of a machine. */
+  /** The splats of its guests' boots; only one cell of a machine has them. */
   readonly bootSplats: readonly TrialSplat[];
-  /** The commit of the night it was last tested is an ancestor of tonight's. */
+  /** True when tonight's commit descends from the commit on which the cell was last tested. */
   readonly isForward: boolean;
 }
 
-/** What the nights before know of a cell. */
+/** What earlier nights know of a cell. */
 export interface CellPast {
-  /** The last night in which it ran. */
+  /** The last night in which the cell ran. */
   readonly tested?: {
     readonly night: string;
     readonly sha: string | null;
     readonly source?: string | null;
     readonly kernelId?: string | null;
   };
-  /** The last night with a result of any kind but those of the harness. */
+  /** The last night with a result that says something about the kernel; `infrastructure`, `notRun` and `disappeared` do not. */
   readonly last?: { readonly night: string; readonly verdict: string; readonly because: string };
   readonly issues: readonly IssuePast[];
 }
@@ -63,22 +63,22 @@ export interface NightContext {
   readonly night: string;
   readonly nowMs: number;
   readonly known: readonly KnownIssue[];
-  /** The matrix names its workloads: one that cannot be run decides. */
+  /** True when the matrix names its workloads; then a workload that cannot run decides the verdict. */
   readonly workloadsNamed: boolean;
-  /** Names that a splat had by other rules: an entry of the known file may be of then. */
+  /** The names that a splat had under earlier rules; an entry of the known-issues file may still use one. */
   readonly formerKeys?: ReadonlyMap<string, readonly string[]>;
-  /** How many tests are made this night. */
+  /** How many statistical tests are made in this night. */
   readonly tests: number;
 }
 
-/** What a cell's history becomes. */
+/** The history of a cell's issue after this night. */
 export interface IssueUpdate extends Omit<IssuePast, 'nights'> {
   readonly cell: string;
   readonly hits: number;
   readonly trials: number;
 }
 
-/** Each splat once: those of this night, and those of the past that may be gone. */
+/** Each splat once: the splats of this night, and the splats of earlier nights that may be gone. */
 export function splatsOf(
   trials: readonly JudgedTrial[],
   boot: readonly TrialSplat[],
@@ -150,7 +150,7 @@ export function rangeOf({ kernel, isForward }: CellInput, { tested }: CellPast):
   };
 }
 
-/** What the kernel was made of then and now, where that tells more than its commit. */
+/** What the kernel was built from then and now, if this says more than its commit. */
 export function changeOf(
   now: Pick<CellKernel, 'sha' | 'source' | 'kernelId'>,
   then: Omit<NonNullable<CellPast['tested']>, 'night'> | undefined,

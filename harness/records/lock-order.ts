@@ -29,7 +29,7 @@ const seenSchema = v.object({
   ),
 });
 
-/** locks.json of a run directory: what its guests learned of lock order, canaries left out. */
+/** locks.json of a run directory: the lock order that the guests of the run learned, without canaries. */
 export const lockOrderSchema = v.object({
   schema: v.literal('splat-locks/1'),
   harness: harnessField,
@@ -66,7 +66,7 @@ const learnedDependencySchema = v.object({ ...newDependencySchema.entries, trial
 
 const unreportedCycleSchema = v.object({ cycle: texts, trials: texts });
 
-/** What a run's guests learned of lock order, and what is new in it. */
+/** What the guests of a run learned of the lock order, and what is new in it. */
 export const lockNewsSchema = v.object({
   dependencies: described(v.number(), 'Dependencies known, of all trials but canaries.'),
   learned: described(

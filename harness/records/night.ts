@@ -3,7 +3,7 @@ import { harnessField } from './harness.ts';
 import { counts, described, type Recorded, texts } from './schema.ts';
 import { verdictSchema } from './verdict.ts';
 
-/** What is compared with itself night after night, and with nothing else. */
+/** The facts that identify a cell. A cell is compared with itself from night to night, and with no other cell. */
 export const cellSchema = v.object({
   kernel: described(v.string(), 'As the matrix names it: a branch, not what it stood at.'),
   series: described(texts, 'Applied in this order.'),
@@ -26,7 +26,10 @@ const interval = described(
   'Of the rate, with a confidence of 95 % (Clopper and Pearson).',
 );
 
-/** What a cell's night amounts to, the first that holds. `notThere`: a workload of ours that this kernel cannot run. */
+/**
+ * The classes of a cell's result in a night; the first that applies is the cell's class. `notThere` means that one of splat's
+ * workloads cannot run on this kernel.
+ */
 export const cellClasses = [
   'new',
   'back',
@@ -44,7 +47,7 @@ export const cellClasses = [
 ] as const;
 const cellClassSchema = v.picklist(cellClasses);
 
-/** Where in the history of its kernel something happened. */
+/** The commits and nights between which something happened to a kernel. */
 const rangeSchema = v.object({
   from: described(
     v.nullable(v.string()),
@@ -64,7 +67,7 @@ const rangeSchema = v.object({
   ),
 });
 
-/** A new splat that was tried again. Each is trials and how many of them showed it. */
+/** The results when a new splat was tried again: in each field, how many trials ran and how many showed it. */
 const confirmationSchema = v.object({
   forks: described(
     v.object({ hits: v.number(), trials: v.number() }),
@@ -91,7 +94,7 @@ const bisectionSchema = v.object({
   because: v.exactOptional(described(v.string(), 'Why there is no answer.')),
 });
 
-/** What a list of a night holds. */
+/** An item in one of the lists of a night. */
 export const nightItemSchema = v.object({
   signature: v.exactOptional(described(v.string(), 'Empty for what has no report, as silence.')),
   title: v.exactOptional(v.string()),
@@ -127,7 +130,7 @@ export const nightItemSchema = v.object({
 
 const items = v.array(nightItemSchema);
 
-/** A splat of a cell's night. */
+/** A splat that a cell showed in a night. */
 const cellSplatSchema = v.object({
   signature: v.string(),
   title: v.string(),
@@ -135,7 +138,7 @@ const cellSplatSchema = v.object({
   known: v.boolean(),
 });
 
-/** A trial of a cell, as the night keeps it; the whole of it is in the run directory. */
+/** A trial of a cell, as the night's record has it; the run directory has all of it. */
 const nightTrialSchema = v.object({
   id: v.string(),
   run: described(v.string(), "Below the night's folder."),
@@ -173,7 +176,7 @@ const nightCellSchema = v.object({
   firstSplatMs: described(v.nullable(v.number()), 'The median over the trials that had one.'),
 });
 
-/** A number of a cell that moved without any splat: a workload that does less, a splat that takes longer to show. */
+/** A trend of a cell that is no splat: a workload that does less, or a splat that takes longer to show. */
 const trendSchema = v.object({
   cell: cellId,
   what: described(v.string(), 'A witness, or `firstSplatMs`.'),

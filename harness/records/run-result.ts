@@ -65,7 +65,7 @@ const runTimingsSchema = v.object({
   ),
 });
 
-/** result.json, as `splat run --json` prints it. Times are milliseconds of the host. */
+/** result.json, as `splat run --json` prints it. Times are in milliseconds of the host's clock. */
 export const runResultSchema = v.object({
   schema: v.literal('splat-run/1'),
   harness: harnessField,

@@ -2,7 +2,7 @@ import type { NightItem, NightRecord } from '../records/night.ts';
 import { cellTitle, itemDetails, lockWords, nightLists, trendWords } from './night-words.ts';
 import { plain } from './plain.ts';
 
-/** Rows of a list: a mail or a pull request with more of them is not read. */
+/** The largest number of rows in a list, because nobody reads a longer mail or pull request. */
 const mostRows = 50;
 
 /** The summary of a night, in Markdown: for a mail, a pull request, or the summary of a CI job. */
@@ -53,7 +53,7 @@ export function formatNightMarkdown(night: NightRecord): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Whatever a kernel said, as text and nothing else. */
+/** Escapes untrusted text, so that Markdown shows it as it is. */
 function text(value: string): string {
   return plain(value).replaceAll(/[\\`*_{}[\]<>#|~!&@]/g, (character) => `\\${character}`);
 }

@@ -3,11 +3,11 @@ import { cellTitle, itemDetails, lockWords, nightLists, trendWords } from './nig
 import { plain } from './plain.ts';
 import { styleFor } from './style.ts';
 
-/** Lists of which the count tells enough, in a terminal. */
+/** Lists that a terminal shows only as a number when they are long. */
 const counted: readonly string[] = ['notThere', 'notRun', 'known'];
 const mostShown = 20;
 
-/** A night for a terminal: what is new first, and one line each. */
+/** A night as text for a terminal: a line for each item, the new ones first. */
 export function describeNight(
   night: NightRecord,
   { colour, dir }: { readonly colour: boolean; readonly dir: string },

@@ -4,7 +4,7 @@ import { confirmationWords, rateWords, sinceWords } from './item-words.ts';
 import { seconds } from './run-words.ts';
 import { percent } from './series-words.ts';
 
-/** Lists of a night in the order they are told in; the first four wake somebody. */
+/** The lists of a night, in the order of reports. The first four make a night fail, so somebody must look at them. */
 export const nightLists = [
   ['new', 'new'],
   ['back', 'back'],
@@ -21,13 +21,13 @@ export const nightLists = [
   ['notRun', 'not run'],
 ] as const satisfies readonly (readonly [keyof NightRecord, string])[];
 
-/** `linux@master kasan munmap`; the id of a cell that the night does not have. */
+/** The name of a cell: `linux@master kasan munmap`. For a cell that the night does not have, its id. */
 export function cellTitle(night: NightRecord, id: string): string {
   const cell = night.cells.find((one) => one.id === id);
   return cell === undefined ? id : cellName(cell);
 }
 
-/** What is told of an item beside its title and cell: `3 of 6 trials (12 % to 88 %)`, `first seen ...`, `brought by ...`. */
+/** The details of an item besides its title and its cell: `3 of 6 trials (12 % to 88 %)`, `first seen ...`, `brought by ...`. */
 export function itemDetails(item: NightItem, night: NightRecord): readonly string[] {
   const { sure, confirmation, blind, because, reason, expires, owner, link, bisection, log } = item;
   const told: readonly (string | false | null | undefined)[] = [
@@ -46,7 +46,7 @@ export function itemDetails(item: NightItem, night: NightRecord): readonly strin
   return told.filter((text): text is string => typeof text === 'string' && text !== '');
 }
 
-/** What moved, as it is this night and as it was: `time to detect`, `2.9 s`, `1.2 s`. */
+/** A trend in words, with its value in this night and before: `time to detect`, `2.9 s`, `1.2 s`. */
 export function trendWords({
   what,
   now,
@@ -94,7 +94,10 @@ export function lockDetails(
   );
 }
 
-/** `brought by 0123456789ab ("mm: x"), 99 % sure`; one of several commits, or why there is no answer. */
+/**
+ * The result of a bisection: `brought by 0123456789ab ("mm: x"), 99 % sure`, one of several commits, or the reason why there is no
+ * answer.
+ */
 export function bisectionText(bisection: NonNullable<NightItem['bisection']>): string {
   const { culprit, subject, candidates, confidence, because, dir } = bisection;
   if (because !== undefined) return `bisection: ${because}, in ${dir}`;

@@ -23,7 +23,7 @@ import type { LoadedModule } from './load-modules.ts';
 import { type Prepared, prepareGuest } from './observe.ts';
 import type { StartedGuest } from './trial-plan.ts';
 
-/** How guests are made, in the words of the command line. */
+/** How guests are made; the fields have the meaning of the command-line options. */
 export interface GuestRequest {
   readonly guest: string;
   /** Debian packages to install besides those of the recipe, for a Debian guest. Absent: no package. */
@@ -44,7 +44,7 @@ export interface GuestRequest {
   readonly emit: Emit;
 }
 
-/** Makes the guests of one kernel: saved, copied or freshly booted. */
+/** Makes the guests of one kernel: saves one, copies a saved one, or boots a fresh one. */
 export interface GuestSource {
   readonly spec: MachineSpec;
   readonly accel: AccelDecision;
@@ -166,7 +166,7 @@ async function gpuFor({ gpu: name = defaultGpu.name, emit }: GuestRequest): Prom
   return gpu;
 }
 
-/** What is needed to turn addresses of a prepared guest into functions. */
+/** What turns the addresses of a prepared guest into names of functions. */
 function symbolsFor(
   { vmlinux, modules }: BuiltKernel,
   prepared: Prepared,

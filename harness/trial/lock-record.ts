@@ -31,7 +31,7 @@ export interface LockRecord {
 /** A trial of which lockdep's tables were read. */
 export type LookedAt = Pick<LockLook, 'trial' | 'boot' | 'setting'>;
 
-/** Collects what trials learned; their order does not matter. */
+/** Collects what lockdep learned in the trials; the order in which they are added does not matter. */
 export function openLockRecord(): LockRecord {
   const dumps: { readonly trial: string; readonly dump: LockDump }[] = [];
   // A trial that was repeated counts once, as it ended.
@@ -98,7 +98,7 @@ function gatherCycles(
 
 const fileName = 'locks.json';
 
-/** Writes locks.json, sorted, so that two of them can be compared by eye. */
+/** Writes locks.json. Its contents are sorted, so that two such files can be compared by eye. */
 export async function writeLockOrder(
   dir: string,
   order: LockOrder,
@@ -114,21 +114,24 @@ export async function writeLockOrder(
   await writeWhole(join(dir, fileName), `${JSON.stringify(file, null, 1)}\n`);
 }
 
-/** What the run of that result.json learned; undefined when it kept none. Throws `usage` for a file that is no record. */
+/**
+ * The lock order that the run with this result.json learned; undefined when the run kept none. Throws `usage` for a file that is
+ * not such a record.
+ */
 export async function readLockOrder(resultFile: string): Promise<LockOrder | undefined> {
   const record = await readRecord(join(dirname(resultFile), fileName), lockOrderSchema);
   if (record === undefined) return undefined;
   return new Map(Object.entries(record.order).map(([lock, inner]) => [lock, new Set(inner)]));
 }
 
-/** In how many trials of a prefix each dependency was known; undefined where nobody counted. */
+/** How many trials of each series of patches knew each dependency; undefined when the run did not count them. */
 export async function readSeenDependencies(
   resultFile: string,
 ): Promise<SeenDependencies | undefined> {
   return (await readRecord(join(dirname(resultFile), fileName), lockOrderSchema))?.seen;
 }
 
-/** Copies the record that lies beside a result.json into a folder; none is no error. */
+/** Copies the locks.json beside a result.json into a folder. It is no error when there is none. */
 export async function copyLockOrder(resultFile: string, folder: string): Promise<void> {
   try {
     await copyFile(join(dirname(resultFile), fileName), join(folder, fileName));

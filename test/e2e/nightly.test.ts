@@ -10,7 +10,7 @@ import { checkValue } from '../../harness/records/schema.ts';
 import { root, splat } from './splat.ts';
 
 const quiet = '#!/bin/sh\nexit 0\n';
-/** A rule of the mmu-notifier contract is broken, by the driver that every run has. */
+/** A program that breaks a rule of the mmu notifier contract, with the driver that is in every test kernel. */
 const loud =
   '#!/bin/sh\n/bin/controls --mode sleep-mutex --trigger mrelease --seed 1 --duration-ms 500\n';
 
@@ -66,7 +66,7 @@ void t.test(
     }
     t.strictSame(first.night.locks, [], 'a first night has nothing to compare with');
 
-    // The reproducer finds something, and the night is killed when its first trial is over.
+    // The reproducer shows a splat, and the night is killed after its first trial.
     writeFileSync(program, loud);
     const day = '2027-01-02';
     const killed = execa(join(root, 'splat'), argsOf(day), {
@@ -94,7 +94,7 @@ void t.test(
       title: /^BUG: sleeping function called from invalid context in /,
       rate: 1,
       range: { fromNight: first.night.night },
-      // The kernel did not change: there is no other one to try.
+      // The kernel did not change, so there is no last good kernel to try.
       confirmation: {
         forks: { hits: 4, trials: 4 },
         boots: { hits: 2, trials: 2 },

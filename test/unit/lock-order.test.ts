@@ -8,7 +8,7 @@ import { openLockRecord } from '../../harness/trial/lock-record.ts';
 
 const map = 'mmu_notifier_invalidate_range_start';
 
-/** /proc/lockdep and /proc/lockdep_chains of a kernel with these dependencies and chains, keys made up. */
+/** /proc/lockdep and /proc/lockdep_chains of a kernel with these dependencies and chains; the keys are invented. */
 function dump(
   dependencies: readonly (readonly [string, ...string[]])[],
   chains: readonly (readonly string[])[] = [],

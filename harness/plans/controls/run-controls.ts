@@ -31,7 +31,7 @@ export interface ControlsRequest
   readonly states: readonly AnnotationState[];
   /** Ids of the rows to try; empty: all. */
   readonly rows: readonly number[];
-  /** Number of forks of each timed cell. 1: no times are measured. */
+  /** The number of forks of each timed cell. With 1, no times are measured. */
   readonly repeat: number;
   readonly seed: number;
   /** The run directory, which exists and is empty. */
@@ -47,8 +47,8 @@ interface Tried {
 }
 
 /**
- * Removing the annotations changes kernel.h and so every object. The states that keep them are therefore built one
- * after the other.
+ * The order in which states are built. Removing the annotations changes kernel.h and therefore every object, so the states that
+ * keep them are built one after the other.
  */
 const buildOrder: readonly AnnotationState[] = ['in', 'extended', 'removed', 'readded'];
 

@@ -5,7 +5,7 @@ import type { KernelFacts, RunResult } from '../../records/run-result.ts';
 import type { TrialResult } from '../../records/trial.ts';
 import { type Untestable, verdictPhrase } from '../../verdict.ts';
 
-/** What is kept of a trial to judge it by. `run` is below the night's folder. */
+/** What is kept of a trial so that it can be judged. `run` is a path below the night's folder. */
 export function factsOf(trial: TrialResult, run: string): TrialFacts {
   const {
     id,
@@ -36,7 +36,7 @@ export function factsOf(trial: TrialResult, run: string): TrialFacts {
   };
 }
 
-/** A trial as the history keeps it. */
+/** A trial as the history stores it. */
 export function storedTrial(facts: TrialFacts, purpose: StoredTrial['purpose']): StoredTrial {
   const { id, run, seed, verdict, totalMs, firstSplatMs } = facts;
   return {
@@ -52,9 +52,9 @@ export function storedTrial(facts: TrialFacts, purpose: StoredTrial['purpose']):
   };
 }
 
-/** What a night has of a machine: the kernel with the guests of one size on it. */
+/** What a night knows of a machine, which is a kernel and the guests of one size that run on it. */
 export interface MachineFacts {
-  /** Nothing is left to run of it. */
+  /** True when every trial of the machine has a result. */
   readonly done: boolean;
   readonly kernel: CellKernel;
   readonly untestable?: Untestable;
@@ -65,7 +65,7 @@ export interface MachineFacts {
     readonly title: string;
     readonly known: boolean;
   }[];
-  /** By lock class, those acquired while it was held. */
+  /** For each lock class, the classes that were acquired while it was held. */
   readonly locks?: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -78,7 +78,7 @@ export const noKernel: CellKernel = {
   ranOn: null,
 };
 
-/** The kernel of a cell as the night tells it. */
+/** The kernel of a cell, as the night reports it. */
 export function kernelOf(
   facts: KernelFacts | null,
   ranOn: string | null,
@@ -97,7 +97,7 @@ export function kernelOf(
   };
 }
 
-/** What a run tells of its machine; `sha` is what its kernel stood at. */
+/** What a run says of its machine. `sha` is the commit of the kernel; null when it was not built from a commit. */
 export function machineFacts(result: RunResult, sha: string | null): MachineFacts {
   const controls = result.trials.filter(({ canary }) => canary !== undefined);
   const { verdict } = result;

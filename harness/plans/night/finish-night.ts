@@ -13,7 +13,7 @@ import { type IsAncestor, judgeLockOrders } from './lock-news.ts';
 import { storedCell } from './run-machine.ts';
 import { trendsOf } from './trends.ts';
 
-/** A night that is judged, as a record; and in the history, where it is closed. */
+/** Makes the record of a judged night and closes the night in the history. */
 export async function finishNight(
   history: History,
   night: StoredNight,
@@ -114,7 +114,7 @@ function nightCell({ input, trials, verdict, class: kind, because }: JudgedCell)
   };
 }
 
-/** Without what the plan keeps beside them. */
+/** The fields that describe a cell, without those that a plan adds. */
 function cellFields(cell: Omit<NamedCell, 'id'>): Omit<NamedCell, 'id'> {
   const { kernel, series, config, configBase, arch, accel, guest, gpu, memoryMib, cpus, workload } =
     cell;
@@ -157,7 +157,10 @@ function storedResult(cell: JudgedCell): StoredResult {
   };
 }
 
-/** Cells of the night before that the matrix does not have any more: told once, for that night is the last that had them. */
+/**
+ * The cells of the night before that the matrix no longer has. They are reported once, because that night is the last that had
+ * them.
+ */
 function droppedCells(
   history: History,
   before: StoredNight | undefined,
@@ -178,7 +181,7 @@ function droppedCells(
     }));
 }
 
-/** What the night before called by a name of other rules is new by ours. */
+/** A note when the night before named splats by other rules: a splat that those rules named differently counts as new. */
 function rulesNotes(before: StoredNight | undefined): readonly string[] {
   const { signatures } = writtenBy();
   if (before === undefined || before.harness.signatures === signatures) return [];
@@ -188,7 +191,7 @@ function rulesNotes(before: StoredNight | undefined): readonly string[] {
   ];
 }
 
-/** A branch that was moved elsewhere has no range of commits. */
+/** Notes about branches that were moved to unrelated commits: no range of commits leads from the old commit to the new one. */
 function movedNotes(cells: readonly JudgedCell[]): readonly string[] {
   const moved = cells.flatMap(({ input, items }) =>
     items.flatMap(({ item: { range } }) =>

@@ -24,10 +24,10 @@ import { asNightPlan, type ReadPlan } from './plan-file.ts';
 import { seedOf, storedCell } from './run-machine.ts';
 import { judgeStored } from './run-night.ts';
 
-/** Results of a part of the plan, in their folder. */
+/** The results of one part of the plan, in their folder. */
 export interface ShardResults {
   readonly dir: string;
-  /** Of shard.json: what its runs are named by among those of others. */
+  /** The SHA-256 of shard.json. The runs of this part are named by it, so that they differ from the runs of other parts. */
   readonly digest: string;
   readonly record: ShardRecord;
 }
@@ -36,8 +36,8 @@ const recordFile = 'shard.json';
 const largestRecordBytes = 64 * 1024 * 1024;
 
 /**
- * Reads the results in these folders, or in the folders of each. Throws `usage` with one line for results that are of another plan,
- * that no splat with this one's signatures wrote, or that say what their plan cannot have given.
+ * Reads the results in these folders, or in the folders directly below them. Throws `usage`, with one line, for results that are of
+ * another plan, that have signatures of other rules, or that the plan cannot have produced.
  */
 export async function readShards(
   dirs: readonly { readonly path: string; readonly shown: string }[],
@@ -52,7 +52,7 @@ export async function readShards(
       if (found.every(({ digest }) => digest !== one.digest)) found.push(one);
     }
   }
-  // The first result stands, in whichever order the folders are named.
+  // The earliest result of a cell counts, in whichever order the folders are named.
   return found.toSorted((a, b) => orderOf(a).localeCompare(orderOf(b), 'en'));
 }
 
@@ -86,7 +86,7 @@ async function readShard(dir: string, plan: ReadPlan): Promise<ShardResults> {
   return { dir, digest: createHash('sha256').update(bytes).digest('hex'), record: checked.value };
 }
 
-/** What results say that their plan cannot have given, in one line; undefined for results that may be true. */
+/** What is wrong with results that the plan cannot have produced, in one line; undefined for results that may be true. */
 export function findLie(record: ShardRecord, { plan, digest }: ReadPlan): string | undefined {
   if (record.plan !== digest) {
     return `results of another plan (${record.plan.slice(0, 12)}, and this one is ${digest.slice(0, 12)})`;
@@ -119,7 +119,7 @@ export function findLie(record: ShardRecord, { plan, digest }: ReadPlan): string
     : `cell ${stray}: a machine ran it, but it is not among the cells of this part`;
 }
 
-/** Whether a trial that says it is clean has the proofs of it. */
+/** True when a trial is not called clean, or has the evidence that a clean trial must have. */
 function mayBeClean({ verdict, ...facts }: ShardRecord['trials'][number]['facts']): boolean {
   if (verdict.kind !== 'clean') return true;
   const { end, splats } = facts;
@@ -131,24 +131,24 @@ function mayBeClean({ verdict, ...facts }: ShardRecord['trials'][number]['facts'
 export interface MergeRequest extends ReadPlan {
   readonly results: readonly ShardResults[];
   readonly history: History;
-  /** The night's folder, absolute. */
+  /** The night's folder, as an absolute path. */
   readonly dir: string;
   readonly known: readonly KnownIssue[];
   readonly now: () => number;
   readonly signal: AbortSignal;
-  /** Runs in the transaction that closes the night. */
+  /** Runs inside the transaction that closes the night. */
   readonly also: (run: Run, night: StoredNight, record: NightRecord) => void;
 }
 
-/** A cell's result: the part that it is taken from, and what is known of its machine there. */
+/** The result of a cell: the part that it comes from, and what that part knows of the cell's machine. */
 interface Taken {
   readonly from: ShardResults;
   readonly machine: MachineFacts | undefined;
 }
 
 /**
- * Puts the results of all parts together, judges the night and writes it into the history. The first result of a cell that is no
- * fault of a host stands; a cell without any has disappeared. A night that is merged again is judged anew.
+ * Puts the results of all parts together, judges the night and writes it to the history. The first result of a cell that is not a
+ * fault of the host counts; a cell without a result has disappeared. A night that is merged again is judged anew.
  */
 export async function mergeShards(request: MergeRequest): Promise<NightRecord> {
   const { plan, digest, cwd, history, dir, results, now } = request;
@@ -199,7 +199,7 @@ export async function mergeShards(request: MergeRequest): Promise<NightRecord> {
   });
 }
 
-/** By cell; one that no part has is not in it. */
+/** The result of each cell, by the cell's id; a cell that no part has is missing. */
 function takeResults(
   cells: readonly PlannedCell[],
   results: readonly ShardResults[],
@@ -228,7 +228,7 @@ function takeResults(
   return taken;
 }
 
-/** What is known of each machine: of one that several parts ran, what any of their boots said. */
+/** What is known of each machine. When several parts ran a machine, the splats of all their boots count. */
 function machinesOf(
   cells: readonly PlannedCell[],
   taken: ReadonlyMap<string, Taken>,
@@ -247,16 +247,16 @@ function machinesOf(
   return machines;
 }
 
-/** What the runs of a part are named by in the night's folder. */
+/** The prefix of the names that the runs of a part have in the night's folder. */
 function tagOf({ digest }: ShardResults): string {
   return digest.slice(0, 8);
 }
 
-/** Copies runs and logs. A link, a socket or a device among them is left out: it may lead anywhere. */
+/** Copies runs and logs. Links, sockets and devices are left out: a link may lead anywhere. */
 async function copyRuns(results: ShardResults, dir: string): Promise<void> {
   for (const kind of ['runs', 'failures'] as const) {
     const from = join(results.dir, kind);
-    // A folder of its own, never a link to one.
+    // The source must be a folder itself, not a link to one.
     if ((await readIfThere(lstat(from)))?.isDirectory() !== true) continue;
     for (const entry of await readdir(from, { withFileTypes: true })) {
       await copyPlain(from, join(dir, kind), entry, `${tagOf(results)}-${entry.name}`);
@@ -277,7 +277,7 @@ async function copyPlain(from: string, to: string, entry: Dirent, name: string):
   }
 }
 
-/** Parts that nothing came of, by the numbers of those that came. */
+/** A note for each part without results, by the numbers of the parts that have some. */
 function missingNotes(results: readonly ShardResults[]): readonly string[] {
   const shards = new Set(results.map(({ record }) => record.shard));
   const counts = new Set([...shards].flatMap((one) => /^\d+\/(\d{1,3})$/.exec(one)?.[1] ?? []));

@@ -20,13 +20,13 @@ import { type NightWork, runExtra, runMachine } from './run-machine.ts';
 
 export interface NightRequest extends Omit<NightWork, 'signal' | 'isSpent'> {
   readonly signal: AbortSignal;
-  /** Milliseconds that are left of the budget; undefined: as long as it takes. */
+  /** How many milliseconds of the budget are left; undefined for no limit. */
   readonly leftMs: number | undefined;
   readonly known: readonly KnownIssue[];
   readonly now: () => number;
 }
 
-/** Runs what is left of a night, and judges it. Everything but an interruption ends in a judgement. */
+/** Runs what is left of a night, and judges the night. Only an interruption is thrown. */
 export async function runNight(request: NightRequest): Promise<JudgedNight> {
   using budget = openBudget(request.signal, request.leftMs);
   const { plan } = request;
@@ -39,10 +39,10 @@ export async function runNight(request: NightRequest): Promise<JudgedNight> {
   return plan.bisect ? bisectNews(confirmed, work) : confirmed;
 }
 
-/** What setTimeout() takes at most: 24 days. */
+/** The most milliseconds that setTimeout() takes, about 24 days. */
 const longestMs = 2 ** 31 - 1;
 
-/** A signal that fires when `signal` does, and when the time is up, and whether it was the time. */
+/** A signal that fires when `signal` does or when the time is up, and a function that says whether the time is up. */
 export function openBudget(
   signal: AbortSignal,
   leftMs: number | undefined,
@@ -57,7 +57,7 @@ export function openBudget(
   };
 }
 
-/** Runs what is left of each machine of the plan. */
+/** Runs what is left of each machine in the plan. */
 export async function runMachines(work: NightWork): Promise<Map<string, MachineFacts>> {
   const { history, night, plan } = work;
   const machines = new Map(
@@ -77,7 +77,7 @@ export async function runMachines(work: NightWork): Promise<Map<string, MachineF
   return machines;
 }
 
-/** Ids of the trials that have a result, by cell. */
+/** The ids of the trials that have a result, by cell. */
 function finishedTrials({ history, night }: NightWork): ReadonlyMap<string, ReadonlySet<string>> {
   const found = new Map<string, Set<string>>();
   for (const { cell, trial, purpose } of trialsOf(history, night.id)) {
@@ -86,7 +86,7 @@ function finishedTrials({ history, night }: NightWork): ReadonlyMap<string, Read
   return found;
 }
 
-/** Another seed may not meet the known splat that left every trial of a cell blind. */
+/** Runs cells again whose trials a known splat left blind: with another seed they may not meet it. */
 async function lookAgain(
   request: NightRequest,
   work: NightWork,
@@ -107,7 +107,7 @@ async function lookAgain(
   }
 }
 
-/** Judges what there is of a night. */
+/** Judges what a night has found so far. */
 async function gather(
   request: NightRequest,
   work: NightWork,
@@ -127,13 +127,13 @@ export interface StoredTrials
   extends Pick<NightRequest, 'history' | 'night' | 'plan' | 'known' | 'now' | 'signal'> {
   /** What is known of each machine, by machineKey(). */
   readonly machines: ReadonlyMap<string, MachineFacts>;
-  /** What is known of a cell's machine where it ran. Undefined: nothing. */
+  /** What is known of the machine on which a cell ran; undefined when nothing is known. */
   readonly machineOf: (cell: PlannedCell) => MachineFacts | undefined;
-  /** Whether the budget ended before all of a cell was run. */
+  /** True when the budget ran out before all trials of a cell had run. */
   readonly isCut: (cell: PlannedCell) => boolean;
 }
 
-/** Judges what the history has of a night. */
+/** Judges the trials that the history has of a night. */
 export async function judgeStored(request: StoredTrials): Promise<JudgedNight> {
   const { history, night, plan, machines, machineOf } = request;
   const trials = judgedTrials(request);
@@ -166,11 +166,11 @@ export async function judgeStored(request: StoredTrials): Promise<JudgedNight> {
   return judgeNight(input);
 }
 
-/** Trials of tonight's kernels, with whether each is of the plan; by cell. */
+/** The trials on tonight's kernels, by cell; `isPlanned` is true for a trial of the plan. */
 function judgedTrials({ history, night }: Pick<NightWork, 'history' | 'night'>) {
   const found = new Map<string, { readonly isPlanned: boolean; readonly facts: TrialFacts }[]>();
   for (const { cell, purpose, facts } of trialsOf(history, night.id)) {
-    // Those of the last good kernel are of another kernel than the night's.
+    // Trials with the purpose `good` ran on the last good kernel, not on the night's.
     if (purpose === 'good') continue;
     const one = { isPlanned: purpose === 'plan', facts: JSON.parse(facts) as TrialFacts };
     found.set(cell, [...(found.get(cell) ?? []), one]);
@@ -187,7 +187,7 @@ function inputOf(
     isForward: goesOn,
   }: {
     readonly machine: MachineFacts | undefined;
-    /** Those of its machine that this cell tells. */
+    /** The boot splats of the cell's machine that this cell reports. */
     readonly bootSplats: readonly TrialSplat[];
     readonly trials: readonly { readonly isPlanned: boolean; readonly facts: TrialFacts }[];
     readonly isForward: boolean;
@@ -213,7 +213,7 @@ function inputOf(
   };
 }
 
-/** Whether the branch went on from where the cell was last tested, rather than elsewhere. */
+/** True when the branch's commit descends from the commit that the cell was last tested on. */
 async function isForward(
   past: CellPast,
   cell: PlannedCell,

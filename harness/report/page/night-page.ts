@@ -10,7 +10,7 @@ import { cellClassOrder, wordsOf } from './night-words.ts';
 import { formatPage } from './page.ts';
 import { tableScript } from './table-script.ts';
 
-/** Lists whose items are told one by one, as they are news; the first four wake somebody. */
+/** Lists whose items are shown one by one. The first four make a night fail. */
 const newsLists = [
   'new',
   'back',
@@ -23,17 +23,20 @@ const newsLists = [
   'repaired',
 ] as const satisfies readonly CellClass[];
 
-/** So many of them come before everything else. */
+/** The number of these lists that come before everything else on the page. */
 const wakingLists = 4;
 
-/** Lists of which a table is enough. */
+/** Lists that are shown as a table. */
 const quietLists = ['known', 'notRun', 'notThere', 'dropped'] as const;
 
-/** What is told in full of a list; a night that breaks more has one cause, and a page has its limits. */
+/**
+ * The largest number of items that are shown in full. A night that breaks more usually has one cause, and the page must not grow
+ * too long.
+ */
 const mostArticles = 40;
 const mostAnswers = 3;
 
-/** The page of a night, for a browser. It needs no script; with its own, tables are filtered and sorted. */
+/** The page of a night, for a browser. It is complete without a script; its own script filters and sorts the tables. */
 export function formatNightPage(page: NightPageInput): string {
   const { night } = page;
   return formatPage(
@@ -130,7 +133,7 @@ function lockSection({ night }: NightPageInput): Content {
 `;
 }
 
-/** The row of a cell, if the night has it. */
+/** A link to the row of a cell; its id when the night does not have the cell. */
 function cellLink(id: string, night: NightRecord): Content {
   const title = cellTitle(night, id);
   return title === id ? id : html`<a href="#cell-${id}">${title}</a>`;

@@ -26,9 +26,9 @@ import { openLockRecord, writeLockOrder } from '../harness/trial/lock-record.ts'
 import { aCell } from '../test/made-records.ts';
 
 /**
- * Fills a history with nights of 200 trials, as they are kept, and judges one more as `splat nightly` does:
- * `npm run bench:history -- NIGHTS`. Every tenth cell has a splat, in every third of its trials. Each night has another kernel, and each
- * cell 130 dependencies between locks; three of them show seldom.
+ * Fills a history with nights of 200 trials, as splat stores them, and judges one more night as `splat nightly` does:
+ * `npm run bench:history -- NIGHTS`. Every tenth cell shows a splat in every third of its trials. Each night has another kernel,
+ * and each cell 130 dependencies between locks, three of which seldom show.
  */
 
 const cellCount = 100;

@@ -2,16 +2,16 @@ import { isLockNews, isSettled, type LockCounts } from '../harness/night/lock-ne
 import { dice as diceOf } from './dice.ts';
 
 /**
- * Throws dice for nights of 200 cells, 20 workloads on each of 10 machines, with thousands of dependencies between locks, and tells
- * what is new in them as a night does: how often that is wrong, and how many nights a new dependency of each rate takes.
- * `npm run bench:locks -- HISTORIES NIGHTS`. Half of the dependencies are learned at boot or not at all: all cells of the boot have
- * them then. Each night has another kernel, and three boots of it.
+ * Simulates nights of 200 cells, 20 workloads on each of 10 machines, with thousands of dependencies between locks, and reports new
+ * ones as a night does: how often a report is wrong, and how many nights it takes until a new dependency of each rate is reported.
+ * `npm run bench:locks -- HISTORIES NIGHTS`. Half of the dependencies are learned at boot or not at all, and then all cells of the
+ * boot have them. Each night has another kernel, which is booted three times.
  */
 
 const machines = 10;
 const perMachine = 20;
 const boots = 3;
-/** Dependencies of a cell by their rate; those that always show make the most of a real graph, and are never late. */
+/** How many dependencies of each rate a cell has. Those that always show are most of a real graph, and never come late. */
 const common = [
   { rate: 1, count: 1600 },
   { rate: 0.5, count: 100 },
@@ -20,28 +20,28 @@ const common = [
 ] as const;
 const rates = common.map(({ rate }) => rate);
 
-/** A dependency of a cell that does not always show, or is new. */
+/** A dependency of a cell that does not always show, or that is new. */
 interface Edge {
   readonly rate: number;
   readonly machine: number;
-  /** Learned at boot: drawn once for all cells of the machine. */
+  /** True when it is learned at boot; then it is drawn once for all cells of the machine. */
   readonly boot: boolean;
-  /** The night that brings it; 0: it was always there. */
+  /** The night that brings it; 0 when it was always there. */
   readonly from: number;
   first: number;
   hits: number;
-  /** The next of all looks that shows it, from 0. */
+  /** The next look that shows it, counted from 0 over all looks. */
   next: number;
 }
 
 export interface LockTally {
   nights: number;
-  /** Nights that told something false, and how many things. */
+  /** How many nights reported something false, and how many false reports there were. */
   falseNights: number;
   falseNews: number;
-  /** Nights from the change to the news, by rate. */
+  /** For each rate, how many nights passed from each change to its report. */
   readonly after: Map<number, number[]>;
-  /** New dependencies of each rate. */
+  /** How many new dependencies of each rate were brought. */
   brought: number;
 }
 
@@ -52,7 +52,7 @@ function throwEdges(newFrom: number, dice: () => number): Edge[] {
     const machine = cell % machines;
     for (const { rate, count } of common.slice(1)) {
       for (let at = 0; at < count; at += 1) {
-        // A dependency of the boot is one for all cells: it is thrown for the first one.
+        // A dependency that is learned at boot is the same for all cells, so it is drawn for the first one.
         const boot = at % 2 === 0;
         if (boot && cell >= machines) continue;
         edges.push({ ...fresh, rate, machine, boot, from: 0 });
@@ -68,10 +68,10 @@ function throwEdges(newFrom: number, dice: () => number): Edge[] {
   return edges;
 }
 
-/** New dependencies of each rate in a history. */
+/** How many new dependencies of each rate a history has. */
 const broughtEach = 5;
 
-/** Plays a history; the new dependencies come with night `newFrom`. */
+/** Simulates a history; the new dependencies come in night `newFrom`. */
 export function playLocks(
   tally: LockTally,
   {
@@ -83,7 +83,7 @@ export function playLocks(
     readonly nights: number;
     readonly newFrom: number;
     readonly seed: number;
-    /** Counts no more than so many. */
+    /** The most candidates that are counted. */
     readonly mostCandidates?: number;
   },
 ): void {
@@ -107,18 +107,18 @@ export function playLocks(
   }
 }
 
-/** By night, the dependencies that its looks show. */
+/** For each night, the dependencies that its looks show. */
 type Shown = readonly Edge[][];
 
 function schedule(edge: Edge, shown: Shown): void {
   shown[Math.floor(edge.next / boots) + 1]?.push(edge);
 }
 
-/** The looks of a night. Returns how many dependencies of cells came late. */
+/** Counts the hits of a night's looks. Returns how many dependencies of cells came late. */
 function countHits(seen: readonly Edge[], night: number, dice: () => number): number {
   let late = 0;
   for (const edge of seen) {
-    // Those of a boot are late in every cell of the machine.
+    // A dependency that is learned at boot is late in every cell of the machine.
     if (edge.first === 0 && night > 1) late += edge.boot ? perMachine : 1;
     if (edge.first === 0) edge.first = night;
     while (edge.next < night * boots) {
@@ -143,7 +143,7 @@ function countsOf({ first, hits }: Edge, night: number): LockCounts {
   return { before: (first - 1) * boots, after: (night - first + 1) * boots, hits };
 }
 
-/** Looks without a dependency before the next one with it. */
+/** How many looks without a dependency come before the next one with it. */
 function looksUntil(rate: number, dice: () => number): number {
   return rate === 1 ? 0 : Math.floor(Math.log(1 - dice()) / Math.log1p(-rate));
 }
@@ -152,7 +152,10 @@ export function emptyLockTally(): LockTally {
   return { nights: 0, falseNights: 0, falseNews: 0, after: new Map(), brought: 0 };
 }
 
-/** The median, or another quantile, of nights until the news, of all that were brought: undefined where so many were not told. */
+/**
+ * The median, or another quantile, of the nights until a report, over all new dependencies; undefined when fewer than that share
+ * were reported.
+ */
 export function nightsUntil(tally: LockTally, rate: number, share: number): number | undefined {
   const sorted = (tally.after.get(rate) ?? []).toSorted((a, b) => a - b);
   return sorted[Math.ceil(tally.brought * share) - 1];

@@ -13,7 +13,10 @@ export interface StoredResult {
   readonly release: string | null;
   readonly kernel: string | null;
   readonly image: string | null;
-  /** Digests of what the kernel was configured with, as JSON; kept once for all results that have the same. */
+  /**
+   * The digests of what the kernel was configured with, as JSON; null for a kernel that was not built. Equal values are stored
+   * once.
+   */
   readonly fragments: string | null;
   readonly ranOn: string | null;
   readonly trials: number;

@@ -1,32 +1,32 @@
 import type { Dependency } from '../records/lock-order.ts';
 import type { History, Run } from './database.ts';
 
-/** Whose lock order is compared: a cell on one accelerator, under one setting. */
+/** The unit whose lock orders are compared: a cell on one accelerator under one setting. */
 export interface LockSubject {
-  /** Its id. */
+  /** The cell's id. */
   readonly cell: string;
   readonly ranOn: string;
   readonly setting: string;
 }
 
-/** A dependency of a subject. */
+/** A dependency that a subject has shown. */
 export interface StoredOrder extends Dependency {
-  /** A night's row. */
+  /** The row of the night that first showed it. */
   readonly firstNight: number;
-  /** Looks that showed it; counted for one that came late, and until it is settled. */
+  /** How many looks showed it. They are counted only for a dependency that came late, and only until it is settled. */
   readonly hits: number;
 }
 
-/** What the history has of a subject. */
+/** What the history knows of a subject. */
 export interface LockPast {
   readonly orders: readonly StoredOrder[];
-  /** Looks of the newest nights, oldest first, by the night's row. */
+  /** How many looks each of the newest nights had, by the night's row, the oldest night first. */
   readonly nights: readonly { readonly night: number; readonly looks: number }[];
-  /** The row of the first night with a look; undefined: there is none. */
+  /** The row of the first night with a look; undefined when there is none. */
   readonly firstNight: number | undefined;
 }
 
-/** Nights that are looked at: what is older than a year tells nothing of a rate. */
+/** How many nights are read: the counts of more than a year ago say nothing about a rate today. */
 const mostNights = 365;
 
 export function readLockPast(history: History, subject: LockSubject): LockPast {
@@ -68,7 +68,7 @@ function subjectId(history: History, subject: LockSubject): number | undefined {
   return row === undefined ? undefined : Number(row['id']);
 }
 
-/** Whether a night looked at a subject on this image: its saved boots may be in use still. */
+/** True when a night looked at a subject on this image; its saved boots may still be in use. */
 export function wasLookedAt(history: History, subject: LockSubject, image: string): boolean {
   const id = subjectId(history, subject);
   if (id === undefined) return false;
@@ -76,12 +76,12 @@ export function wasLookedAt(history: History, subject: LockSubject, image: strin
   return history.one(sql, id, shortImage(image)) !== undefined;
 }
 
-/** As much of an image's digest as tells it from the others of a cell. */
+/** The first digits of an image's digest, enough to tell the images of a cell apart. */
 function shortImage(image: string): string {
   return image.slice(0, 12);
 }
 
-/** What was told already, and of which cell; that as JSON. */
+/** The dependencies that were reported already, each with the cell for which it was reported, as JSON. */
 export function toldOrders(
   history: History,
 ): readonly (Dependency & { readonly described: string })[] {
@@ -97,7 +97,7 @@ export function toldOrders(
     }));
 }
 
-/** The night of a row, and what a cell's kernel was then. */
+/** The name of the night with this row, and what the cell's kernel was in that night. */
 export function kernelAt(
   history: History,
   cell: string,
@@ -124,18 +124,21 @@ export function kernelAt(
   };
 }
 
-/** What a night adds to a subject. */
+/** What a night adds to the history of a subject. */
 export interface LockUpdate {
   readonly subject: LockSubject;
-  /** The digest of what it ran on: one that no night looked at. */
+  /** The digest of the image that the subject ran on. No earlier night looked at this image. */
   readonly image: string;
   readonly looks: number;
-  /** Those that are new to the subject, and those that are counted still, with the looks of this night that showed them. */
+  /**
+   * The dependencies that are new to the subject and those that are still counted, with the number of this night's looks that
+   * showed each.
+   */
   readonly seen: readonly (Dependency & { readonly hits: number })[];
   readonly told: readonly Dependency[];
 }
 
-/** Writes what a night adds, in the transaction that closes it. Its cells are in the history. */
+/** Writes what a night adds. Call it in the transaction that closes the night, after the cells are written. */
 export function keepLockOrders(run: Run, night: number, updates: readonly LockUpdate[]): void {
   for (const { subject, image, looks, seen, told } of updates) {
     const key = [subject.cell, subject.ranOn, subject.setting];
@@ -184,7 +187,7 @@ export function keepLockOrders(run: Run, night: number, updates: readonly LockUp
   }
 }
 
-/** Takes back what a night added: the last one that did. */
+/** Removes what a night added. It must be the last night that added something. */
 export function undoLockOrders(run: Run, night: number): void {
   run('DELETE FROM lock_looks WHERE night = ?', night);
   run('DELETE FROM lock_orders WHERE first_night = ?', night);

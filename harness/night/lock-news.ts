@@ -1,53 +1,58 @@
 import { chanceOfLuck } from './statistics.ts';
 
 /**
- * How often a dependency was looked for and seen, by *looks*: the first trial of a workload on one boot of one image. Nothing smaller
- * is independent: copies of a boot share what the boot learned, and nights on an image that did not change share its saved boots. So
- * many trials of one boot are one look, and another night on the same image is none. A look is compared with those of the same cell
- * and setting (splat, guest, QEMU, fragments, program) alone: what those bring is no news of a kernel.
+ * How many times a dependency was looked for and seen. The counts are of *looks*: a look is the first trial of a workload on one
+ * boot of one image. Nothing smaller is independent, because copies of a boot share what the boot learned, and nights on an
+ * unchanged image share its saved boots. So all trials on one boot are one look, and another night on the same image adds none. A
+ * look is compared only with looks of the same cell and the same setting (splat, guest, QEMU, fragments, program): what a change of
+ * the setting brings is not the kernel's doing.
  */
 export interface LockCounts {
-  /** Looks before it was first seen. */
+  /** The looks before the dependency was first seen. */
   readonly before: number;
-  /** Looks since, those of the image that first showed it included. */
+  /** The looks since then, including those on the image that first showed it. */
   readonly after: number;
   readonly hits: number;
 }
 
-/** That a night tells anything false of this kind. */
+/** The highest probability with which a night may report a dependency that is not new. */
 const mostFalse = 0.002;
 
 /**
- * The chance that all hits of a dependency that was always there fall behind its first sight: the looks of all nights in any order.
- * The place is taken where the first hit is, so the chance is that of the first hit coming as late.
+ * The probability that a dependency which was always there first shows as late as this one: that all its hits fall into the looks
+ * after its first sight, when the looks of all nights are in random order.
  */
 export function lateChance({ before, after, hits }: LockCounts): number {
   return chanceOfLuck({ hits, trials: after }, before);
 }
 
 /**
- * Whether the counts say that a dependency is new. `candidates` are all dependencies that came after the first look of their cell and
- * setting, those of long ago and those that were told too: of thousands that were always there and show seldom, some come late.
+ * True when the counts say that a dependency is new. `candidates` is the number of all dependencies that came after the first look
+ * of their cell and setting, including old and reported ones: among thousands that were always there and seldom show, some come
+ * late by chance.
  */
 export function isLockNews(counts: LockCounts, candidates: number): boolean {
   return lateChance(counts) <= mostFalse / Math.max(1, candidates);
 }
 
-/** Whether no more looks are counted: after three times as many as before, more of them hardly change what they say. */
+/**
+ * True when no more looks are counted: after three times as many looks as before the first sight, further ones hardly change the
+ * answer.
+ */
 export function isSettled({ before, after }: Pick<LockCounts, 'before' | 'after'>): boolean {
   return after > 3 * before;
 }
 
-/** The share of cases in which a dependency came before the range that is told for it. */
+/** The share of cases in which a dependency came before the range that is reported for it. */
 const outOfRange = 0.05;
 
 /**
- * Looks without a dependency, back from its first sight, that it takes to say that it was not there: none would have shown it, or it
- * is younger. One that every look shows takes few.
+ * How many looks without the dependency, counted back from its first sight, show that it was not there yet: if it had been there,
+ * one of them would very probably have shown it. A dependency that every look shows needs few.
  */
 export function silentLooks({ after, hits, before }: LockCounts): number {
   let silent = 1;
-  // 1/20 is 1/20, whatever rounding makes of it.
+  // The small addend keeps 1/20 from being missed by rounding.
   const most = outOfRange + 1e-9;
   while (silent < before && lateChance({ before: silent, after, hits }) > most) silent += 1;
   return silent;

@@ -186,8 +186,8 @@ const trendSchema = v.object({
 });
 
 /**
- * A lock order that no night before knew, at the classes that matter here, where the counts of trials say that a change of the
- * kernel brought it. It decides nothing. Each is told once on a kernel of the matrix.
+ * A dependency between watched lock classes that no earlier night knew, when the counts of trials say that a change of the kernel
+ * brought it. It does not decide the verdict. Each is reported once for a kernel of the matrix.
  */
 const nightLockSchema = v.object({
   cell: described(cellId, 'One of the cells of its kernel.'),

@@ -56,7 +56,10 @@ export function trendWords({
   return ['time to detect', seconds(now), seconds(before)];
 }
 
-/** `mmap_lock -> fs_reclaim; linux@master hmm; in 3 of 3 trials, none of 30 before; last without it 2026-11-28 19:43 UTC; ...`. */
+/**
+ * A new dependency in words: `mmap_lock -> fs_reclaim; linux@master hmm; in 3 of 3 trials, none of 30 before; last without it
+ * 2026-11-28 19:43 UTC; ...`.
+ */
 export function lockWords(lock: NightLock, night: NightRecord): string {
   const { from, to, cell } = lock;
   const told = [

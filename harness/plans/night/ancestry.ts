@@ -2,7 +2,7 @@ import { runGit } from '../../host/git.ts';
 import type { IsAncestor } from './lock-news.ts';
 import type { NightPlan } from './plan-night.ts';
 
-/** Looks commits up in the trees of a plan; a kernel without one has no ancestors. */
+/** Returns a function that looks up ancestors in the git trees of a plan. A kernel without a tree has no ancestors. */
 export function ancestryIn({ pins }: Pick<NightPlan, 'pins'>, signal: AbortSignal): IsAncestor {
   return async ({ kernel }, from, to) => {
     const tree = pins[kernel]?.tree;

@@ -25,14 +25,14 @@ import type { Dependency } from '../../records/lock-order.ts';
 import type { Cell, NightLock, NightRange } from '../../records/night.ts';
 import { type CellLooks, type NightLooks, readLooks } from './looks.ts';
 
-/** What a night tells of lock order, and what it adds to the history. */
+/** What a night reports about lock order, and what it adds to the history. */
 export interface LockOutcome {
   readonly news: readonly NightLock[];
   readonly updates: readonly LockUpdate[];
   readonly notes: readonly string[];
 }
 
-/** Whether a commit of a cell's branch is an ancestor of another. */
+/** Resolves to true when one commit of a cell's branch is an ancestor of another. */
 export type IsAncestor = (cell: Cell, from: string, to: string) => Promise<boolean>;
 
 /** A cell whose looks of this night count. */
@@ -51,11 +51,11 @@ interface Late {
   /** The row of the night that first saw it. */
   readonly firstNight: number;
   readonly counts: LockCounts;
-  /** Undefined: no look of this night showed it. */
+  /** The run that showed it; undefined when no look of this night did. */
   readonly run: string | undefined;
 }
 
-/** Compares what a night's trials learned of lock order with what the nights before did. Nothing is written. */
+/** Compares what a night's trials learned about lock order with what earlier nights learned. Nothing is written. */
 export async function judgeLockOrders(
   history: History,
   night: StoredNight,
@@ -75,7 +75,7 @@ export async function judgeLockOrders(
   };
 }
 
-/** The looks of a cell, where they are on an image that no night looked at. */
+/** The looks of a cell, if its image is one that no night has looked at; otherwise empty. */
 function lookedAt(history: History, judged: JudgedCell, found: NightLooks): readonly Looked[] {
   const { cell, kernel } = judged.input;
   const { image, ranOn } = kernel;
@@ -119,12 +119,15 @@ function sumOfLooks(nights: LockPast['nights']): number {
   return nights.reduce((sum, { looks }) => sum + looks, 0);
 }
 
-/** Equal for a dependency in all cells of a kernel. */
+/** A key that is the same for a dependency in all cells of one kernel. */
 function newsKey(cell: Cell, edge: Dependency): string {
   return `${kernelKey(cell)}\0${nameOf(edge)}`;
 }
 
-/** Of each kernel, the dependencies that its cells say are new and that were not told, each by the cell that is surest. */
+/**
+ * For each kernel, the dependencies that the counts of some cell call new and that were not reported yet. Each is reported for the
+ * cell with the strongest evidence.
+ */
 function chooseNews(late: readonly Late[], history: History): readonly Late[] {
   const told = new Set(
     toldOrders(history).map((one) => newsKey(JSON.parse(one.described) as Cell, one)),
@@ -192,7 +195,7 @@ async function describe(
   };
 }
 
-/** From the last night of which the counts say that it was not there yet, to the first that saw it. */
+/** The range from the last night for which the counts say that the dependency was not there yet, to the first night that saw it. */
 async function rangeOf(
   { looked, firstNight, counts }: Pick<Late, 'looked' | 'firstNight' | 'counts'>,
   first: Omit<ReturnType<typeof kernelAt>, 'night'>,

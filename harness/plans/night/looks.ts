@@ -12,12 +12,12 @@ import {
   lockOrderSchema,
 } from '../../records/lock-order.ts';
 
-/** What the first trials of a cell on their boots knew of lock order. */
+/** What the first trials of a cell on their boots knew about lock order. */
 export interface CellLooks {
   readonly cell: string;
   readonly setting: string;
   readonly looks: number;
-  /** By dependency: how many of them knew it, and the run of one that did. */
+  /** For each dependency, how many looks knew it, and the run of one that did. */
   readonly seen: readonly (Dependency & { readonly hits: number; readonly run: string })[];
 }
 
@@ -26,15 +26,16 @@ export interface NightLooks {
   readonly cells: readonly CellLooks[];
   /** The whole lock order that the guests of a run learned. */
   readonly orderOf: (run: string) => LockOrder;
-  /** Records that cannot be used, a line each. */
+  /** A line for each record that cannot be used. */
   readonly notes: readonly string[];
 }
 
 type Trial = StoredTrial & { readonly cell: string };
 
 /**
- * Reads what the trials of a night's plan learned, from locks.json of its runs. Those that were run again for what they showed are left
- * out, for they were chosen; so are those that did not run to their end, or whose lockdep was off, for they could not have learned all.
+ * Reads what the trials of a night's plan learned, from the locks.json of its runs. Trials that were run again because of what they
+ * showed are left out, since they are no random sample. Trials that did not run to their end, or whose lockdep was off, are left
+ * out as well, since they could not learn everything.
  */
 export async function readLooks(
   { dir }: Pick<StoredNight, 'dir'>,
@@ -71,7 +72,7 @@ interface ReadLocks {
   readonly order: () => LockOrder;
 }
 
-/** Those of hundreds of trials stay below it; a record may come from any machine. */
+/** The largest record: records of hundreds of trials are smaller, and a record may come from any machine. */
 const largestBytes = 16 * 1024 * 1024;
 const mostDependencies = 20_000;
 const longestName = 256;
@@ -128,7 +129,7 @@ function groupLooks(
       seen: new Map(),
     };
     groups.set(key, group);
-    // A night that was gone on with copies the boots that it saved.
+    // A night that was continued copies the boots that it saved before.
     if (boot !== null && group.boots.has(boot)) continue;
     if (boot !== null) group.boots.add(boot);
     group.looks += 1;

@@ -11,9 +11,9 @@ import { exitCodeOfError, exitCodes, HarnessError } from './errors.ts';
 import { explainDiskError } from './host/disk.ts';
 import { plain, plainLines } from './report/plain.ts';
 
-/** A command's module; imported only when the command runs or explains itself. What the command does is said here, in its row. */
+/** The module of a command, imported only when the command runs or prints its help. */
 interface CommandModule {
-  /** Its name and positionals: `triage [file]`. */
+  /** The command's name and positionals: `triage [file]`. */
   readonly command: string;
   readonly builder: (yargs: Argv) => unknown;
   readonly run: (argv: never, context: CommandContext) => Promise<number>;
@@ -22,7 +22,7 @@ interface CommandModule {
 interface Row {
   readonly describe: string;
   readonly load: () => Promise<CommandModule>;
-  /** It uses nothing of the cache, or says itself when it does; every other command keeps `splat cache prune` away. */
+  /** True for a command that does not use the cache, or that locks it itself. Other commands block `splat cache prune`. */
   readonly storeless?: true;
 }
 
@@ -124,7 +124,7 @@ export const commands: Readonly<Record<string, Row>> = {
 /** Runs the command line and returns the process's exit code; never throws. */
 export async function main(args: readonly string[], version: string): Promise<number> {
   const stop = new AbortController();
-  // Everything that waits listens to this one signal; many listeners are no leak.
+  // All waiting code listens to this one signal, so many listeners are no sign of a leak.
   setMaxListeners(0, stop.signal);
   watchSignals(stop);
   const { stdin, stdout, stderr, env } = process;
@@ -138,12 +138,12 @@ export async function main(args: readonly string[], version: string): Promise<nu
     colour: stdout.isTTY && !env['NO_COLOR'],
     live: stderr.isTTY && env['TERM'] !== 'dumb',
   };
-  // A reader that closes the pipe (head, grep -q) has seen enough; a file that cannot take it all is told of.
+  // A reader that closes the pipe (head, grep -q) has seen enough. For a file that cannot take the output, the error is reported.
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(exitCodes.harness);
     process.exit(explain(explainDiskError(error, 'standard output'), context));
   });
-  // Exit code 1 means a splat: what slips through must not end the process with Node's own.
+  // Exit code 1 means a splat, so an uncaught error must not end the process with Node's own exit code.
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error) => process.exit(explain(error, context)));
   }
@@ -219,7 +219,7 @@ function topicOf(args: readonly string[]): string | undefined {
   return topics[topic]?.();
 }
 
-/** `splat help run` is `splat run --help`. */
+/** Treats `splat help run` as `splat run --help`. */
 function explained(args: readonly string[]): readonly string[] {
   return args[0] === 'help' ? [...args.slice(1, 2), '--help'] : args;
 }
@@ -270,20 +270,20 @@ async function overview(
   return exitCodes.clean;
 }
 
-/** Whatever yargs itself throws is the user's mistake; what commands throw is kept from it. */
+/** Parses the arguments. An error that yargs itself throws is the user's mistake; errors of commands do not come through here. */
 async function parseArguments(parser: Argv): Promise<void> {
   try {
     await parser.parseAsync();
   } catch (error) {
     const text = error instanceof Error ? error.message : 'bad usage';
-    // yargs lists invalid values below one another; our messages are one line.
+    // yargs lists invalid values below one another, but splat's messages have one line.
     const message = text.trim().replaceAll(/\s*\n\s*/g, ' ');
     throw new HarnessError('usage', message, { cause: error });
   }
 }
 
 function explain(thrown: unknown, context: Pick<CommandContext, 'stderr' | 'live'>): number {
-  // Wherever a full disk was met, it is no bug of ours.
+  // A full disk is not a bug of splat, wherever it was met.
   const error = explainDiskError(thrown, 'the disk');
   const clear = context.live ? '\r\u001B[K' : '';
   if (error instanceof HarnessError) {

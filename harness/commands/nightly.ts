@@ -68,7 +68,7 @@ export function nightOptions(yargs: Argv): Argv<NightlyArguments> {
   return heartbeatOptions(noticeOptions(options)) as unknown as Argv<NightlyArguments>;
 }
 
-/** Runs a night here. The exit code of the night. The same command goes on with a night that was stopped. */
+/** Runs a night on this host, and resolves to its exit code. The same command continues a night that was stopped. */
 export async function runNightHere(argv: NightlyArguments, context: CommandContext) {
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
   const now = openClock(context.env);
@@ -123,14 +123,14 @@ export async function runNightHere(argv: NightlyArguments, context: CommandConte
   }
 }
 
-/** Everything that others see of a night that is closed; its exit code. */
+/** Prints and sends everything that others see of a closed night. Resolves to the night's exit code. */
 export async function tellNight(
   record: NightRecord,
   work: {
     readonly dir: string;
     readonly notifier: Notifier | undefined;
     readonly history: History;
-    /** What the journal of the night could not keep; asked for when all else is told. */
+    /** What could not be written to the night's journal; called after everything else is reported. */
     readonly journalFailures?: () => readonly string[];
   },
   argv: Pick<NightlyArguments, 'out' | 'json'>,
@@ -150,7 +150,7 @@ export async function tellNight(
   return record.exitCode;
 }
 
-/** A night that ends early says what is left of it: a disk that is full is no reason to begin anew. */
+/** The error of a night that ended early, with what is left of the night: a full disk is no reason to start anew. */
 function explainStop(
   error: unknown,
   { dir, isClosed }: { readonly dir: string; readonly isClosed: boolean },
@@ -163,7 +163,7 @@ function explainStop(
   return new HarnessError(explained.code, `${explained.message}; ${next}`, { cause: error });
 }
 
-/** Writes a night and everything that is made of it: a line for each report that could not be made. */
+/** Writes a night and all its reports. Resolves to a line for each report that could not be made. */
 async function writeNight(
   record: NightRecord,
   dir: string,
@@ -182,7 +182,7 @@ async function writeNight(
     {
       file: 'night.html',
       make: async () => {
-        // A folder that the user named may be among anything.
+        // A folder that the user named may be in any place, so the night is not added to an index there.
         await reportNight(dir, cwd, { inIndex: out === undefined });
         return null;
       },
@@ -215,10 +215,10 @@ function refuseSecond(history: History): never {
   throw new HarnessError('infra', why);
 }
 
-/** A night that was stopped longer ago is not gone on with: its kernels are those of another day. */
+/** A night that was stopped longer ago is not continued, because its kernels are those of another day. */
 const stalestMs = 20 * 60 * 60 * 1000;
 
-/** Makes room before the night needs it. What fails at it is told, and is no reason not to run. */
+/** Frees disk space before the night needs it. A failure is reported, and does not prevent the night. */
 async function makeRoom(
   history: History,
   { retention }: NightInputs['matrix']['value'],

@@ -57,7 +57,7 @@ export function builder(yargs: Argv): Argv<WorkerArguments> {
     .option('jobs', number(jobsText)) as unknown as Argv<WorkerArguments>;
 }
 
-/** Runs cells from a queue until it is interrupted; 0 when it ends because it was idle. */
+/** Runs cells from a queue until it is interrupted. Resolves to 0 when it ends because it was idle. */
 export async function run(argv: WorkerArguments, context: CommandContext): Promise<number> {
   const { env, signal } = context;
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
@@ -67,7 +67,7 @@ export async function run(argv: WorkerArguments, context: CommandContext): Promi
   await installPackages(context);
   const root = cacheRoot(env);
   const say = (line: string): void => void context.stderr.write(`splat: ${plain(line)}\n`);
-  // Kernels are built for all by who can give them to all; cells wait for them.
+  // Kernels that several cells need are built by workers that can put them into the shared store; the cells wait for them.
   const names = [...(isOffering(root) ? [buildsHere] : []), ...namesFor(argv.accel, most)];
   await using queues = await openQueues(names, address, { signal });
   say(`a worker of ${address.shown}`);
@@ -92,14 +92,14 @@ export async function run(argv: WorkerArguments, context: CommandContext): Promi
   throw signal.reason;
 }
 
-/** URL of --queue, or $SPLAT_QUEUE: a command line is seen by everybody on a host. */
+/** The URL of --queue, or else of $SPLAT_QUEUE: everybody on a host can see a command line. */
 export function queueOf(asked: string | undefined, env: NodeJS.ProcessEnv): QueueAddress {
   const url = asked ?? env['SPLAT_QUEUE'];
   if (!url) throw new HarnessError('usage', 'no queue: give --queue URL, or set $SPLAT_QUEUE');
   return readQueueAddress(url, env);
 }
 
-/** Between two looks at queues with nothing in them: hundreds of idle workers ask one server. */
+/** The longest time between two looks at empty queues: hundreds of idle workers may ask one server. */
 const longestIdleMs = 5000;
 
 const buildsHere = buildQueueName({ arch: defaultArch.name });
@@ -117,14 +117,17 @@ async function takeOne(
   signal: AbortSignal,
 ): Promise<TakenJob | undefined> {
   for (const queue of queues) {
-    // A server that restarts is asked again.
+    // When the server is restarting, it is asked again later.
     const job = await queue.take().catch(() => undefined);
     if (job !== undefined || signal.aborted) return job;
   }
   return undefined;
 }
 
-/** False when this host failed. What is wrong with the job itself is told, and is no failure of the host. */
+/**
+ * Runs one job. Resolves to false when this host failed. A fault of the job itself is reported, and does not count against the
+ * host.
+ */
 async function runOne(
   job: TakenJob,
   {
@@ -164,7 +167,7 @@ async function runOne(
     return true;
   } catch (cause) {
     if (context.signal.aborted) throw cause;
-    // Whatever came of it, it is not this worker's to tell.
+    // Another worker has the job, so this worker must not report a result.
     if (job.lost.aborted) {
       say(firstLineOf(job.lost.reason));
       return true;

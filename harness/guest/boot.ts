@@ -12,22 +12,24 @@ import { writePicture } from './framebuffer.ts';
 import { type Machine, type MachineOptions, requireGuestsFault, startMachine } from './machine.ts';
 import type { Qmp } from './qmp.ts';
 
-/** A guest that answers, by the verbs of its agent and what can be done to it from outside. Disposing ends it. */
+/**
+ * A guest whose agent answers: the requests to its agent, and what the host can do to its virtual machine. Disposing of it ends it.
+ */
 export interface Guest extends Agent, AsyncDisposable {
   readonly console: ConsoleFollower;
   /** Writes what the virtual screen shows to a file, as PNG. */
   readonly picture: (path: string) => Promise<void>;
-  /** What its CPUs do at this moment; it is stopped for that. Throws when QEMU is gone. */
+  /** What the guest's CPUs do now; the guest is stopped meanwhile. Throws when QEMU is gone. */
   readonly cpuStacks: () => Promise<readonly CpuStack[]>;
-  /** CPU time that its QEMU has used so far, in seconds; 0 when it is gone. */
+  /** How many seconds of CPU time its QEMU has used so far; 0 when QEMU is gone. */
   readonly cpuSeconds: () => Promise<number>;
-  /** The port of this host that leads to its ssh server (`network: true`); throws `internal` without one. */
+  /** The port of this host that leads to the guest's ssh server. Throws `internal` for a guest without `network: true`. */
   readonly sshPort: () => Promise<number>;
-  /** A guest that is gone ended by itself; throws `infra` when its QEMU crashed, was killed or met a full disk. */
+  /** Checks that a guest which is gone ended by itself. Throws `infra` when its QEMU crashed, was killed or met a full disk. */
   readonly requireOwnEnd: (patienceMs?: number) => Promise<void>;
 }
 
-/** A guest whose machine is at hand, too: for this room alone. */
+/** A guest with its virtual machine; only this room uses it. */
 export interface MachineGuest extends Guest {
   readonly machine: Machine;
 }
@@ -35,13 +37,13 @@ export interface MachineGuest extends Guest {
 export interface GuestOptions extends MachineOptions {
   readonly spec: MachineSpec;
   readonly onConsole: (bytes: Uint8Array) => void;
-  /** How long the agent may take for one answer, in milliseconds of the host. */
+  /** How long the agent may take for one answer, in milliseconds of the host's clock. */
   readonly answerTimeoutMs: number;
 }
 
-/** Starts a machine, booted or restored, with its console followed. Returns at once, before the agent has spoken. */
+/** Starts a virtual machine, booted or restored, and follows its console. Resolves at once, before the agent has answered. */
 export async function startGuest(options: GuestOptions): Promise<MachineGuest> {
-  // QEMU creates the file too, but only once it runs; the follower wants it now.
+  // QEMU would create the file too, but only later; the follower needs it now.
   await writeFile(options.consolePath, '');
   return handOver(startMachine(options.spec, options), async (machine) =>
     handOver(followConsole(options.consolePath, options.onConsole), async (console) => ({
@@ -49,7 +51,7 @@ export async function startGuest(options: GuestOptions): Promise<MachineGuest> {
       machine,
       console,
       picture: async (path) => {
-        // QEMU has no pixels of what OpenGL draws in a window.
+        // QEMU does not have the pixels that OpenGL draws in a window.
         if (machine.framebuffer !== undefined) await writePicture(machine.framebuffer, path);
         else await machine.qmp.execute('screendump', { filename: path, format: 'png' });
       },
@@ -70,13 +72,13 @@ export type BootOutcome =
   | { readonly kind: 'failed'; readonly verdict: Untestable };
 
 export interface BootDeadlines {
-  /** The whole boot. */
+  /** How many milliseconds the boot took, from the start of QEMU to the agent's answer. */
   readonly bootMs: number;
-  /** The longest stretch without a byte on the console. */
+  /** The longest time in which the console printed nothing, in milliseconds. */
   readonly silenceMs: number;
 }
 
-/** Waits until the agent says hello; a kernel that panics, hangs or falls silent first is untestable. */
+/** Waits until the agent answers. A kernel that panics, hangs or falls silent before that is untestable. */
 export async function awaitBoot(
   guest: MachineGuest,
   deadlines: BootDeadlines,
@@ -126,7 +128,10 @@ async function watchSilence(
   return false;
 }
 
-/** `TCP[HOST_FORWARD]  12       127.0.0.1 40421       10.0.2.15    22     0     0` of QEMU's `info usernet`. */
+/**
+ * Reads the port from a line of QEMU's `info usernet`:
+ * `TCP[HOST_FORWARD]  12       127.0.0.1 40421       10.0.2.15    22     0     0`.
+ */
 export function parseForwardedPort(text: string): number | undefined {
   const port = /^\s*TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s/m.exec(text)?.[1];
   return port === undefined ? undefined : Number(port);

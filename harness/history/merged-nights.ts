@@ -9,10 +9,10 @@ import {
   type StoredNight,
 } from './nights.ts';
 
-/** Tables of which every row is of one night. */
+/** Tables in which every row belongs to one night. */
 const ofNight = ['results', 'trials', 'machines', 'sightings', 'witnesses'] as const;
 
-/** What the end of a night changes of earlier ones, before it does. */
+/** The rows of earlier nights that the end of a merged night changes, as they were before. */
 interface Before {
   readonly issues: readonly Row[];
   readonly known_issues: readonly Row[];

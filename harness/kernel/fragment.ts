@@ -12,10 +12,10 @@ export interface Fragment {
 }
 
 /**
- * One demand. `set`: merged and verified, because claims of the harness depend on it. `lean`: merged, with a note when
- * it does not hold; the kernel is then larger or slower and proves the same. `if-known`: as `set` when the tree's
- * Kconfig defines the symbol, else ignored. `verify`: only verified, because the symbol has no prompt. `override`: as
- * `set`, and it replaces the lines of other fragments on the symbol.
+ * One demand. `set`: merged and verified, because claims of the harness depend on it. `lean`: merged; when it does not hold, a note
+ * says so, and the kernel is larger or slower but proves the same. `if-known`: like `set` when the tree's Kconfig defines the
+ * symbol, and otherwise ignored. `verify`: only verified, because the symbol has no prompt. `override`: like `set`, and it replaces
+ * other fragments' lines for the symbol.
  */
 export interface FragmentLine {
   readonly demand: Demand;
@@ -23,9 +23,9 @@ export interface FragmentLine {
   readonly symbol: string;
   /** The value as in a .config: `y`, `m`, `140`, `0x1000`, `"text"`; `n` for "is not set". */
   readonly value: string;
-  /** Line of the fragment, from 1. */
+  /** The number of the line in the fragment, from 1. */
   readonly line: number;
-  /** The reason of the demand: the text after a directive, else the comment above it; empty when there is neither. */
+  /** The reason for the demand: the text after a directive, or else the comment above it; empty when there is neither. */
   readonly reason: string;
 }
 
@@ -36,9 +36,9 @@ const unset = /^# CONFIG_(\w+) is not set$/;
 const directive = /^# (lean|verify|if-known|override) CONFIG_(\w+)=("[^"]*"|\S+)(?:\s+(.*))?$/;
 
 /**
- * Reads a fragment: lines `CONFIG_X=y` and `# CONFIG_X is not set`, and comments `# verify CONFIG_X=y reason`, likewise
- * `lean`, `if-known` and `override`. Any other comment is the reason of the lines after it. Throws `config` with the
- * line for anything else.
+ * Reads a fragment. It has lines `CONFIG_X=y` and `# CONFIG_X is not set`, and directives `# verify CONFIG_X=y reason`,
+ * `# lean ...`, `# if-known ...` and `# override ...`. Any other comment is the reason for the lines after it. Throws `config` with
+ * the line for anything else.
  */
 export function parseFragment(text: string, name: string): Fragment {
   const lines: FragmentLine[] = [];
@@ -82,7 +82,7 @@ export function fragmentDigest({ lines }: Fragment): string {
   return valueDigest(lines.map(({ demand, symbol, value }) => [demand, symbol, value]));
 }
 
-/** Reads fragments from files, in order. Throws `usage` when one is not there. */
+/** Reads fragments from files, in order. Throws `usage` when a file does not exist. */
 export async function readFragments(paths: readonly string[]): Promise<readonly Fragment[]> {
   return Promise.all(
     paths.map(async (path) => {

@@ -20,17 +20,17 @@ import { type GuestRequest, openGuestSource } from '../trial/guest-source.ts';
 import { loadModules } from '../trial/load-modules.ts';
 
 export interface ShellRequest extends GuestRequest {
-  /** Start QEMU's gdb stub. */
+  /** True to start QEMU's gdb stub. */
   readonly gdb: boolean;
 }
 
-/** A guest a person is logged in to. */
+/** A guest that a person is logged in to. */
 export interface ShellGuest {
   readonly ssh: SshConnection;
   readonly agent: Agent;
-  /** Where gdb finds the guest, when that was asked for. */
+  /** The port of QEMU's gdb stub; undefined when it was not started. */
   readonly gdbPort: number | undefined;
-  /** What its kernel complained of so far, each title once. */
+  /** The titles of the splats so far, each once. */
   readonly splats: () => readonly string[];
   /** The last lines of its console. */
   readonly consoleTail: () => Promise<string>;
@@ -91,7 +91,10 @@ export async function withShell<T>(
   }
 }
 
-/** A module that does not load is the kernel's fault; a person needs to know it, and no guest. */
+/**
+ * Loads the modules. A module that does not load is a fault of the kernel; for a shell it is thrown, because the person must know
+ * it.
+ */
 async function loadForPerson(guest: MachineGuest, modules: KernelModules): Promise<void> {
   try {
     await loadModules(guest, modules);
@@ -112,17 +115,19 @@ async function bootForPerson(
     const output = await consoleTail();
     throw new HarnessError('infra', outcome.verdict.message, { output });
   }
-  // A server that waits for randomness would wait for a disk or a key press.
+  // A server that waits for randomness would otherwise wait for a disk or a key press.
   await guest.reseed(randomBytes(64));
   return slownessOf(outcome.bootMs);
 }
 
-/** The server lives as long as the guest; that it ended, or the guest did, its sessions notice. */
+/**
+ * Runs the ssh server as long as the guest lives. When the server or the guest ends, the sessions end as well, which reports it.
+ */
 async function serveSsh(guest: Guest, server: readonly string[]): Promise<void> {
   await guest.run(server, dayMs, () => undefined).catch(() => undefined);
 }
 
-/** QEMU does not tell which port its gdb stub took, so it is given one that was free a moment ago. */
+/** A TCP port that was free a moment ago. QEMU does not report which port its gdb stub has taken, so it is told one. */
 async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -134,7 +139,7 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** `HOST:GUEST` or `GUEST:HOST`; the path in the guest is absolute. Throws `usage`. */
+/** Reads `HOST:GUEST` (--copy-in) or `GUEST:HOST` (--copy-out). The path in the guest must be absolute. Throws `usage`. */
 export function parseCopy(
   flag: 'copy-in' | 'copy-out',
   text: string,
@@ -147,10 +152,10 @@ export function parseCopy(
   throw new HarnessError('usage', `--${flag} ${text}: not ${shape}`);
 }
 
-/** The longest file that is copied out: what a guest of the usual size could hold. */
+/** The largest file that is copied out: a guest of the usual size could not hold a larger one. */
 const longestCopyBytes = 1024 ** 3;
 
-/** Copies a file out of the guest; throws `usage` when it has none of that name. */
+/** Copies a file out of the guest. Throws `usage` when the guest does not have it. */
 export async function copyOut(agent: Agent, guest: string, host: string): Promise<void> {
   const bytes = await agent.read(guest, longestCopyBytes);
   if (bytes === undefined)

@@ -12,27 +12,27 @@ import type { TrialContext, TrialPlan } from './trial-plan.ts';
 /** How trials are run. */
 export interface TrialsRequest {
   readonly cacheRoot: string;
-  /** Trials at a time; undefined: as many as the host carries (scheduler.ts). */
+  /** How many trials run at a time; undefined for as many as the host can carry (scheduler.ts). */
   readonly parallelTrials: number | undefined;
   readonly memoryMiB: number;
   readonly cpus: number;
-  /** Boot for every trial instead of copying a checkpoint. */
+  /** True when every trial boots by itself instead of running in a copy of a checkpoint. */
   readonly cold: boolean;
-  /** Splats that are known do not decide; absent: none is. */
+  /** Known splats, which do not decide a verdict; absent when there are none. */
   readonly known?: KnownSplats;
   /** The run directory. */
   readonly dir: string;
   readonly signal: AbortSignal;
   readonly emit: Emit;
-  /** Receives lockdep's tables at the end of each trial; undefined: the tables are not read. */
+  /** Receives lockdep's tables at the end of each trial; undefined when they are not read. */
   readonly locksOf?: (plan: TrialPlan) => TrialContext['onLocks'];
-  /** Receives the functions that ran in each trial; undefined: they are not read. */
+  /** Receives the functions that ran in each trial; undefined when they are not read. */
   readonly coverageOf?: (plan: TrialPlan) => TrialContext['onCoverage'];
-  /** Receives each result at once; the next trial of the same lane waits until it returns. */
+  /** Receives each result as soon as it is there. The next trial of the same lane waits until the promise resolves. */
   readonly onResult?: (result: TrialResult) => Promise<void>;
 }
 
-/** Runs all trials, several at a time; results in the order of the plans. */
+/** Runs all trials, several at a time, and returns their results in the order of the plans. */
 export async function runTrials(
   plans: readonly TrialPlan[],
   source: GuestSource,

@@ -60,7 +60,7 @@ void t.test(
         .filter(({ canary }) => canary === undefined)
         .map(({ id, verdict }) => [id, 'message' in verdict ? verdict.message : verdict.kind]);
       t.strictSame(verdicts, [
-        // It says that it passed; the kernel counted nothing.
+        // The program says that it passed, but the kernel counted no call.
         ['igt.virtio_gpu.core_getversion', 'calls.drm_open, calls.drm_release: never happened'],
         [
           'igt.virtio_gpu.dies',

@@ -28,7 +28,7 @@ void t.test('doctor works where nothing is installed, and installs nothing', asy
   t.match(stdout, /missing: .*gcc.*qemu-system-x86/);
 });
 
-/** The seed of the replayed canary in a result.json. */
+/** The seed of the replayed canary, from the text of a result.json. */
 function seedIn(text: string): number | undefined {
   const { trials } = JSON.parse(text) as { trials: { id: string; seed: number }[] };
   return trials.find(({ id }) => id === 'canary-fail-nonblockable')?.seed;
@@ -139,7 +139,7 @@ void t.test('nothing is pruned while a run uses the cache', async (t) => {
 void t.test('a command in a guest: its output, its status, files in and out', async (t) => {
   const dir = t.testdir({ 'in.txt': 'from the host\n' });
   const out = join(dir, 'out.bin');
-  // Its own folder for temporary files tells its guest from those of others; sockets want a short name.
+  // A folder of its own for temporary files tells its guest from those of other runs. The paths of sockets must be short.
   const scratch = mkdtempSync(join(tmpdir(), 'p'));
   t.teardown(() => rmSync(scratch, { recursive: true }));
   const flags = ['--copy-in', `${join(dir, 'in.txt')}:/root/in`, '--copy-out', `/root/out:${out}`];
@@ -160,7 +160,7 @@ const gdbCommand = /^gdb (\S+vmlinux) -ex 'target remote 127\.0\.0\.1:(\d+)'$/m;
 
 void t.test('the printed gdb command finds a guest whose breakpoints are hit', async (t) => {
   if ((await findProgram('gdb')) === undefined) return t.pass('gdb is not installed');
-  // Long enough for gdb to read half a gigabyte of symbols first.
+  // The script runs long enough for gdb to read half a gigabyte of symbols first.
   const script = 'for i in $(seq 300); do uname -r; sleep 1; done';
   const running = execa(join(root, 'splat'), ['shell', '--gdb', '--run', script], {
     reject: false,
@@ -184,7 +184,7 @@ void t.test('the printed gdb command finds a guest whose breakpoints are hit', a
   );
   t.match(gdb.stdout, /^(Thread \d+ hit )?Breakpoint 1, .*__x64_sys_newuname/m, gdb.stderr);
   t.match(gdb.stdout, /^#\d+ .*\bdo_syscall_64 \(.*arch\/x86\/entry\/common\.c:\d+$/m);
-  // It goes on where it was stopped.
+  // The guest goes on where the breakpoint stopped it.
   await new Promise((resolve) => running.stdout.once('data', resolve));
   running.kill('SIGTERM');
   const { exitCode, stdout } = await running;

@@ -22,13 +22,13 @@ import { type Mounts, mountSmall, openMounts } from './small-disk.ts';
 const flags = ['run', '--workload', 'munmap', '--duration', '1', '--seed', '7'];
 const guests = join(root, 'test', 'faults', 'guests');
 
-/** KiB on its file system below a folder: another file system may need more or fewer for the same files. */
+/** How many KiB the files below a folder take on their file system; another file system may need more or fewer. */
 async function usedKib(path: string): Promise<number> {
   const { stdout } = await execa('du', ['--summarize', '--block-size=1024', path]);
   return Number.parseInt(stdout, 10);
 }
 
-/** One clear line, exit code 128, and nothing half-written or left. */
+/** Checks that the run printed one clear line and exited with 128, and that it left no incomplete file and nothing else. */
 async function checkTold(
   t: Test,
   home: Home,
@@ -81,14 +81,14 @@ void t.test('a disk that fills while a run directory is written', async (t) => {
   }
 });
 
-/** What a run directory takes of a small disk, by a run that finds everything made and more room than it needs. */
+/** How many KiB of a small disk a run directory takes, measured with a run that has everything in its cache and enough room. */
 async function neededKib(t: Test, home: Home): Promise<number> {
   await using mounts = await openMounts();
   const disk = join(home.dir, 'disk-enough');
   await mountSmall(mounts, disk, { kib: 64 * 1024 });
   const enough = await runIn(home, [...flags, '--out', join(disk, 'run')], mounts);
   t.equal(enough.exitCode, 0, enough.stderr);
-  // Awaited here: at the return the disk is gone.
+  // Awaited here, because the disk is gone when this function returns.
   return await usedKib(mounts.seen(disk));
 }
 
@@ -116,7 +116,7 @@ void t.test('a disk that fills during a night', async (t) => {
   t.match(resumed.stderr, 'going on with night');
 });
 
-/** Puts a small disk in the place of a home's cache, with all that it shares but the guests. */
+/** Mounts a small disk in the place of a home's cache, with all entries that it shares except the guests. */
 async function mountCache(home: Home, mounts: Mounts, kib: number): Promise<void> {
   await mountSmall(mounts, home.cache, { kib });
   for (const kind of ['source', 'kernel', 'tool']) {
@@ -183,7 +183,7 @@ void t.test('a TMPDIR that is full', async (t) => {
   const rows: readonly [kib: number, args: readonly string[], says: RegExp][] = [
     [4, ['run', ...own], noSpace],
     [256, ['run', ...own], noSpace],
-    // The guest writes to a throw-away layer above its swap, which QEMU keeps there.
+    // The guest writes to a temporary layer on top of its swap, which QEMU keeps there.
     [
       4096,
       ['run', '--workload', 'oom-global'],

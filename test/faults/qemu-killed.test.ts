@@ -23,10 +23,10 @@ import {
 } from './home.ts';
 
 const trials = faultTrials(50);
-/** Every so many of them boot; the others copy a checkpoint. */
+/** Every fourth run boots its guests; the others copy a checkpoint. */
 const bootEvery = 4;
 
-/** Ends one of the QEMUs that `wanted` finds, as soon as there is one; its pid, or undefined when the run ends before. */
+/** Kills one of the QEMUs that `wanted` finds, as soon as there is one. Resolves to its pid; undefined when the run ends before. */
 async function endOne(
   run: HomeRun,
   signal: NodeJS.Signals,
@@ -39,7 +39,7 @@ async function endOne(
         process.kill(pid, signal);
         return pid;
       } catch {
-        // It ended meanwhile; the next one will do.
+        // The process ended in the meantime; the next one is taken.
       }
     }
     if (await endsWithin(run, 5)) return undefined;
@@ -75,7 +75,7 @@ void t.test('QEMU killed at any moment is the host’s fault, never a verdict', 
       t.match(complaints[0], /qemu.*(SIGKILL|was closed)/i, about);
       t.notOk(readdirSync(out).includes('result.json'), `${about}: no result`);
     } else {
-      // It was at its end already, or there was none any more.
+      // The process was ending already, or there was none any more.
       t.equal(
         done.exitCode,
         0,
@@ -95,7 +95,7 @@ void t.test('QEMU killed at any moment is the host’s fault, never a verdict', 
   t.comment(`${told} of ${trials} hit a guest in use; peak of the harness ${peakMiB} MiB`);
 });
 
-/** Crashes up to `times` guests of a run, one after the other, each when it is `ageMs` old; how many there were. */
+/** Crashes up to `times` guests of a run, one after the other, each `ageMs` after its start. Resolves to how many were crashed. */
 async function crashGuests(
   home: Home,
   run: HomeRun,
@@ -124,7 +124,7 @@ void t.test('a QEMU that crashes gets one more try, in a boot as in a trial', as
   await using home = await openHome();
   const victims = await openVictims(home);
   for (const stage of ['trial', 'boot'] as const) {
-    // As it starts, and with the kernel or the workload running.
+    // 0 ms hits the guest while it starts, 600 ms while the kernel or the workload runs.
     for (const ageMs of [0, 600]) {
       for (const times of [1, 3]) {
         if (stage === 'boot') await forgetEntries(home.cache, 'checkpoint');

@@ -31,7 +31,7 @@ const git = async (dir: string, ...args: readonly string[]): Promise<string> =>
     ])
   ).stdout.trim();
 
-/** How kernels are built, with everything in the test's folder. */
+/** The settings for kernel builds, with every folder inside the test's. */
 function workIn(dir: string): KernelWork {
   return {
     dir: join(dir, 'out'),
@@ -64,7 +64,7 @@ async function makeMiniKernel(t: Test): Promise<{ readonly dir: string; readonly
   return { dir, tree };
 }
 
-/** Writes a new value of `two()` in mm/b.c, and commits. */
+/** Writes another value into `two()` of mm/b.c, and commits it. */
 async function setB(tree: string, text: string): Promise<string> {
   const path = join(tree, 'mm', 'b.c');
   const now = await readFile(path, 'utf8');

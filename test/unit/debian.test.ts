@@ -26,7 +26,7 @@ import type { HarnessEvent } from '../../harness/records/event.ts';
 
 const { signal } = new AbortController();
 
-/** A mirror of this host that serves a copy of the archives in test/fakes, and what was asked of it. */
+/** A mirror on this host that serves a copy of the archives in test/fakes, and the requests that it got. */
 interface Mirror {
   readonly archive: Archive;
   readonly folder: string;
@@ -71,7 +71,7 @@ function openerOf(t: Test, { archive }: Mirror, cache = 'cache'): Opener {
   return { open, notes, cacheRoot };
 }
 
-/** As if the lists had been read that long ago. */
+/** Changes the cache so that the lists seem to have been read that long ago. */
 function age(cacheRoot: string, ms: number): void {
   const path = join(cacheRoot, 'apt/read.json');
   const reading = JSON.parse(readFileSync(path, 'utf8')) as { atMs: number };

@@ -112,7 +112,7 @@ void t.test(
   },
 );
 
-/** A screen of 2 x 1 pixels as Xvfb writes it: a header of 100 bytes, a name, one colour, the rows. */
+/** A screen of 2 x 1 pixels as Xvfb writes it: a header of 100 bytes, a name, one colour, then the rows. */
 function xwd(change: Readonly<Record<number, number>> = {}): Buffer {
   const head = Buffer.alloc(104);
   const fields = { 0: 104, 4: 2, 5: 1, 7: 0, 11: 32, 12: 8, 19: 1, ...change };
@@ -127,7 +127,7 @@ void t.test('the screen of an X server becomes a picture, pixel for pixel', asyn
   t.match(await readScreen(file), { width: 2, height: 1, colours: 2 });
   const bytes = readFileSync(file);
   t.equal(bytes.subarray(1, 4).toString(), 'PNG');
-  // The CRC of an empty IEND is known to everybody.
+  // This is the well-known CRC of an empty IEND chunk.
   t.equal(bytes.subarray(-4).toString('hex'), 'ae426082');
   for (const change of [{ 7: 1 }, { 11: 24 }, { 5: 4000 }, { 4: 0 }]) {
     t.throws(() => framebufferAsPng(xwd(change)), { code: 'tool' }, JSON.stringify(change));

@@ -29,7 +29,7 @@ import { openSource, type Source } from '../../harness/kernel/source.ts';
 import type { Series } from '../../harness/patch/series.ts';
 import type { HarnessEvent } from '../../harness/records/event.ts';
 
-/** A cache of its own and the miniature kernel in it; builds are real: make, gcc, the sandbox. */
+/** Makes a new cache with the miniature kernel in it. Builds are real: they use make, gcc and the sandbox. */
 async function setUp(dir: string, extraMakefile = ''): Promise<Bench> {
   const tree = join(dir, 'tree');
   cpSync('test/fakes/mini-kernel', tree, { recursive: true });
@@ -82,7 +82,7 @@ function seriesOf(...diffs: readonly string[]): Series[] {
   return [{ name: 'series', patches }];
 }
 
-/** The diff of replacing one text of a file of the miniature kernel (with `extra` at its end). */
+/** The diff that replaces a text in a file of the miniature kernel, which has `extra` at its end. */
 function edit(path: string, from: string, to: string, extra = ''): string {
   const old = readFileSync(join('test/fakes/mini-kernel', path), 'utf8') + extra;
   const dir = mkdtempSync(join(tmpdir(), 'splat-edit-'));
@@ -108,7 +108,7 @@ async function built(outcome: Promise<BuildOutcome>): Promise<BuiltKernel> {
   throw new Error(`${result.verdict.message}\n${result.verdict.output ?? ''}`);
 }
 
-/** Every file of the tree with its inode, time and content: what "never written to" means. */
+/** Every file of a tree with its inode, time and content; equal snapshots mean that nothing was written. */
 function snapshot(tree: string): string {
   return execFileSync(
     'find',
@@ -418,7 +418,7 @@ void test('an update of a kernel compiles only what is new in it', async (t) => 
   const dir = t.testdir();
   const { build, cacheRoot } = await setUp(dir);
   const first = await built(build());
-  // The next upload of Debian: another source with another key, and so a workspace of its own.
+  // The next upload of Debian is another source with another key, so it gets a workspace of its own.
   writeFileSync(join(dir, 'tree', 'mm', 'b.c'), 'int b(void) { return 7; }\n');
   const options = { cacheRoot, cwd: dir, signal: new AbortController().signal };
   const quiet = { ...options, emit: ignore };

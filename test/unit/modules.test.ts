@@ -25,7 +25,7 @@ const { signal } = new AbortController();
 const modinfo = (text: string): string =>
   `static const char x[] __attribute__((section(".modinfo"), used)) = ${JSON.stringify(text).replaceAll('|', '\\0')};\n`;
 
-/** A relocatable object with these fields of `.modinfo`, `|` between two, compiled for real. */
+/** A real object file whose `.modinfo` has these fields, with `|` between two fields. */
 function compiled(dir: string, fields: string): Buffer {
   const file = join(dir, 'x.c');
   writeFileSync(file, modinfo(fields));
@@ -53,7 +53,7 @@ void test('what a module says of itself is read from its section .modinfo', (t) 
   t.equal(readModuleInfo('x.ko', Buffer.from('no module')), undefined);
   execFileSync('gcc', ['-shared', '-o', join(dir, 'x.so'), join(dir, 'x.o')]);
   t.equal(readModuleInfo('x.ko', readFileSync(join(dir, 'x.so'))), undefined, 'a library');
-  // Bytes of a hostile module: a header whose numbers point anywhere.
+  // Bytes of a hostile module: a header with random numbers.
   assert(
     property(uint8Array({ minLength: 0, maxLength: 200 }), (noise) => {
       const damaged = Buffer.from(bytes);
@@ -152,7 +152,7 @@ void test('a .config of a distribution loses what only the distribution can buil
 
 const hello = `int hello_open(int x) { return x + 1; }\nint hello_last(int x) { return x; }\n${modinfo('license=GPL|depends=')}`;
 
-/** The miniature kernel with modules, in a cache of its own. */
+/** Makes a new cache with the miniature kernel and its modules. */
 async function setUp(dir: string) {
   cpSync('test/fakes/mini-kernel', join(dir, 'tree'), { recursive: true });
   const options = { cacheRoot: join(dir, 'cache'), cwd: dir, signal, emit: () => undefined };
@@ -176,7 +176,7 @@ void test('a module outside of the tree is built with the kernel, and is part of
   const dir = t.testdir({ mine: { Makefile: 'obj-m += hello.o\n', 'hello.c': hello } });
   const { ask, build } = await setUp(dir);
   const asked = await ask('mine');
-  // Who edits the folder during the build changes nothing of it.
+  // Editing the folder during the build must not change the build.
   writeFileSync(join(dir, 'mine', 'hello.c'), '#error edited\n');
   const plain = await build([]);
   const first = await build(asked);

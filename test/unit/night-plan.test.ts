@@ -58,7 +58,7 @@ void t.test(
         if (JSON.stringify(divideCells(cells, count)) !== JSON.stringify(shards)) return false;
         const total = shards.reduce((sum, { seconds }) => sum + seconds, 0);
         const longest = Math.max(...shards.map(({ seconds }) => seconds));
-        // Whole cells and a kernel's own time cannot be divided.
+        // Whole cells, and the time to build a kernel, cannot be divided.
         return longest <= 2 * (total / count) + 180 + 90;
       }),
     );
@@ -105,7 +105,7 @@ async function makePlan(day: string): Promise<NightPlanRecord> {
   return checked.value;
 }
 
-/** What a shard of clean trials would write. */
+/** The results that a shard of clean trials would write. */
 function resultsOf(
   plan: NightPlanRecord,
   digest: string,
@@ -228,7 +228,7 @@ void t.test(
   },
 );
 
-/** Each poisoned result is refused with one line. */
+/** Checks that each poisoned result is refused with one line. */
 async function refusePoison(t: Test, parts: readonly ShardRecord[]): Promise<void> {
   const [good] = parts as [ShardRecord];
   const trial = (over: object): ShardRecord['trials'] => {
@@ -263,7 +263,10 @@ async function refusePoison(t: Test, parts: readonly ShardRecord[]): Promise<voi
   t.match(refused.stderr, /^splat: \S+shard\.json: trial \S+ of cell \w+ is there twice$/m);
 }
 
-/** A poisoned result that a queue hands over is a failure of its cell, said in one line; a true one stands. */
+/**
+ * Checks that a poisoned result from a queue counts as a failure of its cell, with a one-line reason, and that a true result is
+ * taken.
+ */
 async function refuseFromQueue(t: Test, part: ShardRecord): Promise<void> {
   const read = await readPlan(planFile, 'plan.json');
   const [mine, other] = part.trials as [ShardRecord['trials'][number], ...ShardRecord['trials']];
@@ -327,7 +330,10 @@ async function refuseFromQueue(t: Test, part: ShardRecord): Promise<void> {
   }
 }
 
-/** The next night has news, however often it is merged; results of the night before are of another plan. */
+/**
+ * Checks that the next night has the same news however often it is merged, and that results of the night before are refused as
+ * those of another plan.
+ */
 async function mergeNext(t: Test, plan: NightPlanRecord, two: string): Promise<void> {
   const next = await makePlan('2027-01-02');
   const { digest: nextDigest } = await readPlan(planFile, 'plan.json');

@@ -24,7 +24,7 @@ function contextIn(cwd: string, env: NodeJS.ProcessEnv = {}) {
   return { context: context as unknown as CommandContext, said: () => said };
 }
 
-/** A program that keeps what it reads; it fails while the file `fail` is there. */
+/** Writes a program that stores what it reads. It fails while the file `fail` exists. */
 function writeNotifier(dir: string): { readonly program: string; readonly told: () => Notice[] } {
   const program = join(dir, 'notify.sh');
   const file = join(dir, 'told.jsonl');

@@ -19,7 +19,7 @@ import {
   startRedis,
 } from '../queue/server.ts';
 
-// Most of their time they wait.
+// These tests mostly wait, so five of them run at a time.
 t.jobs = 5;
 
 function read(url: string, env = {}): QueueAddress {
@@ -136,7 +136,7 @@ async function surviveAll(t: Test, server: QueueServer): Promise<void> {
   t.teardown(() => [one, two].map((child) => child.kill('SIGKILL')));
   await until('both work', () => /did/.test(one.said()) && /did/.test(two.said()));
 
-  // One is killed with a job in its hands, the other one is stopped for longer than its lock holds.
+  // One worker is killed while it has a job; the other is stopped for longer than its lock lasts.
   await until(
     'one has a job',
     () => one.said().trim().split('\n').at(-1)?.startsWith('took') === true,
@@ -177,7 +177,10 @@ void t.test(
   async (t) => surviveAll(t, await startPostgres()),
 );
 
-/** A worker that trusts the authority works; one that does not is told so in one line, and so is one with another password. */
+/**
+ * Checks that a worker which trusts the server's authority works, and that a worker which does not, or which has another password,
+ * gets a one-line error.
+ */
 async function checkTls(t: Test, start: (tls: Certificate) => Promise<QueueServer>): Promise<void> {
   const certificate = makeCertificate(t.testdir());
   const server = await start(certificate);

@@ -45,7 +45,7 @@ interface Sketch {
   readonly messageId?: string;
 }
 
-/** A thread as choosePosting() gets it: `diff` is that of a patch unless it is given. */
+/** A thread as choosePosting() gets it. Each mail has the diff of a patch unless `diff` is given. */
 function thread(...sketches: readonly Sketch[]) {
   const mails = sketches.map(({ subject, diff, inReplyTo, messageId }) => ({
     ...parseSubject(subject),

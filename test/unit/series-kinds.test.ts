@@ -18,9 +18,9 @@ interface Letter {
   readonly id?: string;
   readonly to?: string;
   readonly from?: string;
-  /** Hours after the first. */
+  /** Hours after the first mail. */
   readonly at?: number;
-  /** Line of the file that is changed, from 1; absent: no diff. */
+  /** The number of the line that is changed, from 1; absent when there is no diff. */
   readonly line?: number;
   readonly text?: string;
   readonly file?: string;

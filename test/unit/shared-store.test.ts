@@ -64,7 +64,7 @@ function digest(bytes: string | Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** A server of this test, closed at its end. */
+/** A server that is closed at the end of the test. */
 async function served(t: Test, listener: RequestListener): Promise<URL> {
   const server = createServer(listener).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -96,7 +96,7 @@ async function storeServer(t: Test, dir: string, over: object = {}): Promise<URL
   return new URL(server.url);
 }
 
-/** A host with a cache of its own, that asks for the entry `k1`; it counts how often it made it. */
+/** A host with a cache of its own that asks for the entry `k1`, and counts how many times it makes the entry. */
 function host(root: string) {
   const faults: string[] = [];
   let made = 0;
@@ -400,7 +400,7 @@ for (const [name, plant] of [
   });
 }
 
-/** Makes a host that meets this server, and returns the lines it says. */
+/** Makes a host that talks to this server, and returns the lines that the host prints. */
 async function meet(
   t: Test,
   listener: RequestListener,
@@ -475,7 +475,7 @@ const hostile: readonly {
 for (const { name, listener, line } of hostile) {
   void t.test(`a store that ${name} costs one line, and the entry is made here`, async (t) => {
     const { faults, made } = await meet(t, (request, response) => {
-      // What is made after a refusal is put: this server takes everything.
+      // After a refusal the host makes the entry and puts it into the store: this server accepts everything.
       if (request.method === 'GET') listener(request, response);
       else request.resume().on('end', () => response.writeHead(201).end());
     });
@@ -551,7 +551,7 @@ void t.test('a stream is cut at its first byte too many, and when it is slow', a
   await t.rejects(stopped, { code: 'interrupted' });
 });
 
-/** A raw request; the status and the body. */
+/** Sends a raw request. Resolves to the status and the body. */
 async function send(
   url: URL,
   method: string,

@@ -64,7 +64,7 @@ async function triage(
   return { code, output: parts.join('') };
 }
 
-/** The one line a user reads when the command refuses. */
+/** The one line that a user reads when the command refuses. */
 async function refusal(
   t: Test,
   argv: TriageArguments,
@@ -289,7 +289,7 @@ void t.test('a file on standard input is read from where it stands', async (t) =
   closeSync(fd);
 });
 
-/** A little program that looks like a kernel image: linux_banner, start_kernel() in init/main.c, an inlined function. */
+/** Builds a small program that looks like a kernel image: linux_banner, start_kernel() in init/main.c, and an inlined function. */
 function buildImage(directory: string, release: string): string {
   const source = `
 const char linux_banner[] = "Linux version ${release} (test)";
@@ -311,7 +311,9 @@ function addressOf(line = ''): number {
   return Number.parseInt(line.split(' ')[0] ?? '', 16);
 }
 
-/** A module as the kernel build leaves it: relocatable, with a function of `.init.text` at the address of one of `.text`. */
+/**
+ * Builds a module as a kernel build leaves it: relocatable, with a function of `.init.text` at the same address as one of `.text`.
+ */
 function buildModule(directory: string): string {
   const source = `
 volatile int zero;
@@ -394,7 +396,7 @@ void t.test('a folder is looked through, packed logs too, and grouped by signatu
   });
   writeFileSync(join(folder, 'deeper', 'c.log.gz'), gzipSync(splat));
   writeFileSync(join(folder, 'deeper', 'd.log.gz'), gzipSync(splat).subarray(0, 60));
-  // Its beginning can be read: what was found there counts, and the file is named all the same.
+  // The beginning of the file can be read: findings in it count, and an error still names the file.
   const noise = Array.from({ length: 20_000 }, (_, index) => `line ${Math.sin(index)}\n`).join('');
   const whole = gzipSync(`${splat}\n${noise}`);
   writeFileSync(join(folder, 'deeper', 'e.log.gz'), whole.subarray(0, whole.length / 2));

@@ -21,11 +21,11 @@ import { withoutSeconds } from './plan-file.ts';
 import { runMachines } from './run-night.ts';
 import { cellRecord } from './shard-record.ts';
 
-/** Controls that this worker has run, by plan and machine: those that were missed. */
+/** The controls that this worker has run, by plan and machine: for each, the controls that were missed. */
 export type ProvedMachines = Map<string, readonly string[]>;
 
 export interface JobRequest {
-  /** A new folder of this job's alone. */
+  /** A new folder for this job alone. */
   readonly dir: string;
   readonly proved: ProvedMachines;
   readonly cacheRoot: string;
@@ -36,7 +36,10 @@ export interface JobRequest {
   readonly writeRun: (run: FinishedRun) => Promise<void>;
 }
 
-/** A job from a queue, which may come from anybody. Throws `config` with one line for what is none of ours. */
+/**
+ * Reads a job from a queue, which may come from anybody. Throws `config`, with one line, for data that is not a job of this version
+ * of splat.
+ */
 export function readJob(data: unknown): CellJob {
   const checked = checkValue(cellJobSchema, data);
   if (!checked.isRight) {
@@ -61,7 +64,7 @@ export function readJob(data: unknown): CellJob {
   return job;
 }
 
-/** A name that no file of the job has could be any file of this host. */
+/** Throws `config` when the cell names a file that is not in the job: such a name could stand for any file of this host. */
 function requireOwnFiles({ cell, files }: CellJob): void {
   if (cell.id !== cellId(cell)) {
     throw new HarnessError('config', `the contents of cell ${cell.id} do not match its id`);
@@ -73,17 +76,17 @@ function requireOwnFiles({ cell, files }: CellJob): void {
   };
   for (const name of cell.series) refuse('series', name);
   if (cell.configBase !== undefined) refuse('configBase', cell.configBase);
-  // A fragment of splat's own has a plain name, and is no file of the job.
+  // One of splat's own fragments has a plain name, and is not a file of the job.
   for (const name of cell.config) if (!/^[a-z0-9-]+$/.test(name)) refuse('config', name);
   if (workloads.every(({ name }) => name !== cell.workload)) refuse('workload', cell.workload);
 }
 
-/** Does what a job asks for. Throws when the host fails, and then nothing is known of the cell. */
+/** Does what a job asks for. Throws when the host fails; then nothing is known of the cell. */
 export async function runJob(job: CellJob, request: JobRequest): Promise<CellResult> {
   return job.only === 'build' ? buildOnly(job, request) : runCell(job, request);
 }
 
-/** Builds the kernel of a cell, which goes into the store behind the cache. A kernel that cannot be built is a result. */
+/** Builds the kernel of a cell and puts it into the store behind the cache. That a kernel cannot be built is a result. */
 async function buildOnly(job: CellJob, request: JobRequest): Promise<CellResult> {
   const { dir, cacheRoot, jobs, signal, emit } = request;
   const { series, config: configs, configBase } = job.cell;
@@ -113,7 +116,7 @@ async function buildOnly(job: CellJob, request: JobRequest): Promise<CellResult>
   return { schema: 'splat-job-result/1', record, files: [] };
 }
 
-/** Runs a cell, with the seeds that one process would have used. */
+/** Runs a cell with the seeds that a night in one process would use. */
 async function runCell(job: CellJob, request: JobRequest): Promise<CellResult> {
   const { dir, proved, signal } = request;
   const { cell, plan } = job;
@@ -159,7 +162,7 @@ async function runCell(job: CellJob, request: JobRequest): Promise<CellResult> {
   };
 }
 
-/** Writes the files of a job into a folder of its own. Resolves to that folder. */
+/** Writes the files of a job into a new folder, and resolves to the folder's path. */
 async function writeInputs({ files }: CellJob, dir: string): Promise<string> {
   const cwd = join(dir, 'inputs');
   await makeFolder(cwd);
@@ -170,10 +173,10 @@ async function writeInputs({ files }: CellJob, dir: string): Promise<string> {
   return cwd;
 }
 
-/** Larger ones stay with the worker. */
+/** The largest file that is sent with a result; larger files stay with the worker. */
 const largestFileBytes = 4 * 1024 * 1024;
 
-/** What a person needs of a run: its records, and the consoles of trials that were not clean. */
+/** The files of a run that a person needs: its records, and the consoles of the trials that were not clean. */
 async function packRuns(dir: string, trials: readonly TrialFacts[]): Promise<CellResult['files']> {
   const names: string[] = [];
   for (const run of (await readIfThere(readdir(join(dir, 'runs')))) ?? []) {

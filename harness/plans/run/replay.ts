@@ -15,7 +15,7 @@ export interface Replayed {
   readonly trials: readonly string[] | undefined;
 }
 
-/** A trial's verdict in both runs. The id is `kernel` when one of the runs had no trials. */
+/** The verdicts of a trial in both runs. The id is `kernel` when one of the runs had no trials. */
 export interface ReplayedTrial {
   readonly id: string;
   readonly before: Verdict;
@@ -32,8 +32,8 @@ export interface Comparison {
 }
 
 /**
- * Finds the run that RUN or RUN/TRIAL of `splat replay` names. Throws `usage` when no finished run or no such trial is
- * there.
+ * Finds the run that the argument RUN or RUN/TRIAL of `splat replay` names. Throws `usage` when there is no finished run, or no
+ * such trial.
  */
 export async function findReplayed(target: string, cwd: string): Promise<Replayed> {
   const path = resolve(cwd, target);
@@ -86,7 +86,7 @@ function compareVerdicts(id: string, before: Verdict, after: Verdict | undefined
   return { id, before, after: after ?? null, repeated };
 }
 
-/** A verdict without its message and without the order of its splats, which may differ between two equal runs. */
+/** A verdict as text, without its message and with its splats sorted, since both may differ between two equal runs. */
 function essence(verdict: Verdict): string {
   const because = 'because' in verdict ? verdict.because : '';
   const titles =

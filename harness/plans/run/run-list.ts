@@ -18,7 +18,7 @@ export type JournalEntry = { readonly dir: string; readonly startedAt: string } 
       readonly state: 'finished';
       readonly verdict: string;
       readonly patches: number;
-      /** S and K of the command line. */
+      /** The series and the kernel, as the command line of the series named them. */
       readonly series: string;
       readonly kernel: string;
       readonly trials: number;
@@ -40,8 +40,8 @@ export type JournalEntry = { readonly dir: string; readonly startedAt: string } 
 );
 
 /**
- * The runs in a folder, newest first; only the folder itself when it is a run. Other files and folders are skipped.
- * Throws `usage` for a missing folder, unless `absentIsEmpty`.
+ * The runs in a folder, the newest first. When the folder is itself a run, only that run. Other files and folders are skipped.
+ * Throws `usage` for a folder that does not exist, unless `absentIsEmpty` is true.
  */
 export async function listRuns(
   folder: string,
@@ -68,7 +68,7 @@ export async function listRuns(
   return entries.toSorted((a, b) => (a.startedAt < b.startedAt ? 1 : -1));
 }
 
-/** Undefined when the folder is no run, series or bisection. */
+/** The entry of a folder; undefined when the folder is not a run, a series or a bisection. */
 async function readFolder(dir: string): Promise<ListEntry | undefined> {
   // A folder that this user may not read is not one of this user's runs.
   const names: readonly string[] = await readdir(dir).catch(() => []);

@@ -59,7 +59,7 @@ export async function readEntry(dir: string, largestBytes?: number): Promise<Run
   }
 }
 
-/** The modification time of a folder, ISO 8601. */
+/** The modification time of a folder, in ISO 8601; the beginning of 1970 when the folder does not exist. */
 export async function directoryTime(dir: string): Promise<string> {
   const found = await readIfThere(stat(dir));
   return (found?.mtime ?? new Date(0)).toISOString();

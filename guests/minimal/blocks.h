@@ -14,7 +14,7 @@
 
 struct blocks {
 	size_t count;
-	unsigned number[BLOCKS_MAX]; /* as in the names of their folders */
+	unsigned number[BLOCKS_MAX]; /* the numbers in the names of the blocks' folders */
 };
 
 /* Finds all blocks that are online and removable; none if the kernel lacks memory hotplug. */

@@ -29,13 +29,13 @@
 #define THREADS 4
 #define GROUPS 4
 #define DWELLER_BYTES (4 * MIB)
-#define GIVEN_BACK_AT_MOST 8 /* pages at once, so many times in a row */
+#define GIVEN_BACK_AT_MOST 8 /* the most pages at once, and the most times in a row */
 #define LRU_GEN "/sys/kernel/mm/lru_gen/"
 
 struct shared {
-	char above[PATH_MAX - 64]; /* what holds the tree */
+	char above[PATH_MAX - 64]; /* the cgroup that holds the tree */
 	char parent[PATH_MAX - 32];
-	pid_t dwellers[GROUPS]; /* each replaced by the thread of its number alone; its child dies with it */
+	pid_t dwellers[GROUPS]; /* only the thread of this number replaces one; a dweller's child dies with it */
 };
 
 static void path_of(const struct shared *shared, size_t group, char *path)

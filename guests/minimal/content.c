@@ -36,8 +36,8 @@
 
 struct field {
 	struct plot plots[PLOT_KINDS];
-	int shared_fd; /* the file of what is shared */
-	char *spare; /* addresses to move to */
+	int shared_fd; /* the file behind the shared plots */
+	char *spare; /* free addresses that memory is moved to */
 };
 
 struct shared {

@@ -15,7 +15,7 @@
 enum plot_kind { ANONYMOUS, SHARED, PRIVATE_FILE, PLOT_KINDS };
 
 struct content_ways {
-	int devices[2];	/* of the HMM test driver: one reads, one migrates; -1: none */
+	int devices[2];	/* two devices of the HMM test driver: one reads, one migrates; -1 if there is none */
 };
 
 /* Opens the files that some of the ways need; a way that the kernel lacks is left out. */

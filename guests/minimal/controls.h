@@ -14,8 +14,8 @@
 struct control {
 	enum splat_mn_mode mode;
 	enum splat_mn_kind kind;
-	uint32_t flags;	   /* of struct splat_mn_register */
-	uint32_t refusals; /* of struct splat_mn_arm */
+	uint32_t flags;	   /* the flags of struct splat_mn_register */
+	uint32_t refusals; /* the refusals of struct splat_mn_arm */
 	size_t bytes;	   /* anonymous memory under the notifier, whole pages */
 	unsigned long timeout_ms;
 };
@@ -45,13 +45,13 @@ void mirror_end(const struct mirror *mirror, const struct control *control);
  */
 typedef void trigger_function(const struct control *control);
 
-trigger_function trigger_register;   /* registers, and no more */
+trigger_function trigger_register;   /* only registers */
 trigger_function trigger_munmap;     /* anonymous munmap in the process itself */
 trigger_function trigger_mrelease;   /* process_mrelease() on a victim held at its exit stop */
-trigger_function trigger_oom_memcg;  /* the oom_reaper on a victim held there, after a memcg's OOM kill */
-trigger_function trigger_oom_global; /* the same, when the whole guest is out of memory */
+trigger_function trigger_oom_memcg;  /* the oom_reaper on such a victim, after an OOM kill in a memcg */
+trigger_function trigger_oom_global; /* the same, but the whole guest is out of memory */
 trigger_function trigger_reclaim;    /* kswapd swaps a victim's pages out */
 trigger_function trigger_dontneed;   /* MADV_DONTNEED in the process itself: in newer kernels without mmap_lock */
-trigger_function trigger_idle;	     /* the pages' age is asked and cleared (page_idle) */
+trigger_function trigger_idle;	     /* the age of the pages is read and cleared (page_idle) */
 
 #endif

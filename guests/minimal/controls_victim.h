@@ -8,7 +8,7 @@
 
 struct armed {
 	const struct control *control;
-	size_t appetite; /* bytes it touches when provoked; it then waits for what comes */
+	size_t appetite; /* bytes that it touches when provoked; then it waits to be killed */
 };
 
 /* The life of such a victim, for victim_start(). `armed` must exist until that call returns. */

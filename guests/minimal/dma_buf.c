@@ -30,7 +30,7 @@ struct shared {
 	struct lenders lenders;
 	char *pressing;
 	size_t pressing_bytes;
-	atomic_uint_fast64_t lent;   /* to another driver, and written to meanwhile */
+	atomic_uint_fast64_t lent;   /* buffers lent to another driver, and written to meanwhile */
 	atomic_uint_fast64_t waited; /* sync files that were signalled after a wait */
 };
 

@@ -45,7 +45,7 @@
 
 struct tally {
 	uint64_t failures; /* allocations that failed */
-	uint64_t calls;	   /* of which at least one did */
+	uint64_t calls;	   /* calls with at least one such allocation */
 	uint64_t absent;
 };
 

@@ -37,7 +37,7 @@ struct failing_call {
 struct failing_calls {
 	const struct failing_call *calls;
 	size_t count;
-	size_t drawn; /* so many of them in a trial, by its seed; at most count */
+	size_t drawn; /* how many calls of the table the seed draws for a trial; at most count */
 };
 
 extern const struct failing_calls failing_memory_calls;

@@ -19,7 +19,7 @@
 #define POLL_MS 5
 
 struct descriptor {
-	int fd;	/* -1: free */
+	int fd;	/* -1 when this entry is free */
 	bool of_child;
 	bool unwanted;
 };
@@ -27,11 +27,11 @@ struct descriptor {
 struct faults_monitor {
 	struct faults *faults;
 	pthread_t thread;
-	pthread_mutex_t lock; /* of the descriptors; only the thread closes one */
+	pthread_mutex_t lock; /* protects the descriptors; only the thread closes one */
 	struct descriptor descriptors[DESCRIPTORS_MAX];
 	atomic_bool over;
 	uint64_t random;
-	char *page; /* a huge page of content to copy from */
+	char *page; /* a huge page with the contents that are copied */
 };
 
 static int open_one(uint64_t features, uint64_t *all)

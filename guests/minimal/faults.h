@@ -29,9 +29,9 @@ struct faults_poison {
 };
 
 struct faults {
-	uint64_t features;	/* all of this kernel's */
-	uint64_t answered;	/* faults; read it after faults_stop() */
-	uint64_t events;	/* forks, moves, unmaps that were told */
+	uint64_t features;	/* all features that this kernel has */
+	uint64_t answered;	/* how many faults were answered; read it after faults_stop() */
+	uint64_t events;	/* how many forks, moves and unmaps were reported */
 	struct faults_monitor *monitor;
 };
 

@@ -12,14 +12,14 @@
 #include <stdint.h>
 
 #define BUFFERS_MAX LENDERS
-#define BATCH 8 /* fences at once */
+#define BATCH 8 /* how many fences are made at once */
 #define FENCE_WAIT_MS 20000
 
 struct fences {
 	struct lenders lenders;
 	struct pace pace;
-	bool abandons; /* timelines with fences that wait */
-	int buffers[BUFFERS_MAX]; /* dma-bufs, one of each lender */
+	bool abandons; /* true when timelines end while their fences wait */
+	int buffers[BUFFERS_MAX]; /* dma-bufs, one from each lender */
 	size_t buffer_count;
 	int objects_fd; /* a card with timeline sync objects, or -1 */
 	atomic_uint_fast64_t signalled, merged, imported, exported, objects;

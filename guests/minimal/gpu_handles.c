@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define MADE 24
-#define GUESSES 6 /* handles are given out from 1 on */
+#define GUESSES 6 /* handles are numbered from 1 */
 
 /* The last cursor may still use the cursor's pixels; a wait for them is interrupted by signals. */
 void move_cursor(struct racer *racer)

@@ -27,7 +27,7 @@
 #endif
 
 #define THREADS 4
-#define TARGET_2D 2	 /* the only one that a device without 3D takes */
+#define TARGET_2D 2	 /* the only target that a device without 3D accepts */
 #define FORMAT_B8G8R8X8 2 /* virtio_gpu.h, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM */
 #define PARAMETERS 7
 #define BURST 48 /* transfers: more than half of the control queue's 64 places */

@@ -10,18 +10,18 @@
 #include <stdbool.h>
 
 #define GPU_DRIVER "virtio_gpu"
-#define OBJECT_SIDE 64	/* pixels: what the host's cursor has; 4 pages */
+#define OBJECT_SIDE 64	/* pixels, the size of the host's cursor; 4 pages */
 #define CURSORS 3
 
 struct objects {
-	int fd;		/* of the master */
-	int guessed_fd; /* another opening, in which handles are closed by guess */
+	int fd;		/* the opening that is master */
+	int guessed_fd; /* another opening, in which guessed handles are closed */
 	int render_fd;
 	struct display display;
 	struct canvas shown[2];
 	uint32_t framebuffers[2];
 	struct canvas cursors[CURSORS];
-	int cursor_buffers[CURSORS]; /* the same as dma-bufs */
+	int cursor_buffers[CURSORS]; /* the cursors' buffers as dma-bufs */
 	char status_path[96];	     /* in sysfs: writing to it probes the connector */
 	atomic_uint_fast64_t created, transferred, waited, cursors_set, closed_by_guess, flips;
 };

@@ -13,7 +13,7 @@
 
 struct sharer {
 	const struct pool *pool;
-	int own_fd; /* a second opening of the card: handles of its own, not master */
+	int own_fd; /* another opening of the card, with handles of its own; not master */
 };
 
 static const struct pool *pool_of(const struct racer *racer)

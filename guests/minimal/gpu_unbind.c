@@ -22,7 +22,7 @@
 #define ROUNDS 3
 
 struct round {
-	atomic_bool bare; /* objects are let go of, and no further ones made */
+	atomic_bool bare; /* true while objects are released and no new ones are made */
 	atomic_uint bare_askers;
 	atomic_bool over;
 };

@@ -42,7 +42,7 @@ struct shared {
 	struct arena arena;
 	int devices[DEVICES];
 	int file_fd;
-	char *buffers[THREADS]; /* a cell each, what the device reads into or writes from */
+	char *buffers[THREADS]; /* a cell for each thread, which the device reads into or writes from */
 	atomic_uint_fast64_t copied;
 	atomic_uint_fast64_t migrated;
 };

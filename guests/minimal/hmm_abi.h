@@ -14,8 +14,8 @@ struct hmm_request {
 	__u64 address;	/* of the mirrored memory, page aligned */
 	__u64 buffer;	/* what is read or written, or one byte a page for SNAPSHOT */
 	__u64 pages;
-	__u64 copied;	/* out: pages */
-	__u64 faults;	/* out: faults of the device */
+	__u64 copied;	/* out: how many pages */
+	__u64 faults;	/* out: how many faults of the device */
 };
 
 #define HMM_READ _IOWR('H', 0, struct hmm_request)

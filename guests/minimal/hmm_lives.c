@@ -19,7 +19,7 @@
 /* The device to whose memory nothing migrates. */
 #define READING_DEVICE "/dev/hmm_dmirror0"
 #define PAGES 64ul
-#define WRONG 2 /* exit status of who found another content */
+#define WRONG 2 /* the exit status when the contents are wrong */
 
 static bool command(int device, unsigned long number, char *memory, char *buffer)
 {

@@ -36,7 +36,7 @@
 struct shared {
 	struct arena arena;
 	int shmem_fd;
-	int hugetlb_fd;	/* -1: the kernel has none */
+	int hugetlb_fd;	/* -1 if the kernel has no hugetlbfs */
 	int notifiers_fd;
 	struct huge_look look;
 };
@@ -77,7 +77,7 @@ static void collapse(struct racer *racer)
 	range_map(range);
 	madvise(range.start, range.length, MADV_NOHUGEPAGE);
 	range_write(piece, any_byte(racer));
-	if (random_below(&racer->random, 2)) /* khugepaged's, when it comes round */
+	if (random_below(&racer->random, 2)) /* khugepaged collapses it when it gets there */
 		madvise(range.start, range.length, MADV_HUGEPAGE);
 	else
 		madvise(range.start, range.length, MADV_COLLAPSE);

@@ -26,7 +26,7 @@
 
 #define THREADS 3
 #define PAGES_A_RUN 16
-#define UNPLUGGED_US 4000 /* at most */
+#define UNPLUGGED_US 4000 /* the longest time without the slot */
 #define VICTIM_BYTES (2 * MIB)
 #define VICTIM_LIMIT_KIB (6ul << 10)
 
@@ -35,7 +35,7 @@ struct shared {
 	struct virtual_machine machine;
 	pthread_mutex_t cpu_lock;
 	pthread_mutex_t slot_lock;
-	atomic_uint_fast64_t runs; /* that reached their end */
+	atomic_uint_fast64_t runs; /* runs that reached their end */
 };
 
 static struct range pick(struct racer *racer)

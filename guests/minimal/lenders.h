@@ -9,12 +9,12 @@
 #include <stdint.h>
 
 enum lender { VIRTIO_GPU, VGEM, VKMS, UDMABUF, HEAP, LENDERS };
-#define CARDS_LENDING UDMABUF /* those before it are cards, with handles and maps of their own */
+#define CARDS_LENDING UDMABUF /* the lenders before it are cards, with handles and maps of their own */
 
 #define LENT_SIDE 256 /* pixels; 64 pages a buffer */
 
 struct lenders {
-	int devices[LENDERS]; /* the heap's is -1 where the kernel has none */
+	int devices[LENDERS]; /* the descriptor of the heap is -1 if the kernel has none */
 	_Atomic unsigned picks;
 };
 

@@ -24,9 +24,9 @@
  * what is written.
  */
 enum machine_program {
-	MACHINE_WRITE_PAGES,	/* a byte every EDX bytes of [EBX, ECX) */
-	MACHINE_READ_PAGES,	/* the same, read */
-	MACHINE_STORE_1,	/* stores to EBX of so many bytes, at any alignment */
+	MACHINE_WRITE_PAGES,	/* writes a byte every EDX bytes of [EBX, ECX) */
+	MACHINE_READ_PAGES,	/* the same, but reads */
+	MACHINE_STORE_1,	/* stores of this many bytes to EBX, at any alignment */
 	MACHINE_STORE_2,
 	MACHINE_STORE_4,
 	MACHINE_STORE_8,

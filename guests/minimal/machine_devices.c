@@ -65,7 +65,7 @@ void device_io_signal(struct racer *racer)
 						KVM_UNREGISTER_COALESCED_MMIO,
 	      &zone);
 	if (read(machines->io_fd, &signals, sizeof(signals)) < 0)
-		errno = 0; /* nobody wrote */
+		errno = 0; /* no thread wrote */
 }
 
 /*
@@ -173,7 +173,7 @@ static void raise_by_fd(const struct machines *machines)
 	uint64_t one = 1;
 
 	if (write(machines->irq_fd, &one, sizeof(one)) < 0)
-		errno = 0; /* it is full */
+		errno = 0; /* the eventfd is full */
 }
 
 static void connect(struct racer *racer)

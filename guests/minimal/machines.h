@@ -21,7 +21,7 @@
 struct machine_slot {
 	uint64_t at;
 	char *start;
-	size_t length; /* 0: not there */
+	size_t length; /* 0 when there is no such slot */
 	uint32_t flags;
 };
 

@@ -28,8 +28,8 @@
 
 struct tally {
 	uint64_t reaped; /* process_mrelease() returned 0 */
-	uint64_t gone;	 /* ESRCH: the victim had dropped its memory before */
-	uint64_t proven; /* reaped, and callbacks ran non-blockably meanwhile */
+	uint64_t gone;	 /* ESRCH: the victim had dropped its memory already */
+	uint64_t proven; /* reaped, and callbacks ran in non-blockable mode meanwhile */
 };
 
 static void release(const struct victim *victim, struct tally *tally)

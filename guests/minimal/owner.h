@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 struct owner {
-	size_t bytes;		/* what it has touched when it is prepared */
+	size_t bytes;		/* bytes that it has touched when it is prepared */
 	unsigned notifiers;	/* at least 1 */
 	size_t appetite;	/* bytes it touches when provoked */
 };

@@ -17,7 +17,7 @@
 #define LAST_WORD (PAGE_BYTES - sizeof(uint64_t))
 
 struct plot_page {
-	uint32_t generation;	/* 0: zero */
+	uint32_t generation;	/* 0 when the page is zero */
 	bool may_be_zero;
 };
 

@@ -16,12 +16,12 @@
 #include <stdint.h>
 
 struct plot {
-	const char *what;	/* "anonymous memory", as a report names it */
+	const char *what;	/* the kind of memory, as a report names it: "anonymous memory" */
 	unsigned id;
-	char *base;		/* where it is now */
+	char *base;		/* where the plot is now */
 	size_t pages;
-	size_t turn;		/* which of many pages a check looks at */
-	struct plot_page *page;	/* what is known of each */
+	size_t turn;		/* which of the many pages the next check reads */
+	struct plot_page *page;	/* what is known of each page */
 };
 
 /* Makes a plot of `pages` pages at `base`, all of which read as zero now. Exits on failure. */

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * reaper: the OOM reaper's other ends. Side by side are killed for their memory
- * - one whose notifiers refuse at first: the reaper comes again, and whoever else was asked is told
- *   that it is over, which the driver asserts when it is unregistered while the victim is still held;
+ * reaper: the less usual ends of the OOM reaper. These victims are killed for their memory at
+ * the same time:
+ *
+ * - one whose notifiers refuse at first. The reaper comes again, and every other notifier
+ *   that was called gets its end, which the driver checks when it is unregistered while the
+ *   victim is still held;
  * - one with a process that shares its address space, and is killed with it;
- * - two of a cgroup that is killed as a whole (memory.oom.group);
- * - one that owns a virtual machine and a mirror of the HMM driver at once, and whose memory slots
- *   change while it dies;
- * - one with a thread that holds its mmap_lock for writing and does not let go of it: the reaper gives
- *   up after ten tries, says "unable to reap", and shows all locks.
+ * - two in a cgroup that is killed as a whole (memory.oom.group);
+ * - one that owns a virtual machine and a mirror of the HMM driver at once, and whose memory
+ *   slots change while it dies;
+ * - one with a thread that holds its mmap_lock for writing and does not release it. The
+ *   reaper gives up after ten tries, prints "unable to reap", and shows all locks.
  */
 #include "cgroup.h"
 #include "doomed.h"
@@ -50,8 +53,8 @@
 
 struct cast {
 	int refusing_fd;   /* its notifier has no end op, and refuses */
-	int accepting_fd;  /* its notifier has one, and must be told */
-	int stubborn_fd;   /* its start waits for a lock */
+	int accepting_fd;  /* its notifier has an end op, and must get its end */
+	int stubborn_fd;   /* its start callback waits for a lock */
 	bool has_machine, has_mirror;
 	struct doomed refused, sharer, group[GROUP], owner;
 	struct victim stuck;

@@ -9,7 +9,7 @@ struct request {
 	struct agent *agent;
 	struct port *port;
 	uint64_t id;
-	const struct word *words; /* those after the verb */
+	const struct word *words; /* the words after the verb */
 	size_t count;
 };
 

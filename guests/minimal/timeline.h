@@ -24,7 +24,7 @@ bool timeline_advance(int timeline, uint32_t by);
 
 #define PACED_TIMELINES 3
 #define PACERS 2
-#define FENCES_AHEAD 8 /* steps that a fence is away at most, of about 1 ms each */
+#define FENCES_AHEAD 8 /* the most steps, of about 1 ms each, that a fence is ahead */
 #define FENCES_KEPT 384
 
 /*
@@ -41,11 +41,11 @@ struct pace {
 	struct paced {
 		int fd;
 		atomic_uint value;
-		pthread_rwlock_t open; /* held to write by whoever ends it */
+		pthread_rwlock_t open; /* held to write by the thread that ends the timeline */
 	} timelines[PACED_TIMELINES];
-	bool drops_pending; /* meets those bugs */
+	bool drops_pending; /* true when it drops fences that are not signalled, and so meets these bugs */
 	pthread_mutex_t keeping;
-	int kept[FENCES_KEPT]; /* a ring; 0 is none */
+	int kept[FENCES_KEPT]; /* a ring; 0 means no descriptor */
 	unsigned next_kept;
 	pthread_t pacers[PACERS];
 	uint64_t seed;

@@ -18,11 +18,11 @@
 
 struct trial {
 	bool running;
-	bool silent;    /* its host has gone: no reply is owed */
-	bool ended;     /* the program itself, not yet all it left behind */
+	bool silent;    /* the host has gone, so no reply is sent */
+	bool ended;     /* the program has ended; what it left behind may still run */
 	bool timed_out;
 	uint64_t id;
-	struct spawned program; /* an output_fd is -1 once it is at its end */
+	struct spawned program; /* an output_fd is -1 after its end */
 	int wait_status;
 	uint64_t lost;     /* bytes of output dropped */
 	uint64_t start_ns;

@@ -28,7 +28,7 @@
 
 #define THREADS 4
 #define WATCHERS 3
-#define MOST_TOUCHED 8 /* pages, each of which may be a fault that is answered */
+#define MOST_TOUCHED 8 /* pages; each may be a fault that has to be answered */
 #define SHMEM_BYTES (4 * MIB)
 #define VICTIM_BYTES (2 * MIB)
 #define VICTIM_LIMIT_KIB (6ul << 10)
@@ -40,7 +40,7 @@ struct shared {
 	struct arena arena;
 	struct faults faults;
 	atomic_int watchers[WATCHERS];
-	pthread_rwlock_t children; /* read by who makes one, written by who closes a watcher */
+	pthread_rwlock_t children; /* held to read by a thread that makes a child, to write by one that closes a watcher */
 	int shmem_fd;
 };
 

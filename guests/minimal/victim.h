@@ -13,10 +13,10 @@
 
 /* What the victim does. It exits with 1 if it is still alive after that. */
 struct victim_life {
-	const char *cgroup;			/* where, or NULL: with its parent */
+	const char *cgroup;			/* the cgroup to live in; NULL: that of its parent */
 	bool preferred;				/* the OOM killer takes it before anyone else */
-	void (*prepare)(const void *context);	/* before it counts as started */
-	void (*provoke)(const void *context);	/* after victim_release(), or NULL */
+	void (*prepare)(const void *context);	/* called before the victim counts as started */
+	void (*provoke)(const void *context);	/* called after victim_release(); may be NULL */
 	const void *context;
 };
 

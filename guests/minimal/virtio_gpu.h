@@ -10,7 +10,7 @@
 #define POOL_CANVASES 4
 
 struct pool {
-	int fd;				/* the card, shared by all through fork() */
+	int fd;				/* the card, which all processes share through fork() */
 	struct canvas canvases[POOL_CANVASES];
 	int prime_fds[POOL_CANVASES];	/* the same buffers as dma-bufs */
 };

@@ -29,8 +29,8 @@
 struct machine_cpu {
 	int fd;
 	struct kvm_run *run;
-	struct kvm_dirty_gfn *ring; /* NULL: no ring */
-	uint32_t harvested;	    /* entries of the ring, ever */
+	struct kvm_dirty_gfn *ring; /* NULL when there is no dirty ring */
+	uint32_t harvested;	    /* how many entries of the ring were read, ever */
 	pthread_mutex_t busy;
 };
 

@@ -228,7 +228,7 @@ static void prepare(struct screen *screen)
 	screen->mode_id = mode_blob(screen->fd, &screen->mode);
 	make_frames(screen);
 	pthread_rwlock_init(&screen->undisturbed, NULL);
-	screen->writes_alone = true; /* whoever came before may have left it */
+	screen->writes_alone = true; /* an earlier program may have left it on */
 	if (screen->mode_id == 0 || !switch_screen(screen, true))
 		workload_fail("switch the screen on");
 	screen->writes_alone = refuses_both(screen);

@@ -29,11 +29,11 @@ struct screen {
 	struct drm_mode_modeinfo mode;
 	uint32_t mode_id;
 	struct pace pace;
-	bool borrows;	   /* frames of other drivers as well */
-	bool races;	   /* nobody waits for a frame, or until a checksum is switched on */
-	bool writes_alone; /* the writeback connector shares the CRTC with no other */
+	bool borrows;	   /* true when frames come from other drivers as well */
+	bool races;	   /* true when no thread waits for a frame, or until checksums are switched on */
+	bool writes_alone; /* true when the writeback connector cannot share the CRTC with another */
 	uint64_t frame_count;
-	pthread_rwlock_t undisturbed; /* held to write by whoever wants a commit to stay */
+	pthread_rwlock_t undisturbed; /* held to write by a thread whose commit must stay */
 	struct frame frames[FRAMES], sprites[SPRITES], written[WRITTEN];
 	atomic_uint_fast64_t commits, busy, refused, fenced, written_back, vblanks, leased, checksums;
 };

@@ -23,13 +23,13 @@ struct workload {
 	const char *name;
 	uint64_t seed;
 	unsigned long duration_ms;
-	unsigned long limit_ms;	       /* goes on so long at most for want of a witness */
-	bool disturbed;		       /* its racers get signals and are read about (racers.h) */
-	unsigned long memory_mib;      /* what its data may take at once */
+	unsigned long limit_ms;	       /* how long it goes on at most while a witness is missing */
+	bool disturbed;		       /* true when its racers get signals, and another process reads about it (racers.h) */
+	unsigned long memory_mib;      /* the most memory that its data may take at once */
 	unsigned long reap_timeout_ms; /* how long the OOM reaper may take for one victim */
 	uint64_t end_ns;
 	uint64_t limit_ns;
-	bool anyway; /* also where a known bug of the kernel would speak first */
+	bool anyway; /* true to run also where a known bug of the kernel would show first */
 };
 
 /*

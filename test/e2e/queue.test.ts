@@ -77,7 +77,9 @@ void t.test(
   },
 );
 
-/** Far less than a connection may be silent (20 s), and more than a busy host needs for the 3 s that it takes at most. */
+/**
+ * Much shorter than the time that a connection may be silent (20 s), and longer than a busy host needs for what takes 3 s at most.
+ */
 const soonMs = 12_000;
 
 for (const { what, skip, startServer } of [
@@ -104,7 +106,7 @@ for (const { what, skip, startServer } of [
       const args = ['--plan', plan, '--queue', env.SPLAT_QUEUE, '--out', join(dir, 'night')];
       const night = start(['nightly', ...args], env);
       const busy = start(['worker'], env);
-      // It takes no cell: there are none for it.
+      // It takes no cell, because no cell waits in its queues.
       const idle = start(['worker', '--accel', 'kvm'], env);
       const all = { night, busy, idle };
       t.teardown(() => Object.values(all).map(({ child }) => child.kill('SIGKILL')));
@@ -118,7 +120,7 @@ for (const { what, skip, startServer } of [
         await sleep(100);
       }
       wire.cut();
-      // Until each of them waits for an answer.
+      // Waits until each of them waits for an answer.
       await sleep(6000);
       for (const [name, { child, said }] of Object.entries(all)) {
         const startMs = performance.now();

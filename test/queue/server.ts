@@ -17,16 +17,16 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
-/** A server of a queue on a free port of loopback, with a password. */
+/** A server for queues, on a free port of the loopback interface, with a password. */
 export interface QueueServer {
   readonly url: string;
-  /** Of its processes, user and system. */
+  /** How many milliseconds of CPU time its processes have used, user and system together. */
   readonly cpuMs: () => number;
   /** How many connections its user has now. */
   readonly connections: () => Promise<number>;
-  /** Removes every job from its storage, as if by somebody else. */
+  /** Removes every job from its storage, as another program might. */
   readonly loseJobs: () => Promise<void>;
-  /** Ends it, without a chance to say anything, and starts it again with what is on its disk. */
+  /** Kills the server, so that it cannot say goodbye, and starts it again with what is on its disk. */
   readonly restart: () => Promise<void>;
   readonly stop: () => Promise<void>;
 }
@@ -82,7 +82,7 @@ async function keepRunning(url: string, dir: string, program: Program): Promise<
   };
 }
 
-/** utime, stime, cutime and cstime of a process and its children (proc(5)), whose unit is 10 ms. */
+/** The sum of utime, stime, cutime and cstime of a process and its children (proc(5)), which count in units of 10 ms. */
 function cpuMsOf(pid: number): number {
   let ms = 0;
   for (const name of readdirSync('/proc').filter((one) => /^\d+$/.test(one))) {
@@ -107,7 +107,7 @@ function answers(command: string, args: readonly string[]): boolean {
   }
 }
 
-/** A line of the documentation that makes the user of a lab, with a password: whoever follows it can run nights. */
+/** The command in the documentation that makes the user of a lab, with a password in it. This user can run nights. */
 function documentedLine(begin: string, password: string): string {
   const page = readFileSync(join(import.meta.dirname, '../../docs/machines.md'), 'utf8');
   const line = page.split('\n').find((one) => one.startsWith(`    ${begin} `));
@@ -119,7 +119,7 @@ const run = promisify(execFile);
 
 export const hasRedis = existsSync('/usr/bin/redis-server');
 
-/** A certificate of localhost by an authority of its own. */
+/** A certificate for localhost, signed by an authority of its own. */
 export interface Certificate {
   readonly authority: string;
   readonly cert: string;
@@ -139,7 +139,7 @@ export function makeCertificate(dir: string): Certificate {
   return { authority, cert, key } as Certificate;
 }
 
-/** Redis of Debian's package redis-server. With a certificate it speaks TLS alone. */
+/** Starts the Redis of Debian's package redis-server. With a certificate it accepts only TLS. */
 export async function startRedis(tls?: Certificate): Promise<QueueServer> {
   const dir = mkdtempSync(join(tmpdir(), 'splat-redis-'));
   const port = await freePort();
@@ -177,8 +177,8 @@ function idOf(flag: string): number {
 }
 
 /**
- * PostgreSQL 15 of Debian's package, as the user `postgres` when this process is root, which it refuses to be. With a certificate it
- * takes TLS alone.
+ * Starts the PostgreSQL 15 of Debian's package. It refuses to be root, so it runs as the user `postgres` when this process is root.
+ * With a certificate it accepts only TLS.
  */
 export async function startPostgres(tls?: Certificate, maxConnections = 200): Promise<QueueServer> {
   const dir = mkdtempSync(join(tmpdir(), 'splat-postgres-'));

@@ -24,7 +24,7 @@ import {
 } from '../queue/server.ts';
 import { openWire, through } from '../queue/wire.ts';
 
-// Most of their time they wait.
+// These tests mostly wait.
 t.jobs = 4;
 
 const servers = [
@@ -121,7 +121,7 @@ function cellOf(job: TakenJob): string {
   return (job.data as CellJob).cell.id;
 }
 
-/** What a cell came to; a record for each cell, whatever it says. */
+/** The failure of a cell; undefined when it has none. Each cell has one record, whatever its result is. */
 function failureOf(dir: string, cell: string): string | undefined {
   const read = checkJson(shardSchema, readFileSync(join(dir, cell, 'shard.json'), 'utf8'));
   if (!read.isRight) throw new Error(read.why);
@@ -174,7 +174,7 @@ onEach('a job that the server loses again and again is given up, loudly', async 
   for (const { id } of cells) t.equal(failureOf(dir, id), 'the queue has lost it');
 });
 
-/** Far less than a connection may be silent (20 s), and more than a busy host needs. */
+/** Much shorter than the time that a connection may be silent (20 s), and longer than a busy host needs. */
 const soonMs = 12_000;
 
 onEach('nobody who is cut off is waited for', async (t, server) => {

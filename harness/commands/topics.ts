@@ -1,5 +1,6 @@
 /** The texts of `splat help TOPIC`, about verdicts, witnesses and kernels. */
 import { workloads } from '../stress/workloads.ts';
+import { toolNames } from '../trial/choose-tools.ts';
 
 export const topics: Readonly<Record<string, () => string>> = {
   verdicts: () => `\
@@ -50,6 +51,13 @@ A kernel that was built once is taken from the cache (splat cache).
 kernel must have counted in its trial:
 
 ${workloads.map(({ name, witnesses }) => wrapList(name, witnesses)).join('\n')}
+
+Tests that others wrote, which only splat run has, and by name alone:
+
+  igt, igt:PATTERN  tests of IGT
+  kselftest:TARGET  the tree's selftests of mm, dmabuf-heaps, udmabuf, drivers/gpu
+  ${toolNames.join(', ').replace(/(.{60,90}), /, '$1,\n  ')}
+                    programs of Debian
 `,
 };
 

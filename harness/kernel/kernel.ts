@@ -16,7 +16,7 @@ import { type Compiled, compileKernel, recallTotal, rememberTotal } from './comp
 import { configureTree } from './configure.ts';
 import { findExtraWarnings } from './extra-warnings.ts';
 import { settleFragments } from './fragment.ts';
-import type { Identity } from './identity.ts';
+import { type Identity, identifyBuild } from './identity.ts';
 import { definedSymbols, isKconfigPath } from './kconfig.ts';
 import { countDependents, type MakeSetup, openCcache } from './make.ts';
 import { outcomeOf, recallKernel } from './recall.ts';
@@ -41,15 +41,8 @@ export async function buildKernel(asked: BuildRequest): Promise<BuildOutcome> {
 
   const sandbox = request.sandbox ?? (await openSandbox(signal));
   if (sandbox.missing.length > 0) emit({ kind: 'note', text: describeSandbox(sandbox) });
-  // The workspace's name contains the user id, because objects of another user could not be overwritten.
-  const place = `${request.workspace ?? identity.family}-${sandbox.uid ?? process.getuid?.() ?? 'self'}`;
-  await using _lock = await acquireLock(
-    join(cacheFolder(cacheRoot, 'locks'), `workspace-${place}`),
-    {
-      signal,
-      onWait: () => emit({ kind: 'note', text: 'waiting for another build of this configuration' }),
-    },
-  );
+  const place = placeOf(request, identity, sandbox);
+  await using _lock = await lockWorkspace(place, request);
   const job: BuildJob = { request, identity, place, sandbox };
   try {
     const meanwhile = known ?? (await findKernel(cacheRoot, identity.kernel));
@@ -99,6 +92,52 @@ async function withChecks(outcome: BuildOutcome, job: BuildJob): Promise<BuildOu
     const { workspace } = await syncSource(opened, source.tree, applied.files);
     const setup = { ...setupOf(job, workspace), ccache: undefined };
     return { ...outcome, checked: await findExtraWarnings(setup, check) };
+  });
+}
+
+/**
+ * Calls `work` in the workspace of a kernel, whose sources have all patches; obj/ need not be configured. Undefined when the
+ * series does not apply.
+ */
+export async function inWorkspace<T>(
+  asked: BuildRequest,
+  work: (setup: MakeSetup) => Promise<T>,
+): Promise<T | undefined> {
+  const request = { ...asked, fragments: settleFragments(asked.fragments) };
+  const { source, series, cacheRoot, signal, toolchain = defaultToolchain } = request;
+  const identity = await identifyBuild({ ...request, toolchain }, signal);
+  const sandbox = request.sandbox ?? (await openSandbox(signal));
+  const place = placeOf(request, identity, sandbox);
+  await using _lock = await lockWorkspace(place, request);
+  const dir = join(cacheFolder(cacheRoot, 'workspace'), place);
+  // Awaited here: a returned promise would be settled after the lock is released.
+  return await inScratch(dir, async (files) => {
+    const applied = await applySeries(source.tree, series, files, signal);
+    if (applied.kind === 'untestable') return undefined;
+    const opened = await openWorkspace(dir, source.tree, sandbox.uid, signal);
+    const { workspace } = await syncSource(opened, source.tree, applied.files);
+    const job = { request, identity, place, sandbox };
+    return work({ ...setupOf(job, workspace), ccache: undefined });
+  });
+}
+
+/** The workspace's name contains the user id, because objects of another user could not be overwritten. */
+function placeOf(
+  { workspace }: Pick<BuildRequest, 'workspace'>,
+  { family }: Identity,
+  { uid }: Sandbox,
+): string {
+  return `${workspace ?? family}-${uid ?? process.getuid?.() ?? 'self'}`;
+}
+
+async function lockWorkspace(
+  place: string,
+  { cacheRoot, signal, emit }: Pick<BuildRequest, 'cacheRoot' | 'signal' | 'emit'>,
+): Promise<AsyncDisposable> {
+  const text = 'waiting for another build of this configuration';
+  return acquireLock(join(cacheFolder(cacheRoot, 'locks'), `workspace-${place}`), {
+    signal,
+    onWait: () => emit({ kind: 'note', text }),
   });
 }
 

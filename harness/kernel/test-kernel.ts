@@ -12,7 +12,7 @@ import { settlePrefixes } from '../patch/prefix.ts';
 import { readSeries, type Series } from '../patch/series.ts';
 import type { AnnotationState } from '../records/controls.ts';
 import type { Toolchain } from '../records/run-request.ts';
-import type { BuildOutcome, NamedBuild } from './build-request.ts';
+import type { BuildOutcome, BuildRequest, NamedBuild } from './build-request.ts';
 import { type ConfigBase, usableBase } from './config.ts';
 import { type Fragment, fragmentDigest, parseFragment, readFragments } from './fragment.ts';
 import { buildKernel } from './kernel.ts';
@@ -80,7 +80,7 @@ const ourFragments: readonly {
  * kernel of Debian without a series that was built before is found without its source.
  */
 export async function buildTestKernel(request: TestKernelRequest): Promise<BuildOutcome> {
-  const { cwd, signal, check = [] } = request;
+  const { check = [] } = request;
   const settings = await readSettings(request);
   if (request.source === undefined && request.series.length === 0 && check.length === 0) {
     const source = await nameSource(request.kernel, request);
@@ -90,6 +90,17 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
       if (recalled !== undefined) return withFragments(recalled, plan);
     }
   }
+  const plan = await planWith(settings, request);
+  return withFragments(await buildKernel(plan), plan);
+}
+
+/** Opens the source and reads the series of a kernel under test. */
+export async function planTestKernel(request: TestKernelRequest): Promise<BuildRequest> {
+  return planWith(await readSettings(request), request);
+}
+
+async function planWith(settings: Settings, request: TestKernelRequest): Promise<BuildRequest> {
+  const { cwd, signal } = request;
   const opened = async (): Promise<Source> =>
     request.source ?? (await openSource(request.kernel, request));
   const baseVersion = async (): Promise<string> => (await opened()).version.join('.');
@@ -100,8 +111,7 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
   const source = await opened();
   const theirs: Series[] = [];
   for (const one of read) theirs.push(await settlePrefixes(source.tree, theirs, one));
-  const plan = await planBuild(source, theirs, settings, request);
-  return withFragments(await buildKernel({ ...plan, source }), plan);
+  return { ...(await planBuild(source, theirs, settings, request)), source };
 }
 
 /** A kernel with the digests of what it was configured with. */

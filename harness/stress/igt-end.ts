@@ -3,6 +3,7 @@ import type { Subtest } from '../records/subtest.ts';
 import type { WorkloadEnd } from '../records/verdict.ts';
 import { type Expectations, expectSubtest, unexpectedFailures } from './igt-expectations.ts';
 import { readIgtOutput } from './igt-output.ts';
+import type { TestReport } from './test-report.ts';
 
 /** A test program as a trial runs it. */
 export interface IgtProgram {
@@ -10,13 +11,6 @@ export interface IgtProgram {
   /** Those that are to run; empty where the test has none. */
   readonly subtests: readonly string[];
   readonly expectations: Expectations;
-}
-
-export interface IgtReport {
-  readonly subtests: readonly Subtest[];
-  /** Subtests that failed and were not expected to; they make the trial `workload-failed`. */
-  readonly failures: readonly string[];
-  readonly end: WorkloadEnd;
 }
 
 /** Exit codes of igt_core.h. */
@@ -37,7 +31,7 @@ const signalNames: Readonly<Record<number, string>> = {
  * time was over is a timeout. Failures are those of subtests, so a test that ended in an orderly way ends with exit code 0.
  * The end of a guest that does not answer, or is gone, stays as it is.
  */
-export function readIgtEnd(program: IgtProgram, stdout: string, end: WorkloadEnd): IgtReport {
+export function readIgtEnd(program: IgtProgram, stdout: string, end: WorkloadEnd): TestReport {
   const { test, expectations } = program;
   const output = readIgtOutput(test, stdout);
   const died = deathOf(end);

@@ -1,9 +1,10 @@
 /** Tests of IGT that share a guest, with each other or with a workload -> their subtests. Pure. */
 import type { Subtest, SubtestResult } from '../records/subtest.ts';
 import type { WorkloadEnd } from '../records/verdict.ts';
-import type { IgtProgram, IgtReport } from './igt-end.ts';
+import type { IgtProgram } from './igt-end.ts';
 import { expectSubtest } from './igt-expectations.ts';
 import { readIgtOutput } from './igt-output.ts';
+import type { TestReport } from './test-report.ts';
 
 /** Programs by the line that is printed before their output: `IGT_FORCE_DRIVER=vkms /usr/libexec/.../kms_atomic`. */
 export type IgtPrograms = ReadonlyMap<string, IgtProgram & { readonly driver: string }>;
@@ -26,7 +27,7 @@ const order: readonly SubtestResult[] = [
  * has its worst result. A program that was killed in a subtest, as the OOM killer does, leaves it incomplete; that it passed once is
  * worth more.
  */
-export function readIgtRuns(programs: IgtPrograms, stdout: string, end: WorkloadEnd): IgtReport {
+export function readIgtRuns(programs: IgtPrograms, stdout: string, end: WorkloadEnd): TestReport {
   const [, ...parts] = stdout.split(headLine);
   const worst = new Map<string, Subtest>();
   for (let at = 0; at + 1 < parts.length; at += 2) {

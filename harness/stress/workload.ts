@@ -23,6 +23,8 @@ export interface Workload {
   readonly beside?: Workload;
   /** Of one that others wrote: it is many programs, one after the other in an order of the seed, for as long as it lasts. */
   readonly ordered?: true;
+  /** Files of the guest that are written before it starts. Absent: none. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** The name of the canary (a seeded bug that each run must see) that this workload triggers; absent for other workloads. */
   readonly canary?: string;
 }

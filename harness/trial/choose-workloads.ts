@@ -9,6 +9,7 @@ import { readIfThere } from '../host/disk.ts';
 import { runTool } from '../host/process.ts';
 import { type Workload, workloads } from '../stress/workloads.ts';
 import { chooseIgt, type IgtRequest, isIgtName, parseIgtName } from './choose-igt.ts';
+import { chooseKselftests, isKselftestName, parseKselftestName } from './choose-kselftest.ts';
 import { chooseTools, isToolName, requireToolName, toolNames } from './choose-tools.ts';
 import type { ChosenWorkload } from './chosen-workload.ts';
 
@@ -45,6 +46,7 @@ export async function chooseWorkloads(
   const others = [
     ...(await chooseTests(igtNames, options)),
     ...(await chooseTests(ofDebian, options)),
+    ...(await chooseTests(names.filter(isKselftestName), options)),
   ];
   const paths = names.filter((name) => !known.includes(name) && !isForeignName(name));
   if (paths.length === 0 && options.args.length > 0) {
@@ -74,13 +76,14 @@ async function chooseTests(
     throw new HarnessError('usage', text);
   }
   if (names.every(isIgtName)) return chooseIgt(names, igt);
+  if (names.every(isKselftestName)) return chooseKselftests(names);
   // Where the workload draws does not matter here.
   return chooseTools(names, igt, { guest, gpu: gpuDevice(gpu, undefined) });
 }
 
-/** True for programs that are not part of splat: tests of IGT, and programs of Debian. */
+/** True for programs that are not part of splat: tests of IGT and of the kernel, and programs of Debian. */
 export function isForeignName(name: string): boolean {
-  return isIgtName(name) || isToolName(name);
+  return isIgtName(name) || isToolName(name) || isKselftestName(name);
 }
 
 function ownWorkload(name: string, args: readonly string[]): Workload {
@@ -103,6 +106,7 @@ export async function requireWorkloads(names: readonly string[], cwd: string): P
   for (const name of names) {
     if (isIgtName(name)) parseIgtName(name);
     else if (isToolName(name)) requireToolName(name);
+    else if (isKselftestName(name)) parseKselftestName(name);
     else if (workloads.every((known) => known.name !== name))
       await requireFile(name, resolve(cwd, name));
   }
@@ -114,7 +118,7 @@ async function requireFile(path: string, full: string): Promise<void> {
     const known = workloads.map(({ name }) => name).join(', ');
     throw new HarnessError(
       'usage',
-      `--workload ${path}: neither a file nor a workload; the workloads are ${known}, igt, igt:PATTERN, ${toolNames.join(', ')}`,
+      `--workload ${path}: neither a file nor a workload; the workloads are ${known}, igt, igt:PATTERN, kselftest:TARGET, ${toolNames.join(', ')}`,
     );
   }
   if (found.size > largestProgramBytes) {

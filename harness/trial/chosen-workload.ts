@@ -1,7 +1,9 @@
 import { HarnessError } from '../errors.ts';
 import type { ToolsDisk } from '../guest/argv.ts';
+import type { BuiltKernel } from '../kernel/kernel.ts';
 import type { KernelVersion } from '../kernel/source.ts';
-import type { IgtReport } from '../stress/igt-end.ts';
+import type { TestKernelRequest } from '../kernel/test-kernel.ts';
+import type { TestReport } from '../stress/test-report.ts';
 import type { Workload } from '../stress/workloads.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 
@@ -15,9 +17,31 @@ export interface ChosenWorkload {
   readonly readTests?: TestReader;
   /** Returns the workload as it runs on a kernel of this version; undefined: no part of it runs there. Absent: the workload is the same on all kernels. */
   readonly forKernel?: (version: KernelVersion) => ChosenWorkload | undefined;
+  /** Returns the workloads that this one stands for on a kernel that was built; throws `usage` when there are none. Absent: itself. */
+  readonly onKernel?: (
+    kernel: BuiltKernel,
+    request: KernelRequest,
+  ) => Promise<readonly ChosenWorkload[]>;
 }
 
-export type TestReader = (stdout: string, end: WorkloadEnd) => IgtReport;
+/** What was asked for: the kernel, and the guests it runs in. */
+export type KernelRequest = TestKernelRequest & { readonly memoryMiB: number };
+
+/** Replaces the workloads that stand for others on this kernel; each name is kept once. */
+export async function settleWorkloads(
+  chosen: readonly ChosenWorkload[],
+  kernel: BuiltKernel,
+  request: KernelRequest,
+): Promise<readonly ChosenWorkload[]> {
+  const settled = new Map<string, ChosenWorkload>();
+  for (const one of chosen) {
+    const all = one.onKernel === undefined ? [one] : await one.onKernel(kernel, request);
+    for (const each of all) settled.set(each.workload.name, each);
+  }
+  return [...settled.values()];
+}
+
+export type TestReader = (stdout: string, end: WorkloadEnd) => TestReport;
 
 /** What guests need for these workloads in addition to what every guest has. */
 export function guestRequirements(chosen: readonly ChosenWorkload[]): {

@@ -7,7 +7,7 @@ import { throwIfAborted } from '../host/process.ts';
 import { type LockDump, readLockDump } from '../locks/dependencies.ts';
 import type { HangEvidence, Screen, TrialTimings } from '../records/trial.ts';
 import { witnessesOn } from '../stress/counters.ts';
-import type { IgtReport } from '../stress/igt-end.ts';
+import type { TestReport } from '../stress/test-report.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 import { awaitEnd, lookAtHang } from './await-end.ts';
 import { readCoverage } from './coverage.ts';
@@ -26,7 +26,7 @@ export interface TrialEvidence {
   /** The kernel's own log at the end, as /dev/kmsg has it. */
   readonly kmsg?: string;
   /** The result of each test, for a workload that consists of many tests. */
-  readonly tests?: Pick<IgtReport, 'subtests' | 'failures'>;
+  readonly tests?: Pick<TestReport, 'subtests' | 'failures'>;
   /** What the virtual screen showed when the workload asked for a picture. */
   readonly screen?: Screen;
   /** Lockdep's tables at the end. */
@@ -178,6 +178,9 @@ async function runWorkload(
 ): Promise<WorkloadEnd> {
   const { workload, durationMs, upload } = plan;
   if (upload !== undefined) await guest.put(workload.program, 0o755, upload);
+  for (const [path, text] of Object.entries(workload.settings ?? {})) {
+    await guest.write(path, text);
+  }
   const beganAt = performance.now();
   const output = openOutputLog(join(context.dir, 'output.log'));
   const over = new AbortController();
@@ -196,8 +199,9 @@ async function runWorkload(
     }
   };
   try {
-    const timeoutMs =
-      upload === undefined ? runTimeoutMs(durationMs, context.slowness) : durationMs;
+    // What the user gave runs as long as the user said.
+    const isTheirs = upload !== undefined && plan.readTests === undefined;
+    const timeoutMs = isTheirs ? durationMs : runTimeoutMs(durationMs, context.slowness);
     // A test program that is still running at its limit is no silent guest: its tests are judged, and the agent has answered.
     const isOwn = upload !== undefined || plan.readTests !== undefined;
     const running = guest
@@ -206,7 +210,7 @@ async function runWorkload(
     const patienceMs =
       plan.endAtSplat === true ? 0 : durationMs * 2 + 5_000 * Math.sqrt(context.slowness);
     const watched = { ...context, ...watch, over: over.signal };
-    const lookAfterMs = upload === undefined ? timeoutMs - lookMs : undefined;
+    const lookAfterMs = isTheirs ? undefined : timeoutMs - lookMs;
     let end: WorkloadEnd = { kind: 'lost' };
     try {
       const seen = await awaitEnd(guest, running, { ...watched, patienceMs, lookAfterMs });

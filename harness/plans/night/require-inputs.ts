@@ -6,6 +6,7 @@ import { pinConfigs } from '../../kernel/test-kernel.ts';
 import type { ReadMatrix } from '../../night/matrix.ts';
 import { readSeries } from '../../patch/series.ts';
 import { isIgtName } from '../../trial/choose-igt.ts';
+import { isKselftestName } from '../../trial/choose-kselftest.ts';
 import { requireWorkloads } from '../../trial/choose-workloads.ts';
 
 /**
@@ -35,10 +36,10 @@ export async function requireInputs(
   const series = async (name: string) =>
     readSeries(name, { cwd, signal, baseVersion: async () => '0.0' });
   const workload = async (name: string) => {
-    if (isIgtName(name)) {
+    if (isIgtName(name) || isKselftestName(name)) {
       throw new HarnessError(
         'usage',
-        `${name}: a night cannot run tests of IGT yet; splat run can`,
+        `${name}: a night cannot run tests of IGT or of the kernel yet; splat run can`,
       );
     }
     await requireWorkloads([name], cwd);

@@ -6,6 +6,7 @@ import { pinConfigs } from '../../kernel/test-kernel.ts';
 import type { RunRecord } from '../../records/run-request.ts';
 import type { RunResult } from '../../records/run-result.ts';
 import { quickWorkloads } from '../../stress/quick-workloads.ts';
+import { isKselftestList } from '../../trial/choose-kselftest.ts';
 import { chooseWorkloads } from '../../trial/choose-workloads.ts';
 import { type ChosenWorkload, guestRequirements } from '../../trial/chosen-workload.ts';
 import { writtenBy } from '../../trial/harness-facts.ts';
@@ -81,8 +82,8 @@ export async function runRequested(
     modules,
     workloads: options.arrange?.(workloads) ?? workloads,
     ...guestRequirements(workloads),
-    // `igt` alone names a default set too: the curated IGT tests.
-    workloadsNamed: asked.workloads.some((name) => name !== 'igt'),
+    // `igt` alone names a default set too: the curated IGT tests. So does a list of selftests.
+    workloadsNamed: asked.workloads.some((name) => name !== 'igt' && !isKselftestList(name)),
     ...(known === undefined ? {} : { baseline: known.baseline }),
     ...(asked.trials === undefined ? {} : { trials: asked.trials }),
     ...(kernelId === undefined ? {} : { kernelId }),

@@ -9,7 +9,11 @@ import { buildTestKernel, type TestKernelRequest } from '../../kernel/test-kerne
 import type { SeenSplat } from '../../records/finding.ts';
 import type { KernelFacts, RunResult } from '../../records/run-result.ts';
 import type { TrialResult } from '../../records/trial.ts';
-import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
+import {
+  type ChosenWorkload,
+  guestRequirements,
+  settleWorkloads,
+} from '../../trial/chosen-workload.ts';
 import { type GuestRequest, type GuestSource, openGuestSource } from '../../trial/guest-source.ts';
 import { writtenBy } from '../../trial/harness-facts.ts';
 import { type LookedAt, openLockRecord, writeLockOrder } from '../../trial/lock-record.ts';
@@ -103,8 +107,9 @@ async function testKernel(
   clock: ReturnType<typeof startClock>,
 ): Promise<Tested> {
   await copyFile(built.config, join(request.dir, 'kernel.config'));
-  const plans = planTrials(request.workloads, built.version, request);
-  const guests = await openGuestSource(built, request);
+  const workloads = await settleWorkloads(request.workloads, built, request);
+  const plans = planTrials(workloads, built.version, request);
+  const guests = await openGuestSource(built, { ...request, ...guestRequirements(workloads) });
   const facts = {
     kernel: kernelFacts(built),
     accel: guests.accel.accel,

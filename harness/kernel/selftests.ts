@@ -1,0 +1,176 @@
+import { copyFile, lstat, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { inStage } from '../events.ts';
+import { readIfThere } from '../host/disk.ts';
+import { throwIfAborted } from '../host/process.ts';
+import { pathInside, runSandboxed } from '../host/sandbox.ts';
+import { ensureEntry, valueDigest } from '../host/store.ts';
+import type { BuiltKernel } from './built-kernel.ts';
+import { inWorkspace } from './kernel.ts';
+import { findBuilt, type MakeSetup, runMake } from './make.ts';
+import { planTestKernel, type TestKernelRequest } from './test-kernel.ts';
+import { programsOf } from './toolchain.ts';
+
+/** Programs of one folder of tools/testing/selftests. */
+export interface WantedSelftests {
+  /** Where the sources may be; the first folder that the tree has counts. */
+  readonly folders: readonly string[];
+  /** `mremap_test`, for mremap_test.c. */
+  readonly programs: readonly { readonly name: string; readonly with?: string }[];
+  /** Sources that every program is compiled with, where the folder has them. */
+  readonly shared: readonly string[];
+}
+
+/** A program that was built, or the reason why there is none. */
+export type BuiltSelftest =
+  | { readonly kind: 'built'; readonly file: string }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'broken'; readonly message: string };
+
+interface Meta {
+  readonly absent: readonly string[];
+  readonly broken: Readonly<Record<string, string>>;
+}
+
+/** Raised when what is built, or how, changes. */
+const recipe = 2;
+/** In obj/ of the workspace. */
+const outFolder = 'splat-selftests';
+
+/**
+ * Makes the headers of the tree's interface to programs as `make headers` does, which starts three programs for each of a
+ * thousand headers, then compiles each program: static, since the guest has no libraries. What cannot be compiled is left out.
+ * Sources and the headers beside them are copies, because a test may take 30 s (TEST_TIMEOUT_DEFAULT), which an emulated guest needs
+ * longer for; the trial's own limit holds.
+ */
+const script = `
+set -e
+src=$1 folder=$2 cc=$3 shared=$4
+shift 4
+rm -rf ${outFolder}
+mkdir -p ${outFolder}/include/asm ${outFolder}/bin
+cp -r "$src"/include/uapi/. ${outFolder}/include/
+cp "$src"/arch/x86/include/uapi/asm/*.h arch/x86/include/generated/uapi/asm/*.h ${outFolder}/include/asm/
+for header in ${outFolder}/include/asm-generic/*.h; do
+  name=\${header##*/}
+  [ -e ${outFolder}/include/asm/$name ] || echo "#include <asm-generic/$name>" >${outFolder}/include/asm/$name
+done
+for name in linux/compiler.h linux/compiler_types.h local_config.h; do : >${outFolder}/include/$name; done
+out=$PWD/${outFolder}
+tests=tools/testing/selftests
+mkdir -p "$out/tree/$folder"
+cp "$src/$folder"/*.c "$out/tree/$folder/"
+for header in "$src/$folder"/*.h; do [ -f "$header" ] && cp "$header" "$out/tree/$folder/"; done
+cp "$src/$tests"/*.h "$out/tree/$tests/"
+sed -E -i 's/^(#define TEST_TIMEOUT_DEFAULT) .*/\\1 3600/' "$out/tree/$tests"/*.h
+for part in include lib mm tools/include tools/lib $tests/kselftest $tests/pidfd; do
+  [ ! -e "$src/$part" ] || ln -s "$src/$part" "$out/tree/$part"
+done
+cd "$out/tree/$folder"
+for program in "$@"; do
+  more=\${program#*:} program=\${program%%:*} sources=
+  for source in $program.c $shared $more; do [ -f $source ] && sources="$sources $source"; done
+  "$cc" -O2 -s -static -pthread -D_GNU_SOURCE= -U_FORTIFY_SOURCE -D__user= -D__force= -D__iomem= \\
+    -D__attribute_const__= '-D__packed=__attribute__((packed))' -include asm/unistd.h -I"$src" -I"$out/include" \\
+    -isystem "$out/include" -isystem "$src/tools/include/uapi" -o "$out/bin/$program" $sources \\
+    -lrt -lm >"$out/bin/$program.log" 2>&1 || rm -f "$out/bin/$program"
+done
+`;
+
+/**
+ * Builds programs of the tree under test, patches included, in the sandbox; from the store when they were built before for
+ * this kernel. Undefined for an architecture whose programs cannot be built here.
+ */
+export async function buildSelftests(
+  kernel: BuiltKernel,
+  wanted: WantedSelftests,
+  request: TestKernelRequest,
+): Promise<ReadonlyMap<string, BuiltSelftest> | undefined> {
+  if (kernel.arch.name !== 'x86-64') return undefined;
+  const { cacheRoot, signal, emit } = request;
+  const entry = await ensureEntry(cacheRoot, {
+    kind: 'tool',
+    key: `selftests-${valueDigest([recipe, kernel.id, wanted]).slice(0, 24)}`,
+    signal,
+    make: async (dir) =>
+      inStage(
+        emit,
+        'build',
+        'selftests of the tree',
+        async () => makeSelftests(wanted, request, dir),
+        ({ broken, absent }) =>
+          `${wanted.programs.length - absent.length - Object.keys(broken).length} selftests of the tree`,
+      ),
+  });
+  const { absent, broken } = entry.meta as Meta;
+  return new Map(
+    wanted.programs.map(({ name }): [string, BuiltSelftest] => {
+      const message = broken[name];
+      if (message !== undefined) return [name, { kind: 'broken', message }];
+      return absent.includes(name)
+        ? [name, { kind: 'absent' }]
+        : [name, { kind: 'built', file: join(entry.dir, name) }];
+    }),
+  );
+}
+
+async function makeSelftests(
+  wanted: WantedSelftests,
+  request: TestKernelRequest,
+  dir: string,
+): Promise<Meta> {
+  const build = await planTestKernel(request);
+  const meta = await inWorkspace(build, async (setup) => compileSelftests(wanted, setup, dir));
+  throwIfAborted(request.signal);
+  // The series applied when the kernel was built.
+  return meta ?? { absent: wanted.programs.map(({ name }) => name), broken: {} };
+}
+
+async function compileSelftests(
+  { folders, programs, shared }: WantedSelftests,
+  setup: MakeSetup,
+  dir: string,
+): Promise<Meta> {
+  const { workspace, sandbox, signal, toolchain } = setup;
+  const there = async (path: string): Promise<boolean> =>
+    (await readIfThere(lstat(join(workspace.src.host, path)))) !== undefined;
+  let folder = '';
+  for (const one of folders.toReversed()) if (await there(one)) folder = one;
+  const present: WantedSelftests['programs'][number][] = [];
+  for (const one of programs) if (await there(join(folder, `${one.name}.c`))) present.push(one);
+  const absent = programs.filter((one) => !present.includes(one)).map(({ name }) => name);
+  if (present.length === 0) return { absent, broken: {} };
+  // Numbers of system calls; this target needs no configuration.
+  await runMake(setup, ['archheaders']);
+  const [compiler] = programsOf(toolchain);
+  const words = present.map((one) => `${one.name}:${one.with ?? ''}`);
+  const src = pathInside(sandbox, workspace.src);
+  const args = [src, folder, compiler?.program ?? 'gcc', shared.join(' '), ...words];
+  const end = await runSandboxed(sandbox, 'sh', ['-c', script, 'sh', ...args], {
+    signal,
+    mounts: [workspace.src, workspace.obj],
+    cwd: workspace.obj,
+  });
+  throwIfAborted(signal);
+  const broken: Record<string, string> = {};
+  for (const { name } of present) {
+    const file = await findBuilt(workspace, join(outFolder, 'bin', name));
+    if (file !== undefined) await copyFile(file, join(dir, name));
+    else broken[name] = await whyBroken(setup, name, end.stderr);
+  }
+  return { absent, broken };
+}
+
+const longestMessage = 200;
+
+/** The compiler's first error, else what the script said. */
+async function whyBroken({ workspace }: MakeSetup, name: string, said: string): Promise<string> {
+  const log = await findBuilt(workspace, join(outFolder, 'bin', `${name}.log`));
+  const text = log === undefined ? said : await readFile(log, 'latin1');
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const error = lines.find((line) => /\berror:|undefined reference|cannot find/.test(line));
+  return (error ?? lines.at(-1) ?? 'the compiler said nothing')
+    .replaceAll(/[^ -~]+/g, ' ')
+    .trim()
+    .slice(0, longestMessage);
+}

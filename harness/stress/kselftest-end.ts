@@ -1,0 +1,98 @@
+/** What a program of kselftest printed and how it ended -> its tests and what the end means. Pure. */
+import type { Subtest } from '../records/subtest.ts';
+import type { WorkloadEnd } from '../records/verdict.ts';
+import { type KtapTest, readKtap } from './ktap-output.ts';
+import type { TestReport } from './test-report.ts';
+
+/** Exit codes of tools/testing/selftests/kselftest.h; a skip arrives as the end `skipped`. */
+const exitCodes = { pass: 0, expectedFailure: 2 } as const;
+
+/**
+ * A program that prints no TAP is one test, by its exit code. One that does is its tests, and itself where it ended before it
+ * had said how.
+ */
+export function readKselftestEnd(
+  program: string,
+  stdout: string,
+  end: WorkloadEnd,
+  excuses: SelftestExcuses = {},
+): TestReport {
+  const leaves = readKtap(stdout)
+    .tests.flatMap((test) => leavesOf(test, program))
+    .map((leaf) => excuse(leaf, excuses));
+  const skips = leaves.filter(({ result }) => result === 'skip');
+  const isAllSkipped = leaves.length > 0 && skips.length === leaves.length;
+  const subtests = leaves.map(asSubtest);
+  if (end.kind === 'skipped') {
+    const reason = skips.find(({ why }) => why !== undefined)?.why ?? end.reason;
+    return { subtests, failures: [], end: { kind: 'skipped', reason } };
+  }
+  if (end.kind === 'lost' || end.kind === 'silent') return { subtests, failures: [], end };
+  const own = ownResult(program, leaves, end, excuses);
+  const all = own === undefined ? leaves : [...leaves, own];
+  const orderly: WorkloadEnd = { kind: 'exit', code: exitCodes.pass };
+  const why = skips.find((skip) => skip.why !== undefined)?.why ?? 'every test was skipped';
+  return {
+    subtests: all.map(asSubtest),
+    failures: all.flatMap(failureOf),
+    end: isAllSkipped && own === undefined ? { kind: 'skipped', reason: why } : orderly,
+  };
+}
+
+interface Leaf extends Subtest {
+  readonly why?: string;
+}
+
+/** Why a test may fail on a kernel or in a guest. */
+export interface SelftestExcuses {
+  /** Needs more memory than the guest has: what fails of it was skipped. */
+  readonly tooLarge?: RegExp;
+  /** Fails on this version. */
+  readonly known?: readonly RegExp[];
+}
+
+const tooSmall = 'the guest has too little memory';
+
+function excuse(leaf: Leaf, { tooLarge, known = [] }: SelftestExcuses): Leaf {
+  if (leaf.result !== 'fail') return leaf;
+  if (tooLarge?.test(leaf.name) === true) {
+    return { ...leaf, result: 'skip', why: tooSmall };
+  }
+  return known.some((one) => one.test(leaf.name)) ? { ...leaf, expected: 'fail' } : leaf;
+}
+
+function asSubtest({ name, result, expected }: Leaf): Subtest {
+  return { name, result, ...(expected === undefined ? {} : { expected }) };
+}
+
+function leavesOf({ name, result, why, inside }: KtapTest, prefix: string): readonly Leaf[] {
+  const path = `${prefix}.${name}`;
+  if (inside.length > 0) return inside.flatMap((one) => leavesOf(one, path));
+  return [{ name: path, result, ...(why === undefined ? {} : { why }) }];
+}
+
+/** The program as a test of its own: it printed none, or it says more by its end than they did. */
+function ownResult(
+  program: string,
+  leaves: readonly Leaf[],
+  end: WorkloadEnd,
+  excuses: SelftestExcuses,
+): Leaf | undefined {
+  if (end.kind === 'stopped') return { name: program, result: 'timeout' };
+  if (end.kind === 'signal') {
+    return { name: program, result: 'crash', why: `signal ${end.signal}` };
+  }
+  if (end.kind !== 'exit') return undefined;
+  const isGood = end.code === exitCodes.pass || end.code === exitCodes.expectedFailure;
+  if (isGood) return leaves.length === 0 ? { name: program, result: 'pass' } : undefined;
+  const isTold = leaves.some(
+    ({ result, why }) => result === 'fail' || result === 'timeout' || why === tooSmall,
+  );
+  const failed: Leaf = { name: program, result: 'fail', why: `exit code ${end.code}` };
+  return isTold ? undefined : excuse(failed, excuses);
+}
+
+function failureOf({ name, result, expected, why }: Leaf): readonly string[] {
+  if (result === 'pass' || result === 'skip' || expected !== undefined) return [];
+  return [`${name}: ${result}${why === undefined ? '' : ` (${why})`}`];
+}

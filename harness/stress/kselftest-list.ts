@@ -1,0 +1,133 @@
+/** Programs of the tree's own selftests that `--workload kselftest:TARGET` runs, as data: what each needs, and why it is in the list. */
+
+/** The names behind `kselftest:`, with the folders that have the sources, the newest name first. */
+export const selftestTargets = {
+  mm: ['tools/testing/selftests/mm', 'tools/testing/selftests/vm'],
+  'dmabuf-heaps': ['tools/testing/selftests/dmabuf-heaps'],
+  udmabuf: ['tools/testing/selftests/drivers/dma-buf'],
+  'drivers/gpu': ['tools/testing/selftests/drivers/gpu'],
+} as const;
+
+export type SelftestTarget = keyof typeof selftestTargets;
+
+/** Sources that a program is compiled with, where the tree has them: Makefiles name them for all programs of the folder. */
+export const sharedSources = ['vm_util.c', 'thp_settings.c', 'hugepage_settings.c'];
+
+export interface SelftestRow {
+  readonly target: SelftestTarget;
+  /** In the folder; what one program does with several sets of arguments is told apart behind a dot. */
+  readonly name: string;
+  readonly args?: readonly string[];
+  /** A further source that it is compiled with, where the tree has it. */
+  readonly with?: string;
+  /** The first version in which it can be run so; absent: wherever the tree has it. */
+  readonly from?: string;
+  /** Files of the guest that are written first. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** An option of the kernel without which nothing of it runs. */
+  readonly option?: string;
+  /** MiB of memory without which nothing of it runs. */
+  readonly memoryMiB?: number;
+  /** Tests of it, by name, that need more memory than the rest: their failure in a smaller guest is a skip. */
+  readonly large?: { readonly test: RegExp; readonly memoryMiB: number };
+  /** Set for what is never built and run, with the reason. */
+  readonly never?: string;
+  readonly why: string;
+}
+
+const mm = (
+  name: string,
+  why: string,
+  more: Omit<SelftestRow, 'target' | 'name' | 'why'> = {},
+): SelftestRow => ({ target: 'mm', name, why, ...more });
+
+/** 128 MiB of huge pages, which the guest has not yet used for anything else. */
+const hugetlb = {
+  option: 'HUGETLBFS',
+  settings: { '/proc/sys/vm/nr_hugepages': '64' },
+} as const;
+const uffd = { with: 'uffd-common.c' } as const;
+
+export const selftestRows: readonly SelftestRow[] = [
+  mm('cow', 'pages shared with a child, pinned and swapped, are copied when they must be'),
+  mm('droppable', 'memory that may vanish (MAP_DROPPABLE)'),
+  mm('guard-regions', 'guard pages by MADV_GUARD_INSTALL, with every call that meets one'),
+  mm('hmm-tests', 'device memory and its notifiers, on the driver lib/test_hmm.c'),
+  mm('khugepaged', 'huge pages collapsed by the daemon and by MADV_COLLAPSE', {
+    // It takes a huge page for each of 512 small ones.
+    memoryMiB: 2048,
+  }),
+  mm('ksm_functional_tests', 'what KSM merges and un-merges'),
+  mm('madv_populate', 'MADV_POPULATE_READ and _WRITE'),
+  mm('map_fixed_noreplace', 'MAP_FIXED_NOREPLACE over every kind of overlap'),
+  mm('map_populate', 'MAP_POPULATE of a shared file'),
+  mm('mdwe_test', 'PR_SET_MDWE: no page becomes executable'),
+  mm('merge', 'neighbouring mappings that become one'),
+  mm('mkdirty', 'no way to make a page dirty that is not writable'),
+  mm('mlock2-tests', 'MLOCK_ONFAULT and its neighbours'),
+  mm('mrelease_test', 'process_mrelease() of a victim'),
+  mm('mremap_dontunmap', 'MREMAP_DONTUNMAP'),
+  mm('mremap_test', 'mremap() of every alignment, and across mappings', {
+    large: { test: /^mremap_test\.2GB /, memoryMiB: 5120 },
+  }),
+  mm('mseal_test', 'calls that a sealed mapping refuses'),
+  mm('pagemap_ioctl', 'PAGEMAP_SCAN'),
+  mm('process_madv', 'madvise() of another process'),
+  mm('prctl_thp_disable', 'PR_SET_THP_DISABLE, inherited and not'),
+  mm('split_huge_page_test', 'huge pages split through debugfs'),
+  // Before, it had no end.
+  mm('transhuge-stress', 'huge pages taken and given back', { from: '6.2', args: ['-d', '5'] }),
+  mm('uffd-unit-tests', 'userfaultfd over every kind of memory', uffd),
+  mm('uffd-stress.anon', 'userfaultfd from several threads', {
+    ...uffd,
+    args: ['anon', '20', '4'],
+  }),
+  mm('uffd-stress.shmem', 'the same in shared memory', { ...uffd, args: ['shmem', '20', '4'] }),
+  mm('userfaultfd.anon', 'the program before 6.4', { args: ['anon', '20', '4'] }),
+  mm('userfaultfd.shmem', 'the program before 6.4', { args: ['shmem', '20', '4'] }),
+  mm('soft-dirty', 'soft-dirty bits', { option: 'MEM_SOFT_DIRTY' }),
+  mm('gup_test', 'pages pinned by the driver of mm/gup_test.c', {
+    option: 'GUP_TEST',
+    args: ['-u', '-n', '1'],
+  }),
+  mm('compaction_test', 'how much memory compaction makes', hugetlb),
+  mm('hugetlb-madvise', 'MADV_DONTNEED and others on huge pages of hugetlbfs', {
+    ...hugetlb,
+    // Before, it wanted a file of a mounted hugetlbfs.
+    from: '6.2',
+  }),
+  mm('hugetlb_fault_after_madv', 'a fault beside MADV_DONTNEED', hugetlb),
+  mm('hugetlb_madv_vs_map', 'the last huge page, taken twice', hugetlb),
+  mm('thuge-gen', 'every size of huge page', hugetlb),
+  mm('virtual_address_range', 'the whole address space, mapped', { memoryMiB: 2048 }),
+  {
+    target: 'dmabuf-heaps',
+    name: 'dmabuf-heap',
+    option: 'DMABUF_HEAPS',
+    why: 'buffers of every heap, imported by vgem',
+  },
+  { target: 'udmabuf', name: 'udmabuf', why: 'dma-bufs made of pages of a memfd' },
+  {
+    target: 'drivers/gpu',
+    name: 'drm_mm',
+    never: 'its script only loads a module, and these kernels have no modules',
+    why: 'the allocator of address ranges',
+  },
+];
+
+/** A test that fails on unpatched kernels of these versions; it does not decide. */
+export interface KnownFailure {
+  readonly test: RegExp;
+  /** A half-open range of versions; absent: open at that end. */
+  readonly from?: string;
+  readonly before?: string;
+  readonly why: string;
+}
+
+export const knownFailures: readonly KnownFailure[] = [
+  {
+    test: /^split_huge_page_test$/,
+    before: '6.2',
+    why: 'it looks for one huge page where it made four, and finds another number',
+  },
+];

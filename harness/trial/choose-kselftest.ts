@@ -1,0 +1,218 @@
+import { readFile } from 'node:fs/promises';
+import { HarnessError } from '../errors.ts';
+import type { BuiltKernel } from '../kernel/kernel.ts';
+import { type BuiltSelftest, buildSelftests } from '../kernel/selftests.ts';
+import { isVersionIn } from '../kernel/source.ts';
+import { readKselftestEnd, type SelftestExcuses } from '../stress/kselftest-end.ts';
+import {
+  knownFailures,
+  type SelftestRow,
+  type SelftestTarget,
+  selftestRows,
+  selftestTargets,
+  sharedSources,
+} from '../stress/kselftest-list.ts';
+import type { ChosenWorkload, KernelRequest } from './chosen-workload.ts';
+
+/** Milliseconds that a program may take before it is examined for a hang; a slow guest gets more (guest/pace.ts). */
+const testDurationMs = 60_000;
+
+/** True for what `--workload` takes of the tree's selftests: `kselftest:TARGET` and `kselftest:TARGET/PROGRAM`. */
+export function isKselftestName(name: string): boolean {
+  return /^kselftest(?:$|[:+])/.test(name);
+}
+
+/** True for a name that stands for a list: a program of a list that cannot run decides nothing. */
+export function isKselftestList(name: string): boolean {
+  return isKselftestName(name) && parseKselftestName(name).program === undefined;
+}
+
+/** The parts of a name such as `kselftest:mm/uffd*`. */
+interface KselftestAsked {
+  readonly name: string;
+  readonly target: SelftestTarget;
+  /** With `*` and `?`; absent: the whole list. */
+  readonly program?: string;
+  readonly rows: readonly SelftestRow[];
+}
+
+/** Parses such a name. Throws `usage` for a target or a program that is not in the list. */
+export function parseKselftestName(name: string): KselftestAsked {
+  const path = /^kselftest:([\w*?./-]+)$/.exec(name)?.[1] ?? '';
+  const targets = Object.keys(selftestTargets) as SelftestTarget[];
+  const target = targets.find((one) => path === one || path.startsWith(`${one}/`));
+  if (target === undefined) {
+    const known = targets.map((one) => `kselftest:${one}`).join(', ');
+    throw new HarnessError(
+      'usage',
+      `--workload ${name}: no such target; there are ${known}, each with /PROGRAM`,
+    );
+  }
+  const all = selftestRows.filter((row) => row.target === target);
+  if (path === target) return { name, target, rows: all };
+  const program = path.slice(target.length + 1);
+  const wanted = globOf(program);
+  const rows = all.filter((row) => wanted.test(row.name) || wanted.test(programOf(row)));
+  if (rows.length > 0) return { name, target, program, rows };
+  const known = all.map((row) => row.name).join(', ');
+  throw new HarnessError('usage', `--workload ${name}: no such program; there are ${known}`);
+}
+
+function globOf(pattern: string): RegExp {
+  const text = pattern.replaceAll('.', String.raw`\.`).replaceAll('*', '.*').replaceAll('?', '.');
+  return new RegExp(`^${text}$`);
+}
+
+/** `uffd-stress` of `uffd-stress.anon`. */
+function programOf({ name }: SelftestRow): string {
+  return name.split('.')[0] ?? name;
+}
+
+/** Returns a workload for each target; its programs are built once there is a kernel. */
+export function chooseKselftests(names: readonly string[]): readonly ChosenWorkload[] {
+  return [...new Set(names)].map((name) => {
+    const asked = parseKselftestName(name);
+    return {
+      workload: selftestWorkload(asked.target, asked.program ?? 'list', []),
+      onKernel: async (kernel, request) => programsFor(asked, kernel, request),
+    };
+  });
+}
+
+async function programsFor(
+  { target, program, rows }: KselftestAsked,
+  kernel: BuiltKernel,
+  request: KernelRequest,
+): Promise<readonly ChosenWorkload[]> {
+  const config = await readFile(kernel.config, 'utf8');
+  const lacks = (row: SelftestRow): string | undefined => whatLacks(row, kernel, config, request);
+  const built = await buildTarget(target, lacks, kernel, request);
+  const chosen: ChosenWorkload[] = [];
+  for (const row of rows) {
+    const found = built?.get(programOf(row)) ?? { kind: 'absent' };
+    const why = lacks(row) ?? (built === undefined ? otherArch : whyNot(found, target));
+    // What this version of the tree does not have is not in its list.
+    const isForeign = isOld(row, kernel) || (lacks(row) === undefined && found.kind === 'absent');
+    if (why === undefined && found.kind === 'built') {
+      chosen.push(chosenProgram(row, await readFile(found.file), excusesOf(row, kernel, request)));
+    } else if (program !== undefined || !isForeign) {
+      chosen.push(skippedProgram(row, why ?? 'it was not built'));
+    }
+  }
+  return chosen;
+}
+
+const otherArch = 'selftests are built for x86-64 alone';
+
+/** Builds the whole list of a target, whatever of it was asked for, so that it is built once for each kernel. */
+async function buildTarget(
+  target: SelftestTarget,
+  lacks: (row: SelftestRow) => string | undefined,
+  kernel: BuiltKernel,
+  request: KernelRequest,
+): Promise<ReadonlyMap<string, BuiltSelftest> | undefined> {
+  const buildable = selftestRows.filter((row) => row.target === target && lacks(row) === undefined);
+  const programs = new Map(
+    buildable.map((row) => {
+      const { with: more } = row;
+      const name = programOf(row);
+      return [name, more === undefined ? { name } : { name, with: more }];
+    }),
+  );
+  if (programs.size === 0) return new Map();
+  const folders = selftestTargets[target];
+  const wanted = { folders, programs: [...programs.values()], shared: sharedSources };
+  return buildSelftests(kernel, wanted, request);
+}
+
+function isOld({ from = '0.0' }: SelftestRow, { version }: BuiltKernel): boolean {
+  return !isVersionIn(version, { from });
+}
+
+/** What the kernel or the guest lacks for a program; undefined: nothing. */
+function whatLacks(
+  row: SelftestRow,
+  kernel: BuiltKernel,
+  config: string,
+  request: KernelRequest,
+): string | undefined {
+  const { option, memoryMiB, never } = row;
+  if (never !== undefined) return never;
+  if (isOld(row, kernel)) return `it runs so from ${row.from} on`;
+  if (option !== undefined && !new RegExp(`^CONFIG_${option}=y$`, 'm').test(config)) {
+    return `the kernel was built without CONFIG_${option}`;
+  }
+  if (memoryMiB === undefined || request.memoryMiB >= memoryMiB) return undefined;
+  return `it needs ${memoryMiB} MiB of memory, and the guest has ${request.memoryMiB} (--memory-mib)`;
+}
+
+function whyNot(found: BuiltSelftest, target: string): string | undefined {
+  switch (found.kind) {
+    case 'built':
+      return undefined;
+    case 'absent':
+      return `this tree has no such program in its selftests of ${target}`;
+    case 'broken':
+      return `it cannot be built: ${found.message}`;
+  }
+}
+
+function excusesOf(
+  { large }: SelftestRow,
+  { version }: BuiltKernel,
+  { memoryMiB }: KernelRequest,
+): SelftestExcuses {
+  const known = knownFailures
+    .filter(({ from = '0.0', before }) =>
+      isVersionIn(version, before === undefined ? { from } : { from, before }),
+    )
+    .map(({ test }) => test);
+  const isSmall = large !== undefined && memoryMiB < large.memoryMiB;
+  return { known, ...(isSmall ? { tooLarge: large.test } : {}) };
+}
+
+function chosenProgram(
+  row: SelftestRow,
+  upload: Uint8Array,
+  excuses: SelftestExcuses,
+): ChosenWorkload {
+  return {
+    workload: {
+      ...selftestWorkload(row.target, row.name, row.args ?? []),
+      ...(row.settings === undefined ? {} : { settings: row.settings }),
+    },
+    upload,
+    readTests: (stdout, end) => readKselftestEnd(row.name, stdout, end, excuses),
+  };
+}
+
+/** Says its arguments as the reason of a skip (KSFT_SKIP). */
+const skipScript = Buffer.from('#!/bin/sh\necho "skip: $*"\nexit 4\n');
+
+function skippedProgram(row: SelftestRow, reason: string): ChosenWorkload {
+  return {
+    workload: selftestWorkload(row.target, row.name, [reason]),
+    upload: skipScript,
+    readTests: (stdout, end) => readKselftestEnd(row.name, stdout, end),
+  };
+}
+
+function plain(text: string): string {
+  return text.replaceAll(/[^\w.-]/g, '_');
+}
+
+function selftestWorkload(
+  target: string,
+  name: string,
+  args: readonly string[],
+): ChosenWorkload['workload'] {
+  return {
+    // It becomes the name of a folder.
+    name: `kselftest.${plain(target)}.${plain(name)}`,
+    program: `/root/${plain(name)}`,
+    args,
+    witnesses: [],
+    durationMs: testDurationMs,
+    foreign: true,
+  };
+}

@@ -29,10 +29,7 @@ function requireRecord<S extends RecordSchema>(
   const checked = checkValue(schema, value);
   if (checked.isRight) return checked.value;
   const where = checked.field === '' ? '' : ` (${checked.field})`;
-  throw new HarnessError(
-    'usage',
-    `${file} does not have the format of this version of splat${where}`,
-  );
+  throw new HarnessError('usage', `${file} does not fit this version${where}`);
 }
 
 async function readJson(

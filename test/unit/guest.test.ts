@@ -187,7 +187,7 @@ void t.test('QMP commands return, fail with the words of QEMU, and end with it',
   await t.rejects(qmp.execute('bad'), { code: 'tool', message: 'QEMU bad: no such device' });
   const waiting = qmp.execute('never');
   qemu.end();
-  await t.rejects(waiting, { code: 'infra', message: /went away during never/ });
+  await t.rejects(waiting, { code: 'infra', message: /was closed during the command never/ });
   await qmp.closed;
   await t.rejects(qmp.execute('late'), { code: 'infra' });
 });

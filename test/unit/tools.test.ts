@@ -311,7 +311,7 @@ void t.test('a baseline whose signatures are made otherwise is told, and not tru
 
 const badBaselines: readonly { readonly text: string; readonly says: RegExp }[] = [
   { text: '{', says: /result\.json is not readable as JSON/ },
-  { text: '{"schema":"splat-run/9"}', says: /does not have the format of this version/ },
+  { text: '{"schema":"splat-run/9"}', says: /does not fit this version/ },
   {
     text: JSON.stringify({ ...aRunResult(), verdict: { kind: 'odd' } }),
     says: /\(verdict\.kind\)/,
@@ -398,14 +398,8 @@ void t.test(
     t.match(text, /bisect: one of 2 +9 +- +- +b2$/m);
     t.match(text, /unfinished +- +- +- +going$/m);
     t.match(text, /broken: series\.json is not readable as JSON .* cut$/m);
-    t.match(
-      text,
-      /broken: series\.json does not have the format of this version of splat \(verdict\.kind\) .* odd$/m,
-    );
-    t.match(
-      text,
-      /broken: bisect\.json does not have the format of this version of splat .* list$/m,
-    );
+    t.match(text, /broken: series\.json does not fit this version \(verdict\.kind\) .* odd$/m);
+    t.match(text, /broken: bisect\.json does not fit this version .* list$/m);
     t.match(text, /broken: bisect\.json is not readable as JSON .* folder$/m);
     const { runs } = JSON.parse(await listing(true)) as { runs: Record<string, unknown>[] };
     const of = (name: string): unknown => runs.find((run) => run['dir'] === join(dir, name));
@@ -538,7 +532,7 @@ void t.test(
       [['hmm'], /arguments after --/],
       [['none.c'], /neither a file nor a workload; the workloads are munmap/],
       [['text'], /neither a program nor a script/],
-      [['sub'], /no such file/],
+      [['sub'], /neither a file nor a workload/],
     ] as const) {
       await t.rejects(chooseWorkloads(wanted, options), { code: 'usage', message }, String(wanted));
     }

@@ -184,7 +184,10 @@ void t.test('QMP commands return, fail with the words of QEMU, and end with it',
   const qmp = await openQmp(host, ({ event }) => events.push(event));
   t.strictSame(await qmp.execute('query-status'), { was: 'query-status' });
   t.strictSame(events.slice(0, 1), ['RESUME']);
-  await t.rejects(qmp.execute('bad'), { code: 'tool', message: 'QEMU bad: no such device' });
+  await t.rejects(qmp.execute('bad'), {
+    code: 'tool',
+    message: 'QMP command bad failed: no such device',
+  });
   const waiting = qmp.execute('never');
   qemu.end();
   await t.rejects(waiting, { code: 'infra', message: /was closed during the command never/ });

@@ -14,7 +14,7 @@ import { moreControls } from './more-controls.ts';
 import type { Control } from './seeded-bugs.ts';
 
 const timed = { timed: true } as const;
-/** Row 20 gathers what is behind SRCU. */
+/** The cell belongs to row 20 from 6.4 on: there SRCU hides it from lockdep. */
 const hidden = { rowSince: { from: '6.4', row: 20 } } as const;
 
 const mutexSleeps = sleeping('splat_mn_take_lock', 'kernel/locking/mutex.c');
@@ -55,7 +55,7 @@ const sleeps: readonly Control[] = [
   ),
   cell(3, 'sleep-mutex', 'hlist oom-memcg', annotated('the same in the oom_reaper', mutexSleeps)),
   cell(4, 'sleep-alloc', 'hlist mrelease', [
-    // The reaper goes through the areas in a function of mm/memory.c (7.2 and 7.3; between 6.12 and 7.2 not known).
+    // The reaper walks the areas in a function of mm/memory.c in 7.2 and 7.3; between 6.12 and 7.2 this is not known.
     ...annotated(
       'reclaim may sleep, and enters the notifier map that the caller holds already',
       deadlock('zap_vma_for_reaping'),
@@ -267,7 +267,7 @@ export const controls: readonly Control[] = Object.freeze([
   ...moreControls,
 ]);
 
-/** Row 18: workloads of real notifier users whose OOM kills must be silent, by name, with what reaps them. */
+/** Row 18: workloads with real users of notifiers, whose OOM kills must be silent; each with what reaps its victims. */
 export const realUsers: readonly {
   readonly row: number;
   readonly workload: string;

@@ -1,4 +1,4 @@
-/** How the table of controls says what it expects. */
+/** Functions with which the table of controls says what it expects. */
 import type { AnnotationState } from '../harness/records/controls.ts';
 import type { Control, Expectation, ExpectedSplat } from './seeded-bugs.ts';
 
@@ -14,16 +14,16 @@ export function warning(where: string, file: string): ExpectedSplat {
   return { title: `WARNING in ${where}`, file };
 }
 
-/** Wherever the driver is. */
+/** The first version that the driver is for. */
 export const since = '5.10';
 const without: readonly AnnotationState[] = ['removed'];
 
-/** Silence in every state: nothing is wrong, or nothing looks. */
+/** Silence in every state of the annotations, because nothing is wrong or nothing checks it. */
 export function silent(because: string): readonly Expectation[] {
   return [{ from: since, splats: [], because }];
 }
 
-/** Seen whatever became of the annotations. */
+/** Seen in every state of the annotations. */
 export function always(
   because: string,
   ...splats: readonly ExpectedSplat[]
@@ -31,7 +31,7 @@ export function always(
   return [{ from: since, splats, because }];
 }
 
-/** Seen by an annotation of the series, so not without. */
+/** Seen by an annotation of the series, and so not when the annotations are removed. */
 export function annotated(
   because: string,
   ...splats: readonly ExpectedSplat[]
@@ -45,7 +45,7 @@ export function annotated(
 const srcuHole =
   'a lock taken in an hlist callback gets no edge from what is held around it: the SRCU read lock in between hides it';
 
-/** The same, where SRCU's lockdep map is a checked recursive read (6.4 and later): check_prevs_add() stops at it. */
+/** The same, with silence where SRCU's lockdep map is a checked recursive read (6.4 and later): check_prevs_add() stops at it. */
 export function behindSrcu(usual: readonly Expectation[]): readonly Expectation[] {
   const hole = {
     from: '6.4',
@@ -75,7 +75,7 @@ export function cell(
   };
 }
 
-/** The driver's counter of the callbacks that a trigger causes; a mere registration causes none. */
+/** The driver's counter of the callbacks that a trigger causes; a registration alone causes none. */
 function witnessOf(notifier: Control['notifier'], trigger: Control['trigger']): string {
   const start = notifier === 'hlist' ? 'hlist_start' : 'interval';
   switch (trigger) {

@@ -1,20 +1,22 @@
 import type { AnnotationState } from '../harness/records/controls.ts';
 
-/** A series of our own. It is for kernel versions in the half-open range [from, before); no `before`: every later one. */
+/**
+ * A series of splat's own, for kernel versions in the half-open range [from, before); without `before`, for every later version.
+ */
 export interface OwnSeries {
   readonly name: string;
-  /** A quilt folder, or a series file in one, relative to the package's root; its patches are mail-formatted. */
+  /** A quilt folder, or a series file in one, as a path relative to the package's root. The patches are formatted as mails. */
   readonly path: string;
-  /** Kernel versions, "MAJOR.MINOR". */
+  /** Kernel versions in the form "MAJOR.MINOR". */
   readonly from: string;
   readonly before?: string;
-  /** A folder with the new files of its last patch, as they lie in the tree; the mail has only what it changes. */
+  /** A folder with the new files of the last patch, at their paths in the tree; the mail has only the changes to other files. */
   readonly adds?: string;
-  /** What it does to the kernel, in one sentence. */
+  /** What the series does to the kernel, in one sentence. */
   readonly what: string;
 }
 
-/** What every test kernel gets, where it applies. */
+/** The series that every test kernel gets if they are for its version. */
 export const ownSeries: readonly OwnSeries[] = Object.freeze([
   {
     name: 'seeded-driver',
@@ -26,8 +28,8 @@ export const ownSeries: readonly OwnSeries[] = Object.freeze([
 ]);
 
 /**
- * What became of the annotations of the 2019 series "hmm & mmu_notifier debug/lockdep annotations" and its follow-ups:
- * as the tree has them, taken out, added again by our own patches, or as the tree has them and more.
+ * The states of the annotations of the 2019 series "hmm & mmu_notifier debug/lockdep annotations" and its follow-ups: as the tree
+ * has them, removed, added again by splat's own patches, or as the tree has them with more added.
  */
 export const annotationStates: readonly AnnotationState[] = Object.freeze([
   'in',
@@ -36,7 +38,10 @@ export const annotationStates: readonly AnnotationState[] = Object.freeze([
   'extended',
 ]);
 
-/** mmu_notifier_invalidate_range_end() lost its `only_end` in 6.6 (1af5a8109904), which moves what the patches touch. */
+/**
+ * In 6.6, mmu_notifier_invalidate_range_end() lost its parameter `only_end` (1af5a8109904), which changes the code that the patches
+ * touch.
+ */
 const onlyEndWent = '6.6';
 
 const removed = 'takes out what checks the rules of mmu notifier callbacks';
@@ -44,12 +49,15 @@ const extended = 'makes lockdep see past a recursive read lock, and interval not
 const readded = 'adds the checks again, one patch a rule, in the order of the 2019 series';
 
 /**
- * Interval notifiers have two passes, and the hlist is walked under SRCU's own check. Seen in 7.2 and 7.3; which version between
- * 6.12 and 7.2 brought it is not known here, where the patches say themselves that they do not apply.
+ * From this version on, interval notifiers have two passes, and the hlist is walked under SRCU's own check. This was seen in 7.2
+ * and 7.3. Which version between 6.12 and 7.2 brought it is not known; there, patches that do not apply report that themselves.
  */
 const twoPasses = '7.2';
 
-/** The series that bring a tree from `in` to a state, applied in this order. Written for 6.1, 6.12, 7.2 and 7.3. */
+/**
+ * The series that bring a tree from the state `in` to another state, in the order in which they are applied. They were written for
+ * 6.1, 6.12, 7.2 and 7.3.
+ */
 export const annotationSeries: Readonly<Record<AnnotationState, readonly OwnSeries[]>> =
   Object.freeze({
     in: [],
@@ -75,7 +83,7 @@ export const annotationSeries: Readonly<Record<AnnotationState, readonly OwnSeri
     ],
   });
 
-/** One folder, with a series file of its own for trees before 6.6, and from 7.2. */
+/** The patches of one folder, with one series file for trees before 6.6, and others for later trees and from 7.2 on. */
 function annotationPatches(name: string, what: string): readonly OwnSeries[] {
   const folder = `patches/${name}`;
   return [

@@ -1,4 +1,7 @@
-/** Cells of MADV_DONTNEED, and of rows 22 and later: life and ops of notifiers, what callbacks lock, signalling sections. */
+/**
+ * The cells of MADV_DONTNEED, and those of rows 22 and later: the lifetime and the operations of notifiers, the locks that
+ * callbacks take, and signalling sections.
+ */
 import {
   always,
   annotated,
@@ -12,7 +15,7 @@ import {
 } from './expect.ts';
 import type { Control } from './seeded-bugs.ts';
 
-/** Interval notifiers with two passes: seen in 7.2 and 7.3, not there in 6.12. */
+/** Interval notifiers with two passes: they exist in 7.2 and 7.3, and not in 6.12. */
 const twoPasses = { exists: { from: '7.2' } } as const;
 const seeded = { witness: 'seeded' } as const;
 
@@ -129,7 +132,7 @@ const callbacks: readonly Control[] = [
   ),
 ];
 
-/** Rows 9, 11 and 15 from another caller: MADV_DONTNEED, which newer kernels run under a VMA lock at most. */
+/** Rows 9, 11 and 15 from another caller, MADV_DONTNEED, which newer kernels run under no more than a VMA lock. */
 const unlocked: readonly Control[] = [
   cell(
     9,

@@ -1,16 +1,16 @@
 /**
- * The rules of the mmu notifier contract, and what each way to break one must make the kernel say: the modes of the
- * seeded-bug driver, set off by the guest program `controls`. Seen on 6.1.192 and 6.12.117 in all four states of the
- * annotations; other versions are what their source promises, 6.4 as a boundary included.
+ * The rules of the mmu notifier contract, and what the kernel must print for each way to break one. The ways are the modes of the
+ * seeded-bug driver, triggered by the guest program `controls`. They were run on 6.1.192 and 6.12.117 in all four states of the
+ * annotations. For other versions, including the boundary at 6.4, the expectations follow from the source.
  */
 import type { AnnotationState } from '../harness/records/controls.ts';
 
 /** A row of the detection matrix. */
 export interface Rule {
   readonly id: number;
-  /** What is broken, or kept. */
+  /** The rule that is broken or kept. */
   readonly name: string;
-  /** Kept: silence is right. Broken: silence is a miss. */
+  /** Present when the rule is kept: then silence is right. When the rule is broken, silence is a miss. */
   readonly kept?: true;
 }
 
@@ -62,27 +62,30 @@ export const rules: readonly Rule[] = Object.freeze([
   { id: 39, name: 'dma_fence_wait() in a fence signalling section' },
 ]);
 
-/** A splat as it is printed. Its title is that of syzbot's style, with the function to blame. */
+/** A splat as the kernel prints it. The title is in syzbot's style, with the function to blame. */
 export interface ExpectedSplat {
   readonly title: string;
-  /** The source file in the report's own header; lockdep names none. */
+  /** The source file in the report's own header; absent for lockdep, which names none. */
   readonly file?: string;
 }
 
-/** For kernel versions in the half-open range [from, before), "MAJOR.MINOR". Of several that fit the first one holds. */
+/**
+ * What a control must show on kernel versions in the half-open range [from, before), "MAJOR.MINOR". Of several that apply, the
+ * first counts.
+ */
 export interface Expectation {
   readonly from: string;
   readonly before?: string;
-  /** States of the annotations; absent: all. */
+  /** The states of the annotations that it applies to; absent for all states. */
   readonly states?: readonly AnnotationState[];
-  /** All of them, as a set; empty: silence. */
+  /** All splats that must appear, in any order; empty for silence. */
   readonly splats: readonly ExpectedSplat[];
   readonly because: string;
 }
 
-/** What a cell of the detection matrix does: how a rule is broken (or kept), through which notifier, and what sets it off. */
+/** A cell of the detection matrix: how a rule is broken or kept, through which kind of notifier, and what triggers it. */
 export interface Control {
-  /** Id of its rule. */
+  /** The id of the rule. */
   readonly row: number;
   readonly mode: string;
   readonly notifier: 'hlist' | 'interval';
@@ -95,15 +98,15 @@ export interface Control {
     | 'oom-global'
     | 'reclaim'
     | 'idle';
-  /** Where there is something to break; absent: on every kernel. */
+  /** The first version that has something to break; absent when every version has. */
   readonly exists?: { readonly from: string };
-  /** For mode `refuse`: how many non-blockable calls it refuses. */
+  /** For the mode `refuse`: how many non-blockable calls the notifier refuses. */
   readonly refusals?: number;
-  /** A counter of the driver that must move, or the control was not exercised. */
+  /** A counter of the driver that must change; otherwise the control was not exercised. */
   readonly witness: string;
-  /** From that version on it belongs to another row. */
+  /** The version from which the cell belongs to another row. */
   readonly rowSince?: { readonly from: string; readonly row: number };
-  /** One of those whose time to detection is measured. */
+  /** Present when the time until the splat is measured. */
   readonly timed?: true;
   readonly expectations: readonly Expectation[];
 }

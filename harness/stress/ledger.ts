@@ -1,15 +1,18 @@
-/** The health of a kernel's detectors, read from the guest's own files; and what a reading says about blindness. Pure. */
+/**
+ * The state of a kernel's detectors, read from the guest's own files, and what it says about whether they could have reported
+ * anything. Pure.
+ */
 
 import type { Ledger, LedgerReading } from '../records/ledger.ts';
 
-/** Where the agent reads what a ledger is made of. */
+/** The files from which the agent reads the state of the detectors. */
 export const ledgerFiles = {
   lockdepStats: '/proc/lockdep_stats',
   tainted: '/proc/sys/kernel/tainted',
   proveLocking: '/proc/sys/kernel/prove_locking',
 } as const;
 
-/** Parses the files; a missing one is undefined. */
+/** Parses the files; a file that does not exist is undefined. */
 export function readLedger(
   files: Readonly<Record<keyof typeof ledgerFiles, string | undefined>>,
 ): LedgerReading {
@@ -35,12 +38,15 @@ function leadingNumber(text: string | undefined): number | null {
 }
 
 /**
- * Taints that a splat alone leaves behind: D die, B bad page, W warning (tainted-kernels.rst). L, of a soft lockup, is none of
- * them: in 7.3 every fence of a sw_sync timeline sets it, since such fences may deadlock (sw_sync_ioctl_create_fence()).
+ * The taint flags that only a splat sets: D (die), B (bad page) and W (warning), as tainted-kernels.rst has them. L, which a soft
+ * lockup sets, is left out: in 7.3 every fence of a sw_sync timeline sets it, since such fences may deadlock
+ * (sw_sync_ioctl_create_fence()).
  */
 const splatTaints = { B: 1 << 5, D: 1 << 7, W: 1 << 9 } as const;
 
-/** Why lockdep or a one-shot warning could not have spoken at this reading. `when` words the moment. */
+/**
+ * The reasons why lockdep or a one-shot warning could not have reported anything at this reading. `when` says which reading it is.
+ */
 function deadDetectors(reading: LedgerReading, when: 'before' | 'after'): readonly string[] {
   const dead: string[] = [];
   if (reading.debugLocks === null)
@@ -59,7 +65,7 @@ function deadDetectors(reading: LedgerReading, when: 'before' | 'after'): readon
   return dead;
 }
 
-/** Taint that appeared between two readings though no splat was seen to cause it. */
+/** The taint flags that appeared between two readings, for a trial in which no splat was seen. */
 function unexplainedTaint(before: LedgerReading, after: LedgerReading): readonly string[] {
   const added = (after.taint ?? 0) & ~(before.taint ?? 0);
   const letters = Object.entries(splatTaints).filter(([, bit]) => (added & bit) !== 0);
@@ -93,14 +99,14 @@ export function countLostLines(kmsg: string, consoleLog: string, marker: string)
   return expected.filter((text) => !printed.has(text)).length;
 }
 
-/** /dev/kmsg writes non-printable bytes and backslashes as \xNN (Documentation/ABI/testing/dev-kmsg). */
+/** Decodes the form `\xNN`, in which /dev/kmsg writes non-printable bytes and backslashes (Documentation/ABI/testing/dev-kmsg). */
 function unescapeKmsg(text: string): string {
   return text.replaceAll(/\\x([0-9a-f]{2})/g, (_, hex: string) =>
     String.fromCodePoint(Number.parseInt(hex, 16)),
   );
 }
 
-/** Counts what the kernel says it dropped, over a console that comes in pieces. */
+/** Counts the messages that the kernel says it dropped, over a console that arrives in pieces. */
 export interface DropCounter {
   readonly push: (bytes: Uint8Array) => void;
   readonly total: () => number;
@@ -126,22 +132,22 @@ export function countDrops(): DropCounter {
   };
 }
 
-/** What a trial saw of its detectors. */
+/** What a trial read about its detectors. */
 export interface LedgerEvidence {
   readonly before: LedgerReading;
-  /** Null when the guest went away before its end. */
+  /** Null when the guest went away before the end of the trial. */
   readonly after: LedgerReading | null;
   readonly warnOnceArmed: boolean;
-  /** Whether a message of level info, written before and after the workload, came out of the console. */
+  /** Whether the console showed the messages of level info that were written before and after the workload. */
   readonly markersSeen: { readonly begin: boolean; readonly end: boolean };
-  /** The kernel's log from `marker` on, as /dev/kmsg has it; null when it was not read. */
+  /** The kernel's log from `marker` on, as /dev/kmsg gives it; null when it was not read. */
   readonly kmsg: string | null;
-  /** Its end, where all that is left in the kernel's log was printed. */
+  /** The end of the console log, after everything left in the kernel's log was printed. */
   readonly console: string;
-  /** Messages the kernel said it dropped, counted over the whole console. */
+  /** How many messages the kernel said it dropped, over the whole console. */
   readonly dropped: number;
   readonly marker: string;
-  /** Whether this trial showed a splat. If so, a taint that appeared during the trial needs no other explanation. */
+  /** True when this trial showed a splat. Then a taint flag that appeared during the trial needs no other explanation. */
   readonly spoke: boolean;
 }
 

@@ -18,20 +18,29 @@ import { type LoadedModule, loadModules } from './load-modules.ts';
 /** The ledger and the counters of a guest's kernel at one moment. */
 export interface Reading {
   readonly ledger: LedgerReading;
-  /** Since boot; compare two readings. */
+  /** The counters since boot; two readings are compared to see what a workload did. */
   readonly counters: Readonly<Record<string, number>>;
 }
 
-/** A ready guest's state before any workload; copies of a checkpoint share it to the bit. */
+/** The state of a ready guest before any workload. All copies of a checkpoint have exactly this state. */
 export interface Prepared {
   readonly before: Reading;
-  /** clear_warn_once was written: warnings that fire once can fire (Documentation/admin-guide/clearing-warn-once.rst). */
+  /**
+   * True when clear_warn_once was written, so that warnings that fire once can fire again
+   * (Documentation/admin-guide/clearing-warn-once.rst).
+   */
   readonly warnOnceArmed: boolean;
-  /** Functions that were requested in addition to those of witnesses, and that this kernel can count. Absent: no function. */
+  /**
+   * Functions that are counted in addition to the witnesses, as requested, as far as this kernel can count them; absent for none.
+   */
   readonly profiled?: readonly string[];
-  /** Witnesses that this kernel cannot count, as `calls.FUNCTION`: it lacks or inlines them. Absent: none. */
+  /**
+   * Witnesses that this kernel cannot count because it lacks or inlines the function, each as `calls.FUNCTION`; absent for none.
+   */
   readonly missing?: readonly string[];
-  /** Why no workload may run although the guest is ready: the guest lacks something that was requested. Absent: it lacks nothing. */
+  /**
+   * What was requested and the guest lacks, so that no workload may run though the guest is ready; absent when it lacks nothing.
+   */
   readonly lacks?: string;
   /** The modules that were loaded. Absent: no module. */
   readonly modules?: readonly LoadedModule[];
@@ -81,16 +90,16 @@ export async function prepareGuest(
     if (await profile(agent, name)) profiled.push(name);
     else missing.push(`calls.${name}`);
   }
-  // Only the user's modules: no file of the tree's modules is watched.
+  // Only the user's modules are counted: no watched file belongs to a module of the tree.
   const own = modules.flatMap(({ name, functions: counted }) =>
     counted.length === 0 ? [] : [name],
   );
   const functions = placed === undefined ? undefined : await armCoverage(agent, placed, own);
   await agent.write(profileFiles.enabled, '1');
-  // The first program patches kernel code (cgroup and memcg static keys). Under TCG a patch can race with another CPU that
-  // runs the code; better in the one boot that is looked at than in a copy.
+  // The first program patches kernel code (the static keys of cgroup and memcg). Under TCG such a patch can race with another CPU
+  // that runs the code. It is better if that happens in the one boot whose console is examined than in a copy.
   await agent.run(['/bin/true'], prepareTimeoutMs, () => undefined);
-  // A kernel that cannot mount the disk says so again in each trial.
+  // A kernel that cannot mount the disk would print its complaint again in each trial.
   if (warmUp !== undefined) await agent.run(warmUp, warmUpTimeoutMs, () => undefined);
   const warnOnceArmed = await agent.write('/sys/kernel/debug/clear_warn_once', '1');
   const before = await takeReading(agent, cpus, countedBesides({ profiled, modules }));
@@ -107,7 +116,7 @@ export async function prepareGuest(
   };
 }
 
-/** Minors of the DRM devices that our kernels have, and one more. */
+/** The minor numbers of the DRM devices in our kernels, and one more. */
 const minors = [0, 1, 2, 3];
 
 /** What the guest lacks for the GPU that was requested; undefined when it lacks nothing. */
@@ -134,7 +143,7 @@ async function whyNot3D(agent: Agent): Promise<string | undefined> {
 
 /** Starts counting a function. Returns false when the kernel has no such function that ftrace can trace (Documentation/trace/ftrace.rst). */
 async function profile(agent: Agent, name: string): Promise<boolean> {
-  // A compiler's version of it counts, too (set_ftrace_filter takes globs).
+  // The versions of the function that the compiler made count too (set_ftrace_filter takes globs).
   const plain = await agent.append(profileFiles.filter, `${name}\n`);
   const versions = await agent.append(profileFiles.filter, `${name}.*\n`);
   return plain || versions;

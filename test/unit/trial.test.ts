@@ -22,7 +22,7 @@ const crash: ChildEnd = {
   timedOut: false,
 };
 
-/** A guest whose workload does what it is told to, with a console that carries what is written to its log. */
+/** A guest whose workload does what `runWorkload` says, with a console that carries what is written to its log. */
 async function madeGuest(
   consolePath: string,
   onConsole: (bytes: Uint8Array) => void,
@@ -49,7 +49,7 @@ async function madeGuest(
 }
 
 interface Outcome {
-  /** A TrialResult, or what was thrown. */
+  /** The TrialResult, or the error that was thrown. */
   readonly outcome: unknown;
   readonly starts: number;
   readonly notes: readonly string[];
@@ -88,7 +88,7 @@ async function runMade(
   return { outcome, starts, notes };
 }
 
-/** The same in guests whose QEMU crashes when they have printed `log`. */
+/** Runs a trial in guests whose QEMU crashes after they have printed `log`. */
 async function runCrashing(
   dir: string,
   log: string,
@@ -118,7 +118,7 @@ void t.test(
 void t.test('what a kernel said before QEMU crashed is not tried away', async (t) => {
   const { log } = readGolden('atomic-sleep-mutex-in-oom-reaper.log');
   const title = 'BUG: sleeping function called from invalid context in splat_mn_take_lock';
-  // Also a report that nothing comes after, and one that is cut.
+  // This also holds for a report that is followed by nothing, and for one that is cut off.
   for (const text of [log, log.slice(0, log.indexOf('Call Trace') + 400)]) {
     const dir = join(t.testdir(), 'trial');
     const { outcome, starts } = await runCrashing(dir, text);
@@ -152,7 +152,7 @@ void t.test('a wrong word that a workload found is a splat without numbers', asy
   };
   for (const [said, code, expected] of [
     ['start\npage 7\ncorruption: page 7 of shared\x1b memory has zeros\n', 5, kinds],
-    // An exit code alone may mean anything, and so may a word.
+    // An exit code alone may mean anything, and so may a word alone.
     ['start\n', 5, { verdict: { kind: 'inconclusive' }, splats: [] }],
     ['leak: of the boat\n', 5, { verdict: { kind: 'inconclusive' }, splats: [] }],
     ['corruption: of the young\n', 1, { verdict: { kind: 'inconclusive' }, splats: [] }],

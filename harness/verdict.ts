@@ -1,39 +1,45 @@
-/** What a trial, a kernel, a patch or a night amounts to, and the one function that says so. No I/O. */
+/** The verdict on a trial, a kernel, a patch or a night, and the function that decides it. No I/O. */
 
 import type { Inconclusive, InconclusiveCause, Verdict, WorkloadEnd } from './records/verdict.ts';
 
 export type { PatchVerdict, Untestable, Verdict, WorkloadEnd } from './records/verdict.ts';
 
-/** Everything a trial's verdict depends on. All of it is required: a clean without a ledger cannot be written down. */
+/**
+ * Everything that the verdict of a trial depends on. All fields but three are required, so that `clean` is impossible without a
+ * ledger.
+ */
 export interface TrialEvidence {
   /** Titles of all splats on this trial's console, in order; a lost guest is among them. */
   readonly splats: readonly string[];
-  /** Why a detector could not have spoken before the workload began; empty when all were alive. */
+  /** The reasons why a detector could not have reported before the workload began; empty when all detectors were alive. */
   readonly deadBefore: readonly string[];
-  /** Why a detector could not have spoken at the end. */
+  /** The reasons why a detector could not have reported at the end. */
   readonly deadAfter: readonly string[];
-  /** Why the console may not carry everything that was said. */
+  /** The reasons why the console may lack lines. */
   readonly incomplete: readonly string[];
   /** The required witnesses with their counts. */
   readonly witnesses: Readonly<Record<string, number>>;
-  /** Witnesses that this kernel does not have: nobody can tell whether they happened. Absent: none. */
+  /** Witnesses that this kernel does not have, so that they cannot show whether the code ran. Absent: none. */
   readonly absentWitnesses?: readonly string[];
-  /** Tests of the workload that failed and were not expected to, as `kms_atomic@x: fail`. Absent: none, or it is one. */
+  /**
+   * Failed tests of the workload that were not expected to fail, for example `kms_atomic@x: fail`. Absent: none, or the workload is
+   * no test suite.
+   */
   readonly failures?: readonly string[];
   readonly end: WorkloadEnd;
-  /** For a canary the titles it must produce, all of them and no others; undefined for every other trial. */
+  /** For a canary: the titles that it must produce, all of them and no others. Undefined for every other trial. */
   readonly expected?: readonly string[];
 }
 
-/** The verdict of one trial; causes worst first, as in the table of verdicts in ARCHITECTURE.md. */
+/** The verdict on one trial. The causes are tried worst first, as in the table of verdicts in ARCHITECTURE.md. */
 export function judgeTrial(evidence: TrialEvidence): Verdict {
   const expected = evidence.expected ?? [];
   const unexpected = unique(evidence.splats.filter((title) => !expected.includes(title)));
   const missing = expected.filter((title) => !evidence.splats.includes(title));
-  // A seeded splat of which lines were lost goes by any name.
+  // When lines of the console were lost, the seeded splat may have got any title.
   const garbled = missing.length > 0 && evidence.incomplete.length > 0;
   if (unexpected.length > 0 && !garbled) return { kind: 'splat', titles: unexpected };
-  // A canary that spoke has switched lockdep off by speaking: what is dead after it proves nothing against it.
+  // A canary's own splat switches lockdep off, so a detector that is dead afterwards says nothing against the canary.
   const spoke = expected.length > 0 && missing.length === 0;
   const dead = [
     ...evidence.deadBefore,
@@ -41,9 +47,9 @@ export function judgeTrial(evidence: TrialEvidence): Verdict {
     ...(spoke ? [] : evidence.deadAfter),
   ];
   if (dead.length > 0) return inconclusive('blind', dead.join('; '));
-  // What did not run has no witnesses to miss. A canary has no such excuse.
+  // A workload that did not run need not move its witnesses. A canary must run.
   if (evidence.end.kind === 'skipped' && expected.length === 0) return judgeEnd(evidence.end);
-  // The counters of a guest that went away are unknown, not zero.
+  // The counters of a guest that is gone are unknown, not zero.
   if (evidence.end.kind === 'silent' || evidence.end.kind === 'lost') return judgeEnd(evidence.end);
   const unseen = unseenWitnesses(evidence);
   if (unseen !== undefined) return inconclusive('unexercised', unseen);
@@ -57,7 +63,7 @@ function judgeFailures({ failures: [first, ...more] = [], end }: TrialEvidence):
   return inconclusive('workload-failed', `not expected: ${text}`);
 }
 
-/** Why a workload may not have done what it is for; undefined when every witness was seen. */
+/** The reason why a workload may not have exercised its code; undefined when every witness was seen. */
 function unseenWitnesses(evidence: TrialEvidence): string | undefined {
   const { absentWitnesses: absent = [], witnesses, end } = evidence;
   if (absent.length === 1) return `witness ${absent.join('')} does not exist on this kernel`;
@@ -76,7 +82,7 @@ function judgeEnd(end: WorkloadEnd): Verdict {
       return inconclusive('hung', 'the guest ended without a word');
     case 'skipped':
       return inconclusive('not-run', end.reason);
-    // The splat decides; where a baseline knows it, the trial was still cut short.
+    // The splat decides the verdict. When a baseline knows that splat, the trial was still cut short.
     case 'corrupted':
       return inconclusive('workload-failed', `the workload ended at a wrong word: ${end.what}`);
     case 'leaked':
@@ -110,7 +116,10 @@ const causeOrder: readonly InconclusiveCause[] = [
   'not-run',
 ];
 
-/** The worst of several verdicts; splats are joined. An empty list is inconclusive: nothing ran, nothing is proved. */
+/**
+ * The worst of several verdicts; the titles of splats are joined. For an empty list it is inconclusive, because nothing ran and
+ * nothing is proved.
+ */
 export function worstVerdict(verdicts: readonly Verdict[]): Verdict {
   const titles = unique(
     verdicts.flatMap((verdict) => (verdict.kind === 'splat' ? verdict.titles : [])),
@@ -125,7 +134,7 @@ function rank(verdict: Verdict): number {
   return kindOrder.indexOf(verdict.kind) * 100 + cause;
 }
 
-/** The exit code of a verdict, made for `git bisect run`: 0 clean, 1 splat, 125 everything that proves nothing. */
+/** The exit code of a verdict, for `git bisect run`: 0 clean, 1 splat, 125 for everything that proves nothing. */
 export function exitCodeOfVerdict(verdict: Verdict): number {
   switch (verdict.kind) {
     case 'clean':
@@ -143,7 +152,7 @@ export function isNotRun(verdict: Verdict): boolean {
   return verdict.kind === 'inconclusive' && verdict.because === 'not-run';
 }
 
-/** A verdict as one phrase, as in "inconclusive: unexercised". */
+/** A verdict as a phrase, for example "inconclusive: unexercised". */
 export function verdictPhrase(verdict: Verdict): string {
   return 'because' in verdict ? `${verdict.kind}: ${verdict.because}` : verdict.kind;
 }

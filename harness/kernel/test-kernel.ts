@@ -20,31 +20,31 @@ import { recallBuild } from './recall.ts';
 import type { RequestedModule } from './requested-modules.ts';
 import { isVersionIn, nameSource, openSource, type Source, type SourceName } from './source.ts';
 
-/** The kernel a command line asks for. Relative paths are relative to `cwd`. */
+/** The kernel that a command line asks for. Relative paths are relative to `cwd`. */
 export interface TestKernelRequest {
-  /** K of `--kernel K`. */
+  /** The value of `--kernel`. */
   readonly kernel: string;
-  /** The source of `kernel`, when it was opened before. */
+  /** The source of `kernel`, if it was opened before. */
   readonly source?: Source;
-  /** Each S of `--series S`, or a series that was read before. */
+  /** The values of `--series`, or series that were read before. */
   readonly series: readonly (string | Series)[];
-  /** Each F of `--config F`, or a fragment that was read before. They are merged with splat's fragments. */
+  /** The values of `--config`, or fragments that were read before. They are merged with splat's fragments. */
   readonly configs: readonly (string | Fragment)[];
   /** A .config that replaces `tinyconfig` and base.config: its path or its content. */
   readonly configBase: string | Extract<ConfigBase, { kind: 'file' }> | undefined;
-  /** Default gcc. */
+  /** gcc by default. */
   readonly toolchain?: Toolchain;
-  /** Each `--module`, from pinModules(); absent: none. */
+  /** The modules of `--module`, from pinModules(); absent for none. */
   readonly modules?: readonly RequestedModule[];
   /** The change of the tree's notifier annotations before the user's series; absent: none. */
   readonly annotations?: AnnotationState;
   readonly cwd: string;
   readonly cacheRoot: string;
   readonly jobs?: number;
-  /** As of `buildKernel`. */
+  /** The same as in buildKernel(). */
   readonly onDropped?: 'refuse' | 'record';
   readonly workspace?: string;
-  /** As of `buildKernel`. */
+  /** The same as in buildKernel(). */
   readonly check?: readonly string[];
   readonly signal: AbortSignal;
   readonly emit: Emit;
@@ -57,7 +57,7 @@ function modulesFragment(modules: readonly RequestedModule[]): readonly string[]
 
 /** The fragment that makes a kernel bootable in splat's guests; `--config-base` replaces it. */
 const baseFragment = 'base.config';
-/** The fragments of every test kernel, or of those in the versions [from, before). Reasons are in kernel-configs/. */
+/** The fragments of every test kernel, or of those whose versions are in [from, before). kernel-configs/ gives the reasons. */
 const ourFragments: readonly {
   readonly name: string;
   readonly from?: string;
@@ -75,9 +75,9 @@ const ourFragments: readonly {
 ];
 
 /**
- * Builds the kernel under test or finds it in the store. It consists of the source, splat's series for its version, the
- * user's series, splat's fragments and the user's. All input is read first, so that a missing file costs no minutes. A
- * kernel of Debian without a series that was built before is found without its source.
+ * Builds the kernel under test, or finds it in the store. It is made of the source, splat's series for its version, the user's
+ * series, splat's fragments and the user's fragments. All input is read first, so that a missing file is reported before minutes of
+ * work. A Debian kernel without a series is found in the store without its source.
  */
 export async function buildTestKernel(request: TestKernelRequest): Promise<BuildOutcome> {
   const { check = [] } = request;
@@ -205,8 +205,8 @@ export async function readOwnSeries(
 export type PinnedConfigs = Pick<TestKernelRequest, 'configs' | 'configBase'>;
 
 /**
- * Reads the user's fragments and .config once, so that an edit during hours of builds does not mix two kernels. An
- * optional fragment of splat stays a name. Throws `usage` for a missing file and `config` for a malformed one.
+ * Reads the user's fragments and .config once, so that an edit during hours of builds cannot mix two kernels. An optional fragment
+ * of splat is kept as its name. Throws `usage` for a missing file and `config` for a malformed one.
  */
 export async function pinConfigs(
   named: { readonly configs: readonly string[]; readonly configBase: string | undefined },
@@ -227,7 +227,7 @@ export async function pinConfigs(
   };
 }
 
-/** The path of F of `--config F`: a file, or the name of one of splat's optional fragments, as `kasan`. */
+/** The path that a value of `--config` stands for: a file, or one of splat's optional fragments, such as `kasan`. */
 async function locateFragment(name: string, folder: string, cwd: string): Promise<string> {
   const path = resolve(cwd, name);
   if ((await readIfThere(stat(path)))?.isFile() === true) return path;
@@ -241,12 +241,12 @@ async function locateFragment(name: string, folder: string, cwd: string): Promis
   throw new HarnessError('usage', `--config ${name}: no such fragment; give ${known}`);
 }
 
-/** The series of a list for the version of this tree. */
+/** Those of the series in a list that are for the version of this tree. */
 function seriesFor(source: SourceName, list: readonly OwnSeries[]): readonly OwnSeries[] {
   return list.filter((one) => isVersionIn(source.version, one));
 }
 
-/** The series that make this state of the annotations. Throws `usage` when there are none for this version. */
+/** The series that bring the annotations into this state. Throws `usage` when there are none for this version. */
 function annotationsFor(source: SourceName, state: AnnotationState): readonly OwnSeries[] {
   const needed = new Set(annotationSeries[state].map(({ name }) => name));
   const found = seriesFor(source, annotationSeries[state]);

@@ -1,21 +1,21 @@
-/** How a test program of IGT ended, with its output -> its subtests and what its end means. Pure. */
+/** How a test program of IGT ended, and what it printed -> its subtests, and what its end means. Pure. */
 import type { Subtest } from '../records/subtest.ts';
 import type { WorkloadEnd } from '../records/verdict.ts';
 import { type Expectations, expectSubtest, unexpectedFailures } from './igt-expectations.ts';
 import { readIgtOutput } from './igt-output.ts';
 import type { TestReport } from './test-report.ts';
 
-/** A test program as a trial runs it. */
+/** A test program of IGT, as a trial runs it. */
 export interface IgtProgram {
   readonly test: string;
-  /** Those that are to run; empty where the test has none. */
+  /** The subtests that are to run; empty for a test that has no subtests. */
   readonly subtests: readonly string[];
   readonly expectations: Expectations;
 }
 
-/** Exit codes of igt_core.h. */
+/** The exit codes in igt_core.h. */
 const exitCodes = { success: 0, skip: 77, invalid: 79, failure: 98, abort: 112 } as const;
-/** A shell's and IGT's own word for death by a signal. */
+/** A shell and IGT report death by signal N as the exit code 128 + N. */
 const signalBase = 128;
 const signalNames: Readonly<Record<number, string>> = {
   4: 'SIGILL, an instruction that this CPU does not have',
@@ -27,9 +27,9 @@ const signalNames: Readonly<Record<number, string>> = {
 };
 
 /**
- * Reads what a test printed. A subtest in which the program died is a crash, or an expected one; one that still ran when the
- * time was over is a timeout. Failures are those of subtests, so a test that ended in an orderly way ends with exit code 0.
- * The end of a guest that does not answer, or is gone, stays as it is.
+ * Reads what a test program printed. The subtest in which the program died has the result `crash`; the subtest that still ran when
+ * the time was over has the result `timeout`. Failures are those of subtests, so a test that ended in an orderly way has the exit
+ * code 0. When the guest does not answer or is gone, `end` is returned unchanged.
  */
 export function readIgtEnd(program: IgtProgram, stdout: string, end: WorkloadEnd): TestReport {
   const { test, expectations } = program;
@@ -45,7 +45,7 @@ export function readIgtEnd(program: IgtProgram, stdout: string, end: WorkloadEnd
   const subtests = [...seen, ...(cut ? notRun(program, seen) : [])].map((subtest) =>
     expectSubtest(subtest, expectations),
   );
-  // A guest that does not answer is a finding by itself.
+  // A guest that does not answer is a finding of its own.
   const failures =
     end.kind === 'lost' || end.kind === 'silent'
       ? []

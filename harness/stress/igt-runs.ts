@@ -1,4 +1,4 @@
-/** Tests of IGT that share a guest, with each other or with a workload -> their subtests. Pure. */
+/** What tests of IGT printed that shared a guest, with each other or with another workload -> their subtests. Pure. */
 import type { Subtest, SubtestResult } from '../records/subtest.ts';
 import type { WorkloadEnd } from '../records/verdict.ts';
 import type { IgtProgram } from './igt-end.ts';
@@ -6,11 +6,11 @@ import { expectSubtest } from './igt-expectations.ts';
 import { readIgtOutput } from './igt-output.ts';
 import type { TestReport } from './test-report.ts';
 
-/** Programs by the line that is printed before their output: `IGT_FORCE_DRIVER=vkms /usr/libexec/.../kms_atomic`. */
+/** The programs by the line that is printed before their output, such as `IGT_FORCE_DRIVER=vkms /usr/libexec/.../kms_atomic`. */
 export type IgtPrograms = ReadonlyMap<string, IgtProgram & { readonly driver: string }>;
 
 const headLine = /^tools: (.+)$/m;
-/** Worst last. */
+/** Results in order; of several runs of a subtest, the result that comes last here counts. */
 const order: readonly SubtestResult[] = [
   'notrun',
   'skip',
@@ -22,10 +22,10 @@ const order: readonly SubtestResult[] = [
 ];
 
 /**
- * Reads the output of programs that ran one after the other. What they say of themselves does not decide: under pressure a
- * call may fail for want of memory, and a test that follows another finds what that left. A subtest that ran several times
- * has its worst result. A program that was killed in a subtest, as the OOM killer does, leaves it incomplete; that it passed once is
- * worth more.
+ * Reads the output of programs that ran one after the other. Their own exit codes do not decide: under memory pressure a call may
+ * fail for want of memory, and a test may find what an earlier one left behind. A subtest that ran several times has its worst
+ * result. A subtest whose program was killed, for example by the OOM killer, is `incomplete`; a run in which it passed counts for
+ * more.
  */
 export function readIgtRuns(programs: IgtPrograms, stdout: string, end: WorkloadEnd): TestReport {
   const [, ...parts] = stdout.split(headLine);

@@ -1,4 +1,4 @@
-/** The table of workloads: what runs in a guest, and what must have been counted for it to have meant anything. */
+/** The table of workloads: what runs in a guest, and which counters must have moved for the run to prove anything. */
 import { memoryWorkloads } from './memory-workloads.ts';
 import type { Canary, Workload } from './workload.ts';
 
@@ -38,7 +38,7 @@ export const workloads: readonly Workload[] = [
     name: 'hmm',
     program: '/bin/hmm',
     args: [],
-    // mn_itree_inv_end runs after an interval notifier's callback, and here only test_hmm has any: lib/ itself is not traced.
+    // mn_itree_inv_end runs after an interval notifier's callback. Only test_hmm has one here; lib/ itself is not traced.
     witnesses: [
       'calls.mn_itree_inv_end',
       'calls.hmm_range_fault',
@@ -52,7 +52,7 @@ export const workloads: readonly Workload[] = [
     name: 'oom-global',
     program: '/bin/oom-global',
     args: [],
-    // A cgroup's reclaim is no stall of an allocation (try_to_free_pages, mm/vmscan.c): those kills are of the whole guest.
+    // A cgroup's reclaim stalls no allocation (try_to_free_pages, mm/vmscan.c): vm.allocstall_* is of the whole guest.
     witnesses: ['driver.hlist_start_oom_reaper', 'vm.oom_kill', 'vm.allocstall_*', 'vm.pswpout'],
     alsoCounts: ['vm.pgsteal_direct'],
     durationMs: 2000,
@@ -61,7 +61,7 @@ export const workloads: readonly Workload[] = [
     name: 'reclaim',
     program: '/bin/reclaim',
     args: [],
-    // Nobody unmaps in it: callbacks and unmaps come from reclaim, migration and KSM alone.
+    // The workload unmaps nothing: every callback and every unmap comes from reclaim, migration or KSM.
     witnesses: [
       'driver.hlist_start_blockable',
       'driver.interval_blockable',
@@ -79,7 +79,7 @@ export const workloads: readonly Workload[] = [
     name: 'kvm',
     program: '/bin/kvm',
     args: [],
-    // That the OOM reaper reached KVM's callback is counted by the workload from the kernel's own trace events.
+    // The workload itself checks, from the kernel's trace events, that the OOM reaper reached KVM's callback.
     witnesses: [
       'calls.kvm_mmu_notifier_invalidate_range_start',
       'calls.__oom_reap_task_mm',
@@ -127,7 +127,7 @@ export const workloads: readonly Workload[] = [
     name: 'dma-buf-maps',
     program: '/bin/dma-buf-maps',
     args: [],
-    // vm_open is a fork's; the others are faults, CPU access and a driver's own map.
+    // vm_open is called by a fork; the other functions are called by faults, by CPU access and by the driver's own mapping.
     witnesses: [
       'calls.drm_gem_shmem_vm_open',
       'calls.drm_gem_shmem_mmap',
@@ -152,7 +152,7 @@ export const workloads: readonly Workload[] = [
     name: 'gpu-objects',
     program: '/bin/gpu-objects',
     args: [],
-    // A call that fails ends the program. A fence is allocated for what is created and for a cursor, and ended by the host.
+    // The program ends when a call fails. Each creation and each cursor change allocates a fence, which the host signals.
     witnesses: [
       'calls.virtio_gpu_fence_alloc',
       'calls.virtio_gpu_fence_event_process',
@@ -189,7 +189,7 @@ export const workloads: readonly Workload[] = [
     witnesses: ['calls.vkms_atomic_commit_tail', 'calls.vkms_composer_worker'],
     durationMs: 1500,
   },
-  // These five meet known bugs of the kernel that leave no detector alive (docs/found.md), and do not run where it has them.
+  // Known bugs of the kernel (docs/found.md) switch all detectors off in the next five, so they do not run on such kernels.
   {
     name: 'gpu-unbind-held',
     program: '/bin/gpu-unbind-held',
@@ -236,7 +236,7 @@ export const workloads: readonly Workload[] = [
     name: 'fail-nth',
     program: '/bin/fail-nth',
     args: [],
-    // That allocations failed is counted by the workload from the kernel's own `times` of slab and of page failures.
+    // The workload itself checks, from the counts of the kernel's fault injection, that slab and page allocations failed.
     witnesses: [
       'calls.should_fail_alloc_page',
       'calls.hmm_range_fault',
@@ -266,13 +266,13 @@ export const workloads: readonly Workload[] = [
   },
 ];
 
-/** What does the same on other kernels as a witness, best known first: there the one that moved is the witness. */
+/** For a witness, functions that do the same on other kernels, the most common first. The one that was called counts. */
 export const otherForms: Readonly<Record<string, readonly string[]>> = {
-  // vkms and vgem import without mapping since 7.2 at the latest (DRM_GEM_SHMEM_DRIVER_OPS, drm_gem_shmem_helper.h).
+  // vkms and vgem import without mapping since 7.2 or earlier (DRM_GEM_SHMEM_DRIVER_OPS, drm_gem_shmem_helper.h).
   'calls.drm_gem_map_dma_buf': ['calls.drm_gem_shmem_prime_import_no_map'],
 };
 
-/** The positive controls: a run in which one of them stays silent proves nothing by its own silence. */
+/** The positive controls: if one of them stays silent in a run, the silence of the run's trials proves nothing. */
 export const canaries: readonly Canary[] = [
   { name: 'sleep-nonblockable', mode: 'sleep-mutex', notifier: 'hlist', trigger: 'mrelease' },
   { name: 'fail-blockable', mode: 'fail-blockable', notifier: 'hlist', trigger: 'munmap' },
@@ -287,7 +287,7 @@ export const canaries: readonly Canary[] = [
   },
 ];
 
-/** The workload of a canary. */
+/** The workload that triggers a canary. */
 export function canaryWorkload({ name, mode, notifier, trigger }: Canary): Workload {
   return {
     name: 'controls',

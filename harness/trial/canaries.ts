@@ -45,7 +45,10 @@ export function holesOf(version: KernelVersion): readonly PlannedHole[] {
     }));
 }
 
-/** process_mrelease(2) is of 5.15; before, only the oom_reaper runs callbacks that must not block. */
+/**
+ * The canary with a trigger that this kernel has. Kernels before 5.15 have no process_mrelease(2); on them only the OOM reaper runs
+ * callbacks that must not block.
+ */
 function triggerFor(canary: Canary, version: KernelVersion): Canary {
   const lacks = canary.trigger === 'mrelease' && compareVersions(version, [5, 15]) < 0;
   return lacks ? { ...canary, trigger: 'oom-memcg' } : canary;

@@ -5,7 +5,7 @@ import { canariesFor, holesOf } from './canaries.ts';
 import type { ChosenWorkload } from './chosen-workload.ts';
 import type { TrialPlan } from './trial-plan.ts';
 
-/** What decides, besides the workloads, which trials are planned. */
+/** The options that decide, together with the workloads, which trials are planned. */
 export interface TrialChoice {
   readonly seed: number;
   readonly repeat: number;
@@ -21,8 +21,8 @@ export interface TrialChoice {
 const mostBoots = 4;
 
 /**
- * One plan a trial, canaries first: a kernel that cannot speak is found out at once. Throws `usage` when `trials` names
- * one that there is not.
+ * One plan for each trial. Canaries come first, so that a kernel whose detectors are dead is found out early. Throws `usage` when
+ * `trials` names a trial that does not exist.
  */
 export function planTrials(
   chosen: readonly ChosenWorkload[],

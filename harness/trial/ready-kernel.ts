@@ -20,24 +20,27 @@ import type { TrialContext } from './trial-plan.ts';
 
 export interface CommitTrialsRequest extends GuestRequest {
   readonly seed: number;
-  /** Milliseconds of stress; undefined: each workload's own. */
+  /** How many milliseconds each workload runs; undefined for each workload's own duration. */
   readonly durationMs: number | undefined;
-  /** Trials at a time; undefined: as many as the host carries. */
+  /** How many trials run at a time; undefined for as many as the host can carry. */
   readonly parallelTrials: number | undefined;
-  /** The folder for the consoles. */
+  /** The folder for the consoles of the trials. */
   readonly dir: string;
-  /** Gets what lockdep knew at the end of a trial of the commit that `id` names; absent: it is not asked. */
+  /** Receives what lockdep knew at the end of a trial of the commit `id`; absent when lockdep is not asked. */
   readonly onLocks?: (id: string, dump: LockDump) => void;
 }
 
-/** The name that stands for the boot among the workloads. Every copy of a guest has the splats of its boot behind it. */
+/** The name that stands for the boot in a list of workloads. The splats of a boot come before every trial of its copies. */
 export const bootWorkload = 'boot';
 
-/** Trials that share a boot before the next one is used, round and round: copies are twins in all their boot decided. */
+/**
+ * How many trials in a row share a boot before the next boot is used; after the last boot comes the first again. Copies of one boot
+ * are alike in everything that the boot decided.
+ */
 const trialsPerBoot = 8;
 const mostBoots = 4;
 
-/** The boot that a commit's trial `index` is a copy of. */
+/** The boot that trial `index` of a commit is a copy of. */
 export function bootOf(index: number): number {
   return Math.floor(index / trialsPerBoot) % mostBoots;
 }
@@ -45,22 +48,28 @@ export function bootOf(index: number): number {
 /** A commit whose kernel is booted. */
 export interface ReadyCommit {
   readonly id: string;
-  /** SHA-256 of the image. */
+  /** The SHA-256 of the kernel image. */
   readonly image: string;
-  /** How its guests run: `kvm` or `tcg`. */
+  /** The accelerator on which its guests run, `kvm` or `tcg`. */
   readonly accel: string;
   readonly compiled: boolean;
-  /** Lines of the configuration that this commit's Kconfig did not keep. */
+  /** The lines of the configuration that this commit's Kconfig did not keep. */
   readonly dropped: DroppedLines;
-  /** Those of the additional functions that this kernel can count. */
+  /** Those of the functions in `profile` that this kernel can count. */
   readonly profiled: readonly string[];
-  /** One trial; `index` counts the trials of this commit. */
+  /** Runs a trial; `index` counts the trials of this commit. */
   readonly run: (chosen: ChosenWorkload, index: number) => Promise<TrialResult>;
-  /** Whether the seeded bugs are seen in this kernel: `unproved` when they cannot be seeded in it, else why not all are. */
+  /**
+   * Runs the canaries. Resolves to `proved` when this kernel shows all seeded bugs, to `unproved` when they cannot be seeded in it,
+   * and otherwise to a verdict that says why not.
+   */
   readonly proveDetectors: () => Promise<'proved' | 'unproved' | Verdict>;
-  /** Every seeded bug that is not seen in this kernel, with the reason. */
+  /** Every seeded bug that this kernel does not show, with the reason. */
   readonly missedCanaries: () => Promise<readonly string[]>;
-  /** Boots the kernel once more and returns the splats of that boot; undefined when the boot failed. A new boot decides anew what all copies of one boot share. */
+  /**
+   * Boots the kernel once more and resolves to the splats of that boot; undefined when the boot failed. A new boot decides anew
+   * what all copies of one boot have in common.
+   */
   readonly bootAgain: (bootIndex: number) => Promise<readonly SplatCount[] | undefined>;
 }
 
@@ -68,7 +77,7 @@ export type Preparation =
   | { readonly kind: 'ready'; readonly commit: ReadyCommit }
   | { readonly kind: 'untestable'; readonly verdict: Untestable };
 
-/** Boots the kernel of a commit; `id` names it, its trials' folders and what decides their seeds. */
+/** Boots the kernel of a commit. `id` names the commit and its trials' folders, and decides the trials' seeds. */
 export async function prepareCommit(
   id: string,
   built: BuildOutcome,
@@ -126,12 +135,12 @@ export async function prepareCommit(
   return { kind: 'ready', commit };
 }
 
-/** A guest source that remembers its boots, because the store reads a whole entry for each request. */
+/** A guest source that remembers the boots it was asked for, since the store reads a whole entry at each request. */
 interface BootedSource {
   readonly source: GuestSource;
   readonly runner: TrialRunner;
   readonly boots: GuestSource['checkpoint'];
-  /** As of ReadyCommit's bootAgain: each log is read through once, however many copies ask. */
+  /** The same as ReadyCommit's bootAgain(). Each boot log is read only once, however many trials need it. */
   readonly bootSplats: ReadyCommit['bootAgain'];
 }
 
@@ -153,7 +162,7 @@ function remember<T>(ask: (bootIndex: number) => Promise<T>): (bootIndex: number
   };
 }
 
-/** One trial of a commit: `index` counts its trials, which share boots in turn. */
+/** A trial of a commit; `index` counts the commit's trials, which take turns on the boots. */
 interface OneTrial extends ChosenWorkload, Pick<TrialContext, 'onLocks'> {
   readonly index: number;
   readonly expected?: readonly string[];
@@ -168,7 +177,7 @@ async function runOne(
   const { workload, index, onLocks, ...rest } = trial;
   const bootIndex = bootOf(index);
   const asked = await boots(bootIndex);
-  // A kernel that boots only sometimes is tested in the boot that worked.
+  // A kernel that boots only sometimes is tested in the first boot, which worked.
   const boot = asked.kind === 'saved' ? asked : await boots(0);
   if (boot.kind === 'failed')
     throw new HarnessError(

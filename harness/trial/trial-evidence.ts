@@ -23,20 +23,20 @@ export interface TrialEvidence {
   /** The state of the guest before the workload. */
   readonly prepared: Prepared;
   readonly after?: Reading;
-  /** The kernel's own log at the end, as /dev/kmsg has it. */
+  /** The kernel's own log at the end of the trial, as /dev/kmsg gives it. */
   readonly kmsg?: string;
   /** The result of each test, for a workload that consists of many tests. */
   readonly tests?: Pick<TestReport, 'subtests' | 'failures'>;
   /** What the virtual screen showed when the workload asked for a picture. */
   readonly screen?: Screen;
-  /** Lockdep's tables at the end. */
+  /** Lockdep's tables at the end of the trial. */
   readonly locks?: LockDump;
-  /** The line both the kernel's log and the console carry from the moment before the workload. */
+  /** The line that is written to the kernel's log, and so to the console, right before the workload. */
   readonly marker: string;
-  /** Whether the two markers came out of the console. */
+  /** Whether the console printed the markers from before and after the workload. */
   readonly markersSeen: { readonly begin: boolean; readonly end: boolean };
   readonly timings: Omit<TrialTimings, 'totalMs' | 'firstSplatMs'>;
-  /** What the guest was doing when it gave no result; absent: it gave one. */
+  /** What the guest was doing when it gave no result; absent when it gave one. */
   readonly hang?: HangEvidence;
 }
 
@@ -52,11 +52,11 @@ type PacedContext = TrialContext & Pick<StartedGuest, 'slowness' | 'vmlinux' | '
 export interface EvidenceWatch {
   readonly onConsole: (bytes: Uint8Array) => void;
   readonly hasSplat: () => boolean;
-  /** Called before and after splat makes the kernel print: that output is no finding. */
+  /** Called before and after splat makes the kernel print, so that this output does not count as a finding. */
   readonly onAsked: (asked: 'begin' | 'end') => void;
 }
 
-/** A kernel log is at most this long: CONFIG_LOG_BUF_SHIFT=20, escaped. */
+/** The most bytes of a kernel log, escaped, with CONFIG_LOG_BUF_SHIFT=20. */
 const kmsgLimitBytes = 4 * 1024 * 1024;
 
 /** Runs the workload in a fresh guest and observes it from outside. */
@@ -116,15 +116,15 @@ export async function collectEvidence(
   return evidence;
 }
 
-/** Does what cannot be done before the guest is saved, and nothing else: a copy must start its workload at once. */
+/** Does only what cannot be done before the guest is saved: a copy must start its workload at once. */
 async function beginTrial(
   guest: Guest,
   plan: TrialPlan,
   evidence: Progress,
 ): Promise<{ readonly answered: Promise<unknown> }> {
   await guest.hello();
-  // Copies of a checkpoint share their random state; the trial's seed makes them differ, and repeat. The agent serves in
-  // order, so the workload can be asked for before these are answered.
+  // Copies of a checkpoint share their random state. The trial's seed makes them differ, and makes a trial repeatable. The agent
+  // answers requests in order, so the workload can be requested before these are answered.
   const asked = Promise.all([
     guest.reseed(createHash('sha512').update(`splat trial seed ${plan.seed}`).digest()),
     guest.write('/dev/kmsg', `<6>${evidence.marker} begins\n`),
@@ -136,8 +136,8 @@ async function beginTrial(
 
 async function endTrial(guest: Guest, context: PacedContext, evidence: Progress): Promise<void> {
   evidence.after = await takeReading(guest, context.cpus, countedBesides(evidence.prepared));
-  // A console that floods is behind; the marker still comes, after everything before it.
-  // A console that has not printed the first marker by now prints hardly anything.
+  // When the console is flooded, the marker still comes, after everything before it. A console that has not printed the first
+  // marker by now prints hardly anything.
   const isMute = !evidence.markersSeen.begin;
   const patienceMs = answerTimeoutMs(context.slowness) / (isMute ? 4 : 1);
   const over = new AbortController();
@@ -159,7 +159,10 @@ async function endTrial(guest: Guest, context: PacedContext, evidence: Progress)
   if (dump !== undefined) evidence.locks = dump;
 }
 
-/** A class is at most a few hundred bytes of these files, and there are at most 8192 (MAX_LOCKDEP_KEYS). */
+/**
+ * The most bytes of each file of lockdep: a class takes at most a few hundred bytes, and there are at most 8192 classes
+ * (MAX_LOCKDEP_KEYS).
+ */
 const lockdepLimitBytes = 16 * 1024 * 1024;
 
 async function readLocks(agent: Agent): Promise<LockDump | undefined> {
@@ -202,7 +205,8 @@ async function runWorkload(
     // What the user gave runs as long as the user said.
     const isTheirs = upload !== undefined && plan.readTests === undefined;
     const timeoutMs = isTheirs ? durationMs : runTimeoutMs(durationMs, context.slowness);
-    // A test program that is still running at its limit is no silent guest: its tests are judged, and the agent has answered.
+    // A test program that still runs at its limit does not make the guest silent: the agent has answered, and the results of the
+    // tests are judged.
     const isOwn = upload !== undefined || plan.readTests !== undefined;
     const running = guest
       .run(programArgv(plan, context, evidence.prepared), timeoutMs, onOutput)
@@ -217,7 +221,7 @@ async function runWorkload(
       end = seen.end;
       if (seen.hang !== undefined) evidence.hang = seen.hang;
     } finally {
-      // The tests are read even when the guest went away.
+      // The results of the tests are read even when the guest went away.
       const report = plan.readTests?.(output.stdout(), end);
       if (report !== undefined) {
         evidence.tests = report;
@@ -235,8 +239,8 @@ async function runWorkload(
 }
 
 /**
- * Programs of ours take a seed, a duration and a goal: they go on until every required witness has moved, up to a limit
- * (guests/minimal/goal.h). The user's take what the user said.
+ * The arguments of a program. Programs of splat get a seed, a duration and a goal: they go on until every required witness has been
+ * counted, up to a limit (guests/minimal/goal.h). The user's programs get the arguments that the user gave.
  */
 function programArgv(
   { workload, seed, durationMs, upload }: TrialPlan,
@@ -282,10 +286,12 @@ function ownArgv(
   return [workload.program, ...shared, ...goal, ...workload.args];
 }
 
-/** The time before the timeout at which a workload of splat is examined for a hang; it should have ended half a minute earlier. */
+/**
+ * How many milliseconds before its timeout a workload of splat is examined for a hang; it should have ended half a minute earlier.
+ */
 const lookMs = 15_000;
 
-/** Long enough for the kernel to find a hung task by itself, which says more than our own silence. */
+/** The timeout of a workload: long enough for the kernel to detect a hung task by itself, whose report says more than silence. */
 function runTimeoutMs(durationMs: number, slowness: number): number {
   const limitMs = workloadLimitMs(durationMs, slowness);
   return limitMs + 15_000 + kernelTimeouts(slowness).hungTaskSeconds * 1500;

@@ -9,15 +9,15 @@ import type { Prepared } from './observe.ts';
 
 /** One workload with one seed in one fresh guest. */
 export interface TrialPlan {
-  /** A folder name, unique in its run. */
+  /** The name of the trial's folder, unique in its run. */
   readonly id: string;
   readonly workload: Workload;
   readonly seed: number;
-  /** How long the workload stresses, in milliseconds of the guest. */
+  /** How long the workload runs, in milliseconds of the guest's clock. */
   readonly durationMs: number;
   /** The index of the boot that the guest is a copy of. */
   readonly bootIndex: number;
-  /** The splats a canary must produce on this kernel. */
+  /** The titles of the splats that a canary must produce on this kernel. */
   readonly expected?: readonly string[];
   /** Set for a canary that this kernel is known to miss: the titles it prints if the gap is fixed, and what is not checked because of the gap. */
   readonly hole?: { readonly closedBy: readonly string[]; readonly unchecked: string };
@@ -25,7 +25,7 @@ export interface TrialPlan {
   readonly upload?: Uint8Array;
   /** Set for a workload that consists of many tests: reads the result of each test from the output and from the end of the program. */
   readonly readTests?: TestReader;
-  /** True: the trial ends at the first splat. */
+  /** Present when the trial ends at the first splat. */
   readonly endAtSplat?: true;
 }
 
@@ -33,9 +33,9 @@ export interface TrialPlan {
 export interface StartedGuest {
   readonly guest: Guest;
   readonly prepared: Prepared;
-  /** As of guest/pace.ts. */
+  /** How slow the guest is (guest/pace.ts). */
   readonly slowness: number;
-  /** The kernel image with symbols; absent: there is no such image. */
+  /** The kernel image with symbols; absent when there is none. */
   readonly vmlinux?: string;
   /** The loaded modules, with the addresses of their code. Absent: no module. */
   readonly modules?: readonly ModuleCode[];
@@ -48,7 +48,7 @@ export interface TrialContext {
     onConsole: (bytes: Uint8Array) => void,
   ) => Promise<StartedGuest>;
   readonly cpus: number;
-  /** The trial's folder: console.log, output.log, and a picture where one was drawn. */
+  /** The trial's folder, with console.log, output.log and, if one was taken, a picture. */
   readonly dir: string;
   readonly signal: AbortSignal;
   readonly onSplat: (finding: Finding) => void;

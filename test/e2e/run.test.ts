@@ -14,13 +14,16 @@ import {
   startSplat,
 } from './splat.ts';
 
-/** What `splat run` says of kernels that nobody patched. The 7.x is pinned: no upload turns this red. */
+/**
+ * The results of `splat run` on unpatched kernels. The 7.x kernel has a fixed version, so that an upload to Debian cannot fail this
+ * test.
+ */
 const unpatched: readonly {
   readonly kernel: string;
   readonly release: RegExp;
-  /** Canaries that it is known to miss: they show it. */
+  /** The canaries that the kernel is known to miss. */
   readonly missed: readonly string[];
-  /** Workloads that it cannot run: it lacks what they need, or has a bug that would end them (docs/found.md). */
+  /** The workloads that do not run: the kernel lacks something that they need, or has a bug that would end them (docs/found.md). */
   readonly notRun: readonly string[];
 }[] = [
   {
@@ -93,7 +96,7 @@ for (const { kernel, release, missed, notRun } of unpatched) {
   });
 }
 
-/** Kernels with one patch on top: what the run must say of each. */
+/** Kernels with one patch, and what the run of each must report. */
 const kernels: readonly {
   readonly patch: string;
   readonly workloads: readonly string[];
@@ -231,7 +234,7 @@ void t.test('--cold boots for every trial', async (t) => {
   });
 });
 
-/** Waits for a process with that text in its command line; throws when the run ends before. */
+/** Waits for a process whose command line contains the text. Throws when the run ends before that. */
 async function untilStarted(running: RunningSplat, text: string): Promise<void> {
   const early = running.done.then(({ stderr }) => stderr);
   while ((await processesWith(text)).length === 0) {
@@ -240,7 +243,7 @@ async function untilStarted(running: RunningSplat, text: string): Promise<void> 
   }
 }
 
-/** Starts a long run and waits until its workload is stressed; throws when it ends before. */
+/** Starts a long run and waits until its workload runs. Throws when the run ends before that. */
 async function startLongRun(dir: string): Promise<RunningSplat> {
   const args = ['run', '--workload', 'munmap', '--duration', '60', '--out', dir];
   const running = startSplat(args);
@@ -262,7 +265,7 @@ void t.test(
   'Ctrl-C in the middle of a boot ends it at once, and leaves no half checkpoint',
   async (t) => {
     const dir = join(t.testdir(), 'run');
-    // A size of memory nobody used before: its checkpoint cannot be in the cache.
+    // No other run has used this size of memory, so the cache cannot have a checkpoint for it.
     const memory = `-m ${1100 + (process.pid % 900)}M`;
     const running = startSplat(['run', '--memory-mib', memory.slice(3, -1), '--out', dir]);
     await untilStarted(running, memory);

@@ -20,7 +20,7 @@ import {
 } from '../made-records.ts';
 import { mistakesIn } from '../page-mistakes.ts';
 
-/** What a guest, a patch or a stranger's run directory may have for any text. */
+/** A text that a guest, a patch or a stranger's run directory might contain. */
 const hostile = `</pre></style><script>alert(1)</script><img src=x onerror="a()">'"&lt;\u001B[31m\u202Eok`;
 const plainHostile = `&lt;/pre&gt;&lt;/style&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x onerror=&quot;a()&quot;&gt;&apos;&quot;&amp;lt;?[31m?ok`;
 
@@ -41,12 +41,12 @@ const page: RunPageInput = {
   beside: true,
 };
 
-/** A page of what is given and, for the rest, what is above. */
+/** A page with the given fields, and the default values above for the rest. */
 function pageWith(run: Partial<RunPageInput['run']>, more: Partial<RunPageInput> = {}): string {
   return formatRunPage({ ...page, ...more, run: { ...page.run, ...run } });
 }
 
-/** Its first screen. */
+/** The first screen of a page. */
 function headOf(run: Partial<RunPageInput['run']>, more: Partial<RunPageInput> = {}): string {
   return /<header[^]*<\/header>/.exec(pageWith(run, more))?.[0] ?? '';
 }

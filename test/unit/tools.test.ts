@@ -552,7 +552,7 @@ void t.test('only what a guest without a dynamic linker can run is put into it',
   t.end();
 });
 
-/** A run of trials with these verdicts. */
+/** A run whose trials have these verdicts. */
 function ran(verdicts: Readonly<Record<string, Verdict>>): RunResult {
   const trials = Object.entries(verdicts).map(([id, verdict]) => aTrialResult({ id, verdict }));
   return aRunResult({ trials });
@@ -642,7 +642,7 @@ void t.test('files are copied between absolute paths of the guest and paths of t
   t.end();
 });
 
-/** An ssh server of this process in place of a guest's: what arrives, and what is answered, is seen from both ends. */
+/** An ssh server in this process, in place of a guest's. The test can see what arrives and what is answered. */
 async function serveSsh(
   hostKey: string,
   allowed: string,

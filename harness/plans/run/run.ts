@@ -36,18 +36,18 @@ export interface RunRequest extends GuestRequest, TestKernelRequest {
   readonly baseline?: Baseline;
   /** The ids of the trials to run, canaries included; absent: all trials. */
   readonly trials?: readonly string[];
-  /** Which trials are wanted, of all that there would be; absent: all. */
+  /** True for a trial that is to be run; absent when all are. */
   readonly isWanted?: (plan: TrialPlan) => boolean;
-  /** Gets each trial as soon as it is judged, with the kernel it ran on. */
+  /** Receives each trial as soon as it is judged, with the kernel that it ran on. */
   readonly onTrialEnd?: (trial: TrialResult, ran: RanOn) => Promise<void>;
   /** The id of a kernel that was built before. It is used if the store still has it. */
   readonly kernelId?: string;
-  /** Number of trials at a time. Undefined: as many as cores and free memory allow. */
+  /** How many trials run at a time; undefined for as many as cores and free memory allow. */
   readonly parallelTrials: number | undefined;
   readonly seed: number;
-  /** Number of trials of each workload, spread over several boots. */
+  /** How many trials of each workload are run; they are spread over several boots. */
   readonly repeat: number;
-  /** True to boot for every trial instead of copying a checkpoint. */
+  /** True when every trial boots by itself instead of running in a copy of a checkpoint. */
   readonly cold: boolean;
   /** Milliseconds of stress. Undefined: each workload's default. */
   readonly durationMs: number | undefined;
@@ -55,10 +55,10 @@ export interface RunRequest extends GuestRequest, TestKernelRequest {
   readonly dir: string;
 }
 
-/** What a trial ran on. */
+/** The kernel and the accelerator that a trial ran on. */
 export interface RanOn {
   readonly kernel: KernelFacts;
-  /** kvm or tcg. */
+  /** `kvm` or `tcg`. */
   readonly accel: string;
 }
 
@@ -115,8 +115,8 @@ async function testKernel(
     accel: guests.accel.accel,
     accelReason: guests.accel.reason,
   };
-  // With --cold each trial boots by itself: it needs no checkpoint, and its console has the splats of its boot.
-  // What QEMU cannot restore boots for each trial.
+  // With --cold each trial boots by itself. It needs no checkpoint, and its console shows the splats of its boot. The same goes for
+  // a GPU that QEMU cannot restore.
   const cold = request.cold || !guests.spec.gpu.restorable;
   const boots: Boots = cold ? noBoots : await bootAll(guests, plans);
   clock.lap('bootMs');
@@ -130,7 +130,7 @@ async function testKernel(
     ...request,
     cold,
     known,
-    // A canary takes locks in a seeded order, which is no order of the kernel.
+    // A canary takes locks in a seeded order, which is not an order of the kernel.
     locksOf: (plan) =>
       plan.workload.canary === undefined
         ? (dump) => locks.add(lookedAt(plan, { cold, guests, kernel }), dump)
@@ -183,9 +183,7 @@ function lookedAt(
   return { trial: id, boot: cold ? null : bootIndex, setting: setting.slice(0, 16) };
 }
 
-/**
- * The checks that this kernel does not make: those of the canaries that it is known to miss, and missed in this run.
- */
+/** The checks that this kernel does not make: those of the canaries that it is known to miss, and did miss in this run. */
 function uncheckedIn(
   plans: readonly TrialPlan[],
   trials: readonly TrialResult[],
@@ -199,8 +197,8 @@ function uncheckedIn(
 }
 
 /**
- * The worst verdict of all trials and of the boot. A workload of the default set that this guest cannot run (`kvm`
- * without virtualisation) stays in the table and decides nothing; a workload that the user named decides.
+ * The worst verdict of all trials and of the boot. A workload of the default set that this guest cannot run (such as `kvm` without
+ * virtualisation) is listed but decides nothing. A workload that the user named decides.
  */
 export function judgeRun(
   bootSplats: readonly Pick<SeenSplat, 'title' | 'known'>[],
@@ -240,7 +238,7 @@ function startClock(): {
 type Boots =
   | {
       readonly kind: 'booted';
-      /** By boot index. */
+      /** The checkpoint of each boot, at the index of the boot. */
       readonly checkpoints: readonly (Checkpoint | undefined)[];
       readonly logs: readonly string[];
     }
@@ -248,7 +246,7 @@ type Boots =
 
 const noBoots: Boots = { kind: 'booted', checkpoints: [], logs: [] };
 
-/** Boots every guest of which a plan needs a copy. */
+/** Boots every guest that a plan needs a copy of. */
 async function bootAll(guests: GuestSource, plans: readonly TrialPlan[]): Promise<Boots> {
   const checkpoints: Checkpoint[] = [];
   const logs: string[] = [];

@@ -11,17 +11,17 @@ import { findBuilt, type MakeSetup, runMake } from './make.ts';
 import { planTestKernel, type TestKernelRequest } from './test-kernel.ts';
 import { programsOf } from './toolchain.ts';
 
-/** Programs of one folder of tools/testing/selftests. */
+/** The programs that are wanted from one folder of tools/testing/selftests. */
 export interface WantedSelftests {
-  /** Where the sources may be; the first folder that the tree has counts. */
+  /** The folders in which the sources may be; the first one that the tree has counts. */
   readonly folders: readonly string[];
-  /** `mremap_test`, for mremap_test.c. */
+  /** The names of the programs: `mremap_test` for mremap_test.c. */
   readonly programs: readonly { readonly name: string; readonly with?: string }[];
-  /** Sources that every program is compiled with, where the folder has them. */
+  /** Sources with which every program is compiled, if the folder has them. */
   readonly shared: readonly string[];
 }
 
-/** A program that was built, or the reason why there is none. */
+/** A program that was built, or the reason why it was not. */
 export type BuiltSelftest =
   | { readonly kind: 'built'; readonly file: string }
   | { readonly kind: 'absent' }
@@ -32,16 +32,16 @@ interface Meta {
   readonly broken: Readonly<Record<string, string>>;
 }
 
-/** Raised when what is built, or how, changes. */
+/** The version of the recipe; it is raised when what is built, or how, changes. */
 const recipe = 2;
-/** In obj/ of the workspace. */
+/** The folder of the programs below obj/ of the workspace. */
 const outFolder = 'splat-selftests';
 
 /**
- * Makes the headers of the tree's interface to programs as `make headers` does, which starts three programs for each of a
- * thousand headers, then compiles each program: static, since the guest has no libraries. What cannot be compiled is left out.
- * Sources and the headers beside them are copies, because a test may take 30 s (TEST_TIMEOUT_DEFAULT), which an emulated guest needs
- * longer for; the trial's own limit holds.
+ * Makes the headers with which programs use the tree's kernel, and compiles each program. `make headers` would start three programs
+ * for each of a thousand headers. The programs are static, because the guest has no libraries; a program that cannot be compiled is
+ * left out. The sources and headers are copied, so that the time limit of a test (TEST_TIMEOUT_DEFAULT, 30 s) can be raised: an
+ * emulated guest needs longer, and the trial's own limit still applies.
  */
 const script = `
 set -e
@@ -78,8 +78,8 @@ done
 `;
 
 /**
- * Builds programs of the tree under test, patches included, in the sandbox; from the store when they were built before for
- * this kernel. Undefined for an architecture whose programs cannot be built here.
+ * Builds programs of the tree under test, with its patches, in the sandbox, or takes them from the store if they were built for
+ * this kernel before. Undefined for an architecture whose programs cannot be built here.
  */
 export async function buildSelftests(
   kernel: BuiltKernel,
@@ -122,7 +122,7 @@ async function makeSelftests(
   const build = await planTestKernel(request);
   const meta = await inWorkspace(build, async (setup) => compileSelftests(wanted, setup, dir));
   throwIfAborted(request.signal);
-  // The series applied when the kernel was built.
+  // The patches applied when the kernel was built, so they apply here.
   return meta ?? { absent: wanted.programs.map(({ name }) => name), broken: {} };
 }
 
@@ -140,7 +140,7 @@ async function compileSelftests(
   for (const one of programs) if (await there(join(folder, `${one.name}.c`))) present.push(one);
   const absent = programs.filter((one) => !present.includes(one)).map(({ name }) => name);
   if (present.length === 0) return { absent, broken: {} };
-  // Numbers of system calls; this target needs no configuration.
+  // Makes the numbers of system calls; this target needs no configuration.
   await runMake(setup, ['archheaders']);
   const [compiler] = programsOf(toolchain);
   const words = present.map((one) => `${one.name}:${one.with ?? ''}`);
@@ -163,7 +163,7 @@ async function compileSelftests(
 
 const longestMessage = 200;
 
-/** The compiler's first error, else what the script said. */
+/** The first error of the compiler, or else the output of the script. */
 async function whyBroken({ workspace }: MakeSetup, name: string, said: string): Promise<string> {
   const log = await findBuilt(workspace, join(outFolder, 'bin', `${name}.log`));
   const text = log === undefined ? said : await readFile(log, 'latin1');

@@ -1,15 +1,15 @@
-/** What a program of kselftest printed and how it ended -> its tests and what the end means. Pure. */
+/** What a program of kselftest printed, and how it ended -> its tests, and what its end means. Pure. */
 import type { Subtest } from '../records/subtest.ts';
 import type { WorkloadEnd } from '../records/verdict.ts';
 import { type KtapTest, readKtap } from './ktap-output.ts';
 import type { TestReport } from './test-report.ts';
 
-/** Exit codes of tools/testing/selftests/kselftest.h; a skip arrives as the end `skipped`. */
+/** The exit codes in tools/testing/selftests/kselftest.h; a skip is the end `skipped` already. */
 const exitCodes = { pass: 0, expectedFailure: 2 } as const;
 
 /**
- * A program that prints no TAP is one test, by its exit code. One that does is its tests, and itself where it ended before it
- * had said how.
+ * Reads the results of a program. A program that prints no TAP is one test, whose result is its exit code. A program that prints
+ * TAP has the tests that it printed, and counts as a further test when its end says more than they do.
  */
 export function readKselftestEnd(
   program: string,
@@ -43,11 +43,11 @@ interface Leaf extends Subtest {
   readonly why?: string;
 }
 
-/** Why a test may fail on a kernel or in a guest. */
+/** Reasons for which a test may fail on a kernel or in a guest. */
 export interface SelftestExcuses {
-  /** Needs more memory than the guest has: what fails of it was skipped. */
+  /** The tests that need more memory than the guest has; a failure of one of them counts as a skip. */
   readonly tooLarge?: RegExp;
-  /** Fails on this version. */
+  /** The tests that are known to fail on this version. */
   readonly known?: readonly RegExp[];
 }
 
@@ -71,7 +71,7 @@ function leavesOf({ name, result, why, inside }: KtapTest, prefix: string): read
   return [{ name: path, result, ...(why === undefined ? {} : { why }) }];
 }
 
-/** The program as a test of its own: it printed none, or it says more by its end than they did. */
+/** The program as a test of its own: when it printed no tests, and when its end says more than its tests do. */
 function ownResult(
   program: string,
   leaves: readonly Leaf[],

@@ -1,24 +1,24 @@
-/** What tests of the kernel print, KTAP and TAP of every age -> results. Pure: text in, values out. */
+/** What tests of the kernel print, in any version of KTAP or TAP -> their results. Pure. */
 import type { SubtestResult } from '../records/subtest.ts';
 
-/** A result line, with those of the tests inside it. */
+/** A result line, with the results of the tests inside it. */
 export interface KtapTest {
   readonly name: string;
   readonly result: SubtestResult;
-  /** Of a skip the text behind `# SKIP`, of a failure where it is; absent: nothing says it. */
+  /** For a skip, the text after `# SKIP`; for a failure, the place where it happened; absent when the output does not say it. */
   readonly why?: string;
   readonly inside: readonly KtapTest[];
 }
 
-/** What was read of an output. */
+/** What was read from the output of a program. */
 export interface KtapOutput {
-  /** Tests that ended, none of them inside another. */
+  /** The outermost tests that ended. */
   readonly tests: readonly KtapTest[];
-  /** Tests that began and did not end, the outermost first, each with the tests inside it that ended. */
+  /** The tests that began and did not end, the outermost first, each with those tests inside it that ended. */
   readonly open: readonly { readonly name: string; readonly inside: readonly KtapTest[] }[];
 }
 
-/** Four spaces are a level in KUnit, two in the newer kselftests. */
+/** In KUnit four spaces are one level, in newer kselftests two. */
 const resultLine = /^( *)(not ok|ok)\b(?: +(\d+))?(?: +-)? *(.*)$/;
 const beginLine = /^( *)# Subtest: (.+)$/;
 const directive = /^(.*?) *# *(SKIP|TODO|XFAIL|TIMEOUT|ERROR)\b[: ]*(.*)$/i;
@@ -53,11 +53,11 @@ export function readKtap(text: string): KtapOutput {
 }
 
 interface Reading {
-  /** Tests that ended and are not yet inside another. */
+  /** The tests that ended and are not inside another test yet. */
   ended: { readonly indent: number; readonly test: KtapTest }[];
-  /** Announced, and not ended. The announcement is as far indented as the tests inside. */
+  /** The tests that were announced and have not ended. An announcement is indented as far as the tests inside it. */
   begun: { readonly indent: number; readonly name: string }[];
-  /** Where the test that is running failed. */
+  /** Where the running test failed. */
   place?: string | undefined;
 }
 
@@ -81,7 +81,7 @@ function readLine(line: string, reading: Reading): void {
 
 function endTest(match: RegExpExecArray, reading: Reading): void {
   const [, { length: indent } = '', word = '', number = '', rest = ''] = match;
-  // Prose that begins with "ok" has no number.
+  // A line of prose that begins with "ok" has no number.
   if (number === '') return;
   const [, before = rest, mark = '', reason = ''] = directive.exec(rest) ?? [];
   const inside = reading.ended.filter((one) => one.indent > indent).map(({ test }) => test);
@@ -99,7 +99,10 @@ function endTest(match: RegExpExecArray, reading: Reading): void {
   reading.place = undefined;
 }
 
-/** A skipped test is ok or not ok, by the age of its printer. An expected failure is none. */
+/**
+ * The result of a test. A skipped test may be `ok` or `not ok`, depending on the version of what printed it; an expected failure
+ * does not count as a failure.
+ */
 function resultOf(word: string, mark: string): SubtestResult {
   if (mark === 'SKIP') return 'skip';
   if (mark === 'TIMEOUT') return 'timeout';
@@ -107,7 +110,7 @@ function resultOf(word: string, mark: string): SubtestResult {
   return mark === 'XFAIL' || mark === 'TODO' ? 'pass' : 'fail';
 }
 
-/** The guest is not trusted: names end up in terminals and on pages. */
+/** The name with its unusual characters replaced: the guest is not trusted, and names are printed on terminals and pages. */
 function plainName(text: string): string {
   return text
     .replaceAll(/[^ -~]+/g, ' ')

@@ -14,15 +14,15 @@ import {
 } from '../stress/kselftest-list.ts';
 import type { ChosenWorkload, KernelRequest } from './chosen-workload.ts';
 
-/** Milliseconds that a program may take before it is examined for a hang; a slow guest gets more (guest/pace.ts). */
+/** How many milliseconds a program may take before it is examined for a hang. A slow guest gets more (guest/pace.ts). */
 const testDurationMs = 60_000;
 
-/** True for what `--workload` takes of the tree's selftests: `kselftest:TARGET` and `kselftest:TARGET/PROGRAM`. */
+/** True for the names of the tree's selftests that `--workload` takes: `kselftest:TARGET` and `kselftest:TARGET/PROGRAM`. */
 export function isKselftestName(name: string): boolean {
   return /^kselftest(?:$|[:+])/.test(name);
 }
 
-/** True for a name that stands for a list: a program of a list that cannot run decides nothing. */
+/** True for a name that stands for a list. A program of a list that cannot run does not decide the verdict. */
 export function isKselftestList(name: string): boolean {
   return isKselftestName(name) && parseKselftestName(name).program === undefined;
 }
@@ -31,7 +31,7 @@ export function isKselftestList(name: string): boolean {
 interface KselftestAsked {
   readonly name: string;
   readonly target: SelftestTarget;
-  /** With `*` and `?`; absent: the whole list. */
+  /** The pattern for programs, with `*` and `?` as wildcards; absent for the whole list. */
   readonly program?: string;
   readonly rows: readonly SelftestRow[];
 }
@@ -63,12 +63,12 @@ function globOf(pattern: string): RegExp {
   return new RegExp(`^${text}$`);
 }
 
-/** `uffd-stress` of `uffd-stress.anon`. */
+/** The program of a row: `uffd-stress` for `uffd-stress.anon`. */
 function programOf({ name }: SelftestRow): string {
   return name.split('.')[0] ?? name;
 }
 
-/** Returns a workload for each target; its programs are built once there is a kernel. */
+/** A workload for each name; its programs are built when the kernel is ready. */
 export function chooseKselftests(names: readonly string[]): readonly ChosenWorkload[] {
   return [...new Set(names)].map((name) => {
     const asked = parseKselftestName(name);
@@ -91,7 +91,7 @@ async function programsFor(
   for (const row of rows) {
     const found = built?.get(programOf(row)) ?? { kind: 'absent' };
     const why = lacks(row) ?? (built === undefined ? otherArch : whyNot(found, target));
-    // What this version of the tree does not have is not in its list.
+    // A program that this version of the tree does not have is left out of the list.
     const isForeign = isOld(row, kernel) || (lacks(row) === undefined && found.kind === 'absent');
     if (why === undefined && found.kind === 'built') {
       chosen.push(chosenProgram(row, await readFile(found.file), excusesOf(row, kernel, request)));
@@ -104,7 +104,7 @@ async function programsFor(
 
 const otherArch = 'selftests are built for x86-64 alone';
 
-/** Builds the whole list of a target, whatever of it was asked for, so that it is built once for each kernel. */
+/** Builds the whole list of a target, whichever programs were asked for, so that it is built once for each kernel. */
 async function buildTarget(
   target: SelftestTarget,
   lacks: (row: SelftestRow) => string | undefined,
@@ -129,7 +129,7 @@ function isOld({ from = '0.0' }: SelftestRow, { version }: BuiltKernel): boolean
   return !isVersionIn(version, { from });
 }
 
-/** What the kernel or the guest lacks for a program; undefined: nothing. */
+/** What the kernel or the guest lacks for a program; undefined when it lacks nothing. */
 function whatLacks(
   row: SelftestRow,
   kernel: BuiltKernel,
@@ -186,7 +186,7 @@ function chosenProgram(
   };
 }
 
-/** Says its arguments as the reason of a skip (KSFT_SKIP). */
+/** A script that exits as a skip (KSFT_SKIP), with its arguments as the reason. */
 const skipScript = Buffer.from('#!/bin/sh\necho "skip: $*"\nexit 4\n');
 
 function skippedProgram(row: SelftestRow, reason: string): ChosenWorkload {
@@ -207,7 +207,7 @@ function selftestWorkload(
   args: readonly string[],
 ): ChosenWorkload['workload'] {
   return {
-    // It becomes the name of a folder.
+    // The name becomes the name of a folder.
     name: `kselftest.${plain(target)}.${plain(name)}`,
     program: `/root/${plain(name)}`,
     args,

@@ -45,7 +45,7 @@ export function builder(yargs: Argv): Argv<KcidbArguments> {
       text('the URL of the server, such as https://db.kernelci.org/; default $KCIDB_REST'),
     )
     .option('tree-name', text('the name under which KCIDB lists the tested tree, such as mainline'))
-    .option('git-url', text("the https:// address of that tree's git repository"))
+    .option('git-url', text("the https:// address of the tested tree's git repository"))
     .option('spool', text('the folder in which documents wait while the server does not answer'))
     .option('dry-run', {
       boolean: true,

@@ -127,7 +127,7 @@ export const manuals: Readonly<Record<string, Manual>> = {
       ['nightly matrix.yaml --dry-run', 'list the cells and their expected time'],
       ['nightly matrix.yaml', 'run a night, or continue the one that was stopped'],
       ['nightly matrix.yaml --cell 90c491c880232c80 --json', 'run only this cell'],
-      ['nightly matrix.yaml --notify ./mail.sh', 'start a program for each new splat'],
+      ['nightly matrix.yaml --notify ./mail.sh', 'start a program for what is new'],
       ['nightly matrix.yaml --check-heartbeat', 'exit with 1 when no night began lately'],
       ['nightly plan matrix.yaml --out plan.json', 'plan a night for several machines'],
       ['nightly --plan plan.json --shard 2/3 --out shard', 'run the second of 3 parts'],

@@ -28,7 +28,7 @@ export function noticeOptions<T>(yargs: Argv<T>): Argv<T> {
         'start PROGRAM, with JSON on stdin, for each item that is new, back, broken, disappeared or infrastructure',
       ),
     )
-    .option('notify-arg', list('an argument of that program; repeatable'))
+    .option('notify-arg', list('an argument for the --notify program; repeatable'))
     .option(
       'notify-most',
       number('the most notices of a night, default 10; one summary stands for the rest'),

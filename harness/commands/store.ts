@@ -49,7 +49,7 @@ export function builder(yargs: Argv): Argv<StoreCommandArguments> {
         'with serve: the PEM file of the TLS certificate; needed when other hosts are to connect',
       ),
     )
-    .option('tls-key', text('with serve: the PEM file of the private key of that certificate'))
+    .option('tls-key', text('with serve: the PEM file of the private key of the certificate'))
     .option(
       'store-trust',
       text('with serve: a file of public keys; the server takes only what one of them has signed'),

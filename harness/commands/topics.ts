@@ -28,8 +28,9 @@ A witness is a counter of the kernel that proves that the code under test ran.
   driver.F    callbacks that the seeded-bug driver saw, by notifier and phase
   seeded      how often the seeded bug of a canary happened
 
-A workload goes on until each of its required witnesses moved. A witness that stays zero makes the
-trial inconclusive (unexercised), never clean. A function that this kernel does not have is named.
+A workload goes on until each of its required witnesses has moved, up to a time limit. A witness that
+stays zero makes the trial inconclusive (unexercised), never clean. splat names a required function
+that this kernel does not have.
 result.json has the required counters as "witnesses" and every counter as "counters".
 `,
   kernels: () => `\

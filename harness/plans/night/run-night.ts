@@ -48,7 +48,7 @@ export function openBudget(
   leftMs: number | undefined,
 ): Pick<NightWork, 'signal' | 'isSpent'> & Disposable {
   const stop = new AbortController();
-  const spent = new HarnessError('interrupted', 'the budget is spent');
+  const spent = new HarnessError('interrupted', 'the budget of the night is spent');
   const over = (): void => stop.abort(signal.aborted ? signal.reason : spent);
   return {
     signal: stop.signal,

@@ -58,6 +58,18 @@ export const knownSplats: readonly KnownSplat[] = Object.freeze([
     stops: true,
   },
   {
+    title: 'WARNING in __dma_map_sg_attrs',
+    where: { within: ['drm_gem_map_dma_buf', 'begin_cpu_udmabuf', 'map_udmabuf'] },
+    from: '6.1',
+    what: 'vgem, vkms and udmabuf map segments longer than they say they can: dma_set_max_seg_size() is missing',
+  },
+  {
+    title: 'WARNING in check_sync',
+    where: { within: ['begin_cpu_udmabuf', 'end_cpu_udmabuf'] },
+    from: '6.1',
+    what: 'udmabuf maps its pages once, in one direction, and syncs them in any',
+  },
+  {
     title: 'BUG: Bad rss-counter state',
     where: {
       workload: 'fail-nth',

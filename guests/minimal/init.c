@@ -180,6 +180,21 @@ static int end_guest(void)
 	return 1;
 }
 
+/*
+ * What a detector needs to be told before it says all it sees; a kernel without the detector has no such file. DMA_API_DEBUG
+ * tells of one error since boot, unless it is asked for all (Documentation/core-api/dma-api.rst).
+ */
+static const char *const asked_for[][2] = {
+	{ "/sys/kernel/debug/dma-api/all_errors", "1" },
+};
+
+static void ask_detectors(void)
+{
+	for (size_t i = 0; i < sizeof(asked_for) / sizeof(asked_for[0]); i++)
+		if (!write_file(asked_for[i][0], asked_for[i][1]) && errno != ENOENT)
+			complain("set", asked_for[i][0]);
+}
+
 static int init_main(int argc, char **argv)
 {
 	const char *system;
@@ -199,6 +214,7 @@ static int init_main(int argc, char **argv)
 	if (system && !enter_system(system))
 		return end_guest();
 	programs_each(link_program);
+	ask_detectors();
 	if (!write_file("/sys/fs/cgroup/cgroup.subtree_control", "+memory"))
 		complain("enable", "the memory controller");
 	if (access(SWAP_DEVICE, F_OK) == 0 && !swap_enable(SWAP_DEVICE))

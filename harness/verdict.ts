@@ -29,6 +29,8 @@ export interface TrialEvidence {
   readonly end: WorkloadEnd;
   /** For a canary: the titles that it must produce, all of them and no others. Undefined for every other trial. */
   readonly expected?: readonly string[];
+  /** Set for a canary whose splats are the kernel's last word: its guest ends with them. */
+  readonly endsGuest?: true;
 }
 
 /** The verdict on one trial. The causes are tried worst first, as in the table of verdicts in ARCHITECTURE.md. */
@@ -49,12 +51,18 @@ export function judgeTrial(evidence: TrialEvidence): Verdict {
   if (dead.length > 0) return inconclusive('blind', dead.join('; '));
   // A workload that did not run need not move its witnesses. A canary must run.
   if (evidence.end.kind === 'skipped' && expected.length === 0) return judgeEnd(evidence.end);
-  // The counters of a guest that is gone are unknown, not zero.
-  if (evidence.end.kind === 'silent' || evidence.end.kind === 'lost') return judgeEnd(evidence.end);
+  const gone = judgeGone(evidence, spoke);
+  if (gone !== undefined) return gone;
   const unseen = unseenWitnesses(evidence);
   if (unseen !== undefined) return inconclusive('unexercised', unseen);
   if (missing.length > 0) return inconclusive('canary-missed', `not seen: ${missing.join('; ')}`);
   return judgeFailures(evidence);
+}
+
+/** The verdict on a guest that went away: its counters are unknown, not zero. Undefined when it did not. */
+function judgeGone({ end, endsGuest }: TrialEvidence, spoke: boolean): Verdict | undefined {
+  if (end.kind !== 'silent' && end.kind !== 'lost') return undefined;
+  return spoke && endsGuest === true && end.kind === 'lost' ? { kind: 'clean' } : judgeEnd(end);
 }
 
 function judgeFailures({ failures: [first, ...more] = [], end }: TrialEvidence): Verdict {

@@ -66,6 +66,13 @@ static const struct {
 	[SPLAT_MN_FENCE_ALLOC] = { "fence-alloc" },
 	[SPLAT_MN_FENCE_LOCK] = { "fence-lock" },
 	[SPLAT_MN_FENCE_WAIT] = { "fence-wait" },
+	[SPLAT_MN_UNLOCK_UNLOCKED] = { "unlock-unlocked" },
+	[SPLAT_MN_FREE_MAPPED] = { "free-mapped" },
+	[SPLAT_MN_ASK_PROCESSOR] = { "ask-processor" },
+	[SPLAT_MN_UNMAP_OTHER_WAY] = { "unmap-other-way" },
+	[SPLAT_MN_READ_FREED] = { "read-freed" },
+	[SPLAT_MN_RACE] = { "race" },
+	[SPLAT_MN_FORGET] = { "forget" },
 };
 
 static const struct {

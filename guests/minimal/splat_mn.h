@@ -81,6 +81,14 @@ enum splat_mn_mode {
 	SPLAT_MN_FENCE_ALLOC,		/* KICK: GFP_KERNEL in one */
 	SPLAT_MN_FENCE_LOCK,		/* KICK: in one, a mutex under which a fence was waited for */
 	SPLAT_MN_FENCE_WAIT,		/* KICK: dma_fence_wait() in one */
+	/* Of these each is there when the kernel has the detector that sees it. */
+	SPLAT_MN_UNLOCK_UNLOCKED,	/* KICK: unlock_page() of an unlocked page (DEBUG_VM); the guest ends */
+	SPLAT_MN_FREE_MAPPED,		/* KICK: frees a page that a page table maps (PAGE_TABLE_CHECK); the guest ends */
+	SPLAT_MN_ASK_PROCESSOR,		/* KICK: smp_processor_id() while preemptible (DEBUG_PREEMPT) */
+	SPLAT_MN_UNMAP_OTHER_WAY,	/* KICK: a DMA mapping is undone with another direction (DMA_API_DEBUG) */
+	SPLAT_MN_READ_FREED,		/* KICK: reads freed memory (KASAN) */
+	SPLAT_MN_RACE,			/* KICK: for a second, plain reads beside plain writes (KCSAN) */
+	SPLAT_MN_FORGET,		/* KICK: objects that nothing points to (DEBUG_KMEMLEAK) */
 	SPLAT_MN_MODES
 };
 

@@ -29,13 +29,20 @@ export interface Workload {
   readonly canary?: string;
 }
 
-/** A seeded bug that every run must see. What the kernel must say of it is in patches/controls.ts, by these words. */
+/**
+ * A seeded bug that every run of a kernel must see. What the kernel must say of it is in patches/controls.ts or in
+ * patches/detector-checks.ts, by these words.
+ */
 export interface Canary {
   readonly name: string;
   /** Of the seeded-bug driver. */
   readonly mode: string;
   readonly notifier: 'hlist' | 'interval';
-  readonly trigger: 'munmap' | 'mrelease' | 'oom-memcg';
+  readonly trigger: 'register' | 'munmap' | 'mrelease' | 'oom-memcg';
   /** What is not checked on a kernel that is known not to see it, as "lock order inside hlist callbacks". */
   readonly proves?: string;
+  /** Symbols of the configuration that are on in a kernel which sees it. Absent: every kernel does. */
+  readonly needs?: readonly string[];
+  /** What the kernel says is its last word. */
+  readonly endsGuest?: true;
 }

@@ -1,8 +1,8 @@
 /** The table of workloads: what runs in a guest, and which counters must have moved for the run to prove anything. */
 import { memoryWorkloads } from './memory-workloads.ts';
-import type { Canary, Workload } from './workload.ts';
+import type { Workload } from './workload.ts';
 
-export type { Canary, Workload } from './workload.ts';
+export type { Workload } from './workload.ts';
 
 export const workloads: readonly Workload[] = [
   {
@@ -105,6 +105,7 @@ export const workloads: readonly Workload[] = [
       'calls.x86_emulate_instruction',
       'calls.coalesced_mmio_write',
       'calls.zap_collapsible_spte_range',
+      'calls.kvm_mmu_zap_collapsible_spte',
       'calls.em_rsm',
       'calls.kvm_inject_nmi',
     ],
@@ -271,30 +272,3 @@ export const otherForms: Readonly<Record<string, readonly string[]>> = {
   // vkms and vgem import without mapping since 7.2 or earlier (DRM_GEM_SHMEM_DRIVER_OPS, drm_gem_shmem_helper.h).
   'calls.drm_gem_map_dma_buf': ['calls.drm_gem_shmem_prime_import_no_map'],
 };
-
-/** The positive controls: if one of them stays silent in a run, the silence of the run's trials proves nothing. */
-export const canaries: readonly Canary[] = [
-  { name: 'sleep-nonblockable', mode: 'sleep-mutex', notifier: 'hlist', trigger: 'mrelease' },
-  { name: 'fail-blockable', mode: 'fail-blockable', notifier: 'hlist', trigger: 'munmap' },
-  { name: 'fail-nonblockable', mode: 'fail-nonblockable', notifier: 'hlist', trigger: 'mrelease' },
-  { name: 'alloc-interval', mode: 'alloc-under-lock', notifier: 'interval', trigger: 'munmap' },
-  {
-    name: 'alloc-hlist',
-    mode: 'alloc-under-lock',
-    notifier: 'hlist',
-    trigger: 'munmap',
-    proves: 'lock order inside hlist callbacks',
-  },
-];
-
-/** The workload that triggers a canary. */
-export function canaryWorkload({ name, mode, notifier, trigger }: Canary): Workload {
-  return {
-    name: 'controls',
-    program: '/bin/controls',
-    args: ['--mode', mode, '--trigger', trigger, '--notifier', notifier],
-    witnesses: ['driver.seeded'],
-    durationMs: 1000,
-    canary: name,
-  };
-}

@@ -1,23 +1,46 @@
+import { readFile } from 'node:fs/promises';
 import { controls } from '../../patches/controls.ts';
-import type { Control } from '../../patches/seeded-bugs.ts';
+import { type DetectorCheck, detectorChecks } from '../../patches/detector-checks.ts';
 import { HarnessError } from '../errors.ts';
+import type { BuiltKernel } from '../kernel/built-kernel.ts';
+import { parseConfig } from '../kernel/config.ts';
 import { compareVersions, type KernelVersion } from '../kernel/source.ts';
-import { type Canary, canaries, canaryWorkload, type Workload } from '../stress/workloads.ts';
+import { canaries, canaryWorkload } from '../stress/canaries.ts';
+import type { Canary, Workload } from '../stress/workload.ts';
 import { expectationOf } from './expectation.ts';
+
+/** What decides which seeded bugs a kernel can show. */
+export interface CanaryKernel {
+  readonly version: KernelVersion;
+  /** Symbols of its configuration that are on, without CONFIG_. */
+  readonly options: ReadonlySet<string>;
+}
+
+/** Reads what decides which canaries a kernel has. */
+export async function canaryKernel({
+  version,
+  config,
+}: Pick<BuiltKernel, 'version' | 'config'>): Promise<CanaryKernel> {
+  const values = parseConfig(await readFile(config, 'utf8'));
+  const options = [...values].flatMap(([symbol, value]) => (value === 'y' ? [symbol] : []));
+  return { version, options: new Set(options) };
+}
 
 /** A canary and the titles of the splats that this kernel must print for it: all of them, and no others. */
 export interface PlannedCanary {
   readonly workload: Workload;
   readonly expected: readonly string[];
+  /** What the kernel says is its last word. */
+  readonly endsGuest?: true;
 }
 
-/** The canaries that a kernel of this version can detect. A canary that the kernel is known to miss proves nothing. */
-export function canariesFor(version: KernelVersion): readonly PlannedCanary[] {
-  return canaries
-    .map((canary) => triggerFor(canary, version))
+/** The canaries that a kernel can detect. A canary that the kernel is known to miss proves nothing. */
+export function canariesFor(kernel: CanaryKernel): readonly PlannedCanary[] {
+  return canariesOn(kernel)
     .map((canary) => ({
       workload: canaryWorkload(canary),
-      expected: expectedTitles(canary, version),
+      expected: expectedTitles(canary, kernel.version),
+      ...(canary.endsGuest === undefined ? {} : { endsGuest: canary.endsGuest }),
     }))
     .filter(({ expected }) => expected.length > 0);
 }
@@ -31,11 +54,10 @@ export interface PlannedHole {
   readonly unchecked: string;
 }
 
-/** The canaries that a kernel of that version is known to miss: they show that it does, or that it no longer does. */
-export function holesOf(version: KernelVersion): readonly PlannedHole[] {
-  return canaries
-    .map((canary) => triggerFor(canary, version))
-    .filter((canary) => expectedTitles(canary, version).length === 0)
+/** The canaries that a kernel is known to miss: they show that it does, or that it no longer does. */
+export function holesOf(kernel: CanaryKernel): readonly PlannedHole[] {
+  return canariesOn(kernel)
+    .filter((canary) => expectedTitles(canary, kernel.version).length === 0)
     .map((canary) => ({
       workload: canaryWorkload(canary),
       closedBy: controlOf(canary).expectations.flatMap(({ splats }) =>
@@ -43,6 +65,13 @@ export function holesOf(version: KernelVersion): readonly PlannedHole[] {
       ),
       unchecked: canary.proves ?? `what ${canary.name} seeds`,
     }));
+}
+
+/** The canaries of detectors that a kernel has, each with a trigger that it has. */
+function canariesOn({ version, options }: CanaryKernel): readonly Canary[] {
+  return canaries
+    .filter(({ needs = [] }) => needs.every((symbol) => options.has(symbol)))
+    .map((canary) => triggerFor(canary, version));
 }
 
 /**
@@ -59,10 +88,10 @@ function expectedTitles(canary: Canary, version: KernelVersion): readonly string
   return splats.map(({ title }) => title);
 }
 
-function controlOf({ name, mode, notifier, trigger }: Canary): Control {
-  const control = controls.find(
+function controlOf({ name, mode, notifier, trigger }: Canary): DetectorCheck {
+  const control = [...controls, ...detectorChecks].find(
     (known) => known.mode === mode && known.notifier === notifier && known.trigger === trigger,
   );
   if (control !== undefined) return control;
-  throw new HarnessError('internal', `canary ${name} is not in patches/controls.ts`);
+  throw new HarnessError('internal', `canary ${name} is in no table of patches/`);
 }

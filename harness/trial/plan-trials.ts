@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { HarnessError } from '../errors.ts';
 import type { KernelVersion } from '../kernel/source.ts';
-import { canariesFor, holesOf } from './canaries.ts';
+import { type CanaryKernel, canariesFor, holesOf } from './canaries.ts';
 import type { ChosenWorkload } from './chosen-workload.ts';
 import type { TrialPlan } from './trial-plan.ts';
 
@@ -26,11 +26,11 @@ const mostBoots = 4;
  */
 export function planTrials(
   chosen: readonly ChosenWorkload[],
-  version: KernelVersion,
+  kernel: CanaryKernel,
   choice: TrialChoice,
 ): readonly TrialPlan[] {
   const boots = choice.cold ? 1 : Math.min(choice.repeat, mostBoots);
-  const here = chosen.flatMap((one) => forKernel(one, version) ?? []);
+  const here = chosen.flatMap((one) => forKernel(one, kernel.version) ?? []);
   const repeated = Array.from({ length: choice.repeat }, (_, index) => index).flatMap((index) =>
     here.map(({ workload, upload, readTests }) => ({
       id: index === 0 ? workload.name : `${workload.name}.${index + 1}`,
@@ -40,13 +40,12 @@ export function planTrials(
       ...(readTests === undefined ? {} : { readTests }),
     })),
   );
-  const controls = canariesFor(version).map(({ workload, expected }) => ({
-    id: `canary-${workload.canary}`,
-    workload,
+  const controls = canariesFor(kernel).map((canary) => ({
+    id: `canary-${canary.workload.canary}`,
     bootIndex: 0,
-    expected,
+    ...canary,
   }));
-  const holes = holesOf(version).map(({ workload, ...hole }) => ({
+  const holes = holesOf(kernel).map(({ workload, ...hole }) => ({
     id: `canary-${workload.canary}`,
     workload,
     bootIndex: 0,

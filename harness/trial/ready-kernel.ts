@@ -6,7 +6,7 @@ import type { DroppedLines } from '../records/journal.ts';
 import type { TrialResult } from '../records/trial.ts';
 import { scanLog } from '../splat/scanner.ts';
 import { inconclusive, type Untestable, type Verdict, verdictPhrase } from '../verdict.ts';
-import { canariesFor } from './canaries.ts';
+import { canariesFor, canaryKernel } from './canaries.ts';
 import type { ChosenWorkload } from './chosen-workload.ts';
 import { countSplats } from './findings.ts';
 import { type GuestRequest, type GuestSource, openGuestSource } from './guest-source.ts';
@@ -103,11 +103,12 @@ export async function prepareCommit(
     profiled: (boot.checkpoint.prepared as Prepared).profiled ?? [],
     run,
     proveDetectors: async () => {
-      const canaries = canariesFor(kernel.version);
+      const canaries = canariesFor(await canaryKernel(kernel));
       if (kernel.facts.leftOut.length > 0 || canaries.length === 0) return 'unproved';
-      for (const { workload, expected } of canaries) {
+      for (const { workload, ...canary } of canaries) {
         const name = `${shortName(id)}.canary-${workload.canary}`;
-        const { verdict } = await runOne(name, { workload, index: 0, expected }, source, request);
+        const trial = { workload, index: 0, ...canary };
+        const { verdict } = await runOne(name, trial, source, request);
         if (verdict.kind === 'splat') {
           return inconclusive('canary-missed', `${workload.canary}: ${verdict.titles.join('; ')}`);
         }
@@ -118,11 +119,12 @@ export async function prepareCommit(
     missedCanaries: async () => {
       if (kernel.facts.leftOut.length > 0) return ['the seeded bugs are not in this kernel'];
       const missed = await inParallel(
-        canariesFor(kernel.version),
+        canariesFor(await canaryKernel(kernel)),
         scheduler.lanes,
-        async ({ workload, expected }): Promise<readonly string[]> => {
+        async ({ workload, ...canary }): Promise<readonly string[]> => {
           const name = `${shortName(id)}.canary-${workload.canary}`;
-          const { verdict } = await runOne(name, { workload, index: 0, expected }, source, request);
+          const trial = { workload, index: 0, ...canary };
+          const { verdict } = await runOne(name, trial, source, request);
           if (verdict.kind === 'clean') return [];
           const why = 'titles' in verdict ? verdict.titles.join('; ') : verdictPhrase(verdict);
           return [`${workload.canary} (${why})`];
@@ -166,6 +168,7 @@ function remember<T>(ask: (bootIndex: number) => Promise<T>): (bootIndex: number
 interface OneTrial extends ChosenWorkload, Pick<TrialContext, 'onLocks'> {
   readonly index: number;
   readonly expected?: readonly string[];
+  readonly endsGuest?: true;
 }
 
 async function runOne(

@@ -19,6 +19,8 @@ export interface TrialPlan {
   readonly bootIndex: number;
   /** The titles of the splats that a canary must produce on this kernel. */
   readonly expected?: readonly string[];
+  /** Set for a canary whose splats are the kernel's last word. */
+  readonly endsGuest?: true;
   /** Set for a canary that this kernel is known to miss: the titles it prints if the gap is fixed, and what is not checked because of the gap. */
   readonly hole?: { readonly closedBy: readonly string[]; readonly unchecked: string };
   /** The user's own program, which is copied into the guest in place of the workload's program; it gets only the workload's arguments. */

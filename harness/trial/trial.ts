@@ -83,7 +83,7 @@ async function observeTrial(
     ...witnessed,
     failures: failuresOf(plan, evidence),
     end: evidence.end,
-    ...(expected === undefined ? {} : { expected }),
+    ...saysOf(plan, expected),
   });
   return {
     ...headOf(plan),
@@ -108,6 +108,17 @@ async function observeTrial(
 /** The titles that a canary may print. */
 function seededTitles({ expected = [], hole }: TrialPlan): readonly string[] {
   return [...expected, ...(hole?.closedBy ?? [])];
+}
+
+/** What is judged of a canary alone. */
+function saysOf(
+  { endsGuest }: TrialPlan,
+  expected: readonly string[] | undefined,
+): Pick<TrialPlan, 'expected' | 'endsGuest'> {
+  return {
+    ...(expected === undefined ? {} : { expected }),
+    ...(endsGuest === undefined ? {} : { endsGuest }),
+  };
 }
 
 /** What a canary must have said; one that this kernel is known to miss need not speak, and may. */

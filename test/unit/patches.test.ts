@@ -5,6 +5,7 @@ import { compareVersions, isVersionIn, parseVersion } from '../../harness/kernel
 import { readOwnSeries } from '../../harness/kernel/test-kernel.ts';
 import { expectationOf } from '../../harness/trial/expectation.ts';
 import { controls, realUsers } from '../../patches/controls.ts';
+import { detectorChecks } from '../../patches/detector-checks.ts';
 import { annotationSeries, annotationStates, ownSeries } from '../../patches/index.ts';
 import { type Control, rules } from '../../patches/seeded-bugs.ts';
 
@@ -103,10 +104,10 @@ void test('driver, guest program and table know the same modes, triggers and cou
   const modeNames = [...program.matchAll(/^\t\[SPLAT_MN_[A-Z_]+\] = \{ "([a-z-]+)"/gm)];
   t.strictSame(
     new Set(modeNames.map((match) => match[1])),
-    new Set(controls.map(({ mode }) => mode)),
+    new Set([...controls, ...detectorChecks].map(({ mode }) => mode)),
   );
   const counters = createdFiles(driverPatch).get('drivers/misc/splat/counters.c') ?? '';
-  for (const { mode, trigger, witness } of controls) {
+  for (const { mode, trigger, witness } of [...controls, ...detectorChecks]) {
     t.ok(named(trigger), `${mode}: trigger ${trigger}`);
     t.ok(counters.includes(`= "${witness}"`), `${mode}: witness ${witness}`);
   }

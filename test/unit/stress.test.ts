@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { LedgerReading } from '../../harness/records/ledger.ts';
 import { fullTableLines } from '../../harness/report/lockdep-tables.ts';
+import { canaries, canaryWorkload } from '../../harness/stress/canaries.ts';
 import {
   countable,
   countersSince,
@@ -18,7 +19,7 @@ import {
   type LedgerEvidence,
   readLedger,
 } from '../../harness/stress/ledger.ts';
-import { canaries, canaryWorkload, workloads } from '../../harness/stress/workloads.ts';
+import { workloads } from '../../harness/stress/workloads.ts';
 import { canariesFor, holesOf } from '../../harness/trial/canaries.ts';
 import { isSplat } from '../../harness/trial/findings.ts';
 
@@ -229,6 +230,15 @@ void t.test(
   },
 );
 
+const on = (...version: readonly [number, number]) => ({
+  version,
+  options: new Set<string>(),
+});
+const named = (...options: readonly string[]): readonly string[] =>
+  canariesFor({ version: [6, 1], options: new Set(options) }).map(
+    ({ workload }) => workload.canary ?? '',
+  );
+
 void t.test('no workload can pass without a witness, no canary without a splat', (t) => {
   for (const { name, witnesses } of [...workloads, ...canaries.map(canaryWorkload)]) {
     t.ok(witnesses.length > 0, name);
@@ -242,16 +252,40 @@ void t.test('no workload can pass without a witness, no canary without a splat',
       else t.match(witness, /^(driver|vm)\./);
     }
   }
-  t.strictSame(canariesFor([6, 1]).length, canaries.length, 'all canaries speak on 6.1');
-  t.equal(canariesFor([6, 12]).length, canaries.length - 1, 'one has a known hole since 6.4');
-  t.strictSame(holesOf([6, 1]), []);
-  t.match(holesOf([6, 12]), [
+  const usual = canaries.filter(({ needs }) => needs === undefined);
+  t.equal(canariesFor(on(6, 1)).length, usual.length, 'all canaries speak on 6.1');
+  t.equal(canariesFor(on(6, 12)).length, usual.length - 2, 'two have a known hole since 6.4');
+  t.strictSame(holesOf(on(6, 1)), []);
+  t.match(holesOf(on(6, 12)), [
     {
       workload: { canary: 'alloc-hlist' },
       closedBy: ['possible deadlock in splat_mn_take_lock'],
       unchecked: 'lock order inside hlist callbacks',
     },
+    { workload: { canary: 'alloc-end' }, unchecked: 'lock order inside hlist callbacks' },
   ]);
+  t.end();
+});
+
+void t.test('a detector of an optional fragment has its canary where it is in the kernel', (t) => {
+  const usual = named();
+  const added = (...options: string[]) => named(...options).slice(usual.length);
+  t.strictSame(added('DEBUG_PREEMPT'), [], 'which 6.1 has anyway');
+  t.strictSame(added('DEBUG_VM', 'DEBUG_PREEMPT', 'DMA_API_DEBUG'), [
+    'unlock-unlocked',
+    'ask-processor',
+    'unmap-other-way',
+  ]);
+  const needed = new Set(canaries.flatMap(({ needs = [] }) => needs));
+  const fragments = readdirSync('kernel-configs').map((file) =>
+    readFileSync(join('kernel-configs', file), 'utf8'),
+  );
+  for (const symbol of needed) {
+    t.ok(
+      fragments.some((text) => text.includes(`CONFIG_${symbol}=y`)),
+      `${symbol}: a fragment asks for it`,
+    );
+  }
   t.end();
 });
 

@@ -585,17 +585,18 @@ void t.test('a replay repeats when kind, cause and titles are the same', (t) => 
 });
 
 void t.test("a trial's plan does not depend on which others are run", (t) => {
+  const kernel = { version: [6, 1], options: new Set<string>() } as const;
   const choice = { seed: 7, repeat: 6, cold: false, durationMs: 500 };
   const workload = { name: 'w', program: '/bin/w', args: [], witnesses: [], durationMs: 1 };
-  const all = planTrials([{ workload }], [6, 1], choice);
-  const [only, ...rest] = planTrials([{ workload }], [6, 1], { ...choice, trials: ['w.6'] });
+  const all = planTrials([{ workload }], kernel, choice);
+  const [only, ...rest] = planTrials([{ workload }], kernel, { ...choice, trials: ['w.6'] });
   t.strictSame(rest, []);
   t.strictSame(
     only,
     all.find(({ id }) => id === 'w.6'),
   );
   t.match(only, { bootIndex: 1, durationMs: 500 });
-  t.throws(() => planTrials([{ workload }], [6, 1], { ...choice, trials: ['nope'] }), {
+  t.throws(() => planTrials([{ workload }], kernel, { ...choice, trials: ['nope'] }), {
     code: 'usage',
     message: /the run has no trial nope; its trials are canary-/,
   });

@@ -183,6 +183,26 @@ const rows: readonly {
     phrase: 'inconclusive: blind',
   },
   {
+    name: 'a canary whose splats end its guest is clean when the guest has ended',
+    evidence: { splats: seeded, expected: seeded, endsGuest: true, end: { kind: 'lost' } },
+    phrase: 'clean',
+  },
+  {
+    name: 'a canary whose guest ended though its splats do not end it is hung',
+    evidence: { splats: seeded, expected: seeded, end: { kind: 'lost' } },
+    phrase: 'inconclusive: hung',
+  },
+  {
+    name: 'a canary whose guest ended without its splats is hung',
+    evidence: { expected: seeded, endsGuest: true, end: { kind: 'lost' } },
+    phrase: 'inconclusive: hung',
+  },
+  {
+    name: 'a canary whose guest lived on after what ends it is canary-missed when it said nothing',
+    evidence: { expected: seeded, endsGuest: true },
+    phrase: 'inconclusive: canary-missed',
+  },
+  {
     name: 'a canary whose seeded bug was never reached is unexercised',
     evidence: { expected: seeded, witnesses: { 'driver.seeded': 0 } },
     phrase: 'inconclusive: unexercised',

@@ -9,6 +9,7 @@ import { buildTestKernel, type TestKernelRequest } from '../../kernel/test-kerne
 import type { SeenSplat } from '../../records/finding.ts';
 import type { KernelFacts, RunResult } from '../../records/run-result.ts';
 import type { TrialResult } from '../../records/trial.ts';
+import { canaryKernel } from '../../trial/canaries.ts';
 import {
   type ChosenWorkload,
   guestRequirements,
@@ -108,7 +109,7 @@ async function testKernel(
 ): Promise<Tested> {
   await copyFile(built.config, join(request.dir, 'kernel.config'));
   const workloads = await settleWorkloads(request.workloads, built, request);
-  const plans = planTrials(workloads, built.version, request);
+  const plans = planTrials(workloads, await canaryKernel(built), request);
   const guests = await openGuestSource(built, { ...request, ...guestRequirements(workloads) });
   const facts = {
     kernel: kernelFacts(built),
@@ -193,7 +194,7 @@ function uncheckedIn(
     const isMissed = trial?.verdict.kind === 'clean' && trial.splats.length === 0;
     return hole !== undefined && isMissed ? [hole.unchecked] : [];
   });
-  return unchecked.length === 0 ? {} : { unchecked };
+  return unchecked.length === 0 ? {} : { unchecked: [...new Set(unchecked)] };
 }
 
 /**

@@ -249,6 +249,34 @@ const struct splat_mn_bug splat_mn_bugs[SPLAT_MN_MODES] = {
 	[SPLAT_MN_FENCE_ALLOC] = { .kick = splat_mn_signal_with_memory },
 	[SPLAT_MN_FENCE_LOCK] = { .kick = splat_mn_signal_with_lock },
 	[SPLAT_MN_FENCE_WAIT] = { .kick = splat_mn_signal_after_wait },
+	[SPLAT_MN_UNLOCK_UNLOCKED] = {
+		.kick = splat_mn_unlock_unlocked,
+		.absent = !IS_ENABLED(CONFIG_DEBUG_VM),
+	},
+	[SPLAT_MN_FREE_MAPPED] = {
+		.kick = splat_mn_free_mapped,
+		.absent = !IS_ENABLED(CONFIG_PAGE_TABLE_CHECK_ENFORCED),
+	},
+	[SPLAT_MN_ASK_PROCESSOR] = {
+		.kick = splat_mn_ask_processor,
+		.absent = !IS_ENABLED(CONFIG_DEBUG_PREEMPT),
+	},
+	[SPLAT_MN_UNMAP_OTHER_WAY] = {
+		.kick = splat_mn_unmap_other_way,
+		.absent = !IS_ENABLED(CONFIG_DMA_API_DEBUG),
+	},
+	[SPLAT_MN_READ_FREED] = {
+		.kick = splat_mn_read_freed,
+		.absent = !IS_ENABLED(CONFIG_KASAN),
+	},
+	[SPLAT_MN_RACE] = {
+		.kick = splat_mn_race,
+		.absent = !IS_ENABLED(CONFIG_KCSAN),
+	},
+	[SPLAT_MN_FORGET] = {
+		.kick = splat_mn_forget,
+		.absent = !IS_ENABLED(CONFIG_DEBUG_KMEMLEAK),
+	},
 };
 
 int splat_mn_invalidate(struct splat_mn_client *client, bool blockable)

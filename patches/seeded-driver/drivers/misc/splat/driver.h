@@ -60,7 +60,7 @@ struct splat_mn_bug {
 	/* Registering is what is wrong. */
 	bool register_is_seed;
 	bool needs_other_mm;
-	/* This kernel does not have what the mode breaks. */
+	/* This kernel does not have what the mode breaks, or has nothing but this mode's harm of it. */
 	bool absent;
 };
 
@@ -102,6 +102,15 @@ void splat_mn_signal_with_mmap_lock(struct splat_mn_client *client);
 void splat_mn_signal_with_memory(struct splat_mn_client *client);
 void splat_mn_signal_with_lock(struct splat_mn_client *client);
 void splat_mn_signal_after_wait(struct splat_mn_client *client);
+
+/* detectors.c: bugs of which each is seen by one optional detector. */
+void splat_mn_unlock_unlocked(struct splat_mn_client *client);
+void splat_mn_free_mapped(struct splat_mn_client *client);
+void splat_mn_ask_processor(struct splat_mn_client *client);
+void splat_mn_unmap_other_way(struct splat_mn_client *client);
+void splat_mn_read_freed(struct splat_mn_client *client);
+void splat_mn_race(struct splat_mn_client *client);
+void splat_mn_forget(struct splat_mn_client *client);
 
 /* lifetimes.c: mmu_notifier_get() and _put(). */
 void splat_mn_free_sleeping(struct splat_mn_client *client);

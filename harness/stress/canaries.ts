@@ -1,0 +1,54 @@
+/** The table of canaries: the seeded bugs that a run must see. */
+import type { Canary, Workload } from './workload.ts';
+
+/**
+ * Those of detectors that an optional fragment brings. DEBUG_VM stands for debug-vm.config: 6.1 has DEBUG_PREEMPT in any
+ * kernel, and is looked at there only with the rest.
+ */
+const optional: readonly Canary[] = [
+  { ...kicked('unlock-unlocked'), needs: ['DEBUG_VM'], endsGuest: true },
+  { ...kicked('free-mapped'), needs: ['PAGE_TABLE_CHECK_ENFORCED'], endsGuest: true },
+  { ...kicked('ask-processor'), needs: ['DEBUG_VM', 'DEBUG_PREEMPT'] },
+  { ...kicked('unmap-other-way'), needs: ['DMA_API_DEBUG'] },
+];
+
+/** A bug that the driver does by itself, named like its mode. */
+function kicked(mode: string): Pick<Canary, 'name' | 'mode' | 'notifier' | 'trigger'> {
+  return { name: mode, mode, notifier: 'hlist', trigger: 'register' };
+}
+
+/** The positive controls: if one of them stays silent in a run, the silence of the run's trials proves nothing. */
+export const canaries: readonly Canary[] = [
+  { name: 'sleep-nonblockable', mode: 'sleep-mutex', notifier: 'hlist', trigger: 'mrelease' },
+  { name: 'fail-blockable', mode: 'fail-blockable', notifier: 'hlist', trigger: 'munmap' },
+  { name: 'fail-nonblockable', mode: 'fail-nonblockable', notifier: 'hlist', trigger: 'mrelease' },
+  { name: 'alloc-interval', mode: 'alloc-under-lock', notifier: 'interval', trigger: 'munmap' },
+  {
+    name: 'alloc-hlist',
+    mode: 'alloc-under-lock',
+    notifier: 'hlist',
+    trigger: 'munmap',
+    proves: 'lock order inside hlist callbacks',
+  },
+  {
+    name: 'alloc-end',
+    mode: 'alloc-under-end-lock',
+    notifier: 'hlist',
+    trigger: 'munmap',
+    proves: 'lock order inside hlist callbacks',
+  },
+  { name: 'fence-signalling', mode: 'fence-alloc', notifier: 'hlist', trigger: 'register' },
+  ...optional,
+];
+
+/** The workload that triggers a canary. */
+export function canaryWorkload({ name, mode, notifier, trigger }: Canary): Workload {
+  return {
+    name: 'controls',
+    program: '/bin/controls',
+    args: ['--mode', mode, '--trigger', trigger, '--notifier', notifier],
+    witnesses: ['driver.seeded'],
+    durationMs: 1000,
+    canary: name,
+  };
+}

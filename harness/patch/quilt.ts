@@ -22,14 +22,18 @@ export function parseQuiltSeries(text: string, file: string): readonly QuiltLine
     if (!name) return [];
     const refuse = (what: string): HarnessError =>
       new HarnessError('usage', `${file}:${at + 1}: ${what}`);
-    if (/^[+-]/.test(name)) throw refuse(`${name}: guards are not read; give a list without them`);
+    if (/^[+-]/.test(name))
+      throw refuse(
+        `${name}: splat reads no guards (+ or - in front of a name); give a list without them`,
+      );
     if (name.startsWith('/') || name.split('/').includes('..')) {
-      throw refuse(`${name}: outside the folder of the list`);
+      throw refuse(`${name}: this path leads out of the folder of the list`);
     }
     if (seen.has(name)) throw refuse(`${name} is listed twice`);
     seen.add(name);
     const unknown = flags.find((flag) => !/^-p(?:\d|ab)$/.test(flag));
-    if (unknown !== undefined) throw refuse(`${unknown}: only -p0 to -p9 and -pab are read`);
+    if (unknown !== undefined)
+      throw refuse(`${unknown}: splat reads only the flags -p0 to -p9 and -pab`);
     const strip = /^-p(\d)$/.exec(flags.at(-1) ?? '')?.[1];
     return [strip === undefined || strip === '1' ? { name } : { name, strip: Number(strip) }];
   });

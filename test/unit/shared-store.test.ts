@@ -244,8 +244,8 @@ void t.test('a URL is TLS or this host, and names no user', (t) => {
     t.ok(parseStoreUrl(url), url);
   }
   const wrong = [
-    ['http://lab.example', /http goes to this host alone; use https/],
-    ['http://127.0.0.1.example', /this host alone/],
+    ['http://lab.example', /plain http is only allowed to this host; use https/],
+    ['http://127.0.0.1.example', /only allowed to this host/],
     ['ftp://lab', /not an http or https URL/],
     ['https://', /not an http or https URL/],
     ['https://me:secret@lab', /^--store lab: the URL must not have a user, query/],

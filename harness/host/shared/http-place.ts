@@ -36,7 +36,7 @@ export function parseStoreUrl(text: string): URL {
     );
   }
   if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
-    throw wrong('http goes to this host alone; use https');
+    throw wrong('plain http is only allowed to this host; use https');
   }
   return url;
 }

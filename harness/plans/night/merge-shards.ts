@@ -77,7 +77,10 @@ async function readShard(dir: string, plan: ReadPlan): Promise<ShardResults> {
     throw new HarnessError('usage', `${file}: ${why}`);
   };
   const { size } = await lstat(file);
-  if (size > largestRecordBytes) return refuse('too large for results of a shard');
+  if (size > largestRecordBytes)
+    return refuse(
+      `larger than ${largestRecordBytes / 1024 / 1024} MiB, and no results of a shard are`,
+    );
   const bytes = await readFile(file);
   const checked = checkJson(shardSchema, bytes.toString('utf8'));
   if (!checked.isRight) return refuse(`not results of a shard${checked.why}`);

@@ -87,7 +87,7 @@ export function buildQueueName({ arch }: Pick<PlanCell, 'arch'>): string {
 
 function whyNot(field: string, { kernel, workload }: PlanCell): string {
   if (field === 'kernel') {
-    return `kernel ${kernel}: a queue takes kernels of Debian; a tree or tarball is for --shard`;
+    return `kernel ${kernel}: a queue takes only kernels of Debian; use --shard for a tree or a tarball`;
   }
   return `the files of workload ${workload} on ${kernel} cannot be sent (${field}): a queue takes plain names below the matrix's folder`;
 }

@@ -119,7 +119,7 @@ export function parsePlan(bytes: Buffer, shown: string): NightPlanRecord {
   const all = [...plan.cells, ...plan.notRun];
   const odd = all.find((cell) => cell.id !== cellId(cell));
   if (odd !== undefined) throw wrong(`; the contents of cell ${odd.id} do not match its id`);
-  if (new Set(all.map(({ id }) => id)).size < all.length) throw wrong('; a cell is there twice');
+  if (new Set(all.map(({ id }) => id)).size < all.length) throw wrong('; a cell is in it twice');
   const unpinned = all.find(({ kernel }) => !Object.hasOwn(plan.kernels, kernel));
   if (unpinned !== undefined) throw wrong(`; kernel ${unpinned.kernel} is not pinned`);
   const other = otherSignatures(plan.harness);

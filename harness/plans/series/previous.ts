@@ -46,7 +46,10 @@ export async function readPrevious(run: string, cwd: string): Promise<PreviousSe
   const patches: VersionedPatch[] = [];
   for (const { index, subject } of report.patches) {
     const diff = await readIfThere(readFile(join(dir, 'patches', fileOf(index)), 'latin1'));
-    if (diff === undefined) throw wrong(`no patches/${fileOf(index)}; its splat did not keep them`);
+    if (diff === undefined)
+      throw wrong(
+        `it has no patches/${fileOf(index)}; the version of splat that wrote it did not keep patches`,
+      );
     patches.push({ index, subject, diff });
   }
   return { run, dir, report, patches, facts: await readFacts(join(dir, 'journal.jsonl')) };

@@ -56,6 +56,7 @@ ${workloads.map(({ name, witnesses }) => wrapList(name, witnesses)).join('\n')}
 Tests that others wrote, which only splat run has, and by name alone:
 
   igt, igt:PATTERN  tests of IGT
+  kunit:SUITE       a suite of the kernel's own unit tests; * and ? match several
   kselftest:TARGET  the tree's selftests of mm, dmabuf-heaps, udmabuf, drivers/gpu
   ${toolNames.join(', ').replace(/(.{60,90}), /, '$1,\n  ')}
                     programs of Debian

@@ -69,7 +69,11 @@ export async function startGuest(options: GuestOptions): Promise<MachineGuest> {
 
 export type BootOutcome =
   | { readonly kind: 'ready'; readonly release: string; readonly bootMs: number }
-  | { readonly kind: 'failed'; readonly verdict: Untestable };
+  | {
+      readonly kind: 'failed';
+      readonly verdict: Untestable;
+      readonly how: GuestGone['how'];
+    };
 
 export interface BootDeadlines {
   /** How many milliseconds the boot took, from the start of QEMU to the agent's answer. */
@@ -109,6 +113,7 @@ export async function awaitBoot(
     return {
       kind: 'failed',
       verdict: { kind: 'untestable', because: 'boot', message },
+      how: error.how,
     };
   } finally {
     over.abort();

@@ -60,9 +60,12 @@ export type CheckpointOutcome =
 export class BootFailed extends Error {
   override readonly name = 'BootFailed';
   readonly verdict: Untestable;
-  constructor(verdict: Untestable) {
+  /** Of a guest that never answered: whether its machine ended. */
+  readonly how: GuestGone['how'];
+  constructor(verdict: Untestable, how: GuestGone['how'] = 'silent') {
     super(verdict.message);
     this.verdict = verdict;
+    this.how = how;
   }
 }
 
@@ -146,7 +149,7 @@ export async function bootGuest(
     const outcome = await awaitBoot(guest, bootDeadlines(request.spec.accel), request.signal);
     if (outcome.kind === 'failed') {
       const output = tail(await readFile(files.consolePath, 'latin1'));
-      throw new BootFailed({ ...outcome.verdict, output });
+      throw new BootFailed({ ...outcome.verdict, output }, outcome.how);
     }
     const bootMs = performance.now() - startedAt;
     const slowness = slownessOf(bootMs);
@@ -180,7 +183,7 @@ async function prepareReady(
     await guest.console.catchUp();
     const output = tail(await readFile(consolePath, 'latin1'));
     const message = `the guest was ${error.how} while it was prepared`;
-    throw new BootFailed({ kind: 'untestable', because: 'boot', message, output });
+    throw new BootFailed({ kind: 'untestable', because: 'boot', message, output }, error.how);
   }
 }
 

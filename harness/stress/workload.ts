@@ -25,6 +25,8 @@ export interface Workload {
   readonly ordered?: true;
   /** Files of the guest that are written before it starts. Absent: none. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Words of the kernel's command line that it needs: each trial of it boots for itself. Absent: it needs none. */
+  readonly bootArguments?: string;
   /** The name of the canary (a seeded bug that each run must see) that this workload triggers; absent for other workloads. */
   readonly canary?: string;
 }

@@ -10,6 +10,7 @@ import { runTool } from '../host/process.ts';
 import { type Workload, workloads } from '../stress/workloads.ts';
 import { chooseIgt, type IgtRequest, isIgtName, parseIgtName } from './choose-igt.ts';
 import { chooseKselftests, isKselftestName, parseKselftestName } from './choose-kselftest.ts';
+import { chooseKunit, isKunitName, kunitFragment, parseKunitName } from './choose-kunit.ts';
 import { chooseTools, isToolName, requireToolName, toolNames } from './choose-tools.ts';
 import type { ChosenWorkload } from './chosen-workload.ts';
 
@@ -46,6 +47,7 @@ export async function chooseWorkloads(
   const others = [
     ...(await chooseTests(igtNames, options)),
     ...(await chooseTests(ofDebian, options)),
+    ...(await chooseTests(names.filter(isKunitName), options)),
     ...(await chooseTests(names.filter(isKselftestName), options)),
   ];
   const paths = names.filter((name) => !known.includes(name) && !isForeignName(name));
@@ -76,6 +78,7 @@ async function chooseTests(
     throw new HarnessError('usage', text);
   }
   if (names.every(isIgtName)) return chooseIgt(names, igt);
+  if (names.every(isKunitName)) return chooseKunit(names);
   if (names.every(isKselftestName)) return chooseKselftests(names);
   // Where the workload draws does not matter here.
   return chooseTools(names, igt, { guest, gpu: gpuDevice(gpu, undefined) });
@@ -83,7 +86,16 @@ async function chooseTests(
 
 /** True for programs that are not part of splat: tests of IGT and of the kernel, and programs of Debian. */
 export function isForeignName(name: string): boolean {
-  return isIgtName(name) || isToolName(name) || isKselftestName(name);
+  return isIgtName(name) || isToolName(name) || isKunitName(name) || isKselftestName(name);
+}
+
+/** The fragments of `--config`, with those that a kernel needs for its own tests. */
+export function withTestFragments(
+  names: readonly string[],
+  configs: readonly string[],
+): readonly string[] {
+  const isMissing = names.some(isKunitName) && !configs.includes(kunitFragment);
+  return isMissing ? [...configs, kunitFragment] : configs;
 }
 
 function ownWorkload(name: string, args: readonly string[]): Workload {
@@ -106,6 +118,7 @@ export async function requireWorkloads(names: readonly string[], cwd: string): P
   for (const name of names) {
     if (isIgtName(name)) parseIgtName(name);
     else if (isToolName(name)) requireToolName(name);
+    else if (isKunitName(name)) parseKunitName(name);
     else if (isKselftestName(name)) parseKselftestName(name);
     else if (workloads.every((known) => known.name !== name))
       await requireFile(name, resolve(cwd, name));
@@ -118,7 +131,7 @@ async function requireFile(path: string, full: string): Promise<void> {
     const known = workloads.map(({ name }) => name).join(', ');
     throw new HarnessError(
       'usage',
-      `--workload ${path}: neither a file nor a workload; the workloads are ${known}, igt, igt:PATTERN, kselftest:TARGET, ${toolNames.join(', ')}`,
+      `--workload ${path}: neither a file nor a workload; the workloads are ${known}, igt, igt:PATTERN, kunit:SUITE, kselftest:TARGET, ${toolNames.join(', ')}`,
     );
   }
   if (found.size > largestProgramBytes) {

@@ -22,6 +22,8 @@ export interface ChosenWorkload {
     kernel: BuiltKernel,
     request: KernelRequest,
   ) => Promise<readonly ChosenWorkload[]>;
+  /** Words of the kernel's command line for every guest of the run. Absent: none. */
+  readonly guestArguments?: string;
 }
 
 /** What was asked for: the kernel, and the guests it runs in. */
@@ -47,6 +49,7 @@ export type TestReader = (stdout: string, end: WorkloadEnd) => TestReport;
 export function guestRequirements(chosen: readonly ChosenWorkload[]): {
   readonly disk?: ToolsDisk;
   readonly profile?: readonly string[];
+  readonly guestArguments?: string;
 } {
   const disks = new Map(
     chosen.flatMap((one) => (one.disk === undefined ? [] : [[one.disk.id, one.disk]])),
@@ -62,8 +65,10 @@ export function guestRequirements(chosen: readonly ChosenWorkload[]): {
     .flatMap(({ workload }) => workload.witnesses)
     .flatMap((name) => (name.startsWith('calls.') ? name.slice('calls.'.length) : []));
   const profile = [...new Set(named)].toSorted();
+  const words = new Set(chosen.flatMap(({ guestArguments = [] }) => guestArguments));
   return {
     ...(disk === undefined ? {} : { disk }),
     ...(profile.length === 0 ? {} : { profile }),
+    ...(words.size === 0 ? {} : { guestArguments: [...words].join(' ') }),
   };
 }

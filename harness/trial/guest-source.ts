@@ -37,6 +37,8 @@ export interface GuestRequest {
   readonly profile?: readonly string[];
   /** True: guests count the watched functions, and trace which functions start a notifier's range. Absent: false. */
   readonly coverage?: boolean;
+  /** Words to add to the kernel's command line of every guest. Absent: none. */
+  readonly guestArguments?: string;
   /** A disk of tools for every guest. Absent: no disk. */
   readonly disk?: ToolsDisk;
   readonly cacheRoot: string;
@@ -69,6 +71,8 @@ export type CheckpointOutcome =
 export interface StartOptions {
   readonly consolePath: string;
   readonly onConsole: (bytes: Uint8Array) => void;
+  /** Of a fresh boot: words to add to the kernel's command line. Absent: none. */
+  readonly bootArguments?: string;
   readonly signal: AbortSignal;
 }
 
@@ -77,7 +81,7 @@ export async function openGuestSource(
   kernel: BuiltKernel,
   request: GuestRequest,
 ): Promise<GuestSource> {
-  const { emit, coverage = false, signal } = request;
+  const { emit, signal, coverage = false } = request;
   const { modules } = kernel;
   const [image, tscKhz, qemu] = await Promise.all([
     inStage(
@@ -121,15 +125,14 @@ export async function openGuestSource(
     },
     fork: async (checkpoint, options) => {
       const guest = await forkGuest(checkpoint, { spec, ...options });
-      const symbols = symbolsFor(kernel, checkpoint.prepared as Prepared);
-      return { guest, slowness: checkpoint.slowness, ...symbols };
+      return startedFrom(kernel, guest, checkpoint);
     },
     boot: async (options) => {
-      const { guest, record } = await bootGuest({ spec, prepare, signal: options.signal }, options);
+      const fresh = { ...options, spec: withWords(spec, options.bootArguments), prepare };
+      const { guest, record } = await bootGuest(fresh, options);
       await accel.confirm?.();
       loaded = (record.prepared as Prepared).modules ?? [];
-      const symbols = symbolsFor(kernel, record.prepared as Prepared);
-      return { guest, slowness: record.slowness, ...symbols };
+      return startedFrom(kernel, guest, record);
     },
   };
 }
@@ -143,6 +146,14 @@ function settingOf(
   const { accel, gpu, memoryMiB, cpus } = spec;
   const machine = [qemu, accel, gpu.name, memoryMiB, cpus];
   return valueDigest([guest, prepared, machine, ...diskIdentity(request)]);
+}
+
+function startedFrom(
+  kernel: BuiltKernel,
+  guest: StartedGuest['guest'],
+  { slowness, prepared }: Pick<Checkpoint, 'slowness' | 'prepared'>,
+): StartedGuest {
+  return { guest, slowness, ...symbolsFor(kernel, prepared as Prepared) };
 }
 
 function describeGuest(name: string, store: MadeGuest['store']): string {
@@ -184,13 +195,13 @@ function diskIdentity({ disk }: GuestRequest): readonly string[] {
 
 function bareSpec(
   { arch, image }: BuiltKernel,
-  { memoryMiB, cpus, disk }: GuestRequest,
+  { memoryMiB, cpus, disk, guestArguments }: GuestRequest,
   { initrd, swapDisk, systemDisk }: MadeGuest,
   tscKhz: number,
 ): Omit<MachineSpec, 'accel' | 'gpu'> {
   const append = kernelCommandLine(arch, tscKhz, { system: systemDisk !== undefined });
   const tools = disk === undefined ? {} : { toolsDisk: disk };
-  return {
+  const spec = {
     arch,
     memoryMiB,
     cpus,
@@ -201,6 +212,12 @@ function bareSpec(
     ...(systemDisk === undefined ? {} : { systemDisk }),
     ...tools,
   };
+  return withWords(spec, guestArguments);
+}
+
+/** Adds words to the kernel's command line. */
+function withWords<T extends Pick<MachineSpec, 'append'>>(spec: T, words: string | undefined): T {
+  return words === undefined ? spec : { ...spec, append: `${spec.append} ${words}` };
 }
 
 /** The digest of the preparation of a guest before it is saved. A guest that was prepared differently counts other functions, so its copies cannot be used. */

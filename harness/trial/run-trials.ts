@@ -56,6 +56,8 @@ export async function runTrials(
         const result = await runner.run(plan, {
           start: async (consolePath, onConsole) => {
             const options = { consolePath, onConsole, signal };
+            const { bootArguments } = plan.workload;
+            if (bootArguments !== undefined) return source.boot({ ...options, bootArguments });
             if (cold) return source.boot(options);
             const checkpoint = checkpoints[plan.bootIndex];
             if (checkpoint !== undefined) return source.fork(checkpoint, options);

@@ -9,8 +9,8 @@ import type { Ledger } from '../records/ledger.ts';
 import type { TrialResult } from '../records/trial.ts';
 import { countersSince, witnessesOn } from '../stress/counters.ts';
 import { closeLedger, countDrops } from '../stress/ledger.ts';
-import { judgeTrial, type Untestable } from '../verdict.ts';
-import { listen } from './console-findings.ts';
+import { judgeTrial, type Untestable, type WorkloadEnd } from '../verdict.ts';
+import { type ConsoleFindings, listen } from './console-findings.ts';
 import { addEndFinding } from './end-finding.ts';
 import { collectEvidence, type TrialEvidence } from './trial-evidence.ts';
 import type { TrialContext, TrialPlan } from './trial-plan.ts';
@@ -61,14 +61,31 @@ async function observeTrial(
   }).catch((error: unknown) => {
     // An unfinished report counts, too.
     if (error instanceof QemuCrashed) findings.end();
-    throw error;
+    if (!(error instanceof BootFailed) || plan.workload.bootArguments === undefined) throw error;
+    return error;
   });
   findings.end();
+  return evidence instanceof BootFailed
+    ? endedInBoot(plan, evidence, { findings, dir: context.dir, startedAt })
+    : concludeTrial(plan, context, { evidence, findings, dropped: drops.total(), startedAt });
+}
+
+async function concludeTrial(
+  plan: TrialPlan,
+  context: TrialContext,
+  seen: {
+    readonly evidence: TrialEvidence;
+    readonly findings: ConsoleFindings;
+    readonly dropped: number;
+    readonly startedAt: number;
+  },
+): Promise<TrialResult> {
+  const { evidence, findings, dropped, startedAt } = seen;
   if (evidence.locks !== undefined) context.onLocks?.(evidence.locks);
   addEndFinding(evidence.end, findings);
   const splats = findings.splats();
   const ledger = await ledgerOf(evidence, join(context.dir, 'console.log'), {
-    dropped: drops.total(),
+    dropped,
     spoke: splats.length > 0,
   });
   const counters = countersSince(
@@ -156,6 +173,47 @@ function headOf({
   seed,
 }: TrialPlan): Pick<TrialResult, 'id' | 'workload' | 'canary' | 'seed'> {
   return { id, workload: name, ...(canary === undefined ? {} : { canary }), seed };
+}
+
+/**
+ * A trial whose tests ran at boot, in a boot that failed. What the tests printed by then is on the console, where only the
+ * kernel has written so far. Where none of them had begun, it is any boot that failed.
+ */
+async function endedInBoot(
+  plan: TrialPlan,
+  { verdict, how }: BootFailed,
+  seen: {
+    readonly findings: ConsoleFindings;
+    readonly dir: string;
+    readonly startedAt: number;
+  },
+): Promise<TrialResult> {
+  const { findings, dir, startedAt } = seen;
+  const afterMs = performance.now() - startedAt;
+  const text = await readEnd(join(dir, 'console.log'), comparedBytes);
+  const printed = text.replaceAll(/^(?:\[[^\]\n]*\])+ /gm, '');
+  const end: WorkloadEnd = how === 'lost' ? { kind: 'lost' } : { kind: 'silent', afterMs };
+  const subtests = plan.readTests?.(printed, end).subtests ?? [];
+  const unbooted = unbootedTrial(plan, verdict, afterMs);
+  if (subtests.every(({ result }) => result === 'notrun')) return unbooted;
+  addEndFinding(end, findings);
+  const splats = findings.splats();
+  return {
+    ...unbooted,
+    verdict: judgeTrial({
+      splats: decisiveTitles(splats, []),
+      deadBefore: [],
+      deadAfter: [],
+      incomplete: [],
+      witnesses: {},
+      end,
+    }),
+    end,
+    subtests,
+    splats,
+    events: findings.events(),
+    timings: { ...unbooted.timings, firstSplatMs: findings.firstSplatMs() },
+  };
 }
 
 /** A trial with a boot of its own (--cold) that failed. */

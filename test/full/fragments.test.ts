@@ -5,7 +5,7 @@ import { verdictPhrase } from '../../harness/verdict.ts';
 import { root, splatRun } from '../e2e/splat.ts';
 
 /** What `--config NAME` takes; the others are merged by themselves. */
-const optional = ['debug-vm', 'kasan', 'kcsan', 'kmemleak', 'modules', 'preempt-rt'];
+const optional = ['debug-vm', 'kasan', 'kcsan', 'kmemleak', 'kunit', 'modules', 'preempt-rt'];
 
 /** Trees that cannot have a fragment say so: real-time preemption is in the tree since 6.12. */
 const lacking: Readonly<Record<string, readonly string[]>> = { 'debian:6.1': ['preempt-rt'] };

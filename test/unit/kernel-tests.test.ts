@@ -1,11 +1,126 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { execa } from 'execa';
 import t from 'tap';
+import { readKunitSuites } from '../../harness/kernel/kunit-suites.ts';
 import { readKselftestEnd } from '../../harness/stress/kselftest-end.ts';
 import { selftestRows, selftestTargets } from '../../harness/stress/kselftest-list.ts';
 import { readKtap } from '../../harness/stress/ktap-output.ts';
+import { readKunitEnd } from '../../harness/stress/kunit-end.ts';
 import { isKselftestList, parseKselftestName } from '../../harness/trial/choose-kselftest.ts';
+import { parseKunitName } from '../../harness/trial/choose-kunit.ts';
+import { withTestFragments } from '../../harness/trial/choose-workloads.ts';
 import type { WorkloadEnd } from '../../harness/verdict.ts';
 
 const done: WorkloadEnd = { kind: 'exit', code: 0 };
+
+/** Written, as lib/kunit of 6.1 prints it. */
+const oldSuite = `TAP version 14
+1..1
+    # Subtest: example
+    1..3
+    ok 1 - example_simple_test
+virtio_blk virtio1: a line of somebody else
+    ok 2 - example_skip_test # SKIP this test should be skipped
+        # Subtest: example_params_test
+        ok 1 - example value 2
+        ok 2 - example value 1
+    # example_params_test: pass:2 fail:0 skip:0 total:2
+    ok 3 - example_params_test
+# example: pass:2 fail:0 skip:1 total:3
+ok 1 - example
+`;
+
+/** Written, as lib/kunit of 6.12 prints it. */
+const brokenSuite = `    KTAP version 1
+    # Subtest: drm_rect
+    # module: drm_rect_test
+    1..2
+        KTAP version 1
+        # Subtest: drm_test_rect_clip_scaled
+        ok 1 upscale
+    # drm_test_rect_clip_scaled: EXPECTATION FAILED at drivers/gpu/drm/tests/drm_rect_test.c:42
+    Expected drm_rect_width(&src) == 2, but
+        drm_rect_width(&src) == 1 (0x1)
+        not ok 2 downscale
+    # drm_test_rect_clip_scaled: pass:1 fail:1 skip:0 total:2
+    not ok 1 drm_test_rect_clip_scaled
+    ok 2 drm_test_rect_rotate
+# drm_rect: pass:1 fail:1 skip:0 total:2
+not ok 1 drm_rect
+`;
+
+void t.test('the cases of a KUnit suite are its subtests, by parameter', async (t) => {
+  t.strictSame(readKunitEnd('example', oldSuite, done), {
+    subtests: [
+      { name: 'example.example_simple_test', result: 'pass' },
+      { name: 'example.example_skip_test', result: 'skip' },
+      { name: 'example.example_params_test.example value 2', result: 'pass' },
+      { name: 'example.example_params_test.example value 1', result: 'pass' },
+    ],
+    failures: [],
+    end: done,
+  });
+});
+
+void t.test('a case that fails is named, with the place where it did', async (t) => {
+  const { subtests, failures, end } = readKunitEnd('drm_rect', brokenSuite, done);
+  t.strictSame(
+    subtests.map(({ name, result }) => `${name} ${result}`),
+    [
+      'drm_rect.drm_test_rect_clip_scaled.upscale pass',
+      'drm_rect.drm_test_rect_clip_scaled.downscale fail',
+      'drm_rect.drm_test_rect_rotate pass',
+    ],
+  );
+  t.strictSame(failures, [
+    'drm_rect.drm_test_rect_clip_scaled.downscale: fail (EXPECTATION FAILED at drivers/gpu/drm/tests/drm_rect_test.c:42)',
+  ]);
+  t.strictSame(end, done);
+});
+
+void t.test('a suite that does not end is told, with what ended of it', async (t) => {
+  const cut = brokenSuite.slice(0, brokenSuite.indexOf('    # drm_test_rect_clip_scaled: EXP'));
+  const stopped = readKunitEnd('drm_rect', cut, { kind: 'stopped' });
+  t.strictSame(stopped.subtests, [
+    { name: 'drm_rect.drm_test_rect_clip_scaled.upscale', result: 'pass' },
+    { name: 'drm_rect.drm_test_rect_clip_scaled', result: 'timeout' },
+  ]);
+  t.strictSame(stopped.failures, ['drm_rect.drm_test_rect_clip_scaled: timeout']);
+  const lost = readKunitEnd('drm_rect', cut, { kind: 'lost' });
+  t.strictSame(lost.subtests.at(-1), {
+    name: 'drm_rect.drm_test_rect_clip_scaled',
+    result: 'incomplete',
+  });
+  t.strictSame(lost.failures, [], 'a guest that is gone is a finding by itself');
+  t.strictSame(lost.end, { kind: 'lost' });
+  const before = readKunitEnd('drm_rect', '', { kind: 'silent', afterMs: 1 });
+  t.strictSame(before.subtests, [{ name: 'drm_rect', result: 'notrun' }]);
+});
+
+void t.test('a suite that ran nothing is not run, with the reason', async (t) => {
+  const rows: readonly (readonly [string, string, string])[] = [
+    ['a suite without cases', 'KTAP version 1\n1..0\n', 'the suite has no case that could run'],
+    ['a suite that skips itself', 'ok 1 none # SKIP no such hardware\n', 'no such hardware'],
+    [
+      'cases that are all skipped',
+      '    # Subtest: none\n    1..1\n    ok 1 one # SKIP no CONFIG_NUMA\nok 1 none # SKIP\n',
+      'no CONFIG_NUMA',
+    ],
+    [
+      'a log that went round',
+      "kunit: the kernel's log was overwritten before it was read\n",
+      "its results are not in the kernel's log, of which lines were overwritten",
+    ],
+  ];
+  for (const [what, text, reason] of rows) {
+    const report = readKunitEnd('none', text, done);
+    t.strictSame(report.end, { kind: 'skipped', reason }, what);
+    t.strictSame(report.failures, [], what);
+  }
+  const setUp = readKunitEnd('none', '    # Subtest: none\n    1..1\nnot ok 1 none\n', done);
+  t.strictSame(setUp.failures, ['none: fail'], 'a suite whose set-up fails has failed');
+});
 
 /** Written, as tools/testing/selftests/mm/madv_populate.c of 6.12 prints it. */
 const madvPopulate = `TAP version 13
@@ -72,7 +187,12 @@ void t.test('prose and hostile lines are no results', async (t) => {
   t.equal(tests[0]?.name, 'x'.repeat(160));
 });
 
-void t.test('names of selftests are checked before anything is built', async (t) => {
+void t.test('names of suites and selftests are checked before anything is built', async (t) => {
+  t.equal(parseKunitName('kunit:drm*'), 'drm*');
+  t.equal(parseKunitName('kunit:Handshake API tests'), 'Handshake API tests');
+  for (const name of ['kunit', 'kunit:', 'kunit:a;b', 'kunit+munmap']) {
+    t.throws(() => parseKunitName(name), { code: 'usage', message: /not kunit:SUITE/ }, name);
+  }
   t.ok(parseKselftestName('kselftest:mm').rows.length >= 30);
   t.strictSame(
     parseKselftestName('kselftest:mm/uffd*').rows.map(({ name }) => name),
@@ -90,6 +210,9 @@ void t.test('names of selftests are checked before anything is built', async (t)
   }
   t.ok(isKselftestList('kselftest:mm'));
   t.notOk(isKselftestList('kselftest:mm/cow'));
+  t.strictSame(withTestFragments(['kunit:x', 'munmap'], ['kasan']), ['kasan', 'kunit']);
+  t.strictSame(withTestFragments(['kunit:x'], ['kunit']), ['kunit']);
+  t.strictSame(withTestFragments(['kselftest:mm'], []), []);
 });
 
 void t.test('the list of selftests has no row twice, and each says why it is there', async (t) => {
@@ -98,4 +221,42 @@ void t.test('the list of selftests has no row twice, and each says why it is the
   for (const { target, name, why } of selftestRows) {
     t.ok(target in selftestTargets && why.length > 5, name);
   }
+});
+
+/** A table of pointers to suites between two symbols, as vmlinux has it. */
+const twoSuites = `
+asm(".data\\n"
+    "one: .asciz \\"drm_buddy\\"\\n .zero 246\\n"
+    "two: .asciz \\"Handshake API tests\\"\\n .zero 236\\n"
+    "three: .asciz \\"at_boot\\"\\n .zero 248\\n"
+    ".balign 8\\n"
+    ".globl __kunit_suites_start\\n __kunit_suites_start: .quad one, two\\n"
+    ".globl __kunit_suites_end\\n __kunit_suites_end:\\n"
+    ".globl __kunit_init_suites_start\\n __kunit_init_suites_start: .quad three\\n"
+    ".globl __kunit_init_suites_end\\n __kunit_init_suites_end: .quad 0\\n");
+`;
+
+void t.test('the suites of a kernel are read from its image', async (t) => {
+  const dir = t.testdir({ 'suites.c': twoSuites });
+  const files = {
+    vmlinux: join(dir, 'vmlinux'),
+    systemMap: join(dir, 'System.map'),
+    config: join(dir, 'config'),
+  };
+  const flags = ['-static', '-no-pie', '-nostdlib', '-Wl,-e,0', '-o', files.vmlinux];
+  await execa('gcc', [...flags, join(dir, 'suites.c')]);
+  writeFileSync(files.systemMap, (await execa('nm', [files.vmlinux])).stdout);
+  writeFileSync(files.config, 'CONFIG_KUNIT=y\n# CONFIG_KUNIT_AUTORUN_ENABLED is not set\n');
+  t.strictSame(await readKunitSuites(files), {
+    suites: [
+      { name: 'Handshake API tests', atBootOnly: false },
+      { name: 'at_boot', atBootOnly: true },
+      { name: 'drm_buddy', atBootOnly: false },
+    ],
+    runLater: true,
+  });
+  writeFileSync(files.config, 'CONFIG_KUNIT=y\n');
+  t.equal((await readKunitSuites(files))?.runLater, false);
+  writeFileSync(files.config, '# CONFIG_KUNIT is not set\n');
+  t.equal(await readKunitSuites(files), undefined, 'a kernel without KUnit');
 });

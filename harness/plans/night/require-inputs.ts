@@ -7,6 +7,7 @@ import type { ReadMatrix } from '../../night/matrix.ts';
 import { readSeries } from '../../patch/series.ts';
 import { isIgtName } from '../../trial/choose-igt.ts';
 import { isKselftestName } from '../../trial/choose-kselftest.ts';
+import { isKunitName } from '../../trial/choose-kunit.ts';
 import { requireWorkloads } from '../../trial/choose-workloads.ts';
 
 /**
@@ -36,7 +37,7 @@ export async function requireInputs(
   const series = async (name: string) =>
     readSeries(name, { cwd, signal, baseVersion: async () => '0.0' });
   const workload = async (name: string) => {
-    if (isIgtName(name) || isKselftestName(name)) {
+    if (isIgtName(name) || isKunitName(name) || isKselftestName(name)) {
       throw new HarnessError(
         'usage',
         `${name}: a night cannot run tests of IGT or of the kernel yet; splat run can`,

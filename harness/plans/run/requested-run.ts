@@ -7,7 +7,7 @@ import type { RunRecord } from '../../records/run-request.ts';
 import type { RunResult } from '../../records/run-result.ts';
 import { quickWorkloads } from '../../stress/quick-workloads.ts';
 import { isKselftestList } from '../../trial/choose-kselftest.ts';
-import { chooseWorkloads } from '../../trial/choose-workloads.ts';
+import { chooseWorkloads, withTestFragments } from '../../trial/choose-workloads.ts';
 import { type ChosenWorkload, guestRequirements } from '../../trial/chosen-workload.ts';
 import { writtenBy } from '../../trial/harness-facts.ts';
 import { distrustOf, readBaseline } from './baseline.ts';
@@ -60,7 +60,10 @@ export async function runRequested(
   const known = asked.baseline === undefined ? undefined : await readBaseline(asked.baseline, cwd);
   const distrust = known === undefined ? undefined : distrustOf(known.baseline.facts);
   if (distrust !== undefined) emit({ kind: 'note', text: distrust });
-  const configs = await pinConfigs(asked, cwd);
+  const configs = await pinConfigs(
+    { ...asked, configs: withTestFragments(asked.workloads, asked.configs) },
+    cwd,
+  );
   const { modules, trees } = await pinnedModules(asked.modules ?? [], { cwd, cacheRoot, signal });
   const dir = await options.openDirectory();
   const request = await keepInputs(

@@ -1,0 +1,92 @@
+import { type FileHandle, open, readFile } from 'node:fs/promises';
+import type { BuiltKernel } from './built-kernel.ts';
+
+/** A KUnit suite that is built into a kernel. */
+export interface KunitSuite {
+  readonly name: string;
+  /** True: its code is gone after boot (kunit_test_init_section_suites()). */
+  readonly atBootOnly: boolean;
+}
+
+export interface KernelSuites {
+  readonly suites: readonly KunitSuite[];
+  /** True: suites need not run at boot to be run later through debugfs (kunit.autorun, in 7.3). */
+  readonly runLater: boolean;
+}
+
+/** The ends of the tables of pointers to `struct kunit_suite` (include/asm-generic/vmlinux.lds.h, KUNIT_TABLE). */
+const tables = [
+  { start: '__kunit_suites_start', end: '__kunit_suites_end', atBootOnly: false },
+  { start: '__kunit_init_suites_start', end: '__kunit_init_suites_end', atBootOnly: true },
+] as const;
+
+/** `const char name[256]` is the first member of struct kunit_suite (include/kunit/test.h, since 5.5). */
+const nameBytes = 256;
+const pointerBytes = 8;
+
+/**
+ * The suites of a kernel, by name, read from its image. Undefined for a kernel without KUnit.
+ */
+export async function readKunitSuites(
+  kernel: Pick<BuiltKernel, 'vmlinux' | 'systemMap' | 'config'>,
+): Promise<KernelSuites | undefined> {
+  const config = await readFile(kernel.config, 'utf8');
+  if (!/^CONFIG_KUNIT=y$/m.test(config)) return undefined;
+  const symbols = await readFile(kernel.systemMap, 'latin1');
+  await using file = await open(kernel.vmlinux);
+  const read = await readerOf(file);
+  const suites: KunitSuite[] = [];
+  for (const { start, end, atBootOnly } of tables) {
+    const from = addressOf(symbols, start);
+    const to = addressOf(symbols, end);
+    if (from === undefined || to === undefined) continue;
+    const pointers = await read(from, Number(to - from));
+    for (let at = 0; at + pointerBytes <= pointers.length; at += pointerBytes) {
+      const bytes = await read(pointers.readBigUInt64LE(at), nameBytes);
+      const [name = ''] = bytes.toString('latin1').split('\0', 1);
+      if (name !== '') suites.push({ name, atBootOnly });
+    }
+  }
+  return {
+    suites: suites.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    runLater: /\bCONFIG_KUNIT_AUTORUN_ENABLED\b/.test(config),
+  };
+}
+
+function addressOf(systemMap: string, symbol: string): bigint | undefined {
+  const digits = new RegExp(`^([0-9a-f]{16}) \\w ${symbol}$`, 'm').exec(systemMap)?.[1];
+  return digits === undefined ? undefined : BigInt(`0x${digits}`);
+}
+
+/** Offsets of elf(5), in a 64-bit little-endian file. */
+const elf = { tableAt: 32, rowBytesAt: 54, rowsAt: 56, headerBytes: 64, load: 1 } as const;
+
+/** Reads bytes of an image by their address; none where the file has nothing for it. */
+async function readerOf(
+  file: FileHandle,
+): Promise<(address: bigint, bytes: number) => Promise<Buffer>> {
+  const header = await readAt(file, 0, elf.headerBytes);
+  const rowBytes = header.readUInt16LE(elf.rowBytesAt);
+  const rows = header.readUInt16LE(elf.rowsAt);
+  const table = await readAt(file, Number(header.readBigUInt64LE(elf.tableAt)), rowBytes * rows);
+  const segments = Array.from({ length: rows }, (_, at) => at * rowBytes)
+    .filter((at) => table.readUInt32LE(at) === elf.load)
+    .map((at) => ({
+      offset: table.readBigUInt64LE(at + 8),
+      address: table.readBigUInt64LE(at + 16),
+      bytes: table.readBigUInt64LE(at + 32),
+    }));
+  return async (address, bytes) => {
+    const segment = segments.find(
+      (one) => address >= one.address && address < one.address + one.bytes,
+    );
+    if (segment === undefined) return Buffer.alloc(0);
+    return readAt(file, Number(segment.offset + (address - segment.address)), bytes);
+  };
+}
+
+async function readAt(file: FileHandle, offset: number, bytes: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(bytes);
+  const { bytesRead } = await file.read(buffer, 0, bytes, offset);
+  return buffer.subarray(0, bytesRead);
+}

@@ -1,0 +1,90 @@
+/** What a KUnit suite printed and how its runner ended -> its cases and what the end means. Pure. */
+import type { Subtest } from '../records/subtest.ts';
+import type { WorkloadEnd } from '../records/verdict.ts';
+import { type KtapTest, readKtap } from './ktap-output.ts';
+import type { TestReport } from './test-report.ts';
+
+/** A case, or one set of parameters of a case: KUnit counts those. */
+interface Leaf extends Subtest {
+  readonly why?: string;
+}
+
+/** guests/minimal/kunit.c says it. */
+const overwritten = "kunit: the kernel's log was overwritten";
+
+/**
+ * Reads the results of one suite out of a kernel's log. A case is `drm_buddy.drm_test_buddy_alloc_limit`; one with parameters is
+ * `CASE.PARAMETER` for each of them. A suite that began and did not end has the result `timeout` where its time was over, else `incomplete`.
+ */
+export function readKunitEnd(suite: string, stdout: string, end: WorkloadEnd): TestReport {
+  const { tests, open } = readKtap(stdout);
+  const whole = tests.findLast(({ name }) => name === suite);
+  const leaves =
+    whole === undefined ? [...openLeaves(suite, open), cutLeaf(suite, open, end)] : ended(whole);
+  const hasBegun = whole !== undefined || open.some(({ name }) => name === suite);
+  const isGone = end.kind === 'lost' || end.kind === 'silent';
+  const never: readonly Leaf[] = isGone ? [{ name: suite, result: 'notrun' }] : [];
+  const seen = hasBegun || end.kind === 'stopped' ? leaves : never;
+  const subtests = seen.map(({ name, result }) => ({ name, result }));
+  return {
+    subtests: end.kind === 'skipped' ? [] : subtests,
+    // A guest that does not answer is a finding by itself.
+    failures: isGone || end.kind === 'skipped' ? [] : seen.flatMap(failureOf),
+    end: endOf(end, seen, whole, stdout.includes(overwritten)),
+  };
+}
+
+type Open = ReturnType<typeof readKtap>['open'];
+
+function ended(whole: KtapTest): readonly Leaf[] {
+  return leavesOf(whole, '');
+}
+
+/** The tests without tests inside. One that failed, though nothing inside it did, is told by itself: its set-up failed. */
+function leavesOf({ name, result, why, inside }: KtapTest, prefix: string): readonly Leaf[] {
+  const path = prefix === '' ? name : `${prefix}.${name}`;
+  const leaves = inside.flatMap((one) => leavesOf(one, path));
+  const told = leaves.some((leaf) => leaf.result === result);
+  if (leaves.length > 0 && (told || result === 'pass' || result === 'skip')) return leaves;
+  // A suite that has no cases is nothing that ran.
+  if (prefix === '' && result !== 'fail') return leaves;
+  return [...leaves, { name: path, result, ...(why === undefined ? {} : { why }) }];
+}
+
+function openLeaves(suite: string, open: Open): readonly Leaf[] {
+  const at = open.findIndex(({ name }) => name === suite);
+  if (at < 0) return [];
+  return open.slice(at).flatMap(({ inside }, depth, all) => {
+    const path = all.slice(0, depth + 1).map(({ name }) => name);
+    return inside.flatMap((one) => leavesOf(one, path.join('.')));
+  });
+}
+
+function cutLeaf(suite: string, open: Open, end: WorkloadEnd): Leaf {
+  const at = open.findIndex(({ name }) => name === suite);
+  const path = at < 0 ? [suite] : open.slice(at).map(({ name }) => name);
+  return { name: path.join('.'), result: end.kind === 'stopped' ? 'timeout' : 'incomplete' };
+}
+
+function failureOf({ name, result, why }: Leaf): readonly string[] {
+  if (result === 'pass' || result === 'skip') return [];
+  return [`${name}: ${result}${why === undefined ? '' : ` (${why})`}`];
+}
+
+function endOf(
+  end: WorkloadEnd,
+  leaves: readonly Leaf[],
+  whole: KtapTest | undefined,
+  isOverwritten: boolean,
+): WorkloadEnd {
+  if (end.kind === 'stopped') return { kind: 'exit', code: 0 };
+  if (end.kind !== 'exit' || end.code !== 0) return end;
+  if (leaves.some(({ result }) => result !== 'skip')) return end;
+  const first = leaves.find(({ why }) => why !== undefined)?.why ?? whole?.why;
+  if (leaves.length > 0) {
+    return { kind: 'skipped', reason: first ?? 'every case of the suite was skipped' };
+  }
+  const lost = "its results are not in the kernel's log, of which lines were overwritten";
+  const none = 'the suite has no case that could run';
+  return { kind: 'skipped', reason: isOverwritten ? lost : (first ?? none) };
+}

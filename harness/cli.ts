@@ -244,18 +244,18 @@ async function overview(
   context: CommandContext,
 ): Promise<number> {
   const known = Object.keys(commands);
-  const asked = args.find((arg) => !arg.startsWith('-'));
-  if (asked !== undefined && known.includes(asked)) {
+  const name = args.find((arg) => !arg.startsWith('-'));
+  if (name !== undefined && known.includes(name)) {
     throw new HarnessError(
       'usage',
-      `${args[0]} is in front of the command; flags come after it: splat ${asked} ${args[0]}`,
+      `${args[0]} is in front of the command; flags come after it: splat ${name} ${args[0]}`,
     );
   }
-  if (asked !== undefined) {
-    const hint = didYouMean(asked, known);
+  if (name !== undefined) {
+    const hint = didYouMean(name, known);
     throw new HarnessError(
       'usage',
-      `no such command: ${asked}${hint || `; there are ${known.join(', ')}`}`,
+      `no such command: ${name}${hint || `; there are ${known.join(', ')}`}`,
     );
   }
   const flag = args.find((arg) => !/^(--help|-h|--version)$/.test(arg));

@@ -71,11 +71,11 @@ function listedRun(entry: ListEntry): ListedRun {
   }
   if (entry.kind === null) return row;
   const { kernel, series } = entry.record.request;
-  const asked = { ...row, kernel, series: series.map(({ name }) => name) };
-  if (entry.state === 'unfinished') return asked;
+  const listed = { ...row, kernel, series: series.map(({ name }) => name) };
+  if (entry.state === 'unfinished') return listed;
   const { result } = entry;
   return {
-    ...asked,
+    ...listed,
     release: result.kernel?.release ?? null,
     verdict: verdictPhrase(result.verdict),
     trials: result.trials.length,

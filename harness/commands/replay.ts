@@ -53,12 +53,12 @@ export async function run(argv: ReplayArguments, context: CommandContext): Promi
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
   const replayed = await findReplayed(argv.run, context.cwd);
   await installPackages(context);
-  const asked = { ...askAgain(replayed.dir, replayed.record.request), trials: replayed.trials };
+  const request = { ...askAgain(replayed.dir, replayed.record.request), trials: replayed.trials };
   const kernelId = replayed.result.kernel?.id;
   const events = openEvents(progressWriter(context.stderr, context.live));
   let opened: string | undefined;
   try {
-    const finished = await runRequested(asked, {
+    const finished = await runRequested(request, {
       openDirectory: async () => {
         opened = await openRunDirectory(argv.out, context);
         events.keepIn(opened);

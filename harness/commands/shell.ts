@@ -83,8 +83,8 @@ export async function run(argv: ShellArguments, context: CommandContext): Promis
   };
   const { kernel: source, series, config: configs, configBase } = argv;
   const modules = await requestedModules(argv.module, common);
-  const asked = { kernel: source, series, configs, configBase, ...toolchain, ...modules };
-  const built = await buildTestKernel({ ...common, ...asked });
+  const kernelRequest = { kernel: source, series, configs, configBase, ...toolchain, ...modules };
+  const built = await buildTestKernel({ ...common, ...kernelRequest });
   if (built.kind === 'untestable') {
     stderr.write(`splat: ${built.verdict.because}: ${plain(built.verdict.message)}\n`);
     return exitCodes.skip;

@@ -15,10 +15,10 @@ export async function openAskedStore(
   argv: StoreArguments,
   { env, cwd }: Pick<CommandContext, 'env' | 'cwd'>,
 ): Promise<SharedStore | undefined> {
-  const asked = argv.store ?? setOf(env['SPLAT_STORE']);
+  const location = argv.store ?? setOf(env['SPLAT_STORE']);
   const keyFile = argv.storeKey ?? setOf(env['SPLAT_STORE_KEY']);
   const trustFile = argv.storeTrust ?? setOf(env['SPLAT_STORE_TRUST']);
-  if (asked === undefined) {
+  if (location === undefined) {
     if (argv.storeKey === undefined && argv.storeTrust === undefined) return undefined;
     throw new HarnessError(
       'usage',
@@ -30,11 +30,11 @@ export async function openAskedStore(
   if (signing === undefined && trusted.length === 0) {
     throw new HarnessError(
       'usage',
-      `--store ${asked}: no key is trusted; name public keys with --store-trust FILE, or your own key with --store-key`,
+      `--store ${location}: no key is trusted; name public keys with --store-trust FILE, or your own key with --store-key`,
     );
   }
   const keys = { trusted, ...(signing === undefined ? {} : { signing }) };
-  return openSharedStore(openPlace(asked, env, cwd), keys);
+  return openSharedStore(openPlace(location, env, cwd), keys);
 }
 
 function openPlace(asked: string, env: NodeJS.ProcessEnv, cwd: string): StorePlace {

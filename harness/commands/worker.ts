@@ -146,13 +146,14 @@ async function runOne(
   const signal = AbortSignal.any([context.signal, job.lost]);
   let dir: string | undefined;
   try {
-    const asked = readJob(job.data);
-    const { id, kernel, workload } = asked.cell;
-    const what = asked.only === 'build' ? `kernel ${kernel}` : `cell ${id} (${kernel} ${workload})`;
+    const cellJob = readJob(job.data);
+    const { id, kernel, workload } = cellJob.cell;
+    const what =
+      cellJob.only === 'build' ? `kernel ${kernel}` : `cell ${id} (${kernel} ${workload})`;
     say(`${what}: taken${job.attempt > 1 ? `, after ${job.attempt - 1} failures` : ''}`);
     dir = await mkdtemp(join(tmpdir(), 'splat-worker-'));
     const events = openEvents(progressWriter(stderr, live));
-    const result = await runJob(asked, {
+    const result = await runJob(cellJob, {
       dir,
       proved,
       cacheRoot: cacheRoot(env),

@@ -86,14 +86,14 @@ async function readAnswers(socket: Socket, pending: Map<number, Pending>): Promi
   try {
     for await (const line of streamLines(socket, longestLineBytes)) {
       const [id = '', kind = '', ...words] = line.split(' ');
-      const asked = pending.get(Number(id));
-      if (asked === undefined) continue;
+      const request = pending.get(Number(id));
+      if (request === undefined) continue;
       if (kind === 'ok')
-        asked.settle({ kind: 'ok', words: words.map((word) => decodeWord(word).toString()) });
+        request.settle({ kind: 'ok', words: words.map((word) => decodeWord(word).toString()) });
       else if (kind === 'err') {
         const [code = 'unknown', ...text] = words.map((word) => decodeWord(word).toString());
-        asked.settle({ kind: 'err', code, text: text.join(' ') });
-      } else asked.onPart?.(kind, words.map(decodeWord));
+        request.settle({ kind: 'err', code, text: text.join(' ') });
+      } else request.onPart?.(kind, words.map(decodeWord));
     }
   } catch {
     // The guest broke the protocol, or the connection was reset: every waiting request gets `lost`.

@@ -79,13 +79,13 @@ async function readMessages(
     for await (const line of streamLines(socket, longestMessageBytes)) {
       const message = JSON.parse(line) as QmpMessage;
       if (message.event !== undefined) onEvent({ event: message.event, data: message.data ?? {} });
-      const asked = message.id === undefined ? undefined : waiting.get(message.id);
-      if (asked === undefined || message.id === undefined) continue;
+      const command = message.id === undefined ? undefined : waiting.get(message.id);
+      if (command === undefined || message.id === undefined) continue;
       waiting.delete(message.id);
-      if (message.error === undefined) asked.resolve(message.return);
+      if (message.error === undefined) command.resolve(message.return);
       else
-        asked.reject(
-          new HarnessError('tool', `QMP command ${asked.command} failed: ${message.error.desc}`),
+        command.reject(
+          new HarnessError('tool', `QMP command ${command.command} failed: ${message.error.desc}`),
         );
     }
   } catch {

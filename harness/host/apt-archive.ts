@@ -46,8 +46,8 @@ export function sourcesList({
 /** The archive from which the host gets Debian's packages (apt-get(8), indextargets), else deb.debian.org. */
 export async function hostArchive(signal: AbortSignal): Promise<Archive> {
   const format = '$(SITE) $(RELEASE)';
-  const asked = ['indextargets', '--format', format, 'Created-By: Packages', 'Origin: Debian'];
-  const { stdout } = await runTool('apt-get', asked, { signal, okCodes: [0, 1, 100] });
+  const args = ['indextargets', '--format', format, 'Created-By: Packages', 'Origin: Debian'];
+  const { stdout } = await runTool('apt-get', args, { signal, okCodes: [0, 1, 100] });
   const found = stdout.split('\n').flatMap((line) => {
     const [site, release, ...rest] = line.split(' ');
     const whole = site !== undefined && release !== undefined && rest.length === 0;

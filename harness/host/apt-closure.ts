@@ -101,8 +101,8 @@ export async function packageStanzas(
   packages: readonly Pick<PlannedPackage, 'name' | 'version'>[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
-  const asked = packages.map(({ name, version }) => `${name}=${version}`);
-  const { stdout } = await aptTool(apt, 'apt-cache', ['show', ...asked], signal);
+  const versions = packages.map(({ name, version }) => `${name}=${version}`);
+  const { stdout } = await aptTool(apt, 'apt-cache', ['show', ...versions], signal);
   const stanzas = stdout.split(/\n\n+/).map((text) => text.trim());
   return new Map(
     stanzas.map((stanza) => [

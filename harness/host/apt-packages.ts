@@ -68,14 +68,14 @@ export async function fetchPackages(
   dir: string,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const asked = wanted.map(({ name, version }) => `${name}=${version}`);
+  const versions = wanted.map(({ name, version }) => `${name}=${version}`);
   try {
-    await aptTool(apt, 'apt-get', ['download', '--quiet', ...asked], signal, { cwd: dir });
+    await aptTool(apt, 'apt-get', ['download', '--quiet', ...versions], signal, { cwd: dir });
   } catch (error) {
     if (!isHarnessError(error, 'tool')) throw error;
     const { output = '' } = error;
     const why = /^[EW]: (?:Failed to fetch \S+ +)?(.+)$/m.exec(output)?.[1];
-    const named = asked.length === 1 ? asked.join('') : `${asked.length} packages`;
+    const named = versions.length === 1 ? versions.join('') : `${versions.length} packages`;
     const message = `apt cannot download ${named}${why === undefined ? '' : `: ${why}`}`;
     throw new HarnessError('tool', message, { cause: error, output });
   }
@@ -84,7 +84,7 @@ export async function fetchPackages(
   for (const [at, { name, sha256 }] of wanted.entries()) {
     const file = files.find((one) => one.startsWith(`${name}_`) && one.endsWith('.deb'));
     if (file === undefined)
-      throw new HarnessError('tool', `apt-get download ${asked[at]} wrote no package file`);
+      throw new HarnessError('tool', `apt-get download ${versions[at]} wrote no package file`);
     const path = join(dir, file);
     // apt checks the digest of its lists; this check is against the digest that the caller gave.
     const got = await fileDigest(path);
@@ -92,7 +92,7 @@ export async function fetchPackages(
       await rm(path);
       throw new HarnessError(
         'tool',
-        `the downloaded package ${asked[at]} has SHA-256 ${got}, not ${sha256}`,
+        `the downloaded package ${versions[at]} has SHA-256 ${got}, not ${sha256}`,
       );
     }
     paths.push(path);

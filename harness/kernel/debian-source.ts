@@ -27,10 +27,10 @@ const forms = 'debian:6.1, debian:newest or one version, as debian:6.1.192-3[@sh
 
 /** Reads K of `--kernel K` when it begins with `debian:`. Throws `usage`. */
 function parseDebianSpec(spec: string): DebianSpec {
-  const asked = spec.slice('debian:'.length);
-  if (asked === 'newest') return { kind: 'newest' };
-  if (/^\d+\.\d+$/.test(asked)) return { kind: 'series', series: asked };
-  const [version = '', digest, ...rest] = asked.split('@');
+  const name = spec.slice('debian:'.length);
+  if (name === 'newest') return { kind: 'newest' };
+  if (/^\d+\.\d+$/.test(name)) return { kind: 'series', series: name };
+  const [version = '', digest, ...rest] = name.split('@');
   const series = /^(\d+\.\d+)(?:[.~+].*)?-[^-]+$/.exec(version)?.[1];
   const sha256 = digest === undefined ? undefined : /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1];
   const damaged = rest.length > 0 || (digest !== undefined && sha256 === undefined);

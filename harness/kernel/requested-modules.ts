@@ -27,9 +27,9 @@ async function pinModules(
   named: readonly string[],
   options: PinOptions,
 ): Promise<readonly RequestedModule[]> {
-  const asked: RequestedModule[] = [];
-  for (const value of named) asked.push(await pinModule(value, options));
-  return asked;
+  const modules: RequestedModule[] = [];
+  for (const value of named) modules.push(await pinModule(value, options));
+  return modules;
 }
 
 /** The field `modules` of a request, for the values of `--module`; no field when there is no value. */

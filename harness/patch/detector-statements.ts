@@ -107,14 +107,15 @@ function closeOf(words: Words): number {
 function declarationOf(words: Words): { readonly type: Words; readonly value: Words } {
   const equals = words.indexOf('=');
   const end = equals < 0 ? words.length - 1 : equals;
-  const none = { type: [], value: [] };
-  if (end > longestDeclarator || words.at(-1) !== ';' || keywords.test(words[0] ?? '')) return none;
+  const empty = { type: [], value: [] };
+  if (end > longestDeclarator || words.at(-1) !== ';' || keywords.test(words[0] ?? ''))
+    return empty;
   const declarator = words.slice(0, end).join(' ');
   const type =
     /^([A-Za-z_]\w* (?:(?:\*|[A-Za-z_]\w*) )*[A-Za-z_]\w*)(?: \[ \w* \]| \( [^()]* \))?$/.exec(
       declarator,
     )?.[1];
-  if (type === undefined) return none;
+  if (type === undefined) return empty;
   const value = words.slice(end + 1, -1);
   // In an initializer, `.name = "x"` is not an assignment.
   const isNamed = (at: number): boolean => value[0] === '{' && value[at - 2] === '.';

@@ -82,13 +82,13 @@ const fromLine = /^From \S.*\d{1,2}:\d{2}.* \d{4}/;
 
 /** Cuts off text before the first mail of an mbox, unless a diff or commit is in it. */
 function atFirstMail(bytes: Buffer): { readonly bytes: Buffer; readonly skippedLines: number } {
-  const none = { bytes, skippedLines: 0 };
-  if (looksLikeMail(bytes)) return none;
+  const unchanged = { bytes, skippedLines: 0 };
+  if (looksLikeMail(bytes)) return unchanged;
   const text = bytes.toString('latin1', 0, 64 * 1024);
   const at = text.split('\n').findIndex((line) => fromLine.test(line));
-  if (at < 0) return none;
+  if (at < 0) return unchanged;
   const before = text.split('\n').slice(0, at);
-  if (before.some((line) => /^(?:diff |--- |commit [0-9a-f]{7})/.test(line))) return none;
+  if (before.some((line) => /^(?:diff |--- |commit [0-9a-f]{7})/.test(line))) return unchanged;
   const length = before.reduce((sum, line) => sum + line.length + 1, 0);
   return { bytes: bytes.subarray(length), skippedLines: at };
 }

@@ -82,8 +82,10 @@ export async function openQueues(
       ends: async (ids) => {
         const ends = new Map<string, JobEnd>();
         for (const some of chunksOf(ids)) {
-          const asked = Promise.all(some.map(async (id) => [id, await endOf(queue, id)] as const));
-          for (const [id, end] of await unlessAborted(asked, signal)) {
+          const reading = Promise.all(
+            some.map(async (id) => [id, await endOf(queue, id)] as const),
+          );
+          for (const [id, end] of await unlessAborted(reading, signal)) {
             if (end !== undefined) ends.set(id, end);
           }
         }

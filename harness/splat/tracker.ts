@@ -49,12 +49,12 @@ const mostAsked = 48;
  * header. Events and ends of reports count as headers.
  */
 export function createHeaderTest(): HeaderTest {
-  const asked = [
+  const remembered = [
     new Map<string, HeaderPlace | undefined>(),
     new Map<string, HeaderPlace | undefined>(),
   ] as const;
   return (text, fromKernel) => {
-    const known = asked[fromKernel ? 1 : 0];
+    const known = remembered[fromKernel ? 1 : 0];
     if (known.has(text)) return known.get(text);
     if (known.size >= mostAsked) known.clear();
     const place = headerAt(text, fromKernel);

@@ -91,14 +91,14 @@ export async function chooseIgt(
   names: readonly string[],
   request: IgtRequest,
 ): Promise<readonly ChosenWorkload[]> {
-  const asked = names.map(parseIgtName);
+  const selections = names.map(parseIgtName);
   const files = await readFiles(request);
   const image =
     request.dir === undefined
       ? await ensureIgt(request)
       : await ensureOwnIgt(resolve(request.cwd, request.dir), request);
   const once = new Map<string, ChosenWorkload>();
-  for (const one of asked) {
+  for (const one of selections) {
     const rows = one.kind === 'pattern' ? matching(one, image) : curated(image);
     const chosen =
       one.kind === 'order'

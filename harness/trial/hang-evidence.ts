@@ -125,14 +125,14 @@ async function askKernel(
   const from = guest.console.bytes();
   onAsked('begin');
   try {
-    const asked = (async () => {
+    const keysSent = (async () => {
       for (const key of keys) {
         if (!(await guest.write('/proc/sysrq-trigger', key))) return false;
       }
       return true;
     })();
-    const answered = await Promise.race([asked, pause(printMs, signal).then(() => false)]);
-    asked.catch(() => undefined);
+    const answered = await Promise.race([keysSent, pause(printMs, signal).then(() => false)]);
+    keysSent.catch(() => undefined);
     if (answered) await untilQuiet(guest, signal);
     await guest.console.catchUp();
     return { answered, text: await readFrom(join(dir, 'console.log'), from) };

@@ -125,13 +125,13 @@ async function beginTrial(
   await guest.hello();
   // Copies of a checkpoint share their random state. The trial's seed makes them differ, and makes a trial repeatable. The agent
   // answers requests in order, so the workload can be requested before these are answered.
-  const asked = Promise.all([
+  const requests = Promise.all([
     guest.reseed(createHash('sha512').update(`splat trial seed ${plan.seed}`).digest()),
     guest.write('/dev/kmsg', `<6>${evidence.marker} begins\n`),
   ]);
   // When the guest goes away, the workload's promise rejects first; this promise is awaited after it.
-  asked.catch(() => undefined);
-  return { answered: asked };
+  requests.catch(() => undefined);
+  return { answered: requests };
 }
 
 async function endTrial(guest: Guest, context: PacedContext, evidence: Progress): Promise<void> {

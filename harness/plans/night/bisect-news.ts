@@ -27,12 +27,12 @@ export async function bisectNews(judged: JudgedNight, work: NightWork): Promise<
   const answers = new Map<string, Bisection>();
   const bisected = async (item: NightItem): Promise<NightItem> => {
     const cell = work.plan.cells.find(({ id }) => id === item.cell);
-    const asked = cell === undefined ? undefined : readBisectionRequest(item, cell, work);
-    if (asked === undefined) return item;
-    const known = answers.get(asked.name);
+    const request = cell === undefined ? undefined : readBisectionRequest(item, cell, work);
+    if (request === undefined) return item;
+    const known = answers.get(request.name);
     if (known === undefined && work.isSpent()) return item;
-    const answer = known ?? (await bisectOne(asked, work));
-    answers.set(asked.name, answer);
+    const answer = known ?? (await bisectOne(request, work));
+    answers.set(request.name, answer);
     return { ...item, bisection: answer };
   };
   const lists = { ...judged.lists };

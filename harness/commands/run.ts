@@ -68,7 +68,7 @@ function workloadOptions<T>(yargs: Argv<T>): Argv<T> {
         nargs: 1,
         default: [],
         describe:
-          "a workload (splat help workloads lists them), igt or igt:PATTERN (tests of IGT), kunit:SUITE or kselftest:TARGET (the kernel's own tests), or the path of your own executable or .c file; repeatable, default all of ours",
+          "a workload (splat help workloads lists them), igt or igt:PATTERN (tests of IGT), kunit:SUITE or kselftest:TARGET (the kernel's own tests), or the path of your own executable or .c file; repeatable, default all of splat's own",
       })
       .option('igt', {
         string: true,

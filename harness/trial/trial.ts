@@ -1,4 +1,4 @@
-import { open, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BootFailed } from '../guest/checkpoint.ts';
 import { despiteCrash, QemuCrashed } from '../guest/machine.ts';
@@ -12,6 +12,7 @@ import { closeLedger, countDrops } from '../stress/ledger.ts';
 import { judgeTrial, type Untestable, type WorkloadEnd } from '../verdict.ts';
 import { type ConsoleFindings, listen } from './console-findings.ts';
 import { addEndFinding } from './end-finding.ts';
+import { readEnd } from './read-end.ts';
 import { collectEvidence, type TrialEvidence } from './trial-evidence.ts';
 import type { TrialContext, TrialPlan } from './trial-plan.ts';
 
@@ -276,14 +277,6 @@ async function ledgerOf(
     marker: evidence.marker,
     ...seen,
   });
-}
-
-async function readEnd(path: string, bytes: number): Promise<string> {
-  await using file = await open(path, 'r');
-  const { size } = await file.stat();
-  const buffer = Buffer.alloc(Math.min(bytes, size));
-  await file.read(buffer, 0, buffer.length, size - buffer.length);
-  return buffer.toString('latin1');
 }
 
 function witnessCounts(

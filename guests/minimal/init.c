@@ -33,22 +33,28 @@ static const struct mount_point {
 	{ "/sys", "sysfs", NULL },
 	{ "/sys/kernel/debug", "debugfs", NULL },
 	{ "/sys/kernel/tracing", "tracefs", NULL },
-	/* A guarantee (memory.low) that a cgroup does not use is shared out among those below it, as systemd mounts it. */
+	/*
+	 * A cgroup's guarantee (memory.low) that it does not use is distributed among the
+	 * cgroups below it; systemd mounts cgroup v2 in this way.
+	 */
 	{ "/sys/fs/cgroup", "cgroup2", "memory_recursiveprot" },
 	{ "/tmp", "tmpfs", "mode=1777" },
 	{ "/dev/shm", "tmpfs", "mode=1777" },
-	/* Not tmpfs: a file that is mapped through the plain page cache. */
+	/* ramfs and not tmpfs, for files that are mapped through the plain page cache. */
 	{ "/run", "ramfs", "mode=0755" },
 };
 
-/* With all that is mounted below them. */
+/* The mounts that move into the distribution, with everything below them. */
 static const char *const moved[] = { "/dev", "/proc", "/sys", "/tmp", "/run" };
 static const char *const borrowed[] = { "/bin/insmod", "/bin/modprobe" };
 #define SYSTEM "/system"
-/* A parameter of the kernel that is none of its own is in the environment of init (bootparam(7)). */
+/*
+ * The kernel puts a parameter that it does not know into the environment of init
+ * (bootparam(7)).
+ */
 #define SYSTEM_DISK "SPLAT_SYSTEM"
 
-/* The console is the only place where pid 1 can complain. */
+/* Prints a complaint on the console, the only place where pid 1 can complain. */
 static void complain(const char *what, const char *which)
 {
 	printf("splat-init: %s %s: %s\n", what, which, strerror(errno));
@@ -60,7 +66,7 @@ static void mount_all(void)
 		const struct mount_point *point = &mount_points[i];
 
 		mkdir(point->target, 0755);
-		/* Without options where the kernel is older than one of them. */
+		/* Tries again without options, for kernels that are too old for one of them. */
 		if (mount(point->type, point->target, point->type, MS_NOSUID, point->options) < 0 &&
 		    mount(point->type, point->target, point->type, MS_NOSUID, NULL) < 0)
 			complain("mount", point->target);
@@ -80,10 +86,13 @@ static void open_console(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
-/* Where this binary is. */
+/* The path of this binary. */
 static const char *own_path = "/init";
 
-/* A program of this binary is there by its own name, whatever a distribution has of that name. */
+/*
+ * Links a program of this binary to /bin under its own name, even if a distribution has a
+ * program of that name.
+ */
 static void link_program(const struct program *program)
 {
 	char path[PATH_MAX];
@@ -96,9 +105,9 @@ static void link_program(const struct program *program)
 }
 
 /*
- * Makes the distribution on the disk with that serial number the root. What was mounted moves
- * there, and the root until now, with this binary and busybox, is its /splat. False when there
- * is no such disk, or a kernel that cannot mount it.
+ * Makes the distribution on the disk with that serial number the root file system. The mounts
+ * move there, and the former root, with this binary and busybox, becomes its folder /splat.
+ * False if there is no such disk, or if the kernel cannot mount it.
  */
 static bool enter_system(const char *serial)
 {
@@ -129,7 +138,7 @@ static bool enter_system(const char *serial)
 		complain("enter", SYSTEM "/root");
 		return false;
 	}
-	/* The modules of the kernel, and what loads them, where the distribution has nothing for it. */
+	/* The kernel's modules, and the programs that load them if the distribution has none. */
 	if (access("/splat/lib/modules", F_OK) == 0) {
 		mkdir("/lib/modules", 0755);
 		if (mount("/splat/lib/modules", "/lib/modules", NULL, MS_BIND, NULL) < 0)
@@ -159,7 +168,7 @@ static pid_t start_agent(void)
 	return pid;
 }
 
-/* Reaps every orphan; returns the wait status of the agent when that ends. */
+/* Reaps every orphan. Returns the wait status of the agent when the agent ends. */
 static int reap_until_end_of(pid_t agent)
 {
 	for (;;) {

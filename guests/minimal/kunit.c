@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Runs a KUnit suite and prints what the kernel's log says meanwhile, each line without
- * its prefix: among them the results, as KTAP (Documentation/dev-tools/ktap.rst).
+ * Runs a KUnit suite and prints what the kernel's log says meanwhile, each line without its
+ * prefix. Among these lines are the results, as KTAP (Documentation/dev-tools/ktap.rst).
  *
- *     kunit --suite NAME    runs it, where suites can be run after boot (debugfs)
- *     kunit --boot          prints the log since boot, in which the suite has run
+ *     kunit --suite NAME    runs the suite, if suites can be run after boot (debugfs)
+ *     kunit --boot          prints the log since boot, during which the suite ran
  *
- * The log is read while the suite runs, so that the results until a hang are not lost.
+ * The log is read while the suite runs, so that the results are not lost when it hangs.
  */
 #include "program.h"
 
@@ -22,7 +22,10 @@
 
 #define SUITES "/sys/kernel/debug/kunit"
 #define SKIP 4
-/* A record of /dev/kmsg, escaped (PRINTKRB_RECORD_MAX and CONSOLE_EXT_LOG_MAX are smaller). */
+/*
+ * The largest record of /dev/kmsg, escaped (PRINTKRB_RECORD_MAX and CONSOLE_EXT_LOG_MAX are
+ * smaller).
+ */
 #define RECORD_MAX 16384
 #define POLL_MS 200
 
@@ -33,7 +36,10 @@ static int hex_digit(char digit)
 	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
 }
 
-/* "6,153,7201945,-,caller=T51;TEXT\n KEY=VALUE\n": the text, whose odd bytes are \xNN. */
+/*
+ * Prints the text of a record such as "6,153,7201945,-,caller=T51;TEXT\n KEY=VALUE\n", in which
+ * unusual bytes are \xNN.
+ */
 static void print_record(char *record)
 {
 	char *text = strchr(record, ';');
@@ -87,7 +93,10 @@ static int open_log(int whence)
 	return log;
 }
 
-/* A child runs the suite: whoever does gets no answer before it is over. */
+/*
+ * Starts a child that runs the suite: the write that starts a suite returns only when the suite
+ * is over.
+ */
 static pid_t start_suite(const char *path)
 {
 	pid_t pid = fork();
@@ -156,7 +165,7 @@ static int kunit_main(int argc, char **argv)
 			boot = true;
 		else if (strcmp(argv[at], "--suite") == 0 && at + 1 < argc)
 			suite = argv[++at];
-		/* The trial's seed: no suite takes one. */
+		/* The seed of the trial is ignored, because no suite takes one. */
 		else if (strcmp(argv[at], "--seed") != 0 || ++at == argc)
 			return fputs("kunit: --suite NAME | --boot\n", stderr), 1;
 	}

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * kvm-machines: the CPUs of a machine write and read memory, devices and ports, with and without
- * paging, halt and take interrupts, while its slots change, its dirty pages are logged, and the
- * memory of the process behind it is mapped, unmapped, moved, made huge and taken apart. Beside it
- * other machines are made, run and destroyed on the same memory, so that some are destroyed
- * while KVM is notified. Calls may fail because another thread was faster. Where the kernel lets it be chosen, the
- * machine has KVM's older MMU half of the time: the one with reverse maps, which nested machines use everywhere.
+ * kvm-machines: the CPUs of a machine write and read memory, devices and ports, with and
+ * without paging, halt, and take interrupts. Meanwhile its slots change, its dirty pages are
+ * logged, and the memory of the process behind it is mapped, unmapped, moved, made huge and
+ * split. Beside it other machines are made, run and destroyed on the same memory, so that some
+ * are destroyed while KVM is notified. Calls may fail because another thread was faster. Half
+ * of the time the machine has KVM's older MMU, if the kernel allows to choose: the MMU with
+ * reverse maps, which nested machines always use.
  */
 #include "files.h"
 #include "machines.h"
@@ -22,7 +23,7 @@
 #include <sys/mman.h>
 
 #define THREADS 4
-/* What a CPU that halts, or loops, is given. */
+/* How many milliseconds a CPU that halts or loops is given. */
 #define TICK_MS 40
 #define PAGES_TOUCHED 16
 /* What the next machine gets, "Y" or "N"; it cannot be written from 6.3 on, and is not there in other architectures. */
@@ -39,7 +40,7 @@ static struct range pick(struct racer *racer)
 	return arena_pick(&machines->arena, &racer->random);
 }
 
-/* Some of the time all of a huge page. */
+/* A random range; now and then a whole huge page. */
 static struct range pick_any(struct racer *racer)
 {
 	struct machines *machines = racer->shared;
@@ -103,7 +104,7 @@ static void run(struct racer *racer)
 				    });
 }
 
-/* The machine's own page tables change under its CPUs. */
+/* Changes the machine's own page tables while its CPUs run. */
 static void remap(struct racer *racer)
 {
 	struct machines *machines = racer->shared;
@@ -177,13 +178,16 @@ static void touch(struct racer *racer)
 	range_write(pick(racer), (unsigned char)random_next(&racer->random));
 }
 
-/* The child holds the machine, too, and lets it go at its end. */
+/* Forks: the child also holds the machine, and releases it at its end. */
 static void fork_child(struct racer *racer)
 {
 	race_in_child(racer, touch);
 }
 
-/* What a machine does before it ends: a few writes, until its ring is full if it has one. */
+/*
+ * What a machine does before it is destroyed: a few writes, or until its dirty ring is full if
+ * it has one.
+ */
 static void spend_life(struct racer *racer, struct virtual_machine *machine)
 {
 	struct machines *machines = racer->shared;

@@ -12,7 +12,7 @@ export const durationText = `seconds of stress per trial; default ${Math.min(...
 /** The help of --jobs for commands that also run guests. */
 export const jobsText = 'how many compilers, or guests, run at a time; default by cores and memory';
 
-/** The flags of a shared store; each has a variable of the environment, which a flag overrides. */
+/** The flags of a shared store. Each has an environment variable, which the flag overrides. */
 export interface StoreArguments {
   readonly store?: string | undefined;
   readonly storeKey?: string | undefined;

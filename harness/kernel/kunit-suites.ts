@@ -4,23 +4,23 @@ import type { BuiltKernel } from './built-kernel.ts';
 /** A KUnit suite that is built into a kernel. */
 export interface KunitSuite {
   readonly name: string;
-  /** True: its code is gone after boot (kunit_test_init_section_suites()). */
+  /** True when the suite's code is freed after boot (kunit_test_init_section_suites()). */
   readonly atBootOnly: boolean;
 }
 
 export interface KernelSuites {
   readonly suites: readonly KunitSuite[];
-  /** True: suites need not run at boot to be run later through debugfs (kunit.autorun, in 7.3). */
+  /** True when suites can be run later through debugfs without having run at boot (kunit.autorun, in 7.3). */
   readonly runLater: boolean;
 }
 
-/** The ends of the tables of pointers to `struct kunit_suite` (include/asm-generic/vmlinux.lds.h, KUNIT_TABLE). */
+/** The symbols at the ends of the tables of pointers to `struct kunit_suite` (include/asm-generic/vmlinux.lds.h, KUNIT_TABLE). */
 const tables = [
   { start: '__kunit_suites_start', end: '__kunit_suites_end', atBootOnly: false },
   { start: '__kunit_init_suites_start', end: '__kunit_init_suites_end', atBootOnly: true },
 ] as const;
 
-/** `const char name[256]` is the first member of struct kunit_suite (include/kunit/test.h, since 5.5). */
+/** The size of `name`, the first member of struct kunit_suite (include/kunit/test.h, since 5.5). */
 const nameBytes = 256;
 const pointerBytes = 8;
 
@@ -61,7 +61,7 @@ function addressOf(systemMap: string, symbol: string): bigint | undefined {
 /** Offsets of elf(5), in a 64-bit little-endian file. */
 const elf = { tableAt: 32, rowBytesAt: 54, rowsAt: 56, headerBytes: 64, load: 1 } as const;
 
-/** Reads bytes of an image by their address; none where the file has nothing for it. */
+/** Returns a function that reads bytes of an image by their address; no bytes where the file has none. */
 async function readerOf(
   file: FileHandle,
 ): Promise<(address: bigint, bytes: number) => Promise<Buffer>> {

@@ -2,8 +2,8 @@
 import type { Canary, Workload } from './workload.ts';
 
 /**
- * Those of detectors that an optional fragment brings. DEBUG_VM stands for debug-vm.config: 6.1 has DEBUG_PREEMPT in any
- * kernel, and is looked at there only with the rest.
+ * The canaries for detectors that an optional fragment adds. DEBUG_VM stands for debug-vm.config: in 6.1 every kernel has
+ * DEBUG_PREEMPT, but its canary is run only together with the others.
  */
 const optional: readonly Canary[] = [
   { ...kicked('unlock-unlocked'), needs: ['DEBUG_VM'], endsGuest: true },
@@ -12,7 +12,7 @@ const optional: readonly Canary[] = [
   { ...kicked('unmap-other-way'), needs: ['DMA_API_DEBUG'] },
 ];
 
-/** A bug that the driver does by itself, named like its mode. */
+/** A bug that the driver triggers by itself; the canary has the name of the mode. */
 function kicked(mode: string): Pick<Canary, 'name' | 'mode' | 'notifier' | 'trigger'> {
   return { name: mode, mode, notifier: 'hlist', trigger: 'register' };
 }

@@ -1,20 +1,21 @@
-/** What a KUnit suite printed and how its runner ended -> its cases and what the end means. Pure. */
+/** What a KUnit suite printed, and how its runner ended -> its cases, and what its end means. Pure. */
 import type { Subtest } from '../records/subtest.ts';
 import type { WorkloadEnd } from '../records/verdict.ts';
 import { type KtapTest, readKtap } from './ktap-output.ts';
 import type { TestReport } from './test-report.ts';
 
-/** A case, or one set of parameters of a case: KUnit counts those. */
+/** A case, or one set of parameters of a case; KUnit counts these. */
 interface Leaf extends Subtest {
   readonly why?: string;
 }
 
-/** guests/minimal/kunit.c says it. */
+/** A message of guests/minimal/kunit.c. */
 const overwritten = "kunit: the kernel's log was overwritten";
 
 /**
- * Reads the results of one suite out of a kernel's log. A case is `drm_buddy.drm_test_buddy_alloc_limit`; one with parameters is
- * `CASE.PARAMETER` for each of them. A suite that began and did not end has the result `timeout` where its time was over, else `incomplete`.
+ * Reads the results of one suite from a kernel's log. A case is named `drm_buddy.drm_test_buddy_alloc_limit`; a case with
+ * parameters gives one `CASE.PARAMETER` for each of them. A suite that began and did not end has the result `timeout` when its time
+ * was over, and otherwise `incomplete`.
  */
 export function readKunitEnd(suite: string, stdout: string, end: WorkloadEnd): TestReport {
   const { tests, open } = readKtap(stdout);
@@ -28,7 +29,7 @@ export function readKunitEnd(suite: string, stdout: string, end: WorkloadEnd): T
   const subtests = seen.map(({ name, result }) => ({ name, result }));
   return {
     subtests: end.kind === 'skipped' ? [] : subtests,
-    // A guest that does not answer is a finding by itself.
+    // A guest that does not answer is a finding of its own.
     failures: isGone || end.kind === 'skipped' ? [] : seen.flatMap(failureOf),
     end: endOf(end, seen, whole, stdout.includes(overwritten)),
   };
@@ -40,13 +41,13 @@ function ended(whole: KtapTest): readonly Leaf[] {
   return leavesOf(whole, '');
 }
 
-/** The tests without tests inside. One that failed, though nothing inside it did, is told by itself: its set-up failed. */
+/** The tests without tests inside them. A test that failed though no test inside it did counts as well: its set-up failed. */
 function leavesOf({ name, result, why, inside }: KtapTest, prefix: string): readonly Leaf[] {
   const path = prefix === '' ? name : `${prefix}.${name}`;
   const leaves = inside.flatMap((one) => leavesOf(one, path));
   const told = leaves.some((leaf) => leaf.result === result);
   if (leaves.length > 0 && (told || result === 'pass' || result === 'skip')) return leaves;
-  // A suite that has no cases is nothing that ran.
+  // A suite without cases has run nothing.
   if (prefix === '' && result !== 'fail') return leaves;
   return [...leaves, { name: path, result, ...(why === undefined ? {} : { why }) }];
 }

@@ -1,33 +1,42 @@
-/** What a row of the table of workloads (workloads.ts) and a canary are. */
+/** The fields of a row in the table of workloads (workloads.ts), and of a canary. */
 
 export interface Workload {
-  /** What `--workload` takes. Canaries go by the name of the workload they belong to. */
+  /** The name that `--workload` takes. A canary goes by the name of the workload that it belongs to. */
   readonly name: string;
-  /** In the guest. */
+  /** The program's path in the guest. */
   readonly program: string;
   readonly args: readonly string[];
   /**
-   * Counters that must not be zero: `calls.FUNCTION` of the kernel, `vm.FIELD` of /proc/vmstat or `vm.FIELD_*` for the sum of
-   * those that begin alike, `driver.NAME` of the seeded-bug driver. What a row names is counted (counters.ts).
+   * The counters that must not be zero: `calls.FUNCTION` for calls of a kernel function, `vm.FIELD` for a field of /proc/vmstat,
+   * `vm.FIELD_*` for the sum of the fields that begin with `FIELD_`, and `driver.NAME` for a counter of the seeded-bug driver.
+   * Every counter that a row names is read (counters.ts).
    */
   readonly witnesses: readonly string[];
-  /** Counters of these kinds that are shown besides. Absent: none. */
+  /** Further counters of these kinds that reports show; absent when there are none. */
   readonly alsoCounts?: readonly string[];
-  /** Milliseconds of stress when the user names no duration. */
+  /** How long the workload runs, in milliseconds, when the user gives no duration. */
   readonly durationMs: number;
-  /** It leaves a picture on the virtio scanout and waits until it was taken. */
+  /** Present when the workload shows a picture on the virtio scanout and waits until it was taken. */
   readonly draws?: true;
-  /** Others wrote it: it gets the trial's seed and its own arguments, and ends by itself. */
+  /** Present for a program of other authors: it gets its own arguments with the trial's seed filled in, and ends by itself. */
   readonly foreign?: true;
-  /** Of one that others wrote: this runs beside it, and it again and again until this has done what it is for. */
+  /**
+   * A workload that runs beside this one. This one is started again and again until the other has reached its aim. Only for
+   * programs of other authors.
+   */
   readonly beside?: Workload;
-  /** Of one that others wrote: it is many programs, one after the other in an order of the seed, for as long as it lasts. */
+  /**
+   * Present when the workload is a series of programs of other authors, which run one after the other in an order that the seed
+   * decides.
+   */
   readonly ordered?: true;
-  /** Files of the guest that are written before it starts. Absent: none. */
+  /** Files of the guest that are written before it starts, with their contents; absent for none. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Words of the kernel's command line that it needs: each trial of it boots for itself. Absent: it needs none. */
+  /** Words of the kernel's command line that it needs; then each of its trials boots by itself. Absent for none. */
   readonly bootArguments?: string;
-  /** The name of the canary (a seeded bug that each run must see) that this workload triggers; absent for other workloads. */
+  /**
+   * The name of the canary that the workload triggers; absent for other workloads. A canary is a seeded bug that each run must see.
+   */
   readonly canary?: string;
 }
 
@@ -37,11 +46,11 @@ export interface Workload {
  */
 export interface Canary {
   readonly name: string;
-  /** Of the seeded-bug driver. */
+  /** The mode of the seeded-bug driver. */
   readonly mode: string;
   readonly notifier: 'hlist' | 'interval';
   readonly trigger: 'register' | 'munmap' | 'mrelease' | 'oom-memcg';
-  /** What is not checked on a kernel that is known not to see it, as "lock order inside hlist callbacks". */
+  /** What stays unchecked on a kernel that is known not to see the bug, such as "lock order inside hlist callbacks". */
   readonly proves?: string;
   /** Symbols of the configuration that are on in a kernel which sees it. Absent: every kernel does. */
   readonly needs?: readonly string[];

@@ -5,24 +5,24 @@ import { readKunitEnd } from '../stress/kunit-end.ts';
 import type { Workload } from '../stress/workloads.ts';
 import type { ChosenWorkload } from './chosen-workload.ts';
 
-/** The fragment of kernel-configs/ that every kernel gets whose suites are asked for. */
+/** The fragment of kernel-configs/ for kernels whose suites are wanted. */
 export const kunitFragment = 'kunit';
 
-/** Milliseconds that a suite may take before it is examined for a hang; a slow guest gets more (guest/pace.ts). */
+/** How many milliseconds a suite may take before it is examined for a hang. A slow guest gets more (guest/pace.ts). */
 const suiteDurationMs = 60_000;
 
-/** The words that make a kernel run suites on request alone. */
+/** Words of the command line with which a kernel runs suites only on request. */
 const enabled = 'kunit.enable=1 kunit.autorun=0';
 
-/** True for what `--workload` takes of the kernel's unit tests: `kunit:SUITE`. */
+/** True for the names of the kernel's unit tests that `--workload` takes: `kunit:SUITE`. */
 export function isKunitName(name: string): boolean {
   return /^kunit(?:$|[:+])/.test(name);
 }
 
-/** `kunit:SUITE` with `*` and `?`; suites are named as their authors liked. */
+/** The form `kunit:SUITE`, where `*` and `?` are wildcards. The names of suites follow no common style. */
 const nameForm = /^kunit:([\w*?. &/-]+)$/;
 
-/** Returns the pattern in such a name. Throws `usage` for a name in another form. */
+/** Returns the pattern in such a name. Throws `usage` for a name of any other form. */
 export function parseKunitName(name: string): string {
   const pattern = nameForm.exec(name)?.[1];
   if (pattern !== undefined) return pattern;
@@ -30,7 +30,7 @@ export function parseKunitName(name: string): string {
   throw new HarnessError('usage', text);
 }
 
-/** Returns a workload for each name; the suites that it stands for are known once there is a kernel. */
+/** A workload for each name; the suites that it stands for are known when the kernel is built. */
 export function chooseKunit(names: readonly string[]): readonly ChosenWorkload[] {
   return [...new Set(names)].map((name) => {
     const pattern = parseKunitName(name);
@@ -41,14 +41,14 @@ export function chooseKunit(names: readonly string[]): readonly ChosenWorkload[]
   });
 }
 
-/** The suites of the kernel that match. Throws `usage` when none does, with those that the kernel has. */
+/** The suites of the kernel that match. When none does, it throws `usage`, with the suites that the kernel has. */
 async function suitesOf(
   name: string,
   pattern: string,
   kernel: BuiltKernel,
 ): Promise<readonly ChosenWorkload[]> {
   const known = await readKunitSuites(kernel);
-  // The guest says that there is no KUnit.
+  // A kernel without KUnit: the guest reports that.
   if (known === undefined) return [chosenSuite({ name: pattern, atBootOnly: false }, true)];
   const wanted = globOf(pattern);
   const found = known.suites.filter((suite) => wanted.test(suite.name));
@@ -60,7 +60,7 @@ async function suitesOf(
   return found.map((suite) => chosenSuite(suite, isForked(suite, known)));
 }
 
-/** Copies of one boot run a suite where it can be run after boot without having run in it. */
+/** True when copies of one boot run the suite: it can be run after boot, and need not have run during it. */
 function isForked({ atBootOnly }: KunitSuite, { runLater }: KernelSuites): boolean {
   return runLater && !atBootOnly;
 }
@@ -85,7 +85,7 @@ function chosenSuite(suite: KunitSuite, forked: boolean): ChosenWorkload {
   };
 }
 
-/** The kernel's own pattern stands for what a command line would have to quote. */
+/** Characters that a command line would have to quote become `?` of the kernel's own pattern. */
 function bootArguments(suite: string): string {
   const glob = suite.replaceAll(/[^\w-]/g, '?');
   return `kunit.enable=1 kunit.autorun=1 kunit.filter_glob=${glob}`;
@@ -93,7 +93,7 @@ function bootArguments(suite: string): string {
 
 function suiteWorkload({ name }: KunitSuite): Workload {
   return {
-    // It becomes the name of a folder.
+    // The name becomes the name of a folder.
     name: `kunit.${name.replaceAll(/[^\w-]/g, '_')}`,
     program: '/bin/kunit',
     args: ['--suite', name],

@@ -19,23 +19,23 @@ export interface WorkloadOptions {
   /** The arguments after `--` on the command line, for the user's own programs. */
   readonly args: readonly string[];
   readonly signal: AbortSignal;
-  /** As `--guest` takes it; absent: minimal. */
+  /** The guest, as `--guest` takes it; absent for `minimal`. */
   readonly guest?: string;
-  /** As `--gpu` takes it; absent: virtio. */
+  /** The GPU, as `--gpu` takes it; absent for `virtio`. */
   readonly gpu?: GpuDevice['name'] | undefined;
-  /** Absent: tests of IGT cannot be named. */
+  /** What is needed to choose tests of IGT; absent where none can be named. */
   readonly igt?: IgtRequest;
 }
 
-/** How long the user's own program may run without --duration; after this time it is killed. */
+/** How many milliseconds the user's own program may run without --duration; then it is killed. */
 const ownDurationMs = 60_000;
-/** The program is held in the guest's memory. */
+/** The largest program of the user: it is held in the guest's memory. */
 const largestProgramBytes = 64 * 1024 * 1024;
 
 /**
- * What `--workload` names: rows of the table, in the table's order and all of them for no name, then the user's own: an
- * executable, or a .c file that is compiled static. Throws `usage` for what is neither, with the compiler's words for
- * what does not compile.
+ * The workloads that `--workload` names. First come rows of the table, in the table's order; no name stands for all of them. Then
+ * come the user's own programs: executables, and .c files, which are compiled statically. Throws `usage` for a name that is
+ * neither, and for a file that does not compile, with the compiler's messages.
  */
 export async function chooseWorkloads(
   names: readonly string[],
@@ -80,7 +80,7 @@ async function chooseTests(
   if (names.every(isIgtName)) return chooseIgt(names, igt);
   if (names.every(isKunitName)) return chooseKunit(names);
   if (names.every(isKselftestName)) return chooseKselftests(names);
-  // Where the workload draws does not matter here.
+  // Which node the workload draws on does not matter here.
   return chooseTools(names, igt, { guest, gpu: gpuDevice(gpu, undefined) });
 }
 
@@ -102,7 +102,9 @@ function ownWorkload(name: string, args: readonly string[]): Workload {
   return { name, program: `/root/${name}`, args, witnesses: [], durationMs: ownDurationMs };
 }
 
-/** `reproducer` for `/home/me/reproducer.c`; it becomes the id of a trial, and so the name of a folder. */
+/**
+ * A free name for a program: `reproducer` for `/home/me/reproducer.c`. It becomes the id of a trial, and so the name of a folder.
+ */
 function freeName(path: string, taken: ReadonlySet<string>): string {
   const plain = basename(path, '.c').replaceAll(/[^A-Za-z0-9_-]/g, '_');
   const stem = /^[A-Za-z0-9]/.test(plain) && !plain.startsWith('canary-') ? plain : `own_${plain}`;
@@ -113,7 +115,7 @@ function freeName(path: string, taken: ReadonlySet<string>): string {
   return `${stem}_${suffix}`;
 }
 
-/** Throws `usage` for a name that is neither in the table nor a file. */
+/** Throws `usage` for a name that is neither a workload nor a file. */
 export async function requireWorkloads(names: readonly string[], cwd: string): Promise<void> {
   for (const name of names) {
     if (isIgtName(name)) parseIgtName(name);
@@ -179,7 +181,7 @@ const scriptMagic = '2321';
 /** Offsets and values of elf(5): a 64-bit little-endian file, and its program headers. */
 const elf = { wide: 2, little: 1, typeInterpreter: 3, headerBytes: 64 } as const;
 
-/** Why a guest could not run these bytes; undefined when it can. The minimal one has no dynamic linker. */
+/** Why a guest cannot run these bytes; undefined when it can. The minimal guest has no dynamic linker. */
 export function whyNotRunnable(bytes: Uint8Array, hasLinker = false): string | undefined {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.toString('hex', 0, 2) === scriptMagic) return undefined;

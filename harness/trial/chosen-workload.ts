@@ -45,7 +45,7 @@ export async function settleWorkloads(
 
 export type TestReader = (stdout: string, end: WorkloadEnd) => TestReport;
 
-/** What guests need for these workloads in addition to what every guest has. */
+/** What guests need for these workloads, in addition to what every guest has. */
 export function guestRequirements(chosen: readonly ChosenWorkload[]): {
   readonly disk?: ToolsDisk;
   readonly profile?: readonly string[];

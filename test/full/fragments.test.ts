@@ -4,10 +4,10 @@ import t from 'tap';
 import { verdictPhrase } from '../../harness/verdict.ts';
 import { root, splatRun } from '../e2e/splat.ts';
 
-/** What `--config NAME` takes; the others are merged by themselves. */
+/** The fragments that `--config NAME` takes; the other fragments are always merged. */
 const optional = ['debug-vm', 'kasan', 'kcsan', 'kmemleak', 'kunit', 'modules', 'preempt-rt'];
 
-/** Trees that cannot have a fragment say so: real-time preemption is in the tree since 6.12. */
+/** The fragments that a tree cannot have: real-time preemption is in the tree only since 6.12. */
 const lacking: Readonly<Record<string, readonly string[]>> = { 'debian:6.1': ['preempt-rt'] };
 
 void t.test('every optional fragment is tested here', (t) => {
@@ -37,7 +37,7 @@ for (const kernel of ['debian:6.1', 'debian:6.12', 'debian:7.3']) {
           t.strictSame(result.bootSplats, []);
           for (const { id, ledger, canary } of result.trials) {
             t.strictSame(ledger.deadBefore, [], id);
-            // A canary's splat is the end of lockdep.
+            // The splat of a canary switches lockdep off.
             if (canary === undefined) t.strictSame(ledger.deadAfter, [], id);
           }
         });

@@ -11,8 +11,8 @@ import { isKunitName } from '../../trial/choose-kunit.ts';
 import { requireWorkloads } from '../../trial/choose-workloads.ts';
 
 /**
- * Looks at everything that a matrix names before anything is built. Throws `config` with the place in the matrix of what is
- * not there or cannot be read.
+ * Checks everything that a matrix names, before anything is built. Throws `config`, with the place in the matrix, for what does not
+ * exist or cannot be read.
  */
 export async function requireInputs(
   { value, placeOf }: ReadMatrix,
@@ -65,7 +65,10 @@ export async function requireInputs(
   );
 }
 
-/** A revision that is not there is told when its kernel is built: branches come and go. */
+/**
+ * Throws `usage` when a kernel's folder or tarball does not exist. A missing revision is reported when its kernel is built, since
+ * branches come and go.
+ */
 async function requireKernelName(name: string, cwd: string): Promise<void> {
   if (name.startsWith('debian:')) return;
   if ((await readIfThere(stat(resolve(cwd, name)))) !== undefined) return;

@@ -20,13 +20,13 @@ export interface RequestedRunOptions {
   /** The id that the events of this run carry. */
   readonly runId: string;
   readonly cacheRoot: string;
-  /** Number of compilers, and of guests, at a time. Undefined: as many as the host's cores and memory allow. */
+  /** How many compilers, and how many guests, run at a time; undefined for as many as the host's cores and memory allow. */
   readonly jobs: number | undefined;
   /** In a replay, the id of the kernel that the first run used. */
   readonly kernelId?: string;
-  /** The workloads in the order their trials are to be run in; absent: as they were chosen. */
+  /** Puts the workloads into the order in which their trials are to run; absent when they stay as they were chosen. */
   readonly arrange?: (workloads: readonly ChosenWorkload[]) => readonly ChosenWorkload[];
-  /** As of runPlan(). */
+  /** These are passed on to runPlan(). */
   readonly isWanted?: NonNullable<RunRequest['isWanted']>;
   readonly onTrialEnd?: NonNullable<RunRequest['onTrialEnd']>;
   readonly signal: AbortSignal;

@@ -1,7 +1,7 @@
 import type { StoredIssue } from './close-night.ts';
 import type { History, Row } from './database.ts';
 
-/** An issue of a cell with its counts in each night since it last appeared, the oldest night first. */
+/** An issue of a cell, with its counts in the newest nights since the night from which its rate is counted, the oldest first. */
 interface IssueHistory extends Omit<StoredIssue, 'cell' | 'ranOn' | 'hits' | 'trials'> {
   readonly nights: readonly {
     readonly night: string;

@@ -121,7 +121,7 @@ function coverageLines({ coverage }: SeriesReport, style: Style): readonly strin
   return lines.length === 0 ? [] : ['', ...lines];
 }
 
-/** The rate above which a splat would have been seen. */
+/** Lines that say above which rate a splat would have been seen, and in which workloads no trial could have shown one. */
 function boundLines({ workloads }: SeriesReport, style: Style): readonly string[] {
   const worst = (field: 'seenAbove' | 'curedSeenAbove'): string | undefined => {
     const bounds = workloads.flatMap((workload) => workload[field] ?? []);

@@ -17,8 +17,9 @@ import { collectEvidence, type TrialEvidence } from './trial-evidence.ts';
 import type { TrialContext, TrialPlan } from './trial-plan.ts';
 
 /**
- * Runs a trial to its verdict. A kernel that dies or hangs is data; only our own faults are thrown. A QEMU that crashes
- * gets one more try, and what it left is in a folder called `.crashed`, unless the kernel had splatted: that would be lost.
+ * Runs a trial to its verdict. A kernel that dies or hangs ends in a verdict; only faults of the harness and the host are thrown.
+ * When QEMU crashes, the trial is tried once more, and the files of the first try go into a folder whose name ends in `.crashed`.
+ * After a splat there is no second try, because the splat would be lost.
  */
 export async function runTrial(plan: TrialPlan, context: TrialContext): Promise<TrialResult> {
   const startedAt = performance.now();
@@ -60,7 +61,7 @@ async function observeTrial(
     onAsked: (when) => findings.mute(when === 'begin'),
     hasSplat: () => findings.hasSplat({ atOnce: plan.endAtSplat === true }),
   }).catch((error: unknown) => {
-    // An unfinished report counts, too.
+    // A report that is not finished counts, too.
     if (error instanceof QemuCrashed) findings.end();
     if (!(error instanceof BootFailed) || plan.workload.bootArguments === undefined) throw error;
     return error;
@@ -128,7 +129,7 @@ function seededTitles({ expected = [], hole }: TrialPlan): readonly string[] {
   return [...expected, ...(hole?.closedBy ?? [])];
 }
 
-/** What is judged of a canary alone. */
+/** The parts of a verdict that only a canary has. */
 function saysOf(
   { endsGuest }: TrialPlan,
   expected: readonly string[] | undefined,
@@ -139,7 +140,7 @@ function saysOf(
   };
 }
 
-/** What a canary must have said; one that this kernel is known to miss need not speak, and may. */
+/** The titles that a canary must have printed. One that this kernel is known to miss may print its titles, but need not. */
 function expectedOf(plan: TrialPlan, splats: readonly SeenSplat[]): readonly string[] | undefined {
   if (plan.hole === undefined) return plan.expected;
   return plan.hole.closedBy.filter((known) => splats.some(({ title }) => title === known));
@@ -160,14 +161,14 @@ function shownBy({ tests, screen }: TrialEvidence): Pick<TrialResult, 'subtests'
   };
 }
 
-/** Tests that failed unexpectedly. A program that draws and shows one colour has drawn nothing. */
+/** The tests that failed unexpectedly. A program that draws, but leaves a screen of one colour, has failed as well. */
 function failuresOf({ workload }: TrialPlan, { tests, screen }: TrialEvidence): readonly string[] {
   const failures = tests?.failures ?? [];
   const isBlank = workload.draws === true && screen !== undefined && screen.colours < 2;
   return isBlank ? [...failures, 'the screen shows one colour'] : failures;
 }
 
-/** What a result repeats of its plan. */
+/** The fields that a result copies from its plan. */
 function headOf({
   id,
   workload: { name, canary },
@@ -177,8 +178,8 @@ function headOf({
 }
 
 /**
- * A trial whose tests ran at boot, in a boot that failed. What the tests printed by then is on the console, where only the
- * kernel has written so far. Where none of them had begun, it is any boot that failed.
+ * The result of a trial whose tests ran at boot, in a boot that failed. The console has what the tests printed until then, because
+ * only the kernel wrote to it. If no test had begun, it is the result of any failed boot.
  */
 async function endedInBoot(
   plan: TrialPlan,
@@ -217,7 +218,7 @@ async function endedInBoot(
   };
 }
 
-/** A trial with a boot of its own (--cold) that failed. */
+/** The result of a trial that boots by itself (--cold) and whose boot failed. */
 function unbootedTrial(plan: TrialPlan, verdict: Untestable, totalMs: number): TrialResult {
   const unknown = { debugLocks: null, proveLocking: null, tables: {}, taint: null };
   return {
@@ -249,7 +250,7 @@ function unbootedTrial(plan: TrialPlan, verdict: Untestable, totalMs: number): T
   };
 }
 
-/** What a verdict is made of. A baseline takes no splat from a canary: it must be seen anyway. */
+/** The titles that decide a verdict. A known splat still counts for the canary that must print it. */
 function decisiveTitles(
   splats: readonly SeenSplat[],
   expected: readonly string[],
@@ -259,7 +260,7 @@ function decisiveTitles(
     .map(({ title }) => title);
 }
 
-/** The kernel's log is 1 MiB; on the console each of its lines is at most some ten times as long. */
+/** How many bytes of the console are compared with the kernel's log of 1 MiB; console lines are up to about ten times as long. */
 const comparedBytes = 32 * 1024 * 1024;
 
 async function ledgerOf(
@@ -284,7 +285,7 @@ function witnessCounts(
   { prepared }: TrialEvidence,
   counters: Readonly<Record<string, number>>,
 ): Pick<TrialResult, 'witnesses' | 'absentWitnesses'> {
-  // What did not move since boot is known to the first reading alone.
+  // A counter that did not change since boot appears only in the first reading.
   const known = { ...prepared.before.counters, ...counters };
   const isKept = Object.fromEntries(
     Object.keys(known).map((name) => [name, counters[name] ?? 0] as const),

@@ -190,8 +190,9 @@ static int end_guest(void)
 }
 
 /*
- * What a detector needs to be told before it says all it sees; a kernel without the detector has no such file. DMA_API_DEBUG
- * tells of one error since boot, unless it is asked for all (Documentation/core-api/dma-api.rst).
+ * The files that make a detector report everything it sees; a kernel without the detector has
+ * no such file. DMA_API_DEBUG reports only the first error since boot unless it is asked for
+ * all (Documentation/core-api/dma-api.rst).
  */
 static const char *const asked_for[][2] = {
 	{ "/sys/kernel/debug/dma-api/all_errors", "1" },

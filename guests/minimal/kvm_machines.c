@@ -26,7 +26,10 @@
 /* How many milliseconds a CPU that halts or loops is given. */
 #define TICK_MS 40
 #define PAGES_TOUCHED 16
-/* What the next machine gets, "Y" or "N"; it cannot be written from 6.3 on, and is not there in other architectures. */
+/*
+ * Whether the next machine gets the newer MMU, "Y" or "N". The file cannot be written from 6.3
+ * on, and does not exist on other architectures.
+ */
 #define NEWER_MMU "/sys/module/kvm/parameters/tdp_mmu"
 #define ARENA_MIB 16 /* what machine_code.h maps by small pages */
 #ifndef MADV_COLLAPSE
@@ -278,7 +281,7 @@ static void prepare(struct machines *machines)
 	slow_notifier_register();
 }
 
-/* From a machine's birth to its end; returns the operations. */
+/* Makes a machine, uses it and destroys it. Returns the number of operations. */
 static uint64_t race_on_machine(const struct workload *workload, struct machines *machines)
 {
 	static const struct machine_plan plan = { .cpus = MACHINE_CPUS_MAX, .irqchip = true };
@@ -293,7 +296,7 @@ static uint64_t race_on_machine(const struct workload *workload, struct machines
 	return count;
 }
 
-/* Half of the duration, without the goal: that is for the other half. */
+/* Runs for half of the duration and without the goal, which is for the other half. */
 static uint64_t race_on_older_mmu(const struct workload *workload, struct machines *machines)
 {
 	struct workload half = *workload;

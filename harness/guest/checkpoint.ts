@@ -60,7 +60,7 @@ export type CheckpointOutcome =
 export class BootFailed extends Error {
   override readonly name = 'BootFailed';
   readonly verdict: Untestable;
-  /** Of a guest that never answered: whether its machine ended. */
+  /** For a guest that never answered: whether it was silent, or its machine ended. */
   readonly how: GuestGone['how'];
   constructor(verdict: Untestable, how: GuestGone['how'] = 'silent') {
     super(verdict.message);

@@ -1,6 +1,9 @@
-/** Programs of the tree's own selftests that `--workload kselftest:TARGET` runs, as data: what each needs, and why it is in the list. */
+/**
+ * The programs of the tree's own selftests that `--workload kselftest:TARGET` runs, as data: what each needs, and why it is in the
+ * list.
+ */
 
-/** The names behind `kselftest:`, with the folders that have the sources, the newest name first. */
+/** The names that follow `kselftest:`. For each, the folders that may have the sources, the newest name first. */
 export const selftestTargets = {
   mm: ['tools/testing/selftests/mm', 'tools/testing/selftests/vm'],
   'dmabuf-heaps': ['tools/testing/selftests/dmabuf-heaps'],
@@ -10,27 +13,27 @@ export const selftestTargets = {
 
 export type SelftestTarget = keyof typeof selftestTargets;
 
-/** Sources that a program is compiled with, where the tree has them: Makefiles name them for all programs of the folder. */
+/** Sources with which programs are compiled, if the tree has them: the Makefiles name them for all programs of a folder. */
 export const sharedSources = ['vm_util.c', 'thp_settings.c', 'hugepage_settings.c'];
 
 export interface SelftestRow {
   readonly target: SelftestTarget;
-  /** In the folder; what one program does with several sets of arguments is told apart behind a dot. */
+  /** The program's name in the folder. What one program does with different arguments is told apart by a suffix after a dot. */
   readonly name: string;
   readonly args?: readonly string[];
-  /** A further source that it is compiled with, where the tree has it. */
+  /** A further source with which it is compiled, if the tree has it. */
   readonly with?: string;
-  /** The first version in which it can be run so; absent: wherever the tree has it. */
+  /** The first version in which it can be run like this; absent when it can in every version that has it. */
   readonly from?: string;
-  /** Files of the guest that are written first. */
+  /** Files of the guest that are written before it runs, with their contents. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** An option of the kernel without which nothing of it runs. */
+  /** The kernel option that it needs. */
   readonly option?: string;
-  /** MiB of memory without which nothing of it runs. */
+  /** How many MiB of memory it needs. */
   readonly memoryMiB?: number;
-  /** Tests of it, by name, that need more memory than the rest: their failure in a smaller guest is a skip. */
+  /** The tests, by name, that need more memory than the others; in a smaller guest their failure counts as a skip. */
   readonly large?: { readonly test: RegExp; readonly memoryMiB: number };
-  /** Set for what is never built and run, with the reason. */
+  /** The reason why it is never built and run; absent for other programs. */
   readonly never?: string;
   readonly why: string;
 }
@@ -41,7 +44,7 @@ const mm = (
   more: Omit<SelftestRow, 'target' | 'name' | 'why'> = {},
 ): SelftestRow => ({ target: 'mm', name, why, ...more });
 
-/** 128 MiB of huge pages, which the guest has not yet used for anything else. */
+/** For programs that need 128 MiB of huge pages, which the guest does not use otherwise. */
 const hugetlb = {
   option: 'HUGETLBFS',
   settings: { '/proc/sys/vm/nr_hugepages': '64' },
@@ -75,7 +78,7 @@ export const selftestRows: readonly SelftestRow[] = [
   mm('process_madv', 'madvise() of another process'),
   mm('prctl_thp_disable', 'PR_SET_THP_DISABLE, inherited and not'),
   mm('split_huge_page_test', 'huge pages split through debugfs'),
-  // Before, it had no end.
+  // Before this version it never ended.
   mm('transhuge-stress', 'huge pages taken and given back', { from: '6.2', args: ['-d', '5'] }),
   mm('uffd-unit-tests', 'userfaultfd over every kind of memory', uffd),
   mm('uffd-stress.anon', 'userfaultfd from several threads', {
@@ -93,7 +96,7 @@ export const selftestRows: readonly SelftestRow[] = [
   mm('compaction_test', 'how much memory compaction makes', hugetlb),
   mm('hugetlb-madvise', 'MADV_DONTNEED and others on huge pages of hugetlbfs', {
     ...hugetlb,
-    // Before, it wanted a file of a mounted hugetlbfs.
+    // Before this version it needed a file on a mounted hugetlbfs.
     from: '6.2',
   }),
   mm('hugetlb_fault_after_madv', 'a fault beside MADV_DONTNEED', hugetlb),
@@ -115,10 +118,10 @@ export const selftestRows: readonly SelftestRow[] = [
   },
 ];
 
-/** A test that fails on unpatched kernels of these versions; it does not decide. */
+/** A test that fails on unpatched kernels of these versions. Its failure does not decide a verdict. */
 export interface KnownFailure {
   readonly test: RegExp;
-  /** A half-open range of versions; absent: open at that end. */
+  /** A half-open range of versions; absent when the range has no such end. */
   readonly from?: string;
   readonly before?: string;
   readonly why: string;

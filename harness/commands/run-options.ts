@@ -4,7 +4,7 @@ import { workloads } from '../stress/workloads.ts';
 
 /** The help of --config; the names are those of the optional fragments in kernel-configs/. */
 export const fragmentText =
-  'a .config fragment to merge and verify, or the name of a fragment that splat has: debug-vm, kasan, kcsan, kmemleak, modules, preempt-rt; repeatable';
+  'a .config fragment to merge and verify, or the name of a fragment that splat has: debug-vm, kasan, kcsan, kmemleak, kunit, modules, preempt-rt; repeatable';
 
 const ownSeconds = workloads.map(({ durationMs }) => durationMs / 1000);
 export const durationText = `seconds of stress per trial; default ${Math.min(...ownSeconds)} to ${Math.max(...ownSeconds)}, by workload`;

@@ -51,7 +51,7 @@ void t.test('help is had with -h, with help COMMAND, and beside a mistake', (t) 
   const run = splat(['run', '-h']).out.replaceAll(/\s+/g, ' ');
   t.match(
     run,
-    /--config a .* or the name of a fragment that splat has: debug-vm, kasan, kcsan, kmemleak, modules, preempt-rt;/,
+    /--config a .* or the name of a fragment that splat has: debug-vm, kasan, kcsan, kmemleak, kunit, modules, preempt-rt;/,
   );
   t.end();
 });
@@ -92,7 +92,7 @@ const mistakes: readonly { readonly args: readonly string[]; readonly says: RegE
   { args: ['run', '--duration', '30s'], says: /--duration 30s: not a whole number from 1/ },
   {
     args: ['build', '--config', 'nope'],
-    says: /no such fragment; give a file, or one of debug-vm, kasan, kcsan, kmemleak, modules, preempt-rt/,
+    says: /no such fragment; give a file, or one of debug-vm, kasan, kcsan, kmemleak, kunit, modules, preempt-rt/,
   },
   { args: ['build', '--cc', 'gcc -O0'], says: /--cc gcc -O0: not gcc, gcc-VERSION, clang or/ },
   { args: ['build', '--cc', 'gcc', '--llvm'], says: /--cc and --llvm: use one of them/ },

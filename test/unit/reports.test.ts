@@ -37,7 +37,7 @@ void t.test('a report that throws costs neither the record nor the other reports
     t.equal(exitCodeOfError(error), 128);
     t.match(
       String(error),
-      /2 reports could not be made: first\.txt: graphviz gave up; second\.txt/,
+      /2 reports could not be written: first\.txt: graphviz gave up; second\.txt/,
     );
   }
   requireReports([], 'result.json');

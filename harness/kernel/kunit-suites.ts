@@ -23,6 +23,8 @@ const tables = [
 /** The size of `name`, the first member of struct kunit_suite (include/kunit/test.h, since 5.5). */
 const nameBytes = 256;
 const pointerBytes = 8;
+/** The image is of a tree that may be hostile: a larger table is not believed. All suites of 7.3 take 4 KiB. */
+const mostTableBytes = 1n << 20n;
 
 /**
  * The suites of a kernel, by name, read from its image. Undefined for a kernel without KUnit.
@@ -39,7 +41,7 @@ export async function readKunitSuites(
   for (const { start, end, atBootOnly } of tables) {
     const from = addressOf(symbols, start);
     const to = addressOf(symbols, end);
-    if (from === undefined || to === undefined) continue;
+    if (from === undefined || to === undefined || to < from || to - from > mostTableBytes) continue;
     const pointers = await read(from, Number(to - from));
     for (let at = 0; at + pointerBytes <= pointers.length; at += pointerBytes) {
       const bytes = await read(pointers.readBigUInt64LE(at), nameBytes);
@@ -59,17 +61,28 @@ function addressOf(systemMap: string, symbol: string): bigint | undefined {
 }
 
 /** Offsets of elf(5), in a 64-bit little-endian file. */
-const elf = { tableAt: 32, rowBytesAt: 54, rowsAt: 56, headerBytes: 64, load: 1 } as const;
+const elf = {
+  tableAt: 32,
+  rowBytesAt: 54,
+  rowsAt: 56,
+  headerBytes: 64,
+  load: 1,
+  rowBytes: 56,
+} as const;
 
 /** Returns a function that reads bytes of an image by their address; no bytes where the file has none. */
 async function readerOf(
   file: FileHandle,
 ): Promise<(address: bigint, bytes: number) => Promise<Buffer>> {
   const header = await readAt(file, 0, elf.headerBytes);
-  const rowBytes = header.readUInt16LE(elf.rowBytesAt);
+  if (header.length < elf.headerBytes || header.readUInt16LE(elf.rowBytesAt) !== elf.rowBytes) {
+    return () => Promise.resolve(Buffer.alloc(0));
+  }
+  const { rowBytes } = elf;
   const rows = header.readUInt16LE(elf.rowsAt);
   const table = await readAt(file, Number(header.readBigUInt64LE(elf.tableAt)), rowBytes * rows);
-  const segments = Array.from({ length: rows }, (_, at) => at * rowBytes)
+  const readRows = Math.floor(table.length / rowBytes);
+  const segments = Array.from({ length: readRows }, (_, at) => at * rowBytes)
     .filter((at) => table.readUInt32LE(at) === elf.load)
     .map((at) => ({
       offset: table.readBigUInt64LE(at + 8),
@@ -85,7 +98,9 @@ async function readerOf(
   };
 }
 
+/** Fewer bytes, or none, where the file has no more. */
 async function readAt(file: FileHandle, offset: number, bytes: number): Promise<Buffer> {
+  if (!Number.isSafeInteger(offset)) return Buffer.alloc(0);
   const buffer = Buffer.alloc(bytes);
   const { bytesRead } = await file.read(buffer, 0, bytes, offset);
   return buffer.subarray(0, bytesRead);

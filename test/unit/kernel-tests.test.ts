@@ -1,6 +1,7 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import * as fc from 'fast-check';
 import t from 'tap';
 import { readKunitSuites } from '../../harness/kernel/kunit-suites.ts';
 import { readKselftestEnd } from '../../harness/stress/kselftest-end.ts';
@@ -259,4 +260,22 @@ void t.test('the suites of a kernel are read from its image', async (t) => {
   t.equal((await readKunitSuites(files))?.runLater, false);
   writeFileSync(files.config, '# CONFIG_KUNIT is not set\n');
   t.equal(await readKunitSuites(files), undefined, 'a kernel without KUnit');
+  // The image comes from a tree that may be hostile.
+  writeFileSync(files.config, 'CONFIG_KUNIT=y\n');
+  const image = readFileSync(files.vmlinux);
+  const symbols = readFileSync(files.systemMap, 'utf8');
+  const damages = fc.array(fc.tuple(fc.nat(300), fc.nat(255)), { maxLength: 30 });
+  const ends = fc.constantFrom('0000000000000000', 'ffffffffffffffff', '7fffffffffffffff');
+  await fc.assert(
+    fc.asyncProperty(damages, fc.nat(image.length), ends, async (bytes, length, address) => {
+      const damaged = Buffer.from(image);
+      for (const [at, byte] of bytes) damaged[at] = byte;
+      writeFileSync(files.vmlinux, damaged.subarray(0, length));
+      const other = symbols.replace(/^\S+(?= \w __kunit_suites_end$)/m, address);
+      writeFileSync(files.systemMap, bytes.length % 2 === 0 ? symbols : other);
+      const found = await readKunitSuites(files);
+      return (found?.suites.length ?? 0) <= 2 ** 17;
+    }),
+    { numRuns: 300 },
+  );
 });

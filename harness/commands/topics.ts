@@ -1,6 +1,7 @@
 /** The texts of `splat help TOPIC`, about verdicts, witnesses and kernels. */
+
+import { toolRows } from '../stress/tool-list.ts';
 import { workloads } from '../stress/workloads.ts';
-import { toolNames } from '../trial/choose-tools.ts';
 
 export const topics: Readonly<Record<string, () => string>> = {
   verdicts: () => `\
@@ -58,7 +59,10 @@ Tests that others wrote, which only splat run has, and by name alone:
   igt, igt:PATTERN  tests of IGT
   kunit:SUITE       a suite of the kernel's own unit tests; * and ? match several
   kselftest:TARGET  the tree's selftests of mm, dmabuf-heaps, udmabuf, drivers/gpu
-  ${toolNames.join(', ').replace(/(.{60,90}), /, '$1,\n  ')}
+  ${toolRows
+    .map(({ name }) => name)
+    .join(', ')
+    .replace(/(.{60,90}), /, '$1,\n  ')}
                     programs of Debian
 `,
 };

@@ -152,7 +152,7 @@ function isSchema(name: string): boolean {
   return name === 'valibot' || name.startsWith('harness/records/');
 }
 
-void t.test('splat triage loads no schema', async (t) => {
+void t.test('splat triage loads no schema, and nothing that starts programs', async (t) => {
   const { metafile } = await build({
     entryPoints: [join(root, 'harness/cli.ts')],
     outdir: join(root, 'dist/none'),
@@ -186,5 +186,7 @@ void t.test('splat triage loads no schema', async (t) => {
   };
   t.ok(loadedBy('triage').includes('harness/splat/scanner.ts'));
   t.strictSame(loadedBy('triage').filter(isSchema), []);
+  t.notOk(loadedBy('triage').includes('execa'), 'it takes a third of the start-up');
+  t.ok(loadedBy('run').includes('execa'), 'where it is needed it is seen');
   t.ok(loadedBy('list').includes('valibot'), 'where there is one it is seen');
 });

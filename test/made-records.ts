@@ -1,3 +1,4 @@
+import type { TrialFacts } from '../harness/night/judge-trial.ts';
 import type { BisectReport } from '../harness/records/bisect.ts';
 import type { Finding, SeenSplat } from '../harness/records/finding.ts';
 import type { Ledger, LedgerReading } from '../harness/records/ledger.ts';
@@ -304,6 +305,26 @@ export function aNight(over: Partial<NightRecord> = {}): NightRecord {
     trends: [],
     locks: [],
     notes: [],
+    ...over,
+  };
+}
+
+/** The facts of a clean trial, as the history has them. */
+export function someTrialFacts(over: Partial<TrialFacts> = {}): TrialFacts {
+  return {
+    id: 'munmap',
+    run: 'runs/1',
+    seed: 1,
+    verdict: { kind: 'clean' },
+    end: { kind: 'exit', code: 0 },
+    deadBefore: [],
+    deadAfter: [],
+    incomplete: [],
+    witnesses: { w: 3 },
+    absentWitnesses: [],
+    splats: [],
+    totalMs: 1000,
+    firstSplatMs: null,
     ...over,
   };
 }

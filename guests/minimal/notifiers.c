@@ -21,6 +21,13 @@ int notifiers_open(void)
 	return fd;
 }
 
+static uint32_t add(int fd, struct splat_mn_register request)
+{
+	if (ioctl(fd, SPLAT_MN_IOC_REGISTER, &request) < 0)
+		workload_fail("register a notifier");
+	return request.id;
+}
+
 uint32_t notifiers_add(int fd, enum splat_mn_kind kind, const void *start, size_t length)
 {
 	struct splat_mn_register request = {
@@ -30,9 +37,12 @@ uint32_t notifiers_add(int fd, enum splat_mn_kind kind, const void *start, size_
 		.flags = kind == SPLAT_MN_HLIST ? SPLAT_MN_WITH_END : 0,
 	};
 
-	if (ioctl(fd, SPLAT_MN_IOC_REGISTER, &request) < 0)
-		workload_fail("register a notifier");
-	return request.id;
+	return add(fd, request);
+}
+
+uint32_t notifiers_add_hlist(int fd, uint32_t flags)
+{
+	return add(fd, (struct splat_mn_register){ .kind = SPLAT_MN_HLIST, .flags = flags });
 }
 
 void notifiers_remove(int fd, uint32_t id)

@@ -18,6 +18,9 @@ int notifiers_open(void);
  */
 uint32_t notifiers_add(int fd, enum splat_mn_kind kind, const void *start, size_t length);
 
+/* The same for kind SPLAT_MN_HLIST, with an end callback only if flags has SPLAT_MN_WITH_END. */
+uint32_t notifiers_add_hlist(int fd, uint32_t flags);
+
 void notifiers_remove(int fd, uint32_t id);
 
 /* The value of a counter of the driver, such as "hlist_start_oom_reaper". */

@@ -67,21 +67,13 @@ static void eat(const void *context)
 	eat_memory(APPETITE);
 }
 
-static void add(int fd, uint32_t flags)
-{
-	struct splat_mn_register request = { .kind = SPLAT_MN_HLIST, .flags = flags };
-
-	if (ioctl(fd, SPLAT_MN_IOC_REGISTER, &request) < 0)
-		workload_fail("register a notifier");
-}
-
 static void prepare_refused(const void *context)
 {
 	const struct cast *cast = context;
 	char *memory = map_small_pages(MEMORY_BYTES);
 
-	add(cast->accepting_fd, SPLAT_MN_WITH_END);
-	add(cast->refusing_fd, 0);
+	notifiers_add_hlist(cast->accepting_fd, SPLAT_MN_WITH_END);
+	notifiers_add_hlist(cast->refusing_fd, 0);
 	touch_pages(memory, MEMORY_BYTES);
 }
 
@@ -173,7 +165,7 @@ static void prepare_stuck(const void *context)
 
 	own_memory = map_small_pages(MEMORY_BYTES);
 	touch_pages(own_memory, MEMORY_BYTES);
-	add(cast->stubborn_fd, 0);
+	notifiers_add_hlist(cast->stubborn_fd, 0);
 }
 
 /*

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "slow_notifier.h"
 
+#include "notifiers.h"
 #include "random.h"
-#include "splat_mn.h"
-#include "workload.h"
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
@@ -12,12 +11,10 @@ static int slow_fd = -1;
 
 void slow_notifier_register(void)
 {
-	/* Without an end op, so that a start that may not block may fail. */
-	struct splat_mn_register request = { .kind = SPLAT_MN_HLIST };
-
 	slow_fd = open(SPLAT_MN_DEVICE, O_RDWR | O_CLOEXEC);
-	if (slow_fd >= 0 && ioctl(slow_fd, SPLAT_MN_IOC_REGISTER, &request) < 0)
-		workload_fail("register a slow notifier");
+	/* Without an end op, so that a start that may not block may fail. */
+	if (slow_fd >= 0)
+		notifiers_add_hlist(slow_fd, 0);
 }
 
 void slow_notifier_hold(struct racer *racer)

@@ -58,13 +58,16 @@ export function readLockPast(history: History, subject: LockSubject): LockPast {
   };
 }
 
+/** Selects the row of a subject; its parameters are subjectKey(). */
+const selectSubject =
+  'SELECT id FROM lock_settings WHERE cell = (SELECT id FROM cells WHERE cell = ?) AND ran_on = ? AND setting = ?';
+
+function subjectKey({ cell, ranOn, setting }: LockSubject): readonly [string, string, string] {
+  return [cell, ranOn, setting];
+}
+
 function subjectId(history: History, subject: LockSubject): number | undefined {
-  const row = history.one(
-    'SELECT id FROM lock_settings WHERE cell = (SELECT id FROM cells WHERE cell = ?) AND ran_on = ? AND setting = ?',
-    subject.cell,
-    subject.ranOn,
-    subject.setting,
-  );
+  const row = history.one(selectSubject, ...subjectKey(subject));
   return row === undefined ? undefined : Number(row['id']);
 }
 
@@ -141,13 +144,12 @@ export interface LockUpdate {
 /** Writes what a night adds. Call it in the transaction that closes the night, after the cells are written. */
 export function keepLockOrders(run: Run, night: number, updates: readonly LockUpdate[]): void {
   for (const { subject, image, looks, seen, told } of updates) {
-    const key = [subject.cell, subject.ranOn, subject.setting];
+    const key = subjectKey(subject);
     run(
       'INSERT INTO lock_settings (cell, ran_on, setting) VALUES ((SELECT id FROM cells WHERE cell = ?), ?, ?) ON CONFLICT DO NOTHING',
       ...key,
     );
-    const id =
-      '(SELECT id FROM lock_settings WHERE cell = (SELECT id FROM cells WHERE cell = ?) AND ran_on = ? AND setting = ?)';
+    const id = `(${selectSubject})`;
     run(
       `INSERT OR REPLACE INTO lock_looks (setting, night, image, looks) VALUES (${id}, ?, ?, ?)`,
       ...key,

@@ -81,18 +81,12 @@ function describeOutcome(outcome: BuildOutcome): StageEnd {
 
 /** Adds the W=1 warnings for the requested sources, if a workspace has compiled these sources. */
 async function withChecks(outcome: BuildOutcome, job: BuildJob): Promise<BuildOutcome> {
-  const { source, series, cacheRoot, signal, check = [] } = job.request;
+  const { cacheRoot, check = [] } = job.request;
   if (outcome.kind === 'untestable' || check.length === 0) return outcome;
   const dir = join(cacheFolder(cacheRoot, 'workspace'), job.place);
   if ((await readIfThere(readdir(join(dir, 'obj')))) === undefined) return outcome;
-  return inScratch(dir, async (scratch) => {
-    const applied = await applySeries(source.tree, series, scratch, signal);
-    if (applied.kind === 'untestable') return outcome;
-    const opened = await openWorkspace(dir, source.tree, job.sandbox.uid, signal);
-    const { workspace } = await syncSource(opened, source.tree, applied.files);
-    const setup = { ...setupOf(job, workspace), ccache: undefined };
-    return { ...outcome, checked: await findExtraWarnings(setup, check) };
-  });
+  const checked = await inPatchedTree(job, async (setup) => findExtraWarnings(setup, check));
+  return checked === undefined ? outcome : { ...outcome, checked };
 }
 
 /**
@@ -104,19 +98,27 @@ export async function inWorkspace<T>(
   work: (setup: MakeSetup) => Promise<T>,
 ): Promise<T | undefined> {
   const request = { ...asked, fragments: settleFragments(asked.fragments) };
-  const { source, series, cacheRoot, signal, toolchain = defaultToolchain } = request;
+  const { signal, toolchain = defaultToolchain } = request;
   const identity = await identifyBuild({ ...request, toolchain }, signal);
   const sandbox = request.sandbox ?? (await openSandbox(signal));
   const place = placeOf(request, identity, sandbox);
   await using _lock = await lockWorkspace(place, request);
-  const dir = join(cacheFolder(cacheRoot, 'workspace'), place);
   // Awaited here: a returned promise would be settled after the lock is released.
-  return await inScratch(dir, async (files) => {
-    const applied = await applySeries(source.tree, series, files, signal);
+  return await inPatchedTree({ request, identity, place, sandbox }, work);
+}
+
+/** Calls `work` in a workspace whose lock the caller holds, with all patches applied; undefined when the series does not apply. */
+async function inPatchedTree<T>(
+  job: BuildJob,
+  work: (setup: MakeSetup) => Promise<T>,
+): Promise<T | undefined> {
+  const { source, series, cacheRoot, signal } = job.request;
+  const dir = join(cacheFolder(cacheRoot, 'workspace'), job.place);
+  return inScratch(dir, async (scratch) => {
+    const applied = await applySeries(source.tree, series, scratch, signal);
     if (applied.kind === 'untestable') return undefined;
-    const opened = await openWorkspace(dir, source.tree, sandbox.uid, signal);
+    const opened = await openWorkspace(dir, source.tree, job.sandbox.uid, signal);
     const { workspace } = await syncSource(opened, source.tree, applied.files);
-    const job = { request, identity, place, sandbox };
     return work({ ...setupOf(job, workspace), ccache: undefined });
   });
 }

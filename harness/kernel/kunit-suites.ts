@@ -1,5 +1,6 @@
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import type { BuiltKernel } from './built-kernel.ts';
+import { parseConfig } from './config.ts';
 
 /** A KUnit suite that is built into a kernel. */
 export interface KunitSuite {
@@ -33,7 +34,7 @@ export async function readKunitSuites(
   kernel: Pick<BuiltKernel, 'vmlinux' | 'systemMap' | 'config'>,
 ): Promise<KernelSuites | undefined> {
   const config = await readFile(kernel.config, 'utf8');
-  if (!/^CONFIG_KUNIT=y$/m.test(config)) return undefined;
+  if (parseConfig(config).get('KUNIT') !== 'y') return undefined;
   const symbols = await readFile(kernel.systemMap, 'latin1');
   await using file = await open(kernel.vmlinux);
   const read = await readerOf(file);

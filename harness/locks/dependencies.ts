@@ -97,10 +97,15 @@ function hiddenDependencies(
       if (order.get(reader)?.has(to) !== true || recursiveReader.test(to)) continue;
       const from = chain.slice(0, at).findLast((lock) => !recursiveReader.test(lock));
       if (from === undefined || from === to || order.get(from)?.has(to) === true) continue;
-      found.set(`${from}\0${to}`, { from, to });
+      found.set(dependencyKey({ from, to }), { from, to });
     }
   }
   return [...found.values()];
+}
+
+/** A text that is the same for the same dependency, for maps and sets. No lock class has a NUL in its name. */
+export function dependencyKey({ from, to }: Dependency): string {
+  return `${from}\0${to}`;
 }
 
 /** The shortest path from one class to another, both included; undefined when there is none. */

@@ -1,8 +1,7 @@
 /** What a program of kselftest printed, and how it ended -> its tests, and what its end means. Pure. */
-import type { Subtest } from '../records/subtest.ts';
 import type { WorkloadEnd } from '../records/verdict.ts';
 import { type KtapTest, readKtap } from './ktap-output.ts';
-import type { TestReport } from './test-report.ts';
+import { asSubtest, failureOf, type LeafTest, type TestReport } from './test-report.ts';
 
 /** The exit codes in tools/testing/selftests/kselftest.h; a skip is the end `skipped` already. */
 const exitCodes = { pass: 0, expectedFailure: 2 } as const;
@@ -39,10 +38,6 @@ export function readKselftestEnd(
   };
 }
 
-interface Leaf extends Subtest {
-  readonly why?: string;
-}
-
 /** Reasons for which a test may fail on a kernel or in a guest. */
 export interface SelftestExcuses {
   /** The tests that need more memory than the guest has; a failure of one of them counts as a skip. */
@@ -53,7 +48,7 @@ export interface SelftestExcuses {
 
 const tooSmall = 'the guest has too little memory';
 
-function excuse(leaf: Leaf, { tooLarge, known = [] }: SelftestExcuses): Leaf {
+function excuse(leaf: LeafTest, { tooLarge, known = [] }: SelftestExcuses): LeafTest {
   if (leaf.result !== 'fail') return leaf;
   if (tooLarge?.test(leaf.name) === true) {
     return { ...leaf, result: 'skip', why: tooSmall };
@@ -61,11 +56,7 @@ function excuse(leaf: Leaf, { tooLarge, known = [] }: SelftestExcuses): Leaf {
   return known.some((one) => one.test(leaf.name)) ? { ...leaf, expected: 'fail' } : leaf;
 }
 
-function asSubtest({ name, result, expected }: Leaf): Subtest {
-  return { name, result, ...(expected === undefined ? {} : { expected }) };
-}
-
-function leavesOf({ name, result, why, inside }: KtapTest, prefix: string): readonly Leaf[] {
+function leavesOf({ name, result, why, inside }: KtapTest, prefix: string): readonly LeafTest[] {
   const path = `${prefix}.${name}`;
   if (inside.length > 0) return inside.flatMap((one) => leavesOf(one, path));
   return [{ name: path, result, ...(why === undefined ? {} : { why }) }];
@@ -74,10 +65,10 @@ function leavesOf({ name, result, why, inside }: KtapTest, prefix: string): read
 /** The program as a test of its own: when it printed no tests, and when its end says more than its tests do. */
 function ownResult(
   program: string,
-  leaves: readonly Leaf[],
+  leaves: readonly LeafTest[],
   end: WorkloadEnd,
   excuses: SelftestExcuses,
-): Leaf | undefined {
+): LeafTest | undefined {
   if (end.kind === 'stopped') return { name: program, result: 'timeout' };
   if (end.kind === 'signal') {
     return { name: program, result: 'crash', why: `signal ${end.signal}` };
@@ -88,11 +79,6 @@ function ownResult(
   const isTold = leaves.some(
     ({ result, why }) => result === 'fail' || result === 'timeout' || why === tooSmall,
   );
-  const failed: Leaf = { name: program, result: 'fail', why: `exit code ${end.code}` };
+  const failed: LeafTest = { name: program, result: 'fail', why: `exit code ${end.code}` };
   return isTold ? undefined : excuse(failed, excuses);
-}
-
-function failureOf({ name, result, expected, why }: Leaf): readonly string[] {
-  if (result === 'pass' || result === 'skip' || expected !== undefined) return [];
-  return [`${name}: ${result}${why === undefined ? '' : ` (${why})`}`];
 }

@@ -1,13 +1,7 @@
 /** What a KUnit suite printed, and how its runner ended -> its cases, and what its end means. Pure. */
-import type { Subtest } from '../records/subtest.ts';
 import type { WorkloadEnd } from '../records/verdict.ts';
 import { type KtapTest, readKtap } from './ktap-output.ts';
-import type { TestReport } from './test-report.ts';
-
-/** A case, or one set of parameters of a case; KUnit counts these. */
-interface Leaf extends Subtest {
-  readonly why?: string;
-}
+import { asSubtest, failureOf, type LeafTest, type TestReport } from './test-report.ts';
 
 /** A message of guests/minimal/kunit.c. */
 const overwritten = "kunit: the kernel's log was overwritten";
@@ -24,9 +18,9 @@ export function readKunitEnd(suite: string, stdout: string, end: WorkloadEnd): T
     whole === undefined ? [...openLeaves(suite, open), cutLeaf(suite, open, end)] : ended(whole);
   const hasBegun = whole !== undefined || open.some(({ name }) => name === suite);
   const isGone = end.kind === 'lost' || end.kind === 'silent';
-  const never: readonly Leaf[] = isGone ? [{ name: suite, result: 'notrun' }] : [];
+  const never: readonly LeafTest[] = isGone ? [{ name: suite, result: 'notrun' }] : [];
   const seen = hasBegun || end.kind === 'stopped' ? leaves : never;
-  const subtests = seen.map(({ name, result }) => ({ name, result }));
+  const subtests = seen.map(asSubtest);
   return {
     subtests: end.kind === 'skipped' ? [] : subtests,
     // A guest that does not answer is a finding of its own.
@@ -37,12 +31,12 @@ export function readKunitEnd(suite: string, stdout: string, end: WorkloadEnd): T
 
 type Open = ReturnType<typeof readKtap>['open'];
 
-function ended(whole: KtapTest): readonly Leaf[] {
+function ended(whole: KtapTest): readonly LeafTest[] {
   return leavesOf(whole, '');
 }
 
 /** The tests without tests inside them. A test that failed though no test inside it did counts as well: its set-up failed. */
-function leavesOf({ name, result, why, inside }: KtapTest, prefix: string): readonly Leaf[] {
+function leavesOf({ name, result, why, inside }: KtapTest, prefix: string): readonly LeafTest[] {
   const path = prefix === '' ? name : `${prefix}.${name}`;
   const leaves = inside.flatMap((one) => leavesOf(one, path));
   const told = leaves.some((leaf) => leaf.result === result);
@@ -52,7 +46,7 @@ function leavesOf({ name, result, why, inside }: KtapTest, prefix: string): read
   return [...leaves, { name: path, result, ...(why === undefined ? {} : { why }) }];
 }
 
-function openLeaves(suite: string, open: Open): readonly Leaf[] {
+function openLeaves(suite: string, open: Open): readonly LeafTest[] {
   const at = open.findIndex(({ name }) => name === suite);
   if (at < 0) return [];
   return open.slice(at).flatMap(({ inside }, depth, all) => {
@@ -61,20 +55,15 @@ function openLeaves(suite: string, open: Open): readonly Leaf[] {
   });
 }
 
-function cutLeaf(suite: string, open: Open, end: WorkloadEnd): Leaf {
+function cutLeaf(suite: string, open: Open, end: WorkloadEnd): LeafTest {
   const at = open.findIndex(({ name }) => name === suite);
   const path = at < 0 ? [suite] : open.slice(at).map(({ name }) => name);
   return { name: path.join('.'), result: end.kind === 'stopped' ? 'timeout' : 'incomplete' };
 }
 
-function failureOf({ name, result, why }: Leaf): readonly string[] {
-  if (result === 'pass' || result === 'skip') return [];
-  return [`${name}: ${result}${why === undefined ? '' : ` (${why})`}`];
-}
-
 function endOf(
   end: WorkloadEnd,
-  leaves: readonly Leaf[],
+  leaves: readonly LeafTest[],
   whole: KtapTest | undefined,
   isOverwritten: boolean,
 ): WorkloadEnd {

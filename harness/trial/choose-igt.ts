@@ -19,6 +19,7 @@ import { type IgtDriver, type IgtRow, igtRows } from '../stress/igt-list.ts';
 import { readIgtRuns } from '../stress/igt-runs.ts';
 import { type Workload, workloads } from '../stress/workloads.ts';
 import type { ChosenWorkload, TestReader } from './chosen-workload.ts';
+import { nameGlob } from './name-glob.ts';
 
 /** Where the IGT programs and the expected results come from. */
 export interface IgtRequest {
@@ -125,8 +126,8 @@ function curated(image: IgtImage): readonly IgtRow[] {
 
 function matching(asked: IgtAsked, image: IgtImage): readonly IgtRow[] {
   const { name, driver, test, subtest } = asked;
-  const wanted = globOf(test);
-  const only = subtest === undefined ? undefined : globOf(subtest);
+  const wanted = nameGlob(test);
+  const only = subtest === undefined ? undefined : nameGlob(subtest);
   const found = Object.entries(image.tests).filter(
     ([one, subtests]) =>
       wanted.test(one) && (only === undefined || subtests.some((two) => only.test(two))),
@@ -145,14 +146,6 @@ function matching(asked: IgtAsked, image: IgtImage): readonly IgtRow[] {
       return only === undefined ? rest : { ...rest, only };
     });
   });
-}
-
-function globOf(pattern: string): RegExp {
-  const text = pattern
-    .replaceAll(/[.+]/g, String.raw`\$&`)
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.');
-  return new RegExp(`^${text}$`);
 }
 
 /** A test of an image, with the workload that runs beside it. */

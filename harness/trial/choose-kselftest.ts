@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { HarnessError } from '../errors.ts';
+import { parseConfig } from '../kernel/config.ts';
 import type { BuiltKernel } from '../kernel/kernel.ts';
 import { type BuiltSelftest, buildSelftests } from '../kernel/selftests.ts';
 import { isVersionIn } from '../kernel/source.ts';
@@ -13,6 +14,7 @@ import {
   sharedSources,
 } from '../stress/kselftest-list.ts';
 import type { ChosenWorkload, KernelRequest } from './chosen-workload.ts';
+import { nameGlob } from './name-glob.ts';
 
 /** How many milliseconds a program may take before it is examined for a hang. A slow guest gets more (guest/pace.ts). */
 const testDurationMs = 60_000;
@@ -51,16 +53,11 @@ export function parseKselftestName(name: string): KselftestAsked {
   const all = selftestRows.filter((row) => row.target === target);
   if (path === target) return { name, target, rows: all };
   const program = path.slice(target.length + 1);
-  const wanted = globOf(program);
+  const wanted = nameGlob(program);
   const rows = all.filter((row) => wanted.test(row.name) || wanted.test(programOf(row)));
   if (rows.length > 0) return { name, target, program, rows };
   const known = all.map((row) => row.name).join(', ');
   throw new HarnessError('usage', `--workload ${name}: no such program; there are ${known}`);
-}
-
-function globOf(pattern: string): RegExp {
-  const text = pattern.replaceAll('.', String.raw`\.`).replaceAll('*', '.*').replaceAll('?', '.');
-  return new RegExp(`^${text}$`);
 }
 
 /** The program of a row: `uffd-stress` for `uffd-stress.anon`. */
@@ -84,15 +81,16 @@ async function programsFor(
   kernel: BuiltKernel,
   request: KernelRequest,
 ): Promise<readonly ChosenWorkload[]> {
-  const config = await readFile(kernel.config, 'utf8');
+  const config = parseConfig(await readFile(kernel.config, 'utf8'));
   const lacks = (row: SelftestRow): string | undefined => whatLacks(row, kernel, config, request);
   const built = await buildTarget(target, lacks, kernel, request);
   const chosen: ChosenWorkload[] = [];
   for (const row of rows) {
     const found = built?.get(programOf(row)) ?? { kind: 'absent' };
-    const why = lacks(row) ?? (built === undefined ? otherArch : whyNot(found, target));
+    const lack = lacks(row);
+    const why = lack ?? (built === undefined ? otherArch : whyNot(found, target));
     // A program that this version of the tree does not have is left out of the list.
-    const isForeign = isOld(row, kernel) || (lacks(row) === undefined && found.kind === 'absent');
+    const isForeign = isOld(row, kernel) || (lack === undefined && found.kind === 'absent');
     if (why === undefined && found.kind === 'built') {
       chosen.push(chosenProgram(row, await readFile(found.file), excusesOf(row, kernel, request)));
     } else if (program !== undefined || !isForeign) {
@@ -133,13 +131,13 @@ function isOld({ from = '0.0' }: SelftestRow, { version }: BuiltKernel): boolean
 function whatLacks(
   row: SelftestRow,
   kernel: BuiltKernel,
-  config: string,
+  config: ReadonlyMap<string, string>,
   request: KernelRequest,
 ): string | undefined {
   const { option, memoryMiB, never } = row;
   if (never !== undefined) return never;
   if (isOld(row, kernel)) return `it runs so from ${row.from} on`;
-  if (option !== undefined && !new RegExp(`^CONFIG_${option}=y$`, 'm').test(config)) {
+  if (option !== undefined && config.get(option) !== 'y') {
     return `the kernel was built without CONFIG_${option}`;
   }
   if (memoryMiB === undefined || request.memoryMiB >= memoryMiB) return undefined;

@@ -4,6 +4,7 @@ import { type KernelSuites, type KunitSuite, readKunitSuites } from '../kernel/k
 import { readKunitEnd } from '../stress/kunit-end.ts';
 import type { Workload } from '../stress/workloads.ts';
 import type { ChosenWorkload } from './chosen-workload.ts';
+import { nameGlob } from './name-glob.ts';
 
 /** The fragment of kernel-configs/ for kernels whose suites are wanted. */
 export const kunitFragment = 'kunit';
@@ -50,7 +51,7 @@ async function suitesOf(
   const known = await readKunitSuites(kernel);
   // A kernel without KUnit: the guest reports that.
   if (known === undefined) return [chosenSuite({ name: pattern, atBootOnly: false }, true)];
-  const wanted = globOf(pattern);
+  const wanted = nameGlob(pattern);
   const found = known.suites.filter((suite) => wanted.test(suite.name));
   if (found.length === 0) {
     const all = known.suites.map((suite) => suite.name).join(', ');
@@ -63,14 +64,6 @@ async function suitesOf(
 /** True when copies of one boot run the suite: it can be run after boot, and need not have run during it. */
 function isForked({ atBootOnly }: KunitSuite, { runLater }: KernelSuites): boolean {
   return runLater && !atBootOnly;
-}
-
-function globOf(pattern: string): RegExp {
-  const text = pattern
-    .replaceAll(/[.+&/]/g, String.raw`\$&`)
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.');
-  return new RegExp(`^${text}$`);
 }
 
 function chosenSuite(suite: KunitSuite, forked: boolean): ChosenWorkload {

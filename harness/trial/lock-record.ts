@@ -120,8 +120,12 @@ export async function writeLockOrder(
  */
 export async function readLockOrder(resultFile: string): Promise<LockOrder | undefined> {
   const record = await readRecord(join(dirname(resultFile), fileName), lockOrderSchema);
-  if (record === undefined) return undefined;
-  return new Map(Object.entries(record.order).map(([lock, inner]) => [lock, new Set(inner)]));
+  return record === undefined ? undefined : recordedOrder(record);
+}
+
+/** The lock order in a record. */
+export function recordedOrder({ order }: Pick<LockOrderFile, 'order'>): LockOrder {
+  return new Map(Object.entries(order).map(([lock, inner]) => [lock, new Set(inner)]));
 }
 
 /** How many trials of each series of patches knew each dependency; undefined when the run did not count them. */

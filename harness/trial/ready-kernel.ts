@@ -94,6 +94,8 @@ export async function prepareCommit(
   const listen = onLocks === undefined ? {} : { onLocks: (dump: LockDump) => onLocks(id, dump) };
   const run: ReadyCommit['run'] = async (chosen, index) =>
     runOne(`${shortName(id)}.${index}`, { ...chosen, ...listen, index }, source, request);
+  const runCanary = async (one: ReturnType<typeof canariesFor>[number]): Promise<TrialResult> =>
+    runOne(`${shortName(id)}.canary-${one.workload.canary}`, { ...one, index: 0 }, source, request);
   const commit = {
     id,
     image: kernel.imageDigest,
@@ -105,10 +107,9 @@ export async function prepareCommit(
     proveDetectors: async () => {
       const canaries = canariesFor(await canaryKernel(kernel));
       if (kernel.facts.leftOut.length > 0 || canaries.length === 0) return 'unproved';
-      for (const { workload, ...canary } of canaries) {
-        const name = `${shortName(id)}.canary-${workload.canary}`;
-        const trial = { workload, index: 0, ...canary };
-        const { verdict } = await runOne(name, trial, source, request);
+      for (const one of canaries) {
+        const { verdict } = await runCanary(one);
+        const { workload } = one;
         if (verdict.kind === 'splat') {
           return inconclusive('canary-missed', `${workload.canary}: ${verdict.titles.join('; ')}`);
         }
@@ -121,10 +122,9 @@ export async function prepareCommit(
       const missed = await inParallel(
         canariesFor(await canaryKernel(kernel)),
         scheduler.lanes,
-        async ({ workload, ...canary }): Promise<readonly string[]> => {
-          const name = `${shortName(id)}.canary-${workload.canary}`;
-          const trial = { workload, index: 0, ...canary };
-          const { verdict } = await runOne(name, trial, source, request);
+        async (one): Promise<readonly string[]> => {
+          const { verdict } = await runCanary(one);
+          const { workload } = one;
           if (verdict.kind === 'clean') return [];
           const why = 'titles' in verdict ? verdict.titles.join('; ') : verdictPhrase(verdict);
           return [`${workload.canary} (${why})`];

@@ -6,7 +6,7 @@ import { execa } from 'execa';
 import t from 'tap';
 import { nightSchema } from '../../harness/records/night.ts';
 import { checkJson } from '../../harness/records/schema.ts';
-import { hasPostgres, hasRedis, startPostgres, startRedis } from '../queue/server.ts';
+import { hasRedis, queueServers, startRedis } from '../queue/server.ts';
 import { openWire, through } from '../queue/wire.ts';
 import { newHost } from './new-host.ts';
 import { root, splat } from './splat.ts';
@@ -82,10 +82,7 @@ void t.test(
  */
 const soonMs = 12_000;
 
-for (const { what, skip, startServer } of [
-  { what: 'Redis', skip: !hasRedis, startServer: startRedis },
-  { what: 'PostgreSQL', skip: !hasPostgres, startServer: startPostgres },
-]) {
+for (const { what, skip, start: startServer } of queueServers) {
   void t.test(
     `Ctrl-C ends a worker and a submitter that are cut off from ${what}`,
     { skip },

@@ -243,3 +243,9 @@ export async function startPostgres(tls?: Certificate, maxConnections = 200): Pr
   }
   return server;
 }
+
+/** The servers that a test of the queue runs on, one after the other. */
+export const queueServers = [
+  { what: 'Redis', skip: !hasRedis, start: startRedis },
+  { what: 'PostgreSQL', skip: !hasPostgres, start: startPostgres },
+] as const;

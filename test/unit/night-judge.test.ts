@@ -5,31 +5,12 @@ import { judgeNight } from '../../harness/night/judge-night.ts';
 import { countAgain, type TrialFacts } from '../../harness/night/judge-trial.ts';
 import { chanceOfLuck, rateInterval, sameRateChance } from '../../harness/night/statistics.ts';
 import type { KnownIssue } from '../../harness/records/known-issues.ts';
-import { aCell } from '../made-records.ts';
+import { aCell, someTrialFacts as trial } from '../made-records.ts';
 
 const tonight = '2026-11-29T03:00:00Z';
 const yesterday = '2026-11-28T03:00:00Z';
 const title = 'WARNING in f';
 const key = 'warning-in-f-0123';
-
-function trial(over: Partial<TrialFacts> = {}): TrialFacts {
-  return {
-    id: 'munmap',
-    run: 'runs/1',
-    seed: 1,
-    verdict: { kind: 'clean' },
-    end: { kind: 'exit', code: 0 },
-    deadBefore: [],
-    deadAfter: [],
-    incomplete: [],
-    witnesses: { w: 3 },
-    absentWitnesses: [],
-    splats: [],
-    totalMs: 1000,
-    firstSplatMs: null,
-    ...over,
-  };
-}
 
 /** A trial with a splat that leaves the detectors on. */
 const splatting = (over: Partial<TrialFacts> = {}): TrialFacts =>
@@ -206,7 +187,10 @@ void t.test(
     const other = named({ workload: 'hmm' });
     const cells = [
       input({ trials: [blinding('munmap'), blinding('munmap.2')] }),
-      input({ cell: other, trials: [trial({ id: 'hmm' }), trial({ id: 'hmm.2' })] }),
+      input({
+        cell: other,
+        trials: [trial({ id: 'hmm' }), trial({ id: 'hmm.2' })],
+      }),
     ];
     const quiet = judge(cells, testedYesterday, { known: [entry] });
     t.match(quiet, { exitCode: 0, lists: { known: [{ blind: true }], inconclusive: [] } });
@@ -424,7 +408,10 @@ void t.test('trials that were run again count where they could have shown the sp
   t.strictSame(countAgain(trials, key), { hits: 1, trials: 3 });
   t.strictSame(countAgain([], key), { hits: 0, trials: 0 });
   // A guest that was silent twice has no report; its title serves as its signature.
-  const silent = trial({ verdict: { kind: 'splat', titles: ['no output in munmap'] }, end: null });
+  const silent = trial({
+    verdict: { kind: 'splat', titles: ['no output in munmap'] },
+    end: null,
+  });
   t.strictSame(countAgain([silent], 'no output in munmap'), { hits: 1, trials: 1 });
   t.end();
 });
@@ -437,15 +424,17 @@ const splatsOnly = {
 /** A cell whose detectors stayed on in every trial. */
 const sighted = (): readonly CellInput[] => [input({ cell: named({ workload: 'other' }) })];
 
+function dead(id: string): TrialFacts {
+  return trial({
+    id,
+    verdict: { kind: 'inconclusive', because: 'blind', message: 'lockdep is off' },
+    deadBefore: ['lockdep is off'],
+  });
+}
+
 void t.test(
   'a known splat of the boot leaves every cell of its machine blind, and no other',
   (t) => {
-    const dead = (id: string): TrialFacts =>
-      trial({
-        id,
-        verdict: { kind: 'inconclusive', because: 'blind', message: 'lockdep is off' },
-        deadBefore: ['lockdep is off'],
-      });
     const workloads = ['a', 'b'].map((workload) =>
       input({
         cell: named({ workload }),

@@ -17,7 +17,7 @@ import type { Dependency } from '../../harness/records/lock-order.ts';
 import type { NightLock, NightRecord } from '../../harness/records/night.ts';
 import { writtenBy } from '../../harness/trial/harness-facts.ts';
 import { openLockRecord, writeLockOrder } from '../../harness/trial/lock-record.ts';
-import { aCell } from '../made-records.ts';
+import { aCell, someTrialFacts } from '../made-records.ts';
 
 const { signal } = new AbortController();
 const map = 'mmu_notifier_invalidate_range_start';
@@ -131,22 +131,7 @@ async function endOne(
 }
 
 function factsOf({ trial, facts = {} }: Look): TrialFacts {
-  return {
-    id: trial,
-    run: 'runs/1',
-    seed: 1,
-    verdict: { kind: 'clean' },
-    end: { kind: 'exit', code: 0 },
-    deadBefore: [],
-    deadAfter: [],
-    incomplete: [],
-    witnesses: {},
-    absentWitnesses: [],
-    splats: [],
-    totalMs: 1,
-    firstSplatMs: null,
-    ...facts,
-  };
+  return someTrialFacts({ id: trial, witnesses: {}, totalMs: 1, ...facts });
 }
 
 /** Three trials of a workload on three boots. */

@@ -15,25 +15,14 @@ import { checkJson } from '../../harness/records/schema.ts';
 import { type ShardRecord, shardSchema } from '../../harness/records/shard.ts';
 import { writtenBy } from '../../harness/trial/harness-facts.ts';
 import { aCell } from '../made-records.ts';
-import {
-  hasPostgres,
-  hasRedis,
-  type QueueServer,
-  startPostgres,
-  startRedis,
-} from '../queue/server.ts';
+import { hasPostgres, type QueueServer, queueServers, startPostgres } from '../queue/server.ts';
 import { openWire, through } from '../queue/wire.ts';
 
 // These tests mostly wait.
 t.jobs = 4;
 
-const servers = [
-  { what: 'Redis', skip: !hasRedis, start: startRedis },
-  { what: 'PostgreSQL', skip: !hasPostgres, start: startPostgres },
-];
-
 function onEach(name: string, check: (t: Test, server: QueueServer) => Promise<void>): void {
-  for (const { what, skip, start } of servers) {
+  for (const { what, skip, start } of queueServers) {
     void t.test(`${name}: ${what}`, { skip, buffered: true }, async (t) => {
       const server = await start();
       t.teardown(async () => server.stop());

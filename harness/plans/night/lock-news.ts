@@ -10,6 +10,7 @@ import {
 } from '../../history/lock-orders.ts';
 import type { StoredNight } from '../../history/nights.ts';
 import { trialsOf } from '../../history/results.ts';
+import { dependencyKey } from '../../locks/dependencies.ts';
 import { describeDependency } from '../../locks/difference.ts';
 import { changeOf } from '../../night/cell-items.ts';
 import { kernelKey } from '../../night/cells.ts';
@@ -87,23 +88,19 @@ function lookedAt(history: History, judged: JudgedCell, found: NightLooks): read
   });
 }
 
-function nameOf({ from, to }: Dependency): string {
-  return `${from}\0${to}`;
-}
-
 function lateOrders(looked: Looked, tonight: number): readonly Late[] {
   const { looks, past } = looked;
   if (past.firstNight === undefined) return [];
-  const seen = new Map(looks.seen.map((one) => [nameOf(one), one]));
-  const known = new Set(past.orders.map(nameOf));
+  const seen = new Map(looks.seen.map((one) => [dependencyKey(one), one]));
+  const known = new Set(past.orders.map(dependencyKey));
   const all = [
     ...past.orders.filter(({ firstNight }) => firstNight !== past.firstNight),
     ...looks.seen
-      .filter((one) => !known.has(nameOf(one)))
+      .filter((one) => !known.has(dependencyKey(one)))
       .map(({ from, to }) => ({ from, to, firstNight: tonight, hits: 0 })),
   ];
   return all.map(({ from, to, firstNight, hits }) => {
-    const now = seen.get(nameOf({ from, to }));
+    const now = seen.get(dependencyKey({ from, to }));
     const before = past.nights.filter(({ night }) => night < firstNight);
     const since = past.nights.slice(before.length);
     const counts = {
@@ -121,7 +118,7 @@ function sumOfLooks(nights: LockPast['nights']): number {
 
 /** A key that is the same for a dependency in all cells of one kernel. */
 function newsKey(cell: Cell, edge: Dependency): string {
-  return `${kernelKey(cell)}\0${nameOf(edge)}`;
+  return `${kernelKey(cell)}\0${dependencyKey(edge)}`;
 }
 
 /**
@@ -146,18 +143,18 @@ function chooseNews(late: readonly Late[], history: History): readonly Late[] {
 
 function updateOf(looked: Looked, late: readonly Late[], chosen: readonly Late[]): LockUpdate {
   const { subject, image, looks, past } = looked;
-  const known = new Set(past.orders.map(nameOf));
+  const known = new Set(past.orders.map(dependencyKey));
   const counted = new Set(
     late
       .filter((one) => one.looked === looked && !isSettled(one.counts))
-      .map(({ edge }) => nameOf(edge)),
+      .map(({ edge }) => dependencyKey(edge)),
   );
   return {
     subject,
     image,
     looks: looks.looks,
     seen: looks.seen
-      .filter((one) => !known.has(nameOf(one)) || counted.has(nameOf(one)))
+      .filter((one) => !known.has(dependencyKey(one)) || counted.has(dependencyKey(one)))
       .map(({ from, to, hits }) => ({ from, to, hits })),
     told: chosen.filter((one) => one.looked === looked).map(({ edge }) => edge),
   };

@@ -3,14 +3,10 @@ import { isHarnessError } from '../../errors.ts';
 import type { StoredNight } from '../../history/nights.ts';
 import type { StoredTrial } from '../../history/results.ts';
 import { readRecord } from '../../host/record-file.ts';
-import type { LockOrder } from '../../locks/dependencies.ts';
+import { dependencyKey, type LockOrder } from '../../locks/dependencies.ts';
 import type { TrialFacts } from '../../night/judge-trial.ts';
-import {
-  type Dependency,
-  type LockLook,
-  type LockOrderFile,
-  lockOrderSchema,
-} from '../../records/lock-order.ts';
+import { type Dependency, type LockLook, lockOrderSchema } from '../../records/lock-order.ts';
+import { recordedOrder } from '../../trial/lock-record.ts';
 
 /** What the first trials of a cell on their boots knew about lock order. */
 export interface CellLooks {
@@ -86,7 +82,7 @@ async function readLocks(runDir: string): Promise<ReadLocks | undefined> {
   return {
     looks: new Map(looks.map((look) => [look.trial, look])),
     dependencies,
-    order: () => orderOf(record),
+    order: () => recordedOrder(record),
   };
 }
 
@@ -96,10 +92,6 @@ function isPlausible(dependencies: readonly Dependency[], looks: readonly LockLo
     dependencies.every(({ from, to }) => Math.max(from.length, to.length) <= longestName) &&
     looks.every(({ setting }) => /^[0-9a-f]{16}$/.test(setting))
   );
-}
-
-function orderOf({ order }: LockOrderFile): LockOrder {
-  return new Map(Object.entries(order).map(([lock, inner]) => [lock, new Set(inner)]));
 }
 
 interface Group {
@@ -148,9 +140,9 @@ function countKnown(
 ): void {
   for (const [at, { from, to }] of dependencies.entries()) {
     if (lacks.has(at)) continue;
-    const name = `${from}\0${to}`;
-    const one = seen.get(name) ?? { from, to, hits: 0, run };
+    const key = dependencyKey({ from, to });
+    const one = seen.get(key) ?? { from, to, hits: 0, run };
     one.hits += 1;
-    seen.set(name, one);
+    seen.set(key, one);
   }
 }

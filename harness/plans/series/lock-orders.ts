@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { makeFolder } from '../../host/disk.ts';
-import type { LockDump, LockOrder } from '../../locks/dependencies.ts';
+import { dependencyKey, type LockDump, type LockOrder } from '../../locks/dependencies.ts';
 import { newDependencies, uniteOrders, watchedDependencies } from '../../locks/difference.ts';
 import type { Dependency, NewDependency, SeenDependencies } from '../../records/lock-order.ts';
 import { readLockOrder, readSeenDependencies, writeLockOrder } from '../../trial/lock-record.ts';
@@ -20,18 +20,14 @@ export interface LockOrders {
   readonly seenIn: (name: string) => Promise<SeenDependencies | undefined>;
 }
 
-function nameOf({ from, to }: Dependency): string {
-  return `${from}\0${to}`;
-}
-
 function countSeen(
   before: SeenDependencies | undefined,
   added: readonly LockOrder[],
 ): SeenDependencies {
-  const counts = new Map(before?.dependencies.map((one) => [nameOf(one), one]));
+  const counts = new Map(before?.dependencies.map((one) => [dependencyKey(one), one]));
   for (const one of added.flatMap(watchedDependencies)) {
-    const { count = 0 } = counts.get(nameOf(one)) ?? {};
-    counts.set(nameOf(one), { ...one, count: count + 1 });
+    const { count = 0 } = counts.get(dependencyKey(one)) ?? {};
+    counts.set(dependencyKey(one), { ...one, count: count + 1 });
   }
   const trials = (before?.trials ?? 0) + added.length;
   return { trials, dependencies: [...counts.values()] };
@@ -105,10 +101,10 @@ function chanceOf(
     some.reduce((sum, one) => sum + (one?.trials ?? 0), 0);
   const before = trialsOf(seen.slice(0, at));
   const after = trialsOf(seen.slice(at));
-  const name = nameOf(dependency);
+  const name = dependencyKey(dependency);
   const known = seen
     .slice(at)
-    .flatMap((one) => one?.dependencies.filter((other) => nameOf(other) === name) ?? [])
+    .flatMap((one) => one?.dependencies.filter((other) => dependencyKey(other) === name) ?? [])
     .reduce((sum, { count }) => sum + count, 0);
   let chance = 1;
   for (let drawn = 0; drawn < known; drawn += 1) {

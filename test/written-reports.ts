@@ -46,6 +46,12 @@ function armStall(head: string): string[] {
 }
 
 const pc = 'RIP: 0010:demo_take+0x10/0x20';
+/** What the debugger of powerpc says about a fault. */
+const monitored = [
+  '    pc: c000000000301240: demo_take+0x10/0x20',
+  '    lr: c0000000002f6c34: demo_read+0x10/0x20',
+  '    sp: c000000002a13880',
+].join('\n');
 const site =
   'x/1 is trying to acquire lock:\n (&l){+.+.}, at: [<ffffffff81234567>] demo_take+0x1/0x2';
 const access = 'Read of size 8 at addr ffff888012345678 by task x/1';
@@ -61,6 +67,7 @@ const kinds: readonly (readonly [string, string])[] = [
     'KMSAN: kernel-infoleak-after-free in demo_take',
   ],
   ['BUG: KCSAN: assert: race in demo_b / demo_a', 'KCSAN: assert: race in demo_a / demo_b'],
+  ['BUG: KCSAN: data-race in demo_b [demo] / demo_a [demo]', 'KCSAN: data-race in demo_a / demo_b'],
   ['BUG: KFENCE: invalid write in demo_take+0x1/0x2', 'KFENCE: invalid write in demo_take'],
   ['UBSAN: negation-overflow in drivers/x.c:12:3', 'UBSAN: negation-overflow in demo_take'],
   [`[ INFO: possible recursive locking detected ]\n${site}`, 'possible deadlock in demo_take'],
@@ -92,6 +99,41 @@ const kinds: readonly (readonly [string, string])[] = [
   ["INFO: task x:12 can't die for more than 143 seconds.", "INFO: task can't die in demo_take"],
   ['kernel BUG at /home/me/linux/mm/x.c:12!', 'kernel BUG in demo_take'],
   ['kernel BUG at ffffffff81234567 [verbose debug info unavailable]', 'kernel BUG in demo_take'],
+  ['kernel BUG at :36841!', 'kernel BUG in demo_take'],
+  ['BUG: failure at lib/x.c:12/demo_take()!', 'kernel BUG in demo_take'],
+  [
+    `PANIC: invalid or fatal FRED event; event type 3 vector 8 error 0x0 aux 0x0 at 0010:1234\n${pc}`,
+    'PANIC: invalid or fatal FRED event in demo_take',
+  ],
+  [
+    `CFI failure at demo_take+0x1/0x2 (target: demo_b+0x0/0x2; expected type: 0xa540670c)\nOops: invalid opcode: 0000 [#1] SMP\n${pc}`,
+    'CFI failure in demo_take',
+  ],
+  [
+    'CFI failure at demo_take+0x1/0x2 (target: demo_b+0x0/0x2; expected type: 0xa540670c)\nWARNING: CPU: 0 PID: 12 at demo_take+0x1/0x2',
+    'CFI failure in demo_take',
+  ],
+  [`Internal error: Oops - CFI: 00000000f2008228 [#1] SMP\n${pc}`, 'CFI failure in demo_take'],
+  [
+    `cpu 0x1: Vector: 700 (Program Check) at [c000000002a13600]\n${monitored}\nkernel BUG at mm/x.c:12!`,
+    'kernel BUG in demo_take',
+  ],
+  [
+    `cpu 0x1: Vector: 380 (Data SLB Access) at [c000000002a13600]\n${monitored}`,
+    'BUG: unable to handle kernel paging request in demo_take',
+  ],
+  [`cpu 0x1: Vector: 600 (Alignment) at [c000000002a13600]\n${monitored}`, 'Oops in demo_take'],
+  [
+    'Unable to handle kernel paging request for data at address 0x0\ncpu 0x1: Vector: 300 (Data Access) at [c000000002a13600]',
+    'BUG: unable to handle kernel paging request in demo_take',
+  ],
+  ['demo(12): Kernel bad sw trap 5 [#1]', 'kernel BUG in demo_take'],
+  ['(udev-worker)(88): Kernel illegal instruction [#1]', 'Oops in demo_take'],
+  ['demo(12): Oops -1', 'Oops in demo_take'],
+  ['do_cpu invoked from kernel context![#1]:', 'Oops in demo_take'],
+  ['Integer overflow[#1]:', 'Oops in demo_take'],
+  ['Kernel ale access[#1]:', 'Alignment trap in demo_take'],
+  ['Kernel Fault: Code=15 (Data TLB miss fault) at addr 00000000000000c8', 'Oops in demo_take'],
   ['kernel BUG at mm/x.c:12!\nmonitor event: 0040 ilc:2 [#1] SMP', 'kernel BUG in demo_take'],
   [
     `Oops: general protection fault, probably for non-canonical address 0xdffffc0000000000: 0000 [#1] SMP\n${pc}`,

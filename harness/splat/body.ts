@@ -65,20 +65,23 @@ const headings: readonly (readonly [RegExp, SectionKind])[] = [
   ],
 ];
 const sectionEnd =
-  /---\[ end trace|^Kernel panic - |^Rebooting in|^\s*<\/TASK>|^\s*RIP: (?:0033|0023|002b):/;
+  /---\[ end trace|^Kernel panic - |^Rebooting in|^\s*<\/TASK>|^\s*RIP: (?:0033|0023|002b):(?!\w+\+0x)/;
 
 /**
  * The lines that name the program counter: `RIP: 0010:f+0x1/0x2`, `pc : f+0x1/0x2`, `PC is at f+0x1/0x2`,
- * `NIP [c0001234] f+0x1/0x2`, `epc : f+0x1/0x2`, and the PSW of s390.
+ * `NIP [c0001234] f+0x1/0x2`, `epc : f+0x1/0x2`, the PSW of s390, and those of show_regs() of the other architectures. The kernel
+ * of user-mode Linux runs in the code segment of programs, 0033; a program's own line there has no symbol.
  */
 const programCounter =
-  /^\s*(?:RIP: (?:0010|e030|0060):|RIP: +\[<|RIP +\[<|EIP: |EIP is at |IP: |pc : |PC is at |NIP \[|epc ?: |epc   : |ERA: |TPC: <|Krnl PSW : .*\(|RIP: 0010:\[<)/;
+  /^\s*(?:RIP: (?:0010|e030|0060|0033):|RIP: +\[<|RIP +\[<|EIP: |EIP is at |IP: |pc : |pc: [0-9a-f]{8,16}: |PC: (?:\[?<|0x[0-9a-f]{8,16} \()|(?:PC|pc|ip) is at |NIP \[|epc ?: |epc   : |(?:ERA|era *): |IAOQ\[0\]: |TPC: ?<|Krnl PSW : .*\(|RIP: 0010:\[<)/;
 
 const headingHint =
   /race|llocated|Freed|Trace|freed|Uninit|Local|->|state was|acquired|which|lock|kfence|read|write|page last|irq|Preempt|Showing|tentially|last|the |page_owner|origin|kthread|NMI/;
 
 /** The stack of the grace-period kthread shows who waits for the stalled CPU, not what the CPU does. */
 const kthreadDump = /RCU grace-period kthread stack dump/;
+
+const ofCpu = /^CPU: \d+ (?:UID: \d+ )?PID: \d+ Comm: /;
 
 const taskDump = /^(?:rcu: )?Task dump for CPU \d+/;
 
@@ -95,8 +98,8 @@ function headingOf(text: string, above: Section): SectionKind | undefined {
  */
 function pushFrame(section: Section, read: FrameLine, line: ReportLine): void {
   const { frame, caller, questionable } = read;
-  const last = section.frames.at(-1)?.frame;
-  if (!caller || last?.function !== frame.function) {
+  const last = section.frames.at(-1);
+  if (!caller || last?.pc || last?.frame.function !== frame.function) {
     section.frames.push({ frame, line, questionable, pc: false });
   }
   if (caller) section.frames.push({ frame: caller, line, questionable, pc: false });
@@ -107,6 +110,23 @@ function readCounter(text: string): StackFrame | undefined {
   return text.includes('+0x') && programCounter.test(text) ? frameWithin(text) : undefined;
 }
 
+/** The section that a line begins, with the frame that its heading may have; undefined when the line begins none. */
+function sectionAt(line: ReportLine, above: Section, dumped: boolean): Section | undefined {
+  const kind = headingOf(line.text, above);
+  if (!kind) {
+    const isEnd = sectionEnd.test(line.text);
+    return isEnd ? { kind: 'other', heading: line, frames: [], length: 0 } : undefined;
+  }
+  const isTrace = kind === 'trace';
+  const isDump = dumped && isTrace;
+  const section = { kind, heading: line, frames: [], length: 0, ...(isDump && { isDump }) };
+  const inHeading = isTrace
+    ? readFrame(line.text.replace(headings[0]?.[0] ?? /^$/, ''))
+    : undefined;
+  if (inHeading) pushFrame(section, inHeading, line);
+  return section;
+}
+
 /** Splits a report into sections. The first section is the head: header, registers and facts. The others are its stack traces. */
 export function readSections(lines: readonly ReportLine[]): Section[] {
   const [header, ...rest] = lines;
@@ -114,10 +134,20 @@ export function readSections(lines: readonly ReportLine[]): Section[] {
   let section: Section = { kind: 'head', heading: header, frames: [], length: 0 };
   const sections = [section];
   let dumped = false;
+  /** The last CPU line since the section began. */
+  let cpuLine: ReportLine | undefined;
+  const begin = (next: Section) => {
+    section = next;
+    sections.push(section);
+    cpuLine = undefined;
+  };
   for (const line of rest) {
     dumped ||= taskDump.test(line.text);
     const read = readFrame(line.text);
     if (read) {
+      // The stack of a 32-bit ARM kernel has no heading. Below a CPU line it does not belong to the section above that line.
+      if (section.kind === 'other' && cpuLine)
+        begin({ kind: 'trace', heading: cpuLine, frames: [], length: 0 });
       section.length++;
       pushFrame(section, read, line);
       continue;
@@ -127,19 +157,12 @@ export function readSections(lines: readonly ReportLine[]): Section[] {
       section.frames.push({ frame: pc, line, questionable: false, pc: true });
       continue;
     }
-    const kind = headingOf(line.text, section);
-    if (kind) {
-      const isDump = dumped && kind === 'trace';
-      section = { kind, heading: line, frames: [], length: 0, ...(isDump && { isDump }) };
+    const next = sectionAt(line, section, dumped);
+    if (next) {
       dumped = false;
-      sections.push(section);
-      const inHeading =
-        kind === 'trace' ? readFrame(line.text.replace(headings[0]?.[0] ?? /^$/, '')) : undefined;
-      if (inHeading) pushFrame(section, inHeading, line);
-    } else if (sectionEnd.test(line.text)) {
-      section = { kind: 'other', heading: line, frames: [], length: 0 };
-      sections.push(section);
+      begin(next);
     } else section.length++;
+    if (ofCpu.test(line.text)) cpuLine = line;
   }
   return sections;
 }

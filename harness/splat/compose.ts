@@ -173,6 +173,7 @@ function isPassedOver({ frame }: Rule, name: string): boolean {
   return neverBlamed.test(name) || frame?.skip?.test(name) === true;
 }
 
+/** Waits that name a stall, a hang or a deadlock in all their variants. Other reports keep the function's own name. */
 const families: readonly (readonly [RegExp, string])[] = [
   [/^_*smp_call_function/, 'smp_call_function'],
   [/^_*synchronize_(?:rcu|srcu|net|sched)(?:_expedited)?$/, 'synchronize_rcu'],
@@ -183,10 +184,12 @@ const families: readonly (readonly [RegExp, string])[] = [
  * The name of a function without the wrapper's prefix, which differs between architectures: `__x64_sys_rmdir` becomes `sys_rmdir`,
  * `SyS_pause` becomes `pause`.
  */
-function commonName(name: string): string {
+function commonName(name: string, { frame }: Rule): string {
   const match = /^__(?:x64|ia32|arm64|s390x?|riscv|powerpc)_((?:compat_)?sys_\w+)$/.exec(name);
   if (match) return match[1] ?? name;
-  for (const [pattern, common] of families) if (pattern.test(name)) return common;
+  const isWait = frame?.pick === 'stall' || frame?.pick === 'hang';
+  if (isWait || frame?.from.includes('chain'))
+    for (const [pattern, common] of families) if (pattern.test(name)) return common;
   return syscallName.exec(name)?.[1] ?? name;
 }
 
@@ -238,7 +241,7 @@ function nameOf(
   const frameless = wantsFrame && !seen;
   const blame = seen ?? (frameless ? lastResort(found, lines, sections) : undefined);
   const raw = blame?.name ?? (wantsFrame ? unknown : '');
-  const frame = commonName(raw);
+  const frame = commonName(raw, rule);
   const templates = [rule.title, ...(rule.alt ?? [])];
   const names = wantsFrame ? new Set([frame, raw, ...(frameless ? [unknown] : [])]) : [''];
   const all = templates.flatMap((template) =>

@@ -53,6 +53,16 @@ function isEmptyHistory(section: Section): boolean {
 }
 
 /**
+ * True when frames without a heading are a stack. A short stack is one only when the header has named its first function already.
+ */
+function hasBareStack({ rule, blame }: Composition, sections: readonly Section[]): boolean {
+  const bare = sections[0]?.frames.filter((entry) => !entry.pc) ?? [];
+  if (bare.length >= leastBareFrames) return true;
+  const isNamed = rule.frame?.from.includes('header') === true && blame !== undefined;
+  return isNamed && bare[0]?.frame.function === blame.name;
+}
+
+/**
  * The reason why a report may be incomplete; undefined for a report that can be trusted. Consoles drop lines, mix the output of
  * CPUs and are cut by reboots. A title made from such a report would split one bug into many.
  */
@@ -72,9 +82,10 @@ export function corruptionOf(
       (section.frames.length > 0 || !announces.test(section.heading.text)),
   );
   if (traces.length === 0) {
-    const bare = sections[0]?.frames.filter((entry) => !entry.pc).length ?? 0;
     const isNamed = interrupted && blame !== undefined;
-    return bare >= leastBareFrames || isNamed ? undefined : 'no stack trace in the report';
+    return hasBareStack(composition, sections) || isNamed
+      ? undefined
+      : 'no stack trace in the report';
   }
   const [first] = traces;
   const isCut = first?.frames.length === 0 || sections.some(isEmptyHistory);

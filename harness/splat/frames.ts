@@ -16,10 +16,11 @@ const withOffset = String.raw`(${name})\+(0x[0-9a-f]+)\/(0x[0-9a-f]+)(?: (?:\[([
 
 /**
  * A frame with an offset, as x86 and most other architectures print it:
- * ` ? [<ffffffff81234567>] ? ext4_iget+0x10/0x200 [ext4] fs/ext4/inode.c:123`.
+ * ` ? [<ffffffff81234567>] ? ext4_iget+0x10/0x200 [ext4] fs/ext4/inode.c:123`. sparc prints `Caller[00000000004aeaa4]: f+0x10/0x20`
+ * and `[f0012345 : f+0x10/0x20 ]`, the debugger of powerpc `[link register   ] c000000000123456 f+0x10/0x20`.
  */
 const offsetFrame = new RegExp(
-  String.raw`^[\s|]*(?:\(|\[)?(\? )?(?:\(?\[?<?(?:0x)?[0-9a-fx]{8,16}>?\]?\)? ){0,2}(?:\.)?(\? )?\(?${withOffset}\)?(?: ${place})?`,
+  String.raw`^[\s|]*(?:\[link register {1,4}\] |Caller(?=\[)|\(|\[)?(\? )?(?:\(?\[?<?(?:0x)?[0-9a-fx]{8,16}>?\]?\)?(?: ?:)? ){0,2}(?:\.)?(\? )?\(?${withOffset}\)?(?: ${place})?`,
 );
 /** An inlined frame of a symbolized log: ` ext4_iget fs/ext4/inode.c:123 [inline]`. */
 const inlineFrame = new RegExp(String.raw`^\s+(${name}) ${place}(?: \[inline\])?\s*$`);
@@ -28,14 +29,14 @@ const inlineFrame = new RegExp(String.raw`^\s+(${name}) ${place}(?: \[inline\])?
  * without the addresses. The offset behind "from" tells a frame from prose.
  */
 const armFrame = new RegExp(
-  String.raw`^\s*(?:\[<[0-9a-f]+>\] )?\(?(${name})(?:\+(0x[0-9a-f]+)\/(0x[0-9a-f]+))?(?: \[[\w-]+\])?\)?(?: \[[\w-]+\])? from (?:(?:\[<[0-9a-f]+>\] )?\(?(?:(${name})\+(0x[0-9a-f]+)\/(0x[0-9a-f]+))|\[<[0-9a-f]+>\]|0x[0-9a-f]+\b)`,
+  String.raw`^\s*(?:\[<[0-9a-f]+>\] ?)?\(?(${name})(?:\+(0x[0-9a-f]+)\/(0x[0-9a-f]+))?(?: \[[\w-]+\])?\)?(?: \[[\w-]+\])? from (?:(?:\[<[0-9a-f]+>\] ?)?\(?(?:(${name})\+(0x[0-9a-f]+)\/(0x[0-9a-f]+))|\[<[0-9a-f]+>\]|0x[0-9a-f]+\b)`,
 );
 /**
  * The source lines in `function+0x0/0x0 (a.h:1 b.c:12) module`, which withSymbols() of markup.ts makes. The last one is the line of
  * the function itself.
  */
 const decodedPlaces =
-  /\+0x0\/0x0 \((?:\S+ (?:\(discriminator \d+\) )?)*?([\w./+-]+:\d+)(?: \(discriminator \d+\))?\)(?: \[?([\w-]+)\]?)?/;
+  /\+0x0\/0x0 \((?:\S+ (?:\(discriminator \d+\) )?)*?(?:([\w./+-]+:\d+)(?: \(discriminator \d+\))?|\S+:[?0])\)(?: \[?([\w-]+)\]?)?/;
 
 const symbolWithOffset = new RegExp(withOffset);
 

@@ -7,7 +7,7 @@ const continuesAny =
   /INFO: (?:(?:Allocated|Freed) in |(?:Slab|Object) 0x)|Kernel panic - not syncing/;
 /** The second line of a fault, before its stack. */
 const continuesFault =
-  /^(?:\S+: )?(?:Oops|Internal error|invalid opcode|[A-Z][\w ]{3,30}\[#\d+\]|stack guard page|kernel stack overflow|double fault: [0-9a-f]{4} |Unhandled fault: alignment)|^[\w -]{3,40}: [0-9a-f]{4} ilc:\d \[#/;
+  /^(?:\S+: )?(?:Oops|Internal error|invalid opcode|[A-Z][\w ]{3,30}\[#\d+\]|\S{1,24}\(\d+\): (?:[A-Z][\w .-]{2,60} \[#\d+\]|Oops -?\d+\s*$)|(?:COP2: )?(?:[A-Z]\w+|do_\w+) [\w .!/-]{2,50}\[#\d+\]:|cpu 0x[0-9a-f]+: Vector: |Kernel Fault: Code=|stack guard page|kernel stack overflow|double fault: [0-9a-f]{4} |Unhandled fault: alignment)|^[\w -]{3,40}: [0-9a-f]{4} ilc:\d \[#/;
 /**
  * The line before the stack of the task that holds what a hung task waits for (CONFIG_DETECT_HUNG_TASK_BLOCKER,
  * kernel/hung_task.c).
@@ -22,6 +22,9 @@ const continuesOwn: readonly (readonly [RegExp, RegExp])[] = [
   [/BUG: memory leak/, /^unreferenced object /],
   // the WARN() of the slab cache itself, since Linux 6.13 (mm/slab_common.c)
   [/Slab cache still has objects/, /WARNING: .*mm\/slab_common\.c/],
+  [/^cpu 0x[0-9a-f]+: Vector: 700 /, /^kernel BUG at /],
+  // the WARN() of a kernel that goes on after it (CONFIG_CFI_PERMISSIVE)
+  [/CFI failure at /, /WARNING: (?:CPU: \d+ PID: \d+ )?at /],
   [/rust_kernel/, /kernel BUG at rust\//],
 ];
 /** A panic, or the end of a task that faulted again, which only says that an earlier report was fatal. */
@@ -36,8 +39,7 @@ export function continues(report: OpenReport, text: string): boolean {
   if (owner.test(text)) return (report.lines[0]?.text ?? '').includes('INFO: task ');
   if (report.frames > 0) return false;
   const header = report.lines[0]?.text ?? '';
-  const own = continuesOwn.find(([, words]) => words.test(text));
-  if (own) return own[0].test(header);
+  if (continuesOwn.some(([first, second]) => second.test(text) && first.test(header))) return true;
   return continuesFault.test(text) || inlinedHeader.test(report.lines.at(-1)?.text ?? '');
 }
 

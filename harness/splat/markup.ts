@@ -59,7 +59,8 @@ export function withoutMarkup(line: string): string {
     .replaceAll('#011', '\t');
 }
 
-const place = String.raw`[\w./+-]{1,200}\.(?:[chSs]|rs):\d+(?: \(discriminator \d+\))?`;
+/** A source line. When addr2line knows only the file, or nothing, it prints `demo.c:?`, `??:?` or `??:0`. */
+const place = String.raw`(?:[\w./+-]{1,200}\.(?:[chSs]|rs):(?:\d+(?: \(discriminator \d+\))?|\?)|\?\?:[?0])`;
 /**
  * A function with source lines in parentheses. The last one is the line of the function itself; functions of the others were
  * inlined into it.
@@ -75,7 +76,7 @@ const stands = '+0x0/0x0';
  * decoded.
  */
 export function withSymbols(text: string): string {
-  if (!/\.(?:[chSs]|rs):\d/.test(text)) return text;
+  if (!/\.(?:[chSs]|rs):[\d?]|\(\?\?:/.test(text)) return text;
   return text.replace(decoded, (whole, name: string, places: string) =>
     name === 'at' || name === 'in' || (name === 'panic' && text.startsWith('trusty'))
       ? whole

@@ -21,7 +21,8 @@ const reportLike =
 /** Matches lines that occur only in reports. */
 export const ofReport =
   /^\s*(?:\[<[0-9a-f]+>\] )?(?:\? )?[\w.$]+\+0x[0-9a-f]+\/0x|^\s*(?:CPU: \d+ |Call [Tt]race:|Modules linked in:|Hardware name:|<TASK>|<IRQ>)/;
-const frameLike = /^[\s[(?].*\+0x[0-9a-f]+\/0x/;
+/** A line of a stack, not of a register such as `    pc: c000000000301240: f+0x10/0x20` or ` RP(r2): f+0x10/0x20`. */
+const frameLike = /^[\s[(?](?!\s*[A-Za-z][\w()[\]]{0,8} ?: ).*\+0x[0-9a-f]+\/0x/;
 const traceEnd = '---[ end trace';
 const taskEnd = /^\s*<\/TASK>/;
 const panicLine = 'Kernel panic - not syncing';

@@ -1,5 +1,7 @@
 const hexadecimal = '0123456789abcdef'.split('');
 
+const counts = '123456789'.split('');
+
 /**
  * Words of which every header and every event contains at least one. While no report is open, only lines with such a word are
  * cleaned and tried against the rules, so the search for them decides the throughput on quiet logs. The search jumps ahead by up to
@@ -52,8 +54,9 @@ export const triggerWords: readonly string[] = [
   'Booting the kernel',
   'ut of memory',
   'callback failed with',
-  'Kernel bug detected',
-  'in kernel code[#',
+  'Kernel Fault: ',
+  'CFI failure at ',
+  ': Vector: ',
   'recursive fault',
   ': nobody cared',
   'page allocation ',
@@ -83,5 +86,7 @@ export const triggerWords: readonly string[] = [
   'unchecked MSR access',
   'cannot create duplicate filename',
   // `Oops: 0002 [#1] SMP`: the last digit of the error code, and the first digit of the number of oopses
-  ...hexadecimal.flatMap((digit) => '123456789'.split('').map((count) => `${digit} [#${count}`)),
+  // `Break instruction in kernel code[#1]:`, `Oops - load access fault [#1]`: other architectures, with no error code
+  ...counts.flatMap((count) => [`[#${count}]:`, `[#${count}]\n`, `[#${count}]\r`]),
+  ...hexadecimal.flatMap((digit) => counts.map((count) => `${digit} [#${count}`)),
 ];

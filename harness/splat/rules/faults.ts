@@ -1,4 +1,4 @@
-import { badAccess, fault, type Rule, trace } from './rule.ts';
+import { badAccess, fault, named, type Rule, trace } from './rule.ts';
 
 const overflow = ['stack-overflow in {frame}'];
 
@@ -16,9 +16,15 @@ export const faultRules: readonly Rule[] = [
     frame: fault,
   },
   {
-    header: /[Kk]ernel BUG at (?:\S+:\d+|[0-9a-f]{8,16}\b|[\w.]+\+0x[0-9a-f]+\/0x)/,
+    header: /[Kk]ernel BUG at (?:\S*:\d+|(?:0x)?[0-9a-f]{8,16}\b|[\w.]+\+0x[0-9a-f]+\/0x)/,
     title: 'kernel BUG in {frame}',
     frame: fault,
+  },
+  {
+    // BUG() of architectures without one of their own, include/asm-generic/bug.h; a panic with the word "BUG!" follows
+    header: /BUG: failure at \S*:\d+\/(?<frame>[\w.]+)\(\)!/,
+    title: 'kernel BUG in {frame}',
+    frame: named,
   },
   {
     header: /kernel BUG (?:at )?(?<text>.*)/,
@@ -84,6 +90,37 @@ export const faultRules: readonly Rule[] = [
   },
   { header: /PANIC: early exception/, title: 'PANIC: early exception in {frame}', frame: fault },
   {
+    // arch/x86/entry/entry_fred.c
+    header: /(PANIC|BUG): invalid or fatal FRED event/,
+    title: '{1}: invalid or fatal FRED event in {frame}',
+    frame: fault,
+  },
+  {
+    // kernel/cfi.c: an indirect call of a function of another type
+    header: /\bCFI failure at (?<frame>[\w.$]+)\+0x|Internal error: Oops - CFI\b/,
+    title: 'CFI failure in {frame}',
+    frame: { from: ['header', 'pc', 'trace'] },
+  },
+  // The debugger of powerpc prints this line first, and die() prints its own only when the debugger is left (arch/powerpc/xmon).
+  {
+    header: /^cpu 0x[0-9a-f]+: Vector: 700 /,
+    detail: /^kernel BUG at /,
+    title: 'kernel BUG in {frame}',
+    frame: fault,
+  },
+  {
+    header: /^cpu 0x[0-9a-f]+: Vector: (?:300|380|400|480) /,
+    title: 'BUG: unable to handle kernel paging request in {frame}',
+    alt: badAccess,
+    frame: fault,
+  },
+  {
+    header: /^cpu 0x[0-9a-f]+: Vector: /,
+    title: 'Oops in {frame}',
+    alt: badAccess,
+    frame: fault,
+  },
+  {
     header: /BUG: (?:[\w#]+ )?stack guard page was hit/,
     title: 'BUG: stack guard page was hit in {frame}',
     alt: overflow,
@@ -114,7 +151,8 @@ export const faultRules: readonly Rule[] = [
     frame: fault,
   },
   {
-    header: /Unhandled kernel unaligned access|Alignment trap: not handling/,
+    header:
+      /Unhandled kernel unaligned access|Kernel (?:unaligned instruction|ale) access\[#\d+\]|Alignment trap: not handling/,
     title: 'Alignment trap in {frame}',
     frame: fault,
   },
@@ -125,6 +163,20 @@ export const faultRules: readonly Rule[] = [
     frame: fault,
   },
   { header: /\bOops - undefined instruction/, title: 'invalid opcode in {frame}', frame: fault },
+  {
+    header: /\(\d+\): Kernel bad sw trap 5 \[#\d+\]/,
+    title: 'kernel BUG in {frame}',
+    frame: fault,
+  },
+  {
+    // die() of sparc names the task, `systemd(1): Oops [#1]`; those of mips and loongarch have a number at once, `Integer
+    // overflow[#1]:`; parisc prints `Kernel Fault: Code=15 (Data TLB miss fault) at addr 00000008`.
+    header:
+      /^\S{1,24}\(\d+\): (?:[A-Z][\w .-]{2,60} \[#\d+\]|Oops -?\d+\s*$)|^(?:Oops: |COP2: )?(?:[A-Z]\w+|do_\w+) [\w .!/-]{2,50}\[#\d+\]:|^Kernel Fault: Code=\d+ /,
+    title: 'Oops in {frame}',
+    alt: badAccess,
+    frame: fault,
+  },
   {
     header:
       /^Oops(?: - [\w ]+)?: (?:[0-9a-f]{4}\b|.*\[#\d+\])|^Oops ?(?:- [\w ()]{1,60}?)? ?\[#\d+\]|^[A-Za-z][\w -]{2,40}: [0-9a-f]{4} (?:ilc:\d )?\[#\d+\]/,

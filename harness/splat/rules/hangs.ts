@@ -11,10 +11,12 @@ export const hangRules: readonly Rule[] = [
     frame: hang,
   },
   {
+    // Since Linux 6.2 a CPU that finds its own stall prints the registers and the stack of the interrupted code only
+    // (dump_cpu_task(), kernel/sched/core.c).
     header: /INFO: rcu_\w+ (?:self-)?detected (?:expedited )?stalls?\b/,
     title: 'INFO: rcu detected stall in {frame}',
     alt: stalled,
-    frame: { ...stall, confirmed: true },
+    frame: { from: ['pc', 'trace'], pick: 'stall', confirmed: true },
   },
   {
     header: /BUG: soft lockup\b/,

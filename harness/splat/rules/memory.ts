@@ -46,7 +46,9 @@ export const memoryRules: readonly Rule[] = [
     frame: { ...named, skip: passedOn },
   },
   {
-    header: /BUG: KCSAN: (data-race|assert: race) in (\S+?)(?:\+0x\S+)? \/ (\S+?)(?:\+0x\S+)?\s*$/,
+    // A function of a module is printed with the module: `f [demo] / g [demo]`.
+    header:
+      /BUG: KCSAN: (data-race|assert: race) in (\S+?)(?:\+0x\S+)?(?: \[[\w-]+\])? \/ (\S+?)(?:\+0x\S+)?(?: \[[\w-]+\])?\s*$/,
     title: 'KCSAN: {1} in {pair}',
     frame: named,
   },

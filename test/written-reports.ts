@@ -212,6 +212,7 @@ const kinds: readonly (readonly [string, string])[] = [
     'Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)',
     'kernel panic: VFS: Unable to mount root fs on unknown-block(NUM,NUM)',
   ],
+  ['Kernel panic: Attempted to kill init!', 'kernel panic: Attempted to kill init!'],
   [
     'Kernel panic - not syncing: Out of memory and no killable processes...',
     'kernel panic: Out of memory and no killable processes...',
@@ -737,6 +738,12 @@ export const writtenReports: readonly WrittenReport[] = [
     title: `${title} in demo_take`,
     isEvent: true as const,
   })),
+  {
+    header: 'demo 0000:00:05.0 eth0: NETDEV WATCHDOG: CPU: 2: transmit queue 0 timed out 5320 ms',
+    below: [],
+    title: 'NETDEV WATCHDOG: transmit queue timed out',
+    isEvent: true,
+  },
   {
     header: 'demo: page allocation stalls for 10032ms, order:0, mode:0xcc0',
     below: body,

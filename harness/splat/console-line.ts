@@ -124,12 +124,23 @@ function afterStamp(text: string, match: RegExpExecArray, isPlain: boolean): Con
 }
 
 /**
+ * What web pages and mail programs make of blanks and of the x in `0x10`: a no-break space and a multiplication sign (as UTF-8, here
+ * read as latin1).
+ */
+const typeset = /\xc2\xa0|\xc3\x97/;
+
+function withoutTypesetting(text: string): string {
+  return text.replaceAll('\xc2\xa0', ' ').replace(/\b0\xc3\x97(?=[0-9a-f])/g, '0x');
+}
+
+/**
  * Removes prefix, escapes and markup from a line. `raw` is one line without its newline, as latin1 or as decoded text. The time is
  * linear in its length.
  */
 export function readConsoleLine(raw: string): ConsoleLine {
   let text = controls.test(raw) ? raw.replace(escapes, '') : raw;
   if (hasMarkup.test(text)) text = withoutMarkup(text);
+  if (typeset.test(text)) text = withoutTypesetting(text);
   const line = withoutPrefix(text);
   if (!line.text.includes('(')) return line;
   const named = withSymbols(line.text);

@@ -18,7 +18,7 @@ function digest(text: string): string {
  * The version of the rules that make signatures. It is raised when a change of a rule gives a splat another signature than before.
  * Records carry it, and signatures of different versions are not compared.
  */
-export const signatureScheme = 2;
+export const signatureScheme = 3;
 
 /** A readable, stable name of a bug: words of its class, then a digest of all values that tell it apart. */
 export function signatureOf(bugClass: string, parts: readonly string[]): string {

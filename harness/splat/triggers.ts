@@ -32,6 +32,7 @@ export const triggerWords: readonly string[] = [
   'UBSAN: ',
   'unreferenced object',
   'unregister_netdevice: ',
+  'NETDEV WATCHDOG: ',
   'double fault',
   'stack overflow',
   'Insufficient stack',

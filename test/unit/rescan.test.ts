@@ -8,6 +8,7 @@ import { formerKeys, renameSplats } from '../../harness/history/rename.ts';
 import { readStoredCell } from '../../harness/history/stored-cell.ts';
 import { importRun } from '../../harness/plans/night/import-run.ts';
 import type { SeenSplat } from '../../harness/records/finding.ts';
+import { signatureScheme } from '../../harness/splat/signature.ts';
 import { compareRules } from '../../harness/trial/compare-rules.ts';
 import { readGolden, scan } from '../golden-log.ts';
 import { aRunRecord, aRunResult, aSplat, aTrialResult } from '../made-records.ts';
@@ -93,7 +94,7 @@ void t.test(
     t.match(issue, { signature: splat.signature, title: splat.title, hits: 1, trials: 2 });
     t.strictSame(others, []);
     t.strictSame([...formerKeys(history)], [[splat.signature, ['old-1']]]);
-    t.match(history.one('SELECT signatures FROM nights'), { signatures: 2 });
+    t.match(history.one('SELECT signatures FROM nights'), { signatures: signatureScheme });
     mkdirSync(join(dir, 'empty'));
     const none = spawnSync(join(root, 'splat'), ['triage', '--rescan', join(dir, 'empty')], {
       encoding: 'utf8',

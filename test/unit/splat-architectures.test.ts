@@ -141,3 +141,15 @@ void t.test('two frames are a stack when the header names the first', async (t) 
   const unnamed = [`[<ffffffff81234567>]${first}`, second, ''];
   t.match(splatIn(...unlock, ...unnamed), { frame: 'demo_take', corrupted: true });
 });
+
+void t.test('what a web page made of blanks and of 0x is undone', async (t) => {
+  const log = [
+    'BUG: sleeping function called from invalid context at mm/demo.c:12',
+    cpu,
+    'Call Trace:',
+    '\u00a0dump_stack+0x10/0x20',
+    '\u00a0\u00a0demo_take+0\u00d710/0\u00d720',
+    ' demo_read+0x10/0x20',
+  ];
+  t.match(splatIn(...log), { frame: 'demo_take', corrupted: false });
+});

@@ -64,6 +64,13 @@ export const hangRules: readonly Rule[] = [
     traceOptional: true,
   },
   {
+    // dev_watchdog(), net/sched/sch_generic.c, since Linux 6.6; older kernels WARN() there
+    header: /NETDEV WATCHDOG: CPU: \d+: transmit queue \d+ timed out/,
+    title: 'NETDEV WATCHDOG: transmit queue timed out',
+    oneLine: true,
+    event: true,
+  },
+  {
     header: /unregister_netdevice: waiting for \S+ to become free/,
     title: 'unregister_netdevice: waiting for DEV to become free',
     oneLine: true,

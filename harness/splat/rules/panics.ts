@@ -1,6 +1,7 @@
 import { type FrameRule, type Rule } from './rule.ts';
 
-const panic = 'Kernel panic - not syncing:? ';
+/** Until Linux 2.6.0 the words were `Kernel panic: `. */
+const panic = 'Kernel panic(?: - not syncing:?|:) ';
 const secondHand = 'report format is marked as corrupted';
 const program: FrameRule = { from: [] };
 

@@ -63,6 +63,22 @@ const kinds: readonly (readonly [string, string])[] = [
     'KASAN: vmalloc-out-of-bounds Read in demo_take',
   ],
   [
+    `BUG: KASan: use after free in demo_take+0x1/0x2 at addr ffff880012345678\n${access}`,
+    'KASAN: use-after-free Read in demo_take',
+  ],
+  [
+    `BUG: KASan: out of bounds access in demo_take+0x1/0x2 at addr ffff880012345678\n${access}`,
+    'KASAN: out-of-bounds Read in demo_take',
+  ],
+  [
+    `BUG: KASan: out of bounds on stack in demo_take+0x1/0x2 at addr ffff880012345678\n${access}`,
+    'KASAN: stack-out-of-bounds Read in demo_take',
+  ],
+  [
+    `BUG: KASan: wild memory access on address dead000000200200\n${access}`,
+    'KASAN: wild-memory-access Read',
+  ],
+  [
     'BUG: KMSAN: kernel-infoleak-after-free in demo_take+0x1/0x2',
     'KMSAN: kernel-infoleak-after-free in demo_take',
   ],

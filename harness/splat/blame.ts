@@ -152,13 +152,12 @@ export function findBlame(
 ): Blame | undefined {
   const lists = candidates(rule, sections, named);
   for (const frames of rule.ownStack ? lists.slice(0, 1) : lists) {
-    const usable = believable(frames).filter((entry) => !entry.frame.inlined);
-    if (
-      rule.from.includes('header') &&
-      rule.confirmed &&
-      !isWhole(usable.filter((entry) => !named.includes(entry)))
-    )
-      continue;
+    // That the header names a function for certain says nothing of how certain the frames of the stack are.
+    const stack = believable(frames.filter((entry) => !named.includes(entry))).filter(
+      (entry) => !entry.frame.inlined,
+    );
+    if (rule.from.includes('header') && rule.confirmed && !isWhole(stack)) continue;
+    const usable = [...frames.filter((entry) => named.includes(entry)), ...stack];
     const blame = pickers[rule.pick ?? 'first'](rule, usable);
     if (blame) return blame;
   }
@@ -182,7 +181,7 @@ function dumped(rule: FrameRule, sections: readonly Section[]): Blame | undefine
 }
 
 /** Functions in which a CPU waits for the console or for its turn. */
-const waiting = /^_*schedule$|^console_|^call_console_drivers$|^_?v?printk/;
+const waiting = /^_*schedule$|^__switch_to$|^console_|^call_console_drivers$|^_?v?printk/;
 
 /** The frame for a function that a header or detail line names. */
 export function namedFrame(symbol: string, line: SectionFrame['line']): SectionFrame {

@@ -50,11 +50,11 @@ const headings: readonly (readonly [RegExp, SectionKind])[] = [
     'trace',
   ],
   [
-    /^\s*(?:Allocated by task|allocated by task|page last allocated|Allocated in|Allocated:)|^kfence-#\d+/,
+    /^\s*(?:Allocated by task|allocated by task|page last allocated|(?:INFO: )?Allocated in|Allocated:)|^kfence-#\d+/,
     'alloc',
   ],
   [
-    /^\s*(?:Freed by task|freed by task|page last free|Freed in|Freed:|Last potentially|Second to last)/,
+    /^\s*(?:Freed by task|freed by task|page last free|(?:INFO: )?Freed in|Freed:|Last potentially|Second to last)/,
     'free',
   ],
   [/^\s*(?:Uninit was (?:created|stored)|Local variable|chained origin|origin:)/, 'origin'],

@@ -22,6 +22,8 @@ const continuesOwn: readonly (readonly [RegExp, RegExp])[] = [
   [/BUG: memory leak/, /^unreferenced object /],
   // the WARN() of the slab cache itself, since Linux 6.13 (mm/slab_common.c)
   [/Slab cache still has objects/, /WARNING: .*mm\/slab_common\.c/],
+  // what WARN() said, which kernels before Linux 4.1 print below the header
+  [/WARNING: .*kernel\/watchdog\.c:/, /^Watchdog detected hard LOCKUP /],
   [/^cpu 0x[0-9a-f]+: Vector: 700 /, /^kernel BUG at /],
   // the WARN() of a kernel that goes on after it (CONFIG_CFI_PERMISSIVE)
   [/CFI failure at /, /WARNING: (?:CPU: \d+ PID: \d+ )?at /],

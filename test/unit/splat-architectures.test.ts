@@ -153,3 +153,47 @@ void t.test('what a web page made of blanks and of 0x is undone', async (t) => {
   ];
   t.match(splatIn(...log), { frame: 'demo_take', corrupted: false });
 });
+
+void t.test('where an object came from is no stack of its misuse', async (t) => {
+  const report = [
+    'BUG: KASan: use after free in demo_take+0x10/0x20 [demo] at addr ffff880012345678',
+    'Write of size 8 by task demo/12',
+    'BUG demo_cache (Not tainted): kasan: bad access detected',
+    'INFO: Allocated in demo_make+0x10/0x20 [demo] age=12 cpu=0 pid=12',
+    ...['demo_make', 'demo_open', 'sys_open'].map((name) => `\t${name}+0x10/0x20`),
+  ];
+  const title = 'KASAN: use-after-free Write in demo_take';
+  t.match(splatIn(...report), { title, corrupted: true });
+  const stack = ['Call Trace:', ' dump_stack+0x10/0x20', ' demo_take+0x10/0x20 [demo]'];
+  t.match(splatIn(...report, ...stack), { title, corrupted: false });
+  const freed = 'INFO: Freed in demo_free+0x10/0x20 [demo] age=12 cpu=0 pid=12';
+  t.match(splatIn(...report.with(3, freed)), { title, corrupted: true });
+});
+
+void t.test('a stack without one certain frame is whole when the header has a name', async (t) => {
+  const header = 'WARNING: CPU: 0 PID: 12 at kernel/watchdog.c:245 demo_overflow+0x9c/0xb0()';
+  const stack = ['dump_stack', 'warn_slowpath_fmt', 'demo_prepare', 'demo_overflow', 'demo_nmi'];
+  const report = [
+    header,
+    'Watchdog detected hard LOCKUP on cpu 0',
+    cpu,
+    'Call Trace:',
+    ...stack.map((name, index) => ` [<ffffffff8150640${index}>] ? ${name}+0x10/0x20`),
+    '---[ end trace 1234567812345678 ]---',
+  ];
+  t.match(splatIn(...report), { title: 'WARNING in demo_overflow', corrupted: false });
+});
+
+void t.test('a stalled CPU that only changes tasks is blamed on nothing', async (t) => {
+  const stall = [
+    'INFO: rcu_sched detected stalls on CPUs/tasks: { 1} (detected by 0, t=5252 jiffies)',
+    'Task dump for CPU 1:',
+    'swapper/1       R  running task        0     0      1 0x00000000',
+    'Call Trace:',
+    ' __switch_to+0x10/0x20',
+  ];
+  t.match(splatIn(...stall), { title: 'INFO: rcu detected stall in corrupted' });
+  t.match(splatIn(...stall, ' demo_poll+0x10/0x20', ' demo_run+0x10/0x20'), {
+    title: 'INFO: rcu detected stall in demo_poll',
+  });
+});

@@ -18,6 +18,21 @@ const passedOn =
   /^copy_(?:page|folio)_(?:to|from)_iter|alloc_skb|^netlink_(?:ack|rcv_skb)$|^_*(?:crypto|rng|drbg|jent)_|^_*(?:cipher|skcipher|shash|ahash|aead|xts|cbc|ctr|ecb|gcm|ccm|aes\w*|chacha\w*|poly1305|sha\d\w*|blake2s|des3?|adiantum)_\w*(?:crypt|update|final|digest|block|transform|walk|arch|generic)/;
 
 /** Rules for sanitizers and checkers of memory: KASAN, KMSAN, KCSAN, KFENCE, UBSAN, kmemleak, SLUB. */
+/** KASAN's reports until Linux 4.3, which wrote its name and the kind of the error in words. */
+const oldKasan = [
+  ['use after free', 'use-after-free'],
+  ['out of bounds access', 'out-of-bounds'],
+  ['out of bounds on stack', 'stack-out-of-bounds'],
+].map(
+  ([words, kind]): Rule => ({
+    header: new RegExp(String.raw`BUG: KASan: ${words} in ${symbol}`),
+    detail: accessed,
+    title: `KASAN: ${kind} {a} in {frame}`,
+    alt: badAccess,
+    frame: named,
+  }),
+);
+
 export const memoryRules: readonly Rule[] = [
   {
     // `double-free or invalid-free` until Linux 6.1
@@ -38,7 +53,17 @@ export const memoryRules: readonly Rule[] = [
     detail: accessed,
     title: 'KASAN: {1} {a}',
   },
-  { header: /BUG: KASAN: (?<text>.*)/, title: 'KASAN: {text}', corrupted: 'unknown KASAN format' },
+  ...oldKasan,
+  {
+    header: /BUG: KASan: (user|wild) memory access on address/,
+    detail: accessed,
+    title: 'KASAN: {1}-memory-access {a}',
+  },
+  {
+    header: /BUG: KAS(?:AN|an): (?<text>.*)/,
+    title: 'KASAN: {text}',
+    corrupted: 'unknown KASAN format',
+  },
   {
     header: /BUG: KMSAN: (use-after-free|kernel-usb-infoleak|[a-z-]+) in /,
     title: 'KMSAN: {1} in {frame}',

@@ -76,7 +76,7 @@ export const commands: Readonly<Record<string, Row>> = {
     storeless: true,
   },
   list: {
-    describe: 'list the runs of a folder, newest first',
+    describe: 'list the runs, series and bisections of a folder, newest first',
     load: async () => import('./commands/list.ts'),
     storeless: true,
   },
@@ -87,7 +87,7 @@ export const commands: Readonly<Record<string, Row>> = {
     storeless: true,
   },
   report: {
-    describe: 'write the HTML page of a run again, or to another place',
+    describe: 'write the HTML page of a run or a night again, or that of a run to another place',
     load: async () => import('./commands/report.ts'),
     storeless: true,
   },
@@ -244,7 +244,8 @@ async function overview(
   context: CommandContext,
 ): Promise<number> {
   const known = Object.keys(commands);
-  const name = args.find((arg) => !arg.startsWith('-'));
+  // In `splat --kernel debian:6.1 run` the first word without a dash is the value of a flag.
+  const name = args.find((arg) => known.includes(arg)) ?? args.find((arg) => !arg.startsWith('-'));
   if (name !== undefined && known.includes(name)) {
     throw new HarnessError(
       'usage',

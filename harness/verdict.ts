@@ -29,7 +29,7 @@ export interface TrialEvidence {
   readonly end: WorkloadEnd;
   /** For a canary: the titles that it must produce, all of them and no others. Undefined for every other trial. */
   readonly expected?: readonly string[];
-  /** Set for a canary whose splats are the kernel's last word: its guest ends with them. */
+  /** Set for a canary whose splats end its guest. */
   readonly endsGuest?: true;
 }
 
@@ -59,7 +59,10 @@ export function judgeTrial(evidence: TrialEvidence): Verdict {
   return judgeFailures(evidence);
 }
 
-/** The verdict on a guest that went away: its counters are unknown, not zero. Undefined when it did not. */
+/**
+ * The verdict on a trial whose guest went away or fell silent, so that its counters are unknown, not zero. Undefined for any
+ * other end of a trial.
+ */
 function judgeGone({ end, endsGuest }: TrialEvidence, spoke: boolean): Verdict | undefined {
   if (end.kind !== 'silent' && end.kind !== 'lost') return undefined;
   return spoke && endsGuest === true && end.kind === 'lost' ? { kind: 'clean' } : judgeEnd(end);

@@ -75,16 +75,28 @@ export function bisectOptions(yargs: Argv): Argv<BisectArguments> {
 /** The flags of the range to bisect. */
 function rangeOptions(yargs: Argv): Argv {
   return yargs
-    .option('tree', text('a git repository of the kernel; with --good and --bad'))
+    .option(
+      'tree',
+      text('a git repository of the kernel, whose commits are searched; needs --good and --bad'),
+    )
     .option(
       'good',
-      text('a revision without the splat; with --series, a number of patches, default 0'),
+      text(
+        'a revision without the splat; with --series, the number of patches that are applied there, default 0',
+      ),
     )
     .option(
       'bad',
-      text('a revision with the splat; with --series, a number of patches, default all'),
+      text(
+        'a revision with the splat; with --series, the number of patches that are applied there, default all',
+      ),
     )
-    .option('series', list('bisect the patches of an mbox, a folder or a quilt folder'))
+    .option(
+      'series',
+      list(
+        'bisect these patches: an mbox, a patch, a folder of them, a quilt folder, a tar archive or DIR@A..B; repeatable',
+      ),
+    )
     .option('configs', {
       string: true,
       array: true,
@@ -117,8 +129,5 @@ function machineOptions(yargs: Argv): Argv {
       'config-base',
       text('your own .config; splat starts from it instead of tinyconfig and its own base.config'),
     );
-  return guestOptions(
-    toolchainOptions(kernels),
-    'how many compilers run at a time; default one per core',
-  );
+  return guestOptions(toolchainOptions(kernels));
 }

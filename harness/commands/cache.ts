@@ -60,7 +60,10 @@ export function builder(yargs: Argv): Argv<CacheArguments> {
     }) as unknown as Argv<CacheArguments>;
 }
 
-/** Lists or prunes the cache. Returns 0, or 128 when the cache is in use and cannot be pruned. */
+/**
+ * Lists or prunes the cache. Returns 0. Throws `infra` when the cache is in use and cannot be pruned, and `usage` when the flags
+ * do not say what to remove.
+ */
 export async function run(argv: CacheArguments, context: CommandContext): Promise<number> {
   const root = cacheRoot(context.env);
   if (argv.action === 'prune') return prune(root, argv, context);
@@ -142,7 +145,9 @@ function chooserOf({
 async function removeRest(root: string, { stderr }: CommandContext): Promise<void> {
   const left = await removeCache(root);
   if (left.length === 0) return;
-  stderr.write(`${plain(root)} stays: it holds what is not of splat: ${plain(left.join(', '))}\n`);
+  stderr.write(
+    `${plain(root)} stays, because it also holds what splat did not put there: ${plain(left.join(', '))}\n`,
+  );
 }
 
 function amount(flag: string, value: number): number {

@@ -57,7 +57,8 @@ function kernelsOptions<T>(yargs: Argv<T>): Argv<T> {
       array: true,
       nargs: 1,
       default: ['debian:6.1', 'debian:6.12'],
-      describe: 'a kernel to test, 6.1 or later: debian:6.1, DIR, DIR@REV or a tarball; repeatable',
+      describe:
+        'a kernel to test, 6.1 or later: debian:X.Y, debian:newest, DIR, DIR@REV or a tarball; repeatable',
     })
     .option('annotations', {
       string: true,

@@ -29,7 +29,7 @@ export function guestChoice<T>(yargs: Argv<T>) {
       choices: gpuNames,
       default: defaultGpu.name,
       describe:
-        'the virtual GPU: with virtio the guest renders on its CPUs; with virgl, venus and native-context the host renders, and every trial boots its own guest',
+        'the virtual GPU, none for no GPU: with virtio the guest renders on its CPUs; with virgl, venus and native-context the host renders, and every trial boots its own guest',
     });
 }
 
@@ -49,7 +49,10 @@ export function requestedGuest({
   const device = gpu === undefined || gpu === defaultGpu.name ? {} : { gpu };
   if (packages === undefined) return { guest, ...device };
   if (debianRelease(guest) === undefined) {
-    throw new HarnessError('usage', `--packages ${packages} is only valid with --guest debian`);
+    throw new HarnessError(
+      'usage',
+      `--packages ${packages} is only valid with a Debian guest (--guest debian)`,
+    );
   }
   const names = packages.split(',');
   const wrong = names.find((name) => !packageName.test(name));

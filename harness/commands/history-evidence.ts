@@ -23,7 +23,10 @@ interface KeptEvidence {
   readonly newestFail: KeptNight | null;
 }
 
-/** The evidence that is kept for those of the issues that are open. Retention never removes it. */
+/**
+ * For each open issue among `issues`: the nights that prove it, with those of their run directories that still exist. Retention
+ * never removes these runs.
+ */
 export async function keptEvidence(
   history: History,
   issues: readonly ListedIssue[],

@@ -38,7 +38,10 @@ export function builder(yargs: Argv): Argv<HistoryArguments> {
     }) as unknown as Argv<HistoryArguments>;
 }
 
-/** Shows, fills or backs up a history. Returns 0. Throws `usage` for a signature that no night saw. */
+/**
+ * Shows, fills or backs up a history. Returns 0. Throws `usage` for a signature or a title that no night saw, or none since
+ * --since.
+ */
 export async function run(argv: HistoryArguments, context: CommandContext): Promise<number> {
   const [word, ...rest] = argv.words ?? [];
   const { cwd, env } = context;
@@ -57,15 +60,16 @@ export async function run(argv: HistoryArguments, context: CommandContext): Prom
   if (rest.length > 0) {
     throw new HarnessError(
       'usage',
-      `history: unexpected argument ${rest.join(' ')}; splat history takes one SIGNATURE`,
+      `history: unexpected argument ${rest.join(' ')}; give one SIGNATURE, or a part of a title in quotes`,
     );
   }
   const sinceMs = argv.since === undefined ? 0 : sinceOf(argv.since, openClock(context.env)());
   const issues = listIssues(history, { sought: word, sinceMs });
   if (word !== undefined && issues.length === 0) {
+    const since = argv.since === undefined ? '' : ` since ${argv.since}`;
     throw new HarnessError(
       'usage',
-      `history: no night saw a splat with the signature or title ${word}; splat history lists all splats`,
+      `history: no night${since} saw a splat with the signature ${word}, or with ${word} in its title; splat history lists all splats`,
     );
   }
   const nights = nightsSince(history, sinceMs).map((night) => ({
@@ -107,7 +111,10 @@ async function importRuns(
   return exitCodes.clean;
 }
 
-/** The time that --since names, in milliseconds since 1970: a day such as `2027-01-31`, or a number of days such as `14d`. */
+/**
+ * The time that --since names, in milliseconds since 1970: a day such as `2027-01-31`, or an age in days such as `14d`. Throws
+ * `usage` for anything else.
+ */
 function sinceOf(since: string, nowMs: number): number {
   const days = /^(\d{1,5})d$/.exec(since)?.[1];
   if (days !== undefined) return nowMs - Number(days) * 24 * 60 * 60 * 1000;

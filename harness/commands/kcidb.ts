@@ -67,7 +67,7 @@ export interface Patience {
 
 const patience: Patience = { timeoutMs: 120_000, retryMs: [1000, 5000, 20_000] };
 
-/** Submits documents to KCIDB. Returns 0 when all were sent, 128 when one waits or was refused. */
+/** Submits documents to KCIDB. Returns 0 when all were sent. Throws `infra` (exit 128) when a document waits or was refused. */
 export async function run(
   argv: KcidbArguments,
   context: CommandContext,

@@ -18,7 +18,7 @@ export function builder(yargs: Argv): Argv<ListArguments> {
   return yargs
     .positional('folder', {
       type: 'string',
-      describe: 'the folder with the runs; default ./splat-runs',
+      describe: 'the folder with the runs, series and bisections; default ./splat-runs',
     })
     .option('json', { boolean: true, default: false, describe: 'print one JSON document' });
 }
@@ -44,7 +44,10 @@ interface ListedRun {
   readonly message: string | null;
 }
 
-/** Returns 0. A missing folder is a usage error when the user named it, else an empty list. */
+/**
+ * Lists the runs, series and bisections of a folder. Returns 0. A missing folder is a usage error when the user named it, else an
+ * empty list.
+ */
 export async function run(argv: ListArguments, context: CommandContext): Promise<number> {
   const { folder = runsFolder(context) } = argv;
   const absentIsEmpty = argv.folder === undefined;

@@ -113,7 +113,7 @@ export const manuals: Readonly<Record<string, Manual>> = {
       ["shell --run 'cat /proc/version'", 'run one command in a guest'],
       ['shell --kernel ~/linux --gdb', 'boot your tree with a gdb stub'],
     ],
-    exits: `the exit status of the guest's shell or of the --run command; 125 the kernel is untestable, ${harnessExits}`,
+    exits: `the exit status of the guest's shell or of the --run command; 125 the kernel cannot be built, 128 it does not boot, or the harness failed, 129 usage, 130 interrupted.`,
   },
   doctor: {
     examples: [

@@ -22,18 +22,24 @@ export function builder(yargs: Argv): Argv<NightlyWords> {
     yargs.positional('words', {
       type: 'string',
       array: true,
-      describe: 'MATRIX, a YAML file (docs/nightly.md); or plan MATRIX; or merge DIR...',
+      describe:
+        'MATRIX, a YAML file; or plan MATRIX; or merge DIR...; nothing with --shard or --queue',
     }),
   )
     .option(
       'plan',
-      text('a file that `splat nightly plan` wrote; needed by --shard, --queue and merge'),
+      text('the plan file that splat nightly plan wrote; --shard, --queue and merge need it'),
     )
     .option(
       'shard',
       text('I/N: run part I of the N parts of the plan; the merge gives the verdict'),
     )
-    .option('queue', text('let workers run the plan: redis://HOST or postgres://HOST/DATABASE'))
+    .option(
+      'queue',
+      text(
+        'let workers run the plan: the URL of a queue, such as rediss://HOST (docs/machines.md)',
+      ),
+    )
     .option(
       'shards',
       number('with plan: the number of parts; default one for each kernel'),
@@ -72,7 +78,8 @@ export async function run(argv: NightlyWords, context: CommandContext): Promise<
   if (argv.queue !== undefined) {
     requireFlags(argv, 'queued');
     const { plan, queue } = argv;
-    if (plan === undefined) throw new HarnessError('usage', '--queue needs --plan FILE');
+    if (plan === undefined)
+      throw new HarnessError('usage', '--queue needs --plan FILE; splat nightly plan writes it');
     // The library of the queue is loaded only here, because the other forms do not need it.
     const { runQueuedNight } = await import('./nightly-queue.ts');
     return runQueuedNight({ ...argv, plan, queue }, context);
@@ -123,5 +130,11 @@ function requireFlags(argv: NightlyWords, what: keyof typeof allowed): void {
     part: 'nightly --plan',
     night: 'nightly MATRIX',
   };
-  throw new HarnessError('usage', `--${shown} is not valid for ${where[what]}`);
+  const forms = Object.entries(allowed).flatMap(([form, flags]: [string, readonly string[]]) =>
+    flags.includes(odd) ? [where[form as keyof typeof allowed]] : [],
+  );
+  throw new HarnessError(
+    'usage',
+    `--${shown} is not valid for ${where[what]}, only for ${forms.join(' and ')}`,
+  );
 }

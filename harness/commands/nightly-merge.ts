@@ -23,7 +23,11 @@ export interface MergeArguments extends Pick<NightlyArguments, 'out' | 'json'>, 
 /** `splat nightly merge --plan PLAN DIR...`: merges the parts of a night. Returns the exit code of the night. */
 export async function mergeNight(argv: MergeArguments, context: CommandContext): Promise<number> {
   const { cwd, signal, env } = context;
-  if (argv.plan === undefined) throw new HarnessError('usage', 'nightly merge needs --plan');
+  if (argv.plan === undefined)
+    throw new HarnessError(
+      'usage',
+      'nightly merge needs --plan FILE, the plan that the shards ran',
+    );
   if (argv.dirs.length === 0) {
     throw new HarnessError('usage', 'nightly merge needs the folders that the shards wrote');
   }

@@ -37,7 +37,8 @@ const progressFile = 'shard.db';
 export async function runPart(argv: PartArguments, context: CommandContext): Promise<number> {
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
   const { signal, cwd } = context;
-  if (argv.plan === undefined) throw new HarnessError('usage', '--shard needs --plan');
+  if (argv.plan === undefined)
+    throw new HarnessError('usage', '--shard needs --plan FILE; splat nightly plan writes it');
   const read = await readPlan(resolve(cwd, argv.plan), argv.plan);
   const { shards, night } = read.plan;
   if (argv.shard === undefined && shards.length !== 1) {

@@ -56,8 +56,17 @@ export interface NightlyArguments extends NoticeArguments, HeartbeatArguments {
 
 export function nightOptions(yargs: Argv): Argv<NightlyArguments> {
   const options = storeOptions(yargs)
-    .option('out', text("the night's folder; default ./splat-nights/DATE"))
-    .option('json', { boolean: true, default: false, describe: 'print night.json on stdout' })
+    .option(
+      'out',
+      text(
+        'the folder of the night or part, default ./splat-nights/DATE; with plan, the plan file',
+      ),
+    )
+    .option('json', {
+      boolean: true,
+      default: false,
+      describe: 'print one JSON document: night.json, or what plan, --shard or --dry-run give',
+    })
     .option('dry-run', {
       boolean: true,
       default: false,

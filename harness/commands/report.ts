@@ -22,13 +22,13 @@ export function builder(yargs: Argv): Argv<ReportArguments> {
     .positional('run', {
       type: 'string',
       demandOption: true,
-      describe: 'a run directory, or the folder of a night',
+      describe: 'a run directory, the folder of a night, or a folder of nights',
     })
     .option('out', {
       string: true,
       requiresArg: true,
       describe:
-        'the file to write; default RUN/report.html, with a page for each console beside its log',
+        'for a run only: the file to write; default RUN/report.html, with pages of its consoles',
     });
 }
 

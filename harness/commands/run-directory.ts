@@ -24,7 +24,8 @@ export async function openRunDirectory(
     .replace('T', '-');
   const byDefault = join(runsFolder(context), `${stamp}-${process.pid}`);
   const dir = out === undefined ? byDefault : resolve(context.cwd, out);
-  if ((await namesIn(dir, `--out ${out}`)).length === 0) return dir;
+  const shown = out === undefined ? byDefault : `--out ${out}`;
+  if ((await namesIn(dir, shown)).length === 0) return dir;
   throw new HarnessError('usage', `--out ${out}: not empty; name a new folder`);
 }
 
@@ -94,8 +95,8 @@ async function namesIn(dir: string, shown: string): Promise<readonly string[]> {
 }
 
 /**
- * Writes the files of a run directory that derive from the result; returns one line for each report that failed.
- * Commands on the page are for a person in `cwd`.
+ * Writes result.json, which is the result itself, and the files that derive from it. Returns one line for each derived file
+ * that could not be written. Throws when result.json cannot be written. Commands on the page are for a person in `cwd`.
  */
 export async function writeReports(run: FinishedRun, cwd: string): Promise<readonly string[]> {
   const { dir, result } = run;

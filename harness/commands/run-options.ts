@@ -41,7 +41,7 @@ export function storeOptions<T>(yargs: Argv<T>): Argv<T> {
     );
 }
 
-/** The flags of every command that builds a kernel: its toolchain, its modules and the store. */
+/** The flags for compilers and modules, of every command that builds a kernel. */
 export interface ToolchainArguments {
   readonly cc: string | undefined;
   readonly llvm: string | undefined;
@@ -66,11 +66,11 @@ export function toolchainOptions<T>(yargs: Argv<T>): Argv<T> {
       nargs: 1,
       default: [],
       describe:
-        'a folder with the sources of a module, or the name of a module of the kernel tree; splat builds it, and loads it before the workloads; repeatable',
+        'a folder with the sources of a module, or the name of a module of the kernel tree; splat builds it for the kernel, and loads it into every guest before the workloads; repeatable',
     });
 }
 
-/** The flags of `splat build`, shared by every command that builds a kernel. */
+/** The flags that choose one kernel, of `splat build`, `splat run` and `splat shell`. */
 export interface KernelArguments extends ToolchainArguments {
   readonly kernel: string;
   readonly series: readonly string[];
@@ -93,7 +93,7 @@ export function kernelOptions<T>(yargs: Argv<T>): Argv<T & KernelArguments> {
       nargs: 1,
       default: [],
       describe:
-        'patches to apply: an mbox, a patch, a folder of them, a quilt folder or DIR@A..B; repeatable',
+        'patches to apply: an mbox, a patch, a folder of them, a quilt folder, a tar archive or DIR@A..B; repeatable',
     })
     .option('config', {
       string: true,
@@ -135,8 +135,8 @@ export function optionWords(
   return value === undefined || value === byDefault ? [] : [`--${name}`, String(value)];
 }
 
-/** Adds the flags of trials and guests for commands that search a patch or a commit; `jobs` is the help of --jobs. */
-export function guestOptions(yargs: Argv, jobs: string): Argv {
+/** Adds the flags of trials and guests for commands that search a patch or a commit. */
+export function guestOptions(yargs: Argv): Argv {
   return yargs
     .option('duration', number(durationText))
     .option('accel', {
@@ -149,7 +149,7 @@ export function guestOptions(yargs: Argv, jobs: string): Argv {
       default: guestDefaults.memoryMib,
     })
     .option('cpus', { ...number('CPUs of a guest'), default: guestDefaults.cpus })
-    .option('jobs', number(jobs))
+    .option('jobs', number(jobsText))
     .option('seed', {
       ...number('the seed of everything random in the workloads'),
       default: guestDefaults.seed,
@@ -162,7 +162,10 @@ export function requireConfidence(confidence: number): void {
   throw new HarnessError('usage', `--confidence ${confidence}: it must be from 0.5 to 0.9999`);
 }
 
-/** A whole number within limits. Throws `usage` with the flag, the value and the valid range. */
+/**
+ * The value, checked to be a whole number from `low` to `high`; undefined when the flag was not given. Throws `usage` with the
+ * flag, the value and the valid range.
+ */
 export function wholeNumber(
   flag: string,
   value: number | undefined,

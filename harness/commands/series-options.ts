@@ -4,7 +4,6 @@ import { defaultLimits } from '../plans/series/limits.ts';
 import {
   fragmentText,
   guestOptions,
-  jobsText,
   list,
   number,
   type ToolchainArguments,
@@ -108,7 +107,7 @@ function machineOptions(yargs: Argv): Argv {
       ...number('how sure a verdict must be, from 0.5 to 0.9999'),
       default: defaultLimits.confidence,
     });
-  return guestOptions(limits, jobsText);
+  return guestOptions(limits);
 }
 
 function outputOptions(yargs: Argv): Argv {

@@ -20,7 +20,10 @@ import { writeSeriesConsoles } from './series-consoles.ts';
 import type { SeriesArguments } from './series-options.ts';
 import { writeRecord } from './write-record.ts';
 
-/** Writes the files of a series' folder that derive from the report; returns one line for each that failed. */
+/**
+ * Writes series.json, which is the report itself, and the files that derive from it. Returns one line for each derived file
+ * that could not be written. Throws when series.json cannot be written.
+ */
 export async function writeSeriesReports(
   report: SeriesReport,
   { series }: SeriesInputs,

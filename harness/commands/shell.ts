@@ -64,7 +64,10 @@ export function builder(yargs: Argv): Argv<ShellArguments> {
     }) as unknown as Argv<ShellArguments>;
 }
 
-/** Returns the exit status of the command or login shell; 125 when the kernel cannot be built. */
+/**
+ * Boots a guest and logs in. Returns the exit status of the command or login shell; 125 when the kernel cannot be built. Throws
+ * `infra` (exit 128) when the kernel does not boot.
+ */
 export async function run(argv: ShellArguments, context: CommandContext): Promise<number> {
   wholeNumber('memory-mib', argv.memoryMib, 512, 65_536);
   wholeNumber('cpus', argv.cpus, 1, 8);
@@ -112,7 +115,9 @@ export async function run(argv: ShellArguments, context: CommandContext): Promis
 
 async function requireFile(path: string): Promise<void> {
   const found = await readIfThere(stat(path));
-  if (found?.isFile() !== true) throw new HarnessError('usage', `--copy-in ${path}: no such file`);
+  if (found?.isFile() === true) return;
+  const why = found === undefined ? 'no such file' : 'not a regular file';
+  throw new HarnessError('usage', `--copy-in ${path}: ${why}`);
 }
 
 /** A login from a terminal gets a terminal; a command, and a script on stdin, get pipes. */

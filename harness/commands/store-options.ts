@@ -22,7 +22,7 @@ export async function openAskedStore(
     if (argv.storeKey === undefined && argv.storeTrust === undefined) return undefined;
     throw new HarnessError(
       'usage',
-      '--store-key and --store-trust are only valid with --store DIR|URL',
+      '--store-key and --store-trust need a shared store: --store DIR|URL or $SPLAT_STORE',
     );
   }
   const signing = keyFile === undefined ? undefined : await readSigningKey(resolve(cwd, keyFile));

@@ -79,7 +79,7 @@ async function openFirst(path: string, file: string): Promise<FileHandle> {
   }
   throw new HarnessError(
     'usage',
-    `${file} is not a regular file; a pipe is read to its end without --follow`,
+    `${file} is not a regular file, and --follow needs one; a pipe is read to its end without --follow`,
   );
 }
 

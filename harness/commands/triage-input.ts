@@ -41,7 +41,7 @@ async function openLog(file: string, { cwd }: CommandContext): Promise<FileHandl
   } catch (cause) {
     throw new HarnessError('usage', `cannot read ${file}: ${readFaultIn(cause)}`, { cause });
   }
-  throw new HarnessError('usage', `${file} is a directory; name a console log in it`);
+  throw new HarnessError('usage', `${file} is a folder, and --batch reads one file of JSON lines`);
 }
 
 async function* readBytes(

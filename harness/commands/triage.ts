@@ -25,22 +25,27 @@ export function builder(yargs: Argv): Argv<TriageArguments> {
       type: 'string',
       describe: 'a console log (.gz too), - for stdin, or a folder with logs (.gz and .xz too)',
     })
-    .option('json', { type: 'boolean', describe: 'print one JSON document with all findings' })
+    .option('json', {
+      type: 'boolean',
+      describe: 'print one JSON document: all findings, or what --explain or --rescan found',
+    })
     .option('batch', {
       type: 'boolean',
-      describe: 'read JSON lines {id, log}, and print a JSON line {id, findings} for each',
+      describe:
+        'read JSON lines {id, log} from FILE or stdin; print a JSON line {id, findings} for each',
     })
     .option('vmlinux', {
       type: 'string',
-      describe: 'vmlinux of the logged kernel, with debug info; adds file:line to stacks',
+      describe: 'for one log: the vmlinux of its kernel, with debug info; adds file:line to stacks',
     })
     .option('source', {
       type: 'string',
-      describe: 'the build folder of vmlinux, on any host; paths are printed relative to it',
+      describe:
+        'with --vmlinux: its build folder, on any host; paths are printed relative to this folder',
     })
     .option('explain', {
       type: 'number',
-      describe: 'print the lines of the log that led to finding N (from 1); with --json, as data',
+      describe: 'for one log: print the lines that led to finding N (from 1); with --json, as data',
     })
     .option('follow', {
       type: 'boolean',
@@ -53,7 +58,7 @@ export function builder(yargs: Argv): Argv<TriageArguments> {
     })
     .option('history', {
       type: 'string',
-      describe: 'with --rescan: write the new names into this history database',
+      describe: 'with --rescan: also rename these splats in this history database',
     })
     .conflicts('rescan', ['batch', 'explain', 'vmlinux', 'follow'])
     .implies('history', 'rescan')
@@ -177,7 +182,7 @@ async function* decorated(
   for await (const finding of found) yield await symbols.decorate(finding);
 }
 
-/** Scans a log or a folder for splats. Returns 0 when no finding counts, 1 for a splat; with `--batch` always 0. */
+/** Scans a log or a folder for splats. Returns 0 when no finding counts, 1 for a splat; with `--batch` and `--rescan` always 0. */
 export async function run(argv: TriageArguments, context: CommandContext): Promise<number> {
   const { explain } = argv;
   if (explain !== undefined && (!Number.isInteger(explain) || explain < 1)) {

@@ -11,7 +11,7 @@ import { isOffering } from '../host/shared/exchange.ts';
 import { cacheRoot } from '../host/store.ts';
 import { buildQueueName, queueName, smallMib } from '../plans/night/pack-cells.ts';
 import { type ProvedMachines, readJob, runJob } from '../plans/night/run-job.ts';
-import { type QueueAddress, readQueueAddress } from '../queue/address.ts';
+import { type QueueAddress, queueForms, readQueueAddress } from '../queue/address.ts';
 import { type JobQueue, openQueues } from '../queue/queue.ts';
 import type { TakenJob } from '../queue/taken-job.ts';
 import { plain } from '../report/plain.ts';
@@ -35,10 +35,7 @@ export const command = 'worker';
 
 export function builder(yargs: Argv): Argv<WorkerArguments> {
   return storeOptions(yargs)
-    .option(
-      'queue',
-      text('the queue to serve: redis://HOST or postgres://HOST/DATABASE; default $SPLAT_QUEUE'),
-    )
+    .option('queue', text(`the queue to serve: ${queueForms}; default $SPLAT_QUEUE`))
     .option('accel', {
       type: 'string',
       array: true,
@@ -50,14 +47,14 @@ export function builder(yargs: Argv): Argv<WorkerArguments> {
     .option(
       'memory-mib',
       number(
-        'take only cells whose guest has at most this much memory; default half of the free memory',
+        'up to 4096: only cells with guests of up to 4096 MiB; more: all; default half the free memory',
       ),
     )
     .option('idle-minutes', number('end after this many minutes without work; default never'))
     .option('jobs', number(jobsText)) as unknown as Argv<WorkerArguments>;
 }
 
-/** Runs cells from a queue until it is interrupted. Resolves to 0 when it ends because it was idle. */
+/** Runs cells from a queue until the process is interrupted. Resolves to 0 when the worker was idle for --idle-minutes. */
 export async function run(argv: WorkerArguments, context: CommandContext): Promise<number> {
   const { env, signal } = context;
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
@@ -92,7 +89,10 @@ export async function run(argv: WorkerArguments, context: CommandContext): Promi
   throw signal.reason;
 }
 
-/** The URL of --queue, or else of $SPLAT_QUEUE: everybody on a host can see a command line. */
+/**
+ * The queue that --queue names, or else $SPLAT_QUEUE, since everybody on a host can see a command line. Throws `usage` when
+ * neither is given.
+ */
 export function queueOf(asked: string | undefined, env: NodeJS.ProcessEnv): QueueAddress {
   const url = asked ?? env['SPLAT_QUEUE'];
   if (!url) throw new HarnessError('usage', 'no queue: give --queue URL, or set $SPLAT_QUEUE');

@@ -36,7 +36,7 @@ export interface StoredIssue {
   readonly firstSeen: string;
   readonly lastSeen: string;
   readonly since: string;
-  /** In this night alone. */
+  /** How many trials of this night alone showed the issue, and how many could have shown it. */
   readonly hits: number;
   readonly trials: number;
 }

@@ -82,7 +82,10 @@ async function prepareFile(path: string, create: boolean): Promise<void> {
   try {
     const found = await readIfThere(stat(path));
     if (found === undefined && !create) {
-      throw new HarnessError('usage', `history ${path}: no such file; the first night creates it`);
+      throw new HarnessError(
+        'usage',
+        `history ${path}: no such file; the first night or splat history import creates it`,
+      );
     }
     if (found !== undefined && !found.isFile()) {
       throw new HarnessError('usage', `history ${path}: not a regular file`);

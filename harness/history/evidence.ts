@@ -1,6 +1,9 @@
 import type { History } from './database.ts';
 
-/** A night that is part of the evidence of an open issue, and its runs that show it, as paths below the night's folder. */
+/**
+ * A night that is part of the evidence of an open issue, and those of the night's runs that show the issue, as paths below the
+ * night's folder.
+ */
 export interface EvidenceNight {
   readonly id: number;
   readonly night: string;

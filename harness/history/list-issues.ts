@@ -1,6 +1,6 @@
 import type { History } from './database.ts';
 
-/** An issue of a cell, as `splat history issues` lists it. `firstSeen` and `lastSeen` are names of nights. */
+/** An issue of a cell, as `splat history` lists it. `firstSeen` and `lastSeen` are names of nights. */
 export interface ListedIssue {
   /** The splat's signature; empty for an issue without a report, such as silence. */
   readonly signature: string;

@@ -9,20 +9,23 @@ export interface LockSubject {
   readonly setting: string;
 }
 
-/** A dependency that a subject has shown. */
+/** A dependency that a subject (a cell on one accelerator under one setting) has shown. */
 export interface StoredOrder extends Dependency {
   /** The row of the night that first showed it. */
   readonly firstNight: number;
-  /** How many looks showed it. They are counted only for a dependency that came late, and only until it is settled. */
+  /**
+   * How many looks (first trials on a boot) showed the dependency. They are counted only for a dependency that the first look of
+   * the subject did not show, and only until it is settled whether the dependency is new.
+   */
   readonly hits: number;
 }
 
-/** What the history knows of a subject. */
+/** What the history knows of a subject: a cell on one accelerator under one setting. */
 export interface LockPast {
   readonly orders: readonly StoredOrder[];
   /** How many looks each of the newest nights had, by the night's row, the oldest night first. */
   readonly nights: readonly { readonly night: number; readonly looks: number }[];
-  /** The row of the first night with a look; undefined when there is none. */
+  /** The row of the first night with a look (a first trial on a boot); undefined when there is none. */
   readonly firstNight: number | undefined;
 }
 
@@ -71,7 +74,10 @@ function subjectId(history: History, subject: LockSubject): number | undefined {
   return row === undefined ? undefined : Number(row['id']);
 }
 
-/** True when a night looked at a subject on this image; its saved boots may still be in use. */
+/**
+ * True when an earlier night read lock orders of a subject on this kernel image. A later night on the image may use the same saved
+ * boots, and learns nothing new from them.
+ */
 export function wasLookedAt(history: History, subject: LockSubject, image: string): boolean {
   const id = subjectId(history, subject);
   if (id === undefined) return false;

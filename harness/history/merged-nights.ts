@@ -76,7 +76,7 @@ function undo(history: History, run: Run, night: number): void {
   if (kept === undefined)
     throw new HarnessError(
       'usage',
-      'the history already has this night, which was run with it and not merged from parts',
+      'the history already has this night, and not as one that was merged from parts',
     );
   const before = JSON.parse(String(kept['before'])) as Before;
   run('DELETE FROM issues WHERE cell IN (SELECT cell FROM results WHERE night = ?)', night);

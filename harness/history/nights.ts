@@ -45,7 +45,7 @@ export async function beginNight(history: History, night: NewNight): Promise<Sto
   return stored;
 }
 
-/** Does the same as beginNight(), inside a transaction of the caller. */
+/** Inserts the row of a night that begins, inside a transaction of the caller. No night of the history may have its name. */
 export function insertNight(run: Run, night: NewNight): void {
   const { name, matrixFile, matrixDigest, dir, plan, startedMs, harness } = night;
   run(

@@ -1,6 +1,6 @@
 import type { History, Run } from './database.ts';
 
-/** A notice to send, as the JSON that its writer made, and the matters that it is about. */
+/** A notice to send, as the JSON that its writer made, and its matters: each is a splat or a reason on one kernel. */
 export interface QueuedNotice {
   readonly id: string;
   readonly notice: string;

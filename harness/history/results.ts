@@ -36,7 +36,7 @@ export async function keepTrial(
   await history.write((run) => insertTrial(run, night, cell, trial));
 }
 
-/** Does the same as keepTrial(), inside a transaction of the caller. */
+/** Stores a trial inside a transaction of the caller. A second result of the same trial replaces the first. */
 export function insertTrial(run: Run, night: number, cell: StoredCell, trial: StoredTrial): void {
   keepCell(run, cell);
   run(
@@ -92,7 +92,10 @@ export function trialsOf(
     }));
 }
 
-/** Stores the facts about a machine that took part in a night, as the JSON that their writer made. */
+/**
+ * Stores the facts about a machine of a night (a kernel, together with its guests of one kind), as the JSON that their writer
+ * made.
+ */
 export async function keepMachine(
   history: History,
   night: number,
@@ -102,7 +105,7 @@ export async function keepMachine(
   await history.write((run) => insertMachine(run, night, machine, facts));
 }
 
-/** Does the same as keepMachine(), inside a transaction of the caller. */
+/** Stores the facts about a machine of a night, as keepMachine() does, inside a transaction of the caller. */
 export function insertMachine(run: Run, night: number, machine: string, facts: string): void {
   run(
     'INSERT OR REPLACE INTO machines (night, machine, facts) VALUES (?, ?, ?)',
@@ -112,7 +115,7 @@ export function insertMachine(run: Run, night: number, machine: string, facts: s
   );
 }
 
-/** The facts about the machines of a night, by the machine's name. */
+/** The facts about the machines of a night (each a kernel, together with its guests of one kind), by the machine's name. */
 export function machinesOf(history: History, night: number): ReadonlyMap<string, string> {
   return new Map(
     history

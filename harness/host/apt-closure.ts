@@ -43,7 +43,10 @@ export async function packageClosure(
   return kept.map(({ name, version }) => {
     const found = known.get(`${name}=${version}`);
     if (found === undefined)
-      throw new HarnessError('tool', `the package lists of apt have no ${name} ${version}`);
+      throw new HarnessError(
+        'tool',
+        `the package lists of Debian that splat read have no ${name} ${version}`,
+      );
     return { name, version, ...found };
   });
 }

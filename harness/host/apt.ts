@@ -75,8 +75,8 @@ export async function openApt(options: AptOptions): Promise<Apt> {
 }
 
 /**
- * Returns the options with which apt sees one release of Debian and its security updates only. Throws `tool` for a release whose
- * lists were not read.
+ * Returns the options with which apt sees one release of Debian and its security updates only. Throws `tool` for a release that
+ * is not among splat's sources (`releases` in apt-archive.ts).
  */
 export async function oneRelease({ dir }: Apt, codename: string): Promise<AptConfig> {
   const text = await readFile(join(dir, 'sources.list'), 'utf8');
@@ -84,7 +84,7 @@ export async function oneRelease({ dir }: Apt, codename: string): Promise<AptCon
   // The lines have the form `deb [signed-by=FILE] URI SUITE main`.
   const lines = text.split('\n').filter((line) => suites.includes(line.split(' ')[3] ?? ''));
   if (lines.length === 0)
-    throw new HarnessError('tool', `no mirror in the sources of apt has Debian ${codename}`);
+    throw new HarnessError('tool', `splat does not read the package lists of Debian ${codename}`);
   const list = join(dir, `sources.${codename}.list`);
   await writeWhole(list, `${lines.join('\n')}\n`);
   // The file of apt's package cache covers all suites, so it is not used.

@@ -74,7 +74,10 @@ function requireQuestion(
   const checked = checkValue(questionFactSchema, fact);
   const next = 'name a new folder with --out';
   if (!checked.isRight || checked.value.key !== key) {
-    throw new HarnessError('usage', `${dir} holds another ${what}; ${next}`);
+    throw new HarnessError(
+      'usage',
+      `${dir} holds another ${what}, with other input or other flags; ${next}`,
+    );
   }
   const { version, signatures } = checked.value.harness;
   if (signatures === harness.signatures) return;

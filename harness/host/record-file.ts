@@ -8,8 +8,8 @@ import { isCode } from './disk.ts';
 const largestRecordBytes = 256 * 1024 * 1024;
 
 /**
- * Reads a record; undefined when there is no such file. Throws `usage` when it is not JSON, does not fit its schema, or
- * is too large.
+ * Reads a record from a JSON file; undefined when there is no such file. Throws `usage` when the file is not JSON, does not fit
+ * the schema, or has more than `largestBytes` bytes.
  */
 export async function readRecord<S extends RecordSchema>(
   path: string,
@@ -29,7 +29,7 @@ function requireRecord<S extends RecordSchema>(
   const checked = checkValue(schema, value);
   if (checked.isRight) return checked.value;
   const where = checked.field === '' ? '' : ` (${checked.field})`;
-  throw new HarnessError('usage', `${file} does not fit this version${where}`);
+  throw new HarnessError('usage', `${file} does not fit this splat version${where}`);
 }
 
 async function readJson(

@@ -127,7 +127,7 @@ async function findOrigin(
 
 function requireDigest(spec: string, wanted: DebianSpec, found: Found): void {
   if (wanted.kind !== 'version' || (wanted.sha256 ?? found.sha256) === found.sha256) return;
-  const message = `kernel ${spec}: the signed lists of Debian give this version the SHA-256 ${found.sha256}`;
+  const message = `kernel ${spec}: wrong SHA-256; the signed lists of Debian give this version the SHA-256 ${found.sha256}`;
   throw new HarnessError('usage', message);
 }
 

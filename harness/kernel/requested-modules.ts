@@ -52,10 +52,10 @@ async function pinModule(value: string, options: PinOptions): Promise<RequestedM
   }
   const files = await readdir(dir);
   if (!files.includes('Makefile') && !files.includes('Kbuild')) {
-    const wanted = 'a Makefile with a line such as obj-m += NAME.o';
+    const wanted = 'one of them with a line such as obj-m += NAME.o';
     throw new HarnessError(
       'usage',
-      `--module ${value}: the folder has no Makefile; it needs ${wanted}`,
+      `--module ${value}: the folder has no Makefile and no Kbuild; it needs ${wanted}`,
     );
   }
   const { cacheRoot, signal } = options;

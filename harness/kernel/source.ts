@@ -107,7 +107,7 @@ async function findOrigin(spec: string, options: SourceOptions): Promise<Origin>
   }
   throw new HarnessError(
     'usage',
-    `kernel ${spec}: no such directory or tarball; a kernel is debian:6.1, DIR, DIR@REV or a tarball`,
+    `kernel ${spec}: no such directory or tarball; a kernel is debian:X.Y, debian:newest, DIR, DIR@REV or a tarball`,
   );
 }
 

@@ -253,7 +253,7 @@ function annotationsFor(source: SourceName, state: AnnotationState): readonly Ow
   if (found.length === needed.size) return found;
   throw new HarnessError(
     'usage',
-    `${source.name}: splat's patches for annotations ${state} are for 6.1 and later`,
+    `${source.name}: --annotations ${state} needs patches of splat that exist only for 6.1 and later; use --annotations in`,
   );
 }
 

@@ -108,7 +108,10 @@ export function dependencyKey({ from, to }: Dependency): string {
   return `${from}\0${to}`;
 }
 
-/** The shortest path from one class to another, both included; undefined when there is none. */
+/**
+ * The shortest path from one lock class to another, both included, that passes through no recursive read lock; undefined when
+ * there is no such path.
+ */
 export function shortestPath(
   order: LockOrder,
   from: string,

@@ -20,7 +20,7 @@ export interface CellKernel {
   readonly kernelId: string | null;
   readonly image: string | null;
   readonly ranOn: string | null;
-  /** Digests of what it was configured with, by name; absent: not known. */
+  /** The digests of the configuration fragments of the kernel, by name; absent: not known. */
   readonly fragments?: Readonly<Record<string, string>>;
 }
 
@@ -37,9 +37,12 @@ export interface CellInput {
   readonly untestable?: Untestable;
   /** Set when the harness or the host failed. */
   readonly failure?: { readonly message: string; readonly log: string };
-  /** The controls that its guests missed, with the reasons. */
+  /** The controls that the cell's guests missed, with the reasons. */
   readonly missedControls: readonly string[];
-  /** The splats of its guests' boots; only one cell of a machine has them. */
+  /**
+   * The splats of the boots of the cell's guests. Cells that differ only in their workload share boots; only one of these cells
+   * has the splats.
+   */
   readonly bootSplats: readonly TrialSplat[];
   /** True when tonight's commit descends from the commit on which the cell was last tested. */
   readonly isForward: boolean;

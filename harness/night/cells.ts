@@ -32,7 +32,7 @@ interface Axes {
 
 /**
  * The cells of a matrix, each once: the product of its lists, without those that `exclude` names, with those that `include` names.
- * The workloads of one kernel and machine are next to each other.
+ * Cells that differ only in their workload are next to each other.
  */
 export function expandCells(matrix: Matrix, defaults: MatrixDefaults): readonly NamedCell[] {
   const axes = axesOf(matrix, defaults);

@@ -12,7 +12,7 @@ export interface CellHistory {
   readonly night: string;
   readonly msPerTrial: number;
   readonly flaky: boolean;
-  /** True when its kernel has changed since then. */
+  /** True when the cell's kernel has changed since that night. */
   readonly changed: boolean;
 }
 
@@ -26,13 +26,17 @@ export interface Choice {
   readonly secondsOf: (workload: string) => number;
 }
 
-/** The time that a machine needs besides its trials: kernel, boot and controls. */
+/**
+ * How many seconds the cells that differ only in their workload take together, besides their trials: for the kernel, the boot and
+ * the controls.
+ */
 const secondsPerMachine = 60;
 
 /**
  * Chooses the cells of a night. Cells that most likely tell something new come first: cells that have never run, then those whose
- * kernel has changed, then those with a splat that comes and goes, then those that have not run for the longest time. What does not
- * fit the budget is left out. A machine is booted once, so its cells are run together, at the place of the first of them.
+ * kernel has changed, then those with a splat that comes and goes, then those that have not run for the longest time. What does
+ * not fit the budget is left out. Cells that differ only in their workload share a boot, so they are run together, at the place of
+ * the first of them.
  */
 export function choosePlan(
   cells: readonly NamedCell[],

@@ -78,7 +78,10 @@ function matches(
   );
 }
 
-/** The known splats that the boots of a machine showed. No trial of the machine's cells can show anything after them. */
+/**
+ * The known splats that the boots of a cell's guests showed. After such a splat, no trial in copies of these boots can show
+ * anything.
+ */
 export function knownAtBoot(
   input: CellInput,
   past: CellPast,

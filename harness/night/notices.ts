@@ -3,7 +3,10 @@ import type { NightItem, NightRecord } from '../records/night.ts';
 import { type Notice, type NoticeKind, noticeKinds } from '../records/notice.ts';
 import { cellName } from './cells.ts';
 
-/** The key of a notice. While a matter of one subject on one kernel goes on, only one notice is sent about it. */
+/**
+ * What a notice is about, as a key: a splat, or a reason why cells have no result, on one kernel. As long as this matter goes on,
+ * only one notice is sent about it.
+ */
 export interface Matter {
   readonly kind: NoticeKind;
   /** The kernel as the matrix names it; empty for a cell that the night does not have. */
@@ -17,7 +20,7 @@ export interface Matter {
   readonly signature: string | null;
 }
 
-/** A notice, with the matters that it is about. */
+/** A notice, with the matters (what it is about, on each kernel). */
 export interface MadeNotice {
   readonly notice: Notice;
   readonly matters: readonly Matter[];

@@ -1,20 +1,21 @@
 import type { PlanCell } from '../records/night-plan.ts';
 import { kernelKey, machineKey } from './cells.ts';
 
-/** A part of a night, which one machine runs. */
+/** A part of a night, which one host runs. */
 export interface Shard {
-  /** The ids of its cells. Cells with the same kernel and machine are next to each other. */
+  /** The ids of the part's cells. Cells that differ only in their workload are next to each other. */
   readonly cells: readonly string[];
-  /** The time that it takes, with its boots and an estimate for building. */
+  /** How many seconds the part takes, with its boots and an estimate for building. */
   readonly seconds: number;
 }
 
 /**
- * The estimated seconds for building a kernel, once for each part that has it, and for booting a machine and running its controls.
+ * The estimated seconds for building a kernel, once for each part that has it, and for booting a guest of it and running the
+ * controls.
  */
 const secondsPerKernel = 120;
 const secondsPerMachine = 60;
-/** A part may take this many times the mean, before a kernel is built on a further machine to relieve it. */
+/** A part may take this many times the mean, before a kernel is built on a further host to relieve it. */
 const tolerance = 1.2;
 
 /**

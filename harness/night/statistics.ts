@@ -65,7 +65,7 @@ function atMost(hits: number, trials: number, rate: number): number {
   return sum;
 }
 
-/** The rate at which a growing function reaches `value`. */
+/** The rate, from 0 to 1, at which `grows`, a function that grows with the rate, reaches `value`. It is found by bisection. */
 function solve(grows: (rate: number) => number, value = 0.025): number {
   let [low, high] = [0, 1];
   for (let step = 0; step < 50; step++) {

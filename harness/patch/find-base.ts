@@ -39,7 +39,7 @@ export async function findBase(
       return { commit, because: `its blobs of ${count(blobs.size, 'file')}` };
     }
   }
-  const what = `${lacks}, and no branch or tag of ${dir} has the files it changes`;
+  const what = `${lacks}, and no branch or tag of ${dir} has the blobs that its diffs name`;
   throw new HarnessError('usage', `series ${series.name}: ${what}; give --base, or fetch its base`);
 }
 

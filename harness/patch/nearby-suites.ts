@@ -5,7 +5,7 @@ import { readIfThere } from '../host/disk.ts';
 /** A test suite of the tree that covers a changed file. All strings come from the tree and are untrusted. */
 export interface NearbySuite {
   readonly kind: 'kunit' | 'kselftest';
-  /** A folder of the tree, or the source file of a test. */
+  /** What names the suite: a folder of the tree, or the source file of a test. */
   readonly name: string;
   /** The changed files that the suite covers. */
   readonly files: readonly string[];

@@ -17,8 +17,11 @@ const schemes: Readonly<Record<string, QueueAddress['kind']>> = {
   'postgresql:': 'postgres',
 };
 
-/**
- * Reads the URL of `--queue`. A process that can write to a queue runs programs on the queue's workers. So a password is required,
+/** The addresses that `--queue` takes, for people. */
+export const queueForms =
+  'rediss://HOST or postgres://HOST/DATABASE?sslmode=verify-full (on this host also redis://HOST or postgres://HOST/DATABASE)';
+
+/** Reads the URL of `--queue`. A process that can write to a queue runs programs on the queue's workers. So a password is required,
  * and on any host but this one encryption as well: `rediss://`, or `postgres://` with `sslmode=verify-full`. The password is in the
  * URL or in $SPLAT_QUEUE_PASSWORD. Throws `usage`.
  */
@@ -26,10 +29,7 @@ export function readQueueAddress(text: string, env: NodeJS.ProcessEnv): QueueAdd
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const kind = schemes[url?.protocol ?? ''];
   if (url === undefined || kind === undefined || url.hostname === '') {
-    throw new HarnessError(
-      'usage',
-      '--queue: it must be redis://HOST, rediss://HOST or postgres://HOST/DATABASE',
-    );
+    throw new HarnessError('usage', `--queue: it must be ${queueForms}`);
   }
   const shown = `${url.protocol}//${url.host}${url.pathname === '/' ? '' : url.pathname}`;
   const password = env['SPLAT_QUEUE_PASSWORD'];

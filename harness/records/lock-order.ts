@@ -7,7 +7,7 @@ export const dependencySchema = v.object({ from: v.string(), to: v.string() });
 
 const index = v.pipe(v.number(), v.integer(), v.minValue(0));
 
-/** What one trial knew at its end. */
+/** What lockdep had learned at the end of one trial. */
 const lockLookSchema = v.object({
   trial: v.string(),
   boot: described(

@@ -21,19 +21,22 @@ export interface SelftestRow {
   /** The program's name in the folder. What one program does with different arguments is told apart by a suffix after a dot. */
   readonly name: string;
   readonly args?: readonly string[];
-  /** A further source with which it is compiled, if the tree has it. */
+  /** A further source with which the program is compiled, if the tree has this source. */
   readonly with?: string;
-  /** The first version in which it can be run like this; absent when it can in every version that has it. */
+  /**
+   * The first kernel version in which the program can be run like this; absent when every version that has the program can run it
+   * so.
+   */
   readonly from?: string;
-  /** Files of the guest that are written before it runs, with their contents. */
+  /** Files of the guest that are written before the program runs, with their contents. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** The kernel option that it needs. */
+  /** The kernel option that the program needs. */
   readonly option?: string;
-  /** How many MiB of memory it needs. */
+  /** How many MiB of memory the program needs. */
   readonly memoryMiB?: number;
   /** The tests, by name, that need more memory than the others; in a smaller guest their failure counts as a skip. */
   readonly large?: { readonly test: RegExp; readonly memoryMiB: number };
-  /** The reason why it is never built and run; absent for other programs. */
+  /** The reason why the program is never built and run; absent for other programs. */
   readonly never?: string;
   readonly why: string;
 }

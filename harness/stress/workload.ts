@@ -30,9 +30,9 @@ export interface Workload {
    * decides.
    */
   readonly ordered?: true;
-  /** Files of the guest that are written before it starts, with their contents; absent for none. */
+  /** Files of the guest that are written before the workload starts, with their contents; absent for none. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Words of the kernel's command line that it needs; then each of its trials boots by itself. Absent for none. */
+  /** Words of the kernel's command line that the workload needs; then each of its trials boots by itself. Absent for none. */
   readonly bootArguments?: string;
   /**
    * The name of the canary that the workload triggers; absent for other workloads. A canary is a seeded bug that each run must see.
@@ -54,6 +54,6 @@ export interface Canary {
   readonly proves?: string;
   /** Symbols of the configuration that are on in a kernel which sees it. Absent: every kernel does. */
   readonly needs?: readonly string[];
-  /** What the kernel says is its last word. */
+  /** Set when the splats of this bug end the guest. */
   readonly endsGuest?: true;
 }

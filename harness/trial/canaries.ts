@@ -30,7 +30,7 @@ export async function canaryKernel({
 export interface PlannedCanary {
   readonly workload: Workload;
   readonly expected: readonly string[];
-  /** What the kernel says is its last word. */
+  /** Set when these splats end the guest. */
   readonly endsGuest?: true;
 }
 

@@ -78,7 +78,10 @@ function chosenSuite(suite: KunitSuite, forked: boolean): ChosenWorkload {
   };
 }
 
-/** Characters that a command line would have to quote become `?` of the kernel's own pattern. */
+/**
+ * The words of the kernel's command line that run a suite at boot. Characters that would have to be quoted there become `?`, which
+ * stands for any character in the kernel's pattern.
+ */
 function bootArguments(suite: string): string {
   const glob = suite.replaceAll(/[^\w-]/g, '?');
   return `kunit.enable=1 kunit.autorun=1 kunit.filter_glob=${glob}`;

@@ -48,7 +48,7 @@ function requireGuest(
   throw new HarnessError('usage', text);
 }
 
-/** Returns a trial for each name. */
+/** Returns a workload for each name of a Debian program, with the disk that has the program. */
 export async function chooseTools(
   names: readonly string[],
   request: IgtRequest,

@@ -74,7 +74,7 @@ async function chooseTests(
 ): Promise<readonly ChosenWorkload[]> {
   if (names.length === 0) return [];
   if (igt === undefined) {
-    const text = `--workload ${names[0]}: only splat run can run tests of IGT and programs of Debian`;
+    const text = `--workload ${names[0]}: only splat run can run tests of IGT, tests of the kernel and programs of Debian`;
     throw new HarnessError('usage', text);
   }
   if (names.every(isIgtName)) return chooseIgt(names, igt);

@@ -8,7 +8,7 @@ export interface OutputLog {
   /** Writes output of stdout to the file, and keeps the first 4 MiB for stdout(). */
   readonly writeStdout: (bytes: Uint8Array) => void;
   readonly stdout: () => string;
-  /** The last characters of stdout, as latin1. */
+  /** The last 4,096 characters of stdout and stderr together, as latin1. */
   readonly lastWords: () => string;
   /** Closes the file. Throws when a write has failed. */
   readonly close: () => Promise<void>;

@@ -24,11 +24,14 @@ export interface TrialsRequest {
   readonly dir: string;
   readonly signal: AbortSignal;
   readonly emit: Emit;
-  /** Receives lockdep's tables at the end of each trial; undefined when they are not read. */
+  /** Returns the function that receives lockdep's tables at the end of a trial; undefined when the tables are not read. */
   readonly locksOf?: (plan: TrialPlan) => TrialContext['onLocks'];
-  /** Receives the functions that ran in each trial; undefined when they are not read. */
+  /** Returns the function that receives the functions which ran in a trial; undefined when they are not read. */
   readonly coverageOf?: (plan: TrialPlan) => TrialContext['onCoverage'];
-  /** Receives each result as soon as it is there. The next trial of the same lane waits until the promise resolves. */
+  /**
+   * Receives each result as soon as it is there. Until the promise resolves, the trial counts as one of those that run at the same
+   * time.
+   */
   readonly onResult?: (result: TrialResult) => Promise<void>;
 }
 

@@ -19,7 +19,7 @@ export interface TrialPlan {
   readonly bootIndex: number;
   /** The titles of the splats that a canary must produce on this kernel. */
   readonly expected?: readonly string[];
-  /** Set for a canary whose splats are the kernel's last word. */
+  /** Set for a canary whose splats end its guest. */
   readonly endsGuest?: true;
   /** Set for a canary that this kernel is known to miss: the titles it prints if the gap is fixed, and what is not checked because of the gap. */
   readonly hole?: { readonly closedBy: readonly string[]; readonly unchecked: string };

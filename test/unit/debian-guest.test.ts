@@ -25,7 +25,7 @@ void t.test('a guest is asked for by its name, and a Debian with more packages',
     packages: ['gdb', 'strace'],
   });
   t.throws(() => asked('minimal', 'strace'), {
-    message: '--packages strace is only valid with --guest debian',
+    message: '--packages strace is only valid with a Debian guest (--guest debian)',
   });
   for (const name of ['', 'gdb,', '--help', '../x', 'a=1', 'Gdb', 'g db', "x';id"]) {
     t.throws(() => asked('debian', name), { code: 'usage' }, name);

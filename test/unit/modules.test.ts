@@ -229,7 +229,10 @@ void test('a module that does not build is one line', async (t) => {
   t.match(await why('needy'), 'build: module n needs module absent, which was not built');
   t.match(await why('strange'), 'build: extra/s.ko is no module of the kernel');
   t.match(await why('vkms'), 'config: --module vkms: this kernel has no such module');
-  await t.rejects(ask('plain'), { code: 'usage', message: /the folder has no Makefile/ });
+  await t.rejects(ask('plain'), {
+    code: 'usage',
+    message: /the folder has no Makefile and no Kbuild/,
+  });
   await t.rejects(ask('file'), { code: 'usage', message: /neither a folder nor the name/ });
   await t.rejects(ask('./nowhere'), { code: 'usage', message: /neither a folder nor the name/ });
   await t.rejects(ask('../x'), { code: 'usage' });

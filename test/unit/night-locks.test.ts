@@ -295,7 +295,7 @@ void t.test('a record that is damaged, or lies, is told in one line and not coun
     'runs/1: locks.json is not readable as JSON: its lock order is not counted',
   ]);
   const other = await night({ ...plain, locksJson: '{"schema":"splat-locks/1"}' });
-  t.match(other.notes, [/^runs\/1: locks\.json does not fit this version/]);
+  t.match(other.notes, [/^runs\/1: locks\.json does not fit this splat version/]);
   const look = { trial: 'munmap', boot: 0, setting: 'a'.repeat(16), lacks: [] };
   const long = { from: 'x'.repeat(1000), to: map, count: 1 };
   const lies = [

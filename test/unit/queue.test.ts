@@ -37,8 +37,8 @@ void t.test('a queue has a password, and is encrypted on any other host', (t) =>
   t.equal(read('postgres://me:x@db/splat?sslmode=verify-full').kind, 'postgres');
   t.equal(read('rediss://me:x@lab.example').kind, 'redis');
   const refused: readonly (readonly [string, RegExp])[] = [
-    ['http://x', /it must be redis:\/\/HOST, rediss:\/\/HOST or postgres:\/\/HOST\/DATABASE$/],
-    ['127.0.0.1', /it must be redis:/],
+    ['http://x', /it must be rediss:\/\/HOST or postgres:\/\/HOST\/DATABASE\?sslmode=verify-full/],
+    ['127.0.0.1', /it must be rediss:/],
     ['redis://127.0.0.1', /--queue redis:\/\/127\.0\.0\.1: a queue needs a password/],
     ['redis://:secret@lab.example', /not encrypted; a queue on another host needs rediss:\/\/$/],
     ['postgres://me:x@db/splat', /not encrypted; .* sslmode=verify-full in the URL$/],

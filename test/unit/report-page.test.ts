@@ -405,7 +405,7 @@ void t.test('a result that is not whole is refused by name, and no page is writt
     [{ text: 'x'.repeat(17 * 1024 * 1024) }, /result.json is larger than/],
     [{ timings: null }, /\(timings\)/],
     [{ seed: '7' }, /\(seed\)/],
-    [{ schema: 'splat-run/2' }, /does not fit this version/],
+    [{ schema: 'splat-run/2' }, /does not fit this splat version/],
   ];
   for (const [result, says] of rows) {
     const dir = runDirectory(t, result);

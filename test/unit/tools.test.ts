@@ -135,7 +135,10 @@ void t.test(
     t.ok(existsSync(join(dir, 'cache/kernel/k/entry.json')), 'a dry run removes nothing');
     t.equal(await prune('cache', false), '');
     t.notOk(existsSync(join(dir, 'cache')));
-    t.match(await prune('home', false), /home stays: it holds what is not of splat: thesis\.tex/);
+    t.match(
+      await prune('home', false),
+      /home stays, because it also holds what splat did not put there: thesis\.tex/,
+    );
     t.strictSame(readdirSync(join(dir, 'home')), ['thesis.tex']);
     await prune('missing', false);
     t.notOk(existsSync(join(dir, 'missing')), 'a cache that is not there stays away');
@@ -311,7 +314,7 @@ void t.test('a baseline whose signatures are made otherwise is told, and not tru
 
 const badBaselines: readonly { readonly text: string; readonly says: RegExp }[] = [
   { text: '{', says: /result\.json is not readable as JSON/ },
-  { text: '{"schema":"splat-run/9"}', says: /does not fit this version/ },
+  { text: '{"schema":"splat-run/9"}', says: /does not fit this splat version/ },
   {
     text: JSON.stringify({ ...aRunResult(), verdict: { kind: 'odd' } }),
     says: /\(verdict\.kind\)/,
@@ -398,8 +401,11 @@ void t.test(
     t.match(text, /bisect: one of 2 +9 +- +- +b2$/m);
     t.match(text, /unfinished +- +- +- +going$/m);
     t.match(text, /broken: series\.json is not readable as JSON .* cut$/m);
-    t.match(text, /broken: series\.json does not fit this version \(verdict\.kind\) .* odd$/m);
-    t.match(text, /broken: bisect\.json does not fit this version .* list$/m);
+    t.match(
+      text,
+      /broken: series\.json does not fit this splat version \(verdict\.kind\) .* odd$/m,
+    );
+    t.match(text, /broken: bisect\.json does not fit this splat version .* list$/m);
     t.match(text, /broken: bisect\.json is not readable as JSON .* folder$/m);
     const { runs } = JSON.parse(await listing(true)) as { runs: Record<string, unknown>[] };
     const of = (name: string): unknown => runs.find((run) => run['dir'] === join(dir, name));

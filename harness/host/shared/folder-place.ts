@@ -80,7 +80,7 @@ async function holdFolder(dir: string, signal: AbortSignal): Promise<AsyncDispos
   } catch (error) {
     throwIfAborted(signal);
     if (stop.signal.aborted) {
-      throw new StoreFault('unreachable', 'splat store prune has it for long', { cause: error });
+      throw new StoreFault('unreachable', 'splat store prune keeps it locked', { cause: error });
     }
     return { [Symbol.asyncDispose]: async () => undefined };
   }
@@ -107,7 +107,7 @@ async function readSmall(path: string): Promise<string | undefined> {
   if (file === undefined) return undefined;
   const { bytesRead, buffer } = await file.read(Buffer.alloc(largestManifestBytes + 1));
   if (bytesRead > largestManifestBytes) {
-    throw new StoreFault('refused', `${path}: larger than any manifest`);
+    throw new StoreFault('refused', `${path}: larger than a manifest may be`);
   }
   await touch(path);
   return buffer.toString('utf8', 0, bytesRead);

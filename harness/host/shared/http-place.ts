@@ -224,7 +224,7 @@ async function readText(
     for await (const chunk of answer as AsyncIterable<Buffer>) {
       bytes += chunk.length;
       if (bytes > largestManifestBytes) {
-        throw new StoreFault('refused', 'a manifest larger than any');
+        throw new StoreFault('refused', 'a manifest is larger than a manifest may be');
       }
       chunks.push(chunk);
     }

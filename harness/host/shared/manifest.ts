@@ -87,10 +87,13 @@ function requireSound(manifest: StoreManifest, { kind, key }: EntryName, what: s
   }
   const names = manifest.files.map((file) => file.name);
   if (new Set(names).size < names.length || names.includes('entry.json')) {
-    throw new StoreFault('refused', `${what}: its names of files clash`);
+    throw new StoreFault(
+      'refused',
+      `${what}: two of its files have the same name, or one is named entry.json`,
+    );
   }
   if (entryBytes(manifest) > largestEntryBytes) {
-    throw new StoreFault('refused', `${what}: larger than any entry`);
+    throw new StoreFault('refused', `${what}: larger than an entry may be`);
   }
 }
 

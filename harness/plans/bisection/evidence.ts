@@ -32,7 +32,10 @@ export const nothingKnown: Evidence = {
 
 const untested: Counts = { hits: 0, misses: 0, voids: 0 };
 
-/** A kernel without a hit is untestable when it has this many void trials, and this many more for each miss. */
+/**
+ * A kernel that never showed the bug is untestable when it has this many void trials (trials that could not have shown the bug),
+ * and this many more for each trial that could have shown it and did not.
+ */
 export const mostVoids = 16;
 
 export function learn(evidence: Evidence, entry: Entry): Evidence {

@@ -4,7 +4,7 @@ import { type Answer, type Decision, decide, type Limits, type Refusal } from '.
 import { countsOf, type Entry, type Evidence, learn, nothingKnown } from './evidence.ts';
 import type { Question } from './posterior.ts';
 
-/** The two operations on a commit. The real tester builds and boots kernels; the simulated tester throws dice. */
+/** Prepares and tries commits. The real tester builds and boots kernels; the simulated tester throws dice. */
 export interface Tester {
   /** Builds and boots the commit, or reports that it cannot be tested. */
   readonly prepare: (commit: number) => Promise<Extract<Entry, { kind: 'built' | 'broken' }>>;
@@ -31,7 +31,7 @@ export interface SearchEnd {
   readonly evidence: Evidence;
 }
 
-/** After so many void trials of one decision the search decides anew. */
+/** After so many trials of one decision that could not have shown the bug, the search decides anew. */
 const patience = 8;
 
 /** Decides, tests and learns until the search has an answer, or a reason why it cannot have one. */

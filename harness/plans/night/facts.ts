@@ -52,9 +52,12 @@ export function storedTrial(facts: TrialFacts, purpose: StoredTrial['purpose']):
   };
 }
 
-/** What a night knows of a machine, which is a kernel and the guests of one size that run on it. */
+/**
+ * What a night knows of a machine: a kernel, together with its guests of one kind. The cells of a machine differ only in their
+ * workload.
+ */
 export interface MachineFacts {
-  /** True when every trial of the machine has a result. */
+  /** True when every trial of the machine's cells has a result. */
   readonly done: boolean;
   readonly kernel: CellKernel;
   readonly untestable?: Untestable;
@@ -97,7 +100,10 @@ export function kernelOf(
   };
 }
 
-/** What a run says of its machine. `sha` is the commit of the kernel; null when it was not built from a commit. */
+/**
+ * What a run says of its kernel and of the guests that ran on it: whether the kernel is untestable, which controls were missed,
+ * and what the kernel printed at boot. `sha` is the commit of the kernel; null when the kernel was not built from a commit.
+ */
 export function machineFacts(result: RunResult, sha: string | null): MachineFacts {
   const controls = result.trials.filter(({ canary }) => canary !== undefined);
   const { verdict } = result;

@@ -33,10 +33,13 @@ export interface LockOutcome {
   readonly notes: readonly string[];
 }
 
-/** Resolves to true when one commit of a cell's branch is an ancestor of another. */
+/** Resolves to true when the commit `from` is an ancestor of the commit `to` in the tree of the cell's kernel. */
 export type IsAncestor = (cell: Cell, from: string, to: string) => Promise<boolean>;
 
-/** A cell whose looks of this night count. */
+/**
+ * A cell with its looks of this night: a look is the first trial of the cell on one boot. They count, since no earlier night
+ * looked at the image of the cell's kernel.
+ */
 interface Looked {
   readonly judged: JudgedCell;
   readonly subject: LockSubject;
@@ -45,7 +48,7 @@ interface Looked {
   readonly past: LockPast;
 }
 
-/** A dependency that came after the first look of its cell and setting. */
+/** A dependency that came after the first look (the first trial of a cell on one boot) of its cell and setting. */
 interface Late {
   readonly looked: Looked;
   readonly edge: Dependency;
@@ -76,7 +79,7 @@ export async function judgeLockOrders(
   };
 }
 
-/** The looks of a cell, if its image is one that no night has looked at; otherwise empty. */
+/** The looks of a cell (its first trial on each boot), if no earlier night looked at the image of its kernel; otherwise empty. */
 function lookedAt(history: History, judged: JudgedCell, found: NightLooks): readonly Looked[] {
   const { cell, kernel } = judged.input;
   const { image, ranOn } = kernel;

@@ -17,7 +17,7 @@ export interface CellLooks {
   readonly seen: readonly (Dependency & { readonly hits: number; readonly run: string })[];
 }
 
-/** The looks of a night. */
+/** What the looks of a night (the first trial of each cell on each boot) knew about lock order. */
 export interface NightLooks {
   readonly cells: readonly CellLooks[];
   /** The whole lock order that the guests of a run learned. */

@@ -143,7 +143,7 @@ export interface MergeRequest extends ReadPlan {
   readonly also: (run: Run, night: StoredNight, record: NightRecord) => void;
 }
 
-/** The result of a cell: the part that it comes from, and what that part knows of the cell's machine. */
+/** The result of a cell: the part that it comes from, and what that part knows of the cell's kernel and guests. */
 interface Taken {
   readonly from: ShardResults;
   readonly machine: MachineFacts | undefined;
@@ -231,7 +231,10 @@ function takeResults(
   return taken;
 }
 
-/** What is known of each machine. When several parts ran a machine, the splats of all their boots count. */
+/**
+ * What is known of each machine: a kernel, together with its guests of one kind. When several parts ran the same machine, the
+ * splats of all their boots count.
+ */
 function machinesOf(
   cells: readonly PlannedCell[],
   taken: ReadonlyMap<string, Taken>,

@@ -22,13 +22,13 @@ export interface PackedCell {
   readonly job: CellJob;
 }
 
-/** The name of the queue for guests with these needs; it says what they need of a host. */
+/** The name of the queue for cells whose guests have these needs. The name lists what the guests need of a host. */
 export function queueName(needs: Pick<PlanCell, 'arch' | 'accel' | 'gpu' | 'memoryMib'>): string {
   const { arch, accel, gpu, memoryMib } = needs;
   return `cells-${arch}-${accel}-${gpu}-${memoryMib <= smallMib ? 'small' : 'large'}`;
 }
 
-/** A guest with more memory than this goes to workers whose hosts have that much. */
+/** Cells whose guests have more memory than this, in MiB, are in queues of their own, for workers whose hosts have that much. */
 export const smallMib = 4096;
 
 /**
@@ -93,8 +93,8 @@ function whyNot(field: string, { kernel, workload }: PlanCell): string {
 }
 
 /**
- * Throws `usage` when two of the user's programs on one machine have the same name: on one host the second would get another name,
- * and on two hosts it would not.
+ * Throws `usage` when two of the user's programs have the same name in cells that differ only in their workload: on one host the
+ * second would get another name, and on two hosts it would not.
  */
 function requireNames(cells: readonly PlanCell[]): void {
   const seen = new Map<string, string>();

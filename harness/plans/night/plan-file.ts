@@ -127,7 +127,7 @@ export function parsePlan(bytes: Buffer, shown: string): NightPlanRecord {
   return plan;
 }
 
-/** The plan in the form that the night of one machine has. `tree` is set for the pin of a branch; it is a path on this host. */
+/** The plan in the form that a night on one host has. `tree` is set for the pin of a branch; it is a path on this host. */
 export function asNightPlan(plan: NightPlanRecord, cwd: string): NightPlan {
   const pins = Object.entries(plan.kernels).map(([name, { kernel, sha }]) => {
     const tree =
@@ -149,7 +149,7 @@ export function withoutSeconds({ seconds: _seconds, ...cell }: PlanCell): Planne
   return cell;
 }
 
-/** Part I of N of a plan. Throws `usage` when `asked` is not I/N. */
+/** Part I of N of a plan. Throws `usage` when `asked` is not I/N with I from 1 to N and N at most 256. */
 export function shardOf(plan: NightPlanRecord, asked: string): Shard {
   const match = /^(\d{1,5})\/(\d{1,5})$/.exec(asked);
   const [at, count] = [Number(match?.[1]), Number(match?.[2])];

@@ -23,7 +23,7 @@ export interface Pin {
 
 /** What a night sets out to do. It is stored, so that the same command can continue the night. */
 export interface NightPlan {
-  /** The cells to run, in this order. The cells of one machine are next to each other. */
+  /** The cells to run, in this order. Cells that differ only in their workload are next to each other. */
   readonly cells: readonly PlannedCell[];
   /** The cells of the matrix that the budget leaves out. */
   readonly left: readonly PlannedCell[];
@@ -46,7 +46,7 @@ export async function planNight(
     readonly cwd: string;
     /** The id of the only cell to run; undefined for all cells. */
     readonly cell: string | undefined;
-    /** How many machines share the night, each with the whole budget; 1 by default. */
+    /** How many hosts share the night, each with the whole budget; 1 by default. */
     readonly machines?: number;
     readonly signal: AbortSignal;
   },
@@ -79,7 +79,7 @@ export async function planNight(
 const secondsOf = new Map(
   workloads.map(({ name, durationMs }) => [name, durationMs / 1000 + 3] as const),
 );
-/** The same for a program of the user's, which is ended after a minute. */
+/** How many seconds a trial of the user's own program takes: the program is ended after a minute. */
 const ownSeconds = 63;
 
 /** An estimate in seconds for a trial of a workload that never ran. */

@@ -76,6 +76,6 @@ async function requireKernelName(name: string, cwd: string): Promise<void> {
   if (dir !== '' && (await readIfThere(stat(resolve(cwd, dir))))?.isDirectory() === true) return;
   throw new HarnessError(
     'usage',
-    `${name}: no such directory or tarball; a kernel is debian:6.1, DIR, DIR@REV or a tarball`,
+    `${name}: no such directory or tarball; a kernel is debian:X.Y, debian:newest, DIR, DIR@REV or a tarball`,
   );
 }

@@ -21,7 +21,10 @@ import { withoutSeconds } from './plan-file.ts';
 import { runMachines } from './run-night.ts';
 import { cellRecord } from './shard-record.ts';
 
-/** The controls that this worker has run, by plan and machine: for each, the controls that were missed. */
+/**
+ * The controls that were missed, by plan and machine (a kernel, together with its guests of one kind), for each machine on which
+ * this worker has run the controls.
+ */
 export type ProvedMachines = Map<string, readonly string[]>;
 
 export interface JobRequest {

@@ -31,23 +31,26 @@ export interface NightWork {
   readonly isSpent: () => boolean;
   readonly emit: Emit;
   /**
-   * The ids of the cells that are run here; absent for all cells. The other cells are run by other machines, but take part in
+   * The ids of the cells that are run here; absent for all cells. Other hosts run the other cells, which still take part in
    * deciding seeds and names.
    */
   readonly only?: ReadonlySet<string>;
-  /** Present when the controls of this machine were run and seen before. */
+  /** Present when the controls were run before on this kernel in such a guest, and were seen. */
   readonly withoutControls?: boolean;
   /** Writes the further files of a run directory. */
   readonly writeRun: (run: FinishedRun) => Promise<void>;
 }
 
-/** How many times a machine is tried after faults of the host, as long as each try finishes some trials. */
+/**
+ * How many times the cells that differ only in their workload are tried after faults of the host, as long as each try finishes
+ * some trials.
+ */
 const mostTries = 4;
 
 /**
- * Runs the remaining trials of one machine's cells, as `splat run` would: one kernel, one boot, its controls, all workloads. Each
- * trial is written to the history when it ends. Resolves to what is known of the machine; a fault of the host is part of that and
- * is not thrown.
+ * Runs the remaining trials of cells that differ only in their workload, as `splat run` would: one kernel, one boot, its controls,
+ * all workloads. Each trial is written to the history when it ends. Resolves to what is known of their kernel and guests; a fault
+ * of the host is part of that and is not thrown.
  */
 export async function runMachine(
   cells: readonly PlannedCell[],
@@ -243,7 +246,7 @@ async function nextRun({
   return { run, dir };
 }
 
-/** Writes what was thrown to a log in the night's folder, and returns it as facts of the machine. */
+/** Writes what was thrown to a log in the night's folder, and returns it as MachineFacts. */
 async function keepFailure(
   error: unknown,
   cell: PlannedCell,

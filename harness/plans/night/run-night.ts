@@ -57,7 +57,10 @@ export function openBudget(
   };
 }
 
-/** Runs what is left of each machine in the plan. */
+/**
+ * Runs the remaining trials of the plan, for each machine (a kernel, together with its guests of one kind) in turn. Resolves to
+ * what is known of each machine, by machineKey().
+ */
 export async function runMachines(work: NightWork): Promise<Map<string, MachineFacts>> {
   const { history, night, plan } = work;
   const machines = new Map(
@@ -86,7 +89,7 @@ function finishedTrials({ history, night }: NightWork): ReadonlyMap<string, Read
   return found;
 }
 
-/** Runs cells again whose trials a known splat left blind: with another seed they may not meet it. */
+/** Runs those cells again whose trials a known splat left blind: with another seed the trials may not meet the splat. */
 async function lookAgain(
   request: NightRequest,
   work: NightWork,
@@ -125,9 +128,9 @@ async function gather(
 /** A night whose trials are in the history. */
 export interface StoredTrials
   extends Pick<NightRequest, 'history' | 'night' | 'plan' | 'known' | 'now' | 'signal'> {
-  /** What is known of each machine, by machineKey(). */
+  /** What is known of each machine (a kernel, together with its guests of one kind), by machineKey(). */
   readonly machines: ReadonlyMap<string, MachineFacts>;
-  /** What is known of the machine on which a cell ran; undefined when nothing is known. */
+  /** What is known of the kernel and the guests of a cell; undefined when nothing is known. */
   readonly machineOf: (cell: PlannedCell) => MachineFacts | undefined;
   /** True when the budget ran out before all trials of a cell had run. */
   readonly isCut: (cell: PlannedCell) => boolean;
@@ -187,7 +190,7 @@ function inputOf(
     isForward: goesOn,
   }: {
     readonly machine: MachineFacts | undefined;
-    /** The boot splats of the cell's machine that this cell reports. */
+    /** Those splats of the boots of the cell's guests that this cell reports. */
     readonly bootSplats: readonly TrialSplat[];
     readonly trials: readonly { readonly isPlanned: boolean; readonly facts: TrialFacts }[];
     readonly isForward: boolean;

@@ -30,8 +30,8 @@ export interface ShardRequest extends ReadPlan {
 }
 
 /**
- * Runs some cells of a plan as the night of one machine would, with the same kernels and seeds. Resolves to their results, which
- * are not judged yet. Throws `config` when something that the cells are made of differs from what was planned.
+ * Runs some cells of a plan as a night on one host would, with the same kernels and seeds. Resolves to their results, which are
+ * not judged yet. Throws `config` when something that the cells are made of differs from what was planned.
  */
 export async function runShard(request: ShardRequest): Promise<ShardRecord> {
   const { plan, digest, cwd, shard, history, dir } = request;

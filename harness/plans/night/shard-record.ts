@@ -21,7 +21,9 @@ export function shardRecord(
   };
 }
 
-/** The same for a job, which is a part with one cell. Without `facts`, the job built a kernel and ran nothing. */
+/**
+ * The contents of shard.json for a job, which is a part with one cell. Without `facts`, the job built a kernel and ran nothing.
+ */
 export function cellRecord(
   { cell, plan }: Pick<CellJob, 'cell' | 'plan'>,
   result: {

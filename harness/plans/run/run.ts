@@ -166,7 +166,10 @@ async function testKernel(
   };
 }
 
-/** What a trial's lock order is to be compared with: that of the same program, in the same guest, on other kernels. */
+/**
+ * Names what a trial's lock order may be compared with: `setting` is the same for trials of one program with one duration in one
+ * kind of guest, whatever their kernel is.
+ */
 function lookedAt(
   { id, bootIndex, workload, durationMs, upload }: TrialPlan,
   from: {

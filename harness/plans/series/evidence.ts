@@ -57,12 +57,15 @@ export function suspectsOf({ trials }: Evidence): readonly Suspect[] {
   }));
 }
 
-/** The trials of one place, counted by their outcome for a suspect. `voids` counts the trials that could not have shown it. */
+/**
+ * The trials of one testable prefix, counted by their outcome for a suspect. `voids` counts the trials that could not have shown
+ * it.
+ */
 export interface SuspectTally extends Tally {
   readonly voids: number;
 }
 
-/** By place: the trials of the workloads that ever showed the suspect. */
+/** For each place (a testable prefix, as in placesOf()): the trials of the workloads that ever showed the suspect. */
 export function talliesOf(evidence: Evidence, suspect: Suspect): readonly SuspectTally[] {
   return placesOf(evidence).map((step) => {
     const tally = { hits: 0, misses: 0, voids: 0 };

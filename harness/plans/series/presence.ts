@@ -13,10 +13,11 @@ export interface Tally {
 }
 
 export interface Presence {
-  /** By place: the chance that the prefix has the splat. */
+  /** For each testable prefix, in order: the chance that the prefix has the splat. */
   readonly present: readonly number[];
   /**
-   * By place: the probability that the splat came, or that it went, between the previous place and this one; 0 for the first place.
+   * For each testable prefix, in order: the probability that the splat came, or that it went, between the prefix before and this
+   * one; 0 for the first.
    */
   readonly came: readonly number[];
   readonly went: readonly number[];
@@ -131,7 +132,10 @@ function bits(chance: number): number {
   return -chance * Math.log2(chance) - (1 - chance) * Math.log2(1 - chance);
 }
 
-/** The place whose next trial has the most expected information; undefined when `canTry` allows no place. */
+/**
+ * The testable prefix, as an index into `tallies`, whose next trial has the most expected information; undefined when `canTry`
+ * allows none.
+ */
 export function mostTelling(
   tallies: readonly Tally[],
   canTry: (place: number) => boolean,

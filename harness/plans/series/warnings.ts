@@ -8,8 +8,8 @@ function nameOf({ place, text }: Diagnostic): string {
 }
 
 /**
- * The warnings of a build that the build of no earlier prefix had, then those warnings of W=1 about the files of its patch that
- * came with the patch.
+ * The warnings that are new with a prefix: first those of its build that the build of no earlier prefix had, then those of `make
+ * W=1`, about the files of the prefix's patch, that came with this patch.
  */
 export function newWarnings(
   step: number,

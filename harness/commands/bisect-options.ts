@@ -59,7 +59,8 @@ export function bisectOptions(yargs: Argv): Argv<BisectArguments> {
     .option('verify-revert', {
       boolean: true,
       default: false,
-      describe: 'undo the culprit at the newer end, and check that the splat is gone',
+      describe:
+        'undo the culprit at the newer end, and check that the splat is gone (with --reverse: back)',
     })
     .option(
       'out',

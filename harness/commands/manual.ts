@@ -43,8 +43,8 @@ export const manuals: Readonly<Record<string, Manual>> = {
   bisect: {
     examples: [
       ['bisect --tree ~/linux --good v6.11 --bad v6.12', 'find the commit that brought the splat'],
-      ['bisect --series v3.mbox --workload hmm', 'find the patch that brought it'],
-      ['bisect --configs good.config bad.config', 'find the option that makes it show'],
+      ['bisect --series v3.mbox --workload hmm', 'find the patch that brought the splat'],
+      ['bisect --configs good.config bad.config', 'find the option that makes the splat show'],
     ],
     exits: `0 culprit found, 125 not found, ${harnessExits}`,
   },

@@ -14,7 +14,10 @@ import { findPast } from './earlier-nights.ts';
 import { isInside } from './inside-file.ts';
 import { findTrialFolders, readPicture, replayCommand } from './run-page.ts';
 
-/** The largest result that is read for the page: in a night, one run has all workloads of a machine. */
+/**
+ * The largest result that is read for the page: in a night, one run has the trials of all cells that differ only in their
+ * workload.
+ */
 const largestShownBytes = 16 * 1024 * 1024;
 
 /** The HTML page of a night's folder. Facts that were removed from its runs are left out. */

@@ -71,5 +71,8 @@ async function requireNightFolder(dir: string, night: string): Promise<void> {
     await makeFolder(dir);
     return;
   }
-  throw new HarnessError('usage', `--out ${dir}: not empty; name a new folder`);
+  throw new HarnessError(
+    'usage',
+    `--out ${dir}: not empty, and not a folder of this night; name a new folder`,
+  );
 }

@@ -66,7 +66,7 @@ export function toolchainOptions<T>(yargs: Argv<T>): Argv<T> {
       nargs: 1,
       default: [],
       describe:
-        'a folder with the sources of a module, or the name of a module of the kernel tree; splat builds it for the kernel, and loads it into every guest before the workloads; repeatable',
+        'a folder with the sources of a module, or the name of a module of the kernel tree; splat builds it for the kernel, and guests load it before the workloads; repeatable',
     });
 }
 

@@ -27,7 +27,7 @@ export function builder(yargs: Argv): Argv<TriageArguments> {
     })
     .option('json', {
       type: 'boolean',
-      describe: 'print one JSON document: all findings, or what --explain or --rescan found',
+      describe: 'print one JSON document; the findings of a folder are in groups, by signature',
     })
     .option('batch', {
       type: 'boolean',

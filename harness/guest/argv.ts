@@ -7,7 +7,7 @@ export type Accel = 'kvm' | 'tcg';
 
 /** A read-only image with programs that are not splat's own, such as IGT (guests/minimal/tools.c). */
 export interface ToolsDisk {
-  /** Equal for disks with the same content. */
+  /** An id that is equal for disks with the same content. */
   readonly id: string;
   readonly path: string;
   /**
@@ -19,7 +19,7 @@ export interface ToolsDisk {
 
 /** A read-only image with a distribution, which becomes the root of the guest (guests/minimal/init.c). */
 export interface SystemDisk {
-  /** Equal for disks with the same content. */
+  /** An id that is equal for disks with the same content. */
   readonly id: string;
   readonly path: string;
 }

@@ -40,7 +40,7 @@ interface Bundle {
 
 /** A disk with IGT for a guest. */
 export interface IgtImage {
-  /** Equal for images with the same content. */
+  /** An id that is equal for images with the same content. */
   readonly id: string;
   /** The path of an EROFS image. */
   readonly disk: string;

@@ -41,7 +41,7 @@ interface Recipe {
 
 /** The root file system of a guest, ready to boot. */
 export interface GuestImage {
-  /** Equal for images with the same content. */
+  /** An id that is equal for images with the same content. */
   readonly id: string;
   readonly initrd: string;
   /** The path of a raw disk of `swapMiB` with a swap signature. */

@@ -11,7 +11,7 @@ export interface LockSubject {
 
 /** A dependency that a subject (a cell on one accelerator under one setting) has shown. */
 export interface StoredOrder extends Dependency {
-  /** The row of the night that first showed it. */
+  /** The id of the night that first showed the dependency: its row in the table of nights. */
   readonly firstNight: number;
   /**
    * How many looks (first trials on a boot) showed the dependency. They are counted only for a dependency that the first look of
@@ -25,7 +25,10 @@ export interface LockPast {
   readonly orders: readonly StoredOrder[];
   /** How many looks each of the newest nights had, by the night's row, the oldest night first. */
   readonly nights: readonly { readonly night: number; readonly looks: number }[];
-  /** The row of the first night with a look (a first trial on a boot); undefined when there is none. */
+  /**
+   * The id of the first night with a look (a first trial on a boot), which is its row in the table of nights; undefined when there
+   * is no such night.
+   */
   readonly firstNight: number | undefined;
 }
 

@@ -35,7 +35,10 @@ export async function beginNight(history: History, night: NewNight): Promise<Sto
   const { name } = night;
   await history.write((run) => {
     if (history.one('SELECT 1 FROM nights WHERE name = ?', name) !== undefined) {
-      throw new HarnessError('usage', `history ${history.path} already has night ${name}`);
+      throw new HarnessError(
+        'usage',
+        `history ${history.path} already has night ${name}: two nights cannot begin in the same second`,
+      );
     }
     insertNight(run, night);
   });

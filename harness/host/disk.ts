@@ -29,7 +29,7 @@ const reading = /^(read|readlink|scandir|opendir|l?stat|realpath)$/;
 /** The reason for ENOENT of mkdir(2) when the parent folder exists: a file system that makes no folders. */
 const noFolders = 'no folder can be made there';
 
-/** The same reasons, by the texts of strerror(3) that programs print. */
+/** The reasons of disk errors in plain words, by the texts of strerror(3) that programs print. */
 const toldFaults: Readonly<Record<string, string>> = {
   'No space left on device': 'no space left',
   'Disk quota exceeded': 'disk quota exceeded',

@@ -35,19 +35,19 @@ export const needs: readonly Need[] = [
   { program: 'mkswap', debian: 'util-linux', why: "makes the guest's swap" },
 ];
 
-/** Needed only by `splat shell`. */
+/** The programs that only `splat shell` needs. */
 export const shellNeeds: readonly Need[] = [
   { program: 'dropbear', debian: 'dropbear-bin', why: 'lets a person into the guest' },
 ];
 
-/** Needed only for the disk with the tests of IGT. */
+/** The programs that only the disk with the tests of IGT needs, when splat makes it. */
 export const toolsNeeds: readonly Need[] = [
   { program: 'mkfs.erofs', debian: 'erofs-utils', why: 'packs the disk of IGT' },
   { program: 'readelf', debian: 'binutils', why: 'finds the libraries of tests' },
   { program: 'dpkg-deb', debian: 'dpkg', why: 'unpacks packages of Debian' },
 ];
 
-/** Needed only to make a guest that is a Debian. */
+/** The programs that splat needs only to make a guest that is a Debian. */
 export const debianNeeds: readonly Need[] = [
   { program: 'mkfs.erofs', debian: 'erofs-utils', why: 'packs the disk of a Debian' },
   { program: 'perl', debian: 'perl', why: 'runs mmdebstrap' },
@@ -57,7 +57,7 @@ export const debianNeeds: readonly Need[] = [
     : [{ program: 'newuidmap', debian: 'uidmap', why: 'gives users to files of a Debian' }]),
 ];
 
-/** Needed only by a GPU that draws in a window; the window is on a screen that nobody sees. */
+/** The programs that only a GPU needs that draws in a window; the window is on a screen that nobody sees. */
 export const windowNeeds: readonly Need[] = [
   { program: 'Xvfb', debian: 'xvfb', why: 'is the screen of a GPU that draws' },
   {

@@ -67,7 +67,7 @@ export interface Child {
   readonly stdin: Writable | null;
   readonly stdout: Readable | null;
   readonly stderr: Readable | null;
-  /** This process's ends of `channels`. */
+  /** This process's ends of the socket pairs that the option `channels` asks for. */
   readonly channels: readonly Socket[];
   readonly ended: Promise<ChildEnd>;
 }

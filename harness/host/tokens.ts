@@ -11,7 +11,7 @@ import { runTool } from './process.ts';
 export interface TokenPool {
   /** The folder of the files. */
   readonly dir: string;
-  /** The prefix of the files' names, such as `memory`. */
+  /** The prefix of the names of the token files, such as `memory`. */
   readonly name: string;
   readonly count: number;
 }

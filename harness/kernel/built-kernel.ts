@@ -41,7 +41,10 @@ export interface BuiltKernel {
   readonly modules?: KernelModules;
   /** False for a kernel that was compiled here and now. */
   readonly fromCache: boolean;
-  /** Digests of what it was configured with, by name: fragments, and the file of `--config-base`. Absent: it was found by its key alone. */
+  /**
+   * Digests of what it was configured with, by name: fragments, and the file of `--config-base`. Absent: the kernel was found by
+   * its key alone.
+   */
   readonly fragments?: Readonly<Record<string, string>>;
   /** The origin of a kernel that came from a shared store, now or in an earlier run; absent for a kernel that was compiled here. */
   readonly store?: StoreOrigin;
@@ -60,9 +63,9 @@ export interface StoredModule {
   readonly name: string;
   /** The file with debug information. */
   readonly file: string;
-  /** Its path in the guest. */
+  /** The module's path in the guest. */
   readonly guestPath: string;
-  /** The folder of `--module` from which it was built; absent for a module of the kernel's tree. */
+  /** The folder of `--module` from which the module was built; absent for a module of the kernel's tree. */
   readonly folder?: string;
 }
 
@@ -152,7 +155,7 @@ export interface KernelToStore {
   readonly signal: AbortSignal;
 }
 
-/** Copies the results of make from obj/ into the store. Resolves to the first missing file, if one is missing. */
+/** Copies the results of make from obj/ into the store. Resolves to the first missing file; undefined when none is missing. */
 export async function storeKernel(
   request: KernelToStore,
 ): Promise<BuiltKernel | { readonly missing: string }> {

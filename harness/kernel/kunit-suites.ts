@@ -99,7 +99,7 @@ async function readerOf(
   };
 }
 
-/** Fewer bytes, or none, where the file has no more. */
+/** The bytes of a file from an offset on: fewer than asked for, or none, where the file ends before. */
 async function readAt(file: FileHandle, offset: number, bytes: number): Promise<Buffer> {
   if (!Number.isSafeInteger(offset)) return Buffer.alloc(0);
   const buffer = Buffer.alloc(bytes);

@@ -4,12 +4,12 @@
 export interface ModuleInfo {
   /** The name that the kernel uses, in which `-` has become `_`. */
   readonly name: string;
-  /** The modules whose symbols it uses, as modpost recorded them (scripts/mod/modpost.c, `depends=`). */
+  /** The modules whose symbols this module uses, as modpost recorded them (scripts/mod/modpost.c, `depends=`). */
   readonly depends: readonly string[];
-  /** From MODULE_SOFTDEP(): the modules that modprobe(8) loads before it and after it, if they exist. */
+  /** From MODULE_SOFTDEP(): the modules that modprobe(8) loads before this module and after it, if they exist. */
   readonly before: readonly string[];
   readonly after: readonly string[];
-  /** Patterns of the devices it drives: `pci:v00001AF4d*`. */
+  /** Patterns of the devices that this module drives: `pci:v00001AF4d*`. */
   readonly aliases: readonly string[];
 }
 

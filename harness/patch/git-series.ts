@@ -65,7 +65,7 @@ export interface Commit {
 }
 
 /**
- * Reads the commits of a range, oldest first, through a borrowed repository (borrowed.ts). Commits without a change are
+ * Reads the commits of a range, oldest first, through a borrowed repository (borrow-repository.ts). Commits without a change are
  * passed over. Throws `usage` for an empty range and for a range with merges, which a series cannot represent.
  */
 export async function readGitRange(

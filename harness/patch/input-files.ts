@@ -55,7 +55,8 @@ export async function openInput(path: string, typed: string, signal: AbortSignal
   if (found?.isFile() === true || found?.isFIFO() === true || found?.isSocket() === true) {
     return openBytes(await readWhole(path, signal), path, signal);
   }
-  throw new HarnessError('usage', `series ${typed}: no such file`);
+  const folder = /@.*\.\./.test(typed) ? ', and no folder before the @' : '';
+  throw new HarnessError('usage', `series ${typed}: no such file${folder}`);
 }
 
 /** Opens the bytes of a pipe or of a file as openInput() does. */

@@ -185,7 +185,7 @@ async function runOne(
   if (boot.kind === 'failed')
     throw new HarnessError(
       'internal',
-      `${id}: the first boot of the kernel worked and is now missing`,
+      `${id}: the kernel's first boot worked, but the guest that it saved is missing`,
     );
   const { signal } = request;
   const plan = {

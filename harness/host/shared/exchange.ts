@@ -40,7 +40,7 @@ export interface SharedName {
   readonly check?: (manifest: StoreManifest) => string | undefined;
   /** Makes the files that are not shared, in the folder of an entry that was fetched. */
   readonly finish?: (dir: string) => Promise<void>;
-  /** The same as in EntryRequest. */
+  /** False for an entry of many thousand files, whose content has no digests. Default true. */
   readonly digests?: boolean;
 }
 

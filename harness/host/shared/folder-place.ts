@@ -113,7 +113,10 @@ async function readSmall(path: string): Promise<string | undefined> {
   return buffer.toString('utf8', 0, bytesRead);
 }
 
-/** True when the store has a blob of this size. A blob that was cut off is written again. */
+/**
+ * Marks a blob as used now and resolves to true when the store has it in this size; else false, since a blob that was cut off is
+ * written again.
+ */
 async function touchBlob(path: string, bytes: number): Promise<boolean> {
   const found = await readIfThere(stat(path));
   if (found?.isFile() !== true || found.size !== bytes) return false;

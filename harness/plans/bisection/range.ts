@@ -18,7 +18,7 @@ export interface Range extends Candidates {
   readonly identity: unknown;
   /** Builds the kernel of one candidate, or takes it from the store. */
   readonly build: (id: string) => Promise<BuildOutcome>;
-  /** Builds the new end without one candidate. */
+  /** Builds the kernel of the range's new end, without the change of one candidate. */
   readonly buildWithout: (id: string) => Promise<BuildOutcome | Conflict>;
   /** The changes that one candidate makes to the final .config; only for a range of configuration lines. */
   readonly configChanges?: (id: string) => Promise<readonly string[]>;

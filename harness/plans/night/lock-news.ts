@@ -52,7 +52,7 @@ interface Looked {
 interface Late {
   readonly looked: Looked;
   readonly edge: Dependency;
-  /** The row of the night that first saw it. */
+  /** The id of the night that first saw the dependency: its row in the table of nights. */
   readonly firstNight: number;
   readonly counts: LockCounts;
   /** The run that showed it; undefined when no look of this night did. */

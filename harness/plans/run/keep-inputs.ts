@@ -29,7 +29,7 @@ export interface RequestedRun
   /** The values of --module; absent for none. */
   readonly modules?: readonly string[];
   readonly workloads: readonly string[];
-  /** The value of --baseline. */
+  /** The value of --baseline; undefined when the flag was not given. */
   readonly baseline: string | undefined;
   /** The folder of the user's build of IGT; absent: Debian's package. */
   readonly igt?: string;

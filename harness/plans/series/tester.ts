@@ -28,8 +28,8 @@ export interface SeriesTesterRequest extends CommitTrialsRequest {
   readonly log: SeriesLog;
   readonly workloads: readonly ChosenWorkload[];
   /**
-   * Workloads in which a splat counts separately from the same splat in other workloads: their seeded bugs share
-   * functions.
+   * Workloads (rows of the controls) in which a splat never counts as the same as a splat of another workload: their seeded bugs
+   * share the driver's functions, so that different bugs may have equal titles.
    */
   readonly apart: ReadonlySet<string>;
   /** Builds the kernel with the first `step` patches. */

@@ -93,7 +93,7 @@ function nextEarly(known: Evidence, { workloads, limits, tester }: WalkRequest):
   });
 }
 
-/** A workload that ran on the base and cannot on the last prefix is tried on every prefix. */
+/** A workload that ran on the base and cannot run on the last prefix is tried on every prefix. */
 function nextVanished(
   known: Evidence,
   head: number,

@@ -5,12 +5,15 @@ import { type Content, html, type Markup } from './markup.ts';
 import { type NightPageInput, nightLink } from './night-page-input.ts';
 import { wordsOf } from './night-words.ts';
 
-/** The largest number of machines side by side that a screen has room for. A night with more of them has only the table below. */
+/**
+ * The largest number of columns (each a kernel, together with its guests of one kind) that a screen has room for. A night with
+ * more of them has only the table of all cells.
+ */
 const mostMachines = 12;
 
 /**
- * The whole night at a glance: a row for each workload, a column for each kernel and machine, and each result as a word and a
- * colour.
+ * The whole night at a glance: a row for each workload, a column for each kernel with guests of one kind, and each result as a
+ * word and a colour.
  */
 export function matrixSection({ night }: NightPageInput): Content {
   const { cells } = night;

@@ -62,11 +62,11 @@ function median(values: readonly number[]): number {
 
 /** The trigger words as one extended regular expression. The newline at the end of one is the end of a line to grep. */
 function grepExpression(): string {
-  // What differs in two digits is one alternative: grep is given its best chance.
-  const counted = /^[0-9a-f] \[#[1-9]$/;
+  // What differs in digits is one alternative: grep is given its best chance.
+  const counted = /^(?:[0-9a-f] )?\[#[1-9]/;
   const words = triggerWords.filter((word) => !counted.test(word));
   const escaped = words.map((word) => word.replace(/[[\]()?*+.|\\^$]/g, '\\$&').replace('\n', '$'));
-  return [...escaped, '[0-9a-f] \\[#[1-9]'].join('|');
+  return [...escaped, '[0-9a-f] \\[#[1-9]', '\\[#[1-9]\\](:|\r?$)'].join('|');
 }
 
 async function benchThroughput(log: string): Promise<void> {

@@ -82,6 +82,13 @@ const kinds: readonly (readonly [string, string])[] = [
     'BUG: KMSAN: kernel-infoleak-after-free in demo_take+0x1/0x2',
     'KMSAN: kernel-infoleak-after-free in demo_take',
   ],
+  ['Badness in demo_take at kernel/demo.c:12', 'WARNING in demo_take'],
+  ['Badness at kernel/demo.c:12', 'WARNING in demo_take'],
+  ['BUG: warning at kernel/demo.c:12/demo_take()', 'WARNING in demo_take'],
+  [
+    'Debug: sleeping function called from invalid context at mm/demo.c:12',
+    'BUG: sleeping function called from invalid context in demo_take',
+  ],
   ['BUG: KCSAN: assert: race in demo_b / demo_a', 'KCSAN: assert: race in demo_a / demo_b'],
   ['BUG: KCSAN: data-race in demo_b [demo] / demo_a [demo]', 'KCSAN: data-race in demo_a / demo_b'],
   ['BUG: KFENCE: invalid write in demo_take+0x1/0x2', 'KFENCE: invalid write in demo_take'],

@@ -20,7 +20,7 @@ const reportLike =
   /^\s|^$|\+0x[0-9a-f]|^[A-Za-z]{1,4}\d{0,2} ?: ?[[<(]?[0-9a-f]{4}|^(?:RIP|EIP|RSP|Code|CPU|Hardware|Modules|Call |Backtrace|[Ss]tack|Process|Internal|Oops|PGD|\*pde|Mem abort|pgd|Data abort|user pgtable|Kernel|Rebooting|page|flags|raw|head|read|write|Read|Write|Allocated|Freed|Uninit|Local|The buggy|Memory|which|Object|Bytes|Redzone|Padding|rcu|NMI|Sending|in_atomic|Preempt|irq|hardirq|softirq|other info|the |but |and |-> |Possible|Chain|\(|\d+ locks? held|no locks held|locks held by |handlers:$|Disabling IRQ|Mem-Info|Task dump|Showing|#\d|={5}|-{4}|---\[|\*{3}|\.\.\.|\[|<|Dumping|FS:|CS:|DR\d|CR\d|Workqueue|task|comm|RBP|SMP|Tainted|unwind|kfence|Krnl|LR|NIP|MSR|GPR|CFAR|REGS|epc|ra |status|Flags|Control|INFO: (?:lockdep|task .{1,60} blocked on an? )|preempt|value changed|unreferenced|backtrace|hex dump)/;
 /** Matches lines that occur only in reports. */
 export const ofReport =
-  /^\s*(?:\[<[0-9a-f]+>\] )?(?:\? )?[\w.$]+\+0x[0-9a-f]+\/0x|^\s*(?:CPU: \d+ |Call [Tt]race:|Modules linked in:|Hardware name:|<TASK>|<IRQ>)/;
+  /^\s*(?:\[<[0-9a-f]+>\] )?(?:\? )?[\w.$]+\+0x[0-9a-f]+\/0x|^\s*(?:CPU: \d+ |NIP: +\[?[0-9a-f]{8}|Call [Tt]race:|Modules linked in:|Hardware name:|<TASK>|<IRQ>)/;
 /** A line of a stack, not of a register such as `    pc: c000000000301240: f+0x10/0x20` or ` RP(r2): f+0x10/0x20`. */
 const frameLike = /^[\s[(?](?!\s*[A-Za-z][\w()[\]]{0,8} ?: ).*\+0x[0-9a-f]+\/0x/;
 const traceEnd = '---[ end trace';

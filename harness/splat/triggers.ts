@@ -13,6 +13,8 @@ export const triggerWords: readonly string[] = [
   'BUG:\r',
   'BUG at ',
   'WARNING: ',
+  'Badness ',
+  'Debug: sleeping ',
   'INFO: ',
   'Kernel panic',
   'SError Interrupt on ',

@@ -197,3 +197,23 @@ void t.test('a stalled CPU that only changes tasks is blamed on nothing', async 
     title: 'INFO: rcu detected stall in demo_poll',
   });
 });
+
+void t.test(
+  'a warning of powerpc without source lines names its function in a register',
+  async (t) => {
+    const warning = [
+      'Badness at c0012344 [verbose debug info unavailable]',
+      'NIP: c0012344 LR: c0012340 CTR: 00000000',
+      'REGS: c6abf680 TRAP: 0700   Not tainted  (2.6.35)',
+      'MSR: 00029032 <EE,ME,CE,IR,DR>  CR: 24002482  XER: 00000000',
+      'NIP [c0012344] demo_take+0x10/0x20',
+      'LR [c0012340] demo_read+0x10/0x20',
+      'Call Trace:',
+      ...['demo_take', 'demo_read', 'sys_read'].map(
+        (name) => `[c6abf730] [c0012344] ${name}+0x10/0x20`,
+      ),
+    ];
+    t.match(splatIn(...warning), { title: 'WARNING in demo_take', corrupted: false });
+    t.same(scanLog('[  100.000000] Badness at home: 12\n[  100.000001] demo: ready\n'), []);
+  },
+);

@@ -114,7 +114,8 @@ export const lockRules: readonly Rule[] = [
     frame: trace,
   },
   {
-    header: /BUG: sleeping function called from invalid context/,
+    // `Debug:` until Linux 2.6.17
+    header: /(?:BUG|Debug): sleeping function called from invalid context/,
     title: 'BUG: sleeping function called from invalid context in {frame}',
     frame: trace,
   },

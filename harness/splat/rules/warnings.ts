@@ -60,6 +60,19 @@ export const warningRules: readonly Rule[] = [
     frame: { ...warned, from: ['header', 'pc', 'trace'] },
   },
   {
+    // WARN_ON() until Linux 2.6.17, and on powerpc until 3.12
+    header: /^Badness (?:in (?<frame>[\w.]+) )?at (?:\S+:\d+|[0-9a-f]{8,16} \[verbose)/,
+    title: 'WARNING in {frame}',
+    frame: { ...warned, from: ['header', 'pc', 'trace'] },
+    needsReport: true,
+  },
+  {
+    // WARN_ON() from Linux 2.6.18 until 2.6.24
+    header: /BUG: warning at \S+:\d+\/(?<frame>[\w.]+)\(\)/,
+    title: 'WARNING in {frame}',
+    frame: warned,
+  },
+  {
     // ex_handler_msr_mce() and similar functions, arch/x86/mm/extable.c: worth noting, but common under hypervisors
     header: /unchecked MSR access error: (RDMSR|WRMSR) /,
     title: 'unchecked MSR access error: {1} in {frame}',

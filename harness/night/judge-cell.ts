@@ -35,7 +35,10 @@ export interface JudgedCell {
   readonly verdict: Verdict;
   readonly class: CellClass;
   readonly because?: string;
-  /** Items, each with the list that it belongs to. */
+  /**
+   * The items of the cell (each a splat, or an event of the whole cell), each with the name of the night's list that it belongs
+   * to.
+   */
   readonly items: readonly { readonly list: CellClass; readonly item: NightItem }[];
   readonly updates: readonly IssueUpdate[];
   readonly blind: readonly BlindTrials[];

@@ -33,7 +33,10 @@ export interface IgtRequest {
   readonly emit: Emit;
 }
 
-/** True for the names of IGT tests that `--workload` takes: `igt`, `igt:PATTERN` and `igt:order`, each also with `+WORKLOAD`. */
+/**
+ * True for the names of IGT tests that `--workload` takes: `igt` and `igt:PATTERN`, both also with `+WORKLOAD`, and `igt:order`.
+ * The rest of such a name is not checked.
+ */
 export function isIgtName(name: string): boolean {
   return /^igt(?:$|[:+])/.test(name);
 }

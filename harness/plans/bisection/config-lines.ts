@@ -2,7 +2,10 @@
 export interface ConfigLine {
   /** The name of the option, `CONFIG_X`. */
   readonly id: string;
-  /** The symbol's values. `n` stands for "is not set", null for a fragment that does not mention the symbol. */
+  /**
+   * The symbol's value in the good configuration, and in the bad one. `n` stands for "is not set", null for a fragment that does
+   * not mention the symbol.
+   */
   readonly from: string | null;
   readonly to: string | null;
 }

@@ -96,6 +96,18 @@ static void serve_entropy(const struct request *request)
 		request_succeed(request, length);
 }
 
+/* stand-by -> ok PID. The next "run" needs no new process. */
+static void serve_stand_by(const struct request *request)
+{
+	struct trial *trial = &request->agent->trial;
+	int error = trial_stand_by(trial);
+
+	if (error != 0)
+		request_fail(request, error, "stand-by");
+	else
+		request_succeed(request, (uint64_t)trial->program.pid);
+}
+
 /* run TIMEOUT-MS ARG... -> out 1|2 CHUNK... ok exit CODE MS | ok signal N MS | ok timeout MS */
 static void serve_run(const struct request *request)
 {
@@ -127,6 +139,7 @@ static const struct verb {
 	{ "read", 1, 2, serve_read },
 	{ "write", 2, 3, serve_write },
 	{ "put", 4, 4, serve_put },
+	{ "stand-by", 0, 0, serve_stand_by },
 	{ "run", 2, WIRE_WORDS_MAX, serve_run },
 };
 

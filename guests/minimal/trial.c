@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
@@ -27,28 +28,66 @@ static int make_cgroup(void)
 	return 0;
 }
 
-int trial_start(struct trial *trial, int epoll_fd, uint64_t id, uint64_t timeout_ms, char **argv)
+int trial_stand_by(struct trial *trial)
 {
 	int error;
 
 	if (trial->running)
 		return EBUSY;
+	if (trial->stands_by)
+		return 0;
 	error = make_cgroup();
+	if (error == 0)
+		error = spawn_stand_by(PROGRAM_CGROUP, &trial->program);
+	trial->stands_by = error == 0;
+	return error;
+}
+
+/* Removes a program that stands by no longer. */
+static void dismiss(struct spawned *program)
+{
+	spawn_close(program);
+	kill(program->pid, SIGKILL);
+	waitpid(program->pid, NULL, 0);
+}
+
+/* Lets the program that stands by be argv, or else starts argv in a new cgroup. */
+static int start_program(struct trial *trial, char **argv)
+{
+	int error;
+
+	if (trial->stands_by) {
+		trial->stands_by = false;
+		if (spawn_go(&trial->program, argv) == 0)
+			return 0;
+		dismiss(&trial->program);
+	}
+	error = make_cgroup();
+	return error == 0 ? spawn(PROGRAM_CGROUP, argv, &trial->program) : error;
+}
+
+int trial_start(struct trial *trial, int epoll_fd, uint64_t id, uint64_t timeout_ms, char **argv)
+{
+	uint64_t start_ns = monotonic_ns();
+	int error;
+
+	if (trial->running)
+		return EBUSY;
+	error = start_program(trial, argv);
 	if (error != 0)
 		return error;
-	memset(trial, 0, sizeof(*trial));
-	trial->id = id;
-	trial->start_ns = monotonic_ns();
-	trial->deadline_ns = trial->start_ns + timeout_ms * 1000000u;
-	error = spawn(PROGRAM_CGROUP, argv, &trial->program);
-	if (error != 0)
-		return error;
+	*trial = (struct trial){
+		.running = true,
+		.id = id,
+		.program = trial->program,
+		.start_ns = start_ns,
+		.deadline_ns = start_ns + timeout_ms * 1000000u,
+	};
 	for (int i = 0; i < 2; i++) {
 		struct epoll_event event = { .events = EPOLLIN | EPOLLET };
 
 		epoll_ctl(epoll_fd, EPOLL_CTL_ADD, trial->program.output_fds[i], &event);
 	}
-	trial->running = true;
 	return 0;
 }
 

@@ -101,6 +101,7 @@ export async function prepareGuest(
   await agent.run(['/bin/true'], prepareTimeoutMs, () => undefined);
   // A kernel that cannot mount the disk would print its complaint again in each trial.
   if (warmUp !== undefined) await agent.run(warmUp, warmUpTimeoutMs, () => undefined);
+  await agent.standBy();
   const warnOnceArmed = await agent.write('/sys/kernel/debug/clear_warn_once', '1');
   const before = await takeReading(agent, cpus, countedBesides({ profiled, modules }));
   const armed =
@@ -157,18 +158,27 @@ export async function takeReading(
 ): Promise<Reading> {
   const text = async (path: string): Promise<string | undefined> =>
     (await agent.read(path))?.toString('latin1');
-  const ledger = readLedger({
-    lockdepStats: await text(ledgerFiles.lockdepStats),
-    tainted: await text(ledgerFiles.tainted),
-    proveLocking: await text(ledgerFiles.proveLocking),
-  });
-  const tables: string[] = [];
-  for (let cpu = 0; cpu < cpus; cpu++)
-    tables.push((await text(`${profileFiles.statistics}${cpu}`)) ?? '');
-  const vmstat = parseVmstat((await text('/proc/vmstat')) ?? '');
-  const counters = { ...parseProfile(tables, more), ...vmstat };
-  for (const name of driverCounters) {
-    const value = await text(`${driverFolder}/${name}`);
+  // The agent answers in order. All requests are sent at once, so that none waits for an answer on its way to the host.
+  const [lockdepStats, tainted, proveLocking, vmstat, tables, driver] = await Promise.all([
+    text(ledgerFiles.lockdepStats),
+    text(ledgerFiles.tainted),
+    text(ledgerFiles.proveLocking),
+    text('/proc/vmstat'),
+    Promise.all(
+      Array.from({ length: cpus }, async (_, cpu) => text(`${profileFiles.statistics}${cpu}`)),
+    ),
+    Promise.all(driverCounters.map(async (name) => text(`${driverFolder}/${name}`))),
+  ]);
+  const ledger = readLedger({ lockdepStats, tainted, proveLocking });
+  const counters = {
+    ...parseProfile(
+      tables.map((table) => table ?? ''),
+      more,
+    ),
+    ...parseVmstat(vmstat ?? ''),
+  };
+  for (const [index, name] of driverCounters.entries()) {
+    const value = driver[index];
     if (value !== undefined) counters[`driver.${name}`] = Number(value);
   }
   return { ledger, counters };

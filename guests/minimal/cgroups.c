@@ -156,7 +156,7 @@ static void limit(struct racer *racer)
 	 * A lower limit would kill at once, and the report of a kill takes long on an emulated
 	 * console.
 	 */
-	if (random_below(&racer->random, 2))
+	if (racer_way(racer, 2) == 0)
 		write_amount(racer, "memory.high", 0);
 	else
 		write_amount(racer, "memory.max", 3);

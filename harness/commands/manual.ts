@@ -62,7 +62,7 @@ export const manuals: Readonly<Record<string, Manual>> = {
       ['triage --follow /var/log/serial.log', 'follow a log that is still written'],
       [
         'triage --rescan splat-nights --history splat-history.db',
-        'rename the splats of old runs, where this version names them differently',
+        'rename the splats of old runs in the history, where this version names them differently',
       ],
     ],
     exits:
@@ -148,7 +148,7 @@ export const manuals: Readonly<Record<string, Manual>> = {
       ['history', 'list all splats, with state and rate'],
       ['history "possible deadlock" --since 14d', 'list those with these words in the title'],
       ['history import splat-runs/20261129-191013-6631', 'add a run to the history as a night'],
-      ['history backup nights.db', 'copy the history, even while a night runs'],
+      ['history backup nights.db', 'copy the history to nights.db, even while a night runs'],
     ],
     exits: plainExits,
   },

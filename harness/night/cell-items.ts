@@ -20,7 +20,10 @@ export interface CellKernel {
   readonly kernelId: string | null;
   readonly image: string | null;
   readonly ranOn: string | null;
-  /** The digests of the configuration fragments of the kernel, by name; absent: not known. */
+  /**
+   * Digests of what the kernel was configured with, by name: the fragments, and the file of `--config-base`. They are for the history;
+   * no judgement uses them. Absent: the kernel was not built, or was found by its key alone.
+   */
   readonly fragments?: Readonly<Record<string, string>>;
 }
 

@@ -54,8 +54,8 @@ function severalThreads(threads: readonly (readonly Mail[])[], where: string): H
   const names = threads.slice(0, 4).map(([first]) => `"${shown(first?.subjectLine ?? '')}"`);
   const more = threads.length > names.length ? ' and others' : '';
   const what = `holds several threads: that of ${names.join(', that of ')}${more}`;
-  const next = 'give one of them, or a quilt series that lists patches';
-  return new HarnessError('usage', `${where}: ${what}; ${next}`);
+  const advice = 'give one of them, or a quilt series that lists patches';
+  return new HarnessError('usage', `${where}: ${what}; ${advice}`);
 }
 
 function takesAll(thread: readonly Mail[], { where, base }: QueueOptions): boolean {

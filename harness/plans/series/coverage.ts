@@ -57,7 +57,10 @@ export function standInsOf(
   return standIns;
 }
 
-/** Matches the name of a function: not a macro, whose name is in capitals, and not a keyword of C. */
+/**
+ * Matches what is taken for the name of a called function: at least four characters, of which the first is a small letter, and no
+ * keyword. Macros in capitals and names like __free_pages do not match; macros in small letters do.
+ */
 const isName = /^(?!(?:if|for|while|switch|return|sizeof|typeof|defined)$)[a-z]\w{3,}$/;
 const mostStandIns = 80;
 

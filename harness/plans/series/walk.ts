@@ -25,7 +25,7 @@ export interface WalkRequest {
   readonly tester: Tester;
   /** How many trials run at a time. */
   readonly parallel: number;
-  /** The evidence from which the walk continues. */
+  /** What the journal already has: the states and the trials of prefixes from before an interruption. */
   readonly evidence: Evidence;
   /** Called before a prefix is built. */
   readonly onStep?: (step: number) => void;

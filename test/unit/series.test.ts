@@ -1008,6 +1008,7 @@ void test('a guest counts what it is asked to besides, compilers\u2019 versions 
     },
     write: async () => true,
     run: async () => ({ kind: 'exit', code: 0 }),
+    standBy: async () => true,
     read: async (path: string) =>
       path.endsWith('trace_stat/function0') ? Buffer.from(table) : undefined,
   } as unknown as Agent;

@@ -299,7 +299,7 @@ void t.test(
         ...readFileSync(join(folder, file), 'utf8').matchAll(/^PROGRAM\("([\w-]+)", \w+\);$/gm),
       ])
       .map((match) => `/bin/${match[1]}`);
-    const guest = ['/bin/agent', '/bin/init', '/bin/kunit', '/bin/tools'];
+    const guest = ['/bin/agent', '/bin/init', '/bin/kunit', '/bin/stand-by', '/bin/tools'];
     const rows = new Set(workloads.map(({ program }) => program));
     t.strictSame(programs.toSorted(), [...guest, ...rows].toSorted());
     for (const canary of canaries) t.ok(rows.has(canaryWorkload(canary).program), canary.name);

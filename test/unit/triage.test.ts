@@ -245,7 +245,10 @@ void t.test('bad input is refused in one line', async (t) => {
     await refusal(t, { file: '/does/not/exist' }),
     /cannot read \/does\/not\/exist: no such file/,
   );
-  t.match(await refusal(t, { file: '/', batch: true }), /is a directory/);
+  t.match(
+    await refusal(t, { file: '/', batch: true }),
+    /^\/ is a folder, and --batch reads one file/,
+  );
   t.match(
     await refusal(t, { file: '-', explain: 2 }, splat),
     /--explain 2: the log has 1 finding$/,

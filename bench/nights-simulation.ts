@@ -3,7 +3,7 @@ import { cellId, type NamedCell } from '../harness/night/cells.ts';
 import type { IssuePast } from '../harness/night/judge-issue.ts';
 import { type JudgedNight, judgeNight } from '../harness/night/judge-night.ts';
 import type { TrialFacts } from '../harness/night/judge-trial.ts';
-import { aCell } from '../test/made-records.ts';
+import { aCell, someTrialFacts } from '../test/made-records.ts';
 import { dice as diceOf } from './dice.ts';
 
 /**
@@ -47,21 +47,10 @@ const cells: readonly NamedCell[] = Array.from({ length: cellCount }, (_, at) =>
 
 function trialOf(splats: TrialFacts['splats']): TrialFacts {
   const titles = splats.map(({ title }) => title);
-  return {
-    id: 't',
-    run: 'r',
-    seed: 1,
+  return someTrialFacts({
     verdict: titles.length === 0 ? { kind: 'clean' } : { kind: 'splat', titles },
-    end: { kind: 'exit', code: 0 },
-    deadBefore: [],
-    deadAfter: [],
-    incomplete: [],
-    witnesses: { w: 1 },
-    absentWitnesses: [],
     splats,
-    totalMs: 1,
-    firstSplatMs: null,
-  };
+  });
 }
 
 /** The bugs of a history: a fifth of the cells has one from some night on, and half of these are repaired later. */

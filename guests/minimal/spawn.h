@@ -2,7 +2,6 @@
 #ifndef SPLAT_SPAWN_H
 #define SPLAT_SPAWN_H
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 struct spawned {

@@ -95,6 +95,9 @@ export async function nameSource(
   );
 }
 
+/** The forms of a kernel's name, for messages. */
+export const kernelForms = 'debian:X.Y, debian:newest, DIR, DIR@REV or a tarball';
+
 async function findOrigin(spec: string, options: SourceOptions): Promise<Origin> {
   const path = resolve(options.cwd, spec);
   const found = await readIfThere(stat(path));
@@ -107,7 +110,7 @@ async function findOrigin(spec: string, options: SourceOptions): Promise<Origin>
   }
   throw new HarnessError(
     'usage',
-    `kernel ${spec}: no such directory or tarball; a kernel is debian:X.Y, debian:newest, DIR, DIR@REV or a tarball`,
+    `kernel ${spec}: no such directory or tarball; a kernel is ${kernelForms}`,
   );
 }
 

@@ -1,13 +1,15 @@
 import type { ReportLine } from './body.ts';
 import { inlinedHeader } from './compose.ts';
 import type { OpenReport } from './open-report.ts';
+import { diedAtOnce, diedTask } from './rules/rule.ts';
 
 /** Lines that continue whatever report is open: the owners that SLUB prints, and the panic at the end. */
 const continuesAny =
   /INFO: (?:(?:Allocated|Freed) in |(?:Slab|Object) 0x)|Kernel panic - not syncing/;
 /** The second line of a fault, before its stack. */
-const continuesFault =
-  /^(?:\S+: )?(?:Oops|Internal error|invalid opcode|[A-Z][\w ]{3,30}\[#\d+\]|\S{1,24}\(\d+\): (?:[A-Z][\w .-]{2,60} \[#\d+\]|Oops -?\d+\s*$)|(?:COP2: )?(?:[A-Z]\w+|do_\w+) [\w .!/-]{2,50}\[#\d+\]:|cpu 0x[0-9a-f]+: Vector: |Kernel Fault: Code=|stack guard page|kernel stack overflow|double fault: [0-9a-f]{4} |Unhandled fault: alignment)|^[\w -]{3,40}: [0-9a-f]{4} ilc:\d \[#/;
+const continuesFault = new RegExp(
+  String.raw`^(?:\S+: )?(?:Oops|Internal error|invalid opcode|[A-Z][\w ]{3,30}\[#\d+\]|${diedTask}|(?:COP2: )?${diedAtOnce}|cpu 0x[0-9a-f]+: Vector: |Kernel Fault: Code=|stack guard page|kernel stack overflow|double fault: [0-9a-f]{4} |Unhandled fault: alignment)|^[\w -]{3,40}: [0-9a-f]{4} ilc:\d \[#`,
+);
 /**
  * The line before the stack of the task that holds what a hung task waits for (CONFIG_DETECT_HUNG_TASK_BLOCKER,
  * kernel/hung_task.c).

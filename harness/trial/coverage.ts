@@ -72,12 +72,18 @@ export async function armCoverage(
 
 /** How many calls of each function the profiler has counted so far. */
 export async function readCalls(agent: Agent, cpus: number): Promise<Record<string, number>> {
-  const tables: string[] = [];
-  for (let cpu = 0; cpu < cpus; cpu++) {
-    const table = await agent.read(`${profileFiles.statistics}${cpu}`, listLimitBytes);
-    tables.push(table?.toString('latin1') ?? '');
-  }
-  return readShownCalls(tables);
+  return readShownCalls(await readTables(agent, cpus, listLimitBytes));
+}
+
+/** The table of the function profiler of each CPU; empty for a CPU without one. `limitBytes` is that of the agent's read(). */
+export async function readTables(
+  agent: Agent,
+  cpus: number,
+  limitBytes?: number,
+): Promise<readonly string[]> {
+  const paths = Array.from({ length: cpus }, (_, cpu) => `${profileFiles.statistics}${cpu}`);
+  const tables = await Promise.all(paths.map(async (path) => agent.read(path, limitBytes)));
+  return tables.map((table) => table?.toString('latin1') ?? '');
 }
 
 export async function readCoverage(

@@ -12,7 +12,7 @@ import {
   profileFiles,
 } from '../stress/counters.ts';
 import { ledgerFiles, readLedger } from '../stress/ledger.ts';
-import { type Armed, armCoverage, readCalls } from './coverage.ts';
+import { type Armed, armCoverage, readCalls, readTables } from './coverage.ts';
 import { type LoadedModule, loadModules } from './load-modules.ts';
 
 /** The ledger and the counters of a guest's kernel at one moment. */
@@ -164,19 +164,11 @@ export async function takeReading(
     text(ledgerFiles.tainted),
     text(ledgerFiles.proveLocking),
     text('/proc/vmstat'),
-    Promise.all(
-      Array.from({ length: cpus }, async (_, cpu) => text(`${profileFiles.statistics}${cpu}`)),
-    ),
+    readTables(agent, cpus),
     Promise.all(driverCounters.map(async (name) => text(`${driverFolder}/${name}`))),
   ]);
   const ledger = readLedger({ lockdepStats, tainted, proveLocking });
-  const counters = {
-    ...parseProfile(
-      tables.map((table) => table ?? ''),
-      more,
-    ),
-    ...parseVmstat(vmstat ?? ''),
-  };
+  const counters = { ...parseProfile(tables, more), ...parseVmstat(vmstat ?? '') };
   for (const [index, name] of driverCounters.entries()) {
     const value = driver[index];
     if (value !== undefined) counters[`driver.${name}`] = Number(value);

@@ -32,7 +32,7 @@ import type { ShardRecord } from '../../harness/records/shard.ts';
 import { writtenBy } from '../../harness/trial/harness-facts.ts';
 import { trialSeed } from '../../harness/trial/plan-trials.ts';
 import { splat } from '../e2e/splat.ts';
-import { aCell } from '../made-records.ts';
+import { aCell, someTrialFacts } from '../made-records.ts';
 
 function timed(kernel: string, workload: string, seconds: number): PlanCell {
   const cell = aCell({ kernel, workload });
@@ -141,21 +141,7 @@ function resultsOf(
     })),
     trials: cells.map((cell) => {
       const id = cell.workload === 'repro.sh' ? 'repro_sh' : cell.workload;
-      const facts = {
-        id,
-        run: 'runs/1',
-        seed: trialSeed(seedOf(plan.night, cell), id),
-        verdict: { kind: 'clean' as const },
-        end: { kind: 'exit' as const, code: 0 },
-        deadBefore: [],
-        deadAfter: [],
-        incomplete: [],
-        witnesses: { w: 3 },
-        absentWitnesses: [],
-        splats: [],
-        totalMs: 1000,
-        firstSplatMs: null,
-      };
+      const facts = someTrialFacts({ id, seed: trialSeed(seedOf(plan.night, cell), id) });
       return { cell: cell.id, facts };
     }),
     ...over,

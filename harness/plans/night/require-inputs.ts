@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { HarnessError, isHarnessError } from '../../errors.ts';
 import { readIfThere } from '../../host/disk.ts';
+import { kernelForms } from '../../kernel/source.ts';
 import { pinConfigs } from '../../kernel/test-kernel.ts';
 import type { ReadMatrix } from '../../night/matrix.ts';
 import { readSeries } from '../../patch/series.ts';
@@ -76,6 +77,6 @@ async function requireKernelName(name: string, cwd: string): Promise<void> {
   if (dir !== '' && (await readIfThere(stat(resolve(cwd, dir))))?.isDirectory() === true) return;
   throw new HarnessError(
     'usage',
-    `${name}: no such directory or tarball; a kernel is debian:X.Y, debian:newest, DIR, DIR@REV or a tarball`,
+    `${name}: no such directory or tarball; a kernel is ${kernelForms}`,
   );
 }

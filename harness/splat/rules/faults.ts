@@ -1,4 +1,4 @@
-import { badAccess, fault, named, type Rule, trace } from './rule.ts';
+import { badAccess, diedAtOnce, diedTask, fault, named, type Rule, trace } from './rule.ts';
 
 const overflow = ['stack-overflow in {frame}'];
 
@@ -171,8 +171,9 @@ export const faultRules: readonly Rule[] = [
   {
     // die() of sparc names the task, `systemd(1): Oops [#1]`; those of mips and loongarch have a number at once, `Integer
     // overflow[#1]:`; parisc prints `Kernel Fault: Code=15 (Data TLB miss fault) at addr 00000008`.
-    header:
-      /^\S{1,24}\(\d+\): (?:[A-Z][\w .-]{2,60} \[#\d+\]|Oops -?\d+\s*$)|^(?:Oops: |COP2: )?(?:[A-Z]\w+|do_\w+) [\w .!/-]{2,50}\[#\d+\]:|^Kernel Fault: Code=\d+ /,
+    header: new RegExp(
+      String.raw`^${diedTask}|^(?:Oops: |COP2: )?${diedAtOnce}|^Kernel Fault: Code=\d+ `,
+    ),
     title: 'Oops in {frame}',
     alt: badAccess,
     frame: fault,

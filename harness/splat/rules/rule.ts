@@ -69,3 +69,8 @@ export const trace: FrameRule = { from: ['trace'] };
 export const stall: FrameRule = { from: ['trace'], pick: 'stall' };
 export const hang: FrameRule = { from: ['trace'], pick: 'hang' };
 export const badAccess = ['bad-access in {frame}'];
+
+/** What die() of sparc prints, which names the task: `systemd(1): Oops [#1]`. */
+export const diedTask = String.raw`\S{1,24}\(\d+\): (?:[A-Z][\w .-]{2,60} \[#\d+\]|Oops -?\d+\s*$)`;
+/** What die() of mips and loongarch prints, with its number at once: `Integer overflow[#1]:`. */
+export const diedAtOnce = String.raw`(?:[A-Z]\w+|do_\w+) [\w .!/-]{2,50}\[#\d+\]:`;

@@ -207,6 +207,8 @@ static int dma_buf_main(int argc, char **argv)
 	shared.pressing_bytes = workload.memory_mib * MIB;
 	shared.pressing = map_small_pages(shared.pressing_bytes);
 	memory_squeeze(workload.memory_mib / 2 * MIB);
+	touch_pages(shared.pressing, shared.pressing_bytes);
+	memory_stall();
 	race(&workload, THREADS, operations, sizeof(operations) / sizeof(operations[0]), &shared);
 	memory_relax();
 	printf("done lent %" PRIuFAST64 " waited %" PRIuFAST64 "\n", shared.lent, shared.waited);

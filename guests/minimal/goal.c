@@ -2,6 +2,7 @@
 #include "goal.h"
 
 #include "files.h"
+#include "memory.h"
 #include "splat_mn.h"
 #include "workload.h"
 
@@ -47,27 +48,6 @@ static bool read_driver(const char *name, uint64_t *value)
 	return true;
 }
 
-/* Reads a field; "allocstall_*" is the sum of the fields that begin with "allocstall_". */
-static bool read_vmstat(const char *name, uint64_t *value)
-{
-	FILE *file = fopen("/proc/vmstat", "re");
-	size_t stem = strcspn(name, "*");
-	bool is_sum = name[stem] == '*', is_there = false;
-	char field[64];
-	uint64_t number;
-
-	*value = 0;
-	while (file && fscanf(file, "%63s %" SCNu64, field, &number) == 2) {
-		if (is_sum ? strncmp(field, name, stem) == 0 : strcmp(field, name) == 0) {
-			*value += number;
-			is_there = true;
-		}
-	}
-	if (file)
-		fclose(file);
-	return is_there;
-}
-
 /* A version of a function that the compiler made ("foo.isra.0") counts, too. */
 static bool is_function(const char *shown, const char *name)
 {
@@ -106,7 +86,7 @@ static bool read_counter(const char *name, uint64_t *value)
 	if (strncmp(name, "driver.", 7) == 0)
 		return read_driver(name + 7, value);
 	if (strncmp(name, "vm.", 3) == 0)
-		return read_vmstat(name + 3, value);
+		return vmstat(name + 3, value);
 	if (strncmp(name, "calls.", 6) == 0)
 		return read_calls(name + 6, value);
 	workload_fail("--witness %s: want driver., vm. or calls. before the name", name);

@@ -5,6 +5,7 @@
 #include "workload.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,13 @@ static struct setting reserve = { .path = "/proc/sys/vm/min_free_kbytes" };
  */
 static struct setting list_fraction = { .path = "/proc/sys/vm/percpu_pagelist_high_fraction" };
 #define LIST_FRACTION "1000"
+
+/* The allocations that reclaimed directly (try_to_free_pages() in mm/vmscan.c). */
+#define STALLS "allocstall_*"
+#define STALL_BYTES ((size_t)64 * 1024)
+#define STALL_TRIES 50
+static uint64_t stalls; /* before the squeeze */
+static unsigned long squeezed_kib;
 
 char *map_small_pages(size_t bytes)
 {
@@ -65,6 +73,26 @@ unsigned long meminfo_kib(const char *field)
 	return strtoul(line + strlen(label), NULL, 10);
 }
 
+bool vmstat(const char *name, uint64_t *value)
+{
+	FILE *file = fopen("/proc/vmstat", "re");
+	size_t stem = strcspn(name, "*");
+	bool is_sum = name[stem] == '*', is_there = false;
+	char field[64];
+	uint64_t number;
+
+	*value = 0;
+	while (file && fscanf(file, "%63s %" SCNu64, field, &number) == 2) {
+		if (is_sum ? strncmp(field, name, stem) == 0 : strcmp(field, name) == 0) {
+			*value += number;
+			is_there = true;
+		}
+	}
+	if (file)
+		fclose(file);
+	return is_there;
+}
+
 static void change(struct setting *setting, const char *value)
 {
 	if (!read_file(setting->path, setting->former, sizeof(setting->former)))
@@ -89,8 +117,45 @@ void memory_squeeze(size_t room_bytes)
 		workload_fail("%lu KiB are free, want more than %lu", free_kib, room_kib);
 	if (access(list_fraction.path, F_OK) == 0)
 		change(&list_fraction, LIST_FRACTION);
-	snprintf(value, sizeof(value), "%lu", free_kib - room_kib);
+	vmstat(STALLS, &stalls);
+	squeezed_kib = free_kib - room_kib;
+	snprintf(value, sizeof(value), "%lu", squeezed_kib);
 	change(&reserve, value);
+}
+
+static void set_reserve(unsigned long kib)
+{
+	char value[32];
+
+	snprintf(value, sizeof(value), "%lu", kib);
+	if (!write_file(reserve.path, value))
+		workload_fail("write %s to %s", value, reserve.path);
+}
+
+static bool has_stalled(void)
+{
+	uint64_t now;
+
+	return vmstat(STALLS, &now) && now > stalls;
+}
+
+bool memory_stall(void)
+{
+	char *pages = map_small_pages(STALL_BYTES);
+	bool stalled = has_stalled();
+
+	/* A little more each time: the zones share the reserve, and one may have more to spare. */
+	for (unsigned long tried = 1; !stalled && tried <= STALL_TRIES; tried++) {
+		unsigned long missing_kib = 512 * (tried < 8 ? tried : 8);
+
+		set_reserve(meminfo_kib("MemFree") + missing_kib);
+		touch_pages(pages, STALL_BYTES);
+		set_reserve(squeezed_kib);
+		madvise(pages, STALL_BYTES, MADV_DONTNEED);
+		stalled = has_stalled();
+	}
+	munmap(pages, STALL_BYTES);
+	return stalled;
 }
 
 void memory_relax(void)

@@ -3,7 +3,9 @@
 #ifndef SPLAT_MEMORY_H
 #define SPLAT_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Maps anonymous memory without huge pages, so that a limit is reached slowly, and a reaper has
@@ -25,8 +27,22 @@ void eat_memory(size_t bytes);
  */
 void memory_squeeze(size_t room_bytes);
 
+/*
+ * Allocates until an allocation has reclaimed directly, and returns at once when that has
+ * happened since memory_squeeze(). kswapd alone may keep up with a guest whose CPUs its host
+ * stops: so the reserve is raised above what is free, and the very next allocation finds too
+ * little. False: still none after many tries. Exits when the reserve cannot be written.
+ */
+bool memory_stall(void);
+
 /* Sets the reserve to its value before memory_squeeze(). */
 void memory_relax(void);
+
+/*
+ * Reads a field of /proc/vmstat; "allocstall_*" is the sum of the fields that begin with
+ * "allocstall_". False if there is no such field.
+ */
+bool vmstat(const char *name, uint64_t *value);
 
 /* A field of /proc/meminfo ("SwapFree") in KiB. Exits if there is no such field. */
 unsigned long meminfo_kib(const char *field);

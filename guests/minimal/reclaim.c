@@ -31,6 +31,7 @@
 #define THREADS 3
 #define KSM "/sys/kernel/mm/ksm/"
 #define COMPACT "/proc/sys/vm/compact_memory"
+#define MIGRATED "pgmigrate_success"
 
 static void write_some(struct racer *racer)
 {
@@ -83,6 +84,26 @@ static void compact(struct racer *racer)
 {
 	if (random_below(&racer->random, 8) == 0)
 		write_file(COMPACT, "1");
+}
+
+#define COMPACTIONS 20
+
+/*
+ * Compacts memory until a page has been migrated. Compaction finds nothing to move when the
+ * pages in use happen to be at one end of their zone: then the arena's pages are swapped in
+ * somewhere else first.
+ */
+static void migrate_some(const struct arena *arena, uint64_t before)
+{
+	size_t part = arena->cells * ARENA_CELL_BYTES / 4;
+	uint64_t now = before;
+
+	for (unsigned i = 0; now == before && i < COMPACTIONS; i++) {
+		write_file(COMPACT, "1");
+		if (!vmstat(MIGRATED, &now) || now != before)
+			return;
+		touch_pages(arena->base + i % 4 * part, part);
+	}
 }
 
 #define LEAVING 3
@@ -210,7 +231,7 @@ static int reclaim_main(int argc, char **argv)
 	struct workload workload = { .name = "reclaim", .disturbed = true, .duration_ms = 2500, .memory_mib = 24 };
 	static struct arena arena;
 	struct zram zram;
-	uint64_t done;
+	uint64_t done, migrated;
 
 	workload_start(&workload, argc, argv);
 	errno = 0;
@@ -223,11 +244,13 @@ static int reclaim_main(int argc, char **argv)
 	if (workload.seed % 2)
 		zram_swap_on(&zram, 2 * workload.memory_mib * MIB);
 	prepare(&arena, workload.memory_mib * MIB);
+	vmstat(MIGRATED, &migrated);
 	start_merging();
 	memory_squeeze(workload.memory_mib / 2 * MIB);
 	/* This happens however slow the host is. */
 	touch_pages(arena.base, arena.cells * ARENA_CELL_BYTES);
-	write_file(COMPACT, "1");
+	memory_stall();
+	migrate_some(&arena, migrated);
 	done = race(&workload, THREADS, operations, sizeof(operations) / sizeof(operations[0]),
 		    &arena);
 	memory_relax();

@@ -234,11 +234,12 @@ static void prepare(struct screen *screen)
 	screen->writes_alone = refuses_both(screen);
 }
 
-static int run(struct workload *workload, struct screen *screen)
+static int run_operations(struct workload *workload, struct screen *screen,
+			  const struct operation *chosen, size_t count)
 {
 	prepare(screen);
 	pace_start(&screen->pace, workload->seed);
-	race(workload, THREADS, operations, sizeof(operations) / sizeof(operations[0]), screen);
+	race(workload, THREADS, chosen, count, screen);
 	pace_stop(&screen->pace);
 	printf("done commits %" PRIuFAST64 " busy %" PRIuFAST64 " refused %" PRIuFAST64
 	       " fenced %" PRIuFAST64 " written back %" PRIuFAST64 " vblanks %" PRIuFAST64
@@ -249,6 +250,12 @@ static int run(struct workload *workload, struct screen *screen)
 	if (screen->commits == 0)
 		workload_fail("nothing was committed");
 	return 0;
+}
+
+static int run(struct workload *workload, struct screen *screen)
+{
+	return run_operations(workload, screen, operations,
+			      sizeof(operations) / sizeof(operations[0]));
 }
 
 /* This kills the guest in 1 of 5 runs at first, and later in 1 of 17 (docs/found.md). */
@@ -291,3 +298,27 @@ static int vkms_races_main(int argc, char **argv)
 }
 
 PROGRAM("vkms-races", vkms_races_main);
+
+/*
+ * The cursor as programs set it before atomic commits: such a commit waits for no other commit
+ * and for no frame.
+ */
+static int vkms_cursor_main(int argc, char **argv)
+{
+	static const struct operation cursor_operations[] = {
+		{ "commit", commit },
+		{ "show-cursor", show_cursor },
+		{ "show-cursor", show_cursor },
+		{ "read-checksums", read_checksums },
+	};
+	struct workload workload = { .name = "vkms-cursor", .duration_ms = 2000, .memory_mib = 16 };
+	static struct screen screen;
+
+	workload_start(&workload, argc, argv);
+	workload_skip_known(&workload, NULL, NULL,
+			    "vkms frees a state that its composer works on, when a cursor moves");
+	return run_operations(&workload, &screen, cursor_operations,
+			      sizeof(cursor_operations) / sizeof(cursor_operations[0]));
+}
+
+PROGRAM("vkms-cursor", vkms_cursor_main);

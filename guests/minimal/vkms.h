@@ -69,11 +69,12 @@ void flip_behind_buffer(struct racer *racer);
 void write_back(struct racer *racer);
 
 /*
- * Operations: a second master of the same objects, revoked while it works; the old ioctls;
- * checksums of frames.
+ * Operations: a second master of the same objects, revoked while it works; the old ioctls; the
+ * old ioctl of the cursor; checksums of frames.
  */
 void lease(struct racer *racer);
 void use_old_calls(struct racer *racer);
+void show_cursor(struct racer *racer);
 void read_checksums(struct racer *racer);
 
 #endif

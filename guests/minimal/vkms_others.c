@@ -78,10 +78,21 @@ static void set_cursor(struct racer *racer, const struct canvas *canvas)
 	gpu_ioctl(screen->fd, DRM_IOCTL_MODE_CURSOR2, &cursor);
 }
 
-/*
- * Sets, moves and shows as programs did before atomic commits; a frame is removed while it is
- * shown.
- */
+/* A buffer becomes the cursor, is closed while it is shown, and stops being the cursor. */
+void show_cursor(struct racer *racer)
+{
+	const struct screen *screen = racer->shared;
+	struct canvas canvas;
+
+	if (!canvas_create(screen->fd, SPRITE_SIDE, SPRITE_SIDE, &canvas))
+		workload_fail("create a cursor");
+	set_cursor(racer, &canvas);
+	canvas_destroy(screen->fd, &canvas);
+	canvas.handle = 0;
+	set_cursor(racer, &canvas);
+}
+
+/* Flips and sets a mode as programs did before atomic commits. */
 void use_old_calls(struct racer *racer)
 {
 	struct screen *screen = racer->shared;
@@ -90,19 +101,12 @@ void use_old_calls(struct racer *racer)
 	uint32_t framebuffer = screen->frames[random_below(&racer->random, screen->frame_count)].framebuffer;
 	struct drm_mode_crtc_page_flip flip = { .crtc_id = display.crtc_id, .fb_id = framebuffer,
 						.flags = DRM_MODE_PAGE_FLIP_EVENT };
-	struct canvas canvas;
 
-	if (!canvas_create(screen->fd, SPRITE_SIDE, SPRITE_SIDE, &canvas))
-		workload_fail("create a cursor");
-	set_cursor(racer, &canvas);
 	pthread_rwlock_rdlock(&screen->undisturbed);
 	gpu_ioctl(screen->fd, DRM_IOCTL_MODE_PAGE_FLIP, &flip);
 	if (random_below(&racer->random, 4) == 0)
 		display_show(screen->fd, &display, framebuffer);
 	pthread_rwlock_unlock(&screen->undisturbed);
-	canvas_destroy(screen->fd, &canvas);
-	canvas.handle = 0;
-	set_cursor(racer, &canvas);
 	drain_events(screen->fd);
 }
 

@@ -190,7 +190,7 @@ export const workloads: readonly Workload[] = [
     witnesses: ['calls.vkms_atomic_commit_tail', 'calls.vkms_composer_worker'],
     durationMs: 1500,
   },
-  // Known bugs of the kernel (docs/found.md) switch all detectors off in the next five, so they do not run on such kernels.
+  // Known bugs of the kernel (docs/found.md) switch all detectors off in the next seven, so they do not run on such kernels.
   {
     name: 'gpu-unbind-held',
     program: '/bin/gpu-unbind-held',
@@ -210,6 +210,17 @@ export const workloads: readonly Workload[] = [
     program: '/bin/vkms-borrow',
     args: [],
     witnesses: ['calls.vkms_atomic_commit_tail', 'calls.dma_buf_vmap'],
+    durationMs: 1000,
+  },
+  {
+    name: 'vkms-cursor',
+    program: '/bin/vkms-cursor',
+    args: [],
+    witnesses: [
+      'calls.vkms_atomic_commit_tail',
+      'calls.vkms_composer_worker',
+      'calls.drm_mode_cursor2_ioctl',
+    ],
     durationMs: 1000,
   },
   {

@@ -5,6 +5,8 @@ import t from 'tap';
 import { workloads } from '../../harness/stress/workloads.ts';
 import { isNotRun, verdictPhrase } from '../../harness/verdict.ts';
 import {
+  debian61,
+  debian73,
   patchFile,
   processesWith,
   type RunningSplat,
@@ -27,14 +29,20 @@ const unpatched: readonly {
   readonly notRun: readonly string[];
 }[] = [
   {
-    kernel: 'debian:6.1',
+    kernel: debian61,
     release: /<title>clean: 6\.1\.\d+<\/title>/,
     missed: [],
-    notRun: ['gpu-listed', 'vkms-borrow', 'hmm-closed', 'udmabuf-outlived', 'fences-abandoned'],
+    notRun: [
+      'gpu-listed',
+      'vkms-borrow',
+      'vkms-cursor',
+      'hmm-closed',
+      'udmabuf-outlived',
+      'fences-abandoned',
+    ],
   },
   {
-    kernel:
-      'debian:7.3.4-1~bpo13+1@sha256:703e369ddd4cce971452f5a593ee55df3a5c10c83caf0fa0df039633ed181ee3',
+    kernel: debian73,
     release: /<title>clean: 7\.3\.4<\/title>/,
     missed: ['canary-alloc-hlist', 'canary-alloc-end'],
     notRun: [
@@ -42,6 +50,7 @@ const unpatched: readonly {
       'vkms-races',
       'gpu-unbind-held',
       'gpu-listed',
+      'vkms-cursor',
       'hmm-closed',
       'fences-abandoned',
     ],

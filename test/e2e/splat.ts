@@ -7,6 +7,11 @@ import type { RunResult } from '../../harness/records/run-result.ts';
 /** The checkout under test. */
 export const root = new URL('../..', import.meta.url).pathname;
 
+/** The kernels of the default run's tests. The newer one is pinned, so that no upload to Debian changes a test. */
+export const debian61 = 'debian:6.1';
+export const debian73 =
+  'debian:7.3.4-1~bpo13+1@sha256:703e369ddd4cce971452f5a593ee55df3a5c10c83caf0fa0df039633ed181ee3';
+
 export interface CliResult {
   readonly exitCode: number | undefined;
   readonly stdout: string;

@@ -17,7 +17,7 @@ import { lastMatched, readStoredCell } from '../harness/history/stored-cell.ts';
 import type { CellInput } from '../harness/night/cell-items.ts';
 import { cellId, type NamedCell } from '../harness/night/cells.ts';
 import { judgeNight } from '../harness/night/judge-night.ts';
-import type { TrialFacts } from '../harness/night/judge-trial.ts';
+import { type TrialFacts, timeToShow } from '../harness/night/judge-trial.ts';
 import { storedTrial } from '../harness/plans/night/facts.ts';
 import { finishNight } from '../harness/plans/night/finish-night.ts';
 import { storedCell } from '../harness/plans/night/run-machine.ts';
@@ -180,9 +180,14 @@ async function keepNight(history: History, night: number): Promise<void> {
     issues: cells.flatMap((cell, at) => {
       if (at % 10 !== 0) return [];
       const { key, title } = splatOf(at);
-      const hits = trialsOf(at, night).filter(({ splats }) => splats.length > 0).length;
+      const trials = trialsOf(at, night);
+      const hits = trials.filter(({ splats }) => splats.length > 0).length;
+      const firstMs = timeToShow(
+        trials.map((facts) => ({ facts })),
+        key,
+      );
       const seen = { firstSeen: nameOf(0), lastSeen: nameOf(night), since: nameOf(0) };
-      const counts = { hits, trials: perCell };
+      const counts = { hits, trials: perCell, firstMs };
       return [
         { cell: cell.id, ranOn: 'tcg', key, title, state: 'open' as const, ...seen, ...counts },
       ];
@@ -285,7 +290,7 @@ const copied = {
   trials: 'cell, purpose, trial, run, seed, verdict, because, total_ms, first_splat_ms, facts',
   results:
     'cell, class, verdict, because, sha, source, release, kernel, image, fragments, ran_on, trials, total_ms, first_splat_ms',
-  sightings: 'cell, ran_on, signature, hits, trials',
+  sightings: 'cell, ran_on, signature, hits, trials, first_ms',
   witnesses: 'cell, ran_on, name, per_trial',
 };
 

@@ -44,6 +44,7 @@ export async function endNight(
     since: item.firstSeen ?? name,
     hits: state === 'open' ? 1 : 0,
     trials: 1,
+    firstMs: record.cells.find(({ id }) => id === item.cell)?.firstSplatMs ?? null,
   });
   await history.write((run) => {
     for (const { trials, kernel, id, ...cell } of record.cells) {

@@ -217,7 +217,15 @@ export function aFullNight(text = 'WARNING in drm_gem_handle_delete'): NightReco
     dropped: [{ cell: 'gone-cell', because: 'the matrix has no debian:5.10 hmm any more' }],
     trends: [
       { cell: quiet, what: 'driver.hlist_start_blockable', before: 120, now: 55, nights: 15 },
-      { cell: quiet, what: 'firstSplatMs', before: 1200, now: 2900, nights: 8 },
+      {
+        cell: quiet,
+        what: 'firstSplatMs',
+        signature: 'c0ffee',
+        title: text,
+        before: 1200,
+        now: 2900,
+        nights: 10,
+      },
     ],
     locks: [
       { cell: quiet, from: text, to: 'fs_reclaim', cycle: ['mmap_lock', 'fs_reclaim'], range },

@@ -39,6 +39,11 @@ export interface StoredIssue {
   /** How many trials of this night alone showed the issue, and how many could have shown it. */
   readonly hits: number;
   readonly trials: number;
+  /**
+   * Milliseconds until the issue shows: the median of those trials of this night whose first splat it was; null when there was no
+   * such trial.
+   */
+  readonly firstMs: number | null;
 }
 
 export interface NightEnd {
@@ -142,10 +147,11 @@ function insertIssue(run: Run, night: number, issue: StoredIssue): void {
     issue.since,
   );
   run(
-    `INSERT OR REPLACE INTO sightings (cell, ran_on, signature, night, hits, trials) VALUES (${where}, ?, ?, ?)`,
+    `INSERT OR REPLACE INTO sightings (cell, ran_on, signature, night, hits, trials, first_ms) VALUES (${where}, ?, ?, ?, ?)`,
     ...key,
     night,
     issue.hits,
     issue.trials,
+    issue.firstMs,
   );
 }

@@ -93,18 +93,21 @@ function put(run: Run, key: string, { issue, sightings }: Kept): void {
     issue['last_night'] ?? null,
     issue['since_night'] ?? null,
   );
-  for (const { night = null, hits = null, trials = null } of sightings) {
+  for (const sighting of sightings) {
+    const { night = null, hits = null, trials = null, first_ms: firstMs = null } = sighting;
     run(
-      `INSERT INTO sightings (cell, ran_on, signature, night, hits, trials)
-       VALUES (?, ?, (SELECT id FROM signatures WHERE key = ?), ?, ?, ?)
+      `INSERT INTO sightings (cell, ran_on, signature, night, hits, trials, first_ms)
+       VALUES (?, ?, (SELECT id FROM signatures WHERE key = ?), ?, ?, ?, ?)
        ON CONFLICT (cell, ran_on, signature, night) DO UPDATE SET
-         trials = max(trials, excluded.trials), hits = min(hits + excluded.hits, max(trials, excluded.trials))`,
+         trials = max(trials, excluded.trials), hits = min(hits + excluded.hits, max(trials, excluded.trials)),
+         first_ms = coalesce(min(first_ms, excluded.first_ms), first_ms, excluded.first_ms)`,
       cell,
       ranOn,
       key,
       night,
       hits,
       trials,
+      firstMs,
     );
   }
 }

@@ -2,7 +2,7 @@ import type { StoredIssue } from './close-night.ts';
 import type { History, Row } from './database.ts';
 
 /** An issue of a cell, with its counts in the newest nights since the night from which its rate is counted, the oldest first. */
-interface IssueHistory extends Omit<StoredIssue, 'cell' | 'ranOn' | 'hits' | 'trials'> {
+interface IssueHistory extends Omit<StoredIssue, 'cell' | 'ranOn' | 'hits' | 'trials' | 'firstMs'> {
   readonly nights: readonly {
     readonly night: string;
     readonly hits: number;
@@ -192,22 +192,25 @@ export function witnessesOf(
   return byName;
 }
 
-/** How many milliseconds a cell took to show a splat, in its newest nights that had one, the newest first. */
-export function firstSplatsOf(
+/**
+ * How many milliseconds a cell took to show the splat `key`, in its newest nights in which that was the first splat of a trial, the
+ * newest night first.
+ */
+export function firstSightsOf(
   history: History,
-  cell: string,
-  ranOn: string,
+  { cell, ranOn, key }: { readonly cell: string; readonly ranOn: string; readonly key: string },
   nights: number,
 ): readonly number[] {
   return history
     .all(
-      `SELECT first_splat_ms FROM results WHERE cell = (SELECT id FROM cells WHERE cell = ?) AND ran_on = ?
-         AND first_splat_ms IS NOT NULL ORDER BY night DESC LIMIT ?`,
+      `SELECT first_ms FROM sightings WHERE cell = (SELECT id FROM cells WHERE cell = ?) AND ran_on = ?
+         AND signature = (SELECT id FROM signatures WHERE key = ?) AND first_ms IS NOT NULL ORDER BY night DESC LIMIT ?`,
       cell,
       ranOn,
+      key,
       nights,
     )
-    .map((row) => Number(row['first_splat_ms']));
+    .map((row) => Number(row['first_ms']));
 }
 
 /**

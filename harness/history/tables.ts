@@ -177,4 +177,7 @@ export const migrations: readonly string[] = [
   ) WITHOUT ROWID;
   CREATE INDEX lock_orders_told ON lock_orders (told_night) WHERE told_night IS NOT NULL;
   `,
+  `
+  ALTER TABLE sightings ADD COLUMN first_ms REAL;
+  `,
 ];

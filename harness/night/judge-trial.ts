@@ -1,5 +1,6 @@
 import type { Verdict, WorkloadEnd } from '../records/verdict.ts';
 import { inconclusive, judgeTrial } from '../verdict.ts';
+import { median } from './statistics.ts';
 
 /** A splat of a trial. */
 export interface TrialSplat {
@@ -23,6 +24,7 @@ export interface TrialFacts {
   readonly incomplete: readonly string[];
   readonly witnesses: Readonly<Record<string, number>>;
   readonly absentWitnesses: readonly string[];
+  /** The first to show comes first. */
   readonly splats: readonly TrialSplat[];
   readonly totalMs: number;
   readonly firstSplatMs: number | null;
@@ -91,6 +93,19 @@ export function didShow({ fresh, known }: JudgedTrial, key: string): boolean {
 /** True when a trial could have shown a splat. A trial that another splat ended, or that proves nothing, could not. */
 export function couldShow(trial: JudgedTrial, key: string): boolean {
   return didShow(trial, key) || trial.verdict.kind === 'clean';
+}
+
+/**
+ * Milliseconds until a splat shows: the median of the trials whose first splat it is; null without such a trial. A splat that comes
+ * after another one is not counted, since the other one changes what the guest does.
+ */
+export function timeToShow(
+  trials: readonly { readonly facts: Pick<TrialFacts, 'splats' | 'firstSplatMs'> }[],
+  key: string,
+): number | null {
+  return median(
+    trials.flatMap(({ facts }) => (facts.splats[0]?.key === key ? (facts.firstSplatMs ?? []) : [])),
+  );
 }
 
 /** The number of trials that showed a splat, and of those that could have shown it. */

@@ -180,6 +180,10 @@ const nightCellSchema = v.object({
 const trendSchema = v.object({
   cell: cellId,
   what: described(v.string(), 'A witness, or `firstSplatMs`.'),
+  signature: v.exactOptional(
+    described(v.string(), 'With `firstSplatMs`, of the splat; empty for one without a report.'),
+  ),
+  title: v.exactOptional(described(v.string(), 'With `firstSplatMs`, of the splat.')),
   before: described(v.number(), 'The median of the nights before.'),
   now: v.number(),
   nights: described(v.number(), 'Nights before that were compared.'),

@@ -46,14 +46,15 @@ export function itemDetails(item: NightItem, night: NightRecord): readonly strin
   return told.filter((text): text is string => typeof text === 'string' && text !== '');
 }
 
-/** A trend in words, with its value in this night and before: `time to detect`, `2.9 s`, `1.2 s`. */
+/** A trend in words, with its value in this night and before: `time to WARNING in foo`, `2.9 s`, `1.2 s`. */
 export function trendWords({
   what,
+  title,
   now,
   before,
 }: Trend): readonly [what: string, now: string, before: string] {
   if (what !== 'firstSplatMs') return [what, String(Math.round(now)), String(Math.round(before))];
-  return ['time to detect', seconds(now), seconds(before)];
+  return [`time to ${title ?? 'detect'}`, seconds(now), seconds(before)];
 }
 
 /**

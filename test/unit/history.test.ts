@@ -248,8 +248,14 @@ void t.test('a history of an earlier splat goes on', async (t) => {
 });
 
 /** As a night judged it, with what trends are made of. */
-function judged(cell: NightCell, firstSplatMs: number | null, witness: number): JudgedCell {
-  const facts = { firstSplatMs, witnesses: { calls: witness } };
+function judged(
+  cell: NightCell,
+  firstSplatMs: number | null,
+  witness: number,
+  key = 'slow',
+): JudgedCell {
+  const splats = firstSplatMs === null ? [] : [{ key, title: `WARNING in ${key}`, known: false }];
+  const facts = { firstSplatMs, splats, witnesses: { calls: witness } };
   const input = { cell, kernel: { ranOn: 'tcg' } };
   return { input, trials: [{ facts }] } as unknown as JudgedCell;
 }
@@ -259,9 +265,13 @@ void t.test('a workload that does half of what it did, or finds later, is told',
   const [cell] = aNight().cells;
   if (cell === undefined) throw new Error('a night without cells');
   let day = 0;
-  const keep = async (firstSplatMs: number | null, calls: number): Promise<void> => {
+  const keep = async (firstSplatMs: number | null, calls: number, key = 'slow'): Promise<void> => {
     day += 1;
-    await endNight(history, day, { cells: [{ ...cell, firstSplatMs, witnesses: { calls } }] });
+    const splat = { cell: cell.id, signature: key, title: `WARNING in ${key}` };
+    await endNight(history, day, {
+      cells: [{ ...cell, firstSplatMs, witnesses: { calls } }],
+      known: firstSplatMs === null ? [] : [splat],
+    });
   };
   for (let at = 0; at < 4; at += 1) await keep(1000 + at * 100, 90 + at * 5);
   t.strictSame(trendsOf(history, judged(cell, 9000, 10)), [], 'four nights are no past');
@@ -273,10 +283,18 @@ void t.test('a workload that does half of what it did, or finds later, is told',
   t.strictSame(trendsOf(history, judged(cell, 9000, 100)), [], 'one slow night is luck');
   await keep(2500, 100);
   await keep(2600, 100);
-  t.match(trendsOf(history, judged(cell, 2700, 100)), [
-    { cell: cell.id, what: 'firstSplatMs', before: 1160, now: 2700, nights: 10 },
-  ]);
+  const [slow] = trendsOf(history, judged(cell, 2700, 100));
+  const named = { signature: 'slow', title: 'WARNING in slow' };
+  const compared = { before: 1160, now: 2700, nights: 10 };
+  t.strictSame(slow, { cell: cell.id, what: 'firstSplatMs', ...named, ...compared });
   t.strictSame(trendsOf(history, judged(cell, 2200, 100)), [], 'less than twice as long');
+  t.strictSame(
+    trendsOf(history, judged(cell, 2700, 100, 'other')),
+    [],
+    'another splat, not a past',
+  );
+  for (let at = 0; at < 3; at += 1) await keep(40, 100, 'other');
+  t.match(trendsOf(history, judged(cell, 2700, 100)), [named], 'nights of another splat');
   await keep(40, 100);
   t.strictSame(trendsOf(history, judged(cell, 2700, 100)), [], 'two of three nights are luck');
 });

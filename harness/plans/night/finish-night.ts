@@ -5,6 +5,7 @@ import { closedNights, type StoredNight } from '../../history/nights.ts';
 import type { NamedCell } from '../../night/cells.ts';
 import type { JudgedCell } from '../../night/judge-cell.ts';
 import type { JudgedNight } from '../../night/judge-night.ts';
+import { timeToShow } from '../../night/judge-trial.ts';
 import { median } from '../../night/statistics.ts';
 import type { KnownIssue } from '../../records/known-issues.ts';
 import type { NightCell, NightItem, NightRecord } from '../../records/night.ts';
@@ -61,8 +62,12 @@ export async function finishNight(
     verdict: JSON.stringify(judged.verdict),
     exitCode: judged.exitCode,
     results: judged.cells.map((cell) => storedResult(cell)),
-    issues: judged.cells.flatMap(({ input, updates }) =>
-      updates.map((update) => ({ ...update, ranOn: input.kernel.ranOn ?? '' })),
+    issues: judged.cells.flatMap(({ input, trials, updates }) =>
+      updates.map((update) => ({
+        ...update,
+        ranOn: input.kernel.ranOn ?? '',
+        firstMs: timeToShow(trials, update.key),
+      })),
     ),
     known: told.known.map((issue) => ({
       entry: JSON.stringify(issue),

@@ -1,8 +1,9 @@
 import type { History } from '../../history/database.ts';
 
-import { firstSplatsOf, witnessesOf } from '../../history/stored-cell.ts';
+import { firstSightsOf, witnessesOf } from '../../history/stored-cell.ts';
 
 import type { JudgedCell } from '../../night/judge-cell.ts';
+import { timeToShow } from '../../night/judge-trial.ts';
 import { median } from '../../night/statistics.ts';
 import type { Trend } from '../../records/night.ts';
 
@@ -41,18 +42,29 @@ function witnessTrends(history: History, { input, trials }: JudgedCell): readonl
 }
 
 /**
- * The splats that a cell shows later than before, since fewer runs find such a splat. It is reported when tonight and the last two
- * nights with a splat all took longer than each of the 10 to 15 nights before, and tonight took at least twice as long as usual.
+ * The splats that a cell shows later than before, since fewer runs find such a splat. A splat is reported when tonight and the last
+ * two nights in which it was the first splat of a trial all took longer to show it than each of the 10 to 15 such nights before,
+ * and tonight took at least twice as long as usual.
  */
 function slowerSplats(history: History, { input, trials }: JudgedCell): readonly Trend[] {
   const { cell, kernel } = input;
-  const now = median(trials.flatMap(({ facts }) => facts.firstSplatMs ?? []));
-  if (now === null || kernel.ranOn === null) return [];
-  const kept = firstSplatsOf(history, cell.id, kernel.ranOn, slowNights - 1 + mostNights);
-  const late = [now, ...kept.slice(0, slowNights - 1)];
-  const before = kept.slice(slowNights - 1);
-  const usual = median(before);
-  if (usual === null || before.length < fewestToCompare) return [];
-  if (now < usual * 2 || Math.min(...late) <= Math.max(...before)) return [];
-  return [{ cell: cell.id, what: 'firstSplatMs', before: usual, now, nights: before.length }];
+  const { ranOn } = kernel;
+  if (ranOn === null) return [];
+  const first = new Map(
+    trials.flatMap(({ facts }) =>
+      facts.splats.slice(0, 1).map(({ key, title }) => [key, title] as const),
+    ),
+  );
+  return [...first].flatMap(([key, title]) => {
+    const now = timeToShow(trials, key);
+    const kept = firstSightsOf(history, { cell: cell.id, ranOn, key }, slowNights - 1 + mostNights);
+    const before = kept.slice(slowNights - 1);
+    const usual = median(before);
+    if (now === null || usual === null || before.length < fewestToCompare) return [];
+    const late = [now, ...kept.slice(0, slowNights - 1)];
+    if (now < usual * 2 || Math.min(...late) <= Math.max(...before)) return [];
+    const named = { signature: key === title ? '' : key, title };
+    const compared = { before: usual, now, nights: before.length };
+    return [{ cell: cell.id, what: 'firstSplatMs', ...named, ...compared }];
+  });
 }

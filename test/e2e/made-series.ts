@@ -15,11 +15,13 @@ const notifier = 'mm/mmu_notifier.c';
 const fence = 'drivers/gpu/drm/virtio/virtgpu_fence.c';
 const manual = 'Documentation/mm/hmm.rst';
 
-/** A text that occurs exactly once in a file, and the text that replaces it. */
+/** A text of a file, and the text that replaces it. */
 interface Edit {
   readonly file: string;
   readonly from: string;
   readonly to: string;
+  /** Set when the text may occur more than once, as it does in Linux 7.3; the first occurrence is replaced. */
+  readonly isFirst?: true;
 }
 
 export interface MadePatch {
@@ -35,6 +37,7 @@ const noteFault = (body: string): string =>
   `static void dmirror_note_fault(struct dmirror *dmirror)\n{\n\t${body}\n}\n\n`;
 const rangeFault =
   'static int dmirror_range_fault(struct dmirror *dmirror,\n\t\t\t\tstruct hmm_range *range)\n';
+const doFault = '\tret = dmirror_do_fault(dmirror, range);\n';
 const count = 'atomic_long_inc(&dmirror_faults);';
 const allocate = (flags: string): string => `kfree(kmalloc(64, ${flags}));`;
 
@@ -82,8 +85,9 @@ export const madePatches: readonly MadePatch[] = [
     edits: [
       {
         file: hmm,
-        from: '\tret = dmirror_do_fault(dmirror, range);\n',
-        to: '\tdmirror_note_fault(dmirror);\n\tret = dmirror_do_fault(dmirror, range);\n',
+        from: doFault,
+        to: `\tdmirror_note_fault(dmirror);\n${doFault}`,
+        isFirst: true,
       },
     ],
     verdict: 'untestable',
@@ -177,8 +181,9 @@ export const shyPatch: MadePatch = {
     { file: hmm, from: rangeFault, to: `${noteFault(shyNote)}${rangeFault}` },
     {
       file: hmm,
-      from: '\tret = dmirror_do_fault(dmirror, range);\n',
-      to: '\tdmirror_note_fault(dmirror);\n\tret = dmirror_do_fault(dmirror, range);\n',
+      from: doFault,
+      to: `\tdmirror_note_fault(dmirror);\n${doFault}`,
+      isFirst: true,
     },
   ],
   verdict: 'introduces possible deadlock in dmirror_fault',
@@ -191,7 +196,7 @@ export function choosePatches(...names: readonly string[]): readonly MadePatch[]
 
 /**
  * Writes the patches into the folder `dir`, as `git format-patch` would, for the kernel that `spec` names. Resolves to their paths,
- * in order. Throws when a text does not occur exactly once.
+ * in order. Throws when a text that an edit replaces does not occur, or occurs more than once where it must not.
  */
 export async function makeSeries(
   spec: string,
@@ -232,11 +237,12 @@ export async function makeSeries(
   return names.map((name) => join(dir, name));
 }
 
-async function makeEdit(work: string, { file, from, to }: Edit): Promise<void> {
+async function makeEdit(work: string, { file, from, to, isFirst }: Edit): Promise<void> {
   const path = join(work, file);
-  const parts = (await readFile(path, 'latin1')).split(from);
-  if (parts.length !== 2) throw new Error(`${file}: ${parts.length - 1} times: ${from}`);
-  await writeFile(path, parts.join(to), 'latin1');
+  const [before = '', ...after] = (await readFile(path, 'latin1')).split(from);
+  const isFound = isFirst === true ? after.length > 0 : after.length === 1;
+  if (!isFound) throw new Error(`${file}: ${after.length} times: ${from}`);
+  await writeFile(path, `${before}${to}${after.join(from)}`, 'latin1');
 }
 
 const head = (subject: string, id: string): string =>

@@ -98,10 +98,10 @@ void t.test(
   },
 );
 
-/** With `npm run test:full`, all twelve patches are tested on both kernels. */
+/** With `npm run test:full`, all twelve patches are tested on three kernels. */
 const isFull = process.env['SPLAT_TEST_FULL'] === '1';
 
-for (const base of ['debian:6.12', 'debian:6.1']) {
+for (const base of ['debian:7.3', 'debian:6.12', 'debian:6.1']) {
   const form = base === 'debian:6.1' ? 'a thread in the wrong order' : 'a folder';
   void t.test(`twelve patches on ${base}, ${form}`, { skip: !isFull }, async (t) => {
     const dir = await mkdtemp(join(tmpdir(), 'splat-series-'));

@@ -3,8 +3,9 @@ import { basename, join, relative } from 'node:path';
 import type { Series } from './series.ts';
 
 /**
- * Adds every file below `folder` to the last patch of a series, at a path that begins with the folder's name: for the folder
- * `.../drivers`, its file misc/x.c is added as drivers/misc/x.c. The files are part of splat and end in a newline.
+ * Returns a copy of a series whose last patch also creates every file below `folder`, at a path that begins with the folder's
+ * name: for the folder `.../drivers`, its file misc/x.c is added as drivers/misc/x.c. A series without patches is returned
+ * unchanged. The files are part of splat and end in a newline.
  */
 export async function withAddedFiles(series: Series, folder: string): Promise<Series> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });

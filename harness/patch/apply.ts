@@ -8,9 +8,9 @@ import type { Patch, Series } from './series.ts';
 
 /** The files of a tree that the patches touch, after all patches. */
 export interface PatchedFiles {
-  /** The folder that holds every touched file with its new content. */
+  /** The folder that holds every touched file with its new content. A deleted file is not in it. */
   readonly dir: string;
-  /** Paths of the touched files, deleted files included, sorted. */
+  /** Paths below the tree of the touched files, sorted. Deleted files and the old names of renamed files are included. */
   readonly touched: readonly string[];
 }
 
@@ -29,9 +29,12 @@ export type ApplyResult =
   | { readonly kind: 'untestable'; readonly verdict: Untestable };
 
 /**
- * Applies the series in order to copies of the files that they touch. The copies are made in the folder `dir`; `tree` is only read.
- * The patches are untrusted: git applies them outside of any repository, so it follows no link, leaves no folder and runs nothing.
- * As with `git am`, no fuzz is allowed: a hunk that fits elsewhere by chance proves nothing about the series.
+ * Applies the series in order to copies of the files that their patches touch. The copies are made in the folder `dir`, which is
+ * emptied first; `tree` is only read. The result is `untestable` when a patch does not apply. An optional series
+ * (`Series.optional`) does not make it so: it is left out, and the others are applied from the start. The patches of a series
+ * with `maybeThere` that the tree already contains are skipped. The patches are untrusted: git applies them outside of any
+ * repository, so it follows no link, leaves no folder and runs nothing. As with `git am`, no fuzz is allowed: a hunk that fits
+ * elsewhere by chance proves nothing about the series.
  */
 export async function applySeries(
   tree: string,
@@ -58,7 +61,7 @@ export async function applySeries(
 
 interface Ground {
   readonly dir: string;
-  /** The paths touched so far; applyOne() adds those of every patch. */
+  /** The paths touched so far. applyOne() adds the paths of each patch that it applies. */
   readonly touched: Set<string>;
   readonly signal: AbortSignal;
 }
@@ -91,7 +94,8 @@ async function applyOne(
 
 /**
  * The number of leading patches of a series that the tree already contains: the largest number that can be reverted, last patch
- * first. Each patch by itself could not be checked, because a later patch may change the same lines again.
+ * first; 0 when the first patch cannot be. Each patch by itself could not be checked, because a later patch may change the same
+ * lines again.
  */
 async function countThere(tree: string, { patches }: Series, ground: Ground): Promise<number> {
   const dir = `${ground.dir}-reversed`;
@@ -168,7 +172,7 @@ async function linkInPath(tree: string, path: string): Promise<string | undefine
   return undefined;
 }
 
-/** A path of the changes that exists and is not a regular file. Whatever created it, it must not be copied. */
+/** The first path of the changes that exists in `dir` and is not a regular file. Whatever created it, it must not be copied. */
 async function findOddFile(
   dir: string,
   changes: readonly FileChange[],
@@ -238,8 +242,9 @@ async function gitApply(
 }
 
 /**
- * The first failure that git(1) reports, with the number of the hunk: `error: patch failed: mm/foo.c:120` becomes
- * `mm/foo.c: hunk 3 at line 120 does not apply`.
+ * The first failure that git(1) reports, as a message that names the hunk by its number in the file, from 1: `error: patch
+ * failed: mm/foo.c:120` becomes `mm/foo.c: hunk 3 at line 120 does not apply`. A corrupt patch is named by its line. Any other
+ * failure is told in git's words.
  */
 function explainFailure(
   stderr: string,

@@ -70,7 +70,7 @@ function wordAt(source: string, at: number): string {
   return match(word, source, at) ?? '';
 }
 
-/** The place after the closing quote, or the end of the line when the quote is not closed. */
+/** The place after the closing quote; without a closing quote, the end of the line or of the source. */
 function endOfQuoted(source: string, start: number): number {
   const quote = source[start];
   for (let at = start + 1; at < source.length; at += 1) {
@@ -107,7 +107,7 @@ function newlinesIn(text: string): number {
   return count;
 }
 
-/** True when two files differ only in comments and white space. */
+/** True when two files are equal apart from comments and white space. */
 export function isSameCode(before: string, after: string): boolean {
   const [old, young] = [tokenize(before), tokenize(after)];
   return old.length === young.length && old.every(({ text }, at) => text === young[at]?.text);
@@ -116,16 +116,19 @@ export function isSameCode(before: string, after: string): boolean {
 /** The definition of a function or of a macro. */
 export interface CFunction {
   readonly name: string;
-  /** First and last line, from 1: from the name to the closing brace. */
+  /**
+   * First and last line, from 1: of a function from its name to its closing brace, of a macro from its name to the end of the
+   * directive.
+   */
   readonly start: number;
   readonly end: number;
   readonly kind: 'function' | 'macro';
 }
 
 /**
- * The functions and macros that a file defines, in order. Both arms of an #if are read. When the braces match in only one arm, the
- * count of open braces starts again at the next line that begins with a closing brace: in the kernel's style such a line ends a
- * function.
+ * The functions and macros that a file defines, in the order of their ends. All arms of an #if are read. When the braces match in
+ * only one arm, the count of open braces starts again at the next line that begins with a closing brace: in the kernel's style
+ * such a line ends a function.
  */
 export function listFunctions(source: string): readonly CFunction[] {
   const tokens = tokenize(source);
@@ -186,7 +189,10 @@ function directiveEnd(tokens: readonly Token[], from: number): number {
   return at;
 }
 
-/** The name of the function in `static int foo(int a) {`: the word before the parentheses that stand before the body. */
+/**
+ * The name of the function in `static int foo(int a) {`: the word before the parentheses that stand before the body. Undefined
+ * when the brace at the token `brace` opens no function.
+ */
 function definitionAt(
   tokens: readonly Token[],
   brace: number,

@@ -1,24 +1,30 @@
 import { listFunctions, type Token, tokenize } from './c-source.ts';
 
 /**
- * Reads C as a tree of statements, as far as that is possible without expanding macros. The tree holds every token
- * except comments. Pure.
+ * Reads C as a tree of statements, as far as that is possible without expanding macros. The tree holds every token except
+ * comments, ends of lines, and the braces of blocks. Pure.
  */
 
 export type Statement =
-  /** A statement up to its semicolon, including the braces of initializers and of expressions. */
+  /**
+   * A statement up to its semicolon, including the braces of initializers and of expressions. Before a closing brace, and after
+   * `MODULE_X(x)` outside of functions, the semicolon may be missing.
+   */
   | { readonly kind: 'simple'; readonly words: Words }
   | { readonly kind: 'label'; readonly words: Words }
   /** A preprocessor directive, without the end of its line. */
   | { readonly kind: 'directive'; readonly words: Words }
-  /** `if (x)`, `else`, `for (...)`, `while (x)`, `do` or `switch (x)`. Braces around a single statement make no difference. */
+  /**
+   * `if (x)`, `for (...)`, `while (x)`, `do` or `switch (x)` with its body; `otherwise` is the body of the `else`. An `else` that
+   * does not directly follow the body of its `if` is a statement of its own. Braces around a single statement make no difference.
+   */
   | {
       readonly kind: 'control';
       readonly head: Words;
       readonly inner: readonly Statement[];
       readonly otherwise?: readonly Statement[];
     }
-  /** Any other braces. The braces of a function's body have the name of the function. */
+  /** Any other braces. `name` is the name of the function when the braces are its body. */
   | {
       readonly kind: 'braces';
       readonly head: Words;
@@ -35,7 +41,7 @@ export type Statement =
 
 export type Words = readonly string[];
 
-/** The deepest nesting that is read; hand-written C is not nested deeper. */
+/** The deepest nesting of blocks that is read; hand-written C is not nested deeper. */
 const deepest = 200;
 
 interface Reader {
@@ -69,7 +75,7 @@ export function readStatements(source: string): readonly Statement[] | undefined
   return reader.tooDeep ? undefined : foldArms(statements);
 }
 
-/** All words of a statement, in order. */
+/** All words of a statement, in order. The body of a control statement is in braces, whether or not the source has them. */
 export function wordsOf(one: Statement): Words {
   switch (one.kind) {
     case 'arms':
@@ -244,7 +250,10 @@ function isCut(reader: Reader, words: Words, depth: number): boolean {
   return !isInside && depth <= 0 && words.at(-1) === ')' && isDirective(reader);
 }
 
-/** The function whose head begins at the token `start` and ends before the brace at the reader's place. */
+/**
+ * The function whose head begins at the token `start` and ends before the brace at the reader's place; undefined inside other
+ * braces, and when these braces are no function's.
+ */
 function nameAmong({ tokens, at, names, depth }: Reader, start: number): string | undefined {
   if (depth > 0) return undefined;
   const found = tokens.slice(start, at).find(({ line }) => names.has(line));

@@ -3,15 +3,18 @@ import { orderOf } from './commit-order.ts';
 import { parseDiff } from './diff.ts';
 import { oneLine, type PassedOver } from './thread-words.ts';
 
-/** A commit as `git log -p` or `git show` prints it. */
+/** A commit in the output of `git log -p` or `git show`. */
 export interface PrintedCommit {
   readonly id: string;
   readonly subject: string;
   readonly author?: string;
-  /** Milliseconds since 1970. Absent: the output has no date that is understood. */
+  /**
+   * The committer's date if it is printed, else the author's, in milliseconds since 1970. Absent: the output has no date that is
+   * understood.
+   */
   readonly dateMs?: number;
   readonly diff: string;
-  /** Line of the input, from 1, at which the diff begins. */
+  /** Line of the input, from 1, at which the diff begins; for an empty diff, the first line of the commit. */
   readonly diffLine: number;
 }
 
@@ -27,7 +30,10 @@ export interface CommitLog {
 const startOfCommit = /^commit ([0-9a-f]{7,64})(?: .*)?$/;
 const startOfShort = /^([0-9a-f]{7,64}) (?!\d+$)(?:\(.*?\) )?(\S.*)$/;
 
-/** True for output of git log or git show: the first line names a commit, and later lines its author or its diff. */
+/**
+ * True for output of git log or git show: the first line names a commit, and the lines after it name the commit's author or tree,
+ * or begin its diff.
+ */
 export function isCommitLog(text: string): boolean {
   const head = text.slice(0, 16 * 1024);
   const isFull = /^commit [0-9a-f]{7,64}(?: .*)?\n(?:[A-Z][A-Za-z]*:.*\n)*Author: /.test(head);
@@ -47,9 +53,10 @@ function isShortLog(head: string): boolean {
 }
 
 /**
- * Reads the commits in the output of `git log -p` (newest first) or `git show A B` (in the order of the arguments). The
- * diffs show the order: a later diff removes or keeps lines that an earlier diff added. When the diffs show no order, the
- * dates do. Throws `usage` for a merge, and when the diffs contradict both orders.
+ * Reads the commits in the output of `git log -p` (newest first) or `git show A B` (in the order of the arguments), and returns
+ * them oldest first. orderOf() finds their order in the diffs. When the diffs show no order, the dates of the first and the last
+ * commit do; without dates the output counts as newest first. Commits without a diff are passed over. `where` begins every error
+ * message. Throws `usage` for a merge with a diff, and when the diffs contradict both orders.
  */
 export function readCommitLog(text: string, where: string): CommitLog {
   const printed = splitCommits(text, where);

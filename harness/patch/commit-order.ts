@@ -3,7 +3,10 @@ import { changedLines } from './diff.ts';
 /** How a list of diffs is ordered. `unknown`: the diffs show no order. `neither`: they contradict both orders. */
 export type DiffOrder = 'oldest-first' | 'newest-first' | 'unknown' | 'neither';
 
-/** Determines the order of diffs: a later diff removes or keeps what an earlier diff added. Pure. */
+/**
+ * Determines the order of diffs: a later diff starts from a file as an earlier diff left it, by the blobs of its `index` line.
+ * When a diff has no such line, the order is that in which later diffs remove lines that earlier diffs added. Pure.
+ */
 export function orderOf(diffs: readonly string[]): DiffOrder {
   const forward = evidence(diffs) > 0;
   const backward = evidence(diffs.toReversed()) > 0;
@@ -12,8 +15,8 @@ export function orderOf(diffs: readonly string[]): DiffOrder {
 }
 
 /**
- * The number of signs that the list is in order. A sign is a commit that starts from a file, or removes a line, just as an earlier
- * commit left it.
+ * The number of signs that the list is in order. A sign is a commit that starts from a file just as an earlier commit left it,
+ * or, in diffs without blobs, a removed line that an earlier commit added.
  */
 function evidence(diffs: readonly string[]): number {
   const hasBlobs = diffs.every((diff) => blobLine.test(diff));

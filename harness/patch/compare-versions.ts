@@ -9,7 +9,7 @@ export interface VersionedPatch {
   readonly diff: string;
 }
 
-/** A patch of the newer version. `before` is the index of the older patch that it replaces; absent for a new patch. */
+/** A patch of the newer version. `before` is the index of the older patch that the patch replaces; absent for a new patch. */
 export interface ComparedPatch {
   readonly index: number;
   readonly change: 'same' | 'changed' | 'new';
@@ -23,12 +23,16 @@ export interface Comparison {
   readonly gone: readonly number[];
 }
 
-/** Two patches whose share of common changed lines is at least this are versions of the same patch, as in git range-diff. */
+/**
+ * Two patches are versions of the same patch when at least this share of the lines that they change is common to both, as in git
+ * range-diff.
+ */
 const leastCommon = 0.5;
 
 /**
  * Compares two versions of a series. `same`: an older patch has the same diff, apart from line numbers and white space (as for
- * git-patch-id(1)). `changed`: an older patch has the same subject or most of the changed lines. Pure.
+ * git-patch-id(1)). `changed`: an older patch has the same subject, or at least half of the changed lines in common. `new`:
+ * neither. Each older patch is the predecessor of at most one newer patch. Pure.
  */
 export function compareVersions(
   older: readonly VersionedPatch[],
@@ -82,7 +86,10 @@ function identityOf(diff: string): string {
   return kept.join('\n');
 }
 
-/** The share of changed lines that two diffs have in common: 1 when the diffs change the same lines. */
+/**
+ * The share of changed lines that two diffs have in common, of all lines that either changes: 1 when both change the same lines,
+ * 0 when neither changes any.
+ */
 function commonShare(one: string, other: string): number {
   const [ones, others] = [changedOf(one), changedOf(other)];
   const common = [...ones].filter((line) => others.has(line)).length;

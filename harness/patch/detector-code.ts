@@ -4,15 +4,16 @@ import { isDetectorCode, looksOnly } from './detector-statements.ts';
 import type { FileText, PatchChanges } from './patch-changes.ts';
 
 /**
- * For each patch: true when it changes detector code and nothing else. A splat that appears with such a patch was there
- * before. Pure.
+ * For each patch of a series, in order: true when the patch changes detector code and nothing else. The cause of a splat that
+ * appears with such a patch was there before. Pure.
  *
- * A file is read as statements. Detector code is a call or a declaration of a detector; an `if` whose condition has no
- * side effect and that encloses only detector code; an #if that encloses only detector code; and a function with
- * nothing else in it, which is then a detector itself. With all detector code removed, both sides must be equal, word
- * by word, braces and preprocessor lines included, and some removed code must differ. A detector may appear, disappear
- * or change in place. A detector that moves to another place of its function is no such change: moving a wait into a
- * section that must not block looks the same as moving the section around the wait.
+ * A file of C is read as statements; a file that isDetectorFile() names is detector code as a whole, and any other file is none.
+ * Detector code is a call or a declaration of a detector; an `if` whose condition has no side effect and that encloses only
+ * detector code; an #if that encloses only detector code; and a function with nothing else in it, which is then a detector
+ * itself. With all detector code removed, both sides must be equal, word by word, braces and preprocessor lines included, and
+ * some removed code must differ. A detector may appear, disappear or change in place. A detector that moves to another place of
+ * its function is no such change: moving a wait into a section that must not block looks the same as moving the section around
+ * the wait.
  */
 export function detectorPatches(
   patches: readonly Pick<PatchChanges, 'files' | 'kind'>[],
@@ -30,7 +31,7 @@ export function detectorPatches(
 
 interface ReadFile {
   readonly path: string;
-  /** Undefined for a file that cannot be read as C. */
+  /** Undefined for a file that is not read as C, or that cannot be read so. */
   readonly sides: Sides<readonly Statement[]> | undefined;
 }
 
@@ -64,8 +65,9 @@ interface Definition {
 }
 
 /**
- * Records for each definition of these files whether it is a detector. A new function is judged by its body, not by its
- * name.
+ * Records in `judged` which functions and macros that these files define are detectors: those whose bodies on both sides only
+ * read and report, and name a detector. A new definition with any other body is no detector, whatever its name. An old definition
+ * that was never judged is left out, so that isDetector() goes by its name.
  */
 function judgeDefinitions(files: readonly ReadFile[], judged: Map<string, boolean>): void {
   const before = readSide(files, 'before');
@@ -97,7 +99,10 @@ function judgeBodies(open: Map<string, readonly Definition[]>, judged: Map<strin
   }
 }
 
-/** True when the value of a macro changes: code that uses it then behaves differently. */
+/**
+ * True when a macro that is an expression is defined on both sides and its value changes: code that uses the macro then behaves
+ * differently.
+ */
 function isOtherValue(was: readonly Definition[], is: readonly Definition[]): boolean {
   if (was.length === 0 || is.length === 0) return false;
   if (![...was, ...is].some(({ isValue }) => isValue === true)) return false;
@@ -158,8 +163,8 @@ function macroIn(words: Words): readonly Definition[] {
 }
 
 /**
- * One side of a file after the removal of detector code. The keys of `detectors` are numbers of words: the removed code stood after
- * so many words of the side.
+ * One side of a file after the removal of detector code. Each key of `detectors` is a number of remaining words: the removed code
+ * stood after that many.
  */
 interface Residue {
   readonly words: string[];
@@ -169,8 +174,8 @@ interface Residue {
 interface Taken {
   readonly text: string;
   /**
-   * One mark for each detector that the code names, made of the enclosing function and the detector. For a warning the mark holds
-   * the whole text of the warning.
+   * One mark for each detector that the code names, made of the enclosing function and the detector. For a WARN or BUG the mark
+   * holds the whole text of the code instead of the name. Empty outside of functions.
    */
   readonly marks: Words;
 }

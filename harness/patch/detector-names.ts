@@ -27,10 +27,15 @@ const detectorSymbols: readonly RegExp[] = [
   /^(?:cant_sleep|cant_migrate|add_taint|dump_stack|rcu_lock_map|rwsem_acquire|mutex_acquire)/,
 ];
 
-/** The config options without which lockdep does not exist, so that nothing reads what the code inside teaches lockdep. */
+/**
+ * Matches the config options of lockdep. Only lockdep reads what it learns from the code inside an #if on one of these options.
+ */
 export const lockdepOption = /^CONFIG_(?:LOCKDEP|PROVE_LOCKING|DEBUG_LOCK_ALLOC)$/;
 
-/** Calls without side effects, which the condition of detector code may contain besides detectors. */
+/**
+ * Matches words that may stand before a parenthesis in the condition of detector code, besides detectors: keywords, and calls
+ * without side effects.
+ */
 const harmlessCalls =
   /^(?:if|sizeof|typeof|likely|unlikely|defined|IS_ENABLED|READ_ONCE|\w+_(?:blockable|enabled))$/;
 
@@ -38,7 +43,10 @@ export function isDetectorFile(path: string): boolean {
   return detectorFiles.some((pattern) => pattern.test(path));
 }
 
-/** By name: whether a function or macro that a patch defines is a detector, judged by its body. */
+/**
+ * By name: whether a function or macro that a patch defines is a detector, judged by its body. A missing name is judged by the
+ * table of symbols.
+ */
 export type Judged = ReadonlyMap<string, boolean>;
 
 export function isDetector(name: string | undefined, judged: Judged): boolean {
@@ -47,8 +55,8 @@ export function isDetector(name: string | undefined, judged: Judged): boolean {
 }
 
 /**
- * True for an expression without side effects: no assignment, and only calls of detectors and of functions that are
- * known to have none.
+ * True for an expression without side effects: no assignment, no `++` or `--`, and only calls of detectors and of functions that
+ * are known to have none.
  */
 export function isHarmless(words: Words, judged: Judged): boolean {
   return words.every((word, at) => {

@@ -9,7 +9,7 @@ import {
 
 /** Which statements are detector code. Pure. */
 
-/** True for a function body that only reads and reports. */
+/** True for a function body of which every statement is detector code or only reads or reports; so for an empty body. */
 export function looksOnly(list: readonly Statement[], judged: Judged): boolean {
   return list.every((one) => {
     if (isDetectorCode(one, judged)) return true;
@@ -90,7 +90,7 @@ function isDetectorStatement(words: Words, judged: Judged): boolean {
   return type.some((word) => isDetector(word, judged)) && isHarmless(value, judged);
 }
 
-/** The index of the word that closes the parenthesis which the second word opens. */
+/** The index of the word that closes the parenthesis which the second word opens; -1 when no word does. */
 function closeOf(words: Words): number {
   let depth = 0;
   return words.findIndex((word, at) => {
@@ -102,7 +102,7 @@ function closeOf(words: Words): number {
 
 /**
  * Splits a declaration such as `struct lockdep_map *map = &x;` or `extern void f(int);` into the words of its type and name, and
- * the words of its value. Both are empty for other statements.
+ * the words of its value, which are none without a `=`. Both are empty for other statements.
  */
 function declarationOf(words: Words): { readonly type: Words; readonly value: Words } {
   const equals = words.indexOf('=');
@@ -133,8 +133,8 @@ function isDetectorLine(words: Words, judged: Judged): boolean {
 }
 
 /**
- * True for code that exists only with a detector and runs only at boot to teach the detector: `#if IS_ENABLED(CONFIG_LOCKDEP)`
- * around a static function that names a detector, and its initcall. Other code cannot call that function without showing the call.
+ * True for code that exists only with lockdep and runs only at boot to teach lockdep: `#if IS_ENABLED(CONFIG_LOCKDEP)` around a
+ * static __init function that names a detector, and its initcall. Other code cannot call that function without showing the call.
  */
 function isSelfTest(
   { head, inner }: Extract<Statement, { kind: 'arms' }>,

@@ -5,11 +5,11 @@ export interface FileChange {
   readonly oldPath: string | undefined;
   readonly newPath: string | undefined;
   readonly hunks: readonly Hunk[];
-  /** The mode of a new or changed file, as `100644`; undefined when the mode stays. */
+  /** The mode of a created file or of a file whose mode changes, as `100644`; undefined when the diff names no new mode. */
   readonly newMode: string | undefined;
 }
 
-/** One hunk, `@@ -120,7 +120,8 @@`. Lines count from 1. */
+/** The header of one hunk, `@@ -120,7 +120,8 @@`. Lines count from 1. */
 export interface Hunk {
   readonly oldStart: number;
   readonly oldLines: number;
@@ -27,8 +27,8 @@ interface Draft {
 const hunkHeader = /^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@/;
 
 /**
- * The changes in a diff, in order. Formats: `git diff`, `git format-patch`, and `diff -u` with paths one folder deep
- * (`a/mm/oom_kill.c`). Text around the diffs is skipped. Within a hunk lines are counted and not interpreted.
+ * The changes in a diff, in order; none for other text. Formats: `git diff`, `git format-patch`, and `diff -u` with one folder in
+ * front of each path (`a/mm/oom_kill.c`). Text around the diffs is skipped. Within a hunk lines are counted and not interpreted.
  */
 export function parseDiff(text: string): readonly FileChange[] {
   const lines = text.split('\n');
@@ -69,7 +69,8 @@ export function touchedPaths(changes: readonly FileChange[]): readonly string[] 
 
 /**
  * The reason why a change is refused; undefined for a permitted change. Refused are: a path that leaves the tree or enters a .git
- * folder, a name that git had to quote, and a symbolic link or submodule, whose target would be followed when the tree is copied.
+ * folder, a name that git had to quote or that has other unusual characters, a symbolic link or submodule, whose target would be
+ * followed when the tree is copied, and any other mode that is not a regular file's.
  */
 export function refuseChange(change: FileChange): string | undefined {
   for (const path of touchedPaths([change])) {
@@ -160,7 +161,7 @@ export interface NumberedLine {
   readonly text: string;
 }
 
-/** The lines that a diff removes and adds, file by file. */
+/** The lines that a diff removes and adds, file by file, in the order of parseDiff(). A file without hunks has none. */
 export function changedLines(text: string): readonly ChangedLines[] {
   const bodies = hunkBodies(text);
   let next = 0;
@@ -200,7 +201,10 @@ function hunkBodies(text: string): readonly (readonly string[])[] {
   return bodies;
 }
 
-/** The index in `lines` after a hunk whose first line is at `start`. */
+/**
+ * The index in `lines` after the body of a hunk, whose first line, the one after the header, is at `start`. A body that is cut
+ * short ends with `lines`.
+ */
 export function endOfHunk(lines: readonly string[], start: number, hunk: Hunk): number {
   let oldLeft = hunk.oldLines;
   let newLeft = hunk.newLines;

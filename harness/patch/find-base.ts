@@ -7,9 +7,10 @@ import { count } from './thread-words.ts';
 const mostRefs = 400;
 
 /**
- * Finds the commit of the git tree at `dir` on which a series was made: the base-commit that the series names, or else the newest
- * commit among HEAD, branches and tags with the files from which the series starts. A file is compared by its blob, which the first
- * diff of the file in the series names (`index 7a1c33d..b0f2d4e`). Throws `usage` when there is no such commit.
+ * Finds the commit of the git tree at `dir` on which a series was made. That is the base-commit that the series names, when the
+ * tree has it. Otherwise it is the first commit that has the files from which the series starts: HEAD is tried first, then the
+ * newest 400 branches and tags, newest first. A file is compared by its blob, which the first diff of the file in the series
+ * names (`index 7a1c33d..b0f2d4e`). `because` is the reason in words. Throws `usage` when there is no such commit.
  */
 export async function findBase(
   series: Series,
@@ -43,7 +44,9 @@ export async function findBase(
   throw new HarnessError('usage', `series ${series.name}: ${what}; give --base, or fetch its base`);
 }
 
-/** By path: the abbreviated blob before the series. Files that the series creates are left out. */
+/**
+ * By path: the blob before the series, in full or abbreviated, as the diff names it. Files that the series creates are left out.
+ */
 function firstBlobs({ patches }: Series): ReadonlyMap<string, string> {
   const blobs = new Map<string, string>();
   const seen = new Set<string>();

@@ -16,8 +16,9 @@ export interface GitRange {
 }
 
 /**
- * Parses `DIR@A..B`, `DIR@A..` (up to HEAD) or `DIR@..B` (from HEAD). Undefined when `spec` is a file, or when DIR is not a folder.
- * Throws `usage` when DIR is a folder but no range follows: a single commit, or `A...B`.
+ * Parses `DIR@A..B`, `DIR@A..` (up to HEAD) or `DIR@..B` (from HEAD). Undefined for other text, when `spec` itself names a file
+ * or folder, and when DIR is not a folder. Throws `usage` when DIR is a folder but no range follows: a single commit, `A...B`, or
+ * two ends that are written the same.
  */
 export async function parseGitRange(spec: string, cwd: string): Promise<GitRange | undefined> {
   const [, folder, words] = /^(.+)@([^@]+(?:@\{[^}]*\}[^@]*)*)$/s.exec(spec) ?? [];
@@ -66,7 +67,8 @@ export interface Commit {
 
 /**
  * Reads the commits of a range, oldest first, through a borrowed repository (borrow-repository.ts). Commits without a change are
- * passed over. Throws `usage` for an empty range and for a range with merges, which a series cannot represent.
+ * passed over. Throws `usage` for an unknown revision, for an empty range, and for a range with merges, which a series cannot
+ * represent.
  */
 export async function readGitRange(
   range: GitRange,

@@ -7,27 +7,33 @@ import { decompress, isTar, readTar } from '../host/unpack.ts';
 import { findQuiltSeries, isQuiltList, parseQuiltSeries, type QuiltLine } from './quilt.ts';
 import type { PassedOver } from './thread-words.ts';
 
-/** A file of the input, decompressed. */
+/** A file of the input, or a member of an archive, decompressed. */
 export interface InputFile {
   /** The path or place shown to people. */
   readonly file: string;
   readonly bytes: Buffer;
-  /** Number of leading path components to strip, when the list of a queue gives it. */
+  /**
+   * Number of leading path components to strip, when a quilt list gives it for the file. Absent: the list gives none, or there is
+   * no list.
+   */
   readonly strip?: number;
 }
 
 /** The files given as a series, before their content is read as patches. */
 export interface Input {
   /**
-   * `one`: a single file. `folder`: files in the order of their names. `listed`: files in the order of a list.
-   * `maildir`: the mails of a maildir(5).
+   * `one`: a single file. `folder`: files of a folder or archive in the order of their names, cover letters (`*.cover`) first.
+   * `listed`: files in the order of a list. `maildir`: the mails of a maildir(5).
    */
   readonly kind: 'one' | 'folder' | 'listed' | 'maildir';
   readonly files: readonly InputFile[];
   readonly passedOver: readonly PassedOver[];
 }
 
-/** The largest input that is read. It is larger than any series that was ever posted, and stops a decompression bomb. */
+/**
+ * The largest input that is read, after decompression; the files of a folder count together. It is larger than any series that
+ * was ever posted, and stops a decompression bomb.
+ */
 const largestSeriesBytes = 128 * 1024 * 1024;
 const tooLarge = `larger than ${largestSeriesBytes / 1024 / 1024} MiB, and splat reads no larger series`;
 
@@ -35,14 +41,17 @@ const tooLarge = `larger than ${largestSeriesBytes / 1024 / 1024} MiB, and splat
 interface Shelf {
   /** The path or place shown to people. */
   readonly place: string;
-  /** Paths of regular files in this folder and its subfolders, sorted by name. */
+  /**
+   * Paths of regular files, and of links to such files, sorted by name. Of a folder on disk they are read two subfolders deep,
+   * without .git and .pc.
+   */
   readonly paths: readonly string[];
   readonly read: (path: string) => Promise<Buffer>;
 }
 
 /**
- * Opens the series at the absolute `path`; `typed` is the path as the user wrote it. Throws `usage` when nothing is
- * there, and for anything other than a file, pipe, socket or folder.
+ * Opens the series at the absolute `path`; `typed` is the path as the user wrote it. Throws `usage` when nothing is there, for a
+ * git tree, for an input that is too large, and for anything other than a file, pipe, socket or folder.
  */
 export async function openInput(path: string, typed: string, signal: AbortSignal): Promise<Input> {
   const found = await stat(path).catch(() => undefined);
@@ -59,7 +68,9 @@ export async function openInput(path: string, typed: string, signal: AbortSignal
   throw new HarnessError('usage', `series ${typed}: no such file${folder}`);
 }
 
-/** Opens the bytes of a pipe or of a file as openInput() does. */
+/**
+ * Opens the bytes of a pipe or of a file as openInput() does. `path` is shown to people, and a list of patches is read beside it.
+ */
 export async function openBytes(raw: Buffer, path: string, signal: AbortSignal): Promise<Input> {
   const bytes = await decompress(raw, { name: path, limitBytes: largestSeriesBytes, signal });
   if (isTar(bytes)) {
@@ -86,7 +97,10 @@ export async function openBytes(raw: Buffer, path: string, signal: AbortSignal):
   return { kind: 'one', files: [{ file: path, bytes }], passedOver: [] };
 }
 
-/** True when the first line of a file names another file beside it, so that it may be a list of patches. */
+/**
+ * True when a file may be a list of patches: its first line that is neither empty nor a comment names another file beside it or
+ * in `patches`. A file named `series` may be one as well when this line does not begin a mail or a diff.
+ */
 async function startsList(bytes: Buffer, path: string): Promise<boolean> {
   const first = bytes
     .toString('utf8', 0, 64 * 1024)
@@ -274,7 +288,7 @@ async function openFolder(shelf: Shelf, top: string, signal: AbortSignal): Promi
 
 /**
  * The likely patches in a folder where no file has the name of a patch: files as git mailsplit, an MH folder or `--suffix=.txt`
- * write them.
+ * write them. Empty when their names have different endings.
  */
 function likelyPatches(paths: readonly string[]): readonly string[] {
   const numbered = paths.filter((path) => /^\d+(?:[-_.].*)?$/.test(basename(path)));

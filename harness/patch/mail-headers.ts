@@ -1,13 +1,13 @@
 /** Reads those parts of a mail's header (RFC 5322) that a thread needs. Pure. */
 
 export interface Headers {
-  /** The first field of that name, unfolded and not decoded; empty when there is none. */
+  /** The first field of that name, which is given in lower case, unfolded and not decoded; empty when there is none. */
   readonly raw: (name: string) => string;
-  /** The field decoded (RFC 2047), on one line. */
+  /** The same field decoded (RFC 2047), on one line. */
   readonly text: (name: string) => string;
 }
 
-/** The largest header that is read: the header of a delivered mail is never longer. The rest is ignored. */
+/** The largest header that is read, in bytes: the header of a delivered mail is never longer. The rest is ignored. */
 const longestHeader = 256 * 1024;
 
 /** Reads the header of a mail. `mail` has one character per byte. */
@@ -30,13 +30,16 @@ export function readHeaders(mail: string): Headers {
   return { raw, text: (name) => decodeWords(raw(name)).replaceAll(/\s+/g, ' ').trim() };
 }
 
-/** The end of a mail's header: its first empty line. */
+/**
+ * The index at which a mail's header ends: the end of the line before its first empty line. Without an empty line the whole mail
+ * is its header.
+ */
 export function endOfHeaders(mail: string): number {
   const at = mail.search(/\r?\n\r?\n/);
   return at < 0 ? mail.length : at;
 }
 
-/** Every `<id@host>` of a field, in order. */
+/** Every `<id@host>` of a field, in order, without the angle brackets. Only the first 64 KiB of the field are read. */
 export function messageIds(field: string): readonly string[] {
   return [...field.slice(0, 64 * 1024).matchAll(/<([^<>\s]{1,998})>/g)].map(([, id = '']) => id);
 }

@@ -14,7 +14,9 @@ export interface Mail {
   readonly subjectLine: string;
   readonly tag: SubjectTag;
   readonly messageId: string | undefined;
-  /** Message-ID of the mail that this mail answers. */
+  /**
+   * Message-ID of the mail that this mail answers: from In-Reply-To, else the last of References. Absent: the mail answers none.
+   */
   readonly inReplyTo?: string;
   /** Message-IDs of the mails above this mail in the thread. Absent: the mail has no References. */
   readonly references?: readonly string[];
@@ -23,9 +25,9 @@ export interface Mail {
    * names nobody.
    */
   readonly author?: string;
-  /** Address of the sender, in lower case. */
+  /** Address of the sender, in lower case. Absent: the From header has none. */
   readonly sender?: string;
-  /** The time of the mail's Date header, in milliseconds since 1970. */
+  /** The time of the mail's Date header, in milliseconds since 1970. Absent: there is no date that is understood. */
   readonly sentAtMs?: number;
   /** The text before the diff. */
   readonly text?: string;
@@ -33,7 +35,7 @@ export interface Mail {
   readonly diff: string;
   /** Path of the file that holds the mail. */
   readonly file?: string;
-  /** Line of `file`, from 1, at which the diff begins. Absent when the mail is encoded. */
+  /** Line of `file`, from 1, at which the diff begins. Absent when the mail is encoded or has no diff. */
   readonly diffLine?: number;
 }
 
@@ -43,7 +45,7 @@ export interface Mail {
  */
 export interface Trailers {
   readonly baseCommit?: string;
-  /** Patch ids, as `git patch-id --stable` makes them. */
+  /** Ids of the patches that the series builds on, as `git patch-id --stable` makes them. */
   readonly prerequisites: readonly string[];
 }
 
@@ -130,7 +132,9 @@ async function decodeMail(bytes: Buffer, file: string, place: Place): Promise<Ma
   };
 }
 
-/** Number of lines before the diff; undefined when the mail does not contain the diff unencoded. */
+/**
+ * Number of lines of the mail before the diff, its header included; undefined when the mail does not contain the diff unencoded.
+ */
 function lineOfDiff(raw: string, diff: string): number | undefined {
   if (diff === '') return undefined;
   const at = raw.indexOf(diff.slice(0, 400));
@@ -214,7 +218,10 @@ function hasWireLineEnds(diff: string): boolean {
   return heads.length > 0 && heads.every((line) => line.endsWith('\r'));
 }
 
-/** The base that a series names. Quoted lines (`> base-commit:`) belong to other mails and are skipped. */
+/**
+ * The base that the mails of a series name: the first base-commit, and every prerequisite patch once. Quoted lines (`>
+ * base-commit:`) belong to other mails and are skipped.
+ */
 export function readTrailers(mails: readonly Pick<Mail, 'text' | 'diff'>[]): Trailers {
   const lines = mails.flatMap(({ text, diff }) => `${text ?? ''}\n${diff}`.split('\n'));
   const values = (pattern: RegExp): readonly string[] =>

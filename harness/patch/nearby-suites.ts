@@ -14,9 +14,10 @@ export interface NearbySuite {
 }
 
 /**
- * Finds the test suites for changed files. KUnit suites are found by place: the suite named after the file, else the
- * nearest folder with a .kunitconfig (Documentation/dev-tools/kunit/run_wrapper.rst). kselftest suites are found by the
- * section of MAINTAINERS that covers the file and the suite. Empty for a tree without such suites.
+ * Finds the test suites for changed files, of which only those that end in .c, .h or .S count. KUnit suites are found by place:
+ * the suite named after the file, else the nearest folder with a .kunitconfig (Documentation/dev-tools/kunit/run_wrapper.rst).
+ * kselftest suites are found by the sections of MAINTAINERS that cover both the file and the suite. Empty for a tree without such
+ * suites.
  */
 export async function findNearbySuites(
   tree: string,
@@ -120,8 +121,8 @@ function parseMaintainers(text: string): readonly (readonly string[])[] {
 }
 
 /**
- * True when a pattern covers a path: `F: net/` covers the folder and everything below it, `F: net/*` the files directly
- * in it. `*` never crosses a slash.
+ * True when an F: pattern covers the path of a file: `F: net/` covers everything below the folder, `F: net/*` what is directly in
+ * it. `*` and `?` never match a slash.
  */
 export function covers(pattern: string, path: string): boolean {
   const all = pattern.endsWith('/');

@@ -16,13 +16,25 @@ import type { Patch, Series } from './series.ts';
 /** The changes that a patch makes to its tree. */
 export interface PatchChanges {
   readonly files: readonly FileText[];
-  /** Functions and macros with a changed line, sorted by name, removed functions included. */
+  /**
+   * Functions and macros with a changed line in .c and .h files, sorted by name, removed ones included. A name occurs once, even
+   * if several files define it. Empty when `kind` is not `code`.
+   */
   readonly functions: readonly ChangedFunction[];
-  /** `comments`: only comments and white space change. `documents`: no changed file is ever compiled. */
+  /**
+   * `comments`: only comments and white space of .c, .h and .S files change, apart from documents. `documents`: no changed file
+   * is ever compiled. `code`: anything else.
+   */
   readonly kind: 'code' | 'comments' | 'documents';
-  /** Files in which the patch changes code outside of functions: a structure, an initialiser, an option. Absent: none. */
+  /**
+   * Files in which the patch changes code outside of functions: a structure, an initialiser, an option. A file that is built and
+   * is not named .c or .h always counts. Absent: none.
+   */
   readonly outside?: readonly string[];
-  /** True when the patch changes a function that runs only at boot. Absent: false. */
+  /**
+   * True when the patch changes a function that workloads cannot run, because it is for boot (`__init`, an initcall) or for
+   * unloading (`__exit`). Absent: false.
+   */
   readonly atBoot?: true;
 }
 
@@ -40,8 +52,8 @@ export interface FileText {
 }
 
 /**
- * The changes of each patch of a series, on `tree` with the series `under` applied. The list ends before the first
- * patch that does not apply. `scratch` is a folder for temporary files and is removed.
+ * The changes of each patch of a series, on `tree` with the series `under` applied. The list ends before the first patch that
+ * does not apply; it is empty when `under` does not apply. `scratch` is a folder for temporary files and is removed.
  */
 export async function readChanges(
   tree: string,
@@ -140,7 +152,7 @@ const documents =
 const ofBuilds = /(?:^|\/)(?:Kconfig|Makefile|Kbuild)[^/]*$|\.(?:[chS]|mk|lds)$/;
 const source = /\.[chS]$/;
 
-/** Describes the changes of a patch. `diff` has the line numbers of `files`. Pure. */
+/** Describes the changes of a patch. `files` are its touched files; the line numbers in `diff` are those of `files`. Pure. */
 export function describeChanges(diff: string, files: readonly FileText[]): PatchChanges {
   const built = files.filter(({ path }) => ofBuilds.test(path) || !documents.test(path));
   const isComment = ({ path, before, after }: FileText): boolean =>
@@ -194,7 +206,10 @@ function sidesOf(diff: string, files: readonly FileText[]): readonly Side[] {
   );
 }
 
-/** The changed functions of one side of a file. */
+/**
+ * Finds the functions of one side of a file that have a changed line (`hit`). `isAtBoot`: workloads cannot run one of these
+ * functions. `isOutside`: code outside of functions changes.
+ */
 function readSide(
   text: string,
   lines: readonly NumberedLine[],
@@ -222,7 +237,7 @@ function isIn(
   return line >= start && line <= end;
 }
 
-/** Matches functions that no longer exist when workloads run. */
+/** Matches the heads of functions that workloads cannot run: functions for boot and for unloading. */
 const ofBoot = /\b__(?:init|meminit|exit|cpuinit)\b|_initcall\b/;
 
 /**

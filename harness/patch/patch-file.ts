@@ -9,7 +9,7 @@ import { oneLine, type PassedOver } from './thread-words.ts';
 /** A patch without its index in the series. */
 export type Unplaced = Omit<Patch, 'index'>;
 
-/** The patches of one file: either mails, or diffs without mails. */
+/** The patches of one file: either mails, or diffs without mails (`plain`). Both are empty when the file holds no patch. */
 export interface PatchFile {
   readonly mails: readonly Mail[];
   readonly plain: readonly Unplaced[];
@@ -21,9 +21,9 @@ export function isPatchMail({ diff }: Mail): boolean {
 }
 
 /**
- * Reads the patches in the bytes of a file: an mbox, a mail, output of `git log -p`, or a diff. `file` is the path
- * shown to people. Throws `usage` for a web page, a zip archive and coloured output, which are recognised by their
- * first bytes.
+ * Reads the patches in the bytes of a file: an mbox, a mail, output of `git log -p`, or a diff. `file` is the path shown to
+ * people. Throws `usage` for a web page, a zip archive, coloured output and output of `git log --graph`, which are recognised by
+ * their beginning, and as readCommitLog() does.
  */
 export async function parsePatchFile(
   bytes: Buffer,
@@ -80,7 +80,10 @@ function withoutByteOrderMark(bytes: Buffer): Buffer {
 /** The line before a mail in an mbox, as git recognises it (mailsplit.c, is_from_line()): it contains a time and a year. */
 const fromLine = /^From \S.*\d{1,2}:\d{2}.* \d{4}/;
 
-/** Cuts off text before the first mail of an mbox, unless a diff or commit is in it. */
+/**
+ * Cuts off text before the first mail of an mbox, unless a diff or commit is in that text. The mail must begin within the first
+ * 64 KiB.
+ */
 function atFirstMail(bytes: Buffer): { readonly bytes: Buffer; readonly skippedLines: number } {
   const unchanged = { bytes, skippedLines: 0 };
   if (looksLikeMail(bytes)) return unchanged;

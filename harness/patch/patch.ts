@@ -3,7 +3,7 @@ import type { PassedOver } from './thread-words.ts';
 
 /** Patches that are applied in order. */
 export interface Series {
-  /** The file or folder of the series, as the user named it. */
+  /** The file, folder or git range (`DIR@A..B`) of the series, as the user named it. */
   readonly name: string;
   readonly patches: readonly Patch[];
   /** Notes about how the input was read, one line each. Absent: no notes. */
@@ -16,7 +16,7 @@ export interface Series {
     readonly subjectLine: string;
     readonly messageId?: string;
   };
-  /** The base that the series names; absent for input without mail headers. */
+  /** The base that the series names, if it names one; absent for input without mails. */
   readonly trailers?: Trailers;
   /**
    * True when a list gives the order of the patches. Each patch then belongs to the series, whatever its mail says. Default false.

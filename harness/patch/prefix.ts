@@ -21,7 +21,10 @@ interface HeadLine {
 /** The number of path components before the tree's own path; `unknown` when only the tree can show it. */
 type Strip = number | 'unknown';
 
-/** Writes `a/` and `b/` before every path of a patch, as far as that is certain without a tree. Pure. */
+/**
+ * Writes `a/` and `b/` before every path of a patch, as far as that is certain without a tree. A patch that has them already, and
+ * a patch for which only the tree can decide, are returned unchanged. Pure.
+ */
 export function withKnownPrefixes(patch: Omit<Patch, 'index'>): Omit<Patch, 'index'> {
   const heads = readHeads(patch.diff);
   const strip = patch.strip ?? stripOf(heads);
@@ -31,8 +34,9 @@ export function withKnownPrefixes(patch: Omit<Patch, 'index'>): Omit<Patch, 'ind
 }
 
 /**
- * Completes the paths that withKnownPrefixes() left unchanged, by the files of `tree` with the series `under` applied. Throws
- * `usage` for a patch whose paths can be read in two ways.
+ * Completes the paths that withKnownPrefixes() left unchanged, by the files that `tree` has and the files that the series `under`
+ * and the patches before name as new or changed. Throws `usage` for a patch whose paths fit with and without their first folder,
+ * and for a patch whose paths fit neither way.
  */
 export async function settlePrefixes(
   tree: string,

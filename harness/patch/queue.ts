@@ -19,9 +19,10 @@ export interface QueueOptions {
 }
 
 /**
- * Decides between a thread, which is resolved to one series, and a queue, which is taken whole. Mails are a thread when
- * their Message-Ids tie them together, or when they are postings of the same patches; output of git format-patch has no
- * Message-Ids. Throws `usage` when the mails hold several threads.
+ * Decides between a thread, which is resolved to one series, and a queue, which is taken whole. Mails are a thread when their
+ * Message-Ids tie them together, or when they are postings of the same patches; output of git format-patch has no Message-Ids.
+ * Mails in the order of a folder or list are a queue all the same when every patch of every thread would be taken. Throws
+ * `usage`, with `where` first, when the mails hold several threads.
  */
 export function readingOf(mails: readonly Mail[], options: QueueOptions): Reading {
   const { where, kind } = options;
@@ -79,8 +80,8 @@ function takesAll(thread: readonly Mail[], { where, base }: QueueOptions): boole
 }
 
 /**
- * True when mails of `git format-patch -v2` lie beside those of the first version: each version is complete by its numbers, and
- * shares a patch of the same author and subject with the newest version.
+ * True when mails of `git format-patch -v2` lie beside those of the first version: each version is complete by its numbers, or is
+ * a single patch without a number, and shares a patch of the same sender and subject with the newest version.
  */
 function areVersionsOfOne(patches: readonly Mail[]): boolean {
   const numbers = [...new Set(patches.map(({ tag }) => tag.version))];
@@ -134,8 +135,8 @@ function isJumbledSeries(patches: readonly Mail[]): boolean {
 }
 
 /**
- * The patches of each thread. Two mails are in one thread when one answers or refers to the other, when both refer to
- * the same missing mail, and when one sender posted a patch of the same subject twice.
+ * The patches of each thread. Two mails are in one thread when one answers or refers to the other, when both refer to the same
+ * missing mail, or when one sender posted both with the same subject.
  */
 function threadsOf(mails: readonly Mail[], patches: readonly Mail[]): readonly (readonly Mail[])[] {
   const parent = new Map<string, string>();
@@ -173,8 +174,10 @@ function threadsOf(mails: readonly Mail[], patches: readonly Mail[]): readonly (
 }
 
 /**
- * Takes a queue as a posting: all mails with a diff, except cover letters. `git log --format=email` prints mails without numbers,
- * newest first; their diffs show that order, and they are then taken oldest first.
+ * Takes a queue as a posting: all mails with a diff, except cover letters. `cover` is the only cover letter; it is absent when
+ * there are several. A mail without a diff is passed over; it is named only when it has no Message-Id, because other such mails
+ * are discussion. `git log --format=email` prints mails without numbers, newest first; their diffs show that order, and they are
+ * then taken oldest first.
  */
 export function takeQueue(mails: readonly Mail[]): Posting {
   const inOrder = mails.filter((mail) => mail.tag.index !== 0 && isPatchMail(mail));

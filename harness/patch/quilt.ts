@@ -4,7 +4,7 @@ import { HarnessError } from '../errors.ts';
 /** A line of a quilt(1) `series` file. */
 export interface QuiltLine {
   readonly name: string;
-  /** N of the line's `-pN`; absent for 1, quilt's default. */
+  /** N of the line's `-pN`; absent for 1, which is quilt's default, and for `-pab`. */
   readonly strip?: number;
 }
 
@@ -12,8 +12,9 @@ export interface QuiltLine {
 const largestListBytes = 4 * 1024 * 1024;
 
 /**
- * Reads a quilt(1) `series` file, with lines such as `fix.patch -p1 # comment`. Throws `usage` for a name outside of
- * its folder, a repeated name, and flags that are not supported: reversed patches and guards.
+ * Reads a quilt(1) `series` file, with lines such as `fix.patch -p1 # comment`; empty lines and comments are skipped. Throws
+ * `usage`, with `file` and the line, for a name outside of its folder, a repeated name, a guard (`+` or `-` before a name), and
+ * any flag other than -p0 to -p9 and -pab.
  */
 export function parseQuiltSeries(text: string, file: string): readonly QuiltLine[] {
   const seen = new Set<string>();
@@ -47,8 +48,9 @@ function words(line: string): readonly string[] {
 }
 
 /**
- * True for a list of patches: every line that is neither empty nor a comment names a file of `paths`, beside the list
- * or in `patches/`. `folder` is the list's folder, empty or with a slash.
+ * True for a list of patches: every line that is neither empty nor a comment names a file of `paths`, beside the list or in
+ * `patches/`. False for a list without names, for binary content, and above 4 MiB. `folder` is the list's folder, empty or with a
+ * slash.
  */
 export function isQuiltList(bytes: Buffer, paths: readonly string[], folder = ''): boolean {
   if (bytes.length === 0 || bytes.length > largestListBytes || bytes.includes(0)) return false;
@@ -66,8 +68,9 @@ export function isQuiltList(bytes: Buffer, paths: readonly string[], folder = ''
 
 /**
  * Finds the list in a folder of patches and returns its path as `paths` has it; undefined when there is no list. `others` are the
- * files without the name of a patch. All of them are tried, because distributions use other names than `series`. Throws `usage`,
- * with the names, when there are several lists that differ.
+ * files that may be the list. All of them are tried, because distributions use other names than `series`. A list nearer to the
+ * top of the folder hides deeper lists. Throws `usage`, with the names, when several lists on the top level where there are any
+ * differ.
  */
 export async function findQuiltSeries(
   paths: readonly string[],

@@ -17,7 +17,7 @@ export interface ReadOptions {
   readonly cwd: string;
   readonly signal: AbortSignal;
   /**
-   * Returns the version of the base kernel. Called only when a thread has patches for several kernels. Absent: not
+   * Returns the version of the base kernel, as `6.1.192`. Called only when a thread has patches for several kernels. Absent: not
    * known.
    */
   readonly baseVersion?: () => Promise<string>;
@@ -101,8 +101,8 @@ async function readListed(
 }
 
 /**
- * Reads all files together. Mails of all files form one thread or queue; a file without mails keeps its place in a
- * queue.
+ * Reads all files together. Mails of all files form one thread or queue; a file without mails keeps its place in a queue. Throws
+ * `usage` when the mails are a thread and another file is a patch without a mail.
  */
 async function readTogether(
   { kind, files }: Input,

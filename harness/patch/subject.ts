@@ -2,7 +2,7 @@
 
 /** The information in the brackets of a subject: `Re: [RFC PATCH v2 3/7] mm: x`. */
 export interface SubjectTag {
-  /** True when a reply word such as `Re:` stands before the brackets of the patch. */
+  /** True when a reply word such as `Re:` stands before the brackets of the patch, or before a subject without such brackets. */
   readonly reply: boolean;
   /**
    * True when a word before the subject is a reply prefix in some language, such as `SV:`, `R:` or `Odp:`. The mail is then a reply
@@ -10,7 +10,7 @@ export interface SubjectTag {
    */
   readonly mayReply: boolean;
   readonly rfc: boolean;
-  /** 1 when the subject names no version. */
+  /** 1 when the subject names no version. For a version such as v3.1 of a series, thread-trees.ts makes it 3.001. */
   readonly version: number;
   /** True when the subject names a version. */
   readonly isVersioned: boolean;

@@ -2,7 +2,7 @@ import type { Mail } from './mail.ts';
 import { withTag } from './thread-trees.ts';
 import { bySentTime, isAtOnce, isSameSender } from './thread-words.ts';
 
-/** The mails that name the same version. */
+/** The mails of the same version: those that name it, and those that inherit it. */
 interface Family {
   readonly first: Mail;
   readonly taken: Set<number | undefined>;
@@ -15,9 +15,10 @@ interface Family {
 const mostPasses = 50;
 
 /**
- * Gives a mail without a version the version of its posting, because some people write `v2` only on the first patch or
- * the cover letter. The mail must have the same sender, be sent at the same time, belong to a series of the same
- * length, and have an index that is still free.
+ * Gives a mail without a version the version of its posting, because some people write `v2` only on the first patch or the cover
+ * letter. The mail must answer a mail of that posting, be answered by one, or answer the same mail as one does. It must have the
+ * same sender, be sent within ten minutes of that mail (isAtOnce()), belong to a series of the same length, and have an index
+ * that is still free. All other mails are returned unchanged.
  */
 export function inheritVersions(mails: readonly Mail[]): readonly Mail[] {
   const families = new Map<number, Family>();

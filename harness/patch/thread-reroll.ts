@@ -5,7 +5,7 @@ import { isSameSender, patchRanges, sameWords } from './thread-words.ts';
 /** A version of which only some patches were sent; patches of the version before complete it. */
 export interface Reroll {
   readonly version: Version;
-  /** The versions whose patches it contains. */
+  /** The versions from which `version` has its patches, the complete one first. */
   readonly parts: readonly Version[];
   readonly note: string;
 }
@@ -71,7 +71,7 @@ function merge(
   };
 }
 
-/** The index, from 0, of the patch that the mail replaces. */
+/** The index, from 0, of the patch that the mail replaces; undefined when it replaces none. */
 function placeIn(
   whole: Version,
   mail: Mail,

@@ -5,20 +5,25 @@ import { type PassedOver, passOver } from './thread-words.ts';
 
 type IsPatch = (mail: Mail) => boolean;
 
-/** The kernels for which a thread has patches, sorted. With fewer than two there is nothing to choose. */
+/**
+ * The kernels for which a thread has patches, sorted, each as the subjects name it: `6.1`, or `5.10, 6.1` for a patch for both.
+ * An empty name stands for the patches that name no kernel. With fewer than two entries there is nothing to choose.
+ */
 export function treesOf(mails: readonly Mail[], isPatch: IsPatch): readonly string[] {
   const patches = settleDotted(mails).filter((mail) => !mail.tag.reply && isPatch(mail));
   return [...new Set(patches.map(treeOf))].toSorted();
 }
 
-/** The kernels that a mail names; empty for a mail that names none. */
+/** The kernels that a mail names, as `5.10, 6.1`; empty for a mail that names none. */
 function treeOf({ tag }: Mail): string {
   return tag.trees.join(', ');
 }
 
 /**
- * The mails of a thread for one kernel: back-ports to several kernels are separate series. `base` is the version to
- * which they will be applied, as `6.1.192`. Throws `usage` when the kernel cannot be chosen.
+ * The mails of a thread for one kernel, with all replies: back-ports to several kernels are separate series. All mails are
+ * returned when there is nothing to choose. `base` is the version to which they will be applied, as `6.1.192`. When no patch
+ * names that version, the patches that name no kernel are chosen. Throws `usage` when the kernel cannot be chosen, as when there
+ * are several and `base` is absent.
  */
 export function chooseTree(
   mails: readonly Mail[],

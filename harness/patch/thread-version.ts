@@ -20,7 +20,7 @@ export interface Version {
   readonly total: number | undefined;
   readonly cover: Mail | undefined;
   readonly patches: readonly Mail[];
-  /** The numbers of the patches that are missing. */
+  /** The indices, from 1, of the patches that are missing; empty for unnumbered patches. */
   readonly missing: readonly number[];
   /** The reason why the patches of this version cannot be chosen. */
   readonly doubt?: string;
@@ -140,7 +140,10 @@ function withoutStrangers(
   return { numbered: numbered.filter((mail) => !strangers.has(mail)), strangers: [...strangers] };
 }
 
-/** The cover letter that the taken patches answer. When they answer several, the cover letter that was sent last. */
+/**
+ * The cover letter that the taken patches answer. When they answer several or none, the cover letter that was sent last;
+ * undefined when there is none.
+ */
 function chooseCover(covers: readonly Mail[], numbered: readonly Mail[]): Mail | undefined {
   const total = numbered[0]?.tag.total;
   const fitting = covers.filter(({ tag }) => tag.total === total);
@@ -170,7 +173,7 @@ function findRivals(mails: readonly Mail[], name: string): string | undefined {
   return undefined;
 }
 
-/** True when a mail repeats an older patch: it has the same subject or answers that patch. */
+/** True when a mail repeats an older patch: it has the same subject as that patch, or answers it. */
 function isSentAgain(mail: Mail, older: Mail): boolean {
   if (sameWords(mail) === sameWords(older)) return true;
   return mail.inReplyTo !== undefined && mail.inReplyTo === older.messageId;

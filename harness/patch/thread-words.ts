@@ -22,12 +22,15 @@ export function passOver({ subjectLine, messageId, file }: Mail, why: string): P
 // oxlint-disable-next-line no-control-regex -- the function removes exactly these
 const unprintable = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g;
 
-/** Makes untrusted text safe for a terminal: control characters become spaces. */
+/**
+ * Makes untrusted text safe for a terminal: a run of control characters, line ends or marks of direction becomes one space.
+ * Spaces at both ends are removed.
+ */
 export function oneLine(text: string): string {
   return text.replaceAll(unprintable, ' ').trim();
 }
 
-/** Untrusted text, shortened for a message of one line. */
+/** Untrusted text, made safe and shortened to 80 characters for a message of one line. */
 export function shown(text: string): string {
   const line = oneLine(text);
   return line.length > 80 ? `${line.slice(0, 77)}...` : line;
@@ -37,7 +40,9 @@ export function count(number: number, one: string, many = `${one}s`): string {
   return `${number} ${number === 1 ? one : many}`;
 }
 
-/** Names patches in a message, as `patch 3` or `patches 1-3, 7`. */
+/**
+ * Names patches in a message, as `patch 3` or `patches 1-3, 7`. `indices` are sorted. After ten ranges `...` stands for the rest.
+ */
 export function patchRanges(indices: readonly number[]): string {
   const ranges: [number, number][] = [];
   for (const index of indices) {

@@ -2,8 +2,9 @@ import { patchId } from './git-series.ts';
 import { allPatches, type Series } from './series.ts';
 
 /**
- * Compares the trailers of git format-patch --base with the base that the user gave. Returns a note when the base-commit differs,
- * and a note for the prerequisite patches that the series of the base lack.
+ * Compares the trailers of git format-patch --base with the base that the user gave. Returns a note when `base`, a text, does not
+ * contain the first 12 digits of the base-commit, and a note for the prerequisite patches that the series of the base lack. Empty
+ * when there is nothing to note.
  */
 export async function checkTrailers(
   { trailers }: Series,

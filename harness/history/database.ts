@@ -49,9 +49,10 @@ export function networkFileSystem(type: number): string | undefined {
 }
 
 /**
- * Opens the history at `path`. When the file does not exist, it is made if `create` is true. Throws `usage` for a file that does
- * not exist and is not to be made, and for a network file system; throws `config` for a file that is not a history, is damaged, or
- * was made by a later splat.
+ * Opens the history at `path` and brings its tables up to date. When the file does not exist, it is made if `create` is true.
+ * Throws `usage` for a file that does not exist and is not to be made, for anything but a regular file, for a folder that cannot
+ * be made, and for a network file system; throws `config` for a file that is not a history, is damaged, or was made by a later
+ * splat.
  */
 export async function openHistory(
   path: string,
@@ -222,7 +223,10 @@ export function requireIntact(history: History): void {
   if (answer !== 'ok') throw damaged(history.path);
 }
 
-/** Copies a history into one complete file while other processes may write to it. Throws `usage` when the file exists already. */
+/**
+ * Copies a history into one complete file while other processes may write to it. Throws `usage` when the file exists already, and
+ * `config` when the history is damaged.
+ */
 export async function backupHistory(history: History, file: string): Promise<void> {
   if ((await readIfThere(stat(file))) !== undefined) {
     throw new HarnessError('usage', `${file} exists already; name a new file`);

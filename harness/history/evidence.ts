@@ -1,8 +1,9 @@
 import type { History } from './database.ts';
 
 /**
- * A night that is part of the evidence of an open issue, and those of the night's runs that show the issue, as paths below the
- * night's folder.
+ * A night that is part of the evidence of an open issue. `id` is its row in the table of nights. `runs` are the night's runs of
+ * the cell that show the issue, as paths below the night's folder; of the last pass, and of an issue without a report, they are
+ * all planned runs of the cell.
  */
 export interface EvidenceNight {
   readonly id: number;
@@ -12,7 +13,10 @@ export interface EvidenceNight {
   readonly runs: readonly string[];
 }
 
-/** The nights that prove an open issue; each is null when there is no such night. */
+/**
+ * The nights that prove an open issue of a cell: the first and the newest night that showed the issue since its rate is counted,
+ * and before the first of them the last night that ran the cell and did not show it. Each is null when there is no such night.
+ */
 export interface Evidence {
   /** The splat's signature; empty for an issue without a report, such as silence. */
   readonly signature: string;

@@ -1,6 +1,9 @@
 import type { History } from './database.ts';
 
-/** An issue of a cell, as `splat history` lists it. `firstSeen` and `lastSeen` are names of nights. */
+/**
+ * An issue of a cell, as `splat history` lists it. `cell` is the id of the cell, `name` its name. `firstSeen` and `lastSeen` are
+ * names of nights.
+ */
 export interface ListedIssue {
   /** The splat's signature; empty for an issue without a report, such as silence. */
   readonly signature: string;
@@ -12,14 +15,14 @@ export interface ListedIssue {
   readonly state: string;
   readonly firstSeen: string;
   readonly lastSeen: string;
-  /** `hits` of `trials` showed the issue, over all nights since it was first seen. */
+  /** `hits` of the `trials` that could have shown the issue did, over all nights since it was first seen. */
   readonly hits: number;
   readonly trials: number;
 }
 
 /**
- * The issues that were seen since a time, the newest first. With `sought`, only the issues whose signature is `sought`, or whose
- * title contains it.
+ * The issues that a night saw which began at or after a time, in milliseconds since 1970. The issue that was first seen last
+ * comes first. With `sought`, only the issues whose signature is `sought`, or whose title contains it.
  */
 export function listIssues(
   history: History,

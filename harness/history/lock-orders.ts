@@ -23,7 +23,7 @@ export interface StoredOrder extends Dependency {
 /** What the history knows of a subject: a cell on one accelerator under one setting. */
 export interface LockPast {
   readonly orders: readonly StoredOrder[];
-  /** How many looks each of the newest nights had, by the night's row, the oldest night first. */
+  /** How many looks each night had, by the night's row, the oldest night first: of the newest 365 nights with a look. */
   readonly nights: readonly { readonly night: number; readonly looks: number }[];
   /**
    * The id of the first night with a look (a first trial on a boot), which is its row in the table of nights; undefined when there
@@ -109,7 +109,10 @@ export function toldOrders(
     }));
 }
 
-/** The name of the night with this row, and what the cell's kernel was in that night. */
+/**
+ * The name of the night with this row, and what the cell's kernel was in that night. The other fields are null when the night has
+ * no result of the cell; the name is empty when there is no such night.
+ */
 export function kernelAt(
   history: History,
   cell: string,

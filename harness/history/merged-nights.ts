@@ -20,9 +20,10 @@ interface Before {
 
 /**
  * Makes a night of the history ready to take the results of a merge, as if none had been taken before: a second merge of a night
- * gives what the first one would have given with the same results. The night counts when closeNight() has ended it; until then it is
- * abandoned. Its `plan` tells it from any other; `cells` are the ids of all of its cells. Throws `usage` for a night of another plan, and for one that later nights
- * were compared with.
+ * gives what the first one would have given with the same results. The night counts when closeNight() has ended it; until then it
+ * is abandoned. Its `plan` tells it from any other night; `cells` are the ids of all of its cells. Throws `usage` for a night
+ * that has another plan in the history, for one that was not merged from parts, and for one that is older than the newest closed
+ * night, which may have been compared with it.
  */
 export async function openMergedNight(
   history: History,

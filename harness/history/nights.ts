@@ -30,7 +30,7 @@ export type NewNight = Pick<
   'name' | 'matrixFile' | 'matrixDigest' | 'dir' | 'plan' | 'startedMs' | 'harness'
 >;
 
-/** Begins a night. Throws `usage` when the history has a night with this name already. */
+/** Begins a night, and stores it as open. Throws `usage` when the history has a night with this name already. */
 export async function beginNight(history: History, night: NewNight): Promise<StoredNight> {
   const { name } = night;
   await history.write((run) => {
@@ -75,7 +75,10 @@ export function openNight(history: History): StoredNight | undefined {
   return nightsWhere(history, "WHERE state = 'open' ORDER BY id DESC LIMIT 1")[0];
 }
 
-/** Marks a night as abandoned: nobody goes on with it. Its results still count, but it has no verdict. */
+/**
+ * Marks a night as abandoned: nobody goes on with it. Its trials stay in the history, but it has no verdict, and no later night
+ * is compared with it.
+ */
 export async function abandonNight(history: History, { id }: StoredNight): Promise<void> {
   await history.write((run) => run("UPDATE nights SET state = 'abandoned' WHERE id = ?", id));
 }
@@ -94,7 +97,7 @@ export function closedNights(
   );
 }
 
-/** The nights that began at or after a time, the newest first. */
+/** The nights in any state that began at or after a time, in milliseconds since 1970, the newest first. */
 export function nightsSince(history: History, sinceMs: number): readonly StoredNight[] {
   return nightsWhere(history, 'WHERE started_ms >= ? ORDER BY id DESC', sinceMs);
 }

@@ -15,8 +15,9 @@ export interface QueuedNotice {
 
 /**
  * Queues the notices of a night that ends, except those whose every matter is queued or sent already. It also forgets the matters
- * that are over: a splat is over when it is open in no cell of its kernel; any other matter is over when a night ran its kernel and
- * does not list the matter. Call it in the transaction that closes the night, after the results and the issues are written.
+ * that were sent and are over: a splat is over when it is open in no cell of its kernel; any other matter is over when a night
+ * ran its kernel and does not list the matter. Call it in the transaction that closes the night, after the results and the issues
+ * are written.
  */
 export function queueNotices(run: Run, night: number, notices: readonly QueuedNotice[]): void {
   for (const { id, notice, matters } of notices) {

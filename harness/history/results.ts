@@ -57,7 +57,7 @@ export function insertTrial(run: Run, night: number, cell: StoredCell, trial: St
   );
 }
 
-/** Stores a cell, unless it is there already. */
+/** Stores a cell. A cell that is there already keeps its name and its description. */
 export function keepCell(run: Run, { id, name, described }: StoredCell): void {
   run(
     'INSERT INTO cells (cell, name, described) VALUES (?, ?, ?) ON CONFLICT (cell) DO NOTHING',

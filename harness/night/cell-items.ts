@@ -47,7 +47,10 @@ export interface CellInput {
    * has the splats.
    */
   readonly bootSplats: readonly TrialSplat[];
-  /** True when tonight's commit descends from the commit on which the cell was last tested. */
+  /**
+   * True when tonight's commit descends from the commit on which the cell was last tested, as far as the tree shows it. False
+   * when one of the two has no commit.
+   */
   readonly isForward: boolean;
 }
 
@@ -73,18 +76,18 @@ export interface NightContext {
   readonly workloadsNamed: boolean;
   /** The names that a splat had under earlier rules; an entry of the known-issues file may still use one. */
   readonly formerKeys?: ReadonlyMap<string, readonly string[]>;
-  /** How many statistical tests are made in this night. */
+  /** How many statistical tests are made in this night: the number of open issues or of cells, whichever is larger. */
   readonly tests: number;
 }
 
-/** The history of a cell's issue after this night. */
+/** The history of a cell's issue after this night. `hits` and `trials` count this night alone. */
 export interface IssueUpdate extends Omit<IssuePast, 'nights'> {
   readonly cell: string;
   readonly hits: number;
   readonly trials: number;
 }
 
-/** Each splat once: the splats of this night, and the splats of earlier nights that may be gone. */
+/** Each splat once: the splats of this night, and the open issues of earlier nights, which may be gone. */
 export function splatsOf(
   trials: readonly JudgedTrial[],
   boot: readonly TrialSplat[],
@@ -156,7 +159,10 @@ export function rangeOf({ kernel, isForward }: CellInput, { tested }: CellPast):
   };
 }
 
-/** What the kernel was built from then and now, if this says more than its commit. */
+/**
+ * What else changed of the kernel when its commit did not: `none` for the same kernel. Empty when the commits differ, and when
+ * one of the two kernels is not known.
+ */
 export function changeOf(
   now: Pick<CellKernel, 'sha' | 'source' | 'kernelId'>,
   then: Omit<NonNullable<CellPast['tested']>, 'night'> | undefined,

@@ -31,8 +31,8 @@ interface Axes {
 }
 
 /**
- * The cells of a matrix, each once: the product of its lists, without those that `exclude` names, with those that `include` names.
- * Cells that differ only in their workload are next to each other.
+ * The cells of a matrix, each once: the product of its lists, without those that `exclude` names, then those that `include`
+ * names, even if `exclude` names them too. Cells that differ only in their workload are next to each other.
  */
 export function expandCells(matrix: Matrix, defaults: MatrixDefaults): readonly NamedCell[] {
   const axes = axesOf(matrix, defaults);
@@ -129,7 +129,7 @@ export function cellId(cell: Cell): string {
   return createHash('sha256').update(JSON.stringify(values)).digest('hex').slice(0, 16);
 }
 
-/** A key that is equal for cells with the same kernel. */
+/** A key that is equal for cells with the same kernel: the same source, series, fragments, base and architecture. */
 export function kernelKey(cell: Cell): string {
   const { kernel, series, config, configBase = null, arch } = cell;
   return JSON.stringify([kernel, series, config, configBase, arch]);
@@ -140,7 +140,10 @@ export function machineKey(cell: Cell): string {
   return JSON.stringify(keys.map((key) => cell[key] ?? null));
 }
 
-/** The name of a cell, `debian:6.1 kasan munmap`. It contains only the values that differ from their defaults. */
+/**
+ * The name of a cell, `debian:6.1 kasan munmap`: its kernel, those other values that differ from their defaults, and its
+ * workload.
+ */
 export function cellName(cell: Cell): string {
   const { kernel, series, config, configBase, arch, accel, guest, gpu, memoryMib, cpus } = cell;
   return [

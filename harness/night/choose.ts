@@ -22,7 +22,7 @@ export interface Choice {
   readonly budgetSeconds: number | undefined;
   /** By cell; a cell that has never run is not in it. */
   readonly past: ReadonlyMap<string, CellHistory>;
-  /** Returns an estimate for a workload that has never run, in seconds. */
+  /** Returns an estimate for one trial of a workload that has never run, in seconds. */
   readonly secondsOf: (workload: string) => number;
 }
 
@@ -35,8 +35,8 @@ const secondsPerMachine = 60;
 /**
  * Chooses the cells of a night. Cells that most likely tell something new come first: cells that have never run, then those whose
  * kernel has changed, then those with a splat that comes and goes, then those that have not run for the longest time. What does
- * not fit the budget is left out. Cells that differ only in their workload share a boot, so they are run together, at the place of
- * the first of them.
+ * not fit the budget is `left`, but never the first cell. `estimate` is the time of the chosen cells in seconds. Cells that
+ * differ only in their workload share a boot, so they are run together, at the place of the first of them.
  */
 export function choosePlan(
   cells: readonly NamedCell[],

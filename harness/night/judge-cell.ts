@@ -42,7 +42,7 @@ export interface JudgedCell {
   readonly items: readonly { readonly list: CellClass; readonly item: NightItem }[];
   readonly updates: readonly IssueUpdate[];
   readonly blind: readonly BlindTrials[];
-  /** The indices of entries of the file of known issues that are about a splat of this cell. */
+  /** The indices of those entries of the file of known issues that have not expired and are about a splat of this cell. */
   readonly matched: readonly number[];
 }
 
@@ -93,7 +93,10 @@ export function knownAtBoot(
   return input.bootSplats.filter(knowledgeOf(input, past, context).isKnown);
 }
 
-/** Judges a cell by its own past only. `atBoot` is the result of knownAtBoot(). */
+/**
+ * Judges a cell by its own past only. `atBoot` is the result of knownAtBoot() for the boots that the cell shares with others:
+ * only one of these cells has their splats.
+ */
 export function judgeCell(
   input: CellInput,
   past: CellPast,
@@ -179,7 +182,7 @@ function matchedEntries(
   });
 }
 
-/** The classes under which a cell without items for splats is listed. */
+/** The classes for which a cell as a whole is on a list of the night, besides its splats. */
 const listed: readonly CellClass[] = [
   'disappeared',
   'infrastructure',
@@ -189,7 +192,7 @@ const listed: readonly CellClass[] = [
   'notThere',
 ];
 
-/** The judgement of a cell without trials that could be judged; undefined for any other cell. */
+/** The judgement of a cell that is untestable or has neither trials nor splats at boot; undefined for any other cell. */
 function judgeAbsent(input: CellInput, past: CellPast): JudgedCell | undefined {
   const { cell, untestable, failure, planned, trials, cutShort, bootSplats } = input;
   const whole = (

@@ -43,8 +43,8 @@ const allowedErrors = { gone: 0.002, rateChanged: 0.002 } as const;
 const windows = [3, 10] as const;
 
 /**
- * Judges an issue of a cell. `tests` is the number of issues and cells that are tested in this night, because an error in any of
- * them counts (Bonferroni). Each night has its own allowance for errors.
+ * Judges an issue of a cell. `past` is undefined for a splat that the cell never showed before. `tests` is the number of tests
+ * that the night makes, because an error in any of them counts (Bonferroni). Each night has its own allowance for errors.
  */
 export function judgeIssue(
   past: IssuePast | undefined,

@@ -16,7 +16,10 @@ export interface NightInput extends Omit<NightContext, 'tests'> {
    * Undefined: the entry is new.
    */
   readonly lastMatched: (issue: KnownIssue) => string | undefined;
-  /** The earlier nights, the newest first. When an entry has matched nothing in the last of them, a note says so. */
+  /**
+   * The names of the earlier nights, the newest first. When an entry has matched nothing tonight and in the newest 14 of them, a
+   * note says so.
+   */
   readonly nightsBefore: readonly string[];
 }
 
@@ -50,7 +53,7 @@ export interface JudgedNight {
 
 /** The share of trials that a known splat may make blind, when its entry does not set another share. */
 const defaultMaxBlind = 0.5;
-/** After this many nights without a match, a note names the entry. */
+/** After this many nights without a match, a note names an entry of the file of known issues. */
 const quietNights = 14;
 
 /** Judges a night: first each cell by its own past, then all of them together. */
@@ -87,7 +90,10 @@ export function judgeNight(night: NightInput): JudgedNight {
   };
 }
 
-/** The lists of a night. An event that is the same for all cells of a kernel is listed once, for the first of them. */
+/**
+ * The lists of a night. A kernel that is broken or repaired for one reason is listed once, for the first of its cells; every
+ * other list has an item for each cell.
+ */
 function gather(cells: readonly JudgedCell[]): Lists {
   const of = (list: CellClass): NightItem[] =>
     cells.flatMap(({ items }) => items.flatMap((one) => (one.list === list ? [one.item] : [])));
@@ -152,9 +158,10 @@ function conclude(
 }
 
 /**
- * Handles the trials that known splats made blind. Their share is that of all trials to which the entry may apply; a splat that is
- * known by earlier nights may also apply to the other cells of its kernel. When a share is above its limit, those cells in which it
- * is above the limit prove too little; there is always at least one.
+ * Handles the trials that known splats made blind. The share of a splat is the number of trials that it made blind, of all trials
+ * to which its entry may apply; for a splat that is known only by earlier nights, of all trials of the night. A note tells the
+ * share. When a share is above its limit, the cells with such trials in which more than the limit is blind become inconclusive;
+ * there is always at least one.
  */
 function tellBlindness(cells: readonly JudgedCell[]): {
   readonly cells: readonly JudgedCell[];

@@ -59,7 +59,10 @@ export interface SplatInCell {
   readonly cell: { readonly id: string; readonly name: string };
 }
 
-/** True when an entry is about this splat. */
+/**
+ * True when an entry is about this splat: the globs of its signature or title, and of its cell, match. The day on which it
+ * expires does not matter here.
+ */
 export function isAbout(issue: KnownIssue, { signature, title, cell }: SplatInCell): boolean {
   return (
     (issue.signature === undefined || matchesGlob(issue.signature, signature)) &&

@@ -69,7 +69,7 @@ export function noticesOf(night: NightRecord, dir: string): readonly MadeNotice[
   });
 }
 
-/** A notice that stands for several. */
+/** A notice of the kind `summary`, which stands for several others. */
 export function summaryOf(notices: readonly Notice[]): Notice {
   const first = notices[0];
   const told = notices.flatMap(({ id, kind, text }) =>

@@ -44,7 +44,7 @@ export function sameRateChance(before: Shows, now: Shows): number {
   return Math.min(1, sum);
 }
 
-/** The interval of a rate, with a confidence of 95 % (Clopper and Pearson, Biometrika 26, 1934). */
+/** The interval of a rate, with a confidence of 95 % (Clopper and Pearson, Biometrika 26, 1934); [0, 1] without trials. */
 export function rateInterval({ hits, trials }: Shows): [number, number] {
   if (trials === 0) return [0, 1];
   const low = hits === 0 ? 0 : solve((rate) => 1 - atMost(hits - 1, trials, rate));

@@ -10,12 +10,13 @@ export interface YamlFile<T> {
   readonly placeOf: (path: readonly (string | number)[]) => string;
 }
 
-/** The largest file that is read. A matrix that a night could work through is smaller. */
+/** The largest file that is read, in characters. A matrix that a night could work through is smaller. */
 const largestChars = 1024 * 1024;
 
 /**
  * Reads a YAML document (YAML 1.2, core schema: no tags of its own). For a document that is not YAML or does not fit the schema,
- * throws `config` with file, line, column, the value, and what would be valid. `file` is the name of the file in messages.
+ * throws `config` with file, line, column, the value, and what would be valid. Also throws `config` for a file above 1 MiB, and
+ * for aliases that expand to too much. `file` is the name of the file in messages.
  */
 export function readYaml<S extends RecordSchema>(
   text: string,

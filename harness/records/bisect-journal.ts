@@ -3,7 +3,8 @@ import { droppedLinesSchema, questionFactSchema } from './journal.ts';
 import { described, type Recorded, texts } from './schema.ts';
 
 /**
- * The outcome of a trial. `void`: the trial could not have shown the bug, for example after another splat that turned lockdep off.
+ * The outcome of a trial. `hit`: it showed the bug that is sought. `miss`: it could have shown the bug and did not. `void`: it
+ * could not have shown the bug, for example after another splat that turned lockdep off.
  */
 const trialOutcomeSchema = v.picklist(['hit', 'miss', 'void']);
 

@@ -8,8 +8,8 @@ const trialId = described(v.string(), 'Id of the trial.');
 
 /**
  * An event of a run. The events form a state machine: a stage starts, makes progress and ends. Stages do not overlap, except that
- * trials start and end inside the stage `trials`, several at the same time. A failure is the last event of its stage. A note may
- * come at any time, a splat while its trial runs.
+ * trials start and end inside the stage `trials`, several at the same time. A stage that fails or is interrupted ends too, with
+ * `failed` or `interrupted` set. A note may come at any time, a splat while its trial runs.
  */
 export const eventSchema = v.variant('kind', [
   v.object({ kind: v.literal('note'), text: v.string() }),

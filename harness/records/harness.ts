@@ -9,7 +9,10 @@ const harnessSchema = v.object({
   ),
 });
 
-/** The version of splat that wrote the record. Every record has this field. */
+/**
+ * The version of splat that wrote a record. A record from before this field was written reads as version `unknown` with
+ * signatures 0.
+ */
 export const harnessField = v.optional(harnessSchema, { version: 'unknown', signatures: 0 });
 
 export type HarnessFacts = Recorded<typeof harnessSchema>;

@@ -17,7 +17,10 @@ const oneOrMore = <S extends v.GenericSchema>(schema: S) =>
 
 const accelSchema = v.picklist(['auto', 'kvm', 'tcg']);
 
-/** A pattern for cells. A key with a list matches any value of the list; an absent key matches every value. */
+/**
+ * A pattern for cells. A key with a list matches any value of the list, except `series` and `config`, whose whole list is one
+ * value. An absent key matches every value.
+ */
 const cellPatternSchema = v.strictObject({
   kernel: v.exactOptional(oneOrMore(word)),
   series: v.exactOptional(bundle),
@@ -42,7 +45,8 @@ const retentionSchema = v.strictObject({
 });
 
 /**
- * A matrix file, in YAML. A night runs every cell of the product of its lists. The file may come from a stranger, so it can name no
+ * A matrix file, in YAML. Its cells are the product of its lists, without those that `exclude` names and with those that
+ * `include` names; a night runs as many of them as its budget allows. The file may come from a stranger, so it can name no
  * command, no queue and no store. Paths are relative to the file.
  */
 export const matrixSchema = v.strictObject({

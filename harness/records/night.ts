@@ -67,7 +67,7 @@ const rangeSchema = v.object({
   ),
 });
 
-/** The results when a new splat was tried again: in each field, how many trials ran and how many showed it. */
+/** The results when a new splat was tried again: for each kind of trial, how many ran and how many showed the splat. */
 const confirmationSchema = v.object({
   forks: described(
     v.object({ hits: v.number(), trials: v.number() }),

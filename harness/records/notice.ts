@@ -2,7 +2,10 @@ import * as v from 'valibot';
 import { nightItemSchema } from './night.ts';
 import { described, type Recorded } from './schema.ts';
 
-/** The kinds of notices: the lists of a night that people must hear about. `summary` stands for all notices beyond the limit. */
+/**
+ * The kinds of notices about one splat or reason: the lists of a night that people must hear about. A further kind, `summary`,
+ * stands for all notices beyond the limit.
+ */
 export const noticeKinds = ['new', 'back', 'broken', 'disappeared', 'infrastructure'] as const;
 
 const id = described(

@@ -68,7 +68,7 @@ export const recordedRequestSchema = v.object({
   trials: described(v.nullable(texts), 'Ids of the trials to run; null for all.'),
 });
 
-/** run.json: everything that is needed to repeat a run. Paths are relative to the run directory. */
+/** run.json: everything that is needed to repeat a run. The paths of copies are relative to the run directory. */
 export const runRecordSchema = v.object({
   schema: v.literal('splat-replay/1'),
   harness: harnessField,

@@ -36,7 +36,7 @@ export type Checked<T> =
 
 /**
  * Checks a value that may come from anywhere. Fields that the schema does not name are left out of the result, because a later
- * version of splat may have added them.
+ * version of splat may have added them; only a strict schema refuses them.
  */
 export function checkValue<S extends RecordSchema>(
   schema: S,
@@ -51,7 +51,10 @@ export function checkValue<S extends RecordSchema>(
   return { isRight: false, field: words.join('').replace(/^\./, '') };
 }
 
-/** Checks a text that should be JSON, as checkValue() does. `why` completes a sentence about what the text is not. */
+/**
+ * Checks a text that should be JSON, as checkValue() does. `why` is empty or follows a sentence about what the text is not: `; it
+ * is not JSON` or ` (trials[0].id)`.
+ */
 export function checkJson<S extends RecordSchema>(
   schema: S,
   text: string,

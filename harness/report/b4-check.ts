@@ -10,7 +10,11 @@ export interface B4Check {
   readonly details?: string;
 }
 
-/** One check for each patch. A patch that exposes an old splat gets a warning, because the patch is not at fault. */
+/**
+ * One check for each patch; a single warning when the base is broken. A patch that introduces a splat, or breaks a build or boot
+ * that its predecessor had, fails. A patch that exposes an old splat gets a warning, because the patch is not at fault; so does a
+ * patch without a proof.
+ */
 export function formatB4Checks({ patches, base }: SeriesReport): readonly B4Check[] {
   if (base.state === 'broken') {
     return [{ tool: 'splat', status: 'warn', summary: plain(`the base: ${base.because ?? ''}`) }];

@@ -30,7 +30,7 @@ export function formatBisectLog(report: BisectReport): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Commits with a certain verdict, in the order of their trials. */
+/** The commits with a certain verdict, in the order in which they were first looked at. */
 function tested(
   commits: readonly ReportedCommit[],
 ): readonly (ReportedCommit & { readonly standing: 'good' | 'bad' | 'skip' })[] {

@@ -12,8 +12,8 @@ const leastProbability = 1e-6;
 const colours = { bad: '#c0392b', good: '#27ae60', skip: '#7f8c8d' } as const;
 
 /**
- * Draws the posterior: one bar for each commit, parents to the left, with the logarithm of its probability as the
- * height, and a mark below it for the outcome of its trials.
+ * Draws the posterior as SVG: one bar for each commit, parents to the left, with the logarithm of its probability as the height,
+ * and a mark below it for its verdict: good, bad or skip. A commit without a certain verdict has no mark.
  */
 export function drawPosterior({ commits, sought, unit, reverse }: BisectReport): string {
   const barWidth = (width - 2 * margin) / Math.max(1, commits.length);

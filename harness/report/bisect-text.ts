@@ -4,7 +4,7 @@ import { plain } from './plain.ts';
 import { styleFor } from './style.ts';
 
 const plural = { commit: 'commits', patch: 'patches', line: 'lines' } as const;
-/** The number of commits that the text names; bisect.json has all of them. */
+/** The number of dropped lines of configurations that the text names; bisect.json has all of them. */
 const named = 3;
 
 /** The text at the end of a bisection. `dir` is the folder with the log and the picture. */
@@ -80,7 +80,7 @@ function describeRevert(
   }
 }
 
-/** The symbols that dropped out of configurations, each with the number of tested commits that drop it. */
+/** The lines that dropped out of configurations, the most frequent first, each with the number of tested commits that drop it. */
 function describeDropped({ commits, unit }: BisectReport): readonly string[] {
   const counts = new Map<string, number>();
   for (const line of commits.flatMap(({ dropped }) => dropped)) {

@@ -18,7 +18,10 @@ export function tabulateControls({
     .join('');
 }
 
-/** The result that all ways and triggers of a rule share, else the number of those that were caught. */
+/**
+ * The result that all ways and triggers of a rule share, else the number of those that were caught; `(!)` follows when a result
+ * is not as expected.
+ */
 function cellWords(cells: readonly Cell[]): string {
   const [first] = cells;
   if (first === undefined) return '';

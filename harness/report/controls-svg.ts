@@ -18,7 +18,7 @@ const looks: Readonly<Record<string, { readonly fill: string; readonly letter: s
 };
 
 /**
- * Draws the matrix: one line for each rule, one column for each kernel and annotation state. Hovering over a cell shows
+ * Draws the matrix as SVG: one line for each rule, one column for each kernel and annotation state. Hovering over a cell shows
  * its parts.
  */
 export function drawControls({ columns, rows }: ControlsResult): string {
@@ -53,7 +53,10 @@ export function drawControls({ columns, rows }: ControlsResult): string {
   ].join('\n');
 }
 
-/** Draws the cells of one rule in one column side by side: a rule may have several ways and triggers. */
+/**
+ * Draws the cells of one rule in one column side by side: a rule may have several ways and triggers. Their common result is
+ * written over them, or `both` when they differ.
+ */
 function drawCell(cells: readonly Cell[], left: number, top: number): string {
   const width = (columnWidth - 4) / cells.length;
   const boxes = cells.map((cell, at) => {

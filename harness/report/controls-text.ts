@@ -2,7 +2,10 @@ import type { Cell, ControlsResult, TimedCell } from '../records/controls.ts';
 import { plain } from './plain.ts';
 import { type Style, styleFor } from './style.ts';
 
-/** The matrix for a terminal: one table for each kernel, then the unexpected cells, then the times. */
+/**
+ * The matrix for a terminal: one table for each kernel, then the unexpected cells, the changes of the lock order, the times, and
+ * the conclusion. `dir` is the run directory, as shown to the user.
+ */
 export function describeControls(
   report: ControlsResult,
   options: { readonly colour: boolean; readonly dir: string },
@@ -104,8 +107,8 @@ function oddLines({ rows }: ControlsResult, style: Style): readonly string[] {
 }
 
 /**
- * The cycles that lockdep could not find, and the dependencies learned in addition to or missing against the state
- * `in`.
+ * The cycles that lockdep could not find in cells without a caught splat, and the dependencies learned in addition to or missing
+ * against the state `in`.
  */
 function lockOrderLines({ columns, rows }: ControlsResult, style: Style): readonly string[] {
   const unseen = rows.flatMap(({ id, cells }) =>

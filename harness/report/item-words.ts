@@ -6,7 +6,7 @@ export function timeWords(time: string): string {
   return `${time.slice(0, 16).replace('T', ' ')} UTC`;
 }
 
-/** The rate of an item: `3 of 6 trials (12 % to 88 %)`. */
+/** The rate of an item: `3 of 6 trials (12 % to 88 %)`; null for an item without counts. */
 export function rateWords({ hits, trials, interval, rateBefore }: NightItem): string | null {
   if (hits === undefined || trials === undefined) return null;
   const [low, high] = interval ?? [];
@@ -16,7 +16,10 @@ export function rateWords({ hits, trials, interval, rateBefore }: NightItem): st
   return `${hits} of ${trials} trials${between}${before}`;
 }
 
-/** The night in which an item was first seen, and how the kernel has changed since the last night without it. */
+/**
+ * The night in which an item was first seen, and how the kernel has changed since the last night without it; empty when neither
+ * is known.
+ */
 export function sinceWords(item: NightItem, { night }: NightRecord): string {
   const { firstSeen, range } = item;
   const seen =
@@ -51,8 +54,8 @@ function rangeWords({
 export const blindWords = 'it leaves every trial of the cell blind';
 
 /**
- * The words for a known splat: its entry in the file of known issues, `flaky; dri-devel; until 2027-01-31`, or the first night that
- * saw it.
+ * The words for a known splat: its entry in the file of known issues, `flaky; dri-devel; until 2027-01-31`, or, without an entry,
+ * the first night that saw it. Empty when neither is known.
  */
 export function knownWords({ reason, owner, link, expires, firstSeen }: NightItem): string {
   if (reason === undefined) {

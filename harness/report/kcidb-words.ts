@@ -7,7 +7,7 @@ export const kcidbVersion = { major: 5, minor: 3 } as const;
 /** KCIDB's limit for an excerpt of a log (`log_excerpt`), in characters. */
 export const longestExcerpt = 16_384;
 
-/** Converts a name to a part of a test's path and id. */
+/** Converts a name to a part of a test's path and id: every character that is no letter, digit, `_` or `-` becomes `_`. */
 export function wordOf(name: string): string {
   return name.replaceAll(/[^\w-]/g, '_') || '_';
 }

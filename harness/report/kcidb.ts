@@ -15,9 +15,10 @@ export interface KcidbOptions {
 }
 
 /**
- * A series in KCIDB's schema, version 5.3 (kcidb_io/schema/v05_03.py): one checkout for the series, one build for each
- * prefix, one test for each patch, and an issue with its incidents for each splat. Ids begin with the origin and are
- * equal when the same series is tested again.
+ * A series in KCIDB's schema, version 5.3 (kcidb_io/schema/v05_03.py): one checkout for the series, one build for the base and
+ * for each prefix that was built or failed to build, one test for each patch with a build, and an issue with its incidents for
+ * each splat that a patch introduces or exposes. Ids begin with the origin and are equal when the same series is tested again on
+ * the same base.
  */
 export function formatKcidb(report: SeriesReport, options: KcidbOptions): unknown {
   const { origin, startedAt, patchDigests, digest } = options;
@@ -99,7 +100,10 @@ function buildOf(
   };
 }
 
-/** The build of a prefix, or its failure. Empty for a patch that changes nothing that is built. */
+/**
+ * The build of a prefix, or its failure. Empty for a patch that was not built for another reason: it does not apply, its
+ * configuration does not hold, or it changes nothing that is built.
+ */
 function patchBuild(
   { build, broken, because = '', subject, index }: ReportedPatch,
   id: string,
@@ -119,7 +123,7 @@ function patchBuild(
   return [{ ...failed, comment, log_excerpt: because.slice(0, 16_384) }];
 }
 
-/** The KCIDB status for a patch: ERROR stands for a test without an answer. */
+/** The KCIDB status for a patch that was built: ERROR stands for a test without an answer. */
 function statusOf({ verdict }: ReportedPatch): 'PASS' | 'FAIL' | 'ERROR' {
   switch (verdict) {
     case 'introduces':

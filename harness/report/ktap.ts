@@ -4,12 +4,12 @@ import { isNotRun, verdictPhrase } from '../verdict.ts';
 import { plain } from './plain.ts';
 
 /**
- * A run as KTAP version 1 (Documentation/dev-tools/ktap.rst), with one test for each trial:
+ * A run as KTAP version 1 (Documentation/dev-tools/ktap.rst), with one test for the boot and one for each trial:
  *
  *     not ok 3 munmap # possible deadlock in foo
  *
- * A kernel that could not be tested and a trial without a proof are not ok either, because a reader of TAP must not take a dead
- * detector for a pass. Only a trial that does not apply to this kernel or guest is a skip.
+ * A kernel that could not be tested is the only test, and is not ok. A trial without a proof is not ok either, because a reader
+ * of TAP must not take a dead detector for a pass. Only a trial that does not apply to this kernel or guest is a skip.
  */
 export function formatKtap(run: RunResult): string {
   const { verdict } = run;

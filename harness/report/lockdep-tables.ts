@@ -1,7 +1,7 @@
 import type { TrialResult } from '../records/trial.ts';
 import { plain } from './plain.ts';
 
-/** A full table turns lockdep off. A run names the tables that were filled to at least this share. */
+/** A full table turns lockdep off. A run names the tables that were filled to more than this share. */
 const toldShare = 0.7;
 
 /**

@@ -14,7 +14,10 @@ const looks: Readonly<Record<EdgeKind, string>> = {
 /** The largest number of edges: a larger graph is unreadable and takes graphviz minutes. */
 const drawnEdges = 300;
 
-/** Draws new lock dependencies and the cycles that they close or nearly close. Null when there are none or too many. */
+/**
+ * Draws new lock dependencies, the cycles that they close or nearly close, and the cycles that lockdep cannot find, as SVG. Null
+ * when there is nothing to draw or too much.
+ */
 export async function drawLocks(locks: LockNews | null): Promise<string | null> {
   const dot = locks === null ? null : locksDot(locks);
   if (dot === null) return null;

@@ -27,7 +27,10 @@ export function parseMailbox(text: string): Mailbox | undefined {
   return { address, name: quoted?.replaceAll(/\\(.)/g, '$1') ?? name };
 }
 
-/** The given name in `Huang, Ying`, `Rafael J. Wysocki` or `Ada (work)`; undefined when the name is an address. */
+/**
+ * The given name in `Huang, Ying`, `Rafael J. Wysocki` or `Ada (work)`; the whole name when it begins with an initial; undefined
+ * for an address and for an empty name.
+ */
 export function givenName(name: string): string | undefined {
   const person = name.replace(/\s+via\s.*$|\s*[([].*$/i, '').replace(/^(['"])(.*)\1$/, '$2');
   if (person.includes('@')) return undefined;
@@ -58,7 +61,7 @@ export function textHeader(name: string, text: string): string {
   return fold(name, [...words.slice(0, first), ...encoded, ...words.slice(end)]);
 }
 
-/** A header that must stay on one line: `Message-ID: <x@y>`. */
+/** A header that must stay on one line: `Message-ID: <x@y>`. A character that is not printable ASCII becomes `?`. */
 export function plainHeader(name: string, text: string): string {
   return `${name}: ${headerText(text).replaceAll(/[^ -~]/g, '?')}`;
 }

@@ -4,7 +4,7 @@ import { escapeXml } from './xml.ts';
 
 /**
  * A night as JUnit XML, with one test for each cell. A cell with something new, back, broken or disappeared is a failure, a cell
- * without a proof is an error, and a cell that did not run is skipped.
+ * without a proof is an error, a cell that did not run or cannot run on its kernel is skipped, and any other cell passes.
  */
 export function formatNightJunit(night: NightRecord): string {
   const cases = night.cells.map((cell) => cellCase(cell, night));

@@ -2,7 +2,10 @@ import type { NightCell, NightRecord } from '../records/night.ts';
 import { cellTitle } from './night-words.ts';
 import { plain } from './plain.ts';
 
-/** A night as KTAP version 1, with one test for each cell. A cell with something new, and a cell without a proof, are not ok. */
+/**
+ * A night as KTAP version 1, with one test for each cell. A cell with something new, back, broken or disappeared, and a cell
+ * without a proof, are not ok. A cell that did not run or cannot run on its kernel is a skip.
+ */
 export function formatNightKtap(night: NightRecord): string {
   const lines = night.cells.map((cell, index) => cellLine(cell, index + 1, night));
   return ['KTAP version 1', `1..${lines.length}`, ...lines, ''].join('\n');

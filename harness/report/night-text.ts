@@ -3,7 +3,7 @@ import { cellTitle, itemDetails, lockWords, nightLists, trendWords } from './nig
 import { plain } from './plain.ts';
 import { styleFor } from './style.ts';
 
-/** Lists that a terminal shows only as a number when they are long. */
+/** Lists that a terminal shows only as a number when they have more than five items. */
 const counted: readonly string[] = ['notThere', 'notRun', 'known'];
 const mostShown = 20;
 

@@ -11,7 +11,10 @@ export interface GatheredSplat {
   readonly trial: string;
 }
 
-/** Each different splat of a run, by title and signature. The seeded splats of canaries are left out. */
+/**
+ * Each different splat of a run, by title and signature, of those that `isWanted` takes. The splats of a canary are left out,
+ * unless its verdict is splat.
+ */
 export function seenSplats(
   run: Pick<RunResult, 'bootSplats' | 'trials'>,
   isWanted: (splat: SeenSplat) => boolean,

@@ -2,8 +2,9 @@ import type { ReportedPatch, SeriesReport } from '../records/series.ts';
 import { escapeXml } from './xml.ts';
 
 /**
- * A series as JUnit XML, with one test for each patch. A patch that brings a splat is a failure, an untestable or inconclusive
- * patch is an error. The base is a test as well, because without it nothing is proved.
+ * A series as JUnit XML, with one test for the base, without which nothing is proved, and one for each patch. A patch that
+ * introduces or exposes a splat is a failure, and so is one that breaks a build or boot that its predecessor had. Any other
+ * untestable or inconclusive patch is an error, and so is a broken base.
  */
 export function formatSeriesJunit(report: SeriesReport): string {
   const { timings, patches } = report;

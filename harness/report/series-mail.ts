@@ -32,8 +32,9 @@ export interface SeriesMailOptions {
 const width = 72;
 
 /**
- * A reply to the first guilty patch, or else to the cover letter, in the style of the 0day robot. It is plain text: the tested
- * kernels, the verdict of every patch, each splat in full, the command that repeats the test, and tags. It is printed, never sent.
+ * A reply to the first guilty patch, else to the cover letter, else to the first patch, in the style of the 0day robot. Guilty is
+ * a patch that introduces or exposes a splat, or that breaks a build or boot. The mail is plain text: the tested kernels, the
+ * verdict of every patch, each splat in full, the command that repeats the test, and tags. It is printed, never sent.
  */
 export function formatSeriesMail(report: SeriesReport, options: SeriesMailOptions): string {
   const guilty = report.patches.filter((patch) => isGuilty(patch));
@@ -68,7 +69,10 @@ function isGuilty({ verdict, breaks }: ReportedPatch): boolean {
   return verdict === 'introduces' || verdict === 'exposes' || breaks;
 }
 
-/** The mail to answer: the mail of a guilty patch, or the first mail of the thread. */
+/**
+ * The mail to answer: the mail of the patch `first`; when that is undefined, the cover letter, or the first patch when there is
+ * none.
+ */
 function answered(
   { series, patches }: SeriesReport,
   first: ReportedPatch | undefined,

@@ -103,7 +103,7 @@ function reportLines({ patches }: SeriesReport, style: Style): readonly string[]
   });
 }
 
-/** The changed functions that never ran, and those whose calls cannot be counted. */
+/** The changed functions: those that ran, those that never ran, and those whose calls cannot be counted. */
 function coverageLines({ coverage }: SeriesReport, style: Style): readonly string[] {
   const named = (wanted: ReportedFunction['state']): string =>
     coverage

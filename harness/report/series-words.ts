@@ -29,8 +29,8 @@ export function changeWords(
 }
 
 /**
- * The differences from the earlier version: the first line has their numbers, then a line for each. Empty when no earlier version
- * was named.
+ * The differences from the earlier version: the first line has their numbers; then there is a line for each patch that is new,
+ * changed or has another verdict, and for each that is gone. Empty when no earlier version was named.
  */
 export function previousLines({ previous, patches }: SeriesReport): readonly string[] {
   if (previous === undefined) return [];

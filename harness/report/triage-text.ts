@@ -18,7 +18,10 @@ function paint(style: TriageStyle, colour: keyof typeof paints, text: string): s
 // oxlint-disable-next-line no-control-regex
 const unsafe = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
-/** Text of a log made safe for a terminal: control characters become `\x1b`-like escapes. */
+/**
+ * Text of a log made safe for a terminal: control characters and characters that hide or reorder text become escapes, such as
+ * `\x1b` and `\u202e`. Tabs and newlines are kept.
+ */
 export function escapeLogText(text: string): string {
   return text.replace(unsafe, (character) => {
     const code = character.codePointAt(0) ?? 0;
@@ -89,7 +92,7 @@ function damageOf({ corrupted, corruptedReason = 'damaged' }: Finding): string {
   return noStack.test(corruptedReason) ? ' (no stack in the log)' : ` (cut: ${corruptedReason})`;
 }
 
-/** The header line of a report; empty when the title has all of it. */
+/** The first line of a report, cut to 200 characters; empty when the title says the same. */
 function headerOf({ title, text }: Finding): string[] {
   const header = text[0]?.trim().slice(0, longestHeader) ?? '';
   return header === '' || header === title ? [] : [header];
@@ -124,7 +127,7 @@ export function formatFinding(finding: Finding, style: TriageStyle): string {
   return lines.join('\n');
 }
 
-/** A line for each signature, with the number of its findings and the place of the first. */
+/** A line for each signature, with the number of its findings and the line of the first; `no splats` when there is none. */
 export function formatSummary(groups: readonly FindingGroup[], style: TriageStyle): string {
   if (groups.length === 0) return 'no splats';
   const rows = groups.map(({ first, count }) => {

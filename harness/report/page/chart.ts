@@ -18,8 +18,8 @@ const [width, height] = [260, 72];
 const room = { left: 4, right: 4, top: 6, bottom: 6 };
 
 /**
- * Draws a small chart with its last value and its bounds in words, so that nobody needs its colours to read it. Null without a
- * value.
+ * Draws a small chart with its last value and its bounds in words, so that nobody needs its colours to read it. Null when no
+ * point has a value.
  */
 export function drawChart({ name, points, words, top }: Chart): Markup | null {
   const values = points.flatMap(({ value }) => value ?? []);

@@ -62,7 +62,8 @@ const newline = 0x0a;
 
 /**
  * The pages of a console, in order. Everything that was printed is shown as text: control characters become question marks, bytes
- * that are not UTF-8 become U+FFFD, and a line that is too long for any kernel is cut. The memory needed is that of one page.
+ * that are not UTF-8 become U+FFFD, and a line that is too long for any kernel is cut. After 1 MiB on one page its further lines
+ * are cut to 80 bytes. The memory needed is that of one page.
  */
 export async function* formatConsole(
   chunks: AsyncIterable<Buffer>,

@@ -17,7 +17,8 @@ export function headline(line: string): string {
 }
 
 /**
- * The place in the source of a function, `drivers/gpu/drm/virtio/virtgpu_object.c:106`; undefined when the report was not decoded.
+ * The place in the source of a function, `drivers/gpu/drm/virtio/virtgpu_object.c:106`; undefined for an empty name, and when the
+ * report was not decoded or does not have the function.
  */
 export function sourceOf(frame: string, report: readonly string[]): string | undefined {
   if (frame === '') return undefined;

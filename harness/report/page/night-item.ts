@@ -137,7 +137,10 @@ function reportOf({ splat, picture, trial }: NightReport): Content {
   ];
 }
 
-/** A line with one letter for each night: whether the night saw the splat. */
+/**
+ * A line with one letter for each of the last 60 nights: `x` for a night that saw the splat, `.` for one that did not, `?` for
+ * one in which the cell had no trial. Null with fewer than two nights.
+ */
 function strip(item: NightItem, page: NightPageInput): Content {
   const past = pastOfIssue(page, item);
   if (past === undefined || past.nights.length < 2) return null;

@@ -4,9 +4,9 @@ import type { CellClass, NightItem, NightRecord } from '../../records/night.ts';
 /** The facts from which the page of a night is made. */
 export interface NightPageInput {
   readonly night: NightRecord;
-  /** The nights before; null when no history is kept. */
+  /** This night and the nights before; null when the record of no earlier night is found. */
   readonly past: NightPast | null;
-  /** Returns the command that repeats a trial of a run below the night's folder. */
+  /** Returns the command that repeats a trial of a run below the night's folder, or the whole run for an empty trial. */
   readonly reproduce: (run: string, trial: string) => string;
   /** Returns the command that runs one cell again. */
   readonly cellCommand: (cell: string) => string;
@@ -22,20 +22,23 @@ export interface NightReport {
   readonly run: string;
   readonly trial: string;
   readonly splat: SeenSplat;
-  /** The URL, below the night's folder, of the line at which the splat begins on the trial's console. */
+  /**
+   * The URL, below the night's folder, of the line at which the splat begins on the trial's console; null when that line has no
+   * page.
+   */
   readonly console: string | null;
-  /** The picture of the virtual screen, as PNG. */
+  /** The picture of the virtual screen, as PNG; null when there is none. */
   readonly picture: Uint8Array | null;
 }
 
 type Named = Pick<NightItem, 'cell' | 'signature' | 'title'>;
 
-/** The key of a splat in a cell: its signature, or its title when it has none. */
+/** The key of a splat in a cell: the cell's id, with the splat's signature, or its title when it has none. */
 export function reportKey({ cell, signature = '', title = '' }: Named): string {
   return `${cell}\n${signature || title}`;
 }
 
-/** The nights of a splat before; undefined when there were none. */
+/** The counts of a splat in this night and those before, the oldest first; undefined when no earlier night is known. */
 export function pastOfIssue({ past }: NightPageInput, item: Named): IssuePast | undefined {
   const name = item.signature || item.title;
   return past?.issues.find(({ cell, signature }) => cell === item.cell && signature === name);

@@ -7,14 +7,20 @@ import { wakingClasses, wordsOf } from './night-words.ts';
 import { formatPage } from './page.ts';
 import { tableScript } from './table-script.ts';
 
-/** The number of nights on a page. A full page never changes: night N is on page N / 100. */
+/**
+ * The number of nights on a page. Night N, counted from 0 with the oldest first, is on page N / 100 + 1, so a new night changes
+ * only the newest page.
+ */
 export const nightsPerPage = 100;
 
 export function nightsPageName(page: number): string {
   return `nights-${page}.html`;
 }
 
-/** A page with the nights of `rows`, the newest first. With `newest`, it is index.html and links to all pages. */
+/**
+ * A page with the nights of `rows`, which begin with the newest. `page` counts from 1. With `newest`, it is the last page and
+ * also index.html: it has the verdict of the newest night, and links only to older pages.
+ */
 export function formatNightsPage(
   rows: readonly NightRow[],
   { page, newest }: { readonly page: number; readonly newest: boolean },
@@ -94,7 +100,7 @@ function charts(rows: readonly NightRow[]): Content {
 function turning(page: number, newest: boolean): Content {
   const older = page > 1 ? html` <a href="${nightsPageName(page - 1)}">older</a>` : null;
   const oldest = page > 2 ? html` <a href="${nightsPageName(1)}">oldest</a>` : null;
-  // The next page exists, because a page gets a file of its own only when the next page has begun.
+  // The next page exists, because a page is written without `newest` only when the next page has begun.
   const newer = newest
     ? null
     : html` <a href="${nightsPageName(page + 1)}">newer</a> <a href="index.html">newest</a>`;

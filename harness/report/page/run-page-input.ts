@@ -17,7 +17,7 @@ export interface RunPageInput {
   readonly pictures: ReadonlyMap<string, Uint8Array>;
   /** The folders of each trial below `trials`; the first one belongs to the try that decided the trial's verdict. */
   readonly folders: ReadonlyMap<string, readonly string[]>;
-  /** The drawing by drawLocks(). */
+  /** The drawing by drawLocks(); null when there is none. */
   readonly locksSvg: string | null;
   /** The number of lines of each console that has pages, by its folder below `trials`. */
   readonly consoles: ReadonlyMap<string, number>;

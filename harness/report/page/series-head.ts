@@ -12,7 +12,9 @@ export interface SeriesPageInput {
   readonly command: string;
   /** The start of the test: ISO 8601, UTC. */
   readonly startedAt: string;
-  /** Returns the place of a splat on the console of the trial that showed it; undefined when no console is kept. */
+  /**
+   * Returns the place of a splat on the console of the trial that showed it; undefined when no console of such a trial is kept.
+   */
   readonly placeOf: PlaceOf;
 }
 
@@ -94,7 +96,7 @@ export function splatId({ index }: Pick<ReportedPatch, 'index'>, at: number): st
   return `splat-${index}-${at}`;
 }
 
-/** A link to the place of a splat on a console; null when no console is kept. */
+/** A link to the place of a splat on a console; null when no console is kept, or none of its pages has the line. */
 export function seenLink(splat: SeenSuspect, page: SeriesPageInput): Markup | null {
   const found = page.placeOf(splat);
   const place = found === undefined ? null : consolePlace(found.line, found.lines);

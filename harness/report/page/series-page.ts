@@ -83,7 +83,7 @@ ${rows}</tbody>
 `;
 }
 
-/** The splats that appeared and those that went. A report that the page already has above is not repeated. */
+/** The splats that appeared and those that went. A report that is on the page already is not repeated. */
 function splatSection(patches: readonly ReportedPatch[], page: SeriesPageInput): Content {
   const printed = new Set<string>();
   const articles = patches.flatMap((patch) =>

@@ -27,7 +27,8 @@ export interface History extends AsyncDisposable {
 export type Run = (sql: string, ...values: readonly Value[]) => void;
 
 /**
- * The type numbers, as statfs(2) returns them, of file systems whose locks are kept by another host (linux/magic.h, fs/smb/client).
+ * The type numbers, as statfs(2) returns them, of file systems whose locks another host or a program keeps, so that they may not
+ * keep two writers apart (linux/magic.h, fs/smb/client).
  */
 const networkFileSystems: ReadonlyMap<number, string> = new Map([
   [0x6969, 'NFS'],
@@ -72,7 +73,9 @@ export async function openHistory(
 
 type Connection = InstanceType<typeof Sqlite>;
 
-/** A prepared statement as libsql documents it. The package's own types fix the number of values of a statement. */
+/**
+ * A prepared statement, with any number of values, as libsql documents it. The package's own types want a fixed number of them.
+ */
 interface Statement {
   readonly run: (...values: readonly Value[]) => unknown;
   readonly get: (...values: readonly Value[]) => unknown;
@@ -131,7 +134,7 @@ function connect(path: string): Connection {
   }
 }
 
-/** Turns an error of SQLite into one that says what to do next; any other error is returned as it is. */
+/** Turns an error of SQLite into one that names the history and the fault; any other error is returned as it is. */
 function explained(error: unknown, path: string): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === 'SQLITE_NOTADB') return notOurs(path, error);

@@ -1,6 +1,6 @@
 import type { History } from './database.ts';
 
-/** The first and the last night that saw a splat, and the first cell that showed it. */
+/** The names of the first and the last night that saw a splat, and the first cell that showed it. */
 export interface SeenBefore {
   readonly firstSeen: string;
   readonly lastSeen: string;

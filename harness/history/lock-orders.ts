@@ -153,7 +153,10 @@ export interface LockUpdate {
   readonly told: readonly Dependency[];
 }
 
-/** Writes what a night adds. Call it in the transaction that closes the night, after the cells are written. */
+/**
+ * Writes what a night adds to the lock orders of the history. Call it in the transaction that closes the night, after the cells
+ * are written.
+ */
 export function keepLockOrders(run: Run, night: number, updates: readonly LockUpdate[]): void {
   for (const { subject, image, looks, seen, told } of updates) {
     const key = subjectKey(subject);
@@ -201,7 +204,7 @@ export function keepLockOrders(run: Run, night: number, updates: readonly LockUp
   }
 }
 
-/** Removes what a night added. It must be the last night that added something. */
+/** Removes what a night added to the lock orders of the history. It must be the last night that added something. */
 export function undoLockOrders(run: Run, night: number): void {
   run('DELETE FROM lock_looks WHERE night = ?', night);
   run('DELETE FROM lock_orders WHERE first_night = ?', night);

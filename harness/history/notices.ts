@@ -1,6 +1,9 @@
 import type { History, Run } from './database.ts';
 
-/** A notice to send, as the JSON that its writer made, and its matters: each is a splat or a reason on one kernel. */
+/**
+ * A notice to send, as the JSON that its writer made, with the matters that it is about. A matter is a splat, or a reason why
+ * cells have no result, on one kernel.
+ */
 export interface QueuedNotice {
   readonly id: string;
   readonly notice: string;

@@ -11,8 +11,8 @@ export interface StoredCell {
 /** A trial as it is stored when it ends. */
 export interface StoredTrial {
   /**
-   * Why the trial was run: `plan` for a trial of the night's plan, `blind` for one that was repeated with another seed, and `fork`,
-   * `boot` or `good` for one that looks at a splat again.
+   * Why the trial was run. `plan`: the night's plan has it. `blind`: it repeats a blind trial with another seed. The others look
+   * at a new splat again: `fork` in a copy of a saved boot, `boot` in a boot of its own, `good` on the last good kernel.
    */
   readonly purpose: 'plan' | 'blind' | 'fork' | 'boot' | 'good';
   readonly trial: string;

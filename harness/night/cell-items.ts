@@ -56,14 +56,17 @@ export interface CellInput {
 
 /** What earlier nights know of a cell. */
 export interface CellPast {
-  /** The last night in which the cell ran. */
+  /** The last closed night in which the cell ran. Absent: it never ran. */
   readonly tested?: {
     readonly night: string;
     readonly sha: string | null;
     readonly source?: string | null;
     readonly kernelId?: string | null;
   };
-  /** The last night with a result that says something about the kernel; `infrastructure`, `notRun` and `disappeared` do not. */
+  /**
+   * The last closed night with a result that says something about the kernel; `infrastructure`, `notRun` and `disappeared` do
+   * not. Absent: there is none.
+   */
   readonly last?: { readonly night: string; readonly verdict: string; readonly because: string };
   readonly issues: readonly IssuePast[];
 }
@@ -74,7 +77,10 @@ export interface NightContext {
   readonly known: readonly KnownIssue[];
   /** True when the matrix names its workloads; then a workload that cannot run decides the verdict. */
   readonly workloadsNamed: boolean;
-  /** The names that a splat had under earlier rules; an entry of the known-issues file may still use one. */
+  /**
+   * The keys that a splat had under earlier rules of signatures, by its present key; an entry of the file of known issues may
+   * still use one of them.
+   */
   readonly formerKeys?: ReadonlyMap<string, readonly string[]>;
   /** How many statistical tests are made in this night: the number of open issues or of cells, whichever is larger. */
   readonly tests: number;

@@ -20,7 +20,7 @@ export interface Choice {
   readonly repeat: number;
   /** The time for a night in seconds; undefined when every cell is run. */
   readonly budgetSeconds: number | undefined;
-  /** By cell; a cell that has never run is not in it. */
+  /** What earlier nights know of each cell, by the cell's id; a cell that has never run is not in the map. */
   readonly past: ReadonlyMap<string, CellHistory>;
   /** Returns an estimate for one trial of a workload that has never run, in seconds. */
   readonly secondsOf: (workload: string) => number;

@@ -35,10 +35,7 @@ export interface JudgedCell {
   readonly verdict: Verdict;
   readonly class: CellClass;
   readonly because?: string;
-  /**
-   * The items of the cell (each a splat, or an event of the whole cell), each with the name of the night's list that it belongs
-   * to.
-   */
+  /** The items of the cell (each a splat, or an event of the whole cell), each with the night's list that it belongs to. */
   readonly items: readonly { readonly list: CellClass; readonly item: NightItem }[];
   readonly updates: readonly IssueUpdate[];
   readonly blind: readonly BlindTrials[];
@@ -46,7 +43,10 @@ export interface JudgedCell {
   readonly matched: readonly number[];
 }
 
-/** The knowledge about a cell: from entries that are valid, from entries that have expired, and from earlier nights. */
+/**
+ * Answers about a splat of a cell: the unexpired entry that is about it (`live`), the expired one, and whether it is known
+ * (`isKnown`): by the harness itself, by an unexpired entry, or, without an expired one, by earlier nights.
+ */
 interface Knowledge {
   readonly live: (splat: TrialSplat) => KnownIssue | undefined;
   readonly expired: (splat: TrialSplat) => KnownIssue | undefined;
@@ -94,8 +94,8 @@ export function knownAtBoot(
 }
 
 /**
- * Judges a cell by its own past only. `atBoot` is the result of knownAtBoot() for the boots that the cell shares with others:
- * only one of these cells has their splats.
+ * Judges a cell by its own past only. `atBoot` is the result of knownAtBoot() for the boots whose copies the cell's trials ran
+ * in: only one of the cells that share the boots has their splats.
  */
 export function judgeCell(
   input: CellInput,
@@ -165,10 +165,7 @@ function blindTrials(
   return [...found.values()];
 }
 
-/**
- * The indices of the entries that are about a splat of this cell, at boot or in a trial. Several entries may be about the same
- * splat.
- */
+/** Indices of the unexpired entries that are about a splat of this cell, at boot or in a trial. One splat may have several. */
 function matchedEntries(
   { cell, bootSplats }: CellInput,
   trials: readonly JudgedTrial[],

@@ -91,8 +91,8 @@ export function judgeNight(night: NightInput): JudgedNight {
 }
 
 /**
- * The lists of a night. A kernel that is broken or repaired for one reason is listed once, for the first of its cells; every
- * other list has an item for each cell.
+ * The lists of a night. A kernel that is broken or repaired for one reason is listed once, for the first of its cells. Every
+ * other list has an item for each splat of a cell, or for the cell as a whole.
  */
 function gather(cells: readonly JudgedCell[]): Lists {
   const of = (list: CellClass): NightItem[] =>
@@ -160,8 +160,8 @@ function conclude(
 /**
  * Handles the trials that known splats made blind. The share of a splat is the number of trials that it made blind, of all trials
  * to which its entry may apply; for a splat that is known only by earlier nights, of all trials of the night. A note tells the
- * share. When a share is above its limit, the cells with such trials in which more than the limit is blind become inconclusive;
- * there is always at least one.
+ * share. When the share is above the splat's limit, each cell with such trials becomes inconclusive if more than the limit of the
+ * cell's own trials is blind; there is always at least one such cell. A cell that is `new` or `back` keeps its class.
  */
 function tellBlindness(cells: readonly JudgedCell[]): {
   readonly cells: readonly JudgedCell[];

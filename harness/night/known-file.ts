@@ -4,7 +4,7 @@ import { type KnownIssue, knownFileSchema } from '../records/known-issues.ts';
 import { literalLetters, matchesGlob } from './glob.ts';
 import { readYaml, type YamlFile } from './yaml-file.ts';
 
-/** A glob that names fewer letters and digits than this would match everything. */
+/** A glob that names fewer letters and digits than this is refused, because it would match nearly everything. */
 const fewestLetters = 3;
 
 /** Reads a file of known issues. Throws `config` with the place of the error and what would be valid. */
@@ -71,7 +71,7 @@ export function isAbout(issue: KnownIssue, { signature, title, cell }: SplatInCe
   );
 }
 
-/** True when an entry may be about a splat of this cell. */
+/** True when an entry may be about a splat of this cell: it names no cell, or its glob matches the cell's id or name. */
 export function appliesTo({ cell: glob }: KnownIssue, cell: SplatInCell['cell']): boolean {
   return glob === undefined || matchesGlob(glob, cell.id) || matchesGlob(glob, cell.name);
 }

@@ -19,7 +19,10 @@ export interface ReadMatrix extends YamlFile<Matrix> {
 /** The largest number of cells. More of them are a mistake: with one second for each, they would take three hours. */
 const mostCells = 10_000;
 
-/** Reads a matrix. Throws `config` with file, line, column, value, and what would be valid. */
+/**
+ * Reads a matrix. Throws `config` with file, line, column, value, and what would be valid; so for more than 10,000 cells, and
+ * when `exclude` leaves none.
+ */
 export function parseMatrix(text: string, file: string, offers: Offers): ReadMatrix {
   const read = readYaml(text, file, matrixSchema);
   const { value, placeOf } = read;

@@ -7,13 +7,13 @@ import type { FileText, PatchChanges } from './patch-changes.ts';
  * For each patch of a series, in order: true when the patch changes detector code and nothing else. The cause of a splat that
  * appears with such a patch was there before. Pure.
  *
- * A file of C is read as statements; a file that isDetectorFile() names is detector code as a whole, and any other file is none.
- * Detector code is a call or a declaration of a detector; an `if` whose condition has no side effect and that encloses only
- * detector code; an #if that encloses only detector code; and a function with nothing else in it, which is then a detector
- * itself. With all detector code removed, both sides must be equal, word by word, braces and preprocessor lines included, and
- * some removed code must differ. A detector may appear, disappear or change in place. A detector that moves to another place of
- * its function is no such change: moving a wait into a section that must not block looks the same as moving the section around
- * the wait.
+ * A file that isDetectorFile() names counts as detector code as a whole. Any other .c or .h file is read as statements, and any
+ * other file counts as code of another kind. Detector code is a call or a declaration of a detector; an `if` whose condition has
+ * no side effect and that encloses only detector code; an #if that encloses only detector code; and a function with nothing else
+ * in it, which is then a detector itself. With all detector code removed, both sides must be equal, word by word, braces and
+ * preprocessor lines included, and some removed code must differ. A detector may appear, disappear or change in place. A detector
+ * that moves to another place of its function is no such change: moving a wait into a section that must not block looks the same
+ * as moving the section around the wait.
  */
 export function detectorPatches(
   patches: readonly Pick<PatchChanges, 'files' | 'kind'>[],

@@ -7,15 +7,11 @@ import { decompress, isTar, readTar } from '../host/unpack.ts';
 import { findQuiltSeries, isQuiltList, parseQuiltSeries, type QuiltLine } from './quilt.ts';
 import type { PassedOver } from './thread-words.ts';
 
-/** A file of the input, or a member of an archive, decompressed. */
+/** A file of the input, or a member of an archive, decompressed. `file` is its path in messages. */
 export interface InputFile {
-  /** The path or place shown to people. */
   readonly file: string;
   readonly bytes: Buffer;
-  /**
-   * Number of leading path components to strip, when a quilt list gives it for the file. Absent: the list gives none, or there is
-   * no list.
-   */
+  /** Number of leading path components to strip. Absent: no quilt list gives it for this file. */
   readonly strip?: number;
 }
 
@@ -30,10 +26,7 @@ export interface Input {
   readonly passedOver: readonly PassedOver[];
 }
 
-/**
- * The largest input that is read, after decompression; the files of a folder count together. It is larger than any series that
- * was ever posted, and stops a decompression bomb.
- */
+/** The largest input that is read, decompressed, a folder as a whole. No posted series is larger; a decompression bomb is. */
 const largestSeriesBytes = 128 * 1024 * 1024;
 const tooLarge = `larger than ${largestSeriesBytes / 1024 / 1024} MiB, and splat reads no larger series`;
 
@@ -41,10 +34,7 @@ const tooLarge = `larger than ${largestSeriesBytes / 1024 / 1024} MiB, and splat
 interface Shelf {
   /** The path or place shown to people. */
   readonly place: string;
-  /**
-   * Paths of regular files, and of links to such files, sorted by name. Of a folder on disk they are read two subfolders deep,
-   * without .git and .pc.
-   */
+  /** Paths of regular files and links to them, sorted by name; on disk at most two subfolders deep, without .git and .pc. */
   readonly paths: readonly string[];
   readonly read: (path: string) => Promise<Buffer>;
 }
@@ -69,7 +59,8 @@ export async function openInput(path: string, typed: string, signal: AbortSignal
 }
 
 /**
- * Opens the bytes of a pipe or of a file as openInput() does. `path` is shown to people, and a list of patches is read beside it.
+ * Opens the bytes of a pipe or of a file as openInput() does. `path` is the path in messages; when the bytes are a list of
+ * patches, the patches are searched beside it.
  */
 export async function openBytes(raw: Buffer, path: string, signal: AbortSignal): Promise<Input> {
   const bytes = await decompress(raw, { name: path, limitBytes: largestSeriesBytes, signal });
@@ -99,7 +90,7 @@ export async function openBytes(raw: Buffer, path: string, signal: AbortSignal):
 
 /**
  * True when a file may be a list of patches: its first line that is neither empty nor a comment names another file beside it or
- * in `patches`. A file named `series` may be one as well when this line does not begin a mail or a diff.
+ * in `patches`, or the file is named `series` and this line does not begin a mail or a diff.
  */
 async function startsList(bytes: Buffer, path: string): Promise<boolean> {
   const first = bytes

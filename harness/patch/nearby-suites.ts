@@ -58,7 +58,10 @@ async function findKunit(tree: string, path: string): Promise<readonly Suite[]> 
 
 const kunit = './tools/testing/kunit/kunit.py run';
 
-/** The suite that is named after a file (Documentation/dev-tools/kunit/style.rst, "Test File and Module Names"). */
+/**
+ * The suite that is named after a file (Documentation/dev-tools/kunit/style.rst, "Test File and Module Names"); undefined when no
+ * such test lies beside the file, or its Makefile does not name a config option for it.
+ */
 async function findOwnKunit(tree: string, dir: string, stem: string): Promise<Suite | undefined> {
   if (!/^[\w-]+$/.test(stem)) return undefined;
   const names = [`${stem}_kunit`, `${stem}_test`, `${stem}-test`, `test_${stem}`];
@@ -85,7 +88,7 @@ async function readText(tree: string, path: string): Promise<string | undefined>
   return readFile(join(tree, path), 'latin1');
 }
 
-/** CONFIG_X of the line `obj-$(CONFIG_X) += NAME.o` of a Makefile; the line may be continued. */
+/** CONFIG_X of the line `obj-$(CONFIG_X) += NAME.o` of a Makefile, which may be continued; undefined without such a line. */
 function symbolOf(makefile: string, name: string): string | undefined {
   const lines = makefile.replaceAll(/\\\n/g, ' ').split('\n');
   const line = lines.find((one) => one.split(/[\s=]+/).includes(`${name}.o`));

@@ -10,7 +10,7 @@ export interface Series {
   readonly notes?: readonly string[];
   /** The parts of the input that are not tested. Absent: none. */
   readonly passedOver?: readonly PassedOver[];
-  /** The cover letter, when the thread has one. */
+  /** The cover letter. Absent: there is none, or several. */
   readonly cover?: {
     readonly subject: string;
     readonly subjectLine: string;
@@ -37,11 +37,14 @@ export interface Series {
 export interface Patch {
   /** From 1, in the order of application. */
   readonly index: number;
-  /** The subject without `[PATCH 2/3]`; without a subject the file name. One line, no control characters. */
+  /**
+   * The subject without `[PATCH 2/3]`; without a subject the name of the file or the id of the commit. One line, no control
+   * characters.
+   */
   readonly subject: string;
   /** The whole subject line of the mail. Absent: the patch came without a mail. */
   readonly subjectLine?: string;
-  /** Path of the file that holds the patch. */
+  /** Path of the file that holds the patch; of a git range, the range as the user named it. */
   readonly file: string;
   readonly messageId?: string;
   /** `Name <address>`, as the mail has it: escape before printing. */
@@ -50,7 +53,7 @@ export interface Patch {
   readonly version?: number;
   /** The unified diff, one character per byte (latin1): a patch may be in any encoding. */
   readonly diff: string;
-  /** Line of `file`, from 1, at which the diff begins. Absent when the mail is encoded. */
+  /** Line of `file`, from 1, at which the diff begins. Absent: the mail is encoded, or the patch is of a git range. */
   readonly diffLine?: number;
   /**
    * Number of leading path components to strip (-pN of patch(1)), when the list of a queue gives it. Absent: 1, or the number that

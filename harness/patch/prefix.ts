@@ -34,9 +34,9 @@ export function withKnownPrefixes(patch: Omit<Patch, 'index'>): Omit<Patch, 'ind
 }
 
 /**
- * Completes the paths that withKnownPrefixes() left unchanged, by the files that `tree` has and the files that the series `under`
- * and the patches before name as new or changed. Throws `usage` for a patch whose paths fit with and without their first folder,
- * and for a patch whose paths fit neither way.
+ * Completes the paths that withKnownPrefixes() left unchanged, by the files that `tree` has and those that the series `under` and
+ * the earlier patches write. Throws `usage` for a patch whose paths fit the tree both with and without their first folder, and
+ * for a patch whose paths fit neither way.
  */
 export async function settlePrefixes(
   tree: string,

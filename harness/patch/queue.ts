@@ -175,8 +175,8 @@ function threadsOf(mails: readonly Mail[], patches: readonly Mail[]): readonly (
 
 /**
  * Takes a queue as a posting: all mails with a diff, except cover letters. `cover` is the only cover letter; it is absent when
- * there are several. A mail without a diff is passed over; it is named only when it has no Message-Id, because other such mails
- * are discussion. `git log --format=email` prints mails without numbers, newest first; their diffs show that order, and they are
+ * there are several. `passedOver` names the other mails without a diff that have no Message-Id; those with a Message-Id are left
+ * out silently. `git log --format=email` prints mails without numbers, newest first; their diffs show that order, and they are
  * then taken oldest first.
  */
 export function takeQueue(mails: readonly Mail[]): Posting {

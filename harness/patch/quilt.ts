@@ -68,9 +68,8 @@ export function isQuiltList(bytes: Buffer, paths: readonly string[], folder = ''
 
 /**
  * Finds the list in a folder of patches and returns its path as `paths` has it; undefined when there is no list. `others` are the
- * files that may be the list. All of them are tried, because distributions use other names than `series`. A list nearer to the
- * top of the folder hides deeper lists. Throws `usage`, with the names, when several lists on the top level where there are any
- * differ.
+ * files that may be the list. All of them are tried, because distributions use other names than `series`. Of the lists found,
+ * those nearest to the top of the folder count, one named `series` first. Throws `usage`, with their names, when these differ.
  */
 export async function findQuiltSeries(
   paths: readonly string[],

@@ -38,7 +38,7 @@ export interface ThreadView {
 
 /**
  * Splits mails into versions, newest first. A version without RFC counts as newer than every RFC, except an RFC with a higher
- * number that was sent later.
+ * number that the same sender sent after all of them.
  */
 export function splitVersions(posted: readonly Mail[]): readonly (readonly Mail[])[] {
   const numbers = [...new Set(posted.map(({ tag }) => tag.version))].toSorted((a, b) => b - a);

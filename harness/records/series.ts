@@ -45,7 +45,7 @@ const changedFunctionSchema = v.object({
   kind: v.picklist(['function', 'macro']),
 });
 
-/** A patch of an earlier version. */
+/** The patch of an earlier version of the series whose place a patch takes. */
 const beforeSchema = v.object({
   index: v.number(),
   change: described(

@@ -45,7 +45,7 @@ const splatSeenSchema = described(
 
 const cleanSchema = v.object({ kind: v.literal('clean') });
 
-/** The verdict on a trial, a kernel, a patch or a night. */
+/** The verdict on a trial, on a run, and on a cell of a night. A patch and a night as a whole have verdicts of their own. */
 export const verdictSchema = v.variant('kind', [
   splatSeenSchema,
   untestableSchema,
@@ -63,7 +63,7 @@ export const patchVerdictSchema = v.picklist([
   'unaffected',
 ]);
 
-/** The end of the workload's process, as the agent reported it. */
+/** The end of the workload's process: as the agent reported it, or, without a report, `silent` or `lost` as the host saw it. */
 export const workloadEndSchema = v.variant('kind', [
   v.object({ kind: v.literal('exit'), code: v.number() }),
   v.object({ kind: v.literal('signal'), signal: v.number() }),

@@ -15,7 +15,7 @@ interface Screen {
   readonly columns?: number;
 }
 
-/** Codes of ECMA-48: `up` moves to the start of a line above, `erase` clears the screen from the cursor on. */
+/** Codes of ECMA-48: `up` moves that many lines up, to the start of the line; `erase` clears the screen from the cursor on. */
 const up = (lines: number): string => (lines === 0 ? '' : `\u001B[${lines}F`);
 const erase = '\r\u001B[J';
 

@@ -6,7 +6,8 @@ import { escapeXml } from './xml.ts';
 /**
  * JUnit XML as CI servers read it (the de facto schema of Jenkins' xUnit plugin), with one test for the kernel, one for each
  * trial and one for each subtest. An unexpected splat is a failure, a trial that was not run is skipped, every other unproved
- * result is an error. An unexpected result of a subtest is a failure, an expected one is skipped.
+ * result is an error. A subtest that fails is a failure, unless that was expected; then it is skipped, and so is one that did not
+ * run.
  */
 export function formatJunit(run: RunResult): string {
   const cases = [

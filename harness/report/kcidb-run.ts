@@ -22,8 +22,8 @@ export interface RunKcidbOptions {
 /**
  * A run in KCIDB's schema 5.3: its checkout, its build, a test for the boot, tests for each trial and its subtests, and an issue
  * with its incidents for each splat, known or not. The splats of canaries are no issues. There is no build when the patches do
- * not apply, and no test for the boot when there is no kernel. The same checkout, build or issue has the same id in all runs. The
- * ids of tests belong to this run, and stay the same when it is submitted again.
+ * not apply, and no test for the boot when there is no kernel. The same checkout, built kernel or issue has the same id in all
+ * runs. The ids of tests and of a failed build belong to this run, and stay the same when it is submitted again.
  */
 export function formatRunKcidb(
   record: RunRecord,

@@ -7,7 +7,10 @@ import { styleFor } from './style.ts';
 const counted: readonly string[] = ['notThere', 'notRun', 'known'];
 const mostShown = 20;
 
-/** A night as text for a terminal: a line for each item, the new ones first. */
+/**
+ * A night as text for a terminal: a line for each item, at most 20 of each list, the new ones first; then its verdict and `dir`,
+ * the night's folder.
+ */
 export function describeNight(
   night: NightRecord,
   { colour, dir }: { readonly colour: boolean; readonly dir: string },

@@ -13,7 +13,7 @@ const mostMachines = 12;
 
 /**
  * The whole night at a glance: a row for each workload, a column for each kernel with guests of one kind, and each result as a
- * word and a colour.
+ * word and a colour. Null without cells, and with more than 12 columns.
  */
 export function matrixSection({ night }: NightPageInput): Content {
   const { cells } = night;
@@ -53,7 +53,7 @@ function machineName(cell: NightCell): string {
   return cellName({ ...cell, workload: '' }).trimEnd();
 }
 
-/** The table of all cells, which can be filtered and sorted. */
+/** The table of all cells, which can be filtered and sorted; null without cells. */
 export function cellTable(page: NightPageInput): Content {
   const { cells } = page.night;
   if (cells.length === 0) return null;

@@ -35,6 +35,7 @@ export interface LockPast {
 /** How many nights are read: the counts of more than a year ago say nothing about a rate today. */
 const mostNights = 365;
 
+/** What the history knows of a subject. Lists are empty for a subject that no night looked at. */
 export function readLockPast(history: History, subject: LockSubject): LockPast {
   const id = subjectId(history, subject);
   if (id === undefined) return { orders: [], nights: [], firstNight: undefined };

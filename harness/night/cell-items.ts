@@ -71,6 +71,7 @@ export interface CellPast {
   readonly issues: readonly IssuePast[];
 }
 
+/** What the judgement of every cell needs to know of the night. */
 export interface NightContext {
   readonly night: string;
   readonly nowMs: number;
@@ -109,6 +110,7 @@ export function splatsOf(
   return [...new Map(all.map((splat) => [splat.key, splat])).values()];
 }
 
+/** How many trials of a cell showed the splat `key`, and how many could have. A boot that showed it counts as one trial more. */
 export function countOf(
   key: string,
   trials: readonly JudgedTrial[],
@@ -121,6 +123,10 @@ export function countOf(
   };
 }
 
+/**
+ * The list of the night on which a splat of a cell belongs; undefined for a splat that is on none. `isSeen`: this night showed
+ * it. `entry` and `over` are the unexpired and the expired entry of the file of known issues that are about it.
+ */
 export function listOf(
   judgement: IssueJudgement,
   splat: TrialSplat,
@@ -143,6 +149,7 @@ export function listOf(
   return judgement.class === 'new' || judgement.class === 'back' ? judgement.class : 'known';
 }
 
+/** The fields that an item takes from an entry of the file of known issues. `isOver`: the entry has expired. */
 export function entryFields(entry: KnownIssue | undefined, isOver: boolean): Partial<NightItem> {
   if (entry === undefined) return {};
   const { reason, link, owner, expires } = entry;
@@ -155,6 +162,7 @@ export function entryFields(entry: KnownIssue | undefined, isOver: boolean): Par
   };
 }
 
+/** The range of commits and nights from the last night that tested a cell to this one. */
 export function rangeOf({ kernel, isForward }: CellInput, { tested }: CellPast): NightRange {
   return {
     from: tested?.sha ?? null,
@@ -183,6 +191,7 @@ export function changeOf(
   return { change: `${source} became ${now.source}` };
 }
 
+/** The item for a splat of a cell. `seen` are the counts of this night. */
 export function itemOf(
   splat: TrialSplat,
   seen: { readonly hits: number; readonly trials: number },
@@ -227,6 +236,7 @@ export function itemOf(
   };
 }
 
+/** What the history stores of a splat of a cell after this night. */
 export function updateOf(
   { key, title }: TrialSplat,
   { hits, trials }: { readonly hits: number; readonly trials: number },

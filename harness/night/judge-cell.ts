@@ -29,6 +29,7 @@ export interface BlindTrials {
   readonly blind: number;
 }
 
+/** The judgement on a cell in one night. */
 export interface JudgedCell {
   readonly input: CellInput;
   readonly trials: readonly JudgedTrial[];

@@ -5,6 +5,7 @@ import { listFunctions, type Token, tokenize } from './c-source.ts';
  * comments, ends of lines, and the braces of blocks. Pure.
  */
 
+/** A statement of C, or a piece of a file that stands between statements. `words` and `head` are its tokens. */
 export type Statement =
   /**
    * A statement up to its semicolon, including the braces of initializers and of expressions. Before a closing brace, and after

@@ -39,6 +39,7 @@ export const lockdepOption = /^CONFIG_(?:LOCKDEP|PROVE_LOCKING|DEBUG_LOCK_ALLOC)
 const harmlessCalls =
   /^(?:if|sizeof|typeof|likely|unlikely|defined|IS_ENABLED|READ_ONCE|\w+_(?:blockable|enabled))$/;
 
+/** True for the path of a file that holds only detector code. */
 export function isDetectorFile(path: string): boolean {
   return detectorFiles.some((pattern) => pattern.test(path));
 }
@@ -49,6 +50,7 @@ export function isDetectorFile(path: string): boolean {
  */
 export type Judged = ReadonlyMap<string, boolean>;
 
+/** True for the name of a function or macro that is a detector: as `judged` says, else by the table of symbols. */
 export function isDetector(name: string | undefined, judged: Judged): boolean {
   if (name === undefined || !/^[A-Za-z_]/.test(name)) return false;
   return judged.get(name) ?? detectorSymbols.some((pattern) => pattern.test(name));

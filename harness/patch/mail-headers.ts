@@ -1,5 +1,6 @@
 /** Reads those parts of a mail's header (RFC 5322) that a thread needs. Pure. */
 
+/** The fields of one mail's header. */
 export interface Headers {
   /** The first field of that name, which is given in lower case, unfolded and not decoded; empty when there is none. */
   readonly raw: (name: string) => string;

@@ -16,6 +16,7 @@ export interface PatchFile {
   readonly passedOver: readonly PassedOver[];
 }
 
+/** True for a mail whose text has a diff that changes a file. */
 export function isPatchMail({ diff }: Mail): boolean {
   return diff !== '' && parseDiff(diff).length > 0;
 }

@@ -73,6 +73,10 @@ function complement(one: readonly Mail[], other: readonly Mail[]): boolean {
   return ones.length > 0 && others.length > 0 && totals.size === 1 && isApart;
 }
 
+/**
+ * Reads the mails of one version. `patches` are those that were chosen, in order. `total` is undefined when no patch has a
+ * number.
+ */
 export function readVersion(own: readonly Mail[], view: ThreadView): Version {
   const { ids, isPatch } = view;
   const version = own[0]?.tag.version ?? 1;
@@ -179,6 +183,7 @@ function isSentAgain(mail: Mail, older: Mail): boolean {
   return mail.inReplyTo !== undefined && mail.inReplyTo === older.messageId;
 }
 
+/** Says which patches of a version are missing: `v2 is not complete: patches 1, 3 of 7 are missing`. */
 export function incomplete({ name, missing, total }: Version): string {
   const verb = missing.length === 1 ? 'is' : 'are';
   return `${name} is not complete: ${patchRanges(missing)} of ${total} ${verb} missing`;

@@ -67,6 +67,7 @@ export function isSameSender(one: Mail, other: Mail): boolean {
   return one.sender !== undefined && one.sender === other.sender;
 }
 
+/** True when two mails have different senders; false when one of them names no sender. */
 export function isOtherSender(one: Mail, other: Mail): boolean {
   return one.sender !== undefined && other.sender !== undefined && one.sender !== other.sender;
 }
@@ -77,10 +78,12 @@ export function isOtherSender(one: Mail, other: Mail): boolean {
  */
 const atOnceMs = 10 * 60_000;
 
+/** True when two mails were sent within ten minutes, or when one of them has no date. */
 export function isAtOnce(one: Mail, other: Mail): boolean {
   return isWithin(atOnceMs, one, other);
 }
 
+/** True when two mails were sent within a minute, or when one of them has no date. */
 export function isWithinAMinute(one: Mail, other: Mail): boolean {
   return isWithin(60_000, one, other);
 }

@@ -8,6 +8,7 @@ const id = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/));
 const seconds = v.pipe(v.number(), v.minValue(0));
 const trials = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000));
 
+/** A cell of a plan, with the trials that are planned and the time they take. */
 export const plannedCellSchema = v.object({
   id: described(id, 'The digest of the cell.'),
   ...cellSchema.entries,

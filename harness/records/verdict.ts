@@ -14,6 +14,7 @@ export const untestableSchema = described(
   'The kernel never got to the workload.',
 );
 
+/** Why nothing is proved. `not-run`: the trial did not run, or it does not apply to this kernel or guest. */
 export const inconclusiveCauseSchema = v.picklist([
   'blind',
   'unexercised',

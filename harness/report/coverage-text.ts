@@ -78,6 +78,9 @@ export function compareCoverage(before: Coverage, now: Coverage): CoverageDiffer
   };
 }
 
+/**
+ * The differences between two coverage runs as text: for functions, callers and ioctls, how many came and went, and their names.
+ */
 export function describeDifference(difference: CoverageDifference): string {
   const lines = Object.entries(difference).flatMap(([what, { more, less }]) => [
     `${what}: ${more.length} more, ${less.length} less`,

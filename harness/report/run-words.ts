@@ -42,6 +42,7 @@ export interface Silence {
   readonly title: string;
 }
 
+/** The splats in the verdicts of trials that have no report: guests that were silent twice. */
 export function silencesOf(trials: readonly TrialResult[]): readonly Silence[] {
   return trials.flatMap(({ id, verdict, splats }) =>
     verdict.kind === 'splat'

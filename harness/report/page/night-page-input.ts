@@ -69,6 +69,7 @@ export interface NightPast {
   readonly issues: readonly IssuePast[];
 }
 
+/** The counts of a splat of one cell in this night and those before, the oldest first. */
 export interface IssuePast {
   readonly cell: string;
   /** The signature, or the title of an issue without one. */

@@ -8,11 +8,12 @@ import { formatPage } from './page.ts';
 import { tableScript } from './table-script.ts';
 
 /**
- * The number of nights on a page. Night N, counted from 0 with the oldest first, is on page N / 100 + 1, so a new night changes
- * only the newest page.
+ * The number of nights on a page. Night N, counted from 0 with the oldest first, is on page N / 100 + 1, so a new night leaves
+ * all pages but the last two as they are.
  */
 export const nightsPerPage = 100;
 
+/** The file name of a page, counted from 1. */
 export function nightsPageName(page: number): string {
   return `nights-${page}.html`;
 }

@@ -27,6 +27,7 @@ export function nowhere(): undefined {
 
 export type SeenSuspect = Pick<ReportedSuspect, 'seenIn' | 'signature' | 'title'>;
 
+/** The line of a trial's console at which a splat begins. */
 export interface SplatPlace {
   /** The trial's folder below `trials`. */
   readonly folder: string;

@@ -10,13 +10,18 @@ import type { Accel, MachineSpec } from './argv.ts';
 import { awaitBoot, startGuest } from './boot.ts';
 import { despiteCrash, QemuCrashed, qemuVersion } from './machine.ts';
 
+/** The value of `--accel`. */
 export type AccelChoice = 'auto' | Accel;
 
+/** The accelerator that guests use, and why. */
 export interface AccelDecision {
   readonly accel: Accel;
-  /** The reason in words: "no /dev/kvm", "proved: a guest was ready after 900 ms". */
+  /** The reason in words: `no /dev/kvm`, `proved: a guest was ready after 900 ms`. */
   readonly reason: string;
-  /** To be called when the same kernel has booted under TCG: only then was its silence under KVM a fault of the host. */
+  /**
+   * Stores the decision for later runs. It is to be called when the same kernel has booted under TCG: only then was its silence
+   * under KVM a fault of the host. Absent: there is nothing more to store.
+   */
   readonly confirm?: () => Promise<void>;
 }
 
@@ -27,15 +32,16 @@ interface HostOptions {
 
 const kvmDevice = '/dev/kvm';
 /**
- * The time that a kernel gets to boot under KVM. A lean kernel is ready within a second; on a host where KVM does not run guests,
- * it never prints a line.
+ * The time that a kernel gets to boot under KVM, in milliseconds. A lean kernel is ready within a second; on a host where KVM
+ * does not run guests, it never prints a line.
  */
 const proofMs = 20_000;
 
 /**
- * Decides between KVM and TCG. On some machines /dev/kvm opens and virtual machines are created, but none of them runs. So KVM is
- * used only after a kernel has printed a line under it; the answer is stored for this boot of the host and this version of QEMU.
- * With `--accel kvm`, KVM is used without such a proof: a kernel that then does not boot is at fault itself.
+ * Decides between KVM and TCG. On some machines /dev/kvm opens and virtual machines are created, but none of them runs. So `auto`
+ * uses KVM only after a kernel has printed a line under it; the answer is stored for this boot of the host and this version of
+ * QEMU. `kvm` uses KVM without such a proof: a kernel that then does not boot is at fault itself. Throws `tool` for `kvm` on a
+ * host whose /dev/kvm this user cannot open.
  */
 export async function decideAccel(
   choice: AccelChoice,
@@ -79,11 +85,14 @@ async function whyNoDevice(): Promise<string | undefined> {
 interface KvmProof {
   readonly works: boolean;
   readonly reason: string;
-  /** True when the tried kernel may be at fault, and not the host. */
+  /** True when the result may be due to the kernel that was tried, and not to the host. */
   readonly kernelDecides: boolean;
 }
 
-/** The decision of `--accel auto`, as far as it is known without starting a guest; undefined when it is not known. */
+/**
+ * The decision of `--accel auto` that needs no guest: there is no usable /dev/kvm, or the proof is stored. Undefined when a guest
+ * must be started to decide.
+ */
 export async function recallAccel(options: HostOptions): Promise<AccelDecision | undefined> {
   const missing = await whyNoDevice();
   if (missing !== undefined) return { accel: 'tcg', reason: missing };
@@ -94,7 +103,7 @@ export async function recallAccel(options: HostOptions): Promise<AccelDecision |
   return { accel: works ? 'kvm' : 'tcg', reason };
 }
 
-/** The key of a proof, which is valid for one boot of the host and one version of QEMU. */
+/** The key under which the store has a proof. It is valid for one boot of the host and one version of QEMU. */
 async function proofKey(qemu: string): Promise<string> {
   return `kvm-proof-${valueDigest([await hostIdentity(), qemu]).slice(0, 16)}`;
 }
@@ -169,7 +178,10 @@ async function hostIdentity(): Promise<string> {
   return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
 }
 
-/** The rate of the host's time stamp counter in kHz, which is measured once for each boot of the host. */
+/**
+ * The rate of the host's time stamp counter in kHz, rounded to hundreds. It is measured once for each boot of the host. Throws
+ * `internal` for a rate that cannot be right.
+ */
 export async function hostTscKhz(options: HostOptions): Promise<number> {
   const source = join(packageRoot(), 'guests', 'host', 'tsc.c');
   const key = valueDigest([await hostIdentity(), await fileDigest(source)]).slice(0, 16);

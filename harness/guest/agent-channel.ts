@@ -14,19 +14,22 @@ import { streamLines } from './lines.ts';
  * The other end is guests/minimal/agent.c, where the verbs are described.
  */
 export interface AgentChannel {
-  /** Sends a request. `onPart` gets the words of every line of the answer except the last line. */
+  /**
+   * Sends a request and resolves to its answer. `onPart` gets the kind and the words of every line of the answer except the last
+   * line. Throws `internal` for a request that is longer than a line.
+   */
   readonly request: (
     verb: string,
     words: readonly (string | Uint8Array)[],
     options: RequestOptions,
   ) => Promise<AgentAnswer>;
-  /** Resolves when the guest or the connection is gone; never rejects. */
+  /** Resolves when the connection has ended, for example with the guest; never rejects. */
   readonly closed: Promise<void>;
 }
 
 export interface RequestOptions {
   readonly signal: AbortSignal;
-  /** Without an answer within this time, the answer is `silent`; no error is thrown. */
+  /** Without an answer within this time, or before the signal fires, the answer is `silent`; no error is thrown. */
   readonly timeoutMs: number;
   readonly onPart?: (kind: string, words: readonly Buffer[]) => void;
 }
@@ -34,9 +37,9 @@ export interface RequestOptions {
 export type AgentAnswer =
   | { readonly kind: 'ok'; readonly words: readonly string[] }
   | { readonly kind: 'err'; readonly code: string; readonly text: string }
-  /** The agent did not answer in time. */
+  /** The agent did not answer in time, or the signal fired. */
   | { readonly kind: 'silent' }
-  /** The guest is gone. */
+  /** The connection has ended, or the guest broke the protocol. */
   | { readonly kind: 'lost' };
 
 const longestLineBytes = 64 * 1024;
@@ -46,7 +49,7 @@ interface Pending {
   readonly onPart: RequestOptions['onPart'];
 }
 
-/** Opens the protocol on a connected socket. */
+/** Opens the protocol on a connected socket, which belongs to the channel from then on. */
 export function openAgentChannel(socket: Socket): AgentChannel {
   const pending = new Map<number, Pending>();
   let nextId = 1;
@@ -102,7 +105,10 @@ async function readAnswers(socket: Socket, pending: Map<number, Pending>): Promi
 
 const plainByte = /[A-Za-z0-9_./:=+,@-]/;
 
-/** Encodes a word of the protocol. The empty word is encoded as a single percent sign. */
+/**
+ * Encodes a word of the protocol: bytes other than those of `plainByte` become a percent sign and two hexadecimal digits. The
+ * empty word is encoded as a single percent sign.
+ */
 export function encodeWord(word: string | Uint8Array): string {
   const bytes = typeof word === 'string' ? Buffer.from(word) : word;
   if (bytes.length === 0) return '%';
@@ -114,7 +120,7 @@ export function encodeWord(word: string | Uint8Array): string {
   return encoded;
 }
 
-/** The bytes of an encoded word. Bytes that are not a valid encoding stay as they are. */
+/** The bytes of an encoded word of the protocol. A percent sign without two hexadecimal digits stays as it is. */
 export function decodeWord(word: string): Buffer {
   if (word === '%') return Buffer.alloc(0);
   const bytes = Buffer.from(word, 'latin1');

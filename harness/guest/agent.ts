@@ -5,10 +5,13 @@ import type { AgentAnswer, AgentChannel } from './agent-channel.ts';
 /** The version of the protocol in guests/minimal/agent.c that this harness uses. */
 const protocolVersion = '1';
 
-/** Thrown when the guest stops answering. The code that runs a trial turns it into evidence; it never reaches a user. */
+/**
+ * Thrown when the guest stops answering. The code that boots a guest or runs a trial turns it into evidence; it never reaches a
+ * user.
+ */
 export class GuestGone extends Error {
   override readonly name = 'GuestGone';
-  /** `silent`: no answer in time. `lost`: the connection ended. */
+  /** `silent`: no answer in time, or the signal fired. `lost`: the connection ended. */
   readonly how: 'silent' | 'lost';
   constructor(how: 'silent' | 'lost', during: string) {
     super(`guest ${how} during ${during}`);
@@ -16,29 +19,41 @@ export class GuestGone extends Error {
   }
 }
 
-/** The verbs of the agent as functions. All of them throw GuestGone; times are in milliseconds. */
+/**
+ * The verbs of the agent as functions. All of them throw GuestGone when no answer comes; hello(), reseed(), put() and run() throw
+ * `infra` when the agent refuses. Times are in milliseconds.
+ */
 export interface Agent {
   /**
-   * Returns the release of the running kernel, as `uname -r` prints it. The request is repeated, because a restored guest may lose
-   * the first bytes.
+   * Returns the release of the running kernel, as `uname -r` prints it. The request is repeated until the time limit, because a
+   * restored guest may lose the first bytes. Throws `internal` for an agent of another version.
    */
   readonly hello: () => Promise<string>;
   /** Mixes `bytes` into the guest's random pool and reseeds its generator from it. */
   readonly reseed: (bytes: Uint8Array) => Promise<void>;
-  /** Returns the content of a file in the guest, up to `limitBytes`; undefined when the file cannot be opened or read. */
+  /**
+   * Returns the content of a file in the guest, up to `limitBytes` (by default 4 MiB); undefined when the file cannot be opened
+   * or read.
+   */
   readonly read: (path: string, limitBytes?: number) => Promise<Buffer | undefined>;
-  /** Writes to an existing file with one write(2); false when the kernel refused it. */
+  /**
+   * Writes to the beginning of an existing file with one write(2), without truncating the file. Returns false when the file does
+   * not exist or the kernel refused the data.
+   */
   readonly write: (path: string, data: string) => Promise<boolean>;
-  /** Writes as write() does, but keeps what the file contains, for example to add a function to an ftrace filter. */
+  /** Writes as write() does, but opens the file with O_APPEND, for example to add a function to an ftrace filter. */
   readonly append: (path: string, data: string) => Promise<boolean>;
-  /** Creates a file in the guest. */
+  /** Creates or replaces a file in the guest. `mode` has the permission bits. The folder must exist. */
   readonly put: (path: string, mode: number, content: Uint8Array) => Promise<void>;
   /**
-   * Makes the process and the cgroup of the next program that run() starts, which then starts sooner. Returns false when the guest
-   * could not; run() then starts its program as ever.
+   * Makes in advance the process and the cgroup of the next program that run() starts, so that the program starts sooner. Returns
+   * false when the guest could not; run() then makes them itself.
    */
   readonly standBy: () => Promise<boolean>;
-  /** Runs a program in its own cgroup. The guest kills it after `timeoutMs` on the guest's clock. */
+  /**
+   * Runs a program in its own cgroup and resolves to how the program ended. The guest kills the program after `timeoutMs` on the
+   * guest's clock; the end is then `silent`. `onOutput` gets what the program prints on stdout (1) and stderr (2).
+   */
   readonly run: (
     argv: readonly string[],
     timeoutMs: number,
@@ -46,7 +61,10 @@ export interface Agent {
   ) => Promise<WorkloadEnd>;
 }
 
-/** Opens the agent of a guest. `timeoutMs` is the time limit for an answer to any request but `run`. */
+/**
+ * Opens the agent of a guest. `timeoutMs` is the time limit for an answer to any request but `run`. An answer to `run` may take
+ * the time limit of the program and `timeoutMs`.
+ */
 export function openAgent(channel: AgentChannel, signal: AbortSignal, timeoutMs: number): Agent {
   const ask = async (
     verb: string,
@@ -102,8 +120,8 @@ export function openAgent(channel: AgentChannel, signal: AbortSignal, timeoutMs:
 }
 
 /**
- * The time after which hello is sent again. A port drops what arrives before the guest's driver knows that a new host end is
- * connected.
+ * The time after which an unanswered hello is sent again, in milliseconds. A virtio-serial port drops what arrives before the
+ * guest's driver knows that a new host end is connected.
  */
 const helloRetryMs = 2_000;
 
@@ -140,8 +158,8 @@ async function readAll(ask: Ask, path: string, limitBytes: number): Promise<Buff
 }
 
 /**
- * The size of a part of a file. A byte becomes three at worst when encoded, so an encoded part is shorter than the protocol's
- * longest line.
+ * The size of the parts in which put() sends a file. A byte becomes three at worst when encoded, so an encoded part is shorter
+ * than the protocol's longest line.
  */
 const putChunkBytes = 16 * 1024;
 

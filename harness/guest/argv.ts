@@ -3,6 +3,7 @@
 import type { Architecture } from '../arch.ts';
 import type { GpuDevice } from './devices.ts';
 
+/** The accelerator of QEMU. */
 export type Accel = 'kvm' | 'tcg';
 
 /** A read-only image with programs that are not splat's own, such as IGT (guests/minimal/tools.c). */
@@ -11,8 +12,8 @@ export interface ToolsDisk {
   readonly id: string;
   readonly path: string;
   /**
-   * A command that a guest runs before its checkpoint is saved, so that its copies have the disk mounted and the libraries in
-   * memory.
+   * A command, with its arguments, that a guest runs before its checkpoint is saved, so that its copies have the disk mounted and
+   * the libraries in memory.
    */
   readonly warmUp: readonly string[];
 }
@@ -24,6 +25,7 @@ export interface SystemDisk {
   readonly path: string;
 }
 
+/** A virtual machine, as the command line of QEMU describes it. */
 export interface MachineSpec {
   readonly arch: Architecture;
   readonly gpu: GpuDevice;
@@ -33,6 +35,7 @@ export interface MachineSpec {
   /** The kernel image. All paths of a machine are absolute. */
   readonly kernel: string;
   readonly initrd: string;
+  /** The command line of the kernel. */
   readonly append: string;
   /** A raw disk with a swap signature. What the guest writes to it goes to a temporary layer above the file. */
   readonly swapDisk: string;
@@ -42,13 +45,13 @@ export interface MachineSpec {
   readonly toolsDisk?: ToolsDisk;
   /** Set for a guest that a person logs in to. Its network only lets this host reach the guest's ssh server. */
   readonly network?: true;
-  /** The port of the loopback interface for QEMU's gdb stub. */
+  /** The TCP port of this host's loopback interface for QEMU's gdb stub. Absent: there is no stub. */
   readonly gdbPort?: number;
 }
 
 /**
- * The descriptors at which QEMU finds its ends of two socket pairs. They have no path, which another program could use or which
- * could be left behind.
+ * The descriptors at which QEMU finds its ends of two socket pairs. Socket pairs are used because they have no path, which
+ * another program could use or which could be left behind.
  */
 const qmpFd = 3;
 const agentFd = 4;
@@ -63,7 +66,7 @@ const agentPortName = 'org.splat.agent';
 
 /**
  * The arguments of QEMU. The console goes raw and complete into the file at `consolePath`. A checkpoint loads only into a machine
- * with the same devices. All of them are here, so the checkpoint's key has the digest of this list without its paths.
+ * with the same devices. All devices are in this list, so a checkpoint's key has the digest of the list without its paths.
  *
  * `-smp N,sockets=N,cores=1`: without ACPI, the kernel finds CPUs in SeaBIOS's MP table, which lists only packages.
  */
@@ -97,8 +100,8 @@ export function qemuArgv(
 }
 
 /**
- * The arguments for a disk with a read-only image. The guest finds it by its serial number. A disk of tools is not read before one
- * of its programs runs.
+ * The arguments of QEMU for a disk with a read-only image. The guest finds the disk by its serial number. The guest does not read
+ * a disk of tools before it runs a program on it.
  */
 function imageArgv(name: 'system' | 'tools', path: string): readonly string[] {
   return [
@@ -110,8 +113,8 @@ function imageArgv(name: 'system' | 'tools', path: string): readonly string[] {
 }
 
 /**
- * The arguments for the network. With port 0, QEMU takes a free port, which `info usernet` shows. No boot ROM is loaded, because
- * only the network would need its package.
+ * The arguments of QEMU for the network. QEMU takes a free port of this host (port 0), which `info usernet` shows. No boot ROM is
+ * loaded, because only the network would need the package of the ROM.
  */
 const networkArgv = [
   '-netdev',

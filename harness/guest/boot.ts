@@ -13,35 +13,44 @@ import { type Machine, type MachineOptions, requireGuestsFault, startMachine } f
 import type { Qmp } from './qmp.ts';
 
 /**
- * A guest whose agent answers: the requests to its agent, and what the host can do to its virtual machine. Disposing of it ends it.
+ * A running guest: the requests to its agent, and what the host can do to its virtual machine. Disposing of the guest kills its
+ * QEMU.
  */
 export interface Guest extends Agent, AsyncDisposable {
   readonly console: ConsoleFollower;
-  /** Writes what the virtual screen shows to a file, as PNG. */
+  /** Writes what the virtual screen shows to the file `path`, as PNG. */
   readonly picture: (path: string) => Promise<void>;
-  /** What the guest's CPUs do now; the guest is stopped meanwhile. Throws when QEMU is gone. */
+  /** What the guest's CPUs do now; the guest is stopped meanwhile. Throws `infra` when QEMU is gone. */
   readonly cpuStacks: () => Promise<readonly CpuStack[]>;
-  /** How many seconds of CPU time its QEMU has used so far; 0 when QEMU is gone. */
+  /** The CPU time that the guest's QEMU has used so far, in seconds; 0 when QEMU is gone. */
   readonly cpuSeconds: () => Promise<number>;
   /** The port of this host that leads to the guest's ssh server. Throws `internal` for a guest without `network: true`. */
   readonly sshPort: () => Promise<number>;
-  /** Checks that a guest which is gone ended by itself. Throws `infra` when its QEMU crashed, was killed or met a full disk. */
+  /**
+   * Checks that a guest which is gone ended by itself. Throws `infra` when its QEMU crashed, failed, was killed or met a full
+   * disk. Waits up to `patienceMs` milliseconds (by default 5000) for the end of QEMU.
+   */
   readonly requireOwnEnd: (patienceMs?: number) => Promise<void>;
 }
 
-/** A guest with its virtual machine; only this room uses it. */
+/** A guest with its virtual machine; only the files in harness/guest/ use the machine. */
 export interface MachineGuest extends Guest {
   readonly machine: Machine;
 }
 
+/** How a guest is started. */
 export interface GuestOptions extends MachineOptions {
   readonly spec: MachineSpec;
+  /** Gets every byte of the console once, in order. */
   readonly onConsole: (bytes: Uint8Array) => void;
-  /** How long the agent may take for one answer, in milliseconds of the host's clock. */
+  /** The time limit for one answer of the agent, in milliseconds of the host's clock. */
   readonly answerTimeoutMs: number;
 }
 
-/** Starts a virtual machine, booted or restored, and follows its console. Resolves at once, before the agent has answered. */
+/**
+ * Starts a virtual machine, booted or restored, and follows its console. Resolves when QEMU runs, before the agent has answered.
+ * Throws as startMachine() does.
+ */
 export async function startGuest(options: GuestOptions): Promise<MachineGuest> {
   // QEMU would create the file too, but only later; the follower needs it now.
   await writeFile(options.consolePath, '');
@@ -67,6 +76,10 @@ export async function startGuest(options: GuestOptions): Promise<MachineGuest> {
   );
 }
 
+/**
+ * The end of a boot: the agent answered after `bootMs` milliseconds, or the kernel is untestable. `how` says whether the guest
+ * was silent or its QEMU ended.
+ */
 export type BootOutcome =
   | { readonly kind: 'ready'; readonly release: string; readonly bootMs: number }
   | {
@@ -75,14 +88,18 @@ export type BootOutcome =
       readonly how: GuestGone['how'];
     };
 
+/** The time limits of a boot, in milliseconds. */
 export interface BootDeadlines {
-  /** How many milliseconds the boot took, from the start of QEMU to the agent's answer. */
+  /** The longest time from the start of QEMU to the agent's answer. */
   readonly bootMs: number;
-  /** The longest time in which the console printed nothing, in milliseconds. */
+  /** The longest time in which the console may print nothing. */
   readonly silenceMs: number;
 }
 
-/** Waits until the agent answers. A kernel that panics, hangs or falls silent before that is untestable. */
+/**
+ * Waits until the agent answers. A kernel that panics, hangs or falls silent before that is untestable. Throws `infra` when QEMU
+ * crashed, was killed or met a full disk.
+ */
 export async function awaitBoot(
   guest: MachineGuest,
   deadlines: BootDeadlines,
@@ -134,8 +151,8 @@ async function watchSilence(
 }
 
 /**
- * Reads the port from a line of QEMU's `info usernet`:
- * `TCP[HOST_FORWARD]  12       127.0.0.1 40421       10.0.2.15    22     0     0`.
+ * Reads the port of this host that leads to the guest from a line of QEMU's `info usernet`:
+ * `TCP[HOST_FORWARD]  12       127.0.0.1 40421       10.0.2.15    22     0     0`. Undefined without such a line.
  */
 export function parseForwardedPort(text: string): number | undefined {
   const port = /^\s*TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s/m.exec(text)?.[1];

@@ -23,44 +23,54 @@ import { receiveStream } from './receive-stream.ts';
 /** What is known of a boot once its guest is ready. It is the `meta` of the checkpoint's store entry. */
 export interface BootRecord {
   readonly release: string;
-  /** How many milliseconds passed from the start of QEMU to the agent's answer. */
+  /** The time from the start of QEMU to the agent's answer, in milliseconds. */
   readonly bootMs: number;
+  /** The result of slownessOf() for this boot. */
   readonly slowness: number;
   /** What `prepare` returned for the ready guest, as JSON; it is the same for every copy. */
   readonly prepared: unknown;
 }
 
-/** A ready guest on disk. `memory` is QEMU's migration stream; `boot.log` is the console until the guest was saved. */
+/**
+ * A ready guest on disk. Its folder `dir` has two files: `memory` is QEMU's migration stream, and `boot.log` is the console until
+ * the guest was saved.
+ */
 export interface Checkpoint extends BootRecord {
   readonly dir: string;
 }
 
+/** A boot, and what its checkpoint depends on. */
 export interface CheckpointRequest {
   readonly cacheRoot: string;
   readonly spec: MachineSpec;
   /** The version of QEMU, from qemuVersion(). */
   readonly qemu: string;
-  /** What identifies the kernel and the guest image; paths cannot. */
+  /** The ids of the kernel and the guest image. Their paths do not identify them. */
   readonly identity: readonly string[];
-  /** The number of the boot. Copies of one boot are alike in everything that the boot decided. */
+  /**
+   * The number of the boot: each number has a checkpoint of its own. Copies of one boot are alike in everything that the boot
+   * decided.
+   */
   readonly bootIndex: number;
-  /** Receives what a boot prints. A boot from the store prints nothing. */
+  /** Gets what the console of a new boot prints; not called when the checkpoint is in the store. */
   readonly onConsole: (bytes: Uint8Array) => void;
-  /** Prepares the ready guest, once for all its copies. Its result is stored with the checkpoint. */
+  /** Prepares the ready guest, once for all its copies. Its result is stored with the checkpoint, as JSON. */
   readonly prepare: (agent: Agent) => Promise<unknown>;
   readonly signal: AbortSignal;
+  /** The same as in EntryRequest: the stored checkpoint cannot be used and is made again. */
   readonly onCorrupt?: (message: string) => void;
 }
 
+/** A checkpoint (`fromCache`: no guest was booted), or the verdict on a kernel that did not become ready. */
 export type CheckpointOutcome =
   | { readonly kind: 'saved'; readonly checkpoint: Checkpoint; readonly fromCache: boolean }
   | { readonly kind: 'failed'; readonly verdict: Untestable };
 
-/** An untestable boot, thrown through code that returns only a success: the store, and a trial that boots by itself. */
+/** An untestable boot. It is thrown through code that can only return a success: the store, and a trial that boots by itself. */
 export class BootFailed extends Error {
   override readonly name = 'BootFailed';
   readonly verdict: Untestable;
-  /** For a guest that never answered: whether it was silent, or its machine ended. */
+  /** For a guest that did not answer: whether it was silent, or its QEMU ended. */
   readonly how: GuestGone['how'];
   constructor(verdict: Untestable, how: GuestGone['how'] = 'silent') {
     super(verdict.message);
@@ -70,7 +80,8 @@ export class BootFailed extends Error {
 }
 
 /**
- * The checkpoint from the store, or else of a new boot that is saved there. A new checkpoint is restored once before it is used.
+ * Returns the checkpoint from the store, or else boots a guest and saves it there. A new checkpoint is restored once before it is
+ * used; throws `infra` when that fails. A kernel that does not become ready is `failed`.
  */
 export async function ensureCheckpoint(request: CheckpointRequest): Promise<CheckpointOutcome> {
   const key = checkpointKey(request);
@@ -96,8 +107,8 @@ export async function ensureCheckpoint(request: CheckpointRequest): Promise<Chec
 }
 
 /**
- * The key of a checkpoint: everything that a saved machine depends on. QEMU loads a stream only into the same version with the same
- * devices.
+ * The key of a checkpoint: the digest of everything that a saved machine depends on. QEMU loads a stream only into the same
+ * version with the same devices.
  */
 function checkpointKey(request: CheckpointRequest): string {
   const { toolsDisk, systemDisk } = request.spec;
@@ -128,7 +139,10 @@ async function bootAndSave(request: CheckpointRequest, dir: string): Promise<Boo
   return booted.record;
 }
 
-/** Boots a guest, sets its timeouts and prepares it. Throws BootFailed when the kernel does not get that far. */
+/**
+ * Boots a guest, sets its kernel's timeouts and prepares it. Throws BootFailed when the kernel does not get that far, and `infra`
+ * when that is the fault of QEMU or the host.
+ */
 export async function bootGuest(
   request: Pick<CheckpointRequest, 'spec' | 'signal' | 'prepare'>,
   files: {
@@ -192,13 +206,13 @@ interface MigrationStatus {
   readonly 'error-desc'?: string;
 }
 
-/** The bandwidth for saving; QEMU's default of 128 MiB/s was chosen for networks. */
+/** The bandwidth for saving, in bytes per second; QEMU's default of 128 MiB/s was chosen for networks. */
 const saveBytesPerSecond = 8 * 1024 ** 3;
 
 /**
- * Writes the guest to `file`. The guest stops at the end by itself, and copies of it run on by themselves. The stream goes through
- * a socket, because QEMU 7.2 has no file: URI, takes fd: only for descriptors that were sent to its monitor, and would run exec:
- * through a shell.
+ * Writes the migration stream of a guest to `file`. The guest stops at the end by itself, and copies of it run on by themselves.
+ * The stream goes through a socket, because QEMU 7.2 has no file: URI, takes fd: only for descriptors that were sent to its
+ * monitor, and would run exec: through a shell.
  */
 async function save(qmp: Qmp, file: string): Promise<void> {
   await qmp.execute('migrate-set-parameters', { 'max-bandwidth': saveBytesPerSecond });
@@ -245,6 +259,7 @@ async function proveRestore(
   await rm(consolePath);
 }
 
+/** How a copy of a checkpoint is started. `spec` must describe the machine that was saved. */
 export interface ForkOptions {
   readonly spec: MachineSpec;
   readonly consolePath: string;
@@ -252,7 +267,7 @@ export interface ForkOptions {
   readonly signal: AbortSignal;
 }
 
-/** A running copy of a checkpoint. */
+/** Starts a copy of a checkpoint. Resolves when QEMU runs, before the agent has answered. */
 export async function forkGuest(
   checkpoint: Checkpoint,
   options: ForkOptions,

@@ -5,10 +5,11 @@ import type { Architecture } from '../arch.ts';
  *
  * - console, earlyprintk: the serial port gets all lines, from the first to the last
  * - ignore_loglevel, printk.devkmsg: splats and splat's own markers are printed, whatever the console loglevel is
- * - panic=-1 with QEMU's -no-reboot: a panic ends QEMU at once; oops=panic: no workload runs on after an oops
  * - no_hash_pointers: pointers in one report can be compared with pointers in another
- * - the words for the clock of the architecture
- * - SPLAT_SYSTEM, which the kernel passes to init: the serial number of the disk that becomes the guest's root
+ * - panic=-1 with QEMU's -no-reboot: a panic ends QEMU at once; oops=panic: no workload runs on after an oops
+ * - softlockup_all_cpu_backtrace=1: the report of a soft lockup has the stacks of all CPUs
+ * - the words for the clock of the architecture; `tscKhz` is the rate of the host's time stamp counter
+ * - with `system`, SPLAT_SYSTEM, which the kernel passes to init: the serial number of the disk that becomes the guest's root
  */
 export function kernelCommandLine(
   arch: Architecture,

@@ -1,21 +1,31 @@
 import { open } from 'node:fs/promises';
 import { pause, startDeadline } from '../host/deadline.ts';
 
-/** Follows the console file that QEMU writes. QEMU's file is the record; the follower only reads it. */
+/**
+ * Follows the console file that QEMU writes. QEMU's file is the record; the follower only reads it. Disposing of it first reads
+ * what is left.
+ */
 export interface ConsoleFollower extends AsyncDisposable {
   /** The number of bytes read so far. */
   readonly bytes: () => number;
-  /** The time at which the last byte was read, in performance.now() milliseconds; before the first byte, the time of the start. */
+  /**
+   * The time at which the last byte was read, on the clock of performance.now() in milliseconds; before the first byte, the time
+   * at which the follower was opened.
+   */
   readonly lastByteAtMs: () => number;
-  /** Reads everything that the file contains now. */
+  /** Resolves when everything that the file contains now was read. */
   readonly catchUp: () => Promise<void>;
   /**
-   * Resolves to true as soon as `text` was read, to false when that does not happen within the time. The text may span two reads.
+   * Resolves to true as soon as `text` is read after the call, to false when that does not happen within the time or before the
+   * signal fires. The text may span two reads. Only one call may wait for the same text.
    */
   readonly waitFor: (text: string, timeoutMs: number, signal: AbortSignal) => Promise<boolean>;
 }
 
-/** The time between two reads. 20 reads of an idle file per second take no measurable time beside an emulated machine. */
+/**
+ * The time between two reads, in milliseconds. 20 reads of an idle file per second take no measurable time beside an emulated
+ * machine.
+ */
 const pollMs = 50;
 const readBytes = 1 << 18;
 
@@ -76,7 +86,10 @@ export async function followConsole(
   };
 }
 
-/** Wakes all waiters whose text is complete now. Returns the tail of the input, in which another text may have begun. */
+/**
+ * Wakes all waiters whose text is complete now. Returns the tail of the input, in which another text may have begun; it is empty
+ * when nobody waits.
+ */
 function notify(
   awaited: Map<string, () => void>,
   carry: Buffer,

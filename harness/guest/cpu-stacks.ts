@@ -4,11 +4,17 @@ import type { Qmp } from './qmp.ts';
 export interface CpuStack {
   readonly cpu: number;
   readonly mode: 'kernel' | 'user' | 'halted';
-  /** The instruction pointer, then the return addresses, innermost first. */
+  /**
+   * The instruction pointer, then the return addresses, innermost first. In the modes `user` and `halted`, only the instruction
+   * pointer.
+   */
   readonly addresses: readonly bigint[];
 }
 
-/** The registers of one CPU that are needed, from `info registers -a` (QEMU's target/i386/cpu-dump.c). */
+/**
+ * The registers of one CPU that are needed, from `info registers -a` (QEMU's target/i386/cpu-dump.c). `level` is the privilege
+ * level, 0 for the kernel.
+ */
 interface Registers {
   readonly cpu: number;
   readonly instruction: bigint;
@@ -17,14 +23,14 @@ interface Registers {
   readonly halted: boolean;
 }
 
-/** The largest number of frames. No stack of a splat kernel is deeper, but overwritten frames may form a circle. */
+/** The largest number of addresses of a stack. No stack of a splat kernel is deeper, but overwritten frames may form a circle. */
 const mostFrames = 48;
 /** The lowest address of x86-64's kernel half with five levels of page tables. */
 const lowestKernelAddress = 0xff00_0000_0000_0000n;
 
 /**
- * Reads the stacks of all CPUs, for which the guest is stopped for some milliseconds. Empty for an architecture with other names of
- * registers.
+ * Reads the stacks of all CPUs, for which the guest is stopped for some milliseconds. Empty for an architecture whose registers
+ * have other names than those of x86-64. Throws `infra` when QEMU is gone.
  */
 export async function readCpuStacks(qmp: Qmp): Promise<readonly CpuStack[]> {
   await qmp.execute('stop');
@@ -38,7 +44,7 @@ export async function readCpuStacks(qmp: Qmp): Promise<readonly CpuStack[]> {
   }
 }
 
-/** Reads the registers in QEMU's output. Exported for its test. */
+/** Reads the registers of all CPUs in the output of `info registers -a`. Exported for its test. */
 export function parseRegisters(text: string): readonly Registers[] {
   return text.split(/^CPU#/m).flatMap((block) => {
     const value = (name: string): string | undefined =>

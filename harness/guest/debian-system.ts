@@ -22,8 +22,9 @@ interface Recipe {
   readonly chosen: readonly { readonly packages: readonly string[] }[];
 }
 
+/** A disk with a Debian for a guest. */
 export interface SystemRequest {
-  /** The codename of the Debian release. */
+  /** The codename of the Debian release: `bookworm`. */
   readonly release: string;
   /** Names of packages in addition to those of the recipe. */
   readonly packages: readonly string[];
@@ -34,13 +35,13 @@ export interface SystemRequest {
   readonly emit: Emit;
 }
 
-/** The number of the procedure; it must be raised when disks are made in another way. */
+/** The version of the procedure that makes disks; it must be raised when the procedure changes. */
 const making = 1;
 
 /**
- * Returns a disk with a Debian, from the cache or a shared store; otherwise makes it, once for all guests. Packages are fetched as
- * the signed lists name them. Debian's mmdebstrap(1) installs them in the sandbox, so that their scripts have no network. Throws
- * `tool` when Debian cannot be reached, no longer has one of the packages, or cannot be installed.
+ * Returns a disk with a Debian, from the cache or a shared store; otherwise makes it, once for all guests. Packages are fetched
+ * with the digests in Debian's signed lists. Debian's mmdebstrap(1) installs them in the sandbox, so that their scripts have no
+ * network. Throws `tool` when Debian cannot be reached, no longer has one of the packages, or cannot be installed.
  */
 export async function ensureSystem(request: SystemRequest): Promise<SystemDisk> {
   const { cacheRoot, signal, emit, release } = request;
@@ -89,14 +90,17 @@ interface Making {
   readonly emit: Emit;
 }
 
-/** The paths in the sandbox: the packages, the folder with mmdebstrap, and the working folder. */
+/** The paths in the sandbox of three folders: the fetched packages, mmdebstrap, and the folder to work in. */
 const inside = { packages: '/splat/packages', maker: '/splat/maker', work: '/splat/work' } as const;
 
-/** Removes documentation: it is half of some packages, and nobody reads it in a guest. */
+/** A command of the shell that removes documentation: it is half of some packages, and nobody reads it in a guest. */
 const removeTexts =
   'cd "$1/usr/share" && rm -rf doc/* doc-base/* info/* locale/* man/* lintian/* bug/*';
 
-/** Makes `dir/disk`, an EROFS image, and leaves nothing else in `dir`. Returns the packages in it. */
+/**
+ * Makes `dir/disk`, an EROFS image with the packages `names` and all that they depend on, and leaves nothing else in `dir`.
+ * Returns the packages in the image.
+ */
 async function makeDisk(
   names: readonly string[],
   apt: AptConfig,
@@ -151,7 +155,10 @@ function megabytes(sizes: readonly number[]): string {
   return `${(sizes.reduce((sum, bytes) => sum + bytes, 0) / 1e6).toFixed(0)} MB`;
 }
 
-/** Makes a folder a Debian repository: it gets the fetched packages, and what the signed lists say of them. */
+/**
+ * Fetches the packages into the folder `dir` and makes it a Debian repository: its file `Packages` has what the signed lists say
+ * of them.
+ */
 async function makeRepository(
   apt: AptConfig,
   packages: readonly PlannedPackage[],
@@ -167,7 +174,7 @@ async function makeRepository(
   await writeFile(join(dir, 'Packages'), `${lines.join('\n\n')}\n`);
 }
 
-/** Fetches mmdebstrap of that release, which is a single script, and unpacks it into the folder. */
+/** Fetches the package mmdebstrap of the release, whose program is a single script, and unpacks it into the folder `dir`. */
 async function fetchMaker(apt: AptConfig, dir: string, signal: AbortSignal): Promise<void> {
   const name = 'mmdebstrap';
   const [version] = await packageVersions(apt, name, signal);

@@ -30,12 +30,12 @@ interface Bundle {
   readonly without: { readonly names: readonly string[] };
 }
 
-/** The number of the packing; it must be raised when other files are packed, or in another way. */
+/** The version of the packing; it must be raised when other files are packed, or in another way. */
 const packing = 1;
 
 /**
- * Returns the disk with the programs of guests/tools/bundle.json, from the cache or a shared store; otherwise fetches and packs it,
- * once for all guests. A disk in the cache needs no network. Throws `tool` when Debian cannot be reached or no longer has a
+ * Returns the disk with the programs of guests/tools/bundle.json, from the cache or a shared store; otherwise fetches and packs
+ * them, once for all guests. A disk in the cache needs no network. Throws `tool` when Debian cannot be reached or no longer has a
  * package.
  */
 export async function ensureDebianTools(options: IgtOptions): Promise<ToolsDisk> {

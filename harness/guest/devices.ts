@@ -1,8 +1,8 @@
-/** A GPU that a guest can have, as an emulated device of QEMU. */
+/** A GPU that a guest can have, as an emulated device of QEMU. `none` stands for a guest without a GPU. */
 export interface GpuDevice {
   /** The name for `--gpu`. */
   readonly name: 'virtio' | 'virgl' | 'none' | 'venus' | 'native-context';
-  /** The arguments of QEMU for the device, and for the display that the device draws on. */
+  /** The arguments of QEMU for the device, and those for the display that the device draws on. */
   readonly argv: readonly string[];
   readonly display: readonly string[];
   /**
@@ -10,7 +10,10 @@ export interface GpuDevice {
    * boots.
    */
   readonly restorable: boolean;
-  /** The programs that the host needs besides QEMU, as rows of host/packages.ts. Absent: none. */
+  /**
+   * What the host needs besides QEMU: `window`, the programs `windowNeeds` of host/packages.ts; `host-gpu`, a GPU with a render
+   * node. Absent: nothing.
+   */
   readonly needs?: 'window' | 'host-gpu';
   /** True for a GPU that draws what the guest asks it to draw. Absent: it only shows what the guest has drawn itself. */
   readonly renders?: true;
@@ -44,7 +47,7 @@ function onHostGpu(renderNode: string): Pick<GpuDevice, 'display' | 'needs'> {
   return { display: ['-display', `egl-headless,rendernode=${renderNode}`], needs: 'host-gpu' };
 }
 
-/** The host's memory in which the guest maps blobs (virtio specification 1.3, 5.7.4). */
+/** The property of a device that gives it host memory in which the guest maps blobs (virtio specification 1.3, 5.7.4). */
 const blobs = 'hostmem=1G,blob=true';
 
 function venus(renderNode: string): GpuDevice {
@@ -69,7 +72,7 @@ function nativeContext(renderNode: string): GpuDevice {
   };
 }
 
-/** The render node that QEMU is told to open on a host without one. QEMU then reports that it does not exist. */
+/** The render node that QEMU is told to open on a host without any. QEMU then reports that the file does not exist. */
 const firstNode = '/dev/dri/renderD128';
 
 /** The names that `--gpu` takes. */
@@ -78,7 +81,9 @@ export const gpuNames = ['virtio', 'virgl', 'none', 'venus', 'native-context'] a
 /** The GPU of a guest when the user names none. */
 export const defaultGpu: GpuDevice = virtio;
 
-/** The device with a name, for a host with this render node; undefined: the host has none. */
+/**
+ * The GPU with a name that `--gpu` takes. `renderNode` is the path of a render node of this host; undefined: the host has none.
+ */
 export function gpuDevice(name: GpuDevice['name'], renderNode: string | undefined): GpuDevice {
   switch (name) {
     case 'virtio':

@@ -5,11 +5,11 @@ import { HarnessError } from '../errors.ts';
 import { startDeadline } from '../host/deadline.ts';
 import { type Child, killGroup, startTool, tail, throwIfAborted } from '../host/process.ts';
 
-/** An X server without a screen, for one QEMU. Disposing ends the server. */
+/** An X server without a screen, for one QEMU. Disposing of it ends the server. */
 export interface DisplayServer extends AsyncDisposable {
-  /** The environment that a program needs to open a window on the server, drawn by the CPU. */
+  /** The environment variables that a program needs to open a window on the server, drawn by the CPU. */
   readonly env: Readonly<Record<string, string>>;
-  /** The path of a file with the server's screen, in the format of xwd(1). The file is always current. */
+  /** The path of a file with what the screen of the server shows, in the format of xwd(1). The file is always current. */
   readonly framebuffer: string;
 }
 
@@ -19,7 +19,8 @@ const cookieName = 'MIT-MAGIC-COOKIE-1';
 
 /**
  * Starts Xvfb(1) with its files in `dir`, which no other user may enter. A client must know the cookie in one of these files. The
- * server takes a free display number and reports it over `-displayfd`. Throws `tool` when it does not start.
+ * server takes a free display number and reports it over `-displayfd`. Throws `tool` when it is not installed or does not start
+ * within 20 s.
  */
 export async function startDisplayServer(dir: string, signal: AbortSignal): Promise<DisplayServer> {
   const authority = join(dir, 'xauthority');
@@ -59,8 +60,8 @@ export async function startDisplayServer(dir: string, signal: AbortSignal): Prom
 }
 
 /**
- * The text up to the first newline or the end. Xvfb writes the number and the newline with two calls, so more than one read may be
- * needed.
+ * The text that the channel sends, up to the first newline or the end. Xvfb writes the number and the newline with two calls, so
+ * more than one read may be needed.
  */
 async function lineOf(channel: AsyncIterable<unknown>): Promise<string> {
   let text = '';

@@ -19,7 +19,10 @@ const colourBytes = 12;
 /** The layout that Xvfb uses on little-endian hosts: blue, green, red and one unused byte. */
 const supported = { byteOrder: 0, bits: 32 } as const;
 
-/** Converts the screen of an X server to a PNG of 8-bit RGB. Throws `tool` for a file with another layout. */
+/**
+ * Converts a screen in the format of xwd(1) to a PNG of 8-bit RGB. Throws `tool` for a file that is cut off or has another layout
+ * than that of Xvfb.
+ */
 export function framebufferAsPng(xwd: Buffer): Buffer {
   const field = (at: number): number => (xwd.length < 100 ? 0 : xwd.readUInt32BE(at * 4));
   const [width, height, lineBytes] = [
@@ -67,7 +70,7 @@ function chunk(type: string, data: Buffer): Buffer {
   return Buffer.concat([length, body, sum]);
 }
 
-/** Writes the screen in the file `framebuffer` to `path`, as PNG. */
+/** Writes the screen in the xwd(1) file `framebuffer` to the file `path`, as PNG. */
 export async function writePicture(framebuffer: string, path: string): Promise<void> {
   await writeFile(path, framebufferAsPng(await readFile(framebuffer)));
 }

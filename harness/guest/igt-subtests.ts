@@ -3,7 +3,7 @@ import { throwIfAborted } from '../host/process.ts';
 import { openSandbox, pathInside, runSandboxed } from '../host/sandbox.ts';
 import { libraryFolder, loaderPath } from './tools-image.ts';
 
-/** The time limit for one program. A program that needs longer runs its subtests instead of listing them. */
+/** The time limit for one program, in seconds. A program that needs longer runs its subtests instead of listing them. */
 const listSeconds = 20;
 
 /** A script that prints `== NAME` and then the subtests, for every program in the folder $2. $1 is the root of the image. */
@@ -17,9 +17,9 @@ true
 `;
 
 /**
- * The subtests of every test program in `folder` of the image that is laid out at `tree`. Each program is run in the sandbox with
- * `--list-subtests` (igt_core.c). A program that is not a test of IGT prints nothing; its list is empty, like that of a test
- * without subtests.
+ * The subtests of every program in the folder `folder` of the image that is laid out at `tree`, by the name of the program. Each
+ * program is run in the sandbox with `--list-subtests` (igt_core.c). The list is empty for a test without subtests, and for a
+ * program that is not a test of IGT. Throws `tool` when the sandbox cannot run the programs.
  */
 export async function listSubtests(
   tree: string,

@@ -26,7 +26,7 @@ import {
   toolsDisk,
 } from './tools-image.ts';
 
-/** The content of guests/igt/bundle.json: the files of Debian's package that are packed. */
+/** The content of guests/igt/bundle.json: the version of Debian's package, and those of its files that are packed. */
 interface Bundle {
   readonly package: string;
   readonly version: string;
@@ -50,15 +50,16 @@ export interface IgtImage {
   readonly tests: Readonly<Record<string, readonly string[]>>;
 }
 
+/** The cache, the signal and the events of the run that makes a disk of tools. */
 export interface IgtOptions {
   readonly cacheRoot: string;
   readonly signal: AbortSignal;
   readonly emit: Emit;
 }
 
-/** The folder of test programs in every image. */
+/** The path of the folder with the test programs, in every image with IGT. */
 export const igtFolder = '/usr/libexec/igt-gpu-tools';
-/** The number of the packing; it must be raised when other files are packed, or in another way. */
+/** The version of the packing; it must be raised when other files are packed, or in another way. */
 const packing = 1;
 
 interface Meta {
@@ -67,9 +68,9 @@ interface Meta {
 }
 
 /**
- * Returns a disk with Debian's IGT, from the cache or a shared store; otherwise fetches and packs it. When the version of
- * guests/igt/bundle.json is in the cache, no network is needed. When Debian no longer has that version, the newest version is used,
- * with a note; when Debian cannot be reached, the newest version in the cache. Throws `tool` when there is neither.
+ * Returns a disk with Debian's IGT, from the cache or a shared store; otherwise fetches and packs it. When the cache has the
+ * version of guests/igt/bundle.json, no network is needed. When Debian no longer has that version, Debian's newest version is
+ * used, with a note. When that fails too, the newest version in the cache is used, with a note. Throws `tool` when there is none.
  */
 export async function ensureIgt(options: IgtOptions): Promise<IgtImage> {
   const bundle = await readBundle();
@@ -159,7 +160,10 @@ async function treeOf(bundle: Bundle, root: string): Promise<ToolsTree> {
   };
 }
 
-/** Lays out the files, lists the subtests of every test, and packs the image. Only the image stays in `dir`. */
+/**
+ * Lays out the files, lists the subtests of every test program, and packs the image `DIR/disk`. Only the image stays in `dir`.
+ * Returns the subtests by program.
+ */
 async function pack(tree: ToolsTree, dir: string, signal: AbortSignal): Promise<IgtImage['tests']> {
   const folder = join(dir, 'tree');
   await makeFolder(folder);
@@ -171,7 +175,10 @@ async function pack(tree: ToolsTree, dir: string, signal: AbortSignal): Promise<
   return tests;
 }
 
-/** Test programs and their data files, by their paths in the image. Tests for other hardware are left out. */
+/**
+ * The test programs in a folder and their data files: for each path in the image, the path on this host. Tests for other hardware
+ * are left out.
+ */
 async function testsIn(
   folder: string,
   { hardware }: Bundle,
@@ -202,7 +209,10 @@ function imageOf(entry: Entry): IgtImage {
   return { id: entry.key, disk: join(entry.dir, 'disk'), name, tests };
 }
 
-/** The folders in which builds of IGT have their tests: below the prefix of an installation, or in a build folder of meson. */
+/**
+ * The folders in which a build of IGT may have its tests, in the order of search: below the prefix of an installation, or in a
+ * build folder of meson.
+ */
 const ownFolders = [
   'libexec/igt-gpu-tools',
   'usr/libexec/igt-gpu-tools',
@@ -211,8 +221,8 @@ const ownFolders = [
   '.',
 ];
 /**
- * The folders in which builds of IGT have their libraries. For `hostLibraries`: the folders in which this host has the libraries
- * that they were built with.
+ * The folders in which a build of IGT may have its libraries. The list after it, `hostLibraries`, has the folders in which this
+ * host has the libraries that the build was linked with.
  */
 const ownLibraries = ['lib/x86_64-linux-gnu', 'lib64', 'lib', 'usr/lib/x86_64-linux-gnu'];
 const hostLibraries = [
@@ -225,7 +235,11 @@ const hostLibraries = [
 /** A test that every IGT has. */
 const markTest = 'core_getversion';
 
-/** Packs the user's own build, with the libraries of this host. Throws `usage` for a folder without a build of IGT. */
+/**
+ * Returns a disk with the user's own build of IGT in the folder `dir`, with the libraries that it needs from its own folders or
+ * from this host. It is packed again when a test program has changed. Throws `usage` for a folder without a build of IGT, and
+ * `tool` for a missing library.
+ */
 export async function ensureOwnIgt(dir: string, options: IgtOptions): Promise<IgtImage> {
   const { cacheRoot, signal } = options;
   const folder = await findOwn(dir);

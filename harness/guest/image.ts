@@ -39,23 +39,25 @@ interface Recipe {
   }[];
 }
 
-/** The root file system of a guest, ready to boot. */
+/** The root file system of a guest, as an initramfs and a swap disk. */
 export interface GuestImage {
   /** An id that is equal for images with the same content. */
   readonly id: string;
+  /** The path of the initramfs. */
   readonly initrd: string;
   /** The path of a raw disk of `swapMiB` with a swap signature. */
   readonly swapDisk: string;
-  /** The shared store that the image came from; absent: this host made the image. */
+  /** The shared store from which the image was fetched; absent: this host made the image. */
   readonly store?: StoreOrigin;
 }
 
-/** The size of the swap: enough to swap, and small enough to be filled within a trial. */
+/** The size of the swap disk in MiB: enough to swap, and small enough to be filled within a trial. */
 const swapMiB = 256;
 
 /**
- * Returns the image of the guest `name` from the cache or the shared store. It is built when its sources, the compiler or busybox
- * have changed.
+ * Returns the image of the guest `name`, whose recipe is in guests/NAME, from the cache or the shared store, or builds it. It is
+ * built again when its recipe, its sources, the compiler or one of the host's files in it, such as busybox, has changed. Throws
+ * `tool` when such a file or the compiler is not installed.
  */
 export async function ensureImage(
   name: string,
@@ -99,8 +101,8 @@ export async function ensureImage(
 }
 
 /**
- * The image together with the modules of a kernel. They are a second archive behind the image's own; the kernel unpacks both
- * (Documentation/driver-api/early-userspace/buffer-format.rst).
+ * Returns the image with the modules of a kernel, whose archive is at the path `archive`. The modules are a second archive behind
+ * the image's own; the kernel unpacks both (Documentation/driver-api/early-userspace/buffer-format.rst).
  */
 export async function withModules<G extends GuestImage>(
   image: G,
@@ -191,7 +193,7 @@ async function entriesOf(recipe: Recipe, program: Buffer): Promise<readonly Cpio
   ];
 }
 
-/** Makes the swap disk. Its signature has a fixed UUID, so that equal images are equal files. */
+/** Makes the swap disk at `path`. Its signature has a fixed UUID, so that all swap disks are equal files. */
 async function makeSwap(path: string, signal: AbortSignal): Promise<void> {
   await runTool('truncate', ['--size', `${swapMiB}M`, path], { signal });
   const uuid = '5b1a7000-0000-4000-8000-000000000000';

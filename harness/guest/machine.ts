@@ -24,37 +24,47 @@ export async function qemuVersion({ qemu }: Architecture, signal: AbortSignal): 
   return stdout.split('\n')[0] ?? '';
 }
 
-/** A running QEMU with its two channels. Disposing kills it, because nothing in it needs a shutdown. */
+/** A running QEMU with its two channels. Disposing of it kills QEMU, because nothing in it needs a shutdown. */
 export interface Machine extends AsyncDisposable {
   readonly qmp: Qmp;
   readonly agent: AgentChannel;
   /** Resolves when QEMU has ended; never rejects. The exit code is 0 when the guest ended it by a reboot or a panic. */
   readonly ended: Promise<ChildEnd>;
   /**
-   * The fault of the host by which a healthy guest could not go on; undefined when there is none. QEMU is killed after such a
-   * fault.
+   * The fault of the host, such as a full disk, by which a healthy guest could not go on; undefined when there was none. QEMU is
+   * killed after such a fault.
    */
   readonly hostFault: () => HarnessError | undefined;
   /** The CPU time that QEMU has used so far, in seconds; 0 when QEMU is gone. */
   readonly cpuSeconds: () => Promise<number>;
-  /** The screen of the X server that shows what the guest draws (display-server.ts). Absent: there is no X server. */
+  /**
+   * The path of the file with the screen of the X server that shows what the guest draws (display-server.ts). Absent: there is no
+   * X server.
+   */
   readonly framebuffer?: string;
 }
 
+/** How QEMU is started. */
 export interface MachineOptions {
   readonly start: MachineStart;
   readonly consolePath: string;
-  /** The migration stream to restore from. Absent for a boot. */
+  /** The path of the migration stream to restore from. Absent for a boot. */
   readonly restoreFrom?: string;
   readonly signal: AbortSignal;
 }
 
-/** The time in which QEMU must send its greeting. It does so before it starts the guest, so the guest's speed does not matter. */
+/**
+ * The time in which QEMU must send its greeting, in milliseconds. It does so before it starts the guest, so the guest's speed
+ * does not matter.
+ */
 const greetTimeoutMs = 20_000;
-/** USER_HZ, which is fixed for user space on x86 (times(2)). */
+/** USER_HZ, the unit of CPU times in /proc, which is fixed for user space on x86 (times(2)). */
 const ticksPerSecond = 100;
 
-/** Starts QEMU with both channels. Throws `tool`, with QEMU's own output, when it does not start. */
+/**
+ * Starts QEMU with both channels, and the X server that its GPU may need. Resolves when QEMU answers over QMP. Throws `tool`,
+ * with QEMU's own output, when it does not start, and QemuCrashed when it crashed.
+ */
 export async function startMachine(spec: MachineSpec, options: MachineOptions): Promise<Machine> {
   // QEMU creates files for the guest's writes to the swap and removes their names at once. If it is killed in between, the file
   // stays here and is removed with the folder.
@@ -70,7 +80,7 @@ export async function startMachine(spec: MachineSpec, options: MachineOptions): 
   }
 }
 
-/** Combines a machine with the display that shows what it draws. Both end together. */
+/** Combines a machine with the X server that shows what it draws. Disposing of the result ends both. */
 async function besideDisplay(starting: Promise<Machine>, display: DisplayServer): Promise<Machine> {
   return handOver(starting, async (machine) => ({
     ...machine,
@@ -137,7 +147,7 @@ async function startIn(
 }
 
 /**
- * The fault of the host that QEMU reports; undefined for other events. QEMU stops a guest that writes to a full disk
+ * The fault of the host that an event of QEMU reports; undefined for other events. QEMU stops a guest that writes to a full disk
  * (`werror=enospc`, qemu(1)) until there is room again. Without this check, the kernel would seem to hang.
  */
 function hostFaultOf({ event, data }: QmpEvent): HarnessError | undefined {
@@ -147,8 +157,8 @@ function hostFaultOf({ event, data }: QmpEvent): HarnessError | undefined {
 }
 
 /**
- * The folder for QEMU's temporary files (util/oslib-posix.c, get_tmp_filename). They take gigabytes for swap, so it is not on a
- * tmpfs.
+ * The folder for QEMU's temporary files (util/oslib-posix.c, get_tmp_filename): $TMPDIR, else /var/tmp. The files take gigabytes
+ * for swap, so the default is not a tmpfs.
  */
 function temporaryFolder(): string {
   return process.env['TMPDIR'] || '/var/tmp';
@@ -190,8 +200,9 @@ async function cpuSecondsOf(pid: number | undefined): Promise<number> {
 }
 
 /**
- * Throws `infra` when QEMU crashed, was killed, or met a full disk. Otherwise the end of the guest was the kernel's doing, and
- * nothing is thrown. A QEMU that still runs after `patienceMs` milliseconds also counts as the kernel's doing.
+ * Throws `infra` when QEMU crashed, failed, was killed, or met a full disk. When QEMU ended with exit code 0, the end of the
+ * guest was the kernel's doing, and nothing is thrown. A QEMU that still runs after `patienceMs` milliseconds also counts as the
+ * kernel's doing.
  */
 export async function requireGuestsFault(machine: Machine, patienceMs = 5_000): Promise<void> {
   const fault = machine.hostFault();
@@ -208,7 +219,10 @@ export async function requireGuestsFault(machine: Machine, patienceMs = 5_000): 
   throw new HarnessError('infra', `QEMU ended on its own: ${howEnded(end)}`, { output });
 }
 
-/** QEMU crashed because of a bug of its own. Its translator has some that one run in thousands meets. */
+/**
+ * Thrown when QEMU crashed because of a bug of its own. Its translator of machine code has some bugs that one run in thousands
+ * meets.
+ */
 export class QemuCrashed extends HarnessError {
   constructor(end: ChildEnd) {
     super('infra', `QEMU crashed: ${howEnded(end)}`, { output: tail(end.stderr) });
@@ -223,8 +237,8 @@ function isCrash({ killedBy }: ChildEnd): boolean {
 }
 
 /**
- * Makes a second attempt when QEMU crashed during the first. Before it, `onCrash` is called; it throws when a second attempt would
- * hide something.
+ * Runs `attempt`, and runs it once more when QEMU crashed during the first. Before the second attempt, `onCrash` is called; it
+ * throws when a second attempt would hide something. A second crash is thrown.
  */
 export async function despiteCrash<T>(
   attempt: () => Promise<T>,

@@ -10,7 +10,10 @@ export interface MadeGuest extends GuestImage {
   readonly systemDisk?: SystemDisk;
 }
 
-/** Makes the guest with a name that `--guest` takes. A Debian is a disk that is mounted by the initramfs of the minimal guest. */
+/**
+ * Returns the guest with a name that `--guest` takes, from the cache or a shared store, or makes it. A Debian is a disk that the
+ * initramfs of the minimal guest mounts; `packages` are added to it. The minimal guest takes no packages.
+ */
 export async function ensureGuest(request: {
   readonly guest: string;
   readonly packages?: readonly string[];

@@ -3,16 +3,18 @@ import type { Accel } from './argv.ts';
 import type { BootDeadlines } from './boot.ts';
 
 /**
- * How many times slower a guest boots than one that is ready half a second after its QEMU was started; at least 1. Under KVM a lean
- * kernel needs half a second. Every deadline is multiplied by this factor. The boot is the measure because it is kernel code, page
- * faults and devices, like the workloads: under TCG an arithmetic loop is only three times slower, but a boot ten times.
+ * How many times slower a guest boots than one that is ready half a second after its QEMU was started; at least 1. Under KVM a
+ * lean kernel needs half a second. The time limits for the guest after its boot grow with this factor. The boot is the measure
+ * because it is kernel code, page faults and devices, like the workloads: under TCG an arithmetic loop is only three times
+ * slower, but a boot ten times.
  */
 export function slownessOf(bootMs: number): number {
   return Math.max(1, bootMs / 500);
 }
 
 /**
- * The deadlines of a boot, before the guest's speed is known. An emulated guest gets the time that it needs on a slow, shared host.
+ * The time limits of a boot, before the guest's speed is known. An emulated guest gets the time that it needs on a slow, shared
+ * host.
  */
 export function bootDeadlines(accel: Accel): BootDeadlines {
   return accel === 'kvm'
@@ -28,9 +30,9 @@ export interface KernelTimeouts {
 }
 
 /**
- * The timeouts for a guest, scaled from those for a fast machine: 10 s, and 21 s for RCU stalls. The kernel has limits:
- * watchdog_thresh is at most 60 (Documentation/admin-guide/sysctl/kernel.rst), rcu_cpu_stall_timeout 3 to 300
- * (kernel/rcu/Kconfig.debug).
+ * The timeouts for a guest: those for a fast machine (10 s, and 21 s for RCU stalls), multiplied by the slowness of the guest up
+ * to a limit. The kernel has limits: watchdog_thresh is at most 60 (Documentation/admin-guide/sysctl/kernel.rst),
+ * rcu_cpu_stall_timeout 3 to 300 (kernel/rcu/Kconfig.debug). A hung task is reported after at most 120 s.
  */
 export function kernelTimeouts(slowness: number): KernelTimeouts {
   return {
@@ -41,7 +43,8 @@ export function kernelTimeouts(slowness: number): KernelTimeouts {
 }
 
 /**
- * Writes the timeouts into a running kernel. A file of a detector that the kernel was built without does not exist and is skipped.
+ * Writes the timeouts into the files of a running kernel. The file of a detector that the kernel was built without does not exist
+ * and is skipped.
  */
 export async function setKernelTimeouts(agent: Agent, timeouts: KernelTimeouts): Promise<void> {
   await agent.write('/proc/sys/kernel/hung_task_timeout_secs', String(timeouts.hungTaskSeconds));
@@ -53,14 +56,14 @@ export async function setKernelTimeouts(agent: Agent, timeouts: KernelTimeouts):
 }
 
 /**
- * The longest time, in milliseconds of the guest, that a workload may run to make its witnesses non-zero. It is the workload's
- * duration plus 2.5 s, scaled by the guest's slowness to at most a minute.
+ * The longest time, in milliseconds of the guest, that a workload may run to make its witnesses non-zero: its duration, and 2.5 s
+ * multiplied by the guest's slowness. The second part is at most a minute.
  */
 export function workloadLimitMs(durationMs: number, slowness: number): number {
   return durationMs + Math.round(between(2_500, 2_500 * slowness, 60_000));
 }
 
-/** The time that the agent may take for an answer, in milliseconds, before the guest counts as silent. */
+/** The time that the agent of a ready guest may take for an answer, in milliseconds, before the guest counts as silent. */
 export function answerTimeoutMs(slowness: number): number {
   return 10_000 + 2_000 * slowness;
 }

@@ -4,9 +4,12 @@ import { streamLines } from './lines.ts';
 
 /** A QMP connection (QEMU's docs/interop/qmp-spec.txt): each line is a JSON object. */
 export interface Qmp {
-  /** Runs a command and returns its `return` value. Throws `tool`, with QEMU's words, when the command fails. */
+  /**
+   * Runs a command and returns its `return` value. Throws `tool`, with QEMU's words, when the command fails, and `infra` when the
+   * connection ends before the answer.
+   */
   readonly execute: (command: string, args?: Readonly<Record<string, unknown>>) => Promise<unknown>;
-  /** Resolves when the connection is gone; never rejects. */
+  /** Resolves when the connection has ended; never rejects. */
   readonly closed: Promise<void>;
 }
 
@@ -32,7 +35,10 @@ interface Waiting {
 
 const longestMessageBytes = 4 * 1024 * 1024;
 
-/** Negotiates QMP over a connected socket and returns the usable connection. */
+/**
+ * Negotiates QMP over a connected socket and returns the usable connection, which owns the socket. `onEvent` gets each event of
+ * QEMU. Throws `infra` when the connection ends before that.
+ */
 export async function openQmp(
   socket: Socket,
   onEvent: (event: QmpEvent) => void = () => undefined,

@@ -7,15 +7,15 @@ import { pipeline } from 'node:stream/promises';
 import { explainDiskError } from '../host/disk.ts';
 
 /**
- * The size of sun_path in unix(7) without its last byte. `socketName` is what mkdtemp(3) and the socket add to the path of a
- * folder.
+ * The longest path of a socket: the size of sun_path in unix(7) without its last byte. `socketName` is what mkdtemp(3) and the
+ * socket add to the path of a folder.
  */
 const longestPath = 107;
 const socketName = '/splat-XXXXXX/stream';
 
 /**
- * The folder for the socket: that of the file, because whoever removes a half-written file removes its folder. If that path is too
- * long, the folder for temporary files.
+ * The folder in which the socket for `file` is made: the folder of `file`, because whoever removes a half-written file removes
+ * its folder. If the path would be too long for a socket, the folder for temporary files.
  */
 function placeFor(file: string): string {
   const dir = dirname(file);
@@ -23,7 +23,9 @@ function placeFor(file: string): string {
 }
 
 /**
- * Listens on a private socket and passes its path to `send`. What arrives on the socket is written to `file` until the sender ends.
+ * Listens on a private socket and passes its path to `send`. What arrives on the socket is written to `file` until the sender
+ * closes it. Resolves when all of it is written and `send` has resolved. An error of the disk becomes `infra`; an error of `send`
+ * is thrown as it is.
  */
 export async function receiveStream(
   file: string,

@@ -4,7 +4,10 @@ export const guestNames = ['minimal', 'debian', 'debian:bookworm', 'debian:trixi
 /** The guest when the user names none. */
 export const defaultGuest: (typeof guestNames)[number] = 'minimal';
 
-/** The codename of the Debian release that a guest runs; undefined for a guest that is not a Debian. */
+/**
+ * The codename of the Debian release that a guest runs: `trixie` for `debian:trixie`, `bookworm` for plain `debian`. Undefined
+ * for a guest that is not a Debian.
+ */
 export function debianRelease(guest: string): string | undefined {
   if (guest === 'debian') return 'bookworm';
   const [name, codename] = guest.split(':');

@@ -4,7 +4,7 @@ import { HarnessError } from '../errors.ts';
 import { pause } from '../host/deadline.ts';
 import { throwIfAborted } from '../host/process.ts';
 
-/** A key pair for ssh. This file is the only importer of ssh2. Sessions are for people; the harness itself uses the agent. */
+/** A key pair for ssh. This file is the only importer of ssh2. Ssh sessions are for people; the harness itself uses the agent. */
 
 export interface KeyPair {
   /** Both keys are in OpenSSH formats; the public key is a line of authorized_keys. */
@@ -31,18 +31,22 @@ export interface TerminalSize {
   readonly rows: number;
 }
 
+/** A program that runs in the guest for a person. */
 export interface SshSession {
   /**
-   * The exit status of the program; 128 plus the signal's number when a signal ended it; undefined when the connection ended first.
+   * Resolves to the exit status of the program; to 128 plus the number of the signal when a signal ended it; to undefined when
+   * the connection ended first. Never rejects.
    */
   readonly ended: Promise<number | undefined>;
+  /** Tells the terminal of the program its new size. */
   readonly resize: (size: TerminalSize) => void;
 }
 
+/** A connection to the guest's ssh server. Disposing of it ends its sessions. */
 export interface SshConnection extends AsyncDisposable {
   /**
-   * Runs a command line in the guest's shell, or a login shell without a command line. With `terminal`, the program gets a
-   * terminal.
+   * Runs a command line in the guest's shell; undefined: a login shell. With `terminal`, the program gets a terminal of this size
+   * and type.
    */
   readonly open: (
     commandLine: string | undefined,
@@ -51,11 +55,13 @@ export interface SshConnection extends AsyncDisposable {
   ) => Promise<SshSession>;
 }
 
+/** The ssh server of a guest, on this host's loopback interface. */
 export interface SshTarget {
   readonly port: number;
   readonly privateKey: string;
-  /** The server's public key in base64, as its file has it. A server with another key is refused. */
+  /** The public key of the server in base64, as in SshImage. A server with another key is refused. */
   readonly hostKey: string;
+  /** The time limit for all attempts to connect. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
@@ -64,7 +70,10 @@ const retryMs = 200;
 /** The time limit for the handshake, which takes 2 s in an emulated guest. */
 const handshakeMs = 60_000;
 
-/** Connects as root. While the server is not up yet, it tries again. Throws `infra` when the time is over. */
+/**
+ * Connects as root. An attempt that fails, because the server is not up yet or for any other reason, is repeated. Throws `infra`
+ * when the time is over, and `interrupted` when the signal fires.
+ */
 export async function connectSsh(target: SshTarget): Promise<SshConnection> {
   const deadlineAtMs = performance.now() + target.timeoutMs;
   for (;;) {

@@ -8,9 +8,11 @@ import { findProgram, runTool } from '../host/process.ts';
 import type { MachineSpec } from './argv.ts';
 import { makeKeyPair } from './ssh-channel.ts';
 
-/** An initramfs with an ssh server, and the keys for it. */
+/** An initramfs with an ssh server, and the keys for connecting to it. */
 export interface SshImage {
+  /** The path of the initramfs. */
   readonly initrd: string;
+  /** The private key of the person who logs in, in the format of OpenSSH. */
   readonly privateKey: string;
   /** The public key of the server, in base64. */
   readonly hostKey: string;
@@ -20,16 +22,17 @@ export interface SshImage {
 const shellFolder = '/shell';
 
 /**
- * The command that starts the server. In a guest that is a distribution, the initramfs is mounted at /splat
- * (guests/minimal/init.c).
+ * The command, with its arguments, that starts the ssh server. In a guest that is a distribution, the initramfs is mounted at
+ * /splat (guests/minimal/init.c).
  */
 export function serverCommand({ systemDisk }: Pick<MachineSpec, 'systemDisk'>): readonly string[] {
   return [`${systemDisk === undefined ? '' : '/splat'}${shellFolder}/start`];
 }
 
 /**
- * Writes `dir/initrd`: the guest's initramfs with a second archive behind it, which the kernel unpacks over the first one
- * (Documentation/driver-api/early-userspace/buffer-format.rst). Both keys are made for this guest and exist as long as `dir`.
+ * Writes `dir/initrd`: the initramfs at the path `base` with a second archive behind it, which the kernel unpacks over the first
+ * one (Documentation/driver-api/early-userspace/buffer-format.rst). The second archive has the ssh server. The key pairs of the
+ * server and of the person are made for this guest only. Throws `tool` without dropbear(8).
  */
 export async function makeSshImage(
   base: string,
@@ -77,7 +80,7 @@ export function parseLdd(stdout: string): readonly string[] {
   });
 }
 
-/** Adds the folders of the files; every folder stands before its content. */
+/** The entries of an archive for the files, with the folders above them; every folder stands before its content. */
 function withFolders(
   files: readonly (readonly [path: string, mode: number, content: Uint8Array])[],
 ): readonly CpioEntry[] {

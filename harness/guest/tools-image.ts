@@ -17,25 +17,25 @@ import { collectLibraries } from '../host/shared-libraries.ts';
 export interface ToolsTree {
   /** By path in the image: the files, links and folders of this host that are copied whole. */
   readonly copies: Readonly<Record<string, string>>;
-  /** The programs among the copies. The libraries that they need are added. */
+  /** The paths on this host of the programs among the copies. The libraries that they need are added to the image. */
   readonly programs: readonly string[];
   /** The folders in which libraries are searched, in this order. */
   readonly libraryFolders: readonly string[];
-  /** The path of the dynamic linker. */
+  /** The path of the dynamic linker on this host. */
   readonly loader: string;
   /**
-   * Names of libraries that programs open at run time, so that they are in no program's list of libraries. Absent: only that of the
-   * C compiler.
+   * Names of libraries that programs open at run time, so that they are in no program's list of libraries. The library of the C
+   * compiler is always among them. A library that no folder has is left out.
    */
   readonly opened?: readonly string[];
 }
 
-/** The path of the dynamic linker that x86-64 programs name (System V ABI, AMD64 supplement). */
+/** The path of the dynamic linker in the image, which x86-64 programs name (System V ABI, AMD64 supplement). */
 export const loaderPath = 'lib64/ld-linux-x86-64.so.2';
-/** The folder of libraries in the image. Programs are started with LD_LIBRARY_PATH set to it. */
+/** The path of the folder with the libraries in the image. Programs are started with LD_LIBRARY_PATH set to it. */
 export const libraryFolder = '/usr/lib/x86_64-linux-gnu';
 
-/** Folders that programs expect and on which the guest's folders are mounted. */
+/** Empty folders in the image that programs expect. The guest mounts its own folders on them. */
 const emptyFolders = ['dev', 'proc', 'sys', 'tmp', 'run', 'etc', 'root', 'var/tmp'];
 /**
  * The library of the C compiler, which pthread_exit(3) and pthread_cancel(3) open by name, so that it is in no program's list of
@@ -43,12 +43,12 @@ const emptyFolders = ['dev', 'proc', 'sys', 'tmp', 'run', 'etc', 'root', 'var/tm
  */
 const openedByName = ['libgcc_s.so.1'];
 
-/** The name by which hosts share a disk of tools. */
+/** The name by which hosts share the disk of tools with this key: of its entry, only the file `disk` is shared. */
 export function toolsDisk(key: string): SharedName {
   return { kind: 'tool', key, filesOf: () => ['disk'] };
 }
 
-/** Options of an exchange with a shared store, whose failures become notes. */
+/** The options of an exchange with a shared store whose failures are emitted as notes. */
 export function noting(options: {
   readonly cacheRoot: string;
   readonly signal: AbortSignal;
@@ -58,7 +58,10 @@ export function noting(options: {
   return { cacheRoot, signal, onFault: (text) => emit({ kind: 'note', text }) };
 }
 
-/** Lays out the tree in the empty folder `dir`. Throws `tool` for a missing library. */
+/**
+ * Copies the programs of a tree, with the libraries that they need, into the empty folder `dir`, as they will be in the image.
+ * Throws `tool` for a library that a program needs and no folder has.
+ */
 export async function layOutTools(
   tree: ToolsTree,
   dir: string,
@@ -87,7 +90,7 @@ export async function layOutTools(
   await symlink('usr/lib', join(dir, 'lib'));
 }
 
-/** Copies the file that a link leads to, under the name of the link. */
+/** Copies the file `from`, or the file that it links to, to the path `to`, and makes the copy executable. */
 async function copyFile(from: string, to: string): Promise<void> {
   await cp(await realpath(from), to);
   await chmod(to, 0o755);
@@ -101,7 +104,10 @@ async function folderOf(name: string, folders: readonly string[]): Promise<strin
   return undefined;
 }
 
-/** Fetches packages with all their dependencies and unpacks them below `dir/scratch`. A note first says how much is fetched. */
+/**
+ * Fetches packages with all their dependencies and unpacks them below `dir/scratch`; `root` is the folder with their files. A
+ * note first says how much is fetched; `name` names the packages in it. Throws `tool` as packageClosure() does.
+ */
 export async function fetchTools(
   name: string,
   wanted: WantedPackages,
@@ -124,8 +130,8 @@ export async function fetchTools(
 const imageUuid = '5b1a7000-0000-4000-8000-000000000001';
 
 /**
- * Packs a folder into an EROFS image, compressed with LZ4 in clusters of 64 KiB (mkfs.erofs(1)). A guest reads such an image in
- * place.
+ * Packs the folder `dir` into the EROFS image at the path `image`, compressed with LZ4 in clusters of 64 KiB (mkfs.erofs(1)). A
+ * guest reads such an image in place.
  */
 export async function packTools(dir: string, image: string, signal: AbortSignal): Promise<void> {
   const compression = ['-zlz4hc', '-C65536'];

@@ -6,10 +6,14 @@ export interface Archive {
   readonly mirror: string;
   /** The mirror of the security updates: `http://deb.debian.org/debian-security`. */
   readonly security: string;
+  /** The path of the file with the keys that sign the archive: `/usr/share/keyrings/debian-archive-keyring.gpg`. */
   readonly keyring: string;
 }
 
-/** The suites that are read: the codename of each release, with `-security` and `-backports`. */
+/**
+ * The releases of Debian that splat reads. A release has the suite `codename`, and a suite `codename-WORD` for each word of
+ * `more`. splat also reads the suites in `rolling`.
+ */
 export const releases = [
   { codename: 'bullseye', more: ['security'] },
   { codename: 'bookworm', more: ['security', 'backports'] },
@@ -26,7 +30,10 @@ const defaultArchive: Archive = {
   keyring: debianKeyring,
 };
 
-/** The lines of sources.list(5), one for each suite. */
+/**
+ * The lines of sources.list(5) for an archive, one for each suite in `releases` and `rolling`:
+ * `deb [signed-by=FILE] http://deb.debian.org/debian sid main`. Each line ends with a newline.
+ */
 export function sourcesList({
   mirror,
   security,
@@ -43,7 +50,10 @@ export function sourcesList({
   return [...released, ...rolling.map((suite) => source(mirror, suite))];
 }
 
-/** The archive from which the host gets Debian's packages (apt-get(8), indextargets), else deb.debian.org. */
+/**
+ * The archive from which the host's apt gets Debian's packages, as apt-get(8) indextargets shows. A mirror that the host does not
+ * use is replaced by the one at deb.debian.org. The keyring is always that of debian-archive-keyring. Throws `tool` without apt.
+ */
 export async function hostArchive(signal: AbortSignal): Promise<Archive> {
   const format = '$(SITE) $(RELEASE)';
   const args = ['indextargets', '--format', format, 'Created-By: Packages', 'Origin: Debian'];

@@ -8,25 +8,31 @@ import { runTool } from './process.ts';
 /** A package to fetch. */
 export interface PlannedPackage extends PackageVersion {
   readonly name: string;
-  /** Size of the package file. */
+  /** The size of the package file. */
   readonly bytes: number;
-  /** The size of its files on a disk, as its control file says. */
+  /**
+   * The size of the unpacked files on a disk, from the field Installed-Size of the package; 0 when the package has no such field.
+   */
   readonly unpackedBytes: number;
 }
 
 /** The packages that are wanted, and how they are chosen. */
 export interface WantedPackages {
-  /** `NAME` or `NAME=VERSION`. */
+  /** Names of packages, `NAME` or `NAME=VERSION`. */
   readonly names: readonly string[];
-  /** The preferred suite; absent: the suite with the newest version is used. */
+  /**
+   * The suite that apt prefers. Absent: apt takes the newest version outside of backports and experimental, and takes one from
+   * there only when no other suite has the package.
+   */
   readonly suite?: string;
   /** Packages whose names begin with one of these words are left out, even when other packages depend on them. */
   readonly without: readonly string[];
 }
 
 /**
- * Packages with all their dependencies, as apt would install them on an empty system: one version of each package, with
- * the digest that Debian signed. Throws `tool` when no suite has one of the packages or apt finds no versions that fit together.
+ * The wanted packages with all packages that they depend on, as apt would install them on an empty system. Recommended packages
+ * and those of `without` are left out. Each package has one version, with the digest that Debian signed. Throws `tool` when no
+ * suite has one of the wanted packages, or when apt finds no versions that fit together.
  */
 export async function packageClosure(
   apt: AptConfig,
@@ -52,8 +58,8 @@ export async function packageClosure(
 }
 
 /**
- * The name and version in a line `'URI' libdrm2_2.4.134-3_amd64.deb 38528 SHA256:...`, in which `%3a` stands for the
- * colon of a version.
+ * The name and version in a line `'URI' libdrm2_2.4.134-3_amd64.deb 38528 SHA256:...`, in which `%3a` stands for the colon of a
+ * version. Undefined for every other line.
  */
 function namesOf(line: string): { readonly name: string; readonly version: string } | undefined {
   const [, name = '', encoded = ''] =
@@ -63,7 +69,8 @@ function namesOf(line: string): { readonly name: string; readonly version: strin
 }
 
 /**
- * Returns the list of packages that apt-get(8) would fetch. When no versions fit together, the error's message has apt's reason.
+ * Returns the lines in which apt-get(8) lists the packages that it would fetch. Throws `tool` when no versions fit together; the
+ * message has the reason that apt gives.
  */
 async function planInstall(
   apt: AptConfig,
@@ -98,7 +105,10 @@ async function describePackages(
   );
 }
 
-/** The paragraphs (deb822(5)) that Debian's signed lists have for packages, by `NAME=VERSION`. */
+/**
+ * The paragraphs (deb822(5)) that Debian's signed lists have for packages, by `NAME=VERSION`. A package that the lists do not
+ * have is absent. Throws `tool` when the lists have none of the packages.
+ */
 export async function packageStanzas(
   apt: AptConfig,
   packages: readonly Pick<PlannedPackage, 'name' | 'version'>[],
@@ -119,7 +129,10 @@ function fieldOf(stanza: string, key: string): string {
   return new RegExp(`^${key}: (\\S+)$`, 'm').exec(stanza)?.[1] ?? '';
 }
 
-/** Fetches packages into `dir/packages`, unpacks all of them into the folder `dir/root`, and returns that folder. */
+/**
+ * Fetches packages into `dir/packages`, unpacks all of them together into the folder `dir/root`, and returns the path of
+ * `dir/root`. Throws `tool` as fetchPackages() does.
+ */
 export async function unpackPackages(
   apt: AptConfig,
   packages: readonly PlannedPackage[],

@@ -4,6 +4,7 @@ import { HarnessError, isHarnessError } from '../errors.ts';
 import { type AptConfig, aptTool } from './apt-tool.ts';
 import { fileDigest } from './store.ts';
 
+/** A version of a package of Debian, with the digest of its file. */
 export interface PackageVersion {
   /** A version of deb-version(7): `7.3.4-1~bpo13+1`. */
   readonly version: string;
@@ -11,7 +12,7 @@ export interface PackageVersion {
   readonly sha256: string;
 }
 
-/** The names of packages that match a regular expression of apt-cache(8), sorted. */
+/** The names of the packages in the lists that match a regular expression of apt-cache(8), sorted. */
 export async function packageNames(
   apt: AptConfig,
   pattern: string,
@@ -22,7 +23,10 @@ export async function packageNames(
   return [...stdout.matchAll(/^(\S+) - /gm)].flatMap(([, name]) => name ?? []).toSorted();
 }
 
-/** Every version of a package in any suite, newest first; empty when no suite has it. */
+/**
+ * Every version of a package in the suites that splat reads, newest first, each version once. Empty when no suite has the
+ * package.
+ */
 export async function packageVersions(
   apt: AptConfig,
   name: string,
@@ -48,8 +52,8 @@ export function isVersion(text: string): boolean {
 }
 
 /**
- * Fetches a package into the folder `dir` and returns the path of its .deb. Throws `tool` when the mirror no longer has
- * it.
+ * Fetches a package into the folder `dir` and returns the path of its .deb. Throws `tool` when apt cannot download the package,
+ * for example because the mirror no longer has it, and when the file has another digest than `wanted`.
  */
 export async function downloadPackage(
   apt: AptConfig,
@@ -61,7 +65,10 @@ export async function downloadPackage(
   return path;
 }
 
-/** Fetches several packages with one run of apt-get(8). The paths are in the order of the packages. */
+/**
+ * Fetches packages into the folder `dir` with one run of apt-get(8). Returns the paths of the .deb files, in the order of
+ * `wanted`. Throws `tool` as downloadPackage() does, and then deletes a file that has the wrong digest.
+ */
 export async function fetchPackages(
   apt: AptConfig,
   wanted: readonly ({ readonly name: string } & PackageVersion)[],

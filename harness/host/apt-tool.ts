@@ -4,13 +4,13 @@ import { type RunResult, runTool } from './process.ts';
 /** Environment variables that apt uses to reach a mirror, besides its configuration (apt-transport-http(1)). */
 const proxies = ['http_proxy', 'https_proxy', 'ftp_proxy', 'all_proxy', 'no_proxy'];
 
-/** apt's folder, and options to add to each call, such as those of oneRelease(). */
+/** The folder of splat's own apt, which contains its apt.conf, and options to add to each call, such as those of oneRelease(). */
 export interface AptConfig {
   readonly dir: string;
   readonly options?: readonly string[];
 }
 
-/** Runs a program of apt(8) with splat's configuration instead of the host's. */
+/** Runs a program of apt(8) with splat's configuration instead of the host's. Throws as runTool() does. */
 export async function aptTool(
   { dir, options: own = [] }: AptConfig,
   program: 'apt-get' | 'apt-cache',

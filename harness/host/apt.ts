@@ -10,14 +10,14 @@ import { findProgram, runTool } from './process.ts';
 import { valueDigest } from './store.ts';
 
 /**
- * An apt(8) with its own lists, sources and cache. It changes nothing of the host's apt and needs no root. Of the host's
- * configuration it uses only `Acquire::`, which says how to reach a mirror and what to trust.
+ * An apt(8) with its own lists, sources and cache. It changes nothing of the host's apt and needs no root. From the host's apt it
+ * takes only the addresses of the mirrors, and the options `Acquire::`, which say how to reach a mirror and what to trust.
  */
 export interface Apt {
   readonly dir: string;
-  /** Time of the last update of the lists, in milliseconds since 1970. */
+  /** The time of the last attempt to update the lists, in milliseconds since 1970. */
   readonly readAtMs: number;
-  /** Suites that this update could not read: `bullseye-security: 404  Not Found`. */
+  /** The suites that this attempt could not read, each with the reason: `bullseye-security: 404  Not Found`. */
   readonly unreadable: readonly string[];
 }
 
@@ -26,7 +26,7 @@ export interface AptOptions {
   readonly signal: AbortSignal;
   /** Lists older than this are updated; default a day. */
   readonly maxAgeMs?: number;
-  /** Called once before an update. */
+  /** Called before an update of the lists, with the address of the mirror; not called when no update is needed. */
   readonly onRefresh?: (mirror: string) => void;
   /** The archive to read; default: the archive that the host uses. */
   readonly archive?: Archive;
@@ -34,17 +34,17 @@ export interface AptOptions {
 
 const dayMs = 24 * 60 * 60_000;
 
-/** The record of the last update, in `read.json`. */
+/** The file `read.json`: the record of the last update that could read at least one suite. */
 interface Reading {
-  /** Digest of the list of sources, without the host's mirror. */
+  /** The digest of `releases`, and of the archive when the caller named one. The mirror that the host uses is not part of it. */
   readonly sources: string;
   readonly atMs: number;
   readonly unreadable: readonly string[];
 }
 
 /**
- * Opens apt with lists that are not too old. Throws `tool` without apt, without Debian's keyring, and when no suite was
- * ever read. The older lists of a suite that cannot be read now stay in use.
+ * Opens apt, and updates lists that are older than `maxAgeMs`. The older list of a suite that cannot be read now stays in use.
+ * Throws `tool` without apt, when no suite was ever read, and, if an update is needed, without the keyring of the archive.
  */
 export async function openApt(options: AptOptions): Promise<Apt> {
   const { cacheRoot, signal, maxAgeMs = dayMs } = options;
@@ -154,7 +154,7 @@ async function refresh(
     const message = `no suite of ${mirror} can be read (${unreadable[0] ?? 'none is asked for'})`;
     throw new HarnessError('tool', message, { output: end.stderr });
   }
-  // Old lists are better than none; the next call updates them.
+  // When no suite could be read, read.json stays as it is, so that the next call tries again. The older lists stay in use.
   const whole = unread.length < asked.suites.length;
   const reading: Reading = { sources: asked.key, atMs: Date.now(), unreadable };
   if (whole) await writeWhole(join(dir, 'read.json'), JSON.stringify(reading));
@@ -162,8 +162,8 @@ async function refresh(
 }
 
 /**
- * By suite: the reason why it was not read, from apt's lines `E: The repository 'URI SUITE Release' ...`, `E: Failed to
- * fetch URI/dists/SUITE/...` and `E: Release file for URI/dists/SUITE/InRelease is expired`.
+ * By suite: the reason why it was not read, from apt's lines `E: The repository 'URI SUITE Release' ...`,
+ * `E: Failed to fetch URI/dists/SUITE/...` and `E: Release file for URI/dists/SUITE/InRelease is expired`.
  */
 function complaintsOf(stderr: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>();

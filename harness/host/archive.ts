@@ -11,14 +11,18 @@ import { makeFolder } from './disk.ts';
 import { cleanEnv, throwIfAborted } from './process.ts';
 import { compressions, gzipMagic } from './unpack.ts';
 
-/** The largest number of files and bytes that are unpacked: more than any kernel tree holds (6.12: 87,000 files, 1.5 GB). */
+/**
+ * The largest number of members (files, folders and links) and of bytes in a tarball. Both are larger than in any kernel tree
+ * (6.12: 87,000 files, 1.5 GB).
+ */
 const entryLimit = 400_000;
 const byteLimit = 6 * 1024 ** 3;
 
 /**
- * Unpacks the user's tarball (plain, .gz, .xz, .zst, .bz2) into the empty folder `dir`, without its top folder. Only files,
- * folders, and links that stay inside `dir` are unpacked: nothing is written outside of `dir`, no file gets an owner or a set-id
- * bit, and a decompression bomb is stopped. Throws `usage` for a file that is not a tarball.
+ * Unpacks the user's tarball into the new or empty folder `dir`, without the tarball's top folder. The first bytes tell whether
+ * it is plain or compressed by gzip, xz, zstd or bzip2. Only files, folders, and links that stay inside `dir` are unpacked; other
+ * members are skipped. Nothing is written outside of `dir`, and no file gets an owner or a set-id bit. Throws `usage` for a file
+ * that is not a tarball, for an empty tarball, and for one that exceeds the limits, such as a decompression bomb.
  */
 export async function extractTarball(
   file: string,
@@ -78,7 +82,7 @@ function staysInside(path: string, entry: ReadEntry): boolean {
   return !target.startsWith('/') && !relative(topOf(path), join(from, target)).startsWith('..');
 }
 
-/** The folder that holds all members of a release tarball, as `linux-6.1.192`. */
+/** The first folder in the path of a member: in a release tarball, the folder that holds all members, such as `linux-6.1.192`. */
 function topOf(path: string): string {
   return path.split('/').find((part) => part !== '' && part !== '.') ?? '';
 }

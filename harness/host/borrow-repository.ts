@@ -6,9 +6,9 @@ import type { Revision } from './revision.ts';
 
 /**
  * Makes the folder `bare` a bare repository that borrows the objects of the user's repository through git's alternates
- * (gitrepository-layout(5)). The user's configuration, hooks, filters and index are not used, and nothing is written to
- * the user's repository. Commits at the end of a shallow clone stay commits without parents. A previous `bare` is
- * deleted. Returns the flag that names the repository to git.
+ * (gitrepository-layout(5)). The user's configuration, hooks, filters and index are not used, and nothing is written to the
+ * user's repository. Commits at the end of a shallow clone stay commits without parents. A previous `bare` is deleted. Returns
+ * the flag `--git-dir=BARE` for git.
  */
 export async function borrowRepository(
   { commitId, objects, shallow }: Revision,
@@ -25,7 +25,10 @@ export async function borrowRepository(
   return `--git-dir=${bare}`;
 }
 
-/** Writes the files of a commit to the empty folder `tree`, through a borrowed repository. */
+/**
+ * Writes the files of a commit to the new or empty folder `tree`. The borrowed repository for it, `TREE.git`, is deleted at the
+ * end. The folder of a submodule stays empty.
+ */
 export async function exportRevision(
   revision: Revision,
   tree: string,

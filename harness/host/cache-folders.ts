@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 
-/** The names of the cache's folders, for the code that creates them and the code that lists and prunes them. */
+/** The names of the folders in the cache, for the code that creates them and for the code that lists and prunes them. */
 
 /**
- * Folders with one subfolder for each entry. The time of the file `stamp` is the time of the entry's last use. Sizes are counted in
- * this order: sources come before the workspaces that share files with them.
+ * Folders of the cache with one subfolder for each entry. The modification time of an entry's file `stamp` is the time of its
+ * last use. Sizes are counted in this order: a file that a source and a workspace share is counted with the source.
  */
 export const entryFolders = [
   { kind: 'source', stamp: 'entry.json' },
@@ -16,8 +16,9 @@ export const entryFolders = [
 ] as const;
 
 /**
- * Folders that are a single entry. Compilers that run as nobody use `ccache`, compilers of a user other than root `ccache-self`,
- * because a user cannot replace files that another user's compilers wrote.
+ * Folders of the cache that are a single entry each. When splat runs as root and compilers run as nobody, they use `ccache`;
+ * compilers that run as the user of splat use `ccache-self`. There are two folders because one user cannot replace files that the
+ * compilers of another user wrote.
  */
 export const wholeFolders = [
   { kind: 'ccache', name: 'ccache', stamp: 'tmp' },
@@ -26,12 +27,12 @@ export const wholeFolders = [
 ] as const;
 
 /**
- * Small folders: locks, unfinished entries, digests of working trees, the numbers of objects in earlier builds, and the counts of
- * the last coverage runs.
+ * Small folders of the cache: locks, unfinished entries, digests of working trees, the numbers of objects in earlier builds, and
+ * the counts of the last coverage runs.
  */
 const workFolders = ['locks', 'drafts', 'digests', 'totals', 'coverage'] as const;
 
-/** The kind of a cache entry that has its own folder. */
+/** The folders of the cache that have a subfolder for each entry. */
 type EntryKind = (typeof entryFolders)[number]['kind'];
 
 type CacheFolder = EntryKind | (typeof wholeFolders)[number]['name'] | (typeof workFolders)[number];

@@ -1,12 +1,15 @@
 import { runTool } from './process.ts';
 
-/** Names the function at an address, as `do_swap_page+0x12/0x8b0`; undefined for an address outside of any function. */
+/**
+ * Names the function at an address, as `do_swap_page+0x12/0x8b0` (offset and size in bytes). A function counts as reaching to the
+ * next symbol. Undefined for an address outside of any function.
+ */
 export type CodeSymbols = (address: bigint) => string | undefined;
 
-/** A module in a running kernel. */
+/** A module that is loaded in a running kernel. */
 export interface ModuleCode {
   readonly name: string;
-  /** The path of the module's object file. */
+  /** The path of the module's object file, with its symbols. */
   readonly file: string;
   /** The address of the module's section .text, in hex: `0xffffffffc0000000`. */
   readonly text: string;
@@ -20,8 +23,8 @@ export interface SymbolRow {
 }
 
 /**
- * Reads the functions of a linked image and of modules. The name of a module's function ends in ` [NAME]`. Throws `tool` when
- * binutils are missing or when the file is not an image.
+ * Reads the symbols of a linked image and of loaded modules, and returns a function that names the code at an address. The name
+ * of a module's function ends in ` [NAME]`. Throws `tool` when binutils are missing or when a file is not an object file.
  */
 export async function readCodeSymbols(
   image: string,
@@ -73,8 +76,9 @@ function symbolsOf(rows: readonly SymbolRow[]): CodeSymbols {
 }
 
 /**
- * The symbols in the `.text` of a module, sorted by address, with the end of the section as the last row. In a relocatable file
- * every section begins at address 0, so symbols of other sections are left out.
+ * The symbols in the section `.text` of a module's file, sorted by address. Addresses count from the beginning of the section,
+ * and the last row is its end. In a relocatable file every section begins at address 0, so symbols of other sections are left
+ * out.
  */
 export async function readModuleText(
   path: string,

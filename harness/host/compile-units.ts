@@ -1,14 +1,14 @@
 import { runTool } from './process.ts';
 
-/** A function of a linked image. */
+/** A function of a linked image, with the source file that it was compiled in. */
 export interface PlacedFunction {
   /** The name in the image's symbol table, with the marks that the compiler added: `foo.isra.0`. */
   readonly name: string;
-  /** The path of the compiled file, as the compiler got it: `/splat/src/mm/memory.c`. */
+  /** The path of the compiled file, as the compiler was told it: `/splat/src/mm/memory.c`. */
   readonly file: string;
 }
 
-/** The line that names a compilation unit of DWARF by its offset in .debug_info. */
+/** The line of readelf that begins a compilation unit of DWARF: it has the offset of the unit in .debug_info. */
 const unitOffset = /^ {2}Compilation Unit @ offset (?:0x)?([0-9a-f]+):$/;
 const unitName = /^ {4}<[0-9a-f]+> {3}DW_AT_name +: (?:\([^)]*\): )?(.*\S)\s*$/;
 const rangesOwner = /^ {2}Offset into \.debug_info: +(?:0x)?([0-9a-f]+)$/;
@@ -22,9 +22,9 @@ interface Range {
 }
 
 /**
- * Returns the functions with the files that they were compiled in, sorted by address. A function that no address range covers is
- * left out. The texts are the output of binutils: `nm --numeric-sort`, `readelf --debug-dump=aranges` and
- * `readelf --debug-dump=info --dwarf-depth=1`. Pure.
+ * Returns the functions of an image with the files that they were compiled in, sorted by address. Weak functions, and functions
+ * that no address range covers, are left out. The texts are the output of binutils: `nm --numeric-sort`,
+ * `readelf --debug-dump=aranges` and `readelf --debug-dump=info --dwarf-depth=1`. Pure.
  */
 export function placeFunctions(
   symbols: string,
@@ -74,8 +74,8 @@ function readRanges(aranges: string, names: ReadonlyMap<string, string>): readon
 }
 
 /**
- * Reads the functions of an image with the files that they were compiled in, as placeFunctions() does. It takes about a second of
- * CPU time. Throws `tool` when binutils are missing or when the file is not an image.
+ * Reads from an image what placeFunctions() returns. It takes about a second of CPU time. Throws `tool` when binutils are missing
+ * or when the file is not an image.
  */
 export async function readPlacedFunctions(
   image: string,

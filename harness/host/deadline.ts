@@ -1,7 +1,8 @@
 /**
- * Calls `onOver` once, when the time is up or when the signal fires, unless the deadline is disposed before. It is used instead of
- * `AbortSignal.any([signal, AbortSignal.timeout(ms)])`: Node 20 can collect the timeout of such a combination as garbage, and then
- * it never fires.
+ * Calls `onOver` once, when `ms` milliseconds have passed or when the signal fires, unless the deadline is disposed before. If
+ * the signal has fired already, `onOver` is called soon after startDeadline() returns. This function is used instead of
+ * `AbortSignal.any([signal, AbortSignal.timeout(ms)])`: Node 20 can collect the timeout of such a combination as garbage, and
+ * then the combination never fires.
  */
 export function startDeadline(signal: AbortSignal, ms: number, onOver: () => void): Disposable {
   const over = (): void => {
@@ -14,18 +15,19 @@ export function startDeadline(signal: AbortSignal, ms: number, onOver: () => voi
     signal.removeEventListener('abort', over);
   };
   signal.addEventListener('abort', over, { once: true });
-  // The call is delayed, because the caller does not have the value yet that it disposes.
+  // The call is delayed, because the caller does not have the deadline yet that `onOver` may dispose.
   if (signal.aborted) queueMicrotask(over);
   return { [Symbol.dispose]: stop };
 }
 
-/** Waits `ms` milliseconds or until the signal fires; never rejects. */
+/** Resolves after `ms` milliseconds, or sooner when the signal fires; never rejects. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => void startDeadline(signal, ms, resolve));
 }
 
 /**
- * Resolves to the result of `work`, or rejects when the signal fires first. It is for calls that cannot be interrupted themselves.
+ * Settles as `work` does, or rejects with the signal's reason when the signal fires first. It is for work that cannot be
+ * interrupted: the work then goes on, and its result is dropped.
  */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {

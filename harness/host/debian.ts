@@ -10,15 +10,16 @@ import {
 import { makeFolder, writeWhole } from './disk.ts';
 import { runTool } from './process.ts';
 
-/** The versions of the kernel source of one `X.Y` in all suites, newest first. */
+/** The versions of the package linux-source-X.Y in all suites that splat reads, newest first. */
 export interface DebianKernels {
+  /** X.Y: `6.1`. */
   readonly series: string;
   readonly versions: readonly PackageVersion[];
 }
 
 /**
- * Every linux-source-X.Y in apt's lists, oldest X.Y first. The result is stored beside the lists, because reading it with apt takes
- * most of a second.
+ * Every linux-source-X.Y in apt's lists, oldest X.Y first. The result is stored beside the lists until they are updated, because
+ * reading it with apt takes most of a second.
  */
 export async function knownKernels(
   apt: Apt,
@@ -55,7 +56,10 @@ async function readMemo(
   }
 }
 
-/** Unpacks the kernel source of `linux-source-X.Y` into the empty folder `tree`. Needs no root and installs nothing. */
+/**
+ * Fetches the package linux-source-X.Y and unpacks the kernel tree in it into the new or empty folder `tree`. Needs no root and
+ * installs nothing. Throws `tool` as downloadPackage() does.
+ */
 export async function unpackKernel(
   apt: Apt,
   wanted: { readonly series: string } & PackageVersion,

@@ -22,7 +22,7 @@ const diskFaults: Readonly<Record<string, string>> = {
   ENFILE: 'too many open files on this host',
 };
 
-/** Calls that touch no file; their EPERM has another meaning. */
+/** System calls that touch no file, so that their EPERM or EACCES is no error of the disk. */
 const notOfDisk = /^(kill|spawn|connect|listen|bind|accept|setPriority)/;
 const reading = /^(read|readlink|scandir|opendir|l?stat|realpath)$/;
 
@@ -38,8 +38,9 @@ const toldFaults: Readonly<Record<string, string>> = {
 const toldFault = new RegExp(`: (${Object.keys(toldFaults).join('|')})\\b`);
 
 /**
- * Turns an error of the disk into an `infra` error of one line and returns every other error unchanged. The place is
- * the error's own path, else `where`: write(2) does not know the name of its file.
+ * Turns an error of the disk into an `infra` error of one line and returns every other error unchanged. Errors of the disk are
+ * those in `diskFaults`, such as ENOSPC, and ENOENT of mkdir(2); the ENOENT of a missing file is not one. The message names the
+ * path in the error, or else `where`: write(2) does not know the name of its file.
  */
 export function explainDiskError(error: unknown, where: string): unknown {
   if (!(error instanceof Error) || error instanceof HarnessError) return error;
@@ -54,21 +55,27 @@ export function explainDiskError(error: unknown, where: string): unknown {
   });
 }
 
-/** The reason why a user's file cannot be read: `no such file`. */
+/**
+ * The reason why a user's file cannot be read, in plain words: `no such file`. For an unknown error it is the error's own
+ * message.
+ */
 export function readFaultIn(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === 'ENOENT') return 'no such file';
   return diskFaults[code] ?? (error instanceof Error ? error.message : String(error));
 }
 
-/** `no space left` when a program's output says so, else undefined. The program may be wrong or lie. */
+/**
+ * The fault of the disk that the output of a program names: `no space left`, `disk quota exceeded` or `read-only file system`.
+ * Undefined when the output names none. The program may be wrong or lie.
+ */
 export function diskFaultIn(output: string): string | undefined {
   return toldFaults[toldFault.exec(output)?.[1] ?? ''];
 }
 
 /**
- * Creates a folder and its parents. Node 20's recursive mkdir reports ENOENT for a full disk and for every unexpected
- * error, and never ends on a file system that makes no folders, as /proc.
+ * Creates a folder and its missing parents; a folder that exists is no error. Node 20's recursive mkdir is not used: it reports
+ * ENOENT for a full disk and for every unexpected error, and it never ends on a file system that makes no folders, such as /proc.
  */
 export async function makeFolder(path: string): Promise<void> {
   try {
@@ -84,7 +91,7 @@ async function makeOne(path: string): Promise<void> {
   try {
     await mkdir(path);
   } catch (error) {
-    // A dangling link has the folder's name, so there is no folder.
+    // For a dangling link mkdir(2) reports EEXIST too, and there is no folder.
     const found = isCode(error, 'EEXIST') ? await readIfThere(stat(path)) : undefined;
     if (found?.isDirectory() !== true) throw error;
   }
@@ -102,8 +109,8 @@ export function isCode(error: unknown, code: string): boolean {
 const absentCodes = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE'];
 
 /**
- * Awaits a lookup; undefined when the path does not exist. Every other error is thrown: a file that cannot be read
- * (EACCES, EIO) is not absent.
+ * Resolves to the result of a lookup of a path, or to undefined when the path does not exist. Every other error is thrown: a file
+ * that cannot be read (EACCES, EIO) is not absent.
  */
 export async function readIfThere<T>(lookup: Promise<T>): Promise<T | undefined> {
   try {
@@ -114,7 +121,11 @@ export async function readIfThere<T>(lookup: Promise<T>): Promise<T | undefined>
   }
 }
 
-/** Writes a file so that it is either complete or absent, even when this process dies. */
+/**
+ * Replaces the whole content of a file: even when this process dies, the path has either its old content (or no file) or the
+ * complete new text. Two callers must not write the same file at the same time. Throws errors of the disk as explainDiskError()
+ * words them.
+ */
 export async function writeWhole(path: string, text: string): Promise<void> {
   const draft = `${path}.part`;
   try {
@@ -128,13 +139,18 @@ export async function writeWhole(path: string, text: string): Promise<void> {
   }
 }
 
-/** The path itself if it exists, else the nearest folder above it that exists: a cache may not have been created yet. */
+/**
+ * The path itself if it exists, else the nearest folder above it that exists. It is for a cache that may not have been created
+ * yet.
+ */
 export async function nearestFolder(path: string): Promise<string> {
   const found = await readIfThere(stat(path));
   return found !== undefined || dirname(path) === path ? path : nearestFolder(dirname(path));
 }
 
-/** The free space at a path, in whole MiB, for a user without privileges. */
+/**
+ * The free space on the file system of a path, in whole MiB, that a user without privileges can fill. The path need not exist.
+ */
 export async function freeDiskMib(path: string): Promise<number> {
   const { bavail, bsize } = await statfs(await nearestFolder(path));
   return Math.floor((bavail * bsize) / 2 ** 20);

@@ -6,18 +6,20 @@ import { type QuestionFact, questionFactSchema } from '../records/journal.ts';
 import { checkValue, type Recorded, type RecordSchema } from '../records/schema.ts';
 
 /**
- * The facts of a series or a bisection, each written as a line of journal.jsonl as soon as it is known. Stopped work continues from
- * them.
+ * The facts that a series or a bisection has found, each written as a line of journal.jsonl as soon as it is known. Work that was
+ * stopped continues from these facts.
  */
 export interface FactLog<F> {
+  /** All facts so far, in the order of the lines. The first one is the question that the work answers. */
   readonly facts: readonly F[];
-  /** Adds a fact. When it returns, the fact is on disk and survives a SIGKILL and a power cut. */
+  /** Adds a fact. When the promise resolves, the fact is on disk and survives a SIGKILL and a power cut. */
   readonly append: (fact: F) => Promise<void>;
 }
 
 /**
- * Opens the log in `dir`, or begins one. `what` names the work in messages, such as "bisection". Throws `usage` when the log
- * belongs to another question or when its signatures follow other rules, and `config` when it cannot be read.
+ * Opens the log in the folder `dir`, or begins one with the question `key`. `what` names the work in messages, such as
+ * "bisection". An unfinished last line is cut off. Throws `usage` when the log answers another question or when its signatures
+ * follow other rules, and `config` when a line is not a fact.
  */
 export async function openFactLog<S extends RecordSchema>(
   dir: string,
@@ -87,7 +89,10 @@ function requireQuestion(
   );
 }
 
-/** Reads one line. Throws `config` for an invalid line: a missing fact would change the meaning of the later ones. */
+/**
+ * Reads one line of the log. Throws `config` for an invalid line: if the line were skipped, the later facts would change their
+ * meaning.
+ */
 function readFact<S extends RecordSchema>(
   line: string,
   { schema, what }: { readonly schema: S; readonly what: string },

@@ -1,8 +1,9 @@
 import { type RunOptions, type RunResult, runTool } from './process.ts';
 
 /**
- * Settings that keep git from running anything that a repository's own configuration names: no hooks, no file-system monitor, no
- * attributes of the machine, no prompts. git obeys `safe.directory` only on the command line and in system files.
+ * Settings that keep git from running a program that a repository's own configuration names, and from reaching a network: no
+ * hooks, no file-system monitor, no attributes file of the user, no transport. git reads `safe.directory` only from the command
+ * line and from the files of the system and of the user.
  */
 const guards = [
   'core.hooksPath=/dev/null',
@@ -22,7 +23,10 @@ const guardedEnv = {
   GIT_LITERAL_PATHSPECS: '1',
 };
 
-/** Runs git with splat's configuration only. Options and errors are those of runTool(). */
+/**
+ * Runs git without the configuration of the system and of the user. A repository's own configuration is read, but `guards`
+ * overrides it. Options and errors are those of runTool().
+ */
 export function runGit(args: readonly string[], options: RunOptions): Promise<RunResult> {
   return runTool('git', [...guards, ...args], {
     ...options,

@@ -8,16 +8,17 @@ import { cleanEnv, throwIfAborted } from './process.ts';
 
 export interface LockOptions {
   readonly signal: AbortSignal;
-  /** Called once when another process holds the lock and the wait begins. */
+  /** Called once when another holder has the lock and the wait begins. */
   readonly onWait?: () => void;
   /** True for a shared lock, which excludes only exclusive locks. Default false. */
   readonly shared?: boolean;
 }
 
 /**
- * Holds a flock(2) on `path` until disposed. The lock belongs to a child `flock FILE cat` whose stdin is a pipe from
- * this process: when this process dies in any way, the kernel releases the lock, so no stale lock exists. Waits while
- * another process holds the lock; throws `interrupted` when the signal fires first.
+ * Takes a flock(2) on `path` and holds it until the result is disposed. Waits while another process, or another caller in this
+ * process, holds the lock. The lock belongs to a child `flock FILE cat` whose stdin is a pipe from this process: when this
+ * process dies in any way, the host's kernel releases the lock, so no stale lock is left. Throws `interrupted` when the signal
+ * fires first, and `infra` when the file cannot be locked.
  */
 export async function acquireLock(path: string, options: LockOptions): Promise<AsyncDisposable> {
   return (await tryLock(path, options)) ?? (await waitForLock(path, options));
@@ -38,7 +39,10 @@ function requireHeld(
   throw new HarnessError('infra', `could not lock ${path}`);
 }
 
-/** The lock, or undefined when another process holds it. */
+/**
+ * Takes the lock as acquireLock() does, but does not wait: undefined when another holder has it. Also undefined when flock(1)
+ * fails or the signal fires meanwhile. Throws `infra` when the file cannot be opened.
+ */
 export async function tryLock(
   path: string,
   options: Pick<LockOptions, 'signal' | 'shared'>,

@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { HarnessError } from '../errors.ts';
 
 /**
- * The package's folder with kernel-configs/, patches/ and guests/; the same for the sources and for the compiled
- * program.
+ * The folder of splat's package, which contains kernel-configs/, patches/ and guests/. It is the same for the sources and for the
+ * compiled program. Throws `internal` when no folder above this file has kernel-configs/.
  */
 export function packageRoot(): string {
   let dir = dirname(fileURLToPath(import.meta.url));
@@ -21,7 +21,7 @@ export function packageRoot(): string {
   return dir;
 }
 
-/** The version of the package, as `0.1.0`. */
+/** The version of splat in its package.json: `0.1.0`. */
 export function packageVersion(): string {
   const file = join(packageRoot(), 'package.json');
   const { version } = JSON.parse(readFileSync(file, 'utf8')) as { readonly version: string };

@@ -3,15 +3,16 @@ import { defaultArch } from '../arch.ts';
 import { HarnessError } from '../errors.ts';
 import { findProgram, runTool } from './process.ts';
 
-/** A program that the harness runs, with its Debian package. */
+/** A program or a file that splat needs on the host, with the Debian package that has it. */
 export interface Need {
-  /** A program on PATH, or a file. */
+  /** The name of a program on PATH, or an absolute path of a program or a file. */
   readonly program: string;
   readonly debian: string;
+  /** What the program or file is for: `builds kernels`. */
   readonly why: string;
 }
 
-/** Everything that a build, a boot and a workload need, by its package in Debian 12. */
+/** Everything that a build, a boot and a workload need, with the package in Debian 12. */
 export const needs: readonly Need[] = [
   { program: 'git', debian: 'git', why: 'reads mails and applies patches' },
   { program: 'make', debian: 'make', why: 'builds kernels' },
@@ -40,14 +41,14 @@ export const shellNeeds: readonly Need[] = [
   { program: 'dropbear', debian: 'dropbear-bin', why: 'lets a person into the guest' },
 ];
 
-/** The programs that only the disk with the tests of IGT needs, when splat makes it. */
+/** The programs that splat needs only to make a disk with programs that are not its own, such as the tests of IGT. */
 export const toolsNeeds: readonly Need[] = [
   { program: 'mkfs.erofs', debian: 'erofs-utils', why: 'packs the disk of IGT' },
   { program: 'readelf', debian: 'binutils', why: 'finds the libraries of tests' },
   { program: 'dpkg-deb', debian: 'dpkg', why: 'unpacks packages of Debian' },
 ];
 
-/** The programs that splat needs only to make a guest that is a Debian. */
+/** The programs that splat needs only to make a guest that is a Debian. A user other than root also needs newuidmap. */
 export const debianNeeds: readonly Need[] = [
   { program: 'mkfs.erofs', debian: 'erofs-utils', why: 'packs the disk of a Debian' },
   { program: 'perl', debian: 'perl', why: 'runs mmdebstrap' },
@@ -57,7 +58,7 @@ export const debianNeeds: readonly Need[] = [
     : [{ program: 'newuidmap', debian: 'uidmap', why: 'gives users to files of a Debian' }]),
 ];
 
-/** The programs that only a GPU needs that draws in a window; the window is on a screen that nobody sees. */
+/** What is needed only by a guest whose GPU draws in a window of the host. The window is on an X server without a screen. */
 export const windowNeeds: readonly Need[] = [
   { program: 'Xvfb', debian: 'xvfb', why: 'is the screen of a GPU that draws' },
   {
@@ -67,7 +68,10 @@ export const windowNeeds: readonly Need[] = [
   },
 ];
 
-/** The Debian packages of the missing programs, without duplicates. */
+/**
+ * The Debian packages of those programs and files in `wanted` that this host does not have, without duplicates. Programs are
+ * searched on PATH, in /usr/sbin and in /sbin.
+ */
 export async function missingPackages(wanted = needs): Promise<readonly string[]> {
   const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
   const found = await Promise.all(
@@ -90,17 +94,18 @@ async function isFile(path: string): Promise<boolean> {
 export interface InstallOptions {
   readonly needs: readonly Need[];
   readonly signal: AbortSignal;
-  /** True when nobody can be asked: there is no terminal, or CI=true. */
+  /** True when nobody can be asked: there is no terminal, or CI=true. Packages are then installed without a question. */
   readonly unattended: boolean;
-  /** Asks the person at the terminal; not called when unattended. */
+  /** Asks the person at the terminal and resolves to true for a yes; not called when unattended. */
   readonly ask: (question: string) => Promise<boolean>;
   readonly onLine: (line: string) => void;
   readonly onStart: (packages: readonly string[]) => void;
 }
 
 /**
- * Installs the missing packages, after a yes from the person at the terminal. When unattended, no question is asked. Throws `tool`,
- * with the command to run, without root, without apt, or after a no.
+ * Installs those packages of `needs` that this host lacks, with apt-get(8). A person at the terminal is asked first; when
+ * unattended, nobody is asked. Throws `tool` without apt, without root, after a no, and when something is still missing
+ * afterwards. The message names the packages.
  */
 export async function installMissing(options: InstallOptions): Promise<void> {
   const missing = await missingPackages(options.needs);

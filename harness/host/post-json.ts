@@ -2,7 +2,10 @@ import { HarnessError } from '../errors.ts';
 import { pause, startDeadline } from './deadline.ts';
 import { throwIfAborted } from './process.ts';
 
-/** The result of a request: an answer, or the reason why there is no answer. */
+/**
+ * The result of a request: the status and the text of an answer (the first 4096 characters), or the reason why there is no
+ * answer.
+ */
 export type Answer =
   | { readonly status: number; readonly text: string }
   | { readonly fault: string };
@@ -12,8 +15,9 @@ export interface PostOptions {
   /** The token, which is sent as `Authorization: Bearer TOKEN` to this address only. */
   readonly token: string | undefined;
   readonly signal: AbortSignal;
+  /** The time limit for each try. */
   readonly timeoutMs: number;
-  /** The waits before each further try, in milliseconds. */
+  /** The waits before further tries, in milliseconds, one for each try; empty: there is only one try. */
   readonly retryMs: readonly number[];
 }
 
@@ -21,8 +25,9 @@ export interface PostOptions {
 const longestAnswer = 4096;
 
 /**
- * Posts JSON and resolves to the last answer. When there is no answer, or the server is busy or broken (408, 429, 5xx), the request
- * is tried again. Redirections are not followed: the token is meant only for the address that the user named. Throws `interrupted`.
+ * Posts JSON and resolves to the last answer, or to the reason why there was none. When there is no answer, or the server is busy
+ * or broken (408, 429, 5xx), the request is tried again while `retryMs` has a further wait. Redirections are not followed: the
+ * token is meant only for the address that the user named. Throws `interrupted` when the signal fires.
  */
 export async function postJson(json: string, options: PostOptions): Promise<Answer> {
   const { signal, retryMs } = options;
@@ -81,7 +86,10 @@ function faultOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Checks an address to which a token may be sent: https, or this host. Throws `usage`. */
+/**
+ * Reads an address to which a token may be sent: https:// of any host, or http:// of this host (localhost, 127.0.0.1 or [::1]).
+ * Throws `usage`, naming `flag`, for any other text.
+ */
 export function requireAddress(text: string, flag: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(url?.hostname ?? '');

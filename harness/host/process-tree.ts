@@ -8,8 +8,8 @@ interface ProcessLine {
 }
 
 /**
- * Sends the signal `name` to every descendant of `pid` whose program is not in `spared`, children first, as a terminal does on
- * Ctrl-C. `pid` itself gets no signal. There is one pass: a process that is forked during the pass gets no signal.
+ * Sends the signal `name` to every descendant of the process `pid` whose program is not in `spared`, each process before its
+ * parent. `pid` itself gets no signal. There is one pass: a process that is forked during the pass gets no signal.
  */
 export async function signalDescendants(
   pid: number,

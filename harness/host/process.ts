@@ -6,7 +6,10 @@ import { execa } from 'execa';
 import { HarnessError } from '../errors.ts';
 import { diskFaultIn } from './disk.ts';
 
-/** The options for running a program. Each program runs in its own session, so that Ctrl-C reaches only the harness. */
+/**
+ * The options for running a program. Each program runs in a session and process group of its own, so that Ctrl-C reaches only the
+ * harness.
+ */
 export interface RunOptions {
   readonly signal: AbortSignal;
   readonly cwd?: string;
@@ -16,31 +19,40 @@ export interface RunOptions {
    */
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string | Uint8Array;
-  /** Called for every line of stdout and stderr as it appears, without its line end. */
+  /**
+   * Called for every line of stdout and stderr as it appears, without its line end. Of a very long line only the last 64 KiB may
+   * come.
+   */
   readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
+  /** The program gets SIGTERM after this time, and SIGKILL 5 s later; its children get neither. Absent: no limit. */
   readonly timeoutMs?: number;
-  /** An open file descriptor to use as stdin; it stays open in this process. */
+  /** An open file descriptor that becomes the stdin of the program; it stays open in this process. */
   readonly stdinFd?: number;
-  /** Number of socket pairs of which the program gets one end, as descriptors from 3 on; default 0. */
+  /** The number of socket pairs of which the program gets one end each, as descriptors from 3 on; default 0. */
   readonly channels?: number;
-  /** Exit codes that do not count as a failure; default only 0. */
+  /** Exit codes that do not count as a failure of runTool(); default only 0. */
   readonly okCodes?: readonly number[];
 }
 
 export interface RunResult {
+  /** The exit code; -1 when a signal ended the program or it could not be started. */
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
   readonly durationMs: number;
 }
 
-/** The time between SIGTERM and SIGKILL. */
+/** The time between SIGTERM and SIGKILL when the signal fires. */
 const killDelayMs = 5_000;
-/** The largest line, and the largest output, that are kept for the caller. A program that prints more is ended. */
+/** The number of characters of an unfinished line that are kept, counted from its end. */
 const longestLineChars = 65_536;
+/** The largest output of a program on stdout or on stderr, in characters. A program that prints more is ended. */
 const keptOutputBytes = 64 * 1024 * 1024;
 
-/** The environment for programs: no variable that would change their language or behaviour. */
+/**
+ * The environment for programs: PATH, HOME, TMPDIR and USER of the harness, LC_ALL=C.UTF-8, and `extra`, which takes precedence.
+ * No other variable of the harness is passed on, because it might change the language or the behaviour of a program.
+ */
 export function cleanEnv(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
   const env: Record<string, string> = { LC_ALL: 'C.UTF-8' };
   for (const name of ['PATH', 'HOME', 'TMPDIR', 'USER']) {
@@ -50,38 +62,47 @@ export function cleanEnv(extra: Readonly<Record<string, string>> = {}): Record<s
   return { ...env, ...extra };
 }
 
-/** The error for an aborted signal, with the signal's reason as its cause. */
+/**
+ * The error for a signal that has fired: the signal's reason if that is a HarnessError, else an `interrupted` error with the
+ * reason as its cause.
+ */
 function interruptedError(signal: AbortSignal): HarnessError {
   if (signal.reason instanceof HarnessError) return signal.reason;
   return new HarnessError('interrupted', 'interrupted', { cause: signal.reason });
 }
 
-/** Throws `interrupted` when the signal is already aborted. */
+/** Throws when the signal has fired: the signal's reason if that is a HarnessError, else `interrupted`. */
 export function throwIfAborted(signal: AbortSignal): void {
   if (signal.aborted) throw interruptedError(signal);
 }
 
-/** A running program. `ended` never rejects. */
+/** A program that was started. `ended` never rejects. */
 export interface Child {
+  /** The id of the process and of its process group; undefined when it could not be started. */
   readonly pid: number | undefined;
   readonly stdin: Writable | null;
   readonly stdout: Readable | null;
   readonly stderr: Readable | null;
-  /** This process's ends of the socket pairs that the option `channels` asks for. */
+  /** This process's ends of the socket pairs that the option `channels` asks for, in the order of the program's descriptors. */
   readonly channels: readonly Socket[];
   readonly ended: Promise<ChildEnd>;
 }
 
 export interface ChildEnd extends RunResult {
-  /** The signal that ended the program; undefined when it exited. */
+  /**
+   * The signal that ended the program, or the reason why it could not be started, such as `ENOENT`. Undefined when the program
+   * exited by itself.
+   */
   readonly killedBy: string | undefined;
+  /** True when the program was ended because of `timeoutMs`. */
   readonly timedOut: boolean;
 }
 
 /**
- * Runs a program to its end. Throws `tool` with the tail of stderr when the exit code is not one of `okCodes`, `infra`
- * when the program reports a fault of the disk, `tool` when it is not installed, and `interrupted` when the signal
- * fires; its whole process group is gone by then.
+ * Runs a program to its end. Throws `tool` with the tail of its output when the exit code is not one of `okCodes`, `infra` when a
+ * program that failed reports a fault of the disk on stderr, and `tool` when the program is not installed. Throws `interrupted`
+ * when the signal has fired, even if the program succeeded: the process group has then got SIGTERM, and SIGKILL if the program
+ * had not ended after 5 s.
  */
 export async function runTool(
   program: string,
@@ -107,7 +128,11 @@ export async function runTool(
   throw new HarnessError('tool', `${shortCommandLine(program, args)}: ${why}`, { output });
 }
 
-/** Starts a program; the caller awaits its end. The program dies with the harness, even by SIGKILL. */
+/**
+ * Starts a program; the caller awaits its end. When the harness ends, even by SIGKILL, the program gets SIGKILL. When the signal
+ * fires, the process group gets SIGTERM, and SIGKILL after 5 s. Throws only when the signal has fired already; that a program
+ * cannot be started is reported by `ended`.
+ */
 export function startTool(program: string, args: readonly string[], options: RunOptions): Child {
   throwIfAborted(options.signal);
   const startedAt = performance.now();
@@ -161,7 +186,10 @@ export function startTool(program: string, args: readonly string[], options: Run
   };
 }
 
-/** This process's end of a `pipe` beyond stderr. It is a closed socket when the program could not be started. */
+/**
+ * This process's end of the socket pair at the descriptor `fd` of the program. It is a closed socket when the program could not
+ * be started.
+ */
 function socketAt(stdio: readonly unknown[], fd: number): Socket {
   const found = stdio[fd];
   return found instanceof Socket ? found : new Socket().destroy();
@@ -184,7 +212,7 @@ function killGroupOnAbort(
   });
 }
 
-/** Sends a signal to a process group. A group that has ended already is not an error. */
+/** Sends a signal to a process group. Nothing happens for a group that has ended already, or without a `pid`. */
 export function killGroup(pid: number | undefined, name: NodeJS.Signals): void {
   if (pid === undefined) return;
   try {
@@ -211,7 +239,10 @@ function streamLines(
   });
 }
 
-/** The path of a program on PATH, or undefined when it is not installed. */
+/**
+ * The path of a program, which is searched in the folders of `path`; undefined when no folder has an executable file of this
+ * name. A name with a slash is a path itself.
+ */
 export async function findProgram(
   program: string,
   path = process.env['PATH'] ?? '',
@@ -229,7 +260,7 @@ export async function findProgram(
   return undefined;
 }
 
-/** A command as a person would type it; only for messages. */
+/** A command as a person would type it in a shell; only for messages. */
 export function commandLine(program: string, args: readonly string[]): string {
   return [program, ...args].map(quoteWord).join(' ');
 }
@@ -239,7 +270,7 @@ function quoteWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** A command line short enough for an error message. */
+/** A command line of at most 120 characters, for an error message. */
 function shortCommandLine(program: string, args: readonly string[]): string {
   const full = commandLine(program, args).replaceAll(/\s+/g, ' ');
   return full.length <= 120 ? full : `${full.slice(0, 117)}...`;

@@ -4,12 +4,12 @@ import { HarnessError } from '../errors.ts';
 import { checkValue, type Recorded, type RecordSchema } from '../records/schema.ts';
 import { isCode } from './disk.ts';
 
-/** The largest record that is read; results of thousands of trials are smaller. */
+/** The default for the largest record that is read; results of thousands of trials are smaller. */
 const largestRecordBytes = 256 * 1024 * 1024;
 
 /**
- * Reads a record from a JSON file; undefined when there is no such file. Throws `usage` when the file is not JSON, does not fit
- * the schema, or has more than `largestBytes` bytes.
+ * Reads a record from a JSON file; undefined when there is no such file. Throws `usage` when the file cannot be read, is not
+ * JSON, does not fit the schema, or has more than `largestBytes` bytes (by default 256 MiB).
  */
 export async function readRecord<S extends RecordSchema>(
   path: string,
@@ -20,7 +20,7 @@ export async function readRecord<S extends RecordSchema>(
   return json === undefined ? undefined : requireRecord(json.value, schema, basename(path));
 }
 
-/** The value when it fits the schema; throws `usage` with the name `file` otherwise. */
+/** The value when it fits the schema; otherwise throws `usage`, with `file` and the wrong field in the message. */
 function requireRecord<S extends RecordSchema>(
   value: unknown,
   schema: S,

@@ -5,7 +5,7 @@ import { readIfThere } from './disk.ts';
 const folder = '/dev/dri';
 
 /**
- * The first render node among the GPUs of this host that this user may use, such as `/dev/dri/renderD128`. Undefined when there is
+ * The first of the host's render nodes that this user may read and write, such as `/dev/dri/renderD128`. Undefined when there is
  * none.
  */
 export async function hostRenderNode(): Promise<string | undefined> {

@@ -3,19 +3,19 @@ import { HarnessError } from '../errors.ts';
 import { readIfThere } from './disk.ts';
 import { runGit } from './git.ts';
 
-/** A commit of the user's repository, by object ids. */
+/** A commit of the user's repository. The ids are those of git objects, in hex. */
 export interface Revision {
   readonly commitId: string;
   readonly treeId: string;
-  /** The object folder of the repository, absolute. */
+  /** The absolute path of the folder with the objects of the repository. */
   readonly objects: string;
   /** In a shallow clone, the file that lists the commits without parents; absent for a complete repository. */
   readonly shallow?: string;
 }
 
 /**
- * The commit `rev` of the repository at `dir`. Throws `usage` when the repository or the commit does not exist; `what`
- * begins the message.
+ * The commit that `rev` names in the repository at `dir`. Throws `usage` when `dir` is not a repository or has no such commit;
+ * `what` begins the message.
  */
 export async function resolveRevision(
   dir: string,

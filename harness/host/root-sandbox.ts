@@ -4,8 +4,9 @@ import type { Mount } from './sandbox.ts';
 import { systemFolders } from './sandbox.ts';
 
 /**
- * The capabilities of the sandbox's root: those that dpkg(1) and the scripts of packages need for files, and chroot(2). It cannot
- * mount, and reaches no devices, no network and no other processes.
+ * The capabilities of root in the sandbox: those that dpkg(1) and the scripts of packages need for files, and the one for
+ * chroot(2). Root in the sandbox cannot mount, and reaches no network, no processes outside, and no devices but those of bwrap's
+ * own /dev, such as /dev/null.
  */
 const capabilities = [
   'CHOWN',
@@ -17,6 +18,7 @@ const capabilities = [
   'SYS_CHROOT',
 ];
 
+/** The arguments of bwrap(1) for the sandbox's own /proc, /dev and /tmp. */
 const ownFolders = ['--proc', '/proc', '--dev', '/dev', '--perms', '1777', '--tmpfs', '/tmp'];
 
 /** Folders that exist in the sandbox and are empty. */
@@ -28,15 +30,15 @@ const emptyFolders = [
 ];
 
 /**
- * The program that is needed besides bwrap(1) for a user who is not root: newuidmap(1) gives this user the user ids that files
- * need.
+ * The program that a user other than root needs besides bwrap(1): newuidmap(1) gives this user further user ids, to which files
+ * in the sandbox then belong.
  */
 const idMapper = 'newuidmap';
 
 /**
- * Runs a program to its end as root of a sandbox that contains the host's /usr, read-only, `mounts`, and nothing else. For a user
- * who is not root, it is the root of a user namespace. Throws `tool` when the host does not allow such a sandbox, and when the
- * program fails.
+ * Runs a program to its end as root of a sandbox. The sandbox contains the host's /usr and the configuration of its linker,
+ * read-only, `mounts`, and a /proc, /dev and /tmp of its own. For a user other than root, its root is that of a user namespace.
+ * Throws `tool` when the host lacks bwrap(1) or newuidmap(1), does not allow such a sandbox, or when the program fails.
  */
 export async function runAsRoot(
   program: string,

@@ -7,19 +7,23 @@ import { signalDescendants } from './process-tree.ts';
 /**
  * How other people's code is confined while it runs (a kernel's Makefiles and Kconfig run any program they like).
  *
- * - `bwrap`: own mounts with only `writable` ones open, no network, own processes, and as root another user
+ * - `bwrap`: own mounts, of which only /tmp and those marked `writable` can be written, no network, own processes; when splat
+ *   runs as root, also another user if the host allows it
  * - `unshare`: no network and own processes, but the host's files as the invoking user sees them
  * - `none`: nothing
  */
 export interface Sandbox {
   readonly kind: 'bwrap' | 'unshare' | 'none';
-  /** The user id of the confined code; undefined for the invoking user. */
+  /** The user id of the confined code; undefined when it runs as the user of splat. */
   readonly uid: number | undefined;
   /** The missing parts of the confinement, one phrase each; empty when it is complete. */
   readonly missing: readonly string[];
 }
 
-/** A folder that the confined program sees: under bwrap at `inside`, else at `host`. */
+/**
+ * A folder that the confined program sees: under bwrap at `inside`, else at `host`. Only bwrap makes a mount that is not
+ * `writable` read-only.
+ */
 export interface Mount {
   readonly host: string;
   readonly inside: string;
@@ -32,16 +36,22 @@ export interface SandboxOptions extends Pick<RunOptions, 'signal' | 'env' | 'onL
 }
 
 export interface SandboxEnd extends ChildEnd {
-  /** User and system time of the program and of its descendants. */
+  /**
+   * User and system time of the program and of the descendants that were waited for; 0 when the program was killed or could not
+   * be started.
+   */
   readonly cpuSeconds: number;
-  /** False when the program had to be killed after an abort, so that files which it was writing may be incomplete. */
+  /**
+   * False when the program had to be killed because it did not end within 5 s of an abort. Files that it was writing may then be
+   * incomplete.
+   */
   readonly graceful: boolean;
 }
 
-/** The user id of builds when splat runs as root: `nobody` (Debian policy, 9.2.2). */
+/** The user id of confined programs when splat runs as root: `nobody` (Debian policy, 9.2.2). */
 const nobodyUid = 65_534;
 const probeTimeoutMs = 10_000;
-/** The time that a program gets to clean up after an abort. */
+/** The time that a program gets to end after an abort. */
 const graceMs = 5_000;
 
 /** The path of a mount as the confined program sees it. */
@@ -49,7 +59,10 @@ export function pathInside(sandbox: Sandbox, mount: Mount): string {
   return sandbox.kind === 'bwrap' ? mount.inside : mount.host;
 }
 
-/** Finds the strongest confinement that works on this host by running `true` in each. */
+/**
+ * Finds the strongest confinement that works on this host, by running `true` in each kind. The result has the kind `none` when
+ * nothing works.
+ */
 export async function openSandbox(signal: AbortSignal): Promise<Sandbox> {
   const root = process.getuid?.() === 0;
   const asNobody: Sandbox = { kind: 'bwrap', uid: nobodyUid, missing: [] };
@@ -77,7 +90,7 @@ export async function openSandbox(signal: AbortSignal): Promise<Sandbox> {
   };
 }
 
-/** The confinement in one line, for `splat doctor` and the run's report. */
+/** The confinement in one line, with its missing parts, for `splat doctor` and for a note of a build. */
 export function describeSandbox(sandbox: Sandbox): string {
   const user = sandbox.uid === undefined ? '' : ` as user ${sandbox.uid}`;
   const kinds = {
@@ -90,8 +103,9 @@ export function describeSandbox(sandbox: Sandbox): string {
 }
 
 /**
- * Runs a program confined, to its end. On an abort the program gets SIGTERM and its end is awaited before the sandbox
- * is closed, so that make(1) can delete unfinished files. The program's own failure is not thrown.
+ * Runs a program confined, to its end. When the signal fires, the program and its descendants get SIGTERM, so that make(1) can
+ * delete unfinished files; what has not ended after 5 s is killed. Neither a failure of the program nor an abort is thrown: the
+ * caller looks at the result and at the signal.
  */
 export async function runSandboxed(
   sandbox: Sandbox,
@@ -143,13 +157,16 @@ function stopGently(
 }
 
 /**
- * Runs "$@" and prints its CPU time. To print it, the shell survives the SIGTERM of an abort. The program does not inherit the
- * trap.
+ * Runs "$@" and then prints its CPU time to stderr. The shell has a trap, so that it survives the SIGTERM of an abort and can
+ * print. The program does not inherit the trap.
  */
 const timesScript = 'trap : TERM; "$@"; status=$?; times >&2; exit $status';
 const timesLine = /^(\d+)m([\d.]+)s (\d+)m([\d.]+)s$/;
 
-/** The CPU seconds of child processes, from the second line that times(1p) prints: `16m54.120000s 2m3.500000s`. */
+/**
+ * The CPU seconds of child processes, from the second line that times(1p) prints: `16m54.120000s 2m3.500000s`. 0 when `stderr`
+ * does not end with such a line.
+ */
 function parseTimes(stderr: string): number {
   const match = timesLine.exec(stderr.trimEnd().split('\n').at(-1) ?? '');
   if (match === null) return 0;
@@ -195,8 +212,8 @@ async function wrapCommand(
 }
 
 /**
- * The program that changes the user. bwrap makes the mounts as root, because other users cannot enter a cache under /root; the user
- * changes afterwards.
+ * The command that changes the user; empty when the user stays. bwrap makes the mounts as root, because other users cannot enter
+ * a cache under /root; the user changes afterwards.
  */
 function dropUser(sandbox: Sandbox): readonly string[] {
   if (sandbox.uid === undefined) return [];
@@ -204,7 +221,10 @@ function dropUser(sandbox: Sandbox): readonly string[] {
   return ['setpriv', ...ids, '--bounding-set=-all', '--inh-caps=-all', '--no-new-privs', '--'];
 }
 
-/** The modes are explicit, because bwrap's default is 0700 and the user inside did not create the folders. */
+/**
+ * The arguments of bwrap(1) for the folders of the sandbox itself. The modes are explicit, because the default is 0700 and the
+ * user inside did not create the folders.
+ */
 const ownFolders =
   '--proc /proc --dev /dev --perms 1777 --tmpfs /tmp --perms 0755 --dir /splat --perms 0755 --dir /etc'.split(
     ' ',
@@ -234,7 +254,10 @@ async function bwrapArgs(sandbox: Sandbox, options: SandboxOptions): Promise<rea
   ];
 }
 
-/** The host's folders that a compiler needs, read-only. On a system with merged /usr, /bin and similar folders are links. */
+/**
+ * The arguments of bwrap(1) that show the host's folders that a compiler needs, read-only. On a system with merged /usr, /bin and
+ * similar folders are links.
+ */
 export async function systemFolders(): Promise<readonly string[]> {
   const links = await Promise.all(
     ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'].map(async (path) => {

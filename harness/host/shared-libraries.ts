@@ -11,7 +11,7 @@ export interface Linked {
   readonly needed: readonly string[];
 }
 
-/** The largest number of files in one command line: some 100 KiB of names. */
+/** The largest number of files in one command line of readelf: some 100 KiB of names. */
 const filesAtOnce = 200;
 
 /** The libraries of each file, from readelf(1). A file that is not ELF needs none. */
@@ -38,8 +38,8 @@ async function readLinked(
 }
 
 /**
- * By name: the paths of the shared libraries that the programs need, directly or through other libraries. `folders` are
- * searched in order. Throws `tool` for a library that no folder has, with a program that needs it.
+ * By name: the path of each shared library that the programs need, directly or through other libraries. A library is searched in
+ * `folders`, in order. Throws `tool` for a library that no folder has, and names a file that needs it.
  */
 export async function collectLibraries(
   programs: readonly string[],

@@ -11,19 +11,21 @@ import { runTool } from './process.ts';
  * lists.
  */
 export interface StoreItem {
-  /** The folder of the cache that contains it: `kernel`, `source`, `workspace` ... */
+  /** The kind: `source`, `kernel`, `guest`, `checkpoint`, `tool`, `workspace`, `ccache` or `apt`. */
   readonly kind: string;
+  /** The name of the folder `dir`. */
   readonly key: string;
   readonly dir: string;
-  /** Size on disk. Files that a workspace shares with its source by hard links count with the source. */
+  /** The size on disk. A file that a workspace shares with its source by a hard link counts with the source. */
   readonly bytes: number;
-  /** Time of the last use, in milliseconds since 1970. */
+  /** The time of the last use, in milliseconds since 1970. */
   readonly usedAtMs: number;
 }
 
 /**
- * Marks the cache as used by this process until disposed, with a shared flock(2). Removal takes the lock exclusively,
- * so nothing in use is removed and no use begins during a removal.
+ * Marks the cache as used by this process until the result is disposed, with a shared flock(2). A removal takes the same lock
+ * exclusively, so nothing in use is removed and no use begins during a removal. Waits for the end of a removal. Throws `infra`
+ * when the cache is not a folder or cannot be locked.
  */
 export async function useStore(root: string, options: LockOptions): Promise<AsyncDisposable> {
   await requireRoot(root);
@@ -34,7 +36,7 @@ export async function useStore(root: string, options: LockOptions): Promise<Asyn
   }
 }
 
-/** Locks the cache exclusively; undefined while any process uses it. */
+/** Locks the cache exclusively until the result is disposed; undefined while any process, this one included, uses the cache. */
 export async function claimStore(
   root: string,
   signal: AbortSignal,
@@ -46,7 +48,10 @@ function useLock(root: string): string {
   return join(cacheFolder(root, 'locks'), 'in-use');
 }
 
-/** All items of the cache, least recently used first. Throws `infra` when the cache is not a folder. */
+/**
+ * All items of the cache, least recently used first; none when the cache does not exist. Throws `infra` when the cache is not a
+ * folder.
+ */
 export async function listStore(root: string, signal: AbortSignal): Promise<readonly StoreItem[]> {
   await requireRoot(root);
   const found: Omit<StoreItem, 'bytes'>[] = [];
@@ -72,7 +77,7 @@ export async function listStore(root: string, signal: AbortSignal): Promise<read
     .toSorted((a, b) => a.usedAtMs - b.usedAtMs);
 }
 
-/** Accepts a missing cache as an empty one. */
+/** Throws `infra` when the cache exists and is not a folder. A missing cache counts as an empty one. */
 async function requireRoot(root: string): Promise<void> {
   const found = await readIfThere(stat(root));
   if (found === undefined || found.isDirectory()) return;
@@ -100,8 +105,8 @@ async function diskUse(
 }
 
 /**
- * The items to remove: those older than the limit, and then the least recently used until the rest fits into
- * `maxBytes`.
+ * The items to remove: those that were not used for `olderThanMs`, and then the least recently used until the rest fits into
+ * `maxBytes`. An absent limit removes nothing.
  */
 export function choosePrunable(
   items: readonly StoreItem[],
@@ -118,7 +123,10 @@ export function choosePrunable(
     });
 }
 
-/** Removes the items and the drafts of killed processes. The caller must hold claimStore(). */
+/**
+ * Removes the items, and all drafts: under the lock these are of processes that were killed. The caller must hold the lock of
+ * claimStore().
+ */
 export async function removeItems(root: string, items: readonly StoreItem[]): Promise<void> {
   const drafts = cacheFolder(root, 'drafts');
   try {
@@ -138,7 +146,7 @@ export async function removeItems(root: string, items: readonly StoreItem[]): Pr
 
 /**
  * Removes the folders of the cache, with its locks, and the cache itself if nothing else is in it. Returns the names of files and
- * folders that do not belong to the cache and therefore stay. The caller must hold claimStore().
+ * folders that do not belong to the cache and therefore stay. The caller must hold the lock of claimStore().
  */
 export async function removeCache(root: string): Promise<readonly string[]> {
   try {

@@ -7,10 +7,10 @@ import { cacheFolder } from './cache-folders.ts';
 import { explainDiskError, makeFolder, readIfThere } from './disk.ts';
 import { acquireLock } from './lock.ts';
 
-/** The kinds of entries. Each kind is a folder of the cache, with one folder for each entry, named by its key. */
+/** The kinds of entries in the store. Each kind is a folder of the cache, with one folder for each entry, named by its key. */
 export type EntryKind = 'source' | 'kernel' | 'guest' | 'checkpoint' | 'tool';
 
-/** A complete, verified entry. */
+/** A complete entry of the store whose files were checked: by size, and those of at most 160 MiB also by digest. */
 export interface Entry {
   readonly kind: EntryKind;
   readonly key: string;
@@ -24,12 +24,16 @@ export interface EntryRequest {
   /** Hex digits or words joined by `-`, `.` and `_`; the name of the entry's folder. */
   readonly key: string;
   readonly signal: AbortSignal;
+  /** Called once when another process is making the entry and the wait begins. */
   readonly onWait?: () => void;
-  /** Called when the bytes of an entry differ from those stored; the entry is then made again. */
+  /**
+   * Called when the stored entry cannot be used, because its bytes differ from those stored or its manifest cannot be read. The
+   * message is one line. The entry is then made again.
+   */
   readonly onCorrupt?: (message: string) => void;
   /** Fills the empty folder `dir` and returns the entry's meta. When it throws, nothing is left behind. */
   readonly make: (dir: string) => Promise<unknown>;
-  /** False for entries of many thousand files, whose content has no digests. Default true. */
+  /** False for an entry of many thousand files: its files then have no digests and are never checked. Default true. */
   readonly digests?: boolean;
 }
 
@@ -48,13 +52,16 @@ const hashedFileBytes = 160 * 1024 * 1024;
 /** The number of bytes that are read at once when a file is hashed. They fit into the cache of a core. */
 const readBytes = 256 * 1024;
 
-/** The cache root: $SPLAT_CACHE, else $XDG_CACHE_HOME/splat, else ~/.cache/splat. */
+/** The folder of the cache: $SPLAT_CACHE, else $XDG_CACHE_HOME/splat, else ~/.cache/splat. */
 export function cacheRoot(env: NodeJS.ProcessEnv = process.env): string {
   if (env['SPLAT_CACHE']) return resolve(env['SPLAT_CACHE']);
   return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'splat');
 }
 
-/** Returns the entry if its stored bytes are intact, else makes it. When several callers want it at once, it is made only once. */
+/**
+ * Returns the entry from the store if its stored bytes are intact, else makes the entry. When several callers want the entry at
+ * once, it is made only once. What `make` throws is thrown; an error of the disk becomes `infra`.
+ */
 export async function ensureEntry(root: string, request: EntryRequest): Promise<Entry> {
   const found = await findEntry(root, request.kind, request.key);
   if (found.entry !== undefined) return found.entry;
@@ -94,8 +101,8 @@ async function makeEntry(root: string, request: EntryRequest): Promise<Entry> {
 }
 
 /**
- * Looks for an entry without making it. Returns the entry, or the reason why it cannot be used, or neither when it is
- * absent.
+ * Looks for an entry without making it. Returns the entry, or the reason why it cannot be used, or neither when the entry is
+ * absent. An entry that is returned counts as used now.
  */
 export async function findEntry(
   root: string,
@@ -129,7 +136,7 @@ async function checkFile(path: string, bytes: number, sha256: string): Promise<s
   return undefined;
 }
 
-/** Removes an entry. It is renamed first, so that an incomplete entry is never visible. */
+/** Removes an entry. Its folder is renamed first, so that an incomplete entry is never visible. */
 async function removeEntry(root: string, kind: EntryKind, key: string): Promise<void> {
   const grave = join(cacheFolder(root, 'drafts'), `${kind}-${key}.removed`);
   await removeTree(grave);
@@ -138,7 +145,7 @@ async function removeEntry(root: string, kind: EntryKind, key: string): Promise<
   await removeTree(grave);
 }
 
-/** The folder of an entry. The key must be a plain file name. */
+/** The path of the folder of an entry, which need not exist. Throws `internal` for a key that is not a plain file name. */
 export function entryDir(root: string, kind: EntryKind, key: string): string {
   if (!/^[a-z0-9][a-z0-9._-]*$/i.test(key)) {
     throw new HarnessError('internal', `not a key of a cache entry: ${JSON.stringify(key)}`);
@@ -161,8 +168,8 @@ async function describeFiles(dir: string): Promise<Manifest['files']> {
 }
 
 /**
- * The SHA-256 of a file's content, in hex. One of two buffers is filled while the other is hashed. This matters because a warm run
- * hashes 100 MB before its first guest, and a stream takes 1.5 times as long.
+ * The SHA-256 of a file's content, in hex. The file is read into one of two buffers while the content of the other is hashed.
+ * This matters because a warm run hashes 100 MB before its first guest, and a stream takes 1.5 times as long.
  */
 export async function fileDigest(path: string): Promise<string> {
   const hash = createHash('sha256');
@@ -182,7 +189,7 @@ export async function fileDigest(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** The SHA-256 of a JSON-able value, in hex, independent of the order of object keys. */
+/** The SHA-256 of a value as JSON, in hex. The order of object keys does not count, and `undefined` counts as null. */
 export function valueDigest(value: unknown): string {
   return createHash('sha256').update(stableJson(value)).digest('hex');
 }
@@ -196,6 +203,7 @@ function stableJson(value: unknown): string {
   return JSON.stringify(value) ?? 'null';
 }
 
+/** Removes a file, or a folder with everything in it. A path that does not exist is no error. */
 export async function removeTree(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true, maxRetries: 3 });
 }

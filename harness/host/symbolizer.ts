@@ -6,36 +6,38 @@ import { HarnessError } from '../errors.ts';
 import { readModuleText, type SymbolRow } from './code-symbols.ts';
 import { cleanEnv, findProgram, runTool } from './process.ts';
 
-/** A line of the source, with its function: `fs/ext4/inode.c:123`. */
+/** A place in the source: a function, and a line as `fs/ext4/inode.c:123`. */
 export interface SourcePlace {
   readonly function: string;
   readonly location: string;
 }
 
-/** A frame as a stack trace prints it. Offset and size are in bytes. */
+/** A frame of a stack trace, as it is printed: `do_swap_page+0x12/0x8b0 [NAME]`. Offset and size are in bytes. */
 export interface FrameQuery {
   readonly symbol: string;
   readonly offset: number;
   /** The size of the function, which tells symbols of the same name apart, and images of other builds. */
   readonly size: number;
+  /** The module that the function is in; absent: the function is in the kernel image. */
   readonly module?: string;
   /** True for a return address, which points after the call. */
   readonly isReturn: boolean;
 }
 
+/** An open kernel image that maps frames to source lines. Disposing of it ends its processes. */
 export interface Symbolizer extends AsyncDisposable {
   /** The release from the image's linux_banner: `6.1.192-splat`. */
   readonly release: string;
   /** The GNU build id in hex; empty when the image has none. */
   readonly buildId: string;
   /**
-   * The source lines of a frame, innermost first. Each function but the last is inlined into the next. Empty when the image does
-   * not have the frame.
+   * The source lines of a frame, innermost first. Each function but the last is inlined into the next. Empty when the image (or
+   * the module) has no function of this name and size, or no debug information for it.
    */
   locate(query: FrameQuery): Promise<readonly SourcePlace[]>;
   /**
-   * True when a function of this name has this size, false when all functions of this name have other sizes. Undefined when the
-   * image has no such function, or when its size is unknown.
+   * True when a function of this name in the image (or the module) has this size; false when all functions of this name have
+   * other sizes. Undefined when there is no function of this name, or when the size of one of them is unknown.
    */
   hasSize(query: FrameQuery): Promise<boolean | undefined>;
 }
@@ -46,11 +48,11 @@ interface SymbolTable {
 
 interface SymbolRange {
   readonly address: bigint;
-  /** The number of bytes up to the next symbol, as kallsyms counts. */
+  /** The number of bytes up to the next symbol, as kallsyms counts; 0 when it is unknown. */
   readonly size: number;
 }
 
-/** One object file: its symbols and the process that maps its addresses. */
+/** One object file: its symbols, and the process that maps its addresses to source lines. */
 interface ObjectFile extends AsyncDisposable {
   readonly symbols: SymbolTable;
   readonly lookUp: (address: bigint) => Promise<readonly SourcePlace[]>;
@@ -92,8 +94,8 @@ async function readSymbols(
 }
 
 /**
- * Opens an object file and starts a process for it. For each address the process prints `0xADDRESS`, then pairs of `function` and
- * `path:line`, up to the echo of the sentinel address 0.
+ * Opens an object file and starts a process for it. For each address the process prints `0xADDRESS` and then pairs of lines,
+ * `function` and `path:line`. After each address the sentinel address 0 is asked for; its echo marks the end of the answer.
  */
 async function openObject(
   path: string,
@@ -172,7 +174,7 @@ async function readIdentity(
   return { release, buildId };
 }
 
-/** Finds `NAME.ko` below a directory; `-` and `_` count as equal, as in the kernel. */
+/** Finds `NAME.ko` below a directory; undefined when there is none. `-` and `_` count as equal, as in the kernel. */
 async function findModule(root: string, module: string): Promise<string | undefined> {
   const wanted = `${module.replaceAll('-', '_')}.ko`;
   const entries = await readdir(root, { recursive: true });
@@ -181,8 +183,9 @@ async function findModule(root: string, module: string): Promise<string | undefi
 }
 
 /**
- * Opens a kernel image. Modules are searched below its folder when a frame names one. Throws `usage` for a file that is not a
- * kernel image, and `tool` when binutils are missing.
+ * Opens a kernel image. A module is searched below the folder of the image when a frame names the module. The paths of source
+ * lines lose the prefix `source`; without it, they lose the folder in which the kernel was built. Throws `usage` for an ELF file
+ * that is not a kernel image, and `tool` for any other file or without binutils.
  */
 export async function openSymbolizer(
   image: string,
@@ -234,7 +237,10 @@ export async function openSymbolizer(
   };
 }
 
-/** The folder in which the kernel was built: start_kernel() is in its init/main.c. */
+/**
+ * The prefix to remove from the paths of source lines: `source`, or else the folder in which the kernel was built, in whose
+ * init/main.c start_kernel() is. Empty when it is not known.
+ */
 async function sourcePrefix(kernel: ObjectFile, source: string | undefined): Promise<string> {
   if (source !== undefined) return source.endsWith('/') ? source : `${source}/`;
   const [start] = kernel.symbols.byName.get('start_kernel') ?? [];

@@ -5,11 +5,12 @@ import { makeFolder, readIfThere } from './disk.ts';
 import { runTool } from './process.ts';
 
 /**
- * A pool of tokens that all processes of a user share. A token is a file, and its holder has an flock(2) on it. The lock belongs to
- * an open file of the holding process, so the kernel releases it when that process dies in any way. The file names the holder.
+ * A pool of tokens that all processes of a user share. A token is a file, and its holder has an flock(2) on it. The lock belongs
+ * to an open file of the holding process, so the host's kernel releases the lock when that process dies in any way. The file has
+ * the name of the holder as its text.
  */
 export interface TokenPool {
-  /** The folder of the files. */
+  /** The folder of the token files. */
   readonly dir: string;
   /** The prefix of the names of the token files, such as `memory`. */
   readonly name: string;
@@ -17,17 +18,20 @@ export interface TokenPool {
 }
 
 export interface TokenOptions {
-  /** A line that names the holder to processes that wait. */
+  /** A line that names the holder, for processes that wait. */
   readonly holder: string;
   readonly signal: AbortSignal;
 }
 
-/** Tokens held until they are given back or this process dies. */
+/** One or more tokens, which are held until they are given back or this process dies. */
 export interface Token {
   readonly giveBack: () => Promise<void>;
 }
 
-/** Takes a free token; undefined when none is free. Throws the errors of open(2) and flock(1). */
+/**
+ * Takes a free token; undefined when other holders, in this process or in others, have all of them. Throws the errors of open(2)
+ * and flock(1).
+ */
 export async function tryToken(pool: TokenPool, options: TokenOptions): Promise<Token | undefined> {
   await makeFolder(pool.dir);
   for (let index = 0; index < pool.count; index += 1) {
@@ -37,7 +41,7 @@ export async function tryToken(pool: TokenPool, options: TokenOptions): Promise<
   return undefined;
 }
 
-/** Takes `wanted` tokens, or undefined when fewer are free. */
+/** Takes `wanted` tokens at once. When fewer are free, takes none and returns undefined. */
 export async function tryTokens(
   pool: TokenPool,
   wanted: number,
@@ -62,7 +66,10 @@ export async function tryTokens(
   return undefined;
 }
 
-/** The holders of a pool's tokens, as named in its files. */
+/**
+ * The holders that the files of a pool name, each once. The file of a holder that was killed names it until the token is taken
+ * again.
+ */
 export async function holdersOf(pool: TokenPool): Promise<readonly string[]> {
   const holders = new Set<string>();
   for (let index = 0; index < pool.count; index += 1) {
@@ -72,7 +79,10 @@ export async function holdersOf(pool: TokenPool): Promise<readonly string[]> {
   return [...holders];
 }
 
-/** Files of the tokens that this process holds. They are kept here because a process's own lock does not exclude itself. */
+/**
+ * The paths of the tokens that this process holds or is about to take, so that two calls in this process never try one file at
+ * the same time.
+ */
 const ours = new Set<string>();
 
 async function tryFile(path: string, { holder, signal }: TokenOptions): Promise<Token | undefined> {
@@ -82,7 +92,7 @@ async function tryFile(path: string, { holder, signal }: TokenOptions): Promise<
   let isHeld = false;
   try {
     file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-    // flock(1) locks the open file that it inherits. The lock stays when flock has ended.
+    // flock(1) locks the open file that it inherits as stdin. The lock stays when flock has ended.
     const flags = ['--exclusive', '--nonblock', '--conflict-exit-code', '75', '0'];
     const end = await runTool('flock', flags, { signal, stdinFd: file.fd, okCodes: [0, 75] });
     isHeld = end.exitCode === 0;

@@ -4,30 +4,31 @@ import { Parser, type ReadEntry } from 'tar';
 import { HarnessError } from '../errors.ts';
 import { cleanEnv, throwIfAborted } from './process.ts';
 
-/** Magic numbers of compressed files in hex, with the program that decompresses each. */
+/** The first bytes of compressed files in hex, with the program that decompresses each kind. */
 export const compressions = [
   { magic: 'fd377a585a00', program: 'xz' },
   { magic: '28b52ffd', program: 'zstd' },
   { magic: '425a68', program: 'bzip2' },
 ] as const;
+/** The first bytes of a gzip file in hex. zlib decompresses it, so it needs no program. */
 export const gzipMagic = '1f8b';
 
 /** The limits and the name of a file to decompress. */
 export interface UnpackOptions {
   /** The name of the file for messages. */
   readonly name: string;
-  /** The largest permitted result; a larger one is taken for a decompression bomb. */
+  /** The largest permitted size of the decompressed bytes; a larger file is taken for a decompression bomb. */
   readonly limitBytes: number;
   readonly signal: AbortSignal;
 }
 
-/** The largest number of nested compressions. */
+/** The largest number of nested compressions that are undone. */
 const deepest = 3;
 
 /**
- * Decompresses gzip, xz, bzip2 and zstd, recognised by the first bytes; other bytes are returned unchanged. Throws
- * `usage` for an incomplete or damaged file and for one that holds more than the limit, `tool` when the program is not
- * installed.
+ * Decompresses bytes of gzip, xz, bzip2 or zstd, recognised by the first bytes; other bytes are returned unchanged. A result that
+ * is itself compressed is decompressed again, up to three times in all. Throws `usage` for an incomplete or damaged file and for
+ * one that holds more than the limit, and `tool` when the program is not installed.
  */
 export async function decompress(bytes: Buffer, options: UnpackOptions): Promise<Buffer> {
   let plain = bytes;
@@ -104,17 +105,17 @@ export interface Member {
   readonly bytes: Buffer;
 }
 
-/** The largest number of files in an archive; no queue of patches has more. */
+/** An archive with this number of files or more is refused; no queue of patches has so many. */
 const mostMembers = 50_000;
 
-/** True for a tar archive: POSIX and GNU archives have a magic word in the first header. */
+/** True for a tar archive of POSIX or GNU, which has the magic word `ustar` in its first header. */
 export function isTar(bytes: Buffer): boolean {
   return bytes.length >= 512 && bytes.toString('latin1', 257, 262) === 'ustar';
 }
 
 /**
- * The regular files of a tar archive, in its order. Links and devices are skipped and nothing is written to disk.
- * Throws `usage` for a damaged archive and for too many files.
+ * The regular files of an uncompressed tar archive, in its order. Links and devices are skipped, and nothing is written to disk.
+ * Throws `usage`, with `name` in the message, for a damaged archive and for one with 50,000 files or more.
  */
 export function readTar(bytes: Buffer, name: string): readonly Member[] {
   const members: Member[] = [];

@@ -23,7 +23,10 @@ const modpost = /^(ERROR|WARNING): (modpost: .+)$/;
  */
 const makeStop = /^make(?:\[\d+\])?: \*\*\* (.+)$/;
 
-/** The diagnostic on one line of the build's output; undefined for other lines. */
+/**
+ * The diagnostic of a compiler, assembler, linker or modpost on one line of the build's output; undefined for other lines. The
+ * flag that turns a warning on is left out of its text.
+ */
 export function parseDiagnostic(line: string): Diagnostic | undefined {
   const compiled = located.exec(line) ?? assembler.exec(line);
   if (compiled !== null) {
@@ -47,7 +50,10 @@ export function parseDiagnostic(line: string): Diagnostic | undefined {
   };
 }
 
-/** The reason of a failed build in one line: the first error, else the target at which make stopped. */
+/**
+ * The reason of a failed build in one line: the first error, else the target at which make stopped, else a sentence that there
+ * was no error message.
+ */
 export function explainBuildFailure(lines: readonly string[]): string {
   for (const line of lines) {
     const found = parseDiagnostic(line);
@@ -58,8 +64,8 @@ export function explainBuildFailure(lines: readonly string[]): string {
 }
 
 /**
- * The host's fault that a build log names; undefined when it names none. The log only claims it, because a patch can print any
- * line.
+ * The fault of the host that a build log names: a full disk, or a compiler that was killed for lack of memory. Undefined when the
+ * log names none. The log only claims the fault, because a patch can print any line.
  */
 export function hostFault(lines: readonly string[]): 'disk' | 'memory' | undefined {
   // The tools print different prefixes, and the assembler puts the text in quotes.

@@ -26,7 +26,7 @@ export interface MadeModule extends PlacedModule {
   readonly folder?: string;
 }
 
-/** The modules that were built. */
+/** The modules of one kernel that make has built. */
 export interface MadeModules {
   readonly modules: readonly MadeModule[];
   /** The names of the modules that a guest loads before its checkpoint is saved, in this order. */
@@ -36,8 +36,9 @@ export interface MadeModules {
 type Made<T> = { readonly made: T } | { readonly verdict: Untestable };
 
 /**
- * Builds the folders of `--module` against the kernel in obj/, and collects all modules. The kernel is untestable when a module
- * does not build, or needs a module that does not exist.
+ * Builds the folders of `--module` against the kernel in obj/, and collects all modules, those of the tree included. The kernel
+ * is untestable when a folder does not build, when the tree has no module that was asked for, when two modules have one name, or
+ * when a module that is loaded needs a module that was not built.
  */
 export async function buildModules(
   setup: MakeSetup,
@@ -66,11 +67,12 @@ export async function buildModules(
   return concludeModules(setup, found, load);
 }
 
-/** The place of a built module that was not read yet. */
+/** A module that make has built and that was not read yet. */
 interface FoundModule {
-  /** The folder that the module was built in, and the module's path below it. */
+  /** The folder that the module was built in, and the path of its file below that folder. */
   readonly mount: Mount;
   readonly below: string;
+  /** The path in the guest, below `/lib/modules/RELEASE`. */
   readonly path: string;
   readonly folder?: string;
 }
@@ -105,8 +107,8 @@ function refused(because: 'config' | 'build', message: string): { readonly verdi
 }
 
 /**
- * The modules of the tree. They are listed in modules.order, which names `.ko` files until 6.2 and `.o` files since
- * (scripts/Makefile.build).
+ * The modules of the tree that make has built. make lists them in modules.order, which names `.ko` files until 6.2 and `.o` files
+ * since (scripts/Makefile.build).
  */
 async function modulesOfTree(setup: MakeSetup): Promise<FoundModule[]> {
   const order = await findBuilt(setup.workspace, 'modules.order');
@@ -134,12 +136,12 @@ function isModulePath(path: string): boolean {
 interface FolderToBuild {
   readonly name: string;
   readonly digest: string;
-  /** The number of the folder, from 1. */
+  /** The position in the list of `--module`, from 1. */
   readonly at: number;
   readonly cacheRoot: string;
 }
 
-/** Builds a fresh copy of a folder with `make M=` (Documentation/kbuild/modules.rst). */
+/** Builds a fresh copy of a folder of modules with `make M=` (Documentation/kbuild/modules.rst). */
 async function buildFolder(
   setup: MakeSetup,
   { name, digest, at, cacheRoot }: FolderToBuild,
@@ -188,7 +190,10 @@ async function walk(dir: string, below = ''): Promise<readonly string[]> {
   return found;
 }
 
-/** Removes the debug information of a module. It is nine tenths of the file and would lie in the guest's memory. */
+/**
+ * Makes a copy of a module without debug information and returns its path. Debug information is nine tenths of the file and would
+ * lie in the guest's memory.
+ */
 async function strip(
   { workspace, sandbox, signal }: MakeSetup,
   { mount, below }: FoundModule,

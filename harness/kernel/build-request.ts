@@ -11,36 +11,38 @@ import type { Fragment } from './fragment.ts';
 import type { RequestedModule } from './requested-modules.ts';
 import type { Source, SourceName } from './source.ts';
 
+/** Everything that a kernel is built from, and how. */
 export interface BuildRequest {
   /** Absent for the default architecture. */
   readonly arch?: Architecture;
   readonly source: Source;
-  /** The series in the order of application; splat's driver comes first. */
+  /** The series in the order of application; splat's own series come first. */
   readonly series: readonly Series[];
   readonly base: ConfigBase;
   readonly fragments: readonly Fragment[];
   /** Default gcc and the linker of the host. */
   readonly toolchain?: Toolchain;
   readonly cacheRoot: string;
-  /** How many compilers run at a time. */
+  /** The number of compilers that run at the same time. */
   readonly jobs: number;
   readonly signal: AbortSignal;
   readonly emit: Emit;
   /** Default: the strongest confinement that works on this host. */
   readonly sandbox?: Sandbox;
   /**
-   * What happens when this tree drops demanded config lines. `refuse` (default): the kernel is untestable. `record`: the lines are
-   * recorded with the kernel.
+   * What happens when the tree's Kconfig drops config lines that a fragment demands. `refuse` (default): the kernel is
+   * untestable. `record`: the lines are recorded with the kernel.
    */
   readonly onDropped?: 'refuse' | 'record';
   /** The name of a workspace that several configurations share to reuse objects; default one for each configuration. */
   readonly workspace?: string;
-  /** The modules to build and load, in this order; default none. */
+  /** The modules to build, and to load in the guest in this order; default none. */
   readonly modules?: readonly RequestedModule[];
-  /** Sources to compile again with the warnings of `make W=1`; default none. */
+  /** Paths of sources to compile again with the warnings of `make W=1`; default none. */
   readonly check?: readonly string[];
 }
 
+/** A kernel, with the warnings for the sources in `check` if they could be compiled again; or the reason why there is none. */
 export type BuildOutcome =
   | { readonly kind: 'built'; readonly kernel: BuiltKernel; readonly checked?: ExtraWarnings }
   | { readonly kind: 'untestable'; readonly verdict: Untestable };

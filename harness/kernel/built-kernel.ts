@@ -25,7 +25,7 @@ export interface BuiltKernel {
   readonly arch: Architecture;
   /** The file for QEMU's -kernel. */
   readonly image: string;
-  /** The image with DWARF. The paths of its sources begin with /splat/src/. */
+  /** The image with DWARF. If bwrap confined the build, the paths of its sources begin with /splat/src/. */
   readonly vmlinux: string;
   readonly systemMap: string;
   /** The final .config. */
@@ -34,31 +34,34 @@ export interface BuiltKernel {
   /** The output of `uname -r`, such as `6.1.192`. */
   readonly release: string;
   readonly version: KernelVersion;
-  /** The SHA-256 of the image, and of the modules if there are any. To a guest, kernels with equal digests are the same. */
+  /**
+   * A digest of the image and, if there are any, of its stripped modules. To a guest, kernels with equal digests are the same.
+   */
   readonly imageDigest: string;
   readonly facts: BuildFacts;
   /** Absent when the kernel has no loadable modules. */
   readonly modules?: KernelModules;
-  /** False for a kernel that was compiled here and now. */
+  /** False for a kernel that this call compiled; true for one that was in the cache or in the shared store. */
   readonly fromCache: boolean;
   /**
-   * Digests of what it was configured with, by name: fragments, and the file of `--config-base`. Absent: the kernel was found by
-   * its key alone.
+   * The digests of what the kernel was configured with, by name: of fragments, and of the file of `--config-base`. Only
+   * buildTestKernel() sets this field.
    */
   readonly fragments?: Readonly<Record<string, string>>;
-  /** The origin of a kernel that came from a shared store, now or in an earlier run; absent for a kernel that was compiled here. */
+  /** The shared store that the kernel was fetched from, now or earlier; absent for a kernel that this host compiled. */
   readonly store?: StoreOrigin;
 }
 
 /** The modules of a kernel in the store. */
 export interface KernelModules {
-  /** An archive like those from which the kernel unpacks its initramfs, with the folder /lib/modules/RELEASE. */
+  /** A compressed archive that the kernel unpacks behind its initramfs; it has the folder /lib/modules/RELEASE. */
   readonly archive: string;
   readonly all: readonly StoredModule[];
   /** The modules that a guest loads before it is saved, in this order. */
   readonly load: readonly StoredModule[];
 }
 
+/** A module of a kernel in the store. */
 export interface StoredModule {
   readonly name: string;
   /** The file with debug information. */
@@ -75,17 +78,18 @@ export interface BuildFacts {
   readonly compiler: string;
   readonly sandbox: Sandbox['kind'];
   readonly ccache: boolean;
-  /** Optional series that were left out. */
+  /** The optional series that were left out, because they do not apply to this tree. */
   readonly leftOut: readonly LeftOut[];
   /**
    * The config lines that this tree's Kconfig dropped. When one of them was demanded, only a request with `onDropped: 'record'`
    * gets the kernel.
    */
   readonly dropped: DroppedLines;
-  /** How many objects were compiled, including those from ccache; an incremental build compiles few. */
+  /** The number of objects that were compiled, including those from ccache; an incremental build compiles few. */
   readonly objects: number;
   readonly cpuSeconds: number;
   readonly durationMs: number;
+  /** The first 200 warnings of the compiler at most. */
   readonly warnings: readonly Diagnostic[];
 }
 
@@ -101,7 +105,7 @@ interface KernelMeta extends BuildFacts {
   };
 }
 
-/** The files that are kept: for each name in the entry, the path below obj/. The name of the image depends on the architecture. */
+/** The kept files, besides the image, the release and the log: for each name in the store entry, the path below obj/. */
 const keptFiles: Readonly<Record<string, string>> = {
   vmlinux: 'vmlinux',
   'System.map': 'System.map',
@@ -109,7 +113,7 @@ const keptFiles: Readonly<Record<string, string>> = {
 };
 const releaseFile = 'include/config/kernel.release';
 
-/** The kernel with this key; undefined when the store does not have it. */
+/** The kernel with this key from the cache; undefined when the cache does not have it or its files are damaged. */
 export async function findKernel(
   cacheRoot: string,
   key: string,
@@ -127,7 +131,7 @@ interface ListedKernel {
   readonly store?: StoreOrigin;
 }
 
-/** The release, source and origin of a stored kernel; undefined when its folder does not have them. Nothing is verified. */
+/** The facts about the kernel in a store entry's folder; undefined when the folder has none. Nothing is verified. */
 export async function describeStored(dir: string): Promise<ListedKernel | undefined> {
   try {
     const { meta } = JSON.parse(await readFile(join(dir, 'entry.json'), 'utf8')) as {
@@ -155,7 +159,7 @@ export interface KernelToStore {
   readonly signal: AbortSignal;
 }
 
-/** Copies the results of make from obj/ into the store. Resolves to the first missing file; undefined when none is missing. */
+/** Copies what make built into a new store entry. Resolves to the kernel, or to the path below obj/ of the first missing file. */
 export async function storeKernel(
   request: KernelToStore,
 ): Promise<BuiltKernel | { readonly missing: string }> {
@@ -192,7 +196,7 @@ export async function storeKernel(
 
 const archiveName = 'modules.cpio.gz';
 
-/** Copies modules into the entry `dir`, and packs them for the guest. */
+/** Copies modules into the store entry's folder `dir`, and packs them for the guest without debug information. */
 async function storeModules(
   { modules, load }: MadeModules,
   release: string,
@@ -259,7 +263,7 @@ function readModules({ modules, release }: KernelMeta, dir: string): Pick<BuiltK
   return { modules: { archive: join(dir, archiveName), all, load } };
 }
 
-/** The files of a kernel that hosts share: all files of its entry. `meta` are the facts of the entry. */
+/** The files of a kernel that hosts share: all files of its store entry, whose meta is `meta`. */
 export function kernelFiles(arch: Architecture, meta: unknown): readonly string[] {
   const { modules } = meta as Partial<KernelMeta>;
   const made = modules?.all.map(({ path }) => `modules/${path}`) ?? [];
@@ -267,7 +271,7 @@ export function kernelFiles(arch: Architecture, meta: unknown): readonly string[
   return [...Object.keys(keptFiles), arch.imageTarget, 'release', 'build.log', ...archive, ...made];
 }
 
-/** The kernel of an entry of the cache. */
+/** The kernel in an entry of the cache. `fromCache` becomes the field of the kernel. */
 export function readKernel(arch: Architecture, entry: Entry, fromCache: boolean): BuiltKernel {
   const meta = entry.meta as KernelMeta;
   const { release, version, imageDigest, store, modules: _modules, ...known } = meta;

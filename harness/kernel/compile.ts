@@ -10,18 +10,21 @@ import { explainBuildFailure, hostFault, isObjectLine, parseDiagnostic } from '.
 import { type MakeSetup, runMake, silenceMs } from './make.ts';
 import { compareVersions, type KernelVersion } from './source.ts';
 
+/** The end of a compilation. */
 export interface Compiled {
+  /** The verdict on a kernel that does not compile; undefined when everything was compiled, and when the signal fired. */
   readonly verdict: Untestable | undefined;
-  /** Number of compiled objects, those from ccache included. */
+  /** The number of objects that were compiled, including those from ccache. */
   readonly objects: number;
   readonly warnings: readonly Diagnostic[];
   readonly cpuSeconds: number;
+  /** The same as in MakeEnd: false when files in obj/ may be cut off. */
   readonly usable: boolean;
 }
 
 export interface CompileOptions {
   readonly emit: Emit;
-  /** Expected number of objects, when it is known. */
+  /** The number of objects that will probably be compiled; undefined when it is not known. */
   readonly total: number | undefined;
   /** True when the configuration has modules, which are then compiled as well. */
   readonly modules: boolean;
@@ -31,8 +34,9 @@ export interface CompileOptions {
 const fullDiskBytes = 512 * 1024 * 1024;
 
 /**
- * Compiles the image, vmlinux and modules, and emits an event for each object. An error of the compiler becomes a verdict. A full
- * disk, or a compiler that was killed for lack of memory, is the host's fault and is thrown as `infra`.
+ * Compiles the image, vmlinux and, if there are any, the modules, and emits an event for each object. An error of the compiler,
+ * and a make that prints nothing for too long, become a verdict. A full disk, or a compiler that was killed for lack of memory,
+ * is the host's fault and is thrown as `infra`.
  */
 export async function compileKernel(setup: MakeSetup, options: CompileOptions): Promise<Compiled> {
   const { emit, total, modules } = options;
@@ -96,21 +100,27 @@ async function throwHostFault(
   }
 }
 
-/** The number of OOM kills since the host booted, from the line `oom_kill 3` in /proc/vmstat (since 4.13). */
+/**
+ * The number of OOM kills since the host booted, from the line `oom_kill 3` in /proc/vmstat (since 4.13); 0 without this line.
+ */
 async function countOomKills(): Promise<number> {
   const vmstat = (await readIfThere(readFile('/proc/vmstat', 'utf8'))) ?? '';
   return Number(/^oom_kill (\d+)$/m.exec(vmstat)?.[1] ?? 0);
 }
 
 /**
- * The numbers of objects in whole builds with the default fragments, as measured. They serve to estimate the time of a first build.
+ * The numbers of objects in whole builds with the default fragments, as measured, for versions before `before`. They serve to
+ * estimate the time of a first build.
  */
 const typicalTotals: readonly { readonly before: KernelVersion; readonly objects: number }[] = [
   { before: [6, 7], objects: 1080 },
   { before: [Number.POSITIVE_INFINITY, 0], objects: 1175 },
 ];
 
-/** The number of objects in the last whole build of this configuration. Before the first build, a typical number is returned. */
+/**
+ * The number of objects in the last whole build of this configuration, from the file `memo`. Before the first build, a number
+ * that is typical of the version.
+ */
 export async function recallTotal(
   memo: string,
   version: KernelVersion,
@@ -120,7 +130,7 @@ export async function recallTotal(
   return typicalTotals.find(({ before }) => compareVersions(version, before) < 0)?.objects;
 }
 
-/** Stores the number of objects for recallTotal(). */
+/** Stores the number of objects of a whole build in the file `memo`, for recallTotal(). */
 export async function rememberTotal(memo: string, objects: number): Promise<void> {
   await makeFolder(dirname(memo));
   await writeWhole(memo, String(objects));

@@ -2,7 +2,10 @@ import type { DroppedLines } from '../records/journal.ts';
 import type { Untestable } from '../verdict.ts';
 import type { Fragment, FragmentLine } from './fragment.ts';
 
-/** The configuration below the fragments: `make tinyconfig`, or the user's .config. */
+/**
+ * The configuration over which the fragments are merged: that of `make tinyconfig`, or the user's .config. `name` is its path as
+ * the user wrote it.
+ */
 export type ConfigBase =
   | { readonly kind: 'tinyconfig' }
   | { readonly kind: 'file'; readonly name: string; readonly text: string };
@@ -23,8 +26,9 @@ const unusable: readonly (readonly [symbol: string, value: string])[] = [
 ];
 
 /**
- * Removes from the user's .config what only its distribution can build, and turns off address randomization. `cleared` names the
- * changed lines.
+ * Changes lines of the user's .config: those that only its distribution can build, and one that randomizes addresses. `cleared`
+ * names the changed symbols, as `CONFIG_MODULE_SIG`. A symbol that the .config does not have is not added. `tinyconfig` is
+ * returned unchanged.
  */
 export function usableBase(base: ConfigBase): {
   readonly base: ConfigBase;
@@ -44,9 +48,10 @@ export function usableBase(base: ConfigBase): {
 }
 
 /**
- * Merges the fragments over `base`; `make olddefconfig` completes the result. Earlier settings of a symbol are removed, as
- * scripts/kconfig/merge_config.sh does. Otherwise it would be luck which of two settings counts within a choice. The tree's script
- * is not used because it differs between versions.
+ * Merges the fragments over the text `base` of a .config; `make olddefconfig` completes the result. `known` are the symbols that
+ * the tree's Kconfig files define. Demands `verify`, and `if-known` for a symbol that is not known, are not merged. The lines of
+ * `base` for a merged symbol are removed, as scripts/kconfig/merge_config.sh does: otherwise it would be luck which of two
+ * settings counts within a choice. The tree's script is not used because it differs between versions.
  */
 export function mergeConfig(
   base: string,
@@ -67,9 +72,13 @@ export function mergeConfig(
   return `${[...kept, ...added].join('\n').trimEnd()}\n`;
 }
 
+/** The record of a configuration in which no line was dropped. */
 export const nothingDropped: DroppedLines = { demanded: [], base: [] };
 
-/** The verdict for dropped demands; undefined when none was dropped. Its message names the first demand, its output all of them. */
+/**
+ * The verdict `untestable` for dropped demands; undefined when none was dropped. Its message is the first demand, its output all
+ * of them.
+ */
 export function verifyConfig({ demanded }: Pick<DroppedLines, 'demanded'>): Untestable | undefined {
   const [first] = demanded;
   if (first === undefined) return undefined;
@@ -83,9 +92,9 @@ export function verifyConfig({ demanded }: Pick<DroppedLines, 'demanded'>): Unte
 }
 
 /**
- * The demands that olddefconfig dropped, with their reasons: `fragment lockdep.config:12: CONFIG_PROVE_LOCKING=y was dropped by
- * olddefconfig (is n); missing dependency? For: ...`. The demands in `lean` only keep a kernel small; they do not affect the
- * verdict.
+ * The demands that do not hold in the .config `final`. Those in `demanded` have their reasons:
+ * `fragment lockdep.config:12: CONFIG_PROVE_LOCKING=y was dropped by olddefconfig (is n); missing dependency? For: ...`. Those in
+ * `lean`, as `CONFIG_X=y`, would only keep the kernel small; they do not affect the verdict.
  */
 export function droppedDemands(
   final: string,
@@ -125,7 +134,10 @@ function faultOf(
   return ` was dropped by olddefconfig (is ${got}); missing dependency?`;
 }
 
-/** The lines of the base that have another value in the final config. Symbols that a fragment sets are left out. */
+/**
+ * The settings of the user's .config that have another value in the .config `final`, as `CONFIG_XFS_FS=m (is n)`. Symbols that a
+ * fragment sets are left out, and so are lines "is not set". Empty for `tinyconfig`.
+ */
 export function droppedOfBase(
   final: string,
   base: ConfigBase,
@@ -140,7 +152,10 @@ export function droppedOfBase(
   });
 }
 
-/** The values of a .config; symbols that are "not set" are absent. */
+/**
+ * The values of a .config by symbol, without CONFIG_; symbols that are "not set" are absent. The quotes of a string are part of
+ * its value.
+ */
 export function parseConfig(text: string): ReadonlyMap<string, string> {
   const lines = [...text.matchAll(/^CONFIG_(\w+)=(.*)$/gm)];
   return new Map(lines.flatMap(([, symbol, value]) => (symbol && value ? [[symbol, value]] : [])));

@@ -20,31 +20,38 @@ import { findBuilt, type MakeEnd, type MakeSetup, placeFile, runMake } from './m
 import { refusedTool } from './toolchain.ts';
 import { markConfigured } from './workspace.ts';
 
+/** What a tree is configured with. */
 export interface ConfigureRequest {
   readonly base: ConfigBase;
   readonly fragments: readonly Fragment[];
   /** The symbols that the patched tree's Kconfig files define. */
   readonly known: ReadonlySet<string>;
-  /** What happens to dropped demands: `refuse` gives a verdict, `record` puts them into the kernel's facts. */
+  /** What happens to dropped demands: `refuse` gives a verdict, `record` only puts them into the kernel's facts. */
   readonly onDropped: 'refuse' | 'record';
-  /** Names of modules that stay when a large .config is reduced to the needed modules. */
+  /** The names of the modules that stay, with what they depend on, when a large .config is reduced. */
   readonly neededModules: readonly string[];
 }
 
+/** The end of a configuration. */
 export interface Configured {
+  /** The verdict on a kernel that cannot be configured; undefined when it is configured. */
   readonly verdict: Untestable | undefined;
   readonly dropped: DroppedLines;
   readonly cpuSeconds: number;
+  /** The same as in MakeEnd: false when files in obj/ may be cut off. */
   readonly usable: boolean;
   /** True when the configuration has loadable modules. */
   readonly modules: boolean;
-  /** The number of modules in the user's .config that are not built, because nothing needs them. */
+  /**
+   * The number of modules in the user's .config that this kernel does not build: nothing needs them, or a dependency is missing.
+   */
   readonly leftModules: number;
 }
 
 /**
- * Writes obj/.config: the fragments are merged over the base, `make olddefconfig` completes the result, and every demand is checked
- * in it. `tinyconfig` is used rather than `allnoconfig` because the kernel's developers keep it bootable and small.
+ * Writes obj/.config, unless this workspace has it already. The fragments are merged over the base, `make olddefconfig` completes
+ * the result, a .config with very many modules is reduced to the needed ones, and every demand is checked in the result.
+ * `tinyconfig` is used rather than `allnoconfig` because the kernel's developers keep it bootable and small.
  */
 export async function configureTree(
   setup: MakeSetup,
@@ -104,7 +111,7 @@ function concludeConfig(
   return { verdict, dropped, modules, leftModules: left.filter(isModule).length, ...made };
 }
 
-/** True for a dropped line of a module, such as `CONFIG_XFS_FS=m (is n)`. */
+/** True for a line of droppedOfBase() that is about a module, such as `CONFIG_XFS_FS=m (is n)`. */
 function isModule(line: string): boolean {
   return line.includes('=m ');
 }
@@ -126,14 +133,15 @@ async function isConfigured(setup: MakeSetup, request: ConfigureRequest): Promis
 }
 
 /**
- * A .config with more modules than this comes from a distribution. Building all of its modules takes hours, and a guest needs
- * almost none.
+ * A .config with more modules than this is taken for one of a distribution. Building all of its modules takes hours, and a guest
+ * needs almost none.
  */
 const mostModules = 100;
 
 /**
- * Removes the modules that nothing needs from a distribution's .config, with the kernel's own tool: it keeps the modules in a list
- * of loaded modules, and what they depend on (scripts/kconfig/streamline_config.pl). Returns true when it removed them.
+ * Removes the modules that nothing needs from a distribution's .config, with the kernel's own tool: it keeps the modules in a
+ * list of loaded modules, and what they depend on (scripts/kconfig/streamline_config.pl). Returns false, and changes nothing, for
+ * any other .config. Throws `tool` when the kernel's tool fails.
  */
 async function reduceModules(setup: MakeSetup, request: ConfigureRequest): Promise<boolean> {
   const { base, neededModules } = request;

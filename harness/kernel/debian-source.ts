@@ -11,7 +11,7 @@ import { hasStore } from '../host/shared/exchange.ts';
 import { findEntry } from '../host/store.ts';
 import type { Origin } from './origin.ts';
 
-/** The part after `debian:`. */
+/** The part of `--kernel` after `debian:`. */
 type DebianSpec =
   | { readonly kind: 'newest' }
   | { readonly kind: 'series'; readonly series: string }
@@ -25,7 +25,7 @@ type DebianSpec =
 
 const forms = 'debian:6.1, debian:newest or one version, as debian:6.1.192-3[@sha256:HEX]';
 
-/** Reads K of `--kernel K` when it begins with `debian:`. Throws `usage`. */
+/** Reads K of `--kernel K` when it begins with `debian:`. Throws `usage` for a form other than those in `forms`. */
 function parseDebianSpec(spec: string): DebianSpec {
   const name = spec.slice('debian:'.length);
   if (name === 'newest') return { kind: 'newest' };
@@ -52,15 +52,16 @@ interface DebianOptions {
 
 const hourMs = 60 * 60_000;
 
-/** A package in some suite's lists that fits the request. */
+/** The package in the lists of Debian that fits the request. */
 interface Found extends PackageVersion {
   readonly series: string;
 }
 
 /**
- * Opens the tree of a `debian:` kernel; `store` puts the tree into the store. A version in the cache needs no network. When an X.Y
- * cannot be looked up or fetched, the newest version in the cache is used, with a note. Throws `usage`, with the valid kernels, for
- * a kernel that no suite has, and `tool` when Debian cannot be reached.
+ * Finds the origin of a `debian:` kernel and returns what `store` makes of it. A version such as debian:6.1.192-3 that is in the
+ * cache needs no network. When an X.Y cannot be looked up or fetched, the newest version of it in the cache is used, with a note.
+ * When a single version cannot be fetched from Debian, the shared store is asked for it. Throws `usage`, with the valid kernels,
+ * for a kernel that no suite has, and `tool` when Debian cannot be reached.
  */
 export async function openDebian<T>(
   spec: string,
@@ -95,8 +96,9 @@ export async function openDebian<T>(
 }
 
 /**
- * The version that a `debian:` kernel stands for now, with its digest, as `debian:6.1.192-3@sha256:HEX`. Every host that opens it
- * gets the same files. Throws as openDebian() does, and also when only the cache has a version.
+ * The version that a `debian:` kernel stands for now, with the digest of its package, as `debian:6.1.192-3@sha256:HEX`. Every
+ * host that opens this name gets the same files. A name that has a digest already is returned unchanged. Throws as openDebian()
+ * does, and also when only the cache has a version.
  */
 export async function pinDebian(spec: string, options: DebianOptions): Promise<string> {
   const wanted = parseDebianSpec(spec);
@@ -150,7 +152,10 @@ async function readLists(
   return { apt, refreshed };
 }
 
-/** Chooses a package. `newest` is the highest X.Y with a release; an X.Y with only release candidates must be named. */
+/**
+ * Chooses the package for a request; undefined when the lists have none. `newest` is the highest X.Y that has a release; an X.Y
+ * with only release candidates must be named. Of an X.Y the newest version is chosen.
+ */
 function choose(wanted: DebianSpec, kernels: readonly DebianKernels[]): Found | undefined {
   const released = kernels.filter(({ versions }) =>
     versions.some(({ version }) => !version.includes('~rc')),
@@ -177,7 +182,7 @@ function describeMissing(wanted: DebianSpec, kernels: readonly DebianKernels[], 
   return `no suite of Debian has it; there is ${there.join(', ')}${unread}`;
 }
 
-/** Shortens a list of reasons to the first one and the number of others: usually all fail for the same reason, the network. */
+/** Shortens a list of reasons to the first one and the number of the others. Usually all have the same reason, the network. */
 function shorten([first = '', ...more]: readonly string[]): string {
   return more.length === 0 ? first : `${first}, and ${more.length} more`;
 }
@@ -193,7 +198,7 @@ function aptOrigin(spec: string, apt: Apt, found: Found, signal: AbortSignal): O
   };
 }
 
-/** An origin whose tree the cache already has, under the name of this request. */
+/** An origin whose tree the cache has under this key already. It gets the name of this request. */
 function cachedOnly(key: string, spec: string): Origin {
   return {
     spec,
@@ -209,7 +214,10 @@ function cachedOnly(key: string, spec: string): Origin {
   };
 }
 
-/** An origin that only a shared store may have. When the store does not have it, Debian's error is thrown. */
+/**
+ * An origin that only a shared store may have. When the store does not have it, `fill` throws `error`, which is the reason why
+ * Debian could not give it.
+ */
 function sharedOnly(
   { series, version, sha256 }: Extract<DebianSpec, { kind: 'version' }>,
   spec: string,
@@ -222,12 +230,12 @@ function sharedOnly(
   return sha256 === undefined ? { ...origin, series } : { ...origin, facts: { sha256 } };
 }
 
-/** The key of a version in the store: `linux-source-7.3_7.3.4-1_bpo13_1`. */
+/** The key of a version in the store: `linux-source-7.3_7.3.4-1_bpo13_1` for 7.3.4-1~bpo13+1. */
 function debianKey(series: string, version: string): string {
   return `linux-source-${series}_${version.replaceAll(/[^A-Za-z0-9.-]/g, '_')}`;
 }
 
-/** True when the store has this version with the requested digest. */
+/** True when the cache has this version, and with the requested digest if there is one. */
 async function isCached(
   cacheRoot: string,
   { series, version, sha256 }: Extract<DebianSpec, { kind: 'version' }>,
@@ -238,7 +246,7 @@ async function isCached(
   return sha256 === undefined || meta.sha256 === sha256;
 }
 
-/** The key of the newest stored version of an X.Y. */
+/** The key of the newest version of an X.Y in the cache; undefined when there is none. */
 async function newestCached(cacheRoot: string, series: string): Promise<string | undefined> {
   const keys = (await readIfThere(readdir(join(cacheRoot, 'source')))) ?? [];
   return keys

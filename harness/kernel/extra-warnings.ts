@@ -5,14 +5,17 @@ import type { Diagnostic } from '../records/build.ts';
 import { parseDiagnostic } from './build-log.ts';
 import { findBuilt, type MakeSetup } from './make.ts';
 
-/** The compiler's warnings for some sources with the flags of `make W=1`. */
+/**
+ * The compiler's warnings for some sources when the flags of `make W=1` are added. The warnings of an ordinary build are among
+ * them.
+ */
 export interface ExtraWarnings {
-  /** The sources that were compiled again. */
+  /** The paths of the sources that could be compiled again. */
   readonly files: readonly string[];
   readonly warnings: readonly Diagnostic[];
 }
 
-/** The largest number of sources that are compiled again. */
+/** The largest number of sources that are compiled again; further sources are left out. */
 const mostFiles = 40;
 /** The largest number of warnings that are kept: a header can cause a warning in every file. */
 const keptWarnings = 200;
@@ -47,7 +50,8 @@ const ofGcc = [
 
 /**
  * Compiles sources of the workspace again, with the commands that the last build saved and with the warnings of W=1. The objects
- * are deleted, so obj/ does not change. Sources that the last build did not compile are left out.
+ * are deleted, so obj/ does not change. Left out are sources that the last build did not compile, that do not compile now, that
+ * are not .c files, and all after the first 40. At most 200 warnings are returned, sorted by place.
  */
 export async function findExtraWarnings(
   setup: MakeSetup,
@@ -73,7 +77,7 @@ function byPlace(one: Diagnostic, other: Diagnostic): number {
   return one.place < other.place ? -1 : Number(one.place > other.place);
 }
 
-/** The warnings of one file; undefined when it cannot be compiled again. */
+/** The warnings of one source; undefined when it cannot be compiled again. */
 async function compileAgain(
   setup: MakeSetup,
   path: string,
@@ -108,7 +112,8 @@ async function compileAgain(
 
 /**
  * The compiler and its flags, from a record of kbuild: `savedcmd_mm/mmap.o := gcc ... -c -o mm/mmap.o mm/mmap.c ; objtool ...`
- * (`cmd_` before Linux 6.3). The source, the object and the list of headers are left out. Undefined for other text.
+ * (`cmd_` before Linux 6.3). ccache, the source, the object and the flag that writes the list of headers are left out. Undefined
+ * for other text, and for a command that needs a shell.
  */
 export function compileWords(record: string): readonly string[] | undefined {
   const line = /^(?:saved)?cmd_\S+ := (.*)$/m.exec(record)?.[1] ?? '';

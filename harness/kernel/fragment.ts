@@ -36,9 +36,9 @@ const unset = /^# CONFIG_(\w+) is not set$/;
 const directive = /^# (lean|verify|if-known|override) CONFIG_(\w+)=("[^"]*"|\S+)(?:\s+(.*))?$/;
 
 /**
- * Reads a fragment. It has lines `CONFIG_X=y` and `# CONFIG_X is not set`, and directives `# verify CONFIG_X=y reason`,
- * `# lean ...`, `# if-known ...` and `# override ...`. Any other comment is the reason for the lines after it. Throws `config` with
- * the line for anything else.
+ * Reads the text of a fragment. It has lines `CONFIG_X=y` and `# CONFIG_X is not set`, and directives
+ * `# verify CONFIG_X=y reason`, `# lean ...`, `# if-known ...` and `# override ...`. Any other comment is the reason for the
+ * lines after it, up to the next comment or empty line. Throws `config`, with the number of the line, for any other line.
  */
 export function parseFragment(text: string, name: string): Fragment {
   const lines: FragmentLine[] = [];
@@ -77,12 +77,12 @@ function parseDemand(line: string): Omit<FragmentLine, 'line'> | undefined {
   return { demand: demand as Demand, symbol, value: wanted, reason };
 }
 
-/** The digest of what a fragment demands; its comments, and where its lines stand, are not in it. */
+/** The digest of what a fragment demands, in its order; comments, reasons and the numbers of lines do not count. */
 export function fragmentDigest({ lines }: Fragment): string {
   return valueDigest(lines.map(({ demand, symbol, value }) => [demand, symbol, value]));
 }
 
-/** Reads fragments from files, in order. Throws `usage` when a file does not exist. */
+/** Reads fragments from files, in order. Throws `usage` for a file that cannot be read, and `config` for a malformed line. */
 export async function readFragments(paths: readonly string[]): Promise<readonly Fragment[]> {
   return Promise.all(
     paths.map(async (path) => {
@@ -97,8 +97,8 @@ export async function readFragments(paths: readonly string[]): Promise<readonly 
 }
 
 /**
- * The fragments without the lines that an `override` of another fragment replaces. Throws `config` when two lines still
- * demand different values of one symbol, naming both.
+ * The fragments without the lines that an `override` of another fragment replaces. Throws `config` when two lines still demand
+ * different values of one symbol; the message names both lines.
  */
 export function settleFragments(fragments: readonly Fragment[]): readonly Fragment[] {
   const overrides = new Map(

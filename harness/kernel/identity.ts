@@ -9,21 +9,27 @@ import type { SourceName } from './source.ts';
 import { programsOf } from './toolchain.ts';
 
 /**
- * The number of the recipe. It must be raised when the same request begins to give another image: by other make arguments, stamps,
- * or merging of configurations.
+ * The version of the procedure that builds kernels. It must be raised when the same request begins to give another image: by
+ * other make arguments, stamps, or merging of configurations.
  */
 const recipe = 1;
 
+/** The digests of what a kernel is built from, in hex. */
 export interface Identity {
-  /** The digest of the kernel: source, patches, configuration, compiler and modules. */
+  /** The digest of source, patches, configuration, compiler and modules: the key of the kernel in the store. */
   readonly kernel: string;
-  /** The digest without patches and modules. Kernels with the same one can be built from each other's objects. */
+  /** The digest of source, configuration and compiler. Kernels with equal families can be built from each other's objects. */
   readonly family: string;
-  /** First lines of the compiler's and linker's versions: `gcc (Debian 12.2.0-14+deb12u1) 12.2.0; GNU ld ...`. */
+  /**
+   * The first lines that the compiler and the linker print for --version: `gcc (Debian 12.2.0-14+deb12u1) 12.2.0; GNU ld ...`.
+   */
   readonly compiler: string;
 }
 
-/** The digests of a build's inputs. They cover only the diff of a patch, and only the demands of a fragment. */
+/**
+ * Returns the identity of a build. Of a patch only the diff counts, of a fragment only its demands. Throws `tool` when the
+ * compiler or the linker is not installed.
+ */
 export async function identifyBuild(
   request: {
     readonly source: SourceName;

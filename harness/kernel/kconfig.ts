@@ -1,10 +1,13 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Folders without any Kconfig file. They hold a third of the tree's files. */
+/** Folders at the top of the tree that have no Kconfig file. They hold a third of the tree's files. */
 const skipped = new Set(['Documentation', 'tools', '.git']);
 
-/** Every symbol the tree's Kconfig files define, sorted, without CONFIG_. The files are named Kconfig or Kconfig.*. */
+/**
+ * Every symbol that the Kconfig files of a tree define, without CONFIG_, sorted. Files whose names begin with Kconfig count as
+ * Kconfig files.
+ */
 export async function kconfigSymbols(tree: string): Promise<readonly string[]> {
   const found = new Set<string>();
   const walk = async (dir: string, top: boolean): Promise<void> => {
@@ -21,12 +24,15 @@ export async function kconfigSymbols(tree: string): Promise<readonly string[]> {
   return [...found].toSorted();
 }
 
-/** True for files that define symbols, by their name. */
+/** True for the path of a Kconfig file, by the name of the file: `mm/Kconfig`, `mm/Kconfig.debug`. */
 export function isKconfigPath(path: string): boolean {
   return path.slice(path.lastIndexOf('/') + 1).startsWith('Kconfig');
 }
 
-/** The symbols one Kconfig file defines: lines `config NAME` and `menuconfig NAME` (kconfig-language.rst). */
+/**
+ * The symbols that the text of a Kconfig file defines, without CONFIG_: lines `config NAME` and `menuconfig NAME`
+ * (kconfig-language.rst).
+ */
 export function definedSymbols(text: string): readonly string[] {
   return [...text.matchAll(/^[ \t]*(?:menu)?config[ \t]+(\w+)/gm)].flatMap(
     (match) => match[1] ?? [],

@@ -30,8 +30,8 @@ export type { BuildOutcome } from './build-request.ts';
 export type { BuiltKernel } from './built-kernel.ts';
 
 /**
- * Returns the kernel of a request from the store, or builds it in the workspace of its source and configuration. A fault of the
- * kernel becomes a verdict. Faults of the host and invalid fragments are thrown.
+ * Returns the kernel of a request from the cache or the shared store, or builds it in the workspace of its source and
+ * configuration. A fault of the kernel becomes a verdict. Faults of the host and invalid fragments are thrown.
  */
 export async function buildKernel(asked: BuildRequest): Promise<BuildOutcome> {
   const request = { ...asked, fragments: settleFragments(asked.fragments) };
@@ -68,7 +68,7 @@ async function build(job: BuildJob): Promise<BuildOutcome> {
 interface BuildJob {
   readonly request: BuildRequest;
   readonly identity: Identity;
-  /** The workspace's name. */
+  /** The name of the workspace, from placeOf(). */
   readonly place: string;
   readonly sandbox: Sandbox;
 }
@@ -79,7 +79,7 @@ function describeOutcome(outcome: BuildOutcome): StageEnd {
   return `${release}: ${facts.objects} objects, ${Math.round(facts.cpuSeconds)} CPU seconds`;
 }
 
-/** Adds the W=1 warnings for the requested sources, if a workspace has compiled these sources. */
+/** Adds the W=1 warnings for the sources in `check`, if a workspace on this host has compiled them. */
 async function withChecks(outcome: BuildOutcome, job: BuildJob): Promise<BuildOutcome> {
   const { cacheRoot, check = [] } = job.request;
   if (outcome.kind === 'untestable' || check.length === 0) return outcome;
@@ -90,8 +90,8 @@ async function withChecks(outcome: BuildOutcome, job: BuildJob): Promise<BuildOu
 }
 
 /**
- * Calls `work` in the workspace of a kernel, whose sources have all patches; obj/ need not be configured. Undefined when the
- * series does not apply.
+ * Calls `work` in the locked workspace of a kernel, after all patches were applied to its sources. obj/ may be empty or not
+ * configured. Undefined when the series does not apply; `work` is then not called.
  */
 export async function inWorkspace<T>(
   asked: BuildRequest,
@@ -103,11 +103,13 @@ export async function inWorkspace<T>(
   const sandbox = request.sandbox ?? (await openSandbox(signal));
   const place = placeOf(request, identity, sandbox);
   await using _lock = await lockWorkspace(place, request);
-  // Awaited here: a returned promise would be settled after the lock is released.
+  // The result is awaited here, because the lock is released when this function returns.
   return await inPatchedTree({ request, identity, place, sandbox }, work);
 }
 
-/** Calls `work` in a workspace whose lock the caller holds, with all patches applied; undefined when the series does not apply. */
+/**
+ * Calls `work` in a workspace whose lock the caller holds, with all patches applied. Undefined when the series does not apply.
+ */
 async function inPatchedTree<T>(
   job: BuildJob,
   work: (setup: MakeSetup) => Promise<T>,
@@ -123,7 +125,10 @@ async function inPatchedTree<T>(
   });
 }
 
-/** The workspace's name contains the user id, because objects of another user could not be overwritten. */
+/**
+ * The name of the workspace. It contains the id of the user who compiles, because one user cannot overwrite the objects of
+ * another.
+ */
 function placeOf(
   { workspace }: Pick<BuildRequest, 'workspace'>,
   { family }: Identity,
@@ -143,7 +148,7 @@ async function lockWorkspace(
   });
 }
 
-/** Calls `work` with a folder for patched files, and removes that folder afterwards. */
+/** Calls `work` with the path of a folder for patched files, and removes that folder afterwards. */
 async function inScratch<T>(dir: string, work: (files: string) => Promise<T>): Promise<T> {
   const scratch = join(dir, 'patching');
   try {
@@ -225,7 +230,7 @@ async function makeKernel(
   return { kind: 'untestable', verdict: { kind: 'untestable', because: 'build', message } };
 }
 
-/** The CPU seconds for one object, as measured: two cores of 2026 need ten minutes for the 1,080 objects of a 6.1. */
+/** The CPU seconds for one object, as measured: two cores of 2026 need ten minutes for the 1,080 objects of Linux 6.1. */
 const cpuSecondsPerObject = 1.1;
 
 function describeWholeBuild(objects: number, jobs: number): string {
@@ -234,10 +239,13 @@ function describeWholeBuild(objects: number, jobs: number): string {
   return `a whole kernel is compiled, ${objects} objects: ${most}; meanwhile splat triage reads any console log`;
 }
 
-/** The largest number of warnings that are kept: a patch to a header can cause a warning in every file. */
+/** The largest number of warnings that are kept with a kernel: a patch to a header can cause a warning in every file. */
 const keptWarnings = 200;
 
-/** Configures the tree and then compiles it. */
+/**
+ * Configures the tree, compiles the kernel, and builds the modules of `--module`. Stops at the first verdict and when the signal
+ * has fired.
+ */
 async function makeTargets(
   job: BuildJob,
   setup: MakeSetup,
@@ -271,7 +279,7 @@ async function makeTargets(
     : { ...done, modules: built.made };
 }
 
-/** The Kconfig symbols of the tree after the patches. */
+/** The Kconfig symbols of the tree, and those that the patches add. Symbols that the patches remove are still among them. */
 async function symbolsAfter(source: Source, patched: PatchedFiles): Promise<ReadonlySet<string>> {
   const symbols = new Set(source.symbols);
   for (const path of patched.touched.filter(isKconfigPath)) {

@@ -5,13 +5,17 @@ import { parseConfig } from './config.ts';
 /** A KUnit suite that is built into a kernel. */
 export interface KunitSuite {
   readonly name: string;
-  /** True when the suite's code is freed after boot (kunit_test_init_section_suites()). */
+  /** True when the suite can only run at boot, because its code is freed afterwards (kunit_test_init_section_suites()). */
   readonly atBootOnly: boolean;
 }
 
+/** The KUnit suites that are built into a kernel. */
 export interface KernelSuites {
   readonly suites: readonly KunitSuite[];
-  /** True when suites can be run later through debugfs without having run at boot (kunit.autorun, in 7.3). */
+  /**
+   * True when the kernel can be told not to run its suites at boot, so that they run later through debugfs (kunit.autorun, in
+   * 7.3).
+   */
   readonly runLater: boolean;
 }
 
@@ -28,7 +32,8 @@ const pointerBytes = 8;
 const mostTableBytes = 1n << 20n;
 
 /**
- * The suites of a kernel, by name, read from its image. Undefined for a kernel without KUnit.
+ * The suites that are built into a kernel, sorted by name, read from its image. Suites in modules are not among them. Undefined
+ * for a kernel without CONFIG_KUNIT=y.
  */
 export async function readKunitSuites(
   kernel: Pick<BuiltKernel, 'vmlinux' | 'systemMap' | 'config'>,
@@ -71,7 +76,7 @@ const elf = {
   rowBytes: 56,
 } as const;
 
-/** Returns a function that reads bytes of an image by their address; no bytes where the file has none. */
+/** Returns a function that reads bytes of an image by their address; it returns fewer bytes, or none, where the file has none. */
 async function readerOf(
   file: FileHandle,
 ): Promise<(address: bigint, bytes: number) => Promise<Buffer>> {

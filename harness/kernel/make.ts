@@ -11,13 +11,15 @@ import type { Toolchain } from '../records/run-request.ts';
 import { toolchainWords } from './toolchain.ts';
 import type { Workspace } from './workspace.ts';
 
-/** The options of make, equal for all targets of one build. */
+/** What every call of make for one kernel has in common. */
 export interface MakeSetup {
   readonly arch: Architecture;
   readonly workspace: Workspace;
   readonly sandbox: Sandbox;
+  /** The number of compilers that run at the same time. */
   readonly jobs: number;
   readonly signal: AbortSignal;
+  /** The folder of the compiler cache; undefined: compilers run without ccache. */
   readonly ccache: Mount | undefined;
   readonly toolchain: Toolchain;
   /** The file to which make's output is appended. */
@@ -26,6 +28,7 @@ export interface MakeSetup {
   readonly module?: Mount;
 }
 
+/** The end of a run of make. */
 export interface MakeEnd {
   readonly exitCode: number;
   readonly cpuSeconds: number;
@@ -35,11 +38,15 @@ export interface MakeEnd {
   readonly silent: boolean;
 }
 
-/** make is stopped after this time without output. The longest silent step, linking with debug info, takes a minute or two. */
+/**
+ * make is stopped after this time without output, in milliseconds. The longest silent step, linking with debug info, takes a
+ * minute or two.
+ */
 export const silenceMs = 20 * 60_000;
 
 /**
- * Variables that would otherwise differ between two builds of one tree (Documentation/kbuild/reproducible-builds.rst).
+ * Variables of make whose values would otherwise differ between two builds of one tree
+ * (Documentation/kbuild/reproducible-builds.rst).
  */
 const stamps = [
   'KBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970',
@@ -55,7 +62,10 @@ const stamps = [
  */
 const ccacheSize = '3G';
 
-/** The folder of the compiler cache; undefined without ccache(1) on the host or with CCACHE_DISABLE set. */
+/**
+ * The folder of the compiler cache, which is created when it is missing; undefined without ccache(1) on the host or with a
+ * CCACHE_DISABLE that is not empty.
+ */
 export async function openCcache(cacheRoot: string, sandbox: Sandbox): Promise<Mount | undefined> {
   if ((process.env['CCACHE_DISABLE'] ?? '') !== '') return undefined;
   if ((await findProgram('ccache')) === undefined) return undefined;
@@ -66,7 +76,10 @@ export async function openCcache(cacheRoot: string, sandbox: Sandbox): Promise<M
   return { host, inside: '/splat/ccache', writable: true };
 }
 
-/** Runs make confined in the workspace. It does not throw `interrupted`, because the caller must close the workspace first. */
+/**
+ * Runs make confined in the workspace, and calls `onLine` with each line of its output. A failure of make is returned. When the
+ * signal fires, make is stopped and nothing is thrown, because the caller must close the workspace first.
+ */
 export async function runMake(
   setup: MakeSetup,
   targets: readonly string[],
@@ -122,8 +135,8 @@ function ccacheEnv(dir: string): Readonly<Record<string, string>> {
 }
 
 /**
- * The path of a file that make built; undefined when there is none. A link counts as missing: code of the build may have put it
- * there, and the harness would copy its target with the harness's own rights.
+ * The path of a file in obj/ that make built; undefined when there is none. A link in any part of the path counts as missing:
+ * code of the build may have put it there, and the harness would copy its target with the harness's own rights.
  */
 export async function findBuilt(workspace: Workspace, name: string): Promise<string | undefined> {
   const root = await realpath(workspace.obj.host);
@@ -132,7 +145,7 @@ export async function findBuilt(workspace: Workspace, name: string): Promise<str
   return found === path && (await lstat(path)).isFile() ? path : undefined;
 }
 
-/** Writes a file into obj/. It never writes through an existing link. */
+/** Writes a file into obj/, as a file of the user `uid`. A file or link of this name is replaced, never written through. */
 export async function placeFile(
   workspace: Workspace,
   name: string,
@@ -147,8 +160,8 @@ export async function placeFile(
 }
 
 /**
- * Number of objects that an incremental build will compile: those whose dependency record (`.mmap.o.cmd`, written by
- * fixdep) names a changed file. Undefined when nothing was built here before.
+ * The number of objects that an incremental build will compile: those whose dependency record (`.mmap.o.cmd`, written by fixdep)
+ * names a changed file. Undefined when nothing was built in this workspace before.
  */
 export async function countDependents(
   workspace: Workspace,

@@ -14,8 +14,8 @@ export interface ModuleInfo {
 }
 
 /**
- * Reads the module in the bytes of a file; `path` gives its name. Undefined for a file that is not a relocatable 64-bit
- * little-endian ELF object with a section `.modinfo` (elf(5)). The bytes may be hostile.
+ * Reads the description of the module in the bytes of a file; `path` gives its name. Undefined for a file that is not a
+ * relocatable 64-bit little-endian ELF object with a section `.modinfo` (elf(5)). The bytes may be hostile.
  */
 export function readModuleInfo(path: string, bytes: Buffer): ModuleInfo | undefined {
   const text = findSection(bytes, '.modinfo')?.toString('latin1');
@@ -44,7 +44,9 @@ export function moduleName(path: string): string {
   return plainName(path.slice(path.lastIndexOf('/') + 1).replace(/\.ko$/, ''));
 }
 
-/** True for a name that the file of a module may have. Such a name leaves no folder and is not taken for an option. */
+/**
+ * True for a name that the file of a module may have, without `.ko`. Such a name leaves no folder and is not taken for an option.
+ */
 export function isModuleName(name: string): boolean {
   return /^\w[\w-]{0,54}$/.test(name);
 }
@@ -92,7 +94,7 @@ function findSection(bytes: Buffer, wanted: string): Buffer | undefined {
   return undefined;
 }
 
-/** A module that another module needs and that does not exist. */
+/** A module that the module `module` needs and that does not exist. */
 export interface MissingModule {
   readonly module: string;
   readonly needs: string;
@@ -100,7 +102,9 @@ export interface MissingModule {
 
 /**
  * The wanted modules and all modules that they need, in the order in which modprobe(8) loads them. For each module: its
- * dependencies, its soft dependencies before it, the module itself, its soft dependencies after it.
+ * dependencies, its soft dependencies before it, the module itself, its soft dependencies after it. A wanted module or a soft
+ * dependency that is not among `modules` is skipped. When a dependency is not among them, the first such dependency is returned
+ * instead.
  */
 export function loadOrder(
   modules: readonly ModuleInfo[],
@@ -133,8 +137,9 @@ export interface PlacedModule extends ModuleInfo {
 }
 
 /**
- * The contents of modules.dep and modules.alias for busybox's modprobe. It does not know soft dependencies, so those that are
- * loaded before a module are listed as its dependencies.
+ * The contents of modules.dep and modules.alias for busybox's modprobe. That modprobe does not know soft dependencies, so those
+ * that are loaded before a module are listed as dependencies of the module. A module that lacks a dependency is listed without
+ * any.
  */
 export function moduleIndex(modules: readonly PlacedModule[]): {
   readonly dep: string;

@@ -7,8 +7,8 @@ import { fetchKernel, offerKernel } from './shared-kernel.ts';
 import { defaultToolchain } from './toolchain.ts';
 
 /**
- * The outcome of a build that this host or another one has done before; undefined when the kernel must be built. No source tree is
- * needed.
+ * The outcome of a build whose kernel is in the cache or the shared store; undefined when the kernel must be built. No source
+ * tree is needed.
  */
 export async function recallBuild(asked: NamedBuild): Promise<BuildOutcome | undefined> {
   const request = { ...asked, fragments: settleFragments(asked.fragments) };
@@ -16,7 +16,10 @@ export async function recallBuild(asked: NamedBuild): Promise<BuildOutcome | und
   return known === undefined ? undefined : outcomeOf(known, request);
 }
 
-/** The kernel from the cache or from the store behind it, with its identity. */
+/**
+ * The identity of a kernel, and the kernel from the cache or from the shared store behind it; `known` is undefined when neither
+ * has the kernel. A kernel that is found in the cache is also offered to the store.
+ */
 export async function recallKernel(
   request: NamedBuild,
 ): Promise<{ readonly identity: Identity; readonly known: BuiltKernel | undefined }> {
@@ -30,8 +33,8 @@ export async function recallKernel(
 }
 
 /**
- * The outcome of a stored kernel. A kernel that was stored although demands were dropped is not returned to a request
- * that refuses drops. Equal trees share an entry under any name; the kernel gets the source name of this request.
+ * The outcome of a request whose kernel is stored. When demands were dropped and the request does not say `record`, the outcome
+ * is untestable. Equal trees share a store entry under any name, so the kernel gets the source name of this request.
  */
 export function outcomeOf(
   stored: BuiltKernel,

@@ -8,7 +8,7 @@ import { copyWorkingTree, describeWorkingTree } from './working-tree.ts';
 
 /** The value of one `--module`. */
 export type RequestedModule =
-  /** A folder with the sources of modules; the store has a copy of it under `digest`. */
+  /** A folder with the sources of modules, by its own name; the store has a copy of the folder under `digest`. */
   | { readonly kind: 'folder'; readonly name: string; readonly digest: string }
   /** A module of the kernel's tree, such as `vkms`. */
   | { readonly kind: 'tree'; readonly name: string };
@@ -20,8 +20,8 @@ interface PinOptions {
 }
 
 /**
- * Reads the folders once, so that an edit during hours of builds does not mix two modules. Throws `usage` for a value
- * that is neither a folder with a Makefile or Kbuild nor a module's name.
+ * Reads the values of `--module`, and copies each folder into the store, so that an edit during hours of builds does not mix two
+ * versions of a module. Throws `usage` for a value that is neither a folder with a Makefile or Kbuild nor a module's name.
  */
 async function pinModules(
   named: readonly string[],
@@ -32,7 +32,10 @@ async function pinModules(
   return modules;
 }
 
-/** The field `modules` of a request, for the values of `--module`; no field when there is no value. */
+/**
+ * The field `modules` of a request, for the values `named` of `--module`; no field when there is no value. Reads them as
+ * pinModules() does.
+ */
 export async function requestedModules(
   named: readonly string[],
   options: PinOptions,
@@ -72,7 +75,10 @@ async function pinModule(value: string, options: PinOptions): Promise<RequestedM
   return { kind: 'folder', name: basename(dir), digest: tree.digest };
 }
 
-/** Modules, with the path of each folder's copy in `trees`; undefined there for a module of the kernel's tree. */
+/**
+ * The modules for the values `named` of `--module`. `trees` has for each module the path of the copy of its folder; undefined for
+ * a module of the kernel's tree. Reads them as pinModules() does.
+ */
 export async function pinnedModules(
   named: readonly string[],
   options: PinOptions,
@@ -89,7 +95,7 @@ export async function pinnedModules(
   return { modules, trees };
 }
 
-/** The path of the copy of a folder of modules. Throws `infra` when the copy was removed. */
+/** The path of the copy, in the store, of a folder of modules. Throws `infra` when the copy was removed. */
 export async function moduleSource(cacheRoot: string, digest: string): Promise<string> {
   const { entry } = await findEntry(cacheRoot, 'source', keyOf(digest));
   if (entry !== undefined) return join(entry.dir, 'tree');

@@ -11,17 +11,22 @@ import { findBuilt, type MakeSetup, runMake } from './make.ts';
 import { planTestKernel, type TestKernelRequest } from './test-kernel.ts';
 import { programsOf } from './toolchain.ts';
 
-/** The programs that are wanted from one folder of tools/testing/selftests. */
+/** The test programs that are wanted from one folder of tools/testing/selftests. */
 export interface WantedSelftests {
-  /** The folders in which the sources may be; the first one that the tree has counts. */
+  /** The folders in which the sources may be, by their paths in the tree; the first one that the tree has counts. */
   readonly folders: readonly string[];
-  /** The names of the programs: `mremap_test` for mremap_test.c. */
+  /**
+   * The programs: `name` is `mremap_test` for mremap_test.c, and `with` a further source that only this program is compiled with.
+   */
   readonly programs: readonly { readonly name: string; readonly with?: string }[];
-  /** Sources with which every program is compiled, if the folder has them. */
+  /** Further sources with which every program is compiled, if the folder has them. */
   readonly shared: readonly string[];
 }
 
-/** A program that was built, or the reason why it was not. */
+/**
+ * A program that was built, or the reason why it was not: the tree does not have its source (`absent`), or it does not compile
+ * (`broken`, with the error).
+ */
 export type BuiltSelftest =
   | { readonly kind: 'built'; readonly file: string }
   | { readonly kind: 'absent' }
@@ -32,16 +37,16 @@ interface Meta {
   readonly broken: Readonly<Record<string, string>>;
 }
 
-/** The version of the recipe; it is raised when what is built, or how, changes. */
+/** The version of the procedure that builds selftests; it must be raised when other programs are built, or in another way. */
 const recipe = 2;
 /** The folder of the programs below obj/ of the workspace. */
 const outFolder = 'splat-selftests';
 
 /**
- * Makes the headers with which programs use the tree's kernel, and compiles each program. `make headers` would start three programs
- * for each of a thousand headers. The programs are static, because the guest has no libraries; a program that cannot be compiled is
- * left out. The sources and headers are copied, so that the time limit of a test (TEST_TIMEOUT_DEFAULT, 30 s) can be raised: an
- * emulated guest needs longer, and the trial's own limit still applies.
+ * Makes the headers with which programs use the tree's kernel, and compiles each program. `make headers` is not used, because it
+ * would start three programs for each of a thousand headers. The programs are static, because the guest has no libraries; a
+ * program that cannot be compiled is left out. The sources and headers are copied, so that the time limit of a test
+ * (TEST_TIMEOUT_DEFAULT, 30 s) can be raised: an emulated guest needs longer, and the trial's own limit still applies.
  */
 const script = `
 set -e
@@ -78,8 +83,9 @@ done
 `;
 
 /**
- * Builds programs of the tree under test, with its patches, in the sandbox, or takes them from the store if they were built for
- * this kernel before. Undefined for an architecture whose programs cannot be built here.
+ * Builds test programs of the tree under test, with its patches, in the sandbox, or takes them from the cache if they were built
+ * for this kernel before. Returns each wanted program by name. Undefined for an architecture other than x86-64, whose programs
+ * cannot be built here.
  */
 export async function buildSelftests(
   kernel: BuiltKernel,
@@ -163,7 +169,10 @@ async function compileSelftests(
 
 const longestMessage = 200;
 
-/** The first error of the compiler, or else the output of the script. */
+/**
+ * The first error of the compiler, else the last line that the compiler or the script printed; one line of at most 200
+ * characters.
+ */
 async function whyBroken({ workspace }: MakeSetup, name: string, said: string): Promise<string> {
   const log = await findBuilt(workspace, join(outFolder, 'bin', `${name}.log`));
   const text = log === undefined ? said : await readFile(log, 'latin1');

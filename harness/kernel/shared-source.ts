@@ -19,8 +19,9 @@ const packedName = 'source.tar.xz';
 const mib = 2 ** 20;
 
 /**
- * Fetches the tree of a Debian kernel from the store behind the cache; undefined when the store does not have it. `finish`
- * completes the entry, in whose folder the tree then lies. The store may have packages that Debian has replaced.
+ * Fetches the tree of a Debian kernel from the shared store behind the cache. `finish` completes the store entry, in whose folder
+ * the tree then lies. Undefined for any other kernel, and when the store does not have the tree or fails. The store may have
+ * packages that Debian has replaced.
  */
 export async function fetchSource(
   origin: Origin,
@@ -54,7 +55,10 @@ export async function fetchSource(
   );
 }
 
-/** Packs the tree of a Debian kernel and puts it into the store behind the cache, if this host has a key. */
+/**
+ * Packs the tree of a Debian kernel and puts it into the shared store behind the cache, if this host has a key and has not put it
+ * there before. Nothing happens for any other kernel.
+ */
 export async function offerSource(
   { id, name }: { readonly id: string; readonly name: string },
   { cacheRoot, signal, emit }: SourceExchange,
@@ -83,7 +87,8 @@ export async function offerSource(
 }
 
 /**
- * True for packages of Debian. Directories, commits and tarballs are not shared: each host reads them where the user named them.
+ * True for the key of a package of Debian. Directories, commits and tarballs are not shared: each host reads them where the user
+ * named them.
  */
 function isShared(key: string): boolean {
   return key.startsWith('linux-source-');
@@ -98,8 +103,8 @@ function digestIn(meta: unknown): string | undefined {
 }
 
 /**
- * Returns what is wrong with a fetched tree; undefined when nothing is. Its package must be the one that Debian's lists name now,
- * or the pinned one.
+ * Returns what is wrong with a fetched tree; undefined when nothing is. Its package must have the digest that Debian's lists name
+ * now, or the pinned one. Without either, every package is right.
  */
 function wrongPackage(meta: unknown, { facts }: Origin): string | undefined {
   const wanted = facts?.['sha256'];
@@ -107,7 +112,10 @@ function wrongPackage(meta: unknown, { facts }: Origin): string | undefined {
   return `it is of a package with another digest than ${wanted}`;
 }
 
-/** Packs a tree. The same tree gives the same bytes, because names are sorted, and times and owners are left out. */
+/**
+ * Packs the folder `DIR/tree` into a tarball in `scratch`, and returns `scratch`. The same tree gives the same tarball before
+ * compression, because names are sorted, and times and owners are left out.
+ */
 async function packTree(dir: string, scratch: string, signal: AbortSignal): Promise<string> {
   const packed = join(scratch, packedName);
   const same = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner'];

@@ -25,8 +25,9 @@ export interface SourceName {
 
 /** An unpatched kernel tree in the store. It is never written to: builds use hard links to its files. */
 export interface Source extends SourceName {
+  /** The absolute path of the tree. */
   readonly tree: string;
-  /** The symbols that its Kconfig files define, without CONFIG_. */
+  /** The symbols that the Kconfig files of the tree define, without CONFIG_. */
   readonly symbols: ReadonlySet<string>;
 }
 
@@ -70,9 +71,10 @@ export interface SourceOptions {
 }
 
 /**
- * Opens the tree that `spec` names. When the store does not have it, the tree is fetched and unpacked. `spec` is `debian:6.1` (the
- * newest linux-source-6.1 of any suite), a directory (its tracked files as they are on disk), `DIR@REV` (a commit of a git tree),
- * or a tarball. Throws `usage` when it does not exist or is not a kernel, and `tool` when it cannot be fetched.
+ * Opens the tree that `spec` names; a tree that is not in the cache is first fetched or copied into it. `spec` is `debian:6.1`
+ * (the newest linux-source-6.1 of any suite), `debian:newest`, a version as `debian:6.1.192-3[@sha256:HEX]`, a directory (its
+ * tracked files as they are on disk; without git, all files but build products), `DIR@REV` (a commit of a git tree), or a
+ * tarball. Throws `usage` when it does not exist or is not a kernel, and `tool` when it cannot be fetched.
  */
 export async function openSource(spec: string, options: SourceOptions): Promise<Source> {
   if (spec.startsWith('debian:')) {
@@ -82,8 +84,8 @@ export async function openSource(spec: string, options: SourceOptions): Promise<
 }
 
 /**
- * Names the tree of a `debian:` kernel without fetching the tree, because the package's name has the version. Undefined for every
- * other spec. Throws as openSource() does.
+ * Names the tree of a `debian:` kernel without fetching the tree, because the name of the package has the version. Undefined for
+ * every other spec, and for a version with a digest that only the shared store may have. Throws as openSource() does.
  */
 export async function nameSource(
   spec: string,
@@ -95,7 +97,7 @@ export async function nameSource(
   );
 }
 
-/** The forms of a kernel's name, for messages. */
+/** The forms of the value of `--kernel`, for messages. */
 export const kernelForms = 'debian:X.Y, debian:newest, DIR, DIR@REV or a tarball';
 
 async function findOrigin(spec: string, options: SourceOptions): Promise<Origin> {
@@ -180,7 +182,10 @@ async function makeSource(origin: Origin, dir: string): Promise<unknown> {
   return { version: await completeTree(origin)(dir), ...origin.facts };
 }
 
-/** Returns a function that lists the symbols of the tree in an entry's folder and returns the tree's version. */
+/**
+ * Returns a function that completes a store entry, in whose folder the tree lies: it writes the symbols of the tree to
+ * symbols.json and returns the version of the tree.
+ */
 function completeTree({ spec }: Origin): (dir: string) => Promise<KernelVersion> {
   return async (dir) => {
     const tree = join(dir, 'tree');
@@ -205,7 +210,8 @@ async function readSource(entry: Entry, name: string): Promise<Source> {
 }
 
 /**
- * Reads the version in the top Makefile, where `VERSION = 6` and `PATCHLEVEL = 1` are lines. Throws `usage` when they are missing.
+ * Reads the version in the top Makefile of a tree, where `VERSION = 6` and `PATCHLEVEL = 1` are lines. Throws `usage` when they
+ * are missing.
  */
 async function requireKernel(tree: string, spec: string): Promise<KernelVersion> {
   const makefile = (await readIfThere(readFile(join(tree, 'Makefile'), 'utf8'))) ?? '';

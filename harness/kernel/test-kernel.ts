@@ -24,40 +24,48 @@ import { isVersionIn, nameSource, openSource, type Source, type SourceName } fro
 export interface TestKernelRequest {
   /** The value of `--kernel`. */
   readonly kernel: string;
-  /** The source of `kernel`, if it was opened before. */
+  /** The source that `kernel` names, if it was opened before. */
   readonly source?: Source;
   /** The values of `--series`, or series that were read before. */
   readonly series: readonly (string | Series)[];
-  /** The values of `--config`, or fragments that were read before. They are merged with splat's fragments. */
+  /**
+   * The values of `--config` (a file, or the name of an optional fragment of splat), or fragments that were read before. They are
+   * merged with splat's fragments.
+   */
   readonly configs: readonly (string | Fragment)[];
-  /** A .config that replaces `tinyconfig` and base.config: its path or its content. */
+  /** A .config that replaces `tinyconfig` and base.config: its path, or its content if it was read before; undefined: none. */
   readonly configBase: string | Extract<ConfigBase, { kind: 'file' }> | undefined;
-  /** gcc by default. */
+  /** The compiler and linker; default gcc and the linker of the host. */
   readonly toolchain?: Toolchain;
-  /** The modules of `--module`, from pinModules(); absent for none. */
+  /** The modules of `--module`, from requestedModules(); absent: none. */
   readonly modules?: readonly RequestedModule[];
-  /** The change of the tree's notifier annotations before the user's series; absent: none. */
+  /** How the tree's notifier annotations are changed before the user's series is applied; absent: not at all. */
   readonly annotations?: AnnotationState;
   readonly cwd: string;
   readonly cacheRoot: string;
+  /** The number of compilers that run at the same time; default: one for each core. */
   readonly jobs?: number;
-  /** The same as in buildKernel(). */
+  /** The same as in BuildRequest. */
   readonly onDropped?: 'refuse' | 'record';
+  /** The same as in BuildRequest. */
   readonly workspace?: string;
-  /** The same as in buildKernel(). */
+  /** The same as in BuildRequest. */
   readonly check?: readonly string[];
   readonly signal: AbortSignal;
   readonly emit: Emit;
 }
 
-/** The optional fragment that `--module` brings. */
+/** The optional fragment that is added when `--module` is used. */
 function modulesFragment(modules: readonly RequestedModule[]): readonly string[] {
   return modules.length === 0 ? [] : ['modules.config'];
 }
 
 /** The fragment that makes a kernel bootable in splat's guests; `--config-base` replaces it. */
 const baseFragment = 'base.config';
-/** The fragments of every test kernel, or of those whose versions are in [from, before). kernel-configs/ gives the reasons. */
+/**
+ * The fragments of every test kernel, or of those whose versions are in [from, before). The fragments in kernel-configs/ give the
+ * reasons for their lines.
+ */
 const ourFragments: readonly {
   readonly name: string;
   readonly from?: string;
@@ -75,9 +83,9 @@ const ourFragments: readonly {
 ];
 
 /**
- * Builds the kernel under test, or finds it in the store. It is made of the source, splat's series for its version, the user's
- * series, splat's fragments and the user's fragments. All input is read first, so that a missing file is reported before minutes of
- * work. A Debian kernel without a series is found in the store without its source.
+ * Builds the kernel under test, or finds it in the cache or the shared store. It is made of the source, splat's series for its
+ * version, the user's series, splat's fragments and the user's fragments. All input is read first, so that a missing file is
+ * reported before minutes of work. A Debian kernel without a series of the user is found without its source.
  */
 export async function buildTestKernel(request: TestKernelRequest): Promise<BuildOutcome> {
   const { check = [] } = request;
@@ -94,7 +102,10 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
   return withFragments(await buildKernel(plan), plan);
 }
 
-/** Opens the source and reads the series of a kernel under test. */
+/**
+ * Opens the source and reads the series and fragments of a kernel under test. Returns the request for its build; nothing is
+ * built.
+ */
 export async function planTestKernel(request: TestKernelRequest): Promise<BuildRequest> {
   return planWith(await readSettings(request), request);
 }
@@ -114,7 +125,7 @@ async function planWith(settings: Settings, request: TestKernelRequest): Promise
   return { ...(await planBuild(source, theirs, settings, request)), source };
 }
 
-/** A kernel with the digests of what it was configured with. */
+/** Adds to a kernel the digests of what it was configured with. */
 function withFragments(
   outcome: BuildOutcome,
   { fragments, base }: Pick<NamedBuild, 'fragments' | 'base'>,
@@ -124,7 +135,7 @@ function withFragments(
     base.kind === 'file' ? { [base.name]: valueDigest(base.text) } : {};
   for (const one of fragments) {
     const [digest, before] = [fragmentDigest(one), digests[one.name]];
-    // Ours and the user's may have one name.
+    // A fragment of splat and one of the user may have the same name.
     digests[one.name] = before === undefined ? digest : valueDigest([before, digest]);
   }
   return { ...outcome, kernel: { ...outcome.kernel, fragments: digests } };
@@ -150,7 +161,7 @@ async function readSettings(request: TestKernelRequest): Promise<Settings> {
   return { base, fragments: [...named, ...given] };
 }
 
-/** The build of a source of this version, with splat's series and fragments before the user's. */
+/** The request for the build of a source, with splat's series and fragments before the user's. */
 async function planBuild(
   source: SourceName,
   theirs: readonly Series[],
@@ -205,8 +216,8 @@ export async function readOwnSeries(
 export type PinnedConfigs = Pick<TestKernelRequest, 'configs' | 'configBase'>;
 
 /**
- * Reads the user's fragments and .config once, so that an edit during hours of builds cannot mix two kernels. An optional fragment
- * of splat is kept as its name. Throws `usage` for a missing file and `config` for a malformed one.
+ * Reads the user's fragments and .config once, so that an edit during hours of builds cannot mix two kernels. An optional
+ * fragment of splat stays a name. Throws `usage` for a missing file or an unknown name, and `config` for a malformed fragment.
  */
 export async function pinConfigs(
   named: { readonly configs: readonly string[]; readonly configBase: string | undefined },
@@ -227,7 +238,10 @@ export async function pinConfigs(
   };
 }
 
-/** The path that a value of `--config` stands for: a file, or one of splat's optional fragments, such as `kasan`. */
+/**
+ * The path of the fragment that a value of `--config` stands for: a file, or one of splat's optional fragments, such as `kasan`.
+ * Throws `usage` for any other value.
+ */
 async function locateFragment(name: string, folder: string, cwd: string): Promise<string> {
   const path = resolve(cwd, name);
   if ((await readIfThere(stat(path)))?.isFile() === true) return path;
@@ -241,12 +255,14 @@ async function locateFragment(name: string, folder: string, cwd: string): Promis
   throw new HarnessError('usage', `--config ${name}: no such fragment; give ${known}`);
 }
 
-/** Those of the series in a list that are for the version of this tree. */
+/** The series in a list that are for the version of this tree. */
 function seriesFor(source: SourceName, list: readonly OwnSeries[]): readonly OwnSeries[] {
   return list.filter((one) => isVersionIn(source.version, one));
 }
 
-/** The series that bring the annotations into this state. Throws `usage` when there are none for this version. */
+/**
+ * The series of splat that bring the annotations into this state. Throws `usage` when splat has no such series for this version.
+ */
 function annotationsFor(source: SourceName, state: AnnotationState): readonly OwnSeries[] {
   const needed = new Set(annotationSeries[state].map(({ name }) => name));
   const found = seriesFor(source, annotationSeries[state]);

@@ -2,10 +2,11 @@ import { HarnessError } from '../errors.ts';
 import { findProgram } from '../host/process.ts';
 import type { Toolchain } from '../records/run-request.ts';
 
+/** The toolchain of a build that names none. */
 export const defaultToolchain: Toolchain = { kind: 'compiler', cc: 'gcc' };
 
 /**
- * The toolchain of --cc or --llvm; empty for the default. Throws `usage` for an invalid value, for both options
+ * The toolchain of --cc or --llvm; no field when neither option was given. Throws `usage` for an invalid value, for both options
  * together, and for a program that is not installed.
  */
 export async function requestedToolchain(asked: {
@@ -44,7 +45,7 @@ function readLlvm(suffix: string): Toolchain {
   );
 }
 
-/** The flags that choose this toolchain. */
+/** The flags of splat that choose this toolchain; empty for undefined. */
 export function toolchainFlags(toolchain: Toolchain | undefined): readonly string[] {
   if (toolchain === undefined) return [];
   if (toolchain.kind === 'compiler') return ['--cc', toolchain.cc];
@@ -56,7 +57,10 @@ interface ToolProgram {
   readonly debian: string;
 }
 
-/** The programs whose versions decide the result, the compiler first. */
+/**
+ * The programs of a toolchain whose versions decide the result, first the compiler and then the linker, each with its Debian
+ * package.
+ */
 export function programsOf(toolchain: Toolchain): readonly ToolProgram[] {
   if (toolchain.kind === 'compiler') {
     const { cc } = toolchain;
@@ -73,7 +77,7 @@ export function programsOf(toolchain: Toolchain): readonly ToolProgram[] {
   ];
 }
 
-/** The variables of make that choose this toolchain. With `cached`, ccache runs the compiler. */
+/** The variables of make that choose this toolchain; empty for plain gcc. With `cached`, ccache runs the compiler. */
 export function toolchainWords(toolchain: Toolchain, cached: boolean): readonly string[] {
   const [compiler] = programsOf(toolchain);
   const name = compiler?.program ?? 'gcc';
@@ -86,8 +90,8 @@ export function toolchainWords(toolchain: Toolchain, cached: boolean): readonly 
 }
 
 /**
- * The reason why a tree refuses the compiler; undefined when it does not. The reason is made from what scripts/cc-version.sh prints
- * before Kconfig gives up:
+ * The reason why a tree refuses the compiler, from the log of a configuration; undefined when the log names none.
+ * scripts/cc-version.sh prints, before Kconfig gives up:
  *
  *     *** C compiler is too old.
  *     ***   Your Clang version:    16.0.6

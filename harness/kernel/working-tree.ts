@@ -8,30 +8,33 @@ import { runGit } from '../host/git.ts';
 import { throwIfAborted } from '../host/process.ts';
 import { valueDigest } from '../host/store.ts';
 
-/** The source files of a directory, with a digest of their names, kinds and contents. */
+/** The source files of a directory. */
 export interface WorkingTree {
+  /** The paths of the files below the directory, sorted. */
   readonly files: readonly string[];
+  /** The SHA-256, in hex, of the paths, kinds and contents of the files. */
   readonly digest: string;
 }
 
 /** The number of files that are read at the same time: enough to keep the disk busy, and fewer than a process may open. */
 const parallelFiles = 64;
 /**
- * Two writes within this time can leave the same modification time (racy-git.txt). The digest of a tree with such a recent change
- * is not cached.
+ * Two writes within this time can leave the same modification time (racy-git.txt). The digest of a tree is not cached when a file
+ * in it was changed this recently.
  */
 const racyMs = 2_000;
 
 /**
- * Lists and digests the files of a directory: with git, the tracked files with their uncommitted edits; without git, all files
- * except build products. Reading a whole kernel takes seconds, so the digest is cached by the size, times and inode of every file.
+ * Lists and digests the files of a directory. At the top of a git tree these are the tracked files with their uncommitted edits;
+ * elsewhere all files except build products. Links are listed too; deleted files and submodules are left out. Reading a whole
+ * kernel takes seconds, so the digest is cached by the size, times and inode of every file.
  */
 export async function describeWorkingTree(
   dir: string,
   options: {
     readonly cacheRoot: string;
     readonly signal: AbortSignal;
-    /** Called before all files are read, which takes seconds. */
+    /** Called before all files are read, which takes seconds; not called when the digest is cached. */
     readonly onRead: () => void;
   },
 ): Promise<WorkingTree> {
@@ -64,7 +67,10 @@ function isDigest(text: string): boolean {
   return /^[0-9a-f]{64}$/.test(text);
 }
 
-/** Copies the listed files to `tree`. The copies share disk blocks with the originals if the file system supports that. */
+/**
+ * Copies the listed files to the new or empty folder `tree`; links stay links. The copies share disk blocks with the originals if
+ * the file system supports that.
+ */
 export async function copyWorkingTree(
   dir: string,
   tree: string,
@@ -95,7 +101,7 @@ interface FileFacts {
   readonly changedMs: number;
 }
 
-/** The facts about a file; undefined for a tracked file that was deleted, and for submodules and devices. */
+/** The facts about a file or link; undefined for a tracked file that was deleted, and for submodules and devices. */
 async function fileFacts(dir: string, file: string): Promise<FileFacts | undefined> {
   const found = await readIfThere(lstat(join(dir, file)));
   if (found === undefined || !(found.isFile() || found.isSymbolicLink())) return undefined;
@@ -120,7 +126,7 @@ async function trackedFiles(
   return [...new Set(end.stdout.split('\0').filter((file) => file !== ''))];
 }
 
-/** Names of the files that `make mrproper` removes from a tree that was built in place. */
+/** The paths of files and folders that `make mrproper` removes from a tree that was built in place, and .git. */
 const buildProduct =
   /\.(?:o|ko|a|cmd|d|mod|order|symvers|dtb|lex\.c|tab\.[ch])$|(?:^|\/)(?:\.config(?:\.old)?|\.git|vmlinux|System\.map|(?:bz|z|u)?Image(?:\.gz)?|modules\.builtin[^/]*|Module\.symvers)$|\/generated$|^include\/config$/;
 

@@ -19,10 +19,10 @@ import { isKconfigPath } from './kconfig.ts';
 
 /**
  * The folders in which the kernels of one source and configuration are built, one after the other, so that each patch of a series
- * compiles only what it changes. It changes with each build, and is used under a lock. It contains:
+ * compiles only what it changes. A workspace changes with each build, and is used under a lock. It contains:
  *
  *     src/        hard links to the pristine tree; patched files are files of their own
- *     obj/        make's O=, the only place that a build may write to
+ *     obj/        make's O=, the only folder here that a build may write to
  *     state.json  the files of src/ that are not pristine; its time is the time at which the last build ended
  *     building    exists while make runs; when it is found later, obj/ may have half-written files and is removed
  */
@@ -33,6 +33,7 @@ export interface Workspace {
   readonly state: WorkspaceState;
 }
 
+/** The content of state.json. */
 export interface WorkspaceState {
   /** Paths that may differ from the pristine tree. */
   readonly touched: readonly string[];
@@ -40,7 +41,10 @@ export interface WorkspaceState {
   readonly configured?: string;
 }
 
-/** Opens the workspace at `dir`. It is created when missing, and obj/ is deleted when a build in it was killed. */
+/**
+ * Opens the workspace at `dir` for builds by the user `uid`. A missing workspace is created. obj/ is emptied when an earlier
+ * build in it was killed, and when the clock of the host was set back.
+ */
 export async function openWorkspace(
   dir: string,
   tree: string,
@@ -72,15 +76,17 @@ export async function openWorkspace(
   };
 }
 
+/** A workspace whose src/ is up to date. */
 export interface Synced {
-  /** Paths whose content changed. */
+  /** The paths of the files whose content or mode changed, was added or was removed. */
   readonly changed: readonly string[];
   readonly workspace: Workspace;
 }
 
 /**
- * Updates src/ to the patched tree. A file that does not change keeps its inode and time, so make skips it. A file that changes, or
- * becomes pristine again, is rewritten, and its new time is later than that of every object made from its old content.
+ * Updates src/ to the tree with the files of `patched`. A file that does not change keeps its inode and time, so make skips it. A
+ * file that changes, or becomes pristine again, is rewritten, and its new time is later than that of every object made from its
+ * old content.
  */
 export async function syncSource(
   workspace: Workspace,
@@ -125,7 +131,10 @@ function decidesConfig(path: string): boolean {
   );
 }
 
-/** Runs `work` while the marker `building` exists. The marker stays when `work` reports that obj/ is not usable. */
+/**
+ * Runs `work` while the file `building` exists. The file stays when `work` reports that obj/ is not usable, and when `work`
+ * throws.
+ */
 export async function whileBuilding<T extends { readonly usable: boolean }>(
   workspace: Workspace,
   work: () => Promise<T>,
@@ -139,15 +148,18 @@ export async function whileBuilding<T extends { readonly usable: boolean }>(
   return result;
 }
 
-/** True after the clock was set back. The objects would then be newer than the next sources, and make would keep stale objects. */
+/**
+ * True when a file is from the future, because the clock of the host was set back. The objects would then be newer than the next
+ * sources, and make would keep stale objects.
+ */
 async function isFromFuture(path: string): Promise<boolean> {
   const found = await readIfThere(stat(path));
   return found !== undefined && found.mtimeMs > Date.now();
 }
 
 /**
- * Makes the file `to` equal to `from`, or removes it when `from` is absent. Returns true when `to` changed. It never writes into a
- * shared inode.
+ * Makes the file `to` equal to `from`, or removes `to` when `from` is absent. Returns true when `to` changed. It never writes
+ * into an inode that `to` shares with another file.
  */
 async function replaceFile(from: string, to: string): Promise<boolean> {
   const [wanted, present] = await Promise.all([readWhole(from), readWhole(to)]);
@@ -164,7 +176,7 @@ async function replaceFile(from: string, to: string): Promise<boolean> {
   return true;
 }
 
-/** Reads a regular file. A link counts as missing: its target may be anywhere on this host. */
+/** Reads a regular file; undefined for anything else. A link counts as missing: its target may be anywhere on this host. */
 async function readWhole(
   path: string,
 ): Promise<{ readonly bytes: Buffer; readonly program: boolean } | undefined> {

@@ -12,22 +12,32 @@ import { blobPath, parseStorePath, type StorePath, type StorePlace } from './pla
 import { receiveBlob } from './receive.ts';
 import { StoreFault } from './store-fault.ts';
 
-/** The largest file that is taken. A vmlinux with the DWARF of a distribution's configuration has 1 GiB. */
+/**
+ * The largest blob that a PUT may send; a larger one is answered with 413. A vmlinux with the DWARF of a distribution's
+ * configuration has 1 GiB.
+ */
 export const largestBlobBytes = 4 * 2 ** 30;
-/** The free space that is left on the disk: a server with less takes no more files. */
+/** The free space that stays on the disk: a PUT of a blob that would leave less is answered with 507. */
 const reservedBytes = 2 ** 30;
 
-/** The folder that is served, and who may read and write it. */
+/** A store that is served over HTTP, and who may read and write it. */
 export interface ServedStore {
+  /** The folder of the store. `place` is the same folder, for reading and writing it. */
   readonly dir: string;
   readonly place: StorePlace;
   /** The token that PUT needs; undefined: nobody may PUT. */
   readonly writeToken: string | undefined;
   /** The token that GET needs; undefined: everybody may GET. The token of PUT is valid for GET as well. */
   readonly readToken: string | undefined;
-  /** Only manifests that one of these keys signed are taken. Empty: manifests of every key are taken. */
+  /**
+   * A PUT of a manifest is refused unless one of these keys signed it. Empty: every manifest is taken, and its signature is not
+   * checked.
+   */
   readonly trusted: readonly TrustedKey[];
-  /** Called with one line for each PUT and each refusal. The line is untrusted text. */
+  /**
+   * Called with one line for each PUT, and for each other request that lacks its token (401) or fails in the server (5xx). The
+   * line is untrusted text.
+   */
   readonly log: (line: string) => void;
   readonly signal: AbortSignal;
 }
@@ -44,7 +54,10 @@ interface Call {
   readonly response: ServerResponse;
 }
 
-/** Answers one request. Rejects when the connection breaks. */
+/**
+ * Answers one request of GET, HEAD or PUT; a request that is refused or fails is answered too. Rejects when the connection breaks
+ * while a blob is sent.
+ */
 export async function answerRequest(
   request: IncomingMessage,
   response: ServerResponse,
@@ -134,7 +147,10 @@ function denyWrite(request: IncomingMessage, { writeToken }: ServedStore): Answe
   return { status: 401, text: 'PUT needs the token' };
 }
 
-/** True when the request has the token. Digests are compared, which takes the same time for every wrong token. */
+/**
+ * True when the request has the token. Digests of equal length are compared, in a time that does not tell how much of a wrong
+ * token is right.
+ */
 function hasToken({ headers }: IncomingMessage, token: string): boolean {
   return timingSafeEqual(digestOf(headers.authorization ?? ''), digestOf(`Bearer ${token}`));
 }
@@ -188,8 +204,8 @@ async function putBlob(
 }
 
 /**
- * Stores a manifest, provided that all blobs it names are there. A server with keys checks the signature; readers check it in any
- * case.
+ * Stores a manifest, provided that all blobs it names are in the store. The server checks the signature only when it has keys;
+ * readers check it in any case.
  */
 async function putManifest(
   request: IncomingMessage,

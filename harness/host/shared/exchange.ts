@@ -8,7 +8,9 @@ import { StoreFault } from './store-fault.ts';
 /** The shared store behind each cache, by the root of the cache. A process has one cache; tests have several. */
 const mounted = new Map<string, SharedStore>();
 
-/** Puts a shared store behind a cache, as a file system is mounted, until disposed. */
+/**
+ * Puts a shared store behind a cache, as a file system is mounted. Disposing of the result takes the store away and closes it.
+ */
 export function mountStore(cacheRoot: string, store: SharedStore): AsyncDisposable {
   const root = resolve(cacheRoot);
   mounted.set(root, store);
@@ -23,7 +25,7 @@ export function mountStore(cacheRoot: string, store: SharedStore): AsyncDisposab
 export interface ExchangeOptions {
   readonly cacheRoot: string;
   readonly signal: AbortSignal;
-  /** Called with one line for each failure of the store. */
+  /** Called with one line for each failure of the shared store. */
   readonly onFault: (line: string) => void;
 }
 
@@ -31,35 +33,39 @@ export interface ExchangeOptions {
 export interface SharedName {
   readonly kind: SharedKind;
   readonly key: string;
-  /** Returns the paths of the shared files, below the folder of the entry. `meta` are the entry's facts. */
-  readonly filesOf: (meta: unknown) => readonly string[];
   /**
-   * Returns what is wrong with the facts in a manifest whose signature is valid; undefined when nothing is. Default: nothing is
-   * checked.
+   * Returns the paths, below the folder of the entry, of those of its files that hosts share. `meta` is the meta of the entry.
    */
+  readonly filesOf: (meta: unknown) => readonly string[];
+  /** Returns what is wrong with a manifest whose signature is valid; undefined when nothing is. Default: no such check. */
   readonly check?: (manifest: StoreManifest) => string | undefined;
-  /** Makes the files that are not shared, in the folder of an entry that was fetched. */
+  /** Makes the files that are not shared, in the folder of an entry that was just fetched. Default: all files are shared. */
   readonly finish?: (dir: string) => Promise<void>;
-  /** False for an entry of many thousand files, whose content has no digests. Default true. */
+  /** False for an entry of many thousand files: in the cache its files have no digests and are never checked. Default true. */
   readonly digests?: boolean;
 }
 
-/** An entry that the shared store has and that can be fetched. */
+/** An entry that the shared store has and that this host can fetch. */
 export interface Offer {
   readonly origin: StoreOrigin;
+  /** The sum of the sizes of the entry's shared files. */
   readonly bytes: number;
-  /** Fetches the entry into the cache; undefined when the store fails meanwhile. */
+  /**
+   * Fetches the entry into the cache, checks its files and returns it. Undefined when this fails; `onFault` has then got the
+   * reason.
+   */
   readonly fetch: () => Promise<Entry | undefined>;
 }
 
-/** The origin of a cache entry; undefined for an entry that this host made. */
+/** The shared store from which a cache entry was fetched; undefined for an entry that this host made. */
 export function originOf({ meta }: Pick<Entry, 'meta'>): StoreOrigin | undefined {
   return (meta as { readonly store?: StoreOrigin }).store;
 }
 
 /**
- * Looks for an entry in the store behind the cache. Undefined when there is no store, when the store does not have the entry, or
- * when it fails; the caller then makes the entry itself. Throws nothing but `interrupted`.
+ * Looks for an entry in the shared store behind the cache. Undefined when there is no store, when the store does not have the
+ * entry, and when the store fails or failed within the last minutes; the caller then makes the entry itself. Throws nothing but
+ * `interrupted`.
  */
 export async function findOffer(
   name: SharedName,
@@ -119,26 +125,30 @@ async function fetchEntry(
   });
 }
 
-/** True when a store is behind this cache. */
+/** True when a shared store is behind this cache, even one that does not answer. */
 export function hasStore(cacheRoot: string): boolean {
   return mounted.has(resolve(cacheRoot));
 }
 
-/** True when entries of this cache can be put into a store now. */
+/**
+ * True when this host may put entries of this cache into a shared store now: it has a key, and the store did not fail within the
+ * last minutes.
+ */
 export function isOffering(cacheRoot: string): boolean {
   const store = mounted.get(resolve(cacheRoot));
   return store?.signer !== undefined && !store.isAway();
 }
 
 /**
- * Puts a cache entry into the store behind the cache, if this host has a key and has not signed the entry before. Returns true when
- * the store did not have it. A failure is reported as one line to `onFault`.
+ * Puts a cache entry into the shared store behind the cache and returns true. Returns false, and puts nothing, when there is no
+ * store, when this host has no key or has signed the entry before, when the entry came from this store, or when the store fails;
+ * a failure is reported as one line to `onFault`.
  */
 export async function offerEntry(
   entry: Pick<Entry, 'key' | 'dir' | 'meta'> & {
     /**
-     * Called when the store does not have the entry: makes its files in another folder and returns that folder. Default: the files
-     * in `dir`.
+     * Called when the entry is to be put: makes the shared files in another folder and returns that folder. Default: the files
+     * are in `dir`.
      */
     readonly pack?: () => Promise<string>;
   },
@@ -158,8 +168,8 @@ export async function offerEntry(
 }
 
 /**
- * Returns the entry from the cache, else from the store behind it, else makes the entry. An entry that was made is then offered to
- * the store.
+ * Returns the entry from the cache, else from the shared store behind the cache, else makes the entry. An entry that was in the
+ * cache or was made is also offered to the store.
  */
 export async function ensureShared(
   name: SharedName,
@@ -175,7 +185,10 @@ export async function ensureShared(
   return made;
 }
 
-/** Returns the entry from the cache, and offers it to the store; else returns it from the store; undefined when neither has it. */
+/**
+ * Returns the entry from the cache, and offers the entry to the shared store. When the cache does not have the entry, returns it
+ * from the store. Undefined when neither has it.
+ */
 export async function recallShared(
   name: SharedName,
   options: ExchangeOptions,

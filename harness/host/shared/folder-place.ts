@@ -11,19 +11,26 @@ import { blobPath, manifestPath, manifestsPath, type StorePlace } from './place.
 import { receiveBlob } from './receive.ts';
 import { StoreFault } from './store-fault.ts';
 
-/** The lock file of a store: readers take it shared and prune takes it exclusively, with flock(2). */
+/**
+ * The lock file of a store in the folder `dir`: hosts that use the store take it shared, and a prune takes it exclusively, with
+ * flock(2).
+ */
 export function inUseLock(dir: string): string {
   return join(dir, 'locks', 'in-use');
 }
 
-/** The folder of unfinished files. */
+/** The folder of the files that are being written to the store in `dir`. */
 export function draftsFolder(dir: string): string {
   return join(dir, 'drafts');
 }
 
+/** The longest wait for the lock while a prune holds it. */
 const lockWaitMs = 10_000;
 
-/** A store in a folder, which several hosts may share (NFS). Other users may write to it, so links in it are not followed. */
+/**
+ * A store in the folder `dir`, which several hosts may share (NFS). Other users may write to the folder, so a link in the place
+ * of a file is never read.
+ */
 export function folderPlace(dir: string): StorePlace {
   const at = (path: string): string => join(dir, path);
   return {
@@ -66,8 +73,9 @@ async function explained<T>(dir: string, work: () => Promise<T>): Promise<T> {
 }
 
 /**
- * Takes the lock of the store. A store whose lock this user may not take stays readable: what a prune removes meanwhile is then
- * absent.
+ * Takes the lock of the store. When this user may not take the lock, the result locks nothing: the store stays readable, and what
+ * a prune removes meanwhile is then absent. Throws a StoreFault `unreachable` without the folder, and when a prune keeps the lock
+ * for 10 s.
  */
 async function holdFolder(dir: string, signal: AbortSignal): Promise<AsyncDisposable> {
   if ((await readIfThere(stat(dir)))?.isDirectory() !== true) {
@@ -114,8 +122,8 @@ async function readSmall(path: string): Promise<string | undefined> {
 }
 
 /**
- * Marks a blob as used now and resolves to true when the store has it in this size; else false, since a blob that was cut off is
- * written again.
+ * Marks a blob as used now and resolves to true when the store has a file of this size for it. Otherwise resolves to false: a
+ * file that was cut off is written again.
  */
 async function touchBlob(path: string, bytes: number): Promise<boolean> {
   const found = await readIfThere(stat(path));
@@ -124,7 +132,7 @@ async function touchBlob(path: string, bytes: number): Promise<boolean> {
   return true;
 }
 
-/** Moves a finished draft to the place of its blob. */
+/** Moves a finished draft to the path of its blob, whose folder is created when it is missing. */
 export async function adoptBlob(draft: string, path: string): Promise<void> {
   await makeFolder(dirname(path));
   await rename(draft, path);

@@ -10,17 +10,21 @@ import { blobPath, manifestPath, manifestsPath, type StorePlace } from './place.
 import { transferLimitMs } from './receive.ts';
 import { StoreFault } from './store-fault.ts';
 
+/** How long to wait for a server. */
 export interface Patience {
-  /** The time for a connection, a request without a body, and the head of its answer, in milliseconds. */
+  /**
+   * The time limit for the answer to a request without a body, connecting included, and for reading a text, in milliseconds. A
+   * request with a body has transferLimitMs().
+   */
   readonly answerMs: number;
-  /** A connection on which nothing moves for this time is closed. */
+  /** A connection on which nothing moves for this time, in milliseconds, is closed. */
   readonly silenceMs: number;
 }
 
 const usualPatience: Patience = { answerMs: 10_000, silenceMs: 15_000 };
 
 /**
- * Reads the URL of a store. Throws `usage` for a URL that is not http or https, that has a user, a query or a fragment, or that
+ * Reads the URL of `--store`. Throws `usage` for a URL that is not http or https, that has a user, a query or a fragment, or that
  * leads to another host without TLS.
  */
 export function parseStoreUrl(text: string): URL {
@@ -41,7 +45,7 @@ export function parseStoreUrl(text: string): URL {
   return url;
 }
 
-/** True for the addresses of this host (RFC 6890), and for its name. */
+/** True for the loopback addresses of a host (RFC 6890), and for the name `localhost`. */
 export function isLoopback(host: string): boolean {
   return /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/.test(host);
 }
@@ -53,13 +57,13 @@ interface Exchange {
   readonly headers?: Readonly<Record<string, string | number>>;
   /** The body: a file with its size, or a text. */
   readonly body?: { readonly file: string; readonly bytes: number } | string;
-  /** The status codes that count as an answer; other codes are thrown. */
+  /** The status codes that count as an answer; for any other code a StoreFault `unreachable` is thrown. */
   readonly valid: readonly number[];
 }
 
 /**
- * A store that is read with GET and written with PUT. Redirects are not followed, so the token and the requests go to this host
- * only.
+ * A store that is read with GET and written with PUT, with `token` as its bearer token. Redirects are not followed, so the token
+ * and the requests go to the host of `url` only.
  */
 export function httpPlace(
   url: URL,
@@ -135,7 +139,7 @@ interface Route {
   readonly token?: string;
 }
 
-/** Sends a request and resolves with the head of its answer. */
+/** Sends a request and resolves to the answer when its head has come; the body is still unread. */
 async function exchange(asked: Exchange, route: Route): Promise<IncomingMessage> {
   const { method, signal, body, headers = {} } = asked;
   const { answerMs, silenceMs } = route.patience;
@@ -193,7 +197,7 @@ function unreachable(error: unknown): unknown {
   return new StoreFault('unreachable', code, { cause: error });
 }
 
-/** Words an unexpected answer. */
+/** Describes an answer whose status code is not valid. */
 function describeStatus({ statusCode = 0 }: IncomingMessage): string {
   if (statusCode >= 300 && statusCode < 400) {
     return `it redirects (${statusCode}), and no redirect is followed`;
@@ -207,7 +211,10 @@ function describeStatus({ statusCode = 0 }: IncomingMessage): string {
   return known[statusCode] ?? `it answers ${statusCode}`;
 }
 
-/** Reads the body as text; undefined for an answer other than 200. Throws `refused` for a body that is larger than any manifest. */
+/**
+ * Reads the body of an answer as text; undefined for a status other than 200. Throws a StoreFault `refused` for a body that is
+ * larger than any manifest.
+ */
 async function readText(
   answer: IncomingMessage,
   signal: AbortSignal,

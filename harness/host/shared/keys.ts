@@ -28,8 +28,8 @@ const lineWord = 'splat-ed25519';
 const largestKeyFileBytes = 64 * 1024;
 
 /**
- * Makes a key pair. The private key goes to `file` (PKCS #8, PEM, readable by its owner only), the public key to `file`.pub as one
- * line. Returns that line. Throws `usage` when one of the files exists.
+ * Makes a key pair. The private key goes to `file` (PKCS #8, PEM, readable by its owner only), the public key to `file`.pub as
+ * one line. Returns that line and the id of the key. Throws `usage` when one of the files exists or their folder does not.
  */
 export async function makeKeyFiles(file: string): Promise<{ id: string; line: string }> {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
@@ -55,7 +55,8 @@ async function writeNew(path: string, text: string, mode: number): Promise<void>
 }
 
 /**
- * Reads the private key of `--store-key`. Throws `usage` for a file without such a key, and for a file that other users can read.
+ * Reads the private key of `--store-key`. Throws `usage` for a file that cannot be read, for a file without an Ed25519 key, and
+ * for a file that other users can read.
  */
 export async function readSigningKey(path: string): Promise<SigningKey> {
   const { text, mode } = await readKeyFile('--store-key', path);
@@ -76,8 +77,9 @@ export async function readSigningKey(path: string): Promise<SigningKey> {
 }
 
 /**
- * Reads the public keys of `--store-trust`: one on each line, as `splat store key` writes them to a .pub file. Empty lines and
- * lines that begin with # are skipped. Throws `usage`, with the number of the line, for a line without a key.
+ * Reads the public keys of `--store-trust`: one on each line, as `splat store key` writes them to a .pub file; words after the
+ * key are ignored. Empty lines and lines that begin with # are skipped. Throws `usage` for a file that cannot be read or has no
+ * key, and, with the number of the line, for any other line.
  */
 export async function readTrustedKeys(path: string): Promise<readonly TrustedKey[]> {
   const { text } = await readKeyFile('--store-trust', path);
@@ -139,6 +141,7 @@ export function signText(text: string, { privateKey }: SigningKey): string {
   return sign(null, Buffer.from(text), privateKey).toString('base64');
 }
 
+/** True when `signature`, in base64, is the signature of this key for the text. */
 export function isSignedBy(text: string, signature: string, { publicKey }: TrustedKey): boolean {
   return verify(null, Buffer.from(text), publicKey, Buffer.from(signature, 'base64'));
 }

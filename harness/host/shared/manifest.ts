@@ -9,23 +9,23 @@ import { isSignedBy, type SigningKey, signText, type TrustedKey } from './keys.t
 import { StoreFault } from './store-fault.ts';
 
 /**
- * The largest manifest; a larger one is refused without reading it. The manifest of a kernel has 50 KiB if its build gave many
- * warnings.
+ * The largest manifest in bytes; reading a larger one ends with a StoreFault `refused`. The manifest of a kernel has 50 KiB if
+ * its build gave many warnings.
  */
 export const largestManifestBytes = 1024 * 1024;
-/** The largest sum of an entry's files. A kernel with DWARF has 70 MiB, a packed source 250 MiB. */
+/** The largest sum of the sizes of an entry's files. A kernel with DWARF has 70 MiB, a packed source 250 MiB. */
 const largestEntryBytes = 8 * 2 ** 30;
 
 /** A text that is signed together with the payload, so that a signature made for another purpose is not valid here. */
 const domain = 'splat-store/1';
 
-/** The name of an entry in the store. */
+/** The name of an entry in a shared store. */
 export interface EntryName {
   readonly kind: SharedKind;
   readonly key: string;
 }
 
-/** Converts a manifest to a signed text. */
+/** Converts a manifest to its signed text: one line of JSON with the signer, the signature and the payload. */
 export function sealManifest(manifest: StoreManifest, key: SigningKey): string {
   const payload = JSON.stringify(manifest);
   const signature = signText(`${domain}\n${payload}`, key);
@@ -53,7 +53,10 @@ export function openManifest(
   return { manifest: parsePayload(payload, name), signer };
 }
 
-/** Opens a manifest without checking its signature: for a server or a prune, which only keep the store in order. */
+/**
+ * Opens a manifest without checking its signature: for a server without keys and for a prune, which only keep the store in order.
+ * Throws a StoreFault `refused` for a text that is not the manifest of this entry.
+ */
 export function peekManifest(
   text: string,
   name: EntryName,
@@ -97,7 +100,7 @@ function requireSound(manifest: StoreManifest, { kind, key }: EntryName, what: s
   }
 }
 
-/** The bytes of all files of an entry. */
+/** The sum of the sizes of all files of an entry. */
 export function entryBytes({ files }: Pick<StoreManifest, 'files'>): number {
   return files.reduce((sum, { bytes }) => sum + bytes, 0);
 }

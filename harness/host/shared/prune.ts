@@ -7,13 +7,17 @@ import { tryLock } from '../lock.ts';
 import { draftsFolder, inUseLock } from './folder-place.ts';
 import { type EntryName, entryBytes, peekManifest } from './manifest.ts';
 
-/** A manifest in the folder of a store. Its signature is not checked here. */
+/** A manifest in the folder of a store, with the entry that it names. Its signature is not checked here. */
 export interface StoredEntry {
   readonly kind: SharedKind;
   readonly key: string;
   readonly signer: string;
-  /** The sum of the sizes of the entry's blobs. A blob that several entries share counts for each of them. */
+  /**
+   * The sum of the sizes of the entry's blobs; 0 for a damaged manifest. A blob that several entries share counts for each of
+   * them.
+   */
   readonly bytes: number;
+  /** The time at which the manifest was last read or written, in milliseconds since 1970. */
   readonly usedAtMs: number;
 }
 
@@ -22,15 +26,21 @@ interface ListedManifest extends StoredEntry {
   readonly blobs: ReadonlyMap<string, number>;
 }
 
-/** What was used within this time is not removed: a host may be reading its blobs, or may be about to sign them. */
+/**
+ * A manifest, blob or draft that was used within this time (an hour) is not removed: a host may be reading the blobs, or may be
+ * about to sign them.
+ */
 const graceMs = 3_600_000;
 
-/** All entries in the folder of a store, least recently used first. Throws `usage` for a folder that is not a store. */
+/**
+ * All manifests in the folder of a store, least recently used first; none for a folder without manifests. Throws `usage` when the
+ * folder does not exist.
+ */
 export async function listEntries(dir: string): Promise<readonly StoredEntry[]> {
   return (await listManifests(dir)).map(({ path: _path, blobs: _blobs, ...entry }) => entry);
 }
 
-/** What a prune removed, or would remove. */
+/** What a prune removed, or would remove: manifests, and the number and total size of blobs. */
 export interface Pruned {
   readonly entries: readonly StoredEntry[];
   readonly blobs: number;
@@ -38,9 +48,10 @@ export interface Pruned {
 }
 
 /**
- * Removes manifests that were not used for `olderThanMs`, then the least recently used manifests until the blobs of the others fit
- * into `maxBytes`. After that it removes each blob that no manifest names, and drafts of writers that died. Nothing that was used
- * within the last hour is removed. Throws `infra` while a host reads the folder.
+ * Removes manifests that were not used for `olderThanMs`, then the least recently used manifests until the blobs of the others
+ * fit into `maxBytes`. An absent limit removes no manifest. After that it removes each blob that no manifest names, and drafts of
+ * writers that died. Nothing that was used within the last hour is removed. With `isDry` nothing is removed at all. Otherwise it
+ * throws `infra` while another process uses the folder.
  */
 export async function pruneStore(
   dir: string,
@@ -144,7 +155,10 @@ async function listManifests(dir: string): Promise<readonly ListedManifest[]> {
   return found.toSorted((a, b) => a.usedAtMs - b.usedAtMs);
 }
 
-/** Reads a manifest. A damaged manifest counts as a manifest without blobs, so that prune removes it when it is old. */
+/**
+ * Reads a manifest; undefined when it was removed meanwhile. A damaged manifest counts as a manifest without blobs, so that a
+ * prune removes it when it is old.
+ */
 async function readListed(path: string): Promise<ListedManifest | undefined> {
   const facts = await readIfThere(stat(path));
   if (facts === undefined) return undefined;

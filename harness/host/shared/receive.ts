@@ -6,19 +6,19 @@ import { throwIfAborted } from '../process.ts';
 import type { Blob } from './place.ts';
 import { StoreFault } from './store-fault.ts';
 
-/** The lowest rate of a transfer: with a slower store, a build on this host is faster. */
+/** The lowest permitted rate of a transfer: with a slower store, a build on this host is faster. */
 const slowestBytesPerSecond = 512 * 1024;
 const patienceMs = 30_000;
 
-/** The time limit for transferring these bytes, in milliseconds. */
+/** The time limit for a transfer of this size, in milliseconds: 30 s, and a second for each 512 KiB. */
 export function transferLimitMs(bytes: number): number {
   return patienceMs + (bytes / slowestBytesPerSecond) * 1000;
 }
 
 /**
- * Writes a stream to the new file `path` and digests it on the way. When it resolves, the file has exactly the bytes of `blob`. The
- * first byte too many ends the stream. On a failure the file is removed and a StoreFault is thrown: `refused` for other bytes,
- * `unreachable` for a stream that breaks or takes too long.
+ * Writes a stream to the new file `path` and digests it on the way. When it resolves, the file has exactly the bytes of `blob`.
+ * The first byte too many ends the stream. On a failure the file is removed. Throws a StoreFault: `refused` for other bytes,
+ * `unreachable` for a stream that takes too long. An error of the stream itself or of the disk is thrown as it is.
  */
 export async function receiveBlob(
   stream: Readable,

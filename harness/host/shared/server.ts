@@ -10,24 +10,29 @@ import { draftsFolder, folderPlace } from './folder-place.ts';
 import { transferLimitMs } from './receive.ts';
 
 const mostConnections = 128;
+/** A connection on which nothing moves for this time is closed. */
 const silenceLimitMs = 30_000;
 /** The time that running requests get to end after the server was told to stop. */
 const graceMs = 5_000;
 
 export interface ServeOptions extends Omit<ServedStore, 'place'> {
   readonly host: string;
-  /** The port; 0 for any free port. */
+  /** The port to listen on; 0 for any free port. */
   readonly port: number;
+  /** The texts of the certificate and of its private key, in PEM. Absent: http. */
   readonly tls?: { readonly cert: string; readonly key: string };
 }
 
 export interface StoreServer {
   readonly url: string;
-  /** Resolves when the signal has fired and all connections are closed. */
+  /** Resolves when the signal has fired and all connections are closed, which takes at most 5 s. */
   readonly closed: Promise<void>;
 }
 
-/** Serves the folder of a store until the signal fires. Throws `infra` when the address cannot be used. */
+/**
+ * Serves the folder of a store, which is created when it is missing, until the signal fires. Resolves when the server accepts
+ * connections. Throws `infra` when the address cannot be used.
+ */
 export async function serveStore(options: ServeOptions): Promise<StoreServer> {
   await makeFolder(draftsFolder(options.dir));
   const store = { ...options, place: folderPlace(options.dir) };

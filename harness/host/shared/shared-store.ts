@@ -16,6 +16,7 @@ import { StoreFault } from './store-fault.ts';
 export interface SharedEntry {
   readonly manifest: StoreManifest;
   readonly signer: string;
+  /** The sum of the sizes of the entry's files. */
   readonly bytes: number;
 }
 
@@ -25,11 +26,14 @@ export interface SharedStore extends AsyncDisposable {
   readonly name: string;
   /** The id of the key with which this host signs; undefined: this host only reads the store. */
   readonly signer: string | undefined;
-  /** Looks for an entry; undefined when no trusted key has signed it, or while the store counts as unreachable. */
+  /**
+   * Looks for an entry. Undefined when the store does not have it, and when its bytes were refused before. Throws a StoreFault
+   * `refused` when only a key that is not trusted has signed it.
+   */
   readonly find: (name: EntryName, signal: AbortSignal) => Promise<SharedEntry | undefined>;
   /**
-   * Writes the files of an entry into the empty folder `dir` and verifies each of them. `check` returns what is wrong with the
-   * manifest.
+   * Writes the files of an entry into the empty folder `dir` and verifies the digest of each. `check` returns what is wrong with
+   * the manifest, or undefined. Throws a StoreFault `refused` when something is wrong.
    */
   readonly fetch: (
     entry: SharedEntry,
@@ -39,35 +43,44 @@ export interface SharedStore extends AsyncDisposable {
       readonly check: (manifest: StoreManifest) => string | undefined;
     },
   ) => Promise<void>;
-  /** Puts an entry of the cache into the store, unless this host's key has signed it already. */
+  /**
+   * Puts an entry of the cache into the store and returns `put`. Returns `there`, and puts nothing, when this host's key has
+   * signed the entry already, and when this host has no key.
+   */
   readonly offer: (entry: OfferedEntry, signal: AbortSignal) => Promise<'put' | 'there'>;
-  /** Keeps `splat store prune` away until disposed. */
+  /**
+   * Keeps `splat store prune` away until the result is disposed. For a host with a key, this also creates the folder of a new
+   * store.
+   */
   readonly hold: (signal: AbortSignal) => Promise<AsyncDisposable>;
-  /** True while the store counts as unreachable. */
+  /** True for five minutes after explain() got a failure other than `refused`. The caller then does not use the store. */
   readonly isAway: () => boolean;
-  /** Describes a failure in one line. After an unreachable store, the store is not used for some minutes. */
+  /** Describes a failure in one line. Unless it is `refused`, the store counts as unreachable for the next five minutes. */
   readonly explain: (error: unknown) => string;
 }
 
-/** A cache entry, with the names of those of its files that hosts share. */
+/** A cache entry, with the paths of those of its files that hosts share. */
 export interface OfferedEntry {
   readonly entry: Pick<Entry, 'key' | 'meta'> & { readonly kind: EntryName['kind'] };
   readonly files: readonly string[];
-  /** Returns the folder of the files; called when the store does not have them. */
+  /** Returns the folder in which the files are; called only when the entry is to be put into the store. */
   readonly pack: () => Promise<string>;
 }
 
 /** An unreachable store is used again after this time, so that a night does not lose it because of one restart. */
 const awayMs = 5 * 60_000;
 
-/** Opens a store. It accepts only manifests that were signed by one of the `trusted` keys or by this host's own key. */
+/**
+ * Opens a store. The result accepts only manifests that were signed by one of the `trusted` keys or by the `signing` key of this
+ * host.
+ */
 export function openSharedStore(
   place: StorePlace,
   keys: { readonly signing?: SigningKey; readonly trusted: readonly TrustedKey[] },
 ): SharedStore {
   const { signing } = keys;
   const trusted = uniqueKeys(signing === undefined ? keys.trusted : [signing, ...keys.trusted]);
-  /** Entries whose bytes were refused. When this host makes such an entry, it replaces the bytes in the store. */
+  /** The entries whose manifest or bytes were refused. When this host makes such an entry, it replaces the bytes in the store. */
   const refused = new Set<string>();
   const offered = new Set<string>();
   let awayUntilMs = 0;

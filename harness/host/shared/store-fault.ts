@@ -1,6 +1,8 @@
 /**
- * A failure of a shared store. The store's code catches it, and the work goes on without the store. `refused`: the bytes are not
- * those that a trusted key signed. `unreachable`: the store is down, slow or full, or it denies access.
+ * A failure of a shared store. It does not end a run: the code in exchange.ts catches it, and the work goes on without the store.
+ *
+ * - `refused`: the bytes are damaged, too large, or not those that a trusted key signed
+ * - `unreachable`: the store is down, slow or full, or it denies access
  */
 export class StoreFault extends Error {
   override readonly name = 'StoreFault';

@@ -6,18 +6,25 @@ import type { HangEvidence } from '../records/trial.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 import { gatherHang, type HangWatch } from './hang-evidence.ts';
 
-/** How long a running workload may go on, and what shows that it should end. */
+/** How long a running workload may go on, and what ends the wait for it. Times are in milliseconds from its start. */
 interface EndWatch extends Pick<HangWatch, 'vmlinux' | 'modules' | 'dir' | 'signal' | 'onAsked'> {
+  /** True when a splat was found that is not known. */
   readonly hasSplat: () => boolean;
-  /** Milliseconds that the workload may go on after a splat. */
+  /** The time from which on a splat ends the wait, whether it was found before this time or is found later. */
   readonly patienceMs: number;
-  /** The time after which the guest is examined for a hang; undefined: the workload may run until it is stopped. */
+  /**
+   * The time after which the guest is examined for a hang; undefined: it is not examined, and the workload may run until it is
+   * stopped.
+   */
   readonly lookAfterMs: number | undefined;
-  /** Fires when the trial is over. */
+  /** Fires when nobody waits for the workload any longer. */
   readonly over: AbortSignal;
 }
 
-/** Waits until a running workload ends. `hang` is set when it did not end by itself. */
+/**
+ * Waits until a running workload ends, or until a splat ends the wait; then the end is `silent`. `hang` is set when the workload
+ * fell silent without a splat, and the guest could be examined before.
+ */
 export async function awaitEnd(
   guest: Guest,
   running: Promise<WorkloadEnd>,
@@ -31,8 +38,8 @@ export async function awaitEnd(
 }
 
 /**
- * Examines the guest for a hang before the timeout: at the timeout the guest kills a workload of splat, and the stack of the hang
- * is lost with it. After a splat nothing is examined, because the splat explains the hang.
+ * Examines the guest for a hang before the timeout: at the timeout the guest kills the workload, and the stack of the hang is
+ * lost with it. Undefined when the wait is over, or when a splat was found, because the splat explains the hang.
  */
 async function lookLater(guest: Guest, watch: EndWatch): Promise<HangEvidence | undefined> {
   if (watch.lookAfterMs === undefined) return undefined;
@@ -54,7 +61,7 @@ export async function lookAtHang(
   }
 }
 
-/** Ends the wait for a workload that hangs after a splat: it gets no more time, since the splat is the reason. */
+/** Ends the wait for a workload that still runs after `patienceMs` though a splat was found: the splat is the reason. */
 async function stuckAfterSplat(
   running: Promise<WorkloadEnd>,
   { patienceMs, hasSplat, over: signal }: EndWatch,

@@ -12,11 +12,11 @@ import { expectationOf } from './expectation.ts';
 /** What decides which seeded bugs a kernel can show. */
 export interface CanaryKernel {
   readonly version: KernelVersion;
-  /** Symbols of its configuration that are on, without CONFIG_. */
+  /** The symbols of its configuration that are `y`, without CONFIG_. */
   readonly options: ReadonlySet<string>;
 }
 
-/** Reads what decides which canaries a kernel has. */
+/** Reads a built kernel's version and configuration, which decide which seeded bugs it can show. */
 export async function canaryKernel({
   version,
   config,
@@ -26,7 +26,7 @@ export async function canaryKernel({
   return { version, options: new Set(options) };
 }
 
-/** A canary and the titles of the splats that this kernel must print for it: all of them, and no others. */
+/** A canary and the titles of the splats that a kernel must print for it: all of them, and no others. */
 export interface PlannedCanary {
   readonly workload: Workload;
   readonly expected: readonly string[];
@@ -34,7 +34,7 @@ export interface PlannedCanary {
   readonly endsGuest?: true;
 }
 
-/** The canaries that a kernel can detect. A canary that the kernel is known to miss proves nothing. */
+/** The canaries that a kernel must detect. Those that the kernel is known to miss prove nothing and are left to holesOf(). */
 export function canariesFor(kernel: CanaryKernel): readonly PlannedCanary[] {
   return canariesOn(kernel)
     .map((canary) => ({
@@ -48,13 +48,13 @@ export function canariesFor(kernel: CanaryKernel): readonly PlannedCanary[] {
 /** A canary that this kernel is known to miss. */
 export interface PlannedHole {
   readonly workload: Workload;
-  /** The titles that the kernel prints if someone has fixed the gap in its detectors. */
+  /** The titles that kernels without this gap print. A kernel that prints them has had the gap fixed. */
   readonly closedBy: readonly string[];
   /** What this kernel does not check because of that gap. */
   readonly unchecked: string;
 }
 
-/** The canaries that a kernel is known to miss: they show that it does, or that it no longer does. */
+/** The canaries that a kernel is known to miss. Their trials show whether it still misses them. */
 export function holesOf(kernel: CanaryKernel): readonly PlannedHole[] {
   return canariesOn(kernel)
     .filter((canary) => expectedTitles(canary, kernel.version).length === 0)
@@ -67,7 +67,7 @@ export function holesOf(kernel: CanaryKernel): readonly PlannedHole[] {
     }));
 }
 
-/** The canaries of detectors that a kernel has, each with a trigger that it has. */
+/** The canaries whose detectors are in a kernel's configuration, each with a trigger that the kernel has. */
 function canariesOn({ version, options }: CanaryKernel): readonly Canary[] {
   return canaries
     .filter(({ needs = [] }) => needs.every((symbol) => options.has(symbol)))
@@ -75,8 +75,8 @@ function canariesOn({ version, options }: CanaryKernel): readonly Canary[] {
 }
 
 /**
- * The canary with a trigger that this kernel has. Kernels before 5.15 have no process_mrelease(2); on them only the OOM reaper runs
- * callbacks that must not block.
+ * The canary with a trigger that this kernel has. Kernels before 5.15 have no process_mrelease(2); on them only the OOM reaper
+ * runs callbacks that must not block.
  */
 function triggerFor(canary: Canary, version: KernelVersion): Canary {
   const lacks = canary.trigger === 'mrelease' && compareVersions(version, [5, 15]) < 0;

@@ -21,12 +21,13 @@ import { type Workload, workloads } from '../stress/workloads.ts';
 import type { ChosenWorkload, TestReader } from './chosen-workload.ts';
 import { nameGlob } from './name-glob.ts';
 
-/** Where the IGT programs and the expected results come from. */
+/** Where the programs of IGT, or of Debian, and IGT's expected results come from. */
 export interface IgtRequest {
-  /** The user's own build; undefined: Debian's IGT. */
+  /** The folder of the user's own build of IGT; undefined: Debian's IGT. */
   readonly dir: string | undefined;
   /** The user's folder of expected results; undefined: the files of splat. */
   readonly expect: string | undefined;
+  /** The folder against which `dir` and `expect` are resolved. */
   readonly cwd: string;
   readonly cacheRoot: string;
   readonly signal: AbortSignal;
@@ -44,20 +45,28 @@ export function isIgtName(name: string): boolean {
 /** The parts of a name such as `igt:vkms/kms_atomic@*+reclaim`. */
 interface IgtAsked {
   readonly name: string;
-  /** `curated`: the tests of splat's list, each in its own guest. `order`: all of them in one guest. */
+  /**
+   * `curated`: the tests of splat's list, each in its own guest. `order`: the tests of that list, all in one guest. `pattern`:
+   * all tests of the image that match, each in its own guest.
+   */
   readonly kind: 'curated' | 'order' | 'pattern';
   readonly driver?: IgtDriver;
+  /** The pattern for tests; empty for `curated`. */
   readonly test: string;
+  /** The pattern for subtests; absent for the whole test. */
   readonly subtest?: string;
-  /** The workload that runs beside the tests. */
+  /** The workload that runs beside the tests; absent for none. */
   readonly beside?: Workload;
 }
 
-/** The form `igt:[DRIVER/]TEST[@SUBTEST]+WORKLOAD`; `*` and `?` are wildcards, and all parts but `igt` may be absent. */
+/** The form `igt[:[DRIVER/]TEST[@SUBTEST]][+WORKLOAD]`. In TEST and SUBTEST `*` and `?` are wildcards. */
 const nameForm =
   /^igt(?::(?:(virtio_gpu|vgem|vkms|none)\/)?([\w*?-]+)(?:@([\w.*?-]+))?)?(?:\+([\w-]+))?$/;
 
-/** Parses such a name. Throws `usage` for a name of any other form, and for an unknown workload after `+`. */
+/**
+ * Parses the name of IGT tests. Throws `usage` for a name that does not have the form `igt[:[DRIVER/]TEST[@SUBTEST]][+WORKLOAD]`,
+ * for `igt:order` with a workload, and for an unknown workload.
+ */
 export function parseIgtName(name: string): IgtAsked {
   const [whole, driver, test = '', subtest, besideName] = nameForm.exec(name) ?? [];
   const beside = workloads.find((one) => one.name === besideName);
@@ -83,14 +92,20 @@ export function parseIgtName(name: string): IgtAsked {
   };
 }
 
-/** How many milliseconds a test may take before it is examined for a hang. A slow guest gets more (guest/pace.ts). */
+/**
+ * Without --duration: how many milliseconds a test may take. guest/pace.ts adds to it, the more the slower the guest is. A test
+ * that takes longer has the result `timeout`.
+ */
 const testDurationMs = 60_000;
 
 /** Without --duration: how many milliseconds tests run in one shared guest, and how many a workload runs beside a test. */
 const orderDurationMs = 120_000;
 const besideDurationMs = 10_000;
 
-/** Returns a trial for each test that matches the names. Throws `usage` for a pattern that matches no test. */
+/**
+ * Returns a workload for each driver and test that the names select, and one for all tests of `igt:order`. Throws `usage` for a
+ * name that cannot be parsed, for a pattern that matches no test, and for expectation files that are missing or cannot be read.
+ */
 export async function chooseIgt(
   names: readonly string[],
   request: IgtRequest,
@@ -113,7 +128,7 @@ export async function chooseIgt(
   return [...once.values()];
 }
 
-/** The disk of an image. Its warm-up runs the smallest test, which loads every library that any test loads. */
+/** The disk of an image. Its warm-up runs the smallest test, which loads every library that the other tests load. */
 function diskOf({ id, disk }: IgtImage): ToolsDisk {
   const test = [...envOptions(), '--', `${igtFolder}/core_getversion`, '--list-subtests'];
   return { id, path: disk, warmUp: ['/bin/tools', ...test] };
@@ -151,7 +166,7 @@ function matching(asked: IgtAsked, image: IgtImage): readonly IgtRow[] {
   });
 }
 
-/** A test of an image, with the workload that runs beside it. */
+/** A test of an image, with the workload that runs beside it, if any. */
 interface TestChoice {
   readonly row: IgtRow;
   readonly image: IgtImage;
@@ -224,12 +239,18 @@ function chosenOrder(
 /** A test as guests/minimal/tools.c runs it. */
 interface TestCommand {
   readonly words: readonly string[];
-  /** The line that is printed before the test's output when several tests share a guest. */
+  /**
+   * The line before the test's output, without its leading `tools: `. It is printed when a guest runs the test more than once, or
+   * several tests.
+   */
   readonly head: string;
   readonly program: IgtProgram & { readonly driver: IgtDriver };
 }
 
-/** Runs a test with the subtests that this kernel's expectations do not skip; undefined when no subtest is left. */
+/**
+ * The command of a test, with those of the wanted subtests that the expectations for this kernel version do not skip. Undefined
+ * when none is left, or when a test without subtests is skipped.
+ */
 function commandFor(
   { driver, test, only }: IgtRow,
   image: IgtImage,
@@ -258,7 +279,10 @@ function requireReadable(files: readonly ExpectationFile[], version: KernelVersi
   return read;
 }
 
-/** The name of a file, such as `virtio_gpu-none-fails.txt`. `any` in place of the driver is for tests that open no device. */
+/**
+ * The name of an expectation file, such as `virtio_gpu-none-fails.txt`: the driver, a part that is not read, and the kind. A file
+ * with `any` in place of the driver is for the tests of every driver, also for those that open no device.
+ */
 const fileForm = /^(\w+?)(?:-[\w-]+?)?-(fails|flakes|skips)\.txt$/;
 
 async function readFiles(request: IgtRequest): Promise<readonly ExpectationFile[]> {

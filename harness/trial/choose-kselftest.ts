@@ -16,15 +16,24 @@ import {
 import type { ChosenWorkload, KernelRequest } from './chosen-workload.ts';
 import { nameGlob } from './name-glob.ts';
 
-/** How many milliseconds a program may take before it is examined for a hang. A slow guest gets more (guest/pace.ts). */
+/**
+ * Without --duration: how many milliseconds a program may take. guest/pace.ts adds to it, the more the slower the guest is. A
+ * program that takes longer has the result `timeout`.
+ */
 const testDurationMs = 60_000;
 
-/** True for the names of the tree's selftests that `--workload` takes: `kselftest:TARGET` and `kselftest:TARGET/PROGRAM`. */
+/**
+ * True for the names of the tree's selftests that `--workload` takes: `kselftest:TARGET` and `kselftest:TARGET/PROGRAM`. What
+ * follows `kselftest` is not checked.
+ */
 export function isKselftestName(name: string): boolean {
   return /^kselftest(?:$|[:+])/.test(name);
 }
 
-/** True for a name that stands for a list. A program of a list that cannot run does not decide the verdict. */
+/**
+ * True for a name that stands for the whole list of a target, such as `kselftest:mm`. When a program of a list cannot run, that
+ * does not decide the verdict. Throws `usage` for a kselftest name that parseKselftestName() refuses.
+ */
 export function isKselftestList(name: string): boolean {
   return isKselftestName(name) && parseKselftestName(name).program === undefined;
 }
@@ -38,7 +47,7 @@ interface KselftestAsked {
   readonly rows: readonly SelftestRow[];
 }
 
-/** Parses such a name. Throws `usage` for a target or a program that is not in the list. */
+/** Parses the name of selftests. Throws `usage` for a malformed name, and for a target or a program that is not in the list. */
 export function parseKselftestName(name: string): KselftestAsked {
   const path = /^kselftest:([\w*?./-]+)$/.exec(name)?.[1] ?? '';
   const targets = Object.keys(selftestTargets) as SelftestTarget[];
@@ -60,12 +69,15 @@ export function parseKselftestName(name: string): KselftestAsked {
   throw new HarnessError('usage', `--workload ${name}: no such program; there are ${known}`);
 }
 
-/** The program of a row: `uffd-stress` for `uffd-stress.anon`. */
+/** The program of a row: `uffd-stress` for the row `uffd-stress.anon`. */
 function programOf({ name }: SelftestRow): string {
   return name.split('.')[0] ?? name;
 }
 
-/** A workload for each name; its programs are built when the kernel is ready. */
+/**
+ * A workload for each different name. Its onKernel() builds the programs that the name stands for and returns a workload for
+ * each. Throws `usage` for a name that parseKselftestName() refuses.
+ */
 export function chooseKselftests(names: readonly string[]): readonly ChosenWorkload[] {
   return [...new Set(names)].map((name) => {
     const asked = parseKselftestName(name);
@@ -102,7 +114,10 @@ async function programsFor(
 
 const otherArch = 'selftests are built for x86-64 alone';
 
-/** Builds the whole list of a target, whichever programs were asked for, so that it is built once for each kernel. */
+/**
+ * Builds the whole list of a target, whichever programs were asked for, so that it is built once for each kernel. Programs for
+ * which the kernel or the guest lacks something are left out. Undefined on an architecture for which no selftests are built.
+ */
 async function buildTarget(
   target: SelftestTarget,
   lacks: (row: SelftestRow) => string | undefined,
@@ -127,7 +142,7 @@ function isOld({ from = '0.0' }: SelftestRow, { version }: BuiltKernel): boolean
   return !isVersionIn(version, { from });
 }
 
-/** What the kernel or the guest lacks for a program; undefined when it lacks nothing. */
+/** What the kernel or the guest lacks for a program, or why the program is never run; undefined when it can run. */
 function whatLacks(
   row: SelftestRow,
   kernel: BuiltKernel,

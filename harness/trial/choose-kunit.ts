@@ -9,13 +9,16 @@ import { nameGlob } from './name-glob.ts';
 /** The fragment of kernel-configs/ for kernels whose suites are wanted. */
 export const kunitFragment = 'kunit';
 
-/** How many milliseconds a suite may take before it is examined for a hang. A slow guest gets more (guest/pace.ts). */
+/**
+ * Without --duration: how many milliseconds a suite may take. guest/pace.ts adds to it, the more the slower the guest is. A suite
+ * that takes longer has the result `timeout`.
+ */
 const suiteDurationMs = 60_000;
 
 /** Words of the command line with which a kernel runs suites only on request. */
 const enabled = 'kunit.enable=1 kunit.autorun=0';
 
-/** True for the names of the kernel's unit tests that `--workload` takes: `kunit:SUITE`. */
+/** True for the names of the kernel's unit tests that `--workload` takes: `kunit:SUITE`. What follows `kunit` is not checked. */
 export function isKunitName(name: string): boolean {
   return /^kunit(?:$|[:+])/.test(name);
 }
@@ -23,7 +26,7 @@ export function isKunitName(name: string): boolean {
 /** The form `kunit:SUITE`, where `*` and `?` are wildcards. The names of suites follow no common style. */
 const nameForm = /^kunit:([\w*?. &/-]+)$/;
 
-/** Returns the pattern in such a name. Throws `usage` for a name of any other form. */
+/** Returns the pattern SUITE of a name `kunit:SUITE`. Throws `usage` for a name of any other form. */
 export function parseKunitName(name: string): string {
   const pattern = nameForm.exec(name)?.[1];
   if (pattern !== undefined) return pattern;
@@ -31,7 +34,10 @@ export function parseKunitName(name: string): string {
   throw new HarnessError('usage', text);
 }
 
-/** A workload for each name; the suites that it stands for are known when the kernel is built. */
+/**
+ * A workload for each different name. Its onKernel() returns one workload for each suite of the built kernel that the name
+ * matches. Throws `usage` for a malformed name.
+ */
 export function chooseKunit(names: readonly string[]): readonly ChosenWorkload[] {
   return [...new Set(names)].map((name) => {
     const pattern = parseKunitName(name);
@@ -42,14 +48,17 @@ export function chooseKunit(names: readonly string[]): readonly ChosenWorkload[]
   });
 }
 
-/** The suites of the kernel that match. When none does, it throws `usage`, with the suites that the kernel has. */
+/**
+ * A workload for each suite of the kernel that matches `pattern`. When no suite matches, `usage` is thrown, with the suites that
+ * the kernel has.
+ */
 async function suitesOf(
   name: string,
   pattern: string,
   kernel: BuiltKernel,
 ): Promise<readonly ChosenWorkload[]> {
   const known = await readKunitSuites(kernel);
-  // A kernel without KUnit: the guest reports that.
+  // The kernel was built without KUnit; the guest reports that.
   if (known === undefined) return [chosenSuite({ name: pattern, atBootOnly: false }, true)];
   const wanted = nameGlob(pattern);
   const found = known.suites.filter((suite) => wanted.test(suite.name));
@@ -79,8 +88,8 @@ function chosenSuite(suite: KunitSuite, forked: boolean): ChosenWorkload {
 }
 
 /**
- * The words of the kernel's command line that run a suite at boot. Characters that would have to be quoted there become `?`, which
- * stands for any character in the kernel's pattern.
+ * The words of the kernel's command line that run a suite at boot. Characters that would have to be quoted there become `?`,
+ * which stands for any character in the kernel's pattern.
  */
 function bootArguments(suite: string): string {
   const glob = suite.replaceAll(/[^\w-]/g, '?');

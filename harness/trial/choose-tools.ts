@@ -8,19 +8,22 @@ import { workloads } from '../stress/workloads.ts';
 import type { IgtRequest } from './choose-igt.ts';
 import type { ChosenWorkload } from './chosen-workload.ts';
 
-/** The programs of Debian that `--workload` accepts. */
+/** The names of the Debian programs that `--workload` accepts. */
 export const toolNames: readonly string[] = toolRows.map(({ name }) => name);
 
 /**
  * True for the name of a Debian program, also with `+WORKLOAD`: `kmscube`, `stress-ng:vm`, `stress-ng:vm+oom-memcg`. Every name
- * that begins with `stress-ng:` counts.
+ * that begins with `stress-ng:` counts, also if there is no such program. WORKLOAD is not checked.
  */
 export function isToolName(name: string): boolean {
   const [own = ''] = name.split('+');
   return toolNames.includes(own) || own.startsWith('stress-ng:');
 }
 
-/** Returns the table row of a name. Throws `usage` for an unknown program, and for an unknown workload after `+`. */
+/**
+ * Returns the table row of the program in a name such as `stress-ng:vm+oom-memcg`. Throws `usage` for an unknown program, for an
+ * unknown workload after `+`, and for any workload beside a program that draws.
+ */
 export function requireToolName(name: string): ToolRow {
   const [own = '', beside] = name.split('+');
   const row = toolRows.find((one) => one.name === own);
@@ -35,7 +38,10 @@ export function requireToolName(name: string): ToolRow {
   throw new HarnessError('usage', `--workload ${name}: ${why}`);
 }
 
-/** Throws `usage` for a program that the guest does not have, or that draws with a driver that the guest does not have. */
+/**
+ * Throws `usage` for a program that only the Debian guest has, in another guest. Does the same for a program that would draw with
+ * Mesa's driver for a GPU with 3D, which only the Debian guest has.
+ */
 function requireGuest(
   { name, debian, witnesses3D }: ToolRow,
   isDebian: boolean,
@@ -48,7 +54,11 @@ function requireGuest(
   throw new HarnessError('usage', text);
 }
 
-/** Returns a workload for each name of a Debian program, with the disk that has the program. */
+/**
+ * Returns a workload for each different name of a Debian program, with the disk that has the program. A Debian guest has the
+ * programs itself and gets no disk. Throws `usage` for a name that requireToolName() refuses, and for a program that cannot run
+ * in this guest.
+ */
 export async function chooseTools(
   names: readonly string[],
   request: IgtRequest,

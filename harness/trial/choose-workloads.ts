@@ -14,7 +14,9 @@ import { chooseKunit, isKunitName, kunitFragment, parseKunitName } from './choos
 import { chooseTools, isToolName, requireToolName, toolNames } from './choose-tools.ts';
 import type { ChosenWorkload } from './chosen-workload.ts';
 
+/** What decides how the names of `--workload` are read. */
 export interface WorkloadOptions {
+  /** The folder against which the paths of the user's programs are resolved. */
   readonly cwd: string;
   /** The arguments after `--` on the command line, for the user's own programs. */
   readonly args: readonly string[];
@@ -23,19 +25,20 @@ export interface WorkloadOptions {
   readonly guest?: string;
   /** The GPU, as `--gpu` takes it; absent for `virtio`. */
   readonly gpu?: GpuDevice['name'] | undefined;
-  /** What is needed to choose tests of IGT; absent where none can be named. */
+  /** What is needed for tests of IGT and of the kernel, and for programs of Debian; absent where none of them can be named. */
   readonly igt?: IgtRequest;
 }
 
-/** How many milliseconds the user's own program may run without --duration; then it is killed. */
+/** How many milliseconds the user's own program may run without --duration; the guest kills it when they are over. */
 const ownDurationMs = 60_000;
-/** The largest program of the user: it is held in the guest's memory. */
+/** The largest file that the user may name, source or program: a program is held in the guest's memory. */
 const largestProgramBytes = 64 * 1024 * 1024;
 
 /**
- * The workloads that `--workload` names. First come rows of the table, in the table's order; no name stands for all of them. Then
- * come the user's own programs: executables, and .c files, which are compiled statically. Throws `usage` for a name that is
- * neither, and for a file that does not compile, with the compiler's messages.
+ * The workloads that `--workload` names, or all rows of the table when `names` is empty. First come rows, in the table's order;
+ * then tests of IGT, programs of Debian, tests of the kernel; then the user's own programs: executables, and .c files, which are
+ * compiled statically. Throws `usage` for a name that is none of these, for a file that does not compile (with the compiler's
+ * messages) or that the guest cannot run, and for arguments without a program of the user.
  */
 export async function chooseWorkloads(
   names: readonly string[],
@@ -84,12 +87,12 @@ async function chooseTests(
   return chooseTools(names, igt, { guest, gpu: gpuDevice(gpu, undefined) });
 }
 
-/** True for programs that are not part of splat: tests of IGT and of the kernel, and programs of Debian. */
+/** True for the names of programs that are not part of splat: tests of IGT and of the kernel, and programs of Debian. */
 export function isForeignName(name: string): boolean {
   return isIgtName(name) || isToolName(name) || isKunitName(name) || isKselftestName(name);
 }
 
-/** The fragments of `--config`, with those that a kernel needs for its own tests. */
+/** The fragments of `--config`, and the fragment `kunit` if `names` has a KUnit suite. */
 export function withTestFragments(
   names: readonly string[],
   configs: readonly string[],
@@ -103,7 +106,8 @@ function ownWorkload(name: string, args: readonly string[]): Workload {
 }
 
 /**
- * A free name for a program: `reproducer` for `/home/me/reproducer.c`. It becomes the id of a trial, and so the name of a folder.
+ * A name for a program that is not in `taken`: `reproducer` for `/home/me/reproducer.c`. It becomes the id of a trial, and so the
+ * name of a folder. It never begins with `canary-`, as the ids of canaries do.
  */
 function freeName(path: string, taken: ReadonlySet<string>): string {
   const plain = basename(path, '.c').replaceAll(/[^A-Za-z0-9_-]/g, '_');
@@ -115,7 +119,10 @@ function freeName(path: string, taken: ReadonlySet<string>): string {
   return `${stem}_${suffix}`;
 }
 
-/** Throws `usage` for a name that is neither a workload nor a file. */
+/**
+ * Throws `usage` for a name that is neither a workload nor a file, for a file larger than 64 MiB, and for a malformed or unknown
+ * name of a test or of a program of Debian. Compiles and runs nothing.
+ */
 export async function requireWorkloads(names: readonly string[], cwd: string): Promise<void> {
   for (const name of names) {
     if (isIgtName(name)) parseIgtName(name);
@@ -181,7 +188,10 @@ const scriptMagic = '2321';
 /** Offsets and values of elf(5): a 64-bit little-endian file, and its program headers. */
 const elf = { wide: 2, little: 1, typeInterpreter: 3, headerBytes: 64 } as const;
 
-/** Why a guest cannot run these bytes; undefined when it can. The minimal guest has no dynamic linker. */
+/**
+ * Why a guest cannot run a program with these bytes; undefined when it can. `hasLinker` is false for the minimal guest, which has
+ * no dynamic linker. A script with `#!` counts as runnable, whatever its interpreter is.
+ */
 export function whyNotRunnable(bytes: Uint8Array, hasLinker = false): string | undefined {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.toString('hex', 0, 2) === scriptMagic) return undefined;

@@ -7,17 +7,24 @@ import type { TestReport } from '../stress/test-report.ts';
 import type { Workload } from '../stress/workloads.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 
-/** A workload of the table, or the user's own program with the bytes to copy into the guest. */
+/** A workload that `--workload` named, with what its trials need besides the row of the table. */
 export interface ChosenWorkload {
   readonly workload: Workload;
+  /** The program's bytes, which are copied into the guest. Absent: the guest or the disk has the program. */
   readonly upload?: Uint8Array;
-  /** The disk with the workload's program, which the guest must have. */
+  /** The disk with the workload's program. Absent: the workload needs no disk. */
   readonly disk?: ToolsDisk;
-  /** Set for a workload that consists of many tests: reads the result of each test from the output and from the end of the program. */
+  /** Set for a workload that consists of many tests: reads the result of each test from the program's stdout and end. */
   readonly readTests?: TestReader;
-  /** Returns the workload as it runs on a kernel of this version; undefined: no part of it runs there. Absent: the workload is the same on all kernels. */
+  /**
+   * Returns the workload as it runs on a kernel of this version; undefined when no part of it runs there. Absent: the workload is
+   * the same on all kernels.
+   */
   readonly forKernel?: (version: KernelVersion) => ChosenWorkload | undefined;
-  /** Returns the workloads that this one stands for on a kernel that was built; throws `usage` when there are none. Absent: itself. */
+  /**
+   * Returns the workloads that this workload stands for on a kernel that was built; throws `usage` when its name matches nothing
+   * there. Absent: the workload stands for itself.
+   */
   readonly onKernel?: (
     kernel: BuiltKernel,
     request: KernelRequest,
@@ -26,10 +33,10 @@ export interface ChosenWorkload {
   readonly guestArguments?: string;
 }
 
-/** What was asked for: the kernel, and the guests it runs in. */
+/** The kernel that was asked for, and the memory of its guests. */
 export type KernelRequest = TestKernelRequest & { readonly memoryMiB: number };
 
-/** Replaces the workloads that stand for others on this kernel; each name is kept once. */
+/** Returns the workloads with each one that stands for others on this kernel replaced by those. Each name occurs once. */
 export async function settleWorkloads(
   chosen: readonly ChosenWorkload[],
   kernel: BuiltKernel,
@@ -43,9 +50,13 @@ export async function settleWorkloads(
   return [...settled.values()];
 }
 
+/** Reads the result of each test from a program's stdout and from how the program ended. */
 export type TestReader = (stdout: string, end: WorkloadEnd) => TestReport;
 
-/** What guests need for these workloads, in addition to what every guest has. */
+/**
+ * What guests need for these workloads, in addition to what every guest has: the disk, the functions to count (`profile`) and
+ * words of the kernel's command line, each absent when none is needed. Throws `usage` when the workloads need two disks.
+ */
 export function guestRequirements(chosen: readonly ChosenWorkload[]): {
   readonly disk?: ToolsDisk;
   readonly profile?: readonly string[];

@@ -5,10 +5,11 @@ import { isSplat } from './findings.ts';
 export interface RenamedSplat {
   readonly before: Pick<SeenSplat, 'title' | 'signature'>;
   readonly now: Pick<SeenSplat, 'title' | 'signature'>;
-  /** The line of the console, counted from 1. */
+  /** The line of the console, counted from 1, with which the recorded report begins. */
   readonly line: number;
 }
 
+/** How the splats that today's rules find differ from the recorded ones. */
 export interface ComparedRules {
   readonly renamed: readonly RenamedSplat[];
   /** Splats of the record that today's rules do not find. */
@@ -31,7 +32,7 @@ export function compareRules(
   const gone: SeenSplat[] = [];
   const accounted = new Set<string>();
   for (const before of recorded) {
-    // A recorded splat with line 0 was not on the console: the guest was lost.
+    // A recorded splat with line 0 was not on the console (end-finding.ts): the guest was lost, or the workload itself told it.
     if (before.line === 0) continue;
     const { start } = before.bytes;
     const now =

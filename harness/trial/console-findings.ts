@@ -5,30 +5,44 @@ import { isSplat, startTally } from './findings.ts';
 /** Collects the findings on one console while the guest runs. */
 export interface ConsoleFindings {
   readonly push: (bytes: Uint8Array) => void;
-  /** While muted, the bytes pushed are not searched for findings, because splat itself makes the kernel print them. */
+  /**
+   * While muted, the bytes pushed are not searched for findings, because splat itself makes the kernel print them. A report that
+   * was not finished before becomes a finding.
+   */
   readonly mute: (isMuted: boolean) => void;
-  /** True after a splat that is not known. With `atOnce` an unfinished report counts as soon as the console is silent; the report may then be cut short. */
+  /**
+   * True after a splat that is not known. With `atOnce` an unfinished report counts as soon as the console is silent; the report
+   * may then be cut short.
+   */
   readonly hasSplat: (options: { readonly atOnce: boolean }) => boolean;
   /** Ends the console: a report that is not finished yet becomes a finding. */
   readonly end: () => void;
   /** Adds a finding that is not on the console. */
   readonly add: (finding: Finding) => void;
+  /** Each different splat once, with its count, in the order of their first appearance. */
   readonly splats: () => readonly SeenSplat[];
+  /** The same for the findings that are no splats (findings.ts, isSplat()). */
   readonly events: () => readonly SplatCount[];
-  /** Milliseconds from `startedAt` to the first line of the first splat; null without any. */
+  /**
+   * Milliseconds from `startedAt` of listen() to the first line of the first splat, known or not; null when there was no splat.
+   */
   readonly firstSplatMs: () => number | null;
 }
 
+/** Who is told of splats, and which are known. */
 export interface FindingListener {
+  /** Called for each splat that is not known, also when it repeats. */
   readonly onSplat: (finding: Finding) => void;
-  /** True for a splat of the baseline, or one this kernel is known for. */
+  /** True for a splat of the baseline, and for a splat that this kernel is known to print. Absent: no splat is known. */
   readonly isKnown?: (finding: Pick<Finding, 'signature' | 'title' | 'stack' | 'text'>) => boolean;
 }
 
-/** How many milliseconds of silence end a report, on a host that runs nothing else: a kernel prints a report without pauses. */
+/**
+ * How many milliseconds of silence end a report with `atOnce`. A kernel prints a report without pauses, unless the host is busy.
+ */
 const silenceMs = 1_000;
 
-/** Starts to listen to a console. Times are milliseconds since `startedAt`, a time of performance.now(). */
+/** Starts to listen to a console. `startedAt` is a time of performance.now(). */
 export function listen(listener: FindingListener, startedAt: number): ConsoleFindings {
   const tally = { splats: startTally(), events: startTally() };
   const isKnown = listener.isKnown ?? (() => false);
@@ -50,7 +64,7 @@ export function listen(listener: FindingListener, startedAt: number): ConsoleFin
     listener.onSplat(finding);
     return true;
   };
-  // Only a later line shows that a report has ended, so the time of the report is the time of its first line.
+  // Only a later line shows that a report has ended, so the time of a splat is the time at which its first line arrived.
   const take = (found: readonly Finding[]): void => {
     for (const finding of found) {
       const { start } = finding.bytes;
@@ -87,7 +101,7 @@ export function listen(listener: FindingListener, startedAt: number): ConsoleFin
   };
 }
 
-/** Returns the same splats, with the known ones marked. */
+/** Returns the same splats, the known ones with `known: true`. */
 export function markKnown(
   splats: readonly SplatCount[],
   isKnown: NonNullable<FindingListener['isKnown']>,

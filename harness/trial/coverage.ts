@@ -11,18 +11,21 @@ import {
 
 /** What a coverage run learns from one trial. */
 export interface TrialCoverage {
-  /** How many calls were counted since the guest was prepared, by the names that the profiler shows. */
+  /**
+   * How many calls were counted since the guest was prepared, by the names that the profiler shows (their first 30 characters).
+   * Functions without a call are left out.
+   */
   readonly calls: Readonly<Record<string, number>>;
-  /** Functions that called __mmu_notifier_invalidate_range_start(). */
+  /** The names of the functions that called __mmu_notifier_invalidate_range_start(), sorted. */
   readonly callers: readonly string[];
-  /** The request numbers of ioctl(2) calls that did not fail. */
+  /** The request numbers of the ioctl(2) calls of splat's own programs that did not fail, sorted. */
   readonly ioctls: readonly number[];
 }
 
-/** The counters of a guest that counts the watched functions. */
+/** What a prepared guest counts for a coverage run. */
 export interface Armed {
   readonly functions: readonly WatchedFunction[];
-  /** The number of calls at that moment, by the names that the profiler shows. */
+  /** The number of calls when the guest was prepared, by the names that the profiler shows. */
   readonly before: Readonly<Record<string, number>>;
 }
 
@@ -30,7 +33,7 @@ const tracing = '/sys/kernel/tracing';
 /** The tracer has an instance of its own, so its filter does not change that of the profiler. */
 const instance = `${tracing}/instances/splat`;
 const listFile = '/tmp/watched-functions';
-/** A file that every program of the guest writes when it is given this path (guests/minimal/ioctls.c). */
+/** When this file exists, splat's programs in the guest record their ioctl(2) requests in it (guests/minimal/ioctls.c). */
 const ioctlFile = '/tmp/ioctls';
 const armTimeoutMs = 300_000;
 /**
@@ -44,8 +47,8 @@ const run = async (agent: Agent, script: string): Promise<void> => {
 };
 
 /**
- * Makes the profiler also count the watched functions and those of the modules, and traces the callers of the function that begins
- * a notifier's range.
+ * Makes the profiler also count the watched functions of the kernel and all functions of `modules`, has the ioctl(2) requests
+ * recorded, and traces the callers of the function that begins a notifier's range. Returns the functions that are counted.
  */
 export async function armCoverage(
   agent: Agent,
@@ -75,7 +78,7 @@ export async function readCalls(agent: Agent, cpus: number): Promise<Record<stri
   return readShownCalls(await readTables(agent, cpus, listLimitBytes));
 }
 
-/** The table of the function profiler of each CPU; empty for a CPU without one. `limitBytes` is that of the agent's read(). */
+/** The function profiler's table of each CPU, an empty text for a CPU without one. `limitBytes` is that of the agent's read(). */
 export async function readTables(
   agent: Agent,
   cpus: number,
@@ -86,6 +89,7 @@ export async function readTables(
   return tables.map((table) => table?.toString('latin1') ?? '');
 }
 
+/** Reads at the end of a trial what was counted, traced and recorded since the guest was prepared. */
 export async function readCoverage(
   agent: Agent,
   cpus: number,

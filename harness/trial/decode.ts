@@ -3,14 +3,19 @@ import { openSymbolizer, type Symbolizer } from '../host/symbolizer.ts';
 import type { SplatCount } from '../records/finding.ts';
 
 /**
- * The folder in which kernels were built, as symbol files name it. It is cut off, so that readers see paths in the kernel's tree.
+ * The folder in which a kernel or its modules were built, as symbol files name it. It is cut off, so that readers see paths in
+ * the kernel's tree.
  */
 const buildFolder = /^\/splat\/(?:src|module-\d+)\/|^(\.\.\/)+/;
 
 /** An address as traces print it: `vfs_read+0x9bd/0xbc0`; ` [NAME]` follows for an address in a module. */
 const printedAddress = /([A-Za-z_][\w.]*)\+0x([0-9a-f]+)\/0x([0-9a-f]+)(?: \[(\w+)\])?/;
 
-/** The same splats with file and line after each address in their reports, as scripts/decode_stacktrace.sh prints them. */
+/**
+ * The same splats, with ` (FILE:LINE)` at the end of each line of a report that has an address which `vmlinux` or a module can
+ * place; inlined functions give `FILE:LINE < FILE:LINE`, the innermost first. When the symbolizer cannot be used, the splats are
+ * returned unchanged.
+ */
 export async function decodeSplats<T extends Pick<SplatCount, 'text'>>(
   splats: readonly T[],
   vmlinux: string,
@@ -40,7 +45,7 @@ async function decodeLine(line: string, symbolizer: Symbolizer): Promise<string>
     symbol,
     offset: Number.parseInt(offset, 16),
     size: Number.parseInt(size, 16),
-    // An address on the stack is a return address, one after the call; the instruction pointer is exact.
+    // An address on the stack is a return address, behind the call; the instruction pointer (RIP) is exact.
     isReturn: !line.includes('RIP:'),
     ...(module === undefined ? {} : { module }),
   });

@@ -4,8 +4,8 @@ import type { WorkloadEnd } from '../verdict.ts';
 import type { ConsoleFindings } from './console-findings.ts';
 
 /**
- * Adds the splat that the end of a workload stands for, though no console shows it: memory with wrong contents, memory that is
- * never given back, and a guest that ended without any splat.
+ * Adds the splat that the end of a workload stands for, though the console does not show it: memory with wrong contents, memory
+ * that is never given back, or a guest that ended by itself without any splat. Adds nothing for any other end.
  */
 export function addEndFinding(
   end: WorkloadEnd,
@@ -20,7 +20,7 @@ export function addEndFinding(
 const lostTitle = 'lost connection to test machine';
 const lostGuest = unsaid(lostTitle, lostTitle, lostTitle);
 
-/** A splat whose title is the bug's class and the workload's own words, such as `shared memory after mremap has zeros`. */
+/** A splat titled with the bug's class and the workload's own words: `data corruption: shared memory after mremap has zeros`. */
 function worded(bugClass: string, what: string): Finding {
   const title = `${bugClass}: ${what}`;
   return unsaid(title, bugClass, signatureOf(bugClass, [title]));

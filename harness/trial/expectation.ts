@@ -3,7 +3,10 @@ import { HarnessError } from '../errors.ts';
 import { isVersionIn, type KernelVersion } from '../kernel/source.ts';
 import type { AnnotationState } from '../records/controls.ts';
 
-/** The titles that a kernel of this version must print for a control while its annotations are in this state. */
+/**
+ * What a kernel of this version must print for a control while the annotations are in this state. Throws `internal` when no row
+ * of the control is for this version and state.
+ */
 export function expectationOf(
   { mode, expectations }: Pick<Control, 'mode' | 'expectations'>,
   version: KernelVersion,

@@ -33,7 +33,7 @@ export interface GuestRequest {
   readonly accel: AccelChoice;
   readonly memoryMiB: number;
   readonly cpus: number;
-  /** Functions to count in addition to those of the witnesses. Absent: no function. */
+  /** Functions to count in addition to those that every guest counts (stress/counters.ts). Absent: no function. */
   readonly profile?: readonly string[];
   /** True: guests count the watched functions, and trace which functions start a notifier's range. Absent: false. */
   readonly coverage?: boolean;
@@ -46,29 +46,34 @@ export interface GuestRequest {
   readonly emit: Emit;
 }
 
-/** Makes the guests of one kernel: saves one, copies a saved one, or boots a fresh one. */
+/** Makes the guests of one kernel: boots a guest and saves it, copies a saved guest, or boots a fresh one for one trial. */
 export interface GuestSource {
   readonly spec: MachineSpec;
   readonly accel: AccelDecision;
   readonly guestId: string;
-  /** The digest of the guest and its machine, without the kernel and its modules. */
+  /** The digest of the guest, its machine and what it counts, without the kernel and its modules. */
   readonly setting: string;
-  /** Boots a guest and saves it; returns the saved guest of the store when there is one. */
+  /** Boots a guest and saves it. When the store has the guest of this boot already, returns that. */
   readonly checkpoint: (bootIndex: number) => Promise<CheckpointOutcome>;
-  /** The modules of the guest that was booted last; empty before the first boot. */
+  /** The modules in the guest that checkpoint() or boot() returned last; empty before. */
   readonly loaded: () => readonly LoadedModule[];
   /** Starts a fresh copy of a saved guest. */
   readonly fork: (checkpoint: Checkpoint, options: StartOptions) => Promise<StartedGuest>;
-  /** Boots a fresh guest instead of copying a saved one (--cold). */
+  /**
+   * Boots a fresh guest instead of copying a saved one: with --cold, and for a workload with boot arguments. Throws BootFailed.
+   */
   readonly boot: (options: StartOptions) => Promise<StartedGuest>;
 }
 
+/** A saved guest, or why the kernel did not boot. */
 export type CheckpointOutcome =
   /** `bootLog` is the console from the first line to the save, as latin1. */
   | { readonly kind: 'saved'; readonly checkpoint: Checkpoint; readonly bootLog: string }
   | { readonly kind: 'failed'; readonly verdict: Untestable };
 
+/** How one guest is started. */
 export interface StartOptions {
+  /** The file for everything that the guest's console prints. */
   readonly consolePath: string;
   readonly onConsole: (bytes: Uint8Array) => void;
   /** Of a fresh boot: words to add to the kernel's command line. Absent: none. */
@@ -76,7 +81,7 @@ export interface StartOptions {
   readonly signal: AbortSignal;
 }
 
-/** Builds the guest image and decides how to run it. */
+/** Makes the guest image, or takes it from the store, and decides on the accelerator and the machine. */
 export async function openGuestSource(
   kernel: BuiltKernel,
   request: GuestRequest,
@@ -137,7 +142,7 @@ export async function openGuestSource(
   };
 }
 
-/** The digest of a guest and its machine, without the kernel. */
+/** The `setting` of a GuestSource: the digest of a guest, its machine and what it counts, without the kernel. */
 function settingOf(
   guest: string,
   { prepared, qemu, spec }: { prepared: string; qemu: string; spec: MachineSpec },
@@ -177,7 +182,7 @@ async function gpuFor({ gpu: name = defaultGpu.name, emit }: GuestRequest): Prom
   return gpu;
 }
 
-/** What turns the addresses of a prepared guest into names of functions. */
+/** The preparation of a guest, with what turns its addresses into names of functions. */
 function symbolsFor(
   { vmlinux, modules }: BuiltKernel,
   prepared: Prepared,
@@ -220,7 +225,10 @@ function withWords<T extends Pick<MachineSpec, 'append'>>(spec: T, words: string
   return words === undefined ? spec : { ...spec, append: `${spec.append} ${words}` };
 }
 
-/** The digest of the preparation of a guest before it is saved. A guest that was prepared differently counts other functions, so its copies cannot be used. */
+/**
+ * The digest of the preparation of a guest before it is saved. A guest that was prepared differently counts other functions, so
+ * its copies cannot be used.
+ */
 const preparation = valueDigest([2, profiledFunctions, vmstatFields, driverCounters, ledgerFiles]);
 
 async function accelOf(

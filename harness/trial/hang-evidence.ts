@@ -10,19 +10,26 @@ import type { HangEvidence } from '../records/trial.ts';
 import { blockedFrame, mayHang } from '../splat/blocked.ts';
 
 /**
- * How many samples of the CPUs' stacks are taken, and the milliseconds between two. A loop shows the same function in nearly all of
- * them.
+ * How many samples of the CPUs' stacks are taken, and the milliseconds between two. A loop shows the same function in nearly all
+ * of them.
  */
 const samples = 10;
 const sampleMs = 150;
-/** How long the kernel may print: an emulated guest needs seconds to print its own stacks. */
+/**
+ * How many milliseconds the agent may take to send the keys, and then the kernel to print: an emulated guest needs seconds to
+ * print its stacks.
+ */
 const printMs = 10_000;
+/** How many milliseconds of silence show that the kernel has printed everything. */
 const quietMs = 1_000;
 /** The SysRq keys for the backtraces of all CPUs, blocked tasks, locks and all tasks (Documentation/admin-guide/sysrq.rst). */
 const keys = ['l', 'w', 'd', 't'];
 
+/** What is needed to examine a guest for a hang. */
 export interface HangWatch {
-  /** The kernel image with symbols. Without it, addresses stay numbers and no function is named. */
+  /**
+   * The kernel image with symbols. Absent: addresses in the stacks stay numbers; only the kernel's own text can name a function.
+   */
   readonly vmlinux?: string;
   /** The modules of the guest; absent when it has none. */
   readonly modules?: readonly ModuleCode[];
@@ -30,14 +37,16 @@ export interface HangWatch {
   readonly dir: string;
   readonly signal: AbortSignal;
   /**
-   * Called before and after splat makes the kernel print its stacks, so that nothing on the console in between counts as a finding.
+   * Called with `begin` before and with `end` after splat makes the kernel print its stacks: nothing on the console in between
+   * counts as a finding.
    */
   readonly onAsked: (asked: 'begin' | 'end') => void;
 }
 
 /**
  * Gathers what a guest that gives no result is doing: the stacks of its CPUs as QEMU sees them, and the stacks that the kernel
- * prints on request.
+ * prints on request. All samples of the CPUs go into hang.txt; the result has the last one. Its `frame` is the function to blame,
+ * or empty when none stands out.
  */
 export async function gatherHang(guest: Guest, watch: HangWatch): Promise<HangEvidence> {
   const symbols = await symbolsOf(watch);
@@ -117,7 +126,10 @@ function functionOf(frame: string): string {
   return /^[^+.]*/.exec(frame)?.[0] ?? '';
 }
 
-/** Has the agent make the kernel print its stacks through SysRq. A guest whose agent is gone does not answer. */
+/**
+ * Has the agent make the kernel print its stacks through SysRq, and returns what the console printed meanwhile. `answered` is
+ * false when the agent is gone, refuses, or takes longer than `printMs`.
+ */
 async function askKernel(
   guest: Guest,
   { dir, signal, onAsked }: HangWatch,
@@ -151,7 +163,7 @@ async function untilQuiet({ console }: Guest, signal: AbortSignal): Promise<void
   }
 }
 
-/** The most bytes that are read; the stacks of all tasks of a guest have some hundred KiB. */
+/** The most bytes of the console that are read; the stacks of all tasks of a guest have some hundred KiB. */
 const mostBytes = 4 * 1024 * 1024;
 
 async function readFrom(path: string, from: number): Promise<string> {

@@ -7,26 +7,28 @@ import { countable, profileFiles } from '../stress/counters.ts';
 export interface LoadedModule {
   readonly name: string;
   /**
-   * The letters of the module's taint (Documentation/admin-guide/tainted-kernels.rst), such as `O` for a module that was built out
-   * of tree.
+   * The letters of the module's taint (Documentation/admin-guide/tainted-kernels.rst), such as `O` for a module that was built
+   * out of tree.
    */
   readonly taint: string;
   /** The address of the module's .text section in hex; absent when the kernel does not tell it. */
   readonly text?: string;
   /**
-   * The functions whose calls are counted: all functions of a module from a folder of `--module`, and none of the kernel's own
-   * modules.
+   * The functions whose calls are counted: of a module from a folder of `--module` all that ftrace can trace and the profiler can
+   * tell apart, of the kernel's own modules none.
    */
   readonly functions: readonly string[];
 }
 
 const loadTimeoutMs = 60_000;
-/** The most bytes that are read of the list of functions: the kernel of a distribution can trace some 60,000, one on each line. */
+/**
+ * The most bytes that are read of the list of functions: the kernel of a distribution can trace some 60,000, one on each line.
+ */
 const functionsLimitBytes = 16 * 1024 * 1024;
 
 /**
- * Loads the modules that were requested, counts the calls of functions in the user's own modules, and lets the kernel load further
- * modules by itself. Throws BootFailed when a module does not load, or turns lockdep off.
+ * Lets the kernel load modules by itself, loads those that were requested, and starts counting the calls of functions in the
+ * user's own modules. Returns the requested modules. Throws BootFailed when one of them does not load, or turns lockdep off.
  */
 export async function loadModules(
   agent: Agent,
@@ -85,8 +87,8 @@ async function loadOne(agent: Agent, { name, guestPath }: StoredModule): Promise
 }
 
 /**
- * Modules with these taint letters switch lockdep off (LOCKDEP_NOW_UNRELIABLE in add_taint_module(), kernel/module), so its silence
- * would prove nothing.
+ * Modules with these taint letters switch lockdep off (LOCKDEP_NOW_UNRELIABLE in add_taint_module(), kernel/module), so its
+ * silence would prove nothing.
  */
 const deafening: Readonly<Record<string, string>> = {
   P: 'its licence is proprietary',
@@ -107,7 +109,8 @@ function failed(message: string): BootFailed {
 }
 
 /**
- * Reads /proc/modules. A line looks like `splat 65536 0 - Live 0xffffffffc0000000 (O)`; the taint stands only where there is one.
+ * Reads /proc/modules: the taint of each module by its name, empty for none. A line looks like
+ * `splat 65536 0 - Live 0xffffffffc0000000 (O)`; the parentheses stand only where there is a taint.
  */
 export function parseModules(text: string): ReadonlyMap<string, { readonly taint: string }> {
   const rows = text.split('\n').flatMap((line): [string, { taint: string }][] => {

@@ -20,21 +20,24 @@ import {
 } from '../records/lock-order.ts';
 import { writtenBy } from './harness-facts.ts';
 
+/** What lockdep knew at the end of the trials that were added. */
 export interface LockRecord {
   readonly add: (trial: LookedAt, dump: LockDump) => void;
+  /** The dependencies that lockdep knew in any of the trials. */
   readonly order: () => LockOrder;
-  /** In which trials each dependency at the watched classes was known. */
+  /** In how many trials, and in which, lockdep knew each dependency at the watched classes (locks/difference.ts). */
   readonly seen: () => SeenDependencies;
+  /** What is new in comparison with `baseline`. Without a baseline, `learned` is null. */
   readonly news: (baseline: LockOrder | undefined) => LockNews;
 }
 
-/** A trial of which lockdep's tables were read. */
+/** A trial at whose end lockdep's tables were read. */
 export type LookedAt = Pick<LockLook, 'trial' | 'boot' | 'setting'>;
 
-/** Collects what lockdep learned in the trials; the order in which they are added does not matter. */
+/** Collects what lockdep learned in trials. Different trials may be added in any order, the tries of one trial in their order. */
 export function openLockRecord(): LockRecord {
   const dumps: { readonly trial: string; readonly dump: LockDump }[] = [];
-  // A trial that was repeated counts once, as it ended.
+  // For seen(), a trial that was repeated counts once, with its last try.
   const last = new Map<string, { readonly look: LookedAt; readonly order: LockOrder }>();
   const order = (): LockOrder => uniteOrders(dumps.map(({ dump }) => dump.order));
   const trialsWith = ({ from, to }: Dependency): readonly string[] =>
@@ -98,7 +101,7 @@ function gatherCycles(
 
 const fileName = 'locks.json';
 
-/** Writes locks.json. Its contents are sorted, so that two such files can be compared by eye. */
+/** Writes locks.json into `dir`. Its contents are sorted, so that two such files can be compared by eye. */
 export async function writeLockOrder(
   dir: string,
   order: LockOrder,
@@ -115,8 +118,8 @@ export async function writeLockOrder(
 }
 
 /**
- * The lock order that the run with this result.json learned; undefined when the run kept none. Throws `usage` for a file that is
- * not such a record.
+ * The lock order that the run with this result.json learned, from the locks.json beside it; undefined when there is none. Throws
+ * `usage` for a locks.json that is not such a record.
  */
 export async function readLockOrder(resultFile: string): Promise<LockOrder | undefined> {
   const record = await readRecord(join(dirname(resultFile), fileName), lockOrderSchema);
@@ -128,7 +131,10 @@ export function recordedOrder({ order }: Pick<LockOrderFile, 'order'>): LockOrde
   return new Map(Object.entries(order).map(([lock, inner]) => [lock, new Set(inner)]));
 }
 
-/** How many trials of each series of patches knew each dependency; undefined when the run did not count them. */
+/**
+ * In how many trials lockdep knew each dependency at the watched classes, from the locks.json beside this result.json: trials of
+ * a run, or of one prefix of a series. Undefined when there is no such file, or when the trials were not counted.
+ */
 export async function readSeenDependencies(
   resultFile: string,
 ): Promise<SeenDependencies | undefined> {

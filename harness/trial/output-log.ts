@@ -2,15 +2,17 @@ import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { explainDiskError } from '../host/disk.ts';
 
-/** Writes the output of a workload to a file. */
+/** Writes the output of a workload to a file, and keeps parts of it in memory. */
 export interface OutputLog {
+  /** Writes output of stderr. */
   readonly write: (bytes: Uint8Array) => void;
-  /** Writes output of stdout to the file, and keeps the first 4 MiB for stdout(). */
+  /** Writes output of stdout, and keeps the first 4 MiB of it for stdout(). */
   readonly writeStdout: (bytes: Uint8Array) => void;
+  /** The first 4 MiB of stdout, as latin1. */
   readonly stdout: () => string;
-  /** The last 4,096 characters of stdout and stderr together, as latin1. */
+  /** The last 4,096 bytes of stdout and stderr together, as latin1. They are kept even when the file is full. */
   readonly lastWords: () => string;
-  /** Closes the file. Throws when a write has failed. */
+  /** Closes the file. Throws when the file could not be opened or a write failed. */
   readonly close: () => Promise<void>;
 }
 
@@ -18,7 +20,7 @@ const keptBytes = 16 * 1024 * 1024;
 const lastWordsChars = 4096;
 const keptStdoutBytes = 4 * 1024 * 1024;
 
-/** Opens the file; output after 16 MiB is dropped. */
+/** Opens the file. It takes the first 16 MiB of the output; what follows is not written. */
 export function openOutputLog(path: string): OutputLog {
   const file = createWriteStream(path);
   let failure: unknown;

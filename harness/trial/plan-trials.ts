@@ -17,12 +17,13 @@ export interface TrialChoice {
   readonly isWanted?: (plan: TrialPlan) => boolean;
 }
 
-/** The most boots of a run. A boot is expensive and decides little, so further repeats share these boots. */
+/** The most checkpoints of a run without --cold. A boot is expensive and decides little, so further repeats share these boots. */
 const mostBoots = 4;
 
 /**
- * One plan for each trial. Canaries come first, so that a kernel whose detectors are dead is found out early. Throws `usage` when
- * `trials` names a trial that does not exist.
+ * One plan for each trial: the canaries, then each workload `repeat` times, without workloads of which no part runs on this
+ * kernel. Canaries come first, so that a kernel whose detectors are dead is found out early; `repeat` and `durationMs` do not
+ * change them. Throws `usage` when `trials` names a trial that does not exist.
  */
 export function planTrials(
   chosen: readonly ChosenWorkload[],

@@ -6,15 +6,15 @@ import type { Prepared } from './observe.ts';
  * The exit code with which a kselftest says that something it needs is missing (KSFT_SKIP, tools/testing/selftests/kselftest.h).
  */
 const skipCode = 4;
-/** The exit code of a program that read wrong contents from memory. Its last line is `corruption: WHAT`. */
+/** The exit code of a program that read wrong contents from memory. The last line of its output is `corruption: WHAT`. */
 const corruptedCode = 5;
-/** The exit code of a program that found a leak in the kernel. Its last line is `leak: WHAT`. */
+/** The exit code of a program that found a leak in the kernel. The last line of its output is `leak: WHAT`. */
 const leakedCode = 6;
 const longestWhatChars = 120;
 
 /**
- * The end of a workload that cannot run because the guest lacks what was requested; undefined when it can run. A canary can always
- * run: seeded bugs need nothing that a guest may lack.
+ * The end `skipped` of a workload that cannot run because the guest lacks what was requested; undefined when it can run. A canary
+ * can always run: seeded bugs need nothing that a guest may lack.
  */
 export function skippedIn(
   { lacks }: Pick<Prepared, 'lacks'>,
@@ -26,8 +26,9 @@ export function skippedIn(
 }
 
 /**
- * What the end of a program means, from its exit code and the last line of its output. With `isOwn`, the program may still run when
- * its time is over: the agent answered, so the guest is alive.
+ * What the end of a program means: `skipped`, `corrupted` or `leaked` by its exit code and the last line of its output. With
+ * `isOwn`, the end of a program that still ran when its time was over is `stopped` instead of `silent`: the agent answered, so
+ * the guest is alive. Any other end is returned as it is.
  */
 export function readProgramEnd(end: WorkloadEnd, lastWords: string, isOwn: boolean): WorkloadEnd {
   const lastLine = lastWords.trimEnd().split('\n').at(-1) ?? '';

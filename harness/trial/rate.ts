@@ -1,6 +1,7 @@
 /**
- * How likely a trial shows the bug on a commit that has it. The rate is unknown but the same for all commits, and is estimated from
- * all trials together. The prior is a mixture: most bugs worth bisecting show always or nearly always, the others at any rate.
+ * The rates that a bug may have, each with its prior probability (`weight`). The rate is the chance that a trial on a commit with
+ * the bug shows it. It is unknown but the same for all commits, and is estimated from all trials together. That every trial shows
+ * the bug has the weight 0.15; the other rates share 0.85 equally.
  */
 export const rates: readonly { readonly rate: number; readonly weight: number }[] = [
   { rate: 1, weight: 0.15 },
@@ -11,11 +12,12 @@ export const rates: readonly { readonly rate: number; readonly weight: number }[
 
 /** Counts of the trials of kernels that have the bug. */
 export interface TrialCounts {
+  /** Trials that showed the bug. */
   readonly hits: number;
   /** Trials that did not show the bug, by chance. */
   readonly misses: number;
   /**
-   * Trials in which another bug came first, so that this one could not show. Only trials of kernels that showed this bug in other
+   * Trials in which another bug came first, so that this bug could not show. Only trials of kernels that showed this bug in other
    * trials are counted.
    */
   readonly masked: number;
@@ -23,9 +25,9 @@ export interface TrialCounts {
 
 /**
  * The natural logarithm of the chance of a given sequence of trials on commits that have the bug, over all rates. It is never
- * -Infinity, because only the rate 1 excludes a miss. In a masked trial this bug did not come before the other; when both would
- * show, that happens in half of the trials. If masked trials were ignored, kernels with both bugs would seem to show this one more
- * often than they do.
+ * -Infinity, because only the rate 1 excludes a miss. In a masked trial another bug came first, which has the chance 1 - rate/2:
+ * in half of the trials that would show this bug, this bug comes first. If masked trials were ignored, kernels with both bugs
+ * would seem to show this bug more often than they do.
  */
 export function logEvidence({ hits, misses, masked }: TrialCounts): number {
   const terms = rates.map(({ rate, weight }) => {
@@ -48,7 +50,7 @@ export function chanceOfSilence(shown: TrialCounts, runs: number): number {
   return Math.exp(logEvidence(silent) - logEvidence(shown));
 }
 
-/** The highest rate that a bug can have, with 95 % confidence, when `runs` trials did not show it. */
+/** The highest rate that a bug can have, with 95 % confidence, when `runs` trials did not show it; 1 when `runs` is 0. */
 export function highestUnseenRate(runs: number): number {
   return 1 - 0.05 ** (1 / runs);
 }

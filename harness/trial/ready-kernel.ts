@@ -18,15 +18,19 @@ import { openScheduler } from './scheduler.ts';
 import { shortName } from './short-name.ts';
 import type { TrialContext } from './trial-plan.ts';
 
+/** How the trials of a commit are run, in a bisection or a series. */
 export interface CommitTrialsRequest extends GuestRequest {
   readonly seed: number;
   /** How many milliseconds each workload runs; undefined for each workload's own duration. */
   readonly durationMs: number | undefined;
   /** How many trials run at a time; undefined for as many as the host can carry. */
   readonly parallelTrials: number | undefined;
-  /** The folder for the consoles of the trials. */
+  /** The folder for the trials: each has a folder below `trials/` in it. */
   readonly dir: string;
-  /** Receives what lockdep knew at the end of a trial of the commit `id`; absent when lockdep is not asked. */
+  /**
+   * Receives what lockdep knew at the end of a trial of the commit `id`, canaries left out. Absent: lockdep's tables are not
+   * read.
+   */
   readonly onLocks?: (id: string, dump: LockDump) => void;
 }
 
@@ -34,13 +38,13 @@ export interface CommitTrialsRequest extends GuestRequest {
 export const bootWorkload = 'boot';
 
 /**
- * How many trials in a row share a boot before the next boot is used; after the last boot comes the first again. Copies of one boot
- * are alike in everything that the boot decided.
+ * How many trials in a row share a boot before the next boot is used; after the last boot comes the first again. Copies of one
+ * boot are alike in everything that the boot decided.
  */
 const trialsPerBoot = 8;
 const mostBoots = 4;
 
-/** The boot that trial `index` of a commit is a copy of. */
+/** The index of the boot that trial `index` of a commit is a copy of; both count from 0. */
 export function bootOf(index: number): number {
   return Math.floor(index / trialsPerBoot) % mostBoots;
 }
@@ -52,23 +56,27 @@ export interface ReadyCommit {
   readonly image: string;
   /** The accelerator on which its guests run, `kvm` or `tcg`. */
   readonly accel: string;
+  /** False when the kernel came from the cache or a shared store. */
   readonly compiled: boolean;
   /** The lines of the configuration that this commit's Kconfig did not keep. */
   readonly dropped: DroppedLines;
-  /** Those of the functions in `profile` that this kernel can count. */
+  /** Those of the functions in the request's `profile` that this kernel can count. */
   readonly profiled: readonly string[];
-  /** Runs a trial; `index` counts the trials of this commit. */
+  /** Runs a trial. `index` counts the trials of this commit from 0, and decides the boot and the seed. */
   readonly run: (chosen: ChosenWorkload, index: number) => Promise<TrialResult>;
   /**
-   * Runs the canaries. Resolves to `proved` when this kernel shows all seeded bugs, to `unproved` when they cannot be seeded in it,
-   * and otherwise to a verdict that says why not.
+   * Runs the canaries one after the other. Resolves to `proved` when this kernel shows all seeded bugs, to `unproved` when none
+   * can be seeded in it, and otherwise to the verdict on the first canary that failed; a wrong splat becomes `canary-missed`.
    */
   readonly proveDetectors: () => Promise<'proved' | 'unproved' | Verdict>;
-  /** Every seeded bug that this kernel does not show, with the reason. */
+  /**
+   * Runs all canaries. Resolves to those that this kernel does not show, each as `NAME (REASON)`, or to one sentence when the
+   * bugs are not seeded in it.
+   */
   readonly missedCanaries: () => Promise<readonly string[]>;
   /**
-   * Boots the kernel once more and resolves to the splats of that boot; undefined when the boot failed. A new boot decides anew
-   * what all copies of one boot have in common.
+   * Resolves to the splats of the boot with this index; undefined when that boot failed. The kernel is booted for it, unless this
+   * boot was asked for before or the cache has it. Each boot decides anew what all its copies have in common.
    */
   readonly bootAgain: (bootIndex: number) => Promise<readonly SplatCount[] | undefined>;
 }
@@ -77,7 +85,9 @@ export type Preparation =
   | { readonly kind: 'ready'; readonly commit: ReadyCommit }
   | { readonly kind: 'untestable'; readonly verdict: Untestable };
 
-/** Boots the kernel of a commit. `id` names the commit and its trials' folders, and decides the trials' seeds. */
+/**
+ * Boots the kernel of a commit. `id` names the commit and its trials' folders, and decides the trials' seeds with `request.seed`.
+ */
 export async function prepareCommit(
   id: string,
   built: BuildOutcome,
@@ -137,7 +147,7 @@ export async function prepareCommit(
   return { kind: 'ready', commit };
 }
 
-/** A guest source that remembers the boots it was asked for, since the store reads a whole entry at each request. */
+/** A guest source that remembers the boots it was asked for, because the store reads a whole entry at each request. */
 interface BootedSource {
   readonly source: GuestSource;
   readonly runner: TrialRunner;
@@ -164,7 +174,7 @@ function remember<T>(ask: (bootIndex: number) => Promise<T>): (bootIndex: number
   };
 }
 
-/** A trial of a commit; `index` counts the commit's trials, which take turns on the boots. */
+/** A trial of a commit. `index` counts the commit's trials, which take turns on the boots (bootOf()); canaries have 0. */
 interface OneTrial extends ChosenWorkload, Pick<TrialContext, 'onLocks'> {
   readonly index: number;
   readonly expected?: readonly string[];

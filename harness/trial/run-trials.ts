@@ -24,18 +24,23 @@ export interface TrialsRequest {
   readonly dir: string;
   readonly signal: AbortSignal;
   readonly emit: Emit;
-  /** Returns the function that receives lockdep's tables at the end of a trial; undefined when the tables are not read. */
+  /**
+   * Returns the function that receives lockdep's tables at the end of this trial; undefined or absent: the tables are not read.
+   */
   readonly locksOf?: (plan: TrialPlan) => TrialContext['onLocks'];
-  /** Returns the function that receives the functions which ran in a trial; undefined when they are not read. */
+  /** Returns the function that receives what ran in this trial of a coverage run; undefined or absent: nothing receives it. */
   readonly coverageOf?: (plan: TrialPlan) => TrialContext['onCoverage'];
   /**
-   * Receives each result as soon as it is there. Until the promise resolves, the trial counts as one of those that run at the same
-   * time.
+   * Receives each result as soon as it is there. Until its promise resolves, the trial counts as one of those that run at the
+   * same time, and no other takes its place.
    */
   readonly onResult?: (result: TrialResult) => Promise<void>;
 }
 
-/** Runs all trials, several at a time, and returns their results in the order of the plans. */
+/**
+ * Runs all trials, several at a time, and returns their results in the order of the plans. `checkpoints` are those of the boots,
+ * by index; a trial whose workload has boot arguments, or any trial with `cold`, boots its own guest and needs none.
+ */
 export async function runTrials(
   plans: readonly TrialPlan[],
   source: GuestSource,

@@ -12,8 +12,9 @@ import type { TrialContext, TrialPlan } from './trial-plan.ts';
 
 /** The splats that do not decide a verdict: those of an earlier run, and those that this kernel is known to print. */
 export interface KnownSplats {
+  /** Splats of the earlier run. */
   readonly signatures: ReadonlySet<string>;
-  /** Reports that are known by their title and their origin, whatever their signature is; absent when there are none. */
+  /** Reports that are known by their title and their place, whatever their signature is; absent when there are none. */
   readonly reports?: readonly Pick<KnownSplat, 'title' | 'where' | 'what' | 'stops'>[];
   /** Titles of splats without a report, such as "no output in munmap". */
   readonly titles: ReadonlySet<string>;
@@ -21,7 +22,7 @@ export interface KnownSplats {
   readonly hangs?: readonly Pick<KnownHang, 'stuck' | 'what'>[];
 }
 
-/** How many guests a workload is tried in, while a known bug stops each of them. */
+/** The most guests that one trial is tried in, while a known bug stops each of them. */
 const mostGuests = 5;
 
 export interface RunnerRequest {
@@ -35,12 +36,13 @@ export interface RunnerRequest {
   readonly known?: KnownSplats;
 }
 
-/** Where a trial's guest comes from. */
+/** Where a trial's guest comes from, and who receives lockdep's tables and the functions that ran. */
 export type TrialOrigin = Pick<TrialContext, 'start'> &
   Partial<Pick<TrialContext, 'onLocks' | 'onCoverage'>>;
 
 /** Runs the trials of one kernel. Runs, series, bisections and controls all use it, so they share one policy. */
 export interface TrialRunner {
+  /** Runs a trial in as many guests as it needs, and writes its trial.json. */
   readonly run: (plan: TrialPlan, origin: TrialOrigin) => Promise<TrialResult>;
 }
 
@@ -56,13 +58,13 @@ export function silenceTitle({ workload, hang }: Pick<TrialResult, 'workload' | 
 /**
  * Opens the runner of one kernel. A result that the host may have caused is checked once more, in a fresh guest with the same seed:
  *
- * - silence: when the second guest falls silent too, it is the kernel's fault, and a splat. A known bug that stops guests now and
- *   then is no reason to leave the workload untried: it is tried in up to five guests.
+ * - silence: when the second guest falls silent too, it is the kernel's fault, and a splat. While a known bug stops each guest,
+ *   the trial is tried in the next, in up to five guests; when a known bug stops the last one too, the trial stays `hung`.
  * - a witness that is still zero at the workload's limit: when it is zero in the second guest too, the trial is `unexercised`.
- *   From then on the same workload gets no second guest on this kernel: what two guests in a row lack, a third one will lack too.
+ *   From then on a zero witness of the same workload gets no second guest on this kernel: that guest would lack it, too.
  *
- * The result of the last guest counts; `retried` says why there was more than one. Each result is written to the trial's folder at
- * once, so it is not lost when a later trial, or the host, fails.
+ * The result of the last guest counts; `retried` says why there was more than one guest. Each trial's result is written to its
+ * folder at once, so that it is not lost when a later trial, or the host, fails.
  */
 export function openRunner(request: RunnerRequest): TrialRunner {
   const hopeless = new Set<string>();
@@ -99,10 +101,13 @@ export function openRunner(request: RunnerRequest): TrialRunner {
   };
 }
 
-/** The reason to suspect that the host caused a result. */
+/** A result that a busy host may have caused: the guest fell silent, or a witness is zero. */
 export type Doubt = 'hung' | 'unexercised';
 
-/** The doubt about a result that a second guest must settle; undefined when there is none. */
+/**
+ * The doubt about a result that a second guest must settle. Undefined for other verdicts than `hung` and `unexercised`, and for a
+ * witness that this kernel cannot count.
+ */
 export function doubtOf({
   verdict,
   absentWitnesses = [],
@@ -115,7 +120,10 @@ export function doubtOf({
     : undefined;
 }
 
-/** The result of the last guest, after the result of an earlier one was doubted. */
+/**
+ * The result of a trial with more than one guest, from the doubt about the first guest and the result of the last. When both fell
+ * silent, and neither the title nor the hang is known, the verdict becomes a splat.
+ */
 export function settle(
   doubt: Doubt,
   last: TrialResult,
@@ -129,7 +137,7 @@ export function settle(
   return { ...retried, verdict: { kind: 'splat', titles: [title] } };
 }
 
-/** A sentence about the known bug that stopped a trial's guest; undefined when no known bug did. */
+/** A sentence about the known bug that stopped a trial's guest; undefined when the verdict is not `hung`, or no known bug did. */
 export function knownHang(
   known: Pick<KnownSplats, 'hangs' | 'reports'> | undefined,
   result: Pick<TrialResult, 'workload' | 'verdict' | 'splats' | 'hang'>,
@@ -145,7 +153,7 @@ export function knownHang(
   return known?.hangs?.find(({ stuck }) => stuck.every((name) => names.has(name)))?.what;
 }
 
-/** True for a splat that does not decide the verdict: of a trial of `workload`, or of a boot when `workload` is absent. */
+/** True for a splat that does not decide the verdict. It is of a trial of `workload`, or of a boot when `workload` is absent. */
 export function isKnownTo(
   { signatures, reports }: KnownSplats,
   finding: Pick<Finding, 'signature' | 'title' | 'stack' | 'text'>,

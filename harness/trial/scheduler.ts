@@ -16,13 +16,13 @@ import {
 } from '../host/tokens.ts';
 
 /**
- * Decides how many guests run at a time: never more than the cores and the memory of this host can carry, counted over all runs
- * that share a cache folder. A guest holds one processor token and as many memory tokens as it needs. Both are flocks, so a run
- * that is killed gives them back. Tokens are always taken in one order, processor before memory, and by one process at a time, so
- * no two runs wait for each other. A kernel build that waits holds none of these tokens.
+ * Decides how many guests run at a time: no more than the memory of this host can carry, and than it has cores or --jobs asks
+ * for, counted over all runs that share a cache folder. One guest is always permitted. A guest holds one processor token and as
+ * many memory tokens as it needs. All are flocks, so a run that is killed gives them back. A guest gets all its tokens or none,
+ * so no two runs wait for each other, and the processes that wait take turns. A kernel build holds none of these tokens.
  */
 export interface Scheduler {
-  /** How many guests of this run can be running at a time. */
+  /** The most guests of this run that can run at a time, from --jobs, the cores and the memory; at least 1. */
   readonly lanes: number;
   /** Waits until there is room for one more guest. Disposing of the result gives the room back. */
   readonly takeGuest: () => Promise<AsyncDisposable>;
@@ -30,8 +30,9 @@ export interface Scheduler {
 
 export interface SchedulerRequest {
   readonly cacheRoot: string;
+  /** The memory of one guest. */
   readonly memoryMiB: number;
-  /** The most guests at a time, from --jobs; undefined for as many as the host can carry. */
+  /** The most guests of this run at a time, from --jobs; undefined for as many as there are cores, if the memory suffices. */
   readonly jobs: number | undefined;
   /** The folder of this run. Other runs that wait for it print this path. */
   readonly dir: string;
@@ -41,9 +42,9 @@ export interface SchedulerRequest {
 
 /** Memory that QEMU itself needs in addition to the guest's memory. */
 const qemuOverheadMiB = 256;
-/** The size of a memory token: a guest of the default size, with QEMU's own memory, takes two. */
+/** The MiB that one memory token stands for: a guest of the default size, with QEMU's own memory, takes two tokens. */
 const chunkMiB = 640;
-/** The share of the memory that guests may use; the rest is left to the host. */
+/** The share of the host's memory that guests may use. */
 const usableShare = 7 / 8;
 
 const pollMs = 200;
@@ -90,13 +91,13 @@ export function openScheduler(request: SchedulerRequest): Scheduler {
   return {
     lanes,
     takeGuest: async () => {
-      // One request at a time in this process, too: two requests that each hold one kind of token would wait for each other.
+      // One request at a time in this process: the guests of one run start in the order of the requests.
       const mine = last.then(async () => (await tryGuest()) ?? waitForGuest());
       last = mine.catch(() => undefined);
       try {
         return disposable(await mine);
       } catch (error) {
-        // No other run shares a cache that cannot be written.
+        // A cache on a read-only file system cannot hold tokens, so the guest starts without.
         if (isCode(error, 'EROFS')) return disposable(noToken);
         throw error;
       }

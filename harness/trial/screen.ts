@@ -7,12 +7,15 @@ import { pause } from '../host/deadline.ts';
 import type { Screen } from '../records/trial.ts';
 
 /**
- * How many times a screen of one colour is looked at, a second apart: on a busy host a workload may still draw its first frame. The
- * guest waits 20 s for the picture.
+ * The most times a screen of one colour is looked at, a second apart: on a busy host a workload may still draw its first frame. A
+ * Debian program waits 20 s for the picture (guests/minimal/tools_run.c), the workload virtio-gpu 3 s.
  */
 const mostLooks = 15;
 
-/** Stores the virtual screen as screen.png. The workload keeps its picture on the screen until the agent lets it go on. */
+/**
+ * Stores the virtual screen as screen.png in `dir`, and then lets the workload go on, which keeps its picture on the screen until
+ * then. Returns what readScreen() reads from the file.
+ */
 export async function takePicture(
   guest: Guest,
   { dir, signal }: { readonly dir: string; readonly signal: AbortSignal },
@@ -34,8 +37,8 @@ const signatureBytes = 8;
 const rgb = { bitDepth: 8, colourType: 2, bytes: 3 } as const;
 
 /**
- * The digest of the pixels of a picture, and how many colours they have. Undefined for a file that is not a PNG of 8-bit RGB, which
- * QEMU writes.
+ * The size of a picture, the digest of its pixels, and how many colours they have. Undefined for a file that is not a PNG of
+ * 8-bit RGB, the form that QEMU writes, and for one that has fewer pixels than its header says.
  */
 export async function readScreen(path: string): Promise<Screen | undefined> {
   const file = await readFile(path);
@@ -77,7 +80,10 @@ function chunksOf(file: Buffer): readonly Chunk[] {
   return chunks;
 }
 
-/** Undoes the filters of the rows (PNG, "Filtering"): each row begins with the number of its filter. */
+/**
+ * Undoes the filters of the rows (PNG, "Filtering"): each row begins with the number of its filter. Undefined when bytes are
+ * missing.
+ */
 function unfilter(raw: Buffer, rowBytes: number, height: number): Buffer | undefined {
   if (raw.length < (rowBytes + 1) * height) return undefined;
   const pixels = Buffer.alloc(rowBytes * height);

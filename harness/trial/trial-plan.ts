@@ -13,19 +13,28 @@ export interface TrialPlan {
   readonly id: string;
   readonly workload: Workload;
   readonly seed: number;
-  /** How long the workload runs, in milliseconds of the guest's clock. */
+  /**
+   * How long the workload runs, in milliseconds of the guest's clock. A workload of splat goes on until its witnesses have moved,
+   * within the limit of guest/pace.ts.
+   */
   readonly durationMs: number;
-  /** The index of the boot that the guest is a copy of. */
+  /** The index, from 0, of the boot that the guest is a copy of; not used when the trial boots by itself. */
   readonly bootIndex: number;
-  /** The titles of the splats that a canary must produce on this kernel. */
+  /** The titles of the splats that a canary must produce on this kernel. Absent: the trial is no canary, or is a `hole`. */
   readonly expected?: readonly string[];
   /** Set for a canary whose splats end its guest. */
   readonly endsGuest?: true;
-  /** Set for a canary that this kernel is known to miss: the titles it prints if the gap is fixed, and what is not checked because of the gap. */
+  /**
+   * Set for a canary that this kernel is known to miss: the titles that a kernel without the gap prints, and what is not checked
+   * because of the gap.
+   */
   readonly hole?: { readonly closedBy: readonly string[]; readonly unchecked: string };
-  /** The user's own program, which is copied into the guest in place of the workload's program; it gets only the workload's arguments. */
+  /**
+   * The bytes of the user's own program or of a selftest, which are copied into the guest to the path of the workload's program.
+   * The program gets the workload's arguments, and neither a seed nor a duration.
+   */
   readonly upload?: Uint8Array;
-  /** Set for a workload that consists of many tests: reads the result of each test from the output and from the end of the program. */
+  /** Set for a workload that consists of many tests: reads the result of each test from the program's stdout and end. */
   readonly readTests?: TestReader;
   /** Present when the trial ends at the first splat. */
   readonly endAtSplat?: true;
@@ -43,6 +52,7 @@ export interface StartedGuest {
   readonly modules?: readonly ModuleCode[];
 }
 
+/** Where a trial's guest comes from, and who is told what. */
 export interface TrialContext {
   /** Starts the guest of this trial: a copy of a checkpoint, or a fresh boot. */
   readonly start: (
@@ -53,12 +63,16 @@ export interface TrialContext {
   /** The trial's folder, with console.log, output.log and, if one was taken, a picture. */
   readonly dir: string;
   readonly signal: AbortSignal;
+  /** Called for each splat that is not known, also when it repeats. */
   readonly onSplat: (finding: Finding) => void;
   readonly onNote: (text: string) => void;
-  /** Receives lockdep's tables at the end of the trial; absent: the tables are not read. */
+  /** Receives lockdep's tables at the end of the trial, if the guest still answers. Absent: the tables are not read. */
   readonly onLocks?: (dump: LockDump) => void;
   /** Receives the functions that ran in the trial, when the guest was prepared to count them. */
   readonly onCoverage?: (seen: TrialCoverage, armed: Armed) => void;
-  /** True for a splat of the baseline, and for a splat that this kernel is known to print: it is reported, but does not decide. Absent: no splat is known. */
+  /**
+   * True for a splat of the baseline, and for a splat that this kernel is known to print: it is reported, but does not decide the
+   * verdict. Absent: no splat is known.
+   */
   readonly isKnown?: (finding: Pick<Finding, 'signature' | 'title' | 'stack' | 'text'>) => boolean;
 }

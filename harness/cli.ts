@@ -19,13 +19,16 @@ interface CommandModule {
   readonly run: (argv: never, context: CommandContext) => Promise<number>;
 }
 
+/** A command of splat. */
 interface Row {
+  /** What the command does, as `splat --help` prints it. */
   readonly describe: string;
   readonly load: () => Promise<CommandModule>;
   /** True for a command that does not use the cache, or that locks it itself. Other commands block `splat cache prune`. */
   readonly storeless?: true;
 }
 
+/** The commands by name, in the order of `splat --help`. */
 export const commands: Readonly<Record<string, Row>> = {
   run: {
     describe: 'build a kernel, boot it, stress it and judge it',
@@ -219,7 +222,7 @@ function topicOf(args: readonly string[]): string | undefined {
   return topics[topic]?.();
 }
 
-/** Treats `splat help run` as `splat run --help`. */
+/** Turns `help run` into `run --help`; other arguments stay as they are. */
 function explained(args: readonly string[]): readonly string[] {
   return args[0] === 'help' ? [...args.slice(1, 2), '--help'] : args;
 }

@@ -1,6 +1,6 @@
 /**
- * Says who is at fault for a failure. A kernel's fault is a Verdict and not thrown; only `splat shell`, which has no verdict, throws
- * it, as `infra`. All other errors are faults of the harness, the user or the host.
+ * Says who is at fault for a failure: the harness, the user or the host. A kernel's fault is a Verdict and not thrown; only
+ * `splat shell`, which has no verdict, throws it, as `infra`.
  *
  * - `usage`: the user named something that does not exist or cannot be combined (exit 129)
  * - `config`: a file of the user is malformed (exit 129)
@@ -11,6 +11,7 @@
  */
 export type ErrorCode = 'usage' | 'config' | 'tool' | 'infra' | 'interrupted' | 'internal';
 
+/** What a HarnessError may carry besides its message. */
 export interface HarnessErrorOptions {
   readonly cause?: unknown;
   /** The tail of a log that explains the failure, printed below the message. It is raw text: escape it before printing. */
@@ -18,7 +19,8 @@ export interface HarnessErrorOptions {
 }
 
 /**
- * The only error that the harness throws on purpose. `message` is one line: what failed, with which value, and what would be valid.
+ * The only error that reaches the user on purpose; any other error there is a bug of splat. `message` is one line: what failed,
+ * with which value, and what would be valid.
  */
 export class HarnessError extends Error {
   override readonly name = 'HarnessError';
@@ -32,7 +34,7 @@ export class HarnessError extends Error {
   }
 }
 
-/** True for errors of one of the given codes. */
+/** True for a HarnessError of one of the given codes; without codes, for every HarnessError. */
 export function isHarnessError(
   error: unknown,
   ...codes: readonly ErrorCode[]
@@ -40,7 +42,7 @@ export function isHarnessError(
   return error instanceof HarnessError && (codes.length === 0 || codes.includes(error.code));
 }
 
-/** The exit codes. They fit `git bisect run` (git-bisect(1)): 125 skips a commit, 128 and above abort the bisection. */
+/** The exit codes of splat. They fit `git bisect run` (git-bisect(1)): 125 skips a commit, 128 and above abort the bisection. */
 export const exitCodes = {
   clean: 0,
   splat: 1,
@@ -50,7 +52,7 @@ export const exitCodes = {
   interrupted: 130,
 } as const;
 
-/** The exit code for a thrown error. An error that is not a HarnessError is a bug of splat. */
+/** The exit code for a thrown error. An error that is not a HarnessError is a bug of splat and gives 128. */
 export function exitCodeOfError(error: unknown): number {
   if (!(error instanceof HarnessError)) return exitCodes.harness;
   switch (error.code) {
@@ -66,7 +68,7 @@ export function exitCodeOfError(error: unknown): number {
   }
 }
 
-/** The first line of an error's message. */
+/** The first line of an error's message; of a thrown value that is not an Error, its text. */
 export function firstLineOf(error: unknown): string {
   return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
 }

@@ -1,15 +1,16 @@
 import { isHarnessError } from './errors.ts';
 import type { HarnessEvent, Stage } from './records/event.ts';
 
-/** The function with which plans report events (records/event.ts); reporters get them. */
+/** The function with which the harness reports an event (records/event.ts) to the reporters. */
 export type Emit = (event: HarnessEvent) => void;
 
-/** The end of a stage in words. A bare string is a success. */
+/** The end of a stage in words, and whether the stage failed. A bare string is a success. */
 export type StageEnd = string | { readonly text: string; readonly failed: boolean };
 
 /**
- * Runs `work` as a stage with one start and one end event, whether it succeeds or throws. `done` makes the words of the end from
- * the result, which may be a kernel's failure.
+ * Runs `work` as a stage with one start and one end event, whether it succeeds or throws, and returns its result. `done` makes
+ * the words of the end from the result, which may be a kernel's failure. An error is thrown on; the end event then has the words
+ * of the start.
  */
 export async function inStage<T>(
   emit: Emit,

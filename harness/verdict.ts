@@ -5,21 +5,24 @@ import type { Inconclusive, InconclusiveCause, Verdict, WorkloadEnd } from './re
 export type { PatchVerdict, Untestable, Verdict, WorkloadEnd } from './records/verdict.ts';
 
 /**
- * Everything that the verdict of a trial depends on. All fields but three are required, so that `clean` is impossible without a
- * ledger.
+ * Everything that the verdict of a trial depends on. What the ledger says, the witnesses and the end are required, so that
+ * `clean` is impossible without them.
  */
 export interface TrialEvidence {
-  /** Titles of all splats on this trial's console, in order; a lost guest is among them. */
+  /**
+   * The titles of the splats of this trial that count, in order: without known ones, unless a canary must produce them. A lost
+   * guest, corrupted data and a leak are among them.
+   */
   readonly splats: readonly string[];
   /** The reasons why a detector could not have reported before the workload began; empty when all detectors were alive. */
   readonly deadBefore: readonly string[];
-  /** The reasons why a detector could not have reported at the end. */
+  /** The reasons why a detector could not have reported at the end; empty as well when the guest was gone by then. */
   readonly deadAfter: readonly string[];
-  /** The reasons why the console may lack lines. */
+  /** The reasons why the console may lack lines; empty as well when the guest was gone at the end. */
   readonly incomplete: readonly string[];
   /** The required witnesses with their counts. */
   readonly witnesses: Readonly<Record<string, number>>;
-  /** Witnesses that this kernel does not have, so that they cannot show whether the code ran. Absent: none. */
+  /** Required witnesses that this kernel cannot count, so that they cannot show whether the code ran. Absent: none. */
   readonly absentWitnesses?: readonly string[];
   /**
    * Failed tests of the workload that were not expected to fail, for example `kms_atomic@x: fail`. Absent: none, or the workload is
@@ -27,13 +30,16 @@ export interface TrialEvidence {
    */
   readonly failures?: readonly string[];
   readonly end: WorkloadEnd;
-  /** For a canary: the titles that it must produce, all of them and no others. Undefined for every other trial. */
+  /** For a canary: the titles that it must produce, all of them and no others. Absent for every other trial. */
   readonly expected?: readonly string[];
   /** Set for a canary whose splats end its guest. */
   readonly endsGuest?: true;
 }
 
-/** The verdict on one trial. The causes are tried worst first, as in the table of verdicts in ARCHITECTURE.md. */
+/**
+ * The verdict on one trial. An unexpected splat decides it. Without one, the causes are tried in this order: blind, not-run,
+ * hung, unexercised, canary-missed, workload-failed. A guest that hung has no counters, so its witnesses cannot count against it.
+ */
 export function judgeTrial(evidence: TrialEvidence): Verdict {
   const expected = evidence.expected ?? [];
   const unexpected = unique(evidence.splats.filter((title) => !expected.includes(title)));
@@ -112,7 +118,7 @@ function endNote(end: WorkloadEnd): string {
   return ended.kind === 'inconclusive' ? ` (${ended.message})` : '';
 }
 
-/** An inconclusive verdict; `message` is one line. */
+/** Makes an inconclusive verdict; `message` is one line. */
 export function inconclusive(because: InconclusiveCause, message: string): Inconclusive {
   return { kind: 'inconclusive', because, message };
 }
@@ -158,7 +164,7 @@ export function exitCodeOfVerdict(verdict: Verdict): number {
   }
 }
 
-/** True for a trial whose precondition the guest did not meet. */
+/** True for the verdict on a trial that did not run, because the kernel or the guest lacks what it needs. */
 export function isNotRun(verdict: Verdict): boolean {
   return verdict.kind === 'inconclusive' && verdict.because === 'not-run';
 }

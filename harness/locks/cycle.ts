@@ -1,6 +1,6 @@
 import { canonicalLockName } from './lock-line.ts';
 
-/** The rotation of a cycle that begins with its smallest name; equal for every starting point of the cycle. */
+/** The smallest rotation of a cycle, which begins with its smallest name: the same from whichever name the cycle is told. */
 export function canonicalRotation(names: readonly string[]): string[] {
   const rotations = names.map((_, start) => [...names.slice(start), ...names.slice(0, start)]);
   const [smallest = []] = rotations.toSorted((a, b) => {
@@ -11,7 +11,10 @@ export function canonicalRotation(names: readonly string[]): string[] {
   return smallest;
 }
 
-/** Makes a printed cycle of class names, in the order of acquisition, comparable between boots and threads. */
+/**
+ * A printed cycle of class names, in the order of acquisition, in a form that is equal in all boots and threads: with canonical
+ * names, neighbours of one name as one, in canonical rotation.
+ */
 export function canonicalCycle(names: readonly string[]): string[] {
   const canonical = names.map(canonicalLockName);
   const distinct = canonical.filter(

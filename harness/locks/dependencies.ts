@@ -3,9 +3,10 @@ import { canonicalLockName } from './lock-line.ts';
 
 /**
  * The lock order that a kernel learned: by class, the classes acquired while it was held. Names are equal in every
- * boot, so classes of one name (`&q->lock`, `&q->lock#2`) are one. Left out are classes that were never acquired with
- * interrupts enabled, classes that were acquired in an interrupt, and the spinlocks inside mutexes and rw_semaphores.
- * Such locks are met under another lock by chance, and none of the watched classes can be entered below them.
+ * boot, so classes of one name (`&q->lock`, `&q->lock#2`) are one. Left out is every name of which a class was never
+ * acquired with interrupts enabled, or was acquired in an interrupt, and the spinlocks inside mutexes and
+ * rw_semaphores. Such locks are met under another lock by chance, and none of the watched classes (difference.ts) can
+ * be entered below them.
  */
 export type LockOrder = ReadonlyMap<string, ReadonlySet<string>>;
 
@@ -34,7 +35,7 @@ const classLine = /^[0-9a-f]{8,16} (?:OPS: *\d+ )?FD: *\d+ BD: *\d+ ([^:]{4,8}):
 const dependencyLine = /^ -> \[[0-9a-f]{8,16}\] (.+)$/;
 const chainLine = /^\[[0-9a-f]{8,16}\] (.+)$/;
 
-/** Reads the texts of the two files; an absent file is an empty text. */
+/** Reads the texts of /proc/lockdep and /proc/lockdep_chains; an absent file is an empty text. */
 export function readLockDump(lockdep: string, chains: string): LockDump {
   const order = readOrder(lockdep);
   return { order, hidden: hiddenDependencies(order, readChains(chains)) };
@@ -65,7 +66,7 @@ function readOrder(lockdep: string): Map<string, Set<string>> {
   return order;
 }
 
-/** Locks held together, in the order of their acquisition. */
+/** The chains of /proc/lockdep_chains: classes held together, in the order of their acquisition. */
 function readChains(chains: string): readonly (readonly string[])[] {
   const all: string[][] = [];
   let chain: string[] = [];
@@ -81,7 +82,7 @@ function readChains(chains: string): readonly (readonly string[])[] {
   return all;
 }
 
-/** Recursive read locks: only a waiter for a grace period waits for their readers. */
+/** The read locks of RCU and SRCU, which are recursive: only a waiter for a grace period waits for their readers. */
 const recursiveReader = /^(?:rcu_read_lock(?:_bh|_sched)?|\w*srcu\w*|&.*srcu.*)$/;
 
 function hiddenDependencies(
@@ -109,8 +110,8 @@ export function dependencyKey({ from, to }: Dependency): string {
 }
 
 /**
- * The shortest path from one lock class to another, both included, that passes through no recursive read lock; undefined when
- * there is no such path.
+ * The shortest path from one lock class to another, both included, with no recursive read lock between them; undefined when there
+ * is no such path.
  */
 export function shortestPath(
   order: LockOrder,

@@ -3,8 +3,7 @@ import { canonicalRotation } from './cycle.ts';
 import { type LockDump, type LockOrder, shortestPath } from './dependencies.ts';
 
 /**
- * The lock classes at which memory management and drivers meet. A new dependency from or to one of them is reported. A task that
- * holds a lock enters the first three through ordinary actions.
+ * The lock classes at which memory management and drivers meet. A new dependency from or to one of them is reported.
  */
 const watchedLocks = [
   'fs_reclaim',
@@ -16,8 +15,8 @@ const watchedLocks = [
 ] as const;
 
 /**
- * The classes entered by an allocation that may reclaim, a fault or copy from user memory, or the signalling of a
- * fence.
+ * Those of the watched classes that an ordinary action enters, whatever lock is held: an allocation that may reclaim, a
+ * fault or copy from user memory, or the signalling of a fence.
  */
 const ordinary = watchedLocks.slice(0, 3);
 
@@ -30,7 +29,7 @@ export function watchedDependencies(order: LockOrder): readonly Dependency[] {
   );
 }
 
-/** The dependencies from or to a watched class that `now` has and `before` lacks, sorted. */
+/** The dependencies from or to a watched class that `now` has and `before` lacks, each described, sorted by name. */
 export function newDependencies(before: LockOrder, now: LockOrder): readonly NewDependency[] {
   const found = watchedDependencies(now)
     .filter(({ from, to }) => before.get(from)?.has(to) !== true)
@@ -38,7 +37,10 @@ export function newDependencies(before: LockOrder, now: LockOrder): readonly New
   return found.toSorted((a, b) => compareNames(a.from, b.from) || compareNames(a.to, b.to));
 }
 
-/** A dependency with the cycle that it closes in an order, or nearly does. */
+/**
+ * A dependency with the shortest cycle that it closes in `order`; else with the shortest path that would be a cycle with
+ * one dependency more (`almost`): from an ordinary class over `from` to `to`; else with neither.
+ */
 export function describeDependency(order: LockOrder, { from, to }: Dependency): NewDependency {
   const back = shortestPath(order, to, from);
   if (back !== undefined) return { from, to, cycle: [from, ...back.slice(0, -1)] };
@@ -68,8 +70,8 @@ export function uniteOrders(orders: Iterable<LockOrder>): LockOrder {
 }
 
 /**
- * The cycles that hidden dependencies close at a watched class and that lockdep therefore did not report. Each cycle
- * once, in canonical rotation, shortest first.
+ * The cycles through a watched class that a hidden dependency closes, which lockdep therefore did not report: for each
+ * hidden dependency the shortest. Each cycle once, in canonical rotation, shortest first.
  */
 export function unreportedCycles({ order, hidden }: LockDump): readonly (readonly string[])[] {
   const full = uniteOrders([order, asOrder(hidden)]);

@@ -97,7 +97,7 @@ const headings: readonly (readonly [
   ],
 ];
 
-/** Stores the class that a line mentions and returns its printed name. */
+/** Stores the class that a line mentions and returns its printed name; empty when the line mentions none. */
 function note(state: State, mention: LockMention | undefined): string {
   if (!mention) return '';
   if (!state.classes.has(mention.name)) state.classes.set(mention.name, { mention, marks: [] });
@@ -150,8 +150,8 @@ function readLine(state: State, text: string): void {
 }
 
 /**
- * The edges of a chain, which is printed newest first. Its locks were taken from #0 on, each while the previous one was
- * held.
+ * The edges of a chain, which is printed with the highest number first. Its locks were taken from #0 on, each while the
+ * previous one was held, and #0 while the last one was held.
  */
 function edgesOf(links: readonly Link[]): LockEdge[] {
   const ordered = links.toReversed();

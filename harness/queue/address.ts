@@ -17,13 +17,15 @@ const schemes: Readonly<Record<string, QueueAddress['kind']>> = {
   'postgresql:': 'postgres',
 };
 
-/** The addresses that `--queue` takes, for people. */
+/** The forms of address that `--queue` takes, as text for people. */
 export const queueForms =
   'rediss://HOST or postgres://HOST/DATABASE?sslmode=verify-full (on this host also redis://HOST or postgres://HOST/DATABASE)';
 
-/** Reads the URL of `--queue`. A process that can write to a queue runs programs on the queue's workers. So a password is required,
- * and on any host but this one encryption as well: `rediss://`, or `postgres://` with `sslmode=verify-full`. The password is in the
- * URL or in $SPLAT_QUEUE_PASSWORD. Throws `usage`.
+/**
+ * Reads the URL of `--queue`. A process that can write to a queue runs programs on the queue's workers. So a password is
+ * required, and for a server on another host encryption as well: `rediss://`, or `postgres://` with `sslmode=verify-full`. The
+ * password is in the URL or in $SPLAT_QUEUE_PASSWORD. Throws `usage` for any other text, without a password, and without the
+ * encryption.
  */
 export function readQueueAddress(text: string, env: NodeJS.ProcessEnv): QueueAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined;

@@ -19,7 +19,9 @@ export type SharedJob = Awaited<ReturnType<SharedWorker['getNextJob']>>;
 
 /** The connection of a process to the server of its queues. All queues share it. */
 export interface Connection {
+  /** Opens a queue to add jobs and to ask about them. */
   readonly openQueue: (name: string) => SharedQueue;
+  /** Opens a queue to take jobs from; `losses` says when a job counts as lost with its worker, and how often that may happen. */
   readonly openWorker: (
     name: string,
     losses: Pick<WorkerOptions, 'lockDuration' | 'stalledInterval' | 'maxStalledCount'>,
@@ -28,22 +30,25 @@ export interface Connection {
   readonly close: () => Promise<void>;
 }
 
-/** How long a Redis may take for its first answer. After that it counts as absent, because its library would ask for ever. */
+/** How many milliseconds a Redis may take for its first answer. Then it counts as absent: its library would ask for ever. */
 const readyMs = 15_000;
 /**
- * How long a connection may be silent though an answer is due. After that it is replaced, because a connection that is cut off
- * never reports it.
+ * How long a connection may be silent, in milliseconds. After that it is replaced, because a connection that is cut off never
+ * reports that.
  */
 const silentMs = 20_000;
-/** How long the end of a connection may take; a server that cannot be reached never confirms it. */
+/** How many milliseconds the end of a connection may take; a server that cannot be reached never confirms it. */
 const farewellMs = 500;
 /**
- * How many connections a process takes; PostgreSQL allows 100 by default. The second is for the renewal of locks, which must not
- * wait for a long result.
+ * The most connections that a process takes to a PostgreSQL, which allows 100 by default. The second is for the renewal of locks,
+ * which must not wait for a long result.
  */
 const mostConnections = 2;
 
-/** Opens the connection. Throws `infra` when the server does not answer or refuses it. */
+/**
+ * Opens the connection, after loading its library. Throws `infra` when the server does not answer or refuses it, and the signal's
+ * reason when the signal fires first.
+ */
 export async function openConnection(
   address: QueueAddress,
   signal: AbortSignal,
@@ -171,7 +176,7 @@ function openPostgres(bull: Library, { url }: QueueAddress): Backend {
 /** PostgreSQL's error code when it accepts no more connections (its manual, appendix A). */
 const tooManyConnections = '53300';
 
-/** The error for a failed call: `infra`, in one line. */
+/** The error for a failed call to the server: `infra`, in one line. */
 export function serverFault({ shown }: QueueAddress, cause: unknown): HarnessError {
   const isFull = cause instanceof Error && 'code' in cause && cause.code === tooManyConnections;
   const next = isFull ? `; each worker takes up to ${mostConnections} of its max_connections` : '';

@@ -13,8 +13,8 @@ export interface NewJob {
 }
 
 /**
- * How a job ended: `done` with a value, `failed`, or `lost` when the queue does not have the job, because its server lost it or it
- * was never added.
+ * How a job ended: `done` with a value, `failed`, or `lost` when the queue does not have the job: its server lost it, it was
+ * never added, or it ended more than a week ago.
  */
 export type JobEnd =
   | { readonly kind: 'lost' }
@@ -25,7 +25,7 @@ export type JobEnd =
 export interface JobQueue {
   /** Adds jobs. When it throws `infra`, some of the jobs may have been added. */
   readonly add: (jobs: readonly NewJob[]) => Promise<void>;
-  /** The ends of those of the jobs that have ended, by id. */
+  /** The ends of those of the jobs that have ended or are lost, by id. */
   readonly ends: (ids: readonly string[]) => Promise<ReadonlyMap<string, JobEnd>>;
   /** Takes the next job; undefined when no job waits. */
   readonly take: () => Promise<TakenJob | undefined>;
@@ -37,16 +37,17 @@ export interface OpenQueues extends AsyncDisposable {
 }
 
 interface QueueOptions {
-  /** When it fires, no call waits any longer. */
+  /** When it fires, every call that waits rejects with its reason. Absent: calls wait for the server. */
   readonly signal?: AbortSignal;
-  /** How long a worker may go without renewing its lock before its job is given to another; the default is 30 s. */
+  /** How many milliseconds a worker may go without renewing its lock before its job is given to another; absent: 30,000. */
   readonly lockMs?: number;
 }
 
 /**
- * Opens a queue of BullMQ over Redis or PostgreSQL for each name; the library is loaded here. A job is given to one worker at a
- * time. The worker holds a lock on the job, marked with a token of its own, and renews it while the job runs. Only the holder of
- * the lock can end the job, so the result of a worker that lost its lock cannot overwrite another's.
+ * Opens a queue of BullMQ over Redis or PostgreSQL for each name; the library is loaded here. Throws `infra` when the server does
+ * not answer. A job is given to one worker at a time. The worker holds a lock on the job, marked with a token of its own, and
+ * renews it while the job runs. Only the holder of the lock can end the job, so the result of a worker that lost its lock cannot
+ * overwrite another's.
  */
 export async function openQueues(
   names: readonly string[],
@@ -110,8 +111,9 @@ export async function openQueues(
 /** How many times a job is tried when the hosts of its workers fail, and how many times it may be lost together with its worker. */
 const attempts = 3;
 const mostLosses = 5;
-/** How long a job waits before its second try, and half the wait before its third: another host may be free by then. */
+/** How many milliseconds a job waits before its second try, and twice that before its third: another host may be free by then. */
 const retryMs = 15_000;
+/** For how long the server keeps a job that has ended. */
 const keptSeconds = 7 * 24 * 60 * 60;
 
 function asBullJob({ id, data }: NewJob) {

@@ -3,38 +3,45 @@ import { HarnessError } from '../errors.ts';
 import { unlessAborted } from '../host/deadline.ts';
 import type { SharedJob } from './connection.ts';
 
-/** A job that this process has taken and not ended yet. Disposing of it gives it back to the queue, unless it has ended. */
+/** A job that this process has taken. Disposing of it gives the job back to the queue, unless it has ended or is forgotten. */
 export interface TakenJob extends AsyncDisposable {
   readonly data: unknown;
   /** The number of this try, from 1. */
   readonly attempt: number;
-  /** Fires when another worker has the job, because this process was stopped, or cut off from the server, for too long. */
+  /**
+   * Fires when another worker has the job or may have it, because this process was stopped, or cut off from the server, for too
+   * long.
+   */
   readonly lost: AbortSignal;
-  /** Ends the job with a value. Resolves to false when another worker has the job by now: then this value counts for nothing. */
+  /**
+   * Ends the job with a value. Resolves to false when another worker has the job by now: then this value counts for nothing.
+   * Throws when the server cannot be reached for half a minute, and when the signal fires.
+   */
   readonly finish: (value: unknown) => Promise<boolean>;
   /** Sends nothing more about the job, as if this process had been killed. It is for simulations. */
   readonly forget: () => void;
   /**
-   * Ends this try as failed. With `final`, or after the last try, nobody takes the job again. Resolves to false when another worker
-   * has the job by now.
+   * Ends this try as failed. With `final`, or after the last try, nobody takes the job again. Resolves and throws as finish()
+   * does.
    */
   readonly fail: (why: string, final: boolean) => Promise<boolean>;
 }
 
-/** How many times the server is told how a job ended; the tries are half a second apart. */
+/** The most times that the server is told how a job ended; the tries are half a second apart. */
 const mostTries = 60;
-/** How long a process that ends waits for the server to take a job back. */
+/** How many milliseconds a process that ends waits for the server to take a job back. */
 const farewellMs = 1500;
 
 interface Hold {
   /** The token that marks the lock of this worker on this job. */
   readonly token: string;
+  /** How many milliseconds the lock lasts without renewal. */
   readonly lockMs: number;
   /** When it fires, the server is told nothing more about the job, except that it is given back. */
   readonly signal: AbortSignal;
 }
 
-/** Renews the lock of a job until the job has ended. */
+/** Renews the lock of a job until the job has ended, is forgotten or is disposed of. */
 export function holdJob(job: SharedJob, { token, lockMs, signal }: Hold): TakenJob {
   const lost = new AbortController();
   let over = false;

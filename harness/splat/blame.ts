@@ -14,8 +14,8 @@ import {
 } from './stall-lists.ts';
 
 /**
- * The function that a report is blamed on: its name for the title, the frame that has the name, and the skipped frames above that
- * frame.
+ * What a report is blamed on: its name for the title, the frame that has the name, and the skipped frames above that frame.
+ * `frame` is absent when a report names no function and is blamed on its source file or module (compose.ts).
  */
 export interface Blame {
   readonly name: string;
@@ -144,7 +144,7 @@ export function believable(frames: readonly SectionFrame[]): readonly SectionFra
   return isLeftOver ? certain : frames;
 }
 
-/** The guilty frame of a report, or undefined when all candidates are skipped or none is left. */
+/** The guilty frame of a report; undefined when it has no candidates or all of them are skipped. */
 export function findBlame(
   rule: FrameRule,
   sections: readonly Section[],

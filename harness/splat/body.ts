@@ -10,15 +10,21 @@ export interface ReportLine {
   readonly isStamped: boolean;
   /** The number of the line in the log, from 1. */
   readonly number: number;
+  /** The positions in the log, in bytes, of the line's first byte and after its newline. */
   readonly start: number;
   readonly end: number;
 }
 
+/**
+ * What a section is: the head of the report, a stack of one of several kinds, or lines whose frames are not to blame (`other`).
+ */
 export type SectionKind = 'head' | 'trace' | 'alloc' | 'free' | 'origin' | 'chain' | 'other';
 
+/** A frame, and the line that names it. */
 export interface SectionFrame {
   readonly frame: StackFrame;
   readonly line: ReportLine;
+  /** True when the unwinder marked the frame as uncertain. */
   readonly questionable: boolean;
   /** True when the frame comes from a register line (RIP, pc), not from the unwinder. */
   readonly pc: boolean;
@@ -29,7 +35,7 @@ export interface Section {
   readonly kind: SectionKind;
   readonly heading: ReportLine;
   readonly frames: SectionFrame[];
-  /** The number of lines between the heading and the end of the section. */
+  /** The number of lines below the heading, without those that name the program counter. */
   length: number;
   /** True for the stack of a CPU that does not answer, as the CPU left it: `Task dump for CPU 1:` (kernel/rcu/tree_stall.h). */
   readonly isDump?: true;
@@ -127,7 +133,10 @@ function sectionAt(line: ReportLine, above: Section, dumped: boolean): Section |
   return section;
 }
 
-/** Splits a report into sections. The first section is the head: header, registers and facts. The others are its stack traces. */
+/**
+ * Splits a report into sections. The first section is the head: header, registers and facts. Each other section begins at the
+ * heading of a stack trace, or at a line that ends one.
+ */
 export function readSections(lines: readonly ReportLine[]): Section[] {
   const [header, ...rest] = lines;
   if (!header) return [];

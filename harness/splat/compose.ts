@@ -22,10 +22,12 @@ export interface Composition {
   readonly title: string;
   readonly altTitles: readonly string[];
   readonly class: string;
+  /** The name of the guilty function; empty when there is none. Of a race, the first of its two functions by name. */
   readonly frame: string;
   readonly blame: Blame | undefined;
+  /** The line that fits the rule's `detail`. */
   readonly detail: ReportLine | undefined;
-  /** True when the rule needs a guilty frame and no stack has one. */
+  /** True when the title needs a guilty function and the rule found none; `blame` may then be a last resort. */
   readonly frameless: boolean;
   /** The source file that the report names, when it names no function. */
   readonly place?: string | undefined;
@@ -39,8 +41,8 @@ interface Fit {
 }
 
 /**
- * Matches a line against a rule's header. `fromKernel` tells whether the line has printk's stamp; some rules require it, others
- * forbid it.
+ * Matches a line against a rule's header; null when it does not fit. `fromKernel` tells whether the line has printk's stamp; some
+ * rules require the stamp, others forbid it.
  */
 export function fitsHeader(rule: Rule, text: string, fromKernel: boolean): RegExpExecArray | null {
   if (rule.fromKernel && !fromKernel) return null;
@@ -76,7 +78,7 @@ function headerLine(lines: readonly ReportLine[]): ReportLine | undefined {
   return lines.slice(0, 12).find((line) => !inlinedHeader.test(line.text)) ?? first;
 }
 
-/** The function that the detail line names. */
+/** The symbol that the detail line names; undefined when there is no such line, or it names none. */
 function detailSymbol({ detail, detailLine }: Fit): string | undefined {
   return detail?.groups?.['frame'] ?? frameWithin(detailLine?.text ?? '')?.symbol;
 }
@@ -261,7 +263,7 @@ function nameOf(
   };
 }
 
-/** The class of a report: its title without ` in FUNCTION`. A title that names no function is a class of its own. */
+/** The class of a report: the rule's own class, or else its title without ` in FUNCTION`. */
 function classOf(found: Fit, title: string): string {
   const { rule } = found;
   if (rule.class !== undefined) return rule.class;

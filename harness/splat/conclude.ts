@@ -88,7 +88,10 @@ function read(report: OpenReport, lines: readonly ReportLine[]): Reading | undef
   return composition && { lines, sections, composition };
 }
 
-/** Converts a report that has ended to a finding; undefined when no rule fits the whole report. */
+/**
+ * Converts a report that has ended to a finding; undefined when no rule fits the whole report. Lines of other callers are left
+ * out, unless only they name a function to blame.
+ */
 export function conclude(report: OpenReport): Finding | undefined {
   const [header] = report.lines;
   if (!header) return undefined;

@@ -11,7 +11,10 @@ export interface ConsoleLine {
    * empty.
    */
   readonly caller: string;
-  /** True when the line had printk's time stamp or level, so that the kernel wrote it and not a program. */
+  /**
+   * True when the line had printk's time stamp or level, or syslog's tag `kernel:`, so that the kernel wrote it and not a
+   * program.
+   */
   readonly fromKernel: boolean;
 }
 
@@ -95,7 +98,7 @@ const startsWrapped =
   /^(?:[>\d<[]|[A-Z][a-z]{2} [ \d]|[\w.-]{0,64} ?kernel: |std(?:out|err) |(?:kern|user|daemon|syslog|local\d) *[.:])/;
 const levelMark = /^(?:.{0,20})<\d{1,3}>/;
 
-/** The line behind its first `kernel: `, provided that a time or a host stands before that tag; undefined otherwise. */
+/** The text behind the first `kernel: ` of a line, if only a time and a host may stand before that tag; undefined otherwise. */
 function afterKernelTag(text: string): string | undefined {
   const match = text.includes('kernel') ? kernelTag.exec(text) : null;
   if (!match || match.index > mostBefore.characters) return undefined;

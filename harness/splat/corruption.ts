@@ -1,7 +1,7 @@
 import type { ReportLine, Section } from './body.ts';
 import type { Composition } from './compose.ts';
 
-/** A damaged title, into which printk stamps or control characters got. */
+/** A damaged title: a printk stamp got into it, a number stands where the function belongs, or it breaks off after a colon. */
 const damagedTitle = /\[ *\d+\.\d{6}\]|\bin \d|:$/;
 
 /** Lines with which other tasks begin stacks of their own. Without printk callers these stacks end up in the middle of a report. */
@@ -9,7 +9,7 @@ const intruder = /^FAULT_INJECTION: forcing a failure|: (?:page|vmalloc:) alloca
 
 /**
  * The number of the line from which the output of another task is mixed into a report whose lines have no caller; undefined when
- * there is no such line.
+ * there is no such line, and for a report whose lines have a caller.
  */
 export function intrusionOf(
   lines: readonly ReportLine[],
@@ -25,7 +25,7 @@ export function intrusionOf(
   return said?.number ?? seen?.line.number;
 }
 
-/** The sections of a report as they were before its line `end`. */
+/** The sections of a report as they were before the line of the log with the number `end`. */
 export function sectionsBefore(sections: readonly Section[], end: number): Section[] {
   const before = sections.filter(({ heading }) => heading.number < end);
   return before.map((section) => ({
@@ -34,7 +34,7 @@ export function sectionsBefore(sections: readonly Section[], end: number): Secti
   }));
 }
 
-/** The number of frames without a heading that count as a stack: KMSAN and 32-bit ARM print no heading. */
+/** The smallest number of frames without a heading that counts as a stack: KMSAN and 32-bit ARM print no heading. */
 export const leastBareFrames = 3;
 /**
  * Headings that announce a trace whose own heading follows: lockdep prints `stack backtrace:`, then the CPU line, then
@@ -42,7 +42,10 @@ export const leastBareFrames = 3;
  */
 const announces = /stack backtrace:|NMI backtrace/;
 
-/** True for `Allocated by task 12:` with nothing below it, where a stack or `(stack is not available)` belongs. */
+/**
+ * True for `Allocated by task 12:` or `Freed by task 12:` with nothing below it, where a stack or `(stack is not available)`
+ * belongs.
+ */
 function isEmptyHistory(section: Section): boolean {
   return (
     (section.kind === 'alloc' || section.kind === 'free') &&
@@ -53,7 +56,8 @@ function isEmptyHistory(section: Section): boolean {
 }
 
 /**
- * True when frames without a heading are a stack. A short stack is one only when the header has named its first function already.
+ * True when the frames without a heading are a stack. Few frames are a stack only when the header names the first of them as
+ * well.
  */
 function hasBareStack({ rule, blame }: Composition, sections: readonly Section[]): boolean {
   const bare = sections[0]?.frames.filter((entry) => !entry.pc) ?? [];

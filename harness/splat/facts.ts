@@ -1,6 +1,7 @@
 import type { Blocker, HardwareFacts, NonBlockFacts, StackFrame } from '../records/finding.ts';
 import type { ReportLine } from './body.ts';
 
+/** The CPU on which a report was printed, and its task as `comm/pid`; absent when no line names them. */
 export interface TaskFacts {
   readonly cpu?: number;
   readonly task?: string;
@@ -34,7 +35,10 @@ const namedLast = /\bpid: (\d+), name: (.{1,40}?)\s*$/;
 const ownerLine =
   /INFO: task .{1,60} blocked on an? ([\w-]+)(?: likely (?:owned|last held) by task (.{1,40}):(\d+))?/;
 
-/** The lock that the task of a hung-task report waits for, and the task that holds it if the report names one. */
+/**
+ * The lock that the task of a hung-task report waits for, and the task that holds it if the report names one. Undefined when no
+ * line names the lock.
+ */
 export function readBlocker(lines: readonly ReportLine[]): Blocker | undefined {
   for (const { text } of lines) {
     const match = text.includes(' blocked on a') ? ownerLine.exec(text) : null;
@@ -87,7 +91,10 @@ function readLesserLine(text: string): Facts | undefined {
   return comm ? { task: `${comm[1]}/${comm[2]}` } : readTask(text);
 }
 
-/** The facts in the CPU line and the `Hardware name:` line of a report. Without a CPU line, other lines give some of them. */
+/**
+ * The facts in the CPU line and the `Hardware name:` line of a report. Without a CPU line, other lines give some of them; facts
+ * that no line has are absent.
+ */
 export function readFacts(lines: readonly ReportLine[]): Facts {
   let best: Facts | undefined;
   let lesser: Facts = {};
@@ -109,7 +116,10 @@ const nonBlockHeader = /scheduling in a non-blocking section: (.*)\/(\d+)\/(\d+)
 const dispatcher = /^(?:__)?mmu_notifier_invalidate_range|^mn_(?:hlist|itree)_invalidate/;
 const sleepers = /^(?:dump_stack|show_stack|_*might|__schedule|schedule)/;
 
-/** Reads the two forms in which a kernel reports a function that slept where non_block_start() forbade it. */
+/**
+ * Reads the two forms in which a kernel reports a function that slept where non_block_start() forbade it. Undefined for other
+ * lines, and for a count of 0.
+ */
 function readNonBlockLine(text: string): { count?: number; task: string } | undefined {
   const header = nonBlockHeader.exec(text);
   if (header) return { task: `${header[1]}/${header[2]}` };

@@ -54,7 +54,10 @@ export function functionOfSymbol(symbol: string): string {
   return symbol.replace(compilerSuffix, '').replace(/\.\d+$/, '');
 }
 
-/** Makes a frame for `symbol+offset/size`; the numbers are hexadecimal, with 0x. */
+/**
+ * Makes a frame for `symbol+offset/size`; the numbers are hexadecimal, with 0x. A size of 0x0 marks a frame that a tool decoded
+ * (markup.ts): it has no offset and no size.
+ */
 export function makeFrame(
   symbol: string,
   offset?: string,
@@ -104,7 +107,9 @@ export function readFrame(text: string): FrameLine | undefined {
   return { frame: { ...frame, inlined: true }, questionable: false };
 }
 
-/** The first `symbol+0x1/0x2` anywhere in a line, as in `BUG: KASAN: x in memcpy+0x1/0x2 at addr`. */
+/**
+ * The first `symbol+0x1/0x2` anywhere in a line, as in `BUG: KASAN: x in memcpy+0x1/0x2 at addr`; undefined when there is none.
+ */
 export function frameWithin(text: string): StackFrame | undefined {
   const match = text.includes('+0x') ? symbolWithOffset.exec(text) : null;
   return match ? makeFrame(match[1] ?? '', match[2], match[3], match[4]) : undefined;

@@ -3,7 +3,7 @@ import { inlinedHeader } from './compose.ts';
 import type { OpenReport } from './open-report.ts';
 import { diedAtOnce, diedTask } from './rules/rule.ts';
 
-/** Lines that continue whatever report is open: the owners that SLUB prints, and the panic at the end. */
+/** Lines that continue whatever report is open: what SLUB prints of an object and its owners, and the panic at the end. */
 const continuesAny =
   /INFO: (?:(?:Allocated|Freed) in |(?:Slab|Object) 0x)|Kernel panic - not syncing/;
 /** The second line of a fault, before its stack. */
@@ -47,7 +47,7 @@ export function continues(report: OpenReport, text: string): boolean {
   return continuesFault.test(text) || inlinedHeader.test(report.lines.at(-1)?.text ?? '');
 }
 
-/** True when a panic belongs to a splat that ended at `lastSplatLine`. */
+/** True for a panic or a second fault that is the end of the splat whose last line has the number `lastSplatLine`. */
 export function isAftermath(line: ReportLine, lastSplatLine: number): boolean {
   return line.number - lastSplatLine < aftermathLines && secondHand.test(line.text);
 }
@@ -57,13 +57,13 @@ const banner = /^Booting the kernel\b/;
 const planned = /^reboot: (?:Restarting|Power down|machine restart|System halted)/;
 const runningClock = /\[ *\d{2,}\.\d{6}\]/;
 
-/** A system call as strace and fuzzers write it. It shows that a program ran, and therefore a kernel. */
+/** A system call as strace and fuzzers write it. The line shows that a program ran, and therefore a kernel. */
 const programLine = /^(?:r\d+ = )?[a-z]\w*(?:\$\w+)?\(.*\)(?: = .*)?\s*$/;
 
 /** The number of lines at the start of a log that are searched for a clock that already runs. */
 const firstLines = 4;
 
-/** Detects that a kernel boots again although nothing asked it to. */
+/** Detects that a kernel boots again although the log shows no planned restart. */
 export class BootWatch {
   #hasRun = false;
   #linesSeen = 0;
@@ -73,7 +73,10 @@ export class BootWatch {
     return this.#linesSeen < firstLines;
   }
 
-  /** True when the line is the banner of an unexpected boot. `raw` is the line with its stamp. */
+  /**
+   * Takes the next line that may matter. True when it is the banner of an unexpected boot. `raw` is the line with its prefix,
+   * `text` without.
+   */
   isReboot(raw: string, text: string): boolean {
     if (this.#linesSeen++ < firstLines) {
       this.#hasRun ||= runningClock.test(raw) || programLine.test(raw);

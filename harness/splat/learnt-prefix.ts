@@ -5,7 +5,7 @@
 
 /** A prefix ends within this many characters of a line. */
 const longest = 160;
-/** The smallest number, and the smallest share, of the lines around a header that must have its prefix. */
+/** At least this number, or all if there are fewer, and at least this share of the lines around a header must have its prefix. */
 const fewest = 2;
 const share = 3 / 4;
 
@@ -20,8 +20,8 @@ const levels =
 const isLevel = new RegExp(`^${levels}$`, 'i');
 
 /**
- * An expression for what other lines have in place of one part of the header's prefix. Numbers, and text in brackets that contains
- * a digit, may differ; words may not.
+ * An expression for what other lines have in place of one part of the header's prefix. Numbers, the number of blanks, names of
+ * levels, single capital letters, and text in brackets that contains a digit may differ; other words may not.
  */
 function shapeOf(text: string): string {
   const closing = { '[': '\\]', '(': '\\)', '<': '>' }[text.charAt(0)];
@@ -80,8 +80,9 @@ const service = /(?:^|\s)(?!kernel\b)[\w@.-]{1,32}\[\d+\]: ?$/;
 const endsField = /(?:[\s\])>|:,;=-]|\xef\xbb\xbf)$/;
 
 /**
- * The prefix of `header` as an expression; undefined when there is none. `others` (the lines before and after the header) share the
- * prefix, and `opens` holds for the text after it. All lines have lost their known prefixes already.
+ * The longest prefix of `header` as an expression: one that enough of `others`, the lines before and after the header, have as
+ * well, and after which `opens` holds for the rest of the header. Undefined when there is none. All lines have lost their known
+ * prefixes already.
  */
 export function learnPrefix(
   header: string,

@@ -71,7 +71,8 @@ function isTold({ inner }: Held): boolean {
 const wrappedLines = 100;
 
 /**
- * The position in a text at which a header begins. `rank` is the number of its rule: a smaller number is a more particular rule.
+ * The position in a text at which a header begins. `rank` is the number of its rule, 0 for an event and for the end of a report:
+ * a smaller number is a more particular rule.
  */
 export interface HeaderPlace {
   readonly at: number;

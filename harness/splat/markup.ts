@@ -3,7 +3,7 @@
  * which the kernel's scripts/decode_stacktrace.sh prints in place of `function+0x1/0x2`.
  */
 
-/** True for a line that may contain JSON, HTML or escapes of rsyslog: a cheap check before the expensive ones. */
+/** Matches a line that may contain JSON, HTML or escapes of rsyslog: a cheap check before the expensive ones. */
 export const hasMarkup = /\{"|&[a-z#]|#011|<[/bcdlpst][rpoiadr>]/;
 /**
  * The text up to the first field of a JSON object. Before the object may stand `data: ` of server-sent events, a record separator,
@@ -28,7 +28,7 @@ const entities: Readonly<Record<string, string>> = {
 const entity = /&(?:(amp|lt|gt|quot|apos|nbsp)|#(\d{2,3})|#x([0-9a-f]{2}));/g;
 const tags = /<\/?(?:pre|code|br|span|div|td|tr|p|li)\b[^>]{0,200}>/g;
 
-/** Decodes the characters between the quotes of a JSON string to latin1. A newline is dropped. */
+/** Decodes the characters between the quotes of a JSON string to latin1. `\n`, `\r`, `\b` and `\f` are dropped. */
 export function fromJsonString(text: string): string {
   return text.replace(jsonEscape, (_, code: string | undefined, letter: string) =>
     code === undefined
@@ -41,7 +41,10 @@ function fromNumbers(list: string): string {
   return Buffer.from(list.split(',').map(Number)).toString('latin1');
 }
 
-/** The line without its markup. A JSON object without one of those fields stays as it is. */
+/**
+ * The console's line without its markup: the text in a JSON object's field such as `log` or `MESSAGE`, without HTML tags, and
+ * with entities and `#011` decoded. Of a JSON object without such a field the whole text is taken.
+ */
 export function withoutMarkup(line: string): string {
   const json = jsonStart.test(line) ? jsonField.exec(line) : null;
   const text = json
@@ -62,13 +65,14 @@ export function withoutMarkup(line: string): string {
 /** A source line. When addr2line knows only the file, or nothing, it prints `demo.c:?`, `??:?` or `??:0`. */
 const place = String.raw`(?:[\w./+-]{1,200}\.(?:[chSs]|rs):(?:\d+(?: \(discriminator \d+\))?|\?)|\?\?:[?0])`;
 /**
- * A function with source lines in parentheses. The last one is the line of the function itself; functions of the others were
- * inlined into it.
+ * A function with source lines in parentheses. The last source line is of the function itself; the others are of functions that
+ * were inlined into it.
  */
 const decoded = new RegExp(
   String.raw`(?<![\w.$+])([A-Za-z_$][\w$.]{1,255}) \(((?:${place} ){0,24}${place})\)`,
   'g',
 );
+/** What withSymbols() inserts in place of the offset and size that a decoded frame lost. */
 const stands = '+0x0/0x0';
 
 /**

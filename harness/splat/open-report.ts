@@ -4,9 +4,12 @@ import type { Rule } from './rules/rule.ts';
 
 /** The largest number of lines kept for one report, including lines of other callers in between. A longer report is cut. */
 const mostLines = 3000;
-/** A report ends after this many of its caller's lines in a row that do not look like a report. */
+/** A report ends after this many of its caller's lines in a row that do not look like lines of a report. */
 const patience = { beforeTrace: 60, afterTrace: 14, afterEnd: 3 };
-/** Some headers count only when lines of a report follow within this many lines of the same caller. */
+/**
+ * Some headers count only when a line of a report follows. Such a report is given up at a line of its caller that is none, once
+ * it has more than this many lines, its header and lines of other callers among them.
+ */
 const tentativePatience = 4;
 /** A report ends after this many lines in a row of other callers. */
 const foreignPatience = 1500;
@@ -43,16 +46,23 @@ export interface OpenReport extends ReportOrigin {
   readonly lines: ReportLine[];
   /** The index in `lines` after the last line that belongs to the report. */
   belonging: number;
+  /** The number of its caller's last lines in a row that do not look like lines of a report. */
   quiet: number;
+  /** The number of the last lines in a row that are not its caller's. */
   foreign: number;
+  /** The number of kernel lines without a caller since its own caller's last line. */
   callerless: number;
+  /** The number of its caller's lines with a stack frame. */
   frames: number;
+  /** True after the line `---[ end trace`. */
   ended: boolean;
   /** True when the report's last line was the end of a task's trace. */
   tasksEnd: boolean;
+  /** True when no further line can belong to the report. */
   complete: boolean;
-  /** True while lines that the rule needs have not come yet. */
+  /** True while the rule needs a line of a report below the header and none has come yet. */
   tentative: boolean;
+  /** True when a line of the report is a kernel panic. */
   panicked: boolean;
   /** True when another report began in the middle of this one. */
   interrupted: boolean;

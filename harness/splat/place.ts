@@ -14,7 +14,7 @@ const placeWithin = 6;
 /** A frame as OpenWrt prints it without CONFIG_KALLSYMS: `0xffffffc000c81e2c [demo@000000006b7888f1+0x12000]`. */
 const moduleFrame = /(?:^|[ \]])0x[0-9a-f]{8,16} \[([\w-]{1,64})@[0-9a-f]{6,16}\+0x[0-9a-f]+\]/;
 
-/** The module on top of a stack that consists of addresses only. */
+/** The module on top of a stack that consists of addresses only; undefined when no frame names a module. */
 export function moduleOf(lines: readonly ReportLine[]): string | undefined {
   for (const { text } of lines) {
     const frame = text.includes('@') && !/^(?:lr|ra)\b/.test(text) ? moduleFrame.exec(text) : null;
@@ -23,7 +23,7 @@ export function moduleOf(lines: readonly ReportLine[]): string | undefined {
   return undefined;
 }
 
-/** The source file that the first lines of a report name. */
+/** The source file, as its path in the kernel's tree, that the first lines of a report name; undefined when they name none. */
 export function placeOf(lines: readonly ReportLine[]): string | undefined {
   for (const { text } of lines.slice(0, placeWithin)) {
     const place = sourcePlace.exec(text);
@@ -35,7 +35,10 @@ export function placeOf(lines: readonly ReportLine[]): string | undefined {
 const topFolders =
   /\/((?:arch|block|crypto|drivers|fs|include|init|io_uring|ipc|kernel|lib|mm|net|rust|security|sound|virt)\/.*)$/;
 
-/** The path of a file within its kernel tree, wherever the tree was built: `/build/linux-6.5/fs/x.c` becomes `fs/x.c`. */
+/**
+ * The path of a file within its kernel tree, wherever the tree was built: `/build/linux-6.5/fs/x.c` becomes `fs/x.c`. Of a file
+ * in no known folder of a tree, the last two parts of the path are kept.
+ */
 function inTree(path: string): string {
   if (!path.startsWith('/')) return path;
   const isTree = !path.includes('/dkms/');

@@ -18,19 +18,22 @@ const neighbourCharacters = 512;
 const newline = 0x0a;
 const triggers = createWordSearch(triggerWords);
 
+/** Finds splats and events in a console log as it arrives. */
 export interface Scanner {
-  /** Takes the next bytes of the console. Returns the findings that these bytes complete, in the order of completion. */
+  /**
+   * Takes the next bytes of the console, or text as UTF-8. Returns the findings that they complete, in the order of completion.
+   */
   push(chunk: Uint8Array | string): Finding[];
   /**
-   * To be called when the console has ended or has been silent for long. Returns the findings that were still open. push() may
-   * follow.
+   * To be called when the console has ended or has been silent for long. Returns the findings of the reports that were still
+   * open; the unfinished line counts as a whole one. push() may follow.
    */
   end(): Finding[];
 }
 
 /**
- * Opens a scanner, which finds splats in a console log as it arrives. Its memory is bounded: a slice, a line, and the open reports.
- * The findings do not depend on how the input is cut into chunks.
+ * Opens a scanner at the start of a console log. Its memory is bounded: a slice, a line, and the open reports. The findings do
+ * not depend on how the input is cut into chunks.
  */
 export function createScanner(): Scanner {
   return new LineScanner();
@@ -165,8 +168,8 @@ function endOfSlice(bytes: Buffer, from: number): number {
 }
 
 /**
- * The lines that end before `end`, each cut to the length that a prefix may have. When they are too few, lines of `tail` go before
- * them.
+ * The last `neighbours` lines that end at or before the position `end`, each cut to `neighbourCharacters`. When the text has
+ * fewer, the last lines of `tail` go before them.
  */
 function linesBefore(text: string, end: number, tail: readonly string[]): string[] {
   const lines: string[] = [];

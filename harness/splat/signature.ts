@@ -20,7 +20,7 @@ function digest(text: string): string {
  */
 export const signatureScheme = 3;
 
-/** A readable, stable name of a bug: words of its class, then a digest of all values that tell it apart. */
+/** A readable, stable name of a bug: words of its class, then a digest of the class and of `parts`, which tell its bugs apart. */
 export function signatureOf(bugClass: string, parts: readonly string[]): string {
   const words = bugClass
     .toLowerCase()

@@ -20,9 +20,11 @@ import { rules } from './rules/index.ts';
 import type { Rule } from './rules/rule.ts';
 import { untangle } from './untangle.ts';
 
-/** An event waits for the splat that it belongs to: for this many lines of its own caller, or this many lines of all callers. */
+/**
+ * An event waits for the splat that it belongs to for this many lines of its own caller, and at most this many of all callers.
+ */
 const eventPatience = { own: 4, anybody: 200 };
-/** The end of a report that is this many lines below the last report is the end of an unknown report. */
+/** The end of a report that is more than this many lines below the last splat is the end of an unknown report. */
 const tailLines = 400;
 /** The largest number of reports that are open at once; a console that opens more is noise. */
 const mostOpen = 16;
@@ -87,7 +89,7 @@ export class Tracker {
     this.#headerAt = headerTest;
   }
 
-  /** False while only lines with a trigger word are needed. */
+  /** True while every line is needed; false while only lines with a trigger word are. */
   get isFollowing(): boolean {
     return this.#open.length > 0 || this.#waiting.length > 0 || this.#boots.isCurious;
   }

@@ -4,8 +4,8 @@ const counts = '123456789'.split('');
 
 /**
  * Words of which every header and every event contains at least one. While no report is open, only lines with such a word are
- * cleaned and tried against the rules, so the search for them decides the throughput on quiet logs. The search jumps ahead by up to
- * the length of the shortest word, so no word has fewer than five characters.
+ * cleaned and tried against the rules, so the search for them decides the throughput on quiet logs. The search (word-search.ts)
+ * looks for the rarest four neighbouring bytes of each word, so no word has fewer than four characters.
  */
 export const triggerWords: readonly string[] = [
   'BUG: ',

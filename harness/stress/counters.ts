@@ -1,11 +1,13 @@
-/** The counters that a guest's kernel keeps, and how they are read. A counter's name is `where.what`, as reports print it. Pure. */
+/**
+ * The counters that a guest's kernel keeps, and how they are read. A counter's name is `where.what`, such as `vm.oom_kill`. Pure.
+ */
 import { otherForms, workloads } from './workloads.ts';
 
 const counted = workloads
   .flatMap(({ witnesses, alsoCounts = [] }) => [...witnesses, ...alsoCounts])
   .flatMap((name) => [name, ...(otherForms[name] ?? [])]);
 
-/** The names of one kind of counter: those in `more`, then those that the table of workloads names, without repeats. */
+/** The names of one kind of counter, without the kind: those in `more`, then those in the table of workloads, without repeats. */
 function countedOf(kind: 'calls' | 'vm', more: readonly string[]): readonly string[] {
   const prefix = `${kind}.`;
   const named = counted.filter((name) => name.startsWith(prefix));
@@ -46,6 +48,7 @@ export function countable(names: readonly string[]): readonly string[] {
 /** The debugfs folder of the seeded-bug driver. Each file in it holds one number. */
 export const driverFolder = '/sys/kernel/debug/splat_mn';
 
+/** The files of the function profiler in tracefs. */
 export const profileFiles = {
   filter: '/sys/kernel/tracing/set_ftrace_filter',
   enabled: '/sys/kernel/tracing/function_profile_enabled',
@@ -60,8 +63,8 @@ export const profileFiles = {
 const versionMark = /\.(?:isra|constprop|part|cold|llvm)\b.*$/;
 
 /**
- * Adds up the calls in the per-CPU tables of the function profiler, by the full name of each function. Functions in `more` are
- * counted in addition to `profiledFunctions`.
+ * Adds up the calls in the per-CPU tables of the function profiler, as `calls.FUNCTION` with the full name. Only
+ * `profiledFunctions` and the functions in `more` are counted; calls of a version that the compiler made of one count for it.
  */
 export function parseProfile(
   tables: readonly string[],
@@ -81,7 +84,9 @@ export function parseProfile(
   return counts;
 }
 
-/** The fields of /proc/vmstat that are counted: those that the table of workloads names, and some events of memory pressure. */
+/**
+ * The fields of /proc/vmstat that are counted: those that the table of workloads names, and a few events of memory management.
+ */
 export const vmstatFields: readonly string[] = countedOf('vm', [
   'thp_fault_alloc',
   'thp_split_page',
@@ -89,7 +94,7 @@ export const vmstatFields: readonly string[] = countedOf('vm', [
   'ksm_swpin_copy',
 ]);
 
-/** Counters that kernels before 5.19 (94bfe85bde18) do not keep. On such a kernel, none of them can be required as a witness. */
+/** Counters that kernels before 5.19 (94bfe85bde18) do not keep. On a kernel that lacks one, it is not required as a witness. */
 const youngCounters: ReadonlySet<string> = new Set(['vm.cow_ksm', 'vm.ksm_swpin_copy']);
 
 /** The witnesses of a workload on one kernel. */
@@ -105,9 +110,9 @@ export interface KernelWitnesses {
 
 /**
  * Which witnesses a kernel can be required to count. `counters` are the counters that were read; `missing` are the functions that
- * the kernel cannot count, by their names as witnesses. Of a witness with several names, the name that counted most is required;
- * when none counted, the last name, which is that of the youngest kernels. A counter of youngCounters that the kernel lacks is left
- * out: that is no fault.
+ * the kernel cannot count, by their names as witnesses. Of a witness with several names (otherForms), the name that counted most
+ * is required; when none counted, the last of the names that the kernel has. A counter of youngCounters that the kernel lacks is
+ * neither required nor absent: that is no fault.
  */
 export function witnessesOn(
   { witnesses }: { readonly witnesses: readonly string[] },
@@ -135,7 +140,10 @@ function mostMoved(
     .slice(0, 1);
 }
 
-/** The counted fields of /proc/vmstat. The value of `FIELD_*` is the sum of all fields whose names begin with `FIELD_`. */
+/**
+ * The counted fields of /proc/vmstat, as `vm.FIELD`; a field that the kernel does not have is left out. The value of `vm.FIELD_*`
+ * is the sum of all fields whose names begin with `FIELD_`.
+ */
 export function parseVmstat(text: string): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const line of text.split('\n')) {
@@ -149,7 +157,10 @@ export function parseVmstat(text: string): Record<string, number> {
   return counts;
 }
 
-/** How much each counter grew between two readings. A counter that was reset in between counts from zero. */
+/**
+ * How much each counter of `after` grew between two readings. A counter that `before` lacks grew from 0; a counter that fell,
+ * because it was reset in between, counts as 0.
+ */
 export function countersSince(
   before: Readonly<Record<string, number>>,
   after: Readonly<Record<string, number>>,

@@ -13,7 +13,7 @@ export interface IgtProgram {
   readonly expectations: Expectations;
 }
 
-/** The exit codes in igt_core.h. */
+/** Exit codes of a test program (igt_core.h). */
 const exitCodes = { success: 0, skip: 77, invalid: 79, failure: 98, abort: 112 } as const;
 /** A shell and IGT report death by signal N as the exit code 128 + N. */
 const signalBase = 128;
@@ -27,9 +27,11 @@ const signalNames: Readonly<Record<number, string>> = {
 };
 
 /**
- * Reads what a test program printed. The subtest in which the program died has the result `crash`; the subtest that still ran when
- * the time was over has the result `timeout`. Failures are those of subtests, so a test that ended in an orderly way has the exit
- * code 0. When the guest does not answer or is gone, `end` is returned unchanged.
+ * Reads what a test program printed. The subtest that still ran has the result `crash` when the program died, `timeout` when the
+ * time was over, and `incomplete` when the guest was lost or fell silent; those that had not begun have `notrun`. Failures are
+ * told by subtest, so a program that died, ran out of time, or failed because subtests failed gets the end `exit` with code 0,
+ * and one whose subtests were all skipped `skipped`. When the guest does not answer or is gone, `end` is returned unchanged and
+ * `failures` is empty.
  */
 export function readIgtEnd(program: IgtProgram, stdout: string, end: WorkloadEnd): TestReport {
   const { test, expectations } = program;

@@ -13,7 +13,7 @@ export interface ExpectationFile {
 
 /** The expectations of one driver on one kernel. */
 export interface Expectations {
-  /** The results that are expected, by the full name of the subtest. */
+  /** The expected results of subtests that need not pass, by their full name (`test@subtest`). */
   readonly fails: ReadonlyMap<string, ReadonlySet<SubtestResult>>;
   /** Patterns for the names of subtests that may pass or fail. */
   readonly flakes: readonly RegExp[];
@@ -35,15 +35,15 @@ const words: Readonly<Record<string, SubtestResult>> = {
 };
 
 /**
- * `# linux: from 6.5, before 6.12` above a paragraph limits the paragraph to these kernels. Other readers of the format take the
- * line as a comment.
+ * `# linux: from 6.5, before 6.12` above a paragraph limits the paragraph to these kernel versions; either part may be absent.
+ * Other readers of the format take the line as a comment.
  */
 const rangeLine = /^#\s*linux:\s*(?:from (\d+)\.(\d+))?,?\s*(?:before (\d+)\.(\d+))?\s*$/;
 
 /**
- * Reads the files of one driver for a kernel of the given version. A line of a `fails` file is `test@subtest,Fail` (or Crash,
- * Timeout, Skip and so on); a line of the other files is a regular expression that is searched for in the subtest's name. `#`
- * begins a comment. A range of kernels ends at the next empty line.
+ * Reads the files of one driver for a kernel of the given version; stops at the first line that cannot be read. A line of a
+ * `fails` file is `test@subtest,Fail` (or Crash, Timeout, Skip, Pass); a line of the other files is a regular expression that is
+ * searched for in the subtest's name. A line that begins with `#` is a comment. A range of versions ends at the next empty line.
  */
 export function readExpectations(
   files: readonly ExpectationFile[],
@@ -117,8 +117,9 @@ export function isSkipped(name: string, { skips }: Expectations): boolean {
 const bad: ReadonlySet<SubtestResult> = new Set(['fail', 'crash', 'timeout', 'incomplete']);
 
 /**
- * The subtest with the result that was expected of it. The entry of a subtest also covers its dynamic subtests. A subtest that
- * passes though it is expected to fail has `expected: 'fail'`: its entry is out of date.
+ * The subtest, with `expected: 'fail'` when its bad result is in `fails`, and `expected: 'flake'` when its name is in `flakes`.
+ * The entry of a subtest in `fails` also covers its dynamic subtests. A subtest that passes though it is expected to fail has
+ * `expected: 'fail'` as well: its entry is out of date. Any other subtest is returned as it is.
  */
 export function expectSubtest(subtest: Subtest, { fails, flakes }: Expectations): Subtest {
   const { name, result } = subtest;

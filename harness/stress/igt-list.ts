@@ -9,12 +9,12 @@ export type IgtDriver = 'virtio_gpu' | 'vgem' | 'vkms' | 'none';
 export interface IgtRow {
   readonly driver: IgtDriver;
   readonly test: string;
-  /** The counters that must not be zero. Tests of one group share the counters of the functions that all of them call. */
+  /** The counters that must not be zero (workload.ts). Tests of one group share those of the functions that all of them call. */
   readonly witnesses: readonly string[];
   readonly why: string;
-  /** The pattern for the only subtests to run; absent when all run that the expectations do not skip. */
+  /** The pattern for the subtests to run, as far as the expectations do not skip them. Absent: all subtests. */
   readonly only?: RegExp;
-  /** Present when no other test may run beside this one, or after it, in one guest. */
+  /** Present when no other test may run beside this one, or after it, in one guest. No row has it, and nothing reads it. */
   readonly alone?: true;
 }
 

@@ -13,11 +13,11 @@ const results: Readonly<Record<string, SubtestResult>> = {
 
 /** What was read from the stdout of a test program. */
 export interface IgtOutput {
-  /** The subtests in the order in which they ended; for a test without subtests, the test itself. */
+  /** The subtests and dynamic subtests in the order in which they ended; for a test without subtests, the test itself. */
   readonly subtests: readonly Subtest[];
-  /** The innermost subtest that began and did not end; absent when there is none. */
+  /** The full name of the innermost subtest that began and did not end; absent when there is none. */
   readonly running?: string;
-  /** Why the first skipped subtest was skipped, from its line `Test requirement: ...`; absent when no line says it. */
+  /** The first requirement that was not met, from its line `Test requirement: ...`; absent when there is no such line. */
   readonly whySkipped?: string;
 }
 
@@ -39,7 +39,7 @@ const requirementLine = /^Test requirement: *(.*)$/;
  *
  *     SUCCESS (0.001s)
  *
- * A dynamic subtest is named below its subtest: `kms_flip@basic@pipe-a`.
+ * and `Test requirement: ...`; other lines are ignored. A dynamic subtest is named below its subtest: `kms_flip@basic@pipe-a`.
  */
 export function readIgtOutput(test: string, stdout: string): IgtOutput {
   const reading: Reading = { test, subtests: [] };

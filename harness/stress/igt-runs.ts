@@ -10,7 +10,7 @@ import type { TestReport } from './test-report.ts';
 export type IgtPrograms = ReadonlyMap<string, IgtProgram & { readonly driver: string }>;
 
 const headLine = /^tools: (.+)$/m;
-/** Results in order; of several runs of a subtest, the result that comes last here counts. */
+/** The order of results: of several runs of a subtest, the result counts that comes last here. */
 const order: readonly SubtestResult[] = [
   'notrun',
   'skip',
@@ -22,10 +22,11 @@ const order: readonly SubtestResult[] = [
 ];
 
 /**
- * Reads the output of programs that ran one after the other. Their own exit codes do not decide: under memory pressure a call may
- * fail for want of memory, and a test may find what an earlier one left behind. A subtest that ran several times has its worst
- * result. A subtest whose program was killed, for example by the OOM killer, is `incomplete`; a run in which it passed counts for
- * more.
+ * Reads the output of programs that ran one after the other. Neither their exit codes nor failed subtests decide the verdict, so
+ * `failures` is empty: under memory pressure a call may fail for want of memory, and a test may find what an earlier one left
+ * behind. A subtest that ran several times has its worst result. A subtest whose program was killed, for example by the OOM
+ * killer, is `incomplete`; a run in which it passed counts for more. The end is
+ * `skipped` when no subtest ran, and `exit` with code 0 when one did; a guest that is lost or silent keeps its end.
  */
 export function readIgtRuns(programs: IgtPrograms, stdout: string, end: WorkloadEnd): TestReport {
   const [, ...parts] = stdout.split(headLine);

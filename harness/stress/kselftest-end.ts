@@ -3,12 +3,14 @@ import type { WorkloadEnd } from '../records/verdict.ts';
 import { type KtapTest, readKtap } from './ktap-output.ts';
 import { asSubtest, failureOf, type LeafTest, type TestReport } from './test-report.ts';
 
-/** The exit codes in tools/testing/selftests/kselftest.h; a skip is the end `skipped` already. */
+/** The good exit codes (tools/testing/selftests/kselftest.h). A skip has become the end `skipped` before. */
 const exitCodes = { pass: 0, expectedFailure: 2 } as const;
 
 /**
- * Reads the results of a program. A program that prints no TAP is one test, whose result is its exit code. A program that prints
- * TAP has the tests that it printed, and counts as a further test when its end says more than they do.
+ * Reads the results of a program. A program that prints no TAP is one test, whose result is how the program ended. A program that
+ * prints TAP has the tests that it printed, and counts as a further test when its end says more than they do: it was stopped or
+ * killed, or it failed though none of them did. The end becomes `skipped` when every test was skipped, and is `exit` with code 0
+ * when the tests tell everything. When the guest does not answer or is gone, `end` is returned unchanged and `failures` is empty.
  */
 export function readKselftestEnd(
   program: string,
@@ -40,9 +42,9 @@ export function readKselftestEnd(
 
 /** Reasons for which a test may fail on a kernel or in a guest. */
 export interface SelftestExcuses {
-  /** The tests that need more memory than the guest has; a failure of one of them counts as a skip. */
+  /** Matches the names of tests that need more memory than the guest has: their failure counts as a skip. Absent: none. */
   readonly tooLarge?: RegExp;
-  /** The tests that are known to fail on this version. */
+  /** Match the names of tests that are known to fail on this version: their failure is expected. Absent: none. */
   readonly known?: readonly RegExp[];
 }
 

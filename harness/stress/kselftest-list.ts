@@ -3,7 +3,7 @@
  * list.
  */
 
-/** The names that follow `kselftest:`. For each, the folders that may have the sources, the newest name first. */
+/** The names that follow `kselftest:`, each with the folders of the tree that may have the sources, the newest name first. */
 export const selftestTargets = {
   mm: ['tools/testing/selftests/mm', 'tools/testing/selftests/vm'],
   'dmabuf-heaps': ['tools/testing/selftests/dmabuf-heaps'],
@@ -18,7 +18,7 @@ export const sharedSources = ['vm_util.c', 'thp_settings.c', 'hugepage_settings.
 
 export interface SelftestRow {
   readonly target: SelftestTarget;
-  /** The program's name in the folder. What one program does with different arguments is told apart by a suffix after a dot. */
+  /** The program's name in the folder. Rows that run one program with different arguments differ in a suffix after a dot. */
   readonly name: string;
   readonly args?: readonly string[];
   /** A further source with which the program is compiled, if the tree has this source. */
@@ -30,11 +30,11 @@ export interface SelftestRow {
   readonly from?: string;
   /** Files of the guest that are written before the program runs, with their contents. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** The kernel option that the program needs. */
+  /** The kernel option, without CONFIG_, that the program needs to be `y`. Absent: none. */
   readonly option?: string;
-  /** How many MiB of memory the program needs. */
+  /** How many MiB of memory the guest must have for the program. Absent: any guest will do. */
   readonly memoryMiB?: number;
-  /** The tests, by name, that need more memory than the others; in a smaller guest their failure counts as a skip. */
+  /** The tests that need more memory than the others; in a guest with less than `memoryMiB` their failure counts as a skip. */
   readonly large?: { readonly test: RegExp; readonly memoryMiB: number };
   /** The reason why the program is never built and run; absent for other programs. */
   readonly never?: string;

@@ -5,7 +5,7 @@ import type { SubtestResult } from '../records/subtest.ts';
 export interface KtapTest {
   readonly name: string;
   readonly result: SubtestResult;
-  /** For a skip, the text after `# SKIP`; for a failure, the place where it happened; absent when the output does not say it. */
+  /** For a skip, the text after `# SKIP`; for a failure, the place where it happened. Absent when the output does not say it. */
   readonly why?: string;
   readonly inside: readonly KtapTest[];
 }
@@ -18,7 +18,7 @@ export interface KtapOutput {
   readonly open: readonly { readonly name: string; readonly inside: readonly KtapTest[] }[];
 }
 
-/** In KUnit four spaces are one level, in newer kselftests two. */
+/** A line with a result. A level is four spaces in KUnit, and two in newer kselftests. */
 const resultLine = /^( *)(not ok|ok)\b(?: +(\d+))?(?: +-)? *(.*)$/;
 const beginLine = /^( *)# Subtest: (.+)$/;
 const directive = /^(.*?) *# *(SKIP|TODO|XFAIL|TIMEOUT|ERROR)\b[: ]*(.*)$/i;
@@ -37,7 +37,7 @@ const longestName = 160;
  *         ok 2 - drm_test_buddy_alloc_range # SKIP too little memory
  *     not ok 1 drm_buddy
  *
- * A line that is indented is inside the next result line that is less so.
+ * A result line that is indented is inside the next result line that is indented less. A result line without a number is ignored.
  */
 export function readKtap(text: string): KtapOutput {
   const reading: Reading = { ended: [], begun: [] };
@@ -57,7 +57,7 @@ interface Reading {
   ended: { readonly indent: number; readonly test: KtapTest }[];
   /** The tests that were announced and have not ended. An announcement is indented as far as the tests inside it. */
   begun: { readonly indent: number; readonly name: string }[];
-  /** Where the running test failed. */
+  /** The first place where the running test failed; absent until it fails. */
   place?: string | undefined;
 }
 
@@ -110,7 +110,10 @@ function resultOf(word: string, mark: string): SubtestResult {
   return mark === 'XFAIL' || mark === 'TODO' ? 'pass' : 'fail';
 }
 
-/** The name with its unusual characters replaced: the guest is not trusted, and names are printed on terminals and pages. */
+/**
+ * The first 160 characters of a text, with each run of characters that are not printable ASCII replaced by a space: the guest is
+ * not trusted, and the text is printed on terminals and pages.
+ */
 function plainName(text: string): string {
   return text
     .replaceAll(/[^ -~]+/g, ' ')

@@ -7,9 +7,11 @@ import { asSubtest, failureOf, type LeafTest, type TestReport } from './test-rep
 const overwritten = "kunit: the kernel's log was overwritten";
 
 /**
- * Reads the results of one suite from a kernel's log. A case is named `drm_buddy.drm_test_buddy_alloc_limit`; a case with
- * parameters gives one `CASE.PARAMETER` for each of them. A suite that began and did not end has the result `timeout` when its time
- * was over, and otherwise `incomplete`.
+ * Reads the results of one suite from the stdout of its runner, which is the kernel's log. A case is named
+ * `drm_buddy.drm_test_buddy_alloc_limit`; a case with parameters gives one `SUITE.CASE.PARAMETER` for each of them. The innermost
+ * test that began and did not end has the result `timeout` when the time was over, and otherwise `incomplete`. A suite that never
+ * began, because the guest went away or fell silent, is `notrun`. `end` becomes `skipped` when no case ran, and `stopped` becomes
+ * `exit` with code 0.
  */
 export function readKunitEnd(suite: string, stdout: string, end: WorkloadEnd): TestReport {
   const { tests, open } = readKtap(stdout);
@@ -35,7 +37,10 @@ function ended(whole: KtapTest): readonly LeafTest[] {
   return leavesOf(whole, '');
 }
 
-/** The tests without tests inside them. A test that failed though no test inside it did counts as well: its set-up failed. */
+/**
+ * The tests without tests inside them, each by its path. A test whose own result is none of theirs, such as a failed set-up,
+ * counts as well, unless it passed or was skipped.
+ */
 function leavesOf({ name, result, why, inside }: KtapTest, prefix: string): readonly LeafTest[] {
   const path = prefix === '' ? name : `${prefix}.${name}`;
   const leaves = inside.flatMap((one) => leavesOf(one, path));

@@ -13,15 +13,20 @@ export function asSubtest({ name, result, expected }: LeafTest): Subtest {
   return { name, result, ...(expected === undefined ? {} : { expected }) };
 }
 
-/** The line for a test that failed though it was not expected to; empty for any other test. */
+/** One line for a test that neither passed nor was skipped, unless that was expected; no line for any other test. */
 export function failureOf({ name, result, expected, why }: LeafTest): readonly string[] {
   if (result === 'pass' || result === 'skip' || expected !== undefined) return [];
   return [`${name}: ${result}${why === undefined ? '' : ` (${why})`}`];
 }
 
+/** The results of the tests, and what the end of their program means. */
 export interface TestReport {
   readonly subtests: readonly Subtest[];
-  /** The subtests that failed though they were not expected to. They make the trial's verdict `workload-failed`. */
+  /**
+   * A line for each subtest that failed though it was not expected to. One such line makes the trial's verdict `workload-failed`,
+   * unless something worse decides it.
+   */
   readonly failures: readonly string[];
+  /** The end of the program for the verdict: a failed test that `failures` tells of does not count again. */
   readonly end: WorkloadEnd;
 }

@@ -1,17 +1,21 @@
-/** The programs of guests/tools/bundle.json as workloads, as data. They run only when `--workload` names them. */
+/** The programs of Debian (guests/tools/bundle.json) as workloads, as data. They run only when `--workload` names them. */
 import type { Workload } from './workload.ts';
 
-/** A program of the tools disk. `{seed}`, `{seconds}`, `{ms}` and `{limit}` in its arguments stand for values of the trial. */
+/**
+ * A program of the tools disk or of the Debian guest. `{seed}`, `{seconds}`, `{ms}` and `{limit}` in its arguments stand for the
+ * trial's seed, its duration in seconds and in milliseconds, and the longest time that it may run, in milliseconds.
+ */
 export interface ToolRow {
   /** The name that `--workload` takes. */
   readonly name: string;
   readonly program: string;
   readonly args: readonly string[];
   readonly witnesses: readonly string[];
-  /** The witnesses on a GPU that draws what it is asked to; absent when they are the same. */
+  /** The witnesses on a GPU with 3D, which draws by itself; absent when they are the same. */
   readonly witnesses3D?: readonly string[];
   /** Present for a program that only the Debian guest has; absent for one that is on the tools disk as well. */
   readonly debian?: true;
+  /** How many milliseconds it runs without --duration; one that draws goes on until its witnesses have moved. */
   readonly durationMs: number;
   /** Present for a program that shows a picture until its stdin is closed; the trial takes a picture of the screen. */
   readonly draws?: true;
@@ -21,7 +25,7 @@ export interface ToolRow {
 const ring = 'calls.virtio_gpu_queue_fenced_ctrl_buffer';
 /** The functions through which the GPU gets commands to draw. */
 const drawn = ['calls.virtio_gpu_execbuffer_ioctl', 'calls.virtio_gpu_cmd_submit'];
-/** The DRM device of the virtio-gpu. The minor numbers in our guests are: vgem 0, vkms 1, virtio-gpu 2. */
+/** The DRM device of the virtio GPU: the minor numbers in our guests are 0 for vgem, 1 for vkms, 2 for virtio-gpu. */
 const card = '/dev/dri/card2';
 
 /**
@@ -147,7 +151,7 @@ export const toolRows: readonly ToolRow[] = [
   stress('physpage', ['1'], ['calls.pagemap_read'], 'physical pages of its own memory, looked up'),
 ];
 
-/** The row as a workload; the guest's program `tools` runs it. */
+/** The row as a workload, with `env` before its own arguments; the guest's program `tools` runs it. `renders`: the GPU has 3D. */
 export function toolWorkload(
   { name, program, args, witnesses: shown, witnesses3D, durationMs, draws }: ToolRow,
   env: readonly string[],

@@ -20,8 +20,8 @@ export const watchedFiles: readonly RegExp[] = [
 const rootOfSources = /^(?:.*\/splat\/src\/|\.\/)/;
 
 /**
- * The path of a watched file in the tree: for `/splat/src/arch/x86/kvm/../../../virt/kvm/eventfd.c`, `virt/kvm/eventfd.c`.
- * Undefined for a file that is not watched.
+ * The path of a watched file in the tree, from its path in the debug information: `virt/kvm/eventfd.c` for
+ * `/splat/src/arch/x86/kvm/../../../virt/kvm/eventfd.c`. Undefined for a file that is not watched.
  */
 function watchedFile(compiled: string): string | undefined {
   const steps: string[] = [];
@@ -49,9 +49,11 @@ export function plainName(name: string): string {
 /** The function that begins an mmu notifier's range. Its callers are recorded by name (include/linux/mmu_notifier.h). */
 export const rangeStart = '__mmu_notifier_invalidate_range_start';
 
+/** A function that a coverage run counts. */
 export interface WatchedFunction {
   /** The name as the kernel's lists have it, with the compiler's suffixes. */
   readonly name: string;
+  /** The path of its source file in the tree; `NAME.ko` for a function of a module. */
   readonly file: string;
   /**
    * The number of its line in available_filter_functions, from 1; set_ftrace_filter takes this number for the function
@@ -98,11 +100,12 @@ export function watchFunctions(
 /** The number of characters of a name that the function profiler prints (kernel/trace/ftrace.c, function_stat_show). */
 const shownNameChars = 30;
 
+/** The name of a function as the function profiler prints it. */
 export function shownName(name: string): string {
   return name.slice(0, shownNameChars);
 }
 
-/** Adds up the calls in the per-CPU tables of the function profiler, by the names as the tables print them. */
+/** Adds up the calls in the per-CPU tables of the function profiler, by the names that the tables print (shownName()). */
 export function readShownCalls(tables: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const line of tables.flatMap((table) => table.split('\n'))) {
@@ -113,8 +116,8 @@ export function readShownCalls(tables: readonly string[]): Record<string, number
 }
 
 /**
- * The functions that called rangeStart, from lines of the function tracer such as `hmm-52 [001] ..... 12.3: __mmu_...
- * <-zap_page_range`.
+ * The functions that called `rangeStart`, sorted and without suffixes of the compiler, from lines of the function tracer such as
+ * `hmm-52 [001] ..... 12.3: __mmu_... <-zap_page_range`.
  */
 export function readCallers(trace: string): readonly string[] {
   const names = new Set<string>();

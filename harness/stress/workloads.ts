@@ -278,7 +278,9 @@ export const workloads: readonly Workload[] = [
   },
 ];
 
-/** For a witness, functions that do the same on other kernels, the most common first. The one that was called counts. */
+/**
+ * For a witness, functions that do the same on other kernels. The one that was called most counts (counters.ts, witnessesOn()).
+ */
 export const otherForms: Readonly<Record<string, readonly string[]>> = {
   // vkms and vgem import without mapping since 7.2 or earlier (DRM_GEM_SHMEM_DRIVER_OPS, drm_gem_shmem_helper.h).
   'calls.drm_gem_map_dma_buf': ['calls.drm_gem_shmem_prime_import_no_map'],

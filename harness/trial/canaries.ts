@@ -75,8 +75,8 @@ function canariesOn({ version, options }: CanaryKernel): readonly Canary[] {
 }
 
 /**
- * The canary with a trigger that this kernel has. Kernels before 5.15 have no process_mrelease(2); on them only the OOM reaper
- * runs callbacks that must not block.
+ * The canary with a trigger that this kernel has. Kernels before 5.15 have no process_mrelease(2); on them only the OOM reaper runs
+ * callbacks that must not block.
  */
 function triggerFor(canary: Canary, version: KernelVersion): Canary {
   const lacks = canary.trigger === 'mrelease' && compareVersions(version, [5, 15]) < 0;

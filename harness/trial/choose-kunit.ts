@@ -88,8 +88,8 @@ function chosenSuite(suite: KunitSuite, forked: boolean): ChosenWorkload {
 }
 
 /**
- * The words of the kernel's command line that run a suite at boot. Characters that would have to be quoted there become `?`,
- * which stands for any character in the kernel's pattern.
+ * The words of the kernel's command line that run a suite at boot. Characters that would have to be quoted there become `?`, which
+ * stands for any character in the kernel's pattern.
  */
 function bootArguments(suite: string): string {
   const glob = suite.replaceAll(/[^\w-]/g, '?');

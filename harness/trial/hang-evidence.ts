@@ -10,8 +10,8 @@ import type { HangEvidence } from '../records/trial.ts';
 import { blockedFrame, mayHang } from '../splat/blocked.ts';
 
 /**
- * How many samples of the CPUs' stacks are taken, and the milliseconds between two. A loop shows the same function in nearly all
- * of them.
+ * How many samples of the CPUs' stacks are taken, and the milliseconds between two. A loop shows the same function in nearly all of
+ * them.
  */
 const samples = 10;
 const sampleMs = 150;

@@ -7,8 +7,8 @@ import { countable, profileFiles } from '../stress/counters.ts';
 export interface LoadedModule {
   readonly name: string;
   /**
-   * The letters of the module's taint (Documentation/admin-guide/tainted-kernels.rst), such as `O` for a module that was built
-   * out of tree.
+   * The letters of the module's taint (Documentation/admin-guide/tainted-kernels.rst), such as `O` for a module that was built out
+   * of tree.
    */
   readonly taint: string;
   /** The address of the module's .text section in hex; absent when the kernel does not tell it. */
@@ -21,9 +21,7 @@ export interface LoadedModule {
 }
 
 const loadTimeoutMs = 60_000;
-/**
- * The most bytes that are read of the list of functions: the kernel of a distribution can trace some 60,000, one on each line.
- */
+/** The most bytes that are read of the list of functions: the kernel of a distribution can trace some 60,000, one on each line. */
 const functionsLimitBytes = 16 * 1024 * 1024;
 
 /**
@@ -87,8 +85,8 @@ async function loadOne(agent: Agent, { name, guestPath }: StoredModule): Promise
 }
 
 /**
- * Modules with these taint letters switch lockdep off (LOCKDEP_NOW_UNRELIABLE in add_taint_module(), kernel/module), so its
- * silence would prove nothing.
+ * Modules with these taint letters switch lockdep off (LOCKDEP_NOW_UNRELIABLE in add_taint_module(), kernel/module), so its silence
+ * would prove nothing.
  */
 const deafening: Readonly<Record<string, string>> = {
   P: 'its licence is proprietary',

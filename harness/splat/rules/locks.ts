@@ -6,7 +6,7 @@ const site: FrameRule = {
   skip: /^process_one_work$|^_*fs_reclaim_|^v?printk|^vprintk|^perf_trace_|^alloc_super$/,
 };
 /**
- * Functions skipped for an inconsistent lock state. Unlike above, fs_reclaim_acquire() is not skipped: there the state is
+ * Functions skipped for an inconsistent lock state. Unlike in `site`, fs_reclaim_acquire() is not skipped: there the state is
  * inconsistent for every task that reclaims memory.
  */
 const notTaken = /^process_one_work$|^v?printk|^vprintk|^perf_trace_|^alloc_super$/;

@@ -17,7 +17,6 @@ const leak: FrameRule = {
 const passedOn =
   /^copy_(?:page|folio)_(?:to|from)_iter|alloc_skb|^netlink_(?:ack|rcv_skb)$|^_*(?:crypto|rng|drbg|jent)_|^_*(?:cipher|skcipher|shash|ahash|aead|xts|cbc|ctr|ecb|gcm|ccm|aes\w*|chacha\w*|poly1305|sha\d\w*|blake2s|des3?|adiantum)_\w*(?:crypt|update|final|digest|block|transform|walk|arch|generic)/;
 
-/** Rules for sanitizers and checkers of memory: KASAN, KMSAN, KCSAN, KFENCE, UBSAN, kmemleak, SLUB. */
 /** KASAN's reports until Linux 4.3, which wrote its name and the kind of the error in words. */
 const oldKasan = [
   ['use after free', 'use-after-free'],
@@ -33,6 +32,7 @@ const oldKasan = [
   }),
 );
 
+/** Rules for sanitizers and checkers of memory: KASAN, KMSAN, KCSAN, KFENCE, UBSAN, kmemleak, SLUB. */
 export const memoryRules: readonly Rule[] = [
   {
     // `double-free or invalid-free` until Linux 6.1

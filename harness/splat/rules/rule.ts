@@ -11,9 +11,11 @@ export interface Rule {
   /** Must match a later line of the report, or the header itself. When no line matches, the next row is tried. */
   readonly detail?: RegExp;
   readonly title: string;
+  /** Templates of the alternative titles. */
   readonly alt?: readonly string[];
   /** The class, when it differs from the title without ` in {frame}`. */
   readonly class?: string;
+  /** Where the guilty function is found. Absent: no function is blamed. */
   readonly frame?: FrameRule;
   /** The reason why a report in this form counts as cut or mixed up, whatever follows. */
   readonly corrupted?: string;
@@ -35,6 +37,7 @@ export interface Rule {
   readonly fromKernel?: true;
 }
 
+/** Where the guilty function of a class of splats is found. */
 export interface FrameRule {
   /**
    * Where candidates are taken from, in order:
@@ -54,6 +57,10 @@ export interface FrameRule {
    * True when the header's name is not enough without a whole stack trace. For a stall, the trace must be of the interrupted code.
    */
   readonly confirmed?: true;
+  /**
+   * How the guilty frame is chosen: the first that is not skipped (absent: this), by the rules for a stall or for a hang
+   * (stall-lists.ts), or for a recursion (`deep`) the function through which it was entered.
+   */
   readonly pick?: 'first' | 'stall' | 'hang' | 'deep';
   /** True when only the first stack is of the task in question; the stacks below it are of other tasks. */
   readonly ownStack?: true;

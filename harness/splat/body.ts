@@ -1,12 +1,12 @@
 import type { StackFrame } from '../records/finding.ts';
 import { type FrameLine, frameWithin, readFrame } from './frames.ts';
 
-/** One line of a report, as the log has it. */
+/** One line of a report, without its prefix, and its place in the log. */
 export interface ReportLine {
   readonly text: string;
   /** The printk caller, or the empty string. */
   readonly caller: string;
-  /** True when the line has printk's time or level. */
+  /** True when the line had printk's time or level, or syslog's tag `kernel:`. */
   readonly isStamped: boolean;
   /** The number of the line in the log, from 1. */
   readonly number: number;

@@ -11,8 +11,8 @@ import { neverBlamed, syscallName } from './skip-lists.ts';
 export const inlinedHeader = /(?:BUG|WARNING): .* \[inline\]\s*$/;
 
 /**
- * syzbot's word for the frame of a report that has none. A report with a guilty function keeps the title with this word among its
- * alternative titles.
+ * syzbot's word for the frame of a report that has none. A report that only a last resort names has the title with this word
+ * among its alternative titles.
  */
 const unknown = 'corrupted';
 
@@ -121,8 +121,9 @@ function blameOf(
 const placed =
   /^(?:WARNING|kernel BUG|UBSAN: .*|BUG: sleeping function .*|BUG: assuming .*) in \{frame\}$/;
 /**
- * The blame for a report without its stack: the function of the header, else of the program counter, else of the site where a lock
- * was taken, else the source file, else the module. Undefined when another task printed into the report.
+ * The blame for a report without its stack: the function of the header, else of the program counter, else of the site where a
+ * lock was taken, else the source file, else the module. Undefined when none of them is known, when another task printed into the
+ * report, and for a stall whose rule wants the stack of the interrupted code.
  */
 function lastResort(
   found: Fit,

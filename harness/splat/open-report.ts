@@ -6,10 +6,7 @@ import type { Rule } from './rules/rule.ts';
 const mostLines = 3000;
 /** A report ends after this many of its caller's lines in a row that do not look like lines of a report. */
 const patience = { beforeTrace: 60, afterTrace: 14, afterEnd: 3 };
-/**
- * Some headers count only when a line of a report follows. Such a report is given up at a line of its caller that is none, once
- * it has more than this many lines, its header and lines of other callers among them.
- */
+/** Some headers count only when lines of a report follow within this many lines of the same caller. */
 const tentativePatience = 4;
 /** A report ends after this many lines in a row of other callers. */
 const foreignPatience = 1500;

@@ -22,14 +22,14 @@ interface Anchored {
 /** For each byte of a fragment: the low and the high nibbles that fragments of a bucket have there. */
 type Nibbles = readonly { readonly low: number; readonly high: number }[];
 
-/** The bytes of a fragment: the four neighbouring bytes of a word that stand for it. */
+/** The number of bytes of a fragment: the neighbouring bytes of a word that stand for the word. */
 const fragmentBytes = 4;
-/** A bit of each table's entry. */
+/** The number of buckets of fragments. Each bucket has one bit in every entry of the tables. */
 const buckets = 8;
-/** The layout of the memory, as word-search.wat has it. */
+/** Where the hashes and the text are in the memory, as word-search.wat has them. */
 const hashesAt = 128;
 const textAt = 8192;
-/** The bytes behind a text that may be read. */
+/** The number of bytes behind a text that the search may read. */
 const overrun = 32;
 const pageBytes = 65_536;
 
@@ -146,7 +146,7 @@ function merged(left: Nibbles, right: Nibbles): Nibbles {
   }));
 }
 
-/** The number of fragments that a bucket cannot tell from its own. */
+/** The number of fragments that the nibbles of a bucket let through, its own among them. */
 function combinations(nibbles: Nibbles): number {
   return nibbles.reduce((product, { low, high }) => product * bits(low) * bits(high), 1);
 }

@@ -19,8 +19,8 @@ export interface IgtRow {
 }
 
 /**
- * Functions that every client calls when it opens and closes a device. Tests of the DRM core call them; the programs of the other
- * workloads do not.
+ * Functions that every client calls when it opens and closes a DRM device. They are the witnesses of tests that need not reach
+ * anything else.
  */
 const client = ['calls.drm_open', 'calls.drm_release'];
 /** The function that carries out a new display state after the checks have passed it. */

@@ -8,7 +8,7 @@ export interface LeafTest extends Subtest {
   readonly why?: string;
 }
 
-/** The subtest of a record. */
+/** The test as a record has it, without `why`. */
 export function asSubtest({ name, result, expected }: LeafTest): Subtest {
   return { name, result, ...(expected === undefined ? {} : { expected }) };
 }

@@ -30,7 +30,7 @@ export async function canaryKernel({
 export interface PlannedCanary {
   readonly workload: Workload;
   readonly expected: readonly string[];
-  /** Set when these splats end the guest. */
+  /** Set for a canary whose splats end the guest. */
   readonly endsGuest?: true;
 }
 
@@ -48,9 +48,9 @@ export function canariesFor(kernel: CanaryKernel): readonly PlannedCanary[] {
 /** A canary that this kernel is known to miss. */
 export interface PlannedHole {
   readonly workload: Workload;
-  /** The titles that kernels without this gap print. A kernel that prints them has had the gap fixed. */
+  /** The titles that kernels print which detect the canary. If this kernel prints them, somebody has fixed it. */
   readonly closedBy: readonly string[];
-  /** What this kernel does not check because of that gap. */
+  /** What this kernel does not check, as the missed canary shows: `lock order inside hlist callbacks`. */
   readonly unchecked: string;
 }
 

@@ -10,7 +10,10 @@ export interface ConsoleFindings {
    * was not finished before becomes a finding.
    */
   readonly mute: (isMuted: boolean) => void;
-  /** True after a splat that is not known. With `atOnce` an unfinished report counts as soon as the console is silent; the report may then be cut short. */
+  /**
+   * True after a splat that is not known. With `atOnce` an unfinished report counts as soon as the console is silent; the report
+   * may then be cut short.
+   */
   readonly hasSplat: (options: { readonly atOnce: boolean }) => boolean;
   /** Ends the console: a report that is not finished yet becomes a finding. */
   readonly end: () => void;

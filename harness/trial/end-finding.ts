@@ -16,7 +16,7 @@ export function addEndFinding(
   if (end.kind === 'lost' && findings.splats().length === 0) findings.add(lostGuest);
 }
 
-/** The title that syzbot gives such a crash. */
+/** The title that syzbot gives to the end of a machine that printed no report. */
 const lostTitle = 'lost connection to test machine';
 const lostGuest = unsaid(lostTitle, lostTitle, lostTitle);
 

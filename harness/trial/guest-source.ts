@@ -225,7 +225,10 @@ function withWords<T extends Pick<MachineSpec, 'append'>>(spec: T, words: string
   return words === undefined ? spec : { ...spec, append: `${spec.append} ${words}` };
 }
 
-/** The digest of the preparation of a guest before it is saved. A guest that was prepared differently counts other functions, so its copies cannot be used. */
+/**
+ * The digest of the preparation of a guest before it is saved. A guest that was prepared differently counts other functions, so
+ * its copies cannot be used.
+ */
 const preparation = valueDigest([2, profiledFunctions, vmstatFields, driverCounters, ledgerFiles]);
 
 async function accelOf(

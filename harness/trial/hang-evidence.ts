@@ -96,8 +96,8 @@ function nameStack(stack: CpuStack, symbols: CodeSymbols | undefined): NamedStac
 const steady = 0.9;
 
 /**
- * The innermost function that is on some CPU's stack in nearly all samples, helpers left out. Undefined when the CPUs are idle or
- * do many things. The scheduler may move a loop from CPU to CPU.
+ * The innermost function that is on some CPU's stack in nearly all samples; functions that show nothing (blocked.ts, mayHang())
+ * are left out. Undefined when the CPUs are idle or do many things. The scheduler may move a loop from CPU to CPU.
  */
 export function loopingFrame(
   seen: readonly (readonly Pick<NamedStack, 'mode' | 'frames'>[])[],

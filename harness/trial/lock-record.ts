@@ -126,7 +126,7 @@ export async function readLockOrder(resultFile: string): Promise<LockOrder | und
   return record === undefined ? undefined : recordedOrder(record);
 }
 
-/** The lock order in a record. */
+/** The lock order in a locks.json that was read. */
 export function recordedOrder({ order }: Pick<LockOrderFile, 'order'>): LockOrder {
   return new Map(Object.entries(order).map(([lock, inner]) => [lock, new Set(inner)]));
 }

@@ -3,7 +3,8 @@ import type { WorkloadEnd } from '../verdict.ts';
 import type { Prepared } from './observe.ts';
 
 /**
- * The exit code with which a kselftest says that something it needs is missing (KSFT_SKIP, tools/testing/selftests/kselftest.h).
+ * The exit code with which a program says that something it needs is missing, as kselftests do (KSFT_SKIP,
+ * tools/testing/selftests/kselftest.h).
  */
 const skipCode = 4;
 /** The exit code of a program that read wrong contents from memory. The last line of its output is `corruption: WHAT`. */
@@ -49,7 +50,7 @@ export function readProgramEnd(end: WorkloadEnd, lastWords: string, isOwn: boole
 
 /**
  * Makes the text fit for a title. Titles are compared between runs, so numbers become N; they are printed, and the guest is not
- * trusted, so other characters become spaces.
+ * trusted, so what is not printable ASCII becomes a space. The first 120 characters are kept.
  */
 function plainWords(text: string): string {
   return text

@@ -52,7 +52,7 @@ export function bootOf(index: number): number {
 /** A commit whose kernel is booted. */
 export interface ReadyCommit {
   readonly id: string;
-  /** The SHA-256 of the kernel image. */
+  /** The SHA-256 of the kernel image, and of the modules if there are any. */
   readonly image: string;
   /** The accelerator on which its guests run, `kvm` or `tcg`. */
   readonly accel: string;

@@ -47,8 +47,9 @@ export interface TrialRunner {
 }
 
 /**
- * The title for a workload that fell silent in two fresh guests: syzbot's words, then the workload, then the kernel function that
- * never returned, if it is known. Hangs of two workloads, or in two functions, have different titles.
+ * The title for a workload that fell silent in two fresh guests: syzbot's words, then the workload, then, if it is known, the
+ * kernel function that a CPU did not leave or a task waited in. Hangs of two workloads, or in two functions, have different
+ * titles.
  */
 export function silenceTitle({ workload, hang }: Pick<TrialResult, 'workload' | 'hang'>): string {
   const { frame = '' } = hang ?? {};

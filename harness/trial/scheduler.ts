@@ -34,7 +34,7 @@ export interface SchedulerRequest {
   readonly memoryMiB: number;
   /** The most guests of this run at a time, from --jobs; undefined for as many as there are cores, if the memory suffices. */
   readonly jobs: number | undefined;
-  /** The folder of this run. Other runs that wait for it print this path. */
+  /** The folder of this run. A run that waits for this run prints the path. */
   readonly dir: string;
   readonly signal: AbortSignal;
   readonly emit: Emit;

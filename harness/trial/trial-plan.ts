@@ -36,7 +36,7 @@ export interface TrialPlan {
   readonly upload?: Uint8Array;
   /** Set for a workload that consists of many tests: reads the result of each test from the program's stdout and end. */
   readonly readTests?: TestReader;
-  /** Present when the trial ends at the first splat. */
+  /** Present when the trial ends at the first splat that is not known. */
   readonly endAtSplat?: true;
 }
 
@@ -44,7 +44,7 @@ export interface TrialPlan {
 export interface StartedGuest {
   readonly guest: Guest;
   readonly prepared: Prepared;
-  /** How slow the guest is (guest/pace.ts). */
+  /** How many times slower than a fast machine the guest boots, at least 1 (guest/pace.ts). */
   readonly slowness: number;
   /** The kernel image with symbols; absent when there is none. */
   readonly vmlinux?: string;
@@ -60,7 +60,7 @@ export interface TrialContext {
     onConsole: (bytes: Uint8Array) => void,
   ) => Promise<StartedGuest>;
   readonly cpus: number;
-  /** The trial's folder, with console.log, output.log and, if one was taken, a picture. */
+  /** The trial's folder: console.log, output.log and, if there is one, screen.png or hang.txt. */
   readonly dir: string;
   readonly signal: AbortSignal;
   /** Called for each splat that is not known, also when it repeats. */

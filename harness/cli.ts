@@ -19,7 +19,6 @@ interface CommandModule {
   readonly run: (argv: never, context: CommandContext) => Promise<number>;
 }
 
-/** A command of splat. */
 interface Row {
   /** What the command does, as `splat --help` prints it. */
   readonly describe: string;

@@ -27,7 +27,6 @@ export interface IgtRequest {
   readonly dir: string | undefined;
   /** The user's folder of expected results; undefined: the files of splat. */
   readonly expect: string | undefined;
-  /** The folder against which `dir` and `expect` are resolved. */
   readonly cwd: string;
   readonly cacheRoot: string;
   readonly signal: AbortSignal;
@@ -45,15 +44,11 @@ export function isIgtName(name: string): boolean {
 /** The parts of a name such as `igt:vkms/kms_atomic@*+reclaim`. */
 interface IgtAsked {
   readonly name: string;
-  /**
-   * `curated`: the tests of splat's list, each in its own guest. `order`: the tests of that list, all in one guest. `pattern`:
-   * all tests of the image that match, each in its own guest.
-   */
+  /** `curated`: the tests of splat's list, each in its own guest. `order`: the same in one guest. `pattern`: tests by name. */
   readonly kind: 'curated' | 'order' | 'pattern';
   readonly driver?: IgtDriver;
   /** The pattern for tests; empty for `curated`. */
   readonly test: string;
-  /** The pattern for subtests; absent for the whole test. */
   readonly subtest?: string;
   /** The workload that runs beside the tests; absent for none. */
   readonly beside?: Workload;
@@ -63,10 +58,7 @@ interface IgtAsked {
 const nameForm =
   /^igt(?::(?:(virtio_gpu|vgem|vkms|none)\/)?([\w*?-]+)(?:@([\w.*?-]+))?)?(?:\+([\w-]+))?$/;
 
-/**
- * Parses the name of IGT tests. Throws `usage` for a name that does not have the form `igt[:[DRIVER/]TEST[@SUBTEST]][+WORKLOAD]`,
- * for `igt:order` with a workload, and for an unknown workload.
- */
+/** Parses the name of IGT tests. Throws `usage` for another form, for `igt:order+WORKLOAD`, and for an unknown workload. */
 export function parseIgtName(name: string): IgtAsked {
   const [whole, driver, test = '', subtest, besideName] = nameForm.exec(name) ?? [];
   const beside = workloads.find((one) => one.name === besideName);
@@ -92,10 +84,7 @@ export function parseIgtName(name: string): IgtAsked {
   };
 }
 
-/**
- * Without --duration: how many milliseconds a test may take. guest/pace.ts adds to it, the more the slower the guest is. A test
- * that takes longer has the result `timeout`.
- */
+/** Without --duration: how many milliseconds a test may take, plus what guest/pace.ts adds; then its result is `timeout`. */
 const testDurationMs = 60_000;
 
 /** Without --duration: how many milliseconds tests run in one shared guest, and how many a workload runs beside a test. */
@@ -239,18 +228,12 @@ function chosenOrder(
 /** A test as guests/minimal/tools.c runs it. */
 interface TestCommand {
   readonly words: readonly string[];
-  /**
-   * The line before the test's output, without its leading `tools: `. It is printed when a guest runs the test more than once, or
-   * several tests.
-   */
+  /** The line, without its `tools: `, that is printed before each run of the test when a guest runs several. */
   readonly head: string;
   readonly program: IgtProgram & { readonly driver: IgtDriver };
 }
 
-/**
- * The command of a test, with those of the wanted subtests that the expectations for this kernel version do not skip. Undefined
- * when none is left, or when a test without subtests is skipped.
- */
+/** The command for the subtests that the expectations for this kernel do not skip; undefined when nothing of the test is left. */
 function commandFor(
   { driver, test, only }: IgtRow,
   image: IgtImage,
@@ -279,10 +262,7 @@ function requireReadable(files: readonly ExpectationFile[], version: KernelVersi
   return read;
 }
 
-/**
- * The name of an expectation file, such as `virtio_gpu-none-fails.txt`: the driver, a part that is not read, and the kind. A file
- * with `any` in place of the driver is for the tests of every driver, also for those that open no device.
- */
+/** The name of an expectation file, such as `vkms-none-fails.txt`: driver, any words, kind. `any` stands for all drivers and none. */
 const fileForm = /^(\w+?)(?:-[\w-]+?)?-(fails|flakes|skips)\.txt$/;
 
 async function readFiles(request: IgtRequest): Promise<readonly ExpectationFile[]> {

@@ -262,7 +262,9 @@ function requireReadable(files: readonly ExpectationFile[], version: KernelVersi
   return read;
 }
 
-/** The name of an expectation file, such as `vkms-none-fails.txt`: driver, any words, kind. `any` stands for all drivers and none. */
+/**
+ * The name of an expectation file, such as `vkms-none-fails.txt`: driver, any words, kind. `any` stands for all drivers and none.
+ */
 const fileForm = /^(\w+?)(?:-[\w-]+?)?-(fails|flakes|skips)\.txt$/;
 
 async function readFiles(request: IgtRequest): Promise<readonly ExpectationFile[]> {

@@ -16,15 +16,15 @@ import {
 } from '../host/tokens.ts';
 
 /**
- * Decides how many guests run at a time: no more than the memory of this host can carry, and than it has cores or --jobs asks
- * for, counted over all runs that share a cache folder. One guest is always permitted. A guest holds one processor token and as
+ * Decides how many guests run at a time, counted over all runs that share a cache folder: no more than fit into 7/8 of the host's
+ * memory, and no more than it has cores or --jobs asks for. One guest always fits. A guest holds one processor token and as
  * many memory tokens as it needs. All are flocks, so a run that is killed gives them back. A guest gets all its tokens or none,
  * so no two runs wait for each other, and the processes that wait take turns. A kernel build holds none of these tokens.
  */
 export interface Scheduler {
   /** The most guests of this run that can run at a time, from --jobs, the cores and the memory; at least 1. */
   readonly lanes: number;
-  /** Waits until there is room for one more guest. Disposing of the result gives the room back. */
+  /** Waits until there is room for one more guest; throws `interrupted` when the signal fires. Disposing gives the room back. */
   readonly takeGuest: () => Promise<AsyncDisposable>;
 }
 

@@ -18,7 +18,7 @@ import { openGuestSource } from '../trial/guest-source.ts';
 /** A check of one thing that a run needs on this host. */
 export interface Check {
   readonly name: string;
-  /** `doubtful`: a run works, but slower or less confined than it could. */
+  /** `doubtful`: a run works, but slower or less confined than it could, or splat does not know this yet. `bad`: no run works. */
   readonly state: 'good' | 'doubtful' | 'bad';
   /** The result in one line. */
   readonly text: string;
@@ -118,7 +118,10 @@ async function checkTools(signal: AbortSignal): Promise<Check> {
   };
 }
 
-/** Reads the version in a line such as `gcc (Debian 12.2.0-14) 12.2.0`: the first dotted number outside of parentheses. */
+/**
+ * Reads the version in a first line such as `gcc (Debian 12.2.0-14) 12.2.0`: the first dotted number outside of parentheses;
+ * undefined when there is none.
+ */
 export function parseToolVersion(stdout: string): string | undefined {
   const [line = ''] = stdout.split('\n', 1);
   return /(\d+(?:\.\d+)+)/.exec(line.replace(/\(.*?\)/g, ''))?.[1];
@@ -195,7 +198,10 @@ async function checkDisk(cacheRoot: string): Promise<Check> {
   return { name: 'disk', state: 'bad', text, next };
 }
 
-/** Checks the shared store by asking it for a kernel that nobody has. No check when no store is configured. */
+/**
+ * Checks the shared store by asking it for a kernel that nobody has. No check when no store is configured. A store that does not
+ * answer is `doubtful`, one that is configured wrongly is `bad`.
+ */
 async function checkStore({ openStore, signal }: DoctorRequest): Promise<readonly Check[]> {
   const name = 'store';
   try {

@@ -38,7 +38,10 @@ export interface ShellGuest {
 
 const dayMs = 24 * 3600 * 1000;
 
-/** Boots a guest with an ssh server, logs in, and ends the guest after `use`. Throws `infra` when it does not boot. */
+/**
+ * Boots a guest with an ssh server, logs in, calls `use`, ends the guest, and resolves to what `use` resolved to. Throws `infra`
+ * when the kernel does not boot, or when one of its modules does not load.
+ */
 export async function withShell<T>(
   kernel: BuiltKernel,
   request: ShellRequest,
@@ -92,8 +95,8 @@ export async function withShell<T>(
 }
 
 /**
- * Loads the modules. A module that does not load is a fault of the kernel; for a shell it is thrown, because the person must know
- * it.
+ * Loads the modules. A module that does not load is a fault of the kernel; for a shell it is thrown as `infra`, because the
+ * person must know it.
  */
 async function loadForPerson(guest: MachineGuest, modules: KernelModules): Promise<void> {
   try {
@@ -121,13 +124,16 @@ async function bootForPerson(
 }
 
 /**
- * Runs the ssh server as long as the guest lives. When the server or the guest ends, the sessions end as well, which reports it.
+ * Runs the ssh server as long as the guest lives, but for a day at most. When the server or the guest ends, the sessions end too;
+ * that is how a person learns of it, so nothing is thrown here.
  */
 async function serveSsh(guest: Guest, server: readonly string[]): Promise<void> {
   await guest.run(server, dayMs, () => undefined).catch(() => undefined);
 }
 
-/** A TCP port that was free a moment ago. QEMU does not report which port its gdb stub has taken, so it is told one. */
+/**
+ * A TCP port of 127.0.0.1 that was free a moment ago. QEMU does not report which port its gdb stub has taken, so it is told one.
+ */
 async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -139,7 +145,10 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Reads `HOST:GUEST` (--copy-in) or `GUEST:HOST` (--copy-out). The path in the guest must be absolute. Throws `usage`. */
+/**
+ * Reads `HOST:GUEST` (--copy-in) or `GUEST:HOST` (--copy-out). The path in the guest must be absolute and has no colon. Throws
+ * `usage` for any other text.
+ */
 export function parseCopy(
   flag: 'copy-in' | 'copy-out',
   text: string,
@@ -152,10 +161,13 @@ export function parseCopy(
   throw new HarnessError('usage', `--${flag} ${text}: not ${shape}`);
 }
 
-/** The largest file that is copied out: a guest of the usual size could not hold a larger one. */
+/** How much of a file is copied out at most: a guest of the usual size could not hold a larger file. */
 const longestCopyBytes = 1024 ** 3;
 
-/** Copies a file out of the guest. Throws `usage` when the guest does not have it. */
+/**
+ * Copies a file out of the guest. Throws `usage` when the guest does not have it or cannot read it. A file of more than 1 GiB is
+ * cut off there.
+ */
 export async function copyOut(agent: Agent, guest: string, host: string): Promise<void> {
   const bytes = await agent.read(guest, longestCopyBytes);
   if (bytes === undefined)

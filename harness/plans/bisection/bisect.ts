@@ -26,7 +26,7 @@ export interface BisectRequest extends KernelWork, Omit<CommitTrialsRequest, 'si
    */
   readonly workloads: readonly ChosenWorkload[];
   readonly confidence: number;
-  /** True to build the new end without the culprit and to try that kernel. */
+  /** True to build the new end without the culprit and to try that kernel, when a single culprit is found. */
   readonly verifyRevert: boolean;
   /** Digest of everything that decides the answer. A journal with another digest is refused. */
   readonly key: string;
@@ -51,22 +51,28 @@ export interface BisectResult extends SearchEnd {
   readonly range: Range;
   readonly posterior: Posterior | undefined;
   readonly facts: Journal['facts'];
-  /** Undefined when the bad end never showed the splat. */
+  /** Undefined when the bad end cannot be tested, or showed no splat to look for. */
   readonly sought: TargetSplat | undefined;
-  /** Undefined when the request has no `verifyRevert`, or when no single culprit was found. */
+  /** Absent when the request has no `verifyRevert`, or when no single culprit was found. */
   readonly revert?: RevertCheck;
-  /** The changes that the culprit makes to the final .config; empty unless configurations were bisected. */
+  /**
+   * The changes that the culprit makes to the final .config, such as `CONFIG_X=y`; empty unless configurations were bisected and
+   * a single culprit was found.
+   */
   readonly configChanges: readonly string[];
 }
 
 /**
- * The bisection gives up after so many trials of the bad end without the bug: finding a bug with a rate below 2 % takes too many
- * trials.
+ * The bisection gives up after this many valid trials of the bad end without the bug; while it is not known which workload shows
+ * the bug, after this many trials of each workload, valid or not. Finding a bug with a rate below 2 % takes too many trials.
  */
 const endTrials = 150;
 const mostTrials = 3_000;
 
-/** Runs a bisection, or continues the bisection whose journal is in the folder `dir`. */
+/**
+ * Runs a bisection, or continues the bisection whose journal is in the folder `request.dir`. That there is no answer is a result,
+ * and has its reason. Throws `usage` when the journal there belongs to another question.
+ */
 export async function bisectPlan(request: BisectRequest): Promise<BisectResult> {
   const { range, reverse } = request;
   const { history } = range;
@@ -142,7 +148,10 @@ async function searchFor(
   }
 }
 
-/** For a single culprit: its changes to the final .config and, on request, the check of its revert. */
+/**
+ * For a single culprit: its changes to the final .config and, on request, the check of its revert. For any other answer, and for
+ * a commit that stands for those left out by --path: neither.
+ */
 async function lookAtCulprit(
   { end }: SearchEnd,
   posterior: Posterior | undefined,
@@ -181,8 +190,9 @@ function notSeen(question: Question, evidence: Evidence): SearchEnd {
 }
 
 /**
- * The verdict on one commit. `skip`: it cannot be tested. `bad`: a trial showed the splat. `good`: all its trials were
- * silent and it has the bug with a probability below 5 %. Undefined: its trials do not decide.
+ * The verdict on one commit. `skip`: it cannot be tested. `bad`: a trial of its image showed the splat. `good`: trials of its
+ * image could have shown the splat, none did, and the commit has the bug with a probability below 5 %. Undefined: its trials do
+ * not decide.
  */
 export function standing(
   { question, evidence, posterior }: Pick<BisectResult, 'question' | 'evidence' | 'posterior'>,

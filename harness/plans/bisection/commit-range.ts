@@ -12,10 +12,12 @@ export interface CommitsRequest extends Omit<RangeRequest, 'signal'> {
   readonly kind: 'commits';
 }
 
-/** A diff above this size rebuilds the whole kernel anyway. */
+/**
+ * A commit with a larger diff against the old end is built from a tree of its own: such a diff rebuilds the whole kernel anyway.
+ */
 const largestDiffBytes = 16 * 1024 * 1024;
 
-/** Opens the commits of a git history between two ends as a range. */
+/** Opens the commits of a git history between two ends as a range. Throws `usage` as readRange() does. */
 export async function openCommits(request: CommitsRequest, work: KernelWork): Promise<Range> {
   const { signal } = work;
   const candidates = await readRange({ ...request, signal });

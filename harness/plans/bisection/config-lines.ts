@@ -3,10 +3,11 @@ export interface ConfigLine {
   /** The name of the option, `CONFIG_X`. */
   readonly id: string;
   /**
-   * The symbol's value in the good configuration, and in the bad one. `n` stands for "is not set", null for a fragment that does
-   * not mention the symbol.
+   * The symbol's value in the good configuration. `n` stands for "is not set", and for a symbol that a whole .config does not
+   * mention; null for a symbol that a fragment does not mention.
    */
   readonly from: string | null;
+  /** The symbol's value in the bad configuration, in the same form. */
   readonly to: string | null;
 }
 
@@ -34,7 +35,10 @@ export function differences(good: string, bad: string): readonly ConfigLine[] {
     .filter(({ from, to }) => from !== to);
 }
 
-/** The text of `good` with the values of the given lines. */
+/**
+ * The text of `good`, in which the symbols of `taken` have the values of the bad configuration. A symbol without a value there is
+ * left out.
+ */
 export function configText(good: string, taken: readonly ConfigLine[]): string {
   const values = new Map(settings(good));
   for (const { id, to } of taken) {
@@ -46,7 +50,10 @@ export function configText(good: string, taken: readonly ConfigLine[]): string {
     .join('');
 }
 
-/** A line as the log of a bisection prints it: `CONFIG_X=y, was n`. */
+/**
+ * A line as the log of a bisection prints it: `CONFIG_X=y, was n`, or `no CONFIG_X, was y` for a symbol that the bad fragment
+ * does not mention.
+ */
 export function describeLine({ id, from, to }: ConfigLine): string {
   return `${to === null ? `no ${id}` : `${id}=${to}`}, was ${from ?? 'not mentioned'}`;
 }

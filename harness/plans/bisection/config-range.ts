@@ -16,8 +16,9 @@ import type { Range } from './range.ts';
 export interface ConfigsRequest {
   readonly kind: 'configs';
   readonly kernel: string;
-  /** Paths of two .config files, or of two fragments. */
+  /** Path of the good configuration: a whole .config, or a fragment. */
   readonly good: string;
+  /** Path of the bad configuration: a whole .config when the good one is, otherwise a fragment. */
   readonly bad: string;
 }
 
@@ -26,9 +27,10 @@ const goodEnd = 'good';
 
 /**
  * Opens the differing lines of two configurations as a range. The lines are applied one by one in the order of the bad
- * configuration, where Kconfig puts a dependency before its dependents. The ids are `CONFIG_X`. A whole configuration
- * replaces tinyconfig; a fragment is merged over it. Throws `usage` for a missing file, for a file without a setting,
- * when one file is a whole .config and the other a fragment, and when no line differs.
+ * configuration, where Kconfig puts a dependency before its dependents. The ids are `good` for the good configuration and
+ * `CONFIG_X` for each line. A whole configuration replaces tinyconfig; a fragment is merged over it. Throws `usage` for a missing
+ * file, for a file without a setting, when one file is a whole .config and the other a fragment, for whole files besides
+ * `--config-base`, and when no line differs.
  */
 export async function openConfigs(request: ConfigsRequest, work: KernelWork): Promise<Range> {
   const texts = await Promise.all([request.good, request.bad].map((path) => readIt(path, work)));

@@ -5,11 +5,11 @@ import { type Posterior, posteriorOf, type Question, shownIf, undecidable } from
 
 /** Why a bisection ends without an answer. */
 export type Refusal =
-  /** An end does not build, does not boot, or has no trial that could have shown the bug. */
+  /** An end does not build, does not boot, or almost none of its trials could have shown the bug. */
   | { readonly kind: 'untestable-end'; readonly commit: number }
-  /** The bad end did not show the bug in `runs` trials. */
+  /** The bad end did not show the bug in `runs` valid trials. */
   | { readonly kind: 'not-seen'; readonly commit: number; readonly runs: number }
-  /** The good end shows the bug. */
+  /** The good end showed the bug in `hits` of `runs` valid trials. */
   | {
       readonly kind: 'not-clean';
       readonly commit: number;
@@ -44,10 +44,14 @@ export interface Limits {
   readonly confidence: number;
   /** Maximum of valid trials at the bad end while the rate of the bug is estimated. */
   readonly endTrials: number;
+  /** Maximum of trials of the whole search, valid or not. */
   readonly trials: number;
 }
 
-/** Number of hits wanted at the bad end: enough for a first estimate of the rate, which later trials refine. */
+/**
+ * Number of hits wanted at the bad end before the search begins: enough for a first estimate of the rate, which later trials
+ * refine.
+ */
 const wantedSightings = 6;
 /**
  * Before the search, the good end is tried until a kernel with the bug would have stayed silent with this probability only. Later
@@ -139,8 +143,9 @@ function mostProbable({ mass }: Pick<Posterior, 'mass'>): number {
 }
 
 /**
- * The next trial that confirms a single culprit: the side with the bug must show it, the other side must stay silent.
- * These trials enter the posterior like all others and may change the answer. Undefined when nothing is missing.
+ * The next trials that confirm a single culprit: the side with the bug must show it, the other side must stay silent. These
+ * trials enter the posterior like all others and may change the answer. Undefined when nothing is missing, and for an answer of
+ * several commits.
  */
 function unverified(
   { history, reverse }: Question,

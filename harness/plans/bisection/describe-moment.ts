@@ -13,7 +13,10 @@ const leastShown = 0.04;
  */
 const trialsPerHalving = 3.4;
 
-/** The state of a search as lines of a log: the remaining candidates, the next step and the suspects. */
+/**
+ * The state of a search as lines of a log: the remaining candidates, the next step and the suspects; only the next step while an
+ * end is tried. Empty when no trial comes next, or when no commit explains the trials so far.
+ */
 export function describeMoment(moment: Moment): readonly string[] {
   const { decision, posterior } = moment;
   if (decision.kind !== 'test' || posterior === undefined) return [];
@@ -21,7 +24,10 @@ export function describeMoment(moment: Moment): readonly string[] {
   return [`${whatIsLeft(moment)}; ${whatIsNext(moment)}`, ...suspects(moment, leastShown)];
 }
 
-/** The state of a search for a terminal, where it is drawn over the previous state. */
+/**
+ * The state of a search for a terminal, where it is drawn over the previous state. Empty when no trial comes next, or when no
+ * commit explains the trials so far.
+ */
 export function drawMoment(moment: Moment): readonly string[] {
   const { decision, posterior, evidence, costs } = moment;
   if (decision.kind !== 'test' || posterior === undefined) return [];
@@ -59,8 +65,9 @@ function suspects({ posterior, question, subjects }: Moment, least: number): rea
 }
 
 /**
- * The remaining steps and minutes. The entropy of the posterior gives the number of halvings; each costs a build, a
- * boot and some trials.
+ * The remaining candidates, steps and minutes. The entropy of the posterior gives the number of halvings; each costs a build, a
+ * boot and some trials. When an answer is only being verified, no step remains, and the minutes are those of the verifying
+ * trials.
  */
 function whatIsLeft({ posterior, costs, decision }: Moment): string {
   const shares = [...(posterior?.mass ?? [])].filter((share) => share > 0);

@@ -7,7 +7,10 @@ import type { Question } from './posterior.ts';
 import { isTargetSplat, splatsOf } from './target-splat.ts';
 import type { Commits } from './tester.ts';
 
-/** The splat that the bisection looks for, and the workload that shows it (`boot` for a boot alone). */
+/**
+ * The splat that the bisection looks for (its full signature or a part of its title), and the workload that shows it (`boot` for
+ * a boot alone).
+ */
 export interface TargetSplat {
   readonly text: string;
   readonly workload: string;
@@ -18,9 +21,10 @@ function isLook({ kind }: BisectFact): boolean {
 }
 
 /**
- * Returns the splat and the workload that shows it on the bad end, from the journal or by trying the workloads in turn;
- * undefined when no workload shows it within `rounds`. These trials do not count for the rate: they ended because they
- * showed the splat.
+ * Returns the splat and the workload that shows it on the bad end: from the journal; or without any trial, when the signature and
+ * a single workload are given; or by trying the workloads in turn. Without a signature, the first splat that is seen is taken.
+ * Undefined when the bad end cannot be tested, or when no workload shows the splat within `rounds`. These trials do not count for
+ * the rate: the first trial that showed the splat ended them.
  */
 export async function findTargetSplat(
   signature: string | undefined,

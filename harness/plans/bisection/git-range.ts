@@ -21,7 +21,9 @@ export interface RangeRequest {
 /** The candidates with their subjects. */
 export interface Candidates {
   readonly history: History;
-  /** By id: the first line of the commit's message. Untrusted text. */
+  /**
+   * By id: the first line of the commit's message, the subject of the patch, or the configuration line in words. Untrusted text.
+   */
   readonly subjects: ReadonlyMap<string, string>;
 }
 

@@ -26,9 +26,10 @@ const identity = Object.fromEntries(
 );
 
 /**
- * Makes the tree that `git revert` (for a merge `git revert -m 1`) of `culprit` on top of `onto` would make: a
- * three-way merge whose base is the culprit and whose sides are `onto` and the culprit's first parent (git-revert(1)).
- * Temporary commits give merge-tree (git 2.38) that base, because its `--merge-base` came only with git 2.40.
+ * Makes a commit of the tree that `git revert` (for a merge `git revert -m 1`) of `culprit` on top of `onto` would make. Resolves
+ * to the conflict when later commits conflict with the revert. The tree comes from a three-way merge whose base is the culprit
+ * and whose sides are `onto` and the culprit's first parent (git-revert(1)). Temporary commits give merge-tree (git 2.38) that
+ * base, because its `--merge-base` came only with git 2.40.
  */
 export async function revertCommit(
   { tree, culprit, onto }: RevertRequest,

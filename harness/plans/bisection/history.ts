@@ -1,8 +1,9 @@
 import { HarnessError } from '../../errors.ts';
 
 /**
- * The commits between two ends, as a graph. Index 0 is the old end and the last index the new end; every parent has a
- * smaller index than its child.
+ * The commits between two ends, as a graph. Index 0 is the old end and the last index the new end; every parent has a smaller
+ * index than its child. Where patches or configuration lines are bisected, each of them is such a commit, and its parent is the
+ * one before it.
  */
 export interface History {
   readonly ids: readonly string[];
@@ -20,7 +21,8 @@ export interface History {
 }
 
 /**
- * The matrix of ancestors takes size²/8 bytes: 128 MiB for this many commits, which is more than a merge window has.
+ * The most commits of a history, the old end included. The matrix of ancestors takes size²/8 bytes: 128 MiB for this many
+ * commits, which is more than a merge window has.
  */
 const mostCommits = 32_768;
 

@@ -14,17 +14,18 @@ export interface PatchesRequest {
   /** Each S of `--series S`, in the order in which they are applied. */
   readonly patches: readonly string[];
   /**
-   * Number of patches applied at each end; `0` is the kernel itself. Undefined: no patch at the old end, all at the new
-   * end.
+   * The number of patches applied at the good end, as text; `0` is the kernel itself. Undefined: no patch when the good end is
+   * the old end, all patches when it is the new end (with `reverse`).
    */
   readonly good: string | undefined;
+  /** The number of patches applied at the bad end, as text. Undefined: all patches, with `reverse` no patch. */
   readonly bad: string | undefined;
   readonly reverse: boolean;
 }
 
 /**
- * Opens the patches of one or more series as a range. The id `patch-3` is the kernel with the first three patches,
- * `patch-0` the kernel without patches. Throws `usage` for an end that is no number of patches.
+ * Opens the patches of one or more series as a range. The id `patch-3` is the kernel with the first three patches, `patch-0` the
+ * kernel without patches. Throws `usage` for an end that is no number of patches, and when no patch lies between the ends.
  */
 export async function openPatches(request: PatchesRequest, work: KernelWork): Promise<Range> {
   const read: Series[] = [];

@@ -10,7 +10,7 @@ type Question = Pick<
   'signature' | 'durationMs' | 'memoryMiB' | 'cpus' | 'seed' | 'toolchain' | 'modules'
 >;
 
-/** The part of a request that its key is the digest of. */
+/** The part of a request that its key stands for, and the key. */
 export type PinnedRequest = Question &
   Pick<BisectRequest, 'series' | 'configs' | 'configBase' | 'workloads' | 'key'>;
 

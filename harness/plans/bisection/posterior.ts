@@ -18,7 +18,10 @@ export interface Posterior {
   readonly misses: Int32Array;
   /** Number of trials that showed the bug. */
   readonly hits: number;
-  /** Number of trials in which another bug came first, on kernels that showed the bug in other trials. */
+  /**
+   * Number of trials that could not have shown the bug, usually because another bug came first, on kernels that showed the bug in
+   * other trials.
+   */
   readonly masked: number;
 }
 
@@ -61,7 +64,7 @@ export function posteriorOf(question: Question, evidence: Evidence): Posterior |
   return normalise({ misses, possible, hits, masked, prior: priorOf(question.history) });
 }
 
-/** The prior probability of each index. */
+/** Returns a function from an index to its prior probability. */
 function priorOf({ ids, outside }: History): (culprit: number) => number {
   const size = ids.length;
   const inside = size - 1 - outside.size;

@@ -46,7 +46,11 @@ export async function search(options: SearchOptions): Promise<SearchEnd> {
   }
 }
 
-/** Runs up to `runs` valid trials; the first trial that shows the bug ends them. */
+/**
+ * Carries out a decision: prepares the commit, unless that was done before, and runs up to `runs` valid trials. The first trial
+ * that shows the bug ends them. They also end when the commit cannot be tested, or after 8 trials that could not have shown the
+ * bug. No trial is run when the image of a commit that is prepared now has valid trials already.
+ */
 async function carryOut(
   decision: Extract<Decision, { kind: 'test' }>,
   before: Evidence,

@@ -14,7 +14,9 @@ export function isTargetSplat(splat: Named, text: string): boolean {
   );
 }
 
-/** The splats of a trial. Silence counts as a splat; it is on no console line and has a title but no signature. */
+/**
+ * The splats of a trial. Repeated silence counts as a splat; it is on no console line, so it has a title but an empty signature.
+ */
 export function splatsOf(trial: TrialResult): readonly Named[] {
   const { verdict, splats } = trial;
   const title = silenceTitle(trial);
@@ -22,14 +24,17 @@ export function splatsOf(trial: TrialResult): readonly Named[] {
   return [...splats, { title, altTitles: [], signature: '' }];
 }
 
-/** False for a workload that was killed, hung or failed after another splat: it may not have reached the bug. */
+/**
+ * True for a workload that ended by itself with exit code 0, and for a user's program that ran for its whole time. Any other
+ * workload may not have reached the bug.
+ */
 function isWholeRun(end: WorkloadEnd): boolean {
   return (end.kind === 'exit' && end.code === 0) || end.kind === 'stopped';
 }
 
 /**
- * The outcome of a trial for the splat `text`: `hit`, `miss`, or `void` when the trial could not have shown the splat. A trial with
- * another splat is a miss only when couldShowSplat() holds.
+ * The outcome of a trial for the splat `text`: `hit`, `miss`, or `void` when the trial could not have shown the splat. A trial
+ * with another splat is a `miss` only when couldShowSplat() holds; an inconclusive trial without the splat is `void`.
  */
 export function outcomeOf(trial: TrialResult, text: string): TrialOutcome {
   const splats = splatsOf(trial);

@@ -29,6 +29,7 @@ export interface KnownCommit {
  * The booted commits of this process by index. Each commit is prepared once; its first preparation goes to the journal.
  */
 export interface Commits {
+  /** Resolves to the booted commit; undefined when it cannot be tested. */
   readonly prepare: (commit: number) => Promise<KnownCommit | undefined>;
 }
 
@@ -55,7 +56,8 @@ export function commitCache(
 }
 
 /**
- * Builds and boots one commit. When it cannot be tested, the journal gets a `broken` fact and the result is undefined.
+ * Builds and boots one commit, and writes a `built` fact to the journal unless it has one. When the commit cannot be tested, or
+ * its seeded bugs had to be tried and were missed, the journal gets a `broken` fact and the result is undefined.
  */
 export async function prepareNoted(
   id: string,
@@ -63,7 +65,10 @@ export async function prepareNoted(
     readonly request: CommitTrialsRequest;
     readonly journal: Journal;
     readonly build: Range['build'];
-    /** True to try the seeded bugs once, before the silence of this commit counts. */
+    /**
+     * True to try the seeded bugs once, before the silence of this commit counts. They are also tried when the kernel lacks
+     * config lines that were demanded.
+     */
     readonly mustProve: boolean;
   },
 ): Promise<KnownCommit | undefined> {
@@ -116,8 +121,8 @@ export interface TrialOf {
 export class SeenAtBoot extends Error {}
 
 /**
- * Runs one trial of a commit and writes it to the journal. Throws SeenAtBoot when the boot behind the copy shows the
- * splat.
+ * Runs one trial of a commit and writes it to the journal. A miss of a doubtful commit is `void`. Throws SeenAtBoot when the boot
+ * behind the copy shows the splat.
  */
 export async function tryOnce(
   id: string,
@@ -169,7 +174,8 @@ async function tryBoot(index: number, ready: ReadyCommit, text: string): Promise
 }
 
 /**
- * Number of trials of a commit so far, with the trials that chose the workload. It makes the seed of each trial unique.
+ * Number of workload trials of a commit so far, with the trials that chose the workload and without boots. It makes the seed of
+ * each trial unique.
  */
 function countTrials({ facts }: Journal, id: string): number {
   const own = facts.filter((fact) => 'commit' in fact && fact.commit === id);

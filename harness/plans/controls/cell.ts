@@ -20,7 +20,7 @@ export interface CellPlan {
   /** The reason for `expected`. */
   readonly reason: string;
   readonly timed: boolean;
-  /** Number of calls that a refusing driver refuses. */
+  /** Number of non-blockable calls that the driver refuses; absent unless the mode is `refuse`. */
   readonly refusals?: number;
   readonly trial: TrialPlan;
 }

@@ -42,17 +42,20 @@ interface Tried {
   readonly column: Column;
   readonly cells: readonly { readonly rule: Rule; readonly cell: Cell }[];
   readonly times: readonly TimedCell[];
-  /** The lock order that the column's guests learned, including that of the seeded bugs. */
+  /** The lock order that the column's guests learned, including that of the seeded bugs; absent when no guest booted. */
   readonly order?: LockOrder;
 }
 
 /**
- * The order in which states are built. Removing the annotations changes kernel.h and therefore every object, so the states that
- * keep them are built one after the other.
+ * The order in which the states of the annotations are built. Removing the annotations changes kernel.h and therefore every
+ * object, so the states that keep them are built one after the other.
  */
 const buildOrder: readonly AnnotationState[] = ['in', 'extended', 'removed', 'readded'];
 
-/** Builds every column and tries its cells. Only a fault of the harness is thrown; everything else is an outcome. */
+/**
+ * Builds every column (a kernel in one state of its annotations) and tries its cells. A kernel that does not build or boot is an
+ * outcome of its column; only a fault of the harness or the host is thrown.
+ */
 export async function controlsPlan(request: ControlsRequest): Promise<ControlsResult> {
   const clock = { kernelsMs: 0, trialsMs: 0 };
   const tried: Tried[] = [];
@@ -94,7 +97,10 @@ export async function controlsPlan(request: ControlsRequest): Promise<ControlsRe
   };
 }
 
-/** Compares the lock order of a column with that of the same kernel in state `in`. */
+/**
+ * Compares the lock order of a column with that of the same kernel in state `in`. The column stays as it is when it is that
+ * kernel itself, or when one of the two has no lock order.
+ */
 function compareOrder({ column, order }: Tried, all: readonly Tried[]): Column {
   const base = all.find(
     (one) => one.column.kernel === column.kernel && one.column.annotations === 'in',

@@ -17,8 +17,8 @@ export interface TimedFork {
 }
 
 /**
- * Plans `repeat` forks of every timed cell; no forks when `repeat` is below 2. A fork repeats its trigger until the
- * splat is seen or the time is up.
+ * Plans `repeat` forks of every timed cell. No forks when `repeat` is below 2, or in the states `readded` and `extended`. A fork
+ * repeats its trigger until the splat is seen or the time is up.
  */
 export function planForks(
   plans: readonly CellPlan[],
@@ -46,7 +46,10 @@ export function planForks(
     );
 }
 
-/** Summarizes the forks of one column, with an entry for each cell. `results` are in the order of `forks`. */
+/**
+ * Summarizes the forks of one column (a kernel in one state of its annotations), with an entry for each cell. `results` are in
+ * the order of `forks`. A time is that from the workload's first line to the first splat.
+ */
 export function summarizeForks(
   forks: readonly TimedFork[],
   results: readonly TrialResult[],

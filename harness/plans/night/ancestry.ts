@@ -2,7 +2,10 @@ import { runGit } from '../../host/git.ts';
 import type { IsAncestor } from './lock-news.ts';
 import type { NightPlan } from './plan-night.ts';
 
-/** Returns a function that looks up ancestors in the git trees of a plan. A kernel without a tree has no ancestors. */
+/**
+ * Returns a function that looks up ancestors in the git trees of a plan. A commit counts as an ancestor of itself. A commit that
+ * the tree does not have is no ancestor, and neither is any commit of a kernel without a tree.
+ */
 export function ancestryIn({ pins }: Pick<NightPlan, 'pins'>, signal: AbortSignal): IsAncestor {
   return async ({ kernel }, from, to) => {
     const tree = pins[kernel]?.tree;

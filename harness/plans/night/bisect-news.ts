@@ -14,14 +14,14 @@ import { openRange } from '../bisection/range.ts';
 import { despiteFaults } from './despite-faults.ts';
 import type { NightWork } from './run-machine.ts';
 
-/** The default of `splat bisect`. */
+/** The confidence and the seed that `splat bisect` uses when no flag sets them. */
 const confidence = 0.99;
 const seed = 1;
 
 /**
- * Bisects the new splats, one after another, within what is left of the budget. A splat that several cells of one kernel show is
- * bisected once, in the first of these cells. When the budget ends a bisection, its result says so; `splat bisect` can go on with
- * its folder.
+ * Bisects the splats that are new or back, one after another, within what is left of the budget. A splat that several cells of
+ * one kernel show is bisected once, in the first of these cells. When the budget ends a bisection, its result says so; `splat
+ * bisect` can go on with its folder.
  */
 export async function bisectNews(judged: JudgedNight, work: NightWork): Promise<JudgedNight> {
   const answers = new Map<string, Bisection>();
@@ -55,8 +55,9 @@ interface BisectionRequest {
 }
 
 /**
- * The bisection of an item; undefined when no range of commits is known, and when the last good kernel shows the splat as well,
- * because then no commit brought it.
+ * The bisection of an item; undefined when no range of commits is known, when the item is listed because an entry of the
+ * known-issues file has expired, and when the last good kernel shows the splat as well: in the last two cases no commit brought
+ * it.
  */
 function readBisectionRequest(
   item: NightItem,

@@ -15,7 +15,7 @@ import { type ExtraTrials, type NightWork, runExtra } from './run-machine.ts';
  * splat.
  */
 const again = { forks: 4, boots: 2, lastGood: 4 } as const;
-/** When more cells than this have something new, they probably have one common cause. */
+/** The most cells that are tried again: when more cells have something new, they probably have one common cause. */
 const mostCells = 10;
 
 /**
@@ -64,7 +64,10 @@ function isNews({ title, expires }: NightItem): boolean {
   return title !== undefined && expires === undefined;
 }
 
-/** The kernel of the last night without the splat; undefined when it is tonight's kernel, or when the store no longer has it. */
+/**
+ * The kernel of the last night without the splat; undefined when there is no such night, when it is tonight's kernel, or when the
+ * store no longer has it.
+ */
 async function lastGood(
   { range, cell }: NightItem,
   { kernelId, image }: CellKernel,
@@ -82,7 +85,8 @@ async function lastGood(
 }
 
 /**
- * The judged night with the results of the trials that were run again. A splat that did not repeat stays new, because it was seen.
+ * The judged night with the results of the trials that were run again. A splat that did not repeat stays new, because it was
+ * seen. When the last good kernel shows a splat too, a note says that it is rare, not new.
  */
 export function withConfirmations(judged: JudgedNight, work: NightWork): JudgedNight {
   const trials = trialsOf(work.history, work.night.id);

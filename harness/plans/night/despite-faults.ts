@@ -2,8 +2,8 @@ import { isHarnessError } from '../../errors.ts';
 import type { NightWork } from './run-machine.ts';
 
 /**
- * Runs trials that are not in the plan. When they fail, a note says so and the night goes on; only an interruption is thrown.
- * Resolves to undefined when they failed or the budget ran out.
+ * Runs trials that are not in the plan. When they fail, a note says so and the night goes on; only an interruption by the user is
+ * thrown. Resolves to undefined when they failed or the budget ran out.
  */
 export async function despiteFaults<T>(
   work: Pick<NightWork, 'isSpent' | 'emit'>,

@@ -72,6 +72,7 @@ export interface MachineFacts {
   readonly locks?: Readonly<Record<string, readonly string[]>>;
 }
 
+/** The kernel of a cell of which nothing is known. */
 export const noKernel: CellKernel = {
   sha: null,
   source: null,
@@ -81,7 +82,7 @@ export const noKernel: CellKernel = {
   ranOn: null,
 };
 
-/** The kernel of a cell, as the night reports it. */
+/** The kernel of a cell, as the night reports it. When `facts` is null, because the kernel was not built, only `sha` is known. */
 export function kernelOf(
   facts: KernelFacts | null,
   ranOn: string | null,

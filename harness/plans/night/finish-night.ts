@@ -25,7 +25,7 @@ export async function finishNight(
     /** All cells of the matrix. */
     readonly matrixCells: readonly NamedCell[];
     readonly notes: readonly string[];
-    /** Absent: no kernel is of a tree that is here. */
+    /** Absent when no kernel comes from a git tree of this host; then no commit counts as the ancestor of another. */
     readonly isAncestor?: IsAncestor;
     /** Writes to the history in the transaction that closes the night. */
     readonly also?: (run: Run, record: NightRecord) => void;
@@ -119,7 +119,7 @@ function nightCell({ input, trials, verdict, class: kind, because }: JudgedCell)
   };
 }
 
-/** The fields that describe a cell, without those that a plan adds. */
+/** The fields that describe a cell, without its id and without those that a plan adds. */
 function cellFields(cell: Omit<NamedCell, 'id'>): Omit<NamedCell, 'id'> {
   const { kernel, series, config, configBase, arch, accel, guest, gpu, memoryMib, cpus, workload } =
     cell;
@@ -186,7 +186,10 @@ function droppedCells(
     }));
 }
 
-/** A note when the night before named splats by other rules: a splat that those rules named differently counts as new. */
+/**
+ * A note when the night before named splats by other rules: a splat that those rules named differently counts as new. Empty
+ * otherwise, and when there is no night before.
+ */
 function rulesNotes(before: StoredNight | undefined): readonly string[] {
   const { signatures } = writtenBy();
   if (before === undefined || before.harness.signatures === signatures) return [];

@@ -18,8 +18,9 @@ import { storedCell } from './run-machine.ts';
 
 /**
  * Adds a run of `splat run` to the history, as a night of its own. Its cells are those of a matrix that names the same kernel,
- * options and workloads. Runs must be imported in the order in which they were run. Resolves to the name of the night. Throws
- * `usage` for a run that is older than the newest night, or whose signatures were made by other rules.
+ * options and workloads; its canaries are no trials of a cell. Runs must be imported in the order in which they were run.
+ * Resolves to the name of the night, the second in which the run began. Throws `usage` for a run that is not newer than the
+ * newest night.
  */
 export async function importRun(
   history: History,

@@ -33,7 +33,7 @@ export interface LockOutcome {
   readonly notes: readonly string[];
 }
 
-/** Resolves to true when the commit `from` is an ancestor of the commit `to` in the tree of the cell's kernel. */
+/** Resolves to true when the commit `from` is, or is an ancestor of, the commit `to` in the tree of the cell's kernel. */
 export type IsAncestor = (cell: Cell, from: string, to: string) => Promise<boolean>;
 
 /**

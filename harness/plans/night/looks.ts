@@ -20,9 +20,9 @@ export interface CellLooks {
 /** What the looks of a night (the first trial of each cell on each boot) knew about lock order. */
 export interface NightLooks {
   readonly cells: readonly CellLooks[];
-  /** The whole lock order that the guests of a run learned. */
+  /** The whole lock order that the guests of a run learned; empty for a run whose record is missing or is not counted. */
   readonly orderOf: (run: string) => LockOrder;
-  /** A line for each record that cannot be used. */
+  /** A line for each record that cannot be read. A record that no run can have written is left out without a line. */
   readonly notes: readonly string[];
 }
 
@@ -68,7 +68,7 @@ interface ReadLocks {
   readonly order: () => LockOrder;
 }
 
-/** The largest record: records of hundreds of trials are smaller, and a record may come from any machine. */
+/** The largest record that is read: records of hundreds of trials are smaller, and a record may come from any machine. */
 const largestBytes = 16 * 1024 * 1024;
 const mostDependencies = 20_000;
 const longestName = 256;

@@ -36,8 +36,9 @@ const recordFile = 'shard.json';
 const largestRecordBytes = 64 * 1024 * 1024;
 
 /**
- * Reads the results in these folders, or in the folders directly below them. Throws `usage`, with one line, for results that are of
- * another plan, that have signatures of other rules, or that the plan cannot have produced.
+ * Reads the results in these folders, or in the folders directly below them, in the order in which they ended; equal results
+ * once. Throws `usage`, with one line, for a folder without results, and for results that are of another plan, that have
+ * signatures of other rules, or that the plan cannot have produced.
  */
 export async function readShards(
   dirs: readonly { readonly path: string; readonly shown: string }[],
@@ -150,8 +151,9 @@ interface Taken {
 }
 
 /**
- * Puts the results of all parts together, judges the night and writes it to the history. The first result of a cell that is not a
- * fault of the host counts; a cell without a result has disappeared. A night that is merged again is judged anew.
+ * Puts the results of all parts together, judges the night and writes it to the history. When several parts have a cell, the
+ * first result that is not a fault of the host counts, or else the first with a trial. A cell without a result has disappeared. A
+ * night that is merged again is judged anew.
  */
 export async function mergeShards(request: MergeRequest): Promise<NightRecord> {
   const { plan, digest, cwd, history, dir, results, now } = request;
@@ -283,7 +285,7 @@ async function copyPlain(from: string, to: string, entry: Dirent, name: string):
   }
 }
 
-/** A note for each part without results, by the numbers of the parts that have some. */
+/** A note for each part I/N without results, for each N that a part with results has. */
 function missingNotes(results: readonly ShardResults[]): readonly string[] {
   const shards = new Set(results.map(({ record }) => record.shard));
   const counts = new Set([...shards].flatMap((one) => /^\d+\/(\d{1,3})$/.exec(one)?.[1] ?? []));

@@ -32,8 +32,8 @@ export function queueName(needs: Pick<PlanCell, 'arch' | 'accel' | 'gpu' | 'memo
 export const smallMib = 4096;
 
 /**
- * Makes a job of each cell, with all the files that the cell needs, so that no worker needs a file of this host. Throws `usage` for
- * a cell that cannot be sent.
+ * Makes a job of each cell, with all the files that the cell needs, so that no worker needs a file of this host. Throws `usage`
+ * for a cell that cannot be sent, and for two programs of the user that would get one name.
  */
 export async function packCells({ plan, digest, cwd }: ReadPlan): Promise<readonly PackedCell[]> {
   requireNames(plan.cells);

@@ -27,7 +27,7 @@ interface PlanRequest {
   /** The absolute path at which the plan will be written. */
   readonly out: string;
   readonly history: History | undefined;
-  /** How many parts the plan has; undefined for one part for each kernel. */
+  /** How many parts the plan has; undefined for one part for each kernel, at most 256. */
   readonly shards: number | undefined;
   readonly nowMs: number;
   readonly cacheRoot: string;
@@ -93,7 +93,10 @@ export interface ReadPlan {
 /** The most bytes of a plan; a plan of 10,000 cells is smaller. */
 const largestPlanBytes = 32 * 1024 * 1024;
 
-/** Reads a plan. Throws `usage` when the file does not exist, and `config` when it is not a plan. */
+/**
+ * Reads a plan; `shown` is its name in messages. Throws `usage` when the file cannot be read, and `config` when it is too large
+ * or not a plan, as parsePlan() does.
+ */
 export async function readPlan(path: string, shown: string): Promise<ReadPlan> {
   const size = (await readIfThere(stat(path)))?.size ?? 0;
   if (size > largestPlanBytes)
@@ -109,7 +112,10 @@ export async function readPlan(path: string, shown: string): Promise<ReadPlan> {
   return { plan, digest, cwd: resolve(dirname(path), plan.matrix.folder) };
 }
 
-/** Reads a plan from its bytes. Throws `config` for bytes that are not a plan. */
+/**
+ * Reads a plan from its bytes. Throws `config` for bytes that are not a plan, for a plan that contradicts itself, and for one
+ * whose signatures follow other rules.
+ */
 export function parsePlan(bytes: Buffer, shown: string): NightPlanRecord {
   const wrong = (what: string): HarnessError =>
     new HarnessError('config', `${shown}: not a plan of splat nightly plan${what}`);

@@ -21,7 +21,10 @@ interface InputOptions {
   readonly emit: Emit;
 }
 
-/** Everything except kernels that the cells are made of (series, fragments and programs), each with the digest of its content. */
+/**
+ * Everything except kernels that the cells are made of (series, fragments, the .config of `configBase` and the user's programs),
+ * each with the digest of its content. Throws `usage` for a file that does not exist.
+ */
 export async function digestInputs(
   cells: readonly NamedCell[],
   options: InputOptions,
@@ -68,8 +71,8 @@ async function digestInput(
 type PlanPin = NightPlanRecord['kernels'][string];
 
 /**
- * The pin of a kernel with the digest of its content, for a folder or a tarball, or with the exact version, for a Debian kernel.
- * The pin of a branch is returned as it is: its commit identifies it.
+ * The pin of a kernel with the digest of its content, for a folder or a tarball that exists, or with the exact version, for a
+ * Debian kernel. The pin of a branch is returned as it is: its commit identifies it.
  */
 export async function pinContent(pin: PlanPin, options: InputOptions): Promise<PlanPin> {
   const { kernel, sha } = pin;
@@ -93,8 +96,8 @@ async function digestSource(
 }
 
 /**
- * Throws `config` when something that these cells are made of differs here from what it was where the night was planned: the
- * results would belong to another plan.
+ * Throws `config` when something that these cells are made of is missing here, or differs from what it was where the night was
+ * planned: the results would belong to another plan.
  */
 export async function requireSameInputs(
   plan: NightPlanRecord,

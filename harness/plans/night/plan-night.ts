@@ -10,14 +10,15 @@ import type { ReadMatrix } from '../../night/matrix.ts';
 import { workloads } from '../../stress/workloads.ts';
 
 /**
- * The exact kernel that a name in the matrix stands for in a night; for a branch, the commit at which it stood when the night
- * began.
+ * The exact kernel that a name in the matrix stands for in a night; for a branch, or another revision of a git tree, the commit
+ * at which it stood when the night began.
  */
 export interface Pin {
-  /** The kernel as --kernel takes it; `DIR@COMMIT` for a branch. */
+  /** The kernel as --kernel takes it; `DIR@COMMIT` for a revision of a git tree. */
   readonly kernel: string;
+  /** The commit; null for a kernel that is no revision of a git tree, or whose revision does not exist. */
   readonly sha: string | null;
-  /** The absolute path of the git tree; absent for kernels that do not come from one. */
+  /** The absolute path of the git tree; absent when `sha` is null. */
   readonly tree?: string;
 }
 
@@ -37,7 +38,10 @@ export interface NightPlan {
   readonly estimate: number;
 }
 
-/** Plans a night: which cells run, in which order, and on which kernels. Nothing is built or fetched. */
+/**
+ * Plans a night: which cells run, in which order, and on which kernels. The budget does not apply when a single cell is asked
+ * for. Nothing is built or fetched.
+ */
 export async function planNight(
   matrix: ReadMatrix,
   options: {
@@ -87,7 +91,10 @@ export function guessSeconds(workload: string): number {
   return secondsOf.get(workload) ?? ownSeconds;
 }
 
-/** The pin of a kernel. A plain tree has no commit. A branch that no longer exists is reported when its kernel is built. */
+/**
+ * The pin of a kernel. A Debian kernel, a tarball and a plain tree have no commit. A branch that no longer exists is reported
+ * when its kernel is built.
+ */
 async function pinKernel(kernel: string, cwd: string, signal: AbortSignal): Promise<Pin> {
   const unpinned = { kernel, sha: null };
   const at = kernel.lastIndexOf('@');

@@ -18,7 +18,10 @@ interface Keeping extends ReadPlan {
   readonly emit: Emit;
 }
 
-/** Writes the result of a cell into a folder, as a part of the plan with this one cell would. */
+/**
+ * Writes the result of a cell into a folder, as a part of the plan with this one cell would. When no worker could run the cell,
+ * or its result is refused, that is written as a fault of the host, and a note says why.
+ */
 export async function keepEnd(cell: PackedCell, end: JobEnd, request: Keeping): Promise<void> {
   const read = readEnd(end, cell, request);
   await keep(cell, typeof read === 'string' ? failed(read, cell) : read, request);
@@ -38,7 +41,10 @@ export async function keepUntestable(
   await keep(cell, { schema: 'splat-job-result/1', record, files: [] }, request);
 }
 
-/** What a build says of its kernel when nothing can run on it; undefined when the cells can be tried. */
+/**
+ * What a build says of its kernel when nothing can run on it; undefined when the cells can be tried. They can also be tried when
+ * no worker could do the build, which a note says: each worker then builds the kernel itself.
+ */
 export function readBuild(
   end: JobEnd,
   build: PackedCell,

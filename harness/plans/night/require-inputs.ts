@@ -12,8 +12,8 @@ import { isKunitName } from '../../trial/choose-kunit.ts';
 import { requireWorkloads } from '../../trial/choose-workloads.ts';
 
 /**
- * Checks everything that a matrix names, before anything is built. Throws `config`, with the place in the matrix, for what does not
- * exist or cannot be read.
+ * Checks everything that a matrix names, before anything is built. Throws `config`, with the place in the matrix, for what does
+ * not exist, cannot be read or cannot be run in a night.
  */
 export async function requireInputs(
   { value, placeOf }: ReadMatrix,
@@ -67,8 +67,8 @@ export async function requireInputs(
 }
 
 /**
- * Throws `usage` when a kernel's folder or tarball does not exist. A missing revision is reported when its kernel is built, since
- * branches come and go.
+ * Throws `usage` when a kernel's folder or tarball does not exist. A missing revision and a missing Debian version are reported
+ * when the kernel is built: branches come and go.
  */
 async function requireKernelName(name: string, cwd: string): Promise<void> {
   if (name.startsWith('debian:')) return;

@@ -10,7 +10,7 @@ import { outlived } from '../../night/retention.ts';
 import type { Retention } from '../../records/matrix.ts';
 import { nightSchema } from '../../records/night.ts';
 
-/** The files and folders that splat writes into a night's folder. Nothing else is removed. */
+/** The files and folders that splat writes into a night's folder, besides `console-N.html`. Nothing else is removed. */
 const ours = new Set([
   'runs',
   'failures',
@@ -25,9 +25,9 @@ const ours = new Set([
 ]);
 
 /**
- * Removes what earlier nights left, as the matrix's `retention` says. It never removes a run that shows an open splat for the first
- * or the newest time, a run of the last night without that splat, the night that begins, or anything that no night of this history
- * wrote. Resolves to a line that says what was removed; undefined when nothing was.
+ * Removes what earlier nights left, as the matrix's `retention` says. It never removes a run that shows an open splat for the
+ * first or the newest time, a run of the last night without that splat, a night that is not ended, or anything that no night of
+ * this history wrote. Resolves to a line that says what was removed; undefined when nothing was.
  */
 export async function retainNights(
   history: History,
@@ -75,8 +75,8 @@ function runsToKeep(history: History): ReadonlyMap<string, ReadonlySet<string>> 
 }
 
 /**
- * True when the folder is that of this night. Another night may have a folder of the same name, and the folder of an imported run
- * belongs to its owner.
+ * True when the folder is that of this night, which is closed or abandoned. Another night may have a folder of the same name, and
+ * the folder of an imported run belongs to its owner.
  */
 async function isOurs({ dir, name, state }: StoredNight): Promise<boolean> {
   if ((await readIfThere(lstat(dir)))?.isDirectory() !== true) return false;
@@ -104,7 +104,7 @@ async function removeNight(dir: string, kept: ReadonlySet<string>): Promise<void
   }
 }
 
-/** The sum of the sizes of all files below a folder; links are not followed. */
+/** The sum of the sizes of all files below a folder; links are not followed. 0 when the folder does not exist. */
 async function bytesBelow(dir: string): Promise<number> {
   const entries = (await readIfThere(readdir(dir, { withFileTypes: true }))) ?? [];
   let sum = 0;

@@ -40,8 +40,8 @@ export interface JobRequest {
 }
 
 /**
- * Reads a job from a queue, which may come from anybody. Throws `config`, with one line, for data that is not a job of this version
- * of splat.
+ * Reads a job from a queue, which may come from anybody. Throws `config`, with one line, for data that is not a job of this
+ * version of splat, that contradicts itself, or whose signatures follow other rules.
  */
 export function readJob(data: unknown): CellJob {
   const checked = checkValue(cellJobSchema, data);
@@ -67,7 +67,10 @@ export function readJob(data: unknown): CellJob {
   return job;
 }
 
-/** Throws `config` when the cell names a file that is not in the job: such a name could stand for any file of this host. */
+/**
+ * Throws `config` when the cell does not match its id, or names a file that is not in the job: such a name could stand for any
+ * file of this host.
+ */
 function requireOwnFiles({ cell, files }: CellJob): void {
   if (cell.id !== cellId(cell)) {
     throw new HarnessError('config', `the contents of cell ${cell.id} do not match its id`);
@@ -176,10 +179,13 @@ async function writeInputs({ files }: CellJob, dir: string): Promise<string> {
   return cwd;
 }
 
-/** The largest file that is sent with a result; larger files stay with the worker. */
+/** The largest file, after compression, that is sent with a result; larger files stay with the worker. */
 const largestFileBytes = 4 * 1024 * 1024;
 
-/** The files of a run that a person needs: its records, and the consoles of the trials that were not clean. */
+/**
+ * The files of a run that a person or the merge needs: its records, and the consoles and hang reports of the trials that were not
+ * clean. Files that do not exist or are too large are left out.
+ */
 async function packRuns(dir: string, trials: readonly TrialFacts[]): Promise<CellResult['files']> {
   const names: string[] = [];
   for (const run of (await readIfThere(readdir(join(dir, 'runs')))) ?? []) {

@@ -35,7 +35,7 @@ export interface NightWork {
    * deciding seeds and names.
    */
   readonly only?: ReadonlySet<string>;
-  /** Present when the controls were run before on this kernel in such a guest, and were seen. */
+  /** True when the controls were run before on this kernel in such a guest, and are not run again. Absent: false. */
   readonly withoutControls?: boolean;
   /** Writes the further files of a run directory. */
   readonly writeRun: (run: FinishedRun) => Promise<void>;
@@ -48,9 +48,9 @@ export interface NightWork {
 const mostTries = 4;
 
 /**
- * Runs the remaining trials of cells that differ only in their workload, as `splat run` would: one kernel, one boot, its controls,
- * all workloads. Each trial is written to the history when it ends. Resolves to what is known of their kernel and guests; a fault
- * of the host is part of that and is not thrown.
+ * Runs the remaining trials of cells that differ only in their workload, as `splat run` would: one kernel, one boot, its
+ * controls, all workloads. Each trial is written to the history when it ends. Resolves to what is known of their kernel and
+ * guests. A fault of the host is part of that; only an interruption or the end of the budget is thrown.
  */
 export async function runMachine(
   cells: readonly PlannedCell[],
@@ -165,7 +165,7 @@ export async function runExtra(
       ...runOptions(dir, work),
       ...(on === undefined ? {} : { kernelId: on.kernelId }),
       arrange: (chosen) => arrange(chosen, [cell], names),
-      // The controls of this kernel were run and seen before.
+      // The controls of this kernel were run before, with the trials of a plan.
       isWanted: ({ id, workload }) => workload.canary === undefined && !finishedIds.has(id),
       onTrialEnd: async (trial: TrialResult) =>
         keepTrial(history, night.id, storedCell(cell), storedTrial(factsOf(trial, run), purpose)),
@@ -221,7 +221,10 @@ function runOptions(dir: string, work: NightWork) {
   return { openDirectory: async () => dir, runId, cacheRoot, jobs, signal, emit };
 }
 
-/** The seed of a night and a cell: the same when a night is continued, and another one each night. */
+/**
+ * The seed of a night for a cell and for all cells that differ from it only in their workload: the same when a night is
+ * continued, and another one each night.
+ */
 export function seedOf(night: string, cell: PlannedCell): number {
   return trialSeed(0, `${night} ${machineKey(cell)}`);
 }

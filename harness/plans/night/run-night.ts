@@ -26,7 +26,10 @@ export interface NightRequest extends Omit<NightWork, 'signal' | 'isSpent'> {
   readonly now: () => number;
 }
 
-/** Runs what is left of a night, and judges the night. Only an interruption is thrown. */
+/**
+ * Runs what is left of a night, and judges the night. An interruption is thrown. The end of the budget is not thrown, and a fault
+ * of the host in a trial is a part of what is judged.
+ */
 export async function runNight(request: NightRequest): Promise<JudgedNight> {
   using budget = openBudget(request.signal, request.leftMs);
   const { plan } = request;
@@ -58,8 +61,8 @@ export function openBudget(
 }
 
 /**
- * Runs the remaining trials of the plan, for each machine (a kernel, together with its guests of one kind) in turn. Resolves to
- * what is known of each machine, by machineKey().
+ * Runs the remaining trials of the plan, for each machine (a kernel, together with its guests of one kind) in turn, until the
+ * budget ends. Resolves to what is known of each machine, by machineKey(); a machine that was not reached is missing.
  */
 export async function runMachines(work: NightWork): Promise<Map<string, MachineFacts>> {
   const { history, night, plan } = work;
@@ -80,7 +83,7 @@ export async function runMachines(work: NightWork): Promise<Map<string, MachineF
   return machines;
 }
 
-/** The ids of the trials that have a result, by cell. */
+/** The ids of the trials of the plan that have a result, by cell. */
 function finishedTrials({ history, night }: NightWork): ReadonlyMap<string, ReadonlySet<string>> {
   const found = new Map<string, Set<string>>();
   for (const { cell, trial, purpose } of trialsOf(history, night.id)) {
@@ -89,7 +92,7 @@ function finishedTrials({ history, night }: NightWork): ReadonlyMap<string, Read
   return found;
 }
 
-/** Runs those cells again whose trials a known splat left blind: with another seed the trials may not meet the splat. */
+/** Runs those cells again in which a known splat left every trial blind: with another seed the trials may not meet the splat. */
 async function lookAgain(
   request: NightRequest,
   work: NightWork,
@@ -216,7 +219,10 @@ function inputOf(
   };
 }
 
-/** True when the branch's commit descends from the commit that the cell was last tested on. */
+/**
+ * True when the commit of the branch is, or descends from, the commit that the cell was last tested on. False when one of the two
+ * is not known.
+ */
 async function isForward(
   past: CellPast,
   cell: PlannedCell,

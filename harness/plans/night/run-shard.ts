@@ -14,8 +14,9 @@ import { openBudget, runMachines } from './run-night.ts';
 import { shardRecord } from './shard-record.ts';
 
 export interface ShardRequest extends ReadPlan {
-  /** The value of --shard, and the ids of the part's cells. */
+  /** The value of --shard, for example `2/3`. */
   readonly shard: string;
+  /** The ids of the part's cells. */
   readonly cells: readonly string[];
   /** A file that stores the finished trials, so that the same command can continue. It is not the history of the nights. */
   readonly history: History;
@@ -31,7 +32,8 @@ export interface ShardRequest extends ReadPlan {
 
 /**
  * Runs some cells of a plan as a night on one host would, with the same kernels and seeds. Resolves to their results, which are
- * not judged yet. Throws `config` when something that the cells are made of differs from what was planned.
+ * not judged yet. Throws `config` when something that the cells are made of differs from what was planned, and `usage` when the
+ * folder has results of another part or plan.
  */
 export async function runShard(request: ShardRequest): Promise<ShardRecord> {
   const { plan, digest, cwd, shard, history, dir } = request;

@@ -11,8 +11,8 @@ const fewestNights = 5;
 const mostNights = 15;
 
 /**
- * How many nights in a row must be slower before it is reported: the time to a splat varies, and by chance this happens once in 286
- * nights or less often.
+ * How many nights with a splat in a row must be slower before it is reported: the time to a splat varies, and by chance this
+ * happens once in 286 nights or less often.
  */
 const slowNights = 3;
 const fewestToCompare = 10;
@@ -23,9 +23,9 @@ export function trendsOf(history: History, cell: JudgedCell): readonly Trend[] {
 }
 
 /**
- * The witnesses of a cell that reached at most half of their usual count: a workload that quietly does less finds less. The usual
- * count is the median of at least 5 earlier nights. Because counts vary on a busy host, it is reported only when no earlier night
- * was as low.
+ * The witnesses of a cell that reached at most half of their usual count per trial: a workload that quietly does less finds less.
+ * The usual count is the median of the 5 to 15 latest nights that counted the witness on the same accelerator; with fewer nights
+ * nothing is reported. Because counts vary on a busy host, it is reported only when none of these nights was as low.
  */
 function witnessTrends(history: History, { input, trials }: JudgedCell): readonly Trend[] {
   const { cell, kernel } = input;

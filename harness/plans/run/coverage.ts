@@ -132,7 +132,7 @@ function noteFile(cacheRoot: string, kernelId: string): string {
   return join(cacheRoot, 'coverage', `${name.slice(0, 32)}.json`);
 }
 
-/** Writes coverage.json, and notes it as the last coverage of this kernel. */
+/** Writes coverage.json into the run directory, and notes it in the cache as the last coverage of this kernel. */
 async function keepCoverage(
   coverage: Coverage,
   { dir, cacheRoot }: { readonly dir: string; readonly cacheRoot: string },
@@ -144,7 +144,7 @@ async function keepCoverage(
   return facts;
 }
 
-/** The last coverage of a kernel with this version of splat; null when there is none. */
+/** The last coverage of a kernel with this version of splat; null when there is none, or when its note cannot be read. */
 async function recallCoverage(kernelId: string, cacheRoot: string): Promise<CoverageFacts | null> {
   const facts = await readRecord(noteFile(cacheRoot, kernelId), coverageFactsSchema).catch(
     () => null,
@@ -165,7 +165,7 @@ export function countFunctions({ files }: Pick<Coverage, 'files'>): {
   };
 }
 
-/** The coverage that this run measured, or else the last coverage of this kernel. */
+/** The coverage that this run measured, or else the last coverage of this kernel; null when there is neither. */
 export async function coverageOf(
   covered: CoverageRecord,
   kernel: Pick<KernelFacts, 'id' | 'release' | 'source'>,

@@ -7,7 +7,10 @@ import { decodeSplats } from '../../trial/decode.ts';
 import { countSplats } from '../../trial/findings.ts';
 import { isKnownTo, type KnownSplats } from '../../trial/runner.ts';
 
-/** The splats of the boots and of the trials, with their stacks decoded. */
+/**
+ * The splats of the boots and of the trials. Decoded are the stacks of the splats of boots, and of the splats of trials whose
+ * verdict is `splat`.
+ */
 export async function decodeAll(
   logs: readonly string[],
   finished: readonly TrialResult[],

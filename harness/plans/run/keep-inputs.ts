@@ -40,7 +40,8 @@ export interface RequestedRun
 }
 
 /**
- * Copies the user's files that a run reads into `inputs/` of its directory. Files that come with splat are not copied.
+ * Copies the user's files that a run reads into `inputs/` of its directory, and resolves to the request as run.json records it.
+ * Not copied are files that come with splat, the source of the kernel, and the user's build of IGT.
  */
 export async function keepInputs(
   asked: RequestedRun,
@@ -186,7 +187,9 @@ function copyName(file: string): string {
   return `${plainName(file).replaceAll(/[\s#]/g, '_')}${ending}`;
 }
 
-/** Copies the programs that ran as the user's workloads; a .c file is kept beside its program. */
+/**
+ * Copies the programs that ran as the user's workloads; a .c file is kept beside its program. The other workloads have no copy.
+ */
 async function keepWorkloads(
   { workloads, cwd }: RequestedRun,
   chosen: readonly ChosenWorkload[],
@@ -214,7 +217,7 @@ async function keepWorkloads(
   return kept;
 }
 
-/** The request recorded in a run directory, with every path pointing to the copies in the directory. */
+/** The request recorded in a run directory, with every path of a copied file pointing to its copy in the directory. */
 export function askAgain(dir: string, recorded: RecordedRequest): RequestedRun {
   const path = ({ name, copy }: Kept): string => (copy === null ? name : resolve(dir, copy));
   const { igtExpect, modules, ...rest } = recorded;

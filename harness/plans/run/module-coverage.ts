@@ -4,7 +4,7 @@ import type { TrialResult } from '../../records/trial.ts';
 import type { LoadedModule } from '../../trial/load-modules.ts';
 import { inconclusive, isNotRun, type Verdict } from '../../verdict.ts';
 
-/** What the trials ran of each module that was loaded for them. Pure. */
+/** What the trials ran of each module that was loaded for them; empty when no module was loaded. Pure. */
 export function moduleFacts(
   modules: KernelModules | undefined,
   loaded: readonly LoadedModule[],
@@ -22,7 +22,10 @@ export function moduleFacts(
   };
 }
 
-/** A verdict for each of the user's modules of which no function ran: its silence proves nothing. */
+/**
+ * An inconclusive verdict for each of the user's modules of which no function ran: its silence proves nothing. None for a module
+ * whose functions cannot be counted, and none at all when no trial could run.
+ */
 export function unexercisedModules(
   modules: readonly ModuleFacts[],
   trials: readonly Pick<TrialResult, 'verdict'>[],

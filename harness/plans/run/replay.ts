@@ -7,15 +7,19 @@ import type { RunResult } from '../../records/run-result.ts';
 import type { Verdict } from '../../verdict.ts';
 import { readRun } from './run-record.ts';
 
-/** A run to repeat: all its trials, or one. */
+/** A run to repeat, as it was recorded. */
 export interface Replayed {
   readonly dir: string;
   readonly record: RunRecord;
   readonly result: RunResult;
+  /** The ids of the trials to repeat; undefined: all. */
   readonly trials: readonly string[] | undefined;
 }
 
-/** The verdicts of a trial in both runs. The id is `kernel` when one of the runs had no trials. */
+/**
+ * The verdicts of a trial in both runs. When nothing was tried in one of the runs, there is a single entry with the id `kernel`
+ * and the verdicts of the whole runs.
+ */
 export interface ReplayedTrial {
   readonly id: string;
   readonly before: Verdict;

@@ -22,25 +22,32 @@ export interface RequestedRunOptions {
   readonly cacheRoot: string;
   /** How many compilers, and how many guests, run at a time; undefined for as many as the host's cores and memory allow. */
   readonly jobs: number | undefined;
-  /** In a replay, the id of the kernel that the first run used. */
+  /**
+   * The id of a kernel that was built before: that of the first run in a replay, or of an earlier night. Absent: the request
+   * names the kernel.
+   */
   readonly kernelId?: string;
   /** Puts the workloads into the order in which their trials are to run; absent when they stay as they were chosen. */
   readonly arrange?: (workloads: readonly ChosenWorkload[]) => readonly ChosenWorkload[];
-  /** These are passed on to runPlan(). */
+  /** Passed on to runPlan(). */
   readonly isWanted?: NonNullable<RunRequest['isWanted']>;
+  /** Passed on to runPlan(). */
   readonly onTrialEnd?: NonNullable<RunRequest['onTrialEnd']>;
   readonly signal: AbortSignal;
   readonly emit: Emit;
 }
 
-/** A finished run with the records in its directory. */
+/** A finished run: its directory, the contents of its run.json, and its result. */
 export interface FinishedRun {
   readonly dir: string;
   readonly record: RunRecord;
   readonly result: RunResult;
 }
 
-/** Performs a run and leaves a run directory from which `splat replay` can repeat it. */
+/**
+ * Performs a run and fills its directory. The directory lacks only result.json and the reports, which the caller writes; then
+ * `splat replay` can repeat the run.
+ */
 export async function runRequested(
   asked: RequestedRun,
   options: RequestedRunOptions,

@@ -30,8 +30,8 @@ export type RunEntry =
     };
 
 /**
- * Reads run.json and result.json of a run directory. Throws `usage` when the folder is no run directory, when the run
- * is not finished, or when result.json is larger than `largestBytes`.
+ * Reads run.json and result.json of a run directory. Throws `usage` when the folder is no run directory, when the run is not
+ * finished, when a file is malformed, or when result.json is larger than `largestBytes`.
  */
 export async function readRun(
   dir: string,
@@ -43,7 +43,10 @@ export async function readRun(
   throw new HarnessError('usage', `${dir}: not a finished run: ${why}`);
 }
 
-/** Reads as much of a run as its folder holds. */
+/**
+ * Reads as much of a run as its folder holds. A record that is missing or malformed makes the entry `broken`; only a missing
+ * result.json makes it `unfinished`.
+ */
 export async function readEntry(dir: string, largestBytes?: number): Promise<RunEntry> {
   const startedAt = await directoryTime(dir);
   try {

@@ -29,7 +29,7 @@ import { moduleFacts, unexercisedModules } from './module-coverage.ts';
 
 /** The request of `splat run`. */
 export interface RunRequest extends GuestRequest, TestKernelRequest {
-  /** The workloads from chooseWorkloads(). Canaries always run besides them. */
+  /** The workloads from chooseWorkloads(). The canaries of the kernel are tried besides them. */
   readonly workloads: readonly ChosenWorkload[];
   /** True when the user named the workloads, false for the default set. */
   readonly workloadsNamed: boolean;
@@ -41,7 +41,10 @@ export interface RunRequest extends GuestRequest, TestKernelRequest {
   readonly isWanted?: (plan: TrialPlan) => boolean;
   /** Receives each trial as soon as it is judged, with the kernel that it ran on. */
   readonly onTrialEnd?: (trial: TrialResult, ran: RanOn) => Promise<void>;
-  /** The id of a kernel that was built before. It is used if the store still has it. */
+  /**
+   * The id of a kernel that was built before. The kernel is built only if the store no longer has it. Absent: the kernel is found
+   * or built from the other fields.
+   */
   readonly kernelId?: string;
   /** How many trials run at a time; undefined for as many as cores and free memory allow. */
   readonly parallelTrials: number | undefined;
@@ -64,8 +67,8 @@ export interface RanOn {
 }
 
 /**
- * Builds a kernel, boots it, runs the workloads and judges them. Only a fault of the harness is thrown; everything else
- * ends in a verdict.
+ * Builds a kernel, boots it, runs the workloads and judges them. Only a fault of the user, the host or the harness is thrown;
+ * everything else ends in a verdict.
  */
 export async function runPlan(request: RunRequest): Promise<RunResult> {
   const clock = startClock();
@@ -201,8 +204,9 @@ function uncheckedIn(
 }
 
 /**
- * The worst verdict of all trials and of the boot. A workload of the default set that this guest cannot run (such as `kvm` without
- * virtualisation) is listed but decides nothing. A workload that the user named decides.
+ * The worst verdict of all trials and of the boots, whose known splats do not count. A workload of the default set that this
+ * guest cannot run (such as `kvm` without virtualisation) is listed but decides nothing, provided that another workload ran. A
+ * workload that the user named always decides.
  */
 export function judgeRun(
   bootSplats: readonly Pick<SeenSplat, 'title' | 'known'>[],
@@ -250,7 +254,7 @@ type Boots =
 
 const noBoots: Boots = { kind: 'booted', checkpoints: [], logs: [] };
 
-/** Boots every guest that a plan needs a copy of. */
+/** Boots every guest that a plan needs a copy of, until a boot fails. */
 async function bootAll(guests: GuestSource, plans: readonly TrialPlan[]): Promise<Boots> {
   const checkpoints: Checkpoint[] = [];
   const logs: string[] = [];

@@ -5,8 +5,8 @@ import type { SeriesLog } from './facts.ts';
 import type { JudgedPatch } from './judge.ts';
 
 /**
- * The series without the patch whose splat blinds the trials of later patches. A branch counts its own prefixes: prefix
- * 0 is the last testable prefix before the left-out patch, prefix n adds the first n of `patches`.
+ * The series without the patch whose splat masks the trials of later patches. A branch counts its own prefixes. Prefix 0 is the
+ * last booted prefix before the left-out patch. Prefix n has all patches before the left-out patch and the first n of `patches`.
  */
 export interface Branch {
   /** `without-7`: a part of the names of the branch's trials. */
@@ -15,13 +15,16 @@ export interface Branch {
   readonly culprit: number;
   /** How many patches of the series prefix 0 has. */
   readonly base: number;
-  /** Indices of the patches after the left-out patch, from 1, up to the patch before the one that cures its splat. */
+  /**
+   * Indices of the patches after the left-out patch, from 1, up to the patch before the one that cures its splat; when none cures
+   * it, up to the last.
+   */
   readonly patches: readonly number[];
 }
 
 /**
- * The next branch to walk: for a patch that is inconclusive because a splat masks its trials, when it is certain which
- * patch brought that splat. Undefined when there is none. `tried` holds the patches that earlier branches left out.
+ * The next branch to walk: for a patch that is inconclusive because a splat masks its trials, when it is certain which earlier
+ * patch brought that splat. Undefined when there is none. `tried` has the indices of the patches that earlier branches left out.
  */
 export function nextBranch(
   evidence: Evidence,
@@ -64,12 +67,15 @@ const without = 'without-';
 
 type OfPrefix = Extract<SeriesFact, { readonly kind: 'step' | 'trial' }>;
 
-/** True when the kernel behind a fact has the patch with this index, from 1. */
+/**
+ * True when the kernel of a step or of a trial has the patch with this index, from 1. False for prefix 0 of a branch, whatever
+ * patches it has.
+ */
 export function hasPatch(fact: OfPrefix, patch: number): boolean {
   const step = fact.kind === 'step' ? fact.step : fact.trial.step;
   if (fact.branch === undefined) return patch <= step;
   const culprit = Number(fact.branch.slice(without.length));
-  // The journal does not record the base of a branch; the series itself has trials of that prefix.
+  // The journal does not say which prefix of the series this is; the series itself has trials of that prefix.
   if (step === 0) return false;
   return patch < culprit || (patch > culprit && patch <= culprit + step);
 }
@@ -82,8 +88,8 @@ function lastReady({ steps }: Evidence, from: number): number | undefined {
 }
 
 /**
- * A view of the log: the facts of the series, or those of a branch under the branch's own prefix numbers. Appended
- * facts are marked with the branch.
+ * A view of the log: without `branch` the facts of the series, with it those of the branch, under the branch's own prefix
+ * numbers. Facts that are about no prefix are in every view. Steps and trials that are appended are marked with the branch.
  */
 export function viewOf(log: SeriesLog, branch: Branch | undefined): SeriesLog {
   const own = (fact: SeriesLog['facts'][number]): readonly SeriesLog['facts'][number][] => {

@@ -2,8 +2,8 @@ import { bootWorkload } from '../../trial/ready-kernel.ts';
 import { type Evidence, placesOf, trialsOf } from './evidence.ts';
 
 /**
- * Whether a workload calls code that certain patches change: `yes` or `no` according to the call counters of its trials, `unknown`
- * when the counters do not tell.
+ * Whether a workload calls code that certain patches change: `yes` or `no` according to the call counters of its trials,
+ * `unknown` when the counters do not tell. It is `no` for patches that change no code.
  */
 export type Reach = 'yes' | 'no' | 'unknown';
 
@@ -11,8 +11,9 @@ export type Reach = 'yes' | 'no' | 'unknown';
 export type ReachOf = (from: number, to: number, workload: string) => Reach;
 
 /**
- * Classes of prefixes whose kernels differ only in code that the workload does not call: a splat that one prefix of a class shows,
- * all of them show. Prefixes are in order, so the first class begins with the base.
+ * Classes of prefixes whose kernels differ only in code that the workload does not call: a splat that one prefix of a class
+ * shows, all of them show. For the boot each prefix is a class of its own. The classes and their prefixes are in order, so the
+ * first class begins with the base.
  */
 export function classesOf(
   evidence: Evidence,

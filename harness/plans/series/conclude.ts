@@ -29,11 +29,11 @@ export interface Tried extends SeriesInputs {
   /** The evidence of the series itself, without its branches. */
   readonly evidence: Evidence;
   readonly judged: readonly JudgedPatch[];
-  /** Patches that change detector code, from 1. */
+  /** Indices, from 1, of the patches that change only detector code, and of the patches of `--detector`. */
   readonly detectors: ReadonlySet<number>;
   readonly watched: readonly WatchedFunction[];
   readonly suites: readonly NearbySuite[];
-  /** By patch: the lock dependencies that lockdep first learned with it. */
+  /** By index of the patch, from 0: the lock dependencies that lockdep first learned with its prefix. */
   readonly learned: readonly (readonly NewDependency[])[];
   /**
    * The reusable trials of an earlier version of the series. Undefined when there is no earlier version, or when its trials do not
@@ -93,7 +93,10 @@ export function concludeSeries(whole: Tried): SeriesReport {
   };
 }
 
-/** For a patch: the patch of the earlier version that it replaces, with that patch's verdict. */
+/**
+ * For a patch: the patch of the earlier version that it replaces, with that patch's verdict. Empty when there is no earlier
+ * version, or when the patch is new in this one.
+ */
 function beforeOf(
   index: number,
   compared: Comparison | undefined,
@@ -131,7 +134,10 @@ const unexercised: SeriesReport['verdict'] = {
   because: 'unexercised: none of the functions it changes ran',
 };
 
-/** The verdict on the whole series. The exit code is computed separately, because a broken patch makes it 1. */
+/**
+ * The verdict on the whole series. The exit code is computed separately: a patch that breaks a build or a boot makes the verdict
+ * `untestable`, but the exit code 1.
+ */
 function verdictOf({ steps }: Evidence, patches: readonly JudgedPatch[]): SeriesReport['verdict'] {
   const base = steps.get(0);
   if (base?.kind === 'broken') {
@@ -214,7 +220,10 @@ function reportOf({ facts }: SeriesLog, key: string): readonly string[] {
   return found?.kind === 'report' ? found.text : [];
 }
 
-/** The trial that showed the splat on the prefix nearest to `step`. */
+/**
+ * The folder of a trial that showed the splat, on the prefix nearest to `step`. Empty when no such trial has a folder: a boot has
+ * none.
+ */
 function seenNear({ facts }: SeriesLog, key: string, step: number): { readonly seenIn?: string } {
   const seen = facts.flatMap((fact) =>
     fact.kind === 'trial' && fact.folder !== '' && fact.trial.splats.some((one) => one.key === key)

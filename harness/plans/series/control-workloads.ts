@@ -3,9 +3,10 @@ import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import { planCells } from '../controls/cell.ts';
 
 /**
- * Replaces the workload `controls`, when the user names it, by one workload for each cell of the detection matrix,
- * `row9-MODE-NOTIFIER-TRIGGER`. The report then shows row by row what a patch makes visible. `apart` holds the names of
- * these workloads: their seeded bugs share the driver's functions, so a splat counts separately in each.
+ * Replaces the workload `controls`, when the user names it, by one workload for each cell of the detection matrix, for example
+ * `row9-MODE-NOTIFIER-TRIGGER`. The report then shows row by row what a patch makes visible. `apart` holds the names of these
+ * workloads; it is empty when the user does not name `controls`. Their seeded bugs share the driver's functions, so a splat
+ * counts separately in each workload.
  */
 export function chooseControls(
   chosen: readonly ChosenWorkload[],

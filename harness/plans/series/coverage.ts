@@ -5,8 +5,8 @@ import { hasPatch } from './branch.ts';
 import type { SeriesLog } from './facts.ts';
 
 /**
- * A function that the series changes, with the functions of its file that call it. An inlined function counts through
- * its callers.
+ * A function that the series changes, with the functions of its file that call it directly or indirectly, at most 16. An inlined
+ * function counts through its callers.
  */
 export interface WatchedFunction {
   readonly name: string;
@@ -16,9 +16,7 @@ export interface WatchedFunction {
   readonly patches: readonly number[];
 }
 
-/**
- * The functions of a series whose calls can be counted: no macros, and only functions that exist after the last patch.
- */
+/** The functions of a series whose calls may be counted: no macros, and only functions that exist after the last patch. */
 export function watchFunctions(changes: readonly PatchChanges[]): readonly WatchedFunction[] {
   const last = new Map<string, string>();
   for (const { files } of changes) {
@@ -41,8 +39,9 @@ export function watchFunctions(changes: readonly PatchChanges[]): readonly Watch
 }
 
 /**
- * By path of a changed .c file: the functions of other files that it calls. They stand in for functions of the file that cannot be
- * traced: a workload that calls none of the stand-ins hardly runs the file (stand-ins that every workload calls do not count).
+ * By path of a changed .c file: the functions of other files that the file calls after the last patch, at most 80. They stand in
+ * for those functions of the file that cannot be traced: a workload that calls none of the stand-ins hardly runs the file
+ * (stand-ins that every workload calls do not count).
  */
 export function standInsOf(
   changes: readonly PatchChanges[],
@@ -90,7 +89,7 @@ function readCalls(text: string): CallMap {
 /** The largest number of callers that are counted for one function. */
 const mostCallers = 16;
 
-/** Direct and indirect callers of `name` in its file, at most 16. */
+/** The functions of the file that call `name` directly or indirectly, the nearest first, at most 16. */
 function callersOf(name: string, { callers }: CallMap): readonly string[] {
   const found = new Set([name]);
   // The loop also visits the callers that it adds.
@@ -102,7 +101,9 @@ function callersOf(name: string, { callers }: CallMap): readonly string[] {
 }
 
 /**
- * Which changed functions ran. A call counts only in trials of kernels that have a patch which changes the function.
+ * Which changed functions ran. A call counts only in trials of kernels that have a patch which changes the function. When calls
+ * of the function itself cannot be counted, those of its nearest caller are, and when none can be counted, the function is
+ * `untraceable`.
  */
 export function coverageOf(
   { facts }: SeriesLog,
@@ -131,7 +132,7 @@ export function coverageOf(
   });
 }
 
-/** True when calls of some functions can be counted and no such function was called. */
+/** True when the calls of some functions can be counted, directly or through a caller, and no such function was called. */
 export function isUnexercised(coverage: readonly ReportedFunction[]): boolean {
   const known = coverage.filter(({ state }) => state !== 'untraceable');
   return known.length > 0 && known.every(({ state }) => state === 'not-run');

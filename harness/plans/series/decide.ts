@@ -23,20 +23,24 @@ export interface Limits {
   /** The number of trials of each workload on the last testable prefix, whichever functions the workload calls. */
   readonly elsewhere: number;
   /**
-   * The number of trials on each prefix for a workload that may call a function which the patch of the prefix changes. A splat that
-   * a later patch cures shows on these prefixes only.
+   * The number of trials of a workload on a class of prefixes, when the workload may call a function that the first patch of the
+   * class changes. A splat that a later patch cures shows on these prefixes only.
    */
   readonly whereReached: number;
   /** The largest number of trials, over all prefixes together, that the search for the origin of one splat may take. */
   readonly perSplat: number;
 }
 
-/** A workload with this many trials, of which none could have shown a splat, gets no further trial. */
+/**
+ * A workload that has this many trials on a class of prefixes, of which none could have shown a splat, gets no further trial
+ * there.
+ */
 const mostVoids = 4;
 
 /**
- * The next trial for the floor of a workload in a class of prefixes, on the prefix `step`, until `floor` trials of the class could
- * have shown a splat. Undefined when nothing is missing.
+ * The next trial for the floor of a workload in a class of prefixes, on the prefix `step`, until `floor` trials of the class
+ * could have shown a splat. Undefined when nothing is missing, when too many trials could not have shown a splat, when the
+ * workload cannot run on the prefix, and for a second boot.
  */
 export function nextFloor(
   evidence: Evidence,
@@ -68,6 +72,7 @@ export interface Located {
   readonly presence: Presence;
 }
 
+/** Every splat that a trial showed, with its probable place. */
 export function locateAll(evidence: Evidence): readonly Located[] {
   return suspectsOf(evidence).map((suspect) => ({
     suspect,
@@ -81,8 +86,8 @@ function isSettled({ came, went }: Presence, confidence: number): boolean {
 }
 
 /**
- * The trial with the most expected information about a splat's origin; undefined when all splats are settled or no
- * trial would help.
+ * The trial with the most expected information about the origin of the first splat that is not settled. A splat that had
+ * `perSplat` trials, or that no trial would help, is passed over. Undefined when no splat is left.
  */
 export function nextLocate(evidence: Evidence, limits: Limits): Ask | undefined {
   const places = placesOf(evidence);
@@ -102,7 +107,7 @@ export function nextLocate(evidence: Evidence, limits: Limits): Ask | undefined 
   return undefined;
 }
 
-/** The workload that shows the suspect most often. */
+/** The workload that shows the suspect in the largest share of its trials. */
 function bestWorkload({ trials }: Evidence, { key, workloads }: Suspect): string {
   const rate = (workload: string): number => {
     const own = trials.filter((trial) => trial.workload === workload);

@@ -15,7 +15,10 @@ export function evidenceOf({ facts }: Pick<SeriesLog, 'facts'>): Evidence {
   return evidence;
 }
 
-/** The build of a prefix; undefined when its kernel was not built. */
+/**
+ * The build of a prefix, from the facts of the series alone or of one branch alone; undefined when the prefix's kernel was not
+ * built.
+ */
 export function buildOf({ facts }: Pick<SeriesLog, 'facts'>, step: number): BuildNote | undefined {
   const found = facts.find((fact) => fact.kind === 'step' && fact.step === step);
   return found?.kind === 'step' ? found.build : undefined;

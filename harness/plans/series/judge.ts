@@ -7,7 +7,7 @@ import { type Located, locateAll } from './decide.ts';
 import { type Evidence, placesOf, trialsOf } from './evidence.ts';
 
 export interface JudgedPatch {
-  /** The number of the patch in the series, from 1. */
+  /** The number of the patch in the series, from 1; in the result of judgePatches() for a branch, its number in the branch. */
   readonly index: number;
   readonly verdict: PatchVerdict;
   /** One line; absent when the verdict needs no reason. */
@@ -16,7 +16,7 @@ export interface JudgedPatch {
   readonly broken?: Untestable['because'];
   /** True when the patch breaks a build or a boot that works for its predecessor. */
   readonly breaks: boolean;
-  /** The splats that appeared, for `fixes` those that disappeared. */
+  /** The splats that appeared, for `fixes` those that disappeared; empty for every other verdict. */
   readonly splats: readonly JudgedSplat[];
 }
 
@@ -25,7 +25,7 @@ export interface JudgedSplat {
   readonly signature: string;
   /** Equal for all sightings that count as one splat. */
   readonly key: string;
-  /** The rate at which a kernel with the splat shows it in a trial of these workloads. */
+  /** The rate, from 0 to 1, at which a kernel with the splat shows it in a trial of `workloads`. */
   readonly rate: number;
   /** The probability that this patch is the cause, or for `fixes` the cure. */
   readonly confidence: number;
@@ -43,16 +43,14 @@ export interface JudgeOptions {
   readonly patchOf?: (step: number) => number;
   /** Whether a workload calls what patches change. Absent: not known. */
   readonly reach?: ReachOf;
-  /**
-   * Indices, from 1, of the patches that only change detector code: a splat that appears with them was there before.
-   */
+  /** The steps, from 1, whose patch counts as detector code: a splat that appears with such a patch was there before. */
   readonly detectors: ReadonlySet<number>;
 }
 
 /** A patch whose probability of having brought or cured a splat is below this value is not suspected. */
 const doubt = 0.05;
 
-/** The verdict of every patch, each compared with the last testable prefix before it. Pure. */
+/** The verdict of each patch, from step 1 to step `count`. Each is compared with the last testable prefix before it. Pure. */
 export function judgePatches(evidence: Evidence, options: JudgeOptions): readonly JudgedPatch[] {
   const located = locateAll(evidence);
   return Array.from({ length: options.count }, (_, at) =>
@@ -139,7 +137,7 @@ function firstBroken(index: number, { steps }: Evidence): number {
   return first;
 }
 
-/** The consecutive patches directly before `index` whose prefixes cannot be tested. */
+/** The consecutive patches directly before `index` whose prefixes cannot be tested; empty when the prefix before it can. */
 function brokenBefore(index: number, evidence: Evidence): readonly number[] {
   if (evidence.steps.get(index - 1)?.kind !== 'broken') return [];
   const first = Math.max(1, firstBroken(index - 1, evidence));
@@ -203,7 +201,10 @@ function percent(chance: number): string {
   return `${Math.round(chance * 100)} %`;
 }
 
-/** The reasons why workloads had no trial on this prefix that could have shown a splat, one line for each. */
+/**
+ * A line for each workload that leaves a patch open: none of its trials on the prefix, or on a prefix of the same class, could
+ * have shown a splat. No line for a workload that does not call what the patch changes, or that ran on no earlier prefix either.
+ */
 function unheard(index: number, { evidence, options }: Bench): readonly string[] {
   const trials = trialsOf(evidence, index);
   const places = placesOf(evidence);

@@ -33,6 +33,7 @@ function countSeen(
   return { trials, dependencies: [...counts.values()] };
 }
 
+/** Opens the lock orders of the series in the folder `dir`: those of prefix NAME are in `locks/NAME`. */
 export function openLockOrders(dir: string): LockOrders {
   const fresh = new Map<string, LockOrder[]>();
   const folderOf = (name: string): string => join(dir, 'locks', name);
@@ -65,9 +66,9 @@ export function openLockOrders(dir: string): LockOrders {
 }
 
 /**
- * By index in `names`: the dependencies at the watched lock classes that came with a prefix. One trial meets only a part of what a
- * kernel can do, so a dependency is listed only if chance explains with a probability below 1 - `confidence`, divided by the number
- * of candidates, why no trial before the prefix had it. The list is a hint and decides no verdict.
+ * By index in `names`: the dependencies at the watched lock classes that came with a prefix; none for the first. One trial meets
+ * only a part of what a kernel can do. So a dependency is listed only when the probability that all earlier trials missed it by
+ * chance is at most 1 - `confidence`, divided by the number of candidates. The list is a hint and decides no verdict.
  */
 export async function learnedDependencies(
   orders: LockOrders,

@@ -16,10 +16,14 @@ export interface Presence {
   /** For each testable prefix, in order: the chance that the prefix has the splat. */
   readonly present: readonly number[];
   /**
-   * For each testable prefix, in order: the probability that the splat came, or that it went, between the prefix before and this
-   * one; 0 for the first.
+   * For each testable prefix, in order: the probability that the splat came between the prefix before and this one; 0 for the
+   * first.
    */
   readonly came: readonly number[];
+  /**
+   * For each testable prefix, in order: the probability that the splat went between the prefix before and this one; 0 for the
+   * first.
+   */
   readonly went: readonly number[];
   /** Expected rate at which a prefix with the splat shows it in a trial. */
   readonly rate: number;

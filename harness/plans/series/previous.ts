@@ -23,7 +23,7 @@ export interface PreviousSeries {
   readonly facts: readonly SeriesFact[];
 }
 
-/** Stores the diffs of a series in its folder, so that a later version can be compared with it. */
+/** Stores the diffs of a series below `dir`, as `patches/0001.diff`, so that a later version can be compared with it. */
 export async function keepPatches(dir: string, patches: readonly Patch[]): Promise<void> {
   const folder = join(dir, 'patches');
   await makeFolder(folder);
@@ -36,7 +36,10 @@ function fileOf(index: number): string {
   return `${String(index).padStart(4, '0')}.diff`;
 }
 
-/** Reads the folder of an earlier series. Throws `usage` for a folder without a series.json or without the diffs of the patches. */
+/**
+ * Reads the folder of an earlier series. Throws `usage` for a folder without a valid series.json or without the diffs of the
+ * patches.
+ */
 export async function readPrevious(run: string, cwd: string): Promise<PreviousSeries> {
   const dir = resolve(cwd, run);
   const wrong = (what: string): HarnessError =>
@@ -55,7 +58,10 @@ export async function readPrevious(run: string, cwd: string): Promise<PreviousSe
   return { run, dir, report, patches, facts: await readFacts(join(dir, 'journal.jsonl')) };
 }
 
-/** The facts of a journal. Facts that this version of splat does not understand are left out, so that nothing of them is reused. */
+/**
+ * The facts of a journal; empty when there is no journal. Facts that this version of splat does not understand are left out, so
+ * that nothing of them is reused.
+ */
 async function readFacts(path: string): Promise<readonly SeriesFact[]> {
   const text = (await readIfThere(readFile(path, 'utf8'))) ?? '';
   return text.split('\n').flatMap((line) => {
@@ -68,7 +74,7 @@ async function readFacts(path: string): Promise<readonly SeriesFact[]> {
   });
 }
 
-/** A kernel that an earlier series booted and tried. */
+/** A kernel image that an earlier series booted: the first step that has it, and all trials on it. */
 export interface RecalledImage {
   readonly step: Extract<SeriesFact, { readonly kind: 'step' }>;
   readonly trials: readonly Extract<SeriesFact, { readonly kind: 'trial' }>[];
@@ -121,7 +127,10 @@ function placeOf(step: number, branch: string | undefined): string {
 /** A trial's folder as a journal names it. copyTrial() copies no other path that a journal contains. */
 const trialFolder = /^trials\/[\w.+@=-]+$/;
 
-/** Copies the folder of a trial that showed a splat; returns false when it is gone. */
+/**
+ * Copies the folder of a trial from the series folder `from` to the path `to`. `folder` is the trial's folder as the journal
+ * names it. Returns false, and copies nothing, when the folder is gone or when a path is not that of a trial.
+ */
 export async function copyTrial(from: string, folder: string, to: string): Promise<boolean> {
   if (!trialFolder.test(folder) || !trialFolder.test(to.slice(to.indexOf('trials/')))) return false;
   const source = join(from, folder);
@@ -130,7 +139,10 @@ export async function copyTrial(from: string, folder: string, to: string): Promi
   return true;
 }
 
-/** Copies the lock order that lockdep learned on a prefix, so that later prefixes can be compared with it. */
+/**
+ * Copies the lock order that lockdep learned on a prefix, so that later prefixes can be compared with it. Does nothing when
+ * `from` does not exist or `to` exists.
+ */
 export async function copyLocks(from: string, to: string): Promise<void> {
   if ((await readIfThere(stat(from)))?.isDirectory() !== true) return;
   if ((await readIfThere(stat(to))) === undefined) await cp(from, to, { recursive: true });

@@ -9,18 +9,19 @@ export interface ReachRequest {
   readonly changes: readonly (PatchChanges | undefined)[];
   /** The functions of the whole series whose calls can be counted. */
   readonly watched: readonly WatchedFunction[];
-  /** By file: functions of other files that it calls. */
+  /** By path of a file: functions of other files that the file calls. */
   readonly standIns: ReadonlyMap<string, readonly string[]>;
-  /** Workloads about which nothing is concluded, because a patch may make their seeded bugs visible. */
+  /** Workloads for which the answer is always `unknown`, because a patch may make their seeded bugs visible. */
   readonly apart: ReadonlySet<string>;
 }
 
 /**
- * Returns a function that tells, from the call counters of all kernels of the series so far, whether a workload can show an effect
- * of patches. `no`: the calls of every function that the patches change were counted, directly or through a caller, and no trial of
- * the workload called one. For a change in a .c file that is not counted (a macro, a structure, a function that ftrace cannot
- * trace), the calls of the file's stand-ins decide. `unknown`: neither tells, as for a header, an option, or code that runs at
- * boot.
+ * Returns a function that tells, from the call counters of all kernels of the series so far, whether a workload can show an
+ * effect of patches. `yes`: a trial of the workload called a function that a patch changes; a function whose calls cannot be
+ * counted is represented by its nearest caller whose calls can. `no`: the calls of all these functions were counted, and no trial
+ * of the workload made one; or the patches change no code. For a change in a .c file that is not counted (a macro, a structure, a
+ * function that ftrace cannot trace), the calls of the file's stand-ins decide. `unknown`: neither tells, as for a header, an
+ * option, or code that runs at boot.
  */
 export function openReach(request: ReachRequest): ReachOf {
   const { log, changes, apart } = request;

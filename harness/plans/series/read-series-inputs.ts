@@ -9,7 +9,9 @@ import { chooseControls } from './control-workloads.ts';
 import { readPrevious } from './previous.ts';
 import type { SeriesInputs, SeriesRequest } from './request.ts';
 
-/** Reads the inputs that a request names. Throws `usage` for a missing or unsuitable input. */
+/**
+ * Reads the inputs that a request names. Throws `usage` for a missing or unsuitable input, and `config` for a malformed fragment.
+ */
 export async function readSeriesInputs(request: SeriesRequest): Promise<SeriesInputs> {
   const { cwd, signal } = request;
   const { path, stdin } = request;

@@ -12,13 +12,19 @@ export interface RecallRequest {
   readonly nameOf: (step: number) => string;
 }
 
-/** Writes the acceleration of the guests (`kvm` or `tcg`) to the journal, unless it is there already. */
+/**
+ * Writes the acceleration of the guests (`kvm` or `tcg`) to the journal. Does nothing when it is there already, or for undefined.
+ */
 export async function noteAccel(log: SeriesLog, accel: string | undefined): Promise<void> {
   if (accel === undefined || log.facts.some((fact) => fact.kind === 'accel')) return;
   await log.append({ kind: 'accel', accel });
 }
 
-/** Takes over the trials of an earlier series on the image of a prefix, with their consoles when they showed a splat. */
+/**
+ * Writes the trials of an earlier series on the image of a prefix to the journal, as trials of this prefix, and resolves to them.
+ * The folders of trials with a splat are copied. Empty when the earlier series has no trials on this image. `reported` holds the
+ * keys of the splats whose report the journal has; the keys of reports that are taken over are added.
+ */
 export async function recallPrefix(
   step: number,
   request: RecallRequest,
@@ -70,8 +76,8 @@ async function recallReports(
 }
 
 /**
- * Copies the lock order of a recalled prefix. For a prefix of a branch nothing is copied: this series does not know the branch's
- * names.
+ * Copies the lock order of a recalled prefix. Nothing is copied when the earlier series had the image on a branch, since the
+ * folders of branches have other names.
  */
 async function recallLocks(
   { step: { step, branch } }: RecalledImage,

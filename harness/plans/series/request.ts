@@ -13,12 +13,13 @@ export interface SeriesRequest
       TestKernelRequest,
       'kernel' | 'source' | 'series' | 'annotations' | 'configs' | 'configBase'
     > {
-  /** Each F of `--config F`, and FILE of `--config-base FILE`. Both are read once, together with the series. */
+  /** Each F of `--config F`. It is read once, together with the series. */
   readonly configs: readonly string[];
+  /** FILE of `--config-base FILE`, which is read once, together with the series; undefined without this flag. */
   readonly configBase: string | undefined;
-  /** S: the path of the series under test. */
+  /** S of `splat series S`, the series under test, as the user typed it. */
   readonly path: string;
-  /** The bytes of the series when it came on stdin. */
+  /** The bytes of the series when it came on stdin; absent when it did not. */
   readonly stdin?: Buffer;
   /** The kernel of `--base`, as the user typed it. */
   readonly base: string;
@@ -26,10 +27,10 @@ export interface SeriesRequest
   readonly baseSeries: readonly string[];
   /** Names of `--workload W`; empty: the default set. */
   readonly workloads: readonly string[];
-  /** Indices, from 1, of patches that count as detector code whatever they change. */
+  /** Each N of `--detector N`: indices, from 1, of patches that count as detector code whatever they change. */
   readonly detectors: readonly number[];
   readonly limits: Limits;
-  /** RUN of `--previous RUN`: the folder of an earlier version of the series. */
+  /** RUN of `--previous RUN`: the folder of an earlier version of the series. Absent without this flag. */
   readonly previous?: string;
   /** The digest of everything that decides the answer, except the patches. */
   readonly key: string;
@@ -41,7 +42,7 @@ export interface SeriesInputs extends ReturnType<typeof chooseControls> {
   /** The series of `--base-series`. */
   readonly under: readonly Series[];
   readonly source: Source;
-  /** The earlier version of `--previous RUN`. */
+  /** The earlier version of the series, from `--previous RUN`; absent without this flag. */
   readonly previous?: PreviousSeries;
   /** The contents of the user's fragments and .config when the series was read. */
   readonly configs: PinnedConfigs;

@@ -28,10 +28,10 @@ import { seriesTester } from './tester.ts';
 import { type WalkRequest, walkSeries } from './walk.ts';
 import { describeWorkloads } from './workload-trials.ts';
 
-/** Limit of counted functions: each costs a prepared guest a few milliseconds. */
+/** The most functions of the series, with callers, that are counted; also the most stand-ins. Each costs a guest some ms. */
 const mostCounted = 120;
 
-/** Tests a series, or continues the series whose journal is in `dir`. */
+/** Tests a series, or continues the one whose journal is in `request.dir`. Throws `usage` for the journal of another request. */
 export async function seriesPlan(
   request: SeriesRequest,
   inputs: SeriesInputs,
@@ -91,9 +91,7 @@ export async function seriesPlan(
   });
 }
 
-/**
- * Judges the series. Where the splat of one patch hides others, their prefixes are tested again without that patch, as a branch.
- */
+/** Judges the patches. Where one patch's splat masks trials of later patches, these are tested again without it, as a branch. */
 async function judgeAll(evidence: Evidence, walk: Walk): Promise<readonly JudgedPatch[]> {
   const { request } = walk;
   const judge = openJudge(walk);
@@ -112,7 +110,11 @@ async function judgeAll(evidence: Evidence, walk: Walk): Promise<readonly Judged
   return judged;
 }
 
-/** Writes the setting of this series to the journal. Returns the trials of the earlier version if it had the same setting. */
+/**
+ * Writes `setting`, the digest of what decides a trial besides its kernel, to the journal, unless the journal has it. Returns the
+ * trials of the earlier version of the series; undefined when there is no earlier version, or when it had another setting, which
+ * a note then says.
+ */
 async function openRecall(
   setting: string,
   {
@@ -135,7 +137,7 @@ async function openRecall(
 
 type Judge = (known: Evidence, branch: Branch | undefined) => readonly JudgedPatch[];
 
-/** Returns a function that judges the patches of the series, or those of a branch. */
+/** Returns a function that judges the patches of the series, or those of `branch` when there is one. */
 function openJudge(walk: Walk): Judge {
   const { request, names, inputs, detectors } = walk;
   const ofSeries = reachOf(undefined, walk);
@@ -152,9 +154,7 @@ function openJudge(walk: Walk): Judge {
   };
 }
 
-/**
- * The names of the functions whose calls are counted: the changed functions first, then their callers, then their files' stand-ins.
- */
+/** The functions whose calls are counted: the changed ones, then their callers, 120 of both; then 120 stand-ins of files. */
 function functionsToCount(
   watched: readonly WatchedFunction[],
   standIns: ReadonlyMap<string, readonly string[]>,
@@ -178,7 +178,7 @@ interface Walk {
   readonly detectors: ReadonlySet<number>;
 }
 
-/** Tests the prefixes of the series, or of a branch of it, and returns the evidence. */
+/** Tests the prefixes of the series, or of `branch` when there is one. Resolves to the evidence, that of the journal included. */
 async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evidence> {
   const { inputs, request, changes, names } = walk;
   const { patches } = inputs.series;
@@ -227,7 +227,7 @@ async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evide
   });
 }
 
-/** Returns a function that reports the verdicts so far, and how long the rest takes at the pace of the latest trials. */
+/** Returns a function that emits the verdicts so far, and how long the rest takes at the pace of the latest trials. */
 function soFarTeller(walk: Walk): NonNullable<WalkRequest['onSoFar']> {
   const { request, log, names } = walk;
   const judge = openJudge(walk);
@@ -251,12 +251,12 @@ function soFarTeller(walk: Walk): NonNullable<WalkRequest['onSoFar']> {
   };
 }
 
-/** The number of latest trials from whose duration the remaining time is estimated. */
+/** The number of latest trials, without reused ones, from whose duration the remaining time is estimated. */
 const latestTrials = 20;
 
 /**
- * Tells whether a workload calls code that the steps of the series, or of a branch, change, from the counters of all kernels so
- * far.
+ * Returns a function that tells whether a workload calls code that the patches of the series, or of `branch`, change. It asks the
+ * call counters of all kernels so far.
  */
 function reachOf(
   branch: Branch | undefined,
@@ -269,8 +269,8 @@ function reachOf(
 }
 
 /**
- * The C files that the patch of a step changes, and those that the next patch will change. The compiler's warnings about the latter
- * must be known before that patch.
+ * The C files that the patch of a step adds or changes, and those that the next patch will change or delete. The compiler's
+ * warnings about the latter must be known before that patch.
  */
 function sourcesAround(
   step: number,
@@ -286,7 +286,7 @@ function sourcesAround(
   ];
 }
 
-/** Builds the base with these patches of the series. */
+/** Builds the base, of which `--base-series` is a part, with these patches of the series. */
 async function buildPatches(
   patches: readonly Patch[],
   { series, under, source, configs }: SeriesInputs,

@@ -32,19 +32,22 @@ export interface SeriesTesterRequest extends CommitTrialsRequest {
    * share the driver's functions, so that different bugs may have equal titles.
    */
   readonly apart: ReadonlySet<string>;
-  /** Builds the kernel with the first `step` patches. */
+  /**
+   * Builds the kernel with the first `step` patches. With `isFirst`, files around the patch of the step are also compiled with
+   * W=1.
+   */
   readonly build: (step: number, isFirst: boolean) => Promise<BuildOutcome>;
-  /** The changes of each patch, by index from 0. The list ends before a patch that does not apply. */
+  /** The changes of each patch, by index from 0; undefined for the first patch that does not apply, and for all later patches. */
   readonly changes: readonly (PatchChanges | undefined)[];
   /** The name of a prefix, used for the folders of its trials and for their seeds. */
   readonly nameOf: (step: number) => string;
   readonly locks: LockOrders;
-  /** The trials of an earlier version of the series. */
+  /** The trials of an earlier version of the series; undefined when there are none that count. */
   readonly recall: Recall | undefined;
   readonly reach: ReachOf;
 }
 
-/** The tester that builds, boots and tries the kernels of a series and writes each step to the journal. */
+/** The tester that builds, boots and tries the kernels of a series, and writes each step and each trial to the journal. */
 export function seriesTester(request: SeriesTesterRequest): Tester {
   const ready = new Map<number, Promise<ReadyPrefix>>();
   const recall = async (step: number): Promise<ReadyPrefix> => {
@@ -154,7 +157,9 @@ async function prepareStep(
   return bootFirst(step, { built, build }, request, ready);
 }
 
-/** The reason why a kernel counts as equal to the kernel of the prefix before it; undefined when the two can differ. */
+/**
+ * The reason why a kernel counts as equal to the kernel of the last testable prefix before it; undefined when the two can differ.
+ */
 function sameKernel(
   step: number,
   image: string,
@@ -171,7 +176,10 @@ interface BuiltPrefix {
   readonly build: BuildNote;
 }
 
-/** Boots a new kernel and proves that it shows seeded bugs. */
+/**
+ * Boots a new kernel and tries whether it shows seeded bugs. A kernel that does not boot is `broken`; the seeded bugs that a
+ * kernel does not show are listed as `unproved`.
+ */
 async function bootFirst(
   step: number,
   { built, build }: BuiltPrefix,
@@ -196,7 +204,7 @@ function isTestable(log: SeriesLog, step: number): boolean {
   );
 }
 
-/** The image of the last testable and built prefix before `step`. */
+/** The image of the last prefix before `step` that is testable and was built; undefined when there is none. */
 function lastImage(log: SeriesLog, step: number): string | undefined {
   for (let at = step - 1; at >= 0; at -= 1) {
     const image = isTestable(log, at) ? buildOf(log, at)?.image : undefined;
@@ -208,7 +216,7 @@ function lastImage(log: SeriesLog, step: number): string | undefined {
 interface Tried {
   readonly trial: PrefixTrial;
   readonly folder: string;
-  /** The reports of the trial's splats; undefined for silence, which has no report. */
+  /** For each splat of the trial, its report; undefined for silence, which has no report. */
   readonly splats: readonly (SplatCount | undefined)[];
   readonly calls: Readonly<Record<string, number>>;
 }
@@ -262,8 +270,10 @@ function bootState(
 }
 
 /**
- * The state of a trial. `heard`: that the trial did not show a splat is evidence that the kernel lacks it. After another splat,
- * this needs live detectors and a workload that ran to its end. A blind or unexercised guest is no such evidence.
+ * The state of a trial, with a reason unless it is `heard`. `heard`: that the trial did not show a splat is evidence that the
+ * kernel lacks it. `masked`: the trial showed a splat that may hide others; after a splat, `heard` needs live detectors and a
+ * workload that ran to its end. `not-run`: the workload cannot run in this guest. `void`: the trial showed no splat and proves
+ * nothing, as when it was blind or unexercised.
  */
 export function trialState(
   trial: Pick<TrialResult, 'verdict' | 'ledger' | 'witnesses' | 'end'>,

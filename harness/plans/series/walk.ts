@@ -7,18 +7,21 @@ import { type Evidence, learnStep, learnTrial, placesOf, trialsOf } from './evid
 
 /** Builds, boots and tries prefixes: of real kernels, or of a simulation. */
 export interface Tester {
-  /** Builds and boots a prefix. `before` is the last testable prefix. */
+  /**
+   * Builds a prefix and boots its kernel, unless it is the kernel of an earlier prefix. `before` is the last earlier prefix with
+   * a booted kernel; undefined when there is none.
+   */
   readonly prepare: (step: number, before: number | undefined) => Promise<StepState>;
-  /** Trials of an earlier series on the image of a prefix, asked for once after prepare(). Absent: there are none. */
+  /** Trials of an earlier series on the image of a prefix, asked for once, after prepare(). Absent: there are none. */
   readonly recall?: (step: number) => Promise<readonly PrefixTrial[]>;
-  /** `index` counts the trials of this workload on this prefix. */
+  /** Runs one trial. `index` counts, from 0, the trials of this workload on the image of this prefix. */
   readonly trial: (step: number, workload: string, index: number) => Promise<PrefixTrial>;
   /** Tells whether a workload calls code that patches change, as far as the trials so far show it. */
   readonly reach: ReachOf;
 }
 
 export interface WalkRequest {
-  /** How many patches the series has. */
+  /** How many patches the series, or the branch, has. */
   readonly count: number;
   readonly workloads: readonly string[];
   readonly limits: Limits;
@@ -29,7 +32,10 @@ export interface WalkRequest {
   readonly evidence: Evidence;
   /** Called before a prefix is built. */
   readonly onStep?: (step: number) => void;
-  /** Called when every prefix has its first trials, and again after each floor. `left` is the number of trials that remain. */
+  /**
+   * Called when all prefixes are prepared and the last one has its first trials, and again after each floor but the last. `left`
+   * is the number of trials up to the last floor, provided that none of them shows a splat.
+   */
   readonly onSoFar?: (evidence: Evidence, left: number) => void;
 }
 
@@ -38,7 +44,7 @@ type Next = (known: Evidence) => Ask | undefined;
 /**
  * Builds and boots all prefixes, one after another. Meanwhile it runs early trials on the prefixes that are ready. Then it tries
  * the last prefix, then the prefixes whose patches a workload may call, and at last the prefixes that tell most about the splats
- * seen so far.
+ * seen so far. Resolves to all evidence. When the base cannot be tested, it stops at once.
  */
 export async function walkSeries(request: WalkRequest): Promise<Evidence> {
   const walk = openWalk(request);
@@ -59,7 +65,7 @@ export async function walkSeries(request: WalkRequest): Promise<Evidence> {
   return walk.known();
 }
 
-/** The numbers of trials to which all prefixes are brought, one number after the other, for example 4, 8, 16. */
+/** The numbers of trials to which all classes of prefixes are brought, one number after the other, for example 4, 8, 16. */
 function floorsUpTo({ elsewhere, whereReached }: Limits): readonly number[] {
   const floors: number[] = [];
   for (let floor = 2 * elsewhere; floor < whereReached; floor *= 2) floors.push(floor);
@@ -75,8 +81,9 @@ function firstOf<T>(items: readonly T[], pick: (item: T) => Ask | undefined): As
 }
 
 /**
- * The trials that are needed whatever later trials show: one of each workload on the base, whose counters tell what it
- * calls, the boot of every prefix, and the prefixes of patches that a workload is known to call.
+ * The next trial that is needed whatever later trials show; undefined when there is none. These trials are: one of each workload
+ * on the base, whose counters tell what the workload calls; one boot of every other prefix; and all trials (`whereReached`) on a
+ * prefix whose patch changes code that the workload is known to call.
  */
 function nextEarly(known: Evidence, { workloads, limits, tester }: WalkRequest): Ask | undefined {
   const places = placesOf(known);
@@ -93,7 +100,10 @@ function nextEarly(known: Evidence, { workloads, limits, tester }: WalkRequest):
   });
 }
 
-/** A workload that ran on the base and cannot run on the last prefix is tried on every prefix. */
+/**
+ * The next trial of a workload that ran on the base and cannot run on the last prefix: it is tried once on every prefix, to find
+ * where it stopped. Undefined when nothing is missing.
+ */
 function nextVanished(
   known: Evidence,
   head: number,
@@ -108,8 +118,8 @@ function nextVanished(
 }
 
 /**
- * The next trial that brings a class of prefixes to `floor` trials. The base gets none, because no patch made it; it is tried again
- * only to locate a splat.
+ * The next trial that brings a class of prefixes to `floor` trials; undefined when all have them. The class of the base gets
+ * none, because no patch made the base; the base is tried again only to locate a splat.
  */
 function nextInClasses(known: Evidence, floor: number, request: WalkRequest): Ask | undefined {
   return firstOf(request.workloads, (workload) => {
@@ -208,8 +218,8 @@ function openWalk(request: WalkRequest): OpenWalk {
 }
 
 /**
- * The next trials to run at the same time. Each is chosen as if those before it had shown nothing, so the choice does not depend on
- * which trial ends first.
+ * The next trials to run at the same time, at most `size`. Each is chosen as if those before it had shown nothing, so the choice
+ * does not depend on which trial ends first.
  */
 function planBatch(
   evidence: Evidence,

@@ -30,8 +30,9 @@ export function newWarnings(
 }
 
 /**
- * The warnings of `make W=1` about the files that a patch changes, without those that the files had before the patch. When the
- * warnings before the patch are not known, only a file that the patch adds has any.
+ * The warnings of `make W=1` about the files that a patch changes, without those that the files had before the patch. When no
+ * earlier build checked a file, its warnings count only if the patch adds the file. Empty when the build of the prefix made no
+ * such check.
  */
 function extraWarnings(
   step: number,

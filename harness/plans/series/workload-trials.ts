@@ -11,7 +11,12 @@ export interface WorkloadTrials {
   readonly reach: ReachOf;
 }
 
-/** For each workload: the lowest rate of a splat that its trials would have shown with a confidence of 95 %. */
+/**
+ * For each workload but the boot: how many trials of its last class of prefixes could have shown a splat (`heard`), and the
+ * lowest rate of a splat that these trials would have shown with a confidence of 95 % (`seenAbove`). `curedSeenAbove` is the same
+ * for the class with the fewest such trials, since a splat that a later patch cures shows in no other class. A rate is null when
+ * no trial could have shown a splat. Empty when no prefix can be tested.
+ */
 export function describeWorkloads({
   evidence,
   names,

@@ -62,7 +62,10 @@ export async function explainEnds(
   return new HarnessError('usage', message, { cause: failure });
 }
 
-/** True when the first revision is an ancestor of the second. Throws when one of them does not exist. */
+/**
+ * True when the first revision is an ancestor of the second; false for one commit under two names. Throws when one of them does
+ * not exist.
+ */
 async function isOlder(
   tree: string,
   one: string,

@@ -67,8 +67,9 @@ export function wantsHelp(args: readonly string[]): boolean {
 }
 
 /**
- * Checks the arguments of a command before yargs parses them: every flag is known, has its value, and is given only
- * once unless it is repeatable. Throws `usage` with the typed word and the valid ones.
+ * Checks the arguments of a command before yargs parses them: every flag is known, has its value, and is given only once unless
+ * it is repeatable; no flag or positional that the command needs is missing; a word is one of the valid ones. Returns the words
+ * as typed. Throws `usage` with the typed word and the valid ones.
  */
 export function checkCommandLine(args: readonly string[], command: CommandShape): Typed {
   const grammar = readGrammar(command);
@@ -169,7 +170,7 @@ function takeFlag(
   return { flag, values };
 }
 
-/** Finds a flag by its name. `no-cold` is a valid name because the flag `cold` takes no value. */
+/** Finds a flag by its name; undefined when there is none. `no-cold` is a valid name because the flag `cold` takes no value. */
 function findFlag(word: string, { flags, declared }: Grammar): string | undefined {
   const positive = word.replace(/^no-/, '');
   return flags.find(

@@ -65,7 +65,7 @@ export function requestedGuest({
   return { guest, ...device, packages: [...new Set(names)].toSorted() };
 }
 
-/** The programs that a host needs for this guest, in addition to those for every guest. */
+/** The Debian packages that a host needs for this guest, in addition to those for every guest. */
 export async function guestNeeds({ guest, gpu }: GuestArguments): Promise<readonly Need[]> {
   const { needs } = gpuDevice(gpu, await hostRenderNode());
   const system = debianRelease(guest) === undefined ? [] : debianNeeds;

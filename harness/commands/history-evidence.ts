@@ -64,7 +64,8 @@ async function keptOf(evidence: EvidenceNight | null): Promise<KeptNight | null>
 }
 
 /**
- * For each open issue, a line with the kept folders of its last night without the splat, its first night with it, and its newest.
+ * For each open issue, three lines with the kept folders of its last night without the splat, its first night with it, and its
+ * newest.
  */
 export function describeEvidence(evidence: readonly KeptEvidence[], cwd: string): string {
   const lines = evidence.flatMap(({ lastPass, firstFail, newestFail }) => [

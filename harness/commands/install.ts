@@ -6,7 +6,8 @@ import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';
 
 /**
- * Installs the Debian packages that a run needs, and those of `more`. Asks on a terminal; all output goes to stderr.
+ * Installs those Debian packages that a run needs, and those of `more`, that are missing. Asks on a terminal; with CI=true or
+ * without a terminal it asks nothing. All output goes to stderr. Throws `tool` when they cannot be installed, or after a no.
  */
 export async function installPackages(
   context: CommandContext,

@@ -68,7 +68,10 @@ export function digest(text: string): string {
   return createHash('sha256').update(text, 'latin1').digest('hex');
 }
 
-/** The document with another origin, which is also the prefix of every id. */
+/**
+ * The document with another origin, which is also the prefix of every id, and with the name and the address of the tested tree
+ * where they are given.
+ */
 function withFacts(document: Kcidb, { origin, treeName, gitUrl }: KcidbFacts): Kcidb {
   const renamed = JSON.parse(JSON.stringify(document), (key, value: unknown) => {
     if (typeof value !== 'string') return value;

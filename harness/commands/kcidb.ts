@@ -67,7 +67,10 @@ export interface Patience {
 
 const patience: Patience = { timeoutMs: 120_000, retryMs: [1000, 5000, 20_000] };
 
-/** Submits documents to KCIDB. Returns 0 when all were sent. Throws `infra` (exit 128) when a document waits or was refused. */
+/**
+ * Submits documents to KCIDB. Returns 0 when all were sent, and with --dry-run, which sends nothing. Throws `infra` (exit 128)
+ * when a document waits or was refused.
+ */
 export async function run(
   argv: KcidbArguments,
   context: CommandContext,
@@ -103,8 +106,8 @@ export async function run(
 }
 
 /**
- * Reads the server's address and token. $KCIDB_REST is `https://TOKEN@HOST/`, as for KCIDB's own tools. The token is sent in a
- * header and never shown.
+ * Reads the server's address and token. The address is that of --url, or else $KCIDB_REST, `https://TOKEN@HOST/` as for KCIDB's
+ * own tools; $KCIDB_TOKEN replaces the token in it. The token is sent in a header and never shown.
  */
 function serverOf(
   { url }: KcidbArguments,

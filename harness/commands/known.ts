@@ -66,7 +66,7 @@ export function builder(yargs: Argv): Argv<KnownArguments> {
 
 /**
  * Adds an entry to the file of known issues, or checks the file. `add` returns 0. `check` returns 0, or 1 when an entry has
- * expired. Throws `usage` for a malformed file.
+ * expired. Throws `config` for a malformed file or entry, and `usage` for a file that cannot be read.
  */
 export async function run(argv: KnownArguments, context: CommandContext): Promise<number> {
   return argv.action === 'add' ? addEntry(argv, context) : checkFile(argv, context);

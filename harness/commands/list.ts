@@ -37,8 +37,11 @@ interface ListedRun {
   readonly trials: number;
   /** The number of patches of a series, else null. */
   readonly patches: number | null;
-  /** The culprit of a bisection, and the number of candidates when there is no single culprit; else null. */
+  /** The culprit of a bisection; null when there is no single culprit, and for everything but a bisection. */
   readonly culprit: string | null;
+  /**
+   * The number of candidates of a bisection, 0 when there is a single culprit or no answer; null for everything but a bisection.
+   */
   readonly candidates: number | null;
   /** The reason when the state is `broken`. */
   readonly message: string | null;

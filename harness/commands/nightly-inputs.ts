@@ -25,7 +25,10 @@ export interface NightInputs {
   readonly historyPath: string;
 }
 
-/** Reads the matrix file, and finds the history that it names. */
+/**
+ * Reads the matrix file, and finds the history that it names. Throws `usage` when the file cannot be read, and `config` when it
+ * is malformed.
+ */
 export async function readMatrix(
   argv: { readonly matrix: string },
   context: CommandContext,
@@ -42,7 +45,10 @@ export async function readMatrix(
   return { source, matrix, cwd, historyPath: historyPathOf(matrix.value, cwd, context.env) };
 }
 
-/** Reads all inputs that a night needs, and checks that everything the matrix names exists. */
+/**
+ * Reads all inputs that a night needs, and checks that everything the matrix names exists. Throws `usage` for a file that cannot
+ * be read and for an unknown --cell, and `config` for whatever is wrong inside a file.
+ */
 export async function readNightInputs(
   argv: { readonly matrix: string; readonly cell: string | undefined },
   context: CommandContext,
@@ -75,7 +81,10 @@ export function historyPathOf(
   return history === undefined ? historyFile(cwd, env) : resolve(cwd, history);
 }
 
-/** The known issues in the file that a matrix or plan in the folder `cwd` names. Throws `usage` when the file cannot be used. */
+/**
+ * The known issues in the file that a matrix or plan in the folder `cwd` names; empty when it names none. Throws `usage` when the
+ * file cannot be read, and `config` when it is malformed.
+ */
 export async function readKnown(
   { known }: { readonly known?: string | undefined },
   cwd: string,

@@ -60,7 +60,7 @@ export async function mergeNight(argv: MergeArguments, context: CommandContext):
   return tellNight(record, { dir, notifier, history }, argv, context);
 }
 
-/** Checks that --out is a new or empty folder, or that of an earlier merge of this night. Throws `usage` otherwise. */
+/** Makes the folder of --out, or checks that it is empty, or that of an earlier merge of this night. Throws `usage` otherwise. */
 async function requireNightFolder(dir: string, night: string): Promise<void> {
   const isThere = (await readIfThere(stat(dir)))?.isDirectory() === true;
   const names = isThere ? await readdir(dir) : [];

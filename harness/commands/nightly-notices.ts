@@ -113,8 +113,8 @@ function byUrgency(one: Notice, other: Notice): number {
 }
 
 /**
- * Calls the program once, with the environment of this process. Resolves to the reason of a failure. At the time limit the program
- * and its children are ended.
+ * Calls the program once, with the environment of this process. Resolves to undefined when the program exits with 0, else to the
+ * reason of the failure. At the time limit the program and its children are ended.
  */
 async function tellOne(
   program: string,

@@ -2,7 +2,10 @@ import { cellName, kernelKey } from '../night/cells.ts';
 import type { NightPlan } from '../plans/night/plan-night.ts';
 import { plain } from '../report/plain.ts';
 
-/** The text of `--dry-run`: the cells with their ids, in the order in which they would run, and the time that they would take. */
+/**
+ * What `--dry-run` prints: the cells with their ids, in the order in which they would run, and the time that they would take;
+ * with `json` one JSON document.
+ */
 export function describePlan(plan: NightPlan, json: boolean): string {
   const { cells, left, estimate } = plan;
   const kernels = new Set(cells.map(kernelKey)).size;

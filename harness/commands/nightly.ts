@@ -77,7 +77,10 @@ export function nightOptions(yargs: Argv): Argv<NightlyArguments> {
   return heartbeatOptions(noticeOptions(options)) as unknown as Argv<NightlyArguments>;
 }
 
-/** Runs a night on this host, and resolves to its exit code. The same command continues a night that was stopped. */
+/**
+ * Runs a night on this host, and resolves to its exit code. The same command continues a night that was stopped. With --dry-run
+ * or --check-heartbeat nothing is run.
+ */
 export async function runNightHere(argv: NightlyArguments, context: CommandContext) {
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
   const now = openClock(context.env);
@@ -213,6 +216,7 @@ async function dryRun(
   return exitCodes.clean;
 }
 
+/** Holds the lock of a history while a night runs with it. Throws `infra` when another night holds it. */
 export async function lockNight(history: History, signal: AbortSignal): Promise<AsyncDisposable> {
   return (await tryLock(nightLock(history.path), { signal })) ?? refuseSecond(history);
 }
@@ -224,7 +228,7 @@ function refuseSecond(history: History): never {
   throw new HarnessError('infra', why);
 }
 
-/** A night that was stopped longer ago is not continued, because its kernels are those of another day. */
+/** A night that began longer ago is not continued after a stop, because its kernels are those of another day. */
 const stalestMs = 20 * 60 * 60 * 1000;
 
 /** Frees disk space before the night needs it. A failure is reported, and does not prevent the night. */

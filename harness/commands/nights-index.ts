@@ -8,7 +8,7 @@ import { checkValue } from '../records/schema.ts';
 import { formatNightsPage, nightsPageName, nightsPerPage } from '../report/page/nights-page.ts';
 
 export const rowsFile = 'nights.jsonl';
-/** The number of titles of a night that its row has, because a page shows a hundred nights. */
+/** The most titles of a night that its row has, because a page shows a hundred nights. */
 const mostNews = 3;
 /** The largest record of a night that is read. A night of thousands of cells has less. */
 const largestNightBytes = 64 * 1024 * 1024;

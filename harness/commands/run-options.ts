@@ -126,7 +126,7 @@ export function number(describe: string) {
 /** The defaults of guestOptions(). */
 export const guestDefaults = { accel: 'auto', memoryMib: 1024, cpus: 2, seed: 1 } as const;
 
-/** A flag as a person types it; empty for the default value. */
+/** A flag with its value as a person types it; empty for the default value and for undefined. */
 export function optionWords(
   name: string,
   value: string | number | undefined,

@@ -72,7 +72,7 @@ export async function formatRunAt(
 const largestPictureBytes = 2 * 1024 * 1024;
 const pngSignature = Buffer.from('89504e470d0a1a0a', 'hex');
 
-/** Reads a picture of a run directory; undefined when there is none. */
+/** Reads a picture of a run directory; undefined when there is none, when it is too large, or when it is no PNG. */
 export async function readPicture(dir: string, path: string): Promise<Uint8Array | undefined> {
   await using file = await openInside(dir, path);
   if (file === undefined || (await file.stat()).size > largestPictureBytes) return undefined;

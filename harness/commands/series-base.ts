@@ -6,8 +6,8 @@ import { parseSeries, readSeries } from '../patch/series.ts';
 import type { SeriesArguments } from './series-options.ts';
 
 /**
- * Chooses the base of a series: the kernel of --base, or the commit of --tree on which the series was made. Throws
- * `usage` when neither is given.
+ * Chooses the base of a series: the kernel of --base, or the commit of --tree on which the series was made. Throws `usage` when
+ * neither or both are given, and when the tree has no such commit.
  */
 export async function chooseBase(
   { base, tree }: SeriesArguments,

@@ -55,7 +55,7 @@ function digest(text: string): string {
   return createHash('sha256').update(text, 'latin1').digest('hex');
 }
 
-/** Writes the mail of --mail. Nothing is sent. The recipients come from the base's get_maintainer.pl alone. */
+/** The text of the mail of --mail. Nothing is sent. The recipients come from the base's get_maintainer.pl alone. */
 export async function writeSeriesMail(
   report: SeriesReport,
   { series, source }: SeriesInputs,
@@ -107,7 +107,10 @@ export function seriesCommand(argv: SeriesArguments): string {
   return isStdin ? `${typed} < mail` : typed;
 }
 
-/** The identity of the user's git configuration; without a name the tag must be completed by hand. */
+/**
+ * The identity of the user in the global git configuration, `Name <address>`. What is not configured there is `Your Name` or
+ * `you@example.org`, so that the user completes it by hand.
+ */
 async function gitIdentity(signal: AbortSignal): Promise<string> {
   const get = async (name: string): Promise<string> => {
     const inputs = ['config', '--global', '--get', name];

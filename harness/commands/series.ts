@@ -34,8 +34,8 @@ export const command = 'series <series>';
 export const builder = seriesOptions;
 
 /**
- * Tests a series. Returns 1 when a patch brings a splat or breaks a build or boot, 125 when the base or a patch is
- * untestable or inconclusive, else 0.
+ * Tests a series. Returns 1 when a patch brings a splat or breaks a build or boot, 125 when the base or a patch is untestable or
+ * inconclusive, else 0. With --list it only prints the patches and returns 0.
  */
 export async function run(given: SeriesArguments, context: CommandContext): Promise<number> {
   if (given.list) return listSeries(given, context);

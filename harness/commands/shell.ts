@@ -66,7 +66,7 @@ export function builder(yargs: Argv): Argv<ShellArguments> {
 
 /**
  * Boots a guest and logs in. Returns the exit status of the command or login shell; 125 when the kernel cannot be built. Throws
- * `infra` (exit 128) when the kernel does not boot.
+ * `infra` (exit 128) when the kernel does not boot, when a module does not load, or when the guest stops before the session ends.
  */
 export async function run(argv: ShellArguments, context: CommandContext): Promise<number> {
   wholeNumber('memory-mib', argv.memoryMib, 512, 65_536);

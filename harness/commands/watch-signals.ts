@@ -1,6 +1,9 @@
 import { exitCodes, HarnessError } from '../errors.ts';
 
-/** Lets the first SIGINT, SIGTERM or SIGHUP abort the work in good order, and the second one end the process at once. */
+/**
+ * Lets the first SIGINT, SIGTERM or SIGHUP abort the work in good order, and the second one end the process at once, with exit
+ * code 130.
+ */
 export function watchSignals(stop: AbortController): void {
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {

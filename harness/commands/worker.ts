@@ -54,7 +54,10 @@ export function builder(yargs: Argv): Argv<WorkerArguments> {
     .option('jobs', number(jobsText)) as unknown as Argv<WorkerArguments>;
 }
 
-/** Runs cells from a queue until the process is interrupted. Resolves to 0 when the worker was idle for --idle-minutes. */
+/**
+ * Runs cells from a queue, and builds kernels for them, until the process is interrupted, which is thrown. Resolves to 0 when the
+ * worker was idle for --idle-minutes.
+ */
 export async function run(argv: WorkerArguments, context: CommandContext): Promise<number> {
   const { env, signal } = context;
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);

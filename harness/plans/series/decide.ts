@@ -13,7 +13,7 @@ import { locate, mostTelling, type Presence } from './presence.ts';
 export interface Ask {
   readonly step: number;
   readonly workload: string;
-  /** `floor`: the trials that every prefix gets. `locate`: trials that find the patch behind a splat. */
+  /** `floor`: a trial that looks for splats. `locate`: a trial that looks for the patch behind a splat. */
   readonly why: 'floor' | 'locate';
 }
 

@@ -82,7 +82,7 @@ function reachOfPatch(change: PatchChanges | undefined, workload: string, reques
   return [...uncounted].every((file) => isLeftAlone(file, workload, request)) ? 'no' : 'unknown';
 }
 
-/** With fewer stand-ins or fewer workloads than these, nothing is concluded. */
+/** Nothing is concluded unless one workload calls at least this many stand-ins, and this many workloads were tried. */
 const leastStandIns = 3;
 const leastWorkloads = 3;
 /** A workload runs a file if it calls at least this share of the stand-ins that the workload with the most of them calls. */

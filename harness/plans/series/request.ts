@@ -32,7 +32,10 @@ export interface SeriesRequest
   readonly limits: Limits;
   /** RUN of `--previous RUN`: the folder of an earlier version of the series. Absent without this flag. */
   readonly previous?: string;
-  /** The digest of everything that decides the answer, except the patches. */
+  /**
+   * The digest of the options that decide the kernels and the trials, except the source and the patches. --repeat, --confidence
+   * and --detector are not in it: they may change when a journal is continued.
+   */
   readonly key: string;
 }
 

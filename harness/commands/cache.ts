@@ -76,7 +76,9 @@ export async function run(argv: CacheArguments, context: CommandContext): Promis
   return exitCodes.clean;
 }
 
-/** An item of the cache. The three fields are null for an item other than a kernel, and when they are not known. */
+/**
+ * An item of the cache. `release`, `source` and `store` are null for an item other than a kernel, and when they are not known.
+ */
 interface ListedItem extends StoreItem {
   readonly release: string | null;
   readonly source: string | null;

@@ -1,6 +1,6 @@
 /** The parts of the process that a command may use. cli.ts makes it; tests make another. */
 export interface CommandContext {
-  /** Aborted by the first SIGINT or SIGTERM. */
+  /** Aborted by the first SIGINT, SIGTERM or SIGHUP. */
   readonly signal: AbortSignal;
   readonly stdin: NodeJS.ReadableStream;
   readonly stdout: NodeJS.WritableStream;
@@ -10,6 +10,6 @@ export interface CommandContext {
   readonly cwd: string;
   /** True when stdout is a terminal and NO_COLOR is not set (no-color.org). */
   readonly colour: boolean;
-  /** True when stderr is a terminal, so that progress may be a live line. */
+  /** True when stderr is a terminal and TERM is not `dumb`, so that progress may be a line that is drawn over. */
   readonly live: boolean;
 }

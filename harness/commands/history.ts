@@ -39,8 +39,8 @@ export function builder(yargs: Argv): Argv<HistoryArguments> {
 }
 
 /**
- * Shows, fills or backs up a history. Returns 0. Throws `usage` for a signature or a title that no night saw, or none since
- * --since.
+ * Shows, fills or backs up a history. Returns 0. Throws `usage` for a signature or a title that no night saw, or that no night
+ * since --since saw.
  */
 export async function run(argv: HistoryArguments, context: CommandContext): Promise<number> {
   const [word, ...rest] = argv.words ?? [];

@@ -46,8 +46,8 @@ export async function readMatrix(
 }
 
 /**
- * Reads all inputs that a night needs, and checks that everything the matrix names exists. Throws `usage` for a file that cannot
- * be read and for an unknown --cell, and `config` for whatever is wrong inside a file.
+ * Reads all inputs that a night needs. Throws `usage` for a matrix or a file of known issues that cannot be read, and for an
+ * unknown --cell; `config` for whatever is wrong in these files, and for what the matrix names and is not there.
  */
 export async function readNightInputs(
   argv: { readonly matrix: string; readonly cell: string | undefined },

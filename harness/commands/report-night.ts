@@ -27,7 +27,7 @@ export async function holdsNights(dir: string): Promise<boolean> {
 
 /**
  * Writes the page of a night. With `inIndex`, or when the folder above already has pages over all nights, those are written as
- * well. Resolves to the page's file.
+ * well. Resolves to the page's file. Throws `usage` for a folder without night.json.
  */
 export async function reportNight(
   dir: string,

@@ -13,7 +13,10 @@ import { formatRunAt, writeRunConsoles } from './run-page.ts';
 import { runsFolder, shownPath } from './runs-folder.ts';
 import { writeRecord } from './write-record.ts';
 
-/** Opens the run directory, new or empty, so that no file of another run is mistaken for one of this run. */
+/**
+ * Opens the run directory, new or empty, so that no file of another run is mistaken for one of this run. Throws `usage` for a
+ * folder that is not empty, and for a path that is no folder.
+ */
 export async function openRunDirectory(
   out: string | undefined,
   context: Pick<CommandContext, 'cwd' | 'env'>,

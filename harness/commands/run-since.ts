@@ -6,8 +6,8 @@ import type { RunResult } from '../records/run-result.ts';
 import { historyFile } from './runs-folder.ts';
 
 /**
- * By signature: what the history of this folder has about the splats of a run. Empty when the history does not exist or cannot be
- * read, because a page should not fail for that.
+ * By signature: what the default history of the folder `cwd` has about the splats of a run. Empty when the history does not exist
+ * or cannot be read, because a page should not fail for that.
  */
 export async function seenByNights(
   { bootSplats, trials }: RunResult,

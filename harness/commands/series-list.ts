@@ -9,7 +9,7 @@ import type { CommandContext } from './context.ts';
 import type { SeriesArguments } from './series-options.ts';
 import { readStdin, seriesPath } from './series-stdin.ts';
 
-/** `splat series S --list`: prints the patches found in an input and builds nothing. */
+/** `splat series S --list`: prints the patches found in an input and builds nothing. Returns 0. */
 export async function listSeries(argv: SeriesArguments, context: CommandContext): Promise<number> {
   const series = await readGiven(argv, context);
   const previous =

@@ -10,7 +10,10 @@ import { cacheRoot } from '../host/store.ts';
 import type { CommandContext } from './context.ts';
 import type { StoreArguments } from './run-options.ts';
 
-/** Opens the shared store that the command line or the environment names; undefined when neither names one. Throws `usage`. */
+/**
+ * Opens the shared store that the command line or the environment names; undefined when neither names one. Throws `usage` for a
+ * store without a trusted key, and for flags of keys without a store.
+ */
 export async function openAskedStore(
   argv: StoreArguments,
   { env, cwd }: Pick<CommandContext, 'env' | 'cwd'>,
@@ -43,8 +46,8 @@ function openPlace(asked: string, env: NodeJS.ProcessEnv, cwd: string): StorePla
 }
 
 /**
- * A token from the environment; undefined when it is not set. Throws `usage` for a token that no HTTP header can carry; the message
- * does not show the token.
+ * A token from the environment; undefined when it is not set. Throws `usage` for a token that is too short to be secret or that
+ * no HTTP header can carry; the message does not show the token.
  */
 export function tokenOf(env: NodeJS.ProcessEnv, name: string): string | undefined {
   const token = setOf(env[name]);

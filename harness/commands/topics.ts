@@ -1,4 +1,4 @@
-/** The texts of `splat help TOPIC`, about verdicts, witnesses and kernels. */
+/** The texts of `splat help TOPIC`, about verdicts, witnesses, kernels and workloads. */
 
 import { toolRows } from '../stress/tool-list.ts';
 import { workloads } from '../stress/workloads.ts';

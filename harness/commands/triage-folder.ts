@@ -117,7 +117,8 @@ function note(groups: Map<string, Group>, finding: Finding, file: string): void 
 /**
  * Scans every log below a folder and groups the findings by signature. With `--json`, prints `{groups: [{signature, title, kind,
  * count, files, first, last}], unreadable: [{file, why}]}`, the most frequent group first. `files` are paths below the folder;
- * `first` and `last` are `{file, line}`, by the order of the paths. Returns 1 when a splat was found.
+ * `first` and `last` are `{file, line}`, by the order of the paths. Returns 1 when a splat was found, else 0, also when files
+ * could not be read.
  */
 export async function runFolder(argv: TriageArguments, context: CommandContext): Promise<number> {
   const root = resolve(context.cwd, argv.file ?? '.');

@@ -11,7 +11,10 @@ import {
 import type { Finding, StackFrame } from '../records/finding.ts';
 import type { CommandContext } from './context.ts';
 
-/** When at least this many functions have other sizes, the image is of another build. Fewer may have been patched at run time. */
+/**
+ * When at least this many functions on a stack, and at least half of those whose sizes are known, have other sizes, the image is
+ * of another build. Fewer may have been patched at run time.
+ */
 const leastOther = 3;
 
 /** Adds source lines and inlined frames to findings. */

@@ -124,7 +124,10 @@ async function printText(found: AsyncIterable<Finding>, context: CommandContext)
   return all.some(({ first }) => isDecisive(first)) ? exitCodes.splat : exitCodes.clean;
 }
 
-/** Prints the finding with the number `wanted` (from 1, in the order of completion) and the lines that it was made from. */
+/**
+ * Prints the finding with the number `wanted` (from 1, in the order of completion) and the lines that it was made from. Throws
+ * `usage` when the log has fewer findings.
+ */
 async function printExplanation(
   found: AsyncIterable<Finding>,
   wanted: number,

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { writeWhole } from '../host/disk.ts';
 
-/** A file derived from a record; null when there is nothing to show. */
+/** A file derived from a record. `make` returns its text; null when there is nothing to write. */
 export interface Report {
   readonly file: string;
   readonly make: () => string | null | Promise<string | null>;

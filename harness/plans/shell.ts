@@ -32,7 +32,7 @@ export interface ShellGuest {
   readonly gdbPort: number | undefined;
   /** The titles of the splats so far, each once. */
   readonly splats: () => readonly string[];
-  /** The last lines of its console. */
+  /** The last lines of the guest's console. */
   readonly consoleTail: () => Promise<string>;
 }
 

@@ -21,8 +21,9 @@ export const mostShards = 256;
 
 interface PlanRequest {
   readonly matrix: ReadMatrix;
-  /** The absolute path of the matrix file, and the SHA-256 of its text. */
+  /** The absolute path of the matrix file. */
   readonly file: string;
+  /** The SHA-256 of the text of the matrix file. */
   readonly digest: string;
   /** The absolute path at which the plan will be written. */
   readonly out: string;

@@ -18,8 +18,9 @@ export type JournalEntry = { readonly dir: string; readonly startedAt: string } 
       readonly state: 'finished';
       readonly verdict: string;
       readonly patches: number;
-      /** The series and the kernel, as the command line of the series named them. */
+      /** The series, as the command line of `splat series` named it. */
       readonly series: string;
+      /** The kernel of `--base`, as the command line named it. */
       readonly kernel: string;
       readonly trials: number;
     }
@@ -40,8 +41,9 @@ export type JournalEntry = { readonly dir: string; readonly startedAt: string } 
 );
 
 /**
- * The runs in a folder, the newest first. When the folder is itself a run, only that run. Other files and folders are skipped.
- * Throws `usage` for a folder that does not exist, unless `absentIsEmpty` is true.
+ * The runs, series and bisections in a folder, the newest first, unfinished and broken ones included. When the folder is itself
+ * one of these, only that one. Other files and folders are skipped. Throws `usage` for a folder that cannot be listed; with
+ * `absentIsEmpty`, a folder that does not exist is empty.
  */
 export async function listRuns(
   folder: string,

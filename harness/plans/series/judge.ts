@@ -23,7 +23,7 @@ export interface JudgedPatch {
 export interface JudgedSplat {
   readonly title: string;
   readonly signature: string;
-  /** Equal for all sightings that count as one splat. */
+  /** The key of the splat, which is equal for all sightings that count as one splat. */
   readonly key: string;
   /** The rate, from 0 to 1, at which a kernel with the splat shows it in a trial of `workloads`. */
   readonly rate: number;

@@ -29,7 +29,10 @@ export interface Presence {
   readonly rate: number;
 }
 
-/** Priors: half of the splats are in the base already, and few splats are cured by the series that brought them. */
+/**
+ * Priors, over the whole series: the chances that the base has a splat already, that a patch brings one, and that a patch cures
+ * one. Few splats are cured by the series that brought them.
+ */
 const priorOfBase = 0.5;
 const priorOfComing = 0.5;
 const priorOfGoing = 0.2;

@@ -81,8 +81,8 @@ export async function readPicture(dir: string, path: string): Promise<Uint8Array
 }
 
 /**
- * The command line of a run, with the options that differ from their defaults. Null for a replay of single trials, which no such
- * command line could repeat.
+ * The command line of a run: --seed, and the other options that differ from their defaults. Null for a replay of single trials,
+ * which no such command line could repeat.
  */
 function askedCommand(request: RecordedRequest, seed: number): string | null {
   if (request.trials !== null) return null;

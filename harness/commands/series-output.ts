@@ -77,8 +77,8 @@ export async function writeSeriesMail(
 }
 
 /**
- * The command line that repeats the test, with the options that differ from their defaults, except those of the output.
- * A series from stdin has no name and is `mail` there.
+ * The command line that repeats the test: --seed, --repeat, and the other options that differ from their defaults, except those
+ * of the output. A series from stdin has no name and is `mail` there.
  */
 export function seriesCommand(argv: SeriesArguments): string {
   const isStdin = argv.series === '' || argv.series === '-';

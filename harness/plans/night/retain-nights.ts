@@ -26,8 +26,8 @@ const ours = new Set([
 
 /**
  * Removes what earlier nights left, as the matrix's `retention` says. It never removes a run that shows an open splat for the
- * first or the newest time, a run of the last night without that splat, a night that is not ended, or anything that no night of
- * this history wrote. Resolves to a line that says what was removed; undefined when nothing was.
+ * first or the newest time, a run of the last night without that splat, a night that still runs or may be continued, or anything
+ * that no night of this history wrote. Resolves to a line that says what was removed; undefined when nothing was.
  */
 export async function retainNights(
   history: History,

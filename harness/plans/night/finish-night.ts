@@ -1,4 +1,4 @@
-import { closeNight, type StoredResult } from '../../history/close-night.ts';
+import { closeNight, type StoredIssue, type StoredResult } from '../../history/close-night.ts';
 import type { History, Run } from '../../history/database.ts';
 import { keepLockOrders } from '../../history/lock-orders.ts';
 import { closedNights, type StoredNight } from '../../history/nights.ts';
@@ -62,13 +62,7 @@ export async function finishNight(
     verdict: JSON.stringify(judged.verdict),
     exitCode: judged.exitCode,
     results: judged.cells.map((cell) => storedResult(cell)),
-    issues: judged.cells.flatMap(({ input, trials, updates }) =>
-      updates.map((update) => ({
-        ...update,
-        ranOn: input.kernel.ranOn ?? '',
-        firstMs: timeToShow(trials, update.key),
-      })),
-    ),
+    issues: judged.cells.flatMap(storedIssues),
     known: told.known.map((issue) => ({
       entry: JSON.stringify(issue),
       matched: judged.matched.includes(issue),
@@ -139,6 +133,14 @@ function sumWitnesses(trials: JudgedCell['trials']): Readonly<Record<string, num
 
 function firstSplat(trials: JudgedCell['trials']): number | null {
   return median(trials.flatMap(({ facts }) => facts.firstSplatMs ?? []));
+}
+
+function storedIssues({ input, trials, updates }: JudgedCell): readonly StoredIssue[] {
+  return updates.map((update) => ({
+    ...update,
+    ranOn: input.kernel.ranOn ?? '',
+    firstMs: timeToShow(trials, update.key),
+  }));
 }
 
 function storedResult(cell: JudgedCell): StoredResult {

@@ -94,7 +94,7 @@ export const commands: Readonly<Record<string, Row>> = {
     storeless: true,
   },
   cache: {
-    describe: 'list what the cache holds, or remove what is old',
+    describe: 'list the entries of the cache, or remove entries by age or size',
     load: async () => import('./commands/cache.ts'),
     storeless: true,
   },

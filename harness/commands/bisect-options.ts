@@ -60,7 +60,7 @@ export function bisectOptions(yargs: Argv): Argv<BisectArguments> {
       boolean: true,
       default: false,
       describe:
-        'undo the culprit at the newer end, and check that the splat is gone (with --reverse: back)',
+        'undo the culprit at the newer end of the range, and check that the splat is gone (with --reverse: that it is back)',
     })
     .option(
       'out',

@@ -10,7 +10,10 @@ export function openClock(env: NodeJS.ProcessEnv): () => number {
   if (!said) return Date.now;
   const start = Date.parse(said);
   if (Number.isNaN(start) || !/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(said)) {
-    throw new HarnessError('usage', `SPLAT_CLOCK ${said}: not a time such as 2027-01-31T03:00:00Z`);
+    throw new HarnessError(
+      'usage',
+      `SPLAT_CLOCK ${said}: not a UTC time such as 2027-01-31T03:00:00Z`,
+    );
   }
   return () => start + performance.now();
 }

@@ -67,7 +67,7 @@ function kernelsOptions<T>(yargs: Argv<T>): Argv<T> {
       choices: annotationStates,
       default: [...annotationStates],
       describe:
-        'states of the mmu-notifier debug annotations to try: as the kernel has them, taken out, put back, or with more of them; repeatable',
+        'a state of the mmu-notifier debug annotations to try: in (as the kernel has them), removed, readded or extended (with more than mainline has); repeatable',
     })
     .option('row', {
       number: true,

@@ -34,7 +34,8 @@ export function builder(yargs: Argv): Argv<KcidbArguments> {
     .positional('folders', {
       type: 'string',
       array: true,
-      describe: 'runs, series or nights to send; none: send what waits in the spool',
+      describe:
+        'the folders of runs, series or nights to send; without one, only what waits in the spool is sent',
     })
     .option('origin', {
       ...text('the name under which KCIDB knows this submitter'),
@@ -46,7 +47,12 @@ export function builder(yargs: Argv): Argv<KcidbArguments> {
     )
     .option('tree-name', text('the name under which KCIDB lists the tested tree, such as mainline'))
     .option('git-url', text("the https:// address of the tested tree's git repository"))
-    .option('spool', text('the folder in which documents wait while the server does not answer'))
+    .option(
+      'spool',
+      text(
+        'the folder in which documents wait until the server accepts them; default $XDG_STATE_HOME/splat/kcidb/HOST',
+      ),
+    )
     .option('dry-run', {
       boolean: true,
       default: false,

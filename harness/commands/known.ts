@@ -50,12 +50,17 @@ export function builder(yargs: Argv): Argv<KnownArguments> {
     })
     .option('until', text('the last day on which the entry counts, such as 2027-01-31'))
     .option('reason', text('why nobody needs to be woken for this splat'))
-    .option('link', text('the link to where people discuss or fix the splat'))
+    .option('link', text('a link to the place where people discuss or fix the splat'))
     .option('owner', text('the name of the person who deals with the splat'))
-    .option('cell', text('a glob that names the cells where the splat is known; default all'))
+    .option(
+      'cell',
+      text('a glob for the ids or names of the cells in which the splat is known; default all'),
+    )
     .option(
       'max-blind',
-      number('the share of blind trials (0 to 1) allowed with this splat; default 0.5'),
+      number(
+        'the share of blind trials, from 0 to 1, above which cells with this splat are inconclusive; default 0.5',
+      ),
     )
     .option('json', {
       boolean: true,

@@ -34,8 +34,8 @@ export const manuals: Readonly<Record<string, Manual>> = {
   },
   series: {
     examples: [
-      ['series v3.mbox --list', 'print the patches that splat reads from it'],
-      ['series v3.mbox --base ~/linux@v6.12', 'test each patch'],
+      ['series v3.mbox --list', 'print the patches that splat reads from the mbox'],
+      ['series v3.mbox --base ~/linux@v6.12', 'test each patch of the mbox'],
       ['series ~/linux@origin/master..HEAD --tree ~/linux --mail', 'print a reply to the list'],
     ],
     exits: `0 no patch brings a splat or breaks a build or boot, 1 a patch does, 125 the base or a patch is untestable or inconclusive, ${harnessExits}`,
@@ -51,7 +51,10 @@ export const manuals: Readonly<Record<string, Manual>> = {
   controls: {
     examples: [
       ['controls', 'try the whole detection matrix'],
-      ['controls --kernel ~/linux --annotations in --row 3', 'try one row of it on your kernel'],
+      [
+        'controls --kernel ~/linux --annotations in --row 3',
+        'try one row of the matrix on your kernel',
+      ],
     ],
     exits: `0 every cell is as expected, 1 a cell is not, ${harnessExits}`,
   },
@@ -127,14 +130,14 @@ export const manuals: Readonly<Record<string, Manual>> = {
       ['nightly matrix.yaml --dry-run', 'list the cells and their expected time'],
       ['nightly matrix.yaml', 'run a night, or continue the one that was stopped'],
       ['nightly matrix.yaml --cell 90c491c880232c80 --json', 'run only this cell'],
-      ['nightly matrix.yaml --notify ./mail.sh', 'start a program for what is new'],
+      ['nightly matrix.yaml --notify ./mail.sh', 'start a program for each splat that is new'],
       ['nightly matrix.yaml --check-heartbeat', 'exit with 1 when no night began lately'],
       ['nightly plan matrix.yaml --out plan.json', 'plan a night for several machines'],
       ['nightly --plan plan.json --shard 2/3 --out shard', 'run the second of 3 parts'],
       ['nightly merge --plan plan.json shards', 'judge the night from its parts'],
       ['nightly --plan plan.json --queue redis://127.0.0.1', 'let workers run the plan'],
     ],
-    exits: `1 a cell is new, back, broken or disappeared; else 128 over a tenth of the cells failed for a fault of the host; else 125 a cell is inconclusive or was not run; else 0. A part ends with 0 when each of its cells has a result. Also ${harnessExits}`,
+    exits: `1 a cell is new, back, broken or disappeared; else 128 over a tenth of the cells failed because of the host or the harness; else 125 a cell is inconclusive or was not run; else 0. A part ends with 0 when each of its cells has a result. Also ${harnessExits}`,
   },
   worker: {
     examples: [
@@ -146,7 +149,7 @@ export const manuals: Readonly<Record<string, Manual>> = {
   history: {
     examples: [
       ['history', 'list all splats, with state and rate'],
-      ['history "possible deadlock" --since 14d', 'list those with these words in the title'],
+      ['history "possible deadlock" --since 14d', 'list the splats with these words in the title'],
       ['history import splat-runs/20261129-191013-6631', 'add a run to the history as a night'],
       ['history backup nights.db', 'copy the history to nights.db, even while a night runs'],
     ],
@@ -166,7 +169,7 @@ export const manuals: Readonly<Record<string, Manual>> = {
     examples: [
       ['kcidb submit splat-runs/LAST --dry-run', 'print what would be sent'],
       ['kcidb submit splat-runs/LAST --origin mylab', 'send a run to the server of $KCIDB_REST'],
-      ['kcidb submit', 'send again what the server did not take'],
+      ['kcidb submit', 'send the documents that still wait'],
     ],
     exits: `0 every document was sent, 128 a document waits or was refused, or the harness failed, 129 usage, 130 interrupted.`,
   },
@@ -182,7 +185,10 @@ export const manuals: Readonly<Record<string, Manual>> = {
   completion: {
     examples: [
       ['completion bash > FILE', 'write the script to a FILE that bash sources'],
-      ['completion zsh > ~/.zfunc/_splat', 'write it for zsh, with ~/.zfunc in fpath'],
+      [
+        'completion zsh > ~/.zfunc/_splat',
+        'write the script for zsh, whose fpath must have ~/.zfunc',
+      ],
     ],
     exits: plainExits,
   },

@@ -22,7 +22,7 @@ export function heartbeatOptions<T>(yargs: Argv<T>): Argv<T> {
       boolean: true,
       default: false,
       describe:
-        'run nothing; exit with 1 when no night began lately, when the last night was stopped, or when notices were not delivered',
+        'run nothing; exit with 1 when no night began lately, when the last night was stopped and nothing continues it, or when notices were not delivered',
     })
     .option(
       'heartbeat-hours',

@@ -26,10 +26,13 @@ export async function mergeNight(argv: MergeArguments, context: CommandContext):
   if (argv.plan === undefined)
     throw new HarnessError(
       'usage',
-      'nightly merge needs --plan FILE, the plan that the shards ran',
+      'nightly merge needs --plan FILE, the plan whose parts it merges',
     );
   if (argv.dirs.length === 0) {
-    throw new HarnessError('usage', 'nightly merge needs the folders that the shards wrote');
+    throw new HarnessError(
+      'usage',
+      'nightly merge needs DIR..., the folders that nightly --shard wrote',
+    );
   }
   const now = openClock(env);
   const notifier = await openNotifier(argv, context);

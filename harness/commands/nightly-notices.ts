@@ -25,13 +25,15 @@ export function noticeOptions<T>(yargs: Argv<T>): Argv<T> {
     .option(
       'notify',
       text(
-        'start PROGRAM, with JSON on stdin, for each item that is new, back, broken, disappeared or infrastructure',
+        'start PROGRAM, with JSON on its stdin, for each splat that is new or back, and for each reason why cells are broken, disappeared or infrastructure',
       ),
     )
     .option('notify-arg', list('an argument for the --notify program; repeatable'))
     .option(
       'notify-most',
-      number('the most notices of a night, default 10; one summary stands for the rest'),
+      number(
+        'the most notices that a night sends one by one, default 10; one summary replaces the rest',
+      ),
     );
 }
 

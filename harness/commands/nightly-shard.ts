@@ -45,7 +45,7 @@ export async function runPart(argv: PartArguments, context: CommandContext): Pro
     const named = shards.map(({ shard }) => shard).join(', ');
     throw new HarnessError(
       'usage',
-      `--plan ${argv.plan} needs --shard; the shards of this plan are ${named}`,
+      `--plan ${argv.plan} needs --shard; the parts of this plan are ${named}`,
     );
   }
   const shard = argv.shard ?? '1/1';
@@ -61,7 +61,10 @@ export async function runPart(argv: PartArguments, context: CommandContext): Pro
   }
   await using lock = await tryLock(join(dir, 'shard.lock'), { signal });
   if (lock === undefined)
-    throw new HarnessError('infra', `${dir}: another splat process is running this shard`);
+    throw new HarnessError(
+      'infra',
+      `${dir}: another splat process is running this part of the plan`,
+    );
   await using history = await openHistory(join(dir, progressFile), { signal, create: true });
   const events = openEvents(progressWriter(context.stderr, context.live));
   await installPackages(context);

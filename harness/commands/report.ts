@@ -78,7 +78,7 @@ async function requireFileOrNothing(file: string, out: string | undefined): Prom
       : 'not a regular file';
   throw new HarnessError(
     'usage',
-    `${out === undefined ? file : `--out ${out}`}: ${what}; name a file`,
+    `${out === undefined ? file : `--out ${out}`}: ${what}; name another file with --out`,
   );
 }
 
@@ -87,7 +87,7 @@ function cannotWrite(error: unknown, file: string, out: string | undefined): unk
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   const why = unwritable.get(code);
   if (out === undefined || why === undefined) return explainDiskError(error, file);
-  return new HarnessError('usage', `--out ${out}: ${why}; name a file`, { cause: error });
+  return new HarnessError('usage', `--out ${out}: ${why}; name another file`, { cause: error });
 }
 
 const unwritable: ReadonlyMap<unknown, string> = new Map([

@@ -10,7 +10,8 @@ const ownSeconds = workloads.map(({ durationMs }) => durationMs / 1000);
 export const durationText = `seconds of stress per trial; default ${Math.min(...ownSeconds)} to ${Math.max(...ownSeconds)}, by workload`;
 
 /** The help of --jobs for commands that also run guests. */
-export const jobsText = 'how many compilers, or guests, run at a time; default by cores and memory';
+export const jobsText =
+  'how many compilers run at a time during a build, and how many guests during trials; default by cores and memory';
 
 /** The flags of a shared store. Each has an environment variable, which the flag overrides. */
 export interface StoreArguments {

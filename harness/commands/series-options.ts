@@ -99,7 +99,7 @@ function machineOptions(yargs: Argv): Argv {
   const limits = yargs
     .option('repeat', {
       ...number(
-        'trials of each workload that may reach the changed code, on every prefix; the other workloads run an eighth of this number, on the whole series only',
+        'trials on every prefix of each workload that may reach the changed code; of each other workload, one trial on the base and an eighth of this number on the whole series',
       ),
       default: defaultLimits.whereReached,
     })

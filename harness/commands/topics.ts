@@ -9,15 +9,17 @@ A verdict says what a trial, a kernel or a patch amounts to. The worst one count
 
   splat         The kernel complained, and nobody expected it. A panic, a lost guest and repeated
                 silence count as well. Exit code 1.
-  untestable    The kernel never ran: a patch did not apply, a config line did not hold, the build
-                failed, or the kernel did not boot. The log's tail is printed. Exit code 125.
-  inconclusive  Nothing can be said. Exit code 125. The cause is one of
+  untestable    No workload could run: a patch did not apply, the final .config lacks a required
+                line, the build failed, or the kernel did not boot. The end of the log is printed.
+                Exit code 125.
+  inconclusive  The run proves nothing. Exit code 125. The cause is one of
                   blind            a detector was dead, or console lines were lost
                   unexercised      a required witness stayed zero: the code under test did not run
                   canary-missed    a seeded bug was not reported
                   hung             the guest fell silent once
                   workload-failed  the workload ended with an error and without a splat
-                  not-run          the workload cannot run on this kernel; the reason is printed
+                  not-run          the workload cannot run on this kernel or in this guest; the reason is
+                                   printed
   clean         No splat, every detector alive to the end, every witness seen, every canary caught.
                 Exit code 0.
 `,
@@ -29,9 +31,9 @@ A witness is a counter of the kernel that proves that the code under test ran.
   driver.F    callbacks that the seeded-bug driver saw, by notifier and phase
   seeded      how often the seeded bug of a canary happened
 
-A workload goes on until each of its required witnesses has moved, up to a time limit. A witness that
-stays zero makes the trial inconclusive (unexercised), never clean. splat names a required function
-that this kernel does not have.
+A workload goes on until its duration is over and each of its required witnesses has moved, up to a
+time limit. A witness that stays zero makes the trial inconclusive (unexercised), never clean. splat
+names a required function that this kernel does not have.
 result.json has the required counters as "witnesses" and every counter as "counters".
 `,
   kernels: () => `\
@@ -54,7 +56,8 @@ kernel must have counted in its trial:
 
 ${workloads.map(({ name, witnesses }) => wrapList(name, witnesses)).join('\n')}
 
-Tests that others wrote, which only splat run has, and by name alone:
+Tests and programs that others wrote. Only splat run takes them, and runs them only when their names
+are given:
 
   igt, igt:PATTERN  tests of IGT
   kunit:SUITE       a suite of the kernel's own unit tests; * and ? match several

@@ -36,12 +36,13 @@ export function builder(yargs: Argv): Argv<TriageArguments> {
     })
     .option('vmlinux', {
       type: 'string',
-      describe: 'for one log: the vmlinux of its kernel, with debug info; adds file:line to stacks',
+      describe:
+        'for one log: the vmlinux, with debug info, of the kernel that printed the log; adds file:line to stacks',
     })
     .option('source', {
       type: 'string',
       describe:
-        'with --vmlinux: its build folder, on any host; paths are printed relative to this folder',
+        'with --vmlinux: the folder in which that kernel was built, on any host; paths are printed relative to it',
     })
     .option('explain', {
       type: 'number',
@@ -54,11 +55,12 @@ export function builder(yargs: Argv): Argv<TriageArguments> {
     .option('rescan', {
       type: 'string',
       array: true,
-      describe: 'runs, or folders of runs: print the splats that this version names differently',
+      describe:
+        'read the consoles of runs, or of folders of runs, again: print the splats that this version of splat names differently',
     })
     .option('history', {
       type: 'string',
-      describe: 'with --rescan: also rename these splats in this history database',
+      describe: 'with --rescan: a history database in which these splats are renamed, too',
     })
     .conflicts('rescan', ['batch', 'explain', 'vmlinux', 'follow'])
     .implies('history', 'rescan')

@@ -42,12 +42,12 @@ export function builder(yargs: Argv): Argv<WorkerArguments> {
       nargs: 1,
       choices: ['auto', 'kvm', 'tcg'],
       default: ['auto', 'tcg'],
-      describe: 'take only cells with this acceleration; repeatable',
+      describe: 'take only cells whose matrix asks for this acceleration; repeatable',
     })
     .option(
       'memory-mib',
       number(
-        'up to 4096: only cells with guests of up to 4096 MiB; more: all; default half the free memory',
+        'the memory of this host for one guest: up to 4096 takes only cells with guests of up to 4096 MiB, more takes all cells; default half the free memory',
       ),
     )
     .option('idle-minutes', number('end after this many minutes without work; default never'))

@@ -113,7 +113,7 @@ async function findVersion(
     throw new HarnessError('tool', `no Debian suite has the package ${bundle.package}`);
   }
   if (wanted !== undefined && wanted.sha256 !== bundle.sha256) {
-    const text = `${bundle.package} ${bundle.version} has SHA-256 ${wanted.sha256} in Debian's lists, not ${bundle.sha256}`;
+    const text = `${bundle.package} ${bundle.version} has SHA-256 ${wanted.sha256} in Debian's lists, but splat expects ${bundle.sha256}`;
     throw new HarnessError('tool', text);
   }
   if (wanted === undefined) {

@@ -117,7 +117,7 @@ async function prepareFile(path: string, create: boolean): Promise<void> {
 }
 
 function notOurs(path: string, cause?: unknown): HarnessError {
-  const next = 'name another file, or move it away';
+  const next = 'name another file, or move this file away';
   return new HarnessError('config', `history ${path}: not a history database of splat; ${next}`, {
     cause,
   });
@@ -141,7 +141,7 @@ function explained(error: unknown, path: string): unknown {
   if (code.startsWith('SQLITE_CORRUPT')) return damaged(path, error);
   const faults = new Map([
     ['SQLITE_FULL', 'no space left'],
-    ['SQLITE_READONLY', 'it may not be written to'],
+    ['SQLITE_READONLY', 'no permission to write to it'],
     ['SQLITE_IOERR', 'input/output error'],
     ['SQLITE_CANTOPEN', 'it cannot be opened'],
     ['SQLITE_BUSY', 'another program has it locked'],
@@ -152,7 +152,7 @@ function explained(error: unknown, path: string): unknown {
 }
 
 function damaged(path: string, cause?: unknown): HarnessError {
-  const next = 'put a backup in its place (splat history backup makes them), or move it away';
+  const next = 'put a backup in its place (splat history backup makes one), or move the file away';
   return new HarnessError('config', `history ${path} is damaged; ${next}`, { cause });
 }
 

@@ -77,7 +77,7 @@ function undo(history: History, run: Run, night: number): void {
   if (kept === undefined)
     throw new HarnessError(
       'usage',
-      'the history already has this night, and not as one that was merged from parts',
+      'the history already has this night, and did not get it from a merge; only a merged night can be merged again',
     );
   const before = JSON.parse(String(kept['before'])) as Before;
   run('DELETE FROM issues WHERE cell IN (SELECT cell FROM results WHERE night = ?)', night);

@@ -127,7 +127,7 @@ async function openObject(
 
   async function nextLine(): Promise<string> {
     const { value, done } = await lines.next();
-    if (done) throw new HarnessError('tool', `${program} ended while reading ${path}`);
+    if (done) throw new HarnessError('tool', `${program} ended while it read ${path}`);
     return value;
   }
 

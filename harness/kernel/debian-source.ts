@@ -23,7 +23,7 @@ type DebianSpec =
       readonly sha256: string | undefined;
     };
 
-const forms = 'debian:6.1, debian:newest or one version, as debian:6.1.192-3[@sha256:HEX]';
+const forms = 'debian:6.1, debian:newest or one version, such as debian:6.1.192-3[@sha256:HEX]';
 
 /** Reads K of `--kernel K` when it begins with `debian:`. Throws `usage` for a form other than those in `forms`. */
 function parseDebianSpec(spec: string): DebianSpec {

@@ -218,7 +218,7 @@ async function requireKernel(tree: string, spec: string): Promise<KernelVersion>
   const major = /^VERSION\s*=\s*(\d+)\s*$/m.exec(makefile)?.[1];
   const minor = /^PATCHLEVEL\s*=\s*(\d+)\s*$/m.exec(makefile)?.[1];
   if (major === undefined || minor === undefined) {
-    const message = `kernel ${spec}: not a kernel source, it has no Makefile with a VERSION`;
+    const message = `kernel ${spec}: not a kernel source: it has no Makefile that sets VERSION and PATCHLEVEL`;
     throw new HarnessError('usage', message);
   }
   return [Number(major), Number(minor)];

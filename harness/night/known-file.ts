@@ -24,7 +24,7 @@ export function parseKnown(
     if ((signature === undefined) === (title === undefined)) {
       fail(
         '',
-        `: it has ${title === undefined ? 'neither' : 'both'} signature and title; it is one of them`,
+        `: it has ${title === undefined ? 'neither signature nor title' : 'both signature and title'}; give one of them`,
       );
     }
     const key = signature === undefined ? 'title' : 'signature';
@@ -32,11 +32,11 @@ export function parseKnown(
     if (literalLetters(glob) < fewestLetters) {
       fail(
         key,
-        `.${key}: ${JSON.stringify(glob)} matches everything; name ${fewestLetters} letters at least`,
+        `.${key}: ${JSON.stringify(glob)} matches too much; it must have at least ${fewestLetters} letters or digits`,
       );
     }
     if (!isDay(expires))
-      fail('expires', `.expires: ${expires} is not valid; it is a day as 2027-01-31`);
+      fail('expires', `.expires: ${expires} is not valid; it must be a day such as 2027-01-31`);
   }
   return read;
 }

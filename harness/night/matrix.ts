@@ -66,7 +66,7 @@ function requireNames(
 ): void {
   for (const [at, name] of names.entries()) {
     if (valid.includes(name)) continue;
-    const message = `${placeOf(at)}: ${what}: ${JSON.stringify(name)} is not valid; it is ${valid.join(' or ')}`;
+    const message = `${placeOf(at)}: ${what}: ${JSON.stringify(name)} is not valid; it must be ${valid.join(' or ')}`;
     throw new HarnessError('config', message);
   }
 }

@@ -63,7 +63,9 @@ function toValue(document: Document, file: string): unknown {
     return document.toJS({ maxAliasCount: 100 });
   } catch (cause) {
     // A document that uses an alias again and again would grow without end.
-    throw new HarnessError('config', `${file}: its YAML aliases expand to too much`, { cause });
+    throw new HarnessError('config', `${file}: its YAML aliases expand to too much data`, {
+      cause,
+    });
   }
 }
 
@@ -110,7 +112,7 @@ function complaint(
       : issue.type === 'regex'
         ? issue.message
         : (issue.expected ?? 'something else').replaceAll('"', '').replaceAll(' | ', ' or ');
-  return `${showValue(issue.input)} is not valid; it is ${wanted}`;
+  return `${showValue(issue.input)} is not valid; it must be ${wanted}`;
 }
 
 function showValue(value: unknown): string {

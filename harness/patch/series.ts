@@ -129,8 +129,11 @@ async function readTogether(
     const others = parsed.flatMap(({ plain }) => plain);
     if (others.length === 0) return [thread, said];
     const [one] = others;
-    const what = `${one?.file ?? ''} is no mail, and other files are a thread of mails`;
-    throw new HarnessError('usage', `series ${path}: ${what}; give one of them, or a quilt series`);
+    const what = `${one?.file ?? ''} is no mail, but other files are a thread of mails`;
+    throw new HarnessError(
+      'usage',
+      `series ${path}: ${what}; give only the thread, only the other files, or a quilt series`,
+    );
   }
   const { cover, passedOver: withoutDiff } = takeQueue(mails);
   const queues = parsed.map((one) => ({ ...takeQueue(one.mails), plain: one.plain }));

@@ -40,7 +40,7 @@ export function chooseLoose(loose: readonly Mail[], answers: readonly Mail[], na
       const [one, other] = [patches[0], next[0]].map(
         (mail) => `"${shown(mail?.subjectLine ?? '')}"`,
       );
-      const doubt = `${name}: it cannot be told whether ${other} belongs to ${one}, takes its place or is apart`;
+      const doubt = `${name}: it is not clear whether ${other} continues the series of ${one}, replaces it or is a series of its own`;
       return { patches, passedOver, notes: [], doubt };
     }
     const gone = patches.filter((mail) => !replaced.includes(mail));

@@ -179,6 +179,8 @@ const tooManyConnections = '53300';
 /** The error for a failed call to the server: `infra`, in one line. */
 export function serverFault({ shown }: QueueAddress, cause: unknown): HarnessError {
   const isFull = cause instanceof Error && 'code' in cause && cause.code === tooManyConnections;
-  const next = isFull ? `; each worker takes up to ${mostConnections} of its max_connections` : '';
+  const next = isFull
+    ? `; the server has no connection left, and each worker needs up to ${mostConnections}: raise max_connections in its configuration`
+    : '';
   return new HarnessError('infra', `--queue ${shown}: ${firstLineOf(cause)}${next}`, { cause });
 }

@@ -3,7 +3,7 @@ import { described, type Recorded } from './schema.ts';
 
 const text = v.pipe(v.string(), v.nonEmpty());
 const glob = described(text, 'A glob: * is any text, ? any character; \\ takes one literally.');
-const day = v.pipe(v.string(), v.regex(/^\d{4}-\d{2}-\d{2}$/, 'a day as 2027-01-31'));
+const day = v.pipe(v.string(), v.regex(/^\d{4}-\d{2}-\d{2}$/, 'a day such as 2027-01-31'));
 
 /** A splat that is expected for a while, and the reason. It has either a signature or a title. */
 const knownIssueSchema = v.strictObject({

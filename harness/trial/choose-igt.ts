@@ -64,7 +64,7 @@ export function parseIgtName(name: string): IgtAsked {
   const beside = workloads.find((one) => one.name === besideName);
   const kind = test === '' ? 'curated' : test === 'order' ? 'order' : 'pattern';
   if (whole === undefined || (kind === 'order' && besideName !== undefined)) {
-    const text = `--workload ${name}: not igt, igt:order or igt:[DRIVER/]TEST[@SUBTEST], as igt:kms_atomic, igt:vkms/kms_cursor_crc@*256*; +WORKLOAD may follow igt or a test`;
+    const text = `--workload ${name}: not igt, igt:order or igt:[DRIVER/]TEST[@SUBTEST], such as igt:kms_atomic or igt:vkms/kms_cursor_crc@*256*; +WORKLOAD may follow igt or a test`;
     throw new HarnessError('usage', text);
   }
   if (besideName !== undefined && beside === undefined) {

@@ -56,7 +56,7 @@ export function parseKselftestName(name: string): KselftestAsked {
     const known = targets.map((one) => `kselftest:${one}`).join(', ');
     throw new HarnessError(
       'usage',
-      `--workload ${name}: no such target; there are ${known}, each with /PROGRAM`,
+      `--workload ${name}: no such target; there are ${known}, and /PROGRAM may follow each of them`,
     );
   }
   const all = selftestRows.filter((row) => row.target === target);

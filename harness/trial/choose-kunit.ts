@@ -30,7 +30,7 @@ const nameForm = /^kunit:([\w*?. &/-]+)$/;
 export function parseKunitName(name: string): string {
   const pattern = nameForm.exec(name)?.[1];
   if (pattern !== undefined) return pattern;
-  const text = `--workload ${name}: not kunit:SUITE, as kunit:drm_buddy or 'kunit:drm*'`;
+  const text = `--workload ${name}: not kunit:SUITE, such as kunit:drm_buddy or 'kunit:drm*'`;
   throw new HarnessError('usage', text);
 }
 

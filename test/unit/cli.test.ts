@@ -249,7 +249,7 @@ void t.test('what is no kernel is named as it was typed', (t) => {
     t.equal(code, 129, err);
     t.equal(
       err.split('\n').at(-2),
-      `splat: kernel ${kernel}: not a kernel source, it has no Makefile with a VERSION`,
+      `splat: kernel ${kernel}: not a kernel source: it has no Makefile that sets VERSION and PATCHLEVEL`,
     );
   }
   t.end();

@@ -51,7 +51,7 @@ void t.test(
     writeFileSync(path, 'root:x:0:0:root:/root:/bin/bash\n');
     await t.rejects(open(), {
       code: 'config',
-      message: /not a history database of splat; name another file, or move it away$/,
+      message: /not a history database of splat; name another file, or move this file away$/,
     });
     rmSync(path);
     {

@@ -224,19 +224,22 @@ async function refusePoison(t: Test, parts: readonly ShardRecord[]): Promise<voi
   const foreign = 'f'.repeat(16);
   const poisoned: readonly (readonly [unknown, RegExp])[] = [
     ['{"schema":', /it is not JSON$/],
-    [{ ...good, schema: 'splat-shard/2' }, /not results of a shard \(schema\)$/],
-    [{ ...good, plan: 'f'.repeat(64) }, /results of another plan \(ffffffffffff, and this one is/],
+    [{ ...good, schema: 'splat-shard/2' }, /not the results of a part of a night \(schema\)$/],
+    [{ ...good, plan: 'f'.repeat(64) }, /results of another plan \(ffffffffffff, but --plan is/],
     [{ ...good, cells: [...good.cells, foreign] }, /cell f{16} is not in the plan$/],
     [
       { ...good, harness: { version: '9', signatures: 0 } },
       /its signature rules \(0\) differ from those of this splat/,
     ],
-    [{ ...good, trials: trial({ seed: 1 }) }, /seed 1 is not the plan's$/],
+    [{ ...good, trials: trial({ seed: 1 }) }, /seed 1 is not the seed of the plan$/],
     [{ ...good, trials: trial({ run: 'runs/../../../etc' }) }, /\(trials\[0\]\.facts\.run\)$/],
     [{ ...good, trials: trial({ id: '../x' }) }, /\(trials\[0\]\.facts\.id\)$/],
-    [{ ...good, trials: trial({ deadAfter: ['lockdep is off'] }) }, /clean without its proofs$/],
-    [{ ...good, trials: trial({ end: null }) }, /clean without its proofs$/],
-    [{ ...good, trials: [...good.trials, ...good.trials] }, /is there twice$/],
+    [
+      { ...good, trials: trial({ deadAfter: ['lockdep is off'] }) },
+      /is called clean, but its proofs are missing$/,
+    ],
+    [{ ...good, trials: trial({ end: null }) }, /is called clean, but its proofs are missing$/],
+    [{ ...good, trials: [...good.trials, ...good.trials] }, /is listed twice$/],
   ];
   const read = await readPlan(planFile, 'plan.json');
   for (const [value, says] of poisoned) {
@@ -246,7 +249,7 @@ async function refusePoison(t: Test, parts: readonly ShardRecord[]): Promise<voi
   }
   const refused = await merge([folder], '2027-01-01');
   t.equal(refused.exitCode, 129, 'one of its folders is poisoned');
-  t.match(refused.stderr, /^splat: \S+shard\.json: trial \S+ of cell \w+ is there twice$/m);
+  t.match(refused.stderr, /^splat: \S+shard\.json: trial \S+ of cell \w+ is listed twice$/m);
 }
 
 /**
@@ -298,8 +301,8 @@ async function refuseFromQueue(t: Test, part: ShardRecord): Promise<void> {
     [{ ...good, files: [{ ...files[0], name: '/etc/cron.d/x' }] }, /\(files\[0\]\.name\)$/],
     [{ ...good, files: [{ ...files[0], name: 'runs/../../x' }] }, /\(files\[0\]\.name\)$/],
     [{ ...good, record: { ...record, plan: 'f'.repeat(64) } }, /results of another plan/],
-    [{ ...good, record: facts({ seed: 1 }) }, /seed 1 is not the plan's$/],
-    [{ ...good, record: facts({ end: null }) }, /clean without its proofs$/],
+    [{ ...good, record: facts({ seed: 1 }) }, /seed 1 is not the seed of the plan$/],
+    [{ ...good, record: facts({ end: null }) }, /is called clean, but its proofs are missing$/],
     [
       { ...good, record: { ...record, cells: [other?.cell ?? 'f'.repeat(16)] } },
       /of another cell$/,
@@ -379,13 +382,13 @@ void t.test('a part is refused that is none, and inputs that were not planned', 
   );
   const part = async (...more: readonly string[]) =>
     splat(['nightly', '--plan', planFile, '--out', join(folder, 'part'), ...more]);
-  t.match((await part()).stderr, /needs --shard; the shards of this plan are 1\/3, 2\/3, 3\/3$/m);
+  t.match((await part()).stderr, /needs --shard; the parts of this plan are 1\/3, 2\/3, 3\/3$/m);
   writeFileSync(join(folder, 'repro.sh'), '#!/bin/sh\nexit 1\n');
   const other = await part('--shard', '1/1');
   t.equal(other.exitCode, 129);
   t.match(
     other.stderr,
-    /workload repro\.sh differs from the one in the plan; make a new plan, or copy that version/,
+    /workload repro\.sh differs from the one in the plan; make a new plan, or copy the version of the plan/,
   );
   writeFileSync(join(folder, 'repro.sh'), '#!/bin/sh\nexit 0\n');
   writeFileSync(join(folder, 'b.tar'), 'an edited kernel');

@@ -246,7 +246,7 @@ void t.test(
     await t.rejects(openAll(), {
       code: 'infra',
       message:
-        /^--queue postgres:\/\/127\.0\.0\.1:\d+\/splat: [^\n]*(?:too many clients|reserved)[^\n]*; each worker takes up to 2 of its max_connections$/,
+        /^--queue postgres:\/\/127\.0\.0\.1:\d+\/splat: [^\n]*(?:too many clients|reserved)[^\n]*; the server has no connection left, and each worker needs up to 2: raise max_connections in its configuration$/,
     });
   },
 );

@@ -420,10 +420,10 @@ void t.test('where the page cannot be written is a matter of --out', async (t) =
   const dir = runDirectory(t);
   symlinkSync('run1/run.json', join(dir, '..', 'link'));
   for (const [out, says] of [
-    ['no/such/page.html', '--out no/such/page.html: no such folder; name a file'],
-    ['.', '--out .: a folder; name a file'],
-    ['link', '--out link: a link; name a file'],
-    ['/dev/null', '--out /dev/null: not a regular file; name a file'],
+    ['no/such/page.html', '--out no/such/page.html: no such folder; name another file'],
+    ['.', '--out .: a folder; name another file with --out'],
+    ['link', '--out link: a link; name another file with --out'],
+    ['/dev/null', '--out /dev/null: not a regular file; name another file with --out'],
   ] as const) {
     const failed = await runReport(dir, out).catch((error: unknown) => error);
     t.ok(isHarnessError(failed, 'usage'), out);

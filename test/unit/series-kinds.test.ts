@@ -586,7 +586,7 @@ void test('what cannot be read is refused with what to give', async (t) => {
     ['bomb.zst', /holds more than 128 MiB/],
     ['reply.mbox', /holds no patch; passed over: 1 diff in replies/],
     ['two.mbox', /holds several threads: that of "\[PATCH 1\/2\] a"/],
-    ['later.mbox', /cannot be told whether "\[PATCH\] three" belongs to/],
+    ['later.mbox', /not clear whether "\[PATCH\] three" continues the series of/],
     ['part.mbox', /v1 is not complete: patches 1-3, 6-7 of 7 are missing/],
     ['tree', /is a git tree; give .*tree@FROM\.\.TO/],
     ['tree@HEAD', /one commit is no range; for its patch give tree@HEAD~\.\.HEAD,/],

@@ -80,11 +80,11 @@ async function readShard(dir: string, plan: ReadPlan): Promise<ShardResults> {
   const { size } = await lstat(file);
   if (size > largestRecordBytes)
     return refuse(
-      `larger than ${largestRecordBytes / 1024 / 1024} MiB, and no results of a shard are`,
+      `larger than ${largestRecordBytes / 1024 / 1024} MiB, and no results of a part are`,
     );
   const bytes = await readFile(file);
   const checked = checkJson(shardSchema, bytes.toString('utf8'));
-  if (!checked.isRight) return refuse(`not results of a shard${checked.why}`);
+  if (!checked.isRight) return refuse(`not the results of a part of a night${checked.why}`);
   const why = findLie(checked.value, plan);
   if (why !== undefined) return refuse(why);
   return { dir, digest: createHash('sha256').update(bytes).digest('hex'), record: checked.value };
@@ -93,7 +93,7 @@ async function readShard(dir: string, plan: ReadPlan): Promise<ShardResults> {
 /** What is wrong with results that the plan cannot have produced, in one line; undefined for results that may be true. */
 export function findLie(record: ShardRecord, { plan, digest }: ReadPlan): string | undefined {
   if (record.plan !== digest) {
-    return `results of another plan (${record.plan.slice(0, 12)}, and this one is ${digest.slice(0, 12)})`;
+    return `results of another plan (${record.plan.slice(0, 12)}, but --plan is ${digest.slice(0, 12)})`;
   }
   const other = otherSignatures(record.harness);
   if (other !== undefined) return other;
@@ -106,16 +106,17 @@ export function findLie(record: ShardRecord, { plan, digest }: ReadPlan): string
   for (const { cell: id, facts } of record.trials) {
     const cell = planned.get(id);
     const name = `trial ${facts.id} of cell ${id}`;
-    if (cell === undefined || !own.has(id)) return `${name}: not one of its cells`;
+    if (cell === undefined || !own.has(id))
+      return `${name}: its cell is not among the cells of this part`;
     if (facts.seed !== trialSeed(seedOf(plan.night, cell), facts.id)) {
-      return `${name}: seed ${facts.seed} is not the plan's`;
+      return `${name}: seed ${facts.seed} is not the seed of the plan`;
     }
-    if (seen.has(name)) return `${name} is there twice`;
+    if (seen.has(name)) return `${name} is listed twice`;
     seen.add(name);
     const count = (counts.get(id) ?? 0) + 1;
     counts.set(id, count);
     if (count > cell.planned) return `cell ${id}: more trials than the ${cell.planned} planned`;
-    if (!mayBeClean(facts)) return `${name}: clean without its proofs`;
+    if (!mayBeClean(facts)) return `${name} is called clean, but its proofs are missing`;
   }
   const stray = record.machines.flatMap(({ cells }) => cells).find((id) => !own.has(id));
   return stray === undefined

@@ -89,7 +89,7 @@ function whyNot(field: string, { kernel, workload }: PlanCell): string {
   if (field === 'kernel') {
     return `kernel ${kernel}: a queue takes only kernels of Debian; use --shard for a tree or a tarball`;
   }
-  return `the files of workload ${workload} on ${kernel} cannot be sent (${field}): a queue takes plain names below the matrix's folder`;
+  return `the files of workload ${workload} on ${kernel} cannot be sent (${field}): a queue takes only files with plain names below the matrix's folder`;
 }
 
 /**

@@ -93,6 +93,6 @@ async function beginOrFind({
   if (found.matrixDigest === digest && found.matrixFile === shard) return found;
   throw new HarnessError(
     'usage',
-    `--out ${dir}: the folder has results of another shard or plan; name a new folder`,
+    `--out ${dir}: the folder has results of another part or plan; name a new folder`,
   );
 }

@@ -20,8 +20,8 @@ A verdict says what a trial, a kernel or a patch amounts to. The worst one count
                   workload-failed  the workload ended with an error and without a splat
                   not-run          the workload cannot run on this kernel or in this guest; the reason is
                                    printed
-  clean         No splat, every detector alive to the end, every witness seen, every canary caught.
-                Exit code 0.
+  clean         No splat, every detector alive to the end, every required witness non-zero, and
+                every canary caught whose rule this kernel checks. Exit code 0.
 `,
   witnesses: () => `\
 A witness is a counter of the kernel that proves that the code under test ran.

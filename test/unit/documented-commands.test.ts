@@ -127,7 +127,7 @@ function help(...args: readonly string[]): string {
 }
 
 void t.test('help tells topics, examples and exit codes', (t) => {
-  t.match(help('help', 'verdicts'), /inconclusive {2}Nothing can be said/);
+  t.match(help('help', 'verdicts'), /inconclusive {2}The run proves nothing/);
   t.match(help('help', 'workloads'), /\n {2}munmap {12}driver\.hlist_start_blockable/);
   t.match(help('run', '--help'), /\nKernel:\n[\s\S]*\nExamples:\n[\s\S]*\nExit codes: 0 clean/);
   t.notMatch(help('triage', '--help'), /--kernel/);

@@ -56,7 +56,10 @@ const formats: Readonly<Record<string, { readonly schema: RecordSchema; readonly
     },
     plan: { schema: nightPlanSchema, what: 'the plan of a night, and `splat nightly plan --json`' },
     job: { schema: cellJobSchema, what: 'a job of a queue: one cell, for `splat worker`' },
-    'job-result': { schema: cellResultSchema, what: 'the result of a job, which a worker gives back to the queue' },
+    'job-result': {
+      schema: cellResultSchema,
+      what: 'the result of a job, which a worker gives back to the queue',
+    },
     shard: { schema: shardSchema, what: 'shard.json, and `splat nightly --plan --shard --json`' },
     events: { schema: stampedEventSchema, what: 'a line of events.jsonl' },
     'bisect-journal': {
@@ -64,7 +67,10 @@ const formats: Readonly<Record<string, { readonly schema: RecordSchema; readonly
       what: 'a line of the journal.jsonl of a bisection',
     },
     store: { schema: sealedManifestSchema, what: 'a manifest of a shared store' },
-    'store-payload': { schema: manifestSchema, what: 'the part of a manifest of a shared store that is signed' },
+    'store-payload': {
+      schema: manifestSchema,
+      what: 'the part of a manifest of a shared store that is signed',
+    },
     triage: { schema: triageSchema, what: '`splat triage --json`' },
   };
 

@@ -128,7 +128,9 @@ function machineOptions(yargs: Argv): Argv {
     .option('config', list(fragmentText))
     .option(
       'config-base',
-      text('your own .config; splat starts from it instead of tinyconfig and its own base.config'),
+      text(
+        'your own .config; splat starts from it instead of tinyconfig and kernel-configs/base.config',
+      ),
     );
   return guestOptions(toolchainOptions(kernels));
 }

@@ -59,7 +59,7 @@ export function nightOptions(yargs: Argv): Argv<NightlyArguments> {
     .option(
       'out',
       text(
-        'the folder of the night or part, default ./splat-nights/DATE; with plan, the plan file',
+        'the folder of the night or part, by default below ./splat-nights; with plan, the plan file, by default plan.json',
       ),
     )
     .option('json', {

@@ -107,7 +107,7 @@ export function kernelOptions<T>(yargs: Argv<T>): Argv<T & KernelArguments> {
       string: true,
       requiresArg: true,
       describe:
-        'your own .config; splat starts from it instead of tinyconfig and its own base.config',
+        'your own .config; splat starts from it instead of tinyconfig and kernel-configs/base.config',
     });
   return toolchainOptions(options) as unknown as Argv<T & KernelArguments>;
 }

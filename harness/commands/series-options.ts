@@ -48,7 +48,8 @@ function patchOptions(yargs: Argv): Argv {
     .positional('series', {
       type: 'string',
       demandOption: true,
-      describe: 'an mbox, patch, folder, quilt, maildir, tar, DIR@A..B, or - for stdin',
+      describe:
+        'the patches: an mbox, a patch, a folder of patches, a quilt folder, a maildir, a tar archive, DIR@A..B, or - for stdin',
     })
     .option('list', {
       boolean: true,
@@ -91,7 +92,9 @@ function patchOptions(yargs: Argv): Argv {
     .option('config', list(fragmentText))
     .option(
       'config-base',
-      text('your own .config; splat starts from it instead of tinyconfig and its own base.config'),
+      text(
+        'your own .config; splat starts from it instead of tinyconfig and kernel-configs/base.config',
+      ),
     );
 }
 

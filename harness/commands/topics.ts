@@ -18,8 +18,7 @@ A verdict says what a trial, a kernel or a patch amounts to. The worst one count
                   canary-missed    a seeded bug was not reported
                   hung             the guest fell silent once
                   workload-failed  the workload ended with an error and without a splat
-                  not-run          the workload cannot run on this kernel or in this guest; the reason is
-                                   printed
+                  not-run          the kernel or the guest lacks something; the reason is printed
   clean         No splat, every detector alive to the end, every required witness non-zero, and
                 every canary caught whose rule this kernel checks. Exit code 0.
 `,

@@ -47,7 +47,7 @@ export function builder(yargs: Argv): Argv<WorkerArguments> {
     .option(
       'memory-mib',
       number(
-        'the memory of this host for one guest: up to 4096 takes only cells with guests of up to 4096 MiB, more takes all cells; default half the free memory',
+        'the memory of this host for one guest, in MiB: a worker with more than 4096 takes all cells, any other only cells with guests of up to 4096 MiB; default half the free memory',
       ),
     )
     .option('idle-minutes', number('end after this many minutes without work; default never'))

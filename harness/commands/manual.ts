@@ -46,7 +46,7 @@ export const manuals: Readonly<Record<string, Manual>> = {
       ['bisect --series v3.mbox --workload hmm', 'find the patch that brought the splat'],
       ['bisect --configs good.config bad.config', 'find the option that makes the splat show'],
     ],
-    exits: `0 culprit found, 125 not found, ${harnessExits}`,
+    exits: `0 the culprit, or the smallest set of candidates that can be tested, was found, 125 it was not, ${harnessExits}`,
   },
   controls: {
     examples: [

@@ -146,10 +146,10 @@ export function guestOptions(yargs: Argv): Argv {
       describe: 'kvm, tcg (emulation), or auto: KVM if a test boot works with it, else tcg',
     })
     .option('memory-mib', {
-      ...number('memory of a guest in MiB'),
+      ...number('the memory of a guest in MiB'),
       default: guestDefaults.memoryMib,
     })
-    .option('cpus', { ...number('CPUs of a guest'), default: guestDefaults.cpus })
+    .option('cpus', { ...number('the number of CPUs of a guest'), default: guestDefaults.cpus })
     .option('jobs', number(jobsText))
     .option('seed', {
       ...number('the seed of everything random in the workloads'),

@@ -130,9 +130,14 @@ function guestOptions<T>(yargs: Argv<T>): Argv<T> {
       number: true,
       default: 1024,
       requiresArg: true,
-      describe: 'memory of a guest in MiB',
+      describe: 'the memory of a guest in MiB',
     })
-    .option('cpus', { number: true, default: 2, requiresArg: true, describe: 'CPUs of a guest' });
+    .option('cpus', {
+      number: true,
+      default: 2,
+      requiresArg: true,
+      describe: 'the number of CPUs of a guest',
+    });
 }
 
 function outputOptions<T>(yargs: Argv<T>): Argv<T> {

@@ -56,11 +56,15 @@ export function builder(yargs: Argv): Argv<ShellArguments> {
       default: 'auto' as const,
       describe: 'kvm, tcg (emulation), or auto: KVM if a test boot works with it, else tcg',
     })
-    .option('memory-mib', { number: true, default: 1024, describe: 'memory of the guest in MiB' })
+    .option('memory-mib', {
+      number: true,
+      default: 1024,
+      describe: 'the memory of the guest in MiB',
+    })
     .option('cpus', {
       number: true,
       default: 2,
-      describe: 'CPUs of the guest',
+      describe: 'the number of CPUs of the guest',
     }) as unknown as Argv<ShellArguments>;
 }
 

@@ -732,7 +732,10 @@ void t.test('splat doctor asks the store that is configured', async (t) => {
   t.match(await check({ store: 'store', storeKey: 'key' }), /^good: .*signed with [0-9a-f]{16}$/);
   t.match(await check({ store: 'none', storeTrust }), /^doubtful: store .*none: there is no such/);
   t.match(await check({ store: 'store' }), /^bad: --store store: no key is trusted/);
-  t.match(await check({ store: 'store', storeTrust: 'text' }), /^bad: .*line 1: not a line like/);
+  t.match(
+    await check({ store: 'store', storeTrust: 'text' }),
+    /^bad: .*line 1: not a public key such as/,
+  );
 });
 
 void t.test('what hosts share is found before it is fetched, with its size', async (t) => {

@@ -90,7 +90,7 @@ export async function readTrustedKeys(path: string): Promise<readonly TrustedKey
     const example = `${lineWord} KEY`;
     throw new HarnessError(
       'usage',
-      `--store-trust ${path}, line ${at + 1}: not a line like ${example}`,
+      `--store-trust ${path}, line ${at + 1}: not a public key such as ${example}, which splat store key writes to a .pub file`,
     );
   });
   if (keys.length > 0) return keys;

@@ -151,7 +151,9 @@ void t.test('a file that holds no key is named', async (t) => {
   await t.rejects(readTrustedKeys(join(dir, 'comment')), {
     message: /the file has no public key$/,
   });
-  await t.rejects(readTrustedKeys(join(dir, 'second')), { message: /second, line 2: not a public key/ });
+  await t.rejects(readTrustedKeys(join(dir, 'second')), {
+    message: /second, line 2: not a public key/,
+  });
 });
 
 const sound: StoreManifest = {

@@ -119,6 +119,21 @@ void test('what a file calls stands for what ftrace cannot trace in it', (t) => 
   );
   t.equal(reach(1, 2, 'munmap'), 'unknown', 'a header is anywhere');
   t.equal(reach(2, 3, 'munmap'), 'unknown', 'what runs at boot');
+  const common = ['kfree', 'kvfree', 'mutex_unlock', 'mmput'];
+  const counted = [...names, ...common];
+  const busy = ['hmm', 'munmap', 'gpu'].map((workload) =>
+    trial(
+      workload,
+      Object.fromEntries((workload === 'hmm' ? counted : common).map((name) => [name, 1])),
+    ),
+  );
+  const shared = openReach({
+    ...request,
+    log: { ...request.log, facts: [step(counted), ...busy, trial('idle', {})] },
+    standIns: new Map([[file, counted]]),
+  });
+  t.equal(shared(0, 1, 'hmm'), 'unknown');
+  t.equal(shared(0, 1, 'munmap'), 'no', 'what all but one workload call tells nothing');
   const few = openReach({ ...request, standIns: new Map([[file, ['hmm_range_fault', 'kfree']]]) });
   t.equal(few(0, 1, 'munmap'), 'unknown', 'one function tells too little');
   t.end();

@@ -41,7 +41,7 @@ export function watchFunctions(changes: readonly PatchChanges[]): readonly Watch
 /**
  * By path of a changed .c file: the functions of other files that the file calls after the last patch, at most 80. They stand in
  * for those functions of the file that cannot be traced: a workload that calls none of the stand-ins hardly runs the file
- * (stand-ins that every workload calls do not count).
+ * (stand-ins that more than half of the workloads call do not count).
  */
 export function standInsOf(
   changes: readonly PatchChanges[],

@@ -89,14 +89,15 @@ const leastWorkloads = 3;
 const leastShare = 1 / 3;
 
 /**
- * True when the workload calls hardly any stand-in of the file while another workload calls several. Stand-ins that every workload
- * calls do not count.
+ * True when the workload calls hardly any stand-in of the file while another workload calls several. Stand-ins that more than half
+ * of the workloads call do not count: every workload may call kfree(), and one that happens not to does not make it tell anything.
  */
 function isLeftAlone(file: string, workload: string, { standIns, calls }: Counted): boolean {
   const all = [...calls.values()];
-  const telling = (standIns.get(file) ?? []).filter((name) =>
-    all.some(({ counted, called }) => counted.has(name) && !called.has(name)),
-  );
+  const telling = (standIns.get(file) ?? []).filter((name) => {
+    const counting = all.filter(({ counted }) => counted.has(name));
+    return counting.filter(({ called }) => called.has(name)).length * 2 <= counting.length;
+  });
   const countOf = ({ called }: Pick<Calls, 'called'>): number =>
     telling.filter((name) => called.has(name)).length;
   const most = Math.max(0, ...all.map(countOf));

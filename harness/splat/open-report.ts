@@ -6,8 +6,11 @@ import type { Rule } from './rules/rule.ts';
 const mostLines = 3000;
 /** A report ends after this many of its caller's lines in a row that do not look like lines of a report. */
 const patience = { beforeTrace: 60, afterTrace: 14, afterEnd: 3 };
-/** Some headers count only when lines of a report follow within this many lines of the same caller. */
-const tentativePatience = 4;
+/**
+ * Some headers count only when a line of a report follows within `own` lines of the same caller, with at most `foreign` lines of
+ * other callers in a row before it.
+ */
+const tentativePatience = { own: 4, foreign: 200 };
 /** A report ends after this many lines in a row of other callers. */
 const foreignPatience = 1500;
 /**
@@ -49,6 +52,8 @@ export interface OpenReport extends ReportOrigin {
   foreign: number;
   /** The number of kernel lines without a caller since its own caller's last line. */
   callerless: number;
+  /** The number of its caller's lines below the header. */
+  own: number;
   /** The number of its caller's lines with a stack frame. */
   frames: number;
   /** True after the line `---[ end trace`. */
@@ -77,6 +82,7 @@ export function openReport(rule: Rule, header: ReportLine, origin: ReportOrigin)
     quiet: 0,
     foreign: 0,
     callerless: 0,
+    own: 0,
     frames: 0,
     ended: false,
     tasksEnd: false,
@@ -111,8 +117,8 @@ export function feed(report: OpenReport, line: ReportLine, fromKernel: boolean):
   if (!isOther) feedOwn(report, line);
   else {
     if (fromKernel && line.caller === '') report.callerless++;
-    if (++report.foreign > foreignPatience || report.callerless > callerlessPatience)
-      report.complete = true;
+    const most = report.tentative ? tentativePatience.foreign : foreignPatience;
+    if (++report.foreign > most || report.callerless > callerlessPatience) report.complete = true;
   }
 }
 
@@ -128,13 +134,14 @@ function isOfProgram(line: ReportLine, header: ReportLine): boolean {
 function feedOwn(report: OpenReport, line: ReportLine): void {
   report.foreign = 0;
   report.callerless = 0;
-  if (report.tasksEnd && oomDump.test(line.text)) {
+  report.own++;
+  if ((report.tasksEnd || report.tentative) && oomDump.test(line.text)) {
     report.complete = true;
     return;
   }
   if (report.tentative) {
     report.tentative = !ofReport.test(line.text);
-    if (report.tentative && report.lines.length > tentativePatience) report.complete = true;
+    if (report.tentative && report.own >= tentativePatience.own) report.complete = true;
   }
   if (line.text.includes(panicLine)) report.panicked = true;
   else if (!reportLike.test(line.text)) {

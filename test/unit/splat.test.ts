@@ -484,6 +484,30 @@ void t.test('a report with a caller is over when a kernel without callers goes o
   t.match(scanner.push(print(others, 1)), [{ title: 'divide error in demo_divide', endLine: 3 }]);
 });
 
+/** Lines of a caller that prints no report. */
+function others(count: number): string {
+  return print(
+    Array.from({ length: count }, () => 'device is there'),
+    101,
+    'T11',
+  );
+}
+
+void t.test('a header that needs a report waits for the lines of its own caller', async (t) => {
+  const [header, ...below] = oops({
+    header: 'WARNING: something odd happened here',
+    stack: ['demo_odd'],
+  });
+  const found = (between: string, detail: readonly string[]) =>
+    scanLog(
+      print([header ?? ''], 100, 'T10') + between + print([...detail, ...below], 102, 'T10'),
+    ).filter(({ kind }) => kind === 'splat');
+  t.match(found(others(3), ['detail']), [{ title: 'WARNING: something odd happened here' }]);
+  t.strictSame(found('', ['1', '2', '3', '4']), [], 'after four other lines it was a hint');
+  t.strictSame(found(others(201), []), [], 'and after many lines of others');
+  t.strictSame(found('', ['demo invoked oom-killer: gfp_mask=0x0, order=0']), [], 'not its trace');
+});
+
 void t.test('two reports interleaved by callers are both found whole', async () => {
   fc.assert(
     fc.property(report, report, fc.infiniteStream(fc.boolean()), (left, right, turns) => {

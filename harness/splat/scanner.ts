@@ -29,6 +29,11 @@ export interface Scanner {
    * open; the unfinished line counts as a whole one. push() may follow.
    */
   end(): Finding[];
+  /**
+   * Passes over the next bytes of the console: they count for the lines and positions of later findings, and nothing is found in
+   * them. Returns what end() returns before them.
+   */
+  skip(chunk: Uint8Array): Finding[];
 }
 
 /**
@@ -94,11 +99,22 @@ class LineScanner implements Scanner {
   }
 
   end(): Finding[] {
-    // The newline that ends the unfinished line here is not part of the input.
-    if (this.#carried > 0) this.#finishCarried(this.#dropped - 1);
+    if (this.#carried > 0) {
+      // The newline that ends the unfinished line here is not part of the input.
+      this.#finishCarried(this.#dropped - 1);
+      this.#lineNumber--;
+    }
     this.#reader.flush();
     this.#tracker.settle();
     return this.#tracker.drain();
+  }
+
+  skip(chunk: Uint8Array): Finding[] {
+    const found = this.end();
+    this.#offset += chunk.length;
+    for (let at = chunk.indexOf(newline); at >= 0; at = chunk.indexOf(newline, at + 1))
+      this.#lineNumber++;
+    return found;
   }
 
   /**

@@ -6,8 +6,8 @@ import { isSplat, startTally } from './findings.ts';
 export interface ConsoleFindings {
   readonly push: (bytes: Uint8Array) => void;
   /**
-   * While muted, the bytes pushed are not searched for findings, because splat itself makes the kernel print them. A report that
-   * was not finished before becomes a finding.
+   * While muted, the bytes pushed are not searched for findings, because splat itself makes the kernel print them; they count for
+   * the lines and positions of later findings. A report that was not finished before becomes a finding.
    */
   readonly mute: (isMuted: boolean) => void;
   /**
@@ -80,8 +80,11 @@ export function listen(listener: FindingListener, startedAt: number): ConsoleFin
       muted = isMuted;
     },
     push: (bytes) => {
-      if (muted) return;
       bytesSeen += bytes.length;
+      if (muted) {
+        take(scanner.skip(bytes));
+        return;
+      }
       if (firstSplatMs === null) arrivals.push({ end: bytesSeen, ms: performance.now() });
       take(scanner.push(bytes));
     },

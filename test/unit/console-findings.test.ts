@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
+import { createScanner } from '../../harness/splat/scanner.ts';
 import { listen } from '../../harness/trial/console-findings.ts';
 
 const report = [
@@ -27,6 +28,30 @@ void t.test('a report has the time of its first line, however late its end is kn
   findings.push(Buffer.from('[    9.000000][   T50] bye\n'));
   findings.end();
   t.equal(findings.splats().length, 1, 'once');
+});
+
+void t.test('lines that splat made the kernel print are passed over, and counted', async (t) => {
+  const findings = listen({ onSplat: () => undefined }, performance.now());
+  const before = '[    0.500000][   T50] hello\n'.repeat(10);
+  const muted = report.repeat(200);
+  findings.push(Buffer.from(before));
+  findings.mute(true);
+  for (const part of [muted.slice(0, 777), muted.slice(777)]) findings.push(Buffer.from(part));
+  findings.mute(false);
+  findings.push(Buffer.from(report));
+  findings.end();
+  const start = before.length + muted.length;
+  t.match(findings.splats(), [{ count: 1, line: 1011, bytes: { start } }]);
+});
+
+void t.test('a line that is cut by silence is counted once', async (t) => {
+  const scanner = createScanner();
+  scanner.push('[    0.500000][   T50] hel');
+  scanner.end();
+  t.match(
+    [...scanner.push(`lo\n${report}`), ...scanner.end()],
+    [{ line: 2, bytes: { start: 29 } }],
+  );
 });
 
 void t.test('a known splat is kept and not told of', async (t) => {

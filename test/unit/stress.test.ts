@@ -187,6 +187,24 @@ void t.test(
   },
 );
 
+void t.test('versions of a function that the compiler made count for it, cut or not', (t) => {
+  const names = ['zap_collapsible_spte_range', 'mmu_interval_notifier_insert_lock', 'short'];
+  const shown = [
+    'zap_collapsible_spte_range.isr',
+    'zap_collapsible_spte_range_two',
+    'mmu_interval_notifier_insert_l',
+    'short.constprop.0.cold',
+    'shorter',
+  ];
+  const table = shown.map((name) => `  ${name}   2    1.0 us   0.5 us\n`).join('');
+  t.strictSame(parseProfile([table], names), {
+    'calls.zap_collapsible_spte_range': 2,
+    'calls.mmu_interval_notifier_insert_lock': 2,
+    'calls.short': 2,
+  });
+  t.end();
+});
+
 void t.test('of functions that are named alike for 30 characters one is counted', (t) => {
   const [own = ''] = profiledFunctions;
   const long = 'mmu_interval_notifier_subscription';

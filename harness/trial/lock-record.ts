@@ -41,10 +41,9 @@ export function openLockRecord(): LockRecord {
   const last = new Map<string, { readonly look: LookedAt; readonly order: LockOrder }>();
   const order = (): LockOrder => uniteOrders(dumps.map(({ dump }) => dump.order));
   const trialsWith = ({ from, to }: Dependency): readonly string[] =>
-    dumps
-      .filter(({ dump }) => dump.order.get(from)?.has(to) === true)
-      .map(({ trial }) => trial)
-      .toSorted();
+    sortedOnce(
+      dumps.filter(({ dump }) => dump.order.get(from)?.has(to) === true).map(({ trial }) => trial),
+    );
   return {
     add: (look, dump) => {
       dumps.push({ trial: look.trial, dump });
@@ -96,7 +95,12 @@ function gatherCycles(
       found.set(key, seen);
     }
   }
-  return [...found.values()].map(({ cycle, trials }) => ({ cycle, trials: trials.toSorted() }));
+  return [...found.values()].map(({ cycle, trials }) => ({ cycle, trials: sortedOnce(trials) }));
+}
+
+/** The ids of trials, each once: a trial that was repeated was added several times. */
+function sortedOnce(trials: readonly string[]): readonly string[] {
+  return [...new Set(trials)].toSorted();
 }
 
 const fileName = 'locks.json';

@@ -114,6 +114,23 @@ function look(trial: string) {
   return { trial, boot: 0, setting: 's' };
 }
 
+void t.test('a trial that was repeated is named once', async (t) => {
+  const record = openLockRecord();
+  const cycle = dump(
+    [
+      [map, 'srcu'],
+      ['driver', 'fs_reclaim'],
+      ['fs_reclaim', map],
+    ],
+    [[map, 'srcu', 'driver']],
+  );
+  const hidden = { ...cycle, hidden: [{ from: map, to: 'driver' }] };
+  for (const trial of ['hmm', 'munmap', 'hmm']) record.add(look(trial), hidden);
+  const { learned, unreported } = record.news(dump([['a', 'b']]).order);
+  t.match(learned?.find(({ from }) => from === map)?.trials, ['hmm', 'munmap']);
+  t.strictSame(unreported[0]?.trials, ['hmm', 'munmap']);
+});
+
 void t.test('a run tells which trials learned it, on the terminal and as a picture', async (t) => {
   const record = openLockRecord();
   record.add(look('munmap'), dump([['fs_reclaim', map]]));

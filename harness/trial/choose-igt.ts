@@ -17,8 +17,9 @@ import {
 } from '../stress/igt-expectations.ts';
 import { type IgtDriver, type IgtRow, igtRows } from '../stress/igt-list.ts';
 import { readIgtRuns } from '../stress/igt-runs.ts';
-import { type Workload, workloads } from '../stress/workloads.ts';
+import type { Workload } from '../stress/workloads.ts';
 import type { ChosenWorkload, TestReader } from './chosen-workload.ts';
+import { type IgtAsked, nameForPattern, parseIgtName } from './igt-name.ts';
 import { nameGlob } from './name-glob.ts';
 
 /** Where the programs of IGT, or of Debian, and IGT's expected results come from. */
@@ -31,57 +32,6 @@ export interface IgtRequest {
   readonly cacheRoot: string;
   readonly signal: AbortSignal;
   readonly emit: Emit;
-}
-
-/**
- * True for the names of IGT tests that `--workload` takes: `igt` and `igt:PATTERN`, both also with `+WORKLOAD`, and `igt:order`.
- * The rest of such a name is not checked.
- */
-export function isIgtName(name: string): boolean {
-  return /^igt(?:$|[:+])/.test(name);
-}
-
-/** The parts of a name such as `igt:vkms/kms_atomic@*+reclaim`. */
-interface IgtAsked {
-  readonly name: string;
-  /** `curated`: the tests of splat's list, each in its own guest. `order`: the same in one guest. `pattern`: tests by name. */
-  readonly kind: 'curated' | 'order' | 'pattern';
-  readonly driver?: IgtDriver;
-  /** The pattern for tests; empty for `curated`. */
-  readonly test: string;
-  readonly subtest?: string;
-  /** The workload that runs beside the tests; absent for none. */
-  readonly beside?: Workload;
-}
-
-/** The form `igt[:[DRIVER/]TEST[@SUBTEST]][+WORKLOAD]`. In TEST and SUBTEST `*` and `?` are wildcards. */
-const nameForm =
-  /^igt(?::(?:(virtio_gpu|vgem|vkms|none)\/)?([\w*?-]+)(?:@([\w.*?-]+))?)?(?:\+([\w-]+))?$/;
-
-/** Parses the name of IGT tests. Throws `usage` for another form, for `igt:order+WORKLOAD`, and for an unknown workload. */
-export function parseIgtName(name: string): IgtAsked {
-  const [whole, driver, test = '', subtest, besideName] = nameForm.exec(name) ?? [];
-  const beside = workloads.find((one) => one.name === besideName);
-  const kind = test === '' ? 'curated' : test === 'order' ? 'order' : 'pattern';
-  if (whole === undefined || (kind === 'order' && besideName !== undefined)) {
-    const text = `--workload ${name}: not igt, igt:order or igt:[DRIVER/]TEST[@SUBTEST], such as igt:kms_atomic or igt:vkms/kms_cursor_crc@*256*; +WORKLOAD may follow igt or a test`;
-    throw new HarnessError('usage', text);
-  }
-  if (besideName !== undefined && beside === undefined) {
-    const known = workloads.map((one) => one.name).join(', ');
-    throw new HarnessError(
-      'usage',
-      `--workload ${name}: there is no workload ${besideName}; the workloads are ${known}`,
-    );
-  }
-  return {
-    name,
-    kind,
-    test,
-    ...(driver === undefined ? {} : { driver: driver as IgtDriver }),
-    ...(subtest === undefined ? {} : { subtest }),
-    ...(beside === undefined ? {} : { beside }),
-  };
 }
 
 /** Without --duration: how many milliseconds a test may take, plus what guest/pace.ts adds; then its result is `timeout`. */
@@ -106,12 +56,13 @@ export async function chooseIgt(
       ? await ensureIgt(request)
       : await ensureOwnIgt(resolve(request.cwd, request.dir), request);
   const once = new Map<string, ChosenWorkload>();
+  const patterns = new Map<string, string>();
   for (const one of selections) {
     const rows = one.kind === 'pattern' ? matching(one, image) : curated(image);
     const chosen =
       one.kind === 'order'
         ? [chosenOrder(rows, image, files)]
-        : rows.map((row) => chosenTest({ row, image, ...one }, files));
+        : rows.map((row) => chosenTest({ row, image, patterns, ...one }, files));
     for (const each of chosen) once.set(each.workload.name, each);
   }
   return [...once.values()];
@@ -161,16 +112,21 @@ interface TestChoice {
   readonly image: IgtImage;
   readonly beside?: Workload;
   readonly subtest?: string;
+  /** The patterns of subtests by the names of their workloads. */
+  readonly patterns: Map<string, string>;
 }
 
 function chosenTest(choice: TestChoice, files: readonly ExpectationFile[]): ChosenWorkload {
-  const { row, image, beside, subtest } = choice;
+  const { row, image, beside, subtest = '', patterns } = choice;
   const driver = row.driver === 'none' ? '' : `${row.driver}.`;
-  // The subtest's name becomes part of the name of a folder.
-  const some = subtest === undefined ? '' : `@${subtest.replaceAll(/[^\w-]/g, '_')}`;
+  const some = subtest === '' ? '' : `@${subtest.replaceAll(/[^\w-]/g, '_')}`;
   const pressure = beside === undefined ? '' : `+${beside.name}`;
   const workload: Workload = {
-    name: `igt.${driver}${row.test}${some}${pressure}`,
+    name: nameForPattern(
+      subtest,
+      (suffix) => `igt.${driver}${row.test}${some}${suffix}${pressure}`,
+      patterns,
+    ),
     program: '/bin/tools',
     args: [],
     witnesses: [...row.witnesses, ...(beside?.witnesses ?? [])],

@@ -22,16 +22,17 @@ export function isToolName(name: string): boolean {
 
 /**
  * Returns the table row of the program in a name such as `stress-ng:vm+oom-memcg`. Throws `usage` for an unknown program, for an
- * unknown workload after `+`, and for any workload beside a program that draws.
+ * unknown workload or several after `+`, and for any workload beside a program that draws.
  */
 export function requireToolName(name: string): ToolRow {
-  const [own = '', beside] = name.split('+');
+  const [own = '', ...besides] = name.split('+');
   const row = toolRows.find((one) => one.name === own);
   if (row === undefined) {
     const text = `--workload ${name}: no such program; the programs are ${toolNames.join(', ')}`;
     throw new HarnessError('usage', text);
   }
-  if (beside === undefined) return row;
+  if (besides.length === 0) return row;
+  const beside = besides.join('+');
   const isThere = workloads.some((one) => one.name === beside);
   if (row.draws === undefined && isThere) return row;
   const why = isThere ? `no workload can run beside ${own}` : `there is no workload ${beside}`;

@@ -8,11 +8,12 @@ import { debianRelease, defaultGuest } from '../guest/recipes.ts';
 import { readIfThere } from '../host/disk.ts';
 import { runTool } from '../host/process.ts';
 import { type Workload, workloads } from '../stress/workloads.ts';
-import { chooseIgt, type IgtRequest, isIgtName, parseIgtName } from './choose-igt.ts';
+import { chooseIgt, type IgtRequest } from './choose-igt.ts';
 import { chooseKselftests, isKselftestName, parseKselftestName } from './choose-kselftest.ts';
 import { chooseKunit, isKunitName, kunitFragment, parseKunitName } from './choose-kunit.ts';
 import { chooseTools, isToolName, requireToolName, toolNames } from './choose-tools.ts';
 import type { ChosenWorkload } from './chosen-workload.ts';
+import { isIgtName, parseIgtName } from './igt-name.ts';
 
 /** What decides how the names of `--workload` are read. */
 export interface WorkloadOptions {

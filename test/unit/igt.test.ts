@@ -14,7 +14,7 @@ import {
 import { igtRows } from '../../harness/stress/igt-list.ts';
 import { readIgtOutput } from '../../harness/stress/igt-output.ts';
 import { readIgtRuns } from '../../harness/stress/igt-runs.ts';
-import { isIgtName, parseIgtName } from '../../harness/trial/choose-igt.ts';
+import { isIgtName, nameForPattern, parseIgtName } from '../../harness/trial/igt-name.ts';
 import { aRunResult, aTrialResult } from '../made-records.ts';
 
 /** Captured from IGT 2.5 in one of our guests on 6.1.192, with lines left out. */
@@ -191,12 +191,22 @@ void t.test('names of tests are told from programs of the user', async (t) => {
     'igt:a@b@c',
     'igt:a b',
     'igt:order+reclaim',
+    'igt:vkms/order',
+    'igt:order@x',
   ]) {
     t.throws(() => parseIgtName(name), {
       code: 'usage',
       message: /^--workload igt:.*: not igt, igt:order or/,
     });
   }
+});
+
+void t.test('two patterns of subtests never get one name', async (t) => {
+  const patterns = new Map<string, string>();
+  const names = ['a*', 'b', 'a?', 'a*', 'a__2'].map((pattern) =>
+    nameForPattern(pattern, (suffix) => `${pattern.replaceAll(/\W/g, '_')}${suffix}`, patterns),
+  );
+  t.strictSame(names, ['a_', 'b', 'a__2', 'a_', 'a__2_2']);
 });
 
 void t.test('tests that share a guest are told by the line before their output', async (t) => {

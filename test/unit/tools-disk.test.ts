@@ -54,7 +54,12 @@ void t.test('programs of Debian are asked for by name', async (t) => {
     t.match(toolWorkload(row, []).name, /^[a-z0-9.-]+$/, 'it becomes a folder');
   }
   t.notOk(isToolName('kmscube.c') || isToolName('munmap'));
-  for (const name of ['stress-ng:nothing', 'stress-ng:vm+nothing', 'kmscube+reclaim']) {
+  for (const name of [
+    'stress-ng:nothing',
+    'stress-ng:vm+nothing',
+    'stress-ng:vm+reclaim+munmap',
+    'kmscube+reclaim',
+  ]) {
     t.throws(() => requireToolName(name), { code: 'usage' }, name);
   }
 });

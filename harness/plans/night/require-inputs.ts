@@ -6,10 +6,10 @@ import { kernelForms } from '../../kernel/source.ts';
 import { pinConfigs } from '../../kernel/test-kernel.ts';
 import type { ReadMatrix } from '../../night/matrix.ts';
 import { readSeries } from '../../patch/series.ts';
-import { isIgtName } from '../../trial/choose-igt.ts';
 import { isKselftestName } from '../../trial/choose-kselftest.ts';
 import { isKunitName } from '../../trial/choose-kunit.ts';
 import { requireWorkloads } from '../../trial/choose-workloads.ts';
+import { isIgtName } from '../../trial/igt-name.ts';
 
 /**
  * Checks everything that a matrix names, before anything is built. Throws `config`, with the place in the matrix, for what does

@@ -1,0 +1,73 @@
+import { HarnessError } from '../errors.ts';
+import type { IgtDriver } from '../stress/igt-list.ts';
+import { type Workload, workloads } from '../stress/workloads.ts';
+
+/**
+ * True for the names of IGT tests that `--workload` takes: `igt` and `igt:PATTERN`, both also with `+WORKLOAD`, and `igt:order`.
+ * The rest of such a name is not checked.
+ */
+export function isIgtName(name: string): boolean {
+  return /^igt(?:$|[:+])/.test(name);
+}
+
+/** The parts of a name such as `igt:vkms/kms_atomic@*+reclaim`. */
+export interface IgtAsked {
+  readonly name: string;
+  /** `curated`: the tests of splat's list, each in its own guest. `order`: the same in one guest. `pattern`: tests by name. */
+  readonly kind: 'curated' | 'order' | 'pattern';
+  readonly driver?: IgtDriver;
+  /** The pattern for tests; empty for `curated`. */
+  readonly test: string;
+  readonly subtest?: string;
+  /** The workload that runs beside the tests; absent for none. */
+  readonly beside?: Workload;
+}
+
+/** The form `igt[:[DRIVER/]TEST[@SUBTEST]][+WORKLOAD]`. In TEST and SUBTEST `*` and `?` are wildcards. */
+const nameForm =
+  /^igt(?::(?:(virtio_gpu|vgem|vkms|none)\/)?([\w*?-]+)(?:@([\w.*?-]+))?)?(?:\+([\w-]+))?$/;
+
+/**
+ * Parses the name of IGT tests. Throws `usage` for another form, for `igt:order` with a driver, a subtest or a workload, and for
+ * an unknown workload.
+ */
+export function parseIgtName(name: string): IgtAsked {
+  const [whole, driver, test = '', subtest, besideName] = nameForm.exec(name) ?? [];
+  const beside = workloads.find((one) => one.name === besideName);
+  const kind = test === '' ? 'curated' : test === 'order' ? 'order' : 'pattern';
+  if (whole === undefined || (kind === 'order' && whole !== 'igt:order')) {
+    const text = `--workload ${name}: not igt, igt:order or igt:[DRIVER/]TEST[@SUBTEST], such as igt:kms_atomic or igt:vkms/kms_cursor_crc@*256*; +WORKLOAD may follow igt or a test`;
+    throw new HarnessError('usage', text);
+  }
+  if (besideName !== undefined && beside === undefined) {
+    const known = workloads.map((one) => one.name).join(', ');
+    throw new HarnessError(
+      'usage',
+      `--workload ${name}: there is no workload ${besideName}; the workloads are ${known}`,
+    );
+  }
+  return {
+    name,
+    kind,
+    test,
+    ...(driver === undefined ? {} : { driver: driver as IgtDriver }),
+    ...(subtest === undefined ? {} : { subtest }),
+    ...(beside === undefined ? {} : { beside }),
+  };
+}
+
+/**
+ * The name of a workload for a pattern of subtests: `nameOf('')`, or `nameOf('_2')` and so on when `patterns` has that name for
+ * another pattern. Names become folders, so `cursor*` and `cursor?` would both be `cursor_`. Adds the name to `patterns`.
+ */
+export function nameForPattern(
+  pattern: string,
+  nameOf: (suffix: string) => string,
+  patterns: Map<string, string>,
+): string {
+  let name = nameOf('');
+  for (let number = 2; (patterns.get(name) ?? pattern) !== pattern; number++)
+    name = nameOf(`_${number}`);
+  patterns.set(name, pattern);
+  return name;
+}

@@ -1,5 +1,6 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { isHarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { cacheFolder } from '../host/cache-folders.ts';
 import { pause, startDeadline } from '../host/deadline.ts';
@@ -19,7 +20,8 @@ import {
  * Decides how many guests run at a time, counted over all runs that share a cache folder: no more than fit into 7/8 of the host's
  * memory, and no more than it has cores or --jobs asks for. One guest always fits. A guest holds one processor token and as
  * many memory tokens as it needs. All are flocks, so a run that is killed gives them back. A guest gets all its tokens or none,
- * so no two runs wait for each other, and the processes that wait take turns. A kernel build holds none of these tokens.
+ * so no two runs wait for each other. The processes take turns: while one waits for room, no other takes the room that gets free,
+ * even for a smaller guest. A kernel build holds none of these tokens.
  */
 export interface Scheduler {
   /** The most guests of this run that can run at a time, from --jobs, the cores and the memory; at least 1. */
@@ -74,7 +76,6 @@ export function openScheduler(request: SchedulerRequest): Scheduler {
   };
   const holder = { holder: `${dir} (process ${process.pid})`, signal };
   const pools: GuestPools = { processors, memory, chunks };
-  const tryGuest = async (): Promise<Token | undefined> => tryRoom(pools, holder);
   const waitForGuest = async (): Promise<Token> => {
     using _word = startDeadline(signal, quietMs, () => {
       if (!signal.aborted) void sayWhoIsWaitedFor([processors, memory], emit);
@@ -82,7 +83,7 @@ export function openScheduler(request: SchedulerRequest): Scheduler {
     await using _turn = await acquireLock(join(folder, 'turn'), { signal });
     for (;;) {
       throwIfAborted(signal);
-      const room = await tryGuest();
+      const room = await tryRoom(pools, holder);
       if (room !== undefined) return room;
       await pause(pollMs, signal);
     }
@@ -92,13 +93,14 @@ export function openScheduler(request: SchedulerRequest): Scheduler {
     lanes,
     takeGuest: async () => {
       // One request at a time in this process: the guests of one run start in the order of the requests.
-      const mine = last.then(async () => (await tryGuest()) ?? waitForGuest());
+      const mine = last.then(waitForGuest);
       last = mine.catch(() => undefined);
       try {
         return disposable(await mine);
       } catch (error) {
         // A cache on a read-only file system cannot hold tokens, so the guest starts without.
-        if (isCode(error, 'EROFS')) return disposable(noToken);
+        if (isCode(isHarnessError(error) ? error.cause : error, 'EROFS'))
+          return disposable(noToken);
         throw error;
       }
     },

@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
+import { acquireLock } from '../../harness/host/lock.ts';
 import { type TokenPool, tryToken, tryTokens } from '../../harness/host/tokens.ts';
 import type { HarnessEvent } from '../../harness/records/event.ts';
 import { openScheduler } from '../../harness/trial/scheduler.ts';
@@ -85,6 +87,20 @@ void t.test('--jobs decides the lanes, and every lane finds room', async (t) => 
   t.equal(rooms.length, scheduler.lanes);
   for (const room of rooms) await room[Symbol.asyncDispose]();
 });
+
+void t.test(
+  'who asks while another process waits for its turn takes no room before it',
+  async (t) => {
+    const cacheRoot = t.testdir();
+    const request = { cacheRoot, memoryMiB: 512, jobs: undefined, dir: 'x', emit: () => undefined };
+    const turn = await acquireLock(join(cacheRoot, 'locks', 'tokens', 'turn'), { signal });
+    const asked = openScheduler({ ...request, signal }).takeGuest();
+    const early = await Promise.race([asked, pause(500)]);
+    await turn[Symbol.asyncDispose]();
+    await using _room = await asked;
+    t.equal(early, undefined);
+  },
+);
 
 void t.test('an interrupted wait ends at once', async (t) => {
   const cacheRoot = t.testdir();

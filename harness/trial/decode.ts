@@ -12,6 +12,12 @@ const buildFolder = /^\/splat\/(?:src|module-\d+)\/|^(\.\.\/)+/;
 const printedAddress = /([A-Za-z_][\w.]*)\+0x([0-9a-f]+)\/0x([0-9a-f]+)(?: \[(\w+)\])?/;
 
 /**
+ * Matches a line whose address is that of the instruction itself: the instruction pointer of x86 and of arm64, and the header of
+ * a warning. Other addresses are return addresses, behind the call.
+ */
+export const exactAddress = /\bRIP: |\bpc : |\bWARNING: .*\bat (?:\S+:\d+ )?[A-Za-z_][\w.]*\+0x/;
+
+/**
  * The same splats, with ` (FILE:LINE)` at the end of each line of a report that has an address which `vmlinux` or a module can
  * place; inlined functions give `FILE:LINE < FILE:LINE`, the innermost first. When the symbolizer cannot be used, the splats are
  * returned unchanged.
@@ -45,8 +51,7 @@ async function decodeLine(line: string, symbolizer: Symbolizer): Promise<string>
     symbol,
     offset: Number.parseInt(offset, 16),
     size: Number.parseInt(size, 16),
-    // An address on the stack is a return address, behind the call; the instruction pointer (RIP) is exact.
-    isReturn: !line.includes('RIP:'),
+    isReturn: !exactAddress.test(line),
     ...(module === undefined ? {} : { module }),
   });
   const where = places.map(({ location }) => location.replace(buildFolder, ''));

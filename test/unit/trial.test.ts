@@ -9,6 +9,7 @@ import { despiteCrash, QemuCrashed } from '../../harness/guest/machine.ts';
 import { receiveStream } from '../../harness/guest/receive-stream.ts';
 import type { ChildEnd } from '../../harness/host/process.ts';
 import { workloads } from '../../harness/stress/workloads.ts';
+import { exactAddress } from '../../harness/trial/decode.ts';
 import { runTrial } from '../../harness/trial/trial.ts';
 import type { TrialContext, TrialPlan } from '../../harness/trial/trial-plan.ts';
 import { readGolden } from '../golden-log.ts';
@@ -195,4 +196,25 @@ void t.test('a guest that is gone before it is saved is not waited for', async (
     Promise.reject(gone),
   ).catch((error: unknown) => error);
   t.equal(failed, gone);
+});
+
+void t.test('the address of an instruction is told from a return address', async (t) => {
+  for (const line of [
+    'RIP: 0010:demo+0x1a/0x20 [demo]',
+    'pc : demo+0x1a/0x20',
+    'WARNING: CPU: 0 PID: 7 at mm/demo.c:12 demo+0x1a/0x20',
+    'WARNING: CPU: 0 PID: 7 at demo+0x1a/0x20 [demo], CPU#0: x/7',
+    'WARNING: mm/demo.c:12 at demo+0x1a/0x20, CPU#0: x/7',
+  ]) {
+    t.match(line, exactAddress);
+  }
+  for (const line of [
+    ' demo+0x1a/0x20',
+    'lr : demo+0x1a/0x20',
+    ' #0: ffff8880 (&l){+.+.}, at: demo+0x1a/0x20',
+    'BUG: KASAN: slab-out-of-bounds in demo+0x1a/0x20',
+    'WARNING: kernel stack frame pointer at 00000000 in x:1 has bad value demo+0x1a/0x20',
+  ]) {
+    t.notMatch(line, exactAddress);
+  }
 });

@@ -10,8 +10,8 @@ import type { HangEvidence } from '../records/trial.ts';
 import { blockedFrame, mayHang } from '../splat/blocked.ts';
 
 /**
- * How many samples of the CPUs' stacks are taken, and the milliseconds between two. A loop shows the same function in nearly all of
- * them.
+ * How many samples of the CPUs' stacks are taken, and the milliseconds between the end of one and the next. A loop shows the same
+ * function in nearly all of them.
  */
 const samples = 10;
 const sampleMs = 150;
@@ -50,15 +50,21 @@ export interface HangWatch {
  */
 export async function gatherHang(guest: Guest, watch: HangWatch): Promise<HangEvidence> {
   const symbols = await symbolsOf(watch);
-  const seen: (readonly NamedStack[])[] = [];
+  const seen: Sample[] = [];
+  const startedAt = performance.now();
   for (let taken = 0; taken < samples && !watch.signal.aborted; taken += 1) {
+    const atMs = performance.now() - startedAt;
     const stacks = await guest.cpuStacks();
-    seen.push(stacks.map((stack) => nameStack(stack, symbols)));
+    seen.push({ atMs, stacks: stacks.map((stack) => nameStack(stack, symbols)) });
     await pause(sampleMs, watch.signal);
   }
   const said = await askKernel(guest, watch);
-  const frame = loopingFrame(seen) ?? blockedFrame(said.text) ?? '';
-  const stacks = (seen.at(-1) ?? []).map(({ cpu, mode, frames }) => ({ cpu, mode, frames }));
+  const frame = loopingFrame(seen.map(({ stacks: each }) => each)) ?? blockedFrame(said.text) ?? '';
+  const stacks = (seen.at(-1)?.stacks ?? []).map(({ cpu, mode, frames }) => ({
+    cpu,
+    mode,
+    frames,
+  }));
   await writeFile(join(watch.dir, 'hang.txt'), formatSamples(seen));
   return { frame, stacks, asked: said.answered };
 }
@@ -66,6 +72,12 @@ export async function gatherHang(guest: Guest, watch: HangWatch): Promise<HangEv
 interface NamedStack extends Pick<CpuStack, 'cpu' | 'mode'> {
   /** The frames of a stack, such as `do_swap_page+0x12/0x8b0`, the innermost first. */
   readonly frames: readonly string[];
+}
+
+/** The stacks of all CPUs at one moment; `atMs` counts from the first sample. */
+interface Sample {
+  readonly atMs: number;
+  readonly stacks: readonly NamedStack[];
 }
 
 async function symbolsOf({
@@ -173,9 +185,9 @@ async function readFrom(path: string, from: number): Promise<string> {
   return buffer.subarray(0, bytesRead).toString('latin1');
 }
 
-function formatSamples(seen: readonly (readonly NamedStack[])[]): string {
-  const lines = seen.flatMap((stacks, index) => [
-    `sample ${index + 1}, ${index * sampleMs} ms`,
+function formatSamples(seen: readonly Sample[]): string {
+  const lines = seen.flatMap(({ atMs, stacks }, index) => [
+    `sample ${index + 1}, ${Math.round(atMs)} ms`,
     ...stacks.flatMap(({ cpu, mode, frames }) => [
       ` CPU ${cpu}, ${mode}`,
       ...frames.map((frame) => `  ${frame}`),

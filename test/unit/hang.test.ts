@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
+import type { Guest } from '../../harness/guest/boot.ts';
 import { parseRegisters } from '../../harness/guest/cpu-stacks.ts';
 import { blockedFrame } from '../../harness/splat/blocked.ts';
-import { loopingFrame } from '../../harness/trial/hang-evidence.ts';
+import { gatherHang, loopingFrame } from '../../harness/trial/hang-evidence.ts';
 import { settle } from '../../harness/trial/runner.ts';
 import { inconclusive } from '../../harness/verdict.ts';
 import { aTrialResult } from '../made-records.ts';
@@ -63,6 +65,26 @@ void t.test('what a CPU does not leave is named, and nothing else', async (t) =>
     { mode: 'kernel', frames: [`${name}+0x1/0x2`, ...entry] } as const,
   ]);
   t.equal(loopingFrame(busy), undefined, 'a CPU that does many things hangs in none');
+});
+
+void t.test('a sample has the time at which it was taken, however long one takes', async (t) => {
+  const dir = t.testdir({ 'console.log': '' });
+  const stop = new AbortController();
+  let taken = 0;
+  const guest = {
+    async cpuStacks() {
+      await pause(200);
+      if (++taken === 2) stop.abort();
+      return [];
+    },
+    write: async () => false,
+    console: { bytes: () => 0, catchUp: async () => undefined },
+  } as unknown as Guest;
+  const watch = { dir, signal: stop.signal, onAsked: () => undefined };
+  t.match(await gatherHang(guest, watch), { frame: '', asked: false });
+  const [first, second = ''] = readFileSync(`${dir}/hang.txt`, 'utf8').split('\n');
+  t.equal(first, 'sample 1, 0 ms');
+  t.ok(Number(/^sample 2, (\d+) ms$/.exec(second)?.[1]) >= 340, second);
 });
 
 void t.test('a blocked task is named by what it waits for', async (t) => {

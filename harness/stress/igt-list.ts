@@ -14,8 +14,6 @@ export interface IgtRow {
   readonly why: string;
   /** The pattern for the subtests to run, as far as the expectations do not skip them. Absent: all subtests. */
   readonly only?: RegExp;
-  /** Present when no other test may run beside this one, or after it, in one guest. No row has it, and nothing reads it. */
-  readonly alone?: true;
 }
 
 /**
@@ -33,7 +31,7 @@ const row = (
   test: string,
   witnesses: readonly string[],
   why: string,
-  more: Pick<IgtRow, 'only' | 'alone'> = {},
+  more: Pick<IgtRow, 'only'> = {},
 ): IgtRow => ({ driver, test, witnesses, why, ...more });
 
 const coreTests: readonly (readonly [string, string])[] = [

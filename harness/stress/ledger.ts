@@ -44,9 +44,7 @@ function leadingNumber(text: string | undefined): number | null {
  */
 const splatTaints = { B: 1 << 5, D: 1 << 7, W: 1 << 9 } as const;
 
-/**
- * The reasons why lockdep or a one-shot warning could not have reported anything at this reading. `when` says which reading it is.
- */
+/** The reasons why lockdep could not have reported everything at this reading. `when` says which reading it is. */
 function deadDetectors(reading: LedgerReading, when: 'before' | 'after'): readonly string[] {
   const dead: string[] = [];
   if (reading.debugLocks === null)
@@ -140,7 +138,7 @@ export interface LedgerEvidence {
   readonly warnOnceArmed: boolean;
   /** Whether the console showed the messages of level info that were written before and after the workload. */
   readonly markersSeen: { readonly begin: boolean; readonly end: boolean };
-  /** The kernel's log from `marker` on, as /dev/kmsg gives it; null when it was not read. */
+  /** The kernel's whole log, as /dev/kmsg gives it; null when it was not read. */
   readonly kmsg: string | null;
   /** The end of the console log, after everything left in the kernel's log was printed. */
   readonly console: string;

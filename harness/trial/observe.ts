@@ -59,7 +59,10 @@ export function countedBesides({
 const prepareTimeoutMs = 30_000;
 const warmUpTimeoutMs = 120_000;
 
-/** Prepares a ready guest: loads modules, starts the counters of the witnesses and of the functions in `more`, runs `warmUp`, and takes the first reading. */
+/**
+ * Prepares a ready guest: loads modules, starts the counters of the witnesses and of the functions in `more`, runs `warmUp`, and
+ * takes the first reading.
+ */
 export async function prepareGuest(
   agent: Agent,
   cpus: number,
@@ -142,7 +145,10 @@ async function whyNot3D(agent: Agent): Promise<string | undefined> {
   return 'this guest has no virtio GPU, so no 3D';
 }
 
-/** Starts counting a function. Returns false when the kernel has no such function that ftrace can trace (Documentation/trace/ftrace.rst). */
+/**
+ * Starts counting a function. Returns false when the kernel has no such function that ftrace can trace
+ * (Documentation/trace/ftrace.rst).
+ */
 async function profile(agent: Agent, name: string): Promise<boolean> {
   // The versions of the function that the compiler made count too (set_ftrace_filter takes globs).
   const plain = await agent.append(profileFiles.filter, `${name}\n`);

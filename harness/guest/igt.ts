@@ -19,6 +19,7 @@ import { listSubtests } from './igt-subtests.ts';
 import {
   fetchTools,
   layOutTools,
+  librariesOf,
   loaderPath,
   noting,
   packTools,
@@ -62,9 +63,17 @@ export const igtFolder = '/usr/libexec/igt-gpu-tools';
 /** The version of the packing; it must be raised when other files are packed, or in another way. */
 const packing = 1;
 
-interface Meta {
-  readonly name: string;
+/** What an image has that was just packed. */
+interface Packed {
   readonly tests: IgtImage['tests'];
+  /** The digest of the disk. */
+  readonly sha256: string;
+}
+
+/** The meta of a disk in the cache. Disks that earlier versions of splat packed have no digest in it. */
+interface Meta extends Omit<Packed, 'sha256'> {
+  readonly name: string;
+  readonly sha256?: string;
 }
 
 /**
@@ -136,8 +145,8 @@ async function packDebian(
       const names = [`${bundle.package}=${found.version}`];
       const wanted = { names, without: bundle.without.names };
       const { root, packages } = await fetchTools(name, wanted, apt, { dir, signal, emit });
-      const tests = await pack(await treeOf(bundle, root), dir, signal);
-      return { name, tests, packages } satisfies Meta & { packages: unknown };
+      const packed = await pack(await treeOf(bundle, root), dir, signal);
+      return { name, ...packed, packages } satisfies Meta & { packages: unknown };
     },
     noting({ cacheRoot, signal, emit }),
   );
@@ -162,9 +171,8 @@ async function treeOf(bundle: Bundle, root: string): Promise<ToolsTree> {
 
 /**
  * Lays out the files, lists the subtests of every test program, and packs the image `DIR/disk`. Only the image stays in `dir`.
- * Returns the subtests by program.
  */
-async function pack(tree: ToolsTree, dir: string, signal: AbortSignal): Promise<IgtImage['tests']> {
+async function pack(tree: ToolsTree, dir: string, signal: AbortSignal): Promise<Packed> {
   const folder = join(dir, 'tree');
   await makeFolder(folder);
   await layOutTools(tree, folder, signal);
@@ -172,7 +180,7 @@ async function pack(tree: ToolsTree, dir: string, signal: AbortSignal): Promise<
   await packTools(folder, join(dir, 'disk'), signal);
   await removeTree(folder);
   await removeTree(join(dir, 'scratch'));
-  return tests;
+  return { tests, sha256: await fileDigest(join(dir, 'disk')) };
 }
 
 /**
@@ -205,8 +213,10 @@ async function newestCached(cacheRoot: string, recipe: string): Promise<IgtImage
 }
 
 function imageOf(entry: Entry): IgtImage {
-  const { name, tests } = entry.meta as Meta;
-  return { id: entry.key, disk: join(entry.dir, 'disk'), name, tests };
+  const { name, tests, sha256 } = entry.meta as Meta;
+  // A saved guest has already read from its disk. A disk that was made again, with newer libraries, must have another id.
+  const id = sha256 === undefined ? entry.key : `${entry.key}_${sha256.slice(0, 16)}`;
+  return { id, disk: join(entry.dir, 'disk'), name, tests };
 }
 
 /**
@@ -237,8 +247,8 @@ const markTest = 'core_getversion';
 
 /**
  * Returns a disk with the user's own build of IGT in the folder `dir`, with the libraries that it needs from its own folders or
- * from this host. It is packed again when a test program has changed. Throws `usage` for a folder without a build of IGT, and
- * `tool` for a missing library.
+ * from this host. It is packed again when a file of it has changed: a program, a data file or a library. Throws `usage` for a
+ * folder without a build of IGT, and `tool` for a missing library.
  */
 export async function ensureOwnIgt(dir: string, options: IgtOptions): Promise<IgtImage> {
   const { cacheRoot, signal } = options;
@@ -250,18 +260,20 @@ export async function ensureOwnIgt(dir: string, options: IgtOptions): Promise<Ig
     ...['../../lib/x86_64-linux-gnu', '../../lib'].map((path) => resolve(folder, path)),
     ...hostLibraries,
   ];
-  const digests = await Promise.all(programs.map(async (file) => [file, await fileDigest(file)]));
   const tree: ToolsTree = {
     copies,
     programs,
     libraryFolders,
     loader: `/${loaderPath}`,
   };
+  const libraries = await librariesOf(tree, signal);
+  const packed = [...Object.values(copies), ...libraries.values(), tree.loader];
+  const digests = await Promise.all(packed.map(async (file) => [file, await fileDigest(file)]));
   const entry = await ensureEntry(cacheRoot, {
     kind: 'tool',
     key: `igt-own-${valueDigest([digests, packing]).slice(0, 24)}`,
     signal,
-    make: async (draft) => ({ name: dir, tests: await pack(tree, draft, signal) }) satisfies Meta,
+    make: async (draft) => ({ name: dir, ...(await pack(tree, draft, signal)) }) satisfies Meta,
   });
   return imageOf(entry);
 }

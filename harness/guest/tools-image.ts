@@ -72,22 +72,29 @@ export async function layOutTools(
     await makeFolder(dirname(join(dir, path)));
     await cp(from, join(dir, path), { recursive: true, verbatimSymlinks: true });
   }
-  const opened = new Map<string, string>();
-  for (const name of [...openedByName, ...(tree.opened ?? [])]) {
-    const folder = await folderOf(name, tree.libraryFolders);
-    if (folder !== undefined) opened.set(name, join(folder, name));
-  }
-  const roots = [...tree.programs, ...opened.values()];
-  const libraries = new Map([
-    ...opened,
-    ...(await collectLibraries(roots, tree.libraryFolders, signal)),
-  ]);
+  const libraries = await librariesOf(tree, signal);
   const target = join(dir, libraryFolder);
   await makeFolder(target);
   for (const [name, path] of libraries) await copyFile(path, join(target, name));
   await makeFolder(dirname(join(dir, loaderPath)));
   await copyFile(tree.loader, join(dir, loaderPath));
   await symlink('usr/lib', join(dir, 'lib'));
+}
+
+/**
+ * By name: the path on this host of each library that the programs of a tree need. Throws `tool` for a library that no folder has.
+ */
+export async function librariesOf(
+  tree: Pick<ToolsTree, 'programs' | 'libraryFolders' | 'opened'>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const opened = new Map<string, string>();
+  for (const name of [...openedByName, ...(tree.opened ?? [])]) {
+    const folder = await folderOf(name, tree.libraryFolders);
+    if (folder !== undefined) opened.set(name, join(folder, name));
+  }
+  const roots = [...tree.programs, ...opened.values()];
+  return new Map([...opened, ...(await collectLibraries(roots, tree.libraryFolders, signal))]);
 }
 
 /** Copies the file `from`, or the file that it links to, to the path `to`, and makes the copy executable. */

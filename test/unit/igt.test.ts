@@ -1,7 +1,16 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { ensureOwnIgt } from '../../harness/guest/igt.ts';
 import { packageRoot } from '../../harness/host/package-root.ts';
+import { fileDigest } from '../../harness/host/store.ts';
 import { formatJunit } from '../../harness/report/junit.ts';
 import { formatKtap } from '../../harness/report/ktap.ts';
 import { readIgtEnd } from '../../harness/stress/igt-end.ts';
@@ -179,6 +188,29 @@ void t.test(
     }
   },
 );
+
+void t.test("a disk with the user's own IGT is made again when a file of it changed", async (t) => {
+  const dir = t.testdir({ prefix: { lib: {}, libexec: { 'igt-gpu-tools': {} } } });
+  const prefix = join(dir, 'prefix');
+  const tests = join(prefix, 'libexec/igt-gpu-tools');
+  copyFileSync(realpathSync('/bin/true'), join(tests, 'core_getversion'));
+  writeFileSync(join(tests, 'a.txt'), 'data');
+  const library = join(prefix, 'lib/libc.so.6');
+  copyFileSync(realpathSync('/lib/x86_64-linux-gnu/libc.so.6'), library);
+  const { signal } = new AbortController();
+  const options = { cacheRoot: join(dir, 'cache'), signal, emit: () => undefined };
+  const first = await ensureOwnIgt(prefix, options);
+  t.strictSame(first.tests, { core_getversion: [] });
+  const digest = await fileDigest(first.disk);
+  t.ok(first.id.endsWith(digest.slice(0, 16)), 'a disk with other content has another id');
+  const ids = new Set([first.id]);
+  for (const file of [library, join(tests, 'a.txt'), join(tests, 'core_getversion')]) {
+    appendFileSync(file, 'x');
+    ids.add((await ensureOwnIgt(prefix, options)).id);
+  }
+  t.equal(ids.size, 4);
+  t.ok(ids.has((await ensureOwnIgt(prefix, options)).id), 'nothing changed');
+});
 
 void t.test('names of tests are told from programs of the user', async (t) => {
   t.ok(isIgtName('igt') && isIgtName('igt:kms_*') && isIgtName('igt+reclaim'));

@@ -25,10 +25,13 @@ const unusable: readonly (readonly [symbol: string, value: string])[] = [
   ['RANDOMIZE_BASE', 'n'],
 ];
 
+/** The one of them that is y where a .config has no line for it, as in a defconfig (arch/x86/Kconfig). */
+const onByDefault = 'RANDOMIZE_BASE';
+
 /**
  * Changes lines of the user's .config: those that only its distribution can build, and one that randomizes addresses. `cleared`
- * names the changed symbols, as `CONFIG_MODULE_SIG`. A symbol that the .config does not have is not added. `tinyconfig` is
- * returned unchanged.
+ * names the changed symbols, as `CONFIG_MODULE_SIG`. Of the symbols that the .config has no line for, only RANDOMIZE_BASE is
+ * added, as "not set". `tinyconfig` is returned unchanged.
  */
 export function usableBase(base: ConfigBase): {
   readonly base: ConfigBase;
@@ -44,7 +47,13 @@ export function usableBase(base: ConfigBase): {
     return found === undefined ? line : configLine(...found);
   });
   const cleared = changed.map(([symbol]) => `CONFIG_${symbol}`);
-  return { base: { ...base, text: lines.join('\n') }, cleared };
+  const text = lines.join('\n');
+  if (lines.some((line) => symbolOf(line) === onByDefault))
+    return { base: { ...base, text }, cleared };
+  return {
+    base: { ...base, text: `${text.trimEnd()}\n${configLine(onByDefault, 'n')}\n` },
+    cleared,
+  };
 }
 
 /**

@@ -147,6 +147,11 @@ void test('a .config of a distribution loses what only the distribution can buil
     text: '# CONFIG_MODULE_SIG is not set\nCONFIG_SYSTEM_TRUSTED_KEYS=""\n# CONFIG_DEBUG_INFO_BTF is not set\nCONFIG_XFS_FS=m\n',
   });
   t.strictSame(usableBase(base).cleared, []);
+  t.match(base, { text: /\n# CONFIG_RANDOMIZE_BASE is not set\n$/ }, 'it is y without a line');
+  for (const line of ['CONFIG_RANDOMIZE_BASE=y\n', '# CONFIG_RANDOMIZE_BASE is not set\n']) {
+    const usable = usableBase({ kind: 'file', name: 'config', text: line });
+    t.match(usable.base, { text: /^# CONFIG_RANDOMIZE_BASE is not set\n$/ });
+  }
   t.end();
 });
 

@@ -13,7 +13,7 @@ const unitOffset = /^ {2}Compilation Unit @ offset (?:0x)?([0-9a-f]+):$/;
 const unitName = /^ {4}<[0-9a-f]+> {3}DW_AT_name +: (?:\([^)]*\): )?(.*\S)\s*$/;
 const rangesOwner = /^ {2}Offset into \.debug_info: +(?:0x)?([0-9a-f]+)$/;
 const rangeRow = /^ {4}([0-9a-f]{16}) ([0-9a-f]{16})$/;
-const functionRow = /^([0-9a-f]{16}) [tT] (\S+)$/;
+const functionRow = /^([0-9a-f]{16}) [tTW] (\S+)$/;
 
 interface Range {
   readonly start: bigint;
@@ -22,9 +22,9 @@ interface Range {
 }
 
 /**
- * Returns the functions of an image with the files that they were compiled in, sorted by address. Weak functions, and functions
- * that no address range covers, are left out. The texts are the output of binutils: `nm --numeric-sort`,
- * `readelf --debug-dump=aranges` and `readelf --debug-dump=info --dwarf-depth=1`. Pure.
+ * Returns the functions of an image with the files that they were compiled in, sorted by address. A weak function is among them
+ * if the linker kept it. Functions that no address range covers are left out. The texts are the output of binutils:
+ * `nm --numeric-sort`, `readelf --debug-dump=aranges` and `readelf --debug-dump=info --dwarf-depth=1`. Pure.
  */
 export function placeFunctions(
   symbols: string,

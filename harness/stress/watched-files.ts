@@ -16,16 +16,27 @@ export const watchedFiles: readonly RegExp[] = [
   /^fs\/proc\/task_mmu\.c$/,
 ];
 
-/** What stands before the path of a source file, in our builds and in builds inside the tree. */
-const rootOfSources = /^(?:.*\/splat\/src\/|\.\/)/;
+/** The function with which a kernel begins, and its file (init/main.c). */
+const first = { name: 'start_kernel', file: 'init/main.c' };
+
+/**
+ * What stands before the path of a source file in the debug information: `/splat/src/` when bwrap confined the build, the path of
+ * the workspace in other builds, and nothing in builds inside the tree.
+ */
+function rootOfSources(placed: readonly PlacedFile[]): string {
+  const file = placed.find(({ name }) => name === first.name)?.file ?? first.file;
+  return file.endsWith(first.file) ? file.slice(0, -first.file.length) : '';
+}
 
 /**
  * The path of a watched file in the tree, from its path in the debug information: `virt/kvm/eventfd.c` for
- * `/splat/src/arch/x86/kvm/../../../virt/kvm/eventfd.c`. Undefined for a file that is not watched.
+ * `/splat/src/arch/x86/kvm/../../../virt/kvm/eventfd.c` and the root `/splat/src/`. Undefined for a file that is not watched.
  */
-function watchedFile(compiled: string): string | undefined {
+function watchedFile(compiled: string, root: string): string | undefined {
   const steps: string[] = [];
-  for (const step of compiled.replace(rootOfSources, '').split('/')) {
+  const own = compiled.startsWith(root) ? compiled.slice(root.length) : compiled;
+  for (const step of own.split('/')) {
+    if (step === '.') continue;
     if (step === '..') steps.pop();
     else steps.push(step);
   }
@@ -49,6 +60,12 @@ export function plainName(name: string): string {
 /** The function that begins an mmu notifier's range. Its callers are recorded by name (include/linux/mmu_notifier.h). */
 export const rangeStart = '__mmu_notifier_invalidate_range_start';
 
+/** A function of an image, with the file that it was compiled in as the debug information names it. */
+interface PlacedFile {
+  readonly name: string;
+  readonly file: string;
+}
+
 /** A function that a coverage run counts. */
 export interface WatchedFunction {
   /** The name as the kernel's lists have it, with the compiler's suffixes. */
@@ -70,9 +87,10 @@ export interface WatchedFunction {
  */
 export function watchFunctions(
   traceable: string,
-  placed: readonly { readonly name: string; readonly file: string }[],
+  placed: readonly PlacedFile[],
   modules: readonly string[] = [],
 ): readonly WatchedFunction[] {
+  const root = rootOfSources(placed);
   const files = new Map<string, string[]>();
   for (const { name, file } of placed) files.set(name, [...(files.get(name) ?? []), file]);
   const lines = traceable.split('\n').map((line) => {
@@ -92,7 +110,7 @@ export function watchFunctions(
     const own = files.get(name) ?? [];
     const isSame = own.every((file) => file === own[0]);
     if (name === '' || isLeftOut(name) || (!isSame && own.length !== counts.get(name))) return [];
-    const file = watchedFile(own[isSame ? 0 : nth] ?? '');
+    const file = watchedFile(own[isSame ? 0 : nth] ?? '', root);
     return file === undefined ? [] : [{ name, file, index: at + 1 }];
   });
 }

@@ -1,6 +1,10 @@
 import t from 'tap';
 import { placeFunctions } from '../../harness/host/compile-units.ts';
-import { countFunctions, gatherCoverage } from '../../harness/plans/run/coverage.ts';
+import {
+  countFunctions,
+  gatherCoverage,
+  readCoverageOf,
+} from '../../harness/plans/run/coverage.ts';
 import { compareCoverage, describeCoverage } from '../../harness/report/coverage-text.ts';
 import { quickWorkloads } from '../../harness/stress/quick-workloads.ts';
 import {
@@ -14,11 +18,12 @@ import type { TrialCoverage } from '../../harness/trial/coverage.ts';
 
 // As binutils 2.40 print them of a vmlinux of ours.
 const symbols = `\
-ffffffff81000000 T startup_64
+ffffffff81000000 T start_kernel
 ffffffff81100000 t helper
 ffffffff81100040 T do_wp_page
 ffffffff81200000 t helper
 ffffffff81200080 T drm_open
+ffffffff812000c0 W drm_weak
 ffffffff82000000 D some_data
 `;
 const aranges = `\
@@ -44,7 +49,7 @@ Contents of the .debug_aranges section:
 `;
 const units = `\
   Compilation Unit @ offset 0:
-    <15>   DW_AT_name        : (indirect string, offset: 0): /splat/src/arch/x86/kernel/head_64.S
+    <15>   DW_AT_name        : (indirect string, offset: 0): /splat/src/init/main.c
   Compilation Unit @ offset 0x46:
     <53>   DW_AT_producer    : (indirect string, offset: 0x3f8): GNU C11 12.2.0 -O2
     <58>   DW_AT_name        : (indirect line string, offset: 0x4f): /splat/src/mm/memory.c
@@ -57,11 +62,12 @@ void t.test('functions are placed in the files that were compiled', (t) => {
   t.strictSame(
     placed.map(({ name, file }) => `${name} ${file}`),
     [
-      'startup_64 /splat/src/arch/x86/kernel/head_64.S',
+      'start_kernel /splat/src/init/main.c',
       'helper /splat/src/mm/memory.c',
       'do_wp_page /splat/src/mm/memory.c',
       'helper drivers/gpu/drm/drm_file.c',
       'drm_open drivers/gpu/drm/drm_file.c',
+      'drm_weak drivers/gpu/drm/drm_file.c',
     ],
   );
   t.end();
@@ -71,7 +77,10 @@ void t.test(
   'what is watched: functions of some files, by their line in the list of ftrace',
   (t) => {
     const placed = placeFunctions(symbols, aranges, units);
-    const both = watchFunctions('startup_64\nhelper\ndo_wp_page\nhelper [mod]\ndrm_open\n', placed);
+    const both = watchFunctions(
+      'start_kernel\nhelper\ndo_wp_page\nhelper [mod]\ndrm_open\n',
+      placed,
+    );
     t.strictSame(
       both.map(({ name, file, index }) => `${index} ${name} ${file}`),
       [
@@ -93,10 +102,18 @@ void t.test(
       ['do_wp_page'],
       'which helper it is cannot be told: it is left out',
     );
-    const joined = watchFunctions('kvm_init\n', [
-      { name: 'kvm_init', file: '/splat/src/arch/x86/kvm/../../../virt/kvm/kvm_main.c' },
-    ]);
-    t.equal(joined[0]?.file, 'virt/kvm/kvm_main.c');
+    for (const root of ['/splat/src/', '/home/me/.cache/splat/workspace/f-1000/src/', './', '']) {
+      const joined = watchFunctions('kvm_init\nfault\n', [
+        { name: 'start_kernel', file: `${root}init/main.c` },
+        { name: 'kvm_init', file: `${root}arch/x86/kvm/../../../virt/kvm/kvm_main.c` },
+        { name: 'fault', file: `${root}arch/x86/mm/fault.c` },
+      ]);
+      t.strictSame(
+        joined.map(({ file }) => file),
+        ['virt/kvm/kvm_main.c'],
+        `sources below "${root}"`,
+      );
+    }
     const left = watchFunctions(
       'x_show\nx_store\nx_show.isra.0\nx_shown\n',
       ['x_show', 'x_store', 'x_show.isra.0', 'x_shown'].map((name) => ({

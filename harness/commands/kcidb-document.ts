@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
-import { readRecord } from '../host/record-file.ts';
+import { readRecordAt } from '../host/record-file.ts';
 import { allPatches, readSeries } from '../patch/series.ts';
 import { readRun } from '../plans/run/run-record.ts';
 import { type Kcidb, kcidbSchema } from '../records/kcidb.ts';
@@ -29,7 +29,7 @@ export async function kcidbDocument(
 ): Promise<Kcidb> {
   const file = join(dir, 'kcidb.json');
   if (await isThere(file)) {
-    const kept = await readRecord(file, kcidbSchema);
+    const kept = await readRecordAt(file, kcidbSchema);
     if (kept !== undefined) return withFacts(kept, facts);
   }
   if (!(await isThere(join(dir, 'run.json')))) {

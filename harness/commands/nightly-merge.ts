@@ -4,7 +4,7 @@ import { HarnessError } from '../errors.ts';
 import { openHistory } from '../history/database.ts';
 import { nightNamed } from '../history/nights.ts';
 import { makeFolder, readIfThere } from '../host/disk.ts';
-import { readRecord } from '../host/record-file.ts';
+import { readRecordAt } from '../host/record-file.ts';
 import { mergeShards, readShards } from '../plans/night/merge-shards.ts';
 import { readPlan } from '../plans/night/plan-file.ts';
 import { nightSchema } from '../records/night.ts';
@@ -68,7 +68,7 @@ async function requireNightFolder(dir: string, night: string): Promise<void> {
   const isThere = (await readIfThere(stat(dir)))?.isDirectory() === true;
   const names = isThere ? await readdir(dir) : [];
   if (names.includes('night.json')) {
-    const there = await readRecord(join(dir, 'night.json'), nightSchema);
+    const there = await readRecordAt(join(dir, 'night.json'), nightSchema);
     if (there?.night === night) return;
   } else if (names.every((name) => ['runs', 'failures'].includes(name))) {
     await makeFolder(dir);

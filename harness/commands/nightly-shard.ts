@@ -4,7 +4,7 @@ import { exitCodes, HarnessError, isHarnessError } from '../errors.ts';
 import { openHistory } from '../history/database.ts';
 import { makeFolder, readIfThere } from '../host/disk.ts';
 import { tryLock } from '../host/lock.ts';
-import { readRecord } from '../host/record-file.ts';
+import { readRecordAt } from '../host/record-file.ts';
 import { cacheRoot } from '../host/store.ts';
 import { readPlan, shardOf } from '../plans/night/plan-file.ts';
 import { runShard } from '../plans/night/run-shard.ts';
@@ -55,7 +55,7 @@ export async function runPart(argv: PartArguments, context: CommandContext): Pro
     `${nightStamp(night)}-shard-${shard.replace('/', '-of-')}`,
     context,
   );
-  const done = await readRecord(join(dir, 'shard.json'), shardSchema);
+  const done = await readRecordAt(join(dir, 'shard.json'), shardSchema);
   if (done?.plan === read.digest && done.shard === shard && isWhole(done)) {
     return tell(done, dir, argv, context);
   }

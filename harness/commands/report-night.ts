@@ -2,7 +2,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { readIfThere, writeWhole } from '../host/disk.ts';
-import { readRecord } from '../host/record-file.ts';
+import { readRecordAt } from '../host/record-file.ts';
 import { nightSchema } from '../records/night.ts';
 import type { NightRow } from '../records/night-row.ts';
 import { formatNightAt } from './night-page.ts';
@@ -58,7 +58,7 @@ async function writeNightPage(
   cwd: string,
   rows: readonly NightRow[],
 ): Promise<string> {
-  const night = await readRecord(join(dir, 'night.json'), nightSchema, largestShownBytes);
+  const night = await readRecordAt(join(dir, 'night.json'), nightSchema, largestShownBytes);
   if (night === undefined) throw new HarnessError('usage', `${dir} has no night.json`);
   const file = join(dir, 'night.html');
   await writeWhole(file, await formatNightAt(dir, night, { cwd, rows }));

@@ -9,15 +9,34 @@ const largestRecordBytes = 256 * 1024 * 1024;
 
 /**
  * Reads a record from a JSON file; undefined when there is no such file. Throws `usage` when the file cannot be read, is not
- * JSON, does not fit the schema, or has more than `largestBytes` bytes (by default 256 MiB).
+ * JSON, does not fit the schema, or has more than `largestBytes` bytes (by default 256 MiB). The message has the name of the file
+ * without its folder, because most callers name the folder themselves.
  */
 export async function readRecord<S extends RecordSchema>(
   path: string,
   schema: S,
   largestBytes = largestRecordBytes,
 ): Promise<Recorded<S> | undefined> {
-  const json = await readJson(path, largestBytes);
-  return json === undefined ? undefined : requireRecord(json.value, schema, basename(path));
+  return readAs(basename(path), path, schema, largestBytes);
+}
+
+/** The same as readRecord(), but the message has the whole path. */
+export async function readRecordAt<S extends RecordSchema>(
+  path: string,
+  schema: S,
+  largestBytes = largestRecordBytes,
+): Promise<Recorded<S> | undefined> {
+  return readAs(path, path, schema, largestBytes);
+}
+
+async function readAs<S extends RecordSchema>(
+  file: string,
+  path: string,
+  schema: S,
+  largestBytes: number,
+): Promise<Recorded<S> | undefined> {
+  const json = await readJson(file, path, largestBytes);
+  return json === undefined ? undefined : requireRecord(json.value, schema, file);
 }
 
 /** The value when it fits the schema; otherwise throws `usage`, with `file` and the wrong field in the message. */
@@ -33,18 +52,19 @@ function requireRecord<S extends RecordSchema>(
 }
 
 async function readJson(
+  file: string,
   path: string,
   largestBytes: number,
 ): Promise<{ readonly value: unknown } | undefined> {
   try {
-    await using file = await open(path, 'r');
-    const { size } = await file.stat();
+    await using opened = await open(path, 'r');
+    const { size } = await opened.stat();
     if (size > largestBytes)
-      throw new HarnessError('usage', `${basename(path)} is larger than ${largestBytes} bytes`);
-    return { value: JSON.parse(await file.readFile('utf8')) };
+      throw new HarnessError('usage', `${file} is larger than ${largestBytes} bytes`);
+    return { value: JSON.parse(await opened.readFile('utf8')) };
   } catch (error) {
     if (error instanceof HarnessError) throw error;
     if (isCode(error, 'ENOENT')) return undefined;
-    throw new HarnessError('usage', `${basename(path)} is not readable as JSON`, { cause: error });
+    throw new HarnessError('usage', `${file} is not readable as JSON`, { cause: error });
   }
 }

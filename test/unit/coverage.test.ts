@@ -196,6 +196,12 @@ void t.test('what ran, what never did, and what cannot be told apart', (t) => {
   t.end();
 });
 
+void t.test('a record that cannot be read is named with its folder', async (t) => {
+  const dir = t.testdir({ 'coverage.json': '{' });
+  const message = `${dir}/coverage.json is not readable as JSON`;
+  await t.rejects(readCoverageOf(dir), { code: 'usage', message });
+});
+
 void t.test('two coverages differ in what only one of them has', (t) => {
   const before = coverageOf(['do_wp_page'], [0x4008_6409]);
   const now = coverageOf(['never_called'], []);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { makeFolder, writeWhole } from '../../host/disk.ts';
-import { readRecord } from '../../host/record-file.ts';
+import { readRecord, readRecordAt } from '../../host/record-file.ts';
 import {
   type Coverage,
   type CoverageFacts,
@@ -123,7 +123,7 @@ export const coverageFile = 'coverage.json';
 
 /** Reads coverage.json of a run directory; undefined when the run has none. Throws `usage` for a file that is not such a record. */
 export async function readCoverageOf(dir: string): Promise<Coverage | undefined> {
-  return readRecord(join(dir, coverageFile), coverageSchema);
+  return readRecordAt(join(dir, coverageFile), coverageSchema);
 }
 
 /** The file that notes the last coverage run of a kernel with this version of splat. It may be deleted at any time. */

@@ -2,7 +2,7 @@ import { cp, readFile, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { HarnessError } from '../../errors.ts';
 import { makeFolder, readIfThere } from '../../host/disk.ts';
-import { readRecord } from '../../host/record-file.ts';
+import { readRecordAt } from '../../host/record-file.ts';
 import {
   type Comparison,
   compareVersions,
@@ -44,7 +44,7 @@ export async function readPrevious(run: string, cwd: string): Promise<PreviousSe
   const dir = resolve(cwd, run);
   const wrong = (what: string): HarnessError =>
     new HarnessError('usage', `--previous ${run}: ${what}`);
-  const report = await readRecord(join(dir, 'series.json'), seriesReportSchema);
+  const report = await readRecordAt(join(dir, 'series.json'), seriesReportSchema);
   if (report === undefined) throw wrong('no series.json; give the folder of a finished series');
   const patches: VersionedPatch[] = [];
   for (const { index, subject } of report.patches) {

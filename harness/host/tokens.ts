@@ -67,16 +67,35 @@ export async function tryTokens(
 }
 
 /**
- * The holders that the files of a pool name, each once. The file of a holder that was killed names it until the token is taken
- * again.
+ * The holders of the tokens of a pool, each once. The file of a holder that was killed still names it, so only a file that is
+ * locked counts. Throws the errors of open(2) and flock(1).
  */
-export async function holdersOf(pool: TokenPool): Promise<readonly string[]> {
+export async function holdersOf(pool: TokenPool, signal: AbortSignal): Promise<readonly string[]> {
   const holders = new Set<string>();
   for (let index = 0; index < pool.count; index += 1) {
-    const text = await readIfThere(readFile(join(pool.dir, `${pool.name}-${index}`), 'utf8'));
-    if (text) holders.add(text);
+    const path = join(pool.dir, `${pool.name}-${index}`);
+    const text = await readIfThere(readFile(path, 'utf8'));
+    if (text && (await isLocked(path, signal))) holders.add(text);
   }
   return [...holders];
+}
+
+/** True when a file has an exclusive flock(2). To find out, this process takes a shared lock for a moment. */
+async function isLocked(path: string, signal: AbortSignal): Promise<boolean> {
+  await using file = await open(path, 'r');
+  return !(await tryFlock(file, '--shared', signal));
+}
+
+/** Takes an flock(2) on an open file, which has it until it is closed. False when another holder has the file locked. */
+async function tryFlock(
+  file: FileHandle,
+  mode: '--exclusive' | '--shared',
+  signal: AbortSignal,
+): Promise<boolean> {
+  // flock(1) locks the open file that it inherits as stdin. The lock stays when flock has ended.
+  const flags = [mode, '--nonblock', '--conflict-exit-code', '75', '0'];
+  const end = await runTool('flock', flags, { signal, stdinFd: file.fd, okCodes: [0, 75] });
+  return end.exitCode === 0;
 }
 
 /**
@@ -92,10 +111,7 @@ async function tryFile(path: string, { holder, signal }: TokenOptions): Promise<
   let isHeld = false;
   try {
     file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-    // flock(1) locks the open file that it inherits as stdin. The lock stays when flock has ended.
-    const flags = ['--exclusive', '--nonblock', '--conflict-exit-code', '75', '0'];
-    const end = await runTool('flock', flags, { signal, stdinFd: file.fd, okCodes: [0, 75] });
-    isHeld = end.exitCode === 0;
+    isHeld = await tryFlock(file, '--exclusive', signal);
     if (!isHeld) return undefined;
     await file.truncate(0);
     await file.write(holder, 0);

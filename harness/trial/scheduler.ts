@@ -78,7 +78,7 @@ export function openScheduler(request: SchedulerRequest): Scheduler {
   const pools: GuestPools = { processors, memory, chunks };
   const waitForGuest = async (): Promise<Token> => {
     using _word = startDeadline(signal, quietMs, () => {
-      if (!signal.aborted) void sayWhoIsWaitedFor([processors, memory], emit);
+      if (!signal.aborted) void sayWhoIsWaitedFor([processors, memory], { signal, emit });
     });
     await using _turn = await acquireLock(join(folder, 'turn'), { signal });
     for (;;) {
@@ -140,9 +140,15 @@ function disposable({ giveBack }: Token): AsyncDisposable {
   return { [Symbol.asyncDispose]: giveBack };
 }
 
-async function sayWhoIsWaitedFor(pools: readonly TokenPool[], emit: Emit): Promise<void> {
+async function sayWhoIsWaitedFor(
+  pools: readonly TokenPool[],
+  { signal, emit }: Pick<SchedulerRequest, 'signal' | 'emit'>,
+): Promise<void> {
   // An unreadable lock file names no run.
-  const named = await Promise.all(pools.map(async (pool) => holdersOf(pool).catch(() => [])));
+  const named = await Promise.all(
+    pools.map(async (pool) => holdersOf(pool, signal).catch(() => [])),
+  );
+  if (signal.aborted) return;
   const holders = [...new Set(named.flat())];
   emit({ kind: 'note', text: `waiting for run ${holders.join(', ') || 'of another process'}` });
 }

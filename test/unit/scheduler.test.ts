@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { acquireLock } from '../../harness/host/lock.ts';
-import { type TokenPool, tryToken, tryTokens } from '../../harness/host/tokens.ts';
+import { holdersOf, type TokenPool, tryToken, tryTokens } from '../../harness/host/tokens.ts';
 import type { HarnessEvent } from '../../harness/records/event.ts';
 import { openScheduler } from '../../harness/trial/scheduler.ts';
 
@@ -27,7 +27,9 @@ async function holdAll(cacheRoot: string, holder: string) {
 
 void t.test('a token is held by one, names its holder, and can be given back', async (t) => {
   const pool: TokenPool = { dir: t.testdir(), name: 'memory', count: 2 };
+  await writeFile(join(pool.dir, 'memory-1'), 'a run that was killed');
   const first = await tryToken(pool, { holder: 'run one', signal });
+  t.strictSame(await holdersOf(pool, signal), ['run one'], 'a free token has no holder');
   const second = await tryToken(pool, { holder: 'run two', signal });
   t.ok(first && second);
   t.equal(await readFile(join(pool.dir, 'memory-1'), 'utf8'), 'run two');

@@ -17,7 +17,7 @@ export interface ConsoleFollower extends AsyncDisposable {
   readonly catchUp: () => Promise<void>;
   /**
    * Resolves to true as soon as `text` is read after the call, to false when that does not happen within the time or before the
-   * signal fires. The text may span two reads. Only one call may wait for the same text.
+   * signal fires. The text may span two reads.
    */
   readonly waitFor: (text: string, timeoutMs: number, signal: AbortSignal) => Promise<boolean>;
 }
@@ -37,7 +37,7 @@ export async function followConsole(
   const file = await open(path, 'r');
   const stop = new AbortController();
   const buffer = Buffer.alloc(readBytes);
-  const awaited = new Map<string, () => void>();
+  const awaited = new Set<Awaited>();
   let bytes = 0;
   let lastByteAtMs = performance.now();
   let carry = Buffer.alloc(0);
@@ -86,40 +86,44 @@ export async function followConsole(
   };
 }
 
+/** A text that a call of waitFor() waits for. */
+interface Awaited {
+  readonly text: string;
+  readonly wake: () => void;
+}
+
 /**
  * Wakes all waiters whose text is complete now. Returns the tail of the input, in which another text may have begun; it is empty
  * when nobody waits.
  */
-function notify(
-  awaited: Map<string, () => void>,
-  carry: Buffer,
-  chunk: Buffer,
-): Buffer<ArrayBuffer> {
+function notify(awaited: ReadonlySet<Awaited>, carry: Buffer, chunk: Buffer): Buffer<ArrayBuffer> {
   if (awaited.size === 0) return Buffer.alloc(0);
   const seen = Buffer.concat([carry, chunk]);
-  for (const [text, wake] of awaited) {
+  for (const { text, wake } of awaited) {
     if (seen.includes(text)) wake();
   }
-  const longest = Math.max(...[...awaited.keys()].map((text) => text.length));
+  const longest = Math.max(...[...awaited].map(({ text }) => text.length));
   return Buffer.from(seen.subarray(Math.max(0, seen.length - longest)));
 }
 
 async function waitForText(
-  awaited: Map<string, () => void>,
+  awaited: Set<Awaited>,
   text: string,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<boolean> {
   return new Promise<boolean>((resolve) => {
     const settle = (found: boolean): void => {
-      awaited.delete(text);
+      awaited.delete(mine);
       resolve(found);
     };
     // biome-ignore lint/nursery/useDisposables: disposed when the text has passed
     const deadline = startDeadline(signal, timeoutMs, () => settle(false));
-    awaited.set(text, () => {
+    const wake = (): void => {
       deadline[Symbol.dispose]();
       settle(true);
-    });
+    };
+    const mine: Awaited = { text, wake };
+    awaited.add(mine);
   });
 }

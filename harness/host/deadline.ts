@@ -5,12 +5,15 @@
  * then the combination never fires.
  */
 export function startDeadline(signal: AbortSignal, ms: number, onOver: () => void): Disposable {
+  let isRunning = true;
   const over = (): void => {
+    if (!isRunning) return;
     stop();
     onOver();
   };
   const timer = setTimeout(over, ms);
   const stop = (): void => {
+    isRunning = false;
     clearTimeout(timer);
     signal.removeEventListener('abort', over);
   };

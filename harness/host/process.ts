@@ -24,7 +24,7 @@ export interface RunOptions {
    * come.
    */
   readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
-  /** The program gets SIGTERM after this time, and SIGKILL 5 s later; its children get neither. Absent: no limit. */
+  /** The process group gets SIGTERM after this time, and SIGKILL 5 s later or when the program has ended. Absent: no limit. */
   readonly timeoutMs?: number;
   /** An open file descriptor that becomes the stdin of the program; it stays open in this process. */
   readonly stdinFd?: number;
@@ -101,8 +101,8 @@ export interface ChildEnd extends RunResult {
 /**
  * Runs a program to its end. Throws `tool` with the tail of its output when the exit code is not one of `okCodes`, `infra` when a
  * program that failed reports a fault of the disk on stderr, and `tool` when the program is not installed. Throws `interrupted`
- * when the signal has fired, even if the program succeeded: the process group has then got SIGTERM, and SIGKILL if the program
- * had not ended after 5 s.
+ * when the signal has fired, even if the program succeeded: the process group has then got SIGTERM, and SIGKILL when the program
+ * had ended, at the latest after 5 s.
  */
 export async function runTool(
   program: string,
@@ -130,8 +130,8 @@ export async function runTool(
 
 /**
  * Starts a program; the caller awaits its end. When the harness ends, even by SIGKILL, the program gets SIGKILL. When the signal
- * fires, the process group gets SIGTERM, and SIGKILL after 5 s. Throws only when the signal has fired already; that a program
- * cannot be started is reported by `ended`.
+ * fires, the process group gets SIGTERM, and SIGKILL when the program has ended, at the latest after 5 s. Throws only when the
+ * signal has fired already; that a program cannot be started is reported by `ended`.
  */
 export function startTool(program: string, args: readonly string[], options: RunOptions): Child {
   throwIfAborted(options.signal);
@@ -148,7 +148,6 @@ export function startTool(program: string, args: readonly string[], options: Run
     maxBuffer: keptOutputBytes,
     env: cleanEnv(options.env),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
     // A `pipe` beyond stderr is a socket pair (child_process.spawn, options.stdio). execa buffers only the streams that it reads
     // itself.
     stdio: [
@@ -168,9 +167,9 @@ export function startTool(program: string, args: readonly string[], options: Run
     durationMs: performance.now() - startedAt,
     killedBy:
       result.signal ?? (result.exitCode === undefined ? (result.code ?? 'unknown') : undefined),
-    timedOut: result.timedOut,
+    timedOut: deadline.isOver(),
   }));
-  killGroupOnAbort(child.pid, ended, options.signal);
+  const deadline = endGroupInTime(child.pid, ended, options);
   if (options.onLine !== undefined) {
     streamLines(child.stdout, 'stdout', options.onLine);
     streamLines(child.stderr, 'stderr', options.onLine);
@@ -195,21 +194,33 @@ function socketAt(stdio: readonly unknown[], fd: number): Socket {
   return found instanceof Socket ? found : new Socket().destroy();
 }
 
-function killGroupOnAbort(
+/** Ends a process group when the signal fires or the time is over, whichever is first. `isOver` tells that it was the time. */
+function endGroupInTime(
   pid: number | undefined,
   ended: Promise<unknown>,
-  signal: AbortSignal,
-): void {
-  let timer: NodeJS.Timeout | undefined;
-  const onAbort = (): void => {
+  { signal, timeoutMs }: RunOptions,
+): { readonly isOver: () => boolean } {
+  let killTimer: NodeJS.Timeout | undefined;
+  let isOver = false;
+  const end = (): void => {
+    if (killTimer !== undefined) return;
     killGroup(pid, 'SIGTERM');
-    timer = setTimeout(() => killGroup(pid, 'SIGKILL'), killDelayMs);
+    killTimer = setTimeout(() => killGroup(pid, 'SIGKILL'), killDelayMs);
   };
-  signal.addEventListener('abort', onAbort, { once: true });
+  const onTime = (): void => {
+    isOver = killTimer === undefined;
+    end();
+  };
+  const timer = timeoutMs === undefined ? undefined : setTimeout(onTime, timeoutMs);
+  signal.addEventListener('abort', end, { once: true });
   void ended.then(() => {
+    // A process of the group may ignore SIGTERM and outlive the program.
+    if (killTimer !== undefined) killGroup(pid, 'SIGKILL');
+    clearTimeout(killTimer);
     clearTimeout(timer);
-    signal.removeEventListener('abort', onAbort);
+    signal.removeEventListener('abort', end);
   });
+  return { isOver: () => isOver };
 }
 
 /** Sends a signal to a process group. Nothing happens for a group that has ended already, or without a `pid`. */

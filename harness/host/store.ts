@@ -112,7 +112,7 @@ export async function findEntry(
   const dir = entryDir(root, kind, key);
   let manifest: Manifest;
   try {
-    manifest = JSON.parse(await readFile(join(dir, manifestName), 'utf8')) as Manifest;
+    manifest = requireManifest(JSON.parse(await readFile(join(dir, manifestName), 'utf8')));
   } catch (error) {
     const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
     if (missing && (await readIfThere(stat(dir))) === undefined) return {};
@@ -126,6 +126,15 @@ export async function findEntry(
   // The time of the last use is stored for `splat cache prune`.
   await utimes(join(dir, manifestName), now, now).catch(() => undefined);
   return { entry: { kind, key, dir, meta: manifest.meta } };
+}
+
+/** Returns the value of a manifest's JSON. Throws for a value that is no manifest. */
+function requireManifest(value: unknown): Manifest {
+  const { files } = value as Manifest;
+  for (const file of Object.values(files)) {
+    if (typeof file.bytes !== 'number') throw new TypeError('a file without a size');
+  }
+  return value as Manifest;
 }
 
 async function checkFile(path: string, bytes: number, sha256: string): Promise<string | undefined> {

@@ -53,6 +53,10 @@ const damages: readonly { readonly name: string; readonly harm: (dir: string) =>
   { name: 'a longer file', harm: (dir) => appendFileSync(join(dir, 'file'), 'x') },
   { name: 'a missing file', harm: (dir) => execFileSync('rm', [join(dir, 'file')]) },
   { name: 'a broken manifest', harm: (dir) => writeFileSync(join(dir, 'entry.json'), '{"schema"') },
+  ...['null', '{}', '{"files":{"file":null}}'].map((text) => ({
+    name: `the manifest ${text}`,
+    harm: (dir: string) => writeFileSync(join(dir, 'entry.json'), text),
+  })),
 ];
 
 for (const { name, harm } of damages) {
@@ -105,18 +109,17 @@ void t.test('a full disk is one line, and leaves the old entries', async (t) => 
   t.strictSame(readdirSync(join(root, 'drafts')), []);
 });
 
-void t.test('a file is written whole or not at all, and through no link', async (t) => {
-  const dir = t.testdir({ file: 'old', precious: 'mine', folder: { inside: 'kept' } });
+void t.test('a file is written whole or not at all, also by several at once', async (t) => {
+  const dir = t.testdir({ file: 'old', folder: { inside: 'kept' } });
   const path = join(dir, 'file');
-  await symlink('precious', `${path}.part`);
-  await writeWhole(path, 'new');
-  t.equal(readFileSync(path, 'utf8'), 'new');
-  t.equal(readFileSync(join(dir, 'precious'), 'utf8'), 'mine');
+  const texts = Array.from({ length: 20 }, (_, at) => String(at).repeat(1000 * (at + 1)));
+  await Promise.all(texts.map(async (text) => writeWhole(path, text)));
+  t.ok(texts.includes(readFileSync(path, 'utf8')));
   const folder = join(dir, 'folder');
   const message = `cannot write to ${folder}: it is a folder`;
   await t.rejects(writeWhole(folder, 'new'), { code: 'infra', message });
   t.equal(readFileSync(join(folder, 'inside'), 'utf8'), 'kept');
-  t.notOk(existsSync(`${folder}.part`));
+  t.strictSame(readdirSync(dir), ['file', 'folder'], 'no draft is left');
 });
 
 void t.test('a full disk is named by its path where the error knows it', (t) => {
@@ -238,6 +241,21 @@ void t.test(
   },
 );
 
+void t.test('what a program started does not outlive its end by signal or time', async (t) => {
+  const dir = t.testdir();
+  const mark = (name: string): string => join(dir, name);
+  const deaf = `(trap '' TERM; sleep 1; touch ${mark('deaf')}) > /dev/null 2>&1 & wait`;
+  await t.rejects(runTool('sh', ['-c', deaf], { signal: AbortSignal.timeout(300) }), {
+    code: 'interrupted',
+  });
+  const late = `(sleep 1; touch ${mark('late')}) & wait`;
+  await t.rejects(runTool('sh', ['-c', late], { signal, timeoutMs: 300 }), {
+    message: /no result within 300 ms/,
+  });
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  t.strictSame(readdirSync(dir), []);
+});
+
 void t.test(
   'a deadline fires once, at its time or at the signal, and not when disposed',
   async (t) => {
@@ -250,6 +268,8 @@ void t.test(
     await new Promise((resolve) => setTimeout(resolve, 60));
     stop.abort();
     startDeadline(stop.signal, 60_000, () => fired.push('late'));
+    const unused = startDeadline(stop.signal, 60_000, () => fired.push('never'));
+    unused[Symbol.dispose]();
     await new Promise((resolve) => setTimeout(resolve, 5));
     t.strictSame(fired, ['time', 'signal', 'late']);
   },

@@ -130,6 +130,9 @@ void t.test('a key is made once, readable by its owner alone', async (t) => {
   );
   const message = `${file} exists already; name a new file`;
   await t.rejects(makeKeyFiles(file), { code: 'usage', message });
+  writeFileSync(join(dir, 'half.pub'), '');
+  await t.rejects(makeKeyFiles(join(dir, 'half')), { code: 'usage', message: /half\.pub exists/ });
+  t.notOk(existsSync(join(dir, 'half')), 'no private key without its public key');
   chmodSync(file, 0o640);
   await t.rejects(readSigningKey(file), { code: 'usage', message: /other users can read it/ });
 });
@@ -709,6 +712,43 @@ void t.test('prune keeps what is in use, what is new, and what others name', asy
   await pruneStore(store, { maxBytes: 1500, nowMs, isDry: false }, signal);
   t.strictSame(await keys(), ['new']);
   t.strictSame(readdirSync(join(store, 'blobs')), [digest('c'.repeat(1000))]);
+});
+
+void t.test('prune sees what was used while it waited for its lock', async (t) => {
+  const dir = t.testdir({ bin: {}, store: { manifests: { kernel: { k1: {} } } } });
+  const lab = await newKey(dir, 'lab');
+  const path = join(dir, 'store/manifests/kernel/k1', lab.id);
+  writeFileSync(path, sealManifest(sound, lab));
+  const old = new Date(Date.now() - 50 * 3_600_000);
+  utimesSync(path, old, old);
+  // The last host that uses the entry before the prune has the lock.
+  const flock = execFileSync('which', ['flock'], { encoding: 'utf8' }).trim();
+  const script = `#!/bin/sh\ntouch ${path}\nexec ${flock} "$@"\n`;
+  writeFileSync(join(dir, 'bin/flock'), script, { mode: 0o755 });
+  const { PATH } = process.env;
+  process.env['PATH'] = `${join(dir, 'bin')}:${PATH}`;
+  t.teardown(() => (process.env['PATH'] = PATH));
+  const limits = { maxBytes: 0, nowMs: Date.now(), isDry: false };
+  const { entries } = await pruneStore(join(dir, 'store'), limits, signal);
+  t.strictSame(entries, []);
+  t.ok(existsSync(path));
+});
+
+void t.test('a disk of this host that cannot be written is no fault of the store', async (t) => {
+  const dir = t.testdir({ store: {}, cache: {} });
+  const keys = { signing: await newKey(dir, 'lab'), trusted: [] };
+  const one = host(join(dir, 'cache'));
+  const store = openSharedStore(folderPlace(join(dir, 'store')), keys);
+  await using _one = mountStore(one.root, store);
+  await one.ask();
+  const found = await store.find({ kind: 'kernel', key: 'k1' }, signal);
+  if (found === undefined) throw new Error('it was not put');
+  const failed: unknown = await store
+    .fetch(found, '/proc/x', { signal, check: () => undefined })
+    .catch((error: unknown) => error);
+  const line = `store ${store.name} was not used: cannot write to /proc/x: no folder can be made there`;
+  t.equal(store.explain(failed), line);
+  t.notOk(store.isAway());
 });
 
 void t.test('splat doctor asks the store that is configured', async (t) => {

@@ -7,7 +7,7 @@ import {
   sign,
   verify,
 } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { HarnessError } from '../../errors.ts';
 import { explainDiskError, isCode, readFaultIn } from '../disk.ts';
 
@@ -29,21 +29,30 @@ const largestKeyFileBytes = 64 * 1024;
 
 /**
  * Makes a key pair. The private key goes to `file` (PKCS #8, PEM, readable by its owner only), the public key to `file`.pub as
- * one line. Returns that line and the id of the key. Throws `usage` when one of the files exists or their folder does not.
+ * one line. Returns that line and the id of the key. Throws `usage` when one of the files exists or their folder does not. When it
+ * throws, it leaves no new file.
  */
 export async function makeKeyFiles(file: string): Promise<{ id: string; line: string }> {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
   const line = publicLine(publicKey);
   await writeNew(file, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), 0o600);
-  await writeNew(`${file}.pub`, `${line}\n`, 0o644);
+  try {
+    await writeNew(`${file}.pub`, `${line}\n`, 0o644);
+  } catch (error) {
+    await rm(file, { force: true });
+    throw error;
+  }
   return { id: keyId(publicKey), line };
 }
 
 async function writeNew(path: string, text: string, mode: number): Promise<void> {
+  let isOurs = false;
   try {
     await using file = await open(path, 'wx', mode);
+    isOurs = true;
     await file.writeFile(text);
   } catch (error) {
+    if (isOurs) await rm(path, { force: true });
     if (isCode(error, 'EEXIST')) {
       throw new HarnessError('usage', `${path} exists already; name a new file`);
     }

@@ -63,12 +63,14 @@ export async function pruneStore(
   },
   signal: AbortSignal,
 ): Promise<Pruned> {
-  const manifests = await listManifests(dir);
+  await requireFolder(dir);
   await using lock = await tryLock(inUseLock(dir), { signal });
   if (lock === undefined && !limits.isDry) {
     const message = `another splat process is using ${dir}; nothing was removed`;
     throw new HarnessError('infra', `${message}; try again when that process has ended`);
   }
+  // Listed under the lock: until this process had the lock, another one may have used an entry.
+  const manifests = await listManifests(dir);
   const removed = chooseManifests(manifests, limits);
   const kept = manifests.filter((one) => !removed.includes(one));
   const named = new Set(kept.flatMap(({ blobs }) => [...blobs.keys()]));
@@ -139,11 +141,14 @@ async function sweepDrafts(dir: string, nowMs: number): Promise<void> {
   }
 }
 
+async function requireFolder(dir: string): Promise<void> {
+  if ((await readIfThere(stat(dir)))?.isDirectory() === true) return;
+  throw new HarnessError('usage', `${dir}: no such folder`);
+}
+
 async function listManifests(dir: string): Promise<readonly ListedManifest[]> {
+  await requireFolder(dir);
   const folder = join(dir, 'manifests');
-  if ((await readIfThere(stat(dir)))?.isDirectory() !== true) {
-    throw new HarnessError('usage', `${dir}: no such folder`);
-  }
   const items = await readIfThere(readdir(folder, { recursive: true, withFileTypes: true }));
   const found: ListedManifest[] = [];
   for (const item of items ?? []) {

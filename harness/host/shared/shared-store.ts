@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HarnessError } from '../../errors.ts';
 import type { StoreManifest } from '../../records/store.ts';
-import { makeFolder } from '../disk.ts';
+import { explainDiskError, makeFolder } from '../disk.ts';
 import { packageVersion } from '../package-root.ts';
 import { throwIfAborted } from '../process.ts';
 import { type Entry, fileDigest } from '../store.ts';
@@ -53,9 +53,12 @@ export interface SharedStore extends AsyncDisposable {
    * store.
    */
   readonly hold: (signal: AbortSignal) => Promise<AsyncDisposable>;
-  /** True for five minutes after explain() got a failure other than `refused`. The caller then does not use the store. */
+  /** True for five minutes after explain() got a failure to reach the store. The caller then does not use the store. */
   readonly isAway: () => boolean;
-  /** Describes a failure in one line. Unless it is `refused`, the store counts as unreachable for the next five minutes. */
+  /**
+   * Describes a failure in one line. Unless it is `refused` or a HarnessError, which is a fault of this host, the store counts as
+   * unreachable for the next five minutes.
+   */
   readonly explain: (error: unknown) => string;
 }
 
@@ -128,6 +131,7 @@ export function openSharedStore(
       if (isRefused(error)) {
         return `store ${place.name}: ${message}; refused`;
       }
+      if (error instanceof HarnessError) return `store ${place.name} was not used: ${message}`;
       awayUntilMs = performance.now() + awayMs;
       return `store ${place.name}: ${message}; going on without it for ${awayMs / 60_000} minutes`;
     },
@@ -196,12 +200,17 @@ async function fetchFiles(
       await makeFolder(dirname(join(dir, name)));
       await receiveBlob(stream, join(dir, name), { sha256, bytes }, { signal });
     } catch (error) {
-      throw named(error, manifest);
+      throw named(isRead(error) ? error : explainDiskError(error, join(dir, name)), manifest);
     }
   }
 }
 
-/** Adds the name of the entry to a fault. A stream that breaks is a fault of the store, not of the disk. */
+/** True for a failed read(2): only the store is read, and only this host's disk is written. */
+function isRead(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && error.syscall === 'read';
+}
+
+/** Adds the name of the entry to a fault of the store, such as a stream that breaks. */
 function named(error: unknown, { kind, key }: EntryName): unknown {
   if (error instanceof StoreFault) {
     return new StoreFault(error.kind, `${kind} ${key}: ${error.message}`, { cause: error });

@@ -22,7 +22,8 @@ const byteLimit = 6 * 1024 ** 3;
  * Unpacks the user's tarball into the new or empty folder `dir`, without the tarball's top folder. The first bytes tell whether
  * it is plain or compressed by gzip, xz, zstd or bzip2. Only files, folders, and links that stay inside `dir` are unpacked; other
  * members are skipped. Nothing is written outside of `dir`, and no file gets an owner or a set-id bit. Throws `usage` for a file
- * that is not a tarball, for an empty tarball, and for one that exceeds the limits, such as a decompression bomb.
+ * that is not a whole tarball, for an empty tarball, and for one that exceeds the limits, such as a decompression bomb. Throws
+ * `tool` when the program that decompresses it is not installed.
  */
 export async function extractTarball(
   file: string,
@@ -53,17 +54,21 @@ export async function extractTarball(
     // With `strict`, an error thrown here ends the stream. tar itself refuses `..`, absolute names and writing through links.
     filter: (path, entry) => take(path, entry as ReadEntry),
   });
+  const { bytes: plain, fault } = await decompressed(file, signal);
   try {
-    await pipeline(await decompressed(file, signal), unpack, { signal });
+    await pipeline(plain, unpack, { signal });
   } catch (error) {
     throwIfAborted(signal);
     if (error instanceof HarnessError || isDiskError(error)) throw error;
-    throw notATarball(file, error);
+    throw (await fault) ?? notATarball(file, error);
   }
+  // The program may fail after its last byte.
+  const failed = await fault;
+  if (failed !== undefined) throw failed;
   if (entries === 0) throw new HarnessError('usage', `${file} is not a tarball, or is empty`);
 }
 
-function notATarball(file: string, cause: unknown): HarnessError {
+function notATarball(file: string, cause?: unknown): HarnessError {
   return new HarnessError('usage', `${file} is not a tarball that can be unpacked`, { cause });
 }
 
@@ -87,16 +92,24 @@ function topOf(path: string): string {
   return path.split('/').find((part) => part !== '' && part !== '.') ?? '';
 }
 
-async function decompressed(file: string, signal: AbortSignal): Promise<Readable> {
+/** The bytes of a file without its compression. */
+interface Decompressed {
+  readonly bytes: Readable;
+  /** Resolves when the program that decompresses has ended: to what went wrong, or to undefined. */
+  readonly fault: Promise<HarnessError | undefined>;
+}
+
+async function decompressed(file: string, signal: AbortSignal): Promise<Decompressed> {
+  const fault = Promise.resolve(undefined);
   const magic = await firstBytes(file, 6);
   if (magic.startsWith(gzipMagic)) {
     const source = createReadStream(file);
     const gunzip = createGunzip();
     source.on('error', (error) => gunzip.destroy(error));
-    return source.pipe(gunzip);
+    return { bytes: source.pipe(gunzip), fault };
   }
   const found = compressions.find((compression) => magic.startsWith(compression.magic));
-  if (found === undefined) return createReadStream(file);
+  if (found === undefined) return { bytes: createReadStream(file), fault };
   const child = execa(found.program, ['--decompress', '--stdout', '--', file], {
     buffer: false,
     reject: false,
@@ -107,10 +120,12 @@ async function decompressed(file: string, signal: AbortSignal): Promise<Readable
     stdin: 'ignore',
     stderr: 'ignore',
   });
-  void child.then((end) => {
-    if (end.failed) child.stdout.destroy(new Error(`${found.program} failed on ${file}`));
+  const ended = child.then((end) => {
+    if (!end.failed) return undefined;
+    if (end.code !== 'ENOENT') return notATarball(file);
+    return new HarnessError('tool', `${file} needs ${found.program}, which is not installed`);
   });
-  return child.stdout;
+  return { bytes: child.stdout, fault: ended };
 }
 
 async function firstBytes(file: string, count: number): Promise<string> {

@@ -12,6 +12,7 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { array, assert, property, string } from 'fast-check';
 import { test } from 'tap';
+import { extractTarball } from '../../harness/host/archive.ts';
 import {
   explainBuildFailure,
   hostFault,
@@ -651,11 +652,13 @@ void test('sources come from directories, commits and tarballs, and nothing of t
     'text.tar': 'no tarball',
     'empty/x': '',
     'cut.tar.xz': readFileSync(join(dir, 'linux.tar.xz')).subarray(0, 100),
+    'long.tar.xz': Buffer.concat([readFileSync(join(dir, 'linux.tar.xz')), Buffer.from('more')]),
   });
   for (const spec of [
     'empty',
     'text.tar',
     'cut.tar.xz',
+    'long.tar.xz',
     'nothing',
     'tree@nothing',
     'empty@HEAD',
@@ -665,6 +668,13 @@ void test('sources come from directories, commits and tarballs, and nothing of t
     await t.rejects(open(spec), { code: 'usage' }, spec);
   }
   t.strictSame(readdirSync(join(dir, 'cache', 'drafts')), [], 'nothing half made is left');
+  const { PATH } = process.env;
+  process.env['PATH'] = join(dir, 'empty');
+  t.teardown(() => (process.env['PATH'] = PATH));
+  await t.rejects(extractTarball(join(dir, 'linux.tar.xz'), join(dir, 'out'), signal), {
+    code: 'tool',
+    message: /linux\.tar\.xz needs xz, which is not installed$/,
+  });
   t.ok(compareVersions(parseVersion('6.12'), parseVersion('6.2')) > 0);
 });
 

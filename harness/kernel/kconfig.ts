@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readIfThere } from '../host/disk.ts';
 
 /** Folders at the top of the tree that have no Kconfig file. They hold a third of the tree's files. */
 const skipped = new Set(['Documentation', 'tools', '.git']);
@@ -22,6 +23,30 @@ export async function kconfigSymbols(tree: string): Promise<readonly string[]> {
   };
   await walk(tree, true);
   return [...found].toSorted();
+}
+
+/**
+ * The symbols of a tree after patches. `source` is the tree without them, `patched` has the whole text of each file that they
+ * touch, and `src` is the folder with all files of the patched tree.
+ */
+export async function symbolsAfter(
+  source: { readonly tree: string; readonly symbols: ReadonlySet<string> },
+  patched: { readonly dir: string; readonly touched: readonly string[] },
+  src: string,
+): Promise<ReadonlySet<string>> {
+  const symbols = new Set(source.symbols);
+  for (const path of patched.touched.filter(isKconfigPath)) {
+    const after = await symbolsIn(join(patched.dir, path));
+    const before = await symbolsIn(join(source.tree, path));
+    // Another file may define a removed symbol, too. Only the whole tree tells, and reading it takes a second.
+    if (before.some((symbol) => !after.includes(symbol))) return new Set(await kconfigSymbols(src));
+    for (const symbol of after) symbols.add(symbol);
+  }
+  return symbols;
+}
+
+async function symbolsIn(path: string): Promise<readonly string[]> {
+  return definedSymbols((await readIfThere(readFile(path, 'utf8'))) ?? '');
 }
 
 /** True for the path of a Kconfig file, by the name of the file: `mm/Kconfig`, `mm/Kconfig.debug`. */

@@ -1,4 +1,4 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultArch } from '../arch.ts';
 import { inStage, type StageEnd } from '../events.ts';
@@ -17,12 +17,11 @@ import { configureTree } from './configure.ts';
 import { findExtraWarnings } from './extra-warnings.ts';
 import { settleFragments } from './fragment.ts';
 import { type Identity, identifyBuild } from './identity.ts';
-import { definedSymbols, isKconfigPath } from './kconfig.ts';
+import { symbolsAfter } from './kconfig.ts';
 import { countDependents, type MakeSetup, openCcache } from './make.ts';
 import { outcomeOf, recallKernel } from './recall.ts';
 import { offerKernel } from './shared-kernel.ts';
 import { offerSource } from './shared-source.ts';
-import type { Source } from './source.ts';
 import { defaultToolchain } from './toolchain.ts';
 import { openWorkspace, syncSource, type Workspace, whileBuilding } from './workspace.ts';
 
@@ -187,7 +186,7 @@ async function makeKernel(
 ): Promise<BuildOutcome> {
   const { source, cacheRoot, signal, jobs } = job.request;
   const { changed, workspace } = await syncSource(opened, source.tree, applied.files);
-  const known = await symbolsAfter(source, applied.files);
+  const known = await symbolsAfter(source, applied.files, workspace.src.host);
   const ccache = await openCcache(cacheRoot, job.sandbox);
   const setup: MakeSetup = { ...setupOf(job, workspace), ccache };
   const { arch, log } = setup;
@@ -277,14 +276,4 @@ async function makeTargets(
   return 'verdict' in built
     ? { ...done, verdict: built.verdict }
     : { ...done, modules: built.made };
-}
-
-/** The Kconfig symbols of the tree, and those that the patches add. Symbols that the patches remove are still among them. */
-async function symbolsAfter(source: Source, patched: PatchedFiles): Promise<ReadonlySet<string>> {
-  const symbols = new Set(source.symbols);
-  for (const path of patched.touched.filter(isKconfigPath)) {
-    const text = (await readIfThere(readFile(join(patched.dir, path), 'utf8'))) ?? '';
-    for (const symbol of definedSymbols(text)) symbols.add(symbol);
-  }
-  return symbols;
 }

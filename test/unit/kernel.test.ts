@@ -28,7 +28,7 @@ import {
 } from '../../harness/kernel/config.ts';
 import { compileWords } from '../../harness/kernel/extra-warnings.ts';
 import { parseFragment, settleFragments } from '../../harness/kernel/fragment.ts';
-import { definedSymbols } from '../../harness/kernel/kconfig.ts';
+import { definedSymbols, symbolsAfter } from '../../harness/kernel/kconfig.ts';
 import { compareVersions, openSource, parseVersion } from '../../harness/kernel/source.ts';
 import {
   refusedTool,
@@ -442,6 +442,23 @@ void test('a line for leanness that does not hold is told and decides nothing', 
     settleFragments([fragment, over])[0]?.lines.map(({ symbol }) => symbol),
     ['A', 'M'],
   );
+});
+
+void test('the symbols of a patched tree are those that its files define', async (t) => {
+  const dir = plant(t.testdir(), {
+    'tree/Kconfig': 'config A\nconfig B\nconfig SHARED\n',
+    'tree/mm/Kconfig': 'config M\nconfig SHARED\n',
+    'patched/Kconfig': 'config A\nconfig NEW\n',
+    'src/Kconfig': 'config A\nconfig NEW\n',
+    'src/mm/Kconfig': 'config M\nconfig SHARED\n',
+  });
+  const source = { tree: join(dir, 'tree'), symbols: new Set(['A', 'B', 'M', 'SHARED']) };
+  const after = async (...touched: readonly string[]): Promise<readonly string[]> => {
+    const patched = { dir: join(dir, 'patched'), touched };
+    return [...(await symbolsAfter(source, patched, join(dir, 'src')))].toSorted();
+  };
+  t.strictSame(await after('Kconfig', 'mm/x.c'), ['A', 'M', 'NEW', 'SHARED']);
+  t.strictSame(await after('mm/x.c'), ['A', 'B', 'M', 'SHARED']);
 });
 
 void test('every committed fragment parses and none disagrees with another', async (t) => {

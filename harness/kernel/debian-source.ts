@@ -8,7 +8,7 @@ import { isVersion, type PackageVersion } from '../host/apt-packages.ts';
 import { type DebianKernels, knownKernels, unpackKernel } from '../host/debian.ts';
 import { readIfThere } from '../host/disk.ts';
 import { hasStore } from '../host/shared/exchange.ts';
-import { findEntry } from '../host/store.ts';
+import { type Entry, findEntry } from '../host/store.ts';
 import type { Origin } from './origin.ts';
 
 /** The part of `--kernel` after `debian:`. */
@@ -22,6 +22,8 @@ type DebianSpec =
       /** SHA-256 of the package, in hex. Absent: any package that Debian signed. */
       readonly sha256: string | undefined;
     };
+
+type Version = Extract<DebianSpec, { kind: 'version' }>;
 
 const forms = 'debian:6.1, debian:newest or one version, such as debian:6.1.192-3[@sha256:HEX]';
 
@@ -70,8 +72,9 @@ export async function openDebian<T>(
 ): Promise<T> {
   const wanted = parseDebianSpec(spec);
   const { cacheRoot, emit } = options;
-  if (wanted.kind === 'version' && (await isCached(cacheRoot, wanted))) {
-    return store(cachedOnly(debianKey(wanted.series, wanted.version), spec));
+  if (wanted.kind === 'version') {
+    const { key, isCached } = await recallVersion(cacheRoot, wanted);
+    if (isCached) return store(cachedOnly(key, spec));
   }
   try {
     const { origin, refreshed } = await findOrigin(spec, wanted, options);
@@ -86,7 +89,8 @@ export async function openDebian<T>(
     const series = wanted.kind === 'series' ? wanted.series : undefined;
     // Debian has deleted the replaced package, but the shared store may still have it.
     if (wanted.kind === 'version' && hasStore(cacheRoot)) {
-      return store(sharedOnly(wanted, spec, error));
+      const { key } = await recallVersion(cacheRoot, wanted);
+      return store(sharedOnly(wanted, key, spec, error));
     }
     const cached = series === undefined ? undefined : await newestCached(cacheRoot, series);
     if (!isHarnessError(error, 'tool') || cached === undefined) throw error;
@@ -118,7 +122,9 @@ async function findOrigin(
   const found = choose(wanted, await knownKernels(first.apt, signal));
   if (found !== undefined) {
     requireDigest(spec, wanted, found);
-    const origin = aptOrigin(spec, first.apt, found, signal);
+    const pinned = wanted.kind === 'version' ? wanted : { ...found, sha256: undefined };
+    const { key } = await recallVersion(options.cacheRoot, pinned);
+    const origin = aptOrigin(spec, { apt: first.apt, found, key }, signal);
     return { origin, found, refreshed: first.refreshed };
   }
   // The requested kernel may be newer than the lists.
@@ -187,10 +193,14 @@ function shorten([first = '', ...more]: readonly string[]): string {
   return more.length === 0 ? first : `${first}, and ${more.length} more`;
 }
 
-function aptOrigin(spec: string, apt: Apt, found: Found, signal: AbortSignal): Origin {
+function aptOrigin(
+  spec: string,
+  { apt, found, key }: { readonly apt: Apt; readonly found: Found; readonly key: string },
+  signal: AbortSignal,
+): Origin {
   return {
     spec,
-    key: debianKey(found.series, found.version),
+    key,
     name: `${spec} (${found.version})`,
     series: found.series,
     facts: { sha256: found.sha256 },
@@ -219,12 +229,13 @@ function cachedOnly(key: string, spec: string): Origin {
  * Debian could not give it.
  */
 function sharedOnly(
-  { series, version, sha256 }: Extract<DebianSpec, { kind: 'version' }>,
+  { series, version, sha256 }: Version,
+  key: string,
   spec: string,
   error: unknown,
 ): Origin {
   const fill = async (): Promise<never> => Promise.reject(error);
-  const origin = { spec, key: debianKey(series, version), name: `${spec} (${version})`, fill };
+  const origin = { spec, key, name: `${spec} (${version})`, fill };
   // A stored kernel does not record the digest of its source package. So for a pinned digest the kernel is not looked up by its
   // version: the tree itself is needed.
   return sha256 === undefined ? { ...origin, series } : { ...origin, facts: { sha256 } };
@@ -235,15 +246,27 @@ function debianKey(series: string, version: string): string {
   return `linux-source-${series}_${version.replaceAll(/[^A-Za-z0-9.-]/g, '_')}`;
 }
 
-/** True when the cache has this version, and with the requested digest if there is one. */
-async function isCached(
+/**
+ * The key of a version, and whether the cache has it: with the requested digest, if there is one. When the cache has this version
+ * from a package with another digest, the requested one gets a key of its own. A tree without a recorded digest, as early
+ * versions of splat stored it, keeps the key.
+ */
+async function recallVersion(
   cacheRoot: string,
-  { series, version, sha256 }: Extract<DebianSpec, { kind: 'version' }>,
-): Promise<boolean> {
-  const { entry } = await findEntry(cacheRoot, 'source', debianKey(series, version));
-  if (entry === undefined) return false;
-  const meta = entry.meta as { readonly sha256?: string };
-  return sha256 === undefined || meta.sha256 === sha256;
+  { series, version, sha256 }: Pick<Version, 'series' | 'version' | 'sha256'>,
+): Promise<{ readonly key: string; readonly isCached: boolean }> {
+  const plain = debianKey(series, version);
+  const { entry } = await findEntry(cacheRoot, 'source', plain);
+  if (sha256 === undefined) return { key: plain, isCached: entry !== undefined };
+  const cached = digestOf(entry);
+  if (cached === undefined || cached === sha256) return { key: plain, isCached: cached === sha256 };
+  const key = `${plain}_${sha256.slice(0, 16)}`;
+  const { entry: own } = await findEntry(cacheRoot, 'source', key);
+  return { key, isCached: digestOf(own) === sha256 };
+}
+
+function digestOf(entry: Entry | undefined): string | undefined {
+  return (entry?.meta as { readonly sha256?: string } | undefined)?.sha256;
 }
 
 /** The key of the newest version of an X.Y in the cache; undefined when there is none. */

@@ -118,8 +118,17 @@ void t.test(
     await open('debian:6.1');
     await open('debian:6.1.9-1');
     t.equal(mirror.asked.length, before, 'nothing more is asked of the mirror');
+    const newer = await open('debian:7.3');
+    const entry = join(dirname(newer.tree), 'entry.json');
+    const other = readFileSync(entry, 'utf8').replace(digest, 'f'.repeat(64));
+    writeFileSync(entry, other);
+    const pinned = await open(`debian:7.3.4-1~bpo13+1@sha256:${digest}`);
+    t.equal(pinned.id, `${newer.id}_${digest.slice(0, 16)}`, 'not the tree of another package');
+    t.ok(existsSync(join(pinned.tree, 'Makefile')));
     mirror.server.close();
-    await open(`debian:7.3.4-1~bpo13+1@sha256:${digest}`);
+    t.equal((await open(`debian:7.3.4-1~bpo13+1@sha256:${digest}`)).id, pinned.id);
+    writeFileSync(entry, other.replace('f'.repeat(64), digest));
+    t.equal((await open(`debian:7.3.4-1~bpo13+1@sha256:${digest}`)).id, newer.id);
   },
 );
 

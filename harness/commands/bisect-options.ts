@@ -49,7 +49,7 @@ export function bisectOptions(yargs: Argv): Argv<BisectArguments> {
     .option(
       'workload',
       list(
-        'the workload that shows the splat (splat help workloads lists them), or your own program; repeatable, default all',
+        "the workload that shows the splat (splat help workloads lists them), or your own program; repeatable, default all of splat's own",
       ),
     )
     .option('confidence', {

@@ -36,7 +36,8 @@ export const manuals: Readonly<Record<string, Manual>> = {
     examples: [
       ['series v3.mbox --list', 'print the patches that splat reads from the mbox'],
       ['series v3.mbox --base ~/linux@v6.12', 'test each patch of the mbox'],
-      ['series ~/linux@origin/master..HEAD --tree ~/linux --mail', 'print a reply to the list'],
+      ['series v3.mbox --tree ~/linux', 'find its base in your tree, and test each patch'],
+      ['series ~/linux@v6.12..HEAD --base ~/linux@v6.12 --mail', 'print a reply to the list'],
     ],
     exits: `0 no patch brings a splat or breaks a build or boot, 1 a patch does, 125 the base or a patch is untestable or inconclusive, ${harnessExits}`,
   },
@@ -80,10 +81,10 @@ export const manuals: Readonly<Record<string, Manual>> = {
   },
   coverage: {
     examples: [
-      ['coverage splat-runs/LAST', 'show which functions ran, by file'],
-      ['coverage splat-runs/LAST --full', 'also name the functions that never ran'],
+      ['coverage splat-runs/20261129-191013-6631', 'show which functions ran, by file'],
+      ['coverage splat-runs/20261129-191013-6631 --full', 'also name the functions that never ran'],
       [
-        'coverage splat-runs/LAST --against splat-runs/BEFORE',
+        'coverage splat-runs/20261129-191013-6631 --against splat-runs/20261128-203344-1172',
         'show the functions that ran in only one of two runs',
       ],
     ],
@@ -91,7 +92,10 @@ export const manuals: Readonly<Record<string, Manual>> = {
   },
   report: {
     examples: [
-      ['report splat-runs/LAST --out night.html', 'write a single file to send to others'],
+      [
+        'report splat-runs/20261129-191013-6631 --out night.html',
+        'write a single file to send to others',
+      ],
     ],
     exits: plainExits,
   },
@@ -105,8 +109,8 @@ export const manuals: Readonly<Record<string, Manual>> = {
   },
   replay: {
     examples: [
-      ['replay splat-runs/LAST/hmm', 'repeat one trial: same kernel, same seed'],
-      ['replay splat-runs/LAST', 'repeat the whole run'],
+      ['replay splat-runs/20261129-191013-6631/hmm', 'repeat one trial: same kernel, same seed'],
+      ['replay splat-runs/20261129-191013-6631', 'repeat the whole run'],
     ],
     exits: `0 the verdicts repeated, 1 they did not, ${harnessExits}`,
   },
@@ -167,8 +171,11 @@ export const manuals: Readonly<Record<string, Manual>> = {
   },
   kcidb: {
     examples: [
-      ['kcidb submit splat-runs/LAST --dry-run', 'print what would be sent'],
-      ['kcidb submit splat-runs/LAST --origin mylab', 'send a run to the server of $KCIDB_REST'],
+      ['kcidb submit splat-runs/20261129-191013-6631 --dry-run', 'print what would be sent'],
+      [
+        'kcidb submit splat-runs/20261129-191013-6631 --origin mylab',
+        'send a run to the server of $KCIDB_REST',
+      ],
       ['kcidb submit', 'send the documents that still wait'],
     ],
     exits: `0 every document was sent, 128 a document waits or was refused, or the harness failed, 129 usage, 130 interrupted.`,

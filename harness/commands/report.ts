@@ -22,7 +22,7 @@ export function builder(yargs: Argv): Argv<ReportArguments> {
     .positional('run', {
       type: 'string',
       demandOption: true,
-      describe: 'a run directory, the folder of a night, or a folder of nights',
+      describe: 'a run directory, the folder of one night, or the parent folder of several nights',
     })
     .option('out', {
       string: true,

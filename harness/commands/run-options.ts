@@ -7,7 +7,11 @@ export const fragmentText =
   'a .config fragment to merge and verify, or the name of a fragment that splat has: debug-vm, kasan, kcsan, kmemleak, kunit, modules, preempt-rt; repeatable';
 
 const ownSeconds = workloads.map(({ durationMs }) => durationMs / 1000);
-export const durationText = `seconds of stress per trial; default ${Math.min(...ownSeconds)} to ${Math.max(...ownSeconds)}, by workload`;
+/** The help of --duration for commands that try splat's own workloads and the user's programs. */
+const durationText = `seconds of stress per trial; default ${Math.min(...ownSeconds)} to ${Math.max(...ownSeconds)} for splat's own workloads, 60 for your own program (then it is killed)`;
+
+/** The help of --duration for splat run, which also tries tests and programs of others. */
+export const runDurationText = `${durationText}, 60 for a test of IGT or of the kernel, 10 for a test of IGT with +WORKLOAD, 120 for igt:order, 3 to 20 for a program of Debian`;
 
 /** The help of --jobs for commands that also run guests. */
 export const jobsText =

@@ -17,11 +17,11 @@ import { installPackages } from './install.ts';
 import { abandonRun, openRunDirectory, writeReports } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
 import {
-  durationText,
   jobsText,
   type KernelArguments,
   kernelOptions,
   number,
+  runDurationText,
   wholeNumber,
 } from './run-options.ts';
 import { replayCommand } from './run-page.ts';
@@ -82,7 +82,7 @@ function workloadOptions<T>(yargs: Argv<T>): Argv<T> {
         describe:
           "a folder of expected results of IGT, with files named as in drivers/gpu/drm/ci/xfails; default splat's own",
       })
-      .option('duration', number(durationText))
+      .option('duration', number(runDurationText))
       .option(
         'seed',
         number('the seed of everything random in the workloads; default a random number'),

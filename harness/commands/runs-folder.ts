@@ -15,7 +15,10 @@ export function runsFolder({ cwd, env }: Pick<CommandContext, 'cwd' | 'env'>): s
   return isInKernelTree(cwd) ? stateFolder(env) : join(cwd, 'splat-runs');
 }
 
-/** The default folder of nights: `splat-nights` below the working directory; in a kernel tree `nights` of the same state folder. */
+/**
+ * The default parent folder of nights: `splat-nights` below the working directory; in a kernel tree `nights` of the same state
+ * folder.
+ */
 export function nightsFolder({ cwd, env }: Pick<CommandContext, 'cwd' | 'env'>): string {
   return isInKernelTree(cwd) ? join(stateFolder(env), 'nights') : join(cwd, 'splat-nights');
 }

@@ -78,7 +78,7 @@ function patchOptions(yargs: Argv): Argv {
     .option(
       'workload',
       list(
-        'a workload (splat help workloads lists them), or the path of your own program; the name controls stands for every row of splat controls; repeatable, default all',
+        "a workload (splat help workloads lists them), or the path of your own program; the name controls stands for every row of splat controls; repeatable, default all of splat's own",
       ),
     )
     .option('detector', {

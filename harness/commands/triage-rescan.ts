@@ -24,7 +24,7 @@ interface Rescanned extends ComparedRules {
   readonly trial: string;
 }
 
-/** The largest depth at which runs are searched: a folder of nights, a night, its `runs`, a run. */
+/** The largest depth at which runs are searched: the parent folder of nights, a night, its `runs`, a run. */
 const deepest = 4;
 
 /**

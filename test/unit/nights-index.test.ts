@@ -87,7 +87,7 @@ async function runReport(dir: string, cwd: string): Promise<string> {
 }
 
 void t.test(
-  'splat report of a folder of nights makes all pages, with what was before',
+  'splat report of the parent folder of nights makes all pages, with what was before',
   async (t) => {
     const cwd = t.testdir();
     const dir = join(cwd, 'nights');

@@ -41,7 +41,7 @@ export function readRangeChoice(argv: RangeArguments, cwd: string): RangeChoice 
   }
   if (argv.series.length === 0) {
     const choice = '--tree DIR --good REV --bad REV, --series S, or --configs GOOD BAD';
-    throw new HarnessError('usage', `nothing to bisect: give ${choice}`);
+    throw new HarnessError('usage', `bisect needs a range: give ${choice}`);
   }
   return { kind: 'patches', kernel, patches: argv.series, good, bad, reverse };
 }

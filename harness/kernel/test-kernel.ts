@@ -269,7 +269,7 @@ function annotationsFor(source: SourceName, state: AnnotationState): readonly Ow
   if (found.length === needed.size) return found;
   throw new HarnessError(
     'usage',
-    `${source.name}: --annotations ${state} needs patches of splat that exist only for 6.1 and later; use --annotations in`,
+    `${source.name}: --annotations ${state} needs patches that splat has only for kernels from 6.1 on; this kernel can only be tried as it is (--annotations in)`,
   );
 }
 

@@ -50,7 +50,7 @@ export function expandCells(matrix: Matrix, defaults: MatrixDefaults): readonly 
   return unique.toSorted((a, b) => order.indexOf(machineKey(a)) - order.indexOf(machineKey(b)));
 }
 
-/** An upper bound for the number of cells, found without making them. */
+/** The number of cells before `exclude` and before cells that are named twice become one, found without making them. */
 export function countCells(matrix: Matrix, defaults: MatrixDefaults): number {
   const axes = axesOf(matrix, defaults);
   return (matrix.include ?? []).reduce(

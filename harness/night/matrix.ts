@@ -16,12 +16,15 @@ export interface ReadMatrix extends YamlFile<Matrix> {
   readonly cells: readonly NamedCell[];
 }
 
-/** The largest number of cells. More of them are a mistake: with one second for each, they would take three hours. */
+/**
+ * The largest number of cells, before `exclude` takes any out. More of them are a mistake: with one second for each, they would
+ * take three hours.
+ */
 const mostCells = 10_000;
 
 /**
- * Reads a matrix. Throws `config` with file, line, column, value, and what would be valid; so for more than 10,000 cells, and
- * when `exclude` leaves none.
+ * Reads a matrix. Throws `config` with file, line, column, value, and what would be valid; so for more than 10,000 cells before
+ * `exclude`, and when `exclude` leaves none.
  */
 export function parseMatrix(text: string, file: string, offers: Offers): ReadMatrix {
   const read = readYaml(text, file, matrixSchema);
@@ -45,7 +48,7 @@ export function parseMatrix(text: string, file: string, offers: Offers): ReadMat
   if (count > mostCells) {
     throw new HarnessError(
       'config',
-      `${file}:1:1: the matrix has ${count} cells, and splat runs at most ${mostCells}`,
+      `${file}:1:1: the lists give ${count} cells, counted before exclude; at most ${mostCells} are allowed`,
     );
   }
   const cells = expandCells(value, defaults);

@@ -303,7 +303,7 @@ const noRange = {
 };
 const tree = { tree: 't', good: 'a', bad: 'b' };
 const usage: readonly (readonly [object, RegExp])[] = [
-  [{}, /^nothing to bisect: give --tree DIR /],
+  [{}, /^bisect needs a range: give --tree DIR /],
   [{ tree: 't', good: 'a' }, /^--tree t needs --bad REV too$/],
   [
     { ...tree, series: ['s'] },

@@ -12,7 +12,6 @@ interface Declared {
   readonly number: readonly string[];
   readonly narg: Readonly<Record<string, number>>;
   readonly choices: Readonly<Record<string, readonly string[]>>;
-  readonly demandedOptions: Readonly<Record<string, unknown>>;
 }
 
 /** The internals of yargs that have no public types. */
@@ -68,19 +67,14 @@ export function wantsHelp(args: readonly string[]): boolean {
 
 /**
  * Checks the arguments of a command before yargs parses them: every flag is known, has its value, and is given only once unless
- * it is repeatable; no flag or positional that the command needs is missing; a word is one of the valid ones. Returns the words
- * as typed. Throws `usage` with the typed word and the valid ones.
+ * it is repeatable; no positional that the command needs is missing; a word is one of the valid ones. Returns the words as typed.
+ * Throws `usage` with the typed word and the valid ones.
  */
 export function checkCommandLine(args: readonly string[], command: CommandShape): Typed {
   const grammar = readGrammar(command);
   const typed = readTyped(args, grammar);
   for (const [flag, values] of typed.flags) checkFlag(flag, values, grammar);
   checkPositionals(typed.positionals, grammar);
-  for (const flag of Object.keys(grammar.declared.demandedOptions)) {
-    if (grammar.flags.includes(flag) && !typed.flags.has(flag)) {
-      throw new HarnessError('usage', `${grammar.name} needs --${flag}`);
-    }
-  }
   return typed;
 }
 

@@ -32,10 +32,13 @@ export const wholeFolders = [
  */
 const workFolders = ['locks', 'drafts', 'digests', 'totals', 'coverage'] as const;
 
-/** The folders of the cache that have a subfolder for each entry. */
-type EntryKind = (typeof entryFolders)[number]['kind'];
+/** The name of a folder of the cache that has a subfolder for each entry. */
+type EntryFolder = (typeof entryFolders)[number]['kind'];
 
-type CacheFolder = EntryKind | (typeof wholeFolders)[number]['name'] | (typeof workFolders)[number];
+type CacheFolder =
+  | EntryFolder
+  | (typeof wholeFolders)[number]['name']
+  | (typeof workFolders)[number];
 
 /** Every folder of the cache; the cache holds nothing else. */
 export const cacheFolders: readonly CacheFolder[] = [

@@ -6,11 +6,11 @@ import { ensureEntry, findEntry } from '../host/store.ts';
 import { isModuleName } from './module-info.ts';
 import { copyWorkingTree, describeWorkingTree } from './working-tree.ts';
 
-/** The value of one `--module`. */
+/** What one `--module` names: a folder with the sources of modules, or a module of the kernel's tree. */
 export type RequestedModule =
-  /** A folder with the sources of modules, by its own name; the store has a copy of the folder under `digest`. */
+  /** `name` is that of the folder, without its path. The store has a copy of the folder, whose content has the digest `digest`. */
   | { readonly kind: 'folder'; readonly name: string; readonly digest: string }
-  /** A module of the kernel's tree, such as `vkms`. */
+  /** `name` is that of the module as the kernel prints it, such as `virtio_gpu`: with _ for every -. */
   | { readonly kind: 'tree'; readonly name: string };
 
 interface PinOptions {

@@ -17,11 +17,12 @@ import {
 } from '../host/tokens.ts';
 
 /**
- * Decides how many guests run at a time, counted over all runs that share a cache folder: no more than fit into 7/8 of the host's
- * memory, and no more than it has cores or --jobs asks for. One guest always fits. A guest holds one processor token and as
+ * Decides how many trials have a guest at a time, counted over all runs that share a cache folder: no more than fit into 7/8 of the
+ * host's memory, and no more than it has cores or --jobs asks for. One guest always fits. A guest holds one processor token and as
  * many memory tokens as it needs. All are flocks, so a run that is killed gives them back. A guest gets all its tokens or none,
  * so no two runs wait for each other. The processes take turns: while one waits for room, no other takes the room that gets free,
- * even for a smaller guest. A kernel build holds none of these tokens.
+ * even for a smaller guest. Kernel builds, guests that boot to be saved, the guest that proves KVM and the guest of `splat shell`
+ * hold no tokens.
  */
 export interface Scheduler {
   /** The most guests of this run that can run at a time, from --jobs, the cores and the memory; at least 1. */

@@ -16,7 +16,7 @@ import { debian61, debian73, root } from './splat.ts';
  */
 const noTime = ['--duration-ms', '1', '--limit-ms', '1'];
 
-/** Runs each workload of the default run once, without any time; a workload that does not run on the kernel is left out. */
+/** Runs each workload of the default run once, for 1 ms; a workload that does not run on the kernel is left out. */
 async function runOnce(kernel: string, dir: string): Promise<readonly TrialResult[]> {
   const { signal } = new AbortController();
   const chosen = await chooseWorkloads([], { cwd: root, args: [], signal });

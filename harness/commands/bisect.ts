@@ -89,6 +89,8 @@ async function readRequest(
     {
       signature: argv.signature,
       durationMs: duration === undefined ? undefined : duration * 1000,
+      guest: defaultGuest,
+      accel: argv.accel,
       memoryMiB: argv.memoryMib,
       cpus: argv.cpus,
       seed: argv.seed,
@@ -105,8 +107,6 @@ async function readRequest(
     confidence: argv.confidence,
     verifyRevert: argv.verifyRevert,
     onDropped: 'record',
-    guest: defaultGuest,
-    accel: argv.accel,
     parallelTrials: jobs,
     ...(jobs === undefined ? {} : { jobs }),
     cwd,

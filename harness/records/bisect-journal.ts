@@ -16,6 +16,9 @@ export const bisectFactSchema = v.variant('kind', [
       kind: v.literal('looked'),
       commit: v.string(),
       workload: v.string(),
+      because: v.exactOptional(
+        described(v.string(), 'Why it could not have shown a splat; absent: it could.'),
+      ),
       seconds: v.number(),
     }),
     'A trial of the bad end before it was known which workload shows what is looked for.',

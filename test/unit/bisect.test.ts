@@ -7,7 +7,8 @@ import { array, assert, asyncProperty, boolean, nat, tuple } from 'fast-check';
 import t, { type Test } from 'tap';
 import { HarnessError } from '../../harness/errors.ts';
 import { inStage } from '../../harness/events.ts';
-import type { BisectResult } from '../../harness/plans/bisection/bisect.ts';
+import type { AccelChoice } from '../../harness/guest/accel.ts';
+import { type BisectResult, notSeen } from '../../harness/plans/bisection/bisect.ts';
 import { chooseTrials } from '../../harness/plans/bisection/choose.ts';
 import { concludeBisect } from '../../harness/plans/bisection/conclude.ts';
 import { decide, type Limits } from '../../harness/plans/bisection/decide.ts';
@@ -18,10 +19,11 @@ import {
   mostVoids,
   nothingKnown,
 } from '../../harness/plans/bisection/evidence.ts';
-import { findTargetSplat } from '../../harness/plans/bisection/find-target-splat.ts';
+import { countLooks, findTargetSplat } from '../../harness/plans/bisection/find-target-splat.ts';
 import { condense, readRange, writeDiff } from '../../harness/plans/bisection/git-range.ts';
 import { buildHistory, type History } from '../../harness/plans/bisection/history.ts';
 import { costsOf, evidenceOf, openJournal } from '../../harness/plans/bisection/journal.ts';
+import { pinRequest } from '../../harness/plans/bisection/pin-request.ts';
 import { posteriorOf, undecidable } from '../../harness/plans/bisection/posterior.ts';
 import { search, type Tester } from '../../harness/plans/bisection/search.ts';
 import { outcomeOf } from '../../harness/plans/bisection/target-splat.ts';
@@ -412,6 +414,27 @@ void t.test('a journal survives being cut off, and is not taken for another', as
   await t.rejects(openJournal(dir, 'other'), { code: 'usage' });
 });
 
+void t.test('a journal belongs to one accelerator and one guest', async (t) => {
+  const { signal } = new AbortController();
+  const question = {
+    signature: 'x',
+    durationMs: undefined,
+    guest: 'minimal',
+    accel: 'auto' as AccelChoice,
+    memoryMiB: 1024,
+    cpus: 2,
+    seed: 1,
+  };
+  const choice = { kind: 'configs' as const, kernel: 'k', good: 'a', bad: 'b' };
+  const named = { series: [], configs: [], configBase: undefined, workloads: ['munmap'] };
+  const keyOf = async (change: Partial<typeof question>): Promise<string> =>
+    (await pinRequest({ ...question, ...change }, choice, named, { cwd: '/', signal })).key;
+  const keys = [{}, { accel: 'kvm' as const }, { accel: 'tcg' as const }, { guest: 'debian' }, {}];
+  const made: string[] = [];
+  for (const change of keys) made.push(await keyOf(change));
+  t.equal(new Set(made).size, 4);
+});
+
 void t.test('a journal that is damaged in the middle is refused, and left as it is', async (t) => {
   const question = '{"kind":"question","key":"k"}\n';
   const rows: readonly (readonly [line: string, says: RegExp])[] = [
@@ -459,6 +482,47 @@ void t.test('what shows it is looked for where a killed process stopped', async 
   t.strictSame(asked, ['a.0', 'b.0', 'a.1', 'b.1', 'b.1', 'a.2', 'b.2']);
   t.match(await look(), { text: 'deadlock', workload: 'b' });
   t.equal(asked.length, 7, 'and is known from then on');
+});
+
+void t.test('a workload that cannot show a splat is no evidence of a low rate', async (t) => {
+  const tried = { blind: 0, alive: 0 };
+  const notRun: Verdict = { kind: 'inconclusive', because: 'not-run', message: 'no /dev/kvm' };
+  const ready = {
+    bootAgain: async () => [],
+    run: async ({ workload }: ChosenWorkload) => {
+      tried[workload.name as keyof typeof tried] += 1;
+      return trial(workload.name === 'blind' ? notRun : { kind: 'clean' });
+    },
+  };
+  const known = { ready, isDoubtful: false } as unknown as KnownCommit;
+  const question = { history: line(3), reverse: false };
+  await using journal = await openJournal(t.testdir(), 'k');
+  const sought = await findTargetSplat(undefined, {
+    candidates: ['blind', 'alive'].map((name) => ({ workload: { name } })) as ChosenWorkload[],
+    rounds: 40,
+    journal,
+    commits: { prepare: async () => known },
+    question,
+  });
+  t.equal(sought, undefined);
+  t.strictSame(tried, { blind: mostVoids, alive: 40 });
+  const says = (looks: readonly string[]): string | null => {
+    const facts = journal.facts.filter(
+      (fact) => fact.kind === 'looked' && looks.includes(fact.workload),
+    );
+    const counts = looks.map((name) => countLooks(facts, name));
+    const range = { ...question, subjects: new Map(), unit: 'commit' };
+    const result = { question, range, facts, posterior: undefined, sought, configChanges: [] };
+    return concludeBisect({
+      ...result,
+      ...notSeen(question, nothingKnown, counts),
+    } as unknown as BisectResult).because;
+  };
+  t.match(says(['blind', 'alive']), /in 40 trials of each workload.*; blind could not have shown/);
+  t.match(
+    says(['blind']),
+    /cannot be tested: none of its .* splat \(blind: inconclusive: not-run: no \/dev\/kvm\)$/,
+  );
 });
 
 void t.test('trials of a commit are spread over its boots, round and round', async (t) => {
@@ -869,6 +933,12 @@ void t.test('a moment on a terminal: what is left, the first five, and what is n
     /^2 built, 2 trials; shown in \d+ % of them where it is; 40 s a build, 3\.0 s a trial$/,
   );
   t.equal(lines[7], 'searching: 22, up to 5 trials');
+  const start = {
+    ...moment,
+    question: { history: line(10), reverse: false },
+    posterior: posteriorOf({ history: line(10), reverse: false }, nothingKnown),
+  };
+  t.match(drawMoment(start)[0], /^10 candidates, /, 'a wrongly named end is no candidate');
   const log = describeMoment(moment);
   t.ok(log.length < lines.length, 'a log has no list of equals');
   t.match(log[0], /left; searching: 22/);

@@ -4,8 +4,8 @@ import type { RevertCheck } from '../../records/bisect.ts';
 import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import { bootWorkload, type CommitTrialsRequest } from '../../trial/ready-kernel.ts';
 import { type Decision, endsOf } from './decide.ts';
-import { countsOf, type Evidence } from './evidence.ts';
-import { findTargetSplat, type TargetSplat } from './find-target-splat.ts';
+import { type Counts, countsOf, type Evidence, isBlind } from './evidence.ts';
+import { countLooks, findTargetSplat, type TargetSplat } from './find-target-splat.ts';
 import { costsOf, evidenceOf, type Journal, openJournal } from './journal.ts';
 import type { KernelWork } from './kernel-work.ts';
 import { type Posterior, posteriorOf, type Question } from './posterior.ts';
@@ -93,7 +93,10 @@ export async function bisectPlan(request: BisectRequest): Promise<BisectResult> 
     });
     if (sought === undefined) {
       const evidence = evidenceOf(journal.facts, history, '');
-      return { ...base, ...notSeen(question, evidence), posterior: undefined, sought };
+      const looks = request.workloads.map(({ workload }) =>
+        countLooks(journal.facts, workload.name),
+      );
+      return { ...base, ...notSeen(question, evidence, looks), posterior: undefined, sought };
     }
     const found = await searchFor(sought, { request, journal, commits, question });
     if (found !== undefined) return { ...base, ...found, sought };
@@ -181,11 +184,21 @@ async function lookAtCulprit(
   return { configChanges, revert };
 }
 
-function notSeen(question: Question, evidence: Evidence): SearchEnd {
+/**
+ * The end of a bisection whose bad end showed nothing. `looks` has the counts of its trials, for each workload: workloads of which
+ * almost no trial could have shown a splat do not count.
+ */
+export function notSeen(
+  question: Question,
+  evidence: Evidence,
+  looks: readonly Counts[],
+): SearchEnd {
   const { bad: commit } = endsOf(question);
-  const refusal = evidence.broken.has(commit)
-    ? ({ kind: 'untestable-end', commit } as const)
-    : ({ kind: 'not-seen', commit, runs: endTrials } as const);
+  const heard = looks.filter((counts) => !isBlind(counts)).map(({ misses }) => misses);
+  const refusal =
+    evidence.broken.has(commit) || heard.length === 0
+      ? ({ kind: 'untestable-end', commit } as const)
+      : ({ kind: 'not-seen', commit, runs: Math.min(...heard) } as const);
   return { end: { kind: 'refused', refusal }, evidence };
 }
 

@@ -4,7 +4,8 @@ import { highestUnseenRate } from '../../trial/rate.ts';
 import { shortName } from '../../trial/short-name.ts';
 import { type BisectResult, standing } from './bisect.ts';
 import { endsOf, type Refusal } from './decide.ts';
-import { countsOf } from './evidence.ts';
+import { countsOf, isBlind } from './evidence.ts';
+import { countLooks } from './find-target-splat.ts';
 import { estimatedRate } from './posterior.ts';
 
 /** Converts a result to the report that `splat bisect --json` prints. */
@@ -114,18 +115,13 @@ function otherSplats({ facts, range }: BisectResult): BisectReport['others'] {
 function explainRefusal(refusal: Refusal, { question, facts, range }: BisectResult): string {
   const name = (commit: number): string => shortName(question.history.ids[commit] ?? '');
   switch (refusal.kind) {
-    case 'untestable-end': {
-      const id = question.history.ids[refusal.commit];
-      const fact = facts.find((one) => one.kind === 'broken' && one.commit === id);
-      const why =
-        fact?.kind === 'broken'
-          ? `${fact.because}: ${fact.message}`
-          : 'none of its trials could have shown the splat';
-      return `the end ${name(refusal.commit)} cannot be tested: ${why}`;
-    }
+    case 'untestable-end':
+      return `the end ${name(refusal.commit)} cannot be tested: ${whyUntestable(question.history.ids[refusal.commit], facts)}`;
     case 'not-seen': {
       const highest = (highestUnseenRate(refusal.runs) * 100).toFixed(1);
-      return `the bad end ${name(refusal.commit)} does not show the splat in ${refusal.runs} trials of each workload: its rate is below ${highest} % with a confidence of 95 %`;
+      const blind = [...blindWorkloads(facts)];
+      const others = blind.length === 0 ? '' : `; ${blind.join(', ')} could not have shown it`;
+      return `the bad end ${name(refusal.commit)} does not show the splat in ${refusal.runs} trials of each workload: its rate is below ${highest} % with a confidence of 95 %${others}`;
     }
     case 'not-clean':
       return `the good end ${name(refusal.commit)} shows the splat in ${refusal.hits} of ${refusal.runs} trials`;
@@ -134,4 +130,18 @@ function explainRefusal(refusal: Refusal, { question, facts, range }: BisectResu
     case 'undecided':
       return `no answer after ${refusal.trials} trials`;
   }
+}
+
+function whyUntestable(id: string | undefined, facts: BisectResult['facts']): string {
+  const broken = facts.find((one) => one.kind === 'broken' && one.commit === id);
+  if (broken?.kind === 'broken') return `${broken.because}: ${broken.message}`;
+  const look = facts.findLast((one) => one.kind === 'looked' && one.commit === id);
+  const known = look?.kind === 'looked' && look.because !== undefined;
+  return `none of its trials could have shown the splat${known ? ` (${look.workload}: ${look.because})` : ''}`;
+}
+
+/** The workloads of which almost no trial of the bad end could have shown a splat. */
+function blindWorkloads(facts: BisectResult['facts']): ReadonlySet<string> {
+  const looked = facts.flatMap((fact) => (fact.kind === 'looked' ? [fact.workload] : []));
+  return new Set(looked.filter((workload) => isBlind(countLooks(facts, workload))));
 }

@@ -77,6 +77,7 @@ function whatIsLeft({ posterior, costs, decision }: Moment): string {
   const rate = posterior === undefined ? 1 : estimatedRate(posterior);
   const perStep = costs.setupSeconds + (trialsPerHalving / rate) * costs.trialSeconds;
   const minutes = Math.ceil((steps * perStep + verifying * costs.trialSeconds) / 60);
-  const live = shares.filter((share) => share > 1e-4).length;
+  // The first and the last share say that the user named an end wrongly.
+  const live = posterior?.mass.slice(1, -1).filter((share) => share > 1e-4).length ?? 0;
   return `${live} candidates, about ${steps} steps and ${minutes} minutes left`;
 }

@@ -75,7 +75,8 @@ function withBlind(evidence: Evidence): Evidence {
   return { ...evidence, broken: new Set([...evidence.broken, ...blind]) };
 }
 
-function isBlind({ hits, misses, voids }: Counts): boolean {
+/** True when almost none of the trials could have shown the bug, and none did. */
+export function isBlind({ hits, misses, voids }: Counts): boolean {
   return hits === 0 && voids >= mostVoids * (misses + 1);
 }
 

@@ -1,10 +1,13 @@
 import type { BisectFact } from '../../records/bisect-journal.ts';
+import type { TrialResult } from '../../records/trial.ts';
 import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import { bootOf, bootWorkload } from '../../trial/ready-kernel.ts';
+import { verdictPhrase } from '../../verdict.ts';
 import { endsOf } from './decide.ts';
+import { type Counts, isBlind } from './evidence.ts';
 import type { Journal } from './journal.ts';
 import type { Question } from './posterior.ts';
-import { isTargetSplat, splatsOf } from './target-splat.ts';
+import { isTargetSplat, outcomeOf, splatsOf } from './target-splat.ts';
 import type { Commits } from './tester.ts';
 
 /**
@@ -16,15 +19,47 @@ export interface TargetSplat {
   readonly workload: string;
 }
 
-function isLook({ kind }: BisectFact): boolean {
-  return kind === 'looked';
+/** The trials of the bad end with one workload, before it was known which workload shows the splat. None of them showed it. */
+export function countLooks(facts: readonly BisectFact[], workload: string): Counts {
+  const own = facts.flatMap((fact) =>
+    fact.kind === 'looked' && fact.workload === workload ? [fact.because] : [],
+  );
+  const misses = own.filter((because) => because === undefined).length;
+  return { hits: 0, misses, voids: own.length - misses };
+}
+
+/**
+ * The workload that was tried least; undefined when each workload was tried `rounds` times or is blind: almost none of its trials
+ * could have shown a splat.
+ */
+function nextLook(
+  candidates: readonly ChosenWorkload[],
+  facts: readonly BisectFact[],
+  rounds: number,
+): { readonly chosen: ChosenWorkload; readonly round: number } | undefined {
+  const [next] = candidates
+    .map((chosen) => ({ chosen, counts: countLooks(facts, chosen.workload.name) }))
+    .filter(({ counts }) => !isBlind(counts))
+    .map(({ chosen, counts: { misses, voids } }) => ({ chosen, round: misses + voids }))
+    .filter(({ round }) => round < rounds)
+    .toSorted((one, other) => one.round - other.round);
+  return next;
+}
+
+/** Why a trial could not have shown the splat `text`; empty when it could. */
+function voidReason(trial: TrialResult, text: string): { readonly because?: string } {
+  if (outcomeOf(trial, text) !== 'void') return {};
+  const { verdict } = trial;
+  const why = 'message' in verdict ? verdict.message : splatsOf(trial)[0]?.title;
+  return { because: `${verdictPhrase(verdict)}: ${why ?? ''}` };
 }
 
 /**
  * Returns the splat and the workload that shows it on the bad end: from the journal; or without any trial, when the signature and
  * a single workload are given; or by trying the workloads in turn. Without a signature, the first splat that is seen is taken.
- * Undefined when the bad end cannot be tested, or when no workload shows the splat within `rounds`. These trials do not count for
- * the rate: the first trial that showed the splat ended them.
+ * A workload of which almost no trial could have shown a splat is left out. Undefined when the bad end cannot be tested, or when no
+ * workload shows the splat within `rounds`. These trials do not count for the rate: the first trial that showed the splat ended
+ * them.
  */
 export async function findTargetSplat(
   signature: string | undefined,
@@ -51,21 +86,26 @@ export async function findTargetSplat(
   if (known === undefined) return undefined;
   const { ready } = known;
   const commit = question.history.ids[bad] ?? '';
+  // Every splat has an empty text in its title.
+  const text = signature ?? '';
   for (;;) {
-    const turn = journal.facts.filter(isLook).length;
-    const chosen = candidates[turn % candidates.length];
-    const round = Math.floor(turn / candidates.length);
-    if (chosen === undefined || round >= rounds) return undefined;
+    const next = nextLook(candidates, journal.facts, rounds);
+    if (next === undefined) return undefined;
+    const { chosen, round } = next;
     const startedAt = performance.now();
     const trial = await ready.run(chosen, round);
     const seconds = (performance.now() - startedAt) / 1000;
     const { name: workload } = chosen.workload;
-    await journal.append({ kind: 'looked', commit, workload, seconds });
+    await journal.append({
+      kind: 'looked',
+      commit,
+      workload,
+      ...voidReason(trial, text),
+      seconds,
+    });
     const atBoot = (await ready.bootAgain(bootOf(round))) ?? [];
-    const isOne = (splat: Parameters<typeof isTargetSplat>[0]): boolean =>
-      signature === undefined || isTargetSplat(splat, signature);
-    const booted = atBoot.find(isOne);
-    const first = booted ?? splatsOf(trial).find(isOne);
+    const booted = atBoot.find((splat) => isTargetSplat(splat, text));
+    const first = booted ?? splatsOf(trial).find((splat) => isTargetSplat(splat, text));
     if (first === undefined) continue;
     const shownBy = booted === undefined ? workload : bootWorkload;
     const target = { text: signature ?? first.title, workload: shownBy };

@@ -7,7 +7,15 @@ import type { RangeChoice } from './range.ts';
 /** What decides the answer besides the range and its inputs. */
 type Question = Pick<
   BisectRequest,
-  'signature' | 'durationMs' | 'memoryMiB' | 'cpus' | 'seed' | 'toolchain' | 'modules'
+  | 'signature'
+  | 'durationMs'
+  | 'guest'
+  | 'accel'
+  | 'memoryMiB'
+  | 'cpus'
+  | 'seed'
+  | 'toolchain'
+  | 'modules'
 >;
 
 /** The part of a request that its key stands for, and the key. */

@@ -118,7 +118,9 @@ async function runBisection(
     paths,
   };
   const { memoryMib: memoryMiB, cpus, series, config: configs, configBase, workload } = cell;
-  const question = { signature, durationMs: undefined, memoryMiB, cpus, seed };
+  const accel = cell.accel as AccelChoice;
+  const guest = { guest: cell.guest, accel, memoryMiB, cpus };
+  const question = { signature, durationMs: undefined, ...guest, seed };
   const named = { series, configs, configBase, workloads: [workload] };
   const request = {
     ...(await pinRequest(question, choice, named, { cwd, signal })),
@@ -126,8 +128,6 @@ async function runBisection(
     verifyRevert: false,
     reverse: false,
     onDropped: 'record' as const,
-    guest: cell.guest,
-    accel: cell.accel as AccelChoice,
     parallelTrials: jobs,
     ...(jobs === undefined ? {} : { jobs }),
     cwd,

@@ -90,6 +90,12 @@ export const trialResultSchema = v.object({
       'Why the trial was run once more in a fresh guest, whose result this is; absent: it was not.',
     ),
   ),
+  folder: v.exactOptional(
+    described(
+      v.string(),
+      'Below `trials`: the folder of the guest whose result this is; absent: it has the name `id`.',
+    ),
+  ),
 });
 
 /** trial.json of a trial's folder: written as soon as the trial is judged. */

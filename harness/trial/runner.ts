@@ -25,6 +25,16 @@ export interface KnownSplats {
 /** The most guests that one trial is tried in, while a known bug stops each of them. */
 const mostGuests = 5;
 
+/** The name of the folder of a trial's guest number `guest`, counted from 1. */
+function guestFolder(id: string, guest: number): string {
+  return guest === 1 ? id : `${id}.again${guest === 2 ? '' : guest}`;
+}
+
+/** The names that the folders of a trial's guests have, the last guest first: its result counts. */
+export function guestFolders(id: string): readonly string[] {
+  return Array.from({ length: mostGuests }, (_, at) => guestFolder(id, mostGuests - at));
+}
+
 export interface RunnerRequest {
   readonly scheduler: Scheduler;
   /** The run directory. The trials get folders below `DIR/trials`. */
@@ -42,7 +52,7 @@ export type TrialOrigin = Pick<TrialContext, 'start'> &
 
 /** Runs the trials of one kernel. Runs, series, bisections and controls all use it, so they share one policy. */
 export interface TrialRunner {
-  /** Runs a trial in as many guests as it needs, and writes its trial.json. */
+  /** Runs a trial in as many guests as it needs, and writes its trial.json to the folders of the first and the last guest. */
   readonly run: (plan: TrialPlan, origin: TrialOrigin) => Promise<TrialResult>;
 }
 
@@ -83,7 +93,8 @@ export function openRunner(request: RunnerRequest): TrialRunner {
     const again = async (guest: number, before: TrialResult): Promise<TrialResult> => {
       const bug = knownHang(request.known, before);
       if (bug) request.emit({ kind: 'note', text: `${plan.id}: stopped by a known bug: ${bug}` });
-      const result = await runIn(`${plan.id}.again${guest === 2 ? '' : guest}`, plan, origin);
+      const folder = guestFolder(plan.id, guest);
+      const result = { ...(await runIn(folder, plan, origin)), folder };
       const isStopped = knownHang(request.known, result) !== undefined && guest < mostGuests;
       return isStopped ? await again(guest + 1, result) : result;
     };
@@ -94,9 +105,11 @@ export function openRunner(request: RunnerRequest): TrialRunner {
   return {
     run: async (plan, origin) => {
       const result = await runTwice(plan, origin);
-      const file = join(request.dir, 'trials', plan.id, 'trial.json');
       const record: TrialRecord = { schema: 'splat-trial/1', harness: writtenBy(), ...result };
-      await writeWhole(file, `${JSON.stringify(record, null, 2)}\n`);
+      for (const folder of new Set([plan.id, result.folder ?? plan.id])) {
+        const file = join(request.dir, 'trials', folder, 'trial.json');
+        await writeWhole(file, `${JSON.stringify(record, null, 2)}\n`);
+      }
       return result;
     },
   };

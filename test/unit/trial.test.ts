@@ -10,6 +10,7 @@ import { receiveStream } from '../../harness/guest/receive-stream.ts';
 import type { ChildEnd } from '../../harness/host/process.ts';
 import { workloads } from '../../harness/stress/workloads.ts';
 import { exactAddress } from '../../harness/trial/decode.ts';
+import { openRunner } from '../../harness/trial/runner.ts';
 import { runTrial } from '../../harness/trial/trial.ts';
 import type { TrialContext, TrialPlan } from '../../harness/trial/trial-plan.ts';
 import { readGolden } from '../golden-log.ts';
@@ -21,6 +22,11 @@ const crash: ChildEnd = {
   durationMs: 1,
   killedBy: 'SIGSEGV',
   timedOut: false,
+};
+
+const reading = {
+  ledger: { debugLocks: 1, proveLocking: 1, taint: 0, tables: {} },
+  counters: {},
 };
 
 /** A guest whose workload does what `runWorkload` says, with a console that carries what is written to its log. */
@@ -45,6 +51,7 @@ async function madeGuest(
       return Promise.resolve(true);
     },
     run: runWorkload,
+    cpuStacks: async () => Promise.reject(new HarnessError('infra', 'gone')),
     [Symbol.asyncDispose]: async () => console[Symbol.asyncDispose](),
   } as unknown as Guest;
 }
@@ -66,10 +73,6 @@ async function runMade(
   if (workload === undefined) throw new Error('there are no workloads');
   const notes: string[] = [];
   let starts = 0;
-  const reading = {
-    ledger: { debugLocks: 1, proveLocking: 1, taint: 0, tables: {} },
-    counters: {},
-  };
   const context: TrialContext = {
     start: async (consolePath, onConsole) => {
       starts += 1;
@@ -115,6 +118,39 @@ void t.test(
     }
   },
 );
+
+void t.test('a trial that is tried again names the console that its result is of', async (t) => {
+  const dir = t.testdir();
+  const { log } = readGolden('atomic-sleep-mutex-in-oom-reaper.log');
+  const [workload] = workloads;
+  if (workload === undefined) throw new Error('there are no workloads');
+  let guests = 0;
+  const start: TrialContext['start'] = async (consolePath, onConsole) => {
+    guests += 1;
+    const isFirst = guests === 1;
+    const guest = await madeGuest(consolePath, onConsole, async () => {
+      if (isFirst) throw new GuestGone('silent', 'run');
+      appendFileSync(consolePath, log, 'latin1');
+      return Promise.resolve({ kind: 'exit', code: 0 });
+    });
+    return { guest, prepared: { before: reading, warnOnceArmed: true }, slowness: 1 };
+  };
+  const room = { [Symbol.asyncDispose]: async () => Promise.resolve() };
+  const runner = openRunner({
+    scheduler: { lanes: 1, takeGuest: async () => Promise.resolve(room) },
+    dir,
+    cpus: 2,
+    signal: new AbortController().signal,
+    emit: () => undefined,
+  });
+  const plan = { id: 'patch-3.0.munmap', workload, seed: 1, durationMs: 1, bootIndex: 0 };
+  const result = await runner.run(plan, { start });
+  t.match(result, { retried: 'hung', folder: 'patch-3.0.munmap.again', splats: [{}] });
+  for (const folder of ['patch-3.0.munmap', 'patch-3.0.munmap.again']) {
+    const text = readFileSync(join(dir, 'trials', folder, 'trial.json'), 'utf8');
+    t.match(JSON.parse(text), { folder: 'patch-3.0.munmap.again', splats: [{}] }, folder);
+  }
+});
 
 void t.test('what a kernel said before QEMU crashed is not tried away', async (t) => {
   const { log } = readGolden('atomic-sleep-mutex-in-oom-reaper.log');

@@ -15,6 +15,7 @@ import { type CellJob, type CellResult, cellJobSchema } from '../../records/cell
 import { checkValue } from '../../records/schema.ts';
 import { workloads } from '../../stress/workloads.ts';
 import { otherSignatures, writtenBy } from '../../trial/harness-facts.ts';
+import { guestFolders } from '../../trial/runner.ts';
 import type { FinishedRun } from '../run/requested-run.ts';
 import { type MachineFacts, noKernel } from './facts.ts';
 import { withoutSeconds } from './plan-file.ts';
@@ -195,7 +196,9 @@ async function packRuns(dir: string, trials: readonly TrialFacts[]): Promise<Cel
   }
   for (const { id, run, verdict } of trials) {
     if (verdict.kind === 'clean') continue;
-    names.push(`${run}/trials/${id}/console.log`, `${run}/trials/${id}/hang.txt`);
+    for (const folder of guestFolders(id)) {
+      names.push(`${run}/trials/${folder}/console.log`, `${run}/trials/${folder}/hang.txt`);
+    }
   }
   const files: CellResult['files'][number][] = [];
   for (const name of names) {

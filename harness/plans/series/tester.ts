@@ -250,7 +250,7 @@ async function tryOnce(
   const isAnswer = request.apart.has(workload) && named.length > 0;
   const state = isAnswer ? ({ state: 'heard' } as const) : trialState(result, named);
   const trial = { step, workload, ...state, splats: sightings(named) };
-  const folder = join('trials', `${request.nameOf(step)}.${index}.${workload}`);
+  const folder = join('trials', result.folder ?? result.id);
   const reports = named.map((one) => result.splats.find((splat) => splat === one));
   const calls = Object.fromEntries(
     commit.profiled.flatMap((name) => {

@@ -81,7 +81,7 @@ export async function runPart(argv: PartArguments, context: CommandContext): Pro
       runId: events.runId,
       signal,
       emit: events.emit,
-      writeRun: async (one) => void (await writeReports(one, cwd)),
+      writeRun: async (one) => void (await writeReports(one, context)),
     });
     const failures = await writeRecord(dir, { file: 'shard.json', value: record }, []);
     const code = tell(record, dir, argv, context);

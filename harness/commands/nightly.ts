@@ -117,7 +117,7 @@ export async function runNightHere(argv: NightlyArguments, context: CommandConte
       known: inputs.known,
       now,
       emit: events.emit,
-      writeRun: async (one) => void (await writeReports(one, context.cwd)),
+      writeRun: async (one) => void (await writeReports(one, context)),
     });
     const record = await finishNight(history, night, judged, {
       nowMs: now(),

@@ -72,7 +72,7 @@ export async function run(argv: ReplayArguments, context: CommandContext): Promi
       emit: events.emit,
     });
     const { result, dir } = finished;
-    const failures = await writeReports(finished, context.cwd);
+    const failures = await writeReports(finished, context);
     const comparison = compareRuns(replayed.result, result, replayed.trials);
     context.stdout.write(
       argv.json

@@ -58,7 +58,7 @@ export async function run(argv: ReportArguments, context: CommandContext): Promi
   const locksSvg = await drawLocks(shown.result.locks);
   try {
     const consoles = beside ? await writeRunConsoles(dir, shown.result) : new Map();
-    const page = await formatRunAt({ dir, ...shown }, cwd, { locksSvg, consoles, beside });
+    const page = await formatRunAt({ dir, ...shown }, context, { locksSvg, consoles, beside });
     await writeWhole(file, page);
   } catch (error) {
     throw cannotWrite(error, file, argv.out);

@@ -29,7 +29,8 @@ export async function openRunDirectory(
   const dir = out === undefined ? byDefault : resolve(context.cwd, out);
   const shown = out === undefined ? byDefault : `--out ${out}`;
   if ((await namesIn(dir, shown)).length === 0) return dir;
-  throw new HarnessError('usage', `--out ${out}: not empty; name a new folder`);
+  const next = out === undefined ? 'name a new folder with --out' : 'name a new folder';
+  throw new HarnessError('usage', `${shown}: not empty; ${next}`);
 }
 
 /**
@@ -99,9 +100,12 @@ async function namesIn(dir: string, shown: string): Promise<readonly string[]> {
 
 /**
  * Writes result.json, which is the result itself, and the files that derive from it. Returns one line for each derived file
- * that could not be written. Throws when result.json cannot be written. Commands on the page are for a person in `cwd`.
+ * that could not be written. Throws when result.json cannot be written. Commands on the page are for a person in `context.cwd`.
  */
-export async function writeReports(run: FinishedRun, cwd: string): Promise<readonly string[]> {
+export async function writeReports(
+  run: FinishedRun,
+  context: Pick<CommandContext, 'cwd' | 'env'>,
+): Promise<readonly string[]> {
   const { dir, result } = run;
   const locksSvg = drawLocks(result.locks);
   // Its failure is reported where the picture is written; the page works without it.
@@ -120,7 +124,8 @@ export async function writeReports(run: FinishedRun, cwd: string): Promise<reado
     },
     {
       file: 'report.html',
-      make: async () => formatRunAt(run, cwd, { locksSvg: await picture, consoles, beside: true }),
+      make: async () =>
+        formatRunAt(run, context, { locksSvg: await picture, consoles, beside: true }),
     },
   ]);
 }

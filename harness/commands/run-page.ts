@@ -1,5 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { defaultGpu } from '../guest/devices.ts';
+import { defaultGuest } from '../guest/recipes.ts';
 import { typedCommand } from '../host/package-root.ts';
 import { commandLine } from '../host/process.ts';
 import { toolchainFlags } from '../kernel/toolchain.ts';
@@ -8,7 +10,9 @@ import type { RecordedRequest } from '../records/run-request.ts';
 import type { RunResult } from '../records/run-result.ts';
 import { formatRunPage } from '../report/page/run-page.ts';
 import type { RunPageInput } from '../report/page/run-page-input.ts';
+import { guestFolders } from '../trial/runner.ts';
 import { type ShownConsoles, writeConsolePages } from './console-pages.ts';
+import type { CommandContext } from './context.ts';
 import { openInside } from './inside-file.ts';
 import { guestDefaults, optionWords } from './run-options.ts';
 import { seenByNights } from './run-since.ts';
@@ -18,13 +22,13 @@ import { shownPath } from './runs-folder.ts';
 type TrialFolders = RunPageInput['folders'];
 
 /**
- * Finds the folders of the trials in a run directory. The last guest of a trial has its verdict; the first guest's
- * folder comes second.
+ * Finds the folders of the trials in a run directory. The last guest of a trial has its verdict, so
+ * its folder comes first.
  */
 export async function findTrialFolders(dir: string, { trials }: RunResult): Promise<TrialFolders> {
   const there = new Set(await readdir(join(dir, 'trials')).catch(() => []));
   const namesOf = (id: string): readonly string[] =>
-    [`${id}.again`, id, `${id}.crashed`].filter((name) => there.has(name));
+    [...guestFolders(id), `${id}.crashed`].filter((name) => there.has(name));
   return new Map(trials.map(({ id }) => [id, namesOf(id)]));
 }
 
@@ -43,7 +47,7 @@ export async function writeRunConsoles(dir: string, result: RunResult): Promise<
 /** The HTML page of a run directory. `beside`: the page lies in that directory and can link to its files. */
 export async function formatRunAt(
   { dir, record, result }: FinishedRun,
-  cwd: string,
+  context: Pick<CommandContext, 'cwd' | 'env'>,
   { locksSvg, consoles, beside }: Pick<RunPageInput, 'locksSvg' | 'consoles' | 'beside'>,
 ): Promise<string> {
   const folders = await findTrialFolders(dir, result);
@@ -58,12 +62,12 @@ export async function formatRunAt(
     startedAt: record.startedAt,
     command: askedCommand(record.request, result.seed),
     series: record.request.series.map(({ name }) => name),
-    reproduce: (trial) => replayCommand(dir, trial, cwd),
+    reproduce: (trial) => replayCommand(dir, trial, context.cwd),
     pictures,
     folders,
     consoles,
     locksSvg,
-    seen: await seenByNights(result, cwd),
+    seen: await seenByNights(result, context),
     beside,
   });
 }
@@ -96,6 +100,11 @@ function askedCommand(request: RecordedRequest, seed: number): string | null {
     ...toolchainFlags(request.toolchain),
     ...(request.modules ?? []).flatMap(({ name }) => optionWords('module', name)),
     ...request.workloads.flatMap(({ name }) => optionWords('workload', name)),
+    ...optionWords('guest', request.guest, defaultGuest),
+    ...optionWords('packages', request.packages?.join(',')),
+    ...optionWords('gpu', request.gpu, defaultGpu.name),
+    ...(request.quick === true ? ['--quick'] : []),
+    ...(request.coverage === true ? ['--coverage'] : []),
     ...optionWords('igt', request.igt),
     ...optionWords('igt-expect', request.igtExpect?.name),
     ...optionWords('duration', durationMs === null ? undefined : durationMs / 1000),

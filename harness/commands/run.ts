@@ -187,7 +187,7 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
       emit: events.emit,
     });
     const { result, dir } = finished;
-    const failures = await writeReports(finished, context.cwd);
+    const failures = await writeReports(finished, context);
     context.stdout.write(
       argv.json
         ? `${JSON.stringify(result)}\n`

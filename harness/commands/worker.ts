@@ -145,7 +145,7 @@ async function runOne(
     readonly say: (line: string) => void;
   },
 ): Promise<boolean> {
-  const { stderr, live, env, cwd } = context;
+  const { stderr, live, env } = context;
   const signal = AbortSignal.any([context.signal, job.lost]);
   let dir: string | undefined;
   try {
@@ -164,7 +164,7 @@ async function runOne(
       runId: events.runId,
       signal,
       emit: events.emit,
-      writeRun: async (one) => void (await writeReports(one, cwd)),
+      writeRun: async (one) => void (await writeReports(one, context)),
     });
     const stands = await job.finish(result);
     say(`${what}: ${stands ? 'done' : 'another worker was first'}`);

@@ -63,10 +63,15 @@ export function counterWord(name: string): string {
   return name.replace(/^\w+\./, '');
 }
 
+/** True for the trial of a canary that this kernel is known to miss, and did miss. */
+function isMissed({ splats, verdict }: Pick<TrialResult, 'splats' | 'verdict'>): boolean {
+  return verdict.kind === 'clean' && splats.length === 0;
+}
+
 /** The splats of a trial in words: `-`, `2 (1 known)`, `as seeded`. */
 export function splatWords({ splats, canary, verdict }: TrialResult): string {
   if (canary !== undefined && verdict.kind === 'clean') {
-    return splats.length === 0 ? 'missed, as known' : 'as seeded';
+    return isMissed({ splats, verdict }) ? 'missed, as known' : 'as seeded';
   }
   const known = splats.filter((splat) => splat.known === true).length;
   if (known > 0 && known === splats.length) return `${known} known`;
@@ -97,7 +102,8 @@ export function verdictReason({
     }
     case 'clean': {
       const controls = trials.filter(({ canary }) => canary !== undefined);
-      const caught = controls.length - unchecked.length;
+      // Two canaries can miss one check, so the checks do not say how many canaries were missed.
+      const caught = controls.filter((trial) => !isMissed(trial)).length;
       const notRun = trials.filter((trial) => isNotRun(trial.verdict)).length;
       const others = trials.length - controls.length - notRun;
       const missing = notRun === 0 ? '' : `, ${notRun} not run`;

@@ -7,6 +7,7 @@ import t, { type Test } from 'tap';
 import type { CommandContext } from '../../harness/commands/context.ts';
 import { run as report } from '../../harness/commands/report.ts';
 import { isHarnessError } from '../../harness/errors.ts';
+import type { RecordedRequest } from '../../harness/records/run-request.ts';
 import { html } from '../../harness/report/page/markup.ts';
 import { formatRunPage } from '../../harness/report/page/run-page.ts';
 import type { RunPageInput } from '../../harness/report/page/run-page-input.ts';
@@ -62,6 +63,13 @@ void t.test('a template escapes text, joins lists, and leaves markup alone', (t)
 void t.test('a clean run says why it is believed', (t) => {
   const text = pageWith({});
   t.strictSame(mistakesIn(text), []);
+  const canary = (name: string, seen: readonly (typeof splat)[]) =>
+    aTrialResult({ id: `canary-${name}`, canary: name, splats: [...seen] });
+  const trials = [trial, canary('a', [splat]), canary('b', []), canary('c', [])];
+  t.match(
+    pageWith({ trials, unchecked: ['lock order inside hlist callbacks'] }),
+    '1 canaries caught; not checked on this kernel: lock order inside hlist callbacks',
+  );
   t.match(text, '<title>clean: 6.1.0</title>');
   t.match(text, '1 trial without a splat, every witness seen, 0 canaries caught');
   t.match(text, '<code>./splat run --seed 7</code>');
@@ -256,7 +264,11 @@ void t.test('no text of a kernel, a patch or a file becomes markup', (t) => {
 });
 
 /** A run directory on disk, with a result of `trials`. */
-function runDirectory(t: Test, result: object = {}): string {
+function runDirectory(
+  t: Test,
+  result: object = {},
+  request: Partial<RecordedRequest> = {},
+): string {
   const dir = join(t.testdir(), 'run1');
   mkdirSync(join(dir, 'trials', 'munmap'), { recursive: true });
   const record = aRunRecord({
@@ -270,6 +282,7 @@ function runDirectory(t: Test, result: object = {}): string {
     cpus: 4,
     seed: 7,
     durationMs: 3000,
+    ...request,
   });
   writeFileSync(join(dir, 'run.json'), JSON.stringify(record));
   const whole = { ...page.run, ...result };
@@ -307,6 +320,24 @@ void t.test('splat report makes the page of a run directory, in it or elsewhere'
   t.notMatch(elsewhere, /console(?:\.log|-1)/);
 });
 
+void t.test('the command on the page names the guest, and what was run in it', async (t) => {
+  const request = {
+    workloads: [],
+    workloadArgs: [],
+    guest: 'debian',
+    packages: ['mesa-utils', 'stress-ng'],
+    gpu: 'virgl' as const,
+    quick: true,
+    coverage: true,
+  };
+  const dir = runDirectory(t, {}, request);
+  await runReport(dir);
+  t.match(
+    readFileSync(join(dir, 'report.html'), 'utf8'),
+    '--guest debian --packages mesa-utils,stress-ng --gpu virgl --quick --coverage --duration 3',
+  );
+});
+
 void t.test('nothing of a stranger leads out of the run directory, or is waited for', async (t) => {
   const dir = runDirectory(t);
   const trialDir = join(dir, 'trials', 'munmap');
@@ -334,10 +365,11 @@ void t.test('nothing of a stranger leads out of the run directory, or is waited 
 
 void t.test('the files of the guest that decided come first', async (t) => {
   const dir = runDirectory(t);
-  mkdirSync(join(dir, 'trials', 'munmap.again'));
+  for (const name of ['munmap.again', 'munmap.again3']) mkdirSync(join(dir, 'trials', name));
   await runReport(dir);
   const text = readFileSync(join(dir, 'report.html'), 'utf8');
-  t.match(text, /<p>munmap\.again: <a href="trials\/munmap\.again\/console\.log">[^]*<p>munmap: /);
+  t.match(text, /<p>munmap\.again3: <a href="trials\/munmap\.again3\/console\.log">/);
+  t.match(text, /<p>munmap\.again3: [^]*<p>munmap\.again: [^]*<p>munmap: /);
 });
 
 void t.test('what a blind canary printed is not called seeded', (t) => {

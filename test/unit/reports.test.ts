@@ -1,7 +1,11 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { openJournalDirectory, writeReports } from '../../harness/commands/run-directory.ts';
+import {
+  openJournalDirectory,
+  openRunDirectory,
+  writeReports,
+} from '../../harness/commands/run-directory.ts';
 import { openEvents } from '../../harness/commands/run-events.ts';
 import { requireReports, writeRecord } from '../../harness/commands/write-record.ts';
 import { exitCodeOfError } from '../../harness/errors.ts';
@@ -49,7 +53,10 @@ void t.test(
     const dir = join(t.testdir(), 'run1');
     mkdirSync(join(dir, 'junit.xml', 'in-the-way'), { recursive: true });
     const result = aRunResult();
-    const failures = await writeReports({ dir, record: aRunRecord(), result }, '/');
+    const failures = await writeReports(
+      { dir, record: aRunRecord(), result },
+      { cwd: '/', env: {} },
+    );
     t.equal(failures.length, 1);
     t.match(failures[0], /^junit\.xml: /);
     const written: unknown = JSON.parse(readFileSync(join(dir, 'result.json'), 'utf8'));
@@ -58,6 +65,24 @@ void t.test(
     t.match(readFileSync(join(dir, 'report.html'), 'utf8'), '<title>clean');
   },
 );
+
+void t.test('a run directory that is not empty is named as it was asked for', async (t) => {
+  const cwd = t.testdir({ mine: { file: '' } });
+  const context = { cwd, env: {} };
+  await t.rejects(openRunDirectory('mine', context), {
+    code: 'usage',
+    message: '--out mine: not empty; name a new folder',
+  });
+  const now = Date.now();
+  for (const ms of [now, now + 1000, now + 2000]) {
+    const stamp = new Date(ms).toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
+    mkdirSync(join(cwd, 'splat-runs', `${stamp}-${process.pid}`, 'x'), { recursive: true });
+  }
+  await t.rejects(openRunDirectory(undefined, context), {
+    code: 'usage',
+    message: /^\/.*\/splat-runs\/[\d-]+: not empty; name a new folder with --out$/,
+  });
+});
 
 void t.test(
   'events are kept with their run and time, those of before there was a folder too',

@@ -1,15 +1,18 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import t from 'tap';
 import type { CommandContext } from '../../harness/commands/context.ts';
 import { run as report } from '../../harness/commands/report.ts';
+import { historyFile } from '../../harness/commands/runs-folder.ts';
 import { openHistory } from '../../harness/history/database.ts';
 import { importRun } from '../../harness/plans/night/import-run.ts';
 import { aRunRecord, aRunResult, aSplat, aTrialResult } from '../made-records.ts';
 
 void t.test('the page of a run says since when nights saw its splat', async (t) => {
-  const cwd = t.testdir();
+  const dir = t.testdir({ tree: {} });
+  const cwd = join(dir, 'tree');
+  const env = { XDG_STATE_HOME: join(dir, 'state') };
   const splat = aSplat({ title: 'WARNING in f', signature: 'warning-in-f-1' });
   const verdict = { kind: 'splat' as const, titles: [splat.title] };
   const result = aRunResult({ verdict, trials: [aTrialResult({ verdict, splats: [splat] })] });
@@ -17,7 +20,7 @@ void t.test('the page of a run says since when nights saw its splat', async (t) 
   writeFileSync(join(cwd, 'run', 'run.json'), JSON.stringify(aRunRecord()));
   writeFileSync(join(cwd, 'run', 'result.json'), JSON.stringify(result));
   const page = async (): Promise<string> => {
-    const context = { cwd, stdout: new PassThrough() } as unknown as CommandContext;
+    const context = { cwd, env, stdout: new PassThrough() } as unknown as CommandContext;
     t.equal(await report({ run: 'run', out: undefined }, context), 0);
     return readFileSync(join(cwd, 'run', 'report.html'), 'utf8');
   };
@@ -34,6 +37,14 @@ void t.test('the page of a run says since when nights saw its splat', async (t) 
   const told =
     /nights saw it from 2026-01-01 03:00 UTC to 2026-01-02 03:00 UTC, first in debian:6\.1[^<]* munmap/;
   t.match(await page(), told);
-  writeFileSync(file, 'no history');
+  for (const name of ['Kbuild', 'Kconfig', 'MAINTAINERS']) writeFileSync(join(cwd, name), '');
+  mkdirSync(join(cwd, 'include', 'linux'), { recursive: true });
+  writeFileSync(join(cwd, 'include', 'linux', 'kernel.h'), '');
+  t.match(await page(), 'not known: this run had no baseline', 'a kernel tree has another history');
+  const ofTree = historyFile(cwd, env);
+  mkdirSync(dirname(ofTree), { recursive: true });
+  renameSync(file, ofTree);
+  t.match(await page(), told, 'in $XDG_STATE_HOME');
+  writeFileSync(ofTree, 'no history');
   t.match(await page(), 'not known: this run had no baseline', 'a page is no reason to fail');
 });

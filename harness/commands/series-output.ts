@@ -95,6 +95,7 @@ export function seriesCommand(argv: SeriesArguments): string {
     ...optionWords('config-base', argv.configBase),
     ...optionWords('cc', argv.cc),
     ...(argv.llvm === undefined ? [] : [`--llvm=${argv.llvm === '' ? '1' : argv.llvm}`]),
+    ...argv.module.flatMap((name) => ['--module', name]),
     ...optionWords('duration', argv.duration),
     ...optionWords('accel', argv.accel, guestDefaults.accel),
     ...optionWords('memory-mib', argv.memoryMib, guestDefaults.memoryMib),

@@ -704,7 +704,7 @@ const parseSeriesCommand = async (words: readonly string[]): Promise<SeriesArgum
 
 void test('the command that runs the same again is the one that ran', async (t) => {
   const full =
-    'series a.mbox --base K --base-series S --workload w --detector 2 --config c --config-base b --llvm=-19 --duration 3 --repeat 4 --confidence 0.9 --accel tcg --memory-mib 2048 --cpus 4 --jobs 2 --seed 7';
+    'series a.mbox --base K --base-series S --workload w --detector 2 --config c --config-base b --llvm=-19 --module /m --module nbd --duration 3 --repeat 4 --confidence 0.9 --accel tcg --memory-mib 2048 --cpus 4 --jobs 2 --seed 7';
   for (const line of [
     full,
     'series a.mbox --base K',
@@ -908,6 +908,20 @@ void other(void)
   t.notOk(isUnexercised(ran));
   t.ok(isUnexercised(coverageOf(seen(['top', 'other'], {}), watched)));
   t.notOk(isUnexercised(coverageOf(seen([], {}), watched)), 'nobody can know');
+  t.end();
+});
+
+void test('functions of one name in two files are two', (t) => {
+  const after = 'static int probe(void)\n{\n\treturn 0;\n}\n';
+  const changes = ['a.c', 'b.c'].map((path) => ({
+    files: [{ path, before: '', after }],
+    functions: [{ name: 'probe', file: path, kind: 'function' as const }],
+    kind: 'code' as const,
+  }));
+  t.match(watchFunctions(changes), [
+    { name: 'probe', file: 'a.c', patches: [1] },
+    { name: 'probe', file: 'b.c', patches: [2] },
+  ]);
   t.end();
 });
 

@@ -31,8 +31,10 @@ export function watchFunctions(changes: readonly PatchChanges[]): readonly Watch
       const calls = read.get(file) ?? readCalls(text);
       read.set(file, calls);
       if (!calls.names.has(name)) continue;
-      const patches = [...(watched.get(name)?.patches ?? []), at + 1];
-      watched.set(name, { name, file, callers: callersOf(name, calls), patches });
+      // Two files may each have a static function of one name.
+      const key = `${file} ${name}`;
+      const patches = [...(watched.get(key)?.patches ?? []), at + 1];
+      watched.set(key, { name, file, callers: callersOf(name, calls), patches });
     }
   }
   return [...watched.values()];

@@ -28,22 +28,28 @@ export async function kcidbDocument(
   context: CommandContext,
 ): Promise<Kcidb> {
   const file = join(dir, 'kcidb.json');
-  if (await isThere(file)) {
-    const kept = await readRecordAt(file, kcidbSchema);
-    if (kept !== undefined) return withFacts(kept, facts);
-  }
-  if (!(await isThere(join(dir, 'run.json')))) {
-    throw new HarnessError('usage', `${dir} is not a run directory and has no kcidb.json`);
-  }
-  const { record, result } = await readRun(dir);
-  const patchDigests = await digestsOf(dir, record, context);
-  const made = formatRunKcidb(record, result, { origin: facts.origin, patchDigests, digest });
+  const kept = (await isThere(file)) ? await readRecordAt(file, kcidbSchema) : undefined;
+  const made = kept ?? (await runDocument(dir, facts, context));
+  // The facts of the command line must fit the schema, too.
   const checked = checkValue(kcidbSchema, withFacts(made, facts));
   if (checked.isRight) return checked.value;
   throw new HarnessError(
     'usage',
     `${dir}: ${checked.field} of its KCIDB document does not fit KCIDB's schema`,
   );
+}
+
+async function runDocument(
+  dir: string,
+  { origin }: KcidbFacts,
+  context: CommandContext,
+): Promise<Kcidb> {
+  if (!(await isThere(join(dir, 'run.json')))) {
+    throw new HarnessError('usage', `${dir} is not a run directory and has no kcidb.json`);
+  }
+  const { record, result } = await readRun(dir);
+  const patchDigests = await digestsOf(dir, record, context);
+  return formatRunKcidb(record, result, { origin, patchDigests, digest });
 }
 
 /**
@@ -61,6 +67,24 @@ async function digestsOf(
     series.push(await readSeries(path, { cwd: dir, signal, baseVersion: async () => '0.0' }));
   }
   return allPatches(series).map(({ diff }) => digest(diff));
+}
+
+/** One document with the objects of all `documents`, each id once. */
+export function joinDocuments(documents: readonly Kcidb[]): Kcidb {
+  const all = <T extends { readonly id: string }>(
+    listOf: (one: Kcidb) => readonly T[] | undefined,
+  ): readonly T[] => {
+    const objects = documents.flatMap((one) => listOf(one) ?? []);
+    return [...new Map(objects.map((one) => [one.id, one])).values()];
+  };
+  return {
+    version: { major: 5, minor: 3 },
+    checkouts: all(({ checkouts }) => checkouts),
+    builds: all(({ builds }) => builds),
+    tests: all(({ tests }) => tests),
+    issues: all(({ issues }) => issues),
+    incidents: all(({ incidents }) => incidents),
+  };
 }
 
 /** The SHA-256, in hexadecimal digits, of a text with one character per byte. */

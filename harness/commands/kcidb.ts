@@ -5,7 +5,7 @@ import { requireAddress } from '../host/post-json.ts';
 import type { Kcidb } from '../records/kcidb.ts';
 import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';
-import { kcidbDocument } from './kcidb-document.ts';
+import { joinDocuments, kcidbDocument } from './kcidb-document.ts';
 import { type Delivery, sendSpool, spoolDocument } from './kcidb-spool.ts';
 import { text } from './run-options.ts';
 import { kcidbSpool, shownPath } from './runs-folder.ts';
@@ -92,7 +92,9 @@ export async function run(
     documents.push(await kcidbDocument(dir, { origin, treeName, gitUrl }, context));
   }
   if (argv.dryRun) {
-    for (const one of documents) context.stdout.write(`${JSON.stringify(one, null, 2)}\n`);
+    const isOne = argv.json && documents.length !== 1;
+    const shown = isOne ? [joinDocuments(documents)] : documents;
+    for (const one of shown) context.stdout.write(`${JSON.stringify(one, null, 2)}\n`);
     return exitCodes.clean;
   }
   const { url, token } = serverOf(argv, context);

@@ -254,6 +254,15 @@ void t.test('what the server refuses is kept aside, and holds nothing up', async
   t.match(documents[1]?.checkouts, [{ id: 'mylab:1', origin: 'mylab' }]);
 });
 
+void t.test('what would be sent is one document with --json', async (t) => {
+  const dir = t.testdir();
+  for (const name of ['a', 'b']) writeRun(join(dir, name));
+  const dry = { folders: ['a', 'b'], dryRun: true, json: true };
+  const checked = checkValue(kcidbSchema, JSON.parse((await submit(dir, '', dry)).out));
+  t.ok(checked.isRight);
+  if (checked.isRight) checkIds(t, checked.value);
+});
+
 void t.test('what cannot be sent is told before anything is', async (t) => {
   const dir = t.testdir();
   mkdirSync(join(dir, 'run'));
@@ -265,6 +274,10 @@ void t.test('what cannot be sent is told before anything is', async (t) => {
   };
   writeFileSync(join(dir, 'run', 'kcidb.json'), JSON.stringify(wrong));
   t.match((await submit(dir, at)).exitCode, /tests\[0\]/);
+  const right = { version: { major: 5 }, checkouts: [{ id: 'a:1', origin: 'a' }] };
+  writeFileSync(join(dir, 'run', 'kcidb.json'), JSON.stringify(right));
+  const gitUrl = 'git://x';
+  t.match((await submit(dir, at, { gitUrl })).exitCode, /checkouts\[0\]\.git_repository_url/);
   const none = { folders: [] };
   t.match((await submit(dir, '', none)).exitCode, /needs --url, or \$KCIDB_REST/);
   t.match((await submit(dir, 'http://example.org/', none)).exitCode, /not an https:\/\/ address/);

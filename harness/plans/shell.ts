@@ -161,16 +161,21 @@ export function parseCopy(
   throw new HarnessError('usage', `--${flag} ${text}: not ${shape}`);
 }
 
-/** How much of a file is copied out at most: a guest of the usual size could not hold a larger file. */
+/** The largest file that is copied out: it is held in memory. */
 const longestCopyBytes = 1024 ** 3;
 
-/**
- * Copies a file out of the guest. Throws `usage` when the guest does not have it or cannot read it. A file of more than 1 GiB is
- * cut off there.
- */
-export async function copyOut(agent: Agent, guest: string, host: string): Promise<void> {
-  const bytes = await agent.read(guest, longestCopyBytes);
+/** Copies a file out of the guest. Throws `usage` for a file that the guest cannot read, and for one of more than 1 GiB. */
+export async function copyOut(
+  agent: Pick<Agent, 'read'>,
+  guest: string,
+  host: string,
+): Promise<void> {
+  const bytes = await agent.read(guest, longestCopyBytes + 1);
   if (bytes === undefined)
     throw new HarnessError('usage', `--copy-out: the guest has no file ${guest}`);
+  if (bytes.length > longestCopyBytes) {
+    const next = 'split(1) makes smaller ones in the guest';
+    throw new HarnessError('usage', `--copy-out: ${guest} is larger than 1 GiB; ${next}`);
+  }
   await writeFile(host, bytes);
 }

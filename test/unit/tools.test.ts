@@ -26,7 +26,7 @@ import { baselineOf, distrustOf, readBaseline } from '../../harness/plans/run/ba
 import { askAgain, keepInputs, type RequestedRun } from '../../harness/plans/run/keep-inputs.ts';
 import { compareRuns } from '../../harness/plans/run/replay.ts';
 import { listRuns } from '../../harness/plans/run/run-list.ts';
-import { parseCopy } from '../../harness/plans/shell.ts';
+import { copyOut, parseCopy } from '../../harness/plans/shell.ts';
 import type { RunResult } from '../../harness/records/run-result.ts';
 import { chooseWorkloads, whyNotRunnable } from '../../harness/trial/choose-workloads.ts';
 import { planTrials } from '../../harness/trial/plan-trials.ts';
@@ -328,7 +328,25 @@ void t.test('a baseline that is none is a usage error with its reason', async (t
     const dir = t.testdir({ 'result.json': text });
     await t.rejects(readBaseline(dir, '/'), { code: 'usage', message: says }, text);
   }
-  await t.rejects(readBaseline('/nowhere', '/'), { code: 'usage', message: /no result\.json/ });
+  await t.rejects(readBaseline('nowhere', '/'), {
+    code: 'usage',
+    message: '--baseline nowhere: no such folder or file',
+  });
+  await t.rejects(readBaseline(t.testdir({ run: {} }), '/'), {
+    message: /: no result\.json in it$/,
+  });
+});
+
+void t.test('a file that is too large is not copied out in part', async (t) => {
+  const host = join(t.testdir(), 'big');
+  const agent = {
+    read: async (_path: string, limit = 0) => Promise.resolve({ length: limit } as Buffer),
+  };
+  await t.rejects(copyOut(agent, '/big', host), {
+    code: 'usage',
+    message: /^--copy-out: \/big is larger than 1 GiB/,
+  });
+  t.notOk(existsSync(host));
 });
 
 const recorded = aRunRecord();

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { knownHangs, knownSplats } from '../../../patches/known-splats.ts';
 import { HarnessError } from '../../errors.ts';
 import { readIfThere } from '../../host/disk.ts';
@@ -32,7 +32,11 @@ export async function readBaseline(
   cwd: string,
 ): Promise<{ readonly baseline: Baseline; readonly file: string }> {
   const path = resolve(cwd, run);
-  const isFolder = (await readIfThere(stat(path)))?.isDirectory() === true;
+  const found = await readIfThere(stat(path));
+  if (found === undefined) {
+    throw new HarnessError('usage', `--baseline ${run}: no such folder or file`);
+  }
+  const isFolder = found.isDirectory();
   const file = isFolder ? resolve(path, 'result.json') : path;
   try {
     const result = await readRecord(file, runResultSchema);
@@ -45,7 +49,7 @@ export async function readBaseline(
     if (!(error instanceof HarnessError)) throw error;
     throw new HarnessError('usage', `--baseline ${run}: ${error.message}`, { cause: error });
   }
-  throw new HarnessError('usage', `--baseline ${run}: no result.json in ${dirname(file)}`);
+  throw new HarnessError('usage', `--baseline ${run}: no result.json in it`);
 }
 
 /**

@@ -10,7 +10,7 @@ import {
   requireIntact,
 } from '../harness/history/database.ts';
 import { keepLockOrders, type LockUpdate } from '../harness/history/lock-orders.ts';
-import { beginNight, closedNights, type StoredNight } from '../harness/history/nights.ts';
+import { beginNight, nightsBefore, type StoredNight } from '../harness/history/nights.ts';
 import { formerKeys } from '../harness/history/rename.ts';
 import { insertTrial } from '../harness/history/results.ts';
 import { lastMatched, readStoredCell } from '../harness/history/stored-cell.ts';
@@ -236,7 +236,7 @@ async function judgeIn(history: History, night: number, dir: string): Promise<nu
     cells: inputs,
     pastOf: (id) => pasts.get(id) ?? { issues: [] },
     lastMatched: (issue) => lastMatched(history, JSON.stringify(issue)),
-    nightsBefore: closedNights(history, 14, stored.id).map(({ name }) => name),
+    nightsBefore: nightsBefore(history, 14, stored.id).map(({ name }) => name),
   });
   await finishNight(history, stored, judged, {
     nowMs: stored.startedMs,

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import type { Argv } from 'yargs';
 import { exitCodes } from '../errors.ts';
 import { type History, openHistory } from '../history/database.ts';
-import { nightsSince } from '../history/nights.ts';
+import { importedRun, nightsSince } from '../history/nights.ts';
 import { waitingNotices } from '../history/notices.ts';
 import { readIfThere } from '../host/disk.ts';
 import { tryLock } from '../host/lock.ts';
@@ -56,7 +56,8 @@ async function faultsIn(
   context: CommandContext,
 ): Promise<readonly string[]> {
   await using history = await openHistory(path, { ...context, create: false });
-  const [last] = nightsSince(history, 0);
+  // A run that was imported does not show that nights still begin.
+  const last = nightsSince(history, 0).find((night) => night.matrixFile !== importedRun);
   if (last === undefined) return ['no night ever began'];
   const agoHours = (openClock(context.env)() - last.startedMs) / 3_600_000;
   const waiting = waitingNotices(history).length;

@@ -83,15 +83,24 @@ export async function abandonNight(history: History, { id }: StoredNight): Promi
   await history.write((run) => run("UPDATE nights SET state = 'abandoned' WHERE id = ?", id));
 }
 
-/** The newest closed nights, the newest first; with `before`, only nights that began before the night of that id. */
-export function closedNights(
+/** The newest closed nights, the newest first, imported runs among them. */
+export function closedNights(history: History, most: number): readonly StoredNight[] {
+  return nightsWhere(history, "WHERE state = 'closed' ORDER BY id DESC LIMIT ?", most);
+}
+
+/** In place of the matrix file, for a run that was imported: it is stored as a night of its own. */
+export const importedRun = 'splat history import';
+
+/** The newest closed nights of a matrix that began before the night of the id `before`, the newest first. */
+export function nightsBefore(
   history: History,
   most: number,
-  before = Number.MAX_SAFE_INTEGER,
+  before: number,
 ): readonly StoredNight[] {
   return nightsWhere(
     history,
-    "WHERE state = 'closed' AND id < ? ORDER BY id DESC LIMIT ?",
+    "WHERE state = 'closed' AND matrix_file <> ? AND id < ? ORDER BY id DESC LIMIT ?",
+    importedRun,
     before,
     most,
   );

@@ -102,7 +102,7 @@ export const matrixSchema = v.strictObject({
   bisect: v.exactOptional(
     described(
       v.boolean(),
-      'Kept for a later version: today a night names the range, and `splat bisect` finds the commit. Default false.',
+      'True: a night bisects each splat that is new or back, within what is left of the budget. Default false.',
     ),
   ),
   known: v.exactOptional(described(word, 'The file of known issues.')),

@@ -57,7 +57,7 @@ const rangeSchema = v.object({
   to: described(v.nullable(v.string()), 'What it stands at now; null for what has no commits.'),
   isKnown: described(
     v.boolean(),
-    'False where `from` is no ancestor of `to`: the branch was moved or forced.',
+    'True where `from` is known to be an ancestor of `to`. False: the branch was moved or forced, or a commit is not known.',
   ),
   change: v.exactOptional(
     described(

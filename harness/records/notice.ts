@@ -31,7 +31,7 @@ export const noticeSchema = v.variant('kind', [
     title: v.exactOptional(v.string()),
     cells: described(
       v.array(v.object({ id: v.string(), name: v.string() })),
-      'Where; the first of at most 50.',
+      'Where; at most the first 50.',
     ),
     cellCount: described(v.number(), 'All cells that it is about.'),
     items: described(v.array(nightItemSchema), 'As in night.json, one for each of `cells`.'),

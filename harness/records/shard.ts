@@ -51,7 +51,6 @@ const machineFactsSchema = v.object({
   failure: v.exactOptional(v.object({ message: line, log })),
   missedControls: lines,
   bootSplats: v.array(splatSchema),
-  locks: v.exactOptional(v.record(line, lines)),
 });
 
 /**

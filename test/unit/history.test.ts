@@ -12,6 +12,7 @@ import {
   requireIntact,
 } from '../../harness/history/database.ts';
 import { listIssues } from '../../harness/history/list-issues.ts';
+import { nightsBefore } from '../../harness/history/nights.ts';
 import { readStoredCell } from '../../harness/history/stored-cell.ts';
 import { applicationId, migrations } from '../../harness/history/tables.ts';
 import type { JudgedCell } from '../../harness/night/judge-cell.ts';
@@ -189,6 +190,15 @@ void t.test('runs are imported as nights, and what they saw is listed', async (t
     ],
   });
   t.strictSame(readStoredCell(history, cell, 'kvm').issues, [], 'KVM is another past');
+});
+
+void t.test('a run that is imported is no night before another', async (t) => {
+  await using history = await openHistory(join(folder(t), 'h.db'), { signal, create: true });
+  const { night } = await endNight(history, 1, {});
+  const run = { ...aRunRecord(), startedAt: '2027-01-01T12:00:00.000Z' };
+  await importRun(history, '/run', run, aRunResult());
+  t.match(nightsBefore(history, 2, Number.MAX_SAFE_INTEGER), [{ name: night }]);
+  t.equal(nightsBefore(history, 2, Number.MAX_SAFE_INTEGER).length, 1);
 });
 
 void t.test('of a run that is imported, fragments and lock order are kept', async (t) => {

@@ -297,6 +297,11 @@ void t.test('a record that is damaged, or lies, is told in one line and not coun
   const other = await night({ ...plain, locksJson: '{"schema":"splat-locks/1"}' });
   t.match(other.notes, [/^runs\/1: locks\.json does not fit this splat version/]);
   const look = { trial: 'munmap', boot: 0, setting: 'a'.repeat(16), lacks: [] };
+  const most = Array.from({ length: 20_001 }, (_, at) => ({ from: `${at}`, to: map, count: 1 }));
+  const huge = { trials: 1, dependencies: most, looks: [look] };
+  t.match((await night({ ...plain, locksJson: lie(huge) })).notes, [
+    /^runs\/1: locks\.json has 20001 dependencies, .* its lock order is not counted$/,
+  ]);
   const long = { from: 'x'.repeat(1000), to: map, count: 1 };
   const lies = [
     { trials: 1, dependencies: [long], looks: [look] },

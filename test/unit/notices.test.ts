@@ -8,12 +8,14 @@ import { openHistory } from '../../harness/history/database.ts';
 import { beginNight } from '../../harness/history/nights.ts';
 import { waitingNotices } from '../../harness/history/notices.ts';
 import { noticesOf } from '../../harness/night/notices.ts';
+import { importRun } from '../../harness/plans/night/import-run.ts';
 import type { NightItem, NightRecord } from '../../harness/records/night.ts';
 import { type Notice, noticeSchema } from '../../harness/records/notice.ts';
 import { checkValue } from '../../harness/records/schema.ts';
 import { writtenBy } from '../../harness/trial/harness-facts.ts';
 import { endNight } from '../made-history.ts';
 import { aFullNight, aNight } from '../made-night.ts';
+import { aRunRecord, aRunResult } from '../made-records.ts';
 
 const { signal } = new AbortController();
 
@@ -191,23 +193,25 @@ void t.test('the heartbeat tells when no night begins', async (t) => {
   t.strictSame(await at('2027-01-01T03:00:00Z'), [1, 'no night ever began\n']);
   await endNight(history, 1, {});
   t.strictSame(await at('2027-01-02T04:00:00Z'), [0, 'nights go on\n']);
+  const imported = { ...aRunRecord(), startedAt: '2027-01-02T05:00:00.000Z' };
+  await importRun(history, '/run', imported, aRunResult());
   t.strictSame(await at('2027-01-02T06:00:00Z'), [
     1,
     'no night began since 2027-01-01T03:00:00Z, 27 h ago\n',
   ]);
   t.strictSame(await at('2027-01-02T06:00:00Z', 30), [0, 'nights go on\n']);
   await beginNight(history, {
-    name: '2027-01-02T03:00:00Z',
+    name: '2027-01-02T05:30:00Z',
     matrixFile: 'm',
     matrixDigest: 'd',
     dir: '/n',
     plan: '{}',
-    startedMs: Date.parse('2027-01-02T03:00:00Z'),
+    startedMs: Date.parse('2027-01-02T05:30:00Z'),
     harness: writtenBy(),
   });
   t.strictSame(await at('2027-01-02T06:00:00Z'), [
     1,
-    'night 2027-01-02T03:00:00Z was stopped, and nothing goes on with it\n',
+    'night 2027-01-02T05:30:00Z was stopped, and nothing goes on with it\n',
   ]);
   await t.rejects(at('2027-01-02T06:00:00Z', 0), { code: 'usage' });
 });

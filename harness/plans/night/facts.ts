@@ -68,8 +68,6 @@ export interface MachineFacts {
     readonly title: string;
     readonly known: boolean;
   }[];
-  /** For each lock class, the classes that were acquired while it was held. */
-  readonly locks?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** The kernel of a cell of which nothing is known. */

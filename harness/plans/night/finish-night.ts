@@ -1,7 +1,7 @@
 import { closeNight, type StoredIssue, type StoredResult } from '../../history/close-night.ts';
 import type { History, Run } from '../../history/database.ts';
 import { keepLockOrders } from '../../history/lock-orders.ts';
-import { closedNights, type StoredNight } from '../../history/nights.ts';
+import { nightsBefore, type StoredNight } from '../../history/nights.ts';
 import type { NamedCell } from '../../night/cells.ts';
 import type { JudgedCell } from '../../night/judge-cell.ts';
 import type { JudgedNight } from '../../night/judge-night.ts';
@@ -31,7 +31,7 @@ export async function finishNight(
     readonly also?: (run: Run, record: NightRecord) => void;
   },
 ): Promise<NightRecord> {
-  const [before] = closedNights(history, 1, night.id);
+  const [before] = nightsBefore(history, 1, night.id);
   const trends = judged.cells.flatMap((cell) => trendsOf(history, cell));
   const { isAncestor = async () => false } = told;
   const locks = await judgeLockOrders(history, night, judged.cells, isAncestor);

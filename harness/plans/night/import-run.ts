@@ -2,7 +2,7 @@ import { defaultArch } from '../../arch.ts';
 import { HarnessError } from '../../errors.ts';
 import { defaultGpu } from '../../guest/devices.ts';
 import type { History } from '../../history/database.ts';
-import { beginNight, closedNights } from '../../history/nights.ts';
+import { beginNight, closedNights, importedRun } from '../../history/nights.ts';
 import { insertTrial } from '../../history/results.ts';
 import { readStoredCell } from '../../history/stored-cell.ts';
 import type { CellInput } from '../../night/cell-items.ts';
@@ -41,7 +41,7 @@ export async function importRun(
   const startedMs = Date.parse(startedAt);
   const night = await beginNight(history, {
     name,
-    matrixFile: 'splat history import',
+    matrixFile: importedRun,
     matrixDigest: '',
     dir,
     plan: JSON.stringify({ cells }),

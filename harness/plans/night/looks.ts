@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { isHarnessError } from '../../errors.ts';
+import { HarnessError, isHarnessError } from '../../errors.ts';
 import type { StoredNight } from '../../history/nights.ts';
 import type { StoredTrial } from '../../history/results.ts';
 import { readRecord } from '../../host/record-file.ts';
@@ -22,7 +22,7 @@ export interface NightLooks {
   readonly cells: readonly CellLooks[];
   /** The whole lock order that the guests of a run learned; empty for a run whose record is missing or is not counted. */
   readonly orderOf: (run: string) => LockOrder;
-  /** A line for each record that cannot be read. A record that no run can have written is left out without a line. */
+  /** A line for each record that cannot be read or is too large. A record that no run can have written is left out without a line. */
   readonly notes: readonly string[];
 }
 
@@ -76,6 +76,10 @@ const longestName = 256;
 async function readLocks(runDir: string): Promise<ReadLocks | undefined> {
   const record = await readRecord(join(runDir, 'locks.json'), lockOrderSchema, largestBytes);
   const { dependencies = [], looks } = record?.seen ?? {};
+  if (dependencies.length > mostDependencies) {
+    const count = `locks.json has ${dependencies.length} dependencies`;
+    throw new HarnessError('usage', `${count}, of which at most ${mostDependencies} are read`);
+  }
   if (record === undefined || looks === undefined || !isPlausible(dependencies, looks)) {
     return undefined;
   }
@@ -88,7 +92,6 @@ async function readLocks(runDir: string): Promise<ReadLocks | undefined> {
 
 function isPlausible(dependencies: readonly Dependency[], looks: readonly LockLook[]): boolean {
   return (
-    dependencies.length <= mostDependencies &&
     dependencies.every(({ from, to }) => Math.max(from.length, to.length) <= longestName) &&
     looks.every(({ setting }) => /^[0-9a-f]{16}$/.test(setting))
   );

@@ -1,5 +1,5 @@
 import { HarnessError, isHarnessError } from '../../errors.ts';
-import { closedNights } from '../../history/nights.ts';
+import { nightsBefore } from '../../history/nights.ts';
 import { formerKeys } from '../../history/rename.ts';
 import { machinesOf, trialsOf } from '../../history/results.ts';
 import { lastMatched, readStoredCell } from '../../history/stored-cell.ts';
@@ -167,7 +167,7 @@ export async function judgeStored(request: StoredTrials): Promise<JudgedNight> {
     cells,
     pastOf: (id) => pasts.get(id) ?? { issues: [] },
     lastMatched: (issue) => lastMatched(history, JSON.stringify(issue)),
-    nightsBefore: closedNights(history, 14, night.id).map(({ name }) => name),
+    nightsBefore: nightsBefore(history, 14, night.id).map(({ name }) => name),
   };
   return judgeNight(input);
 }

@@ -1,6 +1,6 @@
 /**
- * Seeded bugs without a row in the matrix of controls: what each optional detector must say of its own. The first four were
- * seen on 6.1.192; the others are what the source promises, and no run has them as canaries yet.
+ * Seeded bugs without a row in the matrix of controls: what each optional detector must say of its own. Those with a canary were
+ * seen on 6.1.192; `race` is what the source of KCSAN promises.
  */
 import { always } from './expect.ts';
 import type { Control } from './seeded-bugs.ts';

@@ -63,6 +63,12 @@ export function workloadLimitMs(durationMs: number, slowness: number): number {
   return durationMs + Math.round(between(2_500, 2_500 * slowness, 60_000));
 }
 
+/** The timeout of a workload: long enough for the kernel to detect a hung task by itself, whose report says more than silence. */
+export function runTimeoutMs(durationMs: number, slowness: number): number {
+  const limitMs = workloadLimitMs(durationMs, slowness);
+  return limitMs + 15_000 + kernelTimeouts(slowness).hungTaskSeconds * 1500;
+}
+
 /** The time that the agent of a ready guest may take for an answer, in milliseconds, before the guest counts as silent. */
 export function answerTimeoutMs(slowness: number): number {
   return 10_000 + 2_000 * slowness;

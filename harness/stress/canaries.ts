@@ -10,6 +10,8 @@ const optional: readonly Canary[] = [
   { ...kicked('free-mapped'), needs: ['PAGE_TABLE_CHECK_ENFORCED'], endsGuest: true },
   { ...kicked('ask-processor'), needs: ['DEBUG_VM', 'DEBUG_PREEMPT'] },
   { ...kicked('unmap-other-way'), needs: ['DMA_API_DEBUG'] },
+  { ...kicked('read-freed'), needs: ['KASAN'] },
+  { ...kicked('forget'), needs: ['DEBUG_KMEMLEAK'], leaks: true },
 ];
 
 /** A bug that the driver triggers by itself; the canary has the name of the mode. */
@@ -42,7 +44,7 @@ export const canaries: readonly Canary[] = [
 ];
 
 /** The workload that triggers a canary. */
-export function canaryWorkload({ name, mode, notifier, trigger }: Canary): Workload {
+export function canaryWorkload({ name, mode, notifier, trigger, leaks }: Canary): Workload {
   return {
     name: 'controls',
     program: '/bin/controls',
@@ -50,5 +52,6 @@ export function canaryWorkload({ name, mode, notifier, trigger }: Canary): Workl
     witnesses: ['driver.seeded'],
     durationMs: 1000,
     canary: name,
+    ...(leaks === undefined ? {} : { leaks }),
   };
 }

@@ -145,6 +145,8 @@ export interface LedgerEvidence {
   /** How many messages the kernel said it dropped, over the whole console. */
   readonly dropped: number;
   readonly marker: string;
+  /** Why leaks were not looked for at the end of the trial; absent when they were, or when no look was requested. */
+  readonly leaksUnseen?: string;
   /** True when this trial showed a splat. Then a taint flag that appeared during the trial needs no other explanation. */
   readonly spoke: boolean;
 }
@@ -166,6 +168,7 @@ export function closeLedger(evidence: LedgerEvidence): Ledger {
       : [
           ...deadDetectors(after, 'after'),
           ...(evidence.spoke ? [] : unexplainedTaint(before, after)),
+          ...(evidence.leaksUnseen === undefined ? [] : [evidence.leaksUnseen]),
         ];
   const incomplete =
     after === null

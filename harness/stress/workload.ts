@@ -38,6 +38,8 @@ export interface Workload {
    * The name of the canary that the workload triggers; absent for other workloads. A canary is a seeded bug that each run must see.
    */
   readonly canary?: string;
+  /** A canary of the detector of leaks: of all canaries, memory that nothing points to is looked for at the end of this one. */
+  readonly leaks?: true;
 }
 
 /**
@@ -56,4 +58,5 @@ export interface Canary {
   readonly needs?: readonly string[];
   /** Set when the splats of this bug end the guest. */
   readonly endsGuest?: true;
+  readonly leaks?: Workload['leaks'];
 }

@@ -1,4 +1,4 @@
-import type { Finding, SplatCount } from '../records/finding.ts';
+import type { Finding, SeenSplat, SplatCount } from '../records/finding.ts';
 
 /** Collects findings. A splat that a kernel prints a thousand times takes the memory of one. */
 export interface FindingTally {
@@ -40,4 +40,14 @@ export function countSplats(findings: readonly Finding[]): readonly SplatCount[]
   const tally = startTally();
   for (const finding of findings) if (isSplat(finding)) tally.add(finding);
   return tally.all();
+}
+
+/** The titles that decide a verdict. A known splat still counts for the canary that must print it. */
+export function decisiveTitles(
+  splats: readonly SeenSplat[],
+  expected: readonly string[],
+): readonly string[] {
+  return splats
+    .filter(({ title, known }) => known !== true || expected.includes(title))
+    .map(({ title }) => title);
 }

@@ -13,6 +13,7 @@ import {
 } from '../stress/counters.ts';
 import { ledgerFiles, readLedger } from '../stress/ledger.ts';
 import { type Armed, armCoverage, readCalls, readTables } from './coverage.ts';
+import { forgetLeaks, type LeakDetector } from './leaks.ts';
 import { type LoadedModule, loadModules } from './load-modules.ts';
 
 /** The ledger and the counters of a guest's kernel at one moment. */
@@ -23,7 +24,7 @@ export interface Reading {
 }
 
 /** The state of a ready guest before any workload. All copies of a checkpoint have exactly this state. */
-export interface Prepared {
+export interface Prepared extends LeakDetector {
   readonly before: Reading;
   /**
    * True when clear_warn_once was written, so that warnings that fire once can fire again
@@ -104,6 +105,7 @@ export async function prepareGuest(
   await agent.run(['/bin/true'], prepareTimeoutMs, () => undefined);
   // A kernel that cannot mount the disk would print its complaint again in each trial.
   if (warmUp !== undefined) await agent.run(warmUp, warmUpTimeoutMs, () => undefined);
+  const detector = await forgetLeaks(agent, warmUpTimeoutMs);
   await agent.standBy();
   const warnOnceArmed = await agent.write('/sys/kernel/debug/clear_warn_once', '1');
   const before = await takeReading(agent, cpus, countedBesides({ profiled, modules }));
@@ -113,6 +115,7 @@ export async function prepareGuest(
     before,
     warnOnceArmed,
     ...(await lackOf(agent, gpu)),
+    ...detector,
     ...(armed === undefined ? {} : { armed }),
     ...(modules.length === 0 ? {} : { modules }),
     ...(profiled.length === 0 ? {} : { profiled }),

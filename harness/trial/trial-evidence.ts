@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { type Agent, GuestGone } from '../guest/agent.ts';
 import type { Guest } from '../guest/boot.ts';
-import { answerTimeoutMs, kernelTimeouts, workloadLimitMs } from '../guest/pace.ts';
+import { answerTimeoutMs, runTimeoutMs, workloadLimitMs } from '../guest/pace.ts';
 import { throwIfAborted } from '../host/process.ts';
 import { type LockDump, readLockDump } from '../locks/dependencies.ts';
 import type { HangEvidence, Screen, TrialTimings } from '../records/trial.ts';
@@ -11,6 +11,7 @@ import type { TestReport } from '../stress/test-report.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 import { awaitEnd, lookAtHang } from './await-end.ts';
 import { readCoverage } from './coverage.ts';
+import { findLeaks, type LeakLook } from './leaks.ts';
 import { countedBesides, type Prepared, type Reading, takeReading } from './observe.ts';
 import { openOutputLog } from './output-log.ts';
 import { readProgramEnd, skippedIn } from './program-end.ts';
@@ -36,6 +37,8 @@ export interface TrialEvidence {
   /** Whether the console printed the markers from before and after the workload. */
   readonly markersSeen: { readonly begin: boolean; readonly end: boolean };
   readonly timings: Omit<TrialTimings, 'totalMs' | 'firstSplatMs'>;
+  /** The outcome of the look for leaks; absent when no look was requested. */
+  readonly leaks?: LeakLook;
   /** What the guest was doing when it gave no result; absent when it gave one. */
   readonly hang?: HangEvidence;
 }
@@ -96,6 +99,8 @@ export async function collectEvidence(
     const work = { startedAt, ...watch };
     evidence.end = lacking ?? (await runWorkload(guest, plan, paced, evidence, work));
     await begun.answered;
+    const leaks = await findLeaks(guest, { ...plan, ...evidence }, runTimeoutMs(0, slowness));
+    if (leaks !== undefined) evidence.leaks = leaks;
     await endTrial(guest, paced, evidence);
   } catch (error) {
     throwIfAborted(context.signal);
@@ -290,9 +295,3 @@ function ownArgv(
  * How many milliseconds before its timeout a workload of splat is examined for a hang; it should have ended half a minute earlier.
  */
 const lookMs = 15_000;
-
-/** The timeout of a workload: long enough for the kernel to detect a hung task by itself, whose report says more than silence. */
-function runTimeoutMs(durationMs: number, slowness: number): number {
-  const limitMs = workloadLimitMs(durationMs, slowness);
-  return limitMs + 15_000 + kernelTimeouts(slowness).hungTaskSeconds * 1500;
-}

@@ -12,6 +12,8 @@ import { closeLedger, countDrops } from '../stress/ledger.ts';
 import { judgeTrial, type Untestable, type WorkloadEnd } from '../verdict.ts';
 import { type ConsoleFindings, listen } from './console-findings.ts';
 import { addEndFinding } from './end-finding.ts';
+import { decisiveTitles } from './findings.ts';
+import { addLeaks, unseenLeaks } from './leaks.ts';
 import { readEnd } from './read-end.ts';
 import { collectEvidence, type TrialEvidence } from './trial-evidence.ts';
 import type { TrialContext, TrialPlan } from './trial-plan.ts';
@@ -85,6 +87,7 @@ async function concludeTrial(
   const { evidence, findings, dropped, startedAt } = seen;
   if (evidence.locks !== undefined) context.onLocks?.(evidence.locks);
   addEndFinding(evidence.end, findings);
+  await addLeaks(evidence.leaks, findings, context.dir);
   const splats = findings.splats();
   const ledger = await ledgerOf(evidence, join(context.dir, 'console.log'), {
     dropped,
@@ -250,16 +253,6 @@ function unbootedTrial(plan: TrialPlan, verdict: Untestable, totalMs: number): T
   };
 }
 
-/** The titles that decide a verdict. A known splat still counts for the canary that must print it. */
-function decisiveTitles(
-  splats: readonly SeenSplat[],
-  expected: readonly string[],
-): readonly string[] {
-  return splats
-    .filter(({ title, known }) => known !== true || expected.includes(title))
-    .map(({ title }) => title);
-}
-
 /** How many bytes of the console are compared with the kernel's log of 1 MiB; console lines are up to about ten times as long. */
 const comparedBytes = 32 * 1024 * 1024;
 
@@ -276,6 +269,7 @@ async function ledgerOf(
     kmsg: evidence.kmsg ?? null,
     console: await readEnd(consolePath, comparedBytes),
     marker: evidence.marker,
+    ...unseenLeaks(evidence),
     ...seen,
   });
 }

@@ -288,12 +288,15 @@ void t.test('no workload can pass without a witness, no canary without a splat',
 void t.test('a detector of an optional fragment has its canary where it is in the kernel', (t) => {
   const usual = named();
   const added = (...options: string[]) => named(...options).slice(usual.length);
+  t.strictSame(added('KASAN'), ['read-freed']);
   t.strictSame(added('DEBUG_PREEMPT'), [], 'which 6.1 has anyway');
   t.strictSame(added('DEBUG_VM', 'DEBUG_PREEMPT', 'DMA_API_DEBUG'), [
     'unlock-unlocked',
     'ask-processor',
     'unmap-other-way',
   ]);
+  const [leak] = canariesFor({ version: [6, 1], options: new Set(['DEBUG_KMEMLEAK']) }).slice(-1);
+  t.match(leak, { workload: { leaks: true }, expected: ['memory leak in splat_mn_forget'] });
   const needed = new Set(canaries.flatMap(({ needs = [] }) => needs));
   const fragments = readdirSync('kernel-configs').map((file) =>
     readFileSync(join('kernel-configs', file), 'utf8'),
@@ -317,7 +320,14 @@ void t.test(
         ...readFileSync(join(folder, file), 'utf8').matchAll(/^PROGRAM\("([\w-]+)", \w+\);$/gm),
       ])
       .map((match) => `/bin/${match[1]}`);
-    const guest = ['/bin/agent', '/bin/init', '/bin/kunit', '/bin/stand-by', '/bin/tools'];
+    const guest = [
+      '/bin/agent',
+      '/bin/init',
+      '/bin/kmemleak',
+      '/bin/kunit',
+      '/bin/stand-by',
+      '/bin/tools',
+    ];
     const rows = new Set(workloads.map(({ program }) => program));
     t.strictSame(programs.toSorted(), [...guest, ...rows].toSorted());
     for (const canary of canaries) t.ok(rows.has(canaryWorkload(canary).program), canary.name);

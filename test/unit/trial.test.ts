@@ -10,6 +10,8 @@ import { receiveStream } from '../../harness/guest/receive-stream.ts';
 import type { ChildEnd } from '../../harness/host/process.ts';
 import { workloads } from '../../harness/stress/workloads.ts';
 import { exactAddress } from '../../harness/trial/decode.ts';
+import { forgetLeaks } from '../../harness/trial/leaks.ts';
+import type { Prepared } from '../../harness/trial/observe.ts';
 import { openRunner } from '../../harness/trial/runner.ts';
 import { runTrial } from '../../harness/trial/trial.ts';
 import type { TrialContext, TrialPlan } from '../../harness/trial/trial-plan.ts';
@@ -68,6 +70,7 @@ async function runMade(
   dir: string,
   workloadIn: (consolePath: string) => Agent['run'],
   plan: Partial<TrialPlan> = {},
+  more: Partial<Prepared> = {},
 ): Promise<Outcome> {
   const [workload] = workloads;
   if (workload === undefined) throw new Error('there are no workloads');
@@ -77,7 +80,7 @@ async function runMade(
     start: async (consolePath, onConsole) => {
       starts += 1;
       const guest = await madeGuest(consolePath, onConsole, workloadIn(consolePath));
-      return { guest, prepared: { before: reading, warnOnceArmed: true }, slowness: 1 };
+      return { guest, prepared: { before: reading, warnOnceArmed: true, ...more }, slowness: 1 };
     },
     cpus: 2,
     dir,
@@ -212,6 +215,77 @@ void t.test('a leak that a workload found is a splat that names its maker', asyn
     splats: [{ class: 'memory leak' }],
   });
 });
+
+/** A guest whose workload ends well and whose kmemleak ends as it is told to. */
+function leaking(list: string, code: number, ran: string[] = []): () => Agent['run'] {
+  return () => async (argv, _ms, say) => {
+    ran.push(argv.join(' '));
+    const isLook = argv[0] === '/bin/kmemleak';
+    if (isLook) say(code === 0 ? 1 : 2, Buffer.from(list));
+    return Promise.resolve({ kind: 'exit', code: isLook ? code : 0 });
+  };
+}
+
+void t.test('what nothing points to at the end of a trial is its splat', async (t) => {
+  const { log } = readGolden('memory-leak-each-stanza.log');
+  const sees: Partial<Prepared> = { looksForLeaks: true };
+  const dir = join(t.testdir(), 'trial');
+  const { outcome } = await runMade(dir, leaking(log, 0), {}, sees);
+  t.match(outcome, { splats: [{ title: /^memory leak in ring_demo_alloc_slot$/, line: 0 }] });
+  t.match(outcome, { verdict: { kind: 'splat' } });
+  t.equal(readFileSync(join(dir, 'kmemleak.txt'), 'latin1'), log);
+
+  const nothing = await runMade(join(t.testdir(), 'none'), leaking('', 0), {}, sees);
+  t.match(nothing.outcome, { splats: [], ledger: { deadAfter: [/lockdep/] } });
+  t.notOk(existsSync(join(t.testdirName, 'none', 'kmemleak.txt')));
+  const off = 'kmemleak: scan: Operation not permitted\n';
+  const dead = await runMade(join(t.testdir(), 'off'), leaking(off, 1), {}, sees);
+  t.match(dead.outcome, {
+    splats: [],
+    ledger: {
+      // The first is of lockdep, which is not in this guest.
+      deadAfter: [
+        String,
+        'nobody looked for memory leaks (kmemleak: scan: Operation not permitted)',
+      ],
+    },
+  });
+});
+
+void t.test(
+  'leaks are looked for where the kernel can, and where nobody else seeded some',
+  async (t) => {
+    const [workload] = workloads;
+    if (workload === undefined) throw new Error('there are no workloads');
+    const canary = { ...workload, canary: 'c' };
+    for (const [name, plan, more, looks] of [
+      ['a kernel without kmemleak', {}, {}, false],
+      ['a workload', {}, { looksForLeaks: true }, true],
+      ['a canary', { workload: canary }, { looksForLeaks: true }, false],
+      ['its canary', { workload: { ...canary, leaks: true } }, { looksForLeaks: true }, true],
+    ] as const) {
+      const ran: string[] = [];
+      await runMade(join(t.testdir(), 'trial'), leaking('', 0, ran), plan, more);
+      t.equal(ran.includes('/bin/kmemleak'), looks, name);
+    }
+  },
+);
+
+void t.test(
+  'what was lost before the trials is forgotten, where there is a kmemleak',
+  async (t) => {
+    const ran: string[] = [];
+    const agent = (list: Buffer | undefined): Agent =>
+      ({
+        read: async () => Promise.resolve(list),
+        run: leaking('', 0, ran)(),
+      }) as unknown as Agent;
+    t.strictSame(await forgetLeaks(agent(undefined), 1), {});
+    t.strictSame(ran, []);
+    t.strictSame(await forgetLeaks(agent(Buffer.from('')), 1), { looksForLeaks: true });
+    t.strictSame(ran, ['/bin/kmemleak --forget']);
+  },
+);
 
 void t.test('only a crash is worth another try', async (t) => {
   let attempts = 0;

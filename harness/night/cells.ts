@@ -140,18 +140,25 @@ export function machineKey(cell: Cell): string {
   return JSON.stringify(keys.map((key) => cell[key] ?? null));
 }
 
-/**
- * The name of a cell, `debian:6.1 kasan munmap`: its kernel, those other values that differ from their defaults, and its
- * workload.
- */
-export function cellName(cell: Cell): string {
-  const { kernel, series, config, configBase, arch, accel, guest, gpu, memoryMib, cpus } = cell;
+/** The name of a cell's kernel, `debian:6.1 kasan`. It tells everything that kernelKey() compares. */
+export function kernelName({ kernel, series, config, configBase, arch }: Cell): string {
   return [
     kernel,
     ...(series.length === 0 ? [] : [`series=${series.join('+')}`]),
     ...(config.length === 0 ? [] : [config.join('+')]),
     ...(configBase === undefined ? [] : [`base=${configBase}`]),
     ...(arch === 'x86-64' ? [] : [arch]),
+  ].join(' ');
+}
+
+/**
+ * The name of a cell, `debian:6.1 kasan munmap`: its kernel, those other values that differ from their defaults, and its
+ * workload.
+ */
+export function cellName(cell: Cell): string {
+  const { accel, guest, gpu, memoryMib, cpus } = cell;
+  return [
+    kernelName(cell),
     ...(accel === 'auto' ? [] : [accel]),
     ...(guest === 'minimal' ? [] : [guest]),
     ...(gpu === 'virtio' ? [] : [gpu]),

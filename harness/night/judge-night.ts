@@ -2,7 +2,7 @@ import { exitCodes } from '../errors.ts';
 import type { KnownIssue } from '../records/known-issues.ts';
 import type { CellClass, NightItem, NightRecord } from '../records/night.ts';
 import type { CellInput, CellPast, IssueUpdate, NightContext } from './cell-items.ts';
-import { cellName, kernelKey, machineKey } from './cells.ts';
+import { cellName, kernelKey, kernelName, machineKey } from './cells.ts';
 import { type BlindTrials, type JudgedCell, judgeCell, knownAtBoot } from './judge-cell.ts';
 import { appliesTo, isExpired } from './known-file.ts';
 
@@ -157,11 +157,20 @@ function conclude(
   };
 }
 
+/** What an entry, or on one kernel a splat that only earlier nights know, made blind. */
+interface Blinded extends BlindTrials {
+  /** The name of the kernel; undefined for an entry. */
+  readonly kernel: string | undefined;
+  /** The cells with such trials. */
+  readonly cells: readonly JudgedCell[];
+}
+
 /**
- * Handles the trials that known splats made blind. The share of a splat is the number of trials that it made blind, of all trials
- * to which its entry may apply; for a splat that is known only by earlier nights, of all trials of the night. A note tells the
- * share. When the share is above the splat's limit, each cell with such trials becomes inconclusive if more than the limit of the
- * cell's own trials is blind; there is always at least one such cell. A cell that is `new` or `back` keeps its class.
+ * Handles the trials that known splats made blind. The share of an entry is the number of trials that its splats made blind, of
+ * all trials to which the entry may apply. A splat that is known only by earlier nights has a share for each kernel, of all trials
+ * of that kernel: other kernels of the matrix prove nothing about it. A note tells the share. When the share is above the limit,
+ * each cell with such trials becomes inconclusive if more than the limit of the cell's own trials is blind; there is always at
+ * least one such cell. A cell that is `new` or `back` keeps its class.
  */
 function tellBlindness(cells: readonly JudgedCell[]): {
   readonly cells: readonly JudgedCell[];
@@ -169,27 +178,28 @@ function tellBlindness(cells: readonly JudgedCell[]): {
 } {
   const notes: string[] = [];
   const over = new Set<JudgedCell>();
-  const byName = new Map<
-    string,
-    { issue: BlindTrials['issue']; blind: number; cells: JudgedCell[] }
-  >();
+  const groups = new Map<string, Blinded>();
   for (const cell of cells) {
     for (const { issue, blind } of cell.blind) {
-      const name = nameOf(issue);
-      const one = byName.get(name) ?? { issue, blind: 0, cells: [] };
-      byName.set(name, { ...one, blind: one.blind + blind, cells: [...one.cells, cell] });
+      const kernel = 'key' in issue ? kernelName(cell.input.cell) : undefined;
+      const group = JSON.stringify([issue, kernel]);
+      const one = groups.get(group) ?? { issue, kernel, blind: 0, cells: [] };
+      groups.set(group, { ...one, blind: one.blind + blind, cells: [...one.cells, cell] });
     }
   }
-  for (const [name, { issue, blind, cells: blinded }] of byName) {
+  for (const { issue, kernel, blind, cells: blinded } of groups.values()) {
     const all = cells
       .filter(({ input: { cell } }) =>
-        'key' in issue ? true : appliesTo(issue, { id: cell.id, name: cellName(cell) }),
+        'key' in issue
+          ? kernelName(cell) === kernel
+          : appliesTo(issue, { id: cell.id, name: cellName(cell) }),
       )
       .reduce((sum, { trials }) => sum + trials.length, 0);
     const share = all === 0 ? 0 : blind / all;
     const most = 'key' in issue ? defaultMaxBlind : (issue.maxBlind ?? defaultMaxBlind);
     const percent = `${(share * 100).toFixed(0)} %`;
-    notes.push(`${name} left ${blind} of ${all} trials blind (${percent})`);
+    const where = kernel === undefined ? '' : ` of ${kernel}`;
+    notes.push(`${nameOf(issue)} left ${blind} of ${all} trials${where} blind (${percent})`);
     if (share <= most) continue;
     for (const cell of blinded) if (blindShare(cell) > most) over.add(cell);
   }

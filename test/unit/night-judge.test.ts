@@ -210,6 +210,40 @@ void t.test(
   },
 );
 
+void t.test(
+  'a kernel that a splat of earlier nights blinds is not excused by other kernels',
+  (t) => {
+    const kernels = ['debian:6.1', 'debian:6.12', 'debian:7.3'];
+    const cells = kernels.flatMap((kernel) =>
+      ['a', 'b', 'c'].map((workload) =>
+        input({
+          cell: named({ kernel, workload }),
+          planned: 1,
+          trials: [kernel === 'debian:6.1' ? blinding(workload) : trial({ id: workload })],
+        }),
+      ),
+    );
+    const [first] = cells;
+    const night = judge(cells, (id) =>
+      cells.slice(0, 3).some(({ cell }) => cell.id === id) ? openIssue : testedYesterday,
+    );
+    t.match(night, { exitCode: 125, lists: { inconclusive: [{ cell: first?.cell.id }, {}, {}] } });
+    t.strictSame(night.notes, [`${key} left 3 of 3 trials of debian:6.1 blind (100 %)`]);
+    t.end();
+  },
+);
+
+void t.test('entries of one signature for two cells have a share each', (t) => {
+  const cells = ['a', 'b'].map((workload) =>
+    input({ cell: named({ workload }), planned: 1, trials: [blinding(workload)] }),
+  );
+  const known = ['*a', '*b'].map((cell) => ({ ...entry, cell, maxBlind: 1 }));
+  const { notes } = judge(cells, testedYesterday, { known });
+  const note = 'warning-in-f-* left 1 of 1 trials blind (100 %)';
+  t.strictSame(notes, [note, note]);
+  t.end();
+});
+
 void t.test('an entry that matched nothing for 14 nights is told', (t) => {
   const nights = Array.from({ length: 14 }, (_, at) => `2026-11-${28 - at}T03:00:00Z`);
   const say = (matched: string | undefined) =>

@@ -187,7 +187,8 @@ function tablesOf(path: string, connection: Connection, signal: AbortSignal): Ta
           connection.exec('COMMIT');
           return result;
         } catch (error) {
-          connection.exec('ROLLBACK');
+          // On a full disk SQLite has rolled back already, and refuses to do it twice.
+          if (connection.inTransaction) connection.exec('ROLLBACK');
           throw error;
         }
       });

@@ -86,6 +86,19 @@ void t.test(
   },
 );
 
+void t.test('a write for which there is no space says so, and leaves nothing', async (t) => {
+  const path = join(folder(t), 'h.db');
+  await using history = await openHistory(path, { signal, create: true });
+  history.one(
+    `PRAGMA max_page_count = ${Object.values(history.one('PRAGMA page_count') ?? {})[0]}`,
+  );
+  const fill = history.write((run) => {
+    run('INSERT INTO signatures (key, title) VALUES (?, ?)', 'k', 'x'.repeat(100_000));
+  });
+  await t.rejects(fill, { code: 'infra', message: `history ${path}: no space left` });
+  t.match(history.one('SELECT count(*) AS n FROM signatures'), { n: 0 });
+});
+
 void t.test('a network file system is known by its type', (t) => {
   t.equal(networkFileSystem(0x6969), 'NFS');
   t.equal(networkFileSystem(-11_317_950), 'CIFS', 'statfs(2) has a signed word there');

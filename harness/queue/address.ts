@@ -9,7 +9,7 @@ export interface QueueAddress {
   readonly shown: string;
 }
 
-const loopback = new Set(['127.0.0.1', 'localhost', '[::1]']);
+const loopback = new Set(['127.0.0.1', 'localhost', '[::1]', '::1']);
 const schemes: Readonly<Record<string, QueueAddress['kind']>> = {
   'redis:': 'redis',
   'rediss:': 'redis',
@@ -25,7 +25,7 @@ export const queueForms =
  * Reads the URL of `--queue`. A process that can write to a queue runs programs on the queue's workers. So a password is
  * required, and for a server on another host encryption as well: `rediss://`, or `postgres://` with `sslmode=verify-full`. The
  * password is in the URL or in $SPLAT_QUEUE_PASSWORD. Throws `usage` for any other text, without a password, and without the
- * encryption.
+ * encryption. The query of the URL is read as the server's library reads it.
  */
 export function readQueueAddress(text: string, env: NodeJS.ProcessEnv): QueueAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -33,7 +33,9 @@ export function readQueueAddress(text: string, env: NodeJS.ProcessEnv): QueueAdd
   if (url === undefined || kind === undefined || url.hostname === '') {
     throw new HarnessError('usage', `--queue: it must be ${queueForms}`);
   }
-  const shown = `${url.protocol}//${url.host}${url.pathname === '/' ? '' : url.pathname}`;
+  const host = hostOf(url, kind);
+  const port = url.port === '' ? '' : `:${url.port}`;
+  const shown = `${url.protocol}//${host}${port}${url.pathname === '/' ? '' : url.pathname}`;
   const password = env['SPLAT_QUEUE_PASSWORD'];
   if (url.password === '' && password) url.password = encodeURIComponent(password);
   if (url.password === '') {
@@ -42,7 +44,7 @@ export function readQueueAddress(text: string, env: NodeJS.ProcessEnv): QueueAdd
       `--queue ${shown}: a queue needs a password, in the URL or in $SPLAT_QUEUE_PASSWORD`,
     );
   }
-  if (!loopback.has(url.hostname) && !isEncrypted(url)) {
+  if (!isOnThisHost(host) && !isEncrypted(url, kind)) {
     const valid = kind === 'redis' ? 'rediss://' : 'sslmode=verify-full in the URL';
     throw new HarnessError(
       'usage',
@@ -52,6 +54,23 @@ export function readQueueAddress(text: string, env: NodeJS.ProcessEnv): QueueAdd
   return { kind, url: url.href, shown };
 }
 
-function isEncrypted({ protocol, searchParams }: URL): boolean {
-  return protocol === 'rediss:' || searchParams.get('sslmode') === 'verify-full';
+/** The host to which the server's library connects: pg prefers a `host` in the query. */
+function hostOf(url: URL, kind: QueueAddress['kind']): string {
+  return (kind === 'postgres' && lastOf(url, 'host')) || url.hostname;
+}
+
+/** True for a loopback address, and for a path, which is the folder of a Unix socket. */
+function isOnThisHost(host: string): boolean {
+  return loopback.has(host) || host.startsWith('/');
+}
+
+/** True when the server's library will encrypt the connection. ioredis does not when the query has an empty `tls`. */
+function isEncrypted(url: URL, kind: QueueAddress['kind']): boolean {
+  if (kind === 'postgres') return lastOf(url, 'sslmode') === 'verify-full';
+  return url.protocol === 'rediss:' && lastOf(url, 'tls') !== '';
+}
+
+/** The last value of a parameter in the query, which is the one that pg and ioredis take. */
+function lastOf({ searchParams }: URL, name: string): string | undefined {
+  return searchParams.getAll(name).at(-1);
 }

@@ -36,6 +36,7 @@ void t.test('a queue has a password, and is encrypted on any other host', (t) =>
   });
   t.equal(read('postgres://me:x@db/splat?sslmode=verify-full').kind, 'postgres');
   t.equal(read('rediss://me:x@lab.example').kind, 'redis');
+  t.equal(read('postgres://me:x@lab.example/db?host=/run/postgresql').kind, 'postgres');
   const refused: readonly (readonly [string, RegExp])[] = [
     ['http://x', /it must be rediss:\/\/HOST or postgres:\/\/HOST\/DATABASE\?sslmode=verify-full/],
     ['127.0.0.1', /it must be rediss:/],
@@ -43,6 +44,13 @@ void t.test('a queue has a password, and is encrypted on any other host', (t) =>
     ['redis://:secret@lab.example', /not encrypted; a queue on another host needs rediss:\/\/$/],
     ['postgres://me:x@db/splat', /not encrypted; .* sslmode=verify-full in the URL$/],
     ['postgres://me:x@db/splat?sslmode=require', /not encrypted/],
+    ['redis://:x@db?sslmode=verify-full', /not encrypted; .* rediss:\/\/$/],
+    ['rediss://:x@db?tls=', /not encrypted/],
+    [
+      'postgres://me:x@localhost/db?host=lab.example',
+      /postgres:\/\/lab\.example\/db: not encrypted/,
+    ],
+    ['postgres://me:x@db/splat?sslmode=verify-full&sslmode=disable', /not encrypted/],
   ];
   for (const [url, message] of refused) t.throws(() => read(url), { code: 'usage', message }, url);
   t.notMatch(read('redis://:secret@127.0.0.1').shown, 'secret');

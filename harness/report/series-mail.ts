@@ -12,6 +12,7 @@ import {
   textHeader,
 } from './mail-format.ts';
 import { plain } from './plain.ts';
+import { percent } from './series-words.ts';
 
 /** Facts that the mail needs and the report does not have. */
 export interface SeriesMailOptions {
@@ -167,8 +168,9 @@ function reasons({ verdict, splats, because }: ReportedPatch): readonly string[]
   return splats.flatMap((splat) => [`${word}: ${one(splat.title)}`, `(${howOften(splat)})`]);
 }
 
+/** The mail writes `20%`, as the kernel's lists do, where the other reports write `20 %`. */
 function howOften({ rate, confidence }: ReportedSuspect): string {
-  return `${percent(rate)} of trials, confidence ${percent(confidence)}`;
+  return `${percent(rate)} of trials, confidence ${percent(confidence)}`.replaceAll(' %', '%');
 }
 
 function facts(
@@ -242,9 +244,4 @@ function wrap(text: string, indent = ''): readonly string[] {
     }
   }
   return [...lines, line];
-}
-
-function percent(share: number): string {
-  if (share > 0.995 && share < 1) return `${(Math.floor(share * 1000) / 10).toFixed(1)}%`;
-  return `${Math.round(share * 100)}%`;
 }

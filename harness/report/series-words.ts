@@ -15,7 +15,7 @@ export function shareWords({ rate, confidence, workloads }: Suspect): string {
 
 /** A share in percent. Only a certainty is printed as 100 %. */
 export function percent(share: number): string {
-  if (share > 0.995 && share < 1) return `${(Math.floor(share * 1000) / 10).toFixed(1)} %`;
+  if (share >= 0.995 && share < 1) return `${(Math.floor(share * 1000) / 10).toFixed(1)} %`;
   return `${Math.round(share * 100)} %`;
 }
 

@@ -51,6 +51,7 @@ import { formatSeriesJunit } from '../../harness/report/series-junit.ts';
 import { formatSeriesKtap } from '../../harness/report/series-ktap.ts';
 import { formatSeriesMail } from '../../harness/report/series-mail.ts';
 import { describeSeries } from '../../harness/report/series-text.ts';
+import { percent } from '../../harness/report/series-words.ts';
 import { workloads as workloadTable } from '../../harness/stress/workloads.ts';
 import { writtenBy } from '../../harness/trial/harness-facts.ts';
 import { prepareGuest } from '../../harness/trial/observe.ts';
@@ -794,6 +795,7 @@ void test('a person sees a line a patch, and no escape sequence of a stranger', 
   t.match(text, /^verdict {2}splat {2}patch 2 introduces$/m);
   t.notMatch(text, '\u001b');
   t.match(describeSeries(aFullSeries(), { colour: true, dir: '' }), '\u001b[31mintroduces');
+  t.strictSame([0.994, 0.995, 0.9999, 1].map(percent), ['99 %', '99.5 %', '99.9 %', '100 %']);
   t.end();
 });
 

@@ -42,12 +42,14 @@ export function parseDiff(text: string): readonly FileChange[] {
       current = startGitChange(line);
       changes.push(current);
     } else if (line.startsWith('--- ') && lines[at + 1]?.startsWith('+++ ')) {
-      if (current === undefined || current.hunks.length > 0) {
-        current = { oldPath: undefined, newPath: undefined, newMode: undefined, hunks: [] };
+      const paths = {
+        oldPath: pathOf(line.slice(4)),
+        newPath: pathOf((lines[at + 1] ?? '').slice(4)),
+      };
+      if (current === undefined || !isBegun(current, paths)) {
+        current = { ...paths, newMode: undefined, hunks: [] };
         changes.push(current);
-      }
-      current.oldPath = pathOf(line.slice(4));
-      current.newPath = pathOf((lines[at + 1] ?? '').slice(4));
+      } else Object.assign(current, paths);
       at += 1;
     } else if (hunk !== null && current !== undefined) {
       const parsed = parseHunk(hunk);
@@ -95,6 +97,17 @@ function refuseMode({ newMode, newPath }: FileChange): string | undefined {
     [0o160000, 'a submodule'],
   ]);
   return `${newPath}: is ${names.get(type ?? 0) ?? `of mode ${newMode}, no regular file`}`;
+}
+
+/**
+ * True when a `---` line with `paths` belongs to the change that a `diff --git` line began. After a change of the mode alone, it
+ * may begin the change of another file.
+ */
+function isBegun(begun: Draft, paths: Pick<Draft, 'oldPath' | 'newPath'>): boolean {
+  const name = begun.newPath ?? begun.oldPath;
+  return (
+    begun.hunks.length === 0 && (name === undefined || name === (paths.newPath ?? paths.oldPath))
+  );
 }
 
 /** Begins a change with the paths of `diff --git a/X b/X`. A change of the mode and an empty file have no `---` line with paths. */

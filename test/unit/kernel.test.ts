@@ -90,6 +90,11 @@ void test('a diff is read as git and patch read it', async (t) => {
     ['an empty new file', 'diff --git a/e b/e\nnew file mode 100644\nindex 0..0\n', ['e']],
     ['a mode change', 'diff --git a/s.sh b/s.sh\nold mode 100644\nnew mode 100755\n', ['s.sh']],
     [
+      'a mode change before a plain diff',
+      `diff --git a/s.sh b/s.sh\nold mode 100644\nnew mode 100755\n\n${oneHunk('y.c')}`,
+      ['s.sh', 'y.c'],
+    ],
+    [
       'a missing newline at the end',
       '--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n\\ No newline at end of file\n--- a/y\n+++ b/y\n@@ -1 +1 @@\n-a\n+b\n',
       ['x', 'y'],

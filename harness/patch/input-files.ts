@@ -1,10 +1,11 @@
 import { createReadStream } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, dirname, join, posix, resolve } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { throwIfAborted } from '../host/process.ts';
-import { decompress, isTar, readTar } from '../host/unpack.ts';
+import { decompress, isTar } from '../host/unpack.ts';
 import { findQuiltSeries, isQuiltList, parseQuiltSeries, type QuiltLine } from './quilt.ts';
+import { diskShelf, largestSeriesBytes, type Shelf, tarShelf, tooLarge } from './shelf.ts';
 import type { PassedOver } from './thread-words.ts';
 
 /** A file of the input, or a member of an archive, decompressed. `file` is its path in messages. */
@@ -26,22 +27,9 @@ export interface Input {
   readonly passedOver: readonly PassedOver[];
 }
 
-/** The largest input that is read, decompressed, a folder as a whole. No posted series is larger; a decompression bomb is. */
-const largestSeriesBytes = 128 * 1024 * 1024;
-const tooLarge = `larger than ${largestSeriesBytes / 1024 / 1024} MiB, and splat reads no larger series`;
-
-/** The files of a folder or archive, by their path below it. */
-interface Shelf {
-  /** The path or place shown to people. */
-  readonly place: string;
-  /** Paths of regular files and links to them, sorted by name; on disk at most two subfolders deep, without .git and .pc. */
-  readonly paths: readonly string[];
-  readonly read: (path: string) => Promise<Buffer>;
-}
-
 /**
  * Opens the series at the absolute `path`; `typed` is the path as the user wrote it. Throws `usage` when nothing is there, for a
- * git tree, for an input that is too large, and for anything other than a file, pipe, socket or folder.
+ * git tree, for an input that is too large, and for anything other than a file, pipe or folder.
  */
 export async function openInput(path: string, typed: string, signal: AbortSignal): Promise<Input> {
   const found = await stat(path).catch(() => undefined);
@@ -51,8 +39,12 @@ export async function openInput(path: string, typed: string, signal: AbortSignal
     }
     return openShelf(await diskShelf(path), signal);
   }
-  if (found?.isFile() === true || found?.isFIFO() === true || found?.isSocket() === true) {
+  if (found?.isFile() === true || found?.isFIFO() === true) {
     return openBytes(await readWhole(path, signal), path, signal);
+  }
+  if (found?.isSocket() === true) {
+    const next = 'to read the series from stdin, give - instead';
+    throw new HarnessError('usage', `series ${typed} is a socket, which cannot be opened; ${next}`);
   }
   const folder = /@.*\.\./.test(typed) ? ', and no folder before the @' : '';
   throw new HarnessError('usage', `series ${typed}: no such file${folder}`);
@@ -65,19 +57,7 @@ export async function openInput(path: string, typed: string, signal: AbortSignal
 export async function openBytes(raw: Buffer, path: string, signal: AbortSignal): Promise<Input> {
   const bytes = await decompress(raw, { name: path, limitBytes: largestSeriesBytes, signal });
   if (isTar(bytes)) {
-    const members = new Map(readTar(bytes, path).map((one) => [one.path, one.bytes]));
-    return openShelf(
-      {
-        place: path,
-        paths: [...members.keys()].toSorted(byName),
-        read: async (name) => {
-          const member = members.get(name);
-          if (member !== undefined) return member;
-          throw new HarnessError('usage', `the archive ${path} has no file ${name}`);
-        },
-      },
-      signal,
-    );
+    return openShelf(tarShelf(bytes, path), signal);
   }
   if (await startsList(bytes, path)) {
     const shelf = await diskShelf(dirname(path));
@@ -120,48 +100,6 @@ async function readWhole(path: string, signal: AbortSignal): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function byName(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true });
-}
-
-/** The largest number of files in a folder; no real list names more. */
-const mostFiles = 50_000;
-
-async function diskShelf(dir: string): Promise<Shelf> {
-  const paths: string[] = [];
-  const walk = async (below: string, depth: number): Promise<void> => {
-    const items = await readdir(join(dir, below), { withFileTypes: true }).catch(() => []);
-    for (const item of items) {
-      const name = posix.join(below, item.name);
-      const isLinkedFile =
-        item.isSymbolicLink() &&
-        (await stat(join(dir, name)).catch(() => undefined))?.isFile() === true;
-      if (item.isFile() || isLinkedFile) paths.push(name);
-      else if (item.isDirectory() && depth > 0 && item.name !== '.git' && item.name !== '.pc') {
-        await walk(name, depth - 1);
-      }
-      if (paths.length > mostFiles) {
-        throw new HarnessError('usage', `series ${dir} holds more than ${mostFiles} files`);
-      }
-    }
-  };
-  await walk('', 2);
-  return {
-    place: dir,
-    paths: paths.toSorted(byName),
-    read: async (path) => {
-      const found = await stat(join(dir, path)).catch(() => undefined);
-      if (found?.isFile() !== true) {
-        throw new HarnessError('usage', `patch ${join(dir, path)}: no such file`);
-      }
-      if (found.size > largestSeriesBytes) {
-        throw new HarnessError('usage', `${join(dir, path)} is ${tooLarge}`);
-      }
-      return readFile(join(dir, path));
-    },
-  };
-}
-
 async function openShelf(shelf: Shelf, signal: AbortSignal): Promise<Input> {
   const top = topOf(shelf.paths);
   const below = shelf.paths.map((path) => path.slice(top.length));
@@ -178,10 +116,7 @@ async function openShelf(shelf: Shelf, signal: AbortSignal): Promise<Input> {
     const depth = below[at]?.split('/').length ?? 0;
     return (depth === 1 && !ofPatch.test(path)) || basename(path) === 'series';
   });
-  const list = await findQuiltSeries(shelf.paths, mayBeLists, {
-    read: async (path) => shelf.read(path),
-    where: shelf.place,
-  });
+  const list = await findQuiltSeries(shelf, mayBeLists);
   if (list !== undefined) {
     return openList({ shelf, list, isGivenWhole: true }, await shelf.read(list), signal);
   }

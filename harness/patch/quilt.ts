@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path';
 import { HarnessError } from '../errors.ts';
+import type { Shelf } from './shelf.ts';
 
 /** A line of a quilt(1) `series` file. */
 export interface QuiltLine {
@@ -67,21 +68,23 @@ export function isQuiltList(bytes: Buffer, paths: readonly string[], folder = ''
 }
 
 /**
- * Finds the list in a folder of patches and returns its path as `paths` has it; undefined when there is no list. `others` are the
- * files that may be the list. All of them are tried, because distributions use other names than `series`. Of the lists found,
- * those nearest to the top of the folder count, one named `series` first. Throws `usage`, with their names, when these differ.
+ * Finds the list in a folder of patches and returns its path as the shelf has it; undefined when there is no list. `others` are
+ * the files that may be the list. All of them are tried, because distributions use other names than `series`; but a file above
+ * 4 MiB is read only if it is named `series`. Of the lists found, those nearest to the top of the folder count, one named `series`
+ * first. Throws `usage`, with their names, when these differ.
  */
 export async function findQuiltSeries(
-  paths: readonly string[],
+  { place, paths, sizeOf, read }: Shelf,
   others: readonly string[],
-  options: { readonly read: (path: string) => Promise<Buffer>; readonly where: string },
 ): Promise<string | undefined> {
   const found: { readonly path: string; readonly order: string }[] = [];
   for (const path of others) {
-    const bytes = await options.read(path);
+    const isNamed = basename(path) === 'series';
+    if (!isNamed && (await sizeOf(path)) > largestListBytes) continue;
+    const bytes = await read(path);
     const folder = dirname(path) === '.' ? '' : `${dirname(path)}/`;
     const text = bytes.toString('latin1');
-    const isProper = basename(path) === 'series' && !/^(?:From |diff |--- )/m.test(text);
+    const isProper = isNamed && !/^(?:From |diff |--- )/m.test(text);
     if (!isProper && !isQuiltList(bytes, paths, folder)) continue;
     const lines = text.split('\n').map(words);
     found.push({ path, order: JSON.stringify(lines.filter(([name]) => name !== '')) });
@@ -93,7 +96,7 @@ export async function findQuiltSeries(
     const next = 'give one of them';
     throw new HarnessError(
       'usage',
-      `series ${options.where} has several lists of patches that differ: ${names}; ${next}`,
+      `series ${place} has several lists of patches that differ: ${names}; ${next}`,
     );
   }
   return near.find(({ path }) => basename(path) === 'series')?.path ?? near[0]?.path;

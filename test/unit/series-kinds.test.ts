@@ -1,5 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { gzipSync } from 'node:zlib';
@@ -412,7 +423,11 @@ void test('quilt lists have any name, and strip levels', async (t) => {
     'strip/series': 'zero.patch -p0\ntwo.patch -p2\n',
     'strip/zero.patch': change('mm/pool.c', 1).replaceAll(/ [ab]\//g, ' '),
     'strip/two.patch': change('mm/pool.c', 2).replaceAll(/ [ab]\//g, ' x/linux-6.1/'),
+    'beside/0001-one.patch': letter({ subject: 'one', line: 1 }),
+    'beside/linux-6.1.tar.xz': '',
   });
+  truncateSync(join(dir, 'beside/linux-6.1.tar.xz'), 140 * 1024 * 1024);
+  t.match(await summary(dir, 'beside'), { patches: ['one'] }, 'a large file is no list');
   for (const name of ['d', 'd/series.conf', 'd/demo-series']) {
     t.match(await summary(dir, name), { patches: ['one'] }, name);
   }
@@ -579,6 +594,12 @@ void test('what cannot be read is refused with what to give', async (t) => {
     ),
     'tree/.git/HEAD': 'ref: refs/heads/main\n',
   });
+  // A socket's own path must be shorter than that of the folder.
+  const home = mkdtempSync(join(tmpdir(), 'splat-'));
+  const server = createServer().listen(join(home, 'socket'));
+  t.teardown(() => server.close(() => rmSync(home, { recursive: true })));
+  await once(server, 'listening');
+  symlinkSync(join(home, 'socket'), join(dir, 'socket'));
   for (const [name, message] of [
     ['page.html', /is a web page; give the mbox/],
     ['zip.patch', /is a zip archive/],
@@ -591,6 +612,7 @@ void test('what cannot be read is refused with what to give', async (t) => {
     ['tree', /is a git tree; give .*tree@FROM\.\.TO/],
     ['tree@HEAD', /one commit is no range; for its patch give tree@HEAD~\.\.HEAD,/],
     ['gone.mbox', /no such file/],
+    ['socket', /is a socket, which cannot be opened; .* give - instead$/],
   ] as const) {
     await t.rejects(summary(dir, name), { code: 'usage', message }, name);
   }

@@ -1,0 +1,81 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join, posix } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import { readTar } from '../host/unpack.ts';
+
+/** The largest input that is read, decompressed, a folder as a whole. No posted series is larger; a decompression bomb is. */
+export const largestSeriesBytes = 128 * 1024 * 1024;
+export const tooLarge = `larger than ${largestSeriesBytes / 1024 / 1024} MiB, and splat reads no larger series`;
+
+/** The files of a folder or archive, by their path below it. */
+export interface Shelf {
+  /** The path or place shown to people. */
+  readonly place: string;
+  /** Paths of regular files and links to them, sorted by name; on disk at most two subfolders deep, without .git and .pc. */
+  readonly paths: readonly string[];
+  /** The size in bytes; 0 when nothing is there. */
+  readonly sizeOf: (path: string) => Promise<number>;
+  readonly read: (path: string) => Promise<Buffer>;
+}
+
+function byName(a: string, b: string): number {
+  return a.localeCompare(b, 'en', { numeric: true });
+}
+
+/** The largest number of files in a folder; no real list names more. */
+const mostFiles = 50_000;
+
+/**
+ * The files of a folder on disk. Throws `usage` when there are more than 50,000; `read` throws it for a file that is missing or too
+ * large.
+ */
+export async function diskShelf(dir: string): Promise<Shelf> {
+  const paths: string[] = [];
+  const walk = async (below: string, depth: number): Promise<void> => {
+    const items = await readdir(join(dir, below), { withFileTypes: true }).catch(() => []);
+    for (const item of items) {
+      const name = posix.join(below, item.name);
+      const isLinkedFile =
+        item.isSymbolicLink() &&
+        (await stat(join(dir, name)).catch(() => undefined))?.isFile() === true;
+      if (item.isFile() || isLinkedFile) paths.push(name);
+      else if (item.isDirectory() && depth > 0 && item.name !== '.git' && item.name !== '.pc') {
+        await walk(name, depth - 1);
+      }
+      if (paths.length > mostFiles) {
+        throw new HarnessError('usage', `series ${dir} holds more than ${mostFiles} files`);
+      }
+    }
+  };
+  await walk('', 2);
+  return {
+    place: dir,
+    paths: paths.toSorted(byName),
+    sizeOf: async (path) => (await stat(join(dir, path)).catch(() => undefined))?.size ?? 0,
+    read: async (path) => {
+      const found = await stat(join(dir, path)).catch(() => undefined);
+      if (found?.isFile() !== true) {
+        throw new HarnessError('usage', `patch ${join(dir, path)}: no such file`);
+      }
+      if (found.size > largestSeriesBytes) {
+        throw new HarnessError('usage', `${join(dir, path)} is ${tooLarge}`);
+      }
+      return readFile(join(dir, path));
+    },
+  };
+}
+
+/** The members of a tar archive; `place` is the archive's path in messages. */
+export function tarShelf(bytes: Buffer, place: string): Shelf {
+  const members = new Map(readTar(bytes, place).map((one) => [one.path, one.bytes]));
+  return {
+    place,
+    paths: [...members.keys()].toSorted(byName),
+    sizeOf: async (path) => members.get(path)?.length ?? 0,
+    read: async (path) => {
+      const member = members.get(path);
+      if (member !== undefined) return member;
+      throw new HarnessError('usage', `the archive ${place} has no file ${path}`);
+    },
+  };
+}

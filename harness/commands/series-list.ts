@@ -58,11 +58,12 @@ function toListing(
   }));
   return {
     schema: 'splat-series-list/1',
-    patches: patches.map(({ index, subject, author, version, messageId, file }) => ({
+    patches: patches.map(({ index, subject, author, version, versionName, messageId, file }) => ({
       index,
       subject,
       author: author ?? null,
       version: version ?? null,
+      ...(versionName === undefined ? {} : { versionName }),
       ...(messageId === undefined ? {} : { messageId }),
       ...(file === '' ? {} : { file }),
       ...before(index),

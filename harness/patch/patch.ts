@@ -51,6 +51,8 @@ export interface Patch {
   readonly author?: string;
   /** The version of the posting, from the subject. Absent: the subject names no version. */
   readonly version?: number;
+  /** The version as text, where the number does not tell it: `2.10`, of which the number is 2.1. */
+  readonly versionName?: string;
   /** The unified diff, one character per byte (latin1): a patch may be in any encoding. */
   readonly diff: string;
   /** Line of `file`, from 1, at which the diff begins. Absent: the mail is encoded, or the patch is of a git range. */

@@ -215,10 +215,15 @@ function asPatch(mail: Mail): Unplaced {
     file,
     ...(messageId === undefined ? {} : { messageId }),
     ...(author === undefined ? {} : { author: oneLine(author) }),
-    ...(tag.isVersioned ? { version: Number(versionName(tag.version)) } : {}),
+    ...(tag.isVersioned ? versionOf(versionName(tag.version)) : {}),
     diff,
     ...(diffLine === undefined ? {} : { diffLine }),
   };
+}
+
+function versionOf(name: string): Pick<Patch, 'version' | 'versionName'> {
+  const version = Number(name);
+  return String(version) === name ? { version } : { version, versionName: name };
 }
 
 function readCover({ subject, subjectLine, messageId }: Mail): NonNullable<Series['cover']> {

@@ -168,6 +168,12 @@ export const seriesListSchema = v.object({
         v.nullable(v.number()),
         'Of the series it was posted in; null where nothing says.',
       ),
+      versionName: v.exactOptional(
+        described(
+          v.string(),
+          'Where the number does not tell the version: `2.10`, which is not 2.1.',
+        ),
+      ),
       messageId: v.exactOptional(v.string()),
       file: v.exactOptional(v.string()),
       previous: v.exactOptional(

@@ -5,8 +5,8 @@ import { changeWords } from './series-words.ts';
 /** The patches found in an input, as text. */
 export function describeListing({ patches, gone, passedOver, base }: SeriesListing): string {
   const width = String(patches.length).length;
-  const lines = patches.map(({ index, subject, author, version, previous }) => {
-    const of = version === null ? '' : `  v${version}`;
+  const lines = patches.map(({ index, subject, author, version, versionName, previous }) => {
+    const of = version === null ? '' : `  v${versionName ?? version}`;
     const by = author === null ? '' : `  ${author}`;
     const change = gone === undefined ? '' : `  (${changeWords(previous)})`;
     return `${String(index).padStart(width)}  ${plain(`${subject}${of}${by}${change}`)}`;

@@ -624,6 +624,10 @@ void test('splat series --list prints what was understood, and stops', async (t)
       { subject: '[PATCH v2 1/1] \u001b[31mfix', id: 'a', line: 1 },
       { subject: 'Re: [PATCH v2 1/1] fix', id: 'r', to: 'a', from: bob, line: 5 },
     ),
+    'dotted.mbox': mbox(
+      { subject: '[PATCH v2.10 1/2] fix', id: 'a', line: 1 },
+      { subject: '[PATCH v2.10 2/2] more', id: 'b', to: 'a', line: 2 },
+    ),
   });
   const listed = async (flags: object): Promise<{ text: string; errors: string; code: number }> => {
     const [stdout, stderr, stdin] = [new PassThrough(), new PassThrough(), new PassThrough()];
@@ -674,6 +678,11 @@ void test('splat series --list prints what was understood, and stops', async (t)
   });
   const { text } = await listed({});
   t.match(text, /^1 {2}\[31mfix {2}v2 {2}Ann <ann@example.org>\npassed over {2}Re: /);
+  const dotted = { series: 'dotted.mbox' };
+  t.match((await listed(dotted)).text, '  v2.10  ');
+  t.match(JSON.parse((await listed({ ...dotted, json: true })).text), {
+    patches: [{ version: 2.1, versionName: '2.10' }, {}],
+  });
   const piped = await parseSeries(readFileSync(join(dir, 'x.mbox')), '-', { signal });
   t.equal(piped.patches.length, 1);
 });

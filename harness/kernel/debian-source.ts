@@ -269,11 +269,14 @@ function digestOf(entry: Entry | undefined): string | undefined {
   return (entry?.meta as { readonly sha256?: string } | undefined)?.sha256;
 }
 
-/** The key of the newest version of an X.Y in the cache; undefined when there is none. */
+/**
+ * The key of the newest version of an X.Y in the cache; undefined when there is none. A tree of a version that was pinned to
+ * another digest is left out.
+ */
 async function newestCached(cacheRoot: string, series: string): Promise<string | undefined> {
   const keys = (await readIfThere(readdir(join(cacheRoot, 'source')))) ?? [];
   return keys
-    .filter((key) => key.startsWith(`linux-source-${series}_`))
+    .filter((key) => key.startsWith(`linux-source-${series}_`) && !/_[0-9a-f]{16}$/.test(key))
     .toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }))
     .at(-1);
 }

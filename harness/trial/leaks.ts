@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isHarnessError } from '../errors.ts';
 import type { Agent } from '../guest/agent.ts';
 import type { Finding } from '../records/finding.ts';
 import { scanLog } from '../splat/scanner.ts';
@@ -20,52 +21,87 @@ export type LeakLook =
   | { readonly kind: 'looked'; readonly text: string }
   | { readonly kind: 'dead'; readonly why: string };
 
-/** In a ready guest: true where the kernel looks for memory that nothing points to. Absent: it cannot. */
+/** Whether a ready guest looks for memory that nothing points to. Both fields absent: the kernel cannot. */
 export interface LeakDetector {
   readonly looksForLeaks?: true;
+  /** Why the guest could not forget what was lost before the trials. A look would then report that memory in each trial. */
+  readonly leaksUnforgotten?: string;
 }
 
+/** The time for two scans of a guest that has just booted, on a slow host with further detectors. */
+const forgetTimeoutMs = 600_000;
+
 /** Whether a kernel looks for leaks. What is lost by now is forgotten, so that a trial has only its own. */
-export async function forgetLeaks(agent: Agent, timeoutMs: number): Promise<LeakDetector> {
+export async function forgetLeaks(agent: Pick<Agent, 'read' | 'run'>): Promise<LeakDetector> {
   if ((await agent.read(list, 1)) === undefined) return {};
-  // A detector that is off already is told of by each trial.
-  await agent.run([program, '--forget'], timeoutMs, () => undefined);
+  const look = await runLook(agent, ['--forget'], forgetTimeoutMs);
+  if (look.kind === 'dead') return { looksForLeaks: true, leaksUnforgotten: look.why };
   return { looksForLeaks: true };
 }
+
+/** Ends after which the workload may still run, or never ran. */
+const unended: ReadonlySet<WorkloadEnd['kind']> = new Set(['skipped', 'stopped', 'silent', 'lost']);
 
 /** What decides whether leaks are looked for at the end of a trial. */
 export interface EndedTrial {
   readonly workload: Pick<Workload, 'canary' | 'leaks'>;
   readonly prepared: LeakDetector;
   readonly end: WorkloadEnd;
+  /** True when the trial has shown a splat already: a task that the kernel killed leaves memory behind. */
+  readonly spoke: boolean;
 }
 
 /**
- * Looks for leaks twice, five seconds apart. Undefined where nobody is to look: a seeded bug of another detector may
- * leave some. `timeoutMs` is for a guest that does not come to it.
+ * Looks for leaks twice, five seconds apart. Undefined when no look is due: the kernel has no kmemleak, the workload did not run or
+ * did not end, or a splat or a seeded bug of another detector may have left memory behind. `timeoutMs` is for a guest that does not
+ * come to it.
  */
 export async function findLeaks(
-  agent: Agent,
-  { workload: { canary, leaks }, prepared, end: ended }: EndedTrial,
+  agent: Pick<Agent, 'run'>,
+  { workload: { canary, leaks }, prepared, end, spoke }: EndedTrial,
   timeoutMs: number,
 ): Promise<LeakLook | undefined> {
-  const isAsked = canary === undefined || leaks === true;
-  if (!isAsked || prepared.looksForLeaks !== true || ended.kind === 'skipped') return undefined;
+  const isDue = leaks === true || (canary === undefined && !spoke);
+  if (!isDue || unended.has(end.kind) || prepared.looksForLeaks !== true) return undefined;
+  if (prepared.leaksUnforgotten !== undefined)
+    return { kind: 'dead', why: prepared.leaksUnforgotten };
+  return runLook(agent, [], timeoutMs);
+}
+
+async function runLook(
+  agent: Pick<Agent, 'run'>,
+  flags: readonly string[],
+  timeoutMs: number,
+): Promise<LeakLook> {
   const output: Record<1 | 2, Buffer[]> = { 1: [], 2: [] };
   let bytes = 0;
-  const end = await agent.run([program], timeoutMs, (stream, chunk) => {
-    bytes += chunk.length;
-    if (bytes <= 2 * listBytes) output[stream].push(Buffer.from(chunk));
-  });
-  if (end.kind === 'exit' && end.code === 0) {
-    return { kind: 'looked', text: Buffer.concat(output[1]).toString('latin1') };
+  try {
+    const end = await agent.run([program, ...flags], timeoutMs, (stream, chunk) => {
+      bytes += chunk.length;
+      if (bytes <= 2 * listBytes) output[stream].push(Buffer.from(chunk));
+    });
+    if (end.kind === 'exit' && end.code === 0) {
+      return { kind: 'looked', text: Buffer.concat(output[1]).toString('latin1') };
+    }
+    if (end.kind === 'silent') return unseen('no answer in time');
+    return unseen(end.kind === 'signal' ? `signal ${end.signal}` : wordsOf(output[2]));
+  } catch (error) {
+    // The agent may have no memory left for another program.
+    if (!isHarnessError(error, 'infra')) throw error;
+    return unseen(error.message);
   }
-  const words = Buffer.concat(output[2])
+}
+
+function unseen(why: string): LeakLook {
+  return { kind: 'dead', why: `nobody looked for memory leaks (${why})` };
+}
+
+function wordsOf(output: readonly Buffer[]): string {
+  return Buffer.concat(output)
     .toString('latin1')
     .replaceAll(/[^ -~]+/g, ' ')
-    .trim();
-  const how = end.kind === 'exit' ? words.slice(0, wordsChars) : 'no answer in time';
-  return { kind: 'dead', why: `nobody looked for memory leaks (${how})` };
+    .trim()
+    .slice(0, wordsChars);
 }
 
 /** Adds the leaks of a list to the findings, and leaves the list in the trial's folder as kmemleak.txt. */

@@ -105,7 +105,7 @@ export async function prepareGuest(
   await agent.run(['/bin/true'], prepareTimeoutMs, () => undefined);
   // A kernel that cannot mount the disk would print its complaint again in each trial.
   if (warmUp !== undefined) await agent.run(warmUp, warmUpTimeoutMs, () => undefined);
-  const detector = await forgetLeaks(agent, warmUpTimeoutMs);
+  const detector = await forgetLeaks(agent);
   await agent.standBy();
   const warnOnceArmed = await agent.write('/sys/kernel/debug/clear_warn_once', '1');
   const before = await takeReading(agent, cpus, countedBesides({ profiled, modules }));

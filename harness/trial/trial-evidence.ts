@@ -99,7 +99,8 @@ export async function collectEvidence(
     const work = { startedAt, ...watch };
     evidence.end = lacking ?? (await runWorkload(guest, plan, paced, evidence, work));
     await begun.answered;
-    const leaks = await findLeaks(guest, { ...plan, ...evidence }, runTimeoutMs(0, slowness));
+    const ended = { ...plan, ...evidence, spoke: watch.hasSplat() };
+    const leaks = await findLeaks(guest, ended, runTimeoutMs(0, slowness));
     if (leaks !== undefined) evidence.leaks = leaks;
     await endTrial(guest, paced, evidence);
   } catch (error) {

@@ -10,7 +10,7 @@ import { receiveStream } from '../../harness/guest/receive-stream.ts';
 import type { ChildEnd } from '../../harness/host/process.ts';
 import { workloads } from '../../harness/stress/workloads.ts';
 import { exactAddress } from '../../harness/trial/decode.ts';
-import { forgetLeaks } from '../../harness/trial/leaks.ts';
+import { findLeaks, forgetLeaks } from '../../harness/trial/leaks.ts';
 import type { Prepared } from '../../harness/trial/observe.ts';
 import { openRunner } from '../../harness/trial/runner.ts';
 import { runTrial } from '../../harness/trial/trial.ts';
@@ -271,6 +271,30 @@ void t.test(
   },
 );
 
+void t.test('a look that is not due is not made, and one that is refused is told', async (t) => {
+  const [workload] = workloads;
+  if (workload === undefined) throw new Error('there are no workloads');
+  const end = { kind: 'exit', code: 0 } as const;
+  const ended = { workload, prepared: { looksForLeaks: true }, end, spoke: false } as const;
+  const busy: Pick<Agent, 'run'> = {
+    run: async () => Promise.reject(new HarnessError('infra', 'refused run: EBUSY')),
+  };
+  for (const [name, more] of [
+    ['a workload that still runs', { end: { kind: 'silent', afterMs: 9 } }],
+    ['one that never ran', { end: { kind: 'skipped', reason: 'no card' } }],
+    ['a splat was seen', { spoke: true }],
+  ] as const)
+    t.equal(await findLeaks(busy, { ...ended, ...more }, 1), undefined, name);
+  const why = 'nobody looked for memory leaks (refused run: EBUSY)';
+  t.strictSame(await findLeaks(busy, ended, 1), { kind: 'dead', why });
+  const killed: Pick<Agent, 'run'> = {
+    run: async () => Promise.resolve({ kind: 'signal', signal: 9 }),
+  };
+  t.match(await findLeaks(killed, ended, 1), { why: /\(signal 9\)$/ });
+  const prepared = { looksForLeaks: true, leaksUnforgotten: 'why' } as const;
+  t.strictSame(await findLeaks(killed, { ...ended, prepared }, 1), { kind: 'dead', why: 'why' });
+});
+
 void t.test(
   'what was lost before the trials is forgotten, where there is a kmemleak',
   async (t) => {
@@ -280,10 +304,16 @@ void t.test(
         read: async () => Promise.resolve(list),
         run: leaking('', 0, ran)(),
       }) as unknown as Agent;
-    t.strictSame(await forgetLeaks(agent(undefined), 1), {});
+    t.strictSame(await forgetLeaks(agent(undefined)), {});
     t.strictSame(ran, []);
-    t.strictSame(await forgetLeaks(agent(Buffer.from('')), 1), { looksForLeaks: true });
+    t.strictSame(await forgetLeaks(agent(Buffer.from(''))), { looksForLeaks: true });
     t.strictSame(ran, ['/bin/kmemleak --forget']);
+    const slow = {
+      read: async () => Promise.resolve(Buffer.from('')),
+      run: async () => Promise.resolve({ kind: 'silent', afterMs: 9 } as const),
+    };
+    const leaksUnforgotten = 'nobody looked for memory leaks (no answer in time)';
+    t.strictSame(await forgetLeaks(slow), { looksForLeaks: true, leaksUnforgotten });
   },
 );
 

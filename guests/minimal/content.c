@@ -105,6 +105,16 @@ static void *peek(void *argument)
 	return NULL;
 }
 
+static void start_peeker(struct peeker *peeker)
+{
+	/* The kernel chooses the place of its stack. */
+	pthread_rwlock_rdlock(&content_places);
+	errno = pthread_create(&peeker->thread, NULL, peek, peeker);
+	pthread_rwlock_unlock(&content_places);
+	if (errno != 0)
+		workload_fail("start a thread that looks");
+}
+
 /*
  * Swaps one huge page out as a whole and back in as small pages, while another thread reads it.
  * Some of it then stays mapped, and is split before it is swapped again. The mapping is new
@@ -121,9 +131,7 @@ static void swap_huge_page(struct racer *racer)
 	madvise(peeker.start, ARENA_CELL_BYTES, MADV_HUGEPAGE);
 	plot_zeroed(plot, first, CELL_PAGES);
 	plot_write(plot, first, CELL_PAGES);
-	errno = pthread_create(&peeker.thread, NULL, peek, &peeker);
-	if (errno != 0)
-		workload_fail("start a thread that looks");
+	start_peeker(&peeker);
 	for (int i = 0; i < 3; i++)
 		madvise(peeker.start, ARENA_CELL_BYTES, MADV_PAGEOUT);
 	peeker.over = true;
@@ -140,9 +148,7 @@ static void start_peekers(const struct plot *plot, struct peeker peekers[PEEKERS
 		peekers[i] = (struct peeker){
 			.start = plot->base + i % PLOT_CELLS * ARENA_CELL_BYTES
 		};
-		errno = pthread_create(&peekers[i].thread, NULL, peek, &peekers[i]);
-		if (errno != 0)
-			workload_fail("start a thread that looks");
+		start_peeker(&peekers[i]);
 	}
 }
 
@@ -180,8 +186,10 @@ static void look_at_maps(struct racer *racer)
 
 	plot_write(plot, 0, plot->pages);
 	madvise(plot->base, bytes, MADV_PAGEOUT);
+	pthread_rwlock_rdlock(&content_places);
 	copy = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE,
 		    shared->fields[racer->index].shared_fd, 0);
+	pthread_rwlock_unlock(&content_places);
 	if (copy == MAP_FAILED)
 		return;
 	for (size_t at = 0; at < bytes; at += ARENA_CELL_BYTES)
@@ -226,11 +234,8 @@ static bool move_piece(char *from, size_t length, char *to)
  * pieces, and the second may lie across huge pages. Kernels before 6.17 do not move a piece
  * that consists of several mappings.
  */
-static void move(struct racer *racer)
+static void move_plot(struct racer *racer, struct field *field, struct plot *plot)
 {
-	struct shared *shared = racer->shared;
-	struct field *field = &shared->fields[racer->index];
-	struct plot *plot = pick(racer);
 	size_t bytes = plot->pages * PAGE_BYTES, half = bytes / 2;
 	char *to = field->spare, *from = plot->base;
 
@@ -249,6 +254,16 @@ static void move(struct racer *racer)
 	if (mmap(field->spare, bytes, PROT_NONE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED)
 		workload_fail("keep the place of a plot");
+}
+
+static void move(struct racer *racer)
+{
+	struct shared *shared = racer->shared;
+	struct plot *plot = pick(racer);
+
+	pthread_rwlock_wrlock(&content_places);
+	move_plot(racer, &shared->fields[racer->index], plot);
+	pthread_rwlock_unlock(&content_places);
 	plot_check(plot, 0, plot->pages, "after mremap");
 }
 

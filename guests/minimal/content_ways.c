@@ -24,6 +24,8 @@
 #define MADV_COLLAPSE 25
 #endif
 
+pthread_rwlock_t content_places = PTHREAD_RWLOCK_INITIALIZER;
+
 enum { READING, MIGRATING };
 
 /* A part of a plot: some pages, or one whole huge page, or now and then all. */
@@ -118,8 +120,11 @@ static char *copy_room(void)
 {
 	static _Thread_local char *room;
 
-	if (!room)
+	if (!room) {
+		pthread_rwlock_rdlock(&content_places);
 		room = map_small_pages(ARENA_CELL_BYTES);
+		pthread_rwlock_unlock(&content_places);
+	}
 	return room;
 }
 

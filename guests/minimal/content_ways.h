@@ -9,6 +9,7 @@
 #include "plot.h"
 #include "zram.h"
 
+#include <pthread.h>
 #include <stdint.h>
 
 /* The kinds of memory of a plot. */
@@ -30,5 +31,11 @@ void content_treat(const struct content_ways *ways, struct plot *plot, enum plot
  * switched off and on.
  */
 void content_disturb(struct zram *zram, uint64_t *random);
+
+/*
+ * Held to write while a plot is moved, since its place is free for a moment; held to read by a
+ * thread that lets the kernel choose an address, which may be in that place.
+ */
+extern pthread_rwlock_t content_places;
 
 #endif

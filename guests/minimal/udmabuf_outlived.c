@@ -53,8 +53,10 @@ static int udmabuf_outlived_main(int argc, char **argv)
 		workload_skip("no /dev/udmabuf: the kernel lacks CONFIG_UDMABUF");
 	if (device < 0)
 		workload_fail("open /dev/udmabuf");
-	for (; workload_time_is_left(&workload); count++)
+	do {
 		outlive(device);
+		count++;
+	} while (workload_time_is_left(&workload));
 	printf("done mappings that outlived %" PRIu64 "\n", count);
 	return 0;
 }

@@ -139,7 +139,7 @@ static bool has_stalled(void)
 	return vmstat(STALLS, &now) && now > stalls;
 }
 
-bool memory_stall(void)
+void memory_stall(void)
 {
 	char *pages = map_small_pages(STALL_BYTES);
 	bool stalled = has_stalled();
@@ -155,7 +155,6 @@ bool memory_stall(void)
 		stalled = has_stalled();
 	}
 	munmap(pages, STALL_BYTES);
-	return stalled;
 }
 
 void memory_relax(void)

@@ -31,9 +31,9 @@ void memory_squeeze(size_t room_bytes);
  * Allocates until an allocation has reclaimed directly, and returns at once when that has
  * happened since memory_squeeze(). kswapd alone may keep up with a guest whose CPUs its host
  * stops: so the reserve is raised above what is free, and the very next allocation finds too
- * little. False: still none after many tries. Exits when the reserve cannot be written.
+ * little. It gives up after many tries. Exits when the reserve cannot be written.
  */
-bool memory_stall(void);
+void memory_stall(void);
 
 /* Sets the reserve to its value before memory_squeeze(). */
 void memory_relax(void);

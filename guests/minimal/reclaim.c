@@ -96,9 +96,9 @@ static void compact(struct racer *racer)
 static void migrate_some(const struct arena *arena, uint64_t before)
 {
 	size_t part = arena->cells * ARENA_CELL_BYTES / 4;
-	uint64_t now = before;
+	uint64_t now;
 
-	for (unsigned i = 0; now == before && i < COMPACTIONS; i++) {
+	for (unsigned i = 0; i < COMPACTIONS; i++) {
 		write_file(COMPACT, "1");
 		if (!vmstat(MIGRATED, &now) || now != before)
 			return;

@@ -1,6 +1,7 @@
 import type { Argv } from 'yargs';
 import type { AccelChoice } from '../guest/accel.ts';
 import {
+  configBaseText,
   fragmentText,
   guestOptions,
   list,
@@ -126,11 +127,6 @@ function machineOptions(yargs: Argv): Argv {
   const kernels = yargs
     .option('with-series', list('patches to apply on top of every tested kernel; repeatable'))
     .option('config', list(fragmentText))
-    .option(
-      'config-base',
-      text(
-        'your own .config; splat starts from it instead of tinyconfig and kernel-configs/base.config',
-      ),
-    );
+    .option('config-base', text(configBaseText));
   return guestOptions(toolchainOptions(kernels));
 }

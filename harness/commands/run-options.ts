@@ -13,6 +13,10 @@ const durationText = `seconds of stress per trial; default ${Math.min(...ownSeco
 /** The help of --duration for splat run, which also tries tests and programs of others. */
 export const runDurationText = `${durationText}, 60 for a test of IGT or of the kernel, 10 for a test of IGT with +WORKLOAD, 120 for igt:order, 3 to 20 for a program of Debian`;
 
+/** The help of --config-base. */
+export const configBaseText =
+  'your own .config; splat starts from it instead of tinyconfig and kernel-configs/base.config';
+
 /** The help of --jobs for commands that also run guests. */
 export const jobsText =
   'how many compilers run at a time during a build, and how many guests during trials; default by cores and memory';
@@ -110,8 +114,7 @@ export function kernelOptions<T>(yargs: Argv<T>): Argv<T & KernelArguments> {
     .option('config-base', {
       string: true,
       requiresArg: true,
-      describe:
-        'your own .config; splat starts from it instead of tinyconfig and kernel-configs/base.config',
+      describe: configBaseText,
     });
   return toolchainOptions(options) as unknown as Argv<T & KernelArguments>;
 }

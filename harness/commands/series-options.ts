@@ -2,6 +2,7 @@ import type { Argv } from 'yargs';
 import type { AccelChoice } from '../guest/accel.ts';
 import { defaultLimits } from '../plans/series/limits.ts';
 import {
+  configBaseText,
   fragmentText,
   guestOptions,
   list,
@@ -90,12 +91,7 @@ function patchOptions(yargs: Argv): Argv {
         'the number of a patch that changes detector code: a splat that appears with it is exposed, not introduced; repeatable',
     })
     .option('config', list(fragmentText))
-    .option(
-      'config-base',
-      text(
-        'your own .config; splat starts from it instead of tinyconfig and kernel-configs/base.config',
-      ),
-    );
+    .option('config-base', text(configBaseText));
 }
 
 function machineOptions(yargs: Argv): Argv {

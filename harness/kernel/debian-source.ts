@@ -72,26 +72,22 @@ export async function openDebian<T>(
 ): Promise<T> {
   const wanted = parseDebianSpec(spec);
   const { cacheRoot, emit } = options;
-  if (wanted.kind === 'version') {
-    const { key, isCached } = await recallVersion(cacheRoot, wanted);
-    if (isCached) return store(cachedOnly(key, spec));
-  }
+  const own = await recallVersion(cacheRoot, wanted);
+  if (own?.isCached === true) return store(cachedOnly(own.key, spec));
+  const keyed = { ...options, key: own?.key };
   try {
-    const { origin, refreshed } = await findOrigin(spec, wanted, options);
+    const { origin, refreshed } = await findOrigin(spec, wanted, keyed);
     try {
       return await store(origin);
     } catch (error) {
       if (!isHarnessError(error, 'tool') || refreshed) throw error;
     }
     // A mirror deletes packages that were replaced, so an older list may name a deleted file.
-    return await store((await findOrigin(spec, wanted, options, 0)).origin);
+    return await store((await findOrigin(spec, wanted, keyed, 0)).origin);
   } catch (error) {
     const series = wanted.kind === 'series' ? wanted.series : undefined;
     // Debian has deleted the replaced package, but the shared store may still have it.
-    if (wanted.kind === 'version' && hasStore(cacheRoot)) {
-      const { key } = await recallVersion(cacheRoot, wanted);
-      return store(sharedOnly(wanted, key, spec, error));
-    }
+    if (own !== undefined && hasStore(cacheRoot)) return store(sharedOnly(own, spec, error));
     const cached = series === undefined ? undefined : await newestCached(cacheRoot, series);
     if (!isHarnessError(error, 'tool') || cached === undefined) throw error;
     emit({ kind: 'note', text: `${spec}: ${error.message}; using ${cached} of the cache` });
@@ -111,10 +107,11 @@ export async function pinDebian(spec: string, options: DebianOptions): Promise<s
   return `debian:${found.version}@sha256:${found.sha256}`;
 }
 
+/** `key` is that of a single version; absent: the key that its name gives. */
 async function findOrigin(
   spec: string,
   wanted: DebianSpec,
-  options: DebianOptions,
+  options: DebianOptions & { readonly key?: string | undefined },
   maxAgeMs?: number,
 ): Promise<{ readonly origin: Origin; readonly found: Found; readonly refreshed: boolean }> {
   const { signal } = options;
@@ -122,8 +119,7 @@ async function findOrigin(
   const found = choose(wanted, await knownKernels(first.apt, signal));
   if (found !== undefined) {
     requireDigest(spec, wanted, found);
-    const pinned = wanted.kind === 'version' ? wanted : { ...found, sha256: undefined };
-    const { key } = await recallVersion(options.cacheRoot, pinned);
+    const { key = debianKey(found.series, found.version) } = options;
     const origin = aptOrigin(spec, { apt: first.apt, found, key }, signal);
     return { origin, found, refreshed: first.refreshed };
   }
@@ -229,8 +225,7 @@ function cachedOnly(key: string, spec: string): Origin {
  * Debian could not give it.
  */
 function sharedOnly(
-  { series, version, sha256 }: Version,
-  key: string,
+  { series, version, sha256, key }: RecalledVersion,
   spec: string,
   error: unknown,
 ): Origin {
@@ -246,23 +241,32 @@ function debianKey(series: string, version: string): string {
   return `linux-source-${series}_${version.replaceAll(/[^A-Za-z0-9.-]/g, '_')}`;
 }
 
+/** A single version, its key, and whether the cache has it: with the requested digest, if there is one. */
+interface RecalledVersion extends Version {
+  readonly key: string;
+  readonly isCached: boolean;
+}
+
 /**
- * The key of a version, and whether the cache has it: with the requested digest, if there is one. When the cache has this version
- * from a package with another digest, the requested one gets a key of its own. A tree without a recorded digest, as early
- * versions of splat stored it, keeps the key.
+ * Looks for a single version in the cache; undefined when another form was requested. When the cache has this version from a
+ * package with another digest, the requested one gets a key of its own. A tree without a recorded digest, as early versions of
+ * splat stored it, keeps the key.
  */
 async function recallVersion(
   cacheRoot: string,
-  { series, version, sha256 }: Pick<Version, 'series' | 'version' | 'sha256'>,
-): Promise<{ readonly key: string; readonly isCached: boolean }> {
+  wanted: DebianSpec,
+): Promise<RecalledVersion | undefined> {
+  if (wanted.kind !== 'version') return undefined;
+  const { series, version, sha256 } = wanted;
   const plain = debianKey(series, version);
   const { entry } = await findEntry(cacheRoot, 'source', plain);
-  if (sha256 === undefined) return { key: plain, isCached: entry !== undefined };
+  if (sha256 === undefined) return { ...wanted, key: plain, isCached: entry !== undefined };
   const cached = digestOf(entry);
-  if (cached === undefined || cached === sha256) return { key: plain, isCached: cached === sha256 };
+  if (cached === undefined || cached === sha256)
+    return { ...wanted, key: plain, isCached: cached === sha256 };
   const key = `${plain}_${sha256.slice(0, 16)}`;
   const { entry: own } = await findEntry(cacheRoot, 'source', key);
-  return { key, isCached: digestOf(own) === sha256 };
+  return { ...wanted, key, isCached: digestOf(own) === sha256 };
 }
 
 function digestOf(entry: Entry | undefined): string | undefined {

@@ -111,12 +111,12 @@ function resultOf(word: string, mark: string): SubtestResult {
 }
 
 /**
- * The first 160 characters of a text, with each run of characters that are not printable ASCII replaced by a space: the guest is
+ * The first characters of a text, 160 by default, with each run of characters that are not printable ASCII replaced by a space: the guest is
  * not trusted, and the text is printed on terminals and pages.
  */
-function plainName(text: string): string {
+export function plainName(text: string, longest = longestName): string {
   return text
     .replaceAll(/[^ -~]+/g, ' ')
     .trim()
-    .slice(0, longestName);
+    .slice(0, longest);
 }

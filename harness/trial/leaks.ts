@@ -4,6 +4,7 @@ import { isHarnessError } from '../errors.ts';
 import type { Agent } from '../guest/agent.ts';
 import type { Finding } from '../records/finding.ts';
 import { scanLog } from '../splat/scanner.ts';
+import { plainName } from '../stress/ktap-output.ts';
 import type { Workload } from '../stress/workload.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 import type { ConsoleFindings } from './console-findings.ts';
@@ -84,7 +85,11 @@ async function runLook(
       return { kind: 'looked', text: Buffer.concat(output[1]).toString('latin1') };
     }
     if (end.kind === 'silent') return unseen('no answer in time');
-    return unseen(end.kind === 'signal' ? `signal ${end.signal}` : wordsOf(output[2]));
+    return unseen(
+      end.kind === 'signal'
+        ? `signal ${end.signal}`
+        : plainName(Buffer.concat(output[2]).toString('latin1'), wordsChars),
+    );
   } catch (error) {
     // The agent may have no memory left for another program.
     if (!isHarnessError(error, 'infra')) throw error;
@@ -94,14 +99,6 @@ async function runLook(
 
 function unseen(why: string): LeakLook {
   return { kind: 'dead', why: `nobody looked for memory leaks (${why})` };
-}
-
-function wordsOf(output: readonly Buffer[]): string {
-  return Buffer.concat(output)
-    .toString('latin1')
-    .replaceAll(/[^ -~]+/g, ' ')
-    .trim()
-    .slice(0, wordsChars);
 }
 
 /** Adds the leaks of a list to the findings, and leaves the list in the trial's folder as kmemleak.txt. */

@@ -69,17 +69,19 @@ static bool has_choice(const struct word *word, const char *choice)
 
 /*
  * write PATH DATA [append|create] -> ok BYTES. Uses one write(2), as the kernel's files need
- * it.
+ * it. Only `append` writes again until the file has taken everything: a filter of ftrace takes
+ * one word of each write(2).
  */
 void serve_write(const struct request *request)
 {
 	const char *path = word_string(&request->words[0]);
 	const struct word *data = &request->words[1];
+	bool appends = request->count > 2 && has_choice(&request->words[2], "append");
 	int flags = O_WRONLY | O_NONBLOCK | O_CLOEXEC;
 	ssize_t written;
 	int fd;
 
-	if (request->count > 2 && has_choice(&request->words[2], "append"))
+	if (appends)
 		flags |= O_APPEND;
 	else if (request->count > 2 && has_choice(&request->words[2], "create"))
 		flags |= O_CREAT | O_TRUNC;
@@ -94,7 +96,10 @@ void serve_write(const struct request *request)
 		request_fail(request, errno, path);
 		return;
 	}
-	written = write(fd, data->text, data->length);
+	if (appends)
+		written = write_all(fd, data->text, data->length) ? (ssize_t)data->length : -1;
+	else
+		written = write(fd, data->text, data->length);
 	if (written < 0)
 		request_fail(request, errno, path);
 	else

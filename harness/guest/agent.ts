@@ -41,7 +41,10 @@ export interface Agent {
    * not exist or the kernel refused the data.
    */
   readonly write: (path: string, data: string) => Promise<boolean>;
-  /** Writes as write() does, but opens the file with O_APPEND, for example to add a function to an ftrace filter. */
+  /**
+   * Opens an existing file with O_APPEND and writes until the file has taken everything. A filter of ftrace takes one word of each
+   * write(2). Returns false when the file does not exist or the kernel refused a part.
+   */
   readonly append: (path: string, data: string) => Promise<boolean>;
   /** Creates or replaces a file in the guest. `mode` has the permission bits. The folder must exist. */
   readonly put: (path: string, mode: number, content: Uint8Array) => Promise<void>;

@@ -50,6 +50,10 @@ export const driverFolder = '/sys/kernel/debug/splat_mn';
 
 /** The files of the function profiler in tracefs. */
 export const profileFiles = {
+  /** The functions that can be counted, a line each. */
+  traceable: '/sys/kernel/tracing/available_filter_functions',
+  /** The most bytes that are read of `traceable`: our kernels have about 1 MiB, a distribution's with all modules up to 4. */
+  traceableLimitBytes: 16 * 1024 * 1024,
   filter: '/sys/kernel/tracing/set_ftrace_filter',
   enabled: '/sys/kernel/tracing/function_profile_enabled',
   /** There is one file per CPU: the CPU's number is appended to this path. */
@@ -61,6 +65,34 @@ export const profileFiles = {
  * `foo.constprop.0.cold`. The profiler may cut it short: `.isr`. The workloads have the same rule (goal.c, is_function()).
  */
 const versionMark = /\..*$/;
+
+/**
+ * Where `names` stand in the kernel's list of the functions that ftrace can trace. A version that the compiler made of a function,
+ * such as `foo.isra.0`, counts as the function. `indices` are the numbers of the lines, from 1, which set_ftrace_filter takes for
+ * the functions (Documentation/trace/ftrace.rst); `found` are those of `names` that have a line.
+ */
+export function findTraceable(
+  traceable: string,
+  names: readonly string[],
+): { readonly indices: readonly number[]; readonly found: ReadonlySet<string> } {
+  const wanted = new Set(names);
+  const found = new Set<string>();
+  const indices: number[] = [];
+  for (const [at, line] of traceable.split('\n').entries()) {
+    // The line of a function in a module has the form `vkms_fill [vkms]`.
+    const [shown = ''] = line.split(' ', 1);
+    const own = [shown, ...formsBefore(shown)].filter((name) => wanted.has(name));
+    for (const name of own) found.add(name);
+    if (own.length > 0) indices.push(at + 1);
+  }
+  return { indices, found };
+}
+
+/** What stands before each dot of a name: `foo` and `foo.isra` for `foo.isra.0`. */
+function formsBefore(name: string): readonly string[] {
+  const parts = name.split('.');
+  return parts.slice(1).map((_, at) => parts.slice(0, at + 1).join('.'));
+}
 
 /**
  * Adds up the calls in the per-CPU tables of the function profiler, as `calls.FUNCTION` with the full name. Only

@@ -37,8 +37,8 @@ const listFile = '/tmp/watched-functions';
 const ioctlFile = '/tmp/ioctls';
 const armTimeoutMs = 300_000;
 /**
- * The most bytes that are read of a list. The list of all functions has about 1 MiB; the trace of a trial fits into the ring
- * buffer, 1.4 MiB for each CPU, and grows when it is printed.
+ * The most bytes that are read of a table or a trace. The trace of a trial fits into the ring buffer, 1.4 MiB for each CPU, and
+ * grows when it is printed.
  */
 const listLimitBytes = 16 * 1024 * 1024;
 
@@ -55,7 +55,7 @@ export async function armCoverage(
   placed: readonly PlacedFunction[],
   modules: readonly string[],
 ): Promise<readonly WatchedFunction[]> {
-  const list = await agent.read(`${tracing}/available_filter_functions`, listLimitBytes);
+  const list = await agent.read(profileFiles.traceable, profileFiles.traceableLimitBytes);
   const functions = watchFunctions(list?.toString('latin1') ?? '', placed, modules);
   const text = functions.map(({ index }) => `${index}\n`).join('');
   await agent.put(listFile, 0o600, Buffer.from(text));

@@ -6,6 +6,7 @@ import type { LedgerReading } from '../records/ledger.ts';
 import {
   driverCounters,
   driverFolder,
+  findTraceable,
   parseProfile,
   parseVmstat,
   profiledFunctions,
@@ -85,15 +86,11 @@ export async function prepareGuest(
 ): Promise<Prepared> {
   // A function of a module can be counted once it is loaded.
   const modules = kernelModules === undefined ? [] : await loadModules(agent, kernelModules);
-  const missing: string[] = [];
-  for (const name of profiledFunctions) {
-    if (!(await profile(agent, name))) missing.push(`calls.${name}`);
-  }
-  const profiled: string[] = [];
-  for (const name of more) {
-    if (await profile(agent, name)) profiled.push(name);
-    else missing.push(`calls.${name}`);
-  }
+  const traced = await countCalls(agent, [...profiledFunctions, ...more]);
+  const profiled = more.filter((name) => traced.has(name));
+  const missing = [...profiledFunctions, ...more]
+    .filter((name) => !traced.has(name))
+    .map((name) => `calls.${name}`);
   // Only the user's modules are counted: no watched file belongs to a module of the tree.
   const own = modules.flatMap(({ name, functions: counted }) =>
     counted.length === 0 ? [] : [name],
@@ -149,14 +146,16 @@ async function whyNot3D(agent: Agent): Promise<string | undefined> {
 }
 
 /**
- * Starts counting a function. Returns false when the kernel has no such function that ftrace can trace
- * (Documentation/trace/ftrace.rst).
+ * Has the profiler count `names`, with the versions of them that the compiler made. Returns those that the kernel can count: ftrace
+ * can trace no others (Documentation/trace/ftrace.rst). The filter gets numbers of lines of the kernel's list: for each name, the
+ * kernel would look at all of its functions.
  */
-async function profile(agent: Agent, name: string): Promise<boolean> {
-  // The versions of the function that the compiler made count too (set_ftrace_filter takes globs).
-  const plain = await agent.append(profileFiles.filter, `${name}\n`);
-  const versions = await agent.append(profileFiles.filter, `${name}.*\n`);
-  return plain || versions;
+async function countCalls(agent: Agent, names: readonly string[]): Promise<ReadonlySet<string>> {
+  const list = await agent.read(profileFiles.traceable, profileFiles.traceableLimitBytes);
+  const { indices, found } = findTraceable(list?.toString('latin1') ?? '', names);
+  if (indices.length === 0) return new Set();
+  const isTaken = await agent.append(profileFiles.filter, `${indices.join('\n')}\n`);
+  return isTaken ? found : new Set();
 }
 
 /** Reads the ledger and all counters. `more` names additional functions that are counted. */

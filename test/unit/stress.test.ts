@@ -7,6 +7,7 @@ import { canaries, canaryWorkload } from '../../harness/stress/canaries.ts';
 import {
   countable,
   countersSince,
+  findTraceable,
   parseProfile,
   parseVmstat,
   profiledFunctions,
@@ -210,6 +211,26 @@ void t.test('of functions that are named alike for 30 characters one is counted'
   const long = 'mmu_interval_notifier_subscription';
   const names = [own, own.replace('_start', '_end'), `${long}_insert`, `${long}_remove`, 'short'];
   t.strictSame(countable(names), [own, `${long}_insert`, 'short']);
+  t.end();
+});
+
+void t.test('a function is counted by its lines in the list, with its versions', (t) => {
+  const list = [
+    'munmap_lock',
+    'foo',
+    'foobar',
+    'foo.isra.0',
+    'bar.constprop.0.cold',
+    'foo [vkms]',
+    'baz.part.0 [vkms]',
+    '',
+  ].join('\n');
+  t.strictSame(findTraceable(list, ['foo', 'bar', 'baz', 'lock', 'gone']), {
+    indices: [2, 4, 5, 6, 7],
+    found: new Set(['foo', 'bar', 'baz']),
+  });
+  t.strictSame(findTraceable(list, ['foo.isra.0']).indices, [4]);
+  t.strictSame(findTraceable('', ['foo']).indices, []);
   t.end();
 });
 

@@ -3,7 +3,7 @@ import { exitCodes } from '../errors.ts';
 import { cacheRoot } from '../host/store.ts';
 import type { BuildOutcome, BuiltKernel } from '../kernel/kernel.ts';
 import { requestedModules } from '../kernel/requested-modules.ts';
-import { buildTestKernel } from '../kernel/test-kernel.ts';
+import { buildTestKernel, pinConfigs } from '../kernel/test-kernel.ts';
 import { requestedToolchain } from '../kernel/toolchain.ts';
 import { plain, plainLines } from '../report/plain.ts';
 import { progressWriter } from '../report/progress.ts';
@@ -36,14 +36,15 @@ export function builder(yargs: Argv): Argv<BuildArguments> {
 export async function run(argv: BuildArguments, context: CommandContext): Promise<number> {
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
   const toolchain = await requestedToolchain(argv);
+  const { config: named, configBase } = argv;
+  const configs = await pinConfigs({ configs: named, configBase }, context.cwd);
   await installPackages(context);
   const place = { cwd: context.cwd, cacheRoot: cacheRoot(context.env), signal: context.signal };
   const modules = await requestedModules(argv.module, place);
   const outcome = await buildTestKernel({
     kernel: argv.kernel,
     series: argv.series,
-    configs: argv.config,
-    configBase: argv.configBase,
+    ...configs,
     ...toolchain,
     ...modules,
     ...(jobs === undefined ? {} : { jobs }),

@@ -7,6 +7,7 @@ import type { AccelChoice } from '../guest/accel.ts';
 import { defaultGuest } from '../guest/recipes.ts';
 import { cacheRoot } from '../host/store.ts';
 import { requestedModules } from '../kernel/requested-modules.ts';
+import { pinConfigs } from '../kernel/test-kernel.ts';
 import { requestedToolchain } from '../kernel/toolchain.ts';
 import { controlsPlan } from '../plans/controls/run-controls.ts';
 import type { AnnotationState } from '../records/controls.ts';
@@ -136,6 +137,7 @@ export async function run(argv: ControlsArguments, context: CommandContext): Pro
   const toolchain = await requestedToolchain(argv);
   const place = { cwd: context.cwd, cacheRoot: cacheRoot(context.env), signal: context.signal };
   const modules = await requestedModules(argv.module, place);
+  await pinConfigs({ configs: argv.config, configBase: undefined }, context.cwd);
   await installPackages(context);
   const dir = await openRunDirectory(argv.out, context);
   const events = openEvents(progressWriter(context.stderr, context.live));

@@ -4,6 +4,7 @@ import { HarnessError } from '../errors.ts';
 import type { AccelChoice } from '../guest/accel.ts';
 import { toolsNeeds } from '../host/packages.ts';
 import { cacheRoot } from '../host/store.ts';
+import { pinConfigs } from '../kernel/test-kernel.ts';
 import { requestedToolchain } from '../kernel/toolchain.ts';
 import type { RequestedRun } from '../plans/run/keep-inputs.ts';
 import { runRequested } from '../plans/run/requested-run.ts';
@@ -164,6 +165,7 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
   const limits = checkedLimits(argv);
   const guest = requestedGuest(argv);
   await requireWorkloads(argv.workload, context.cwd);
+  await pinConfigs({ configs: argv.config, configBase: argv.configBase }, context.cwd);
   if (argv.quick && argv.workload.length > 0) {
     throw new HarnessError('usage', '--quick chooses the workloads itself: leave out --workload');
   }

@@ -8,7 +8,7 @@ import { shellNeeds } from '../host/packages.ts';
 import { commandLine, throwIfAborted } from '../host/process.ts';
 import { cacheRoot } from '../host/store.ts';
 import { requestedModules } from '../kernel/requested-modules.ts';
-import { buildTestKernel } from '../kernel/test-kernel.ts';
+import { buildTestKernel, pinConfigs } from '../kernel/test-kernel.ts';
 import { requestedToolchain } from '../kernel/toolchain.ts';
 import { copyOut, parseCopy, type ShellGuest, withShell } from '../plans/shell.ts';
 import { plain } from '../report/plain.ts';
@@ -80,6 +80,8 @@ export async function run(argv: ShellArguments, context: CommandContext): Promis
   const copiesOut = argv.copyOut.map((text) => parseCopy('copy-out', text));
   for (const { host } of copiesIn) await requireFile(resolve(context.cwd, host));
   const toolchain = await requestedToolchain(argv);
+  const { config: named, configBase } = argv;
+  const configs = await pinConfigs({ configs: named, configBase }, context.cwd);
   await installPackages(context, [...shellNeeds, ...(await guestNeeds(argv))]);
   const { signal, stderr } = context;
   const common = {
@@ -88,9 +90,9 @@ export async function run(argv: ShellArguments, context: CommandContext): Promis
     signal,
     emit: progressWriter(stderr, context.live),
   };
-  const { kernel: source, series, config: configs, configBase } = argv;
+  const { kernel: source, series } = argv;
   const modules = await requestedModules(argv.module, common);
-  const kernelRequest = { kernel: source, series, configs, configBase, ...toolchain, ...modules };
+  const kernelRequest = { kernel: source, series, ...configs, ...toolchain, ...modules };
   const built = await buildTestKernel({ ...common, ...kernelRequest });
   if (built.kind === 'untestable') {
     stderr.write(`splat: ${built.verdict.because}: ${plain(built.verdict.message)}\n`);

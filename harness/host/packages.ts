@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { defaultArch } from '../arch.ts';
 import { HarnessError } from '../errors.ts';
+import { acquireLock } from './lock.ts';
 import { findProgram, runTool } from './process.ts';
 
 /** A program or a file that splat needs on the host, with the Debian package that has it. */
@@ -102,6 +103,11 @@ export interface InstallOptions {
   readonly onStart: (packages: readonly string[]) => void;
 }
 
+/** Held while packages are installed: apt-get ends with an error when another splat process of root installs, too. */
+const installLock = '/run/splat-install.lock';
+/** How many seconds apt-get waits for another program that installs packages, such as unattended-upgrades (apt.conf(5)). */
+const aptPatienceS = 300;
+
 /**
  * Installs those packages of `needs` that this host lacks, with apt-get(8). A person at the terminal is asked first; when
  * unattended, nobody is asked. Throws `tool` without apt, without root, after a no, and when something is still missing
@@ -125,14 +131,18 @@ export async function installMissing(options: InstallOptions): Promise<void> {
   ) {
     throw new HarnessError('tool', `packages are missing; run: ${line}`);
   }
-  options.onStart(missing);
+  await using _lock = await acquireLock(installLock, options);
+  const left = await missingPackages(options.needs);
+  if (left.length === 0) return;
+  options.onStart(left);
   const apt = {
     signal: options.signal,
     env: { DEBIAN_FRONTEND: 'noninteractive' },
     onLine: options.onLine,
   };
   await runTool('apt-get', ['update'], apt);
-  await runTool('apt-get', ['install', '--yes', '--no-install-recommends', ...missing], apt);
+  const flags = ['--yes', '--no-install-recommends', '-o', `DPkg::Lock::Timeout=${aptPatienceS}`];
+  await runTool('apt-get', ['install', ...flags, ...left], apt);
   const still = await missingPackages(options.needs);
   if (still.length > 0)
     throw new HarnessError(

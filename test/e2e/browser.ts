@@ -1,19 +1,12 @@
 import axe from 'axe-core';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import type { Test } from 'tap';
-import { installMissing } from '../../harness/host/packages.ts';
 import { findProgram } from '../../harness/host/process.ts';
+import { installPackages } from '../install-packages.ts';
 
 /** Opens Debian's Chromium without a window; the package is installed when it is missing. */
 export async function openBrowser(): Promise<Browser> {
-  await installMissing({
-    needs: [{ program: 'chromium', debian: 'chromium', why: 'shows the pages' }],
-    signal: AbortSignal.timeout(300_000),
-    unattended: true,
-    ask: async () => false,
-    onLine: () => undefined,
-    onStart: () => undefined,
-  });
+  await installPackages([{ program: 'chromium', debian: 'chromium', why: 'shows the pages' }]);
   const executablePath = await findProgram('chromium');
   if (executablePath === undefined) throw new Error('no chromium on PATH');
   // Chromium's own sandbox refuses root.

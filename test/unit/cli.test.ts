@@ -124,7 +124,7 @@ for (const { args, says } of mistakes) {
       t.equal(out, '');
       t.match(err, says);
       t.match(
-        err.replace(/^(splat: (compiling|installing).*|.*\.\.\.)\n/gm, ''),
+        err.replace(/^((splat: )?(compiling|installing).*|.*\.\.\.)\n/gm, ''),
         /^splat: [^\n]+\n$/,
         'one line',
       );

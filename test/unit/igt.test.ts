@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { ensureOwnIgt } from '../../harness/guest/igt.ts';
 import { packageRoot } from '../../harness/host/package-root.ts';
+import { toolsNeeds } from '../../harness/host/packages.ts';
 import { fileDigest } from '../../harness/host/store.ts';
 import { formatJunit } from '../../harness/report/junit.ts';
 import { formatKtap } from '../../harness/report/ktap.ts';
@@ -24,6 +25,7 @@ import { igtRows } from '../../harness/stress/igt-list.ts';
 import { readIgtOutput } from '../../harness/stress/igt-output.ts';
 import { readIgtRuns } from '../../harness/stress/igt-runs.ts';
 import { isIgtName, nameForPattern, parseIgtName } from '../../harness/trial/igt-name.ts';
+import { installPackages } from '../install-packages.ts';
 import { aRunResult, aTrialResult } from '../made-records.ts';
 
 /** Captured from IGT 2.5 in one of our guests on 6.1.192, with lines left out. */
@@ -198,6 +200,7 @@ void t.test("a disk with the user's own IGT is made again when a file of it chan
   const library = join(prefix, 'lib/libc.so.6');
   copyFileSync(realpathSync('/lib/x86_64-linux-gnu/libc.so.6'), library);
   const { signal } = new AbortController();
+  await installPackages(toolsNeeds);
   const options = { cacheRoot: join(dir, 'cache'), signal, emit: () => undefined };
   const first = await ensureOwnIgt(prefix, options);
   t.strictSame(first.tests, { core_getversion: [] });

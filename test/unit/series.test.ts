@@ -1017,22 +1017,30 @@ void test('a guest counts what it is asked to besides, compilers\u2019 versions 
   const table =
     '  Function                               Hit    Time\n  --------                               ---    ----\n  f                                        3    1.0 us\n  g.isra.0                                 4    1.0 us\n  h                                        5    1.0 us\n';
   const filters: string[] = [];
-  const agent = {
-    append: async (_path: string, data: string) => {
-      filters.push(data.trim());
-      return data === 'f\n' || data === 'g.*\n';
-    },
-    write: async () => true,
-    run: async () => ({ kind: 'exit', code: 0 }),
-    standBy: async () => true,
-    read: async (path: string) =>
-      path.endsWith('trace_stat/function0') ? Buffer.from(table) : undefined,
-  } as unknown as Agent;
+  const agentThat = (takes: boolean): Agent =>
+    ({
+      append: async (_path: string, data: string) => {
+        filters.push(data);
+        return takes;
+      },
+      write: async () => true,
+      run: async () => ({ kind: 'exit', code: 0 }),
+      standBy: async () => true,
+      read: async (path: string) => {
+        if (path.endsWith('available_filter_functions')) return Buffer.from('e\nf\ng.isra.0\n');
+        return path.endsWith('trace_stat/function0') ? Buffer.from(table) : undefined;
+      },
+    }) as unknown as Agent;
+  const agent = agentThat(true);
   const prepared = await prepareGuest(agent, 1, { more: ['f', 'g', 'h'] });
-  t.strictSame(prepared.profiled, ['f', 'g'], 'h was refused');
+  t.strictSame(prepared.profiled, ['f', 'g'], 'h is not in the list');
   t.match(prepared.before.counters, { 'calls.f': 3, 'calls.g': 4 });
   t.equal(prepared.before.counters['calls.h'], undefined);
-  t.ok(['f', 'f.*', 'h.*'].every((name) => filters.includes(name)));
+  t.ok(prepared.missing?.includes('calls.h'));
+  t.strictSame(filters, ['2\n3\n'], 'the numbers of the lines');
+  const refused = await prepareGuest(agentThat(false), 1, { more: ['f'] });
+  t.equal(refused.profiled, undefined);
+  t.ok(refused.missing?.includes('calls.f'), 'a filter that refuses counts nothing');
   const plain = await prepareGuest(agent, 1);
   t.equal(plain.profiled, undefined, 'who asks for nothing gets the guest of before');
 });

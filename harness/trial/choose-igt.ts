@@ -19,7 +19,8 @@ import { type IgtDriver, type IgtRow, igtRows } from '../stress/igt-list.ts';
 import { readIgtRuns } from '../stress/igt-runs.ts';
 import type { Workload } from '../stress/workloads.ts';
 import type { ChosenWorkload, TestReader } from './chosen-workload.ts';
-import { type IgtAsked, nameForPattern, parseIgtName } from './igt-name.ts';
+import { distinctName } from './distinct-name.ts';
+import { type IgtAsked, parseIgtName } from './igt-name.ts';
 import { nameGlob } from './name-glob.ts';
 
 /** Where the programs of IGT, or of Debian, and IGT's expected results come from. */
@@ -56,13 +57,13 @@ export async function chooseIgt(
       ? await ensureIgt(request)
       : await ensureOwnIgt(resolve(request.cwd, request.dir), request);
   const once = new Map<string, ChosenWorkload>();
-  const patterns = new Map<string, string>();
+  const taken = new Map<string, string>();
   for (const one of selections) {
     const rows = one.kind === 'pattern' ? matching(one, image) : curated(image);
     const chosen =
       one.kind === 'order'
         ? [chosenOrder(rows, image, files)]
-        : rows.map((row) => chosenTest({ row, image, patterns, ...one }, files));
+        : rows.map((row) => chosenTest({ row, image, taken, ...one }, files));
     for (const each of chosen) once.set(each.workload.name, each);
   }
   return [...once.values()];
@@ -112,20 +113,21 @@ interface TestChoice {
   readonly image: IgtImage;
   readonly beside?: Workload;
   readonly subtest?: string;
-  /** The patterns of subtests by the names of their workloads. */
-  readonly patterns: Map<string, string>;
+  /** What the names stand for that earlier tests got. */
+  readonly taken: Map<string, string>;
 }
 
 function chosenTest(choice: TestChoice, files: readonly ExpectationFile[]): ChosenWorkload {
-  const { row, image, beside, subtest = '', patterns } = choice;
+  const { row, image, beside, subtest = '', taken } = choice;
   const driver = row.driver === 'none' ? '' : `${row.driver}.`;
   const some = subtest === '' ? '' : `@${subtest.replaceAll(/[^\w-]/g, '_')}`;
   const pressure = beside === undefined ? '' : `+${beside.name}`;
   const workload: Workload = {
-    name: nameForPattern(
-      subtest,
+    // splat's list has only some subtests of a test that the user may also ask for as a whole.
+    name: distinctName(
+      [row.test, subtest, row.only].join(' '),
       (suffix) => `igt.${driver}${row.test}${some}${suffix}${pressure}`,
-      patterns,
+      taken,
     ),
     program: '/bin/tools',
     args: [],

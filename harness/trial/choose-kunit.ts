@@ -4,6 +4,7 @@ import { type KernelSuites, type KunitSuite, readKunitSuites } from '../kernel/k
 import { readKunitEnd } from '../stress/kunit-end.ts';
 import type { Workload } from '../stress/workloads.ts';
 import type { ChosenWorkload } from './chosen-workload.ts';
+import { distinctName } from './distinct-name.ts';
 import { nameGlob } from './name-glob.ts';
 
 /** The fragment of kernel-configs/ for kernels whose suites are wanted. */
@@ -39,23 +40,25 @@ export function parseKunitName(name: string): string {
  * matches. Throws `usage` for a malformed name.
  */
 export function chooseKunit(names: readonly string[]): readonly ChosenWorkload[] {
+  const taken = new Map<string, string>();
   return [...new Set(names)].map((name) => {
     const pattern = parseKunitName(name);
     return {
       workload: suiteWorkload({ name: pattern, atBootOnly: false }),
-      onKernel: async (kernel) => suitesOf(name, pattern, kernel),
+      onKernel: async (kernel) => suitesOf(name, pattern, kernel, taken),
     };
   });
 }
 
 /**
  * A workload for each suite of the kernel that matches `pattern`. When no suite matches, `usage` is thrown, with the suites that
- * the kernel has.
+ * the kernel has. `taken` has the suite that each name of a workload stands for: `a b` and `a_b` would both be `kunit.a_b`.
  */
 async function suitesOf(
   name: string,
   pattern: string,
   kernel: BuiltKernel,
+  taken: Map<string, string>,
 ): Promise<readonly ChosenWorkload[]> {
   const known = await readKunitSuites(kernel);
   // The kernel was built without KUnit; the guest reports that.
@@ -67,7 +70,11 @@ async function suitesOf(
     const text = `--workload ${name}: ${kernel.release} has no such suite; it has ${all || 'none'}`;
     throw new HarnessError('usage', text);
   }
-  return found.map((suite) => chosenSuite(suite, isForked(suite, known)));
+  return found.map((suite) => {
+    const chosen = chosenSuite(suite, isForked(suite, known));
+    const own = distinctName(suite.name, (suffix) => `${chosen.workload.name}${suffix}`, taken);
+    return { ...chosen, workload: { ...chosen.workload, name: own } };
+  });
 }
 
 /** True when copies of one boot run the suite: it can be run after boot, and need not have run during it. */

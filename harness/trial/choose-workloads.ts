@@ -13,6 +13,7 @@ import { chooseKselftests, isKselftestName, parseKselftestName } from './choose-
 import { chooseKunit, isKunitName, kunitFragment, parseKunitName } from './choose-kunit.ts';
 import { chooseTools, isToolName, requireToolName, toolNames } from './choose-tools.ts';
 import type { ChosenWorkload } from './chosen-workload.ts';
+import { distinctName } from './distinct-name.ts';
 import { isIgtName, parseIgtName } from './igt-name.ts';
 
 /** What decides how the names of `--workload` are read. */
@@ -62,11 +63,12 @@ export async function chooseWorkloads(
     );
   }
   const table = workloads.filter(({ name }) => names.length === 0 || names.includes(name));
-  const taken = new Set(known);
+  const taken = new Map(
+    [...known, ...others.map((one) => one.workload.name)].map((name) => [name, name]),
+  );
   const own: ChosenWorkload[] = [];
-  for (const path of paths) {
-    const name = freeName(path, taken);
-    taken.add(name);
+  for (const [at, path] of paths.entries()) {
+    const name = distinctName(`${at} ${path}`, (suffix) => `${stemOf(path)}${suffix}`, taken);
     own.push({ workload: ownWorkload(name, options.args), upload: await readOwn(path, options) });
   }
   return [...table.map((workload) => ({ workload })), ...others, ...own];
@@ -107,17 +109,12 @@ function ownWorkload(name: string, args: readonly string[]): Workload {
 }
 
 /**
- * A name for a program that is not in `taken`: `reproducer` for `/home/me/reproducer.c`. It becomes the id of a trial, and so the
- * name of a folder. It never begins with `canary-`, as the ids of canaries do.
+ * A name for a program: `reproducer` for `/home/me/reproducer.c`. It becomes the id of a trial, and so the name of a folder. It
+ * never begins with `canary-`, as the ids of canaries do.
  */
-function freeName(path: string, taken: ReadonlySet<string>): string {
+function stemOf(path: string): string {
   const plain = basename(path, '.c').replaceAll(/[^A-Za-z0-9_-]/g, '_');
-  const stem = /^[A-Za-z0-9]/.test(plain) && !plain.startsWith('canary-') ? plain : `own_${plain}`;
-  if (!taken.has(stem)) return stem;
-  const suffix = Array.from({ length: taken.size }, (_, at) => at + 2).find(
-    (number) => !taken.has(`${stem}_${number}`),
-  );
-  return `${stem}_${suffix}`;
+  return /^[A-Za-z0-9]/.test(plain) && !plain.startsWith('canary-') ? plain : `own_${plain}`;
 }
 
 /**

@@ -55,19 +55,3 @@ export function parseIgtName(name: string): IgtAsked {
     ...(beside === undefined ? {} : { beside }),
   };
 }
-
-/**
- * The name of a workload for a pattern of subtests: `nameOf('')`, or `nameOf('_2')` and so on when `patterns` has that name for
- * another pattern. Names become folders, so `cursor*` and `cursor?` would both be `cursor_`. Adds the name to `patterns`.
- */
-export function nameForPattern(
-  pattern: string,
-  nameOf: (suffix: string) => string,
-  patterns: Map<string, string>,
-): string {
-  let name = nameOf('');
-  for (let number = 2; (patterns.get(name) ?? pattern) !== pattern; number++)
-    name = nameOf(`_${number}`);
-  patterns.set(name, pattern);
-  return name;
-}

@@ -24,7 +24,9 @@ import {
 import { igtRows } from '../../harness/stress/igt-list.ts';
 import { readIgtOutput } from '../../harness/stress/igt-output.ts';
 import { readIgtRuns } from '../../harness/stress/igt-runs.ts';
-import { isIgtName, nameForPattern, parseIgtName } from '../../harness/trial/igt-name.ts';
+import { chooseWorkloads } from '../../harness/trial/choose-workloads.ts';
+import { distinctName } from '../../harness/trial/distinct-name.ts';
+import { isIgtName, parseIgtName } from '../../harness/trial/igt-name.ts';
 import { installPackages } from '../install-packages.ts';
 import { aRunResult, aTrialResult } from '../made-records.ts';
 
@@ -237,11 +239,39 @@ void t.test('names of tests are told from programs of the user', async (t) => {
 });
 
 void t.test('two patterns of subtests never get one name', async (t) => {
-  const patterns = new Map<string, string>();
+  const taken = new Map<string, string>();
   const names = ['a*', 'b', 'a?', 'a*', 'a__2'].map((pattern) =>
-    nameForPattern(pattern, (suffix) => `${pattern.replaceAll(/\W/g, '_')}${suffix}`, patterns),
+    distinctName(pattern, (suffix) => `${pattern.replaceAll(/\W/g, '_')}${suffix}`, taken),
   );
   t.strictSame(names, ['a_', 'b', 'a__2', 'a_', 'a__2_2']);
+});
+
+void t.test('a whole test never has the name of its part in the list', async (t) => {
+  const dir = t.testdir({ igt: {} });
+  for (const test of ['core_getversion', 'kms_flip']) {
+    copyFileSync(realpathSync('/bin/true'), join(dir, 'igt', test));
+  }
+  const { signal } = new AbortController();
+  await installPackages(toolsNeeds);
+  const cacheRoot = join(dir, 'cache');
+  const options = { cacheRoot, signal, emit: () => undefined };
+  const igt = { ...options, dir: 'igt', expect: undefined, cwd: dir };
+  const namesOf = async (...names: readonly string[]): Promise<readonly string[]> => {
+    const chosen = await chooseWorkloads(names, { cwd: dir, args: [], signal, igt });
+    return chosen.map(({ workload }) => workload.name);
+  };
+  const [core, flip] = ['igt.virtio_gpu.core_getversion', 'igt.virtio_gpu.kms_flip'];
+  t.strictSame(await namesOf('igt'), [core, flip]);
+  t.strictSame(await namesOf('igt:kms_flip'), [flip]);
+  t.strictSame(await namesOf('igt', 'igt:kms_flip'), [core, flip, `${flip}_2`]);
+  t.strictSame(await namesOf('igt:kms_flip', 'igt'), [flip, core, `${flip}_2`]);
+  t.strictSame(await namesOf('igt', 'igt:core_*'), [core, flip], 'the list has the whole test');
+  t.strictSame(await namesOf('igt+reclaim', 'igt:kms_*+reclaim', 'igt:kms_flip'), [
+    `${core}+reclaim`,
+    `${flip}+reclaim`,
+    `${flip}_2+reclaim`,
+    flip,
+  ]);
 });
 
 void t.test('tests that share a guest are told by the line before their output', async (t) => {

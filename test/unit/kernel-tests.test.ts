@@ -3,14 +3,16 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import * as fc from 'fast-check';
 import t from 'tap';
+import type { BuiltKernel } from '../../harness/kernel/kernel.ts';
 import { readKunitSuites } from '../../harness/kernel/kunit-suites.ts';
 import { readKselftestEnd } from '../../harness/stress/kselftest-end.ts';
 import { selftestRows, selftestTargets } from '../../harness/stress/kselftest-list.ts';
 import { readKtap } from '../../harness/stress/ktap-output.ts';
 import { readKunitEnd } from '../../harness/stress/kunit-end.ts';
 import { isKselftestList, parseKselftestName } from '../../harness/trial/choose-kselftest.ts';
-import { parseKunitName } from '../../harness/trial/choose-kunit.ts';
+import { chooseKunit, parseKunitName } from '../../harness/trial/choose-kunit.ts';
 import { withTestFragments } from '../../harness/trial/choose-workloads.ts';
+import { type KernelRequest, settleWorkloads } from '../../harness/trial/chosen-workload.ts';
 import type { WorkloadEnd } from '../../harness/verdict.ts';
 
 const done: WorkloadEnd = { kind: 'exit', code: 0 };
@@ -237,17 +239,38 @@ asm(".data\\n"
     ".globl __kunit_init_suites_end\\n __kunit_init_suites_end: .quad 0\\n");
 `;
 
-void t.test('the suites of a kernel are read from its image', async (t) => {
-  const dir = t.testdir({ 'suites.c': twoSuites });
+/** The files of a kernel that runs suites later: its image is compiled from `source` in `dir`. */
+async function makeKernel(dir: string, source: string) {
   const files = {
     vmlinux: join(dir, 'vmlinux'),
     systemMap: join(dir, 'System.map'),
     config: join(dir, 'config'),
   };
+  writeFileSync(join(dir, 'suites.c'), source);
   const flags = ['-static', '-no-pie', '-nostdlib', '-Wl,-e,0', '-o', files.vmlinux];
   await execa('gcc', [...flags, join(dir, 'suites.c')]);
   writeFileSync(files.systemMap, (await execa('nm', [files.vmlinux])).stdout);
   writeFileSync(files.config, 'CONFIG_KUNIT=y\n# CONFIG_KUNIT_AUTORUN_ENABLED is not set\n');
+  return files;
+}
+
+void t.test('a suite that two names ask for runs once, and no other has its name', async (t) => {
+  const source = twoSuites.replace('Handshake API tests', 'drm buddy').replace('236', '246');
+  const files = await makeKernel(t.testdir({}), source);
+  const kernel = { ...files, release: '7.3.0' } as unknown as BuiltKernel;
+  const chosen = chooseKunit(['kunit:drm*', 'kunit:drm?buddy', 'kunit:drm_buddy']);
+  const settled = await settleWorkloads(chosen, kernel, {} as KernelRequest);
+  t.strictSame(
+    settled.map(({ workload: { name, args } }) => [name, ...args]),
+    [
+      ['kunit.drm_buddy', '--suite', 'drm buddy'],
+      ['kunit.drm_buddy_2', '--suite', 'drm_buddy'],
+    ],
+  );
+});
+
+void t.test('the suites of a kernel are read from its image', async (t) => {
+  const files = await makeKernel(t.testdir({}), twoSuites);
   t.strictSame(await readKunitSuites(files), {
     suites: [
       { name: 'Handshake API tests', atBootOnly: false },

@@ -536,6 +536,7 @@ void t.test(
     const script = '#!/bin/sh\n';
     const dir = t.testdir({
       munmap: script,
+      kmscube: script,
       'a b.sh': script,
       sub: { 'a b.sh': script },
       text: 'x',
@@ -551,6 +552,13 @@ void t.test(
         ['a_b_sh', '--x 1'],
         ['a_b_sh_2', '--x 1'],
       ],
+    );
+    const cache = { cacheRoot: dir, signal, emit: () => undefined };
+    const igt = { ...cache, dir: undefined, expect: undefined, cwd: dir };
+    const ofDebian = { ...options, guest: 'debian', igt };
+    t.strictSame(
+      (await chooseWorkloads(['kmscube', './kmscube'], ofDebian)).map((one) => one.workload.name),
+      ['kmscube', 'kmscube_2'],
     );
     for (const [wanted, message] of [
       [['hmm'], /arguments after --/],

@@ -21,14 +21,11 @@ import { shownPath } from './runs-folder.ts';
 /** The folders of each trial below `trials`; the first one belongs to the try that decided the trial's verdict. */
 type TrialFolders = RunPageInput['folders'];
 
-/**
- * Finds the folders of the trials in a run directory. The last guest of a trial has its verdict, so
- * its folder comes first.
- */
+/** Finds the folders of the trials in a run directory, in the order of guestFolders(). */
 export async function findTrialFolders(dir: string, { trials }: RunResult): Promise<TrialFolders> {
   const there = new Set(await readdir(join(dir, 'trials')).catch(() => []));
   const namesOf = (id: string): readonly string[] =>
-    [...guestFolders(id), `${id}.crashed`].filter((name) => there.has(name));
+    guestFolders(id).filter((name) => there.has(name));
   return new Map(trials.map(({ id }) => [id, namesOf(id)]));
 }
 

@@ -7,7 +7,7 @@ import type { TrialRecord, TrialResult } from '../records/trial.ts';
 import { verdictPhrase } from '../verdict.ts';
 import { writtenBy } from './harness-facts.ts';
 import type { Scheduler } from './scheduler.ts';
-import { runTrial } from './trial.ts';
+import { crashedFolder, runTrial } from './trial.ts';
 import type { TrialContext, TrialPlan } from './trial-plan.ts';
 
 /** The splats that do not decide a verdict: those of an earlier run, and those that this kernel is known to print. */
@@ -30,9 +30,13 @@ function guestFolder(id: string, guest: number): string {
   return guest === 1 ? id : `${id}.again${guest === 2 ? '' : guest}`;
 }
 
-/** The names that the folders of a trial's guests have, the last guest first: its result counts. */
+/**
+ * The names that the folders of a trial's guests may have. The last guest comes first, because its result counts. After all guests
+ * come those tries of them in which QEMU crashed.
+ */
 export function guestFolders(id: string): readonly string[] {
-  return Array.from({ length: mostGuests }, (_, at) => guestFolder(id, mostGuests - at));
+  const last = Array.from({ length: mostGuests }, (_, at) => guestFolder(id, mostGuests - at));
+  return [...last, ...last.map(crashedFolder)];
 }
 
 export interface RunnerRequest {

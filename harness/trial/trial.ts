@@ -18,10 +18,15 @@ import { readEnd } from './read-end.ts';
 import { collectEvidence, type TrialEvidence } from './trial-evidence.ts';
 import type { TrialContext, TrialPlan } from './trial-plan.ts';
 
+/** The folder of the files of a first try in which QEMU crashed; `folder` is that of the second try. */
+export function crashedFolder(folder: string): string {
+  return `${folder}.crashed`;
+}
+
 /**
  * Runs a trial to its verdict. A kernel that dies or hangs ends in a verdict; only faults of the harness and the host are thrown.
- * When QEMU crashes, the trial is tried once more, and the files of the first try go into a folder whose name ends in `.crashed`.
- * After a splat there is no second try, because the splat would be lost.
+ * When QEMU crashes, the trial is tried once more, and the files of the first try go into crashedFolder(). After a splat there is
+ * no second try, because the splat would be lost.
  */
 export async function runTrial(plan: TrialPlan, context: TrialContext): Promise<TrialResult> {
   const startedAt = performance.now();
@@ -36,7 +41,7 @@ export async function runTrial(plan: TrialPlan, context: TrialContext): Promise<
       async (crash) => {
         if (splatted) throw crash;
         context.onNote(`${plan.id}: ${crash.message}; trying once more in a fresh guest`);
-        const aside = `${context.dir}.crashed`;
+        const aside = crashedFolder(context.dir);
         await rm(aside, { recursive: true, force: true });
         await rename(context.dir, aside);
       },

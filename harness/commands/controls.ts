@@ -59,7 +59,7 @@ function kernelsOptions<T>(yargs: Argv<T>): Argv<T> {
       nargs: 1,
       default: ['debian:6.1', 'debian:6.12'],
       describe:
-        'a kernel to test, 6.1 or later: debian:X.Y, debian:newest, DIR, DIR@REV or a tarball; repeatable',
+        'a kernel to test: debian:X.Y, debian:newest, DIR, DIR@REV or a tarball; before 6.1 only with --annotations in; repeatable',
     })
     .option('annotations', {
       string: true,
@@ -68,7 +68,7 @@ function kernelsOptions<T>(yargs: Argv<T>): Argv<T> {
       choices: annotationStates,
       default: [...annotationStates],
       describe:
-        'a state of the mmu-notifier debug annotations to try: in (as the kernel has them), removed, readded or extended (with more than mainline has); repeatable',
+        'a state of the mmu-notifier debug annotations to try: in (as the kernel has them) or, from 6.1 on, removed, readded or extended (with more than mainline has); repeatable',
     })
     .option('row', {
       number: true,

@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, join, resolve } from 'node:path';
-import { annotationSeries, type OwnSeries, ownSeries } from '../../patches/index.ts';
+import { type OwnSeries, ownSeries } from '../../patches/index.ts';
 import { HarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { readFaultIn, readIfThere } from '../host/disk.ts';
@@ -12,6 +12,7 @@ import { settlePrefixes } from '../patch/prefix.ts';
 import { readSeries, type Series } from '../patch/series.ts';
 import type { AnnotationState } from '../records/controls.ts';
 import type { Toolchain } from '../records/run-request.ts';
+import { annotationsFor, requireSeries } from './annotation-series.ts';
 import type { BuildOutcome, BuildRequest, NamedBuild } from './build-request.ts';
 import { type ConfigBase, usableBase } from './config.ts';
 import { type Fragment, fragmentDigest, parseFragment, readFragments } from './fragment.ts';
@@ -110,6 +111,22 @@ export async function planTestKernel(request: TestKernelRequest): Promise<BuildR
   return planWith(await readSettings(request), request);
 }
 
+/**
+ * Checks, before anything is built, that the kernel can be built in each of these states of its annotations; throws `usage`
+ * otherwise. Returns the source, so that all states are built from the same one; undefined for a Debian kernel, whose source is
+ * needed only if the kernel is not in the cache.
+ */
+export async function requireAnnotations(
+  request: TestKernelRequest,
+  states: readonly AnnotationState[],
+): Promise<Source | undefined> {
+  const named = await nameSource(request.kernel, request);
+  if (named !== undefined) return requireSeries(named, states);
+  const { source } = await planTestKernel(request);
+  requireSeries(source, states);
+  return source;
+}
+
 async function planWith(settings: Settings, request: TestKernelRequest): Promise<BuildRequest> {
   const { cwd, signal } = request;
   const opened = async (): Promise<Source> =>
@@ -180,7 +197,7 @@ async function planBuild(
   const folder = join(packageRoot(), 'kernel-configs');
   const fragments = await readFragments(names.map((name) => join(folder, name)));
   const own = [];
-  for (const one of seriesFor(source, ownSeries)) {
+  for (const one of ownSeries.filter((each) => isVersionIn(source.version, each))) {
     own.push({ ...(await readOwnSeries(one, signal)), optional: true });
   }
   for (const { path } of annotationsFor(source, request.annotations ?? 'in')) {
@@ -253,24 +270,6 @@ async function locateFragment(name: string, folder: string, cwd: string): Promis
   if (optional.includes(name)) return join(folder, `${name}.config`);
   const known = `a file, or one of ${optional.join(', ')}`;
   throw new HarnessError('usage', `--config ${name}: no such fragment; give ${known}`);
-}
-
-/** The series in a list that are for the version of this tree. */
-function seriesFor(source: SourceName, list: readonly OwnSeries[]): readonly OwnSeries[] {
-  return list.filter((one) => isVersionIn(source.version, one));
-}
-
-/**
- * The series of splat that bring the annotations into this state. Throws `usage` when splat has no such series for this version.
- */
-function annotationsFor(source: SourceName, state: AnnotationState): readonly OwnSeries[] {
-  const needed = new Set(annotationSeries[state].map(({ name }) => name));
-  const found = seriesFor(source, annotationSeries[state]);
-  if (found.length === needed.size) return found;
-  throw new HarnessError(
-    'usage',
-    `${source.name}: --annotations ${state} needs patches that splat has only for kernels from 6.1 on; this kernel can only be tried as it is (--annotations in)`,
-  );
 }
 
 async function readBase({ configBase, cwd, emit }: TestKernelRequest): Promise<ConfigBase> {

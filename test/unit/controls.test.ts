@@ -1,8 +1,12 @@
-import { readFile } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import t from 'tap';
 import { type CellPlan, judgeCell, planCells } from '../../harness/plans/controls/cell.ts';
 import { summarizeTimes } from '../../harness/plans/controls/detect-time.ts';
+import { controlsPlan } from '../../harness/plans/controls/run-controls.ts';
 import { planForks, summarizeForks } from '../../harness/plans/controls/timed.ts';
+import type { AnnotationState } from '../../harness/records/controls.ts';
+import type { HarnessEvent } from '../../harness/records/event.ts';
 import type { TrialResult } from '../../harness/records/trial.ts';
 import { tabulateControls } from '../../harness/report/controls-markdown.ts';
 import { describeControls } from '../../harness/report/controls-text.ts';
@@ -190,3 +194,53 @@ void t.test(
     t.ok(page.includes(table), table);
   },
 );
+
+void t.test('a state that a kernel cannot have is refused before anything is built', async (t) => {
+  const dir = t.testdir({ run: {} });
+  for (const [name, patchlevel] of [
+    ['v6.1', 'VERSION = 6\nPATCHLEVEL = 1'],
+    ['v5.15', 'VERSION = 5\nPATCHLEVEL = 15'],
+  ] as const) {
+    await cp('test/fakes/mini-kernel', join(dir, name), { recursive: true });
+    const makefile = join(dir, name, 'Makefile');
+    const text = await readFile(makefile, 'utf8');
+    await writeFile(makefile, text.replace('VERSION = 6\nPATCHLEVEL = 1', patchlevel));
+  }
+  const events: HarnessEvent[] = [];
+  const plan = async (states: readonly AnnotationState[]) =>
+    controlsPlan({
+      kernels: ['v6.1', 'v5.15'],
+      states,
+      rows: [],
+      series: [],
+      configs: [],
+      configBase: undefined,
+      repeat: 1,
+      seed: 1,
+      guest: 'minimal',
+      accel: 'tcg',
+      memoryMiB: 512,
+      cpus: 1,
+      parallelTrials: 1,
+      cwd: dir,
+      cacheRoot: join(dir, 'cache'),
+      dir: join(dir, 'run'),
+      signal: new AbortController().signal,
+      emit: (event) => void events.push(event),
+    });
+  await t.rejects(plan(['in', 'removed']), {
+    code: 'usage',
+    message: /v5\.15: --annotations removed needs .* from 6\.1 on; .* \(--annotations in\)$/,
+  });
+  const stages = events.flatMap((event) => (event.kind === 'stage-start' ? [event.stage] : []));
+  t.strictSame(new Set(stages), new Set(['source']));
+  const { columns } = await plan(['in']);
+  t.strictSame(
+    columns.map(({ kernel, because = '' }) => [kernel, because.startsWith('untestable: config: ')]),
+    [
+      ['v6.1', true],
+      ['v5.15', true],
+    ],
+    'both got as far as their configuration',
+  );
+});

@@ -2,7 +2,12 @@ import { join } from 'node:path';
 import { annotationStates } from '../../../patches/index.ts';
 import { type Rule, rules } from '../../../patches/seeded-bugs.ts';
 import type { BuiltKernel } from '../../kernel/kernel.ts';
-import { buildTestKernel, type TestKernelRequest } from '../../kernel/test-kernel.ts';
+import type { Source } from '../../kernel/source.ts';
+import {
+  buildTestKernel,
+  requireAnnotations,
+  type TestKernelRequest,
+} from '../../kernel/test-kernel.ts';
 import type { LockOrder } from '../../locks/dependencies.ts';
 import { newDependencies } from '../../locks/difference.ts';
 import type {
@@ -54,15 +59,26 @@ const buildOrder: readonly AnnotationState[] = ['in', 'extended', 'removed', 're
 
 /**
  * Builds every column (a kernel in one state of its annotations) and tries its cells. A kernel that does not build or boot is an
- * outcome of its column; only a fault of the harness or the host is thrown.
+ * outcome of its column; only a fault of the user, the harness or the host is thrown. Throws `usage` before it builds anything
+ * when a kernel cannot be built in one of the states.
  */
 export async function controlsPlan(request: ControlsRequest): Promise<ControlsResult> {
   const clock = { kernelsMs: 0, trialsMs: 0 };
   const tried: Tried[] = [];
+  const sources = new Map<string, Source | undefined>();
   for (const kernel of request.kernels) {
+    sources.set(kernel, await requireAnnotations({ ...request, kernel }, request.states));
+  }
+  for (const kernel of request.kernels) {
+    const source = sources.get(kernel);
     for (const annotations of buildOrder.filter((state) => request.states.includes(state))) {
       const startedAt = performance.now();
-      const built = await buildTestKernel({ ...request, kernel, annotations });
+      const built = await buildTestKernel({
+        ...request,
+        ...(source === undefined ? {} : { source }),
+        kernel,
+        annotations,
+      });
       clock.kernelsMs += performance.now() - startedAt;
       const trialsAt = performance.now();
       if (built.kind === 'built') {

@@ -5,6 +5,7 @@ import { readIfThere } from '../host/disk.ts';
 import { throwIfAborted } from '../host/process.ts';
 import { pathInside, runSandboxed } from '../host/sandbox.ts';
 import { ensureEntry, valueDigest } from '../host/store.ts';
+import { printableLine } from '../printable.ts';
 import type { BuiltKernel } from './built-kernel.ts';
 import { inWorkspace } from './kernel.ts';
 import { findBuilt, type MakeSetup, runMake } from './make.ts';
@@ -178,8 +179,6 @@ async function whyBroken({ workspace }: MakeSetup, name: string, said: string): 
   const text = log === undefined ? said : await readFile(log, 'latin1');
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   const error = lines.find((line) => /\berror:|undefined reference|cannot find/.test(line));
-  return (error ?? lines.at(-1) ?? 'the compiler said nothing')
-    .replaceAll(/[^ -~]+/g, ' ')
-    .trim()
-    .slice(0, longestMessage);
+  const why = error ?? lines.at(-1) ?? 'the compiler said nothing';
+  return printableLine(why).slice(0, longestMessage);
 }

@@ -1,4 +1,5 @@
 /** What tests of the kernel print, in any version of KTAP or TAP -> their results. Pure. */
+import { printableLine } from '../printable.ts';
 import type { SubtestResult } from '../records/subtest.ts';
 
 /** A result line, with the results of the tests inside it. */
@@ -110,13 +111,7 @@ function resultOf(word: string, mark: string): SubtestResult {
   return mark === 'XFAIL' || mark === 'TODO' ? 'pass' : 'fail';
 }
 
-/**
- * The first characters of a text, 160 by default, with each run of characters that are not printable ASCII replaced by a space: the guest is
- * not trusted, and the text is printed on terminals and pages.
- */
-export function plainName(text: string, longest = longestName): string {
-  return text
-    .replaceAll(/[^ -~]+/g, ' ')
-    .trim()
-    .slice(0, longest);
+/** The first 160 characters of a text that the guest printed, as printableLine() returns it. */
+function plainName(text: string): string {
+  return printableLine(text).slice(0, longestName);
 }

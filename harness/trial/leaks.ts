@@ -2,9 +2,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isHarnessError } from '../errors.ts';
 import type { Agent } from '../guest/agent.ts';
+import { printableLine } from '../printable.ts';
 import type { Finding } from '../records/finding.ts';
 import { scanLog } from '../splat/scanner.ts';
-import { plainName } from '../stress/ktap-output.ts';
 import type { Workload } from '../stress/workload.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 import type { ConsoleFindings } from './console-findings.ts';
@@ -88,7 +88,7 @@ async function runLook(
     return unseen(
       end.kind === 'signal'
         ? `signal ${end.signal}`
-        : plainName(Buffer.concat(output[2]).toString('latin1'), wordsChars),
+        : printableLine(Buffer.concat(output[2]).toString('latin1')).slice(0, wordsChars),
     );
   } catch (error) {
     // The agent may have no memory left for another program.

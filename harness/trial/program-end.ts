@@ -1,3 +1,4 @@
+import { printableLine } from '../printable.ts';
 import type { Workload } from '../stress/workloads.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 import type { Prepared } from './observe.ts';
@@ -49,14 +50,12 @@ export function readProgramEnd(end: WorkloadEnd, lastWords: string, isOwn: boole
 }
 
 /**
- * Makes the text fit for a title. Titles are compared between runs, so numbers become N; they are printed, and the guest is not
- * trusted, so what is not printable ASCII becomes a space. The first 120 characters are kept.
+ * Makes the text fit for a title: the first 120 characters of a printable line. Titles are compared between runs, so numbers
+ * become N.
  */
 function plainWords(text: string): string {
-  return text
-    .replaceAll(/[^ -~]+/g, ' ')
+  return printableLine(text)
     .replaceAll(/0x[0-9a-f]+|\d+/gi, 'N')
     .replaceAll(/ +/g, ' ')
-    .trim()
     .slice(0, longestWhatChars);
 }

@@ -5,6 +5,7 @@ import * as fc from 'fast-check';
 import t from 'tap';
 import type { BuiltKernel } from '../../harness/kernel/kernel.ts';
 import { readKunitSuites } from '../../harness/kernel/kunit-suites.ts';
+import { printableLine } from '../../harness/printable.ts';
 import { readKselftestEnd } from '../../harness/stress/kselftest-end.ts';
 import { selftestRows, selftestTargets } from '../../harness/stress/kselftest-list.ts';
 import { readKtap } from '../../harness/stress/ktap-output.ts';
@@ -180,6 +181,19 @@ void t.test('a failure that the guest or the version explains does not decide', 
   const plain = readKselftestEnd('x', '', { kind: 'exit', code: 1 }, { known: [/^x$/] });
   t.strictSame(plain.subtests, [{ name: 'x', result: 'fail', expected: 'fail' }]);
   t.strictSame(plain.failures, []);
+});
+
+void t.test('what is not printable ASCII becomes a space, and none is at the ends', (t) => {
+  for (const [text, line] of [
+    ['error: unknown type', 'error: unknown type'],
+    [' \x1b[31mred\x1b[0m\n', '[31mred [0m'],
+    ['two\r\n\tlines', 'two lines'],
+    ['\u202eab\u00e9\u{1f600}c', 'ab c'],
+    ['\n\x00', ''],
+  ] as const) {
+    t.equal(printableLine(text), line, JSON.stringify(text));
+  }
+  t.end();
 });
 
 void t.test('prose and hostile lines are no results', async (t) => {

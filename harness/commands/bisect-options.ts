@@ -1,10 +1,10 @@
 import type { Argv } from 'yargs';
-import type { AccelChoice } from '../guest/accel.ts';
 import {
   configBaseText,
   fragmentText,
   guestOptions,
   list,
+  type MachineArguments,
   number,
   type ToolchainArguments,
   text,
@@ -12,7 +12,7 @@ import {
 } from './run-options.ts';
 
 /** The command line of `splat bisect`. */
-export interface BisectArguments extends ToolchainArguments {
+export interface BisectArguments extends ToolchainArguments, MachineArguments {
   readonly tree: string | undefined;
   readonly good: string | undefined;
   readonly bad: string | undefined;
@@ -30,9 +30,6 @@ export interface BisectArguments extends ToolchainArguments {
   readonly config: readonly string[];
   readonly configBase: string | undefined;
   readonly duration: number | undefined;
-  readonly accel: AccelChoice;
-  readonly memoryMib: number;
-  readonly cpus: number;
   readonly jobs: number | undefined;
   readonly seed: number;
   readonly out: string | undefined;
@@ -40,7 +37,7 @@ export interface BisectArguments extends ToolchainArguments {
 }
 
 export function bisectOptions(yargs: Argv): Argv<BisectArguments> {
-  return machineOptions(rangeOptions(yargs))
+  return kernelAndGuestOptions(rangeOptions(yargs))
     .option(
       'signature',
       text(
@@ -123,7 +120,7 @@ function rangeOptions(yargs: Argv): Argv {
 }
 
 /** The flags of the kernels and guests. */
-function machineOptions(yargs: Argv): Argv {
+function kernelAndGuestOptions(yargs: Argv): Argv {
   const kernels = yargs
     .option('with-series', list('patches to apply on top of every tested kernel; repeatable'))
     .option('config', list(fragmentText))

@@ -21,7 +21,7 @@ import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
 import { abandonJournal, openJournalDirectory } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
-import { requireConfidence, wholeNumber } from './run-options.ts';
+import { requireConfidence, requireMachine, wholeNumber } from './run-options.ts';
 import { runsFolder, shownPath } from './runs-folder.ts';
 import { requireReports, writeRecord } from './write-record.ts';
 
@@ -74,8 +74,7 @@ async function readRequest(
   board: Board,
 ): Promise<Omit<BisectRequest, 'range' | 'reverse'> & { readonly choice: RangeChoice }> {
   const { cwd, signal, env } = context;
-  wholeNumber('memory-mib', argv.memoryMib, 512, 65_536);
-  wholeNumber('cpus', argv.cpus, 1, 8);
+  requireMachine(argv);
   wholeNumber('seed', argv.seed, 0, 2 ** 32 - 1);
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
   const duration = wholeNumber('duration', argv.duration, 1, 43_200);

@@ -20,6 +20,7 @@ import { installPackages } from './install.ts';
 import { abandonRun, openRunDirectory } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
 import {
+  accelOption,
   fragmentText,
   jobsText,
   type ToolchainArguments,
@@ -108,11 +109,7 @@ function outputOptions<T>(yargs: Argv<T>): Argv<T> {
       requiresArg: true,
       describe: 'the seed of everything random in the controls; default a random number',
     })
-    .option('accel', {
-      choices: ['auto', 'kvm', 'tcg'] as const,
-      default: 'auto' as const,
-      describe: 'kvm, tcg (emulation), or auto: KVM if a test boot works with it, else tcg',
-    })
+    .option('accel', accelOption)
     .option('jobs', {
       number: true,
       requiresArg: true,

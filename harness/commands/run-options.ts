@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import { HarnessError } from '../errors.ts';
+import type { AccelChoice } from '../guest/accel.ts';
 import { workloads } from '../stress/workloads.ts';
 
 /** The help of --config; the names are those of the optional fragments in kernel-configs/. */
@@ -143,20 +144,39 @@ export function optionWords(
   return value === undefined || value === byDefault ? [] : [`--${name}`, String(value)];
 }
 
-/** Adds the flags of trials and guests for commands that search a patch or a commit. */
-export function guestOptions(yargs: Argv): Argv {
+/** The flag for the accelerator of a guest. */
+export const accelOption = {
+  choices: ['auto', 'kvm', 'tcg'] as const,
+  default: guestDefaults.accel,
+  describe: 'kvm, tcg (emulation), or auto: KVM if a test boot works with it, else tcg',
+} as const;
+
+/** The flags of the machine that a guest is, of every command that lets the user choose it. */
+export interface MachineArguments {
+  readonly accel: AccelChoice;
+  readonly memoryMib: number;
+  readonly cpus: number;
+}
+
+export function machineOptions<T>(yargs: Argv<T>): Argv<T> {
   return yargs
-    .option('duration', number(durationText))
-    .option('accel', {
-      choices: ['auto', 'kvm', 'tcg'] as const,
-      default: guestDefaults.accel,
-      describe: 'kvm, tcg (emulation), or auto: KVM if a test boot works with it, else tcg',
-    })
+    .option('accel', accelOption)
     .option('memory-mib', {
       ...number('the memory of a guest in MiB'),
       default: guestDefaults.memoryMib,
     })
-    .option('cpus', { ...number('the number of CPUs of a guest'), default: guestDefaults.cpus })
+    .option('cpus', { ...number('the number of CPUs of a guest'), default: guestDefaults.cpus });
+}
+
+/** Throws `usage` for a --memory-mib or --cpus that no guest can have. */
+export function requireMachine({ memoryMib, cpus }: Omit<MachineArguments, 'accel'>): void {
+  wholeNumber('memory-mib', memoryMib, 512, 65_536);
+  wholeNumber('cpus', cpus, 1, 8);
+}
+
+/** Adds the flags of trials and guests for commands that search a patch or a commit. */
+export function guestOptions(yargs: Argv): Argv {
+  return machineOptions(yargs.option('duration', number(durationText)))
     .option('jobs', number(jobsText))
     .option('seed', {
       ...number('the seed of everything random in the workloads'),

@@ -1,7 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { Argv } from 'yargs';
 import { HarnessError } from '../errors.ts';
-import type { AccelChoice } from '../guest/accel.ts';
 import { toolsNeeds } from '../host/packages.ts';
 import { cacheRoot } from '../host/store.ts';
 import { pinConfigs } from '../kernel/test-kernel.ts';
@@ -21,7 +20,10 @@ import {
   jobsText,
   type KernelArguments,
   kernelOptions,
+  type MachineArguments,
+  machineOptions,
   number,
+  requireMachine,
   runDurationText,
   wholeNumber,
 } from './run-options.ts';
@@ -29,15 +31,12 @@ import { replayCommand } from './run-page.ts';
 import { shownPath } from './runs-folder.ts';
 import { requireReports } from './write-record.ts';
 
-export interface RunArguments extends KernelArguments, GuestArguments {
+export interface RunArguments extends KernelArguments, GuestArguments, MachineArguments {
   readonly workload: readonly string[];
   readonly duration: number | undefined;
   readonly igt: string | undefined;
   readonly igtExpect: string | undefined;
   readonly baseline: string | undefined;
-  readonly accel: AccelChoice;
-  readonly memoryMib: number;
-  readonly cpus: number;
   readonly jobs: number | undefined;
   readonly seed: number | undefined;
   readonly repeat: number;
@@ -53,7 +52,7 @@ export interface RunArguments extends KernelArguments, GuestArguments {
 export const command = 'run';
 
 export function builder(yargs: Argv): Argv<RunArguments> {
-  return outputOptions(guestOptions(workloadOptions(kernelOptions(yargs)))).epilogue(
+  return outputOptions(machineOptions(guestChoice(workloadOptions(kernelOptions(yargs))))).epilogue(
     'Arguments after -- go to your own --workload program.',
   ) as unknown as Argv<RunArguments>;
 }
@@ -118,27 +117,6 @@ function workloadOptions<T>(yargs: Argv<T>): Argv<T> {
           'an earlier run directory or result.json: its splats are listed as known and do not decide the verdict',
       })
   );
-}
-
-function guestOptions<T>(yargs: Argv<T>): Argv<T> {
-  return guestChoice(yargs)
-    .option('accel', {
-      choices: ['auto', 'kvm', 'tcg'] as const,
-      default: 'auto' as const,
-      describe: 'kvm, tcg (emulation), or auto: KVM if a test boot works with it, else tcg',
-    })
-    .option('memory-mib', {
-      number: true,
-      default: 1024,
-      requiresArg: true,
-      describe: 'the memory of a guest in MiB',
-    })
-    .option('cpus', {
-      number: true,
-      default: 2,
-      requiresArg: true,
-      describe: 'the number of CPUs of a guest',
-    });
 }
 
 function outputOptions<T>(yargs: Argv<T>): Argv<T> {
@@ -252,8 +230,7 @@ function checkedLimits(argv: RunArguments): {
   seed: number | undefined;
   duration: number | undefined;
 } {
-  wholeNumber('memory-mib', argv.memoryMib, 512, 65_536);
-  wholeNumber('cpus', argv.cpus, 1, 8);
+  requireMachine(argv);
   wholeNumber('repeat', argv.repeat, 1, 10_000);
   return {
     jobs: wholeNumber('jobs', argv.jobs, 1, 1024),

@@ -1,11 +1,11 @@
 import type { Argv } from 'yargs';
-import type { AccelChoice } from '../guest/accel.ts';
 import { defaultLimits } from '../plans/series/limits.ts';
 import {
   configBaseText,
   fragmentText,
   guestOptions,
   list,
+  type MachineArguments,
   number,
   type ToolchainArguments,
   text,
@@ -13,7 +13,7 @@ import {
 } from './run-options.ts';
 
 /** The command line of `splat series`. */
-export interface SeriesArguments extends ToolchainArguments {
+export interface SeriesArguments extends ToolchainArguments, MachineArguments {
   readonly series: string;
   readonly base: string | undefined;
   readonly tree: string | undefined;
@@ -25,9 +25,6 @@ export interface SeriesArguments extends ToolchainArguments {
   readonly repeat: number;
   readonly confidence: number;
   readonly duration: number | undefined;
-  readonly accel: AccelChoice;
-  readonly memoryMib: number;
-  readonly cpus: number;
   readonly jobs: number | undefined;
   readonly seed: number;
   readonly out: string | undefined;

@@ -20,7 +20,7 @@ import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
 import { abandonJournal, openJournalDirectory } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
-import { requireConfidence, wholeNumber } from './run-options.ts';
+import { requireConfidence, requireMachine, wholeNumber } from './run-options.ts';
 import { runsFolder, shownPath } from './runs-folder.ts';
 import { chooseBase } from './series-base.ts';
 import { listSeries } from './series-list.ts';
@@ -91,8 +91,7 @@ async function readRequest(
   if (other !== undefined) {
     throw new HarnessError('usage', `--${one} and --${other}: only one of them can be printed`);
   }
-  wholeNumber('memory-mib', argv.memoryMib, 512, 65_536);
-  wholeNumber('cpus', argv.cpus, 1, 8);
+  requireMachine(argv);
   wholeNumber('seed', argv.seed, 0, 2 ** 32 - 1);
   for (const patch of argv.detector) wholeNumber('detector', patch, 1, 10_000);
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);

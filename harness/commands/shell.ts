@@ -2,7 +2,6 @@ import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError } from '../errors.ts';
-import type { AccelChoice } from '../guest/accel.ts';
 import { readIfThere } from '../host/disk.ts';
 import { shellNeeds } from '../host/packages.ts';
 import { commandLine, throwIfAborted } from '../host/process.ts';
@@ -16,23 +15,26 @@ import { progressWriter } from '../report/progress.ts';
 import type { CommandContext } from './context.ts';
 import { type GuestArguments, guestChoice, guestNeeds, requestedGuest } from './guest-options.ts';
 import { installPackages } from './install.ts';
-import { type KernelArguments, kernelOptions, wholeNumber } from './run-options.ts';
+import {
+  type KernelArguments,
+  kernelOptions,
+  type MachineArguments,
+  machineOptions,
+  requireMachine,
+} from './run-options.ts';
 
-export interface ShellArguments extends KernelArguments, GuestArguments {
+export interface ShellArguments extends KernelArguments, GuestArguments, MachineArguments {
   readonly run: string | undefined;
   readonly gdb: boolean;
   readonly copyIn: readonly string[];
   readonly copyOut: readonly string[];
-  readonly accel: AccelChoice;
-  readonly memoryMib: number;
-  readonly cpus: number;
 }
 
 export const command = 'shell';
 
 export function builder(yargs: Argv): Argv<ShellArguments> {
   const files = { string: true, array: true, nargs: 1, default: [] } as const;
-  return guestChoice(kernelOptions(yargs))
+  const options = guestChoice(kernelOptions(yargs))
     .option('run', {
       string: true,
       requiresArg: true,
@@ -50,22 +52,8 @@ export function builder(yargs: Argv): Argv<ShellArguments> {
     .option('copy-out', {
       ...files,
       describe: '/GUEST:HOST: copy this file out of the guest after the session; repeatable',
-    })
-    .option('accel', {
-      choices: ['auto', 'kvm', 'tcg'] as const,
-      default: 'auto' as const,
-      describe: 'kvm, tcg (emulation), or auto: KVM if a test boot works with it, else tcg',
-    })
-    .option('memory-mib', {
-      number: true,
-      default: 1024,
-      describe: 'the memory of the guest in MiB',
-    })
-    .option('cpus', {
-      number: true,
-      default: 2,
-      describe: 'the number of CPUs of the guest',
-    }) as unknown as Argv<ShellArguments>;
+    });
+  return machineOptions(options) as unknown as Argv<ShellArguments>;
 }
 
 /**
@@ -73,8 +61,7 @@ export function builder(yargs: Argv): Argv<ShellArguments> {
  * `infra` (exit 128) when the kernel does not boot, when a module does not load, or when the guest stops before the session ends.
  */
 export async function run(argv: ShellArguments, context: CommandContext): Promise<number> {
-  wholeNumber('memory-mib', argv.memoryMib, 512, 65_536);
-  wholeNumber('cpus', argv.cpus, 1, 8);
+  requireMachine(argv);
   const guest = requestedGuest(argv);
   const copiesIn = argv.copyIn.map((text) => parseCopy('copy-in', text));
   const copiesOut = argv.copyOut.map((text) => parseCopy('copy-out', text));

@@ -1,4 +1,5 @@
 import t from 'tap';
+import makeYargs, { type Argv } from 'yargs';
 import * as bisect from '../../harness/commands/bisect.ts';
 import * as cache from '../../harness/commands/cache.ts';
 import { checkCommandLine, keepTyped, wantsHelp } from '../../harness/commands/command-line.ts';
@@ -6,6 +7,7 @@ import { didYouMean } from '../../harness/commands/nearest.ts';
 import * as replay from '../../harness/commands/replay.ts';
 import * as run from '../../harness/commands/run.ts';
 import * as series from '../../harness/commands/series.ts';
+import * as shell from '../../harness/commands/shell.ts';
 import * as triage from '../../harness/commands/triage.ts';
 
 const modules = { bisect, cache, replay, run, series, triage };
@@ -107,4 +109,21 @@ void t.test('the nearest word is suggested, and none that is far', (t) => {
   for (const typed of ['frobnicate', '', 'x'.repeat(100_000)])
     t.equal(didYouMean(typed, words), '');
   t.end();
+});
+
+/** The help of a command about the machine of a guest, one line for each flag. */
+async function machineHelp(builder: (yargs: Argv) => Argv<unknown>): Promise<readonly string[]> {
+  const help = await builder(makeYargs([]).wrap(null)).getHelp();
+  return help
+    .split('\n')
+    .map((line) => line.trim().replaceAll(/ +/g, ' '))
+    .filter((line) => /^--(?:accel|memory-mib|cpus) /.test(line));
+}
+
+void t.test('the machine of a guest is chosen by the same flags in every command', async (t) => {
+  const ofRun = await machineHelp(run.builder);
+  t.equal(ofRun.length, 3);
+  t.strictSame(await machineHelp(shell.builder), ofRun);
+  t.strictSame(await machineHelp(bisect.builder), ofRun);
+  t.strictSame(await machineHelp(series.builder), ofRun);
 });

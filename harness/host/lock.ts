@@ -26,14 +26,10 @@ export async function acquireLock(path: string, options: LockOptions): Promise<A
 
 async function waitForLock(path: string, options: LockOptions): Promise<AsyncDisposable> {
   options.onWait?.();
-  return requireHeld(await holdLock(path, [], options), path, options.signal);
+  return disposable(requireHeld(await holdLock(path, [], options), path, options.signal));
 }
 
-function requireHeld(
-  lock: AsyncDisposable | undefined,
-  path: string,
-  signal: AbortSignal,
-): AsyncDisposable {
+function requireHeld(lock: HeldLock | undefined, path: string, signal: AbortSignal): HeldLock {
   if (lock !== undefined) return lock;
   throwIfAborted(signal);
   throw new HarnessError('infra', `could not lock ${path}`);
@@ -47,6 +43,51 @@ export async function tryLock(
   path: string,
   options: Pick<LockOptions, 'signal' | 'shared'>,
 ): Promise<AsyncDisposable | undefined> {
+  await requireFile(path);
+  const held = await holdLock(path, ['--nonblock'], options);
+  return held === undefined ? undefined : disposable(held);
+}
+
+function disposable({ release }: HeldLock): AsyncDisposable {
+  return { [Symbol.asyncDispose]: release };
+}
+
+/** A lock that is lost when it is not renewed in time. */
+export interface Lease extends AsyncDisposable {
+  /** Renews the lease. False when it was lost; then another may have the lock. */
+  readonly renew: () => boolean;
+}
+
+/**
+ * Takes a lock as acquireLock() does, and holds it until the result is disposed or was not renewed for `leaseMs`, which is whole
+ * seconds. So a process that was stopped (SIGTSTP, SIGSTOP) does not keep the lock, nor its place among those that wait for it:
+ * the child that has the lock ends when it hears nothing from this process.
+ */
+export async function acquireLease(
+  path: string,
+  { signal, leaseMs }: Pick<LockOptions, 'signal'> & { readonly leaseMs: number },
+): Promise<Lease> {
+  await requireFile(path);
+  // Only bash can wait for a line with a time limit and start no program for it.
+  const listen = `printf .; while read -r -t ${leaseMs / 1000}; do :; done`;
+  const held = await holdLock(path, [], { signal, keeper: ['bash', '-c', listen] });
+  const lock = requireHeld(held, path, signal);
+  let renewedAt = performance.now();
+  let isLost = false;
+  return {
+    renew: () => {
+      const now = performance.now();
+      // A process that goes on after a stop may not yet know that its child has ended.
+      isLost ||= lock.hasEnded() || now - renewedAt >= leaseMs;
+      renewedAt = now;
+      lock.say();
+      return !isLost;
+    },
+    [Symbol.asyncDispose]: lock.release,
+  };
+}
+
+async function requireFile(path: string): Promise<void> {
   try {
     await makeFolder(dirname(path));
     // The file is opened as flock(1) will open it, so that a failure has its reason. It is opened read-only, because an existing
@@ -55,17 +96,32 @@ export async function tryLock(
   } catch (error) {
     throw explainDiskError(error, path);
   }
-  return holdLock(path, ['--nonblock'], options);
 }
 
+/** A lock that a child holds until it is released, or until the child ends. */
+interface HeldLock {
+  readonly release: () => Promise<void>;
+  /** Writes a line to the child. */
+  readonly say: () => void;
+  readonly hasEnded: () => boolean;
+}
+
+/**
+ * Starts the child that holds a lock. It runs `keeper` once it has the lock, and ends when `keeper` does: at the end of its stdin
+ * or before.
+ */
 async function holdLock(
   path: string,
   flags: readonly string[],
-  { signal, shared = false }: LockOptions,
-): Promise<AsyncDisposable | undefined> {
+  {
+    signal,
+    shared = false,
+    keeper = ['cat'],
+  }: LockOptions & { readonly keeper?: readonly string[] },
+): Promise<HeldLock | undefined> {
   throwIfAborted(signal);
   const mode = shared ? '--shared' : '--exclusive';
-  const child = execa('flock', [mode, ...flags, path, 'cat'], {
+  const child = execa('flock', [mode, ...flags, path, ...keeper], {
     reject: false,
     detached: true,
     cleanup: false,
@@ -74,18 +130,25 @@ async function holdLock(
     env: cleanEnv(),
     stdio: ['pipe', 'pipe', 'ignore'],
   });
-  const ended = child.then(() => false);
+  let isOver = false;
+  const ended = child.then(() => {
+    isOver = true;
+    return false;
+  });
   const stopWaiting = (): void => void child.kill('SIGTERM');
   signal.addEventListener('abort', stopWaiting, { once: true });
   child.stdin.on('error', () => undefined);
-  // cat runs once flock has the lock; the byte it echoes proves that the lock is held.
+  // The keeper runs once flock has the lock; the byte that it prints (cat: echoes) proves that the lock is held.
   const echoed = new Promise<boolean>((resolve) => child.stdout.once('data', () => resolve(true)));
-  child.stdin.write('.');
+  const say = (): void => void child.stdin.write('.\n');
+  say();
   const held = await Promise.race([echoed, ended]);
   signal.removeEventListener('abort', stopWaiting);
   if (!held) return undefined;
   return {
-    async [Symbol.asyncDispose]() {
+    say,
+    hasEnded: () => isOver,
+    release: async () => {
       child.stdin.end();
       await ended;
     },

@@ -5,7 +5,7 @@ import type { Emit } from '../events.ts';
 import { cacheFolder } from '../host/cache-folders.ts';
 import { pause, startDeadline } from '../host/deadline.ts';
 import { isCode } from '../host/disk.ts';
-import { acquireLock } from '../host/lock.ts';
+import { acquireLease } from '../host/lock.ts';
 import { throwIfAborted } from '../host/process.ts';
 import {
   holdersOf,
@@ -21,8 +21,8 @@ import {
  * host's memory, and no more than it has cores or --jobs asks for. One guest always fits. A guest holds one processor token and as
  * many memory tokens as it needs. All are flocks, so a run that is killed gives them back. A guest gets all its tokens or none,
  * so no two runs wait for each other. The processes take turns: while one waits for room, no other takes the room that gets free,
- * even for a smaller guest. Kernel builds, guests that boot to be saved, the guest that proves KVM and the guest of `splat shell`
- * hold no tokens.
+ * even for a smaller guest. A process that is stopped (Ctrl-Z) while it waits loses its turn. Kernel builds, guests that boot to be
+ * saved, the guest that proves KVM and the guest of `splat shell` hold no tokens.
  */
 export interface Scheduler {
   /** The most guests of this run that can run at a time, from --jobs, the cores and the memory; at least 1. */
@@ -51,6 +51,8 @@ const chunkMiB = 640;
 const usableShare = 7 / 8;
 
 const pollMs = 200;
+/** How long a process may be stopped, or be too slow to look for room, before it loses its turn. */
+const leaseMs = 5000;
 /** A wait that is shorter than this, in milliseconds, is not reported. */
 const quietMs = 10_000;
 
@@ -81,12 +83,15 @@ export function openScheduler(request: SchedulerRequest): Scheduler {
     using _word = startDeadline(signal, quietMs, () => {
       if (!signal.aborted) void sayWhoIsWaitedFor([processors, memory], { signal, emit });
     });
-    await using _turn = await acquireLock(join(folder, 'turn'), { signal });
     for (;;) {
-      throwIfAborted(signal);
-      const room = await tryRoom(pools, holder);
-      if (room !== undefined) return room;
-      await pause(pollMs, signal);
+      await using turn = await acquireLease(join(folder, 'turn'), { signal, leaseMs });
+      while (turn.renew()) {
+        throwIfAborted(signal);
+        const room = await tryRoom(pools, holder);
+        if (room !== undefined) return room;
+        await pause(pollMs, signal);
+      }
+      // This process was stopped, and others were served meanwhile.
     }
   };
   let last: Promise<unknown> = Promise.resolve();

@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
-import { acquireLock } from '../../harness/host/lock.ts';
+import { acquireLock, tryLock } from '../../harness/host/lock.ts';
 import { holdersOf, type TokenPool, tryToken, tryTokens } from '../../harness/host/tokens.ts';
 import type { HarnessEvent } from '../../harness/records/event.ts';
 import { openScheduler } from '../../harness/trial/scheduler.ts';
@@ -103,6 +103,45 @@ void t.test(
     t.equal(early, undefined);
   },
 );
+
+void t.test('a run that is stopped while it waits does not keep others waiting', async (t) => {
+  const cacheRoot = t.testdir();
+  const folder = join(cacheRoot, 'locks', 'tokens');
+  const pool: TokenPool = { dir: folder, name: 'processor', count: availableParallelism() };
+  const all = await tryTokens(pool, pool.count, { holder: 'a run with guests', signal });
+  const module = new URL('../../harness/trial/scheduler.ts', import.meta.url).href;
+  const program = `import { openScheduler } from '${module}';
+    const { signal } = new AbortController();
+    const scheduler = openScheduler({
+      cacheRoot: '${cacheRoot}', memoryMiB: 512, jobs: undefined, dir: 'stopped', signal, emit: () => undefined,
+    });
+    await scheduler.takeGuest();
+    console.log('has room'); setInterval(() => scheduler, 1000);`;
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program]);
+  t.teardown(() => child.kill('SIGKILL'));
+  const itHasRoom = once(child.stdout, 'data');
+  for (;;) {
+    await using free = await tryLock(join(folder, 'turn'), { signal });
+    if (free === undefined) break;
+    await pause(50);
+  }
+  child.kill('SIGSTOP');
+  const scheduler = openScheduler({
+    cacheRoot,
+    memoryMiB: 512,
+    jobs: undefined,
+    dir: 'mine',
+    signal: AbortSignal.timeout(30_000),
+    emit: () => undefined,
+  });
+  const mine = scheduler.takeGuest();
+  await all?.giveBack();
+  {
+    await using _room = await mine;
+    child.kill('SIGCONT');
+  }
+  t.match(String(await itHasRoom), 'has room', 'it goes on where it was');
+});
 
 void t.test('an interrupted wait ends at once', async (t) => {
   const cacheRoot = t.testdir();

@@ -151,6 +151,11 @@ export const toolRows: readonly ToolRow[] = [
   stress('physpage', ['1'], ['calls.pagemap_read'], 'physical pages of its own memory, looked up'),
 ];
 
+/** The name that a Debian program has in trials: `stress-ng.vm` for `stress-ng:vm`. It becomes a folder, which has no colon. */
+export function toolTrialName(name: string): string {
+  return name.replace(':', '.');
+}
+
 /** The row as a workload, with `env` before its own arguments; the guest's program `tools` runs it. `renders`: the GPU has 3D. */
 export function toolWorkload(
   { name, program, args, witnesses: shown, witnesses3D, durationMs, draws }: ToolRow,
@@ -160,8 +165,7 @@ export function toolWorkload(
   const witnesses = renders === undefined ? shown : (witnesses3D ?? shown);
   const picture = draws === undefined ? [] : ['--picture-ms', '{ms}', '--limit-ms', '{limit}'];
   return {
-    // The name becomes the name of a folder, which must not contain a colon.
-    name: name.replace(':', '.'),
+    name: toolTrialName(name),
     program: '/bin/tools',
     args: [...picture, ...env, '--', program, ...args],
     witnesses,

@@ -15,11 +15,12 @@ import t, { type Test } from 'tap';
 import type { Emit } from '../../harness/events.ts';
 import { openHistory } from '../../harness/history/database.ts';
 import { cellId, kernelKey } from '../../harness/night/cells.ts';
+import type { PlannedCell } from '../../harness/night/choose.ts';
 import { divideCells } from '../../harness/night/shards.ts';
 import { readShards } from '../../harness/plans/night/merge-shards.ts';
 import { parsePlan, readPlan, shardOf } from '../../harness/plans/night/plan-file.ts';
 import { keepEnd } from '../../harness/plans/night/queue-results.ts';
-import { seedOf } from '../../harness/plans/night/run-machine.ts';
+import { arrange, seedOf } from '../../harness/plans/night/run-machine.ts';
 import type { CellResult } from '../../harness/records/cell-job.ts';
 import { type NightRecord, nightSchema } from '../../harness/records/night.ts';
 import {
@@ -29,6 +30,7 @@ import {
 } from '../../harness/records/night-plan.ts';
 import { checkValue } from '../../harness/records/schema.ts';
 import type { ShardRecord } from '../../harness/records/shard.ts';
+import { chooseWorkloads } from '../../harness/trial/choose-workloads.ts';
 import { writtenBy } from '../../harness/trial/harness-facts.ts';
 import { trialSeed } from '../../harness/trial/plan-trials.ts';
 import { splat } from '../e2e/splat.ts';
@@ -394,4 +396,22 @@ void t.test('a part is refused that is none, and inputs that were not planned', 
   writeFileSync(join(folder, 'b.tar'), 'an edited kernel');
   const moved = await part('--shard', '1/1');
   t.match(moved.stderr, /kernel b\.tar differs from the one in the plan/);
+});
+
+void t.test('a cell with a program of Debian is that program, not one of the user', async (t) => {
+  const dir = t.testdir({ repro: '#!/bin/sh\n' });
+  const { signal } = new AbortController();
+  const cache = { cacheRoot: dir, signal, emit: () => undefined };
+  const igt = { ...cache, dir: undefined, expect: undefined, cwd: dir };
+  const words = ['stress-ng:vm', './repro', 'stress-ng:vm+reclaim', 'kmscube', 'munmap'];
+  const options = { cwd: dir, args: [], signal, guest: 'debian', igt };
+  const chosen = await chooseWorkloads(words, options);
+  const cells = words.map((workload) => timed('debian:6.1', workload, 1));
+  const names = new Map<string, PlannedCell>();
+  const arranged = arrange(chosen, cells, names).map(({ workload }) => workload.name);
+  t.strictSame(arranged, ['stress-ng.vm', 'repro', 'stress-ng.vm+reclaim', 'kmscube', 'munmap']);
+  t.strictSame(
+    arranged.map((name) => names.get(name)?.workload),
+    words,
+  );
 });

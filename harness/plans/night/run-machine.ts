@@ -9,6 +9,7 @@ import { makeFolder, readIfThere, writeWhole } from '../../host/disk.ts';
 import { cellName, machineKey, type NamedCell } from '../../night/cells.ts';
 import type { PlannedCell } from '../../night/choose.ts';
 import type { TrialResult } from '../../records/trial.ts';
+import { toolTrialName } from '../../stress/tool-list.ts';
 import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import { trialSeed } from '../../trial/plan-trials.ts';
 import type { RequestedRun } from '../run/keep-inputs.ts';
@@ -175,7 +176,7 @@ export async function runExtra(
 }
 
 /** The workloads in the order of their cells. `names` receives the cell of each workload, by the workload's name in the trials. */
-function arrange(
+export function arrange(
   chosen: readonly ChosenWorkload[],
   cells: readonly PlannedCell[],
   names: Map<string, PlannedCell>,
@@ -186,7 +187,7 @@ function arrange(
   // The user's own programs come in the order in which they were named.
   const own = chosen.filter(({ upload }) => upload !== undefined);
   return cells.flatMap((cell) => {
-    const one = table.get(cell.workload) ?? own.shift();
+    const one = table.get(toolTrialName(cell.workload)) ?? own.shift();
     if (one === undefined) return [];
     names.set(one.workload.name, cell);
     return [one];

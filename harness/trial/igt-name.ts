@@ -10,6 +10,14 @@ export function isIgtName(name: string): boolean {
   return /^igt(?:$|[:+])/.test(name);
 }
 
+/**
+ * True for a name that stands for splat's whole list: `igt` and `igt+WORKLOAD`. When a test of the list cannot run, that does not
+ * decide the verdict. Throws `usage` for a name of IGT tests that parseIgtName() refuses.
+ */
+export function isIgtList(name: string): boolean {
+  return isIgtName(name) && parseIgtName(name).kind === 'curated';
+}
+
 /** The parts of a name such as `igt:vkms/kms_atomic@*+reclaim`. */
 export interface IgtAsked {
   readonly name: string;

@@ -26,7 +26,7 @@ import { readIgtOutput } from '../../harness/stress/igt-output.ts';
 import { readIgtRuns } from '../../harness/stress/igt-runs.ts';
 import { chooseWorkloads } from '../../harness/trial/choose-workloads.ts';
 import { distinctName } from '../../harness/trial/distinct-name.ts';
-import { isIgtName, parseIgtName } from '../../harness/trial/igt-name.ts';
+import { isIgtList, isIgtName, parseIgtName } from '../../harness/trial/igt-name.ts';
 import { installPackages } from '../install-packages.ts';
 import { aRunResult, aTrialResult } from '../made-records.ts';
 
@@ -220,6 +220,10 @@ void t.test("a disk with the user's own IGT is made again when a file of it chan
 void t.test('names of tests are told from programs of the user', async (t) => {
   t.ok(isIgtName('igt') && isIgtName('igt:kms_*') && isIgtName('igt+reclaim'));
   t.notOk(isIgtName('igt.c') || isIgtName('igtx'));
+  t.ok(isIgtList('igt') && isIgtList('igt+reclaim'));
+  for (const name of ['igt:*', 'igt:order', 'igt:kms_atomic+reclaim', 'igtx']) {
+    t.notOk(isIgtList(name), name);
+  }
   for (const name of ['igt', 'igt:kms_atomic', 'igt:vkms/kms_cursor_crc@*256*']) parseIgtName(name);
   for (const name of [
     'igt:',

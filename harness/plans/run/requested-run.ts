@@ -10,6 +10,7 @@ import { isKselftestList } from '../../trial/choose-kselftest.ts';
 import { chooseWorkloads, withTestFragments } from '../../trial/choose-workloads.ts';
 import { type ChosenWorkload, guestRequirements } from '../../trial/chosen-workload.ts';
 import { writtenBy } from '../../trial/harness-facts.ts';
+import { isIgtList } from '../../trial/igt-name.ts';
 import { distrustOf, readBaseline } from './baseline.ts';
 import { keepInputs, type RequestedRun } from './keep-inputs.ts';
 import { type RunRequest, runPlan } from './run.ts';
@@ -92,8 +93,8 @@ export async function runRequested(
     modules,
     workloads: options.arrange?.(workloads) ?? workloads,
     ...guestRequirements(workloads),
-    // `igt` alone names a default set too: the curated IGT tests. So does a list of selftests.
-    workloadsNamed: asked.workloads.some((name) => name !== 'igt' && !isKselftestList(name)),
+    // A list names a default set, too.
+    workloadsNamed: asked.workloads.some((name) => !isIgtList(name) && !isKselftestList(name)),
     ...(known === undefined ? {} : { baseline: known.baseline }),
     ...(asked.trials === undefined ? {} : { trials: asked.trials }),
     ...(kernelId === undefined ? {} : { kernelId }),

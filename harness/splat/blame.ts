@@ -14,8 +14,9 @@ import {
 } from './stall-lists.ts';
 
 /**
- * What a report is blamed on: its name for the title, the frame that has the name, and the skipped frames above that frame.
- * `frame` is absent when a report names no function and is blamed on its source file or module (compose.ts).
+ * The function, source file or module that a report is blamed on. `name` is its name for the title. `frame` is the frame that has
+ * this name; it is absent when the report names no function (compose.ts, lastResort()). `passed` are the frames above `frame`
+ * that were skipped.
  */
 export interface Blame {
   readonly name: string;
@@ -58,7 +59,8 @@ function stalledIn(frames: readonly SectionFrame[]): Blame | undefined {
     .find((entry) => stallBuckets.test(entry.frame.function));
   if (bucket) return { name: bucket.frame.function, frame: bucket, passed: [] };
   if (anchor < 0) return undefined;
-  // A dispatcher that was itself interrupted called no frame that could be blamed instead.
+  // The frame above the dispatcher is blamed. When the dispatcher itself was interrupted, no frame is above it, and the
+  // dispatcher is blamed.
   const at = Math.max(0, anchor - 1);
   const frame = frames[at];
   return frame && { name: frame.frame.function, frame, passed: frames.slice(0, at) };
@@ -89,7 +91,10 @@ function isWhole(frames: readonly SectionFrame[]): boolean {
   return frames.some((entry) => !reportingOnly.test(entry.frame.function));
 }
 
-/** The program counter at the fault: the frame of the first register line, unless a trace with frames comes before it. */
+/**
+ * The program counter at the fault: the frame that the first register line names. Undefined when there is no register line, or
+ * when a trace with frames begins before the first one.
+ */
 export function pcOf(sections: readonly Section[]): SectionFrame | undefined {
   for (const section of sections) {
     const pc = section.frames.find((entry) => entry.pc);
@@ -100,8 +105,8 @@ export function pcOf(sections: readonly Section[]): SectionFrame | undefined {
 }
 
 /**
- * The frames that may be blamed, from the sources that the rule names, as one list for each stack. The frames that the header, the
- * detail line and the program counter name stand first in the first list.
+ * The frames that may be blamed, as one list for each stack. Only the kinds of stacks count that the rule names in `from`. The
+ * frames that the header, the detail line and the program counter name stand first in the first list.
  */
 function candidates(
   rule: FrameRule,
@@ -131,9 +136,10 @@ function candidates(
 const withAddress = /\[<[0-9a-f]{8,16}>\]/;
 
 /**
- * The frames of which the unwinder is certain. When it is certain of none, because the kernel has no frame pointers, all frames are
- * returned. But when a function occurs twice or belongs to a checker, the uncertain frames are leftovers on the stack of a running
- * task, and they are not returned.
+ * The certain frames of a stack. When the unwinder marks all frames as uncertain, because the kernel has no frame pointers, all
+ * frames are returned. The exception is a stack in which a function occurs twice or belongs to a checker: its uncertain frames
+ * are leftovers of a running task and are left out. Frame lines with an address (`withAddress`) are not subject to this
+ * exception.
  */
 export function believable(frames: readonly SectionFrame[]): readonly SectionFrame[] {
   const certain = frames.filter((entry) => !entry.questionable);
@@ -152,7 +158,7 @@ export function findBlame(
 ): Blame | undefined {
   const lists = candidates(rule, sections, named);
   for (const frames of rule.ownStack ? lists.slice(0, 1) : lists) {
-    // That the header names a function for certain says nothing of how certain the frames of the stack are.
+    // The frame that the header names is always certain. It must not decide how believable() judges the frames of the stack.
     const stack = believable(frames.filter((entry) => !named.includes(entry))).filter(
       (entry) => !entry.frame.inlined,
     );
@@ -165,12 +171,13 @@ export function findBlame(
 }
 
 /**
- * The guilty frame of a stalled CPU whose task was dumped without an interrupt that would show its position; undefined otherwise.
+ * The guilty frame of a stalled CPU, from the dump of its task. It is for a report that has no other stack, and in whose dump no
+ * interrupt shows where the CPU was. Undefined for any other report.
  */
 function dumped(rule: FrameRule, sections: readonly Section[]): Blame | undefined {
   const traces = sections.filter(({ kind, frames }) => kind === 'trace' && frames.length > 0);
   const [dump, ...others] = traces;
-  // When there are other stacks, they are those of the waiting tasks, and the dump is of the CPU that they wait for.
+  // When the report has other stacks, they belong to tasks that wait for the dumped CPU, and no frame is blamed here.
   if (!dump?.isDump || others.length > 0) return undefined;
   const certain = believable(dump.frames);
   const frames = belowTick(certain.length > 0 ? certain : dump.frames, true);

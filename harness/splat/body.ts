@@ -30,7 +30,7 @@ export interface SectionFrame {
   readonly pc: boolean;
 }
 
-/** A stack trace and the words above it. */
+/** A part of a report: the line that begins it (`heading`), and the frames in it. */
 export interface Section {
   readonly kind: SectionKind;
   readonly heading: ReportLine;
@@ -75,8 +75,9 @@ const sectionEnd =
 
 /**
  * The lines that name the program counter: `RIP: 0010:f+0x1/0x2`, `pc : f+0x1/0x2`, `PC is at f+0x1/0x2`,
- * `NIP [c0001234] f+0x1/0x2`, `epc : f+0x1/0x2`, the PSW of s390, and those of show_regs() of the other architectures. The kernel
- * of user-mode Linux runs in the code segment of programs, 0033; a program's own line there has no symbol.
+ * `NIP [c0001234] f+0x1/0x2`, `epc : f+0x1/0x2`, the PSW of s390, and those of show_regs() of the other architectures.
+ * `RIP: 0033:` is the code segment of programs, in which the kernel of user-mode Linux runs. For a program, the line has this
+ * segment too, but no symbol.
  */
 const programCounter =
   /^\s*(?:RIP: (?:0010|e030|0060|0033):|RIP: +\[<|RIP +\[<|EIP: |EIP is at |IP: |pc : |pc: [0-9a-f]{8,16}: |PC: (?:\[?<|0x[0-9a-f]{8,16} \()|(?:PC|pc|ip) is at |NIP \[|epc ?: |epc   : |(?:ERA|era *): |IAOQ\[0\]: |TPC: ?<|Krnl PSW : .*\(|RIP: 0010:\[<)/;
@@ -143,7 +144,7 @@ export function readSections(lines: readonly ReportLine[]): Section[] {
   let section: Section = { kind: 'head', heading: header, frames: [], length: 0 };
   const sections = [section];
   let dumped = false;
-  /** The last CPU line since the section began. */
+  /** The last line `CPU: 1 PID: 2 Comm: x ...` since the section began. */
   let cpuLine: ReportLine | undefined;
   const begin = (next: Section) => {
     section = next;

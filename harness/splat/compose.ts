@@ -11,8 +11,8 @@ import { neverBlamed, syscallName } from './skip-lists.ts';
 export const inlinedHeader = /(?:BUG|WARNING): .* \[inline\]\s*$/;
 
 /**
- * syzbot's word for the frame of a report that has none. A report that only a last resort names has the title with this word
- * among its alternative titles.
+ * syzbot's word for the frame of a report that names no frame. When only lastResort() can name the report, a title with this word
+ * is among the alternative titles.
  */
 const unknown = 'corrupted';
 
@@ -22,12 +22,15 @@ export interface Composition {
   readonly title: string;
   readonly altTitles: readonly string[];
   readonly class: string;
-  /** The name of the guilty function; empty when there is none. Of a race, the first of its two functions by name. */
+  /**
+   * The name of the guilty function; empty when there is none. For a race between two functions: the first of them, sorted by
+   * name.
+   */
   readonly frame: string;
   readonly blame: Blame | undefined;
   /** The line that fits the rule's `detail`. */
   readonly detail: ReportLine | undefined;
-  /** True when the title needs a guilty function and the rule found none; `blame` may then be a last resort. */
+  /** True when the title needs a guilty function and the rule found none; `blame` is then from lastResort() or undefined. */
   readonly frameless: boolean;
   /** The source file that the report names, when it names no function. */
   readonly place?: string | undefined;
@@ -121,9 +124,9 @@ function blameOf(
 const placed =
   /^(?:WARNING|kernel BUG|UBSAN: .*|BUG: sleeping function .*|BUG: assuming .*) in \{frame\}$/;
 /**
- * The blame for a report without its stack: the function of the header, else of the program counter, else of the site where a
- * lock was taken, else the source file, else the module. Undefined when none of them is known, when another task printed into the
- * report, and for a stall whose rule wants the stack of the interrupted code.
+ * The blame for a report without its stack: the function that the header names, else that of the program counter, else that of
+ * the site where a lock was taken, else the source file, else the module. Undefined when the report names none of these, when
+ * another task printed into the report, and for a stall whose rule wants the stack of the interrupted code.
  */
 function lastResort(
   found: Fit,
@@ -176,7 +179,10 @@ function isPassedOver({ frame }: Rule, name: string): boolean {
   return neverBlamed.test(name) || frame?.skip?.test(name) === true;
 }
 
-/** Waits that name a stall, a hang or a deadlock in all their variants. Other reports keep the function's own name. */
+/**
+ * Functions that wait, each with one name for all its variants. The titles of stalls, hangs and lockdep reports have this name;
+ * other titles keep the name of the function.
+ */
 const families: readonly (readonly [RegExp, string])[] = [
   [/^_*smp_call_function/, 'smp_call_function'],
   [/^_*synchronize_(?:rcu|srcu|net|sched)(?:_expedited)?$/, 'synchronize_rcu'],

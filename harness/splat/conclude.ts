@@ -64,8 +64,8 @@ interface Reading {
 }
 
 /**
- * The rule that opened the report and those after it; the rules before it do not fit the first header line. For the header of an
- * inlined function, all rules are tried.
+ * The rules to try for a report: the rule that opened it and those after it, because the rules before it do not fit the header.
+ * For the header of an inlined function all rules are tried.
  */
 function candidates({ rule, lines }: OpenReport): readonly Rule[] {
   return inlinedHeader.test(lines[0]?.text ?? '') ? rules : rules.slice(rules.indexOf(rule));
@@ -89,8 +89,8 @@ function read(report: OpenReport, lines: readonly ReportLine[]): Reading | undef
 }
 
 /**
- * Converts a report that has ended to a finding; undefined when no rule fits the whole report. Lines of other callers are left
- * out, unless only they name a function to blame.
+ * Converts a report that has ended to a finding; undefined when no rule fits the whole report. Lines of other printk callers are
+ * left out, unless only these lines name a function to blame.
  */
 export function conclude(report: OpenReport): Finding | undefined {
   const [header] = report.lines;

@@ -40,13 +40,11 @@ const stamp = new RegExp(
 );
 /** The usual stamp, with nothing before it. */
 const plainStamp = /^\[ {0,8}\d{1,9}\.\d{6}\](?:\[ {0,8}([TC]\d{1,10})\])? (?! ?\[)/;
-/**
- * A second clock, from a program that read the serial line or from a kernel below this one. For `bareStamp`: a stamp whose first
- * bracket was lost in copying.
- */
+/** A second clock, from a program that read the serial line or from a kernel below this one. */
 const nextStamp = new RegExp(String.raw`^(?:<\d{1,3}>)?\[${clock}\]${callerColumn} ?`);
+/** A stamp whose first bracket was lost in copying. */
 const bareStamp = /^ {0,8}\d{1,9}\.\d{6}\](?: ?\[ {0,12}([TC]\d{1,10})\])? ?/;
-/** The name of the host behind a clock: journalctl puts the machine's clock before it. */
+/** The name of the host and the kernel's tag behind a clock: journalctl puts the machine's clock before them. */
 const hostBelow = /^[\w.<>*-]{1,64} kernel(?:\[\d+\])?:(?: |$)/;
 
 /** The names of level and facility before a line: `kern  :warn  : `, `kern.warn `. */
@@ -78,7 +76,10 @@ const wrappers: readonly RegExp[] = [
 
 /** The kernel's tag in a line of syslog or of the journal. */
 const kernelTag = /(?:^| )kernel(?:\[\d+\])?:(?: |$)/;
-/** The largest size of the text before the kernel's tag. One of its words must be a time, or it must be one word, the host. */
+/**
+ * The largest size of the text before the kernel's tag. Several words count only when one of them is a time; a single word is the
+ * host.
+ */
 const mostBefore = { characters: 160, words: 9 };
 const hasTime = /\d{1,2}:\d\d|\d{4,}\.\d/;
 

@@ -3,8 +3,8 @@ const mangled = /^_(?:R|Z)/;
 
 /**
  * The readable name of a Rust (RFC 2603, `_RNvMs4_NtCs1_11rust_binder7processNtB5_7Process10update_ref`) or C++
- * (`_Z8fakeNameiii`) symbol; any other symbol, and one that cannot be read, is returned as it is. Paths, inherent and trait impls
- * and back references are understood. A closure has the name of the function around it. A Rust name ends before generic
+ * (`_Z8fakeNameiii`) symbol. Any other symbol, and a symbol that cannot be read, is returned unchanged. Paths, inherent and trait
+ * impls and back references are understood. A closure has the name of the function around it. A Rust name ends before generic
  * arguments; when more of the name follows them, the symbol cannot be read.
  */
 export function demangle(symbol: string): string {

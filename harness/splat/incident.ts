@@ -60,7 +60,10 @@ const runningClock = /\[ *\d{2,}\.\d{6}\]/;
 /** A system call as strace and fuzzers write it. The line shows that a program ran, and therefore a kernel. */
 const programLine = /^(?:r\d+ = )?[a-z]\w*(?:\$\w+)?\(.*\)(?: = .*)?\s*$/;
 
-/** The number of lines at the start of a log that are searched for a clock that already runs. */
+/**
+ * The number of lines at the start of a log that are searched for signs of a kernel that already runs (`runningClock`,
+ * `programLine`).
+ */
 const firstLines = 4;
 
 /** Detects that a kernel boots again although the log shows no planned restart. */
@@ -74,8 +77,8 @@ export class BootWatch {
   }
 
   /**
-   * Takes the next line that may matter. True when it is the banner of an unexpected boot. `raw` is the line with its prefix,
-   * `text` without.
+   * Takes the next line; after the first lines, lines without a trigger word may be left out. True when the line is the banner of
+   * an unexpected boot. `raw` is the line with its prefix, `text` without.
    */
   isReboot(raw: string, text: string): boolean {
     if (this.#linesSeen++ < firstLines) {

@@ -5,7 +5,10 @@
 
 /** A prefix ends within this many characters of a line. */
 const longest = 160;
-/** At least this number, or all if there are fewer, and at least this share of the lines around a header must have its prefix. */
+/**
+ * A prefix counts when enough of the lines around a header have it: at least `fewest` of them (or all, if there are fewer), and
+ * at least the part `share`.
+ */
 const fewest = 2;
 const share = 3 / 4;
 
@@ -80,9 +83,9 @@ const service = /(?:^|\s)(?!kernel\b)[\w@.-]{1,32}\[\d+\]: ?$/;
 const endsField = /(?:[\s\])>|:,;=-]|\xef\xbb\xbf)$/;
 
 /**
- * The longest prefix of `header` as an expression: one that enough of `others`, the lines before and after the header, have as
- * well, and after which `opens` holds for the rest of the header. Undefined when there is none. All lines have lost their known
- * prefixes already.
+ * The longest prefix of `header`, as an expression. Enough of `others`, the lines before and after the header, must have the
+ * prefix too, and `opens` must hold for the rest of the header. Undefined when there is no such prefix. Prefixes that splat knows
+ * by itself were removed from all these lines before.
  */
 export function learnPrefix(
   header: string,

@@ -58,7 +58,7 @@ interface Held {
   readonly inner: string;
   readonly raw: string;
   readonly place: LinePlace;
-  /** The lines above it; undefined when the prefix of the line is known. */
+  /** The lines above this line; undefined when the prefix of this line is known. */
   readonly before: readonly string[] | undefined;
 }
 
@@ -71,8 +71,8 @@ function isTold({ inner }: Held): boolean {
 const wrappedLines = 100;
 
 /**
- * The position in a text at which a header begins. `rank` is the number of its rule, 0 for an event and for the end of a report:
- * a smaller number is a more particular rule.
+ * The place in a text at which a header begins. `rank` is the number of its rule: of two rules, the more particular rule has the
+ * smaller number. For an event and for the end of a report, `rank` is 0.
  */
 export interface HeaderPlace {
   readonly at: number;

@@ -7,8 +7,8 @@ const mostLines = 3000;
 /** A report ends after this many of its caller's lines in a row that do not look like lines of a report. */
 const patience = { beforeTrace: 60, afterTrace: 14, afterEnd: 3 };
 /**
- * Some headers count only when a line of a report follows within `own` lines of the same caller, with at most `foreign` lines of
- * other callers in a row before it.
+ * Some headers count only when a line of a report follows. This line must come within `own` lines of the same caller, and at most
+ * `foreign` lines of other callers in a row may stand before it.
  */
 const tentativePatience = { own: 4, foreign: 200 };
 /** A report ends after this many lines in a row of other callers. */
@@ -94,7 +94,7 @@ export function openReport(rule: Rule, header: ReportLine, origin: ReportOrigin)
   };
 }
 
-/** The report with other lines, all of which count as its own. */
+/** A copy of the report that has `lines` in place of its lines; all of them belong to the report. */
 export function withLines(report: OpenReport, lines: readonly ReportLine[]): OpenReport {
   return { ...report, lines: [...lines], belonging: lines.length };
 }

@@ -1,6 +1,6 @@
 import type { ReportLine } from './body.ts';
 
-/** Finds where a report was printed that names no function: its source file, or the module on top of a stack of addresses. */
+/** For a report that names no function: finds the source file, or the module of a stack that has addresses and no symbols. */
 
 /**
  * A source line in a header: `kernel BUG at fs/demo/set.h:224!`, `UBSAN: shift-out-of-bounds in fs/demo/set.h:224:3`,
@@ -14,7 +14,10 @@ const placeWithin = 6;
 /** A frame as OpenWrt prints it without CONFIG_KALLSYMS: `0xffffffc000c81e2c [demo@000000006b7888f1+0x12000]`. */
 const moduleFrame = /(?:^|[ \]])0x[0-9a-f]{8,16} \[([\w-]{1,64})@[0-9a-f]{6,16}\+0x[0-9a-f]+\]/;
 
-/** The module on top of a stack that consists of addresses only; undefined when no frame names a module. */
+/**
+ * The module that the first frame of the form `moduleFrame` names; the registers lr and ra are skipped. Undefined when the report
+ * has no such frame.
+ */
 export function moduleOf(lines: readonly ReportLine[]): string | undefined {
   for (const { text } of lines) {
     const frame = text.includes('@') && !/^(?:lr|ra)\b/.test(text) ? moduleFrame.exec(text) : null;

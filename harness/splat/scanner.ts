@@ -30,8 +30,8 @@ export interface Scanner {
    */
   end(): Finding[];
   /**
-   * Passes over the next bytes of the console: they count for the lines and positions of later findings, and nothing is found in
-   * them. Returns what end() returns before them.
+   * Passes over the next bytes of the console without a search for findings. The bytes still count in the line numbers and
+   * positions of later findings. Open reports end before these bytes; their findings are returned, as by end().
    */
   skip(chunk: Uint8Array): Finding[];
 }

@@ -131,7 +131,7 @@ export const neverBlamed = union(
   tracing,
 );
 
-/** The functions that print a report; a trace that has no others broke off. */
+/** The functions that print a report. A trace in which no other function follows was cut short. */
 export const reportingOnly = union(reporting, ['^\\(null\\)$']);
 
 const machinery = union(reporting, checkers);

@@ -41,8 +41,8 @@ function isOver({ own, anybody }: WaitingEvent): boolean {
 }
 
 /**
- * The largest number of texts for which the answer is kept, because a line is checked again for each line near it. The texts keep
- * the slice that they were cut from alive.
+ * The largest number of texts for which the header test keeps its answer. Answers are kept because a line is checked again for
+ * each line near it. Few are kept, because each text keeps alive the slice that it was cut from.
  */
 const mostAsked = 48;
 

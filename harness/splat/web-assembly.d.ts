@@ -2,7 +2,7 @@
 declare namespace WebAssembly {
   class Memory {
     constructor(size: { readonly initial: number });
-    /** Of 64 KiB pages; replaced by `grow`. */
+    /** The whole memory, a number of pages of 64 KiB. grow() replaces this buffer. */
     readonly buffer: ArrayBuffer;
     grow(pages: number): number;
   }

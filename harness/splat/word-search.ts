@@ -5,8 +5,8 @@ export interface WordSearch {
   /** Takes a copy of the text, which is searched until the next call. */
   load(text: Uint8Array): void;
   /**
-   * The position after a word that begins at or after `from`; the length of the text + 1 when there is none. No other word lies
-   * wholly before that word.
+   * The position after a word that begins at or after `from`; the length of the text + 1 when there is none. Words may overlap,
+   * but no other word that begins at or after `from` ends before the returned word begins.
    */
   endOfNext(from: number): number;
   /** The number of newlines from `from` to before `to`. */
@@ -19,7 +19,7 @@ interface Anchored {
   readonly offset: number;
 }
 
-/** For each byte of a fragment: the low and the high nibbles that fragments of a bucket have there. */
+/** What the fragments of a bucket have at each of their bytes: the set of low nibbles (4 bits) and the set of high nibbles. */
 type Nibbles = readonly { readonly low: number; readonly high: number }[];
 
 /** The number of bytes of a fragment: the neighbouring bytes of a word that stand for the word. */
@@ -44,7 +44,7 @@ export function createWordSearch(words: readonly string[]): WordSearch {
   const { next, newlines } = exports as Readonly<
     Record<'next' | 'newlines', (at: number, end: number) => number>
   >;
-  /** By the fragment as a number: the words it stands for. */
+  /** The words that a fragment stands for, by the fragment as a number. */
   const anchored = new Map<number, Anchored[]>();
   for (const word of words.map((text) => Buffer.from(text, 'latin1'))) {
     const offset = rarestFragment(word);
@@ -146,7 +146,7 @@ function merged(left: Nibbles, right: Nibbles): Nibbles {
   }));
 }
 
-/** The number of fragments that the nibbles of a bucket let through, its own among them. */
+/** The number of fragments that fit the nibbles of a bucket: the fragments in the bucket, and others that it lets through. */
 function combinations(nibbles: Nibbles): number {
   return nibbles.reduce((product, { low, high }) => product * bits(low) * bits(high), 1);
 }

@@ -30,11 +30,11 @@ export type ApplyResult =
 
 /**
  * Applies the series in order to copies of the files that their patches touch. The copies are made in the folder `dir`, which is
- * emptied first; `tree` is only read. The result is `untestable` when a patch does not apply. An optional series
- * (`Series.optional`) does not make it so: it is left out, and the others are applied from the start. The patches of a series
- * with `maybeThere` that the tree already contains are skipped. The patches are untrusted: git applies them outside of any
- * repository, so it follows no link, leaves no folder and runs nothing. As with `git am`, no fuzz is allowed: a hunk that fits
- * elsewhere by chance proves nothing about the series.
+ * emptied first; `tree` is only read. When a patch does not apply, the result is `untestable`, unless the series of the patch is
+ * optional (`Series.optional`). An optional series that does not apply is left out, and the other series are applied from the
+ * start. When the tree already contains the first patches of a series with `maybeThere`, these patches are skipped. The patches
+ * are untrusted: git applies them outside of any repository, so it follows no link, leaves no folder and runs nothing. As with
+ * `git am`, no fuzz is allowed: a hunk that fits elsewhere by chance proves nothing about the series.
  */
 export async function applySeries(
   tree: string,
@@ -93,9 +93,9 @@ async function applyOne(
 }
 
 /**
- * The number of leading patches of a series that the tree already contains: the largest number that can be reverted, last patch
- * first; 0 when the first patch cannot be. Each patch by itself could not be checked, because a later patch may change the same
- * lines again.
+ * The number of leading patches of a series that the tree already contains: the largest number of patches that can be reverted
+ * together, last patch first. 0 when not even the first patch can be reverted. The patches cannot be checked one by one, because
+ * a later patch may change the same lines again.
  */
 async function countThere(tree: string, { patches }: Series, ground: Ground): Promise<number> {
   const dir = `${ground.dir}-reversed`;

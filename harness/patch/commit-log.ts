@@ -54,9 +54,9 @@ function isShortLog(head: string): boolean {
 
 /**
  * Reads the commits in the output of `git log -p` (newest first) or `git show A B` (in the order of the arguments), and returns
- * them oldest first. orderOf() finds their order in the diffs. When the diffs show no order, the dates of the first and the last
- * commit do; without dates the output counts as newest first. Commits without a diff are passed over. `where` begins every error
- * message. Throws `usage` for a merge with a diff, and when the diffs contradict both orders.
+ * them oldest first. orderOf() determines their order from the diffs. When the diffs show no order, the dates of the first and
+ * the last commit decide. Without dates, the output counts as newest first. Commits without a diff are passed over. `where`
+ * begins every error message. Throws `usage` for a merge with a diff, and when the diffs contradict both orders.
  */
 export function readCommitLog(text: string, where: string): CommitLog {
   const printed = splitCommits(text, where);

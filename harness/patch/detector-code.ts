@@ -4,16 +4,16 @@ import { isDetectorCode, looksOnly } from './detector-statements.ts';
 import type { FileText, PatchChanges } from './patch-changes.ts';
 
 /**
- * For each patch of a series, in order: true when the patch changes detector code and nothing else. The cause of a splat that
- * appears with such a patch was there before. Pure.
+ * For each patch of a series, in order: true when the patch changes detector code and nothing else. When a splat first appears
+ * with such a patch, the cause of the splat was there before the patch. Pure.
  *
  * A file that isDetectorFile() names counts as detector code as a whole. Any other .c or .h file is read as statements, and any
  * other file counts as code of another kind. Detector code is a call or a declaration of a detector; an `if` whose condition has
- * no side effect and that encloses only detector code; an #if that encloses only detector code; and a function with nothing else
- * in it, which is then a detector itself. With all detector code removed, both sides must be equal, word by word, braces and
- * preprocessor lines included, and some removed code must differ. A detector may appear, disappear or change in place. A detector
- * that moves to another place of its function is no such change: moving a wait into a section that must not block looks the same
- * as moving the section around the wait.
+ * no side effect and that encloses only detector code; an #if that encloses only detector code; and a function that names a
+ * detector and otherwise only reads and reports (looksOnly()). Such a function is then a detector itself. With all detector code
+ * removed, both sides must be equal, word by word, braces and preprocessor lines included, and some removed code must differ. A
+ * detector may appear, disappear or change in place. It may not move to another place of its function: a patch that moves a wait
+ * into a section that must not block looks the same as a patch that moves the section around the wait.
  */
 export function detectorPatches(
   patches: readonly Pick<PatchChanges, 'files' | 'kind'>[],
@@ -79,7 +79,7 @@ function judgeDefinitions(files: readonly ReadFile[], judged: Map<string, boolea
     const own = [...was, ...is];
     const isDefined = own.some(({ body }) => body !== undefined);
     if (isDefined && (was.length === 0 || judged.has(name))) judged.set(name, false);
-    // A name that is used on a side where these files do not define it is defined elsewhere there, so nothing is known about it.
+    // When one side uses a name without defining it in these files, its definition there is in another file and cannot be judged.
     const isOther =
       (was.length === 0 && before.words.has(name)) || (is.length === 0 && after.words.has(name));
     if (!isOther && !isOtherValue(was, is)) open.set(name, own);
@@ -163,8 +163,8 @@ function macroIn(words: Words): readonly Definition[] {
 }
 
 /**
- * One side of a file after the removal of detector code. Each key of `detectors` is a number of remaining words: the removed code
- * stood after that many.
+ * One side of a file after the removal of detector code: `words` are the remaining words. `detectors` has the removed code by its
+ * place. The place is the number of remaining words before the removed code.
  */
 interface Residue {
   readonly words: string[];
@@ -174,8 +174,8 @@ interface Residue {
 interface Taken {
   readonly text: string;
   /**
-   * One mark for each detector that the code names, made of the enclosing function and the detector. For a WARN or BUG the mark
-   * holds the whole text of the code instead of the name. Empty outside of functions.
+   * One mark for each detector that the code names: the enclosing function, then the name of the detector. For a WARN or BUG, the
+   * whole text of the code stands in place of the name. Empty outside of functions.
    */
   readonly marks: Words;
 }

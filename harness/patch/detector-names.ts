@@ -28,7 +28,8 @@ const detectorSymbols: readonly RegExp[] = [
 ];
 
 /**
- * Matches the config options of lockdep. Only lockdep reads what it learns from the code inside an #if on one of these options.
+ * Matches the config options of lockdep. Code inside an #if on one of these options only teaches lockdep: no other code reads
+ * what lockdep learns there.
  */
 export const lockdepOption = /^CONFIG_(?:LOCKDEP|PROVE_LOCKING|DEBUG_LOCK_ALLOC)$/;
 
@@ -45,8 +46,8 @@ export function isDetectorFile(path: string): boolean {
 }
 
 /**
- * By name: whether a function or macro that a patch defines is a detector, judged by its body. A missing name is judged by the
- * table of symbols.
+ * By the name of a function or macro that a patch defines: whether it is a detector, judged by its body. A name that is not in
+ * the map is judged by the table of symbols.
  */
 export type Judged = ReadonlyMap<string, boolean>;
 
@@ -57,8 +58,8 @@ export function isDetector(name: string | undefined, judged: Judged): boolean {
 }
 
 /**
- * True for an expression without side effects: no assignment, no `++` or `--`, and only calls of detectors and of functions that
- * are known to have none.
+ * True for an expression without side effects: it has no assignment, no `++` or `--`, and calls only detectors and
+ * `harmlessCalls`.
  */
 export function isHarmless(words: Words, judged: Judged): boolean {
   return words.every((word, at) => {

@@ -9,7 +9,10 @@ import {
 
 /** Which statements are detector code. Pure. */
 
-/** True for a function body of which every statement is detector code or only reads or reports; so for an empty body. */
+/**
+ * True when each statement of a function body is detector code, or only reads or reports. An empty body has no other statement,
+ * so the result is true.
+ */
 export function looksOnly(list: readonly Statement[], judged: Judged): boolean {
   return list.every((one) => {
     if (isDetectorCode(one, judged)) return true;
@@ -49,7 +52,7 @@ function isHarmlessIf(head: Words, judged: Judged): boolean {
   return head[0] === 'if' && isHarmless(head, judged);
 }
 
-/** True for a statement without which the kernel would do the same, apart from detecting bugs. */
+/** True for detector code: without this statement the kernel would do the same, except that it would detect fewer bugs. */
 export function isDetectorCode(one: Statement, judged: Judged): boolean {
   const areAll = (list: readonly Statement[]): boolean =>
     list.length > 0 && list.every((inner) => isDetectorCode(inner, judged));
@@ -71,7 +74,8 @@ export function isDetectorCode(one: Statement, judged: Judged): boolean {
 }
 
 /**
- * True for a head such as `static inline void NAME(int a)`. A macro without a semicolon before the head makes it false.
+ * True for a function head such as `static inline void NAME(int a)`. False when other words than names and `*` stand before NAME,
+ * as after a macro call that has no semicolon.
  */
 function isHead(head: Words, name: string): boolean {
   return head.slice(0, head.indexOf(name)).every((word) => /^(?:[A-Za-z_]\w*|\*)$/.test(word));
@@ -101,8 +105,8 @@ function closeOf(words: Words): number {
 }
 
 /**
- * Splits a declaration such as `struct lockdep_map *map = &x;` or `extern void f(int);` into the words of its type and name, and
- * the words of its value, which are none without a `=`. Both are empty for other statements.
+ * Splits a declaration such as `struct lockdep_map *map = &x;` or `extern void f(int);`. `type` has the words of its type and its
+ * name. `value` has the words after the `=`, or none when there is no `=`. Both are empty for a statement that is no declaration.
  */
 function declarationOf(words: Words): { readonly type: Words; readonly value: Words } {
   const equals = words.indexOf('=');
@@ -134,7 +138,8 @@ function isDetectorLine(words: Words, judged: Judged): boolean {
 
 /**
  * True for code that exists only with lockdep and runs only at boot to teach lockdep: `#if IS_ENABLED(CONFIG_LOCKDEP)` around a
- * static __init function that names a detector, and its initcall. Other code cannot call that function without showing the call.
+ * static __init function that names a detector, and its initcall. The function is static, so any other call of it is in the same
+ * file and is read as well.
  */
 function isSelfTest(
   { head, inner }: Extract<Statement, { kind: 'arms' }>,

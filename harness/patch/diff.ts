@@ -100,8 +100,8 @@ function refuseMode({ newMode, newPath }: FileChange): string | undefined {
 }
 
 /**
- * True when a `---` line with `paths` belongs to the change that a `diff --git` line began. After a change of the mode alone, it
- * may begin the change of another file.
+ * True when a `---` line with `paths` belongs to the change that a `diff --git` line began. False when the `---` line begins the
+ * change of another file, as it may after a change of the mode alone.
  */
 function isBegun(begun: Draft, paths: Pick<Draft, 'oldPath' | 'newPath'>): boolean {
   const name = begun.newPath ?? begun.oldPath;

@@ -2,9 +2,12 @@
 
 /** The fields of one mail's header. */
 export interface Headers {
-  /** The first field of that name, which is given in lower case, unfolded and not decoded; empty when there is none. */
+  /**
+   * The value of the first field with this name, unfolded and not decoded; empty when there is no such field. `name` is in lower
+   * case.
+   */
   readonly raw: (name: string) => string;
-  /** The same field decoded (RFC 2047), on one line. */
+  /** The same value decoded (RFC 2047), on one line. */
   readonly text: (name: string) => string;
 }
 

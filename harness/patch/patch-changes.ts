@@ -22,8 +22,8 @@ export interface PatchChanges {
    */
   readonly functions: readonly ChangedFunction[];
   /**
-   * `comments`: only comments and white space of .c, .h and .S files change, apart from documents. `documents`: no changed file
-   * is ever compiled. `code`: anything else.
+   * `comments`: the patch changes only comments and white space of .c, .h and .S files, and perhaps documents. `documents`: no
+   * changed file is ever compiled. `code`: anything else.
    */
   readonly kind: 'code' | 'comments' | 'documents';
   /**

@@ -23,8 +23,8 @@ export function isPatchMail({ diff }: Mail): boolean {
 
 /**
  * Reads the patches in the bytes of a file: an mbox, a mail, output of `git log -p`, or a diff. `file` is the path shown to
- * people. Throws `usage` for a web page, a zip archive, coloured output and output of `git log --graph`, which are recognised by
- * their beginning, and as readCommitLog() does.
+ * people. Throws `usage` for a web page, a zip archive, coloured output and output of `git log --graph`, which it recognises by
+ * their beginning. For output of `git log -p` it throws as readCommitLog() does.
  */
 export async function parsePatchFile(
   bytes: Buffer,

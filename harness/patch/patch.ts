@@ -51,7 +51,7 @@ export interface Patch {
   readonly author?: string;
   /** The version of the posting, from the subject. Absent: the subject names no version. */
   readonly version?: number;
-  /** The version as text, where the number does not tell it: `2.10`, of which the number is 2.1. */
+  /** The version as text, when the number cannot show it: version `2.10` has the number 2.1. */
   readonly versionName?: string;
   /** The unified diff, one character per byte (latin1): a patch may be in any encoding. */
   readonly diff: string;

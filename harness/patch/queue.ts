@@ -20,9 +20,10 @@ export interface QueueOptions {
 
 /**
  * Decides between a thread, which is resolved to one series, and a queue, which is taken whole. Mails are a thread when their
- * Message-Ids tie them together, or when they are postings of the same patches; output of git format-patch has no Message-Ids.
- * Mails in the order of a folder or list are a queue all the same when every patch of every thread would be taken. Throws
- * `usage`, with `where` first, when the mails hold several threads.
+ * Message-Ids tie them together, or when their subjects number one whole series. Mails without Message-Ids, such as output of git
+ * format-patch, are a thread only when they are several versions of the same patches. Mails in the order of a folder or list are
+ * a queue all the same when every patch of every thread would be taken. Throws `usage`, with `where` first, when the mails hold
+ * several threads and none of these rules decides.
  */
 export function readingOf(mails: readonly Mail[], options: QueueOptions): Reading {
   const { where, kind } = options;
@@ -80,8 +81,9 @@ function takesAll(thread: readonly Mail[], { where, base }: QueueOptions): boole
 }
 
 /**
- * True when mails of `git format-patch -v2` lie beside those of the first version: each version is complete by its numbers, or is
- * a single patch without a number, and shares a patch of the same sender and subject with the newest version.
+ * True for several versions of the same patches, such as the output of `git format-patch -v2` beside that of the first version.
+ * Each version must be complete by its numbers, or be a single patch without a number. Each version must share a patch, by sender
+ * and subject, with the newest version.
  */
 function areVersionsOfOne(patches: readonly Mail[]): boolean {
   const numbers = [...new Set(patches.map(({ tag }) => tag.version))];

@@ -3,7 +3,10 @@ import { join, posix } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { readTar } from '../host/unpack.ts';
 
-/** The largest input that is read, decompressed, a folder as a whole. No posted series is larger; a decompression bomb is. */
+/**
+ * The largest input that is read, in decompressed bytes; for a folder, all its files together. No posted series is so large, but
+ * a decompression bomb is.
+ */
 export const largestSeriesBytes = 128 * 1024 * 1024;
 export const tooLarge = `larger than ${largestSeriesBytes / 1024 / 1024} MiB, and splat reads no larger series`;
 

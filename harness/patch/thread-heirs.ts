@@ -11,14 +11,14 @@ interface Family {
   readonly byParent: Map<string, Mail>;
 }
 
-/** The largest number of passes. A pass is needed for each patch that answers a later one; real threads need fewer. */
+/** The largest number of passes. A further pass is needed for each patch that answers a later patch; real threads need fewer. */
 const mostPasses = 50;
 
 /**
  * Gives a mail without a version the version of its posting, because some people write `v2` only on the first patch or the cover
- * letter. The mail must answer a mail of that posting, be answered by one, or answer the same mail as one does. It must have the
- * same sender, be sent within ten minutes of that mail (isAtOnce()), belong to a series of the same length, and have an index
- * that is still free. All other mails are returned unchanged.
+ * letter. The mail must answer another mail of that posting, be answered by it, or answer the same mail as it does. Both mails
+ * must have the same sender and be sent within ten minutes of each other (isAtOnce()). The mail must belong to a series of the
+ * same length and have an index that no mail of the posting has. All other mails are returned unchanged.
  */
 export function inheritVersions(mails: readonly Mail[]): readonly Mail[] {
   const families = new Map<number, Family>();

@@ -19,8 +19,8 @@ interface Loose {
 }
 
 /**
- * Chooses among the unnumbered patches of a thread, which are a series only when one author sent them at once. A patch
- * by another author is a separate idea. A later patch by the same author replaces the earlier one. `answers` are the
+ * Chooses among the unnumbered patches of a thread. They are a series only when one author sent them at once. A patch by another
+ * author is a separate idea and is passed over. A later patch by the same author replaces the earlier patch. `answers` are the
  * patches that answer a mail of the thread. `doubt` explains why the patches cannot be chosen.
  */
 export function chooseLoose(loose: readonly Mail[], answers: readonly Mail[], name: string): Loose {

@@ -42,10 +42,10 @@ export interface ThreadOptions {
 /**
  * Chooses one series from a thread by telling versions, cover letters and replies apart. The newest complete version is taken; a
  * version without RFC is newer than every RFC, except an RFC with a higher number that the same sender sent later. The indices in
- * the subjects give the order, because archives store mails as they arrived. Patches of a newer version that answer patches of an
- * older one replace them (b4 does so too). When the thread, apart from replies, is a single mail, its patch is taken without the
- * rest of its series. `patches` is empty for a thread without a patch. Pure. Throws `usage`, with `where` first, when no version
- * is complete or the choice is ambiguous.
+ * the subjects give the order, because archives store mails as they arrived. A patch of a newer version that answers a patch of
+ * an older version replaces the older patch (b4 does so too). When the thread, apart from replies, is a single mail, its patch is
+ * taken without the rest of its series. `patches` is empty for a thread without a patch. Pure. Throws `usage`, with `where`
+ * first, when no version is complete or the choice is ambiguous.
  */
 export function choosePosting(mails: readonly Mail[], options: ThreadOptions): Posting {
   const { isPatch, where } = options;

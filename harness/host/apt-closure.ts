@@ -21,8 +21,8 @@ export interface WantedPackages {
   /** Names of packages, `NAME` or `NAME=VERSION`. */
   readonly names: readonly string[];
   /**
-   * The suite that apt prefers. Absent: apt takes the newest version outside of backports and experimental, and takes one from
-   * there only when no other suite has the package.
+   * The suite that apt prefers. Absent: apt takes the newest version outside of backports and experimental. It takes a version
+   * from these two only when no other suite has the package.
    */
   readonly suite?: string;
   /** Packages whose names begin with one of these words are left out, even when other packages depend on them. */

@@ -40,8 +40,8 @@ const toldFault = new RegExp(`: (${Object.keys(toldFaults).join('|')})\\b`);
 
 /**
  * Turns an error of the disk into an `infra` error of one line and returns every other error unchanged. Errors of the disk are
- * those in `diskFaults`, such as ENOSPC, and ENOENT of mkdir(2); the ENOENT of a missing file is not one. The message names the
- * path in the error, or else `where`: write(2) does not know the name of its file.
+ * those in `diskFaults`, such as ENOSPC, and ENOENT of mkdir(2). The ENOENT of a missing file is not an error of the disk. The
+ * message names the path in the error, or else `where`: write(2) does not know the name of its file.
  */
 export function explainDiskError(error: unknown, where: string): unknown {
   if (!(error instanceof Error) || error instanceof HarnessError) return error;

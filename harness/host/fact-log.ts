@@ -10,16 +10,16 @@ import { checkValue, type Recorded, type RecordSchema } from '../records/schema.
  * stopped continues from these facts.
  */
 export interface FactLog<F> {
-  /** All facts so far, in the order of the lines. The first one is the question that the work answers. */
+  /** All facts so far, in the order of the lines. The first fact is the question that the work answers. */
   readonly facts: readonly F[];
   /** Adds a fact. When the promise resolves, the fact is on disk and survives a SIGKILL and a power cut. */
   readonly append: (fact: F) => Promise<void>;
 }
 
 /**
- * Opens the log in the folder `dir`, or begins one with the question `key`. `what` names the work in messages, such as
- * "bisection". An unfinished last line is cut off. Throws `usage` when the log answers another question or when its signatures
- * follow other rules, and `config` when a line is not a fact.
+ * Opens the log in the folder `dir`, or begins a log with the question `key`. `what` names the work in messages, such as
+ * "bisection". An unfinished last line is cut off. Throws `usage` when the log answers another question, or when its signatures
+ * were made by other rules than those of this version of splat. Throws `config` when a line is not a fact.
  */
 export async function openFactLog<S extends RecordSchema>(
   dir: string,

@@ -54,14 +54,15 @@ function disposable({ release }: HeldLock): AsyncDisposable {
 
 /** A lock that is lost when it is not renewed in time. */
 export interface Lease extends AsyncDisposable {
-  /** Renews the lease. False when it was lost; then another may have the lock. */
+  /** Renews the lease. False when the lease was lost: another process may then have the lock. */
   readonly renew: () => boolean;
 }
 
 /**
  * Takes a lock as acquireLock() does, and holds it until the result is disposed or was not renewed for `leaseMs`, which is whole
- * seconds. So a process that was stopped (SIGTSTP, SIGSTOP) does not keep the lock, nor its place among those that wait for it:
- * the child that has the lock ends when it hears nothing from this process.
+ * seconds. A child has the lock, and it ends when it hears nothing from this process for that time. So a process that was stopped
+ * (SIGTSTP, SIGSTOP) does not keep the lock. A process that is stopped while it waits for the lock loses its turn in the same
+ * way.
  */
 export async function acquireLease(
   path: string,
@@ -107,8 +108,8 @@ interface HeldLock {
 }
 
 /**
- * Starts the child that holds a lock. It runs `keeper` once it has the lock, and ends when `keeper` does: at the end of its stdin
- * or before.
+ * Starts the child that takes a lock, and resolves once the child has the lock; undefined when the child ends without it. The
+ * child then runs `keeper`, and holds the lock until `keeper` ends: at the end of its stdin or before.
  */
 async function holdLock(
   path: string,

@@ -59,7 +59,7 @@ export const debianNeeds: readonly Need[] = [
     : [{ program: 'newuidmap', debian: 'uidmap', why: 'gives users to files of a Debian' }]),
 ];
 
-/** What is needed only by a guest whose GPU draws in a window of the host. The window is on an X server without a screen. */
+/** The needs of a guest whose GPU draws in a window of the host. The window is on an X server without a screen (Xvfb). */
 export const windowNeeds: readonly Need[] = [
   { program: 'Xvfb', debian: 'xvfb', why: 'is the screen of a GPU that draws' },
   {

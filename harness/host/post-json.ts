@@ -17,7 +17,7 @@ export interface PostOptions {
   readonly signal: AbortSignal;
   /** The time limit for each try. */
   readonly timeoutMs: number;
-  /** The waits before further tries, in milliseconds, one for each try; empty: there is only one try. */
+  /** The wait before each further try, in milliseconds. Empty: there is only one try. */
   readonly retryMs: readonly number[];
 }
 

@@ -24,7 +24,7 @@ export interface RunOptions {
    * come.
    */
   readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
-  /** The process group gets SIGTERM after this time, and SIGKILL 5 s later or when the program has ended. Absent: no limit. */
+  /** The process group gets SIGTERM after this time, and is then killed as startTool() describes. Absent: no limit. */
   readonly timeoutMs?: number;
   /** An open file descriptor that becomes the stdin of the program; it stays open in this process. */
   readonly stdinFd?: number;
@@ -101,8 +101,7 @@ export interface ChildEnd extends RunResult {
 /**
  * Runs a program to its end. Throws `tool` with the tail of its output when the exit code is not one of `okCodes`, `infra` when a
  * program that failed reports a fault of the disk on stderr, and `tool` when the program is not installed. Throws `interrupted`
- * when the signal has fired, even if the program succeeded: the process group has then got SIGTERM, and SIGKILL when the program
- * had ended, at the latest after 5 s.
+ * when the signal has fired, even if the program succeeded; the process group was then ended as startTool() describes.
  */
 export async function runTool(
   program: string,
@@ -130,8 +129,8 @@ export async function runTool(
 
 /**
  * Starts a program; the caller awaits its end. When the harness ends, even by SIGKILL, the program gets SIGKILL. When the signal
- * fires, the process group gets SIGTERM, and SIGKILL when the program has ended, at the latest after 5 s. Throws only when the
- * signal has fired already; that a program cannot be started is reported by `ended`.
+ * fires, the process group gets SIGTERM. It gets SIGKILL as soon as the program has ended, at the latest 5 s after SIGTERM.
+ * Throws only when the signal has fired already. When the program cannot be started, `ended` reports it.
  */
 export function startTool(program: string, args: readonly string[], options: RunOptions): Child {
   throwIfAborted(options.signal);
@@ -194,7 +193,9 @@ function socketAt(stdio: readonly unknown[], fd: number): Socket {
   return found instanceof Socket ? found : new Socket().destroy();
 }
 
-/** Ends a process group when the signal fires or the time is over, whichever is first. `isOver` tells that it was the time. */
+/**
+ * Ends a process group when the signal fires or the time is over, whichever is first. `isOver` is true when the time was first.
+ */
 function endGroupInTime(
   pid: number | undefined,
   ended: Promise<unknown>,

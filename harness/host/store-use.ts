@@ -124,8 +124,8 @@ export function choosePrunable(
 }
 
 /**
- * Removes the items, and all drafts: under the lock these are of processes that were killed. The caller must hold the lock of
- * claimStore().
+ * Removes the items, and all drafts (unfinished entries): while the lock is held, drafts can only be of processes that were
+ * killed. The caller must hold the lock of claimStore().
  */
 export async function removeItems(root: string, items: readonly StoreItem[]): Promise<void> {
   const drafts = cacheFolder(root, 'drafts');

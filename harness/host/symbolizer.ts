@@ -16,7 +16,7 @@ export interface SourcePlace {
 export interface FrameQuery {
   readonly symbol: string;
   readonly offset: number;
-  /** The size of the function, which tells symbols of the same name apart, and images of other builds. */
+  /** The size of the function. It tells apart functions of the same name, and shows when the image is of another build. */
   readonly size: number;
   /** The module that the function is in; absent: the function is in the kernel image. */
   readonly module?: string;

@@ -4,7 +4,8 @@ import type { AnnotationState } from '../records/controls.ts';
 import { isVersionIn, type SourceName } from './source.ts';
 
 /**
- * The series of splat that bring the annotations into this state. Throws `usage` when splat has no such series for this version.
+ * splat's series that bring the mmu-notifier annotations of a kernel tree into this state. Throws `usage` when splat does not
+ * have all of these series for the version of the tree.
  */
 export function annotationsFor(source: SourceName, state: AnnotationState): readonly OwnSeries[] {
   const needed = new Set(annotationSeries[state].map(({ name }) => name));
@@ -16,7 +17,7 @@ export function annotationsFor(source: SourceName, state: AnnotationState): read
   );
 }
 
-/** Returns when annotationsFor() has the series for each of these states; throws its `usage` otherwise. */
+/** Checks that annotationsFor() has the series for each of these states; throws `usage` as annotationsFor() does. */
 export function requireSeries(source: SourceName, states: readonly AnnotationState[]): undefined {
   for (const state of states) annotationsFor(source, state);
 }

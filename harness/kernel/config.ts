@@ -25,13 +25,13 @@ const unusable: readonly (readonly [symbol: string, value: string])[] = [
   ['RANDOMIZE_BASE', 'n'],
 ];
 
-/** The one of them that is y where a .config has no line for it, as in a defconfig (arch/x86/Kconfig). */
+/** The option of `unusable` that becomes y when a .config has no line for it, as in a defconfig (arch/x86/Kconfig). */
 const onByDefault = 'RANDOMIZE_BASE';
 
 /**
- * Changes lines of the user's .config: those that only its distribution can build, and one that randomizes addresses. `cleared`
- * names the changed symbols, as `CONFIG_MODULE_SIG`. Of the symbols that the .config has no line for, only RANDOMIZE_BASE is
- * added, as "not set". `tinyconfig` is returned unchanged.
+ * Sets the options in `unusable` to the values of that table, in the lines that the user's .config has for them. `cleared` names
+ * the options whose values changed, as `CONFIG_MODULE_SIG`. Of the options without a line, only RANDOMIZE_BASE gets one, as "not
+ * set". `tinyconfig` is returned unchanged.
  */
 export function usableBase(base: ConfigBase): {
   readonly base: ConfigBase;
@@ -58,9 +58,10 @@ export function usableBase(base: ConfigBase): {
 
 /**
  * Merges the fragments over the text `base` of a .config; `make olddefconfig` completes the result. `known` are the symbols that
- * the tree's Kconfig files define. Demands `verify`, and `if-known` for a symbol that is not known, are not merged. The lines of
- * `base` for a merged symbol are removed, as scripts/kconfig/merge_config.sh does: otherwise it would be luck which of two
- * settings counts within a choice. The tree's script is not used because it differs between versions.
+ * the tree's Kconfig files define. Demands of the kind `verify` are not merged, nor are demands `if-known` for a symbol that is
+ * not in `known`. The lines of `base` for a merged symbol are removed, as scripts/kconfig/merge_config.sh does: a choice of
+ * Kconfig could otherwise get two settings, and it would be luck which of them counts. The tree's script is not used because it
+ * differs between versions.
  */
 export function mergeConfig(
   base: string,
@@ -101,9 +102,10 @@ export function verifyConfig({ demanded }: Pick<DroppedLines, 'demanded'>): Unte
 }
 
 /**
- * The demands that do not hold in the .config `final`. Those in `demanded` have their reasons:
- * `fragment lockdep.config:12: CONFIG_PROVE_LOCKING=y was dropped by olddefconfig (is n); missing dependency? For: ...`. Those in
- * `lean`, as `CONFIG_X=y`, would only keep the kernel small; they do not affect the verdict.
+ * The demands that do not hold in the .config `final`. Each entry of `demanded` has the place of a demand and the reason for it:
+ * `fragment lockdep.config:12: CONFIG_PROVE_LOCKING=y was dropped by olddefconfig (is n); missing dependency? For: ...`. The
+ * entries of `lean` are the demands of that kind, as `CONFIG_X=y`; they would only keep the kernel small and do not affect the
+ * verdict.
  */
 export function droppedDemands(
   final: string,

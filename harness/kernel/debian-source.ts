@@ -98,7 +98,7 @@ export async function openDebian<T>(
 /**
  * The version that a `debian:` kernel stands for now, with the digest of its package, as `debian:6.1.192-3@sha256:HEX`. Every
  * host that opens this name gets the same files. A name that has a digest already is returned unchanged. Throws as openDebian()
- * does, and also when only the cache has a version.
+ * does, and also when only the cache has the kernel.
  */
 export async function pinDebian(spec: string, options: DebianOptions): Promise<string> {
   const wanted = parseDebianSpec(spec);
@@ -107,7 +107,10 @@ export async function pinDebian(spec: string, options: DebianOptions): Promise<s
   return `debian:${found.version}@sha256:${found.sha256}`;
 }
 
-/** `key` is that of a single version; absent: the key that its name gives. */
+/**
+ * Finds the package for a request in Debian's lists. `key` is the key of its tree in the store; absent: the key that debianKey()
+ * makes.
+ */
 async function findOrigin(
   spec: string,
   wanted: DebianSpec,
@@ -241,16 +244,19 @@ function debianKey(series: string, version: string): string {
   return `linux-source-${series}_${version.replaceAll(/[^A-Za-z0-9.-]/g, '_')}`;
 }
 
-/** A single version, its key, and whether the cache has it: with the requested digest, if there is one. */
+/**
+ * A single version of a Debian kernel, with the key of its tree in the store. `isCached`: the cache has this tree and, if a
+ * digest was requested, from the package with this digest.
+ */
 interface RecalledVersion extends Version {
   readonly key: string;
   readonly isCached: boolean;
 }
 
 /**
- * Looks for a single version in the cache; undefined when another form was requested. When the cache has this version from a
- * package with another digest, the requested one gets a key of its own. A tree without a recorded digest, as early versions of
- * splat stored it, keeps the key.
+ * Looks for a single version in the cache; undefined when the request is not for a single version. When a digest was requested
+ * and the cache has the version from a package with another digest, the requested tree gets a key of its own. Early versions of
+ * splat stored trees without a digest. Such a tree keeps its key, but does not count as cached when a digest was requested.
  */
 async function recallVersion(
   cacheRoot: string,

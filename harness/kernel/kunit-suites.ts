@@ -28,7 +28,7 @@ const tables = [
 /** The size of `name`, the first member of struct kunit_suite (include/kunit/test.h, since 5.5). */
 const nameBytes = 256;
 const pointerBytes = 8;
-/** The image is of a tree that may be hostile: a larger table is not believed. All suites of 7.3 take 4 KiB. */
+/** The largest table that is read. The tree may be hostile, so a larger table is ignored. All suites of 7.3 take 4 KiB. */
 const mostTableBytes = 1n << 20n;
 
 /**

@@ -23,7 +23,7 @@ import { isKconfigPath } from './kconfig.ts';
  *
  *     src/        hard links to the pristine tree; patched files are files of their own
  *     obj/        make's O=, the only folder here that a build may write to
- *     state.json  the files of src/ that are not pristine; its time is the time at which the last build ended
+ *     state.json  the state of src/ and obj/ (WorkspaceState); its time is the time at which the last build ended
  *     building    exists while make runs; when it is found later, obj/ may have half-written files and is removed
  */
 export interface Workspace {
@@ -33,11 +33,14 @@ export interface Workspace {
   readonly state: WorkspaceState;
 }
 
-/** The content of state.json. */
+/**
+ * What splat remembers of a workspace between two builds, in the file state.json of the workspace. The next build reads which
+ * files of src/ it must reset, and whether obj/ is still configured.
+ */
 export interface WorkspaceState {
-  /** Paths that may differ from the pristine tree. */
+  /** The paths in src/ of files that may differ from the pristine tree, because an earlier build patched them. */
   readonly touched: readonly string[];
-  /** The digest of obj/.config and of the request for it, valid for the files in src/. Absent when obj/ is not configured. */
+  /** The digest of obj/.config and of the request for it. Absent when obj/ is not configured for the files that src/ has now. */
   readonly configured?: string;
 }
 

@@ -1,6 +1,9 @@
 import { canonicalLockName } from './lock-line.ts';
 
-/** The smallest rotation of a cycle, which begins with its smallest name: the same from whichever name the cycle is told. */
+/**
+ * The rotation of a cycle that comes first in sorted order. It begins with the smallest name, and is the same for every name at
+ * which the printed cycle may begin.
+ */
 export function canonicalRotation(names: readonly string[]): string[] {
   const rotations = names.map((_, start) => [...names.slice(start), ...names.slice(0, start)]);
   const [smallest = []] = rotations.toSorted((a, b) => {
@@ -12,8 +15,8 @@ export function canonicalRotation(names: readonly string[]): string[] {
 }
 
 /**
- * A printed cycle of class names, in the order of acquisition, in a form that is equal in all boots and threads: with canonical
- * names, neighbours of one name as one, in canonical rotation.
+ * Brings a printed cycle of class names, in the order of acquisition, into a form that is equal in all boots and threads. Names
+ * become canonical (canonicalLockName()), equal neighbours become one name, and canonicalRotation() decides the first name.
  */
 export function canonicalCycle(names: readonly string[]): string[] {
   const canonical = names.map(canonicalLockName);

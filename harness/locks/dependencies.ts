@@ -2,11 +2,11 @@ import type { Dependency } from '../records/lock-order.ts';
 import { canonicalLockName } from './lock-line.ts';
 
 /**
- * The lock order that a kernel learned: by class, the classes acquired while it was held. Names are equal in every
- * boot, so classes of one name (`&q->lock`, `&q->lock#2`) are one. Left out is every name of which a class was never
- * acquired with interrupts enabled, or was acquired in an interrupt, and the spinlocks inside mutexes and
- * rw_semaphores. Such locks are met under another lock by chance, and none of the watched classes (difference.ts) can
- * be entered below them.
+ * The lock order that a kernel learned: for each class, the classes that were acquired while it was held. Only names are equal in
+ * every boot, so classes of one name (`&q->lock`, `&q->lock#2`) count as one class. A name is left out when a class of this name
+ * was never acquired with interrupts enabled, or was acquired in an interrupt. The spinlocks inside mutexes and rw_semaphores are
+ * left out as well. All these locks are met under another lock by chance, and none of the watched classes (difference.ts) can be
+ * entered while they are held.
  */
 export type LockOrder = ReadonlyMap<string, ReadonlySet<string>>;
 

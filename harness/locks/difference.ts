@@ -38,8 +38,9 @@ export function newDependencies(before: LockOrder, now: LockOrder): readonly New
 }
 
 /**
- * A dependency with the shortest cycle that it closes in `order`; else with the shortest path that would be a cycle with
- * one dependency more (`almost`): from an ordinary class over `from` to `to`; else with neither.
+ * Describes a dependency. `cycle` is the shortest cycle that the dependency closes in `order`. When it closes none, `almost` is
+ * the shortest path from an ordinary class over `from` to `to`; one more dependency, from `to` to that class, would make the path
+ * a cycle. When there is no such path either, both fields are absent.
  */
 export function describeDependency(order: LockOrder, { from, to }: Dependency): NewDependency {
   const back = shortestPath(order, to, from);
@@ -70,8 +71,9 @@ export function uniteOrders(orders: Iterable<LockOrder>): LockOrder {
 }
 
 /**
- * The cycles through a watched class that a hidden dependency closes, which lockdep therefore did not report: for each
- * hidden dependency the shortest. Each cycle once, in canonical rotation, shortest first.
+ * The cycles through a watched class that a hidden dependency closes; lockdep does not see the dependency, so it reported no such
+ * cycle. For each hidden dependency only the shortest cycle is examined. Each cycle occurs once, in canonical rotation, shortest
+ * first.
  */
 export function unreportedCycles({ order, hidden }: LockDump): readonly (readonly string[])[] {
   const full = uniteOrders([order, asOrder(hidden)]);

@@ -20,9 +20,10 @@ const reportedCommitSchema = v.object({
 });
 
 /**
- * The result of testing the new end without the culprit. `confirmed`: it no longer shows the splat (with `reverse`: it shows the
- * splat again). `refuted`: the opposite, for example because a later commit brings the splat as well. `conflict`: the culprit
- * cannot be removed. `untestable`: the rest cannot be tested without it. `blind`: no trial could have shown the splat.
+ * The result of testing the newer end of the range without the culprit. `confirmed`: it no longer shows the splat (with
+ * `reverse`: it shows the splat again). `refuted`: the opposite, for example because a later commit brings the splat as well.
+ * `conflict`: the culprit cannot be removed. `untestable`: the rest cannot be tested without the culprit. `blind`: no trial could
+ * have shown the splat.
  */
 const revertSchema = v.variant('kind', [
   v.object({ kind: v.picklist(['confirmed', 'refuted']), hits: v.number(), misses: v.number() }),

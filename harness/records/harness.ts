@@ -10,8 +10,8 @@ const harnessSchema = v.object({
 });
 
 /**
- * The version of splat that wrote a record. A record from before this field was written reads as version `unknown` with
- * signatures 0.
+ * The version of splat that wrote a record, and the version of its rules for signatures. A record of an early splat does not have
+ * this field; it is read as version `unknown` with signatures 0.
  */
 export const harnessField = v.optional(harnessSchema, { version: 'unknown', signatures: 0 });
 

@@ -52,8 +52,8 @@ export function checkValue<S extends RecordSchema>(
 }
 
 /**
- * Checks a text that should be JSON, as checkValue() does. `why` is empty or follows a sentence about what the text is not: `; it
- * is not JSON` or ` (trials[0].id)`.
+ * Checks a text that should be JSON, as checkValue() does. `why` completes a message that says what the text is not: it is
+ * `; it is not JSON`, or the wrong field as ` (trials[0].id)`, or empty when the value as a whole is wrong.
  */
 export function checkJson<S extends RecordSchema>(
   schema: S,

@@ -24,8 +24,8 @@ const prefixTrialSchema = v.object({
 });
 
 /**
- * The reason why a kernel counts as the kernel of the prefix before it. `image`: the images are equal. Otherwise the code is equal:
- * only line numbers differ, or only files that are not built.
+ * The reason why a kernel counts as the kernel of the prefix before it. `image`: the images are equal. In the other cases the
+ * code is equal. `comments`: only line numbers differ. `documents`: only files that are not built differ.
  */
 const sameReasonSchema = v.picklist(['image', 'comments', 'documents']);
 

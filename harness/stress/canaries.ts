@@ -2,8 +2,8 @@
 import type { Canary, Workload } from './workload.ts';
 
 /**
- * The canaries for detectors that an optional fragment adds. DEBUG_VM stands for debug-vm.config: in 6.1 every kernel has
- * DEBUG_PREEMPT, but its canary is run only together with the others.
+ * The canaries for detectors that an optional fragment adds. The canary `ask-processor` also needs DEBUG_VM, an option of
+ * debug-vm.config: in 6.1 every kernel has DEBUG_PREEMPT, and only kernels with that fragment are meant to run this canary.
  */
 const optional: readonly Canary[] = [
   { ...kicked('unlock-unlocked'), needs: ['DEBUG_VM'], endsGuest: true },

@@ -7,7 +7,10 @@ const counted = workloads
   .flatMap(({ witnesses, alsoCounts = [] }) => [...witnesses, ...alsoCounts])
   .flatMap((name) => [name, ...(otherForms[name] ?? [])]);
 
-/** The names of one kind of counter, without the kind: those in `more`, then those in the table of workloads, without repeats. */
+/**
+ * The names of the counters of one kind, without the kind before the dot: those in `more`, then those in the table of workloads,
+ * without repeats.
+ */
 function countedOf(kind: 'calls' | 'vm', more: readonly string[]): readonly string[] {
   const prefix = `${kind}.`;
   const named = counted.filter((name) => name.startsWith(prefix));
@@ -67,9 +70,9 @@ export const profileFiles = {
 const versionMark = /\..*$/;
 
 /**
- * Where `names` stand in the kernel's list of the functions that ftrace can trace. A version that the compiler made of a function,
- * such as `foo.isra.0`, counts as the function. `indices` are the numbers of the lines, from 1, which set_ftrace_filter takes for
- * the functions (Documentation/trace/ftrace.rst); `found` are those of `names` that have a line.
+ * Finds `names` in the list of the functions that this kernel can trace (ftrace). A version that the compiler made of a function,
+ * such as `foo.isra.0`, counts as the function. `indices` are the numbers of the lines, from 1: set_ftrace_filter accepts them in
+ * place of names (Documentation/trace/ftrace.rst). `found` are those of `names` that have a line.
  */
 export function findTraceable(
   traceable: string,
@@ -96,7 +99,8 @@ function formsBefore(name: string): readonly string[] {
 
 /**
  * Adds up the calls in the per-CPU tables of the function profiler, as `calls.FUNCTION` with the full name. Only
- * `profiledFunctions` and the functions in `more` are counted; calls of a version that the compiler made of one count for it.
+ * `profiledFunctions` and the functions in `more` are counted. Calls of a version that the compiler made of a function count for
+ * the function.
  */
 export function parseProfile(
   tables: readonly string[],
@@ -141,10 +145,10 @@ export interface KernelWitnesses {
 }
 
 /**
- * Which witnesses a kernel can be required to count. `counters` are the counters that were read; `missing` are the functions that
- * the kernel cannot count, by their names as witnesses. Of a witness with several names (otherForms), the name that counted most
- * is required; when none counted, the last of the names that the kernel has. A counter of youngCounters that the kernel lacks is
- * neither required nor absent: that is no fault.
+ * The witnesses that a kernel must count, and those that it lacks. `counters` are the counters that were read; `missing` are the
+ * functions that the kernel cannot count, by their names as witnesses. When a witness has several names (otherForms), the name
+ * that counted most is required; when no name counted, the last of the names that the kernel has. A counter of youngCounters that
+ * the kernel lacks is neither required nor absent: that is no fault.
  */
 export function witnessesOn(
   { witnesses }: { readonly witnesses: readonly string[] },

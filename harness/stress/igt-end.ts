@@ -28,10 +28,10 @@ const signalNames: Readonly<Record<number, string>> = {
 
 /**
  * Reads what a test program printed. The subtest that still ran has the result `crash` when the program died, `timeout` when the
- * time was over, and `incomplete` when the guest was lost or fell silent; those that had not begun have `notrun`. Failures are
- * told by subtest, so a program that died, ran out of time, or failed because subtests failed gets the end `exit` with code 0,
- * and one whose subtests were all skipped `skipped`. When the guest does not answer or is gone, `end` is returned unchanged and
- * `failures` is empty.
+ * time was over, and `incomplete` when the guest was lost or fell silent. Subtests that had not begun have `notrun`. `failures`
+ * tells of each failed subtest, so the end need not tell of it again: it becomes `exit` with code 0 for a program that died, ran
+ * out of time, or failed because subtests failed. It becomes `skipped` when all subtests were skipped. When the guest does not
+ * answer or is gone, `end` is returned unchanged and `failures` is empty.
  */
 export function readIgtEnd(program: IgtProgram, stdout: string, end: WorkloadEnd): TestReport {
   const { test, expectations } = program;

@@ -22,11 +22,11 @@ const order: readonly SubtestResult[] = [
 ];
 
 /**
- * Reads the output of programs that ran one after the other. Neither their exit codes nor failed subtests decide the verdict, so
- * `failures` is empty: under memory pressure a call may fail for want of memory, and a test may find what an earlier one left
- * behind. A subtest that ran several times has its worst result. A subtest whose program was killed, for example by the OOM
- * killer, is `incomplete`; a run in which it passed counts for more. The end is
- * `skipped` when no subtest ran, and `exit` with code 0 when one did; a guest that is lost or silent keeps its end.
+ * Reads the output of programs that ran one after the other. Neither exit codes of programs nor failed subtests decide the
+ * verdict: under memory pressure a call may fail for want of memory, and a test may find what an earlier test left behind. So
+ * `failures` is empty. A subtest that ran several times has its worst result (`order`). A subtest whose program was killed, for
+ * example by the OOM killer, is `incomplete`; a run in which it passed counts for more. The end is `skipped` when no subtest ran,
+ * and `exit` with code 0 when at least one ran. The end of a guest that is lost or silent is returned unchanged.
  */
 export function readIgtRuns(programs: IgtPrograms, stdout: string, end: WorkloadEnd): TestReport {
   const [, ...parts] = stdout.split(headLine);

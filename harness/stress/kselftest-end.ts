@@ -8,9 +8,10 @@ const exitCodes = { pass: 0, expectedFailure: 2 } as const;
 
 /**
  * Reads the results of a program. A program that prints no TAP is one test, whose result is how the program ended. A program that
- * prints TAP has the tests that it printed, and counts as a further test when its end says more than they do: it was stopped or
- * killed, or it failed though none of them did. The end becomes `skipped` when every test was skipped, and is `exit` with code 0
- * when the tests tell everything. When the guest does not answer or is gone, `end` is returned unchanged and `failures` is empty.
+ * prints TAP has the tests that it printed. It counts as a further test when its end says more than its tests do: it was stopped
+ * or killed, or it failed though none of its tests did. The end is `skipped` when the program skipped itself or every test was
+ * skipped. Otherwise it is `exit` with code 0, because the tests tell everything. When the guest does not answer or is gone,
+ * `end` is returned unchanged and `failures` is empty.
  */
 export function readKselftestEnd(
   program: string,

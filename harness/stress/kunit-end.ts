@@ -10,8 +10,8 @@ const overwritten = "kunit: the kernel's log was overwritten";
  * Reads the results of one suite from the stdout of its runner, which is the kernel's log. A case is named
  * `drm_buddy.drm_test_buddy_alloc_limit`; a case with parameters gives one `SUITE.CASE.PARAMETER` for each of them. The innermost
  * test that began and did not end has the result `timeout` when the time was over, and otherwise `incomplete`. A suite that never
- * began, because the guest went away or fell silent, is `notrun`. `end` becomes `skipped` when no case ran, and `stopped` becomes
- * `exit` with code 0.
+ * began is `notrun` when the guest went away or fell silent, and `timeout` when the time was over. The end `stopped` becomes
+ * `exit` with code 0. When the runner ended well and no case ran, the end becomes `skipped`.
  */
 export function readKunitEnd(suite: string, stdout: string, end: WorkloadEnd): TestReport {
   const { tests, open } = readKtap(stdout);

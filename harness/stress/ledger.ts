@@ -73,13 +73,14 @@ function unexplainedTaint(before: LedgerReading, after: LedgerReading): readonly
 }
 
 /**
- * Lines of the kernel's own log that are not on the console. `kmsg` is what /dev/kmsg gave, a record a line:
+ * The number of lines of the kernel's own log that are not on the console. `kmsg` is the text of /dev/kmsg, in which each line is
+ * a record:
  *
  *     6,1534,7201945,-,caller=T51;oom_reaper: reaped process 51 (mrelease), now anon-rss:0kB
  *
- * Records from the first one with `marker` on are compared, or all when that one has been overwritten: then all are later.
- * Null when the last marker is not there: this is not the log of this trial's end. Of a record of
- * several lines only the first counts: consoles cut such records at 1 KiB (CONSOLE_LOG_MAX, kernel/printk/printk.c).
+ * The records from `MARKER begins` on are compared. When that record was overwritten, all records are later and all are compared.
+ * Null when there is no record `MARKER ends`: the log is then not from the end of this trial. Of a record of several lines only
+ * the first line counts: consoles cut such records at 1 KiB (CONSOLE_LOG_MAX, kernel/printk/printk.c).
  */
 export function countLostLines(kmsg: string, consoleLog: string, marker: string): number | null {
   const records = kmsg

@@ -2,8 +2,9 @@
 import type { Workload } from './workload.ts';
 
 /**
- * A program of the tools disk or of the Debian guest. `{seed}`, `{seconds}`, `{ms}` and `{limit}` in its arguments stand for the
- * trial's seed, its duration in seconds and in milliseconds, and the longest time that it may run, in milliseconds.
+ * A program of the tools disk or of the Debian guest. In its arguments, `{seed}`, `{seconds}` and `{ms}` stand for the trial's
+ * seed and for its duration in seconds and in milliseconds; `{limit}` stands for the longest time that the program may run, in
+ * milliseconds.
  */
 export interface ToolRow {
   /** The name that `--workload` takes. */
@@ -15,7 +16,7 @@ export interface ToolRow {
   readonly witnesses3D?: readonly string[];
   /** Present for a program that only the Debian guest has; absent for one that is on the tools disk as well. */
   readonly debian?: true;
-  /** How many milliseconds it runs without --duration; one that draws goes on until its witnesses have moved. */
+  /** How many milliseconds the program runs without --duration. A program that draws goes on until its witnesses have moved. */
   readonly durationMs: number;
   /** Present for a program that shows a picture until its stdin is closed; the trial takes a picture of the screen. */
   readonly draws?: true;

@@ -81,9 +81,10 @@ export interface WatchedFunction {
 
 /**
  * The watched functions of a kernel. `traceable` is the kernel's list of the functions that ftrace can trace; `placed` are the
- * functions of its image with their files. Both are in the order of addresses, so the n-th function with a name in one list is the
- * n-th with that name in the other, if both lists have it equally often; otherwise the functions with that name are left out. All
- * functions of the modules in `modules` are watched; their file is `NAME.ko`.
+ * functions of its image with their files. A name that occurs in one file only has that file. For a name that occurs in several
+ * files, the n-th function in one list is the n-th in the other, because both lists are in the order of addresses. When the two
+ * lists do not have such a name equally often, its functions are left out. All functions of the modules in `modules` are watched;
+ * their file is `NAME.ko`.
  */
 export function watchFunctions(
   traceable: string,

@@ -38,13 +38,15 @@ export interface Workload {
    * The name of the canary that the workload triggers; absent for other workloads. A canary is a seeded bug that each run must see.
    */
   readonly canary?: string;
-  /** A canary of the detector of leaks: of all canaries, memory that nothing points to is looked for at the end of this one. */
+  /**
+   * Present on the canary of the leak detector. Of all canaries, only this one looks for leaked memory at the end of its trial.
+   */
   readonly leaks?: true;
 }
 
 /**
- * A seeded bug that every run of a kernel must see. What the kernel must say of it is in patches/controls.ts or in
- * patches/detector-checks.ts, by these words.
+ * A seeded bug that every run of a kernel must see. The splat that the kernel must print is in patches/controls.ts or in
+ * patches/detector-checks.ts, under the same mode, notifier and trigger.
  */
 export interface Canary {
   readonly name: string;
@@ -54,7 +56,7 @@ export interface Canary {
   readonly trigger: 'register' | 'munmap' | 'mrelease' | 'oom-memcg';
   /** What stays unchecked on a kernel that is known not to see the bug, such as "lock order inside hlist callbacks". */
   readonly proves?: string;
-  /** Symbols of the configuration that are on in a kernel which sees it. Absent: every kernel does. */
+  /** The config symbols that must be on in a kernel for the bug to be seen. Absent: every kernel sees the bug. */
   readonly needs?: readonly string[];
   /** Set when the splats of this bug end the guest. */
   readonly endsGuest?: true;

@@ -38,7 +38,8 @@ export const workloads: readonly Workload[] = [
     name: 'hmm',
     program: '/bin/hmm',
     args: [],
-    // mn_itree_inv_end runs after an interval notifier's callback. Only test_hmm has one here; lib/ itself is not traced.
+    // mn_itree_inv_end runs after the callback of an interval notifier. Here only test_hmm has such a notifier. The functions of
+    // test_hmm itself are no witnesses, because code in lib/ cannot be traced.
     witnesses: [
       'calls.mn_itree_inv_end',
       'calls.hmm_range_fault',
@@ -190,7 +191,8 @@ export const workloads: readonly Workload[] = [
     witnesses: ['calls.vkms_atomic_commit_tail', 'calls.vkms_composer_worker'],
     durationMs: 1500,
   },
-  // Known bugs of the kernel (docs/found.md) switch all detectors off in the next seven, so they do not run on such kernels.
+  // Known bugs of the kernel (docs/found.md) switch all detectors off in the next seven workloads. So these workloads do not run
+  // on kernels that have the bugs.
   {
     name: 'gpu-unbind-held',
     program: '/bin/gpu-unbind-held',

@@ -1,6 +1,6 @@
 /**
- * An architecture that kernels are built for and guests run: one frozen row each. It is a shared word, because the kernel, the
- * guest and the reports need different parts of a row.
+ * A processor architecture: kernels are built for it, and guests have it. Each architecture is one frozen object. The type is in
+ * no room (harness/ROOM/), because the rooms of kernels, guests and reports need different fields of it.
  */
 export interface Architecture {
   /** The name for `--arch`. */
@@ -19,10 +19,11 @@ export interface Architecture {
   /** The serial console and the early console, as the kernel's command line names them. */
   readonly console: { readonly device: string; readonly early: string };
   /**
-   * Returns the words of the kernel's command line for its clock. The argument is the rate of the host's time stamp counter in kHz.
+   * Returns the words about the clock in the kernel's command line. The argument is the rate of the host's time stamp counter in
+   * kHz.
    */
   readonly clockArguments: (tscKhz: number) => string;
-  /** The value of e_machine in its programs (elf(5)). */
+  /** The value of e_machine in programs of this architecture (elf(5)). */
   readonly elfMachine: number;
   /** The value of `architecture` in a KCIDB build. */
   readonly kcidbName: string;

@@ -235,7 +235,7 @@ async function keepStore(context: CommandContext): Promise<AsyncDisposable> {
   });
 }
 
-/** Puts the shared store that a flag or the environment names behind the cache. */
+/** Connects the cache with the shared store that a flag or the environment names: the cache fetches from it what it lacks. */
 async function shareStore(argv: StoreArguments, context: CommandContext) {
   return (await import('./commands/store-options.ts')).mountAskedStore(argv, context);
 }

@@ -37,8 +37,9 @@ export interface TrialEvidence {
 }
 
 /**
- * The verdict on one trial. An unexpected splat decides it. Without one, the causes are tried in this order: blind, not-run,
- * hung, unexercised, canary-missed, workload-failed. A guest that hung has no counters, so its witnesses cannot count against it.
+ * The verdict on one trial. An unexpected splat decides the verdict. Otherwise the first of these causes that applies decides it:
+ * blind, not-run, hung, unexercised, canary-missed, workload-failed. A guest that hung has no counters, so its witnesses cannot
+ * count against it.
  */
 export function judgeTrial(evidence: TrialEvidence): Verdict {
   const expected = evidence.expected ?? [];
@@ -99,7 +100,8 @@ function judgeEnd(end: WorkloadEnd): Verdict {
       return inconclusive('hung', 'the guest ended without a word');
     case 'skipped':
       return inconclusive('not-run', end.reason);
-    // The splat decides the verdict. When a baseline knows that splat, the trial was still cut short.
+    // With these two ends the trial also has a splat, which decides the verdict. A splat that the baseline has does not decide,
+    // but the trial was cut short all the same.
     case 'corrupted':
       return inconclusive('workload-failed', `the workload ended at a wrong word: ${end.what}`);
     case 'leaked':

@@ -64,7 +64,7 @@ export async function openConnection(
     throw serverFault(address, cause);
   }
   const { Queue, Worker } = bull.withBackend<IQueueBackend, ConnectionOptions>(backend.factory);
-  // The backends have the connection already, so the options contain none.
+  // The backends have the connection already, so `connection` is empty here.
   const options = { connection: {}, prefix };
   return {
     openQueue: (name) => new Queue(name, options).on('error', ignore),

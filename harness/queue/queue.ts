@@ -21,7 +21,7 @@ export type JobEnd =
   | { readonly kind: 'done'; readonly value: unknown }
   | { readonly kind: 'failed'; readonly why: string };
 
-/** The queue of the jobs that need one capability. */
+/** A queue. All its jobs need the same of a worker's host, for example KVM. */
 export interface JobQueue {
   /** Adds jobs. When it throws `infra`, some of the jobs may have been added. */
   readonly add: (jobs: readonly NewJob[]) => Promise<void>;
@@ -46,8 +46,8 @@ interface QueueOptions {
 /**
  * Opens a queue of BullMQ over Redis or PostgreSQL for each name; the library is loaded here. Throws `infra` when the server does
  * not answer. A job is given to one worker at a time. The worker holds a lock on the job, marked with a token of its own, and
- * renews it while the job runs. Only the holder of the lock can end the job, so the result of a worker that lost its lock cannot
- * overwrite another's.
+ * renews it while the job runs. Only the holder of the lock can end the job, so a worker that lost its lock cannot overwrite the
+ * result of another worker.
  */
 export async function openQueues(
   names: readonly string[],

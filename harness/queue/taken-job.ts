@@ -9,25 +9,25 @@ export interface TakenJob extends AsyncDisposable {
   /** The number of this try, from 1. */
   readonly attempt: number;
   /**
-   * Fires when another worker has the job or may have it, because this process was stopped, or cut off from the server, for too
-   * long.
+   * Fires when another worker may have the job. This happens when the lock was not renewed in time, because this process was
+   * stopped or was cut off from the server.
    */
   readonly lost: AbortSignal;
   /**
-   * Ends the job with a value. Resolves to false when another worker has the job by now: then this value counts for nothing.
-   * Throws when the server cannot be reached for half a minute, and when the signal fires.
+   * Ends the job with a value. Resolves to false, and the value counts for nothing, when another worker may have the job by now.
+   * Throws when the server cannot be reached for half a minute, or when the signal fires.
    */
   readonly finish: (value: unknown) => Promise<boolean>;
   /** Sends nothing more about the job, as if this process had been killed. It is for simulations. */
   readonly forget: () => void;
   /**
-   * Ends this try as failed. With `final`, or after the last try, nobody takes the job again. Resolves and throws as finish()
+   * Ends this try as failed. With `final`, or after the last try, the job is not tried again. Resolves and throws as finish()
    * does.
    */
   readonly fail: (why: string, final: boolean) => Promise<boolean>;
 }
 
-/** The most times that the server is told how a job ended; the tries are half a second apart. */
+/** How many times, half a second apart, this process tries to tell the server how a job ended. */
 const mostTries = 60;
 /** How many milliseconds a process that ends waits for the server to take a job back. */
 const farewellMs = 1500;
@@ -51,8 +51,8 @@ export function holdJob(job: SharedJob, { token, lockMs, signal }: Hold): TakenJ
   };
   const renew = setInterval(() => {
     const askedMs = performance.now();
-    // The server did not answer at all: a process that is cut off is told nothing. The clock also runs while this process is
-    // stopped.
+    // A process that is cut off gets no answer from the server, so only the time can tell. The time also passes while this
+    // process is stopped.
     if (askedMs - renewedMs > lockMs) lose();
     job.extendLock(token, lockMs).then(
       (isMine) => {

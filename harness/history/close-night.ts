@@ -40,8 +40,8 @@ export interface StoredIssue {
   readonly hits: number;
   readonly trials: number;
   /**
-   * Milliseconds until the issue shows: the median of those trials of this night whose first splat it was; null when there was no
-   * such trial.
+   * The median time until the issue shows, in milliseconds. Only those trials of this night count in which the issue was the
+   * first splat; null when it was the first splat of no trial.
    */
   readonly firstMs: number | null;
 }

@@ -1,9 +1,9 @@
 import type { History } from './database.ts';
 
 /**
- * A night that is part of the evidence of an open issue. `id` is its row in the table of nights. `runs` are the night's runs of
- * the cell that show the issue, as paths below the night's folder; of the last pass, and of an issue without a report, they are
- * all planned runs of the cell.
+ * A night that is part of the evidence of an open issue. `id` is its row in the table of nights. `runs` are run directories of
+ * the night, as paths below the night's folder. In a night that showed the issue, they are the runs with a trial of the cell that
+ * names the issue. In `lastPass`, they are all planned runs of the cell.
  */
 export interface EvidenceNight {
   readonly id: number;
@@ -14,8 +14,9 @@ export interface EvidenceNight {
 }
 
 /**
- * The nights that prove an open issue of a cell: the first and the newest night that showed the issue since its rate is counted,
- * and before the first of them the last night that ran the cell and did not show it. Each is null when there is no such night.
+ * The nights that prove an open issue of a cell. Only nights count since the issue was first seen, came back, or changed its
+ * rate: `firstFail` is the first, and `newestFail` the newest of these nights that showed the issue. `lastPass` is the last night
+ * before `firstFail` that ran the cell without showing the issue. A field is null when no night fits.
  */
 export interface Evidence {
   /** The splat's signature; empty for an issue without a report, such as silence. */
@@ -75,7 +76,10 @@ function numberIn(row: ReturnType<History['one']>): number | undefined {
   return row?.['night'] == null ? undefined : Number(row['night']);
 }
 
-/** A night with the runs of one cell in it: those with a trial that names the splat `key`, or all runs when `key` is empty. */
+/**
+ * A night with the runs of one cell in it: those with a trial that names the splat `key`, or all planned runs when `key` is
+ * empty.
+ */
 function nightOf(
   history: History,
   night: number | undefined,

@@ -15,14 +15,14 @@ export interface ListedIssue {
   readonly state: string;
   readonly firstSeen: string;
   readonly lastSeen: string;
-  /** `hits` of the `trials` that could have shown the issue did, over all nights since it was first seen. */
+  /** Over all nights: how many trials showed the issue (`hits`), and how many trials could have shown it. */
   readonly hits: number;
   readonly trials: number;
 }
 
 /**
- * The issues that a night saw which began at or after a time, in milliseconds since 1970. The issue that was first seen last
- * comes first. With `sought`, only the issues whose signature is `sought`, or whose title contains it.
+ * The issues that were last seen in a night which began at `sinceMs` (milliseconds since 1970) or later. The issue that was
+ * discovered last comes first. With `sought`, only the issues whose signature is `sought`, or whose title contains it.
  */
 export function listIssues(
   history: History,

@@ -1,7 +1,10 @@
 import type { Dependency } from '../records/lock-order.ts';
 import type { History, Run } from './database.ts';
 
-/** The unit whose lock orders are compared: a cell on one accelerator under one setting. */
+/**
+ * The unit whose lock orders are compared: a cell on one accelerator under one setting. The setting is a digest that names splat,
+ * QEMU, the guest, the fragments and the program.
+ */
 export interface LockSubject {
   /** The cell's id. */
   readonly cell: string;

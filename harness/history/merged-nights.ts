@@ -12,18 +12,18 @@ import {
 /** Tables in which every row belongs to one night. */
 const ofNight = ['results', 'trials', 'machines', 'sightings', 'witnesses'] as const;
 
-/** The rows of earlier nights that the end of a merged night changes, as they were before. */
+/** Rows that earlier nights wrote and that the end of a merged night changes, as they were before that end. */
 interface Before {
   readonly issues: readonly Row[];
   readonly known_issues: readonly Row[];
 }
 
 /**
- * Makes a night of the history ready to take the results of a merge, as if none had been taken before: a second merge of a night
- * gives what the first one would have given with the same results. The night counts when closeNight() has ended it; until then it
- * is abandoned. Its `plan` tells it from any other night; `cells` are the ids of all of its cells. Throws `usage` for a night
- * that has another plan in the history, for one that was not merged from parts, and for one that is older than the newest closed
- * night, which may have been compared with it.
+ * Makes a night ready to take the results of a merge. When the night was merged before, the results of that merge are removed
+ * first, so merging the same results twice gives the same night. Until closeNight() ends the night, it counts as abandoned.
+ * `night.plan` tells the night from any other night; `cells` are the ids of all its cells. Throws `usage` when the history has
+ * this night from another plan, when it has this night but not from a merge, and when a newer night is closed, which may have
+ * been compared with this night.
  */
 export async function openMergedNight(
   history: History,

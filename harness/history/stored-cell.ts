@@ -1,7 +1,10 @@
 import type { StoredIssue } from './close-night.ts';
 import type { History, Row } from './database.ts';
 
-/** An issue of a cell, with its counts in the newest nights since the night from which its rate is counted, the oldest first. */
+/**
+ * An issue of a cell. `nights` has its counts in each night, the oldest first, from the night on in which the issue was first
+ * seen, came back, or changed its rate. There are at most 365 nights, and none for an issue that is gone.
+ */
 interface IssueHistory extends Omit<StoredIssue, 'cell' | 'ranOn' | 'hits' | 'trials' | 'firstMs'> {
   readonly nights: readonly {
     readonly night: string;
@@ -165,8 +168,8 @@ function nightsOf(
 }
 
 /**
- * How often the witnesses of a cell were counted, per trial, in its newest nights: for each witness, by name, the newest count
- * first.
+ * For each witness of a cell, by name: its count per trial in each night, the newest night first. Only the newest `nights` nights
+ * are read in which a witness of the cell was counted.
  */
 export function witnessesOf(
   history: History,
@@ -193,8 +196,8 @@ export function witnessesOf(
 }
 
 /**
- * How many milliseconds a cell took to show the splat `key`, in its newest nights in which that was the first splat of a trial, the
- * newest night first.
+ * How many milliseconds a cell took to show the splat `key`, the newest night first. Only nights count in which this splat was
+ * the first of a trial, and of these the newest `nights`.
  */
 export function firstSightsOf(
   history: History,

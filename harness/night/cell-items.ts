@@ -174,8 +174,8 @@ export function rangeOf({ kernel, isForward }: CellInput, { tested }: CellPast):
 }
 
 /**
- * What else changed of the kernel when its commit did not: `none` for the same kernel. Empty when the commits differ, and when
- * one of the two kernels is not known.
+ * What else changed of the kernel when its commit did not change: `none` for the same kernel. The result has no field when the
+ * commits differ, or when one of the two kernels is not known.
  */
 export function changeOf(
   now: Pick<CellKernel, 'sha' | 'source' | 'kernelId'>,

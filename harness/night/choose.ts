@@ -34,9 +34,9 @@ const secondsPerMachine = 60;
 
 /**
  * Chooses the cells of a night. Cells that most likely tell something new come first: cells that have never run, then those whose
- * kernel has changed, then those with a splat that comes and goes, then those that have not run for the longest time. What does
- * not fit the budget is `left`, but never the first cell. `estimate` is the time of the chosen cells in seconds. Cells that
- * differ only in their workload share a boot, so they are run together, at the place of the first of them.
+ * kernel has changed, then those with a splat that comes and goes, then those that have not run for the longest time. Cells that
+ * do not fit the budget are `left`, but the first cell always runs. `estimate` is the time of the chosen cells in seconds. Cells
+ * that differ only in their workload share a boot, so they are run together, at the place of the first of them.
  */
 export function choosePlan(
   cells: readonly NamedCell[],

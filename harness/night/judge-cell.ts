@@ -21,8 +21,8 @@ import { type JudgedTrial, judgeKnowing, type TrialSplat } from './judge-trial.t
 import { isAbout, isExpired } from './known-file.ts';
 
 /**
- * The number of trials that a known splat made blind. The splat is known by an entry of the file of known issues, or by earlier
- * nights.
+ * How many trials were made blind by the known splats that one entry of the file of known issues is about. A known splat without
+ * an entry is counted by its `key`.
  */
 export interface BlindTrials {
   readonly issue: KnownIssue | { readonly key: string };
@@ -45,8 +45,8 @@ export interface JudgedCell {
 }
 
 /**
- * Answers about a splat of a cell: the unexpired entry that is about it (`live`), the expired one, and whether it is known
- * (`isKnown`): by the harness itself, by an unexpired entry, or, without an expired one, by earlier nights.
+ * What is known of a splat: the entry of the known-issues file about it that has not expired (`live`), the expired entry, and
+ * `isKnown`. That is true when splat itself knows it, when `live` is set, or when it is an open issue without an expired entry.
  */
 interface Knowledge {
   readonly live: (splat: TrialSplat) => KnownIssue | undefined;
@@ -83,8 +83,8 @@ function matches(
 }
 
 /**
- * The known splats that the boots of a cell's guests showed. After such a splat, no trial in copies of these boots can show
- * anything.
+ * The known splats that the boots of a cell's guests showed. A splat at boot ends the detectors, so no copy of that boot can show
+ * another splat.
  */
 export function knownAtBoot(
   input: CellInput,
@@ -95,8 +95,8 @@ export function knownAtBoot(
 }
 
 /**
- * Judges a cell by its own past only. `atBoot` is the result of knownAtBoot() for the boots whose copies the cell's trials ran
- * in: only one of the cells that share the boots has their splats.
+ * Judges a cell by its own past only. `atBoot` has the known splats of the boots whose copies ran the cell's trials, as
+ * knownAtBoot() returns them. They may stand in the input of another cell that shares the boots.
  */
 export function judgeCell(
   input: CellInput,
@@ -180,7 +180,7 @@ function matchedEntries(
   });
 }
 
-/** The classes for which a cell as a whole is on a list of the night, besides its splats. */
+/** The classes that put the cell as a whole on a list of the night, in addition to the items of its splats. */
 const listed: readonly CellClass[] = [
   'disappeared',
   'infrastructure',
@@ -248,7 +248,7 @@ function judgeNotThere(verdict: Verdict, { last }: CellPast, workloadsNamed: boo
   return { class: workloadsNamed ? 'inconclusive' : 'notThere', verdict, because };
 }
 
-/** Judges the rest of a cell, besides its splats: what its trials prove. */
+/** Judges what the trials of a cell prove. The items of the cell's splats are judged apart from this. */
 function judgeRest(
   input: CellInput,
   past: CellPast,
@@ -285,7 +285,7 @@ function judgeRest(
   return judgeProof(verdict, past);
 }
 
-/** Judges a cell whose trials all ran, could have shown a splat, and showed nothing new. */
+/** Judges a cell that has a result of every planned trial and shows no new splat, and whose trials are not all blind. */
 function judgeProof(verdict: Verdict, { last }: CellPast): Rest {
   if (verdict.kind === 'inconclusive') {
     const because = `${verdictPhrase(verdict)}: ${verdict.message}`;

@@ -13,7 +13,7 @@ export interface IssuePast {
   readonly state: 'open' | 'gone';
   readonly firstSeen: string;
   readonly lastSeen: string;
-  /** The night from which its rate is counted: it was first seen then, or its rate changed then. */
+  /** The night from which its rate is counted: in that night the issue was first seen, came back, or began its present rate. */
   readonly since: string;
   /** The nights since then, oldest first. */
   readonly nights: readonly IssueNight[];

@@ -157,20 +157,20 @@ function conclude(
   };
 }
 
-/** What an entry, or on one kernel a splat that only earlier nights know, made blind. */
+/** The trials that became blind by an entry of the file of known issues, or on one kernel by a known splat without an entry. */
 interface Blinded extends BlindTrials {
   /** The name of the kernel; undefined for an entry. */
   readonly kernel: string | undefined;
-  /** The cells with such trials. */
+  /** The cells that have these blind trials. */
   readonly cells: readonly JudgedCell[];
 }
 
 /**
- * Handles the trials that known splats made blind. The share of an entry is the number of trials that its splats made blind, of
- * all trials to which the entry may apply. A splat that is known only by earlier nights has a share for each kernel, of all trials
- * of that kernel: other kernels of the matrix prove nothing about it. A note tells the share. When the share is above the limit,
- * each cell with such trials becomes inconclusive if more than the limit of the cell's own trials is blind; there is always at
- * least one such cell. A cell that is `new` or `back` keeps its class.
+ * Handles the trials that known splats made blind. The share of an entry of the file of known issues is the number of trials that
+ * its splats made blind, divided by the number of all trials to which the entry may apply. A known splat without an entry has a
+ * share for each kernel, of that kernel's trials alone, because other kernels prove nothing about it. A note tells each share.
+ * When a share is above its limit, the cells behind it are looked at one by one: a cell becomes inconclusive when the share of
+ * blind trials among its own trials is above the limit too. A cell that is `new` or `back` keeps its class.
  */
 function tellBlindness(cells: readonly JudgedCell[]): {
   readonly cells: readonly JudgedCell[];

@@ -23,8 +23,8 @@ export interface ReadMatrix extends YamlFile<Matrix> {
 const mostCells = 10_000;
 
 /**
- * Reads a matrix. Throws `config` with file, line, column, value, and what would be valid; so for more than 10,000 cells before
- * `exclude`, and when `exclude` leaves none.
+ * Reads a matrix. Throws `config` with file, line, column, value, and what would be valid. It also throws `config` for more than
+ * 10,000 cells before `exclude`, and when `exclude` leaves no cell.
  */
 export function parseMatrix(text: string, file: string, offers: Offers): ReadMatrix {
   const read = readYaml(text, file, matrixSchema);

@@ -29,7 +29,7 @@ export interface AgentChannel {
 
 export interface RequestOptions {
   readonly signal: AbortSignal;
-  /** Without an answer within this time, or before the signal fires, the answer is `silent`; no error is thrown. */
+  /** When no answer comes within this time, or when the signal fires first, the answer is `silent`; no error is thrown. */
   readonly timeoutMs: number;
   readonly onPart?: (kind: string, words: readonly Buffer[]) => void;
 }

@@ -63,14 +63,14 @@ export const igtFolder = '/usr/libexec/igt-gpu-tools';
 /** The version of the packing; it must be raised when other files are packed, or in another way. */
 const packing = 1;
 
-/** What an image has that was just packed. */
+/** The facts about a new image. */
 interface Packed {
   readonly tests: IgtImage['tests'];
   /** The digest of the disk. */
   readonly sha256: string;
 }
 
-/** The meta of a disk in the cache. Disks that earlier versions of splat packed have no digest in it. */
+/** What the store keeps about a disk in the cache. Disks that earlier versions of splat packed have no digest. */
 interface Meta extends Omit<Packed, 'sha256'> {
   readonly name: string;
   readonly sha256?: string;

@@ -200,9 +200,8 @@ async function cpuSecondsOf(pid: number | undefined): Promise<number> {
 }
 
 /**
- * Throws `infra` when QEMU crashed, failed, was killed, or met a full disk. When QEMU ended with exit code 0, the end of the
- * guest was the kernel's doing, and nothing is thrown. A QEMU that still runs after `patienceMs` milliseconds also counts as the
- * kernel's doing.
+ * Throws `infra` when QEMU crashed, failed, was killed, or met a full disk. Throws nothing when QEMU ended with exit code 0: then
+ * the kernel ended the guest. Throws nothing either when QEMU still runs after `patienceMs` milliseconds.
  */
 export async function requireGuestsFault(machine: Machine, patienceMs = 5_000): Promise<void> {
   const fault = machine.hostFault();

@@ -30,9 +30,10 @@ export interface KernelTimeouts {
 }
 
 /**
- * The timeouts for a guest: those for a fast machine (10 s, and 21 s for RCU stalls), multiplied by the slowness of the guest up
- * to a limit. The kernel has limits: watchdog_thresh is at most 60 (Documentation/admin-guide/sysctl/kernel.rst),
- * rcu_cpu_stall_timeout 3 to 300 (kernel/rcu/Kconfig.debug). A hung task is reported after at most 120 s.
+ * The timeouts for a guest: those for a fast machine (10 s for a hung task and for the watchdog, 21 s for an RCU stall),
+ * multiplied by the slowness of the guest. The kernel bounds two of them: watchdog_thresh is at most 60
+ * (Documentation/admin-guide/sysctl/kernel.rst), rcu_cpu_stall_timeout is 3 to 300 (kernel/rcu/Kconfig.debug). The timeout for a
+ * hung task is at most 120 s.
  */
 export function kernelTimeouts(slowness: number): KernelTimeouts {
   return {
@@ -56,8 +57,8 @@ export async function setKernelTimeouts(agent: Agent, timeouts: KernelTimeouts):
 }
 
 /**
- * The longest time, in milliseconds of the guest, that a workload may run to make its witnesses non-zero: its duration, and 2.5 s
- * multiplied by the guest's slowness. The second part is at most a minute.
+ * The longest time that a workload may run to make its witnesses non-zero, in milliseconds of the guest's clock: its duration,
+ * and 2.5 s multiplied by the guest's slowness. The second part is at most a minute.
  */
 export function workloadLimitMs(durationMs: number, slowness: number): number {
   return durationMs + Math.round(between(2_500, 2_500 * slowness, 60_000));

@@ -113,7 +113,7 @@ interface TestChoice {
   readonly image: IgtImage;
   readonly beside?: Workload;
   readonly subtest?: string;
-  /** What the names stand for that earlier tests got. */
+  /** By the name of a workload of an earlier test: the test that the name stands for (distinct-name.ts). */
   readonly taken: Map<string, string>;
 }
 

@@ -77,7 +77,10 @@ async function suitesOf(
   });
 }
 
-/** True when copies of one boot run the suite: it can be run after boot, and need not have run during it. */
+/**
+ * True when the suite runs in copies of one boot: the kernel can run suites after its boot, and this suite is not one that runs
+ * only at boot.
+ */
 function isForked({ atBootOnly }: KunitSuite, { runLater }: KernelSuites): boolean {
   return runLater && !atBootOnly;
 }

@@ -78,7 +78,9 @@ export async function readCalls(agent: Agent, cpus: number): Promise<Record<stri
   return readShownCalls(await readTables(agent, cpus, listLimitBytes));
 }
 
-/** The function profiler's table of each CPU, an empty text for a CPU without one. `limitBytes` is that of the agent's read(). */
+/**
+ * The function profiler's table of each CPU; an empty text for a CPU without a table. At most `limitBytes` of a table are read.
+ */
 export async function readTables(
   agent: Agent,
   cpus: number,

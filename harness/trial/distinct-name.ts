@@ -1,7 +1,8 @@
 /**
- * The name of a workload: `nameOf('')`, or `nameOf('_2')` and so on when `taken` has that name for another workload. Names become
- * folders, so the patterns `cursor*` and `cursor?` would both be `cursor_`. `what` tells workloads apart: the same `what` gets the
- * same name again. `taken` has what each name stands for; the name is added to it.
+ * Returns a name for a workload and adds it to `taken`. The name is `nameOf('')`; when another workload has that name already, it
+ * is `nameOf('_2')`, then `nameOf('_3')` and so on. Two workloads can want one name, because names become folders: the patterns
+ * `cursor*` and `cursor?` would both be `cursor_`. `what` tells workloads apart: the same `what` gets the same name again.
+ * `taken` has the `what` of each name.
  */
 export function distinctName(
   what: string,

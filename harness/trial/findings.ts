@@ -42,7 +42,7 @@ export function countSplats(findings: readonly Finding[]): readonly SplatCount[]
   return tally.all();
 }
 
-/** The titles that decide a verdict. A known splat still counts for the canary that must print it. */
+/** The titles that decide a verdict. Known splats are left out, except those that the trial, a canary, must print. */
 export function decisiveTitles(
   splats: readonly SeenSplat[],
   expected: readonly string[],

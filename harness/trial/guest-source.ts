@@ -182,7 +182,7 @@ async function gpuFor({ gpu: name = defaultGpu.name, emit }: GuestRequest): Prom
   return gpu;
 }
 
-/** The preparation of a guest, with what turns its addresses into names of functions. */
+/** What turns the addresses of a guest into names of functions, with the guest's preparation. */
 function symbolsFor(
   { vmlinux, modules }: BuiltKernel,
   prepared: Prepared,

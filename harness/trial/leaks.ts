@@ -13,26 +13,34 @@ import type { ConsoleFindings } from './console-findings.ts';
 const list = '/sys/kernel/debug/kmemleak';
 /** The guest's program that looks twice (guests/minimal/kmemleak.c). */
 const program = '/bin/kmemleak';
-/** The most that it prints, and the most of its complaint that is told. */
+/** The most bytes that the program prints of the list, and the most characters of its error message that are told. */
 const listBytes = 1024 * 1024;
 const wordsChars = 200;
 
-/** What a look for memory that nothing points to gave: kmemleak's list, which may be empty, or why nobody looked. */
+/**
+ * The result of a search for leaks, that is, memory that nothing points to: kmemleak's list, which may be empty (`looked`), or
+ * why the guest could not search (`dead`).
+ */
 export type LeakLook =
   | { readonly kind: 'looked'; readonly text: string }
   | { readonly kind: 'dead'; readonly why: string };
 
-/** Whether a ready guest looks for memory that nothing points to. Both fields absent: the kernel cannot. */
+/**
+ * Whether a ready guest searches for leaks (memory that nothing points to). Both fields are absent when the kernel has no
+ * kmemleak.
+ */
 export interface LeakDetector {
   readonly looksForLeaks?: true;
-  /** Why the guest could not forget what was lost before the trials. A look would then report that memory in each trial. */
+  /**
+   * Why the guest could not mark older leaks, from before the trials, as told. A search would report these leaks in each trial.
+   */
   readonly leaksUnforgotten?: string;
 }
 
 /** The time for two scans of a guest that has just booted, on a slow host with further detectors. */
 const forgetTimeoutMs = 600_000;
 
-/** Whether a kernel looks for leaks. What is lost by now is forgotten, so that a trial has only its own. */
+/** Whether a kernel searches for leaks. It forgets the leaks so far, so that each trial reports its own leaks only. */
 export async function forgetLeaks(agent: Pick<Agent, 'read' | 'run'>): Promise<LeakDetector> {
   if ((await agent.read(list, 1)) === undefined) return {};
   const look = await runLook(agent, ['--forget'], forgetTimeoutMs);
@@ -40,7 +48,7 @@ export async function forgetLeaks(agent: Pick<Agent, 'read' | 'run'>): Promise<L
   return { looksForLeaks: true };
 }
 
-/** Ends after which the workload may still run, or never ran. */
+/** Ends of a workload that may still run, or that never ran. */
 const unended: ReadonlySet<WorkloadEnd['kind']> = new Set(['skipped', 'stopped', 'silent', 'lost']);
 
 /** What decides whether leaks are looked for at the end of a trial. */
@@ -48,14 +56,14 @@ export interface EndedTrial {
   readonly workload: Pick<Workload, 'canary' | 'leaks'>;
   readonly prepared: LeakDetector;
   readonly end: WorkloadEnd;
-  /** True when the trial has shown a splat already: a task that the kernel killed leaves memory behind. */
+  /** True when the trial has shown a splat already. The splat may have killed a task, which leaves memory behind. */
   readonly spoke: boolean;
 }
 
 /**
- * Looks for leaks twice, five seconds apart. Undefined when no look is due: the kernel has no kmemleak, the workload did not run or
- * did not end, or a splat or a seeded bug of another detector may have left memory behind. `timeoutMs` is for a guest that does not
- * come to it.
+ * Searches for leaks: kmemleak scans twice, five seconds apart. Undefined when no search is due: the kernel has no kmemleak, the
+ * workload did not run or did not end, or a splat or a seeded bug of another detector may have left memory behind. `timeoutMs` is
+ * the time limit for the search.
  */
 export async function findLeaks(
   agent: Pick<Agent, 'run'>,
@@ -119,7 +127,7 @@ export function unseenLeaks({ leaks }: { readonly leaks?: LeakLook }): {
   return leaks?.kind === 'dead' ? { leaksUnseen: leaks.why } : {};
 }
 
-/** Its lines are not those of the console. */
+/** The finding without its place: its lines are those of kmemleak's list, not of the console. */
 function offConsole(finding: Finding): Finding {
   return { ...finding, line: 0, endLine: 0, bytes: { start: 0, end: 0 } };
 }

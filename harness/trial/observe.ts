@@ -41,7 +41,8 @@ export interface Prepared extends LeakDetector {
    */
   readonly missing?: readonly string[];
   /**
-   * What was requested and the guest lacks, so that no workload may run though the guest is ready; absent when it lacks nothing.
+   * What was requested for the guest and is missing in it. The guest is ready, but no workload may run in it. Absent when nothing
+   * is missing.
    */
   readonly lacks?: string;
   /** The modules that were loaded. Absent: no module. */
@@ -123,7 +124,7 @@ export async function prepareGuest(
 /** The minor numbers of the DRM devices in our kernels, and one more. */
 const minors = [0, 1, 2, 3];
 
-/** What the guest lacks for the GPU that was requested; undefined when it lacks nothing. */
+/** The field `lacks` names what the guest lacks for the requested GPU. The result has no field when the guest lacks nothing. */
 async function lackOf(
   agent: Agent,
   gpu: Pick<GpuDevice, 'renders'> | undefined,

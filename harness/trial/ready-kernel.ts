@@ -38,8 +38,8 @@ export interface CommitTrialsRequest extends GuestRequest {
 export const bootWorkload = 'boot';
 
 /**
- * How many trials in a row share a boot before the next boot is used; after the last boot comes the first again. Copies of one boot
- * are alike in everything that the boot decided.
+ * How many trials in a row run in copies of one boot, before the next boot is used. After the last boot comes the first again.
+ * Copies of one boot are alike in everything that the boot decided.
  */
 const trialsPerBoot = 8;
 const mostBoots = 4;

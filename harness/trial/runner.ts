@@ -31,8 +31,8 @@ function guestFolder(id: string, guest: number): string {
 }
 
 /**
- * The names that the folders of a trial's guests may have. The last guest comes first, because its result counts. After all guests
- * come those tries of them in which QEMU crashed.
+ * The names that the folders of a trial's guests may have. The last guest comes first, because its result counts. At the end come
+ * the folders of tries in which QEMU crashed.
  */
 export function guestFolders(id: string): readonly string[] {
   const last = Array.from({ length: mostGuests }, (_, at) => guestFolder(id, mostGuests - at));
@@ -155,7 +155,10 @@ export function settle(
   return { ...retried, verdict: { kind: 'splat', titles: [title] } };
 }
 
-/** A sentence about the known bug that stopped a trial's guest; undefined when the verdict is not `hung`, or no known bug did. */
+/**
+ * A sentence about the known bug that stopped a trial's guest. Undefined when the verdict is not `hung`, or when no known bug
+ * stopped the guest.
+ */
 export function knownHang(
   known: Pick<KnownSplats, 'hangs' | 'reports'> | undefined,
   result: Pick<TrialResult, 'workload' | 'verdict' | 'splats' | 'hang'>,
@@ -171,7 +174,7 @@ export function knownHang(
   return known?.hangs?.find(({ stuck }) => stuck.every((name) => names.has(name)))?.what;
 }
 
-/** True for a splat that does not decide the verdict. It is of a trial of `workload`, or of a boot when `workload` is absent. */
+/** True for a splat that does not decide the verdict. `workload` is that of the splat's trial; absent for a splat of a boot. */
 export function isKnownTo(
   { signatures, reports }: KnownSplats,
   finding: Pick<Finding, 'signature' | 'title' | 'stack' | 'text'>,

@@ -208,7 +208,7 @@ async function runWorkload(
     }
   };
   try {
-    // What the user gave runs as long as the user said.
+    // The user's own program runs exactly as long as the user said.
     const isTheirs = upload !== undefined && plan.readTests === undefined;
     const timeoutMs = isTheirs ? durationMs : runTimeoutMs(durationMs, context.slowness);
     // A test program that still runs at its limit does not make the guest silent: the agent has answered, and the results of the

@@ -137,7 +137,7 @@ function seededTitles({ expected = [], hole }: TrialPlan): readonly string[] {
   return [...expected, ...(hole?.closedBy ?? [])];
 }
 
-/** The parts of a verdict that only a canary has. */
+/** The fields of a trial's evidence that only a canary has. */
 function saysOf(
   { endsGuest }: TrialPlan,
   expected: readonly string[] | undefined,
@@ -148,7 +148,10 @@ function saysOf(
   };
 }
 
-/** The titles that a canary must have printed. One that this kernel is known to miss may print its titles, but need not. */
+/**
+ * The titles that a canary must have printed; undefined for a trial that is no canary. For a canary that this kernel is known to
+ * miss (`hole`), they are the titles that it printed all the same.
+ */
 function expectedOf(plan: TrialPlan, splats: readonly SeenSplat[]): readonly string[] | undefined {
   if (plan.hole === undefined) return plan.expected;
   return plan.hole.closedBy.filter((known) => splats.some(({ title }) => title === known));

@@ -63,15 +63,16 @@ export interface BisectResult extends SearchEnd {
 }
 
 /**
- * The bisection gives up after this many valid trials of the bad end without the bug; while it is not known which workload shows
- * the bug, after this many trials of each workload, valid or not. Finding a bug with a rate below 2 % takes too many trials.
+ * How many trials of the bad end the bisection runs without seeing the bug before it gives up. Only trials count that could have
+ * shown the bug. While no workload has shown the bug yet, every trial counts, and each workload gets this many. Finding a bug
+ * with a rate below 2 % takes too many trials.
  */
 const endTrials = 150;
 const mostTrials = 3_000;
 
 /**
- * Runs a bisection, or continues the bisection whose journal is in the folder `request.dir`. That there is no answer is a result,
- * and has its reason. Throws `usage` when the journal there belongs to another question.
+ * Runs a bisection, or continues the bisection whose journal (journal.jsonl) is in the folder `request.dir`. A bisection without
+ * an answer is not an error: its result has the reason. Throws `usage` when the journal is that of another request.
  */
 export async function bisectPlan(request: BisectRequest): Promise<BisectResult> {
   const { range, reverse } = request;
@@ -152,8 +153,8 @@ async function searchFor(
 }
 
 /**
- * For a single culprit: its changes to the final .config and, on request, the check of its revert. For any other answer, and for
- * a commit that stands for those left out by --path: neither.
+ * What else is told of a single culprit: its changes to the final .config and, on request, the check of its revert. Nothing is
+ * told of several candidates, or when the culprit is among the commits that --path left out.
  */
 async function lookAtCulprit(
   { end }: SearchEnd,
@@ -185,8 +186,9 @@ async function lookAtCulprit(
 }
 
 /**
- * The end of a bisection whose bad end showed nothing. `looks` has the counts of its trials, for each workload: workloads of which
- * almost no trial could have shown a splat do not count.
+ * The end of a bisection whose bad end never showed the splat. `looks` has, for each workload, the counts of its trials. A
+ * workload does not count when almost none of its trials could have shown a splat. When no workload counts, the bad end is
+ * untestable.
  */
 export function notSeen(
   question: Question,

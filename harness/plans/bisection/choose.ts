@@ -20,8 +20,8 @@ export interface Choice {
 const batchSizes = [1, 2, 3, 5, 8, 12, 18, 27, 40, 60] as const;
 const largestBatch = 60;
 /**
- * Number of unbuilt commits that are scored: those that split the remaining probability most evenly. Built commits are
- * always scored.
+ * How many of the commits that are not built yet are scored: those that split the remaining probability most evenly. Built
+ * commits are always scored.
  */
 const shortListed = 24;
 /**
@@ -85,8 +85,9 @@ interface Scored extends Choice {
 }
 
 /**
- * The joint probability of a set of commits, also split by the number of misses that are luck if the culprit is among
- * them.
+ * Several commits, taken together. `mass` is the probability that the culprit is among them, and `suspects` the number of
+ * suspects among them. `byMisses` splits `mass` by the number of silent trials that were luck if the commit in question is the
+ * culprit.
  */
 interface Share {
   readonly byMisses: ReadonlyMap<number, number>;
@@ -94,7 +95,7 @@ interface Share {
   readonly suspects: number;
 }
 
-/** A commit with the probability that it has the bug. */
+/** A commit, with the culprits that would give it the bug: `mass` is the probability that the commit has the bug. */
 interface Split extends Omit<Share, 'suspects'> {
   readonly commit: number;
   /** The distance from an even split of the suspects: 0 to 0.5. */
@@ -116,8 +117,8 @@ function shortList(question: Question, evidence: Evidence, posterior: Posterior)
 const nobody: Share = { byMisses: new Map(), mass: 0, suspects: 0 };
 
 /**
- * The split of every commit. The share of a commit with one parent is its parent's share plus the commit itself; only for a merge
- * all commits are summed. So a merge window of 15,000 commits is split in a fraction of a second.
+ * The split of every commit. The commits that a commit contains are those that its parent contains and the commit itself; only
+ * for a merge all commits are looked at. So a merge window of 15,000 commits takes a fraction of a second.
  */
 function splitsOf({ history, reverse }: Question, posterior: Posterior): readonly Split[] {
   const { mass, misses } = posterior;

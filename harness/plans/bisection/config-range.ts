@@ -22,7 +22,7 @@ export interface ConfigsRequest {
   readonly bad: string;
 }
 
-/** The id of the good configuration, to which no line belongs. */
+/** The id of the range's old end: the good configuration without any line of the bad configuration. */
 const goodEnd = 'good';
 
 /**
@@ -100,8 +100,8 @@ async function readIt(path: string, { cwd }: Pick<KernelWork, 'cwd'>): Promise<s
 }
 
 /**
- * The good configuration with some lines of the bad one: a base when it is a whole .config, otherwise one more
- * fragment.
+ * What to build with for the good configuration with some lines of the bad configuration. A whole .config is the base of the
+ * configuration; a fragment is merged last.
  */
 function demands(
   good: string,

@@ -42,27 +42,30 @@ export type Decision =
 export interface Limits {
   /** The confidence that an answer must reach, between 0.5 and 1. */
   readonly confidence: number;
-  /** Maximum of valid trials at the bad end while the rate of the bug is estimated. */
+  /**
+   * Maximum of valid trials at the bad end while the rate of the bug is estimated. A trial is valid when it showed the bug or
+   * could have shown it.
+   */
   readonly endTrials: number;
   /** Maximum of trials of the whole search, valid or not. */
   readonly trials: number;
 }
 
 /**
- * Number of hits wanted at the bad end before the search begins: enough for a first estimate of the rate, which later trials
- * refine.
+ * Number of trials at the bad end that must show the bug before the search begins: enough for a first estimate of the rate, which
+ * later trials refine.
  */
 const wantedSightings = 6;
 /**
- * Before the search, the good end is tried until a kernel with the bug would have stayed silent with this probability only. Later
- * the search tries the good end again when a trial there promises the most information for its cost.
+ * Before the search, the good end is tried so often that a kernel with the bug would show nothing in all these trials with at
+ * most this probability. Later the search tries the good end again when a trial there promises the most information for its cost.
  */
 const firstDoubt = 0.5;
 
 /**
- * The search ends when the doubt (1 minus the confidence) falls to this share of the doubt that the user allows, because the rate
- * differs a little between kernels, and the first hits may have been luck. With this share the simulated answers are right as often
- * as the confidence says.
+ * The search ends when the doubt (1 minus the confidence) falls to this share of the doubt that the user allows. The share is
+ * below 1, because the rate differs a little between kernels, and the first trials that showed the bug may have been luck. With
+ * this share the simulated answers are right as often as the confidence says.
  */
 const keptDoubt = 0.5;
 
@@ -124,8 +127,8 @@ function proveEnds(question: Question, evidence: Evidence, limits: Limits): Deci
 }
 
 /**
- * The smallest number of trials, at most 500, that would all be silent on a kernel with the bug with a probability of at most
- * `doubt`.
+ * The smallest number of trials, at most 500, after which silence is improbable: a kernel with the bug shows nothing in all of
+ * them with a probability of at most `doubt`.
  */
 export function quietRuns(posterior: Posterior, doubt: number): number {
   const shown = shownIf(posterior, mostProbable(posterior));

@@ -1,8 +1,8 @@
-/** What the journal says about each commit: a fold over its entries. No I/O. */
+/** The state of each commit, folded from the entries of a bisection's journal (journal.jsonl). No I/O. */
 
 import type { TrialOutcome } from '../../records/bisect-journal.ts';
 
-/** One entry of the journal; `commit` is an index into the history. */
+/** An entry of the journal; `commit` is an index into the history (history.ts). */
 export type Entry =
   | { readonly kind: 'built'; readonly commit: number; readonly image: string }
   | { readonly kind: 'broken'; readonly commit: number }

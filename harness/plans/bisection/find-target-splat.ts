@@ -55,11 +55,11 @@ function voidReason(trial: TrialResult, text: string): { readonly because?: stri
 }
 
 /**
- * Returns the splat and the workload that shows it on the bad end: from the journal; or without any trial, when the signature and
- * a single workload are given; or by trying the workloads in turn. Without a signature, the first splat that is seen is taken.
- * A workload of which almost no trial could have shown a splat is left out. Undefined when the bad end cannot be tested, or when no
- * workload shows the splat within `rounds`. These trials do not count for the rate: the first trial that showed the splat ended
- * them.
+ * Finds the splat and the workload that shows it on the bad end. They are in the journal, when an earlier process found them. No
+ * trial is needed when the signature and a single workload are given. Otherwise the workloads are tried in turn, for at most
+ * `rounds` rounds. A workload is left out when almost none of its trials could have shown a splat. Without a signature, the first
+ * splat counts that shows. Undefined when the bad end cannot be tested, or when no workload shows the splat. These trials do not
+ * count for the rate, because they end at the first trial that shows the splat.
  */
 export async function findTargetSplat(
   signature: string | undefined,

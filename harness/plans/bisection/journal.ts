@@ -38,8 +38,8 @@ export function evidenceOf(
 }
 
 /**
- * The median duration of a build with its boot and of a trial, in seconds: at least 0.1, and 60 and 3 before the first was
- * measured. A median is not decided by the first cold build.
+ * The costs of a bisection so far, in seconds: the median time of a build with its boot (60 before the first build), and the
+ * median time of a trial (3 before the first trial). Both are at least 0.1. The median keeps the first cold build from deciding.
  */
 export function costsOf(facts: readonly BisectFact[]): {
   readonly setupSeconds: number;

@@ -14,7 +14,7 @@ export interface Question {
  */
 export interface Posterior {
   readonly mass: Float64Array;
-  /** By culprit: the number of silent trials that were luck if it is the culprit. */
+  /** By commit: the number of silent trials that were luck if this commit is the culprit. */
   readonly misses: Int32Array;
   /** Number of trials that showed the bug. */
   readonly hits: number;

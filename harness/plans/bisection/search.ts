@@ -47,9 +47,10 @@ export async function search(options: SearchOptions): Promise<SearchEnd> {
 }
 
 /**
- * Carries out a decision: prepares the commit, unless that was done before, and runs up to `runs` valid trials. The first trial
- * that shows the bug ends them. They also end when the commit cannot be tested, or after 8 trials that could not have shown the
- * bug. No trial is run when the image of a commit that is prepared now has valid trials already.
+ * Carries out a decision: prepares the commit, unless that was done before, and runs up to `runs` trials that show the bug or
+ * could have shown it. The trials end early at the first that shows the bug, when the commit cannot be tested, or after 8 trials
+ * that could not have shown the bug. A commit that is prepared now gets no trial when another commit with the same image has been
+ * tried.
  */
 async function carryOut(
   decision: Extract<Decision, { kind: 'test' }>,

@@ -26,7 +26,8 @@ export interface KnownCommit {
 }
 
 /**
- * The booted commits of this process by index. Each commit is prepared once; its first preparation goes to the journal.
+ * The booted commits of this process by index. Each commit is prepared once in a process; only its first preparation of all goes
+ * to the journal.
  */
 export interface Commits {
   /** Resolves to the booted commit; undefined when it cannot be tested. */
@@ -115,8 +116,8 @@ export interface TrialOf {
 }
 
 /**
- * Thrown when a boot shows the splat. The copies of one boot are then not independent trials, so the trials of the
- * workload no longer count and boots are counted instead.
+ * Thrown when a boot shows the splat. Copies of one boot share its splats, so they are not independent trials. From then on boots
+ * are counted instead of trials of the workload.
  */
 export class SeenAtBoot extends Error {}
 
@@ -174,8 +175,8 @@ async function tryBoot(index: number, ready: ReadyCommit, text: string): Promise
 }
 
 /**
- * Number of workload trials of a commit so far, with the trials that chose the workload and without boots. It makes the seed of
- * each trial unique.
+ * How many trials with a workload a commit has had so far. The trials that were run to find the workload count, trials of a boot
+ * alone do not. The number makes the seed of the next trial unique.
  */
 function countTrials({ facts }: Journal, id: string): number {
   const own = facts.filter((fact) => 'commit' in fact && fact.commit === id);

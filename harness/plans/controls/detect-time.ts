@@ -1,12 +1,14 @@
-/** Summarizes how long detection takes, over several forks. Some forks may show no splat. Pure. */
+/**
+ * Summarizes how long detection takes, over several forks (fresh copies of a booted guest). Some forks may show no splat. Pure.
+ */
 
 import type { DetectTime } from '../../records/controls.ts';
 
 /**
- * Summarizes the times of several forks. `times` are in milliseconds; null stands for a fork without a splat before `capMs`.
- * `lowMs` to `highMs` is an interval that contains the true median with a confidence of at least 95 %; both are null for fewer
- * than six forks. The median or an end of the interval is null when it lies beyond `capMs`. The interval comes from order
- * statistics, so it holds for every distribution, and of a time beyond `capMs` it only matters that it is longer.
+ * Summarizes the times of several forks. `times` are in milliseconds; null stands for a fork without a splat before `capMs`. The
+ * result has an interval from `lowMs` to `highMs` that contains the true median with a confidence of at least 95 %; both are null
+ * for fewer than six forks. The median and each end of the interval are null when they lie beyond `capMs`. The interval comes
+ * from order statistics, so it holds for every distribution, and a time beyond `capMs` need not be known.
  */
 export function summarizeTimes(times: readonly (number | null)[], capMs: number): DetectTime {
   const sorted = times.map((ms) => ms ?? Number.POSITIVE_INFINITY).toSorted((a, b) => a - b);

@@ -37,8 +37,8 @@ export interface LockOutcome {
 export type IsAncestor = (cell: Cell, from: string, to: string) => Promise<boolean>;
 
 /**
- * A cell with its looks of this night: a look is the first trial of the cell on one boot. They count, since no earlier night
- * looked at the image of the cell's kernel.
+ * A cell with its looks of this night, each the first trial of the cell on one boot. No earlier night looked at the image of the
+ * cell's kernel, so these looks count.
  */
 interface Looked {
   readonly judged: JudgedCell;

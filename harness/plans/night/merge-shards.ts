@@ -36,9 +36,9 @@ const recordFile = 'shard.json';
 const largestRecordBytes = 64 * 1024 * 1024;
 
 /**
- * Reads the results in these folders, or in the folders directly below them, in the order in which they ended; equal results
- * once. Throws `usage`, with one line, for a folder without results, and for results that are of another plan, that have
- * signatures of other rules, or that the plan cannot have produced.
+ * Reads the results in these folders, or in the folders directly below them. They are sorted by the time at which they ended;
+ * equal results occur once. Throws `usage`, with one line, for a folder without results, and for results that are of another
+ * plan, that have signatures of other rules, or that the plan cannot have produced.
  */
 export async function readShards(
   dirs: readonly { readonly path: string; readonly shown: string }[],
@@ -145,7 +145,7 @@ export interface MergeRequest extends ReadPlan {
   readonly also: (run: Run, night: StoredNight, record: NightRecord) => void;
 }
 
-/** The result of a cell: the part that it comes from, and what that part knows of the cell's kernel and guests. */
+/** A cell's result, with the part of the plan from which it comes, and what that part knows of the cell's kernel and guests. */
 interface Taken {
   readonly from: ShardResults;
   readonly machine: MachineFacts | undefined;
@@ -286,7 +286,7 @@ async function copyPlain(from: string, to: string, entry: Dirent, name: string):
   }
 }
 
-/** A note for each part I/N without results, for each N that a part with results has. */
+/** A note for each part without results. A part is named I/N; the total N is taken from the parts that have results. */
 function missingNotes(results: readonly ShardResults[]): readonly string[] {
   const shards = new Set(results.map(({ record }) => record.shard));
   const counts = new Set([...shards].flatMap((one) => /^\d+\/(\d{1,3})$/.exec(one)?.[1] ?? []));

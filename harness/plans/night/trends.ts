@@ -11,8 +11,8 @@ const fewestNights = 5;
 const mostNights = 15;
 
 /**
- * How many nights with a splat in a row must be slower before it is reported: the time to a splat varies, and by chance this
- * happens once in 286 nights or less often.
+ * How many nights with a splat must be slower, one after the other, before a trend is reported. The time to a splat varies: by
+ * chance, this happens once in 286 nights or less often.
  */
 const slowNights = 3;
 const fewestToCompare = 10;
@@ -42,9 +42,10 @@ function witnessTrends(history: History, { input, trials }: JudgedCell): readonl
 }
 
 /**
- * The splats that a cell shows later than before, since fewer runs find such a splat. A splat is reported when tonight and the last
- * two nights in which it was the first splat of a trial all took longer to show it than each of the 10 to 15 such nights before,
- * and tonight took at least twice as long as usual.
+ * The splats that a cell shows later than before: fewer runs find a splat that shows late. Only nights count in which the splat
+ * was the first of a trial. A splat is reported when two conditions hold. Tonight and the last two nights before it each took
+ * longer to show the splat than each of the 10 to 15 nights before them. Tonight took at least twice the median time of those 10
+ * to 15 nights.
  */
 function slowerSplats(history: History, { input, trials }: JudgedCell): readonly Trend[] {
   const { cell, kernel } = input;

@@ -81,8 +81,8 @@ function trialsBy<T>(
 }
 
 /**
- * The coverage of each file. The profiler cuts long names, so several functions may share one shown name; when calls of that name
- * were counted, these functions are unclear.
+ * The coverage of each file. The profiler cuts long names, so several functions may share one cut name. When calls were counted
+ * under a shared name, all functions with this name are unclear.
  */
 function gatherFiles(
   functions: readonly WatchedFunction[],

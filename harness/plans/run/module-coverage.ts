@@ -23,8 +23,8 @@ export function moduleFacts(
 }
 
 /**
- * An inconclusive verdict for each of the user's modules of which no function ran: its silence proves nothing. None for a module
- * whose functions cannot be counted, and none at all when no trial could run.
+ * For each of the user's modules of which no function ran: an inconclusive verdict, because its silence proves nothing. A module
+ * whose functions cannot be counted gets no verdict. When no trial could run, no module gets a verdict.
  */
 export function unexercisedModules(
   modules: readonly ModuleFacts[],

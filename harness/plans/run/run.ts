@@ -190,7 +190,9 @@ function lookedAt(
   return { trial: id, boot: cold ? null : bootIndex, setting: setting.slice(0, 16) };
 }
 
-/** The checks that this kernel does not make: those of the canaries that it is known to miss, and did miss in this run. */
+/**
+ * The checks that this kernel does not make. Each belongs to a canary that the kernel is known to miss, and missed in this run.
+ */
 function uncheckedIn(
   plans: readonly TrialPlan[],
   trials: readonly TrialResult[],
@@ -204,9 +206,9 @@ function uncheckedIn(
 }
 
 /**
- * The worst verdict of all trials and of the boots, whose known splats do not count. A workload of the default set that this
- * guest cannot run (such as `kvm` without virtualisation) is listed but decides nothing, provided that another workload ran. A
- * workload that the user named always decides.
+ * The worst verdict of all trials and of the boots. Known splats of the boots do not count. A workload of the default set that
+ * this guest cannot run (such as `kvm` without virtualisation) is listed but decides nothing, provided that another workload ran.
+ * A workload that the user named always decides.
  */
 export function judgeRun(
   bootSplats: readonly Pick<SeenSplat, 'title' | 'known'>[],

@@ -5,8 +5,9 @@ import type { SeriesLog } from './facts.ts';
 import type { JudgedPatch } from './judge.ts';
 
 /**
- * The series without the patch whose splat masks the trials of later patches. A branch counts its own prefixes. Prefix 0 is the
- * last booted prefix before the left-out patch. Prefix n has all patches before the left-out patch and the first n of `patches`.
+ * A branch: the series without one patch, whose splat masks the trials of later patches. A branch numbers its prefixes (the
+ * kernels with the first N patches) by itself. Prefix 0 is the last booted prefix before the left-out patch. Prefix n has all
+ * patches before the left-out patch and the first n of `patches`.
  */
 export interface Branch {
   /** `without-7`: a part of the names of the branch's trials. */
@@ -16,15 +17,16 @@ export interface Branch {
   /** How many patches of the series prefix 0 has. */
   readonly base: number;
   /**
-   * Indices of the patches after the left-out patch, from 1, up to the patch before the one that cures its splat; when none cures
-   * it, up to the last.
+   * Indices, from 1, of the patches that the branch adds: those after the left-out patch. They end before the patch that cures
+   * the splat of the left-out patch; without a cure they end with the series.
    */
   readonly patches: readonly number[];
 }
 
 /**
- * The next branch to walk: for a patch that is inconclusive because a splat masks its trials, when it is certain which earlier
- * patch brought that splat. Undefined when there is none. `tried` has the indices of the patches that earlier branches left out.
+ * The next branch to walk; undefined when there is none. A branch is needed for a patch that is inconclusive, because a splat
+ * masks its trials, when an earlier patch certainly brought this splat. `tried` has the indices of the patches that earlier
+ * branches left out.
  */
 export function nextBranch(
   evidence: Evidence,
@@ -68,8 +70,8 @@ const without = 'without-';
 type OfPrefix = Extract<SeriesFact, { readonly kind: 'step' | 'trial' }>;
 
 /**
- * True when the kernel of a step or of a trial has the patch with this index, from 1. False for prefix 0 of a branch, whatever
- * patches it has.
+ * True when the kernel of a step or of a trial has the patch with this index, from 1. For prefix 0 of a branch always false,
+ * because the journal does not say which prefix of the series that is.
  */
 export function hasPatch(fact: OfPrefix, patch: number): boolean {
   const step = fact.kind === 'step' ? fact.step : fact.trial.step;
@@ -88,8 +90,9 @@ function lastReady({ steps }: Evidence, from: number): number | undefined {
 }
 
 /**
- * A view of the log: without `branch` the facts of the series, with it those of the branch, under the branch's own prefix
- * numbers. Facts that are about no prefix are in every view. Steps and trials that are appended are marked with the branch.
+ * A view of the log. Without `branch` it has the facts of the series, with `branch` those of the branch, under the branch's own
+ * prefix numbers. Facts that are about no prefix are in every view. Steps and trials that are appended to the view are marked
+ * with the branch.
  */
 export function viewOf(log: SeriesLog, branch: Branch | undefined): SeriesLog {
   const own = (fact: SeriesLog['facts'][number]): readonly SeriesLog['facts'][number][] => {

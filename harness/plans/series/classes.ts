@@ -2,8 +2,8 @@ import { bootWorkload } from '../../trial/ready-kernel.ts';
 import { type Evidence, placesOf, trialsOf } from './evidence.ts';
 
 /**
- * Whether a workload calls code that certain patches change: `yes` or `no` according to the call counters of its trials,
- * `unknown` when the counters do not tell. It is `no` for patches that change no code.
+ * Whether a workload calls code that certain patches change. `yes` and `no` are known from the call counters of its trials;
+ * `unknown` means that the counters do not tell. It is `no` for patches that change no code.
  */
 export type Reach = 'yes' | 'no' | 'unknown';
 
@@ -11,9 +11,9 @@ export type Reach = 'yes' | 'no' | 'unknown';
 export type ReachOf = (from: number, to: number, workload: string) => Reach;
 
 /**
- * Classes of prefixes whose kernels differ only in code that the workload does not call: a splat that one prefix of a class
- * shows, all of them show. For the boot each prefix is a class of its own. The classes and their prefixes are in order, so the
- * first class begins with the base.
+ * Groups the prefixes of a series (the kernels with the first N patches) into classes. The kernels of a class differ only in code
+ * that the workload does not call, so a splat that shows on one of them shows on all of them. For the boot each prefix is a class
+ * of its own. The classes and their prefixes are in order, so the first class begins with the base.
  */
 export function classesOf(
   evidence: Evidence,

@@ -42,8 +42,8 @@ export function watchFunctions(changes: readonly PatchChanges[]): readonly Watch
 
 /**
  * By path of a changed .c file: the functions of other files that the file calls after the last patch, at most 80. They stand in
- * for those functions of the file that cannot be traced: a workload that calls none of the stand-ins hardly runs the file
- * (stand-ins that more than half of the workloads call do not count).
+ * for those functions of the file that cannot be traced: a workload that calls no stand-in hardly runs the file. A stand-in that
+ * more than half of the workloads call does not count.
  */
 export function standInsOf(
   changes: readonly PatchChanges[],
@@ -103,9 +103,9 @@ function callersOf(name: string, { callers }: CallMap): readonly string[] {
 }
 
 /**
- * Which changed functions ran. A call counts only in trials of kernels that have a patch which changes the function. When calls
- * of the function itself cannot be counted, those of its nearest caller are, and when none can be counted, the function is
- * `untraceable`.
+ * Which changed functions ran. A call counts only in trials of kernels that have a patch which changes the function. When the
+ * calls of the function itself cannot be counted, the calls of its nearest caller count instead. When no caller's calls can be
+ * counted either, the function is `untraceable`.
  */
 export function coverageOf(
   { facts }: SeriesLog,

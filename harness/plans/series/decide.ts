@@ -9,7 +9,7 @@ import {
 } from './evidence.ts';
 import { locate, mostTelling, type Presence } from './presence.ts';
 
-/** The next trial to run. */
+/** The next trial to run: `workload` on the prefix with the first `step` patches. */
 export interface Ask {
   readonly step: number;
   readonly workload: string;
@@ -32,15 +32,15 @@ export interface Limits {
 }
 
 /**
- * A workload that has this many trials on a class of prefixes, of which none could have shown a splat, gets no further trial
- * there.
+ * How many trials of a workload on a class of prefixes (classes.ts) may fail to prove anything: after this many, of which none
+ * could have shown a splat, the workload gets no further trial there.
  */
 const mostVoids = 4;
 
 /**
- * The next trial for the floor of a workload in a class of prefixes, on the prefix `step`, until `floor` trials of the class
- * could have shown a splat. Undefined when nothing is missing, when too many trials could not have shown a splat, when the
- * workload cannot run on the prefix, and for a second boot.
+ * The next trial of a workload on the prefix `step`. Trials are needed until `floor` trials of the prefix's class could have
+ * shown a splat. Undefined when the class has these trials, when too many of its trials could not have shown a splat, when the
+ * workload cannot run on the prefix, and for a boot that was tried already.
  */
 export function nextFloor(
   evidence: Evidence,
@@ -59,7 +59,7 @@ export function nextFloor(
   return { step, workload, why: 'floor' };
 }
 
-/** A workload on a prefix. `places` is the class of the prefix; absent: the class is the prefix alone. */
+/** A workload on a prefix. `places` has the prefixes of its class; absent: the class is the prefix alone. */
 export interface Floor {
   readonly step: number;
   readonly workload: string;

@@ -18,7 +18,10 @@ export function learnTrial(evidence: Evidence, trial: PrefixTrial): Evidence {
   return { ...evidence, trials: [...evidence.trials, trial] };
 }
 
-/** The testable prefixes whose kernel differs from that of the prefix before, in order. A "place" is an index into this list. */
+/**
+ * The prefixes, in order, that can be tested and whose kernel differs from that of the prefix before. In talliesOf() and
+ * presence.ts, a place is an index into this list.
+ */
 export function placesOf({ steps }: Evidence): readonly number[] {
   return [...steps]
     .filter(([, state]) => state.kind === 'ready')
@@ -59,7 +62,7 @@ export function suspectsOf({ trials }: Evidence): readonly Suspect[] {
 
 /**
  * The trials of one testable prefix, counted by their outcome for a suspect. `voids` counts the trials that could not have shown
- * it.
+ * the suspect.
  */
 export interface SuspectTally extends Tally {
   readonly voids: number;

@@ -16,8 +16,8 @@ export function evidenceOf({ facts }: Pick<SeriesLog, 'facts'>): Evidence {
 }
 
 /**
- * The build of a prefix, from the facts of the series alone or of one branch alone; undefined when the prefix's kernel was not
- * built.
+ * The build of a prefix; undefined when the prefix's kernel was not built. The facts are those of the series alone or of one
+ * branch alone.
  */
 export function buildOf({ facts }: Pick<SeriesLog, 'facts'>, step: number): BuildNote | undefined {
   const found = facts.find((fact) => fact.kind === 'step' && fact.step === step);

@@ -37,8 +37,8 @@ export interface JudgeOptions {
   readonly confidence: number;
   readonly workloads: readonly string[];
   /**
-   * The index in the series of the patch that a step adds; a branch has other indices than steps. Absent: the step
-   * itself.
+   * Returns the index in the series of the patch that a step adds. Absent: the index is the step, as in a series without a
+   * branch.
    */
   readonly patchOf?: (step: number) => number;
   /** Whether a workload calls what patches change. Absent: not known. */
@@ -203,7 +203,8 @@ function percent(chance: number): string {
 
 /**
  * A line for each workload that leaves a patch open: none of its trials on the prefix, or on a prefix of the same class, could
- * have shown a splat. No line for a workload that does not call what the patch changes, or that ran on no earlier prefix either.
+ * have shown a splat. No line for a workload that does not call what the patch changes, or that could run neither here nor on an
+ * earlier prefix.
  */
 function unheard(index: number, { evidence, options }: Bench): readonly string[] {
   const trials = trialsOf(evidence, index);

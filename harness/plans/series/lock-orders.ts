@@ -66,9 +66,10 @@ export function openLockOrders(dir: string): LockOrders {
 }
 
 /**
- * By index in `names`: the dependencies at the watched lock classes that came with a prefix; none for the first. One trial meets
- * only a part of what a kernel can do. So a dependency is listed only when the probability that all earlier trials missed it by
- * chance is at most 1 - `confidence`, divided by the number of candidates. The list is a hint and decides no verdict.
+ * By index in `names`: the dependencies at the watched lock classes that came with a prefix. The first prefix has none. One trial
+ * meets only a part of what a kernel can do. So a dependency is listed only when it is improbable that all earlier trials missed
+ * it by chance: the probability is at most 1 - `confidence`, divided by the number of candidates. The list is a hint and decides
+ * no verdict.
  */
 export async function learnedDependencies(
   orders: LockOrders,

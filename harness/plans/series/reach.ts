@@ -16,12 +16,12 @@ export interface ReachRequest {
 }
 
 /**
- * Returns a function that tells, from the call counters of all kernels of the series so far, whether a workload can show an
- * effect of patches. `yes`: a trial of the workload called a function that a patch changes; a function whose calls cannot be
- * counted is represented by its nearest caller whose calls can. `no`: the calls of all these functions were counted, and no trial
- * of the workload made one; or the patches change no code. For a change in a .c file that is not counted (a macro, a structure, a
- * function that ftrace cannot trace), the calls of the file's stand-ins decide. `unknown`: neither tells, as for a header, an
- * option, or code that runs at boot.
+ * Returns a function that tells whether a workload can show an effect of patches. It reads the call counters of all kernels of
+ * the series so far. `yes`: a trial of the workload called a function that a patch changes. When the calls of a changed function
+ * cannot be counted, those of its nearest caller count. `no`: the patches change no code, or the calls of all changed functions
+ * were counted and the workload made none. For a change in a .c file whose calls cannot be counted at all (a macro, a structure,
+ * a function that ftrace cannot trace), the calls of the file's stand-ins decide between `no` and `unknown`. `unknown`: the
+ * counters do not tell, as for a header, an option, or code that runs at boot.
  */
 export function openReach(request: ReachRequest): ReachOf {
   const { log, changes, apart } = request;
@@ -39,7 +39,10 @@ export function openReach(request: ReachRequest): ReachOf {
   };
 }
 
-/** By counters: the functions whose calls were counted in trials of one workload, and those of them that were called. */
+/**
+ * Two sets of functions, by the names of their counters: those whose calls were counted in trials of one workload (`counted`),
+ * and those of them that the workload called.
+ */
 interface Calls {
   readonly counted: Set<string>;
   readonly called: Set<string>;
@@ -89,8 +92,8 @@ const leastWorkloads = 3;
 const leastShare = 1 / 3;
 
 /**
- * True when the workload calls hardly any stand-in of the file while another workload calls several. Stand-ins that more than half
- * of the workloads call do not count: every workload may call kfree(), and one that happens not to does not make it tell anything.
+ * True when the workload calls hardly any stand-in of the file while another workload calls several. Stand-ins that more than
+ * half of the workloads call, such as kfree(), do not count: they tell nothing about the file.
  */
 function isLeftAlone(file: string, workload: string, { standIns, calls }: Counted): boolean {
   const all = [...calls.values()];

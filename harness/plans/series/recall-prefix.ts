@@ -13,7 +13,8 @@ export interface RecallRequest {
 }
 
 /**
- * Writes the acceleration of the guests (`kvm` or `tcg`) to the journal. Does nothing when it is there already, or for undefined.
+ * Writes the accelerator of the guests (`kvm` or `tcg`) to the journal. Does nothing when the journal has it already, or when it
+ * is undefined.
  */
 export async function noteAccel(log: SeriesLog, accel: string | undefined): Promise<void> {
   if (accel === undefined || log.facts.some((fact) => fact.kind === 'accel')) return;
@@ -21,9 +22,9 @@ export async function noteAccel(log: SeriesLog, accel: string | undefined): Prom
 }
 
 /**
- * Writes the trials of an earlier series on the image of a prefix to the journal, as trials of this prefix, and resolves to them.
- * The folders of trials with a splat are copied. Empty when the earlier series has no trials on this image. `reported` holds the
- * keys of the splats whose report the journal has; the keys of reports that are taken over are added.
+ * Takes over trials of an earlier series: writes its trials on the image of a prefix to the journal, as trials of this prefix,
+ * and resolves to them. The folders of trials with a splat are copied. Empty when the earlier series has no trials on this image.
+ * `reported` has the keys of the splats whose report is in the journal; the keys of reports that are taken over are added.
  */
 export async function recallPrefix(
   step: number,

@@ -91,7 +91,9 @@ export async function seriesPlan(
   });
 }
 
-/** Judges the patches. Where one patch's splat masks trials of later patches, these are tested again without it, as a branch. */
+/**
+ * Judges the patches. When the splat of one patch masks trials of later patches, the later patches are tested again without it.
+ */
 async function judgeAll(evidence: Evidence, walk: Walk): Promise<readonly JudgedPatch[]> {
   const { request } = walk;
   const judge = openJudge(walk);

@@ -33,8 +33,9 @@ export interface WalkRequest {
   /** Called before a prefix is built. */
   readonly onStep?: (step: number) => void;
   /**
-   * Called when all prefixes are prepared and the last one has its first trials, and again after each floor but the last. `left`
-   * is the number of trials up to the last floor, provided that none of them shows a splat.
+   * Called when the last prefix has its first trials, and again each time when all classes of prefixes have reached a floor (a
+   * number of trials, see floorsUpTo()), except for the last floor. `left` is the number of trials up to the last floor, provided
+   * that none of them shows a splat.
    */
   readonly onSoFar?: (evidence: Evidence, left: number) => void;
 }
@@ -81,9 +82,9 @@ function firstOf<T>(items: readonly T[], pick: (item: T) => Ask | undefined): As
 }
 
 /**
- * The next trial that is needed whatever later trials show; undefined when there is none. These trials are: one of each workload
- * on the base, whose counters tell what the workload calls; one boot of every other prefix; and all trials (`whereReached`) on a
- * prefix whose patch changes code that the workload is known to call.
+ * The next trial that is needed whatever later trials show; undefined when there is none. Three kinds of trial are needed: one of
+ * each workload on the base, whose counters tell what the workload calls; one boot of every other prefix; and the whole number
+ * `whereReached` on a prefix whose patch changes code that the workload is known to call.
  */
 function nextEarly(known: Evidence, { workloads, limits, tester }: WalkRequest): Ask | undefined {
   const places = placesOf(known);

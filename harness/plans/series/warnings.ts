@@ -31,8 +31,8 @@ export function newWarnings(
 
 /**
  * The warnings of `make W=1` about the files that a patch changes, without those that the files had before the patch. When no
- * earlier build checked a file, its warnings count only if the patch adds the file. Empty when the build of the prefix made no
- * such check.
+ * earlier build checked a file, its warnings count only if the patch adds the file. Empty when the build of the prefix did not
+ * run `make W=1`.
  */
 function extraWarnings(
   step: number,

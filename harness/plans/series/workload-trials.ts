@@ -12,10 +12,10 @@ export interface WorkloadTrials {
 }
 
 /**
- * For each workload but the boot: how many trials of its last class of prefixes could have shown a splat (`heard`), and the
- * lowest rate of a splat that these trials would have shown with a confidence of 95 % (`seenAbove`). `curedSeenAbove` is the same
- * for the class with the fewest such trials, since a splat that a later patch cures shows in no other class. A rate is null when
- * no trial could have shown a splat. Empty when no prefix can be tested.
+ * For each workload but the boot, figures about its classes of prefixes (classes.ts). `heard`: how many trials of the last class
+ * could have shown a splat. `seenAbove`: the lowest rate of a splat that these trials would have shown with a confidence of 95 %.
+ * `curedSeenAbove`: the same rate for the class with the fewest of these trials, since a splat that a later patch cures shows in
+ * no other class. A rate is null when no trial could have shown a splat. Empty when no prefix can be tested.
  */
 export function describeWorkloads({
   evidence,

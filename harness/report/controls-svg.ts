@@ -54,8 +54,8 @@ export function drawControls({ columns, rows }: ControlsResult): string {
 }
 
 /**
- * Draws the cells of one rule in one column side by side: a rule may have several ways and triggers. Their common result is
- * written over them, or `both` when they differ.
+ * Draws the cells of one rule in one column side by side, because a rule may have several ways and triggers. Their common result
+ * is written over the cells, or `both` when the results differ.
  */
 function drawCell(cells: readonly Cell[], left: number, top: number): string {
   const width = (columnWidth - 4) / cells.length;

@@ -6,8 +6,8 @@ import { escapeXml } from './xml.ts';
 /**
  * JUnit XML as CI servers read it (the de facto schema of Jenkins' xUnit plugin), with one test for the kernel, one for each
  * trial and one for each subtest. An unexpected splat is a failure, a trial that was not run is skipped, every other unproved
- * result is an error. A subtest that fails is a failure, unless that was expected; then it is skipped, and so is one that did not
- * run.
+ * result is an error. A failed subtest is a failure; when the failure was expected, the subtest is skipped. A subtest that did
+ * not run is skipped, too.
  */
 export function formatJunit(run: RunResult): string {
   const cases = [

@@ -101,7 +101,7 @@ function buildOf(
 }
 
 /**
- * The build of a prefix, or its failure. Empty for a patch that was not built for another reason: it does not apply, its
+ * The build of a prefix, or its failed build. Empty for a patch that has no build for another reason: it does not apply, its
  * configuration does not hold, or it changes nothing that is built.
  */
 function patchBuild(

@@ -4,8 +4,8 @@ import { percent } from './series-words.ts';
 
 /**
  * Returns a function that writes events to the stream. A note, the end of a stage and the state of a series get a line each. On a
- * terminal (`live`) a status line, which is redrawn, shows the rest. In a log the start of a stage and the end of a trial get a
- * line too, and progress gets one every 30 seconds; a splat is then told only by the end of its trial.
+ * terminal (`live`), a status line that is redrawn shows all other events. In a log, the start of a stage and the end of a trial
+ * get a line too, and the progress of a stage gets one every 30 seconds; a splat is told by the line at the end of its trial.
  */
 export function progressWriter(
   stream: { write: (text: string) => unknown },

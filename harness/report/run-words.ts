@@ -12,8 +12,8 @@ export interface GatheredSplat {
 }
 
 /**
- * Each different splat of a run, by title and signature, of those that `isWanted` takes. The splats of a canary are left out,
- * unless its verdict is splat.
+ * The different splats of a run for which `isWanted` returns true. Splats with the same title and signature count as one. The
+ * splats of a canary are left out, unless its verdict is splat.
  */
 export function seenSplats(
   run: Pick<RunResult, 'bootSplats' | 'trials'>,
@@ -42,7 +42,7 @@ export interface Silence {
   readonly title: string;
 }
 
-/** The splats in the verdicts of trials that have no report: guests that were silent twice. */
+/** The splats that have no report, from the verdicts of trials: guests that were silent twice. */
 export function silencesOf(trials: readonly TrialResult[]): readonly Silence[] {
   return trials.flatMap(({ id, verdict, splats }) =>
     verdict.kind === 'splat'

@@ -2,9 +2,9 @@ import type { ReportedPatch, SeriesReport } from '../records/series.ts';
 import { escapeXml } from './xml.ts';
 
 /**
- * A series as JUnit XML, with one test for the base, without which nothing is proved, and one for each patch. A patch that
- * introduces or exposes a splat is a failure, and so is one that breaks a build or boot that its predecessor had. Any other
- * untestable or inconclusive patch is an error, and so is a broken base.
+ * A series as JUnit XML, with one test for each patch and one for the base, without which nothing is proved. A patch is a failure
+ * that introduces or exposes a splat, or that breaks a build or boot that its predecessor had. Any other untestable or
+ * inconclusive patch is an error. A broken base is an error, too.
  */
 export function formatSeriesJunit(report: SeriesReport): string {
   const { timings, patches } = report;

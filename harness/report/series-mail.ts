@@ -71,8 +71,8 @@ function isGuilty({ verdict, breaks }: ReportedPatch): boolean {
 }
 
 /**
- * The mail to answer: the mail of the patch `first`; when that is undefined, the cover letter, or the first patch when there is
- * none.
+ * The mail to answer: that of the patch `first`. When `first` is undefined, the cover letter; without a cover letter, the first
+ * patch.
  */
 function answered(
   { series, patches }: SeriesReport,

@@ -33,7 +33,7 @@ export interface NightReport {
 
 type Named = Pick<NightItem, 'cell' | 'signature' | 'title'>;
 
-/** The key of a splat in a cell: the cell's id, with the splat's signature, or its title when it has none. */
+/** The key of a splat in a cell: the cell's id with the splat's signature. A splat without a signature has its title instead. */
 export function reportKey({ cell, signature = '', title = '' }: Named): string {
   return `${cell}\n${signature || title}`;
 }
@@ -61,7 +61,7 @@ export interface NightPast {
       readonly night: string;
       readonly class: CellClass;
       readonly trials: number;
-      /** The sum of the durations of its trials. */
+      /** The sum of the durations of the cell's trials in this night. */
       readonly totalMs: number;
       readonly firstSplatMs: number | null;
     }[];

@@ -23,7 +23,7 @@ const newsLists = [
   'repaired',
 ] as const satisfies readonly CellClass[];
 
-/** The number of these lists that come before everything else on the page. */
+/** The number of lists, the first of newsLists, that come before everything else on the page. */
 const wakingLists = 4;
 
 /** Lists that are shown as a table. */

@@ -71,7 +71,7 @@ function silenceFacts({ id, title }: Silence, page: RunPageInput): readonly Fact
   ];
 }
 
-/** The words for how long a splat is known. A run by itself knows only its baseline and what nights have recorded. */
+/** The words for how long a splat is known. A run alone knows only its baseline and what nights have recorded. */
 function since({ run, series, seen }: RunPageInput, signature: string): string {
   const patched = series.length === 0 ? '' : `; with ${series.join(', ')}`;
   const before = seen.get(signature);

@@ -98,7 +98,7 @@ function reportText(splat: SeenSplat): Content {
   ];
 }
 
-/** The trials that keep this run from being clean (`Not proved`), or those that could not run here and do not (`Not run`). */
+/** The trials without a proof: those that could not run here (`Not run`), or all others (`Not proved`). */
 function openSection(trials: readonly TrialResult[], heading: 'Not proved' | 'Not run'): Content {
   const open = trials.flatMap(({ id, verdict }, at) =>
     'because' in verdict && isNotRun(verdict) === (heading === 'Not run')

@@ -20,7 +20,7 @@ export interface SeriesPageInput {
 
 export type PlaceOf = (splat: SeenSuspect) => SplatPlace | undefined;
 
-/** A PlaceOf for a series without consoles. */
+/** The placeOf() of a series without consoles: it has no place for any splat. */
 export function nowhere(): undefined {
   return undefined;
 }

@@ -29,7 +29,10 @@ export const command = 'bisect';
 
 export const builder = bisectOptions;
 
-/** Runs a bisection. Returns 0 when it found the culprit or the smallest undecidable set, else 125. */
+/**
+ * Runs a bisection. Returns 0 when it found the culprit, or the smallest set of candidates that no testable candidate splits;
+ * else 125.
+ */
 export async function run(argv: BisectArguments, context: CommandContext): Promise<number> {
   const board = openBoard(context.stderr, context.live);
   const events = openEvents(board.emit);

@@ -110,7 +110,7 @@ async function prune(root: string, argv: CacheArguments, context: CommandContext
     const chosen = choose(await listStore(root, context.signal));
     removed.push(...chosen);
     if (argv.dryRun || chosen.length === 0) break;
-    // The cache is listed again: files that a removed source shared with a workspace now count with the workspace.
+    // The cache is listed again: a file that a removed source shared with a workspace now belongs to the workspace alone.
     await removeItems(root, chosen);
   }
   if (argv.all && !argv.dryRun) await removeRest(root, context);

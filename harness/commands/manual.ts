@@ -265,7 +265,7 @@ export function explainCommand(parser: Argv, name: string, command: CommandShape
   parser.epilogue(`Exit codes: ${manual.exits}`);
 }
 
-/** Commands whose default folder or history is not in the working directory when this is in a kernel tree. */
+/** Commands whose default folder or history lies elsewhere when the working directory is in a kernel tree. */
 const inTreeElsewhere = new Set([
   'run',
   'controls',

@@ -46,7 +46,7 @@ export function builder(yargs: Argv): Argv<NightlyWords> {
     ) as unknown as Argv<NightlyWords>;
 }
 
-/** For each form of `splat nightly`: the flags that only some forms take and this one does. */
+/** For each form of `splat nightly`: those of its flags that not every form takes. */
 const allowed = {
   plan: ['shards'],
   merge: ['plan', 'notify', 'notifyMost'],

@@ -31,8 +31,8 @@ interface PartArguments {
 const progressFile = 'shard.db';
 
 /**
- * `splat nightly --plan PLAN --shard I/N`: runs a part of a night. Returns 0 when every cell has a result, whatever the result
- * is; 128 when the host failed in a cell; else 125, when the budget was spent.
+ * `splat nightly --plan PLAN --shard I/N`: runs a part of a night. Returns 128 when the host failed in a cell, 125 when the
+ * budget was spent before all trials had run, and 0 in every other case, whatever the trials showed.
  */
 export async function runPart(argv: PartArguments, context: CommandContext): Promise<number> {
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);

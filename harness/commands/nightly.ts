@@ -142,7 +142,7 @@ export async function tellNight(
     readonly dir: string;
     readonly notifier: Notifier | undefined;
     readonly history: History;
-    /** What could not be written to the night's journal; called after everything else is reported. */
+    /** Returns the reasons why events are missing in the night's events.jsonl. It is called after everything else is reported. */
     readonly journalFailures?: () => readonly string[];
   },
   argv: Pick<NightlyArguments, 'out' | 'json'>,

@@ -16,8 +16,8 @@ export function runsFolder({ cwd, env }: Pick<CommandContext, 'cwd' | 'env'>): s
 }
 
 /**
- * The default parent folder of nights: `splat-nights` below the working directory; in a kernel tree `nights` of the same state
- * folder.
+ * The default parent folder of nights: `splat-nights` below the working directory. In a kernel tree it is `nights` in
+ * `$XDG_STATE_HOME/splat`, as for runs.
  */
 export function nightsFolder({ cwd, env }: Pick<CommandContext, 'cwd' | 'env'>): string {
   return isInKernelTree(cwd) ? join(stateFolder(env), 'nights') : join(cwd, 'splat-nights');

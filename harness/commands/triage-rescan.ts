@@ -106,8 +106,8 @@ async function* rescanTrials(
     const found = await scanInside(dir, join('trials', folder, 'console.log'));
     if (found === undefined) continue;
     const compared = compareRules(splats, found);
-    // The console also has what the kernel printed on a SysRq by the harness. That is not a complaint of the kernel, so it does not
-    // count as new.
+    // The console also has what the kernel printed when splat pressed SysRq. That is not a complaint of the kernel, so it does
+    // not count as new.
     yield { ...compared, trial: id, appeared: hang?.asked === true ? [] : compared.appeared };
   }
 }

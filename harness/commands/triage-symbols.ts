@@ -12,8 +12,8 @@ import type { Finding, StackFrame } from '../records/finding.ts';
 import type { CommandContext } from './context.ts';
 
 /**
- * When at least this many functions on a stack, and at least half of those whose sizes are known, have other sizes, the image is
- * of another build. Fewer may have been patched at run time.
+ * The number of functions that show that the image is of another build: so many functions of a stack have another size in the
+ * image, and they are at least half of the functions whose sizes are known. Fewer may have been patched at run time.
  */
 const leastOther = 3;
 
@@ -80,8 +80,9 @@ function checkBuild(finding: Finding, symbolizer: Symbolizer, vmlinux: string): 
 }
 
 /**
- * Throws `usage` when the sizes of functions show that the image is another build. This check is for builds of one release when the
- * log or the image has no build id. A single other size may come from patching at run time, which does not change most of a stack.
+ * Throws `usage` when the sizes of functions show that the image is another build. This check is for builds of one release when
+ * the log or the image has no build id. A single function of another size may have been patched at run time; patches at run time
+ * do not change most of a stack.
  */
 async function checkSizes(
   { stack, line }: Finding,

@@ -10,8 +10,8 @@ export type { PatchVerdict, Untestable, Verdict, WorkloadEnd } from './records/v
  */
 export interface TrialEvidence {
   /**
-   * The titles of the splats of this trial that count, in order: without known ones, unless a canary must produce them. A lost
-   * guest, corrupted data and a leak are among them.
+   * The titles of the splats of this trial that count, in order. Known splats do not count, except those that a canary must
+   * produce. A lost guest, corrupted data and a leak are splats, too.
    */
   readonly splats: readonly string[];
   /** The reasons why a detector could not have reported before the workload began; empty when all detectors were alive. */
@@ -25,8 +25,8 @@ export interface TrialEvidence {
   /** Required witnesses that this kernel cannot count, so that they cannot show whether the code ran. Absent: none. */
   readonly absentWitnesses?: readonly string[];
   /**
-   * Failed tests of the workload that were not expected to fail, for example `kms_atomic@x: fail`. Absent: none, or the workload is
-   * no test suite.
+   * Failed tests of the workload that were not expected to fail, for example `kms_atomic@x: fail`. Absent: no test failed
+   * unexpectedly, or the workload is no test suite.
    */
   readonly failures?: readonly string[];
   readonly end: WorkloadEnd;

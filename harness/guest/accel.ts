@@ -38,10 +38,10 @@ const kvmDevice = '/dev/kvm';
 const proofMs = 20_000;
 
 /**
- * Decides between KVM and TCG. On some machines /dev/kvm opens and virtual machines are created, but none of them runs. So `auto`
+ * Decides between KVM and TCG. On some machines /dev/kvm opens and virtual machines are created, but no guest runs. So `auto`
  * uses KVM only after a kernel has printed a line under it; the answer is stored for this boot of the host and this version of
- * QEMU. `kvm` uses KVM without such a proof: a kernel that then does not boot is at fault itself. Throws `tool` for `kvm` on a
- * host whose /dev/kvm this user cannot open.
+ * QEMU. `kvm` uses KVM without that proof, so a kernel that does not boot is at fault itself. Throws `tool` for `kvm` on a host
+ * whose /dev/kvm this user cannot open.
  */
 export async function decideAccel(
   choice: AccelChoice,

@@ -41,7 +41,7 @@ export interface MachineSpec {
   readonly swapDisk: string;
   /** Absent: the initramfs is the guest's root. */
   readonly systemDisk?: SystemDisk;
-  /** Absent: the guest has no such disk. */
+  /** A read-only disk with programs. Absent: the guest has no disk of tools. */
   readonly toolsDisk?: ToolsDisk;
   /** Set for a guest that a person logs in to. Its network only lets this host reach the guest's ssh server. */
   readonly network?: true;

@@ -79,7 +79,8 @@ interface Meta extends Omit<Packed, 'sha256'> {
 /**
  * Returns a disk with Debian's IGT, from the cache or a shared store; otherwise fetches and packs it. When the cache has the
  * version of guests/igt/bundle.json, no network is needed. When Debian no longer has that version, Debian's newest version is
- * used, with a note. When that fails too, the newest version in the cache is used, with a note. Throws `tool` when there is none.
+ * used, with a note. When that fails too, the newest version in the cache is used, with a note. Throws `tool` when the cache has
+ * no version.
  */
 export async function ensureIgt(options: IgtOptions): Promise<IgtImage> {
   const bundle = await readBundle();

@@ -57,7 +57,7 @@ const swapMiB = 256;
 /**
  * Returns the image of the guest `name`, whose recipe is in guests/NAME, from the cache or the shared store, or builds it. It is
  * built again when its recipe, its sources, the compiler or one of the host's files in it, such as busybox, has changed. Throws
- * `tool` when such a file or the compiler is not installed.
+ * `tool` when the compiler or one of these files is not installed.
  */
 export async function ensureImage(
   name: string,

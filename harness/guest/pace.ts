@@ -3,10 +3,10 @@ import type { Accel } from './argv.ts';
 import type { BootDeadlines } from './boot.ts';
 
 /**
- * How many times slower a guest boots than one that is ready half a second after its QEMU was started; at least 1. Under KVM a
- * lean kernel needs half a second. The time limits for the guest after its boot grow with this factor. The boot is the measure
- * because it is kernel code, page faults and devices, like the workloads: under TCG an arithmetic loop is only three times
- * slower, but a boot ten times.
+ * How many times slower a guest boots than a guest that is ready half a second after its QEMU was started; at least 1. Under KVM
+ * a lean kernel needs half a second. The time limits for the guest after its boot grow with this factor. The boot is the measure
+ * because it is kernel code, page faults and devices, like the workloads: under TCG a boot is ten times slower, but an arithmetic
+ * loop only three times.
  */
 export function slownessOf(bootMs: number): number {
   return Math.max(1, bootMs / 500);

@@ -14,8 +14,8 @@ const longestPath = 107;
 const socketName = '/splat-XXXXXX/stream';
 
 /**
- * The folder in which the socket for `file` is made: the folder of `file`, because whoever removes a half-written file removes
- * its folder. If the path would be too long for a socket, the folder for temporary files.
+ * The folder in which the socket for `file` is made. It is the folder of `file`, so that both are removed together when `file`
+ * stays half-written. When the path would be too long for a socket, it is the folder for temporary files.
  */
 function placeFor(file: string): string {
   const dir = dirname(file);

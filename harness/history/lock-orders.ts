@@ -26,11 +26,13 @@ export interface StoredOrder extends Dependency {
 /** What the history knows of a subject: a cell on one accelerator under one setting. */
 export interface LockPast {
   readonly orders: readonly StoredOrder[];
-  /** How many looks each night had, by the night's row, the oldest night first: of the newest 365 nights with a look. */
+  /**
+   * How many looks each night had, by the night's row, the oldest night first. Only the newest 365 nights with a look are here.
+   */
   readonly nights: readonly { readonly night: number; readonly looks: number }[];
   /**
-   * The id of the first night with a look (a first trial on a boot), which is its row in the table of nights; undefined when there
-   * is no such night.
+   * The id (row in the table of nights) of the first night with a look, that is, a first trial on a boot; undefined when no night
+   * had a look.
    */
   readonly firstNight: number | undefined;
 }
@@ -114,8 +116,8 @@ export function toldOrders(
 }
 
 /**
- * The name of the night with this row, and what the cell's kernel was in that night. The other fields are null when the night has
- * no result of the cell; the name is empty when there is no such night.
+ * The name of the night with this row, and what the cell's kernel was in that night. The name is empty when the history has no
+ * night with this row. The other fields are null when the night has no result of the cell.
  */
 export function kernelAt(
   history: History,

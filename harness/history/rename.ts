@@ -6,7 +6,7 @@ export interface Rename {
   readonly now: { readonly key: string; readonly title: string };
 }
 
-/** The row of a cell's issue, and the rows of its counts in each night. */
+/** The row of a cell's issue in the table of issues, and the rows with its counts in each night. */
 interface Kept {
   readonly issue: Row;
   readonly sightings: readonly Row[];

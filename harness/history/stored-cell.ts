@@ -217,8 +217,8 @@ export function firstSightsOf(
 }
 
 /**
- * The last night in which an entry of a known-issues file described a splat, or the first night that read the entry when it never
- * did; undefined for an entry that no night has read. `entry` is JSON.
+ * The last night in which an entry of a known-issues file described a splat. When the entry never described a splat: the first
+ * night that read the entry. Undefined for an entry that no night has read. `entry` is JSON.
  */
 export function lastMatched(history: History, entry: string): string | undefined {
   const row = history.one(

@@ -124,8 +124,9 @@ export function countOf(
 }
 
 /**
- * The list of the night on which a splat of a cell belongs; undefined for a splat that is on none. `isSeen`: this night showed
- * it. `entry` and `over` are the unexpired and the expired entry of the file of known issues that are about it.
+ * The list of the night (`new`, `known`, ...) on which a splat of a cell belongs; undefined for a splat that belongs on no list.
+ * `isSeen`: this night showed the splat. `entry` is the unexpired entry of the file of known issues about the splat, `over` the
+ * expired entry.
  */
 export function listOf(
   judgement: IssueJudgement,

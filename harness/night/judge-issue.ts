@@ -84,8 +84,8 @@ function changeOf(nights: readonly IssueNight[], tests: number): IssueJudgement 
 }
 
 /**
- * The hits and trials of `nights`. With two hits or more, one hit and its trial are left out: without that hit nobody would have
- * begun to count. A single hit is kept.
+ * The hits and trials of `nights`. When there are two hits or more, one hit and its trial are left out, because counting began
+ * only with that hit. A single hit is kept.
  */
 function counted(nights: readonly IssueNight[]): Shows {
   const { hits, trials } = sum(nights);

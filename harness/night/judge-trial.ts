@@ -96,8 +96,8 @@ export function couldShow(trial: JudgedTrial, key: string): boolean {
 }
 
 /**
- * Milliseconds until a splat shows: the median of the trials whose first splat it is; null without such a trial. A splat that comes
- * after another one is not counted, since the other one changes what the guest does.
+ * The median time until a splat shows, in milliseconds. Only trials count in which it was the first splat, since an earlier splat
+ * changes what the guest does; null when it was the first splat of no trial.
  */
 export function timeToShow(
   trials: readonly { readonly facts: Pick<TrialFacts, 'splats' | 'firstSplatMs'> }[],

@@ -1,11 +1,11 @@
 import { chanceOfLuck } from './statistics.ts';
 
 /**
- * How many times a dependency was looked for and seen. The counts are of *looks*: a look is the first trial of a workload on one
- * boot of one image. Nothing smaller is independent, because copies of a boot share what the boot learned, and nights on an
- * unchanged image share its saved boots. So all trials on one boot are one look, and another night on the same image adds none. A
- * look is compared only with looks of the same cell and the same setting (splat, guest, QEMU, fragments, program): what a change of
- * the setting brings is not the kernel's doing.
+ * How many times a dependency was looked for and seen. A *look* is the first trial of a workload on one boot of one image;
+ * further trials on that boot add no look. Copies of a boot are not independent, because they share what the boot learned.
+ * Another night on the same image adds no look either, because it uses the saved boots of that image. A look is compared only
+ * with looks of the same cell and the same setting (splat, guest, QEMU, fragments, program): what a change of the setting brings
+ * is not the kernel's doing.
  */
 export interface LockCounts {
   /** The looks before the dependency was first seen. */
@@ -19,24 +19,24 @@ export interface LockCounts {
 const mostFalse = 0.002;
 
 /**
- * The probability that a dependency which was always there first shows as late as this one: that all its hits fall into the looks
- * after its first sight, when the looks of all nights are in random order.
+ * The probability that a dependency which was always there first shows as late as this dependency. It is the chance that all its
+ * hits fall into the looks after its first sight, when the looks of all nights are in random order.
  */
 export function lateChance({ before, after, hits }: LockCounts): number {
   return chanceOfLuck({ hits, trials: after }, before);
 }
 
 /**
- * True when the counts say that a dependency is new. `candidates` is the number of all dependencies that came after the first look
- * of their cell and setting, including old and reported ones: among thousands that were always there and seldom show, some come
- * late by chance.
+ * True when the counts say that a dependency is new. Among thousands of dependencies that were always there and seldom show, some
+ * first show late by chance. So the limit is divided by `candidates`: the number of all dependencies that came after the first
+ * look of their cell and setting, including old and reported dependencies.
  */
 export function isLockNews(counts: LockCounts, candidates: number): boolean {
   return lateChance(counts) <= mostFalse / Math.max(1, candidates);
 }
 
 /**
- * True when no more looks are counted: after three times as many looks as before the first sight, further ones hardly change the
+ * True when no more looks are counted: after three times as many looks as before the first sight, further looks hardly change the
  * answer.
  */
 export function isSettled({ before, after }: Pick<LockCounts, 'before' | 'after'>): boolean {

@@ -13,9 +13,9 @@ const dayMs = 24 * 60 * 60 * 1000;
 const gibBytes = 2 ** 30;
 
 /**
- * The ids of the nights of which only the evidence may stay: nights beyond the permitted number or age, and nights that no longer
- * fit into the permitted size together with newer ones. The night that begins counts as one of the permitted number, although it
- * is not among `folders`.
+ * The ids of the nights that are removed except for their evidence: nights beyond the permitted number or age, and nights that no
+ * longer fit into the permitted size together with newer nights. The night that begins counts as one of the permitted number,
+ * although it is not among `folders`.
  */
 export function outlived(
   folders: readonly KeptFolder[],

@@ -69,7 +69,7 @@ function toValue(document: Document, file: string): unknown {
   }
 }
 
-/** The position at which a value, or its key in the map above, begins. Undefined: there is no such value. */
+/** The position at which a value, or its key in the map above, begins. Undefined when the document has no value at the path. */
 function startOf(
   document: Document,
   path: readonly (string | number)[],

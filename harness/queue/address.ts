@@ -22,10 +22,10 @@ export const queueForms =
   'rediss://HOST or postgres://HOST/DATABASE?sslmode=verify-full (on this host also redis://HOST or postgres://HOST/DATABASE)';
 
 /**
- * Reads the URL of `--queue`. A process that can write to a queue runs programs on the queue's workers. So a password is
- * required, and for a server on another host encryption as well: `rediss://`, or `postgres://` with `sslmode=verify-full`. The
- * password is in the URL or in $SPLAT_QUEUE_PASSWORD. Throws `usage` for any other text, without a password, and without the
- * encryption. The query of the URL is read as the server's library reads it.
+ * Reads the URL of `--queue`. Whoever can write to a queue can run programs on the queue's workers. So a password is required, in
+ * the URL or in $SPLAT_QUEUE_PASSWORD. For a server on another host, encryption is required, too: `rediss://`, or `postgres://`
+ * with `sslmode=verify-full`. Throws `usage` for any other URL, for a missing password, and for missing encryption. The query of
+ * the URL is read as the server's library reads it.
  */
 export function readQueueAddress(text: string, env: NodeJS.ProcessEnv): QueueAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined;

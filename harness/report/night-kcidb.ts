@@ -16,9 +16,9 @@ export interface NightKcidbOptions {
 
 /**
  * A night in KCIDB's schema 5.3: a checkout for each kernel, a build for each kernel that was tried, a test for each cell whose
- * kernel was built, an issue for each splat, known or not, and an incident for each cell that showed it. An issue has the same id
- * as in the runs of the night, and so have the checkout and the built kernel of a cell without patches. The ids of tests belong
- * to this night, and stay the same when it is submitted again.
+ * kernel was built, an issue for each splat, known or not, and an incident for each cell that showed the splat. An issue has the
+ * same id as in the documents of the night's runs; so have the checkout and the built kernel of a cell without patches. The ids
+ * of tests belong to this night, and stay the same when it is submitted again.
  */
 export function formatNightKcidb(night: NightRecord, options: NightKcidbOptions): Kcidb {
   const ids = idsOf(night, options);

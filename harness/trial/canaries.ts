@@ -48,7 +48,7 @@ export function canariesFor(kernel: CanaryKernel): readonly PlannedCanary[] {
 /** A canary that this kernel is known to miss. */
 export interface PlannedHole {
   readonly workload: Workload;
-  /** The titles that kernels print which detect the canary. If this kernel prints them, somebody has fixed it. */
+  /** The titles that a kernel prints when it detects the canary. When this kernel prints them, its gap has been fixed. */
   readonly closedBy: readonly string[];
   /** What this kernel does not check, as the missed canary shows: `lock order inside hlist callbacks`. */
   readonly unchecked: string;

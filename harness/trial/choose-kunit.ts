@@ -78,8 +78,8 @@ async function suitesOf(
 }
 
 /**
- * True when the suite runs in copies of one boot: the kernel can run suites after its boot, and this suite is not one that runs
- * only at boot.
+ * True when the suite runs in copies of one boot: the kernel can run suites after its boot, and this suite does not run at boot
+ * only.
  */
 function isForked({ atBootOnly }: KunitSuite, { runLater }: KernelSuites): boolean {
   return runLater && !atBootOnly;

@@ -40,8 +40,8 @@ export function requireToolName(name: string): ToolRow {
 }
 
 /**
- * Throws `usage` for a program that only the Debian guest has, in another guest. Does the same for a program that would draw with
- * Mesa's driver for a GPU with 3D, which only the Debian guest has.
+ * Throws `usage`, in any guest but Debian, for a program that only the Debian guest has. Throws `usage` there, too, for a program
+ * that would draw on a GPU with 3D, because only the Debian guest has Mesa's driver for that GPU.
  */
 function requireGuest(
   { name, debian, witnesses3D }: ToolRow,

@@ -36,7 +36,10 @@ export interface ChosenWorkload {
 /** The kernel that was asked for, and the memory of its guests. */
 export type KernelRequest = TestKernelRequest & { readonly memoryMiB: number };
 
-/** Returns the workloads with each one that stands for others on this kernel replaced by those. Each name occurs once. */
+/**
+ * Returns the workloads, in which each workload that stands for several others on this kernel is replaced by these. Each name
+ * occurs once.
+ */
 export async function settleWorkloads(
   chosen: readonly ChosenWorkload[],
   kernel: BuiltKernel,

@@ -19,9 +19,9 @@ export interface ComparedRules {
 }
 
 /**
- * Compares the splats that a trial was recorded with to those that today's rules find on the same console. A recorded splat and a
- * finding are one report when they begin at the same byte, or when the recorded one begins inside the other. A record names only
- * the first of several equal reports; the others are not looked for.
+ * Compares the splats in the record of a trial with the splats that today's rules find on the same console. A recorded splat and
+ * a found splat are one report when they begin at the same byte, or when the recorded splat begins inside the found splat. A
+ * record names only the first of several equal reports, so the further ones are not compared.
  */
 export function compareRules(
   recorded: readonly SeenSplat[],

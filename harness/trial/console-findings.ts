@@ -21,7 +21,10 @@ export interface ConsoleFindings {
   readonly add: (finding: Finding) => void;
   /** Each different splat once, with its count, in the order of their first appearance. */
   readonly splats: () => readonly SeenSplat[];
-  /** The same for the findings that are no splats (findings.ts, isSplat()). */
+  /**
+   * Each different finding that is no splat (findings.ts, isSplat()), once, with its count, in the order of their first
+   * appearance.
+   */
   readonly events: () => readonly SplatCount[];
   /**
    * Milliseconds from `startedAt` of listen() to the first line of the first splat, known or not; null when there was no splat.

@@ -21,7 +21,10 @@ export function isIgtList(name: string): boolean {
 /** The parts of a name such as `igt:vkms/kms_atomic@*+reclaim`. */
 export interface IgtAsked {
   readonly name: string;
-  /** `curated`: the tests of splat's list, each in its own guest. `order`: the same in one guest. `pattern`: tests by name. */
+  /**
+   * `curated`: the tests of splat's list, each in its own guest. `order`: all tests of the list in one guest. `pattern`: tests by
+   * name.
+   */
   readonly kind: 'curated' | 'order' | 'pattern';
   readonly driver?: IgtDriver;
   /** The pattern for tests; empty for `curated`. */

@@ -31,8 +31,8 @@ export interface TrialsRequest {
   /** Returns the function that receives what ran in this trial of a coverage run; undefined or absent: nothing receives it. */
   readonly coverageOf?: (plan: TrialPlan) => TrialContext['onCoverage'];
   /**
-   * Receives each result as soon as it is there. Until its promise resolves, the trial counts as one of those that run at the
-   * same time, and no other takes its place.
+   * Receives each result as soon as it is there. Until its promise resolves, the trial counts as running, so no other trial
+   * starts in its place.
    */
   readonly onResult?: (result: TrialResult) => Promise<void>;
 }

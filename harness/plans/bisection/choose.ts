@@ -31,14 +31,14 @@ const shortListed = 24;
 const buildsUsually = 0.92;
 const buildsNextToBroken = 0.4;
 /**
- * The share of a new build that is charged to its first trials: later trials use the same build, and the search must go
- * there anyway. In the simulation, charging the whole build cost 8 % more trials for 4 % fewer builds with a bug that
- * shows in 1 of 2 trials.
+ * The share of the cost of a new build that is charged to its first trials. Later trials use the same build, and the search must
+ * go there anyway, so the whole cost would be too much. In the simulation, with a bug that shows in 1 of 2 trials, charging the
+ * whole cost took 8 % more trials and saved 4 % of the builds.
  */
 const setupShare = 0.2;
 /**
- * Choices whose score reaches this share of the highest score count as equal. Among equals the most even split of the
- * suspects wins: an uneven split that saves a trial can cost a build later.
+ * Choices whose score reaches this share of the highest score count as equal. Of equal choices, the most even split of the
+ * suspects is taken: an uneven split that saves a trial can cost a build later.
  */
 const nearlyBest = 0.95;
 /** A commit is a suspect when its probability is at least this share of the highest probability. */

@@ -13,7 +13,8 @@ export interface CommitsRequest extends Omit<RangeRequest, 'signal'> {
 }
 
 /**
- * A commit with a larger diff against the old end is built from a tree of its own: such a diff rebuilds the whole kernel anyway.
+ * A commit whose diff against the old end is larger than this is built from a tree of its own. A diff of this size rebuilds the
+ * whole kernel anyway.
  */
 const largestDiffBytes = 16 * 1024 * 1024;
 

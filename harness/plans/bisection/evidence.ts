@@ -33,8 +33,8 @@ export const nothingKnown: Evidence = {
 const untested: Counts = { hits: 0, misses: 0, voids: 0 };
 
 /**
- * A kernel that never showed the bug is untestable when it has this many void trials (trials that could not have shown the bug),
- * and this many more for each trial that could have shown it and did not.
+ * When a kernel counts as untestable: it never showed the bug, and this many of its trials were void (could not have shown the
+ * bug). For each trial that could have shown the bug and did not, it may have this many void trials more.
  */
 export const mostVoids = 16;
 

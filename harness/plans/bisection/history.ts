@@ -2,8 +2,8 @@ import { HarnessError } from '../../errors.ts';
 
 /**
  * The commits between two ends, as a graph. Index 0 is the old end and the last index the new end; every parent has a smaller
- * index than its child. Where patches or configuration lines are bisected, each of them is such a commit, and its parent is the
- * one before it.
+ * index than its child. When patches or configuration lines are bisected, each patch or line takes the place of a commit, and its
+ * parent is the patch or line before it.
  */
 export interface History {
   readonly ids: readonly string[];

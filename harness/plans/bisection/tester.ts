@@ -19,8 +19,8 @@ import { isTargetSplat, outcomeOf, splatsOf } from './target-splat.ts';
 export interface KnownCommit {
   readonly ready: ReadyCommit;
   /**
-   * True when the kernel lacks config lines that were demanded and no seeded bug proves that its detectors work all the
-   * same.
+   * True when the kernel lacks config lines that were demanded, and no seeded bug proves that its detectors work without these
+   * lines.
    */
   readonly isDoubtful: boolean;
 }
@@ -57,8 +57,9 @@ export function commitCache(
 }
 
 /**
- * Builds and boots one commit, and writes a `built` fact to the journal unless it has one. When the commit cannot be tested, or
- * its seeded bugs had to be tried and were missed, the journal gets a `broken` fact and the result is undefined.
+ * Builds and boots one commit, and writes a `built` fact to the journal unless it has that fact already. The result is undefined,
+ * and the journal gets a `broken` fact, when the commit cannot be tested, or when its seeded bugs had to be tried and were
+ * missed.
  */
 export async function prepareNoted(
   id: string,

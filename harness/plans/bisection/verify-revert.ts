@@ -20,9 +20,9 @@ export interface RevertContext extends TrialOf {
 
 /**
  * Builds the new end without the culprit and tries it as often as the rate of the splat demands. `confirmed`: the splat is gone
- * without the culprit; for a culprit that removed the splat (`reverse`), it is back. `refuted`: the opposite. `conflict`: the
- * culprit cannot be taken out. `untestable`: the kernel without it does not build or boot, or does not show its seeded bugs.
- * `blind`: too many trials could not have shown the splat.
+ * without the culprit; for a culprit that removed the splat (`reverse`), the splat is back. `refuted`: the splat is still there;
+ * with `reverse`, it is still gone. `conflict`: the culprit cannot be taken out. `untestable`: the kernel without the culprit
+ * does not build or boot, or does not show its seeded bugs. `blind`: too many trials could not have shown the splat.
  */
 export async function verifyRevert(culprit: string, context: RevertContext): Promise<RevertCheck> {
   const { journal, posterior, confidence, reverse } = context;

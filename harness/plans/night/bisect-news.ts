@@ -55,9 +55,9 @@ interface BisectionRequest {
 }
 
 /**
- * The bisection of an item; undefined when no range of commits is known, when the item is listed because an entry of the
- * known-issues file has expired, and when the last good kernel shows the splat as well: in the last two cases no commit brought
- * it.
+ * The bisection of an item; undefined when it cannot be bisected or need not be. It cannot when no range of commits is known. It
+ * need not, because no commit brought the splat, when an expired entry of the known-issues file put the item on its list, and
+ * when the last good kernel shows the splat, too.
  */
 function readBisectionRequest(
   item: NightItem,

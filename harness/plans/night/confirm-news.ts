@@ -65,8 +65,8 @@ function isNews({ title, expires }: NightItem): boolean {
 }
 
 /**
- * The kernel of the last night without the splat; undefined when there is no such night, when it is tonight's kernel, or when the
- * store no longer has it.
+ * The kernel of the last night without the splat. Undefined when there is no night without the splat, when its kernel is also
+ * tonight's kernel, or when the store no longer has its kernel.
  */
 async function lastGood(
   { range, cell }: NightItem,

@@ -13,7 +13,7 @@ export interface CellLooks {
   readonly cell: string;
   readonly setting: string;
   readonly looks: number;
-  /** For each dependency, how many looks knew it, and the run of one that did. */
+  /** For each dependency, how many looks knew it, and the run of one of these looks. */
   readonly seen: readonly (Dependency & { readonly hits: number; readonly run: string })[];
 }
 

@@ -19,8 +19,8 @@ interface Keeping extends ReadPlan {
 }
 
 /**
- * Writes the result of a cell into a folder, as a part of the plan with this one cell would. When no worker could run the cell,
- * or its result is refused, that is written as a fault of the host, and a note says why.
+ * Writes the result of a cell into a folder, in the form of a part of the plan that has only this cell. When no worker could run
+ * the cell, or when its result is refused, a fault of the host is written in place of the result, and a note says why.
  */
 export async function keepEnd(cell: PackedCell, end: JobEnd, request: Keeping): Promise<void> {
   const read = readEnd(end, cell, request);

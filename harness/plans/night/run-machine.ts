@@ -36,7 +36,7 @@ export interface NightWork {
    * deciding seeds and names.
    */
   readonly only?: ReadonlySet<string>;
-  /** True when the controls were run before on this kernel in such a guest, and are not run again. Absent: false. */
+  /** True when the controls were run before on this kernel in guests of the same kind, and are not run again. Absent: false. */
   readonly withoutControls?: boolean;
   /** Writes the further files of a run directory. */
   readonly writeRun: (run: FinishedRun) => Promise<void>;

@@ -25,7 +25,8 @@ export function trendsOf(history: History, cell: JudgedCell): readonly Trend[] {
 /**
  * The witnesses of a cell that reached at most half of their usual count per trial: a workload that quietly does less finds less.
  * The usual count is the median of the 5 to 15 latest nights that counted the witness on the same accelerator; with fewer nights
- * nothing is reported. Because counts vary on a busy host, it is reported only when none of these nights was as low.
+ * nothing is reported. Counts vary on a busy host, so nothing is reported either when one of these nights had a count as low as
+ * tonight's.
  */
 function witnessTrends(history: History, { input, trials }: JudgedCell): readonly Trend[] {
   const { cell, kernel } = input;

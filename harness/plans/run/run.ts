@@ -170,8 +170,8 @@ async function testKernel(
 }
 
 /**
- * Names what a trial's lock order may be compared with: `setting` is the same for trials of one program with one duration in one
- * kind of guest, whatever their kernel is.
+ * Names what a trial's lock order may be compared with. `setting` is the same for trials of one program with one duration in one
+ * kind of guest. It does not depend on the kernel, except on the kernel's fragments.
  */
 function lookedAt(
   { id, bootIndex, workload, durationMs, upload }: TrialPlan,

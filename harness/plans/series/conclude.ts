@@ -221,8 +221,8 @@ function reportOf({ facts }: SeriesLog, key: string): readonly string[] {
 }
 
 /**
- * The folder of a trial that showed the splat, on the prefix nearest to `step`. Empty when no such trial has a folder: a boot has
- * none.
+ * The folder of a trial that showed the splat, on the prefix nearest to `step`. Trials of a boot have no folder; the result has
+ * no field when no trial with a folder showed the splat.
  */
 function seenNear({ facts }: SeriesLog, key: string, step: number): { readonly seenIn?: string } {
   const seen = facts.flatMap((fact) =>

@@ -134,7 +134,10 @@ export function coverageOf(
   });
 }
 
-/** True when the calls of some functions can be counted, directly or through a caller, and no such function was called. */
+/**
+ * True when the calls of some changed functions can be counted, directly or through a caller, and none of these functions was
+ * called.
+ */
 export function isUnexercised(coverage: readonly ReportedFunction[]): boolean {
   const known = coverage.filter(({ state }) => state !== 'untraceable');
   return known.length > 0 && known.every(({ state }) => state === 'not-run');

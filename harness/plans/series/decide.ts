@@ -32,7 +32,7 @@ export interface Limits {
 }
 
 /**
- * How many trials of a workload on a class of prefixes (classes.ts) may fail to prove anything: after this many, of which none
+ * How many trials of a workload on a class of prefixes (classes.ts) may prove nothing. After this many trials, when none of them
  * could have shown a splat, the workload gets no further trial there.
  */
 const mostVoids = 4;
@@ -86,8 +86,9 @@ function isSettled({ came, went }: Presence, confidence: number): boolean {
 }
 
 /**
- * The trial with the most expected information about the origin of the first splat that is not settled. A splat that had
- * `perSplat` trials, or that no trial would help, is passed over. Undefined when no splat is left.
+ * The next trial that looks for the origin of a splat: of the first splat whose origin is not settled, the trial with the most
+ * expected information. A splat is passed over when it had `perSplat` trials, or when no trial would help. Undefined when no
+ * splat is left.
  */
 export function nextLocate(evidence: Evidence, limits: Limits): Ask | undefined {
   const places = placesOf(evidence);

@@ -43,7 +43,10 @@ export interface JudgeOptions {
   readonly patchOf?: (step: number) => number;
   /** Whether a workload calls what patches change. Absent: not known. */
   readonly reach?: ReachOf;
-  /** The steps, from 1, whose patch counts as detector code: a splat that appears with such a patch was there before. */
+  /**
+   * The steps, from 1, whose patch counts as detector code. A splat that appears with one of these patches was in the kernel
+   * before.
+   */
   readonly detectors: ReadonlySet<number>;
 }
 

@@ -91,9 +91,7 @@ export async function seriesPlan(
   });
 }
 
-/**
- * Judges the patches. When the splat of one patch masks trials of later patches, the later patches are tested again without it.
- */
+/** Judges the patches. Patches whose trials the splat of an earlier patch masks are tested again without the earlier patch. */
 async function judgeAll(evidence: Evidence, walk: Walk): Promise<readonly JudgedPatch[]> {
   const { request } = walk;
   const judge = openJudge(walk);
@@ -156,7 +154,7 @@ function openJudge(walk: Walk): Judge {
   };
 }
 
-/** The functions whose calls are counted: the changed ones, then their callers, 120 of both; then 120 stand-ins of files. */
+/** The functions whose calls are counted: 120 at most of the changed functions and their callers; then 120 stand-ins at most. */
 function functionsToCount(
   watched: readonly WatchedFunction[],
   standIns: ReadonlyMap<string, readonly string[]>,
@@ -272,7 +270,7 @@ function reachOf(
 
 /**
  * The C files that the patch of a step adds or changes, and those that the next patch will change or delete. The compiler's
- * warnings about the latter must be known before that patch.
+ * warnings about the files of the next patch must be known before that patch.
  */
 function sourcesAround(
   step: number,

@@ -25,7 +25,7 @@ export function builder(yargs: Argv): Argv<ListArguments> {
 
 /** A row of `splat list --json`. */
 interface ListedRun {
-  /** Null for a folder that has only a journal. */
+  /** A run, a series or a bisection; null for a folder that has only a journal, which does not tell. */
   readonly kind: ListEntry['kind'];
   readonly dir: string;
   readonly state: ListEntry['state'];

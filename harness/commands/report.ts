@@ -32,7 +32,7 @@ export function builder(yargs: Argv): Argv<ReportArguments> {
     });
 }
 
-/** The largest result that is shown: some 2,000 trials. A browser is slow with more. */
+/** The largest result.json that is shown, which has some 2,000 trials. A browser would be slow with more trials. */
 const largestShownBytes = 16 * 1024 * 1024;
 
 /** Writes the page of a run or a night. Returns 0, whatever the verdict is. */

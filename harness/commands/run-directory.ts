@@ -108,7 +108,7 @@ export async function writeReports(
 ): Promise<readonly string[]> {
   const { dir, result } = run;
   const locksSvg = drawLocks(result.locks);
-  // Its failure is reported where the picture is written; the page works without it.
+  // A failure to draw is reported where the picture is written; the page works without the picture.
   const picture = locksSvg.catch(() => null);
   let consoles: ShownConsoles = new Map();
   return writeRecord(dir, { file: 'result.json', value: result }, [

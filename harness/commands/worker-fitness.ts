@@ -1,7 +1,10 @@
 import { pause } from '../host/deadline.ts';
 import { freeDiskMib } from '../host/disk.ts';
 
-/** Keeps a worker whose host fails from taking one job after the other that other workers could do. */
+/**
+ * Decides when a worker may take the next job. After failures of its host, the worker waits, and leaves the jobs to other
+ * workers.
+ */
 export interface Fitness {
   /** Waits until this host can take a job, or until the signal fires. Reports what it waits for. */
   readonly wait: (signal: AbortSignal) => Promise<void>;
@@ -16,7 +19,7 @@ const lookAgainMs = 10_000;
 const restMs = 30_000;
 const longestRestMs = 600_000;
 
-/** Opens the fitness of a worker that writes to `folders`. */
+/** Returns the Fitness of a worker that writes to `folders`; `say` gets a line about each wait. */
 export function openFitness(folders: readonly string[], say: (line: string) => void): Fitness {
   let failures = 0;
   let rested = true;

@@ -49,7 +49,7 @@ interface Pending {
   readonly onPart: RequestOptions['onPart'];
 }
 
-/** Opens the protocol on a connected socket, which belongs to the channel from then on. */
+/** Starts the agent's protocol on a connected socket. The socket belongs to the channel from then on. */
 export function openAgentChannel(socket: Socket): AgentChannel {
   const pending = new Map<number, Pending>();
   let nextId = 1;

@@ -39,9 +39,9 @@ export interface MachineSpec {
   readonly append: string;
   /** A raw disk with a swap signature. What the guest writes to it goes to a temporary layer above the file. */
   readonly swapDisk: string;
-  /** Absent: the initramfs is the guest's root. */
+  /** The disk with the guest's root. Absent: the initramfs is the root. */
   readonly systemDisk?: SystemDisk;
-  /** A read-only disk with programs. Absent: the guest has no disk of tools. */
+  /** The disk with programs that are not splat's own. Absent: the guest has no disk of this kind. */
   readonly toolsDisk?: ToolsDisk;
   /** Set for a guest that a person logs in to. Its network only lets this host reach the guest's ssh server. */
   readonly network?: true;

@@ -57,7 +57,7 @@ export interface CheckpointRequest {
   /** Prepares the ready guest, once for all its copies. Its result is stored with the checkpoint, as JSON. */
   readonly prepare: (agent: Agent) => Promise<unknown>;
   readonly signal: AbortSignal;
-  /** The same as in EntryRequest: the stored checkpoint cannot be used and is made again. */
+  /** Called with the reason when the stored checkpoint cannot be used and is made again. */
   readonly onCorrupt?: (message: string) => void;
 }
 

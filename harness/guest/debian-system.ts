@@ -22,7 +22,7 @@ interface Recipe {
   readonly chosen: readonly { readonly packages: readonly string[] }[];
 }
 
-/** A disk with a Debian for a guest. */
+/** What a disk with a Debian for a guest is made from. */
 export interface SystemRequest {
   /** The codename of the Debian release: `bookworm`. */
   readonly release: string;

@@ -63,7 +63,7 @@ export const igtFolder = '/usr/libexec/igt-gpu-tools';
 /** The version of the packing; it must be raised when other files are packed, or in another way. */
 const packing = 1;
 
-/** The facts about a new image. */
+/** What pack() found out about the image that it made. */
 interface Packed {
   readonly tests: IgtImage['tests'];
   /** The digest of the disk. */

@@ -36,9 +36,9 @@ export interface CellInput {
   readonly trials: readonly TrialFacts[];
   /** True when the budget ended before all planned trials had run. */
   readonly cutShort: boolean;
-  /** Set when no workload could run on the kernel. */
+  /** The reason why no workload could run on the kernel; absent when workloads could run. */
   readonly untestable?: Untestable;
-  /** Set when the harness or the host failed. */
+  /** What failed in the harness or the host, with the path of a log; absent when nothing failed. */
   readonly failure?: { readonly message: string; readonly log: string };
   /** The controls that the cell's guests missed, with the reasons. */
   readonly missedControls: readonly string[];

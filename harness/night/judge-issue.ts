@@ -7,7 +7,7 @@ export interface IssueNight extends Shows {
 
 /** A splat of a cell, with its past in earlier nights. */
 export interface IssuePast {
-  /** Its signature, or its title when there is no report. */
+  /** The splat's signature, or its title when it has no report. */
   readonly key: string;
   readonly title: string;
   readonly state: 'open' | 'gone';

@@ -4,7 +4,7 @@ import { median } from './statistics.ts';
 
 /** A splat of a trial. */
 export interface TrialSplat {
-  /** Its signature, or its title when there is no report. */
+  /** The splat's signature, or its title when it has no report. */
   readonly key: string;
   readonly title: string;
   /** True when the harness itself knows this splat of this kernel. */

@@ -17,7 +17,7 @@ interface EndWatch extends Pick<HangWatch, 'vmlinux' | 'modules' | 'dir' | 'sign
    * stopped.
    */
   readonly lookAfterMs: number | undefined;
-  /** Fires when nobody waits for the workload any longer. */
+  /** Fires when the trial no longer waits for the workload. */
   readonly over: AbortSignal;
 }
 

@@ -18,9 +18,9 @@ const printedAddress = /([A-Za-z_][\w.]*)\+0x([0-9a-f]+)\/0x([0-9a-f]+)(?: \[(\w
 export const exactAddress = /\bRIP: |\bpc : |\bWARNING: .*\bat (?:\S+:\d+ )?[A-Za-z_][\w.]*\+0x/;
 
 /**
- * The same splats, with ` (FILE:LINE)` at the end of each line of a report that has an address which `vmlinux` or a module can
- * place; inlined functions give `FILE:LINE < FILE:LINE`, the innermost first. When the symbolizer cannot be used, the splats are
- * returned unchanged.
+ * Returns the splats with source lines: ` (FILE:LINE)` follows each line of a report that has an address which `vmlinux` or a
+ * module can place. Inlined functions give `FILE:LINE < FILE:LINE`, the innermost first. When the symbolizer cannot be used, the
+ * splats are returned unchanged.
  */
 export async function decodeSplats<T extends Pick<SplatCount, 'text'>>(
   splats: readonly T[],

@@ -28,8 +28,9 @@ export function startTally(): FindingTally {
 const outOfRoom = /^BUG: MAX_(?:LOCKDEP_\w+|STACK_TRACE_ENTRIES) too low!$/;
 
 /**
- * True for a finding that decides a verdict. A suppressed complaint is about a test program, not about the kernel. The message of a
- * lockdep that ran out of room is left out, because the ledger sees that lockdep is off: the verdict is `blind`.
+ * True for a finding that decides a verdict. A suppressed complaint does not, because it is about a test program, not about the
+ * kernel. Neither does lockdep's message that it ran out of room: the ledger sees that lockdep is off, and the verdict is
+ * `blind`.
  */
 export function isSplat(finding: Pick<Finding, 'kind' | 'suppressed' | 'title'>): boolean {
   return finding.kind === 'splat' && !finding.suppressed && !outOfRoom.test(finding.title);

@@ -44,9 +44,9 @@ export interface HangWatch {
 }
 
 /**
- * Gathers what a guest that gives no result is doing: the stacks of its CPUs as QEMU sees them, and the stacks that the kernel
- * prints on request. All samples of the CPUs go into hang.txt; the result has the last one. Its `frame` is the function to blame,
- * or empty when none stands out.
+ * Gathers what a guest does that gives no result: the stacks of its CPUs as QEMU sees them, and the stacks that the kernel prints
+ * on request. All samples of the CPUs go into hang.txt; the result has the last sample. Its `frame` is the function to blame, or
+ * empty when no function stands out.
  */
 export async function gatherHang(guest: Guest, watch: HangWatch): Promise<HangEvidence> {
   const symbols = await symbolsOf(watch);

@@ -14,8 +14,8 @@ export interface LoadedModule {
   /** The address of the module's .text section in hex; absent when the kernel does not tell it. */
   readonly text?: string;
   /**
-   * The functions whose calls are counted: of a module from a folder of `--module` all that ftrace can trace and the profiler can
-   * tell apart, of the kernel's own modules none.
+   * The functions whose calls are counted. Of a module from a folder of `--module`: all functions that ftrace can trace and that
+   * the profiler can tell apart. Of a module of the kernel's own tree: no function.
    */
   readonly functions: readonly string[];
 }

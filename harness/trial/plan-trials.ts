@@ -13,7 +13,7 @@ export interface TrialChoice {
   readonly durationMs: number | undefined;
   /** The ids of the only trials to run; absent: all. */
   readonly trials?: readonly string[];
-  /** True for a trial that is to be run; absent: all are run. */
+  /** Returns true for a trial that is to be run. Absent: all trials are run. */
   readonly isWanted?: (plan: TrialPlan) => boolean;
 }
 

@@ -28,9 +28,9 @@ export function skippedIn(
 }
 
 /**
- * What the end of a program means: `skipped`, `corrupted` or `leaked` by its exit code and the last line of its output. With
- * `isOwn`, the end of a program that still ran when its time was over is `stopped` instead of `silent`: the agent answered, so
- * the guest is alive. Any other end is returned as it is.
+ * What the end of a program means. Its exit code and the last line of its output can make it `skipped`, `corrupted` or `leaked`.
+ * With `isOwn`, a program that still ran when its time was over is `stopped` instead of `silent`: the agent answered, so the
+ * guest is alive. Any other end is returned as it is.
  */
 export function readProgramEnd(end: WorkloadEnd, lastWords: string, isOwn: boolean): WorkloadEnd {
   const lastLine = lastWords.trimEnd().split('\n').at(-1) ?? '';

@@ -152,7 +152,7 @@ interface BootedSource {
   readonly source: GuestSource;
   readonly runner: TrialRunner;
   readonly boots: GuestSource['checkpoint'];
-  /** The same as ReadyCommit's bootAgain(). Each boot log is read only once, however many trials need it. */
+  /** Does what bootAgain() of ReadyCommit does. Each boot log is read only once, however many trials need it. */
   readonly bootSplats: ReadyCommit['bootAgain'];
 }
 

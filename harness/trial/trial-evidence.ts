@@ -37,7 +37,7 @@ export interface TrialEvidence {
   /** Whether the console printed the markers from before and after the workload. */
   readonly markersSeen: { readonly begin: boolean; readonly end: boolean };
   readonly timings: Omit<TrialTimings, 'totalMs' | 'firstSplatMs'>;
-  /** The outcome of the look for leaks; absent when no look was requested. */
+  /** The result of the search for leaks; absent when the trial made no search. */
   readonly leaks?: LeakLook;
   /** What the guest was doing when it gave no result; absent when it gave one. */
   readonly hang?: HangEvidence;

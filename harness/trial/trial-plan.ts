@@ -36,7 +36,7 @@ export interface TrialPlan {
   readonly upload?: Uint8Array;
   /** Set for a workload that consists of many tests: reads the result of each test from the program's stdout and end. */
   readonly readTests?: TestReader;
-  /** Present when the trial ends at the first splat that is not known. */
+  /** Set when the trial ends at the first splat that is not known. Absent: the workload runs to its end. */
   readonly endAtSplat?: true;
 }
 

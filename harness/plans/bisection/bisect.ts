@@ -51,9 +51,12 @@ export interface BisectResult extends SearchEnd {
   readonly range: Range;
   readonly posterior: Posterior | undefined;
   readonly facts: Journal['facts'];
-  /** Undefined when the bad end cannot be tested, or showed no splat to look for. */
+  /** The splat that the bisection looks for. Undefined when the bad end cannot be tested, or showed no splat to look for. */
   readonly sought: TargetSplat | undefined;
-  /** Absent when the request has no `verifyRevert`, or when no single culprit was found. */
+  /**
+   * The result of building the new end without the culprit. Absent when the request has no `verifyRevert`, or when no single
+   * culprit was found.
+   */
   readonly revert?: RevertCheck;
   /**
    * The changes that the culprit makes to the final .config, such as `CONFIG_X=y`; empty unless configurations were bisected and

@@ -5,12 +5,12 @@ import type { TrialPlan } from '../../trial/trial-plan.ts';
 import type { CellPlan } from './cell.ts';
 import { summarizeTimes } from './detect-time.ts';
 
-/** The time limit of a fork without a splat, in milliseconds. */
+/** The time limit of a fork (a fresh copy of a booted guest) that shows no splat, in milliseconds. */
 const capMs = 20_000;
 /** The states in which times are measured: the annotation series claims a difference between these two. */
 const timedStates: readonly AnnotationState[] = ['in', 'removed'];
 
-/** A fork of a timed cell. */
+/** A fork (a fresh copy of a booted guest) that measures how long the detection of a cell's bug takes. */
 export interface TimedFork {
   readonly cell: CellPlan;
   readonly trial: TrialPlan;

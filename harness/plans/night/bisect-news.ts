@@ -45,7 +45,7 @@ export async function bisectNews(judged: JudgedNight, work: NightWork): Promise<
 }
 
 interface BisectionRequest {
-  /** The same name for the same splat on the same kernel. */
+  /** A name that is the same for each sighting of a splat on one kernel. */
   readonly name: string;
   readonly cell: PlannedCell;
   readonly signature: string;

@@ -25,7 +25,10 @@ export async function finishNight(
     /** All cells of the matrix. */
     readonly matrixCells: readonly NamedCell[];
     readonly notes: readonly string[];
-    /** Absent when no kernel comes from a git tree of this host; then no commit counts as the ancestor of another. */
+    /**
+     * Tells whether a commit is an ancestor of another commit. Absent when no kernel comes from a git tree of this host; then no
+     * commit counts as an ancestor of another.
+     */
     readonly isAncestor?: IsAncestor;
     /** Writes to the history in the transaction that closes the night. */
     readonly also?: (run: Run, record: NightRecord) => void;

@@ -71,8 +71,8 @@ async function digestInput(
 type PlanPin = NightPlanRecord['kernels'][string];
 
 /**
- * The pin of a kernel with the digest of its content, for a folder or a tarball that exists, or with the exact version, for a
- * Debian kernel. The pin of a branch is returned as it is: its commit identifies it.
+ * Adds to the pin (exact kernel) of a kernel what identifies its content: a digest, for a folder or a tarball that exists, or the
+ * exact version, for a Debian kernel. The pin of a branch is returned as it is: its commit identifies the content.
  */
 export async function pinContent(pin: PlanPin, options: InputOptions): Promise<PlanPin> {
   const { kernel, sha } = pin;

@@ -28,7 +28,7 @@ export interface NightPlan {
   readonly cells: readonly PlannedCell[];
   /** The cells of the matrix that the budget leaves out. */
   readonly left: readonly PlannedCell[];
-  /** The pin of each kernel, by its name in the matrix. */
+  /** The pin (exact kernel) of each kernel, by the kernel's name in the matrix. */
   readonly pins: Readonly<Record<string, Pin>>;
   readonly workloadsNamed: boolean;
   readonly repeat: number;
@@ -92,8 +92,8 @@ export function guessSeconds(workload: string): number {
 }
 
 /**
- * The pin of a kernel. A Debian kernel, a tarball and a plain tree have no commit. A branch that no longer exists is reported
- * when its kernel is built.
+ * The pin (exact kernel) of a kernel's name in the matrix. A Debian kernel, a tarball and a plain tree have no commit. A branch
+ * that no longer exists is reported when its kernel is built.
  */
 async function pinKernel(kernel: string, cwd: string, signal: AbortSignal): Promise<Pin> {
   const unpinned = { kernel, sha: null };

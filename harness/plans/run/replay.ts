@@ -23,7 +23,7 @@ export interface Replayed {
 export interface ReplayedTrial {
   readonly id: string;
   readonly before: Verdict;
-  /** Null when the second run has no such trial. */
+  /** The verdict in the second run; null when that run does not have the trial. */
   readonly after: Verdict | null;
   readonly repeated: boolean;
 }

@@ -37,7 +37,7 @@ export interface RunRequest extends GuestRequest, TestKernelRequest {
   readonly baseline?: Baseline;
   /** The ids of the trials to run, canaries included; absent: all trials. */
   readonly trials?: readonly string[];
-  /** True for a trial that is to be run; absent when all are. */
+  /** Returns true for a trial that is to be run. Absent: all trials are run. */
   readonly isWanted?: (plan: TrialPlan) => boolean;
   /** Receives each trial as soon as it is judged, with the kernel that it ran on. */
   readonly onTrialEnd?: (trial: TrialResult, ran: RanOn) => Promise<void>;

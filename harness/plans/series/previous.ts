@@ -84,7 +84,7 @@ export interface RecalledImage {
 export interface Recall {
   readonly dir: string;
   readonly accel: string | undefined;
-  /** Undefined when the earlier series has no kernel with this image. */
+  /** Returns the kernel with this image and its trials; undefined when the earlier series has no kernel with this image. */
   readonly find: (image: string) => RecalledImage | undefined;
   /** The first report of a splat. */
   readonly reportOf: (key: string) => Extract<SeriesFact, { readonly kind: 'report' }> | undefined;

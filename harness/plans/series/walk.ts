@@ -33,8 +33,8 @@ export interface WalkRequest {
   /** Called before a prefix is built. */
   readonly onStep?: (step: number) => void;
   /**
-   * Called when the last prefix has its first trials, and again each time when all classes of prefixes have reached a floor (a
-   * number of trials, see floorsUpTo()), except for the last floor. `left` is the number of trials up to the last floor, provided
+   * Called for the first time when the last prefix has its first trials. Later it is called whenever all classes of prefixes have
+   * reached the next number of floorsUpTo(), except for the last number. `left` is the number of trials that remain, provided
    * that none of them shows a splat.
    */
   readonly onSoFar?: (evidence: Evidence, left: number) => void;

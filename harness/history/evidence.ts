@@ -14,9 +14,9 @@ export interface EvidenceNight {
 }
 
 /**
- * The nights that prove an open issue of a cell. Only nights count since the issue was first seen, came back, or changed its
- * rate: `firstFail` is the first, and `newestFail` the newest of these nights that showed the issue. `lastPass` is the last night
- * before `firstFail` that ran the cell without showing the issue. A field is null when no night fits.
+ * The nights that prove an open issue of a cell. `firstFail` and `newestFail` are the first and the newest night that showed the
+ * issue; only nights count since the issue was first seen, came back, or changed its rate. `lastPass` is the last night before
+ * `firstFail` that ran the cell without showing the issue. A field is null when no night fits.
  */
 export interface Evidence {
   /** The splat's signature; empty for an issue without a report, such as silence. */

@@ -45,8 +45,8 @@ export interface JudgedCell {
 }
 
 /**
- * What is known of a splat: the entry of the known-issues file about it that has not expired (`live`), the expired entry, and
- * `isKnown`. That is true when splat itself knows it, when `live` is set, or when it is an open issue without an expired entry.
+ * What is known of a splat: the unexpired entry (`live`) and the expired entry of the known-issues file about it, and `isKnown`:
+ * splat itself knows it, or `live` is set, or it is an open issue of earlier nights that has no expired entry.
  */
 interface Knowledge {
   readonly live: (splat: TrialSplat) => KnownIssue | undefined;

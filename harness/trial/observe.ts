@@ -147,9 +147,9 @@ async function whyNot3D(agent: Agent): Promise<string | undefined> {
 }
 
 /**
- * Has the profiler count `names`, with the versions of them that the compiler made. Returns those that the kernel can count: ftrace
- * can trace no others (Documentation/trace/ftrace.rst). The filter gets numbers of lines of the kernel's list: for each name, the
- * kernel would look at all of its functions.
+ * Has the profiler count the calls of `names`, and of the versions of these functions that the compiler made. Returns the names
+ * that the kernel can count: those that ftrace can trace (Documentation/trace/ftrace.rst). The filter is written as line numbers
+ * of the kernel's list of functions, because for each name the kernel would search the whole list.
  */
 async function countCalls(agent: Agent, names: readonly string[]): Promise<ReadonlySet<string>> {
   const list = await agent.read(profileFiles.traceable, profileFiles.traceableLimitBytes);

@@ -17,12 +17,13 @@ import {
 } from '../host/tokens.ts';
 
 /**
- * Decides how many trials have a guest at a time, counted over all runs that share a cache folder: no more than fit into 7/8 of the
- * host's memory, and no more than it has cores or --jobs asks for. One guest always fits. A guest holds one processor token and as
- * many memory tokens as it needs. All are flocks, so a run that is killed gives them back. A guest gets all its tokens or none,
- * so no two runs wait for each other. The processes take turns: while one waits for room, no other takes the room that gets free,
- * even for a smaller guest. A process that is stopped (Ctrl-Z) while it waits loses its turn. Kernel builds, guests that boot to be
- * saved, the guest that proves KVM and the guest of `splat shell` hold no tokens.
+ * Decides how many trials have a guest at a time, counted over all runs that share a cache folder. All guests together fit into
+ * 7/8 of the host's memory; one guest always fits. There are no more guests than cores, unless --jobs asks for more. A guest
+ * holds one processor token and as many memory tokens as it needs. It gets all its tokens or none, so no two runs wait for each
+ * other. A token is a flock, so a run that is killed gives its tokens back. Processes wait in turns: the room that gets free goes
+ * to the process whose turn it is, even when only a smaller guest of another process would fit. A process that is stopped
+ * (Ctrl-Z) while it waits loses its turn. Kernel builds, guests that boot to be saved, the guest that proves KVM and the guest of
+ * `splat shell` hold no tokens.
  */
 export interface Scheduler {
   /** The most guests of this run that can run at a time, from --jobs, the cores and the memory; at least 1. */

@@ -83,8 +83,8 @@ function firstOf<T>(items: readonly T[], pick: (item: T) => Ask | undefined): As
 
 /**
  * The next trial that is needed whatever later trials show; undefined when there is none. Three kinds of trial are needed: one of
- * each workload on the base, whose counters tell what the workload calls; one boot of every other prefix; and the whole number
- * `whereReached` on a prefix whose patch changes code that the workload is known to call.
+ * each workload on the base, whose counters tell what the workload calls; one boot of every other prefix; and all `whereReached`
+ * trials on a prefix whose patch changes code that the workload is known to call.
  */
 function nextEarly(known: Evidence, { workloads, limits, tester }: WalkRequest): Ask | undefined {
   const places = placesOf(known);

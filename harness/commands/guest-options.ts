@@ -2,8 +2,9 @@ import type { Argv } from 'yargs';
 import { HarnessError } from '../errors.ts';
 import { defaultGpu, type GpuDevice, gpuDevice, gpuNames } from '../guest/devices.ts';
 import { debianRelease, defaultGuest, guestNames } from '../guest/recipes.ts';
-import { debianNeeds, type Need, windowNeeds } from '../host/packages.ts';
+import { debianNeeds, type Need, toolsNeeds, windowNeeds } from '../host/packages.ts';
 import { hostRenderNode } from '../host/render-node.ts';
+import { isForeignName } from '../trial/choose-workloads.ts';
 
 /** The flags that choose the guest. */
 export interface GuestArguments {
@@ -65,9 +66,33 @@ export function requestedGuest({
   return { guest, ...device, packages: [...new Set(names)].toSorted() };
 }
 
-/** The Debian packages that a host needs for this guest, in addition to those for every guest. */
-export async function guestNeeds({ guest, gpu }: GuestArguments): Promise<readonly Need[]> {
+/** The Debian packages that a host needs for this guest and these workloads, in addition to those for every run. */
+export async function guestNeeds(
+  { guest, gpu }: Pick<GuestArguments, 'guest' | 'gpu'>,
+  workloads: readonly string[] = [],
+): Promise<readonly Need[]> {
   const { needs } = gpuDevice(gpu, await hostRenderNode());
-  const system = debianRelease(guest) === undefined ? [] : debianNeeds;
-  return needs === 'window' ? [...system, ...windowNeeds] : system;
+  const others = trialNeeds([guest], workloads);
+  return needs === 'window' ? [...others, ...windowNeeds] : others;
+}
+
+/**
+ * The Debian packages that a host needs for trials with one of these guests and one of these workloads, in addition to those for
+ * every run: the default guest and splat's own workloads need none.
+ */
+function trialNeeds(guests: readonly string[], workloads: readonly string[]): readonly Need[] {
+  return [
+    ...(guests.some((guest) => debianRelease(guest) !== undefined) ? debianNeeds : []),
+    ...(workloads.some(isForeignName) ? toolsNeeds : []),
+  ];
+}
+
+/** What trialNeeds() gives for the guests and workloads of a night's cells. */
+export function cellNeeds(
+  cells: readonly { readonly guest: string; readonly workload: string }[],
+): readonly Need[] {
+  return trialNeeds(
+    cells.map(({ guest }) => guest),
+    cells.map(({ workload }) => workload),
+  );
 }

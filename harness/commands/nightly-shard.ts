@@ -12,6 +12,7 @@ import { type ShardRecord, shardSchema } from '../records/shard.ts';
 import { plain } from '../report/plain.ts';
 import { progressWriter } from '../report/progress.ts';
 import type { CommandContext } from './context.ts';
+import { cellNeeds } from './guest-options.ts';
 import { installPackages } from './install.ts';
 import { abandonJournal, openRunDirectory, writeReports } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
@@ -67,7 +68,7 @@ export async function runPart(argv: PartArguments, context: CommandContext): Pro
     );
   await using history = await openHistory(join(dir, progressFile), { signal, create: true });
   const events = openEvents(progressWriter(context.stderr, context.live));
-  await installPackages(context);
+  await installPackages(context, cellNeeds(read.plan.cells.filter(({ id }) => cells.includes(id))));
   events.keepIn(dir);
   try {
     const record = await runShard({

@@ -22,6 +22,7 @@ import { progressWriter } from '../report/progress.ts';
 import { writtenBy } from '../trial/harness-facts.ts';
 import { openClock } from './clock.ts';
 import type { CommandContext } from './context.ts';
+import { cellNeeds } from './guest-options.ts';
 import { installPackages } from './install.ts';
 import { digest } from './kcidb-document.ts';
 import {
@@ -93,7 +94,7 @@ export async function runNightHere(argv: NightlyArguments, context: CommandConte
   await using history = await openHistory(inputs.historyPath, { ...context, create: true });
   await using _lock = await lockNight(history, context.signal);
   const events = openEvents(progressWriter(context.stderr, context.live));
-  await installPackages(context);
+  await installPackages(context, cellNeeds(inputs.matrix.cells));
   const begun = await beginOrResume(history, inputs, argv, { now, context });
   const { night, plan } = begun;
   const about = { current: night.id, nowMs: now() };

@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import { exitCodes } from '../errors.ts';
+import { defaultGpu } from '../guest/devices.ts';
 import { cacheRoot } from '../host/store.ts';
 import { askAgain } from '../plans/run/keep-inputs.ts';
 import { type Comparison, compareRuns, findReplayed } from '../plans/run/replay.ts';
@@ -8,6 +9,7 @@ import { plain } from '../report/plain.ts';
 import { progressWriter } from '../report/progress.ts';
 import { type Verdict, verdictPhrase } from '../verdict.ts';
 import type { CommandContext } from './context.ts';
+import { guestNeeds } from './guest-options.ts';
 import { installPackages } from './install.ts';
 import { abandonRun, openRunDirectory, writeReports } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
@@ -52,7 +54,14 @@ export function builder(yargs: Argv): Argv<ReplayArguments> {
 export async function run(argv: ReplayArguments, context: CommandContext): Promise<number> {
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
   const replayed = await findReplayed(argv.run, context.cwd);
-  await installPackages(context);
+  const { guest, gpu = defaultGpu.name, workloads } = replayed.record.request;
+  await installPackages(
+    context,
+    await guestNeeds(
+      { guest, gpu },
+      workloads.map(({ name }) => name),
+    ),
+  );
   const request = { ...askAgain(replayed.dir, replayed.record.request), trials: replayed.trials };
   const kernelId = replayed.result.kernel?.id;
   const events = openEvents(progressWriter(context.stderr, context.live));

@@ -1,7 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { Argv } from 'yargs';
 import { HarnessError } from '../errors.ts';
-import { toolsNeeds } from '../host/packages.ts';
 import { cacheRoot } from '../host/store.ts';
 import { pinConfigs } from '../kernel/test-kernel.ts';
 import { requestedToolchain } from '../kernel/toolchain.ts';
@@ -9,7 +8,7 @@ import type { RequestedRun } from '../plans/run/keep-inputs.ts';
 import { runRequested } from '../plans/run/requested-run.ts';
 import { progressWriter } from '../report/progress.ts';
 import { describeRun } from '../report/run-summary.ts';
-import { isForeignName, requireWorkloads } from '../trial/choose-workloads.ts';
+import { requireWorkloads } from '../trial/choose-workloads.ts';
 import { exitCodeOfVerdict } from '../verdict.ts';
 import type { CommandContext } from './context.ts';
 import { type GuestArguments, guestChoice, guestNeeds, requestedGuest } from './guest-options.ts';
@@ -149,8 +148,7 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
   }
   const events = openEvents(progressWriter(context.stderr, context.live));
   const toolchain = await requestedToolchain(argv);
-  const foreign = argv.workload.some(isForeignName) ? toolsNeeds : [];
-  await installPackages(context, [...foreign, ...(await guestNeeds(argv))]);
+  await installPackages(context, await guestNeeds(argv, argv.workload));
   const asked = { ...requestedRun(argv, limits, context.cwd), ...toolchain, ...guest };
   let opened: string | undefined;
   try {

@@ -7,6 +7,7 @@ import { exitCodes, firstLineOf, HarnessError, isHarnessError } from '../errors.
 import { defaultGpu } from '../guest/devices.ts';
 import { pause } from '../host/deadline.ts';
 import { explainDiskError } from '../host/disk.ts';
+import { debianNeeds, toolsNeeds } from '../host/packages.ts';
 import { isOffering } from '../host/shared/exchange.ts';
 import { cacheRoot } from '../host/store.ts';
 import { buildQueueName, queueName, smallMib } from '../plans/night/pack-cells.ts';
@@ -64,7 +65,8 @@ export async function run(argv: WorkerArguments, context: CommandContext): Promi
   const idle = wholeNumber('idle-minutes', argv.idleMinutes, 1, 100_000);
   const most = wholeNumber('memory-mib', argv.memoryMib, 512, 65_536) ?? freemem() / 2 ** 21;
   const address = queueOf(argv.queue, env);
-  await installPackages(context);
+  // The worker does not know yet which guests and workloads its jobs will name.
+  await installPackages(context, [...toolsNeeds, ...debianNeeds]);
   const root = cacheRoot(env);
   const say = (line: string): void => void context.stderr.write(`splat: ${plain(line)}\n`);
   // Kernels that several cells need are built by workers that can put them into the shared store; the cells wait for them.

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import { cellNeeds } from '../../harness/commands/guest-options.ts';
 import { HarnessError } from '../../harness/errors.ts';
 import { cellId } from '../../harness/night/cells.ts';
-import { queueName } from '../../harness/plans/night/pack-cells.ts';
+import { packCells, queueName } from '../../harness/plans/night/pack-cells.ts';
 import { runQueued } from '../../harness/plans/night/queue-night.ts';
 import { type QueueAddress, readQueueAddress } from '../../harness/queue/address.ts';
 import { type JobQueue, openQueues } from '../../harness/queue/queue.ts';
@@ -263,3 +264,32 @@ class Many implements AsyncDisposable {
     await Promise.all(this.#all.map(async (one) => one[Symbol.asyncDispose]()));
   }
 }
+
+void t.test('a job for tests of IGT or of the kernel carries no file', async (t) => {
+  const foreign = ['igt:kms_flip', 'kselftest:mm', 'kmscube', 'kunit:drm_format_helper'];
+  const packed = await packCells({
+    plan: {
+      ...plan,
+      cells: foreign.map((workload) => {
+        const cell = aCell({ kernel: 'debian:6.1', workload });
+        return { id: cellId(cell), ...cell, planned: 1, seconds: 5 };
+      }),
+    },
+    digest: 'a'.repeat(64),
+    cwd: t.testdir({}),
+  });
+  t.strictSame(
+    packed.map(({ job }) => [job.cell.workload, job.files]),
+    foreign.map((workload) => [workload, []]),
+  );
+});
+
+const packagesOf = (guest: string, workload: string): readonly string[] =>
+  cellNeeds([{ guest, workload }]).map(({ debian }) => debian);
+
+void t.test('a host gets the packages of the guests and workloads of its cells', (t) => {
+  t.strictSame(packagesOf('minimal', 'munmap'), []);
+  t.ok(packagesOf('debian', 'munmap').includes('erofs-utils'));
+  t.ok(packagesOf('minimal', 'igt').includes('erofs-utils'));
+  t.end();
+});

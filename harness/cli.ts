@@ -68,7 +68,7 @@ export const commands: Readonly<Record<string, Row>> = {
     storeless: true,
   },
   known: {
-    describe: 'add a splat to the known issues of a matrix, or check them',
+    describe: 'add a splat to the known issues of a matrix, or print which have expired',
     load: async () => import('./commands/known.ts'),
     storeless: true,
   },
@@ -89,7 +89,7 @@ export const commands: Readonly<Record<string, Row>> = {
     storeless: true,
   },
   report: {
-    describe: 'write the HTML page of a run or a night again, or that of a run to another place',
+    describe: 'write the HTML page of a run or a night again, or the page of a run to another file',
     load: async () => import('./commands/report.ts'),
     storeless: true,
   },

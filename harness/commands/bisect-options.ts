@@ -81,13 +81,13 @@ function rangeOptions(yargs: Argv): Argv {
     .option(
       'good',
       text(
-        'a revision without the splat; with --series, the number of patches that are applied there, default 0',
+        'a revision without the splat; with --series, how many of the patches are applied at the good end, default 0',
       ),
     )
     .option(
       'bad',
       text(
-        'a revision with the splat; with --series, the number of patches that are applied there, default all',
+        'a revision with the splat; with --series, how many of the patches are applied at the bad end, default all',
       ),
     )
     .option(
@@ -100,7 +100,7 @@ function rangeOptions(yargs: Argv): Argv {
       string: true,
       array: true,
       nargs: 2,
-      describe: 'bisect the lines in which two .config files or fragments differ: GOOD BAD',
+      describe: 'GOOD BAD: two .config files or fragments; bisect the lines in which they differ',
     })
     .option(
       'kernel',

@@ -69,7 +69,7 @@ function kernelsOptions<T>(yargs: Argv<T>): Argv<T> {
       choices: annotationStates,
       default: [...annotationStates],
       describe:
-        'a state of the mmu-notifier debug annotations to try: in (as the kernel has them) or, from 6.1 on, removed, readded or extended (with more than mainline has); repeatable',
+        'a state of the mmu-notifier debug annotations to try: in (as the kernel has them) or, from 6.1 on, removed, readded or extended (with more annotations than mainline); repeatable, default all states',
     })
     .option('row', {
       number: true,
@@ -102,7 +102,7 @@ function outputOptions<T>(yargs: Argv<T>): Argv<T> {
       default: 1,
       requiresArg: true,
       describe:
-        'measure the time to detect in the timed cells (rows 3, 9, 10, 13) on this many copies of the guest; 1 measures nothing',
+        'from 2 on: also measure, on this many copies of the guest, how long the splats of rows 3, 9, 10 and 13 take to show (only with the annotations in or removed)',
     })
     .option('seed', {
       number: true,

@@ -22,7 +22,7 @@ export function builder(yargs: Argv): Argv<DoctorArguments> {
     .option('prove', {
       boolean: true,
       default: false,
-      describe: 'boot a guest of a kernel in the cache to find out whether KVM works',
+      describe: 'boot a guest, with a kernel that is in the cache, to find out whether KVM works',
     })
     .option('json', { boolean: true, default: false, describe: 'print one JSON document' });
 }

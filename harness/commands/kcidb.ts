@@ -35,7 +35,7 @@ export function builder(yargs: Argv): Argv<KcidbArguments> {
       type: 'string',
       array: true,
       describe:
-        'the folders of runs, series or nights to send; without one, only what waits in the spool is sent',
+        'the folders of runs, series or nights to send; without a folder, only the documents that wait in the spool are sent',
     })
     .option('origin', {
       ...text('the name under which KCIDB knows this submitter'),

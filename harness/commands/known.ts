@@ -40,7 +40,7 @@ export function builder(yargs: Argv): Argv<KnownArguments> {
       describe: 'with add: the signature of the known splat',
     })
     .option('known', {
-      ...text('the file of the splats that wake nobody'),
+      ...text('the file of known issues: splats that do not decide a night'),
       default: 'splat-known.yaml',
     })
     .option('title', {
@@ -49,7 +49,7 @@ export function builder(yargs: Argv): Argv<KnownArguments> {
       describe: 'take SIGNATURE as the title of the splat, for a splat that has no signature',
     })
     .option('until', text('the last day on which the entry counts, such as 2027-01-31'))
-    .option('reason', text('why nobody needs to be woken for this splat'))
+    .option('reason', text('why this splat need not decide a night'))
     .option('link', text('a link to the place where people discuss or fix the splat'))
     .option('owner', text('the name of the person who deals with the splat'))
     .option(

@@ -36,7 +36,10 @@ export const manuals: Readonly<Record<string, Manual>> = {
     examples: [
       ['series v3.mbox --list', 'print the patches that splat reads from the mbox'],
       ['series v3.mbox --base ~/linux@v6.12', 'test each patch of the mbox'],
-      ['series v3.mbox --tree ~/linux', 'find its base in your tree, and test each patch'],
+      [
+        'series v3.mbox --tree ~/linux',
+        'find the base of the series in your tree, and test each patch',
+      ],
       ['series ~/linux@v6.12..HEAD --base ~/linux@v6.12 --mail', 'print a reply to the list'],
     ],
     exits: `0 no patch brings a splat or breaks a build or boot, 1 a patch does, 125 the base or a patch is untestable or inconclusive, ${harnessExits}`,
@@ -47,7 +50,7 @@ export const manuals: Readonly<Record<string, Manual>> = {
       ['bisect --series v3.mbox --workload hmm', 'find the patch that brought the splat'],
       ['bisect --configs good.config bad.config', 'find the option that makes the splat show'],
     ],
-    exits: `0 the culprit, or the smallest set of candidates that can be tested, was found, 125 it was not, ${harnessExits}`,
+    exits: `0 the culprit was found, or a set of candidates that no testable commit divides, 125 there is no answer, ${harnessExits}`,
   },
   controls: {
     examples: [
@@ -70,7 +73,7 @@ export const manuals: Readonly<Record<string, Manual>> = {
       ],
     ],
     exits:
-      '0 no splat (an event such as an OOM kill is none, nor is a report about a test program), 1 a splat, 128 the harness failed, 129 usage or no log, 130 interrupted. --batch and --rescan end with 0 whatever they find, --follow with 0 or 1.',
+      '0 no splat (an OOM kill is no splat, and neither is a report about a test program), 1 a splat, 128 the harness failed, 129 usage or no log, 130 interrupted. --batch and --rescan end with 0 whatever they find, --follow with 0 or 1.',
   },
   list: {
     examples: [
@@ -103,7 +106,7 @@ export const manuals: Readonly<Record<string, Manual>> = {
     examples: [
       ['cache', 'list the entries of the cache, with sizes'],
       ['cache prune --max-size 10', 'keep the 10 GiB that were used last'],
-      ['cache prune --older-than 30 --dry-run', 'list what nobody used for 30 days'],
+      ['cache prune --older-than 30 --dry-run', 'list the entries that were not used for 30 days'],
     ],
     exits: plainExits,
   },
@@ -164,7 +167,7 @@ export const manuals: Readonly<Record<string, Manual>> = {
       ['known check', 'print which entries have expired'],
       [
         'known add SIGNATURE --until 2027-01-31 --reason WHY',
-        'let a splat wake nobody until that day',
+        'until that day, the splat does not decide a night',
       ],
     ],
     exits: `0 done, 1 an entry has expired, ${harnessExits}`,
@@ -178,7 +181,7 @@ export const manuals: Readonly<Record<string, Manual>> = {
       ],
       ['kcidb submit', 'send the documents that still wait'],
     ],
-    exits: `0 every document was sent, 128 a document waits or was refused, or the harness failed, 129 usage, 130 interrupted.`,
+    exits: `0 every document was sent, 128 a document waits or was refused (or the harness failed), 129 usage, 130 interrupted.`,
   },
   store: {
     examples: [

@@ -270,7 +270,7 @@ async function beginOrResume(
       return { night: stopped, plan: JSON.parse(stopped.plan) as NightPlan, notes };
     }
     await abandonNight(history, stopped);
-    notes.push(`night ${stopped.name} was stopped and is not gone on with`);
+    notes.push(`night ${stopped.name} was stopped and is not continued`);
   }
   const startedMs = now();
   const name = `${new Date(startedMs).toISOString().slice(0, 19)}Z`;

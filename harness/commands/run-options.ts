@@ -9,7 +9,7 @@ export const fragmentText =
 
 const ownSeconds = workloads.map(({ durationMs }) => durationMs / 1000);
 /** The help of --duration for commands that try splat's own workloads and the user's programs. */
-const durationText = `seconds of stress per trial; default ${Math.min(...ownSeconds)} to ${Math.max(...ownSeconds)} for splat's own workloads, 60 for your own program (then it is killed)`;
+const durationText = `seconds of stress per trial; default ${Math.min(...ownSeconds)} to ${Math.max(...ownSeconds)} for splat's own workloads, 60 for your own program, which is killed then`;
 
 /** The help of --duration for splat run, which also tries tests and programs of others. */
 export const runDurationText = `${durationText}, 60 for a test of IGT or of the kernel, 10 for a test of IGT with +WORKLOAD, 120 for igt:order, 3 to 20 for a program of Debian`;
@@ -46,7 +46,7 @@ export function storeOptions<T>(yargs: Argv<T>): Argv<T> {
     .option(
       'store-trust',
       text(
-        'a file of public keys: splat takes from the store only what one of them, or the key of --store-key, has signed; default $SPLAT_STORE_TRUST',
+        'a file of public keys: splat takes from the store only what one of these keys, or the key of --store-key, has signed; default $SPLAT_STORE_TRUST',
       ),
     );
 }

@@ -63,7 +63,7 @@ function patchOptions(yargs: Argv): Argv {
     .option(
       'tree',
       text(
-        'a git tree in which splat finds the base: the base-commit of the series, or a commit with the files that it changes',
+        'a git tree in which splat finds the base: the base-commit of the series, or a commit that has the files from which the series starts',
       ),
     )
     .option(
@@ -85,7 +85,7 @@ function patchOptions(yargs: Argv): Argv {
       nargs: 1,
       default: [],
       describe:
-        'the number of a patch that changes detector code: a splat that appears with it is exposed, not introduced; repeatable',
+        'the number of a patch that changes detector code: a splat that appears with this patch is exposed, not introduced; repeatable',
     })
     .option('config', list(fragmentText))
     .option('config-base', text(configBaseText));
@@ -95,7 +95,7 @@ function machineOptions(yargs: Argv): Argv {
   const limits = yargs
     .option('repeat', {
       ...number(
-        'trials on every prefix of each workload that may reach the changed code; of each other workload, one trial on the base and an eighth of this number on the whole series',
+        'for a workload that may reach the changed code: the number of its trials with the first patch applied, with the first two, and so on; any other workload gets one trial on the base and an eighth of this number on the whole series',
       ),
       default: defaultLimits.whereReached,
     })

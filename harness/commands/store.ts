@@ -52,7 +52,9 @@ export function builder(yargs: Argv): Argv<StoreCommandArguments> {
     .option('tls-key', text('with serve: the PEM file of the private key of the certificate'))
     .option(
       'store-trust',
-      text('with serve: a file of public keys; the server takes only what one of them has signed'),
+      text(
+        'with serve: a file of public keys; the server takes only what one of these keys has signed',
+      ),
     )
     .option(
       'older-than',

@@ -5,7 +5,8 @@ import { workloads } from '../stress/workloads.ts';
 
 export const topics: Readonly<Record<string, () => string>> = {
   verdicts: () => `\
-A verdict says what a trial, a kernel or a patch amounts to. The worst one counts.
+A verdict says what a trial, a kernel or a patch amounts to. Of several verdicts the worst counts;
+the worst is listed first.
 
   splat         The kernel complained, and nobody expected it. A panic, a lost guest and repeated
                 silence count as well. Exit code 1.

@@ -39,7 +39,7 @@ export async function extractTarball(
     if (entries > entryLimit || bytes > byteLimit) {
       throw new HarnessError(
         'usage',
-        `${file} holds more than ${entryLimit} entries or ${byteLimit / 1024 ** 3} GiB, and no kernel source does`,
+        `${file} holds more than ${entryLimit} entries or ${byteLimit / 1024 ** 3} GiB, more than any kernel source`,
       );
     }
     entry.mode = (entry.mode ?? 0o644) & 0o755;

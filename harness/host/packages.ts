@@ -56,12 +56,18 @@ export const debianNeeds: readonly Need[] = [
   { program: 'dpkg-deb', debian: 'dpkg', why: 'unpacks packages of Debian' },
   ...(process.getuid?.() === 0
     ? []
-    : [{ program: 'newuidmap', debian: 'uidmap', why: 'gives users to files of a Debian' }]),
+    : [
+        {
+          program: 'newuidmap',
+          debian: 'uidmap',
+          why: 'gives the files of a Debian guest their owners',
+        },
+      ]),
 ];
 
 /** The needs of a guest whose GPU draws in a window of the host. The window is on an X server without a screen (Xvfb). */
 export const windowNeeds: readonly Need[] = [
-  { program: 'Xvfb', debian: 'xvfb', why: 'is the screen of a GPU that draws' },
+  { program: 'Xvfb', debian: 'xvfb', why: 'is the screen for a GPU that draws' },
   {
     program: '/usr/lib/x86_64-linux-gnu/qemu/ui-sdl.so',
     debian: 'qemu-system-gui',

@@ -140,7 +140,7 @@ function faultOf(
   if (holds || (demand === 'if-known' && !known.has(symbol))) return undefined;
   if (!known.has(symbol)) return ': this tree does not know the symbol.';
   if (demand === 'verify') {
-    return ` does not hold (is ${got}); it has no prompt, what selects it is missing.`;
+    return ` does not hold (is ${got}); it has no prompt, and the option that selects it is missing.`;
   }
   return ` was dropped by olddefconfig (is ${got}); missing dependency?`;
 }

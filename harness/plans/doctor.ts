@@ -213,7 +213,7 @@ async function checkStore({ openStore, signal }: DoctorRequest): Promise<readonl
       await store.find({ kind: 'kernel', key: '0'.repeat(32) }, signal);
     } catch (error) {
       throwIfAborted(signal);
-      const next = 'runs go on without it, and build what it would have given';
+      const next = 'runs go on without the store, and build what it would have given';
       return [{ name, state: 'doubtful', text: store.explain(error), next }];
     }
     const ms = Math.round(performance.now() - startedAt);

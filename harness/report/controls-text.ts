@@ -133,8 +133,10 @@ function lockOrderLines({ columns, rows }: ControlsResult, style: Style): readon
   return [
     ...(unseen.length === 0
       ? []
-      : ['', style.faint('cycles that lockdep has in its tables, and did not find'), ...unseen]),
-    ...(changed.length === 0 ? [] : ['', style.faint('lock order against in'), ...changed]),
+      : ['', style.faint('cycles that lockdep has in its tables, and did not report'), ...unseen]),
+    ...(changed.length === 0
+      ? []
+      : ['', style.faint('lock order, compared with state in'), ...changed]),
   ];
 }
 

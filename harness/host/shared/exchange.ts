@@ -96,7 +96,7 @@ async function fetchEntry(
   const wrongFiles = (manifest: StoreManifest): string | undefined => {
     const names = manifest.files.map(({ name }) => name).toSorted();
     const isRight = names.join('\n') === filesOf(manifest.meta).toSorted().join('\n');
-    return isRight ? undefined : 'its files are not those of such an entry';
+    return isRight ? undefined : 'its files are not those that an entry of this kind has';
   };
   const finishEntry = async (dir: string): Promise<void> => {
     try {

@@ -127,7 +127,7 @@ async function readKeyFile(
   }
   throw new HarnessError(
     'usage',
-    `${flag} ${path}: larger than ${largestKeyFileBytes / 1024} KiB, and no file of keys is`,
+    `${flag} ${path}: larger than ${largestKeyFileBytes / 1024} KiB, and splat reads no larger file of keys`,
   );
 }
 

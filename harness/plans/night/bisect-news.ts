@@ -86,7 +86,9 @@ async function bisectOne(asked: BisectionRequest, work: NightWork): Promise<Bise
     runBisection(asked, join(work.night.dir, dir), work),
   );
   if (report === undefined) {
-    const because = work.isSpent() ? 'the budget was spent; it can be gone on with' : 'it failed';
+    const because = work.isSpent()
+      ? 'the budget was spent; splat bisect can continue this bisection'
+      : 'it failed';
     return { culprit: null, candidates: [], confidence: 0, dir, because };
   }
   const { culprit, candidates, because, commits } = report;

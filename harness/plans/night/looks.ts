@@ -78,7 +78,7 @@ async function readLocks(runDir: string): Promise<ReadLocks | undefined> {
   const { dependencies = [], looks } = record?.seen ?? {};
   if (dependencies.length > mostDependencies) {
     const count = `locks.json has ${dependencies.length} dependencies`;
-    throw new HarnessError('usage', `${count}, of which at most ${mostDependencies} are read`);
+    throw new HarnessError('usage', `${count}, and splat reads at most ${mostDependencies}`);
   }
   if (record === undefined || looks === undefined || !isPlausible(dependencies, looks)) {
     return undefined;

@@ -80,7 +80,7 @@ async function readShard(dir: string, plan: ReadPlan): Promise<ShardResults> {
   const { size } = await lstat(file);
   if (size > largestRecordBytes)
     return refuse(
-      `larger than ${largestRecordBytes / 1024 / 1024} MiB, and no results of a part are`,
+      `larger than ${largestRecordBytes / 1024 / 1024} MiB, and splat reads no larger results`,
     );
   const bytes = await readFile(file);
   const checked = checkJson(shardSchema, bytes.toString('utf8'));

@@ -103,7 +103,7 @@ export async function readPlan(path: string, shown: string): Promise<ReadPlan> {
   if (size > largestPlanBytes)
     throw new HarnessError(
       'config',
-      `${shown}: larger than ${largestPlanBytes / 1024 / 1024} MiB, and no plan is`,
+      `${shown}: larger than ${largestPlanBytes / 1024 / 1024} MiB, and splat reads no larger plan`,
     );
   const bytes = await readFile(path).catch((cause: unknown) => {
     throw new HarnessError('usage', `--plan ${shown}: ${readFaultIn(cause)}`, { cause });

@@ -54,7 +54,7 @@ export function readBuild(
   if (typeof read !== 'string') {
     return read.record.machines.find(({ facts }) => facts.untestable !== undefined)?.facts;
   }
-  const text = `a kernel was not built ahead: ${read}; each worker builds its own`;
+  const text = `a kernel was not built ahead: ${read}; each worker builds this kernel itself`;
   request.emit({ kind: 'note', text });
   return undefined;
 }

@@ -103,12 +103,15 @@ async function lookAgain(
     const planned = work.plan.cells.find(({ id }) => id === input.cell.id);
     const isBlind = trials.length > 0 && trials.every(({ blindBy }) => blindBy.length > 0);
     if (!isBlind || planned === undefined || work.isSpent()) continue;
-    await despiteFaults(work, `${planned.workload} once more, for it was blind`, async () =>
-      runExtra(
-        planned,
-        { purpose: 'blind', repeat: Math.max(2, planned.planned), cold: false },
-        work,
-      ),
+    await despiteFaults(
+      work,
+      `${planned.workload} once more, since all its trials were blind`,
+      async () =>
+        runExtra(
+          planned,
+          { purpose: 'blind', repeat: Math.max(2, planned.planned), cold: false },
+          work,
+        ),
     );
   }
 }
